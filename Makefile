@@ -1,0 +1,61 @@
+# Greenroom's tasks. `make help` lists them.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+
+export GREENROOM_DATABASE_URL ?= sqlite://greenroom.db
+export GREENROOM_BIND ?= 127.0.0.1:8000
+
+CARGO ?= cargo
+GREENROOM = target/release/greenroom
+
+.PHONY: help run build test check fmt migrate user token demo schema clean
+
+help: ## List the tasks
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+
+run: build ## Build, make the database, add demo users, serve
+	@$(GREENROOM) demo --if-empty
+	@echo
+	@echo "Open  http://$(GREENROOM_BIND)/  and sign in as alice, bob or carol, password greenroom. Or try:"
+	@echo
+	@echo "  curl -c cookies -d 'username=alice&password=greenroom' http://$(GREENROOM_BIND)/login/"
+	@echo "  curl -b cookies http://$(GREENROOM_BIND)/messages/api/chats/"
+	@echo
+	@exec $(GREENROOM) serve
+
+build:
+	$(CARGO) build --release --locked
+
+test: ## Run all tests
+	$(CARGO) test --locked
+
+check: ## Formatting, lints, documentation, tests
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --quiet
+	$(MAKE) test
+
+fmt: ## Format the code
+	$(CARGO) fmt
+
+migrate: build ## Bring the database's schema up to date
+	@$(GREENROOM) migrate
+
+user: build ## Make a user: make user NAME=ann
+	@test -n "$(NAME)" || { echo "give a name: make user NAME=ann"; exit 2; }
+	@$(GREENROOM) user create "$(NAME)"
+
+token: build ## Make an access token: make token NAME=ann
+	@test -n "$(NAME)" || { echo "give a name: make token NAME=ann"; exit 2; }
+	@$(GREENROOM) token create "$(NAME)"
+
+demo: build ## Fill an empty database with demo users and chats
+	@$(GREENROOM) demo
+
+schema: ## Write src/schema.rs from the migrations
+	@command -v diesel >/dev/null || $(CARGO) install diesel_cli --version ^2.3 --no-default-features --features sqlite-bundled
+	@file=$$(mktemp -u) && diesel migration run --database-url "$$file" && rm -f "$$file"
+
+clean: ## Remove what was built
+	$(CARGO) clean

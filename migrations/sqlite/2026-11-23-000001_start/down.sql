@@ -1,0 +1,12 @@
+DROP TABLE tombstone_counts;
+DROP TABLE reactions;
+DROP TABLE messages;
+DROP TABLE message_ids;
+DROP TABLE members;
+DROP TABLE dm_pairs;
+DROP TABLE chats;
+DROP TABLE revocations;
+DROP TABLE tokens;
+DROP TABLE sessions;
+DROP TABLE users;
+DROP TABLE settings;

@@ -1,0 +1,130 @@
+//! Signing in and out, and making an account.
+
+use std::time::Instant;
+
+use actix_session::Session;
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::{ACCEPT, LOCATION},
+    web::Data,
+};
+use serde::Deserialize;
+
+use super::{
+    Answer,
+    body::Body,
+    fields::Field,
+    page::Query,
+    users::{UserFields, own_view},
+};
+use crate::{
+    auth::{cross_site, passwords::Verdict, sessions::USER},
+    config::Registration,
+    error::ApiError,
+    model::{FieldErrors, Refusal},
+    server::State,
+    storage::users::{self, User},
+};
+
+#[derive(Deserialize)]
+struct LoginFields {
+    #[serde(default)]
+    username: Field,
+    #[serde(default)]
+    password: Field,
+    #[serde(default)]
+    next: Field,
+}
+
+/// `POST /login/`
+pub async fn login(state: Data<State>, session: Session, request: HttpRequest, body: Body) -> Answer {
+    cross_site::check(&request, &state.config)?;
+    let fields: LoginFields = body.json_or_form()?;
+    let mut errors = FieldErrors::default();
+    let username = errors.note("username", fields.username.text());
+    let password = errors.note("password", fields.password.text());
+    let (Some(username), Some(password)) = (username, password) else { return Err(errors.into()) };
+
+    let address = state.client_address(&request);
+    let attempt = state
+        .failures
+        .attempt(address, &username, Instant::now())
+        .map_err(|seconds| ApiError::Throttled { seconds })?;
+    let Some(user) = verified(&state, username, password).await? else {
+        tracing::info!(%address, "a sign-in failed");
+        return Err(ApiError::WrongPassword);
+    };
+    state.failures.succeeded(&attempt);
+    session.renew();
+    session.insert(USER, user.id).map_err(|_| Refusal::Internal)?;
+
+    let accepts = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if accepts.contains("text/html") {
+        let next = fields.next.optional_text().ok().flatten();
+        let next = next.or_else(|| Query::of(&request).get("next").map(str::to_owned));
+        let next = next.filter(|path| is_own_path(path)).unwrap_or_else(|| "/".to_owned());
+        return Ok(HttpResponse::SeeOther().insert_header((LOCATION, next)).finish());
+    }
+    Ok(HttpResponse::Ok().json(own_view(&user, &user.card(), &state.links)))
+}
+
+/// The active user with this name and password.
+async fn verified(state: &State, username: String, password: String) -> Result<Option<User>, Refusal> {
+    let name = username.trim().to_owned();
+    let user = state.readers.ask_one(move |conn| users::by_username(conn, &name)).await?;
+    let user = user.filter(|user| user.is_active);
+    let stored = user.as_ref().map(|user| user.password.clone());
+    let verdict = state.hasher.verify(password, stored.clone()).await?;
+    let (Some(user), Some(old)) = (user, stored) else { return Ok(None) };
+    match verdict {
+        Verdict::Wrong => Ok(None),
+        Verdict::Right => Ok(Some(user)),
+        Verdict::RightRehashed(new) => {
+            let id = user.id();
+            state.writer.run(move |conn, _| users::rehash(conn, id, &old, &new)).await?;
+            Ok(Some(user))
+        }
+    }
+}
+
+/// Whether a browser may be sent there: a path of this site and nothing that a browser takes for another site.
+fn is_own_path(path: &str) -> bool {
+    let is_plain = path.bytes().all(|byte| (b'!'..=b'~').contains(&byte) && byte != b'\\');
+    path.starts_with('/') && !path.starts_with("//") && is_plain
+}
+
+/// `POST /logout/`; done twice it stays done.
+pub async fn logout(state: Data<State>, session: Session, request: HttpRequest) -> Answer {
+    cross_site::check(&request, &state.config)?;
+    session.purge();
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// `POST /register/`
+pub async fn register(state: Data<State>, request: HttpRequest, body: Body) -> Answer {
+    cross_site::check(&request, &state.config)?;
+    if state.config.registration == Registration::Closed {
+        return Err(ApiError::FORBIDDEN);
+    }
+    let (mut new, password) = body.json_or_form::<UserFields>()?.check_new(true)?;
+    new.password = state.hasher.hash(password.unwrap_or_default()).await?;
+    let user = state.writer.run(move |conn, _| users::create(conn, &new)).await?;
+    Ok(HttpResponse::Created().json(own_view(&user, &user.card(), &state.links)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_paths_of_this_site_are_gone_to() {
+        for good in ["/", "/messages/", "/a?b=c#d", "/a//b"] {
+            assert!(is_own_path(good), "{good}");
+        }
+        for bad in
+            ["", "//evil.example", "https://evil.example", "/\\evil", "a", "/a\r\nX: y", "javascript:x"]
+        {
+            assert!(!is_own_path(bad), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! `avatars/{user}.svg`: pictures for those who have none, drawn from their initials, in a colour by id.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH},
+    web::Data,
+};
+
+use super::Answer;
+use crate::{
+    auth::keys,
+    error::ApiError,
+    model::{UserCard, UserId},
+    server::State,
+    storage::users,
+};
+
+/// `GET /messages/avatars/{user}.svg`; open to all, so that other sites' pages can show it.
+pub async fn show(state: Data<State>, request: HttpRequest) -> Answer {
+    let id = request.match_info().get("user").and_then(UserId::parse).ok_or(ApiError::NOT_FOUND)?;
+    let user = state.readers.ask_one(move |conn| users::find(conn, id)).await?;
+    let svg = draw(&user.ok_or(ApiError::NOT_FOUND)?.card());
+    let etag = format!("\"{}\"", &keys::hash(&svg)[..16]);
+    let is_known =
+        request.headers().get(IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == etag.as_bytes());
+    let mut response = if is_known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    response.insert_header((ETAG, etag)).insert_header((CACHE_CONTROL, "public, max-age=300"));
+    if is_known {
+        return Ok(response.finish());
+    }
+    Ok(response.content_type("image/svg+xml").body(svg))
+}
+
+fn draw(user: &UserCard) -> String {
+    // The golden angle keeps the colours of neighbouring ids apart.
+    let hue = (user.id.0 as f64 * 137.508).rem_euclid(360.0).round();
+    let initials = escape(&initials(&user.display_name));
+    format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 64 64\" width=\"64\" height=\"64\">\
+         <rect width=\"64\" height=\"64\" fill=\"hsl({hue} 45% 38%)\"/>\
+         <text x=\"32\" y=\"33\" fill=\"#fff\" font-family=\"system-ui,sans-serif\" font-size=\"26\" \
+         text-anchor=\"middle\" dominant-baseline=\"central\">{initials}</text></svg>"
+    )
+}
+
+/// The first letters of the first and the last word.
+fn initials(name: &str) -> String {
+    let mut words = name.split_whitespace().filter_map(|word| word.chars().find(|c| c.is_alphanumeric()));
+    let (first, last) = (words.next(), words.next_back());
+    first.into_iter().chain(last).flat_map(char::to_uppercase).collect()
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn initials_are_of_the_first_and_the_last_word() {
+        assert_eq!(initials("Ann Mary Smith"), "AS");
+        assert_eq!(initials("bob"), "B");
+        assert_eq!(initials("王 小明"), "王小");
+        assert_eq!(initials("<b>"), "B");
+        assert_eq!(initials("..."), "");
+    }
+}

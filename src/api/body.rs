@@ -1,0 +1,117 @@
+//! Bodies of requests: read within limits of time and size, parsed when the handler has decided who may see an error.
+
+use std::{future::Future, pin::Pin, time::Duration};
+
+use actix_web::{
+    FromRequest, HttpMessage, HttpRequest,
+    dev::Payload,
+    web::{Bytes, BytesMut},
+};
+use futures_util::StreamExt;
+use serde::de::DeserializeOwned;
+use tokio::time::timeout;
+
+use crate::{
+    error::ApiError,
+    model::{FieldErrors, Refusal},
+};
+
+/// Largest body, in bytes.
+const MAX_BYTES: usize = 64 * 1024;
+
+/// How long a body may take to arrive.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What a body is written in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Kind {
+    Json,
+    Form,
+    Other(String),
+}
+
+/// A request's body. Reading it never fails; whoever parses it learns what was wrong, after deciding who may know.
+#[derive(Debug)]
+pub struct Body {
+    kind: Kind,
+    bytes: Result<Bytes, ApiError>,
+}
+
+impl FromRequest for Body {
+    type Error = ApiError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let kind = match request.content_type() {
+            "application/json" => Kind::Json,
+            "application/x-www-form-urlencoded" => Kind::Form,
+            other => Kind::Other(other.to_owned()),
+        };
+        let payload = payload.take();
+        Box::pin(async move {
+            let bytes = timeout(PATIENCE, read(payload)).await.unwrap_or(Err(ApiError::BodyTooSlow));
+            Ok(Self { kind, bytes })
+        })
+    }
+}
+
+async fn read(mut payload: Payload) -> Result<Bytes, ApiError> {
+    let mut body = BytesMut::new();
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk.map_err(|_| FieldErrors::whole("The request body did not arrive whole."))?;
+        if body.len() + chunk.len() > MAX_BYTES {
+            return Err(ApiError::BodyTooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
+}
+
+impl Body {
+    /// Parses a JSON object. No body at all is an empty one.
+    pub fn json<T: DeserializeOwned>(self) -> Result<T, ApiError> {
+        let bytes = self.bytes?;
+        match self.kind {
+            _ if bytes.is_empty() => parse_json(b"{}"),
+            Kind::Json => parse_json(&bytes),
+            Kind::Form => Err(ApiError::UnsupportedMediaType("application/x-www-form-urlencoded".to_owned())),
+            Kind::Other(kind) => Err(ApiError::UnsupportedMediaType(kind)),
+        }
+    }
+
+    /// Parses a JSON object or an HTML form.
+    pub fn json_or_form<T: DeserializeOwned>(self) -> Result<T, ApiError> {
+        if self.kind != Kind::Form {
+            return self.json();
+        }
+        serde_urlencoded::from_bytes(&self.bytes?).map_err(|error| not_parsed(&error.to_string()))
+    }
+}
+
+fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    // serde would take a list for the fields in their order.
+    let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
+    match serde_json::from_slice(bytes) {
+        Ok(_) if first != Some(&b'{') => Err(not_parsed("a JSON object is expected")),
+        Ok(value) => Ok(value),
+        Err(error) => Err(not_parsed(&error.to_string())),
+    }
+}
+
+fn not_parsed(why: &str) -> ApiError {
+    FieldErrors::whole(format!("The request body cannot be read: {why}.")).into()
+}
+
+/// A result of looking at a request's fields, to be told only to who may know of the object they are for.
+pub async fn or_refused<T>(
+    parsed: Result<T, ApiError>,
+    permission: impl Future<Output = Result<(), Refusal>>,
+) -> Result<T, ApiError> {
+    match parsed {
+        Ok(value) => Ok(value),
+        Err(error) => {
+            permission.await?;
+            Err(error)
+        }
+    }
+}

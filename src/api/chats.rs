@@ -1,0 +1,176 @@
+//! `chats/`: listing, making, showing, renaming and deleting chats.
+
+use actix_web::{HttpRequest, HttpResponse, web::Data};
+use serde::Deserialize;
+
+use super::{
+    Answer,
+    body::{Body, or_refused},
+    fields::Field,
+    page::{PageNumber, PageView, Query},
+    path::Id,
+};
+use crate::{
+    auth::gate::Authenticated,
+    error::ApiError,
+    model::{
+        ChatId, ChatKind, ChatSnapshot, Command, FieldErrors, Refusal, UserId, Viewer,
+        command::{Action, NewChat},
+        permission::Ability,
+        text::Title,
+    },
+    server::State,
+    storage::{
+        apply::{Made, create_chat},
+        chats::{self, ChatFilter},
+    },
+    view::{ChatView, Perspective},
+};
+
+const PAGE_SIZE: i64 = 10;
+
+/// `GET chats/`
+pub async fn list(state: Data<State>, caller: Authenticated, request: HttpRequest) -> Answer {
+    let query = Query::of(&request);
+    let page = PageNumber::of(&query, PAGE_SIZE)?;
+    let kind = match query.get("chat_type") {
+        None | Some("") => None,
+        Some(text) => Some(ChatKind::parse(text).ok_or_else(|| unknown_kind(text))?),
+    };
+    let filter = ChatFilter { search: query.get("search").unwrap_or_default().to_owned(), kind };
+    let (user, rules) = (caller.id(), state.rules.clone());
+    let found =
+        state.readers.ask(move |conn| chats::page(conn, &rules, user, &filter, page.skip(), page.size));
+    let (count, found) = found.await?;
+    page.check(count)?;
+    let view = |(snapshot, viewer)| ChatView::new(snapshot, Perspective::Of(viewer), &state.links);
+    let results = found.iter().map(|(snapshot, viewer)| view((snapshot, viewer))).collect();
+    Ok(HttpResponse::Ok().json(PageView::numbered(&request, &state, page, count, results)))
+}
+
+fn unknown_kind(text: &str) -> ApiError {
+    FieldErrors::of("chat_type", format!("\"{text}\" is not a valid choice.")).into()
+}
+
+/// `POST chats/`
+pub async fn create(state: Data<State>, caller: Authenticated, body: Body) -> Answer {
+    let new = body.json::<CreateFields>()?.check(caller.id())?;
+    let made = state.writer.run(move |conn, rules| create_chat(conn, rules, &new)).await?;
+    match made {
+        Made::Existing(chat) => {
+            Ok(HttpResponse::Ok().json(shown(&state, caller.id(), chat).await?.view(&state)))
+        }
+        Made::New { snapshot, members } => {
+            let chat = snapshot.chat.id;
+            state.directory.announce(*snapshot, members).await?;
+            Ok(HttpResponse::Created().json(shown(&state, caller.id(), chat).await?.view(&state)))
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct CreateFields {
+    #[serde(default)]
+    chat_type: Field,
+    #[serde(default)]
+    title: Field,
+    #[serde(default)]
+    member_ids: Field,
+}
+
+impl CreateFields {
+    fn check(self, creator: UserId) -> Result<NewChat, FieldErrors> {
+        let mut errors = FieldErrors::default();
+        let kind = errors.note("chat_type", self.chat_type.choice(ChatKind::parse));
+        let title = errors.note("title", title(&self.title));
+        let members = match self.member_ids {
+            Field::Missing => Ok(Vec::new()),
+            given => given.user_ids(),
+        };
+        match (kind, title, errors.note("member_ids", members)) {
+            (Some(kind), Some(title), Some(members)) => Ok(NewChat { kind, title, creator, members }),
+            _ => Err(errors),
+        }
+    }
+}
+
+/// A title that may be missing, null or blank, which all mean none.
+fn title(field: &Field) -> Result<Option<Title>, String> {
+    field.optional_text()?.map_or(Ok(None), |text| Title::parse(&text))
+}
+
+/// `GET chats/{chat}/`
+pub async fn detail(state: Data<State>, caller: Authenticated, chat: Id<ChatId>) -> Answer {
+    Ok(HttpResponse::Ok().json(shown(&state, caller.id(), chat.0).await?.view(&state)))
+}
+
+/// `PUT` and `PATCH chats/{chat}/`
+pub async fn update(
+    state: Data<State>,
+    caller: Authenticated,
+    chat: Id<ChatId>,
+    request: HttpRequest,
+    body: Body,
+) -> Answer {
+    let (chat, by) = (chat.0, caller.id());
+    if !state.config.allow_renaming_dms {
+        refuse_dm(&state, chat, by).await?;
+    }
+    let is_whole = request.method() == "PUT";
+    let fields = body.json::<UpdateFields>().and_then(|fields| Ok(fields.check(is_whole)?));
+    let change = or_refused(fields, state.permitted(chat, by, Ability::Rename)).await?;
+    match change {
+        Some(title) => {
+            state.directory.command(Command { chat, by, action: Action::Rename { title } }).await?;
+        }
+        None => state.permitted(chat, by, Ability::Rename).await?,
+    }
+    Ok(HttpResponse::Ok().json(shown(&state, by, chat).await?.view(&state)))
+}
+
+async fn refuse_dm(state: &State, chat: ChatId, by: UserId) -> Result<(), Refusal> {
+    let membership =
+        state.readers.ask(move |conn| chats::authorized(conn, chat, by, Ability::TakePart)).await?;
+    if membership.chat.kind == ChatKind::Dm { Err(Refusal::Forbidden) } else { Ok(()) }
+}
+
+#[derive(Deserialize)]
+struct UpdateFields {
+    #[serde(default)]
+    title: Field,
+}
+
+impl UpdateFields {
+    /// The title to be set; `None` where nothing is to change.
+    fn check(self, is_whole: bool) -> Result<Option<Option<Title>>, FieldErrors> {
+        if !self.title.is_given() && !is_whole {
+            return Ok(None);
+        }
+        let given =
+            if self.title.is_given() { title(&self.title) } else { Err(self.title.text().unwrap_err()) };
+        given.map(Some).map_err(|sentence| FieldErrors::of("title", sentence))
+    }
+}
+
+/// `DELETE chats/{chat}/`
+pub async fn delete(state: Data<State>, caller: Authenticated, chat: Id<ChatId>) -> Answer {
+    let command = Command { chat: chat.0, by: caller.id(), action: Action::DeleteChat };
+    state.directory.command(command).await?;
+    state.purge.notify_one();
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// A chat as somebody sees it.
+struct Shown(ChatSnapshot, Viewer);
+
+impl Shown {
+    fn view<'a>(&'a self, state: &State) -> ChatView<'a> {
+        ChatView::new(&self.0, Perspective::Of(&self.1), &state.links)
+    }
+}
+
+async fn shown(state: &State, user: UserId, chat: ChatId) -> Result<Shown, Refusal> {
+    let rules = state.rules.clone();
+    let (snapshot, viewer) = state.readers.ask(move |conn| chats::view(conn, &rules, chat, user)).await?;
+    Ok(Shown(snapshot, viewer))
+}

@@ -1,0 +1,235 @@
+//! Fields of request bodies, read leniently and judged in the sentences of Django REST Framework.
+
+use std::fmt;
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{IgnoredAny, MapAccess, SeqAccess, Visitor},
+};
+
+use crate::model::{
+    UserId,
+    ids::MAX_ID,
+    text::{NULL, REQUIRED},
+};
+
+/// One field: there or not, and of whatever type. Objects are looked over, never kept, so depth costs nothing.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub enum Field {
+    #[default]
+    Missing,
+    Null,
+    Bool(bool),
+    Int(i64),
+    /// A number that is no integer, or too large for one, as it was written.
+    Number(f64),
+    Text(String),
+    List(Vec<Field>),
+    Object,
+}
+
+/// Result of judging a field: a value, or a sentence.
+type Judged<T> = Result<T, String>;
+
+impl Field {
+    /// Whether the field was there.
+    pub fn is_given(&self) -> bool {
+        *self != Self::Missing
+    }
+
+    /// A text that must be there; numbers count as their digits.
+    pub fn text(&self) -> Judged<String> {
+        match self {
+            Self::Missing => Err(REQUIRED.to_owned()),
+            Self::Null => Err(NULL.to_owned()),
+            Self::Text(text) => Ok(text.clone()),
+            Self::Int(number) => Ok(number.to_string()),
+            Self::Number(number) => Ok(number.to_string()),
+            Self::Bool(_) | Self::List(_) | Self::Object => Err("Not a valid string.".to_owned()),
+        }
+    }
+
+    /// A text that may be missing or null.
+    pub fn optional_text(&self) -> Judged<Option<String>> {
+        match self {
+            Self::Missing | Self::Null => Ok(None),
+            _ => self.text().map(Some),
+        }
+    }
+
+    /// A boolean that must be there.
+    pub fn boolean(&self) -> Judged<bool> {
+        match self {
+            Self::Missing => Err(REQUIRED.to_owned()),
+            Self::Null => Err(NULL.to_owned()),
+            Self::Bool(value) => Ok(*value),
+            Self::Text(text) if text.eq_ignore_ascii_case("true") => Ok(true),
+            Self::Text(text) if text.eq_ignore_ascii_case("false") => Ok(false),
+            _ => Err("Must be a valid boolean.".to_owned()),
+        }
+    }
+
+    /// An integer that may be missing or null; digits in a text count too.
+    pub fn optional_integer(&self) -> Judged<Option<i64>> {
+        match self {
+            Self::Missing | Self::Null => Ok(None),
+            Self::Int(number) => Ok(Some(*number)),
+            Self::Text(text) => text.trim().parse().map(Some).map_err(|_| NOT_AN_INTEGER.to_owned()),
+            _ => Err(NOT_AN_INTEGER.to_owned()),
+        }
+    }
+
+    /// One of several choices, which must be given.
+    pub fn choice<T>(&self, parse: impl Fn(&str) -> Option<T>) -> Judged<T> {
+        let text = match self {
+            Self::Missing | Self::Null => return Err(self.text().unwrap_err()),
+            Self::Text(text) => text.clone(),
+            other => other.text().unwrap_or_else(|_| "this".to_owned()),
+        };
+        parse(&text).ok_or_else(|| format!("\"{text}\" is not a valid choice."))
+    }
+
+    /// A list of users' ids, which must be there.
+    pub fn user_ids(&self) -> Judged<Vec<UserId>> {
+        match self {
+            Self::Missing => Err(REQUIRED.to_owned()),
+            Self::Null => Err(NULL.to_owned()),
+            Self::List(list) => list.iter().map(Self::user_id).collect(),
+            other => Err(format!("Expected a list of items but got type \"{}\".", other.type_name())),
+        }
+    }
+
+    fn user_id(&self) -> Judged<UserId> {
+        let no_such =
+            |shown: &dyn fmt::Display| Err(format!("Invalid pk \"{shown}\" - object does not exist."));
+        match self {
+            Self::Int(id) if (1..=MAX_ID).contains(id) => Ok(UserId(*id)),
+            Self::Int(id) => no_such(id),
+            Self::Text(text) => UserId::parse(text).ok_or_else(|| wrong_pk("str")),
+            Self::Number(number) if number.fract() == 0.0 => no_such(number),
+            other => Err(wrong_pk(other.type_name())),
+        }
+    }
+
+    /// As Python calls the type, which is how the sentences name it.
+    fn type_name(&self) -> &'static str {
+        match self {
+            Self::Missing | Self::Null => "NoneType",
+            Self::Bool(_) => "bool",
+            Self::Int(_) => "int",
+            Self::Number(_) => "float",
+            Self::Text(_) => "str",
+            Self::List(_) => "list",
+            Self::Object => "dict",
+        }
+    }
+}
+
+const NOT_AN_INTEGER: &str = "A valid integer is required.";
+
+fn wrong_pk(type_name: &str) -> String {
+    format!("Incorrect type. Expected pk value, received {type_name}.")
+}
+
+impl<'de> Deserialize<'de> for Field {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(FieldVisitor { keeps_lists: true })
+    }
+}
+
+/// An element of a list, whose own lists are looked over.
+struct Element(Field);
+
+impl<'de> Deserialize<'de> for Element {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(FieldVisitor { keeps_lists: false }).map(Self)
+    }
+}
+
+struct FieldVisitor {
+    keeps_lists: bool,
+}
+
+impl<'de> Visitor<'de> for FieldVisitor {
+    type Value = Field;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Field, E> {
+        Ok(Field::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Field, E> {
+        Ok(Field::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Field, E> {
+        Ok(Field::Int(value))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Field, E> {
+        Ok(i64::try_from(value).map_or(Field::Number(value as f64), Field::Int))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Field, E> {
+        Ok(Field::Number(value))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Field, E> {
+        Ok(Field::Text(value.to_owned()))
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Field, E> {
+        Ok(Field::Text(value))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Field, A::Error> {
+        let mut elements = Vec::new();
+        if self.keeps_lists {
+            while let Some(Element(element)) = list.next_element()? {
+                elements.push(element);
+            }
+        } else {
+            while list.next_element::<IgnoredAny>()?.is_some() {}
+        }
+        Ok(Field::List(elements))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Field, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Field::Object)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn field(json: &str) -> Field {
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn fields_are_judged_in_the_frameworks_sentences() {
+        assert_eq!(field("\"a\"").text(), Ok("a".into()));
+        assert_eq!(field("42").text(), Ok("42".into()));
+        assert_eq!(field("true").text(), Err("Not a valid string.".into()));
+        assert_eq!(field("null").text(), Err("This field may not be null.".into()));
+        assert_eq!(Field::Missing.text(), Err("This field is required.".into()));
+        assert_eq!(field("[1, 2]").user_ids(), Ok(vec![UserId(1), UserId(2)]));
+        assert_eq!(field("[0]").user_ids(), Err("Invalid pk \"0\" - object does not exist.".into()));
+        assert_eq!(
+            field("[true]").user_ids(),
+            Err("Incorrect type. Expected pk value, received bool.".into())
+        );
+        assert_eq!(field("{}").user_ids(), Err("Expected a list of items but got type \"dict\".".into()));
+    }
+
+    #[test]
+    fn depth_is_looked_over() {
+        let deep = format!("[{}{}]", "[".repeat(100), "]".repeat(100));
+        assert_eq!(field(&deep), Field::List(vec![Field::List(vec![])]));
+    }
+}

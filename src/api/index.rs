@@ -1,0 +1,22 @@
+//! The list of what there is, where the API begins.
+
+use std::collections::BTreeMap;
+
+use actix_web::{HttpRequest, HttpResponse, http::header::LOCATION, web::Data};
+
+use super::Answer;
+use crate::{routes, server::State};
+
+/// `GET /messages/api/`
+pub async fn show(state: Data<State>, request: HttpRequest) -> Answer {
+    let base = state.base_url(&request);
+    let lists = ["chats", "unread", "users/me", "users/search"];
+    let links: BTreeMap<_, _> =
+        lists.iter().map(|name| (*name, format!("{base}{}/{name}/", routes::BASE))).collect();
+    Ok(HttpResponse::Ok().json(links))
+}
+
+/// `GET /`: there is nothing else to look at.
+pub async fn home() -> Answer {
+    Ok(HttpResponse::Found().insert_header((LOCATION, format!("{}/", routes::BASE))).finish())
+}

@@ -1,0 +1,121 @@
+//! `chats/{chat}/members/`: who is in a chat.
+
+use actix_web::{HttpRequest, HttpResponse, web::Data};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Answer,
+    body::{Body, or_refused},
+    fields::Field,
+    page::{PageNumber, PageView, Query},
+    path::Id,
+};
+use crate::{
+    auth::gate::Authenticated,
+    chat::Answered,
+    model::{ChatId, Command, FieldErrors, Refusal, Role, UserId, command::Action, permission::Ability},
+    server::State,
+    storage::{chats, members},
+    view::MemberView,
+};
+
+const PAGE_SIZE: i64 = 100;
+
+/// `GET chats/{chat}/members/`
+pub async fn list(
+    state: Data<State>,
+    caller: Authenticated,
+    chat: Id<ChatId>,
+    request: HttpRequest,
+) -> Answer {
+    let (chat, user) = (chat.0, caller.id());
+    let page = PageNumber::of(&Query::of(&request), PAGE_SIZE);
+    let page = or_refused(page, state.permitted(chat, user, Ability::TakePart)).await?;
+    let found = state.readers.ask(move |conn| {
+        let chat = chats::authorized(conn, chat, user, Ability::TakePart)?.chat;
+        Ok((chat.member_count, members::page(conn, chat.id, page.skip(), page.size)?))
+    });
+    let (count, members) = found.await?;
+    page.check(count)?;
+    let results = members.iter().map(|member| MemberView::new(member, &state.links)).collect();
+    Ok(HttpResponse::Ok().json(PageView::numbered(&request, &state, page, count, results)))
+}
+
+/// `POST chats/{chat}/members/add/`
+pub async fn add(state: Data<State>, caller: Authenticated, chat: Id<ChatId>, body: Body) -> Answer {
+    let (chat, by) = (chat.0, caller.id());
+    let fields = body.json::<AddFields>().and_then(|fields| Ok(fields.check()?));
+    let users = or_refused(fields, state.permitted(chat, by, Ability::AddMembers)).await?;
+    let answered =
+        state.directory.command(Command { chat, by, action: Action::AddMembers { users } }).await?;
+    let Answered::Added(added_count) = answered else { return Err(Refusal::Internal.into()) };
+    Ok(HttpResponse::Ok().json(AddedView { status: "success", added_count }))
+}
+
+#[derive(Deserialize)]
+struct AddFields {
+    #[serde(default)]
+    user_ids: Field,
+}
+
+impl AddFields {
+    fn check(self) -> Result<Vec<UserId>, FieldErrors> {
+        self.user_ids.user_ids().map_err(|sentence| FieldErrors::of("user_ids", sentence))
+    }
+}
+
+#[derive(Serialize)]
+struct AddedView {
+    status: &'static str,
+    added_count: usize,
+}
+
+/// `DELETE chats/{chat}/members/{user}/remove/`
+pub async fn remove(state: Data<State>, caller: Authenticated, chat: Id<ChatId>, user: Id<UserId>) -> Answer {
+    take_out(&state, chat.0, caller.id(), user.0).await
+}
+
+/// `POST chats/{chat}/leave/`
+pub async fn leave(state: Data<State>, caller: Authenticated, chat: Id<ChatId>) -> Answer {
+    take_out(&state, chat.0, caller.id(), caller.id()).await
+}
+
+async fn take_out(state: &State, chat: ChatId, by: UserId, user: UserId) -> Answer {
+    state.directory.command(Command { chat, by, action: Action::RemoveMember { user } }).await?;
+    state.purge.notify_one();
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// `PATCH chats/{chat}/members/{user}/`
+pub async fn change_role(
+    state: Data<State>,
+    caller: Authenticated,
+    chat: Id<ChatId>,
+    user: Id<UserId>,
+    body: Body,
+) -> Answer {
+    let (chat, by, user) = (chat.0, caller.id(), user.0);
+    let fields = body.json::<RoleFields>().and_then(|fields| Ok(fields.check()?));
+    let permission = async {
+        state.permitted(chat, by, Ability::ChangeRole).await?;
+        let member = state.readers.ask(move |conn| members::find(conn, chat, user)).await?;
+        member.map(drop).ok_or(Refusal::NotFound)
+    };
+    let role = or_refused(fields, permission).await?;
+    let answered =
+        state.directory.command(Command { chat, by, action: Action::ChangeRole { user, role } }).await?;
+    let Answered::Member(member) = answered else { return Err(Refusal::Internal.into()) };
+    Ok(HttpResponse::Ok().json(MemberView::new(&member, &state.links)))
+}
+
+#[derive(Deserialize)]
+struct RoleFields {
+    #[serde(default)]
+    role: Field,
+}
+
+impl RoleFields {
+    fn check(self) -> Result<Role, FieldErrors> {
+        self.role.choice(Role::parse).map_err(|sentence| FieldErrors::of("role", sentence))
+    }
+}

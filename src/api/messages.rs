@@ -1,0 +1,284 @@
+//! `chats/{chat}/messages/` and `messages/{message}/`: reading, posting, editing and deleting messages.
+
+use actix_web::{HttpRequest, HttpResponse, web::Data};
+use serde::Deserialize;
+
+use super::{
+    Answer,
+    body::{Body, or_refused},
+    fields::Field,
+    json,
+    page::{PageNumber, PageView, Query, link, page_size},
+    path::Id,
+};
+use crate::{
+    auth::gate::Authenticated,
+    chat::Answered,
+    error::ApiError,
+    model::{
+        ChatId, Command, FieldErrors, Message, MessageId, Pos, Refusal, UserId,
+        command::Action,
+        permission::Ability,
+        text::{ClientId, MessageBody},
+    },
+    server::State,
+    storage::{AnyConn, Rules, StorageError, chats, members, messages},
+    view::MessageView,
+};
+
+const PAGE_SIZE: i64 = 50;
+
+/// `GET chats/{chat}/messages/`
+pub async fn list(
+    state: Data<State>,
+    caller: Authenticated,
+    chat: Id<ChatId>,
+    request: HttpRequest,
+) -> Answer {
+    let query = Query::of(&request);
+    let wanted =
+        or_refused(Wanted::of(&query), state.permitted(chat.0, caller.id(), Ability::TakePart)).await?;
+    let (chat, user, rules) = (chat.0, caller.id(), state.rules.clone());
+    let found = state.readers.ask(move |conn| find(conn, &rules, chat, user, wanted)).await?;
+    let results: Vec<MessageView> =
+        found.messages.iter().map(|message| MessageView::new(message, &state.links)).collect();
+    let page = match wanted {
+        Wanted::Numbered(page) => {
+            page.check(found.count)?;
+            PageView::numbered(&request, &state, page, found.count, results)
+        }
+        Wanted::Near(near) => {
+            let (older, newer) = near.neighbours(&found);
+            let link = |changes: [(&str, Option<String>); 2]| link(&request, &state, &query, &changes);
+            PageView { count: found.count, next: older.map(link), previous: newer.map(link), results }
+        }
+    };
+    Ok(HttpResponse::Ok().json(page))
+}
+
+/// Which messages are asked for.
+#[derive(Debug, Clone, Copy)]
+enum Wanted {
+    Numbered(PageNumber),
+    Near(Near),
+}
+
+/// The messages nearest to a place in the order of ids, which need not be that of a message in the chat.
+#[derive(Debug, Clone, Copy)]
+struct Near {
+    before: Option<i64>,
+    after: Option<i64>,
+    size: i64,
+}
+
+impl Wanted {
+    fn of(query: &Query) -> Result<Self, ApiError> {
+        let (before, after) = (query.place("before")?, query.place("after")?);
+        if before.is_none() && after.is_none() {
+            return Ok(Self::Numbered(PageNumber::of(query, PAGE_SIZE)?));
+        }
+        Ok(Self::Near(Near { before, after, size: page_size(query, PAGE_SIZE) }))
+    }
+}
+
+/// Messages of a chat, newest first.
+struct Found {
+    messages: Vec<Message>,
+    /// How many the chat has.
+    count: i64,
+    /// Places between which messages were looked for, the first one excluded.
+    bounds: (Pos, Pos),
+}
+
+fn find(
+    conn: &mut AnyConn,
+    rules: &Rules,
+    chat: ChatId,
+    user: UserId,
+    wanted: Wanted,
+) -> Result<Found, StorageError> {
+    let chat = chats::authorized(conn, chat, user, Ability::TakePart)?.chat;
+    let (bounds, places) = match wanted {
+        Wanted::Numbered(page) => {
+            let newest = chat.last_pos.saturating_sub(page.skip());
+            ((0, chat.last_pos), newest.saturating_sub(page.size) + 1..=newest)
+        }
+        Wanted::Near(Near { before, after, size }) => {
+            let above =
+                after.map_or(Ok(0), |id| messages::places_before(conn, &chat, id.saturating_add(1)))?;
+            let last = before.map_or(Ok(chat.last_pos), |id| messages::places_before(conn, &chat, id))?;
+            let places = match before {
+                Some(_) => (last - size + 1).max(above + 1)..=last,
+                None => above + 1..=(above + size).min(last),
+            };
+            ((above, last), places)
+        }
+    };
+    let mut messages = messages::range(conn, chat.id, places)?;
+    let readers = members::readers(conn, &chat, rules.receipts_max_members)?;
+    messages.iter_mut().for_each(|message| message.note_readers(&readers));
+    Ok(Found { messages, count: chat.last_pos, bounds })
+}
+
+type Changes = [(&'static str, Option<String>); 2];
+
+impl Near {
+    /// The parameters that lead on to older and to newer messages, where there are any.
+    fn neighbours(self, found: &Found) -> (Option<Changes>, Option<Changes>) {
+        let (first_place, last_place) = found.bounds;
+        let (oldest, newest) = (found.messages.last(), found.messages.first());
+        let keep = |id: Option<i64>| id.map(|id| id.to_string());
+        let window = self.before.is_some() && self.after.is_some();
+        // Within a window the other bound stays; otherwise one may leave by the way one came.
+        let older = match oldest {
+            Some(message) => {
+                let floor = if window { first_place } else { 0 };
+                (message.pos > floor + 1).then(|| message.id.0)
+            }
+            None => self.after.filter(|_| !window && first_place > 0).map(|id| id.saturating_add(1)),
+        };
+        let newer = match newest {
+            Some(message) => {
+                let ceiling = if window { last_place } else { found.count };
+                (message.pos < ceiling).then(|| message.id.0)
+            }
+            None => {
+                self.before.filter(|_| !window && last_place < found.count).map(|id| id.saturating_sub(1))
+            }
+        };
+        let kept_after = if window { keep(self.after) } else { None };
+        let kept_before = if window { keep(self.before) } else { None };
+        (
+            older.map(|id| [("before", keep(Some(id))), ("after", kept_after)]),
+            newer.map(|id| [("after", keep(Some(id))), ("before", kept_before)]),
+        )
+    }
+}
+
+/// `POST chats/{chat}/messages/`
+pub async fn post(state: Data<State>, caller: Authenticated, chat: Id<ChatId>, body: Body) -> Answer {
+    let (chat, by) = (chat.0, caller.id());
+    let fields = body.json::<PostFields>().and_then(|fields| Ok(fields.check()?));
+    let (body, client_id) = or_refused(fields, state.permitted(chat, by, Ability::TakePart)).await?;
+    let action = Action::PostMessage { sender: caller.card.clone(), body, client_id };
+    answer(state.directory.command(Command { chat, by, action }).await?)
+}
+
+#[derive(Deserialize)]
+struct PostFields {
+    #[serde(default)]
+    content: Field,
+    #[serde(default)]
+    client_id: Field,
+}
+
+impl PostFields {
+    fn check(self) -> Result<(MessageBody, Option<ClientId>), FieldErrors> {
+        let mut errors = FieldErrors::default();
+        let content = self.content.text().and_then(|text| MessageBody::parse(&text));
+        let content = errors.note("content", content);
+        let client_id = self.client_id.optional_text();
+        let client_id = client_id.and_then(|text| text.map(|text| ClientId::parse(&text)).transpose());
+        match (content, errors.note("client_id", client_id)) {
+            (Some(content), Some(client_id)) => Ok((content, client_id)),
+            _ => Err(errors),
+        }
+    }
+}
+
+/// `GET messages/{message}/`
+pub async fn detail(state: Data<State>, caller: Authenticated, message: Id<MessageId>) -> Answer {
+    let message = shown(&state, caller.id(), message.0).await?;
+    Ok(HttpResponse::Ok().json(MessageView::new(&message, &state.links)))
+}
+
+/// `PUT` and `PATCH messages/{message}/`
+pub async fn update(
+    state: Data<State>,
+    caller: Authenticated,
+    message: Id<MessageId>,
+    request: HttpRequest,
+    body: Body,
+) -> Answer {
+    let (message, by) = (message.0, caller.id());
+    let is_whole = request.method() == "PUT";
+    let fields = body.json::<EditFields>().and_then(|fields| Ok(fields.check(is_whole)?));
+    let is_off = !state.config.allow_editing;
+    if is_off || !matches!(fields, Ok(Some(_))) {
+        // Whoever may not edit the message learns no more than that.
+        let own = owned(&state, by, message).await?;
+        if is_off {
+            return Err(ApiError::FORBIDDEN);
+        }
+        fields?;
+        return Ok(HttpResponse::Ok().json(MessageView::new(&own, &state.links)));
+    }
+    let Some(body) = fields? else { return Err(ApiError::NOT_FOUND) };
+    let chat = chat_of(&state, message).await?;
+    let action = Action::EditMessage { message, body };
+    answer(state.directory.command(Command { chat, by, action }).await?)
+}
+
+#[derive(Deserialize)]
+struct EditFields {
+    #[serde(default)]
+    content: Field,
+}
+
+impl EditFields {
+    /// What the message is to say; `None` where nothing is to change.
+    fn check(self, is_whole: bool) -> Result<Option<MessageBody>, FieldErrors> {
+        if !self.content.is_given() && !is_whole {
+            return Ok(None);
+        }
+        let body = self.content.text().and_then(|text| MessageBody::parse(&text));
+        body.map(Some).map_err(|sentence| FieldErrors::of("content", sentence))
+    }
+}
+
+/// `DELETE messages/{message}/`
+pub async fn delete(state: Data<State>, caller: Authenticated, message: Id<MessageId>) -> Answer {
+    let (message, by) = (message.0, caller.id());
+    if !state.config.allow_deleting {
+        owned(&state, by, message).await?;
+        return Err(ApiError::FORBIDDEN);
+    }
+    let chat = chat_of(&state, message).await?;
+    state.directory.command(Command { chat, by, action: Action::DeleteMessage { message } }).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// The chat of a message, which says nothing yet of who may see it.
+pub(super) async fn chat_of(state: &State, message: MessageId) -> Result<ChatId, Refusal> {
+    let place = state.readers.ask_one(move |conn| messages::locate(conn, message)).await?;
+    place.map(|(chat, _)| chat).ok_or(Refusal::NotFound)
+}
+
+/// A message that the caller may see.
+pub(super) async fn shown(state: &State, user: UserId, message: MessageId) -> Result<Message, Refusal> {
+    let rules = state.rules.clone();
+    state.readers.ask(move |conn| visible(conn, &rules, user, message)).await
+}
+
+/// A message that is the caller's own.
+async fn owned(state: &State, user: UserId, message: MessageId) -> Result<Message, Refusal> {
+    let message = shown(state, user, message).await?;
+    if message.sender.id == user { Ok(message) } else { Err(Refusal::Forbidden) }
+}
+
+fn visible(conn: &mut AnyConn, rules: &Rules, user: UserId, id: MessageId) -> Result<Message, StorageError> {
+    let (chat, pos) = messages::locate(conn, id)?.ok_or(Refusal::NotFound)?;
+    let chat = chats::authorized(conn, chat, user, Ability::TakePart)?.chat;
+    let message = messages::at(conn, chat.id, pos)?.filter(|message| !message.is_deleted);
+    let mut message = message.ok_or(Refusal::NotFound)?;
+    message.note_readers(&members::readers(conn, &chat, rules.receipts_max_members)?);
+    Ok(message)
+}
+
+fn answer(answered: Answered) -> Answer {
+    match answered {
+        Answered::Message { json: body, created: true } => Ok(json(HttpResponse::Created(), body)),
+        Answered::Message { json: body, created: false } => Ok(json(HttpResponse::Ok(), body)),
+        _ => Err(Refusal::Internal.into()),
+    }
+}

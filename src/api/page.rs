@@ -1,0 +1,123 @@
+//! Pages: which one is asked for, and how it is shown.
+
+use actix_web::HttpRequest;
+use serde::Serialize;
+use url::form_urlencoded::{Serializer, parse};
+
+use crate::{error::ApiError, model::FieldErrors, server::State};
+
+/// Most results on a page.
+const MAX_SIZE: i64 = 100;
+
+/// The parameters behind a path's `?`.
+pub struct Query(Vec<(String, String)>);
+
+impl Query {
+    pub fn of(request: &HttpRequest) -> Self {
+        Self(parse(request.query_string().as_bytes()).into_owned().collect())
+    }
+
+    /// A parameter's value, the last one where it was given more than once.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// A parameter that names a place in the order of ids.
+    pub fn place(&self, name: &'static str) -> Result<Option<i64>, ApiError> {
+        let number = |text: &str| {
+            text.trim().parse().map_err(|_| FieldErrors::of(name, "A valid integer is required.").into())
+        };
+        self.get(name).map(number).transpose()
+    }
+
+    /// The same parameters with some set anew, or taken away.
+    fn with(&self, changes: &[(&str, Option<String>)]) -> String {
+        let mut query = Serializer::new(String::new());
+        let changed = |name: &str| changes.iter().any(|(key, _)| *key == name);
+        query.extend_pairs(self.0.iter().filter(|(name, _)| !changed(name)));
+        query.extend_pairs(changes.iter().filter_map(|(name, value)| Some((name, value.as_ref()?))));
+        query.finish()
+    }
+}
+
+/// Which page is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct PageNumber {
+    /// From 1.
+    pub number: i64,
+    pub size: i64,
+}
+
+impl PageNumber {
+    /// Reads `page` and `page_size`.
+    pub fn of(query: &Query, default_size: i64) -> Result<Self, ApiError> {
+        let number = match query.get("page") {
+            None => 1,
+            Some(text) => text.trim().parse().ok().filter(|page| *page >= 1).ok_or(ApiError::InvalidPage)?,
+        };
+        Ok(Self { number, size: page_size(query, default_size) })
+    }
+
+    /// How many results come before this page.
+    pub fn skip(self) -> i64 {
+        (self.number - 1).saturating_mul(self.size)
+    }
+
+    /// A page past the end is none, but the first one always is.
+    pub fn check(self, count: i64) -> Result<(), ApiError> {
+        if self.number > 1 && self.skip() >= count { Err(ApiError::InvalidPage) } else { Ok(()) }
+    }
+}
+
+/// Reads `page_size`; what cannot be read is the default.
+pub fn page_size(query: &Query, default: i64) -> i64 {
+    let given = query.get("page_size").and_then(|text| text.trim().parse().ok());
+    given.filter(|size| *size >= 1).map_or(default, |size: i64| size.min(MAX_SIZE))
+}
+
+/// A page, as clients see it.
+#[derive(Debug, Serialize)]
+pub struct PageView<T> {
+    pub count: i64,
+    pub next: Option<String>,
+    pub previous: Option<String>,
+    pub results: Vec<T>,
+}
+
+impl<T> PageView<T> {
+    /// A numbered page with links to its neighbours.
+    pub fn numbered(
+        request: &HttpRequest,
+        state: &State,
+        page: PageNumber,
+        count: i64,
+        results: Vec<T>,
+    ) -> Self {
+        let query = Query::of(request);
+        let link = |number: i64| {
+            // The first page is the plain address.
+            let number = (number > 1).then(|| number.to_string());
+            link(request, state, &query, &[("page", number)])
+        };
+        let has_next = page.skip().saturating_add(page.size) < count;
+        Self {
+            count,
+            next: has_next.then(|| link(page.number + 1)),
+            previous: (page.number > 1).then(|| link(page.number - 1)),
+            results,
+        }
+    }
+}
+
+/// The absolute address of this request with some parameters changed.
+pub fn link(
+    request: &HttpRequest,
+    state: &State,
+    query: &Query,
+    changes: &[(&str, Option<String>)],
+) -> String {
+    let base = state.base_url(request);
+    let query = query.with(changes);
+    let mark = if query.is_empty() { "" } else { "?" };
+    format!("{base}{}{mark}{query}", request.path())
+}

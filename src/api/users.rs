@@ -1,0 +1,275 @@
+//! `users/`: oneself, the search for others, and what staff may do for a host's users.
+
+use actix_web::{HttpRequest, HttpResponse, web::Data};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Answer,
+    body::{Body, or_refused},
+    fields::Field,
+    page::Query,
+    path::Id,
+};
+use crate::{
+    auth::{gate::Authenticated, keys, passwords},
+    error::ApiError,
+    model::{
+        FieldErrors, Refusal, Timestamp, TokenId, UserId,
+        text::{self, Username},
+        time::SECOND,
+    },
+    server::State,
+    storage::{
+        sessions, tokens,
+        users::{self, NO_PASSWORD, NewUser, User},
+    },
+    view::{FoundUserView, Links, OwnUserView, UserView},
+};
+
+/// `GET users/me/`
+pub async fn me(state: Data<State>, caller: Authenticated) -> Answer {
+    let id = caller.id();
+    let user = state.readers.ask_one(move |conn| users::find(conn, id)).await?.ok_or(Refusal::NotFound)?;
+    Ok(HttpResponse::Ok().json(own_view(&user, &user.card(), &state.links)))
+}
+
+/// A user as shown to themselves, and to staff.
+pub(super) fn own_view<'a>(
+    user: &'a User,
+    card: &'a crate::model::UserCard,
+    links: &Links,
+) -> OwnUserView<'a> {
+    OwnUserView {
+        user: UserView::new(card, links),
+        email: &user.email,
+        first_name: &user.first_name,
+        last_name: &user.last_name,
+        is_staff: user.is_staff,
+        is_active: user.is_active,
+    }
+}
+
+#[derive(Serialize)]
+struct FoundView<'a> {
+    results: Vec<FoundUserView<'a>>,
+}
+
+/// `GET users/search/`
+pub async fn search(state: Data<State>, caller: Authenticated, request: HttpRequest) -> Answer {
+    let query = Query::of(&request);
+    let wanted = query.get("q").unwrap_or_default().trim().to_owned();
+    if wanted.is_empty() {
+        let sentence = if query.get("q").is_some() { text::BLANK } else { text::REQUIRED };
+        return Err(FieldErrors::of("q", sentence).into());
+    }
+    let user = caller.id();
+    let found = state.readers.ask_one(move |conn| users::search(conn, user, &wanted)).await?;
+    let results = found
+        .iter()
+        .map(|found| FoundUserView { user: UserView::new(&found.card, &state.links), email: &found.email })
+        .collect();
+    Ok(HttpResponse::Ok().json(FoundView { results }))
+}
+
+/// The fields of a user, as they come when one is made or changed.
+#[derive(Deserialize)]
+pub(super) struct UserFields {
+    #[serde(default)]
+    username: Field,
+    #[serde(default)]
+    password: Field,
+    #[serde(default)]
+    email: Field,
+    #[serde(default)]
+    first_name: Field,
+    #[serde(default)]
+    last_name: Field,
+    #[serde(default)]
+    avatar_url: Field,
+    #[serde(default)]
+    is_active: Field,
+}
+
+impl UserFields {
+    /// A user to be made; the password is to be hashed still.
+    pub(super) fn check_new(&self, needs_password: bool) -> Result<(NewUser, Option<String>), FieldErrors> {
+        let mut errors = FieldErrors::default();
+        let username = self.username.text().and_then(|name| Username::parse(&name));
+        let username = errors.note("username", username);
+        let password = match &self.password {
+            Field::Missing | Field::Null if !needs_password => Ok(None),
+            field => field.text().and_then(|password| passwords::check(&password).map(|()| Some(password))),
+        };
+        let password = errors.note("password", password);
+        let profile = self.profile(&mut errors);
+        match (username, password, profile) {
+            (Some(username), Some(password), Some([email, first_name, last_name, avatar_url])) => {
+                let new = NewUser {
+                    username,
+                    password: NO_PASSWORD.to_owned(),
+                    email: email.unwrap_or_default(),
+                    first_name: first_name.unwrap_or_default(),
+                    last_name: last_name.unwrap_or_default(),
+                    avatar_url: avatar_url.unwrap_or_default(),
+                    is_staff: false,
+                };
+                Ok((new, password))
+            }
+            _ => Err(errors),
+        }
+    }
+
+    /// What is to change of a user; the password is to be hashed still.
+    fn check_change(&self) -> Result<UserChange, FieldErrors> {
+        let mut errors = FieldErrors::default();
+        let is_active = if self.is_active.is_given() { self.is_active.boolean().map(Some) } else { Ok(None) };
+        let is_active = errors.note("is_active", is_active);
+        let password = match &self.password {
+            Field::Missing => Ok(None),
+            field => field.text().and_then(|password| passwords::check(&password).map(|()| Some(password))),
+        };
+        let password = errors.note("password", password);
+        match (is_active, password, self.profile(&mut errors)) {
+            (Some(is_active), Some(password), Some([email, first_name, last_name, avatar_url])) => {
+                Ok(UserChange { email, first_name, last_name, avatar_url, is_active, password })
+            }
+            _ => Err(errors),
+        }
+    }
+
+    /// E-mail, first name, last name and picture, those that were given.
+    fn profile(&self, errors: &mut FieldErrors) -> Option<[Option<String>; 4]> {
+        let given = |field: &Field, check: &dyn Fn(&str) -> Result<String, String>| {
+            field.optional_text()?.map(|text| check(&text)).transpose()
+        };
+        let email = errors.note("email", given(&self.email, &text::email));
+        let name = |text: &str| text::person_name(text, 150);
+        let first_name = errors.note("first_name", given(&self.first_name, &name));
+        let last_name = errors.note("last_name", given(&self.last_name, &name));
+        let avatar_url = errors.note("avatar_url", given(&self.avatar_url, &text::web_address));
+        Some([email?, first_name?, last_name?, avatar_url?])
+    }
+}
+
+struct UserChange {
+    email: Option<String>,
+    first_name: Option<String>,
+    last_name: Option<String>,
+    avatar_url: Option<String>,
+    is_active: Option<bool>,
+    password: Option<String>,
+}
+
+/// `POST users/`, for staff: makes a user, or returns the one who has the name.
+pub async fn create(state: Data<State>, caller: Authenticated, body: Body) -> Answer {
+    staff_only(&caller)?;
+    let (mut new, password) = body.json::<UserFields>()?.check_new(false)?;
+    if let Some(password) = password {
+        new.password = state.hasher.hash(password).await?;
+    }
+    let made = state.writer.run(move |conn, _| match users::by_username(conn, new.username.as_str())? {
+        Some(user) => Ok((user, false)),
+        None => Ok((users::create(conn, &new)?, true)),
+    });
+    let (user, is_new) = made.await?;
+    let mut response = if is_new { HttpResponse::Created() } else { HttpResponse::Ok() };
+    Ok(response.json(own_view(&user, &user.card(), &state.links)))
+}
+
+/// `PATCH users/{user}/`, for staff.
+pub async fn update(state: Data<State>, caller: Authenticated, user: Id<UserId>, body: Body) -> Answer {
+    staff_only(&caller)?;
+    let id = user.0;
+    let change = body.json::<UserFields>().and_then(|fields| Ok(fields.check_change()?));
+    let change = or_refused(change, exists(&state, id)).await?;
+    let hash = match &change.password {
+        Some(password) => Some(state.hasher.hash(password.clone()).await?),
+        None => None,
+    };
+    let changed = state.writer.run(move |conn, _| {
+        let mut user = users::find(conn, id)?.ok_or(Refusal::NotFound)?;
+        let set = |field: &mut String, value: &Option<String>| {
+            if let Some(value) = value {
+                field.clone_from(value);
+            }
+        };
+        set(&mut user.email, &change.email);
+        set(&mut user.first_name, &change.first_name);
+        set(&mut user.last_name, &change.last_name);
+        set(&mut user.avatar_url, &change.avatar_url);
+        set(&mut user.password, &hash);
+        user.is_active = change.is_active.unwrap_or(user.is_active);
+        users::update(conn, &user)?;
+        if hash.is_some() || !user.is_active {
+            sessions::end_all(conn, id, None)?;
+        }
+        crate::storage::revocations::record(conn, id)?;
+        Ok(user)
+    });
+    let user = changed.await?;
+    state.identities.recheck(id).await;
+    Ok(HttpResponse::Ok().json(own_view(&user, &user.card(), &state.links)))
+}
+
+#[derive(Deserialize)]
+struct TokenFields {
+    #[serde(default)]
+    expires_in: Field,
+}
+
+#[derive(Serialize)]
+struct TokenView<'a> {
+    id: TokenId,
+    key: &'a str,
+    expires_at: Option<Timestamp>,
+}
+
+/// Longest life of a token that expires, in seconds: ten years.
+const MAX_LIFE: i64 = 10 * 365 * 24 * 60 * 60;
+
+impl TokenFields {
+    fn check(self) -> Result<Option<i64>, FieldErrors> {
+        let seconds = self.expires_in.optional_integer().and_then(|seconds| match seconds {
+            Some(seconds) if !(1..=MAX_LIFE).contains(&seconds) => {
+                Err(format!("Ensure this value is from 1 to {MAX_LIFE} seconds."))
+            }
+            seconds => Ok(seconds),
+        });
+        seconds.map_err(|sentence| FieldErrors::of("expires_in", sentence))
+    }
+}
+
+/// `POST users/{user}/tokens/`, for staff: a key that a host's server hands to its user's browser.
+pub async fn create_token(state: Data<State>, caller: Authenticated, user: Id<UserId>, body: Body) -> Answer {
+    staff_only(&caller)?;
+    let id = user.0;
+    let life = body.json::<TokenFields>().and_then(|fields| Ok(fields.check()?));
+    let life = or_refused(life, exists(&state, id)).await?;
+    let expires_at = life.map(|seconds| Timestamp::now().plus(seconds * SECOND));
+    let key = keys::draw();
+    let hash = keys::hash(&key);
+    let created = state.writer.run(move |conn, _| {
+        let user = users::find(conn, id)?.filter(|user| user.is_active).ok_or(Refusal::NotFound)?;
+        tokens::create(conn, user.id(), &hash, expires_at)
+    });
+    Ok(HttpResponse::Created().json(TokenView { id: created.await?, key: &key, expires_at }))
+}
+
+/// `DELETE users/{user}/tokens/`, for staff: ends all of a user's keys.
+pub async fn delete_tokens(state: Data<State>, caller: Authenticated, user: Id<UserId>) -> Answer {
+    staff_only(&caller)?;
+    let id = user.0;
+    exists(&state, id).await?;
+    state.writer.run(move |conn, _| tokens::revoke_all(conn, id)).await?;
+    state.identities.recheck(id).await;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+fn staff_only(caller: &Authenticated) -> Result<(), ApiError> {
+    if caller.is_staff { Ok(()) } else { Err(ApiError::FORBIDDEN) }
+}
+
+async fn exists(state: &State, user: UserId) -> Result<(), Refusal> {
+    let found = state.readers.ask_one(move |conn| users::find(conn, user)).await?;
+    found.map(drop).ok_or(Refusal::NotFound)
+}

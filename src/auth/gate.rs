@@ -1,0 +1,115 @@
+//! The door of everything below the API's base: who is asking, is there such a path, may the request ride on a cookie.
+
+use std::{
+    future::{Ready, ready},
+    sync::Arc,
+};
+
+use actix_session::SessionExt;
+use actix_web::{
+    Error, FromRequest, HttpMessage, HttpRequest, ResponseError,
+    body::{BoxBody, MessageBody},
+    dev::{Payload, ServiceRequest, ServiceResponse},
+    http::{Method, header::AUTHORIZATION},
+    middleware::Next,
+    web::Data,
+};
+
+use super::{
+    Caller, Credential, cross_site, keys,
+    sessions::{KEY_HASH, RENEWED},
+};
+use crate::{
+    error::ApiError,
+    model::{Timestamp, time::DAY},
+    server::State,
+};
+
+/// Lets a request in that proves who asks, in the order of the contract: 401, unknown path, cross-site.
+pub async fn gate(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    match admit(&request).await {
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            next.call(request).await.map(ServiceResponse::map_into_boxed_body)
+        }
+        Err(error) => Ok(request.into_response(error.error_response())),
+    }
+}
+
+async fn admit(request: &ServiceRequest) -> Result<Arc<Caller>, ApiError> {
+    let state = request.app_data::<Data<State>>().ok_or(ApiError::NOT_FOUND)?.clone();
+    let credential = credential(request.request()).ok_or(ApiError::Unauthenticated)?;
+    let caller = state.identities.caller(&credential).await?.ok_or(ApiError::Unauthenticated)?;
+    let rides_on_cookie = matches!(credential, Credential::Session(_));
+    if rides_on_cookie
+        && is_unsafe(request.request())
+        && let Err(error) = cross_site::check(request.request(), &state.config)
+    {
+        // A path that is not there is not there for other sites either.
+        let is_known = request.resource_map().has_resource(request.path());
+        return Err(if is_known { error } else { ApiError::NOT_FOUND });
+    }
+    renew(request.request(), &caller);
+    Ok(caller)
+}
+
+/// What a request proves its sender with; a token where there is one, else the session of the cookie.
+fn credential(request: &HttpRequest) -> Option<Credential> {
+    if let Some(header) = request.headers().get(AUTHORIZATION) {
+        let key = header.to_str().ok()?.strip_prefix("Token ")?.trim();
+        return Some(Credential::Token(keys::hash(key)));
+    }
+    if let Some(key) = subprotocol_token(request) {
+        return Some(Credential::Token(keys::hash(key)));
+    }
+    let hash = request.get_session().get::<String>(KEY_HASH).ok().flatten()?;
+    Some(Credential::Session(hash))
+}
+
+/// Browsers cannot set a header on a socket's handshake: there a token comes as a subprotocol of this name.
+pub const TOKEN_SUBPROTOCOL: &str = "greenroom.token.";
+
+/// The token among the subprotocols that a handshake offers.
+pub fn subprotocol_token(request: &HttpRequest) -> Option<&str> {
+    let offered = request.headers().get("sec-websocket-protocol")?.to_str().ok()?;
+    offered.split(',').find_map(|protocol| protocol.trim().strip_prefix(TOKEN_SUBPROTOCOL))
+}
+
+/// Methods that change something, and the socket's upgrade, which can as well.
+fn is_unsafe(request: &HttpRequest) -> bool {
+    let is_safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    !is_safe || request.headers().contains_key("sec-websocket-key")
+}
+
+/// Once a day of use the session counts its idle time anew, and the browser gets the cookie for its full time again.
+fn renew(request: &HttpRequest, caller: &Caller) {
+    let due = caller.renewed_at.is_some_and(|last| last.plus(DAY) < Timestamp::now());
+    if due {
+        // It goes into the state only to change it, which makes actix-session send the cookie.
+        let _ = request.get_session().insert(RENEWED, Timestamp::now().0);
+    }
+}
+
+/// The caller, in handlers behind the gate.
+pub struct Authenticated(pub Arc<Caller>);
+
+impl std::ops::Deref for Authenticated {
+    type Target = Caller;
+
+    fn deref(&self) -> &Caller {
+        &self.0
+    }
+}
+
+impl FromRequest for Authenticated {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let caller = request.extensions().get::<Arc<Caller>>().cloned();
+        ready(caller.map(Self).ok_or(ApiError::Unauthenticated))
+    }
+}

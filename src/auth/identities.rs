@@ -1,0 +1,120 @@
+//! From a credential to a user, remembered between requests until something of the user's changes.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use crate::{
+    chat::UserRegistry,
+    model::{Refusal, Timestamp, UserCard, UserId},
+    storage::{AnyConn, Readers, StorageError, sessions, tokens, users},
+};
+
+/// What somebody proved with who they are. It holds hashes, not the secrets.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Credential {
+    /// A browser's session.
+    Session(String),
+    /// A program's token.
+    Token(String),
+}
+
+/// Who is asking.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    pub card: Arc<UserCard>,
+    pub is_staff: bool,
+    pub credential: Credential,
+    /// When the session was last renewed.
+    pub renewed_at: Option<Timestamp>,
+    expires_at: Option<Timestamp>,
+}
+
+impl Caller {
+    /// The caller's id.
+    pub fn id(&self) -> UserId {
+        self.card.id
+    }
+}
+
+/// Most callers remembered.
+const REMEMBERED: usize = 100_000;
+
+/// The callers of late.
+pub struct Identities {
+    readers: Readers,
+    registry: Arc<UserRegistry>,
+    known: Mutex<HashMap<Credential, Arc<Caller>>>,
+    /// Rises with each change, so that what was being read meanwhile is not remembered.
+    changes: AtomicU64,
+}
+
+impl Identities {
+    pub fn new(readers: Readers, registry: Arc<UserRegistry>) -> Arc<Self> {
+        Arc::new(Self { readers, registry, known: Mutex::default(), changes: AtomicU64::new(0) })
+    }
+
+    /// Whose credential this is; `None` if it does not work (any more).
+    pub async fn caller(&self, credential: &Credential) -> Result<Option<Arc<Caller>>, Refusal> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(credential).cloned();
+        let in_time = |caller: &Arc<Caller>| caller.expires_at.is_none_or(|end| Timestamp::now() < end);
+        if let Some(caller) = known.filter(in_time) {
+            return Ok(Some(caller));
+        }
+        let before = self.changes.load(Ordering::Acquire);
+        let wanted = credential.clone();
+        let caller = self.readers.ask(move |conn| find(conn, wanted)).await?.map(Arc::new);
+        if let Some(caller) = &caller {
+            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            if known.len() >= REMEMBERED {
+                known.clear();
+            }
+            if before == self.changes.load(Ordering::Acquire) {
+                known.insert(credential.clone(), caller.clone());
+            }
+        }
+        Ok(caller)
+    }
+
+    /// Something of a user's has changed: forgets what was known, and ends the sockets whose credential has ended.
+    pub async fn recheck(&self, user: UserId) {
+        self.forget(user);
+        for credential in self.registry.credentials_of(user) {
+            if let Ok(None) = self.caller(&credential).await {
+                self.registry.close_opened_with(user, &credential);
+            }
+        }
+    }
+
+    fn forget(&self, user: UserId) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        self.changes.fetch_add(1, Ordering::Release);
+        known.retain(|_, caller| caller.id() != user);
+    }
+}
+
+/// Who a credential belongs to; an inactive user has none.
+fn find(conn: &mut AnyConn, credential: Credential) -> Result<Option<Caller>, StorageError> {
+    let (user, renewed_at, expires_at) = match &credential {
+        Credential::Session(hash) => match sessions::find(conn, hash)? {
+            Some(session) => (session.user, Some(session.renewed_at), Some(session.ends_at)),
+            None => return Ok(None),
+        },
+        Credential::Token(hash) => match tokens::find(conn, hash)? {
+            Some((user, expires_at)) => (user, None, expires_at),
+            None => return Ok(None),
+        },
+    };
+    let user = users::find(conn, user)?.filter(|user| user.is_active);
+    Ok(user.map(|user| Caller {
+        card: Arc::new(user.card()),
+        is_staff: user.is_staff,
+        credential,
+        renewed_at,
+        expires_at,
+    }))
+}

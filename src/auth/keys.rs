@@ -1,0 +1,30 @@
+//! Secret keys: drawn here, stored only as hashes.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use sha2::{Digest, Sha256};
+
+/// A new secret of 256 random bits, in letters, digits, `-` and `_`.
+pub fn draw() -> String {
+    URL_SAFE_NO_PAD.encode(random::<32>())
+}
+
+/// Random bytes from the operating system, without which nothing here may go on.
+pub fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
+    bytes
+}
+
+/// Under what a secret is stored and found: its SHA-256, in hexadecimal. It has no need of salt, being random.
+pub fn hash(secret: &str) -> String {
+    hex(&Sha256::digest(secret.as_bytes()))
+}
+
+/// Bytes in hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

@@ -1,0 +1,15 @@
+//! Who is asking: sessions, tokens, passwords, and the checks at the door.
+
+pub mod cross_site;
+pub mod failures;
+pub mod gate;
+pub mod identities;
+pub mod keys;
+pub mod passwords;
+pub mod sessions;
+
+pub use failures::Failures;
+pub use gate::gate;
+pub use identities::{Caller, Credential, Identities};
+pub use passwords::Hasher;
+pub use sessions::Sessions;

@@ -1,0 +1,150 @@
+//! Passwords: hashed with argon2id; hashes that Django made are accepted and replaced at the next sign-in.
+
+use std::{sync::Arc, time::Duration};
+
+use actix_rt::task::spawn_blocking;
+use argon2::{Argon2, Params, PasswordHasher, PasswordVerifier, password_hash::phc::PasswordHash};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use sha2::Sha256;
+use subtle::ConstantTimeEq;
+use tokio::{sync::Semaphore, time::timeout};
+
+use crate::model::Refusal;
+
+/// Shortest and longest password, in characters and in bytes.
+const MIN_CHARS: usize = 8;
+const MAX_BYTES: usize = 128;
+
+/// Whether a password may be set.
+pub fn check(password: &str) -> Result<(), String> {
+    if password.chars().count() < MIN_CHARS {
+        return Err(format!("This password is too short. It must contain at least {MIN_CHARS} characters."));
+    }
+    if password.len() > MAX_BYTES {
+        return Err(format!("This password is too long. It may have no more than {MAX_BYTES} bytes."));
+    }
+    Ok(())
+}
+
+/// What came of trying a password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    Wrong,
+    Right,
+    /// It is right, and its hash should be replaced by this one.
+    RightRehashed(String),
+}
+
+/// Hashes a password, which takes tens of milliseconds and 19 MiB by design.
+pub fn hash(password: &str) -> String {
+    argon2id().hash_password(password.as_bytes()).expect("the parameters are valid").to_string()
+}
+
+/// Tries a password against a stored hash.
+pub fn verify(password: &str, stored: &str) -> Verdict {
+    // Nobody has a longer one, and nobody may make us hash megabytes.
+    if password.len() > MAX_BYTES {
+        return Verdict::Wrong;
+    }
+    if let Some(django) = stored.strip_prefix("pbkdf2_sha256$") {
+        let is_right = verify_django(password, django).unwrap_or(false);
+        return if is_right { Verdict::RightRehashed(hash(password)) } else { Verdict::Wrong };
+    }
+    let Ok(parsed) = PasswordHash::new(stored) else { return Verdict::Wrong };
+    let argon2 = argon2id();
+    if PasswordVerifier::<PasswordHash>::verify_password(&argon2, password.as_bytes(), &parsed).is_err() {
+        return Verdict::Wrong;
+    }
+    let is_current = Params::try_from(&parsed).is_ok_and(|params| params == *argon2.params());
+    if is_current { Verdict::Right } else { Verdict::RightRehashed(hash(password)) }
+}
+
+/// `iterations$salt$hash`: the salt is used as it stands, the hash is in Base64.
+fn verify_django(password: &str, stored: &str) -> Option<bool> {
+    let mut parts = stored.splitn(3, '$');
+    let rounds: u32 = parts.next()?.parse().ok().filter(|rounds| (1..=10_000_000).contains(rounds))?;
+    let salt = parts.next()?;
+    let expected = STANDARD.decode(parts.next()?).ok()?;
+    let actual = pbkdf2::pbkdf2_hmac_array::<Sha256, 32>(password.as_bytes(), salt.as_bytes(), rounds);
+    Some(actual.as_slice().ct_eq(&expected).into())
+}
+
+/// argon2id with 19 MiB, two passes, one lane, as OWASP's cheat sheet on password storage recommends.
+fn argon2id() -> Argon2<'static> {
+    Argon2::from(Params::new(19_456, 2, 1, None).expect("the parameters are valid"))
+}
+
+/// Hashes off the threads that serve, few at a time: a storm of sign-ins must not stop the chats.
+#[derive(Clone)]
+pub struct Hasher {
+    free: Arc<Semaphore>,
+    /// A hash of no user's, tried where there is no user, so that it takes as long as where there is one.
+    nobody: Arc<str>,
+}
+
+/// How long a sign-in waits for others.
+const WAIT: Duration = Duration::from_secs(10);
+
+impl Hasher {
+    /// Hashes at most `at_once` passwords at a time.
+    pub fn new(at_once: usize) -> Self {
+        Self { free: Arc::new(Semaphore::new(at_once.max(1))), nobody: hash(&super::keys::draw()).into() }
+    }
+
+    /// Tries a password against a user's hash; against none, it is wrong and takes as long.
+    pub async fn verify(&self, password: String, stored: Option<String>) -> Result<Verdict, Refusal> {
+        let nobody = self.nobody.clone();
+        self.run(move || match stored.filter(|hash| hash != crate::storage::users::NO_PASSWORD) {
+            Some(stored) => verify(&password, &stored),
+            None => {
+                verify(&password, &nobody);
+                Verdict::Wrong
+            }
+        })
+        .await
+    }
+
+    /// Hashes a password.
+    pub async fn hash(&self, password: String) -> Result<String, Refusal> {
+        self.run(move || hash(&password)).await
+    }
+
+    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Refusal> {
+        let free = timeout(WAIT, self.free.clone().acquire_owned()).await;
+        let Ok(Ok(permit)) = free else { return Err(Refusal::Busy) };
+        let result = spawn_blocking(move || {
+            let _permit = permit;
+            work()
+        });
+        result.await.map_err(|error| {
+            tracing::error!(%error, "hashing a password failed");
+            Refusal::Internal
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_fits_its_hash_only() {
+        let stored = hash("correct horse");
+        assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
+        assert_eq!(verify("correct horse", &stored), Verdict::Right);
+        assert_eq!(verify("Correct horse", &stored), Verdict::Wrong);
+        assert_eq!(verify(&"x".repeat(129), &stored), Verdict::Wrong);
+        assert_eq!(verify("anything", "!"), Verdict::Wrong);
+    }
+
+    #[test]
+    fn djangos_hashes_verify_and_are_replaced() {
+        // hashlib.pbkdf2_hmac("sha256", b"greenroom", b"seasalt", 1000), as Django writes it.
+        let stored = "pbkdf2_sha256$1000$seasalt$wLUmo5LyH7ibWvgvh58fctOy9Q/53+0Q8eluQjS8PIY=";
+        assert!(
+            matches!(verify("greenroom", stored), Verdict::RightRehashed(new) if new.starts_with("$argon2id$"))
+        );
+        assert_eq!(verify("Greenroom", stored), Verdict::Wrong);
+        assert_eq!(verify("greenroom", "pbkdf2_sha256$x$y"), Verdict::Wrong);
+    }
+}

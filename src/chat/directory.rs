@@ -1,0 +1,182 @@
+//! Chat id → actor. No address leaves this place: whoever has something for a chat gives it to the directory, which
+//! starts the actor if there is none.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use actix::{Actor, Addr, Context, Handler};
+use actix_rt::ArbiterHandle;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+use super::{
+    actor::ChatActor,
+    messages::{Answered, Queued, Reply, Settled, Submit, Subscribe, Type, Unsubscribe},
+    registry::UserRegistry,
+    socket::{Socket, SocketId},
+};
+use crate::{
+    model::{
+        Change, ChatId, ChatSnapshot, Command, Refusal, Role, UserId,
+        event::{Answer, Done},
+    },
+    storage::{Readers, WriterHandle},
+    view::Links,
+};
+
+/// Commands under way at once; more are turned down.
+const COMMANDS: usize = 8_192;
+
+/// Shards of the map, so that threads seldom wait for one another.
+const SHARDS: usize = 64;
+
+/// What chat actors work with.
+pub struct Services {
+    pub writer: WriterHandle,
+    pub readers: Readers,
+    pub registry: Arc<UserRegistry>,
+    pub links: Links,
+    /// An actor that nothing was asked of for so long, and that nobody listens to, retires.
+    pub idle: Duration,
+}
+
+/// The actors of this node's active chats.
+pub struct ChatDirectory {
+    shards: Vec<Mutex<HashMap<ChatId, Entry>>>,
+    arbiters: Vec<ArbiterHandle>,
+    commands: Arc<Semaphore>,
+    services: Arc<Services>,
+}
+
+struct Entry {
+    actor: Addr<ChatActor>,
+    /// Messages sent and not yet accepted. While it is zero under the lock, the mailbox is empty.
+    queued: Arc<AtomicUsize>,
+}
+
+impl ChatDirectory {
+    /// A directory whose actors live on `arbiters`, which should serve nothing else.
+    pub fn new(services: Services, arbiters: Vec<ArbiterHandle>) -> Arc<Self> {
+        Arc::new(Self {
+            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            arbiters,
+            commands: Arc::new(Semaphore::new(COMMANDS)),
+            services: Arc::new(services),
+        })
+    }
+
+    /// Has a chat carry out a command.
+    pub async fn command(self: &Arc<Self>, command: Command) -> Result<Answered, Refusal> {
+        self.ask(command.chat, |reply| Submit { command, reply }).await
+    }
+
+    /// Tells a chat that somebody types, or stops.
+    pub async fn typing(
+        self: &Arc<Self>,
+        chat: ChatId,
+        user: UserId,
+        is_typing: bool,
+    ) -> Result<Answered, Refusal> {
+        self.ask(chat, |reply| Type { user, is_typing, reply }).await
+    }
+
+    /// Tells a new chat, and so its members, that it has been made.
+    pub async fn announce(
+        self: &Arc<Self>,
+        snapshot: ChatSnapshot,
+        members: Vec<(UserId, Role)>,
+    ) -> Result<Answered, Refusal> {
+        let chat = snapshot.chat.clone();
+        let done = Done::changed(&chat, Answer::Done, Change::ChatCreated { snapshot, members });
+        self.ask(chat.id, |reply| Settled { result: Ok(Arc::new(done)), reply }).await
+    }
+
+    /// Lets a socket hear a chat's events. `done` is dropped once it does.
+    pub fn subscribe(self: &Arc<Self>, chat: ChatId, socket: Arc<Socket>, done: mpsc::Sender<()>) {
+        self.send(chat, Subscribe { socket, done });
+    }
+
+    /// Ends that; a chat without an actor has nobody listening anyway.
+    pub fn unsubscribe(self: &Arc<Self>, chat: ChatId, socket: SocketId) {
+        if let Some(entry) = self.shard(chat).get(&chat) {
+            entry.send(Unsubscribe { socket });
+        }
+    }
+
+    /// How many actors there are.
+    pub fn active(&self) -> usize {
+        self.shards.iter().map(|shard| lock(shard).len()).sum()
+    }
+
+    async fn ask<M>(
+        self: &Arc<Self>,
+        chat: ChatId,
+        message: impl FnOnce(Reply) -> M,
+    ) -> Result<Answered, Refusal>
+    where
+        ChatActor: Handler<Queued<M>, Result = ()>,
+        M: Send + 'static,
+    {
+        let place = self.commands.clone().try_acquire_owned().map_err(|_| Refusal::Busy)?;
+        let (caller, answer) = oneshot::channel();
+        self.send(chat, message(Reply { caller, _place: place }));
+        // An actor that failed over this very command has dropped the way back.
+        answer.await.unwrap_or(Err(Refusal::Busy))
+    }
+
+    /// Puts a message into the mailbox of a chat's actor. Messages from one thread arrive in the order sent.
+    pub(super) fn send<M>(self: &Arc<Self>, chat: ChatId, message: M)
+    where
+        ChatActor: Handler<Queued<M>, Result = ()>,
+        M: Send + 'static,
+    {
+        self.shard(chat).entry(chat).or_insert_with(|| self.start(chat)).send(message);
+    }
+
+    /// Lets an idle actor go, if nothing is on its way to it. It is not in the directory afterwards, so nothing can
+    /// be sent to it any more, and the next message for the chat starts another.
+    pub(super) fn retire(&self, chat: ChatId) -> bool {
+        let mut shard = self.shard(chat);
+        let is_idle = shard.get(&chat).is_some_and(|entry| entry.queued.load(Ordering::Acquire) == 0);
+        if is_idle {
+            shard.remove(&chat);
+        }
+        is_idle
+    }
+
+    fn start(self: &Arc<Self>, chat: ChatId) -> Entry {
+        let queued = Arc::new(AtomicUsize::new(0));
+        let arbiter = &self.arbiters[chat.0 as usize % self.arbiters.len()];
+        let (directory, services, count) = (self.clone(), self.services.clone(), queued.clone());
+        let actor = ChatActor::start_in_arbiter(arbiter, move |_: &mut Context<ChatActor>| {
+            ChatActor::new(chat, directory, services, count)
+        });
+        Entry { actor, queued }
+    }
+
+    fn shard(&self, chat: ChatId) -> MutexGuard<'_, HashMap<ChatId, Entry>> {
+        lock(&self.shards[chat.0 as usize % SHARDS])
+    }
+}
+
+impl Entry {
+    /// Past the bound of the mailbox: what is under way is bounded by [`COMMANDS`], and an event must arrive.
+    fn send<M>(&self, message: M)
+    where
+        ChatActor: Handler<Queued<M>, Result = ()>,
+        M: Send + 'static,
+    {
+        self.queued.fetch_add(1, Ordering::Release);
+        self.actor.do_send(Queued(message));
+    }
+}
+
+fn lock(shard: &Mutex<HashMap<ChatId, Entry>>) -> MutexGuard<'_, HashMap<ChatId, Entry>> {
+    // The map is sound after each single step, so a panic elsewhere does not spoil it.
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
+}

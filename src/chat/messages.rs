@@ -1,0 +1,93 @@
+//! What a chat's actor accepts.
+
+use std::sync::Arc;
+
+use actix::Message;
+use bytestring::ByteString;
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+
+use super::socket::{Socket, SocketId};
+use crate::model::{Command, Member, Refusal, Role, UserId, event::Done};
+
+/// What a caller is told once a command is durable and its event is on the way.
+#[derive(Debug)]
+pub enum Answered {
+    /// A message, rendered. `created`: it was posted by this very command.
+    Message {
+        json: ByteString,
+        created: bool,
+    },
+    Done,
+    Reacted {
+        added: bool,
+    },
+    Marked(i64),
+    Added(usize),
+    Member(Box<Member>),
+}
+
+/// The way back to a caller, with their place among the commands under way.
+#[derive(Debug)]
+pub struct Reply {
+    pub(super) caller: oneshot::Sender<Result<Answered, Refusal>>,
+    pub(super) _place: OwnedSemaphorePermit,
+}
+
+impl Reply {
+    /// Answers; nobody waits any more where the client has gone.
+    pub(super) fn send(self, answer: Result<Answered, Refusal>) {
+        let _ = self.caller.send(answer);
+    }
+}
+
+/// A lasting change is asked for.
+#[derive(Debug)]
+pub struct Submit {
+    pub command: Command,
+    pub reply: Reply,
+}
+
+/// The writer has settled a command: what it did is durable, or nothing was done.
+#[derive(Debug)]
+pub struct Settled {
+    pub result: Result<Arc<Done>, Refusal>,
+    pub reply: Reply,
+}
+
+/// Somebody types, or stops.
+#[derive(Debug)]
+pub struct Type {
+    pub user: UserId,
+    pub is_typing: bool,
+    pub reply: Reply,
+}
+
+/// A member's socket wants this chat's events from now on.
+#[derive(Debug)]
+pub struct Subscribe {
+    pub socket: Arc<Socket>,
+    /// Dropped once it is done.
+    pub done: mpsc::Sender<()>,
+}
+
+/// A socket wants no more of this chat.
+#[derive(Debug)]
+pub struct Unsubscribe {
+    pub socket: SocketId,
+}
+
+/// The members, read from storage for an actor that needs to know them.
+#[derive(Debug)]
+pub struct RosterLoaded(pub Result<(i64, Vec<(UserId, Role)>), Refusal>);
+
+/// Somebody has typed nothing for a while; `turn` tells an old reminder from the latest.
+#[derive(Debug)]
+pub struct TypingRanOut {
+    pub user: UserId,
+    pub turn: u64,
+}
+
+/// A message of any of these kinds in an actor's mailbox. It was counted in when it was sent.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Queued<M>(pub M);

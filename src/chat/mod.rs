@@ -1,0 +1,13 @@
+//! The heart: every chat an actor, found through the directory, and the sockets that listen to them.
+
+pub mod actor;
+pub mod directory;
+pub mod messages;
+pub mod registry;
+pub mod roster;
+pub mod socket;
+
+pub use directory::ChatDirectory;
+pub use messages::Answered;
+pub use registry::UserRegistry;
+pub use socket::{CloseReason, Delivery, Socket, SocketId};

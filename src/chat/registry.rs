@@ -1,0 +1,110 @@
+//! Who is connected to this node: users and their sockets.
+//!
+//! It is a map behind a lock rather than an actor: a chat that adds somebody must find their sockets within its own
+//! turn, so that nothing of the chat can reach them before the news that they are in it.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use super::socket::{CloseReason, Socket, SocketId};
+use crate::{auth::Credential, model::UserId};
+
+/// The users of this node with their sockets.
+#[derive(Debug)]
+pub struct UserRegistry {
+    users: Mutex<HashMap<UserId, Connected>>,
+    max_sockets: usize,
+}
+
+#[derive(Debug, Default)]
+struct Connected {
+    /// Sockets that are open or about to be.
+    places: usize,
+    sockets: Vec<Arc<Socket>>,
+}
+
+/// A user's right to one more socket; given back when it is dropped.
+#[derive(Debug)]
+pub struct Place {
+    registry: Arc<UserRegistry>,
+    user: UserId,
+}
+
+impl UserRegistry {
+    /// A registry that gives each user at most `max_sockets`.
+    pub fn new(max_sockets: usize) -> Arc<Self> {
+        Arc::new(Self { users: Mutex::default(), max_sockets })
+    }
+
+    /// Reserves a socket for a user; `None` where they have as many as one may have.
+    pub fn reserve(self: &Arc<Self>, user: UserId) -> Option<Place> {
+        let mut users = self.lock();
+        let connected = users.entry(user).or_default();
+        if connected.places >= self.max_sockets {
+            return None;
+        }
+        connected.places += 1;
+        Some(Place { registry: self.clone(), user })
+    }
+
+    /// From now on the socket hears what concerns its user.
+    pub fn add(&self, socket: Arc<Socket>) {
+        self.lock().entry(socket.user).or_default().sockets.push(socket);
+    }
+
+    /// The socket has ended.
+    pub fn remove(&self, user: UserId, socket: SocketId) {
+        if let Some(connected) = self.lock().get_mut(&user) {
+            connected.sockets.retain(|other| other.id != socket);
+        }
+    }
+
+    /// A user's sockets.
+    pub fn sockets_of(&self, user: UserId) -> Vec<Arc<Socket>> {
+        self.lock().get(&user).map(|connected| connected.sockets.clone()).unwrap_or_default()
+    }
+
+    /// The credentials that a user's sockets were opened with.
+    pub fn credentials_of(&self, user: UserId) -> Vec<Credential> {
+        self.sockets_of(user).iter().map(|socket| socket.credential.clone()).collect()
+    }
+
+    /// Closes those of a user's sockets that were opened with a credential.
+    pub fn close_opened_with(&self, user: UserId, credential: &Credential) {
+        for socket in self.sockets_of(user).iter().filter(|socket| socket.credential == *credential) {
+            socket.close(CloseReason::SignedOut);
+        }
+    }
+
+    /// Closes every socket. Returns how many there were.
+    pub fn close_all(&self, reason: CloseReason) -> usize {
+        let sockets: Vec<Arc<Socket>> =
+            self.lock().values().flat_map(|connected| connected.sockets.iter().cloned()).collect();
+        sockets.iter().for_each(|socket| socket.close(reason));
+        sockets.len()
+    }
+
+    /// How many sockets are open or about to be.
+    pub fn count(&self) -> usize {
+        self.lock().values().map(|connected| connected.places).sum()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<UserId, Connected>> {
+        // The maps are sound after each single step, so a panic elsewhere does not spoil them.
+        self.users.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut users = self.registry.lock();
+        if let Some(connected) = users.get_mut(&self.user) {
+            connected.places -= 1;
+            if connected.places == 0 && connected.sockets.is_empty() {
+                users.remove(&self.user);
+            }
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! `greenroom check`
+
+use std::process::ExitCode;
+
+use super::{CliError, failed};
+use crate::{
+    config::Database,
+    storage::{Access, check, snapshot},
+};
+
+/// Exit code 1 where there is a difference.
+pub(super) fn check(database: &Database) -> ExitCode {
+    match report(database) {
+        Ok(0) => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => failed(&error),
+    }
+}
+
+/// Prints every difference. Returns how many there are.
+fn report(database: &Database) -> Result<usize, CliError> {
+    let mut conn = database.database_url.open(Access::Read)?;
+    let report = snapshot(&mut conn, check::check)?;
+    for difference in &report.differences {
+        println!("{difference}");
+    }
+    let (chats, messages, differences) = (report.chats, report.messages, report.differences.len());
+    println!("{chats} chats with {messages} messages checked, {differences} differences found");
+    Ok(differences)
+}

@@ -1,0 +1,145 @@
+//! `greenroom demo`: something to look at.
+
+use std::sync::Arc;
+
+use clap::Args;
+
+use super::{CliError, with_database};
+use crate::{
+    auth::passwords,
+    config::Database,
+    model::{
+        ChatId, ChatKind, Command, FieldErrors, MessageId, Refusal, UserId,
+        command::{Action, NewChat, ReactIntent},
+        emoji::Emoji,
+        event::Change,
+        text::{MessageBody, Title, Username},
+    },
+    storage::{
+        AnyConn, Rules, StorageError,
+        apply::{Made, apply, create_chat},
+        users::{self, NewUser, User},
+    },
+};
+
+#[derive(Debug, Args)]
+pub(super) struct Demo {
+    /// Do nothing where there are users already, instead of failing
+    #[arg(long)]
+    if_empty: bool,
+    #[command(flatten)]
+    database: Database,
+}
+
+const PASSWORD: &str = "greenroom";
+const PEOPLE: [(&str, &str, &str); 3] =
+    [("alice", "Alice", "Adams"), ("bob", "Bob", "Brown"), ("carol", "Carol", "Clark")];
+
+impl Demo {
+    pub(super) fn run(self) -> Result<(), CliError> {
+        let filled = with_database(&self.database, |conn| {
+            let is_empty = !users::any(conn)?;
+            if is_empty {
+                fill(conn)?;
+            }
+            Ok(is_empty)
+        })?;
+        match (filled, self.if_empty) {
+            (true, _) => println!("users alice, bob and carol are there, password {PASSWORD}"),
+            (false, true) => {}
+            (false, false) => {
+                let name = self.database.database_url.name();
+                return Err(CliError::Refused(format!(
+                    "{name} has users already; the demo needs an empty database"
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn fill(conn: &mut AnyConn) -> Result<(), StorageError> {
+    // No message of the demo has a client id, so no key is needed.
+    let rules = Rules { receipts_max_members: 100, content_key: Vec::new() };
+    let hash = passwords::hash(PASSWORD);
+    let mut people = Vec::new();
+    for (name, first, last) in PEOPLE {
+        let new = NewUser {
+            username: valid(Username::parse(name))?,
+            password: hash.clone(),
+            email: format!("{name}@example.com"),
+            first_name: first.to_owned(),
+            last_name: last.to_owned(),
+            avatar_url: String::new(),
+            is_staff: name == "alice",
+        };
+        people.push(users::create(conn, &new)?);
+    }
+    let mut stage = Stage { conn, rules };
+    let [alice, bob, carol] = [&people[0], &people[1], &people[2]];
+
+    let dm = stage.chat(ChatKind::Dm, None, alice, &[bob])?;
+    stage.says(dm, alice, "Hi Bob, have you seen the new chat server?")?;
+    let answer = stage.says(dm, bob, "I am writing to you over it.")?;
+    stage.reacts(dm, alice, answer, "👍")?;
+
+    let team = stage.chat(ChatKind::Group, Some("Project Team"), alice, &[bob, carol])?;
+    stage.says(team, alice, "Welcome, everybody.")?;
+    stage.says(team, carol, "Thanks! Where do we keep the notes?")?;
+    let notes = stage.says(team, bob, "In the wiki, under Plans.")?;
+    stage.reacts(team, carol, notes, "🎉")?;
+    stage.reacts(team, alice, notes, "🎉")?;
+
+    let private = stage.chat(ChatKind::Dm, None, alice, &[])?;
+    stage.says(private, alice, "A note to myself: buy milk.").map(drop)
+}
+
+/// The database while it is being filled, by the same commands as a server's clients give.
+struct Stage<'a> {
+    conn: &'a mut AnyConn,
+    rules: Rules,
+}
+
+impl Stage<'_> {
+    fn chat(
+        &mut self,
+        kind: ChatKind,
+        title: Option<&str>,
+        by: &User,
+        with: &[&User],
+    ) -> Result<ChatId, StorageError> {
+        let title = valid(title.map_or(Ok(None), Title::parse))?;
+        let members: Vec<UserId> = with.iter().map(|user| user.id()).collect();
+        let new = NewChat { kind, title, creator: by.id(), members };
+        Ok(match create_chat(self.conn, &self.rules, &new)? {
+            Made::New { snapshot, .. } => snapshot.chat.id,
+            Made::Existing(chat) => chat,
+        })
+    }
+
+    fn says(&mut self, chat: ChatId, by: &User, text: &str) -> Result<MessageId, StorageError> {
+        let body = valid(MessageBody::parse(text))?;
+        let action = Action::PostMessage { sender: Arc::new(by.card()), body, client_id: None };
+        let done = apply(self.conn, &self.rules, &Command { chat, by: by.id(), action })?;
+        match done.event.map(|event| event.change) {
+            Some(Change::MessagePosted { message }) => Ok(message.id),
+            _ => Err(Refusal::Internal.into()),
+        }
+    }
+
+    fn reacts(
+        &mut self,
+        chat: ChatId,
+        by: &User,
+        message: MessageId,
+        emoji: &str,
+    ) -> Result<(), StorageError> {
+        let emoji = valid(Emoji::parse(emoji))?;
+        let action = Action::React { message, emoji, intent: ReactIntent::Add };
+        apply(self.conn, &self.rules, &Command { chat, by: by.id(), action }).map(drop)
+    }
+}
+
+fn valid<T>(result: Result<T, String>) -> Result<T, StorageError> {
+    result.map_err(|sentence| FieldErrors::whole(sentence).into())
+}

@@ -1,0 +1,15 @@
+//! `greenroom migrate`
+
+use super::CliError;
+use crate::{config::Database, storage::migrations};
+
+pub(super) fn migrate(database: &Database) -> Result<(), CliError> {
+    let ran = migrations::migrate(&database.database_url)?;
+    for name in &ran {
+        println!("{name}");
+    }
+    if ran.is_empty() {
+        println!("{} is up to date", database.database_url.name());
+    }
+    Ok(())
+}

@@ -1,0 +1,132 @@
+//! The command line: `greenroom serve` and what admins need beside it.
+
+mod check;
+mod demo;
+mod migrate;
+mod password;
+mod serve;
+mod token;
+mod user;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::{
+    config::{Config, Database},
+    model::{FieldErrors, Refusal},
+    storage::{Access, AnyConn, OpenError, StorageError, migrations, transaction},
+};
+
+/// A messaging server: direct messages, groups, reactions, receipts and live events over REST and WebSocket.
+#[derive(Debug, Parser)]
+#[command(name = "greenroom", version, max_term_width = 110)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Bring the database up to date and serve
+    Serve(Box<Config>),
+    /// Fill an empty database with users alice, bob and carol (password: greenroom) and a few chats
+    Demo(demo::Demo),
+    /// Make and manage users
+    #[command(subcommand)]
+    User(user::UserCommand),
+    /// Make and revoke access tokens
+    #[command(subcommand)]
+    Token(token::TokenCommand),
+    /// Bring the database's schema up to date
+    Migrate(Database),
+    /// Recount what is derived in the database, and report any difference
+    Check(Database),
+}
+
+/// Why a command did not do what it was asked to, in one sentence.
+#[derive(Debug, thiserror::Error)]
+enum CliError {
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error(transparent)]
+    Start(#[from] crate::server::StartError),
+    #[error("{0}")]
+    Refused(String),
+    #[error("the database failed: {0}")]
+    Storage(StorageError),
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+}
+
+impl From<StorageError> for CliError {
+    fn from(error: StorageError) -> Self {
+        match error {
+            StorageError::Refused(Refusal::Invalid(errors)) => errors.into(),
+            other => Self::Storage(other),
+        }
+    }
+}
+
+impl From<FieldErrors> for CliError {
+    fn from(errors: FieldErrors) -> Self {
+        let sentences: Vec<String> =
+            errors.iter().map(|(field, sentence)| format!("{field}: {sentence}")).collect();
+        Self::Refused(sentences.join(" "))
+    }
+}
+
+/// Runs the command that the process was started with. Exit codes: 0 done, 1 not done, 2 a bad setting.
+pub fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) if error.use_stderr() => return bad_setting(&error),
+        Err(help) => {
+            let _ = help.print();
+            return ExitCode::SUCCESS;
+        }
+    };
+    let result = match cli.command {
+        Command::Serve(config) => serve::serve(*config),
+        Command::Demo(demo) => demo.run(),
+        Command::User(command) => command.run(),
+        Command::Token(command) => command.run(),
+        Command::Migrate(database) => migrate::migrate(&database),
+        Command::Check(database) => return check::check(&database),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(&error),
+    }
+}
+
+fn failed(error: &CliError) -> ExitCode {
+    eprintln!("greenroom: {error}");
+    ExitCode::FAILURE
+}
+
+/// One sentence that names the setting; where a whole command is missing, clap's own text helps more.
+fn bad_setting(error: &clap::Error) -> ExitCode {
+    use clap::error::ErrorKind;
+    if matches!(
+        error.kind(),
+        ErrorKind::InvalidSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+    ) {
+        let _ = error.print();
+    } else {
+        let text = error.to_string();
+        let sentence: Vec<&str> = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
+        eprintln!("greenroom: {}", sentence.join(" ").trim_start_matches("error: "));
+    }
+    ExitCode::from(2)
+}
+
+/// Opens the database, brought up to date, to do one thing in a transaction.
+fn with_database<T>(
+    database: &Database,
+    work: impl FnOnce(&mut AnyConn) -> Result<T, StorageError>,
+) -> Result<T, CliError> {
+    migrations::migrate(&database.database_url)?;
+    let mut conn = database.database_url.open(Access::Write)?;
+    Ok(transaction(&mut conn, work)?)
+}

@@ -1,0 +1,49 @@
+//! Passwords for users: given, read from standard input, or asked for at the terminal.
+
+use std::io::{IsTerminal, Read};
+
+use clap::Args;
+
+use super::CliError;
+use crate::auth::passwords;
+
+/// Where a password comes from.
+#[derive(Debug, Args)]
+pub(super) struct PasswordSource {
+    /// The password; other users of this machine may see it in the list of processes
+    #[arg(long, conflicts_with = "password_stdin")]
+    password: Option<String>,
+
+    /// Read the password from standard input
+    #[arg(long)]
+    password_stdin: bool,
+}
+
+impl PasswordSource {
+    /// The password's hash.
+    pub(super) fn hash(&self) -> Result<String, CliError> {
+        let password = self.read()?;
+        passwords::check(&password).map_err(CliError::Refused)?;
+        Ok(passwords::hash(&password))
+    }
+
+    fn read(&self) -> Result<String, CliError> {
+        if let Some(password) = &self.password {
+            return Ok(password.clone());
+        }
+        if self.password_stdin {
+            let mut text = String::new();
+            std::io::stdin().read_to_string(&mut text)?;
+            return Ok(text.trim_end_matches(['\r', '\n']).to_owned());
+        }
+        if !std::io::stdin().is_terminal() {
+            let sentence = "no terminal to ask for a password; give --password or --password-stdin";
+            return Err(CliError::Refused(sentence.to_owned()));
+        }
+        let password = rpassword::prompt_password("Password: ")?;
+        if rpassword::prompt_password("Password (again): ")? != password {
+            return Err(CliError::Refused("the two passwords differ".to_owned()));
+        }
+        Ok(password)
+    }
+}

@@ -1,0 +1,39 @@
+//! `greenroom serve`
+
+use std::io::{IsTerminal, Write};
+
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use super::CliError;
+use crate::{config::Config, server::Server};
+
+pub(super) fn serve(config: Config) -> Result<(), CliError> {
+    let filter = EnvFilter::try_new(&config.log).map_err(|error| {
+        CliError::Refused(format!("invalid value '{}' for '--log' (GREENROOM_LOG): {error}", config.log))
+    })?;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
+    if !config.bind.ip().is_loopback() && !config.is_https() {
+        tracing::warn!(
+            "cookies travel in the clear unless a proxy adds HTTPS; set GREENROOM_PUBLIC_URL to its address"
+        );
+    }
+    actix_web::rt::System::new().block_on(async {
+        // Before the server, so that a signal at any time ends it in order.
+        let mut terminated = signal(SignalKind::terminate())?;
+        let mut interrupted = signal(SignalKind::interrupt())?;
+        let server = Server::start(config).await?;
+        println!("Listening on http://{}", server.address);
+        std::io::stdout().flush()?;
+        tokio::select! {
+            _ = terminated.recv() => {}
+            _ = interrupted.recv() => {}
+        }
+        server.stop().await;
+        Ok(())
+    })
+}

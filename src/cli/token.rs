@@ -1,0 +1,67 @@
+//! `greenroom token ...`
+
+use clap::Subcommand;
+
+use super::{CliError, user::named, with_database};
+use crate::{auth::keys, config::Database, model::TokenId, storage::tokens};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum TokenCommand {
+    /// Make a token for a user and print its key, which is shown only now
+    Create {
+        /// Whose token it is to be
+        name: String,
+        #[command(flatten)]
+        database: Database,
+    },
+    /// List a user's tokens by their numbers
+    List {
+        name: String,
+        #[command(flatten)]
+        database: Database,
+    },
+    /// End a token
+    Revoke {
+        name: String,
+        /// The token's number, as `token list` shows it
+        id: i64,
+        #[command(flatten)]
+        database: Database,
+    },
+}
+
+impl TokenCommand {
+    pub(super) fn run(self) -> Result<(), CliError> {
+        match self {
+            Self::Create { name, database } => {
+                let key = keys::draw();
+                with_database(&database, |conn| {
+                    let user = named(conn, &name)?;
+                    tokens::create(conn, user.id(), &keys::hash(&key), None)
+                })?;
+                println!("{key}");
+            }
+            Self::List { name, database } => {
+                let tokens = with_database(&database, |conn| {
+                    let user = named(conn, &name)?;
+                    tokens::of_user(conn, user.id())
+                })?;
+                for token in tokens {
+                    let expires = token.expires_at.map_or("never".to_owned(), |moment| moment.to_string());
+                    println!("{}\tmade {}\texpires {expires}", token.id, token.created_at);
+                }
+            }
+            Self::Revoke { name, id, database } => {
+                let revoked = with_database(&database, |conn| {
+                    let user = named(conn, &name)?;
+                    tokens::revoke(conn, user.id(), TokenId(id))
+                })?;
+                if !revoked {
+                    return Err(CliError::Refused(format!("{name} has no token {id}")));
+                }
+                println!("token {id} of {name} is revoked");
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,155 @@
+//! Settings: a flag, else a variable, else a default. `docs/CONFIG.md` lists them; the two change together.
+
+use std::{net::SocketAddr, time::Duration};
+
+use clap::{Args, ValueEnum};
+use ipnet::IpNet;
+
+use crate::storage::DatabaseUrl;
+
+/// Where the data is; every command takes it.
+#[derive(Debug, Clone, Args)]
+pub struct Database {
+    /// The database: sqlite://FILE or postgres://USER@HOST/DATABASE
+    #[arg(long, env = "GREENROOM_DATABASE_URL", default_value = "sqlite://greenroom.db", value_parser = DatabaseUrl::parse)]
+    pub database_url: DatabaseUrl,
+}
+
+/// Who may make an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Registration {
+    /// Anybody.
+    Open,
+    /// Only staff, and the command line.
+    Closed,
+}
+
+/// All settings of a server.
+#[derive(Debug, Clone, Args)]
+pub struct Config {
+    #[command(flatten)]
+    pub database: Database,
+
+    /// Address and port to listen on
+    #[arg(long, env = "GREENROOM_BIND", default_value = "127.0.0.1:8000")]
+    pub bind: SocketAddr,
+
+    /// Address under which clients reach this server, for links that leave it: https://chat.example.com
+    #[arg(long, env = "GREENROOM_PUBLIC_URL", value_parser = origin)]
+    pub public_url: Option<String>,
+
+    /// Other sites whose pages may use this server, comma-separated: https://example.com
+    #[arg(long, env = "GREENROOM_ALLOWED_ORIGINS", value_delimiter = ',', value_parser = origin)]
+    pub allowed_origins: Vec<String>,
+
+    /// Whether anybody may make an account
+    #[arg(long, env = "GREENROOM_REGISTRATION", default_value = "closed")]
+    pub registration: Registration,
+
+    /// Proxies whose X-Forwarded-For and -Proto count, comma-separated addresses or networks
+    #[arg(long, env = "GREENROOM_TRUSTED_PROXIES", value_delimiter = ',', value_parser = network)]
+    pub trusted_proxies: Vec<IpNet>,
+
+    /// Key that protects the session cookie, at least 32 characters; made and kept in the database by default
+    #[arg(long, env = "GREENROOM_SECRET_KEY", hide_env_values = true, value_parser = secret_key)]
+    pub secret_key: Option<String>,
+
+    /// What to log: error, warn, info, debug, trace, or a filter such as greenroom=debug
+    #[arg(long, env = "GREENROOM_LOG", default_value = "info")]
+    pub log: String,
+
+    /// Threads that serve HTTP; as many as there are cores by default
+    #[arg(long, env = "GREENROOM_WORKERS", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub workers: Option<u16>,
+
+    /// Sockets that one user may have open
+    #[arg(long, env = "GREENROOM_MAX_SOCKETS_PER_USER", default_value_t = 10)]
+    pub max_sockets_per_user: usize,
+
+    /// Whether sockets without an Origin header are taken, as programs open them
+    #[arg(long, env = "GREENROOM_SOCKETS_WITHOUT_ORIGIN", default_value_t = true, action = clap::ArgAction::Set)]
+    pub sockets_without_origin: bool,
+
+    /// Chats with more members than this have no read receipts
+    #[arg(long, env = "GREENROOM_RECEIPTS_MAX_MEMBERS", default_value_t = 100, value_parser = clap::value_parser!(i64).range(0..=10_000))]
+    pub receipts_max_members: i64,
+
+    /// Whether messages may be edited
+    #[arg(long, env = "GREENROOM_ALLOW_EDITING", default_value_t = true, action = clap::ArgAction::Set)]
+    pub allow_editing: bool,
+
+    /// Whether messages may be deleted
+    #[arg(long, env = "GREENROOM_ALLOW_DELETING", default_value_t = true, action = clap::ArgAction::Set)]
+    pub allow_deleting: bool,
+
+    /// Whether messages may be reacted to
+    #[arg(long, env = "GREENROOM_ALLOW_REACTIONS", default_value_t = true, action = clap::ArgAction::Set)]
+    pub allow_reactions: bool,
+
+    /// Whether direct message chats may be given a title
+    #[arg(long, env = "GREENROOM_ALLOW_RENAMING_DMS", default_value_t = true, action = clap::ArgAction::Set)]
+    pub allow_renaming_dms: bool,
+
+    /// Seconds after which a chat that nobody uses leaves memory
+    #[arg(long, env = "GREENROOM_CHAT_IDLE_SECONDS", default_value = "60", value_parser = seconds)]
+    pub chat_idle: Duration,
+}
+
+impl Config {
+    /// Threads that serve HTTP.
+    pub fn workers(&self) -> usize {
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        self.workers.map_or_else(cores, usize::from)
+    }
+
+    /// Whether clients come over HTTPS as far as is known without looking at a request.
+    pub fn is_https(&self) -> bool {
+        self.public_url.as_deref().is_some_and(|url| url.starts_with("https://"))
+    }
+}
+
+/// An origin: scheme, host and port, nothing more; written as browsers write it.
+fn origin(text: &str) -> Result<String, String> {
+    let url =
+        url::Url::parse(text.trim()).map_err(|_| "give an address such as https://example.com".to_owned())?;
+    let is_bare =
+        url.path() == "/" && url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+    if !matches!(url.scheme(), "http" | "https") || !is_bare {
+        return Err("give scheme, host and port only, such as https://example.com".to_owned());
+    }
+    Ok(url.origin().ascii_serialization())
+}
+
+/// A network, or a single address.
+fn network(text: &str) -> Result<IpNet, String> {
+    let text = text.trim();
+    let single = || text.parse().ok().map(|address: std::net::IpAddr| IpNet::from(address));
+    text.parse()
+        .ok()
+        .or_else(single)
+        .ok_or_else(|| "give an address or a network such as 10.0.0.0/8".to_owned())
+}
+
+fn secret_key(text: &str) -> Result<String, String> {
+    if text.len() < 32 { Err("give at least 32 characters".to_owned()) } else { Ok(text.to_owned()) }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "give a number of seconds".to_owned())?;
+    let duration = Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())?;
+    if duration < Duration::from_millis(1) { Err("give more than no time".to_owned()) } else { Ok(duration) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn origins_are_bare_and_written_as_browsers_write_them() {
+        assert_eq!(origin("https://Example.com:443/"), Ok("https://example.com".to_owned()));
+        assert_eq!(origin("http://localhost:3000"), Ok("http://localhost:3000".to_owned()));
+        for bad in ["example.com", "https://x/path", "ftp://x", "null"] {
+            assert!(origin(bad).is_err(), "{bad}");
+        }
+    }
+}

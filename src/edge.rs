@@ -1,0 +1,193 @@
+//! The outermost layer: what every request gets, whatever becomes of it. A request id, safe headers, JSON errors,
+//! and the answers to other sites' browsers.
+
+use std::{
+    panic::AssertUnwindSafe,
+    sync::{
+        LazyLock,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use actix_web::{
+    Error, HttpResponse, ResponseError,
+    body::{BoxBody, MessageBody},
+    dev::{ServiceRequest, ServiceResponse},
+    error::InternalError,
+    http::{
+        Method, StatusCode,
+        header::{self, HeaderMap, HeaderName, HeaderValue},
+    },
+    middleware::Next,
+    web::Data,
+};
+use futures_util::FutureExt;
+
+use crate::{
+    auth::{cross_site, keys},
+    error::ApiError,
+    model::Refusal,
+    server::State,
+};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Headers of every answer that does not set its own.
+const HEADERS: [(HeaderName, &str); 7] = [
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    ),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    (header::CACHE_CONTROL, "no-store"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+];
+
+/// Wraps everything.
+pub async fn edge(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let Some(state) = request.app_data::<Data<State>>().cloned() else {
+        return Err(ApiError::NOT_FOUND.into());
+    };
+    let id = next_request_id();
+    let is_https = state.is_https(request.request());
+    let allowed_origin = allowed_origin(&request, &state);
+    let line = format!("{} {}", request.method(), request.path());
+
+    let is_preflight = request.method() == Method::OPTIONS
+        && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+    if is_preflight && allowed_origin.is_some() {
+        let mut response = HttpResponse::NoContent().finish();
+        decorate(response.headers_mut(), &id, is_https, allowed_origin.as_ref());
+        answer_preflight(response.headers_mut());
+        return Ok(request.into_response(response));
+    }
+
+    match AssertUnwindSafe(next.call(request)).catch_unwind().await {
+        Ok(Ok(response)) => {
+            let mut response = in_json(response.map_into_boxed_body());
+            log(&line, response.status(), &id);
+            decorate(response.headers_mut(), &id, is_https, allowed_origin.as_ref());
+            Ok(response)
+        }
+        // Only the session's layer and panics come this way; the request is gone, so the answer travels as an error.
+        Ok(Err(error)) => {
+            Err(travelling(as_api_error(&error), &line, &id, is_https, allowed_origin.as_ref()))
+        }
+        Err(_) => Err(travelling(Refusal::Internal.into(), &line, &id, is_https, allowed_origin.as_ref())),
+    }
+}
+
+fn travelling(
+    error: ApiError,
+    line: &str,
+    id: &HeaderValue,
+    is_https: bool,
+    allowed_origin: Option<&HeaderValue>,
+) -> Error {
+    let mut response = error.error_response();
+    log(line, response.status(), id);
+    decorate(response.headers_mut(), id, is_https, allowed_origin);
+    InternalError::from_response(error, response).into()
+}
+
+/// An error that came up as one. Those that are not ours are the session layer's, when its rows cannot be had.
+fn as_api_error(error: &Error) -> ApiError {
+    error.as_error::<ApiError>().cloned().unwrap_or(ApiError::Refused(Refusal::StorageAway))
+}
+
+/// An error in another form than JSON, which is never ours, in the form that clients expect.
+fn in_json(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
+    let status = response.status();
+    let kind = response.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let is_json = kind.is_some_and(|kind| kind.starts_with(b"application/json"));
+    if is_json || !(status.is_client_error() || status.is_server_error()) {
+        return response;
+    }
+    let detail = status.canonical_reason().unwrap_or("Error");
+    let mut plain = HttpResponse::build(status).json(serde_json::json!({ "detail": format!("{detail}.") }));
+    for (name, value) in response.headers() {
+        if name != header::CONTENT_TYPE && name != header::CONTENT_LENGTH {
+            plain.headers_mut().append(name.clone(), value.clone());
+        }
+    }
+    response.into_response(plain)
+}
+
+fn log(line: &str, status: StatusCode, id: &HeaderValue) {
+    let (status, request_id) = (status.as_u16(), id.to_str().unwrap_or_default());
+    if status >= 500 {
+        tracing::error!(request_id, status, "{line}");
+    } else if status == 401 || status == 403 {
+        tracing::info!(request_id, status, "{line}");
+    } else {
+        tracing::debug!(request_id, status, "{line}");
+    }
+}
+
+fn decorate(headers: &mut HeaderMap, id: &HeaderValue, is_https: bool, allowed_origin: Option<&HeaderValue>) {
+    headers.insert(REQUEST_ID, id.clone());
+    for (name, value) in HEADERS {
+        if !headers.contains_key(&name) {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+    }
+    if is_https {
+        headers.insert(
+            header::STRICT_TRANSPORT_SECURITY,
+            HeaderValue::from_static("max-age=31536000; includeSubDomains"),
+        );
+        secure_cookies(headers);
+    }
+    if let Some(origin) = allowed_origin {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+        headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+        headers.insert(
+            header::ACCESS_CONTROL_EXPOSE_HEADERS,
+            HeaderValue::from_static("Retry-After, X-Request-Id"),
+        );
+        headers.append(header::VARY, HeaderValue::from_static("Origin"));
+    }
+}
+
+/// Cookies that were given over HTTPS go back over nothing else.
+fn secure_cookies(headers: &mut HeaderMap) {
+    let cookies: Vec<HeaderValue> = headers.remove(header::SET_COOKIE).collect();
+    for cookie in cookies {
+        let text = cookie.to_str().unwrap_or_default();
+        let is_secure = text.split(';').any(|part| part.trim().eq_ignore_ascii_case("secure"));
+        let secured =
+            if is_secure { Ok(cookie.clone()) } else { HeaderValue::from_str(&format!("{text}; Secure")) };
+        headers.append(header::SET_COOKIE, secured.unwrap_or(cookie));
+    }
+}
+
+/// The request's origin, where it is another site's that may use this server.
+fn allowed_origin(request: &ServiceRequest, state: &State) -> Option<HeaderValue> {
+    let origin = request.headers().get(header::ORIGIN)?;
+    cross_site::is_allowed(origin.to_str().ok()?, &state.config).then(|| origin.clone())
+}
+
+fn answer_preflight(headers: &mut HeaderMap) {
+    let answers = [
+        (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD, POST, PUT, PATCH, DELETE"),
+        (header::ACCESS_CONTROL_ALLOW_HEADERS, "Authorization, Content-Type, Last-Event-ID"),
+        (header::ACCESS_CONTROL_MAX_AGE, "600"),
+    ];
+    for (name, value) in answers {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+}
+
+/// An id that no other request of any server is likely to have.
+fn next_request_id() -> HeaderValue {
+    static PROCESS: LazyLock<String> = LazyLock::new(|| keys::hex(&keys::random::<6>()));
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    HeaderValue::try_from(format!("{}-{number:x}", *PROCESS)).unwrap_or(HeaderValue::from_static("-"))
+}

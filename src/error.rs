@@ -1,0 +1,186 @@
+//! The catalogue of what clients are told when something is not done: status, sentence, who is at fault.
+
+use std::{borrow::Cow, fmt};
+
+use actix_web::{
+    HttpResponse, ResponseError,
+    http::{
+        StatusCode,
+        header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE},
+    },
+};
+use serde_json::{Map, Value, json};
+
+use crate::model::{FieldErrors, Refusal};
+
+/// Why a request is answered with an error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ApiError {
+    /// The model or the storage turned it down.
+    Refused(Refusal),
+    /// No valid credentials.
+    Unauthenticated,
+    /// Sign-in failed; the same for a name that does not exist.
+    WrongPassword,
+    /// A cross-site request that rides on a cookie; why it is taken for one.
+    CrossSite(&'static str),
+    /// A page past the end, or no page number at all.
+    InvalidPage,
+    /// The path is there; these methods are.
+    MethodNotAllowed {
+        method: String,
+        allow: String,
+    },
+    /// The body did not arrive in time.
+    BodyTooSlow,
+    BodyTooLarge,
+    /// The body is of a content type that is not taken here.
+    UnsupportedMediaType(String),
+    /// Too much; try again in so many seconds.
+    Throttled {
+        seconds: u64,
+    },
+    /// Not a WebSocket handshake of version 13.
+    UpgradeRequired,
+}
+
+/// In seconds, when to try again after a queue was full, or storage away.
+const BUSY_RETRY: u64 = 1;
+const AWAY_RETRY: u64 = 5;
+
+/// Said of a request whose body or query is not as it should be.
+const INVALID: &str = "Invalid request";
+const NOT_FOUND: &str = "Not found.";
+const FORBIDDEN: &str = "You do not have permission to perform this action.";
+const UNAUTHENTICATED: &str = "Authentication credentials were not provided.";
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<FieldErrors> for ApiError {
+    fn from(errors: FieldErrors) -> Self {
+        Self::Refused(errors.into())
+    }
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.body().fmt(f)
+    }
+}
+
+impl ApiError {
+    /// Where there is no such thing, or the caller may not know of it.
+    pub const NOT_FOUND: Self = Self::Refused(Refusal::NotFound);
+    /// Where the caller may not do that.
+    pub const FORBIDDEN: Self = Self::Refused(Refusal::Forbidden);
+
+    /// The body, as REST sends it and as socket errors bear it.
+    pub fn body(&self) -> Value {
+        match self {
+            Self::Refused(Refusal::Invalid(errors)) => {
+                json!({ "error": INVALID, "details": details(errors) })
+            }
+            Self::Refused(Refusal::Internal) => json!({ "error": "Internal server error" }),
+            Self::Refused(Refusal::Busy | Refusal::StorageAway) => json!({ "error": "Service unavailable" }),
+            _ => json!({ "detail": self.detail() }),
+        }
+    }
+
+    fn detail(&self) -> Cow<'static, str> {
+        match self {
+            Self::Refused(Refusal::NotFound) => NOT_FOUND.into(),
+            Self::Refused(Refusal::Forbidden) => FORBIDDEN.into(),
+            Self::Refused(Refusal::Conflict) => {
+                "This client_id was used for a message with other content.".into()
+            }
+            Self::Refused(_) => INVALID.into(),
+            Self::Unauthenticated => UNAUTHENTICATED.into(),
+            Self::WrongPassword => "Invalid username or password.".into(),
+            Self::CrossSite(why) => format!("CSRF Failed: {why}").into(),
+            Self::InvalidPage => "Invalid page.".into(),
+            Self::MethodNotAllowed { method, .. } => format!("Method \"{method}\" not allowed.").into(),
+            Self::BodyTooSlow => "The request body did not arrive in time.".into(),
+            Self::BodyTooLarge => "The request body is too large.".into(),
+            Self::UnsupportedMediaType(kind) => {
+                format!("Unsupported media type \"{kind}\" in request.").into()
+            }
+            Self::Throttled { seconds } => {
+                let unit = if *seconds == 1 { "second" } else { "seconds" };
+                format!("Request was throttled. Expected available in {seconds} {unit}.").into()
+            }
+            Self::UpgradeRequired => "Expected a WebSocket handshake of version 13.".into(),
+        }
+    }
+}
+
+impl ResponseError for ApiError {
+    fn status_code(&self) -> StatusCode {
+        match self {
+            Self::Refused(refusal) => match refusal {
+                Refusal::NotFound => StatusCode::NOT_FOUND,
+                Refusal::Forbidden => StatusCode::FORBIDDEN,
+                Refusal::Invalid(_) => StatusCode::BAD_REQUEST,
+                Refusal::Conflict => StatusCode::CONFLICT,
+                Refusal::Busy | Refusal::StorageAway => StatusCode::SERVICE_UNAVAILABLE,
+                Refusal::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            },
+            Self::Unauthenticated | Self::WrongPassword => StatusCode::UNAUTHORIZED,
+            Self::CrossSite(_) => StatusCode::FORBIDDEN,
+            Self::InvalidPage => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Throttled { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::UpgradeRequired => StatusCode::UPGRADE_REQUIRED,
+        }
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status_code());
+        match self {
+            Self::Unauthenticated | Self::WrongPassword => {
+                response.insert_header((WWW_AUTHENTICATE, "Session"));
+            }
+            Self::MethodNotAllowed { allow, .. } => {
+                response.insert_header((ALLOW, allow.as_str()));
+            }
+            Self::Throttled { seconds } => {
+                response.insert_header((RETRY_AFTER, seconds.to_string()));
+            }
+            Self::Refused(Refusal::Busy) => {
+                response.insert_header((RETRY_AFTER, BUSY_RETRY.to_string()));
+            }
+            Self::Refused(Refusal::StorageAway) => {
+                response.insert_header((RETRY_AFTER, AWAY_RETRY.to_string()));
+            }
+            Self::UpgradeRequired => {
+                response
+                    .insert_header(("Sec-WebSocket-Version", "13"))
+                    .insert_header(("Upgrade", "websocket"));
+            }
+            // What arrives of it later would be taken for the next request.
+            Self::BodyTooSlow | Self::BodyTooLarge => {
+                response.force_close();
+            }
+            _ => {}
+        }
+        response.json(self.body())
+    }
+}
+
+/// `{"field": ["sentence", ...], ...}`
+fn details(errors: &FieldErrors) -> Value {
+    let mut details = Map::new();
+    for (field, sentence) in errors.iter() {
+        let sentences = details.entry(field).or_insert_with(|| json!([]));
+        if let Value::Array(sentences) = sentences {
+            sentences.push(sentence.into());
+        }
+    }
+    Value::Object(details)
+}

@@ -1,0 +1,19 @@
+//! Greenroom: a messaging server in which every chat is an actor.
+//!
+//! A message's way: [`api`] or [`ws`] → [`chat`] (the chat's actor) → [`storage`] (one transaction, group commit) →
+//! an event back to the actor → the sockets of those in the chat. `docs/ARCHITECTURE.md` is the map.
+
+pub mod api;
+pub mod auth;
+pub mod chat;
+pub mod cli;
+pub mod config;
+pub mod edge;
+pub mod error;
+pub mod model;
+pub mod routes;
+pub mod schema;
+pub mod server;
+pub mod storage;
+pub mod view;
+pub mod ws;

@@ -1,0 +1,80 @@
+//! What clients ask a chat to do. A command that exists is well-formed; whether it may be done, the storage
+//! transaction decides.
+
+use std::sync::Arc;
+
+use super::{
+    ChatId, ChatKind, MessageId, Role, UserCard, UserId,
+    emoji::Emoji,
+    text::{ClientId, MessageBody, Title},
+};
+
+/// A lasting change that one user asks of one chat.
+#[derive(Debug, Clone)]
+pub struct Command {
+    pub chat: ChatId,
+    /// Who asks.
+    pub by: UserId,
+    pub action: Action,
+}
+
+/// What is asked.
+#[derive(Debug, Clone)]
+pub enum Action {
+    /// `sender`: the caller, as the message is to show them.
+    PostMessage {
+        sender: Arc<UserCard>,
+        body: MessageBody,
+        client_id: Option<ClientId>,
+    },
+    EditMessage {
+        message: MessageId,
+        body: MessageBody,
+    },
+    DeleteMessage {
+        message: MessageId,
+    },
+    React {
+        message: MessageId,
+        emoji: Emoji,
+        intent: ReactIntent,
+    },
+    /// Moves the caller's read marker up to a message, or to the end.
+    MarkAsRead {
+        up_to: Option<MessageId>,
+    },
+    /// `None` returns the chat to its automatic title.
+    Rename {
+        title: Option<Title>,
+    },
+    AddMembers {
+        users: Vec<UserId>,
+    },
+    /// The caller's own id: to leave.
+    RemoveMember {
+        user: UserId,
+    },
+    ChangeRole {
+        user: UserId,
+        role: Role,
+    },
+    DeleteChat,
+}
+
+/// What a reaction is to become.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReactIntent {
+    Toggle,
+    Add,
+    Remove,
+}
+
+/// A chat to be made, or found where it is a dm that exists.
+#[derive(Debug, Clone)]
+pub struct NewChat {
+    pub kind: ChatKind,
+    pub title: Option<Title>,
+    pub creator: UserId,
+    /// Those to be in it besides the creator, who may be named again.
+    pub members: Vec<UserId>,
+}

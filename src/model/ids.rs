@@ -1,0 +1,70 @@
+//! Identifiers as types of their own, so that a chat's id never meets a user's.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// The largest integer that JavaScript reads exactly; no identifier is above it.
+pub const MAX_ID: i64 = (1 << 53) - 1;
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(
+            Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+        )]
+        #[serde(transparent)]
+        pub struct $name(pub i64);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl $name {
+            /// Reads an identifier as a path or a query shows it; `None` for what cannot be one.
+            pub fn parse(text: &str) -> Option<Self> {
+                let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+                let id = digits.then(|| text.parse().ok()).flatten()?;
+                (1..=MAX_ID).contains(&id).then_some(Self(id))
+            }
+        }
+    };
+}
+
+id! {
+    /// Names a chat.
+    ChatId
+}
+id! {
+    /// Names a user.
+    UserId
+}
+id! {
+    /// Names a message; within a chat, later messages have higher ids.
+    MessageId
+}
+id! {
+    /// Names an access token's row, which is not the secret itself.
+    TokenId
+}
+
+/// The number of a lasting change in a chat, counted from 1 without gaps.
+pub type Seq = i64;
+
+/// The place of a message in its chat, counted from 1 without gaps, tombstones included.
+pub type Pos = i64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_positive_integers_are_ids() {
+        assert_eq!(ChatId::parse("42"), Some(ChatId(42)));
+        for bad in ["", "0", "-1", "+1", "1.0", "x", "٣", "9007199254740992", "99999999999999999999"] {
+            assert_eq!(ChatId::parse(bad), None, "{bad}");
+        }
+    }
+}

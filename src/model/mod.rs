@@ -1,0 +1,18 @@
+//! Plain data and rules, without input or output: what exists, what is valid, who may do what.
+
+pub mod command;
+pub mod emoji;
+pub mod event;
+pub mod ids;
+pub mod permission;
+pub mod records;
+pub mod refusal;
+pub mod text;
+pub mod time;
+
+pub use command::Command;
+pub use event::{Change, Event};
+pub use ids::{ChatId, MessageId, Pos, Seq, TokenId, UserId};
+pub use records::{Chat, ChatKind, ChatSnapshot, Member, Message, Reaction, Role, UserCard, Viewer};
+pub use refusal::{FieldErrors, Refusal};
+pub use time::Timestamp;

@@ -1,0 +1,52 @@
+//! Moments in time, and the one door through which the current one comes in.
+
+use std::fmt;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::{Serialize, Serializer};
+
+/// A moment, in microseconds since 1970 UTC. Shown as RFC 3339 with `Z`, with microseconds where there are any.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Timestamp(pub i64);
+
+/// Microseconds in a second.
+pub const SECOND: i64 = 1_000_000;
+/// Microseconds in a day.
+pub const DAY: i64 = 24 * 60 * 60 * SECOND;
+
+impl Timestamp {
+    /// The current moment by the system's clock, which may jump: nothing may be ordered by it.
+    pub fn now() -> Self {
+        Self(Utc::now().timestamp_micros())
+    }
+
+    /// The moment `micros` later.
+    pub fn plus(self, micros: i64) -> Self {
+        Self(self.0.saturating_add(micros))
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let moment = DateTime::from_timestamp_micros(self.0).unwrap_or_default();
+        let precision = if self.0 % SECOND == 0 { SecondsFormat::Secs } else { SecondsFormat::Micros };
+        f.write_str(&moment.to_rfc3339_opts(precision, true))
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn microseconds_show_only_where_there_are_any() {
+        assert_eq!(Timestamp(1_735_732_800_000_000).to_string(), "2025-01-01T12:00:00Z");
+        assert_eq!(Timestamp(1_735_732_800_000_042).to_string(), "2025-01-01T12:00:00.000042Z");
+    }
+}

@@ -1,0 +1,150 @@
+//! All addresses on one screen.
+
+use actix_web::{
+    FromRequest, Handler, HttpRequest, Resource, Responder,
+    guard::{self, Guard},
+    http::Method,
+    middleware::from_fn,
+    web::{self, ServiceConfig},
+};
+
+use crate::{
+    api::{account, activity, avatars, chats, health, index, members, messages, reactions, users},
+    auth::gate,
+    error::ApiError,
+    ws,
+};
+
+/// Where the API begins.
+pub const BASE: &str = "/messages/api";
+
+/// Every address with its methods.
+pub fn routes(app: &mut ServiceConfig) {
+    app.service(at("/").get(index::home).done())
+        .service(at("/login").post(account::login).done())
+        .service(at("/logout").post(account::logout).done())
+        .service(at("/register").post(account::register).done())
+        .service(at("/healthz").get(health::health).done())
+        .service(at("/readyz").get(health::ready).done())
+        .service(at("/messages/avatars/{user}.svg").get(avatars::show).done())
+        .service(at(BASE).get(index::show).done())
+        .service(web::scope(BASE).wrap(from_fn(gate)).configure(api).default_service(web::to(unknown)))
+        .service(
+            web::scope("/messages/ws")
+                .wrap(from_fn(gate))
+                .service(web::resource(["", "/"]).get(ws::upgrade).default_service(web::to(only_get))),
+        )
+        .default_service(web::to(unknown));
+}
+
+fn api(api: &mut ServiceConfig) {
+    api
+        // Chats.
+        .service(at("/chats/{chat}/messages").get(messages::list).post(messages::post).done())
+        .service(at("/chats").get(chats::list).post(chats::create).done())
+        .service(
+            at("/chats/{chat}")
+                .get(chats::detail)
+                .put(chats::update)
+                .patch(chats::update)
+                .delete(chats::delete)
+                .done(),
+        )
+        .service(at("/chats/{chat}/mark-as-read").post(activity::mark_as_read).done())
+        .service(at("/chats/{chat}/typing").post(activity::typing).done())
+        .service(at("/chats/{chat}/leave").post(members::leave).done())
+        .service(at("/chats/{chat}/members").get(members::list).done())
+        .service(at("/chats/{chat}/members/add").post(members::add).done())
+        .service(at("/chats/{chat}/members/{user}").patch(members::change_role).done())
+        .service(at("/chats/{chat}/members/{user}/remove").delete(members::remove).done())
+        .service(at("/unread").get(activity::unread).done())
+        // Messages.
+        .service(
+            at("/messages/{message}")
+                .get(messages::detail)
+                .put(messages::update)
+                .patch(messages::update)
+                .delete(messages::delete)
+                .done(),
+        )
+        .service(at("/messages/{message}/reactions").post(reactions::toggle).done())
+        .service(
+            at("/messages/{message}/reactions/{emoji}").put(reactions::put).delete(reactions::delete).done(),
+        )
+        // Users.
+        .service(at("/users").post(users::create).done())
+        .service(at("/users/me").get(users::me).done())
+        .service(at("/users/search").get(users::search).done())
+        .service(at("/users/{user}").patch(users::update).done())
+        .service(at("/users/{user}/tokens").post(users::create_token).delete(users::delete_tokens).done());
+}
+
+async fn unknown() -> Result<String, ApiError> {
+    Err(ApiError::NOT_FOUND)
+}
+
+async fn only_get(request: HttpRequest) -> Result<String, ApiError> {
+    Err(ApiError::MethodNotAllowed { method: request.method().to_string(), allow: "GET".to_owned() })
+}
+
+/// An address, with and without a slash at its end.
+fn at(path: &str) -> Address {
+    let path = path.trim_end_matches('/');
+    Address { resource: web::resource([format!("{path}/"), path.to_owned()]), allow: Vec::new() }
+}
+
+/// An address under construction; it knows its methods, to name them where another one is used.
+struct Address {
+    resource: Resource,
+    allow: Vec<&'static str>,
+}
+
+macro_rules! methods {
+    ($($name:ident $method:ident),*) => {
+        $(fn $name<F, Args>(self, handler: F) -> Self
+        where
+            F: Handler<Args>,
+            Args: FromRequest + 'static,
+            F::Output: Responder + 'static,
+        {
+            self.route(Method::$method, handler)
+        })*
+    };
+}
+
+impl Address {
+    methods!(get GET, post POST, put PUT, patch PATCH, delete DELETE);
+
+    fn route<F, Args>(mut self, method: Method, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        let names: &[&str] = match method {
+            Method::GET => &["GET", "HEAD"],
+            Method::POST => &["POST"],
+            Method::PUT => &["PUT"],
+            Method::PATCH => &["PATCH"],
+            _ => &["DELETE"],
+        };
+        self.allow.extend(names);
+        let is_get = method == Method::GET;
+        // What can be got can be asked for without its body.
+        let matches = guard::fn_guard(move |request| {
+            guard::Method(method.clone()).check(request) || (is_get && request.head().method == Method::HEAD)
+        });
+        self.resource = self.resource.route(web::route().guard(matches).to(handler));
+        self
+    }
+
+    fn done(self) -> Resource {
+        let allow = self.allow.join(", ");
+        let refuse = move |request: HttpRequest| {
+            let error =
+                ApiError::MethodNotAllowed { method: request.method().to_string(), allow: allow.clone() };
+            async move { Err::<String, ApiError>(error) }
+        };
+        self.resource.default_service(web::to(refuse))
+    }
+}

@@ -1,0 +1,328 @@
+//! A running server: what it is made of, how it starts, how it ends.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use actix_rt::{Arbiter, task::JoinHandle};
+use actix_session::{
+    SessionMiddleware,
+    config::{CookieContentSecurity, PersistentSession, TtlExtensionPolicy},
+};
+use actix_web::{
+    App, HttpRequest, HttpServer,
+    cookie::{Key, SameSite, time},
+    dev::ServerHandle,
+    middleware::from_fn,
+    web::Data,
+};
+use sha2::{Digest, Sha512};
+use tokio::sync::Notify;
+
+use crate::{
+    auth::{Failures, Hasher, Identities, Sessions, keys},
+    chat::{ChatDirectory, CloseReason, UserRegistry, directory::Services},
+    config::Config,
+    edge::edge,
+    model::{ChatId, Refusal, UserId, permission::Ability},
+    routes::routes,
+    storage::{
+        Access, OpenError, Readers, Rules, Writer, WriterHandle, chats, migrations, purge, revocations,
+        sessions, settings, transaction,
+    },
+    view::Links,
+};
+
+/// What every handler works with.
+pub struct State {
+    pub config: Config,
+    pub links: Links,
+    pub rules: Rules,
+    pub readers: Readers,
+    pub writer: WriterHandle,
+    pub directory: Arc<ChatDirectory>,
+    pub registry: Arc<UserRegistry>,
+    pub identities: Arc<Identities>,
+    pub hasher: Hasher,
+    pub failures: Failures,
+    /// There may be deleted chats to clear out.
+    pub purge: Notify,
+    draining: AtomicBool,
+}
+
+impl State {
+    /// Whether the server is on its way down.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    /// Whether the caller may do something in a chat, as storage has it now.
+    pub async fn permitted(&self, chat: ChatId, caller: UserId, ability: Ability) -> Result<(), Refusal> {
+        self.readers.ask_one(move |conn| chats::authorized(conn, chat, caller, ability).map(drop)).await
+    }
+
+    /// The address under which the client reached this server: `https://chat.example.com`.
+    pub fn base_url(&self, request: &HttpRequest) -> String {
+        if let Some(url) = &self.config.public_url {
+            return url.clone();
+        }
+        let host = request.headers().get("host").and_then(|host| host.to_str().ok()).unwrap_or("localhost");
+        let scheme = if self.is_https(request) { "https" } else { "http" };
+        format!("{scheme}://{host}")
+    }
+
+    /// Whether the client came over HTTPS, by setting or by the word of a proxy that is trusted.
+    pub fn is_https(&self, request: &HttpRequest) -> bool {
+        let by_proxy = || {
+            let proto = request.headers().get("x-forwarded-proto").and_then(|value| value.to_str().ok());
+            proto.is_some_and(|proto| proto.trim() == "https") && self.trusts(peer(request))
+        };
+        self.config.is_https() || by_proxy()
+    }
+
+    /// The client's own address: the nearest one on the way here that is not a proxy that is trusted.
+    pub fn client_address(&self, request: &HttpRequest) -> IpAddr {
+        let mut address = peer(request);
+        let forwarded = request.headers().get_all("x-forwarded-for").filter_map(|value| value.to_str().ok());
+        let hops: Vec<&str> = forwarded.flat_map(|value| value.split(',')).collect();
+        for hop in hops.iter().rev() {
+            let (true, Ok(next)) = (self.trusts(address), hop.trim().parse()) else { break };
+            address = next;
+        }
+        address
+    }
+
+    fn trusts(&self, address: IpAddr) -> bool {
+        self.config.trusted_proxies.iter().any(|network| network.contains(&address))
+    }
+}
+
+fn peer(request: &HttpRequest) -> IpAddr {
+    request.peer_addr().map_or(IpAddr::from([0, 0, 0, 0]), |address| address.ip())
+}
+
+/// Why a server did not start, in one sentence.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Database(#[from] OpenError),
+    #[error("cannot listen on {address}: {reason}; give --bind another address")]
+    Listen { address: SocketAddr, reason: std::io::Error },
+    #[error("cannot prepare the database: {0}")]
+    Prepare(String),
+}
+
+/// A server that runs.
+pub struct Server {
+    pub address: SocketAddr,
+    pub state: Data<State>,
+    handle: ServerHandle,
+    serving: JoinHandle<std::io::Result<()>>,
+    tasks: Vec<JoinHandle<()>>,
+    arbiters: Vec<Arbiter>,
+    writer: Writer,
+}
+
+/// How long sockets and requests get to end.
+const SOCKETS_END_WITHIN: Duration = Duration::from_secs(3);
+const REQUESTS_END_WITHIN: u64 = 5;
+
+/// File descriptors kept for other things than connections.
+const SPARE_FILES: u64 = 256;
+
+impl Server {
+    /// Brings the database up to date and serves. Call it inside an actix system.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        let url = &config.database.database_url;
+        migrations::migrate(url)?;
+        let keys = Keys::load(&config)?;
+        let rules = Rules {
+            receipts_max_members: config.receipts_max_members,
+            content_key: keys.content.into_bytes(),
+        };
+        let writer = Writer::start(url, rules.clone())?;
+        let workers = config.workers();
+        let readers = Readers::open(url, workers.max(2) as u32)?;
+        let registry = UserRegistry::new(config.max_sockets_per_user);
+        let identities = Identities::new(readers.clone(), registry.clone());
+        let links = Links { public_url: config.public_url.clone().unwrap_or_default() };
+        let services = Services {
+            writer: writer.handle(),
+            readers: readers.clone(),
+            registry: registry.clone(),
+            links: links.clone(),
+            idle: config.chat_idle,
+        };
+        let arbiters: Vec<Arbiter> = (0..workers).map(|_| Arbiter::new()).collect();
+        let directory = ChatDirectory::new(services, arbiters.iter().map(Arbiter::handle).collect());
+        let state = Data::new(State {
+            links,
+            rules,
+            readers,
+            writer: writer.handle(),
+            directory,
+            registry,
+            identities,
+            hasher: Hasher::new(workers),
+            failures: Failures::default(),
+            purge: Notify::new(),
+            draining: AtomicBool::new(false),
+            config,
+        });
+        let (address, handle, serving) = serve(&state, keys.cookie)?;
+        let tasks = vec![
+            actix_rt::spawn(watch_revocations(state.clone())),
+            actix_rt::spawn(clear_out(state.clone())),
+            actix_rt::spawn(sweep(state.clone())),
+        ];
+        Ok(Self { address, state, handle, serving, tasks, arbiters, writer })
+    }
+
+    /// Stops accepting, says goodbye to sockets, finishes what was accepted, and ends.
+    pub async fn stop(self) {
+        self.state.draining.store(true, Ordering::Relaxed);
+        let sockets = self.state.registry.close_all(CloseReason::GoingAway);
+        tracing::info!(sockets, "shutting down");
+        let deadline = Instant::now() + SOCKETS_END_WITHIN;
+        while self.state.registry.count() > 0 && Instant::now() < deadline {
+            // One that was on its way in when the others were closed.
+            self.state.registry.close_all(CloseReason::GoingAway);
+            actix_rt::time::sleep(Duration::from_millis(20)).await;
+        }
+        self.handle.stop(true).await;
+        let _ = self.serving.await;
+        self.tasks.iter().for_each(JoinHandle::abort);
+        let writer = self.writer;
+        let _ = actix_rt::task::spawn_blocking(move || drop(writer)).await;
+        for arbiter in &self.arbiters {
+            arbiter.stop();
+        }
+        for arbiter in self.arbiters {
+            let _ = actix_rt::task::spawn_blocking(move || arbiter.join()).await;
+        }
+    }
+}
+
+type Serving = (SocketAddr, ServerHandle, JoinHandle<std::io::Result<()>>);
+
+fn serve(state: &Data<State>, key: Key) -> Result<Serving, StartError> {
+    let address = state.config.bind;
+    let workers = state.config.workers();
+    let files = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1_024);
+    let per_worker = (files.saturating_sub(SPARE_FILES) as usize / workers).clamp(64, 100_000);
+    let shared = state.clone();
+    let app = move || {
+        App::new()
+            .app_data(shared.clone())
+            .wrap(session_middleware(&shared, key.clone()))
+            .wrap(from_fn(edge))
+            .configure(routes)
+    };
+    let server = HttpServer::new(app)
+        .workers(workers)
+        .max_connections(per_worker)
+        .client_request_timeout(Duration::from_secs(5))
+        .keep_alive(Duration::from_secs(15))
+        .tcp_nodelay(true)
+        .shutdown_timeout(REQUESTS_END_WITHIN)
+        .disable_signals()
+        .bind(address)
+        .map_err(|reason| StartError::Listen { address, reason })?;
+    let address = server.addrs().first().copied().unwrap_or(address);
+    let server = server.run();
+    Ok((address, server.handle(), actix_rt::spawn(server)))
+}
+
+fn session_middleware(state: &State, key: Key) -> SessionMiddleware<Sessions> {
+    let lifecycle = PersistentSession::default()
+        .session_ttl(time::Duration::microseconds(sessions::IDLE))
+        .session_ttl_extension_policy(TtlExtensionPolicy::OnStateChanges);
+    SessionMiddleware::builder(Sessions::new(state.identities.clone(), state.writer.clone()), key)
+        .cookie_name("sessionid".to_owned())
+        .cookie_path("/".to_owned())
+        .cookie_http_only(true)
+        .cookie_same_site(SameSite::Lax)
+        // Where HTTPS ends at a proxy, the edge adds it by request.
+        .cookie_secure(state.config.is_https())
+        // The key in the cookie is random; a signature is enough to turn away what we did not give out.
+        .cookie_content_security(CookieContentSecurity::Signed)
+        .session_lifecycle(lifecycle)
+        .build()
+}
+
+/// The keys of a database.
+struct Keys {
+    cookie: Key,
+    content: String,
+}
+
+impl Keys {
+    /// Those kept in the database, made at the first start; the cookie's may be given by setting.
+    fn load(config: &Config) -> Result<Self, StartError> {
+        let url = &config.database.database_url;
+        let mut conn = url.open(Access::Write)?;
+        let kept = transaction(&mut conn, |conn| {
+            let session = settings::get_or_make(conn, "session_key", keys::draw)?;
+            let content = settings::get_or_make(conn, "content_key", keys::draw)?;
+            Ok((session, content))
+        });
+        let (session, content) = kept.map_err(|error| StartError::Prepare(error.to_string()))?;
+        let secret = config.secret_key.as_deref().unwrap_or(&session);
+        Ok(Self { cookie: Key::from(&Sha512::digest(secret.as_bytes())), content })
+    }
+}
+
+/// How often a server looks for credentials that others ended: the command line, or another node.
+const WATCH_EVERY: Duration = Duration::from_secs(1);
+
+async fn watch_revocations(state: Data<State>) {
+    let mut seen = None;
+    loop {
+        let after = seen;
+        let news = state.readers.ask_one(move |conn| match after {
+            None => Ok((revocations::latest(conn)?, Vec::new())),
+            Some(after) => {
+                let news = revocations::since(conn, after)?;
+                Ok((news.last().map_or(after, |(id, _)| *id), news))
+            }
+        });
+        if let Ok((latest, news)) = news.await {
+            seen = Some(latest);
+            for (_, user) in news {
+                state.identities.recheck(user).await;
+            }
+        }
+        actix_rt::time::sleep(WATCH_EVERY).await;
+    }
+}
+
+/// Clears out deleted chats, at the start and whenever there may be one.
+async fn clear_out(state: Data<State>) {
+    loop {
+        while let Ok(true) = state.writer.run(|conn, _| purge::step(conn)).await {
+            actix_rt::task::yield_now().await;
+        }
+        state.purge.notified().await;
+    }
+}
+
+/// How often outdated rows are deleted.
+const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
+
+async fn sweep(state: Data<State>) {
+    loop {
+        let swept = state.writer.run(|conn, _| {
+            sessions::sweep(conn)?;
+            revocations::sweep(conn)
+        });
+        if swept.await.is_err() {
+            tracing::warn!("outdated sessions could not be deleted; the next try is in an hour");
+        }
+        actix_rt::time::sleep(SWEEP_EVERY).await;
+    }
+}

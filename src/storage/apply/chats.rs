@@ -1,0 +1,84 @@
+//! Making, renaming and deleting chats.
+
+use super::take_number;
+use crate::{
+    model::{
+        Change, Chat, ChatId, ChatKind, ChatSnapshot, FieldErrors, Role, Timestamp, UserId,
+        command::NewChat,
+        event::{Answer, Done},
+        permission::Ability,
+        text::Title,
+    },
+    storage::{AnyConn, Rules, StorageError, chats, members},
+};
+
+/// What came of asking for a chat.
+#[derive(Debug, Clone)]
+pub enum Made {
+    New {
+        snapshot: Box<ChatSnapshot>,
+        members: Vec<(UserId, Role)>,
+    },
+    /// The dm of the two exists already.
+    Existing(ChatId),
+}
+
+/// Makes a chat with its members, the creator as its admin, or finds the dm that there is.
+pub fn create_chat(conn: &mut AnyConn, rules: &Rules, new: &NewChat) -> Result<Made, StorageError> {
+    let mut others = chats::existing_users(conn, "member_ids", &new.members)?;
+    others.retain(|user| *user != new.creator);
+    let partner = others.first().copied().unwrap_or(new.creator);
+    if new.kind == ChatKind::Dm {
+        if others.len() > 1 {
+            let sentence = "A direct message chat is with exactly one other user, or with oneself.";
+            return Err(FieldErrors::of("member_ids", sentence).into());
+        }
+        if let Some(existing) = chats::dm_of(conn, new.creator, partner)? {
+            return Ok(Made::Existing(existing));
+        }
+    }
+    let title = new.title.as_ref().map(Title::as_str);
+    let chat = chats::insert(conn, new.kind, title, 1 + others.len() as i64)?;
+    members::join(conn, &chat, new.creator, Role::Admin, None)?;
+    for user in &others {
+        members::join(conn, &chat, *user, Role::Member, None)?;
+    }
+    if new.kind == ChatKind::Dm {
+        chats::insert_dm(conn, new.creator, partner, chat.id)?;
+    }
+    let members = members::roles(conn, chat.id)?;
+    Ok(Made::New { snapshot: Box::new(chats::snapshot_of(conn, rules, chat)?), members })
+}
+
+pub(super) fn rename(
+    conn: &mut AnyConn,
+    rules: &Rules,
+    chat: ChatId,
+    by: UserId,
+    title: Option<&Title>,
+) -> Result<Done, StorageError> {
+    let mut chat = chats::authorized(conn, chat, by, Ability::Rename)?.chat;
+    let title = title.map(|title| title.as_str().to_owned());
+    if chat.title == title {
+        return Ok(Done::unchanged(Answer::Done));
+    }
+    take_number(&mut chat);
+    chat.title = title;
+    chat.updated_at = Timestamp::now().max(chat.updated_at);
+    chats::rename(conn, &chat)?;
+    chats::update(conn, &chat)?;
+    let change = Change::ChatRenamed { snapshot: chats::snapshot_of(conn, rules, chat.clone())? };
+    Ok(Done::changed(&chat, Answer::Done, change))
+}
+
+pub(super) fn delete(conn: &mut AnyConn, chat: ChatId, by: UserId) -> Result<Done, StorageError> {
+    let chat = chats::authorized(conn, chat, by, Ability::DeleteChat)?.chat;
+    end(conn, chat)
+}
+
+/// Ends a chat for everybody.
+pub(super) fn end(conn: &mut AnyConn, mut chat: Chat) -> Result<Done, StorageError> {
+    take_number(&mut chat);
+    chats::mark_deleted(conn, &chat)?;
+    Ok(Done::changed(&chat, Answer::Done, Change::ChatDeleted))
+}

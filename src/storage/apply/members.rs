@@ -1,0 +1,111 @@
+//! Adding and removing people, and changing their roles.
+
+use super::{chats::end, take_number};
+use crate::{
+    model::{
+        Change, Chat, ChatId, FieldErrors, Refusal, Role, UserId,
+        event::{Answer, Done, MembersChanged},
+        permission::Ability,
+    },
+    storage::{AnyConn, Rules, StorageError, chats, members, messages},
+};
+
+pub(super) fn add(
+    conn: &mut AnyConn,
+    rules: &Rules,
+    chat: ChatId,
+    by: UserId,
+    users: &[UserId],
+) -> Result<Done, StorageError> {
+    let mut chat = chats::authorized(conn, chat, by, Ability::AddMembers)?.chat;
+    let users = chats::existing_users(conn, "user_ids", users)?;
+    let present = members::among(conn, chat.id, &users)?;
+    let is_present = |user: &UserId| present.iter().any(|member| member.user.id == *user);
+    let new: Vec<UserId> = users.into_iter().filter(|user| !is_present(user)).collect();
+    if new.is_empty() {
+        return Ok(Done::unchanged(Answer::Added(0)));
+    }
+    take_number(&mut chat);
+    chat.member_count += new.len() as i64;
+    let last_message = messages::last_id(conn, &chat)?;
+    for user in &new {
+        members::join(conn, &chat, *user, Role::Member, last_message)?;
+    }
+    chats::update(conn, &chat)?;
+    let change = MembersChanged {
+        added: members::among(conn, chat.id, &new)?,
+        removed: Vec::new(),
+        changed: Vec::new(),
+        member_count: chat.member_count,
+        snapshot: Some(chats::snapshot_of(conn, rules, chat.clone())?),
+    };
+    Ok(Done::changed(&chat, Answer::Added(new.len()), Change::MembersChanged(change)))
+}
+
+pub(super) fn remove(
+    conn: &mut AnyConn,
+    chat: ChatId,
+    by: UserId,
+    user: UserId,
+) -> Result<Done, StorageError> {
+    let ability = if user == by { Ability::Leave } else { Ability::RemoveMember };
+    let mut chat = chats::authorized(conn, chat, by, ability)?.chat;
+    let leaving = members::find(conn, chat.id, user)?.ok_or(Refusal::NotFound)?;
+    if chat.member_count == 1 {
+        return end(conn, chat);
+    }
+    take_number(&mut chat);
+    chat.member_count -= 1;
+    members::leave(conn, chat.id, user, chat.seq)?;
+    let heir = if leaving.role == Role::Admin { hand_over(conn, &chat)? } else { None };
+    chats::update(conn, &chat)?;
+    let change = MembersChanged {
+        added: Vec::new(),
+        removed: vec![user],
+        changed: members::among(conn, chat.id, heir.as_slice())?,
+        member_count: chat.member_count,
+        snapshot: None,
+    };
+    Ok(Done::changed(&chat, Answer::Done, Change::MembersChanged(change)))
+}
+
+/// A chat whose last admin went gets the member who has been there for the longest.
+fn hand_over(conn: &mut AnyConn, chat: &Chat) -> Result<Option<UserId>, StorageError> {
+    if !members::admins(conn, chat.id)?.is_empty() {
+        return Ok(None);
+    }
+    let heir = members::longest_standing(conn, chat.id)?;
+    if let Some(heir) = heir {
+        members::set_role(conn, chat.id, heir, Role::Admin, chat.seq)?;
+    }
+    Ok(heir)
+}
+
+pub(super) fn change_role(
+    conn: &mut AnyConn,
+    chat: ChatId,
+    by: UserId,
+    user: UserId,
+    role: Role,
+) -> Result<Done, StorageError> {
+    let mut chat = chats::authorized(conn, chat, by, Ability::ChangeRole)?.chat;
+    let mut member = members::find(conn, chat.id, user)?.ok_or(Refusal::NotFound)?;
+    if member.role == role {
+        return Ok(Done::unchanged(Answer::Member(Box::new(member))));
+    }
+    if role == Role::Member && members::admins(conn, chat.id)? == [user] {
+        return Err(FieldErrors::of("role", "The last admin of a chat stays its admin.").into());
+    }
+    take_number(&mut chat);
+    members::set_role(conn, chat.id, user, role, chat.seq)?;
+    chats::update(conn, &chat)?;
+    member.role = role;
+    let change = MembersChanged {
+        added: Vec::new(),
+        removed: Vec::new(),
+        changed: vec![member.clone()],
+        member_count: chat.member_count,
+        snapshot: None,
+    };
+    Ok(Done::changed(&chat, Answer::Member(Box::new(member)), Change::MembersChanged(change)))
+}

@@ -1,0 +1,391 @@
+//! Chats: their rows, what a chat object shows, the list of a user's chats.
+
+use super::{AnyConn, Rules, StorageError, members, messages, sql::sql, unread, users::like_pattern};
+use crate::model::{
+    Chat, ChatId, ChatKind, ChatSnapshot, FieldErrors, MessageId, Pos, Refusal, Role, Timestamp, UserId,
+    Viewer,
+    permission::{Ability, authorize},
+    records::LISTED_MEMBERS,
+    text::fold,
+};
+
+/// The columns of a chat in the order of [`ChatRow`]; `c` is the chats table.
+macro_rules! chat_columns {
+    () => {
+        "c.id, c.chat_type, c.title, c.created_at, c.updated_at, c.seq, c.last_pos, c.last_live_pos, \
+         c.deleted_count, c.member_count"
+    };
+}
+
+type ChatRow = (i64, String, Option<String>, i64, i64, i64, i64, i64, i64, i64);
+
+fn chat(row: ChatRow) -> Chat {
+    let (id, kind, title, created, updated, seq, last_pos, last_live_pos, deleted_count, member_count) = row;
+    Chat {
+        id: ChatId(id),
+        kind: ChatKind::parse(&kind).unwrap_or(ChatKind::Group),
+        title,
+        created_at: Timestamp(created),
+        updated_at: Timestamp(updated),
+        seq,
+        last_pos,
+        last_live_pos,
+        deleted_count,
+        member_count,
+    }
+}
+
+/// A chat as one of its members meets it.
+#[derive(Debug, Clone)]
+pub struct Membership {
+    pub chat: Chat,
+    pub user: UserId,
+    pub role: Role,
+    pub read_pos: Pos,
+    pub last_read_message_id: Option<MessageId>,
+}
+
+impl Membership {
+    /// What the chat object shows to this member only.
+    pub fn viewer(&self, conn: &mut AnyConn) -> Result<Viewer, StorageError> {
+        Ok(Viewer {
+            id: self.user,
+            role: self.role,
+            last_read_message_id: self.last_read_message_id,
+            unread_count: unread::count(conn, &self.chat, self.user, self.read_pos)?,
+        })
+    }
+}
+
+/// The chat and the user's place in it; `None` where the user is not in it or there is no such chat.
+pub fn membership(
+    conn: &mut AnyConn,
+    chat: ChatId,
+    user: UserId,
+) -> Result<Option<Membership>, StorageError> {
+    let row = sql!(
+        concat!(
+            "SELECT ",
+            chat_columns!(),
+            ", m.role, m.read_pos, m.read_message_id ",
+            "FROM members m JOIN chats c ON c.id = m.chat_id ",
+            "WHERE m.chat_id = ? AND m.user_id = ? AND m.left_seq IS NULL"
+        ),
+        chat,
+        user
+    )
+    .first(conn)?;
+    Ok(row.map(|row| membership_from(user, row)))
+}
+
+type MembershipRow =
+    (i64, String, Option<String>, i64, i64, i64, i64, i64, i64, i64, String, i64, Option<i64>);
+
+fn membership_from(user: UserId, row: MembershipRow) -> Membership {
+    let (a, b, c, d, e, f, g, h, i, j, role, read_pos, read_message_id) = row;
+    Membership {
+        chat: chat((a, b, c, d, e, f, g, h, i, j)),
+        user,
+        role: Role::parse(&role).unwrap_or(Role::Member),
+        read_pos,
+        last_read_message_id: read_message_id.map(MessageId),
+    }
+}
+
+/// The caller's place in a chat, if it allows what they want. This is the authority: what it says inside a writing
+/// transaction is what holds.
+pub fn authorized(
+    conn: &mut AnyConn,
+    chat: ChatId,
+    caller: UserId,
+    ability: Ability,
+) -> Result<Membership, StorageError> {
+    let membership = membership(conn, chat, caller)?.ok_or(Refusal::NotFound)?;
+    authorize(membership.chat.kind, Some(membership.role), ability)?;
+    Ok(membership)
+}
+
+/// Makes a chat's row; its first change, number 1, is its making.
+pub fn insert(
+    conn: &mut AnyConn,
+    kind: ChatKind,
+    title: Option<&str>,
+    member_count: i64,
+) -> Result<Chat, StorageError> {
+    let now = Timestamp::now();
+    let title_key = title.map(fold);
+    let (id,) = sql!(
+        "INSERT INTO chats (chat_type, title, title_key, created_at, updated_at, seq, meta_seq, last_pos, \
+         last_live_pos, deleted_count, member_count) VALUES (?, ?, ?, ?, ?, 1, 1, 0, 0, 0, ?) RETURNING id",
+        kind.as_str(),
+        title,
+        title_key.as_deref(),
+        now,
+        now,
+        member_count
+    )
+    .one::<(i64,)>(conn)?;
+    Ok(Chat {
+        id: ChatId(id),
+        kind,
+        title: title.map(str::to_owned),
+        created_at: now,
+        updated_at: now,
+        seq: 1,
+        last_pos: 0,
+        last_live_pos: 0,
+        deleted_count: 0,
+        member_count,
+    })
+}
+
+/// Stores what a change has moved in a chat's row; a title is stored by [`rename`].
+pub fn update(conn: &mut AnyConn, chat: &Chat) -> Result<(), StorageError> {
+    sql!(
+        "UPDATE chats SET updated_at = ?, seq = ?, last_pos = ?, last_live_pos = ?, deleted_count = ?, \
+         member_count = ? WHERE id = ?",
+        chat.updated_at,
+        chat.seq,
+        chat.last_pos,
+        chat.last_live_pos,
+        chat.deleted_count,
+        chat.member_count,
+        chat.id
+    )
+    .run(conn)?;
+    Ok(())
+}
+
+/// Stores a chat's title, as the chat's latest change.
+pub fn rename(conn: &mut AnyConn, chat: &Chat) -> Result<(), StorageError> {
+    let title = chat.title.as_deref();
+    let title_key = title.map(fold);
+    sql!(
+        "UPDATE chats SET title = ?, title_key = ?, meta_seq = ? WHERE id = ?",
+        title,
+        title_key.as_deref(),
+        chat.seq,
+        chat.id
+    )
+    .run(conn)?;
+    Ok(())
+}
+
+/// Takes a chat away from everybody at once; its rows are purged later.
+pub fn mark_deleted(conn: &mut AnyConn, chat: &Chat) -> Result<(), StorageError> {
+    sql!(
+        "UPDATE chats SET deleted_at = ?, seq = ?, member_count = 0 WHERE id = ?",
+        Timestamp::now(),
+        chat.seq,
+        chat.id
+    )
+    .run(conn)?;
+    sql!("DELETE FROM dm_pairs WHERE chat_id = ?", chat.id).run(conn)?;
+    sql!("DELETE FROM members WHERE chat_id = ?", chat.id).run(conn)?;
+    Ok(())
+}
+
+/// The dm of two users, who may be the same one.
+pub fn dm_of(conn: &mut AnyConn, one: UserId, other: UserId) -> Result<Option<ChatId>, StorageError> {
+    let (low, high) = (one.min(other), one.max(other));
+    let row = sql!("SELECT chat_id FROM dm_pairs WHERE low_id = ? AND high_id = ?", low, high);
+    Ok(row.first::<(i64,)>(conn)?.map(|(id,)| ChatId(id)))
+}
+
+/// Notes which dm belongs to two users.
+pub fn insert_dm(conn: &mut AnyConn, one: UserId, other: UserId, chat: ChatId) -> Result<(), StorageError> {
+    let (low, high) = (one.min(other), one.max(other));
+    sql!("INSERT INTO dm_pairs (low_id, high_id, chat_id) VALUES (?, ?, ?)", low, high, chat).run(conn)?;
+    Ok(())
+}
+
+/// What a chat object shows to everybody.
+pub fn snapshot_of(conn: &mut AnyConn, rules: &Rules, chat: Chat) -> Result<ChatSnapshot, StorageError> {
+    let members = members::first(conn, chat.id, LISTED_MEMBERS)?;
+    let all_listed = chat.member_count <= members.len() as i64;
+    let admins = if all_listed {
+        members.iter().filter(|m| m.role == Role::Admin).map(|m| m.user.id).collect()
+    } else {
+        members::admins(conn, chat.id)?
+    };
+    let mut last_message = messages::last_live(conn, &chat)?;
+    if let Some(message) = &mut last_message {
+        let max = rules.receipts_max_members;
+        if all_listed && chat.member_count <= max {
+            message.note_readers(&members);
+        } else {
+            message.note_readers(&members::readers(conn, &chat, max)?);
+        }
+    }
+    Ok(ChatSnapshot { chat, members, admins, last_message })
+}
+
+/// A chat as `user` sees it.
+pub fn view(
+    conn: &mut AnyConn,
+    rules: &Rules,
+    chat: ChatId,
+    user: UserId,
+) -> Result<(ChatSnapshot, Viewer), StorageError> {
+    let membership = authorized(conn, chat, user, Ability::TakePart)?;
+    let viewer = membership.viewer(conn)?;
+    Ok((snapshot_of(conn, rules, membership.chat)?, viewer))
+}
+
+/// The chats that `user` is in, with the number of the latest change of each.
+pub fn heads(conn: &mut AnyConn, user: UserId) -> Result<Vec<(ChatId, i64)>, StorageError> {
+    let rows = sql!(
+        "SELECT c.id, c.seq FROM members m JOIN chats c ON c.id = m.chat_id \
+         WHERE m.user_id = ? AND m.left_seq IS NULL",
+        user
+    )
+    .rows::<(i64, i64)>(conn)?;
+    Ok(rows.into_iter().map(|(id, seq)| (ChatId(id), seq)).collect())
+}
+
+/// Which of a user's chats to list.
+#[derive(Debug, Clone, Default)]
+pub struct ChatFilter {
+    /// Every word must be found in the title or in a member's name.
+    pub search: String,
+    pub kind: Option<ChatKind>,
+}
+
+/// How many chats of `user` pass the filter, and those from number `skip` on, latest activity first.
+pub fn page(
+    conn: &mut AnyConn,
+    rules: &Rules,
+    user: UserId,
+    filter: &ChatFilter,
+    skip: i64,
+    limit: i64,
+) -> Result<(i64, Vec<(ChatSnapshot, Viewer)>), StorageError> {
+    let search = fold(&filter.search);
+    let words: Vec<&str> = search.split_whitespace().collect();
+    let (count, page) = if words.is_empty() {
+        (count(conn, user, filter.kind)?, plain_page(conn, user, filter.kind, skip, limit)?)
+    } else {
+        let found = found_by_every_word(conn, user, &words)?;
+        let all = plain_page(conn, user, filter.kind, 0, i64::MAX)?;
+        let all: Vec<_> = all.into_iter().filter(|m| found.binary_search(&m.chat.id.0).is_ok()).collect();
+        (all.len() as i64, all.into_iter().skip(skip as usize).take(limit as usize).collect())
+    };
+    let mut shown = Vec::with_capacity(page.len());
+    for membership in page {
+        let viewer = membership.viewer(conn)?;
+        shown.push((snapshot_of(conn, rules, membership.chat)?, viewer));
+    }
+    Ok((count, shown))
+}
+
+fn count(conn: &mut AnyConn, user: UserId, kind: Option<ChatKind>) -> Result<i64, StorageError> {
+    let (count,) = match kind {
+        None => {
+            sql!("SELECT count(*) FROM members WHERE user_id = ? AND left_seq IS NULL", user).one(conn)?
+        }
+        Some(kind) => sql!(
+            "SELECT count(*) FROM members m JOIN chats c ON c.id = m.chat_id \
+             WHERE m.user_id = ? AND m.left_seq IS NULL AND c.chat_type = ?",
+            user,
+            kind.as_str()
+        )
+        .one::<(i64,)>(conn)?,
+    };
+    Ok(count)
+}
+
+fn plain_page(
+    conn: &mut AnyConn,
+    user: UserId,
+    kind: Option<ChatKind>,
+    skip: i64,
+    limit: i64,
+) -> Result<Vec<Membership>, StorageError> {
+    let any_kind = kind.is_none();
+    let kind = kind.map_or("", ChatKind::as_str);
+    let rows = sql!(
+        concat!(
+            "SELECT ",
+            chat_columns!(),
+            ", m.role, m.read_pos, m.read_message_id ",
+            "FROM members m JOIN chats c ON c.id = m.chat_id ",
+            "WHERE m.user_id = ? AND m.left_seq IS NULL AND (? OR c.chat_type = ?) ",
+            "ORDER BY c.updated_at DESC, c.id DESC LIMIT ? OFFSET ?"
+        ),
+        user,
+        any_kind,
+        kind,
+        limit,
+        skip
+    )
+    .rows::<MembershipRow>(conn)?;
+    Ok(rows.into_iter().map(|row| membership_from(user, row)).collect())
+}
+
+/// The ids, in order, of the user's chats in whose title or members' names each word is found.
+fn found_by_every_word(conn: &mut AnyConn, user: UserId, words: &[&str]) -> Result<Vec<i64>, StorageError> {
+    let mut found: Option<Vec<i64>> = None;
+    for word in words {
+        let pattern = like_pattern(word);
+        let rows = sql!(
+            "SELECT c.id FROM members m JOIN chats c ON c.id = m.chat_id \
+             WHERE m.user_id = ? AND m.left_seq IS NULL AND (c.title_key LIKE ? ESCAPE '\\' OR EXISTS ( \
+                SELECT 1 FROM members o JOIN users u ON u.id = o.user_id \
+                WHERE o.chat_id = c.id AND o.left_seq IS NULL AND o.user_id <> m.user_id \
+                AND u.name_key LIKE ? ESCAPE '\\')) \
+             ORDER BY c.id",
+            user,
+            &pattern,
+            &pattern
+        )
+        .rows::<(i64,)>(conn)?;
+        let hits: Vec<i64> = rows.into_iter().map(|(id,)| id).collect();
+        found = Some(match found {
+            None => hits,
+            Some(before) => before.into_iter().filter(|id| hits.binary_search(id).is_ok()).collect(),
+        });
+    }
+    Ok(found.unwrap_or_default())
+}
+
+/// Unread messages by chat, of those of the user's chats that have any, by chat id.
+pub fn unread_by_chat(conn: &mut AnyConn, user: UserId) -> Result<Vec<(ChatId, i64)>, StorageError> {
+    let rows = sql!(
+        concat!(
+            "SELECT ",
+            chat_columns!(),
+            ", m.role, m.read_pos, m.read_message_id ",
+            "FROM members m JOIN chats c ON c.id = m.chat_id ",
+            "WHERE m.user_id = ? AND m.left_seq IS NULL AND m.read_pos < c.last_pos ORDER BY c.id"
+        ),
+        user
+    )
+    .rows::<MembershipRow>(conn)?;
+    let mut unread = Vec::new();
+    for row in rows {
+        let membership = membership_from(user, row);
+        let count = unread::count(conn, &membership.chat, user, membership.read_pos)?;
+        if count > 0 {
+            unread.push((membership.chat.id, count));
+        }
+    }
+    Ok(unread)
+}
+
+/// The members that a command names must exist and be active; those that are not are named in the error.
+pub fn existing_users(
+    conn: &mut AnyConn,
+    field: &'static str,
+    ids: &[UserId],
+) -> Result<Vec<UserId>, StorageError> {
+    let mut ids = ids.to_vec();
+    ids.sort();
+    ids.dedup();
+    let known: Vec<UserId> =
+        super::users::active_cards(conn, &ids)?.into_iter().map(|card| card.id).collect();
+    let mut errors = FieldErrors::default();
+    for id in ids.iter().filter(|id| known.binary_search(id).is_err()) {
+        errors.add(field, format!("Invalid pk \"{id}\" - object does not exist."));
+    }
+    if errors.is_empty() { Ok(known) } else { Err(errors.into()) }
+}

@@ -1,0 +1,201 @@
+//! Who is in a chat, in which role, and how far each has read.
+
+use super::{
+    AnyConn, StorageError,
+    sql::sql,
+    users::{card, card_columns},
+};
+use crate::model::{Chat, ChatId, Member, MessageId, Pos, Role, Seq, Timestamp, UserId};
+
+/// The columns of a member in the order of [`MemberRow`]; `m` is the members table, `u` the users table.
+macro_rules! member_columns {
+    () => {
+        concat!(
+            card_columns!(),
+            ", m.role, m.joined_at, m.read_pos, m.read_message_id, m.from_pos, m.from_message_id"
+        )
+    };
+}
+
+type MemberRow = (i64, String, String, String, String, String, i64, i64, Option<i64>, i64, Option<i64>);
+
+fn member(row: MemberRow) -> Member {
+    let (id, name, first, last, url, role, joined_at, read_pos, read_id, from_pos, from_id) = row;
+    Member {
+        user: card(id, name, &first, &last, url),
+        role: Role::parse(&role).unwrap_or(Role::Member),
+        joined_at: Timestamp(joined_at),
+        read_pos,
+        last_read_message_id: read_id.map(MessageId),
+        from_pos,
+        read_from_message_id: from_id.map(MessageId),
+    }
+}
+
+/// The first members by joining.
+pub fn first(conn: &mut AnyConn, chat: ChatId, limit: i64) -> Result<Vec<Member>, StorageError> {
+    page(conn, chat, 0, limit)
+}
+
+/// Members by joining, from number `skip` on.
+pub fn page(conn: &mut AnyConn, chat: ChatId, skip: i64, limit: i64) -> Result<Vec<Member>, StorageError> {
+    let rows = sql!(
+        concat!(
+            "SELECT ",
+            member_columns!(),
+            " FROM members m JOIN users u ON u.id = m.user_id ",
+            "WHERE m.chat_id = ? AND m.left_seq IS NULL ",
+            "ORDER BY m.joined_seq, m.user_id LIMIT ? OFFSET ?"
+        ),
+        chat,
+        limit,
+        skip
+    )
+    .rows::<MemberRow>(conn)?;
+    Ok(rows.into_iter().map(member).collect())
+}
+
+/// Those of `users` who are in the chat.
+pub fn among(conn: &mut AnyConn, chat: ChatId, users: &[UserId]) -> Result<Vec<Member>, StorageError> {
+    let ids: Vec<i64> = users.iter().map(|id| id.0).collect();
+    let rows = sql!(
+        concat!(
+            "SELECT ",
+            member_columns!(),
+            " FROM members m JOIN users u ON u.id = m.user_id ",
+            "WHERE m.chat_id = ? AND m.left_seq IS NULL AND m.user_id IN ? ",
+            "ORDER BY m.joined_seq, m.user_id"
+        ),
+        chat,
+        ids.as_slice()
+    )
+    .rows::<MemberRow>(conn)?;
+    Ok(rows.into_iter().map(member).collect())
+}
+
+/// One member.
+pub fn find(conn: &mut AnyConn, chat: ChatId, user: UserId) -> Result<Option<Member>, StorageError> {
+    Ok(among(conn, chat, &[user])?.into_iter().next())
+}
+
+/// Those whose marks count for `read_by`: everybody, or nobody where the chat has more than `max` members.
+pub fn readers(conn: &mut AnyConn, chat: &Chat, max: i64) -> Result<Vec<Member>, StorageError> {
+    if chat.member_count > max { Ok(Vec::new()) } else { first(conn, chat.id, max) }
+}
+
+/// Everybody in the chat, with their roles.
+pub fn roles(conn: &mut AnyConn, chat: ChatId) -> Result<Vec<(UserId, Role)>, StorageError> {
+    let rows = sql!("SELECT user_id, role FROM members WHERE chat_id = ? AND left_seq IS NULL", chat);
+    let role = |(id, role): (i64, String)| (UserId(id), Role::parse(&role).unwrap_or(Role::Member));
+    Ok(rows.rows(conn)?.into_iter().map(role).collect())
+}
+
+/// Everybody in the chat, as of its latest change.
+pub fn roster(conn: &mut AnyConn, chat: ChatId) -> Result<(Seq, Vec<(UserId, Role)>), StorageError> {
+    let head = sql!("SELECT seq FROM chats WHERE id = ?", chat).first::<(i64,)>(conn)?;
+    Ok((head.map_or(0, |(seq,)| seq), roles(conn, chat)?))
+}
+
+/// The ids of all admins, by joining.
+pub fn admins(conn: &mut AnyConn, chat: ChatId) -> Result<Vec<UserId>, StorageError> {
+    let rows = sql!(
+        "SELECT user_id FROM members WHERE chat_id = ? AND left_seq IS NULL AND role = 'admin' \
+         ORDER BY joined_seq, user_id",
+        chat
+    );
+    Ok(rows.rows::<(i64,)>(conn)?.into_iter().map(|(id,)| UserId(id)).collect())
+}
+
+/// The member who has been in the chat for the longest.
+pub fn longest_standing(conn: &mut AnyConn, chat: ChatId) -> Result<Option<UserId>, StorageError> {
+    let row = sql!(
+        "SELECT user_id FROM members WHERE chat_id = ? AND left_seq IS NULL ORDER BY joined_seq, user_id LIMIT 1",
+        chat
+    );
+    Ok(row.first::<(i64,)>(conn)?.map(|(id,)| UserId(id)))
+}
+
+/// Puts a user into a chat, for the first time or again, with everything read. `chat` has taken the number of this
+/// change already. `last_message_id`: of the newest message, if there is one.
+pub fn join(
+    conn: &mut AnyConn,
+    chat: &Chat,
+    user: UserId,
+    role: Role,
+    last_message_id: Option<MessageId>,
+) -> Result<(), StorageError> {
+    sql!(
+        "INSERT INTO members (chat_id, user_id, role, joined_at, joined_seq, member_seq, read_seq, left_seq, \
+         read_pos, read_message_id, from_pos, from_message_id) VALUES (?, ?, ?, ?, ?, ?, ?, NULL, ?, ?, ?, ?) \
+         ON CONFLICT (chat_id, user_id) DO UPDATE SET role = excluded.role, joined_at = excluded.joined_at, \
+         joined_seq = excluded.joined_seq, member_seq = excluded.member_seq, read_seq = excluded.read_seq, \
+         left_seq = NULL, read_pos = excluded.read_pos, read_message_id = excluded.read_message_id, \
+         from_pos = excluded.from_pos, from_message_id = excluded.from_message_id",
+        chat.id,
+        user,
+        role.as_str(),
+        Timestamp::now(),
+        chat.seq,
+        chat.seq,
+        chat.seq,
+        chat.last_pos,
+        last_message_id,
+        chat.last_pos,
+        last_message_id
+    )
+    .run(conn)?;
+    Ok(())
+}
+
+/// Takes a user out of a chat; the row stays, with the number of the change.
+pub fn leave(conn: &mut AnyConn, chat: ChatId, user: UserId, seq: Seq) -> Result<(), StorageError> {
+    sql!(
+        "UPDATE members SET left_seq = ?, member_seq = ? WHERE chat_id = ? AND user_id = ?",
+        seq,
+        seq,
+        chat,
+        user
+    )
+    .run(conn)?;
+    Ok(())
+}
+
+/// Gives a member a role.
+pub fn set_role(
+    conn: &mut AnyConn,
+    chat: ChatId,
+    user: UserId,
+    role: Role,
+    seq: Seq,
+) -> Result<(), StorageError> {
+    sql!(
+        "UPDATE members SET role = ?, member_seq = ? WHERE chat_id = ? AND user_id = ?",
+        role.as_str(),
+        seq,
+        chat,
+        user
+    )
+    .run(conn)?;
+    Ok(())
+}
+
+/// Moves a member's read marker. `seq`: the number of the change, `None` where it takes none.
+pub fn set_marker(
+    conn: &mut AnyConn,
+    chat: ChatId,
+    user: UserId,
+    marker: (Pos, MessageId),
+    seq: Option<Seq>,
+) -> Result<(), StorageError> {
+    sql!(
+        "UPDATE members SET read_pos = ?, read_message_id = ?, read_seq = coalesce(?, read_seq) \
+         WHERE chat_id = ? AND user_id = ?",
+        marker.0,
+        marker.1,
+        seq,
+        chat,
+        user
+    )
+    .run(conn)?;
+    Ok(())
+}

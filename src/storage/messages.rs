@@ -1,0 +1,275 @@
+//! Messages: posted, edited, deleted, found by id, by place and by client id. Pages are ranges of places.
+
+use std::ops::RangeInclusive;
+
+use super::{
+    AnyConn, StorageError,
+    sql::sql,
+    users::{card, card_columns},
+};
+use crate::model::{Chat, ChatId, Message, MessageId, Pos, Seq, Timestamp, UserId};
+
+/// The columns of a message in the order of [`MessageRow`], the sender's card last.
+macro_rules! message_columns {
+    () => {
+        concat!(
+            "m.id, m.pos, m.seq, m.content, m.created_at, m.updated_at, m.is_edited, m.is_deleted, m.client_id, \
+             m.reactions, ",
+            card_columns!()
+        )
+    };
+}
+
+type MessageRow = (
+    i64,
+    i64,
+    i64,
+    String,
+    i64,
+    i64,
+    bool,
+    bool,
+    Option<String>,
+    String,
+    i64,
+    String,
+    String,
+    String,
+    String,
+);
+
+fn message(chat: ChatId, row: MessageRow) -> Message {
+    let (
+        id,
+        pos,
+        seq,
+        content,
+        created_at,
+        updated_at,
+        is_edited,
+        is_deleted,
+        client_id,
+        reactions,
+        sender_id,
+        username,
+        first,
+        last,
+        avatar_url,
+    ) = row;
+    Message {
+        id: MessageId(id),
+        chat,
+        pos,
+        seq,
+        content,
+        created_at: Timestamp(created_at),
+        updated_at: Timestamp(updated_at),
+        is_edited,
+        is_deleted,
+        sender: card(sender_id, username, &first, &last, avatar_url),
+        client_id,
+        reactions,
+        read_by: Vec::new(),
+        read_count: 0,
+    }
+}
+
+/// A message about to be posted.
+pub struct NewMessage<'a> {
+    pub chat: &'a Chat,
+    pub sender: UserId,
+    pub content: &'a str,
+    pub client_id: Option<&'a str>,
+    /// Keyed hash of the content; given where there is a client id.
+    pub content_hash: Option<&'a [u8]>,
+}
+
+/// Stores a message at the chat's last place, as the chat's latest change, which `chat` has taken already.
+pub fn insert(conn: &mut AnyConn, new: &NewMessage) -> Result<MessageId, StorageError> {
+    let chat = new.chat;
+    let (id,) =
+        sql!("INSERT INTO message_ids (chat_id, pos) VALUES (?, ?) RETURNING id", chat.id, chat.last_pos)
+            .one::<(i64,)>(conn)?;
+    let ordinal = sent_up_to(conn, chat.id, new.sender, chat.last_pos)? + 1;
+    sql!(
+        "INSERT INTO messages (chat_id, pos, id, sender_id, ordinal, content, created_at, updated_at, is_edited, \
+         is_deleted, created_seq, seq, client_id, content_hash, reactions) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, FALSE, FALSE, ?, ?, ?, ?, '[]')",
+        chat.id,
+        chat.last_pos,
+        id,
+        new.sender,
+        ordinal,
+        new.content,
+        chat.updated_at,
+        chat.updated_at,
+        chat.seq,
+        chat.seq,
+        new.client_id,
+        new.content_hash
+    )
+    .run(conn)?;
+    Ok(MessageId(id))
+}
+
+/// How many messages a user has posted in a chat up to a place, deleted ones included.
+pub fn sent_up_to(conn: &mut AnyConn, chat: ChatId, sender: UserId, pos: Pos) -> Result<i64, StorageError> {
+    let row = sql!(
+        "SELECT ordinal FROM messages WHERE chat_id = ? AND sender_id = ? AND pos <= ? ORDER BY pos DESC LIMIT 1",
+        chat,
+        sender,
+        pos
+    );
+    Ok(row.first::<(i64,)>(conn)?.map_or(0, |(ordinal,)| ordinal))
+}
+
+/// Replaces what a message says.
+pub fn edit(
+    conn: &mut AnyConn,
+    place: (ChatId, Pos),
+    content: &str,
+    seq: Seq,
+    at: Timestamp,
+) -> Result<(), StorageError> {
+    sql!(
+        "UPDATE messages SET content = ?, updated_at = ?, is_edited = TRUE, seq = ? WHERE chat_id = ? AND pos = ?",
+        content,
+        at,
+        seq,
+        place.0,
+        place.1
+    )
+    .run(conn)?;
+    Ok(())
+}
+
+/// Makes a message a tombstone; its text is gone.
+pub fn bury(conn: &mut AnyConn, place: (ChatId, Pos), seq: Seq, at: Timestamp) -> Result<(), StorageError> {
+    sql!(
+        "UPDATE messages SET content = '', content_hash = NULL, reactions = '[]', is_deleted = TRUE, \
+         updated_at = ?, seq = ? WHERE chat_id = ? AND pos = ?",
+        at,
+        seq,
+        place.0,
+        place.1
+    )
+    .run(conn)?;
+    Ok(())
+}
+
+/// Stores the rendered reactions of a message.
+pub fn set_reactions(
+    conn: &mut AnyConn,
+    place: (ChatId, Pos),
+    json: &str,
+    seq: Seq,
+) -> Result<(), StorageError> {
+    sql!(
+        "UPDATE messages SET reactions = ?, seq = ? WHERE chat_id = ? AND pos = ?",
+        json,
+        seq,
+        place.0,
+        place.1
+    )
+    .run(conn)?;
+    Ok(())
+}
+
+/// Where a message is, tombstones included.
+pub fn locate(conn: &mut AnyConn, id: MessageId) -> Result<Option<(ChatId, Pos)>, StorageError> {
+    let row = sql!("SELECT chat_id, pos FROM message_ids WHERE id = ?", id);
+    Ok(row.first::<(i64, i64)>(conn)?.map(|(chat, pos)| (ChatId(chat), pos)))
+}
+
+/// The message at a place, without its readers.
+pub fn at(conn: &mut AnyConn, chat: ChatId, pos: Pos) -> Result<Option<Message>, StorageError> {
+    Ok(range(conn, chat, pos..=pos)?.pop())
+}
+
+/// The message with an id, in the chat named, without its readers.
+pub fn in_chat(conn: &mut AnyConn, chat: ChatId, id: MessageId) -> Result<Option<Message>, StorageError> {
+    match locate(conn, id)? {
+        Some((place, pos)) if place == chat => at(conn, chat, pos),
+        _ => Ok(None),
+    }
+}
+
+/// The messages at a range of places, newest first, without their readers.
+pub fn range(
+    conn: &mut AnyConn,
+    chat: ChatId,
+    places: RangeInclusive<Pos>,
+) -> Result<Vec<Message>, StorageError> {
+    let rows = sql!(
+        concat!(
+            "SELECT ",
+            message_columns!(),
+            " FROM messages m JOIN users u ON u.id = m.sender_id ",
+            "WHERE m.chat_id = ? AND m.pos BETWEEN ? AND ? ORDER BY m.pos DESC"
+        ),
+        chat,
+        *places.start(),
+        *places.end()
+    )
+    .rows::<MessageRow>(conn)?;
+    Ok(rows.into_iter().map(|row| message(chat, row)).collect())
+}
+
+/// The newest message of a chat that is not deleted, with its readers left to the caller.
+pub fn last_live(conn: &mut AnyConn, chat: &Chat) -> Result<Option<Message>, StorageError> {
+    if chat.last_live_pos == 0 { Ok(None) } else { at(conn, chat.id, chat.last_live_pos) }
+}
+
+/// The id of the newest message of a chat, tombstones included.
+pub fn last_id(conn: &mut AnyConn, chat: &Chat) -> Result<Option<MessageId>, StorageError> {
+    id_at(conn, chat.id, chat.last_pos)
+}
+
+/// The id of the message at a place.
+pub fn id_at(conn: &mut AnyConn, chat: ChatId, pos: Pos) -> Result<Option<MessageId>, StorageError> {
+    let row = sql!("SELECT id FROM messages WHERE chat_id = ? AND pos = ?", chat, pos);
+    Ok(row.first::<(i64,)>(conn)?.map(|(id,)| MessageId(id)))
+}
+
+/// How many messages of a chat have an id below `id`, which need not be one of a message there.
+pub fn places_before(conn: &mut AnyConn, chat: &Chat, id: i64) -> Result<Pos, StorageError> {
+    if let Some((place, pos)) = locate(conn, MessageId(id))?
+        && place == chat.id
+    {
+        return Ok(pos - 1);
+    }
+    // Ids rise with places, so the place of a stranger is found by halving.
+    let (mut low, mut high) = (0, chat.last_pos);
+    while low < high {
+        let middle = low + (high - low + 1) / 2;
+        match id_at(conn, chat.id, middle)? {
+            Some(found) if found.0 < id => low = middle,
+            _ => high = middle - 1,
+        }
+    }
+    Ok(low)
+}
+
+/// A message that was posted under a client id.
+pub struct Posted {
+    pub pos: Pos,
+    /// `None` once the message is deleted.
+    pub content_hash: Option<Vec<u8>>,
+}
+
+/// The message that a sender posted under a client id, if there is one.
+pub fn by_client_id(
+    conn: &mut AnyConn,
+    chat: ChatId,
+    sender: UserId,
+    client_id: &str,
+) -> Result<Option<Posted>, StorageError> {
+    let row = sql!(
+        "SELECT pos, content_hash FROM messages WHERE chat_id = ? AND sender_id = ? AND client_id = ?",
+        chat,
+        sender,
+        client_id
+    )
+    .first::<(i64, Option<Vec<u8>>)>(conn)?;
+    Ok(row.map(|(pos, content_hash)| Posted { pos, content_hash }))
+}

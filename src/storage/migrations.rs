@@ -1,0 +1,35 @@
+//! The schema's history, embedded in the binary.
+
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+
+use super::{Access, AnyConn, DatabaseUrl, error::OpenError};
+
+const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
+const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
+
+/// Opens the database, making it where there is none, and brings its schema up to date. Returns the names of the
+/// migrations that ran. A database from a newer Greenroom is left alone.
+pub fn migrate(url: &DatabaseUrl) -> Result<Vec<String>, OpenError> {
+    let mut conn = url.open(Access::Write)?;
+    let ran = match &mut conn {
+        AnyConn::Sqlite(conn) => run(conn, SQLITE),
+        AnyConn::Postgres(conn) => run(conn, POSTGRES),
+    };
+    ran.map_err(|reason| OpenError::new(&url.name(), reason))
+}
+
+fn run<DB, C>(conn: &mut C, migrations: EmbeddedMigrations) -> Result<Vec<String>, String>
+where
+    DB: diesel::backend::Backend,
+    C: MigrationHarness<DB>,
+{
+    let known = diesel::migration::MigrationSource::<DB>::migrations(&migrations)
+        .map_err(|error| error.to_string())?;
+    let applied = conn.applied_migrations().map_err(|error| error.to_string())?;
+    let is_known = |version| known.iter().any(|m| m.name().version() == version);
+    if applied.into_iter().any(|version| !is_known(version)) {
+        return Err("it was made by a newer version of Greenroom".to_owned());
+    }
+    let ran = conn.run_pending_migrations(migrations).map_err(|error| error.to_string())?;
+    Ok(ran.iter().map(ToString::to_string).collect())
+}

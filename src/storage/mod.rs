@@ -1,0 +1,30 @@
+//! All SQL: connections, the writer with its group commit, the readers, one file per table, and under [`apply`] what
+//! each command does inside its transaction.
+
+pub mod apply;
+pub mod chats;
+pub mod check;
+pub mod conn;
+pub mod error;
+pub mod members;
+pub mod messages;
+pub mod migrations;
+pub mod purge;
+pub mod reactions;
+pub mod readers;
+pub mod revocations;
+pub mod rules;
+pub mod sessions;
+pub mod settings;
+pub(crate) mod sql;
+pub mod tokens;
+pub mod tombstones;
+pub mod unread;
+pub mod users;
+pub mod writer;
+
+pub use conn::{Access, AnyConn, DatabaseUrl, snapshot, transaction};
+pub use error::{OpenError, StorageError};
+pub use readers::Readers;
+pub use rules::Rules;
+pub use writer::{Writer, WriterHandle};

@@ -1,0 +1,10 @@
+//! What storage depends on besides the database.
+
+/// Settings that decide what is stored and shown.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// Chats with more members than this have no receipts.
+    pub receipts_max_members: i64,
+    /// Key of the hashes that tell a repeated message from another under the same client id.
+    pub content_key: Vec<u8>,
+}

@@ -1,0 +1,280 @@
+//! Statements written by hand, for both databases at once.
+//!
+//! diesel's own query builder serves where it can express a statement and the statement is not hot. What it never
+//! caches (updates, upserts) or cannot say on both databases goes through [`sql!`]: the text is written once with `?`
+//! for its values, each use is a type of its own, and so diesel prepares it once per connection and finds it again
+//! without building its text.
+
+use std::marker::PhantomData;
+
+use diesel::{
+    QueryResult, RunQueryDsl,
+    backend::Backend,
+    connection::{DefaultLoadingMode, LoadConnection},
+    deserialize::FromSqlRow,
+    expression::QueryMetadata,
+    pg::Pg,
+    query_builder::{AstPass, Query, QueryFragment, QueryId},
+    result::Error,
+    serialize::ToSql,
+    sql_types::{BigInt, Binary, Bool, HasSqlType, Nullable, SingleValue, SqlType, Text},
+    sqlite::Sqlite,
+};
+
+use super::conn::AnyConn;
+use crate::model::{ChatId, MessageId, Timestamp, TokenId, UserId};
+
+/// Builds a [`Statement`]: a text with `?` for each value, then the values.
+macro_rules! sql {
+    ($text:expr $(, $value:expr)* $(,)?) => {{
+        struct Id;
+        $crate::storage::sql::Statement::<Id>::new(
+            $text,
+            vec![$($crate::storage::sql::Value::from($value)),*],
+        )
+    }};
+}
+pub(crate) use sql;
+
+/// A value in a statement.
+pub(crate) enum Value<'a> {
+    Int(i64),
+    MaybeInt(Option<i64>),
+    Text(&'a str),
+    MaybeText(Option<&'a str>),
+    Bool(bool),
+    MaybeBytes(Option<&'a [u8]>),
+    /// A list to be used as `IN ?`.
+    Ints(IntList),
+}
+
+/// A list of integers, in the form that each database unfolds.
+pub(crate) struct IntList {
+    values: Vec<i64>,
+    json: String,
+}
+
+macro_rules! value_from {
+    ($($type:ty => |$value:ident| $make:expr),* $(,)?) => {
+        $(impl<'a> From<$type> for Value<'a> {
+            fn from($value: $type) -> Self { $make }
+        })*
+    };
+}
+value_from! {
+    i64 => |value| Self::Int(value),
+    Option<i64> => |value| Self::MaybeInt(value),
+    bool => |value| Self::Bool(value),
+    &'a str => |value| Self::Text(value),
+    &'a String => |value| Self::Text(value),
+    Option<&'a str> => |value| Self::MaybeText(value),
+    Option<&'a [u8]> => |value| Self::MaybeBytes(value),
+    ChatId => |value| Self::Int(value.0),
+    UserId => |value| Self::Int(value.0),
+    MessageId => |value| Self::Int(value.0),
+    TokenId => |value| Self::Int(value.0),
+    Option<MessageId> => |value| Self::MaybeInt(value.map(|id| id.0)),
+    Timestamp => |value| Self::Int(value.0),
+}
+
+impl<T> From<&[T]> for Value<'_>
+where
+    T: Copy + Into<i64>,
+{
+    fn from(list: &[T]) -> Self {
+        let values: Vec<i64> = list.iter().map(|value| (*value).into()).collect();
+        let json = serde_json::to_string(&values).expect("integers are always JSON");
+        Self::Ints(IntList { values, json })
+    }
+}
+
+/// One statement with its values. `Id` is a type of the place where it is written.
+pub(crate) struct Statement<'a, Id> {
+    text: &'static str,
+    values: Vec<Value<'a>>,
+    id: PhantomData<Id>,
+}
+
+impl<'a, Id: 'static> Statement<'a, Id> {
+    pub(crate) fn new(text: &'static str, values: Vec<Value<'a>>) -> Self {
+        debug_assert_eq!(text.matches('?').count(), values.len(), "{text}");
+        Self { text, values, id: PhantomData }
+    }
+
+    /// Runs it and returns how many rows it changed.
+    pub(crate) fn run(self, conn: &mut AnyConn) -> QueryResult<usize> {
+        match conn {
+            AnyConn::Sqlite(conn) => self.execute(conn),
+            AnyConn::Postgres(conn) => self.execute(conn),
+        }
+    }
+
+    /// All rows.
+    pub(crate) fn rows<T: Row>(self, conn: &mut AnyConn) -> QueryResult<Vec<T>> {
+        T::load(self, conn)
+    }
+
+    /// The first row, if there is one.
+    pub(crate) fn first<T: Row>(self, conn: &mut AnyConn) -> QueryResult<Option<T>> {
+        Ok(self.rows(conn)?.into_iter().next())
+    }
+
+    /// The only row of a statement that always has one.
+    pub(crate) fn one<T: Row>(self, conn: &mut AnyConn) -> QueryResult<T> {
+        self.first(conn)?.ok_or(diesel::result::Error::NotFound)
+    }
+
+    fn walk<'b, DB>(
+        &'b self,
+        mut out: AstPass<'_, 'b, DB>,
+        list: impl for<'c> Fn(&mut AstPass<'c, 'b, DB>, &'b IntList) -> QueryResult<()>,
+    ) -> QueryResult<()>
+    where
+        DB: Backend + HasSqlType<BigInt> + HasSqlType<Text> + HasSqlType<Bool> + HasSqlType<Binary>,
+        i64: ToSql<BigInt, DB>,
+        bool: ToSql<Bool, DB>,
+        str: ToSql<Text, DB>,
+        [u8]: ToSql<Binary, DB>,
+    {
+        let mut pieces = self.text.split('?');
+        out.push_sql(pieces.next().unwrap_or_default());
+        for (value, piece) in self.values.iter().zip(pieces) {
+            match value {
+                Value::Int(value) => out.push_bind_param::<BigInt, _>(value)?,
+                Value::MaybeInt(value) => out.push_bind_param::<Nullable<BigInt>, _>(value)?,
+                Value::Text(value) => out.push_bind_param::<Text, str>(value)?,
+                Value::MaybeText(value) => out.push_bind_param::<Nullable<Text>, _>(value)?,
+                Value::Bool(value) => out.push_bind_param::<Bool, _>(value)?,
+                Value::MaybeBytes(value) => out.push_bind_param::<Nullable<Binary>, _>(value)?,
+                Value::Ints(value) => list(&mut out, value)?,
+            }
+            out.push_sql(piece);
+        }
+        Ok(())
+    }
+}
+
+// The one difference between the databases: how a list of integers becomes rows.
+impl<Id: 'static> QueryFragment<Sqlite> for Statement<'_, Id> {
+    fn walk_ast<'b>(&'b self, out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+        self.walk(out, |out, list| {
+            out.push_sql("(SELECT value FROM json_each(");
+            out.push_bind_param::<Text, _>(&list.json)?;
+            out.push_sql("))");
+            Ok(())
+        })
+    }
+}
+
+impl<Id: 'static> QueryFragment<Pg> for Statement<'_, Id> {
+    fn walk_ast<'b>(&'b self, out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        self.walk(out, |out, list| {
+            out.push_sql("(SELECT unnest(");
+            out.push_bind_param::<diesel::sql_types::Array<BigInt>, _>(&list.values)?;
+            out.push_sql("))");
+            Ok(())
+        })
+    }
+}
+
+impl<Id: 'static> QueryId for Statement<'_, Id> {
+    type QueryId = Statement<'static, Id>;
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+impl<Conn, Id> RunQueryDsl<Conn> for Statement<'_, Id> {}
+
+/// A statement that returns rows of the SQL type `Sql`.
+struct Returning<'a, Id, Sql> {
+    statement: Statement<'a, Id>,
+    sql: PhantomData<Sql>,
+}
+
+impl<Id: 'static, Sql, DB: Backend> QueryFragment<DB> for Returning<'_, Id, Sql>
+where
+    for<'a> Statement<'a, Id>: QueryFragment<DB>,
+{
+    fn walk_ast<'b>(&'b self, out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        self.statement.walk_ast(out)
+    }
+}
+
+impl<Id: 'static, Sql> QueryId for Returning<'_, Id, Sql> {
+    type QueryId = Statement<'static, Id>;
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+impl<Id, Sql: 'static> Query for Returning<'_, Id, Sql> {
+    type SqlType = Sql;
+}
+
+impl<Conn, Id, Sql> RunQueryDsl<Conn> for Returning<'_, Id, Sql> {}
+
+/// A Rust type that one column can be read into.
+pub(crate) trait Column {
+    type Sql: SqlType + SingleValue;
+}
+
+macro_rules! column {
+    ($($type:ty => $sql:ty),* $(,)?) => { $(impl Column for $type { type Sql = $sql; })* };
+}
+column! {
+    i64 => BigInt,
+    String => Text,
+    bool => Bool,
+    Vec<u8> => Binary,
+    Option<i64> => Nullable<BigInt>,
+    Option<String> => Nullable<Text>,
+    Option<Vec<u8>> => Nullable<Binary>,
+}
+
+/// A tuple of columns that rows can be read into.
+pub(crate) trait Row: Sized {
+    fn load<Id: 'static>(statement: Statement<'_, Id>, conn: &mut AnyConn) -> QueryResult<Vec<Self>>;
+}
+
+fn build<'a, T, Sql, DB: Backend>(row: &impl diesel::row::Row<'a, DB>) -> QueryResult<T>
+where
+    T: FromSqlRow<Sql, DB>,
+{
+    T::build_from_row(row).map_err(Error::DeserializationError)
+}
+
+macro_rules! row {
+    ($($column:ident)+) => {
+        impl<$($column: Column),+> Row for ($($column,)+)
+        where
+            ($($column::Sql,)+): 'static,
+            Self: FromSqlRow<($($column::Sql,)+), Sqlite> + FromSqlRow<($($column::Sql,)+), Pg>,
+            Sqlite: QueryMetadata<($($column::Sql,)+)>,
+            Pg: QueryMetadata<($($column::Sql,)+)>,
+        {
+            fn load<Id: 'static>(
+                statement: Statement<'_, Id>,
+                conn: &mut AnyConn,
+            ) -> QueryResult<Vec<Self>> {
+                let query = Returning::<'_, Id, ($($column::Sql,)+)> { statement, sql: PhantomData };
+                match conn {
+                    AnyConn::Sqlite(conn) => LoadConnection::<DefaultLoadingMode>::load(conn, query)?.map(|row| build::<_, ($($column::Sql,)+), _>(&row?)).collect(),
+                    AnyConn::Postgres(conn) => LoadConnection::<DefaultLoadingMode>::load(conn, query)?.map(|row| build::<_, ($($column::Sql,)+), _>(&row?)).collect(),
+                }
+            }
+        }
+    };
+}
+row!(A);
+row!(A B);
+row!(A B C);
+row!(A B C D);
+row!(A B C D E);
+row!(A B C D E F);
+row!(A B C D E F G);
+row!(A B C D E F G H);
+row!(A B C D E F G H I);
+row!(A B C D E F G H I J);
+row!(A B C D E F G H I J K);
+row!(A B C D E F G H I J K L);
+row!(A B C D E F G H I J K L M);
+row!(A B C D E F G H I J K L M N);
+row!(A B C D E F G H I J K L M N O);
+row!(A B C D E F G H I J K L M N O P);

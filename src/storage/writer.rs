@@ -1,0 +1,206 @@
+//! The writing connection: one thread that drains its queue into one transaction after another.
+//!
+//! Whatever has queued up while one transaction was being made durable goes into the next: one `fsync` for a whole
+//! burst, and no waiting when there is none. Results leave only after the commit.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+    thread::JoinHandle,
+};
+
+use tokio::sync::oneshot;
+
+use super::{
+    Access, AnyConn, DatabaseUrl, OpenError, Rules, StorageError,
+    apply::apply,
+    conn::{begin, commit, roll_back, transaction},
+};
+use crate::model::{Command, Refusal, event::Done};
+
+/// Jobs that may wait; more are turned down.
+const QUEUE: usize = 8_192;
+
+/// Most jobs in one transaction, so that the first of a burst does not wait for the last.
+const BATCH: usize = 256;
+
+/// Something to be written. It may be attempted twice: once with others, and once alone if one of those failed.
+trait Job: Send {
+    /// Writes, inside a transaction.
+    fn attempt(&mut self, conn: &mut AnyConn, rules: &Rules) -> Result<(), StorageError>;
+    /// Tells the result, after the commit.
+    fn settle(self: Box<Self>, result: Result<(), StorageError>);
+}
+
+/// What the queue holds; nothing is done behind `Stop`.
+enum Entry {
+    Job(Box<dyn Job>),
+    Stop,
+}
+
+/// The writer's thread. Dropping it finishes what is queued; what comes later is turned down.
+pub struct Writer {
+    queue: SyncSender<Entry>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Puts jobs into the writer's queue.
+#[derive(Clone)]
+pub struct WriterHandle {
+    queue: SyncSender<Entry>,
+}
+
+impl Writer {
+    /// Opens the writing connection and starts its thread.
+    pub fn start(url: &DatabaseUrl, rules: Rules) -> Result<Self, OpenError> {
+        let mut conn = url.open(Access::Write)?;
+        let (queue, jobs) = sync_channel(QUEUE);
+        let thread = std::thread::Builder::new()
+            .name("writer".to_owned())
+            .spawn(move || work(&mut conn, &rules, &jobs))
+            .map_err(|error| OpenError::new(&url.name(), error))?;
+        Ok(Self { queue, thread: Some(thread) })
+    }
+
+    /// A way to the queue.
+    pub fn handle(&self) -> WriterHandle {
+        WriterHandle { queue: self.queue.clone() }
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        let _ = self.queue.send(Entry::Stop);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl WriterHandle {
+    /// Queues a command. `settle` is called once, on the writer's thread, when its result is durable.
+    pub fn submit(&self, command: Command, settle: impl FnOnce(Result<Done, Refusal>) + Send + 'static) {
+        self.queue(Box::new(CommandJob { command, done: None, settle }));
+    }
+
+    /// Does any other write in a transaction and returns what it came to. `work` may be called twice; what it refuses,
+    /// it refuses before it writes.
+    pub async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnMut(&mut AnyConn, &Rules) -> Result<T, StorageError> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let (reply, result) = oneshot::channel();
+        self.queue(Box::new(Task { work, value: None, reply }));
+        result.await.unwrap_or(Err(Refusal::Internal))
+    }
+
+    fn queue(&self, job: Box<dyn Job>) {
+        let refused = match self.queue.try_send(Entry::Job(job)) {
+            Ok(()) => return,
+            Err(TrySendError::Full(entry) | TrySendError::Disconnected(entry)) => entry,
+        };
+        if let Entry::Job(job) = refused {
+            job.settle(Err(Refusal::Busy.into()));
+        }
+    }
+}
+
+struct CommandJob<F> {
+    command: Command,
+    done: Option<Done>,
+    settle: F,
+}
+
+impl<F: FnOnce(Result<Done, Refusal>) + Send> Job for CommandJob<F> {
+    fn attempt(&mut self, conn: &mut AnyConn, rules: &Rules) -> Result<(), StorageError> {
+        self.done = Some(apply(conn, rules, &self.command)?);
+        Ok(())
+    }
+
+    fn settle(self: Box<Self>, result: Result<(), StorageError>) {
+        let Self { done, settle, .. } = *self;
+        let result = result.map_err(StorageError::into_refusal);
+        settle(result.and_then(|()| done.ok_or(Refusal::Internal)));
+    }
+}
+
+struct Task<T, F> {
+    work: F,
+    value: Option<T>,
+    reply: oneshot::Sender<Result<T, Refusal>>,
+}
+
+impl<T: Send, F> Job for Task<T, F>
+where
+    F: FnMut(&mut AnyConn, &Rules) -> Result<T, StorageError> + Send,
+{
+    fn attempt(&mut self, conn: &mut AnyConn, rules: &Rules) -> Result<(), StorageError> {
+        self.value = Some((self.work)(conn, rules)?);
+        Ok(())
+    }
+
+    fn settle(self: Box<Self>, result: Result<(), StorageError>) {
+        let Self { value, reply, .. } = *self;
+        let result = result.map_err(StorageError::into_refusal);
+        // Nobody waits any more where the client has gone.
+        let _ = reply.send(result.and_then(|()| value.ok_or(Refusal::Internal)));
+    }
+}
+
+fn work(conn: &mut AnyConn, rules: &Rules, entries: &Receiver<Entry>) {
+    let mut batch = Vec::with_capacity(BATCH);
+    let mut is_stopping = false;
+    while !is_stopping && let Ok(first) = entries.recv() {
+        for entry in std::iter::once(first).chain(entries.try_iter()) {
+            match entry {
+                Entry::Job(job) => batch.push(job),
+                Entry::Stop => is_stopping = true,
+            }
+            if is_stopping || batch.len() == BATCH {
+                break;
+            }
+        }
+        let results = together(conn, rules, &mut batch).unwrap_or_else(|| alone(conn, rules, &mut batch));
+        for (job, result) in batch.drain(..).zip(results) {
+            job.settle(result);
+        }
+    }
+}
+
+type Results = Vec<Result<(), StorageError>>;
+
+/// All jobs in one transaction. `None`: one of them failed, nothing was stored, and each is to be tried alone.
+fn together(conn: &mut AnyConn, rules: &Rules, batch: &mut [Box<dyn Job>]) -> Option<Results> {
+    if let Err(error) = begin(conn) {
+        return Some(all_away(batch.len(), &error));
+    }
+    let mut results = Vec::with_capacity(batch.len());
+    for job in batch.iter_mut() {
+        let result = attempt(conn, rules, job.as_mut());
+        if !matches!(result, Ok(()) | Err(StorageError::Refused(_))) {
+            roll_back(conn);
+            return None;
+        }
+        results.push(result);
+    }
+    match commit(conn) {
+        Ok(()) => Some(results),
+        Err(error) => Some(all_away(batch.len(), &error)),
+    }
+}
+
+/// Each job in a transaction of its own, so that a failure costs only the job that fails.
+fn alone(conn: &mut AnyConn, rules: &Rules, batch: &mut [Box<dyn Job>]) -> Results {
+    batch.iter_mut().map(|job| transaction(conn, |conn| attempt(conn, rules, job.as_mut()))).collect()
+}
+
+fn attempt(conn: &mut AnyConn, rules: &Rules, job: &mut dyn Job) -> Result<(), StorageError> {
+    catch_unwind(AssertUnwindSafe(|| job.attempt(conn, rules))).unwrap_or_else(|_| {
+        // It may have written half of what it meant to, so this is no refusal: the transaction must go.
+        Err(StorageError::Failed(diesel::result::Error::RollbackTransaction))
+    })
+}
+
+fn all_away(count: usize, error: &StorageError) -> Results {
+    (0..count).map(|_| Err(StorageError::Away(error.to_string()))).collect()
+}

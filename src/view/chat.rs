@@ -1,0 +1,114 @@
+//! How chats and their members are shown.
+
+use serde::Serialize;
+
+use super::{Links, MessageView, UserView};
+use crate::model::{ChatId, ChatKind, ChatSnapshot, Member, MessageId, Role, Seq, Timestamp, UserId, Viewer};
+
+/// Who looks at a chat object.
+#[derive(Debug, Clone, Copy)]
+pub enum Perspective<'a> {
+    /// One of its members, with what differs by caller.
+    Of(&'a Viewer),
+    /// Everybody at once: without what differs by caller, the title null where it is automatic.
+    Everybody,
+}
+
+/// A chat, over REST and in events.
+#[derive(Debug, Serialize)]
+pub struct ChatView<'a> {
+    id: ChatId,
+    title: Option<String>,
+    chat_type: &'static str,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+    last_message: Option<MessageView<'a>>,
+    members: Vec<MemberView<'a>>,
+    member_count: i64,
+    admins: &'a [UserId],
+    seq: Seq,
+    #[serde(flatten)]
+    own: Option<OwnPart>,
+}
+
+/// What a chat object shows to one caller only.
+#[derive(Debug, Serialize)]
+struct OwnPart {
+    last_read_message_id: Option<MessageId>,
+    unread_count: i64,
+    my_role: &'static str,
+}
+
+impl<'a> ChatView<'a> {
+    pub fn new(snapshot: &'a ChatSnapshot, perspective: Perspective<'_>, links: &Links) -> Self {
+        let ChatSnapshot { chat, members, admins, last_message } = snapshot;
+        let (title, own) = match perspective {
+            Perspective::Everybody => (chat.title.clone(), None),
+            Perspective::Of(viewer) => {
+                let own = OwnPart {
+                    last_read_message_id: viewer.last_read_message_id,
+                    unread_count: viewer.unread_count,
+                    my_role: viewer.role.as_str(),
+                };
+                let title = chat.title.clone().unwrap_or_else(|| automatic_title(snapshot, viewer.id));
+                (Some(title), Some(own))
+            }
+        };
+        Self {
+            id: chat.id,
+            title,
+            chat_type: chat.kind.as_str(),
+            created_at: chat.created_at,
+            updated_at: chat.updated_at,
+            last_message: last_message.as_ref().map(|message| MessageView::new(message, links)),
+            members: members.iter().map(|member| MemberView::new(member, links)).collect(),
+            member_count: chat.member_count,
+            admins,
+            seq: chat.seq,
+            own,
+        }
+    }
+}
+
+/// How many names form the title of a group that has none.
+const NAMES_IN_TITLE: usize = 3;
+
+/// The title of a chat without one of its own: the other's name in a dm, the first names of others in a group.
+fn automatic_title(snapshot: &ChatSnapshot, viewer: UserId) -> String {
+    let name = |member: &Member| member.user.display_name.clone();
+    let others: Vec<&Member> =
+        snapshot.members.iter().filter(|member| member.user.id != viewer).take(NAMES_IN_TITLE).collect();
+    if others.is_empty() || snapshot.chat.kind == ChatKind::Dm {
+        let alone = snapshot.members.first();
+        return others.first().copied().or(alone).map(name).unwrap_or_default();
+    }
+    let mut title = others.iter().map(|member| name(member)).collect::<Vec<_>>().join(", ");
+    let more = snapshot.chat.member_count - 1 - others.len() as i64;
+    if more > 0 {
+        title.push_str(&format!(", +{more}"));
+    }
+    title
+}
+
+/// A member: the user's fields with what concerns the chat.
+#[derive(Debug, Serialize)]
+pub struct MemberView<'a> {
+    #[serde(flatten)]
+    user: UserView<'a>,
+    role: &'static str,
+    joined_at: Timestamp,
+    last_read_message_id: Option<MessageId>,
+    read_from_message_id: Option<MessageId>,
+}
+
+impl<'a> MemberView<'a> {
+    pub fn new(member: &'a Member, links: &Links) -> Self {
+        Self {
+            user: UserView::new(&member.user, links),
+            role: Role::as_str(member.role),
+            joined_at: member.joined_at,
+            last_read_message_id: member.last_read_message_id,
+            read_from_message_id: member.read_from_message_id,
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! How events are shown: each is rendered once, and all sockets share the bytes.
+
+use bytestring::ByteString;
+use serde::Serialize;
+
+use super::{ChatView, Links, MemberView, MessageView, Perspective, render};
+use crate::model::{
+    Change, ChatId, ChatSnapshot, Event, Member, Message, MessageId, Reaction, Seq, UserId, Viewer,
+    event::{MarkerMoved, MembersChanged},
+};
+
+/// What a socket is sent of the chats: one JSON object, told apart by `type`.
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Frame<'a> {
+    MessageDeleted {
+        chat_id: ChatId,
+        seq: Seq,
+        message_id: MessageId,
+        message: MessageView<'a>,
+        last_message: Option<MessageView<'a>>,
+    },
+    ReactionUpdated {
+        chat_id: ChatId,
+        seq: Seq,
+        message_id: MessageId,
+        reactions: &'a [Reaction],
+    },
+    Typing {
+        chat_id: ChatId,
+        user_id: UserId,
+        is_typing: bool,
+    },
+    Read {
+        chat_id: ChatId,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        seq: Option<Seq>,
+        user_id: UserId,
+        last_read_message_id: MessageId,
+        /// To the reader's own sockets only.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        unread_count: Option<i64>,
+    },
+    MembersChanged {
+        chat_id: ChatId,
+        seq: Seq,
+        added: Vec<MemberView<'a>>,
+        removed: &'a [UserId],
+        changed: Vec<MemberView<'a>>,
+        member_count: i64,
+    },
+    ChatCreated {
+        chat_id: ChatId,
+        seq: Seq,
+        chat: ChatView<'a>,
+    },
+    ChatUpdated {
+        chat_id: ChatId,
+        seq: Seq,
+        chat: ChatView<'a>,
+    },
+    ChatDeleted {
+        chat_id: ChatId,
+        seq: Seq,
+    },
+}
+
+/// The frames that a change causes, each ready to be shared.
+pub mod frames {
+    use super::*;
+
+    /// A message as JSON: the answer over REST, and the heart of its event.
+    pub fn message(message: &Message, links: &Links) -> ByteString {
+        render(&MessageView::new(message, links))
+    }
+
+    /// The event for everybody in the chat, where there is one that is the same for all. `message`: the rendered
+    /// message of a change that has one.
+    pub fn shared(event: &Event, message: Option<&ByteString>, links: &Links) -> Option<ByteString> {
+        let (chat_id, seq) = (event.chat, event.seq);
+        let frame = match &event.change {
+            Change::MessagePosted { .. } => return Some(around("new_message", event, message?)),
+            Change::MessageEdited { .. } => return Some(around("message_updated", event, message?)),
+            Change::MessageDeleted { tombstone, last_message } => Frame::MessageDeleted {
+                chat_id,
+                seq,
+                message_id: tombstone.id,
+                message: MessageView::new(tombstone, links),
+                last_message: last_message.as_ref().map(|message| MessageView::new(message, links)),
+            },
+            Change::ReactionsChanged { message, reactions } => {
+                Frame::ReactionUpdated { chat_id, seq, message_id: *message, reactions }
+            }
+            Change::MarkerMoved(moved) => return Some(read(chat_id, Some(seq), moved, None)),
+            Change::MembersChanged(MembersChanged { added, removed, changed, member_count, .. }) => {
+                return Some(render(&Frame::MembersChanged {
+                    chat_id,
+                    seq,
+                    added: views(added, links),
+                    removed,
+                    changed: views(changed, links),
+                    member_count: *member_count,
+                }));
+            }
+            Change::ChatRenamed { snapshot } => Frame::ChatUpdated {
+                chat_id,
+                seq,
+                chat: ChatView::new(snapshot, Perspective::Everybody, links),
+            },
+            Change::ChatDeleted => Frame::ChatDeleted { chat_id, seq },
+            Change::ChatCreated { .. } => return None,
+        };
+        Some(render(&frame))
+    }
+
+    fn views<'a>(members: &'a [Member], links: &Links) -> Vec<MemberView<'a>> {
+        members.iter().map(|member| MemberView::new(member, links)).collect()
+    }
+
+    /// An event around a message that is rendered already.
+    fn around(kind: &str, event: &Event, message: &ByteString) -> ByteString {
+        let (chat, seq) = (event.chat, event.seq);
+        format!(r#"{{"type":"{kind}","chat_id":{chat},"seq":{seq},"message":{message}}}"#).into()
+    }
+
+    /// Somebody has read; `unread_count` to the reader's own sockets.
+    pub fn read(
+        chat_id: ChatId,
+        seq: Option<Seq>,
+        moved: &MarkerMoved,
+        unread_count: Option<i64>,
+    ) -> ByteString {
+        render(&Frame::Read {
+            chat_id,
+            seq,
+            user_id: moved.user,
+            last_read_message_id: moved.last_read_message_id,
+            unread_count,
+        })
+    }
+
+    /// The chat is new to a user.
+    pub fn chat_created(snapshot: &ChatSnapshot, seq: Seq, viewer: &Viewer, links: &Links) -> ByteString {
+        let chat = ChatView::new(snapshot, Perspective::Of(viewer), links);
+        render(&Frame::ChatCreated { chat_id: snapshot.chat.id, seq, chat })
+    }
+
+    /// The chat is gone, or one is not in it any more.
+    pub fn chat_deleted(chat_id: ChatId, seq: Seq) -> ByteString {
+        render(&Frame::ChatDeleted { chat_id, seq })
+    }
+
+    /// Somebody types, or stopped.
+    pub fn typing(chat_id: ChatId, user_id: UserId, is_typing: bool) -> ByteString {
+        render(&Frame::Typing { chat_id, user_id, is_typing })
+    }
+}

@@ -1,0 +1,297 @@
+//! One socket: its user, what it has heard of each chat, its heartbeat.
+
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Handler, StreamHandler, WrapFuture};
+use actix_web::web::Data;
+use actix_web_actors::ws::{self, CloseCode, Message, ProtocolError, WebsocketContext};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use tokio::sync::mpsc;
+
+use crate::{
+    auth::Caller,
+    chat::{CloseReason, Delivery, Socket, registry::Place, socket::Standing},
+    error::ApiError,
+    model::{ChatId, FieldErrors, Refusal, Seq, UserId},
+    server::State,
+    storage::chats,
+    view::render,
+};
+
+/// Largest frame that a client may send, in bytes.
+pub const MAX_FRAME: usize = 64 * 1024;
+
+/// How often the server pings, and how long it waits for a sign of life after that.
+const PING_EVERY: Duration = Duration::from_secs(25);
+const PONG_WITHIN: Duration = Duration::from_secs(10);
+
+/// Frames that are no JSON object, of which one may send two.
+const MAX_MALFORMED: u32 = 3;
+
+/// The actor of one socket.
+pub struct Session {
+    state: Data<State>,
+    caller: Arc<Caller>,
+    /// Given back when the session ends.
+    _place: Place,
+    socket: Option<Arc<Socket>>,
+    phase: Phase,
+    last_heard: Instant,
+    malformed: u32,
+}
+
+/// A socket first subscribes and then reads where its chats are, so that it misses nothing between the two.
+enum Phase {
+    /// What has been delivered waits until the heads are known.
+    Starting(Vec<Delivery>),
+    /// The number of the latest change that went out, for each chat of the user.
+    Live(HashMap<ChatId, Seq>),
+}
+
+impl Session {
+    pub fn new(state: Data<State>, caller: Arc<Caller>, place: Place) -> Self {
+        Self {
+            state,
+            caller,
+            _place: place,
+            socket: None,
+            phase: Phase::Starting(Vec::new()),
+            last_heard: Instant::now(),
+            malformed: 0,
+        }
+    }
+}
+
+// How it starts, and how it ends.
+
+type Context = WebsocketContext<Session>;
+
+impl Actor for Session {
+    type Context = Context;
+
+    fn started(&mut self, ctx: &mut Context) {
+        ctx.set_mailbox_capacity(Socket::MAILBOX);
+        let socket = Socket::new(self.caller.id(), self.caller.credential.clone(), ctx.address().recipient());
+        self.socket = Some(socket.clone());
+        self.state.registry.add(socket.clone());
+        ctx.run_interval(PING_EVERY, |session, ctx| session.ping(ctx));
+        let start = start(self.state.clone(), socket).into_actor(self);
+        ctx.spawn(start.map(|heads, session, ctx| match heads {
+            Ok(heads) => session.go_live(heads, ctx),
+            Err(refusal) => session.give_up(&refusal, ctx),
+        }));
+    }
+
+    fn stopped(&mut self, _: &mut Context) {
+        let Some(socket) = self.socket.take() else { return };
+        self.state.registry.remove(socket.user, socket.id);
+        if let Phase::Live(heads) = &self.phase {
+            for chat in heads.keys() {
+                self.state.directory.unsubscribe(*chat, socket.id);
+            }
+        }
+    }
+}
+
+/// Subscribes to the user's chats and returns where they are. The registry knows the socket already, so a chat that
+/// somebody adds the user to meanwhile subscribes it by itself.
+async fn start(state: Data<State>, socket: Arc<Socket>) -> Result<HashMap<ChatId, Seq>, Refusal> {
+    // Whoever was signed out between the handshake and now has no socket to be closed yet.
+    let caller = state.identities.caller(&socket.credential).await?;
+    if caller.is_none() {
+        socket.close(CloseReason::SignedOut);
+        return Ok(HashMap::new());
+    }
+    let user = socket.user;
+    let before = heads(&state, user).await?;
+    let (done, mut all_done) = mpsc::channel(1);
+    for chat in before.keys() {
+        state.directory.subscribe(*chat, socket.clone(), done.clone());
+    }
+    drop(done);
+    // It ends when every chat has dropped its end.
+    let _ = all_done.recv().await;
+    let heads = heads(&state, user).await?;
+    for chat in before.keys().filter(|chat| !heads.contains_key(chat)) {
+        state.directory.unsubscribe(*chat, socket.id);
+    }
+    Ok(heads)
+}
+
+async fn heads(state: &State, user: UserId) -> Result<HashMap<ChatId, Seq>, Refusal> {
+    let heads = state.readers.ask_one(move |conn| chats::heads(conn, user)).await?;
+    Ok(heads.into_iter().collect())
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "hello")]
+struct Hello<'a> {
+    user_id: UserId,
+    server_version: &'static str,
+    heartbeat_seconds: u64,
+    chats: &'a HashMap<ChatId, Seq>,
+}
+
+impl Session {
+    fn go_live(&mut self, heads: HashMap<ChatId, Seq>, ctx: &mut Context) {
+        ctx.text(render(&Hello {
+            user_id: self.caller.id(),
+            server_version: env!("CARGO_PKG_VERSION"),
+            heartbeat_seconds: PING_EVERY.as_secs(),
+            chats: &heads,
+        }));
+        let waiting = match std::mem::replace(&mut self.phase, Phase::Live(heads)) {
+            Phase::Starting(waiting) => waiting,
+            Phase::Live(_) => Vec::new(),
+        };
+        waiting.into_iter().for_each(|delivery| self.on_delivery(delivery, ctx));
+    }
+
+    fn give_up(&mut self, refusal: &Refusal, ctx: &mut Context) {
+        tracing::error!(user = self.caller.id().0, ?refusal, "a socket could not start");
+        close(ctx, CloseCode::Again, "try again later");
+    }
+
+    /// Ends the session where nothing has been heard since the last ping; else sends another.
+    fn ping(&mut self, ctx: &mut Context) {
+        ctx.ping(b"");
+        let pinged = Instant::now();
+        ctx.run_later(PONG_WITHIN, move |session, ctx| {
+            if session.last_heard < pinged {
+                ctx.stop();
+            }
+        });
+    }
+}
+
+// What it is given by chats and the registry.
+
+impl Handler<Delivery> for Session {
+    type Result = ();
+
+    fn handle(&mut self, delivery: Delivery, ctx: &mut Context) {
+        if let (Delivery::Event { frame, .. }, Some(socket)) = (&delivery, &self.socket) {
+            socket.passed_on(frame);
+        }
+        match (&delivery, &mut self.phase) {
+            (Delivery::Event { .. }, Phase::Starting(waiting)) => waiting.push(delivery),
+            _ => self.on_delivery(delivery, ctx),
+        }
+    }
+}
+
+impl Session {
+    fn on_delivery(&mut self, delivery: Delivery, ctx: &mut Context) {
+        match delivery {
+            Delivery::Close(reason) => close(ctx, CloseCode::Other(reason.code()), reason.text()),
+            Delivery::Event { chat, seq, standing, frame } => {
+                if self.is_news(chat, seq, standing) {
+                    ctx.text(frame);
+                }
+            }
+        }
+    }
+
+    /// Whether the socket has not had this yet: a chat's numbers only rise. It follows where the socket stands.
+    fn is_news(&mut self, chat: ChatId, seq: Option<Seq>, standing: Standing) -> bool {
+        let Phase::Live(heads) = &mut self.phase else { return false };
+        let last = heads.get(&chat).copied();
+        let is_news = match (seq, standing) {
+            (None, _) => last.is_some(),
+            (Some(seq), Standing::Joins) => last.is_none_or(|last| seq > last),
+            (Some(seq), _) => last.is_some_and(|last| seq > last),
+        };
+        match (seq, standing) {
+            (Some(_), Standing::Leaves) if is_news => {
+                heads.remove(&chat);
+            }
+            (Some(seq), _) if is_news => {
+                heads.insert(chat, seq);
+            }
+            _ => {}
+        }
+        is_news
+    }
+}
+
+// What its client sends.
+
+impl StreamHandler<Result<Message, ProtocolError>> for Session {
+    fn handle(&mut self, message: Result<Message, ProtocolError>, ctx: &mut Context) {
+        self.last_heard = Instant::now();
+        match message {
+            Ok(Message::Text(text)) => self.on_client_frame(&text, ctx),
+            Ok(Message::Ping(payload)) => ctx.pong(&payload),
+            Ok(Message::Pong(_) | Message::Nop) => {}
+            Ok(Message::Binary(_)) => close(ctx, CloseCode::Unsupported, "binary frames are not taken"),
+            Ok(Message::Continuation(_)) => close(ctx, CloseCode::Size, "fragments are not taken"),
+            Ok(Message::Close(reason)) => {
+                ctx.close(reason);
+                ctx.stop();
+            }
+            Err(ProtocolError::Overflow) => close(ctx, CloseCode::Size, "the frame is too large"),
+            Err(ProtocolError::Io(_)) => ctx.stop(),
+            Err(_) => close(ctx, CloseCode::Protocol, "broken frame"),
+        }
+    }
+
+    fn finished(&mut self, ctx: &mut Context) {
+        ctx.stop();
+    }
+}
+
+/// What every frame of a client has.
+#[derive(Deserialize)]
+struct ClientFrame<'a> {
+    #[serde(rename = "type")]
+    kind: std::borrow::Cow<'a, str>,
+    #[serde(default, borrow)]
+    id: Option<&'a serde_json::value::RawValue>,
+}
+
+impl Session {
+    fn on_client_frame(&mut self, text: &str, ctx: &mut Context) {
+        let is_object = text.trim_start().starts_with('{');
+        let frame = serde_json::from_str::<ClientFrame>(text).ok().filter(|_| is_object);
+        match frame {
+            Some(frame) if frame.kind == "ping" => {
+                ctx.text(json!({ "type": "pong", "id": frame.id }).to_string());
+            }
+            Some(frame) => {
+                let sentence = format!("\"{}\" is not a valid choice.", frame.kind);
+                let error = ApiError::from(FieldErrors::of("type", sentence));
+                ctx.text(error_frame(&error, frame.id));
+            }
+            None => self.on_malformed(ctx),
+        }
+    }
+
+    fn on_malformed(&mut self, ctx: &mut Context) {
+        self.malformed += 1;
+        if self.malformed >= MAX_MALFORMED {
+            return close(ctx, CloseCode::Policy, "frames must be JSON objects");
+        }
+        ctx.text(error_frame(&FieldErrors::whole("A frame is a JSON object with a type.").into(), None));
+    }
+}
+
+fn error_frame(error: &ApiError, id: Option<&serde_json::value::RawValue>) -> String {
+    let mut frame = error.body();
+    frame["type"] = "error".into();
+    frame["status"] = actix_web::ResponseError::status_code(error).as_u16().into();
+    if let Some(id) = id {
+        frame["id"] = serde_json::to_value(id).unwrap_or_default();
+    }
+    frame.to_string()
+}
+
+/// Says goodbye behind everything that is queued, and ends.
+fn close(ctx: &mut Context, code: CloseCode, reason: &str) {
+    ctx.close(Some(ws::CloseReason { code, description: Some(reason.to_owned()) }));
+    ctx.stop();
+}

@@ -1,0 +1,53 @@
+//! `GET /messages/ws/`: from a request to a socket.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::{self, ORIGIN},
+    web::{Data, Payload},
+};
+use actix_web_actors::ws::WsResponseBuilder;
+
+use super::session::{MAX_FRAME, Session};
+use crate::{
+    auth::gate::{Authenticated, TOKEN_SUBPROTOCOL, subprotocol_token},
+    error::ApiError,
+    model::Refusal,
+    server::State,
+};
+
+/// When a user with too many sockets may try again, in seconds.
+const RETRY: u64 = 5;
+
+/// Opens a socket for the caller, whom the gate has let in.
+pub async fn upgrade(
+    state: Data<State>,
+    caller: Authenticated,
+    request: HttpRequest,
+    stream: Payload,
+) -> Result<HttpResponse, actix_web::Error> {
+    check_handshake(&request)?;
+    if !state.config.sockets_without_origin && !request.headers().contains_key(ORIGIN) {
+        return Err(ApiError::CrossSite("a socket needs an Origin.").into());
+    }
+    if state.is_draining() {
+        return Err(ApiError::from(Refusal::Busy).into());
+    }
+    let place = state.registry.reserve(caller.id()).ok_or(ApiError::Throttled { seconds: RETRY })?;
+    let session = Session::new(state.clone(), caller.0.clone(), place);
+    let protocol = subprotocol_token(&request).map(|key| format!("{TOKEN_SUBPROTOCOL}{key}"));
+    let protocols: Vec<&str> = protocol.iter().map(String::as_str).collect();
+    WsResponseBuilder::new(session, &request, stream).protocols(&protocols).frame_size(MAX_FRAME).start()
+}
+
+/// A handshake of the one version that there is, else 426.
+fn check_handshake(request: &HttpRequest) -> Result<(), ApiError> {
+    let has = |name: header::HeaderName, wanted: &str| {
+        let value = request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        value.split(',').any(|part| part.trim().eq_ignore_ascii_case(wanted))
+    };
+    let is_handshake = has(header::UPGRADE, "websocket")
+        && has(header::CONNECTION, "upgrade")
+        && has(header::SEC_WEBSOCKET_VERSION, "13")
+        && request.headers().contains_key(header::SEC_WEBSOCKET_KEY);
+    if is_handshake { Ok(()) } else { Err(ApiError::UpgradeRequired) }
+}
