@@ -133,14 +133,14 @@ impl Near {
         let older = match oldest {
             Some(message) => {
                 let floor = if window { first_place } else { 0 };
-                (message.pos > floor + 1).then(|| message.id.0)
+                (message.pos > floor + 1).then_some(message.id.0)
             }
             None => self.after.filter(|_| !window && first_place > 0).map(|id| id.saturating_add(1)),
         };
         let newer = match newest {
             Some(message) => {
                 let ceiling = if window { last_place } else { found.count };
-                (message.pos < ceiling).then(|| message.id.0)
+                (message.pos < ceiling).then_some(message.id.0)
             }
             None => {
                 self.before.filter(|_| !window && last_place < found.count).map(|id| id.saturating_sub(1))

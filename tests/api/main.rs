@@ -1,0 +1,6 @@
+//! The API as its users meet it, one file for each resource.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod chats;

@@ -1,0 +1,380 @@
+//! Tests speak as users: a server of its own on a free port with a database of its own, people who ask it over HTTP,
+//! and sockets that wait for events, never for time to pass.
+
+#![allow(dead_code)]
+
+use std::{
+    collections::VecDeque, fmt::Display, net::SocketAddr, sync::LazyLock, thread::JoinHandle, time::Duration,
+};
+
+use actix_web::{rt::time::timeout, web::Data};
+use awc::{
+    BoxedSocket, Client,
+    http::{Method, StatusCode, header::HeaderMap},
+    ws::{self, Codec, Frame},
+};
+use clap::{Args, Command, FromArgMatches};
+use futures_util::{SinkExt, StreamExt};
+use greenroom::{
+    auth::{keys, passwords},
+    config::Config,
+    model::{UserId, text::Username},
+    server::State,
+    storage::{
+        tokens,
+        users::{self, NewUser},
+    },
+};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+
+/// How long anything may take before a test gives up.
+pub const DEADLINE: Duration = Duration::from_secs(20);
+
+/// Everybody's password.
+pub const PASSWORD: &str = "correct horse";
+static HASH: LazyLock<String> = LazyLock::new(|| passwords::hash(PASSWORD));
+
+/// A running server.
+pub struct Server {
+    pub address: SocketAddr,
+    pub state: Data<State>,
+    pub folder: TempDir,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    pub async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    /// A server with other settings than the default ones.
+    pub async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self::start_in(folder, change).await
+    }
+
+    /// A server whose database is in `folder`, perhaps from an earlier one.
+    pub async fn start_in(folder: TempDir, change: impl FnOnce(&mut Config)) -> Self {
+        let mut config = config(&database_url(&folder));
+        change(&mut config);
+        let (started, running) = oneshot::channel();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            actix_web::rt::System::new().block_on(async move {
+                let server = greenroom::server::Server::start(config).await.unwrap();
+                let _ = started.send((server.address, server.state.clone()));
+                let _ = stopped.await;
+                server.stop().await;
+            });
+        });
+        let (address, state) = running.await.expect("the server starts");
+        Self { address, state, folder, stop: Some(stop), thread: Some(thread) }
+    }
+
+    /// Stops the server in order and hands back the folder of its database.
+    pub fn stop(mut self) -> TempDir {
+        self.end();
+        std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap())
+    }
+
+    fn end(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let result = thread.join();
+            assert!(result.is_ok() || std::thread::panicking(), "the server ends in order");
+        }
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    pub fn database_url(&self) -> String {
+        database_url(&self.folder)
+    }
+
+    /// A person with an account, who asks with a token.
+    pub async fn user(&self, name: &str) -> User {
+        self.person(name, false).await
+    }
+
+    /// A person who may manage users.
+    pub async fn staff(&self, name: &str) -> User {
+        self.person(name, true).await
+    }
+
+    async fn person(&self, name: &str, is_staff: bool) -> User {
+        let new = NewUser {
+            username: Username::parse(name).unwrap(),
+            password: HASH.clone(),
+            email: format!("{name}@example.com"),
+            first_name: String::new(),
+            last_name: String::new(),
+            avatar_url: String::new(),
+            is_staff,
+        };
+        let key = keys::draw();
+        let hash = keys::hash(&key);
+        let made = self.state.writer.run(move |conn, _| {
+            let user = users::create(conn, &new)?;
+            tokens::create(conn, user.id(), &hash, None)?;
+            Ok(user.id())
+        });
+        let UserId(id) = made.await.unwrap();
+        User { id, name: name.to_owned(), ..self.anonymous() }.with("Authorization", &format!("Token {key}"))
+    }
+
+    /// Somebody who proves nothing.
+    pub fn anonymous(&self) -> User {
+        let client = Client::builder().timeout(DEADLINE).disable_redirects().finish();
+        User { id: 0, name: "nobody".to_owned(), address: self.address, headers: Vec::new(), client }
+    }
+
+    /// A person signed in with a password, who asks with the cookie.
+    pub async fn signed_in(&self, name: &str) -> User {
+        let nobody = self.anonymous();
+        let reply =
+            nobody.send("POST", "/login/", Some(json!({"username": name, "password": PASSWORD}))).await;
+        assert_eq!(reply.status, 200, "{reply:?}");
+        let id = reply.json["id"].as_i64().unwrap();
+        User { id, name: name.to_owned(), ..nobody }.with("Cookie", &reply.cookie())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+fn database_url(folder: &TempDir) -> String {
+    format!("sqlite://{}", folder.path().join("test.db").display())
+}
+
+/// Default settings, whatever the environment of the tests says, on a free port.
+pub fn config(database_url: &str) -> Config {
+    let command = Config::augment_args(Command::new("serve")).mut_args(|arg| arg.env(None));
+    let args = ["serve", "--bind", "127.0.0.1:0", "--workers", "1", "--database-url", database_url];
+    Config::from_arg_matches(&command.get_matches_from(args)).unwrap()
+}
+
+/// Somebody who sends requests.
+#[derive(Clone)]
+pub struct User {
+    pub id: i64,
+    pub name: String,
+    pub address: SocketAddr,
+    pub headers: Vec<(String, String)>,
+    client: Client,
+}
+
+/// What came back.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: Vec<u8>,
+    /// Null where the body is no JSON.
+    pub json: Value,
+}
+
+impl Reply {
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+
+    /// The session's cookie, as a browser would send it back.
+    pub fn cookie(&self) -> String {
+        let cookie = self.header("set-cookie");
+        assert!(cookie.starts_with("sessionid="), "{self:?}");
+        cookie.split(';').next().unwrap().to_owned()
+    }
+
+    pub fn id(&self) -> i64 {
+        self.json["id"].as_i64().unwrap_or_else(|| panic!("no id in {self:?}"))
+    }
+
+    /// The reply, having the status that it should have.
+    #[track_caller]
+    pub fn expect(self, status: u16) -> Self {
+        assert_eq!(self.status, status, "{}", String::from_utf8_lossy(&self.body));
+        self
+    }
+
+    pub fn results(&self) -> &Vec<Value> {
+        self.json["results"].as_array().unwrap_or_else(|| panic!("no results in {self:?}"))
+    }
+}
+
+impl User {
+    /// The same person with a further header.
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.headers.retain(|(other, _)| !other.eq_ignore_ascii_case(name));
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Sends a request to any path of the server.
+    pub async fn send(&self, method: &str, path: &str, body: Option<Value>) -> Reply {
+        let bytes = body.map(|body| serde_json::to_vec(&body).unwrap());
+        let kind = bytes.as_ref().map(|_| "application/json");
+        self.send_raw(method, path, kind, bytes.unwrap_or_default()).await
+    }
+
+    /// Sends any bytes as any type.
+    pub async fn send_raw(&self, method: &str, path: &str, kind: Option<&str>, body: Vec<u8>) -> Reply {
+        let method = Method::from_bytes(method.as_bytes()).unwrap();
+        let mut request = self.client.request(method, format!("http://{}{path}", self.address));
+        for (name, value) in &self.headers {
+            request = request.insert_header((name.as_str(), value.as_str()));
+        }
+        if let Some(kind) = kind {
+            request = request.insert_header(("Content-Type", kind));
+        }
+        let mut response = request.send_body(body).await.unwrap_or_else(|error| panic!("{path}: {error}"));
+        let body = response.body().limit(64 << 20).await.unwrap().to_vec();
+        let json = serde_json::from_slice(&body).unwrap_or(Value::Null);
+        Reply { status: response.status().as_u16(), headers: response.headers().clone(), body, json }
+    }
+
+    /// Sends a request below the API's base.
+    pub async fn call(&self, method: &str, path: &str, body: Option<Value>) -> Reply {
+        self.send(method, &format!("/messages/api/{path}"), body).await
+    }
+
+    pub async fn get(&self, path: &str) -> Reply {
+        self.call("GET", path, None).await
+    }
+
+    pub async fn post(&self, path: &str, body: Value) -> Reply {
+        self.call("POST", path, Some(body)).await
+    }
+
+    pub async fn patch(&self, path: &str, body: Value) -> Reply {
+        self.call("PATCH", path, Some(body)).await
+    }
+
+    pub async fn put(&self, path: &str, body: Value) -> Reply {
+        self.call("PUT", path, Some(body)).await
+    }
+
+    pub async fn delete(&self, path: &str) -> Reply {
+        self.call("DELETE", path, None).await
+    }
+
+    /// Opens the dm with somebody.
+    pub async fn dm(&self, other: &User) -> i64 {
+        self.post("chats/", json!({"chat_type": "dm", "member_ids": [other.id]})).await.id()
+    }
+
+    /// Makes a group with others.
+    pub async fn group(&self, title: &str, others: &[&User]) -> i64 {
+        let ids: Vec<i64> = others.iter().map(|user| user.id).collect();
+        let body = json!({"chat_type": "group", "title": title, "member_ids": ids});
+        self.post("chats/", body).await.expect(201).id()
+    }
+
+    /// Posts a message and returns it.
+    pub async fn posts(&self, chat: impl Display, text: &str) -> Value {
+        self.post(&format!("chats/{chat}/messages/"), json!({"content": text})).await.expect(201).json
+    }
+
+    /// The chat as this person sees it.
+    pub async fn sees(&self, chat: impl Display) -> Value {
+        self.get(&format!("chats/{chat}/")).await.expect(200).json
+    }
+
+    /// The texts of the newest messages, oldest first.
+    pub async fn reads(&self, chat: impl Display) -> Vec<String> {
+        let page = self.get(&format!("chats/{chat}/messages/?page_size=100")).await.expect(200);
+        let text = |message: &Value| message["content"].as_str().unwrap().to_owned();
+        page.results().iter().rev().map(text).collect()
+    }
+
+    pub async fn marks_as_read(&self, chat: impl Display) -> i64 {
+        let reply = self.post(&format!("chats/{chat}/mark-as-read/"), json!({})).await.expect(200);
+        reply.json["marked_count"].as_i64().unwrap()
+    }
+
+    /// Opens a socket and takes its `hello`.
+    pub async fn listens(&self) -> Listener {
+        let mut listener = self.connects().await.expect("the socket opens");
+        listener.hello = listener.receives("hello").await;
+        listener
+    }
+
+    /// Tries to open a socket; the status where it is refused.
+    pub async fn connects(&self) -> Result<Listener, StatusCode> {
+        let client =
+            Client::builder().timeout(DEADLINE).max_http_version(awc::http::Version::HTTP_11).finish();
+        let mut request = client.ws(format!("http://{}/messages/ws/", self.address));
+        for (name, value) in &self.headers {
+            request = request.set_header(name.as_str(), value.as_str());
+        }
+        match request.connect().await {
+            Ok((_, socket)) => Ok(Listener { socket, hello: Value::Null, early: VecDeque::new() }),
+            Err(awc::error::WsClientError::InvalidResponseStatus(status)) => Err(status),
+            Err(error) => panic!("the socket does not open: {error}"),
+        }
+    }
+}
+
+/// A socket that waits for events.
+pub struct Listener {
+    socket: actix_codec::Framed<BoxedSocket, Codec>,
+    pub hello: Value,
+    early: VecDeque<Value>,
+}
+
+impl Listener {
+    /// The next event, of whatever type.
+    pub async fn next(&mut self) -> Value {
+        match self.next_or_close().await {
+            Ok(event) => event,
+            Err(code) => panic!("closed with {code}"),
+        }
+    }
+
+    /// The next event, or the code with which the server closes.
+    pub async fn next_or_close(&mut self) -> Result<Value, u16> {
+        loop {
+            let frame = timeout(DEADLINE, self.socket.next()).await.expect("something arrives in time");
+            match frame {
+                Some(Ok(Frame::Text(text))) => return Ok(serde_json::from_slice(&text).unwrap()),
+                Some(Ok(Frame::Ping(payload))) => self.socket.send(ws::Message::Pong(payload)).await.unwrap(),
+                Some(Ok(Frame::Close(reason))) => {
+                    return Err(reason.map_or(1005, |reason| reason.code.into()));
+                }
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => return Err(1006),
+            }
+        }
+    }
+
+    /// The next event, which must be of this type.
+    pub async fn receives(&mut self, kind: &str) -> Value {
+        let event = self.next().await;
+        assert_eq!(event["type"], kind, "{event}");
+        event
+    }
+
+    /// The code with which the server closes, after whatever it still sends.
+    pub async fn is_closed(&mut self) -> u16 {
+        loop {
+            if let Err(code) = self.next_or_close().await {
+                return code;
+            }
+        }
+    }
+
+    pub async fn says(&mut self, text: &str) {
+        self.socket.send(ws::Message::Text(text.to_owned().into())).await.unwrap();
+    }
+
+    pub async fn sends(&mut self, message: ws::Message) {
+        self.socket.send(message).await.unwrap();
+    }
+}
