@@ -14,7 +14,7 @@ use crate::{
     auth::{gate::Authenticated, keys, passwords},
     error::ApiError,
     model::{
-        FieldErrors, Refusal, Timestamp, TokenId, UserId,
+        Credential, FieldErrors, Refusal, Timestamp, TokenId, UserId,
         text::{self, Username},
         time::SECOND,
     },
@@ -186,6 +186,11 @@ pub async fn update(state: Data<State>, caller: Authenticated, user: Id<UserId>,
         Some(password) => Some(state.hasher.hash(password.clone()).await?),
         None => None,
     };
+    // Who changes their own password stays signed in where they did it.
+    let spared = match &caller.credential {
+        Credential::Session(hash) if caller.id() == id => Some(hash.clone()),
+        _ => None,
+    };
     let changed = state.writer.run(move |conn, _| {
         let mut user = users::find(conn, id)?.ok_or(Refusal::NotFound)?;
         let set = |field: &mut String, value: &Option<String>| {
@@ -201,7 +206,10 @@ pub async fn update(state: Data<State>, caller: Authenticated, user: Id<UserId>,
         user.is_active = change.is_active.unwrap_or(user.is_active);
         users::update(conn, &user)?;
         if hash.is_some() || !user.is_active {
-            sessions::end_all(conn, id, None)?;
+            sessions::end_all(conn, id, spared.as_deref())?;
+        }
+        if !user.is_active {
+            tokens::revoke_all(conn, id)?;
         }
         crate::storage::revocations::record(conn, id)?;
         Ok(user)

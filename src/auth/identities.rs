@@ -10,18 +10,9 @@ use std::{
 
 use crate::{
     chat::UserRegistry,
-    model::{Refusal, Timestamp, UserCard, UserId},
+    model::{Credential, Refusal, Timestamp, UserCard, UserId},
     storage::{AnyConn, Readers, StorageError, sessions, tokens, users},
 };
-
-/// What somebody proved with who they are. It holds hashes, not the secrets.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Credential {
-    /// A browser's session.
-    Session(String),
-    /// A program's token.
-    Token(String),
-}
 
 /// Who is asking.
 #[derive(Debug, Clone)]
@@ -31,7 +22,8 @@ pub struct Caller {
     pub credential: Credential,
     /// When the session was last renewed.
     pub renewed_at: Option<Timestamp>,
-    expires_at: Option<Timestamp>,
+    /// When the credential ends by itself, if nothing changes.
+    pub expires_at: Option<Timestamp>,
 }
 
 impl Caller {

@@ -5,4 +5,5 @@ mod support;
 
 mod chats;
 mod counting;
+mod sockets;
 mod walk;

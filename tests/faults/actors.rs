@@ -1,20 +1,17 @@
 //! Chat actors that fail or retire in the middle of traffic.
 
-use std::{
-    collections::BTreeSet,
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{collections::BTreeSet, time::Duration};
 
 use futures_util::future::join_all;
 use serde_json::json;
+use tokio::sync::{Mutex, MutexGuard};
 
 use crate::support::{Listener, Server, User};
 
 /// Failpoints are the whole process's: tests that set them take turns.
-fn one_at_a_time() -> MutexGuard<'static, ()> {
-    static TURN: Mutex<()> = Mutex::new(());
-    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+async fn one_at_a_time() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::const_new(());
+    TURN.lock().await
 }
 
 struct Failing(&'static str);
@@ -61,7 +58,7 @@ async fn hears(listener: &mut Listener, count: usize) -> BTreeSet<i64> {
 
 #[actix_web::test]
 async fn an_actor_that_fails_over_commands_loses_nothing_and_keeps_its_listeners() {
-    let _turn = one_at_a_time();
+    let _turn = one_at_a_time().await;
     let server = Server::start().await;
     let (ann, bob) = (server.user("ann").await, server.user("bob").await);
     let chat = ann.group("Team", &[&bob]).await;
@@ -75,7 +72,7 @@ async fn an_actor_that_fails_over_commands_loses_nothing_and_keeps_its_listeners
 
 #[actix_web::test]
 async fn an_actor_that_fails_while_it_publishes_does_it_again_and_nobody_hears_twice() {
-    let _turn = one_at_a_time();
+    let _turn = one_at_a_time().await;
     let server = Server::start().await;
     let (ann, bob) = (server.user("ann").await, server.user("bob").await);
     let chat = ann.group("Team", &[&bob]).await;
@@ -89,7 +86,7 @@ async fn an_actor_that_fails_while_it_publishes_does_it_again_and_nobody_hears_t
 
 #[actix_web::test]
 async fn an_actor_that_cannot_publish_sends_its_listeners_to_load_again() {
-    let _turn = one_at_a_time();
+    let _turn = one_at_a_time().await;
     let server = Server::start().await;
     let (ann, bob) = (server.user("ann").await, server.user("bob").await);
     let chat = ann.group("Team", &[&bob]).await;
@@ -107,7 +104,7 @@ async fn an_actor_that_cannot_publish_sends_its_listeners_to_load_again() {
 
 #[actix_web::test]
 async fn actors_that_retire_all_the_time_lose_nothing() {
-    let _turn = one_at_a_time();
+    let _turn = one_at_a_time().await;
     // So short that they retire between and amid the requests below.
     let server = Server::start_with(|config| config.chat_idle = Duration::from_millis(1)).await;
     let (ann, bob) = (server.user("ann").await, server.user("bob").await);

@@ -49,7 +49,8 @@ async fn what_was_acknowledged_survives_kill_9() {
         let report = greenroom(&database, &["check"]);
         assert!(report.ends_with(" 0 differences found\n"), "{report}");
     }
-    compare(&database, &token, &acknowledged.lock().unwrap().clone()).await;
+    let acknowledged = acknowledged.lock().unwrap().clone();
+    compare(&database, &token, &acknowledged).await;
 }
 
 async fn make_chats(server: &Program, token: &str) {
