@@ -4,5 +4,6 @@
 mod support;
 
 mod actors;
+mod disk;
 mod killed;
 mod program;

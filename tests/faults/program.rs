@@ -43,6 +43,8 @@ fn fails(database: &str, args: &[&str], code: i32) -> String {
     sentence
 }
 
+const SERVE: [&str; 5] = ["serve", "--bind", "127.0.0.1:0", "--log", "off"];
+
 /// A `greenroom serve` of its own process; it is killed when it is dropped.
 pub struct Program {
     child: Child,
@@ -54,7 +56,28 @@ impl Program {
     /// Starts it on a free port and waits until it listens.
     pub fn serve(database: &str) -> Self {
         let mut serve = command(database);
-        serve.args(["serve", "--bind", "127.0.0.1:0", "--log", "off"]);
+        serve.args(SERVE);
+        Self::start(serve)
+    }
+
+    /// The same, but no file that it writes may become larger than this; SQLite then finds the disk full.
+    pub fn serve_with_file_limit(database: &str, kib: u64) -> Self {
+        let shell = format!("trap '' XFSZ; ulimit -S -f {kib}; exec \"$0\" \"$@\"");
+        let mut serve = Command::new("bash");
+        serve.args(["-c", &shell, env!("CARGO_BIN_EXE_greenroom")]).args(SERVE);
+        serve.env("GREENROOM_DATABASE_URL", database);
+        Self::start(serve)
+    }
+
+    /// Lifts the limit of a running server.
+    pub fn lift_file_limit(&self) {
+        let pid = self.child.id().to_string();
+        assert!(
+            Command::new("prlimit").args(["--pid", &pid, "--fsize=unlimited"]).status().unwrap().success()
+        );
+    }
+
+    fn start(mut serve: Command) -> Self {
         let mut child = serve.stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
@@ -77,7 +100,18 @@ impl Program {
         token: &str,
         body: Option<Value>,
     ) -> Option<(u16, Value)> {
-        let url = format!("http://{}/messages/api/{path}", self.address);
+        self.request_at(method, &format!("/messages/api/{path}"), token, body).await
+    }
+
+    /// The same for any path of the server.
+    pub async fn request_at(
+        &self,
+        method: &str,
+        path: &str,
+        token: &str,
+        body: Option<Value>,
+    ) -> Option<(u16, Value)> {
+        let url = format!("http://{}{path}", self.address);
         let request = self.client.request(method.parse().unwrap(), url);
         let request = request.insert_header(("Authorization", format!("Token {token}")));
         let sent = match body {
