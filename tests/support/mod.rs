@@ -101,6 +101,12 @@ impl Server {
         self.person(name, false).await
     }
 
+    /// Several people at once: `let [ann, bob] = server.users(["ann", "bob"]).await`.
+    pub async fn users<const N: usize>(&self, names: [&str; N]) -> [User; N] {
+        let people = futures_util::future::join_all(names.map(|name| self.user(name))).await;
+        people.try_into().unwrap_or_else(|_| unreachable!("as many people as names"))
+    }
+
     /// A person who may manage users.
     pub async fn staff(&self, name: &str) -> User {
         self.person(name, true).await
@@ -207,6 +213,19 @@ impl Reply {
     pub fn results(&self) -> &Vec<Value> {
         self.json["results"].as_array().unwrap_or_else(|| panic!("no results in {self:?}"))
     }
+
+    /// The ids of a page's results.
+    pub fn ids(&self) -> Vec<i64> {
+        self.results().iter().map(|result| result["id"].as_i64().unwrap()).collect()
+    }
+
+    /// What a 400 says of a field: a list of sentences.
+    #[track_caller]
+    pub fn invalid(&self, field: &str) -> Value {
+        assert_eq!(self.status, 400, "{}", String::from_utf8_lossy(&self.body));
+        assert_eq!(self.json["error"], "Invalid request");
+        self.json["details"][field].clone()
+    }
 }
 
 impl User {
@@ -265,6 +284,13 @@ impl User {
         self.call("DELETE", path, None).await
     }
 
+    /// Follows a page's `next` or `previous`.
+    pub async fn follows(&self, link: &Value) -> Reply {
+        let link = link.as_str().expect("there is a link");
+        let path = link.strip_prefix(&format!("http://{}", self.address)).expect("the link leads here");
+        self.send("GET", path, None).await.expect(200)
+    }
+
     /// Opens the dm with somebody.
     pub async fn dm(&self, other: &User) -> i64 {
         self.post("chats/", json!({"chat_type": "dm", "member_ids": [other.id]})).await.id()
@@ -282,6 +308,16 @@ impl User {
         self.post(&format!("chats/{chat}/messages/"), json!({"content": text})).await.expect(201).json
     }
 
+    /// Edits a message and returns it.
+    pub async fn edits(&self, message: &Value, text: &str) -> Value {
+        let path = format!("messages/{}/", message["id"]);
+        self.patch(&path, json!({"content": text})).await.expect(200).json
+    }
+
+    pub async fn deletes(&self, message: &Value) {
+        self.delete(&format!("messages/{}/", message["id"])).await.expect(204);
+    }
+
     /// The chat as this person sees it.
     pub async fn sees(&self, chat: impl Display) -> Value {
         self.get(&format!("chats/{chat}/")).await.expect(200).json
@@ -297,6 +333,25 @@ impl User {
     pub async fn marks_as_read(&self, chat: impl Display) -> i64 {
         let reply = self.post(&format!("chats/{chat}/mark-as-read/"), json!({})).await.expect(200);
         reply.json["marked_count"].as_i64().unwrap()
+    }
+
+    /// Reads up to a message and no further.
+    pub async fn marks_as_read_to(&self, chat: impl Display, message: &Value) -> i64 {
+        let body = json!({"message_id": message["id"]});
+        let reply = self.post(&format!("chats/{chat}/mark-as-read/"), body).await.expect(200);
+        reply.json["marked_count"].as_i64().unwrap()
+    }
+
+    /// Adds people to a group; how many of them were new.
+    pub async fn adds(&self, chat: impl Display, others: &[&User]) -> i64 {
+        let ids: Vec<i64> = others.iter().map(|user| user.id).collect();
+        let reply = self.post(&format!("chats/{chat}/members/add/"), json!({"user_ids": ids})).await;
+        reply.expect(200).json["added_count"].as_i64().unwrap()
+    }
+
+    /// Removes somebody from a group, perhaps oneself.
+    pub async fn removes(&self, chat: impl Display, other: &User) {
+        self.delete(&format!("chats/{chat}/members/{}/remove/", other.id)).await.expect(204);
     }
 
     /// Opens a socket and takes its `hello`.
@@ -320,6 +375,11 @@ impl User {
             Err(error) => panic!("the socket does not open: {error}"),
         }
     }
+}
+
+/// A text as it stands in a path or a query.
+pub fn encoded(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }
 
 /// A socket that waits for events.
