@@ -4,3 +4,5 @@
 mod support;
 
 mod chats;
+mod messages;
+mod reactions;
