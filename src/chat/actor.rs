@@ -312,6 +312,8 @@ impl ChatActor {
                 let frame = frames::chat_deleted(self.chat, seq);
                 self.deliver(Some(seq), Standing::Leaves, &frame, |_| true);
                 self.subscribers.clear();
+                // Nobody is in it any more; who asks again finds that out from storage.
+                self.roster = None;
             }
             change => {
                 if let Change::MessagePosted { message } = change {
