@@ -303,6 +303,18 @@ async fn titles_have_a_length_and_no_disguises() {
     assert_eq!(ann.sees(chat).await["title"], longest);
 }
 
+#[actix_web::test]
+async fn renaming_dms_may_be_switched_off() {
+    let server = Server::start_with(|config| config.allow_renaming_dms = false).await;
+    let [ann, bob, cat] = server.users(["ann", "bob", "cat"]).await;
+    let (dm, group) = (ann.dm(&bob).await, ann.group("Team", &[]).await);
+    for (user, status) in [(&ann, 403), (&bob, 403), (&cat, 404)] {
+        user.patch(&format!("chats/{dm}/"), json!({"title": "Us"})).await.expect(status);
+    }
+    ann.patch(&format!("chats/{group}/"), json!({"title": "Crew"})).await.expect(200);
+    assert_eq!(ann.sees(dm).await["title"], "bob");
+}
+
 // Listing.
 
 #[actix_web::test]

@@ -4,5 +4,7 @@
 mod support;
 
 mod chats;
+mod markers;
+mod members;
 mod messages;
 mod reactions;

@@ -437,6 +437,24 @@ async fn the_last_message_is_the_newest_that_is_left() {
     assert_eq!(bob.sees(chat).await["last_message"], four);
 }
 
+#[actix_web::test]
+async fn editing_and_deleting_may_be_switched_off() {
+    let server = Server::start_with(|config| {
+        config.allow_editing = false;
+        config.allow_deleting = false;
+    })
+    .await;
+    let [ann, cat] = server.users(["ann", "cat"]).await;
+    let chat = ann.group("Team", &[]).await;
+    let path = format!("messages/{}/", ann.posts(chat, "hi").await["id"]);
+    for (user, status) in [(&ann, 403), (&cat, 404)] {
+        user.patch(&path, json!({"content": "ho"})).await.expect(status);
+        user.put(&path, json!({"content": "ho"})).await.expect(status);
+        user.delete(&path).await.expect(status);
+    }
+    assert_eq!(ann.reads(chat).await, ["hi"]);
+}
+
 // Reading by id.
 
 #[actix_web::test]

@@ -150,6 +150,26 @@ async fn a_message_takes_twenty_different_emoji() {
 }
 
 #[actix_web::test]
+async fn the_first_hundred_who_use_an_emoji_are_named_and_all_counted() {
+    let server = Server::start().await;
+    let people = server.crowd(102).await;
+    let others: Vec<&User> = people[1..].iter().collect();
+    let message = people[0].posts(people[0].group("Hall", &others).await, "hi").await;
+    for user in people.iter().rev() {
+        toggles(user, &message, "👍").await.expect(200);
+    }
+    let ids: Vec<i64> = people.iter().rev().map(|user| user.id).collect();
+    let list = json!([{"emoji": "👍", "count": 102, "users": ids[..100]}]);
+    assert_eq!(shown(&people[0], &message).await, list);
+    toggles(&people[101], &message, "👍").await.expect(200);
+    let list = json!([{"emoji": "👍", "count": 101, "users": ids[1..101]}]);
+    assert_eq!(shown(&people[0], &message).await, list);
+    toggles(&people[0], &message, "👍").await.expect(200);
+    let list = json!([{"emoji": "👍", "count": 100, "users": ids[1..101]}]);
+    assert_eq!(shown(&people[0], &message).await, list);
+}
+
+#[actix_web::test]
 async fn emoji_of_every_kind_are_taken_also_in_the_path() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -248,4 +268,16 @@ async fn outsiders_learn_nothing_from_reacting() {
         }
     }
     assert_eq!(shown(&ann, &message).await, json!([{"emoji": "👍", "count": 1, "users": [bob.id]}]));
+}
+
+#[actix_web::test]
+async fn reactions_may_be_switched_off() {
+    let server = Server::start_with(|config| config.allow_reactions = false).await;
+    let [ann, cat] = server.users(["ann", "cat"]).await;
+    let message = ann.posts(ann.group("Team", &[]).await, "hi").await;
+    for (user, status) in [(&ann, 403), (&cat, 404)] {
+        toggles(user, &message, "👍").await.expect(status);
+        user.call("PUT", &path(&message, "👍"), None).await.expect(status);
+        user.delete(&path(&message, "👍")).await.expect(status);
+    }
 }

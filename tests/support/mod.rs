@@ -107,6 +107,15 @@ impl Server {
         people.try_into().unwrap_or_else(|_| unreachable!("as many people as names"))
     }
 
+    /// So many people, named by numbers.
+    pub async fn crowd(&self, count: usize) -> Vec<User> {
+        let mut people = Vec::new();
+        for number in 0..count {
+            people.push(self.user(&format!("user{number:03}")).await);
+        }
+        people
+    }
+
     /// A person who may manage users.
     pub async fn staff(&self, name: &str) -> User {
         self.person(name, true).await
