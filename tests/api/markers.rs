@@ -1,3 +1,4 @@
+use futures_util::future::{join, join_all};
 use serde_json::{Value, json};
 
 use crate::support::{Server, User};
@@ -407,6 +408,17 @@ async fn nobody_types_in_a_chat_that_all_have_left() {
     assert_eq!(types(&ann, chat, true).await, 200);
     ann.removes(chat, &ann).await;
     assert_eq!(types(&ann, chat, true).await, 404);
+}
+
+#[actix_web::test]
+async fn who_types_while_being_removed_types_no_more_after_it() {
+    let server = Server::start().await;
+    let [ann, bob] = server.users(["ann", "bob"]).await;
+    for _ in 0..20 {
+        let chat = ann.group("Team", &[&bob]).await;
+        join(ann.removes(chat, &bob), join_all((0..5).map(|_| types(&bob, chat, true)))).await;
+        assert_eq!(types(&bob, chat, true).await, 404);
+    }
 }
 
 #[actix_web::test]
