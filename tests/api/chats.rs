@@ -187,6 +187,31 @@ async fn what_is_not_the_callers_to_set_is_ignored() {
     assert_eq!(changed, chat);
 }
 
+#[actix_web::test]
+async fn a_chat_whose_maker_hung_up_is_announced_all_the_same() {
+    let server = Server::start().await;
+    let [ann, bob] = server.users(["ann", "bob"]).await;
+    let mut bobs = bob.listens().await;
+    for number in 0..40 {
+        let body = json!({"chat_type": "group", "title": number.to_string(), "member_ids": [bob.id]});
+        ann.hangs_up_on("POST", "/messages/api/chats/", &body, number * 100).await;
+    }
+    let chats = listed(&ann, "page_size=100").await;
+    for chat in &chats {
+        ann.posts(chat, "hi").await;
+    }
+    let (mut announced, mut told) = (Vec::new(), 0);
+    while told < chats.len() {
+        let event = bobs.next().await;
+        if event["type"] == "chat_created" {
+            announced.push(event["chat_id"].clone());
+        } else {
+            assert!(announced.contains(&event["chat_id"]), "{event}");
+            told += 1;
+        }
+    }
+}
+
 // Titles.
 
 #[actix_web::test]

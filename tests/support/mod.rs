@@ -27,7 +27,7 @@ use greenroom::{
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::sync::oneshot;
+use tokio::{io::AsyncWriteExt, net::TcpStream, sync::oneshot};
 
 /// How long anything may take before a test gives up.
 pub const DEADLINE: Duration = Duration::from_secs(20);
@@ -266,6 +266,24 @@ impl User {
         let body = response.body().limit(64 << 20).await.unwrap().to_vec();
         let json = serde_json::from_slice(&body).unwrap_or(Value::Null);
         Reply { status: response.status().as_u16(), headers: response.headers().clone(), body, json }
+    }
+
+    /// Sends a request and tears the connection after some turns of doing nothing, without waiting for the answer.
+    pub async fn hangs_up_on(&self, method: &str, path: &str, body: &Value, turns: usize) {
+        let body = body.to_string();
+        let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\n", self.address);
+        for (name, value) in &self.headers {
+            request.push_str(&format!("{name}: {value}\r\n"));
+        }
+        let length = body.len();
+        request
+            .push_str(&format!("Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"));
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        stream.set_zero_linger().unwrap();
+        for _ in 0..turns {
+            tokio::task::yield_now().await;
+        }
     }
 
     /// Sends a request below the API's base.
