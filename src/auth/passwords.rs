@@ -55,7 +55,8 @@ pub fn verify(password: &str, stored: &str) -> Verdict {
     if PasswordVerifier::<PasswordHash>::verify_password(&argon2, password.as_bytes(), &parsed).is_err() {
         return Verdict::Wrong;
     }
-    let is_current = Params::try_from(&parsed).is_ok_and(|params| params == *argon2.params());
+    let costs = |params: &Params| (params.m_cost(), params.t_cost(), params.p_cost());
+    let is_current = Params::try_from(&parsed).is_ok_and(|params| costs(&params) == costs(argon2.params()));
     if is_current { Verdict::Right } else { Verdict::RightRehashed(hash(password)) }
 }
 

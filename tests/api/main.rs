@@ -5,5 +5,9 @@ mod support;
 
 mod chats;
 mod counting;
+mod markers;
+mod members;
+mod messages;
+mod reactions;
 mod sockets;
 mod walk;
