@@ -66,6 +66,10 @@ pub struct Config {
     #[arg(long, env = "GREENROOM_MAX_SOCKETS_PER_USER", default_value_t = 10)]
     pub max_sockets_per_user: usize,
 
+    /// Frames that a socket may send in a second; twice as many at once
+    #[arg(long, env = "GREENROOM_SOCKET_COMMANDS_PER_SECOND", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    pub socket_commands_per_second: u32,
+
     /// Whether sockets without an Origin header are taken, as programs open them
     #[arg(long, env = "GREENROOM_SOCKETS_WITHOUT_ORIGIN", default_value_t = true, action = clap::ArgAction::Set, value_parser = BoolishValueParser::new())]
     pub sockets_without_origin: bool,

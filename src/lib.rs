@@ -3,6 +3,8 @@
 //! A message's way: [`api`] or [`ws`] → [`chat`] (the chat's actor) → [`storage`] (one transaction, group commit) →
 //! an event back to the actor → the sockets of those in the chat. `docs/ARCHITECTURE.md` is the map.
 
+#![forbid(unsafe_code)]
+
 pub mod api;
 pub mod auth;
 pub mod chat;

@@ -26,7 +26,7 @@ use tokio::sync::Notify;
 
 use crate::{
     auth::{Failures, Hasher, Identities, Sessions, keys},
-    chat::{ChatDirectory, CloseReason, UserRegistry, directory::Services},
+    chat::{ChatDirectory, CloseReason, UserRegistry, Wire, directory::Services},
     config::Config,
     edge::edge,
     model::{ChatId, Refusal, UserId, permission::Ability},
@@ -179,6 +179,7 @@ impl Server {
             actix_rt::spawn(watch_revocations(state.clone())),
             actix_rt::spawn(clear_out(state.clone())),
             actix_rt::spawn(sweep(state.clone())),
+            actix_rt::spawn(watch_sockets(state.clone())),
         ];
         Ok(Self { address, state, handle, serving, tasks, arbiters, writer })
     }
@@ -214,7 +215,8 @@ fn serve(state: &Data<State>, key: Key) -> Result<Serving, StartError> {
     let address = state.config.bind;
     let workers = state.config.workers();
     let files = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1_024);
-    let per_worker = (files.saturating_sub(SPARE_FILES) as usize / workers).clamp(64, 100_000);
+    // Each connection has a second descriptor, to be cut by.
+    let per_worker = (files.saturating_sub(SPARE_FILES) as usize / 2 / workers).clamp(64, 100_000);
     let shared = state.clone();
     let app = move || {
         App::new()
@@ -229,6 +231,11 @@ fn serve(state: &Data<State>, key: Key) -> Result<Serving, StartError> {
         .client_request_timeout(Duration::from_secs(5))
         .keep_alive(Duration::from_secs(15))
         .tcp_nodelay(true)
+        .on_connect(|connection, data| {
+            if let Some(wire) = Wire::take_hold(connection) {
+                data.insert(wire);
+            }
+        })
         .shutdown_timeout(REQUESTS_END_WITHIN)
         .disable_signals()
         .bind(address)
@@ -303,6 +310,16 @@ async fn watch_revocations(state: Data<State>) {
 
 /// How often a server looks for deleted chats that nobody told it of.
 const CLEAR_OUT_EVERY: Duration = Duration::from_secs(60);
+
+/// How often sockets are looked after.
+const WATCH_SOCKETS_EVERY: Duration = Duration::from_millis(500);
+
+async fn watch_sockets(state: Data<State>) {
+    loop {
+        actix_rt::time::sleep(WATCH_SOCKETS_EVERY).await;
+        state.registry.watch();
+    }
+}
 
 /// Clears out deleted chats, at the start and whenever there may be one.
 async fn clear_out(state: Data<State>) {

@@ -6,8 +6,10 @@ pub mod messages;
 pub mod registry;
 pub mod roster;
 pub mod socket;
+pub mod wire;
 
 pub use directory::ChatDirectory;
 pub use messages::Answered;
 pub use registry::UserRegistry;
 pub use socket::{CloseReason, Delivery, Socket, SocketId};
+pub use wire::Wire;

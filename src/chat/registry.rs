@@ -86,6 +86,11 @@ impl UserRegistry {
         sockets.len()
     }
 
+    /// Looks after every socket: see [`Socket::watch`].
+    pub fn watch(&self) {
+        self.lock().values().flat_map(|connected| &connected.sockets).for_each(|socket| socket.watch());
+    }
+
     /// How many sockets are open or about to be.
     pub fn count(&self) -> usize {
         self.lock().values().map(|connected| connected.places).sum()

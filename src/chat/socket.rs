@@ -1,13 +1,17 @@
 //! A live connection as the chats see it: where to deliver, and how much is waiting there.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc, LazyLock,
+        atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use actix::{Message, Recipient};
 use bytestring::ByteString;
 
+use super::wire::Wire;
 use crate::model::{ChatId, Credential, Seq, UserId};
 
 /// Names a socket of this process.
@@ -40,8 +44,9 @@ pub enum Standing {
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "()")]
 pub enum Delivery {
-    /// An event of a chat, rendered. `seq` is `None` for what does not last, typing for example.
-    Event { chat: ChatId, seq: Option<Seq>, standing: Standing, frame: ByteString },
+    /// An event of a chat, rendered. `seq` is `None` for what does not last, typing for example; `at`: when it was
+    /// delivered, in milliseconds.
+    Event { chat: ChatId, seq: Option<Seq>, standing: Standing, frame: ByteString, at: u64 },
     /// Say goodbye.
     Close(CloseReason),
 }
@@ -88,21 +93,38 @@ pub struct Socket {
     pub user: UserId,
     pub credential: Credential,
     session: Recipient<Delivery>,
+    wire: Option<Wire>,
     waiting_events: AtomicUsize,
     waiting_bytes: AtomicI64,
-    closing: AtomicBool,
+    /// When what was last passed on had been delivered: nothing that waits is older.
+    oldest: AtomicU64,
+    /// When it was told to close; 0 before.
+    closing_since: AtomicU64,
 }
 
+/// An event may wait for a socket for so long.
+const MAX_AGE: Duration = Duration::from_secs(5);
+
+/// A socket that was told to close gets so long to say goodbye.
+const GOODBYE_WITHIN: Duration = Duration::from_secs(1);
+
 impl Socket {
-    pub fn new(user: UserId, credential: Credential, session: Recipient<Delivery>) -> Arc<Self> {
+    pub fn new(
+        user: UserId,
+        credential: Credential,
+        session: Recipient<Delivery>,
+        wire: Option<Wire>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             id: SocketId::next(),
             user,
             credential,
             session,
+            wire,
             waiting_events: AtomicUsize::new(0),
             waiting_bytes: AtomicI64::new(0),
-            closing: AtomicBool::new(false),
+            oldest: AtomicU64::new(0),
+            closing_since: AtomicU64::new(0),
         })
     }
 
@@ -111,30 +133,61 @@ impl Socket {
 
     /// Delivers an event, unless too much is waiting already: then the socket is told to go.
     pub fn deliver(&self, chat: ChatId, seq: Option<Seq>, standing: Standing, frame: ByteString) {
-        if self.closing.load(Ordering::Relaxed) {
+        if self.closing_since.load(Ordering::Relaxed) != 0 {
             return;
         }
-        let bytes = frame.len() as i64;
+        let (at, bytes) = (millis(), frame.len() as i64);
         let events = self.waiting_events.fetch_add(1, Ordering::Relaxed);
         let waiting = self.waiting_bytes.fetch_add(bytes, Ordering::Relaxed);
-        let is_full = events >= MAX_EVENTS || waiting + bytes > MAX_BYTES.max(bytes);
-        let delivery = Delivery::Event { chat, seq, standing, frame };
+        if events == 0 {
+            self.oldest.store(at, Ordering::Relaxed);
+        }
+        // A single event passes however large it is.
+        let is_full = events >= MAX_EVENTS || (events > 0 && waiting + bytes > MAX_BYTES);
+        let delivery = Delivery::Event { chat, seq, standing, frame, at };
         if is_full || self.session.try_send(delivery).is_err() {
             self.close(CloseReason::TooSlow);
         }
     }
 
-    /// Tells the session that some of what was delivered has been passed on.
-    pub fn passed_on(&self, frame: &ByteString) {
-        self.waiting_events.fetch_sub(1, Ordering::Relaxed);
+    /// Notes that an event, delivered `at`, has been passed on to the client.
+    pub fn passed_on(&self, frame: &ByteString, at: u64) {
+        self.oldest.store(at, Ordering::Relaxed);
         self.waiting_bytes.fetch_sub(frame.len() as i64, Ordering::Relaxed);
+        self.waiting_events.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Asks the session to end, once.
     pub fn close(&self, reason: CloseReason) {
-        if !self.closing.swap(true, Ordering::Relaxed) {
+        let first = self.closing_since.compare_exchange(0, millis(), Ordering::Relaxed, Ordering::Relaxed);
+        if first.is_ok() {
             // Past the bound of the mailbox: it is one message, and it must arrive.
             self.session.do_send(Delivery::Close(reason));
         }
     }
+
+    /// Looks after the socket from outside: one that lets events wait for too long is told to close, one that does
+    /// not get around to closing is cut.
+    pub fn watch(&self) {
+        let since = |moment: u64| Duration::from_millis(millis().saturating_sub(moment));
+        let closing_since = self.closing_since.load(Ordering::Relaxed);
+        if closing_since != 0 {
+            if since(closing_since) > GOODBYE_WITHIN
+                && let Some(wire) = &self.wire
+            {
+                wire.cut();
+            }
+            return;
+        }
+        let is_waiting = self.waiting_events.load(Ordering::Relaxed) > 0;
+        if is_waiting && since(self.oldest.load(Ordering::Relaxed)) > MAX_AGE {
+            self.close(CloseReason::TooSlow);
+        }
+    }
+}
+
+/// Milliseconds since this process began to count; never 0.
+fn millis() -> u64 {
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    START.elapsed().as_millis() as u64 + 1
 }

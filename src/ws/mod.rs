@@ -1,5 +1,7 @@
 //! Sockets: the only code that knows actix-web-actors.
 
+mod flood;
+mod guard;
 mod session;
 mod upgrade;
 

@@ -7,15 +7,22 @@ use std::{
 };
 
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Handler, StreamHandler, WrapFuture};
+use actix_http::ws::Item;
 use actix_web::web::Data;
 use actix_web_actors::ws::{self, CloseCode, Message, ProtocolError, WebsocketContext};
+use bytes::BytesMut;
+use bytestring::ByteString;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::sync::mpsc;
 
+use super::{
+    flood::Allowance,
+    guard::{SharedVerdict, Verdict},
+};
 use crate::{
     auth::Caller,
-    chat::{CloseReason, Delivery, Socket, registry::Place, socket::Standing},
+    chat::{CloseReason, Delivery, Socket, Wire, registry::Place, socket::Standing},
     error::ApiError,
     model::{ChatId, FieldErrors, Refusal, Seq, Timestamp, UserId},
     server::State,
@@ -44,6 +51,11 @@ pub struct Session {
     _place: Place,
     socket: Option<Arc<Socket>>,
     phase: Phase,
+    wire: Option<Wire>,
+    verdict: SharedVerdict,
+    allowance: Allowance,
+    /// The message that comes in fragments, as far as it has come; the guard bounds it.
+    fragments: Option<BytesMut>,
     last_heard: Instant,
     malformed: u32,
 }
@@ -57,14 +69,25 @@ enum Phase {
 }
 
 impl Session {
-    pub fn new(state: Data<State>, caller: Arc<Caller>, place: Place) -> Self {
+    pub fn new(
+        state: Data<State>,
+        caller: Arc<Caller>,
+        place: Place,
+        wire: Option<Wire>,
+        verdict: SharedVerdict,
+    ) -> Self {
+        let now = Instant::now();
         Self {
+            wire,
+            verdict,
+            allowance: Allowance::new(state.config.socket_commands_per_second, now),
+            fragments: None,
             state,
             caller,
             _place: place,
             socket: None,
             phase: Phase::Starting(Vec::new()),
-            last_heard: Instant::now(),
+            last_heard: now,
             malformed: 0,
         }
     }
@@ -79,7 +102,12 @@ impl Actor for Session {
 
     fn started(&mut self, ctx: &mut Context) {
         ctx.set_mailbox_capacity(Socket::MAILBOX);
-        let socket = Socket::new(self.caller.id(), self.caller.credential.clone(), ctx.address().recipient());
+        let session = ctx.address().recipient();
+        let (user, credential) = (self.caller.id(), self.caller.credential.clone());
+        let socket = Socket::new(user, credential, session, self.wire.clone());
+        if let Some(wire) = &self.wire {
+            wire.narrow();
+        }
         self.socket = Some(socket.clone());
         self.state.registry.add(socket.clone());
         ctx.run_interval(PING_EVERY, |session, ctx| session.ping(ctx));
@@ -197,11 +225,9 @@ impl Handler<Delivery> for Session {
     type Result = ();
 
     fn handle(&mut self, delivery: Delivery, ctx: &mut Context) {
-        if let (Delivery::Event { frame, .. }, Some(socket)) = (&delivery, &self.socket) {
-            socket.passed_on(frame);
-        }
-        match (&delivery, &mut self.phase) {
-            (Delivery::Event { .. }, Phase::Starting(waiting)) => waiting.push(delivery),
+        match &mut self.phase {
+            // A goodbye does not wait.
+            Phase::Starting(waiting) if !matches!(delivery, Delivery::Close(_)) => waiting.push(delivery),
             _ => self.on_delivery(delivery, ctx),
         }
     }
@@ -211,7 +237,10 @@ impl Session {
     fn on_delivery(&mut self, delivery: Delivery, ctx: &mut Context) {
         match delivery {
             Delivery::Close(reason) => close_for(ctx, reason),
-            Delivery::Event { chat, seq, standing, frame } => {
+            Delivery::Event { chat, seq, standing, frame, at } => {
+                if let Some(socket) = &self.socket {
+                    socket.passed_on(&frame, at);
+                }
                 if self.is_news(chat, seq, standing) {
                     ctx.text(frame);
                 }
@@ -245,20 +274,22 @@ impl Session {
 
 impl StreamHandler<Result<Message, ProtocolError>> for Session {
     fn handle(&mut self, message: Result<Message, ProtocolError>, ctx: &mut Context) {
-        self.last_heard = Instant::now();
+        let now = Instant::now();
+        self.last_heard = now;
+        if message.is_ok() && !self.allowance.take(now) {
+            return close(ctx, CloseCode::Policy, "too many frames");
+        }
         match message {
             Ok(Message::Text(text)) => self.on_client_frame(&text, ctx),
             Ok(Message::Ping(payload)) => ctx.pong(&payload),
             Ok(Message::Pong(_) | Message::Nop) => {}
             Ok(Message::Binary(_)) => close(ctx, CloseCode::Unsupported, "binary frames are not taken"),
-            Ok(Message::Continuation(_)) => close(ctx, CloseCode::Size, "fragments are not taken"),
+            Ok(Message::Continuation(fragment)) => self.on_fragment(fragment, ctx),
             Ok(Message::Close(reason)) => {
                 ctx.close(reason);
                 ctx.stop();
             }
-            Err(ProtocolError::Overflow) => close(ctx, CloseCode::Size, "the frame is too large"),
-            Err(ProtocolError::Io(_)) => ctx.stop(),
-            Err(_) => close(ctx, CloseCode::Protocol, "broken frame"),
+            Err(error) => self.on_broken(&error, ctx),
         }
     }
 
@@ -266,6 +297,9 @@ impl StreamHandler<Result<Message, ProtocolError>> for Session {
         ctx.stop();
     }
 }
+
+const NOT_UTF8: &str = "text is not UTF-8";
+const BROKEN_FRAME: &str = "broken frame";
 
 /// What every frame of a client has.
 #[derive(Deserialize)]
@@ -277,6 +311,37 @@ struct ClientFrame<'a> {
 }
 
 impl Session {
+    fn on_fragment(&mut self, fragment: Item, ctx: &mut Context) {
+        match (fragment, self.fragments.take()) {
+            (Item::FirstText(bytes), None) => self.fragments = Some(BytesMut::from(&*bytes)),
+            (Item::FirstBinary(_), None) => close(ctx, CloseCode::Unsupported, "binary frames are not taken"),
+            (Item::Continue(bytes), Some(mut message)) => {
+                message.extend_from_slice(&bytes);
+                self.fragments = Some(message);
+            }
+            (Item::Last(bytes), Some(mut message)) => {
+                message.extend_from_slice(&bytes);
+                match ByteString::try_from(message.freeze()) {
+                    Ok(text) => self.on_client_frame(&text, ctx),
+                    Err(_) => close(ctx, CloseCode::Invalid, NOT_UTF8),
+                }
+            }
+            _ => close(ctx, CloseCode::Protocol, BROKEN_FRAME),
+        }
+    }
+
+    fn on_broken(&mut self, error: &ProtocolError, ctx: &mut Context) {
+        match (error, self.verdict.get()) {
+            (ProtocolError::Io(_), Verdict::Broken) => ctx.stop(),
+            (_, Verdict::TooLarge) | (ProtocolError::Overflow, _) => {
+                close(ctx, CloseCode::Size, "the message is too large");
+            }
+            // The only other thing that actix-web-actors reports this way.
+            (ProtocolError::Io(_), Verdict::Fine) => close(ctx, CloseCode::Invalid, NOT_UTF8),
+            _ => close(ctx, CloseCode::Protocol, BROKEN_FRAME),
+        }
+    }
+
     fn on_client_frame(&mut self, text: &str, ctx: &mut Context) {
         let is_object = text.trim_start().starts_with('{');
         let frame = serde_json::from_str::<ClientFrame>(text).ok().filter(|_| is_object);

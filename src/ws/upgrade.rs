@@ -7,9 +7,13 @@ use actix_web::{
 };
 use actix_web_actors::ws::WsResponseBuilder;
 
-use super::session::{MAX_FRAME, Session};
+use super::{
+    guard::Guard,
+    session::{MAX_FRAME, Session},
+};
 use crate::{
     auth::gate::{Authenticated, TOKEN_SUBPROTOCOL, subprotocol_token},
+    chat::Wire,
     error::ApiError,
     model::{Credential, Refusal},
     server::State,
@@ -35,7 +39,9 @@ pub async fn upgrade(
         return Err(ApiError::from(Refusal::Busy).into());
     }
     let place = state.registry.reserve(caller.id()).ok_or(ApiError::Throttled { seconds: RETRY })?;
-    let session = Session::new(state.clone(), caller.0.clone(), place);
+    let wire = request.conn_data::<Wire>().cloned();
+    let (stream, verdict) = Guard::new(stream, MAX_FRAME as u64);
+    let session = Session::new(state.clone(), caller.0.clone(), place, wire, verdict);
     let protocol = subprotocol_token(&request).map(|key| format!("{TOKEN_SUBPROTOCOL}{key}"));
     let protocols: Vec<&str> = protocol.iter().map(String::as_str).collect();
     WsResponseBuilder::new(session, &request, stream).protocols(&protocols).frame_size(MAX_FRAME).start()

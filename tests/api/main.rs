@@ -5,6 +5,7 @@ mod support;
 
 mod chats;
 mod counting;
+mod frames;
 mod markers;
 mod members;
 mod messages;
