@@ -4,3 +4,4 @@
 mod support;
 
 mod chats;
+mod permissions;
