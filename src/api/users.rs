@@ -11,7 +11,7 @@ use super::{
     path::Id,
 };
 use crate::{
-    auth::{gate::Authenticated, keys, passwords},
+    auth::{Credential, gate::Authenticated, keys, passwords},
     error::ApiError,
     model::{
         FieldErrors, Refusal, Timestamp, TokenId, UserId,
@@ -180,6 +180,11 @@ pub async fn create(state: Data<State>, caller: Authenticated, body: Body) -> An
 pub async fn update(state: Data<State>, caller: Authenticated, user: Id<UserId>, body: Body) -> Answer {
     staff_only(&caller)?;
     let id = user.0;
+    // Who changes their own password stays signed in where they do so.
+    let spared = match &caller.credential {
+        Credential::Session(hash) => Some(hash.clone()),
+        Credential::Token(_) => None,
+    };
     let change = body.json::<UserFields>().and_then(|fields| Ok(fields.check_change()?));
     let change = or_refused(change, exists(&state, id)).await?;
     let hash = match &change.password {
@@ -201,7 +206,7 @@ pub async fn update(state: Data<State>, caller: Authenticated, user: Id<UserId>,
         user.is_active = change.is_active.unwrap_or(user.is_active);
         users::update(conn, &user)?;
         if hash.is_some() || !user.is_active {
-            sessions::end_all(conn, id, None)?;
+            sessions::end_all(conn, id, spared.as_deref().filter(|_| user.is_active))?;
         }
         crate::storage::revocations::record(conn, id)?;
         Ok(user)
