@@ -5,3 +5,5 @@ mod support;
 
 mod chats;
 mod permissions;
+mod raw;
+mod sign_in;
