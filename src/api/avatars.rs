@@ -2,7 +2,7 @@
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH},
+    http::header::{CACHE_CONTROL, CROSS_ORIGIN_RESOURCE_POLICY, ETAG, IF_NONE_MATCH},
     web::Data,
 };
 
@@ -24,7 +24,10 @@ pub async fn show(state: Data<State>, request: HttpRequest) -> Answer {
     let is_known =
         request.headers().get(IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == etag.as_bytes());
     let mut response = if is_known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
-    response.insert_header((ETAG, etag)).insert_header((CACHE_CONTROL, "public, max-age=300"));
+    response
+        .insert_header((ETAG, etag))
+        .insert_header((CACHE_CONTROL, "public, max-age=300"))
+        .insert_header((CROSS_ORIGIN_RESOURCE_POLICY, "cross-origin"));
     if is_known {
         return Ok(response.finish());
     }
