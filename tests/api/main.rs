@@ -4,6 +4,7 @@
 mod support;
 
 mod chats;
+mod cross_site;
 mod permissions;
 mod raw;
 mod sign_in;
