@@ -43,10 +43,13 @@ impl FromRequest for Body {
     type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let kind = match request.content_type() {
-            "application/json" => Kind::Json,
-            "application/x-www-form-urlencoded" => Kind::Form,
-            other => Kind::Other(other.to_owned()),
+        let content_type = request.content_type();
+        let kind = if content_type.eq_ignore_ascii_case("application/json") {
+            Kind::Json
+        } else if content_type.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+            Kind::Form
+        } else {
+            Kind::Other(content_type.to_owned())
         };
         let declared =
             request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
