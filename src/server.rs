@@ -102,8 +102,9 @@ impl State {
     }
 }
 
+/// Where the connection comes from; an IPv4 address as such, also where the server listens on IPv6.
 fn peer(request: &HttpRequest) -> IpAddr {
-    request.peer_addr().map_or(IpAddr::from([0, 0, 0, 0]), |address| address.ip())
+    request.peer_addr().map_or(IpAddr::from([0, 0, 0, 0]), |address| address.ip().to_canonical())
 }
 
 /// Why a server did not start, in one sentence.
