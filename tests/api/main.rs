@@ -5,6 +5,7 @@ mod support;
 
 mod chats;
 mod cross_site;
+mod edge;
 mod permissions;
 mod raw;
 mod sign_in;

@@ -43,6 +43,11 @@ impl Raw {
             server.address
         );
         stream.write_all(request.as_bytes()).unwrap();
+        Self::read_head(&mut stream)
+    }
+
+    /// Reads an answer up to the end of its head.
+    pub fn read_head(stream: &mut TcpStream) -> Self {
         let mut reply = Vec::new();
         let mut byte = [0];
         while !reply.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap() > 0 {
