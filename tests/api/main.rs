@@ -9,3 +9,4 @@ mod edge;
 mod permissions;
 mod raw;
 mod sign_in;
+mod users;
