@@ -6,6 +6,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use crate::{
@@ -38,6 +39,12 @@ impl Caller {
     /// The caller's id.
     pub fn id(&self) -> UserId {
         self.card.id
+    }
+
+    /// How long the credential works still, unless it is given more time; `None`: for ever.
+    pub fn time_left(&self) -> Option<Duration> {
+        let left = |end: Timestamp| u64::try_from(end.0 - Timestamp::now().0).unwrap_or_default();
+        self.expires_at.map(left).map(Duration::from_micros)
     }
 }
 

@@ -80,6 +80,7 @@ impl Actor for Session {
         self.socket = Some(socket.clone());
         self.state.registry.add(socket.clone());
         ctx.run_interval(PING_EVERY, |session, ctx| session.ping(ctx));
+        self.await_expiry(ctx);
         let start = start(self.state.clone(), socket).into_actor(self);
         ctx.spawn(start.map(|heads, session, ctx| match heads {
             Ok(heads) => session.go_live(heads, ctx),
@@ -155,6 +156,23 @@ impl Session {
     fn give_up(&mut self, refusal: &Refusal, ctx: &mut Context) {
         tracing::error!(user = self.caller.id().0, ?refusal, "a socket could not start");
         close(ctx, CloseCode::Again, "try again later");
+    }
+
+    /// Ends the session when its credential's time is up; it is looked at again then, as it may have been given more.
+    fn await_expiry(&self, ctx: &mut Context) {
+        let Some(left) = self.caller.time_left() else { return };
+        ctx.run_later(left, |session, ctx| {
+            let (state, credential) = (session.state.clone(), session.caller.credential.clone());
+            let look = async move { state.identities.caller(&credential).await };
+            ctx.spawn(look.into_actor(session).map(|caller, session, ctx| match caller {
+                Ok(Some(caller)) => {
+                    session.caller = caller;
+                    session.await_expiry(ctx);
+                }
+                Ok(None) => session.on_delivery(Delivery::Close(CloseReason::SignedOut), ctx),
+                Err(refusal) => session.give_up(&refusal, ctx),
+            }));
+        });
     }
 
     /// Ends the session where nothing has been heard since the last ping; else sends another.

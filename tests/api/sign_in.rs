@@ -417,6 +417,21 @@ async fn an_expired_token_works_no_more() {
 }
 
 #[actix_web::test]
+async fn a_token_that_expires_closes_its_sockets_and_no_others() {
+    let server = Server::start().await;
+    let (staff, ann) = (server.staff("root").await, server.user("ann").await);
+    let path = format!("users/{}/tokens/", ann.id);
+    let made = staff.post(&path, json!({"expires_in": 2})).await.expect(201).json;
+    let header = format!("Token {}", made["key"].as_str().unwrap());
+    let browser = server.anonymous().with("Authorization", &header);
+    let (mut expiring, mut other) = (browser.listens().await, ann.listens().await);
+    assert_eq!(expiring.is_closed().await, 4401);
+    browser.get("users/me/").await.expect(401);
+    ann.group("Still here", &[]).await;
+    other.receives("chat_created").await;
+}
+
+#[actix_web::test]
 async fn a_token_revoked_at_the_command_line_closes_its_sockets_and_no_others() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
