@@ -17,7 +17,7 @@ help: ## List the tasks
 run: build ## Build, make the database, add demo users, serve
 	@$(GREENROOM) demo --if-empty
 	@echo
-	@echo "Open  http://$(GREENROOM_BIND)/  and sign in as alice, bob or carol, password greenroom. Or try:"
+	@echo "Open  http://$(GREENROOM_BIND)/  to see the API's index. Users: alice, bob, carol; password: greenroom. Try:"
 	@echo
 	@echo "  curl -c cookies -d 'username=alice&password=greenroom' http://$(GREENROOM_BIND)/login/"
 	@echo "  curl -b cookies http://$(GREENROOM_BIND)/messages/api/chats/"

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, builder::BoolishValueParser};
 use ipnet::IpNet;
 
 use crate::storage::DatabaseUrl;
@@ -55,7 +55,7 @@ pub struct Config {
     pub secret_key: Option<String>,
 
     /// What to log: error, warn, info, debug, trace, or a filter such as greenroom=debug
-    #[arg(long, env = "GREENROOM_LOG", default_value = "info")]
+    #[arg(long, env = "GREENROOM_LOG", default_value = "info", value_parser = log_filter)]
     pub log: String,
 
     /// Threads that serve HTTP; as many as there are cores by default
@@ -67,7 +67,7 @@ pub struct Config {
     pub max_sockets_per_user: usize,
 
     /// Whether sockets without an Origin header are taken, as programs open them
-    #[arg(long, env = "GREENROOM_SOCKETS_WITHOUT_ORIGIN", default_value_t = true, action = clap::ArgAction::Set)]
+    #[arg(long, env = "GREENROOM_SOCKETS_WITHOUT_ORIGIN", default_value_t = true, action = clap::ArgAction::Set, value_parser = BoolishValueParser::new())]
     pub sockets_without_origin: bool,
 
     /// Chats with more members than this have no read receipts
@@ -75,23 +75,23 @@ pub struct Config {
     pub receipts_max_members: i64,
 
     /// Whether messages may be edited
-    #[arg(long, env = "GREENROOM_ALLOW_EDITING", default_value_t = true, action = clap::ArgAction::Set)]
+    #[arg(long, env = "GREENROOM_ALLOW_EDITING", default_value_t = true, action = clap::ArgAction::Set, value_parser = BoolishValueParser::new())]
     pub allow_editing: bool,
 
     /// Whether messages may be deleted
-    #[arg(long, env = "GREENROOM_ALLOW_DELETING", default_value_t = true, action = clap::ArgAction::Set)]
+    #[arg(long, env = "GREENROOM_ALLOW_DELETING", default_value_t = true, action = clap::ArgAction::Set, value_parser = BoolishValueParser::new())]
     pub allow_deleting: bool,
 
     /// Whether messages may be reacted to
-    #[arg(long, env = "GREENROOM_ALLOW_REACTIONS", default_value_t = true, action = clap::ArgAction::Set)]
+    #[arg(long, env = "GREENROOM_ALLOW_REACTIONS", default_value_t = true, action = clap::ArgAction::Set, value_parser = BoolishValueParser::new())]
     pub allow_reactions: bool,
 
     /// Whether direct message chats may be given a title
-    #[arg(long, env = "GREENROOM_ALLOW_RENAMING_DMS", default_value_t = true, action = clap::ArgAction::Set)]
+    #[arg(long, env = "GREENROOM_ALLOW_RENAMING_DMS", default_value_t = true, action = clap::ArgAction::Set, value_parser = BoolishValueParser::new())]
     pub allow_renaming_dms: bool,
 
     /// Seconds after which a chat that nobody uses leaves memory
-    #[arg(long, env = "GREENROOM_CHAT_IDLE_SECONDS", default_value = "60", value_parser = seconds)]
+    #[arg(long = "chat-idle-seconds", value_name = "SECONDS", env = "GREENROOM_CHAT_IDLE_SECONDS", default_value = "60", value_parser = seconds)]
     pub chat_idle: Duration,
 }
 
@@ -128,6 +128,11 @@ fn network(text: &str) -> Result<IpNet, String> {
         .ok()
         .or_else(single)
         .ok_or_else(|| "give an address or a network such as 10.0.0.0/8".to_owned())
+}
+
+/// A filter that tracing understands.
+fn log_filter(text: &str) -> Result<String, String> {
+    tracing_subscriber::EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 
 fn secret_key(text: &str) -> Result<String, String> {

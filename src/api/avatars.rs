@@ -2,7 +2,7 @@
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::header::{CACHE_CONTROL, CROSS_ORIGIN_RESOURCE_POLICY, ETAG, IF_NONE_MATCH},
+    http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH},
     web::Data,
 };
 
@@ -27,7 +27,7 @@ pub async fn show(state: Data<State>, request: HttpRequest) -> Answer {
     response
         .insert_header((ETAG, etag))
         .insert_header((CACHE_CONTROL, "public, max-age=300"))
-        .insert_header((CROSS_ORIGIN_RESOURCE_POLICY, "cross-origin"));
+        .insert_header(("Cross-Origin-Resource-Policy", "cross-origin"));
     if is_known {
         return Ok(response.finish());
     }

@@ -55,6 +55,9 @@ fn unknown_kind(text: &str) -> ApiError {
 /// `POST chats/`
 pub async fn create(state: Data<State>, caller: Authenticated, body: Body) -> Answer {
     let new = body.json::<CreateFields>()?.check(caller.id())?;
+    if new.kind == ChatKind::Dm && new.title.is_some() && !state.config.allow_renaming_dms {
+        return Err(ApiError::FORBIDDEN);
+    }
     let made = state.writer.run(move |conn, rules| create_chat(conn, rules, &new)).await?;
     match made {
         Made::Existing(chat) => {

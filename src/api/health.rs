@@ -4,7 +4,11 @@ use actix_web::{HttpResponse, web::Data};
 use serde::Serialize;
 
 use super::Answer;
-use crate::{model::Refusal, server::State, storage::users};
+use crate::{
+    model::Refusal,
+    server::State,
+    storage::{settings, users},
+};
 
 #[derive(Serialize)]
 struct HealthView {
@@ -24,5 +28,9 @@ pub async fn ready(state: Data<State>) -> Answer {
         return Err(Refusal::Busy.into());
     }
     state.readers.ask_one(users::any).await?;
+    if state.writer.is_away() {
+        // It may have come back without anybody having tried.
+        state.writer.run(|conn, _| settings::note_write(conn)).await?;
+    }
     Ok(HttpResponse::Ok().json(OK))
 }

@@ -91,11 +91,11 @@ async fn react(
     emoji: Result<Emoji, ApiError>,
     intent: ReactIntent,
 ) -> Answer {
+    let visible = async { shown(state, by, message).await.map(drop) };
     if !state.config.allow_reactions {
-        shown(state, by, message).await?;
+        visible.await?;
         return Err(ApiError::FORBIDDEN);
     }
-    let visible = async { shown(state, by, message).await.map(drop) };
     let emoji = or_refused(emoji, visible).await?;
     let chat = chat_of(state, message).await?;
     let action = Action::React { message, emoji: emoji.clone(), intent };

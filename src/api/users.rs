@@ -11,10 +11,10 @@ use super::{
     path::Id,
 };
 use crate::{
-    auth::{Credential, gate::Authenticated, keys, passwords},
+    auth::{gate::Authenticated, keys, passwords},
     error::ApiError,
     model::{
-        FieldErrors, Refusal, Timestamp, TokenId, UserId,
+        Credential, FieldErrors, Refusal, Timestamp, TokenId, UserId,
         text::{self, Username},
         time::SECOND,
     },
@@ -180,16 +180,16 @@ pub async fn create(state: Data<State>, caller: Authenticated, body: Body) -> An
 pub async fn update(state: Data<State>, caller: Authenticated, user: Id<UserId>, body: Body) -> Answer {
     staff_only(&caller)?;
     let id = user.0;
-    // Who changes their own password stays signed in where they do so.
-    let spared = match &caller.credential {
-        Credential::Session(hash) => Some(hash.clone()),
-        Credential::Token(_) => None,
-    };
     let change = body.json::<UserFields>().and_then(|fields| Ok(fields.check_change()?));
     let change = or_refused(change, exists(&state, id)).await?;
     let hash = match &change.password {
         Some(password) => Some(state.hasher.hash(password.clone()).await?),
         None => None,
+    };
+    // Who changes their own password stays signed in where they did it.
+    let spared = match &caller.credential {
+        Credential::Session(hash) if caller.id() == id => Some(hash.clone()),
+        _ => None,
     };
     let changed = state.writer.run(move |conn, _| {
         let mut user = users::find(conn, id)?.ok_or(Refusal::NotFound)?;
@@ -206,7 +206,10 @@ pub async fn update(state: Data<State>, caller: Authenticated, user: Id<UserId>,
         user.is_active = change.is_active.unwrap_or(user.is_active);
         users::update(conn, &user)?;
         if hash.is_some() || !user.is_active {
-            sessions::end_all(conn, id, spared.as_deref().filter(|_| user.is_active))?;
+            sessions::end_all(conn, id, spared.as_deref())?;
+        }
+        if !user.is_active {
+            tokens::revoke_all(conn, id)?;
         }
         crate::storage::revocations::record(conn, id)?;
         Ok(user)

@@ -16,12 +16,12 @@ use actix_web::{
 };
 
 use super::{
-    Caller, Credential, cross_site, keys,
+    Caller, cross_site, keys,
     sessions::{KEY_HASH, RENEWED},
 };
 use crate::{
     error::ApiError,
-    model::{Timestamp, time::DAY},
+    model::{Credential, Timestamp, time::DAY},
     server::State,
 };
 
@@ -58,9 +58,12 @@ async fn admit(request: &ServiceRequest) -> Result<Arc<Caller>, ApiError> {
 
 /// What a request proves its sender with; a token where there is one, else the session of the cookie.
 fn credential(request: &HttpRequest) -> Option<Credential> {
-    if let Some(header) = request.headers().get(AUTHORIZATION) {
-        let key = header.to_str().ok()?.strip_prefix("Token ")?.trim();
-        return Some(Credential::Token(keys::hash(key)));
+    // Other schemes are for others, a proxy's Basic for example.
+    let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    if let Some((scheme, key)) = header.and_then(|header| header.split_once(' '))
+        && scheme.eq_ignore_ascii_case("token")
+    {
+        return Some(Credential::Token(keys::hash(key.trim())));
     }
     if let Some(key) = subprotocol_token(request) {
         return Some(Credential::Token(keys::hash(key)));

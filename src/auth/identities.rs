@@ -6,23 +6,13 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
 };
 
 use crate::{
     chat::UserRegistry,
-    model::{Refusal, Timestamp, UserCard, UserId},
+    model::{Credential, Refusal, Timestamp, UserCard, UserId},
     storage::{AnyConn, Readers, StorageError, sessions, tokens, users},
 };
-
-/// What somebody proved with who they are. It holds hashes, not the secrets.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Credential {
-    /// A browser's session.
-    Session(String),
-    /// A program's token.
-    Token(String),
-}
 
 /// Who is asking.
 #[derive(Debug, Clone)]
@@ -32,19 +22,14 @@ pub struct Caller {
     pub credential: Credential,
     /// When the session was last renewed.
     pub renewed_at: Option<Timestamp>,
-    expires_at: Option<Timestamp>,
+    /// When the credential ends by itself, if nothing changes.
+    pub expires_at: Option<Timestamp>,
 }
 
 impl Caller {
     /// The caller's id.
     pub fn id(&self) -> UserId {
         self.card.id
-    }
-
-    /// How long the credential works still, unless it is given more time; `None`: for ever.
-    pub fn time_left(&self) -> Option<Duration> {
-        let left = |end: Timestamp| u64::try_from(end.0 - Timestamp::now().0).unwrap_or_default();
-        self.expires_at.map(left).map(Duration::from_micros)
     }
 }
 

@@ -10,6 +10,6 @@ pub mod sessions;
 
 pub use failures::Failures;
 pub use gate::gate;
-pub use identities::{Caller, Credential, Identities};
+pub use identities::{Caller, Identities};
 pub use passwords::Hasher;
 pub use sessions::Sessions;

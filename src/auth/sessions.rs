@@ -6,9 +6,9 @@ use actix_session::storage::{LoadError, SaveError, SessionKey, SessionStore, Upd
 use actix_web::cookie::time::Duration;
 use anyhow::anyhow;
 
-use super::{Credential, Identities, keys};
+use super::{Identities, keys};
 use crate::{
-    model::{Refusal, UserId},
+    model::{Credential, Refusal, UserId},
     storage::{WriterHandle, sessions},
 };
 

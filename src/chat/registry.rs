@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::socket::{CloseReason, Socket, SocketId};
-use crate::{auth::Credential, model::UserId};
+use crate::model::{Credential, UserId};
 
 /// The users of this node with their sockets.
 #[derive(Debug)]

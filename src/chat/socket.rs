@@ -8,10 +8,7 @@ use std::sync::{
 use actix::{Message, Recipient};
 use bytestring::ByteString;
 
-use crate::{
-    auth::Credential,
-    model::{ChatId, Seq, UserId},
-};
+use crate::model::{ChatId, Credential, Seq, UserId};
 
 /// Names a socket of this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

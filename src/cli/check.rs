@@ -19,6 +19,7 @@ pub(super) fn check(database: &Database) -> ExitCode {
 
 /// Prints every difference. Returns how many there are.
 fn report(database: &Database) -> Result<usize, CliError> {
+    database.database_url.expect_there()?;
     let mut conn = database.database_url.open(Access::Read)?;
     let report = snapshot(&mut conn, check::check)?;
     for difference in &report.differences {

@@ -10,7 +10,7 @@ mod user;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::{
     config::{Config, Database},
@@ -53,7 +53,7 @@ enum CliError {
     Start(#[from] crate::server::StartError),
     #[error("{0}")]
     Refused(String),
-    #[error("the database failed: {0}")]
+    #[error("{0}")]
     Storage(StorageError),
     #[error("{0}")]
     Io(#[from] std::io::Error),
@@ -78,7 +78,8 @@ impl From<FieldErrors> for CliError {
 
 /// Runs the command that the process was started with. Exit codes: 0 done, 1 not done, 2 a bad setting.
 pub fn run() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let matches = without_empty_variables(Cli::command()).try_get_matches();
+    let cli = match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) if error.use_stderr() => return bad_setting(&error),
         Err(help) => {
@@ -100,6 +101,14 @@ pub fn run() -> ExitCode {
     }
 }
 
+/// A variable that is set to nothing is like one that is not set.
+fn without_empty_variables(command: clap::Command) -> clap::Command {
+    let is_empty = |arg: &Arg| arg.get_env().and_then(std::env::var_os).is_some_and(|value| value.is_empty());
+    command
+        .mut_args(|arg| if is_empty(&arg) { arg.env(None) } else { arg })
+        .mut_subcommands(without_empty_variables)
+}
+
 fn failed(error: &CliError) -> ExitCode {
     eprintln!("greenroom: {error}");
     ExitCode::FAILURE
@@ -119,6 +128,15 @@ fn bad_setting(error: &clap::Error) -> ExitCode {
         eprintln!("greenroom: {}", sentence.join(" ").trim_start_matches("error: "));
     }
     ExitCode::from(2)
+}
+
+/// The same for a database that must be there already: a mistyped name makes no new one.
+fn with_existing<T>(
+    database: &Database,
+    work: impl FnOnce(&mut AnyConn) -> Result<T, StorageError>,
+) -> Result<T, CliError> {
+    database.database_url.expect_there()?;
+    with_database(database, work)
 }
 
 /// Opens the database, brought up to date, to do one thing in a transaction.

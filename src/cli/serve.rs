@@ -9,11 +9,8 @@ use super::CliError;
 use crate::{config::Config, server::Server};
 
 pub(super) fn serve(config: Config) -> Result<(), CliError> {
-    let filter = EnvFilter::try_new(&config.log).map_err(|error| {
-        CliError::Refused(format!("invalid value '{}' for '--log' (GREENROOM_LOG): {error}", config.log))
-    })?;
     tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        .with_env_filter(EnvFilter::new(&config.log))
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .init();

@@ -2,8 +2,13 @@
 
 use clap::Subcommand;
 
-use super::{CliError, user::named, with_database};
-use crate::{auth::keys, config::Database, model::TokenId, storage::tokens};
+use super::{CliError, user::named, with_existing};
+use crate::{
+    auth::keys,
+    config::Database,
+    model::{FieldErrors, TokenId},
+    storage::tokens,
+};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum TokenCommand {
@@ -35,14 +40,17 @@ impl TokenCommand {
         match self {
             Self::Create { name, database } => {
                 let key = keys::draw();
-                with_database(&database, |conn| {
+                with_existing(&database, |conn| {
                     let user = named(conn, &name)?;
+                    if !user.is_active {
+                        return Err(FieldErrors::of("username", format!("{name} is shut out")).into());
+                    }
                     tokens::create(conn, user.id(), &keys::hash(&key), None)
                 })?;
                 println!("{key}");
             }
             Self::List { name, database } => {
-                let tokens = with_database(&database, |conn| {
+                let tokens = with_existing(&database, |conn| {
                     let user = named(conn, &name)?;
                     tokens::of_user(conn, user.id())
                 })?;
@@ -52,7 +60,7 @@ impl TokenCommand {
                 }
             }
             Self::Revoke { name, id, database } => {
-                let revoked = with_database(&database, |conn| {
+                let revoked = with_existing(&database, |conn| {
                     let user = named(conn, &name)?;
                     tokens::revoke(conn, user.id(), TokenId(id))
                 })?;

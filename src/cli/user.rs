@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 
-use super::{CliError, password::PasswordSource, with_database};
+use super::{CliError, password::PasswordSource, with_database, with_existing};
 use crate::{
     config::Database,
     model::{
@@ -72,10 +72,10 @@ impl UserCommand {
                 let user = with_database(&database, |conn| users::create(conn, &new))?;
                 println!("user {} has id {}", user.username, user.id);
             }
-            Self::List { database } => with_database(&database, users::all)?.iter().for_each(print),
+            Self::List { database } => with_existing(&database, users::all)?.iter().for_each(print),
             Self::Passwd { name, password, database } => {
                 let hash = password.hash()?;
-                with_database(&database, |conn| {
+                with_existing(&database, |conn| {
                     let mut user = named(conn, &name)?;
                     user.password = hash;
                     users::update(conn, &user)?;
@@ -84,7 +84,7 @@ impl UserCommand {
                 println!("the password of {name} is changed");
             }
             Self::Deactivate { name, database } => {
-                with_database(&database, |conn| {
+                with_existing(&database, |conn| {
                     let mut user = named(conn, &name)?;
                     user.is_active = false;
                     users::update(conn, &user)?;

@@ -1,6 +1,7 @@
 //! Plain data and rules, without input or output: what exists, what is valid, who may do what.
 
 pub mod command;
+pub mod credential;
 pub mod emoji;
 pub mod event;
 pub mod ids;
@@ -11,6 +12,7 @@ pub mod text;
 pub mod time;
 
 pub use command::Command;
+pub use credential::Credential;
 pub use event::{Change, Event};
 pub use ids::{ChatId, MessageId, Pos, Seq, TokenId, UserId};
 pub use records::{Chat, ChatKind, ChatSnapshot, Member, Message, Reaction, Role, UserCard, Viewer};

@@ -331,7 +331,7 @@ fn found_by_every_word(conn: &mut AnyConn, user: UserId, words: &[&str]) -> Resu
             "SELECT c.id FROM members m JOIN chats c ON c.id = m.chat_id \
              WHERE m.user_id = ? AND m.left_seq IS NULL AND (c.title_key LIKE ? ESCAPE '\\' OR EXISTS ( \
                 SELECT 1 FROM members o JOIN users u ON u.id = o.user_id \
-                WHERE o.chat_id = c.id AND o.left_seq IS NULL AND o.user_id <> m.user_id \
+                WHERE o.chat_id = c.id AND o.left_seq IS NULL AND (o.user_id <> m.user_id OR c.member_count = 1) \
                 AND u.name_key LIKE ? ESCAPE '\\')) \
              ORDER BY c.id",
             user,
@@ -372,20 +372,12 @@ pub fn unread_by_chat(conn: &mut AnyConn, user: UserId) -> Result<Vec<(ChatId, i
     Ok(unread)
 }
 
-/// The members that a command names must exist and be active; those that are not are named in the error.
-pub fn existing_users(
-    conn: &mut AnyConn,
-    field: &'static str,
-    ids: &[UserId],
-) -> Result<Vec<UserId>, StorageError> {
-    let mut ids = ids.to_vec();
-    ids.sort();
-    ids.dedup();
-    let known: Vec<UserId> =
-        super::users::active_cards(conn, &ids)?.into_iter().map(|card| card.id).collect();
+/// Users that a command names must exist and be active; those that do not are named in the error.
+pub fn expect_users(conn: &mut AnyConn, field: &'static str, ids: &[UserId]) -> Result<(), StorageError> {
+    let known: Vec<UserId> = super::users::active_cards(conn, ids)?.into_iter().map(|card| card.id).collect();
     let mut errors = FieldErrors::default();
     for id in ids.iter().filter(|id| known.binary_search(id).is_err()) {
         errors.add(field, format!("Invalid pk \"{id}\" - object does not exist."));
     }
-    if errors.is_empty() { Ok(known) } else { Err(errors.into()) }
+    if errors.is_empty() { Ok(()) } else { Err(errors.into()) }
 }

@@ -47,6 +47,16 @@ impl DatabaseUrl {
         }
     }
 
+    /// Fails where there is no such database, which opening it would make.
+    pub fn expect_there(&self) -> Result<(), OpenError> {
+        match self {
+            Self::Sqlite(path) if !std::path::Path::new(path).exists() => {
+                Err(OpenError::new(path, "there is no such file"))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Opens a connection. Readers may not write, which SQLite then enforces.
     pub fn open(&self, access: Access) -> Result<AnyConn, OpenError> {
         match self {

@@ -84,6 +84,9 @@ pub struct OpenError {
 
 impl OpenError {
     pub(super) fn new(name: &str, reason: impl std::fmt::Display) -> Self {
-        Self { name: name.to_owned(), reason: reason.to_string() }
+        Self {
+            name: name.to_owned(),
+            reason: reason.to_string().split_whitespace().collect::<Vec<_>>().join(" "),
+        }
     }
 }

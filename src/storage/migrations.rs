@@ -31,5 +31,6 @@ where
         return Err("it was made by a newer version of Greenroom".to_owned());
     }
     let ran = conn.run_pending_migrations(migrations).map_err(|error| error.to_string())?;
-    Ok(ran.iter().map(ToString::to_string).collect())
+    let has_run = |version| ran.contains(&version);
+    Ok(known.iter().filter(|m| has_run(m.name().version())).map(|m| m.name().to_string()).collect())
 }

@@ -2,8 +2,8 @@
 
 use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, RunQueryDsl};
 
-use super::{AnyConn, StorageError};
-use crate::schema::settings;
+use super::{AnyConn, StorageError, sql::sql};
+use crate::{model::Timestamp, schema::settings};
 
 /// The value of a setting; `make` gives it where there is none yet. Call it in a transaction that may write.
 pub fn get_or_make(
@@ -20,4 +20,20 @@ pub fn get_or_make(
         .values((settings::name.eq(name), settings::value.eq(&value)))
         .execute(conn)?;
     Ok(value)
+}
+
+/// When a write was last tried for its own sake.
+const LAST_TRIED: &str = "last_tried_write";
+
+/// Writes something, to learn whether that is possible.
+pub fn note_write(conn: &mut AnyConn) -> Result<(), StorageError> {
+    let now = Timestamp::now().to_string();
+    sql!(
+        "INSERT INTO settings (name, value) VALUES (?, ?) \
+         ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        LAST_TRIED,
+        &now
+    )
+    .run(conn)?;
+    Ok(())
 }

@@ -5,7 +5,11 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+    },
     thread::JoinHandle,
 };
 
@@ -40,7 +44,7 @@ enum Entry {
 
 /// The writer's thread. Dropping it finishes what is queued; what comes later is turned down.
 pub struct Writer {
-    queue: SyncSender<Entry>,
+    handle: WriterHandle,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -48,6 +52,7 @@ pub struct Writer {
 #[derive(Clone)]
 pub struct WriterHandle {
     queue: SyncSender<Entry>,
+    is_away: Arc<AtomicBool>,
 }
 
 impl Writer {
@@ -55,22 +60,24 @@ impl Writer {
     pub fn start(url: &DatabaseUrl, rules: Rules) -> Result<Self, OpenError> {
         let mut conn = url.open(Access::Write)?;
         let (queue, jobs) = sync_channel(QUEUE);
+        let handle = WriterHandle { queue, is_away: Arc::default() };
+        let is_away = handle.is_away.clone();
         let thread = std::thread::Builder::new()
             .name("writer".to_owned())
-            .spawn(move || work(&mut conn, &rules, &jobs))
+            .spawn(move || work(&mut conn, &rules, &jobs, &is_away))
             .map_err(|error| OpenError::new(&url.name(), error))?;
-        Ok(Self { queue, thread: Some(thread) })
+        Ok(Self { handle, thread: Some(thread) })
     }
 
     /// A way to the queue.
     pub fn handle(&self) -> WriterHandle {
-        WriterHandle { queue: self.queue.clone() }
+        self.handle.clone()
     }
 }
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        let _ = self.queue.send(Entry::Stop);
+        let _ = self.handle.queue.send(Entry::Stop);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
@@ -92,6 +99,11 @@ impl WriterHandle {
         let (reply, result) = oneshot::channel();
         self.queue(Box::new(Task { work, value: None, reply }));
         result.await.unwrap_or(Err(Refusal::Internal))
+    }
+
+    /// Whether the last transaction failed because the database cannot be written.
+    pub fn is_away(&self) -> bool {
+        self.is_away.load(Ordering::Relaxed)
     }
 
     fn queue(&self, job: Box<dyn Job>) {
@@ -147,7 +159,7 @@ where
     }
 }
 
-fn work(conn: &mut AnyConn, rules: &Rules, entries: &Receiver<Entry>) {
+fn work(conn: &mut AnyConn, rules: &Rules, entries: &Receiver<Entry>, is_away: &AtomicBool) {
     let mut batch = Vec::with_capacity(BATCH);
     let mut is_stopping = false;
     while !is_stopping && let Ok(first) = entries.recv() {
@@ -161,6 +173,10 @@ fn work(conn: &mut AnyConn, rules: &Rules, entries: &Receiver<Entry>) {
             }
         }
         let results = together(conn, rules, &mut batch).unwrap_or_else(|| alone(conn, rules, &mut batch));
+        is_away.store(
+            results.iter().any(|result| matches!(result, Err(StorageError::Away(_)))),
+            Ordering::Relaxed,
+        );
         for (job, result) in batch.drain(..).zip(results) {
             job.settle(result);
         }

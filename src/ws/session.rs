@@ -17,7 +17,7 @@ use crate::{
     auth::Caller,
     chat::{CloseReason, Delivery, Socket, registry::Place, socket::Standing},
     error::ApiError,
-    model::{ChatId, FieldErrors, Refusal, Seq, UserId},
+    model::{ChatId, FieldErrors, Refusal, Seq, Timestamp, UserId},
     server::State,
     storage::chats,
     view::render,
@@ -29,6 +29,9 @@ pub const MAX_FRAME: usize = 64 * 1024;
 /// How often the server pings, and how long it waits for a sign of life after that.
 const PING_EVERY: Duration = Duration::from_secs(25);
 const PONG_WITHIN: Duration = Duration::from_secs(10);
+
+/// Longest time between two looks at whether the credential has ended; timers do not run for weeks.
+const LONGEST_WATCH: Duration = Duration::from_secs(60 * 60);
 
 /// Frames that are no JSON object, of which one may send two.
 const MAX_MALFORMED: u32 = 3;
@@ -80,7 +83,7 @@ impl Actor for Session {
         self.socket = Some(socket.clone());
         self.state.registry.add(socket.clone());
         ctx.run_interval(PING_EVERY, |session, ctx| session.ping(ctx));
-        self.await_expiry(ctx);
+        self.watch_expiry(ctx);
         let start = start(self.state.clone(), socket).into_actor(self);
         ctx.spawn(start.map(|heads, session, ctx| match heads {
             Ok(heads) => session.go_live(heads, ctx),
@@ -158,19 +161,20 @@ impl Session {
         close(ctx, CloseCode::Again, "try again later");
     }
 
-    /// Ends the session when its credential's time is up; it is looked at again then, as it may have been given more.
-    fn await_expiry(&self, ctx: &mut Context) {
-        let Some(left) = self.caller.time_left() else { return };
-        ctx.run_later(left, |session, ctx| {
+    /// When the credential is due to end, looks whether it has, or was renewed.
+    fn watch_expiry(&self, ctx: &mut Context) {
+        let Some(expires_at) = self.caller.expires_at else { return };
+        let left = Duration::from_micros((expires_at.0 - Timestamp::now().0).max(0) as u64);
+        ctx.run_later(left.min(LONGEST_WATCH), |session, ctx| {
             let (state, credential) = (session.state.clone(), session.caller.credential.clone());
             let look = async move { state.identities.caller(&credential).await };
             ctx.spawn(look.into_actor(session).map(|caller, session, ctx| match caller {
+                Ok(None) => close_for(ctx, CloseReason::SignedOut),
                 Ok(Some(caller)) => {
                     session.caller = caller;
-                    session.await_expiry(ctx);
+                    session.watch_expiry(ctx);
                 }
-                Ok(None) => session.on_delivery(Delivery::Close(CloseReason::SignedOut), ctx),
-                Err(refusal) => session.give_up(&refusal, ctx),
+                Err(_) => session.watch_expiry(ctx),
             }));
         });
     }
@@ -206,7 +210,7 @@ impl Handler<Delivery> for Session {
 impl Session {
     fn on_delivery(&mut self, delivery: Delivery, ctx: &mut Context) {
         match delivery {
-            Delivery::Close(reason) => close(ctx, CloseCode::Other(reason.code()), reason.text()),
+            Delivery::Close(reason) => close_for(ctx, reason),
             Delivery::Event { chat, seq, standing, frame } => {
                 if self.is_news(chat, seq, standing) {
                     ctx.text(frame);
@@ -266,7 +270,7 @@ impl StreamHandler<Result<Message, ProtocolError>> for Session {
 /// What every frame of a client has.
 #[derive(Deserialize)]
 struct ClientFrame<'a> {
-    #[serde(rename = "type")]
+    #[serde(rename = "type", default)]
     kind: std::borrow::Cow<'a, str>,
     #[serde(default, borrow)]
     id: Option<&'a serde_json::value::RawValue>,
@@ -306,6 +310,10 @@ fn error_frame(error: &ApiError, id: Option<&serde_json::value::RawValue>) -> St
         frame["id"] = serde_json::to_value(id).unwrap_or_default();
     }
     frame.to_string()
+}
+
+fn close_for(ctx: &mut Context, reason: CloseReason) {
+    close(ctx, CloseCode::Other(reason.code()), reason.text());
 }
 
 /// Says goodbye behind everything that is queued, and ends.

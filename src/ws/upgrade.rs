@@ -11,7 +11,7 @@ use super::session::{MAX_FRAME, Session};
 use crate::{
     auth::gate::{Authenticated, TOKEN_SUBPROTOCOL, subprotocol_token},
     error::ApiError,
-    model::Refusal,
+    model::{Credential, Refusal},
     server::State,
 };
 
@@ -26,7 +26,9 @@ pub async fn upgrade(
     stream: Payload,
 ) -> Result<HttpResponse, actix_web::Error> {
     check_handshake(&request)?;
-    if !state.config.sockets_without_origin && !request.headers().contains_key(ORIGIN) {
+    let rides_on_cookie = matches!(caller.credential, Credential::Session(_));
+    let lacks_origin = !request.headers().contains_key(ORIGIN);
+    if rides_on_cookie && lacks_origin && !state.config.sockets_without_origin {
         return Err(ApiError::CrossSite("a socket needs an Origin.").into());
     }
     if state.is_draining() {

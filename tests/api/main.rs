@@ -4,9 +4,12 @@
 mod support;
 
 mod chats;
+mod counting;
 mod cross_site;
 mod edge;
 mod permissions;
 mod raw;
 mod sign_in;
+mod sockets;
 mod users;
+mod walk;

@@ -126,7 +126,8 @@ CREATE TABLE messages (
     reactions TEXT NOT NULL,
     PRIMARY KEY (chat_id, pos)
 ) WITHOUT ROWID;
-CREATE INDEX messages_by_change ON messages (chat_id, seq);
+-- What changed after it was posted. What was posted since a number is found by place: both rise together.
+CREATE INDEX messages_by_change ON messages (chat_id, seq) WHERE seq > created_seq;
 CREATE INDEX messages_by_sender ON messages (chat_id, sender_id, pos);
 CREATE UNIQUE INDEX messages_by_client_id ON messages (chat_id, sender_id, client_id) WHERE client_id IS NOT NULL;
 

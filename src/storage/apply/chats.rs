@@ -25,17 +25,19 @@ pub enum Made {
 
 /// Makes a chat with its members, the creator as its admin, or finds the dm that there is.
 pub fn create_chat(conn: &mut AnyConn, rules: &Rules, new: &NewChat) -> Result<Made, StorageError> {
-    let mut others = chats::existing_users(conn, "member_ids", &new.members)?;
+    let mut others = new.members.clone();
     others.retain(|user| *user != new.creator);
+    others.sort();
+    others.dedup();
     let partner = others.first().copied().unwrap_or(new.creator);
-    if new.kind == ChatKind::Dm {
-        if others.len() > 1 {
-            let sentence = "A direct message chat is with exactly one other user, or with oneself.";
-            return Err(FieldErrors::of("member_ids", sentence).into());
-        }
-        if let Some(existing) = chats::dm_of(conn, new.creator, partner)? {
-            return Ok(Made::Existing(existing));
-        }
+    let is_pair = new.kind == ChatKind::Dm && others.len() <= 1;
+    if is_pair && let Some(existing) = chats::dm_of(conn, new.creator, partner)? {
+        return Ok(Made::Existing(existing));
+    }
+    chats::expect_users(conn, "member_ids", &others)?;
+    if new.kind == ChatKind::Dm && !is_pair {
+        let sentence = "A direct message chat is with exactly one other user, or with oneself.";
+        return Err(FieldErrors::of("member_ids", sentence).into());
     }
     let title = new.title.as_ref().map(Title::as_str);
     let chat = chats::insert(conn, new.kind, title, 1 + others.len() as i64)?;

@@ -18,10 +18,12 @@ pub(super) fn add(
     users: &[UserId],
 ) -> Result<Done, StorageError> {
     let mut chat = chats::authorized(conn, chat, by, Ability::AddMembers)?.chat;
-    let users = chats::existing_users(conn, "user_ids", users)?;
-    let present = members::among(conn, chat.id, &users)?;
-    let is_present = |user: &UserId| present.iter().any(|member| member.user.id == *user);
-    let new: Vec<UserId> = users.into_iter().filter(|user| !is_present(user)).collect();
+    let mut new = users.to_vec();
+    new.sort();
+    new.dedup();
+    chats::expect_users(conn, "user_ids", &new)?;
+    let present = members::among(conn, chat.id, &new)?;
+    new.retain(|user| present.iter().all(|member| member.user.id != *user));
     if new.is_empty() {
         return Ok(Done::unchanged(Answer::Added(0)));
     }

@@ -1,0 +1,94 @@
+//! Counts over long chats, against counting one by one.
+
+use std::sync::Arc;
+
+use greenroom::{
+    model::{
+        ChatKind, Command, UserId,
+        command::{Action, NewChat},
+        text::{MessageBody, Username},
+    },
+    storage::{
+        Access, AnyConn, DatabaseUrl, Rules, StorageError,
+        apply::{Made, apply, create_chat},
+        chats, check, messages, migrations, tombstones, transaction, unread,
+        users::{self, NewUser},
+    },
+};
+use rand::{RngExt, SeedableRng, rngs::StdRng};
+
+/// More than two levels of blocks.
+const MESSAGES: usize = 9_000;
+
+#[test]
+fn unread_counts_are_exact_among_many_own_and_many_deleted_messages() {
+    let seed: u64 = rand::random();
+    println!("seed {seed}");
+    let folder = tempfile::tempdir().unwrap();
+    let url = DatabaseUrl::parse(&format!("sqlite://{}", folder.path().join("test.db").display())).unwrap();
+    migrations::migrate(&url).unwrap();
+    let mut conn = url.open(Access::Write).unwrap();
+    transaction(&mut conn, |conn| count(conn, &mut StdRng::seed_from_u64(seed))).unwrap();
+}
+
+fn count(conn: &mut AnyConn, random: &mut StdRng) -> Result<(), StorageError> {
+    let rules = Rules { receipts_max_members: 100, content_key: Vec::new() };
+    let people = [user(conn, "ann")?, user(conn, "bob")?];
+    let new = NewChat {
+        kind: ChatKind::Group,
+        title: None,
+        creator: people[0].id(),
+        members: vec![people[1].id()],
+    };
+    let Made::New { snapshot, .. } = create_chat(conn, &rules, &new)? else { panic!("it is new") };
+    let chat = snapshot.chat.id;
+    let mut senders = Vec::new();
+    for _ in 0..MESSAGES {
+        let sender = &people[random.random_range(0..2)];
+        let body = MessageBody::parse("x").unwrap();
+        let action = Action::PostMessage { sender: Arc::new(sender.card()), body, client_id: None };
+        apply(conn, &rules, &Command { chat, by: sender.id(), action })?;
+        senders.push((sender.id(), true));
+    }
+    // Some at random, and one long run that fills whole blocks.
+    let scattered: Vec<usize> = (0..1_500).map(|_| random.random_range(0..MESSAGES)).collect();
+    for index in scattered.into_iter().chain(200..5_200) {
+        let (by, is_live) = senders[index];
+        if is_live {
+            let message = messages::id_at(conn, chat, index as i64 + 1)?.unwrap();
+            apply(conn, &rules, &Command { chat, by, action: Action::DeleteMessage { message } })?;
+            senders[index].1 = false;
+        }
+    }
+    let head = chats::membership(conn, chat, people[0].id())?.unwrap().chat;
+    let marks = [0, 1, 63, 64, 65, 199, 200, 4_095, 4_096, 5_199, 5_200, MESSAGES - 1, MESSAGES];
+    let random_marks: Vec<usize> = (0..200).map(|_| random.random_range(0..=MESSAGES)).collect();
+    for mark in marks.into_iter().chain(random_marks) {
+        for reader in &people {
+            let counted =
+                senders[mark..].iter().filter(|(by, is_live)| *is_live && *by != reader.id()).count();
+            assert_eq!(unread::count(conn, &head, reader.id(), mark as i64)?, counted as i64, "after {mark}");
+        }
+        let live =
+            senders[..mark].iter().rposition(|(_, is_live)| *is_live).map_or(0, |index| index as i64 + 1);
+        assert_eq!(tombstones::last_live_before(conn, chat, mark as i64 + 1)?, live, "before {}", mark + 1);
+    }
+    assert_eq!(check::check(conn)?.differences, Vec::<String>::new());
+    assert_eq!(senders.len() as i64, head.last_pos);
+    Ok(())
+}
+
+fn user(conn: &mut AnyConn, name: &str) -> Result<users::User, StorageError> {
+    let new = NewUser {
+        username: Username::parse(name).unwrap(),
+        password: users::NO_PASSWORD.to_owned(),
+        email: String::new(),
+        first_name: String::new(),
+        last_name: String::new(),
+        avatar_url: String::new(),
+        is_staff: false,
+    };
+    let user = users::create(conn, &new)?;
+    assert!(user.id() > UserId(0));
+    Ok(user)
+}

@@ -1,0 +1,132 @@
+//! Chat actors that fail or retire in the middle of traffic.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use futures_util::future::join_all;
+use serde_json::json;
+use tokio::sync::{Mutex, MutexGuard};
+
+use crate::support::{Listener, Server, User};
+
+/// Failpoints are the whole process's: tests that set them take turns.
+async fn one_at_a_time() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::const_new(());
+    TURN.lock().await
+}
+
+struct Failing(&'static str);
+
+impl Failing {
+    fn with(point: &'static str, actions: &str) -> Self {
+        fail::cfg(point, actions).unwrap();
+        Self(point)
+    }
+}
+
+impl Drop for Failing {
+    fn drop(&mut self) {
+        fail::remove(self.0);
+    }
+}
+
+/// Posts until it is done; the client id sees to it that it is done once.
+async fn posts_surely(user: &User, chat: i64, text: &str) -> i64 {
+    loop {
+        let body = json!({"content": text, "client_id": text});
+        let reply = user.post(&format!("chats/{chat}/messages/"), body).await;
+        match reply.status {
+            200 | 201 => return reply.id(),
+            503 => assert_eq!(reply.header("retry-after"), "1"),
+            _ => panic!("{reply:?}"),
+        }
+    }
+}
+
+/// What a listener hears until it has heard of `count` messages, which must be the numbers of the chat in order.
+async fn hears(listener: &mut Listener, count: usize) -> BTreeSet<i64> {
+    let mut heard = BTreeSet::new();
+    let mut last = 0;
+    while heard.len() < count {
+        let event = listener.receives("new_message").await;
+        let seq = event["seq"].as_i64().unwrap();
+        assert!(seq > last, "{seq} after {last}");
+        last = seq;
+        assert!(heard.insert(event["message"]["id"].as_i64().unwrap()), "twice: {event}");
+    }
+    heard
+}
+
+#[actix_web::test]
+async fn an_actor_that_fails_over_commands_loses_nothing_and_keeps_its_listeners() {
+    let _turn = one_at_a_time().await;
+    let server = Server::start().await;
+    let (ann, bob) = (server.user("ann").await, server.user("bob").await);
+    let chat = ann.group("Team", &[&bob]).await;
+    let mut bobs = bob.listens().await;
+    let _failing = Failing::with("chat-submit", "10%panic");
+    let texts: Vec<String> = (0..100).map(|number| number.to_string()).collect();
+    let posted = join_all(texts.iter().map(|text| posts_surely(&ann, chat, text))).await;
+    assert_eq!(hears(&mut bobs, 100).await, posted.into_iter().collect());
+    assert_eq!(bob.reads(chat).await.len(), 100);
+}
+
+#[actix_web::test]
+async fn an_actor_that_fails_while_it_publishes_does_it_again_and_nobody_hears_twice() {
+    let _turn = one_at_a_time().await;
+    let server = Server::start().await;
+    let (ann, bob) = (server.user("ann").await, server.user("bob").await);
+    let chat = ann.group("Team", &[&bob]).await;
+    let mut bobs = bob.listens().await;
+    for number in 0..30 {
+        let _failing = Failing::with("chat-publish", "1*panic");
+        let message = ann.posts(chat, &number.to_string()).await;
+        assert_eq!(bobs.receives("new_message").await["message"], message);
+    }
+}
+
+#[actix_web::test]
+async fn an_actor_that_cannot_publish_sends_its_listeners_to_load_again() {
+    let _turn = one_at_a_time().await;
+    let server = Server::start().await;
+    let (ann, bob) = (server.user("ann").await, server.user("bob").await);
+    let chat = ann.group("Team", &[&bob]).await;
+    let mut bobs = bob.listens().await;
+    let failing = Failing::with("chat-publish", "2*panic");
+    let reply = ann.post(&format!("chats/{chat}/messages/"), json!({"content": "hi"})).await;
+    assert_eq!(reply.status, 503);
+    assert_eq!(bobs.is_closed().await, 1012);
+    drop(failing);
+    assert_eq!(bob.reads(chat).await, ["hi"]);
+    let mut bobs = bob.listens().await;
+    let message = ann.posts(chat, "again").await;
+    assert_eq!(bobs.receives("new_message").await["message"], message);
+}
+
+#[actix_web::test]
+async fn actors_that_retire_all_the_time_lose_nothing() {
+    let _turn = one_at_a_time().await;
+    // So short that they retire between and amid the requests below.
+    let server = Server::start_with(|config| config.chat_idle = Duration::from_millis(1)).await;
+    let (ann, bob) = (server.user("ann").await, server.user("bob").await);
+    let chat = ann.group("Team", &[&bob]).await;
+    let mut retired = 0;
+    for round in 0..40 {
+        let texts: Vec<String> = (0..5).map(|number| format!("{round}.{number}")).collect();
+        let posted = join_all(texts.iter().map(|text| ann.posts(chat, text))).await;
+        assert_eq!(posted.len(), 5);
+        while server.state.directory.active() > 0 {
+            actix_web::rt::task::yield_now().await;
+        }
+        retired += 1;
+    }
+    assert_eq!(retired, 40);
+    let page = bob.get(&format!("chats/{chat}/messages/?page_size=1")).await;
+    assert_eq!(page.json["count"], 200);
+    // Whoever listens keeps the actor.
+    let mut bobs = bob.listens().await;
+    for number in 0..40 {
+        let message = ann.posts(chat, &number.to_string()).await;
+        assert_eq!(bobs.receives("new_message").await["message"], message);
+    }
+    assert_eq!(server.state.directory.active(), 1);
+}

@@ -1,0 +1,279 @@
+//! The program as an admin meets it: commands, settings, signals.
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    process::{Child, Command, Output, Stdio},
+};
+
+use awc::Client;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::DEADLINE;
+
+/// `greenroom`, without any setting of the environment of the tests.
+fn command(database: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_greenroom"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("GREENROOM_")) {
+        command.env_remove(name);
+    }
+    command.env("GREENROOM_DATABASE_URL", database).stdin(Stdio::null());
+    command
+}
+
+fn run(database: &str, args: &[&str]) -> Output {
+    command(database).args(args).output().unwrap()
+}
+
+/// Runs a command that must succeed, and returns what it prints.
+pub fn greenroom(database: &str, args: &[&str]) -> String {
+    let output = run(database, args);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{args:?}: {text}{}", String::from_utf8_lossy(&output.stderr));
+    text
+}
+
+/// Runs a command that must fail with a code, and returns its one sentence.
+fn fails(database: &str, args: &[&str], code: i32) -> String {
+    let output = run(database, args);
+    let sentence = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(code), "{args:?}: {sentence}");
+    assert_eq!(sentence.trim_end().lines().count(), 1, "{sentence}");
+    assert!(sentence.starts_with("greenroom: "), "{sentence}");
+    sentence
+}
+
+const SERVE: [&str; 5] = ["serve", "--bind", "127.0.0.1:0", "--log", "off"];
+
+/// A `greenroom serve` of its own process; it is killed when it is dropped.
+pub struct Program {
+    child: Child,
+    address: String,
+    client: Client,
+}
+
+impl Program {
+    /// Starts it on a free port and waits until it listens.
+    pub fn serve(database: &str) -> Self {
+        let mut serve = command(database);
+        serve.args(SERVE);
+        Self::start(serve)
+    }
+
+    /// The same, but no file that it writes may become larger than this; SQLite then finds the disk full.
+    pub fn serve_with_file_limit(database: &str, kib: u64) -> Self {
+        let shell = format!("trap '' XFSZ; ulimit -S -f {kib}; exec \"$0\" \"$@\"");
+        let mut serve = Command::new("bash");
+        serve.args(["-c", &shell, env!("CARGO_BIN_EXE_greenroom")]).args(SERVE);
+        serve.env("GREENROOM_DATABASE_URL", database);
+        Self::start(serve)
+    }
+
+    /// Lifts the limit of a running server.
+    pub fn lift_file_limit(&self) {
+        let pid = self.child.id().to_string();
+        assert!(
+            Command::new("prlimit").args(["--pid", &pid, "--fsize=unlimited"]).status().unwrap().success()
+        );
+    }
+
+    fn start(mut serve: Command) -> Self {
+        let mut child = serve.stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        let address = line.trim().strip_prefix("Listening on http://").unwrap_or_else(|| panic!("{line:?}"));
+        let client = Client::builder().timeout(DEADLINE).finish();
+        Self { address: address.to_owned(), child, client }
+    }
+
+    /// Sends a signal by its name.
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
+        assert!(status.unwrap().success());
+    }
+
+    /// Sends a request with a token; `None` where no answer comes back.
+    pub async fn request(
+        &self,
+        method: &str,
+        path: &str,
+        token: &str,
+        body: Option<Value>,
+    ) -> Option<(u16, Value)> {
+        self.request_at(method, &format!("/messages/api/{path}"), token, body).await
+    }
+
+    /// The same for any path of the server.
+    pub async fn request_at(
+        &self,
+        method: &str,
+        path: &str,
+        token: &str,
+        body: Option<Value>,
+    ) -> Option<(u16, Value)> {
+        let url = format!("http://{}{path}", self.address);
+        let request = self.client.request(method.parse().unwrap(), url);
+        let request = request.insert_header(("Authorization", format!("Token {token}")));
+        let sent = match body {
+            Some(body) => request.send_json(&body).await,
+            None => request.send().await,
+        };
+        let mut response = sent.ok()?;
+        let body = response.body().limit(8 << 20).await.ok()?;
+        Some((response.status().as_u16(), serde_json::from_slice(&body).unwrap_or(Value::Null)))
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn database() -> (TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite://{}", folder.path().join("test.db").display());
+    (folder, url)
+}
+
+#[actix_web::test]
+async fn a_demo_fills_an_empty_database_only() {
+    let (_folder, database) = database();
+    assert!(greenroom(&database, &["demo"]).contains("alice"));
+    assert!(fails(&database, &["demo"], 1).contains("has users already"));
+    assert_eq!(greenroom(&database, &["demo", "--if-empty"]), "");
+    let token = greenroom(&database, &["token", "create", "alice"]);
+    let server = Program::serve(&database);
+    let (status, chats) = server.request("GET", "chats/", token.trim(), None).await.unwrap();
+    assert_eq!((status, &chats["count"]), (200, &json!(3)));
+    assert!(greenroom(&database, &["check"]).ends_with(" 0 differences found\n"));
+}
+
+#[test]
+fn users_are_made_listed_and_refused_with_a_sentence() {
+    let (_folder, database) = database();
+    let args = ["user", "create", "ann", "--password", "correct horse", "--first-name", "Ann", "--staff"];
+    greenroom(&database, &args);
+    let list = greenroom(&database, &["user", "list"]);
+    assert_eq!(list, "1\tann\tAnn\t\tstaff\n");
+    let again = fails(&database, &["user", "create", "Ann", "--password", "correct horse"], 1);
+    assert!(again.contains("already exists"), "{again}");
+    assert!(fails(&database, &["user", "create", "bob", "--password", "short"], 1).contains("too short"));
+    assert!(
+        fails(&database, &["user", "create", "b b", "--password", "correct horse"], 1).contains("username")
+    );
+    assert!(fails(&database, &["user", "create", "bob"], 1).contains("--password"));
+    assert!(
+        fails(&database, &["user", "passwd", "nobody", "--password", "correct horse"], 1).contains("nobody")
+    );
+}
+
+#[test]
+fn a_password_can_come_over_standard_input() {
+    let (_folder, database) = database();
+    let mut create = command(&database);
+    create.args(["user", "create", "ann", "--password-stdin"]).stdin(Stdio::piped()).stdout(Stdio::null());
+    let mut child = create.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"correct horse\n").unwrap();
+    assert!(child.wait().unwrap().success());
+}
+
+#[actix_web::test]
+async fn tokens_are_printed_once_listed_and_revoked_while_a_server_runs() {
+    let (_folder, database) = database();
+    greenroom(&database, &["user", "create", "ann", "--password", "correct horse"]);
+    let server = Program::serve(&database);
+    let token = greenroom(&database, &["token", "create", "ann"]).trim().to_owned();
+    assert!(greenroom(&database, &["token", "list", "ann"]).starts_with("1\tmade 20"));
+    assert_eq!(server.request("GET", "users/me/", &token, None).await.unwrap().0, 200);
+    greenroom(&database, &["token", "revoke", "ann", "1"]);
+    // A running server learns of it by itself.
+    while server.request("GET", "users/me/", &token, None).await.unwrap().0 == 200 {}
+    assert!(fails(&database, &["token", "revoke", "ann", "1"], 1).contains("no token 1"));
+}
+
+#[actix_web::test]
+async fn a_deactivated_user_is_shut_out_of_a_running_server() {
+    let (_folder, database) = database();
+    greenroom(&database, &["user", "create", "ann", "--password", "correct horse"]);
+    let token = greenroom(&database, &["token", "create", "ann"]).trim().to_owned();
+    let server = Program::serve(&database);
+    assert_eq!(server.request("GET", "users/me/", &token, None).await.unwrap().0, 200);
+    greenroom(&database, &["user", "deactivate", "ann"]);
+    while server.request("GET", "users/me/", &token, None).await.unwrap().0 == 200 {}
+}
+
+#[test]
+fn bad_settings_stop_the_start_with_one_sentence() {
+    let (folder, database) = database();
+    assert!(fails(&database, &["serve", "--bind", "nowhere"], 2).contains("--bind"));
+    assert!(fails(&database, &["serve", "--workers", "0"], 2).contains("--workers"));
+    assert!(fails(&database, &["serve", "--database-url", "mysql://x"], 2).contains("--database-url"));
+    assert!(fails(&database, &["serve", "--public-url", "example.com"], 2).contains("--public-url"));
+    assert!(fails(&database, &["serve", "--secret-key", "short"], 2).contains("--secret-key"));
+    assert!(fails(&database, &["serve", "--nonsense"], 2).contains("--nonsense"));
+    let missing = format!("sqlite://{}/no/such/folder.db", folder.path().display());
+    assert!(fails(&missing, &["serve"], 1).contains("cannot open"));
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    assert!(fails(&database, &["serve", "--bind", &address], 1).contains("cannot listen on"));
+}
+
+#[test]
+fn help_and_version_are_there() {
+    let (_folder, database) = database();
+    let help = greenroom(&database, &["serve", "--help"]);
+    assert!(help.contains("GREENROOM_TRUSTED_PROXIES") && help.contains("--allow-editing"), "{help}");
+    assert!(greenroom(&database, &["--version"]).starts_with("greenroom 0."));
+    assert_eq!(run(&database, &[]).status.code(), Some(2));
+}
+
+#[test]
+fn migrating_twice_changes_nothing() {
+    let (_folder, database) = database();
+    assert!(greenroom(&database, &["migrate"]).contains("start"));
+    assert!(greenroom(&database, &["migrate"]).contains("is up to date"));
+}
+
+#[actix_web::test]
+async fn a_difference_is_found_and_told_by_the_exit_code() {
+    let (folder, database) = database();
+    greenroom(&database, &["demo"]);
+    let file = folder.path().join("test.db");
+    let spoil = "UPDATE chats SET last_pos = last_pos + 1 WHERE id = 1; DELETE FROM reactions;";
+    spoil_database(&file, spoil);
+    let output = run(&database, &["check"]);
+    let report = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{report}");
+    assert!(report.contains("the last place is 3, counted 2"), "{report}");
+    assert!(report.contains("the reactions of message 2"), "{report}");
+}
+
+fn spoil_database(file: &std::path::Path, sql: &str) {
+    use diesel::{Connection, SqliteConnection, connection::SimpleConnection};
+    SqliteConnection::establish(&file.display().to_string()).unwrap().batch_execute(sql).unwrap();
+}
+
+#[actix_web::test]
+async fn a_terminated_server_says_goodbye_finishes_and_exits_0() {
+    use futures_util::StreamExt;
+    let (_folder, database) = database();
+    greenroom(&database, &["demo"]);
+    let token = greenroom(&database, &["token", "create", "alice"]).trim().to_owned();
+    let mut server = Program::serve(&database);
+    let url = format!("http://{}/messages/ws/", server.address);
+    let socket = server.client.ws(url).set_header("Authorization", format!("Token {token}")).connect().await;
+    let (_, mut socket) = socket.unwrap();
+    let hello = socket.next().await.unwrap().unwrap();
+    assert!(matches!(hello, awc::ws::Frame::Text(_)));
+    server.signal("TERM");
+    let goodbye = socket.next().await.unwrap().unwrap();
+    let awc::ws::Frame::Close(Some(reason)) = goodbye else { panic!("{goodbye:?}") };
+    assert_eq!(u16::from(reason.code), 1001);
+    drop(socket);
+    assert_eq!(server.child.wait().unwrap().code(), Some(0));
+    let mut rest = String::new();
+    server.child.stdout.take().unwrap().read_to_string(&mut rest).unwrap();
+    assert_eq!(rest, "");
+}
