@@ -326,7 +326,10 @@ async fn who_changes_their_own_password_stays_signed_in_there_and_nowhere_else()
     assert_eq!(socket.is_closed().await, 4401);
     there.get("users/me/").await.expect(401);
     here.get("users/me/").await.expect(200);
+    let other = server.staff("second").await;
     here.patch(&path, json!({"is_active": false})).await.expect(200);
+    here.get("users/me/").await.expect(401);
+    other.patch(&path, json!({"is_active": true})).await.expect(200);
     here.get("users/me/").await.expect(401);
 }
 
@@ -380,14 +383,27 @@ async fn a_token_works_wherever_a_session_does() {
 }
 
 #[actix_web::test]
-async fn what_is_no_token_is_refused_whatever_the_cookie_says() {
+async fn a_wrong_token_is_refused_whatever_the_cookie_says() {
     let server = Server::start().await;
     server.user("ann").await;
     let ann = server.signed_in("ann").await;
-    for header in ["Token wrong", "Token ", "Token", "Basic YW5uOmNvcnJlY3QgaG9yc2U="] {
+    for header in ["Token wrong", "token wrong", "Token wrong wrong"] {
         let reply = ann.clone().with("Authorization", header).get("users/me/").await;
         assert_eq!((reply.status, text(&reply).as_str()), (401, NOBODY), "{header}");
     }
+}
+
+#[actix_web::test]
+async fn other_schemes_are_for_others_and_the_cookie_counts() {
+    let server = Server::start().await;
+    server.user("ann").await;
+    let basic = "Basic YW5uOmNvcnJlY3QgaG9yc2U=";
+    let ann = server.signed_in("ann").await.with("Authorization", basic);
+    ann.get("users/me/").await.expect(200);
+    ann.post("chats/", json!({"chat_type": "group"})).await.expect(201);
+    let elsewhere = ann.with("Origin", "https://evil.example");
+    elsewhere.post("chats/", json!({"chat_type": "group"})).await.expect(403);
+    server.anonymous().with("Authorization", basic).get("users/me/").await.expect(401);
 }
 
 #[actix_web::test]
