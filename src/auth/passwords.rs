@@ -71,7 +71,9 @@ fn verify_django(password: &str, stored: &str) -> Option<bool> {
 
 /// argon2id with 19 MiB, two passes, one lane, as OWASP's cheat sheet on password storage recommends.
 fn argon2id() -> Argon2<'static> {
-    Argon2::from(Params::new(19_456, 2, 1, None).expect("the parameters are valid"))
+    // The length is named because a stored hash names it too, and the two are compared.
+    let length = Some(Params::DEFAULT_OUTPUT_LEN);
+    Argon2::from(Params::new(19_456, 2, 1, length).expect("the parameters are valid"))
 }
 
 /// Hashes off the threads that serve, few at a time: a storm of sign-ins must not stop the chats.
