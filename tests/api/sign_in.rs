@@ -543,6 +543,16 @@ async fn djangos_password_hashes_are_taken_over() {
     login(&server.anonymous(), "ann", "Greenroom").await.expect(401);
 }
 
+#[actix_web::test]
+async fn a_hash_that_is_as_it_should_be_is_left_alone() {
+    let server = Server::start().await;
+    let ann = server.user("ann").await;
+    let stored = || beside(&server, |conn| users::find(conn, UserId(ann.id))).unwrap().password;
+    let before = stored();
+    server.signed_in("ann").await;
+    assert_eq!(stored(), before);
+}
+
 async fn open() -> Server {
     Server::start_with(|config| config.registration = Registration::Open).await
 }
