@@ -296,13 +296,16 @@ async fn watch_revocations(state: Data<State>, mut seen: i64) {
     }
 }
 
+/// How often a server looks for deleted chats that nobody told it of.
+const CLEAR_OUT_EVERY: Duration = Duration::from_secs(60);
+
 /// Clears out deleted chats, at the start and whenever there may be one.
 async fn clear_out(state: Data<State>) {
     loop {
         while let Ok(true) = state.writer.run(|conn, _| purge::step(conn)).await {
             actix_rt::task::yield_now().await;
         }
-        state.purge.notified().await;
+        let _ = tokio::time::timeout(CLEAR_OUT_EVERY, state.purge.notified()).await;
     }
 }
 

@@ -20,10 +20,7 @@ use crate::{
         text::Title,
     },
     server::State,
-    storage::{
-        apply::{Made, create_chat},
-        chats::{self, ChatFilter},
-    },
+    storage::chats::{self, ChatFilter},
     view::{ChatView, Perspective},
 };
 
@@ -58,17 +55,10 @@ pub async fn create(state: Data<State>, caller: Authenticated, body: Body) -> An
     if new.kind == ChatKind::Dm && new.title.is_some() && !state.config.allow_renaming_dms {
         return Err(ApiError::FORBIDDEN);
     }
-    let made = state.writer.run(move |conn, rules| create_chat(conn, rules, &new)).await?;
-    match made {
-        Made::Existing(chat) => {
-            Ok(HttpResponse::Ok().json(shown(&state, caller.id(), chat).await?.view(&state)))
-        }
-        Made::New { snapshot, members } => {
-            let chat = snapshot.chat.id;
-            state.directory.announce(*snapshot, members).await?;
-            Ok(HttpResponse::Created().json(shown(&state, caller.id(), chat).await?.view(&state)))
-        }
-    }
+    let (chat, is_new) = state.directory.create(new).await?;
+    let shown = shown(&state, caller.id(), chat).await?;
+    let mut answer = if is_new { HttpResponse::Created() } else { HttpResponse::Ok() };
+    Ok(answer.json(shown.view(&state)))
 }
 
 #[derive(Deserialize)]

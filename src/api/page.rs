@@ -1,5 +1,7 @@
 //! Pages: which one is asked for, and how it is shown.
 
+use std::num::IntErrorKind;
+
 use actix_web::HttpRequest;
 use serde::Serialize;
 use url::form_urlencoded::{Serializer, parse};
@@ -22,10 +24,15 @@ impl Query {
         self.0.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// A parameter that names a place in the order of ids.
+    /// A parameter that names a place in the order of ids. Any integer does; what is too large is beyond all ids.
     pub fn place(&self, name: &'static str) -> Result<Option<i64>, ApiError> {
-        let number = |text: &str| {
-            text.trim().parse().map_err(|_| FieldErrors::of(name, "A valid integer is required.").into())
+        let number = |text: &str| match text.trim().parse::<i64>() {
+            Ok(number) => Ok(number),
+            Err(error) => match error.kind() {
+                IntErrorKind::PosOverflow => Ok(i64::MAX),
+                IntErrorKind::NegOverflow => Ok(i64::MIN),
+                _ => Err(FieldErrors::of(name, "A valid integer is required.").into()),
+            },
         };
         self.get(name).map(number).transpose()
     }

@@ -43,6 +43,8 @@ pub struct ChatActor {
     subscribers: HashMap<SocketId, Arc<Socket>>,
     /// Who is in the chat; loaded when first needed.
     roster: Option<Roster>,
+    /// The latest change of members that was made known; a roster read before it is of no use any more.
+    members_seq: Seq,
     /// What waits for the roster.
     awaiting_roster: Vec<Type>,
     /// Who types, each with the number of their latest sign of it.
@@ -70,6 +72,7 @@ impl ChatActor {
             queued,
             subscribers: HashMap::new(),
             roster: None,
+            members_seq: 0,
             awaiting_roster: Vec::new(),
             typing: HashMap::new(),
             typing_turn: 0,
@@ -194,6 +197,13 @@ impl Accept<Type> for ChatActor {
 
 impl Accept<RosterLoaded> for ChatActor {
     fn accept(&mut self, RosterLoaded(result): RosterLoaded, ctx: &mut Context<Self>) {
+        // Somebody may have gone between the reading and now. A chat that is deleted has no members, and no number.
+        if let Ok((as_of, members)) = &result
+            && *as_of < self.members_seq
+            && !members.is_empty()
+        {
+            return self.load_roster();
+        }
         let waiting = std::mem::take(&mut self.awaiting_roster);
         let refusal = match result {
             Ok((as_of, members)) => {
@@ -312,6 +322,9 @@ impl ChatActor {
                 let frame = frames::chat_deleted(self.chat, seq);
                 self.deliver(Some(seq), Standing::Leaves, &frame, |_| true);
                 self.subscribers.clear();
+                // Nobody is in it any more; who asks again finds that out from storage.
+                self.roster = None;
+                self.members_seq = seq;
             }
             change => {
                 if let Change::MessagePosted { message } = change {
@@ -329,6 +342,7 @@ impl ChatActor {
     /// hears of the chat before anything in it.
     fn fan_out_members(&mut self, event: &Event, change: &MembersChanged) {
         let seq = event.seq;
+        self.members_seq = seq;
         if let Some(roster) = &mut self.roster {
             roster.apply(seq, change);
         }

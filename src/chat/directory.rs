@@ -23,9 +23,13 @@ use super::{
 use crate::{
     model::{
         Change, ChatId, ChatSnapshot, Command, Refusal, Role, UserId,
+        command::NewChat,
         event::{Answer, Done},
     },
-    storage::{Readers, WriterHandle},
+    storage::{
+        Readers, WriterHandle,
+        apply::{Made, create_chat},
+    },
     view::Links,
 };
 
@@ -85,15 +89,36 @@ impl ChatDirectory {
         self.ask(chat, |reply| Type { user, is_typing, reply }).await
     }
 
-    /// Tells a new chat, and so its members, that it has been made.
-    pub async fn announce(
-        self: &Arc<Self>,
-        snapshot: ChatSnapshot,
-        members: Vec<(UserId, Role)>,
-    ) -> Result<Answered, Refusal> {
+    /// Makes a chat, or finds the dm that there is; whether it is new. Its members hear of it as soon as it is durable:
+    /// before anything that happens in it, and also where whoever asked has gone meanwhile.
+    pub async fn create(self: &Arc<Self>, new: NewChat) -> Result<(ChatId, bool), Refusal> {
+        let place = self.commands.clone().try_acquire_owned().map_err(|_| Refusal::Busy)?;
+        let (caller, announced) = oneshot::channel();
+        let (found, made) = oneshot::channel();
+        let directory = self.clone();
+        let settle = move |result: Result<Made, Refusal>| {
+            let result = result.map(|made| match made {
+                Made::Existing(chat) => (chat, false),
+                Made::New { snapshot, members } => {
+                    let chat = snapshot.chat.id;
+                    directory.announce(*snapshot, members, Reply { caller, _place: place });
+                    (chat, true)
+                }
+            });
+            let _ = found.send(result);
+        };
+        self.services.writer.run_then(move |conn, rules| create_chat(conn, rules, &new), settle);
+        let (chat, is_new) = made.await.unwrap_or(Err(Refusal::Internal))?;
+        if is_new {
+            announced.await.unwrap_or(Err(Refusal::Busy))?;
+        }
+        Ok((chat, is_new))
+    }
+
+    fn announce(self: &Arc<Self>, snapshot: ChatSnapshot, members: Vec<(UserId, Role)>, reply: Reply) {
         let chat = snapshot.chat.clone();
         let done = Done::changed(&chat, Answer::Done, Change::ChatCreated { snapshot, members });
-        self.ask(chat.id, |reply| Settled { result: Ok(Arc::new(done)), reply }).await
+        self.send(chat.id, Settled { result: Ok(Arc::new(done)), reply });
     }
 
     /// Lets a socket hear a chat's events. `done` is dropped once it does.

@@ -322,7 +322,8 @@ fn plain_page(
     Ok(rows.into_iter().map(|row| membership_from(user, row)).collect())
 }
 
-/// The ids, in order, of the user's chats in whose title or members' names each word is found.
+/// The ids, in order, of the user's chats in whose title or members' names each word is found. The user's own name
+/// would find them all, so it counts only where nobody else is in the chat and it is the title.
 fn found_by_every_word(conn: &mut AnyConn, user: UserId, words: &[&str]) -> Result<Vec<i64>, StorageError> {
     let mut found: Option<Vec<i64>> = None;
     for word in words {
@@ -331,8 +332,8 @@ fn found_by_every_word(conn: &mut AnyConn, user: UserId, words: &[&str]) -> Resu
             "SELECT c.id FROM members m JOIN chats c ON c.id = m.chat_id \
              WHERE m.user_id = ? AND m.left_seq IS NULL AND (c.title_key LIKE ? ESCAPE '\\' OR EXISTS ( \
                 SELECT 1 FROM members o JOIN users u ON u.id = o.user_id \
-                WHERE o.chat_id = c.id AND o.left_seq IS NULL AND (o.user_id <> m.user_id OR c.member_count = 1) \
-                AND u.name_key LIKE ? ESCAPE '\\')) \
+                WHERE o.chat_id = c.id AND o.left_seq IS NULL \
+                AND (o.user_id <> m.user_id OR c.member_count = 1) AND u.name_key LIKE ? ESCAPE '\\')) \
              ORDER BY c.id",
             user,
             &pattern,

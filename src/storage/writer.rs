@@ -87,7 +87,7 @@ impl Drop for Writer {
 impl WriterHandle {
     /// Queues a command. `settle` is called once, on the writer's thread, when its result is durable.
     pub fn submit(&self, command: Command, settle: impl FnOnce(Result<Done, Refusal>) + Send + 'static) {
-        self.queue(Box::new(CommandJob { command, done: None, settle }));
+        self.run_then(move |conn, rules| apply(conn, rules, &command), settle);
     }
 
     /// Does any other write in a transaction and returns what it came to. `work` may be called twice; what it refuses,
@@ -97,13 +97,25 @@ impl WriterHandle {
         work: impl FnMut(&mut AnyConn, &Rules) -> Result<T, StorageError> + Send + 'static,
     ) -> Result<T, Refusal> {
         let (reply, result) = oneshot::channel();
-        self.queue(Box::new(Task { work, value: None, reply }));
+        self.run_then(work, move |result| {
+            // Nobody waits any more where the client has gone.
+            let _ = reply.send(result);
+        });
         result.await.unwrap_or(Err(Refusal::Internal))
     }
 
     /// Whether the last transaction failed because the database cannot be written.
     pub fn is_away(&self) -> bool {
         self.is_away.load(Ordering::Relaxed)
+    }
+
+    /// The same for what must follow even where the client has gone: `settle` is called as for a command.
+    pub fn run_then<T: Send + 'static>(
+        &self,
+        work: impl FnMut(&mut AnyConn, &Rules) -> Result<T, StorageError> + Send + 'static,
+        settle: impl FnOnce(Result<T, Refusal>) + Send + 'static,
+    ) {
+        self.queue(Box::new(Task { work, value: None, settle }));
     }
 
     fn queue(&self, job: Box<dyn Job>) {
@@ -117,34 +129,16 @@ impl WriterHandle {
     }
 }
 
-struct CommandJob<F> {
-    command: Command,
-    done: Option<Done>,
-    settle: F,
-}
-
-impl<F: FnOnce(Result<Done, Refusal>) + Send> Job for CommandJob<F> {
-    fn attempt(&mut self, conn: &mut AnyConn, rules: &Rules) -> Result<(), StorageError> {
-        self.done = Some(apply(conn, rules, &self.command)?);
-        Ok(())
-    }
-
-    fn settle(self: Box<Self>, result: Result<(), StorageError>) {
-        let Self { done, settle, .. } = *self;
-        let result = result.map_err(StorageError::into_refusal);
-        settle(result.and_then(|()| done.ok_or(Refusal::Internal)));
-    }
-}
-
-struct Task<T, F> {
+struct Task<T, F, S> {
     work: F,
     value: Option<T>,
-    reply: oneshot::Sender<Result<T, Refusal>>,
+    settle: S,
 }
 
-impl<T: Send, F> Job for Task<T, F>
+impl<T: Send, F, S> Job for Task<T, F, S>
 where
     F: FnMut(&mut AnyConn, &Rules) -> Result<T, StorageError> + Send,
+    S: FnOnce(Result<T, Refusal>) + Send,
 {
     fn attempt(&mut self, conn: &mut AnyConn, rules: &Rules) -> Result<(), StorageError> {
         self.value = Some((self.work)(conn, rules)?);
@@ -152,10 +146,9 @@ where
     }
 
     fn settle(self: Box<Self>, result: Result<(), StorageError>) {
-        let Self { value, reply, .. } = *self;
+        let Self { value, settle, .. } = *self;
         let result = result.map_err(StorageError::into_refusal);
-        // Nobody waits any more where the client has gone.
-        let _ = reply.send(result.and_then(|()| value.ok_or(Refusal::Internal)));
+        settle(result.and_then(|()| value.ok_or(Refusal::Internal)));
     }
 }
 

@@ -27,7 +27,7 @@ use greenroom::{
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::sync::oneshot;
+use tokio::{io::AsyncWriteExt, net::TcpStream, sync::oneshot};
 
 /// How long anything may take before a test gives up.
 pub const DEADLINE: Duration = Duration::from_secs(20);
@@ -99,6 +99,21 @@ impl Server {
     /// A person with an account, who asks with a token.
     pub async fn user(&self, name: &str) -> User {
         self.person(name, false).await
+    }
+
+    /// Several people at once: `let [ann, bob] = server.users(["ann", "bob"]).await`.
+    pub async fn users<const N: usize>(&self, names: [&str; N]) -> [User; N] {
+        let people = futures_util::future::join_all(names.map(|name| self.user(name))).await;
+        people.try_into().unwrap_or_else(|_| unreachable!("as many people as names"))
+    }
+
+    /// So many people, named by numbers.
+    pub async fn crowd(&self, count: usize) -> Vec<User> {
+        let mut people = Vec::new();
+        for number in 0..count {
+            people.push(self.user(&format!("user{number:03}")).await);
+        }
+        people
     }
 
     /// A person who may manage users.
@@ -207,6 +222,19 @@ impl Reply {
     pub fn results(&self) -> &Vec<Value> {
         self.json["results"].as_array().unwrap_or_else(|| panic!("no results in {self:?}"))
     }
+
+    /// The ids of a page's results.
+    pub fn ids(&self) -> Vec<i64> {
+        self.results().iter().map(|result| result["id"].as_i64().unwrap()).collect()
+    }
+
+    /// What a 400 says of a field: a list of sentences.
+    #[track_caller]
+    pub fn invalid(&self, field: &str) -> Value {
+        assert_eq!(self.status, 400, "{}", String::from_utf8_lossy(&self.body));
+        assert_eq!(self.json["error"], "Invalid request");
+        self.json["details"][field].clone()
+    }
 }
 
 impl User {
@@ -240,6 +268,24 @@ impl User {
         Reply { status: response.status().as_u16(), headers: response.headers().clone(), body, json }
     }
 
+    /// Sends a request and tears the connection after some turns of doing nothing, without waiting for the answer.
+    pub async fn hangs_up_on(&self, method: &str, path: &str, body: &Value, turns: usize) {
+        let body = body.to_string();
+        let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\n", self.address);
+        for (name, value) in &self.headers {
+            request.push_str(&format!("{name}: {value}\r\n"));
+        }
+        let length = body.len();
+        request
+            .push_str(&format!("Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"));
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        stream.set_zero_linger().unwrap();
+        for _ in 0..turns {
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// Sends a request below the API's base.
     pub async fn call(&self, method: &str, path: &str, body: Option<Value>) -> Reply {
         self.send(method, &format!("/messages/api/{path}"), body).await
@@ -265,6 +311,13 @@ impl User {
         self.call("DELETE", path, None).await
     }
 
+    /// Follows a page's `next` or `previous`.
+    pub async fn follows(&self, link: &Value) -> Reply {
+        let link = link.as_str().expect("there is a link");
+        let path = link.strip_prefix(&format!("http://{}", self.address)).expect("the link leads here");
+        self.send("GET", path, None).await.expect(200)
+    }
+
     /// Opens the dm with somebody.
     pub async fn dm(&self, other: &User) -> i64 {
         self.post("chats/", json!({"chat_type": "dm", "member_ids": [other.id]})).await.id()
@@ -282,6 +335,16 @@ impl User {
         self.post(&format!("chats/{chat}/messages/"), json!({"content": text})).await.expect(201).json
     }
 
+    /// Edits a message and returns it.
+    pub async fn edits(&self, message: &Value, text: &str) -> Value {
+        let path = format!("messages/{}/", message["id"]);
+        self.patch(&path, json!({"content": text})).await.expect(200).json
+    }
+
+    pub async fn deletes(&self, message: &Value) {
+        self.delete(&format!("messages/{}/", message["id"])).await.expect(204);
+    }
+
     /// The chat as this person sees it.
     pub async fn sees(&self, chat: impl Display) -> Value {
         self.get(&format!("chats/{chat}/")).await.expect(200).json
@@ -297,6 +360,25 @@ impl User {
     pub async fn marks_as_read(&self, chat: impl Display) -> i64 {
         let reply = self.post(&format!("chats/{chat}/mark-as-read/"), json!({})).await.expect(200);
         reply.json["marked_count"].as_i64().unwrap()
+    }
+
+    /// Reads up to a message and no further.
+    pub async fn marks_as_read_to(&self, chat: impl Display, message: &Value) -> i64 {
+        let body = json!({"message_id": message["id"]});
+        let reply = self.post(&format!("chats/{chat}/mark-as-read/"), body).await.expect(200);
+        reply.json["marked_count"].as_i64().unwrap()
+    }
+
+    /// Adds people to a group; how many of them were new.
+    pub async fn adds(&self, chat: impl Display, others: &[&User]) -> i64 {
+        let ids: Vec<i64> = others.iter().map(|user| user.id).collect();
+        let reply = self.post(&format!("chats/{chat}/members/add/"), json!({"user_ids": ids})).await;
+        reply.expect(200).json["added_count"].as_i64().unwrap()
+    }
+
+    /// Removes somebody from a group, perhaps oneself.
+    pub async fn removes(&self, chat: impl Display, other: &User) {
+        self.delete(&format!("chats/{chat}/members/{}/remove/", other.id)).await.expect(204);
     }
 
     /// Opens a socket and takes its `hello`.
@@ -320,6 +402,11 @@ impl User {
             Err(error) => panic!("the socket does not open: {error}"),
         }
     }
+}
+
+/// A text as it stands in a path or a query.
+pub fn encoded(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }
 
 /// A socket that waits for events.
