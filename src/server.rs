@@ -102,8 +102,9 @@ impl State {
     }
 }
 
+/// Where the connection comes from; an IPv4 address as such, also where the server listens on IPv6.
 fn peer(request: &HttpRequest) -> IpAddr {
-    request.peer_addr().map_or(IpAddr::from([0, 0, 0, 0]), |address| address.ip())
+    request.peer_addr().map_or(IpAddr::from([0, 0, 0, 0]), |address| address.ip().to_canonical())
 }
 
 /// Why a server did not start, in one sentence.
@@ -174,9 +175,12 @@ impl Server {
             draining: AtomicBool::new(false),
             config,
         });
+        // Before anybody is let in, so that no news of theirs is taken for old.
+        let seen = state.readers.ask_one(revocations::latest).await;
+        let seen = seen.map_err(|_| StartError::Prepare("it cannot be read".to_owned()))?;
         let (address, handle, serving) = serve(&state, keys.cookie)?;
         let tasks = vec![
-            actix_rt::spawn(watch_revocations(state.clone())),
+            actix_rt::spawn(watch_revocations(state.clone(), seen)),
             actix_rt::spawn(clear_out(state.clone())),
             actix_rt::spawn(sweep(state.clone())),
             actix_rt::spawn(watch_sockets(state.clone())),
@@ -287,22 +291,13 @@ impl Keys {
 /// How often a server looks for credentials that others ended: the command line, or another node.
 const WATCH_EVERY: Duration = Duration::from_secs(1);
 
-async fn watch_revocations(state: Data<State>) {
-    let mut seen = None;
+async fn watch_revocations(state: Data<State>, mut seen: i64) {
     loop {
         let after = seen;
-        let news = state.readers.ask_one(move |conn| match after {
-            None => Ok((revocations::latest(conn)?, Vec::new())),
-            Some(after) => {
-                let news = revocations::since(conn, after)?;
-                Ok((news.last().map_or(after, |(id, _)| *id), news))
-            }
-        });
-        if let Ok((latest, news)) = news.await {
-            seen = Some(latest);
-            for (_, user) in news {
-                state.identities.recheck(user).await;
-            }
+        let news = state.readers.ask_one(move |conn| revocations::since(conn, after)).await;
+        for (id, user) in news.unwrap_or_default() {
+            state.identities.recheck(user).await;
+            seen = id;
         }
         actix_rt::time::sleep(WATCH_EVERY).await;
     }

@@ -44,6 +44,7 @@ pub async fn login(state: Data<State>, session: Session, request: HttpRequest, b
     let username = errors.note("username", fields.username.text());
     let password = errors.note("password", fields.password.text());
     let (Some(username), Some(password)) = (username, password) else { return Err(errors.into()) };
+    let username = username.trim().to_owned();
 
     let address = state.client_address(&request);
     let attempt = state
@@ -70,8 +71,7 @@ pub async fn login(state: Data<State>, session: Session, request: HttpRequest, b
 
 /// The active user with this name and password.
 async fn verified(state: &State, username: String, password: String) -> Result<Option<User>, Refusal> {
-    let name = username.trim().to_owned();
-    let user = state.readers.ask_one(move |conn| users::by_username(conn, &name)).await?;
+    let user = state.readers.ask_one(move |conn| users::by_username(conn, &username)).await?;
     let user = user.filter(|user| user.is_active);
     let stored = user.as_ref().map(|user| user.password.clone());
     let verdict = state.hasher.verify(password, stored.clone()).await?;

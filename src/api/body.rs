@@ -5,6 +5,7 @@ use std::{future::Future, pin::Pin, time::Duration};
 use actix_web::{
     FromRequest, HttpMessage, HttpRequest,
     dev::Payload,
+    http::header::CONTENT_LENGTH,
     web::{Bytes, BytesMut},
 };
 use futures_util::StreamExt;
@@ -42,11 +43,19 @@ impl FromRequest for Body {
     type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let kind = match request.content_type() {
-            "application/json" => Kind::Json,
-            "application/x-www-form-urlencoded" => Kind::Form,
-            other => Kind::Other(other.to_owned()),
+        let content_type = request.content_type();
+        let kind = if content_type.eq_ignore_ascii_case("application/json") {
+            Kind::Json
+        } else if content_type.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+            Kind::Form
+        } else {
+            Kind::Other(content_type.to_owned())
         };
+        let declared =
+            request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+        if declared.is_some_and(|length: usize| length > MAX_BYTES) {
+            return Box::pin(async { Ok(Self { kind, bytes: Err(ApiError::BodyTooLarge) }) });
+        }
         let payload = payload.take();
         Box::pin(async move {
             let bytes = timeout(PATIENCE, read(payload)).await.unwrap_or(Err(ApiError::BodyTooSlow));

@@ -1,13 +1,14 @@
-//! Ids in paths. What cannot be an id is like one that does not exist.
+//! Ids in paths. What cannot be an id is like one that does not exist: it is looked for, and its request is read to the
+//! end, so that no answer tells the two apart.
 
-use std::future::{Ready, ready};
+use std::{
+    convert::Infallible,
+    future::{Ready, ready},
+};
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload};
 
-use crate::{
-    error::ApiError,
-    model::{ChatId, MessageId, UserId},
-};
+use crate::model::{ChatId, MessageId, UserId};
 
 /// The id of the path's segment `{chat}`, `{message}` or `{user}`.
 pub struct Id<T>(pub T);
@@ -16,6 +17,8 @@ pub struct Id<T>(pub T);
 pub trait PathId: Sized {
     /// The name of its segment.
     const SEGMENT: &'static str;
+    /// An id that is never given out.
+    const NOBODYS: Self;
 
     fn parse(text: &str) -> Option<Self>;
 }
@@ -24,6 +27,7 @@ macro_rules! path_id {
     ($($type:ident => $segment:literal),*) => {
         $(impl PathId for $type {
             const SEGMENT: &'static str = $segment;
+            const NOBODYS: Self = Self(0);
 
             fn parse(text: &str) -> Option<Self> {
                 $type::parse(text)
@@ -34,11 +38,11 @@ macro_rules! path_id {
 path_id!(ChatId => "chat", MessageId => "message", UserId => "user");
 
 impl<T: PathId> FromRequest for Id<T> {
-    type Error = ApiError;
-    type Future = Ready<Result<Self, ApiError>>;
+    type Error = Infallible;
+    type Future = Ready<Result<Self, Infallible>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let id = request.match_info().get(T::SEGMENT).and_then(T::parse);
-        ready(id.map(Self).ok_or(ApiError::NOT_FOUND))
+        ready(Ok(Self(id.unwrap_or(T::NOBODYS))))
     }
 }

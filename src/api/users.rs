@@ -206,7 +206,7 @@ pub async fn update(state: Data<State>, caller: Authenticated, user: Id<UserId>,
         user.is_active = change.is_active.unwrap_or(user.is_active);
         users::update(conn, &user)?;
         if hash.is_some() || !user.is_active {
-            sessions::end_all(conn, id, spared.as_deref())?;
+            sessions::end_all(conn, id, spared.as_deref().filter(|_| user.is_active))?;
         }
         if !user.is_active {
             tokens::revoke_all(conn, id)?;

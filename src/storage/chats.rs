@@ -261,7 +261,9 @@ pub fn page(
     limit: i64,
 ) -> Result<(i64, Vec<(ChatSnapshot, Viewer)>), StorageError> {
     let search = fold(&filter.search);
-    let words: Vec<&str> = search.split_whitespace().collect();
+    let mut words: Vec<&str> = search.split_whitespace().collect();
+    words.sort();
+    words.dedup();
     let (count, page) = if words.is_empty() {
         (count(conn, user, filter.kind)?, plain_page(conn, user, filter.kind, skip, limit)?)
     } else {
@@ -322,11 +324,20 @@ fn plain_page(
     Ok(rows.into_iter().map(|row| membership_from(user, row)).collect())
 }
 
+/// Different words that a search may have; each costs a query. More are found nowhere.
+const MOST_WORDS: usize = 32;
+
 /// The ids, in order, of the user's chats in whose title or members' names each word is found. The user's own name
 /// would find them all, so it counts only where nobody else is in the chat and it is the title.
 fn found_by_every_word(conn: &mut AnyConn, user: UserId, words: &[&str]) -> Result<Vec<i64>, StorageError> {
+    if words.len() > MOST_WORDS {
+        return Ok(Vec::new());
+    }
     let mut found: Option<Vec<i64>> = None;
     for word in words {
+        if found.as_ref().is_some_and(Vec::is_empty) {
+            break;
+        }
         let pattern = like_pattern(word);
         let rows = sql!(
             "SELECT c.id FROM members m JOIN chats c ON c.id = m.chat_id \

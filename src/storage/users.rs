@@ -239,8 +239,18 @@ fn rank(query: &str, name_key: &str, email_key: &str) -> u8 {
     }
 }
 
+/// Longest word, in bytes, that is looked for: no name or title is longer, and the databases take no pattern of any length.
+const LONGEST_WORD: usize = 16_000;
+
+/// A pattern that no text fits, since none is a control character.
+const NOWHERE: &str = "\u{1}";
+
 /// A LIKE pattern for texts that contain `word`, whose wildcards are plain characters.
 pub(super) fn like_pattern(word: &str) -> String {
+    // No text has a NUL in it, which would end the pattern.
+    if word.len() > LONGEST_WORD || word.contains('\0') {
+        return NOWHERE.to_owned();
+    }
     let mut pattern = String::with_capacity(word.len() + 2);
     pattern.push('%');
     for c in word.chars() {

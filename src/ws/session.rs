@@ -37,7 +37,8 @@ pub const MAX_FRAME: usize = 64 * 1024;
 const PING_EVERY: Duration = Duration::from_secs(25);
 const PONG_WITHIN: Duration = Duration::from_secs(10);
 
-/// Longest time between two looks at whether the credential has ended; timers do not run for weeks.
+/// Shortest and longest time between two looks at whether the credential has ended; timers do not run for weeks.
+const SHORTEST_WATCH: Duration = Duration::from_millis(100);
 const LONGEST_WATCH: Duration = Duration::from_secs(60 * 60);
 
 /// Frames that are no JSON object, of which one may send two.
@@ -193,7 +194,8 @@ impl Session {
     fn watch_expiry(&self, ctx: &mut Context) {
         let Some(expires_at) = self.caller.expires_at else { return };
         let left = Duration::from_micros((expires_at.0 - Timestamp::now().0).max(0) as u64);
-        ctx.run_later(left.min(LONGEST_WATCH), |session, ctx| {
+        // Where storage is away at that moment, it looks again a little later.
+        ctx.run_later(left.clamp(SHORTEST_WATCH, LONGEST_WATCH), |session, ctx| {
             let (state, credential) = (session.state.clone(), session.caller.credential.clone());
             let look = async move { state.identities.caller(&credential).await };
             ctx.spawn(look.into_actor(session).map(|caller, session, ctx| match caller {

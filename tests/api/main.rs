@@ -5,10 +5,16 @@ mod support;
 
 mod chats;
 mod counting;
+mod cross_site;
+mod edge;
 mod frames;
 mod markers;
 mod members;
 mod messages;
+mod permissions;
+mod raw;
 mod reactions;
+mod sign_in;
 mod sockets;
+mod users;
 mod walk;
