@@ -13,7 +13,6 @@ use serde::Deserialize;
 use super::{
     Answer,
     body::Body,
-    fields::Field,
     page::Query,
     users::{UserFields, own_view},
 };
@@ -21,6 +20,7 @@ use crate::{
     auth::{cross_site, passwords::Verdict, sessions::USER},
     config::Registration,
     error::ApiError,
+    input::Field,
     model::{FieldErrors, Refusal},
     server::State,
     storage::users::{self, User},

@@ -3,11 +3,13 @@
 use std::ops::RangeInclusive;
 
 use super::{
-    AnyConn, StorageError,
+    AnyConn, Rules, StorageError, chats, members,
     sql::sql,
     users::{card, card_columns},
 };
-use crate::model::{Chat, ChatId, Message, MessageId, Pos, Seq, Timestamp, UserId};
+use crate::model::{
+    Chat, ChatId, Message, MessageId, Pos, Refusal, Seq, Timestamp, UserId, permission::Ability,
+};
 
 /// The columns of a message in the order of [`MessageRow`], the sender's card last.
 macro_rules! message_columns {
@@ -272,4 +274,19 @@ pub fn by_client_id(
     )
     .first::<(i64, Option<Vec<u8>>)>(conn)?;
     Ok(row.map(|(pos, content_hash)| Posted { pos, content_hash }))
+}
+
+/// A message that a user may see, with its readers.
+pub fn visible(
+    conn: &mut AnyConn,
+    rules: &Rules,
+    user: UserId,
+    id: MessageId,
+) -> Result<Message, StorageError> {
+    let (chat, pos) = locate(conn, id)?.ok_or(Refusal::NotFound)?;
+    let chat = chats::authorized(conn, chat, user, Ability::TakePart)?.chat;
+    let message = at(conn, chat.id, pos)?.filter(|message| !message.is_deleted);
+    let mut message = message.ok_or(Refusal::NotFound)?;
+    message.note_readers(&members::readers(conn, &chat, rules.receipts_max_members)?);
+    Ok(message)
 }

@@ -1,5 +1,6 @@
 //! Sockets: the only code that knows actix-web-actors.
 
+mod commands;
 mod flood;
 mod guard;
 mod session;

@@ -12,18 +12,17 @@ use actix_web::web::Data;
 use actix_web_actors::ws::{self, CloseCode, Message, ProtocolError, WebsocketContext};
 use bytes::BytesMut;
 use bytestring::ByteString;
-use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde::Serialize;
 use tokio::sync::mpsc;
 
 use super::{
+    commands::{Answer, ClientFrame, Malformed, UNDER_WAY, carry_out, error_frame},
     flood::Allowance,
     guard::{SharedVerdict, Verdict},
 };
 use crate::{
     auth::Caller,
     chat::{CloseReason, Delivery, Socket, Wire, registry::Place, socket::Standing},
-    error::ApiError,
     model::{ChatId, FieldErrors, Refusal, Seq, Timestamp, UserId},
     server::State,
     storage::chats,
@@ -55,6 +54,8 @@ pub struct Session {
     wire: Option<Wire>,
     verdict: SharedVerdict,
     allowance: Allowance,
+    /// To the task that carries out this socket's commands.
+    commands: Option<mpsc::Sender<ClientFrame>>,
     /// The message that comes in fragments, as far as it has come; the guard bounds it.
     fragments: Option<BytesMut>,
     last_heard: Instant,
@@ -82,6 +83,7 @@ impl Session {
             wire,
             verdict,
             allowance: Allowance::new(state.config.socket_commands_per_second, now),
+            commands: None,
             fragments: None,
             state,
             caller,
@@ -235,6 +237,14 @@ impl Handler<Delivery> for Session {
     }
 }
 
+impl Handler<Answer> for Session {
+    type Result = ();
+
+    fn handle(&mut self, Answer(frame): Answer, ctx: &mut Context) {
+        ctx.text(frame);
+    }
+}
+
 impl Session {
     fn on_delivery(&mut self, delivery: Delivery, ctx: &mut Context) {
         match delivery {
@@ -303,15 +313,6 @@ impl StreamHandler<Result<Message, ProtocolError>> for Session {
 const NOT_UTF8: &str = "text is not UTF-8";
 const BROKEN_FRAME: &str = "broken frame";
 
-/// What every frame of a client has.
-#[derive(Deserialize)]
-struct ClientFrame<'a> {
-    #[serde(rename = "type", default)]
-    kind: std::borrow::Cow<'a, str>,
-    #[serde(default, borrow)]
-    id: Option<&'a serde_json::value::RawValue>,
-}
-
 impl Session {
     fn on_fragment(&mut self, fragment: Item, ctx: &mut Context) {
         match (fragment, self.fragments.take()) {
@@ -345,18 +346,22 @@ impl Session {
     }
 
     fn on_client_frame(&mut self, text: &str, ctx: &mut Context) {
-        let is_object = text.trim_start().starts_with('{');
-        let frame = serde_json::from_str::<ClientFrame>(text).ok().filter(|_| is_object);
-        match frame {
-            Some(frame) if frame.kind == "ping" => {
-                ctx.text(json!({ "type": "pong", "id": frame.id }).to_string());
-            }
-            Some(frame) => {
-                let sentence = format!("\"{}\" is not a valid choice.", frame.kind);
-                let error = ApiError::from(FieldErrors::of("type", sentence));
-                ctx.text(error_frame(&error, frame.id));
-            }
-            None => self.on_malformed(ctx),
+        match ClientFrame::parse(text) {
+            Ok(frame) if frame.is_ping() => ctx.text(frame.pong()),
+            Ok(frame) => self.on_command(frame, ctx),
+            Err(Malformed) => self.on_malformed(ctx),
+        }
+    }
+
+    /// Hands a command to the task that carries them out, which is started by the first.
+    fn on_command(&mut self, frame: ClientFrame, ctx: &mut Context) {
+        let commands = self.commands.get_or_insert_with(|| {
+            let (commands, frames) = mpsc::channel(UNDER_WAY);
+            actix_rt::spawn(carry_out(self.state.clone(), self.caller.clone(), frames, ctx.address()));
+            commands
+        });
+        if commands.try_send(frame).is_err() {
+            close(ctx, CloseCode::Again, "too many commands under way");
         }
     }
 
@@ -367,16 +372,6 @@ impl Session {
         }
         ctx.text(error_frame(&FieldErrors::whole("A frame is a JSON object with a type.").into(), None));
     }
-}
-
-fn error_frame(error: &ApiError, id: Option<&serde_json::value::RawValue>) -> String {
-    let mut frame = error.body();
-    frame["type"] = "error".into();
-    frame["status"] = actix_web::ResponseError::status_code(error).as_u16().into();
-    if let Some(id) = id {
-        frame["id"] = serde_json::to_value(id).unwrap_or_default();
-    }
-    frame.to_string()
 }
 
 fn close_for(ctx: &mut Context, reason: CloseReason) {

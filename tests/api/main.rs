@@ -4,6 +4,7 @@
 mod support;
 
 mod chats;
+mod commands;
 mod counting;
 mod cross_site;
 mod edge;
