@@ -12,6 +12,7 @@ pub mod cli;
 pub mod config;
 pub mod edge;
 pub mod error;
+pub mod feed;
 pub mod input;
 pub mod model;
 pub mod requests;

@@ -1,6 +1,6 @@
 //! What clients ask over a socket: parsed, carried out in the order sent, each answered with `ack` or `error`.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use actix::{Addr, Message};
 use actix_web::{ResponseError, web::Data};
@@ -10,11 +10,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 
-use super::session::Session;
+use super::{resume::Resume, session::Session};
 use crate::{
     auth::Caller,
     chat::Answered,
     error::ApiError,
+    feed::Heads,
     input::{EditFields, Field, MarkFields, PostFields, ReactFields, TypingFields},
     model::{
         ChatId, FieldErrors, MessageId, Refusal,
@@ -48,6 +49,10 @@ pub struct ClientFrame {
     action: Field,
     #[serde(default)]
     is_typing: Field,
+    #[serde(default)]
+    chats: Option<BTreeMap<String, Field>>,
+    #[serde(default)]
+    more: Field,
 }
 
 /// A frame that is no JSON object.
@@ -75,6 +80,29 @@ impl ClientFrame {
     /// The answer to a ping.
     pub fn pong(&self) -> ByteString {
         render(&AnswerFrame { kind: "pong", id: self.id.as_deref(), answer: () })
+    }
+
+    pub fn is_resume(&self) -> bool {
+        self.kind() == "resume"
+    }
+
+    /// How far the client has heard. An id that is none is like a chat that one is not in; it cannot be told of.
+    pub fn resume(&self) -> Result<Resume, ApiError> {
+        let chats = self.chats.as_ref().ok_or_else(|| FieldErrors::of("chats", REQUIRED))?;
+        let mut heads = Heads::new();
+        for (chat, seq) in chats {
+            let Ok(Some(seq)) = seq.optional_integer() else {
+                return Err(FieldErrors::of("chats", "A valid integer is required.").into());
+            };
+            heads.extend(ChatId::parse(chat).map(|chat| (chat, seq)));
+        }
+        let more = self.more.is_given() && self.more.boolean().unwrap_or(false);
+        Ok(Resume { id: self.id.clone(), chats: heads, more })
+    }
+
+    /// An error in answer to this frame.
+    pub fn error(&self, error: &ApiError) -> ByteString {
+        error_frame(error, self.id.as_deref())
     }
 
     /// Whether what it asks for is on its way at once. Where something has to be looked up first, whatever is sent
@@ -123,6 +151,11 @@ enum Ack {
     Reacted { action: &'static str, emoji: &'static str, message_id: MessageId },
     Marked { marked_count: i64 },
     Done {},
+}
+
+/// An `ack`, with what it bears.
+pub fn ack_frame(id: Option<&RawValue>, answer: impl Serialize) -> ByteString {
+    render(&AnswerFrame { kind: "ack", id, answer })
 }
 
 /// An `error`: the status as REST has it, and the body.
@@ -187,7 +220,7 @@ pub async fn carry_out(
 async fn answer(state: Data<State>, caller: Arc<Caller>, frame: ClientFrame) -> ByteString {
     let id = frame.id.clone();
     match carry_out_one(&state, &caller, frame).await {
-        Ok(answer) => render(&AnswerFrame { kind: "ack", id: id.as_deref(), answer }),
+        Ok(answer) => ack_frame(id.as_deref(), answer),
         Err(error) => error_frame(&error, id.as_deref()),
     }
 }

@@ -3,6 +3,7 @@
 mod commands;
 mod flood;
 mod guard;
+mod resume;
 mod session;
 mod upgrade;
 

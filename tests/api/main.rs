@@ -15,6 +15,7 @@ mod messages;
 mod permissions;
 mod raw;
 mod reactions;
+mod resume;
 mod sign_in;
 mod sockets;
 mod users;
