@@ -161,6 +161,7 @@ struct Observer {
 #[derive(Default)]
 struct Known {
     seq: i64,
+    is_loaded: bool,
     title: Value,
     messages: BTreeMap<i64, Value>,
     /// By id: role and last read message.
@@ -214,16 +215,20 @@ impl Observer {
         let known = self.chats.get_mut(&id).unwrap_or_else(|| panic!("not known: {event}"));
         assert!(seq.unwrap() > known.seq, "{event} after {}", known.seq);
         known.seq = seq.unwrap();
-        known.apply(event);
+        if known.is_loaded {
+            known.apply(event);
+        }
     }
 
     /// Loads a chat as a client would; copies with a higher number win whatever comes later.
     async fn load(&mut self, user: &User, id: i64) {
         let (chat, page) = (user.get(&format!("chats/{id}/")).await, messages(user, id).await);
-        if chat.status == 404 {
+        let known = self.chats.get_mut(&id).unwrap();
+        // They may have been removed by now, of which they hear next; until then there is nothing to keep up to date.
+        known.is_loaded = chat.status == 200;
+        if !known.is_loaded {
             return;
         }
-        let known = self.chats.get_mut(&id).unwrap();
         known.title = chat.json["title"].clone();
         known.members = members(&chat.json);
         known.messages = page;
