@@ -1,7 +1,6 @@
 //! One socket: its user, what it has heard of each chat, its heartbeat.
 
 use std::{
-    collections::VecDeque,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -12,34 +11,27 @@ use actix_web::web::Data;
 use actix_web_actors::ws::{self, CloseCode, Message, ProtocolError, WebsocketContext};
 use bytes::BytesMut;
 use bytestring::ByteString;
-use serde::Serialize;
 use tokio::sync::mpsc;
 
 use super::{
     commands::{Answer, ClientFrame, Malformed, UNDER_WAY, carry_out, error_frame},
     flood::Allowance,
     guard::{SharedVerdict, Verdict},
-    resume::Resume,
+    resume::{Phase, Resuming, Wishes, start},
 };
 use crate::{
     auth::Caller,
     chat::{CloseReason, Delivery, Socket, Wire, registry::Place, socket::Standing},
-    feed::{self, Heads, Missed, Only},
-    model::{ChatId, FieldErrors, Refusal, Seq, Timestamp, UserId},
+    model::{ChatId, FieldErrors, Refusal, Seq, Timestamp},
     server::State,
-    storage::chats,
-    view::render,
 };
 
 /// Largest frame that a client may send, in bytes.
 pub const MAX_FRAME: usize = 64 * 1024;
 
 /// How often the server pings, and how long it waits for a sign of life after that.
-const PING_EVERY: Duration = Duration::from_secs(25);
+pub(super) const PING_EVERY: Duration = Duration::from_secs(25);
 const PONG_WITHIN: Duration = Duration::from_secs(10);
-
-/// How long a socket that wants to resume may take to say from where.
-const RESUME_WITHIN: Duration = Duration::from_secs(5);
 
 /// Shortest and longest time between two looks at whether the credential has ended; timers do not run for weeks.
 const SHORTEST_WATCH: Duration = Duration::from_millis(100);
@@ -50,15 +42,15 @@ const MAX_MALFORMED: u32 = 3;
 
 /// The actor of one socket.
 pub struct Session {
-    state: Data<State>,
-    caller: Arc<Caller>,
+    pub(super) state: Data<State>,
+    pub(super) caller: Arc<Caller>,
     /// Given back when the session ends.
     _place: Place,
     socket: Option<Arc<Socket>>,
-    phase: Phase,
-    wishes: Wishes,
-    has_subscribed: bool,
-    resuming: Resuming,
+    pub(super) phase: Phase,
+    pub(super) wishes: Wishes,
+    pub(super) has_subscribed: bool,
+    pub(super) resuming: Resuming,
     wire: Option<Wire>,
     verdict: SharedVerdict,
     allowance: Allowance,
@@ -68,33 +60,6 @@ pub struct Session {
     fragments: Option<BytesMut>,
     last_heard: Instant,
     malformed: u32,
-}
-
-/// A socket first subscribes and then reads where its chats are, so that it misses nothing between the two.
-enum Phase {
-    /// What is delivered waits: until the heads are known, or until what was missed has been sent.
-    Waiting(Vec<Delivery>),
-    /// The number of the latest change that went out, for each chat of the user.
-    Live(Heads),
-}
-
-/// How a client wants its socket, by the handshake's query.
-#[derive(Debug, Default)]
-pub struct Wishes {
-    /// The chats that it is to carry.
-    pub only: Only,
-    /// Whether live events wait for a `resume`.
-    pub resumes: bool,
-}
-
-/// How far the client has heard, while it tells so and until it is caught up with.
-#[derive(Default)]
-struct Resuming {
-    /// From the parts so far.
-    known: Heads,
-    /// Whole ones that wait for their turn, each with its last part, which is answered.
-    whole: VecDeque<(Heads, Resume)>,
-    is_under_way: bool,
 }
 
 impl Session {
@@ -129,7 +94,7 @@ impl Session {
 
 // How it starts, and how it ends.
 
-type Context = WebsocketContext<Session>;
+pub(super) type Context = WebsocketContext<Session>;
 
 impl Actor for Session {
     type Context = Context;
@@ -164,121 +129,8 @@ impl Actor for Session {
     }
 }
 
-/// Subscribes to the user's chats and returns where they are. The registry knows the socket already, so a chat that
-/// somebody adds the user to meanwhile subscribes it by itself.
-async fn start(state: Data<State>, socket: Arc<Socket>, only: Only) -> Result<Heads, Refusal> {
-    // Whoever was signed out between the handshake and now has no socket to be closed yet.
-    let caller = state.identities.caller(&socket.credential).await?;
-    if caller.is_none() {
-        socket.close(CloseReason::SignedOut);
-        return Ok(Heads::new());
-    }
-    let user = socket.user;
-    let before = feed::heads(&state, user, &only).await?;
-    let (done, mut all_done) = mpsc::channel(1);
-    for chat in before.keys() {
-        state.directory.subscribe(*chat, socket.clone(), done.clone());
-    }
-    drop(done);
-    // It ends when every chat has dropped its end.
-    let _ = all_done.recv().await;
-    let heads = feed::heads(&state, user, &only).await?;
-    for chat in before.keys().filter(|chat| !heads.contains_key(chat)) {
-        state.directory.unsubscribe(*chat, socket.id);
-    }
-    Ok(heads)
-}
-
-#[derive(Serialize)]
-#[serde(tag = "type", rename = "hello")]
-struct Hello<'a> {
-    user_id: UserId,
-    server_version: &'static str,
-    heartbeat_seconds: u64,
-    chats: &'a Heads,
-}
-
 impl Session {
-    /// From now on nothing is missed: what comes is delivered, and waits here.
-    fn on_subscribed(&mut self, heads: Heads, ctx: &mut Context) {
-        self.has_subscribed = true;
-        ctx.text(render(&Hello {
-            user_id: self.caller.id(),
-            server_version: env!("CARGO_PKG_VERSION"),
-            heartbeat_seconds: PING_EVERY.as_secs(),
-            chats: &heads,
-        }));
-        if !self.wishes.resumes {
-            return self.go_live(heads, ctx);
-        }
-        if !self.resuming.whole.is_empty() {
-            return self.catch_up(ctx);
-        }
-        ctx.run_later(RESUME_WITHIN, |session, ctx| {
-            if session.wishes.resumes {
-                close(ctx, CloseCode::Policy, "no resume came");
-            }
-        });
-    }
-
-    /// A part of how far the client has heard; the last one is acted upon.
-    fn on_resume(&mut self, resume: Resume, ctx: &mut Context) {
-        self.resuming.known.extend(&resume.chats);
-        if resume.more {
-            return;
-        }
-        self.wishes.resumes = true;
-        self.resuming.whole.push_back((std::mem::take(&mut self.resuming.known), resume));
-        if self.has_subscribed && !self.resuming.is_under_way {
-            self.catch_up(ctx);
-        }
-    }
-
-    /// Reads and sends what was missed, while what is delivered waits.
-    fn catch_up(&mut self, ctx: &mut Context) {
-        let Some((known, resume)) = self.resuming.whole.pop_front() else { return };
-        self.resuming.is_under_way = true;
-        // The handshake's wish has come true, whatever else comes.
-        self.wishes.resumes = false;
-        if let Phase::Live(_) = self.phase {
-            self.phase = Phase::Waiting(Vec::new());
-        }
-        let (state, user, only) = (self.state.clone(), self.caller.id(), self.wishes.only.clone());
-        let look = async move {
-            let missed = feed::missed(&state, user, &known, &only).await?;
-            let unread = state.readers.ask(move |conn| chats::unread_by_chat(conn, user)).await?;
-            Ok((missed, unread))
-        };
-        ctx.spawn(look.into_actor(self).map(move |result, session, ctx| match result {
-            Ok((missed, unread)) => session.on_caught_up(&resume, missed, unread, ctx),
-            Err(refusal) => session.give_up(&refusal, ctx),
-        }));
-    }
-
-    fn on_caught_up(
-        &mut self,
-        resume: &Resume,
-        missed: Missed,
-        unread: Vec<(ChatId, i64)>,
-        ctx: &mut Context,
-    ) {
-        missed.events.into_iter().for_each(|frame| ctx.text(frame));
-        ctx.text(resume.ack(&missed.heads, &unread.into_iter().collect()));
-        self.go_live(missed.heads, ctx);
-        self.resuming.is_under_way = false;
-        self.catch_up(ctx);
-    }
-
-    /// Sends what has waited, as far as it is above the heads, and from now on what comes.
-    fn go_live(&mut self, heads: Heads, ctx: &mut Context) {
-        let waiting = match std::mem::replace(&mut self.phase, Phase::Live(heads)) {
-            Phase::Waiting(waiting) => waiting,
-            Phase::Live(_) => Vec::new(),
-        };
-        waiting.into_iter().for_each(|delivery| self.on_delivery(delivery, ctx));
-    }
-
-    fn give_up(&mut self, refusal: &Refusal, ctx: &mut Context) {
+    pub(super) fn give_up(&mut self, refusal: &Refusal, ctx: &mut Context) {
         tracing::error!(user = self.caller.id().0, ?refusal, "a socket could not start");
         close(ctx, CloseCode::Again, "try again later");
     }
@@ -337,7 +189,7 @@ impl Handler<Answer> for Session {
 }
 
 impl Session {
-    fn on_delivery(&mut self, delivery: Delivery, ctx: &mut Context) {
+    pub(super) fn on_delivery(&mut self, delivery: Delivery, ctx: &mut Context) {
         match delivery {
             Delivery::Close(reason) => close_for(ctx, reason),
             Delivery::Event { chat, seq, standing, frame, at } => {
@@ -477,7 +329,7 @@ fn close_for(ctx: &mut Context, reason: CloseReason) {
 }
 
 /// Says goodbye behind everything that is queued, and ends.
-fn close(ctx: &mut Context, code: CloseCode, reason: &str) {
+pub(super) fn close(ctx: &mut Context, code: CloseCode, reason: &str) {
     ctx.close(Some(ws::CloseReason { code, description: Some(reason.to_owned()) }));
     ctx.stop();
 }

@@ -9,7 +9,8 @@ use actix_web_actors::ws::WsResponseBuilder;
 
 use super::{
     guard::Guard,
-    session::{MAX_FRAME, Session, Wishes},
+    resume::Wishes,
+    session::{MAX_FRAME, Session},
 };
 use crate::{
     auth::gate::{Authenticated, TOKEN_SUBPROTOCOL, subprotocol_token},
