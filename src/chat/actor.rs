@@ -95,6 +95,8 @@ impl Actor for ChatActor {
 
 impl ChatActor {
     fn retire_if_idle(&mut self, ctx: &mut Context<Self>) {
+        // A session that ended while it was starting, or while it was being added, is subscribed still.
+        self.subscribers.retain(|_, socket| socket.is_open());
         let was_active = std::mem::replace(&mut self.was_active, false);
         let is_needed = self.in_flight > 0
             || !self.subscribers.is_empty()

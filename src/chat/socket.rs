@@ -150,6 +150,11 @@ impl Socket {
         }
     }
 
+    /// Whether its session is still there to deliver to.
+    pub fn is_open(&self) -> bool {
+        self.session.connected()
+    }
+
     /// Notes that an event, delivered `at`, has been passed on to the client.
     pub fn passed_on(&self, frame: &ByteString, at: u64) {
         self.oldest.store(at, Ordering::Relaxed);
