@@ -60,7 +60,7 @@ pub struct NewUser {
     pub is_staff: bool,
 }
 
-/// The columns of a card in the order that [`card_from`] reads them; `u` is the users table.
+/// The columns of a card in the order in which [`card`] takes them; `u` is the users table.
 macro_rules! card_columns {
     () => {
         "u.id, u.username, u.first_name, u.last_name, u.avatar_url"
