@@ -13,7 +13,6 @@ use serde::Deserialize;
 use super::{
     Answer,
     body::Body,
-    fields::Field,
     page::Query,
     users::{UserFields, own_view},
 };
@@ -25,6 +24,7 @@ use crate::{
     },
     config::Registration,
     error::ApiError,
+    input::Field,
     model::{FieldErrors, Refusal},
     server::State,
     storage::users::{self, User},

@@ -12,10 +12,7 @@ use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
-use crate::{
-    error::ApiError,
-    model::{FieldErrors, Refusal},
-};
+use crate::{error::ApiError, model::FieldErrors};
 
 /// Largest body, in bytes.
 const MAX_BYTES: usize = 64 * 1024;
@@ -108,18 +105,4 @@ fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
 
 fn not_parsed(why: &str) -> ApiError {
     FieldErrors::whole(format!("The request body cannot be read: {why}.")).into()
-}
-
-/// A result of looking at a request's fields, to be told only to who may know of the object they are for.
-pub async fn or_refused<T>(
-    parsed: Result<T, ApiError>,
-    permission: impl Future<Output = Result<(), Refusal>>,
-) -> Result<T, ApiError> {
-    match parsed {
-        Ok(value) => Ok(value),
-        Err(error) => {
-            permission.await?;
-            Err(error)
-        }
-    }
 }

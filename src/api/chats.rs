@@ -5,20 +5,21 @@ use serde::Deserialize;
 
 use super::{
     Answer,
-    body::{Body, or_refused},
-    fields::Field,
+    body::Body,
     page::{PageNumber, PageView, Query},
     path::Id,
 };
 use crate::{
     auth::gate::Authenticated,
     error::ApiError,
+    input::Field,
     model::{
         ChatId, ChatKind, ChatSnapshot, Command, FieldErrors, Refusal, UserId, Viewer,
         command::{Action, NewChat},
         permission::Ability,
         text::Title,
     },
+    requests::or_refused,
     server::State,
     storage::chats::{self, ChatFilter},
     view::{ChatView, Perspective},

@@ -5,15 +5,16 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Answer,
-    body::{Body, or_refused},
-    fields::Field,
+    body::Body,
     page::{PageNumber, PageView, Query},
     path::Id,
 };
 use crate::{
     auth::gate::Authenticated,
     chat::Answered,
+    input::Field,
     model::{ChatId, Command, FieldErrors, Refusal, Role, UserId, command::Action, permission::Ability},
+    requests::or_refused,
     server::State,
     storage::{chats, members},
     view::MemberView,

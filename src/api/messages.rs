@@ -1,12 +1,10 @@
 //! `chats/{chat}/messages/` and `messages/{message}/`: reading, posting, editing and deleting messages.
 
 use actix_web::{HttpRequest, HttpResponse, web::Data};
-use serde::Deserialize;
 
 use super::{
     Answer,
-    body::{Body, or_refused},
-    fields::Field,
+    body::Body,
     json,
     page::{PageNumber, PageView, Query, link, page_size},
     path::Id,
@@ -15,12 +13,8 @@ use crate::{
     auth::gate::Authenticated,
     chat::Answered,
     error::ApiError,
-    model::{
-        ChatId, Command, FieldErrors, Message, MessageId, Pos, Refusal, UserId,
-        command::Action,
-        permission::Ability,
-        text::{ClientId, MessageBody},
-    },
+    model::{ChatId, Message, MessageId, Pos, Refusal, UserId, permission::Ability},
+    requests::{self, or_refused},
     server::State,
     storage::{AnyConn, Rules, StorageError, chats, members, messages},
     view::MessageView,
@@ -157,38 +151,12 @@ impl Near {
 
 /// `POST chats/{chat}/messages/`
 pub async fn post(state: Data<State>, caller: Authenticated, chat: Id<ChatId>, body: Body) -> Answer {
-    let (chat, by) = (chat.0, caller.id());
-    let fields = body.json::<PostFields>().and_then(|fields| Ok(fields.check()?));
-    let (body, client_id) = or_refused(fields, state.permitted(chat, by, Ability::TakePart)).await?;
-    let action = Action::PostMessage { sender: caller.card.clone(), body, client_id };
-    answer(state.directory.command(Command { chat, by, action }).await?)
-}
-
-#[derive(Deserialize)]
-struct PostFields {
-    #[serde(default)]
-    content: Field,
-    #[serde(default)]
-    client_id: Field,
-}
-
-impl PostFields {
-    fn check(self) -> Result<(MessageBody, Option<ClientId>), FieldErrors> {
-        let mut errors = FieldErrors::default();
-        let content = self.content.text().and_then(|text| MessageBody::parse(&text));
-        let content = errors.note("content", content);
-        let client_id = self.client_id.optional_text();
-        let client_id = client_id.and_then(|text| text.map(|text| ClientId::parse(&text)).transpose());
-        match (content, errors.note("client_id", client_id)) {
-            (Some(content), Some(client_id)) => Ok((content, client_id)),
-            _ => Err(errors),
-        }
-    }
+    answer(requests::post_message(&state, &caller, chat.0, body.json()).await?)
 }
 
 /// `GET messages/{message}/`
 pub async fn detail(state: Data<State>, caller: Authenticated, message: Id<MessageId>) -> Answer {
-    let message = shown(&state, caller.id(), message.0).await?;
+    let message = requests::visible_message(&state, caller.id(), message.0).await?;
     Ok(HttpResponse::Ok().json(MessageView::new(&message, &state.links)))
 }
 
@@ -200,79 +168,14 @@ pub async fn update(
     request: HttpRequest,
     body: Body,
 ) -> Answer {
-    let (message, by) = (message.0, caller.id());
     let is_whole = request.method() == "PUT";
-    let fields = body.json::<EditFields>().and_then(|fields| Ok(fields.check(is_whole)?));
-    let is_off = !state.config.allow_editing;
-    if is_off || !matches!(fields, Ok(Some(_))) {
-        // Whoever may not edit the message learns no more than that.
-        let own = owned(&state, by, message).await?;
-        if is_off {
-            return Err(ApiError::FORBIDDEN);
-        }
-        fields?;
-        return Ok(HttpResponse::Ok().json(MessageView::new(&own, &state.links)));
-    }
-    let Some(body) = fields? else { return Err(ApiError::NOT_FOUND) };
-    let chat = chat_of(&state, message).await?;
-    let action = Action::EditMessage { message, body };
-    answer(state.directory.command(Command { chat, by, action }).await?)
-}
-
-#[derive(Deserialize)]
-struct EditFields {
-    #[serde(default)]
-    content: Field,
-}
-
-impl EditFields {
-    /// What the message is to say; `None` where nothing is to change.
-    fn check(self, is_whole: bool) -> Result<Option<MessageBody>, FieldErrors> {
-        if !self.content.is_given() && !is_whole {
-            return Ok(None);
-        }
-        let body = self.content.text().and_then(|text| MessageBody::parse(&text));
-        body.map(Some).map_err(|sentence| FieldErrors::of("content", sentence))
-    }
+    answer(requests::edit_message(&state, &caller, message.0, body.json(), is_whole).await?)
 }
 
 /// `DELETE messages/{message}/`
 pub async fn delete(state: Data<State>, caller: Authenticated, message: Id<MessageId>) -> Answer {
-    let (message, by) = (message.0, caller.id());
-    if !state.config.allow_deleting {
-        owned(&state, by, message).await?;
-        return Err(ApiError::FORBIDDEN);
-    }
-    let chat = chat_of(&state, message).await?;
-    state.directory.command(Command { chat, by, action: Action::DeleteMessage { message } }).await?;
+    requests::delete_message(&state, &caller, message.0).await?;
     Ok(HttpResponse::NoContent().finish())
-}
-
-/// The chat of a message, which says nothing yet of who may see it.
-pub(super) async fn chat_of(state: &State, message: MessageId) -> Result<ChatId, Refusal> {
-    let place = state.readers.ask_one(move |conn| messages::locate(conn, message)).await?;
-    place.map(|(chat, _)| chat).ok_or(Refusal::NotFound)
-}
-
-/// A message that the caller may see.
-pub(super) async fn shown(state: &State, user: UserId, message: MessageId) -> Result<Message, Refusal> {
-    let rules = state.rules.clone();
-    state.readers.ask(move |conn| visible(conn, &rules, user, message)).await
-}
-
-/// A message that is the caller's own.
-async fn owned(state: &State, user: UserId, message: MessageId) -> Result<Message, Refusal> {
-    let message = shown(state, user, message).await?;
-    if message.sender.id == user { Ok(message) } else { Err(Refusal::Forbidden) }
-}
-
-fn visible(conn: &mut AnyConn, rules: &Rules, user: UserId, id: MessageId) -> Result<Message, StorageError> {
-    let (chat, pos) = messages::locate(conn, id)?.ok_or(Refusal::NotFound)?;
-    let chat = chats::authorized(conn, chat, user, Ability::TakePart)?.chat;
-    let message = messages::at(conn, chat.id, pos)?.filter(|message| !message.is_deleted);
-    let mut message = message.ok_or(Refusal::NotFound)?;
-    message.note_readers(&members::readers(conn, &chat, rules.receipts_max_members)?);
-    Ok(message)
 }
 
 fn answer(answered: Answered) -> Answer {

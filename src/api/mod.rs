@@ -5,7 +5,6 @@ pub mod activity;
 pub mod avatars;
 mod body;
 pub mod chats;
-mod fields;
 pub mod health;
 pub mod index;
 pub mod members;

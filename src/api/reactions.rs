@@ -6,29 +6,19 @@ use actix_web::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Answer,
-    body::{Body, or_refused},
-    fields::Field,
-    messages::{chat_of, shown},
-    path::Id,
-};
+use super::{Answer, body::Body, path::Id};
 use crate::{
     auth::gate::Authenticated,
-    chat::Answered,
-    error::ApiError,
-    model::{
-        Command, FieldErrors, MessageId, Refusal, UserId,
-        command::{Action, ReactIntent},
-        emoji::Emoji,
-    },
+    input::{Field, ReactFields},
+    model::{MessageId, command::ReactIntent},
+    requests::{self, Reacted},
     server::State,
 };
 
 /// `POST messages/{message}/reactions/`
 pub async fn toggle(state: Data<State>, caller: Authenticated, message: Id<MessageId>, body: Body) -> Answer {
-    let emoji = body.json::<ReactFields>().and_then(|fields| Ok(fields.check()?));
-    react(&state, caller.id(), message.0, emoji, ReactIntent::Toggle).await
+    let reacted = requests::react(&state, &caller, message.0, body.json(), ReactIntent::Toggle).await?;
+    Ok(shown(message.0, &reacted))
 }
 
 /// `PUT messages/{message}/reactions/{emoji}/`
@@ -38,7 +28,9 @@ pub async fn put(
     message: Id<MessageId>,
     path: Path<EmojiInPath>,
 ) -> Answer {
-    react(&state, caller.id(), message.0, path.check(), ReactIntent::Add).await
+    let fields = Ok(path.into_inner().fields());
+    let reacted = requests::react(&state, &caller, message.0, fields, ReactIntent::Add).await?;
+    Ok(shown(message.0, &reacted))
 }
 
 /// `DELETE messages/{message}/reactions/{emoji}/`
@@ -48,21 +40,9 @@ pub async fn delete(
     message: Id<MessageId>,
     path: Path<EmojiInPath>,
 ) -> Answer {
-    react(&state, caller.id(), message.0, path.check(), ReactIntent::Remove).await?;
+    let fields = Ok(path.into_inner().fields());
+    requests::react(&state, &caller, message.0, fields, ReactIntent::Remove).await?;
     Ok(HttpResponse::NoContent().finish())
-}
-
-#[derive(Deserialize)]
-struct ReactFields {
-    #[serde(default)]
-    emoji: Field,
-}
-
-impl ReactFields {
-    fn check(self) -> Result<Emoji, FieldErrors> {
-        let emoji = self.emoji.text().and_then(|text| Emoji::parse(&text));
-        emoji.map_err(|sentence| FieldErrors::of("emoji", sentence))
-    }
 }
 
 /// The path's emoji, percent-encoded there.
@@ -72,8 +52,8 @@ pub struct EmojiInPath {
 }
 
 impl EmojiInPath {
-    fn check(&self) -> Result<Emoji, ApiError> {
-        Emoji::parse(&self.emoji).map_err(|sentence| FieldErrors::of("emoji", sentence).into())
+    fn fields(self) -> ReactFields {
+        ReactFields { emoji: Field::Text(self.emoji) }
     }
 }
 
@@ -84,24 +64,10 @@ struct ReactedView<'a> {
     message_id: MessageId,
 }
 
-async fn react(
-    state: &State,
-    by: UserId,
-    message: MessageId,
-    emoji: Result<Emoji, ApiError>,
-    intent: ReactIntent,
-) -> Answer {
-    let visible = async { shown(state, by, message).await.map(drop) };
-    if !state.config.allow_reactions {
-        visible.await?;
-        return Err(ApiError::FORBIDDEN);
-    }
-    let emoji = or_refused(emoji, visible).await?;
-    let chat = chat_of(state, message).await?;
-    let action = Action::React { message, emoji: emoji.clone(), intent };
-    let Answered::Reacted { added } = state.directory.command(Command { chat, by, action }).await? else {
-        return Err(Refusal::Internal.into());
-    };
-    let action = if added { "added" } else { "removed" };
-    Ok(HttpResponse::Ok().json(ReactedView { action, emoji: emoji.as_str(), message_id: message }))
+fn shown(message_id: MessageId, reacted: &Reacted) -> HttpResponse {
+    HttpResponse::Ok().json(ReactedView {
+        action: reacted.action(),
+        emoji: reacted.emoji.as_str(),
+        message_id,
+    })
 }

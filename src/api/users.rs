@@ -3,21 +3,17 @@
 use actix_web::{HttpRequest, HttpResponse, web::Data};
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Answer,
-    body::{Body, or_refused},
-    fields::Field,
-    page::Query,
-    path::Id,
-};
+use super::{Answer, body::Body, page::Query, path::Id};
 use crate::{
     auth::{gate::Authenticated, keys, passwords},
     error::ApiError,
+    input::Field,
     model::{
         Credential, FieldErrors, Refusal, Timestamp, TokenId, UserId,
         text::{self, Username},
         time::SECOND,
     },
+    requests::or_refused,
     server::State,
     storage::{
         sessions, tokens,

@@ -98,7 +98,7 @@ impl Actor for ChatActor {
 
 impl ChatActor {
     fn retire_if_idle(&mut self, ctx: &mut Context<Self>) {
-        // A session that ended while it was starting, or while it was being added, is subscribed still.
+        // A socket that ended while it was subscribing could not unsubscribe.
         self.subscribers.retain(|_, socket| socket.is_open());
         let was_active = std::mem::replace(&mut self.was_active, false);
         let is_needed = self.in_flight > 0
@@ -330,7 +330,7 @@ impl ChatActor {
             Change::MembersChanged(change) => self.fan_out_members(event, change),
             Change::MarkerMoved(moved) => self.fan_out_marker(seq, moved),
             Change::ChatDeleted => {
-                let frame = frames::chat_deleted(self.chat, seq);
+                let frame = frames::chat_deleted(self.chat, Some(seq));
                 self.deliver(Some(seq), Standing::Leaves, &frame, |_| true);
                 self.subscribers.clear();
                 // Nobody is in it any more; who asks again finds that out from storage.
@@ -359,7 +359,7 @@ impl ChatActor {
         }
         for user in &change.removed {
             self.typing.remove(user);
-            let frame = frames::chat_deleted(self.chat, seq);
+            let frame = frames::chat_deleted(self.chat, Some(seq));
             self.deliver(Some(seq), Standing::Leaves, &frame, |socket| socket.user == *user);
             self.subscribers.retain(|_, socket| socket.user != *user);
         }

@@ -74,19 +74,22 @@ impl ChatDirectory {
         })
     }
 
-    /// Has a chat carry out a command.
-    pub async fn command(self: &Arc<Self>, command: Command) -> Result<Answered, Refusal> {
-        self.ask(command.chat, |reply| Submit { command, reply }).await
+    /// Has a chat carry out a command, which is on its way when this returns.
+    pub fn command(
+        self: &Arc<Self>,
+        command: Command,
+    ) -> impl Future<Output = Result<Answered, Refusal>> + use<> {
+        answer(self.ask(command.chat, |reply| Submit { command, reply }))
     }
 
-    /// Tells a chat that somebody types, or stops.
-    pub async fn typing(
+    /// Tells a chat that somebody types, or stops; it is on its way when this returns.
+    pub fn typing(
         self: &Arc<Self>,
         chat: ChatId,
         user: UserId,
         is_typing: bool,
-    ) -> Result<Answered, Refusal> {
-        self.ask(chat, |reply| Type { user, is_typing, reply }).await
+    ) -> impl Future<Output = Result<Answered, Refusal>> + use<> {
+        answer(self.ask(chat, |reply| Type { user, is_typing, reply }))
     }
 
     /// Makes a chat, or finds the dm that there is; whether it is new. Its members hear of it as soon as it is durable:
@@ -138,20 +141,16 @@ impl ChatDirectory {
         self.shards.iter().map(|shard| lock(shard).len()).sum()
     }
 
-    async fn ask<M>(
-        self: &Arc<Self>,
-        chat: ChatId,
-        message: impl FnOnce(Reply) -> M,
-    ) -> Result<Answered, Refusal>
+    /// Sends a message at once, so that whoever asks twice is heard in that order.
+    fn ask<M>(self: &Arc<Self>, chat: ChatId, message: impl FnOnce(Reply) -> M) -> Asked
     where
         ChatActor: Handler<Queued<M>, Result = ()>,
         M: Send + 'static,
     {
-        let place = self.commands.clone().try_acquire_owned().map_err(|_| Refusal::Busy)?;
+        let place = self.commands.clone().try_acquire_owned().ok()?;
         let (caller, answer) = oneshot::channel();
         self.send(chat, message(Reply { caller, _place: place }));
-        // An actor that failed over this very command has dropped the way back.
-        answer.await.unwrap_or(Err(Refusal::Busy))
+        Some(answer)
     }
 
     /// Puts a message into the mailbox of a chat's actor. Messages from one thread arrive in the order sent.
@@ -187,6 +186,14 @@ impl ChatDirectory {
     fn shard(&self, chat: ChatId) -> MutexGuard<'_, HashMap<ChatId, Entry>> {
         lock(&self.shards[chat.0 as usize % SHARDS])
     }
+}
+
+/// The way on which an answer will come; `None` where too much is under way already.
+type Asked = Option<oneshot::Receiver<Result<Answered, Refusal>>>;
+
+async fn answer(asked: Asked) -> Result<Answered, Refusal> {
+    // An actor that failed over this very command has dropped the way back.
+    asked.ok_or(Refusal::Busy)?.await.unwrap_or(Err(Refusal::Busy))
 }
 
 impl Entry {

@@ -150,7 +150,7 @@ impl Socket {
         }
     }
 
-    /// Whether its session is still there to deliver to.
+    /// Whether there is still a session to deliver to.
     pub fn is_open(&self) -> bool {
         self.session.connected()
     }

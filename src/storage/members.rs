@@ -83,6 +83,16 @@ pub fn readers(conn: &mut AnyConn, chat: &Chat, max: i64) -> Result<Vec<Member>,
     if chat.member_count > max { Ok(Vec::new()) } else { first(conn, chat.id, max) }
 }
 
+/// The number of the change with which a member came, 0 for who is not in the chat.
+pub fn joined_seq(conn: &mut AnyConn, chat: ChatId, user: UserId) -> Result<Seq, StorageError> {
+    let row = sql!(
+        "SELECT joined_seq FROM members WHERE chat_id = ? AND user_id = ? AND left_seq IS NULL",
+        chat,
+        user
+    );
+    Ok(row.first::<(i64,)>(conn)?.map_or(0, |(seq,)| seq))
+}
+
 /// Everybody in the chat, with their roles.
 pub fn roles(conn: &mut AnyConn, chat: ChatId) -> Result<Vec<(UserId, Role)>, StorageError> {
     let rows = sql!("SELECT user_id, role FROM members WHERE chat_id = ? AND left_seq IS NULL", chat);

@@ -3,11 +3,13 @@
 use std::ops::RangeInclusive;
 
 use super::{
-    AnyConn, StorageError,
+    AnyConn, Rules, StorageError, chats, members,
     sql::sql,
     users::{card, card_columns},
 };
-use crate::model::{Chat, ChatId, Message, MessageId, Pos, Seq, Timestamp, UserId};
+use crate::model::{
+    Chat, ChatId, Message, MessageId, Pos, Refusal, Seq, Timestamp, UserId, permission::Ability,
+};
 
 /// The columns of a message in the order of [`MessageRow`], the sender's card last.
 macro_rules! message_columns {
@@ -250,6 +252,46 @@ pub fn places_before(conn: &mut AnyConn, chat: &Chat, id: i64) -> Result<Pos, St
     Ok(low)
 }
 
+/// How many messages had been posted when the change `seq` was made. The numbers of posting rise with places, so
+/// it is found by halving.
+pub fn posted_up_to(conn: &mut AnyConn, chat: &Chat, seq: Seq) -> Result<Pos, StorageError> {
+    // No message has a number below its place's, the chat's making being number 1.
+    let (mut low, mut high) = (0, chat.last_pos.min(seq));
+    while low < high {
+        let middle = low + (high - low + 1) / 2;
+        let row = sql!("SELECT created_seq FROM messages WHERE chat_id = ? AND pos = ?", chat.id, middle);
+        match row.first::<(i64,)>(conn)? {
+            Some((created,)) if created <= seq => low = middle,
+            _ => high = middle - 1,
+        }
+    }
+    Ok(low)
+}
+
+/// Messages at places up to `last` that changed since, by the numbers of their changes, without their readers.
+pub fn changed(
+    conn: &mut AnyConn,
+    chat: ChatId,
+    since: Seq,
+    last: Pos,
+    limit: i64,
+) -> Result<Vec<Message>, StorageError> {
+    let rows = sql!(
+        concat!(
+            "SELECT ",
+            message_columns!(),
+            " FROM messages m JOIN users u ON u.id = m.sender_id ",
+            "WHERE m.chat_id = ? AND m.seq > ? AND m.seq > m.created_seq AND m.pos <= ? ORDER BY m.seq LIMIT ?"
+        ),
+        chat,
+        since,
+        last,
+        limit
+    )
+    .rows::<MessageRow>(conn)?;
+    Ok(rows.into_iter().map(|row| message(chat, row)).collect())
+}
+
 /// A message that was posted under a client id.
 pub struct Posted {
     pub pos: Pos,
@@ -272,4 +314,19 @@ pub fn by_client_id(
     )
     .first::<(i64, Option<Vec<u8>>)>(conn)?;
     Ok(row.map(|(pos, content_hash)| Posted { pos, content_hash }))
+}
+
+/// A message that a user may see, with its readers.
+pub fn visible(
+    conn: &mut AnyConn,
+    rules: &Rules,
+    user: UserId,
+    id: MessageId,
+) -> Result<Message, StorageError> {
+    let (chat, pos) = locate(conn, id)?.ok_or(Refusal::NotFound)?;
+    let chat = chats::authorized(conn, chat, user, Ability::TakePart)?.chat;
+    let message = at(conn, chat.id, pos)?.filter(|message| !message.is_deleted);
+    let mut message = message.ok_or(Refusal::NotFound)?;
+    message.note_readers(&members::readers(conn, &chat, rules.receipts_max_members)?);
+    Ok(message)
 }

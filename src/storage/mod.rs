@@ -2,6 +2,7 @@
 //! each command does inside its transaction.
 
 pub mod apply;
+pub mod changes;
 pub mod chats;
 pub mod check;
 pub mod conn;

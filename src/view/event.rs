@@ -61,6 +61,13 @@ pub enum Frame<'a> {
     },
     ChatDeleted {
         chat_id: ChatId,
+        /// Missing where a user who comes back is told of a chat that they are not in any more.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        seq: Option<Seq>,
+    },
+    /// What happened is not replayed: the chat is to be loaded again.
+    Resync {
+        chat_id: ChatId,
         seq: Seq,
     },
 }
@@ -107,7 +114,7 @@ pub mod frames {
                 seq,
                 chat: ChatView::new(snapshot, Perspective::Everybody, links),
             },
-            Change::ChatDeleted => Frame::ChatDeleted { chat_id, seq },
+            Change::ChatDeleted => Frame::ChatDeleted { chat_id, seq: Some(seq) },
             Change::ChatCreated { .. } => return None,
         };
         Some(render(&frame))
@@ -146,8 +153,13 @@ pub mod frames {
     }
 
     /// The chat is gone, or one is not in it any more.
-    pub fn chat_deleted(chat_id: ChatId, seq: Seq) -> ByteString {
+    pub fn chat_deleted(chat_id: ChatId, seq: Option<Seq>) -> ByteString {
         render(&Frame::ChatDeleted { chat_id, seq })
+    }
+
+    /// The chat is to be loaded again, after which only what is above `seq` is news.
+    pub fn resync(chat_id: ChatId, seq: Seq) -> ByteString {
+        render(&Frame::Resync { chat_id, seq })
     }
 
     /// Somebody types, or stopped.

@@ -1,7 +1,9 @@
 //! Sockets: the only code that knows actix-web-actors.
 
+mod commands;
 mod flood;
 mod guard;
+mod resume;
 mod session;
 mod upgrade;
 

@@ -1,7 +1,7 @@
 //! One socket: its user, what it has heard of each chat, its heartbeat.
 
 use std::{
-    collections::HashMap,
+    collections::VecDeque,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -12,18 +12,19 @@ use actix_web::web::Data;
 use actix_web_actors::ws::{self, CloseCode, Message, ProtocolError, WebsocketContext};
 use bytes::BytesMut;
 use bytestring::ByteString;
-use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde::Serialize;
 use tokio::sync::mpsc;
 
 use super::{
+    commands::{Answer, ClientFrame, Malformed, UNDER_WAY, carry_out, error_frame},
     flood::Allowance,
     guard::{SharedVerdict, Verdict},
+    resume::Resume,
 };
 use crate::{
     auth::Caller,
     chat::{CloseReason, Delivery, Socket, Wire, registry::Place, socket::Standing},
-    error::ApiError,
+    feed::{self, Heads, Missed, Only},
     model::{ChatId, FieldErrors, Refusal, Seq, Timestamp, UserId},
     server::State,
     storage::chats,
@@ -36,6 +37,9 @@ pub const MAX_FRAME: usize = 64 * 1024;
 /// How often the server pings, and how long it waits for a sign of life after that.
 const PING_EVERY: Duration = Duration::from_secs(25);
 const PONG_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long a socket that wants to resume may take to say from where.
+const RESUME_WITHIN: Duration = Duration::from_secs(5);
 
 /// Shortest and longest time between two looks at whether the credential has ended; timers do not run for weeks.
 const SHORTEST_WATCH: Duration = Duration::from_millis(100);
@@ -52,9 +56,14 @@ pub struct Session {
     _place: Place,
     socket: Option<Arc<Socket>>,
     phase: Phase,
+    wishes: Wishes,
+    has_subscribed: bool,
+    resuming: Resuming,
     wire: Option<Wire>,
     verdict: SharedVerdict,
     allowance: Allowance,
+    /// To the task that carries out this socket's commands.
+    commands: Option<mpsc::Sender<ClientFrame>>,
     /// The message that comes in fragments, as far as it has come; the guard bounds it.
     fragments: Option<BytesMut>,
     last_heard: Instant,
@@ -63,10 +72,29 @@ pub struct Session {
 
 /// A socket first subscribes and then reads where its chats are, so that it misses nothing between the two.
 enum Phase {
-    /// What has been delivered waits until the heads are known.
-    Starting(Vec<Delivery>),
+    /// What is delivered waits: until the heads are known, or until what was missed has been sent.
+    Waiting(Vec<Delivery>),
     /// The number of the latest change that went out, for each chat of the user.
-    Live(HashMap<ChatId, Seq>),
+    Live(Heads),
+}
+
+/// How a client wants its socket, by the handshake's query.
+#[derive(Debug, Default)]
+pub struct Wishes {
+    /// The chats that it is to carry.
+    pub only: Only,
+    /// Whether live events wait for a `resume`.
+    pub resumes: bool,
+}
+
+/// How far the client has heard, while it tells so and until it is caught up with.
+#[derive(Default)]
+struct Resuming {
+    /// From the parts so far.
+    known: Heads,
+    /// Whole ones that wait for their turn, each with its last part, which is answered.
+    whole: VecDeque<(Heads, Resume)>,
+    is_under_way: bool,
 }
 
 impl Session {
@@ -74,20 +102,25 @@ impl Session {
         state: Data<State>,
         caller: Arc<Caller>,
         place: Place,
+        wishes: Wishes,
         wire: Option<Wire>,
         verdict: SharedVerdict,
     ) -> Self {
         let now = Instant::now();
         Self {
+            wishes,
+            has_subscribed: false,
+            resuming: Resuming::default(),
             wire,
             verdict,
             allowance: Allowance::new(state.config.socket_commands_per_second, now),
+            commands: None,
             fragments: None,
             state,
             caller,
             _place: place,
             socket: None,
-            phase: Phase::Starting(Vec::new()),
+            phase: Phase::Waiting(Vec::new()),
             last_heard: now,
             malformed: 0,
         }
@@ -113,9 +146,9 @@ impl Actor for Session {
         self.state.registry.add(socket.clone());
         ctx.run_interval(PING_EVERY, |session, ctx| session.ping(ctx));
         self.watch_expiry(ctx);
-        let start = start(self.state.clone(), socket).into_actor(self);
+        let start = start(self.state.clone(), socket, self.wishes.only.clone()).into_actor(self);
         ctx.spawn(start.map(|heads, session, ctx| match heads {
-            Ok(heads) => session.go_live(heads, ctx),
+            Ok(heads) => session.on_subscribed(heads, ctx),
             Err(refusal) => session.give_up(&refusal, ctx),
         }));
     }
@@ -133,15 +166,15 @@ impl Actor for Session {
 
 /// Subscribes to the user's chats and returns where they are. The registry knows the socket already, so a chat that
 /// somebody adds the user to meanwhile subscribes it by itself.
-async fn start(state: Data<State>, socket: Arc<Socket>) -> Result<HashMap<ChatId, Seq>, Refusal> {
+async fn start(state: Data<State>, socket: Arc<Socket>, only: Only) -> Result<Heads, Refusal> {
     // Whoever was signed out between the handshake and now has no socket to be closed yet.
     let caller = state.identities.caller(&socket.credential).await?;
     if caller.is_none() {
         socket.close(CloseReason::SignedOut);
-        return Ok(HashMap::new());
+        return Ok(Heads::new());
     }
     let user = socket.user;
-    let before = heads(&state, user).await?;
+    let before = feed::heads(&state, user, &only).await?;
     let (done, mut all_done) = mpsc::channel(1);
     for chat in before.keys() {
         state.directory.subscribe(*chat, socket.clone(), done.clone());
@@ -149,16 +182,11 @@ async fn start(state: Data<State>, socket: Arc<Socket>) -> Result<HashMap<ChatId
     drop(done);
     // It ends when every chat has dropped its end.
     let _ = all_done.recv().await;
-    let heads = heads(&state, user).await?;
+    let heads = feed::heads(&state, user, &only).await?;
     for chat in before.keys().filter(|chat| !heads.contains_key(chat)) {
         state.directory.unsubscribe(*chat, socket.id);
     }
     Ok(heads)
-}
-
-async fn heads(state: &State, user: UserId) -> Result<HashMap<ChatId, Seq>, Refusal> {
-    let heads = state.readers.ask_one(move |conn| chats::heads(conn, user)).await?;
-    Ok(heads.into_iter().collect())
 }
 
 #[derive(Serialize)]
@@ -167,19 +195,84 @@ struct Hello<'a> {
     user_id: UserId,
     server_version: &'static str,
     heartbeat_seconds: u64,
-    chats: &'a HashMap<ChatId, Seq>,
+    chats: &'a Heads,
 }
 
 impl Session {
-    fn go_live(&mut self, heads: HashMap<ChatId, Seq>, ctx: &mut Context) {
+    /// From now on nothing is missed: what comes is delivered, and waits here.
+    fn on_subscribed(&mut self, heads: Heads, ctx: &mut Context) {
+        self.has_subscribed = true;
         ctx.text(render(&Hello {
             user_id: self.caller.id(),
             server_version: env!("CARGO_PKG_VERSION"),
             heartbeat_seconds: PING_EVERY.as_secs(),
             chats: &heads,
         }));
+        if !self.wishes.resumes {
+            return self.go_live(heads, ctx);
+        }
+        if !self.resuming.whole.is_empty() {
+            return self.catch_up(ctx);
+        }
+        ctx.run_later(RESUME_WITHIN, |session, ctx| {
+            if session.wishes.resumes {
+                close(ctx, CloseCode::Policy, "no resume came");
+            }
+        });
+    }
+
+    /// A part of how far the client has heard; the last one is acted upon.
+    fn on_resume(&mut self, resume: Resume, ctx: &mut Context) {
+        self.resuming.known.extend(&resume.chats);
+        if resume.more {
+            return;
+        }
+        self.wishes.resumes = true;
+        self.resuming.whole.push_back((std::mem::take(&mut self.resuming.known), resume));
+        if self.has_subscribed && !self.resuming.is_under_way {
+            self.catch_up(ctx);
+        }
+    }
+
+    /// Reads and sends what was missed, while what is delivered waits.
+    fn catch_up(&mut self, ctx: &mut Context) {
+        let Some((known, resume)) = self.resuming.whole.pop_front() else { return };
+        self.resuming.is_under_way = true;
+        // The handshake's wish has come true, whatever else comes.
+        self.wishes.resumes = false;
+        if let Phase::Live(_) = self.phase {
+            self.phase = Phase::Waiting(Vec::new());
+        }
+        let (state, user, only) = (self.state.clone(), self.caller.id(), self.wishes.only.clone());
+        let look = async move {
+            let missed = feed::missed(&state, user, &known, &only).await?;
+            let unread = state.readers.ask(move |conn| chats::unread_by_chat(conn, user)).await?;
+            Ok((missed, unread))
+        };
+        ctx.spawn(look.into_actor(self).map(move |result, session, ctx| match result {
+            Ok((missed, unread)) => session.on_caught_up(&resume, missed, unread, ctx),
+            Err(refusal) => session.give_up(&refusal, ctx),
+        }));
+    }
+
+    fn on_caught_up(
+        &mut self,
+        resume: &Resume,
+        missed: Missed,
+        unread: Vec<(ChatId, i64)>,
+        ctx: &mut Context,
+    ) {
+        missed.events.into_iter().for_each(|frame| ctx.text(frame));
+        ctx.text(resume.ack(&missed.heads, &unread.into_iter().collect()));
+        self.go_live(missed.heads, ctx);
+        self.resuming.is_under_way = false;
+        self.catch_up(ctx);
+    }
+
+    /// Sends what has waited, as far as it is above the heads, and from now on what comes.
+    fn go_live(&mut self, heads: Heads, ctx: &mut Context) {
         let waiting = match std::mem::replace(&mut self.phase, Phase::Live(heads)) {
-            Phase::Starting(waiting) => waiting,
+            Phase::Waiting(waiting) => waiting,
             Phase::Live(_) => Vec::new(),
         };
         waiting.into_iter().for_each(|delivery| self.on_delivery(delivery, ctx));
@@ -229,9 +322,17 @@ impl Handler<Delivery> for Session {
     fn handle(&mut self, delivery: Delivery, ctx: &mut Context) {
         match &mut self.phase {
             // A goodbye does not wait.
-            Phase::Starting(waiting) if !matches!(delivery, Delivery::Close(_)) => waiting.push(delivery),
+            Phase::Waiting(waiting) if !matches!(delivery, Delivery::Close(_)) => waiting.push(delivery),
             _ => self.on_delivery(delivery, ctx),
         }
+    }
+}
+
+impl Handler<Answer> for Session {
+    type Result = ();
+
+    fn handle(&mut self, Answer(frame): Answer, ctx: &mut Context) {
+        ctx.text(frame);
     }
 }
 
@@ -256,7 +357,10 @@ impl Session {
         let last = heads.get(&chat).copied();
         let is_news = match (seq, standing) {
             (None, _) => last.is_some(),
-            (Some(seq), Standing::Joins) => last.is_none_or(|last| seq > last),
+            (Some(seq), Standing::Joins) => {
+                let is_wanted = self.wishes.only.as_ref().is_none_or(|only| only.contains(&chat));
+                is_wanted && last.is_none_or(|last| seq > last)
+            }
             (Some(seq), _) => last.is_some_and(|last| seq > last),
         };
         match (seq, standing) {
@@ -303,15 +407,6 @@ impl StreamHandler<Result<Message, ProtocolError>> for Session {
 const NOT_UTF8: &str = "text is not UTF-8";
 const BROKEN_FRAME: &str = "broken frame";
 
-/// What every frame of a client has.
-#[derive(Deserialize)]
-struct ClientFrame<'a> {
-    #[serde(rename = "type", default)]
-    kind: std::borrow::Cow<'a, str>,
-    #[serde(default, borrow)]
-    id: Option<&'a serde_json::value::RawValue>,
-}
-
 impl Session {
     fn on_fragment(&mut self, fragment: Item, ctx: &mut Context) {
         match (fragment, self.fragments.take()) {
@@ -345,18 +440,26 @@ impl Session {
     }
 
     fn on_client_frame(&mut self, text: &str, ctx: &mut Context) {
-        let is_object = text.trim_start().starts_with('{');
-        let frame = serde_json::from_str::<ClientFrame>(text).ok().filter(|_| is_object);
-        match frame {
-            Some(frame) if frame.kind == "ping" => {
-                ctx.text(json!({ "type": "pong", "id": frame.id }).to_string());
-            }
-            Some(frame) => {
-                let sentence = format!("\"{}\" is not a valid choice.", frame.kind);
-                let error = ApiError::from(FieldErrors::of("type", sentence));
-                ctx.text(error_frame(&error, frame.id));
-            }
-            None => self.on_malformed(ctx),
+        match ClientFrame::parse(text) {
+            Ok(frame) if frame.is_ping() => ctx.text(frame.pong()),
+            Ok(frame) if frame.is_resume() => match frame.resume() {
+                Ok(resume) => self.on_resume(resume, ctx),
+                Err(error) => ctx.text(frame.error(&error)),
+            },
+            Ok(frame) => self.on_command(frame, ctx),
+            Err(Malformed) => self.on_malformed(ctx),
+        }
+    }
+
+    /// Hands a command to the task that carries them out, which is started by the first.
+    fn on_command(&mut self, frame: ClientFrame, ctx: &mut Context) {
+        let commands = self.commands.get_or_insert_with(|| {
+            let (commands, frames) = mpsc::channel(UNDER_WAY);
+            actix_rt::spawn(carry_out(self.state.clone(), self.caller.clone(), frames, ctx.address()));
+            commands
+        });
+        if commands.try_send(frame).is_err() {
+            close(ctx, CloseCode::Again, "too many commands under way");
         }
     }
 
@@ -367,16 +470,6 @@ impl Session {
         }
         ctx.text(error_frame(&FieldErrors::whole("A frame is a JSON object with a type.").into(), None));
     }
-}
-
-fn error_frame(error: &ApiError, id: Option<&serde_json::value::RawValue>) -> String {
-    let mut frame = error.body();
-    frame["type"] = "error".into();
-    frame["status"] = actix_web::ResponseError::status_code(error).as_u16().into();
-    if let Some(id) = id {
-        frame["id"] = serde_json::to_value(id).unwrap_or_default();
-    }
-    frame.to_string()
 }
 
 fn close_for(ctx: &mut Context, reason: CloseReason) {

@@ -9,13 +9,13 @@ use actix_web_actors::ws::WsResponseBuilder;
 
 use super::{
     guard::Guard,
-    session::{MAX_FRAME, Session},
+    session::{MAX_FRAME, Session, Wishes},
 };
 use crate::{
     auth::gate::{Authenticated, TOKEN_SUBPROTOCOL, subprotocol_token},
     chat::Wire,
     error::ApiError,
-    model::{Credential, Refusal},
+    model::{ChatId, Credential, Refusal},
     server::State,
 };
 
@@ -41,10 +41,25 @@ pub async fn upgrade(
     let place = state.registry.reserve(caller.id()).ok_or(ApiError::Throttled { seconds: RETRY })?;
     let wire = request.conn_data::<Wire>().cloned();
     let (stream, verdict) = Guard::new(stream, MAX_FRAME as u64);
-    let session = Session::new(state.clone(), caller.0.clone(), place, wire, verdict);
+    let session = Session::new(state.clone(), caller.0.clone(), place, wishes(&request), wire, verdict);
     let protocol = subprotocol_token(&request).map(|key| format!("{TOKEN_SUBPROTOCOL}{key}"));
     let protocols: Vec<&str> = protocol.iter().map(String::as_str).collect();
     WsResponseBuilder::new(session, &request, stream).protocols(&protocols).frame_size(MAX_FRAME).start()
+}
+
+/// `?chats=1,2` and `?resume=1`. Ids that are none are ignored, like those of chats that one is not in.
+fn wishes(request: &HttpRequest) -> Wishes {
+    let mut wishes = Wishes::default();
+    for (name, value) in url::form_urlencoded::parse(request.query_string().as_bytes()) {
+        match &*name {
+            "chats" => {
+                wishes.only = Some(value.split(',').filter_map(|id| ChatId::parse(id.trim())).collect())
+            }
+            "resume" => wishes.resumes = value == "1",
+            _ => {}
+        }
+    }
+    wishes
 }
 
 /// A handshake of the one version that there is, else 426.

@@ -4,6 +4,7 @@
 mod support;
 
 mod chats;
+mod commands;
 mod counting;
 mod cross_site;
 mod edge;
@@ -14,6 +15,7 @@ mod messages;
 mod permissions;
 mod raw;
 mod reactions;
+mod resume;
 mod sign_in;
 mod sockets;
 mod users;

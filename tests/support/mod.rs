@@ -390,9 +390,14 @@ impl User {
 
     /// Tries to open a socket; the status where it is refused.
     pub async fn connects(&self) -> Result<Listener, StatusCode> {
+        self.connects_with("").await
+    }
+
+    /// The same with a query behind the address.
+    pub async fn connects_with(&self, query: &str) -> Result<Listener, StatusCode> {
         let client =
             Client::builder().timeout(DEADLINE).max_http_version(awc::http::Version::HTTP_11).finish();
-        let mut request = client.ws(format!("http://{}/messages/ws/", self.address));
+        let mut request = client.ws(format!("http://{}/messages/ws/{query}", self.address));
         for (name, value) in &self.headers {
             request = request.set_header(name.as_str(), value.as_str());
         }

@@ -96,6 +96,7 @@ CREATE TABLE members (
     PRIMARY KEY (chat_id, user_id)
 );
 CREATE INDEX members_by_user ON members (user_id, chat_id) WHERE left_seq IS NULL;
+CREATE INDEX members_by_change ON members (chat_id, member_seq);
 CREATE INDEX members_by_joining ON members (chat_id, joined_seq, user_id) WHERE left_seq IS NULL;
 
 -- Draws the ids of messages and finds their chat and place.

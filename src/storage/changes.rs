@@ -1,0 +1,175 @@
+//! What changed in a chat since a number: current rows, each once, in its latest state. There is no log to expire.
+
+use super::{AnyConn, Rules, StorageError, chats, members, messages, sql::sql};
+use crate::model::{
+    Change, Chat, ChatId, ChatSnapshot, Event, Member, MessageId, Seq, UserId, Viewer,
+    event::{MarkerMoved, MembersChanged},
+};
+
+/// More changes than this in one chat are not replayed: loading the chat costs less.
+pub const MOST: usize = 500;
+
+/// What a user is to be told of a chat.
+#[derive(Debug)]
+pub enum Since {
+    /// The user is not in it.
+    Gone,
+    /// The user came into it, for the first time or again.
+    New { snapshot: Box<ChatSnapshot>, viewer: Viewer },
+    /// Too much to tell, or the user knows of more than there is.
+    Resync { head: Seq },
+    /// What changed, by rising numbers.
+    Changes { head: Seq, events: Vec<Event> },
+}
+
+/// What changed in a chat, as `user` sees it, since the change number `since`. Call it on one consistent view.
+pub fn since(
+    conn: &mut AnyConn,
+    rules: &Rules,
+    user: UserId,
+    chat: ChatId,
+    since: Option<Seq>,
+) -> Result<Since, StorageError> {
+    let Some(membership) = chats::membership(conn, chat, user)? else { return Ok(Since::Gone) };
+    let joined = members::joined_seq(conn, chat, user)?;
+    let viewer = membership.viewer(conn)?;
+    let chat = membership.chat;
+    let Some(since) = since.filter(|since| *since >= joined) else {
+        let snapshot = Box::new(chats::snapshot_of(conn, rules, chat)?);
+        return Ok(Since::New { snapshot, viewer });
+    };
+    let head = chat.seq;
+    if since > head {
+        return Ok(Since::Resync { head });
+    }
+    if since == head {
+        return Ok(Since::Changes { head, events: Vec::new() });
+    }
+    Ok(match events(conn, rules, &chat, &viewer, since)? {
+        Some(events) => Since::Changes { head, events },
+        None => Since::Resync { head },
+    })
+}
+
+/// `None`: there are too many.
+fn events(
+    conn: &mut AnyConn,
+    rules: &Rules,
+    chat: &Chat,
+    viewer: &Viewer,
+    since: Seq,
+) -> Result<Option<Vec<Event>>, StorageError> {
+    let known = messages::posted_up_to(conn, chat, since)?;
+    if chat.last_pos - known > MOST as i64 {
+        return Ok(None);
+    }
+    let mut changes = message_changes(conn, rules, chat, since, known)?;
+    changes.extend(member_changes(conn, chat, since)?);
+    if chat.member_count <= rules.receipts_max_members {
+        changes.extend(marker_changes(conn, chat, viewer, since)?);
+    }
+    let (meta_seq,) = sql!("SELECT meta_seq FROM chats WHERE id = ?", chat.id).one::<(i64,)>(conn)?;
+    if meta_seq > since {
+        changes.push((
+            meta_seq,
+            Change::ChatRenamed { snapshot: chats::snapshot_of(conn, rules, chat.clone())? },
+        ));
+    }
+    changes.sort_by_key(|(seq, _)| *seq);
+    let events: Vec<Event> =
+        changes.into_iter().map(|(seq, change)| Event { chat: chat.id, seq, change }).collect();
+    Ok((events.len() <= MOST).then_some(events))
+}
+
+type Changes = Vec<(Seq, Change)>;
+
+/// Messages posted since, in their latest state, and older ones changed since.
+fn message_changes(
+    conn: &mut AnyConn,
+    rules: &Rules,
+    chat: &Chat,
+    since: Seq,
+    known: i64,
+) -> Result<Changes, StorageError> {
+    let mut found = messages::range(conn, chat.id, known + 1..=chat.last_pos)?;
+    found.extend(messages::changed(conn, chat.id, since, known, MOST as i64 + 1)?);
+    let readers = members::readers(conn, chat, rules.receipts_max_members)?;
+    let mut last_message = messages::last_live(conn, chat)?;
+    if let Some(last) = &mut last_message {
+        last.note_readers(&readers);
+    }
+    let mut changes = Vec::with_capacity(found.len());
+    for mut message in found {
+        message.note_readers(&readers);
+        let seq = message.seq;
+        let change = if message.is_deleted {
+            Change::MessageDeleted { tombstone: message, last_message: last_message.clone() }
+        } else if message.pos > known {
+            Change::MessagePosted { message }
+        } else {
+            Change::MessageEdited { message }
+        };
+        changes.push((seq, change));
+    }
+    Ok(changes)
+}
+
+/// Those who came, went or changed roles, one event for each number.
+fn member_changes(conn: &mut AnyConn, chat: &Chat, since: Seq) -> Result<Changes, StorageError> {
+    let rows = sql!(
+        "SELECT user_id, member_seq, joined_seq, left_seq FROM members \
+         WHERE chat_id = ? AND member_seq > ? ORDER BY member_seq LIMIT ?",
+        chat.id,
+        since,
+        MOST as i64 + 1
+    )
+    .rows::<(i64, i64, i64, Option<i64>)>(conn)?;
+    let ids: Vec<UserId> = rows.iter().map(|row| UserId(row.0)).collect();
+    let present = members::among(conn, chat.id, &ids)?;
+    let find = |user: UserId| -> Option<Member> { present.iter().find(|m| m.user.id == user).cloned() };
+    let mut changes: Changes = Vec::new();
+    for (user, seq, joined, left) in rows {
+        if changes.last().is_none_or(|(last, _)| *last != seq) {
+            let change = MembersChanged {
+                added: Vec::new(),
+                removed: Vec::new(),
+                changed: Vec::new(),
+                member_count: chat.member_count,
+                snapshot: None,
+            };
+            changes.push((seq, Change::MembersChanged(change)));
+        }
+        let Some((_, Change::MembersChanged(change))) = changes.last_mut() else { continue };
+        match (left, find(UserId(user))) {
+            (Some(_), _) | (None, None) => change.removed.push(UserId(user)),
+            (None, Some(member)) if joined > since => change.added.push(member),
+            (None, Some(member)) => change.changed.push(member),
+        }
+    }
+    Ok(changes)
+}
+
+/// Read markers of members that moved since, apart from those that came with joining.
+fn marker_changes(
+    conn: &mut AnyConn,
+    chat: &Chat,
+    viewer: &Viewer,
+    since: Seq,
+) -> Result<Changes, StorageError> {
+    let rows = sql!(
+        "SELECT user_id, read_seq, read_message_id FROM members \
+         WHERE chat_id = ? AND read_seq > ? AND read_seq > joined_seq AND left_seq IS NULL",
+        chat.id,
+        since
+    )
+    .rows::<(i64, i64, Option<i64>)>(conn)?;
+    let mut changes = Vec::with_capacity(rows.len());
+    for (user, seq, message) in rows {
+        let (user, Some(message)) = (UserId(user), message) else { continue };
+        // Only the reader's own sockets are told what is left.
+        let unread_count = if user == viewer.id { viewer.unread_count } else { 0 };
+        let last_read_message_id = MessageId(message);
+        changes.push((seq, Change::MarkerMoved(MarkerMoved { user, last_read_message_id, unread_count })));
+    }
+    Ok(changes)
+}
