@@ -17,7 +17,11 @@ use super::{
     users::{UserFields, own_view},
 };
 use crate::{
-    auth::{cross_site, passwords::Verdict, sessions::USER},
+    auth::{
+        cross_site,
+        passwords::Verdict,
+        sessions::{PASSWORD, USER},
+    },
     config::Registration,
     error::ApiError,
     input::Field,
@@ -58,6 +62,7 @@ pub async fn login(state: Data<State>, session: Session, request: HttpRequest, b
     state.failures.succeeded(&attempt);
     session.renew();
     session.insert(USER, user.id).map_err(|_| Refusal::Internal)?;
+    session.insert(PASSWORD, &user.password).map_err(|_| Refusal::Internal)?;
 
     let accepts = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if accepts.contains("text/html") {
@@ -75,12 +80,13 @@ async fn verified(state: &State, username: String, password: String) -> Result<O
     let user = user.filter(|user| user.is_active);
     let stored = user.as_ref().map(|user| user.password.clone());
     let verdict = state.hasher.verify(password, stored.clone()).await?;
-    let (Some(user), Some(old)) = (user, stored) else { return Ok(None) };
+    let (Some(mut user), Some(old)) = (user, stored) else { return Ok(None) };
     match verdict {
         Verdict::Wrong => Ok(None),
         Verdict::Right => Ok(Some(user)),
         Verdict::RightRehashed(new) => {
             let id = user.id();
+            user.password.clone_from(&new);
             state.writer.run(move |conn, _| users::rehash(conn, id, &old, &new)).await?;
             Ok(Some(user))
         }

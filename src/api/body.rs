@@ -97,11 +97,10 @@ impl Body {
 fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     // serde would take a list for the fields in their order.
     let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
-    match serde_json::from_slice(bytes) {
-        Ok(_) if first != Some(&b'{') => Err(not_parsed("a JSON object is expected")),
-        Ok(value) => Ok(value),
-        Err(error) => Err(not_parsed(&error.to_string())),
+    if first != Some(&b'{') {
+        return Err(not_parsed("a JSON object is expected"));
     }
+    serde_json::from_slice(bytes).map_err(|error| not_parsed(&error.to_string()))
 }
 
 fn not_parsed(why: &str) -> ApiError {

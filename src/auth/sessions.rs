@@ -14,6 +14,8 @@ use crate::{
 
 /// In a session's state: whose it is, given at sign-in.
 pub const USER: &str = "user";
+/// In a session's state: the hash of the password that was given at sign-in. It is compared and not stored.
+pub const PASSWORD: &str = "password";
 /// In a session's state: the hash of its key, given by the store to those who ask what they may do with it.
 pub const KEY_HASH: &str = "key_hash";
 /// In a session's state: changed once a day, so that the cookie is given for a full time again.
@@ -44,12 +46,13 @@ impl SessionStore for Sessions {
 
     async fn save(&self, state: State, _: &Duration) -> Result<SessionKey, SaveError> {
         let user = state.get(USER).and_then(|id| id.parse().ok()).map(UserId);
-        let Some(user) = user else {
+        let password = state.get(PASSWORD).and_then(|hash| serde_json::from_str::<String>(hash).ok());
+        let (Some(user), Some(password)) = (user, password) else {
             return Err(SaveError::Other(anyhow!("only sign-in starts a session")));
         };
         let key = keys::draw();
         let hash = keys::hash(&key);
-        let saved = self.writer.run(move |conn, _| sessions::create(conn, &hash, user)).await;
+        let saved = self.writer.run(move |conn, _| sessions::create(conn, &hash, user, &password)).await;
         saved.map_err(|refusal| SaveError::Other(away(&refusal)))?;
         SessionKey::try_from(key).map_err(|error| SaveError::Other(error.into()))
     }

@@ -56,6 +56,8 @@ pub struct ChatActor {
     settling: Option<Settled>,
     /// Whether anything happened since the last look.
     was_active: bool,
+    /// Whether the latest command was for something that is not there, perhaps the chat itself.
+    found_nothing: bool,
 }
 
 impl ChatActor {
@@ -79,6 +81,7 @@ impl ChatActor {
             in_flight: 0,
             settling: None,
             was_active: true,
+            found_nothing: false,
         }
     }
 }
@@ -143,6 +146,11 @@ where
             self.restart();
         }
         self.queued.fetch_sub(1, Ordering::Release);
+        if std::mem::take(&mut self.found_nothing) {
+            // Whoever tries numbers does not leave an actor behind for each.
+            self.was_active = false;
+            self.retire_if_idle(ctx);
+        }
     }
 }
 
@@ -165,6 +173,7 @@ impl Accept<Settled> for ChatActor {
     fn accept(&mut self, settled: Settled, _: &mut Context<Self>) {
         // An announced chat was not submitted through its actor.
         self.in_flight = self.in_flight.saturating_sub(1);
+        self.found_nothing = matches!(settled.result, Err(Refusal::NotFound));
         self.settling = Some(settled);
         self.make_known();
     }

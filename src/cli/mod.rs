@@ -130,15 +130,6 @@ fn bad_setting(error: &clap::Error) -> ExitCode {
     ExitCode::from(2)
 }
 
-/// The same for a database that must be there already: a mistyped name makes no new one.
-fn with_existing<T>(
-    database: &Database,
-    work: impl FnOnce(&mut AnyConn) -> Result<T, StorageError>,
-) -> Result<T, CliError> {
-    database.database_url.expect_there()?;
-    with_database(database, work)
-}
-
 /// Opens the database, brought up to date, to do one thing in a transaction.
 fn with_database<T>(
     database: &Database,
@@ -147,4 +138,13 @@ fn with_database<T>(
     migrations::migrate(&database.database_url)?;
     let mut conn = database.database_url.open(Access::Write)?;
     Ok(transaction(&mut conn, work)?)
+}
+
+/// The same for a database that must be there already: a mistyped name makes no new one.
+fn with_existing<T>(
+    database: &Database,
+    work: impl FnOnce(&mut AnyConn) -> Result<T, StorageError>,
+) -> Result<T, CliError> {
+    database.database_url.expect_there()?;
+    with_database(database, work)
 }

@@ -21,7 +21,7 @@ pub enum Field {
     Null,
     Bool(bool),
     Int(i64),
-    /// A number that is no integer, or too large for one, as it was written.
+    /// A number that is no integer, or too large for one.
     Number(f64),
     Text(String),
     List(Vec<Field>),

@@ -1,6 +1,11 @@
 //! Chats: their rows, what a chat object shows, the list of a user's chats.
 
-use super::{AnyConn, Rules, StorageError, members, messages, sql::sql, unread, users::like_pattern};
+use super::{
+    AnyConn, Rules, StorageError, members, messages,
+    sql::sql,
+    unread,
+    users::{different_words, like_pattern},
+};
 use crate::model::{
     Chat, ChatId, ChatKind, ChatSnapshot, FieldErrors, MessageId, Pos, Refusal, Role, Timestamp, UserId,
     Viewer,
@@ -261,9 +266,7 @@ pub fn page(
     limit: i64,
 ) -> Result<(i64, Vec<(ChatSnapshot, Viewer)>), StorageError> {
     let search = fold(&filter.search);
-    let mut words: Vec<&str> = search.split_whitespace().collect();
-    words.sort();
-    words.dedup();
+    let words = different_words(&search);
     let (count, page) = if words.is_empty() {
         (count(conn, user, filter.kind)?, plain_page(conn, user, filter.kind, skip, limit)?)
     } else {

@@ -2,9 +2,9 @@
 
 use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, RunQueryDsl};
 
-use super::{AnyConn, StorageError, revocations};
+use super::{AnyConn, StorageError, revocations, users};
 use crate::{
-    model::{Timestamp, UserId, time::DAY},
+    model::{Refusal, Timestamp, UserId, time::DAY},
     schema::sessions,
 };
 
@@ -13,8 +13,18 @@ pub const IDLE: i64 = 14 * DAY;
 /// A session is over after so long, however much it is used, in microseconds.
 pub const ABSOLUTE: i64 = 30 * DAY;
 
-/// Starts a session.
-pub fn create(conn: &mut AnyConn, key_hash: &str, user: UserId) -> Result<(), StorageError> {
+/// Starts a session, unless the password that was given for it was changed meanwhile, or the user was shut out.
+pub fn create(
+    conn: &mut AnyConn,
+    key_hash: &str,
+    user: UserId,
+    password_hash: &str,
+) -> Result<(), StorageError> {
+    let is_current =
+        users::find(conn, user)?.is_some_and(|user| user.is_active && user.password == password_hash);
+    if !is_current {
+        return Err(Refusal::Busy.into());
+    }
     let now = Timestamp::now().0;
     diesel::insert_into(sessions::table)
         .values((

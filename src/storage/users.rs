@@ -60,7 +60,7 @@ pub struct NewUser {
     pub is_staff: bool,
 }
 
-/// The columns of a card in the order that [`card_from`] reads them; `u` is the users table.
+/// The columns of a card in the order in which [`card`] takes them; `u` is the users table.
 macro_rules! card_columns {
     () => {
         "u.id, u.username, u.first_name, u.last_name, u.avatar_url"
@@ -196,7 +196,7 @@ pub struct Found {
 /// beginnings, then the rest, each by name.
 pub fn search(conn: &mut AnyConn, caller: UserId, query: &str) -> Result<Vec<Found>, StorageError> {
     let query = fold(query);
-    let words: Vec<&str> = query.split_whitespace().collect();
+    let words = different_words(&query);
     let Some(longest) = words.iter().max_by_key(|word| word.len()) else { return Ok(Vec::new()) };
     let pattern = like_pattern(longest);
     // The database narrows by the longest word; the other words and the ranking look at what is left.
@@ -239,6 +239,14 @@ fn rank(query: &str, name_key: &str, email_key: &str) -> u8 {
     }
 }
 
+/// The words of a search, each once: one that is said a thousand times is looked for once.
+pub(super) fn different_words(search: &str) -> Vec<&str> {
+    let mut words: Vec<&str> = search.split_whitespace().collect();
+    words.sort_unstable();
+    words.dedup();
+    words
+}
+
 /// Longest word, in bytes, that is looked for: no name or title is longer, and the databases take no pattern of any length.
 const LONGEST_WORD: usize = 16_000;
 
@@ -261,4 +269,15 @@ pub(super) fn like_pattern(word: &str) -> String {
     }
     pattern.push('%');
     pattern
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_said_often_is_looked_for_once() {
+        assert_eq!(different_words(" b a  b a b"), ["a", "b"]);
+        assert!(different_words(" ").is_empty());
+    }
 }

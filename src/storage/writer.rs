@@ -104,11 +104,6 @@ impl WriterHandle {
         result.await.unwrap_or(Err(Refusal::Internal))
     }
 
-    /// Whether the last transaction failed because the database cannot be written.
-    pub fn is_away(&self) -> bool {
-        self.is_away.load(Ordering::Relaxed)
-    }
-
     /// The same for what must follow even where the client has gone: `settle` is called as for a command.
     pub fn run_then<T: Send + 'static>(
         &self,
@@ -116,6 +111,11 @@ impl WriterHandle {
         settle: impl FnOnce(Result<T, Refusal>) + Send + 'static,
     ) {
         self.queue(Box::new(Task { work, value: None, settle }));
+    }
+
+    /// Whether the last transaction failed because the database cannot be written.
+    pub fn is_away(&self) -> bool {
+        self.is_away.load(Ordering::Relaxed)
     }
 
     fn queue(&self, job: Box<dyn Job>) {

@@ -248,6 +248,7 @@ async fn what_is_no_json_object_is_refused() {
     for body in bodies {
         let reply = make(&ann, Some("application/json"), body).await;
         assert_not_parsed(&reply, &String::from_utf8_lossy(body));
+        assert!(!String::from_utf8_lossy(&reply.body).contains("struct"), "{reply:?}");
     }
     assert_eq!(ann.get("chats/").await.json["count"], 0);
 }

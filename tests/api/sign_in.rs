@@ -642,3 +642,31 @@ async fn names_and_addresses_of_new_accounts_are_checked() {
         assert!(reply.json["details"][field][0].is_string(), "{field}: {reply:?}");
     }
 }
+
+#[actix_web::test]
+async fn a_password_that_changes_during_a_sign_in_with_the_old_one_lets_nobody_in() {
+    let server = Server::start().await;
+    let ann = server.user("ann").await;
+    let id = UserId(ann.id);
+    let (change, wanted) = std::sync::mpsc::channel::<()>();
+    let change_it = move |conn: &mut AnyConn, _: &_| {
+        wanted.recv().unwrap();
+        let mut row = users::find(conn, id)?.unwrap();
+        row.password = "!".to_owned();
+        users::update(conn, &row)?;
+        sessions::end_all(conn, id, None)
+    };
+    // It holds the writer until it is wanted, and so comes before the session is stored.
+    server.state.writer.run_then(change_it, |result| result.unwrap());
+    let nobody = server.anonymous();
+    let tries_twice = async {
+        for _ in 0..2 {
+            // Passwords are tried one after the other here: by the end of the second the sign-in's was, most likely.
+            server.state.hasher.verify("another".to_owned(), None).await.unwrap();
+        }
+        change.send(()).unwrap();
+    };
+    let (reply, ()) = futures_util::future::join(login(&nobody, "ann", PASSWORD), tries_twice).await;
+    assert_ne!(reply.status, 200, "{reply:?}");
+    assert_eq!(login(&nobody, "ann", PASSWORD).await.status, 401);
+}

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use serde_json::json;
 use tokio::sync::{Mutex, MutexGuard};
 
-use crate::support::{Listener, Server, User};
+use crate::support::{DEADLINE, Listener, Server, User};
 
 /// Failpoints are the whole process's: tests that set them take turns.
 async fn one_at_a_time() -> MutexGuard<'static, ()> {
@@ -100,6 +100,46 @@ async fn an_actor_that_cannot_publish_sends_its_listeners_to_load_again() {
     let mut bobs = bob.listens().await;
     let message = ann.posts(chat, "again").await;
     assert_eq!(bobs.receives("new_message").await["message"], message);
+}
+
+/// Waits until no chat has an actor.
+async fn all_retire(server: &Server) {
+    let retire = async {
+        while server.state.directory.active() > 0 {
+            actix_web::rt::task::yield_now().await;
+        }
+    };
+    assert!(actix_web::rt::time::timeout(DEADLINE, retire).await.is_ok());
+}
+
+#[actix_web::test]
+async fn strangers_who_try_numbers_leave_no_actors_behind() {
+    let _turn = one_at_a_time().await;
+    let server = Server::start().await;
+    let eve = server.user("eve").await;
+    for chat in 1_000..1_020 {
+        eve.post(&format!("chats/{chat}/typing/"), json!({"is_typing": true})).await.expect(404);
+    }
+    assert_eq!(server.state.directory.active(), 0);
+    for chat in 1_000..1_020 {
+        eve.post(&format!("chats/{chat}/messages/"), json!({"content": "hi"})).await.expect(404);
+    }
+    all_retire(&server).await;
+}
+
+#[actix_web::test]
+async fn sockets_that_hang_up_while_they_start_leave_nothing_behind() {
+    let _turn = one_at_a_time().await;
+    let server = Server::start_with(|config| config.chat_idle = Duration::from_millis(50)).await;
+    let ann = server.user("ann").await;
+    for number in 0..40 {
+        ann.group(&number.to_string(), &[]).await;
+    }
+    for _ in 0..20 {
+        // It hangs up with the handshake answered and its `hello` still to come.
+        drop(ann.connects().await);
+    }
+    all_retire(&server).await;
 }
 
 #[actix_web::test]

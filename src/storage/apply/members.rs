@@ -1,5 +1,7 @@
 //! Adding and removing people, and changing their roles.
 
+use std::collections::HashSet;
+
 use super::{chats::end, take_number};
 use crate::{
     model::{
@@ -23,7 +25,8 @@ pub(super) fn add(
     new.dedup();
     chats::expect_users(conn, "user_ids", &new)?;
     let present = members::among(conn, chat.id, &new)?;
-    new.retain(|user| present.iter().all(|member| member.user.id != *user));
+    let present: HashSet<UserId> = present.into_iter().map(|member| member.user.id).collect();
+    new.retain(|user| !present.contains(user));
     if new.is_empty() {
         return Ok(Done::unchanged(Answer::Added(0)));
     }
