@@ -2,7 +2,7 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    net::IpAddr,
+    net::{IpAddr, Ipv6Addr},
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -39,6 +39,7 @@ impl Failures {
     /// so many seconds.
     pub fn attempt(&self, address: IpAddr, account: &str, now: Instant) -> Result<Attempt, u64> {
         let account = crate::model::text::fold(account).chars().take(150).collect();
+        let address = neighbourhood(address);
         let keys = [Key::Account(address, account), Key::Address(address)];
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         if recent.len() > SWEEP_AT {
@@ -73,6 +74,17 @@ impl Failures {
     }
 }
 
+/// What one customer has: an IPv4 address, or the /64 network of an IPv6 address.
+fn neighbourhood(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(v6) => v6.to_ipv4_mapped().map_or_else(
+            || IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
+            IpAddr::V4,
+        ),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -88,6 +100,14 @@ mod tests {
         assert!(failures.attempt(ann, "bob", start).is_ok());
         assert!(failures.attempt([127, 0, 0, 2].into(), "alice", start).is_ok());
         assert!(failures.attempt(ann, "alice", start + WINDOW).is_ok());
+    }
+
+    #[test]
+    fn addresses_of_one_network_count_together() {
+        let at = |text: &str| neighbourhood(text.parse().unwrap());
+        assert_eq!(at("2001:db8::1"), at("2001:db8::ffff:1"));
+        assert_ne!(at("2001:db8::1"), at("2001:db8:0:1::1"));
+        assert_eq!(at("::ffff:127.0.0.1"), at("127.0.0.1"));
     }
 
     #[test]

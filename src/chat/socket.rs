@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, LazyLock,
+        Arc, LazyLock, Mutex, PoisonError,
         atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
@@ -93,7 +93,8 @@ pub struct Socket {
     pub user: UserId,
     pub credential: Credential,
     session: Recipient<Delivery>,
-    wire: Option<Wire>,
+    /// Until the session ends, however long a chat remembers the socket.
+    wire: Mutex<Option<Wire>>,
     waiting_events: AtomicUsize,
     waiting_bytes: AtomicI64,
     /// When what was last passed on had been delivered: nothing that waits is older.
@@ -120,7 +121,7 @@ impl Socket {
             user,
             credential,
             session,
-            wire,
+            wire: Mutex::new(wire),
             waiting_events: AtomicUsize::new(0),
             waiting_bytes: AtomicI64::new(0),
             oldest: AtomicU64::new(0),
@@ -171,6 +172,11 @@ impl Socket {
         }
     }
 
+    /// The session has ended: lets go of the connection.
+    pub fn ended(&self) {
+        self.wire.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
     /// Looks after the socket from outside: one that lets events wait for too long is told to close, one that does
     /// not get around to closing is cut.
     pub fn watch(&self) {
@@ -178,7 +184,7 @@ impl Socket {
         let closing_since = self.closing_since.load(Ordering::Relaxed);
         if closing_since != 0 {
             if since(closing_since) > GOODBYE_WITHIN
-                && let Some(wire) = &self.wire
+                && let Some(wire) = &*self.wire.lock().unwrap_or_else(PoisonError::into_inner)
             {
                 wire.cut();
             }

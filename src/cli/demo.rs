@@ -45,7 +45,7 @@ impl Demo {
             Ok(is_empty)
         })?;
         match (filled, self.if_empty) {
-            (true, _) => println!("users alice, bob and carol are there, password {PASSWORD}"),
+            (true, _) => say!("users alice, bob and carol are there, password {PASSWORD}"),
             (false, true) => {}
             (false, false) => {
                 let name = self.database.database_url.name();

@@ -6,10 +6,10 @@ use crate::{config::Database, storage::migrations};
 pub(super) fn migrate(database: &Database) -> Result<(), CliError> {
     let ran = migrations::migrate(&database.database_url)?;
     for name in &ran {
-        println!("{name}");
+        say!("{name}");
     }
     if ran.is_empty() {
-        println!("{} is up to date", database.database_url.name());
+        say!("{} is up to date", database.database_url.name());
     }
     Ok(())
 }

@@ -1,5 +1,12 @@
 //! The command line: `greenroom serve` and what admins need beside it.
 
+/// Prints a line; where nobody reads any more, as behind `| head`, there is nothing to say.
+macro_rules! say {
+    ($($text:tt)*) => {{
+        let _ = std::io::Write::write_fmt(&mut std::io::stdout(), format_args!("{}\n", format_args!($($text)*)));
+    }};
+}
+
 mod check;
 mod demo;
 mod migrate;

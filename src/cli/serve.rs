@@ -8,9 +8,12 @@ use tracing_subscriber::EnvFilter;
 use super::CliError;
 use crate::{config::Config, server::Server};
 
+/// What strangers can make our libraries say at will, unless it is asked for.
+const QUIET: &str = "actix_session=error,actix_http=off";
+
 pub(super) fn serve(config: Config) -> Result<(), CliError> {
     tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new(&config.log))
+        .with_env_filter(EnvFilter::new(format!("{QUIET},{}", config.log)))
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .init();
@@ -24,7 +27,7 @@ pub(super) fn serve(config: Config) -> Result<(), CliError> {
         let mut terminated = signal(SignalKind::terminate())?;
         let mut interrupted = signal(SignalKind::interrupt())?;
         let server = Server::start(config).await?;
-        println!("Listening on http://{}", server.address);
+        say!("Listening on http://{}", server.address);
         std::io::stdout().flush()?;
         tokio::select! {
             _ = terminated.recv() => {}

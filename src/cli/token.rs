@@ -47,7 +47,7 @@ impl TokenCommand {
                     }
                     tokens::create(conn, user.id(), &keys::hash(&key), None)
                 })?;
-                println!("{key}");
+                say!("{key}");
             }
             Self::List { name, database } => {
                 let tokens = with_existing(&database, |conn| {
@@ -56,7 +56,7 @@ impl TokenCommand {
                 })?;
                 for token in tokens {
                     let expires = token.expires_at.map_or("never".to_owned(), |moment| moment.to_string());
-                    println!("{}\tmade {}\texpires {expires}", token.id, token.created_at);
+                    say!("{}\tmade {}\texpires {expires}", token.id, token.created_at);
                 }
             }
             Self::Revoke { name, id, database } => {
@@ -67,7 +67,7 @@ impl TokenCommand {
                 if !revoked {
                     return Err(CliError::Refused(format!("{name} has no token {id}")));
                 }
-                println!("token {id} of {name} is revoked");
+                say!("token {id} of {name} is revoked");
             }
         }
         Ok(())

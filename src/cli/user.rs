@@ -70,7 +70,7 @@ impl UserCommand {
                     password: password.hash()?,
                 };
                 let user = with_database(&database, |conn| users::create(conn, &new))?;
-                println!("user {} has id {}", user.username, user.id);
+                say!("user {} has id {}", user.username, user.id);
             }
             Self::List { database } => with_existing(&database, users::all)?.iter().for_each(print),
             Self::Passwd { name, password, database } => {
@@ -81,7 +81,7 @@ impl UserCommand {
                     users::update(conn, &user)?;
                     sessions::end_all(conn, user.id(), None)
                 })?;
-                println!("the password of {name} is changed");
+                say!("the password of {name} is changed");
             }
             Self::Deactivate { name, database } => {
                 with_existing(&database, |conn| {
@@ -92,7 +92,7 @@ impl UserCommand {
                     tokens::revoke_all(conn, user.id())?;
                     revocations::record(conn, user.id())
                 })?;
-                println!("{name} is shut out");
+                say!("{name} is shut out");
             }
         }
         Ok(())
@@ -114,5 +114,5 @@ fn print(user: &User) {
     let state = if user.is_active { "" } else { "deactivated" };
     let (card, email) = (user.card(), &user.email);
     let line = format!("{}\t{}\t{}\t{email}\t{staff}\t{state}", card.id, card.username, card.display_name);
-    println!("{}", line.trim_end());
+    say!("{}", line.trim_end());
 }

@@ -2,13 +2,23 @@
 
 use super::{AnyConn, StorageError, sql::sql};
 
-/// Most messages removed in one step.
+/// Most reactions, and then messages, removed in one step.
 const STEP: i64 = 500;
 
 /// Removes some rows of a deleted chat. Returns whether there is more to do.
 pub fn step(conn: &mut AnyConn) -> Result<bool, StorageError> {
     let deleted = sql!("SELECT id FROM chats WHERE deleted_at IS NOT NULL ORDER BY id LIMIT 1");
     let Some((chat,)) = deleted.first::<(i64,)>(conn)? else { return Ok(false) };
+    let reactions = sql!(
+        "DELETE FROM reactions WHERE chat_id = ? AND (message_id, emoji, user_id) IN \
+         (SELECT message_id, emoji, user_id FROM reactions WHERE chat_id = ? LIMIT ?)",
+        chat,
+        chat,
+        STEP
+    );
+    if reactions.run(conn)? > 0 {
+        return Ok(true);
+    }
     let range = sql!(
         "SELECT max(pos) FROM (SELECT pos FROM messages WHERE chat_id = ? ORDER BY pos LIMIT ?) AS step",
         chat,
@@ -20,14 +30,6 @@ pub fn step(conn: &mut AnyConn) -> Result<bool, StorageError> {
         sql!("DELETE FROM chats WHERE id = ?", chat).run(conn)?;
         return Ok(true);
     };
-    sql!(
-        "DELETE FROM reactions WHERE chat_id = ? AND message_id IN \
-         (SELECT id FROM messages WHERE chat_id = ? AND pos <= ?)",
-        chat,
-        chat,
-        last
-    )
-    .run(conn)?;
     sql!(
         "DELETE FROM message_ids WHERE id IN (SELECT id FROM messages WHERE chat_id = ? AND pos <= ?)",
         chat,

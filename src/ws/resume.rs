@@ -97,11 +97,9 @@ pub(super) async fn start(state: Data<State>, socket: Arc<Socket>, only: Only) -
     drop(done);
     // It ends when every chat has dropped its end.
     let _ = all_done.recv().await;
-    let heads = feed::heads(&state, user, &only).await?;
-    for chat in before.keys().filter(|chat| !heads.contains_key(chat)) {
-        state.directory.unsubscribe(*chat, socket.id);
-    }
-    Ok(heads)
+    // A chat that one was removed from meanwhile is not among these, and the session passes on nothing of it. The
+    // subscription stays, since it may be of somebody who was added again.
+    feed::heads(&state, user, &only).await
 }
 
 #[derive(Serialize)]

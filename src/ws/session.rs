@@ -120,6 +120,7 @@ impl Actor for Session {
 
     fn stopped(&mut self, _: &mut Context) {
         let Some(socket) = self.socket.take() else { return };
+        socket.ended();
         self.state.registry.remove(socket.user, socket.id);
         if let Phase::Live(heads) = &self.phase {
             for chat in heads.keys() {
