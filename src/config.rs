@@ -1,5 +1,8 @@
 //! Settings: a flag, else a variable, else a default. `docs/CONFIG.md` lists them; the two change together.
 
+// The fields' docs are the text of `--help` as well, where brackets would stand about addresses.
+#![allow(rustdoc::bare_urls)]
+
 use std::{net::SocketAddr, time::Duration};
 
 use clap::{Args, ValueEnum, builder::BoolishValueParser};
