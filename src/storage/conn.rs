@@ -86,6 +86,9 @@ fn set_up_sqlite(conn: &mut AnyConn, access: Access) -> Result<(), diesel::resul
     // An answered write must survive a power cut; group commit pays for it.
     conn.batch_execute("PRAGMA synchronous = FULL")?;
     conn.batch_execute("PRAGMA foreign_keys = ON")?;
+    // In pages. A page that many commits touch is copied back once per checkpoint, so seldom is cheap; more than this
+    // would make the start after a crash slow.
+    conn.batch_execute("PRAGMA wal_autocheckpoint = 8192")?;
     conn.batch_execute("PRAGMA cache_size = -16384")?;
     conn.batch_execute("PRAGMA temp_store = MEMORY")?;
     if access == Access::Read {
