@@ -1,5 +1,7 @@
 //! A chat: it takes commands in order to the writer, takes what came of them in order to the sockets, and answers.
 
+mod fan_out;
+
 use std::{
     collections::HashMap,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -11,7 +13,6 @@ use std::{
 };
 
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler};
-use bytestring::ByteString;
 use fail::fail_point;
 
 use super::{
@@ -21,10 +22,7 @@ use super::{
     socket::{CloseReason, Socket, SocketId, Standing},
 };
 use crate::{
-    model::{
-        Change, ChatId, ChatSnapshot, Event, MessageId, Refusal, Role, Seq, UserId, Viewer,
-        event::{Answer, Done, MarkerMoved, MembersChanged},
-    },
+    model::{ChatId, Refusal, Seq, UserId, event::Done},
     storage::members,
     view::frames,
 };
@@ -162,17 +160,16 @@ impl Accept<Submit> for ChatActor {
         let (directory, chat) = (self.directory.clone(), self.chat);
         let settle = move |result: Result<Done, Refusal>| {
             let result = result.map(Arc::new);
-            directory.send(chat, Settled { result, reply });
+            directory.send(chat, Settled { result, was_submitted: true, reply });
         };
-        self.services.writer.submit(command, settle);
         self.in_flight += 1;
+        self.services.writer.submit(command, settle);
     }
 }
 
 impl Accept<Settled> for ChatActor {
     fn accept(&mut self, settled: Settled, _: &mut Context<Self>) {
-        // An announced chat was not submitted through its actor.
-        self.in_flight = self.in_flight.saturating_sub(1);
+        self.in_flight -= usize::from(settled.was_submitted);
         self.found_nothing = matches!(settled.result, Err(Refusal::NotFound));
         self.settling = Some(settled);
         self.make_known();
@@ -267,147 +264,4 @@ impl ChatActor {
             self.deliver(None, Standing::Same, &frame, |socket| socket.user != user);
         }
     }
-}
-
-// Making known what happened.
-
-impl ChatActor {
-    /// Fans out what was settled, and then answers: nobody is told that something is done whose news is not on the way.
-    fn make_known(&mut self) {
-        let Some(result) = self.settling.as_ref().map(|settled| settled.result.clone()) else { return };
-        let answer = result.map(|done| self.publish(&done));
-        if let Some(Settled { reply, .. }) = self.settling.take() {
-            reply.send(answer);
-        }
-    }
-
-    fn publish(&mut self, done: &Done) -> Answered {
-        fail_point!("chat-publish");
-        let links = &self.services.links;
-        let message = done.event.as_ref().and_then(|event| match &event.change {
-            Change::MessagePosted { message } | Change::MessageEdited { message } => {
-                Some(frames::message(message, links))
-            }
-            _ => None,
-        });
-        if let Some(event) = &done.event {
-            self.fan_out(event, message.as_ref());
-        }
-        if let Some(moved) = &done.quiet_marker {
-            let frame = frames::read(self.chat, None, moved, Some(moved.unread_count));
-            self.deliver(None, Standing::Same, &frame, |socket| socket.user == moved.user);
-        }
-        self.answer(done, message)
-    }
-
-    fn answer(&self, done: &Done, message: Option<ByteString>) -> Answered {
-        let posted = || {
-            let change = done.event.as_ref().map(|event| &event.change);
-            matches!(change, Some(Change::MessagePosted { .. }))
-        };
-        match &done.answer {
-            Answer::Message => Answered::Message { json: message.unwrap_or_default(), created: posted() },
-            Answer::Unchanged(message) => {
-                Answered::Message { json: frames::message(message, &self.services.links), created: false }
-            }
-            Answer::Done => Answered::Done,
-            Answer::Reacted { added } => Answered::Reacted { added: *added },
-            Answer::Marked(count) => Answered::Marked(*count),
-            Answer::Added(count) => Answered::Added(*count),
-            Answer::Member(member) => Answered::Member(member.clone()),
-        }
-    }
-
-    fn fan_out(&mut self, event: &Event, message: Option<&ByteString>) {
-        let seq = event.seq;
-        match &event.change {
-            Change::ChatCreated { snapshot, members } => {
-                for (user, role) in members {
-                    let viewer = newcomer(*user, *role, None);
-                    self.welcome(&viewer, snapshot, seq);
-                }
-            }
-            Change::MembersChanged(change) => self.fan_out_members(event, change),
-            Change::MarkerMoved(moved) => self.fan_out_marker(seq, moved),
-            Change::ChatDeleted => {
-                let frame = frames::chat_deleted(self.chat, Some(seq));
-                self.deliver(Some(seq), Standing::Leaves, &frame, |_| true);
-                self.subscribers.clear();
-                // Nobody is in it any more; who asks again finds that out from storage.
-                self.roster = None;
-                self.members_seq = seq;
-            }
-            change => {
-                if let Change::MessagePosted { message } = change {
-                    // Who posts has stopped typing; their message says so.
-                    self.typing.remove(&message.sender.id);
-                }
-                if let Some(frame) = frames::shared(event, message, &self.services.links) {
-                    self.deliver(Some(seq), Standing::Same, &frame, |_| true);
-                }
-            }
-        }
-    }
-
-    /// Who was removed hears that the chat is gone and nothing after; the others hear who came and went; who came
-    /// hears of the chat before anything in it.
-    fn fan_out_members(&mut self, event: &Event, change: &MembersChanged) {
-        let seq = event.seq;
-        self.members_seq = seq;
-        if let Some(roster) = &mut self.roster {
-            roster.apply(seq, change);
-        }
-        for user in &change.removed {
-            self.typing.remove(user);
-            let frame = frames::chat_deleted(self.chat, Some(seq));
-            self.deliver(Some(seq), Standing::Leaves, &frame, |socket| socket.user == *user);
-            self.subscribers.retain(|_, socket| socket.user != *user);
-        }
-        if let Some(frame) = frames::shared(event, None, &self.services.links) {
-            self.deliver(Some(seq), Standing::Same, &frame, |_| true);
-        }
-        for member in &change.added {
-            if let Some(snapshot) = &change.snapshot {
-                let viewer = newcomer(member.user.id, member.role, member.last_read_message_id);
-                self.welcome(&viewer, snapshot, seq);
-            }
-        }
-    }
-
-    fn fan_out_marker(&mut self, seq: Seq, moved: &MarkerMoved) {
-        let frame = frames::read(self.chat, Some(seq), moved, None);
-        self.deliver(Some(seq), Standing::Same, &frame, |socket| socket.user != moved.user);
-        let own = frames::read(self.chat, Some(seq), moved, Some(moved.unread_count));
-        self.deliver(Some(seq), Standing::Same, &own, |socket| socket.user == moved.user);
-    }
-
-    /// Subscribes the sockets of somebody who is new here, and tells them of the chat.
-    fn welcome(&mut self, viewer: &Viewer, snapshot: &ChatSnapshot, seq: Seq) {
-        let sockets = self.services.registry.sockets_of(viewer.id);
-        if sockets.is_empty() {
-            return;
-        }
-        let frame = frames::chat_created(snapshot, seq, viewer, &self.services.links);
-        for socket in sockets {
-            socket.deliver(self.chat, Some(seq), Standing::Joins, frame.clone());
-            self.subscribers.insert(socket.id, socket);
-        }
-    }
-
-    fn deliver(
-        &self,
-        seq: Option<Seq>,
-        standing: Standing,
-        frame: &ByteString,
-        to: impl Fn(&Socket) -> bool,
-    ) {
-        for socket in self.subscribers.values().filter(|socket| to(socket)) {
-            socket.deliver(self.chat, seq, standing, frame.clone());
-        }
-    }
-}
-
-/// Who comes begins with everything read.
-fn newcomer(id: UserId, role: Role, last_read_message_id: Option<MessageId>) -> Viewer {
-    Viewer { id, role, last_read_message_id, unread_count: 0 }
 }

@@ -121,7 +121,7 @@ impl ChatDirectory {
     fn announce(self: &Arc<Self>, snapshot: ChatSnapshot, members: Vec<(UserId, Role)>, reply: Reply) {
         let chat = snapshot.chat.clone();
         let done = Done::changed(&chat, Answer::Done, Change::ChatCreated { snapshot, members });
-        self.send(chat.id, Settled { result: Ok(Arc::new(done)), reply });
+        self.send(chat.id, Settled { result: Ok(Arc::new(done)), was_submitted: false, reply });
     }
 
     /// Lets a socket hear a chat's events. `done` is dropped once it does.

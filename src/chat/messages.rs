@@ -51,6 +51,8 @@ pub struct Submit {
 #[derive(Debug)]
 pub struct Settled {
     pub result: Result<Arc<Done>, Refusal>,
+    /// Whether it went to the writer through this actor; the making of a chat has not.
+    pub was_submitted: bool,
     pub reply: Reply,
 }
 
