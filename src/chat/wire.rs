@@ -42,6 +42,11 @@ impl Wire {
         }
     }
 
+    /// Hears nothing more; what is to be sent is sent.
+    pub fn stop_listening(&self) {
+        let _ = SockRef::from(&*self.0).shutdown(Shutdown::Read);
+    }
+
     /// Ends the connection at once, whatever waits in it.
     pub fn cut(&self) {
         // It fails where the connection has ended by itself.

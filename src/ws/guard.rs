@@ -1,69 +1,79 @@
 //! A look at frames' headers before anything is buffered: what a client declares decides, not what it sends.
 //!
 //! The codec below actix-web-actors keeps a frame until it is whole and only then looks at its size, so that a frame
-//! that declares gigabytes is buffered as it comes. This stream ends at the header instead.
+//! that declares gigabytes is buffered as it comes. This stream ends in front of it instead.
 
 use std::{
-    cell::Cell,
+    cell::RefCell,
+    fmt,
     pin::Pin,
     rc::Rc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
-use actix_web::{error::PayloadError, web::Bytes};
+use actix_web::{
+    error::PayloadError,
+    web::{Bytes, Payload},
+};
 use futures_util::Stream;
 
-/// Why the stream ended, apart from an orderly end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// Nothing was wrong so far.
-    Fine,
-    /// A frame, or the fragments of a message together, declared more than is taken.
-    TooLarge,
-    /// The connection broke.
-    Broken,
-}
+/// What comes in over a socket, ended in front of the first message that is too large. Its clones are the same stream.
+///
+/// It knows no errors: actix-web-actors would let an error overtake the frames before it.
+#[derive(Clone)]
+pub struct Guard(Rc<RefCell<Inflow>>);
 
-/// The verdict, for the session, which learns of errors only by their text.
-pub type SharedVerdict = Rc<Cell<Verdict>>;
-
-/// What comes in over a socket, ended at the first message that is too large.
-pub struct Guard<S> {
-    stream: S,
+struct Inflow {
+    stream: Payload,
     headers: Headers,
-    verdict: SharedVerdict,
+    is_too_large: bool,
 }
 
-impl<S> Guard<S> {
+impl Guard {
     /// `max`: the largest message, in bytes.
-    pub fn new(stream: S, max: u64) -> (Self, SharedVerdict) {
-        let verdict = SharedVerdict::new(Cell::new(Verdict::Fine));
-        (Self { stream, headers: Headers::new(max), verdict: verdict.clone() }, verdict)
+    pub fn new(stream: Payload, max: u64) -> Self {
+        Self(Rc::new(RefCell::new(Inflow { stream, headers: Headers::new(max), is_too_large: false })))
+    }
+
+    /// Whether it ended because a frame, or the fragments of a message together, declared more than is taken.
+    pub fn is_too_large(&self) -> bool {
+        self.0.borrow().is_too_large
+    }
+
+    /// Waits until the client has said goodbye or is gone. Whatever else it still sends is thrown away.
+    pub fn poll_goodbye(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let Inflow { stream, headers, .. } = &mut *self.0.borrow_mut();
+        while !headers.has_said_goodbye() {
+            let Some(Ok(chunk)) = ready!(Pin::new(&mut *stream).poll_next(cx)) else { break };
+            headers.pass(&chunk);
+        }
+        Poll::Ready(())
     }
 }
 
-impl<S> Stream for Guard<S>
-where
-    S: Stream<Item = Result<Bytes, PayloadError>> + Unpin,
-{
+impl Stream for Guard {
     type Item = Result<Bytes, PayloadError>;
 
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if self.verdict.get() != Verdict::Fine {
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let Inflow { stream, headers, is_too_large } = &mut *self.0.borrow_mut();
+        if *is_too_large {
             return Poll::Ready(None);
         }
-        let item = Pin::new(&mut self.stream).poll_next(cx);
-        match &item {
-            Poll::Ready(Some(Ok(chunk))) if !self.headers.pass(chunk) => {
-                self.verdict.set(Verdict::TooLarge);
-                return Poll::Ready(Some(Err(PayloadError::Overflow)));
-            }
-            Poll::Ready(Some(Err(_))) => self.verdict.set(Verdict::Broken),
-            _ => {}
-        }
-        item
+        let Some(Ok(chunk)) = ready!(Pin::new(stream).poll_next(cx)) else { return Poll::Ready(None) };
+        let taken = headers.pass(&chunk);
+        *is_too_large = taken < chunk.len();
+        Poll::Ready(Some(Ok(chunk.slice(..taken))))
     }
 }
+
+impl fmt::Debug for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guard").field("is_too_large", &self.is_too_large()).finish_non_exhaustive()
+    }
+}
+
+/// The opcode of a close frame.
+const CLOSE: u8 = 8;
 
 /// Walks from header to header (RFC 6455, section 5.2).
 struct Headers {
@@ -73,33 +83,40 @@ struct Headers {
     header: Vec<u8>,
     /// Bytes of the current frame still to come.
     payload: u64,
+    /// Whether a close frame has begun.
+    has_begun_goodbye: bool,
 }
 
 impl Headers {
     fn new(max: u64) -> Self {
-        Self { max, message: 0, header: Vec::with_capacity(14), payload: 0 }
+        Self { max, message: 0, header: Vec::with_capacity(14), payload: 0, has_begun_goodbye: false }
     }
 
-    /// Whether everything declared so far may be taken.
-    fn pass(&mut self, mut chunk: &[u8]) -> bool {
-        while !chunk.is_empty() {
+    fn has_said_goodbye(&self) -> bool {
+        self.has_begun_goodbye && self.payload == 0
+    }
+
+    /// How much of the chunk may be taken: all of it, or what comes before the end of a header that declares too much.
+    fn pass(&mut self, chunk: &[u8]) -> usize {
+        let (mut at, mut taken) = (0, chunk.len());
+        while at < chunk.len() {
             if self.payload > 0 {
-                let skipped = self.payload.min(chunk.len() as u64);
+                let skipped = self.payload.min((chunk.len() - at) as u64);
                 self.payload -= skipped;
-                chunk = &chunk[skipped as usize..];
+                at += skipped as usize;
                 continue;
             }
-            self.header.push(chunk[0]);
-            chunk = &chunk[1..];
+            self.header.push(chunk[at]);
             if let Some(length) = self.declared() {
                 if !self.count(self.header[0] & 0x0f, length) {
-                    return false;
+                    taken = taken.min(at);
                 }
                 self.payload = length;
                 self.header.clear();
             }
+            at += 1;
         }
-        true
+        taken
     }
 
     /// The length that the header declares, once the header is whole.
@@ -116,6 +133,7 @@ impl Headers {
     }
 
     fn count(&mut self, opcode: u8, length: u64) -> bool {
+        self.has_begun_goodbye |= opcode == CLOSE;
         match opcode {
             // A continuation adds to its message, control frames come in between, anything else begins a message.
             0 => self.message = self.message.saturating_add(length),
@@ -129,6 +147,12 @@ impl Headers {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    impl Headers {
+        fn passes(&mut self, chunk: &[u8]) -> bool {
+            self.pass(chunk) == chunk.len()
+        }
+    }
 
     fn frame(first: u8, length: u64, payload: usize) -> Vec<u8> {
         let mut bytes = vec![first];
@@ -152,22 +176,41 @@ mod tests {
     fn what_is_declared_decides_however_it_is_cut() {
         let whole = [frame(0x81, 5, 5), frame(0x81, 1_000, 1_000), frame(0x89, 0, 0)].concat();
         let mut headers = Headers::new(1_000);
-        assert!(whole.iter().all(|byte| headers.pass(&[*byte])));
-        assert!(headers.pass(&whole));
-        assert!(!headers.pass(&frame(0x81, 1_001, 0)));
-        assert!(!Headers::new(1_000).pass(&frame(0x82, u64::MAX, 0)));
+        assert!(whole.iter().all(|byte| headers.passes(&[*byte])));
+        assert!(headers.passes(&whole));
+        assert!(!headers.passes(&frame(0x81, 1_001, 0)));
+        assert!(!Headers::new(1_000).passes(&frame(0x82, u64::MAX, 0)));
     }
 
     #[test]
     fn fragments_count_together_and_a_new_message_counts_anew() {
         let mut headers = Headers::new(1_000);
         for _ in 0..5 {
-            assert!(headers.pass(&frame(0x01, 600, 600)));
-            assert!(headers.pass(&frame(0x89, 4, 4)));
-            assert!(headers.pass(&frame(0x80, 400, 400)));
+            assert!(headers.passes(&frame(0x01, 600, 600)));
+            assert!(headers.passes(&frame(0x89, 4, 4)));
+            assert!(headers.passes(&frame(0x80, 400, 400)));
         }
-        assert!(headers.pass(&frame(0x01, 600, 600)));
-        assert!(headers.pass(&frame(0x00, 400, 400)));
-        assert!(!headers.pass(&frame(0x00, 1, 0)));
+        assert!(headers.passes(&frame(0x01, 600, 600)));
+        assert!(headers.passes(&frame(0x00, 400, 400)));
+        assert!(!headers.passes(&frame(0x00, 1, 0)));
+    }
+
+    #[test]
+    fn what_comes_before_the_first_that_is_too_large_is_taken() {
+        let (small, large) = (frame(0x81, 5, 5), frame(0x81, 1_001, 20));
+        let taken = Headers::new(1_000).pass(&[&small[..], &small, &large].concat());
+        // Of the header everything but its last byte, so that the codec waits for it.
+        assert_eq!(taken, 2 * small.len() + 7);
+    }
+
+    #[test]
+    fn a_goodbye_is_heard_once_it_is_whole_whatever_came_before_it() {
+        let mut headers = Headers::new(1_000);
+        headers.pass(&frame(0x81, 1_001, 1_001));
+        let goodbye = frame(0x88, 2, 2);
+        headers.pass(&goodbye[..7]);
+        assert!(!headers.has_said_goodbye());
+        headers.pass(&goodbye[7..]);
+        assert!(headers.has_said_goodbye());
     }
 }

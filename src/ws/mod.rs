@@ -2,7 +2,9 @@
 
 mod commands;
 mod flood;
+pub mod frames;
 mod guard;
+mod parting;
 mod resume;
 mod session;
 mod upgrade;

@@ -16,7 +16,8 @@ use tokio::sync::mpsc;
 
 use super::{
     commands::ack_frame,
-    session::{Context, PING_EVERY, Session, close},
+    frames::close,
+    session::{Context, PING_EVERY, Session},
 };
 use crate::{
     chat::{CloseReason, Delivery, Socket},

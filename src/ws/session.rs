@@ -6,17 +6,14 @@ use std::{
 };
 
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Handler, StreamHandler, WrapFuture};
-use actix_http::ws::Item;
 use actix_web::web::Data;
-use actix_web_actors::ws::{self, CloseCode, Message, ProtocolError, WebsocketContext};
-use bytes::BytesMut;
-use bytestring::ByteString;
+use actix_web_actors::ws::{CloseCode, Message, ProtocolError, WebsocketContext};
 use tokio::sync::mpsc;
 
 use super::{
     commands::{Answer, ClientFrame, Malformed, UNDER_WAY, carry_out, error_frame},
     flood::Allowance,
-    guard::{SharedVerdict, Verdict},
+    frames::{Frames, close},
     resume::{Phase, Resuming, Wishes, start},
 };
 use crate::{
@@ -25,9 +22,6 @@ use crate::{
     model::{ChatId, FieldErrors, Refusal, Seq, Timestamp},
     server::State,
 };
-
-/// Largest frame that a client may send, in bytes.
-pub const MAX_FRAME: usize = 64 * 1024;
 
 /// How often the server pings, and how long it waits for a sign of life after that.
 pub(super) const PING_EVERY: Duration = Duration::from_secs(25);
@@ -52,12 +46,10 @@ pub struct Session {
     pub(super) has_subscribed: bool,
     pub(super) resuming: Resuming,
     wire: Option<Wire>,
-    verdict: SharedVerdict,
+    frames: Frames,
     allowance: Allowance,
     /// To the task that carries out this socket's commands.
     commands: Option<mpsc::Sender<ClientFrame>>,
-    /// The message that comes in fragments, as far as it has come; the guard bounds it.
-    fragments: Option<BytesMut>,
     last_heard: Instant,
     malformed: u32,
 }
@@ -69,7 +61,7 @@ impl Session {
         place: Place,
         wishes: Wishes,
         wire: Option<Wire>,
-        verdict: SharedVerdict,
+        frames: Frames,
     ) -> Self {
         let now = Instant::now();
         Self {
@@ -77,10 +69,9 @@ impl Session {
             has_subscribed: false,
             resuming: Resuming::default(),
             wire,
-            verdict,
+            frames,
             allowance: Allowance::new(state.config.socket_commands_per_second, now),
             commands: None,
-            fragments: None,
             state,
             caller,
             _place: place,
@@ -232,66 +223,23 @@ impl Session {
 // What its client sends.
 
 impl StreamHandler<Result<Message, ProtocolError>> for Session {
-    fn handle(&mut self, message: Result<Message, ProtocolError>, ctx: &mut Context) {
+    fn handle(&mut self, frame: Result<Message, ProtocolError>, ctx: &mut Context) {
         let now = Instant::now();
         self.last_heard = now;
-        if message.is_ok() && !self.allowance.take(now) {
+        if frame.is_ok() && !self.allowance.take(now) {
             return close(ctx, CloseCode::Policy, "too many frames");
         }
-        match message {
-            Ok(Message::Text(text)) => self.on_client_frame(&text, ctx),
-            Ok(Message::Ping(payload)) => ctx.pong(&payload),
-            Ok(Message::Pong(_) | Message::Nop) => {}
-            Ok(Message::Binary(_)) => close(ctx, CloseCode::Unsupported, "binary frames are not taken"),
-            Ok(Message::Continuation(fragment)) => self.on_fragment(fragment, ctx),
-            Ok(Message::Close(reason)) => {
-                ctx.close(reason);
-                ctx.stop();
-            }
-            Err(error) => self.on_broken(&error, ctx),
+        if let Some(text) = self.frames.take(frame, ctx) {
+            self.on_client_frame(&text, ctx);
         }
     }
 
     fn finished(&mut self, ctx: &mut Context) {
-        ctx.stop();
+        self.frames.end(ctx);
     }
 }
 
-const NOT_UTF8: &str = "text is not UTF-8";
-const BROKEN_FRAME: &str = "broken frame";
-
 impl Session {
-    fn on_fragment(&mut self, fragment: Item, ctx: &mut Context) {
-        match (fragment, self.fragments.take()) {
-            (Item::FirstText(bytes), None) => self.fragments = Some(BytesMut::from(&*bytes)),
-            (Item::FirstBinary(_), None) => close(ctx, CloseCode::Unsupported, "binary frames are not taken"),
-            (Item::Continue(bytes), Some(mut message)) => {
-                message.extend_from_slice(&bytes);
-                self.fragments = Some(message);
-            }
-            (Item::Last(bytes), Some(mut message)) => {
-                message.extend_from_slice(&bytes);
-                match ByteString::try_from(message.freeze()) {
-                    Ok(text) => self.on_client_frame(&text, ctx),
-                    Err(_) => close(ctx, CloseCode::Invalid, NOT_UTF8),
-                }
-            }
-            _ => close(ctx, CloseCode::Protocol, BROKEN_FRAME),
-        }
-    }
-
-    fn on_broken(&mut self, error: &ProtocolError, ctx: &mut Context) {
-        match (error, self.verdict.get()) {
-            (ProtocolError::Io(_), Verdict::Broken) => ctx.stop(),
-            (_, Verdict::TooLarge) | (ProtocolError::Overflow, _) => {
-                close(ctx, CloseCode::Size, "the message is too large");
-            }
-            // The only other thing that actix-web-actors reports this way.
-            (ProtocolError::Io(_), Verdict::Fine) => close(ctx, CloseCode::Invalid, NOT_UTF8),
-            _ => close(ctx, CloseCode::Protocol, BROKEN_FRAME),
-        }
-    }
-
     fn on_client_frame(&mut self, text: &str, ctx: &mut Context) {
         match ClientFrame::parse(text) {
             Ok(frame) if frame.is_ping() => ctx.text(frame.pong()),
@@ -327,10 +275,4 @@ impl Session {
 
 fn close_for(ctx: &mut Context, reason: CloseReason) {
     close(ctx, CloseCode::Other(reason.code()), reason.text());
-}
-
-/// Says goodbye behind everything that is queued, and ends.
-pub(super) fn close(ctx: &mut Context, code: CloseCode, reason: &str) {
-    ctx.close(Some(ws::CloseReason { code, description: Some(reason.to_owned()) }));
-    ctx.stop();
 }

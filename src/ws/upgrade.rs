@@ -5,13 +5,8 @@ use actix_web::{
     http::header::{self, ORIGIN},
     web::{Data, Payload},
 };
-use actix_web_actors::ws::WsResponseBuilder;
 
-use super::{
-    guard::Guard,
-    resume::Wishes,
-    session::{MAX_FRAME, Session},
-};
+use super::{frames, resume::Wishes, session::Session};
 use crate::{
     auth::gate::{Authenticated, TOKEN_SUBPROTOCOL, subprotocol_token},
     chat::Wire,
@@ -41,11 +36,11 @@ pub async fn upgrade(
     }
     let place = state.registry.reserve(caller.id()).ok_or(ApiError::Throttled { seconds: RETRY })?;
     let wire = request.conn_data::<Wire>().cloned();
-    let (stream, verdict) = Guard::new(stream, MAX_FRAME as u64);
-    let session = Session::new(state.clone(), caller.0.clone(), place, wishes(&request), wire, verdict);
     let protocol = subprotocol_token(&request).map(|key| format!("{TOKEN_SUBPROTOCOL}{key}"));
     let protocols: Vec<&str> = protocol.iter().map(String::as_str).collect();
-    WsResponseBuilder::new(session, &request, stream).protocols(&protocols).frame_size(MAX_FRAME).start()
+    frames::open(&request, stream, &protocols, |frames| {
+        Session::new(state.clone(), caller.0.clone(), place, wishes(&request), wire, frames)
+    })
 }
 
 /// `?chats=1,2` and `?resume=1`. Ids that are none are ignored, like those of chats that one is not in.

@@ -3,103 +3,12 @@
 use std::time::Duration;
 
 use actix_web::rt::time::timeout;
-use serde_json::{Value, json};
-use socket2::{Domain, SockAddr, Socket, Type};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+use serde_json::json;
+
+use crate::support::{
+    Server,
+    raw_socket::{BINARY, FIN, PING, RawSocket, TEXT, declaring, frame},
 };
-
-use crate::support::{DEADLINE, Server, User};
-
-const TEXT: u8 = 0x1;
-const BINARY: u8 = 0x2;
-const CLOSE: u8 = 0x8;
-const PING: u8 = 0x9;
-const FIN: u8 = 0x80;
-
-/// A connection that sends whatever bytes it likes.
-struct RawSocket(TcpStream);
-
-impl RawSocket {
-    /// Opens a socket as a person who asks with a token, with a receive buffer of so many bytes.
-    async fn open(user: &User, buffer: usize) -> Self {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-        socket.set_recv_buffer_size(buffer).unwrap();
-        socket.connect(&SockAddr::from(user.address)).unwrap();
-        socket.set_nonblocking(true).unwrap();
-        let mut stream = TcpStream::from_std(socket.into()).unwrap();
-        let token = &user.headers.iter().find(|(name, _)| name == "Authorization").unwrap().1;
-        let request = format!(
-            "GET /messages/ws/ HTTP/1.1\r\nHost: {}\r\nAuthorization: {token}\r\nUpgrade: websocket\r\n\
-             Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n",
-            user.address
-        );
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            head.push(stream.read_u8().await.unwrap());
-        }
-        assert!(head.starts_with(b"HTTP/1.1 101"), "{}", String::from_utf8_lossy(&head));
-        Self(stream)
-    }
-
-    async fn started(user: &User) -> Self {
-        let mut socket = Self::open(user, 65_536).await;
-        assert_eq!(socket.next().await.1["type"], "hello");
-        socket
-    }
-
-    /// Sends a frame that declares a length; what it bears may be another.
-    async fn declares(&mut self, first: u8, length: u64, payload: &[u8]) {
-        let mut frame = vec![first];
-        match length {
-            0..126 => frame.push(0x80 | length as u8),
-            126..65_536 => {
-                frame.push(0x80 | 126);
-                frame.extend((length as u16).to_be_bytes());
-            }
-            _ => {
-                frame.push(0x80 | 127);
-                frame.extend(length.to_be_bytes());
-            }
-        }
-        // Masked with zeros, which leaves the payload as it is.
-        frame.extend([0; 4]);
-        frame.extend(payload);
-        self.0.write_all(&frame).await.unwrap();
-    }
-
-    async fn sends(&mut self, first: u8, payload: &[u8]) {
-        self.declares(first, payload.len() as u64, payload).await;
-    }
-
-    /// The next frame: its opcode, and its JSON or the code it closes with.
-    async fn next(&mut self) -> (u8, Value) {
-        timeout(DEADLINE, self.read()).await.expect("something arrives in time")
-    }
-
-    async fn read(&mut self) -> (u8, Value) {
-        let opcode = self.0.read_u8().await.unwrap() & 0x0f;
-        let length = match self.0.read_u8().await.unwrap() {
-            126 => u64::from(self.0.read_u16().await.unwrap()),
-            127 => self.0.read_u64().await.unwrap(),
-            short => u64::from(short),
-        };
-        let mut payload = vec![0; length as usize];
-        self.0.read_exact(&mut payload).await.unwrap();
-        let value = match opcode {
-            CLOSE => json!(u16::from_be_bytes([payload[0], payload[1]])),
-            TEXT => serde_json::from_slice(&payload).unwrap(),
-            _ => Value::Null,
-        };
-        (opcode, value)
-    }
-
-    async fn is_closed_with(&mut self, code: u16) {
-        assert_eq!(self.next().await, (CLOSE, json!(code)));
-    }
-}
 
 #[actix_web::test]
 async fn frames_that_declare_too_much_are_refused_by_their_header() {
@@ -150,8 +59,26 @@ async fn broken_frames_end_with_their_code() {
         socket.is_closed_with(code).await;
     }
     let mut unmasked = RawSocket::started(&ann).await;
-    unmasked.0.write_all(&[FIN | TEXT, 0x01, b'x']).await.unwrap();
+    unmasked.writes(&[FIN | TEXT, 0x01, b'x']).await;
     unmasked.is_closed_with(1002).await;
+}
+
+#[actix_web::test]
+async fn what_comes_before_a_breach_or_a_break_is_done() {
+    let server = Server::start().await;
+    let ann = server.user("ann").await;
+    let chat = ann.group("Notes", &[]).await;
+    let command = |text| json!({"type": "send_message", "chat_id": chat, "content": text}).to_string();
+    let mut anns = ann.listens().await;
+    let mut breaking = RawSocket::started(&ann).await;
+    let both =
+        [frame(FIN | TEXT, command("before a breach").as_bytes()), declaring(FIN | TEXT, 1 << 40, b"")];
+    breaking.writes(&both.concat()).await;
+    assert_eq!(anns.receives("new_message").await["message"]["content"], "before a breach");
+    let mut leaving = RawSocket::started(&ann).await;
+    leaving.sends(FIN | TEXT, command("before a break").as_bytes()).await;
+    drop(leaving);
+    assert_eq!(anns.receives("new_message").await["message"]["content"], "before a break");
 }
 
 #[actix_web::test]

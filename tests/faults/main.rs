@@ -4,6 +4,9 @@
 mod support;
 
 mod actors;
+mod autobahn;
 mod disk;
+mod echo;
 mod killed;
 mod program;
+mod protocol;

@@ -3,6 +3,8 @@
 
 #![allow(dead_code)]
 
+pub mod raw_socket;
+
 use std::{
     collections::VecDeque, fmt::Display, net::SocketAddr, sync::LazyLock, thread::JoinHandle, time::Duration,
 };

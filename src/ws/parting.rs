@@ -1,0 +1,66 @@
+//! The end of a socket: once both sides have said goodbye the server hangs up.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use actix_rt::time::{Sleep, sleep};
+use actix_web::{
+    body::{BodySize, BoxBody, MessageBody},
+    web::Bytes,
+};
+
+use super::guard::Guard;
+use crate::chat::Wire;
+
+/// How long a client may take to return a goodbye.
+const GOODBYE_WITHIN: Duration = Duration::from_secs(1);
+
+/// What goes out over a socket, and then the wait for the client's goodbye. A connection that is closed with something
+/// of the client's unread takes back what is on its way to the client.
+pub struct Parting {
+    /// Until the session has ended.
+    session: Option<BoxBody>,
+    guard: Guard,
+    wire: Option<Wire>,
+    patience: Option<Pin<Box<Sleep>>>,
+}
+
+impl Parting {
+    pub fn new(session: BoxBody, guard: Guard, wire: Option<Wire>) -> Self {
+        Self { session: Some(session), guard, wire, patience: None }
+    }
+
+    /// Waits for the goodbye, for as long as there is patience.
+    fn poll_goodbye(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let patience = self.patience.get_or_insert_with(|| Box::pin(sleep(GOODBYE_WITHIN)));
+        if self.guard.poll_goodbye(cx).is_ready() { Poll::Ready(()) } else { patience.as_mut().poll(cx) }
+    }
+}
+
+impl MessageBody for Parting {
+    type Error = <BoxBody as MessageBody>::Error;
+
+    fn size(&self) -> BodySize {
+        BodySize::Stream
+    }
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        let this = self.get_mut();
+        if let Some(session) = &mut this.session {
+            let said = ready!(Pin::new(session).poll_next(cx));
+            if said.is_some() {
+                return Poll::Ready(said);
+            }
+            this.session = None;
+        }
+        ready!(this.poll_goodbye(cx));
+        // Else actix-web would go on reading for a second.
+        if let Some(wire) = &this.wire {
+            wire.stop_listening();
+        }
+        Poll::Ready(None)
+    }
+}

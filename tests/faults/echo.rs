@@ -1,0 +1,64 @@
+//! A server that sends back what it hears, over the frames of ours.
+
+use std::net::SocketAddr;
+
+use actix::{Actor, StreamHandler};
+use actix_web::{
+    App, Error, HttpRequest, HttpResponse, HttpServer,
+    dev::ServerHandle,
+    web::{self, Payload},
+};
+use actix_web_actors::ws::{Message, ProtocolError, WebsocketContext};
+use greenroom::{
+    chat::Wire,
+    ws::frames::{self, Frames},
+};
+
+/// A running echo; it ends when it is dropped.
+pub struct Echo {
+    pub address: SocketAddr,
+    handle: ServerHandle,
+}
+
+impl Echo {
+    pub fn start() -> Self {
+        let server = HttpServer::new(|| App::new().default_service(web::to(upgrade)));
+        let server = server.workers(1).disable_signals().on_connect(|connection, data| {
+            data.insert(Wire::take_hold(connection).unwrap());
+        });
+        let server = server.bind("127.0.0.1:0").unwrap();
+        let address = server.addrs()[0];
+        let server = server.run();
+        let handle = server.handle();
+        actix_web::rt::spawn(server);
+        Self { address, handle }
+    }
+}
+
+impl Drop for Echo {
+    fn drop(&mut self) {
+        drop(self.handle.stop(false));
+    }
+}
+
+async fn upgrade(request: HttpRequest, stream: Payload) -> Result<HttpResponse, Error> {
+    frames::open(&request, stream, &[], Conversation)
+}
+
+struct Conversation(Frames);
+
+impl Actor for Conversation {
+    type Context = WebsocketContext<Self>;
+}
+
+impl StreamHandler<Result<Message, ProtocolError>> for Conversation {
+    fn handle(&mut self, frame: Result<Message, ProtocolError>, ctx: &mut Self::Context) {
+        if let Some(text) = self.0.take(frame, ctx) {
+            ctx.text(text);
+        }
+    }
+
+    fn finished(&mut self, ctx: &mut Self::Context) {
+        self.0.end(ctx);
+    }
+}
