@@ -1,6 +1,7 @@
 //! The heart: every chat an actor, found through the directory, and the sockets that listen to them.
 
 pub mod actor;
+mod backlog;
 pub mod directory;
 pub mod messages;
 pub mod registry;

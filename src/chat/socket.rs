@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, LazyLock, Mutex, PoisonError,
-        atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -11,7 +11,10 @@ use std::{
 use actix::{Message, Recipient};
 use bytestring::ByteString;
 
-use super::wire::Wire;
+use super::{
+    backlog::{Backlog, MAX_EVENTS},
+    wire::Wire,
+};
 use crate::model::{ChatId, Credential, Seq, UserId};
 
 /// Names a socket of this process.
@@ -24,10 +27,6 @@ impl SocketId {
         Self(NEXT.fetch_add(1, Ordering::Relaxed))
     }
 }
-
-/// Most events, and most bytes of them, that may wait for one socket.
-const MAX_EVENTS: usize = 4_096;
-const MAX_BYTES: i64 = 1 << 20;
 
 /// What happens to a socket's place in a chat with an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,10 +94,7 @@ pub struct Socket {
     session: Recipient<Delivery>,
     /// Until the session ends, however long a chat remembers the socket.
     wire: Mutex<Option<Wire>>,
-    waiting_events: AtomicUsize,
-    waiting_bytes: AtomicI64,
-    /// When what was last passed on had been delivered: nothing that waits is older.
-    oldest: AtomicU64,
+    backlog: Backlog,
     /// When it was told to close; 0 before.
     closing_since: AtomicU64,
 }
@@ -122,9 +118,7 @@ impl Socket {
             credential,
             session,
             wire: Mutex::new(wire),
-            waiting_events: AtomicUsize::new(0),
-            waiting_bytes: AtomicI64::new(0),
-            oldest: AtomicU64::new(0),
+            backlog: Backlog::default(),
             closing_since: AtomicU64::new(0),
         })
     }
@@ -137,16 +131,10 @@ impl Socket {
         if self.closing_since.load(Ordering::Relaxed) != 0 {
             return;
         }
-        let (at, bytes) = (millis(), frame.len() as i64);
-        let events = self.waiting_events.fetch_add(1, Ordering::Relaxed);
-        let waiting = self.waiting_bytes.fetch_add(bytes, Ordering::Relaxed);
-        if events == 0 {
-            self.oldest.store(at, Ordering::Relaxed);
-        }
-        // A single event passes however large it is.
-        let is_full = events >= MAX_EVENTS || (events > 0 && waiting + bytes > MAX_BYTES);
+        let at = millis();
+        let has_room = self.backlog.add(frame.len(), at);
         let delivery = Delivery::Event { chat, seq, standing, frame, at };
-        if is_full || self.session.try_send(delivery).is_err() {
+        if !has_room || self.session.try_send(delivery).is_err() {
             self.close(CloseReason::TooSlow);
         }
     }
@@ -158,9 +146,7 @@ impl Socket {
 
     /// Notes that an event, delivered `at`, has been passed on to the client.
     pub fn passed_on(&self, frame: &ByteString, at: u64) {
-        self.oldest.store(at, Ordering::Relaxed);
-        self.waiting_bytes.fetch_sub(frame.len() as i64, Ordering::Relaxed);
-        self.waiting_events.fetch_sub(1, Ordering::Relaxed);
+        self.backlog.take(frame.len(), at);
     }
 
     /// Asks the session to end, once.
@@ -190,8 +176,7 @@ impl Socket {
             }
             return;
         }
-        let is_waiting = self.waiting_events.load(Ordering::Relaxed) > 0;
-        if is_waiting && since(self.oldest.load(Ordering::Relaxed)) > MAX_AGE {
+        if Duration::from_millis(self.backlog.age(millis())) > MAX_AGE {
             self.close(CloseReason::TooSlow);
         }
     }

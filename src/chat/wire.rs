@@ -49,7 +49,10 @@ impl Wire {
 
     /// Ends the connection at once, whatever waits in it.
     pub fn cut(&self) {
-        // It fails where the connection has ended by itself.
-        let _ = SockRef::from(&*self.0).shutdown(Shutdown::Both);
+        let socket = SockRef::from(&*self.0);
+        // Else the kernel would keep what waits until the other side has not acknowledged it for long enough. Both
+        // fail where the connection has ended by itself.
+        let _ = socket.set_linger(Some(Duration::ZERO));
+        let _ = socket.shutdown(Shutdown::Both);
     }
 }

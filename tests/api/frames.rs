@@ -1,12 +1,13 @@
 //! Sockets of clients that break the rules or do not read.
 
-use std::time::Duration;
+use std::{io::ErrorKind, time::Duration};
 
 use actix_web::rt::time::timeout;
 use serde_json::json;
+use tokio::io::AsyncReadExt;
 
 use crate::support::{
-    Server,
+    DEADLINE, Server,
     raw_socket::{BINARY, FIN, PING, RawSocket, TEXT, declaring, frame},
 };
 
@@ -105,7 +106,7 @@ async fn a_reader_that_lags_is_cut_and_nobody_else_waits_for_it() {
     let (ann, bob, eve) = (server.user("ann").await, server.user("bob").await, server.user("eve").await);
     let chat = ann.group("Busy", &[&bob, &eve]).await;
     let mut bobs = bob.listens().await;
-    let _stuck = RawSocket::open(&eve, 4_096).await;
+    let mut stuck = RawSocket::open(&eve, 4_096).await;
     let text = "x".repeat(5_000);
     let mut posted = 0;
     while server.state.registry.count() > 1 {
@@ -114,6 +115,9 @@ async fn a_reader_that_lags_is_cut_and_nobody_else_waits_for_it() {
         ann.posts(chat, &text).await;
         assert_eq!(bobs.receives("new_message").await["message"]["content"], text);
     }
+    // The kernel has let go of what was on its way to it.
+    let end = timeout(DEADLINE, stuck.0.read_to_end(&mut Vec::new())).await.expect("it ends");
+    assert_eq!(end.unwrap_err().kind(), ErrorKind::ConnectionReset);
 }
 
 #[actix_web::test]
