@@ -31,6 +31,12 @@ use crate::{
 /// How long a socket that wants to resume may take to say from where.
 const RESUME_WITHIN: Duration = Duration::from_secs(5);
 
+/// Most chats that a client may name in one `resume`, all its parts together.
+const MOST_CHATS: usize = 100_000;
+
+/// Most that may wait for their turn.
+const MOST_WAITING: usize = 16;
+
 /// A socket first subscribes and then reads where its chats are, so that it misses nothing between the two.
 pub(super) enum Phase {
     /// What is delivered waits: until the heads are known, or until what was missed has been sent.
@@ -138,8 +144,14 @@ impl Session {
     /// A part of how far the client has heard; the last one is acted upon.
     pub(super) fn on_resume(&mut self, resume: Resume, ctx: &mut Context) {
         self.resuming.known.extend(&resume.chats);
+        if self.resuming.known.len() > MOST_CHATS {
+            return close(ctx, CloseCode::Size, "the resume is too large");
+        }
         if resume.more {
             return;
+        }
+        if self.resuming.whole.len() == MOST_WAITING {
+            return close(ctx, CloseCode::Again, "too many commands under way");
         }
         self.wishes.resumes = true;
         self.resuming.whole.push_back((std::mem::take(&mut self.resuming.known), resume));

@@ -6,10 +6,14 @@ use std::{
 };
 
 use awc::Client;
+use futures_util::{
+    StreamExt,
+    future::{join_all, join3},
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::DEADLINE;
+use crate::support::{DEADLINE, raw_socket::RawSocket};
 
 /// `greenroom`, without any setting of the environment of the tests.
 fn command(database: &str) -> Command {
@@ -257,23 +261,91 @@ fn spoil_database(file: &std::path::Path, sql: &str) {
 
 #[actix_web::test]
 async fn a_terminated_server_says_goodbye_finishes_and_exits_0() {
-    use futures_util::StreamExt;
     let (_folder, database) = database();
     greenroom(&database, &["demo"]);
     let token = greenroom(&database, &["token", "create", "alice"]).trim().to_owned();
     let mut server = Program::serve(&database);
+    let socket = listens(&server, &token).await;
+    server.signal("TERM");
+    assert_eq!(close_code(socket).await, Some(1001));
+    assert_eq!(server.child.wait().unwrap().code(), Some(0));
+    let mut rest = String::new();
+    server.child.stdout.take().unwrap().read_to_string(&mut rest).unwrap();
+    assert_eq!(rest, "");
+}
+
+/// Posts without a pause until no answer comes back; returns what was acknowledged.
+async fn posts_to_the_end(server: &Program, token: &str, writer: usize) -> Vec<String> {
+    let mut acknowledged = Vec::new();
+    loop {
+        let key = format!("{writer}-{}", acknowledged.len());
+        let body = json!({"content": key, "client_id": key});
+        match server.request("POST", "chats/2/messages/", token, Some(body)).await {
+            Some((201, _)) => acknowledged.push(key),
+            _ => return acknowledged,
+        }
+    }
+}
+
+type Listening = actix_codec::Framed<awc::BoxedSocket, awc::ws::Codec>;
+
+/// Opens a socket and waits until it is live.
+async fn listens(server: &Program, token: &str) -> Listening {
     let url = format!("http://{}/messages/ws/", server.address);
     let socket = server.client.ws(url).set_header("Authorization", format!("Token {token}")).connect().await;
     let (_, mut socket) = socket.unwrap();
     let hello = socket.next().await.unwrap().unwrap();
     assert!(matches!(hello, awc::ws::Frame::Text(_)));
-    server.signal("TERM");
-    let goodbye = socket.next().await.unwrap().unwrap();
-    let awc::ws::Frame::Close(Some(reason)) = goodbye else { panic!("{goodbye:?}") };
-    assert_eq!(u16::from(reason.code), 1001);
-    drop(socket);
+    socket
+}
+
+/// The code with which a socket is closed, after whatever comes before it.
+async fn close_code(mut socket: Listening) -> Option<u16> {
+    loop {
+        if let awc::ws::Frame::Close(reason) = socket.next().await?.ok()? {
+            return reason.map(|reason| reason.code.into());
+        }
+    }
+}
+
+#[actix_web::test]
+async fn a_server_terminated_under_load_turns_away_who_comes_and_finishes_what_it_began() {
+    let (_folder, database) = database();
+    greenroom(&database, &["demo"]);
+    let [alice, bob, carol] = ["alice", "bob", "carol"]
+        .map(|name| greenroom(&database, &["token", "create", name]).trim().to_owned());
+    let mut server = Program::serve(&database);
+    // Who does not read lets the end last long enough to be looked at.
+    let header = format!("Authorization: Token {carol}\r\n");
+    let _stuck = RawSocket::connect(server.address.parse().unwrap(), &header, 4_096).await;
+    for _ in 0..100 {
+        let body = json!({"content": "x".repeat(5_000)});
+        server.request("POST", "chats/2/messages/", &alice, Some(body)).await.unwrap();
+    }
+    let sockets = join_all((0..5).map(|_| listens(&server, &bob))).await;
+    let listening = join_all(sockets.into_iter().map(close_code));
+    let posting = join_all((0..4).map(|writer| posts_to_the_end(&server, &alice, writer)));
+    let ending = async {
+        server.signal("TERM");
+        let ready = || server.request_at("GET", "/readyz", &alice, None);
+        while ready().await.unwrap().0 == 200 {}
+        assert_eq!(ready().await.unwrap().0, 503);
+        let url = format!("http://{}/messages/ws/", server.address);
+        let upgrade = server.client.ws(url).set_header("Authorization", format!("Token {bob}"));
+        assert!(matches!(
+            upgrade.connect().await,
+            Err(awc::error::WsClientError::InvalidResponseStatus(status)) if status == 503
+        ));
+    };
+    let (codes, acknowledged, ()) = join3(listening, posting, ending).await;
+    assert_eq!(codes, [Some(1001); 5]);
     assert_eq!(server.child.wait().unwrap().code(), Some(0));
-    let mut rest = String::new();
-    server.child.stdout.take().unwrap().read_to_string(&mut rest).unwrap();
-    assert_eq!(rest, "");
+    let server = Program::serve(&database);
+    let posted: usize = acknowledged.iter().map(Vec::len).sum();
+    assert!(posted > 0);
+    for key in acknowledged.concat() {
+        let body = json!({"content": key, "client_id": key});
+        // It is there already.
+        assert_eq!(server.request("POST", "chats/2/messages/", &alice, Some(body)).await.unwrap().0, 200);
+    }
 }

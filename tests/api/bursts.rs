@@ -1,0 +1,172 @@
+//! A great deal at once: who reads is not harmed by it, and who asks for too much ends.
+
+use std::collections::BTreeMap;
+
+use futures_util::future::{join, join_all};
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
+
+use crate::support::{
+    Listener, Server, User,
+    raw_socket::{CLOSE, FIN, RawSocket, TEXT, frame},
+};
+
+/// A server on which sockets may give as many commands as they like.
+async fn generous() -> Server {
+    Server::start_with(|config| config.socket_commands_per_second = 1_000_000).await
+}
+
+impl User {
+    /// Posts so many messages to each of the chats as fast as it goes, over a socket of its own that hears no events.
+    async fn pours(&self, chats: &[i64], count: usize) {
+        let mut socket = self.connects_with("?chats=0").await.unwrap();
+        socket.receives("hello").await;
+        for chat in chats {
+            let command =
+                |number| json!({"type": "send_message", "chat_id": chat, "content": format!("{number}")});
+            for number in 0..count {
+                socket.says(&command(number).to_string()).await;
+            }
+            for _ in 0..count {
+                socket.receives("ack").await;
+            }
+        }
+    }
+}
+
+impl Listener {
+    /// Hears that the chat's numbers rise one by one up to `last`.
+    async fn hears_up_to(&mut self, last: i64) {
+        for seq in 2..=last {
+            assert_eq!(self.receives("new_message").await["seq"], seq);
+        }
+    }
+
+    /// All that comes before the answer to a ping.
+    async fn hears_meanwhile(&mut self) -> Vec<Value> {
+        self.says(r#"{"type": "ping"}"#).await;
+        let mut heard = Vec::new();
+        loop {
+            let event = self.next().await;
+            if event["type"] == "pong" {
+                return heard;
+            }
+            heard.push(event);
+        }
+    }
+}
+
+#[actix_web::test]
+async fn a_hot_chat_is_heard_whole_by_who_reads() {
+    let server = generous().await;
+    let (ann, bob) = (server.user("ann").await, server.user("bob").await);
+    let chat = ann.group("Hot", &[&bob]).await;
+    // More than may wait for a socket.
+    let (writers, each) = (4, 1_500);
+    let mut bobs = bob.listens().await;
+    let pouring = join_all((0..writers).map(|_| ann.pours(std::slice::from_ref(&chat), each)));
+    join(pouring, bobs.hears_up_to(1 + (writers * each) as i64)).await;
+    assert!(bobs.hears_meanwhile().await.is_empty());
+}
+
+#[actix_web::test]
+async fn who_missed_thousands_of_changes_resumes_while_more_come() {
+    let server = generous().await;
+    let ann = server.user("ann").await;
+    let mut chats = Vec::new();
+    for number in 0..12 {
+        chats.push(ann.group(&number.to_string(), &[]).await);
+    }
+    ann.pours(&chats, 450).await;
+    let known: BTreeMap<String, i64> = chats.iter().map(|chat| (chat.to_string(), 1)).collect();
+    let mut anns = ann.connects_with("?resume=1").await.unwrap();
+    let coming_back = async {
+        anns.receives("hello").await;
+        anns.says(&json!({"type": "resume", "chats": known}).to_string()).await;
+        let mut heads = known.clone();
+        let mut loaded_again = 0;
+        // What is missed and what happens are one line of numbers; a chat that is beyond the bound is loaded again.
+        while heads.values().any(|seq| *seq < 551) {
+            let event = anns.next().await;
+            let head = heads.entry(event["chat_id"].to_string());
+            match event["type"].as_str().unwrap() {
+                "new_message" => {
+                    let head = head.or_default();
+                    *head += 1;
+                    assert_eq!(event["seq"], *head);
+                }
+                "resync" => {
+                    loaded_again += 1;
+                    head.insert_entry(event["seq"].as_i64().unwrap());
+                }
+                kind => assert_eq!(kind, "ack"),
+            }
+            heads.remove("null");
+        }
+        loaded_again
+    };
+    // It is 5,000 in all that come, and no more.
+    let (_, loaded_again) = join(ann.pours(&chats, 100), coming_back).await;
+    assert!(loaded_again > 0);
+}
+
+#[actix_web::test]
+async fn who_is_removed_in_the_middle_of_a_burst_hears_nothing_above_it() {
+    let server = Server::start_with(|config| config.workers = Some(2)).await;
+    let [ann, bob, eve] = server.users(["ann", "bob", "eve"]).await;
+    let chat = eve.group("Team", &[&ann, &bob]).await;
+    let mut bobs = bob.listens().await;
+    let texts: Vec<String> = (0..1_000).map(|number| number.to_string()).collect();
+    let (in_the_middle, middle) = oneshot::channel();
+    let mut in_the_middle = Some(in_the_middle);
+    let hearing = async {
+        let mut heard = Vec::new();
+        loop {
+            let event = bobs.next().await;
+            heard.push(event["seq"].as_i64().unwrap());
+            if event["type"] == "chat_deleted" {
+                return heard;
+            }
+            if heard.len() == 300 {
+                in_the_middle.take().unwrap().send(()).unwrap();
+            }
+        }
+    };
+    let removing = async {
+        middle.await.unwrap();
+        eve.removes(chat, &bob).await;
+    };
+    let posting = join_all(texts.iter().map(|text| ann.posts(chat, text)));
+    let (heard, ..) = futures_util::future::join3(hearing, removing, posting).await;
+    let removal = *heard.last().unwrap();
+    assert_eq!(heard, (2..=removal).collect::<Vec<_>>());
+    assert!(removal < 1_000, "it was in the middle");
+    ann.posts(chat, "after").await;
+    assert!(bobs.hears_meanwhile().await.is_empty());
+}
+
+#[actix_web::test]
+async fn resumes_that_pile_up_end_the_socket() {
+    let server = Server::start().await;
+    let ann = server.user("ann").await;
+    let mut socket = RawSocket::started(&ann).await;
+    socket.writes(&frame(FIN | TEXT, br#"{"type": "resume", "chats": {}}"#).repeat(150)).await;
+    let mut frame = socket.next().await;
+    while frame.0 == TEXT {
+        assert_eq!(frame.1["type"], "ack");
+        frame = socket.next().await;
+    }
+    assert_eq!(frame, (CLOSE, json!(1013)));
+}
+
+#[actix_web::test]
+async fn a_resume_without_an_end_ends_the_socket() {
+    let server = Server::start().await;
+    let mut anns = server.user("ann").await.listens().await;
+    for part in 0..30 {
+        let chats: BTreeMap<String, i64> =
+            (0..4_000).map(|number| ((part * 4_000 + number).to_string(), 1)).collect();
+        anns.says(&json!({"type": "resume", "more": true, "chats": chats}).to_string()).await;
+    }
+    assert_eq!(anns.is_closed().await, 1009);
+}
