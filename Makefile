@@ -9,7 +9,7 @@ export GREENROOM_BIND ?= 127.0.0.1:8000
 CARGO ?= cargo
 GREENROOM = target/release/greenroom
 
-.PHONY: help run build test autobahn check fmt migrate user token demo schema clean
+.PHONY: help run build test stress autobahn check fmt migrate user token demo schema clean
 
 help: ## List the tasks
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -29,6 +29,9 @@ build:
 
 test: ## Run all tests
 	$(CARGO) test --locked
+
+stress: build ## Hostile, slow and dead sockets against the release binary, with figures
+	@python3 tests/stress/sockets.py --binary $(GREENROOM)
 
 autobahn: ## Autobahn's fuzzing client: make autobahn WSTEST=/path/to/wstest
 	$(CARGO) test --locked --test faults -- --ignored autobahn --nocapture

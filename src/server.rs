@@ -309,10 +309,18 @@ const CLEAR_OUT_EVERY: Duration = Duration::from_secs(60);
 /// How often sockets are looked after.
 const WATCH_SOCKETS_EVERY: Duration = Duration::from_millis(500);
 
+/// How many are ended at once, and the pause after them: what the kernel keeps for each takes time to let go of, and
+/// others are served by the same threads.
+const ENDED_AT_ONCE: usize = 8;
+const PAUSE: Duration = Duration::from_millis(2);
+
 async fn watch_sockets(state: Data<State>) {
     loop {
         actix_rt::time::sleep(WATCH_SOCKETS_EVERY).await;
-        state.registry.watch();
+        for sockets in state.registry.overdue().chunks(ENDED_AT_ONCE) {
+            sockets.iter().for_each(|socket| socket.look_after());
+            actix_rt::time::sleep(PAUSE).await;
+        }
     }
 }
 

@@ -86,9 +86,11 @@ impl UserRegistry {
         sockets.len()
     }
 
-    /// Looks after every socket: see [`Socket::watch`].
-    pub fn watch(&self) {
-        self.lock().values().flat_map(|connected| &connected.sockets).for_each(|socket| socket.watch());
+    /// The sockets that are to be looked after: see [`Socket::look_after`].
+    pub fn overdue(&self) -> Vec<Arc<Socket>> {
+        let users = self.lock();
+        let sockets = users.values().flat_map(|connected| &connected.sockets);
+        sockets.filter(|socket| socket.is_overdue()).cloned().collect()
     }
 
     /// How many sockets are open or about to be.

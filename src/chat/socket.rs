@@ -163,23 +163,40 @@ impl Socket {
         self.wire.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
+    /// Whether it is to be looked after.
+    pub fn is_overdue(&self) -> bool {
+        self.overdue().is_some()
+    }
+
     /// Looks after the socket from outside: one that lets events wait for too long is told to close, one that does
     /// not get around to closing is cut.
-    pub fn watch(&self) {
-        let since = |moment: u64| Duration::from_millis(millis().saturating_sub(moment));
-        let closing_since = self.closing_since.load(Ordering::Relaxed);
-        if closing_since != 0 {
-            if since(closing_since) > GOODBYE_WITHIN
-                && let Some(wire) = &*self.wire.lock().unwrap_or_else(PoisonError::into_inner)
-            {
-                wire.cut();
+    pub fn look_after(&self) {
+        match self.overdue() {
+            Some(Overdue::Events) => self.close(CloseReason::TooSlow),
+            Some(Overdue::Goodbye) => {
+                if let Some(wire) = &*self.wire.lock().unwrap_or_else(PoisonError::into_inner) {
+                    wire.cut();
+                }
             }
-            return;
-        }
-        if Duration::from_millis(self.backlog.age(millis())) > MAX_AGE {
-            self.close(CloseReason::TooSlow);
+            None => {}
         }
     }
+
+    fn overdue(&self) -> Option<Overdue> {
+        let (now, closing_since) = (millis(), self.closing_since.load(Ordering::Relaxed));
+        let since = |moment| Duration::from_millis(now.saturating_sub(moment));
+        if closing_since != 0 {
+            (since(closing_since) > GOODBYE_WITHIN).then_some(Overdue::Goodbye)
+        } else {
+            (Duration::from_millis(self.backlog.age(now)) > MAX_AGE).then_some(Overdue::Events)
+        }
+    }
+}
+
+/// What a socket has let wait for too long.
+enum Overdue {
+    Events,
+    Goodbye,
 }
 
 /// Milliseconds since this process began to count; never 0.
