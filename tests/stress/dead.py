@@ -91,10 +91,6 @@ async def open_there(elsewhere, person, count):
     return sockets
 
 
-def ports_of(sockets):
-    return [one.writer.get_extra_info("sockname")[1] for one in sockets]
-
-
 async def all_places(person, count):
     """How many sockets the user can open now."""
     opened = [person.socket() for _ in range(count)]
@@ -116,7 +112,7 @@ async def run(binary, folder, table):
         start = time.monotonic()
         for number in range(5):
             await ann.posts(chat, f"missed {number}")
-        watches = [Watch(server, ports_of(sockets)) for sockets in dead.values()]
+        watches = [Watch(server, [one.port() for one in sockets]) for sockets in dead.values()]
         ends = asyncio.gather(*(asyncio.wait_for(watch.run(), 45) for watch in watches))
         freed = await asyncio.gather(*(until_a_place_is_free(person, 45) for person in dead), ends)
         for what, watch, first, person in zip(("with news", "silent"), watches, freed, dead):

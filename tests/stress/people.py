@@ -186,6 +186,9 @@ class Socket:
                 return closed.code
         return None
 
+    def port(self):
+        return self.writer.get_extra_info("sockname")[1]
+
     def drop(self):
         if self.writer:
             self.writer.transport.abort()
