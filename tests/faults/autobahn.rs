@@ -1,6 +1,6 @@
 //! Autobahn's fuzzing client against our frames: `make autobahn`, where it is installed. It needs Python 2.
 
-use std::process::Command;
+use std::{collections::BTreeMap, process::Command};
 
 use serde_json::{Value, json};
 
@@ -55,11 +55,12 @@ async fn autobahn() {
     let report: Value = serde_json::from_slice(&report).unwrap();
     let results = report["greenroom"].as_object().unwrap();
     let failed: Vec<_> = results.iter().filter(|(case, result)| !passes(case, result)).collect();
+    let mut verdicts = BTreeMap::new();
+    for (_, result) in results.iter().filter(|(case, _)| refusals(case).is_empty()) {
+        *verdicts.entry(format!("{} {}", result["behavior"], result["behaviorClose"])).or_insert(0) += 1;
+    }
     let refused = results.keys().filter(|case| !refusals(case).is_empty()).count();
-    println!(
-        "{} cases, {} passed, {refused} of them by refusal",
-        results.len(),
-        results.len() - failed.len()
-    );
+    println!("{} cases, {} passed", results.len(), results.len() - failed.len());
+    println!("{refused} refused; of the others {verdicts:?}");
     assert!(failed.is_empty() && results.len() > 290, "{failed:#?}");
 }
