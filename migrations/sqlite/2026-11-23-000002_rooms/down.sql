@@ -1,0 +1,9 @@
+DROP INDEX members_admins;
+DROP INDEX rooms_by_type;
+DROP INDEX rooms_public;
+DROP INDEX rooms_by_object;
+-- Earlier versions know no rooms; to them they are groups.
+UPDATE chats SET chat_type = 'group' WHERE chat_type = 'room';
+ALTER TABLE chats DROP COLUMN object_id;
+ALTER TABLE chats DROP COLUMN object_type;
+ALTER TABLE chats DROP COLUMN is_public;
