@@ -9,7 +9,7 @@ use actix_web::{
 };
 
 use crate::{
-    api::{account, activity, avatars, chats, health, index, members, messages, reactions, users},
+    api::{account, activity, avatars, chats, health, index, members, messages, reactions, rooms, users},
     auth::gate,
     error::ApiError,
     ws,
@@ -52,11 +52,13 @@ fn api(api: &mut ServiceConfig) {
         )
         .service(at("/chats/{chat}/mark-as-read").post(activity::mark_as_read).done())
         .service(at("/chats/{chat}/typing").post(activity::typing).done())
+        .service(at("/chats/{chat}/join").post(members::join).done())
         .service(at("/chats/{chat}/leave").post(members::leave).done())
         .service(at("/chats/{chat}/members").get(members::list).done())
         .service(at("/chats/{chat}/members/add").post(members::add).done())
         .service(at("/chats/{chat}/members/{user}").patch(members::change_role).done())
         .service(at("/chats/{chat}/members/{user}/remove").delete(members::remove).done())
+        .service(at("/rooms").get(rooms::list).done())
         .service(at("/unread").get(activity::unread).done())
         // Messages.
         .service(

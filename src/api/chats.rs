@@ -8,6 +8,7 @@ use super::{
     body::Body,
     page::{PageNumber, PageView, Query},
     path::Id,
+    rooms::RoomFields,
 };
 use crate::{
     auth::gate::Authenticated,
@@ -15,7 +16,7 @@ use crate::{
     input::Field,
     model::{
         ChatId, ChatKind, ChatSnapshot, Command, FieldErrors, Refusal, UserId, Viewer,
-        command::{Action, NewChat},
+        command::{Action, NewChat, NewRoom},
         permission::Ability,
         text::Title,
     },
@@ -52,11 +53,16 @@ fn unknown_kind(text: &str) -> ApiError {
 
 /// `POST chats/`
 pub async fn create(state: Data<State>, caller: Authenticated, body: Body) -> Answer {
-    let new = body.json::<CreateFields>()?.check(caller.id())?;
-    if new.kind == ChatKind::Dm && new.title.is_some() && !state.config.allow_renaming_dms {
-        return Err(ApiError::FORBIDDEN);
-    }
-    let (chat, is_new) = state.directory.create(new).await?;
+    let (chat, is_new) = match body.json::<CreateFields>()?.check(caller.id())? {
+        New::Room(new) => state.directory.create_room(new).await?,
+        New::Chat(new) => {
+            let is_titled_dm = new.kind == ChatKind::Dm && new.title.is_some();
+            if is_titled_dm && !state.config.allow_renaming_dms {
+                return Err(ApiError::FORBIDDEN);
+            }
+            state.directory.create(new).await?
+        }
+    };
     let shown = shown(&state, caller.id(), chat).await?;
     let mut answer = if is_new { HttpResponse::Created() } else { HttpResponse::Ok() };
     Ok(answer.json(shown.view(&state)))
@@ -70,19 +76,38 @@ struct CreateFields {
     title: Field,
     #[serde(default)]
     member_ids: Field,
+    #[serde(default)]
+    object_type: Field,
+    #[serde(default)]
+    object_id: Field,
+    #[serde(default)]
+    is_public: Field,
+}
+
+/// What is asked for.
+enum New {
+    Chat(NewChat),
+    Room(NewRoom),
 }
 
 impl CreateFields {
-    fn check(self, creator: UserId) -> Result<NewChat, FieldErrors> {
+    fn check(self, creator: UserId) -> Result<New, FieldErrors> {
         let mut errors = FieldErrors::default();
         let kind = errors.note("chat_type", self.chat_type.choice(ChatKind::parse));
+        if kind == Some(ChatKind::Room) {
+            let Self { title, object_type, object_id, is_public, .. } = self;
+            let fields = RoomFields { title, object_type, object_id, is_public };
+            return fields.check(creator).map(New::Room);
+        }
         let title = errors.note("title", title(&self.title));
         let members = match self.member_ids {
             Field::Missing => Ok(Vec::new()),
             given => given.user_ids(),
         };
         match (kind, title, errors.note("member_ids", members)) {
-            (Some(kind), Some(title), Some(members)) => Ok(NewChat { kind, title, creator, members }),
+            (Some(kind), Some(title), Some(members)) => {
+                Ok(New::Chat(NewChat { kind, title, creator, members }))
+            }
             _ => Err(errors),
         }
     }
@@ -107,9 +132,7 @@ pub async fn update(
     body: Body,
 ) -> Answer {
     let (chat, by) = (chat.0, caller.id());
-    if !state.config.allow_renaming_dms {
-        refuse_dm(&state, chat, by).await?;
-    }
+    refuse_lasting_titles(&state, chat, by).await?;
     let is_whole = request.method() == "PUT";
     let fields = body.json::<UpdateFields>().and_then(|fields| Ok(fields.check(is_whole)?));
     let change = or_refused(fields, state.permitted(chat, by, Ability::Rename)).await?;
@@ -122,10 +145,18 @@ pub async fn update(
     Ok(HttpResponse::Ok().json(shown(&state, by, chat).await?.view(&state)))
 }
 
-async fn refuse_dm(state: &State, chat: ChatId, by: UserId) -> Result<(), Refusal> {
-    let membership =
-        state.readers.ask(move |conn| chats::authorized(conn, chat, by, Ability::TakePart)).await?;
-    if membership.chat.kind == ChatKind::Dm { Err(Refusal::Forbidden) } else { Ok(()) }
+/// Refuses where the title of such a chat may not be changed.
+async fn refuse_lasting_titles(state: &State, chat: ChatId, by: UserId) -> Result<(), Refusal> {
+    let may_rename = |kind| match kind {
+        ChatKind::Dm => state.config.allow_renaming_dms,
+        ChatKind::Room => state.config.allow_renaming_rooms,
+        ChatKind::Group => true,
+    };
+    if may_rename(ChatKind::Dm) && may_rename(ChatKind::Room) {
+        return Ok(());
+    }
+    let met = state.readers.ask(move |conn| chats::authorized(conn, chat, by, Ability::See)).await?;
+    if may_rename(met.chat.kind) { Ok(()) } else { Err(Refusal::Forbidden) }
 }
 
 #[derive(Deserialize)]
@@ -155,15 +186,15 @@ pub async fn delete(state: Data<State>, caller: Authenticated, chat: Id<ChatId>)
 }
 
 /// A chat as somebody sees it.
-struct Shown(ChatSnapshot, Viewer);
+pub(super) struct Shown(ChatSnapshot, Viewer);
 
 impl Shown {
-    fn view<'a>(&'a self, state: &State) -> ChatView<'a> {
+    pub(super) fn view<'a>(&'a self, state: &State) -> ChatView<'a> {
         ChatView::new(&self.0, Perspective::Of(&self.1), &state.links)
     }
 }
 
-async fn shown(state: &State, user: UserId, chat: ChatId) -> Result<Shown, Refusal> {
+pub(super) async fn shown(state: &State, user: UserId, chat: ChatId) -> Result<Shown, Refusal> {
     let rules = state.rules.clone();
     let (snapshot, viewer) = state.readers.ask(move |conn| chats::view(conn, &rules, chat, user)).await?;
     Ok(Shown(snapshot, viewer))

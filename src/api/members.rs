@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Answer,
     body::Body,
+    chats::shown,
     page::{PageNumber, PageView, Query},
     path::Id,
 };
@@ -73,16 +74,24 @@ struct AddedView {
 
 /// `DELETE chats/{chat}/members/{user}/remove/`
 pub async fn remove(state: Data<State>, caller: Authenticated, chat: Id<ChatId>, user: Id<UserId>) -> Answer {
-    take_out(&state, chat.0, caller.id(), user.0).await
+    let action = Action::RemoveMember { user: user.0 };
+    take_out(&state, Command { chat: chat.0, by: caller.id(), action }).await
+}
+
+/// `POST chats/{chat}/join/`
+pub async fn join(state: Data<State>, caller: Authenticated, chat: Id<ChatId>) -> Answer {
+    let (chat, by) = (chat.0, caller.id());
+    state.directory.command(Command { chat, by, action: Action::Join }).await?;
+    Ok(HttpResponse::Ok().json(shown(&state, by, chat).await?.view(&state)))
 }
 
 /// `POST chats/{chat}/leave/`
 pub async fn leave(state: Data<State>, caller: Authenticated, chat: Id<ChatId>) -> Answer {
-    take_out(&state, chat.0, caller.id(), caller.id()).await
+    take_out(&state, Command { chat: chat.0, by: caller.id(), action: Action::Leave }).await
 }
 
-async fn take_out(state: &State, chat: ChatId, by: UserId, user: UserId) -> Answer {
-    state.directory.command(Command { chat, by, action: Action::RemoveMember { user } }).await?;
+async fn take_out(state: &State, command: Command) -> Answer {
+    state.directory.command(command).await?;
     state.purge.notify_one();
     Ok(HttpResponse::NoContent().finish())
 }

@@ -12,6 +12,7 @@ pub mod messages;
 mod page;
 mod path;
 pub mod reactions;
+pub mod rooms;
 pub mod users;
 
 use actix_web::HttpResponse;

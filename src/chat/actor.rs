@@ -17,12 +17,15 @@ use fail::fail_point;
 
 use super::{
     directory::{ChatDirectory, Services},
-    messages::{Answered, Queued, RosterLoaded, Settled, Submit, Subscribe, Type, TypingRanOut, Unsubscribe},
-    roster::Roster,
+    messages::{
+        Answered, LookedUp, Queued, Settled, Submit, Subscribe, Type, TypingRanOut, Unsubscribe, Unwatch,
+        Watch,
+    },
     socket::{CloseReason, Socket, SocketId, Standing},
+    typists::{Said, Typists},
 };
 use crate::{
-    model::{ChatId, Refusal, Seq, UserId, event::Done},
+    model::{ChatId, Refusal, UserId, event::Done},
     storage::members,
     view::frames,
 };
@@ -39,15 +42,9 @@ pub struct ChatActor {
     queued: Arc<AtomicUsize>,
     /// Those who hear of what happens here, all of them sockets of members.
     subscribers: HashMap<SocketId, Arc<Socket>>,
-    /// Who is in the chat; loaded when first needed.
-    roster: Option<Roster>,
-    /// The latest change of members that was made known; a roster read before it is of no use any more.
-    members_seq: Seq,
-    /// What waits for the roster.
-    awaiting_roster: Vec<Type>,
-    /// Who types, each with the number of their latest sign of it.
-    typing: HashMap<UserId, u64>,
-    typing_turn: u64,
+    /// Those who follow a public room from outside: what it is called and who is in it. No socket is among both.
+    watchers: HashMap<SocketId, Arc<Socket>>,
+    typists: Typists,
     /// Commands that are with the writer.
     in_flight: usize,
     /// What is being made known right now; still here after a failure in the middle of it.
@@ -71,11 +68,8 @@ impl ChatActor {
             services,
             queued,
             subscribers: HashMap::new(),
-            roster: None,
-            members_seq: 0,
-            awaiting_roster: Vec::new(),
-            typing: HashMap::new(),
-            typing_turn: 0,
+            watchers: HashMap::new(),
+            typists: Typists::default(),
             in_flight: 0,
             settling: None,
             was_active: true,
@@ -98,11 +92,12 @@ impl ChatActor {
     fn retire_if_idle(&mut self, ctx: &mut Context<Self>) {
         // A socket that ended while it was subscribing could not unsubscribe.
         self.subscribers.retain(|_, socket| socket.is_open());
+        self.watchers.retain(|_, socket| socket.is_open());
         let was_active = std::mem::replace(&mut self.was_active, false);
         let is_needed = self.in_flight > 0
             || !self.subscribers.is_empty()
-            || !self.awaiting_roster.is_empty()
-            || !self.typing.is_empty();
+            || !self.watchers.is_empty()
+            || !self.typists.is_empty();
         if !was_active && !is_needed && self.directory.retire(self.chat) {
             ctx.stop();
         }
@@ -113,13 +108,12 @@ impl ChatActor {
     /// made known is made known once more: sockets drop what they have had.
     fn restart(&mut self) {
         tracing::error!(chat = self.chat.0, "a chat's actor failed and begins anew");
-        self.roster = None;
-        self.typing.clear();
-        self.awaiting_roster.clear();
+        drop(self.typists.forget_all());
         if self.settling.is_some() && catch_unwind(AssertUnwindSafe(|| self.make_known())).is_err() {
             // It fails over the event itself: let everybody load the chat again.
             self.settling = None;
-            self.subscribers.drain().for_each(|(_, socket)| socket.close(CloseReason::Restart));
+            let listening = self.subscribers.drain().chain(self.watchers.drain());
+            listening.for_each(|(_, socket)| socket.close(CloseReason::Restart));
         }
     }
 }
@@ -178,6 +172,7 @@ impl Accept<Settled> for ChatActor {
 
 impl Accept<Subscribe> for ChatActor {
     fn accept(&mut self, Subscribe { socket, done }: Subscribe, _: &mut Context<Self>) {
+        self.watchers.remove(&socket.id);
         self.subscribers.insert(socket.id, socket);
         drop(done);
     }
@@ -186,53 +181,55 @@ impl Accept<Subscribe> for ChatActor {
 impl Accept<Unsubscribe> for ChatActor {
     fn accept(&mut self, Unsubscribe { socket }: Unsubscribe, _: &mut Context<Self>) {
         self.subscribers.remove(&socket);
+        self.watchers.remove(&socket);
+    }
+}
+
+impl Accept<Watch> for ChatActor {
+    /// A socket that hears everything already goes on doing so.
+    fn accept(&mut self, Watch { socket, done }: Watch, _: &mut Context<Self>) {
+        if !self.subscribers.contains_key(&socket.id) {
+            self.watchers.insert(socket.id, socket);
+        }
+        drop(done);
+    }
+}
+
+impl Accept<Unwatch> for ChatActor {
+    fn accept(&mut self, Unwatch { socket, done }: Unwatch, _: &mut Context<Self>) {
+        self.watchers.remove(&socket);
+        drop(done);
     }
 }
 
 impl Accept<Type> for ChatActor {
-    /// Members type; who seems to be none is looked up once more, since the roster may be behind.
+    /// Members type; who is not known to be one is looked up.
     fn accept(&mut self, typing: Type, ctx: &mut Context<Self>) {
-        if self.roster.as_ref().is_some_and(|roster| roster.has(typing.user)) {
-            self.note_typing(typing.user, typing.is_typing, ctx);
-            return typing.reply.send(Ok(Answered::Done));
-        }
-        self.awaiting_roster.push(typing);
-        if self.awaiting_roster.len() == 1 {
-            self.load_roster();
+        let user = typing.user;
+        match self.typists.say(typing) {
+            Said::ByMember(typing) => self.take_note(typing, ctx),
+            Said::LookUp(turn) => self.look_up(user, turn),
+            Said::Waits => {}
         }
     }
 }
 
-impl Accept<RosterLoaded> for ChatActor {
-    fn accept(&mut self, RosterLoaded(result): RosterLoaded, ctx: &mut Context<Self>) {
-        // Somebody may have gone between the reading and now. A chat that is deleted has no members, and no number.
-        if let Ok((as_of, members)) = &result
-            && *as_of < self.members_seq
-            && !members.is_empty()
-        {
-            return self.load_roster();
-        }
-        let waiting = std::mem::take(&mut self.awaiting_roster);
-        let refusal = match result {
-            Ok((as_of, members)) => {
-                self.roster = Some(Roster::new(as_of, members));
-                Refusal::NotFound
+impl Accept<LookedUp> for ChatActor {
+    fn accept(&mut self, LookedUp { user, turn, is_member }: LookedUp, ctx: &mut Context<Self>) {
+        let said = self.typists.looked_up(user, turn, is_member == Ok(true));
+        for typing in said {
+            match &is_member {
+                Ok(true) => self.take_note(typing, ctx),
+                Ok(false) => typing.reply.send(Err(Refusal::NotFound)),
+                Err(refusal) => typing.reply.send(Err(refusal.clone())),
             }
-            Err(refusal) => refusal,
-        };
-        for typing in waiting {
-            let is_member = self.roster.as_ref().is_some_and(|roster| roster.has(typing.user));
-            if is_member {
-                self.note_typing(typing.user, typing.is_typing, ctx);
-            }
-            typing.reply.send(if is_member { Ok(Answered::Done) } else { Err(refusal.clone()) });
         }
     }
 }
 
 impl Accept<TypingRanOut> for ChatActor {
     fn accept(&mut self, TypingRanOut { user, turn }: TypingRanOut, ctx: &mut Context<Self>) {
-        if self.typing.get(&user) == Some(&turn) {
+        if self.typists.is_latest(user, turn) {
             self.note_typing(user, false, ctx);
         }
     }
@@ -241,20 +238,23 @@ impl Accept<TypingRanOut> for ChatActor {
 // Typing.
 
 impl ChatActor {
-    fn load_roster(&self) {
+    fn look_up(&self, user: UserId, turn: u64) {
         let (directory, readers, chat) = (self.directory.clone(), self.services.readers.clone(), self.chat);
         actix_rt::spawn(async move {
-            let roster = readers.ask(move |conn| members::roster(conn, chat)).await;
-            directory.send(chat, RosterLoaded(roster));
+            let is_member = readers.ask_one(move |conn| members::is_in(conn, chat, user)).await;
+            directory.send(chat, LookedUp { user, turn, is_member });
         });
     }
 
+    fn take_note(&mut self, typing: Type, ctx: &mut Context<Self>) {
+        self.note_typing(typing.user, typing.is_typing, ctx);
+        typing.reply.send(Ok(Answered::Done));
+    }
+
     fn note_typing(&mut self, user: UserId, is_typing: bool, ctx: &mut Context<Self>) {
-        let was_typing = self.typing.remove(&user).is_some();
+        let was_typing = self.typists.stop(user);
         if is_typing {
-            self.typing_turn += 1;
-            let turn = self.typing_turn;
-            self.typing.insert(user, turn);
+            let turn = self.typists.start(user);
             ctx.run_later(TYPING_LASTS, move |actor, _| {
                 actor.directory.send(actor.chat, TypingRanOut { user, turn });
             });

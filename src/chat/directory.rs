@@ -16,19 +16,19 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::{
     actor::ChatActor,
-    messages::{Answered, Queued, Reply, Settled, Submit, Subscribe, Type, Unsubscribe},
+    messages::{Answered, Queued, Reply, Settled, Submit, Subscribe, Type, Unsubscribe, Unwatch, Watch},
     registry::UserRegistry,
     socket::{Socket, SocketId},
 };
 use crate::{
     model::{
         Change, ChatId, ChatSnapshot, Command, Refusal, Role, UserId,
-        command::NewChat,
+        command::{NewChat, NewRoom},
         event::{Answer, Done},
     },
     storage::{
-        Readers, WriterHandle,
-        apply::{Made, create_chat},
+        AnyConn, Readers, Rules, StorageError, WriterHandle,
+        apply::{Made, create_chat, create_room},
     },
     view::Links,
 };
@@ -95,6 +95,18 @@ impl ChatDirectory {
     /// Makes a chat, or finds the dm that there is; whether it is new. Its members hear of it as soon as it is durable:
     /// before anything that happens in it, and also where whoever asked has gone meanwhile.
     pub async fn create(self: &Arc<Self>, new: NewChat) -> Result<(ChatId, bool), Refusal> {
+        self.make(move |conn, rules| create_chat(conn, rules, &new)).await
+    }
+
+    /// The same for a room, or the one that its object has.
+    pub async fn create_room(self: &Arc<Self>, new: NewRoom) -> Result<(ChatId, bool), Refusal> {
+        self.make(move |conn, rules| create_room(conn, rules, &new)).await
+    }
+
+    async fn make(
+        self: &Arc<Self>,
+        make: impl FnMut(&mut AnyConn, &Rules) -> Result<Made, StorageError> + Send + 'static,
+    ) -> Result<(ChatId, bool), Refusal> {
         let place = self.commands.clone().try_acquire_owned().map_err(|_| Refusal::Busy)?;
         let (caller, announced) = oneshot::channel();
         let (found, made) = oneshot::channel();
@@ -110,7 +122,7 @@ impl ChatDirectory {
             });
             let _ = found.send(result);
         };
-        self.services.writer.run_then(move |conn, rules| create_chat(conn, rules, &new), settle);
+        self.services.writer.run_then(make, settle);
         let (chat, is_new) = made.await.unwrap_or(Err(Refusal::Internal))?;
         if is_new {
             announced.await.unwrap_or(Err(Refusal::Busy))?;
@@ -133,6 +145,18 @@ impl ChatDirectory {
     pub fn unsubscribe(self: &Arc<Self>, chat: ChatId, socket: SocketId) {
         if let Some(entry) = self.shard(chat).get(&chat) {
             entry.send(Unsubscribe { socket });
+        }
+    }
+
+    /// Lets a socket follow a public room from outside. `done` is dropped once it does.
+    pub fn watch(self: &Arc<Self>, room: ChatId, socket: Arc<Socket>, done: mpsc::Sender<()>) {
+        self.send(room, Watch { socket, done });
+    }
+
+    /// Ends that. `done` is dropped once nothing more is delivered.
+    pub fn unwatch(self: &Arc<Self>, room: ChatId, socket: SocketId, done: mpsc::Sender<()>) {
+        if let Some(entry) = self.shard(room).get(&room) {
+            entry.send(Unwatch { socket, done });
         }
     }
 

@@ -7,7 +7,7 @@ use bytestring::ByteString;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use super::socket::{Socket, SocketId};
-use crate::model::{Command, Member, Refusal, Role, UserId, event::Done};
+use crate::model::{Command, Member, Refusal, UserId, event::Done};
 
 /// What a caller is told once a command is durable and its event is on the way.
 #[derive(Debug)]
@@ -72,15 +72,35 @@ pub struct Subscribe {
     pub done: mpsc::Sender<()>,
 }
 
-/// A socket wants no more of this chat.
+/// A socket wants no more of this chat, as a member's or from outside.
 #[derive(Debug)]
 pub struct Unsubscribe {
     pub socket: SocketId,
 }
 
-/// The members, read from storage for an actor that needs to know them.
+/// A socket wants to follow this public room from outside.
 #[derive(Debug)]
-pub struct RosterLoaded(pub Result<(i64, Vec<(UserId, Role)>), Refusal>);
+pub struct Watch {
+    pub socket: Arc<Socket>,
+    /// Dropped once it is done.
+    pub done: mpsc::Sender<()>,
+}
+
+/// A socket wants to follow this room from outside no more.
+#[derive(Debug)]
+pub struct Unwatch {
+    pub socket: SocketId,
+    /// Dropped once it is done.
+    pub done: mpsc::Sender<()>,
+}
+
+/// Whether somebody is in the chat, read from storage for an actor that needs to know; `turn` tells which look it was.
+#[derive(Debug)]
+pub struct LookedUp {
+    pub user: UserId,
+    pub turn: u64,
+    pub is_member: Result<bool, Refusal>,
+}
 
 /// Somebody has typed nothing for a while; `turn` tells an old reminder from the latest.
 #[derive(Debug)]

@@ -5,8 +5,8 @@ mod backlog;
 pub mod directory;
 pub mod messages;
 pub mod registry;
-pub mod roster;
 pub mod socket;
+pub mod typists;
 pub mod wire;
 
 pub use directory::ChatDirectory;

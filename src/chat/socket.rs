@@ -37,6 +37,10 @@ pub enum Standing {
     Joins,
     /// This is the last that it hears of the chat.
     Leaves,
+    /// It follows a public room from outside.
+    Watches,
+    /// The room that it followed from outside is gone.
+    WatchEnds,
 }
 
 /// What is delivered to a socket.

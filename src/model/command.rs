@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::{
-    ChatId, ChatKind, MessageId, Role, UserCard, UserId,
+    ChatId, ChatKind, HostObject, MessageId, Role, UserCard, UserId,
     emoji::Emoji,
     text::{ClientId, MessageBody, Title},
 };
@@ -54,6 +54,9 @@ pub enum Action {
     RemoveMember {
         user: UserId,
     },
+    /// The caller comes into a public room.
+    Join,
+    Leave,
     ChangeRole {
         user: UserId,
         role: Role,
@@ -69,7 +72,7 @@ pub enum ReactIntent {
     Remove,
 }
 
-/// A chat to be made, or found where it is a dm that exists.
+/// A dm or group to be made, or found where it is a dm that exists.
 #[derive(Debug, Clone)]
 pub struct NewChat {
     pub kind: ChatKind,
@@ -77,4 +80,13 @@ pub struct NewChat {
     pub creator: UserId,
     /// Those to be in it besides the creator, who may be named again.
     pub members: Vec<UserId>,
+}
+
+/// A room to be made, or found where its object has one.
+#[derive(Debug, Clone)]
+pub struct NewRoom {
+    pub title: Title,
+    pub is_public: bool,
+    pub object: Option<HostObject>,
+    pub creator: UserId,
 }

@@ -15,6 +15,8 @@ pub use command::Command;
 pub use credential::Credential;
 pub use event::{Change, Event};
 pub use ids::{ChatId, MessageId, Pos, Seq, TokenId, UserId};
-pub use records::{Chat, ChatKind, ChatSnapshot, Member, Message, Reaction, Role, UserCard, Viewer};
+pub use records::{
+    Chat, ChatKind, ChatSnapshot, HostObject, Member, Message, Reaction, Role, UserCard, Viewer,
+};
 pub use refusal::{FieldErrors, Refusal};
 pub use time::Timestamp;

@@ -1,10 +1,14 @@
 //! Who may do what in a chat: the one function that REST, sockets and the storage transaction ask.
 
-use super::{ChatKind, FieldErrors, Refusal, Role};
+use super::{Chat, ChatKind, FieldErrors, Refusal, Role};
 
 /// Something that a person may want to do in a chat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ability {
+    /// See the chat itself, without its messages.
+    See,
+    /// Come in without being asked.
+    Join,
     /// Read, write, react, mark as read, type.
     TakePart,
     /// Edit or delete a message that the caller sent, or that somebody else did.
@@ -21,18 +25,19 @@ pub enum Ability {
     ChangeRole,
 }
 
-/// Decides. `role` is the caller's in the chat, `None` where the caller is not in it: such a chat does not exist for
-/// them, whatever they want. What one sees but may not do is forbidden; what a kind of chat does not have is invalid.
-pub fn authorize(kind: ChatKind, role: Option<Role>, ability: Ability) -> Result<(), Refusal> {
-    let role = role.ok_or(Refusal::NotFound)?;
-    let is_dm = kind == ChatKind::Dm;
+/// Decides. `role` is the caller's in the chat, `None` where the caller is not in it. What one may not know of does not
+/// exist; what one sees but may not do is forbidden; what a kind of chat does not have is invalid.
+pub fn authorize(chat: &Chat, role: Option<Role>, is_staff: bool, ability: Ability) -> Result<(), Refusal> {
+    if !is_known(chat, role, ability) {
+        return Err(Refusal::NotFound);
+    }
+    let is_dm = chat.kind == ChatKind::Dm;
+    let manages = role == Some(Role::Admin) || (is_staff && chat.is_nobodys());
     let allowed = match ability {
-        Ability::TakePart | Ability::Leave => true,
+        Ability::See | Ability::Join | Ability::TakePart | Ability::Leave => true,
         Ability::ChangeMessage { own } => own,
-        Ability::Rename => is_dm || role == Role::Admin,
-        Ability::DeleteChat | Ability::AddMembers | Ability::RemoveMember | Ability::ChangeRole => {
-            role == Role::Admin
-        }
+        Ability::Rename => is_dm || manages,
+        Ability::DeleteChat | Ability::AddMembers | Ability::RemoveMember | Ability::ChangeRole => manages,
     };
     if !allowed {
         return Err(Refusal::Forbidden);
@@ -46,19 +51,80 @@ pub fn authorize(kind: ChatKind, role: Option<Role>, ability: Ability) -> Result
     Ok(())
 }
 
+/// Whether there is, for the caller, something to do this with. A public room is there for everybody, what happens in
+/// it for its members.
+fn is_known(chat: &Chat, role: Option<Role>, ability: Ability) -> bool {
+    match ability {
+        Ability::Join => chat.is_public,
+        Ability::TakePart | Ability::ChangeMessage { .. } | Ability::Leave => role.is_some(),
+        _ => role.is_some() || chat.is_public,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{ChatId, HostObject, Timestamp};
+
+    fn chat(kind: ChatKind, is_public: bool, object: Option<HostObject>) -> Chat {
+        Chat {
+            id: ChatId(1),
+            kind,
+            title: None,
+            created_at: Timestamp(0),
+            updated_at: Timestamp(0),
+            seq: 1,
+            last_pos: 0,
+            last_live_pos: 0,
+            deleted_count: 0,
+            member_count: 0,
+            is_public,
+            object,
+        }
+    }
+
+    const MEMBER: Option<Role> = Some(Role::Member);
+    const ADMIN: Option<Role> = Some(Role::Admin);
 
     #[test]
     fn outsiders_learn_nothing_and_plain_members_take_part() {
-        let group = |role, ability| authorize(ChatKind::Group, role, ability);
+        let group = |role, ability| authorize(&chat(ChatKind::Group, false, None), role, true, ability);
         assert_eq!(group(None, Ability::DeleteChat), Err(Refusal::NotFound));
-        assert_eq!(group(Some(Role::Member), Ability::TakePart), Ok(()));
-        assert_eq!(group(Some(Role::Member), Ability::Rename), Err(Refusal::Forbidden));
-        assert_eq!(group(Some(Role::Admin), Ability::ChangeMessage { own: false }), Err(Refusal::Forbidden));
-        assert_eq!(authorize(ChatKind::Dm, Some(Role::Member), Ability::Rename), Ok(()));
-        let leave = authorize(ChatKind::Dm, Some(Role::Member), Ability::Leave);
-        assert!(matches!(leave, Err(Refusal::Invalid(_))));
+        assert_eq!(group(None, Ability::See), Err(Refusal::NotFound));
+        assert_eq!(group(MEMBER, Ability::Join), Err(Refusal::NotFound));
+        assert_eq!(group(MEMBER, Ability::TakePart), Ok(()));
+        assert_eq!(group(MEMBER, Ability::Rename), Err(Refusal::Forbidden));
+        assert_eq!(group(ADMIN, Ability::ChangeMessage { own: false }), Err(Refusal::Forbidden));
+        let dm = |ability| authorize(&chat(ChatKind::Dm, false, None), MEMBER, false, ability);
+        assert_eq!(dm(Ability::Rename), Ok(()));
+        assert!(matches!(dm(Ability::Leave), Err(Refusal::Invalid(_))));
+    }
+
+    #[test]
+    fn a_public_room_is_seen_by_all_and_taken_part_in_by_its_members() {
+        let room = |role, ability| authorize(&chat(ChatKind::Room, true, None), role, true, ability);
+        for ability in [Ability::See, Ability::Join] {
+            assert_eq!((room(None, ability), room(MEMBER, ability)), (Ok(()), Ok(())));
+        }
+        for ability in [Ability::Rename, Ability::DeleteChat, Ability::AddMembers, Ability::RemoveMember] {
+            assert_eq!(room(None, ability), Err(Refusal::Forbidden));
+            assert_eq!((room(MEMBER, ability), room(ADMIN, ability)), (Err(Refusal::Forbidden), Ok(())));
+        }
+        for ability in [Ability::TakePart, Ability::Leave, Ability::ChangeMessage { own: true }] {
+            assert_eq!(room(None, ability), Err(Refusal::NotFound));
+        }
+    }
+
+    #[test]
+    fn staff_look_after_public_rooms_on_objects_and_no_others() {
+        let object = || Some(HostObject { kind: "course".to_owned(), id: "7".to_owned() });
+        let (public, private) = (chat(ChatKind::Room, true, object()), chat(ChatKind::Room, false, object()));
+        for role in [None, MEMBER] {
+            assert_eq!(authorize(&public, role, true, Ability::DeleteChat), Ok(()));
+            assert_eq!(authorize(&public, role, false, Ability::DeleteChat), Err(Refusal::Forbidden));
+        }
+        assert_eq!(authorize(&public, None, true, Ability::TakePart), Err(Refusal::NotFound));
+        assert_eq!(authorize(&private, None, true, Ability::DeleteChat), Err(Refusal::NotFound));
+        assert_eq!(authorize(&private, MEMBER, true, Ability::DeleteChat), Err(Refusal::Forbidden));
     }
 }

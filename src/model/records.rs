@@ -20,20 +20,25 @@ pub enum ChatKind {
     Dm,
     /// Of invited people.
     Group,
+    /// With a title, there for itself or for an object of the host's; it stays when the last member leaves.
+    Room,
 }
 
 impl ChatKind {
+    const ALL: [Self; 3] = [Self::Dm, Self::Group, Self::Room];
+
     /// As the API and the database write it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Dm => "dm",
             Self::Group => "group",
+            Self::Room => "room",
         }
     }
 
     /// The reverse of [`ChatKind::as_str`].
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Dm, Self::Group].into_iter().find(|kind| kind.as_str() == text)
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
     }
 }
 
@@ -78,6 +83,24 @@ pub struct Chat {
     /// How many tombstones there are.
     pub deleted_count: i64,
     pub member_count: i64,
+    /// Whether anybody may see it and join; rooms only. It does not change.
+    pub is_public: bool,
+    /// What a room is there for.
+    pub object: Option<HostObject>,
+}
+
+impl Chat {
+    /// Whether nobody began it: a public room on an object, whoever asked for it first. Staff look after it.
+    pub fn is_nobodys(&self) -> bool {
+        self.is_public && self.object.is_some()
+    }
+}
+
+/// An object of the host's, a product or a course for example, as the host names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostObject {
+    pub kind: String,
+    pub id: String,
 }
 
 /// A person in a chat.
@@ -170,11 +193,19 @@ pub struct ChatSnapshot {
     pub last_message: Option<Message>,
 }
 
+impl ChatSnapshot {
+    /// As it is shown to who is not in it: what is said in a room is for its members.
+    pub fn from_outside(self) -> Self {
+        Self { last_message: None, ..self }
+    }
+}
+
 /// What a chat object shows to one user only.
 #[derive(Debug, Clone, Copy)]
 pub struct Viewer {
     pub id: UserId,
-    pub role: Role,
+    /// `None`: not in it, but looking at a public room.
+    pub role: Option<Role>,
     pub last_read_message_id: Option<MessageId>,
     pub unread_count: i64,
 }

@@ -105,6 +105,15 @@ pub fn person_name(text: &str, max: usize) -> Result<String, String> {
     name(text.trim(), max)
 }
 
+/// One of the two strings by which a host names an object: 1 to 255 characters, edges trimmed.
+pub fn object_name(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    filled(text)?;
+    at_most(text, 255)?;
+    no_controls(text, &[])?;
+    Ok(text.to_owned())
+}
+
 /// An e-mail address, or nothing: one `@` with something on both sides and a length that mail allows.
 pub fn email(text: &str) -> Result<String, String> {
     let text = text.trim();

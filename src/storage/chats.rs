@@ -1,31 +1,48 @@
 //! Chats: their rows, what a chat object shows, the list of a user's chats.
 
 use super::{
-    AnyConn, Rules, StorageError, members, messages,
+    AnyConn, Rules, StorageError, members,
+    membership::{MembershipRow, membership_from},
+    messages,
     sql::sql,
     unread,
-    users::{different_words, like_pattern},
+    users::{self, different_words, like_pattern},
 };
 use crate::model::{
-    Chat, ChatId, ChatKind, ChatSnapshot, FieldErrors, MessageId, Pos, Refusal, Role, Timestamp, UserId,
-    Viewer,
-    permission::{Ability, authorize},
-    records::LISTED_MEMBERS,
-    text::fold,
+    Chat, ChatId, ChatKind, ChatSnapshot, FieldErrors, HostObject, Role, Timestamp, UserId, Viewer,
+    permission::Ability, records::LISTED_MEMBERS, text::fold,
 };
+
+pub use super::membership::{Membership, authorized, membership};
 
 /// The columns of a chat in the order of [`ChatRow`]; `c` is the chats table.
 macro_rules! chat_columns {
     () => {
         "c.id, c.chat_type, c.title, c.created_at, c.updated_at, c.seq, c.last_pos, c.last_live_pos, \
-         c.deleted_count, c.member_count"
+         c.deleted_count, c.member_count, c.is_public, c.object_type, c.object_id"
     };
 }
+pub(super) use chat_columns;
 
-type ChatRow = (i64, String, Option<String>, i64, i64, i64, i64, i64, i64, i64);
+type ChatRow =
+    (i64, String, Option<String>, i64, i64, i64, i64, i64, i64, i64, bool, Option<String>, Option<String>);
 
-fn chat(row: ChatRow) -> Chat {
-    let (id, kind, title, created, updated, seq, last_pos, last_live_pos, deleted_count, member_count) = row;
+pub(super) fn chat(row: ChatRow) -> Chat {
+    let (
+        id,
+        kind,
+        title,
+        created,
+        updated,
+        seq,
+        last_pos,
+        last_live_pos,
+        deleted_count,
+        member_count,
+        is_public,
+        object_type,
+        object_id,
+    ) = row;
     Chat {
         id: ChatId(id),
         kind: ChatKind::parse(&kind).unwrap_or(ChatKind::Group),
@@ -37,110 +54,52 @@ fn chat(row: ChatRow) -> Chat {
         last_live_pos,
         deleted_count,
         member_count,
+        is_public,
+        object: object_type.zip(object_id).map(|(kind, id)| HostObject { kind, id }),
     }
 }
 
-/// A chat as one of its members meets it.
-#[derive(Debug, Clone)]
-pub struct Membership {
-    pub chat: Chat,
-    pub user: UserId,
-    pub role: Role,
-    pub read_pos: Pos,
-    pub last_read_message_id: Option<MessageId>,
-}
-
-impl Membership {
-    /// What the chat object shows to this member only.
-    pub fn viewer(&self, conn: &mut AnyConn) -> Result<Viewer, StorageError> {
-        Ok(Viewer {
-            id: self.user,
-            role: self.role,
-            last_read_message_id: self.last_read_message_id,
-            unread_count: unread::count(conn, &self.chat, self.user, self.read_pos)?,
-        })
-    }
-}
-
-/// The chat and the user's place in it; `None` where the user is not in it or there is no such chat.
-pub fn membership(
-    conn: &mut AnyConn,
-    chat: ChatId,
-    user: UserId,
-) -> Result<Option<Membership>, StorageError> {
-    let row = sql!(
-        concat!(
-            "SELECT ",
-            chat_columns!(),
-            ", m.role, m.read_pos, m.read_message_id ",
-            "FROM members m JOIN chats c ON c.id = m.chat_id ",
-            "WHERE m.chat_id = ? AND m.user_id = ? AND m.left_seq IS NULL"
-        ),
-        chat,
-        user
-    )
-    .first(conn)?;
-    Ok(row.map(|row| membership_from(user, row)))
-}
-
-type MembershipRow =
-    (i64, String, Option<String>, i64, i64, i64, i64, i64, i64, i64, String, i64, Option<i64>);
-
-fn membership_from(user: UserId, row: MembershipRow) -> Membership {
-    let (a, b, c, d, e, f, g, h, i, j, role, read_pos, read_message_id) = row;
-    Membership {
-        chat: chat((a, b, c, d, e, f, g, h, i, j)),
-        user,
-        role: Role::parse(&role).unwrap_or(Role::Member),
-        read_pos,
-        last_read_message_id: read_message_id.map(MessageId),
-    }
-}
-
-/// The caller's place in a chat, if it allows what they want. This is the authority: what it says inside a writing
-/// transaction is what holds.
-pub fn authorized(
-    conn: &mut AnyConn,
-    chat: ChatId,
-    caller: UserId,
-    ability: Ability,
-) -> Result<Membership, StorageError> {
-    let membership = membership(conn, chat, caller)?.ok_or(Refusal::NotFound)?;
-    authorize(membership.chat.kind, Some(membership.role), ability)?;
-    Ok(membership)
+/// A chat about to be made.
+pub struct NewRow<'a> {
+    pub kind: ChatKind,
+    pub title: Option<&'a str>,
+    pub member_count: i64,
+    pub is_public: bool,
+    pub object: Option<&'a HostObject>,
 }
 
 /// Makes a chat's row; its first change, number 1, is its making.
-pub fn insert(
-    conn: &mut AnyConn,
-    kind: ChatKind,
-    title: Option<&str>,
-    member_count: i64,
-) -> Result<Chat, StorageError> {
+pub fn insert(conn: &mut AnyConn, new: &NewRow) -> Result<Chat, StorageError> {
     let now = Timestamp::now();
-    let title_key = title.map(fold);
+    let title_key = new.title.map(fold);
     let (id,) = sql!(
         "INSERT INTO chats (chat_type, title, title_key, created_at, updated_at, seq, meta_seq, last_pos, \
-         last_live_pos, deleted_count, member_count) VALUES (?, ?, ?, ?, ?, 1, 1, 0, 0, 0, ?) RETURNING id",
-        kind.as_str(),
-        title,
+         last_live_pos, deleted_count, member_count, is_public, object_type, object_id) \
+         VALUES (?, ?, ?, ?, ?, 1, 1, 0, 0, 0, ?, ?, ?, ?) RETURNING id",
+        new.kind.as_str(),
+        new.title,
         title_key.as_deref(),
         now,
         now,
-        member_count
+        new.member_count,
+        new.is_public,
+        new.object.map(|object| object.kind.as_str()),
+        new.object.map(|object| object.id.as_str())
     )
     .one::<(i64,)>(conn)?;
     Ok(Chat {
         id: ChatId(id),
-        kind,
-        title: title.map(str::to_owned),
+        kind: new.kind,
+        title: new.title.map(str::to_owned),
         created_at: now,
         updated_at: now,
         seq: 1,
         last_pos: 0,
         last_live_pos: 0,
         deleted_count: 0,
-        member_count,
+        member_count: new.member_count,
+        is_public: new.is_public,
+        object: new.object.cloned(),
     })
 }
 
@@ -232,9 +191,19 @@ pub fn view(
     chat: ChatId,
     user: UserId,
 ) -> Result<(ChatSnapshot, Viewer), StorageError> {
-    let membership = authorized(conn, chat, user, Ability::TakePart)?;
+    let membership = authorized(conn, chat, user, Ability::See)?;
+    shown(conn, rules, membership)
+}
+
+/// The same, where the chat has been met already.
+pub(super) fn shown(
+    conn: &mut AnyConn,
+    rules: &Rules,
+    membership: Membership,
+) -> Result<(ChatSnapshot, Viewer), StorageError> {
     let viewer = membership.viewer(conn)?;
-    Ok((snapshot_of(conn, rules, membership.chat)?, viewer))
+    let snapshot = snapshot_of(conn, rules, membership.chat)?;
+    Ok((if viewer.role.is_some() { snapshot } else { snapshot.from_outside() }, viewer))
 }
 
 /// The chats that `user` is in, with the number of the latest change of each.
@@ -275,12 +244,8 @@ pub fn page(
         let all: Vec<_> = all.into_iter().filter(|m| found.binary_search(&m.chat.id.0).is_ok()).collect();
         (all.len() as i64, all.into_iter().skip(skip as usize).take(limit as usize).collect())
     };
-    let mut shown = Vec::with_capacity(page.len());
-    for membership in page {
-        let viewer = membership.viewer(conn)?;
-        shown.push((snapshot_of(conn, rules, membership.chat)?, viewer));
-    }
-    Ok((count, shown))
+    let page = page.into_iter().map(|membership| shown(conn, rules, membership));
+    Ok((count, page.collect::<Result<_, _>>()?))
 }
 
 fn count(conn: &mut AnyConn, user: UserId, kind: Option<ChatKind>) -> Result<i64, StorageError> {
@@ -389,7 +354,7 @@ pub fn unread_by_chat(conn: &mut AnyConn, user: UserId) -> Result<Vec<(ChatId, i
 
 /// Users that a command names must exist and be active; those that do not are named in the error.
 pub fn expect_users(conn: &mut AnyConn, field: &'static str, ids: &[UserId]) -> Result<(), StorageError> {
-    let known: Vec<UserId> = super::users::active_cards(conn, ids)?.into_iter().map(|card| card.id).collect();
+    let known: Vec<UserId> = users::active_cards(conn, ids)?.into_iter().map(|card| card.id).collect();
     let mut errors = FieldErrors::default();
     for id in ids.iter().filter(|id| known.binary_search(id).is_err()) {
         errors.add(field, format!("Invalid pk \"{id}\" - object does not exist."));

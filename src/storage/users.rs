@@ -161,6 +161,11 @@ pub fn by_username(conn: &mut AnyConn, username: &str) -> Result<Option<User>, S
     Ok(users::table.filter(users::username.eq(username)).select(User::as_select()).first(conn).optional()?)
 }
 
+/// Whether somebody may manage what is nobody's own.
+pub fn is_staff(conn: &mut AnyConn, id: UserId) -> Result<bool, StorageError> {
+    Ok(users::table.find(id.0).select(users::is_staff).first(conn).optional()?.unwrap_or(false))
+}
+
 /// All users, by id.
 pub fn all(conn: &mut AnyConn) -> Result<Vec<User>, StorageError> {
     Ok(users::table.order(users::id).select(User::as_select()).load(conn)?)

@@ -3,12 +3,14 @@
 use serde::Serialize;
 
 use super::{Links, MessageView, UserView};
-use crate::model::{ChatId, ChatKind, ChatSnapshot, Member, MessageId, Role, Seq, Timestamp, UserId, Viewer};
+use crate::model::{
+    Chat, ChatId, ChatKind, ChatSnapshot, HostObject, Member, MessageId, Role, Seq, Timestamp, UserId, Viewer,
+};
 
 /// Who looks at a chat object.
 #[derive(Debug, Clone, Copy)]
 pub enum Perspective<'a> {
-    /// One of its members, with what differs by caller.
+    /// One of its members, or somebody who looks at a public room, with what differs by caller.
     Of(&'a Viewer),
     /// Everybody at once: without what differs by caller, the title null where it is automatic.
     Everybody,
@@ -28,7 +30,24 @@ pub struct ChatView<'a> {
     admins: &'a [UserId],
     seq: Seq,
     #[serde(flatten)]
+    room: Option<RoomPart<'a>>,
+    #[serde(flatten)]
     own: Option<OwnPart>,
+}
+
+/// What only rooms show.
+#[derive(Debug, Serialize)]
+struct RoomPart<'a> {
+    object: Option<ObjectView<'a>>,
+    is_public: bool,
+}
+
+/// An object of the host's.
+#[derive(Debug, Serialize)]
+struct ObjectView<'a> {
+    #[serde(rename = "type")]
+    kind: &'a str,
+    id: &'a str,
 }
 
 /// What a chat object shows to one caller only.
@@ -36,7 +55,10 @@ pub struct ChatView<'a> {
 struct OwnPart {
     last_read_message_id: Option<MessageId>,
     unread_count: i64,
-    my_role: &'static str,
+    my_role: Option<&'static str>,
+    /// Of rooms only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    is_member: Option<bool>,
 }
 
 impl<'a> ChatView<'a> {
@@ -48,7 +70,8 @@ impl<'a> ChatView<'a> {
                 let own = OwnPart {
                     last_read_message_id: viewer.last_read_message_id,
                     unread_count: viewer.unread_count,
-                    my_role: viewer.role.as_str(),
+                    my_role: viewer.role.map(Role::as_str),
+                    is_member: (chat.kind == ChatKind::Room).then_some(viewer.role.is_some()),
                 };
                 let title = chat.title.clone().unwrap_or_else(|| automatic_title(snapshot, viewer.id));
                 (Some(title), Some(own))
@@ -65,8 +88,16 @@ impl<'a> ChatView<'a> {
             member_count: chat.member_count,
             admins,
             seq: chat.seq,
+            room: RoomPart::of(chat),
             own,
         }
+    }
+}
+
+impl<'a> RoomPart<'a> {
+    fn of(chat: &'a Chat) -> Option<Self> {
+        let object = chat.object.as_ref().map(|HostObject { kind, id }| ObjectView { kind, id });
+        (chat.kind == ChatKind::Room).then_some(Self { object, is_public: chat.is_public })
     }
 }
 

@@ -120,6 +120,19 @@ pub mod frames {
         Some(render(&frame))
     }
 
+    /// The event for those who follow a public room from outside: who is in it and what it is called, not what is said.
+    pub fn outline(event: &Event, links: &Links) -> Option<ByteString> {
+        match &event.change {
+            Change::MembersChanged(_) => shared(event, None, links),
+            Change::ChatRenamed { snapshot } => {
+                let snapshot = snapshot.clone().from_outside();
+                let change = Change::ChatRenamed { snapshot };
+                shared(&Event { chat: event.chat, seq: event.seq, change }, None, links)
+            }
+            _ => None,
+        }
+    }
+
     fn views<'a>(members: &'a [Member], links: &Links) -> Vec<MemberView<'a>> {
         members.iter().map(|member| MemberView::new(member, links)).collect()
     }

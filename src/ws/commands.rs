@@ -10,15 +10,19 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 
-use super::{resume::Resume, session::Session};
+use super::{
+    resume::Resume,
+    session::Session,
+    watch::{Watched, unwatch, watch},
+};
 use crate::{
     auth::Caller,
-    chat::Answered,
+    chat::{Answered, Socket},
     error::ApiError,
     feed::Heads,
     input::{EditFields, Field, MarkFields, PostFields, ReactFields, TypingFields},
     model::{
-        ChatId, FieldErrors, MessageId, Refusal,
+        ChatId, FieldErrors, MessageId, Refusal, Seq,
         command::ReactIntent,
         text::{NULL, REQUIRED},
     },
@@ -150,6 +154,7 @@ enum Ack {
     Message { message: Box<RawValue> },
     Reacted { action: &'static str, emoji: &'static str, message_id: MessageId },
     Marked { marked_count: i64 },
+    Watching { seq: Seq },
     Done {},
 }
 
@@ -181,14 +186,18 @@ pub const UNDER_WAY: usize = 4_096;
 /// Commands that may await their answers at the same time.
 const AT_ONCE: usize = 256;
 
+/// Whose commands they are, and what they work with.
+#[derive(Clone)]
+pub struct Client {
+    pub state: Data<State>,
+    pub caller: Arc<Caller>,
+    pub socket: Arc<Socket>,
+    pub watched: Watched,
+}
+
 /// Carries out a socket's commands until the session drops its end. What comes one after the other is done, and
 /// answered, in that order; while one is being stored the next is on its way already.
-pub async fn carry_out(
-    state: Data<State>,
-    caller: Arc<Caller>,
-    mut frames: mpsc::Receiver<ClientFrame>,
-    session: Addr<Session>,
-) {
+pub async fn carry_out(client: Client, mut frames: mpsc::Receiver<ClientFrame>, session: Addr<Session>) {
     let mut under_way: FuturesOrdered<LocalBoxFuture<'static, ByteString>> = FuturesOrdered::new();
     loop {
         tokio::select! {
@@ -197,7 +206,7 @@ pub async fn carry_out(
             frame = frames.recv(), if under_way.len() < AT_ONCE => {
                 let Some(frame) = frame else { break };
                 let is_direct = frame.is_direct();
-                let mut answer = answer(state.clone(), caller.clone(), frame).boxed_local();
+                let mut answer = answer(client.clone(), frame).boxed_local();
                 if is_direct {
                     // The first look at it sends the command.
                     match (&mut answer).now_or_never() {
@@ -217,15 +226,16 @@ pub async fn carry_out(
     while under_way.next().await.is_some() {}
 }
 
-async fn answer(state: Data<State>, caller: Arc<Caller>, frame: ClientFrame) -> ByteString {
+async fn answer(client: Client, frame: ClientFrame) -> ByteString {
     let id = frame.id.clone();
-    match carry_out_one(&state, &caller, frame).await {
+    match carry_out_one(&client, frame).await {
         Ok(answer) => ack_frame(id.as_deref(), answer),
         Err(error) => error_frame(&error, id.as_deref()),
     }
 }
 
-async fn carry_out_one(state: &State, caller: &Caller, frame: ClientFrame) -> Result<Ack, ApiError> {
+async fn carry_out_one(client: &Client, frame: ClientFrame) -> Result<Ack, ApiError> {
+    let Client { state, caller, socket, watched } = client;
     match &*frame.kind() {
         "send_message" => {
             let fields = PostFields { content: frame.content.clone(), client_id: frame.client_id.clone() };
@@ -258,6 +268,11 @@ async fn carry_out_one(state: &State, caller: &Caller, frame: ClientFrame) -> Re
         "typing" => {
             let fields = TypingFields { is_typing: frame.is_typing.clone() };
             requests::typing(state, caller, frame.chat()?, Ok(fields)).await?;
+            Ok(Ack::Done {})
+        }
+        "watch" => Ok(Ack::Watching { seq: watch(state, socket, watched, frame.chat()?).await? }),
+        "unwatch" => {
+            unwatch(state, socket, watched, frame.chat()?).await;
             Ok(Ack::Done {})
         }
         unknown => Err(FieldErrors::of("type", format!("\"{unknown}\" is not a valid choice.")).into()),

@@ -8,5 +8,6 @@ mod parting;
 mod resume;
 mod session;
 mod upgrade;
+mod watch;
 
 pub use upgrade::upgrade;

@@ -11,10 +11,11 @@ use actix_web_actors::ws::{CloseCode, Message, ProtocolError, WebsocketContext};
 use tokio::sync::mpsc;
 
 use super::{
-    commands::{Answer, ClientFrame, Malformed, UNDER_WAY, carry_out, error_frame},
+    commands::{Answer, Client, ClientFrame, Malformed, UNDER_WAY, carry_out, error_frame},
     flood::Allowance,
     frames::{Frames, close},
     resume::{Phase, Resuming, Wishes, start},
+    watch::Watched,
 };
 use crate::{
     auth::Caller,
@@ -45,6 +46,7 @@ pub struct Session {
     pub(super) wishes: Wishes,
     pub(super) has_subscribed: bool,
     pub(super) resuming: Resuming,
+    watched: Watched,
     wire: Option<Wire>,
     frames: Frames,
     allowance: Allowance,
@@ -68,6 +70,7 @@ impl Session {
             wishes,
             has_subscribed: false,
             resuming: Resuming::default(),
+            watched: Watched::default(),
             wire,
             frames,
             allowance: Allowance::new(state.config.socket_commands_per_second, now),
@@ -117,6 +120,9 @@ impl Actor for Session {
             for chat in heads.keys() {
                 self.state.directory.unsubscribe(*chat, socket.id);
             }
+        }
+        for room in self.watched.rooms() {
+            self.state.directory.unsubscribe(room, socket.id);
         }
     }
 }
@@ -199,6 +205,17 @@ impl Session {
     fn is_news(&mut self, chat: ChatId, seq: Option<Seq>, standing: Standing) -> bool {
         let Phase::Live(heads) = &mut self.phase else { return false };
         let last = heads.get(&chat).copied();
+        match standing {
+            // Who has come in has heard of the chat as a member by now.
+            Standing::Watches | Standing::WatchEnds => {
+                return last.is_none() && self.watched.is_news(chat, seq, standing);
+            }
+            // Whoever asked for the room wants it still.
+            Standing::Joins if self.watched.end(chat) => {
+                self.wishes.only.as_mut().map(|only| only.insert(chat));
+            }
+            _ => {}
+        }
         let is_news = match (seq, standing) {
             (None, _) => last.is_some(),
             (Some(seq), Standing::Joins) => {
@@ -254,9 +271,12 @@ impl Session {
 
     /// Hands a command to the task that carries them out, which is started by the first.
     fn on_command(&mut self, frame: ClientFrame, ctx: &mut Context) {
+        let Some(socket) = &self.socket else { return };
         let commands = self.commands.get_or_insert_with(|| {
             let (commands, frames) = mpsc::channel(UNDER_WAY);
-            actix_rt::spawn(carry_out(self.state.clone(), self.caller.clone(), frames, ctx.address()));
+            let (state, caller, socket) = (self.state.clone(), self.caller.clone(), socket.clone());
+            let client = Client { state, caller, socket, watched: self.watched.clone() };
+            actix_rt::spawn(carry_out(client, frames, ctx.address()));
             commands
         });
         if commands.try_send(frame).is_err() {

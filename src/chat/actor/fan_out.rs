@@ -1,16 +1,18 @@
 //! Making known what happened: one event to all who hear of the chat, and then the answer.
 
+use std::sync::Arc;
+
 use bytestring::ByteString;
 use fail::fail_point;
 
 use super::ChatActor;
 use crate::{
     chat::{
-        messages::{Answered, Settled},
+        messages::{Answered, Settled, Type},
         socket::{Socket, Standing},
     },
     model::{
-        Change, ChatSnapshot, Event, MessageId, Role, Seq, UserId, Viewer,
+        Change, ChatSnapshot, Event, MessageId, Refusal, Role, Seq, UserId, Viewer,
         event::{Answer, Done, MarkerMoved, MembersChanged},
     },
     view::frames,
@@ -40,7 +42,9 @@ impl ChatActor {
         }
         if let Some(moved) = &done.quiet_marker {
             let frame = frames::read(self.chat, None, moved, Some(moved.unread_count));
-            self.deliver(None, Standing::Same, &frame, |socket| socket.user == moved.user);
+            for socket in self.sockets_of(moved.user) {
+                socket.deliver(self.chat, None, Standing::Same, frame.clone());
+            }
         }
         self.answer(done, message)
     }
@@ -77,20 +81,31 @@ impl ChatActor {
             Change::ChatDeleted => {
                 let frame = frames::chat_deleted(self.chat, Some(seq));
                 self.deliver(Some(seq), Standing::Leaves, &frame, |_| true);
+                self.deliver_outside(seq, Standing::WatchEnds, &frame);
                 self.subscribers.clear();
-                // Nobody is in it any more; who asks again finds that out from storage.
-                self.roster = None;
-                self.members_seq = seq;
+                self.watchers.clear();
+                refuse(self.typists.forget_all());
             }
             change => {
                 if let Change::MessagePosted { message } = change {
                     // Who posts has stopped typing; their message says so.
-                    self.typing.remove(&message.sender.id);
+                    self.typists.stop(message.sender.id);
                 }
-                if let Some(frame) = frames::shared(event, message, &self.services.links) {
-                    self.deliver(Some(seq), Standing::Same, &frame, |_| true);
-                }
+                self.tell_all(event, message);
             }
+        }
+    }
+
+    /// The same news to all who hear of the chat, and to those outside what they may know of it.
+    fn tell_all(&self, event: &Event, message: Option<&ByteString>) {
+        let links = &self.services.links;
+        if let Some(frame) = frames::shared(event, message, links) {
+            self.deliver(Some(event.seq), Standing::Same, &frame, |_| true);
+        }
+        if !self.watchers.is_empty()
+            && let Some(frame) = frames::outline(event, links)
+        {
+            self.deliver_outside(event.seq, Standing::Watches, &frame);
         }
     }
 
@@ -98,19 +113,23 @@ impl ChatActor {
     /// hears of the chat before anything in it.
     fn fan_out_members(&mut self, event: &Event, change: &MembersChanged) {
         let seq = event.seq;
-        self.members_seq = seq;
-        if let Some(roster) = &mut self.roster {
-            roster.apply(seq, change);
-        }
         for user in &change.removed {
-            self.typing.remove(user);
+            refuse(self.typists.forget(*user));
             let frame = frames::chat_deleted(self.chat, Some(seq));
-            self.deliver(Some(seq), Standing::Leaves, &frame, |socket| socket.user == *user);
-            self.subscribers.retain(|_, socket| socket.user != *user);
+            for socket in self.sockets_of(*user) {
+                socket.deliver(self.chat, Some(seq), Standing::Leaves, frame.clone());
+                self.subscribers.remove(&socket.id);
+            }
         }
-        if let Some(frame) = frames::shared(event, None, &self.services.links) {
-            self.deliver(Some(seq), Standing::Same, &frame, |_| true);
+        // Who comes in is not outside any more, and hears first that they are in.
+        if !self.watchers.is_empty() {
+            for member in &change.added {
+                for socket in self.services.registry.sockets_of(member.user.id) {
+                    self.watchers.remove(&socket.id);
+                }
+            }
         }
+        self.tell_all(event, None);
         for member in &change.added {
             if let Some(snapshot) = &change.snapshot {
                 let viewer = newcomer(member.user.id, member.role, member.last_read_message_id);
@@ -135,7 +154,22 @@ impl ChatActor {
         let frame = frames::chat_created(snapshot, seq, viewer, &self.services.links);
         for socket in sockets {
             socket.deliver(self.chat, Some(seq), Standing::Joins, frame.clone());
+            self.watchers.remove(&socket.id);
             self.subscribers.insert(socket.id, socket);
+        }
+    }
+
+    /// A user's sockets that hear of the chat. The registry knows all that are open, so that however many listen here
+    /// are not looked through for one user's.
+    fn sockets_of(&self, user: UserId) -> Vec<Arc<Socket>> {
+        let mut sockets = self.services.registry.sockets_of(user);
+        sockets.retain(|socket| self.subscribers.contains_key(&socket.id));
+        sockets
+    }
+
+    fn deliver_outside(&self, seq: Seq, standing: Standing, frame: &ByteString) {
+        for socket in self.watchers.values() {
+            socket.deliver(self.chat, Some(seq), standing, frame.clone());
         }
     }
 
@@ -152,7 +186,12 @@ impl ChatActor {
     }
 }
 
+/// What somebody said of typing who is not in the chat any more.
+fn refuse(said: Vec<Type>) {
+    said.into_iter().for_each(|typing| typing.reply.send(Err(Refusal::NotFound)));
+}
+
 /// Who comes begins with everything read.
 fn newcomer(id: UserId, role: Role, last_read_message_id: Option<MessageId>) -> Viewer {
-    Viewer { id, role, last_read_message_id, unread_count: 0 }
+    Viewer { id, role: Some(role), last_read_message_id, unread_count: 0 }
 }

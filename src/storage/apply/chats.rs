@@ -7,9 +7,13 @@ use crate::{
         command::NewChat,
         event::{Answer, Done},
         permission::Ability,
-        text::Title,
+        text::{BLANK, Title},
     },
-    storage::{AnyConn, Rules, StorageError, chats, members},
+    storage::{
+        AnyConn, Rules, StorageError,
+        chats::{self, NewRow},
+        members,
+    },
 };
 
 /// What came of asking for a chat.
@@ -19,7 +23,7 @@ pub enum Made {
         snapshot: Box<ChatSnapshot>,
         members: Vec<(UserId, Role)>,
     },
-    /// The dm of the two exists already.
+    /// The dm of the two, or the room of the object, exists already.
     Existing(ChatId),
 }
 
@@ -39,8 +43,14 @@ pub fn create_chat(conn: &mut AnyConn, rules: &Rules, new: &NewChat) -> Result<M
         let sentence = "A direct message chat is with exactly one other user, or with oneself.";
         return Err(FieldErrors::of("member_ids", sentence).into());
     }
-    let title = new.title.as_ref().map(Title::as_str);
-    let chat = chats::insert(conn, new.kind, title, 1 + others.len() as i64)?;
+    let row = NewRow {
+        kind: new.kind,
+        title: new.title.as_ref().map(Title::as_str),
+        member_count: 1 + others.len() as i64,
+        is_public: false,
+        object: None,
+    };
+    let chat = chats::insert(conn, &row)?;
     members::join(conn, &chat, new.creator, Role::Admin, None)?;
     for user in &others {
         members::join(conn, &chat, *user, Role::Member, None)?;
@@ -61,6 +71,9 @@ pub(super) fn rename(
 ) -> Result<Done, StorageError> {
     let mut chat = chats::authorized(conn, chat, by, Ability::Rename)?.chat;
     let title = title.map(|title| title.as_str().to_owned());
+    if title.is_none() && chat.kind == ChatKind::Room {
+        return Err(FieldErrors::of("title", BLANK).into());
+    }
     if chat.title == title {
         return Ok(Done::unchanged(Answer::Done));
     }

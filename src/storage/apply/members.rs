@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::{chats::end, take_number};
 use crate::{
     model::{
-        Change, Chat, ChatId, FieldErrors, Refusal, Role, UserId,
+        Change, Chat, ChatId, ChatKind, FieldErrors, Refusal, Role, UserId,
         event::{Answer, Done, MembersChanged},
         permission::Ability,
     },
@@ -30,21 +30,31 @@ pub(super) fn add(
     if new.is_empty() {
         return Ok(Done::unchanged(Answer::Added(0)));
     }
-    take_number(&mut chat);
+    let change = bring_in(conn, rules, &mut chat, &new)?;
+    Ok(Done::changed(&chat, Answer::Added(new.len()), change))
+}
+
+/// Makes plain members of users who are not in the chat, as one change.
+pub(super) fn bring_in(
+    conn: &mut AnyConn,
+    rules: &Rules,
+    chat: &mut Chat,
+    new: &[UserId],
+) -> Result<Change, StorageError> {
+    take_number(chat);
     chat.member_count += new.len() as i64;
-    let last_message = messages::last_id(conn, &chat)?;
-    for user in &new {
-        members::join(conn, &chat, *user, Role::Member, last_message)?;
+    let last_message = messages::last_id(conn, chat)?;
+    for user in new {
+        members::join(conn, chat, *user, Role::Member, last_message)?;
     }
-    chats::update(conn, &chat)?;
-    let change = MembersChanged {
-        added: members::among(conn, chat.id, &new)?,
+    chats::update(conn, chat)?;
+    Ok(Change::MembersChanged(MembersChanged {
+        added: members::among(conn, chat.id, new)?,
         removed: Vec::new(),
         changed: Vec::new(),
         member_count: chat.member_count,
         snapshot: Some(chats::snapshot_of(conn, rules, chat.clone())?),
-    };
-    Ok(Done::changed(&chat, Answer::Added(new.len()), Change::MembersChanged(change)))
+    }))
 }
 
 pub(super) fn remove(
@@ -53,10 +63,21 @@ pub(super) fn remove(
     by: UserId,
     user: UserId,
 ) -> Result<Done, StorageError> {
-    let ability = if user == by { Ability::Leave } else { Ability::RemoveMember };
-    let mut chat = chats::authorized(conn, chat, by, ability)?.chat;
+    // Who is not in it cannot leave; they ask for somebody's removal like anybody else.
+    let leaves = user == by && members::is_in(conn, chat, user)?;
+    let ability = if leaves { Ability::Leave } else { Ability::RemoveMember };
+    let chat = chats::authorized(conn, chat, by, ability)?.chat;
+    take_out(conn, chat, user)
+}
+
+pub(super) fn leave(conn: &mut AnyConn, chat: ChatId, by: UserId) -> Result<Done, StorageError> {
+    let chat = chats::authorized(conn, chat, by, Ability::Leave)?.chat;
+    take_out(conn, chat, by)
+}
+
+fn take_out(conn: &mut AnyConn, mut chat: Chat, user: UserId) -> Result<Done, StorageError> {
     let leaving = members::find(conn, chat.id, user)?.ok_or(Refusal::NotFound)?;
-    if chat.member_count == 1 {
+    if chat.member_count == 1 && chat.kind != ChatKind::Room {
         return end(conn, chat);
     }
     take_number(&mut chat);

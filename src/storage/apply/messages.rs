@@ -150,7 +150,7 @@ fn own_message(
 ) -> Result<(Chat, Message), StorageError> {
     let (membership, message) = visible_message(conn, chat, by, id)?;
     let ability = Ability::ChangeMessage { own: message.sender.id == by };
-    authorize(membership.chat.kind, Some(membership.role), ability)?;
+    authorize(&membership.chat, membership.role, false, ability)?;
     Ok((membership.chat, message))
 }
 

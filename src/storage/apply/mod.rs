@@ -6,11 +6,13 @@ mod markers;
 mod members;
 mod messages;
 mod reactions;
+mod rooms;
 
 use super::{AnyConn, Rules, StorageError};
 use crate::model::{Chat, Command, command::Action, event::Done};
 
 pub use chats::{Made, create_chat};
+pub use rooms::create_room;
 
 /// Carries out a command. The caller's transaction makes it last.
 pub fn apply(conn: &mut AnyConn, rules: &Rules, command: &Command) -> Result<Done, StorageError> {
@@ -29,6 +31,8 @@ pub fn apply(conn: &mut AnyConn, rules: &Rules, command: &Command) -> Result<Don
         Action::Rename { title } => chats::rename(conn, rules, chat, by, title.as_ref()),
         Action::AddMembers { users } => members::add(conn, rules, chat, by, users),
         Action::RemoveMember { user } => members::remove(conn, chat, by, *user),
+        Action::Join => rooms::join(conn, rules, chat, by),
+        Action::Leave => members::leave(conn, chat, by),
         Action::ChangeRole { user, role } => members::change_role(conn, chat, by, *user, *role),
         Action::DeleteChat => chats::delete(conn, chat, by),
     }

@@ -1,0 +1,90 @@
+//! `rooms/`: public rooms, and what is particular about making a room.
+
+use actix_web::{HttpRequest, HttpResponse, web::Data};
+
+use super::{
+    Answer,
+    page::{PageNumber, PageView, Query},
+};
+use crate::{
+    auth::gate::Authenticated,
+    input::Field,
+    model::{
+        FieldErrors, HostObject, UserId,
+        command::NewRoom,
+        text::{self, BLANK, Title},
+    },
+    server::State,
+    storage::rooms::{self, RoomFilter},
+    view::{ChatView, Perspective},
+};
+
+const PAGE_SIZE: i64 = 10;
+
+/// `GET rooms/`
+pub async fn list(state: Data<State>, caller: Authenticated, request: HttpRequest) -> Answer {
+    let query = Query::of(&request);
+    let page = PageNumber::of(&query, PAGE_SIZE)?;
+    let (user, rules, filter) = (caller.id(), state.rules.clone(), filter(&query));
+    let (count, found) = match filter {
+        Some(filter) => {
+            let find = move |conn: &mut _| rooms::page(conn, &rules, user, &filter, page.skip(), page.size);
+            state.readers.ask(find).await?
+        }
+        None => (0, Vec::new()),
+    };
+    page.check(count)?;
+    let results = found
+        .iter()
+        .map(|(snapshot, viewer)| ChatView::new(snapshot, Perspective::Of(viewer), &state.links))
+        .collect();
+    Ok(HttpResponse::Ok().json(PageView::numbered(&request, &state, page, count, results)))
+}
+
+/// Which rooms are asked for; `None` where the object named is none, which has no room.
+fn filter(query: &Query) -> Option<RoomFilter> {
+    let name = |parameter: &str| match query.get(parameter) {
+        None | Some("") => Some(None),
+        Some(name) => text::object_name(name).ok().map(Some),
+    };
+    Some(RoomFilter {
+        search: query.get("search").unwrap_or_default().to_owned(),
+        object_type: name("object_type")?,
+        object_id: name("object_id")?,
+    })
+}
+
+/// The fields of a new chat that count where it is to be a room.
+pub(super) struct RoomFields {
+    pub title: Field,
+    pub object_type: Field,
+    pub object_id: Field,
+    pub is_public: Field,
+}
+
+impl RoomFields {
+    /// A room to be made; unlike other chats it needs a title.
+    pub(super) fn check(&self, creator: UserId) -> Result<NewRoom, FieldErrors> {
+        let mut errors = FieldErrors::default();
+        let title = self.title.text().and_then(|text| Title::parse(&text)?.ok_or_else(|| BLANK.to_owned()));
+        let title = errors.note("title", title);
+        let object = self.object(&mut errors);
+        let is_public = if self.is_public.is_given() { self.is_public.boolean() } else { Ok(true) };
+        match (title, object, errors.note("is_public", is_public)) {
+            (Some(title), Some(object), Some(is_public)) => Ok(NewRoom { title, is_public, object, creator }),
+            _ => Err(errors),
+        }
+    }
+
+    /// The object: both of its names, or none.
+    fn object(&self, errors: &mut FieldErrors) -> Option<Option<HostObject>> {
+        let is_named = |field: &Field| !matches!(field, Field::Missing | Field::Null);
+        if !is_named(&self.object_type) && !is_named(&self.object_id) {
+            return Some(None);
+        }
+        let name = |field: &Field| field.text().and_then(|name| text::object_name(&name));
+        let kind = errors.note("object_type", name(&self.object_type));
+        let id = errors.note("object_id", name(&self.object_id));
+        Some(Some(HostObject { kind: kind?, id: id? }))
+    }
+}

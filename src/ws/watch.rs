@@ -1,0 +1,107 @@
+//! Following public rooms from outside: what a socket watches, and the commands that change it.
+
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc, sync::Arc};
+
+use tokio::sync::mpsc;
+
+use crate::{
+    chat::{Socket, socket::Standing},
+    error::ApiError,
+    model::{Chat, ChatId, FieldErrors, Refusal, Seq, permission::Ability},
+    server::State,
+    storage::chats,
+};
+
+/// Most rooms that one socket may watch.
+pub const MOST_WATCHED: usize = 100;
+
+/// The rooms that a socket watches, each with the number of the latest change that went out; its session and the task
+/// that carries out its commands share it.
+#[derive(Debug, Clone, Default)]
+pub struct Watched(Rc<RefCell<BTreeMap<ChatId, Seq>>>);
+
+impl Watched {
+    /// Notes that a room is watched from now on; an error where there are too many.
+    fn begin(&self, room: ChatId) -> Result<(), FieldErrors> {
+        let mut rooms = self.0.borrow_mut();
+        if rooms.len() >= MOST_WATCHED && !rooms.contains_key(&room) {
+            let sentence = format!("A socket watches no more than {MOST_WATCHED} rooms.");
+            return Err(FieldErrors::of("chat_id", sentence));
+        }
+        rooms.entry(room).or_insert(0);
+        Ok(())
+    }
+
+    /// Notes that a room is not watched any more. Returns whether it was.
+    pub fn end(&self, room: ChatId) -> bool {
+        self.0.borrow_mut().remove(&room).is_some()
+    }
+
+    /// Whether news of a room are new to a socket that watches it. Its numbers rise; they may skip, since much of what
+    /// happens in a room is not told outside.
+    pub fn is_news(&self, room: ChatId, seq: Option<Seq>, standing: Standing) -> bool {
+        let mut rooms = self.0.borrow_mut();
+        let (Some(last), Some(seq)) = (rooms.get_mut(&room), seq) else { return false };
+        if seq <= *last {
+            return false;
+        }
+        *last = seq;
+        if standing == Standing::WatchEnds {
+            rooms.remove(&room);
+        }
+        true
+    }
+
+    /// All of them.
+    pub fn rooms(&self) -> Vec<ChatId> {
+        self.0.borrow().keys().copied().collect()
+    }
+}
+
+/// Has a socket hear from outside what a public room is called and who is in it. Returns where the room is: what
+/// happens after that is told. Nothing changes for who is in it already.
+pub async fn watch(
+    state: &State,
+    socket: &Arc<Socket>,
+    watched: &Watched,
+    room: ChatId,
+) -> Result<Seq, ApiError> {
+    let (chat, is_member) = look(state, socket, room).await?;
+    if is_member {
+        return Ok(chat.seq);
+    }
+    watched.begin(room)?;
+    let (done, mut is_done) = mpsc::channel(1);
+    state.directory.watch(room, socket.clone(), done);
+    let _ = is_done.recv().await;
+    // The caller may have come in and gone again meanwhile, which ended it.
+    watched.begin(room)?;
+    // Only now, so that a change is either told or known to whoever loads the room after this.
+    match look(state, socket, room).await {
+        Ok((chat, is_member)) => {
+            if is_member {
+                watched.end(room);
+            }
+            Ok(chat.seq)
+        }
+        Err(refusal) => {
+            unwatch(state, socket, watched, room).await;
+            Err(refusal.into())
+        }
+    }
+}
+
+/// Ends that. Nothing of the room is sent any more when this returns.
+pub async fn unwatch(state: &State, socket: &Socket, watched: &Watched, room: ChatId) {
+    if watched.end(room) {
+        let (done, mut is_done) = mpsc::channel(1);
+        state.directory.unwatch(room, socket.id, done);
+        let _ = is_done.recv().await;
+    }
+}
+
+async fn look(state: &State, socket: &Socket, chat: ChatId) -> Result<(Chat, bool), Refusal> {
+    let user = socket.user;
+    let met = state.readers.ask(move |conn| chats::authorized(conn, chat, user, Ability::See)).await?;
+    Ok((met.chat, met.role.is_some()))
+}
