@@ -1,0 +1,247 @@
+//! Who may do what in rooms: a table of endpoints and roles for each kind of room, each cell on a room of its own.
+
+use std::cell::Cell;
+
+use serde_json::{Value, json};
+
+use crate::support::{Reply, Server, User};
+
+/// Those who ask, in the order of the tables' columns. The removed one was an admin; staff are in no room.
+const ROLES: [&str; 6] = ["anonymous", "outsider", "member", "admin", "removed", "staff"];
+const MEMBER: usize = 2;
+const ADMIN: usize = 3;
+const REMOVED: usize = 4;
+const STAFF: usize = 5;
+
+/// Method, path, body, and the status for each role.
+type Row = (&'static str, &'static str, &'static str, [u16; 6]);
+
+/// What kind of room it is about.
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Public,
+    /// A public one on an object: nobody began it.
+    Nobodys,
+    Private,
+}
+
+struct Cast {
+    _server: Server,
+    roles: [User; 6],
+    /// A further member.
+    other: User,
+    /// In no chat at all.
+    stranger: User,
+    /// Rooms made so far, each on an object of its own where it is on one.
+    rooms: Cell<usize>,
+}
+
+/// One cell's room, with a message of the member's and one of the removed one's.
+struct Scene {
+    room: i64,
+    message: i64,
+    left: i64,
+}
+
+impl Cast {
+    async fn meets() -> Self {
+        let server = Server::start().await;
+        let roles = [
+            server.anonymous(),
+            server.user("nina").await,
+            server.user("mia").await,
+            server.user("dora").await,
+            server.user("rob").await,
+            server.staff("host").await,
+        ];
+        let (other, stranger) = (server.user("olga").await, server.user("zoe").await);
+        Self { _server: server, roles, other, stranger, rooms: Cell::new(0) }
+    }
+
+    async fn scene(&self, kind: Kind) -> Scene {
+        let [_, _, member, admin, removed, staff] = &self.roles;
+        self.rooms.set(self.rooms.get() + 1);
+        let fields = match kind {
+            Kind::Public => json!({}),
+            Kind::Nobodys => json!({"object_type": "course", "object_id": self.rooms.get()}),
+            Kind::Private => json!({"is_public": false}),
+        };
+        let room = admin.asks_for_room("Room", fields).await.expect(201).id();
+        let founder = if kind == Kind::Nobodys { staff } else { admin };
+        founder.adds(room, &[member, admin, removed, &self.other]).await;
+        for made in [admin, removed] {
+            let path = format!("chats/{room}/members/{}/", made.id);
+            founder.patch(&path, json!({"role": "admin"})).await.expect(200);
+        }
+        let message = member.posts(room, "mine").await["id"].as_i64().unwrap();
+        let left = removed.posts(room, "his").await["id"].as_i64().unwrap();
+        admin.removes(room, removed).await;
+        Scene { room, message, left }
+    }
+
+    fn filled(&self, template: &str, scene: &Scene, role: usize) -> String {
+        let ids = [
+            ("{room}", scene.room),
+            ("{message}", scene.message),
+            ("{left}", scene.left),
+            ("{self}", self.roles[role].id),
+            ("{other}", self.other.id),
+            ("{stranger}", self.stranger.id),
+        ];
+        ids.iter().fold(template.to_owned(), |text, (name, id)| text.replace(name, &id.to_string()))
+    }
+
+    async fn asks(&self, (method, path, body, _): &Row, scene: &Scene, role: usize) -> Reply {
+        let body = self.filled(body, scene, role);
+        let body = (!body.is_empty()).then(|| serde_json::from_str(&body).unwrap());
+        self.roles[role].call(method, &self.filled(path, scene, role), body).await
+    }
+
+    async fn state(&self, scene: &Scene) -> Vec<Value> {
+        let mut seen = Vec::new();
+        for part in ["", "messages/", "members/"] {
+            let reply = self.roles[ADMIN].get(&format!("chats/{}/{part}", scene.room)).await;
+            seen.push(reply.expect(200).json);
+        }
+        seen
+    }
+
+    async fn check(&self, kind: Kind, rows: &[Row]) {
+        for row in rows {
+            for role in 0..ROLES.len() {
+                let (method, path, _, statuses) = row;
+                let cell = format!("{method} {path} by the {}", ROLES[role]);
+                let scene = self.scene(kind).await;
+                let before = self.state(&scene).await;
+                let reply = self.asks(row, &scene, role).await;
+                assert_eq!(reply.status, statuses[role], "{cell}: {}", String::from_utf8_lossy(&reply.body));
+                if reply.status >= 400 {
+                    assert_eq!(reply.body, refusal(reply.status), "{cell}");
+                    assert_eq!(self.state(&scene).await, before, "{cell} has left something behind");
+                }
+            }
+        }
+    }
+}
+
+/// The one body of each refusal.
+fn refusal(status: u16) -> &'static [u8] {
+    match status {
+        401 => br#"{"detail":"Authentication credentials were not provided."}"#,
+        403 => br#"{"detail":"You do not have permission to perform this action."}"#,
+        404 => br#"{"detail":"Not found."}"#,
+        other => panic!("{other} is not in the table"),
+    }
+}
+
+/// What is the same for everybody in a room, and is not there for anybody else.
+fn taking_part() -> Vec<Row> {
+    let used = [401, 404, 200, 200, 404, 404];
+    vec![
+        ("GET", "chats/{room}/messages/", "", used),
+        ("POST", "chats/{room}/messages/", r#"{"content": "hi"}"#, [401, 404, 201, 201, 404, 404]),
+        ("POST", "chats/{room}/mark-as-read/", "{}", used),
+        ("POST", "chats/{room}/typing/", r#"{"is_typing": true}"#, used),
+        ("GET", "chats/{room}/members/", "", used),
+        ("POST", "chats/{room}/leave/", "", [401, 404, 204, 204, 404, 404]),
+        ("GET", "messages/{message}/", "", used),
+        ("PATCH", "messages/{message}/", r#"{"content": "new"}"#, [401, 404, 200, 403, 404, 404]),
+        ("DELETE", "messages/{message}/", "", [401, 404, 204, 403, 404, 404]),
+        ("PATCH", "messages/{left}/", r#"{"content": "new"}"#, [401, 404, 403, 403, 404, 404]),
+        ("DELETE", "messages/{left}/", "", [401, 404, 403, 403, 404, 404]),
+        ("POST", "messages/{message}/reactions/", r#"{"emoji": "👍"}"#, used),
+        ("PUT", "messages/{message}/reactions/%F0%9F%91%8D/", "", used),
+        ("DELETE", "messages/{message}/reactions/%F0%9F%91%8D/", "", [401, 404, 204, 204, 404, 404]),
+    ]
+}
+
+/// What admins do: `no` for who is not in the room; what `staff` come to, by what an admin does.
+fn managing(no: u16, staff: impl Fn(u16) -> u16) -> Vec<Row> {
+    let managed = |ok| [401, no, 403, ok, no, staff(ok)];
+    let title = r#"{"title": "New"}"#;
+    vec![
+        ("PUT", "chats/{room}/", title, managed(200)),
+        ("PATCH", "chats/{room}/", title, managed(200)),
+        ("PATCH", "chats/{room}/", "{}", managed(200)),
+        ("DELETE", "chats/{room}/", "", managed(204)),
+        ("POST", "chats/{room}/members/add/", r#"{"user_ids": [{stranger}]}"#, managed(200)),
+        ("PATCH", "chats/{room}/members/{other}/", r#"{"role": "admin"}"#, managed(200)),
+        ("PATCH", "chats/{room}/members/{stranger}/", r#"{"role": "admin"}"#, managed(404)),
+        ("DELETE", "chats/{room}/members/{other}/remove/", "", managed(204)),
+        ("DELETE", "chats/{room}/members/{stranger}/remove/", "", managed(404)),
+        ("DELETE", "chats/{room}/members/{self}/remove/", "", [401, no, 204, 204, no, staff(404)]),
+    ]
+}
+
+#[actix_web::test]
+async fn a_public_room_is_seen_by_all_and_managed_by_its_admins() {
+    let cast = Cast::meets().await;
+    let open = [401, 200, 200, 200, 200, 200];
+    cast.check(Kind::Public, &[("GET", "chats/{room}/", "", open), ("POST", "chats/{room}/join/", "", open)])
+        .await;
+    cast.check(Kind::Public, &managing(403, |_| 403)).await;
+}
+
+#[actix_web::test]
+async fn a_room_that_nobody_began_is_managed_by_staff_too() {
+    let cast = Cast::meets().await;
+    let open = [401, 200, 200, 200, 200, 200];
+    cast.check(
+        Kind::Nobodys,
+        &[("GET", "chats/{room}/", "", open), ("POST", "chats/{room}/join/", "", open)],
+    )
+    .await;
+    cast.check(Kind::Nobodys, &managing(403, |ok| ok)).await;
+}
+
+#[actix_web::test]
+async fn a_private_room_is_not_there_for_others() {
+    let cast = Cast::meets().await;
+    cast.check(
+        Kind::Private,
+        &[
+            ("GET", "chats/{room}/", "", [401, 404, 200, 200, 404, 404]),
+            ("POST", "chats/{room}/join/", "", [401, 404, 404, 404, 404, 404]),
+        ],
+    )
+    .await;
+    cast.check(Kind::Private, &managing(404, |_| 404)).await;
+}
+
+#[actix_web::test]
+async fn what_is_said_in_a_public_room_is_for_its_members() {
+    Cast::meets().await.check(Kind::Public, &taking_part()).await;
+}
+
+#[actix_web::test]
+async fn what_is_said_in_a_room_that_nobody_began_is_for_its_members() {
+    Cast::meets().await.check(Kind::Nobodys, &taking_part()).await;
+}
+
+#[actix_web::test]
+async fn what_is_said_in_a_private_room_is_for_its_members() {
+    Cast::meets().await.check(Kind::Private, &taking_part()).await;
+}
+
+#[actix_web::test]
+async fn what_is_wrong_with_a_request_is_told_to_those_only_who_may_do_it() {
+    let cast = Cast::meets().await;
+    let scene = cast.scene(Kind::Public).await;
+    let cases = [
+        ("PATCH", "chats/{room}/", r#"{"title": 7e400}"#, MEMBER, 403),
+        ("PATCH", "chats/{room}/", r#"{"title": ["x"]}"#, REMOVED, 403),
+        ("PATCH", "chats/{room}/", r#"{"title": ["x"]}"#, ADMIN, 400),
+        ("POST", "chats/{room}/members/add/", r#"{"user_ids": 1}"#, STAFF, 403),
+        ("POST", "chats/{room}/members/add/", r#"{"user_ids": 1}"#, ADMIN, 400),
+        ("POST", "chats/{room}/messages/", r#"{"content": ""}"#, STAFF, 404),
+        ("POST", "chats/{room}/messages/", r#"{"content": ""}"#, MEMBER, 400),
+        ("PATCH", "chats/{room}/members/{other}/", r#"{"role": "king"}"#, MEMBER, 403),
+        ("PATCH", "chats/{room}/members/{other}/", r#"{"role": "king"}"#, ADMIN, 400),
+    ];
+    for (method, path, body, role, status) in cases {
+        let path = format!("/messages/api/{}", cast.filled(path, &scene, role));
+        let body = body.as_bytes().to_vec();
+        let reply = cast.roles[role].send_raw(method, &path, Some("application/json"), body).await;
+        assert_eq!(reply.status, status, "{method} {path} by the {}", ROLES[role]);
+    }
+}
