@@ -8,6 +8,7 @@ mod chats;
 mod commands;
 mod counting;
 mod cross_site;
+mod crowds;
 mod edge;
 mod frames;
 mod markers;

@@ -1,0 +1,236 @@
+//! Rooms with ten thousand members: what each thing costs there, and how they look.
+
+use std::{
+    cell::Cell,
+    ffi::{c_int, c_void},
+    sync::{Arc, Once},
+};
+
+use diesel::connection::SimpleConnection;
+use greenroom::{
+    model::{
+        ChatId, Command, MessageId, Role, UserCard, UserId,
+        command::{Action, NewRoom, ReactIntent},
+        emoji::Emoji,
+        event::Change,
+        permission::Ability,
+        text::{MessageBody, Title},
+    },
+    storage::{
+        Access, AnyConn, DatabaseUrl, Rules, StorageError,
+        apply::{Made, apply, create_room},
+        changes, chats, members, migrations, transaction,
+    },
+};
+use libsqlite3_sys as ffi;
+use serde_json::json;
+
+use crate::support::Server;
+
+const CROWD: i64 = 10_000;
+
+/// Makes users with the ids from `first` on.
+fn make_users(conn: &mut AnyConn, first: i64, count: i64) -> Result<(), StorageError> {
+    let last = first + count - 1;
+    conn.batch_execute(&format!(
+        "INSERT INTO users (id, username, username_key, password, email, first_name, last_name, avatar_url, name_key, \
+         email_key, is_active, is_staff, created_at) WITH RECURSIVE n(id) AS (SELECT {first} UNION ALL \
+         SELECT id + 1 FROM n WHERE id < {last}) \
+         SELECT id, 'crowd' || id, 'crowd' || id, '!', '', '', '', '', 'crowd' || id, '', TRUE, FALSE, 0 FROM n"
+    ))?;
+    Ok(())
+}
+
+/// Makes a public room whose admin is `creator`, with the users of some ids as its members.
+fn make_room(
+    conn: &mut AnyConn,
+    rules: &Rules,
+    creator: UserId,
+    members: std::ops::Range<i64>,
+) -> Result<ChatId, StorageError> {
+    let title = Title::parse("Hall").unwrap().unwrap();
+    let new = NewRoom { title, is_public: true, object: None, creator };
+    let Made::New { snapshot, .. } = create_room(conn, rules, &new)? else { panic!("it is new") };
+    let chat = snapshot.chat.id;
+    let ids: Vec<UserId> = members.map(UserId).collect();
+    for users in ids.chunks(1_000) {
+        let action = Action::AddMembers { users: users.to_vec() };
+        apply(conn, rules, &Command { chat, by: creator, action })?;
+    }
+    Ok(chat)
+}
+
+thread_local! {
+    /// Steps of SQLite's machine, on connections that this thread has opened since it began to count.
+    static STEPS: Cell<u64> = const { Cell::new(0) };
+    static COUNTS: Cell<bool> = const { Cell::new(false) };
+}
+
+extern "C" fn step(_: *mut c_void) -> c_int {
+    STEPS.set(STEPS.get() + 1);
+    0
+}
+
+unsafe extern "C" fn opened(
+    db: *mut ffi::sqlite3,
+    _: *mut *mut std::ffi::c_char,
+    _: *const ffi::sqlite3_api_routines,
+) -> c_int {
+    if COUNTS.get() {
+        // SAFETY: the connection is being opened by this thread, and the handler needs no context.
+        unsafe { ffi::sqlite3_progress_handler(db, 1, Some(step), std::ptr::null_mut()) };
+    }
+    ffi::SQLITE_OK
+}
+
+/// Has the connections that this thread opens count their steps.
+fn count_steps() {
+    static ONCE: Once = Once::new();
+    // SAFETY: the entry point has the signature that SQLite calls it with, and lives as long as the process.
+    ONCE.call_once(|| unsafe { assert_eq!(ffi::sqlite3_auto_extension(Some(opened)), ffi::SQLITE_OK) });
+    COUNTS.set(true);
+}
+
+/// What everything costs in a room that some of the crowd are in, in steps.
+struct Costs<'a> {
+    conn: &'a mut AnyConn,
+    rules: Rules,
+    room: ChatId,
+    found: Vec<(&'static str, u64)>,
+}
+
+impl Costs<'_> {
+    fn measure<T>(
+        &mut self,
+        what: &'static str,
+        work: impl FnOnce(&mut AnyConn, &Rules, ChatId) -> Result<T, StorageError>,
+    ) -> Result<T, StorageError> {
+        let before = STEPS.get();
+        let result = work(self.conn, &self.rules, self.room)?;
+        self.found.push((what, STEPS.get() - before));
+        Ok(result)
+    }
+
+    fn does(&mut self, what: &'static str, by: UserId, action: Action) -> Result<Change, StorageError> {
+        let done =
+            self.measure(what, |conn, rules, chat| apply(conn, rules, &Command { chat, by, action }))?;
+        let quiet = done.quiet_marker.map(Change::MarkerMoved);
+        Ok(done.event.map(|event| event.change).or(quiet).expect("it changes something"))
+    }
+
+    fn posts(&mut self, what: &'static str, by: UserId) -> Result<MessageId, StorageError> {
+        let card =
+            UserCard { id: by, username: String::new(), display_name: String::new(), avatar_url: None };
+        let body = MessageBody::parse("hello").unwrap();
+        let action = Action::PostMessage { sender: Arc::new(card), body, client_id: None };
+        match self.does(what, by, action)? {
+            Change::MessagePosted { message } => Ok(message.id),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// `admin` is the room's first, `member` comes and goes.
+    fn find(mut self, admin: UserId, member: UserId) -> Result<Vec<(&'static str, u64)>, StorageError> {
+        let reads = Action::MarkAsRead { up_to: None };
+        let renamed = |title: &str| Action::Rename { title: Title::parse(title).unwrap() };
+        let promoted = |role| Action::ChangeRole { user: member, role };
+        self.posts("the first message", admin)?;
+        self.measure("looking from outside", |conn, rules, chat| chats::view(conn, rules, chat, member))?;
+        self.does("joining", member, Action::Join)?;
+        let message = self.posts("posting", member)?;
+        self.does("reading", admin, reads)?;
+        let emoji = Emoji::parse("👍").unwrap();
+        self.does("reacting", admin, Action::React { message, emoji, intent: ReactIntent::Add })?;
+        let body = MessageBody::parse("hello again").unwrap();
+        self.does("editing", member, Action::EditMessage { message, body })?;
+        self.does("deleting", member, Action::DeleteMessage { message })?;
+        self.does("renaming", admin, renamed("Great Hall"))?;
+        self.does("promoting", admin, promoted(Role::Admin))?;
+        self.does("demoting", admin, promoted(Role::Member))?;
+        self.measure("looking", |conn, rules, chat| chats::view(conn, rules, chat, member))?;
+        self.measure("typing", |conn, _, chat| members::is_in(conn, chat, member))?;
+        self.measure("listing members", |conn, _, chat| members::page(conn, chat, 0, 100))?;
+        let head = chats::authorized(self.conn, self.room, member, Ability::See)?.chat.seq;
+        self.measure("coming back", |conn, rules, chat| {
+            changes::since(conn, rules, admin, chat, Some(head - 2))
+        })?;
+        self.does("leaving", member, Action::Leave)?;
+        self.does("joining again", member, Action::Join)?;
+        self.does("removing", admin, Action::RemoveMember { user: member })?;
+        self.does("adding", admin, Action::AddMembers { users: vec![member] })?;
+        self.does("the admin's leaving", admin, Action::Leave)?;
+        Ok(self.found)
+    }
+}
+
+#[test]
+fn nothing_costs_more_where_there_are_ten_thousand_members() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = DatabaseUrl::parse(&format!("sqlite://{}", folder.path().join("test.db").display())).unwrap();
+    migrations::migrate(&url).unwrap();
+    count_steps();
+    let mut conn = url.open(Access::Write).unwrap();
+    // Without receipts in either room, as it is above a hundred members.
+    let rules = Rules { receipts_max_members: 50, content_key: Vec::new() };
+    let (admin, member) = (UserId(CROWD + 1), UserId(CROWD + 2));
+    let costs = transaction(&mut conn, |conn| {
+        make_users(conn, 1, CROWD + 2)?;
+        let mut costs = Vec::new();
+        for size in [200, CROWD] {
+            let room = make_room(conn, &rules, admin, 1..size + 1)?;
+            let costing = Costs { conn, rules: rules.clone(), room, found: Vec::new() };
+            costs.push(costing.find(admin, member)?);
+        }
+        Ok(costs)
+    });
+    let costs = costs.unwrap();
+    for ((what, small), (_, large)) in costs[0].iter().zip(&costs[1]) {
+        println!("{what}: {small} steps among 200, {large} among {CROWD}");
+        assert!(*small > 0, "{what} is counted");
+        // The shape of a tree may make a little difference, a walk through all members a large one.
+        assert!(*large <= small + small / 10 + 50, "{what}: {small} steps among 200, {large} among {CROWD}");
+    }
+}
+
+#[actix_web::test]
+async fn a_room_of_ten_thousand_is_joined_used_and_left() {
+    let server = Server::start().await;
+    let [ann, bob, eve] = server.users(["ann", "bob", "eve"]).await;
+    let (first, creator) = (eve.id + 1, UserId(ann.id));
+    let made = server.state.writer.run(move |conn, rules| {
+        make_users(conn, first, CROWD)?;
+        make_room(conn, rules, creator, first..first + CROWD)
+    });
+    let room = made.await.unwrap().0;
+    let (mut anns, mut eves) = (ann.listens().await, eve.listens().await);
+    eves.says(&json!({"type": "watch", "chat_id": room}).to_string()).await;
+    eves.receives("ack").await;
+
+    let joined = bob.joins(room).await;
+    assert_eq!(joined["member_count"], CROWD + 2);
+    assert_eq!((joined["members"].as_array().unwrap().len(), &joined["admins"]), (100, &json!([ann.id])));
+    assert_eq!(anns.receives("members_changed").await["member_count"], CROWD + 2);
+    assert_eq!(eves.receives("members_changed").await["added"][0]["id"], bob.id);
+    let page = bob.get(&format!("chats/{room}/members/?page=101")).await.expect(200);
+    assert_eq!((page.results()[1]["id"].as_i64(), &page.json["count"]), (Some(bob.id), &json!(CROWD + 2)));
+
+    let mut bobs = bob.listens().await;
+    let message = bob.posts(room, "hello, everybody").await;
+    assert_eq!((&message["read_by"], &message["read_count"]), (&json!([bob.id]), &json!(1)));
+    assert_eq!(anns.receives("new_message").await["message"], message);
+    bobs.receives("new_message").await;
+    assert_eq!(ann.marks_as_read(room).await, 1);
+    let read = anns.receives("read").await;
+    assert_eq!((read.get("seq"), &read["unread_count"]), (None, &json!(0)));
+    ann.post(&format!("chats/{room}/typing/"), json!({"is_typing": true})).await.expect(200);
+    assert_eq!(bobs.receives("typing").await["user_id"], ann.id, "nobody else heard of the marker");
+
+    bob.leaves(room).await;
+    assert_eq!(bobs.receives("chat_deleted").await["chat_id"], room);
+    assert_eq!(eves.receives("members_changed").await["removed"], json!([bob.id]));
+    assert_eq!(anns.receives("members_changed").await["member_count"], CROWD + 1);
+    let listed = eve.get("rooms/").await.expect(200);
+    assert_eq!((&listed.results()[0]["member_count"], &listed.json["count"]), (&json!(CROWD + 1), &json!(1)));
+    ann.delete(&format!("chats/{room}/")).await.expect(204);
+    assert_eq!(eves.receives("chat_deleted").await["chat_id"], room);
+}
