@@ -29,8 +29,16 @@ struct Model {
     activity: u64,
 }
 
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Dm,
+    Group,
+    /// A public one.
+    Room,
+}
+
 struct Chat {
-    is_dm: bool,
+    kind: Kind,
     title: Option<String>,
     /// In the order of joining.
     members: Vec<Member>,
@@ -65,6 +73,15 @@ impl Chat {
 
     fn is_admin(&self, user: usize) -> bool {
         self.member(user).is_some_and(|member| member.is_admin)
+    }
+
+    /// What managing it comes to for somebody who may not; who is not in a room sees it all the same.
+    fn manager_status(&self, user: usize) -> Option<u16> {
+        match self.member(user) {
+            None if self.kind != Kind::Room => Some(404),
+            Some(member) if member.is_admin => None,
+            _ => Some(403),
+        }
     }
 
     fn live(&self) -> impl Iterator<Item = (usize, &Message)> {
@@ -150,8 +167,10 @@ impl Walk {
             48..58 => self.delete(user, chat).await,
             58..72 => self.react(user, chat).await,
             72..84 => self.mark(user, chat).await,
-            84..89 => self.add(user, chat).await,
-            89..94 => self.remove(user, chat).await,
+            84..87 => self.add(user, chat).await,
+            87..90 => self.remove(user, chat).await,
+            90..92 => self.join(user, chat).await,
+            92..94 => self.leave(user, chat).await,
             94..97 => self.change_role(user, chat).await,
             97..99 => self.rename(user, chat).await,
             _ => self.delete_chat(user, chat).await,
@@ -159,6 +178,9 @@ impl Walk {
     }
 
     async fn create(&mut self, user: usize) {
+        if self.pick(3) == 0 {
+            return self.create_room(user).await;
+        }
         let is_dm = self.pick(2) == 0;
         let others: Vec<usize> =
             if is_dm { vec![self.pick(USERS)] } else { (0..3).map(|_| self.pick(USERS)).collect() };
@@ -172,20 +194,72 @@ impl Walk {
         let existing = self.model.chats.iter().find(|(_, chat)| {
             let mut there: Vec<usize> = chat.members.iter().map(|member| member.user).collect();
             there.sort();
-            is_dm && chat.is_dm && there == members
+            is_dm && chat.kind == Kind::Dm && there == members
         });
         if let Some((id, _)) = existing {
             assert_eq!((reply.status, reply.id()), (200, *id));
             return;
         }
+        let kind = if is_dm { Kind::Dm } else { Kind::Group };
+        self.begin(user, reply.expect(201).id(), kind, None, members);
+    }
+
+    async fn create_room(&mut self, user: usize) {
+        let title = format!("title {}", self.random.random_range(0..4));
+        let id = self.users[user].room(&title).await;
+        self.begin(user, id, Kind::Room, Some(title), vec![user]);
+    }
+
+    fn begin(&mut self, by: usize, id: i64, kind: Kind, title: Option<String>, members: Vec<usize>) {
         self.joins += 1;
         self.model.activity += 1;
         let joined = self.joins;
-        let member = |other| Member { user: other, is_admin: other == user, read: 0, from: 0, joined };
+        let member = |user| Member { user, is_admin: user == by, read: 0, from: 0, joined };
         let members = members.into_iter().map(member).collect();
         let activity = self.model.activity;
-        let chat = Chat { is_dm, title: None, members, messages: Vec::new(), activity };
-        self.model.chats.insert(reply.expect(201).id(), chat);
+        self.model.chats.insert(id, Chat { kind, title, members, messages: Vec::new(), activity });
+    }
+
+    async fn join(&mut self, user: usize, id: i64) {
+        let reply = self.users[user].post(&format!("chats/{id}/join/"), json!({})).await;
+        let chat = self.model.chats.get_mut(&id).unwrap();
+        if chat.kind != Kind::Room {
+            return drop(reply.expect(404));
+        }
+        reply.expect(200);
+        if chat.member(user).is_none() {
+            self.joins += 1;
+            let there = chat.messages.len();
+            let joined = self.joins;
+            chat.members.push(Member { user, is_admin: false, read: there, from: there, joined });
+        }
+    }
+
+    async fn leave(&mut self, user: usize, id: i64) {
+        let reply = self.users[user].post(&format!("chats/{id}/leave/"), json!({})).await;
+        let chat = &self.model.chats[&id];
+        match () {
+            () if chat.member(user).is_none() => drop(reply.expect(404)),
+            () if chat.kind == Kind::Dm => drop(reply.expect(400)),
+            () => {
+                reply.expect(204);
+                self.take_out(user, id);
+            }
+        }
+    }
+
+    /// Somebody is not in a chat any more: another follows the last admin, and only a room stays with nobody in it.
+    fn take_out(&mut self, user: usize, id: i64) {
+        let chat = self.model.chats.get_mut(&id).unwrap();
+        let was_admin = chat.is_admin(user);
+        chat.members.retain(|member| member.user != user);
+        if was_admin && !chat.members.iter().any(|member| member.is_admin) {
+            let heir = chat.members.iter_mut().min_by_key(|member| (member.joined, member.user));
+            heir.into_iter().for_each(|heir| heir.is_admin = true);
+        }
+        if chat.members.is_empty() && chat.kind != Kind::Room {
+            self.model.chats.remove(&id);
+        }
     }
 
     async fn post(&mut self, user: usize, id: i64) {
@@ -307,35 +381,23 @@ impl Walk {
     /// What changing the members comes to, apart from success.
     fn admin_status(&self, user: usize, chat: i64) -> Option<u16> {
         let chat = &self.model.chats[&chat];
-        match () {
-            () if chat.member(user).is_none() => Some(404),
-            () if !chat.is_admin(user) => Some(403),
-            () if chat.is_dm => Some(400),
-            () => None,
-        }
+        chat.manager_status(user).or((chat.kind == Kind::Dm).then_some(400))
     }
 
     async fn remove(&mut self, user: usize, id: i64) {
         let whom = if self.pick(3) == 0 { user } else { self.pick(USERS) };
         let reply = self.users[user].delete(&format!("chats/{id}/members/{}/remove/", self.ids[whom])).await;
-        let chat = self.model.chats.get_mut(&id).unwrap();
-        let status = match () {
-            () if chat.member(user).is_none() => 404,
-            () if whom != user && !chat.is_admin(user) => 403,
-            () if chat.is_dm => 400,
-            () if chat.member(whom).is_none() => 404,
-            () => 204,
+        let chat = &self.model.chats[&id];
+        let leaves = whom == user && chat.member(user).is_some();
+        let status = match chat.manager_status(user).filter(|_| !leaves) {
+            Some(status) => status,
+            None if chat.kind == Kind::Dm => 400,
+            None if chat.member(whom).is_none() => 404,
+            None => 204,
         };
         reply.expect(status);
         if status == 204 {
-            chat.members.retain(|member| member.user != whom);
-            if !chat.members.iter().any(|member| member.is_admin) {
-                let heir = chat.members.iter_mut().min_by_key(|member| (member.joined, member.user));
-                heir.into_iter().for_each(|heir| heir.is_admin = true);
-            }
-            if chat.members.is_empty() {
-                self.model.chats.remove(&id);
-            }
+            self.take_out(whom, id);
         }
     }
 
@@ -364,10 +426,10 @@ impl Walk {
         let reply = self.users[user].patch(&format!("chats/{id}/"), json!({"title": title})).await;
         self.model.activity += 1;
         let chat = self.model.chats.get_mut(&id).unwrap();
-        match chat.member(user) {
-            None => return drop(reply.expect(404)),
-            Some(member) if !chat.is_dm && !member.is_admin => return drop(reply.expect(403)),
-            Some(_) => drop(reply.expect(200)),
+        match chat.manager_status(user).filter(|status| *status == 404 || chat.kind != Kind::Dm) {
+            Some(status) => return drop(reply.expect(status)),
+            None if chat.kind == Kind::Room && title.is_none() => return drop(reply.expect(400)),
+            None => drop(reply.expect(200)),
         }
         if chat.title != title {
             chat.activity = self.model.activity;
@@ -377,11 +439,9 @@ impl Walk {
 
     async fn delete_chat(&mut self, user: usize, id: i64) {
         let reply = self.users[user].delete(&format!("chats/{id}/")).await;
-        let chat = &self.model.chats[&id];
-        match chat.member(user) {
-            None => drop(reply.expect(404)),
-            Some(member) if !member.is_admin => drop(reply.expect(403)),
-            Some(_) => {
+        match self.model.chats[&id].manager_status(user) {
+            Some(status) => drop(reply.expect(status)),
+            None => {
                 reply.expect(204);
                 self.model.chats.remove(&id);
             }
@@ -406,6 +466,22 @@ impl Walk {
                 self.compare_messages(chat, &self.users[user].get(&path).await.expect(200).json);
             }
             assert_eq!(self.users[user].get("unread/").await.json["total"], total);
+            self.compare_rooms(user).await;
+        }
+    }
+
+    /// Public rooms as everybody sees them, newest first.
+    async fn compare_rooms(&self, user: usize) {
+        let page = self.users[user].get("rooms/?page_size=100").await.expect(200);
+        let rooms = self.model.chats.iter().rev().filter(|(_, chat)| chat.kind == Kind::Room);
+        let rooms: Vec<(&i64, &Chat)> = rooms.collect();
+        assert_eq!(page.ids(), rooms.iter().map(|(id, _)| **id).collect::<Vec<_>>());
+        for ((id, room), shown) in rooms.into_iter().zip(page.results()) {
+            assert_eq!(*shown, self.users[user].sees(id).await);
+            assert_eq!(shown["member_count"], room.members.len());
+            assert_eq!(shown["title"], json!(room.title));
+            assert_eq!(shown["is_member"], room.member(user).is_some());
+            assert_eq!(shown["my_role"].is_null(), room.member(user).is_none());
         }
     }
 
