@@ -9,15 +9,15 @@ use crate::{
     auth::passwords,
     config::Database,
     model::{
-        ChatId, ChatKind, Command, FieldErrors, MessageId, Refusal, UserId,
-        command::{Action, NewChat, ReactIntent},
+        ChatId, ChatKind, Command, FieldErrors, HostObject, MessageId, Refusal, UserId,
+        command::{Action, NewChat, NewRoom, ReactIntent},
         emoji::Emoji,
         event::Change,
         text::{MessageBody, Title, Username},
     },
     storage::{
         AnyConn, Rules, StorageError,
-        apply::{Made, apply, create_chat},
+        apply::{Made, apply, create_chat, create_room},
         users::{self, NewUser, User},
     },
 };
@@ -91,7 +91,12 @@ fn fill(conn: &mut AnyConn) -> Result<(), StorageError> {
     stage.reacts(team, alice, notes, "🎉")?;
 
     let private = stage.chat(ChatKind::Dm, None, alice, &[])?;
-    stage.says(private, alice, "A note to myself: buy milk.").map(drop)
+    stage.says(private, alice, "A note to myself: buy milk.")?;
+
+    let page = HostObject { kind: "page".to_owned(), id: "pricing".to_owned() };
+    let room = stage.room("Pricing page", page, &[bob, carol])?;
+    stage.says(room, carol, "Does the price include support?")?;
+    stage.says(room, bob, "Yes, on working days.").map(drop)
 }
 
 /// The database while it is being filled, by the same commands as a server's clients give.
@@ -115,6 +120,20 @@ impl Stage<'_> {
             Made::New { snapshot, .. } => snapshot.chat.id,
             Made::Existing(chat) => chat,
         })
+    }
+
+    /// The public room of an object, with those who have joined it.
+    fn room(&mut self, title: &str, object: HostObject, with: &[&User]) -> Result<ChatId, StorageError> {
+        let title = valid(Title::parse(title))?.ok_or(Refusal::Internal)?;
+        let new = NewRoom { title, is_public: true, object: Some(object), creator: with[0].id() };
+        let room = match create_room(self.conn, &self.rules, &new)? {
+            Made::New { snapshot, .. } => snapshot.chat.id,
+            Made::Existing(room) => room,
+        };
+        for user in with {
+            apply(self.conn, &self.rules, &Command { chat: room, by: user.id(), action: Action::Join })?;
+        }
+        Ok(room)
     }
 
     fn says(&mut self, chat: ChatId, by: &User, text: &str) -> Result<MessageId, StorageError> {
