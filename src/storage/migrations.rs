@@ -34,3 +34,19 @@ where
     let has_run = |version| ran.contains(&version);
     Ok(known.iter().filter(|m| has_run(m.name().version())).map(|m| m.name().to_string()).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use diesel::{Connection, sqlite::SqliteConnection};
+
+    use super::*;
+
+    #[test]
+    fn every_migration_can_be_undone_and_done_again() {
+        let mut conn = SqliteConnection::establish(":memory:").unwrap();
+        let first = run(&mut conn, SQLITE).unwrap();
+        let undone = conn.revert_all_migrations(SQLITE).unwrap();
+        assert_eq!(undone.len(), first.len());
+        assert_eq!(run(&mut conn, SQLITE).unwrap(), first);
+    }
+}
