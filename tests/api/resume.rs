@@ -225,7 +225,8 @@ impl Observer {
         let (chat, page) = (user.get(&format!("chats/{id}/")).await, messages(user, id).await);
         let known = self.chats.get_mut(&id).unwrap();
         // They may have been removed by now, of which they hear next; until then there is nothing to keep up to date.
-        known.is_loaded = chat.status == 200;
+        // A public room is seen from outside too.
+        known.is_loaded = chat.status == 200 && !chat.json["my_role"].is_null();
         if !known.is_loaded {
             return;
         }
