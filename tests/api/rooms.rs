@@ -442,6 +442,32 @@ async fn who_joins_or_is_added_hears_of_the_room_first_and_who_leaves_nothing_mo
 }
 
 #[actix_web::test]
+async fn who_comes_back_hears_of_the_rooms_that_they_joined_and_left() {
+    let server = Server::start().await;
+    let [ann, bob] = server.users(["ann", "bob"]).await;
+    let (kept, left, joined, foreign) =
+        (ann.room("Kept").await, ann.room("Left").await, ann.room("Joined").await, ann.room("Foreign").await);
+    bob.joins(kept).await;
+    bob.joins(left).await;
+    bob.leaves(left).await;
+    ann.posts(joined, "before").await;
+    bob.joins(joined).await;
+    ann.posts(joined, "after").await;
+    ann.posts(kept, "missed").await;
+    let mut bobs = bob.connects_with("?resume=1").await.unwrap();
+    bobs.receives("hello").await;
+    let known = json!({kept.to_string(): 2, left.to_string(): 2, foreign.to_string(): 1});
+    bobs.says(&json!({"type": "resume", "chats": known}).to_string()).await;
+    for gone in [left, foreign] {
+        assert_eq!(bobs.next().await, json!({"type": "chat_deleted", "chat_id": gone}));
+    }
+    assert_eq!(bobs.receives("new_message").await["message"]["content"], "missed");
+    let created = bobs.receives("chat_created").await;
+    assert_eq!(created["chat"], bob.sees(joined).await);
+    assert_eq!(bobs.receives("ack").await["unread"], json!({kept.to_string(): 1, joined.to_string(): 1}));
+}
+
+#[actix_web::test]
 async fn a_room_is_joined_before_its_deletion_or_not_at_all() {
     let server = Server::start_with(|config| config.workers = Some(2)).await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
