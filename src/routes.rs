@@ -9,7 +9,9 @@ use actix_web::{
 };
 
 use crate::{
-    api::{account, activity, avatars, chats, health, index, members, messages, reactions, rooms, users},
+    api::{
+        account, activity, assets, avatars, chats, health, index, members, messages, reactions, rooms, users,
+    },
     auth::gate,
     error::ApiError,
     ws,
@@ -27,6 +29,8 @@ pub fn routes(app: &mut ServiceConfig) {
         .service(at("/healthz").get(health::health).done())
         .service(at("/readyz").get(health::ready).done())
         .service(at("/messages/avatars/{user}.svg").get(avatars::show).done())
+        .service(at("/messages/greenroom.js").get(assets::client).done())
+        .service(at("/messages/greenroom.d.ts").get(assets::client_types).done())
         .service(at(BASE).get(index::show).done())
         .service(web::scope(BASE).wrap(from_fn(gate)).configure(api).default_service(web::to(unknown)))
         .service(

@@ -2,11 +2,11 @@
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH},
+    http::header::{CACHE_CONTROL, ETAG},
     web::Data,
 };
 
-use super::Answer;
+use super::{Answer, is_known};
 use crate::{
     auth::keys,
     error::ApiError,
@@ -21,8 +21,7 @@ pub async fn show(state: Data<State>, request: HttpRequest) -> Answer {
     let user = state.readers.ask_one(move |conn| users::find(conn, id)).await?;
     let svg = draw(&user.ok_or(ApiError::NOT_FOUND)?.card());
     let etag = format!("\"{}\"", &keys::hash(&svg)[..16]);
-    let is_known =
-        request.headers().get(IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == etag.as_bytes());
+    let is_known = is_known(&request, &etag);
     let mut response = if is_known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     response
         .insert_header((ETAG, etag))

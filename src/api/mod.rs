@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod activity;
+pub mod assets;
 pub mod avatars;
 mod body;
 pub mod chats;
@@ -15,7 +16,10 @@ pub mod reactions;
 pub mod rooms;
 pub mod users;
 
-use actix_web::HttpResponse;
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::{HeaderValue, IF_NONE_MATCH},
+};
 use bytestring::ByteString;
 
 use crate::error::ApiError;
@@ -26,4 +30,10 @@ type Answer = Result<HttpResponse, ApiError>;
 /// An answer whose JSON is rendered already.
 fn json(mut response: actix_web::HttpResponseBuilder, body: ByteString) -> HttpResponse {
     response.content_type("application/json").body(body.into_bytes())
+}
+
+/// Whether who asks has this version already. A proxy that compresses makes tags weak; they name the same all the same.
+fn is_known(request: &HttpRequest, etag: &str) -> bool {
+    let known = request.headers().get_all(IF_NONE_MATCH).filter_map(|value| HeaderValue::to_str(value).ok());
+    known.flat_map(|tags| tags.split(',')).map(str::trim).any(|tag| tag.trim_start_matches("W/") == etag || tag == "*")
 }

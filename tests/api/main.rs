@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod assets;
 mod bursts;
 mod chats;
 mod commands;

@@ -1,0 +1,256 @@
+// Tests speak as users of the client: a real server on a free port with a database of its own, and a road to it that
+// can break. They wait for what is to happen, never for time to pass.
+
+import { spawn } from "node:child_process";
+import { webcrypto } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createRequire } from "node:module";
+import net from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+import { Greenroom } from "../../web/greenroom.js";
+
+const PROGRAM = process.env.GREENROOM_PROGRAM ?? fileURLToPath(new URL("../../target/debug/greenroom", import.meta.url));
+const PASSWORD = "correct horse";
+
+/** How long anything may take before a test gives up, in milliseconds. */
+export const DEADLINE = 20_000;
+
+// Node 18 has neither; Debian brings `ws` as a package of its own.
+globalThis.crypto ??= webcrypto;
+export const WebSocket = globalThis.WebSocket ?? createRequire(import.meta.url)("ws");
+
+/** Pauses that are short enough for tests. */
+const TIMING = { backoff: 20, backoffMax: 200, steadyAfter: 50 };
+
+/** Rejects where something does not come about in time. */
+export function inTime(promise, what) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`${what} did not happen in time`)), DEADLINE);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+
+/** Waits until something is so, looking again after each change of what the client knows. */
+export function until(client, isSo, what = String(isSo)) {
+  let stop;
+  const seen = new Promise((resolve, reject) => {
+    const look = () => {
+      try {
+        if (isSo()) resolve();
+      } catch (error) {
+        reject(error);
+      }
+    };
+    stop = client.on("change", look);
+    look();
+  });
+  return inTime(seen, what).finally(stop);
+}
+
+export const untilStatus = (client, status) => until(client, () => client.status === status, `status ${status}`);
+
+/** The texts of a chat's messages as the client shows them. */
+export const texts = (client, chatId) => client.state.messages(chatId).map((message) => message.content);
+
+/** A running server. */
+export class Server {
+  #process;
+  #folder;
+  #clients = [];
+  #roads = [];
+
+  static async start(t, ...args) {
+    const server = new Server();
+    server.#folder = await mkdtemp(join(tmpdir(), "greenroom-"));
+    t.after(() => server.#clear());
+    await server.#serve("127.0.0.1:0", args);
+    return server;
+  }
+
+  get #database() {
+    return ["--database-url", `sqlite://${join(this.#folder, "test.db")}`];
+  }
+
+  async #serve(bind, args = []) {
+    this.args = args;
+    this.#process = program("serve", "--bind", bind, "--workers", "1", ...args, ...this.#database);
+    const [, address] = await this.#process.says(/Listening on http:\/\/(\S+)/);
+    this.address = address;
+    this.url = `http://${address}`;
+  }
+
+  /** Stops it in order, or as if the machine had lost its power. */
+  async stop(signal = "SIGTERM") {
+    this.#process.child.kill(signal);
+    await inTime(this.#process.ended, "the server's end");
+  }
+
+  /** Starts it again where it was. */
+  async startAgain() {
+    await this.#serve(this.address, this.args);
+  }
+
+  async run(...args) {
+    const { ended, output } = program(...args, ...this.#database);
+    const code = await inTime(ended, `greenroom ${args[0]}`);
+    if (code !== 0) throw new Error(`greenroom ${args.join(" ")} ended with ${code}: ${output()}`);
+    return output().trim();
+  }
+
+  /** Somebody with an account and a token. */
+  async user(name, ...options) {
+    const made = await this.run("user", "create", name, "--password", PASSWORD, ...options);
+    return { name, id: Number(made.match(/\d+/)[0]), token: await this.run("token", "create", name) };
+  }
+
+  /** A client that is stopped when the test ends. */
+  client(user, options = {}) {
+    const { timing, ...others } = options;
+    const client = new Greenroom({
+      baseUrl: this.url,
+      token: user.token,
+      WebSocket,
+      timing: { ...TIMING, ...timing },
+      ...others,
+    });
+    this.#clients.push(client);
+    return client;
+  }
+
+  /** A client that is live. */
+  async live(user, options) {
+    const client = this.client(user, options);
+    await inTime(client.start(), "the start");
+    await untilStatus(client, "live");
+    return client;
+  }
+
+  /** A way to the server that can break. */
+  async road() {
+    const road = await Road.open(this.address);
+    this.#roads.push(road);
+    return road;
+  }
+
+  async #clear() {
+    for (const client of this.#clients) client.stop();
+    await Promise.all(this.#roads.map((road) => road.close()));
+    await this.stop("SIGKILL");
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+}
+
+/** Runs `greenroom`. */
+function program(...args) {
+  // No settings of whoever runs the tests.
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("GREENROOM_")));
+  const child = spawn(PROGRAM, args, { env, stdio: ["ignore", "pipe", "pipe"] });
+  let output = "";
+  let onOutput = () => {};
+  const ended = new Promise((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", resolve);
+  });
+  child.stdout.setEncoding("utf8").on("data", (text) => onOutput((output += text)));
+  let complaints = "";
+  child.stderr.setEncoding("utf8").on("data", (text) => (complaints += text));
+  const says = (pattern) => {
+    const said = new Promise((resolve, reject) => {
+      onOutput = () => pattern.test(output) && resolve(output.match(pattern));
+      onOutput();
+      ended.then((code) => reject(new Error(`greenroom ended with ${code}: ${complaints}`)), reject);
+    });
+    return inTime(said, `greenroom to say ${pattern}`);
+  };
+  return { child, ended, says, output: () => output || complaints };
+}
+
+/** A TCP proxy before the server: it can cut, swallow, and refuse. */
+export class Road {
+  /** Whether handshakes of sockets are answered with 403, as some companies' proxies do. */
+  refusesSockets = false;
+  /** Whether nothing gets through any more, without anybody being told. */
+  swallows = false;
+  /** Whether nobody gets in. */
+  isClosed = false;
+  /** Looks at what the client sends; the connection is cut where it returns true, without passing it on or after. */
+  cutsBefore = () => false;
+  cutsAfter = () => false;
+  /** Requests and frames that came by, as far as they can be read. */
+  requests = [];
+  #connections = new Set();
+  #server;
+
+  static open(address) {
+    const road = new Road();
+    const [host, port] = address.split(":");
+    road.#server = net.createServer((client) => road.#connect(client, { host, port: Number(port) }));
+    return new Promise((resolve) => {
+      road.#server.listen(0, "127.0.0.1", () => {
+        road.url = `http://127.0.0.1:${road.#server.address().port}`;
+        resolve(road);
+      });
+    });
+  }
+
+  #connect(client, to) {
+    if (this.isClosed) return client.destroy();
+    const server = net.connect(to);
+    const both = { client, server };
+    this.#connections.add(both);
+    const end = () => {
+      client.destroy();
+      server.destroy();
+      this.#connections.delete(both);
+    };
+    for (const side of [client, server]) side.setNoDelay(true).on("error", end).on("close", end);
+    client.on("data", (data) => {
+      const text = unmasked(data);
+      const line = text.match(/^(?:GET|POST|PUT|PATCH|DELETE) \S+/)?.[0];
+      if (line) this.requests.push(line);
+      if (this.swallows) return;
+      if (this.refusesSockets && /^upgrade: websocket/im.test(text)) {
+        return client.end("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+      }
+      if (this.cutsBefore(text)) return end();
+      // What is cut after has reached the server, but its answer does not come back.
+      if (this.cutsAfter(text)) {
+        server.removeAllListeners("data");
+        client.destroy();
+        client.removeListener("close", end);
+        server.write(data);
+        return;
+      }
+      server.write(data);
+    });
+    server.on("data", (data) => this.swallows || client.write(data));
+  }
+
+  /** Cuts all connections. */
+  cut() {
+    for (const { client, server } of this.#connections) {
+      client.destroy();
+      server.destroy();
+    }
+    this.#connections.clear();
+  }
+
+  async close() {
+    this.cut();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+}
+
+/** What a client sends, as text: requests as they are, a small frame without its mask. */
+function unmasked(data) {
+  const isFrame = data[0] === 0x81 && (data[1] & 0x80) !== 0;
+  if (!isFrame) return data.toString("latin1");
+  const length = data[1] & 0x7f;
+  const start = length === 126 ? 4 : length === 127 ? 10 : 2;
+  const mask = data.subarray(start, start + 4);
+  return data.subarray(start + 4).map((byte, index) => byte ^ mask[index % 4]).toString("latin1");
+}

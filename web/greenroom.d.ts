@@ -1,0 +1,397 @@
+/**
+ * Greenroom's client for browsers and Node 20 or newer. Objects of the API keep the names that they have there
+ * (`display_name`); what is the client's own is in camel case. All ids are numbers, all times RFC 3339 in UTC.
+ */
+
+// ------------------------------------------------------------------------------------------------------- API objects
+
+export interface User {
+  id: number;
+  username: string;
+  display_name: string;
+  avatar_url: string;
+}
+
+/** A user as shown to themselves and to staff. */
+export interface OwnUser extends User {
+  email: string;
+  first_name: string;
+  last_name: string;
+  is_staff: boolean;
+  is_active: boolean;
+}
+
+export interface FoundUser extends User {
+  email: string;
+}
+
+export type Role = "admin" | "member";
+
+export interface ChatMember extends User {
+  role: Role;
+  joined_at: string;
+  /** Everything up to this message is read; null where nothing is. */
+  last_read_message_id: number | null;
+  /** The newest message when the member came; null for who was there from the start. */
+  read_from_message_id: number | null;
+}
+
+export interface Reaction {
+  emoji: string;
+  count: number;
+  /** The first 100. */
+  users: number[];
+}
+
+export interface Message {
+  id: number;
+  chat: number;
+  /** Show it as text: it is not escaped. Empty where the message is deleted. */
+  content: string;
+  created_at: string;
+  updated_at: string;
+  is_edited: boolean;
+  is_deleted: boolean;
+  sender: User;
+  reactions: Reaction[];
+  /** The first 100, the sender first. */
+  read_by: number[];
+  read_count: number;
+  client_id: string | null;
+  seq: number;
+}
+
+export interface Chat {
+  id: number;
+  title: string;
+  chat_type: "dm" | "group" | "room";
+  created_at: string;
+  updated_at: string;
+  last_message: Message | null;
+  /** The first 100 by joining. */
+  members: ChatMember[];
+  member_count: number;
+  admins: number[];
+  seq: number;
+  last_read_message_id: number | null;
+  unread_count: number;
+  my_role: Role | null;
+  /** Of rooms. */
+  object?: { type: string; id: string } | null;
+  is_public?: boolean;
+  is_member?: boolean;
+}
+
+export interface Page<T> {
+  count: number;
+  next: string | null;
+  previous: string | null;
+  results: T[];
+}
+
+export interface FoundMessage extends Message {
+  /** Where the words are in `content`, in characters; the end is exclusive. */
+  highlights: [number, number][];
+}
+
+/** An event as the server sends it; which fields there are depends on `type`. See the live events in the API's docs. */
+export interface FeedEvent {
+  type: string;
+  chat_id?: number;
+  seq?: number;
+  [field: string]: any;
+}
+
+export interface Snapshot {
+  chats: Chat[];
+  heads: Record<string, number>;
+  users_online: number[];
+}
+
+export interface News {
+  events: FeedEvent[];
+  heads: Record<string, number>;
+  unread: Record<string, number>;
+  removed: number[];
+}
+
+export interface UserFields {
+  username: string;
+  password?: string;
+  email?: string;
+  first_name?: string;
+  last_name?: string;
+  avatar_url?: string;
+}
+
+// ----------------------------------------------------------------------------------------------------------- Options
+
+/** What of `localStorage` is used. */
+export interface StorageLike {
+  readonly length: number;
+  key(index: number): string | null;
+  getItem(key: string): string | null;
+  setItem(key: string, value: string): void;
+  removeItem(key: string): void;
+}
+
+export interface Options {
+  /** Scheme, host and port of the server; the page's own where it is not given. */
+  baseUrl?: string;
+  /**
+   * The token of the user, or a function that fetches one from the host's own server. The function is asked again when
+   * a token has ended. Without a token the session's cookie is sent.
+   */
+  token?: string | (() => string | Promise<string>);
+  /** Where what is not sent yet outlives a reload. `localStorage` in browsers; nowhere else, and with null. */
+  storage?: StorageLike | null;
+  /** Messages kept of an open chat, at least 100 and 1,000 by default. Loading older ones raises it for that chat. */
+  maxMessages?: number;
+  /** A constructor like the browsers', where there is none: Node 20. Without any the client polls. */
+  WebSocket?: new (url: string, protocols?: string[]) => any;
+  fetch?: typeof globalThis.fetch;
+  timing?: Timing;
+  /** From 0 up to 1; draws the pauses between attempts. */
+  random?: () => number;
+}
+
+/** All in milliseconds. */
+export interface Timing {
+  /** How long a socket may take until the server says hello. 10,000 */
+  openWithin?: number;
+  /** A socket is asked for a sign of life when nothing came for so long. 25,000 */
+  pingEvery?: number;
+  /** And is given up where none comes. 10,000 */
+  pongWithin?: number;
+  /** How long a command over the socket may take. 30,000 */
+  answerWithin?: number;
+  /** The longest first pause after a failure; each further one may be twice as long. 1,000 */
+  backoff?: number;
+  /** The longest pause. 30,000 */
+  backoffMax?: number;
+  /** A socket that was live for so long counts as a success. 10,000 */
+  steadyAfter?: number;
+  /** While polling, a socket is tried so often. 60,000 */
+  socketAgainEvery?: number;
+}
+
+// ------------------------------------------------------------------------------------------------------------ Errors
+
+export class GreenroomError extends Error {
+  /** The HTTP status, the same for commands over the socket; 0 where no answer came. */
+  readonly status: number;
+  /** One sentence; also `message`. */
+  readonly detail: string;
+  /** Sentences by field, of a 400. */
+  readonly fields: Record<string, string[]>;
+  /** Seconds after which to try again, where the server says so. */
+  readonly retryAfter: number | null;
+  /** Whether the same request would be refused again. */
+  readonly isFinal: boolean;
+}
+
+// -------------------------------------------------------------------------------------------------------------- REST
+
+export interface ListQuery {
+  page?: number;
+  page_size?: number;
+}
+
+export interface MessagesQuery extends ListQuery {
+  before?: number;
+  after?: number;
+  search?: string;
+}
+
+/** A method for each endpoint. All reject with `GreenroomError`. */
+export class Api {
+  constructor(options?: Options);
+  /** The server's origin. */
+  readonly base: string;
+
+  /** Any request; a path without `/` in front is below `/messages/api/`. `timeout` in milliseconds. */
+  request(
+    method: string,
+    path: string,
+    options?: { query?: Record<string, unknown>; body?: unknown; signal?: AbortSignal; timeout?: number },
+  ): Promise<any>;
+
+  login(username: string, password: string): Promise<OwnUser>;
+  logout(): Promise<null>;
+  register(fields: UserFields & { password: string }): Promise<OwnUser>;
+
+  chats(query?: ListQuery & { search?: string; chat_type?: Chat["chat_type"] }): Promise<Page<Chat>>;
+  chat(id: number): Promise<Chat>;
+  createChat(fields: {
+    chat_type: Chat["chat_type"];
+    title?: string | null;
+    member_ids?: number[];
+    object_type?: string;
+    object_id?: string;
+    is_public?: boolean;
+  }): Promise<Chat>;
+  /** `null` or `""` returns to the automatic title. */
+  renameChat(id: number, title: string | null): Promise<Chat>;
+  deleteChat(id: number): Promise<null>;
+  rooms(query?: ListQuery & { search?: string; object_type?: string; object_id?: string }): Promise<Page<Chat>>;
+  joinChat(id: number): Promise<Chat>;
+  leaveChat(id: number): Promise<null>;
+
+  messages(chatId: number, query?: MessagesQuery): Promise<Page<Message>>;
+  message(id: number): Promise<Message>;
+  /** Prefer `Greenroom.send`, which does not lose what was typed. */
+  sendMessage(chatId: number, fields: { content: string; client_id?: string }): Promise<Message>;
+  editMessage(id: number, content: string): Promise<Message>;
+  deleteMessage(id: number): Promise<null>;
+  search(q: string, query?: ListQuery & { chat?: number; before?: number }): Promise<Page<FoundMessage>>;
+
+  toggleReaction(id: number, emoji: string): Promise<Reacted>;
+  addReaction(id: number, emoji: string): Promise<Reacted>;
+  removeReaction(id: number, emoji: string): Promise<null>;
+
+  /** Without `messageId`: everything. */
+  markAsRead(chatId: number, messageId?: number): Promise<{ status: "success"; marked_count: number }>;
+  typing(chatId: number, isTyping: boolean): Promise<{ status: "success" }>;
+  unread(): Promise<{ total: number; chats: Record<string, number> }>;
+
+  members(chatId: number, query?: ListQuery): Promise<Page<ChatMember>>;
+  addMembers(chatId: number, userIds: number[]): Promise<{ status: "success"; added_count: number }>;
+  changeRole(chatId: number, userId: number, role: Role): Promise<ChatMember>;
+  removeMember(chatId: number, userId: number): Promise<null>;
+
+  me(): Promise<OwnUser>;
+  searchUsers(q: string): Promise<{ results: FoundUser[] }>;
+
+  /** For staff. */
+  createUser(fields: UserFields): Promise<OwnUser>;
+  updateUser(id: number, fields: Partial<UserFields> & { is_active?: boolean }): Promise<OwnUser>;
+  createToken(id: number, fields?: { expires_in?: number }): Promise<{ id: number; key: string; expires_at: string | null }>;
+  deleteTokens(id: number): Promise<null>;
+
+  sync(): Promise<Snapshot>;
+  /** What changed since; `wait`: seconds, up to 25, for something to happen. */
+  syncSince(known: { chats: Record<string, number>; wait?: number }, options?: { signal?: AbortSignal }): Promise<News>;
+}
+
+export interface Reacted {
+  action: "added" | "removed";
+  emoji: string;
+  message_id: number;
+}
+
+// ------------------------------------------------------------------------------------------------------------- State
+
+/** A message that is on its way, or was refused. It stands behind the chat's messages, and is replaced as it changes. */
+export interface OutgoingMessage {
+  /** Tells it from a message that the server has. */
+  readonly id: null;
+  readonly chat: number;
+  readonly content: string;
+  readonly client_id: string;
+  readonly created_at: string;
+  readonly sender: User | null;
+  readonly status: "sending" | "failed";
+  /** Why the server refused it. */
+  readonly error: GreenroomError | null;
+  /** The message that it becomes. Rejects when it is refused or discarded. */
+  readonly sent: Promise<Message>;
+  /** Sends it again after it failed; returns what it is from now on. */
+  retry(): OutgoingMessage;
+  /** Throws it away. What is on its way at that moment may still arrive. */
+  discard(): void;
+}
+
+/** What the client knows. Its objects are replaced when they change, never altered: compare them with `===`. */
+export interface State {
+  readonly me: OwnUser | null;
+  /** Chats that are loaded: the most recent ones, and those in which something happened since. */
+  readonly chats: ReadonlyMap<number, Chat>;
+  /** The same, latest activity first. */
+  readonly chatList: readonly Chat[];
+  /** Whether there are chats that are not loaded. */
+  readonly hasMoreChats: boolean;
+  /** Unread messages in all chats. */
+  readonly unread: number;
+  readonly presence: ReadonlyMap<number, { is_online: boolean; last_seen: string | null }>;
+  /**
+   * Messages of an open chat, oldest first and without holes up to the newest, deleted ones included; then those that are
+   * on their way. The same array until something changes.
+   */
+  messages(chatId: number): readonly (Message | OutgoingMessage)[];
+  /** A loaded message. */
+  message(messageId: number): Message | undefined;
+  isOpen(chatId: number): boolean;
+  hasOlder(chatId: number): boolean;
+  /** Ids of those who type, oneself left out. */
+  typing(chatId: number): number[];
+}
+
+// ------------------------------------------------------------------------------------------------------------ Client
+
+/**
+ * - `connecting`: on the way to the first view of things
+ * - `live`: over a socket
+ * - `polling`: sockets do not get through; everything works, a little slower, without who types
+ * - `reconnecting`, `offline`: what is sent waits; `offline` where the browser says that there is no network
+ * - `signedOut`: sign in, or give a token, and `start()` again
+ * - `stopped`: before `start()` and after `stop()`
+ */
+export type Status = "connecting" | "live" | "polling" | "reconnecting" | "offline" | "signedOut" | "stopped";
+
+export interface Events {
+  status: { status: Status };
+  /** Each piece of news once, also what was missed during a break. Not what is loaded, nor after more than 500 changes. */
+  message: { chatId: number; message: Message; change: "new" | "updated" | "deleted" };
+  /** `state.messages(chatId)` has changed. */
+  messages: { chatId: number };
+  /** A chat has changed; null: it is gone. */
+  chat: { chatId: number; chat: Chat | null };
+  unread: { total: number };
+  typing: { chatId: number; users: number[] };
+  read: { chatId: number; userId: number; messageId: number };
+  presence: { userId: number; is_online: boolean; last_seen: string | null };
+  /** A message was written, refused, or is not under way any more. */
+  outgoing: { message: OutgoingMessage };
+  /** After each change of anything, once; for who draws everything from the state. */
+  change: undefined;
+}
+
+export class Greenroom {
+  constructor(options?: Options);
+  readonly api: Api;
+  readonly state: State;
+  readonly status: Status;
+  /** All messages that are on their way or were refused. */
+  readonly outgoing: readonly OutgoingMessage[];
+
+  /** Listens; the function that it returns stops it. */
+  on<Name extends keyof Events>(name: Name, listener: (payload: Events[Name]) => void): () => void;
+
+  /**
+   * Connects, and stays connected. Resolves when there is something to show, however long that takes; rejects where
+   * nobody is signed in (status 401), or when it is stopped before.
+   */
+  start(): Promise<void>;
+  /** Hangs up. What is known stays, what is not sent waits for the next `start()`. */
+  stop(): void;
+
+  /** Loads the newest messages of a chat and keeps them up to date. */
+  open(chatId: number): Promise<State["messages"] extends (id: number) => infer List ? List : never>;
+  /** Lets go of a chat's messages. */
+  close(chatId: number): void;
+  /** Loads a page of older messages. Whether there are more. */
+  loadOlder(chatId: number): Promise<boolean>;
+  /** Loads further chats. Whether there are more. */
+  loadMoreChats(): Promise<boolean>;
+
+  /** Sends a message: shown at once, and sent until the server has it or refuses it, across breaks and reloads. */
+  send(chatId: number, content: string): OutgoingMessage;
+  edit(messageId: number, content: string): Promise<Message>;
+  delete(messageId: number): Promise<void>;
+  /** Without `action`: removes the caller's reaction from a loaded message where it is there, else adds it. */
+  react(messageId: number, emoji: string, action?: "add" | "remove"): Promise<"added" | "removed">;
+  /** Marks as read what is known of a chat, or up to a message. How many messages of others were newly read. */
+  markAsRead(chatId: number, messageId?: number): Promise<number>;
+  /** Call it at each key stroke, and with false when the text is gone; it tells the others no more often than needed. */
+  typing(chatId: number, isTyping?: boolean): void;
+}

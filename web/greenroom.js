@@ -1,0 +1,1536 @@
+/**
+ * Greenroom's client: chats over REST, live over one WebSocket. One module without dependencies, for browsers and Node.
+ *
+ *     import { Greenroom } from "/messages/greenroom.js";
+ *
+ *     const client = new Greenroom();
+ *     client.on("messages", ({ chatId }) => draw(client.state.messages(chatId)));
+ *     await client.start();
+ *     await client.open(7);
+ *     client.send(7, "Hello!");
+ *
+ * What can be called, and what it means, stands in `greenroom.d.ts`. This file goes from the bottom of things to the
+ * top: errors, events, REST, the local state, the outbox, one socket, and the client that holds them together.
+ *
+ * @typedef {import("./greenroom.d.ts").Chat} Chat
+ * @typedef {import("./greenroom.d.ts").ChatMember} ChatMember
+ * @typedef {import("./greenroom.d.ts").FeedEvent} FeedEvent
+ * @typedef {import("./greenroom.d.ts").Message} Message
+ * @typedef {import("./greenroom.d.ts").Options} Options
+ */
+
+// Errors
+
+/** What the server refused, or could not be asked. */
+export class GreenroomError extends Error {
+  /** @param {any} [body] as the server answers */
+  constructor(status, body = {}, { retryAfter = null, cause = undefined } = {}) {
+    const [field, sentences] = Object.entries(body.details ?? {})[0] ?? [];
+    const detail = body.detail ?? (field ? `${field}: ${sentences}` : body.error) ?? `Status ${status}.`;
+    super(detail, { cause });
+    this.name = "GreenroomError";
+    this.status = status;
+    this.detail = detail;
+    this.fields = body.details ?? {};
+    this.retryAfter = retryAfter;
+  }
+
+  get isFinal() {
+    return this.status >= 400 && this.status < 500 && ![401, 408, 425, 429].includes(this.status);
+  }
+}
+
+const noAnswer = (detail = "The server could not be reached.", cause = undefined) => new GreenroomError(0, { detail }, { cause });
+
+/** A socket's end: its close code, and whether the server had said hello on it. */
+class Ended extends GreenroomError {
+  constructor(code, wasGreeted) {
+    super(0, { detail: `The socket was closed with ${code}.` }, { retryAfter: code === OVERLOADED ? 1 : null });
+    this.code = code;
+    this.wasGreeted = wasGreeted;
+  }
+}
+
+/** Something that does not go over the socket now. */
+class Unsuitable extends GreenroomError {}
+
+const LOST = 1006;
+const OVERLOADED = 1013;
+const SIGNED_OUT = 4401;
+
+// Events
+
+/** Listeners, by the name of what they listen to. */
+class Emitter {
+  #listeners = new Map();
+  #pending = new Map();
+
+  on(name, listener) {
+    const listeners = this.#listeners.get(name) ?? new Set();
+    // An own function each time, so that who listens twice can stop each by itself.
+    const own = (payload) => listener(payload);
+    this.#listeners.set(name, listeners.add(own));
+    return () => void listeners.delete(own);
+  }
+
+  emit(name, payload) {
+    for (const listener of [...(this.#listeners.get(name) ?? [])]) {
+      try {
+        listener(payload);
+      } catch (error) {
+        // The listener's own fault: seen like any error that nobody caught, and no reason to stop here.
+        setTimeout(() => {
+          throw error;
+        });
+      }
+    }
+  }
+
+  /** Tells when the change under way is whole. What is told under one key meanwhile is told once. */
+  soon(name, payload, key = /** @type {any} */ (Symbol(name))) {
+    if (this.#pending.size === 0) queueMicrotask(() => this.#flush());
+    this.#pending.set(key, [name, payload]);
+  }
+
+  #flush() {
+    const pending = [...this.#pending.values()];
+    this.#pending.clear();
+    for (const [name, payload] of pending) this.emit(name, payload());
+    this.emit("change");
+  }
+}
+
+// REST
+
+/** A path with ids in it. Null where one cannot be an id: dots and slashes would lead to another path. */
+function at(names, ...ids) {
+  const parts = ids.map((id) => encodeURIComponent(id));
+  if (parts.some((part) => /^\.*$/.test(part))) return null;
+  return names.reduce((path, name, index) => path + parts[index - 1] + name);
+}
+
+/** The REST API, a method for each endpoint. */
+export class Api {
+  #base;
+  #token;
+  #fetch;
+  /** @type {Promise<string | null> | undefined} */
+  #key;
+
+  /** @param {Options} [options] */
+  constructor({ baseUrl = globalThis.location?.origin, token, fetch = globalThis.fetch } = {}) {
+    if (!baseUrl) throw new TypeError("Greenroom needs a baseUrl here.");
+    this.#base = new URL(baseUrl).origin;
+    this.#token = token;
+    // Browsers' own fetch wants to be called without an object.
+    this.#fetch = (url, init) => fetch(url, init);
+  }
+
+  get base() {
+    return this.#base;
+  }
+
+  /** The token, asked for once and kept; null where the cookie says who asks. */
+  key() {
+    this.#key ??= this.#askForKey().catch((error) => {
+      this.#key = undefined;
+      throw error;
+    });
+    return this.#key;
+  }
+
+  async #askForKey() {
+    if (typeof this.#token !== "function") return this.#token ?? null;
+    const key = await this.#token();
+    if (!key) throw new GreenroomError(401, { detail: "There is no token." });
+    return key;
+  }
+
+  /** Has the token asked for anew, unless that was done since `used`. Whether it can be. */
+  renew(used = this.#key) {
+    if (typeof this.#token !== "function") return false;
+    if (this.#key === used) this.#key = undefined;
+    return true;
+  }
+
+  /** @param {any} [options] */
+  async request(method, path, options = {}) {
+    if (path === null) throw new GreenroomError(404, { detail: "Not found." });
+    const url = new URL(path, `${this.#base}/messages/api/`);
+    // The credentials are for the server alone, whatever a link says.
+    if (url.origin !== this.#base) throw new TypeError(`${url.origin} is not the server.`);
+    for (const [name, value] of Object.entries(options.query ?? {})) {
+      if (value !== undefined && value !== null) url.searchParams.set(name, value);
+    }
+    const used = this.key();
+    const answer = await this.#ask(method, url, options, await used);
+    if (answer.status !== 401 || !this.renew(used)) return resultOf(answer);
+    return resultOf(await this.#ask(method, url, options, await this.key()));
+  }
+
+  async #ask(method, url, { body, signal, timeout = 30_000 }, key) {
+    const controller = new AbortController();
+    const abort = () => controller.abort();
+    const timer = setTimeout(abort, timeout);
+    signal?.addEventListener("abort", abort);
+    if (signal?.aborted) abort();
+    try {
+      const response = await this.#fetch(url.href, {
+        method,
+        headers: {
+          Accept: "application/json",
+          ...(key && { Authorization: `Token ${key}` }),
+          ...(body && { "Content-Type": "application/json" }),
+        },
+        body: body && JSON.stringify(body),
+        credentials: key ? "omit" : "include",
+        signal: controller.signal,
+      });
+      const text = await response.text();
+      return { status: response.status, text, retryAfter: Number(response.headers.get("Retry-After")) || null };
+    } catch (error) {
+      throw noAnswer(undefined, error);
+    } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", abort);
+    }
+  }
+
+  #get = (path, query) => this.request("GET", path, { query });
+  #post = (path, body) => this.request("POST", path, { body });
+  #patch = (path, body) => this.request("PATCH", path, { body });
+  #delete = (path) => this.request("DELETE", path);
+
+  login = (username, password) => this.#post("/login/", { username, password });
+  logout = () => this.#post("/logout/");
+  register = (fields) => this.#post("/register/", fields);
+
+  chats = (query) => this.#get("chats/", query);
+  chat = (id) => this.#get(at`chats/${id}/`);
+  createChat = (fields) => this.#post("chats/", fields);
+  renameChat = (id, title) => this.#patch(at`chats/${id}/`, { title });
+  deleteChat = (id) => this.#delete(at`chats/${id}/`);
+  rooms = (query) => this.#get("rooms/", query);
+  joinChat = (id) => this.#post(at`chats/${id}/join/`);
+  leaveChat = (id) => this.#post(at`chats/${id}/leave/`);
+
+  messages = (chatId, query) => this.#get(at`chats/${chatId}/messages/`, query);
+  message = (id) => this.#get(at`messages/${id}/`);
+  sendMessage = (chatId, fields) => this.#post(at`chats/${chatId}/messages/`, fields);
+  editMessage = (id, content) => this.#patch(at`messages/${id}/`, { content });
+  deleteMessage = (id) => this.#delete(at`messages/${id}/`);
+  search = (q, query) => this.#get("search/", { q, ...query });
+
+  toggleReaction = (id, emoji) => this.#post(at`messages/${id}/reactions/`, { emoji });
+  addReaction = (id, emoji) => this.request("PUT", at`messages/${id}/reactions/${emoji}/`);
+  removeReaction = (id, emoji) => this.#delete(at`messages/${id}/reactions/${emoji}/`);
+
+  markAsRead = (chatId, message_id) => this.#post(at`chats/${chatId}/mark-as-read/`, { message_id });
+  typing = (chatId, is_typing) => this.#post(at`chats/${chatId}/typing/`, { is_typing });
+  unread = () => this.#get("unread/");
+
+  members = (chatId, query) => this.#get(at`chats/${chatId}/members/`, query);
+  addMembers = (chatId, user_ids) => this.#post(at`chats/${chatId}/members/add/`, { user_ids });
+  changeRole = (chatId, userId, role) => this.#patch(at`chats/${chatId}/members/${userId}/`, { role });
+  removeMember = (chatId, userId) => this.#delete(at`chats/${chatId}/members/${userId}/remove/`);
+
+  me = () => this.#get("users/me/");
+  searchUsers = (q) => this.#get("users/search/", { q });
+  createUser = (fields) => this.#post("users/", fields);
+  updateUser = (id, fields) => this.#patch(at`users/${id}/`, fields);
+  createToken = (id, fields = {}) => this.#post(at`users/${id}/tokens/`, fields);
+  deleteTokens = (id) => this.#delete(at`users/${id}/tokens/`);
+
+  sync = () => this.#get("sync/");
+  syncSince = ({ chats, wait = 0 }, options) =>
+    this.request("POST", "sync/", { body: { chats, wait }, timeout: (wait + 15) * 1000, ...options });
+}
+
+function resultOf({ status, text, retryAfter }) {
+  const body = parsed(text);
+  if (status >= 400) throw new GreenroomError(status, body ?? {}, { retryAfter });
+  // A proxy's page, or an answer that was cut.
+  if (text && body === undefined) throw noAnswer("The server's answer could not be read.");
+  return body ?? null;
+}
+
+/** @returns {any} undefined where it is no JSON */
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+// The local state
+
+/** Members that a chat lists, and readers that a message lists. */
+const LISTED = 100;
+/** Who is not heard of for so long does not type any more. */
+const TYPING_ENDS = 8_000;
+
+const idOf = ({ id }) => id;
+const isAdmin = ({ role }) => role === "admin";
+/** Times as the server writes them. Their `Z` would sort whole seconds behind fractions. */
+const isLater = (time, than) => time.slice(0, -1) > than.slice(0, -1);
+const laterOf = (a, b) => (isLater(b, a) ? b : a);
+const byActivity = (a, b) =>
+  a.updated_at === b.updated_at ? b.id - a.id : isLater(a.updated_at, b.updated_at) ? -1 : 1;
+
+/** Where the message with an id is, or belongs. */
+function placeOf(messages, id) {
+  let low = 0;
+  for (let high = messages.length; low < high; ) {
+    const middle = (low + high) >> 1;
+    if (messages[middle].id < id) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** The title of a chat that was given none, as the server forms it. */
+function automaticTitle({ chat_type, members, member_count }, me) {
+  const names = members.filter(({ id }) => id !== me?.id).slice(0, 3).map((member) => member.display_name);
+  if (chat_type === "dm" || names.length === 0) return names[0] ?? members[0]?.display_name ?? "";
+  const more = member_count - 1 - names.length;
+  return names.join(", ") + (more > 0 ? `, +${more}` : "");
+}
+
+/** A message that somebody has read: the sender stands first, then the others as the chat lists them. */
+function readBy(message, user, members) {
+  if (message.is_deleted || message.read_by.includes(user)) return message;
+  const order = (id) => members.findIndex((member) => member.id === id);
+  const readers = [...message.read_by.slice(1), user].sort((a, b) => order(a) - order(b));
+  const read_by = [message.read_by[0], ...readers].slice(0, LISTED);
+  return { ...message, read_by, read_count: message.read_count + 1 };
+}
+
+/** A message that somebody read who is not in the chat any more. */
+function notReadBy(message, user) {
+  if (message.sender.id === user || !message.read_by.includes(user)) return message;
+  const read_by = message.read_by.filter((id) => id !== user);
+  return { ...message, read_by, read_count: message.read_count - 1 };
+}
+
+/** Members after some came, went or changed. `gone` are also those who came: they may have been there before. */
+function changedMembers(members, gone, { added, changed }) {
+  const kept = members
+    .filter(({ id }) => !gone.includes(id))
+    .map((member) => changed.find(({ id }) => id === member.id) ?? member);
+  for (const member of added) {
+    let place = kept.length;
+    while (place > 0 && isLater(kept[place - 1].joined_at, member.joined_at)) place--;
+    kept.splice(place, 0, member);
+  }
+  return kept;
+}
+
+/**
+ * What the client knows. Objects in it are replaced when they change, never altered.
+ *
+ * Three numbers keep it right. `heads`: how far the feed was heard of each chat, so that nothing is applied twice. A
+ * chat's `seq`: what is in a loaded chat already is not applied to it. A message's `seq`: of two copies the later one
+ * stays. And what is loaded may be older than what was heard meanwhile, so that is applied once more; see `loading`.
+ */
+class State {
+  /** @type {any} */
+  me = null;
+  /** @type {Map<number, Chat>} */
+  chats = new Map();
+  presence = new Map();
+  /** @type {Map<number, number>} All chats of the user, loaded or not. */
+  heads = new Map();
+  /** @type {Set<number>} Chats to be loaded, for the first time or again. */
+  stale = new Set();
+  /** While what comes happened earlier: unread counts come at the end of it. */
+  isCatchingUp = false;
+
+  /** @type {Map<number, {messages: Message[], hasOlder: boolean, limit: number}>} The newest messages, without holes. */
+  #windows = new Map();
+  #unread = new Map();
+  #typing = new Map();
+  #journals = new Set();
+  #lists = new Map();
+  #chatList;
+  #emitter;
+  #outbox;
+  #maxMessages;
+
+  constructor(emitter, outbox, maxMessages) {
+    this.#emitter = emitter;
+    this.#outbox = outbox;
+    this.#maxMessages = Math.max(maxMessages, LISTED);
+  }
+
+  // What is known
+
+  get chatList() {
+    this.#chatList ??= Object.freeze([...this.chats.values()].sort(byActivity));
+    return this.#chatList;
+  }
+
+  get hasMoreChats() {
+    return this.chats.size < this.heads.size;
+  }
+
+  get unread() {
+    return [...this.#unread.values()].reduce((total, count) => total + count, 0);
+  }
+
+  messages(chatId) {
+    if (!this.#lists.has(chatId)) {
+      const outgoing = this.#outbox.all.filter(({ chat }) => chat === chatId);
+      this.#lists.set(chatId, Object.freeze([...(this.#windows.get(chatId)?.messages ?? []), ...outgoing]));
+    }
+    return this.#lists.get(chatId);
+  }
+
+  message(messageId) {
+    for (const { messages } of this.#windows.values()) {
+      const found = messages[placeOf(messages, messageId)];
+      if (found?.id === messageId) return found;
+    }
+    return undefined;
+  }
+
+  newestId(chatId) {
+    return this.#windows.get(chatId)?.messages.at(-1)?.id ?? this.chats.get(chatId)?.last_message?.id;
+  }
+
+  isOpen(chatId) {
+    return this.#windows.has(chatId);
+  }
+
+  hasOlder(chatId) {
+    return this.#windows.get(chatId)?.hasOlder ?? true;
+  }
+
+  typing(chatId) {
+    return [...(this.#typing.get(chatId)?.keys() ?? [])];
+  }
+
+  // What is loaded
+
+  /** The first view of things. */
+  begin(me, { chats, heads, users_online = [] }) {
+    this.me = me;
+    for (const [id, seq] of Object.entries(heads)) this.heads.set(Number(id), seq);
+    for (const id of users_online) this.presence.set(id, { is_online: true, last_seen: null });
+    for (const chat of chats) this.takeChat(chat);
+  }
+
+  /** Forgets everything. */
+  clear() {
+    this.me = null;
+    for (const id of [...this.heads.keys()]) this.#drop(id);
+    this.presence.clear();
+    this.#journals.clear();
+  }
+
+  /** Loads something about a chat (null: about all), takes it, and applies to it what was heard meanwhile. */
+  async loading(chatId, load, take) {
+    const journal = { chatId, events: [] };
+    this.#journals.add(journal);
+    try {
+      const answer = await load();
+      if (!this.#journals.has(journal)) throw noAnswer("Another user has signed in.");
+      take(answer);
+      for (const event of journal.events) this.#change(event);
+    } finally {
+      this.#journals.delete(journal);
+    }
+  }
+
+  takeChat(chat) {
+    // A public one that was only looked at.
+    if (chat.is_member === false) return;
+    if (!this.heads.has(chat.id)) this.heads.set(chat.id, chat.seq);
+    this.chats.set(chat.id, chat);
+    this.#setUnread(chat.id, chat.unread_count);
+    this.#chatChanged(chat.id);
+  }
+
+  /** The newest messages of a chat, in place of those that are known. */
+  takeNewest(chatId, { results, next }) {
+    if (!this.heads.has(chatId)) return;
+    const window = { messages: results.reverse(), hasOlder: next !== null, limit: this.#maxMessages };
+    this.#windows.set(chatId, window);
+    for (const message of window.messages) this.#outbox.confirm(message, this.me);
+    this.messagesChanged(chatId);
+  }
+
+  /** Messages older than one, unless that is not the oldest any more. */
+  takeOlder(chatId, before, { results, next }) {
+    const window = this.#windows.get(chatId);
+    if (window?.messages[0]?.id !== before) return;
+    window.messages.unshift(...results.reverse());
+    window.hasOlder = next !== null;
+    window.limit = Math.max(window.limit, window.messages.length);
+    this.messagesChanged(chatId);
+  }
+
+  /** A message that is the answer to a command. Its event may come before or after. */
+  takeMessage(message) {
+    this.#outbox.confirm(message, this.me);
+    this.#putMessage(message);
+  }
+
+  closeMessages(chatId) {
+    if (this.#windows.delete(chatId)) this.messagesChanged(chatId);
+  }
+
+  /** Where all chats are, and what is unread, once everything up to there was applied. */
+  reached(heads, unread) {
+    for (const [key, seq] of Object.entries(heads)) {
+      const id = Number(key);
+      this.heads.set(id, seq);
+      // What was changed once more since has left its number out.
+      if (this.chats.get(id)?.seq < seq && !this.stale.has(id)) this.#edit(id, () => ({}), seq);
+    }
+    for (const id of [...this.#unread.keys()]) if (!(id in unread)) this.#setUnread(id, 0);
+    for (const [id, count] of Object.entries(unread)) this.#setUnread(Number(id), count);
+  }
+
+  // What is heard
+
+  /** Applies an event of the feed, unless it was heard before. @param {FeedEvent} event */
+  apply(event) {
+    const { type, chat_id: id, seq } = event;
+    if (id !== undefined) {
+      if (!this.heads.has(id) && type !== "chat_created") return;
+      if (type !== "resync" && seq <= this.heads.get(id)) return;
+      if (seq !== undefined) this.heads.set(id, seq);
+      for (const { chatId, events } of this.#journals) if (chatId === null || chatId === id) events.push(event);
+    }
+    this.#change(event);
+    this.#tell(event);
+  }
+
+  /** What an event does to what is known; done again it changes nothing. */
+  #change(event) {
+    const { type, chat_id: id, seq, message } = event;
+    switch (type) {
+      case "new_message":
+        return this.#onNewMessage(event);
+      case "message_updated":
+        this.#putMessage(message);
+        return this.#edit(id, () => ({}), seq);
+      case "message_deleted":
+        return this.#onMessageDeleted(event);
+      case "reaction_updated": {
+        const { message_id, reactions } = event;
+        this.#revise(id, (copy) => (copy.seq < seq ? { ...copy, reactions, seq } : copy), message_id);
+        return this.#edit(id, () => ({}), seq);
+      }
+      case "read":
+        return this.#onRead(event);
+      case "typing":
+        return this.#setTyping(id, event.user_id, event.is_typing);
+      case "members_changed":
+        return this.#onMembersChanged(event);
+      case "chat_created":
+        return this.#onChatCreated(event);
+      case "chat_updated":
+        return this.#onChatUpdated(event);
+      case "chat_deleted":
+        return this.#drop(id);
+      case "resync":
+        // A load that is under way may be from before it; where it is done already, another one changes nothing.
+        return this.#markStale(id);
+      case "user_updated":
+        return this.#onUserUpdated(event.user);
+      case "presence":
+        return this.presence.set(event.user_id, { is_online: event.is_online, last_seen: event.last_seen ?? null });
+      case "me_updated":
+        this.me = { ...this.me, ...event.user };
+    }
+  }
+
+  #onNewMessage({ chat_id: id, seq, message }) {
+    this.takeMessage(message);
+    this.#setTyping(id, message.sender.id, false);
+    if (!this.chats.has(id)) return this.#markStale(id);
+    const isNews = this.#edit(
+      id,
+      ({ last_message, updated_at }) => ({
+        last_message: last_message?.id > message.id ? last_message : message,
+        updated_at: laterOf(updated_at, message.created_at),
+      }),
+      seq,
+    );
+    if (isNews) this.#countUnread(message, 1);
+  }
+
+  #onMessageDeleted({ chat_id: id, seq, message, last_message }) {
+    this.takeMessage(message);
+    const change = ({ updated_at }) => ({ last_message, updated_at: laterOf(updated_at, message.created_at) });
+    if (this.#edit(id, change, seq)) this.#countUnread(message, -1);
+  }
+
+  #onRead({ chat_id: id, seq, user_id: user, last_read_message_id: upTo, unread_count = 0 }) {
+    const chat = this.chats.get(id);
+    const member = chat?.members.find((member) => member.id === user);
+    const from = member?.read_from_message_id ?? 0;
+    // Where there are no read receipts it has no number, and comes to the reader alone.
+    if (chat && seq !== undefined) {
+      this.#revise(id, (copy) => (from < copy.id && copy.id <= upTo ? readBy(copy, user, chat.members) : copy));
+    }
+    if (member && !(member.last_read_message_id >= upTo)) {
+      const moved = { ...member, last_read_message_id: upTo };
+      this.#edit(id, ({ members }) => ({ members: members.map((other) => (other === member ? moved : other)) }));
+    }
+    if (user === this.me?.id && !(chat?.last_read_message_id >= upTo)) {
+      this.#edit(id, () => ({ last_read_message_id: upTo }));
+      this.#setUnread(id, unread_count);
+    }
+    if (seq !== undefined) this.#edit(id, () => ({}), seq);
+  }
+
+  #onMembersChanged(event) {
+    const { chat_id: id, seq, added, removed, changed, member_count } = event;
+    const gone = [...removed, ...added.map(idOf)];
+    for (const user of gone) this.#revise(id, (message) => notReadBy(message, user));
+    this.#edit(
+      id,
+      (chat) => {
+        const areAllListed = chat.members.length >= chat.member_count;
+        const members = changedMembers(chat.members, gone, areAllListed ? event : { added: [], changed });
+        const others = chat.admins.filter((user) => !gone.includes(user) && !changed.some(({ id }) => id === user));
+        const admins = areAllListed
+          ? members.filter(isAdmin).map(idOf)
+          : [...others, ...[...added, ...changed].filter(isAdmin).map(idOf)];
+        const my_role = changed.find((member) => member.id === this.me?.id)?.role ?? chat.my_role;
+        return { members: members.slice(0, LISTED), member_count, admins, my_role };
+      },
+      seq,
+    );
+    const chat = this.chats.get(id);
+    if (chat && chat.members.length < Math.min(LISTED, chat.member_count)) this.#markStale(id);
+  }
+
+  #onChatCreated({ chat_id: id, chat }) {
+    if (this.chats.get(id)?.seq >= chat.seq) return;
+    this.takeChat(chat);
+    // Who comes back has missed what happened meanwhile.
+    if (this.#windows.has(id)) this.#markStale(id);
+  }
+
+  #onChatUpdated({ chat_id: id, seq, chat }) {
+    const change = (known) => {
+      const changed = { ...known, ...chat, updated_at: laterOf(known.updated_at, chat.updated_at) };
+      return { ...changed, title: chat.title ?? automaticTitle(changed, this.me) };
+    };
+    this.#edit(id, change, seq);
+  }
+
+  #onUserUpdated(user) {
+    const renewed = (other) => (other.id === user.id ? { ...other, ...user } : other);
+    for (const [id, { members }] of this.chats) {
+      this.#revise(id, (message) =>
+        message.sender.id === user.id ? { ...message, sender: renewed(message.sender) } : message,
+      );
+      if (members.some(({ id }) => id === user.id)) this.#edit(id, () => ({ members: members.map(renewed) }));
+    }
+  }
+
+  // How it is changed
+
+  /** Changes a chat; with a number, only where that change is not in it yet. Whether it did. */
+  #edit(id, change, seq = undefined) {
+    const chat = this.chats.get(id);
+    if (!chat || seq <= chat.seq) return false;
+    const fields = change(chat);
+    const changed = { ...chat, ...fields, seq: seq ?? chat.seq };
+    const hasAutomaticTitle = fields.members && chat.title === automaticTitle(chat, this.me);
+    if (hasAutomaticTitle && fields.title === undefined) changed.title = automaticTitle(changed, this.me);
+    this.chats.set(id, changed);
+    this.#chatChanged(id);
+    return true;
+  }
+
+  /** Keeps a message in its place, if that is within what is loaded. @param {Message} message */
+  #putMessage(message) {
+    this.#revise(message.chat, (copy) => (copy.seq < message.seq ? message : copy), message.id);
+    const window = this.#windows.get(message.chat);
+    if (!window) return;
+    const { messages } = window;
+    const place = placeOf(messages, message.id);
+    if (messages[place]?.id === message.id || (place === 0 && window.hasOlder)) return;
+    messages.splice(place, 0, message);
+    if (messages.length > window.limit) {
+      messages.splice(0, messages.length - window.limit);
+      window.hasOlder = true;
+    }
+    this.messagesChanged(message.chat);
+  }
+
+  /** Changes the copies of a chat's messages, or of one of them. @param {(copy: Message) => Message} change */
+  #revise(chatId, change, messageId = undefined) {
+    const messages = this.#windows.get(chatId)?.messages ?? [];
+    const first = messageId === undefined ? 0 : placeOf(messages, messageId);
+    for (let place = first; place < messages.length; place++) {
+      if (messageId !== undefined && messages[place].id !== messageId) break;
+      const changed = change(messages[place]);
+      if (changed === messages[place]) continue;
+      messages[place] = changed;
+      this.messagesChanged(chatId);
+    }
+    const last = this.chats.get(chatId)?.last_message;
+    if (!last || (messageId !== undefined && last.id !== messageId)) return;
+    const last_message = change(last);
+    if (last_message !== last) this.#edit(chatId, () => ({ last_message }));
+  }
+
+  #drop(id) {
+    for (const user of this.typing(id)) this.#setTyping(id, user, false);
+    this.closeMessages(id);
+    this.chats.delete(id);
+    this.heads.delete(id);
+    this.stale.delete(id);
+    this.#setUnread(id, 0);
+    this.#chatChanged(id);
+  }
+
+  #markStale(id) {
+    this.stale.add(id);
+    this.#emitter.soon("stale", () => {}, "stale");
+  }
+
+  #countUnread({ id, chat: chatId, sender }, step) {
+    const chat = this.chats.get(chatId);
+    if (this.isCatchingUp || !chat || sender.id === this.me?.id || id <= (chat.last_read_message_id ?? 0)) return;
+    this.#setUnread(chatId, Math.max(0, chat.unread_count + step));
+  }
+
+  #setUnread(id, count) {
+    if ((this.#unread.get(id) ?? 0) !== count) this.#emitter.soon("unread", () => ({ total: this.unread }), "unread");
+    if (count > 0) this.#unread.set(id, count);
+    else this.#unread.delete(id);
+    const chat = this.chats.get(id);
+    if (chat && chat.unread_count !== count) this.#edit(id, () => ({ unread_count: count }));
+  }
+
+  #setTyping(chatId, user, isTyping) {
+    const typists = this.#typing.get(chatId) ?? new Map();
+    if (typists.has(user) !== isTyping) {
+      this.#emitter.soon("typing", () => ({ chatId, users: this.typing(chatId) }), `typing ${chatId}`);
+    }
+    clearTimeout(typists.get(user));
+    typists.delete(user);
+    if (isTyping) typists.set(user, setTimeout(() => this.#setTyping(chatId, user, false), TYPING_ENDS));
+    this.#typing.set(chatId, typists);
+  }
+
+  /** Nobody is known to type any more. */
+  stopTyping() {
+    for (const chatId of this.#typing.keys()) {
+      for (const user of this.typing(chatId)) this.#setTyping(chatId, user, false);
+    }
+  }
+
+  // What is told
+
+  #chatChanged(chatId) {
+    this.#chatList = undefined;
+    this.#emitter.soon("chat", () => ({ chatId, chat: this.chats.get(chatId) ?? null }), `chat ${chatId}`);
+  }
+
+  messagesChanged(chatId) {
+    this.#lists.delete(chatId);
+    this.#emitter.soon("messages", () => ({ chatId }), `messages ${chatId}`);
+  }
+
+  /** What is told one by one. @param {any} event */
+  #tell({ type, chat_id: chatId, user_id: userId, message_id, message = this.message(message_id), ...event }) {
+    const kinds = ["new_message", "message_updated", "message_deleted", "reaction_updated"];
+    const change = ["new", "updated", "deleted", "updated"][kinds.indexOf(type)];
+    if (change && message) this.#emitter.soon("message", () => ({ chatId, message, change }));
+    const messageId = event.last_read_message_id;
+    if (type === "read") this.#emitter.soon("read", () => ({ chatId, userId, messageId }));
+    if (type === "presence") this.#emitter.soon("presence", () => ({ userId, ...this.presence.get(userId) }));
+    if (type === "me_updated") this.#emitter.soon("me", () => ({ me: this.me }), "me");
+  }
+}
+
+// The outbox
+
+/** A key that nobody else draws; `crypto.randomUUID` is missing on pages without HTTPS. */
+const drawKey = () =>
+  Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+
+/** A promise with its ends. Where nobody waits for it, its failure is not an error that nobody caught. */
+function deferred() {
+  const ends = {};
+  ends.promise = new Promise((resolve, reject) => Object.assign(ends, { resolve, reject }));
+  ends.promise.catch(() => {});
+  return /** @type {any} */ (ends);
+}
+
+/** A message that is on its way, or was refused; it stands behind the messages of its chat until it is one of them. */
+class OutgoingMessage {
+  #outbox;
+
+  constructor(outbox, { chat, content, client_id, created_at, sender, status = "sending", error = null }, sent) {
+    this.#outbox = outbox;
+    this.client_id = client_id;
+    Object.freeze(Object.assign(this, { id: null, chat, content, created_at, sender, status, error, sent }));
+  }
+
+  retry() {
+    return this.#outbox.retry(this.client_id) ?? this;
+  }
+
+  discard() {
+    this.#outbox.discard(this.client_id);
+  }
+}
+
+/** Server faults after which a message counts as refused. */
+const FAULTS = 5;
+
+/**
+ * What was typed and is not known to be stored, in the order of sending. It outlives a reload where there is storage:
+ * under a key for each message, so that two tabs do not overwrite each other's.
+ */
+class Outbox {
+  #entries = new Map();
+  /** What the keys in the storage begin with, once the user is known. */
+  #owner = null;
+  #storage;
+  #changed;
+  #lastTime = 0;
+
+  constructor(storage, changed) {
+    this.#storage = storage;
+    this.#changed = changed;
+  }
+
+  get all() {
+    return [...this.#entries.values()].map(({ message }) => message);
+  }
+
+  /** Takes up what its user has not sent. */
+  open(owner) {
+    this.#owner = owner;
+    for (const message of this.all) this.#save(message);
+    for (const fields of this.#saved()) {
+      if (!this.#entries.has(fields.client_id)) this.#put(fields, { isRestored: true });
+    }
+  }
+
+  /** Leaves what there is to its user, in the storage. */
+  close() {
+    const messages = this.all;
+    this.#owner = null;
+    this.#entries.clear();
+    messages.forEach(this.#changed);
+  }
+
+  add(chat, content, sender) {
+    // No two at the same time, so that the order is known after a reload.
+    this.#lastTime = Math.max(Date.now(), this.#lastTime + 1);
+    const created_at = new Date(this.#lastTime).toISOString();
+    return this.#put({ chat, content, client_id: drawKey(), created_at, sender });
+  }
+
+  /** What is to be sent next in a chat. */
+  next(chatId) {
+    for (const { message, isRestored } of this.#entries.values()) {
+      if (message.chat !== chatId || message.status !== "sending") continue;
+      const isSaved = () => this.#use((storage, owner) => storage.getItem(owner + message.client_id)) !== null;
+      if (!isRestored || isSaved()) return message;
+      // Another tab has sent it meanwhile, or thrown it away.
+      this.#remove(message);
+    }
+    return undefined;
+  }
+
+  /** A message of the feed may be one of these. @param {Message} message */
+  confirm(message, me) {
+    const known = this.#entries.get(message.client_id)?.message;
+    if (known?.chat === message.chat && message.sender.id === me?.id) this.sent(known.client_id, message);
+  }
+
+  sent(clientId, message) {
+    this.#settle(clientId)?.resolve(message);
+  }
+
+  discard(clientId) {
+    this.#settle(clientId)?.reject(noAnswer("The message was discarded."));
+  }
+
+  /** The server could not take it. Where that is final, or has been so too often, it waits for its user. */
+  failed(clientId, error) {
+    const entry = this.#entries.get(clientId);
+    if (entry && error.status >= 500 && error.status !== 503) entry.faults++;
+    if (!entry || !(error.isFinal || entry.faults >= FAULTS)) return;
+    this.#put({ ...entry.message, status: "failed", error }, entry);
+    entry.sent.reject(error);
+  }
+
+  /** Sends it again, behind what was typed since. */
+  retry(clientId) {
+    const message = this.#entries.get(clientId)?.message;
+    if (message?.status !== "failed") return message;
+    this.#entries.delete(clientId);
+    return this.#put({ ...message, status: "sending", error: null });
+  }
+
+  /** @returns {any} */
+  #put(fields, { sent = deferred(), isRestored = false, faults = 0 } = {}) {
+    const message = new OutgoingMessage(this, fields, sent.promise);
+    this.#entries.set(message.client_id, { message, sent, isRestored, faults });
+    this.#save(message);
+    this.#changed(message);
+    return message;
+  }
+
+  #settle(clientId) {
+    const entry = this.#entries.get(clientId);
+    if (entry) this.#remove(entry.message);
+    return entry?.sent;
+  }
+
+  #remove(message) {
+    this.#entries.delete(message.client_id);
+    this.#use((storage, owner) => storage.removeItem(owner + message.client_id));
+    this.#changed(message);
+  }
+
+  #save(message) {
+    this.#use((storage, owner) => storage.setItem(owner + message.client_id, JSON.stringify(message)));
+  }
+
+  #saved() {
+    const texts = this.#use((storage, owner) => {
+      const keys = Array.from({ length: storage.length }, (_, index) => storage.key(index));
+      return keys.filter((key) => key.startsWith(owner)).map((key) => storage.getItem(key));
+    });
+    const found = (texts ?? []).map(parsed).filter((fields) => fields?.client_id);
+    return found.sort((a, b) => (a.created_at < b.created_at ? -1 : 1));
+  }
+
+  #use(use) {
+    try {
+      if (this.#storage && this.#owner) return use(this.#storage, this.#owner);
+    } catch {
+      // Full, or closed to us: then nothing outlives a reload.
+    }
+    return undefined;
+  }
+}
+
+// One socket
+
+/** The largest frame that is sent, in bytes; the server takes a little more. */
+const MAX_FRAME = 60 * 1024;
+/** Frames sent in a second; the server takes more, but closes the socket when it is too much. */
+const FRAMES_PER_SECOND = 60;
+/** The most that a chat takes in a `resume`, in bytes. */
+const MAX_HEAD = 36;
+
+/** A WebSocket from its opening to its end: asks and is answered, and notices when nobody is there any more. */
+class Link {
+  #socket;
+  #timing;
+  #onEvent;
+  #opened = deferred();
+  #ended = deferred();
+  #hasEnded = false;
+  #wasGreeted = false;
+  #asked = new Map();
+  #lastId = 0;
+  #second = { since: 0, frames: 0 };
+  #timer;
+
+  constructor(socket, timing, onEvent) {
+    this.#socket = socket;
+    this.#timing = timing;
+    this.#onEvent = onEvent;
+    this.#timer = setTimeout(() => this.close(LOST), timing.openWithin);
+    socket.onmessage = ({ data }) => this.#onFrame(data);
+    socket.onclose = ({ code }) => this.close(code);
+    // What follows it is a close.
+    socket.onerror = () => {};
+  }
+
+  /** Resolves with `hello`. @returns {Promise<any>} */
+  get opened() {
+    return this.#opened.promise;
+  }
+
+  /** Rejects at the end. */
+  get ended() {
+    return this.#ended.promise;
+  }
+
+  get isUsable() {
+    return this.#wasGreeted && !this.#hasEnded;
+  }
+
+  /** @param {AbortSignal} signal */
+  closedOn(signal) {
+    const close = () => this.close();
+    signal.addEventListener("abort", close);
+    this.ended.catch(() => signal.removeEventListener("abort", close));
+    if (signal.aborted) close();
+    return this;
+  }
+
+  /** Ends it at once, whether or not the other side is there to agree. */
+  close(code = 1000) {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    clearTimeout(this.#timer);
+    const ended = new Ended(code, this.#wasGreeted);
+    this.#opened.reject(ended);
+    this.#ended.reject(ended);
+    for (const id of [...this.#asked.keys()]) this.#settle(id).reject(ended);
+    this.#socket.close();
+  }
+
+  /** Finds out now whether the other side is there. */
+  check() {
+    if (this.isUsable) this.#watch(0);
+  }
+
+  /** Sends a command, resolves with its `ack`. `onAck` is called before a later frame is looked at. */
+  ask(command, onAck = (_) => {}) {
+    const id = ++this.#lastId;
+    return new Promise((resolve, reject) => {
+      this.#send({ ...command, id });
+      const timer = setTimeout(() => this.#settle(id).reject(noAnswer()), this.#timing.answerWithin);
+      this.#asked.set(id, { timer, reject, resolve: (ack) => (onAck(ack), resolve(ack)) });
+    });
+  }
+
+  /** Says how far the feed was heard, in as many frames as that takes. */
+  resume(heads, onAck) {
+    const known = [...heads];
+    const part = Math.floor(MAX_FRAME / MAX_HEAD);
+    while (known.length > part) {
+      this.#send({ type: "resume", chats: Object.fromEntries(known.splice(0, part)), more: true });
+    }
+    return this.ask({ type: "resume", chats: Object.fromEntries(known) }, onAck);
+  }
+
+  #send(frame) {
+    if (this.#hasEnded) throw new Ended(LOST, this.#wasGreeted);
+    const text = JSON.stringify(frame);
+    const now = Date.now();
+    if (now - this.#second.since >= 1000) this.#second = { since: now, frames: 0 };
+    const isMuch = ++this.#second.frames > FRAMES_PER_SECOND || new TextEncoder().encode(text).length > MAX_FRAME;
+    if (isMuch && !["resume", "ping"].includes(frame.type)) throw new Unsuitable(0);
+    this.#socket.send(text);
+  }
+
+  #onFrame(data) {
+    const frame = parsed(data);
+    if (!frame || this.#hasEnded) return;
+    this.#watch(this.#timing.pingEvery);
+    switch (frame.type) {
+      case "hello":
+        this.#wasGreeted = true;
+        return this.#opened.resolve(frame);
+      case "ack":
+        return this.#settle(frame.id)?.resolve(frame);
+      case "error":
+        return this.#settle(frame.id)?.reject(new GreenroomError(frame.status, frame));
+      case "pong":
+        return;
+      default:
+        this.#onEvent(frame);
+    }
+  }
+
+  #settle(id) {
+    const asked = this.#asked.get(id);
+    this.#asked.delete(id);
+    clearTimeout(asked?.timer);
+    return asked;
+  }
+
+  /** Asks for a sign of life in a while, if nothing comes before. */
+  #watch(after) {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      this.#timer = setTimeout(() => this.close(LOST), this.#timing.pongWithin);
+      this.#send({ type: "ping" });
+    }, after);
+  }
+}
+
+// The client
+
+/** Sockets in a row that do not open, though the server answers, before the client polls. */
+const SOCKETS_BEFORE_POLLING = 3;
+/** How long a poll waits for something to happen, in seconds. */
+const POLL_WAIT = 25;
+/** That somebody types is told at most this often. */
+const TYPING_EVERY = 3_000;
+const PAGE_SIZE = 50;
+const MAX_PAGE_SIZE = 100;
+
+const TIMING = {
+  openWithin: 10_000,
+  pingEvery: 25_000,
+  pongWithin: 10_000,
+  answerWithin: 30_000,
+  backoff: 1_000,
+  backoffMax: 30_000,
+  steadyAfter: 10_000,
+  socketAgainEvery: 60_000,
+};
+
+function browserStorage() {
+  try {
+    return globalThis.document ? globalThis.localStorage : null;
+  } catch {
+    // Browsers can be told to keep it closed.
+    return null;
+  }
+}
+
+export class Greenroom {
+  #emitter = new Emitter();
+  #outbox;
+  #WebSocket;
+  #timing;
+  #random;
+  /** @type {import("./greenroom.d.ts").Status} */
+  #status = "stopped";
+  /** @type {AbortController | null} From `start()` to the end. */
+  #run = null;
+  #started = deferred();
+  #hasStarted = false;
+  /** @type {Link | null} The socket, while it is live. */
+  #link = null;
+  /** Attempts in a row that led nowhere; they set the pause before the next one. */
+  #failures = 0;
+  #unopened = 0;
+  #socketAgainAt = 0;
+  /** Ends a pause, `after` so long if not before. */
+  #wake = (after = 0) => {};
+  #underWay = new Map();
+  #delivering = new Set();
+  #isFreshening = false;
+  #typedAt = new Map();
+
+  /** @param {Options} [options] */
+  constructor(options = {}) {
+    const { storage = browserStorage(), maxMessages = 1_000, timing, random = Math.random } = options;
+    this.api = new Api(options);
+    this.#outbox = new Outbox(storage, (message) => this.#onOutgoing(message));
+    this.state = new State(this.#emitter, this.#outbox, maxMessages);
+    this.#WebSocket = options.WebSocket ?? globalThis.WebSocket;
+    this.#timing = { ...TIMING, ...timing };
+    this.#random = random;
+    this.#emitter.on("stale", () => this.#freshen());
+  }
+
+  get status() {
+    return this.#status;
+  }
+
+  get outgoing() {
+    return this.#outbox.all;
+  }
+
+  on(name, listener) {
+    return this.#emitter.on(name, listener);
+  }
+
+  // Starting and stopping
+
+  start() {
+    if (this.#run) return this.#started.promise;
+    this.#run = new AbortController();
+    this.#started = deferred();
+    this.#hasStarted = false;
+    this.#setStatus("connecting");
+    this.#hearHints(this.#run.signal);
+    this.#stayConnected(this.#run.signal);
+    return this.#started.promise;
+  }
+
+  stop() {
+    this.#end("stopped", noAnswer("The client was stopped."));
+  }
+
+  #end(status, error) {
+    this.#run?.abort();
+    this.#run = null;
+    this.#link = null;
+    this.#wake();
+    this.state.stopTyping();
+    this.#setStatus(status);
+    this.#started.reject(error);
+  }
+
+  #setStatus(status) {
+    if (this.#status === status) return;
+    this.#status = status;
+    this.#emitter.soon("status", () => ({ status: this.#status }), "status");
+  }
+
+  /** What a browser knows of its network, and of who looks at it. */
+  #hearHints(signal) {
+    const look = () => {
+      this.#link?.check();
+      if (globalThis.document?.visibilityState !== "hidden") this.#wake();
+    };
+    globalThis.addEventListener?.("online", look, { signal });
+    globalThis.addEventListener?.("offline", look, { signal });
+    globalThis.document?.addEventListener("visibilitychange", look, { signal });
+  }
+
+  // Staying connected
+
+  async #stayConnected(signal) {
+    while (!signal.aborted) {
+      try {
+        await this.#load();
+        const isOnSockets = this.#WebSocket && this.#unopened < SOCKETS_BEFORE_POLLING;
+        await (isOnSockets ? this.#listen(await this.#open(signal), signal) : this.#poll(signal));
+      } catch (error) {
+        const problem = signal.aborted ? error : await this.#examine(error);
+        if (signal.aborted) return;
+        if (problem.status === 401) return this.#end("signedOut", problem);
+        // What is asked for at the beginning cannot be had from this server, now or later.
+        if (problem.isFinal && !this.#hasStarted) return this.#end("stopped", problem);
+        await this.#pause(problem);
+      }
+    }
+  }
+
+  /** What is behind an end: is somebody signed in still, does the server answer, is it only sockets that it does not open? */
+  async #examine(error) {
+    const isClear = !(error instanceof Ended) || (error.wasGreeted && error.code !== SIGNED_OUT);
+    if (isClear) return error;
+    try {
+      if (error.code === SIGNED_OUT) this.api.renew();
+      this.#recognise(await this.api.me());
+      if (!error.wasGreeted) this.#unopened++;
+      return error;
+    } catch (worse) {
+      return worse;
+    }
+  }
+
+  async #pause({ retryAfter }) {
+    const isOffline = globalThis.navigator?.onLine === false;
+    this.#setStatus(isOffline ? "offline" : this.#hasStarted ? "reconnecting" : "connecting");
+    const most = Math.min(this.#timing.backoffMax, this.#timing.backoff * 2 ** this.#failures++);
+    // Anything up to the most, so that those who were cut off together do not come back together.
+    const wait = (retryAfter ?? 0) * 1000 + this.#random() * most;
+    const since = Date.now();
+    await new Promise((resolve) => {
+      let timer = setTimeout(resolve, wait);
+      this.#wake = (after = 0) => {
+        clearTimeout(timer);
+        timer = setTimeout(resolve, Math.min(wait, after) - (Date.now() - since));
+      };
+    });
+    this.#wake = () => {};
+  }
+
+  /** The first view of things. Later, whether it is the same user's still. */
+  async #load() {
+    if (this.#hasStarted) return;
+    if (this.state.me) {
+      this.#recognise(await this.api.me());
+    } else {
+      const [me, snapshot] = await Promise.all([this.api.me(), this.api.sync()]);
+      this.state.begin(me, snapshot);
+      this.#outbox.open(`greenroom:${this.api.base}:${me.id}:`);
+    }
+    this.#hasStarted = true;
+    this.#started.resolve();
+  }
+
+  /** Begins anew where it is another user by now: nobody sees, or sends, what is somebody else's. */
+  #recognise({ id }) {
+    if (this.state.me?.id === id) return;
+    this.#hasStarted = false;
+    this.#outbox.close();
+    this.state.clear();
+    throw noAnswer("Another user has signed in.");
+  }
+
+  // Over a socket
+
+  async #open(signal) {
+    this.#socketAgainAt = Date.now() + this.#timing.socketAgainEvery;
+    const key = await this.api.key();
+    const url = `${this.api.base.replace(/^http/, "ws")}/messages/ws/?resume=1`;
+    const socket = new this.#WebSocket(url, key ? [`greenroom.token.${key}`] : []);
+    const link = new Link(socket, this.#timing, (event) => this.state.apply(event));
+    try {
+      const hello = await link.closedOn(signal).opened;
+      this.#unopened = 0;
+      this.#recognise({ id: hello.user_id });
+      return link;
+    } catch (error) {
+      link.close();
+      throw error;
+    }
+  }
+
+  /** Catches up, and then hears of what happens until the socket ends. */
+  async #listen(link, signal) {
+    let liveSince = Infinity;
+    this.state.isCatchingUp = true;
+    try {
+      await link.closedOn(signal).resume(this.state.heads, (ack) => this.#caughtUp(ack));
+      this.#link = link;
+      liveSince = Date.now();
+      this.#setStatus("live");
+      this.#deliverAll();
+      await link.ended;
+    } finally {
+      link.close();
+      this.#link = null;
+      this.state.isCatchingUp = false;
+      this.state.stopTyping();
+      if (Date.now() - liveSince >= this.#timing.steadyAfter) this.#failures = 0;
+    }
+  }
+
+  #caughtUp({ heads, unread }) {
+    this.state.isCatchingUp = false;
+    this.state.reached(heads, unread);
+    this.#freshen();
+  }
+
+  // By polling
+
+  /** Polls until a socket opens, which is tried now and then, and goes on over that. */
+  async #poll(signal) {
+    const polls = new AbortController();
+    const attempts = new AbortController();
+    const abort = () => (polls.abort(), attempts.abort());
+    signal.addEventListener("abort", abort);
+    let link = null;
+    let isTrying = false;
+    const trySocket = async () => {
+      isTrying = true;
+      link = await this.#open(attempts.signal).catch(() => null);
+      isTrying = false;
+      if (link) polls.abort();
+    };
+    try {
+      for (let wait = 0; !link && !signal.aborted; wait = POLL_WAIT) {
+        if (this.#WebSocket && !isTrying && Date.now() >= this.#socketAgainAt) trySocket();
+        const chats = Object.fromEntries(this.state.heads);
+        this.#takeNews(await this.api.syncSince({ chats, wait }, { signal: polls.signal }));
+      }
+    } catch (error) {
+      if (!link) throw error;
+    } finally {
+      signal.removeEventListener("abort", abort);
+      if (!link) attempts.abort();
+    }
+    if (link) await this.#listen(link, signal);
+  }
+
+  #takeNews({ events, heads, unread, removed }) {
+    this.state.isCatchingUp = true;
+    for (const event of events) this.state.apply(event);
+    for (const id of removed) this.state.apply({ type: "chat_deleted", chat_id: id });
+    this.#caughtUp({ heads, unread });
+    this.#failures = 0;
+    this.#setStatus("polling");
+    this.#deliverAll();
+  }
+
+  // Chats and messages
+
+  /** Does something once at a time: who wants it meanwhile shares it. */
+  #once(name, work) {
+    const shared = this.#underWay.get(name) ?? work().finally(() => this.#underWay.delete(name));
+    this.#underWay.set(name, shared);
+    return shared;
+  }
+
+  async open(chatId) {
+    if (!this.state.isOpen(chatId)) await this.#once(`open ${chatId}`, () => this.#reload(chatId, true));
+    return this.state.messages(chatId);
+  }
+
+  close(chatId) {
+    this.state.closeMessages(chatId);
+  }
+
+  async loadOlder(chatId) {
+    await this.open(chatId);
+    if (!this.state.hasOlder(chatId)) return false;
+    await this.#once(`older ${chatId}`, () => {
+      const before = this.state.messages(chatId)[0]?.id;
+      const load = () => this.api.messages(chatId, { before, page_size: PAGE_SIZE });
+      return this.state.loading(chatId, load, (page) => this.state.takeOlder(chatId, before, page));
+    });
+    return this.state.hasOlder(chatId);
+  }
+
+  async loadMoreChats() {
+    await this.#once("chats", () => {
+      // Chats move while pages are read; those that are known, counted, lead to the next page in any case.
+      const page = Math.floor(this.state.chats.size / PAGE_SIZE) + 1;
+      const load = () => this.api.chats({ page, page_size: PAGE_SIZE });
+      return this.state.loading(null, load, ({ results }) => results.forEach((chat) => this.state.takeChat(chat)));
+    });
+    return this.state.hasMoreChats;
+  }
+
+  /** Loads a chat, and its newest messages where they are wanted, in place of what is known. */
+  #reload(chatId, withMessages) {
+    const page_size = Math.min(MAX_PAGE_SIZE, Math.max(PAGE_SIZE, this.state.messages(chatId).length));
+    const load = async () => {
+      const chat = await this.api.chat(chatId);
+      return { chat, page: withMessages ? await this.api.messages(chatId, { page_size }) : null };
+    };
+    return this.state.loading(chatId, load, ({ chat, page }) => {
+      this.state.takeChat(chat);
+      if (page) this.state.takeNewest(chatId, page);
+    });
+  }
+
+  /** Loads what is not known well enough, one after the other, however much it is. */
+  async #freshen() {
+    if (this.#isFreshening) return;
+    this.#isFreshening = true;
+    const failed = [];
+    // What is added meanwhile has its turn as well.
+    for (const chatId of this.state.stale) {
+      this.state.stale.delete(chatId);
+      try {
+        await this.#reload(chatId, this.state.isOpen(chatId));
+      } catch (error) {
+        if (!error.isFinal && this.state.heads.has(chatId)) failed.push(chatId);
+      }
+    }
+    // They are tried again when there is a connection again.
+    for (const chatId of failed) this.state.stale.add(chatId);
+    this.#isFreshening = false;
+  }
+
+  // Sending
+
+  send(chatId, content) {
+    this.#typedAt.delete(chatId);
+    this.#wake(this.#timing.backoff);
+    return this.#outbox.add(chatId, content, this.state.me);
+  }
+
+  #onOutgoing(message) {
+    this.state.messagesChanged(message.chat);
+    this.#emitter.soon("outgoing", () => ({ message }));
+    this.#deliver(message.chat);
+  }
+
+  get #canDeliver() {
+    return this.#link?.isUsable || this.#status === "polling";
+  }
+
+  #deliverAll() {
+    for (const { chat } of this.#outbox.all) this.#deliver(chat);
+  }
+
+  /** Sends what waits in a chat, one after the other, so that the order is kept whatever fails. */
+  async #deliver(chatId) {
+    if (this.#delivering.has(chatId)) return;
+    this.#delivering.add(chatId);
+    let message;
+    while (this.#canDeliver && (message = this.#outbox.next(chatId))) {
+      try {
+        const stored = await this.#post(message);
+        this.state.takeMessage(stored);
+        this.#outbox.sent(message.client_id, stored);
+      } catch (error) {
+        this.#outbox.failed(message.client_id, error);
+        if (error.isFinal) continue;
+        // If the socket has ended, its next life tells whether this one arrived.
+        setTimeout(() => this.#deliver(chatId), (error.retryAfter ?? 0) * 1000 + this.#timing.backoff);
+        break;
+      }
+    }
+    this.#delivering.delete(chatId);
+  }
+
+  async #post({ chat, content, client_id }) {
+    try {
+      return (await this.#ask({ type: "send_message", chat_id: chat, content, client_id })).message;
+    } catch (error) {
+      if (!(error instanceof Unsuitable)) throw error;
+      return this.api.sendMessage(chat, { content, client_id });
+    }
+  }
+
+  // Commands
+
+  async #ask(command) {
+    if (!this.#link) throw new Unsuitable(0);
+    return this.#link.ask(command);
+  }
+
+  /** Over the socket, else over REST; also where the socket has ended meanwhile, so it has to be safe to repeat. */
+  async #command(command, rest) {
+    try {
+      return await this.#ask(command);
+    } catch (error) {
+      if (error instanceof Unsuitable || error instanceof Ended) return rest(error instanceof Ended);
+      throw error;
+    }
+  }
+
+  async edit(messageId, content) {
+    const rest = async () => ({ message: await this.api.editMessage(messageId, content) });
+    const { message } = await this.#command({ type: "edit_message", message_id: messageId, content }, rest);
+    this.state.takeMessage(message);
+    return message;
+  }
+
+  async delete(messageId) {
+    const rest = async (isRepeated) => {
+      try {
+        await this.api.deleteMessage(messageId);
+      } catch (error) {
+        // It was deleted the first time.
+        if (!isRepeated || error.status !== 404) throw error;
+      }
+    };
+    await this.#command({ type: "delete_message", message_id: messageId }, rest);
+  }
+
+  async react(messageId, emoji, action = this.#isOn(messageId, emoji) ? "remove" : "add") {
+    const rest = async () => {
+      if (action === "add") return this.api.addReaction(messageId, emoji);
+      await this.api.removeReaction(messageId, emoji);
+      return { action: "removed" };
+    };
+    return (await this.#command({ type: "react", message_id: messageId, emoji, action }, rest)).action;
+  }
+
+  /** Whether the user's own reaction is on a message, as far as is known. */
+  #isOn(messageId, emoji) {
+    const reaction = this.state.message(messageId)?.reactions.find((reaction) => reaction.emoji === emoji);
+    return reaction?.users.includes(this.state.me?.id);
+  }
+
+  async markAsRead(chatId, messageId = this.state.newestId(chatId)) {
+    if (this.state.chats.get(chatId)?.last_read_message_id >= messageId) return 0;
+    const rest = () => this.api.markAsRead(chatId, messageId);
+    return (await this.#command({ type: "mark_as_read", chat_id: chatId, message_id: messageId }, rest)).marked_count;
+  }
+
+  typing(chatId, isTyping = true) {
+    const told = this.#typedAt.get(chatId);
+    if (isTyping ? Date.now() - told < TYPING_EVERY : told === undefined) return;
+    if (isTyping) this.#typedAt.set(chatId, Date.now());
+    else this.#typedAt.delete(chatId);
+    const rest = () => this.api.typing(chatId, isTyping);
+    // It is over before a failure could matter to anybody.
+    this.#command({ type: "typing", chat_id: chatId, is_typing: isTyping }, rest).catch(() => {});
+  }
+}
