@@ -35,5 +35,8 @@ fn json(mut response: actix_web::HttpResponseBuilder, body: ByteString) -> HttpR
 /// Whether who asks has this version already. A proxy that compresses makes tags weak; they name the same all the same.
 fn is_known(request: &HttpRequest, etag: &str) -> bool {
     let known = request.headers().get_all(IF_NONE_MATCH).filter_map(|value| HeaderValue::to_str(value).ok());
-    known.flat_map(|tags| tags.split(',')).map(str::trim).any(|tag| tag.trim_start_matches("W/") == etag || tag == "*")
+    known
+        .flat_map(|tags| tags.split(','))
+        .map(str::trim)
+        .any(|tag| tag.trim_start_matches("W/") == etag || tag == "*")
 }

@@ -8,6 +8,7 @@ use crate::{
     model::{Change, ChatId, Event, Refusal, Seq, UserId},
     server::State,
     storage::{
+        AnyConn,
         changes::{self, Since},
         chats,
     },
@@ -28,6 +29,8 @@ pub struct Missed {
     pub events: Vec<ByteString>,
     /// How far these events reach, for each chat that the user is in.
     pub heads: Heads,
+    /// How many messages the user has not read, as of these heads, in chats that have any.
+    pub unread: BTreeMap<ChatId, i64>,
     /// Chats that were named and that the user is not in.
     pub removed: Vec<ChatId>,
     bytes: usize,
@@ -39,15 +42,22 @@ pub type Only = Option<BTreeSet<ChatId>>;
 /// Where each of a user's chats is.
 pub async fn heads(state: &State, user: UserId, only: &Only) -> Result<Heads, Refusal> {
     let heads = state.readers.ask_one(move |conn| chats::heads(conn, user)).await?;
-    let wanted = |chat: &ChatId| only.as_ref().is_none_or(|only| only.contains(chat));
-    Ok(heads.into_iter().filter(|(chat, _)| wanted(chat)).collect())
+    Ok(wanted(heads, only))
+}
+
+fn wanted(heads: Vec<(ChatId, Seq)>, only: &Only) -> Heads {
+    let is_wanted = |chat: &ChatId| only.as_ref().is_none_or(|only| only.contains(chat));
+    heads.into_iter().filter(|(chat, _)| is_wanted(chat)).collect()
 }
 
 /// What changed for a user who has heard of each chat up to the numbers in `known`. It costs one query over the
 /// user's chats, and for each chat that changed what changed there.
 pub async fn missed(state: &State, user: UserId, known: &Heads, only: &Only) -> Result<Missed, Refusal> {
-    let heads = heads(state, user, only).await?;
-    let mut missed = Missed::default();
+    // Who counts further with what comes after the heads must not find it counted already: one view for both.
+    let start = move |conn: &mut AnyConn| Ok((chats::heads(conn, user)?, chats::unread_by_chat(conn, user)?));
+    let (heads, unread) = state.readers.ask(start).await?;
+    let heads = wanted(heads, only);
+    let mut missed = Missed { unread: unread.into_iter().collect(), ..Missed::default() };
     for chat in known.keys().filter(|chat| !heads.contains_key(chat)) {
         missed.removed.push(*chat);
         missed.push(frames::chat_deleted(*chat, None));
@@ -74,6 +84,15 @@ impl Missed {
         self.events.len() >= MOST || self.bytes >= MOST_BYTES
     }
 
+    /// Everything up to `head` is told, and so many messages up to there are not read.
+    fn reach(&mut self, chat: ChatId, head: Seq, unread: i64) {
+        self.heads.insert(chat, head);
+        match unread {
+            0 => self.unread.remove(&chat),
+            _ => self.unread.insert(chat, unread),
+        };
+    }
+
     fn resync(&mut self, chat: ChatId, head: Seq) {
         self.push(frames::resync(chat, head));
         self.heads.insert(chat, head);
@@ -95,20 +114,24 @@ impl Missed {
                 self.push(frames::chat_deleted(chat, None));
             }
             Since::Gone => {}
-            Since::Resync { head } => self.resync(chat, head),
+            Since::Resync { head, unread } => {
+                self.resync(chat, head);
+                self.reach(chat, head, unread);
+            }
             Since::New { snapshot, viewer } => {
                 let head = snapshot.chat.seq;
                 self.push(frames::chat_created(&snapshot, head, &viewer, &state.links));
-                self.heads.insert(chat, head);
+                self.reach(chat, head, viewer.unread_count);
             }
-            Since::Changes { head, events } if self.events.len() + events.len() > MOST => {
+            Since::Changes { head, unread, events } if self.events.len() + events.len() > MOST => {
                 self.resync(chat, head);
+                self.reach(chat, head, unread);
             }
-            Since::Changes { head, events } => {
+            Since::Changes { head, unread, events } => {
                 for frame in events.iter().filter_map(|event| rendered(state, user, event)) {
                     self.push(frame);
                 }
-                self.heads.insert(chat, head);
+                self.reach(chat, head, unread);
             }
         }
         Ok(())

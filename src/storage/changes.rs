@@ -17,9 +17,9 @@ pub enum Since {
     /// The user came into it, for the first time or again.
     New { snapshot: Box<ChatSnapshot>, viewer: Viewer },
     /// Too much to tell, or the user knows of more than there is.
-    Resync { head: Seq },
-    /// What changed, by rising numbers.
-    Changes { head: Seq, events: Vec<Event> },
+    Resync { head: Seq, unread: i64 },
+    /// What changed, by rising numbers; `unread`: how many messages up to `head` the user has not read.
+    Changes { head: Seq, unread: i64, events: Vec<Event> },
 }
 
 /// What changed in a chat, as `user` sees it, since the change number `since`. Call it on one consistent view.
@@ -38,16 +38,16 @@ pub fn since(
         let snapshot = Box::new(chats::snapshot_of(conn, rules, chat)?);
         return Ok(Since::New { snapshot, viewer });
     };
-    let head = chat.seq;
+    let (head, unread) = (chat.seq, viewer.unread_count);
     if since > head {
-        return Ok(Since::Resync { head });
+        return Ok(Since::Resync { head, unread });
     }
     if since == head {
-        return Ok(Since::Changes { head, events: Vec::new() });
+        return Ok(Since::Changes { head, unread, events: Vec::new() });
     }
     Ok(match events(conn, rules, &chat, &viewer, since)? {
-        Some(events) => Since::Changes { head, events },
-        None => Since::Resync { head },
+        Some(events) => Since::Changes { head, unread, events },
+        None => Since::Resync { head, unread },
     })
 }
 

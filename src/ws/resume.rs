@@ -24,7 +24,6 @@ use crate::{
     feed::{self, Heads, Missed, Only},
     model::{ChatId, Refusal, UserId},
     server::State,
-    storage::chats,
     view::render,
 };
 
@@ -170,26 +169,16 @@ impl Session {
             self.phase = Phase::Waiting(Vec::new());
         }
         let (state, user, only) = (self.state.clone(), self.caller.id(), self.wishes.only.clone());
-        let look = async move {
-            let missed = feed::missed(&state, user, &known, &only).await?;
-            let unread = state.readers.ask(move |conn| chats::unread_by_chat(conn, user)).await?;
-            Ok((missed, unread))
-        };
+        let look = async move { feed::missed(&state, user, &known, &only).await };
         ctx.spawn(look.into_actor(self).map(move |result, session, ctx| match result {
-            Ok((missed, unread)) => session.on_caught_up(&resume, missed, unread, ctx),
+            Ok(missed) => session.on_caught_up(&resume, missed, ctx),
             Err(refusal) => session.give_up(&refusal, ctx),
         }));
     }
 
-    fn on_caught_up(
-        &mut self,
-        resume: &Resume,
-        missed: Missed,
-        unread: Vec<(ChatId, i64)>,
-        ctx: &mut Context,
-    ) {
+    fn on_caught_up(&mut self, resume: &Resume, missed: Missed, ctx: &mut Context) {
         missed.events.into_iter().for_each(|frame| ctx.text(frame));
-        ctx.text(resume.ack(&missed.heads, &unread.into_iter().collect()));
+        ctx.text(resume.ack(&missed.heads, &missed.unread));
         self.go_live(missed.heads, ctx);
         self.resuming.is_under_way = false;
         self.catch_up(ctx);

@@ -49,7 +49,8 @@ async fn pages_of_allowed_sites_may_import_the_client() {
     let theirs = nobody.clone().with("Origin", site).send("GET", CLIENT, None).await.expect(200);
     assert_eq!(theirs.header("access-control-allow-origin"), site);
     assert_eq!(theirs.header("vary"), "Origin");
-    let others = nobody.with("Origin", "https://evil.example.com").send("GET", CLIENT, None).await.expect(200);
+    let others =
+        nobody.with("Origin", "https://evil.example.com").send("GET", CLIENT, None).await.expect(200);
     assert_eq!(others.header("access-control-allow-origin"), "");
 }
 

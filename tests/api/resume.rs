@@ -404,3 +404,25 @@ async fn act(random: &mut StdRng, users: &[User]) {
         _ => drop(user.patch(&format!("chats/{chat}/"), json!({"title": text})).await),
     }
 }
+
+#[actix_web::test]
+async fn unread_counts_are_as_of_the_heads_that_they_come_with() {
+    let server = Server::start().await;
+    let (ann, bob) = (server.user("ann").await, server.user("bob").await);
+    let chat = ann.group("Team", &[&bob]).await;
+    let posting = async {
+        for number in 0..300 {
+            ann.posts(chat, &number.to_string()).await;
+        }
+    };
+    let mut bobs = bob.listens().await;
+    let resuming = async {
+        for _ in 0..30 {
+            let (_, ack) = bobs.catches_up(json!({chat.to_string(): 1})).await;
+            // The chat's first number is its making; each other one is a message that bob has not read.
+            let head = ack["heads"][chat.to_string()].as_i64().unwrap();
+            assert_eq!(ack["unread"][chat.to_string()].as_i64().unwrap_or_default(), head - 1);
+        }
+    };
+    futures_util::future::join(posting, resuming).await;
+}
