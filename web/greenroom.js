@@ -951,8 +951,8 @@ class Link {
     this.#timer = setTimeout(() => this.close(LOST), timing.openWithin);
     socket.onmessage = ({ data }) => this.#onFrame(data);
     socket.onclose = ({ code }) => this.close(code);
-    // What follows it is a close.
-    socket.onerror = () => {};
+    // A close has to follow, but Node 20 does without.
+    socket.onerror = () => this.close(LOST);
   }
 
   /** Resolves with `hello`. @returns {Promise<any>} */
