@@ -15,6 +15,7 @@ pub mod error;
 pub mod feed;
 pub mod input;
 pub mod model;
+pub mod presence;
 pub mod requests;
 pub mod routes;
 pub mod schema;

@@ -10,7 +10,8 @@ use actix_web::{
 
 use crate::{
     api::{
-        account, activity, assets, avatars, chats, health, index, members, messages, reactions, rooms, users,
+        account, activity, assets, avatars, chats, events, health, index, members, messages, reactions,
+        rooms, sync, users,
     },
     auth::gate,
     error::ApiError,
@@ -64,6 +65,9 @@ fn api(api: &mut ServiceConfig) {
         .service(at("/chats/{chat}/members/{user}/remove").delete(members::remove).done())
         .service(at("/rooms").get(rooms::list).done())
         .service(at("/unread").get(activity::unread).done())
+        // The feed.
+        .service(at("/sync").get(sync::start).post(sync::since).done())
+        .service(at("/events").get(events::stream).done())
         // Messages.
         .service(
             at("/messages/{message}")

@@ -49,6 +49,7 @@ diesel::table! {
         is_active -> Bool,
         is_staff -> Bool,
         created_at -> BigInt,
+        last_seen -> Nullable<BigInt>,
     }
 }
 

@@ -30,10 +30,11 @@ use crate::{
     config::Config,
     edge::edge,
     model::{ChatId, Refusal, UserId, permission::Ability},
+    presence::{self, Presence},
     routes::routes,
     storage::{
-        Access, OpenError, Readers, Rules, Writer, WriterHandle, chats, migrations, purge, revocations,
-        sessions, settings, transaction,
+        Access, OpenError, Readers, Rules, Writer, WriterHandle, chats, cursors, migrations, purge,
+        revocations, sessions, settings, transaction,
     },
     view::Links,
 };
@@ -47,6 +48,7 @@ pub struct State {
     pub writer: WriterHandle,
     pub directory: Arc<ChatDirectory>,
     pub registry: Arc<UserRegistry>,
+    pub presence: Arc<Presence>,
     pub identities: Arc<Identities>,
     pub hasher: Hasher,
     pub failures: Failures,
@@ -149,13 +151,15 @@ impl Server {
         let writer = Writer::start(url, rules.clone())?;
         let workers = config.workers();
         let readers = Readers::open(url, workers.max(2) as u32)?;
-        let registry = UserRegistry::new(config.max_sockets_per_user);
+        let (presence, turns) = Presence::new();
+        let registry = UserRegistry::new(config.max_sockets_per_user, presence.clone());
         let identities = Identities::new(readers.clone(), registry.clone());
         let links = Links { public_url: config.public_url.clone().unwrap_or_default() };
         let services = Services {
             writer: writer.handle(),
             readers: readers.clone(),
             registry: registry.clone(),
+            presence: presence.clone(),
             links: links.clone(),
             idle: config.chat_idle,
         };
@@ -168,6 +172,7 @@ impl Server {
             writer: writer.handle(),
             directory,
             registry,
+            presence,
             identities,
             hasher: Hasher::new(workers),
             failures: Failures::default(),
@@ -184,6 +189,7 @@ impl Server {
             actix_rt::spawn(clear_out(state.clone())),
             actix_rt::spawn(sweep(state.clone())),
             actix_rt::spawn(watch_sockets(state.clone())),
+            actix_rt::spawn(presence::run(state.clone(), turns)),
         ];
         Ok(Self { address, state, handle, serving, tasks, arbiters, writer })
     }
@@ -202,6 +208,7 @@ impl Server {
         self.handle.stop(true).await;
         let _ = self.serving.await;
         self.tasks.iter().for_each(JoinHandle::abort);
+        self.state.presence.close(&self.state).await;
         let writer = self.writer;
         let _ = actix_rt::task::spawn_blocking(move || drop(writer)).await;
         for arbiter in &self.arbiters {
@@ -341,6 +348,7 @@ async fn sweep(state: Data<State>) {
     loop {
         let swept = state.writer.run(|conn, _| {
             sessions::sweep(conn)?;
+            cursors::sweep(conn)?;
             revocations::sweep(conn)
         });
         if swept.await.is_err() {

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use crate::{error::ApiError, model::FieldErrors};
 
-/// Largest body, in bytes.
+/// Largest body of most requests, in bytes.
 const MAX_BYTES: usize = 64 * 1024;
 
 /// How long a body may take to arrive.
@@ -30,12 +30,12 @@ enum Kind {
 
 /// A request's body. Reading it never fails; whoever parses it learns what was wrong, after deciding who may know.
 #[derive(Debug)]
-pub struct Body {
+pub struct Body<const MAX: usize = MAX_BYTES> {
     kind: Kind,
     bytes: Result<Bytes, ApiError>,
 }
 
-impl FromRequest for Body {
+impl<const MAX: usize> FromRequest for Body<MAX> {
     type Error = ApiError;
     type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
 
@@ -50,22 +50,22 @@ impl FromRequest for Body {
         };
         let declared =
             request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-        if declared.is_some_and(|length: usize| length > MAX_BYTES) {
+        if declared.is_some_and(|length: usize| length > MAX) {
             return Box::pin(async { Ok(Self { kind, bytes: Err(ApiError::BodyTooLarge) }) });
         }
         let payload = payload.take();
         Box::pin(async move {
-            let bytes = timeout(PATIENCE, read(payload)).await.unwrap_or(Err(ApiError::BodyTooSlow));
+            let bytes = timeout(PATIENCE, read(payload, MAX)).await.unwrap_or(Err(ApiError::BodyTooSlow));
             Ok(Self { kind, bytes })
         })
     }
 }
 
-async fn read(mut payload: Payload) -> Result<Bytes, ApiError> {
+async fn read(mut payload: Payload, max: usize) -> Result<Bytes, ApiError> {
     let mut body = BytesMut::new();
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|_| FieldErrors::whole("The request body did not arrive whole."))?;
-        if body.len() + chunk.len() > MAX_BYTES {
+        if body.len() + chunk.len() > max {
             return Err(ApiError::BodyTooLarge);
         }
         body.extend_from_slice(&chunk);
@@ -73,7 +73,7 @@ async fn read(mut payload: Payload) -> Result<Bytes, ApiError> {
     Ok(body.freeze())
 }
 
-impl Body {
+impl<const MAX: usize> Body<MAX> {
     /// Parses a JSON object. No body at all is an empty one.
     pub fn json<T: DeserializeOwned>(self) -> Result<T, ApiError> {
         let bytes = self.bytes?;

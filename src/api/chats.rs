@@ -26,7 +26,8 @@ use crate::{
     view::{ChatView, Perspective},
 };
 
-const PAGE_SIZE: i64 = 10;
+/// Chats on a page, where nothing else is asked for.
+pub(super) const PAGE_SIZE: i64 = 10;
 
 /// `GET chats/`
 pub async fn list(state: Data<State>, caller: Authenticated, request: HttpRequest) -> Answer {

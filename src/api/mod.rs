@@ -6,6 +6,7 @@ pub mod assets;
 pub mod avatars;
 mod body;
 pub mod chats;
+pub mod events;
 pub mod health;
 pub mod index;
 pub mod members;
@@ -14,6 +15,7 @@ mod page;
 mod path;
 pub mod reactions;
 pub mod rooms;
+pub mod sync;
 pub mod users;
 
 use actix_web::{

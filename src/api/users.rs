@@ -13,13 +13,14 @@ use crate::{
         text::{self, Username},
         time::SECOND,
     },
+    presence::Turn,
     requests::or_refused,
     server::State,
     storage::{
         sessions, tokens,
         users::{self, NO_PASSWORD, NewUser, User},
     },
-    view::{FoundUserView, Links, OwnUserView, UserView},
+    view::{FoundUserView, Links, OwnUserView, UserView, frames},
 };
 
 /// `GET users/me/`
@@ -189,6 +190,7 @@ pub async fn update(state: Data<State>, caller: Authenticated, user: Id<UserId>,
     };
     let changed = state.writer.run(move |conn, _| {
         let mut user = users::find(conn, id)?.ok_or(Refusal::NotFound)?;
+        let before = user.card();
         let set = |field: &mut String, value: &Option<String>| {
             if let Some(value) = value {
                 field.clone_from(value);
@@ -208,10 +210,15 @@ pub async fn update(state: Data<State>, caller: Authenticated, user: Id<UserId>,
             tokens::revoke_all(conn, id)?;
         }
         crate::storage::revocations::record(conn, id)?;
-        Ok(user)
+        let looks_different = user.card() != before;
+        Ok((user, looks_different))
     });
-    let user = changed.await?;
+    let (user, looks_different) = changed.await?;
     state.identities.recheck(id).await;
+    if looks_different {
+        let frame = frames::user_updated(&user.card(), &state.links);
+        state.presence.note(Turn::Told(id, frame));
+    }
     Ok(HttpResponse::Ok().json(own_view(&user, &user.card(), &state.links)))
 }
 

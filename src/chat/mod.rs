@@ -4,6 +4,7 @@ pub mod actor;
 mod backlog;
 pub mod directory;
 pub mod messages;
+pub mod news;
 pub mod registry;
 pub mod socket;
 pub mod typists;

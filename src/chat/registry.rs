@@ -9,19 +9,30 @@ use std::{
 };
 
 use super::socket::{CloseReason, Socket, SocketId};
-use crate::model::{Credential, UserId};
+use crate::{
+    model::{Credential, UserId},
+    presence::{Presence, Turn},
+};
 
 /// The users of this node with their sockets.
 #[derive(Debug)]
 pub struct UserRegistry {
     users: Mutex<HashMap<UserId, Connected>>,
     max_sockets: usize,
+    /// Hears of a user's first socket and of the last one's end.
+    presence: Arc<Presence>,
 }
+
+/// Event streams and long polls that one user may have open at once.
+const MOST_READERS: usize = 100;
 
 #[derive(Debug, Default)]
 struct Connected {
     /// Sockets that are open or about to be.
     places: usize,
+    /// Event streams and long polls likewise.
+    readers: usize,
+    /// Both of them.
     sockets: Vec<Arc<Socket>>,
 }
 
@@ -30,12 +41,13 @@ struct Connected {
 pub struct Place {
     registry: Arc<UserRegistry>,
     user: UserId,
+    is_reader: bool,
 }
 
 impl UserRegistry {
     /// A registry that gives each user at most `max_sockets`.
-    pub fn new(max_sockets: usize) -> Arc<Self> {
-        Arc::new(Self { users: Mutex::default(), max_sockets })
+    pub fn new(max_sockets: usize, presence: Arc<Presence>) -> Arc<Self> {
+        Arc::new(Self { users: Mutex::default(), max_sockets, presence })
     }
 
     /// Reserves a socket for a user; `None` where they have as many as one may have.
@@ -46,19 +58,45 @@ impl UserRegistry {
             return None;
         }
         connected.places += 1;
-        Some(Place { registry: self.clone(), user })
+        Some(Place { registry: self.clone(), user, is_reader: false })
+    }
+
+    /// The same for an event stream or a long poll, which do not count as sockets.
+    pub fn reserve_reader(self: &Arc<Self>, user: UserId) -> Option<Place> {
+        let mut users = self.lock();
+        let connected = users.entry(user).or_default();
+        if connected.readers >= MOST_READERS {
+            return None;
+        }
+        connected.readers += 1;
+        Some(Place { registry: self.clone(), user, is_reader: true })
     }
 
     /// From now on the socket hears what concerns its user.
     pub fn add(&self, socket: Arc<Socket>) {
-        self.lock().entry(socket.user).or_default().sockets.push(socket);
+        let user = socket.user;
+        let mut users = self.lock();
+        let sockets = &mut users.entry(user).or_default().sockets;
+        sockets.push(socket);
+        if sockets.len() == 1 {
+            self.presence.note(Turn::Moved(user));
+        }
     }
 
     /// The socket has ended.
     pub fn remove(&self, user: UserId, socket: SocketId) {
-        if let Some(connected) = self.lock().get_mut(&user) {
-            connected.sockets.retain(|other| other.id != socket);
+        let mut users = self.lock();
+        let Some(connected) = users.get_mut(&user) else { return };
+        let before = connected.sockets.len();
+        connected.sockets.retain(|other| other.id != socket);
+        if before > 0 && connected.sockets.is_empty() {
+            self.presence.note(Turn::Moved(user));
         }
+    }
+
+    /// Whether a user has any socket.
+    pub fn is_connected(&self, user: UserId) -> bool {
+        self.lock().get(&user).is_some_and(|connected| !connected.sockets.is_empty())
     }
 
     /// A user's sockets.
@@ -108,8 +146,11 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut users = self.registry.lock();
         if let Some(connected) = users.get_mut(&self.user) {
-            connected.places -= 1;
-            if connected.places == 0 && connected.sockets.is_empty() {
+            match self.is_reader {
+                false => connected.places -= 1,
+                true => connected.readers -= 1,
+            }
+            if connected.places + connected.readers == 0 && connected.sockets.is_empty() {
                 users.remove(&self.user);
             }
         }

@@ -13,6 +13,7 @@ use bytestring::ByteString;
 
 use super::{
     backlog::{Backlog, MAX_EVENTS},
+    news::News,
     wire::Wire,
 };
 use crate::model::{ChatId, Credential, Seq, UserId};
@@ -47,9 +48,9 @@ pub enum Standing {
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "()")]
 pub enum Delivery {
-    /// An event of a chat, rendered. `seq` is `None` for what does not last, typing for example; `at`: when it was
-    /// delivered, in milliseconds.
-    Event { chat: ChatId, seq: Option<Seq>, standing: Standing, frame: ByteString, at: u64 },
+    /// An event, rendered. `chat` is `None` for what belongs to none, somebody's coming online for example; `seq` for
+    /// what does not last, such as typing; `at`: when it was delivered, in milliseconds.
+    Event { chat: Option<ChatId>, seq: Option<Seq>, standing: Standing, frame: ByteString, at: u64 },
     /// Say goodbye.
     Close(CloseReason),
 }
@@ -89,13 +90,22 @@ impl CloseReason {
     }
 }
 
+/// Where deliveries go.
+#[derive(Debug)]
+enum Outlet {
+    /// To the session of a WebSocket, which is sent every event.
+    Session(Recipient<Delivery>),
+    /// To a reader who is told where to look, and reads what happened from storage: an event stream, a long poll.
+    Reader(News),
+}
+
 /// A live connection. Chats and the registry share it; delivering never waits.
 #[derive(Debug)]
 pub struct Socket {
     pub id: SocketId,
     pub user: UserId,
     pub credential: Credential,
-    session: Recipient<Delivery>,
+    outlet: Outlet,
     /// Until the session ends, however long a chat remembers the socket.
     wire: Mutex<Option<Wire>>,
     backlog: Backlog,
@@ -116,36 +126,69 @@ impl Socket {
         session: Recipient<Delivery>,
         wire: Option<Wire>,
     ) -> Arc<Self> {
+        Self::with_outlet(user, credential, Outlet::Session(session), wire)
+    }
+
+    /// A connection whose reader goes at their own pace.
+    pub fn reader(user: UserId, credential: Credential) -> Arc<Self> {
+        Self::with_outlet(user, credential, Outlet::Reader(News::default()), None)
+    }
+
+    fn with_outlet(user: UserId, credential: Credential, outlet: Outlet, wire: Option<Wire>) -> Arc<Self> {
         Arc::new(Self {
             id: SocketId::next(),
             user,
             credential,
-            session,
+            outlet,
             wire: Mutex::new(wire),
             backlog: Backlog::default(),
             closing_since: AtomicU64::new(0),
         })
     }
 
+    /// What is noted for a reader.
+    pub fn news(&self) -> Option<&News> {
+        match &self.outlet {
+            Outlet::Session(_) => None,
+            Outlet::Reader(news) => Some(news),
+        }
+    }
+
     /// The mailbox that a session needs for what may wait, with room for the goodbye.
     pub const MAILBOX: usize = MAX_EVENTS + 16;
 
-    /// Delivers an event, unless too much is waiting already: then the socket is told to go.
+    /// Delivers an event of a chat, unless too much is waiting already: then the socket is told to go.
     pub fn deliver(&self, chat: ChatId, seq: Option<Seq>, standing: Standing, frame: ByteString) {
+        self.pass(Some(chat), seq, standing, frame);
+    }
+
+    /// The same for an event that belongs to no chat.
+    pub fn tell(&self, frame: ByteString) {
+        self.pass(None, None, Standing::Same, frame);
+    }
+
+    fn pass(&self, chat: Option<ChatId>, seq: Option<Seq>, standing: Standing, frame: ByteString) {
         if self.closing_since.load(Ordering::Relaxed) != 0 {
             return;
         }
+        let session = match &self.outlet {
+            Outlet::Session(session) => session,
+            Outlet::Reader(news) => return news.note(chat, seq, standing, frame),
+        };
         let at = millis();
         let has_room = self.backlog.add(frame.len(), at);
         let delivery = Delivery::Event { chat, seq, standing, frame, at };
-        if !has_room || self.session.try_send(delivery).is_err() {
+        if !has_room || session.try_send(delivery).is_err() {
             self.close(CloseReason::TooSlow);
         }
     }
 
-    /// Whether there is still a session to deliver to.
+    /// Whether there is still somebody to deliver to.
     pub fn is_open(&self) -> bool {
-        self.session.connected()
+        match &self.outlet {
+            Outlet::Session(session) => session.connected(),
+            Outlet::Reader(news) => news.is_read(),
+        }
     }
 
     /// Notes that an event, delivered `at`, has been passed on to the client.
@@ -156,15 +199,20 @@ impl Socket {
     /// Asks the session to end, once.
     pub fn close(&self, reason: CloseReason) {
         let first = self.closing_since.compare_exchange(0, millis(), Ordering::Relaxed, Ordering::Relaxed);
-        if first.is_ok() {
+        match &self.outlet {
             // Past the bound of the mailbox: it is one message, and it must arrive.
-            self.session.do_send(Delivery::Close(reason));
+            Outlet::Session(session) if first.is_ok() => session.do_send(Delivery::Close(reason)),
+            Outlet::Reader(news) if first.is_ok() => news.close(reason),
+            _ => {}
         }
     }
 
     /// The session has ended: lets go of the connection.
     pub fn ended(&self) {
         self.wire.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(news) = self.news() {
+            news.end();
+        }
     }
 
     /// Whether it is to be looked after.

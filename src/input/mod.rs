@@ -2,6 +2,8 @@
 
 mod commands;
 mod fields;
+mod heads;
 
 pub use commands::{EditFields, MarkFields, PostFields, ReactFields, TypingFields};
 pub use fields::Field;
+pub use heads::heads;

@@ -1,11 +1,14 @@
 //! How events are shown: each is rendered once, and all sockets share the bytes.
 
+use std::collections::BTreeMap;
+
 use bytestring::ByteString;
 use serde::Serialize;
 
-use super::{ChatView, Links, MemberView, MessageView, Perspective, render};
+use super::{ChatView, Links, MemberView, MessageView, Perspective, UserView, render};
 use crate::model::{
-    Change, ChatId, ChatSnapshot, Event, Member, Message, MessageId, Reaction, Seq, UserId, Viewer,
+    Change, ChatId, ChatSnapshot, Event, Member, Message, MessageId, Reaction, Seq, Timestamp, UserCard,
+    UserId, Viewer,
     event::{MarkerMoved, MembersChanged},
 };
 
@@ -64,6 +67,26 @@ pub enum Frame<'a> {
         /// Missing where a user who comes back is told of a chat that they are not in any more.
         #[serde(skip_serializing_if = "Option::is_none")]
         seq: Option<Seq>,
+    },
+    /// Somebody with whom one shares a dm has come or gone.
+    Presence {
+        user_id: UserId,
+        is_online: bool,
+        last_seen: Timestamp,
+    },
+    /// Somebody with whom one shares a dm, or oneself, has another name or picture.
+    UserUpdated {
+        user: UserView<'a>,
+    },
+    /// The first of all: from where on events are sent.
+    Hello {
+        user_id: UserId,
+        server_version: &'static str,
+        /// How often the server gives a sign of life.
+        heartbeat_seconds: u64,
+        chats: &'a BTreeMap<ChatId, Seq>,
+        /// Those online with whom one shares a dm.
+        users_online: &'a [UserId],
     },
     /// What happened is not replayed: the chat is to be loaded again.
     Resync {
@@ -173,6 +196,27 @@ pub mod frames {
     /// The chat is to be loaded again, after which only what is above `seq` is news.
     pub fn resync(chat_id: ChatId, seq: Seq) -> ByteString {
         render(&Frame::Resync { chat_id, seq })
+    }
+
+    /// Somebody has come or gone.
+    pub fn presence(user_id: UserId, is_online: bool, last_seen: Timestamp) -> ByteString {
+        render(&Frame::Presence { user_id, is_online, last_seen })
+    }
+
+    /// Somebody has another name or picture.
+    pub fn user_updated(user: &UserCard, links: &Links) -> ByteString {
+        render(&Frame::UserUpdated { user: UserView::new(user, links) })
+    }
+
+    /// The first event of a connection.
+    pub fn hello(
+        user_id: UserId,
+        heartbeat_seconds: u64,
+        chats: &BTreeMap<ChatId, Seq>,
+        users_online: &[UserId],
+    ) -> ByteString {
+        let server_version = env!("CARGO_PKG_VERSION");
+        render(&Frame::Hello { user_id, server_version, heartbeat_seconds, chats, users_online })
     }
 
     /// Somebody types, or stopped.

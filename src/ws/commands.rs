@@ -19,8 +19,7 @@ use crate::{
     auth::Caller,
     chat::{Answered, Socket},
     error::ApiError,
-    feed::Heads,
-    input::{EditFields, Field, MarkFields, PostFields, ReactFields, TypingFields},
+    input::{self, EditFields, Field, MarkFields, PostFields, ReactFields, TypingFields},
     model::{
         ChatId, FieldErrors, MessageId, Refusal, Seq,
         command::ReactIntent,
@@ -93,13 +92,7 @@ impl ClientFrame {
     /// How far the client has heard. An id that is none is like a chat that one is not in; it cannot be told of.
     pub fn resume(&self) -> Result<Resume, ApiError> {
         let chats = self.chats.as_ref().ok_or_else(|| FieldErrors::of("chats", REQUIRED))?;
-        let mut heads = Heads::new();
-        for (chat, seq) in chats {
-            let Ok(Some(seq)) = seq.optional_integer() else {
-                return Err(FieldErrors::of("chats", "A valid integer is required.").into());
-            };
-            heads.extend(ChatId::parse(chat).map(|chat| (chat, seq)));
-        }
+        let heads = input::heads("chats", chats)?;
         let more = self.more.is_given() && self.more.boolean().unwrap_or(false);
         Ok(Resume { id: self.id.clone(), chats: heads, more })
     }

@@ -12,7 +12,6 @@ use actix_web_actors::ws::CloseCode;
 use bytestring::ByteString;
 use serde::Serialize;
 use serde_json::value::RawValue;
-use tokio::sync::mpsc;
 
 use super::{
     commands::ack_frame,
@@ -20,11 +19,11 @@ use super::{
     session::{Context, PING_EVERY, Session},
 };
 use crate::{
-    chat::{CloseReason, Delivery, Socket},
-    feed::{self, Heads, Missed, Only},
-    model::{ChatId, Refusal, UserId},
+    chat::{Delivery, Socket, socket::Standing},
+    feed::{self, Follower, Heads, Only, Update},
+    model::{ChatId, Refusal, Seq, UserId},
     server::State,
-    view::render,
+    view::frames,
 };
 
 /// How long a socket that wants to resume may take to say from where.
@@ -36,10 +35,16 @@ const MOST_CHATS: usize = 100_000;
 /// Most that may wait for their turn.
 const MOST_WAITING: usize = 16;
 
+/// A last look at so many chats is quick enough to let what is delivered meanwhile wait.
+const FEW: usize = 32;
+
 /// A socket first subscribes and then reads where its chats are, so that it misses nothing between the two.
 pub(super) enum Phase {
-    /// What is delivered waits: until the heads are known, or until what was missed has been sent.
+    /// What is delivered waits: until the heads are known, or until the last of what was missed has been sent.
     Waiting(Vec<Delivery>),
+    /// What was missed is being sent, as fast as the client reads. What is delivered meanwhile is in storage too, so it
+    /// is only noted in which chats there is more to read; for those that the user has left, with the number of that.
+    CatchingUp(BTreeMap<ChatId, Option<Seq>>),
     /// The number of the latest change that went out, for each chat of the user.
     Live(Heads),
 }
@@ -85,48 +90,22 @@ impl Resume {
     }
 }
 
-/// Subscribes to the user's chats and returns where they are. The registry knows the socket already, so a chat that
-/// somebody adds the user to meanwhile subscribes it by itself.
-pub(super) async fn start(state: Data<State>, socket: Arc<Socket>, only: Only) -> Result<Heads, Refusal> {
-    // Whoever was signed out between the handshake and now has no socket to be closed yet.
-    let caller = state.identities.caller(&socket.credential).await?;
-    if caller.is_none() {
-        socket.close(CloseReason::SignedOut);
-        return Ok(Heads::new());
-    }
-    let user = socket.user;
-    let before = feed::heads(&state, user, &only).await?;
-    let (done, mut all_done) = mpsc::channel(1);
-    for chat in before.keys() {
-        state.directory.subscribe(*chat, socket.clone(), done.clone());
-    }
-    drop(done);
-    // It ends when every chat has dropped its end.
-    let _ = all_done.recv().await;
-    // A chat that one was removed from meanwhile is not among these, and the session passes on nothing of it. The
-    // subscription stays, since it may be of somebody who was added again.
-    feed::heads(&state, user, &only).await
-}
-
-#[derive(Serialize)]
-#[serde(tag = "type", rename = "hello")]
-struct Hello<'a> {
-    user_id: UserId,
-    server_version: &'static str,
-    heartbeat_seconds: u64,
-    chats: &'a Heads,
+/// Where a socket begins: how far its chats have come, and who is there.
+pub(super) async fn start(
+    state: Data<State>,
+    socket: Arc<Socket>,
+    only: Only,
+) -> Result<(Heads, Vec<UserId>), Refusal> {
+    let heads = feed::subscribe(&state, &socket, &only).await?;
+    let users_online = state.presence.partners_of(&state, socket.user).await?;
+    Ok((heads, users_online))
 }
 
 impl Session {
     /// From now on nothing is missed: what comes is delivered, and waits here.
-    pub(super) fn on_subscribed(&mut self, heads: Heads, ctx: &mut Context) {
+    pub(super) fn on_subscribed(&mut self, heads: Heads, users_online: &[UserId], ctx: &mut Context) {
         self.has_subscribed = true;
-        ctx.text(render(&Hello {
-            user_id: self.caller.id(),
-            server_version: env!("CARGO_PKG_VERSION"),
-            heartbeat_seconds: PING_EVERY.as_secs(),
-            chats: &heads,
-        }));
+        ctx.text(frames::hello(self.caller.id(), PING_EVERY.as_secs(), &heads, users_online));
         if !self.wishes.resumes {
             return self.go_live(heads, ctx);
         }
@@ -159,27 +138,94 @@ impl Session {
         }
     }
 
-    /// Reads and sends what was missed, while what is delivered waits.
+    /// Reads and sends what was missed, a chat at a time.
     fn catch_up(&mut self, ctx: &mut Context) {
         let Some((known, resume)) = self.resuming.whole.pop_front() else { return };
         self.resuming.is_under_way = true;
         // The handshake's wish has come true, whatever else comes.
         self.wishes.resumes = false;
-        if let Phase::Live(_) = self.phase {
-            self.phase = Phase::Waiting(Vec::new());
+        let before = std::mem::replace(&mut self.phase, Phase::CatchingUp(BTreeMap::new()));
+        if let Phase::Waiting(waiting) = before {
+            waiting.into_iter().for_each(|delivery| self.note(delivery, ctx));
         }
         let (state, user, only) = (self.state.clone(), self.caller.id(), self.wishes.only.clone());
-        let look = async move { feed::missed(&state, user, &known, &only).await };
-        ctx.spawn(look.into_actor(self).map(move |result, session, ctx| match result {
-            Ok(missed) => session.on_caught_up(&resume, missed, ctx),
+        let mut follower = Follower::new(state, user, only, known);
+        let compare = async move { follower.compare().await.map(|()| follower) };
+        ctx.spawn(compare.into_actor(self).map(move |follower, session, ctx| match follower {
+            Ok(follower) => session.step(follower, resume, ctx),
             Err(refusal) => session.give_up(&refusal, ctx),
         }));
     }
 
-    fn on_caught_up(&mut self, resume: &Resume, missed: Missed, ctx: &mut Context) {
-        missed.events.into_iter().for_each(|frame| ctx.text(frame));
-        ctx.text(resume.ack(&missed.heads, &missed.unread));
-        self.go_live(missed.heads, ctx);
+    /// Notes where there is more to read.
+    pub(super) fn note(&mut self, delivery: Delivery, ctx: &mut Context) {
+        let Delivery::Event { chat, seq, standing, frame, at } = delivery else { return };
+        if let Some(socket) = &self.socket {
+            socket.passed_on(&frame, at);
+        }
+        let Some(chat) = chat else { return ctx.text(frame) };
+        if matches!(standing, Standing::Watches | Standing::WatchEnds) {
+            if self.watched.is_news(chat, seq, standing) {
+                ctx.text(frame);
+            }
+            return;
+        }
+        if standing == Standing::Joins {
+            self.want_watched(chat);
+        }
+        let (Phase::CatchingUp(noted), Some(seq)) = (&mut self.phase, seq) else { return };
+        match standing {
+            Standing::Leaves => drop(noted.insert(chat, Some(seq))),
+            Standing::Joins => drop(noted.insert(chat, None)),
+            _ => drop(noted.entry(chat).or_default()),
+        }
+    }
+
+    /// Reads on. Nothing of this is done while the client has not taken what was sent before.
+    fn step(&mut self, mut follower: Follower, resume: Resume, ctx: &mut Context) {
+        let look = async move {
+            let update = follower.next().await;
+            (follower, update)
+        };
+        ctx.spawn(look.into_actor(self).map(move |(follower, update), session, ctx| match update {
+            Ok(Some(update)) => session.on_update(follower, resume, update, ctx),
+            Ok(None) => session.on_caught_up(follower, resume, ctx),
+            Err(refusal) => session.give_up(&refusal, ctx),
+        }));
+    }
+
+    fn on_update(&mut self, mut follower: Follower, resume: Resume, update: Update, ctx: &mut Context) {
+        if !self.has_left(update.chat) {
+            follower.tell(&update);
+            update.frames.into_iter().for_each(|(_, frame)| ctx.text(frame));
+        }
+        self.step(follower, resume, ctx);
+    }
+
+    /// Whether the user has left a chat since it was read, perhaps: nothing of it is sent after that.
+    fn has_left(&self, chat: ChatId) -> bool {
+        let is_farewell = |delivery: &Delivery| matches!(delivery, Delivery::Event { chat: Some(left), standing: Standing::Leaves, .. } if *left == chat);
+        match &self.phase {
+            Phase::CatchingUp(noted) => noted.get(&chat).is_some_and(Option::is_some),
+            Phase::Waiting(waiting) => waiting.iter().any(is_farewell),
+            Phase::Live(_) => false,
+        }
+    }
+
+    /// Everything is sent that was there to be read: reads what has come since, the last of it while what is delivered
+    /// waits, so that nothing falls between reading and hearing.
+    fn on_caught_up(&mut self, mut follower: Follower, resume: Resume, ctx: &mut Context) {
+        if let Phase::CatchingUp(noted) = &mut self.phase {
+            let noted = std::mem::take(noted);
+            if noted.len() <= FEW {
+                self.phase = Phase::Waiting(Vec::new());
+            }
+            follower.want(self.wishes.only.clone());
+            follower.note(noted);
+            return self.step(follower, resume, ctx);
+        }
+        ctx.text(resume.ack(follower.known(), follower.unread()));
+        self.go_live(follower.into_known(), ctx);
         self.resuming.is_under_way = false;
         self.catch_up(ctx);
     }
@@ -188,7 +234,7 @@ impl Session {
     fn go_live(&mut self, heads: Heads, ctx: &mut Context) {
         let waiting = match std::mem::replace(&mut self.phase, Phase::Live(heads)) {
             Phase::Waiting(waiting) => waiting,
-            Phase::Live(_) => Vec::new(),
+            Phase::CatchingUp(_) | Phase::Live(_) => Vec::new(),
         };
         waiting.into_iter().for_each(|delivery| self.on_delivery(delivery, ctx));
     }

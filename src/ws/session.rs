@@ -41,12 +41,12 @@ pub struct Session {
     pub(super) caller: Arc<Caller>,
     /// Given back when the session ends.
     _place: Place,
-    socket: Option<Arc<Socket>>,
+    pub(super) socket: Option<Arc<Socket>>,
     pub(super) phase: Phase,
     pub(super) wishes: Wishes,
     pub(super) has_subscribed: bool,
     pub(super) resuming: Resuming,
-    watched: Watched,
+    pub(super) watched: Watched,
     wire: Option<Wire>,
     frames: Frames,
     allowance: Allowance,
@@ -106,8 +106,8 @@ impl Actor for Session {
         ctx.run_interval(PING_EVERY, |session, ctx| session.ping(ctx));
         self.watch_expiry(ctx);
         let start = start(self.state.clone(), socket, self.wishes.only.clone()).into_actor(self);
-        ctx.spawn(start.map(|heads, session, ctx| match heads {
-            Ok(heads) => session.on_subscribed(heads, ctx),
+        ctx.spawn(start.map(|begun, session, ctx| match begun {
+            Ok((heads, users_online)) => session.on_subscribed(heads, &users_online, ctx),
             Err(refusal) => session.give_up(&refusal, ctx),
         }));
     }
@@ -172,8 +172,10 @@ impl Handler<Delivery> for Session {
     fn handle(&mut self, delivery: Delivery, ctx: &mut Context) {
         match &mut self.phase {
             // A goodbye does not wait.
-            Phase::Waiting(waiting) if !matches!(delivery, Delivery::Close(_)) => waiting.push(delivery),
-            _ => self.on_delivery(delivery, ctx),
+            _ if matches!(delivery, Delivery::Close(_)) => self.on_delivery(delivery, ctx),
+            Phase::Waiting(waiting) => waiting.push(delivery),
+            Phase::CatchingUp(_) => self.note(delivery, ctx),
+            Phase::Live(_) => self.on_delivery(delivery, ctx),
         }
     }
 }
@@ -194,25 +196,33 @@ impl Session {
                 if let Some(socket) = &self.socket {
                     socket.passed_on(&frame, at);
                 }
-                if self.is_news(chat, seq, standing) {
+                if chat.is_none_or(|chat| self.is_news(chat, seq, standing)) {
                     ctx.text(frame);
                 }
             }
         }
     }
 
+    /// Whoever asked to watch a room and has come in wants it still.
+    pub(super) fn want_watched(&mut self, room: ChatId) {
+        if self.watched.end(room)
+            && let Some(only) = &mut self.wishes.only
+        {
+            only.insert(room);
+        }
+    }
+
     /// Whether the socket has not had this yet: a chat's numbers only rise. It follows where the socket stands.
     fn is_news(&mut self, chat: ChatId, seq: Option<Seq>, standing: Standing) -> bool {
+        if standing == Standing::Joins {
+            self.want_watched(chat);
+        }
         let Phase::Live(heads) = &mut self.phase else { return false };
         let last = heads.get(&chat).copied();
         match standing {
             // Who has come in has heard of the chat as a member by now.
             Standing::Watches | Standing::WatchEnds => {
                 return last.is_none() && self.watched.is_news(chat, seq, standing);
-            }
-            // Whoever asked for the room wants it still.
-            Standing::Joins if self.watched.end(chat) => {
-                self.wishes.only.as_mut().map(|only| only.insert(chat));
             }
             _ => {}
         }

@@ -11,7 +11,8 @@ use crate::{
     auth::gate::{Authenticated, TOKEN_SUBPROTOCOL, subprotocol_token},
     chat::Wire,
     error::ApiError,
-    model::{ChatId, Credential, Refusal},
+    feed,
+    model::{Credential, Refusal},
     server::State,
 };
 
@@ -48,9 +49,7 @@ fn wishes(request: &HttpRequest) -> Wishes {
     let mut wishes = Wishes::default();
     for (name, value) in url::form_urlencoded::parse(request.query_string().as_bytes()) {
         match &*name {
-            "chats" => {
-                wishes.only = Some(value.split(',').filter_map(|id| ChatId::parse(id.trim())).collect())
-            }
+            "chats" => wishes.only = feed::only(&value),
             "resume" => wishes.resumes = value == "1",
             _ => {}
         }

@@ -432,8 +432,28 @@ impl Listener {
         }
     }
 
-    /// The next event, or the code with which the server closes.
+    /// The next event, or the code with which the server closes. Who comes and goes is left out: it depends on who
+    /// happened to be there.
     pub async fn next_or_close(&mut self) -> Result<Value, u16> {
+        loop {
+            match self.next_of_all().await {
+                Ok(event) if event["type"] == "presence" => {}
+                next => return next,
+            }
+        }
+    }
+
+    /// The next that is heard of who is there.
+    pub async fn hears_of(&mut self, user: &User) -> Value {
+        loop {
+            let event = self.next_of_all().await.expect("the socket stays open");
+            if event["type"] == "presence" && event["user_id"] == user.id {
+                return event;
+            }
+        }
+    }
+
+    async fn next_of_all(&mut self) -> Result<Value, u16> {
         loop {
             let frame = timeout(DEADLINE, self.socket.next()).await.expect("something arrives in time");
             match frame {

@@ -1,0 +1,164 @@
+//! `events/`: the feed as server-sent events, where sockets are blocked.
+
+use std::{fmt::Write, sync::Arc, time::Duration};
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::{CONTENT_TYPE, HeaderName},
+    web::{Bytes, Data},
+};
+use bytestring::ByteString;
+use futures_util::stream::unfold;
+use tokio::time::timeout;
+
+use super::{Answer, page::Query};
+use crate::{
+    auth::{Caller, gate::Authenticated},
+    feed::{self, Cursor, Heads, Listener, Only, Update, listener::Heard},
+    model::{ChatId, Refusal, Timestamp},
+    server::State,
+    view::frames,
+};
+
+/// Seconds between signs of life.
+const HEARTBEAT: u64 = 15;
+
+/// How long a client waits before it comes back after a break, in milliseconds.
+const RETRY: u64 = 2_000;
+
+/// `GET events/`
+pub async fn stream(state: Data<State>, caller: Authenticated, request: HttpRequest) -> Answer {
+    if state.is_draining() {
+        return Err(Refusal::Busy.into());
+    }
+    let only = Query::of(&request).get("chats").and_then(feed::only);
+    let last = request.headers().get("last-event-id").and_then(|value| value.to_str().ok());
+    let last = last.filter(|last| !last.is_empty()).map(str::to_owned);
+    let stream = EventStream::open(state, caller.0.clone(), only, last).await?;
+    let chunks = unfold(stream, |mut stream| async move {
+        let chunk = stream.next().await?;
+        Some((Ok::<_, actix_web::Error>(chunk), stream))
+    });
+    Ok(HttpResponse::Ok()
+        .insert_header((CONTENT_TYPE, "text/event-stream"))
+        // Proxies must pass on what comes as it comes.
+        .insert_header((HeaderName::from_static("x-accel-buffering"), "no"))
+        .streaming(Box::pin(chunks)))
+}
+
+/// One client's stream.
+struct EventStream {
+    state: Data<State>,
+    caller: Arc<Caller>,
+    listener: Listener,
+    cursor: Cursor,
+    /// What is to be sent before anything else.
+    first: Option<Bytes>,
+}
+
+impl EventStream {
+    async fn open(
+        state: Data<State>,
+        caller: Arc<Caller>,
+        only: Only,
+        last: Option<String>,
+    ) -> Result<Self, crate::error::ApiError> {
+        let user = caller.id();
+        let (is_back, place) = match last {
+            Some(last) => (true, Cursor::find(&state, user, &last).await?),
+            None => (false, None),
+        };
+        let (cursor, known) = place.unzip();
+        let is_lost = is_back && known.is_none();
+        let listener = Listener::open(state.clone(), &caller, only, known).await?;
+        let known = listener.follower().known();
+        let cursor = cursor.unwrap_or_else(|| Cursor::at(known));
+        let users_online = state.presence.partners_of(&state, user).await?;
+        let hello = frames::hello(user, HEARTBEAT, known, &users_online);
+        let mut text = format!("retry: {RETRY}\n");
+        write_event(&mut text, Some(&cursor), &hello);
+        if is_lost {
+            resync_all(&mut text, &cursor, known);
+        }
+        Ok(Self { state, caller, listener, cursor, first: Some(text.into()) })
+    }
+
+    /// The next piece; `None` at the end.
+    async fn next(&mut self) -> Option<Bytes> {
+        if let Some(first) = self.first.take() {
+            return Some(first);
+        }
+        loop {
+            let known = self.listener.follower().known();
+            self.cursor.keep(&self.state, self.caller.id(), known).await;
+            match self.listener.next_now().await {
+                Ok(Some(Heard::Update(update))) => return Some(self.written(&update)),
+                Ok(Some(Heard::Fleeting(frame))) => {
+                    let mut text = String::new();
+                    write_event(&mut text, None, &frame);
+                    return Some(text.into());
+                }
+                // Whoever comes back is told why.
+                Ok(Some(Heard::Closed(_))) => return None,
+                Ok(None) => {}
+                Err(refusal) => {
+                    tracing::warn!(user = self.caller.id().0, ?refusal, "an event stream ends");
+                    return None;
+                }
+            }
+            if timeout(self.patience(), self.listener.wait()).await.is_err() {
+                if self.has_expired() && !self.is_renewed().await {
+                    return None;
+                }
+                return Some(Bytes::from_static(b":\n\n"));
+            }
+        }
+    }
+
+    fn written(&mut self, update: &Update) -> Bytes {
+        let mut text = String::new();
+        for (seq, frame) in &update.frames {
+            self.cursor.pass(update.chat, if update.is_gone() { None } else { *seq });
+            write_event(&mut text, Some(&self.cursor), frame);
+        }
+        text.into()
+    }
+
+    /// How long to wait for news: to the next sign of life, or to the end of the credential.
+    fn patience(&self) -> Duration {
+        let left = self.caller.expires_at.map(|at| (at.0 - Timestamp::now().0).max(100_000).unsigned_abs());
+        let heartbeat = Duration::from_secs(HEARTBEAT);
+        left.map_or(heartbeat, |micros| heartbeat.min(Duration::from_micros(micros)))
+    }
+
+    fn has_expired(&self) -> bool {
+        self.caller.expires_at.is_some_and(|at| at <= Timestamp::now())
+    }
+
+    /// Whether the credential was given more time meanwhile.
+    async fn is_renewed(&mut self) -> bool {
+        match self.state.identities.caller(&self.caller.credential).await {
+            Ok(Some(caller)) => {
+                self.caller = caller;
+                true
+            }
+            Ok(None) => false,
+            // Storage is away; the next look is a little later.
+            Err(_) => true,
+        }
+    }
+}
+
+/// What a cursor stood for that is not known any more: each chat is to be loaded again.
+fn resync_all(text: &mut String, cursor: &Cursor, heads: &Heads) {
+    let resync = |(chat, seq): (&ChatId, &i64)| frames::resync(*chat, *seq);
+    heads.iter().map(resync).for_each(|frame| write_event(text, Some(cursor), &frame));
+}
+
+/// One event; without a cursor where it does not last. JSON as we write it has no line breaks.
+fn write_event(text: &mut String, cursor: Option<&Cursor>, frame: &ByteString) {
+    if let Some(cursor) = cursor {
+        let _ = writeln!(text, "id: {}", cursor.text());
+    }
+    let _ = write!(text, "data: {frame}\n\n");
+}

@@ -1,0 +1,178 @@
+//! `sync/`: the first screen, and what changed since, for who asks again and again.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use actix_web::{HttpResponse, http::header::ContentType, web::Data};
+use bytestring::ByteString;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use tokio::time::timeout;
+
+use super::{Answer, body::Body, chats::PAGE_SIZE};
+use crate::{
+    auth::gate::Authenticated,
+    chat::CloseReason,
+    error::ApiError,
+    feed::{Follower, Heads, Listener, listener::Heard},
+    input::{self, Field},
+    model::{ChatId, FieldErrors, Refusal, Timestamp, UserId, text::REQUIRED},
+    server::State,
+    storage::{
+        chats::{self, ChatFilter},
+        partners,
+    },
+    view::{ChatView, Perspective},
+};
+
+/// More than this is not replayed at once, in bytes.
+const MOST_BYTES: usize = 8 << 20;
+
+/// Longest wait for something to happen, in seconds.
+const LONGEST_WAIT: i64 = 25;
+
+#[derive(Serialize)]
+struct StartView<'a> {
+    chats: Vec<ChatView<'a>>,
+    heads: Heads,
+    unread: BTreeMap<ChatId, i64>,
+    users_online: Vec<UserId>,
+    /// When those with whom one shares a dm were last seen.
+    last_seen: BTreeMap<UserId, Timestamp>,
+}
+
+/// `GET sync/`
+pub async fn start(state: Data<State>, caller: Authenticated) -> Answer {
+    let (user, rules) = (caller.id(), state.rules.clone());
+    let look = move |conn: &mut crate::storage::AnyConn| {
+        let heads = chats::heads(conn, user)?;
+        let (_, page) = chats::page(conn, &rules, user, &ChatFilter::default(), 0, PAGE_SIZE)?;
+        Ok((heads, page, chats::unread_by_chat(conn, user)?, partners::last_seen(conn, user)?))
+    };
+    let (heads, page, unread, last_seen) = state.readers.ask(look).await?;
+    let users_online = state.presence.partners_of(&state, user).await?;
+    let view = |(snapshot, viewer)| ChatView::new(snapshot, Perspective::Of(viewer), &state.links);
+    Ok(HttpResponse::Ok().json(StartView {
+        chats: page.iter().map(|(snapshot, viewer)| view((snapshot, viewer))).collect(),
+        heads: heads.into_iter().collect(),
+        unread: unread.into_iter().collect(),
+        users_online,
+        last_seen: last_seen.into_iter().collect(),
+    }))
+}
+
+#[derive(Deserialize)]
+struct SinceFields {
+    #[serde(default)]
+    chats: Option<BTreeMap<String, Field>>,
+    #[serde(default)]
+    wait: Field,
+}
+
+impl SinceFields {
+    fn check(&self) -> Result<(Heads, Duration), FieldErrors> {
+        let mut errors = FieldErrors::default();
+        let heads = match &self.chats {
+            Some(chats) => input::heads("chats", chats),
+            None => Err(FieldErrors::of("chats", REQUIRED)),
+        };
+        let wait = self.wait.optional_integer().and_then(|seconds| match seconds.unwrap_or(0) {
+            seconds @ 0..=LONGEST_WAIT => Ok(Duration::from_secs(seconds.unsigned_abs())),
+            _ => Err(format!("Ensure this value is from 0 to {LONGEST_WAIT}.")),
+        });
+        match (heads, errors.note("wait", wait)) {
+            (Ok(heads), Some(wait)) => Ok((heads, wait)),
+            (Err(errors), Some(_)) => Err(errors),
+            (_, None) => Err(errors),
+        }
+    }
+}
+
+/// What came since, told.
+#[derive(Default)]
+struct Told(Vec<(Option<ChatId>, ByteString)>);
+
+#[derive(Serialize)]
+struct SinceView<'a> {
+    events: Vec<&'a RawValue>,
+    heads: &'a Heads,
+    unread: &'a BTreeMap<ChatId, i64>,
+    removed: &'a [ChatId],
+}
+
+/// `POST sync/`
+pub async fn since(state: Data<State>, caller: Authenticated, body: Body<{ 1 << 20 }>) -> Answer {
+    let (known, wait) = body.json::<SinceFields>()?.check()?;
+    let mut told = Told::default();
+    if wait.is_zero() {
+        let mut follower = Follower::new(state, caller.id(), None, known);
+        follower.limit(MOST_BYTES);
+        follower.compare().await?;
+        while let Some(update) = follower.next().await? {
+            follower.tell(&update);
+            told.add(update.chat, update.frames);
+        }
+        return told.answer(&follower);
+    }
+    if state.is_draining() {
+        return Err(Refusal::Busy.into());
+    }
+    let mut listener = Listener::open(state, &caller, None, Some(known)).await?;
+    listener.limit(MOST_BYTES);
+    let deadline = Instant::now() + wait;
+    loop {
+        match told.take(&mut listener).await? {
+            Some(CloseReason::SignedOut) => return Err(ApiError::Unauthenticated),
+            Some(_) => break,
+            None if told.0.is_empty() => {}
+            None => break,
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        if timeout(left, listener.wait()).await.is_err() {
+            break;
+        }
+    }
+    told.forget_left(&mut listener);
+    told.answer(listener.follower())
+}
+
+impl Told {
+    fn add<T>(&mut self, chat: ChatId, frames: Vec<(T, ByteString)>) {
+        self.0.extend(frames.into_iter().map(|(_, frame)| (Some(chat), frame)));
+    }
+
+    /// Takes all that is there; the reason where it is the end.
+    async fn take(&mut self, listener: &mut Listener) -> Result<Option<CloseReason>, Refusal> {
+        while let Some(heard) = listener.next_now().await? {
+            match heard {
+                Heard::Update(update) => self.add(update.chat, update.frames),
+                Heard::Fleeting(frame) => self.0.push((None, frame)),
+                Heard::Closed(reason) => return Ok(Some(reason)),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whoever was removed from a chat while this was gathered is told that, and nothing else of it.
+    fn forget_left(&mut self, listener: &mut Listener) {
+        for gone in listener.left() {
+            self.0.retain(|(chat, _)| *chat != Some(gone.chat));
+            self.add(gone.chat, gone.frames);
+        }
+    }
+
+    fn answer(&self, follower: &Follower) -> Answer {
+        let raw = |(_, frame): &(_, ByteString)| RawValue::from_string(frame.to_string());
+        let events: Vec<Box<RawValue>> =
+            self.0.iter().map(raw).collect::<Result<_, _>>().map_err(|_| Refusal::Internal)?;
+        let view = SinceView {
+            events: events.iter().map(|event| &**event).collect(),
+            heads: follower.known(),
+            unread: follower.unread(),
+            removed: follower.removed(),
+        };
+        Ok(HttpResponse::Ok().content_type(ContentType::json()).json(view))
+    }
+}

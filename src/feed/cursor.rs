@@ -1,0 +1,133 @@
+//! Where an event stream is: what a client gives back as `Last-Event-ID` to go on from there.
+
+use std::{collections::BTreeMap, fmt::Write};
+
+use super::Heads;
+use crate::{
+    auth::keys,
+    model::{ChatId, Refusal, Seq, Timestamp, UserId, time::DAY},
+    server::State,
+    storage::cursors,
+};
+
+/// Most chats that a cursor itself tells of; where there are more, the rest is kept in storage.
+const MOST_INLINE: usize = 16;
+
+/// What is kept in storage is kept for longer than this and a day.
+const RENEWED_AFTER: i64 = DAY / 2;
+
+/// A place in a user's feed: how far it has been told of each chat. As text it is a name under which storage keeps the
+/// greater part, and what has changed since that was written.
+#[derive(Debug, Default)]
+pub struct Cursor {
+    base: Option<Base>,
+    /// `None`: the user is not in the chat any more.
+    since: BTreeMap<ChatId, Option<Seq>>,
+}
+
+#[derive(Debug)]
+struct Base {
+    name: String,
+    made_at: Timestamp,
+}
+
+impl Cursor {
+    /// The cursor at such numbers.
+    pub fn at(heads: &Heads) -> Self {
+        Self { base: None, since: heads.iter().map(|(chat, seq)| (*chat, Some(*seq))).collect() }
+    }
+
+    /// The cursor that a client gave back, with what it stands for; `None` where that is not known, or not the user's.
+    pub async fn find(state: &State, user: UserId, text: &str) -> Result<Option<(Self, Heads)>, Refusal> {
+        let Some((name, since)) = parse(text) else { return Ok(None) };
+        let (base, mut heads) = if name.is_empty() {
+            (None, Heads::new())
+        } else {
+            let sought = name.clone();
+            let found = state.readers.ask_one(move |conn| cursors::find(conn, &sought, user)).await?;
+            let Some((text, made_at)) = found else { return Ok(None) };
+            let heads = pairs(&text).unwrap_or_default().into_iter();
+            (Some(Base { name, made_at }), heads.filter_map(|(chat, seq)| Some((chat, seq?))).collect())
+        };
+        for (chat, seq) in &since {
+            match seq {
+                Some(seq) => drop(heads.insert(*chat, *seq)),
+                None => drop(heads.remove(chat)),
+            }
+        }
+        Ok(Some((Self { base, since }, heads)))
+    }
+
+    /// Moves on in a chat; `None`: the user has left it.
+    pub fn pass(&mut self, chat: ChatId, seq: Option<Seq>) {
+        self.since.insert(chat, seq);
+    }
+
+    /// Keeps what has become too long for the cursor itself, or too old, in storage. Where that cannot be written, the
+    /// cursor grows instead.
+    pub async fn keep(&mut self, state: &State, user: UserId, heads: &Heads) {
+        let now = Timestamp::now();
+        let is_old = self.base.as_ref().is_some_and(|base| base.made_at.plus(RENEWED_AFTER) < now);
+        if self.since.len() <= MOST_INLINE && !is_old {
+            return;
+        }
+        let name = keys::hex(&keys::random::<16>());
+        let text = written(heads.iter().map(|(chat, seq)| (*chat, Some(*seq))));
+        let kept = name.clone();
+        let saved = state.writer.run(move |conn, _| cursors::save(conn, &kept, user, &text, now)).await;
+        match saved {
+            Ok(()) => *self = Self { base: Some(Base { name, made_at: now }), since: BTreeMap::new() },
+            Err(refusal) => tracing::warn!(?refusal, "the place of an event stream could not be kept"),
+        }
+    }
+
+    /// The cursor as clients have it.
+    pub fn text(&self) -> String {
+        let name = self.base.as_ref().map_or("", |base| &base.name);
+        format!("{name}:{}", written(self.since.iter().map(|(chat, seq)| (*chat, *seq))))
+    }
+}
+
+/// `7.41,8.,9.3`: chats with their numbers; none for a chat that was left.
+fn written(pairs: impl Iterator<Item = (ChatId, Option<Seq>)>) -> String {
+    let mut text = String::new();
+    for (chat, seq) in pairs {
+        let comma = if text.is_empty() { "" } else { "," };
+        let seq = seq.map(|seq| seq.to_string()).unwrap_or_default();
+        let _ = write!(text, "{comma}{chat}.{seq}");
+    }
+    text
+}
+
+type Pairs = BTreeMap<ChatId, Option<Seq>>;
+
+fn parse(text: &str) -> Option<(String, Pairs)> {
+    let (name, since) = text.trim().split_once(':')?;
+    Some((name.to_owned(), pairs(since)?))
+}
+
+fn pairs(text: &str) -> Option<Pairs> {
+    let pair = |text: &str| {
+        let (chat, seq) = text.split_once('.')?;
+        let seq = if seq.is_empty() { None } else { Some(seq.parse::<Seq>().ok()?) };
+        Some((ChatId::parse(chat)?, seq))
+    };
+    text.split(',').filter(|text| !text.is_empty()).map(pair).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_is_read_as_it_was_written() {
+        let mut cursor = Cursor::at(&Heads::from([(ChatId(7), 41), (ChatId(9), 3)]));
+        cursor.pass(ChatId(8), None);
+        assert_eq!(cursor.text(), ":7.41,8.,9.3");
+        let (name, since) = parse(&cursor.text()).unwrap();
+        assert_eq!((name.as_str(), since), ("", cursor.since));
+        for bad in ["", "x", ":7", ":7.x", ":x.1", ":7.1;8.2"] {
+            assert!(parse(bad).is_none(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! A reader's place at the feed: an event stream or a long poll, told where to look and reading at its own pace.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use actix_web::web::Data;
+use bytestring::ByteString;
+
+use super::{Follower, Heads, Only, Update, is_wanted, subscribe};
+use crate::{
+    auth::Caller,
+    chat::{CloseReason, Socket, news::News, registry::Place},
+    error::ApiError,
+    model::{ChatId, Refusal},
+    server::State,
+};
+
+/// When a user with too many readers may try again, in seconds.
+const RETRY: u64 = 5;
+
+/// A reader who hears of whatever happens from its opening on. Dropped, it hears nothing more.
+pub struct Listener {
+    state: Data<State>,
+    socket: Arc<Socket>,
+    only: Only,
+    follower: Follower,
+    fleeting: VecDeque<(Option<ChatId>, ByteString)>,
+    _place: Place,
+}
+
+/// What a reader is to pass on.
+#[derive(Debug)]
+pub enum Heard {
+    /// News of a chat, all of which must be passed on before the next is asked for.
+    Update(Update),
+    /// An event that does not last.
+    Fleeting(ByteString),
+    /// The end, and why.
+    Closed(CloseReason),
+}
+
+impl Listener {
+    /// Lets a reader in who has heard of each chat up to the numbers in `known`, or wants no more than what happens
+    /// from now on.
+    pub async fn open(
+        state: Data<State>,
+        caller: &Caller,
+        only: Only,
+        known: Option<Heads>,
+    ) -> Result<Self, ApiError> {
+        let user = caller.id();
+        let place = state.registry.reserve_reader(user).ok_or(ApiError::Throttled { seconds: RETRY })?;
+        let socket = Socket::reader(user, caller.credential.clone());
+        state.registry.add(socket.clone());
+        let follower = Follower::new(state.clone(), user, only.clone(), Heads::new());
+        let fleeting = VecDeque::new();
+        // From here on dropping it tidies up.
+        let mut listener = Self { state, socket, only, follower, fleeting, _place: place };
+        let heads = subscribe(&listener.state, &listener.socket, &listener.only).await?;
+        let (state, only) = (listener.state.clone(), listener.only.clone());
+        let has_missed = known.is_some();
+        listener.follower = Follower::new(state, user, only, known.unwrap_or(heads));
+        if has_missed {
+            listener.follower.compare().await?;
+        }
+        Ok(listener)
+    }
+
+    /// See [`Follower::limit`].
+    pub fn limit(&mut self, bytes: usize) {
+        self.follower.limit(bytes);
+    }
+
+    /// What is to be passed on next, as far as it is there already.
+    pub async fn next_now(&mut self) -> Result<Option<Heard>, Refusal> {
+        loop {
+            while let Some(update) = self.follower.next().await? {
+                let has_left = self.socket.news().is_some_and(|news| news.has_left(update.chat));
+                if !has_left {
+                    self.follower.tell(&update);
+                    if !update.frames.is_empty() {
+                        return Ok(Some(Heard::Update(update)));
+                    }
+                }
+            }
+            if let Some((chat, frame)) = self.fleeting.pop_front() {
+                if chat.is_none_or(|chat| self.follower.known().contains_key(&chat)) {
+                    return Ok(Some(Heard::Fleeting(frame)));
+                }
+                continue;
+            }
+            let Some(news) = self.socket.news() else { return Ok(None) };
+            let noted = news.take_now();
+            if let Some(reason) = noted.closed {
+                return Ok(Some(Heard::Closed(reason)));
+            }
+            if noted.chats.is_empty() && noted.fleeting.is_empty() {
+                return Ok(None);
+            }
+            self.follower.note(noted.chats);
+            let only = &self.only;
+            self.fleeting = noted.fleeting;
+            self.fleeting.retain(|(chat, _)| chat.is_none_or(|chat| is_wanted(chat, only)));
+        }
+    }
+
+    /// Chats that the reader has left since what was last passed on; it is noted that they are told.
+    pub fn left(&mut self) -> Vec<Update> {
+        let noted = self.socket.news().map(News::take_now).unwrap_or_default();
+        let left = noted.chats.into_iter().filter(|(_, left)| left.is_some());
+        let known: Vec<_> = left.filter(|(chat, _)| self.follower.known().contains_key(chat)).collect();
+        let gone: Vec<Update> = known.into_iter().map(|(chat, left)| Update::gone(chat, left)).collect();
+        gone.iter().for_each(|update| self.follower.tell(update));
+        gone
+    }
+
+    /// Waits until there may be something to pass on.
+    pub async fn wait(&self) {
+        if let Some(news) = self.socket.news() {
+            news.wait().await;
+        }
+    }
+
+    /// How far the reader has heard, and what they have not read.
+    pub fn follower(&self) -> &Follower {
+        &self.follower
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.socket.ended();
+        self.state.registry.remove(self.socket.user, self.socket.id);
+        // What is not known is forgotten by the chats themselves.
+        for chat in self.follower.known().keys() {
+            self.state.directory.unsubscribe(*chat, self.socket.id);
+        }
+    }
+}

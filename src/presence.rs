@@ -1,0 +1,224 @@
+//! Who is there: people hear of those with whom they share a dm, when they come and go and when their names change.
+
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use actix_web::web::Data;
+use bytestring::ByteString;
+use tokio::{
+    sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+    time::{Instant, sleep_until},
+};
+
+use crate::{
+    model::{Refusal, Timestamp, UserId},
+    server::State,
+    storage::partners,
+    view::frames,
+};
+
+/// Whoever has no connection for so long is gone; who comes back before has not been away.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Most turns that are taken at once.
+const AT_ONCE: usize = 256;
+
+/// Who of this node's users is online.
+#[derive(Debug)]
+pub struct Presence {
+    online: Mutex<HashSet<UserId>>,
+    turns: UnboundedSender<Turn>,
+}
+
+/// Something that people may have to hear of.
+#[derive(Debug)]
+pub enum Turn {
+    /// A user's first connection began, or the last one ended.
+    Moved(UserId),
+    /// Two people share a dm from now on.
+    Met(UserId, UserId),
+    /// An event for a user and everybody with whom they share a dm.
+    Told(UserId, ByteString),
+}
+
+impl Presence {
+    /// Nobody is there yet. What happens is worked off by [`run`].
+    pub fn new() -> (Arc<Self>, UnboundedReceiver<Turn>) {
+        // It holds a few words for each time that somebody comes or goes, and these are bounded by connections.
+        let (turns, received) = unbounded_channel();
+        (Arc::new(Self { online: Mutex::default(), turns }), received)
+    }
+
+    /// Has something looked at, a little later.
+    pub fn note(&self, turn: Turn) {
+        // The receiver is gone when the server ends.
+        let _ = self.turns.send(turn);
+    }
+
+    /// The people online with whom a user shares a dm.
+    pub async fn partners_of(&self, state: &State, user: UserId) -> Result<Vec<UserId>, Refusal> {
+        let pairs = state.readers.ask(move |conn| partners::of(conn, &[user])).await?;
+        let online = self.lock();
+        let mut there: Vec<UserId> = pairs
+            .into_iter()
+            .map(|(_, partner)| partner)
+            .filter(|partner| online.contains(partner))
+            .collect();
+        drop(online);
+        there.sort_unstable();
+        there.dedup();
+        Ok(there)
+    }
+
+    /// Notes, when the server ends, until when those who are online were seen.
+    pub async fn close(&self, state: &State) {
+        let now = Timestamp::now();
+        let seen: Vec<(UserId, Timestamp)> = self.lock().drain().map(|user| (user, now)).collect();
+        keep(state, seen).await;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashSet<UserId>> {
+        self.online.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Works off what was noted, for as long as the server runs.
+pub async fn run(state: Data<State>, mut turns: UnboundedReceiver<Turn>) {
+    let mut leaving = Leaving::default();
+    loop {
+        let mut batch = Vec::new();
+        tokio::select! {
+            count = turns.recv_many(&mut batch, AT_ONCE) => if count == 0 { return },
+            () = leaving.is_due() => {}
+        }
+        let mut news = follow(&state, batch, &mut leaving).await;
+        let gone = leaving.take_due();
+        let gone: Vec<_> = gone.into_iter().filter(|(user, _)| !state.registry.is_connected(*user)).collect();
+        for (user, at) in gone {
+            if state.presence.lock().remove(&user) {
+                news.seen.push((user, at));
+                news.frames.push((user, frames::presence(user, false, at)));
+            }
+        }
+        news.spread(&state).await;
+    }
+}
+
+/// What people are to hear, and what is to be kept.
+#[derive(Default)]
+struct News {
+    seen: Vec<(UserId, Timestamp)>,
+    /// For the partners of a user.
+    frames: Vec<(UserId, ByteString)>,
+}
+
+async fn follow(state: &State, batch: Vec<Turn>, leaving: &mut Leaving) -> News {
+    let mut news = News::default();
+    for turn in batch {
+        match turn {
+            Turn::Moved(user) if state.registry.is_connected(user) => {
+                leaving.stays(user);
+                if state.presence.lock().insert(user) {
+                    let now = Timestamp::now();
+                    news.seen.push((user, now));
+                    news.frames.push((user, frames::presence(user, true, now)));
+                }
+            }
+            Turn::Moved(user) => leaving.leaves(user),
+            Turn::Met(one, other) => {
+                introduce(state, one, other);
+                introduce(state, other, one);
+            }
+            Turn::Told(user, frame) => {
+                tell(state, user, &frame);
+                news.frames.push((user, frame));
+            }
+        }
+    }
+    news
+}
+
+/// Tells `one` that `other` is there.
+fn introduce(state: &State, one: UserId, other: UserId) {
+    if state.presence.lock().contains(&other) {
+        tell(state, one, &frames::presence(other, true, Timestamp::now()));
+    }
+}
+
+fn tell(state: &State, user: UserId, frame: &ByteString) {
+    state.registry.sockets_of(user).iter().for_each(|socket| socket.tell(frame.clone()));
+}
+
+impl News {
+    async fn spread(self, state: &State) {
+        if !self.frames.is_empty() {
+            let mut users: Vec<UserId> = self.frames.iter().map(|(user, _)| *user).collect();
+            users.sort_unstable();
+            users.dedup();
+            // Where storage is away, this news is lost; whoever connects is told who is there.
+            let pairs = state.readers.ask(move |conn| partners::of(conn, &users)).await.unwrap_or_default();
+            let mut partners: HashMap<UserId, Vec<UserId>> = HashMap::new();
+            for (user, partner) in pairs {
+                partners.entry(user).or_default().push(partner);
+            }
+            for (user, frame) in &self.frames {
+                partners.get(user).into_iter().flatten().for_each(|partner| tell(state, *partner, frame));
+            }
+        }
+        keep(state, self.seen).await;
+    }
+}
+
+async fn keep(state: &State, seen: Vec<(UserId, Timestamp)>) {
+    if seen.is_empty() {
+        return;
+    }
+    if let Err(refusal) = state.writer.run(move |conn, _| partners::seen(conn, &seen)).await {
+        tracing::debug!(?refusal, "when users were last seen could not be kept");
+    }
+}
+
+/// Users without a connection who have not been away for long yet.
+#[derive(Default)]
+struct Leaving {
+    since: HashMap<UserId, Instant>,
+    /// In the order of leaving; some of them have come back.
+    order: VecDeque<(Instant, UserId, Timestamp)>,
+}
+
+impl Leaving {
+    fn leaves(&mut self, user: UserId) {
+        let now = Instant::now();
+        self.since.insert(user, now);
+        self.order.push_back((now, user, Timestamp::now()));
+    }
+
+    fn stays(&mut self, user: UserId) {
+        self.since.remove(&user);
+    }
+
+    async fn is_due(&self) {
+        match self.order.front() {
+            Some((since, ..)) => sleep_until(*since + GRACE).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Those who have been away for long enough, each with when they went.
+    fn take_due(&mut self) -> Vec<(UserId, Timestamp)> {
+        let (now, mut due) = (Instant::now(), Vec::new());
+        while let Some((since, user, at)) = self.order.front().copied()
+            && since + GRACE <= now
+        {
+            self.order.pop_front();
+            if self.since.get(&user) == Some(&since) {
+                self.since.remove(&user);
+                due.push((user, at));
+            }
+        }
+        due
+    }
+}

@@ -1,0 +1,32 @@
+//! Who shares a dm with whom.
+
+use super::{AnyConn, StorageError, sql::sql};
+use crate::model::{Timestamp, UserId};
+
+/// For each of `users` the people with whom they share a dm, as pairs of the user and the other one.
+pub fn of(conn: &mut AnyConn, users: &[UserId]) -> Result<Vec<(UserId, UserId)>, StorageError> {
+    let ids: Vec<i64> = users.iter().map(|user| user.0).collect();
+    let ids = ids.as_slice();
+    let higher = sql!("SELECT low_id, high_id FROM dm_pairs WHERE low_id IN ? AND low_id <> high_id", ids)
+        .rows::<(i64, i64)>(conn)?;
+    let lower = sql!("SELECT high_id, low_id FROM dm_pairs WHERE high_id IN ? AND low_id <> high_id", ids)
+        .rows::<(i64, i64)>(conn)?;
+    Ok(higher.into_iter().chain(lower).map(|(user, other)| (UserId(user), UserId(other))).collect())
+}
+
+/// Notes when users were last seen.
+pub fn seen(conn: &mut AnyConn, users: &[(UserId, Timestamp)]) -> Result<(), StorageError> {
+    for (user, at) in users {
+        sql!("UPDATE users SET last_seen = ? WHERE id = ?", *at, *user).run(conn)?;
+    }
+    Ok(())
+}
+
+/// When a user's partners were last seen, those who ever were.
+pub fn last_seen(conn: &mut AnyConn, user: UserId) -> Result<Vec<(UserId, Timestamp)>, StorageError> {
+    let ids: Vec<i64> = of(conn, &[user])?.into_iter().map(|(_, partner)| partner.0).collect();
+    let rows =
+        sql!("SELECT id, last_seen FROM users WHERE id IN ? AND last_seen IS NOT NULL", ids.as_slice())
+            .rows::<(i64, i64)>(conn)?;
+    Ok(rows.into_iter().map(|(id, at)| (UserId(id), Timestamp(at))).collect())
+}
