@@ -3,6 +3,7 @@
 
 #![allow(dead_code)]
 
+pub mod event_stream;
 pub mod raw_socket;
 
 use std::{
@@ -453,7 +454,7 @@ impl Listener {
         }
     }
 
-    async fn next_of_all(&mut self) -> Result<Value, u16> {
+    pub async fn next_of_all(&mut self) -> Result<Value, u16> {
         loop {
             let frame = timeout(DEADLINE, self.socket.next()).await.expect("something arrives in time");
             match frame {

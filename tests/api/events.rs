@@ -1,0 +1,196 @@
+//! `events/`: the feed as server-sent events, with cursors to go on from.
+
+use futures_util::future::{join, join3};
+use serde_json::json;
+
+use crate::support::Server;
+
+#[actix_web::test]
+async fn a_stream_has_what_a_socket_has() {
+    let server = Server::start().await;
+    let (ann, bob) = (server.user("ann").await, server.user("bob").await);
+    let chat = ann.group("Team", &[&bob]).await;
+    let (mut stream, mut socket) = (bob.streams().await, bob.listens().await);
+    assert_eq!(stream.hello["chats"], socket.hello["chats"]);
+    let message = ann.posts(chat, "hi").await;
+    for kind in ["new_message", "message_updated", "message_deleted"] {
+        assert_eq!(stream.receives(kind).await, socket.receives(kind).await);
+        match kind {
+            "new_message" => drop(ann.edits(&message, "hello").await),
+            "message_updated" => ann.deletes(&message).await,
+            _ => {}
+        }
+    }
+    ann.post(&format!("chats/{chat}/typing/"), json!({"is_typing": true})).await.expect(200);
+    assert_eq!(stream.receives("typing").await, socket.receives("typing").await);
+    let new = ann.group("New", &[&bob]).await;
+    assert_eq!(stream.receives("chat_created").await, socket.receives("chat_created").await);
+    ann.removes(new, &bob).await;
+    assert_eq!(stream.receives("chat_deleted").await, socket.receives("chat_deleted").await);
+}
+
+#[actix_web::test]
+async fn a_stream_goes_on_from_its_cursor() {
+    let server = Server::start().await;
+    let (ann, bob) = (server.user("ann").await, server.user("bob").await);
+    let (one, two) = (ann.group("One", &[&bob]).await, ann.group("Two", &[&bob]).await);
+    let mut stream = bob.streams().await;
+    ann.posts(one, "first").await;
+    stream.receives("new_message").await;
+    let cursor = stream.last_id.clone();
+    ann.posts(two, "second").await;
+    stream.receives("new_message").await;
+    drop(stream);
+    ann.posts(one, "third").await;
+    ann.delete(&format!("chats/{two}/")).await.expect(204);
+    let three = ann.group("Three", &[&bob]).await;
+    // From the cursor in the middle, and over a restart of the server.
+    let headers = (ann.headers.clone(), bob.headers.clone());
+    let server = Server::start_in(server.stop(), |_| {}).await;
+    let (mut ann, mut bob) = (server.anonymous(), server.anonymous());
+    (ann.headers, bob.headers) = headers;
+    let mut stream = bob.streams_from("", &cursor).await.unwrap();
+    assert_eq!(stream.hello["chats"], json!({one.to_string(): 2, two.to_string(): 1}));
+    assert_eq!(stream.receives("chat_deleted").await["chat_id"], two);
+    assert_eq!(stream.receives("new_message").await["message"]["content"], "third");
+    assert_eq!(stream.receives("chat_created").await["chat_id"], three);
+    let cursor = stream.last_id.clone();
+    let mut stream = bob.streams_from("", &cursor).await.unwrap();
+    ann.posts(three, "live").await;
+    assert_eq!(stream.receives("new_message").await["chat_id"], three);
+}
+
+#[actix_web::test]
+async fn a_cursor_stands_for_many_chats() {
+    let server = Server::start().await;
+    let [ann, bob, eve] = server.users(["ann", "bob", "eve"]).await;
+    let mut chats = Vec::new();
+    for number in 0..40 {
+        chats.push(ann.group(&number.to_string(), &[&bob]).await);
+    }
+    let mut stream = bob.streams().await;
+    for chat in &chats {
+        ann.posts(chat, "seen").await;
+        stream.receives("new_message").await;
+    }
+    let cursor = stream.last_id.clone();
+    assert!(cursor.len() < 400, "{cursor}");
+    drop(stream);
+    for chat in &chats[..30] {
+        ann.posts(chat, "missed").await;
+    }
+    let mut stream = bob.streams_from("", &cursor).await.unwrap();
+    for chat in &chats[..30] {
+        let event = stream.receives("new_message").await;
+        assert_eq!((&event["chat_id"], &event["message"]["content"]), (&json!(chat), &json!("missed")));
+    }
+    // What it stands for is bob's own.
+    let stream = eve.streams_from("", &cursor).await.unwrap();
+    assert_eq!(stream.hello["chats"], json!({}));
+}
+
+#[actix_web::test]
+async fn an_unknown_cursor_is_told_to_load_every_chat() {
+    let server = Server::start().await;
+    let ann = server.user("ann").await;
+    let (one, two) = (ann.group("One", &[]).await, ann.group("Two", &[]).await);
+    for cursor in ["0123456789abcdef0123456789abcdef:", "nonsense", ":x"] {
+        let mut stream = ann.streams_from("", cursor).await.unwrap();
+        for chat in [one, two] {
+            assert_eq!(stream.receives("resync").await["chat_id"], chat);
+        }
+        ann.posts(two, "live").await;
+        stream.receives("new_message").await;
+    }
+}
+
+#[actix_web::test]
+async fn a_stream_may_be_narrowed_and_is_the_callers_own() {
+    let server = Server::start().await;
+    let (ann, bob) = (server.user("ann").await, server.user("bob").await);
+    let (one, two) = (ann.group("One", &[]).await, ann.group("Two", &[]).await);
+    let mut stream = ann.streams_from(&format!("?chats={one}"), "").await.unwrap();
+    assert_eq!(stream.hello["chats"], json!({one.to_string(): 1}));
+    let mut bobs = bob.streams_from(&format!("?chats={one}"), &format!(":{one}.1")).await.unwrap();
+    ann.posts(two, "elsewhere").await;
+    ann.posts(one, "here").await;
+    assert_eq!(stream.receives("new_message").await["message"]["content"], "here");
+    assert_eq!(bobs.receives("chat_deleted").await["chat_id"], one);
+    assert_eq!(server.anonymous().streams_from("", "").await.err(), Some(401));
+}
+
+#[actix_web::test]
+async fn streams_do_not_count_as_sockets_and_end_with_the_session() {
+    let server = Server::start_with(|config| config.max_sockets_per_user = 1).await;
+    server.user("ann").await;
+    let ann = server.signed_in("ann").await;
+    let (mut one, mut two) = (ann.streams().await, ann.streams().await);
+    let _socket = ann.listens().await;
+    ann.send("POST", "/logout/", None).await.expect(204);
+    assert!(one.next_or_end().await.is_none());
+    assert!(two.next_or_end().await.is_none());
+    assert_eq!(ann.streams_from("", "").await.err(), Some(401));
+}
+
+#[actix_web::test]
+async fn a_stream_ends_when_the_server_does() {
+    let server = Server::start().await;
+    let ann = server.user("ann").await;
+    let mut stream = ann.streams().await;
+    let stopping = actix_web::rt::task::spawn_blocking(move || drop(server.stop()));
+    assert!(stream.next_or_end().await.is_none());
+    stopping.await.unwrap();
+}
+
+#[actix_web::test]
+async fn a_stream_that_is_not_read_for_a_while_misses_nothing() {
+    let server = Server::start().await;
+    let (ann, bob) = (server.user("ann").await, server.user("bob").await);
+    let chat = ann.group("Team", &[&bob]).await;
+    let mut stream = bob.streams().await;
+    for number in 0..400 {
+        ann.posts(chat, &format!("{number} {}", "x".repeat(4_000))).await;
+    }
+    let mut seq = 1;
+    while seq < 401 {
+        let event = stream.next().await;
+        assert_eq!(event["seq"], seq + 1);
+        seq += 1;
+    }
+}
+
+#[actix_web::test]
+async fn who_is_removed_in_mid_burst_gets_nothing_after() {
+    let server = Server::start().await;
+    let (ann, bob) = (server.user("ann").await, server.user("bob").await);
+    let chat = ann.group("Team", &[&bob]).await;
+    let mut stream = bob.streams().await;
+    let posting = async {
+        for number in 0..1_000 {
+            ann.posts(chat, &number.to_string()).await;
+        }
+    };
+    let removing = async {
+        for number in 0..100 {
+            ann.posts(chat, &format!("before {number}")).await;
+        }
+        ann.removes(chat, &bob).await;
+    };
+    let reading = async {
+        let mut seq = 1;
+        loop {
+            let event = stream.next().await;
+            if event["type"] == "chat_deleted" {
+                assert!(event["seq"].as_i64().unwrap() > seq, "{event} after {seq}");
+                return seq;
+            }
+            assert!(event["type"] == "new_message" && event["seq"].as_i64().unwrap() > seq, "{event}");
+            seq = event["seq"].as_i64().unwrap();
+        }
+    };
+    let (seq, (), ()) = join3(reading, removing, posting).await;
+    assert!(seq > 1);
+    // Nothing more comes of it: the next is of another chat.
+    let (event, other) = join(stream.next(), ann.group("Other", &[&bob])).await;
+    assert_eq!((&event["type"], &event["chat_id"]), (&json!("chat_created"), &json!(other)));
+}

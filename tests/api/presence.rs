@@ -1,0 +1,103 @@
+//! Who is there, and under which name: people hear that of those with whom they share a dm.
+
+use serde_json::json;
+
+use crate::support::Server;
+
+#[actix_web::test]
+async fn people_hear_when_the_other_of_a_dm_comes_and_goes() {
+    let server = Server::start().await;
+    let (ann, bob) = (server.user("ann").await, server.user("bob").await);
+    ann.dm(&bob).await;
+    let mut anns = ann.listens().await;
+    assert_eq!(anns.hello["users_online"], json!([]));
+    let bobs = bob.listens().await;
+    assert_eq!(bobs.hello["users_online"], json!([ann.id]));
+    assert_eq!(anns.hears_of(&bob).await["is_online"], true);
+    assert_eq!(ann.get("sync/").await.json["users_online"], json!([bob.id]));
+    drop(bobs);
+    let gone = anns.hears_of(&bob).await;
+    assert_eq!(gone["is_online"], false);
+    let last_seen = gone["last_seen"].as_str().unwrap();
+    assert!(
+        chrono::DateTime::parse_from_rfc3339(last_seen).is_ok() && last_seen.ends_with('Z'),
+        "{last_seen}"
+    );
+    let start = ann.get("sync/").await.json;
+    assert_eq!(start["users_online"], json!([]));
+    assert!(start["last_seen"][bob.id.to_string()].is_string(), "{start}");
+}
+
+#[actix_web::test]
+async fn who_is_back_within_moments_was_not_away() {
+    let server = Server::start().await;
+    let (ann, bob) = (server.user("ann").await, server.user("bob").await);
+    ann.dm(&bob).await;
+    let mut anns = ann.listens().await;
+    let bobs = bob.listens().await;
+    anns.hears_of(&bob).await;
+    drop(bobs);
+    let bobs = bob.listens().await;
+    let other = bob.listens().await;
+    drop(bobs);
+    drop(other);
+    // One time for all these.
+    assert_eq!(anns.hears_of(&bob).await["is_online"], false);
+    let _bobs = bob.listens().await;
+    assert_eq!(anns.hears_of(&bob).await["is_online"], true);
+}
+
+#[actix_web::test]
+async fn strangers_and_fellow_members_hear_nothing() {
+    let server = Server::start().await;
+    let [ann, bob, eve] = server.users(["ann", "bob", "eve"]).await;
+    ann.dm(&bob).await;
+    ann.group("Team", &[&eve]).await;
+    let mut eves = eve.listens().await;
+    let mut anns = ann.listens().await;
+    assert_eq!(anns.hello["users_online"], json!([]));
+    let _bobs = bob.listens().await;
+    anns.hears_of(&bob).await;
+    // Eve comes to share a dm with Ann, and hears of her as the first of all.
+    eve.dm(&ann).await;
+    assert_eq!(eves.next_of_all().await.unwrap()["type"], "chat_created");
+    assert_eq!(eves.hears_of(&ann).await["is_online"], true);
+    assert_eq!(anns.hears_of(&eve).await["is_online"], true);
+}
+
+#[actix_web::test]
+async fn last_seen_is_kept_over_a_restart() {
+    let server = Server::start().await;
+    let (ann, bob) = (server.user("ann").await, server.user("bob").await);
+    ann.dm(&bob).await;
+    let mut anns = ann.listens().await;
+    let _bobs = bob.listens().await;
+    let came = anns.hears_of(&bob).await["last_seen"].as_str().unwrap().to_owned();
+    let headers = ann.headers.clone();
+    let server = Server::start_in(server.stop(), |_| {}).await;
+    let mut ann = server.anonymous();
+    ann.headers = headers;
+    let kept = ann.get("sync/").await.expect(200).json["last_seen"][bob.id.to_string()].clone();
+    assert!(kept.as_str().unwrap() > came.as_str(), "{kept} after {came}");
+}
+
+#[actix_web::test]
+async fn a_new_name_or_picture_is_told_to_those_who_share_a_dm() {
+    let server = Server::start().await;
+    let root = server.staff("root").await;
+    let [ann, bob, eve] = server.users(["ann", "bob", "eve"]).await;
+    ann.dm(&bob).await;
+    let team = ann.group("Team", &[&eve]).await;
+    let (mut anns, mut bobs, mut eves) = (ann.listens().await, bob.listens().await, eve.listens().await);
+    let path = format!("users/{}/", ann.id);
+    // Nothing to see has changed.
+    root.patch(&path, json!({"email": "new@example.com"})).await.expect(200);
+    root.patch(&path, json!({"first_name": "Ann", "last_name": "Ohm"})).await.expect(200);
+    for listener in [&mut anns, &mut bobs] {
+        let event = listener.receives("user_updated").await;
+        assert_eq!(event["user"]["id"], ann.id);
+        assert_eq!(event["user"]["display_name"], "Ann Ohm");
+    }
+    ann.posts(team, "hi").await;
+    assert_eq!(eves.receives("new_message").await["message"]["sender"]["display_name"], "Ann Ohm");
+}

@@ -1,0 +1,187 @@
+//! `sync/`: the first screen, and what changed since, at once or as soon as there is something.
+
+use futures_util::future::{join, join3};
+use serde_json::{Value, json};
+
+use crate::support::{Reply, Server, User};
+
+impl User {
+    async fn syncs(&self, known: Value, wait: i64) -> Reply {
+        self.post("sync/", json!({"chats": known, "wait": wait})).await
+    }
+}
+
+fn kinds(reply: &Reply) -> Vec<&str> {
+    let events = reply.json["events"].as_array().unwrap_or_else(|| panic!("{reply:?}"));
+    events.iter().map(|event| event["type"].as_str().unwrap()).filter(|kind| *kind != "presence").collect()
+}
+
+#[actix_web::test]
+async fn the_start_has_everything_for_the_first_screen() {
+    let server = Server::start().await;
+    let (ann, bob) = (server.user("ann").await, server.user("bob").await);
+    for number in 0..12 {
+        ann.group(&number.to_string(), &[&bob]).await;
+    }
+    let chat = ann.dm(&bob).await;
+    ann.posts(chat, "hi").await;
+    let start = bob.get("sync/").await.expect(200).json;
+    assert_eq!(start["chats"], bob.get("chats/").await.json["results"]);
+    assert_eq!(start["chats"].as_array().unwrap().len(), 10);
+    assert_eq!(start["heads"].as_object().unwrap().len(), 13);
+    assert_eq!(start["heads"][chat.to_string()], 2);
+    assert_eq!(start["unread"], json!({chat.to_string(): 1}));
+    let then = bob.syncs(start["heads"].clone(), 0).await.expect(200);
+    assert!(kinds(&then).is_empty());
+    assert_eq!(then.json["heads"], start["heads"]);
+}
+
+#[actix_web::test]
+async fn what_changed_since_comes_as_over_a_socket() {
+    let server = Server::start().await;
+    let (ann, bob) = (server.user("ann").await, server.user("bob").await);
+    let (kept, left, deleted) = (
+        ann.group("Kept", &[&bob]).await,
+        ann.group("Left", &[&bob]).await,
+        ann.group("Gone", &[&bob]).await,
+    );
+    let known = bob.get("sync/").await.json["heads"].clone();
+    let mut bobs = bob.listens().await;
+    let message = ann.posts(kept, "one").await;
+    ann.edits(&message, "two").await;
+    ann.removes(left, &bob).await;
+    ann.delete(&format!("chats/{deleted}/")).await.expect(204);
+    let new = ann.group("New", &[&bob]).await;
+    let since = bob.syncs(known, 0).await.expect(200);
+    assert_eq!(kinds(&since), ["chat_deleted", "chat_deleted", "new_message", "chat_created"]);
+    assert_eq!(since.json["removed"], json!([left, deleted]));
+    assert_eq!(since.json["heads"], json!({kept.to_string(): 3, new.to_string(): 1}));
+    assert_eq!(since.json["unread"], json!({kept.to_string(): 1}));
+    assert_eq!(since.json["events"][2]["message"]["content"], "two");
+    bobs.receives("new_message").await;
+    bobs.receives("message_updated").await;
+    bobs.receives("chat_deleted").await;
+    bobs.receives("chat_deleted").await;
+    assert_eq!(since.json["events"][3], bobs.receives("chat_created").await);
+}
+
+#[actix_web::test]
+async fn a_long_poll_answers_as_soon_as_there_is_something() {
+    let server = Server::start().await;
+    let (ann, bob) = (server.user("ann").await, server.user("bob").await);
+    let chat = ann.group("Team", &[&bob]).await;
+    // Something else may be heard of before, such as typing.
+    let polling = async {
+        let mut known = json!({chat.to_string(): 1});
+        loop {
+            let reply = bob.syncs(known, 25).await.expect(200);
+            known = reply.json["heads"].clone();
+            if !kinds(&reply).is_empty() {
+                return reply;
+            }
+        }
+    };
+    let posting = async {
+        // Whether before the poll or after it began makes no difference.
+        ann.posts(chat, "hi").await;
+    };
+    let (reply, ()) = join(polling, posting).await;
+    assert_eq!(kinds(&reply), ["new_message"]);
+    // Nothing happens: an answer all the same.
+    let nothing = bob.syncs(reply.json["heads"].clone(), 1).await.expect(200);
+    assert!(kinds(&nothing).is_empty());
+    let known = nothing.json["heads"].clone();
+    let typing = async {
+        while ann.get("sync/").await.status == 200 {
+            ann.post(&format!("chats/{chat}/typing/"), json!({"is_typing": true})).await.expect(200);
+            ann.post(&format!("chats/{chat}/typing/"), json!({"is_typing": false})).await.expect(200);
+            if server.state.registry.sockets_of(greenroom::model::UserId(bob.id)).is_empty() {
+                return;
+            }
+        }
+    };
+    let (heard, ()) = join(bob.syncs(known, 25), typing).await;
+    assert_eq!(heard.json["events"][0]["type"], "typing");
+}
+
+#[actix_web::test]
+async fn a_poll_that_cannot_be_read_is_told_why() {
+    let server = Server::start().await;
+    let ann = server.user("ann").await;
+    let reply = ann.post("sync/", json!({"wait": 1})).await;
+    assert_eq!(reply.invalid("chats"), json!(["This field is required."]));
+    for wait in [json!(-1), json!(26), json!("x"), json!([])] {
+        let reply = ann.post("sync/", json!({"chats": {}, "wait": wait})).await;
+        assert!(reply.invalid("wait").is_array(), "{wait}");
+    }
+    let reply = ann.post("sync/", json!({"chats": {"1": "x"}})).await;
+    assert_eq!(reply.invalid("chats"), json!(["A valid integer is required."]));
+    server.anonymous().post("sync/", json!({"chats": {}})).await.expect(401);
+    // Many chats at once; none of them the caller's.
+    let known: serde_json::Map<String, Value> = (1..=40_000).map(|id| (id.to_string(), json!(1))).collect();
+    let reply = ann.syncs(Value::Object(known.clone()), 0).await.expect(200);
+    assert_eq!(reply.json["removed"].as_array().unwrap().len(), 40_000);
+    let padding = "x".repeat(1 << 20);
+    ann.post("sync/", json!({"chats": known, "padding": padding})).await.expect(413);
+}
+
+#[actix_web::test]
+async fn a_poll_of_whom_is_signed_out_ends_with_401() {
+    let server = Server::start().await;
+    server.user("ann").await;
+    let ann = server.signed_in("ann").await;
+    let polling = ann.syncs(json!({}), 25);
+    let ending = async {
+        while server.state.registry.sockets_of(greenroom::model::UserId(ann.id)).is_empty() {
+            actix_web::rt::task::yield_now().await;
+        }
+        ann.send("POST", "/logout/", None).await.expect(204);
+    };
+    let (reply, ()) = join(polling, ending).await;
+    reply.expect(401);
+}
+
+#[actix_web::test]
+async fn who_is_removed_in_mid_burst_gets_nothing_after() {
+    let server = Server::start().await;
+    let (ann, bob) = (server.user("ann").await, server.user("bob").await);
+    let chat = ann.group("Team", &[&bob]).await;
+    let posting = async {
+        for number in 0..1_000 {
+            ann.posts(chat, &number.to_string()).await;
+        }
+    };
+    let removing = async {
+        while server.state.registry.sockets_of(greenroom::model::UserId(bob.id)).is_empty() {
+            actix_web::rt::task::yield_now().await;
+        }
+        ann.posts(chat, "soon").await;
+        ann.removes(chat, &bob).await;
+    };
+    let polling = async {
+        let (mut known, mut events) = (json!({chat.to_string(): 1}), Vec::new());
+        loop {
+            let reply = bob.syncs(known, 25).await.expect(200);
+            events.extend(reply.json["events"].as_array().unwrap().clone());
+            known = reply.json["heads"].clone();
+            if reply.json["removed"] == json!([chat]) {
+                break;
+            }
+        }
+        assert!(kinds(&bob.syncs(known, 1).await.expect(200)).is_empty());
+        events.retain(|event| event["type"] != "presence");
+        events
+    };
+    let (events, (), ()) = join3(polling, removing, posting).await;
+    let (last, before) = events.split_last().unwrap();
+    assert_eq!(last["type"], "chat_deleted");
+    let removed_at = ann.sees(chat).await["seq"].as_i64().unwrap();
+    assert!(removed_at > 1_000);
+    let mut seq = 1;
+    for event in before {
+        assert_eq!(event["type"], "new_message", "{event}");
+        assert!(event["seq"].as_i64().unwrap() > seq);
+        seq = event["seq"].as_i64().unwrap();
+    }
+    assert!(last["seq"].as_i64().is_none_or(|left| left > seq), "{last} after {seq}");
+}
