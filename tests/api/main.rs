@@ -16,6 +16,7 @@ mod frames;
 mod markers;
 mod members;
 mod messages;
+mod oracle;
 mod permissions;
 mod presence;
 mod raw;
