@@ -30,6 +30,8 @@ const AT_ONCE: usize = 256;
 #[derive(Debug)]
 pub struct Presence {
     online: Mutex<HashSet<UserId>>,
+    /// Who is to be looked at; each waits but once, however often they come and go.
+    moved: Mutex<HashSet<UserId>>,
     turns: UnboundedSender<Turn>,
 }
 
@@ -47,13 +49,18 @@ pub enum Turn {
 impl Presence {
     /// Nobody is there yet. What happens is worked off by [`run`].
     pub fn new() -> (Arc<Self>, UnboundedReceiver<Turn>) {
-        // It holds a few words for each time that somebody comes or goes, and these are bounded by connections.
+        // What waits is bounded by the users who are here, and by the writes that chats and names take.
         let (turns, received) = unbounded_channel();
-        (Arc::new(Self { online: Mutex::default(), turns }), received)
+        (Arc::new(Self { online: Mutex::default(), moved: Mutex::default(), turns }), received)
     }
 
     /// Has something looked at, a little later.
     pub fn note(&self, turn: Turn) {
+        if let Turn::Moved(user) = turn
+            && !lock(&self.moved).insert(user)
+        {
+            return;
+        }
         // The receiver is gone when the server ends.
         let _ = self.turns.send(turn);
     }
@@ -81,8 +88,12 @@ impl Presence {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashSet<UserId>> {
-        self.online.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.online)
     }
+}
+
+fn lock(users: &Mutex<HashSet<UserId>>) -> MutexGuard<'_, HashSet<UserId>> {
+    users.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Works off what was noted, for as long as the server runs.
@@ -118,6 +129,10 @@ struct News {
 async fn follow(state: &State, batch: Vec<Turn>, leaving: &mut Leaving) -> News {
     let mut news = News::default();
     for turn in batch {
+        if let Turn::Moved(user) = turn {
+            // Before the look, so that a later move is looked at again.
+            lock(&state.presence.moved).remove(&user);
+        }
         match turn {
             Turn::Moved(user) if state.registry.is_connected(user) => {
                 leaving.stays(user);

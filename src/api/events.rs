@@ -4,7 +4,10 @@ use std::{fmt::Write, sync::Arc, time::Duration};
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::header::{CONTENT_TYPE, HeaderName},
+    http::{
+        Method,
+        header::{CONTENT_TYPE, HeaderName},
+    },
     web::{Bytes, Data},
 };
 use bytestring::ByteString;
@@ -30,6 +33,9 @@ const RETRY: u64 = 2_000;
 pub async fn stream(state: Data<State>, caller: Authenticated, request: HttpRequest) -> Answer {
     if state.is_draining() {
         return Err(Refusal::Busy.into());
+    }
+    if request.method() == Method::HEAD {
+        return Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, "text/event-stream")).finish());
     }
     let only = Query::of(&request).get("chats").and_then(feed::only);
     let last = request.headers().get("last-event-id").and_then(|value| value.to_str().ok());

@@ -22,11 +22,11 @@ use super::{
 };
 use crate::{
     model::{
-        Change, ChatId, ChatKind, ChatSnapshot, Command, Refusal, Role, UserId,
+        Change, ChatId, ChatSnapshot, Command, Refusal, Role, UserId,
         command::{NewChat, NewRoom},
         event::{Answer, Done},
     },
-    presence::{Presence, Turn},
+    presence::Presence,
     storage::{
         AnyConn, Readers, Rules, StorageError, WriterHandle,
         apply::{Made, create_chat, create_room},
@@ -134,13 +134,8 @@ impl ChatDirectory {
 
     fn announce(self: &Arc<Self>, snapshot: ChatSnapshot, members: Vec<(UserId, Role)>, reply: Reply) {
         let chat = snapshot.chat.clone();
-        let met = match members.as_slice() {
-            [(one, _), (other, _)] if chat.kind == ChatKind::Dm => Some(Turn::Met(*one, *other)),
-            _ => None,
-        };
         let done = Done::changed(&chat, Answer::Done, Change::ChatCreated { snapshot, members });
         self.send(chat.id, Settled { result: Ok(Arc::new(done)), was_submitted: false, reply });
-        met.into_iter().for_each(|met| self.services.presence.note(met));
     }
 
     /// Lets a socket hear a chat's events. `done` is dropped once it does.

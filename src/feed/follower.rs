@@ -56,8 +56,9 @@ pub struct Update {
 }
 
 impl Follower {
-    /// Somebody who has heard of each chat up to the numbers in `known`.
-    pub fn new(state: Data<State>, user: UserId, only: Only, known: Heads) -> Self {
+    /// Somebody who has heard of each chat up to the numbers in `known`. What they do not want is not looked at.
+    pub fn new(state: Data<State>, user: UserId, only: Only, mut known: Heads) -> Self {
+        known.retain(|chat, _| is_wanted(*chat, &only));
         Self {
             state,
             user,

@@ -35,7 +35,8 @@ const MOST_CHATS: usize = 100_000;
 /// Most that may wait for their turn.
 const MOST_WAITING: usize = 16;
 
-/// A last look at so many chats is quick enough to let what is delivered meanwhile wait.
+/// A last look at so many chats is quick enough to let what is delivered meanwhile wait. It doubles with each look, so
+/// that there is a last one.
 const FEW: usize = 32;
 
 /// A socket first subscribes and then reads where its chats are, so that it misses nothing between the two.
@@ -66,6 +67,8 @@ pub(super) struct Resuming {
     /// Whole ones that wait for their turn, each with its last part, which is answered.
     whole: VecDeque<(Heads, Resume)>,
     is_under_way: bool,
+    /// Looks so far.
+    looks: u32,
 }
 
 /// A `resume`, or a part of one.
@@ -142,6 +145,7 @@ impl Session {
     fn catch_up(&mut self, ctx: &mut Context) {
         let Some((known, resume)) = self.resuming.whole.pop_front() else { return };
         self.resuming.is_under_way = true;
+        self.resuming.looks = 0;
         // The handshake's wish has come true, whatever else comes.
         self.wishes.resumes = false;
         let before = std::mem::replace(&mut self.phase, Phase::CatchingUp(BTreeMap::new()));
@@ -217,9 +221,10 @@ impl Session {
     fn on_caught_up(&mut self, mut follower: Follower, resume: Resume, ctx: &mut Context) {
         if let Phase::CatchingUp(noted) = &mut self.phase {
             let noted = std::mem::take(noted);
-            if noted.len() <= FEW {
+            if noted.len() <= FEW << self.resuming.looks.min(16) {
                 self.phase = Phase::Waiting(Vec::new());
             }
+            self.resuming.looks += 1;
             follower.want(self.wishes.only.clone());
             follower.note(noted);
             return self.step(follower, resume, ctx);

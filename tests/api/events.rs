@@ -112,9 +112,15 @@ async fn a_stream_may_be_narrowed_and_is_the_callers_own() {
     let mut stream = ann.streams_from(&format!("?chats={one}"), "").await.unwrap();
     assert_eq!(stream.hello["chats"], json!({one.to_string(): 1}));
     let mut bobs = bob.streams_from(&format!("?chats={one}"), &format!(":{one}.1")).await.unwrap();
+    // A narrower stream may go on from where a wider one was; what it does not carry is not told of.
+    let mut narrower =
+        ann.streams_from(&format!("?chats={one}"), &format!(":{one}.1,{two}.1")).await.unwrap();
+    let head = ann.call("HEAD", "events/", None).await.expect(200);
+    assert_eq!((head.header("content-type"), head.body.len()), ("text/event-stream", 0));
     ann.posts(two, "elsewhere").await;
     ann.posts(one, "here").await;
     assert_eq!(stream.receives("new_message").await["message"]["content"], "here");
+    assert_eq!(narrower.receives("new_message").await["message"]["content"], "here");
     assert_eq!(bobs.receives("chat_deleted").await["chat_id"], one);
     assert_eq!(server.anonymous().streams_from("", "").await.err(), Some(401));
 }

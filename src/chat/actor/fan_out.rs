@@ -12,9 +12,10 @@ use crate::{
         socket::{Socket, Standing},
     },
     model::{
-        Change, ChatSnapshot, Event, MessageId, Refusal, Role, Seq, UserId, Viewer,
+        Change, ChatKind, ChatSnapshot, Event, MessageId, Refusal, Role, Seq, UserId, Viewer,
         event::{Answer, Done, MarkerMoved, MembersChanged},
     },
+    presence::Turn,
     view::frames,
 };
 
@@ -74,6 +75,9 @@ impl ChatActor {
                 for (user, role) in members {
                     let viewer = newcomer(*user, *role, None);
                     self.welcome(&viewer, snapshot, seq);
+                }
+                if let (ChatKind::Dm, [(one, _), (other, _)]) = (snapshot.chat.kind, members.as_slice()) {
+                    self.services.presence.note(Turn::Met(*one, *other));
                 }
             }
             Change::MembersChanged(change) => self.fan_out_members(event, change),
