@@ -463,7 +463,7 @@ class State {
   /** Messages older than one, unless that is not the oldest any more. */
   takeOlder(chatId, before, { results, next }) {
     const window = this.#windows.get(chatId);
-    if (window?.messages[0]?.id !== before) return;
+    if (!window || window.messages[0]?.id !== before) return;
     window.messages.unshift(...results.reverse());
     window.hasOlder = next !== null;
     window.limit = Math.max(window.limit, window.messages.length);
@@ -610,8 +610,7 @@ class State {
   }
 
   #onChatCreated({ chat_id: id, chat }) {
-    if (this.chats.get(id)?.seq >= chat.seq) return;
-    this.takeChat(chat);
+    if (!(this.chats.get(id)?.seq > chat.seq)) this.takeChat(chat);
     // Who comes back has missed what happened meanwhile.
     if (this.#windows.has(id)) this.#markStale(id);
   }

@@ -1,6 +1,7 @@
 // Tests speak as users of the client: a real server on a free port with a database of its own, and a road to it that
 // can break. They wait for what is to happen, never for time to pass.
 
+import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { webcrypto } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -9,6 +10,7 @@ import net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { isDeepStrictEqual } from "node:util";
 
 import { Greenroom } from "../../web/greenroom.js";
 
@@ -16,7 +18,7 @@ const PROGRAM = process.env.GREENROOM_PROGRAM ?? fileURLToPath(new URL("../../ta
 const PASSWORD = "correct horse";
 
 /** How long anything may take before a test gives up, in milliseconds. */
-export const DEADLINE = 20_000;
+export const DEADLINE = Number(process.env.GREENROOM_TEST_DEADLINE ?? 20_000);
 
 // Node 18 has neither; Debian brings `ws` as a package of its own.
 globalThis.crypto ??= webcrypto;
@@ -52,6 +54,15 @@ export function until(client, isSo, what = String(isSo)) {
 }
 
 export const untilStatus = (client, status) => until(client, () => client.status === status, `status ${status}`);
+
+/** Waits until a client knows just what somebody else shows to be so; tells the difference where it never does. */
+export async function untilSame(client, shown, known) {
+  const isSettled = () => client.status === "live" && client.outgoing.every(({ status }) => status === "failed");
+  await until(client, isSettled, "nothing under way");
+  const expected = await shown();
+  const isSame = () => isDeepStrictEqual(known(client), expected);
+  await until(client, isSame, "the same").catch(() => assert.deepEqual(known(client), expected));
+}
 
 /** The texts of a chat's messages as the client shows them. */
 export const texts = (client, chatId) => client.state.messages(chatId).map((message) => message.content);
@@ -175,6 +186,8 @@ export class Road {
   refusesSockets = false;
   /** Whether nothing gets through any more, without anybody being told. */
   swallows = false;
+  /** How long something that the server says takes to get through, in milliseconds. */
+  lag = () => 0;
   /** Whether nobody gets in. */
   isClosed = false;
   /** Looks at what the client sends; the connection is cut where it returns true, without passing it on or after. */
@@ -227,7 +240,14 @@ export class Road {
       }
       server.write(data);
     });
-    server.on("data", (data) => this.swallows || client.write(data));
+    // One after the other, however long each takes.
+    let before = Promise.resolve();
+    server.on("data", (data) => {
+      if (this.swallows) return;
+      const lag = this.lag(data);
+      before = before.then(() => (lag > 0 ? new Promise((resolve) => setTimeout(resolve, lag)) : undefined));
+      before = before.then(() => void (client.destroyed || client.write(data)));
+    });
   }
 
   /** Cuts all connections. */

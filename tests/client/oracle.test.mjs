@@ -1,0 +1,148 @@
+// What events add up to must equal what a fresh look shows, whatever happens and however often the connection breaks.
+// `GREENROOM_SEED=7 node --test tests/client/oracle.test.mjs` walks one walk again.
+
+import assert from "node:assert/strict";
+import test from "node:test";
+
+import { Api } from "../../web/greenroom.js";
+import { Server, untilSame } from "./support.mjs";
+
+const STEPS = 80;
+const SEEDS = process.env.GREENROOM_SEED ? [Number(process.env.GREENROOM_SEED)] : [1, 2, 3, Date.now() % 1_000_000];
+const EMOJI = ["👍", "🎉", "❤️"];
+
+/** Numbers that are the same for the same seed (mulberry32). */
+function dice(seed) {
+  const random = () => {
+    seed = (seed + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(seed ^ (seed >>> 15), 1 | seed);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+  return { random, one: (list) => list[Math.floor(random() * list.length)] };
+}
+
+/** All that a client knows, in an order that does not depend on how it came to know it. */
+function picture(client) {
+  const chats = client.state.chatList.map((chat) => ({ ...chat }));
+  const messages = chats.map(({ id }) => [id, client.state.messages(id).filter((message) => message.id !== null)]);
+  return JSON.parse(JSON.stringify({ chats, messages, unread: client.state.unread }));
+}
+
+/** 0: over the road while it was broken. */
+function refused(error) {
+  if (![0, 400, 403, 404].includes(error.status)) throw error;
+}
+
+/** What people do. What is refused, because somebody else was faster, is refused. */
+class Walk {
+  chats = [];
+  messages = [];
+  posted = 0;
+
+  constructor({ random, one }, people, observer, road) {
+    Object.assign(this, { random, one, people, observer, road });
+  }
+
+  async step() {
+    const who = this.one(this.people);
+    const other = this.one(this.people);
+    const chat = this.one(this.chats);
+    // Rather one of the newest.
+    const { id: message, by: sender } = this.one(this.random() < 0.5 ? this.messages.slice(-8) : this.messages) ?? {};
+    const deeds = [
+      [24, () => this.posts(who, chat)],
+      [8, () => this.observer.send(chat, `observed ${++this.posted}`)],
+      [8, () => sender?.api.editMessage(message, `edited ${++this.posted}`)],
+      [8, () => sender?.api.deleteMessage(message)],
+      [10, () => who.api.toggleReaction(message, this.one(EMOJI))],
+      [10, () => who.api.markAsRead(chat, this.random() < 0.5 ? undefined : message)],
+      [3, () => this.observer.markAsRead(chat)],
+      [4, () => who.api.renameChat(chat, this.random() < 0.5 ? "" : `title ${++this.posted}`)],
+      [5, () => who.api.addMembers(chat, [other.id])],
+      [3, () => who.api.removeMember(chat, other.id)],
+      [3, () => who.api.changeRole(chat, other.id, this.one(["admin", "member"]))],
+      [1, () => who.api.leaveChat(chat)],
+      [1, () => who.api.deleteChat(chat)],
+      [2, () => this.makes(who, other)],
+      [4, () => this.comesBack(who, other, chat)],
+      [8, () => this.observer.open(chat)],
+      [3, () => this.observer.loadOlder(chat)],
+      [5, () => this.observer.close(chat)],
+      [6, () => this.road.cut()],
+      [2, () => (this.road.isClosed = !this.road.isClosed)],
+    ];
+    let left = this.random() * deeds.reduce((sum, [weight]) => sum + weight, 0);
+    const [, deed] = deeds.find(([weight]) => (left -= weight) < 0);
+    try {
+      await deed();
+    } catch (error) {
+      refused(error);
+    }
+  }
+
+  async posts(who, chat) {
+    const burst = this.random() < 0.2 ? 30 : 1;
+    for (let number = 0; number < burst; number++) {
+      const { id } = await who.api.sendMessage(chat, { content: `message ${++this.posted}` });
+      this.messages.push({ id, by: who });
+    }
+  }
+
+  /** Two who go and come again while the observer, perhaps one of them, does not hear of it. */
+  async comesBack(who, other, chat) {
+    const third = this.one(this.people);
+    this.road.cut();
+    for (const { id } of [other, third]) await who.api.removeMember(chat, id).catch(refused);
+    await this.posts(who, chat);
+    for (const { id } of [other, third]) await who.api.addMembers(chat, [id]).catch(refused);
+    await who.api.changeRole(chat, other.id, "admin");
+  }
+
+  async makes(who, other) {
+    const chat_type = this.one(["dm", "group", "group"]);
+    const { id } = await who.api.createChat({ chat_type, member_ids: [other.id] });
+    if (!this.chats.includes(id)) this.chats.push(id);
+  }
+}
+
+for (const seed of SEEDS) {
+  test(`a client that was cut off again and again knows what a fresh one knows (seed ${seed})`, async (t) => {
+    const server = await Server.start(t);
+    const people = [];
+    for (const name of ["ann", "bob", "carol", "dave"]) {
+      const person = await server.user(name);
+      people.push({ ...person, api: new Api({ baseUrl: server.url, token: person.token }) });
+    }
+    const [ann, bob, ...others] = people;
+    const road = await server.road();
+    const observer = await server.live(bob, { baseUrl: road.url });
+    const walk = new Walk(dice(seed), people, observer, road);
+    for (const title of ["Team", ""]) {
+      const member_ids = [bob, ...others].map(({ id }) => id);
+      walk.chats.push((await ann.api.createChat({ chat_type: "group", title, member_ids })).id);
+    }
+    await walk.makes(bob, ann);
+    // Answers are often slower than events, so that what they show is old when it comes.
+    road.lag = (data) => (data.includes("HTTP/1.1 200") ? walk.random() * 30 : walk.random() < 0.1 ? 10 : 0);
+    for (let step = 0; step < STEPS; step++) {
+      await Promise.all(Array.from({ length: 1 + Math.floor(walk.random() * 4) }, () => walk.step()));
+    }
+    road.lag = () => 0;
+    road.isClosed = false;
+    await untilSame(observer, async () => {
+      const fresh = server.client(bob);
+      await fresh.start();
+      for (const client of [observer, fresh]) {
+        for (const { id } of fresh.state.chatList) {
+          await client.open(id);
+          while (await client.loadOlder(id));
+        }
+      }
+      const seen = picture(fresh);
+      fresh.stop();
+      return seen;
+    }, picture);
+    assert.deepEqual(observer.outgoing.filter(({ status }) => status === "sending"), []);
+  });
+}
