@@ -147,8 +147,8 @@ export interface Options {
   storage?: StorageLike | null;
   /** Messages kept of an open chat, at least 100 and 1,000 by default. Loading older ones raises it for that chat. */
   maxMessages?: number;
-  /** A constructor like the browsers', where there is none: Node 20. Without any the client polls. */
-  WebSocket?: new (url: string, protocols?: string[]) => any;
+  /** A constructor like the browsers', where there is none: Node 20. Without any, or with null, the client polls. */
+  WebSocket?: (new (url: string, protocols?: string[]) => any) | null;
   fetch?: typeof globalThis.fetch;
   timing?: Timing;
   /** From 0 up to 1; draws the pauses between attempts. */

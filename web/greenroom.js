@@ -1108,6 +1108,7 @@ export class Greenroom {
   /** Attempts in a row that led nowhere; they set the pause before the next one. */
   #failures = 0;
   #unopened = 0;
+  #keyOfSocket;
   #socketAgainAt = 0;
   /** Ends a pause, `after` so long if not before. */
   #wake = (after = 0) => {};
@@ -1118,13 +1119,13 @@ export class Greenroom {
 
   /** @param {Options} [options] */
   constructor(options = {}) {
-    const { storage = browserStorage(), maxMessages = 1_000, timing, random = Math.random } = options;
+    const { WebSocket = globalThis.WebSocket, storage = browserStorage(), maxMessages = 1_000 } = options;
     this.api = new Api(options);
     this.#outbox = new Outbox(storage, (message) => this.#onOutgoing(message));
     this.state = new State(this.#emitter, this.#outbox, maxMessages);
-    this.#WebSocket = options.WebSocket ?? globalThis.WebSocket;
-    this.#timing = { ...TIMING, ...timing };
-    this.#random = random;
+    this.#WebSocket = WebSocket;
+    this.#timing = { ...TIMING, ...options.timing };
+    this.#random = options.random ?? Math.random;
     this.#emitter.on("stale", () => this.#freshen());
   }
 
@@ -1208,7 +1209,7 @@ export class Greenroom {
     const isClear = !(error instanceof Ended) || (error.wasGreeted && error.code !== SIGNED_OUT);
     if (isClear) return error;
     try {
-      if (error.code === SIGNED_OUT) this.api.renew();
+      if (error.code === SIGNED_OUT) this.api.renew(this.#keyOfSocket);
       this.#recognise(await this.api.me());
       if (!error.wasGreeted) this.#unopened++;
       return error;
@@ -1261,7 +1262,8 @@ export class Greenroom {
 
   async #open(signal) {
     this.#socketAgainAt = Date.now() + this.#timing.socketAgainEvery;
-    const key = await this.api.key();
+    this.#keyOfSocket = this.api.key();
+    const key = await this.#keyOfSocket;
     const url = `${this.api.base.replace(/^http/, "ws")}/messages/ws/?resume=1`;
     const socket = new this.#WebSocket(url, key ? [`greenroom.token.${key}`] : []);
     const link = new Link(socket, this.#timing, (event) => this.state.apply(event));

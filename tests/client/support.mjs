@@ -188,13 +188,14 @@ export class Road {
   swallows = false;
   /** How long something that the server says takes to get through, in milliseconds. */
   lag = () => 0;
+  /** May give something to wait for before what the server says gets through. */
+  holds = () => undefined;
   /** Whether nobody gets in. */
   isClosed = false;
   /** Looks at what the client sends; the connection is cut where it returns true, without passing it on or after. */
   cutsBefore = () => false;
   cutsAfter = () => false;
-  /** Requests and frames that came by, as far as they can be read. */
-  requests = [];
+  #awaited = new Map();
   #connections = new Set();
   #server;
 
@@ -223,8 +224,7 @@ export class Road {
     for (const side of [client, server]) side.setNoDelay(true).on("error", end).on("close", end);
     client.on("data", (data) => {
       const text = unmasked(data);
-      const line = text.match(/^(?:GET|POST|PUT|PATCH|DELETE) \S+/)?.[0];
-      if (line) this.requests.push(line);
+      for (const [words, resolve] of this.#awaited) if (text.includes(words)) resolve();
       if (this.swallows) return;
       if (this.refusesSockets && /^upgrade: websocket/im.test(text)) {
         return client.end("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
@@ -244,10 +244,16 @@ export class Road {
     let before = Promise.resolve();
     server.on("data", (data) => {
       if (this.swallows) return;
-      const lag = this.lag(data);
+      const [lag, held] = [this.lag(data), this.holds(data)];
       before = before.then(() => (lag > 0 ? new Promise((resolve) => setTimeout(resolve, lag)) : undefined));
+      before = before.then(() => held);
       before = before.then(() => void (client.destroyed || client.write(data)));
     });
+  }
+
+  /** Waits until the client says something. */
+  carries(words) {
+    return inTime(new Promise((resolve) => this.#awaited.set(words, resolve)), `the client's ${words}`);
   }
 
   /** Cuts all connections. */

@@ -1,0 +1,109 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+
+import { Server, inTime, texts, until } from "./support.mjs";
+
+/** Ann, live, in a group with so many messages in it. */
+async function annWith(t, count, options) {
+  const server = await Server.start(t);
+  const person = await server.user("ann");
+  const ann = await server.live(person, options);
+  const { id: chat } = await ann.api.createChat({ chat_type: "group", title: "Long" });
+  const posted = Array.from({ length: count }, (_, number) => `${number}`);
+  for (const content of posted) await ann.api.sendMessage(chat, { content });
+  return { server, person, ann, chat, posted };
+}
+
+test("pages of older messages join without holes while new ones arrive", async (t) => {
+  const { server, person, ann, chat, posted } = await annWith(t, 180);
+  const reader = await server.live(person);
+  await reader.open(chat);
+  assert.deepEqual(texts(reader, chat), posted.slice(-50));
+  const sent = [];
+  while (reader.state.hasOlder(chat)) {
+    const content = `new ${sent.length}`;
+    sent.push(content);
+    const shared = [reader.loadOlder(chat), reader.loadOlder(chat)];
+    ann.send(chat, content);
+    await inTime(Promise.all(shared), "a page");
+  }
+  await until(reader, () => texts(reader, chat).at(-1) === sent.at(-1));
+  assert.deepEqual(texts(reader, chat), [...posted, ...sent]);
+  const ids = reader.state.messages(chat).map(({ id }) => id);
+  assert.deepEqual(ids, [...new Set(ids)].sort((a, b) => a - b));
+  assert.equal(await reader.loadOlder(chat), false);
+});
+
+test("what changes while its page is on its way is shown as it is now", async (t) => {
+  const { server, person, ann, chat } = await annWith(t, 120);
+  const road = await server.road();
+  const reader = await server.live(person, { baseUrl: road.url });
+  await reader.open(chat);
+  const { results } = await ann.api.messages(chat, { page_size: 100 });
+  const [edited, deleted, liked] = results.slice(60).map(({ id }) => id);
+  // The page is held back until everything has been heard of.
+  let letGo;
+  const held = new Promise((resolve) => (letGo = resolve));
+  road.holds = (data) => (data.includes("HTTP/1.1 200") ? held : undefined);
+  const heard = [];
+  reader.on("message", ({ change }) => heard.push(change));
+  const asked = road.carries("before=");
+  const loaded = reader.loadOlder(chat);
+  await asked;
+  await ann.edit(edited, "edited");
+  await ann.delete(deleted);
+  await ann.react(liked, "👍");
+  await ann.send(chat, "newest").sent;
+  await until(reader, () => texts(reader, chat).at(-1) === "newest");
+  letGo();
+  await inTime(loaded, "the page");
+  assert.equal(reader.state.message(edited).content, "edited");
+  assert.equal(reader.state.message(deleted).is_deleted, true);
+  assert.equal(reader.state.message(liked).reactions[0].emoji, "👍");
+  assert.equal(reader.state.messages(chat).length, 101);
+  assert.deepEqual(heard, ["updated", "deleted", "new"]);
+});
+
+test("a long chat keeps the newest messages, and older ones for who has asked for them", async (t) => {
+  const { ann, chat, posted } = await annWith(t, 90, { maxMessages: 100 });
+  await ann.open(chat);
+  while (await ann.loadOlder(chat));
+  const sent = Array.from({ length: 30 }, (_, number) => `new ${number}`);
+  for (const text of sent) ann.send(chat, text);
+  await until(ann, () => ann.outgoing.length === 0);
+  const all = [...posted, ...sent];
+  assert.deepEqual(texts(ann, chat), all.slice(-100));
+  assert.equal(await ann.loadOlder(chat), false);
+  assert.deepEqual(texts(ann, chat), all);
+  await ann.send(chat, "last").sent;
+  assert.deepEqual(texts(ann, chat), [...all, "last"].slice(-120));
+  ann.close(chat);
+  assert.deepEqual(texts(ann, chat), []);
+  await ann.send(chat, "unseen").sent;
+  assert.deepEqual(texts(ann, chat), []);
+  await ann.open(chat);
+  assert.deepEqual(texts(ann, chat).slice(-2), ["last", "unseen"]);
+});
+
+test("chats come page by page, and by themselves when something happens in them", async (t) => {
+  const server = await Server.start(t);
+  const people = [await server.user("ann"), await server.user("bob")];
+  const ann = server.client(people[0]);
+  const chats = [];
+  for (let number = 0; number < 120; number++) {
+    const fields = { chat_type: "group", title: `Chat ${number}`, member_ids: [people[1].id] };
+    chats.push((await ann.api.createChat(fields)).id);
+  }
+  const bob = await server.live(people[1]);
+  const loaded = bob.state.chatList.length;
+  assert.ok(loaded > 0 && loaded < 120 && bob.state.hasMoreChats, `${loaded} are loaded`);
+  assert.deepEqual(bob.state.chatList.map(({ id }) => id), chats.slice(-loaded).reverse());
+  await ann.api.sendMessage(chats[0], { content: "Hello" });
+  await until(bob, () => bob.state.chatList[0].id === chats[0]);
+  await until(bob, () => bob.state.unread === 1);
+  assert.equal(bob.state.chats.get(chats[0]).last_message.content, "Hello");
+  await ann.api.deleteChat(chats[119]);
+  while (await bob.loadMoreChats());
+  await until(bob, () => bob.state.chats.size === 119);
+  assert.deepEqual(bob.state.chatList.map(({ id }) => id), [chats[0], ...chats.slice(1, -1).reverse()]);
+});

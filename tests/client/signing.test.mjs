@@ -1,0 +1,153 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+
+import { Greenroom } from "../../web/greenroom.js";
+import { Server, inTime, texts, until, untilStatus } from "./support.mjs";
+
+/** Ann, of the staff, who gives bob's page its tokens, as a host's server would. */
+async function hostAndBob(t) {
+  const server = await Server.start(t);
+  const [ann, bob] = [await server.user("ann", "--staff"), await server.user("bob")];
+  const host = await server.live(ann);
+  const { id: chat } = await host.api.createChat({ chat_type: "dm", member_ids: [bob.id] });
+  const given = [];
+  const token = async () => {
+    const { key } = await host.api.createToken(bob.id, { expires_in: 3600 });
+    given.push(key);
+    return key;
+  };
+  return { server, ann, bob, host, chat, given, token };
+}
+
+test("a token that ends is asked for anew, and nothing is missed meanwhile", async (t) => {
+  const { server, bob, host, chat, given, token } = await hostAndBob(t);
+  const client = await server.live(bob, { token });
+  await client.open(chat);
+  assert.equal(given.length, 1);
+  const statuses = [];
+  client.on("status", ({ status }) => statuses.push(status));
+  await host.api.deleteTokens(bob.id);
+  await host.send(chat, "meanwhile").sent;
+  await until(client, () => given.length === 2 && client.status === "live" && texts(client, chat).length === 1);
+  await host.api.deleteTokens(bob.id);
+  // One that ended between two requests is noticed by the next one, and those at once ask for one token together.
+  await Promise.all([client.api.me(), client.api.unread(), client.api.chats()]);
+  await until(client, () => client.status === "live");
+  await client.send(chat, "Hello").sent;
+  assert.equal(given.length, 3);
+  assert.ok(!statuses.includes("signedOut"), `${statuses}`);
+});
+
+test("a token that expires while the socket is open is renewed", async (t) => {
+  const { server, bob, host, chat } = await hostAndBob(t);
+  let given = 0;
+  const token = async () => (await host.api.createToken(bob.id, { expires_in: given++ === 0 ? 1 : 3600 })).key;
+  const client = await server.live(bob, { token });
+  await until(client, () => given === 2 && client.status === "live");
+  await client.send(chat, "Hello").sent;
+});
+
+test("who is signed out is told so, and goes on once signed in again", async (t) => {
+  const { server, bob, host, chat } = await hostAndBob(t);
+  const { key } = await host.api.createToken(bob.id);
+  let current = key;
+  const asked = [];
+  const client = await server.live(bob, { token: () => (asked.push(current), current) });
+  await client.open(chat);
+  await host.api.deleteTokens(bob.id);
+  await untilStatus(client, "signedOut");
+  const waiting = client.send(chat, "waits");
+  await assert.rejects(client.start(), { status: 401 });
+  assert.equal(client.status, "signedOut");
+  current = (await host.api.createToken(bob.id)).key;
+  await inTime(client.start(), "the start");
+  await inTime(waiting.sent, "the message");
+  await untilStatus(client, "live");
+  assert.deepEqual(texts(client, chat), ["waits"]);
+});
+
+test("a token that is no good, or none, ends the start", async (t) => {
+  const { server, bob } = await hostAndBob(t);
+  for (const token of ["wrong", () => "wrong", async () => null]) {
+    const client = server.client(bob, { token });
+    await assert.rejects(inTime(client.start(), "the start"), { name: "GreenroomError", status: 401 });
+    assert.equal(client.status, "signedOut");
+  }
+  const failing = server.client(bob, { token: async () => Promise.reject(new Error("The host is away.")) });
+  failing.start().catch(() => {});
+  await untilStatus(failing, "connecting");
+  assert.equal(failing.state.me, null);
+});
+
+test("a host that is away for a moment when a token is needed is asked again", async (t) => {
+  const { server, bob, token } = await hostAndBob(t);
+  let asked = 0;
+  const client = server.client(bob, {
+    token: async () => {
+      if (++asked < 3) throw new Error("The host is away.");
+      return token();
+    },
+  });
+  await inTime(client.start(), "the start");
+  assert.equal(asked, 3);
+});
+
+test("with the session's cookie a browser needs no token, and its end signs out", async (t) => {
+  const { server, bob, chat } = await hostAndBob(t);
+  // A browser keeps the cookie and sends it with each request; here a jar does.
+  let cookie = "";
+  const fetch = async (url, { headers, credentials, ...init }) => {
+    assert.equal(credentials, "include");
+    const response = await globalThis.fetch(url, { ...init, headers: { ...headers, Cookie: cookie } });
+    cookie = response.headers.get("set-cookie")?.split(";")[0] ?? cookie;
+    return response;
+  };
+  // Node's sockets send no cookies, so this one polls.
+  const client = server.client(bob, { token: undefined, fetch, WebSocket: null });
+  await assert.rejects(client.start(), { status: 401 });
+  await assert.rejects(client.api.login("bob", "wrong"), { status: 401, detail: "Invalid username or password." });
+  assert.equal((await client.api.login("bob", "correct horse")).id, bob.id);
+  await inTime(client.start(), "the start");
+  await untilStatus(client, "polling");
+  await client.send(chat, "Hello").sent;
+  await client.api.logout();
+  await untilStatus(client, "signedOut");
+});
+
+test("another user who signs in on the same page sees nothing of the first one's", async (t) => {
+  const { server, ann, bob, host, chat } = await hostAndBob(t);
+  const { id: own } = await host.api.createChat({ chat_type: "group", title: "Ann's own" });
+  let token = ann.token;
+  const client = await server.live(ann, { token: () => token });
+  await client.open(own);
+  await client.send(own, "secret").sent;
+  client.stop();
+  const unsent = client.send(chat, "typed by ann");
+  token = bob.token;
+  client.api.renew();
+  await inTime(client.start(), "the start");
+  await until(client, () => client.state.me?.id === bob.id && client.status === "live");
+  assert.deepEqual([...client.state.chats.keys()], [chat]);
+  assert.deepEqual([client.state.messages(own), client.outgoing], [[], []]);
+  assert.equal(unsent.status, "sending");
+  assert.equal((await client.api.messages(chat)).count, 0);
+});
+
+test("the address of the server has to be known, and only it gets the token", async (t) => {
+  const { server, bob } = await hostAndBob(t);
+  assert.throws(() => new Greenroom({ token: bob.token }), TypeError);
+  const client = server.client(bob);
+  for (const path of ["//example.com/", "http://example.com/messages/api/chats/", "http://127.0.0.1:1/"]) {
+    await assert.rejects(client.api.request("GET", path), TypeError);
+  }
+  const { next } = await client.api.chats({ page_size: 1 });
+  assert.equal(next, null);
+  const { id } = await client.api.createChat({ chat_type: "group" });
+  const link = (await client.api.chats({ page_size: 1 })).next;
+  assert.equal((await client.api.request("GET", link)).results.length, 1);
+  // What is no id leads nowhere, not to another address.
+  for (const wrong of ["..", ".", ""]) await assert.rejects(client.api.chat(wrong), { status: 404 });
+  const message = await client.api.sendMessage(id, { content: "stays" });
+  await assert.rejects(client.api.removeReaction(message.id, ".."), { status: 404 });
+  assert.equal((await client.api.message(message.id)).content, "stays");
+});
