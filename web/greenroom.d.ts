@@ -104,8 +104,12 @@ export interface FeedEvent {
 
 export interface Snapshot {
   chats: Chat[];
+  /** The number of the latest change of each chat. */
   heads: Record<string, number>;
+  unread: Record<string, number>;
+  /** Of those with whom one shares a dm; when they were last seen by id. */
   users_online: number[];
+  last_seen: Record<string, string>;
 }
 
 export interface News {
@@ -312,6 +316,7 @@ export interface State {
   readonly hasMoreChats: boolean;
   /** Unread messages in all chats. */
   readonly unread: number;
+  /** Of those with whom one shares a dm. */
   readonly presence: ReadonlyMap<number, { is_online: boolean; last_seen: string | null }>;
   /**
    * Messages of an open chat, oldest first and without holes up to the newest, deleted ones included; then those that are
@@ -331,7 +336,7 @@ export interface State {
 /**
  * - `connecting`: on the way to the first view of things
  * - `live`: over a socket
- * - `polling`: sockets do not get through; everything works, a little slower, without who types
+ * - `polling`: sockets do not get through; everything works, a little slower
  * - `reconnecting`, `offline`: what is sent waits; `offline` where the browser says that there is no network
  * - `signedOut`: sign in, or give a token, and `start()` again
  * - `stopped`: before `start()` and after `stop()`

@@ -413,11 +413,18 @@ class State {
   // What is loaded
 
   /** The first view of things. */
-  begin(me, { chats, heads, users_online = [] }) {
+  begin(me, { chats, heads, unread, users_online, last_seen }) {
     this.me = me;
-    for (const [id, seq] of Object.entries(heads)) this.heads.set(Number(id), seq);
-    for (const id of users_online) this.presence.set(id, { is_online: true, last_seen: null });
+    this.reached(heads, unread);
     for (const chat of chats) this.takeChat(chat);
+    for (const [id, time] of Object.entries(last_seen)) this.#seen(Number(id), false, time);
+    this.takeOnline(users_online);
+  }
+
+  /** Who is there, of those with whom the user shares a dm. */
+  takeOnline(users) {
+    for (const [id, { is_online }] of this.presence) if (is_online && !users.includes(id)) this.#seen(id, false);
+    for (const id of users) this.#seen(id, true);
   }
 
   /** Forgets everything. */
@@ -541,7 +548,7 @@ class State {
       case "user_updated":
         return this.#onUserUpdated(event.user);
       case "presence":
-        return this.presence.set(event.user_id, { is_online: event.is_online, last_seen: event.last_seen ?? null });
+        return this.#seen(event.user_id, event.is_online, event.last_seen);
       case "me_updated":
         this.me = { ...this.me, ...event.user };
     }
@@ -710,6 +717,11 @@ class State {
     if (chat && chat.unread_count !== count) this.#edit(id, () => ({ unread_count: count }));
   }
 
+  #seen(userId, is_online, last_seen = this.presence.get(userId)?.last_seen ?? null) {
+    this.presence.set(userId, { is_online, last_seen });
+    this.#emitter.soon("presence", () => ({ userId, ...this.presence.get(userId) }), `presence ${userId}`);
+  }
+
   #setTyping(chatId, user, isTyping) {
     const typists = this.#typing.get(chatId) ?? new Map();
     if (typists.has(user) !== isTyping) {
@@ -747,7 +759,6 @@ class State {
     if (change && message) this.#emitter.soon("message", () => ({ chatId, message, change }));
     const messageId = event.last_read_message_id;
     if (type === "read") this.#emitter.soon("read", () => ({ chatId, userId, messageId }));
-    if (type === "presence") this.#emitter.soon("presence", () => ({ userId, ...this.presence.get(userId) }));
     if (type === "me_updated") this.#emitter.soon("me", () => ({ me: this.me }), "me");
   }
 }
@@ -1271,6 +1282,7 @@ export class Greenroom {
       const hello = await link.closedOn(signal).opened;
       this.#unopened = 0;
       this.#recognise({ id: hello.user_id });
+      this.state.takeOnline(hello.users_online);
       return link;
     } catch (error) {
       link.close();
