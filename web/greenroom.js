@@ -1325,16 +1325,16 @@ export class Greenroom {
     const abort = () => (polls.abort(), attempts.abort());
     signal.addEventListener("abort", abort);
     let link = null;
-    let isTrying = false;
+    let timer;
     const trySocket = async () => {
-      isTrying = true;
       link = await this.#open(attempts.signal).catch(() => null);
-      isTrying = false;
-      if (link) polls.abort();
+      if (link || !this.#hasStarted) polls.abort();
+      else if (!polls.signal.aborted) waitForSocket();
     };
+    const waitForSocket = () => (timer = setTimeout(trySocket, this.#socketAgainAt - Date.now()));
+    if (this.#WebSocket) waitForSocket();
     try {
-      for (let wait = 0; !link && !signal.aborted; wait = POLL_WAIT) {
-        if (this.#WebSocket && !isTrying && Date.now() >= this.#socketAgainAt) trySocket();
+      for (let wait = 0; !polls.signal.aborted; wait = POLL_WAIT) {
         const chats = Object.fromEntries(this.state.heads);
         this.#takeNews(await this.api.syncSince({ chats, wait }, { signal: polls.signal }));
       }
@@ -1342,6 +1342,8 @@ export class Greenroom {
       if (!link) throw error;
     } finally {
       signal.removeEventListener("abort", abort);
+      clearTimeout(timer);
+      polls.abort();
       if (!link) attempts.abort();
     }
     if (link) await this.#listen(link, signal);

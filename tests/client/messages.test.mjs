@@ -107,6 +107,23 @@ test("who types is seen until they send", async (t) => {
   assert.deepEqual(typing, [[people[0].id], [], [people[0].id], []]);
 });
 
+test("who is there, and under which name, is seen by those who share a dm with them", async (t) => {
+  const { server, people, ann, bob, chat } = await annAndBob(t);
+  const [annId, bobId] = people.map(({ id }) => id);
+  await until(ann, () => ann.state.presence.get(bobId)?.is_online);
+  const staff = await server.live(await server.user("root", "--staff"));
+  await bob.send(chat, "Hello").sent;
+  await staff.api.updateUser(bobId, { first_name: "Bob", last_name: "Brown" });
+  await until(ann, () => ann.state.chats.get(chat).title === "Bob Brown");
+  await until(ann, () => ann.state.messages(chat)[0].sender.display_name === "Bob Brown");
+  bob.stop();
+  await until(ann, () => ann.state.presence.get(bobId).is_online === false);
+  assert.ok(ann.state.presence.get(bobId).last_seen);
+  await inTime(bob.start(), "the start");
+  await until(bob, () => bob.state.presence.get(annId)?.is_online);
+  await until(ann, () => ann.state.presence.get(bobId).is_online);
+});
+
 test("a message that is refused waits for its user, and holds nothing back", async (t) => {
   const { ann, bob, chat } = await annAndBob(t);
   const refused = ann.send(chat, "   ");

@@ -71,6 +71,7 @@ class Walk {
       [5, () => this.observer.close(chat)],
       [6, () => this.road.cut()],
       [2, () => (this.road.isClosed = !this.road.isClosed)],
+      [2, () => (this.road.refusesSockets = !this.road.refusesSockets)],
     ];
     let left = this.random() * deeds.reduce((sum, [weight]) => sum + weight, 0);
     const [, deed] = deeds.find(([weight]) => (left -= weight) < 0);
@@ -116,7 +117,7 @@ for (const seed of SEEDS) {
     }
     const [ann, bob, ...others] = people;
     const road = await server.road();
-    const observer = await server.live(bob, { baseUrl: road.url });
+    const observer = await server.live(bob, { baseUrl: road.url, timing: { socketAgainEvery: 50 } });
     const walk = new Walk(dice(seed), people, observer, road);
     for (const title of ["Team", ""]) {
       const member_ids = [bob, ...others].map(({ id }) => id);
@@ -129,7 +130,7 @@ for (const seed of SEEDS) {
       await Promise.all(Array.from({ length: 1 + Math.floor(walk.random() * 4) }, () => walk.step()));
     }
     road.lag = () => 0;
-    road.isClosed = false;
+    road.isClosed = road.refusesSockets = false;
     await untilSame(observer, async () => {
       const fresh = server.client(bob);
       await fresh.start();
