@@ -23,6 +23,7 @@ mod room_permissions;
 mod rooms;
 mod sign_in;
 mod sockets;
+mod transactions;
 mod users;
 mod walk;
 mod watching;
