@@ -8,10 +8,13 @@ use std::{
     },
 };
 
+use diesel::{Connection, PgConnection};
+use diesel_migrations::{FileBasedMigrations, MigrationHarness};
 use futures_util::future::{join, join_all};
 use serde_json::{Value, json};
 
 use crate::{
+    killed::survives_kill_9,
     program::{Program, greenroom},
     support::database::Cluster,
 };
@@ -21,11 +24,6 @@ const CYCLES: usize = 6;
 
 /// Client id to message id.
 type Acknowledged = Arc<Mutex<BTreeMap<String, i64>>>;
-
-/// Whether these tests can run; `make test` says so where they cannot.
-fn is_asked_for() -> bool {
-    std::env::var("GREENROOM_TEST_DATABASE").as_deref() == Ok("postgres")
-}
 
 /// A cluster for one test, with a user's token on a database in it.
 fn cluster() -> (Cluster, String, String) {
@@ -43,10 +41,8 @@ async fn make_chat(server: &Program, token: &str) {
 }
 
 #[actix_web::test]
+#[ignore = "needs PostgreSQL: make postgres"]
 async fn what_was_acknowledged_survives_restarts_of_the_database() {
-    if !is_asked_for() {
-        return;
-    }
     let (mut cluster, database, token) = cluster();
     let server = Program::serve(&database);
     make_chat(&server, &token).await;
@@ -75,7 +71,8 @@ async fn what_was_acknowledged_survives_restarts_of_the_database() {
         };
         (_, cluster) = join(join_all(writers), restart).await;
     }
-    compare(&server, &token, &acknowledged.lock().unwrap()).await;
+    let acknowledged = acknowledged.lock().unwrap().clone();
+    compare(&server, &token, &acknowledged).await;
     drop(server);
     assert!(greenroom(&database, &["check"]).ends_with(" 0 differences found\n"));
 }
@@ -133,10 +130,16 @@ async fn compare(server: &Program, token: &str, acknowledged: &BTreeMap<String, 
 }
 
 #[actix_web::test]
+#[ignore = "needs PostgreSQL: make postgres"]
+async fn what_was_acknowledged_survives_kill_9_on_postgres() {
+    let cluster = Cluster::start_durable();
+    cluster.execute("CREATE DATABASE chat").unwrap();
+    survives_kill_9(&cluster.url("chat"), 10).await;
+}
+
+#[actix_web::test]
+#[ignore = "needs PostgreSQL: make postgres"]
 async fn while_the_database_is_away_everything_is_refused_and_then_served_again() {
-    if !is_asked_for() {
-        return;
-    }
     let (mut cluster, database, token) = cluster();
     let server = Program::serve(&database);
     make_chat(&server, &token).await;
@@ -164,11 +167,9 @@ async fn while_the_database_is_away_everything_is_refused_and_then_served_again(
     }
 }
 
-#[actix_web::test]
-async fn servers_may_be_started_at_once_on_an_empty_database() {
-    if !is_asked_for() {
-        return;
-    }
+#[test]
+#[ignore = "needs PostgreSQL: make postgres"]
+fn servers_may_be_started_at_once_on_an_empty_database() {
     let cluster = Cluster::start();
     cluster.execute("CREATE DATABASE chat").unwrap();
     let database = cluster.url("chat");
@@ -180,4 +181,17 @@ async fn servers_may_be_started_at_once_on_an_empty_database() {
     });
     greenroom(&database, &["demo"]);
     assert!(greenroom(&database, &["check"]).ends_with(" 0 differences found\n"));
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: make postgres"]
+fn every_migration_can_be_undone_and_done_again_on_postgres() {
+    let cluster = Cluster::start();
+    cluster.execute("CREATE DATABASE chat").unwrap();
+    let mut conn = PgConnection::establish(&cluster.url("chat")).unwrap();
+    let migrations =
+        FileBasedMigrations::from_path(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/postgres")).unwrap();
+    let first = conn.run_pending_migrations(migrations.clone()).unwrap().len();
+    assert_eq!(conn.revert_all_migrations(migrations.clone()).unwrap().len(), first);
+    assert_eq!(conn.run_pending_migrations(migrations).unwrap().len(), first);
 }
