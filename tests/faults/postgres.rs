@@ -167,6 +167,30 @@ async fn while_the_database_is_away_everything_is_refused_and_then_served_again(
     }
 }
 
+#[actix_web::test]
+#[ignore = "needs PostgreSQL: make postgres"]
+async fn processes_write_to_one_chat_in_turn() {
+    let (_cluster, database, token) = cluster();
+    let servers = [Program::serve(&database), Program::serve(&database)];
+    make_chat(&servers[0], &token).await;
+    let first = json!({"content": "first"});
+    assert_eq!(servers[0].request("POST", "chats/1/messages/", &token, Some(first)).await.unwrap().0, 201);
+    // Posting and editing both count the chat's changes.
+    let changes = (0..400).map(|number| {
+        let body = json!({"content": number.to_string()});
+        let (method, path) = [("POST", "chats/1/messages/"), ("PATCH", "messages/1/")][number % 2];
+        servers[number % 2].request(method, path, &token, Some(body))
+    });
+    for (number, reply) in join_all(changes).await.into_iter().enumerate() {
+        let (status, message) = reply.unwrap();
+        assert_eq!(status, [201, 200][number % 2], "{message}");
+    }
+    let (_, page) = servers[0].request("GET", "chats/1/messages/?page_size=100", &token, None).await.unwrap();
+    assert_eq!(page["count"], 201);
+    drop(servers);
+    assert!(greenroom(&database, &["check"]).ends_with(" 0 differences found\n"));
+}
+
 #[test]
 #[ignore = "needs PostgreSQL: make postgres"]
 fn servers_may_be_started_at_once_on_an_empty_database() {
