@@ -9,7 +9,7 @@ export GREENROOM_BIND ?= 127.0.0.1:8000
 CARGO ?= cargo
 GREENROOM = target/release/greenroom
 
-.PHONY: help run build test stress autobahn check fmt migrate user token demo schema clean
+.PHONY: help run build test postgres stress autobahn check fmt migrate user token demo schema clean
 
 help: ## List the tasks
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -29,6 +29,10 @@ build:
 
 test: ## Run all tests
 	$(CARGO) test --locked
+	@$(MAKE) postgres
+
+postgres: ## The tests that have to do with the database, on PostgreSQL
+	@CARGO="$(CARGO)" tests/postgres.sh
 
 stress: build ## Hostile, slow and dead sockets against the release binary, with figures
 	@python3 tests/stress/sockets.py --binary $(GREENROOM)

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use diesel::{
-    Connection, MultiConnection, connection::SimpleConnection, pg::PgConnection, sqlite::SqliteConnection,
+    Connection, MultiConnection, connection::SimpleConnection, pg::PgConnection, result::DatabaseErrorKind,
+    sqlite::SqliteConnection,
 };
 
 use super::error::{OpenError, StorageError};
@@ -26,6 +27,13 @@ pub enum DatabaseUrl {
 
 /// How long a statement waits for a lock that another process holds.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long PostgreSQL waits for the next statement of a transaction before it ends it.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Names the lock of who writes, and the one of who brings the schema up to date, among PostgreSQL's advisory locks.
+const WRITING: i64 = 0x6772_6565_6e01;
+const MIGRATING: i64 = 0x6772_6565_6e02;
 
 impl DatabaseUrl {
     /// Reads `sqlite://path` or `postgres://...`.
@@ -66,9 +74,14 @@ impl DatabaseUrl {
                 set_up_sqlite(&mut conn, access).map_err(|error| OpenError::new(path, error))?;
                 Ok(conn)
             }
-            Self::Postgres(url) => PgConnection::establish(url)
-                .map(AnyConn::Postgres)
-                .map_err(|error| OpenError::new(&without_password(url), error)),
+            Self::Postgres(url) => {
+                let name = without_password(url);
+                let conn = PgConnection::establish(&with_time_limits(url))
+                    .map_err(|error| OpenError::new(&name, error))?;
+                let mut conn = AnyConn::Postgres(conn);
+                set_up_postgres(&mut conn, access).map_err(|error| OpenError::new(&name, error))?;
+                Ok(conn)
+            }
         }
     }
 }
@@ -95,6 +108,41 @@ fn set_up_sqlite(conn: &mut AnyConn, access: Access) -> Result<(), diesel::resul
         conn.batch_execute("PRAGMA query_only = ON")?;
     }
     Ok(())
+}
+
+/// In seconds, or milliseconds: a server that does not answer must not hold up a thread for the minutes that TCP waits.
+const TIME_LIMITS: [(&str, &str); 4] = [
+    ("connect_timeout", "3"),
+    ("tcp_user_timeout", "10000"),
+    ("keepalives_idle", "10"),
+    ("keepalives_interval", "5"),
+];
+
+/// The URL with those time limits that it does not name itself.
+fn with_time_limits(url: &str) -> String {
+    let mut url = url.to_owned();
+    for (name, value) in TIME_LIMITS {
+        if !url.contains(&format!("{name}=")) {
+            let separator = if url.contains('?') { '&' } else { '?' };
+            url.push_str(&format!("{separator}{name}={value}"));
+        }
+    }
+    url
+}
+
+fn set_up_postgres(conn: &mut AnyConn, access: Access) -> Result<(), diesel::result::Error> {
+    // Notices would go to standard error, past the log.
+    conn.batch_execute("SET client_min_messages = error")?;
+    conn.batch_execute(&format!("SET lock_timeout = {}", BUSY_TIMEOUT.as_millis()))?;
+    // A paused process must not keep others from writing for ever.
+    conn.batch_execute(&format!("SET idle_in_transaction_session_timeout = {}", IDLE_TIMEOUT.as_millis()))?;
+    match access {
+        // An answered write must survive a power cut, whatever the database's default is.
+        Access::Write => conn.batch_execute(
+            "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'",
+        ),
+        Access::Read => conn.batch_execute("SET default_transaction_read_only = on"),
+    }
 }
 
 fn without_password(url: &str) -> String {
@@ -132,21 +180,63 @@ pub fn snapshot<T>(
     result
 }
 
+/// Begins a transaction that may write. There is one at a time in a database, whichever process it is of: what is
+/// decided in it cannot change until its end, and numbers become visible in the order in which they were drawn.
 pub(super) fn begin(conn: &mut AnyConn) -> Result<(), StorageError> {
-    // SQLite's plain BEGIN takes the write lock too late to wait for it.
-    let text = match conn {
-        AnyConn::Sqlite(_) => "BEGIN IMMEDIATE",
-        AnyConn::Postgres(_) => "BEGIN",
-    };
-    Ok(conn.batch_execute(text)?)
+    match conn {
+        // SQLite's plain BEGIN takes the write lock too late to wait for it.
+        AnyConn::Sqlite(_) => conn.batch_execute("BEGIN IMMEDIATE")?,
+        AnyConn::Postgres(_) => {
+            let lock = format!(
+                "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SELECT pg_advisory_xact_lock({WRITING})"
+            );
+            if let Err(error) = conn.batch_execute(&lock) {
+                roll_back(conn);
+                return Err(error.into());
+            }
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn commit(conn: &mut AnyConn) -> Result<(), StorageError> {
-    if let Err(error) = conn.batch_execute("COMMIT") {
+    let text = match conn {
+        AnyConn::Sqlite(_) => "COMMIT",
+        // PostgreSQL answers COMMIT with success where a statement has failed before, and stores nothing. Any other
+        // statement fails then, and what follows it is not carried out.
+        AnyConn::Postgres(_) => "SELECT 1; COMMIT",
+    };
+    if let Err(error) = conn.batch_execute(text) {
         roll_back(conn);
         return Err(error.into());
     }
     Ok(())
+}
+
+/// Keeps other processes from bringing the schema up to date until this connection is closed. SQLite needs no help.
+pub(super) fn lock_schema(conn: &mut AnyConn) -> Result<(), diesel::result::Error> {
+    match conn {
+        AnyConn::Sqlite(_) => Ok(()),
+        AnyConn::Postgres(_) => {
+            // Another process may take its time; each of its statements has a limit.
+            conn.batch_execute("SET lock_timeout = 0")?;
+            conn.batch_execute(&format!("SELECT pg_advisory_lock({MIGRATING})"))
+        }
+    }
+}
+
+/// Whether the connection is of no use any more. A lost connection shows only once it is used.
+pub(super) fn is_lost(conn: &mut AnyConn) -> bool {
+    match conn {
+        AnyConn::Sqlite(_) => false,
+        AnyConn::Postgres(conn) => matches!(
+            conn.batch_execute("SELECT 1"),
+            Err(diesel::result::Error::DatabaseError(
+                DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand,
+                _
+            ))
+        ),
+    }
 }
 
 /// Ends a transaction without a trace. A failure means that there was none left to end.
@@ -166,5 +256,15 @@ mod tests {
         for bad in ["", "sqlite://", "mysql://x", "greenroom.db"] {
             assert!(DatabaseUrl::parse(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn time_limits_in_a_url_are_kept() {
+        let url = with_time_limits("postgres://u@h/d?connect_timeout=9");
+        assert_eq!(
+            url,
+            "postgres://u@h/d?connect_timeout=9&tcp_user_timeout=10000&keepalives_idle=10&keepalives_interval=5"
+        );
+        assert!(with_time_limits("postgres://u@h/d").starts_with("postgres://u@h/d?connect_timeout=3&"));
     }
 }

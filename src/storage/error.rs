@@ -33,8 +33,8 @@ impl From<FieldErrors> for StorageError {
 impl From<Error> for StorageError {
     fn from(error: Error) -> Self {
         match &error {
-            Error::DatabaseError(DatabaseErrorKind::ClosedConnection, info) => {
-                Self::Away(info.message().to_owned())
+            Error::DatabaseError(kind, info) if is_of_the_connection(kind) => {
+                Self::Away(info.message().trim_end().to_owned())
             }
             Error::DatabaseError(_, info) if is_passing(info.message()) => {
                 Self::Away(info.message().to_owned())
@@ -61,9 +61,17 @@ impl StorageError {
     }
 }
 
-/// Whether SQLite says so of a state that can pass: no room on the disk, a lock held elsewhere, a disk that fails.
+/// Whether it is about the way to PostgreSQL, or about others at work there, and not about the statement.
+fn is_of_the_connection(kind: &DatabaseErrorKind) -> bool {
+    use DatabaseErrorKind::{
+        ClosedConnection, ReadOnlyTransaction, SerializationFailure, UnableToSendCommand,
+    };
+    matches!(kind, ClosedConnection | UnableToSendCommand | SerializationFailure | ReadOnlyTransaction)
+}
+
+/// Whether the database says so of a state that can pass: no room on the disk, a lock held elsewhere, a disk that fails.
 fn is_passing(message: &str) -> bool {
-    const PASSING: [&str; 6] = [
+    const SQLITE: [&str; 6] = [
         "database or disk is full",
         "disk I/O error",
         "database is locked",
@@ -71,7 +79,16 @@ fn is_passing(message: &str) -> bool {
         "attempt to write a readonly database",
         "database table is locked",
     ];
-    PASSING.iter().any(|sentence| message.contains(sentence))
+    // diesel hands on no codes of these.
+    const POSTGRES: [&str; 6] = [
+        "No space left on device",
+        "lock timeout",
+        "deadlock detected",
+        "terminating connection",
+        "idle-in-transaction timeout",
+        "out of shared memory",
+    ];
+    SQLITE.iter().chain(&POSTGRES).any(|sentence| message.contains(sentence))
 }
 
 /// Why a database could not be opened, in one sentence that names it and the remedy.
@@ -80,6 +97,12 @@ fn is_passing(message: &str) -> bool {
 pub struct OpenError {
     name: String,
     reason: String,
+}
+
+impl From<OpenError> for StorageError {
+    fn from(error: OpenError) -> Self {
+        Self::Away(error.reason)
+    }
 }
 
 impl OpenError {

@@ -2,7 +2,7 @@
 
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
-use super::{Access, AnyConn, DatabaseUrl, error::OpenError};
+use super::{Access, AnyConn, DatabaseUrl, conn::lock_schema, error::OpenError};
 
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
@@ -11,6 +11,7 @@ const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 /// migrations that ran. A database from a newer Greenroom is left alone.
 pub fn migrate(url: &DatabaseUrl) -> Result<Vec<String>, OpenError> {
     let mut conn = url.open(Access::Write)?;
+    lock_schema(&mut conn).map_err(|error| OpenError::new(&url.name(), error))?;
     let ran = match &mut conn {
         AnyConn::Sqlite(conn) => run(conn, SQLITE),
         AnyConn::Postgres(conn) => run(conn, POSTGRES),

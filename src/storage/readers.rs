@@ -1,11 +1,17 @@
 //! Reading connections, off the threads that serve HTTP.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use actix_rt::task::spawn_blocking;
 use tokio::{sync::Semaphore, time::timeout};
 
-use super::{Access, AnyConn, DatabaseUrl, OpenError, StorageError, conn::snapshot};
+use super::{
+    Access, AnyConn, DatabaseUrl, OpenError, StorageError,
+    conn::{is_lost, snapshot},
+};
 use crate::model::Refusal;
 
 /// A query that finds no free connection for so long is turned down.
@@ -26,7 +32,7 @@ impl Readers {
         url.open(Access::Read)?;
         let pool = r2d2::Pool::builder()
             .max_size(size)
-            .test_on_check_out(false)
+            .test_on_check_out(true)
             .max_lifetime(None)
             .idle_timeout(None)
             .connection_timeout(WAIT)
@@ -60,8 +66,10 @@ impl Readers {
         let pool = self.pool.clone();
         let answer = spawn_blocking(move || {
             let _permit = permit;
-            let mut conn = pool.get().map_err(|error| StorageError::Away(error.to_string()))?;
-            question(&mut conn)
+            let mut reader = pool.get().map_err(|error| StorageError::Away(error.to_string()))?;
+            let answer = question(&mut reader.conn);
+            reader.is_doubtful = matches!(answer, Err(StorageError::Away(_)));
+            answer
         });
         match answer.await {
             Ok(answer) => answer.map_err(StorageError::into_refusal),
@@ -76,19 +84,36 @@ impl Readers {
 /// Opens connections for the pool.
 struct Opener(DatabaseUrl);
 
-impl r2d2::ManageConnection for Opener {
-    type Connection = AnyConn;
-    type Error = OpenError;
+/// A connection in the pool.
+struct Reader {
+    conn: AnyConn,
+    used: Instant,
+    /// The last answer was that the database is away.
+    is_doubtful: bool,
+}
 
-    fn connect(&self) -> Result<AnyConn, OpenError> {
-        self.0.open(Access::Read)
+/// A connection that was not used for so long is tried before it is: its server may have been started anew meanwhile.
+const UNPROVED_AFTER: Duration = Duration::from_secs(1);
+
+impl r2d2::ManageConnection for Opener {
+    type Connection = Reader;
+    type Error = StorageError;
+
+    fn connect(&self) -> Result<Reader, StorageError> {
+        let conn = self.0.open(Access::Read)?;
+        Ok(Reader { conn, used: Instant::now(), is_doubtful: false })
     }
 
-    fn is_valid(&self, _: &mut AnyConn) -> Result<(), OpenError> {
+    fn is_valid(&self, reader: &mut Reader) -> Result<(), StorageError> {
+        if reader.used.elapsed() > UNPROVED_AFTER && is_lost(&mut reader.conn) {
+            return Err(StorageError::Away("the connection is lost".to_owned()));
+        }
         Ok(())
     }
 
-    fn has_broken(&self, conn: &mut AnyConn) -> bool {
-        diesel::r2d2::R2D2Connection::is_broken(conn)
+    fn has_broken(&self, reader: &mut Reader) -> bool {
+        reader.used = Instant::now();
+        // A query that panicked may have left its transaction open.
+        std::thread::panicking() || reader.is_doubtful && is_lost(&mut reader.conn)
     }
 }

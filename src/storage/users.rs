@@ -158,6 +158,10 @@ pub fn find(conn: &mut AnyConn, id: UserId) -> Result<Option<User>, StorageError
 
 /// The user with exactly this name.
 pub fn by_username(conn: &mut AnyConn, username: &str) -> Result<Option<User>, StorageError> {
+    // PostgreSQL takes no text with a NUL in it, and no name has one.
+    if username.contains('\0') {
+        return Ok(None);
+    }
     Ok(users::table.filter(users::username.eq(username)).select(User::as_select()).first(conn).optional()?)
 }
 

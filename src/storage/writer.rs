@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 use super::{
     Access, AnyConn, DatabaseUrl, OpenError, Rules, StorageError,
     apply::apply,
-    conn::{begin, commit, roll_back, transaction},
+    conn::{begin, commit, is_lost, roll_back, transaction},
 };
 use crate::model::{Command, Refusal, event::Done};
 
@@ -58,13 +58,13 @@ pub struct WriterHandle {
 impl Writer {
     /// Opens the writing connection and starts its thread.
     pub fn start(url: &DatabaseUrl, rules: Rules) -> Result<Self, OpenError> {
-        let mut conn = url.open(Access::Write)?;
+        let mut line = Line { conn: url.open(Access::Write)?, url: url.clone() };
         let (queue, jobs) = sync_channel(QUEUE);
         let handle = WriterHandle { queue, is_away: Arc::default() };
         let is_away = handle.is_away.clone();
         let thread = std::thread::Builder::new()
             .name("writer".to_owned())
-            .spawn(move || work(&mut conn, &rules, &jobs, &is_away))
+            .spawn(move || work(&mut line, &rules, &jobs, &is_away))
             .map_err(|error| OpenError::new(&url.name(), error))?;
         Ok(Self { handle, thread: Some(thread) })
     }
@@ -152,7 +152,7 @@ where
     }
 }
 
-fn work(conn: &mut AnyConn, rules: &Rules, entries: &Receiver<Entry>, is_away: &AtomicBool) {
+fn work(line: &mut Line, rules: &Rules, entries: &Receiver<Entry>, is_away: &AtomicBool) {
     let mut batch = Vec::with_capacity(BATCH);
     let mut is_stopping = false;
     while !is_stopping && let Ok(first) = entries.recv() {
@@ -165,7 +165,7 @@ fn work(conn: &mut AnyConn, rules: &Rules, entries: &Receiver<Entry>, is_away: &
                 break;
             }
         }
-        let results = together(conn, rules, &mut batch).unwrap_or_else(|| alone(conn, rules, &mut batch));
+        let results = line.carry_out(rules, &mut batch);
         is_away.store(
             results.iter().any(|result| matches!(result, Err(StorageError::Away(_)))),
             Ordering::Relaxed,
@@ -178,24 +178,53 @@ fn work(conn: &mut AnyConn, rules: &Rules, entries: &Receiver<Entry>, is_away: &
 
 type Results = Vec<Result<(), StorageError>>;
 
-/// All jobs in one transaction. `None`: one of them failed, nothing was stored, and each is to be tried alone.
-fn together(conn: &mut AnyConn, rules: &Rules, batch: &mut [Box<dyn Job>]) -> Option<Results> {
-    if let Err(error) = begin(conn) {
-        return Some(all_away(batch.len(), &error));
+/// The writing connection, and where to find another one once it is lost.
+struct Line {
+    url: DatabaseUrl,
+    conn: AnyConn,
+}
+
+impl Line {
+    /// Carries out all jobs, on another connection if this one turns out to be lost.
+    fn carry_out(&mut self, rules: &Rules, batch: &mut [Box<dyn Job>]) -> Results {
+        let mut tried = together(&mut self.conn, rules, batch);
+        if tried.is_err() && is_lost(&mut self.conn) {
+            match self.url.open(Access::Write) {
+                Ok(conn) => self.conn = conn,
+                Err(error) => return all_away(batch.len(), &error.into()),
+            }
+            tracing::warn!("the connection to the database was lost; there is another one");
+            tried = together(&mut self.conn, rules, batch);
+        }
+        match tried {
+            Ok(results) => results,
+            // Trying each alone would only take longer to fail.
+            Err(Undone::NotBegun(error)) => all_away(batch.len(), &error),
+            Err(Undone::JobFailed) => alone(&mut self.conn, rules, batch),
+        }
     }
+}
+
+/// Why a transaction stored nothing.
+enum Undone {
+    NotBegun(StorageError),
+    JobFailed,
+}
+
+/// All jobs in one transaction. Where that comes to nothing for certain, they can be tried again.
+fn together(conn: &mut AnyConn, rules: &Rules, batch: &mut [Box<dyn Job>]) -> Result<Results, Undone> {
+    begin(conn).map_err(Undone::NotBegun)?;
     let mut results = Vec::with_capacity(batch.len());
     for job in batch.iter_mut() {
         let result = attempt(conn, rules, job.as_mut());
         if !matches!(result, Ok(()) | Err(StorageError::Refused(_))) {
             roll_back(conn);
-            return None;
+            return Err(Undone::JobFailed);
         }
         results.push(result);
     }
-    match commit(conn) {
-        Ok(()) => Some(results),
-        Err(error) => Some(all_away(batch.len(), &error)),
-    }
+    // Whether a commit that failed was one after all is not known where the connection is lost: it is not tried again.
+    Ok(commit(conn).map_or_else(|error| all_away(batch.len(), &error), |()| results))
 }
 
 /// Each job in a transaction of its own, so that a failure costs only the job that fails.

@@ -17,6 +17,8 @@ use greenroom::{
 };
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
+use crate::support::database::Database;
+
 /// More than two levels of blocks.
 const MESSAGES: usize = 9_000;
 
@@ -24,8 +26,8 @@ const MESSAGES: usize = 9_000;
 fn unread_counts_are_exact_among_many_own_and_many_deleted_messages() {
     let seed: u64 = rand::random();
     println!("seed {seed}");
-    let folder = tempfile::tempdir().unwrap();
-    let url = DatabaseUrl::parse(&format!("sqlite://{}", folder.path().join("test.db").display())).unwrap();
+    let database = Database::new();
+    let url = DatabaseUrl::parse(&database.url()).unwrap();
     migrations::migrate(&url).unwrap();
     let mut conn = url.open(Access::Write).unwrap();
     transaction(&mut conn, |conn| count(conn, &mut StdRng::seed_from_u64(seed))).unwrap();

@@ -25,7 +25,7 @@ use greenroom::{
 use libsqlite3_sys as ffi;
 use serde_json::json;
 
-use crate::support::Server;
+use crate::support::{Server, database::Database};
 
 const CROWD: i64 = 10_000;
 
@@ -165,8 +165,9 @@ impl Costs<'_> {
 
 #[test]
 fn nothing_costs_more_where_there_are_ten_thousand_members() {
-    let folder = tempfile::tempdir().unwrap();
-    let url = DatabaseUrl::parse(&format!("sqlite://{}", folder.path().join("test.db").display())).unwrap();
+    // The steps that are counted are those of SQLite.
+    let database = Database::sqlite();
+    let url = DatabaseUrl::parse(&database.url()).unwrap();
     migrations::migrate(&url).unwrap();
     count_steps();
     let mut conn = url.open(Access::Write).unwrap();

@@ -27,6 +27,7 @@ mod rooms;
 mod sign_in;
 mod sockets;
 mod sync;
+mod transactions;
 mod users;
 mod walk;
 mod watching;

@@ -339,7 +339,7 @@ async fn sessions_survive_a_restart() {
     server.user("ann").await;
     let (ann, out) = (server.signed_in("ann").await, server.signed_in("ann").await);
     out.send("POST", "/logout/", None).await.expect(204);
-    let again = Server::start_in(server.stop(), |_| {}).await;
+    let again = Server::start_on(server.stop(), |_| {}).await;
     let moved = |mut user: User| {
         user.address = again.address;
         user
@@ -354,7 +354,7 @@ async fn another_secret_key_makes_all_cookies_void() {
     let ann = server.user("ann").await;
     let session = server.signed_in("ann").await;
     let key = "0123456789abcdef0123456789abcdef".to_owned();
-    let again = Server::start_in(server.stop(), |config| config.secret_key = Some(key)).await;
+    let again = Server::start_on(server.stop(), |config| config.secret_key = Some(key)).await;
     let moved = |mut user: User| {
         user.address = again.address;
         user

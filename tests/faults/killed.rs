@@ -14,7 +14,6 @@ use serde_json::json;
 
 use crate::program::{Program, greenroom};
 
-const CYCLES: usize = 30;
 const WRITERS: usize = 8;
 const CHATS: i64 = 3;
 
@@ -24,12 +23,16 @@ type Acknowledged = Arc<Mutex<BTreeMap<String, i64>>>;
 #[actix_web::test]
 async fn what_was_acknowledged_survives_kill_9() {
     let folder = tempfile::tempdir().unwrap();
-    let database = format!("sqlite://{}", folder.path().join("test.db").display());
-    greenroom(&database, &["user", "create", "ann", "--password", "correct horse"]);
-    let token = greenroom(&database, &["token", "create", "ann"]).trim().to_owned();
+    survives_kill_9(&format!("sqlite://{}", folder.path().join("test.db").display()), 30).await;
+}
+
+/// Kills so many servers on this database, each while it writes.
+pub async fn survives_kill_9(database: &str, cycles: usize) {
+    greenroom(database, &["user", "create", "ann", "--password", "correct horse"]);
+    let token = greenroom(database, &["token", "create", "ann"]).trim().to_owned();
     let acknowledged = Acknowledged::default();
-    for cycle in 0..CYCLES {
-        let server = Program::serve(&database);
+    for cycle in 0..cycles {
+        let server = Program::serve(database);
         if cycle == 0 {
             make_chats(&server, &token).await;
         }
@@ -46,11 +49,11 @@ async fn what_was_acknowledged_survives_kill_9() {
         };
         futures_util::future::join(join_all(writers), kill).await;
         drop(server);
-        let report = greenroom(&database, &["check"]);
+        let report = greenroom(database, &["check"]);
         assert!(report.ends_with(" 0 differences found\n"), "{report}");
     }
     let acknowledged = acknowledged.lock().unwrap().clone();
-    compare(&database, &token, &acknowledged).await;
+    compare(database, &token, &acknowledged).await;
 }
 
 async fn make_chats(server: &Program, token: &str) {
@@ -109,7 +112,7 @@ async fn compare(database: &str, token: &str, acknowledged: &BTreeMap<String, i6
         }
         assert_eq!(ids.len(), ids.iter().collect::<BTreeSet<_>>().len());
     }
-    println!("{} messages acknowledged, {} stored, {CYCLES} kills", acknowledged.len(), found.len());
+    println!("{} messages acknowledged, {} stored", acknowledged.len(), found.len());
     for (key, id) in acknowledged {
         assert_eq!(found.get(key), Some(id), "{key} was acknowledged");
     }

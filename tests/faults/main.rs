@@ -8,5 +8,6 @@ mod autobahn;
 mod disk;
 mod echo;
 mod killed;
+mod postgres;
 mod program;
 mod protocol;

@@ -3,6 +3,7 @@
 
 #![allow(dead_code)]
 
+pub mod database;
 pub mod event_stream;
 pub mod raw_socket;
 
@@ -29,8 +30,9 @@ use greenroom::{
     },
 };
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use tokio::{io::AsyncWriteExt, net::TcpStream, sync::oneshot};
+
+use database::Database;
 
 /// How long anything may take before a test gives up.
 pub const DEADLINE: Duration = Duration::from_secs(20);
@@ -43,7 +45,7 @@ static HASH: LazyLock<String> = LazyLock::new(|| passwords::hash(PASSWORD));
 pub struct Server {
     pub address: SocketAddr,
     pub state: Data<State>,
-    pub folder: TempDir,
+    database: Option<Database>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -55,13 +57,12 @@ impl Server {
 
     /// A server with other settings than the default ones.
     pub async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        Self::start_in(folder, change).await
+        Self::start_on(Database::new(), change).await
     }
 
-    /// A server whose database is in `folder`, perhaps from an earlier one.
-    pub async fn start_in(folder: TempDir, change: impl FnOnce(&mut Config)) -> Self {
-        let mut config = config(&database_url(&folder));
+    /// A server on this database, perhaps an earlier one's.
+    pub async fn start_on(database: Database, change: impl FnOnce(&mut Config)) -> Self {
+        let mut config = config(&database.url());
         change(&mut config);
         let (started, running) = oneshot::channel();
         let (stop, stopped) = oneshot::channel::<()>();
@@ -74,13 +75,13 @@ impl Server {
             });
         });
         let (address, state) = running.await.expect("the server starts");
-        Self { address, state, folder, stop: Some(stop), thread: Some(thread) }
+        Self { address, state, database: Some(database), stop: Some(stop), thread: Some(thread) }
     }
 
-    /// Stops the server in order and hands back the folder of its database.
-    pub fn stop(mut self) -> TempDir {
+    /// Stops the server in order and hands back its database.
+    pub fn stop(mut self) -> Database {
         self.end();
-        std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap())
+        self.database.take().expect("it has its database until it ends")
     }
 
     fn end(&mut self) {
@@ -96,7 +97,7 @@ impl Server {
     }
 
     pub fn database_url(&self) -> String {
-        database_url(&self.folder)
+        self.database.as_ref().expect("it has its database until it ends").url()
     }
 
     /// A person with an account, who asks with a token.
@@ -166,10 +167,6 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.end();
     }
-}
-
-fn database_url(folder: &TempDir) -> String {
-    format!("sqlite://{}", folder.path().join("test.db").display())
 }
 
 /// Default settings, whatever the environment of the tests says, on a free port.

@@ -1,0 +1,53 @@
+//! Writes that share a transaction: the failure of one is nobody else's.
+
+use diesel::connection::SimpleConnection;
+use futures_util::future::{join, join_all};
+use greenroom::storage::{AnyConn, StorageError};
+use serde_json::json;
+
+use crate::support::Server;
+
+fn fails(conn: &mut AnyConn) -> Result<(), StorageError> {
+    conn.batch_execute("INSERT INTO settings (name, value) VALUES ('half', 'done')")?;
+    Ok(conn.batch_execute("INSERT INTO settings (name) VALUES ('without a value')")?)
+}
+
+/// How many settings have this name.
+async fn count(server: &Server, name: &'static str) -> usize {
+    let rows = server.state.readers.ask(move |conn| {
+        use diesel::{ExpressionMethods, QueryDsl, RunQueryDsl};
+        use greenroom::schema::settings;
+        Ok(settings::table.filter(settings::name.eq(name)).select(settings::value).load::<String>(conn)?)
+    });
+    rows.await.unwrap().len()
+}
+
+#[actix_web::test]
+async fn a_failure_takes_nothing_with_it() {
+    let server = Server::start().await;
+    let ann = server.user("ann").await;
+    let chat = ann.group("Team", &[]).await;
+    let path = format!("chats/{chat}/messages/");
+    for round in 1..=2 {
+        let posts = join_all((0..20).map(|number| ann.post(&path, json!({"content": format!("{number}")}))));
+        let failing = join_all((0..20).map(|_| server.state.writer.run(|conn, _| fails(conn))));
+        let (posted, failed) = join(posts, failing).await;
+        assert!(posted.iter().all(|reply| reply.status == 201), "{posted:?}");
+        assert!(failed.iter().all(Result::is_err), "{failed:?}");
+        assert_eq!(ann.get(&path).await.json["count"], 20 * round);
+        assert_eq!(count(&server, "half").await, 0);
+    }
+}
+
+#[actix_web::test]
+async fn what_was_not_stored_is_not_acknowledged() {
+    let server = Server::start().await;
+    // PostgreSQL undoes the whole transaction for a failed statement, even where nobody minds the failure.
+    let write = server.state.writer.run(|conn, _| {
+        let _ = fails(conn);
+        Ok(())
+    });
+    let is_acknowledged = write.await.is_ok();
+    assert_eq!(usize::from(is_acknowledged), count(&server, "half").await);
+    server.user("ann").await.group("Team", &[]).await;
+}

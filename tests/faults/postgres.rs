@@ -1,0 +1,221 @@
+//! A PostgreSQL server that goes away and comes back.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use diesel::{Connection, PgConnection};
+use diesel_migrations::{FileBasedMigrations, MigrationHarness};
+use futures_util::future::{join, join_all};
+use serde_json::{Value, json};
+
+use crate::{
+    killed::survives_kill_9,
+    program::{Program, greenroom},
+    support::database::Cluster,
+};
+
+const WRITERS: usize = 8;
+const CYCLES: usize = 6;
+
+/// Client id to message id.
+type Acknowledged = Arc<Mutex<BTreeMap<String, i64>>>;
+
+/// A cluster for one test, with a user's token on a database in it.
+fn cluster() -> (Cluster, String, String) {
+    let cluster = Cluster::start_durable();
+    cluster.execute("CREATE DATABASE chat").unwrap();
+    let database = cluster.url("chat");
+    greenroom(&database, &["user", "create", "ann", "--password", "correct horse"]);
+    let token = greenroom(&database, &["token", "create", "ann"]).trim().to_owned();
+    (cluster, database, token)
+}
+
+async fn make_chat(server: &Program, token: &str) {
+    let body = json!({"chat_type": "group", "title": "Team"});
+    assert_eq!(server.request("POST", "chats/", token, Some(body)).await.unwrap().0, 201);
+}
+
+#[actix_web::test]
+#[ignore = "needs PostgreSQL: make postgres"]
+async fn what_was_acknowledged_survives_restarts_of_the_database() {
+    let (mut cluster, database, token) = cluster();
+    let server = Program::serve(&database);
+    make_chat(&server, &token).await;
+    let acknowledged = Acknowledged::default();
+    for cycle in 0..CYCLES {
+        let stop = AtomicBool::new(false);
+        let enough = acknowledged.lock().unwrap().len() + 100;
+        let writers =
+            (0..WRITERS).map(|writer| write(&server, &token, (cycle, writer), &stop, &acknowledged));
+        let restart = async {
+            reached(&acknowledged, enough).await;
+            let mode = if cycle % 2 == 0 { "immediate" } else { "fast" };
+            let restarting = std::thread::spawn(move || {
+                cluster.command(&format!("restart {mode}"));
+                cluster
+            });
+            while !restarting.is_finished() {
+                actix_web::rt::task::yield_now().await;
+            }
+            let cluster = restarting.join().unwrap();
+            // It goes on by itself, and each writer gets through what it was at.
+            let again = acknowledged.lock().unwrap().len() + 100;
+            reached(&acknowledged, again).await;
+            stop.store(true, Ordering::Relaxed);
+            cluster
+        };
+        (_, cluster) = join(join_all(writers), restart).await;
+    }
+    let acknowledged = acknowledged.lock().unwrap().clone();
+    compare(&server, &token, &acknowledged).await;
+    drop(server);
+    assert!(greenroom(&database, &["check"]).ends_with(" 0 differences found\n"));
+}
+
+async fn reached(acknowledged: &Acknowledged, count: usize) {
+    while acknowledged.lock().unwrap().len() < count {
+        actix_web::rt::task::yield_now().await;
+    }
+}
+
+/// Posts one message after the other, each until it is acknowledged.
+async fn write(
+    server: &Program,
+    token: &str,
+    (cycle, writer): (usize, usize),
+    stop: &AtomicBool,
+    acknowledged: &Acknowledged,
+) {
+    let mut number = 0;
+    while !stop.load(Ordering::Relaxed) {
+        let key = format!("{cycle}-{writer}-{number}");
+        let body = json!({"content": key, "client_id": key});
+        let id = loop {
+            let reply = server.request("POST", "chats/1/messages/", token, Some(body.clone())).await;
+            match reply.expect("there is an answer to everything") {
+                (200 | 201, message) => break message["id"].as_i64().unwrap(),
+                (status, answer) => {
+                    assert_eq!((status, &answer), (503, &json!({"error": "Service unavailable"})))
+                }
+            }
+        };
+        acknowledged.lock().unwrap().insert(key, id);
+        number += 1;
+    }
+}
+
+/// What is stored is what was acknowledged: nothing is missing, nothing is there twice.
+async fn compare(server: &Program, token: &str, acknowledged: &BTreeMap<String, i64>) {
+    let mut found = BTreeMap::new();
+    let mut before = i64::MAX;
+    loop {
+        let path = format!("chats/1/messages/?page_size=100&before={before}");
+        let (_, page) = server.request("GET", &path, token, None).await.unwrap();
+        let results = page["results"].as_array().unwrap();
+        for message in results {
+            let key = message["client_id"].as_str().unwrap().to_owned();
+            let id = message["id"].as_i64().unwrap();
+            assert!(found.insert(key.clone(), id).is_none(), "{key} is there twice");
+        }
+        let Some(oldest) = results.last() else { break };
+        before = oldest["id"].as_i64().unwrap();
+    }
+    println!("{} messages acknowledged, {} stored, {CYCLES} restarts", acknowledged.len(), found.len());
+    assert!(found == *acknowledged, "stored and acknowledged are the same");
+}
+
+#[actix_web::test]
+#[ignore = "needs PostgreSQL: make postgres"]
+async fn what_was_acknowledged_survives_kill_9_on_postgres() {
+    let cluster = Cluster::start_durable();
+    cluster.execute("CREATE DATABASE chat").unwrap();
+    survives_kill_9(&cluster.url("chat"), 10).await;
+}
+
+#[actix_web::test]
+#[ignore = "needs PostgreSQL: make postgres"]
+async fn while_the_database_is_away_everything_is_refused_and_then_served_again() {
+    let (mut cluster, database, token) = cluster();
+    let server = Program::serve(&database);
+    make_chat(&server, &token).await;
+    let post = || server.request("POST", "chats/1/messages/", &token, Some(json!({"content": "hi"})));
+    let read = || server.request("GET", "chats/1/messages/", &token, None);
+    for round in 1..=2 {
+        assert_eq!(post().await.unwrap().0, 201);
+        cluster.command("stop fast");
+        let away = (503, json!({"error": "Service unavailable"}));
+        assert_eq!(post().await.unwrap(), away);
+        assert_eq!(read().await.unwrap(), away);
+        assert_eq!(server.request_at("GET", "/readyz", &token, None).await.unwrap().0, 503);
+        assert_eq!(server.request_at("GET", "/healthz", &token, None).await.unwrap().0, 200);
+        cluster.command("start");
+        assert_eq!(post().await.unwrap().0, 201);
+        let page: Value = loop {
+            // The pool opens its connections again at its own pace.
+            match read().await.unwrap() {
+                (200, page) => break page,
+                answer => assert_eq!(answer, away),
+            }
+        };
+        assert_eq!(page["count"], 2 * round);
+        assert_eq!(server.request_at("GET", "/readyz", &token, None).await.unwrap().0, 200);
+    }
+}
+
+#[actix_web::test]
+#[ignore = "needs PostgreSQL: make postgres"]
+async fn processes_write_to_one_chat_in_turn() {
+    let (_cluster, database, token) = cluster();
+    let servers = [Program::serve(&database), Program::serve(&database)];
+    make_chat(&servers[0], &token).await;
+    let first = json!({"content": "first"});
+    assert_eq!(servers[0].request("POST", "chats/1/messages/", &token, Some(first)).await.unwrap().0, 201);
+    // Posting and editing both count the chat's changes.
+    let changes = (0..400).map(|number| {
+        let body = json!({"content": number.to_string()});
+        let (method, path) = [("POST", "chats/1/messages/"), ("PATCH", "messages/1/")][number % 2];
+        servers[number % 2].request(method, path, &token, Some(body))
+    });
+    for (number, reply) in join_all(changes).await.into_iter().enumerate() {
+        let (status, message) = reply.unwrap();
+        assert_eq!(status, [201, 200][number % 2], "{message}");
+    }
+    let (_, page) = servers[0].request("GET", "chats/1/messages/?page_size=100", &token, None).await.unwrap();
+    assert_eq!(page["count"], 201);
+    drop(servers);
+    assert!(greenroom(&database, &["check"]).ends_with(" 0 differences found\n"));
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: make postgres"]
+fn servers_may_be_started_at_once_on_an_empty_database() {
+    let cluster = Cluster::start();
+    cluster.execute("CREATE DATABASE chat").unwrap();
+    let database = cluster.url("chat");
+    std::thread::scope(|scope| {
+        let starting: Vec<_> = (0..4).map(|_| scope.spawn(|| greenroom(&database, &["migrate"]))).collect();
+        for started in starting {
+            started.join().unwrap();
+        }
+    });
+    greenroom(&database, &["demo"]);
+    assert!(greenroom(&database, &["check"]).ends_with(" 0 differences found\n"));
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: make postgres"]
+fn every_migration_can_be_undone_and_done_again_on_postgres() {
+    let cluster = Cluster::start();
+    cluster.execute("CREATE DATABASE chat").unwrap();
+    let mut conn = PgConnection::establish(&cluster.url("chat")).unwrap();
+    let migrations =
+        FileBasedMigrations::from_path(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/postgres")).unwrap();
+    let first = conn.run_pending_migrations(migrations.clone()).unwrap().len();
+    assert_eq!(conn.revert_all_migrations(migrations.clone()).unwrap().len(), first);
+    assert_eq!(conn.run_pending_migrations(migrations).unwrap().len(), first);
+}

@@ -1,0 +1,59 @@
+#!/bin/sh
+# A PostgreSQL cluster of one's own, for as long as standard input is open; it leaves nothing behind. Prints the URL of
+# its server, without a database. Then each line on standard input is a command, answered with "done":
+#   restart fast|immediate   stop it as pg_ctl does in that mode, and start it again
+#   stop fast|immediate, start
+# `postgres.sh --find` only tells where PostgreSQL's programs are; it fails where there are none.
+set -eu
+
+find_programs() {
+    for folder in $(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -t/ -k5 -rn) $(dirname "$(command -v initdb || echo /)"); do
+        if [ -x "$folder/initdb" ] && [ -x "$folder/pg_ctl" ]; then
+            echo "$folder"
+            return
+        fi
+    done
+    echo "PostgreSQL's initdb and pg_ctl are not found" >&2
+    return 1
+}
+
+programs=$(find_programs)
+if [ "${1:-}" = --find ]; then
+    echo "$programs"
+    exit
+fi
+
+# PostgreSQL does not run as root.
+as_owner() {
+    if [ "$(id -u)" = 0 ]; then setpriv --reuid=postgres --regid=postgres --init-groups "$@"; else "$@"; fi
+}
+
+folder=$(mktemp -d)
+# Ctrl-C is for the tests; their end closes our standard input.
+trap '' INT TERM HUP
+trap 'as_owner "$programs/pg_ctl" -D "$folder/data" -m immediate stop >/dev/null 2>&1 || :; rm -rf "$folder"' EXIT
+if [ "$(id -u)" = 0 ]; then chown postgres "$folder"; fi
+cd "$folder"
+
+# Not the locale C: an order of texts that Greenroom relied on would show. It listens on a Unix socket only.
+as_owner "$programs/initdb" -D "$folder/data" -U postgres -A trust -N -E UTF8 --locale=C.UTF-8 \
+    --locale-provider=icu --icu-locale=en >initdb.log 2>&1 || { cat initdb.log >&2; exit 1; }
+start() {
+    as_owner "$programs/pg_ctl" -D "$folder/data" -l "$folder/server.log" -w start >/dev/null 2>&1 </dev/null \
+        -o "-c listen_addresses='' -c unix_socket_directories='$folder' -c max_connections=500 ${OPTIONS:--c fsync=off}" \
+        || { cat server.log >&2; exit 1; }
+}
+stop() {
+    as_owner "$programs/pg_ctl" -D "$folder/data" -m "$1" -w stop >/dev/null 2>&1 </dev/null
+}
+
+start
+echo "postgres://postgres@$(echo "$folder" | sed 's|/|%2F|g')"
+while read -r command mode; do
+    case $command in
+        start) start ;;
+        stop) stop "$mode" ;;
+        restart) stop "$mode"; start ;;
+    esac
+    echo done
+done
