@@ -46,7 +46,7 @@ async fn a_stream_goes_on_from_its_cursor() {
     let three = ann.group("Three", &[&bob]).await;
     // From the cursor in the middle, and over a restart of the server.
     let headers = (ann.headers.clone(), bob.headers.clone());
-    let server = Server::start_in(server.stop(), |_| {}).await;
+    let server = Server::start_on(server.stop(), |_| {}).await;
     let (mut ann, mut bob) = (server.anonymous(), server.anonymous());
     (ann.headers, bob.headers) = headers;
     let mut stream = bob.streams_from("", &cursor).await.unwrap();

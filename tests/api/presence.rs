@@ -74,7 +74,7 @@ async fn last_seen_is_kept_over_a_restart() {
     let _bobs = bob.listens().await;
     let came = anns.hears_of(&bob).await["last_seen"].as_str().unwrap().to_owned();
     let headers = ann.headers.clone();
-    let server = Server::start_in(server.stop(), |_| {}).await;
+    let server = Server::start_on(server.stop(), |_| {}).await;
     let mut ann = server.anonymous();
     ann.headers = headers;
     let kept = ann.get("sync/").await.expect(200).json["last_seen"][bob.id.to_string()].clone();
