@@ -269,7 +269,10 @@ export class Api {
   /** For staff. */
   createUser(fields: UserFields): Promise<OwnUser>;
   updateUser(id: number, fields: Partial<UserFields> & { is_active?: boolean }): Promise<OwnUser>;
-  createToken(id: number, fields?: { expires_in?: number }): Promise<{ id: number; key: string; expires_at: string | null }>;
+  createToken(
+    id: number,
+    fields?: { expires_in?: number },
+  ): Promise<{ id: number; key: string; expires_at: string | null }>;
   deleteTokens(id: number): Promise<null>;
 
   sync(): Promise<Snapshot>;
@@ -305,6 +308,9 @@ export interface OutgoingMessage {
   discard(): void;
 }
 
+/** Oldest first; what is on its way comes last, and has no id yet. */
+export type Messages = readonly (Message | OutgoingMessage)[];
+
 /** What the client knows. Its objects are replaced when they change, never altered: compare them with `===`. */
 export interface State {
   readonly me: OwnUser | null;
@@ -322,7 +328,7 @@ export interface State {
    * Messages of an open chat, oldest first and without holes up to the newest, deleted ones included; then those that are
    * on their way. The same array until something changes.
    */
-  messages(chatId: number): readonly (Message | OutgoingMessage)[];
+  messages(chatId: number): Messages;
   /** A loaded message. */
   message(messageId: number): Message | undefined;
   isOpen(chatId: number): boolean;
@@ -345,7 +351,10 @@ export type Status = "connecting" | "live" | "polling" | "reconnecting" | "offli
 
 export interface Events {
   status: { status: Status };
-  /** Each piece of news once, also what was missed during a break. Not what is loaded, nor after more than 500 changes. */
+  /**
+   * Each piece of news once, also what was missed during a break, unless that was more than 500 changes in a chat. A
+   * reaction counts as an update, of messages that are loaded. What is loaded is no news.
+   */
   message: { chatId: number; message: Message; change: "new" | "updated" | "deleted" };
   /** `state.messages(chatId)` has changed. */
   messages: { chatId: number };
@@ -355,6 +364,8 @@ export interface Events {
   typing: { chatId: number; users: number[] };
   read: { chatId: number; userId: number; messageId: number };
   presence: { userId: number; is_online: boolean; last_seen: string | null };
+  /** `state.me` has changed. */
+  me: { me: OwnUser };
   /** A message was written, refused, or is not under way any more. */
   outgoing: { message: OutgoingMessage };
   /** After each change of anything, once; for who draws everything from the state. */
@@ -381,7 +392,7 @@ export class Greenroom {
   stop(): void;
 
   /** Loads the newest messages of a chat and keeps them up to date. */
-  open(chatId: number): Promise<State["messages"] extends (id: number) => infer List ? List : never>;
+  open(chatId: number): Promise<Messages>;
   /** Lets go of a chat's messages. */
   close(chatId: number): void;
   /** Loads a page of older messages. Whether there are more. */

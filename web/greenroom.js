@@ -40,7 +40,13 @@ export class GreenroomError extends Error {
   }
 }
 
-const noAnswer = (detail = "The server could not be reached.", cause = undefined) => new GreenroomError(0, { detail }, { cause });
+const noAnswer = (detail = "The server could not be reached.", cause = undefined) =>
+  new GreenroomError(0, { detail }, { cause });
+
+// Close codes.
+const LOST = 1006;
+const OVERLOADED = 1013;
+const SIGNED_OUT = 4401;
 
 /** A socket's end: its close code, and whether the server had said hello on it. */
 class Ended extends GreenroomError {
@@ -53,10 +59,6 @@ class Ended extends GreenroomError {
 
 /** Something that does not go over the socket now. */
 class Unsuitable extends GreenroomError {}
-
-const LOST = 1006;
-const OVERLOADED = 1013;
-const SIGNED_OUT = 4401;
 
 // Events
 
@@ -281,7 +283,7 @@ const byActivity = (a, b) =>
 /** Where the message with an id is, or belongs. */
 function placeOf(messages, id) {
   let low = 0;
-  for (let high = messages.length; low < high; ) {
+  for (let high = messages.length; low < high;) {
     const middle = (low + high) >> 1;
     if (messages[middle].id < id) low = middle + 1;
     else high = middle;
@@ -291,7 +293,10 @@ function placeOf(messages, id) {
 
 /** The title of a chat that was given none, as the server forms it. */
 function automaticTitle({ chat_type, members, member_count }, me) {
-  const names = members.filter(({ id }) => id !== me?.id).slice(0, 3).map((member) => member.display_name);
+  const names = members
+    .filter(({ id }) => id !== me?.id)
+    .slice(0, 3)
+    .map((member) => member.display_name);
   if (chat_type === "dm" || names.length === 0) return names[0] ?? members[0]?.display_name ?? "";
   const more = member_count - 1 - names.length;
   return names.join(", ") + (more > 0 ? `, +${more}` : "");
@@ -301,9 +306,10 @@ function automaticTitle({ chat_type, members, member_count }, me) {
 function readBy(message, user, members) {
   if (message.is_deleted || message.read_by.includes(user)) return message;
   const order = (id) => members.findIndex((member) => member.id === id);
-  const readers = [...message.read_by.slice(1), user].sort((a, b) => order(a) - order(b));
-  const read_by = [message.read_by[0], ...readers].slice(0, LISTED);
-  return { ...message, read_by, read_count: message.read_count + 1 };
+  const place = message.read_by.findIndex((id, index) => index > 0 && order(id) > order(user));
+  const read_by = [...message.read_by];
+  read_by.splice(place < 0 ? read_by.length : place, 0, user);
+  return { ...message, read_by: read_by.slice(0, LISTED), read_count: message.read_count + 1 };
 }
 
 /** A message that somebody read who is not in the chat any more. */
@@ -413,7 +419,7 @@ class State {
   // What is loaded
 
   /** The first view of things. */
-  begin(me, { chats, heads, unread, users_online, last_seen }) {
+  begin(me, { chats, heads, unread = {}, users_online = [], last_seen = {} }) {
     this.me = me;
     this.reached(heads, unread);
     for (const chat of chats) this.takeChat(chat);
@@ -573,6 +579,8 @@ class State {
     this.takeMessage(message);
     const change = ({ updated_at }) => ({ last_message, updated_at: laterOf(updated_at, message.created_at) });
     if (this.#edit(id, change, seq)) this.#countUnread(message, -1);
+    // Whether it was one of the unread messages is only known where the chat is.
+    else if (!this.chats.has(id) && this.#unread.has(id)) this.#markStale(id);
   }
 
   #onRead({ chat_id: id, seq, user_id: user, last_read_message_id: upTo, unread_count = 0 }) {
@@ -729,7 +737,8 @@ class State {
     }
     clearTimeout(typists.get(user));
     typists.delete(user);
-    if (isTyping) typists.set(user, setTimeout(() => this.#setTyping(chatId, user, false), TYPING_ENDS));
+    const end = () => this.#setTyping(chatId, user, false);
+    if (isTyping) typists.set(user, setTimeout(end, TYPING_ENDS));
     this.#typing.set(chatId, typists);
   }
 
@@ -1201,7 +1210,7 @@ export class Greenroom {
   async #stayConnected(signal) {
     while (!signal.aborted) {
       try {
-        await this.#load();
+        await this.#load(signal);
         const isOnSockets = this.#WebSocket && this.#unopened < SOCKETS_BEFORE_POLLING;
         await (isOnSockets ? this.#listen(await this.#open(signal), signal) : this.#poll(signal));
       } catch (error) {
@@ -1247,12 +1256,13 @@ export class Greenroom {
   }
 
   /** The first view of things. Later, whether it is the same user's still. */
-  async #load() {
+  async #load(signal) {
     if (this.#hasStarted) return;
+    const [me, snapshot] = await Promise.all([this.api.me(), this.state.me ? null : this.api.sync()]);
+    signal.throwIfAborted();
     if (this.state.me) {
-      this.#recognise(await this.api.me());
+      this.#recognise(me);
     } else {
-      const [me, snapshot] = await Promise.all([this.api.me(), this.api.sync()]);
       this.state.begin(me, snapshot);
       this.#outbox.open(`greenroom:${this.api.base}:${me.id}:`);
     }
@@ -1282,7 +1292,7 @@ export class Greenroom {
       const hello = await link.closedOn(signal).opened;
       this.#unopened = 0;
       this.#recognise({ id: hello.user_id });
-      this.state.takeOnline(hello.users_online);
+      this.state.takeOnline(hello.users_online ?? []);
       return link;
     } catch (error) {
       link.close();
@@ -1294,12 +1304,15 @@ export class Greenroom {
   async #listen(link, signal) {
     let liveSince = Infinity;
     this.state.isCatchingUp = true;
-    try {
-      await link.closedOn(signal).resume(this.state.heads, (ack) => this.#caughtUp(ack));
+    const goLive = (ack) => {
+      this.#caughtUp(ack);
       this.#link = link;
       liveSince = Date.now();
       this.#setStatus("live");
       this.#deliverAll();
+    };
+    try {
+      await link.closedOn(signal).resume(this.state.heads, goLive);
       await link.ended;
     } finally {
       link.close();
@@ -1336,7 +1349,8 @@ export class Greenroom {
     try {
       for (let wait = 0; !polls.signal.aborted; wait = POLL_WAIT) {
         const chats = Object.fromEntries(this.state.heads);
-        this.#takeNews(await this.api.syncSince({ chats, wait }, { signal: polls.signal }));
+        const news = await this.api.syncSince({ chats, wait }, { signal: polls.signal });
+        if (!polls.signal.aborted) this.#takeNews(news);
       }
     } catch (error) {
       if (!link) throw error;

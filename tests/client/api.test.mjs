@@ -16,7 +16,10 @@ test("each endpoint has its method", async (t) => {
   const [annId, bobId] = people.map(({ id }) => id);
 
   assert.equal((await ann.me()).id, annId);
-  assert.deepEqual((await ann.searchUsers("bo")).results.map(({ id }) => id), [bobId]);
+  assert.deepEqual(
+    (await ann.searchUsers("bo")).results.map(({ id }) => id),
+    [bobId],
+  );
   const carol = await ann.register({ username: "carol", password: "long enough" });
   assert.equal((await ann.createUser({ username: "dave", first_name: "Dave" })).display_name, "Dave");
   assert.equal((await ann.updateUser(carol.id, { last_name: "Clark" })).last_name, "Clark");
@@ -36,7 +39,10 @@ test("each endpoint has its method", async (t) => {
   assert.equal((await ann.sendMessage(chat.id, { content: "Hello", client_id: "c-1" })).id, message.id);
   assert.equal((await bob.message(message.id)).content, "Hello");
   assert.equal((await ann.editMessage(message.id, "Hi")).content, "Hi");
-  assert.deepEqual((await bob.messages(chat.id, { after: 0, page_size: 1 })).results.map(({ id }) => id), [message.id]);
+  assert.deepEqual(
+    (await bob.messages(chat.id, { after: 0, page_size: 1 })).results.map(({ id }) => id),
+    [message.id],
+  );
   assert.equal((await bob.toggleReaction(message.id, "👍")).action, "added");
   assert.equal((await bob.addReaction(message.id, "❤️")).action, "added");
   assert.equal(await bob.removeReaction(message.id, "❤️"), null);
@@ -47,7 +53,10 @@ test("each endpoint has its method", async (t) => {
   assert.equal(await ann.deleteMessage(message.id), null);
 
   const snapshot = await bob.sync();
-  assert.deepEqual(snapshot.chats.map(({ id }) => id), [chat.id]);
+  assert.deepEqual(
+    snapshot.chats.map(({ id }) => id),
+    [chat.id],
+  );
   const { events, heads } = await bob.syncSince({ chats: { [chat.id]: 1 } });
   assert.ok(events.some(({ type }) => type === "message_deleted"));
   assert.deepEqual(heads, snapshot.heads);
@@ -55,7 +64,10 @@ test("each endpoint has its method", async (t) => {
   assert.equal(await ann.deleteChat(chat.id), null);
 
   const room = await ann.createChat({ chat_type: "room", title: "Help", is_public: true });
-  assert.deepEqual((await bob.rooms({ search: "help" })).results.map(({ id }) => id), [room.id]);
+  assert.deepEqual(
+    (await bob.rooms({ search: "help" })).results.map(({ id }) => id),
+    [room.id],
+  );
   assert.equal((await bob.joinChat(room.id)).is_member, true);
 });
 

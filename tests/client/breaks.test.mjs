@@ -40,7 +40,10 @@ test("what is sent while there is no connection arrives when there is, once and 
   for (const text of sent) bob.send(chat, text);
   await untilStatus(bob, "reconnecting");
   assert.deepEqual(texts(bob, chat), sent);
-  assert.deepEqual(bob.outgoing.map(({ status }) => status), ["sending", "sending", "sending"]);
+  assert.deepEqual(
+    bob.outgoing.map(({ status }) => status),
+    ["sending", "sending", "sending"],
+  );
   road.isClosed = false;
   await until(ann, () => texts(ann, chat).length === 3);
   assert.deepEqual(texts(ann, chat), sent);

@@ -25,7 +25,10 @@ test("a message is shown at once, sent, and heard by the others", async (t) => {
   assert.deepEqual(ann.state.messages(chat), [message]);
   const stored = await inTime(message.sent, "the message");
   assert.deepEqual([stored.sender.id, stored.client_id], [people[0].id, message.client_id]);
-  assert.deepEqual(ann.state.messages(chat).map(({ id }) => id), [stored.id]);
+  assert.deepEqual(
+    ann.state.messages(chat).map(({ id }) => id),
+    [stored.id],
+  );
   assert.deepEqual(ann.outgoing, []);
   await until(bob, () => heard.length > 0);
   assert.deepEqual(heard, [["new", "Hello, Bob!"]]);
@@ -83,7 +86,10 @@ test("unread counts and read receipts follow who reads", async (t) => {
   await until(ann, () => ann.state.message(second).read_by.length === 2);
   assert.equal(await bob.markAsRead(chat), 0);
   assert.deepEqual(totals.slice(-2), [1, 0]);
-  assert.deepEqual(read, [first, second].map((messageId) => ({ chatId: chat, userId: people[1].id, messageId })));
+  assert.deepEqual(
+    read,
+    [first, second].map((messageId) => ({ chatId: chat, userId: people[1].id, messageId })),
+  );
   await ann.send(chat, "Three").sent;
   await until(bob, () => bob.state.unread === 1);
   await ann.delete((await ann.send(chat, "Four").sent).id);

@@ -131,19 +131,26 @@ for (const seed of SEEDS) {
     }
     road.lag = () => 0;
     road.isClosed = road.refusesSockets = false;
-    await untilSame(observer, async () => {
-      const fresh = server.client(bob);
-      await fresh.start();
-      for (const client of [observer, fresh]) {
-        for (const { id } of fresh.state.chatList) {
-          await client.open(id);
-          while (await client.loadOlder(id));
+    await untilSame(
+      observer,
+      async () => {
+        const fresh = server.client(bob);
+        await fresh.start();
+        for (const client of [observer, fresh]) {
+          for (const { id } of fresh.state.chatList) {
+            await client.open(id);
+            while (await client.loadOlder(id));
+          }
         }
-      }
-      const seen = picture(fresh);
-      fresh.stop();
-      return seen;
-    }, picture);
-    assert.deepEqual(observer.outgoing.filter(({ status }) => status === "sending"), []);
+        const seen = picture(fresh);
+        fresh.stop();
+        return seen;
+      },
+      picture,
+    );
+    assert.deepEqual(
+      observer.outgoing.filter(({ status }) => status === "sending"),
+      [],
+    );
   });
 }

@@ -54,7 +54,10 @@ test("what was typed outlives a reload of the page and is sent in its order", as
   assert.deepEqual(texts(reloaded, chat).slice(-3), typed);
   await until(ann, () => texts(ann, chat).length === 3);
   assert.deepEqual(texts(ann, chat), typed);
-  assert.deepEqual(ann.state.messages(chat).map(({ client_id }) => client_id), keys);
+  assert.deepEqual(
+    ann.state.messages(chat).map(({ client_id }) => client_id),
+    keys,
+  );
   await until(reloaded, () => reloaded.outgoing.length === 0);
   assert.equal(storage.length, 0);
 });
@@ -124,7 +127,10 @@ test("what one user typed is not sent by another on the same machine", async (t)
   await inTime(again.start(), "the start");
   await until(ann, () => texts(ann, chat).length === 2);
   const senders = ann.state.messages(chat).map(({ sender, content }) => [sender.id, content]);
-  assert.deepEqual(senders, [[people[0].id, "of ann"], [people[1].id, "of bob"]]);
+  assert.deepEqual(senders, [
+    [people[0].id, "of ann"],
+    [people[1].id, "of bob"],
+  ]);
 });
 
 test("a storage that is full or closed does not keep anybody from sending", async (t) => {

@@ -30,7 +30,10 @@ test("pages of older messages join without holes while new ones arrive", async (
   await until(reader, () => texts(reader, chat).at(-1) === sent.at(-1));
   assert.deepEqual(texts(reader, chat), [...posted, ...sent]);
   const ids = reader.state.messages(chat).map(({ id }) => id);
-  assert.deepEqual(ids, [...new Set(ids)].sort((a, b) => a - b));
+  assert.deepEqual(
+    ids,
+    [...new Set(ids)].sort((a, b) => a - b),
+  );
   assert.equal(await reader.loadOlder(chat), false);
 });
 
@@ -97,7 +100,10 @@ test("chats come page by page, and by themselves when something happens in them"
   const bob = await server.live(people[1]);
   const loaded = bob.state.chatList.length;
   assert.ok(loaded > 0 && loaded < 120 && bob.state.hasMoreChats, `${loaded} are loaded`);
-  assert.deepEqual(bob.state.chatList.map(({ id }) => id), chats.slice(-loaded).reverse());
+  assert.deepEqual(
+    bob.state.chatList.map(({ id }) => id),
+    chats.slice(-loaded).reverse(),
+  );
   await ann.api.sendMessage(chats[0], { content: "Hello" });
   await until(bob, () => bob.state.chatList[0].id === chats[0]);
   await until(bob, () => bob.state.unread === 1);
@@ -105,5 +111,8 @@ test("chats come page by page, and by themselves when something happens in them"
   await ann.api.deleteChat(chats[119]);
   while (await bob.loadMoreChats());
   await until(bob, () => bob.state.chats.size === 119);
-  assert.deepEqual(bob.state.chatList.map(({ id }) => id), [chats[0], ...chats.slice(1, -1).reverse()]);
+  assert.deepEqual(
+    bob.state.chatList.map(({ id }) => id),
+    [chats[0], ...chats.slice(1, -1).reverse()],
+  );
 });

@@ -14,7 +14,8 @@ import { isDeepStrictEqual } from "node:util";
 
 import { Greenroom } from "../../web/greenroom.js";
 
-const PROGRAM = process.env.GREENROOM_PROGRAM ?? fileURLToPath(new URL("../../target/debug/greenroom", import.meta.url));
+const PROGRAM =
+  process.env.GREENROOM_PROGRAM ?? fileURLToPath(new URL("../../target/debug/greenroom", import.meta.url));
 const PASSWORD = "correct horse";
 
 /** How long anything may take before a test gives up, in milliseconds. */
@@ -278,5 +279,8 @@ function unmasked(data) {
   const length = data[1] & 0x7f;
   const start = length === 126 ? 4 : length === 127 ? 10 : 2;
   const mask = data.subarray(start, start + 4);
-  return data.subarray(start + 4).map((byte, index) => byte ^ mask[index % 4]).toString("latin1");
+  return data
+    .subarray(start + 4)
+    .map((byte, index) => byte ^ mask[index % 4])
+    .toString("latin1");
 }
