@@ -125,7 +125,7 @@ async fn compare(server: &Program, token: &str, acknowledged: &BTreeMap<String, 
         let Some(oldest) = results.last() else { break };
         before = oldest["id"].as_i64().unwrap();
     }
-    println!("{} messages acknowledged, {} stored, {CYCLES} restarts", acknowledged.len(), found.len());
+    println!("{} messages acknowledged, {} stored", acknowledged.len(), found.len());
     assert!(found == *acknowledged, "stored and acknowledged are the same");
 }
 
@@ -188,6 +188,39 @@ async fn processes_write_to_one_chat_in_turn() {
     let (_, page) = servers[0].request("GET", "chats/1/messages/?page_size=100", &token, None).await.unwrap();
     assert_eq!(page["count"], 201);
     drop(servers);
+    assert!(greenroom(&database, &["check"]).ends_with(" 0 differences found\n"));
+}
+
+#[actix_web::test]
+#[ignore = "needs PostgreSQL: make postgres"]
+async fn a_paused_process_keeps_nobody_from_writing() {
+    let (_cluster, database, token) = cluster();
+    let [paused, other] = [Program::serve(&database), Program::serve(&database)];
+    make_chat(&paused, &token).await;
+    let stop = AtomicBool::new(false);
+    let acknowledged = Acknowledged::default();
+    let writers = (0..WRITERS).map(|writer| write(&paused, &token, (0, writer), &stop, &acknowledged));
+    let pause = async {
+        reached(&acknowledged, 100).await;
+        paused.signal("STOP");
+        let body = json!({"content": "hi", "client_id": "other"});
+        let id = loop {
+            // PostgreSQL ends the other's transaction after a while.
+            let reply = other.request("POST", "chats/1/messages/", &token, Some(body.clone())).await.unwrap();
+            match reply {
+                (201, message) => break message["id"].as_i64().unwrap(),
+                answer => assert_eq!(answer, (503, json!({"error": "Service unavailable"}))),
+            }
+        };
+        acknowledged.lock().unwrap().insert("other".to_owned(), id);
+        paused.signal("CONT");
+        reached(&acknowledged, 200).await;
+        stop.store(true, Ordering::Relaxed);
+    };
+    join(join_all(writers), pause).await;
+    let acknowledged = acknowledged.lock().unwrap().clone();
+    compare(&other, &token, &acknowledged).await;
+    drop([paused, other]);
     assert!(greenroom(&database, &["check"]).ends_with(" 0 differences found\n"));
 }
 
