@@ -9,7 +9,7 @@ export GREENROOM_BIND ?= 127.0.0.1:8000
 CARGO ?= cargo
 GREENROOM = target/release/greenroom
 
-.PHONY: help run build test postgres stress autobahn check fmt migrate user token demo schema clean
+.PHONY: help run build test postgres client stress autobahn check fmt migrate user token demo schema clean
 
 help: ## List the tasks
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -30,9 +30,14 @@ build:
 test: ## Run all tests
 	$(CARGO) test --locked
 	@$(MAKE) postgres
+	@$(MAKE) client
 
 postgres: ## The tests that have to do with the database, on PostgreSQL
 	@CARGO="$(CARGO)" tests/postgres.sh
+
+client: ## The JavaScript client's tests, against a real server
+	$(CARGO) build --locked
+	@tests/client/run
 
 stress: build ## Hostile, slow and dead sockets against the release binary, with figures
 	@python3 tests/stress/sockets.py --binary $(GREENROOM)
