@@ -193,6 +193,59 @@ fn nothing_costs_more_where_there_are_ten_thousand_members() {
     }
 }
 
+/// What it costs a user who is in so many chats to come back when three of them have changed: the query over all of
+/// them, and the reading of the three.
+fn coming_back(
+    conn: &mut AnyConn,
+    rules: &Rules,
+    (user, other): (UserId, UserId),
+    chats: usize,
+) -> Result<(u64, u64), StorageError> {
+    for _ in 0..chats {
+        make_room(conn, rules, other, user.0..user.0 + 1)?;
+    }
+    let known: Vec<_> = chats::heads(conn, user)?;
+    assert_eq!(known.len(), chats);
+    for (room, _) in &known[..3] {
+        Costs { conn, rules: rules.clone(), room: *room, found: Vec::new() }.posts("posting", other)?;
+    }
+    let before = STEPS.get();
+    let heads = chats::heads(conn, user)?;
+    let unread = chats::unread_by_chat(conn, user)?;
+    let look = STEPS.get() - before;
+    assert_eq!(unread.len(), 3);
+    let changed = known.iter().zip(&heads).filter(|(known, head)| known != head);
+    let mut found = 0;
+    for ((chat, seq), _) in changed {
+        changes::since(conn, rules, user, *chat, Some(*seq))?;
+        found += 1;
+    }
+    assert_eq!(found, 3);
+    Ok((look, STEPS.get() - before - look))
+}
+
+#[test]
+fn coming_back_to_a_thousand_chats_costs_what_changed_and_one_look_at_them() {
+    let database = Database::sqlite();
+    let url = DatabaseUrl::parse(&database.url()).unwrap();
+    migrations::migrate(&url).unwrap();
+    count_steps();
+    let mut conn = url.open(Access::Write).unwrap();
+    let rules = Rules { receipts_max_members: 50, content_key: Vec::new() };
+    let costs = transaction(&mut conn, |conn| {
+        make_users(conn, 1, 4)?;
+        let few = coming_back(conn, &rules, (UserId(1), UserId(2)), 10)?;
+        Ok((few, coming_back(conn, &rules, (UserId(3), UserId(4)), 1_000)?))
+    });
+    let ((few_look, few_reads), (many_look, many_reads)) = costs.unwrap();
+    println!(
+        "among 10 chats: {few_look} steps to look, {few_reads} to read; among 1,000: {many_look}, {many_reads}"
+    );
+    assert!(many_reads <= few_reads + few_reads / 10 + 50);
+    // Reading a chat takes hundreds of steps; looking where it is, some tens.
+    assert!(many_look <= few_look + 1_000 * 30);
+}
+
 #[actix_web::test]
 async fn a_room_of_ten_thousand_is_joined_used_and_left() {
     let server = Server::start().await;
