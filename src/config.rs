@@ -8,7 +8,7 @@ use std::{net::SocketAddr, time::Duration};
 use clap::{Args, ValueEnum, builder::BoolishValueParser};
 use ipnet::IpNet;
 
-use crate::storage::DatabaseUrl;
+use crate::{bus::RedisUrl, storage::DatabaseUrl};
 
 /// Where the data is; every command takes it.
 #[derive(Debug, Clone, Args)]
@@ -36,6 +36,10 @@ pub struct Config {
     /// Address and port to listen on
     #[arg(long, env = "GREENROOM_BIND", default_value = "127.0.0.1:8000")]
     pub bind: SocketAddr,
+
+    /// Redis 7 or newer, for more than one node on one PostgreSQL: redis://HOST:PORT or rediss://:PASSWORD@HOST:PORT/DATABASE; several, comma-separated, for a Redis Cluster
+    #[arg(long, env = "GREENROOM_REDIS_URL", hide_env_values = true, value_parser = RedisUrl::parse)]
+    pub redis_url: Option<RedisUrl>,
 
     /// Address under which clients reach this server, for links that leave it: https://chat.example.com
     #[arg(long, env = "GREENROOM_PUBLIC_URL", value_parser = origin)]

@@ -7,8 +7,10 @@
 
 pub mod api;
 pub mod auth;
+pub mod bus;
 pub mod chat;
 pub mod cli;
+pub mod cluster;
 pub mod config;
 pub mod edge;
 pub mod error;

@@ -50,6 +50,7 @@ diesel::table! {
         is_staff -> Bool,
         created_at -> BigInt,
         last_seen -> Nullable<BigInt>,
+        feed -> BigInt,
     }
 }
 

@@ -26,15 +26,17 @@ use tokio::sync::Notify;
 
 use crate::{
     auth::{Failures, Hasher, Identities, Sessions, keys},
+    bus::{Bus, redis},
     chat::{ChatDirectory, CloseReason, UserRegistry, Wire, directory::Services},
+    cluster,
     config::Config,
     edge::edge,
     model::{ChatId, Refusal, UserId, permission::Ability},
     presence::{self, Presence},
     routes::routes,
     storage::{
-        Access, OpenError, Readers, Rules, Writer, WriterHandle, chats, cursors, migrations, purge,
-        revocations, sessions, settings, transaction,
+        Access, DatabaseUrl, OpenError, Readers, Rules, Writer, WriterHandle, chats, cursors, migrations,
+        purge, revocations, sessions, settings, transaction,
     },
     view::Links,
 };
@@ -49,6 +51,7 @@ pub struct State {
     pub directory: Arc<ChatDirectory>,
     pub registry: Arc<UserRegistry>,
     pub presence: Arc<Presence>,
+    pub bus: Arc<Bus>,
     pub identities: Arc<Identities>,
     pub hasher: Hasher,
     pub failures: Failures,
@@ -118,6 +121,10 @@ pub enum StartError {
     Listen { address: SocketAddr, reason: std::io::Error },
     #[error("cannot prepare the database: {0}")]
     Prepare(String),
+    #[error(
+        "SQLite serves one node: use PostgreSQL for the database (--database-url postgres://...) or leave --redis-url out"
+    )]
+    ManyNodesOnSqlite,
 }
 
 /// A server that runs.
@@ -127,6 +134,8 @@ pub struct Server {
     handle: ServerHandle,
     serving: JoinHandle<std::io::Result<()>>,
     tasks: Vec<JoinHandle<()>>,
+    /// Carries news between nodes.
+    carrying: Option<JoinHandle<()>>,
     arbiters: Vec<Arbiter>,
     writer: Writer,
 }
@@ -135,6 +144,9 @@ pub struct Server {
 const SOCKETS_END_WITHIN: Duration = Duration::from_secs(3);
 const REQUESTS_END_WITHIN: u64 = 5;
 
+/// How long the last news may take to get out.
+const LAST_NEWS_WITHIN: Duration = Duration::from_secs(1);
+
 /// File descriptors kept for other things than connections.
 const SPARE_FILES: u64 = 256;
 
@@ -142,6 +154,10 @@ impl Server {
     /// Brings the database up to date and serves. Call it inside an actix system.
     pub async fn start(config: Config) -> Result<Self, StartError> {
         let url = &config.database.database_url;
+        if config.redis_url.is_some() && matches!(url, DatabaseUrl::Sqlite(_)) {
+            return Err(StartError::ManyNodesOnSqlite);
+        }
+        let may_have_company = matches!(url, DatabaseUrl::Postgres(_));
         migrations::migrate(url)?;
         let keys = Keys::load(&config)?;
         let rules = Rules {
@@ -151,15 +167,24 @@ impl Server {
         let writer = Writer::start(url, rules.clone())?;
         let workers = config.workers();
         let readers = Readers::open(url, workers.max(2) as u32)?;
-        let (presence, turns) = Presence::new();
+        let (bus, ends) = match &config.redis_url {
+            None => (Bus::alone(), None),
+            Some(url) => {
+                let (bus, ends, heard) = Bus::open();
+                (bus, Some((url.clone(), ends, heard)))
+            }
+        };
+        let (presence, turns) = Presence::new(bus.clone());
         let registry = UserRegistry::new(config.max_sockets_per_user, presence.clone());
-        let identities = Identities::new(readers.clone(), registry.clone());
+        let identities = Identities::new(readers.clone(), registry.clone(), bus.clone());
         let links = Links { public_url: config.public_url.clone().unwrap_or_default() };
         let services = Services {
             writer: writer.handle(),
             readers: readers.clone(),
             registry: registry.clone(),
             presence: presence.clone(),
+            bus: bus.clone(),
+            rules: rules.clone(),
             links: links.clone(),
             idle: config.chat_idle,
         };
@@ -173,6 +198,7 @@ impl Server {
             directory,
             registry,
             presence,
+            bus,
             identities,
             hasher: Hasher::new(workers),
             failures: Failures::default(),
@@ -184,14 +210,22 @@ impl Server {
         let seen = state.readers.ask_one(revocations::latest).await;
         let seen = seen.map_err(|_| StartError::Prepare("it cannot be read".to_owned()))?;
         let (address, handle, serving) = serve(&state, keys.cookie)?;
-        let tasks = vec![
+        let mut tasks = vec![
             actix_rt::spawn(watch_revocations(state.clone(), seen)),
             actix_rt::spawn(clear_out(state.clone())),
             actix_rt::spawn(sweep(state.clone())),
             actix_rt::spawn(watch_sockets(state.clone())),
             actix_rt::spawn(presence::run(state.clone(), turns)),
         ];
-        Ok(Self { address, state, handle, serving, tasks, arbiters, writer })
+        if may_have_company {
+            tasks.push(actix_rt::spawn(cluster::compare(state.clone())));
+        }
+        let mut carrying = None;
+        if let Some((url, ends, heard)) = ends {
+            tasks.push(actix_rt::spawn(cluster::listen(state.clone(), heard)));
+            carrying = Some(actix_rt::spawn(redis::run(state.bus.clone(), url, keys.deployment, ends)));
+        }
+        Ok(Self { address, state, handle, serving, tasks, carrying, arbiters, writer })
     }
 
     /// Stops accepting, says goodbye to sockets, finishes what was accepted, and ends.
@@ -209,6 +243,10 @@ impl Server {
         let _ = self.serving.await;
         self.tasks.iter().for_each(JoinHandle::abort);
         self.state.presence.close(&self.state).await;
+        self.state.bus.close();
+        if let Some(carrying) = self.carrying {
+            let _ = actix_rt::time::timeout(LAST_NEWS_WITHIN, carrying).await;
+        }
         let writer = self.writer;
         let _ = actix_rt::task::spawn_blocking(move || drop(writer)).await;
         for arbiter in &self.arbiters {
@@ -277,6 +315,8 @@ fn session_middleware(state: &State, key: Key) -> SessionMiddleware<Sessions> {
 struct Keys {
     cookie: Key,
     content: String,
+    /// Names the nodes of this database among others on the same Redis.
+    deployment: String,
 }
 
 impl Keys {
@@ -287,11 +327,12 @@ impl Keys {
         let kept = transaction(&mut conn, |conn| {
             let session = settings::get_or_make(conn, "session_key", keys::draw)?;
             let content = settings::get_or_make(conn, "content_key", keys::draw)?;
-            Ok((session, content))
+            let deployment = settings::get_or_make(conn, "deployment", keys::draw)?;
+            Ok((session, content, deployment))
         });
-        let (session, content) = kept.map_err(|error| StartError::Prepare(error.to_string()))?;
+        let (session, content, deployment) = kept.map_err(|error| StartError::Prepare(error.to_string()))?;
         let secret = config.secret_key.as_deref().unwrap_or(&session);
-        Ok(Self { cookie: Key::from(&Sha512::digest(secret.as_bytes())), content })
+        Ok(Self { cookie: Key::from(&Sha512::digest(secret.as_bytes())), content, deployment })
     }
 }
 
@@ -303,7 +344,7 @@ async fn watch_revocations(state: Data<State>, mut seen: i64) {
         let after = seen;
         let news = state.readers.ask_one(move |conn| revocations::since(conn, after)).await;
         for (id, user) in news.unwrap_or_default() {
-            state.identities.recheck(user).await;
+            state.identities.recheck_here(user).await;
             seen = id;
         }
         actix_rt::time::sleep(WATCH_EVERY).await;

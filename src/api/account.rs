@@ -22,6 +22,7 @@ use crate::{
         passwords::Verdict,
         sessions::{PASSWORD, USER},
     },
+    bus::News,
     config::Registration,
     error::ApiError,
     input::Field,
@@ -57,6 +58,8 @@ pub async fn login(state: Data<State>, session: Session, request: HttpRequest, b
         .map_err(|seconds| ApiError::Throttled { seconds })?;
     let Some(user) = verified(&state, username, password).await? else {
         tracing::info!(%address, "a sign-in failed");
+        let (address, account) = attempt.target();
+        state.bus.publish(News::SignInFailed { address, account });
         return Err(ApiError::WrongPassword);
     };
     state.failures.succeeded(&attempt);

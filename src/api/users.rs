@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{Answer, body::Body, page::Query, path::Id};
 use crate::{
     auth::{gate::Authenticated, keys, passwords},
+    bus::News,
     error::ApiError,
     input::Field,
     model::{
@@ -217,6 +218,7 @@ pub async fn update(state: Data<State>, caller: Authenticated, user: Id<UserId>,
     state.identities.recheck(id).await;
     if looks_different {
         let frame = frames::user_updated(&user.card(), &state.links);
+        state.bus.publish(News::Told { user: id, frame: frame.to_string() });
         state.presence.note(Turn::Told(id, frame));
     }
     Ok(HttpResponse::Ok().json(own_view(&user, &user.card(), &state.links)))

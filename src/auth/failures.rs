@@ -34,6 +34,16 @@ pub struct Attempt {
     at: Instant,
 }
 
+impl Attempt {
+    /// The account and the address that it counts against.
+    pub fn target(&self) -> (IpAddr, String) {
+        match &self.keys[0] {
+            Key::Account(address, account) => (*address, account.clone()),
+            Key::Address(address) => (*address, String::new()),
+        }
+    }
+}
+
 impl Failures {
     /// Counts an attempt before it is made, so that many at once get no further than one after the other. `Err`: in
     /// so many seconds.
@@ -59,6 +69,14 @@ impl Failures {
             recent.entry(key.clone()).or_default().push_back(now);
         }
         Ok(Attempt { keys, at: now })
+    }
+
+    /// An attempt failed on another node.
+    pub fn heard(&self, address: IpAddr, account: String) {
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        for key in [Key::Account(address, account), Key::Address(address)] {
+            recent.entry(key).or_default().push_back(Instant::now());
+        }
     }
 
     /// The attempt was none that failed.

@@ -9,6 +9,7 @@ use std::{
 };
 
 use crate::{
+    bus::{Bus, News},
     chat::UserRegistry,
     model::{Credential, Refusal, Timestamp, UserCard, UserId},
     storage::{AnyConn, Readers, StorageError, sessions, tokens, users},
@@ -40,14 +41,15 @@ const REMEMBERED: usize = 100_000;
 pub struct Identities {
     readers: Readers,
     registry: Arc<UserRegistry>,
+    bus: Arc<Bus>,
     known: Mutex<HashMap<Credential, Arc<Caller>>>,
     /// Rises with each change, so that what was being read meanwhile is not remembered.
     changes: AtomicU64,
 }
 
 impl Identities {
-    pub fn new(readers: Readers, registry: Arc<UserRegistry>) -> Arc<Self> {
-        Arc::new(Self { readers, registry, known: Mutex::default(), changes: AtomicU64::new(0) })
+    pub fn new(readers: Readers, registry: Arc<UserRegistry>, bus: Arc<Bus>) -> Arc<Self> {
+        Arc::new(Self { readers, registry, bus, known: Mutex::default(), changes: AtomicU64::new(0) })
     }
 
     /// Whose credential this is; `None` if it does not work (any more).
@@ -72,8 +74,15 @@ impl Identities {
         Ok(caller)
     }
 
-    /// Something of a user's has changed: forgets what was known, and ends the sockets whose credential has ended.
+    /// Something of a user's has changed: forgets what was known, and ends the sockets whose credential has ended, on
+    /// all nodes.
     pub async fn recheck(&self, user: UserId) {
+        self.bus.publish(News::Recheck(user));
+        self.recheck_here(user).await;
+    }
+
+    /// The same on this node.
+    pub async fn recheck_here(&self, user: UserId) {
         self.forget(user);
         for credential in self.registry.credentials_of(user) {
             if let Ok(None) = self.caller(&credential).await {

@@ -1,14 +1,12 @@
 //! A chat: it takes commands in order to the writer, takes what came of them in order to the sockets, and answers.
 
 mod fan_out;
+mod order;
 
 use std::{
     collections::HashMap,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::Arc,
     time::Duration,
 };
 
@@ -16,19 +14,21 @@ use actix::{Actor, ActorContext, AsyncContext, Context, Handler};
 use fail::fail_point;
 
 use super::{
-    directory::{ChatDirectory, Services},
+    directory::{ChatDirectory, Pulse, Services},
     messages::{
-        Answered, LookedUp, Queued, Settled, Submit, Subscribe, Type, TypingRanOut, Unsubscribe, Unwatch,
-        Watch,
+        Admit, Admitted, Answered, LookedUp, Marked, Queued, Settled, Submit, Subscribe, Type, Typed,
+        TypingRanOut, Unsubscribe, Unwatch, Watch,
     },
     socket::{CloseReason, Socket, SocketId, Standing},
     typists::{Said, Typists},
 };
 use crate::{
+    bus::News,
     model::{ChatId, Refusal, UserId, event::Done},
-    storage::members,
+    storage::{chats, members},
     view::frames,
 };
+use order::{Happened, Order, PAUSE};
 
 /// Somebody who says nothing more of typing has stopped after so long.
 const TYPING_LASTS: Duration = Duration::from_secs(6);
@@ -38,8 +38,9 @@ pub struct ChatActor {
     chat: ChatId,
     directory: Arc<ChatDirectory>,
     services: Arc<Services>,
-    /// Messages in the mailbox, counted in by the directory.
-    queued: Arc<AtomicUsize>,
+    /// What the directory sees of it.
+    pulse: Arc<Pulse>,
+    order: Order,
     /// Those who hear of what happens here, all of them sockets of members.
     subscribers: HashMap<SocketId, Arc<Socket>>,
     /// Those who follow a public room from outside: what it is called and who is in it. No socket is among both.
@@ -48,7 +49,7 @@ pub struct ChatActor {
     /// Commands that are with the writer.
     in_flight: usize,
     /// What is being made known right now; still here after a failure in the middle of it.
-    settling: Option<Settled>,
+    settling: Option<Happened>,
     /// Whether anything happened since the last look.
     was_active: bool,
     /// Whether the latest command was for something that is not there, perhaps the chat itself.
@@ -60,13 +61,14 @@ impl ChatActor {
         chat: ChatId,
         directory: Arc<ChatDirectory>,
         services: Arc<Services>,
-        queued: Arc<AtomicUsize>,
+        pulse: Arc<Pulse>,
     ) -> Self {
         Self {
             chat,
             directory,
             services,
-            queued,
+            pulse,
+            order: Order::default(),
             subscribers: HashMap::new(),
             watchers: HashMap::new(),
             typists: Typists::default(),
@@ -97,7 +99,8 @@ impl ChatActor {
         let is_needed = self.in_flight > 0
             || !self.subscribers.is_empty()
             || !self.watchers.is_empty()
-            || !self.typists.is_empty();
+            || !self.typists.is_empty()
+            || self.order.is_waiting();
         if !was_active && !is_needed && self.directory.retire(self.chat) {
             ctx.stop();
         }
@@ -109,7 +112,7 @@ impl ChatActor {
     fn restart(&mut self) {
         tracing::error!(chat = self.chat.0, "a chat's actor failed and begins anew");
         drop(self.typists.forget_all());
-        if self.settling.is_some() && catch_unwind(AssertUnwindSafe(|| self.make_known())).is_err() {
+        if self.settling.is_some() && catch_unwind(AssertUnwindSafe(|| self.finish())).is_err() {
             // It fails over the event itself: let everybody load the chat again.
             self.settling = None;
             let listening = self.subscribers.drain().chain(self.watchers.drain());
@@ -121,6 +124,9 @@ impl ChatActor {
 // What it accepts.
 
 trait Accept<M> {
+    /// Whether it keeps the actor from being idle.
+    const IS_USE: bool = true;
+
     fn accept(&mut self, message: M, ctx: &mut Context<Self>)
     where
         Self: Actor<Context = Context<Self>>;
@@ -133,11 +139,11 @@ where
     type Result = ();
 
     fn handle(&mut self, Queued(message): Queued<M>, ctx: &mut Self::Context) {
-        self.was_active = true;
+        self.was_active |= <Self as Accept<M>>::IS_USE;
         if catch_unwind(AssertUnwindSafe(|| self.accept(message, ctx))).is_err() {
             self.restart();
         }
-        self.queued.fetch_sub(1, Ordering::Release);
+        self.pulse.beat(self.order.seen().filter(|_| self.has_listeners()));
         if std::mem::take(&mut self.found_nothing) {
             // Whoever tries numbers does not leave an actor behind for each.
             self.was_active = false;
@@ -162,16 +168,16 @@ impl Accept<Submit> for ChatActor {
 }
 
 impl Accept<Settled> for ChatActor {
-    fn accept(&mut self, settled: Settled, _: &mut Context<Self>) {
+    fn accept(&mut self, settled: Settled, ctx: &mut Context<Self>) {
         self.in_flight -= usize::from(settled.was_submitted);
         self.found_nothing = matches!(settled.result, Err(Refusal::NotFound));
-        self.settling = Some(settled);
-        self.make_known();
+        self.happened(Happened::Here(settled), ctx);
     }
 }
 
 impl Accept<Subscribe> for ChatActor {
-    fn accept(&mut self, Subscribe { socket, done }: Subscribe, _: &mut Context<Self>) {
+    fn accept(&mut self, Subscribe { socket, head, done }: Subscribe, _: &mut Context<Self>) {
+        self.order.begin(head);
         self.watchers.remove(&socket.id);
         self.subscribers.insert(socket.id, socket);
         drop(done);
@@ -187,7 +193,8 @@ impl Accept<Unsubscribe> for ChatActor {
 
 impl Accept<Watch> for ChatActor {
     /// A socket that hears everything already goes on doing so.
-    fn accept(&mut self, Watch { socket, done }: Watch, _: &mut Context<Self>) {
+    fn accept(&mut self, Watch { socket, head, done }: Watch, _: &mut Context<Self>) {
+        self.order.begin(head);
         if !self.subscribers.contains_key(&socket.id) {
             self.watchers.insert(socket.id, socket);
         }
@@ -235,6 +242,71 @@ impl Accept<TypingRanOut> for ChatActor {
     }
 }
 
+impl Accept<Typed> for ChatActor {
+    const IS_USE: bool = false;
+
+    /// Somebody types on another node, which knows that they are a member.
+    fn accept(&mut self, Typed { user, is_typing }: Typed, ctx: &mut Context<Self>) {
+        self.note_typing(user, is_typing, ctx);
+    }
+}
+
+impl Accept<Marked> for ChatActor {
+    const IS_USE: bool = false;
+
+    fn accept(&mut self, Marked(moved): Marked, _: &mut Context<Self>) {
+        self.tell_reader(&moved);
+    }
+}
+
+// Members whom nobody told that they are.
+
+impl Accept<Admit> for ChatActor {
+    /// Somebody is in the chat. Where not all of their sockets know, storage says from where on they are to hear of it.
+    fn accept(&mut self, Admit { user }: Admit, _: &mut Context<Self>) {
+        if self.newcomers(user).next().is_none() {
+            return;
+        }
+        self.order.pause();
+        let (directory, services, chat) = (self.directory.clone(), self.services.clone(), self.chat);
+        actix_rt::spawn(async move {
+            let rules = services.rules.clone();
+            let found = services.readers.ask(move |conn| chats::view(conn, &rules, chat, user)).await;
+            directory.send(chat, Admitted { user, found });
+        });
+    }
+}
+
+impl Accept<Admitted> for ChatActor {
+    fn accept(&mut self, Admitted { user, found }: Admitted, ctx: &mut Context<Self>) {
+        self.order.resume();
+        match found {
+            Ok((snapshot, viewer)) if viewer.role.is_some() => {
+                self.order.begin(snapshot.chat.seq);
+                let sockets = self.newcomers(user).collect();
+                self.welcome(sockets, &viewer, &snapshot, snapshot.chat.seq);
+            }
+            // They have gone again, or it is a public room.
+            Ok(_) | Err(Refusal::NotFound) => {}
+            Err(_) => {
+                ctx.run_later(PAUSE, move |actor, _| actor.directory.admit(actor.chat, user));
+            }
+        }
+        self.go_on();
+    }
+}
+
+impl ChatActor {
+    fn newcomers(&self, user: UserId) -> impl Iterator<Item = Arc<Socket>> + '_ {
+        let sockets = self.services.registry.sockets_of(user);
+        sockets.into_iter().filter(|socket| !self.subscribers.contains_key(&socket.id))
+    }
+
+    fn has_listeners(&self) -> bool {
+        !self.subscribers.is_empty() || !self.watchers.is_empty()
+    }
+}
+
 // Typing.
 
 impl ChatActor {
@@ -247,7 +319,9 @@ impl ChatActor {
     }
 
     fn take_note(&mut self, typing: Type, ctx: &mut Context<Self>) {
-        self.note_typing(typing.user, typing.is_typing, ctx);
+        let (chat, user, is_typing) = (self.chat, typing.user, typing.is_typing);
+        self.note_typing(user, is_typing, ctx);
+        self.services.bus.publish(News::Typing { chat, user, is_typing });
         typing.reply.send(Ok(Answered::Done));
     }
 

@@ -5,7 +5,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicI64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -16,15 +16,19 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::{
     actor::ChatActor,
-    messages::{Answered, Queued, Reply, Settled, Submit, Subscribe, Type, Unsubscribe, Unwatch, Watch},
+    messages::{
+        Admit, Answered, Behind, Learned, Marked, Queued, Reply, Settled, Submit, Subscribe, Type, Typed,
+        Unsubscribe, Unwatch, Watch,
+    },
     registry::UserRegistry,
     socket::{Socket, SocketId},
 };
 use crate::{
+    bus::Bus,
     model::{
-        Change, ChatId, ChatSnapshot, Command, Refusal, Role, UserId,
+        Change, ChatId, Command, Event, Refusal, Seq, UserId,
         command::{NewChat, NewRoom},
-        event::{Answer, Done},
+        event::{Answer, Done, MarkerMoved},
     },
     presence::Presence,
     storage::{
@@ -46,6 +50,8 @@ pub struct Services {
     pub readers: Readers,
     pub registry: Arc<UserRegistry>,
     pub presence: Arc<Presence>,
+    pub bus: Arc<Bus>,
+    pub rules: Rules,
     pub links: Links,
     /// An actor that nothing was asked of for so long, and that nobody listens to, retires.
     pub idle: Duration,
@@ -61,8 +67,24 @@ pub struct ChatDirectory {
 
 struct Entry {
     actor: Addr<ChatActor>,
+    pulse: Arc<Pulse>,
+}
+
+/// What an actor shows of itself to the directory.
+#[derive(Debug, Default)]
+pub struct Pulse {
     /// Messages sent and not yet accepted. While it is zero under the lock, the mailbox is empty.
-    queued: Arc<AtomicUsize>,
+    queued: AtomicUsize,
+    /// How far the chat has been made known to who listens; 0 where nobody does.
+    told: AtomicI64,
+}
+
+impl Pulse {
+    /// A message has been accepted.
+    pub(super) fn beat(&self, told: Option<Seq>) {
+        self.told.store(told.unwrap_or(0), Ordering::Relaxed);
+        self.queued.fetch_sub(1, Ordering::Release);
+    }
 }
 
 impl ChatDirectory {
@@ -116,9 +138,10 @@ impl ChatDirectory {
         let settle = move |result: Result<Made, Refusal>| {
             let result = result.map(|made| match made {
                 Made::Existing(chat) => (chat, false),
-                Made::New { snapshot, members } => {
+                Made::New { snapshot, members, feeds } => {
                     let chat = snapshot.chat.id;
-                    directory.announce(*snapshot, members, Reply { caller, _place: place });
+                    let change = Change::ChatCreated { snapshot: *snapshot, members, feeds };
+                    directory.announce(chat, change, Reply { caller, _place: place });
                     (chat, true)
                 }
             });
@@ -132,15 +155,16 @@ impl ChatDirectory {
         Ok((chat, is_new))
     }
 
-    fn announce(self: &Arc<Self>, snapshot: ChatSnapshot, members: Vec<(UserId, Role)>, reply: Reply) {
-        let chat = snapshot.chat.clone();
-        let done = Done::changed(&chat, Answer::Done, Change::ChatCreated { snapshot, members });
-        self.send(chat.id, Settled { result: Ok(Arc::new(done)), was_submitted: false, reply });
+    /// The making of a chat is its first change.
+    fn announce(self: &Arc<Self>, chat: ChatId, change: Change, reply: Reply) {
+        let event = Some(Arc::new(Event { chat, seq: 1, change }));
+        let done = Done { answer: Answer::Done, event, quiet_marker: None };
+        self.send(chat, Settled { result: Ok(Arc::new(done)), was_submitted: false, reply });
     }
 
-    /// Lets a socket hear a chat's events. `done` is dropped once it does.
-    pub fn subscribe(self: &Arc<Self>, chat: ChatId, socket: Arc<Socket>, done: mpsc::Sender<()>) {
-        self.send(chat, Subscribe { socket, done });
+    /// Lets a socket hear a chat's events, from after `head` at the latest. `done` is dropped once it does.
+    pub fn subscribe(self: &Arc<Self>, chat: ChatId, head: Seq, socket: Arc<Socket>, done: mpsc::Sender<()>) {
+        self.send(chat, Subscribe { socket, head, done });
     }
 
     /// Ends that; a chat without an actor has nobody listening anyway.
@@ -151,8 +175,8 @@ impl ChatDirectory {
     }
 
     /// Lets a socket follow a public room from outside. `done` is dropped once it does.
-    pub fn watch(self: &Arc<Self>, room: ChatId, socket: Arc<Socket>, done: mpsc::Sender<()>) {
-        self.send(room, Watch { socket, done });
+    pub fn watch(self: &Arc<Self>, room: ChatId, head: Seq, socket: Arc<Socket>, done: mpsc::Sender<()>) {
+        self.send(room, Watch { socket, head, done });
     }
 
     /// Ends that. `done` is dropped once nothing more is delivered.
@@ -160,6 +184,51 @@ impl ChatDirectory {
         if let Some(entry) = self.shard(room).get(&room) {
             entry.send(Unwatch { socket, done });
         }
+    }
+
+    /// Another node tells of a lasting change. It is of no use here where nobody listens and nobody comes in.
+    pub fn learn(self: &Arc<Self>, event: Arc<Event>) {
+        let concerns = |user| self.services.registry.is_connected(user);
+        if self.is_active(event.chat) || event.newcomers().any(concerns) {
+            self.send(event.chat, Learned(event));
+        }
+    }
+
+    /// Another node tells that somebody types, or stops.
+    pub fn learn_typing(&self, chat: ChatId, user: UserId, is_typing: bool) {
+        if let Some(entry) = self.shard(chat).get(&chat) {
+            entry.send(Typed { user, is_typing });
+        }
+    }
+
+    /// Another node tells of a marker that only its reader hears of.
+    pub fn learn_marker(&self, chat: ChatId, moved: MarkerMoved) {
+        if let Some(entry) = self.shard(chat).get(&chat) {
+            entry.send(Marked(moved));
+        }
+    }
+
+    /// Storage was seen to have reached `head` in a chat.
+    pub fn is_behind(&self, chat: ChatId, head: Seq) {
+        if let Some(entry) = self.shard(chat).get(&chat) {
+            entry.send(Behind { head });
+        }
+    }
+
+    /// Somebody is in a chat and has perhaps not been told.
+    pub fn admit(self: &Arc<Self>, chat: ChatId, user: UserId) {
+        self.send(chat, Admit { user });
+    }
+
+    /// The chats that somebody listens to, each with how far it has been made known here.
+    pub fn told(&self) -> Vec<(ChatId, Seq)> {
+        let told = |(chat, entry): (&ChatId, &Entry)| (*chat, entry.pulse.told.load(Ordering::Relaxed));
+        let of = |shard| lock(shard).iter().map(told).filter(|(_, seq)| *seq > 0).collect::<Vec<_>>();
+        self.shards.iter().flat_map(of).collect()
+    }
+
+    fn is_active(&self, chat: ChatId) -> bool {
+        self.shard(chat).contains_key(&chat)
     }
 
     /// How many actors there are.
@@ -192,7 +261,7 @@ impl ChatDirectory {
     /// be sent to it any more, and the next message for the chat starts another.
     pub(super) fn retire(&self, chat: ChatId) -> bool {
         let mut shard = self.shard(chat);
-        let is_idle = shard.get(&chat).is_some_and(|entry| entry.queued.load(Ordering::Acquire) == 0);
+        let is_idle = shard.get(&chat).is_some_and(|entry| entry.pulse.queued.load(Ordering::Acquire) == 0);
         if is_idle {
             shard.remove(&chat);
         }
@@ -200,13 +269,13 @@ impl ChatDirectory {
     }
 
     fn start(self: &Arc<Self>, chat: ChatId) -> Entry {
-        let queued = Arc::new(AtomicUsize::new(0));
+        let pulse = Arc::new(Pulse::default());
         let arbiter = &self.arbiters[chat.0 as usize % self.arbiters.len()];
-        let (directory, services, count) = (self.clone(), self.services.clone(), queued.clone());
+        let (directory, services, shown) = (self.clone(), self.services.clone(), pulse.clone());
         let actor = ChatActor::start_in_arbiter(arbiter, move |_: &mut Context<ChatActor>| {
-            ChatActor::new(chat, directory, services, count)
+            ChatActor::new(chat, directory, services, shown)
         });
-        Entry { actor, queued }
+        Entry { actor, pulse }
     }
 
     fn shard(&self, chat: ChatId) -> MutexGuard<'_, HashMap<ChatId, Entry>> {
@@ -229,7 +298,7 @@ impl Entry {
         ChatActor: Handler<Queued<M>, Result = ()>,
         M: Send + 'static,
     {
-        self.queued.fetch_add(1, Ordering::Release);
+        self.pulse.queued.fetch_add(1, Ordering::Release);
         self.actor.do_send(Queued(message));
     }
 }

@@ -7,7 +7,13 @@ use bytestring::ByteString;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use super::socket::{Socket, SocketId};
-use crate::model::{Command, Member, Refusal, UserId, event::Done};
+use crate::{
+    model::{
+        ChatSnapshot, Command, Event, Member, Refusal, Seq, UserId, Viewer,
+        event::{Done, MarkerMoved},
+    },
+    storage::changes::Missed,
+};
 
 /// What a caller is told once a command is durable and its event is on the way.
 #[derive(Debug)]
@@ -68,6 +74,8 @@ pub struct Type {
 #[derive(Debug)]
 pub struct Subscribe {
     pub socket: Arc<Socket>,
+    /// Where the chat was before.
+    pub head: Seq,
     /// Dropped once it is done.
     pub done: mpsc::Sender<()>,
 }
@@ -82,6 +90,8 @@ pub struct Unsubscribe {
 #[derive(Debug)]
 pub struct Watch {
     pub socket: Arc<Socket>,
+    /// Where the room was before.
+    pub head: Seq,
     /// Dropped once it is done.
     pub done: mpsc::Sender<()>,
 }
@@ -108,6 +118,51 @@ pub struct TypingRanOut {
     pub user: UserId,
     pub turn: u64,
 }
+
+/// Another node tells of a lasting change.
+#[derive(Debug)]
+pub struct Learned(pub Arc<Event>);
+
+/// Storage was seen to have reached a number.
+#[derive(Debug)]
+pub struct Behind {
+    pub head: Seq,
+}
+
+/// What is missing has had its time to come by itself.
+#[derive(Debug)]
+pub struct Fill;
+
+/// What storage has after the number `since`, asked for because something is missing.
+#[derive(Debug)]
+pub struct Filled {
+    pub since: Seq,
+    pub missed: Result<Missed, Refusal>,
+}
+
+/// Somebody is in the chat who was perhaps not told.
+#[derive(Debug)]
+pub struct Admit {
+    pub user: UserId,
+}
+
+/// The chat as somebody finds it who was not told that they are in it.
+#[derive(Debug)]
+pub struct Admitted {
+    pub user: UserId,
+    pub found: Result<(ChatSnapshot, Viewer), Refusal>,
+}
+
+/// Somebody types on another node, or stops.
+#[derive(Debug)]
+pub struct Typed {
+    pub user: UserId,
+    pub is_typing: bool,
+}
+
+/// Somebody's read marker has moved, on another node, in a chat too big for receipts.
+#[derive(Debug)]
+pub struct Marked(pub MarkerMoved);
 
 /// A message of any of these kinds in an actor's mailbox. It was counted in when it was sent.
 #[derive(Debug, Message)]

@@ -10,7 +10,7 @@ use std::{
 
 use super::socket::{CloseReason, Socket, SocketId};
 use crate::{
-    model::{Credential, UserId},
+    model::{Credential, Feed, UserId},
     presence::{Presence, Turn},
 };
 
@@ -34,6 +34,8 @@ struct Connected {
     readers: usize,
     /// Both of them.
     sockets: Vec<Arc<Socket>>,
+    /// How many times the user was brought into a chat, as far as was heard here.
+    feed: Option<Feed>,
 }
 
 /// A user's right to one more socket; given back when it is dropped.
@@ -102,6 +104,37 @@ impl UserRegistry {
     /// A user's sockets.
     pub fn sockets_of(&self, user: UserId) -> Vec<Arc<Socket>> {
         self.lock().get(&user).map(|connected| connected.sockets.clone()).unwrap_or_default()
+    }
+
+    /// Where a user's count was before the first of their sockets looked which chats they are in.
+    pub fn begin_feed(&self, user: UserId, feed: Feed) {
+        if let Some(connected) = self.lock().get_mut(&user) {
+            connected.feed.get_or_insert(feed);
+        }
+    }
+
+    /// Users were brought into a chat. Where that was not the next time that was to be heard of, one is missing.
+    pub fn heard_feeds(&self, feeds: &[(UserId, Feed)]) {
+        let mut users = self.lock();
+        for (user, feed) in feeds {
+            if let Some(known) = users.get_mut(user).and_then(|connected| connected.feed.as_mut())
+                && *feed == *known + 1
+            {
+                *known = *feed;
+            }
+        }
+    }
+
+    /// It was looked which chats a user is in.
+    pub fn caught_up(&self, user: UserId, feed: Feed) {
+        if let Some(known) = self.lock().get_mut(&user).and_then(|connected| connected.feed.as_mut()) {
+            *known = feed.max(*known);
+        }
+    }
+
+    /// The users who are connected, each with their count as it is known here.
+    pub fn feeds(&self) -> Vec<(UserId, Feed)> {
+        self.lock().iter().filter_map(|(user, connected)| Some((*user, connected.feed?))).collect()
     }
 
     /// The credentials that a user's sockets were opened with.

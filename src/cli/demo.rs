@@ -140,7 +140,7 @@ impl Stage<'_> {
         let body = valid(MessageBody::parse(text))?;
         let action = Action::PostMessage { sender: Arc::new(by.card()), body, client_id: None };
         let done = apply(self.conn, &self.rules, &Command { chat, by: by.id(), action })?;
-        match done.event.map(|event| event.change) {
+        match done.event.map(|event| event.change.clone()) {
             Some(Change::MessagePosted { message }) => Ok(message.id),
             _ => Err(Refusal::Internal.into()),
         }

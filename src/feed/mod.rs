@@ -19,7 +19,7 @@ use crate::{
     chat::{CloseReason, Socket},
     model::{ChatId, Refusal, Seq, UserId},
     server::State,
-    storage::chats,
+    storage::{AnyConn, chats, feeds},
 };
 
 /// Numbers by chat: how far somebody has heard of each, or where each is.
@@ -53,10 +53,14 @@ pub async fn subscribe(state: &State, socket: &Arc<Socket>, only: &Only) -> Resu
         return Ok(Heads::new());
     }
     let user = socket.user;
-    let before = heads(state, user, only).await?;
+    let look = move |conn: &mut AnyConn| Ok((chats::heads(conn, user)?, feeds::of(conn, &[user])?));
+    let (before, feed) = state.readers.ask(look).await?;
+    for (user, feed) in feed {
+        state.registry.begin_feed(user, feed);
+    }
     let (done, mut all_done) = mpsc::channel(1);
-    for chat in before.keys() {
-        state.directory.subscribe(*chat, socket.clone(), done.clone());
+    for (chat, head) in before.into_iter().filter(|(chat, _)| is_wanted(*chat, only)) {
+        state.directory.subscribe(chat, head, socket.clone(), done.clone());
     }
     drop(done);
     // It ends when every chat has dropped its end.

@@ -1,22 +1,39 @@
 //! What happened in a chat: the lasting changes that storage has made durable, as the chat's actor learns of them.
 
-use super::{Chat, ChatId, ChatSnapshot, Member, Message, MessageId, Reaction, Role, Seq, UserId};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Chat, ChatId, ChatSnapshot, Feed, Member, Message, MessageId, Reaction, Role, Seq, UserId};
 
 /// A lasting change, with its number in the chat.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Event {
     pub chat: ChatId,
     pub seq: Seq,
     pub change: Change,
 }
 
+impl Event {
+    /// Those who came into the chat with it.
+    pub fn newcomers(&self) -> impl Iterator<Item = UserId> + '_ {
+        let feeds = match &self.change {
+            Change::ChatCreated { feeds, .. } => feeds.as_slice(),
+            Change::MembersChanged(change) => &change.feeds,
+            _ => &[],
+        };
+        feeds.iter().map(|(user, _)| *user)
+    }
+}
+
 /// What changed.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Change {
     /// `members`: everybody in it, who may be more than the snapshot lists.
     ChatCreated {
         snapshot: ChatSnapshot,
         members: Vec<(UserId, Role)>,
+        feeds: Vec<(UserId, Feed)>,
     },
     ChatRenamed {
         snapshot: ChatSnapshot,
@@ -41,7 +58,7 @@ pub enum Change {
 }
 
 /// Somebody has read up to a message.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct MarkerMoved {
     pub user: UserId,
     pub last_read_message_id: MessageId,
@@ -50,7 +67,7 @@ pub struct MarkerMoved {
 }
 
 /// People came, went or changed roles; one request is one change, however many people it concerns.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct MembersChanged {
     pub added: Vec<Member>,
     pub removed: Vec<UserId>,
@@ -58,6 +75,8 @@ pub struct MembersChanged {
     pub member_count: i64,
     /// The chat as those who came see it; `None` where nobody did.
     pub snapshot: Option<ChatSnapshot>,
+    /// The counts of those who came.
+    pub feeds: Vec<(UserId, Feed)>,
 }
 
 /// What a command came to.
@@ -65,7 +84,7 @@ pub struct MembersChanged {
 pub struct Done {
     pub answer: Answer,
     /// `None`: nothing lasting changed.
-    pub event: Option<Event>,
+    pub event: Option<Arc<Event>>,
     /// A read marker in a chat too big for receipts: it takes no number, and only the reader hears of it.
     pub quiet_marker: Option<MarkerMoved>,
 }
@@ -79,7 +98,7 @@ impl Done {
     /// An answer to something that changed `chat`, which has taken its number already.
     pub fn changed(chat: &Chat, answer: Answer, change: Change) -> Self {
         let event = Event { chat: chat.id, seq: chat.seq, change };
-        Self { answer, event: Some(event), quiet_marker: None }
+        Self { answer, event: Some(Arc::new(event)), quiet_marker: None }
     }
 }
 

@@ -53,6 +53,9 @@ id! {
 /// The number of a lasting change in a chat, counted from 1 without gaps.
 pub type Seq = i64;
 
+/// How many times a user was brought into a chat.
+pub type Feed = i64;
+
 /// The place of a message in its chat, counted from 1 without gaps, tombstones included.
 pub type Pos = i64;
 

@@ -14,7 +14,7 @@ pub mod time;
 pub use command::Command;
 pub use credential::Credential;
 pub use event::{Change, Event};
-pub use ids::{ChatId, MessageId, Pos, Seq, TokenId, UserId};
+pub use ids::{ChatId, Feed, MessageId, Pos, Seq, TokenId, UserId};
 pub use records::{
     Chat, ChatKind, ChatSnapshot, HostObject, Member, Message, Reaction, Role, UserCard, Viewer,
 };

@@ -1,9 +1,11 @@
 //! What is stored and shown: users, chats, members, messages.
 
+use serde::{Deserialize, Serialize};
+
 use super::{ChatId, MessageId, Pos, Seq, Timestamp, UserId};
 
 /// What everybody may know of a user.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UserCard {
     pub id: UserId,
     pub username: String,
@@ -14,7 +16,7 @@ pub struct UserCard {
 }
 
 /// What kind of chat it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ChatKind {
     /// Between two people, or of one with oneself for notes.
     Dm,
@@ -43,7 +45,7 @@ impl ChatKind {
 }
 
 /// What a member may do in a chat.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Role {
     Admin,
     Member,
@@ -65,7 +67,7 @@ impl Role {
 }
 
 /// A chat's own row.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Chat {
     pub id: ChatId,
     pub kind: ChatKind,
@@ -97,14 +99,14 @@ impl Chat {
 }
 
 /// An object of the host's, a product or a course for example, as the host names it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostObject {
     pub kind: String,
     pub id: String,
 }
 
 /// A person in a chat.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Member {
     pub user: UserCard,
     pub role: Role,
@@ -125,7 +127,7 @@ impl Member {
 }
 
 /// An emoji on a message with those who used it.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reaction {
     pub emoji: String,
     pub count: i64,
@@ -140,7 +142,7 @@ pub const LISTED_USERS: usize = 100;
 pub const LISTED_MEMBERS: i64 = 100;
 
 /// A message as it is now.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Message {
     pub id: MessageId,
     pub chat: ChatId,
@@ -183,7 +185,7 @@ impl Message {
 }
 
 /// All that a chat object shows, apart from what differs by viewer.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ChatSnapshot {
     pub chat: Chat,
     /// The first hundred by joining.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 /// A moment, in microseconds since 1970 UTC. Shown as RFC 3339 with `Z`, with microseconds where there are any.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,6 +40,14 @@ impl Serialize for Timestamp {
     }
 }
 
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+        let moment = DateTime::parse_from_rfc3339(&text).map_err(D::Error::custom)?;
+        Ok(Self(moment.timestamp_micros()))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -48,5 +56,8 @@ mod tests {
     fn microseconds_show_only_where_there_are_any() {
         assert_eq!(Timestamp(1_735_732_800_000_000).to_string(), "2025-01-01T12:00:00Z");
         assert_eq!(Timestamp(1_735_732_800_000_042).to_string(), "2025-01-01T12:00:00.000042Z");
+        let read = |text: &str| serde_json::from_str::<Timestamp>(text).unwrap();
+        assert_eq!(read("\"2025-01-01T12:00:00Z\""), Timestamp(1_735_732_800_000_000));
+        assert_eq!(read("\"2025-01-01T12:00:00.000042Z\""), Timestamp(1_735_732_800_000_042));
     }
 }

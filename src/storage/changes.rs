@@ -1,8 +1,8 @@
 //! What changed in a chat since a number: current rows, each once, in its latest state. There is no log to expire.
 
-use super::{AnyConn, Rules, StorageError, chats, members, messages, sql::sql};
+use super::{AnyConn, Rules, StorageError, chats, members, messages, sql::sql, unread};
 use crate::model::{
-    Change, Chat, ChatId, ChatSnapshot, Event, Member, MessageId, Seq, UserId, Viewer,
+    Change, Chat, ChatId, ChatSnapshot, Event, Member, MessageId, Pos, Seq, UserId, Viewer,
     event::{MarkerMoved, MembersChanged},
 };
 
@@ -45,19 +45,66 @@ pub fn since(
     if since == head {
         return Ok(Since::Changes { head, unread, events: Vec::new() });
     }
-    Ok(match events(conn, rules, &chat, &viewer, since)? {
+    let unread_of = |_: &mut AnyConn, reader, _| Ok(if reader == user { unread } else { 0 });
+    Ok(match events(conn, rules, &chat, since, unread_of)? {
         Some(events) => Since::Changes { head, unread, events },
         None => Since::Resync { head, unread },
     })
 }
 
-/// `None`: there are too many.
+/// What everybody in a chat is to be told.
+#[derive(Debug)]
+pub enum Missed {
+    /// There is no such chat any more.
+    Gone,
+    /// Too much to tell; `present`: those of the listeners who are in the chat.
+    Resync { head: Seq, present: Vec<UserId> },
+    /// What changed, by rising numbers up to `head`.
+    Events { head: Seq, events: Vec<Event> },
+}
+
+/// What changed in a chat since the change number `since`, for all who listen to it. Call it on one consistent view.
+pub fn missed(
+    conn: &mut AnyConn,
+    rules: &Rules,
+    chat: ChatId,
+    since: Seq,
+    listeners: &[UserId],
+) -> Result<Missed, StorageError> {
+    let Some(chat) = chats::find(conn, chat)? else { return Ok(Missed::Gone) };
+    let head = chat.seq;
+    if since >= head {
+        return Ok(Missed::Events { head, events: Vec::new() });
+    }
+    let unread_of = |conn: &mut AnyConn, reader, read_pos| match listeners.binary_search(&reader) {
+        Ok(_) => unread::count(conn, &chat, reader, read_pos),
+        Err(_) => Ok(0),
+    };
+    let Some(mut events) = events(conn, rules, &chat, since, unread_of)? else {
+        let present = members::among(conn, chat.id, listeners)?;
+        return Ok(Missed::Resync {
+            head,
+            present: present.into_iter().map(|member| member.user.id).collect(),
+        });
+    };
+    for event in &mut events {
+        if let Change::MembersChanged(change) = &mut event.change
+            && !change.added.is_empty()
+        {
+            change.snapshot = Some(chats::snapshot_of(conn, rules, chat.clone())?);
+        }
+    }
+    Ok(Missed::Events { head, events })
+}
+
+/// `unread_of`: how many messages a reader whose marker moved has not read, where it is to be told. `None`: there are
+/// too many.
 fn events(
     conn: &mut AnyConn,
     rules: &Rules,
     chat: &Chat,
-    viewer: &Viewer,
     since: Seq,
+    unread_of: impl FnMut(&mut AnyConn, UserId, Pos) -> Result<i64, StorageError>,
 ) -> Result<Option<Vec<Event>>, StorageError> {
     let known = messages::posted_up_to(conn, chat, since)?;
     if chat.last_pos - known > MOST as i64 {
@@ -66,7 +113,7 @@ fn events(
     let mut changes = message_changes(conn, rules, chat, since, known)?;
     changes.extend(member_changes(conn, chat, since)?);
     if chat.member_count <= rules.receipts_max_members {
-        changes.extend(marker_changes(conn, chat, viewer, since)?);
+        changes.extend(marker_changes(conn, chat, since, unread_of)?);
     }
     let (meta_seq,) = sql!("SELECT meta_seq FROM chats WHERE id = ?", chat.id).one::<(i64,)>(conn)?;
     if meta_seq > since {
@@ -136,6 +183,7 @@ fn member_changes(conn: &mut AnyConn, chat: &Chat, since: Seq) -> Result<Changes
                 changed: Vec::new(),
                 member_count: chat.member_count,
                 snapshot: None,
+                feeds: Vec::new(),
             };
             changes.push((seq, Change::MembersChanged(change)));
         }
@@ -153,21 +201,21 @@ fn member_changes(conn: &mut AnyConn, chat: &Chat, since: Seq) -> Result<Changes
 fn marker_changes(
     conn: &mut AnyConn,
     chat: &Chat,
-    viewer: &Viewer,
     since: Seq,
+    mut unread_of: impl FnMut(&mut AnyConn, UserId, Pos) -> Result<i64, StorageError>,
 ) -> Result<Changes, StorageError> {
     let rows = sql!(
-        "SELECT user_id, read_seq, read_message_id FROM members \
+        "SELECT user_id, read_seq, read_pos, read_message_id FROM members \
          WHERE chat_id = ? AND read_seq > ? AND read_seq > joined_seq AND left_seq IS NULL",
         chat.id,
         since
     )
-    .rows::<(i64, i64, Option<i64>)>(conn)?;
+    .rows::<(i64, i64, i64, Option<i64>)>(conn)?;
     let mut changes = Vec::with_capacity(rows.len());
-    for (user, seq, message) in rows {
+    for (user, seq, read_pos, message) in rows {
         let (user, Some(message)) = (UserId(user), message) else { continue };
         // Only the reader's own sockets are told what is left.
-        let unread_count = if user == viewer.id { viewer.unread_count } else { 0 };
+        let unread_count = unread_of(conn, user, read_pos)?;
         let last_read_message_id = MessageId(message);
         changes.push((seq, Change::MarkerMoved(MarkerMoved { user, last_read_message_id, unread_count })));
     }

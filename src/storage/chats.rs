@@ -9,7 +9,7 @@ use super::{
     users::{self, different_words, like_pattern},
 };
 use crate::model::{
-    Chat, ChatId, ChatKind, ChatSnapshot, FieldErrors, HostObject, Role, Timestamp, UserId, Viewer,
+    Chat, ChatId, ChatKind, ChatSnapshot, FieldErrors, HostObject, Role, Seq, Timestamp, UserId, Viewer,
     permission::Ability, records::LISTED_MEMBERS, text::fold,
 };
 
@@ -204,6 +204,22 @@ pub(super) fn shown(
     let viewer = membership.viewer(conn)?;
     let snapshot = snapshot_of(conn, rules, membership.chat)?;
     Ok((if viewer.role.is_some() { snapshot } else { snapshot.from_outside() }, viewer))
+}
+
+/// A chat that is not deleted.
+pub fn find(conn: &mut AnyConn, id: ChatId) -> Result<Option<Chat>, StorageError> {
+    let row = sql!(
+        concat!("SELECT ", chat_columns!(), " FROM chats c WHERE c.id = ? AND c.deleted_at IS NULL"),
+        id
+    );
+    Ok(row.first(conn)?.map(chat))
+}
+
+/// The number of the latest change of each of these chats, deleted ones included as long as they are there.
+pub fn heads_of(conn: &mut AnyConn, ids: &[ChatId]) -> Result<Vec<(ChatId, Seq)>, StorageError> {
+    let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
+    let rows = sql!("SELECT id, seq FROM chats WHERE id IN ?", ids.as_slice()).rows::<(i64, i64)>(conn)?;
+    Ok(rows.into_iter().map(|(id, seq)| (ChatId(id), seq)).collect())
 }
 
 /// The chats that `user` is in, with the number of the latest change of each.

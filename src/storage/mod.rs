@@ -8,6 +8,7 @@ pub mod check;
 pub mod conn;
 pub mod cursors;
 pub mod error;
+pub mod feeds;
 pub mod members;
 pub mod membership;
 pub mod messages;

@@ -72,7 +72,7 @@ pub async fn watch(
     }
     watched.begin(room)?;
     let (done, mut is_done) = mpsc::channel(1);
-    state.directory.watch(room, socket.clone(), done);
+    state.directory.watch(room, chat.seq, socket.clone(), done);
     let _ = is_done.recv().await;
     // The caller may have come in and gone again meanwhile, which ended it.
     watched.begin(room)?;

@@ -115,7 +115,7 @@ impl Costs<'_> {
         let done =
             self.measure(what, |conn, rules, chat| apply(conn, rules, &Command { chat, by, action }))?;
         let quiet = done.quiet_marker.map(Change::MarkerMoved);
-        Ok(done.event.map(|event| event.change).or(quiet).expect("it changes something"))
+        Ok(done.event.map(|event| event.change.clone()).or(quiet).expect("it changes something"))
     }
 
     fn posts(&mut self, what: &'static str, by: UserId) -> Result<MessageId, StorageError> {

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use bytestring::ByteString;
 use fail::fail_point;
 
-use super::ChatActor;
+use super::{ChatActor, Happened};
 use crate::{
+    bus::News,
     chat::{
         messages::{Answered, Settled, Type},
         socket::{Socket, Standing},
@@ -20,37 +21,69 @@ use crate::{
 };
 
 impl ChatActor {
-    /// Fans out what was settled, and then answers: nobody is told that something is done whose news is not on the way.
-    pub(super) fn make_known(&mut self) {
-        let Some(result) = self.settling.as_ref().map(|settled| settled.result.clone()) else { return };
-        let answer = result.map(|done| self.publish(&done));
-        if let Some(Settled { reply, .. }) = self.settling.take() {
-            reply.send(answer);
+    /// Fans out what happened, and then answers who asked for it: nobody is told that something is done whose news is
+    /// not on the way.
+    pub(super) fn make_known(&mut self, happened: Happened) {
+        self.settling = Some(happened);
+        self.finish();
+    }
+
+    /// Does, or goes on with, what is being made known.
+    pub(super) fn finish(&mut self) {
+        fail_point!("chat-publish");
+        let Some(happened) = &self.settling else { return };
+        let (event, is_here) = (happened.event().cloned(), matches!(happened, Happened::Here(_)));
+        let message = event.as_deref().and_then(|event| self.rendered(event));
+        // What is not new was made known by way of storage.
+        if let Some(event) = event
+            && self.order.is_new(event.seq)
+        {
+            self.fan_out(&event, message.as_ref());
+            self.order.note(event.seq);
+            if is_here {
+                self.services.bus.publish(News::Happened(event));
+            }
+        }
+        if let Some(Happened::Here(settled)) = self.settling.take() {
+            self.answer_with(settled, message);
         }
     }
 
-    fn publish(&mut self, done: &Done) -> Answered {
-        fail_point!("chat-publish");
-        let links = &self.services.links;
-        let message = done.event.as_ref().and_then(|event| match &event.change {
+    /// Answers who asked for something that is done.
+    pub(super) fn answer(&self, settled: Settled) {
+        let event = settled.result.as_ref().ok().and_then(|done| done.event.clone());
+        self.answer_with(settled, event.and_then(|event| self.rendered(&event)));
+    }
+
+    fn answer_with(&self, settled: Settled, message: Option<ByteString>) {
+        let answer = settled.result.map(|done| {
+            if let Some(moved) = &done.quiet_marker {
+                self.tell_reader(moved);
+                self.services.bus.publish(News::Marked { chat: self.chat, moved: moved.clone() });
+            }
+            self.answer_to(&done, message)
+        });
+        settled.reply.send(answer);
+    }
+
+    fn rendered(&self, event: &Event) -> Option<ByteString> {
+        match &event.change {
             Change::MessagePosted { message } | Change::MessageEdited { message } => {
-                Some(frames::message(message, links))
+                Some(frames::message(message, &self.services.links))
             }
             _ => None,
-        });
-        if let Some(event) = &done.event {
-            self.fan_out(event, message.as_ref());
         }
-        if let Some(moved) = &done.quiet_marker {
-            let frame = frames::read(self.chat, None, moved, Some(moved.unread_count));
-            for socket in self.sockets_of(moved.user) {
-                socket.deliver(self.chat, None, Standing::Same, frame.clone());
-            }
-        }
-        self.answer(done, message)
     }
 
-    fn answer(&self, done: &Done, message: Option<ByteString>) -> Answered {
+    /// Where there are no receipts only the reader hears of a marker.
+    pub(super) fn tell_reader(&self, moved: &MarkerMoved) {
+        let frame = frames::read(self.chat, None, moved, Some(moved.unread_count));
+        for socket in self.sockets_of(moved.user) {
+            socket.deliver(self.chat, None, Standing::Same, frame.clone());
+        }
+    }
+
+    fn answer_to(&self, done: &Done, message: Option<ByteString>) -> Answered {
         let posted = || {
             let change = done.event.as_ref().map(|event| &event.change);
             matches!(change, Some(Change::MessagePosted { .. }))
@@ -71,10 +104,11 @@ impl ChatActor {
     fn fan_out(&mut self, event: &Event, message: Option<&ByteString>) {
         let seq = event.seq;
         match &event.change {
-            Change::ChatCreated { snapshot, members } => {
+            Change::ChatCreated { snapshot, members, feeds } => {
+                self.services.registry.heard_feeds(feeds);
                 for (user, role) in members {
-                    let viewer = newcomer(*user, *role, None);
-                    self.welcome(&viewer, snapshot, seq);
+                    let sockets = self.services.registry.sockets_of(*user);
+                    self.welcome(sockets, &newcomer(*user, *role, None), snapshot, seq);
                 }
                 if let (ChatKind::Dm, [(one, _), (other, _)]) = (snapshot.chat.kind, members.as_slice()) {
                     self.services.presence.note(Turn::Met(*one, *other));
@@ -82,14 +116,7 @@ impl ChatActor {
             }
             Change::MembersChanged(change) => self.fan_out_members(event, change),
             Change::MarkerMoved(moved) => self.fan_out_marker(seq, moved),
-            Change::ChatDeleted => {
-                let frame = frames::chat_deleted(self.chat, Some(seq));
-                self.deliver(Some(seq), Standing::Leaves, &frame, |_| true);
-                self.deliver_outside(seq, Standing::WatchEnds, &frame);
-                self.subscribers.clear();
-                self.watchers.clear();
-                refuse(self.typists.forget_all());
-            }
+            Change::ChatDeleted => self.end(Some(seq), seq),
             change => {
                 if let Change::MessagePosted { message } = change {
                     // Who posts has stopped typing; their message says so.
@@ -98,6 +125,16 @@ impl ChatActor {
                 self.tell_all(event, message);
             }
         }
+    }
+
+    /// The chat is gone, with the number `seq` where that is known and after `last` in any case.
+    pub(super) fn end(&mut self, seq: Option<Seq>, last: Seq) {
+        let frame = frames::chat_deleted(self.chat, seq);
+        self.deliver(Some(last), Standing::Leaves, &frame, |_| true);
+        self.deliver_outside(last, Standing::WatchEnds, &frame);
+        self.subscribers.clear();
+        self.watchers.clear();
+        refuse(self.typists.forget_all());
     }
 
     /// The same news to all who hear of the chat, and to those outside what they may know of it.
@@ -117,6 +154,7 @@ impl ChatActor {
     /// hears of the chat before anything in it.
     fn fan_out_members(&mut self, event: &Event, change: &MembersChanged) {
         let seq = event.seq;
+        self.services.registry.heard_feeds(&change.feeds);
         for user in &change.removed {
             refuse(self.typists.forget(*user));
             let frame = frames::chat_deleted(self.chat, Some(seq));
@@ -137,7 +175,7 @@ impl ChatActor {
         for member in &change.added {
             if let Some(snapshot) = &change.snapshot {
                 let viewer = newcomer(member.user.id, member.role, member.last_read_message_id);
-                self.welcome(&viewer, snapshot, seq);
+                self.welcome(self.services.registry.sockets_of(viewer.id), &viewer, snapshot, seq);
             }
         }
     }
@@ -150,8 +188,13 @@ impl ChatActor {
     }
 
     /// Subscribes the sockets of somebody who is new here, and tells them of the chat.
-    fn welcome(&mut self, viewer: &Viewer, snapshot: &ChatSnapshot, seq: Seq) {
-        let sockets = self.services.registry.sockets_of(viewer.id);
+    pub(super) fn welcome(
+        &mut self,
+        sockets: Vec<Arc<Socket>>,
+        viewer: &Viewer,
+        snapshot: &ChatSnapshot,
+        seq: Seq,
+    ) {
         if sockets.is_empty() {
             return;
         }

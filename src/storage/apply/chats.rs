@@ -3,7 +3,7 @@
 use super::take_number;
 use crate::{
     model::{
-        Change, Chat, ChatId, ChatKind, ChatSnapshot, FieldErrors, Role, Timestamp, UserId,
+        Change, Chat, ChatId, ChatKind, ChatSnapshot, Feed, FieldErrors, Role, Timestamp, UserId,
         command::NewChat,
         event::{Answer, Done},
         permission::Ability,
@@ -12,7 +12,7 @@ use crate::{
     storage::{
         AnyConn, Rules, StorageError,
         chats::{self, NewRow},
-        members,
+        feeds, members,
     },
 };
 
@@ -22,9 +22,20 @@ pub enum Made {
     New {
         snapshot: Box<ChatSnapshot>,
         members: Vec<(UserId, Role)>,
+        feeds: Vec<(UserId, Feed)>,
     },
     /// The dm of the two, or the room of the object, exists already.
     Existing(ChatId),
+}
+
+impl Made {
+    /// A chat that has its members now.
+    pub(super) fn new(conn: &mut AnyConn, rules: &Rules, chat: Chat) -> Result<Self, StorageError> {
+        let members = members::roles(conn, chat.id)?;
+        let ids: Vec<UserId> = members.iter().map(|(user, _)| *user).collect();
+        let feeds = feeds::raise(conn, &ids)?;
+        Ok(Self::New { snapshot: Box::new(chats::snapshot_of(conn, rules, chat)?), members, feeds })
+    }
 }
 
 /// Makes a chat with its members, the creator as its admin, or finds the dm that there is.
@@ -58,8 +69,7 @@ pub fn create_chat(conn: &mut AnyConn, rules: &Rules, new: &NewChat) -> Result<M
     if new.kind == ChatKind::Dm {
         chats::insert_dm(conn, new.creator, partner, chat.id)?;
     }
-    let members = members::roles(conn, chat.id)?;
-    Ok(Made::New { snapshot: Box::new(chats::snapshot_of(conn, rules, chat)?), members })
+    Made::new(conn, rules, chat)
 }
 
 pub(super) fn rename(

@@ -9,7 +9,7 @@ use crate::{
         event::{Answer, Done, MembersChanged},
         permission::Ability,
     },
-    storage::{AnyConn, Rules, StorageError, chats, members, messages},
+    storage::{AnyConn, Rules, StorageError, chats, feeds, members, messages},
 };
 
 pub(super) fn add(
@@ -48,12 +48,14 @@ pub(super) fn bring_in(
         members::join(conn, chat, *user, Role::Member, last_message)?;
     }
     chats::update(conn, chat)?;
+    let feeds = feeds::raise(conn, new)?;
     Ok(Change::MembersChanged(MembersChanged {
         added: members::among(conn, chat.id, new)?,
         removed: Vec::new(),
         changed: Vec::new(),
         member_count: chat.member_count,
         snapshot: Some(chats::snapshot_of(conn, rules, chat.clone())?),
+        feeds,
     }))
 }
 
@@ -91,6 +93,7 @@ fn take_out(conn: &mut AnyConn, mut chat: Chat, user: UserId) -> Result<Done, St
         changed: members::among(conn, chat.id, heir.as_slice())?,
         member_count: chat.member_count,
         snapshot: None,
+        feeds: Vec::new(),
     };
     Ok(Done::changed(&chat, Answer::Done, Change::MembersChanged(change)))
 }
@@ -132,6 +135,7 @@ pub(super) fn change_role(
         changed: vec![member.clone()],
         member_count: chat.member_count,
         snapshot: None,
+        feeds: Vec::new(),
     };
     Ok(Done::changed(&chat, Answer::Member(Box::new(member)), Change::MembersChanged(change)))
 }

@@ -35,8 +35,7 @@ pub fn create_room(conn: &mut AnyConn, rules: &Rules, new: &NewRoom) -> Result<M
     if !is_nobodys {
         members::join(conn, &chat, new.creator, Role::Admin, None)?;
     }
-    let members = members::roles(conn, chat.id)?;
-    Ok(Made::New { snapshot: Box::new(chats::snapshot_of(conn, rules, chat)?), members })
+    Made::new(conn, rules, chat)
 }
 
 /// Whoever names an object learns that it has a room, but a private one is for its members only.

@@ -1,4 +1,6 @@
-//! Who is there: people hear of those with whom they share a dm, when they come and go and when their names change.
+//! Who is there, on this node or another: people hear of those with whom they share a dm, when they come and go and when their names change.
+
+mod elsewhere;
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -10,10 +12,13 @@ use actix_web::web::Data;
 use bytestring::ByteString;
 use tokio::{
     sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
-    time::{Instant, sleep_until},
+    time::{Instant, MissedTickBehavior, interval, sleep_until},
 };
 
+use elsewhere::Elsewhere;
+
 use crate::{
+    bus::{Bus, News as Told, NodeId, PresenceNews},
     model::{Refusal, Timestamp, UserId},
     server::State,
     storage::partners,
@@ -26,13 +31,32 @@ const GRACE: Duration = Duration::from_secs(5);
 /// Most turns that are taken at once.
 const AT_ONCE: usize = 256;
 
-/// Who of this node's users is online.
+/// How often a node tells that it is alive.
+const BEAT_EVERY: Duration = Duration::from_secs(1);
+
+/// Who is online.
 #[derive(Debug)]
 pub struct Presence {
-    online: Mutex<HashSet<UserId>>,
+    online: Mutex<Online>,
+    bus: Arc<Bus>,
     /// Who is to be looked at; each waits but once, however often they come and go.
     moved: Mutex<HashSet<UserId>>,
     turns: UnboundedSender<Turn>,
+}
+
+/// The users of this node and of the others.
+#[derive(Debug, Default)]
+struct Online {
+    here: HashSet<UserId>,
+    /// What was told of them so far.
+    version: u64,
+    elsewhere: Elsewhere,
+}
+
+impl Online {
+    fn has(&self, user: UserId) -> bool {
+        self.here.contains(&user) || self.elsewhere.has(user)
+    }
 }
 
 /// Something that people may have to hear of.
@@ -44,14 +68,16 @@ pub enum Turn {
     Met(UserId, UserId),
     /// An event for a user and everybody with whom they share a dm.
     Told(UserId, ByteString),
+    /// Another node tells of its users.
+    Elsewhere(NodeId, PresenceNews),
 }
 
 impl Presence {
     /// Nobody is there yet. What happens is worked off by [`run`].
-    pub fn new() -> (Arc<Self>, UnboundedReceiver<Turn>) {
+    pub fn new(bus: Arc<Bus>) -> (Arc<Self>, UnboundedReceiver<Turn>) {
         // What waits is bounded by the users who are here, and by the writes that chats and names take.
         let (turns, received) = unbounded_channel();
-        (Arc::new(Self { online: Mutex::default(), moved: Mutex::default(), turns }), received)
+        (Arc::new(Self { online: Mutex::default(), bus, moved: Mutex::default(), turns }), received)
     }
 
     /// Has something looked at, a little later.
@@ -69,11 +95,8 @@ impl Presence {
     pub async fn partners_of(&self, state: &State, user: UserId) -> Result<Vec<UserId>, Refusal> {
         let pairs = state.readers.ask(move |conn| partners::of(conn, &[user])).await?;
         let online = self.lock();
-        let mut there: Vec<UserId> = pairs
-            .into_iter()
-            .map(|(_, partner)| partner)
-            .filter(|partner| online.contains(partner))
-            .collect();
+        let mut there: Vec<UserId> =
+            pairs.into_iter().map(|(_, partner)| partner).filter(|partner| online.has(*partner)).collect();
         drop(online);
         there.sort_unstable();
         there.dedup();
@@ -83,12 +106,74 @@ impl Presence {
     /// Notes, when the server ends, until when those who are online were seen.
     pub async fn close(&self, state: &State) {
         let now = Timestamp::now();
-        let seen: Vec<(UserId, Timestamp)> = self.lock().drain().map(|user| (user, now)).collect();
+        let seen: Vec<(UserId, Timestamp)> = self.lock().here.drain().map(|user| (user, now)).collect();
+        self.bus.publish(Told::Presence(PresenceNews::Farewell));
         keep(state, seen).await;
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashSet<UserId>> {
-        lock(&self.online)
+    /// A user is connected to this node now. Returns whether they were not online before.
+    fn comes(&self, user: UserId) -> bool {
+        let mut online = self.lock();
+        let was_online = online.has(user);
+        if online.here.insert(user) {
+            online.version += 1;
+            self.tell(PresenceNews::Came { user, version: online.version });
+        }
+        !was_online
+    }
+
+    /// A user is not connected to this node any more. Returns whether they were, and whether they are online still.
+    fn goes(&self, user: UserId, at: Timestamp) -> (bool, bool) {
+        let mut online = self.lock();
+        let was_here = online.here.remove(&user);
+        if was_here {
+            online.version += 1;
+            self.tell(PresenceNews::Went { user, at, version: online.version });
+        }
+        (was_here, online.has(user))
+    }
+
+    /// Takes in what another node tells: those who are online now and were not, and those of whom the reverse is true.
+    fn hear(&self, from: NodeId, news: PresenceNews) -> Vec<(UserId, bool, Timestamp)> {
+        let mut online = self.lock();
+        if matches!(news, PresenceNews::Ask { .. }) {
+            let users = online.here.iter().copied().collect();
+            self.tell(PresenceNews::All { users, version: online.version });
+        }
+        let were: HashSet<UserId> = match &news {
+            PresenceNews::Came { user, .. } => {
+                Some(*user).filter(|user| online.has(*user)).into_iter().collect()
+            }
+            PresenceNews::All { users, .. } => {
+                users.iter().copied().filter(|user| online.has(*user)).collect()
+            }
+            _ => HashSet::new(),
+        };
+        let moves = online.elsewhere.hear(from, news, Instant::now());
+        if moves.is_behind {
+            self.tell(PresenceNews::Ask { of: from });
+        }
+        let now = Timestamp::now();
+        let came = moves.came.into_iter().filter(|user| !were.contains(user)).map(|user| (user, true, now));
+        let went = moves.went.into_iter().filter(|(user, _)| !online.has(*user));
+        came.chain(went.map(|(user, at)| (user, false, at))).collect()
+    }
+
+    /// Tells that this node is alive, and forgets those that are not. Returns who is not online any more.
+    fn beat(&self) -> Vec<UserId> {
+        let mut online = self.lock();
+        self.tell(PresenceNews::Beat { version: online.version });
+        let mut gone = online.elsewhere.expire(Instant::now());
+        gone.retain(|user| !online.has(*user));
+        gone
+    }
+
+    fn tell(&self, news: PresenceNews) {
+        self.bus.publish(Told::Presence(news));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Online> {
+        self.online.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -99,18 +184,26 @@ fn lock(users: &Mutex<HashSet<UserId>>) -> MutexGuard<'_, HashSet<UserId>> {
 /// Works off what was noted, for as long as the server runs.
 pub async fn run(state: Data<State>, mut turns: UnboundedReceiver<Turn>) {
     let mut leaving = Leaving::default();
+    let mut beat = interval(BEAT_EVERY);
+    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        let mut batch = Vec::new();
+        let (mut batch, mut gone) = (Vec::new(), Vec::new());
         tokio::select! {
             count = turns.recv_many(&mut batch, AT_ONCE) => if count == 0 { return },
             () = leaving.is_due() => {}
+            _ = beat.tick(), if !state.bus.is_alone() => gone = state.presence.beat(),
         }
-        let mut news = follow(&state, batch, &mut leaving).await;
+        let mut news = follow(&state, batch, &mut leaving);
+        let now = Timestamp::now();
+        news.frames.extend(gone.into_iter().map(|user| (user, frames::presence(user, false, now))));
         let gone = leaving.take_due();
         let gone: Vec<_> = gone.into_iter().filter(|(user, _)| !state.registry.is_connected(*user)).collect();
         for (user, at) in gone {
-            if state.presence.lock().remove(&user) {
+            let (was_here, is_online) = state.presence.goes(user, at);
+            if was_here {
                 news.seen.push((user, at));
+            }
+            if was_here && !is_online {
                 news.frames.push((user, frames::presence(user, false, at)));
             }
         }
@@ -126,7 +219,7 @@ struct News {
     frames: Vec<(UserId, ByteString)>,
 }
 
-async fn follow(state: &State, batch: Vec<Turn>, leaving: &mut Leaving) -> News {
+fn follow(state: &State, batch: Vec<Turn>, leaving: &mut Leaving) -> News {
     let mut news = News::default();
     for turn in batch {
         if let Turn::Moved(user) = turn {
@@ -136,7 +229,7 @@ async fn follow(state: &State, batch: Vec<Turn>, leaving: &mut Leaving) -> News 
         match turn {
             Turn::Moved(user) if state.registry.is_connected(user) => {
                 leaving.stays(user);
-                if state.presence.lock().insert(user) {
+                if state.presence.comes(user) {
                     let now = Timestamp::now();
                     news.seen.push((user, now));
                     news.frames.push((user, frames::presence(user, true, now)));
@@ -151,6 +244,11 @@ async fn follow(state: &State, batch: Vec<Turn>, leaving: &mut Leaving) -> News 
                 tell(state, user, &frame);
                 news.frames.push((user, frame));
             }
+            Turn::Elsewhere(from, told) => {
+                for (user, is_online, at) in state.presence.hear(from, told) {
+                    news.frames.push((user, frames::presence(user, is_online, at)));
+                }
+            }
         }
     }
     news
@@ -158,7 +256,7 @@ async fn follow(state: &State, batch: Vec<Turn>, leaving: &mut Leaving) -> News 
 
 /// Tells `one` that `other` is there.
 fn introduce(state: &State, one: UserId, other: UserId) {
-    if state.presence.lock().contains(&other) {
+    if state.presence.lock().has(other) {
         tell(state, one, &frames::presence(other, true, Timestamp::now()));
     }
 }

@@ -1,0 +1,130 @@
+//! What the nodes of one deployment tell each other. The bus may lose, repeat and reorder anything: whoever hears from
+//! it orders by numbers and asks storage for what is missing.
+
+pub mod news;
+pub mod redis;
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use tokio::sync::{Notify, mpsc};
+
+pub use news::{News, NodeId, PresenceNews};
+pub use redis::RedisUrl;
+
+/// News that may wait to be published, and news that may wait to be looked at; more are lost.
+const QUEUE: usize = 65_536;
+
+/// A node that was silent for so long may have things to say that do not get through.
+const SILENT: Duration = Duration::from_secs(3);
+
+/// After so long it is gone.
+const GONE: Duration = Duration::from_secs(30);
+
+/// A node's end of the bus.
+#[derive(Debug)]
+pub struct Bus {
+    /// `None`: this node is alone.
+    queue: Option<mpsc::Sender<News>>,
+    is_connected: AtomicBool,
+    /// Something of this node's was not published.
+    has_lost: AtomicBool,
+    /// When other nodes were last heard.
+    peers: Mutex<HashMap<NodeId, Instant>>,
+    doubt: Notify,
+    closing: Notify,
+}
+
+/// The ends of a bus that are worked at: what is to be published, and where what others published goes.
+pub struct Ends {
+    queue: mpsc::Receiver<News>,
+    heard: mpsc::Sender<(NodeId, News)>,
+}
+
+impl Bus {
+    /// The bus of a node that has nobody to talk to.
+    pub fn alone() -> Arc<Self> {
+        Arc::new(Self::with_queue(None))
+    }
+
+    /// A bus to be connected by [`redis::run`], and what others will say on it.
+    pub fn open() -> (Arc<Self>, Ends, mpsc::Receiver<(NodeId, News)>) {
+        let (queue, published) = mpsc::channel(QUEUE);
+        let (heard, incoming) = mpsc::channel(QUEUE);
+        (Arc::new(Self::with_queue(Some(queue))), Ends { queue: published, heard }, incoming)
+    }
+
+    fn with_queue(queue: Option<mpsc::Sender<News>>) -> Self {
+        Self {
+            queue,
+            is_connected: AtomicBool::new(false),
+            has_lost: AtomicBool::new(false),
+            peers: Mutex::default(),
+            doubt: Notify::new(),
+            closing: Notify::new(),
+        }
+    }
+
+    /// Whether there is nobody to talk to.
+    pub fn is_alone(&self) -> bool {
+        self.queue.is_none()
+    }
+
+    /// Tells the other nodes, perhaps. It never waits.
+    pub fn publish(&self, news: News) {
+        if let Some(queue) = &self.queue
+            && queue.try_send(news).is_err()
+        {
+            self.has_lost.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether news may be getting lost: this node is cut off, or another one has fallen silent.
+    pub fn is_in_doubt(&self) -> bool {
+        let is_silent = |heard: &Instant| heard.elapsed() > SILENT;
+        !self.is_alone()
+            && (!self.is_connected.load(Ordering::Relaxed) || self.peers().values().any(is_silent))
+    }
+
+    /// Waits until there is a reason to look at once for what may have been lost.
+    pub async fn doubted(&self) {
+        self.doubt.notified().await;
+    }
+
+    /// Something may have been lost.
+    pub fn doubt(&self) {
+        self.doubt.notify_one();
+    }
+
+    /// Publishes what waits and then nothing more.
+    pub fn close(&self) {
+        self.closing.notify_one();
+    }
+
+    fn connected(&self) {
+        self.is_connected.store(true, Ordering::Relaxed);
+        self.doubt();
+    }
+
+    fn disconnected(&self) {
+        self.is_connected.store(false, Ordering::Relaxed);
+        self.has_lost.store(true, Ordering::Relaxed);
+        self.doubt();
+    }
+
+    fn heard(&self, from: NodeId, is_farewell: bool) {
+        let mut peers = self.peers();
+        peers.insert(from, Instant::now());
+        peers.retain(|node, heard| heard.elapsed() < GONE && !(is_farewell && *node == from));
+    }
+
+    fn peers(&self) -> std::sync::MutexGuard<'_, HashMap<NodeId, Instant>> {
+        self.peers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

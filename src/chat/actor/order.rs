@@ -1,0 +1,249 @@
+//! Events in the order of their numbers, wherever they happened: what comes too early is held until what is missing
+//! before it is there, from the node where it happened or else from storage.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use actix::{AsyncContext, Context};
+
+use super::{Accept, ChatActor};
+use crate::{
+    chat::{
+        messages::{Behind, Fill, Filled, Learned, Settled},
+        socket::Standing,
+    },
+    model::{Event, Seq, UserId},
+    storage::changes::{Missed, missed},
+    view::frames,
+};
+
+/// What is missing usually comes by itself within so long.
+const PATIENCE: Duration = Duration::from_millis(40);
+
+/// The pause after storage could not be asked.
+pub(super) const PAUSE: Duration = Duration::from_millis(500);
+
+/// Something that a command came to on this node, or that another node told of.
+#[derive(Debug)]
+pub(super) enum Happened {
+    Here(Settled),
+    Elsewhere(Arc<Event>),
+}
+
+impl Happened {
+    /// The event, where something lasting happened.
+    pub(super) fn event(&self) -> Option<&Arc<Event>> {
+        match self {
+            Self::Here(settled) => settled.result.as_ref().ok()?.event.as_ref(),
+            Self::Elsewhere(event) => Some(event),
+        }
+    }
+}
+
+/// How far a chat's events have been made known on this node.
+#[derive(Debug, Default)]
+pub(super) struct Order {
+    /// The latest number; `None`: nobody has listened yet.
+    seen: Option<Seq>,
+    /// What came too early.
+    held: BTreeMap<Seq, Happened>,
+    /// A number that storage was seen to have reached.
+    reached: Option<Seq>,
+    is_filling: bool,
+    /// Users who are being let in: nothing goes on before they hear of the chat.
+    admitting: usize,
+}
+
+impl Order {
+    /// Where the chat was before the first who listens, if that is not known better.
+    pub(super) fn begin(&mut self, head: Seq) {
+        self.seen.get_or_insert(head);
+    }
+
+    /// The latest number made known.
+    pub(super) fn seen(&self) -> Option<Seq> {
+        self.seen
+    }
+
+    /// Whether an event has not been made known.
+    pub(super) fn is_new(&self, seq: Seq) -> bool {
+        self.seen.is_none_or(|seen| seq > seen)
+    }
+
+    /// An event was made known.
+    pub(super) fn note(&mut self, seq: Seq) {
+        self.seen = self.seen.max(Some(seq));
+    }
+
+    /// Whether there is anything to wait for.
+    pub(super) fn is_waiting(&self) -> bool {
+        !self.held.is_empty() || self.is_filling || self.admitting > 0
+    }
+
+    /// Somebody is being let in.
+    pub(super) fn pause(&mut self) {
+        self.admitting += 1;
+    }
+
+    /// That has come to its end.
+    pub(super) fn resume(&mut self) {
+        self.admitting -= 1;
+    }
+
+    fn has_gap(&self) -> bool {
+        let is_early = self.held.first_key_value().is_some_and(|(seq, _)| self.is_early(*seq));
+        is_early || self.reached.is_some_and(|reached| self.is_new(reached))
+    }
+
+    fn is_early(&self, seq: Seq) -> bool {
+        self.seen.is_some_and(|seen| seq > seen + 1)
+    }
+
+    /// What was held and is next now.
+    fn next(&mut self) -> Option<Happened> {
+        let (seq, _) = self.held.first_key_value()?;
+        if self.admitting > 0 || self.is_early(*seq) {
+            None
+        } else {
+            self.held.pop_first().map(|(_, happened)| happened)
+        }
+    }
+}
+
+impl Accept<Learned> for ChatActor {
+    const IS_USE: bool = false;
+
+    fn accept(&mut self, Learned(event): Learned, ctx: &mut Context<Self>) {
+        self.happened(Happened::Elsewhere(event), ctx);
+    }
+}
+
+impl Accept<Behind> for ChatActor {
+    const IS_USE: bool = false;
+
+    fn accept(&mut self, Behind { head }: Behind, ctx: &mut Context<Self>) {
+        self.order.reached = self.order.reached.max(Some(head));
+        self.fill_later(ctx);
+    }
+}
+
+impl Accept<Fill> for ChatActor {
+    const IS_USE: bool = false;
+
+    fn accept(&mut self, _: Fill, _: &mut Context<Self>) {
+        match self.order.seen {
+            Some(since) if self.order.has_gap() => self.fill(since),
+            _ => self.order.is_filling = false,
+        }
+    }
+}
+
+impl Accept<Filled> for ChatActor {
+    const IS_USE: bool = false;
+
+    fn accept(&mut self, Filled { since, missed }: Filled, ctx: &mut Context<Self>) {
+        match missed {
+            // What was missing has come meanwhile, and perhaps something else is.
+            Ok(_) if self.order.seen != Some(since) => {}
+            Ok(missed) => self.make_up(missed),
+            Err(_) => {
+                // It is done, whenever it can be told.
+                self.answer_held();
+                ctx.run_later(PAUSE, |actor, _| actor.directory.send(actor.chat, Fill));
+                return;
+            }
+        }
+        self.order.is_filling = false;
+        self.go_on();
+        self.fill_later(ctx);
+    }
+}
+
+impl ChatActor {
+    /// Makes something known as soon as everything before it is.
+    pub(super) fn happened(&mut self, happened: Happened, ctx: &mut Context<Self>) {
+        match happened.event().map(|event| event.seq) {
+            Some(seq) if self.order.admitting > 0 || self.order.is_early(seq) => {
+                self.order.held.insert(seq, happened);
+                self.fill_later(ctx);
+            }
+            _ => {
+                self.make_known(happened);
+                self.go_on();
+            }
+        }
+    }
+
+    /// Makes known what was held, as far as nothing before it is missing.
+    pub(super) fn go_on(&mut self) {
+        while let Some(happened) = self.order.next() {
+            self.make_known(happened);
+        }
+    }
+
+    /// Has storage asked for what is missing, unless it comes by itself.
+    fn fill_later(&mut self, ctx: &mut Context<Self>) {
+        if self.order.is_filling || !self.order.has_gap() {
+            return;
+        }
+        self.order.is_filling = true;
+        let bus = &self.services.bus;
+        if bus.is_alone() || bus.is_in_doubt() {
+            return self.directory.send(self.chat, Fill);
+        }
+        ctx.run_later(PATIENCE, |actor, _| actor.directory.send(actor.chat, Fill));
+    }
+
+    fn fill(&self, since: Seq) {
+        let mut listeners: Vec<UserId> = self.subscribers.values().map(|socket| socket.user).collect();
+        listeners.sort_unstable();
+        listeners.dedup();
+        let (directory, services, chat) = (self.directory.clone(), self.services.clone(), self.chat);
+        actix_rt::spawn(async move {
+            let rules = services.rules.clone();
+            let look = services.readers.ask(move |conn| missed(conn, &rules, chat, since, &listeners)).await;
+            directory.send(chat, Filled { since, missed: look });
+        });
+    }
+
+    /// Makes known what storage has that was not heard of here.
+    fn make_up(&mut self, missed: Missed) {
+        match missed {
+            Missed::Events { head, events } => {
+                events.into_iter().for_each(|event| self.make_known(Happened::Elsewhere(Arc::new(event))));
+                self.order.note(head);
+            }
+            Missed::Resync { head, present } => {
+                self.start_anew(head, &present);
+                self.order.note(head);
+            }
+            Missed::Gone => {
+                let last = self.order.held.last_key_value().map(|(seq, _)| *seq);
+                let seq = self.order.seen.max(last).unwrap_or_default();
+                self.end(None, seq);
+                self.order.note(seq);
+                self.order.reached = None;
+            }
+        }
+    }
+
+    /// Has everybody load the chat again, but for those who are not in it any more.
+    fn start_anew(&mut self, head: Seq, present: &[UserId]) {
+        let (resync, gone) = (frames::resync(self.chat, head), frames::chat_deleted(self.chat, None));
+        self.subscribers.retain(|_, socket| {
+            let is_in = present.contains(&socket.user);
+            let (standing, frame) = if is_in { (Standing::Same, &resync) } else { (Standing::Leaves, &gone) };
+            socket.deliver(self.chat, Some(head), standing, frame.clone());
+            is_in
+        });
+    }
+
+    fn answer_held(&mut self) {
+        for (seq, happened) in std::mem::take(&mut self.order.held) {
+            let Some(event) = happened.event().cloned() else { continue };
+            if let Happened::Here(settled) = happened {
+                self.answer(settled);
+            }
+            self.order.held.insert(seq, Happened::Elsewhere(event));
+        }
+    }
+}
