@@ -279,7 +279,7 @@ async fn sockets_without_an_origin_can_be_refused() {
     server.user("ann").await;
     let session = server.signed_in("ann").await;
     assert_eq!(session.connects().await.err().unwrap(), 403);
-    let own = format!("http://{}", server.address);
+    let own = format!("http://{}", session.address);
     session.with("Origin", &own).listens().await;
 }
 

@@ -410,7 +410,9 @@ async fn a_user_has_so_many_sockets_and_no_more() {
 async fn a_socket_that_ended_leaves_its_place_to_another() {
     let server = Server::start_with(|config| config.max_sockets_per_user = 1).await;
     server.user("ann").await;
-    let (first, second) = (server.signed_in("ann").await, server.signed_in("ann").await);
+    let (first, mut second) = (server.signed_in("ann").await, server.signed_in("ann").await);
+    // The limit is each node's own.
+    second.address = first.address;
     let mut socket = first.listens().await;
     assert_eq!(second.connects().await.err().unwrap(), 429);
     first.send("POST", "/logout/", None).await.expect(204);

@@ -2,31 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Listener, Server, User};
-
-impl User {
-    /// Opens a socket whose live events wait, says how far it has heard, and takes what it missed up to the `ack`.
-    pub async fn resumes(&self, known: Value) -> (Listener, Vec<Value>, Value) {
-        let mut listener = self.connects_with("?resume=1").await.unwrap();
-        listener.hello = listener.receives("hello").await;
-        let (missed, ack) = listener.catches_up(known).await;
-        (listener, missed, ack)
-    }
-}
-
-impl Listener {
-    pub async fn catches_up(&mut self, known: Value) -> (Vec<Value>, Value) {
-        self.says(&json!({"type": "resume", "id": "r", "chats": known}).to_string()).await;
-        let mut missed = Vec::new();
-        loop {
-            let frame = self.next().await;
-            match frame["type"].as_str().unwrap() {
-                "ack" => return (missed, frame),
-                _ => missed.push(frame),
-            }
-        }
-    }
-}
+use crate::support::Server;
 
 fn kinds(events: &[Value]) -> Vec<&str> {
     events.iter().map(|event| event["type"].as_str().unwrap()).collect()

@@ -1,4 +1,5 @@
-//! What must hold when something breaks: actors that fail or retire, processes that are killed, storage that is away.
+//! What must hold when something breaks: actors that fail or retire, processes that are killed, storage that is away,
+//! nodes that do not hear each other.
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -8,6 +9,7 @@ mod autobahn;
 mod disk;
 mod echo;
 mod killed;
+mod nodes;
 mod postgres;
 mod program;
 mod protocol;

@@ -5,10 +5,20 @@
 
 pub mod database;
 pub mod event_stream;
+pub mod oracle;
 pub mod raw_socket;
+pub mod redis;
 
 use std::{
-    collections::VecDeque, fmt::Display, net::SocketAddr, sync::LazyLock, thread::JoinHandle, time::Duration,
+    collections::VecDeque,
+    fmt::Display,
+    net::SocketAddr,
+    sync::{
+        LazyLock,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread::JoinHandle,
+    time::Duration,
 };
 
 use actix_web::{rt::time::timeout, web::Data};
@@ -21,6 +31,7 @@ use clap::{Args, Command, FromArgMatches};
 use futures_util::{SinkExt, StreamExt};
 use greenroom::{
     auth::{keys, passwords},
+    bus::RedisUrl,
     config::Config,
     model::{UserId, text::Username},
     server::State,
@@ -41,13 +52,53 @@ pub const DEADLINE: Duration = Duration::from_secs(20);
 pub const PASSWORD: &str = "correct horse";
 static HASH: LazyLock<String> = LazyLock::new(|| passwords::hash(PASSWORD));
 
-/// A running server.
+/// A running server: one node, or, with `GREENROOM_TEST_NODES=2`, two on one database with Redis between them. People
+/// are clients of one node and the next in turn.
 pub struct Server {
+    /// Of the first node.
     pub address: SocketAddr,
     pub state: Data<State>,
+    nodes: Vec<Node>,
+    clients: AtomicUsize,
     database: Option<Database>,
+}
+
+/// One process's worth of a server, on a thread of its own.
+struct Node {
+    address: SocketAddr,
+    state: Data<State>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// How many nodes the environment asks for.
+pub fn nodes() -> usize {
+    std::env::var("GREENROOM_TEST_NODES").map_or(1, |count| count.parse().expect("a number of nodes"))
+}
+
+impl Node {
+    async fn start(config: Config) -> Self {
+        let (started, running) = oneshot::channel();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            actix_web::rt::System::new().block_on(async move {
+                let server = greenroom::server::Server::start(config).await.unwrap();
+                let _ = started.send((server.address, server.state.clone()));
+                let _ = stopped.await;
+                server.stop().await;
+            });
+        });
+        let (address, state) = running.await.expect("the server starts");
+        Self { address, state, stop: Some(stop), thread: Some(thread) }
+    }
+
+    fn end(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let result = thread.join();
+            assert!(result.is_ok() || std::thread::panicking(), "the server ends in order");
+        }
+    }
 }
 
 impl Server {
@@ -64,18 +115,26 @@ impl Server {
     pub async fn start_on(database: Database, change: impl FnOnce(&mut Config)) -> Self {
         let mut config = config(&database.url());
         change(&mut config);
-        let (started, running) = oneshot::channel();
-        let (stop, stopped) = oneshot::channel::<()>();
-        let thread = std::thread::spawn(move || {
-            actix_web::rt::System::new().block_on(async move {
-                let server = greenroom::server::Server::start(config).await.unwrap();
-                let _ = started.send((server.address, server.state.clone()));
-                let _ = stopped.await;
-                server.stop().await;
-            });
-        });
-        let (address, state) = running.await.expect("the server starts");
-        Self { address, state, database: Some(database), stop: Some(stop), thread: Some(thread) }
+        if nodes() > 1 {
+            config.redis_url = Some(RedisUrl::parse(&redis::SHARED.url()).unwrap());
+        }
+        Self::start_nodes(database, vec![config; nodes()]).await
+    }
+
+    /// Nodes on one database, each with settings of its own.
+    pub async fn start_nodes(database: Database, configs: Vec<Config>) -> Self {
+        let mut nodes = Vec::new();
+        for config in configs {
+            nodes.push(Node::start(config).await);
+        }
+        for node in &nodes {
+            // News of what happens before a node hears the others would come late.
+            while node.state.bus.is_in_doubt() {
+                tokio::task::yield_now().await;
+            }
+        }
+        let (address, state) = (nodes[0].address, nodes[0].state.clone());
+        Self { address, state, nodes, clients: AtomicUsize::new(0), database: Some(database) }
     }
 
     /// Stops the server in order and hands back its database.
@@ -85,15 +144,27 @@ impl Server {
     }
 
     fn end(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            let result = thread.join();
-            assert!(result.is_ok() || std::thread::panicking(), "the server ends in order");
-        }
+        self.nodes.iter_mut().for_each(Node::end);
     }
 
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
+    }
+
+    /// How many sockets a user has, event streams and long polls included.
+    pub fn listeners_of(&self, user: &User) -> usize {
+        let user = UserId(user.id);
+        self.nodes.iter().map(|node| node.state.registry.sockets_of(user).len()).sum()
+    }
+
+    /// Whether a node cannot rely on the bus.
+    pub fn is_in_doubt(&self, node: usize) -> bool {
+        self.nodes[node].state.bus.is_in_doubt()
+    }
+
+    /// How many sockets are open.
+    pub fn sockets(&self) -> usize {
+        self.nodes.iter().map(|node| node.state.registry.count()).sum()
     }
 
     pub fn database_url(&self) -> String {
@@ -149,7 +220,9 @@ impl Server {
     /// Somebody who proves nothing.
     pub fn anonymous(&self) -> User {
         let client = Client::builder().timeout(DEADLINE).disable_redirects().finish();
-        User { id: 0, name: "nobody".to_owned(), address: self.address, headers: Vec::new(), client }
+        let turn = self.clients.fetch_add(1, Ordering::Relaxed);
+        let address = self.nodes[turn % self.nodes.len()].address;
+        User { id: 0, name: "nobody".to_owned(), address, headers: Vec::new(), client }
     }
 
     /// A person signed in with a password, who asks with the cookie.
@@ -381,6 +454,25 @@ impl User {
         self.delete(&format!("chats/{chat}/members/{}/remove/", other.id)).await.expect(204);
     }
 
+    /// Makes a public room for itself.
+    pub async fn room(&self, title: &str) -> i64 {
+        let body = json!({"chat_type": "room", "title": title});
+        self.post("chats/", body).await.expect(201).id()
+    }
+
+    /// Joins a public room, which is then as this shows it.
+    pub async fn joins(&self, room: i64) -> Value {
+        self.post(&format!("chats/{room}/join/"), json!({})).await.expect(200).json
+    }
+
+    /// Opens a socket whose live events wait, says how far it has heard, and takes what it missed up to the `ack`.
+    pub async fn resumes(&self, known: Value) -> (Listener, Vec<Value>, Value) {
+        let mut listener = self.connects_with("?resume=1").await.unwrap();
+        listener.hello = listener.receives("hello").await;
+        let (missed, ack) = listener.catches_up(known).await;
+        (listener, missed, ack)
+    }
+
     /// Opens a socket and takes its `hello`.
     pub async fn listens(&self) -> Listener {
         let mut listener = self.connects().await.expect("the socket opens");
@@ -471,6 +563,19 @@ impl Listener {
         let event = self.next().await;
         assert_eq!(event["type"], kind, "{event}");
         event
+    }
+
+    /// Says how far it has heard of each chat, and takes what it missed up to the `ack`.
+    pub async fn catches_up(&mut self, known: Value) -> (Vec<Value>, Value) {
+        self.says(&json!({"type": "resume", "id": "r", "chats": known}).to_string()).await;
+        let mut missed = Vec::new();
+        loop {
+            let frame = self.next().await;
+            match frame["type"].as_str().unwrap() {
+                "ack" => return (missed, frame),
+                _ => missed.push(frame),
+            }
+        }
     }
 
     /// The code with which the server closes, after whatever it still sends.

@@ -218,7 +218,7 @@ impl ChatActor {
             }
             Missed::Gone => {
                 let last = self.order.held.last_key_value().map(|(seq, _)| *seq);
-                let seq = self.order.seen.max(last).unwrap_or_default();
+                let seq = self.order.seen.max(last).unwrap_or_default() + 1;
                 self.end(None, seq);
                 self.order.note(seq);
                 self.order.reached = None;

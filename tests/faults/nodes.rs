@@ -1,0 +1,229 @@
+//! Two nodes on one PostgreSQL, and what happens between them. Who is named first is a client of the first node, who is
+//! named second of the second one, and so on in turn.
+
+use actix_web::rt::time::timeout;
+use greenroom::bus::RedisUrl;
+use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream, UnixStream},
+};
+
+use crate::support::{DEADLINE, Server, User, config, database::Database, oracle, redis::Redis};
+
+/// Two nodes that reach Redis at these addresses.
+async fn nodes(urls: [&str; 2]) -> Server {
+    let database = Database::new();
+    let configs = urls.map(|url| {
+        let mut config = config(&database.url());
+        config.redis_url = Some(RedisUrl::parse(url).unwrap());
+        config.socket_commands_per_second = 10_000;
+        config
+    });
+    Server::start_nodes(database, configs.into()).await
+}
+
+async fn two_nodes(redis: &Redis) -> Server {
+    nodes([&redis.url(), &redis.url()]).await
+}
+
+/// Waits until a node knows that it cannot rely on the bus, or that it can.
+async fn doubts(server: &Server, doubt: bool) {
+    let waiting = async {
+        while (0..2).any(|node| server.is_in_doubt(node) != doubt) {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(DEADLINE, waiting).await.expect("the nodes notice");
+}
+
+#[actix_web::test]
+#[ignore = "needs PostgreSQL and Redis: make postgres"]
+async fn on_nodes_observers_know_everything_whatever_happens_to_redis() {
+    for seed in oracle::seeds(2) {
+        let mut redis = Redis::start();
+        let server = two_nodes(&redis).await;
+        oracle::walk(&server, seed, async |step| match step {
+            Some(100) => redis.command("stop"),
+            Some(280) => redis.command("continue"),
+            Some(400) => redis.command("kill"),
+            Some(580) => redis.command("start"),
+            Some(650) => redis.command("kill"),
+            None => redis.command("start"),
+            Some(_) => {}
+        })
+        .await;
+    }
+}
+
+#[actix_web::test]
+#[ignore = "needs PostgreSQL and Redis: make postgres"]
+async fn on_nodes_everything_is_heard_without_redis() {
+    let mut redis = Redis::start();
+    let server = two_nodes(&redis).await;
+    let [ann, bob] = server.users(["ann", "bob"]).await;
+    let chat = ann.group("Team", &[&bob]).await;
+    let (mut anns, mut bobs) = (ann.listens().await, bob.listens().await);
+    redis.command("kill");
+    doubts(&server, true).await;
+    let posted = ann.posts(chat, "still here").await;
+    assert_eq!(anns.receives("new_message").await["message"], posted);
+    assert_eq!(bobs.receives("new_message").await["message"]["content"], "still here");
+    ann.edits(&posted, "still there").await;
+    bob.marks_as_read(chat).await;
+    assert_eq!(bobs.receives("message_updated").await["message"]["content"], "still there");
+    // Chats that begin while nobody tells.
+    let other = ann.group("Another", &[&bob]).await;
+    loop {
+        let event = bobs.next().await;
+        if event["chat_id"] == other {
+            assert_eq!(
+                (&event["type"], &event["chat"]["title"]),
+                (&json!("chat_created"), &json!("Another"))
+            );
+            break;
+        }
+        assert_eq!(event["type"], "read");
+    }
+    ann.posts(other, "welcome").await;
+    assert_eq!(bobs.receives("new_message").await["message"]["content"], "welcome");
+    // And chats that end.
+    ann.removes(other, &bob).await;
+    assert_eq!(bobs.receives("chat_deleted").await["chat_id"], other);
+    ann.delete(&format!("chats/{chat}/")).await.expect(204);
+    assert_eq!(bobs.receives("chat_deleted").await["chat_id"], chat);
+    redis.command("start");
+    doubts(&server, false).await;
+    let third = bob.group("Third", &[&ann]).await;
+    bobs.receives("chat_created").await;
+    bob.posts(third, "back").await;
+    assert_eq!(bobs.receives("new_message").await["message"]["content"], "back");
+}
+
+#[actix_web::test]
+#[ignore = "needs PostgreSQL and Redis: make postgres"]
+async fn on_nodes_typing_and_presence_are_heard_everywhere() {
+    let redis = Redis::start();
+    let server = two_nodes(&redis).await;
+    let [ann, bob] = server.users(["ann", "bob"]).await;
+    let chat = ann.dm(&bob).await;
+    let mut anns = ann.listens().await;
+    let mut bobs = bob.listens().await;
+    assert_eq!(anns.hears_of(&bob).await["is_online"], true);
+    assert_eq!(bob.get("sync/").await.expect(200).json["users_online"], json!([ann.id]));
+    bob.post(&format!("chats/{chat}/typing/"), json!({"is_typing": true})).await.expect(200);
+    let typing = anns.receives("typing").await;
+    assert_eq!((&typing["user_id"], &typing["is_typing"]), (&json!(bob.id), &json!(true)));
+    bob.post(&format!("chats/{chat}/typing/"), json!({"is_typing": false})).await.expect(200);
+    assert_eq!(anns.receives("typing").await["is_typing"], false);
+    // Not the typist's own sockets.
+    ann.posts(chat, "hello").await;
+    bobs.receives("new_message").await;
+    drop(bobs);
+    assert_eq!(anns.hears_of(&bob).await["is_online"], false);
+}
+
+#[actix_web::test]
+#[ignore = "needs PostgreSQL and Redis: make postgres"]
+async fn on_nodes_a_session_that_ended_has_ended_everywhere() {
+    let mut redis = Redis::start();
+    let server = two_nodes(&redis).await;
+    server.user("ann").await;
+    for is_redis_there in [true, false] {
+        let session = server.signed_in("ann").await;
+        let mut elsewhere = session.clone();
+        elsewhere.address = server.anonymous().address;
+        if elsewhere.address == session.address {
+            elsewhere.address = server.anonymous().address;
+        }
+        let mut socket = elsewhere.listens().await;
+        if !is_redis_there {
+            redis.command("kill");
+            doubts(&server, true).await;
+        }
+        session.send("POST", "/logout/", None).await.expect(204);
+        assert_eq!(socket.is_closed().await, 4401);
+        elsewhere.get("chats/").await.expect(401);
+    }
+}
+
+#[actix_web::test]
+#[ignore = "needs PostgreSQL and Redis: make postgres"]
+async fn on_nodes_guesses_count_together() {
+    let redis = Redis::start();
+    let server = two_nodes(&redis).await;
+    server.user("ann").await;
+    let [one, other] = [server.anonymous(), server.anonymous()];
+    let guess = |user: User| async move {
+        let body = json!({"username": "ann", "password": "wrong"});
+        user.send("POST", "/login/", Some(body)).await.status
+    };
+    for _ in 0..5 {
+        assert_eq!(guess(one.clone()).await, 401);
+    }
+    // What one node tells the other takes a moment; each guess that is let through brings the end nearer.
+    let mut passed = 0;
+    while guess(other.clone()).await == 401 {
+        passed += 1;
+        assert!(passed < 5, "each node counts for itself");
+    }
+}
+
+#[actix_web::test]
+#[ignore = "needs PostgreSQL and Redis: make postgres"]
+async fn on_nodes_a_removal_that_is_lost_lets_nothing_through_that_came_after() {
+    let redis = Redis::start();
+    let proxy = losing("MembersChanged", &redis).await;
+    let server = nodes([&proxy, &redis.url()]).await;
+    let [ann, bob, carl, dora] = server.users(["ann", "bob", "carl", "dora"]).await;
+    let chat = ann.group("Team", &[&bob, &dora]).await;
+    let (mut bobs, mut doras) = (bob.listens().await, dora.listens().await);
+    ann.posts(chat, "before").await;
+    assert_eq!(bobs.receives("new_message").await["message"]["content"], "before");
+    ann.removes(chat, &bob).await;
+    ann.posts(chat, "after").await;
+    doras.receives("new_message").await;
+    assert_eq!(doras.receives("members_changed").await["removed"], json!([bob.id]));
+    assert_eq!(doras.receives("new_message").await["message"]["content"], "after");
+    bobs.receives("chat_deleted").await;
+    // Nothing came between, and nothing comes after; who is added by news that are lost hears of it all the same.
+    ann.adds(chat, &[&bob]).await;
+    let created = bobs.receives("chat_created").await;
+    assert_eq!(created["chat"]["last_message"]["content"], "after");
+    assert_eq!(carl.get(&format!("chats/{chat}/")).await.status, 404);
+}
+
+/// A way to Redis on which news that bear this word go to a channel that nobody hears.
+async fn losing(word: &'static str, redis: &Redis) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("redis://{}", listener.local_addr().unwrap());
+    let socket = redis.socket.clone();
+    actix_web::rt::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let server = UnixStream::connect(&socket).await.unwrap();
+            actix_web::rt::spawn(pass(client, server, word));
+        }
+    });
+    url
+}
+
+async fn pass(client: TcpStream, server: UnixStream, word: &'static str) {
+    let ((mut from, mut back), (mut answers, mut to)) = (client.into_split(), server.into_split());
+    actix_web::rt::spawn(async move { tokio::io::copy(&mut answers, &mut back).await });
+    let mut buffer = vec![0; 1 << 20];
+    while let Ok(length @ 1..) = from.read(&mut buffer).await {
+        let mut text = buffer[..length].to_vec();
+        if let Some(at) = find(&text, word.as_bytes())
+            && let Some(channel) = (0..at).rev().find(|start| text[*start..].starts_with(b"greenroom:"))
+        {
+            text[channel..channel + 9].copy_from_slice(b"nowhereat");
+        }
+        if to.write_all(&text).await.is_err() {
+            return;
+        }
+    }
+}
+
+fn find(text: &[u8], word: &[u8]) -> Option<usize> {
+    text.windows(word.len()).position(|window| window == word)
+}

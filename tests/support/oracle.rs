@@ -1,0 +1,376 @@
+//! The oracle of the feed: observers who build on events alone must know what a fresh look tells, over every transport
+//! and through every break.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use actix_web::rt::time::timeout;
+use rand::{RngExt, SeedableRng, rngs::StdRng};
+use serde_json::{Value, json};
+
+use super::{Listener, Server, User, event_stream::EventStream};
+
+/// What a client knows, from events alone; whole chats are loaded only where the server says that they are new or to
+/// be loaded again.
+#[derive(Default)]
+struct Observer {
+    chats: BTreeMap<i64, Known>,
+    transport: Transport,
+}
+
+/// How an observer hears of events; `None` while it is cut off.
+enum Transport {
+    Socket(Option<Listener>),
+    Stream {
+        open: Option<EventStream>,
+        /// Where the last one was.
+        cursor: String,
+    },
+    /// It asks now and then.
+    Polls,
+}
+
+impl Default for Transport {
+    fn default() -> Self {
+        Self::Socket(None)
+    }
+}
+
+#[derive(Default)]
+struct Known {
+    seq: i64,
+    is_loaded: bool,
+    title: Value,
+    messages: BTreeMap<i64, Value>,
+    /// By id: role and last read message.
+    members: BTreeMap<i64, (Value, Value)>,
+}
+
+impl Observer {
+    fn new(transport: Transport) -> Self {
+        Self { transport, ..Self::default() }
+    }
+
+    fn known(&self) -> BTreeMap<String, i64> {
+        self.chats.iter().map(|(chat, known)| (chat.to_string(), known.seq)).collect()
+    }
+
+    fn break_off(&mut self) {
+        match &mut self.transport {
+            Transport::Socket(open) => *open = None,
+            Transport::Stream { open, .. } => *open = None,
+            Transport::Polls => {}
+        }
+    }
+
+    /// Comes back, unless it is there.
+    async fn connect(&mut self, user: &User) {
+        match &mut self.transport {
+            Transport::Socket(Some(_)) | Transport::Stream { open: Some(_), .. } => {}
+            Transport::Socket(None) => {
+                let (listener, missed, ack) = user.resumes(json!(self.known())).await;
+                self.follow(user, missed, &ack).await;
+                self.transport = Transport::Socket(Some(listener));
+            }
+            Transport::Stream { open: None, cursor } => {
+                // The first time, everything is new.
+                let from = if cursor.is_empty() { ":" } else { cursor };
+                let stream = user.streams_from("", from).await.unwrap();
+                let cursor = stream.last_id.clone();
+                assert_eq!(stream.hello["chats"], json!(self.known()));
+                self.transport = Transport::Stream { open: Some(stream), cursor };
+            }
+            Transport::Polls => self.poll(user).await,
+        }
+    }
+
+    /// Takes what is heard of.
+    async fn drain(&mut self, user: &User) {
+        match std::mem::take(&mut self.transport) {
+            Transport::Socket(Some(mut listener)) => {
+                listener.says(r#"{"type": "ping"}"#).await;
+                loop {
+                    let event = listener.next().await;
+                    if event["type"] == "pong" {
+                        break;
+                    }
+                    self.apply(user, &event).await;
+                }
+                self.transport = Transport::Socket(Some(listener));
+            }
+            Transport::Stream { open: Some(mut stream), .. } => {
+                let heads = user.get("sync/").await.expect(200).json["heads"].clone();
+                while json!(self.known()) != heads {
+                    let event = stream.next().await;
+                    self.apply(user, &event).await;
+                }
+                let cursor = stream.last_id.clone();
+                self.transport = Transport::Stream { open: Some(stream), cursor };
+            }
+            Transport::Polls => {
+                self.poll(user).await;
+                self.transport = Transport::Polls;
+            }
+            cut_off => self.transport = cut_off,
+        }
+    }
+
+    /// Takes an event or two, as somebody does who is cut off in the middle.
+    async fn sip(&mut self, user: &User) {
+        let Transport::Stream { open: Some(stream), cursor } = &mut self.transport else { return };
+        let heads = user.get("sync/").await.expect(200).json["heads"].clone();
+        let known: BTreeMap<String, i64> =
+            self.chats.iter().map(|(chat, known)| (chat.to_string(), known.seq)).collect();
+        if json!(known) != heads {
+            let event = stream.next().await;
+            cursor.clone_from(&stream.last_id);
+            self.apply(user, &event).await;
+        }
+    }
+
+    /// Takes what is heard of until it is all that there is.
+    async fn catch_up(&mut self, user: &User) {
+        let heads = user.get("sync/").await.expect(200).json["heads"].clone();
+        let hearing = async {
+            while json!(self.known()) != heads {
+                self.drain(user).await;
+            }
+        };
+        let heard = timeout(NEWS_WITHIN, hearing).await;
+        assert!(heard.is_ok(), "{} knows {:?} of {heads}", user.name, self.known());
+    }
+
+    /// Compares what is known with a fresh look.
+    async fn compare(&self, user: &User) {
+        let page = user.get("chats/?page_size=100").await.expect(200);
+        let there: Vec<i64> = page.results().iter().map(|chat| chat["id"].as_i64().unwrap()).collect();
+        let mut known: Vec<i64> = self.chats.keys().copied().collect();
+        known.sort_by_key(|id| there.iter().position(|other| other == id));
+        assert_eq!(known, there);
+        for chat in page.results() {
+            let id = chat["id"].as_i64().unwrap();
+            let known = &self.chats[&id];
+            assert_eq!(json!(known.seq), chat["seq"], "chat {id}");
+            assert_eq!(known.members, members(chat), "chat {id}");
+            assert_eq!(known.messages, messages(user, id).await, "chat {id}");
+            if !known.title.is_null() && chat["chat_type"] != "dm" {
+                assert_eq!(known.title, chat["title"], "chat {id}");
+            }
+        }
+    }
+
+    async fn poll(&mut self, user: &User) {
+        let reply = user.post("sync/", json!({"chats": self.known()})).await.expect(200).json;
+        let events = reply["events"].as_array().unwrap().clone();
+        self.follow(user, events, &reply).await;
+        for chat in reply["removed"].as_array().unwrap() {
+            assert!(!self.chats.contains_key(&chat.as_i64().unwrap()));
+        }
+    }
+
+    /// Applies what was missed; `answer` tells where the chats are then.
+    async fn follow(&mut self, user: &User, missed: Vec<Value>, answer: &Value) {
+        for event in missed {
+            self.apply(user, &event).await;
+        }
+        let known = self.known();
+        for (chat, head) in answer["heads"].as_object().unwrap() {
+            assert!(known[chat] <= head.as_i64().unwrap(), "chat {chat}: {known:?} {answer}");
+            self.chats.get_mut(&chat.parse().unwrap()).unwrap().seq = head.as_i64().unwrap();
+        }
+    }
+
+    async fn apply(&mut self, user: &User, event: &Value) {
+        let id = event["chat_id"].as_i64().unwrap();
+        let seq = event["seq"].as_i64();
+        match event["type"].as_str().unwrap() {
+            "chat_created" | "resync" => {
+                let known = Known { seq: seq.unwrap(), ..Known::default() };
+                self.chats.insert(id, known);
+                return self.load(user, id).await;
+            }
+            "chat_deleted" => return drop(self.chats.remove(&id)),
+            "typing" => return,
+            _ => {}
+        }
+        let known = self.chats.get_mut(&id).unwrap_or_else(|| panic!("not known: {event}"));
+        assert!(seq.unwrap() > known.seq, "{event} after {}", known.seq);
+        known.seq = seq.unwrap();
+        if known.is_loaded {
+            known.apply(event);
+        }
+    }
+
+    /// Loads a chat as a client would; copies with a higher number win whatever comes later.
+    async fn load(&mut self, user: &User, id: i64) {
+        let (chat, page) = (user.get(&format!("chats/{id}/")).await, messages(user, id).await);
+        let known = self.chats.get_mut(&id).unwrap();
+        // They may have been removed by now, of which they hear next; until then there is nothing to keep up to date.
+        // A public room is seen from outside too.
+        known.is_loaded = chat.status == 200 && !chat.json["my_role"].is_null();
+        if !known.is_loaded {
+            return;
+        }
+        known.title = chat.json["title"].clone();
+        known.members = members(&chat.json);
+        known.messages = page;
+    }
+}
+
+impl Known {
+    fn apply(&mut self, event: &Value) {
+        match event["type"].as_str().unwrap() {
+            "new_message" | "message_updated" | "message_deleted" => self.keep(&event["message"]),
+            "reaction_updated" => {
+                let message = self.messages.get_mut(&event["message_id"].as_i64().unwrap()).unwrap();
+                if event["seq"].as_i64() > message["seq"].as_i64() {
+                    message["reactions"] = event["reactions"].clone();
+                    message["seq"] = event["seq"].clone();
+                }
+            }
+            "chat_updated" => self.title = event["chat"]["title"].clone(),
+            "members_changed" => {
+                for member in
+                    event["added"].as_array().unwrap().iter().chain(event["changed"].as_array().unwrap())
+                {
+                    self.members.insert(member["id"].as_i64().unwrap(), role(member));
+                }
+                for user in event["removed"].as_array().unwrap() {
+                    self.members.remove(&user.as_i64().unwrap());
+                }
+            }
+            "read" => {
+                let member = self.members.get_mut(&event["user_id"].as_i64().unwrap());
+                member.into_iter().for_each(|member| member.1 = event["last_read_message_id"].clone());
+            }
+            other => panic!("unknown: {other}"),
+        }
+    }
+
+    fn keep(&mut self, message: &Value) {
+        let known = self.messages.get(&message["id"].as_i64().unwrap());
+        if known.is_none_or(|known| known["seq"].as_i64() < message["seq"].as_i64()) {
+            self.messages.insert(message["id"].as_i64().unwrap(), without_readers(message));
+        }
+    }
+}
+
+fn role(member: &Value) -> (Value, Value) {
+    (member["role"].clone(), member["last_read_message_id"].clone())
+}
+
+fn members(chat: &Value) -> BTreeMap<i64, (Value, Value)> {
+    let members = chat["members"].as_array().unwrap();
+    members.iter().map(|member| (member["id"].as_i64().unwrap(), role(member))).collect()
+}
+
+/// Who has read a message follows from the members' markers.
+fn without_readers(message: &Value) -> Value {
+    let mut message = message.clone();
+    message.as_object_mut().unwrap().retain(|name, _| !name.starts_with("read_"));
+    message
+}
+
+async fn messages(user: &User, chat: i64) -> BTreeMap<i64, Value> {
+    let mut found = BTreeMap::new();
+    let mut path = format!("chats/{chat}/messages/?page_size=100&before={}", i64::MAX);
+    loop {
+        let page = user.get(&path).await;
+        if page.status == 404 {
+            return found;
+        }
+        for message in page.results() {
+            found.insert(message["id"].as_i64().unwrap(), without_readers(message));
+        }
+        let Some(oldest) = page.results().last() else { return found };
+        path = format!("chats/{chat}/messages/?page_size=100&before={}", oldest["id"]);
+    }
+}
+
+/// So many walks to take, or the one that the environment names. Each is printed as it begins.
+pub fn seeds(count: usize) -> impl Iterator<Item = u64> {
+    let given = std::env::var("GREENROOM_ORACLE_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seeds = given.map_or_else(|| (0..count).map(|_| rand::random()).collect(), |seed| vec![seed]);
+    seeds.into_iter().inspect(|seed: &u64| println!("walk with GREENROOM_ORACLE_SEED={seed}"))
+}
+
+/// Lets five people do 800 things on a server while each observes over some transport, and compares in the end what they
+/// know with what there is. `disturb` is called before each step, and once more with `None` when all are done.
+pub async fn walk(server: &Server, seed: u64, mut disturb: impl AsyncFnMut(Option<usize>)) {
+    let mut random = StdRng::seed_from_u64(seed);
+    let users = server.crowd(5).await;
+    let cut_off = || Transport::Stream { open: None, cursor: String::new() };
+    let transports =
+        [Transport::Socket(None), cut_off(), Transport::Polls, Transport::Socket(None), cut_off()];
+    let mut observers: Vec<Observer> = transports.into_iter().map(Observer::new).collect();
+    for step in 0..STEPS {
+        disturb(Some(step)).await;
+        act(&mut random, &users).await;
+        let one = random.random_range(0..users.len());
+        match random.random_range(0..20) {
+            0 => observers[one].break_off(),
+            1 | 2 => observers[one].connect(&users[one]).await,
+            3 => observers[one].drain(&users[one]).await,
+            4 => observers[one].sip(&users[one]).await,
+            _ => {}
+        }
+    }
+    disturb(None).await;
+    for (observer, user) in observers.iter_mut().zip(&users) {
+        observer.connect(user).await;
+        observer.catch_up(user).await;
+        observer.compare(user).await;
+    }
+}
+
+/// Steps of a walk.
+const STEPS: usize = 800;
+
+/// News from another node, and what it has to be looked for in the database, takes so long at most.
+const NEWS_WITHIN: Duration = Duration::from_secs(30);
+
+/// Somebody does something, wherever they may.
+async fn act(random: &mut StdRng, users: &[User]) {
+    let user = &users[random.random_range(0..users.len())];
+    let other = &users[random.random_range(0..users.len())];
+    let chats = user.get("chats/?page_size=100").await.expect(200).results().clone();
+    if chats.is_empty() || random.random_range(0..40) == 0 {
+        match random.random_range(0..2) {
+            0 => user.group("a group", &[other]).await,
+            _ => user.room("a room").await,
+        };
+        return;
+    }
+    let chat = &chats[random.random_range(0..chats.len())]["id"];
+    let newest =
+        user.get(&format!("chats/{chat}/messages/?page_size=20")).await.expect(200).results().clone();
+    let message = (!newest.is_empty()).then(|| newest[random.random_range(0..newest.len())]["id"].clone());
+    let text = format!("text {}", random.random_range(0..1_000));
+    match (random.random_range(0..18), message) {
+        (16, _) => {
+            let rooms = user.get("rooms/?page_size=100").await.expect(200).ids();
+            if let Some(room) = rooms.get(random.random_range(0..5)) {
+                user.joins(*room).await;
+            }
+        }
+        (17, _) => drop(user.post(&format!("chats/{chat}/leave/"), json!({})).await),
+        (0..6, _) | (_, None) => drop(user.posts(chat, &text).await),
+        (6 | 7, Some(id)) => drop(user.patch(&format!("messages/{id}/"), json!({"content": text})).await),
+        (8, Some(id)) => drop(user.delete(&format!("messages/{id}/")).await),
+        (9 | 10, Some(id)) => {
+            let emoji = ["👍", "🎉"][random.random_range(0..2)];
+            user.post(&format!("messages/{id}/reactions/"), json!({"emoji": emoji})).await;
+        }
+        (11, Some(id)) => {
+            user.post(&format!("chats/{chat}/mark-as-read/"), json!({"message_id": id})).await.expect(200);
+        }
+        (12, _) => {
+            user.post(&format!("chats/{chat}/members/add/"), json!({"user_ids": [other.id]})).await;
+        }
+        (13, _) => drop(user.delete(&format!("chats/{chat}/members/{}/remove/", other.id)).await),
+        (14, _) => {
+            let role = ["admin", "member"][random.random_range(0..2)];
+            user.patch(&format!("chats/{chat}/members/{}/", other.id), json!({"role": role})).await;
+        }
+        _ => drop(user.patch(&format!("chats/{chat}/"), json!({"title": text})).await),
+    }
+}

@@ -1,0 +1,52 @@
+//! Redis for tests of several nodes: one that runs for as long as the tests do, or one of a test's own.
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    sync::LazyLock,
+};
+
+/// One for all tests that do nothing to it. Nodes of different databases do not hear each other.
+pub static SHARED: LazyLock<Redis> = LazyLock::new(Redis::start);
+
+/// A running Redis. It goes with the process, however that ends: `redis.sh` waits for the end of its standard input.
+pub struct Redis {
+    /// Where its Unix socket is.
+    pub socket: String,
+    keeper: Child,
+    input: Option<ChildStdin>,
+    output: BufReader<ChildStdout>,
+}
+
+impl Redis {
+    pub fn start() -> Self {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/redis.sh");
+        let mut keeper = Command::new(script);
+        let mut keeper = keeper.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("a shell");
+        let input = keeper.stdin.take();
+        let mut output = BufReader::new(keeper.stdout.take().unwrap());
+        let mut line = String::new();
+        output.read_line(&mut line).unwrap();
+        assert!(line.starts_with('/'), "Redis starts: {line:?}");
+        Self { socket: line.trim().to_owned(), keeper, input, output }
+    }
+
+    pub fn url(&self) -> String {
+        format!("redis+unix://{}", self.socket)
+    }
+
+    /// Gives `redis.sh` a command and waits until it is done.
+    pub fn command(&mut self, command: &str) {
+        writeln!(self.input.as_mut().unwrap(), "{command}").unwrap();
+        let mut answer = String::new();
+        self.output.read_line(&mut answer).unwrap();
+        assert_eq!(answer, "done\n", "{command}");
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        drop(self.input.take());
+        let _ = self.keeper.wait();
+    }
+}
