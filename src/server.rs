@@ -35,8 +35,8 @@ use crate::{
     presence::{self, Presence},
     routes::routes,
     storage::{
-        Access, DatabaseUrl, OpenError, Readers, Rules, Writer, WriterHandle, chats, cursors, migrations,
-        purge, revocations, sessions, settings, transaction,
+        Access, DatabaseUrl, Exclusive, OpenError, Readers, Rules, Writer, WriterHandle, chats, cursors,
+        migrations, purge, revocations, sessions, settings, transaction,
     },
     view::Links,
 };
@@ -122,7 +122,7 @@ pub enum StartError {
     #[error("cannot prepare the database: {0}")]
     Prepare(String),
     #[error(
-        "SQLite serves one node: use PostgreSQL for the database (--database-url postgres://...) or leave --redis-url out"
+        "--redis-url is for several nodes and SQLite serves only one: give --database-url postgres://USER@HOST/DATABASE, or leave it out"
     )]
     ManyNodesOnSqlite,
 }
@@ -138,6 +138,7 @@ pub struct Server {
     carrying: Option<JoinHandle<()>>,
     arbiters: Vec<Arbiter>,
     writer: Writer,
+    _exclusive: Exclusive,
 }
 
 /// How long sockets and requests get to end.
@@ -157,6 +158,7 @@ impl Server {
         if config.redis_url.is_some() && matches!(url, DatabaseUrl::Sqlite(_)) {
             return Err(StartError::ManyNodesOnSqlite);
         }
+        let exclusive = Exclusive::take(url)?;
         let may_have_company = matches!(url, DatabaseUrl::Postgres(_));
         migrations::migrate(url)?;
         let keys = Keys::load(&config)?;
@@ -225,7 +227,7 @@ impl Server {
             tasks.push(actix_rt::spawn(cluster::listen(state.clone(), heard)));
             carrying = Some(actix_rt::spawn(redis::run(state.bus.clone(), url, keys.deployment, ends)));
         }
-        Ok(Self { address, state, handle, serving, tasks, carrying, arbiters, writer })
+        Ok(Self { address, state, handle, serving, tasks, carrying, arbiters, writer, _exclusive: exclusive })
     }
 
     /// Stops accepting, says goodbye to sockets, finishes what was accepted, and ends.

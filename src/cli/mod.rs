@@ -22,6 +22,7 @@ use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
 use crate::{
     config::{Config, Database},
     model::{FieldErrors, Refusal},
+    server::StartError,
     storage::{Access, AnyConn, OpenError, StorageError, migrations, transaction},
 };
 
@@ -57,7 +58,7 @@ enum CliError {
     #[error(transparent)]
     Open(#[from] OpenError),
     #[error(transparent)]
-    Start(#[from] crate::server::StartError),
+    Start(#[from] StartError),
     #[error("{0}")]
     Refused(String),
     #[error("{0}")]
@@ -118,7 +119,10 @@ fn without_empty_variables(command: clap::Command) -> clap::Command {
 
 fn failed(error: &CliError) -> ExitCode {
     eprintln!("greenroom: {error}");
-    ExitCode::FAILURE
+    match error {
+        CliError::Start(StartError::ManyNodesOnSqlite) => ExitCode::from(2),
+        _ => ExitCode::FAILURE,
+    }
 }
 
 /// One sentence that names the setting; where a whole command is missing, clap's own text helps more.

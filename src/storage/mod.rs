@@ -8,6 +8,7 @@ pub mod check;
 pub mod conn;
 pub mod cursors;
 pub mod error;
+pub mod exclusive;
 pub mod feeds;
 pub mod members;
 pub mod membership;
@@ -31,6 +32,7 @@ pub mod writer;
 
 pub use conn::{Access, AnyConn, DatabaseUrl, snapshot, transaction};
 pub use error::{OpenError, StorageError};
+pub use exclusive::Exclusive;
 pub use readers::Readers;
 pub use rules::Rules;
 pub use writer::{Writer, WriterHandle};

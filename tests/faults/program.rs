@@ -217,11 +217,24 @@ fn bad_settings_stop_the_start_with_one_sentence() {
     assert!(fails(&database, &["serve", "--public-url", "example.com"], 2).contains("--public-url"));
     assert!(fails(&database, &["serve", "--secret-key", "short"], 2).contains("--secret-key"));
     assert!(fails(&database, &["serve", "--nonsense"], 2).contains("--nonsense"));
+    let redis = ["serve", "--redis-url", "redis://127.0.0.1:6379"];
+    assert!(fails(&database, &redis, 2).contains("--redis-url is for several nodes"));
+    assert!(fails(&database, &["serve", "--redis-url", "localhost"], 2).contains("--redis-url"));
     let missing = format!("sqlite://{}/no/such/folder.db", folder.path().display());
     assert!(fails(&missing, &["serve"], 1).contains("cannot open"));
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     assert!(fails(&database, &["serve", "--bind", &address], 1).contains("cannot listen on"));
+}
+
+#[test]
+fn a_sqlite_file_is_served_once() {
+    let (_folder, database) = database();
+    let first = Program::serve(&database);
+    let sentence = fails(&database, &["serve", "--bind", "127.0.0.1:0"], 1);
+    assert!(sentence.contains("another server is serving it"), "{sentence}");
+    drop(first);
+    Program::serve(&database);
 }
 
 #[test]
