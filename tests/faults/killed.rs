@@ -15,10 +15,10 @@ use serde_json::json;
 use crate::program::{Program, greenroom};
 
 const WRITERS: usize = 8;
-const CHATS: i64 = 3;
+pub const CHATS: i64 = 3;
 
 /// What has been acknowledged: client id to message id.
-type Acknowledged = Arc<Mutex<BTreeMap<String, i64>>>;
+pub type Acknowledged = Arc<Mutex<BTreeMap<String, i64>>>;
 
 #[actix_web::test]
 async fn what_was_acknowledged_survives_kill_9() {
@@ -56,7 +56,7 @@ pub async fn survives_kill_9(database: &str, cycles: usize) {
     compare(database, &token, &acknowledged).await;
 }
 
-async fn make_chats(server: &Program, token: &str) {
+pub async fn make_chats(server: &Program, token: &str) {
     for number in 0..CHATS {
         let body = json!({"chat_type": "group", "title": format!("chat {number}")});
         let reply = server.request("POST", "chats/", token, Some(body)).await.unwrap();
@@ -89,7 +89,7 @@ async fn write(
 }
 
 /// Every acknowledged message is there once, under its id.
-async fn compare(database: &str, token: &str, acknowledged: &BTreeMap<String, i64>) {
+pub async fn compare(database: &str, token: &str, acknowledged: &BTreeMap<String, i64>) {
     let server = Program::serve(database);
     let mut found = BTreeMap::new();
     for chat in 1..=CHATS {

@@ -1,7 +1,13 @@
 //! Two nodes on one PostgreSQL, and what happens between them. Who is named first is a client of the first node, who is
 //! named second of the second one, and so on in turn.
 
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+};
+
 use actix_web::rt::time::timeout;
+use futures_util::future::join_all;
 use greenroom::bus::RedisUrl;
 use serde_json::json;
 use tokio::{
@@ -9,7 +15,16 @@ use tokio::{
     net::{TcpListener, TcpStream, UnixStream},
 };
 
-use crate::support::{DEADLINE, Server, User, config, database::Database, oracle, redis::Redis};
+use crate::{
+    killed::{Acknowledged, CHATS, compare, make_chats},
+    program::{Program, greenroom},
+    support::{
+        DEADLINE, Server, User, config,
+        database::{Cluster, Database},
+        oracle,
+        redis::Redis,
+    },
+};
 
 /// Two nodes that reach Redis at these addresses.
 async fn nodes(urls: [&str; 2]) -> Server {
@@ -191,6 +206,66 @@ async fn on_nodes_a_removal_that_is_lost_lets_nothing_through_that_came_after() 
     let created = bobs.receives("chat_created").await;
     assert_eq!(created["chat"]["last_message"]["content"], "after");
     assert_eq!(carl.get(&format!("chats/{chat}/")).await.status, 404);
+}
+
+#[actix_web::test]
+#[ignore = "needs PostgreSQL and Redis: make postgres"]
+async fn on_nodes_what_was_acknowledged_survives_kill_9_of_either() {
+    let (cluster, redis) = (Cluster::start_durable(), Redis::start());
+    cluster.execute("CREATE DATABASE chat").unwrap();
+    let database = cluster.url("chat");
+    greenroom(&database, &["user", "create", "ann", "--password", "correct horse"]);
+    let token = greenroom(&database, &["token", "create", "ann"]).trim().to_owned();
+    let serve = || Rc::new(Program::serve_as_node(&database, &redis.url()));
+    let nodes = RefCell::new([serve(), serve()]);
+    make_chats(&nodes.borrow()[0], &token).await;
+    let (acknowledged, is_over) = (Acknowledged::default(), Cell::new(false));
+    let writers = (0..8).map(|writer| write(&nodes, &token, writer, &is_over, &acknowledged));
+    let killing = async {
+        for cycle in 0..10 {
+            let enough = acknowledged.lock().unwrap().len() + 50;
+            while acknowledged.lock().unwrap().len() < enough {
+                tokio::task::yield_now().await;
+            }
+            nodes.borrow()[cycle % 2].signal("KILL");
+            let enough = acknowledged.lock().unwrap().len() + 50;
+            while acknowledged.lock().unwrap().len() < enough {
+                tokio::task::yield_now().await;
+            }
+            nodes.borrow_mut()[cycle % 2] = serve();
+        }
+        is_over.set(true);
+    };
+    futures_util::future::join(join_all(writers), killing).await;
+    drop(nodes.into_inner());
+    let report = greenroom(&database, &["check"]);
+    assert!(report.ends_with(" 0 differences found\n"), "{report}");
+    let acknowledged = acknowledged.lock().unwrap().clone();
+    compare(&database, &token, &acknowledged).await;
+}
+
+/// Posts under ever new client ids, each until one of the nodes has acknowledged it.
+async fn write(
+    nodes: &RefCell<[Rc<Program>; 2]>,
+    token: &str,
+    writer: usize,
+    is_over: &Cell<bool>,
+    acknowledged: &Acknowledged,
+) {
+    let mut number = 0;
+    while !is_over.get() {
+        let key = format!("{writer}-{number}");
+        let path = format!("chats/{}/messages/", number as i64 % CHATS + 1);
+        let body = json!({"content": key, "client_id": key});
+        for turn in number.. {
+            let node = nodes.borrow()[turn % 2].clone();
+            if let Some((200 | 201, json)) = node.request("POST", &path, token, Some(body.clone())).await {
+                acknowledged.lock().unwrap().insert(key, json["id"].as_i64().unwrap());
+                break;
+            }
+        }
+        number += 1;
+    }
 }
 
 /// A way to Redis on which news that bear this word go to a channel that nobody hears.

@@ -64,6 +64,13 @@ impl Program {
         Self::start(serve)
     }
 
+    /// The same for one of several nodes.
+    pub fn serve_as_node(database: &str, redis: &str) -> Self {
+        let mut serve = command(database);
+        serve.args(SERVE).args(["--redis-url", redis]);
+        Self::start(serve)
+    }
+
     /// The same, but no file that it writes may become larger than this; SQLite then finds the disk full.
     pub fn serve_with_file_limit(database: &str, kib: u64) -> Self {
         let shell = format!("trap '' XFSZ; ulimit -S -f {kib}; exec \"$0\" \"$@\"");

@@ -3,6 +3,8 @@
 # its server, without a database. Then each line on standard input is a command, answered with "done":
 #   restart fast|immediate   stop it as pg_ctl does in that mode, and start it again
 #   stop fast|immediate, start
+#   kill                     ends all its processes with SIGKILL
+#   pause, continue          as SIGSTOP and SIGCONT do to all its processes
 # `postgres.sh --find` only tells where PostgreSQL's programs are; it fails where there are none.
 set -eu
 
@@ -47,6 +49,13 @@ stop() {
     as_owner "$programs/pg_ctl" -D "$folder/data" -m "$1" -w stop >/dev/null 2>&1 </dev/null
 }
 
+# Sends a signal to the postmaster and to those it has started.
+signal() {
+    first=$(head -1 "$folder/data/postmaster.pid")
+    # One that has ended by itself meanwhile needs none.
+    kill -"$1" "$first" $(ps -o pid= --ppid "$first") 2>/dev/null || :
+}
+
 start
 echo "postgres://postgres@$(echo "$folder" | sed 's|/|%2F|g')"
 while read -r command mode; do
@@ -54,6 +63,9 @@ while read -r command mode; do
         start) start ;;
         stop) stop "$mode" ;;
         restart) stop "$mode"; start ;;
+        kill) signal KILL; sleep 0.2; rm -f "$folder"/data/postmaster.pid "$folder"/.s.PGSQL.* ;;
+        pause) signal STOP ;;
+        continue) signal CONT ;;
     esac
     echo done
 done
