@@ -31,12 +31,12 @@ use crate::{
     cluster,
     config::Config,
     edge::edge,
-    model::{ChatId, Refusal, UserId, permission::Ability},
+    model::{ChatId, Refusal, Seq, UserId, permission::Ability},
     presence::{self, Presence},
     routes::routes,
     storage::{
         Access, DatabaseUrl, Exclusive, OpenError, Readers, Rules, Writer, WriterHandle, chats, cursors,
-        migrations, purge, revocations, sessions, settings, transaction,
+        migrations, purge, restored, revocations, sessions, settings, transaction,
     },
     view::Links,
 };
@@ -161,10 +161,11 @@ impl Server {
         let exclusive = Exclusive::take(url)?;
         let may_have_company = matches!(url, DatabaseUrl::Postgres(_));
         migrations::migrate(url)?;
-        let keys = Keys::load(&config)?;
+        let kept = Kept::load(&config)?;
         let rules = Rules {
             receipts_max_members: config.receipts_max_members,
-            content_key: keys.content.into_bytes(),
+            content_key: kept.content_key.into_bytes(),
+            restored_from: kept.restored_from,
         };
         let writer = Writer::start(url, rules.clone())?;
         let workers = config.workers();
@@ -211,7 +212,7 @@ impl Server {
         // Before anybody is let in, so that no news of theirs is taken for old.
         let seen = state.readers.ask_one(revocations::latest).await;
         let seen = seen.map_err(|_| StartError::Prepare("it cannot be read".to_owned()))?;
-        let (address, handle, serving) = serve(&state, keys.cookie)?;
+        let (address, handle, serving) = serve(&state, kept.cookie_key)?;
         let mut tasks = vec![
             actix_rt::spawn(watch_revocations(state.clone(), seen)),
             actix_rt::spawn(clear_out(state.clone())),
@@ -225,7 +226,7 @@ impl Server {
         let mut carrying = None;
         if let Some((url, ends, heard)) = ends {
             tasks.push(actix_rt::spawn(cluster::listen(state.clone(), heard)));
-            carrying = Some(actix_rt::spawn(redis::run(state.bus.clone(), url, keys.deployment, ends)));
+            carrying = Some(actix_rt::spawn(redis::run(state.bus.clone(), url, kept.deployment, ends)));
         }
         Ok(Self { address, state, handle, serving, tasks, carrying, arbiters, writer, _exclusive: exclusive })
     }
@@ -313,28 +314,32 @@ fn session_middleware(state: &State, key: Key) -> SessionMiddleware<Sessions> {
         .build()
 }
 
-/// The keys of a database.
-struct Keys {
-    cookie: Key,
-    content: String,
+/// What a database keeps for its servers.
+struct Kept {
+    cookie_key: Key,
+    content_key: String,
     /// Names the nodes of this database among others on the same Redis.
     deployment: String,
+    restored_from: Seq,
 }
 
-impl Keys {
-    /// Those kept in the database, made at the first start; the cookie's may be given by setting.
+impl Kept {
+    /// Keys are made at the first start; the cookie's may be given by setting.
     fn load(config: &Config) -> Result<Self, StartError> {
         let url = &config.database.database_url;
         let mut conn = url.open(Access::Write)?;
         let kept = transaction(&mut conn, |conn| {
             let session = settings::get_or_make(conn, "session_key", keys::draw)?;
             let content = settings::get_or_make(conn, "content_key", keys::draw)?;
-            let deployment = settings::get_or_make(conn, "deployment", keys::draw)?;
-            Ok((session, content, deployment))
+            let restored_from = restored::number(conn)?;
+            let deployment = settings::get_or_make(conn, settings::DEPLOYMENT, keys::draw)?;
+            Ok((session, content, deployment, restored_from))
         });
-        let (session, content, deployment) = kept.map_err(|error| StartError::Prepare(error.to_string()))?;
+        let (session, content_key, deployment, restored_from) =
+            kept.map_err(|error| StartError::Prepare(error.to_string()))?;
         let secret = config.secret_key.as_deref().unwrap_or(&session);
-        Ok(Self { cookie: Key::from(&Sha512::digest(secret.as_bytes())), content, deployment })
+        let cookie_key = Key::from(&Sha512::digest(secret.as_bytes()));
+        Ok(Self { cookie_key, content_key, deployment, restored_from })
     }
 }
 

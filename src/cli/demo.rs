@@ -60,7 +60,7 @@ impl Demo {
 
 fn fill(conn: &mut AnyConn) -> Result<(), StorageError> {
     // No message of the demo has a client id, so no key is needed.
-    let rules = Rules { receipts_max_members: 100, content_key: Vec::new() };
+    let rules = Rules { receipts_max_members: 100, content_key: Vec::new(), restored_from: 0 };
     let hash = passwords::hash(PASSWORD);
     let mut people = Vec::new();
     for (name, first, last) in PEOPLE {

@@ -7,12 +7,16 @@ macro_rules! say {
     }};
 }
 
+mod backup;
 mod check;
 mod demo;
 mod migrate;
 mod password;
+mod progress;
+mod restore;
 mod serve;
 mod token;
+mod unfinished;
 mod user;
 
 use std::process::ExitCode;
@@ -48,6 +52,10 @@ enum Command {
     Token(token::TokenCommand),
     /// Bring the database's schema up to date
     Migrate(Database),
+    /// Copy a SQLite database to a file while a server goes on writing to it
+    Backup(backup::Backup),
+    /// Put a copy in the place of the database, while no server runs
+    Restore(restore::Restore),
     /// Recount what is derived in the database, and report any difference
     Check(Database),
 }
@@ -101,6 +109,8 @@ pub fn run() -> ExitCode {
         Command::User(command) => command.run(),
         Command::Token(command) => command.run(),
         Command::Migrate(database) => migrate::migrate(&database),
+        Command::Backup(backup) => backup.run(),
+        Command::Restore(restore) => restore.run(),
         Command::Check(database) => return check::check(&database),
     };
     match result {
@@ -139,6 +149,14 @@ fn bad_setting(error: &clap::Error) -> ExitCode {
         eprintln!("greenroom: {}", sentence.join(" ").trim_start_matches("error: "));
     }
     ExitCode::from(2)
+}
+
+/// What a database says. It may be about another file than the database, so it is not said to be away.
+fn reason(error: &StorageError) -> String {
+    match error {
+        StorageError::Away(reason) => reason.clone(),
+        other => other.to_string(),
+    }
 }
 
 /// Opens the database, brought up to date, to do one thing in a transaction.

@@ -16,7 +16,7 @@ pub enum Since {
     Gone,
     /// The user came into it, for the first time or again.
     New { snapshot: Box<ChatSnapshot>, viewer: Viewer },
-    /// Too much to tell, or the user knows of more than there is.
+    /// Too much to tell, or the user knows, or may know, of more than there is.
     Resync { head: Seq, unread: i64 },
     /// What changed, by rising numbers; `unread`: how many messages up to `head` the user has not read.
     Changes { head: Seq, unread: i64, events: Vec<Event> },
@@ -39,7 +39,8 @@ pub fn since(
         return Ok(Since::New { snapshot, viewer });
     };
     let (head, unread) = (chat.seq, viewer.unread_count);
-    if since > head {
+    let may_be_lost = since < rules.restored_from && chat.id.0 < rules.restored_from;
+    if since > head || may_be_lost {
         return Ok(Since::Resync { head, unread });
     }
     if since == head {

@@ -65,6 +65,18 @@ impl DatabaseUrl {
         }
     }
 
+    /// Whether a server, or anybody else, has the SQLite file open. Of PostgreSQL nothing is known.
+    pub fn is_used(&self) -> bool {
+        let Self::Sqlite(path) = self else { return false };
+        if self.expect_there().is_err() {
+            return false;
+        }
+        let alone = "PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; ROLLBACK";
+        let Ok(mut conn) = SqliteConnection::establish(path) else { return false };
+        let locked = conn.batch_execute(alone).map_err(StorageError::from);
+        matches!(locked, Err(StorageError::Away(reason)) if reason.contains("locked"))
+    }
+
     /// Opens a connection. Readers may not write, which SQLite then enforces.
     pub fn open(&self, access: Access) -> Result<AnyConn, OpenError> {
         match self {

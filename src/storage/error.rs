@@ -106,7 +106,7 @@ impl From<OpenError> for StorageError {
 }
 
 impl OpenError {
-    pub(super) fn new(name: &str, reason: impl std::fmt::Display) -> Self {
+    pub(crate) fn new(name: &str, reason: impl std::fmt::Display) -> Self {
         Self {
             name: name.to_owned(),
             reason: reason.to_string().split_whitespace().collect::<Vec<_>>().join(" "),

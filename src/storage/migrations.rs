@@ -1,8 +1,11 @@
 //! The schema's history, embedded in the binary.
 
+use std::collections::BTreeSet;
+
+use diesel::{backend::Backend, migration::MigrationSource, pg::Pg, sqlite::Sqlite};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
-use super::{Access, AnyConn, DatabaseUrl, conn::lock_schema, error::OpenError};
+use super::{Access, AnyConn, DatabaseUrl, StorageError, conn::lock_schema, error::OpenError, sql::sql};
 
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
@@ -19,17 +22,51 @@ pub fn migrate(url: &DatabaseUrl) -> Result<Vec<String>, OpenError> {
     ran.map_err(|reason| OpenError::new(&url.name(), reason))
 }
 
+/// How a database's schema stands to the one that this binary makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    Older,
+    Same,
+    Newer,
+}
+
+/// Compares schemas. Fails where the database is not Greenroom's.
+pub fn standing(conn: &mut AnyConn) -> Result<Standing, StorageError> {
+    let known = match conn {
+        AnyConn::Sqlite(_) => versions::<Sqlite>(&SQLITE),
+        AnyConn::Postgres(_) => versions::<Pg>(&POSTGRES),
+    };
+    let known = known.map_err(StorageError::Away)?;
+    let rows = sql!("SELECT version FROM __diesel_schema_migrations").rows::<(String,)>(conn);
+    let foreign = |error| StorageError::Away(format!("it is no database of Greenroom's: {error}"));
+    let applied: BTreeSet<String> = rows.map_err(foreign)?.into_iter().map(|(version,)| version).collect();
+    Ok(if applied == known {
+        Standing::Same
+    } else if applied.is_subset(&known) {
+        Standing::Older
+    } else {
+        Standing::Newer
+    })
+}
+
+/// What to say of a database from a later time.
+pub const NEWER: &str = "it was made by a newer version of Greenroom";
+
+fn versions<DB: Backend>(migrations: &EmbeddedMigrations) -> Result<BTreeSet<String>, String> {
+    let known = MigrationSource::<DB>::migrations(migrations).map_err(|error| error.to_string())?;
+    Ok(known.iter().map(|migration| migration.name().version().to_string()).collect())
+}
+
 fn run<DB, C>(conn: &mut C, migrations: EmbeddedMigrations) -> Result<Vec<String>, String>
 where
-    DB: diesel::backend::Backend,
+    DB: Backend,
     C: MigrationHarness<DB>,
 {
-    let known = diesel::migration::MigrationSource::<DB>::migrations(&migrations)
-        .map_err(|error| error.to_string())?;
+    let known = MigrationSource::<DB>::migrations(&migrations).map_err(|error| error.to_string())?;
     let applied = conn.applied_migrations().map_err(|error| error.to_string())?;
     let is_known = |version| known.iter().any(|m| m.name().version() == version);
     if applied.into_iter().any(|version| !is_known(version)) {
-        return Err("it was made by a newer version of Greenroom".to_owned());
+        return Err(NEWER.to_owned());
     }
     let ran = conn.run_pending_migrations(migrations).map_err(|error| error.to_string())?;
     let has_run = |version| ran.contains(&version);

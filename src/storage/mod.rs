@@ -2,6 +2,7 @@
 //! each command does inside its transaction.
 
 pub mod apply;
+pub mod backup;
 pub mod changes;
 pub mod chats;
 pub mod check;
@@ -18,6 +19,7 @@ pub mod partners;
 pub mod purge;
 pub mod reactions;
 pub mod readers;
+pub mod restored;
 pub mod revocations;
 pub mod rooms;
 pub mod rules;

@@ -1,5 +1,7 @@
 //! What storage depends on besides the database.
 
+use crate::model::Seq;
+
 /// Settings that decide what is stored and shown.
 #[derive(Debug, Clone)]
 pub struct Rules {
@@ -7,4 +9,6 @@ pub struct Rules {
     pub receipts_max_members: i64,
     /// Key of the hashes that tell a repeated message from another under the same client id.
     pub content_key: Vec<u8>,
+    /// See [`super::restored::number`].
+    pub restored_from: Seq,
 }

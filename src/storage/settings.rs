@@ -1,9 +1,12 @@
 //! Values that a database keeps for its servers: the keys made for it.
 
-use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, RunQueryDsl};
+use diesel::{OptionalExtension, QueryDsl, RunQueryDsl};
 
 use super::{AnyConn, StorageError, sql::sql};
 use crate::{model::Timestamp, schema::settings};
+
+/// The name under which the nodes of a database know each other.
+pub const DEPLOYMENT: &str = "deployment";
 
 /// The value of a setting; `make` gives it where there is none yet. Call it in a transaction that may write.
 pub fn get_or_make(
@@ -11,15 +14,36 @@ pub fn get_or_make(
     name: &str,
     make: impl FnOnce() -> String,
 ) -> Result<String, StorageError> {
-    let found = settings::table.find(name).select(settings::value).first::<String>(conn).optional()?;
-    if let Some(value) = found {
+    if let Some(value) = get(conn, name)? {
         return Ok(value);
     }
     let value = make();
-    diesel::insert_into(settings::table)
-        .values((settings::name.eq(name), settings::value.eq(&value)))
-        .execute(conn)?;
+    put(conn, name, &value)?;
     Ok(value)
+}
+
+/// The value of a setting.
+pub(super) fn get(conn: &mut AnyConn, name: &str) -> Result<Option<String>, StorageError> {
+    let found = settings::table.find(name).select(settings::value).first::<String>(conn).optional()?;
+    Ok(found)
+}
+
+/// Gives a setting its value.
+pub(super) fn put(conn: &mut AnyConn, name: &str, value: &str) -> Result<(), StorageError> {
+    sql!(
+        "INSERT INTO settings (name, value) VALUES (?, ?) \
+         ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        name,
+        value
+    )
+    .run(conn)?;
+    Ok(())
+}
+
+/// Forgets a setting.
+pub(super) fn remove(conn: &mut AnyConn, name: &str) -> Result<(), StorageError> {
+    diesel::delete(settings::table.find(name)).execute(conn)?;
+    Ok(())
 }
 
 /// When a write was last tried for its own sake.
@@ -27,13 +51,5 @@ const LAST_TRIED: &str = "last_tried_write";
 
 /// Writes something, to learn whether that is possible.
 pub fn note_write(conn: &mut AnyConn) -> Result<(), StorageError> {
-    let now = Timestamp::now().to_string();
-    sql!(
-        "INSERT INTO settings (name, value) VALUES (?, ?) \
-         ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-        LAST_TRIED,
-        &now
-    )
-    .run(conn)?;
-    Ok(())
+    put(conn, LAST_TRIED, &Timestamp::now().to_string())
 }

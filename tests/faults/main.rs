@@ -6,6 +6,7 @@ mod support;
 
 mod actors;
 mod autobahn;
+mod backup;
 mod disk;
 mod echo;
 mod killed;

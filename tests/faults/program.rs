@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use crate::support::{DEADLINE, raw_socket::RawSocket};
 
 /// `greenroom`, without any setting of the environment of the tests.
-fn command(database: &str) -> Command {
+pub fn command(database: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_greenroom"));
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("GREENROOM_")) {
         command.env_remove(name);
@@ -38,7 +38,7 @@ pub fn greenroom(database: &str, args: &[&str]) -> String {
 }
 
 /// Runs a command that must fail with a code, and returns its one sentence.
-fn fails(database: &str, args: &[&str], code: i32) -> String {
+pub fn fails(database: &str, args: &[&str], code: i32) -> String {
     let output = run(database, args);
     let sentence = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(code), "{args:?}: {sentence}");

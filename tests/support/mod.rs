@@ -311,6 +311,11 @@ impl Reply {
 }
 
 impl User {
+    /// The same person, asking another server.
+    pub fn at(&self, server: &Server) -> Self {
+        Self { address: server.address, ..self.clone() }
+    }
+
     /// The same person with a further header.
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.headers.retain(|(other, _)| !other.eq_ignore_ascii_case(name));

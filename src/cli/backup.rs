@@ -1,0 +1,137 @@
+//! `greenroom backup`: a copy of a SQLite database while a server writes to it.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use clap::Args;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::oneshot,
+};
+
+use super::{
+    CliError,
+    progress::{Progress, Unit},
+    reason,
+    unfinished::{Unfinished, beside},
+};
+use crate::{
+    config::Database,
+    storage::{Access, AnyConn, DatabaseUrl, StorageError, backup},
+};
+
+#[derive(Debug, Args)]
+pub(super) struct Backup {
+    /// The file to copy the database to
+    file: PathBuf,
+    /// Replace the file where there is one
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    database: Database,
+}
+
+/// How often it is looked how far the copy has come.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// What is written of the copy may not reach the disk all at once: those who write to the database would wait for it.
+const SYNC_EVERY: u64 = 8 << 20;
+
+impl Backup {
+    pub(super) fn run(self) -> Result<(), CliError> {
+        let url = &self.database.database_url;
+        let DatabaseUrl::Sqlite(source) = url else { return Err(not_for_postgres()) };
+        url.expect_there()?;
+        // A reading connection may not copy either.
+        let mut conn = url.open(Access::Write)?;
+        self.expect_room(Path::new(source))?;
+        let total = backup::size(&mut conn).map_err(|error| self.failed(&reason(&error)))?;
+        let progress = Progress::new("Copying", Unit::Bytes, total);
+        actix_web::rt::System::new().block_on(self.copy(conn, progress))
+    }
+
+    async fn copy(&self, conn: AnyConn, mut progress: Progress) -> Result<(), CliError> {
+        let mut interrupted = signal(SignalKind::interrupt())?;
+        let mut terminated = signal(SignalKind::terminate())?;
+        let copy = Unfinished::begin(&self.file)?;
+        let mut copying = begin(conn, copy.path())?;
+        let mut synced = 0;
+        loop {
+            tokio::select! {
+                result = &mut copying => {
+                    let result = result.map_err(|error| self.failed(&error))?;
+                    result.map_err(|error| self.failed(&reason(&error)))?;
+                    break;
+                }
+                _ = interrupted.recv() => return Err(self.failed(&"interrupted")),
+                _ = terminated.recv() => return Err(self.failed(&"interrupted")),
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
+            progress.reach(copy.len());
+            if copy.len() > synced + SYNC_EVERY {
+                synced = copy.len();
+                copy.sync()?;
+            }
+        }
+        backup::mark(copy.path())?;
+        self.expect_free()?;
+        let size = Unit::Bytes.written(copy.len());
+        copy.finish(&self.file).map_err(|error| self.failed(&error))?;
+        let took = progress.end();
+        say!("{}: {size} in {:.1} s", self.file.display(), took.as_secs_f64());
+        Ok(())
+    }
+
+    /// Fails where the copy would harm something.
+    fn expect_room(&self, source: &Path) -> Result<(), CliError> {
+        let is_source = std::fs::canonicalize(&self.file).ok() == std::fs::canonicalize(source).ok();
+        if is_source {
+            return Err(CliError::Refused(format!("{} is the database itself", self.file.display())));
+        }
+        for suffix in ["-wal", "-journal"] {
+            let companion = beside(&self.file, suffix);
+            // SQLite would take it for the copy's.
+            if companion.exists() {
+                let sentence =
+                    format!("{} is there: give a file that is no database in use", companion.display());
+                return Err(CliError::Refused(sentence));
+            }
+        }
+        self.expect_free()
+    }
+
+    fn expect_free(&self) -> Result<(), CliError> {
+        if !self.force && self.file.exists() {
+            let sentence = format!("{} is there already; give --force to replace it", self.file.display());
+            return Err(CliError::Refused(sentence));
+        }
+        Ok(())
+    }
+
+    fn failed(&self, reason: &dyn std::fmt::Display) -> CliError {
+        CliError::Refused(format!("{} is not made: {reason}", self.file.display()))
+    }
+}
+
+type Copying = oneshot::Receiver<Result<(), StorageError>>;
+
+/// Copies on a thread of its own, which ends with the process if nobody waits for it any more.
+fn begin(mut conn: AnyConn, file: &Path) -> Result<Copying, CliError> {
+    let file = std::path::absolute(file)?;
+    let Some(file) = file.to_str().map(str::to_owned) else {
+        return Err(CliError::Refused("give a file whose name is UTF-8".to_owned()));
+    };
+    let (done, copying) = oneshot::channel();
+    std::thread::Builder::new().name("copying".to_owned()).spawn(move || {
+        let _ = done.send(backup::copy_into(&mut conn, &file));
+    })?;
+    Ok(copying)
+}
+
+fn not_for_postgres() -> CliError {
+    let sentence =
+        "this copies SQLite only; PostgreSQL has pg_dump and point-in-time recovery, see docs/DEPLOY.md";
+    CliError::Refused(sentence.to_owned())
+}

@@ -1,0 +1,92 @@
+//! How far a long command has come: a bar at a terminal, else a line for each tenth.
+
+use std::{
+    io::IsTerminal,
+    time::{Duration, Instant},
+};
+
+use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
+
+/// What takes no longer needs no lines.
+const SHORT: Duration = Duration::from_secs(1);
+
+/// What is counted.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Unit {
+    Bytes,
+    Rows,
+}
+
+/// How far a command has come, told on standard error.
+pub(super) struct Progress {
+    title: &'static str,
+    unit: Unit,
+    total: u64,
+    done: u64,
+    begun: Instant,
+    /// `None`: there is no terminal.
+    bar: Option<ProgressBar>,
+}
+
+impl Progress {
+    pub(super) fn new(title: &'static str, unit: Unit, total: u64) -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| bar(title, unit, total));
+        Self { title, unit, total, done: 0, begun: Instant::now(), bar }
+    }
+
+    /// Notes how far it has come in all.
+    pub(super) fn reach(&mut self, done: u64) {
+        let done = done.min(self.total);
+        match &self.bar {
+            Some(bar) => bar.set_position(done),
+            None if self.tenths(done) > self.tenths(self.done) && self.begun.elapsed() > SHORT => {
+                let percent = self.tenths(done) * 10;
+                eprintln!("{}: {percent} % of {}", self.title, self.unit.written(self.total));
+            }
+            None => {}
+        }
+        self.done = done;
+    }
+
+    /// Notes that so much more is done.
+    pub(super) fn advance(&mut self, by: u64) {
+        self.reach(self.done + by);
+    }
+
+    /// Takes the bar away. Returns how long it took.
+    pub(super) fn end(&self) -> Duration {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+        self.begun.elapsed()
+    }
+
+    fn tenths(&self, done: u64) -> u64 {
+        done * 10 / self.total.max(1)
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl Unit {
+    /// A number of these, for people.
+    pub(super) fn written(self, number: u64) -> String {
+        match self {
+            Self::Bytes => HumanBytes(number).to_string(),
+            Self::Rows => format!("{number} rows"),
+        }
+    }
+}
+
+fn bar(title: &'static str, unit: Unit, total: u64) -> ProgressBar {
+    let template = match unit {
+        Unit::Bytes => "{prefix} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}",
+        Unit::Rows => "{prefix} {wide_bar} {human_pos}/{human_len} rows {per_sec} {eta}",
+    };
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(total).with_style(style).with_prefix(title)
+}

@@ -1,0 +1,126 @@
+//! `greenroom restore`: puts a copy in the place of the database.
+
+use std::{
+    fmt::Display,
+    fs::File,
+    io::{Read, Write},
+    os::unix::fs::{MetadataExt, fchown},
+    path::{Path, PathBuf},
+};
+
+use clap::Args;
+
+use super::{
+    CliError,
+    progress::{Progress, Unit},
+    reason,
+    unfinished::{COMPANIONS, Unfinished, beside},
+};
+use crate::{
+    config::Database,
+    model::Seq,
+    storage::{
+        Access, DatabaseUrl, OpenError, StorageError,
+        migrations::{self, Standing},
+        restored, transaction,
+    },
+};
+
+#[derive(Debug, Args)]
+pub(super) struct Restore {
+    /// A copy that `greenroom backup` made; none where the database was put back by other means, as PostgreSQL is
+    file: Option<PathBuf>,
+    /// Replace the database where there is one
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    database: Database,
+}
+
+impl Restore {
+    pub(super) fn run(self) -> Result<(), CliError> {
+        let url = &self.database.database_url;
+        let number = match (&self.file, url) {
+            (None, url) => {
+                url.expect_there()?;
+                expect_unused(url)?;
+                raise_numbers(url).map_err(|error| failed(&url.name(), &reason(&error)))?
+            }
+            (Some(copy), DatabaseUrl::Sqlite(path)) => self.put_in_place(copy, Path::new(path))?,
+            (Some(_), DatabaseUrl::Postgres(_)) => {
+                let sentence = "a file is restored to SQLite only; for PostgreSQL see docs/DEPLOY.md";
+                return Err(CliError::Refused(sentence.to_owned()));
+            }
+        };
+        say!("{} is put back; what is new in it is numbered from {number} on", url.name());
+        Ok(())
+    }
+
+    fn put_in_place(&self, copy: &Path, path: &Path) -> Result<Seq, CliError> {
+        let failed = |why: &dyn Display| failed(&copy.display(), why);
+        let source = File::open(copy).map_err(|error| failed(&error))?;
+        if beside(copy, "-wal").exists() {
+            return Err(failed(&"it is a database in use; give a copy that greenroom backup made"));
+        }
+        self.expect_replaceable(path)?;
+        let unfinished = Unfinished::begin(path)?;
+        own(unfinished.file(), path).map_err(|error| failed(&error))?;
+        pour(source, unfinished.file()).map_err(|error| failed(&error))?;
+        let number = raise_numbers(&DatabaseUrl::Sqlite(unfinished.path().display().to_string()))
+            .map_err(|error| failed(&reason(&error)))?;
+        for suffix in COMPANIONS {
+            // SQLite would take them for the copy's.
+            let _ = std::fs::remove_file(beside(path, suffix));
+        }
+        unfinished.finish(path).map_err(|error| failed(&error))?;
+        Ok(number)
+    }
+
+    fn expect_replaceable(&self, path: &Path) -> Result<(), CliError> {
+        if path.exists() && !self.force {
+            let sentence = format!("{} is there already; give --force to replace it", path.display());
+            return Err(CliError::Refused(sentence));
+        }
+        expect_unused(&self.database.database_url)
+    }
+}
+
+fn expect_unused(url: &DatabaseUrl) -> Result<(), CliError> {
+    if url.is_used() {
+        return Err(CliError::Refused(format!("{} is in use; stop the server first", url.name())));
+    }
+    Ok(())
+}
+
+fn failed(what: &dyn Display, why: &dyn Display) -> CliError {
+    CliError::Refused(format!("cannot restore {what}: {why}"))
+}
+
+/// Gives a file the owner and the mode of the one that it is to replace, if there is one.
+fn own(file: &File, replaced: &Path) -> std::io::Result<()> {
+    let Ok(replaced) = std::fs::metadata(replaced) else { return Ok(()) };
+    fchown(file, Some(replaced.uid()), Some(replaced.gid()))?;
+    file.set_permissions(replaced.permissions())
+}
+
+fn pour(mut from: File, mut to: &File) -> std::io::Result<()> {
+    let mut progress = Progress::new("Restoring", Unit::Bytes, from.metadata()?.len());
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        let count = from.read(&mut buffer)?;
+        if count == 0 {
+            return Ok(());
+        }
+        to.write_all(&buffer[..count])?;
+        progress.advance(count as u64);
+    }
+}
+
+/// Has the numbers of a database that no server uses go on from where none was.
+fn raise_numbers(url: &DatabaseUrl) -> Result<Seq, StorageError> {
+    let mut conn = url.open(Access::Write)?;
+    if migrations::standing(&mut conn)? == Standing::Newer {
+        return Err(OpenError::new(&url.name(), migrations::NEWER).into());
+    }
+    transaction(&mut conn, restored::raise_numbers)
+}

@@ -1,0 +1,104 @@
+//! A file that is there under its name only once it is whole.
+
+use std::{
+    ffi::OsString,
+    fs::{File, OpenOptions},
+    io,
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+};
+
+use super::CliError;
+
+/// What SQLite keeps beside a database, by the end of its name.
+pub(super) const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
+
+/// A file that is being written under another name beside its own. Dropped, it goes.
+pub(super) struct Unfinished {
+    path: PathBuf,
+    file: File,
+    is_finished: bool,
+}
+
+impl Unfinished {
+    /// Begins one that only its owner may read: empty, and this process's alone. What a process that was killed has
+    /// left is begun anew.
+    pub(super) fn begin(target: &Path) -> Result<Self, CliError> {
+        let path = beside(target, ".part");
+        let failed = |reason: &dyn std::fmt::Display| {
+            CliError::Refused(format!("cannot write {}: {reason}", path.display()))
+        };
+        let opening = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
+        let file = opening.map_err(|error| failed(&error))?;
+        // The other one may have given the file its own name before it let go of it.
+        let is_ours = file.try_lock().is_ok() && is_at(&file, &path);
+        if !is_ours {
+            return Err(failed(&"another process is writing it"));
+        }
+        file.set_len(0).map_err(|error| failed(&error))?;
+        let unfinished = Self { path, file, is_finished: false };
+        unfinished.remove_companions();
+        Ok(unfinished)
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// How large it is by now.
+    pub(super) fn len(&self) -> u64 {
+        self.file.metadata().map_or(0, |metadata| metadata.len())
+    }
+
+    /// Has what is written so far reach the disk.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        self.file.sync_all()
+    }
+
+    /// Has it reach the disk, and then gives it its own name, in place of what has that name.
+    pub(super) fn finish(mut self, target: &Path) -> io::Result<()> {
+        self.sync()?;
+        std::fs::rename(&self.path, target)?;
+        self.is_finished = true;
+        // The name as well.
+        File::open(folder(target))?.sync_all()
+    }
+
+    fn remove_companions(&self) {
+        for suffix in COMPANIONS {
+            let _ = std::fs::remove_file(beside(&self.path, suffix));
+        }
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if !self.is_finished {
+            self.remove_companions();
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// The name with something behind it.
+pub(super) fn beside(target: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(target);
+    name.push(suffix);
+    name.into()
+}
+
+fn folder(target: &Path) -> &Path {
+    match target.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+fn is_at(file: &File, path: &Path) -> bool {
+    let (Ok(held), Ok(there)) = (file.metadata(), std::fs::metadata(path)) else { return false };
+    (held.dev(), held.ino()) == (there.dev(), there.ino())
+}

@@ -1,0 +1,75 @@
+//! A database that was put back to an earlier state.
+//!
+//! Its clients may know of more than is in it: messages, chats and changes that are lost. What is given from now on must
+//! not look like any of that, so every number goes on from one that was never reached, and whoever names a smaller one of
+//! a chat from before loads that chat again.
+
+use super::{AnyConn, StorageError, settings, sql::sql};
+use crate::model::{Seq, Timestamp};
+
+/// When a copy was made, as long as nobody has gone on from it.
+const COPIED: &str = "copied_at";
+
+/// The number from which all others went on when the database was put back.
+const RESTORED: &str = "restored_from";
+
+/// Makes a copy known as one.
+pub(super) fn mark(conn: &mut AnyConn) -> Result<(), StorageError> {
+    settings::put(conn, COPIED, &Timestamp::now().to_string())
+}
+
+/// The number below which numbers of chats may be of a time that is lost; 0 where none is. Raises all numbers first, where
+/// the database is a copy that nobody has gone on from. Call it in a transaction that may write.
+pub fn number(conn: &mut AnyConn) -> Result<Seq, StorageError> {
+    if settings::get(conn, COPIED)?.is_some() {
+        return raise_numbers(conn);
+    }
+    Ok(settings::get(conn, RESTORED)?.and_then(|number| number.parse().ok()).unwrap_or(0))
+}
+
+/// Has every id and every chat's change number go on from one that was never reached: the microseconds since 1970, as
+/// nothing is counted up a million times a second. Returns it. Call it in a transaction that may write, with no server
+/// running.
+pub fn raise_numbers(conn: &mut AnyConn) -> Result<Seq, StorageError> {
+    let (highest,) = sql!("SELECT max(seq) FROM chats").one::<(Option<i64>,)>(conn)?;
+    let number = Timestamp::now().0.max(highest.unwrap_or(0) + 1).max(highest_id(conn)? + 1);
+    sql!("UPDATE chats SET seq = ?", number).run(conn)?;
+    raise_ids(conn, number)?;
+    settings::put(conn, RESTORED, &number.to_string())?;
+    settings::remove(conn, COPIED)?;
+    // Where what it was copied from is still served, the two do not hear of each other.
+    settings::remove(conn, settings::DEPLOYMENT)?;
+    Ok(number)
+}
+
+/// The highest id that any table has given.
+fn highest_id(conn: &mut AnyConn) -> Result<i64, StorageError> {
+    let statement = match conn {
+        AnyConn::Sqlite(_) => sql!("SELECT max(seq) FROM sqlite_sequence").first::<(Option<i64>,)>(conn)?,
+        AnyConn::Postgres(_) => sql!(
+            "SELECT max(last_value) FROM pg_sequences WHERE schemaname = current_schema()"
+        )
+        .first::<(Option<i64>,)>(conn)?,
+    };
+    Ok(statement.and_then(|(highest,)| highest).unwrap_or(0))
+}
+
+fn raise_ids(conn: &mut AnyConn, number: i64) -> Result<(), StorageError> {
+    if let AnyConn::Postgres(_) = conn {
+        let raised = sql!(
+            "SELECT max(setval(format('%I.%I', schemaname, sequencename)::regclass, ?)) FROM pg_sequences \
+             WHERE schemaname = current_schema()",
+            number
+        );
+        raised.rows::<(Option<i64>,)>(conn)?;
+        return Ok(());
+    }
+    // A table that never had a row is not listed there.
+    sql!(
+        "INSERT INTO sqlite_sequence (name, seq) SELECT name, 0 FROM sqlite_schema \
+         WHERE type = 'table' AND sql LIKE '%AUTOINCREMENT%' AND name NOT IN (SELECT name FROM sqlite_sequence)"
+    )
+    .run(conn)?;
+    sql!("UPDATE sqlite_sequence SET seq = ?", number).run(conn)?;
+    Ok(())
+}
