@@ -10,6 +10,7 @@ macro_rules! say {
 mod backup;
 mod check;
 mod demo;
+mod import;
 mod migrate;
 mod password;
 mod progress;
@@ -56,6 +57,8 @@ enum Command {
     Backup(backup::Backup),
     /// Put a copy in the place of the database, while no server runs
     Restore(restore::Restore),
+    /// Bring all that a SQLite database has into an empty PostgreSQL
+    Import(import::Import),
     /// Recount what is derived in the database, and report any difference
     Check(Database),
 }
@@ -111,6 +114,7 @@ pub fn run() -> ExitCode {
         Command::Migrate(database) => migrate::migrate(&database),
         Command::Backup(backup) => backup.run(),
         Command::Restore(restore) => restore.run(),
+        Command::Import(import) => import.run(),
         Command::Check(database) => return check::check(&database),
     };
     match result {

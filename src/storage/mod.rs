@@ -3,6 +3,7 @@
 
 pub mod apply;
 pub mod backup;
+pub mod catalogue;
 pub mod changes;
 pub mod chats;
 pub mod check;
@@ -11,6 +12,7 @@ pub mod cursors;
 pub mod error;
 pub mod exclusive;
 pub mod feeds;
+pub mod import;
 pub mod members;
 pub mod membership;
 pub mod messages;

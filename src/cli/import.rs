@@ -1,0 +1,95 @@
+//! `greenroom import`: from SQLite to PostgreSQL.
+
+use clap::Args;
+
+use super::{
+    CliError,
+    progress::{Progress, Unit},
+    reason,
+};
+use crate::{
+    config::Database,
+    storage::{
+        Access, AnyConn, DatabaseUrl,
+        import::{Contents, analyze, import},
+        migrations::{self, Standing},
+        snapshot,
+    },
+};
+
+#[derive(Debug, Args)]
+pub(super) struct Import {
+    /// The database to take everything from: sqlite://FILE
+    #[arg(value_parser = DatabaseUrl::parse)]
+    source: DatabaseUrl,
+    #[command(flatten)]
+    database: Database,
+}
+
+impl Import {
+    pub(super) fn run(self) -> Result<(), CliError> {
+        let (source, target) = (&self.source, &self.database.database_url);
+        self.expect_kinds()?;
+        source.expect_there()?;
+        if source.is_used() {
+            eprintln!("{} is in use: what is written to it from now on is not imported", source.name());
+        }
+        let mut from = source.open(Access::Read)?;
+        self.expect_same_schema(&mut from)?;
+        migrations::migrate(target)?;
+        let mut into = target.open(Access::Write)?;
+        snapshot(&mut from, |from| Ok(self.bring(from, &mut into)))??;
+        // Its plans are good from the start then.
+        Ok(analyze(&mut into)?)
+    }
+
+    fn expect_kinds(&self) -> Result<(), CliError> {
+        match (&self.source, &self.database.database_url) {
+            (DatabaseUrl::Sqlite(_), DatabaseUrl::Postgres(_)) => Ok(()),
+            (DatabaseUrl::Postgres(_), _) => Err(refused("an import comes from SQLite: give sqlite://FILE")),
+            (_, DatabaseUrl::Sqlite(_)) => Err(refused(
+                "an import goes to PostgreSQL: give --database-url postgres://USER@HOST/DATABASE",
+            )),
+        }
+    }
+
+    fn expect_same_schema(&self, from: &mut AnyConn) -> Result<(), CliError> {
+        let name = self.source.name();
+        match migrations::standing(from).map_err(|error| self.failed(&reason(&error)))? {
+            Standing::Same => Ok(()),
+            Standing::Older => Err(refused(&format!(
+                "{name} has the schema of an older Greenroom; stop its server and run \
+                 `greenroom migrate --database-url sqlite://{name}` first"
+            ))),
+            Standing::Newer => Err(refused(&format!("cannot import {name}: {}", migrations::NEWER))),
+        }
+    }
+
+    fn bring(&self, from: &mut AnyConn, into: &mut AnyConn) -> Result<(), CliError> {
+        let contents = Contents::of(from).map_err(|error| self.failed(&error))?;
+        let total = contents.rows().map(|(_, rows)| rows).sum();
+        let mut progress = Progress::new("Importing", Unit::Rows, total);
+        let imported = import(from, &contents, into, |rows| progress.advance(rows));
+        imported.map_err(|error| self.failed(&error))?;
+        let took = progress.end();
+        for (table, rows) in contents.rows() {
+            say!("{table}: {rows} rows");
+        }
+        let (rows, seconds) = (Unit::Rows.written(total), took.as_secs_f64());
+        say!(
+            "{rows} of {} are in {} after {seconds:.1} s",
+            self.source.name(),
+            self.database.database_url.name()
+        );
+        Ok(())
+    }
+
+    fn failed(&self, reason: &dyn std::fmt::Display) -> CliError {
+        let (source, target) = (self.source.name(), self.database.database_url.name());
+        CliError::Refused(format!("cannot import {source} into {target}: {reason}"))
+    }
+}
+
+fn refused(sentence: &str) -> CliError {
+    CliError::Refused(sentence.to_owned())
+}
