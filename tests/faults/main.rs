@@ -9,6 +9,7 @@ mod autobahn;
 mod backup;
 mod disk;
 mod echo;
+mod import;
 mod killed;
 mod nodes;
 mod postgres;

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Hostile, slow and dead sockets against a release binary of Greenroom, with figures.
+"""Hostile, slow and dead sockets against a release binary of Greenroom, and copies made under load, with figures.
 
 Starts the server on a free port with a database of its own, does harm to it, and prints what was measured beside what
 is wanted. Exit code 1 where anything is not as wanted. It needs Linux and Python 3.9; the part on half-open
@@ -12,6 +12,7 @@ import pathlib
 import sys
 import tempfile
 
+import copies
 import dead
 import endings
 import hostile
@@ -19,7 +20,7 @@ import slow
 from people import Server, host_of
 from table import Table
 
-PARTS = ["frames", "slow", "sessions", "half-open", "shutdown"]
+PARTS = ["frames", "slow", "sessions", "half-open", "shutdown", "copies"]
 
 
 async def run(binary, parts, folder):
@@ -38,6 +39,8 @@ async def run(binary, parts, folder):
         await dead.run(binary, folders["half-open"], table)
     if "shutdown" in parts:
         await endings.shutdown(binary, folders["shutdown"], table)
+    if "copies" in parts:
+        await copies.run(binary, folders["copies"], table)
     table.show()
     return table.passed()
 

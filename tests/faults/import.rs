@@ -1,0 +1,395 @@
+//! From SQLite to PostgreSQL, with everything that clients rely on.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    process::{Child, Stdio},
+};
+
+use diesel::{
+    Connection, PgConnection, QueryableByName, RunQueryDsl, SqliteConnection,
+    connection::SimpleConnection,
+    sql_query,
+    sql_types::{BigInt, Text},
+};
+use diesel_migrations::{FileBasedMigrations, MigrationHarness};
+use serde_json::{Value, json};
+
+use crate::{
+    program::{Program, command, fails, greenroom},
+    support::{
+        Server, User,
+        database::{Cluster, Database},
+        encoded,
+    },
+};
+
+#[derive(QueryableByName)]
+struct Count {
+    #[diesel(sql_type = BigInt)]
+    count: i64,
+}
+
+#[derive(QueryableByName)]
+struct Name {
+    #[diesel(sql_type = Text)]
+    name: String,
+}
+
+/// A cluster that ends with the process.
+fn cluster() -> &'static Cluster {
+    Box::leak(Box::new(Cluster::start_durable()))
+}
+
+/// An empty database that Greenroom has never seen.
+fn empty(cluster: &'static Cluster) -> Database {
+    cluster.execute("CREATE DATABASE empty").unwrap();
+    Database::Postgres { cluster, name: "empty".to_owned() }
+}
+
+fn file(url: &str) -> &str {
+    url.strip_prefix("sqlite://").unwrap()
+}
+
+/// The tables of the schema, as SQLite itself has them; what belongs to an index of texts is not among them.
+fn tables(source: &str) -> Vec<String> {
+    let mut conn = SqliteConnection::establish(file(source)).unwrap();
+    let query = "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' \
+                 AND name NOT IN ('sqlite_schema', 'sqlite_sequence', 'sqlite_stat1', '__diesel_schema_migrations')";
+    let names = sql_query(query).load::<Name>(&mut conn).unwrap();
+    names.into_iter().map(|row| row.name).collect()
+}
+
+fn count_in_sqlite(source: &str, table: &str) -> i64 {
+    let mut conn = SqliteConnection::establish(file(source)).unwrap();
+    sql_query(format!("SELECT count(*) AS count FROM {table}")).get_result::<Count>(&mut conn).unwrap().count
+}
+
+fn count_in_postgres(target: &str, table: &str) -> i64 {
+    let mut conn = PgConnection::establish(target).unwrap();
+    sql_query(format!("SELECT count(*) AS count FROM {table}")).get_result::<Count>(&mut conn).unwrap().count
+}
+
+/// People with all kinds of things behind them.
+struct World {
+    people: Vec<User>,
+    /// How far each of them had heard some time ago.
+    heads: Vec<Value>,
+    cursor: String,
+    keyed: Value,
+    last_chat: i64,
+}
+
+const TEXTS: [&str; 6] = [
+    "plain",
+    "two\nlines\tand a tab",
+    r#"quotes " and ' and \ and \u0041 and {"json": [1]}"#,
+    "中文 日本語 한국어 العربية e\u{301}",
+    "👩‍👩‍👧‍👦 🏳️‍🌈 \u{10FFFF} \u{FFFD}",
+    "$1 %s ? -- ; DROP TABLE messages",
+];
+
+impl World {
+    async fn make(server: &Server) -> Self {
+        let [ann, bob, eve, dan] = server.users(["ann", "bob", "eve", "dan"]).await;
+        let staff = server.staff("staff").await;
+        let signed_in = server.signed_in("bob").await;
+        let team = ann.group("Team", &[&bob, &eve, &dan]).await;
+        let mut keyed = Value::Null;
+        for (number, text) in TEXTS.iter().cycle().take(90).enumerate() {
+            let sender = [&ann, &bob, &eve][number % 3];
+            let key = json!({"content": text, "client_id": format!("key {number}")});
+            keyed = sender.post(&format!("chats/{team}/messages/"), key).await.expect(201).json;
+        }
+        ann.posts(team, &"界".repeat(5_000)).await;
+        let untitled = bob.post("chats/", json!({"chat_type": "group", "member_ids": [eve.id]})).await.id();
+        let dm = ann.dm(&bob).await;
+        let notes = ann.post("chats/", json!({"chat_type": "dm"})).await.id();
+        ann.posts(notes, "milk").await;
+        for text in TEXTS {
+            bob.posts(dm, text).await;
+        }
+        let object =
+            json!({"chat_type": "room", "title": "Цены", "object_type": "page", "object_id": "pricing"});
+        let room = ann.post("chats/", object).await.expect(201).id();
+        eve.post(&format!("chats/{room}/join/"), json!({})).await.expect(200);
+        let secret = json!({"chat_type": "room", "title": "Secret", "is_public": false});
+        let secret = eve.post("chats/", secret).await.expect(201).id();
+        eve.posts(secret, "psst").await;
+        let mut stream = bob.streams().await;
+        // More than a cursor holds by itself.
+        for number in 0..20 {
+            let chat = ann.group(&format!("Many {number}"), &[&bob]).await;
+            stream.receives("chat_created").await;
+            ann.posts(chat, "seen").await;
+            stream.receives("new_message").await;
+        }
+        let people = vec![ann.clone(), bob.clone(), eve.clone(), staff.clone(), signed_in];
+        let mut heads = Vec::new();
+        for person in &people {
+            heads.push(person.get("sync/").await.expect(200).json["heads"].clone());
+        }
+        let cursor = stream.last_id.clone();
+        drop(stream);
+        Self::change(&ann, &bob, &eve, &dan, [team, untitled, dm]).await;
+        staff.delete(&format!("users/{}/tokens/", dan.id)).await.expect(204);
+        staff.patch(&format!("users/{}/", dan.id), json!({"is_active": false})).await.expect(200);
+        let avatar =
+            json!({"first_name": "Eve", "last_name": "Evans", "avatar_url": "https://example.com/e.png"});
+        staff.patch(&format!("users/{}/", eve.id), avatar).await.expect(200);
+        let last_chat = ann.group("Deleted", &[&bob]).await;
+        ann.posts(last_chat, "gone").await;
+        ann.delete(&format!("chats/{last_chat}/")).await.expect(204);
+        Self { people, heads, cursor, keyed, last_chat }
+    }
+
+    /// What is done to things after the heads were noted.
+    async fn change(ann: &User, bob: &User, eve: &User, dan: &User, [team, untitled, dm]: [i64; 3]) {
+        let page = bob.get(&format!("chats/{team}/messages/?page_size=100")).await.expect(200).json;
+        let messages = page["results"].as_array().unwrap();
+        let by = |user: &User, message: &&Value| message["sender"]["id"] == user.id;
+        for message in messages.iter().filter(|message| by(bob, message)).step_by(3) {
+            bob.deletes(message).await;
+        }
+        for message in messages.iter().filter(|message| by(eve, message)).step_by(2) {
+            eve.edits(message, "edited: 字").await;
+        }
+        for (message, emoji) in
+            messages.iter().filter(|message| by(ann, message)).zip(["👍", "👩‍💻", "🇱🇹", "❤️"])
+        {
+            for person in [ann, bob, eve] {
+                let path = format!("messages/{}/reactions/", message["id"]);
+                person.post(&path, json!({"emoji": emoji})).await.expect(200);
+            }
+        }
+        bob.marks_as_read_to(team, &messages[40]).await;
+        eve.marks_as_read(team).await;
+        ann.marks_as_read(dm).await;
+        ann.removes(team, dan).await;
+        ann.patch(&format!("chats/{team}/members/{}/", bob.id), json!({"role": "admin"})).await.expect(200);
+        ann.removes(team, ann).await;
+        bob.adds(team, &[ann]).await;
+        eve.removes(untitled, eve).await;
+        bob.patch(&format!("chats/{team}/"), json!({"title": "Crew"})).await.expect(200);
+        bob.posts(team, "after all that").await;
+    }
+
+    /// All answers of a server, by person and path.
+    async fn answers(&self, server: &Server) -> BTreeMap<String, Vec<u8>> {
+        let mut answers = BTreeMap::new();
+        for person in &self.people {
+            let person = person.at(server);
+            for path in self.paths() {
+                let reply = person.get(&path).await;
+                assert!([200, 403, 404].contains(&reply.status), "{path}: {reply:?}");
+                let key = format!("{} {path} {}", person.name, reply.status);
+                assert!(answers.insert(key, reply.body).is_none() || person.name == "bob");
+            }
+        }
+        answers
+    }
+
+    fn paths(&self) -> Vec<String> {
+        let fixed = ["chats/", "chats/?page_size=100", "chats/?search=eve", "rooms/", "unread/", "sync/"];
+        let mut paths: Vec<String> = fixed.map(str::to_owned).to_vec();
+        paths.extend(["users/me/".to_owned(), "users/search/?q=e".to_owned()]);
+        for chat in 1..=self.last_chat {
+            paths.push(format!("chats/{chat}/"));
+            paths.push(format!("chats/{chat}/members/"));
+            paths.push(format!("chats/{chat}/messages/?page_size=100"));
+            paths.push(format!("chats/{chat}/messages/?page_size=20&page=3"));
+            paths.push(format!("chats/{chat}/messages/?before=50&page_size=7"));
+        }
+        paths.extend((1..=150).map(|message| format!("messages/{message}/")));
+        paths
+    }
+
+    /// What everybody is told who comes back with what they had heard.
+    async fn missed(&self, server: &Server) -> Vec<Value> {
+        let mut missed = Vec::new();
+        for (person, heads) in self.people.iter().zip(&self.heads) {
+            let person = person.at(server);
+            missed.push(person.post("sync/", json!({"chats": heads})).await.expect(200).json);
+            let mut socket = person.connects_with("?resume=1").await.unwrap();
+            missed.push(socket.receives("hello").await);
+            socket.says(&json!({"type": "resume", "chats": heads}).to_string()).await;
+            loop {
+                let frame = socket.next().await;
+                let is_last = frame["type"] == "ack";
+                missed.push(frame);
+                if is_last {
+                    break;
+                }
+            }
+        }
+        let mut stream = self.people[1].at(server).streams_from("", &self.cursor).await.unwrap();
+        loop {
+            let event = stream.next().await;
+            let is_last = event["message"]["content"] == "after all that";
+            missed.push(event);
+            if is_last {
+                break;
+            }
+        }
+        // Who is there depends on who still leaves.
+        for frame in &mut missed {
+            frame.as_object_mut().unwrap().remove("users_online");
+        }
+        missed
+    }
+}
+
+/// Links in answers name the same host on whatever port the server is.
+fn named(config: &mut greenroom::config::Config) {
+    config.public_url = Some("http://chat.example.com".to_owned());
+}
+
+#[actix_web::test]
+#[ignore = "needs PostgreSQL: make postgres"]
+async fn everything_goes_over_to_postgres() {
+    let server = Server::start_on(Database::sqlite(), named).await;
+    let world = World::make(&server).await;
+    // Anew, so that nobody is online, and nothing is in memory.
+    let server = Server::start_on(server.stop(), named).await;
+    let missed = world.missed(&server).await;
+    let server = Server::start_on(server.stop(), named).await;
+    let answers = world.answers(&server).await;
+    let source = server.stop();
+    let target = empty(cluster());
+    let report = greenroom(&target.url(), &["import", &source.url()]);
+    for table in tables(&source.url()) {
+        let count = count_in_sqlite(&source.url(), &table);
+        assert!(count > 0, "this test has nothing in {table}, so nobody knows whether it is imported");
+        assert_eq!(count_in_postgres(&target.url(), &table), count, "{table}");
+        assert!(report.contains(&format!("{table}: {count} rows\n")), "{report}");
+    }
+    assert!(greenroom(&target.url(), &["check"]).ends_with(" 0 differences found\n"));
+    let again = fails(&target.url(), &["import", &source.url()], 1);
+    assert!(again.contains("an import needs an empty database"), "{again}");
+
+    let server = Server::start_on(target, named).await;
+    let there = world.answers(&server).await;
+    assert_eq!(answers.keys().collect::<BTreeSet<_>>(), there.keys().collect::<BTreeSet<_>>());
+    for (what, answer) in &answers {
+        let there = String::from_utf8_lossy(&there[what]);
+        assert_eq!(String::from_utf8_lossy(answer), there, "{what}");
+    }
+    assert!(answers.len() > 1_000);
+    assert_eq!(missed, world.missed(&server).await);
+    goes_on(&world, &server).await;
+    assert!(greenroom(&server.database_url(), &["check"]).ends_with(" 0 differences found\n"));
+}
+
+/// Numbers go on where they were, and what was sent is known.
+async fn goes_on(world: &World, server: &Server) {
+    let [ann, eve] = [world.people[0].at(server), world.people[2].at(server)];
+    let team = world.keyed["chat"].as_i64().unwrap();
+    let path = format!("chats/{team}/messages/");
+    let again = json!({"content": world.keyed["content"], "client_id": world.keyed["client_id"]});
+    let sender = if world.keyed["sender"]["id"] == ann.id { &ann } else { &eve };
+    assert_eq!(sender.post(&path, again).await.expect(200).json["id"], world.keyed["id"]);
+    let other = json!({"content": "other", "client_id": world.keyed["client_id"]});
+    sender.post(&path, other).await.expect(409);
+    let (seq, newest) = (ann.sees(team).await["seq"].clone(), ann.sees(team).await["last_message"].clone());
+    let message = ann.posts(team, "on PostgreSQL").await;
+    assert!(message["id"].as_i64() > newest["id"].as_i64());
+    assert_eq!(message["seq"].as_i64().unwrap(), seq.as_i64().unwrap() + 1);
+    // That of a chat that is gone is not given again.
+    assert_eq!(ann.group("New", &[&eve]).await, world.last_chat + 1);
+    let zoe = server.user("zoe").await;
+    assert!(world.people.iter().all(|person| person.id < zoe.id));
+    assert_eq!(zoe.get("users/me/").await.expect(200).json["username"], "zoe");
+    let found = ann.get(&format!("users/search/?q={}", encoded("zoe"))).await.expect(200).json;
+    assert_eq!(found["results"][0]["id"], zoe.id);
+}
+
+/// A database with so many rows more that an import takes a while.
+fn with_ballast(rows: usize) -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let source = format!("sqlite://{}", folder.path().join("test.db").display());
+    greenroom(&source, &["demo"]);
+    let mut conn = SqliteConnection::establish(file(&source)).unwrap();
+    conn.batch_execute(&format!(
+        "INSERT INTO revocations (user_id, created_at) WITH RECURSIVE count (n) AS \
+         (SELECT 1 UNION ALL SELECT n + 1 FROM count WHERE n < {rows}) SELECT n % 3 + 1, n FROM count"
+    ))
+    .unwrap();
+    (folder, source)
+}
+
+fn begin(source: &str, target: &str) -> Child {
+    let mut import = command(target);
+    import.args(["import", source]).stdout(Stdio::null()).stderr(Stdio::null());
+    import.spawn().unwrap()
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: make postgres"]
+fn an_import_to_postgres_that_breaks_is_done_again() {
+    let database = empty(cluster());
+    let target = database.url();
+    let (_folder, source) = with_ballast(100_000);
+    greenroom(&target, &["migrate"]);
+    let mut conn = PgConnection::establish(&target).unwrap();
+    for _ in 0..3 {
+        let mut import = begin(&source, &target);
+        // It has begun once it keeps others from the tables.
+        let locks = "SELECT count(*) AS count FROM pg_locks \
+                     WHERE relation = 'revocations'::regclass AND mode = 'AccessExclusiveLock' AND granted";
+        while sql_query(locks).get_result::<Count>(&mut conn).unwrap().count == 0 {
+            assert!(import.try_wait().unwrap().is_none(), "it is killed in the middle");
+        }
+        import.kill().unwrap();
+        import.wait().unwrap();
+        for table in tables(&source) {
+            assert_eq!(count_in_postgres(&target, &table), 0, "{table}");
+        }
+    }
+    greenroom(&target, &["import", &source]);
+    for table in tables(&source) {
+        assert_eq!(count_in_postgres(&target, &table), count_in_sqlite(&source, &table), "{table}");
+    }
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: make postgres"]
+fn what_cannot_be_imported_to_postgres_is_refused_in_a_sentence() {
+    let database = empty(cluster());
+    let target = database.url();
+    let (folder, source) = with_ballast(1);
+    let refused = |from: &str, to: &str| fails(to, &["import", from], 1);
+    assert!(refused(&source, &source).contains("give --database-url postgres://"));
+    assert!(refused(&target, &target).contains("give sqlite://FILE"));
+    assert!(refused("sqlite://missing.db", &target).contains("no such file"));
+    let other = |name: &str| {
+        let copy = folder.path().join(name);
+        std::fs::copy(file(&source), &copy).unwrap();
+        format!("sqlite://{}", copy.display())
+    };
+    let older = other("older.db");
+    let mut conn = SqliteConnection::establish(file(&older)).unwrap();
+    let migrations =
+        FileBasedMigrations::from_path(Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations/sqlite"))
+            .unwrap();
+    conn.revert_last_migration(migrations).unwrap();
+    drop(conn);
+    let sentence = refused(&older, &target);
+    assert!(sentence.contains("greenroom migrate --database-url sqlite://"), "{sentence}");
+    let newer = other("newer.db");
+    let mut conn = SqliteConnection::establish(file(&newer)).unwrap();
+    conn.batch_execute("INSERT INTO __diesel_schema_migrations (version) VALUES ('29991231000001')").unwrap();
+    drop(conn);
+    assert!(refused(&newer, &target).contains("newer version"));
+    let foreign = other("foreign.db");
+    let mut conn = SqliteConnection::establish(file(&foreign)).unwrap();
+    conn.batch_execute("DROP TABLE __diesel_schema_migrations").unwrap();
+    drop(conn);
+    assert!(refused(&foreign, &target).contains("no database of Greenroom's"));
+    greenroom(&target, &["user", "create", "ann", "--password", "correct horse"]);
+    assert!(refused(&source, &target).contains("rows in users already"));
+    let mut conn = PgConnection::establish(&target).unwrap();
+    conn.batch_execute("DELETE FROM users").unwrap();
+    // A server that is started on it makes its keys.
+    drop(Program::serve(&target));
+    assert!(refused(&source, &target).contains("rows in settings already"));
+}
