@@ -44,6 +44,8 @@ impl Backup {
         let url = &self.database.database_url;
         let DatabaseUrl::Sqlite(source) = url else { return Err(not_for_postgres()) };
         url.expect_there()?;
+        // A copy can wait; who uses the server cannot.
+        let _ = rustix::process::nice(19);
         // A reading connection may not copy either.
         let mut conn = url.open(Access::Write)?;
         self.expect_room(Path::new(source))?;
