@@ -9,7 +9,7 @@ export GREENROOM_BIND ?= 127.0.0.1:8000
 CARGO ?= cargo
 GREENROOM = target/release/greenroom
 
-.PHONY: help run build test postgres client stress autobahn check fmt migrate user token demo schema clean
+.PHONY: help run build test postgres client pages vendor stress autobahn check fmt migrate user token demo schema clean
 
 help: ## List the tasks
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -17,7 +17,7 @@ help: ## List the tasks
 run: build ## Build, make the database, add demo users, serve
 	@$(GREENROOM) demo --if-empty
 	@echo
-	@echo "Open  http://$(GREENROOM_BIND)/  to see the API's index. Users: alice, bob, carol; password: greenroom. Try:"
+	@echo "Open  http://$(GREENROOM_BIND)/  and sign in as alice, bob or carol; password: greenroom. The API:"
 	@echo
 	@echo "  curl -c cookies -d 'username=alice&password=greenroom' http://$(GREENROOM_BIND)/login/"
 	@echo "  curl -b cookies http://$(GREENROOM_BIND)/messages/api/chats/"
@@ -31,6 +31,7 @@ test: ## Run all tests
 	$(CARGO) test --locked
 	@$(MAKE) postgres
 	@$(MAKE) client
+	@$(MAKE) pages
 
 postgres: ## The tests that have to do with the database, on PostgreSQL
 	@CARGO="$(CARGO)" tests/postgres.sh
@@ -38,6 +39,13 @@ postgres: ## The tests that have to do with the database, on PostgreSQL
 client: ## The JavaScript client's tests, against a real server
 	$(CARGO) build --locked
 	@tests/client/run
+
+pages: ## The tests of the pages, in Chromium
+	$(CARGO) build --locked
+	@tests/browser/run
+
+vendor: ## Fetch the libraries of the pages from npm anew
+	@tools/vendor
 
 stress: build ## Hostile, slow and dead sockets against the release binary, with figures
 	@python3 tests/stress/sockets.py --binary $(GREENROOM)

@@ -24,4 +24,5 @@ pub mod schema;
 pub mod server;
 pub mod storage;
 pub mod view;
+pub mod web;
 pub mod ws;

@@ -10,11 +10,12 @@ use actix_web::{
 
 use crate::{
     api::{
-        account, activity, assets, avatars, chats, events, health, index, members, messages, reactions,
-        rooms, sync, users,
+        account, activity, avatars, chats, events, health, index, members, messages, reactions, rooms, sync,
+        users,
     },
     auth::gate,
     error::ApiError,
+    web::{assets, pages},
     ws,
 };
 
@@ -23,15 +24,20 @@ pub const BASE: &str = "/messages/api";
 
 /// Every address with its methods.
 pub fn routes(app: &mut ServiceConfig) {
-    app.service(at("/").get(index::home).done())
-        .service(at("/login").post(account::login).done())
+    app
+        // Pages, and what they are made of.
+        .service(at("/").get(pages::messages).done())
+        .service(at("/messages").get(pages::messages).done())
+        .service(at("/login").get(pages::sign_in).post(account::login).done())
+        .service(at("/messages/static/{version}/{path:.*}").get(assets::show).done())
+        .service(at("/messages/greenroom.js").get(assets::client).done())
+        .service(at("/messages/greenroom.d.ts").get(assets::client_types).done())
+        // Accounts.
         .service(at("/logout").post(account::logout).done())
         .service(at("/register").post(account::register).done())
         .service(at("/healthz").get(health::health).done())
         .service(at("/readyz").get(health::ready).done())
         .service(at("/messages/avatars/{user}.svg").get(avatars::show).done())
-        .service(at("/messages/greenroom.js").get(assets::client).done())
-        .service(at("/messages/greenroom.d.ts").get(assets::client_types).done())
         .service(at(BASE).get(index::show).done())
         .service(web::scope(BASE).wrap(from_fn(gate)).configure(api).default_service(web::to(unknown)))
         .service(

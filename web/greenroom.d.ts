@@ -213,11 +213,14 @@ export class Api {
   /** The server's origin. */
   readonly base: string;
 
-  /** Any request; a path without `/` in front is below `/messages/api/`. `timeout` in milliseconds. */
+  /**
+   * Any request; a path without `/` in front is below `/messages/api/`. `timeout` in milliseconds. With `keepalive` it
+   * goes on after the page is gone.
+   */
   request(
     method: string,
     path: string,
-    options?: { query?: Record<string, unknown>; body?: unknown; signal?: AbortSignal; timeout?: number },
+    options?: { query?: Record<string, unknown>; body?: unknown; signal?: AbortSignal; timeout?: number; keepalive?: boolean },
   ): Promise<any>;
 
   login(username: string, password: string): Promise<OwnUser>;

@@ -170,7 +170,7 @@ export class Api {
     return resultOf(await this.#ask(method, url, options, await this.key()));
   }
 
-  async #ask(method, url, { body, signal, timeout = 30_000 }, key) {
+  async #ask(method, url, { body, signal, timeout = 30_000, keepalive = false }, key) {
     const controller = new AbortController();
     const abort = () => controller.abort();
     const timer = setTimeout(abort, timeout);
@@ -186,6 +186,7 @@ export class Api {
         },
         body: body && JSON.stringify(body),
         credentials: key ? "omit" : "include",
+        keepalive,
         signal: controller.signal,
       });
       const text = await response.text();

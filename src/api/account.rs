@@ -97,7 +97,7 @@ async fn verified(state: &State, username: String, password: String) -> Result<O
 }
 
 /// Whether a browser may be sent there: a path of this site and nothing that a browser takes for another site.
-fn is_own_path(path: &str) -> bool {
+pub(crate) fn is_own_path(path: &str) -> bool {
     let is_plain = path.bytes().all(|byte| (b'!'..=b'~').contains(&byte) && byte != b'\\');
     path.starts_with('/') && !path.starts_with("//") && is_plain
 }

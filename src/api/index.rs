@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use actix_web::{HttpRequest, HttpResponse, http::header::LOCATION, web::Data};
+use actix_web::{HttpRequest, HttpResponse, web::Data};
 
 use super::Answer;
 use crate::{routes, server::State};
@@ -14,9 +14,4 @@ pub async fn show(state: Data<State>, request: HttpRequest) -> Answer {
     let links: BTreeMap<_, _> =
         lists.iter().map(|name| (*name, format!("{base}{}/{name}/", routes::BASE))).collect();
     Ok(HttpResponse::Ok().json(links))
-}
-
-/// `GET /`: there is nothing else to look at.
-pub async fn home() -> Answer {
-    Ok(HttpResponse::Found().insert_header((LOCATION, format!("{}/", routes::BASE))).finish())
 }

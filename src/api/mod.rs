@@ -2,7 +2,6 @@
 
 pub mod account;
 pub mod activity;
-pub mod assets;
 pub mod avatars;
 mod body;
 pub mod chats;
@@ -11,7 +10,7 @@ pub mod health;
 pub mod index;
 pub mod members;
 pub mod messages;
-mod page;
+pub(crate) mod page;
 mod path;
 pub mod reactions;
 pub mod rooms;
@@ -27,7 +26,7 @@ use bytestring::ByteString;
 use crate::error::ApiError;
 
 /// What handlers return.
-type Answer = Result<HttpResponse, ApiError>;
+pub(crate) type Answer = Result<HttpResponse, ApiError>;
 
 /// An answer whose JSON is rendered already.
 fn json(mut response: actix_web::HttpResponseBuilder, body: ByteString) -> HttpResponse {
@@ -35,7 +34,7 @@ fn json(mut response: actix_web::HttpResponseBuilder, body: ByteString) -> HttpR
 }
 
 /// Whether who asks has this version already. A proxy that compresses makes tags weak; they name the same all the same.
-fn is_known(request: &HttpRequest, etag: &str) -> bool {
+pub(crate) fn is_known(request: &HttpRequest, etag: &str) -> bool {
     let known = request.headers().get_all(IF_NONE_MATCH).filter_map(|value| HeaderValue::to_str(value).ok());
     known
         .flat_map(|tags| tags.split(','))

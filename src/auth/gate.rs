@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     error::ApiError,
-    model::{Credential, Timestamp, time::DAY},
+    model::{Credential, Refusal, Timestamp, time::DAY},
     server::State,
 };
 
@@ -56,6 +56,16 @@ async fn admit(request: &ServiceRequest) -> Result<Arc<Caller>, ApiError> {
     Ok(caller)
 }
 
+/// Who opens a page, by the session of their cookie.
+pub async fn visitor(request: &HttpRequest, state: &State) -> Result<Option<Arc<Caller>>, Refusal> {
+    let Some(session) = session(request) else { return Ok(None) };
+    let caller = state.identities.caller(&session).await?;
+    if let Some(caller) = &caller {
+        renew(request, caller);
+    }
+    Ok(caller)
+}
+
 /// What a request proves its sender with; a token where there is one, else the session of the cookie.
 fn credential(request: &HttpRequest) -> Option<Credential> {
     // Other schemes are for others, a proxy's Basic for example.
@@ -68,8 +78,12 @@ fn credential(request: &HttpRequest) -> Option<Credential> {
     if let Some(key) = subprotocol_token(request) {
         return Some(Credential::Token(keys::hash(key)));
     }
-    let hash = request.get_session().get::<String>(KEY_HASH).ok().flatten()?;
-    Some(Credential::Session(hash))
+    session(request)
+}
+
+/// The session of the cookie.
+fn session(request: &HttpRequest) -> Option<Credential> {
+    request.get_session().get::<String>(KEY_HASH).ok().flatten().map(Credential::Session)
 }
 
 /// Browsers cannot set a header on a socket's handshake: there a token comes as a subprotocol of this name.

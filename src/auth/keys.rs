@@ -16,8 +16,8 @@ pub fn random<const N: usize>() -> [u8; N] {
 }
 
 /// Under what a secret is stored and found: its SHA-256, in hexadecimal. It has no need of salt, being random.
-pub fn hash(secret: &str) -> String {
-    hex(&Sha256::digest(secret.as_bytes()))
+pub fn hash(secret: impl AsRef<[u8]>) -> String {
+    hex(&Sha256::digest(secret.as_ref()))
 }
 
 /// Bytes in hexadecimal.

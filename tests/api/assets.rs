@@ -1,6 +1,13 @@
-//! The JavaScript client and its types, as pages of this site and of others get them.
+//! The pages and the files that they are made of, as browsers get them, on this site and on others.
 
-use crate::{raw::Raw, support::Server};
+use std::io::Read;
+
+use flate2::read::GzDecoder;
+
+use crate::{
+    raw::Raw,
+    support::{Server, User},
+};
 
 const CLIENT: &str = "/messages/greenroom.js";
 const TYPES: &str = "/messages/greenroom.d.ts";
@@ -48,10 +55,12 @@ async fn pages_of_allowed_sites_may_import_the_client() {
     let nobody = server.anonymous().with("Sec-Fetch-Site", "cross-site");
     let theirs = nobody.clone().with("Origin", site).send("GET", CLIENT, None).await.expect(200);
     assert_eq!(theirs.header("access-control-allow-origin"), site);
-    assert_eq!(theirs.header("vary"), "Origin");
+    let vary: Vec<_> = theirs.headers.get_all("vary").collect();
+    assert_eq!(vary, ["Accept-Encoding", "Origin"]);
     let others =
         nobody.with("Origin", "https://evil.example.com").send("GET", CLIENT, None).await.expect(200);
-    assert_eq!(others.header("access-control-allow-origin"), "");
+    assert_eq!(others.header("access-control-allow-origin"), "*");
+    assert_eq!(others.header("access-control-allow-credentials"), "");
 }
 
 #[actix_web::test]
@@ -68,5 +77,58 @@ async fn the_client_can_be_asked_for_without_its_body_and_not_changed() {
             let reply = nobody.send(method, path, None).await.expect(405);
             assert_eq!(reply.header("allow"), "GET, HEAD");
         }
+    }
+}
+
+/// The sign-in page's script, under the address that the page gives it.
+async fn script_of_a_page(nobody: &User) -> String {
+    let page = nobody.send("GET", "/login/", None).await.expect(200);
+    let page = String::from_utf8(page.body).unwrap();
+    let address = page.split('"').find(|part| part.ends_with("/login.js")).unwrap();
+    assert!(address.starts_with("/messages/static/"), "{address}");
+    address.to_owned()
+}
+
+#[actix_web::test]
+async fn what_a_page_is_made_of_is_kept_for_good() {
+    let server = Server::start().await;
+    let nobody = server.anonymous();
+    let address = script_of_a_page(&nobody).await;
+    let script = nobody.send("GET", &address, None).await.expect(200);
+    assert_eq!(script.body, include_bytes!("../../web/login.js"));
+    assert_eq!(script.header("cache-control"), "public, max-age=31536000, immutable");
+    assert_eq!(script.header("content-type"), "text/javascript; charset=utf-8");
+    assert_eq!(script.header("cross-origin-resource-policy"), "cross-origin");
+    // A page of an older server names another version: it gets what there is, for this time.
+    let version = address.split('/').nth(3).unwrap();
+    let older = nobody.send("GET", &address.replace(version, "0123456789abcdef"), None).await.expect(200);
+    assert_eq!((older.header("cache-control"), &older.body), ("no-cache", &script.body));
+    for nothing in ["nothing.js", "", "../Cargo.toml", "..%2f..%2fCargo.toml", "pages", "%00"] {
+        let path = address.replace("login.js", nothing);
+        let reply = nobody.send("GET", &path, None).await.expect(404);
+        assert_eq!(reply.json["detail"], "Not found.", "{path}");
+    }
+}
+
+#[actix_web::test]
+async fn files_are_compressed_for_who_takes_that() {
+    let server = Server::start().await;
+    let nobody = server.anonymous();
+    let address = script_of_a_page(&nobody).await;
+    let plain = nobody.send("GET", &address, None).await.expect(200);
+    for accepted in ["gzip", "br;q=1.0, GZIP;q=0.8", "deflate,gzip, br, zstd"] {
+        let lines = format!("GET {address} HTTP/1.1\r\nAccept-Encoding: {accepted}");
+        let reply = Raw::request(&server, &lines);
+        assert_eq!(reply.header("content-encoding"), "gzip", "{accepted}");
+        assert_eq!(reply.header("vary"), "Accept-Encoding");
+        assert_eq!(reply.header("etag"), format!("W/{}", plain.header("etag")));
+        let mut content = Vec::new();
+        GzDecoder::new(&reply.body[..]).read_to_end(&mut content).unwrap();
+        assert_eq!(content, plain.body);
+        assert!(reply.body.len() * 3 < content.len() * 2, "it is a good deal shorter");
+    }
+    for refused in ["identity", "gzip;q=0", "br", "gzipped"] {
+        let reply = Raw::request(&server, &format!("GET {address} HTTP/1.1\r\nAccept-Encoding: {refused}"));
+        assert_eq!((reply.header("content-encoding"), &reply.body), ("", &plain.body), "{refused}");
     }
 }

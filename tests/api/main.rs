@@ -17,6 +17,7 @@ mod markers;
 mod members;
 mod messages;
 mod oracle;
+mod pages;
 mod permissions;
 mod presence;
 mod raw;

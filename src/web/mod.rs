@@ -1,0 +1,4 @@
+//! Pages for people, and the files that they and the pages of other sites are made of.
+
+pub mod assets;
+pub mod pages;

@@ -1,0 +1,117 @@
+//! The pages: to sign in, and to read and write messages.
+
+use std::{collections::HashMap, sync::LazyLock};
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::{CONTENT_SECURITY_POLICY, LOCATION},
+    web::Data,
+};
+use url::form_urlencoded;
+
+use super::assets;
+use crate::{
+    api::{Answer, account, page::Query},
+    auth::gate,
+    server::State,
+};
+
+/// Everything that a page runs or asks comes from this server. Only pictures of users may be elsewhere.
+fn policy(state: &State) -> String {
+    let public_url = state.config.public_url.as_deref().unwrap_or_default();
+    format!(
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
+         img-src 'self' https: data: {public_url}; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    )
+}
+
+fn page(state: &State, name: &'static str) -> HttpResponse {
+    static PAGES: LazyLock<HashMap<&str, String>> =
+        LazyLock::new(|| ["login", "messages"].map(|name| (name, filled_in(name))).into());
+    HttpResponse::Ok()
+        .content_type("text/html; charset=utf-8")
+        .insert_header((CONTENT_SECURITY_POLICY, policy(state)))
+        .body(PAGES.get(name).map(String::as_str).unwrap_or_default())
+}
+
+/// A page with the address of the files where `{{static}}` stands, and for `{{modules}}` all that its script imports, so
+/// that a browser does not find out about one after the other.
+fn filled_in(name: &str) -> String {
+    let base = format!("{}/{}", assets::BASE, *assets::VERSION);
+    let preloads: Vec<_> = imports(&format!("{name}.js"))
+        .iter()
+        .map(|path| format!("<link rel=\"modulepreload\" href=\"{base}/{path}\">"))
+        .collect();
+    let page = assets::text(&format!("pages/{name}.html"));
+    page.replace("{{static}}", &base).replace("{{modules}}", &preloads.join("\n    "))
+}
+
+/// The modules that a module imports, and those that they import. Those that are loaded later, if at all, are not among them.
+fn imports(entry: &str) -> Vec<String> {
+    let mut found = vec![entry.to_owned()];
+    let mut next = 0;
+    while let Some(module) = found.get(next).cloned() {
+        next += 1;
+        let folder = module.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let imported =
+            assets::text(&module).split("from \"").skip(1).filter_map(|rest| rest.split('"').next());
+        for path in imported.filter(|path| path.starts_with('.')).map(|path| resolved(folder, path)) {
+            if !found.contains(&path) {
+                found.push(path);
+            }
+        }
+    }
+    found.split_off(1)
+}
+
+/// Where a relative path leads from a folder.
+fn resolved(folder: &str, path: &str) -> String {
+    let mut parts: Vec<_> = folder.split('/').filter(|part| !part.is_empty()).collect();
+    for part in path.split('/') {
+        match part {
+            "." => {}
+            ".." => drop(parts.pop()),
+            _ => parts.push(part),
+        }
+    }
+    parts.join("/")
+}
+
+fn go_to(address: &str) -> HttpResponse {
+    HttpResponse::Found().insert_header((LOCATION, address)).finish()
+}
+
+/// `GET /` and `GET /messages/`
+pub async fn messages(state: Data<State>, request: HttpRequest) -> Answer {
+    if gate::visitor(&request, &state).await?.is_some() {
+        return Ok(page(&state, "messages"));
+    }
+    let next: String = form_urlencoded::byte_serialize(request.uri().to_string().as_bytes()).collect();
+    Ok(go_to(&format!("/login/?next={next}")))
+}
+
+/// `GET /login/`
+pub async fn sign_in(state: Data<State>, request: HttpRequest) -> Answer {
+    if gate::visitor(&request, &state).await?.is_none() {
+        return Ok(page(&state, "login"));
+    }
+    let query = Query::of(&request);
+    let next = query.get("next").filter(|path| account::is_own_path(path)).unwrap_or("/");
+    Ok(go_to(next))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_names_all_that_its_script_imports() {
+        for page in ["login", "messages"] {
+            let modules = imports(&format!("{page}.js"));
+            assert!(modules.contains(&"greenroom.js".to_owned()), "{modules:?}");
+            assert!(modules.contains(&"vendor/preact.js".to_owned()), "{modules:?}");
+            assert!(modules.iter().all(|path| !assets::text(path).is_empty()), "{modules:?}");
+            assert!(!filled_in(page).contains("{{"));
+        }
+    }
+}

@@ -1,0 +1,41 @@
+import test from "node:test";
+
+import { browserOf, expect, helper, message, opens, serverWith, visit, writes } from "./support.mjs";
+
+test("who opens the address signs in and lands on the messages", async (t) => {
+  const { server } = await serverWith(t, ["ann"]);
+  const context = await browserOf(t, server.url, null, { allows: ["401"] });
+  const page = await context.newPage();
+  await page.goto("/messages/?chat=7");
+  await expect(page).toHaveURL("/login/?next=%2Fmessages%2F%3Fchat%3D7");
+  await page.getByLabel("Username").fill("ann");
+  await page.getByLabel("Password", { exact: true }).fill("wrong");
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await expect(page.getByRole("alert")).toHaveText("This username and password do not match.");
+  await page.getByLabel("Password", { exact: true }).fill("correct horse");
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await expect(page).toHaveURL("/messages/?chat=7");
+});
+
+test("two people write to each other", async (t) => {
+  const { server, people } = await serverWith(t, ["ann", "bob"]);
+  const [ann, bob] = people;
+  await helper(server, ann).createChat({ chat_type: "dm", member_ids: [bob.id] });
+  const anns = await visit(t, server.url, ann);
+  const bobs = await visit(t, server.url, bob);
+  await opens(anns, "Bob");
+  await writes(anns, "Hello, Bob!");
+  await expect(message(anns, "Hello, Bob!")).toContainText("Sent");
+  const item = bobs.locator(".chat-item").filter({ hasText: "Ann" });
+  await expect(item.locator(".unread-indicator")).toContainText("1 unread message");
+  await expect(bobs).toHaveTitle("(1) Messages · Greenroom");
+  await opens(bobs, "Ann");
+  await expect(message(bobs, "Hello, Bob!")).toBeVisible();
+  await expect(message(anns, "Hello, Bob!")).toContainText("Read");
+  await expect(item.locator(".unread-indicator")).toHaveCount(0);
+  await bobs.locator("#message-input").pressSequentially("Hi");
+  await expect(anns.getByText("Bob is typing…")).toBeVisible();
+  await writes(bobs, "Hi, Ann!\nHow are you?");
+  await expect(message(anns, "How are you?")).toBeVisible();
+  await expect(anns.getByText("Bob is typing…")).toBeHidden();
+});

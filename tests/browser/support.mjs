@@ -1,0 +1,100 @@
+// Tests of the pages: people with a browser each, before a real server on a free port with a database of its own. They
+// wait for what is to be seen, never for time to pass.
+
+import assert from "node:assert/strict";
+import { createRequire } from "node:module";
+import test from "node:test";
+import { fileURLToPath } from "node:url";
+
+import { DEADLINE, Server, inTime } from "../client/support.mjs";
+
+const require = createRequire(fileURLToPath(new URL("../../target/browser/package.json", import.meta.url)));
+const { chromium } = require("playwright");
+export const expect = require("playwright/test").expect.configure({ timeout: DEADLINE });
+export { Server, inTime };
+
+const PASSWORD = "correct horse";
+/** How wide and high the window is, unless a test wants another one. */
+export const WIDE = { width: 1280, height: 800 };
+export const NARROW = { width: 360, height: 720 };
+
+let browser;
+test.before(async () => {
+  const options = { executablePath: process.env.GREENROOM_CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox"] };
+  browser = await chromium.launch(options);
+});
+test.after(() => browser?.close());
+
+/** What is to be closed at the end of a test, before its server goes. */
+const closings = new WeakMap();
+async function closeAll(t) {
+  for (const close of closings.get(t)) await close();
+}
+
+/** A server with people on it. */
+export async function serverWith(t, names, ...args) {
+  closings.set(t, []);
+  t.after(() => closeAll(t));
+  const server = await Server.start(t, ...args);
+  const people = [];
+  for (const name of names) people.push(await server.user(name, "--first-name", capital(name), "--email", `${name}@example.com`));
+  return { server, people };
+}
+
+const capital = (name) => name[0].toUpperCase() + name.slice(1);
+
+/** Somebody's browser, before any page was opened. `at` is the server's address, or that of a road to it. */
+export async function browserOf(t, at, user = null, options = {}) {
+  const { allows = [], ...others } = options;
+  const context = await browser.newContext({ baseURL: at, viewport: WIDE, locale: "en-GB", ...others });
+  context.setDefaultTimeout(DEADLINE);
+  if (process.env.GREENROOM_TEST_WEB === "disk") await context.route(/\/messages\/static\//, fromDisk);
+  const complaints = [];
+  context.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
+  context.on("weberror", (error) => complaints.push(error.error().stack));
+  closings.get(t).push(async () => {
+    await context.close();
+    const unexpected = complaints.filter((text) => !allows.some((allowed) => text.includes(allowed)));
+    assert.deepEqual(unexpected, [], "nothing goes wrong in the browser");
+  });
+  if (user) {
+    const answer = await context.request.post("/login/", { data: { username: user.name, password: PASSWORD } });
+    assert.equal(answer.status(), 200);
+  }
+  return context;
+}
+
+/** The files as they are on the disk, so that the program does not have to be built to try a change. */
+async function fromDisk(route) {
+  const path = new URL(route.request().url()).pathname.split("/").slice(4).join("/");
+  await route.fulfill({ path: fileURLToPath(new URL(`../../web/${path}`, import.meta.url)), headers: { "Access-Control-Allow-Origin": "*" } });
+}
+
+/** Somebody who is signed in, on a page. */
+export async function visit(t, at, user, path = "/", options = {}) {
+  const context = await browserOf(t, at, user, options);
+  const page = await context.newPage();
+  await page.goto(path);
+  return page;
+}
+
+/** What browsers say of a connection that is refused or ends. */
+export const BROKEN_ROAD = ["ERR_", "WebSocket connection"];
+
+/** Opens a chat of the list. */
+export async function opens(page, title) {
+  await page.locator("#chat-list .chat-item").filter({ hasText: title }).click();
+  await expect(page.locator("#current-chat-name")).toHaveText(title);
+}
+
+/** Writes a message in the open chat. */
+export async function writes(page, text) {
+  await page.locator("#message-input").fill(text);
+  await page.locator("#message-input").press("Enter");
+}
+
+/** A message of the open chat. */
+export const message = (page, text) => page.locator("#message-list [data-message-id]").filter({ hasText: text });
+
+/** A client without a browser, to do what the test is not about. */
+export const helper = (server, user) => server.client(user).api;

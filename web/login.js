@@ -1,0 +1,70 @@
+/** The sign-in page. */
+
+import { Api } from "./greenroom.js";
+import { inWords } from "./ui/errors.js";
+import { html, render, useEffect, useRef, useState } from "./ui/html.js";
+import { Logo } from "./ui/icons.js";
+import { direction, language, loadTexts, t } from "./ui/texts.js";
+
+/** Where to go then: a path of this site, as the server takes it. */
+function next() {
+  const path = new URLSearchParams(location.search).get("next") ?? "/";
+  const url = new URL(path, location.origin);
+  return /^\/(?![/\\])/.test(path) && url.origin === location.origin ? url.href : "/";
+}
+
+function SignIn() {
+  const [problem, setProblem] = useState("");
+  const [isAsking, setAsking] = useState(false);
+  const [isShown, setShown] = useState(false);
+  const form = useRef(/** @type {any} */ (null));
+  useEffect(() => form.current.elements.username.focus(), []);
+
+  const submit = async (event) => {
+    event.preventDefault();
+    const { username, password } = form.current.elements;
+    const empty = [username, password].find((field) => !field.value);
+    setProblem(empty ? t("signInEmpty") : "");
+    if (empty) return empty.focus();
+    setAsking(true);
+    try {
+      await new Api().login(username.value, password.value);
+      location.assign(next());
+    } catch (error) {
+      setProblem(sentence(error));
+      setAsking(false);
+      password.select();
+    }
+  };
+  return html`
+    <main class="gr-sign-in">
+      <form ref=${form} method="post" class="gr-card" aria-labelledby="title" novalidate onSubmit=${submit}>
+        <${Logo} />
+        <h1 id="title">${t("signInTitle")}</h1>
+        <p class="gr-note">${t("signInText")}</p>
+        <label for="username">${t("username")}</label>
+        <input id="username" class="gr-field" name="username" autocomplete="username" autocapitalize="none" spellcheck="false"
+          required aria-describedby="problem" />
+        <label for="password">${t("password")}</label>
+        <span class="gr-password">
+          <input id="password" class="gr-field" name="password" type=${isShown ? "text" : "password"} autocomplete="current-password"
+            required aria-describedby="problem" />
+          <button type="button" class="gr-button gr-button-quiet" aria-label=${isShown ? t("hidePassword") : t("showPassword")}
+            onClick=${() => setShown(!isShown)}>${isShown ? t("hide") : t("show")}</button>
+        </span>
+        <p id="problem" class="gr-problem" role="alert">${problem}</p>
+        <button type="submit" class="gr-button gr-button-primary" disabled=${isAsking}>${t("signIn")}</button>
+      </form>
+    </main>
+  `;
+}
+
+function sentence(error) {
+  if (error.status === 401) return t("signInWrong");
+  return error.status === 429 ? t("signInTooMuch", { count: error.retryAfter ?? 60 }) : inWords(error);
+}
+
+await loadTexts();
+Object.assign(document.documentElement, { lang: language, dir: direction });
+document.title = `${t("signIn")} · Greenroom`;
+render(html`<${SignIn} />`, document.querySelector("#page"));

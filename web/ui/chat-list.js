@@ -1,0 +1,92 @@
+/** The list of one's chats. */
+
+import { ChatAvatar } from "./avatar.js";
+import { useDesk, useKnown, useMinute } from "./desk.js";
+import { classes, html, memo, useEffect, useRef, useState } from "./html.js";
+import { ago, t } from "./texts.js";
+import { Skeletons } from "./thread.js";
+
+/** @param {{selected: number | null, address: (id: number) => string, onSelect: (id: number) => void, id?: string, isLoading?: boolean, children?: any}} props */
+export function ChatList({ selected, address, onSelect, id, isLoading = false, children }) {
+  const chats = useKnown((state) => state.chatList);
+  useMinute();
+  if (isLoading) return html`<div class="gr-chats"><${Skeletons} count=${6} /></div>`;
+  if (chats.length === 0) return html`<div id=${id} class="gr-chats">${children}</div>`;
+  return html`
+    <div class="gr-chats">
+      <ul id=${id} class="gr-chat-list" aria-label=${t("chats")}>
+        ${chats.map(
+          (chat) => html`
+            <${Item} key=${chat.id} chat=${chat} isSelected=${chat.id === selected} href=${address(chat.id)} onSelect=${onSelect}
+              minute=${Math.floor(Date.now() / 60_000)} />
+          `,
+        )}
+      </ul>
+      <${More} />
+    </div>
+  `;
+}
+
+const Item = memo(function Item({ chat, isSelected, href, onSelect }) {
+  const me = useKnown((state) => state.me);
+  const isTyping = useKnown((state) => state.typing(chat.id).length > 0);
+  const { last_message: last, unread_count: unread } = chat;
+  const onClick = (event) => {
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    onSelect(chat.id);
+  };
+  return html`
+    <li>
+      <a href=${href} class=${classes("chat-item", isSelected && "is-selected", unread > 0 && "chat-unread")}
+        aria-current=${isSelected ? "page" : undefined} data-chat-id=${chat.id} onClick=${onClick}>
+        <${ChatAvatar} chat=${chat} />
+        <span class="gr-chat-text">
+          <span class="gr-chat-line">
+            <span class="gr-chat-title" dir="auto">${chat.title}</span>
+            ${last && html`<time class="gr-chat-time" datetime=${last.created_at}>${ago(last.created_at)}</time>`}
+          </span>
+          <span class="gr-chat-line">
+            <span class="gr-chat-preview" dir="auto">
+              ${isTyping ? html`<em class="gr-accent">${t("typingShort")}</em>` : preview(last, chat, me)}
+            </span>
+            ${unread > 0 &&
+            html`<span class="unread-indicator"><span aria-hidden="true">${unread > 99 ? "99+" : unread}</span><span class="gr-hidden">${t("unread", { count: unread })}</span></span>`}
+          </span>
+        </span>
+      </a>
+    </li>
+  `;
+});
+
+/** The latest message in one line. */
+function preview(message, chat, me) {
+  if (!message) return t("noMessagesShort");
+  const text = message.content.replace(/\s+/g, " ").slice(0, 120);
+  if (message.sender.id === me?.id) return t("yourPreview", { text });
+  return chat.chat_type === "dm" ? text : t("said", { name: message.sender.display_name, text });
+}
+
+/** Loads further chats when one comes near the end of those that are there. */
+function More() {
+  const { client } = useDesk();
+  const hasMore = useKnown((state) => state.hasMoreChats);
+  const [hasFailed, setFailed] = useState(false);
+  const end = useRef(/** @type {any} */ (null));
+  const load = () => {
+    setFailed(false);
+    client.loadMoreChats().catch(() => setFailed(true));
+  };
+  useEffect(() => {
+    if (!hasMore || hasFailed) return undefined;
+    const observer = new IntersectionObserver(([{ isIntersecting }]) => isIntersecting && load(), { rootMargin: "400px" });
+    observer.observe(end.current);
+    return () => observer.disconnect();
+  });
+  if (!hasMore) return null;
+  return html`
+    <div ref=${end} class="gr-more">
+      ${hasFailed ? html`<button type="button" class="gr-button" onClick=${load}>${t("retry")}</button>` : html`<${Skeletons} count=${2} />`}
+    </div>
+  `;
+}

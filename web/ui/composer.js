@@ -1,0 +1,106 @@
+/** Where one types. */
+
+import { isFit, left } from "./composing.js";
+import { useDesk } from "./desk.js";
+import { classes, html, useEffect, useId, useLayoutEffect, useRef, useState } from "./html.js";
+import { Check, Close, Edit, Send, Smile } from "./icons.js";
+import { t } from "./texts.js";
+
+/** The highest that it gets by itself, in pixels. */
+const HIGHEST = 200;
+
+/**
+ * @param {object} props
+ * @param {import("./composing.js").Composing} props.composing
+ * @param {string} [props.id] of the field
+ * @param {() => void} props.onSent
+ */
+export function Composer({ composing, id, class: kind = "", label, onSent, hasFocus = false }) {
+  const desk = useDesk();
+  const field = useRef(/** @type {any} */ (null));
+  const [, draw] = useState(0);
+  const [isSaving, setSaving] = useState(false);
+  const hint = useId();
+  const { editing, text } = composing;
+
+  useEffect(
+    () =>
+      composing.on((what) => {
+        draw((count) => count + 1);
+        if (what === "edit") queueMicrotask(() => focusEnd(field.current));
+        if (what === "sent") onSent();
+      }),
+    [composing],
+  );
+  useEffect(() => {
+    if (hasFocus) focusEnd(field.current);
+  }, [composing, hasFocus]);
+  useLayoutEffect(() => {
+    const { style, scrollHeight } = (field.current.style.height = "auto", field.current);
+    style.height = `${Math.min(scrollHeight + 2, HIGHEST)}px`;
+  }, [text]);
+
+  const submit = async () => {
+    if (!isFit(composing.text.trim()) || isSaving) return;
+    setSaving(true);
+    try {
+      await composing.submit();
+    } catch (error) {
+      desk.toast(desk.inWords(error));
+    } finally {
+      setSaving(false);
+      field.current?.focus();
+    }
+  };
+  const onKeyDown = (event) => {
+    if (event.isComposing) return;
+    if (event.key === "Enter" && !event.shiftKey) submit();
+    else if (event.key === "Escape" && editing) composing.cancel();
+    else if (event.key === "ArrowUp" && text === "" && !editing && desk.settings.can("editing") && composing.editLast()) null;
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  };
+  const insert = (emoji) => {
+    const { selectionStart, selectionEnd, value } = field.current;
+    composing.type(value.slice(0, selectionStart) + emoji + value.slice(selectionEnd));
+    queueMicrotask(() => {
+      field.current.focus();
+      field.current.setSelectionRange(selectionStart + emoji.length, selectionStart + emoji.length);
+    });
+  };
+  const count = left(text);
+  return html`
+    <form class=${classes("gr-composer", editing && "is-editing")}
+      onSubmit=${(event) => (event.preventDefault(), submit())}>
+      ${editing &&
+      html`
+        <div class="gr-composer-editing">
+          <${Edit} /><span>${t("editing")}</span>
+          <button type="button" class="gr-icon-button edit-cancel-btn" aria-label=${t("cancelEdit")} onClick=${() => composing.cancel()}><${Close} /></button>
+        </div>
+      `}
+      <div class="gr-composer-field">
+        <textarea ref=${field} id=${id} class=${kind} rows="1" aria-label=${label} placeholder=${label} dir="auto"
+          aria-describedby=${hint} value=${text} enterkeyhint="send" autocomplete="off"
+          onInput=${(event) => composing.type(event.currentTarget.value)} onKeyDown=${onKeyDown}></textarea>
+        <button type="button" class="gr-icon-button" aria-label=${t("insertEmoji")} title=${t("insertEmoji")}
+          onClick=${(event) => desk.pickEmoji(event.currentTarget, insert)}><${Smile} /></button>
+        ${editing
+          ? html`<button type="submit" class="gr-send edit-save-btn" aria-label=${t("save")} title=${t("save")}
+              disabled=${!isFit(text.trim()) || isSaving}><${Check} /></button>`
+          : html`<button type="submit" class="gr-send" aria-label=${t("send")} title=${t("send")}
+              disabled=${!isFit(text.trim())}><${Send} /></button>`}
+      </div>
+      <p id=${hint} class=${classes("gr-composer-hint", count !== null && count < 0 && "gr-danger")}>
+        ${count !== null && (count < 0 ? t("tooLong", { count: -count }) : t("left", { count }))}
+      </p>
+    </form>
+  `;
+}
+
+function focusEnd(field) {
+  if (!field) return;
+  field.focus();
+  field.setSelectionRange(field.value.length, field.value.length);
+}

@@ -1,0 +1,64 @@
+/** What every part of a page or a widget works with: the client, and ways to tell and to ask. */
+
+import { createContext, isSame, useContext, useEffect, useLayoutEffect, useRef, useState } from "./html.js";
+
+/**
+ * @typedef {object} Desk
+ * @property {import("../greenroom.js").Greenroom} client
+ * @property {import("./deletions.js").Deletions} deletions
+ * @property {import("./composing.js").Composings} composings
+ * @property {Settings} settings
+ * @property {(error: any) => string} inWords
+ * @property {(text: string) => void} announce says something to screen readers
+ * @property {(text: string, action?: {label: string, run: () => void}) => void} toast shows something for a while
+ * @property {(question: object) => Promise<boolean>} confirm
+ * @property {(at: Element, onPick: (emoji: string) => void) => void} pickEmoji
+ * @property {(chatId: number) => void} openChat
+ */
+
+/** @typedef {{can: (feature: string) => boolean}} Settings */
+
+export const DeskContext = createContext(/** @type {any} */ (null));
+
+/** @returns {Desk} */
+export const useDesk = () => useContext(DeskContext);
+
+/** Something of what the client knows; drawn anew when it is another. */
+export function useKnown(select) {
+  const { client } = useDesk();
+  const [, draw] = useState(0);
+  const latest = useRef(/** @type {any} */ (null));
+  const value = select(client.state, client);
+  latest.current = { select, value };
+  useLayoutEffect(() => {
+    const look = () => {
+      const { select, value } = latest.current;
+      if (!isSame(select(client.state, client), value)) draw((count) => count + 1);
+    };
+    look();
+    return client.on("change", look);
+  }, [client]);
+  return value;
+}
+
+/** Does something that may fail, and says so where it did. */
+export function useAttempt() {
+  const desk = useDesk();
+  return async (work) => {
+    try {
+      return await work();
+    } catch (error) {
+      desk.toast(desk.inWords(error));
+      return undefined;
+    }
+  };
+}
+
+/** What is shown of the time changes with it. */
+export function useMinute() {
+  const [, draw] = useState(0);
+  useEffect(() => {
+    const timer = setInterval(() => draw((count) => count + 1), 30_000);
+    return () => clearInterval(timer);
+  }, []);
+}

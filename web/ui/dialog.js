@@ -1,0 +1,69 @@
+/** Windows above the page. The browser keeps the focus in them, and gives it back at the end. */
+
+import { html, useId, useLayoutEffect, useRef } from "./html.js";
+import { Close } from "./icons.js";
+import { t } from "./texts.js";
+
+/** @param {{title: string, onClose: () => void, class?: string, children?: any, header?: any}} props */
+export function Dialog({ title, onClose, children, header = null, class: kind = "" }) {
+  const [dialog, onEnd] = useModal(onClose);
+  const label = useId();
+  return html`
+    <dialog ref=${dialog} class=${`gr-dialog ${kind}`} aria-labelledby=${label} onClose=${onEnd} onClick=${onBackdrop}>
+      <div class="gr-dialog-body">
+        <header class="gr-dialog-header">
+          <h2 id=${label}>${title}</h2>
+          <button type="button" id="close-dialog-btn" class="gr-icon-button" aria-label=${t("close")}
+            onClick=${() => dialog.current.close()}><${Close} /></button>
+        </header>
+        ${header}
+        <div class="gr-dialog-content">${children}</div>
+      </div>
+    </dialog>
+  `;
+}
+
+/** A question with two answers. */
+export function Confirmation({ title, text, yes, isDangerous = true, onAnswer }) {
+  const answer = useRef(false);
+  const [dialog, onEnd] = useModal(() => onAnswer(answer.current));
+  const [label, description] = [useId(), useId()];
+  const end = (isYes) => {
+    answer.current = isYes;
+    dialog.current.close();
+  };
+  return html`
+    <dialog ref=${dialog} class="gr-dialog gr-confirmation" role="alertdialog" aria-labelledby=${label}
+      aria-describedby=${description} onClose=${onEnd} onClick=${onBackdrop}>
+      <div class="gr-dialog-body">
+        <h2 id=${label}>${title}</h2>
+        <p id=${description}>${text}</p>
+        <div class="gr-dialog-actions">
+          <button type="button" class="gr-button" id="confirmation-cancel-btn" onClick=${() => end(false)}>${t("cancel")}</button>
+          <button type="button" class=${`gr-button ${isDangerous ? "gr-button-danger" : "gr-button-primary"}`}
+            id="confirmation-confirm-btn" onClick=${() => end(true)}>${yes}</button>
+        </div>
+      </div>
+    </dialog>
+  `;
+}
+
+function useModal(onClose) {
+  const dialog = useRef(/** @type {any} */ (null));
+  const isGone = useRef(false);
+  useLayoutEffect(() => {
+    const { current } = dialog;
+    current.showModal();
+    return () => {
+      isGone.current = true;
+      current.close();
+    };
+  }, []);
+  // The event comes a little later than the end. Whoever took the window away does not have to be told of it.
+  return [dialog, () => isGone.current || onClose()];
+}
+
+/** A click beside a window closes it. */
+function onBackdrop(event) {
+  if (event.target === event.currentTarget) event.currentTarget.close();
+}

@@ -1,0 +1,65 @@
+/** The emoji picker. It, and what it knows of emoji, is loaded when it is wanted for the first time. */
+
+import { place } from "./menu.js";
+import { group, language } from "./texts.js";
+
+/** What the picker shows where the system has no emoji in colour, and it cannot find out which ones there are. */
+const PLAIN = 15;
+
+let sheet;
+
+async function makePicker() {
+  const [{ default: Picker }] = await Promise.all([import("../vendor/emoji/picker.js")]);
+  const dataSource = new URL(`../vendor/emoji/${language}.json`, import.meta.url).href;
+  const emojiVersion = hasColours() ? undefined : PLAIN;
+  const picker = new Picker({ dataSource, locale: language, i18n: group("picker"), ...(emojiVersion && { emojiVersion }) });
+  // An inline style is refused by pages with a strict Content-Security-Policy; the same as a sheet is not.
+  const style = picker.shadowRoot.querySelector("style");
+  if (!sheet) {
+    sheet = new CSSStyleSheet();
+    sheet.replaceSync(style.textContent);
+  }
+  style.remove();
+  picker.shadowRoot.adoptedStyleSheets = [sheet];
+  return picker;
+}
+
+/** Whether emoji are drawn in colour. */
+function hasColours() {
+  const canvas = document.createElement("canvas");
+  canvas.width = canvas.height = 8;
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  if (!context) return false;
+  context.textBaseline = "top";
+  context.font = "8px sans-serif";
+  context.fillText("😀", 0, 0);
+  const { data } = context.getImageData(0, 0, 8, 8);
+  return data.some((value, index) => index % 4 === 0 && (value !== data[index + 1] || value !== data[index + 2]));
+}
+
+/** Shows the picker beside something. Resolves with the emoji, or null where none was picked. */
+export async function pickEmoji(box, opener) {
+  const focused = document.activeElement;
+  const picker = await makePicker();
+  return new Promise((resolve) => {
+    let picked = null;
+    const end = () => {
+      picker.remove();
+      box.removeEventListener("toggle", onToggle);
+      if (!document.activeElement || document.activeElement === document.body) focused?.focus();
+      resolve(picked);
+    };
+    const onToggle = (event) => event.newState === "closed" && end();
+    picker.addEventListener("emoji-click", (event) => {
+      picked = event.detail.unicode;
+      box.hidePopover();
+    });
+    // An earlier one may be open.
+    if (box.matches(":popover-open")) box.hidePopover();
+    box.replaceChildren(picker);
+    box.showPopover();
+    box.addEventListener("toggle", onToggle);
+    place(box, opener);
+    picker.shadowRoot.querySelector("input")?.focus();
+  });
+}

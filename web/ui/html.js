@@ -1,0 +1,78 @@
+/** Rendering: preact, with templates in place of JSX. */
+
+import { Fragment, createContext, h, options, render } from "../vendor/preact.js";
+import {
+  useCallback,
+  useContext,
+  useEffect,
+  useId,
+  useLayoutEffect,
+  useMemo,
+  useRef,
+  useState,
+} from "../vendor/hooks.js";
+import htm from "../vendor/htm.js";
+
+export const html = htm.bind(h);
+export {
+  Fragment,
+  createContext,
+  render,
+  useCallback,
+  useContext,
+  useEffect,
+  useId,
+  useLayoutEffect,
+  useMemo,
+  useRef,
+  useState,
+};
+
+/** Makes changes and has them drawn before it returns. */
+export function drawn(change) {
+  const before = options.debounceRendering;
+  let draw;
+  options.debounceRendering = (callback) => (draw = callback);
+  try {
+    change();
+    draw?.();
+  } finally {
+    options.debounceRendering = before;
+  }
+}
+
+/** A component that is drawn again only when one of its properties is another one. */
+export function memo(Component) {
+  function Memo(props) {
+    this.shouldComponentUpdate = (next) => !isSame(this.props, next);
+    return h(Component, props);
+  }
+  return Memo;
+}
+
+/** Whether two values are one, or lists or objects of the same. */
+export function isSame(a, b) {
+  if (Object.is(a, b)) return true;
+  if (!isCollection(a) || !isCollection(b)) return false;
+  const keys = Object.keys(a);
+  return keys.length === Object.keys(b).length && keys.every((key) => Object.is(a[key], b[key]));
+}
+
+const isCollection = (value) =>
+  Array.isArray(value) || (value !== null && typeof value === "object" && value.constructor === Object);
+
+/** Class names, those that apply. */
+export const classes = (...names) => names.filter(Boolean).join(" ");
+
+/** Draws anew when something happens: `subscribe` gets a function to call then, and returns one that ends it. */
+export function useRedraw(subscribe, inputs) {
+  const [, setCount] = useState(0);
+  useEffect(() => subscribe(() => setCount((count) => count + 1)), inputs);
+}
+
+/** A function that stays the same one, and does what the latest one given would do. */
+export function useLatest(callback) {
+  const latest = useRef(callback);
+  latest.current = callback;
+  return useCallback((...args) => latest.current(...args), []);
+}

@@ -1,0 +1,77 @@
+/** What tells of news while one looks elsewhere: the title, the icon, and the browser's notifications. */
+
+import { useDesk, useKnown } from "./desk.js";
+import { useEffect } from "./html.js";
+import { t } from "./texts.js";
+
+/** @param {number | null} chatId the open chat */
+export function useNotices(chatId, onSelect) {
+  const { client, announce } = useDesk();
+  const unread = useKnown((state) => state.unread);
+  const title = useKnown((state) => state.chats.get(chatId)?.title);
+
+  useEffect(() => {
+    document.title = [unread > 0 && `(${unread})`, title ?? t("messagesTitle"), "· Greenroom"].filter(Boolean).join(" ");
+    showOnIcon(unread);
+  }, [unread, title]);
+
+  useEffect(
+    () =>
+      client.on("message", ({ chatId: of, message, change }) => {
+        if (change !== "new" || message.sender.id === client.state.me?.id) return;
+        const isSeen = document.visibilityState === "visible" && document.hasFocus();
+        const { title = "" } = client.state.chats.get(of) ?? {};
+        if (isSeen && of !== chatId) announce(t("newIn", { name: message.sender.display_name, title }));
+        if (!isSeen) notify(message, title, () => onSelect(of));
+      }),
+    [client, chatId],
+  );
+}
+
+function notify(message, title, onClick) {
+  if (globalThis.Notification?.permission !== "granted" || !isWanted()) return;
+  const notification = new Notification(message.sender.display_name, {
+    body: message.content.slice(0, 200),
+    tag: `greenroom ${message.chat}`,
+    data: title,
+  });
+  notification.onclick = () => {
+    globalThis.focus();
+    notification.close();
+    onClick();
+  };
+}
+
+const WANTED = "greenroom-notifications";
+
+/** Whether one wants to be notified in this browser. */
+export function isWanted() {
+  try {
+    return localStorage.getItem(WANTED) === "yes";
+  } catch {
+    return false;
+  }
+}
+
+/** Asks the browser where that is needed. Whether one is notified from now on. */
+export async function setWanted(isOn) {
+  const isAllowed = isOn && (await globalThis.Notification?.requestPermission()) === "granted";
+  localStorage.setItem(WANTED, isAllowed ? "yes" : "no");
+  return isAllowed;
+}
+
+let plain;
+
+/** Puts the number of unread messages on the page's icon. */
+function showOnIcon(unread) {
+  const link = /** @type {HTMLLinkElement | null} */ (document.querySelector("link[rel=icon]"));
+  if (!link) return;
+  plain ??= link.href;
+  link.href = unread === 0 ? plain : `data:image/svg+xml,${encodeURIComponent(icon(unread > 99 ? "99" : String(unread)))}`;
+}
+
+const icon = (number) => `
+  <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="9" fill="#1f7a4f"/>
+  <path d="M7 8h14a2 2 0 0 1 2 2v8a2 2 0 0 1-2 2h-6l-4 3v-3H7a2 2 0 0 1-2-2v-8a2 2 0 0 1 2-2z" fill="#fff"/>
+  <circle cx="22" cy="21" r="10" fill="#c62828"/><text x="22" y="26" font-family="sans-serif" font-size="14"
+  font-weight="700" text-anchor="middle" fill="#fff">${number}</text></svg>`;

@@ -1,0 +1,174 @@
+/** The messages page: the list of chats and the open one, side by side or one at a time. */
+
+import { Avatar } from "./avatar.js";
+import { ChatList } from "./chat-list.js";
+import { Conversation } from "./conversation.js";
+import { useAttempt, useDesk, useKnown } from "./desk.js";
+import { Heading } from "./heading.js";
+import { html, useEffect, useLayoutEffect, useState } from "./html.js";
+import { Add, Bell, Bubble, Compass, Exit, Logo } from "./icons.js";
+import { Members } from "./members.js";
+import { Menu, MenuItem } from "./menu.js";
+import { useNotices } from "./notices.js";
+import { Pill } from "./pill.js";
+import { RoomBrowser } from "./room-browser.js";
+import { Shell } from "./shell.js";
+import { direction, language, t } from "./texts.js";
+import { Skeletons } from "./thread.js";
+
+/** The chat that the address names. */
+const chatOfAddress = () => Number(new URLSearchParams(location.search).get("chat")) || null;
+const addressOf = (chatId) => (chatId ? `?chat=${chatId}` : location.pathname);
+const toSignIn = () => location.assign(`/login/?next=${encodeURIComponent(location.pathname + location.search)}`);
+
+export function Page({ client }) {
+  const [state, setState] = useState("starting");
+  const [chatId, setChatId] = useState(chatOfAddress);
+
+  useEffect(() => {
+    Object.assign(document.documentElement, { lang: language, dir: direction });
+    const stop = client.on("status", ({ status }) => status === "signedOut" && toSignIn());
+    client.start().then(
+      () => setState("started"),
+      (error) => error.status !== 401 && setState("failed"),
+    );
+    const onMove = () => setChatId(chatOfAddress());
+    globalThis.addEventListener("popstate", onMove);
+    return () => {
+      stop();
+      globalThis.removeEventListener("popstate", onMove);
+    };
+  }, [client]);
+
+  const select = (id) => {
+    if (id !== chatOfAddress()) history.pushState(null, "", addressOf(id));
+    setChatId(id);
+  };
+  if (state === "failed") return html`<main class="gr-app gr-empty"><h1>${t("startFailed")}</h1></main>`;
+  if (state === "starting") return html`<${Starting} chatId=${chatId} />`;
+  const settings = { can: () => true };
+  return html`
+    <${Shell} client=${client} settings=${settings} openChat=${select}>
+      <${App} chatId=${chatId} onSelect=${select} />
+    <//>
+  `;
+}
+
+const Starting = ({ chatId }) => html`
+  <div class="gr-app" data-view=${chatId ? "chat" : "list"} aria-busy="true">
+    <div class="gr-side">
+      <header class="gr-side-header"><${Logo} /><h1>Greenroom</h1></header>
+      <div class="gr-chats"><${Skeletons} count=${6} /></div>
+    </div>
+    <main class="gr-main" aria-label=${t("loading")}></main>
+  </div>
+`;
+
+function App({ chatId, onSelect }) {
+  const { client, toast } = useDesk();
+  const attempt = useAttempt();
+  const [dialog, setDialog] = useState(/** @type {string | null} */ (null));
+  const hasChats = useKnown((state) => state.chatList.length > 0);
+  useNotices(chatId, onSelect);
+
+  useEffect(
+    () =>
+      client.on("chat", ({ chatId: id, chat }) => {
+        if (chat || id !== chatId) return;
+        setDialog(null);
+        onSelect(null);
+        toast(t("chatGone"));
+      }),
+    [client, chatId],
+  );
+  useLayoutEffect(() => setDialog((open) => (open === "new" ? "members" : null)), [chatId]);
+
+  const startChat = () =>
+    attempt(async () => {
+      const { id } = await client.api.createChat({ chat_type: "group", member_ids: [] });
+      await client.open(id);
+      setDialog("new");
+      onSelect(id);
+    });
+  const back = () => {
+    const from = chatId;
+    onSelect(null);
+    setTimeout(() => document.querySelector(`[data-chat-id="${from}"]`)?.focus());
+  };
+
+  const isWide = matchMedia("(min-width: 46rem)").matches;
+  return html`
+    <div class="gr-app" data-view=${chatId ? "chat" : "list"}>
+      <nav class="gr-side" aria-label=${t("chats")}>
+        <${SideHeader} onNew=${startChat} onRooms=${() => setDialog("rooms")} />
+        <${Pill} />
+        <${ChatList} id="chat-list" selected=${chatId} address=${addressOf} onSelect=${onSelect}>
+          <${FirstRun} onNew=${startChat} onRooms=${() => setDialog("rooms")} />
+        <//>
+      </nav>
+      <main class="gr-main">
+        ${chatId
+          ? html`<${Conversation} key=${chatId} chatId=${chatId} hasFocus=${isWide}
+              hooks=${{ list: { id: "message-list" }, field: { id: "message-input" } }}
+              header=${html`<${Heading} chatId=${chatId} onBack=${back} onMembers=${() => setDialog("members")} onGone=${() => onSelect(null)} />`} />`
+          : html`<${NothingOpen} hasChats=${hasChats} />`}
+      </main>
+      ${dialog === "members" && chatId && html`<${Members} chatId=${chatId} onClose=${() => setDialog(null)} />`}
+      ${dialog === "rooms" && html`<${RoomBrowser} onClose=${() => setDialog(null)} onOpen=${(id) => (setDialog(null), onSelect(id))} />`}
+    </div>
+  `;
+}
+
+function SideHeader({ onNew, onRooms }) {
+  return html`
+    <header class="gr-side-header">
+      <${Logo} />
+      <h1>Greenroom</h1>
+      <button type="button" id="browse-rooms-btn" class="gr-icon-button" aria-label=${t("browseRooms")} title=${t("browseRooms")}
+        onClick=${onRooms}><${Compass} /></button>
+      <button type="button" id="new-chat-btn" class="gr-icon-button gr-button-primary" aria-label=${t("newChat")} title=${t("newChat")}
+        onClick=${onNew}><${Add} /></button>
+      <${OwnMenu} />
+    </header>
+  `;
+}
+
+function OwnMenu() {
+  const { client, deletions } = useDesk();
+  const me = useKnown((state) => state.me);
+  const attempt = useAttempt();
+  const signOut = () =>
+    attempt(async () => {
+      deletions.flush();
+      await client.api.logout();
+      location.assign("/login/");
+    });
+  return html`
+    <${Menu} label=${t("you")}
+      button=${(props) => html`
+        <button ...${props} class="gr-icon-button gr-own-menu-btn" aria-label=${t("ownMenu", { name: me.display_name })} title=${me.display_name}>
+          <${Avatar} user=${me} small />
+        </button>
+      `}
+    >${() => html`
+      <p class="gr-menu-note"><strong>${me.display_name}</strong><br />@${me.username}</p>
+      <${MenuItem} icon=${Exit} id="sign-out-btn" onSelect=${signOut}>${t("signOut")}<//>
+    `}<//>
+  `;
+}
+
+const FirstRun = ({ onNew, onRooms }) => html`
+  <div class="gr-empty gr-first-run">
+    <p>${t("firstRun")}</p>
+    <button type="button" class="gr-button gr-button-primary" onClick=${onNew}>${t("newChat")}</button>
+    <button type="button" class="gr-button" onClick=${onRooms}>${t("browseRooms")}</button>
+  </div>
+`;
+
+const NothingOpen = ({ hasChats }) => html`
+  <div class="gr-empty">
+    <span class="gr-empty-sign"><${Bubble} /></span>
+    <h2>${hasChats ? t("chooseChat") : t("welcome")}</h2>
+    <p>${hasChats ? t("chooseChatText") : t("welcomeText")}</p>
+  </div>
+`;

@@ -1,0 +1,35 @@
+/** Finding people. */
+
+import { useDesk } from "./desk.js";
+import { useEffect, useState } from "./html.js";
+
+/** How long one has to stop typing before it is looked for, in milliseconds. */
+const PAUSE = 250;
+
+/**
+ * What was found for words that somebody types. `found` is null before there is an answer.
+ * @param {(text: string) => Promise<any>} look
+ */
+export function useLookup(text, look, inputs = []) {
+  const { inWords } = useDesk();
+  const [state, setState] = useState({ found: /** @type {any} */ (null), problem: /** @type {any} */ (null), of: "" });
+  const [now, setNow] = useState(0);
+  useEffect(() => {
+    if (!text.trim()) return setState({ found: null, problem: null, of: "" });
+    let isLatest = true;
+    const ask = async () => {
+      try {
+        const found = await look(text.trim());
+        if (isLatest) setState({ found, problem: null, of: text });
+      } catch (error) {
+        if (isLatest) setState({ found: null, problem: inWords(error), of: text });
+      }
+    };
+    const timer = setTimeout(ask, now ? 0 : PAUSE);
+    return () => {
+      isLatest = false;
+      clearTimeout(timer);
+    };
+  }, [text, now, ...inputs]);
+  return { ...state, isLooking: !!text.trim() && state.of !== text, again: () => setNow((count) => count + 1) };
+}

@@ -1,0 +1,79 @@
+/** The public rooms, to join them. */
+
+import { ChatAvatar } from "./avatar.js";
+import { useDesk, useKnown } from "./desk.js";
+import { Dialog } from "./dialog.js";
+import { html, useEffect, useRef, useState } from "./html.js";
+import { t } from "./texts.js";
+import { Skeletons } from "./thread.js";
+
+export function RoomBrowser({ onClose, onOpen }) {
+  const [text, setText] = useState("");
+  const { rooms, hasMore, problem, loadMore } = useRooms(text);
+  return html`
+    <${Dialog} title=${t("rooms")} onClose=${onClose}>
+      <input class="gr-field" type="search" aria-label=${t("findRooms")} placeholder=${t("findRooms")} value=${text}
+        autocomplete="off" onInput=${(event) => setText(event.currentTarget.value)} />
+      <div role="status">
+        ${problem && html`<p class="gr-note gr-danger">${problem}</p>`}
+        ${rooms?.length === 0 && html`<p class="gr-note">${text.trim() ? t("noHits") : t("noRooms")}</p>`}
+      </div>
+      ${!rooms && !problem && html`<${Skeletons} count=${3} />`}
+      <ul class="gr-people">
+        ${rooms?.map((room) => html`<${Room} key=${room.id} room=${room} onOpen=${onOpen} />`)}
+      </ul>
+      ${hasMore && html`<button type="button" class="gr-button" onClick=${loadMore}>${t("showMore")}</button>`}
+    <//>
+  `;
+}
+
+/** Rooms whose title has these words, page by page. */
+function useRooms(text) {
+  const { client, inWords } = useDesk();
+  const [state, setState] = useState({ rooms: /** @type {any[] | null} */ (null), hasMore: false, problem: /** @type {any} */ (null) });
+  const pages = useRef(0);
+  const asked = useRef(0);
+  const load = async (page) => {
+    const number = ++asked.current;
+    try {
+      const { results, next } = await client.api.rooms({ search: text.trim() || undefined, page, page_size: 30 });
+      if (number !== asked.current) return;
+      pages.current = page;
+      setState(({ rooms }) => ({ rooms: page === 1 ? results : [...(rooms ?? []), ...results], hasMore: next !== null, problem: null }));
+    } catch (error) {
+      if (number === asked.current) setState((before) => ({ ...before, problem: inWords(error) }));
+    }
+  };
+  useEffect(() => {
+    const timer = setTimeout(() => load(1), text ? 250 : 0);
+    return () => clearTimeout(timer);
+  }, [text]);
+  return { ...state, loadMore: () => load(pages.current + 1) };
+}
+
+function Room({ room, onOpen }) {
+  const { client, inWords } = useDesk();
+  const [problem, setProblem] = useState(/** @type {string | null} */ (null));
+  const isMember = useKnown((state) => state.chats.has(room.id)) || room.is_member;
+  const join = async () => {
+    try {
+      if (!isMember) await client.api.joinChat(room.id);
+      onOpen(room.id);
+    } catch (error) {
+      setProblem(inWords(error));
+    }
+  };
+  return html`
+    <li class="gr-person room-item">
+      <${ChatAvatar} chat=${room} />
+      <span class="gr-person-names">
+        <span class="gr-person-name" dir="auto">${room.title}</span>
+        <span class="gr-person-note">${t("members", { count: room.member_count })}</span>
+        ${problem && html`<span class="gr-danger" role="alert">${problem}</span>`}
+      </span>
+      <button type="button" class=${`gr-button ${isMember ? "" : "gr-button-primary join-room-btn"}`} onClick=${join}>
+        ${isMember ? t("open") : t("join")}<span class="gr-hidden">${room.title}</span>
+      </button>
+    </li>
+  `;
+}

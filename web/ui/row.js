@@ -1,0 +1,167 @@
+/** A message, with what can be done with it. */
+
+import { Avatar } from "./avatar.js";
+import { useAttempt, useDesk } from "./desk.js";
+import { classes, html, memo, useRedraw } from "./html.js";
+import { Check, Checks, Clock, Copy, Edit, More, Smile, Trash, Undo, Warning } from "./icons.js";
+import { inWords } from "./errors.js";
+import { Menu, MenuItem } from "./menu.js";
+import { isEmoji, Text } from "./text.js";
+import { dateAndTime, listOf, t, timeOfDay } from "./texts.js";
+
+export const Row = memo(function Row(props) {
+  const { id, message, me, chat, isFirst, isLast, isCurrent, onFocus } = props;
+  const { deletions } = useDesk();
+  useRedraw((draw) => deletions.on(draw), [deletions]);
+  const isMine = message.sender?.id === me?.id;
+  const isDeleting = message.id !== null && deletions.has(message.id);
+  const isGone = message.is_deleted || isDeleting;
+  const hasName = !isMine && isFirst && chat?.chat_type !== "dm";
+  const kind = classes(
+    "gr-row message-item",
+    isMine ? "is-mine" : "is-others",
+    isFirst && "is-first",
+    isLast && "is-last",
+    isGone && "message-deleted",
+    message.status === "failed" && "is-failed",
+  );
+  return html`
+    <div class=${kind} role="listitem" data-key=${id} data-message-id=${message.id ?? undefined} tabindex="-1"
+      onFocusIn=${() => onFocus(id)} onKeyDown=${onMenuKey}>
+      ${!isMine && html`<span class=${classes("gr-row-face", hasName && "has-name")}>${isFirst && html`<${Avatar} user=${message.sender} small />`}</span>`}
+      <div class="gr-row-main">
+        <span class=${hasName ? "gr-row-name" : "gr-hidden"}>${isMine ? t("you") : message.sender.display_name}</span>
+        <div class="gr-row-line">
+          ${isGone ? html`<${Tombstone} ...${{ message, isDeleting, isCurrent }} />` : html`<${Bubble} ...${props} isMine=${isMine} />`}
+          ${!isGone && message.id !== null && html`<${Actions} ...${props} isMine=${isMine} />`}
+        </div>
+        ${!isGone && message.reactions?.length > 0 && html`<${Reactions} ...${props} />`}
+        ${message.status === "failed" && html`<${Failure} message=${message} />`}
+      </div>
+    </div>
+  `;
+});
+
+function Bubble({ message, me, chat, isMine }) {
+  return html`
+    <div class=${classes("message-bubble", isMine ? "message-bubble-own" : "message-bubble-other", isEmoji(message.content) && "is-emoji")}>
+      <span class="message-content" dir="auto"><${Text} text=${message.content} /></span>
+      <span class="message-timestamp">
+        ${message.is_edited && html`<span>${t("edited")}</span>`}
+        <time datetime=${message.created_at} title=${dateAndTime(message.created_at)}>${timeOfDay(message.created_at)}</time>
+        ${isMine && html`<${Receipt} message=${message} me=${me} chat=${chat} />`}
+      </span>
+    </div>
+  `;
+}
+
+/** How far one's own message has come. */
+function Receipt({ message, me, chat }) {
+  const readers = message.read_by?.filter((id) => id !== me?.id) ?? [];
+  const [Icon, text] =
+    message.status === "failed"
+      ? [Warning, t("stateFailed")]
+      : message.id === null
+        ? [Clock, t("stateSending")]
+        : readers.length > 0
+          ? [Checks, chat?.chat_type === "dm" ? t("stateRead") : t("stateReadBy", { count: message.read_count - 1 })]
+          : [Check, t("stateSent")];
+  return html`<span class=${classes("gr-receipt", readers.length > 0 && "is-read")} title=${text}><${Icon} /><span class="gr-hidden">${text}</span></span>`;
+}
+
+function Tombstone({ message, isDeleting, isCurrent }) {
+  const { deletions } = useDesk();
+  return html`
+    <div class="message-bubble gr-tombstone">
+      <span class="deleted-indicator">${t("deleted")}</span>
+      ${isDeleting &&
+      html`
+        <button type="button" class="gr-button gr-button-quiet gr-undo-btn" tabindex=${isCurrent ? 0 : -1}
+          onClick=${() => deletions.undo(message.id)}><${Undo} />${t("undo")}</button>
+      `}
+    </div>
+  `;
+}
+
+function Failure({ message }) {
+  return html`
+    <div class="gr-failure">
+      <span>${inWords(message.error ?? { status: 0 })}</span>
+      <button type="button" class="gr-button gr-button-quiet gr-retry-btn" onClick=${() => message.retry()}>${t("retry")}</button>
+      <button type="button" class="gr-button gr-button-quiet" onClick=${() => message.discard()}>${t("discard")}</button>
+    </div>
+  `;
+}
+
+function Actions({ message, me, chat, isMine, isCurrent, composing }) {
+  const desk = useDesk();
+  const { client, settings, deletions, announce } = desk;
+  const attempt = useAttempt();
+  const tabindex = isCurrent ? 0 : -1;
+  const react = (at) => desk.pickEmoji(at, (emoji) => attempt(() => client.react(message.id, emoji, "add")));
+  const remove = () => {
+    deletions.add(message.id);
+    announce(t("deletedUndo"));
+  };
+  const readers = chat?.members.filter(({ id }) => id !== me?.id && message.read_by.includes(id)) ?? [];
+  return html`
+    <div class="gr-actions">
+      ${settings.can("reactions") &&
+      html`
+        <button type="button" class="gr-icon-button emoji-btn" aria-label=${t("react")} title=${t("react")} tabindex=${tabindex}
+          onClick=${(event) => react(event.currentTarget)}><${Smile} /></button>
+      `}
+      <${Menu} label=${t("messageMenu")} class="context-menu"
+        button=${(props) => html`
+          <button ...${props} class="gr-icon-button context-menu-btn" aria-label=${t("messageMenu")} title=${t("messageMenu")} tabindex=${tabindex}>
+            <${More} />
+          </button>
+        `}
+      >${() => html`
+        <${MenuItem} icon=${Copy} onSelect=${() => copy(message.content, desk)}>${t("copy")}<//>
+        ${isMine && settings.can("editing") && html`<${MenuItem} icon=${Edit} class="edit-btn" onSelect=${() => composing.edit(message)}>${t("edit")}<//>`}
+        ${isMine && settings.can("deleting") && html`<${MenuItem} icon=${Trash} class="delete-btn" isDangerous onSelect=${remove}>${t("delete")}<//>`}
+        ${isMine && readers.length > 0 && html`<p class="gr-menu-note">${t("readBy", { names: listOf(readers.map((user) => user.display_name)) })}</p>`}
+      `}<//>
+    </div>
+  `;
+}
+
+function Reactions({ message, me, chat, isCurrent }) {
+  const { client, settings } = useDesk();
+  const attempt = useAttempt();
+  const nameOf = (id) => (id === me?.id ? t("you") : chat?.members.find((member) => member.id === id)?.display_name);
+  return html`
+    <div class="gr-reactions">
+      ${message.reactions.map(({ emoji, count, users }) => {
+        const isOn = users.includes(me?.id);
+        const names = users.map(nameOf).filter(Boolean).slice(0, 10);
+        const label = t("reaction", { emoji, count, names: listOf(names) });
+        return html`
+          <button key=${emoji} type="button" class=${classes("reaction", isOn && "is-on")} aria-pressed=${String(isOn)}
+            aria-label=${label} title=${listOf(names)} tabindex=${isCurrent ? 0 : -1} disabled=${!settings.can("reactions")}
+            onClick=${() => attempt(() => client.react(message.id, emoji))}>
+            <span class="gr-reaction-pill"><span class="reaction-emoji">${emoji}</span><span class="gr-reaction-count">${count}</span></span>
+          </button>
+        `;
+      })}
+    </div>
+  `;
+}
+
+async function copy(text, { toast }) {
+  try {
+    await navigator.clipboard.writeText(text);
+    toast(t("copied"));
+  } catch {
+    toast(t("copyFailed"));
+  }
+}
+
+/** The keys that open a menu open the message's. */
+function onMenuKey(event) {
+  const isMenuKey = event.key === "ContextMenu" || (event.key === "F10" && event.shiftKey) || event.key === "Enter";
+  if (!isMenuKey || event.target !== event.currentTarget) return;
+  event.preventDefault();
+  event.currentTarget.querySelector(".context-menu-btn")?.click();
+}

@@ -1,0 +1,102 @@
+/** What a page or a widget stands in: it holds what is shown above it, and what is said to screen readers. */
+
+import { Composings } from "./composing.js";
+import { Deletions } from "./deletions.js";
+import { DeskContext } from "./desk.js";
+import { Confirmation } from "./dialog.js";
+import { Drafts } from "./drafts.js";
+import { pickEmoji } from "./emoji.js";
+import { inWords } from "./errors.js";
+import { html, useEffect, useMemo, useRef, useState } from "./html.js";
+import { Close } from "./icons.js";
+import { t } from "./texts.js";
+
+/** How long something is shown, in milliseconds. */
+const SHOWN = 6_000;
+
+/** @param {{client: any, settings: any, openChat: (id: number) => void, children?: any}} props */
+export function Shell({ client, settings, openChat, children }) {
+  const [toasts, setToasts] = useState(/** @type {any[]} */ ([]));
+  const [question, setQuestion] = useState(/** @type {any} */ (null));
+  const picker = useRef(/** @type {any} */ (null));
+  const voice = useRef(/** @type {any} */ (null));
+  const open = useRef(openChat);
+  open.current = openChat;
+
+  const desk = useMemo(() => {
+    const toast = (text, action = null) => setToasts((before) => [...before, { id: Symbol(text), text, action }]);
+    const drafts = new Drafts(`${client.api.base}:${client.state.me?.id}`, storage());
+    return {
+      client,
+      settings,
+      inWords,
+      toast,
+      deletions: new Deletions(client, (error) => toast(inWords(error))),
+      composings: new Composings(client, drafts),
+      announce: (text) => say(voice.current, text),
+      confirm: (fields) => new Promise((resolve) => setQuestion({ ...fields, resolve })),
+      pickEmoji: async (at, onPick) => {
+        const emoji = await pickEmoji(picker.current, at);
+        if (emoji) onPick(emoji);
+      },
+      openChat: (id) => open.current(id),
+    };
+  }, [client]);
+
+  const answer = (isYes) => {
+    setQuestion(null);
+    question.resolve(isYes);
+  };
+  const dismiss = (toast) => setToasts((before) => before.filter(({ id }) => id !== toast.id));
+
+  return html`
+    <${DeskContext.Provider} value=${desk}>
+      ${children}
+      ${question && html`<${Confirmation} ...${question} onAnswer=${answer} />`}
+      <div class="gr-toasts" role="region" aria-label=${t("notices")}>
+        ${toasts.map((toast) => html`<${Toast} key=${toast.id} ...${toast} onEnd=${() => dismiss(toast)} />`)}
+      </div>
+      <div ref=${picker} class="gr-picker" popover="auto" role="dialog" aria-label=${t("pickEmoji")}></div>
+      <div ref=${voice} class="gr-hidden" role="status" aria-live="polite"></div>
+    <//>
+  `;
+}
+
+function Toast({ text, action, onEnd }) {
+  const [isHeld, setHeld] = useState(false);
+  useEffect(() => {
+    if (isHeld) return undefined;
+    const timer = setTimeout(onEnd, SHOWN);
+    return () => clearTimeout(timer);
+  }, [isHeld]);
+  const act = () => {
+    action.run();
+    onEnd();
+  };
+  return html`
+    <div class="gr-toast" role="status" onMouseEnter=${() => setHeld(true)} onMouseLeave=${() => setHeld(false)}
+      onFocusIn=${() => setHeld(true)} onFocusOut=${() => setHeld(false)}>
+      <span>${text}</span>
+      ${action && html`<button type="button" class="gr-button gr-button-quiet" onClick=${act}>${action.label}</button>`}
+      <button type="button" class="gr-icon-button" aria-label=${t("dismiss")} onClick=${onEnd}><${Close} /></button>
+    </div>
+  `;
+}
+
+/** Says something to screen readers; the same thing twice is heard twice. */
+function say(voice, text) {
+  if (!voice) return;
+  const line = document.createElement("p");
+  line.textContent = text;
+  voice.append(line);
+  while (voice.childElementCount > 5) voice.firstElementChild.remove();
+}
+
+function storage() {
+  try {
+    return globalThis.localStorage;
+  } catch {
+    // Browsers can be told to keep it closed.
+    return null;
+  }
+}

@@ -1,0 +1,93 @@
+/** What people read, in their language: texts, numbers and times. */
+
+const LANGUAGES = {
+  en: () => import("../texts/en.js"),
+};
+
+let texts = {};
+let numbers = new Intl.NumberFormat("en");
+let plurals = new Intl.PluralRules("en");
+
+/** The language of the texts, `en`, and the one of numbers and times, `en-GB`. */
+export let language = "en";
+export let locale = "en";
+/** `ltr` or `rtl`. */
+export let direction = "ltr";
+
+/** Loads the texts in the first of the languages that there is. */
+export async function loadTexts(wanted = globalThis.navigator?.languages ?? []) {
+  const base = (tag) => tag.toLowerCase().split("-")[0];
+  locale = wanted.find((tag) => base(tag) in LANGUAGES) ?? "en";
+  language = base(locale);
+  ({ texts, direction } = (await LANGUAGES[language]()).default);
+  numbers = new Intl.NumberFormat(locale);
+  plurals = new Intl.PluralRules(locale);
+}
+
+/** A text. `{name}` in it stands for a value; where it has several forms, `count` tells which. */
+export function t(key, values = {}) {
+  const text = texts[key];
+  if (text === undefined) return key;
+  const form = typeof text === "string" ? text : (text[plurals.select(values.count)] ?? text.other);
+  return form.replace(/\{(\w+)\}/g, (_, name) =>
+    typeof values[name] === "number" ? numbers.format(values[name]) : (values[name] ?? ""),
+  );
+}
+
+/** Texts that belong together, as they are. */
+export const group = (key) => texts[key];
+
+// Times
+
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+const formats = new Map();
+/** A formatter of dates or of relative times. They are slow to make. */
+function format(options, Kind = Intl.DateTimeFormat) {
+  const key = locale + Kind.name + JSON.stringify(options);
+  if (!formats.has(key)) formats.set(key, new Kind(locale, options));
+  return formats.get(key);
+}
+
+const startOfDay = (date) => new Date(date.getFullYear(), date.getMonth(), date.getDate());
+/** How many midnights lie between a time and now. */
+const daysAgo = (date, now) => Math.round((startOfDay(now) - startOfDay(date)) / DAY);
+
+/** Two times of the same day have the same key. */
+export const dayOf = (time) => startOfDay(new Date(time)).getTime();
+
+export const timeOfDay = (time) => format({ hour: "numeric", minute: "2-digit" }).format(new Date(time));
+
+export const dateAndTime = (time) => format({ dateStyle: "full", timeStyle: "short" }).format(new Date(time));
+
+/** A day as a heading: Today, Yesterday, Monday, 3 May 2027. */
+export function dayName(time, now = new Date()) {
+  const date = new Date(time);
+  const ago = daysAgo(date, now);
+  if (ago === 0 || ago === 1) {
+    const name = format({ numeric: "auto" }, Intl.RelativeTimeFormat).format(-ago, "day");
+    return name[0].toLocaleUpperCase(locale) + name.slice(1);
+  }
+  const year = date.getFullYear() === now.getFullYear() ? {} : { year: "numeric" };
+  return format({ weekday: "long", day: "numeric", month: "long", ...year }).format(date);
+}
+
+/** How long ago, as short as it can be said. */
+export function ago(time, now = new Date()) {
+  const date = new Date(time);
+  const passed = now.getTime() - date.getTime();
+  const days = daysAgo(date, now);
+  const relative = format({ numeric: "auto", style: "narrow" }, Intl.RelativeTimeFormat);
+  if (passed < MINUTE) return t("now");
+  if (passed < HOUR) return relative.format(-Math.floor(passed / MINUTE), "minute");
+  if (days === 0) return timeOfDay(time);
+  if (days === 1) return relative.format(-1, "day");
+  if (days < 7) return format({ weekday: "short" }).format(date);
+  if (date.getFullYear() === now.getFullYear()) return format({ day: "numeric", month: "short" }).format(date);
+  return format({ dateStyle: "short" }).format(date);
+}
+
+/** Names in one phrase: Ann, Bob and Carol. */
+export const listOf = (names) => format({ type: "conjunction" }, Intl.ListFormat).format(names);

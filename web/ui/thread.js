@@ -1,0 +1,223 @@
+/** The messages of a chat. */
+
+import { useDesk, useKnown } from "./desk.js";
+import { html, useEffect, useRef, useState } from "./html.js";
+import { Down } from "./icons.js";
+import { Row } from "./row.js";
+import { dayName, dayOf, listOf, t } from "./texts.js";
+import { lastSeen, useWindow } from "./window.js";
+
+/** Messages of one sender that are not further apart, in milliseconds, are shown as a group. */
+const TOGETHER = 5 * 60_000;
+
+/**
+ * @param {object} props
+ * @param {number} props.chatId of an open chat
+ * @param {string} [props.id]
+ * @param {string} [props.class]
+ * @param {import("./composing.js").Composing} props.composing
+ * @param {{current: any}} props.jumper is given a function that shows the newest messages
+ */
+export function Thread({ chatId, id, class: kind = "", composing, jumper }) {
+  const { client, announce } = useDesk();
+  const [me, chat, messages] = useKnown((state) => [state.me, state.chats.get(chatId), state.messages(chatId)]);
+  const hasOlder = useKnown((state) => state.hasOlder(chatId));
+  const [newFrom, setNewFrom] = useState(() => firstUnread(chat, messages, me));
+  const [problem, setProblem] = useState(false);
+  const [current, setCurrent] = useState(/** @type {string | null} */ (null));
+  const seen = useRef(0);
+
+  const loadOlder = async () => {
+    if (!client.state.hasOlder(chatId) || problem) return;
+    try {
+      await client.loadOlder(chatId);
+    } catch {
+      setProblem(true);
+    }
+  };
+  const read = () => {
+    const last = lastSeen(view.scroller.current, view.content.current);
+    if (last === null) return;
+    seen.current = Math.max(seen.current, last);
+    if (isWatched()) markAsRead(client, chatId, last);
+  };
+  const view = useWindow({
+    messages,
+    isComplete: true,
+    start: newFrom,
+    onTop: loadOlder,
+    onBottom: () => {},
+    onMoved: read,
+  });
+  jumper.current = view.jump;
+
+  useEffect(() => {
+    const onBack = () => read();
+    globalThis.addEventListener("focus", onBack);
+    document.addEventListener("visibilitychange", onBack);
+    return () => {
+      globalThis.removeEventListener("focus", onBack);
+      document.removeEventListener("visibilitychange", onBack);
+    };
+  }, []);
+
+  useEffect(
+    () =>
+      client.on("message", ({ chatId: of, message, change }) => {
+        if (of !== chatId || change !== "new" || message.sender.id === client.state.me?.id) return;
+        if (!isWatched()) setNewFrom((from) => from ?? message.id);
+        announce(t("said", { name: message.sender.display_name, text: message.content.slice(0, 200) }));
+      }),
+    [client, chatId],
+  );
+
+  const waiting = view.isAtEnd ? 0 : countAfter(messages, seen.current, me);
+  const label = t("messagesOf", { title: chat?.title ?? "" });
+  return html`
+    <div class="gr-thread">
+      <div ref=${view.scroller} id=${id} class=${`gr-messages ${kind}`} role="log" aria-live="off" aria-label=${label}
+        tabindex="0" onScroll=${view.onScroll} onKeyDown=${(event) => onKey(event, view, current, setCurrent)}>
+        <div ref=${view.content} class="gr-rows" role="list">
+          ${view.from === 0 && hasOlder && !problem && html`<div class="gr-older" role="listitem"><${Skeletons} count=${3} /></div>`}
+          ${problem && html`<${Problem} onRetry=${() => (setProblem(false), client.loadOlder(chatId).catch(() => setProblem(true)))} />`}
+          ${view.from === 0 && !hasOlder && html`<${Beginning} chat=${chat} isEmpty=${messages.length === 0} />`}
+          ${rows(view, messages, { me, chat, newFrom, current, setCurrent, composing })}
+        </div>
+      </div>
+      ${!view.isAtEnd &&
+      html`
+        <button type="button" class="gr-jump" onClick=${() => (view.jump(), view.scroller.current.focus())}>
+          <${Down} />${waiting > 0 ? t("jumpNew", { count: waiting }) : t("jump")}
+        </button>
+      `}
+      <${Typists} chatId=${chatId} />
+    </div>
+  `;
+}
+
+/** The messages that are shown, with what stands between them. */
+function rows({ shown, from }, messages, { newFrom, current, setCurrent, ...shared }) {
+  return shown.flatMap((message, index) => {
+    const before = messages[from + index - 1];
+    const after = messages[from + index + 1];
+    const isFirst = !isTogether(before, message) || message.id === newFrom;
+    const isLast = !isTogether(message, after) || after.id === newFrom;
+    const key = keyOf(message, shared.me);
+    const isNewDay = !before || dayOf(before.created_at) !== dayOf(message.created_at);
+    return [
+      isNewDay &&
+        html`<div key=${`day ${key}`} class="gr-day" role="listitem"><span>${dayName(message.created_at)}</span></div>`,
+      message.id !== null &&
+        message.id === newFrom &&
+        html`<div key="new" class="gr-new" role="listitem"><span>${t("newMessages")}</span></div>`,
+      html`<${Row} key=${key} id=${key} message=${message} isFirst=${isFirst} isLast=${isLast}
+        isCurrent=${current === key} onFocus=${setCurrent} ...${shared} />`,
+    ];
+  });
+}
+
+/** The same for a message on its way and once it is there, so that nothing flickers in between. */
+const keyOf = (message, me) =>
+  message.client_id && message.sender?.id === me?.id ? message.client_id : String(message.id);
+
+const isTogether = (a, b) =>
+  a !== undefined &&
+  b !== undefined &&
+  a.sender?.id === b.sender?.id &&
+  Date.parse(b.created_at) - Date.parse(a.created_at) < TOGETHER &&
+  dayOf(a.created_at) === dayOf(b.created_at);
+
+const isOthers = (message, me) => message.id !== null && message.sender.id !== me?.id && !message.is_deleted;
+
+/** The first of the messages that were not read when the chat was opened; null where all are read, or it is not loaded. */
+function firstUnread(chat, messages, me) {
+  if (!chat || chat.unread_count === 0) return null;
+  const read = chat.last_read_message_id ?? 0;
+  const first = messages.find((message) => message.id > read && isOthers(message, me));
+  return first && (first !== messages[0] || messages.length === chat.unread_count) ? first.id : null;
+}
+
+function countAfter(messages, id, me) {
+  let count = 0;
+  for (let place = messages.length - 1; place >= 0; place--) {
+    const message = messages[place];
+    if (message.id !== null && message.id <= id) break;
+    if (isOthers(message, me)) count++;
+  }
+  return count;
+}
+
+/** Whether somebody looks at the page. */
+const isWatched = () => document.visibilityState === "visible" && document.hasFocus();
+
+/** The newest message of each chat that was said to be read. */
+const told = new WeakMap();
+
+function markAsRead(client, chatId, messageId) {
+  const chat = client.state.chats.get(chatId);
+  if (!chat || (chat.unread_count === 0 && chat.last_read_message_id === null)) return;
+  const known = told.get(client) ?? new Map();
+  told.set(client, known);
+  if (chat.unread_count === 0 || (known.get(chatId) ?? 0) >= messageId) return;
+  known.set(chatId, messageId);
+  client.markAsRead(chatId, messageId).catch(() => known.delete(chatId));
+}
+
+/** Arrows go from message to message, Home and End to the ends. */
+function onKey(event, view, current, setCurrent) {
+  const isOnRow = event.target.dataset.key !== undefined;
+  if (event.target !== view.scroller.current && !isOnRow) return;
+  const all = [...view.content.current.querySelectorAll("[data-key]")];
+  const at = all.findIndex((row) => row.dataset.key === current);
+  const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+  if (event.key === "End") {
+    view.jump();
+    return event.preventDefault();
+  }
+  if (step === undefined || event.altKey || event.ctrlKey || event.metaKey) return undefined;
+  const next = isOnRow ? all[at + step] : all.at(step === -1 ? -1 : 0);
+  if (next) {
+    setCurrent(next.dataset.key);
+    next.focus({ preventScroll: true });
+    next.scrollIntoView({ block: "nearest" });
+  }
+  return event.preventDefault();
+}
+
+function Typists({ chatId }) {
+  const names = useKnown((state) => {
+    const members = state.chats.get(chatId)?.members ?? [];
+    return state.typing(chatId).map((id) => members.find((member) => member.id === id)?.display_name ?? t("somebody"));
+  });
+  const who = names.length > 2 ? t("typingMany") : t("typing", { count: names.length, names: listOf(names) });
+  return html`
+    <p class="gr-typing">
+      ${names.length > 0 && html`<span class="gr-typing-dots" aria-hidden="true"><i /><i /><i /></span>${who}`}
+    </p>
+  `;
+}
+
+function Beginning({ chat, isEmpty }) {
+  return html`
+    <div class="gr-beginning" role="listitem">
+      <p class="gr-beginning-title">${chat?.title}</p>
+      <p>${isEmpty ? t("noMessages") : t("beginning")}</p>
+    </div>
+  `;
+}
+
+function Problem({ onRetry }) {
+  return html`
+    <div class="gr-older gr-older-problem" role="listitem">
+      <span>${t("olderFailed")}</span>
+      <button type="button" class="gr-button" onClick=${onRetry}>${t("retry")}</button>
+    </div>
+  `;
+}
+
+/** What stands for messages that are being loaded. */
+export const Skeletons = ({ count }) => html`
+  <div class="gr-skeletons" aria-hidden="true">
+    ${Array.from({ length: count }, (_, index) => html`<span key=${index} class="gr-skeleton"></span>`)}
+  </div>
+`;

@@ -1,0 +1,152 @@
+/**
+ * Which of a chat's messages are in the document. All of them would be too many, so it is a stretch of them that moves
+ * along as one scrolls; what is on the screen stays where it is while the stretch grows and shrinks around it.
+ */
+
+import { isSame, useLayoutEffect, useRef, useState } from "./html.js";
+
+/** Messages shown at first, added at a time, and shown at most where the screen is not exceptionally high. */
+const FIRST = 60;
+const STEP = 40;
+const MOST = 160;
+/** So near an end of the stretch, in pixels, more is put there. */
+const NEAR = 1_000;
+/** No message is lower, in pixels. */
+const LOWEST = 24;
+/** So near the end, in pixels, counts as being there. */
+const SLACK = 40;
+
+/** @typedef {{from: number | null, to: number | null}} Stretch ids of messages; null: as it comes, up to the newest */
+
+const END = { from: null, to: null };
+
+/**
+ * @param {object} options
+ * @param {readonly any[]} options.messages oldest first; without an id where it is on its way
+ * @param {boolean} options.isComplete whether the newest message is among them
+ * @param {number | null} options.start the message that is shown first; null: the newest
+ * @param {() => void} options.onTop when older messages are wanted
+ * @param {() => void} options.onBottom when newer messages are wanted
+ * @param {() => void} options.onMoved when something else is seen
+ */
+export function useWindow({ messages, isComplete, start, onTop, onBottom, onMoved }) {
+  const scroller = useRef(/** @type {any} */ (null));
+  const content = useRef(/** @type {any} */ (null));
+  const [stretch, setStretch] = useState(() => around(messages, start));
+  const [isAtEnd, setAtEnd] = useState(start === null);
+  // What is to stay in its place: the end, or a row at so many pixels from the top.
+  const hold = useRef(start === null ? { end: true } : { key: String(start), offset: null });
+
+  const to = stretch.to === null ? messages.length : placeAfter(messages, stretch.to);
+  const from = stretch.from === null ? Math.max(0, to - FIRST) : Math.min(placeOf(messages, stretch.from), to);
+  const now = useRef(/** @type {any} */ (null));
+  now.current = { messages, isComplete, from, to, stretch, onTop, onBottom, onMoved };
+
+  const keep = () => {
+    const box = scroller.current;
+    const { end, key, offset } = hold.current;
+    if (end) {
+      box.scrollTop = box.scrollHeight;
+    } else {
+      const row = content.current.querySelector(`[data-key="${CSS.escape(key)}"]`);
+      const wanted = offset ?? box.clientHeight / 4;
+      if (row) box.scrollTop += topOf(row, box) - wanted;
+    }
+    look();
+  };
+
+  const look = () => {
+    const box = scroller.current;
+    const { messages, isComplete, from, to, stretch, onTop, onBottom, onMoved } = now.current;
+    if (box.clientHeight === 0) return;
+    const below = box.scrollHeight - box.scrollTop - box.clientHeight;
+    const isEnd = isComplete && to === messages.length && below < SLACK;
+    hold.current = isEnd ? { end: true } : firstSeen(box, content.current);
+    setAtEnd(isEnd);
+    // At the end what is new pushes out what is old. Elsewhere nothing moves by itself.
+    const next = { ...stretch, to: isEnd ? null : (stretch.to ?? newest(messages)) };
+    const most = Math.max(MOST, Math.ceil((box.clientHeight + 2 * NEAR) / LOWEST) + STEP);
+    if (box.scrollTop < NEAR) {
+      if (from === 0) onTop();
+      else Object.assign(next, upFrom(messages, from - STEP), to - from + STEP > most && downTo(messages, from - STEP + most));
+    } else if (below < NEAR && !isEnd) {
+      if (to < messages.length) Object.assign(next, downTo(messages, to + STEP), upFrom(messages, Math.max(from, to + STEP - most)));
+      else if (!isComplete) onBottom();
+    }
+    if (!isSame(next, stretch)) setStretch(next);
+    onMoved();
+  };
+
+  const latest = useRef(keep);
+  latest.current = keep;
+  useLayoutEffect(keep);
+  useLayoutEffect(() => {
+    // What is around it changes its size as well: the window, the composer, a picture that has come.
+    const observer = new ResizeObserver(() => latest.current());
+    observer.observe(scroller.current);
+    observer.observe(content.current);
+    return () => observer.disconnect();
+  }, []);
+
+  /** Shows the newest messages. */
+  const jump = () => {
+    hold.current = { end: true };
+    setStretch(END);
+    setAtEnd(true);
+    scroller.current.scrollTop = scroller.current.scrollHeight;
+  };
+
+  return { scroller, content, shown: messages.slice(from, to), from, isAtEnd, jump, onScroll: look };
+}
+
+/** Where the message with an id is, or belongs; those on their way come last. */
+function placeOf(messages, id) {
+  let low = 0;
+  for (let high = messages.length; low < high; ) {
+    const middle = (low + high) >> 1;
+    if ((messages[middle].id ?? Infinity) < id) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+const placeAfter = (messages, id) => placeOf(messages, id + 0.5);
+
+const newest = (messages) => messages.findLast(({ id }) => id !== null)?.id ?? null;
+
+function around(messages, id) {
+  if (id === null) return END;
+  const place = placeOf(messages, id);
+  return { ...upFrom(messages, place - FIRST / 2), ...downTo(messages, place + FIRST) };
+}
+
+/** A stretch's end by the place of its first message, or by the place after its last one. */
+const upFrom = (messages, place) => ({ from: messages[Math.max(0, place)]?.id ?? null });
+const downTo = (messages, place) => ({ to: messages[place - 1]?.id ?? newest(messages) });
+
+const topOf = (row, box) => row.getBoundingClientRect().top - box.getBoundingClientRect().top;
+
+/** The first row that can be seen, and where it is. */
+function firstSeen(box, content) {
+  const rows = content.querySelectorAll("[data-key]");
+  let low = 0;
+  for (let high = rows.length - 1; low < high; ) {
+    const middle = (low + high) >> 1;
+    const { bottom } = rows[middle].getBoundingClientRect();
+    if (bottom <= box.getBoundingClientRect().top) low = middle + 1;
+    else high = middle;
+  }
+  const row = rows[low];
+  return row ? { key: row.dataset.key, offset: topOf(row, box) } : { end: true };
+}
+
+/** The newest message that can be seen whole, or whose end can be seen. */
+export function lastSeen(box, content) {
+  const { bottom } = box.getBoundingClientRect();
+  const rows = content.querySelectorAll("[data-message-id]");
+  for (let place = rows.length - 1; place >= 0; place--) {
+    const at = rows[place].getBoundingClientRect();
+    if (at.top + Math.min(at.height, 24) <= bottom) return Number(rows[place].dataset.messageId);
+  }
+  return null;
+}
