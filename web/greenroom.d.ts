@@ -177,6 +177,8 @@ export interface Timing {
   steadyAfter?: number;
   /** While polling, a socket is tried so often. 60,000 */
   socketAgainEvery?: number;
+  /** While polling, rooms that are watched are looked at so often. 5,000 */
+  lookEvery?: number;
 }
 
 // ------------------------------------------------------------------------------------------------------------ Errors
@@ -321,6 +323,8 @@ export interface State {
   readonly chats: ReadonlyMap<number, Chat>;
   /** The same, latest activity first. */
   readonly chatList: readonly Chat[];
+  /** Public rooms that are watched and that one is not in. */
+  readonly rooms: ReadonlyMap<number, Chat>;
   /** Whether there are chats that are not loaded. */
   readonly hasMoreChats: boolean;
   /** Unread messages in all chats. */
@@ -328,14 +332,15 @@ export interface State {
   /** Of those with whom one shares a dm. */
   readonly presence: ReadonlyMap<number, { is_online: boolean; last_seen: string | null }>;
   /**
-   * Messages of an open chat, oldest first and without holes up to the newest, deleted ones included; then those that are
-   * on their way. The same array until something changes.
+   * Messages of an open chat, oldest first and without holes, deleted ones included: up to the newest, and then those
+   * that are on their way, or up to where `hasNewer` tells of more. The same array until something changes.
    */
   messages(chatId: number): Messages;
   /** A loaded message. */
   message(messageId: number): Message | undefined;
   isOpen(chatId: number): boolean;
   hasOlder(chatId: number): boolean;
+  hasNewer(chatId: number): boolean;
   /** Ids of those who type, oneself left out. */
   typing(chatId: number): number[];
 }
@@ -361,7 +366,7 @@ export interface Events {
   message: { chatId: number; message: Message; change: "new" | "updated" | "deleted" };
   /** `state.messages(chatId)` has changed. */
   messages: { chatId: number };
-  /** A chat has changed; null: it is gone. */
+  /** A chat, or a room that is watched, has changed; null: it is gone. */
   chat: { chatId: number; chat: Chat | null };
   unread: { total: number };
   typing: { chatId: number; users: number[] };
@@ -396,12 +401,25 @@ export class Greenroom {
 
   /** Loads the newest messages of a chat and keeps them up to date. */
   open(chatId: number): Promise<Messages>;
+  /** The same with the messages around one, unless that is among those that are open already. */
+  openAt(chatId: number, messageId: number): Promise<Messages>;
+  /** Goes to the newest messages from wherever `openAt` led. */
+  openNewest(chatId: number): Promise<Messages>;
   /** Lets go of a chat's messages. */
   close(chatId: number): void;
   /** Loads a page of older messages. Whether there are more. */
   loadOlder(chatId: number): Promise<boolean>;
+  /** After `openAt`: loads a page of newer messages. Whether there are more. */
+  loadNewer(chatId: number): Promise<boolean>;
   /** Loads further chats. Whether there are more. */
   loadMoreChats(): Promise<boolean>;
+
+  /**
+   * Follows a public room, whether one is in it or not: `state.rooms` has it while one is not. Rejects where there is no
+   * such room. Over breaks, and after leaving the room, it goes on.
+   */
+  watch(chatId: number): Promise<Chat | undefined>;
+  unwatch(chatId: number): void;
 
   /** Sends a message: shown at once, and sent until the server has it or refuses it, across breaks and reloads. */
   send(chatId: number, content: string): OutgoingMessage;

@@ -345,6 +345,8 @@ class State {
   me = null;
   /** @type {Map<number, Chat>} */
   chats = new Map();
+  /** @type {Map<number, Chat>} Public rooms that are watched, without the user being in them. */
+  rooms = new Map();
   presence = new Map();
   /** @type {Map<number, number>} All chats of the user, loaded or not. */
   heads = new Map();
@@ -353,7 +355,10 @@ class State {
   /** While what comes happened earlier: unread counts come at the end of it. */
   isCatchingUp = false;
 
-  /** @type {Map<number, {messages: Message[], hasOlder: boolean, limit: number}>} The newest messages, without holes. */
+  /**
+   * Messages without holes in between, the newest ones unless there are newer ones.
+   * @type {Map<number, {messages: Message[], hasOlder: boolean, hasNewer: boolean, limit: number}>}
+   */
   #windows = new Map();
   #unread = new Map();
   #typing = new Map();
@@ -387,7 +392,7 @@ class State {
 
   messages(chatId) {
     if (!this.#lists.has(chatId)) {
-      const outgoing = this.#outbox.all.filter(({ chat }) => chat === chatId);
+      const outgoing = this.hasNewer(chatId) ? [] : this.#outbox.all.filter(({ chat }) => chat === chatId);
       this.#lists.set(chatId, Object.freeze([...(this.#windows.get(chatId)?.messages ?? []), ...outgoing]));
     }
     return this.#lists.get(chatId);
@@ -402,7 +407,8 @@ class State {
   }
 
   newestId(chatId) {
-    return this.#windows.get(chatId)?.messages.at(-1)?.id ?? this.chats.get(chatId)?.last_message?.id;
+    const last = this.hasNewer(chatId) ? undefined : this.#windows.get(chatId)?.messages.at(-1);
+    return last?.id ?? this.chats.get(chatId)?.last_message?.id;
   }
 
   isOpen(chatId) {
@@ -411,6 +417,10 @@ class State {
 
   hasOlder(chatId) {
     return this.#windows.get(chatId)?.hasOlder ?? true;
+  }
+
+  hasNewer(chatId) {
+    return this.#windows.get(chatId)?.hasNewer ?? false;
   }
 
   typing(chatId) {
@@ -438,6 +448,7 @@ class State {
   clear() {
     this.me = null;
     for (const id of [...this.heads.keys()]) this.#drop(id);
+    for (const id of [...this.rooms.keys()]) this.dropRoom(id);
     this.presence.clear();
     this.#journals.clear();
   }
@@ -460,15 +471,27 @@ class State {
     // A public one that was only looked at.
     if (chat.is_member === false) return;
     if (!this.heads.has(chat.id)) this.heads.set(chat.id, chat.seq);
+    this.rooms.delete(chat.id);
     this.chats.set(chat.id, chat);
     this.#setUnread(chat.id, chat.unread_count);
     this.#chatChanged(chat.id);
   }
 
-  /** The newest messages of a chat, in place of those that are known. */
-  takeNewest(chatId, { results, next }) {
+  /** A public room as one sees it who is not in it. */
+  takeRoom(chat) {
+    if (this.heads.has(chat.id) || this.rooms.get(chat.id)?.seq > chat.seq) return;
+    this.rooms.set(chat.id, chat);
+    this.#chatChanged(chat.id);
+  }
+
+  dropRoom(id) {
+    if (this.rooms.delete(id)) this.#chatChanged(id);
+  }
+
+  /** The newest messages of a chat, in place of those that are known; or some from between, where there are newer ones. */
+  takeNewest(chatId, { results, next }, hasNewer = false) {
     if (!this.heads.has(chatId)) return;
-    const window = { messages: results.reverse(), hasOlder: next !== null, limit: this.#maxMessages };
+    const window = { messages: results.reverse(), hasOlder: next !== null, hasNewer, limit: this.#maxMessages };
     this.#windows.set(chatId, window);
     for (const message of window.messages) this.#outbox.confirm(message, this.me);
     this.messagesChanged(chatId);
@@ -481,6 +504,17 @@ class State {
     window.messages.unshift(...results.reverse());
     window.hasOlder = next !== null;
     window.limit = Math.max(window.limit, window.messages.length);
+    this.messagesChanged(chatId);
+  }
+
+  /** Messages newer than one, unless that is not the newest of them any more. */
+  takeNewer(chatId, after, { results, previous }) {
+    const window = this.#windows.get(chatId);
+    if (!window || window.messages.at(-1)?.id !== after) return;
+    window.messages.push(...results.reverse());
+    window.hasNewer = previous !== null;
+    window.limit = Math.max(window.limit, window.messages.length);
+    for (const message of results) this.#outbox.confirm(message, this.me);
     this.messagesChanged(chatId);
   }
 
@@ -512,9 +546,10 @@ class State {
   apply(event) {
     const { type, chat_id: id, seq } = event;
     if (id !== undefined) {
-      if (!this.heads.has(id) && type !== "chat_created") return;
+      const isLookedAt = this.rooms.has(id) || [...this.#journals].some(({ chatId }) => chatId === id);
+      if (!this.heads.has(id) && type !== "chat_created" && !isLookedAt) return;
       if (type !== "resync" && seq <= this.heads.get(id)) return;
-      if (seq !== undefined) this.heads.set(id, seq);
+      if (seq !== undefined && (this.heads.has(id) || type === "chat_created")) this.heads.set(id, seq);
       for (const { chatId, events } of this.#journals) if (chatId === null || chatId === id) events.push(event);
     }
     this.#change(event);
@@ -524,6 +559,7 @@ class State {
   /** What an event does to what is known; done again it changes nothing. */
   #change(event) {
     const { type, chat_id: id, seq, message } = event;
+    if (this.rooms.has(id) && type !== "chat_created") return this.#onRoom(event);
     switch (type) {
       case "new_message":
         return this.#onNewMessage(event);
@@ -639,6 +675,16 @@ class State {
     this.#edit(id, change, seq);
   }
 
+  /** What is heard of a room that is watched. */
+  #onRoom({ type, chat_id: id, seq, chat, member_count }) {
+    const room = this.rooms.get(id);
+    if (type === "chat_deleted") return this.dropRoom(id);
+    if (!room || seq <= room.seq) return undefined;
+    const changes = type === "chat_updated" ? chat : { member_count: member_count ?? room.member_count };
+    this.rooms.set(id, { ...room, ...changes, last_message: null, seq });
+    return this.#chatChanged(id);
+  }
+
   #onUserUpdated(user) {
     const renewed = (other) => (other.id === user.id ? { ...other, ...user } : other);
     for (const [id, { members }] of this.chats) {
@@ -672,6 +718,7 @@ class State {
     const { messages } = window;
     const place = placeOf(messages, message.id);
     if (messages[place]?.id === message.id || (place === 0 && window.hasOlder)) return;
+    if (place === messages.length && window.hasNewer) return;
     messages.splice(place, 0, message);
     if (messages.length > window.limit) {
       messages.splice(0, messages.length - window.limit);
@@ -754,7 +801,8 @@ class State {
 
   #chatChanged(chatId) {
     this.#chatList = undefined;
-    this.#emitter.soon("chat", () => ({ chatId, chat: this.chats.get(chatId) ?? null }), `chat ${chatId}`);
+    const known = () => this.chats.get(chatId) ?? this.rooms.get(chatId) ?? null;
+    this.#emitter.soon("chat", () => ({ chatId, chat: known() }), `chat ${chatId}`);
   }
 
   messagesChanged(chatId) {
@@ -1101,6 +1149,7 @@ const TIMING = {
   backoffMax: 30_000,
   steadyAfter: 10_000,
   socketAgainEvery: 60_000,
+  lookEvery: 5_000,
 };
 
 function browserStorage() {
@@ -1137,6 +1186,8 @@ export class Greenroom {
   #delivering = new Set();
   #isFreshening = false;
   #typedAt = new Map();
+  /** @type {Set<number>} Public rooms that are to be followed, whether the user is in them or not. */
+  #watched = new Set();
 
   /** @param {Options} [options] */
   constructor(options = {}) {
@@ -1148,6 +1199,8 @@ export class Greenroom {
     this.#timing = { ...TIMING, ...options.timing };
     this.#random = options.random ?? Math.random;
     this.#emitter.on("stale", () => this.#freshen());
+    // Who has left a room may want to see what becomes of it.
+    this.#emitter.on("chat", ({ chatId, chat }) => !chat && this.#watched.has(chatId) && this.#followAgain(chatId));
   }
 
   get status() {
@@ -1311,6 +1364,7 @@ export class Greenroom {
       liveSince = Date.now();
       this.#setStatus("live");
       this.#deliverAll();
+      for (const chatId of this.#watched) this.#followAgain(chatId);
     };
     try {
       await link.closedOn(signal).resume(this.state.heads, goLive);
@@ -1347,6 +1401,9 @@ export class Greenroom {
     };
     const waitForSocket = () => (timer = setTimeout(trySocket, this.#socketAgainAt - Date.now()));
     if (this.#WebSocket) waitForSocket();
+    // Only sockets are told of rooms that one is not in.
+    const look = () => this.#watched.forEach((chatId) => this.#followAgain(chatId));
+    const looks = setInterval(look, this.#timing.lookEvery);
     try {
       for (let wait = 0; !polls.signal.aborted; wait = POLL_WAIT) {
         const chats = Object.fromEntries(this.state.heads);
@@ -1358,6 +1415,7 @@ export class Greenroom {
     } finally {
       signal.removeEventListener("abort", abort);
       clearTimeout(timer);
+      clearInterval(looks);
       polls.abort();
       if (!link) attempts.abort();
     }
@@ -1388,6 +1446,29 @@ export class Greenroom {
     return this.state.messages(chatId);
   }
 
+  async openAt(chatId, messageId) {
+    if (!this.state.chats.has(chatId)) await this.open(chatId);
+    if (this.state.isOpen(chatId) && this.state.message(messageId)?.chat === chatId) return this.state.messages(chatId);
+    await this.#once(`open ${chatId} ${messageId}`, () => {
+      const load = () => this.#around(chatId, messageId);
+      return this.state.loading(chatId, load, (page) => this.state.takeNewest(chatId, page, page.previous !== null));
+    });
+    return this.state.messages(chatId);
+  }
+
+  /** A message and those before and after it, as one page. */
+  async #around(chatId, messageId) {
+    const older = await this.api.messages(chatId, { before: messageId + 1, page_size: PAGE_SIZE });
+    const newer = await this.api.messages(chatId, { after: messageId, page_size: PAGE_SIZE });
+    return { results: [...newer.results, ...older.results], next: older.next, previous: newer.previous };
+  }
+
+  async openNewest(chatId) {
+    if (!this.state.isOpen(chatId) || !this.state.hasNewer(chatId)) return this.open(chatId);
+    await this.#once(`newest ${chatId}`, () => this.#reload(chatId, true));
+    return this.state.messages(chatId);
+  }
+
   close(chatId) {
     this.state.closeMessages(chatId);
   }
@@ -1401,6 +1482,16 @@ export class Greenroom {
       return this.state.loading(chatId, load, (page) => this.state.takeOlder(chatId, before, page));
     });
     return this.state.hasOlder(chatId);
+  }
+
+  async loadNewer(chatId) {
+    if (!this.state.hasNewer(chatId)) return false;
+    await this.#once(`newer ${chatId}`, () => {
+      const after = this.state.messages(chatId).at(-1)?.id;
+      const load = () => this.api.messages(chatId, { after, page_size: PAGE_SIZE });
+      return this.state.loading(chatId, load, (page) => this.state.takeNewer(chatId, after, page));
+    });
+    return this.state.hasNewer(chatId);
   }
 
   async loadMoreChats() {
@@ -1443,6 +1534,37 @@ export class Greenroom {
     // They are tried again when there is a connection again.
     for (const chatId of failed) this.state.stale.add(chatId);
     this.#isFreshening = false;
+  }
+
+  // Watching
+
+  async watch(chatId) {
+    this.#watched.add(chatId);
+    await this.#follow(chatId);
+    return this.state.chats.get(chatId) ?? this.state.rooms.get(chatId);
+  }
+
+  unwatch(chatId) {
+    if (!this.#watched.delete(chatId)) return;
+    this.state.dropRoom(chatId);
+    this.#ask({ type: "unwatch", chat_id: chatId }).catch(() => {});
+  }
+
+  /** Has the server tell of a room, and loads it: in this order, so that nothing is missed in between. */
+  #follow(chatId) {
+    return this.#once(`watch ${chatId}`, async () => {
+      if (this.#link) await this.#ask({ type: "watch", chat_id: chatId });
+      const take = (chat) => (chat.is_member === false ? this.state.takeRoom(chat) : this.state.takeChat(chat));
+      await this.state.loading(chatId, () => this.api.chat(chatId), take);
+    });
+  }
+
+  /** Follows a room that was followed before. If that fails, the next connection does it. */
+  #followAgain(chatId) {
+    if (this.state.heads.has(chatId)) return;
+    this.#follow(chatId).catch((error) => {
+      if (error.status === 404) this.state.dropRoom(chatId);
+    });
   }
 
   // Sending

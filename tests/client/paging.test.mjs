@@ -116,3 +116,47 @@ test("chats come page by page, and by themselves when something happens in them"
     [chats[0], ...chats.slice(1, -1).reverse()],
   );
 });
+
+const idsOf = (client, chat) => client.state.messages(chat).map(({ id }) => id);
+
+/** A chat with so many messages, one who reads it, and one who writes in it. */
+async function longChat(t, count) {
+  const { server, person, ann: writer, chat } = await annWith(t, count);
+  while (await writer.loadOlder(chat));
+  return { reader: await server.live(person), writer, chat, ids: idsOf(writer, chat) };
+}
+
+test("a chat is opened at a message far back, and read on to its end", async (t) => {
+  const { reader, writer, chat, ids } = await longChat(t, 230);
+  await reader.openAt(chat, ids[100]);
+  assert.deepEqual([reader.state.hasOlder(chat), reader.state.hasNewer(chat)], [true, true]);
+  assert.deepEqual(idsOf(reader, chat), ids.slice(51, 151));
+  // What comes now is far from what is shown, and so is what is sent.
+  const { id } = await writer.send(chat, "news").sent;
+  await until(reader, () => reader.state.chats.get(chat).last_message.id === id);
+  const sent = await reader.send(chat, "mine").sent;
+  assert.deepEqual(idsOf(reader, chat), ids.slice(51, 151));
+  await reader.edit(sent.id, "still mine");
+  while (await reader.loadNewer(chat));
+  assert.deepEqual(idsOf(reader, chat), [...ids.slice(51), id, sent.id]);
+  assert.equal(reader.state.messages(chat).at(-1).content, "still mine");
+  const { id: last } = await writer.send(chat, "more news").sent;
+  await until(reader, () => idsOf(reader, chat).at(-1) === last);
+  while (await reader.loadOlder(chat));
+  assert.deepEqual(idsOf(reader, chat), [...ids, id, sent.id, last]);
+});
+
+test("from a message far back it is one step to the newest", async (t) => {
+  const { reader, chat, ids } = await longChat(t, 130);
+  await reader.openAt(chat, ids[5]);
+  assert.deepEqual([reader.state.hasOlder(chat), reader.state.hasNewer(chat)], [false, true]);
+  assert.deepEqual(idsOf(reader, chat), ids.slice(0, 56));
+  assert.equal(reader.send(chat, "on its way").status, "sending");
+  assert.equal(reader.state.messages(chat).at(-1).id, ids[55]);
+  await reader.openNewest(chat);
+  assert.equal(reader.state.hasNewer(chat), false);
+  await until(reader, () => reader.state.messages(chat).at(-1).content === "on its way" && reader.outgoing.length === 0);
+  // It is there already.
+  const before = reader.state.messages(chat);
+  assert.equal(await reader.openAt(chat, before.at(-10).id), before);
+});
