@@ -140,8 +140,15 @@ function OwnMenu() {
   const signOut = () =>
     attempt(async () => {
       deletions.flush();
-      await client.api.logout();
-      location.assign("/login/");
+      // Before the server ends the connection, which would be taken for being signed out by somebody else.
+      client.stop();
+      try {
+        await client.api.logout();
+        location.assign("/login/");
+      } catch (error) {
+        client.start();
+        throw error;
+      }
     });
   return html`
     <${Menu} label=${t("you")}

@@ -21,7 +21,7 @@ const TOGETHER = 5 * 60_000;
 export function Thread({ chatId, id, class: kind = "", composing, jumper }) {
   const { client, announce } = useDesk();
   const [me, chat, messages] = useKnown((state) => [state.me, state.chats.get(chatId), state.messages(chatId)]);
-  const hasOlder = useKnown((state) => state.hasOlder(chatId));
+  const [hasOlder, hasNewer] = useKnown((state) => [state.hasOlder(chatId), state.hasNewer(chatId)]);
   const [newFrom, setNewFrom] = useState(() => firstUnread(chat, messages, me));
   const [problem, setProblem] = useState(false);
   const [current, setCurrent] = useState(/** @type {string | null} */ (null));
@@ -43,13 +43,17 @@ export function Thread({ chatId, id, class: kind = "", composing, jumper }) {
   };
   const view = useWindow({
     messages,
-    isComplete: true,
+    isComplete: !hasNewer,
     start: newFrom,
     onTop: loadOlder,
-    onBottom: () => {},
+    onBottom: () => client.loadNewer(chatId).catch(() => {}),
     onMoved: read,
   });
-  jumper.current = view.jump;
+  const jump = async () => {
+    if (client.state.hasNewer(chatId)) await client.openNewest(chatId).catch(() => {});
+    view.jump();
+  };
+  jumper.current = jump;
 
   useEffect(() => {
     const onBack = () => read();
@@ -76,7 +80,7 @@ export function Thread({ chatId, id, class: kind = "", composing, jumper }) {
   return html`
     <div class="gr-thread">
       <div ref=${view.scroller} id=${id} class=${`gr-messages ${kind}`} role="log" aria-live="off" aria-label=${label}
-        tabindex="0" onScroll=${view.onScroll} onKeyDown=${(event) => onKey(event, view, current, setCurrent)}>
+        tabindex="0" onScroll=${view.onScroll} onKeyDown=${(event) => onKey(event, { ...view, jump }, current, setCurrent)}>
         <div ref=${view.content} class="gr-rows" role="list">
           ${view.from === 0 && hasOlder && !problem && html`<div class="gr-older" role="listitem"><${Skeletons} count=${3} /></div>`}
           ${problem && html`<${Problem} onRetry=${() => (setProblem(false), client.loadOlder(chatId).catch(() => setProblem(true)))} />`}
@@ -86,7 +90,7 @@ export function Thread({ chatId, id, class: kind = "", composing, jumper }) {
       </div>
       ${!view.isAtEnd &&
       html`
-        <button type="button" class="gr-jump" onClick=${() => (view.jump(), view.scroller.current.focus())}>
+        <button type="button" class="gr-jump" onClick=${() => (jump(), view.scroller.current.focus())}>
           <${Down} />${waiting > 0 ? t("jumpNew", { count: waiting }) : t("jump")}
         </button>
       `}

@@ -1,0 +1,116 @@
+import test from "node:test";
+
+import { expect, helper, message, opens, serverWith, visit, writes } from "./support.mjs";
+
+/** Looks for somebody in the window of the members, and adds them. */
+async function adds(page, name) {
+  await page.locator("#user-search-input").fill(name);
+  await page.locator("#search-btn").click();
+  await page.locator(".add-user-btn").click();
+  await expect(page.getByText("In this chat")).toBeVisible();
+}
+
+test("a new chat gets a name and people, and everybody sees it happen", async (t) => {
+  const { server, people } = await serverWith(t, ["ann", "bob", "carol"]);
+  const [anns, bobs, carols] = await Promise.all(people.map((user) => visit(t, server.url, user)));
+  await expect(anns.getByText("No chats yet.")).toBeVisible();
+  await anns.locator("#new-chat-btn").click();
+  // The window to add people is there at once, and what is found is added at once.
+  await adds(anns, "bob");
+  await anns.locator("#close-dialog-btn").click();
+  await anns.locator("#current-chat-name").click();
+  await anns.locator(".chat-title-input").fill("Plans");
+  await anns.locator(".chat-title-save-btn").click();
+  await expect(anns.locator("#current-chat-name")).toHaveText("Plans");
+  await expect(anns.locator("#current-chat-name")).toBeFocused();
+  await opens(bobs, "Plans");
+  await expect(bobs.locator("#current-chat-name")).toHaveText("Plans");
+  // A member who is no admin cannot rename it.
+  await expect(bobs.locator("button#current-chat-name")).toHaveCount(0);
+  await anns.locator("#members-btn").click();
+  await adds(anns, "carol");
+  await anns.locator("#manage-members-tab").click();
+  await expect(anns.locator(".member-item")).toHaveCount(3);
+  await expect(bobs.getByText("3 members")).toBeVisible();
+  await opens(carols, "Plans");
+  const carol = anns.locator(".member-item").filter({ hasText: "@carol" });
+  await carol.getByRole("button", { name: "More about Carol" }).click();
+  await anns.locator(".change-role-btn").click();
+  await expect(carol.getByText("Admin")).toBeVisible();
+  await carol.locator(".remove-member-btn").click();
+  await anns.locator("#confirmation-confirm-btn").click();
+  await expect(anns.locator(".member-item")).toHaveCount(2);
+  await expect(carols.getByText("This chat is not there")).toBeVisible();
+  await expect(carols.locator(".chat-item")).toHaveCount(0);
+});
+
+test("who leaves is out, and the next one becomes admin and deletes the chat", async (t) => {
+  const { server, people } = await serverWith(t, ["ann", "bob"]);
+  const [ann, bob] = people;
+  await helper(server, ann).createChat({ chat_type: "group", title: "Plans", member_ids: [bob.id] });
+  const anns = await visit(t, server.url, ann);
+  const bobs = await visit(t, server.url, bob);
+  await opens(bobs, "Plans");
+  await opens(anns, "Plans");
+  await anns.locator("#leave-chat-btn").click();
+  await anns.locator("#confirmation-cancel-btn").click();
+  await expect(anns.locator("#leave-chat-btn")).toBeFocused();
+  await anns.locator("#leave-chat-btn").click();
+  await anns.locator("#confirmation-confirm-btn").click();
+  await expect(anns.locator(".chat-item")).toHaveCount(0);
+  await expect(anns.getByText("You left “Plans”.")).toBeVisible();
+  await expect(bobs.getByText("1 member", { exact: true })).toBeVisible();
+  await bobs.locator("#chat-menu-btn").click();
+  await bobs.locator("#delete-chat-btn").click();
+  await bobs.locator("#confirmation-confirm-btn").click();
+  await expect(bobs.locator(".chat-item")).toHaveCount(0);
+  await expect(bobs.getByText("No chats yet.")).toBeVisible();
+});
+
+test("a room is found, joined and left", async (t) => {
+  const { server, people } = await serverWith(t, ["ann", "bob"]);
+  const [ann, bob] = people;
+  await helper(server, ann).createChat({ chat_type: "room", title: "Garden" });
+  await helper(server, ann).createChat({ chat_type: "room", title: "Kitchen" });
+  const bobs = await visit(t, server.url, bob);
+  await bobs.locator("#browse-rooms-btn").click();
+  await expect(bobs.locator(".room-item")).toHaveCount(2);
+  await bobs.getByLabel("Find a room").fill("gard");
+  await expect(bobs.locator(".room-item")).toHaveCount(1);
+  await expect(bobs.locator(".room-item")).toContainText("1 member");
+  await bobs.locator(".join-room-btn").click();
+  await expect(bobs.locator("#current-chat-name")).toHaveText("Garden");
+  await expect(bobs.locator("dialog")).toHaveCount(0);
+  await writes(bobs, "Good morning");
+  await expect(message(bobs, "Good morning")).toContainText("Sent");
+  await bobs.locator("#leave-chat-btn").click();
+  await bobs.locator("#confirmation-confirm-btn").click();
+  await expect(bobs.locator(".chat-item")).toHaveCount(0);
+});
+
+test("a direct message begins at a member's name", async (t) => {
+  const { server, people } = await serverWith(t, ["ann", "bob"]);
+  const [ann, bob] = people;
+  await helper(server, ann).createChat({ chat_type: "group", title: "Plans", member_ids: [bob.id] });
+  const bobs = await visit(t, server.url, bob);
+  await opens(bobs, "Plans");
+  await bobs.locator("#members-btn").click();
+  await bobs.locator(".member-item").filter({ hasText: "@ann" }).getByRole("button").click();
+  await bobs.getByRole("menuitem", { name: "Write to Ann" }).click();
+  await expect(bobs.locator("#current-chat-name")).toHaveText("Ann");
+  await expect(bobs.locator("#message-input")).toBeFocused();
+});
+
+test("what one may not do is said in words", async (t) => {
+  const { server, people } = await serverWith(t, ["ann", "bob"], "--allow-renaming-rooms", "false");
+  const [ann] = people;
+  await helper(server, ann).createChat({ chat_type: "room", title: "Garden" });
+  const anns = await visit(t, server.url, ann, "/", { allows: ["403", "404"] });
+  await opens(anns, "Garden");
+  await anns.locator("#current-chat-name").click();
+  await anns.locator(".chat-title-input").fill("Orchard");
+  await anns.locator(".chat-title-save-btn").click();
+  await expect(anns.getByText("You are not allowed to do this.")).toBeVisible();
+  await anns.goto("/messages/?chat=999");
+  await expect(anns.getByText("This chat is not there")).toBeVisible();
+});

@@ -1,0 +1,164 @@
+import test from "node:test";
+import assert from "node:assert/strict";
+
+import { expect, helper, message, opens, serverWith, visit, writes } from "./support.mjs";
+
+/** Ann and bob with their dm open. */
+async function annAndBob(t, options) {
+  const { server, people } = await serverWith(t, ["ann", "bob"]);
+  const [ann, bob] = people;
+  const chat = await helper(server, ann).createChat({ chat_type: "dm", member_ids: [bob.id] });
+  const anns = await visit(t, server.url, ann, `/?chat=${chat.id}`, options);
+  const bobs = await visit(t, server.url, bob, `/?chat=${chat.id}`, options);
+  return { server, ann, bob, anns, bobs, chat };
+}
+
+/** Opens the menu of a message and chooses something in it. */
+async function chooses(page, text, item) {
+  await message(page, text).hover();
+  await message(page, text).locator(".context-menu-btn").click();
+  await message(page, text).locator(item).click();
+}
+
+test("edits happen in the composer, and what was typed before comes back", async (t) => {
+  const { anns, bobs } = await annAndBob(t);
+  const field = anns.locator("#message-input");
+  await writes(anns, "Helo");
+  await expect(message(bobs, "Helo")).toBeVisible();
+  await field.fill("half a thought");
+  await chooses(anns, "Helo", ".edit-btn");
+  await expect(field).toHaveValue("Helo");
+  await expect(field).toBeFocused();
+  await field.fill("Hello");
+  await anns.locator(".edit-save-btn").click();
+  await expect(message(anns, "Hello").locator(".message-timestamp")).toContainText("Edited");
+  await expect(message(bobs, "Hello").locator(".message-timestamp")).toContainText("Edited");
+  await expect(field).toHaveValue("half a thought");
+  // Escape leaves everything as it was, and Up takes the last one of one's own.
+  await writes(bobs, "Hi");
+  await expect(message(anns, "Hi")).toBeVisible();
+  await field.fill("");
+  await field.press("ArrowUp");
+  await expect(field).toHaveValue("Hello");
+  await field.fill("Goodbye");
+  await field.press("Escape");
+  await expect(field).toHaveValue("");
+  await expect(message(anns, "Hello")).toBeVisible();
+  await field.press("ArrowUp");
+  await field.fill("Hello again");
+  await field.press("Enter");
+  await expect(message(bobs, "Hello again")).toBeVisible();
+});
+
+test("a deletion can be undone for a while, and then everybody sees it", async (t) => {
+  const { anns, bobs, chat, server, bob } = await annAndBob(t);
+  await writes(anns, "One");
+  await writes(anns, "Two");
+  await expect(message(anns, "Two")).toContainText("Sent");
+  await chooses(anns, "One", ".delete-btn");
+  await expect(anns.locator(".deleted-indicator")).toHaveText("This message was deleted");
+  await anns.locator(".gr-undo-btn").click();
+  await expect(message(anns, "One")).toBeVisible();
+  await chooses(anns, "Two", ".delete-btn");
+  await expect(bobs.locator(".deleted-indicator")).toBeVisible();
+  await expect(message(bobs, "Two")).toHaveCount(0);
+  await expect(message(bobs, "One")).toBeVisible();
+  // Whoever goes away before the time is over means it.
+  await chooses(anns, "One", ".delete-btn");
+  await anns.close();
+  await expect(bobs.locator(".deleted-indicator")).toHaveCount(2);
+  const { results } = await helper(server, bob).messages(chat.id);
+  assert.deepEqual(
+    results.map(({ is_deleted }) => is_deleted),
+    [true, true],
+  );
+});
+
+test("reactions are picked, joined and taken back", async (t) => {
+  const { anns, bobs } = await annAndBob(t);
+  await writes(anns, "Cake?");
+  await message(bobs, "Cake?").hover();
+  await message(bobs, "Cake?").locator(".emoji-btn").click();
+  const picker = bobs.locator("emoji-picker");
+  await picker.getByRole("menuitem", { name: "thumbs up" }).first().click();
+  await expect(picker).toHaveCount(0);
+  const reaction = (page) => message(page, "Cake?").locator(".reaction").filter({ hasText: "👍" });
+  await expect(reaction(anns)).toHaveAccessibleName("👍, 1 reaction: Bob");
+  await expect(reaction(bobs)).toHaveAttribute("aria-pressed", "true");
+  await reaction(anns).click();
+  await expect(reaction(bobs)).toHaveAccessibleName("👍, 2 reactions: You and Ann");
+  await reaction(bobs).click();
+  await expect(reaction(anns)).toHaveAccessibleName("👍, 1 reaction: You");
+  await reaction(anns).click();
+  await expect(reaction(bobs)).toHaveCount(0);
+});
+
+test("emoji go into the text where the cursor is", async (t) => {
+  const { anns } = await annAndBob(t);
+  const field = anns.locator("#message-input");
+  await field.fill("ab");
+  await field.press("ArrowLeft");
+  await anns.getByRole("button", { name: "Insert emoji" }).click();
+  await anns.locator("emoji-picker").getByRole("combobox").fill("rocket");
+  await anns.locator("emoji-picker").getByRole("option", { name: "rocket" }).first().click();
+  await expect(field).toHaveValue("a🚀b");
+  await expect(field).toBeFocused();
+});
+
+test("Enter sends, Shift and Enter begin a line, and too much is not sent", async (t) => {
+  const { anns, bobs } = await annAndBob(t);
+  const field = anns.locator("#message-input");
+  await field.pressSequentially("one");
+  await field.press("Shift+Enter");
+  await field.pressSequentially("two");
+  await field.press("Enter");
+  await expect(field).toHaveValue("");
+  await expect(message(bobs, "one")).toBeVisible();
+  assert.equal(await message(bobs, "one").locator(".message-content").textContent(), "one\ntwo");
+  await field.fill("🚀".repeat(4_999));
+  await expect(anns.getByText("1 character left")).toBeVisible();
+  await field.fill("🚀".repeat(5_002));
+  await expect(anns.getByText("2 characters too many")).toBeVisible();
+  await field.press("Enter");
+  await expect(anns.getByRole("button", { name: "Send" })).toBeDisabled();
+  assert.equal((await field.inputValue()).length, 10_004);
+  await field.fill("🚀".repeat(5_000));
+  await field.press("Enter");
+  await expect(anns.locator("[data-message-id]")).toHaveCount(2);
+  await field.fill("   ");
+  await field.press("Enter");
+  await expect(anns.getByRole("button", { name: "Send" })).toBeDisabled();
+});
+
+test("drafts stay with their chats, over a reload too", async (t) => {
+  const { server, ann, anns, chat } = await annAndBob(t);
+  await helper(server, ann).createChat({ chat_type: "group", title: "Plans" });
+  const field = anns.locator("#message-input");
+  await field.fill("for Bob");
+  await opens(anns, "Plans");
+  await expect(field).toHaveValue("");
+  await field.fill("for the group");
+  await opens(anns, "Bob");
+  await expect(field).toHaveValue("for Bob");
+  await anns.reload();
+  await expect(field).toHaveValue("for Bob");
+  await anns.goto(`/?chat=${chat.id + 1}`);
+  await expect(field).toHaveValue("for the group");
+});
+
+test("the menu of a message is there as soon as its button is pressed", async (t) => {
+  const { anns, bobs } = await annAndBob(t);
+  await writes(anns, "Hooked");
+  await expect(message(anns, "Hooked")).toContainText("Sent");
+  const chosen = await anns.evaluate(() => {
+    const row = document.querySelector("#message-list [data-message-id]");
+    const button = row.querySelector(".context-menu-btn");
+    button.click();
+    button.parentElement.querySelector(".context-menu").querySelector(".edit-btn").click();
+    return button.offsetParent !== null && row.querySelector(".emoji-btn").offsetParent !== null;
+  });
+  assert.ok(chosen);
+  await anns.locator("#message-input").fill("Unhooked");
+  await anns.locator(".edit-save-btn").click();
+  await expect(message(bobs, "Unhooked")).toBeVisible();
+});
