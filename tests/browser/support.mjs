@@ -6,7 +6,7 @@ import { createRequire } from "node:module";
 import test from "node:test";
 import { fileURLToPath } from "node:url";
 
-import { DEADLINE, Server, inTime } from "../client/support.mjs";
+import { DEADLINE, Server, WebSocket, inTime } from "../client/support.mjs";
 
 const require = createRequire(fileURLToPath(new URL("../../target/browser/package.json", import.meta.url)));
 const { chromium } = require("playwright");
@@ -95,3 +95,25 @@ export const message = (page, text) => page.locator("#message-list [data-message
 
 /** A client without a browser, to do what the test is not about. */
 export const helper = (server, user) => server.client(user).api;
+
+/** Fills a chat over one socket, as fast as the server takes it: `text(number)` from 1. The server must not count frames. */
+export async function fill(server, user, chatId, count, text) {
+  const socket = new WebSocket(`${server.url.replace("http", "ws")}/messages/ws/`, [`greenroom.token.${user.token}`]);
+  let [sent, stored] = [0, 0];
+  const filled = new Promise((resolve, reject) => {
+    const more = () => {
+      while (sent < count && sent - stored < 200) {
+        socket.send(JSON.stringify({ type: "send_message", id: ++sent, chat_id: chatId, content: text(sent) }));
+      }
+    };
+    socket.onmessage = ({ data }) => {
+      const { type } = JSON.parse(data);
+      if (type === "hello") more();
+      if (type === "ack") stored++ < count - 1 ? more() : resolve();
+    };
+    socket.onclose = ({ code }) => reject(new Error(`The socket was closed with ${code}.`));
+  });
+  await filled;
+  socket.close();
+}
+export const UNLIMITED = ["--socket-commands-per-second", "1000000"];

@@ -69,7 +69,8 @@ export function Thread({ chatId, id, class: kind = "", composing, jumper }) {
     () =>
       client.on("message", ({ chatId: of, message, change }) => {
         if (of !== chatId || change !== "new" || message.sender.id === client.state.me?.id) return;
-        if (!isWatched()) setNewFrom((from) => from ?? message.id);
+        const read = client.state.chats.get(chatId)?.last_read_message_id ?? 0;
+        if (!isWatched()) setNewFrom((from) => (from !== null && from > read ? from : message.id));
         announce(t("said", { name: message.sender.display_name, text: message.content.slice(0, 200) }));
       }),
     [client, chatId],

@@ -34,8 +34,8 @@ export function useWindow({ messages, isComplete, start, onTop, onBottom, onMove
   const content = useRef(/** @type {any} */ (null));
   const [stretch, setStretch] = useState(() => around(messages, start));
   const [isAtEnd, setAtEnd] = useState(start === null);
-  // What is to stay in its place: the end, or a row at so many pixels from the top.
-  const hold = useRef(start === null ? { end: true } : { key: String(start), offset: null });
+  // What is to stay in its place: the end, or the lower edge of a row. Its upper one moves when the row before it comes.
+  const hold = useRef(start === null ? { end: true } : { key: String(start), bottom: null });
 
   const to = stretch.to === null ? messages.length : placeAfter(messages, stretch.to);
   const from = stretch.from === null ? Math.max(0, to - FIRST) : Math.min(placeOf(messages, stretch.from), to);
@@ -44,15 +44,18 @@ export function useWindow({ messages, isComplete, start, onTop, onBottom, onMove
 
   const keep = () => {
     const box = scroller.current;
-    const { end, key, offset } = hold.current;
+    const { end, key, bottom } = hold.current;
     if (end) {
       box.scrollTop = box.scrollHeight;
+      look();
     } else {
       const row = content.current.querySelector(`[data-key="${CSS.escape(key)}"]`);
-      const wanted = offset ?? box.clientHeight / 4;
-      if (row) box.scrollTop += topOf(row, box) - wanted;
+      const wanted = bottom ?? box.clientHeight / 3;
+      if (row) box.scrollTop += bottomOf(row, box) - wanted;
+      look();
+      // There was not enough above it yet: what comes next puts it there.
+      if (row && Math.abs(bottomOf(row, box) - wanted) > 1) hold.current = { key, bottom: wanted };
     }
-    look();
   };
 
   const look = () => {
@@ -124,7 +127,7 @@ function around(messages, id) {
 const upFrom = (messages, place) => ({ from: messages[Math.max(0, place)]?.id ?? null });
 const downTo = (messages, place) => ({ to: messages[place - 1]?.id ?? newest(messages) });
 
-const topOf = (row, box) => row.getBoundingClientRect().top - box.getBoundingClientRect().top;
+const bottomOf = (row, box) => row.getBoundingClientRect().bottom - box.getBoundingClientRect().top;
 
 /** The first row that can be seen, and where it is. */
 function firstSeen(box, content) {
@@ -137,7 +140,7 @@ function firstSeen(box, content) {
     else high = middle;
   }
   const row = rows[low];
-  return row ? { key: row.dataset.key, offset: topOf(row, box) } : { end: true };
+  return row ? { key: row.dataset.key, bottom: bottomOf(row, box) } : { end: true };
 }
 
 /** The newest message that can be seen whole, or whose end can be seen. */

@@ -1,0 +1,102 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+
+import { NARROW, expect, helper, message, opens, serverWith, visit } from "./support.mjs";
+
+/** Ann and bob in a group with so many messages of bob's that ann has not read. */
+async function unreadFor(t, count, options) {
+  const { server, people } = await serverWith(t, ["ann", "bob"]);
+  const [ann, bob] = people;
+  const { id } = await helper(server, ann).createChat({ chat_type: "group", title: "Plans", member_ids: [bob.id] });
+  const bobs = helper(server, bob);
+  const ids = [];
+  for (let number = 1; number <= count; number++) ids.push((await bobs.sendMessage(id, { content: `line ${number}.` })).id);
+  const page = await visit(t, server.url, ann, "/", options);
+  return { server, ann, bob, bobs, page, id, ids };
+}
+
+const unread = async (server, user) => (await helper(server, user).unread()).total;
+
+test("what is new is marked, and read as far as it is seen", async (t) => {
+  const { server, ann, page, id, bobs, ids } = await unreadFor(t, 80);
+  await helper(server, ann).markAsRead(id, ids[39]);
+  await page.reload();
+  await expect(page.locator(".unread-indicator")).toContainText("40 unread messages");
+  await opens(page, "Plans");
+  // It opens where the new messages begin, and those below are not read yet.
+  await expect(page.locator(".gr-new")).toBeInViewport();
+  await expect(page.locator(".gr-new + .gr-row")).toContainText("line 41.");
+  await expect(page.locator(".unread-indicator")).not.toContainText("40");
+  const left = await unread(server, ann);
+  assert.ok(left > 0 && left < 40, `${left} left`);
+  await page.getByRole("button", { name: /new messages/ }).click();
+  await expect(message(page, "line 80.")).toBeInViewport();
+  await expect(page.locator(".unread-indicator")).toHaveCount(0);
+  // While one is at the end, what comes is read as it comes.
+  const { id: last } = await bobs.sendMessage(id, { content: "line 81." });
+  await expect(message(page, "line 81.")).toBeInViewport();
+  await expect.poll(async () => (await bobs.message(last)).read_count).toBe(2);
+});
+
+test("nothing is read while nobody looks", async (t) => {
+  const { page, bobs, id } = await unreadFor(t, 3);
+  await opens(page, "Plans");
+  await expect(page.locator(".unread-indicator")).toHaveCount(0);
+  await page.evaluate(() => {
+    document.hasFocus = () => false;
+  });
+  const { id: last } = await bobs.sendMessage(id, { content: "are you there?" });
+  await expect(message(page, "are you there?")).toBeInViewport();
+  await expect(page.locator(".gr-new + .gr-row")).toContainText("are you there?");
+  await expect(page).toHaveTitle("(1) Plans · Greenroom");
+  await expect(page.locator("link[rel=icon]")).toHaveAttribute("href", /^data:image/);
+  assert.equal((await bobs.message(last)).read_count, 1);
+  await page.evaluate(() => {
+    document.hasFocus = () => true;
+    window.dispatchEvent(new Event("focus"));
+  });
+  await expect(page).toHaveTitle("Plans · Greenroom");
+  await expect.poll(async () => (await bobs.message(last)).read_count).toBe(2);
+});
+
+test("the list of chats is ordered by what happened last, and goes on as one scrolls", async (t) => {
+  const { server, people } = await serverWith(t, ["ann"]);
+  const anns = helper(server, people[0]);
+  for (let number = 1; number <= 75; number++) await anns.createChat({ chat_type: "group", title: `Chat ${number}.` });
+  const page = await visit(t, server.url, people[0]);
+  const items = page.locator(".chat-item");
+  await expect(items.first()).toContainText("Chat 75.");
+  while ((await items.count()) < 75) await items.last().scrollIntoViewIfNeeded();
+  await expect(items.last()).toContainText("Chat 1.");
+  await items.last().click();
+  await page.locator("#message-input").fill("to the top");
+  await page.locator("#message-input").press("Enter");
+  await expect(items.first()).toContainText("You: to the top");
+});
+
+test("on a phone there is one thing at a time, and a way back", async (t) => {
+  const { page } = await unreadFor(t, 3, { viewport: NARROW, hasTouch: true });
+  await expect(page.locator("#current-chat-name")).toBeHidden();
+  await page.locator(".chat-item").tap();
+  await expect(page.locator("#chat-list")).toBeHidden();
+  await expect(message(page, "line 3.")).toBeInViewport();
+  await page.getByRole("button", { name: "Back to the chats" }).tap();
+  await expect(page.locator(".chat-item")).toBeFocused();
+  await page.goBack();
+  await expect(message(page, "line 3.")).toBeInViewport();
+  await page.goBack();
+  await expect(page.locator(".chat-item")).toBeVisible();
+});
+
+test("messages that come are announced, once and politely", async (t) => {
+  const { page, bobs, id } = await unreadFor(t, 1);
+  const voice = page.locator("[aria-live=polite].gr-hidden");
+  await expect(page.locator(".unread-indicator")).toContainText("1 unread message");
+  await bobs.sendMessage(id, { content: "elsewhere" });
+  await expect(voice).toContainText("New message from Bob in Plans");
+  await opens(page, "Plans");
+  await expect(message(page, "line 1.")).toBeVisible();
+  await bobs.sendMessage(id, { content: "right here" });
+  await expect(voice.getByText("Bob: right here")).toHaveCount(1);
+  assert.equal(await page.locator("#message-list").getAttribute("role"), "log");
+});
