@@ -218,7 +218,9 @@ async fn on_nodes_what_was_acknowledged_survives_kill_9_of_either() {
     let token = greenroom(&database, &["token", "create", "ann"]).trim().to_owned();
     let serve = || Rc::new(Program::serve_as_node(&database, &redis.url()));
     let nodes = RefCell::new([serve(), serve()]);
-    make_chats(&nodes.borrow()[0], &token).await;
+    let first = nodes.borrow()[0].clone();
+    make_chats(&first, &token).await;
+    drop(first);
     let (acknowledged, is_over) = (Acknowledged::default(), Cell::new(false));
     let writers = (0..8).map(|writer| write(&nodes, &token, writer, &is_over, &acknowledged));
     let killing = async {

@@ -18,7 +18,7 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     thread::JoinHandle,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use actix_web::{rt::time::timeout, web::Data};
@@ -36,7 +36,7 @@ use greenroom::{
     model::{UserId, text::Username},
     server::State,
     storage::{
-        tokens,
+        DatabaseUrl, tokens,
         users::{self, NewUser},
     },
 };
@@ -140,7 +140,16 @@ impl Server {
     /// Stops the server in order and hands back its database.
     pub fn stop(mut self) -> Database {
         self.end();
-        self.database.take().expect("it has its database until it ends")
+        let database = self.database.take().expect("it has its database until it ends");
+        drop(self);
+        // A process would have ended; here its last query may be on its way still.
+        let url = DatabaseUrl::parse(&database.url()).unwrap();
+        let deadline = Instant::now() + DEADLINE;
+        while url.is_used() {
+            assert!(Instant::now() < deadline, "the server lets go of its database");
+            std::thread::yield_now();
+        }
+        database
     }
 
     fn end(&mut self) {
