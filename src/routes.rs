@@ -10,8 +10,8 @@ use actix_web::{
 
 use crate::{
     api::{
-        account, activity, avatars, chats, events, health, index, members, messages, reactions, rooms, sync,
-        users,
+        account, activity, avatars, chats, events, health, index, members, messages, profile, reactions,
+        rooms, settings, sync, users,
     },
     auth::gate,
     error::ApiError,
@@ -89,7 +89,8 @@ fn api(api: &mut ServiceConfig) {
         )
         // Users.
         .service(at("/users").post(users::create).done())
-        .service(at("/users/me").get(users::me).done())
+        .service(at("/settings").get(settings::show).done())
+        .service(at("/users/me").get(profile::show).patch(profile::update).done())
         .service(at("/users/search").get(users::search).done())
         .service(at("/users/{user}").patch(users::update).done())
         .service(at("/users/{user}/tokens").post(users::create_token).delete(users::delete_tokens).done());

@@ -12,8 +12,10 @@ pub mod members;
 pub mod messages;
 pub(crate) mod page;
 mod path;
+pub mod profile;
 pub mod reactions;
 pub mod rooms;
+pub mod settings;
 pub mod sync;
 pub mod users;
 

@@ -1,4 +1,4 @@
-//! `users/`: oneself, the search for others, and what staff may do for a host's users.
+//! `users/`: the search for others, and what staff may do for a host's users.
 
 use actix_web::{HttpRequest, HttpResponse, web::Data};
 use serde::{Deserialize, Serialize};
@@ -23,13 +23,6 @@ use crate::{
     },
     view::{FoundUserView, Links, OwnUserView, UserView, frames},
 };
-
-/// `GET users/me/`
-pub async fn me(state: Data<State>, caller: Authenticated) -> Answer {
-    let id = caller.id();
-    let user = state.readers.ask_one(move |conn| users::find(conn, id)).await?.ok_or(Refusal::NotFound)?;
-    Ok(HttpResponse::Ok().json(own_view(&user, &user.card(), &state.links)))
-}
 
 /// A user as shown to themselves, and to staff.
 pub(super) fn own_view<'a>(
@@ -86,6 +79,8 @@ pub(super) struct UserFields {
     avatar_url: Field,
     #[serde(default)]
     is_active: Field,
+    #[serde(default)]
+    old_password: Field,
 }
 
 impl UserFields {
@@ -117,7 +112,24 @@ impl UserFields {
         }
     }
 
-    /// What is to change of a user; the password is to be hashed still.
+    /// What is to change of oneself, and the password that one has where it is to be another.
+    pub(super) fn check_own_change(mut self) -> Result<(UserChange, Option<String>), FieldErrors> {
+        // E-mail and standing are the host's to decide.
+        (self.email, self.is_active) = (Field::Missing, Field::Missing);
+        let needs_proof = self.password.is_given();
+        let proof = if needs_proof { self.old_password.text().map(Some) } else { Ok(None) };
+        match (self.check_change(), proof) {
+            (Ok(change), Ok(proof)) => Ok((change, proof)),
+            (Ok(_), Err(sentence)) => Err(FieldErrors::of("old_password", sentence)),
+            (Err(errors), Ok(_)) => Err(errors),
+            (Err(mut errors), Err(sentence)) => {
+                errors.add("old_password", sentence);
+                Err(errors)
+            }
+        }
+    }
+
+    /// What is to change of a user.
     fn check_change(&self) -> Result<UserChange, FieldErrors> {
         let mut errors = FieldErrors::default();
         let is_active = if self.is_active.is_given() { self.is_active.boolean().map(Some) } else { Ok(None) };
@@ -149,12 +161,14 @@ impl UserFields {
     }
 }
 
-struct UserChange {
+/// What is to change of a user.
+pub(super) struct UserChange {
     email: Option<String>,
     first_name: Option<String>,
     last_name: Option<String>,
     avatar_url: Option<String>,
     is_active: Option<bool>,
+    /// It is to be hashed still.
     password: Option<String>,
 }
 
@@ -180,6 +194,17 @@ pub async fn update(state: Data<State>, caller: Authenticated, user: Id<UserId>,
     let id = user.0;
     let change = body.json::<UserFields>().and_then(|fields| Ok(fields.check_change()?));
     let change = or_refused(change, exists(&state, id)).await?;
+    let user = change_user(&state, &caller, id, change).await?;
+    Ok(HttpResponse::Ok().json(own_view(&user, &user.card(), &state.links)))
+}
+
+/// Changes a user, ends what a new password or being shut out ends, and tells who may have to hear of it.
+pub(super) async fn change_user(
+    state: &State,
+    caller: &Authenticated,
+    id: UserId,
+    change: UserChange,
+) -> Result<User, ApiError> {
     let hash = match &change.password {
         Some(password) => Some(state.hasher.hash(password.clone()).await?),
         None => None,
@@ -221,7 +246,7 @@ pub async fn update(state: Data<State>, caller: Authenticated, user: Id<UserId>,
         state.bus.publish(News::Told { user: id, frame: frame.to_string() });
         state.presence.note(Turn::Told(id, frame));
     }
-    Ok(HttpResponse::Ok().json(own_view(&user, &user.card(), &state.links)))
+    Ok(user)
 }
 
 #[derive(Deserialize)]

@@ -58,13 +58,16 @@ impl MessageBody {
 }
 
 impl Title {
+    /// Most characters of one.
+    pub const MAX_CHARS: usize = 255;
+
     /// Trims and checks a title. `None`: it was blank, which means "no title of its own".
     pub fn parse(text: &str) -> Result<Option<Self>, String> {
         let text = text.trim();
         if text.is_empty() {
             return Ok(None);
         }
-        Ok(Some(Self(name(text, 255)?)))
+        Ok(Some(Self(name(text, Self::MAX_CHARS)?)))
     }
 }
 

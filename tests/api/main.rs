@@ -20,6 +20,7 @@ mod oracle;
 mod pages;
 mod permissions;
 mod presence;
+mod profile;
 mod raw;
 mod reactions;
 mod resume;

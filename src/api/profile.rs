@@ -1,0 +1,59 @@
+//! `users/me/`: oneself.
+
+use std::time::Instant;
+
+use actix_web::{HttpRequest, HttpResponse, web::Data};
+
+use super::{
+    Answer,
+    body::Body,
+    users::{UserFields, change_user, own_view},
+};
+use crate::{
+    auth::{gate::Authenticated, passwords::Verdict},
+    error::ApiError,
+    model::{FieldErrors, Refusal},
+    server::State,
+    storage::users::{self, User},
+};
+
+/// `GET users/me/`
+pub async fn show(state: Data<State>, caller: Authenticated) -> Answer {
+    let user = oneself(&state, &caller).await?;
+    Ok(HttpResponse::Ok().json(own_view(&user, &user.card(), &state.links)))
+}
+
+/// `PATCH users/me/`: one's names and picture, and one's password for whoever knows the one that it replaces.
+pub async fn update(state: Data<State>, caller: Authenticated, request: HttpRequest, body: Body) -> Answer {
+    let (change, proof) = body.json::<UserFields>()?.check_own_change()?;
+    if let Some(proof) = proof {
+        prove(&state, &caller, &request, proof).await?;
+    }
+    let user = change_user(&state, &caller, caller.id(), change).await?;
+    Ok(HttpResponse::Ok().json(own_view(&user, &user.card(), &state.links)))
+}
+
+async fn oneself(state: &State, caller: &Authenticated) -> Result<User, Refusal> {
+    let id = caller.id();
+    state.readers.ask_one(move |conn| users::find(conn, id)).await?.ok_or(Refusal::NotFound)
+}
+
+/// Checks a password; guesses count like those at the door.
+async fn prove(
+    state: &State,
+    caller: &Authenticated,
+    request: &HttpRequest,
+    password: String,
+) -> Result<(), ApiError> {
+    let address = state.client_address(request);
+    let attempt = state
+        .failures
+        .attempt(address, &caller.card.username, Instant::now())
+        .map_err(|seconds| ApiError::Throttled { seconds })?;
+    let user = oneself(state, caller).await?;
+    if matches!(state.hasher.verify(password, Some(user.password)).await?, Verdict::Wrong) {
+        return Err(FieldErrors::of("old_password", "This is not your password.").into());
+    }
+    state.failures.succeeded(&attempt);
+    Ok(())
+}

@@ -1,0 +1,39 @@
+//! `settings/`: what a client needs to know of this server to draw the right buttons.
+
+use actix_web::{HttpResponse, web::Data};
+use serde::Serialize;
+
+use super::Answer;
+use crate::{
+    model::text::{MessageBody, Title},
+    server::State,
+};
+
+#[derive(Serialize)]
+struct SettingsView {
+    allow_editing: bool,
+    allow_deleting: bool,
+    allow_reactions: bool,
+    allow_renaming_dms: bool,
+    allow_renaming_rooms: bool,
+    receipts_max_members: i64,
+    max_message_length: usize,
+    max_title_length: usize,
+    server_version: &'static str,
+}
+
+/// `GET settings/`
+pub async fn show(state: Data<State>) -> Answer {
+    let config = &state.config;
+    Ok(HttpResponse::Ok().json(SettingsView {
+        allow_editing: config.allow_editing,
+        allow_deleting: config.allow_deleting,
+        allow_reactions: config.allow_reactions,
+        allow_renaming_dms: config.allow_renaming_dms,
+        allow_renaming_rooms: config.allow_renaming_rooms,
+        receipts_max_members: config.receipts_max_members,
+        max_message_length: MessageBody::MAX_CHARS,
+        max_title_length: Title::MAX_CHARS,
+        server_version: env!("CARGO_PKG_VERSION"),
+    }))
+}

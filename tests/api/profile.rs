@@ -1,0 +1,86 @@
+//! One's own profile, and what a client learns of the server's settings.
+
+use serde_json::json;
+
+use crate::support::{PASSWORD, Server};
+
+#[actix_web::test]
+async fn names_and_picture_are_ones_own_to_change() {
+    let server = Server::start().await;
+    let [ann, bob] = server.users(["ann", "bob"]).await;
+    let chat = ann.dm(&bob).await;
+    let mut bobs = bob.listens().await;
+    let change = json!({"first_name": "Ann", "last_name": "Lee", "avatar_url": "https://example.com/a.png"});
+    let changed = ann.patch("users/me/", change).await.expect(200).json;
+    assert_eq!(changed["display_name"], "Ann Lee");
+    assert_eq!(changed["avatar_url"], "https://example.com/a.png");
+    assert_eq!(ann.get("users/me/").await.expect(200).json, changed);
+    let told = loop {
+        let event = bobs.next().await;
+        if event["type"] == "user_updated" {
+            break event;
+        }
+    };
+    assert_eq!(told["user"]["display_name"], "Ann Lee");
+    assert_eq!(bob.sees(chat).await["title"], "Ann Lee");
+}
+
+#[actix_web::test]
+async fn what_is_the_hosts_to_decide_stays() {
+    let server = Server::start().await;
+    let ann = server.user("ann").await;
+    let before = ann.get("users/me/").await.expect(200).json;
+    let wishes = json!({"username": "root", "email": "x@example.com", "is_active": false, "is_staff": true});
+    assert_eq!(ann.patch("users/me/", wishes).await.expect(200).json, before);
+    ann.patch("users/me/", json!({"first_name": "a\u{202e}b"})).await.invalid("first_name");
+    ann.patch("users/me/", json!({"avatar_url": "javascript:x"})).await.invalid("avatar_url");
+    server.anonymous().patch("users/me/", json!({})).await.expect(401);
+    assert_eq!(ann.delete("users/me/").await.expect(405).header("allow"), "GET, HEAD, PATCH");
+}
+
+#[actix_web::test]
+async fn a_new_password_takes_the_old_one_and_ends_the_other_sessions() {
+    let server = Server::start().await;
+    server.user("ann").await;
+    let (here, elsewhere) = (server.signed_in("ann").await, server.signed_in("ann").await);
+    let new = "battery staple";
+    here.patch("users/me/", json!({"password": new})).await.invalid("old_password");
+    here.patch("users/me/", json!({"password": "x", "old_password": PASSWORD})).await.invalid("password");
+    let wrong = json!({"password": new, "old_password": "guess"});
+    assert_eq!(
+        here.patch("users/me/", wrong.clone()).await.invalid("old_password"),
+        json!(["This is not your password."])
+    );
+    elsewhere.get("users/me/").await.expect(200);
+    here.patch("users/me/", json!({"password": new, "old_password": PASSWORD})).await.expect(200);
+    here.get("users/me/").await.expect(200);
+    // It may take a moment until another node has heard.
+    while elsewhere.get("users/me/").await.status == 200 {}
+    let login = |password: &str| json!({"username": "ann", "password": password});
+    let nobody = server.anonymous();
+    nobody.send("POST", "/login/", Some(login(PASSWORD))).await.expect(401);
+    nobody.send("POST", "/login/", Some(login(new))).await.expect(200);
+}
+
+#[actix_web::test]
+async fn guesses_at_ones_password_are_limited_like_those_at_the_door() {
+    let server = Server::start().await;
+    let ann = server.user("ann").await;
+    let wrong = json!({"password": "battery staple", "old_password": "guess"});
+    for _ in 0..5 {
+        ann.patch("users/me/", wrong.clone()).await.invalid("old_password");
+    }
+    ann.patch("users/me/", wrong).await.expect(429);
+}
+
+#[actix_web::test]
+async fn a_client_learns_which_buttons_to_draw() {
+    let server = Server::start_with(|config| config.allow_editing = false).await;
+    let settings = server.user("ann").await.get("settings/").await.expect(200).json;
+    assert_eq!((&settings["allow_editing"], &settings["allow_deleting"]), (&json!(false), &json!(true)));
+    assert_eq!(
+        (&settings["max_message_length"], &settings["receipts_max_members"]),
+        (&json!(5_000), &json!(100))
+    );
+    server.anonymous().get("settings/").await.expect(401);
+}
