@@ -9,10 +9,10 @@ export GREENROOM_BIND ?= 127.0.0.1:8000
 CARGO ?= cargo
 GREENROOM = target/release/greenroom
 
-.PHONY: help run build test postgres client pages vendor stress autobahn check fmt migrate user token demo schema clean
+.PHONY: help run build test postgres client pages vendor stress stress-nodes autobahn check fmt migrate user token demo schema clean
 
 help: ## List the tasks
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 
 run: build ## Build, make the database, add demo users, serve
 	@$(GREENROOM) demo --if-empty
@@ -49,6 +49,9 @@ vendor: ## Fetch the libraries of the pages from npm anew
 
 stress: build ## Hostile, slow and dead sockets against the release binary, with figures
 	@python3 tests/stress/sockets.py --binary $(GREENROOM)
+
+stress-nodes: build ## Two nodes whose Redis, PostgreSQL and selves are stopped, killed and cut off, with figures
+	@python3 tests/stress/nodes.py --binary $(GREENROOM)
 
 autobahn: ## Autobahn's fuzzing client: make autobahn WSTEST=/path/to/wstest
 	$(CARGO) test --locked --test faults -- --ignored autobahn --nocapture
