@@ -1,6 +1,7 @@
 //! A running server: what it is made of, how it starts, how it ends.
 
 use std::{
+    collections::BTreeSet,
     net::{IpAddr, SocketAddr},
     sync::{
         Arc,
@@ -35,8 +36,10 @@ use crate::{
     presence::{self, Presence},
     routes::routes,
     storage::{
-        Access, DatabaseUrl, Exclusive, OpenError, Readers, Rules, Writer, WriterHandle, chats, cursors,
-        migrations, purge, restored, revocations, sessions, settings, transaction,
+        Access, DatabaseUrl, Exclusive, OpenError, Readers, Rules, Writer, WriterHandle, chats, commits,
+        cursors, migrations, purge, restored,
+        revocations::{self, Followed},
+        sessions, settings, transaction,
     },
     view::Links,
 };
@@ -210,11 +213,11 @@ impl Server {
             config,
         });
         // Before anybody is let in, so that no news of theirs is taken for old.
-        let seen = state.readers.ask_one(revocations::latest).await;
-        let seen = seen.map_err(|_| StartError::Prepare("it cannot be read".to_owned()))?;
+        let followed = state.readers.ask_one(Followed::from_now).await;
+        let followed = followed.map_err(|_| StartError::Prepare("it cannot be read".to_owned()))?;
         let (address, handle, serving) = serve(&state, kept.cookie_key)?;
         let mut tasks = vec![
-            actix_rt::spawn(watch_revocations(state.clone(), seen)),
+            actix_rt::spawn(watch_revocations(state.clone(), followed)),
             actix_rt::spawn(clear_out(state.clone())),
             actix_rt::spawn(sweep(state.clone())),
             actix_rt::spawn(watch_sockets(state.clone())),
@@ -346,13 +349,15 @@ impl Kept {
 /// How often a server looks for credentials that others ended: the command line, or another node.
 const WATCH_EVERY: Duration = Duration::from_secs(1);
 
-async fn watch_revocations(state: Data<State>, mut seen: i64) {
+async fn watch_revocations(state: Data<State>, mut followed: Followed) {
     loop {
-        let after = seen;
-        let news = state.readers.ask_one(move |conn| revocations::since(conn, after)).await;
-        for (id, user) in news.unwrap_or_default() {
-            state.identities.recheck_here(user).await;
-            seen = id;
+        let known = followed.clone();
+        if let Ok(news) = state.readers.ask_one(move |conn| known.look(conn)).await {
+            let users: BTreeSet<UserId> = news.iter().map(|(_, user)| *user).collect();
+            for user in users {
+                state.identities.recheck_here(user).await;
+            }
+            followed.pass(news.into_iter().map(|(id, _)| id).collect());
         }
         actix_rt::time::sleep(WATCH_EVERY).await;
     }
@@ -397,6 +402,7 @@ async fn sweep(state: Data<State>) {
         let swept = state.writer.run(|conn, _| {
             sessions::sweep(conn)?;
             cursors::sweep(conn)?;
+            commits::sweep(conn)?;
             revocations::sweep(conn)
         });
         if swept.await.is_err() {

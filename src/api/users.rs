@@ -215,7 +215,7 @@ pub(super) async fn change_user(
         _ => None,
     };
     let changed = state.writer.run(move |conn, _| {
-        let mut user = users::find(conn, id)?.ok_or(Refusal::NotFound)?;
+        let mut user = users::hold(conn, id)?.ok_or(Refusal::NotFound)?;
         let before = user.card();
         let set = |field: &mut String, value: &Option<String>| {
             if let Some(value) = value {
@@ -287,7 +287,7 @@ pub async fn create_token(state: Data<State>, caller: Authenticated, user: Id<Us
     let key = keys::draw();
     let hash = keys::hash(&key);
     let created = state.writer.run(move |conn, _| {
-        let user = users::find(conn, id)?.filter(|user| user.is_active).ok_or(Refusal::NotFound)?;
+        let user = users::hold(conn, id)?.filter(|user| user.is_active).ok_or(Refusal::NotFound)?;
         tokens::create(conn, user.id(), &hash, expires_at)
     });
     Ok(HttpResponse::Created().json(TokenView { id: created.await?, key: &key, expires_at }))

@@ -160,7 +160,7 @@ impl Accept<Submit> for ChatActor {
         let (directory, chat) = (self.directory.clone(), self.chat);
         let settle = move |result: Result<Done, Refusal>| {
             let result = result.map(Arc::new);
-            directory.send(chat, Settled { result, was_submitted: true, reply });
+            directory.settled(chat, Settled { result, was_submitted: true, reply });
         };
         self.in_flight += 1;
         self.services.writer.submit(command, settle);

@@ -16,6 +16,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::{
     actor::ChatActor,
+    makings::Makings,
     messages::{
         Admit, Answered, Behind, Learned, Marked, Queued, Reply, Settled, Submit, Subscribe, Type, Typed,
         Unsubscribe, Unwatch, Watch,
@@ -62,6 +63,7 @@ pub struct ChatDirectory {
     shards: Vec<Mutex<HashMap<ChatId, Entry>>>,
     arbiters: Vec<ArbiterHandle>,
     commands: Arc<Semaphore>,
+    makings: Makings,
     services: Arc<Services>,
 }
 
@@ -94,6 +96,7 @@ impl ChatDirectory {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             arbiters,
             commands: Arc::new(Semaphore::new(COMMANDS)),
+            makings: Makings::default(),
             services: Arc::new(services),
         })
     }
@@ -103,7 +106,7 @@ impl ChatDirectory {
         self: &Arc<Self>,
         command: Command,
     ) -> impl Future<Output = Result<Answered, Refusal>> + use<> {
-        answer(self.ask(command.chat, |reply| Submit { command, reply }))
+        answer(self.services.writer.clone(), self.ask(command.chat, |reply| Submit { command, reply }))
     }
 
     /// Tells a chat that somebody types, or stops; it is on its way when this returns.
@@ -113,7 +116,7 @@ impl ChatDirectory {
         user: UserId,
         is_typing: bool,
     ) -> impl Future<Output = Result<Answered, Refusal>> + use<> {
-        answer(self.ask(chat, |reply| Type { user, is_typing, reply }))
+        answer(self.services.writer.clone(), self.ask(chat, |reply| Type { user, is_typing, reply }))
     }
 
     /// Makes a chat, or finds the dm that there is; whether it is new. Its members hear of it as soon as it is durable:
@@ -129,37 +132,57 @@ impl ChatDirectory {
 
     async fn make(
         self: &Arc<Self>,
-        make: impl FnMut(&mut AnyConn, &Rules) -> Result<Made, StorageError> + Send + 'static,
+        mut make: impl FnMut(&mut AnyConn, &Rules) -> Result<Made, StorageError> + Send + 'static,
     ) -> Result<(ChatId, bool), Refusal> {
         let place = self.commands.clone().try_acquire_owned().map_err(|_| Refusal::Busy)?;
-        let (caller, announced) = oneshot::channel();
+        let (caller, is_known) = oneshot::channel();
         let (found, made) = oneshot::channel();
+        // Each time that it is tried it makes another chat.
+        let (tell, tried) = std::sync::mpsc::channel();
+        let directory = self.clone();
+        let work = move |conn: &mut AnyConn, rules: &Rules| {
+            let made = make(conn, rules)?;
+            if let Made::New { snapshot, .. } = &made {
+                directory.makings.begin(snapshot.chat.id);
+                let _ = tell.send(snapshot.chat.id);
+            }
+            Ok(made)
+        };
         let directory = self.clone();
         let settle = move |result: Result<Made, Refusal>| {
+            let mut announcement = None;
             let result = result.map(|made| match made {
                 Made::Existing(chat) => (chat, false),
                 Made::New { snapshot, members, feeds } => {
                     let chat = snapshot.chat.id;
                     let change = Change::ChatCreated { snapshot: *snapshot, members, feeds };
-                    directory.announce(chat, change, Reply { caller, _place: place });
+                    announcement = Some(announced(chat, change, Reply { caller, _place: place }));
                     (chat, true)
                 }
             });
+            for chat in tried.try_iter() {
+                let is_made = result == Ok((chat, true));
+                let made = if is_made { announcement.take() } else { None };
+                directory.makings.end(chat, made, |settled| directory.send(chat, settled));
+            }
             let _ = found.send(result);
         };
-        self.services.writer.run_then(make, settle);
-        let (chat, is_new) = made.await.unwrap_or(Err(Refusal::Internal))?;
-        if is_new {
-            announced.await.unwrap_or(Err(Refusal::Busy))?;
-        }
-        Ok((chat, is_new))
+        self.services.writer.run_then(work, settle);
+        let known = async {
+            let (chat, is_new) = made.await.unwrap_or(Err(Refusal::Internal))?;
+            if is_new {
+                is_known.await.unwrap_or(Err(Refusal::Busy))?;
+            }
+            Ok((chat, is_new))
+        };
+        self.services.writer.in_time(known).await?
     }
 
-    /// The making of a chat is its first change.
-    fn announce(self: &Arc<Self>, chat: ChatId, change: Change, reply: Reply) {
-        let event = Some(Arc::new(Event { chat, seq: 1, change }));
-        let done = Done { answer: Answer::Done, event, quiet_marker: None };
-        self.send(chat, Settled { result: Ok(Arc::new(done)), was_submitted: false, reply });
+    /// Gives a chat's actor what the writer has settled, once the chat itself is known.
+    pub(super) fn settled(self: &Arc<Self>, chat: ChatId, settled: Settled) {
+        if let Some(settled) = self.makings.hold(chat, settled) {
+            self.send(chat, settled);
+        }
     }
 
     /// Lets a socket hear a chat's events, from after `head` at the latest. `done` is dropped once it does.
@@ -286,9 +309,16 @@ impl ChatDirectory {
 /// The way on which an answer will come; `None` where too much is under way already.
 type Asked = Option<oneshot::Receiver<Result<Answered, Refusal>>>;
 
-async fn answer(asked: Asked) -> Result<Answered, Refusal> {
+async fn answer(writer: WriterHandle, asked: Asked) -> Result<Answered, Refusal> {
     // An actor that failed over this very command has dropped the way back.
-    asked.ok_or(Refusal::Busy)?.await.unwrap_or(Err(Refusal::Busy))
+    writer.in_time(asked.ok_or(Refusal::Busy)?).await?.unwrap_or(Err(Refusal::Busy))
+}
+
+/// The news of a chat that was made.
+fn announced(chat: ChatId, change: Change, reply: Reply) -> Settled {
+    let event = Some(Arc::new(Event { chat, seq: 1, change }));
+    let done = Done { answer: Answer::Done, event, quiet_marker: None };
+    Settled { result: Ok(Arc::new(done)), was_submitted: false, reply }
 }
 
 impl Entry {

@@ -3,6 +3,7 @@
 pub mod actor;
 mod backlog;
 pub mod directory;
+mod makings;
 pub mod messages;
 pub mod news;
 pub mod registry;

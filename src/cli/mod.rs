@@ -163,10 +163,10 @@ fn reason(error: &StorageError) -> String {
     }
 }
 
-/// Opens the database, brought up to date, to do one thing in a transaction.
+/// Opens the database, brought up to date, to do one thing in a transaction. `work` may be called again.
 fn with_database<T>(
     database: &Database,
-    work: impl FnOnce(&mut AnyConn) -> Result<T, StorageError>,
+    work: impl FnMut(&mut AnyConn) -> Result<T, StorageError>,
 ) -> Result<T, CliError> {
     migrations::migrate(&database.database_url)?;
     let mut conn = database.database_url.open(Access::Write)?;
@@ -176,7 +176,7 @@ fn with_database<T>(
 /// The same for a database that must be there already: a mistyped name makes no new one.
 fn with_existing<T>(
     database: &Database,
-    work: impl FnOnce(&mut AnyConn) -> Result<T, StorageError>,
+    work: impl FnMut(&mut AnyConn) -> Result<T, StorageError>,
 ) -> Result<T, CliError> {
     database.database_url.expect_there()?;
     with_database(database, work)

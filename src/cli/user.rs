@@ -77,7 +77,7 @@ impl UserCommand {
                 let hash = password.hash()?;
                 with_existing(&database, |conn| {
                     let mut user = named(conn, &name)?;
-                    user.password = hash;
+                    user.password.clone_from(&hash);
                     users::update(conn, &user)?;
                     sessions::end_all(conn, user.id(), None)
                 })?;
@@ -99,10 +99,11 @@ impl UserCommand {
     }
 }
 
-/// The user with a name that an admin typed.
+/// The user with a name that an admin typed, who stays as they are until the transaction's end.
 pub(super) fn named(conn: &mut AnyConn, name: &str) -> Result<User, StorageError> {
     let no_such = || Refusal::Invalid(FieldErrors::of("username", format!("there is no user {name}")));
-    users::by_username(conn, name)?.ok_or_else(|| no_such().into())
+    let user = users::by_username(conn, name)?.ok_or_else(no_such)?;
+    Ok(users::hold(conn, user.id())?.ok_or_else(no_such)?)
 }
 
 fn valid<T>(field: &'static str, result: Result<T, String>) -> Result<T, CliError> {

@@ -59,6 +59,13 @@ pub(super) fn chat(row: ChatRow) -> Chat {
     }
 }
 
+/// Which of these chats there are, deleted ones included.
+pub(super) fn existing(conn: &mut AnyConn, chats: &[ChatId]) -> Result<Vec<ChatId>, StorageError> {
+    let ids: Vec<i64> = chats.iter().map(|chat| chat.0).collect();
+    let rows = sql!("SELECT id FROM chats WHERE id IN ?", ids.as_slice()).rows::<(i64,)>(conn)?;
+    Ok(rows.into_iter().map(|(id,)| ChatId(id)).collect())
+}
+
 /// A chat about to be made.
 pub struct NewRow<'a> {
     pub kind: ChatKind,

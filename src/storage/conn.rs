@@ -25,14 +25,17 @@ pub enum DatabaseUrl {
     Postgres(String),
 }
 
-/// How long a statement waits for a lock that another process holds.
+/// How long SQLite waits for another process that writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long PostgreSQL waits for the next statement of a transaction before it ends it.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a statement of PostgreSQL's waits for rows that others have locked.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Names the lock of who writes, and the one of who brings the schema up to date, among PostgreSQL's advisory locks.
-const WRITING: i64 = 0x6772_6565_6e01;
+/// How long PostgreSQL waits for the next statement of a transaction that writes before it ends it: a paused process must
+/// not keep others from the rows that it has locked.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Names the lock of who brings the schema up to date among PostgreSQL's advisory locks.
 const MIGRATING: i64 = 0x6772_6565_6e02;
 
 impl DatabaseUrl {
@@ -124,10 +127,10 @@ fn set_up_sqlite(conn: &mut AnyConn, access: Access) -> Result<(), diesel::resul
 
 /// In seconds, or milliseconds: a server that does not answer must not hold up a thread for the minutes that TCP waits.
 const TIME_LIMITS: [(&str, &str); 4] = [
-    ("connect_timeout", "3"),
-    ("tcp_user_timeout", "10000"),
-    ("keepalives_idle", "10"),
-    ("keepalives_interval", "5"),
+    ("connect_timeout", "2"),
+    ("tcp_user_timeout", "5000"),
+    ("keepalives_idle", "5"),
+    ("keepalives_interval", "2"),
 ];
 
 /// The URL with those time limits that it does not name itself.
@@ -143,17 +146,41 @@ fn with_time_limits(url: &str) -> String {
 }
 
 fn set_up_postgres(conn: &mut AnyConn, access: Access) -> Result<(), diesel::result::Error> {
+    // Some errors are known by their words only. Not everybody may set this; who may not is told by `speaks_english`.
+    let _ = conn.batch_execute("SET lc_messages = 'C'");
     // Notices would go to standard error, past the log.
     conn.batch_execute("SET client_min_messages = error")?;
-    conn.batch_execute(&format!("SET lock_timeout = {}", BUSY_TIMEOUT.as_millis()))?;
-    // A paused process must not keep others from writing for ever.
-    conn.batch_execute(&format!("SET idle_in_transaction_session_timeout = {}", IDLE_TIMEOUT.as_millis()))?;
     match access {
-        // An answered write must survive a power cut, whatever the database's default is.
-        Access::Write => conn.batch_execute(
-            "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'",
-        ),
+        Access::Write => {
+            let (lock, idle) = (LOCK_TIMEOUT.as_millis(), IDLE_TIMEOUT.as_millis());
+            conn.batch_execute(&format!(
+                "SET lock_timeout = {lock}; SET idle_in_transaction_session_timeout = {idle}"
+            ))?;
+            // An answered write must survive a power cut, whatever the database's default is.
+            conn.batch_execute(
+                "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'",
+            )
+        }
         Access::Read => conn.batch_execute("SET default_transaction_read_only = on"),
+    }
+}
+
+/// Has PostgreSQL find every row by its key, in a plan that is made once: all that a writer does is to look up keys. It
+/// would else plan each statement anew, or keep for a table that has grown the plan that did for a small one.
+pub(super) fn prefer_keys(conn: &mut AnyConn) -> Result<(), diesel::result::Error> {
+    match conn {
+        AnyConn::Sqlite(_) => Ok(()),
+        AnyConn::Postgres(_) => conn.batch_execute(
+            "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET jit = off",
+        ),
+    }
+}
+
+/// Has PostgreSQL end a statement that takes longer.
+pub(super) fn limit_statements(conn: &mut AnyConn, limit: Duration) -> Result<(), diesel::result::Error> {
+    match conn {
+        AnyConn::Sqlite(_) => Ok(()),
+        AnyConn::Postgres(_) => conn.batch_execute(&format!("SET statement_timeout = {}", limit.as_millis())),
     }
 }
 
@@ -163,14 +190,34 @@ fn without_password(url: &str) -> String {
     url.into()
 }
 
-/// Does `work` in one transaction that may write: all of it is durable afterwards, or nothing happened.
+/// How often what another transaction was in the way of is tried.
+pub(super) const TRIES: usize = 3;
+
+/// Does `work` in one transaction that may write: all of it is durable afterwards, or nothing happened. It may be called
+/// again, where another transaction was in the way.
 pub fn transaction<T>(
     conn: &mut AnyConn,
-    work: impl FnOnce(&mut AnyConn) -> Result<T, StorageError>,
+    mut work: impl FnMut(&mut AnyConn) -> Result<T, StorageError>,
+) -> Result<T, StorageError> {
+    for _ in 1..TRIES {
+        match attempt(conn, &mut work) {
+            Err(StorageError::Clashed(_)) => {}
+            done => return done,
+        }
+    }
+    attempt(conn, &mut work)
+}
+
+fn attempt<T>(
+    conn: &mut AnyConn,
+    work: &mut impl FnMut(&mut AnyConn) -> Result<T, StorageError>,
 ) -> Result<T, StorageError> {
     begin(conn)?;
     match work(conn) {
-        Ok(value) => commit(conn).map(|()| value),
+        Ok(value) => {
+            commit(conn)?;
+            Ok(value)
+        }
         Err(error) => {
             roll_back(conn);
             Err(error)
@@ -192,23 +239,15 @@ pub fn snapshot<T>(
     result
 }
 
-/// Begins a transaction that may write. There is one at a time in a database, whichever process it is of: what is
-/// decided in it cannot change until its end, and numbers become visible in the order in which they were drawn.
+/// Begins a transaction that may write. On SQLite it is the only one in the database. On PostgreSQL others write as well:
+/// what is decided in it holds where the rows that it depends on have been locked (see `locks`).
 pub(super) fn begin(conn: &mut AnyConn) -> Result<(), StorageError> {
-    match conn {
+    Ok(conn.batch_execute(match conn {
         // SQLite's plain BEGIN takes the write lock too late to wait for it.
-        AnyConn::Sqlite(_) => conn.batch_execute("BEGIN IMMEDIATE")?,
-        AnyConn::Postgres(_) => {
-            let lock = format!(
-                "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SELECT pg_advisory_xact_lock({WRITING})"
-            );
-            if let Err(error) = conn.batch_execute(&lock) {
-                roll_back(conn);
-                return Err(error.into());
-            }
-        }
-    }
-    Ok(())
+        AnyConn::Sqlite(_) => "BEGIN IMMEDIATE",
+        // Each statement sees what was committed before it began, and so all that it waited for.
+        AnyConn::Postgres(_) => "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
+    })?)
 }
 
 pub(super) fn commit(conn: &mut AnyConn) -> Result<(), StorageError> {
@@ -275,8 +314,8 @@ mod tests {
         let url = with_time_limits("postgres://u@h/d?connect_timeout=9");
         assert_eq!(
             url,
-            "postgres://u@h/d?connect_timeout=9&tcp_user_timeout=10000&keepalives_idle=10&keepalives_interval=5"
+            "postgres://u@h/d?connect_timeout=9&tcp_user_timeout=5000&keepalives_idle=5&keepalives_interval=2"
         );
-        assert!(with_time_limits("postgres://u@h/d").starts_with("postgres://u@h/d?connect_timeout=3&"));
+        assert!(with_time_limits("postgres://u@h/d").starts_with("postgres://u@h/d?connect_timeout=2&"));
     }
 }

@@ -13,6 +13,12 @@ pub enum StorageError {
     /// The database cannot be reached, is full, or stayed locked: it may work later.
     #[error("the database is away: {0}")]
     Away(String),
+    /// Another transaction was in the way and has gone through: the same may succeed at once, or be refused.
+    #[error("another transaction was in the way: {0}")]
+    Clashed(Error),
+    /// Others hold a lock on what is to be written, and went on holding it.
+    #[error("it stayed locked: {0}")]
+    Locked(String),
     /// Anything else: a fault of ours, or a damaged database.
     #[error("the database failed: {0}")]
     Failed(Error),
@@ -32,13 +38,17 @@ impl From<FieldErrors> for StorageError {
 
 impl From<Error> for StorageError {
     fn from(error: Error) -> Self {
-        match &error {
-            Error::DatabaseError(kind, info) if is_of_the_connection(kind) => {
-                Self::Away(info.message().trim_end().to_owned())
-            }
-            Error::DatabaseError(_, info) if is_passing(info.message()) => {
-                Self::Away(info.message().to_owned())
-            }
+        use DatabaseErrorKind::{
+            ClosedConnection, ReadOnlyTransaction, SerializationFailure, UnableToSendCommand, UniqueViolation,
+        };
+        let Error::DatabaseError(kind, info) = &error else { return Self::Failed(error) };
+        let message = info.message().trim_end();
+        match kind {
+            UniqueViolation | SerializationFailure => Self::Clashed(error),
+            ClosedConnection | UnableToSendCommand | ReadOnlyTransaction => Self::Away(message.to_owned()),
+            _ if message.contains(DEADLOCK) => Self::Clashed(error),
+            _ if message.contains(LOCK_TIMEOUT) => Self::Locked(message.to_owned()),
+            _ if is_passing(message) => Self::Away(message.to_owned()),
             _ => Self::Failed(error),
         }
     }
@@ -53,7 +63,16 @@ impl StorageError {
                 tracing::error!(why, "the database is away");
                 Refusal::StorageAway
             }
-            Self::Failed(error) => {
+            Self::Locked(why) => {
+                tracing::warn!(why, "others kept the database from writing");
+                Refusal::Busy
+            }
+            Self::Clashed(error) if !is_unique_violation(&error) => {
+                tracing::warn!(%error, "others at work in the database were in the way again and again");
+                Refusal::Busy
+            }
+            // A row that is in the way for good is a fault of ours.
+            Self::Clashed(error) | Self::Failed(error) => {
                 tracing::error!(%error, "the database failed");
                 Refusal::Internal
             }
@@ -61,13 +80,14 @@ impl StorageError {
     }
 }
 
-/// Whether it is about the way to PostgreSQL, or about others at work there, and not about the statement.
-fn is_of_the_connection(kind: &DatabaseErrorKind) -> bool {
-    use DatabaseErrorKind::{
-        ClosedConnection, ReadOnlyTransaction, SerializationFailure, UnableToSendCommand,
-    };
-    matches!(kind, ClosedConnection | UnableToSendCommand | SerializationFailure | ReadOnlyTransaction)
+fn is_unique_violation(error: &Error) -> bool {
+    matches!(error, Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _))
 }
+
+// diesel hands on no codes of what follows. PostgreSQL is asked to speak English (see `conn`).
+
+const DEADLOCK: &str = "deadlock detected";
+const LOCK_TIMEOUT: &str = "due to lock timeout";
 
 /// Whether the database says so of a state that can pass: no room on the disk, a lock held elsewhere, a disk that fails.
 fn is_passing(message: &str) -> bool {
@@ -79,11 +99,9 @@ fn is_passing(message: &str) -> bool {
         "attempt to write a readonly database",
         "database table is locked",
     ];
-    // diesel hands on no codes of these.
-    const POSTGRES: [&str; 6] = [
+    const POSTGRES: [&str; 5] = [
         "No space left on device",
-        "lock timeout",
-        "deadlock detected",
+        "due to statement timeout",
         "terminating connection",
         "idle-in-transaction timeout",
         "out of shared memory",

@@ -76,39 +76,36 @@ fn message(chat: ChatId, row: MessageRow) -> Message {
     }
 }
 
-/// A message about to be posted.
-pub struct NewMessage<'a> {
-    pub chat: &'a Chat,
-    pub sender: UserId,
-    pub content: &'a str,
-    pub client_id: Option<&'a str>,
+/// A message about to be posted, whose id is not drawn yet.
+pub struct NewMessage {
+    pub message: Message,
     /// Keyed hash of the content; given where there is a client id.
-    pub content_hash: Option<&'a [u8]>,
+    pub content_hash: Option<Vec<u8>>,
 }
 
-/// Stores a message at the chat's last place, as the chat's latest change, which `chat` has taken already.
+/// Stores a message and returns its id.
 pub fn insert(conn: &mut AnyConn, new: &NewMessage) -> Result<MessageId, StorageError> {
-    let chat = new.chat;
+    let message = &new.message;
     let (id,) =
-        sql!("INSERT INTO message_ids (chat_id, pos) VALUES (?, ?) RETURNING id", chat.id, chat.last_pos)
+        sql!("INSERT INTO message_ids (chat_id, pos) VALUES (?, ?) RETURNING id", message.chat, message.pos)
             .one::<(i64,)>(conn)?;
-    let ordinal = sent_up_to(conn, chat.id, new.sender, chat.last_pos)? + 1;
+    let ordinal = sent_up_to(conn, message.chat, message.sender.id, message.pos)? + 1;
     sql!(
         "INSERT INTO messages (chat_id, pos, id, sender_id, ordinal, content, created_at, updated_at, is_edited, \
          is_deleted, created_seq, seq, client_id, content_hash, reactions) \
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, FALSE, FALSE, ?, ?, ?, ?, '[]')",
-        chat.id,
-        chat.last_pos,
+        message.chat,
+        message.pos,
         id,
-        new.sender,
+        message.sender.id,
         ordinal,
-        new.content,
-        chat.updated_at,
-        chat.updated_at,
-        chat.seq,
-        chat.seq,
-        new.client_id,
-        new.content_hash
+        &message.content,
+        message.created_at,
+        message.updated_at,
+        message.seq,
+        message.seq,
+        message.client_id.as_deref(),
+        new.content_hash.as_deref()
     )
     .run(conn)?;
     Ok(MessageId(id))

@@ -16,7 +16,10 @@ pub fn of(conn: &mut AnyConn, users: &[UserId]) -> Result<Vec<(UserId, UserId)>,
 
 /// Notes when users were last seen.
 pub fn seen(conn: &mut AnyConn, users: &[(UserId, Timestamp)]) -> Result<(), StorageError> {
-    for (user, at) in users {
+    let mut users = users.to_vec();
+    // The order in which everybody locks them.
+    users.sort_unstable_by_key(|(user, _)| *user);
+    for (user, at) in &users {
         sql!("UPDATE users SET last_seen = ? WHERE id = ?", *at, *user).run(conn)?;
     }
     Ok(())

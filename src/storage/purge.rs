@@ -1,14 +1,13 @@
 //! Clearing out deleted chats in small steps, so that no writer waits for long.
 
-use super::{AnyConn, StorageError, sql::sql};
+use super::{AnyConn, StorageError, locks, sql::sql};
 
 /// Most reactions, and then messages, removed in one step.
 const STEP: i64 = 500;
 
 /// Removes some rows of a deleted chat. Returns whether there is more to do.
 pub fn step(conn: &mut AnyConn) -> Result<bool, StorageError> {
-    let deleted = sql!("SELECT id FROM chats WHERE deleted_at IS NOT NULL ORDER BY id LIMIT 1");
-    let Some((chat,)) = deleted.first::<(i64,)>(conn)? else { return Ok(false) };
+    let Some(chat) = locks::deleted_chat(conn)? else { return Ok(false) };
     let reactions = sql!(
         "DELETE FROM reactions WHERE chat_id = ? AND (message_id, emoji, user_id) IN \
          (SELECT message_id, emoji, user_id FROM reactions WHERE chat_id = ? LIMIT ?)",

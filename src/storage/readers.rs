@@ -6,16 +6,20 @@ use std::{
 };
 
 use actix_rt::task::spawn_blocking;
-use tokio::{sync::Semaphore, time::timeout};
+use tokio::{sync::Semaphore, time::timeout_at};
 
 use super::{
     Access, AnyConn, DatabaseUrl, OpenError, StorageError,
-    conn::{is_lost, snapshot},
+    conn::{is_lost, limit_statements, snapshot},
 };
 use crate::model::Refusal;
 
-/// A query that finds no free connection for so long is turned down.
+/// A query that finds no free connection for so long is turned down. Where the database is on the other side of a network,
+/// and may hang, so is one that is not answered by then.
 const WAIT: Duration = Duration::from_secs(2);
+
+/// PostgreSQL ends a statement that goes on for so long, since nobody waits for it any more.
+const LIMIT: Duration = Duration::from_secs(3);
 
 /// A pool of reading connections.
 #[derive(Clone)]
@@ -23,6 +27,7 @@ pub struct Readers {
     pool: r2d2::Pool<Opener>,
     /// As many as there are connections, so that no thread blocks to wait for one.
     free: Arc<Semaphore>,
+    may_hang: bool,
 }
 
 impl Readers {
@@ -38,7 +43,8 @@ impl Readers {
             .connection_timeout(WAIT)
             .build(Opener(url.clone()))
             .map_err(|error| OpenError::new(&url.name(), error))?;
-        Ok(Self { pool, free: Arc::new(Semaphore::new(size as usize)) })
+        let may_hang = matches!(url, DatabaseUrl::Postgres(_));
+        Ok(Self { pool, free: Arc::new(Semaphore::new(size as usize)), may_hang })
     }
 
     /// Answers a question of one or more statements on one consistent view.
@@ -61,7 +67,8 @@ impl Readers {
         &self,
         question: impl FnOnce(&mut AnyConn) -> Result<T, StorageError> + Send + 'static,
     ) -> Result<T, Refusal> {
-        let free = timeout(WAIT, self.free.clone().acquire_owned()).await;
+        let deadline = tokio::time::Instant::now() + WAIT;
+        let free = timeout_at(deadline, self.free.clone().acquire_owned()).await;
         let Ok(Ok(permit)) = free else { return Err(Refusal::Busy) };
         let pool = self.pool.clone();
         let answer = spawn_blocking(move || {
@@ -71,7 +78,15 @@ impl Readers {
             reader.is_doubtful = matches!(answer, Err(StorageError::Away(_)));
             answer
         });
-        match answer.await {
+        let answered = match self.may_hang {
+            false => answer.await,
+            // The thread stays with the connection until the database answers, or the connection is found to be lost.
+            true => match timeout_at(deadline, answer).await {
+                Ok(answered) => answered,
+                Err(_) => return Err(Refusal::StorageAway),
+            },
+        };
+        match answered {
             Ok(answer) => answer.map_err(StorageError::into_refusal),
             Err(error) => {
                 tracing::error!(%error, "a query panicked");
@@ -100,7 +115,8 @@ impl r2d2::ManageConnection for Opener {
     type Error = StorageError;
 
     fn connect(&self) -> Result<Reader, StorageError> {
-        let conn = self.0.open(Access::Read)?;
+        let mut conn = self.0.open(Access::Read)?;
+        limit_statements(&mut conn, LIMIT)?;
         Ok(Reader { conn, used: Instant::now(), is_doubtful: false })
     }
 

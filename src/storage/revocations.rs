@@ -1,8 +1,10 @@
 //! News of ended credentials, so that every running server, and not only the process that ended them, checks again.
 
-use diesel::{ExpressionMethods, QueryDsl, RunQueryDsl, dsl::max};
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{AnyConn, StorageError};
+use diesel::{ExpressionMethods, QueryDsl, RunQueryDsl};
+
+use super::{AnyConn, StorageError, sql::sql};
 use crate::{
     model::{Timestamp, UserId, time::DAY},
     schema::revocations,
@@ -16,19 +18,58 @@ pub fn record(conn: &mut AnyConn, user: UserId) -> Result<(), StorageError> {
     Ok(())
 }
 
-/// The number of the latest news, 0 for none.
-pub fn latest(conn: &mut AnyConn) -> Result<i64, StorageError> {
-    Ok(revocations::table.select(max(revocations::id)).first::<Option<i64>>(conn)?.unwrap_or(0))
+/// For so many looks a number that was passed over is looked for.
+const LOOKS: u32 = 60;
+
+/// Most numbers below the latest that are looked for.
+const REACH: i64 = 1_000;
+
+/// How far a server has followed the news. PostgreSQL shows a number when its transaction ends, which may be after higher
+/// ones: so those that are missing below the latest are looked for too, until nobody can be writing them any more.
+#[derive(Debug, Clone, Default)]
+pub struct Followed {
+    latest: i64,
+    /// With the looks that are left for each.
+    missing: BTreeMap<i64, u32>,
 }
 
-/// The news after number `seen`: their numbers and users, oldest first.
-pub fn since(conn: &mut AnyConn, seen: i64) -> Result<Vec<(i64, UserId)>, StorageError> {
-    let rows = revocations::table
-        .filter(revocations::id.gt(seen))
-        .order(revocations::id)
-        .select((revocations::id, revocations::user_id))
-        .load::<(i64, i64)>(conn)?;
-    Ok(rows.into_iter().map(|(id, user)| (id, UserId(user))).collect())
+/// A piece of news: its number, and whom it is about.
+pub type News = (i64, UserId);
+
+impl Followed {
+    /// Where somebody begins who knows of nothing yet that could be out of date.
+    pub fn from_now(conn: &mut AnyConn) -> Result<Self, StorageError> {
+        let rows = sql!("SELECT id FROM revocations ORDER BY id DESC LIMIT ?", REACH).rows::<(i64,)>(conn)?;
+        let latest = rows.first().map_or(0, |(id,)| *id);
+        let mut followed = Self { latest: (latest - REACH).max(0), missing: BTreeMap::new() };
+        followed.pass(rows.into_iter().map(|(id,)| id).collect());
+        Ok(followed)
+    }
+
+    /// The news since, oldest first.
+    pub fn look(&self, conn: &mut AnyConn) -> Result<Vec<News>, StorageError> {
+        let missing: Vec<i64> = self.missing.keys().copied().collect();
+        let rows = sql!(
+            "SELECT id, user_id FROM revocations WHERE id > ? \
+             UNION ALL SELECT id, user_id FROM revocations WHERE id IN ? ORDER BY id",
+            self.latest,
+            missing.as_slice()
+        )
+        .rows::<(i64, i64)>(conn)?;
+        Ok(rows.into_iter().map(|(id, user)| (id, UserId(user))).collect())
+    }
+
+    /// Goes on to behind what a look has brought.
+    pub fn pass(&mut self, found: BTreeSet<i64>) {
+        self.missing.retain(|id, looks| {
+            *looks -= 1;
+            *looks > 0 && !found.contains(id)
+        });
+        let Some(last) = found.last().copied().filter(|last| *last > self.latest) else { return };
+        let new = (self.latest + 1).max(last - REACH)..last;
+        self.missing.extend(new.filter(|id| !found.contains(id)).map(|id| (id, LOOKS)));
+        self.latest = last;
+    }
 }
 
 /// Deletes what every server has long seen.
@@ -36,4 +77,23 @@ pub fn sweep(conn: &mut AnyConn) -> Result<(), StorageError> {
     let old = revocations::created_at.lt(Timestamp::now().0 - DAY);
     diesel::delete(revocations::table.filter(old)).execute(conn)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_that_was_passed_over_is_looked_for_for_a_while() {
+        let mut followed = Followed { latest: 4, missing: BTreeMap::new() };
+        followed.pass(BTreeSet::from([5, 8]));
+        assert_eq!(followed.latest, 8);
+        assert!(followed.missing.keys().eq(&[6, 7]));
+        followed.pass(BTreeSet::from([7]));
+        assert!(followed.missing.keys().eq(&[6]));
+        (0..LOOKS).for_each(|_| followed.pass(BTreeSet::new()));
+        assert!(followed.missing.is_empty());
+        followed.pass(BTreeSet::from([1_000_000]));
+        assert_eq!((followed.latest, followed.missing.len()), (1_000_000, REACH as usize));
+    }
 }

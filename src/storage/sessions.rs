@@ -21,7 +21,7 @@ pub fn create(
     password_hash: &str,
 ) -> Result<(), StorageError> {
     let is_current =
-        users::find(conn, user)?.is_some_and(|user| user.is_active && user.password == password_hash);
+        users::hold(conn, user)?.is_some_and(|user| user.is_active && user.password == password_hash);
     if !is_current {
         return Err(Refusal::Busy.into());
     }

@@ -8,7 +8,8 @@ use crate::{model::Timestamp, schema::settings};
 /// The name under which the nodes of a database know each other.
 pub const DEPLOYMENT: &str = "deployment";
 
-/// The value of a setting; `make` gives it where there is none yet. Call it in a transaction that may write.
+/// The value of a setting; `make` gives it where there is none yet. Call it in a transaction that may write. Whoever asks
+/// at the same time gets the same.
 pub fn get_or_make(
     conn: &mut AnyConn,
     name: &str,
@@ -18,8 +19,9 @@ pub fn get_or_make(
         return Ok(value);
     }
     let value = make();
-    put(conn, name, &value)?;
-    Ok(value)
+    sql!("INSERT INTO settings (name, value) VALUES (?, ?) ON CONFLICT (name) DO NOTHING", name, &value)
+        .run(conn)?;
+    Ok(settings::table.find(name).select(settings::value).first(conn)?)
 }
 
 /// The value of a setting.

@@ -17,7 +17,7 @@ use diesel::{
     query_builder::{AstPass, Query, QueryFragment, QueryId},
     result::Error,
     serialize::ToSql,
-    sql_types::{BigInt, Binary, Bool, HasSqlType, Nullable, SingleValue, SqlType, Text},
+    sql_types::{self, BigInt, Binary, Bool, HasSqlType, Nullable, SingleValue, SqlType, Text},
     sqlite::Sqlite,
 };
 
@@ -46,6 +46,15 @@ pub(crate) enum Value<'a> {
     MaybeBytes(Option<&'a [u8]>),
     /// A list to be used as `IN ?`.
     Ints(IntList),
+    /// A list to be unfolded by the statement itself, which PostgreSQL only can do.
+    Array(Array<'a>),
+}
+
+/// A column of values.
+pub(crate) enum Array<'a> {
+    Ints(Vec<i64>),
+    Texts(Vec<Option<&'a str>>),
+    Bytes(Vec<Option<&'a [u8]>>),
 }
 
 /// A list of integers, in the form that each database unfolds.
@@ -75,6 +84,9 @@ value_from! {
     TokenId => |value| Self::Int(value.0),
     Option<MessageId> => |value| Self::MaybeInt(value.map(|id| id.0)),
     Timestamp => |value| Self::Int(value.0),
+    Vec<i64> => |values| Self::Array(Array::Ints(values)),
+    Vec<Option<&'a str>> => |values| Self::Array(Array::Texts(values)),
+    Vec<Option<&'a [u8]>> => |values| Self::Array(Array::Bytes(values)),
 }
 
 impl<T> From<&[T]> for Value<'_>
@@ -128,6 +140,7 @@ impl<'a, Id: 'static> Statement<'a, Id> {
         &'b self,
         mut out: AstPass<'_, 'b, DB>,
         list: impl for<'c> Fn(&mut AstPass<'c, 'b, DB>, &'b IntList) -> QueryResult<()>,
+        array: impl for<'c> Fn(&mut AstPass<'c, 'b, DB>, &'b Array<'a>) -> QueryResult<()>,
     ) -> QueryResult<()>
     where
         DB: Backend + HasSqlType<BigInt> + HasSqlType<Text> + HasSqlType<Bool> + HasSqlType<Binary>,
@@ -147,6 +160,7 @@ impl<'a, Id: 'static> Statement<'a, Id> {
                 Value::Bool(value) => out.push_bind_param::<Bool, _>(value)?,
                 Value::MaybeBytes(value) => out.push_bind_param::<Nullable<Binary>, _>(value)?,
                 Value::Ints(value) => list(&mut out, value)?,
+                Value::Array(value) => array(&mut out, value)?,
             }
             out.push_sql(piece);
         }
@@ -154,25 +168,31 @@ impl<'a, Id: 'static> Statement<'a, Id> {
     }
 }
 
-// The one difference between the databases: how a list of integers becomes rows.
+// The one difference between the databases: how a list becomes rows.
 impl<Id: 'static> QueryFragment<Sqlite> for Statement<'_, Id> {
     fn walk_ast<'b>(&'b self, out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
-        self.walk(out, |out, list| {
+        let list = |out: &mut AstPass<'_, 'b, Sqlite>, list: &'b IntList| {
             out.push_sql("(SELECT value FROM json_each(");
             out.push_bind_param::<Text, _>(&list.json)?;
             out.push_sql("))");
             Ok(())
-        })
+        };
+        self.walk(out, list, |_, _| Err(Error::QueryBuilderError("SQLite has no arrays".into())))
     }
 }
 
 impl<Id: 'static> QueryFragment<Pg> for Statement<'_, Id> {
     fn walk_ast<'b>(&'b self, out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        self.walk(out, |out, list| {
+        let list = |out: &mut AstPass<'_, 'b, Pg>, list: &'b IntList| {
             out.push_sql("(SELECT unnest(");
-            out.push_bind_param::<diesel::sql_types::Array<BigInt>, _>(&list.values)?;
+            out.push_bind_param::<sql_types::Array<BigInt>, _>(&list.values)?;
             out.push_sql("))");
             Ok(())
+        };
+        self.walk(out, list, |out, array| match array {
+            Array::Ints(values) => out.push_bind_param::<sql_types::Array<BigInt>, _>(values),
+            Array::Texts(values) => out.push_bind_param::<sql_types::Array<Nullable<Text>>, _>(values),
+            Array::Bytes(values) => out.push_bind_param::<sql_types::Array<Nullable<Binary>>, _>(values),
         })
     }
 }

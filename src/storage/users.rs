@@ -4,7 +4,7 @@ use diesel::{
     ExpressionMethods, OptionalExtension, QueryDsl, Queryable, RunQueryDsl, Selectable, SelectableHelper,
 };
 
-use super::{AnyConn, StorageError, sql::sql};
+use super::{AnyConn, StorageError, locks, sql::sql};
 use crate::{
     model::{
         FieldErrors, Timestamp, UserCard, UserId,
@@ -154,6 +154,12 @@ pub fn rehash(conn: &mut AnyConn, id: UserId, old: &str, new: &str) -> Result<()
 /// The user with an id.
 pub fn find(conn: &mut AnyConn, id: UserId) -> Result<Option<User>, StorageError> {
     Ok(users::table.find(id.0).select(User::as_select()).first(conn).optional()?)
+}
+
+/// The same, who stays as they are until the transaction's end: for what depends on it, or changes it.
+pub fn hold(conn: &mut AnyConn, id: UserId) -> Result<Option<User>, StorageError> {
+    locks::user(conn, id)?;
+    find(conn, id)
 }
 
 /// The user with exactly this name.

@@ -1,75 +1,85 @@
-//! The writing connection: one thread that drains its queue into one transaction after another.
+//! The writer: threads that each drain a queue into one transaction after another, on a connection of their own.
 //!
 //! Whatever has queued up while one transaction was being made durable goes into the next: one `fsync` for a whole
-//! burst, and no waiting when there is none. Results leave only after the commit.
+//! burst, and no waiting when there is none. Results leave only after the commit. On SQLite there is one thread. On
+//! PostgreSQL there are some, and a chat's commands are always with the same one.
+
+mod job;
+mod lane;
+mod line;
 
 use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
-        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+        atomic::{AtomicUsize, Ordering},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, channel, sync_channel},
     },
-    thread::JoinHandle,
+    thread::{JoinHandle, sleep},
+    time::{Duration, Instant},
 };
 
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::timeout};
 
-use super::{
-    Access, AnyConn, DatabaseUrl, OpenError, Rules, StorageError,
-    apply::apply,
-    conn::{begin, commit, is_lost, roll_back, transaction},
-};
+use super::{AnyConn, DatabaseUrl, OpenError, Rules, StorageError};
 use crate::model::{Command, Refusal, event::Done};
+use job::{Closure, Job, Work};
+use lane::{Entry, Lane, State};
+use line::Line;
 
-/// Jobs that may wait; more are turned down.
+/// Jobs that may wait in a lane; more are turned down.
 const QUEUE: usize = 8_192;
 
-/// Most jobs in one transaction, so that the first of a burst does not wait for the last.
-const BATCH: usize = 256;
+/// Threads on PostgreSQL.
+const LANES: usize = 4;
 
-/// Something to be written. It may be attempted twice: once with others, and once alone if one of those failed.
-trait Job: Send {
-    /// Writes, inside a transaction.
-    fn attempt(&mut self, conn: &mut AnyConn, rules: &Rules) -> Result<(), StorageError>;
-    /// Tells the result, after the commit.
-    fn settle(self: Box<Self>, result: Result<(), StorageError>);
-}
+/// For so long whoever asked waits where the database is on the other side of a network, and may hang.
+const PATIENCE: Duration = Duration::from_secs(2);
 
-/// What the queue holds; nothing is done behind `Stop`.
-enum Entry {
-    Job(Box<dyn Job>),
-    Stop,
-}
+/// For so long the end waits for a database that hangs.
+const ENDS_WITHIN: Duration = Duration::from_secs(5);
 
-/// The writer's thread. Dropping it finishes what is queued; what comes later is turned down.
+/// The writer's threads. Dropping it finishes what is queued; what comes later is turned down.
 pub struct Writer {
     handle: WriterHandle,
-    thread: Option<JoinHandle<()>>,
+    threads: Vec<JoinHandle<()>>,
+    /// Closed when all threads have ended.
+    ended: Receiver<()>,
 }
 
-/// Puts jobs into the writer's queue.
+/// Puts jobs into the writer's queues.
 #[derive(Clone)]
 pub struct WriterHandle {
-    queue: SyncSender<Entry>,
-    is_away: Arc<AtomicBool>,
+    lanes: Arc<[SyncSender<Entry>]>,
+    state: Arc<State>,
+    /// The lane that gets the next job that is about no chat.
+    turn: Arc<AtomicUsize>,
+    patience: Option<Duration>,
 }
 
 impl Writer {
-    /// Opens the writing connection and starts its thread.
+    /// Opens the writing connections and starts their threads.
     pub fn start(url: &DatabaseUrl, rules: Rules) -> Result<Self, OpenError> {
-        let mut line = Line { conn: url.open(Access::Write)?, url: url.clone() };
-        let (queue, jobs) = sync_channel(QUEUE);
-        let handle = WriterHandle { queue, is_away: Arc::default() };
-        let is_away = handle.is_away.clone();
-        let thread = std::thread::Builder::new()
-            .name("writer".to_owned())
-            .spawn(move || work(&mut line, &rules, &jobs, &is_away))
-            .map_err(|error| OpenError::new(&url.name(), error))?;
-        Ok(Self { handle, thread: Some(thread) })
+        let (count, patience) = match url {
+            DatabaseUrl::Sqlite(_) => (1, None),
+            DatabaseUrl::Postgres(_) => (LANES, Some(PATIENCE)),
+        };
+        let state = Arc::<State>::default();
+        let (ends, ended) = channel();
+        let (mut lanes, mut threads) = (Vec::new(), Vec::new());
+        for number in 0..count {
+            let (queue, entries) = sync_channel(QUEUE);
+            let line = Line::open(url, state.clone())?;
+            let lane = Lane::new(line, rules.clone(), entries, state.clone(), ends.clone());
+            let thread = std::thread::Builder::new().name(format!("writer {number}"));
+            let thread = thread.spawn(move || lane.work());
+            threads.push(thread.map_err(|error| OpenError::new(&url.name(), error))?);
+            lanes.push(queue);
+        }
+        let handle = WriterHandle { lanes: lanes.into(), state, turn: Arc::default(), patience };
+        Ok(Self { handle, threads, ended })
     }
 
-    /// A way to the queue.
+    /// A way to the queues.
     pub fn handle(&self) -> WriterHandle {
         self.handle.clone()
     }
@@ -77,21 +87,39 @@ impl Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        let _ = self.handle.queue.send(Entry::Stop);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
+        let state = &self.handle.state;
+        state.is_stopping.store(true, Ordering::Relaxed);
+        let deadline = self.handle.patience.map(|_| Instant::now() + ENDS_WITHIN);
+        for lane in self.handle.lanes.iter() {
+            while let Err(TrySendError::Full(_)) = lane.try_send(Entry::Stop)
+                && deadline.is_none_or(|deadline| Instant::now() < deadline)
+            {
+                sleep(Duration::from_millis(10));
+            }
+        }
+        let has_ended = match deadline {
+            None => self.ended.recv().is_err(),
+            Some(deadline) => {
+                let left = deadline.saturating_duration_since(Instant::now());
+                self.ended.recv_timeout(left) == Err(RecvTimeoutError::Disconnected)
+            }
+        };
+        if has_ended {
+            self.threads.drain(..).for_each(|thread| drop(thread.join()));
         }
     }
 }
 
 impl WriterHandle {
-    /// Queues a command. `settle` is called once, on the writer's thread, when its result is durable.
+    /// Queues a command, behind all that the same chat has been given before. `settle` is called once, on a thread of the
+    /// writer's, when its result is durable.
     pub fn submit(&self, command: Command, settle: impl FnOnce(Result<Done, Refusal>) + Send + 'static) {
-        self.run_then(move |conn, rules| apply(conn, rules, &command), settle);
+        let lane = command.chat.0 as usize;
+        self.queue(lane, Work::Command { command, settle: Box::new(settle) });
     }
 
-    /// Does any other write in a transaction and returns what it came to. `work` may be called twice; what it refuses,
-    /// it refuses before it writes.
+    /// Does any other write in a transaction and returns what it came to. `work` may be called more than once; what it
+    /// refuses, it refuses before it writes.
     pub async fn run<T: Send + 'static>(
         &self,
         work: impl FnMut(&mut AnyConn, &Rules) -> Result<T, StorageError> + Send + 'static,
@@ -101,7 +129,7 @@ impl WriterHandle {
             // Nobody waits any more where the client has gone.
             let _ = reply.send(result);
         });
-        result.await.unwrap_or(Err(Refusal::Internal))
+        self.in_time(result).await?.unwrap_or(Err(Refusal::Internal))
     }
 
     /// The same for what must follow even where the client has gone: `settle` is called as for a command.
@@ -110,16 +138,27 @@ impl WriterHandle {
         work: impl FnMut(&mut AnyConn, &Rules) -> Result<T, StorageError> + Send + 'static,
         settle: impl FnOnce(Result<T, Refusal>) + Send + 'static,
     ) {
-        self.queue(Box::new(Task { work, value: None, settle }));
+        let lane = self.turn.fetch_add(1, Ordering::Relaxed);
+        self.queue(lane, Work::Task(Box::new(Closure { work, value: None, settle })));
+    }
+
+    /// Waits for an answer that depends on the writer, but not for longer than a client should where the database hangs.
+    /// What has not been done by then is not done any more, unless its commit was on its way.
+    pub async fn in_time<T>(&self, answer: impl Future<Output = T>) -> Result<T, Refusal> {
+        match self.patience {
+            None => Ok(answer.await),
+            Some(patience) => timeout(patience, answer).await.map_err(|_| Refusal::StorageAway),
+        }
     }
 
     /// Whether the last transaction failed because the database cannot be written.
     pub fn is_away(&self) -> bool {
-        self.is_away.load(Ordering::Relaxed)
+        self.state.is_away.load(Ordering::Relaxed)
     }
 
-    fn queue(&self, job: Box<dyn Job>) {
-        let refused = match self.queue.try_send(Entry::Job(job)) {
+    fn queue(&self, lane: usize, work: Work) {
+        let expires = self.patience.map(|patience| Instant::now() + patience);
+        let refused = match self.lanes[lane % self.lanes.len()].try_send(Entry::Job(Job { work, expires })) {
             Ok(()) => return,
             Err(TrySendError::Full(entry) | TrySendError::Disconnected(entry)) => entry,
         };
@@ -127,118 +166,4 @@ impl WriterHandle {
             job.settle(Err(Refusal::Busy.into()));
         }
     }
-}
-
-struct Task<T, F, S> {
-    work: F,
-    value: Option<T>,
-    settle: S,
-}
-
-impl<T: Send, F, S> Job for Task<T, F, S>
-where
-    F: FnMut(&mut AnyConn, &Rules) -> Result<T, StorageError> + Send,
-    S: FnOnce(Result<T, Refusal>) + Send,
-{
-    fn attempt(&mut self, conn: &mut AnyConn, rules: &Rules) -> Result<(), StorageError> {
-        self.value = Some((self.work)(conn, rules)?);
-        Ok(())
-    }
-
-    fn settle(self: Box<Self>, result: Result<(), StorageError>) {
-        let Self { value, settle, .. } = *self;
-        let result = result.map_err(StorageError::into_refusal);
-        settle(result.and_then(|()| value.ok_or(Refusal::Internal)));
-    }
-}
-
-fn work(line: &mut Line, rules: &Rules, entries: &Receiver<Entry>, is_away: &AtomicBool) {
-    let mut batch = Vec::with_capacity(BATCH);
-    let mut is_stopping = false;
-    while !is_stopping && let Ok(first) = entries.recv() {
-        for entry in std::iter::once(first).chain(entries.try_iter()) {
-            match entry {
-                Entry::Job(job) => batch.push(job),
-                Entry::Stop => is_stopping = true,
-            }
-            if is_stopping || batch.len() == BATCH {
-                break;
-            }
-        }
-        let results = line.carry_out(rules, &mut batch);
-        is_away.store(
-            results.iter().any(|result| matches!(result, Err(StorageError::Away(_)))),
-            Ordering::Relaxed,
-        );
-        for (job, result) in batch.drain(..).zip(results) {
-            job.settle(result);
-        }
-    }
-}
-
-type Results = Vec<Result<(), StorageError>>;
-
-/// The writing connection, and where to find another one once it is lost.
-struct Line {
-    url: DatabaseUrl,
-    conn: AnyConn,
-}
-
-impl Line {
-    /// Carries out all jobs, on another connection if this one turns out to be lost.
-    fn carry_out(&mut self, rules: &Rules, batch: &mut [Box<dyn Job>]) -> Results {
-        let mut tried = together(&mut self.conn, rules, batch);
-        if tried.is_err() && is_lost(&mut self.conn) {
-            match self.url.open(Access::Write) {
-                Ok(conn) => self.conn = conn,
-                Err(error) => return all_away(batch.len(), &error.into()),
-            }
-            tracing::warn!("the connection to the database was lost; there is another one");
-            tried = together(&mut self.conn, rules, batch);
-        }
-        match tried {
-            Ok(results) => results,
-            // Trying each alone would only take longer to fail.
-            Err(Undone::NotBegun(error)) => all_away(batch.len(), &error),
-            Err(Undone::JobFailed) => alone(&mut self.conn, rules, batch),
-        }
-    }
-}
-
-/// Why a transaction stored nothing.
-enum Undone {
-    NotBegun(StorageError),
-    JobFailed,
-}
-
-/// All jobs in one transaction. Where that comes to nothing for certain, they can be tried again.
-fn together(conn: &mut AnyConn, rules: &Rules, batch: &mut [Box<dyn Job>]) -> Result<Results, Undone> {
-    begin(conn).map_err(Undone::NotBegun)?;
-    let mut results = Vec::with_capacity(batch.len());
-    for job in batch.iter_mut() {
-        let result = attempt(conn, rules, job.as_mut());
-        if !matches!(result, Ok(()) | Err(StorageError::Refused(_))) {
-            roll_back(conn);
-            return Err(Undone::JobFailed);
-        }
-        results.push(result);
-    }
-    // Whether a commit that failed was one after all is not known where the connection is lost: it is not tried again.
-    Ok(commit(conn).map_or_else(|error| all_away(batch.len(), &error), |()| results))
-}
-
-/// Each job in a transaction of its own, so that a failure costs only the job that fails.
-fn alone(conn: &mut AnyConn, rules: &Rules, batch: &mut [Box<dyn Job>]) -> Results {
-    batch.iter_mut().map(|job| transaction(conn, |conn| attempt(conn, rules, job.as_mut()))).collect()
-}
-
-fn attempt(conn: &mut AnyConn, rules: &Rules, job: &mut dyn Job) -> Result<(), StorageError> {
-    catch_unwind(AssertUnwindSafe(|| job.attempt(conn, rules))).unwrap_or_else(|_| {
-        // It may have written half of what it meant to, so this is no refusal: the transaction must go.
-        Err(StorageError::Failed(diesel::result::Error::RollbackTransaction))
-    })
-}
-
-fn all_away(count: usize, error: &StorageError) -> Results {
-    (0..count).map(|_| Err(StorageError::Away(error.to_string()))).collect()
 }

@@ -251,11 +251,12 @@ async fn a_room_of_ten_thousand_is_joined_used_and_left() {
     let server = Server::start().await;
     let [ann, bob, eve] = server.users(["ann", "bob", "eve"]).await;
     let (first, creator) = (eve.id + 1, UserId(ann.id));
-    let made = server.state.writer.run(move |conn, rules| {
+    let mut conn = DatabaseUrl::parse(&server.database_url()).unwrap().open(Access::Write).unwrap();
+    let made = transaction(&mut conn, |conn| {
         make_users(conn, first, CROWD)?;
-        make_room(conn, rules, creator, first..first + CROWD)
+        make_room(conn, &server.state.rules, creator, first..first + CROWD)
     });
-    let room = made.await.unwrap().0;
+    let room = made.unwrap().0;
     let (mut anns, mut eves) = (ann.listens().await, eve.listens().await);
     eves.says(&json!({"type": "watch", "chat_id": room}).to_string()).await;
     eves.receives("ack").await;

@@ -29,7 +29,7 @@ async fn login_form(user: &User, form: &str) -> Reply {
 }
 
 /// Does something to the database beside the running server, as the command line does.
-fn beside<T>(server: &Server, work: impl FnOnce(&mut AnyConn) -> Result<T, StorageError>) -> T {
+fn beside<T>(server: &Server, work: impl FnMut(&mut AnyConn) -> Result<T, StorageError>) -> T {
     let mut conn = DatabaseUrl::parse(&server.database_url()).unwrap().open(Access::Write).unwrap();
     transaction(&mut conn, work).unwrap()
 }

@@ -185,9 +185,12 @@ impl Server {
         self.person(name, false).await
     }
 
-    /// Several people at once: `let [ann, bob] = server.users(["ann", "bob"]).await`.
+    /// Several people, one after the other: `let [ann, bob] = server.users(["ann", "bob"]).await`.
     pub async fn users<const N: usize>(&self, names: [&str; N]) -> [User; N] {
-        let people = futures_util::future::join_all(names.map(|name| self.user(name))).await;
+        let mut people = Vec::new();
+        for name in names {
+            people.push(self.user(name).await);
+        }
         people.try_into().unwrap_or_else(|_| unreachable!("as many people as names"))
     }
 

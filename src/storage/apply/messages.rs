@@ -1,12 +1,15 @@
 //! Posting, editing and deleting messages.
 
+use std::sync::Arc;
+
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use super::take_number;
 use crate::{
     model::{
-        Change, Chat, ChatId, Message, MessageId, Refusal, Timestamp, UserCard, UserId,
+        Change, Chat, ChatId, Command, Event, Message, MessageId, Refusal, Timestamp, UserCard, UserId,
+        command::Action,
         event::{Answer, Done},
         permission::{Ability, authorize},
         text::{ClientId, MessageBody},
@@ -16,72 +19,97 @@ use crate::{
         chats::{self, Membership},
         members,
         messages::{self, NewMessage, Posted},
+        posting::Poster,
         reactions, tombstones,
     },
 };
 
-pub(super) fn post(
-    conn: &mut AnyConn,
-    rules: &Rules,
-    chat: ChatId,
-    sender: &UserCard,
-    body: &MessageBody,
-    client_id: Option<&ClientId>,
-) -> Result<Done, StorageError> {
-    let mut chat = chats::authorized(conn, chat, sender.id, Ability::TakePart)?.chat;
-    let client_id = client_id.map(ClientId::as_str);
-    let hash = client_id.map(|_| content_hash(rules, body));
-    if let Some(client_id) = client_id
-        && let Some(posted) = messages::by_client_id(conn, chat.id, sender.id, client_id)?
-    {
-        return repeated(conn, rules, &chat, posted, hash.as_deref());
+/// What is asked for when somebody posts.
+#[derive(Clone, Copy)]
+pub(super) struct Post<'a> {
+    pub chat: ChatId,
+    pub sender: &'a UserCard,
+    pub body: &'a MessageBody,
+    pub client_id: Option<&'a ClientId>,
+}
+
+impl<'a> Post<'a> {
+    /// The post that a command is, if it is one.
+    pub fn of(command: &'a Command) -> Option<Self> {
+        let Action::PostMessage { sender, body, client_id } = &command.action else { return None };
+        Some(Self { chat: command.chat, sender, body, client_id: client_id.as_ref() })
     }
-    take_number(&mut chat);
-    chat.last_pos += 1;
-    chat.last_live_pos = chat.last_pos;
-    // The clock may go back; a chat's times do not.
-    chat.updated_at = Timestamp::now().max(chat.updated_at);
-    let new = NewMessage {
-        chat: &chat,
-        sender: sender.id,
-        content: body.as_str(),
-        client_id,
-        content_hash: hash.as_deref(),
-    };
-    let id = messages::insert(conn, &new)?;
+
+    /// Who posts it.
+    pub fn poster(&self) -> Poster<'a> {
+        let client_id = self.client_id.map(ClientId::as_str);
+        Poster { chat: self.chat, user: self.sender.id, client_id }
+    }
+
+    /// The message that it becomes, at the chat's next place, as its next change.
+    pub fn take_place(&self, rules: &Rules, chat: &mut Chat) -> NewMessage {
+        take_number(chat);
+        chat.last_pos += 1;
+        chat.last_live_pos = chat.last_pos;
+        // The clock may go back; a chat's times do not.
+        chat.updated_at = Timestamp::now().max(chat.updated_at);
+        let message = Message {
+            id: MessageId(0),
+            chat: chat.id,
+            pos: chat.last_pos,
+            seq: chat.seq,
+            content: self.body.as_str().to_owned(),
+            created_at: chat.updated_at,
+            updated_at: chat.updated_at,
+            is_edited: false,
+            is_deleted: false,
+            sender: self.sender.clone(),
+            client_id: self.client_id.map(|id| id.as_str().to_owned()),
+            reactions: "[]".to_owned(),
+            read_by: vec![self.sender.id],
+            read_count: 1,
+        };
+        NewMessage { message, content_hash: self.content_hash(rules) }
+    }
+
+    /// Keyed hash of the content, where there is a client id under which it may come again.
+    fn content_hash(&self, rules: &Rules) -> Option<Vec<u8>> {
+        self.client_id.map(|_| content_hash(rules, self.body))
+    }
+}
+
+pub(super) fn post(conn: &mut AnyConn, rules: &Rules, post: &Post) -> Result<Done, StorageError> {
+    let mut chat = chats::authorized(conn, post.chat, post.sender.id, Ability::TakePart)?.chat;
+    if let Some(client_id) = post.client_id
+        && let Some(earlier) = messages::by_client_id(conn, chat.id, post.sender.id, client_id.as_str())?
+    {
+        return repeated(conn, rules, &chat, &earlier, post);
+    }
+    let mut new = post.take_place(rules, &mut chat);
+    new.message.id = messages::insert(conn, &new)?;
     chats::update(conn, &chat)?;
-    let message = Message {
-        id,
-        chat: chat.id,
-        pos: chat.last_pos,
-        seq: chat.seq,
-        content: body.as_str().to_owned(),
-        created_at: chat.updated_at,
-        updated_at: chat.updated_at,
-        is_edited: false,
-        is_deleted: false,
-        sender: sender.clone(),
-        client_id: client_id.map(str::to_owned),
-        reactions: "[]".to_owned(),
-        read_by: vec![sender.id],
-        read_count: 1,
-    };
-    Ok(Done::changed(&chat, Answer::Message, Change::MessagePosted { message }))
+    Ok(posted(new.message))
+}
+
+/// What came of a message that is stored.
+pub(super) fn posted(message: Message) -> Done {
+    let event = Event { chat: message.chat, seq: message.seq, change: Change::MessagePosted { message } };
+    Done { answer: Answer::Message, event: Some(Arc::new(event)), quiet_marker: None }
 }
 
 /// The same client id again: the same content gets the message as it is now, other content is a conflict. Once the
 /// message is deleted its content is gone, and any repeat gets the tombstone.
-fn repeated(
+pub(super) fn repeated(
     conn: &mut AnyConn,
     rules: &Rules,
     chat: &Chat,
-    posted: Posted,
-    hash: Option<&[u8]>,
+    earlier: &Posted,
+    post: &Post,
 ) -> Result<Done, StorageError> {
-    if posted.content_hash.is_some() && posted.content_hash.as_deref() != hash {
+    if earlier.content_hash.is_some() && earlier.content_hash != post.content_hash(rules) {
         return Err(Refusal::Conflict.into());
     }
-    let mut message = messages::at(conn, chat.id, posted.pos)?.ok_or(diesel::result::Error::NotFound)?;
+    let mut message = messages::at(conn, chat.id, earlier.pos)?.ok_or(diesel::result::Error::NotFound)?;
     message.note_readers(&members::readers(conn, chat, rules.receipts_max_members)?);
     Ok(Done::unchanged(Answer::Unchanged(Box::new(message))))
 }

@@ -1,26 +1,39 @@
-//! What each command does inside its storage transaction: meet the chat, decide, take one number, write. Everything
-//! that can be refused is refused before the first write.
+//! What each command does inside its storage transaction: lock the chat, meet it, decide, take one number, write.
+//! Everything that can be refused is refused before the first write.
 
 mod chats;
 mod markers;
 mod members;
 mod messages;
+mod posting;
 mod reactions;
 mod rooms;
+mod together;
 
-use super::{AnyConn, Rules, StorageError};
-use crate::model::{Chat, Command, command::Action, event::Done};
+use super::{AnyConn, Rules, StorageError, locks};
+use crate::model::{Chat, Command, Refusal, command::Action, event::Done};
+
+use messages::Post;
 
 pub use chats::{Made, create_chat};
 pub use rooms::create_room;
+pub use together::{apply_together, can_share};
 
 /// Carries out a command. The caller's transaction makes it last.
 pub fn apply(conn: &mut AnyConn, rules: &Rules, command: &Command) -> Result<Done, StorageError> {
+    if !locks::chat(conn, command.chat)? {
+        return Err(Refusal::NotFound.into());
+    }
+    carry_out(conn, rules, command)
+}
+
+/// The same in a chat that is locked.
+fn carry_out(conn: &mut AnyConn, rules: &Rules, command: &Command) -> Result<Done, StorageError> {
     let Command { chat, by, action } = command;
     let (chat, by) = (*chat, *by);
     match action {
         Action::PostMessage { sender, body, client_id } => {
-            messages::post(conn, rules, chat, sender, body, client_id.as_ref())
+            messages::post(conn, rules, &Post { chat, sender, body, client_id: client_id.as_ref() })
         }
         Action::EditMessage { message, body } => messages::edit(conn, rules, chat, by, *message, body),
         Action::DeleteMessage { message } => messages::delete(conn, rules, chat, by, *message),
@@ -35,6 +48,17 @@ pub fn apply(conn: &mut AnyConn, rules: &Rules, command: &Command) -> Result<Don
         Action::Leave => members::leave(conn, chat, by),
         Action::ChangeRole { user, role } => members::change_role(conn, chat, by, *user, *role),
         Action::DeleteChat => chats::delete(conn, chat, by),
+    }
+}
+
+/// What one command came to; an error is of this one alone, and it has written nothing.
+type Outcome = Result<Done, StorageError>;
+
+/// Tells a refusal, which is an outcome, from a failure, which is the whole transaction's.
+fn unless_failed(result: Result<Done, StorageError>) -> Result<Outcome, StorageError> {
+    match result {
+        Err(StorageError::Refused(refusal)) => Ok(Err(refusal.into())),
+        result => result.map(Ok),
     }
 }
 

@@ -1,0 +1,64 @@
+//! Commits that are not answered, because the connection is lost over them. Each writing connection to PostgreSQL counts
+//! its transactions in a row of its own, in the same transactions: what the row says afterwards is what became of the
+//! last one. That holds after a crash and on another server that took over as well.
+
+use super::{
+    AnyConn, StorageError,
+    conn::{begin, roll_back},
+    sql::sql,
+};
+use crate::model::{Timestamp, time::DAY};
+
+/// The count of one writing connection, and of those that follow it.
+#[derive(Debug)]
+pub struct Count {
+    name: String,
+    transactions: i64,
+}
+
+impl Count {
+    /// A new count under a name that nobody else has.
+    pub fn new(name: String) -> Self {
+        Self { name, transactions: 0 }
+    }
+
+    /// Counts the transaction that has just begun, and returns its number. Before it waits for anything: then whoever
+    /// waits for this count, waits for the end of the transaction.
+    pub fn add(&mut self, conn: &mut AnyConn) -> Result<i64, StorageError> {
+        self.transactions += 1;
+        sql!(
+            "INSERT INTO writers (name, transactions, used_at) VALUES (?, ?, ?) ON CONFLICT (name) \
+             DO UPDATE SET transactions = excluded.transactions, used_at = excluded.used_at",
+            &self.name,
+            self.transactions,
+            Timestamp::now()
+        )
+        .run(conn)?;
+        Ok(self.transactions)
+    }
+
+    /// Whether the transaction with this number was committed. Where it has not ended yet this waits for it.
+    pub fn was_committed(&self, conn: &mut AnyConn, number: i64) -> Result<bool, StorageError> {
+        begin(conn)?;
+        let counted = self.counted(conn);
+        roll_back(conn);
+        Ok(counted? == number)
+    }
+
+    fn counted(&self, conn: &mut AnyConn) -> Result<i64, StorageError> {
+        // A first row that is not committed yet can be waited for in this way only.
+        sql!(
+            "INSERT INTO writers (name, transactions, used_at) VALUES (?, 0, 0) ON CONFLICT (name) DO NOTHING",
+            &self.name
+        )
+        .run(conn)?;
+        let row = sql!("SELECT transactions FROM writers WHERE name = ? FOR UPDATE", &self.name);
+        Ok(row.one::<(i64,)>(conn)?.0)
+    }
+}
+
+/// Deletes the counts of connections that are not used any more. One that is, begins a new row.
+pub fn sweep(conn: &mut AnyConn) -> Result<(), StorageError> {
+    sql!("DELETE FROM writers WHERE used_at < ?", Timestamp::now().plus(-DAY)).run(conn)?;
+    Ok(())
+}

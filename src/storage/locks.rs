@@ -1,0 +1,85 @@
+//! Locks on PostgreSQL's rows. SQLite needs none: who writes there is alone.
+//!
+//! What a transaction decides holds because it has locked, before it looked, the row that all of it hangs on: the chat's
+//! for everything in a chat, the user's for what a user may do. Everybody locks in one order, chats by id and then users
+//! by id, so nobody waits in a circle. What has no row yet is kept single by a unique index: who comes second fails, is
+//! tried again, and then finds what the first has made.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::{
+    AnyConn, StorageError,
+    chats::{self, chat_columns},
+    sql::sql,
+};
+use crate::model::{Chat, ChatId, UserId};
+
+/// Locks a chat until the transaction's end. Whether there is one to lock: what others are just making does not count.
+pub fn chat(conn: &mut AnyConn, chat: ChatId) -> Result<bool, StorageError> {
+    Ok(match conn {
+        AnyConn::Sqlite(_) => true,
+        AnyConn::Postgres(_) => {
+            let row = sql!("SELECT id FROM chats WHERE id = ? FOR NO KEY UPDATE", chat);
+            row.first::<(i64,)>(conn)?.is_some()
+        }
+    })
+}
+
+/// Locks a user until the transaction's end.
+pub fn user(conn: &mut AnyConn, user: UserId) -> Result<(), StorageError> {
+    if let AnyConn::Postgres(_) = conn {
+        sql!("SELECT id FROM users WHERE id = ? FOR NO KEY UPDATE", user).first::<(i64,)>(conn)?;
+    }
+    Ok(())
+}
+
+/// A deleted chat that nobody else clears out, locked until the transaction's end.
+pub fn deleted_chat(conn: &mut AnyConn) -> Result<Option<ChatId>, StorageError> {
+    let row = match conn {
+        AnyConn::Sqlite(_) => sql!("SELECT id FROM chats WHERE deleted_at IS NOT NULL ORDER BY id LIMIT 1")
+            .first::<(i64,)>(conn)?,
+        AnyConn::Postgres(_) => sql!(
+            "SELECT id FROM chats WHERE deleted_at IS NOT NULL ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED"
+        )
+        .first(conn)?,
+    };
+    Ok(row.map(|(id,)| ChatId(id)))
+}
+
+/// What becomes of rows that others have locked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Contested {
+    /// As long as [`super::conn`] allows.
+    WaitedFor,
+    LeftOut,
+}
+
+/// Locks chats until the transaction's end, and returns them as they are from now on. PostgreSQL's.
+pub fn chats(
+    conn: &mut AnyConn,
+    ids: &BTreeSet<ChatId>,
+    contested: Contested,
+) -> Result<HashMap<ChatId, Chat>, StorageError> {
+    let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
+    let rows = match contested {
+        Contested::WaitedFor => sql!(
+            concat!(
+                "SELECT ",
+                chat_columns!(),
+                " FROM chats c WHERE c.id = ANY(?) ORDER BY c.id FOR NO KEY UPDATE"
+            ),
+            ids
+        )
+        .rows(conn)?,
+        Contested::LeftOut => sql!(
+            concat!(
+                "SELECT ",
+                chat_columns!(),
+                " FROM chats c WHERE c.id = ANY(?) ORDER BY c.id FOR NO KEY UPDATE SKIP LOCKED"
+            ),
+            ids
+        )
+        .rows(conn)?,
+    };
+    Ok(rows.into_iter().map(chats::chat).map(|chat| (chat.id, chat)).collect())
+}

@@ -1,0 +1,97 @@
+//! Many messages posted in one transaction, in as few statements as one: on PostgreSQL, where each statement is a journey
+//! to the server and back.
+
+use super::{
+    AnyConn, StorageError,
+    messages::{NewMessage, Posted},
+    sql::sql,
+};
+use crate::model::{Chat, ChatId, MessageId, Role, UserId};
+
+/// Somebody who posts in a chat, perhaps under a client id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Poster<'a> {
+    pub chat: ChatId,
+    pub user: UserId,
+    pub client_id: Option<&'a str>,
+}
+
+/// What was there before.
+pub struct Standing {
+    /// `None`: the user is not in the chat.
+    pub role: Option<Role>,
+    /// How many messages the user has posted in the chat.
+    pub sent: i64,
+    /// The message that was posted under the client id.
+    pub earlier: Option<Posted>,
+}
+
+/// How those who post stand to the chats in which they do, in the order of asking.
+pub fn standings(conn: &mut AnyConn, posters: &[Poster]) -> Result<Vec<Standing>, StorageError> {
+    let rows = sql!(
+        "SELECT m.role, s.ordinal, e.pos, e.content_hash \
+         FROM unnest(?, ?, ?) WITH ORDINALITY AS p (chat_id, user_id, client_id, number) \
+         LEFT JOIN members m ON m.chat_id = p.chat_id AND m.user_id = p.user_id AND m.left_seq IS NULL \
+         LEFT JOIN LATERAL (SELECT ordinal FROM messages WHERE chat_id = p.chat_id AND sender_id = p.user_id \
+            ORDER BY pos DESC LIMIT 1) s ON TRUE \
+         LEFT JOIN messages e ON e.chat_id = p.chat_id AND e.sender_id = p.user_id \
+            AND e.client_id = p.client_id AND e.client_id IS NOT NULL \
+         ORDER BY p.number",
+        ids(posters.iter().map(|poster| poster.chat.0)),
+        ids(posters.iter().map(|poster| poster.user.0)),
+        posters.iter().map(|poster| poster.client_id).collect::<Vec<_>>()
+    )
+    .rows::<(Option<String>, Option<i64>, Option<i64>, Option<Vec<u8>>)>(conn)?;
+    let standing =
+        |(role, sent, pos, content_hash): (Option<String>, Option<i64>, Option<i64>, _)| Standing {
+            role: role.map(|role| Role::parse(&role).unwrap_or(Role::Member)),
+            sent: sent.unwrap_or(0),
+            earlier: pos.map(|pos| Posted { pos, content_hash }),
+        };
+    Ok(rows.into_iter().map(standing).collect())
+}
+
+/// Stores messages, each with the how-manieth it is of its sender, and the chats that have taken their numbers. Returns
+/// the ids, which rise in the order given.
+pub fn store(
+    conn: &mut AnyConn,
+    new: &[(NewMessage, i64)],
+    chats: &[&Chat],
+) -> Result<Vec<MessageId>, StorageError> {
+    let messages = || new.iter().map(|(new, _)| &new.message);
+    let rows = sql!(
+        "WITH new AS ( \
+            SELECT nextval('message_ids_id_seq') AS id, n.* FROM unnest(?, ?, ?, ?, ?, ?, ?, ?, ?) WITH ORDINALITY \
+            AS n (chat_id, pos, sender_id, ordinal, content, created_at, seq, client_id, content_hash, number) \
+         ), placed AS ( \
+            INSERT INTO message_ids (id, chat_id, pos) SELECT id, chat_id, pos FROM new \
+         ), stored AS ( \
+            INSERT INTO messages (chat_id, pos, id, sender_id, ordinal, content, created_at, updated_at, is_edited, \
+            is_deleted, created_seq, seq, client_id, content_hash, reactions) \
+            SELECT chat_id, pos, id, sender_id, ordinal, content, created_at, created_at, FALSE, \
+            FALSE, seq, seq, client_id, content_hash, '[]' FROM new \
+         ), moved AS ( \
+            UPDATE chats c SET updated_at = n.updated_at, seq = n.seq, last_pos = n.pos, last_live_pos = n.pos \
+            FROM unnest(?, ?, ?, ?) AS n (id, updated_at, seq, pos) WHERE c.id = n.id \
+         ) SELECT id FROM new ORDER BY number",
+        ids(messages().map(|message| message.chat.0)),
+        ids(messages().map(|message| message.pos)),
+        ids(messages().map(|message| message.sender.id.0)),
+        ids(new.iter().map(|(_, ordinal)| *ordinal)),
+        messages().map(|message| Some(message.content.as_str())).collect::<Vec<_>>(),
+        ids(messages().map(|message| message.created_at.0)),
+        ids(messages().map(|message| message.seq)),
+        messages().map(|message| message.client_id.as_deref()).collect::<Vec<_>>(),
+        new.iter().map(|(new, _)| new.content_hash.as_deref()).collect::<Vec<_>>(),
+        ids(chats.iter().map(|chat| chat.id.0)),
+        ids(chats.iter().map(|chat| chat.updated_at.0)),
+        ids(chats.iter().map(|chat| chat.seq)),
+        ids(chats.iter().map(|chat| chat.last_pos))
+    )
+    .rows::<(i64,)>(conn)?;
+    Ok(rows.into_iter().map(|(id,)| MessageId(id)).collect())
+}
+
+fn ids(values: impl Iterator<Item = i64>) -> Vec<i64> {
+    values.collect()
+}

@@ -1,0 +1,104 @@
+//! One thread of the writer: its queue, and what of it goes into one transaction.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, Sender},
+    },
+};
+
+use super::{
+    job::Job,
+    line::{Line, Results},
+};
+use crate::storage::{Rules, StorageError};
+
+/// Most jobs in one transaction, so that the first of a burst does not wait for the last.
+const BATCH: usize = 256;
+
+/// What a queue holds; nothing is done behind `Stop`.
+pub(super) enum Entry {
+    Job(Job),
+    Stop,
+}
+
+/// What the lanes of a writer and those who ask them share.
+#[derive(Default)]
+pub(super) struct State {
+    /// The last transaction failed because the database cannot be written.
+    pub is_away: AtomicBool,
+    /// The server is on its way down: nobody waits for a database that is away.
+    pub is_stopping: AtomicBool,
+}
+
+pub(super) struct Lane {
+    line: Line,
+    rules: Rules,
+    entries: Receiver<Entry>,
+    state: Arc<State>,
+    /// Taken from the queue and not begun.
+    waiting: VecDeque<Job>,
+    is_ending: bool,
+    /// Dropped when the thread ends.
+    _ends: Sender<()>,
+}
+
+impl Lane {
+    pub fn new(
+        line: Line,
+        rules: Rules,
+        entries: Receiver<Entry>,
+        state: Arc<State>,
+        ends: Sender<()>,
+    ) -> Self {
+        Self { line, rules, entries, state, waiting: VecDeque::new(), is_ending: false, _ends: ends }
+    }
+
+    /// Works until it is told to stop.
+    pub fn work(mut self) {
+        while self.take_in() {
+            let mut group = self.next_group();
+            let results = self.line.carry_out(&self.rules, &mut group);
+            self.settle(group, results);
+        }
+    }
+
+    /// Takes whatever has queued up, waiting for the first. Whether there is anything to do.
+    fn take_in(&mut self) -> bool {
+        if self.waiting.is_empty() {
+            match self.entries.recv() {
+                Ok(Entry::Job(job)) if !self.is_ending => self.waiting.push_back(job),
+                _ => return false,
+            }
+        }
+        while self.waiting.len() < BATCH && !self.is_ending {
+            match self.entries.try_recv() {
+                Ok(Entry::Job(job)) => self.waiting.push_back(job),
+                Ok(Entry::Stop) => self.is_ending = true,
+                Err(_) => break,
+            }
+        }
+        true
+    }
+
+    /// The next jobs that share a transaction. On SQLite, where each transaction is a wait for the disk and nobody else
+    /// writes, all that wait do; on PostgreSQL, commands that lock nothing but their chats.
+    fn next_group(&mut self) -> Vec<Job> {
+        let count = if self.line.is_alone() {
+            self.waiting.len()
+        } else {
+            self.waiting.iter().take_while(|job| job.sharing().is_some()).count().max(1)
+        };
+        self.waiting.drain(..count).collect()
+    }
+
+    fn settle(&self, group: Vec<Job>, results: Results) {
+        let is_away = results.iter().any(|result| matches!(result, Err(StorageError::Away(_))));
+        self.state.is_away.store(is_away, Ordering::Relaxed);
+        for (job, result) in group.into_iter().zip(results) {
+            job.settle(result);
+        }
+    }
+}
