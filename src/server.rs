@@ -1,7 +1,7 @@
 //! A running server: what it is made of, how it starts, how it ends.
 
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
     net::{IpAddr, SocketAddr},
     sync::{
         Arc,
@@ -27,7 +27,7 @@ use tokio::sync::Notify;
 
 use crate::{
     auth::{Failures, Hasher, Identities, Sessions, keys},
-    bus::{Bus, redis},
+    bus::{Bus, News, PresenceNews, redis},
     chat::{ChatDirectory, CloseReason, UserRegistry, Wire, directory::Services},
     cluster,
     config::Config,
@@ -249,12 +249,13 @@ impl Server {
         let _ = self.serving.await;
         self.tasks.iter().for_each(JoinHandle::abort);
         self.state.presence.close(&self.state).await;
+        let writer = self.writer;
+        let _ = actix_rt::task::spawn_blocking(move || drop(writer)).await;
+        self.state.bus.publish(News::Presence(PresenceNews::Farewell));
         self.state.bus.close();
         if let Some(carrying) = self.carrying {
             let _ = actix_rt::time::timeout(LAST_NEWS_WITHIN, carrying).await;
         }
-        let writer = self.writer;
-        let _ = actix_rt::task::spawn_blocking(move || drop(writer)).await;
         for arbiter in &self.arbiters {
             arbiter.stop();
         }
@@ -353,11 +354,12 @@ async fn watch_revocations(state: Data<State>, mut followed: Followed) {
     loop {
         let known = followed.clone();
         if let Ok(news) = state.readers.ask_one(move |conn| known.look(conn)).await {
-            let users: BTreeSet<UserId> = news.iter().map(|(_, user)| *user).collect();
-            for user in users {
-                state.identities.recheck_here(user).await;
+            let mut users: BTreeMap<UserId, bool> = news.iter().map(|(_, user)| (*user, false)).collect();
+            for (user, is_done) in &mut users {
+                *is_done = state.identities.recheck_here(*user).await;
             }
-            followed.pass(news.into_iter().map(|(id, _)| id).collect());
+            // What could not be looked at is looked at again.
+            followed.pass(news.into_iter().filter(|(_, user)| users[user]).map(|(id, _)| id).collect());
         }
         actix_rt::time::sleep(WATCH_EVERY).await;
     }

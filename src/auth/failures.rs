@@ -52,9 +52,7 @@ impl Failures {
         let address = neighbourhood(address);
         let keys = [Key::Account(address, account), Key::Address(address)];
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        if recent.len() > SWEEP_AT {
-            recent.retain(|_, times| times.back().is_some_and(|last| now.duration_since(*last) < WINDOW));
-        }
+        sweep(&mut recent, now);
         for (key, limit) in keys.iter().zip([PER_ACCOUNT, PER_ADDRESS]) {
             let times = recent.entry(key.clone()).or_default();
             while times.front().is_some_and(|first| now.duration_since(*first) >= WINDOW) {
@@ -73,9 +71,17 @@ impl Failures {
 
     /// An attempt failed on another node.
     pub fn heard(&self, address: IpAddr, account: String) {
+        let now = Instant::now();
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        for key in [Key::Account(address, account), Key::Address(address)] {
-            recent.entry(key).or_default().push_back(Instant::now());
+        sweep(&mut recent, now);
+        for (key, most) in
+            [(Key::Account(address, account), PER_ACCOUNT), (Key::Address(address), PER_ADDRESS)]
+        {
+            let times = recent.entry(key).or_default();
+            if times.len() >= most {
+                times.pop_front();
+            }
+            times.push_back(now);
         }
     }
 
@@ -89,6 +95,12 @@ impl Failures {
                 times.remove(index);
             }
         }
+    }
+}
+
+fn sweep(recent: &mut HashMap<Key, VecDeque<Instant>>, now: Instant) {
+    if recent.len() > SWEEP_AT {
+        recent.retain(|_, times| times.back().is_some_and(|last| now.duration_since(*last) < WINDOW));
     }
 }
 

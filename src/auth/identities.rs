@@ -81,14 +81,18 @@ impl Identities {
         self.recheck_here(user).await;
     }
 
-    /// The same on this node.
-    pub async fn recheck_here(&self, user: UserId) {
+    /// The same on this node. Returns whether all could be looked at.
+    pub async fn recheck_here(&self, user: UserId) -> bool {
         self.forget(user);
+        let mut is_done = true;
         for credential in self.registry.credentials_of(user) {
-            if let Ok(None) = self.caller(&credential).await {
-                self.registry.close_opened_with(user, &credential);
+            match self.caller(&credential).await {
+                Ok(Some(_)) => {}
+                Ok(None) => self.registry.close_opened_with(user, &credential),
+                Err(_) => is_done = false,
             }
         }
+        is_done
     }
 
     fn forget(&self, user: UserId) {

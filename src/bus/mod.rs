@@ -30,6 +30,7 @@ const GONE: Duration = Duration::from_secs(30);
 /// A node's end of the bus.
 #[derive(Debug)]
 pub struct Bus {
+    me: NodeId,
     /// `None`: this node is alone.
     queue: Option<mpsc::Sender<News>>,
     is_connected: AtomicBool,
@@ -62,6 +63,7 @@ impl Bus {
 
     fn with_queue(queue: Option<mpsc::Sender<News>>) -> Self {
         Self {
+            me: NodeId::draw(),
             queue,
             is_connected: AtomicBool::new(false),
             has_lost: AtomicBool::new(false),
@@ -69,6 +71,11 @@ impl Bus {
             doubt: Notify::new(),
             closing: Notify::new(),
         }
+    }
+
+    /// This node.
+    pub fn me(&self) -> NodeId {
+        self.me
     }
 
     /// Whether there is nobody to talk to.
@@ -87,7 +94,7 @@ impl Bus {
 
     /// Whether news may be getting lost: this node is cut off, or another one has fallen silent.
     pub fn is_in_doubt(&self) -> bool {
-        let is_silent = |heard: &Instant| heard.elapsed() > SILENT;
+        let is_silent = |heard: &Instant| (SILENT..GONE).contains(&heard.elapsed());
         !self.is_alone()
             && (!self.is_connected.load(Ordering::Relaxed) || self.peers().values().any(is_silent))
     }

@@ -61,26 +61,26 @@ impl RedisUrl {
 pub async fn run(bus: Arc<Bus>, url: RedisUrl, deployment: String, mut ends: Ends) {
     // A second provider is not needed where there is one.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let (me, mut pause, mut is_first) = (NodeId::draw(), SHORTEST_PAUSE, true);
+    let (mut pause, mut was_of_use) = (SHORTEST_PAUSE, true);
     loop {
         let gone = Arc::new(Notify::new());
-        let ear = Ear { me, bus: bus.clone(), heard: ends.heard.clone(), gone: gone.clone() };
+        let ear = Ear { bus: bus.clone(), heard: ends.heard.clone(), gone: gone.clone() };
         let failure = match Link::open(&url, &deployment, ear).await {
             Ok(link) => {
                 tracing::info!(redis = url.name(), "the bus is connected");
                 bus.connected();
-                (pause, is_first) = (SHORTEST_PAUSE, false);
-                match serve(link, me, &bus, &mut ends.queue, &gone).await {
+                match serve(link, &bus, &mut ends.queue, &gone, &mut was_of_use).await {
                     Ok(()) => return,
                     Err(error) => error,
                 }
             }
             Err(error) => error,
         };
-        if pause == SHORTEST_PAUSE || is_first {
+        if was_of_use {
+            pause = SHORTEST_PAUSE;
             tracing::warn!(redis = url.name(), error = %failure, "the bus is away; other nodes' news come by way of the database");
-            is_first = false;
         }
+        was_of_use = false;
         bus.disconnected();
         // It would be old when it got through; others look for it in storage.
         while ends.queue.try_recv().is_ok() {}
@@ -95,10 +95,10 @@ pub async fn run(bus: Arc<Bus>, url: RedisUrl, deployment: String, mut ends: End
 /// Publishes until the bus is closed. `Err`: the connection is of no use any more.
 async fn serve(
     mut link: Link,
-    me: NodeId,
     bus: &Bus,
     queue: &mut mpsc::Receiver<News>,
     gone: &Notify,
+    was_of_use: &mut bool,
 ) -> Result<(), RedisError> {
     let mut ping = interval(PING_EVERY);
     ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -108,8 +108,9 @@ async fn serve(
             batch.push(News::Lost);
         }
         if !batch.is_empty() {
-            link.publish(me, &batch).await?;
+            link.publish(bus.me, &batch).await?;
             batch.clear();
+            *was_of_use = true;
         }
         tokio::select! {
             _ = queue.recv_many(&mut batch, AT_ONCE) => {}
@@ -119,7 +120,7 @@ async fn serve(
                 while let Ok(news) = queue.try_recv() {
                     batch.push(news);
                 }
-                return link.publish(me, &batch).await;
+                return link.publish(bus.me, &batch).await;
             }
         }
     }
@@ -131,7 +132,6 @@ fn cut_off() -> RedisError {
 
 /// Takes in what Redis pushes.
 struct Ear {
-    me: NodeId,
     bus: Arc<Bus>,
     heard: mpsc::Sender<(NodeId, News)>,
     gone: Arc<Notify>,
@@ -146,7 +146,7 @@ impl Ear {
         }
         let Some(Value::BulkString(text)) = push.data.last() else { return };
         match serde_json::from_slice::<Envelope<News>>(text) {
-            Ok(Envelope { from, .. }) if from == self.me => {}
+            Ok(Envelope { from, .. }) if from == self.bus.me => {}
             Ok(Envelope { from, news }) => {
                 self.bus.heard(from, news.is_farewell());
                 if self.heard.try_send((from, news)).is_err() {

@@ -24,7 +24,8 @@ use super::{
 };
 use crate::{
     bus::News,
-    model::{ChatId, Refusal, UserId, event::Done},
+    model::{ChatId, ChatKind, Refusal, UserId, event::Done},
+    presence::Turn,
     storage::{chats, members},
     view::frames,
 };
@@ -114,10 +115,12 @@ impl ChatActor {
         drop(self.typists.forget_all());
         if self.settling.is_some() && catch_unwind(AssertUnwindSafe(|| self.finish())).is_err() {
             // It fails over the event itself: let everybody load the chat again.
-            self.settling = None;
+            let failed = self.settling.take();
+            failed.and_then(|happened| happened.event().map(|event| self.order.note(event.seq)));
             let listening = self.subscribers.drain().chain(self.watchers.drain());
             listening.for_each(|(_, socket)| socket.close(CloseReason::Restart));
         }
+        self.take_up();
     }
 }
 
@@ -171,6 +174,12 @@ impl Accept<Settled> for ChatActor {
     fn accept(&mut self, settled: Settled, ctx: &mut Context<Self>) {
         self.in_flight -= usize::from(settled.was_submitted);
         self.found_nothing = matches!(settled.result, Err(Refusal::NotFound));
+        // It is durable, and whoever hears of it puts it in its place.
+        if let Ok(done) = &settled.result
+            && let Some(event) = &done.event
+        {
+            self.services.bus.publish(News::Happened(event.clone()));
+        }
         self.happened(Happened::Here(settled), ctx);
     }
 }
@@ -285,14 +294,24 @@ impl Accept<Admitted> for ChatActor {
                 self.order.begin(snapshot.chat.seq);
                 let sockets = self.newcomers(user).collect();
                 self.welcome(sockets, &viewer, &snapshot, snapshot.chat.seq);
+                if snapshot.chat.kind == ChatKind::Dm {
+                    let other = snapshot.members.iter().map(|member| member.user.id).find(|id| *id != user);
+                    self.services.presence.note(Turn::Met(user, other.unwrap_or(user)));
+                }
             }
             // They have gone again, or it is a public room.
             Ok(_) | Err(Refusal::NotFound) => {}
             Err(_) => {
-                ctx.run_later(PAUSE, move |actor, _| actor.directory.admit(actor.chat, user));
+                // The actor itself may be gone by then.
+                let (directory, chat) = (self.directory.clone(), self.chat);
+                actix_rt::spawn(async move {
+                    actix_rt::time::sleep(PAUSE).await;
+                    directory.admit(chat, user);
+                });
             }
         }
         self.go_on();
+        self.fill_later(ctx);
     }
 }
 

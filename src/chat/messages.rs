@@ -137,6 +137,8 @@ pub struct Fill;
 #[derive(Debug)]
 pub struct Filled {
     pub since: Seq,
+    /// Those who listened when it was asked, by id.
+    pub listeners: Vec<UserId>,
     pub missed: Result<Missed, Refusal>,
 }
 

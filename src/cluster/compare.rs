@@ -3,7 +3,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use actix_web::web::Data;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::{
     model::{ChatId, Feed, Refusal, Seq, UserId},
@@ -14,6 +14,7 @@ use crate::{
 /// The time between two looks, while the bus is in doubt and otherwise.
 const WHILE_IN_DOUBT: Duration = Duration::from_secs(1);
 const OTHERWISE: Duration = Duration::from_secs(5);
+const SHORTEST: Duration = Duration::from_millis(200);
 
 /// Most chats or users asked for in one query.
 const AT_ONCE: usize = 1_000;
@@ -26,6 +27,8 @@ pub async fn compare(state: Data<State>) {
         // Where storage is away there is nothing to compare with, and nothing new.
         let _ = compare_chats(&state).await;
         let _ = compare_users(&state).await;
+        // However often there is a reason.
+        sleep(SHORTEST).await;
     }
 }
 

@@ -27,6 +27,7 @@ fn take_in(state: &Data<State>, from: NodeId, news: News) {
         News::Marked { chat, moved } => state.directory.learn_marker(chat, moved),
         News::Recheck(user) => {
             let identities = state.identities.clone();
+            // What cannot be looked at now is looked at when the database tells of it.
             actix_rt::spawn(async move { identities.recheck_here(user).await });
         }
         News::SignInFailed { address, account } => state.failures.heard(address, account),

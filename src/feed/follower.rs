@@ -199,6 +199,8 @@ impl Update {
 
     /// The user is not in a chat any more; `left`: the number of that, where it is known.
     pub(super) fn gone(chat: ChatId, left: Option<Seq>) -> Self {
+        // An end whose number nobody knows.
+        let left = left.filter(|left| *left < Seq::MAX);
         Self { chat, frames: vec![(left, frames::chat_deleted(chat, left))], reach: None }
     }
 

@@ -16,6 +16,9 @@ use crate::{
 /// A node that says nothing for so long is gone.
 const LEASE: Duration = Duration::from_secs(15);
 
+/// The shortest time between two questions to a node.
+const ASK_EVERY: Duration = Duration::from_secs(1);
+
 /// The users of the other nodes.
 #[derive(Debug, Default)]
 pub(super) struct Elsewhere(HashMap<NodeId, Node>);
@@ -25,6 +28,8 @@ struct Node {
     users: HashSet<UserId>,
     /// What it told so far; `None`: not everything.
     version: Option<u64>,
+    /// When it was last asked for everything.
+    asked: Option<Instant>,
     until: Instant,
 }
 
@@ -45,20 +50,23 @@ impl Elsewhere {
 
     /// Takes in what a node tells.
     pub(super) fn hear(&mut self, from: NodeId, news: PresenceNews, now: Instant) -> Moves {
-        let new = || Node { users: HashSet::new(), version: None, until: now };
+        let new = || Node { users: HashSet::new(), version: None, asked: None, until: now };
         let node = self.0.entry(from).or_insert_with(new);
         node.until = now + LEASE;
+        if node.is_old(&news) {
+            return Moves::default();
+        }
         match news {
             PresenceNews::Came { user, version } => {
                 let came = if node.users.insert(user) { vec![user] } else { Vec::new() };
-                Moves { came, is_behind: node.follows(version), ..Moves::default() }
+                Moves { came, is_behind: !node.is_next(version) && node.asks(now), ..Moves::default() }
             }
             PresenceNews::Went { user, at, version } => {
                 let went = if node.users.remove(&user) { vec![(user, at)] } else { Vec::new() };
-                Moves { went, is_behind: node.follows(version), ..Moves::default() }
+                Moves { went, is_behind: !node.is_next(version) && node.asks(now), ..Moves::default() }
             }
             PresenceNews::Beat { version } => {
-                Moves { is_behind: node.version != Some(version), ..Moves::default() }
+                Moves { is_behind: node.version != Some(version) && node.asks(now), ..Moves::default() }
             }
             PresenceNews::All { users, version } => {
                 let users: HashSet<UserId> = users.into_iter().collect();
@@ -86,11 +94,29 @@ impl Elsewhere {
 }
 
 impl Node {
-    /// Whether something is missing before what was just told.
-    fn follows(&mut self, version: u64) -> bool {
+    /// Whether something newer was told already.
+    fn is_old(&self, news: &PresenceNews) -> bool {
+        self.version.is_some_and(|known| match news {
+            PresenceNews::Came { version, .. } | PresenceNews::Went { version, .. } => *version <= known,
+            PresenceNews::All { version, .. } => *version < known,
+            _ => false,
+        })
+    }
+
+    /// Notes what was just told. Whether nothing is missing before it.
+    fn is_next(&mut self, version: u64) -> bool {
         let is_next = self.version.is_some_and(|known| known + 1 == version);
         self.version = if is_next { Some(version) } else { None };
-        !is_next
+        is_next
+    }
+
+    /// Whether it is to be asked for everything: not more than once in a while.
+    fn asks(&mut self, now: Instant) -> bool {
+        let is_due = self.asked.is_none_or(|asked| now.duration_since(asked) >= ASK_EVERY);
+        if is_due {
+            self.asked = Some(now);
+        }
+        is_due
     }
 }
 
@@ -114,7 +140,13 @@ mod tests {
         assert_eq!((moves.came, moves.went.len(), moves.is_behind), (vec![BEN], 1, false));
         assert!(!elsewhere.hear(node, came(ANN, 9), now).is_behind);
         assert!(!elsewhere.hear(node, PresenceNews::Beat { version: 9 }, now).is_behind);
-        assert!(elsewhere.hear(node, PresenceNews::Beat { version: 10 }, now).is_behind);
+        // It was asked but now.
+        let beat = || PresenceNews::Beat { version: 10 };
+        assert!(!elsewhere.hear(node, beat(), now).is_behind);
+        assert!(elsewhere.hear(node, beat(), now + ASK_EVERY).is_behind);
+        // Old news, told once more.
+        let old = PresenceNews::Went { user: ANN, at: Timestamp::now(), version: 8 };
+        assert_eq!(elsewhere.hear(node, old, now), Moves::default());
         assert!(elsewhere.has(ANN) && elsewhere.has(BEN));
     }
 

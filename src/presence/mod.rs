@@ -107,7 +107,6 @@ impl Presence {
     pub async fn close(&self, state: &State) {
         let now = Timestamp::now();
         let seen: Vec<(UserId, Timestamp)> = self.lock().here.drain().map(|user| (user, now)).collect();
-        self.bus.publish(Told::Presence(PresenceNews::Farewell));
         keep(state, seen).await;
     }
 
@@ -136,7 +135,7 @@ impl Presence {
     /// Takes in what another node tells: those who are online now and were not, and those of whom the reverse is true.
     fn hear(&self, from: NodeId, news: PresenceNews) -> Vec<(UserId, bool, Timestamp)> {
         let mut online = self.lock();
-        if matches!(news, PresenceNews::Ask { .. }) {
+        if matches!(news, PresenceNews::Ask { of } if of == self.bus.me()) {
             let users = online.here.iter().copied().collect();
             self.tell(PresenceNews::All { users, version: online.version });
         }

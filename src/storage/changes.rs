@@ -112,7 +112,8 @@ fn events(
         return Ok(None);
     }
     let mut changes = message_changes(conn, rules, chat, since, known)?;
-    changes.extend(member_changes(conn, chat, since)?);
+    let Some(members) = member_changes(conn, chat, since)? else { return Ok(None) };
+    changes.extend(members);
     if chat.member_count <= rules.receipts_max_members {
         changes.extend(marker_changes(conn, chat, since, unread_of)?);
     }
@@ -162,8 +163,8 @@ fn message_changes(
     Ok(changes)
 }
 
-/// Those who came, went or changed roles, one event for each number.
-fn member_changes(conn: &mut AnyConn, chat: &Chat, since: Seq) -> Result<Changes, StorageError> {
+/// Those who came, went or changed roles, one event for each number. `None`: there are too many.
+fn member_changes(conn: &mut AnyConn, chat: &Chat, since: Seq) -> Result<Option<Changes>, StorageError> {
     let rows = sql!(
         "SELECT user_id, member_seq, joined_seq, left_seq FROM members \
          WHERE chat_id = ? AND member_seq > ? ORDER BY member_seq LIMIT ?",
@@ -172,6 +173,9 @@ fn member_changes(conn: &mut AnyConn, chat: &Chat, since: Seq) -> Result<Changes
         MOST as i64 + 1
     )
     .rows::<(i64, i64, i64, Option<i64>)>(conn)?;
+    if rows.len() > MOST {
+        return Ok(None);
+    }
     let ids: Vec<UserId> = rows.iter().map(|row| UserId(row.0)).collect();
     let present = members::among(conn, chat.id, &ids)?;
     let find = |user: UserId| -> Option<Member> { present.iter().find(|m| m.user.id == user).cloned() };
@@ -195,7 +199,7 @@ fn member_changes(conn: &mut AnyConn, chat: &Chat, since: Seq) -> Result<Changes
             (None, Some(member)) => change.changed.push(member),
         }
     }
-    Ok(changes)
+    Ok(Some(changes))
 }
 
 /// Read markers of members that moved since, apart from those that came with joining.

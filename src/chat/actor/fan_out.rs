@@ -33,20 +33,27 @@ impl ChatActor {
         fail_point!("chat-publish");
         let Some(happened) = &self.settling else { return };
         let (event, is_here) = (happened.event().cloned(), matches!(happened, Happened::Here(_)));
-        let message = event.as_deref().and_then(|event| self.rendered(event));
-        // What is not new was made known by way of storage.
-        if let Some(event) = event
-            && self.order.is_new(event.seq)
-        {
-            self.fan_out(&event, message.as_ref());
-            self.order.note(event.seq);
-            if is_here {
-                self.services.bus.publish(News::Happened(event));
+        let is_wanted = is_here || !self.subscribers.is_empty();
+        let message = event.as_deref().filter(|_| is_wanted).and_then(|event| self.rendered(event));
+        if let Some(event) = event {
+            // Where nobody has listened yet, what another node tells may be older than what there is.
+            if self.order.is_new(event.seq) && (is_here || self.order.seen().is_some()) {
+                self.fan_out(&event, message.as_ref());
+                self.order.note(event.seq);
+            } else {
+                self.look_after_newcomers(&event);
             }
         }
         if let Some(Happened::Here(settled)) = self.settling.take() {
             self.answer_with(settled, message);
         }
+    }
+
+    /// Those who came with an event that is not made known any more may not have been told: storage says.
+    fn look_after_newcomers(&self, event: &Event) {
+        let (directory, registry) = (&self.directory, &self.services.registry);
+        let here = event.newcomers().filter(|user| registry.is_connected(*user));
+        here.for_each(|user| directory.admit(self.chat, user));
     }
 
     /// Answers who asked for something that is done.
@@ -169,6 +176,12 @@ impl ChatActor {
                 for socket in self.services.registry.sockets_of(member.user.id) {
                     self.watchers.remove(&socket.id);
                 }
+            }
+        }
+        // Who has gone and come again hears of the chat as somebody new.
+        for member in &change.added {
+            for socket in self.services.registry.sockets_of(member.user.id) {
+                self.subscribers.remove(&socket.id);
             }
         }
         self.tell_all(event, None);

@@ -131,8 +131,12 @@ impl Accept<Fill> for ChatActor {
 
     fn accept(&mut self, _: Fill, _: &mut Context<Self>) {
         match self.order.seen {
-            Some(since) if self.order.has_gap() => self.fill(since),
-            _ => self.order.is_filling = false,
+            // What is read while somebody is being let in would pass them by.
+            Some(since) if self.order.has_gap() && self.order.admitting == 0 => self.fill(since),
+            _ => {
+                self.order.is_filling = false;
+                self.go_on();
+            }
         }
     }
 }
@@ -140,20 +144,29 @@ impl Accept<Fill> for ChatActor {
 impl Accept<Filled> for ChatActor {
     const IS_USE: bool = false;
 
-    fn accept(&mut self, Filled { since, missed }: Filled, ctx: &mut Context<Self>) {
+    fn accept(&mut self, Filled { since, listeners, missed }: Filled, ctx: &mut Context<Self>) {
+        let mut was_of_use = true;
         match missed {
-            // What was missing has come meanwhile, and perhaps something else is.
-            Ok(_) if self.order.seen != Some(since) => {}
-            Ok(missed) => self.make_up(missed),
+            // What was missing has come meanwhile, and perhaps something else is; or somebody is being let in.
+            Ok(_) if self.order.seen != Some(since) || self.order.admitting > 0 => {}
+            // Whoever has come to listen since is not among those who were looked for.
+            Ok(Missed::Resync { .. }) if !self.listen_only(&listeners) => {}
+            Ok(missed) => {
+                self.make_up(missed);
+                was_of_use = self.order.seen != Some(since);
+            }
             Err(_) => {
                 // It is done, whenever it can be told.
                 self.answer_held();
-                ctx.run_later(PAUSE, |actor, _| actor.directory.send(actor.chat, Fill));
-                return;
+                was_of_use = false;
             }
         }
-        self.order.is_filling = false;
         self.go_on();
+        if !was_of_use && self.order.has_gap() {
+            ctx.run_later(PAUSE, |actor, _| actor.directory.send(actor.chat, Fill));
+            return;
+        }
+        self.order.is_filling = false;
         self.fill_later(ctx);
     }
 }
@@ -181,7 +194,7 @@ impl ChatActor {
     }
 
     /// Has storage asked for what is missing, unless it comes by itself.
-    fn fill_later(&mut self, ctx: &mut Context<Self>) {
+    pub(super) fn fill_later(&mut self, ctx: &mut Context<Self>) {
         if self.order.is_filling || !self.order.has_gap() {
             return;
         }
@@ -193,6 +206,18 @@ impl ChatActor {
         ctx.run_later(PATIENCE, |actor, _| actor.directory.send(actor.chat, Fill));
     }
 
+    /// Goes on after a failure, which may have cut short whatever was under way.
+    pub(super) fn take_up(&mut self) {
+        if self.order.is_filling || !self.order.held.is_empty() {
+            self.order.is_filling = true;
+            self.directory.send(self.chat, Fill);
+        }
+    }
+
+    fn listen_only(&self, listeners: &[UserId]) -> bool {
+        self.subscribers.values().all(|socket| listeners.binary_search(&socket.user).is_ok())
+    }
+
     fn fill(&self, since: Seq) {
         let mut listeners: Vec<UserId> = self.subscribers.values().map(|socket| socket.user).collect();
         listeners.sort_unstable();
@@ -200,8 +225,9 @@ impl ChatActor {
         let (directory, services, chat) = (self.directory.clone(), self.services.clone(), self.chat);
         actix_rt::spawn(async move {
             let rules = services.rules.clone();
-            let look = services.readers.ask(move |conn| missed(conn, &rules, chat, since, &listeners)).await;
-            directory.send(chat, Filled { since, missed: look });
+            let of = listeners.clone();
+            let missed = services.readers.ask(move |conn| missed(conn, &rules, chat, since, &of)).await;
+            directory.send(chat, Filled { since, listeners, missed });
         });
     }
 
@@ -219,7 +245,8 @@ impl ChatActor {
             Missed::Gone => {
                 let last = self.order.held.last_key_value().map(|(seq, _)| *seq);
                 let seq = self.order.seen.max(last).unwrap_or_default() + 1;
-                self.end(None, seq);
+                // However far a socket has heard, it hears of the end.
+                self.end(None, Seq::MAX);
                 self.order.note(seq);
                 self.order.reached = None;
             }
