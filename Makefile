@@ -9,7 +9,7 @@ export GREENROOM_BIND ?= 127.0.0.1:8000
 CARGO ?= cargo
 GREENROOM = target/release/greenroom
 
-.PHONY: help run build test postgres client pages vendor stress stress-nodes autobahn check fmt migrate user token demo schema clean
+.PHONY: help run build test postgres client cluster pages vendor stress stress-nodes autobahn check fmt migrate user token demo schema clean
 
 help: ## List the tasks
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -47,7 +47,10 @@ pages: ## The tests of the pages, in Chromium
 vendor: ## Fetch the libraries of the pages from npm anew
 	@tools/vendor
 
-stress: build ## Hostile, slow and dead sockets against the release binary, with figures
+cluster: build ## Three nodes with PostgreSQL, Redis and nginx, and demo data, until Ctrl-C
+	@tests/cluster.sh $(GREENROOM)
+
+stress: build ## Hostile, slow and dead sockets, and copies under load, against the release binary, with figures
 	@python3 tests/stress/sockets.py --binary $(GREENROOM)
 
 stress-nodes: build ## Two nodes whose Redis, PostgreSQL and selves are stopped, killed and cut off, with figures

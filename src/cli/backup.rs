@@ -34,10 +34,10 @@ pub(super) struct Backup {
 }
 
 /// How often it is looked how far the copy has come.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// What is written of the copy may not reach the disk all at once: those who write to the database would wait for it.
-const SYNC_EVERY: u64 = 8 << 20;
+const SYNC_EVERY: u64 = 2 << 20;
 
 impl Backup {
     pub(super) fn run(self) -> Result<(), CliError> {

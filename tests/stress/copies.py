@@ -52,6 +52,8 @@ def make_large(folder, size):
     database.executemany("INSERT INTO event_cursors (name, user_id, heads, created_at) VALUES (?, 0, ?, ?)", rows)
     database.commit()
     database.close()
+    # Nobody who posts should wait for this to reach the disk.
+    os.sync()
 
 
 async def run(binary, folder, table, size=500 * MIB):
