@@ -89,7 +89,7 @@ for number in $(seq $nodes); do
     part "node$number" "$greenroom" serve --bind 127.0.0.1:0 --log warn
     until_up grep -q '^Listening on' "$folder/node$number.out"
     address=$(sed 's|^Listening on http://||' "$folder/node$number.out")
-    hints="$hints -e s|10.0.0.1$number:8000|$address|"
+    hints="$hints -e s|node$number:8000|$address|"
     echo "node $number: http://$address/, process $last"
 done
 
