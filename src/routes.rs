@@ -30,6 +30,8 @@ pub fn routes(app: &mut ServiceConfig) {
         .service(at("/messages").get(pages::messages).done())
         .service(at("/login").get(pages::sign_in).post(account::login).done())
         .service(at("/messages/static/{version}/{path:.*}").get(assets::show).done())
+        .service(at("/demo").get(pages::demo).done())
+        .service(at("/messages/widgets.js").get(assets::widgets).done())
         .service(at("/messages/greenroom.js").get(assets::client).done())
         .service(at("/messages/greenroom.d.ts").get(assets::client_types).done())
         // Accounts.

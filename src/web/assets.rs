@@ -52,7 +52,7 @@ impl Asset {
     fn new(file: &File) -> Self {
         Self {
             plain: file.plain,
-            gzip: Some(file.gzip).filter(|gzip| gzip.len() < file.plain.len()),
+            gzip: Some(file.gzip).filter(|gzip| !gzip.is_empty() && gzip.len() < file.plain.len()),
             content_type: content_type(file.path),
             etag: format!("\"{}\"", &keys::hash(file.plain)[..16]),
         }
@@ -124,6 +124,15 @@ pub async fn show(request: HttpRequest, path: Path<(String, String)>) -> Answer 
 
 async fn fresh(request: HttpRequest, path: &str) -> Answer {
     Ok(ASSETS.get(path).ok_or(ApiError::NOT_FOUND)?.answer(&request, FRESH))
+}
+
+/// `GET /messages/widgets.js`: under an address that stays the same, those of this version.
+pub async fn widgets(request: HttpRequest) -> Answer {
+    static WIDGETS: LazyLock<Asset> = LazyLock::new(|| {
+        let script = format!("export * from \"./static/{}/widgets.js\";\n", *VERSION);
+        Asset::new(&File { path: "widgets.js", plain: script.leak().as_bytes(), gzip: &[] })
+    });
+    Ok(WIDGETS.answer(&request, FRESH))
 }
 
 /// `GET /messages/greenroom.js`

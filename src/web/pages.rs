@@ -1,4 +1,4 @@
-//! The pages: to sign in, and to read and write messages.
+//! The pages: to sign in, to read and write messages, and one that shows the widgets.
 
 use std::{collections::HashMap, sync::LazyLock};
 
@@ -27,7 +27,7 @@ fn policy(state: &State) -> String {
 
 fn page(state: &State, name: &'static str) -> HttpResponse {
     static PAGES: LazyLock<HashMap<&str, String>> =
-        LazyLock::new(|| ["login", "messages"].map(|name| (name, filled_in(name))).into());
+        LazyLock::new(|| ["login", "messages", "demo"].map(|name| (name, filled_in(name))).into());
     HttpResponse::Ok()
         .content_type("text/html; charset=utf-8")
         .insert_header((CONTENT_SECURITY_POLICY, policy(state)))
@@ -88,6 +88,11 @@ pub async fn messages(state: Data<State>, request: HttpRequest) -> Answer {
     }
     let next: String = form_urlencoded::byte_serialize(request.uri().to_string().as_bytes()).collect();
     Ok(go_to(&format!("/login/?next={next}")))
+}
+
+/// `GET /demo/`, for visitors too: they see what visitors of other sites see.
+pub async fn demo(state: Data<State>) -> Answer {
+    Ok(page(&state, "demo"))
 }
 
 /// `GET /login/`

@@ -155,6 +155,16 @@ export default {
     noRooms: "There are no public rooms yet.",
     noHits: "Nothing found.",
 
+    // Widgets
+    allMessages: "All messages",
+    discussion: "Discussion",
+    inboxEmpty: "No messages yet.",
+    joinDiscussion: "Join the discussion",
+    roomJoin: "Join to read and to write.",
+    roomVisitor: "Sign in to read and to write.",
+    sendMessage: "Send a message",
+    signInToWrite: "Sign in to write",
+
     /** The emoji picker. */
     picker: {
       categoriesLabel: "Categories",

@@ -1,10 +1,11 @@
 /** What every part of a page or a widget works with: the client, and ways to tell and to ask. */
 
-import { createContext, isSame, useContext, useEffect, useLayoutEffect, useRef, useState } from "./html.js";
+import { createContext, useContext, useEffect, useState, useWatched } from "./html.js";
 
 /**
  * @typedef {object} Desk
  * @property {import("../greenroom.js").Greenroom} client
+ * @property {{on: (listener: () => void) => () => void}} changes of what the client knows
  * @property {import("./deletions.js").Deletions} deletions
  * @property {import("./composing.js").Composings} composings
  * @property {Settings} settings
@@ -25,20 +26,8 @@ export const useDesk = () => useContext(DeskContext);
 
 /** Something of what the client knows; drawn anew when it is another. */
 export function useKnown(select) {
-  const { client } = useDesk();
-  const [, draw] = useState(0);
-  const latest = useRef(/** @type {any} */ (null));
-  const value = select(client.state, client);
-  latest.current = { select, value };
-  useLayoutEffect(() => {
-    const look = () => {
-      const { select, value } = latest.current;
-      if (!isSame(select(client.state, client), value)) draw((count) => count + 1);
-    };
-    look();
-    return client.on("change", look);
-  }, [client]);
-  return value;
+  const { changes, client } = useDesk();
+  return useWatched(changes, () => select(client.state, client));
 }
 
 /** Does something that may fail, and says so where it did. */

@@ -78,7 +78,7 @@ function useChatActions(chat, onGone) {
   };
 }
 
-function Note({ chat }) {
+export function Note({ chat }) {
   const me = useKnown((state) => state.me);
   const other = chat.chat_type === "dm" ? otherOf(chat, me) : null;
   const presence = useKnown((state) => state.presence.get(other?.id));

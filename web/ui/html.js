@@ -64,10 +64,21 @@ const isCollection = (value) =>
 /** Class names, those that apply. */
 export const classes = (...names) => names.filter(Boolean).join(" ");
 
-/** Draws anew when something happens: `subscribe` gets a function to call then, and returns one that ends it. */
-export function useRedraw(subscribe, inputs) {
-  const [, setCount] = useState(0);
-  useEffect(() => subscribe(() => setCount((count) => count + 1)), inputs);
+/** Something of an object that tells by `on` when it has changed; drawn anew when it is another. */
+export function useWatched(object, read) {
+  const [, draw] = useState(0);
+  const latest = useRef(/** @type {any} */ (null));
+  const value = read(object);
+  latest.current = { read, value };
+  useLayoutEffect(() => {
+    const look = () => {
+      const { read, value } = latest.current;
+      if (!isSame(read(object), value)) draw((count) => count + 1);
+    };
+    look();
+    return object.on(look);
+  }, [object]);
+  return value;
 }
 
 /** A function that stays the same one, and does what the latest one given would do. */

@@ -12,6 +12,7 @@ import { Menu, MenuItem } from "./menu.js";
 import { useNotices } from "./notices.js";
 import { Pill } from "./pill.js";
 import { RoomBrowser } from "./room-browser.js";
+import { loadSettings } from "./settings.js";
 import { Shell } from "./shell.js";
 import { direction, language, t } from "./texts.js";
 import { Skeletons } from "./thread.js";
@@ -23,13 +24,17 @@ const toSignIn = () => location.assign(`/login/?next=${encodeURIComponent(locati
 
 export function Page({ client }) {
   const [state, setState] = useState("starting");
+  const [settings, setSettings] = useState(/** @type {any} */ (null));
   const [chatId, setChatId] = useState(chatOfAddress);
 
   useEffect(() => {
     Object.assign(document.documentElement, { lang: language, dir: direction });
     const stop = client.on("status", ({ status }) => status === "signedOut" && toSignIn());
     client.start().then(
-      () => setState("started"),
+      async () => {
+        setSettings(await loadSettings(client));
+        setState("started");
+      },
       (error) => error.status !== 401 && setState("failed"),
     );
     const onMove = () => setChatId(chatOfAddress());
@@ -46,7 +51,6 @@ export function Page({ client }) {
   };
   if (state === "failed") return html`<main class="gr-app gr-empty"><h1>${t("startFailed")}</h1></main>`;
   if (state === "starting") return html`<${Starting} chatId=${chatId} />`;
-  const settings = { can: () => true };
   return html`
     <${Shell} client=${client} settings=${settings} openChat=${select}>
       <${App} chatId=${chatId} onSelect=${select} />

@@ -2,7 +2,7 @@
 
 import { Avatar } from "./avatar.js";
 import { useAttempt, useDesk } from "./desk.js";
-import { classes, html, memo, useRedraw } from "./html.js";
+import { classes, html, memo, useWatched } from "./html.js";
 import { Check, Checks, Clock, Copy, Edit, More, Smile, Trash, Undo, Warning } from "./icons.js";
 import { inWords } from "./errors.js";
 import { Menu, MenuItem } from "./menu.js";
@@ -12,9 +12,8 @@ import { dateAndTime, listOf, t, timeOfDay } from "./texts.js";
 export const Row = memo(function Row(props) {
   const { id, message, me, chat, isFirst, isLast, isCurrent, onFocus } = props;
   const { deletions } = useDesk();
-  useRedraw((draw) => deletions.on(draw), [deletions]);
+  const isDeleting = useWatched(deletions, () => deletions.has(message.id));
   const isMine = message.sender?.id === me?.id;
-  const isDeleting = message.id !== null && deletions.has(message.id);
   const isGone = message.is_deleted || isDeleting;
   const hasName = !isMine && isFirst && chat?.chat_type !== "dm";
   const kind = classes(

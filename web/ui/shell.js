@@ -7,7 +7,7 @@ import { Confirmation } from "./dialog.js";
 import { Drafts } from "./drafts.js";
 import { pickEmoji } from "./emoji.js";
 import { inWords } from "./errors.js";
-import { html, useEffect, useMemo, useRef, useState } from "./html.js";
+import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "./html.js";
 import { Close } from "./icons.js";
 import { t } from "./texts.js";
 
@@ -18,6 +18,7 @@ const SHOWN = 6_000;
 export function Shell({ client, settings, openChat, children }) {
   const [toasts, setToasts] = useState(/** @type {any[]} */ ([]));
   const [question, setQuestion] = useState(/** @type {any} */ (null));
+  const shelf = useRef(/** @type {any} */ (null));
   const picker = useRef(/** @type {any} */ (null));
   const voice = useRef(/** @type {any} */ (null));
   const open = useRef(openChat);
@@ -28,6 +29,7 @@ export function Shell({ client, settings, openChat, children }) {
     const drafts = new Drafts(`${client.api.base}:${client.state.me?.id}`, storage());
     return {
       client,
+      changes: { on: (listener) => client.on("change", listener) },
       settings,
       inWords,
       toast,
@@ -47,13 +49,19 @@ export function Shell({ client, settings, openChat, children }) {
     setQuestion(null);
     question.resolve(isYes);
   };
+  useLayoutEffect(() => {
+    const { current } = shelf;
+    if (current.matches(":popover-open")) current.hidePopover();
+    // The latest one is above whatever has come up before it.
+    if (toasts.length > 0) current.showPopover();
+  }, [toasts]);
   const dismiss = (toast) => setToasts((before) => before.filter(({ id }) => id !== toast.id));
 
   return html`
     <${DeskContext.Provider} value=${desk}>
       ${children}
       ${question && html`<${Confirmation} ...${question} onAnswer=${answer} />`}
-      <div class="gr-toasts" role="region" aria-label=${t("notices")}>
+      <div ref=${shelf} class="gr-toasts" popover="manual" role="region" aria-label=${t("notices")}>
         ${toasts.map((toast) => html`<${Toast} key=${toast.id} ...${toast} onEnd=${() => dismiss(toast)} />`)}
       </div>
       <div ref=${picker} class="gr-picker" popover="auto" role="dialog" aria-label=${t("pickEmoji")}></div>

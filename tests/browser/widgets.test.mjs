@@ -1,0 +1,177 @@
+import assert from "node:assert/strict";
+import http from "node:http";
+import test from "node:test";
+
+import { Server, browserOf, expect, helper, message, serverWith, visit } from "./support.mjs";
+
+const MEDIA = '<greenroom-room object-type="video" object-id="42" title="Discussion"></greenroom-room>';
+
+/** Another site, with a page that has widgets on it; `token` answers its own pages' requests for one. */
+async function hostSite(t, { body, token = () => null }) {
+  let asked = 0;
+  const host = http.createServer(async (request, response) => {
+    if (request.url === "/chat-token") {
+      asked++;
+      const key = await token();
+      response.writeHead(key ? 200 : 401, { "Content-Type": "application/json" });
+      return response.end(JSON.stringify({ key }));
+    }
+    response.writeHead(200, { "Content-Type": "text/html; charset=utf-8" });
+    // Styles that a page may well have, and that are not meant for the widgets.
+    const style = "* { letter-spacing: 3px } span, .card span { display: block; color: red } button { position: absolute; top: 0 }";
+    return response.end(`<!doctype html><title>Host</title><style>${style}</style><div class="card">${body()}</div>`);
+  });
+  await new Promise((resolve) => host.listen(0, "127.0.0.1", resolve));
+  t.after(() => {
+    host.closeAllConnections();
+    host.close();
+  });
+  return { url: `http://localhost:${host.address().port}`, asked: () => asked };
+}
+
+test("a visitor gets a link to sign in, and comes back", async (t) => {
+  const { server } = await serverWith(t, ["ann", "bob", "carol"]);
+  const page = await visit(t, server.url, null, "/demo/", { allows: ["401"] });
+  await expect(page.getByText("Sign in to read and to write.")).toBeVisible();
+  await page.locator("greenroom-dm").first().getByRole("link", { name: "Sign in to write" }).click();
+  await expect(page).toHaveURL("/login/?next=%2Fdemo%2F");
+  await page.getByLabel("Username").fill("ann");
+  await page.getByLabel("Password", { exact: true }).fill("correct horse");
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await expect(page).toHaveURL("/demo/");
+  await expect(page.locator(".join-room-btn")).toBeVisible();
+});
+
+test("a direct message button opens the messages with somebody, wherever they read them", async (t) => {
+  const { server, people } = await serverWith(t, ["ann", "bob", "carol"]);
+  const [ann, bob] = people;
+  const anns = await visit(t, server.url, ann, "/demo/");
+  const bobs = await visit(t, server.url, bob, "/");
+  const button = anns.locator(`greenroom-dm[user="${bob.id}"] .gr-toggle`);
+  await button.click();
+  const panel = anns.getByRole("dialog", { name: "Write to Bob" });
+  await panel.getByLabel("Write a message").fill("Hello from a page");
+  await panel.getByLabel("Write a message").press("Enter");
+  await bobs.locator(".chat-item", { hasText: "Ann" }).click();
+  await expect(message(bobs, "Hello from a page")).toBeVisible();
+  await bobs.locator("#message-input").fill("Hello back");
+  await bobs.locator("#message-input").press("Enter");
+  await expect(anns.getByRole("dialog").getByText("Hello back")).toBeVisible();
+  await anns.keyboard.press("Escape");
+  await expect(button).toBeFocused();
+  await expect(button).toHaveAttribute("aria-expanded", "false");
+  // What comes while it is closed is counted on the button, and told to the page.
+  await bobs.locator("#message-input").fill("Still there?");
+  await bobs.locator("#message-input").press("Enter");
+  await expect(button).toContainText("1 unread message");
+  await expect(anns.locator("#events")).toContainText("greenroom-dm: message, new: Still there?");
+  await expect(anns.locator("#events")).toContainText("greenroom-inbox: unread, 1");
+  // The ids that themes and scripts know are on the first one alone.
+  assert.equal(await anns.locator("#chat-toggle-btn").count(), 1);
+  await anns.locator("#chat-toggle-btn").click();
+  await expect(anns.locator("#fixed-chat-widget #widget-message-input")).toBeFocused();
+  await expect(anns.locator("#fixed-chat-widget #widget-message-list")).toBeVisible();
+});
+
+test("a discussion: its members are counted live, one joins, writes, leaves, and changes one's mind", async (t) => {
+  const { server, people } = await serverWith(t, ["ann", "bob", "carol"]);
+  const [anns, bobs] = [await visit(t, server.url, people[0], "/demo/"), await visit(t, server.url, people[1], "/demo/")];
+  await expect(anns.locator(".member-count")).toHaveText("0 members");
+  await anns.locator(".join-room-btn").click();
+  await expect(anns.locator(".member-count")).toHaveText("1 member");
+  await expect(bobs.locator(".member-count")).toHaveText("1 member");
+  await bobs.locator(".join-room-btn").click();
+  await expect(anns.locator(".member-count")).toHaveText("2 members");
+  await anns.locator(".room-message-input").fill("First!");
+  await anns.locator(".room-message-input").press("Enter");
+  const row = (page) => page.locator(".room-message-list .message-item").filter({ hasText: "First!" });
+  await row(bobs).hover();
+  await row(bobs).locator(".emoji-btn").click();
+  await bobs.locator("emoji-picker").getByRole("menuitem", { name: "red heart" }).first().click();
+  await expect(row(anns).locator(".reaction-emoji")).toHaveText("❤️");
+  await row(bobs).locator(".reaction-emoji").click();
+  await expect(row(anns).locator(".reaction-emoji")).toHaveCount(0);
+  await bobs.locator(".leave-room-btn-header").click();
+  await expect(bobs.locator(".join-room-btn")).toBeVisible();
+  await expect(anns.locator(".member-count")).toHaveText("1 member");
+  await bobs.getByRole("button", { name: "Undo" }).click();
+  await expect(row(bobs)).toBeVisible();
+  await expect(anns.locator(".member-count")).toHaveText("2 members");
+  // It is in the inbox as well.
+  await bobs.locator("greenroom-inbox .gr-toggle").click();
+  await bobs.getByRole("link", { name: /Discussion/ }).click();
+  await bobs.getByRole("dialog").getByLabel("Write a message").fill("From the inbox");
+  await bobs.getByRole("dialog").getByLabel("Write a message").press("Enter");
+  await expect(anns.locator(".room-message-list").getByText("From the inbox")).toBeVisible();
+  await bobs.getByRole("dialog").getByRole("button", { name: "Back to the chats" }).click();
+  await expect(bobs.getByRole("link", { name: /You: From the inbox/ })).toBeVisible();
+});
+
+test("on another site the widgets work with a token of the host's, which is asked for anew when it ends", async (t) => {
+  let server;
+  let ann;
+  let root;
+  // Short-lived: it ends while the page is open.
+  const token = async () => (await helper(server, root).createToken(ann.id, { expires_in: 2 })).key;
+  const body = () => `
+    <script type="module" src="${server.url}/messages/widgets.js"></script>
+    <greenroom-inbox token-url="/chat-token"></greenroom-inbox>
+    <greenroom-dm user="2"></greenroom-dm> ${MEDIA}`;
+  const host = await hostSite(t, { body, token });
+  const made = await serverWith(t, ["ann", "bob"], "--allowed-origins", host.url);
+  server = made.server;
+  ann = made.people[0];
+  root = await server.user("root", "--staff");
+  const page = await visit(t, host.url, null, "/", { allows: ["401"] });
+  const bobs = await visit(t, server.url, made.people[1], "/");
+  await page.locator(".join-room-btn").click();
+  for (const round of [1, 2, 3]) {
+    await page.locator(".room-message-input").fill(`Round ${round}`);
+    await page.locator(".room-message-input").press("Enter");
+    await expect(page.locator(".message-item").filter({ hasText: `Round ${round}` })).toContainText("Sent");
+    const before = host.asked();
+    await expect.poll(() => host.asked()).toBeGreaterThan(before);
+  }
+  await page.locator("#chat-toggle-btn").click();
+  await page.locator("#widget-message-input").fill("From another site");
+  await page.locator("#widget-message-input").press("Enter");
+  await bobs.locator(".chat-item", { hasText: "Ann" }).click();
+  await expect(message(bobs, "From another site")).toBeVisible();
+  await page.locator("#widget-message-list .message-item").hover();
+  await page.locator("#widget-message-list .emoji-btn").click();
+  await expect(page.locator("emoji-picker").getByRole("menuitem", { name: "red heart" }).first()).toBeVisible();
+  await page.keyboard.press("Escape");
+  // The host's styles for its own buttons and spans are not for these.
+  const looks = await page.locator(".message-bubble .message-content").first().evaluate((span) => {
+    const { display, color, letterSpacing } = getComputedStyle(span);
+    return { display, color, letterSpacing };
+  });
+  assert.equal(looks.display, "inline");
+  assert.equal(looks.letterSpacing, "normal");
+  assert.notEqual(looks.color, "rgb(255, 0, 0)");
+  assert.equal(await page.locator("#chat-toggle-btn").evaluate((button) => getComputedStyle(button).position), "static");
+});
+
+test("another site that was not named gets nothing", async (t) => {
+  let server;
+  const body = () => `<script type="module" src="${server.url}/messages/widgets.js"></script>${MEDIA}`;
+  const host = await hostSite(t, { body });
+  ({ server } = await serverWith(t, []));
+  const page = await visit(t, host.url, null, "/", { allows: ["CORS", "ERR_FAILED", "Access-Control"] });
+  await expect(page.locator("greenroom-room").getByRole("button")).toHaveCount(0);
+  await expect(page.locator(".join-room-btn")).toHaveCount(0);
+});
+
+test("a visitor of another site is led to the host's own sign-in page", async (t) => {
+  let server;
+  const body = () => `
+    <script type="module" src="${server.url}/messages/widgets.js"></script>
+    <greenroom-room token-url="/chat-token" sign-in-url="/sign-in" object-type="video" object-id="42"></greenroom-room>`;
+  const host = await hostSite(t, { body });
+  ({ server } = await serverWith(t, [], "--allowed-origins", host.url));
+  const page = await visit(t, host.url, null, "/film?id=42", { allows: ["401"] });
+  const link = page.getByRole("link", { name: "Sign in to write" });
+  const href = new URL(await link.getAttribute("href"));
+  assert.equal(href.origin + href.pathname, `${host.url}/sign-in`);
+  assert.equal(href.searchParams.get("next"), `${host.url}/film?id=42`);
+});

@@ -1,0 +1,17 @@
+/** The demo page: it lists what the widgets tell it. */
+
+const list = document.querySelector("#events");
+
+function note(text) {
+  if (list.dataset.isUsed === undefined) list.replaceChildren();
+  list.dataset.isUsed = "";
+  list.prepend(Object.assign(document.createElement("li"), { textContent: text }));
+  while (list.childElementCount > 8) list.lastElementChild.remove();
+}
+
+document.addEventListener("greenroom:message", ({ target, detail }) => {
+  note(`${target.localName}: message, ${detail.change}: ${detail.message.content || "deleted"}`);
+});
+document.addEventListener("greenroom:unread", ({ target, detail }) => {
+  note(`${target.localName}: unread, ${detail.total ?? detail.unread}`);
+});

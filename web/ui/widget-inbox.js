@@ -1,0 +1,76 @@
+/** `<greenroom-inbox>`: a button with the number of unread messages, and all of one's chats behind it. */
+
+import { ChatAvatar } from "./avatar.js";
+import { ChatList } from "./chat-list.js";
+import { Conversation } from "./conversation.js";
+import { useDesk, useKnown } from "./desk.js";
+import { Note } from "./heading.js";
+import { html, useEffect, useRef, useState } from "./html.js";
+import { Back, Bubble } from "./icons.js";
+import { Pill } from "./pill.js";
+import { t } from "./texts.js";
+import { CloseButton } from "./widget-dm.js";
+import { Panel, Signed, SignInLink, UnreadBadge, useTold } from "./widget.js";
+
+export function InboxWidget({ connection, ...props }) {
+  const visitor = html`<${SignInLink} connection=${connection} text=${t("signIn")} />`;
+  return html`<${Signed} connection=${connection} visitor=${visitor}><${Inbox} ...${props} /><//>`;
+}
+
+function Inbox({ tell, of }) {
+  const { client } = useDesk();
+  const unread = useKnown((state) => state.unread);
+  const [isOpen, setOpen] = useState(false);
+  const [chatId, setChatId] = useState(/** @type {number | null} */ (null));
+  const button = useRef(/** @type {any} */ (null));
+  useTold(client, tell);
+  useEffect(() => client.on("chat", ({ chatId: id, chat }) => !chat && setChatId((now) => (now === id ? null : now))), [client]);
+
+  const close = () => {
+    setOpen(false);
+    button.current.focus();
+  };
+  const label = of("label") ?? t("messagesTitle");
+  const base = client.api.base;
+  return html`
+    <button ref=${button} type="button" class="gr-button gr-toggle" aria-expanded=${String(isOpen)}
+      onClick=${() => (isOpen ? close() : setOpen(true))}>
+      <${Bubble} />${label}<${UnreadBadge} count=${unread} />
+    </button>
+    ${isOpen &&
+    html`
+      <${Panel} label=${label} onClose=${close}>
+        ${chatId
+          ? html`<${Conversation} key=${chatId} chatId=${chatId} hasFocus
+              header=${html`<${ChatHeading} chatId=${chatId} onBack=${() => setChatId(null)} onClose=${close} />`} />`
+          : html`
+              <header class="gr-heading">
+                <div class="gr-heading-text"><h2 class="gr-heading-title gr-panel-title">${label}</h2></div>
+                <${CloseButton} onClose=${close} />
+              </header>
+              <${Pill} />
+              <${ChatList} address=${(id) => `${base}/messages/?chat=${id}`} selected=${null} onSelect=${setChatId}>
+                <div class="gr-empty"><p>${t("inboxEmpty")}</p></div>
+              <//>
+              <footer class="gr-panel-footer"><a href=${`${base}/messages/`}>${t("allMessages")}</a></footer>
+            `}
+      <//>
+    `}
+  `;
+}
+
+function ChatHeading({ chatId, onBack, onClose }) {
+  const chat = useKnown((state) => state.chats.get(chatId));
+  return html`
+    <header class="gr-heading">
+      <button type="button" class="gr-icon-button gr-back gr-back-always" aria-label=${t("backToChats")} onClick=${onBack}><${Back} /></button>
+      ${chat && html`<${ChatAvatar} chat=${chat} small />`}
+      <div class="gr-heading-text">
+        <h2 class="gr-heading-title gr-panel-title" dir="auto">${chat?.title}</h2>
+        <p class="gr-heading-note">${chat && html`<${Note} chat=${chat} />`}</p>
+      </div>
+      <${CloseButton} onClose=${onClose} />
+    </header>
+    <${Pill} />
+  `;
+}
