@@ -63,6 +63,8 @@ export default {
     newChat: "New chat",
     browseRooms: "Browse rooms",
     ownMenu: "{name}: your account",
+    notifyMe: "Notify me of messages",
+    notificationsRefused: "The browser does not allow notifications for this site.",
     firstRun: "No chats yet. Begin one, or look at the rooms that are open to everybody.",
     welcome: "Welcome",
     welcomeText: "Here you write with one person, with a group, or in rooms.",
@@ -74,6 +76,13 @@ export default {
     typingShort: "typing…",
     unread: { one: "{count} unread message", other: "{count} unread messages" },
     newIn: "New message from {name} in {title}",
+
+    // Searching
+    searchAll: "Search",
+    clearSearch: "Clear the search",
+    people: "People",
+    hits: { one: "{count} hit", other: "{count} hits" },
+    noHits: "Nothing found.",
 
     // A chat
     backToChats: "Back to the chats",
@@ -153,7 +162,6 @@ export default {
     rooms: "Rooms",
     findRooms: "Find a room",
     noRooms: "There are no public rooms yet.",
-    noHits: "Nothing found.",
 
     // Widgets
     allMessages: "All messages",

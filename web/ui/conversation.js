@@ -6,35 +6,51 @@ import { html, useEffect, useRef, useState } from "./html.js";
 import { t } from "./texts.js";
 import { Skeletons, Thread } from "./thread.js";
 
+const NOWHERE = { messageId: null };
+
+/** Each place has a number of its own. */
+const numbers = new WeakMap();
+function numberOf(place) {
+  if (!numbers.has(place)) numbers.set(place, Symbol());
+  return numbers.get(place);
+}
+
 /**
  * @param {object} props
  * @param {number} props.chatId
  * @param {any} props.header
+ * @param {{messageId: number | null}} [props.place] the message to show; another object asks for it anew
  * @param {{list?: object, field?: object}} props.hooks ids and classes
  * @param {boolean} [props.hasFocus] whether one may type right away
  */
-export function Conversation({ chatId, header, hooks = {}, hasFocus = false }) {
+export function Conversation({ chatId, header, place = NOWHERE, hooks = {}, hasFocus = false }) {
   const { client, composings } = useDesk();
   const [problem, setProblem] = useState(/** @type {any} */ (null));
   const [attempts, setAttempts] = useState(0);
   const jumper = useRef(() => {});
   const isOpen = useKnown((state) => state.isOpen(chatId));
   const isKnown = useKnown((state) => state.chats.has(chatId));
+  const [opened, setOpened] = useState(/** @type {any} */ (null));
   const composing = composings.of(chatId);
 
   useEffect(() => {
     let isHere = true;
     setProblem(null);
-    client.open(chatId).catch((error) => isHere && setProblem(error));
+    const { messageId } = place;
+    const opening = messageId ? client.openAt(chatId, messageId) : client.openNewest(chatId);
+    opening.then(
+      () => isHere && setOpened(place),
+      (error) => isHere && setProblem(error),
+    );
     return () => void (isHere = false);
-  }, [client, chatId, attempts]);
+  }, [client, chatId, place, attempts]);
 
   if (problem && !isOpen) return html`<${Unopened} error=${problem} onRetry=${() => setAttempts((count) => count + 1)} />`;
   return html`
     <section class="gr-conversation" aria-label=${t("conversation")}>
       ${header}
-      ${isOpen && isKnown
-        ? html`<${Thread} key=${chatId} chatId=${chatId} ...${hooks.list} composing=${composing} jumper=${jumper} />`
+      ${isOpen && isKnown && opened
+        ? html`<${Thread} key=${numberOf(opened)} chatId=${chatId} messageId=${opened.messageId} ...${hooks.list} composing=${composing} jumper=${jumper} />`
         : html`<div class="gr-thread"><div class="gr-messages"><div class="gr-rows"><${Skeletons} count=${6} /></div></div></div>`}
       <${Composer} key=${chatId} composing=${composing} ...${hooks.field} label=${t("writeMessage")}
         hasFocus=${hasFocus && isOpen} onSent=${() => jumper.current()} />

@@ -14,10 +14,10 @@ import { createContext, useContext, useEffect, useState, useWatched } from "./ht
  * @property {(text: string, action?: {label: string, run: () => void}) => void} toast shows something for a while
  * @property {(question: object) => Promise<boolean>} confirm
  * @property {(at: Element, onPick: (emoji: string) => void) => void} pickEmoji
- * @property {(chatId: number) => void} openChat
+ * @property {(chatId: number, messageId?: number) => void} openChat
  */
 
-/** @typedef {{can: (feature: string) => boolean}} Settings */
+/** @typedef {{can: (deed: string) => boolean, has: (feature: string) => boolean}} Settings */
 
 export const DeskContext = createContext(/** @type {any} */ (null));
 

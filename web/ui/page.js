@@ -9,23 +9,28 @@ import { html, useEffect, useLayoutEffect, useState } from "./html.js";
 import { Add, Bell, Bubble, Compass, Exit, Logo } from "./icons.js";
 import { Members } from "./members.js";
 import { Menu, MenuItem } from "./menu.js";
-import { useNotices } from "./notices.js";
+import { isWanted, setWanted, useNotices } from "./notices.js";
 import { Pill } from "./pill.js";
 import { RoomBrowser } from "./room-browser.js";
 import { loadSettings } from "./settings.js";
+import { SearchField, SearchResults } from "./search.js";
 import { Shell } from "./shell.js";
 import { direction, language, t } from "./texts.js";
 import { Skeletons } from "./thread.js";
 
-/** The chat that the address names. */
-const chatOfAddress = () => Number(new URLSearchParams(location.search).get("chat")) || null;
-const addressOf = (chatId) => (chatId ? `?chat=${chatId}` : location.pathname);
+/** The chat that the address names, and the message in it. */
+function placeOfAddress() {
+  const query = new URLSearchParams(location.search);
+  return { chatId: Number(query.get("chat")) || null, messageId: Number(query.get("message")) || null };
+}
+const addressOf = (chatId, messageId = null) =>
+  chatId ? `?chat=${chatId}${messageId ? `&message=${messageId}` : ""}` : location.pathname;
 const toSignIn = () => location.assign(`/login/?next=${encodeURIComponent(location.pathname + location.search)}`);
 
 export function Page({ client }) {
   const [state, setState] = useState("starting");
   const [settings, setSettings] = useState(/** @type {any} */ (null));
-  const [chatId, setChatId] = useState(chatOfAddress);
+  const [place, setPlace] = useState(placeOfAddress);
 
   useEffect(() => {
     Object.assign(document.documentElement, { lang: language, dir: direction });
@@ -37,7 +42,7 @@ export function Page({ client }) {
       },
       (error) => error.status !== 401 && setState("failed"),
     );
-    const onMove = () => setChatId(chatOfAddress());
+    const onMove = () => setPlace(placeOfAddress());
     globalThis.addEventListener("popstate", onMove);
     return () => {
       stop();
@@ -45,15 +50,16 @@ export function Page({ client }) {
     };
   }, [client]);
 
-  const select = (id) => {
-    if (id !== chatOfAddress()) history.pushState(null, "", addressOf(id));
-    setChatId(id);
+  const select = (chatId, messageId = null) => {
+    const now = placeOfAddress();
+    if (chatId !== now.chatId || messageId !== now.messageId) history.pushState(null, "", addressOf(chatId, messageId));
+    setPlace({ chatId, messageId });
   };
   if (state === "failed") return html`<main class="gr-app gr-empty"><h1>${t("startFailed")}</h1></main>`;
-  if (state === "starting") return html`<${Starting} chatId=${chatId} />`;
+  if (state === "starting") return html`<${Starting} chatId=${place.chatId} />`;
   return html`
     <${Shell} client=${client} settings=${settings} openChat=${select}>
-      <${App} chatId=${chatId} onSelect=${select} />
+      <${App} place=${place} onSelect=${select} />
     <//>
   `;
 }
@@ -68,10 +74,12 @@ const Starting = ({ chatId }) => html`
   </div>
 `;
 
-function App({ chatId, onSelect }) {
+function App({ place, onSelect }) {
+  const { chatId } = place;
   const { client, toast } = useDesk();
   const attempt = useAttempt();
   const [dialog, setDialog] = useState(/** @type {string | null} */ (null));
+  const [words, setWords] = useState("");
   const hasChats = useKnown((state) => state.chatList.length > 0);
   useNotices(chatId, onSelect);
 
@@ -105,14 +113,19 @@ function App({ chatId, onSelect }) {
     <div class="gr-app" data-view=${chatId ? "chat" : "list"}>
       <nav class="gr-side" aria-label=${t("chats")}>
         <${SideHeader} onNew=${startChat} onRooms=${() => setDialog("rooms")} />
+        <${SearchField} text=${words} onText=${setWords} />
         <${Pill} />
-        <${ChatList} id="chat-list" selected=${chatId} address=${addressOf} onSelect=${onSelect}>
-          <${FirstRun} onNew=${startChat} onRooms=${() => setDialog("rooms")} />
-        <//>
+        ${words.trim()
+          ? html`<${SearchResults} text=${words} onChat=${onSelect} />`
+          : html`
+              <${ChatList} id="chat-list" selected=${chatId} address=${addressOf} onSelect=${onSelect}>
+                <${FirstRun} onNew=${startChat} onRooms=${() => setDialog("rooms")} />
+              <//>
+            `}
       </nav>
       <main class="gr-main">
         ${chatId
-          ? html`<${Conversation} key=${chatId} chatId=${chatId} hasFocus=${isWide}
+          ? html`<${Conversation} key=${chatId} chatId=${chatId} place=${place} hasFocus=${isWide}
               hooks=${{ list: { id: "message-list" }, field: { id: "message-input" } }}
               header=${html`<${Heading} chatId=${chatId} onBack=${back} onMembers=${() => setDialog("members")} onGone=${() => onSelect(null)} />`} />`
           : html`<${NothingOpen} hasChats=${hasChats} />`}
@@ -138,9 +151,15 @@ function SideHeader({ onNew, onRooms }) {
 }
 
 function OwnMenu() {
-  const { client, deletions } = useDesk();
+  const { client, deletions, toast } = useDesk();
   const me = useKnown((state) => state.me);
   const attempt = useAttempt();
+  const [isNotified, setNotified] = useState(() => isWanted() && globalThis.Notification?.permission === "granted");
+  const toggleNotices = async () => {
+    const isOn = await setWanted(!isNotified);
+    setNotified(isOn);
+    if (!isNotified && !isOn) toast(t("notificationsRefused"));
+  };
   const signOut = () =>
     attempt(async () => {
       deletions.flush();
@@ -163,6 +182,12 @@ function OwnMenu() {
       `}
     >${() => html`
       <p class="gr-menu-note"><strong>${me.display_name}</strong><br />@${me.username}</p>
+      ${"Notification" in globalThis &&
+      html`
+        <${MenuItem} icon=${Bell} id="notifications-btn" role="menuitemcheckbox" aria-checked=${String(isNotified)} onSelect=${toggleNotices}>
+          ${t("notifyMe")}
+        <//>
+      `}
       <${MenuItem} icon=${Exit} id="sign-out-btn" onSelect=${signOut}>${t("signOut")}<//>
     `}<//>
   `;

@@ -10,7 +10,7 @@ import { isEmoji, Text } from "./text.js";
 import { dateAndTime, listOf, t, timeOfDay } from "./texts.js";
 
 export const Row = memo(function Row(props) {
-  const { id, message, me, chat, isFirst, isLast, isCurrent, onFocus } = props;
+  const { id, message, me, chat, isFirst, isLast, isTarget, isCurrent, onFocus } = props;
   const { deletions } = useDesk();
   const isDeleting = useWatched(deletions, () => deletions.has(message.id));
   const isMine = message.sender?.id === me?.id;
@@ -21,6 +21,7 @@ export const Row = memo(function Row(props) {
     isMine ? "is-mine" : "is-others",
     isFirst && "is-first",
     isLast && "is-last",
+    isTarget && "is-target",
     isGone && "message-deleted",
     message.status === "failed" && "is-failed",
   );

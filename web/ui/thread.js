@@ -13,12 +13,13 @@ const TOGETHER = 5 * 60_000;
 /**
  * @param {object} props
  * @param {number} props.chatId of an open chat
+ * @param {number | null} [props.messageId] the one to show; where none is wanted: the first unread one, or the newest
  * @param {string} [props.id]
  * @param {string} [props.class]
  * @param {import("./composing.js").Composing} props.composing
  * @param {{current: any}} props.jumper is given a function that shows the newest messages
  */
-export function Thread({ chatId, id, class: kind = "", composing, jumper }) {
+export function Thread({ chatId, messageId = null, id, class: kind = "", composing, jumper }) {
   const { client, announce } = useDesk();
   const [me, chat, messages] = useKnown((state) => [state.me, state.chats.get(chatId), state.messages(chatId)]);
   const [hasOlder, hasNewer] = useKnown((state) => [state.hasOlder(chatId), state.hasNewer(chatId)]);
@@ -44,7 +45,7 @@ export function Thread({ chatId, id, class: kind = "", composing, jumper }) {
   const view = useWindow({
     messages,
     isComplete: !hasNewer,
-    start: newFrom,
+    start: messageId ?? newFrom,
     onTop: loadOlder,
     onBottom: () => client.loadNewer(chatId).catch(() => {}),
     onMoved: read,
@@ -55,6 +56,9 @@ export function Thread({ chatId, id, class: kind = "", composing, jumper }) {
   };
   jumper.current = jump;
 
+  useEffect(() => {
+    if (messageId !== null) view.content.current.querySelector(`[data-message-id="${messageId}"]`)?.focus({ preventScroll: true });
+  }, []);
   useEffect(() => {
     const onBack = () => read();
     globalThis.addEventListener("focus", onBack);
@@ -86,7 +90,7 @@ export function Thread({ chatId, id, class: kind = "", composing, jumper }) {
           ${view.from === 0 && hasOlder && !problem && html`<div class="gr-older" role="listitem"><${Skeletons} count=${3} /></div>`}
           ${problem && html`<${Problem} onRetry=${() => (setProblem(false), client.loadOlder(chatId).catch(() => setProblem(true)))} />`}
           ${view.from === 0 && !hasOlder && html`<${Beginning} chat=${chat} isEmpty=${messages.length === 0} />`}
-          ${rows(view, messages, { me, chat, newFrom, current, setCurrent, composing })}
+          ${rows(view, messages, { me, chat, newFrom, messageId, current, setCurrent, composing })}
         </div>
       </div>
       ${!view.isAtEnd &&
@@ -101,7 +105,7 @@ export function Thread({ chatId, id, class: kind = "", composing, jumper }) {
 }
 
 /** The messages that are shown, with what stands between them. */
-function rows({ shown, from }, messages, { newFrom, current, setCurrent, ...shared }) {
+function rows({ shown, from }, messages, { newFrom, messageId, current, setCurrent, ...shared }) {
   return shown.flatMap((message, index) => {
     const before = messages[from + index - 1];
     const after = messages[from + index + 1];
@@ -116,7 +120,7 @@ function rows({ shown, from }, messages, { newFrom, current, setCurrent, ...shar
         message.id === newFrom &&
         html`<div key="new" class="gr-new" role="listitem"><span>${t("newMessages")}</span></div>`,
       html`<${Row} key=${key} id=${key} message=${message} isFirst=${isFirst} isLast=${isLast}
-        isCurrent=${current === key} onFocus=${setCurrent} ...${shared} />`,
+        isTarget=${message.id !== null && message.id === messageId} isCurrent=${current === key} onFocus=${setCurrent} ...${shared} />`,
     ];
   });
 }
