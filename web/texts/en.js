@@ -86,7 +86,7 @@ export default {
 
     // A chat
     backToChats: "Back to the chats",
-    conversation: "Conversation",
+    chatNamed: "Chat: {title}",
     chatTitle: "Title of the chat",
     chatMenu: "More about this chat",
     rename: "Rename",

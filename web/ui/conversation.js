@@ -30,6 +30,7 @@ export function Conversation({ chatId, header, place = NOWHERE, hooks = {}, hasF
   const jumper = useRef(() => {});
   const isOpen = useKnown((state) => state.isOpen(chatId));
   const isKnown = useKnown((state) => state.chats.has(chatId));
+  const title = useKnown((state) => state.chats.get(chatId)?.title);
   const [opened, setOpened] = useState(/** @type {any} */ (null));
   const composing = composings.of(chatId);
 
@@ -47,7 +48,7 @@ export function Conversation({ chatId, header, place = NOWHERE, hooks = {}, hasF
 
   if (problem && !isOpen) return html`<${Unopened} error=${problem} onRetry=${() => setAttempts((count) => count + 1)} />`;
   return html`
-    <section class="gr-conversation" aria-label=${t("conversation")}>
+    <section class="gr-conversation" aria-label=${t("chatNamed", { title })}>
       ${header}
       ${isOpen && isKnown && opened
         ? html`<${Thread} key=${numberOf(opened)} chatId=${chatId} messageId=${opened.messageId} ...${hooks.list} composing=${composing} jumper=${jumper} />`

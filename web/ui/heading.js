@@ -13,10 +13,10 @@ export function Heading({ chatId, onBack, onMembers, onGone }) {
   const chat = useKnown((state) => state.chats.get(chatId));
   const [isRenaming, setRenaming] = useState(false);
   const actions = useChatActions(chat, onGone);
-  if (!chat) return html`<header class="gr-heading"><${BackButton} onBack=${onBack} /></header>`;
+  if (!chat) return html`<div class="gr-heading"><${BackButton} onBack=${onBack} /></div>`;
   const isGroup = chat.chat_type !== "dm";
   return html`
-    <header class="gr-heading">
+    <div class="gr-heading">
       <${BackButton} onBack=${onBack} />
       <${ChatAvatar} chat=${chat} />
       ${isRenaming
@@ -46,7 +46,7 @@ export function Heading({ chatId, onBack, onMembers, onGone }) {
         ${actions.canDelete && html`<${MenuItem} icon=${Trash} id="delete-chat-btn" isDangerous onSelect=${actions.remove}>${t("deleteChat")}<//>`}
         ${!actions.canRename && !isGroup && !actions.canDelete && html`<p class="gr-menu-note">${t("nothingToDo")}</p>`}
       `}<//>
-    </header>
+    </div>
   `;
 }
 

@@ -65,13 +65,13 @@ export function Page({ client }) {
 }
 
 const Starting = ({ chatId }) => html`
-  <div class="gr-app" data-view=${chatId ? "chat" : "list"} aria-busy="true">
+  <main class="gr-app" data-view=${chatId ? "chat" : "list"} aria-busy="true" aria-label=${t("loading")}>
     <div class="gr-side">
-      <header class="gr-side-header"><${Logo} /><h1>Greenroom</h1></header>
+      <div class="gr-side-header"><${Logo} /><p class="gr-brand">Greenroom</p></div>
       <div class="gr-chats"><${Skeletons} count=${6} /></div>
     </div>
-    <main class="gr-main" aria-label=${t("loading")}></main>
-  </div>
+    <div class="gr-main"></div>
+  </main>
 `;
 
 function App({ place, onSelect }) {
@@ -110,7 +110,8 @@ function App({ place, onSelect }) {
 
   const isWide = matchMedia("(min-width: 46rem)").matches;
   return html`
-    <div class="gr-app" data-view=${chatId ? "chat" : "list"}>
+    <main class="gr-app" data-view=${chatId ? "chat" : "list"}>
+      <h1 class="gr-hidden">${t("messagesTitle")}</h1>
       <nav class="gr-side" aria-label=${t("chats")}>
         <${SideHeader} onNew=${startChat} onRooms=${() => setDialog("rooms")} />
         <${SearchField} text=${words} onText=${setWords} />
@@ -123,30 +124,30 @@ function App({ place, onSelect }) {
               <//>
             `}
       </nav>
-      <main class="gr-main">
+      <div class="gr-main">
         ${chatId
           ? html`<${Conversation} key=${chatId} chatId=${chatId} place=${place} hasFocus=${isWide}
               hooks=${{ list: { id: "message-list" }, field: { id: "message-input" } }}
               header=${html`<${Heading} chatId=${chatId} onBack=${back} onMembers=${() => setDialog("members")} onGone=${() => onSelect(null)} />`} />`
           : html`<${NothingOpen} hasChats=${hasChats} />`}
-      </main>
+      </div>
       ${dialog === "members" && chatId && html`<${Members} chatId=${chatId} onClose=${() => setDialog(null)} />`}
       ${dialog === "rooms" && html`<${RoomBrowser} onClose=${() => setDialog(null)} onOpen=${(id) => (setDialog(null), onSelect(id))} />`}
-    </div>
+    </main>
   `;
 }
 
 function SideHeader({ onNew, onRooms }) {
   return html`
-    <header class="gr-side-header">
+    <div class="gr-side-header">
       <${Logo} />
-      <h1>Greenroom</h1>
+      <p class="gr-brand">Greenroom</p>
       <button type="button" id="browse-rooms-btn" class="gr-icon-button" aria-label=${t("browseRooms")} title=${t("browseRooms")}
         onClick=${onRooms}><${Compass} /></button>
       <button type="button" id="new-chat-btn" class="gr-icon-button gr-button-primary" aria-label=${t("newChat")} title=${t("newChat")}
         onClick=${onNew}><${Add} /></button>
       <${OwnMenu} />
-    </header>
+    </div>
   `;
 }
 

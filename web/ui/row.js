@@ -2,7 +2,7 @@
 
 import { Avatar } from "./avatar.js";
 import { useAttempt, useDesk } from "./desk.js";
-import { classes, html, memo, useWatched } from "./html.js";
+import { classes, html, memo, useLayoutEffect, useRef, useWatched } from "./html.js";
 import { Check, Checks, Clock, Copy, Edit, More, Smile, Trash, Undo, Warning } from "./icons.js";
 import { inWords } from "./errors.js";
 import { Menu, MenuItem } from "./menu.js";
@@ -13,6 +13,12 @@ export const Row = memo(function Row(props) {
   const { id, message, me, chat, isFirst, isLast, isTarget, isCurrent, onFocus } = props;
   const { deletions } = useDesk();
   const isDeleting = useWatched(deletions, () => deletions.has(message.id));
+  const row = useRef(/** @type {any} */ (null));
+  const holdsFocus = row.current?.contains(document.activeElement);
+  useLayoutEffect(() => {
+    // What had the focus may be gone: a reaction that was taken back, a menu of a message that is deleted.
+    if (holdsFocus && !row.current.contains(document.activeElement)) row.current.focus({ preventScroll: true });
+  });
   const isMine = message.sender?.id === me?.id;
   const isGone = message.is_deleted || isDeleting;
   const hasName = !isMine && isFirst && chat?.chat_type !== "dm";
@@ -26,7 +32,7 @@ export const Row = memo(function Row(props) {
     message.status === "failed" && "is-failed",
   );
   return html`
-    <div class=${kind} role="listitem" data-key=${id} data-message-id=${message.id ?? undefined} tabindex="-1"
+    <div ref=${row} class=${kind} role="listitem" data-key=${id} data-message-id=${message.id ?? undefined} tabindex=${isCurrent ? 0 : -1}
       onFocusIn=${() => onFocus(id)} onKeyDown=${onMenuKey}>
       ${!isMine && html`<span class=${classes("gr-row-face", hasName && "has-name")}>${isFirst && html`<${Avatar} user=${message.sender} small />`}</span>`}
       <div class="gr-row-main">

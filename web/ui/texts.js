@@ -2,6 +2,9 @@
 
 const LANGUAGES = {
   en: () => import("../texts/en.js"),
+  de: () => import("../texts/de.js"),
+  es: () => import("../texts/es.js"),
+  lt: () => import("../texts/lt.js"),
 };
 
 let texts = {};

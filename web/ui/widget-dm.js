@@ -56,7 +56,7 @@ function Dm({ tell, isFirst, of }) {
               hooks=${{ list: { id: isFirst ? "widget-message-list" : undefined }, field: { id: isFirst ? "widget-message-input" : undefined } }}
               header=${html`<${PanelHeading} chat=${chat} onClose=${close} />`} />`
           : html`
-              <header class="gr-heading"><span class="gr-heading-text">${label}</span><${CloseButton} onClose=${close} /></header>
+              <div class="gr-heading"><span class="gr-heading-text">${label}</span><${CloseButton} onClose=${close} /></div>
               <div class="gr-empty">${problem && html`<p role="alert">${problem}</p>`}</div>
             `}
       <//>
@@ -69,13 +69,13 @@ export const CloseButton = ({ onClose }) => html`
 `;
 
 const PanelHeading = ({ chat, onClose }) => html`
-  <header class="gr-heading">
+  <div class="gr-heading">
     <${ChatAvatar} chat=${chat} small />
     <div class="gr-heading-text">
       <h2 class="gr-heading-title gr-panel-title" dir="auto">${chat.title}</h2>
       <p class="gr-heading-note"><${Note} chat=${chat} /></p>
     </div>
     <${CloseButton} onClose=${onClose} />
-  </header>
+  </div>
   <${Pill} />
 `;

@@ -44,15 +44,15 @@ function Inbox({ tell, of }) {
           ? html`<${Conversation} key=${chatId} chatId=${chatId} hasFocus
               header=${html`<${ChatHeading} chatId=${chatId} onBack=${() => setChatId(null)} onClose=${close} />`} />`
           : html`
-              <header class="gr-heading">
+              <div class="gr-heading">
                 <div class="gr-heading-text"><h2 class="gr-heading-title gr-panel-title">${label}</h2></div>
                 <${CloseButton} onClose=${close} />
-              </header>
+              </div>
               <${Pill} />
               <${ChatList} address=${(id) => `${base}/messages/?chat=${id}`} selected=${null} onSelect=${setChatId}>
                 <div class="gr-empty"><p>${t("inboxEmpty")}</p></div>
               <//>
-              <footer class="gr-panel-footer"><a href=${`${base}/messages/`}>${t("allMessages")}</a></footer>
+              <div class="gr-panel-footer"><a href=${`${base}/messages/`}>${t("allMessages")}</a></div>
             `}
       <//>
     `}
@@ -62,7 +62,7 @@ function Inbox({ tell, of }) {
 function ChatHeading({ chatId, onBack, onClose }) {
   const chat = useKnown((state) => state.chats.get(chatId));
   return html`
-    <header class="gr-heading">
+    <div class="gr-heading">
       <button type="button" class="gr-icon-button gr-back gr-back-always" aria-label=${t("backToChats")} onClick=${onBack}><${Back} /></button>
       ${chat && html`<${ChatAvatar} chat=${chat} small />`}
       <div class="gr-heading-text">
@@ -70,7 +70,7 @@ function ChatHeading({ chatId, onBack, onClose }) {
         <p class="gr-heading-note">${chat && html`<${Note} chat=${chat} />`}</p>
       </div>
       <${CloseButton} onClose=${onClose} />
-    </header>
+    </div>
     <${Pill} />
   `;
 }

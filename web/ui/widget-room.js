@@ -73,13 +73,13 @@ function Room({ tell, of, title }) {
 }
 
 const RoomHeading = ({ title, count = null, onLeave = null }) => html`
-  <header class="gr-heading">
+  <div class="gr-heading">
     <div class="gr-heading-text">
       <h2 class="gr-heading-title gr-panel-title" dir="auto">${title}</h2>
       ${count !== null && count !== undefined && html`<p class="gr-heading-note"><${People} /><span class="member-count">${t("members", { count })}</span></p>`}
     </div>
     ${onLeave &&
     html`<button type="button" class="gr-button gr-button-quiet leave-room-btn-header" onClick=${onLeave}><${Exit} />${t("leave")}</button>`}
-  </header>
+  </div>
   ${count !== null && html`<${Pill} />`}
 `;

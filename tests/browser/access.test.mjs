@@ -1,0 +1,285 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+
+import { NARROW, expect, helper, isAccessible, message, opens, serverWith, visit, writes } from "./support.mjs";
+
+/** Ann, bob and carol, with a group in which a good deal has happened. */
+async function busyGroup(t) {
+  const { server, people } = await serverWith(t, ["ann", "bob", "carol"]);
+  const [ann, bob, carol] = people;
+  const [anns, bobs] = [helper(server, ann), helper(server, bob)];
+  await anns.createChat({ chat_type: "dm", member_ids: [bob.id] });
+  const { id: chat } = await anns.createChat({ chat_type: "group", title: "Plans", member_ids: [bob.id, carol.id] });
+  await anns.createChat({ chat_type: "room", title: "Garden" });
+  const first = await anns.sendMessage(chat, { content: "Where do we meet? https://example.com/map" });
+  const gone = await anns.sendMessage(chat, { content: "Nowhere" });
+  await anns.deleteMessage(gone.id);
+  await bobs.addReaction(first.id, "👍");
+  await anns.addReaction(first.id, "🎉");
+  const mine = await anns.sendMessage(chat, { content: "Edit me" });
+  await anns.editMessage(mine.id, "Edited already");
+  await bobs.markAsRead(chat);
+  await bobs.sendMessage(chat, { content: "In the garden" });
+  return { server, ann, bob, carol, anns, bobs, chat };
+}
+
+test("no page and no state of one keeps anybody out", async (t) => {
+  const { server, ann, bobs, chat } = await busyGroup(t);
+  const visitor = await visit(t, server.url, null, "/login/", { allows: ["401"] });
+  await expect(visitor.getByLabel("Username")).toBeFocused();
+  await isAccessible(visitor, "the sign-in page");
+  await visitor.getByLabel("Username").fill("ann");
+  await visitor.getByLabel("Password", { exact: true }).fill("wrong");
+  await visitor.getByRole("button", { name: "Sign in" }).click();
+  await expect(visitor.getByRole("alert")).toContainText("do not match");
+  await isAccessible(visitor, "a sign-in that failed");
+
+  const page = await visit(t, server.url, ann);
+  await expect(page.locator(".chat-item").first()).toBeVisible();
+  await isAccessible(page, "the list of chats");
+  await opens(page, "Plans");
+  await expect(message(page, "In the garden")).toBeVisible();
+  await bobs.typing(chat, true);
+  await expect(page.getByText("Bob is typing…")).toBeVisible();
+  await isAccessible(page, "a chat");
+  await message(page, "Edited already").locator(".context-menu-btn").click();
+  await isAccessible(page, "a message's menu");
+  await page.locator(".context-menu .edit-btn").click();
+  await isAccessible(page, "editing");
+  await page.keyboard.press("Escape");
+  await message(page, "Edited already").locator(".context-menu-btn").click();
+  await page.locator(".context-menu .delete-btn").click();
+  await isAccessible(page, "a deletion that can be undone");
+  await page.locator(".gr-undo-btn").click();
+  await page.locator("#current-chat-name").click();
+  await isAccessible(page, "renaming");
+  await page.locator(".chat-title-input").press("Escape");
+  await page.locator("#chat-menu-btn").click();
+  await isAccessible(page, "the chat's menu");
+  await page.keyboard.press("Escape");
+  await page.locator("#members-btn").click();
+  await page.locator("#user-search-input").fill("o");
+  await expect(page.locator(".gr-person")).not.toHaveCount(0);
+  await isAccessible(page, "adding people");
+  await page.locator("#manage-members-tab").click();
+  await isAccessible(page, "the members");
+  await page.locator(".remove-member-btn").first().click();
+  await isAccessible(page, "a question");
+  await page.locator("#confirmation-cancel-btn").click();
+  await page.locator("#close-dialog-btn").click();
+  await page.locator("#browse-rooms-btn").click();
+  await expect(page.locator(".room-item")).toBeVisible();
+  await isAccessible(page, "the rooms");
+  await page.locator("#close-dialog-btn").click();
+  await page.getByRole("button", { name: "Ann: your account" }).click();
+  await isAccessible(page, "one's own menu");
+  await page.keyboard.press("Escape");
+  await page.getByLabel("Search", { exact: true }).fill("o");
+  await expect(page.getByRole("region", { name: "People" })).toBeVisible();
+  await isAccessible(page, "what was found");
+  await page.getByLabel("Search", { exact: true }).fill("nothing at all");
+  await expect(page.getByText("Nothing found.").first()).toBeVisible();
+  await isAccessible(page, "nothing found");
+  await page.goto("/");
+  await message(page, "x").count();
+  await opens(page, "Plans");
+  await message(page, "Where do we meet?").locator(".emoji-btn").click();
+  await expect(page.locator("emoji-picker").getByRole("menuitem").first()).toBeVisible();
+  await isAccessible(page, "the emoji picker");
+});
+
+test("a first visit, a missing chat and a phone keep nobody out", async (t) => {
+  const { server, people } = await serverWith(t, ["ann", "bob"]);
+  const page = await visit(t, server.url, people[0], "/", { allows: ["404"] });
+  await expect(page.getByText("No chats yet.")).toBeVisible();
+  await isAccessible(page, "the first visit");
+  await page.locator("#new-chat-btn").click();
+  await expect(page.locator("#user-search-input")).toBeFocused();
+  await isAccessible(page, "a new chat");
+  await page.goto("/?chat=999");
+  await expect(page.getByText("This chat is not there")).toBeVisible();
+  await isAccessible(page, "a chat that is not there");
+  const phone = await visit(t, server.url, people[0], "/", { viewport: NARROW, hasTouch: true, isMobile: true });
+  await expect(phone.locator(".chat-item")).toBeVisible();
+  await isAccessible(phone, "the list on a phone");
+  await phone.locator(".chat-item").tap();
+  await writes(phone, "Hello");
+  await expect(message(phone, "Hello")).toBeVisible();
+  await isAccessible(phone, "a chat on a phone");
+});
+
+test("the widgets keep nobody out", async (t) => {
+  const { server, people } = await serverWith(t, ["ann", "bob", "carol"]);
+  const visitor = await visit(t, server.url, null, "/demo/", { allows: ["401"] });
+  await expect(visitor.getByText("Sign in to read and to write.")).toBeVisible();
+  await isAccessible(visitor, "the widgets for a visitor");
+  const page = await visit(t, server.url, people[0], "/demo/");
+  await expect(page.locator(".join-room-btn")).toBeVisible();
+  await isAccessible(page, "the widgets");
+  await page.locator(".join-room-btn").click();
+  await page.locator(".room-message-input").fill("Hello");
+  await page.locator(".room-message-input").press("Enter");
+  await expect(page.locator(".room-message-list").getByText("Hello")).toBeVisible();
+  await isAccessible(page, "the discussion");
+  await page.locator(".gr-toggle").nth(1).click();
+  await expect(page.locator("#widget-message-input")).toBeFocused();
+  await isAccessible(page, "the direct messages");
+  await page.keyboard.press("Escape");
+  await page.locator("greenroom-inbox .gr-toggle").click();
+  await expect(page.getByRole("dialog").locator(".chat-item").first()).toBeVisible();
+  await isAccessible(page, "the inbox");
+});
+
+test("everything can be done with the keyboard alone, and the focus is never lost", async (t) => {
+  const { server, ann, bob } = await busyGroup(t);
+  const page = await visit(t, server.url, ann);
+  const bobs = await visit(t, server.url, bob);
+  await opens(bobs, "Plans");
+  await expect(page.locator(".chat-item").first()).toBeVisible();
+  const press = async (...keys) => {
+    for (const key of keys) await page.keyboard.press(key);
+    assert.notEqual(await page.evaluate(() => document.activeElement?.localName), "body", `after ${keys}`);
+  };
+  /** Goes on with Tab until something has the focus. */
+  const reach = async (locator, key = "Tab") => {
+    for (let step = 0; step < 60; step++) {
+      await page.keyboard.press(key);
+      if (await locator.evaluate((element) => element === document.activeElement)) return;
+    }
+    assert.fail(`${locator} cannot be reached`);
+  };
+  await reach(page.locator(".chat-item", { hasText: "Plans" }));
+  await press("Enter");
+  await expect(page.locator("#message-input")).toBeFocused();
+  await page.keyboard.type("From the keyboard");
+  await press("Enter");
+  await expect(message(bobs, "From the keyboard")).toBeVisible();
+  await expect(page.locator("#message-input")).toBeFocused();
+  // Up to the messages, and into the last one's menu.
+  await reach(page.locator("#message-list"), "Shift+Tab");
+  await press("ArrowUp");
+  await expect(message(page, "From the keyboard")).toBeFocused();
+  await press("Enter", "ArrowDown");
+  await expect(page.getByRole("menuitem", { name: "Edit" })).toBeFocused();
+  await press("Enter");
+  await expect(page.locator("#message-input")).toBeFocused();
+  await page.keyboard.type("!");
+  await press("Enter");
+  await expect(message(bobs, "From the keyboard!")).toBeVisible();
+  // A reaction to another one.
+  await reach(page.locator("#message-list"), "Shift+Tab");
+  await press("ArrowUp", "ArrowUp");
+  await expect(message(page, "In the garden")).toBeFocused();
+  await press("Tab");
+  await expect(message(page, "In the garden").locator(".emoji-btn")).toBeFocused();
+  await page.keyboard.press("Enter");
+  await expect(page.locator("emoji-picker").getByRole("combobox")).toBeFocused();
+  await page.keyboard.type("tulip");
+  await expect(page.locator("emoji-picker").getByRole("option", { name: "tulip" })).toBeVisible();
+  await press("ArrowDown", "Enter");
+  await expect(message(bobs, "In the garden").locator(".reaction")).toContainText("🌷");
+  await expect(message(page, "In the garden").locator(".emoji-btn")).toBeFocused();
+  // Deleting and taking it back.
+  await press("Shift+Tab", "ArrowDown", "Enter", "End");
+  await expect(page.getByRole("menuitem", { name: "Delete" })).toBeFocused();
+  await press("Enter", "Tab");
+  await expect(page.locator(".gr-undo-btn")).toBeFocused();
+  await press("Enter");
+  await expect(message(page, "From the keyboard!")).toBeVisible();
+  // A window keeps the focus, and gives it back.
+  await reach(page.locator("#members-btn"), "Shift+Tab");
+  await press("Enter");
+  await expect(page.locator("#user-search-input")).toBeFocused();
+  await reach(page.locator("#add-members-tab"), "Shift+Tab");
+  await press("ArrowRight");
+  await expect(page.locator("#manage-members-tab")).toHaveAttribute("aria-selected", "true");
+  await press("Escape");
+  await expect(page.locator("#members-btn")).toBeFocused();
+});
+
+/** What can be pressed, and is smaller than it should be. Links in a text may be as high as its lines. */
+const small = (page) =>
+  page.evaluate(() =>
+    [...document.querySelectorAll("button, input, textarea, a, [role=tab]")]
+      .filter((element) => element.checkVisibility({ visibilityProperty: true }) && !element.closest(".message-content, emoji-picker, .gr-composer-hint"))
+      .map((element) => [element, element.getBoundingClientRect()])
+      .filter(([element, { width, height }]) => (width < 43.5 || height < 43.5) && element.id !== "current-chat-name")
+      .map(([element, { width, height }]) => `${element.outerHTML.slice(0, 80)} ${width}x${height}`),
+  );
+
+/** What reaches over the edge of the window. */
+const tooWide = (page) =>
+  page.evaluate(() => {
+    const { clientWidth, scrollWidth } = document.documentElement;
+    const wide = [...document.querySelectorAll(".greenroom *")].filter((element) => {
+      const { left, right, width } = element.getBoundingClientRect();
+      return width > 1 && element.checkVisibility() && (left < -0.5 || right > clientWidth + 0.5) && !element.closest("pre, .gr-hidden");
+    });
+    return [...(scrollWidth > clientWidth ? [`${scrollWidth} wide`] : []), ...wide.map((element) => element.outerHTML.slice(0, 100))];
+  });
+
+test("it fits 320 pixels, a zoom of 200 %, large letters, and right to left", async (t) => {
+  const { server, ann, anns, chat } = await busyGroup(t);
+  await anns.renameChat(chat, "A title that is a good deal longer than any window on a phone is wide, and then some");
+  await anns.sendMessage(chat, { content: `${"word ".repeat(60)}${"x".repeat(200)} https://example.com/${"path/".repeat(40)}` });
+  const cases = [
+    ["320 pixels", { viewport: { width: 320, height: 640 }, hasTouch: true }, ""],
+    ["200 %", { viewport: { width: 640, height: 400 } }, ""],
+    ["large letters", { viewport: { width: 480, height: 800 } }, "document.documentElement.style.fontSize = '200%'"],
+    ["right to left", {}, "document.documentElement.dir = 'rtl'"],
+    ["right to left on a phone", { viewport: { width: 320, height: 640 }, hasTouch: true }, "document.documentElement.dir = 'rtl'"],
+  ];
+  for (const [name, options, change] of cases) {
+    const page = await visit(t, server.url, ann, "/", options);
+    const check = async (state) => {
+      await page.evaluate(change);
+      await expect.poll(() => tooWide(page), `${name}: ${state}`).toEqual([]);
+      assert.deepEqual(await small(page), [], `${name}: ${state}`);
+    };
+    await expect(page.locator(".chat-item").first()).toBeVisible();
+    await check("the list");
+    await page.locator(".chat-item", { hasText: "A title" }).click();
+    await expect(message(page, "word")).toBeVisible();
+    await check("a chat");
+    await page.locator("#members-btn").click();
+    await page.locator("#manage-members-tab").click();
+    await check("the members");
+    await page.locator("#close-dialog-btn").click();
+    if (name.startsWith("right")) {
+      const edges = await page.evaluate(() => {
+        const list = document.querySelector("#message-list").getBoundingClientRect();
+        const mine = document.querySelector(".is-mine .message-bubble").getBoundingClientRect();
+        const others = document.querySelector(".is-others .message-bubble").getBoundingClientRect();
+        return { mine: mine.left - list.left, others: list.right - others.right };
+      });
+      assert.ok(edges.mine < 60 && edges.others < 80, `own messages are at the end of a line: ${JSON.stringify(edges)}`);
+    }
+    await page.context().close();
+  }
+});
+
+test("who wants less motion gets none, and colours may be the system's", async (t) => {
+  const { server, ann } = await busyGroup(t);
+  const page = await visit(t, server.url, ann, "/", { reducedMotion: "reduce", forcedColors: "active" });
+  await opens(page, "Plans");
+  await expect(message(page, "In the garden")).toBeVisible();
+  const moving = await page.evaluate(() => document.getAnimations().length);
+  assert.equal(moving, 0);
+  const border = await page.locator(".message-bubble").first().evaluate((bubble) => getComputedStyle(bubble).borderTopStyle);
+  assert.equal(border, "solid");
+});
+
+test("the language is the browser's, and what people write may have another direction", async (t) => {
+  const { server, ann, anns, chat } = await busyGroup(t);
+  await anns.sendMessage(chat, { content: "שלום לכולם" });
+  for (const [locale, newChat, typed] of [["de-DE", "Neuer Chat", "Nachricht schreiben"], ["es-MX", "Nuevo chat", "Escribe un mensaje"], ["lt-LT", "Naujas pokalbis", "Rašykite žinutę"]]) {
+    const page = await visit(t, server.url, ann, "/", { locale });
+    await expect(page.locator("#new-chat-btn")).toHaveAccessibleName(newChat);
+    await expect(page.locator("html")).toHaveAttribute("lang", locale.slice(0, 2));
+    await opens(page, "Plans");
+    await expect(page.locator("#message-input")).toHaveAttribute("placeholder", typed);
+    const direction = await message(page, "שלום").locator(".message-content").evaluate((span) => span.matches(":dir(rtl)"));
+    assert.ok(direction);
+    await page.context().close();
+  }
+});
