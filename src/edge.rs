@@ -149,7 +149,7 @@ fn decorate(headers: &mut HeaderMap, id: &HeaderValue, is_https: bool, allowed_o
         headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
         headers.insert(
             header::ACCESS_CONTROL_EXPOSE_HEADERS,
-            HeaderValue::from_static("Retry-After, X-Request-Id"),
+            HeaderValue::from_static("Retry-After, X-Request-Id, ETag"),
         );
         headers.append(header::VARY, HeaderValue::from_static("Origin"));
     }

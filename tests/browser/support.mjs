@@ -45,12 +45,15 @@ export async function serverWith(t, names, ...args) {
 
 const capital = (name) => name[0].toUpperCase() + name.slice(1);
 
-/** Somebody's browser, before any page was opened. `at` is the server's address, or that of a road to it. */
+/**
+ * Somebody's browser, before any page was opened. `at` is the server's address, or that of a road to it. `allows`: parts of
+ * complaints that are to be expected; `isBuilt`: nothing comes from the disk.
+ */
 export async function browserOf(t, at, user = null, options = {}) {
-  const { allows = [], ...others } = options;
+  const { allows = [], isBuilt = false, ...others } = options;
   const context = await browser.newContext({ baseURL: at, viewport: WIDE, locale: "en-GB", ...others });
   context.setDefaultTimeout(DEADLINE);
-  if (process.env.GREENROOM_TEST_WEB === "disk") await context.route(/\/messages\/static\//, fromDisk);
+  if (process.env.GREENROOM_TEST_WEB === "disk" && !isBuilt) await context.route(/\/messages\/static\//, fromDisk);
   contexts.get(t).push(context);
   const complain = (text) => allows.some((allowed) => text.includes(allowed)) || complaints.get(t).push(text);
   context.on("console", (message) => message.type() === "error" && complain(message.text()));
