@@ -45,7 +45,7 @@ pages: ## The tests of the pages, in Chromium
 	@tests/browser/run
 
 vendor: ## Fetch the libraries of the pages from npm anew
-	@tools/vendor
+	@web/vendor/refresh
 
 cluster: build ## Three nodes with PostgreSQL, Redis and nginx, and demo data, until Ctrl-C
 	@tests/cluster.sh $(GREENROOM)

@@ -38,7 +38,8 @@ fn list(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
         let path = entry?.path();
         if path.is_dir() {
             list(&path, files)?;
-        } else {
+        } else if path.extension().is_some() {
+            // What has none is a program that looks after the others.
             files.push(path);
         }
     }
