@@ -2,6 +2,7 @@
 
 use std::{
     path::{Path, PathBuf},
+    pin::pin,
     time::Duration,
 };
 
@@ -55,28 +56,10 @@ impl Backup {
     }
 
     async fn copy(&self, conn: AnyConn, mut progress: Progress) -> Result<(), CliError> {
-        let mut interrupted = signal(SignalKind::interrupt())?;
-        let mut terminated = signal(SignalKind::terminate())?;
+        let interrupted = interruption()?;
         let copy = Unfinished::begin(&self.file)?;
-        let mut copying = begin(conn, copy.path())?;
-        let mut synced = 0;
-        loop {
-            tokio::select! {
-                result = &mut copying => {
-                    let result = result.map_err(|error| self.failed(&error))?;
-                    result.map_err(|error| self.failed(&reason(&error)))?;
-                    break;
-                }
-                _ = interrupted.recv() => return Err(self.failed(&"interrupted")),
-                _ = terminated.recv() => return Err(self.failed(&"interrupted")),
-                () = tokio::time::sleep(LOOK_EVERY) => {}
-            }
-            progress.reach(copy.len());
-            if copy.len() > synced + SYNC_EVERY {
-                synced = copy.len();
-                copy.sync()?;
-            }
-        }
+        let copying = begin(conn, copy.path())?;
+        watch(copying, interrupted, &copy, &mut progress).await.map_err(|why| self.failed(&why))?;
         backup::mark(copy.path())?;
         self.expect_free()?;
         let size = Unit::Bytes.written(copy.len());
@@ -130,6 +113,50 @@ fn begin(mut conn: AnyConn, file: &Path) -> Result<Copying, CliError> {
         let _ = done.send(backup::copy_into(&mut conn, &file));
     })?;
     Ok(copying)
+}
+
+/// Ends with Ctrl-C, or when the process is told to end. It listens at once.
+fn interruption() -> std::io::Result<impl Future<Output = ()>> {
+    let mut interrupted = signal(SignalKind::interrupt())?;
+    let mut terminated = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupted.recv() => {}
+            _ = terminated.recv() => {}
+        }
+    })
+}
+
+/// Sees a copy through, or to its interruption.
+async fn watch(
+    mut copying: Copying,
+    interrupted: impl Future<Output = ()>,
+    copy: &Unfinished,
+    progress: &mut Progress,
+) -> Result<(), String> {
+    let mut interrupted = pin!(interrupted);
+    let (mut synced, mut is_interrupted) = (0, false);
+    loop {
+        tokio::select! {
+            result = &mut copying => {
+                let result = result.map_err(|error| error.to_string())?;
+                result.map_err(|error| reason(&error))?;
+                return if is_interrupted { Err("interrupted".to_owned()) } else { Ok(()) };
+            }
+            () = &mut interrupted, if !is_interrupted => is_interrupted = true,
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+        }
+        let size = copy.len();
+        // Until it grows SQLite may be about to open it, and would make it anew.
+        if is_interrupted && size > 0 {
+            return Err("interrupted".to_owned());
+        }
+        progress.reach(size);
+        if size > synced + SYNC_EVERY {
+            synced = size;
+            copy.sync().map_err(|error| error.to_string())?;
+        }
+    }
 }
 
 fn not_for_postgres() -> CliError {

@@ -121,6 +121,10 @@ fn bring_all(
     on_rows: &mut impl FnMut(u64),
 ) -> Result<(), ImportError> {
     let tables = expect_same(contents, target)?;
+    // Its source may be slow; and what is left of one that was killed may take a while to end.
+    target
+        .batch_execute("SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL lock_timeout = '30s'")?;
+    target.batch_execute(&format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", tables.join(", ")))?;
     expect_empty(target, &tables)?;
     // Where an import broke, what it has left takes room until then.
     target.batch_execute(&format!("TRUNCATE {}", tables.join(", ")))?;

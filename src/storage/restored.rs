@@ -21,7 +21,7 @@ pub(super) fn mark(conn: &mut AnyConn) -> Result<(), StorageError> {
 /// The number below which numbers of chats may be of a time that is lost; 0 where none is. Raises all numbers first, where
 /// the database is a copy that nobody has gone on from. Call it in a transaction that may write.
 pub fn number(conn: &mut AnyConn) -> Result<Seq, StorageError> {
-    if settings::get(conn, COPIED)?.is_some() {
+    if settings::remove(conn, COPIED)? {
         return raise_numbers(conn);
     }
     Ok(settings::get(conn, RESTORED)?.and_then(|number| number.parse().ok()).unwrap_or(0))

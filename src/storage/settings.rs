@@ -42,10 +42,9 @@ pub(super) fn put(conn: &mut AnyConn, name: &str, value: &str) -> Result<(), Sto
     Ok(())
 }
 
-/// Forgets a setting.
-pub(super) fn remove(conn: &mut AnyConn, name: &str) -> Result<(), StorageError> {
-    diesel::delete(settings::table.find(name)).execute(conn)?;
-    Ok(())
+/// Forgets a setting. Returns whether it was there; of several who ask at the same time one is told so.
+pub(super) fn remove(conn: &mut AnyConn, name: &str) -> Result<bool, StorageError> {
+    Ok(diesel::delete(settings::table.find(name)).execute(conn)? > 0)
 }
 
 /// When a write was last tried for its own sake.

@@ -255,6 +255,10 @@ async fn everything_goes_over_to_postgres() {
     let server = Server::start_on(server.stop(), named).await;
     let answers = world.answers(&server).await;
     let source = server.stop();
+    // Only a server on PostgreSQL writes there.
+    let mut conn = SqliteConnection::establish(file(&source.url())).unwrap();
+    conn.batch_execute("INSERT INTO writers (name, transactions, used_at) VALUES ('nobody', 1, 1)").unwrap();
+    drop(conn);
     let target = empty(cluster());
     let report = greenroom(&target.url(), &["import", &source.url()]);
     for table in tables(&source.url()) {
