@@ -179,11 +179,7 @@ pub async fn create(state: Data<State>, caller: Authenticated, body: Body) -> An
     if let Some(password) = password {
         new.password = state.hasher.hash(password).await?;
     }
-    let made = state.writer.run(move |conn, _| match users::by_username(conn, new.username.as_str())? {
-        Some(user) => Ok((user, false)),
-        None => Ok((users::create(conn, &new)?, true)),
-    });
-    let (user, is_new) = made.await?;
+    let (user, is_new) = state.writer.run(move |conn, _| users::find_or_create(conn, &new)).await?;
     let mut response = if is_new { HttpResponse::Created() } else { HttpResponse::Ok() };
     Ok(response.json(own_view(&user, &user.card(), &state.links)))
 }

@@ -22,7 +22,8 @@ pub(super) fn serve(config: Config) -> Result<(), CliError> {
             "cookies travel in the clear unless a proxy adds HTTPS; set GREENROOM_PUBLIC_URL to its address"
         );
     }
-    actix_web::rt::System::new().block_on(async {
+    let system = actix_web::rt::System::new();
+    let result = system.block_on(async {
         // Before the server, so that a signal at any time ends it in order.
         let mut terminated = signal(SignalKind::terminate())?;
         let mut interrupted = signal(SignalKind::interrupt())?;
@@ -35,5 +36,8 @@ pub(super) fn serve(config: Config) -> Result<(), CliError> {
         }
         server.stop().await;
         Ok(())
-    })
+    });
+    // Its end would wait for every thread, and one may be waiting for a database that hangs.
+    std::mem::forget(system);
+    result
 }

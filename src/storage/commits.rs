@@ -2,9 +2,11 @@
 //! its transactions in a row of its own, in the same transactions: what the row says afterwards is what became of the
 //! last one. That holds after a crash and on another server that took over as well.
 
+use diesel::connection::SimpleConnection;
+
 use super::{
     AnyConn, StorageError,
-    conn::{begin, roll_back},
+    conn::{BEGIN, begin, roll_back},
     sql::sql,
 };
 use crate::model::{Timestamp, time::DAY};
@@ -18,23 +20,33 @@ pub struct Count {
 
 impl Count {
     /// A new count under a name that nobody else has.
-    pub fn new(name: String) -> Self {
-        Self { name, transactions: 0 }
+    pub fn draw() -> Self {
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
+        Self { name: format!("{:032x}", u128::from_ne_bytes(bytes)), transactions: 0 }
     }
 
-    /// Counts the transaction that has just begun, and returns its number. Before it waits for anything: then whoever
-    /// waits for this count, waits for the end of the transaction.
-    pub fn add(&mut self, conn: &mut AnyConn) -> Result<i64, StorageError> {
-        self.transactions += 1;
-        sql!(
-            "INSERT INTO writers (name, transactions, used_at) VALUES (?, ?, ?) ON CONFLICT (name) \
+    /// Has a connection know how to count here.
+    pub fn prepare(&self, conn: &mut AnyConn) -> Result<(), diesel::result::Error> {
+        conn.batch_execute(&format!(
+            "PREPARE count_transaction (bigint, bigint) AS \
+             INSERT INTO writers (name, transactions, used_at) VALUES ('{}', $1, $2) ON CONFLICT (name) \
              DO UPDATE SET transactions = excluded.transactions, used_at = excluded.used_at",
-            &self.name,
-            self.transactions,
-            Timestamp::now()
-        )
-        .run(conn)?;
-        Ok(self.transactions)
+            self.name
+        ))
+    }
+
+    /// Begins a transaction and counts it, in one journey to the server. Returns its number.
+    pub fn begin(&mut self, conn: &mut AnyConn) -> Result<i64, StorageError> {
+        self.transactions += 1;
+        let (number, now) = (self.transactions, Timestamp::now().0);
+        if let Err(error) =
+            conn.batch_execute(&format!("{BEGIN}; EXECUTE count_transaction ({number}, {now})"))
+        {
+            roll_back(conn);
+            return Err(error.into());
+        }
+        Ok(number)
     }
 
     /// Whether the transaction with this number was committed. Where it has not ended yet this waits for it.

@@ -7,7 +7,10 @@ use diesel::{
     sqlite::SqliteConnection,
 };
 
-use super::error::{OpenError, StorageError};
+use super::{
+    error::{OpenError, StorageError},
+    sql::sql,
+};
 
 /// A connection to SQLite or to PostgreSQL.
 #[derive(MultiConnection)]
@@ -165,13 +168,25 @@ fn set_up_postgres(conn: &mut AnyConn, access: Access) -> Result<(), diesel::res
     }
 }
 
+/// Whether errors that are known by their words only will be.
+pub(super) fn speaks_english(conn: &mut AnyConn) -> Result<bool, diesel::result::Error> {
+    let language = match conn {
+        AnyConn::Sqlite(_) => return Ok(true),
+        AnyConn::Postgres(_) => sql!("SELECT current_setting('lc_messages')").one::<(String,)>(conn)?.0,
+    };
+    Ok(["", "C", "POSIX"].contains(&language.as_str())
+        || language.starts_with("C.")
+        || language.starts_with("en"))
+}
+
 /// Has PostgreSQL find every row by its key, in a plan that is made once: all that a writer does is to look up keys. It
 /// would else plan each statement anew, or keep for a table that has grown the plan that did for a small one.
 pub(super) fn prefer_keys(conn: &mut AnyConn) -> Result<(), diesel::result::Error> {
     match conn {
         AnyConn::Sqlite(_) => Ok(()),
         AnyConn::Postgres(_) => conn.batch_execute(
-            "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET jit = off",
+            "SET plan_cache_mode = force_generic_plan; SET jit = off; SET enable_seqscan = off; \
+             SET enable_bitmapscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off",
         ),
     }
 }
@@ -245,10 +260,12 @@ pub(super) fn begin(conn: &mut AnyConn) -> Result<(), StorageError> {
     Ok(conn.batch_execute(match conn {
         // SQLite's plain BEGIN takes the write lock too late to wait for it.
         AnyConn::Sqlite(_) => "BEGIN IMMEDIATE",
-        // Each statement sees what was committed before it began, and so all that it waited for.
-        AnyConn::Postgres(_) => "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
+        AnyConn::Postgres(_) => BEGIN,
     })?)
 }
+
+/// Each statement sees what was committed before it began, and so all that it waited for.
+pub(super) const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
 
 pub(super) fn commit(conn: &mut AnyConn) -> Result<(), StorageError> {
     let text = match conn {

@@ -29,13 +29,14 @@ pub struct Standing {
 /// How those who post stand to the chats in which they do, in the order of asking.
 pub fn standings(conn: &mut AnyConn, posters: &[Poster]) -> Result<Vec<Standing>, StorageError> {
     let rows = sql!(
-        "SELECT m.role, s.ordinal, e.pos, e.content_hash \
+        // Each a look-up by key, whatever the planner thinks of the tables.
+        "SELECT (SELECT role FROM members m \
+            WHERE m.chat_id = p.chat_id AND m.user_id = p.user_id AND m.left_seq IS NULL), \
+         (SELECT ordinal FROM messages s WHERE s.chat_id = p.chat_id AND s.sender_id = p.user_id \
+            ORDER BY pos DESC LIMIT 1), e.pos, e.content_hash \
          FROM unnest(?, ?, ?) WITH ORDINALITY AS p (chat_id, user_id, client_id, number) \
-         LEFT JOIN members m ON m.chat_id = p.chat_id AND m.user_id = p.user_id AND m.left_seq IS NULL \
-         LEFT JOIN LATERAL (SELECT ordinal FROM messages WHERE chat_id = p.chat_id AND sender_id = p.user_id \
-            ORDER BY pos DESC LIMIT 1) s ON TRUE \
-         LEFT JOIN messages e ON e.chat_id = p.chat_id AND e.sender_id = p.user_id \
-            AND e.client_id = p.client_id AND e.client_id IS NOT NULL \
+         LEFT JOIN LATERAL (SELECT pos, content_hash FROM messages \
+            WHERE chat_id = p.chat_id AND sender_id = p.user_id AND client_id = p.client_id LIMIT 1) e ON TRUE \
          ORDER BY p.number",
         ids(posters.iter().map(|poster| poster.chat.0)),
         ids(posters.iter().map(|poster| poster.user.0)),

@@ -125,6 +125,21 @@ pub fn create(conn: &mut AnyConn, new: &NewUser) -> Result<User, StorageError> {
     Ok(user)
 }
 
+/// The user who has the name, or a new one, and whether it is.
+pub fn find_or_create(conn: &mut AnyConn, new: &NewUser) -> Result<(User, bool), StorageError> {
+    let name = new.username.as_str();
+    if let Some(user) = by_username(conn, name)? {
+        return Ok((user, false));
+    }
+    match create(conn, new) {
+        // Somebody was faster, or the name only looks like one that is taken.
+        Err(StorageError::Refused(refusal)) => {
+            by_username(conn, name)?.map(|user| (user, false)).ok_or_else(|| refusal.into())
+        }
+        created => Ok((created?, true)),
+    }
+}
+
 /// Stores what can change of a user, all but the id and the username.
 pub fn update(conn: &mut AnyConn, user: &User) -> Result<(), StorageError> {
     diesel::update(users::table.find(user.id))

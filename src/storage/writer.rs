@@ -9,12 +9,14 @@ mod lane;
 mod line;
 
 use std::{
+    num::NonZero,
+    ops::RangeInclusive,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
         mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, channel, sync_channel},
     },
-    thread::{JoinHandle, sleep},
+    thread::{JoinHandle, available_parallelism, sleep},
     time::{Duration, Instant},
 };
 
@@ -29,8 +31,9 @@ use line::Line;
 /// Jobs that may wait in a lane; more are turned down.
 const QUEUE: usize = 8_192;
 
-/// Threads on PostgreSQL.
-const LANES: usize = 4;
+/// Threads on PostgreSQL: as many as there are cores, within these bounds. More of them make each batch smaller, and what
+/// a transaction costs is mostly for itself and not for what is in it.
+const LANES: RangeInclusive<usize> = 2..=4;
 
 /// For so long whoever asked waits where the database is on the other side of a network, and may hang.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -61,14 +64,17 @@ impl Writer {
     pub fn start(url: &DatabaseUrl, rules: Rules) -> Result<Self, OpenError> {
         let (count, patience) = match url {
             DatabaseUrl::Sqlite(_) => (1, None),
-            DatabaseUrl::Postgres(_) => (LANES, Some(PATIENCE)),
+            DatabaseUrl::Postgres(_) => (lanes(), Some(PATIENCE)),
         };
         let state = Arc::<State>::default();
         let (ends, ended) = channel();
         let (mut lanes, mut threads) = (Vec::new(), Vec::new());
         for number in 0..count {
             let (queue, entries) = sync_channel(QUEUE);
-            let line = Line::open(url, state.clone())?;
+            let mut line = Line::open(url, state.clone())?;
+            if number == 0 {
+                line.mind_the_language();
+            }
             let lane = Lane::new(line, rules.clone(), entries, state.clone(), ends.clone());
             let thread = std::thread::Builder::new().name(format!("writer {number}"));
             let thread = thread.spawn(move || lane.work());
@@ -83,6 +89,11 @@ impl Writer {
     pub fn handle(&self) -> WriterHandle {
         self.handle.clone()
     }
+}
+
+fn lanes() -> usize {
+    let cores = available_parallelism().map_or(1, NonZero::get);
+    cores.clamp(*LANES.start(), *LANES.end())
 }
 
 impl Drop for Writer {

@@ -15,3 +15,4 @@ mod nodes;
 mod postgres;
 mod program;
 mod protocol;
+mod proxy;

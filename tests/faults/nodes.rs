@@ -35,7 +35,9 @@ async fn nodes(urls: [&str; 2]) -> Server {
         config.socket_commands_per_second = 10_000;
         config
     });
-    Server::start_nodes(database, configs.into()).await
+    let mut server = Server::start_nodes(database.url(), configs.into()).await;
+    server.keep(database);
+    server
 }
 
 async fn two_nodes(redis: &Redis) -> Server {

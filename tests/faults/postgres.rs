@@ -1,4 +1,8 @@
-//! A PostgreSQL server that goes away and comes back.
+//! A PostgreSQL server that goes away and comes back, and several servers of ours on it.
+
+mod hangs;
+mod locks;
+mod races;
 
 use std::{
     collections::BTreeMap,

@@ -30,6 +30,11 @@ impl Database {
         }
     }
 
+    /// One on PostgreSQL, whatever the environment says.
+    pub fn postgres() -> Self {
+        SHARED.database()
+    }
+
     /// One on SQLite, whatever the environment says.
     pub fn sqlite() -> Self {
         Self::Sqlite(tempfile::tempdir().unwrap())

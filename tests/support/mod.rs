@@ -60,6 +60,7 @@ pub struct Server {
     pub state: Data<State>,
     nodes: Vec<Node>,
     clients: AtomicUsize,
+    database_url: String,
     database: Option<Database>,
 }
 
@@ -113,16 +114,33 @@ impl Server {
 
     /// A server on this database, perhaps an earlier one's.
     pub async fn start_on(database: Database, change: impl FnOnce(&mut Config)) -> Self {
-        let mut config = config(&database.url());
+        let mut server = Self::start_at(database.url(), change).await;
+        server.keep(database);
+        server
+    }
+
+    /// Gives the server its database, which goes with it.
+    pub fn keep(&mut self, database: Database) {
+        self.database = Some(database);
+    }
+
+    /// Another server on the same database, which stays the first one's.
+    pub async fn beside(&self) -> Self {
+        Self::start_at(self.database_url(), |_| {}).await
+    }
+
+    /// A server on whatever database is at this URL.
+    pub async fn start_at(database_url: String, change: impl FnOnce(&mut Config)) -> Self {
+        let mut config = config(&database_url);
         change(&mut config);
         if nodes() > 1 {
             config.redis_url = Some(RedisUrl::parse(&redis::SHARED.url()).unwrap());
         }
-        Self::start_nodes(database, vec![config; nodes()]).await
+        Self::start_nodes(database_url, vec![config; nodes()]).await
     }
 
     /// Nodes on one database, each with settings of its own.
-    pub async fn start_nodes(database: Database, configs: Vec<Config>) -> Self {
+    pub async fn start_nodes(database_url: String, configs: Vec<Config>) -> Self {
         let mut nodes = Vec::new();
         for config in configs {
             nodes.push(Node::start(config).await);
@@ -134,7 +152,7 @@ impl Server {
             }
         }
         let (address, state) = (nodes[0].address, nodes[0].state.clone());
-        Self { address, state, nodes, clients: AtomicUsize::new(0), database: Some(database) }
+        Self { address, state, nodes, clients: AtomicUsize::new(0), database_url, database: None }
     }
 
     /// Stops the server in order and hands back its database.
@@ -177,7 +195,7 @@ impl Server {
     }
 
     pub fn database_url(&self) -> String {
-        self.database.as_ref().expect("it has its database until it ends").url()
+        self.database_url.clone()
     }
 
     /// A person with an account, who asks with a token.

@@ -33,7 +33,7 @@ as_owner() {
 folder=$(mktemp -d)
 # Ctrl-C is for the tests; their end closes our standard input.
 trap '' INT TERM HUP
-trap 'as_owner "$programs/pg_ctl" -D "$folder/data" -m immediate stop >/dev/null 2>&1 || :; rm -rf "$folder"' EXIT
+trap 'signal CONT 2>/dev/null; as_owner "$programs/pg_ctl" -D "$folder/data" -m immediate stop >/dev/null 2>&1 || :; rm -rf "$folder"' EXIT
 if [ "$(id -u)" = 0 ]; then chown postgres "$folder"; fi
 cd "$folder"
 

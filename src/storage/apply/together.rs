@@ -22,7 +22,7 @@ pub fn apply_together(
     let ids: BTreeSet<ChatId> = commands.iter().map(|command| command.chat).collect();
     let chats = locks::chats(conn, &ids, contested)?;
     let mut batch = Batch { commands, outcomes: commands.iter().map(|_| None).collect(), chats };
-    let mut waiting = batch.turn_away(conn, &ids)?;
+    let mut waiting = batch.turn_away(conn, &ids, contested)?;
     while !waiting.is_empty() {
         waiting = batch.go_on(conn, rules, waiting)?;
     }
@@ -39,9 +39,17 @@ struct Batch<'a> {
 impl Batch<'_> {
     /// Answers those who named a chat that could not be locked, and returns the others. What somebody is just making is
     /// not there yet, even if it is by now: nothing is decided about what is not locked.
-    fn turn_away(&mut self, conn: &mut AnyConn, ids: &BTreeSet<ChatId>) -> Result<Vec<usize>, StorageError> {
+    fn turn_away(
+        &mut self,
+        conn: &mut AnyConn,
+        ids: &BTreeSet<ChatId>,
+        contested: Contested,
+    ) -> Result<Vec<usize>, StorageError> {
         let missing: Vec<ChatId> = ids.iter().copied().filter(|id| !self.chats.contains_key(id)).collect();
-        let held = if missing.is_empty() { Vec::new() } else { chats::existing(conn, &missing)? };
+        let held = match contested {
+            Contested::LeftOut if !missing.is_empty() => chats::existing(conn, &missing)?,
+            _ => Vec::new(),
+        };
         let mut rest = Vec::with_capacity(self.commands.len());
         for (index, command) in self.commands.iter().enumerate() {
             if self.chats.contains_key(&command.chat) {

@@ -7,11 +7,12 @@ use std::{
         atomic::{AtomicBool, Ordering},
         mpsc::{Receiver, Sender},
     },
+    time::Instant,
 };
 
 use super::{
     job::Job,
-    line::{Line, Results},
+    line::{Line, Results, TOO_LATE},
 };
 use crate::storage::{Rules, StorageError};
 
@@ -59,9 +60,14 @@ impl Lane {
     /// Works until it is told to stop.
     pub fn work(mut self) {
         while self.take_in() {
-            let mut group = self.next_group();
-            let results = self.line.carry_out(&self.rules, &mut group);
-            self.settle(group, results);
+            let now = Instant::now();
+            let (late, mut group): (Vec<Job>, _) =
+                self.next_group().into_iter().partition(|job| job.has_expired(now));
+            if !group.is_empty() {
+                let results = self.line.carry_out(&self.rules, &mut group);
+                self.settle(group, results);
+            }
+            late.into_iter().for_each(|job| job.settle(Err(StorageError::Away(TOO_LATE.to_owned()))));
         }
     }
 

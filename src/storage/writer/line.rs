@@ -25,7 +25,7 @@ use crate::{
 pub(super) type Results = Vec<Result<Outcome, StorageError>>;
 
 /// Said of jobs that nobody waits for any more.
-const TOO_LATE: &str = "it was not done in time";
+pub(super) const TOO_LATE: &str = "it was not done in time";
 
 /// For so long it is asked what became of a commit that was not answered.
 const DOUBT_LASTS: Duration = Duration::from_secs(60);
@@ -50,11 +50,31 @@ enum Undone {
     InDoubt(i64, Results),
 }
 
+/// What to do about it.
+enum Next {
+    /// Nothing: it was stored after all.
+    Done(Results),
+    Again(StorageError),
+    /// Each job for itself.
+    Alone(StorageError),
+    Away(StorageError),
+}
+
 impl Line {
     pub fn open(url: &DatabaseUrl, state: Arc<State>) -> Result<Self, OpenError> {
-        let conn = open(url)?;
-        let count = matches!(conn, AnyConn::Postgres(_)).then(|| Count::new(random_name()));
+        let count = matches!(url, DatabaseUrl::Postgres(_)).then(Count::new);
+        let conn = open(url, count.as_ref())?;
         Ok(Self { url: url.clone(), conn, count, state })
+    }
+
+    /// Says so where some errors of the database's will not be understood.
+    pub fn mind_the_language(&mut self) {
+        if !conn::speaks_english(&mut self.conn).unwrap_or(true) {
+            tracing::warn!(
+                "the database tells its errors in another language than English, so some that pass will be answered \
+                 with 500; have its superuser say: ALTER ROLE ... SET lc_messages = 'C'"
+            );
+        }
     }
 
     /// Whether nobody else can write while a transaction is open here.
@@ -66,41 +86,44 @@ impl Line {
     /// that fails.
     pub fn carry_out(&mut self, rules: &Rules, jobs: &mut [Job]) -> Results {
         let mut contested = Contested::WaitedFor;
-        for tried in 1.. {
+        let mut tries = TRIES;
+        loop {
             let undone = match self.together(rules, jobs, contested) {
                 Ok(results) => return results,
                 Err(undone) => undone,
             };
-            let error = match undone {
-                Undone::InDoubt(number, results) => match self.was_committed(number) {
-                    Some(true) => return results,
-                    Some(false) => StorageError::Away("the connection was lost".to_owned()),
-                    None => return all_away(jobs.len(), "nobody knows what became of a commit"),
-                },
-                Undone::NotBegun(error) | Undone::Failed(error) if conn::is_lost(&mut self.conn) => {
-                    if let Err(error) = self.reopen() {
-                        return all_away(jobs.len(), error);
-                    }
-                    error
-                }
-                // Trying each alone would only take longer to fail.
-                Undone::NotBegun(error) => return all_away(jobs.len(), error),
-                Undone::Failed(error @ StorageError::Clashed(_)) => error,
-                Undone::Failed(error @ StorageError::Locked(_)) if !self.is_alone() => {
-                    // Others in the batch have waited for long enough.
-                    contested = Contested::LeftOut;
-                    error
-                }
-                Undone::Failed(error) => return self.alone(rules, jobs, error),
-                Undone::Expired => {
-                    return self.alone(rules, jobs, StorageError::Away(TOO_LATE.to_owned()));
-                }
-            };
-            if tried == TRIES {
-                return self.alone(rules, jobs, error);
+            tries -= 1;
+            match self.mend(undone, &mut contested) {
+                Next::Done(results) => return results,
+                Next::Away(error) => return all_away(jobs.len(), error),
+                Next::Again(_) if tries > 0 => {}
+                Next::Again(error) | Next::Alone(error) => return self.alone(rules, jobs, error),
             }
         }
-        unreachable!("it is not tried for ever")
+    }
+
+    /// Sees to it that a transaction that came to nothing can be tried again, where that may help.
+    fn mend(&mut self, undone: Undone, contested: &mut Contested) -> Next {
+        match undone {
+            Undone::Expired => Next::Alone(StorageError::Away(TOO_LATE.to_owned())),
+            Undone::InDoubt(number, results) => match self.was_committed(number) {
+                Some(true) => Next::Done(results),
+                Some(false) => Next::Again(StorageError::Away("the connection was lost".to_owned())),
+                None => Next::Away(StorageError::Away("nobody knows what became of a commit".to_owned())),
+            },
+            Undone::NotBegun(error) | Undone::Failed(error) if conn::is_lost(&mut self.conn) => {
+                self.reopen().map_or_else(|error| Next::Away(error.into()), |()| Next::Again(error))
+            }
+            // Trying each alone would only take longer to fail.
+            Undone::NotBegun(error) => Next::Away(error),
+            Undone::Failed(error @ StorageError::Clashed(_)) => Next::Again(error),
+            Undone::Failed(error @ StorageError::Locked(_)) => {
+                // The others in the batch have waited for long enough.
+                *contested = Contested::LeftOut;
+                Next::Again(error)
+            }
+            Undone::Failed(error) => Next::Alone(error),
+        }
     }
 
     /// Each job in a transaction of its own; a single one has had that.
@@ -116,10 +139,14 @@ impl Line {
     fn together(&mut self, rules: &Rules, jobs: &mut [Job], contested: Contested) -> Result<Results, Undone> {
         expect_in_time(jobs)?;
         let conn = &mut self.conn;
-        conn::begin(conn).map_err(Undone::NotBegun)?;
-        let attempted = attempt_all(conn, rules, &mut self.count, jobs, contested).map_err(Undone::Failed);
-        let attempted = attempted.and_then(|done| expect_in_time(jobs).map(|()| done));
-        let (number, results) = attempted.inspect_err(|_| conn::roll_back(conn))?;
+        let number = match &mut self.count {
+            None => conn::begin(conn).map(|()| None),
+            Some(count) => count.begin(conn).map(Some),
+        };
+        let number = number.map_err(Undone::NotBegun)?;
+        let attempted = attempt_all(conn, rules, jobs, contested).map_err(Undone::Failed);
+        let attempted = attempted.and_then(|results| expect_in_time(jobs).map(|()| results));
+        let results = attempted.inspect_err(|_| conn::roll_back(conn))?;
         match (conn::commit(conn), number) {
             (Ok(()), _) => Ok(results),
             (Err(_), Some(number)) if conn::is_lost(conn) => Err(Undone::InDoubt(number, results)),
@@ -128,7 +155,7 @@ impl Line {
     }
 
     fn reopen(&mut self) -> Result<(), OpenError> {
-        self.conn = open(&self.url)?;
+        self.conn = open(&self.url, self.count.as_ref())?;
         tracing::warn!("the connection to the database was lost; there is another one");
         Ok(())
     }
@@ -149,9 +176,11 @@ impl Line {
     }
 }
 
-fn open(url: &DatabaseUrl) -> Result<AnyConn, OpenError> {
+fn open(url: &DatabaseUrl, count: Option<&Count>) -> Result<AnyConn, OpenError> {
     let mut conn = url.open(Access::Write)?;
-    conn::prefer_keys(&mut conn).map_err(|error| OpenError::new(&url.name(), error))?;
+    conn::prefer_keys(&mut conn)
+        .and_then(|()| count.map_or(Ok(()), |count| count.prepare(&mut conn)))
+        .map_err(|error| OpenError::new(&url.name(), error))?;
     Ok(conn)
 }
 
@@ -160,34 +189,20 @@ fn expect_in_time(jobs: &[Job]) -> Result<(), Undone> {
     if jobs.iter().any(|job| job.has_expired(now)) { Err(Undone::Expired) } else { Ok(()) }
 }
 
-/// A name that no other writing connection has.
-fn random_name() -> String {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).expect("the system has random numbers");
-    format!("{:032x}", u128::from_ne_bytes(bytes))
-}
-
-/// The transaction's number, where it is counted, and what came of each job.
-type Attempted = (Option<i64>, Results);
-
 /// Writes what the jobs are about. A refusal is a result; any other failure is the whole transaction's.
 fn attempt_all(
     conn: &mut AnyConn,
     rules: &Rules,
-    count: &mut Option<Count>,
     jobs: &mut [Job],
     contested: Contested,
-) -> Result<Attempted, StorageError> {
+) -> Result<Results, StorageError> {
     let caught = catch_unwind(AssertUnwindSafe(|| {
-        let number = count.as_mut().map(|count| count.add(conn)).transpose()?;
         let sharing: Vec<&Command> = jobs.iter().filter_map(Job::sharing).collect();
-        let results = if number.is_some() && sharing.len() == jobs.len() {
+        if matches!(conn, AnyConn::Postgres(_)) && sharing.len() == jobs.len() {
             let done = apply_together(conn, rules, &sharing, contested)?;
-            done.into_iter().map(|done| done.map(Outcome::Command)).collect()
-        } else {
-            one_by_one(conn, rules, jobs)?
-        };
-        Ok((number, results))
+            return Ok(done.into_iter().map(|done| done.map(Outcome::Command)).collect());
+        }
+        one_by_one(conn, rules, jobs)
     }));
     // It may have written half of what it meant to, so this is no refusal: the transaction must go.
     caught.unwrap_or(Err(StorageError::Failed(diesel::result::Error::RollbackTransaction)))

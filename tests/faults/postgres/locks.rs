@@ -1,0 +1,247 @@
+//! Transactions that wait for one another: some of them held open by the test itself.
+
+use std::thread;
+
+use actix_web::rt::time::timeout;
+use diesel::{
+    Connection, PgConnection, RunQueryDsl, connection::SimpleConnection, sql_query, sql_types::BigInt,
+};
+use futures_util::future::{join, join_all};
+use serde_json::json;
+
+use crate::support::{DEADLINE, PASSWORD, Server, User, database::Database};
+
+async fn server() -> Server {
+    Server::start_on(Database::postgres(), |_| {}).await
+}
+
+/// A connection of one's own to a server's database.
+fn connect(server: &Server) -> PgConnection {
+    PgConnection::establish(&server.database_url()).unwrap()
+}
+
+#[derive(diesel::QueryableByName)]
+struct Number {
+    #[diesel(sql_type = BigInt)]
+    number: i64,
+}
+
+fn number(conn: &mut PgConnection, sql: &str) -> i64 {
+    sql_query(format!("SELECT ({sql})::bigint AS number")).get_result::<Number>(conn).unwrap().number
+}
+
+/// Waits until somebody waits for what this connection has locked.
+async fn is_waited_for(server: &Server, holder: &mut PgConnection) {
+    let holder = number(holder, "SELECT pg_backend_pid()");
+    let waiting =
+        format!("SELECT count(*) FROM pg_stat_activity WHERE {holder} = ANY(pg_blocking_pids(pid))");
+    until(&mut connect(server), &waiting).await;
+}
+
+/// Waits until a count is not zero.
+async fn until(conn: &mut PgConnection, count: &str) {
+    let counting = async {
+        while number(conn, count) == 0 {
+            actix_web::rt::task::yield_now().await;
+        }
+    };
+    timeout(DEADLINE, counting).await.expect("it happens in time");
+}
+
+fn lock(chat: i64) -> String {
+    format!("SELECT id FROM chats WHERE id = {chat} FOR UPDATE")
+}
+
+async fn says(user: &User, chat: i64, text: &str) -> u16 {
+    user.post(&format!("chats/{chat}/messages/"), json!({"content": text})).await.status
+}
+
+/// Chats that are written by the same connection, however many of these there are.
+async fn chats_of_one_lane<const N: usize>(user: &User) -> [i64; N] {
+    let mut chats = [0; N];
+    for chat in &mut chats {
+        for _ in 0..12 {
+            *chat = user.group("Team", &[]).await;
+        }
+    }
+    chats
+}
+
+/// Lets what is on its way to a server arrive: it answers these requests after those that were sent before.
+async fn lets_arrive(user: &User) {
+    for _ in 0..10 {
+        user.send("GET", "/healthz", None).await.expect(200);
+    }
+}
+
+#[actix_web::test]
+#[ignore = "needs PostgreSQL: make postgres"]
+async fn a_message_that_cannot_be_stored_costs_only_itself() {
+    let server = server().await;
+    let ann = server.user("ann").await;
+    let [blocked, chat] = chats_of_one_lane(&ann).await;
+    let mut conn = connect(&server);
+    conn.batch_execute("ALTER TABLE messages ADD CHECK (content <> 'poison')").unwrap();
+    conn.batch_execute(&format!("BEGIN; {}", lock(blocked))).unwrap();
+    // While the first one waits the others queue up for one transaction.
+    let first = says(&ann, blocked, "first");
+    let others = async {
+        is_waited_for(&server, &mut conn).await;
+        let texts = (0..20).map(|number| if number == 7 { "poison".to_owned() } else { number.to_string() });
+        let saying = texts.map(|text| {
+            let ann = ann.clone();
+            async move { says(&ann, chat, &text).await }
+        });
+        let unblocking = async {
+            lets_arrive(&ann).await;
+            conn.batch_execute("COMMIT").unwrap();
+        };
+        join(join_all(saying), unblocking).await.0
+    };
+    let (first, others) = join(first, others).await;
+    assert_eq!(first, 201);
+    for (number, status) in others.iter().enumerate() {
+        assert_eq!(*status, if number == 7 { 500 } else { 201 }, "{others:?}");
+    }
+    assert_eq!(ann.reads(chat).await.len(), 19);
+}
+
+#[actix_web::test]
+#[ignore = "needs PostgreSQL: make postgres"]
+async fn who_waits_in_a_circle_is_tried_again() {
+    let database = Database::postgres();
+    let mut conn = PgConnection::establish(&database.url()).unwrap();
+    // Soon enough that the server notices the circle before it tires of waiting.
+    let name = database.url().rsplit('/').next().unwrap().to_owned();
+    conn.batch_execute(&format!("ALTER DATABASE {name} SET deadlock_timeout = '50ms'")).unwrap();
+    let server = Server::start_on(database, |_| {}).await;
+    let ann = server.user("ann").await;
+    let [blocked, low, high] = chats_of_one_lane(&ann).await;
+    conn.batch_execute(&format!("BEGIN; {}", lock(blocked))).unwrap();
+    let mut other = connect(&server);
+    other.batch_execute(&format!("SET deadlock_timeout = '1h'; BEGIN; {}", lock(high))).unwrap();
+    let first = says(&ann, blocked, "first");
+    let others = async {
+        is_waited_for(&server, &mut conn).await;
+        let saying = join(says(&ann, low, "hi"), says(&ann, high, "hi"));
+        let closing_the_circle = async {
+            lets_arrive(&ann).await;
+            conn.batch_execute("COMMIT").unwrap();
+            // The server holds the one and waits for the other; now somebody wants it the other way round.
+            is_waited_for(&server, &mut other).await;
+            let statement = format!("{}; COMMIT", lock(low));
+            thread::spawn(move || other.batch_execute(&statement).unwrap()).join().unwrap();
+        };
+        join(saying, closing_the_circle).await.0
+    };
+    let (first, others) = join(first, others).await;
+    assert_eq!((first, others), (201, (201, 201)));
+    // The circle was one; PostgreSQL counts with the next transactions.
+    let deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
+    while number(&mut conn, deadlocks) == 0 {
+        assert_eq!(says(&ann, low, "hi").await, 201);
+    }
+}
+
+#[actix_web::test]
+#[ignore = "needs PostgreSQL: make postgres"]
+async fn a_chat_that_stays_locked_keeps_nobody_from_the_others() {
+    let server = server().await;
+    let ann = server.user("ann").await;
+    let [locked, free] = chats_of_one_lane(&ann).await;
+    let mut conn = connect(&server);
+    conn.batch_execute(&format!("BEGIN; {}", lock(locked))).unwrap();
+    let path = format!("chats/{locked}/messages/");
+    let refused = ann.post(&path, json!({"content": "hi"}));
+    let others = join_all((0..10).map(|_| says(&ann, free, "hi")));
+    let (refused, others) = join(refused, others).await;
+    assert_eq!(refused.status, 503);
+    assert!(!refused.header("retry-after").is_empty());
+    assert_eq!(others, [201; 10]);
+    conn.batch_execute("COMMIT").unwrap();
+    assert_eq!(says(&ann, locked, "ho").await, 201);
+    assert_eq!(ann.reads(locked).await, ["ho"], "nobody says what was refused");
+}
+
+#[actix_web::test]
+#[ignore = "needs PostgreSQL: make postgres"]
+async fn a_chat_that_is_just_being_made_is_not_there_yet() {
+    let server = server().await;
+    let ann = server.user("ann").await;
+    let [blocked, low, chat] = chats_of_one_lane(&ann).await;
+    let mut first = connect(&server);
+    first.batch_execute(&format!("BEGIN; {}", lock(blocked))).unwrap();
+    let mut conn = connect(&server);
+    // As if it were made by another server: nobody sees it before the end of the transaction.
+    let next = chat + 12;
+    conn.batch_execute(&format!(
+        "BEGIN; {}; INSERT INTO chats SELECT (jsonb_populate_record(c, '{{\"id\": {next}}}')).* FROM chats c WHERE id = {chat}; \
+         INSERT INTO members SELECT (jsonb_populate_record(m, '{{\"chat_id\": {next}}}')).* FROM members m WHERE chat_id = {chat}",
+        lock(low)
+    ))
+    .unwrap();
+    let blocked = says(&ann, blocked, "hi");
+    let both = async {
+        is_waited_for(&server, &mut first).await;
+        let making = async {
+            lets_arrive(&ann).await;
+            first.batch_execute("COMMIT").unwrap();
+            // The transaction of these two has begun to lock their chats, one of which it does not see.
+            is_waited_for(&server, &mut conn).await;
+            conn.batch_execute("COMMIT").unwrap();
+        };
+        join(join(says(&ann, low, "hi"), says(&ann, next, "hi")), making).await.0
+    };
+    let (blocked, both) = join(blocked, both).await;
+    assert_eq!((blocked, both), (201, (201, 404)));
+    assert_eq!(says(&ann, next, "hi").await, 201);
+}
+
+#[actix_web::test]
+#[ignore = "needs PostgreSQL: make postgres"]
+async fn an_ending_that_is_committed_after_later_ones_is_heard_of() {
+    let server = server().await;
+    let [eve, ann, bob] = [server.staff("eve").await, server.user("ann").await, server.user("bob").await];
+    let me = |user: &User| {
+        let user = user.clone();
+        async move { user.get("users/me/").await.status }
+    };
+    assert_eq!((me(&ann).await, me(&bob).await), (200, 200));
+    let elsewhere = server.beside().await;
+    let mut conn = connect(&server);
+    conn.batch_execute(&format!(
+        "BEGIN; DELETE FROM tokens WHERE user_id = {}; \
+         INSERT INTO revocations (user_id, created_at) VALUES ({}, extract(epoch FROM now()) * 1000000)",
+        bob.id, bob.id
+    ))
+    .unwrap();
+    eve.at(&elsewhere).delete(&format!("users/{}/tokens/", ann.id)).await.expect(204);
+    while me(&ann).await == 200 {}
+    assert_eq!(me(&bob).await, 200, "it is not committed");
+    conn.batch_execute("COMMIT").unwrap();
+    while me(&bob).await == 200 {}
+    assert_eq!((me(&ann).await, me(&bob).await), (401, 401));
+}
+
+#[actix_web::test]
+#[ignore = "needs PostgreSQL: make postgres"]
+async fn who_signs_in_while_the_password_is_changed_elsewhere_is_not_signed_in() {
+    let server = server().await;
+    let ann = server.user("ann").await;
+    let mut conn = connect(&server);
+    conn.batch_execute(&format!(
+        "BEGIN; UPDATE users SET password = '!' WHERE id = {id}; DELETE FROM sessions WHERE user_id = {id}",
+        id = ann.id
+    ))
+    .unwrap();
+    let nobody = server.anonymous();
+    let body = json!({"username": "ann", "password": PASSWORD});
+    let signing_in = nobody.send("POST", "/login/", Some(body));
+    let changing = async {
+        is_waited_for(&server, &mut conn).await;
+        conn.batch_execute("COMMIT").unwrap();
+    };
+    let (reply, ()) = join(signing_in, changing).await;
+    assert_eq!(reply.status, 503, "{reply:?}");
+    assert_eq!(number(&mut conn, "SELECT count(*) FROM sessions"), 0);
+}
