@@ -62,7 +62,7 @@ enum Next {
 
 impl Line {
     pub fn open(url: &DatabaseUrl, state: Arc<State>) -> Result<Self, OpenError> {
-        let count = matches!(url, DatabaseUrl::Postgres(_)).then(Count::new);
+        let count = matches!(url, DatabaseUrl::Postgres(_)).then(Count::draw);
         let conn = open(url, count.as_ref())?;
         Ok(Self { url: url.clone(), conn, count, state })
     }
