@@ -58,3 +58,35 @@ impl Makings {
         result
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::sync::{Semaphore, oneshot};
+
+    use super::*;
+    use crate::{chat::messages::Reply, model::Refusal};
+
+    /// Something that can be told from others.
+    fn settled(refusal: Refusal) -> Settled {
+        let place = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+        let reply = Reply { caller: oneshot::channel().0, _place: place };
+        Settled { result: Err(refusal), was_submitted: true, reply }
+    }
+
+    #[test]
+    fn what_happens_in_a_chat_is_heard_after_its_making() {
+        let makings = Makings::default();
+        let chat = ChatId(1);
+        assert!(makings.hold(chat, settled(Refusal::Busy)).is_some());
+        makings.begin(chat);
+        assert!(makings.hold(chat, settled(Refusal::NotFound)).is_none());
+        assert!(makings.hold(ChatId(2), settled(Refusal::Busy)).is_some());
+        let mut heard = Vec::new();
+        makings
+            .end(chat, Some(settled(Refusal::Conflict)), |settled| heard.push(settled.result.unwrap_err()));
+        assert_eq!(heard, [Refusal::Conflict, Refusal::NotFound]);
+        assert!(makings.hold(chat, settled(Refusal::Busy)).is_some());
+    }
+}

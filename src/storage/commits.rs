@@ -20,7 +20,7 @@ pub struct Count {
 
 impl Count {
     /// A new count under a name that nobody else has.
-    pub fn draw() -> Self {
+    pub fn drawn() -> Self {
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
         Self { name: format!("{:032x}", u128::from_ne_bytes(bytes)), transactions: 0 }

@@ -22,6 +22,9 @@ pub enum AtCommit {
     CutAfter = 2,
 }
 
+/// As our writer commits.
+const COMMIT: &[u8] = b"; COMMIT\0";
+
 /// The road. It takes connections for as long as the process lives.
 pub struct Proxy {
     port: u16,
@@ -101,7 +104,7 @@ impl Road {
             if self.is_blocked.load(Ordering::SeqCst) {
                 continue;
             }
-            let is_commit = buffer[..count].windows(6).any(|word| word == b"COMMIT");
+            let is_commit = buffer[..count].windows(COMMIT.len()).any(|words| words == COMMIT);
             let what = if is_commit { self.at_commit.swap(0, Ordering::SeqCst) } else { 0 };
             if what == AtCommit::CutBefore as u8 {
                 break;

@@ -27,11 +27,8 @@ pub(super) trait Task: Send {
     fn settle(self: Box<Self>, result: Result<(), StorageError>);
 }
 
-/// What a job came to: a command's outcome, or that a task was done, which has kept the rest.
-pub(super) enum Outcome {
-    Command(Done),
-    Task,
-}
+/// What a job came to. `None`: of a task, which has kept that itself.
+pub(super) type Outcome = Option<Done>;
 
 impl Job {
     /// The command, where it may share its transaction with others.
@@ -50,8 +47,7 @@ impl Job {
     pub fn settle(self, result: Result<Outcome, StorageError>) {
         match (self.work, result) {
             (Work::Task(task), result) => task.settle(result.map(drop)),
-            (Work::Command { settle, .. }, Ok(Outcome::Command(done))) => settle(Ok(done)),
-            (Work::Command { settle, .. }, Ok(Outcome::Task)) => settle(Err(Refusal::Internal)),
+            (Work::Command { settle, .. }, Ok(done)) => settle(done.ok_or(Refusal::Internal)),
             (Work::Command { settle, .. }, Err(error)) => settle(Err(error.into_refusal())),
         }
     }

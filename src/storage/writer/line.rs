@@ -62,7 +62,7 @@ enum Next {
 
 impl Line {
     pub fn open(url: &DatabaseUrl, state: Arc<State>) -> Result<Self, OpenError> {
-        let count = matches!(url, DatabaseUrl::Postgres(_)).then(Count::draw);
+        let count = matches!(url, DatabaseUrl::Postgres(_)).then(Count::drawn);
         let conn = open(url, count.as_ref())?;
         Ok(Self { url: url.clone(), conn, count, state })
     }
@@ -197,10 +197,11 @@ fn attempt_all(
     contested: Contested,
 ) -> Result<Results, StorageError> {
     let caught = catch_unwind(AssertUnwindSafe(|| {
-        let sharing: Vec<&Command> = jobs.iter().filter_map(Job::sharing).collect();
-        if matches!(conn, AnyConn::Postgres(_)) && sharing.len() == jobs.len() {
-            let done = apply_together(conn, rules, &sharing, contested)?;
-            return Ok(done.into_iter().map(|done| done.map(Outcome::Command)).collect());
+        if let AnyConn::Postgres(_) = conn
+            && let Some(commands) = jobs.iter().map(Job::sharing).collect::<Option<Vec<&Command>>>()
+        {
+            let done = apply_together(conn, rules, &commands, contested)?;
+            return Ok(done.into_iter().map(|done| done.map(Some)).collect());
         }
         one_by_one(conn, rules, jobs)
     }));
@@ -212,8 +213,8 @@ fn one_by_one(conn: &mut AnyConn, rules: &Rules, jobs: &mut [Job]) -> Result<Res
     let mut results = Vec::with_capacity(jobs.len());
     for job in jobs {
         let result = match &mut job.work {
-            Work::Command { command, .. } => apply(conn, rules, command).map(Outcome::Command),
-            Work::Task(task) => task.attempt(conn, rules).map(|()| Outcome::Task),
+            Work::Command { command, .. } => apply(conn, rules, command).map(Some),
+            Work::Task(task) => task.attempt(conn, rules).map(|()| None),
         };
         results.push(match result {
             Err(StorageError::Refused(refusal)) => Err(refusal.into()),
