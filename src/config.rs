@@ -105,6 +105,10 @@ pub struct Config {
     #[arg(long, env = "GREENROOM_ALLOW_RENAMING_ROOMS", default_value_t = true, action = clap::ArgAction::Set, value_parser = BoolishValueParser::new())]
     pub allow_renaming_rooms: bool,
 
+    /// Whether the pages and widgets show where a message was deleted
+    #[arg(long, env = "GREENROOM_SHOW_DELETED", default_value_t = true, action = clap::ArgAction::Set, value_parser = BoolishValueParser::new())]
+    pub show_deleted: bool,
+
     /// Seconds after which a chat that nobody uses leaves memory
     #[arg(long = "chat-idle-seconds", value_name = "SECONDS", env = "GREENROOM_CHAT_IDLE_SECONDS", default_value = "60", value_parser = seconds)]
     pub chat_idle: Duration,

@@ -119,6 +119,31 @@ export interface News {
   removed: number[];
 }
 
+/** What one may change of oneself; a new password together with the old one. */
+export interface ProfileFields {
+  first_name?: string;
+  last_name?: string;
+  /** Empty for the picture that the server draws. */
+  avatar_url?: string;
+  password?: string;
+  old_password?: string;
+}
+
+/** What one may do on the server. */
+export interface Settings {
+  allow_editing: boolean;
+  allow_deleting: boolean;
+  allow_reactions: boolean;
+  allow_renaming_dms: boolean;
+  allow_renaming_rooms: boolean;
+  /** Whether it is to be shown where a message was deleted. */
+  show_deleted: boolean;
+  receipts_max_members: number;
+  max_message_length: number;
+  max_title_length: number;
+  server_version: string;
+}
+
 export interface UserFields {
   username: string;
   password?: string;
@@ -269,6 +294,8 @@ export class Api {
   removeMember(chatId: number, userId: number): Promise<null>;
 
   me(): Promise<OwnUser>;
+  /** Prefer `Greenroom.updateMe`, which keeps `state.me` up to date. */
+  updateMe(fields: ProfileFields): Promise<OwnUser>;
   searchUsers(q: string): Promise<{ results: FoundUser[] }>;
 
   /** For staff. */
@@ -280,6 +307,7 @@ export class Api {
   ): Promise<{ id: number; key: string; expires_at: string | null }>;
   deleteTokens(id: number): Promise<null>;
 
+  settings(): Promise<Settings>;
   sync(): Promise<Snapshot>;
   /** What changed since; `wait`: seconds, up to 25, for something to happen. */
   syncSince(known: { chats: Record<string, number>; wait?: number }, options?: { signal?: AbortSignal }): Promise<News>;
@@ -413,6 +441,9 @@ export class Greenroom {
   loadNewer(chatId: number): Promise<boolean>;
   /** Loads further chats. Whether there are more. */
   loadMoreChats(): Promise<boolean>;
+
+  /** Changes one's own profile. */
+  updateMe(fields: ProfileFields): Promise<OwnUser>;
 
   /**
    * Follows a public room, whether one is in it or not: `state.rooms` has it while one is not. Rejects where there is no

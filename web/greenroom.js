@@ -238,12 +238,14 @@ export class Api {
   removeMember = (chatId, userId) => this.#delete(at`chats/${chatId}/members/${userId}/remove/`);
 
   me = () => this.#get("users/me/");
+  updateMe = (fields) => this.#patch("users/me/", fields);
   searchUsers = (q) => this.#get("users/search/", { q });
   createUser = (fields) => this.#post("users/", fields);
   updateUser = (id, fields) => this.#patch(at`users/${id}/`, fields);
   createToken = (id, fields = {}) => this.#post(at`users/${id}/tokens/`, fields);
   deleteTokens = (id) => this.#delete(at`users/${id}/tokens/`);
 
+  settings = () => this.#get("settings/");
   sync = () => this.#get("sync/");
   syncSince = ({ chats, wait = 0 }, options) =>
     this.request("POST", "sync/", { body: { chats, wait }, timeout: (wait + 15) * 1000, ...options });
@@ -438,6 +440,12 @@ class State {
     this.takeOnline(users_online);
   }
 
+  /** What has changed of the user. */
+  takeMe(fields) {
+    this.me = { ...this.me, ...fields };
+    this.#emitter.soon("me", () => ({ me: this.me }), "me");
+  }
+
   /** Who is there, of those with whom the user shares a dm. */
   takeOnline(users) {
     for (const [id, { is_online }] of this.presence) if (is_online && !users.includes(id)) this.#seen(id, false);
@@ -592,8 +600,6 @@ class State {
         return this.#onUserUpdated(event.user);
       case "presence":
         return this.#seen(event.user_id, event.is_online, event.last_seen);
-      case "me_updated":
-        this.me = { ...this.me, ...event.user };
     }
   }
 
@@ -686,6 +692,7 @@ class State {
   }
 
   #onUserUpdated(user) {
+    if (user.id === this.me?.id) this.takeMe(user);
     const renewed = (other) => (other.id === user.id ? { ...other, ...user } : other);
     for (const [id, { members }] of this.chats) {
       this.#revise(id, (message) =>
@@ -817,7 +824,6 @@ class State {
     if (change && message) this.#emitter.soon("message", () => ({ chatId, message, change }));
     const messageId = event.last_read_message_id;
     if (type === "read") this.#emitter.soon("read", () => ({ chatId, userId, messageId }));
-    if (type === "me_updated") this.#emitter.soon("me", () => ({ me: this.me }), "me");
   }
 }
 
@@ -1534,6 +1540,12 @@ export class Greenroom {
     // They are tried again when there is a connection again.
     for (const chatId of failed) this.state.stale.add(chatId);
     this.#isFreshening = false;
+  }
+
+  async updateMe(fields) {
+    const me = await this.api.updateMe(fields);
+    this.state.takeMe(me);
+    return me;
   }
 
   // Watching

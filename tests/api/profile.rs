@@ -82,5 +82,6 @@ async fn a_client_learns_which_buttons_to_draw() {
         (&settings["max_message_length"], &settings["receipts_max_members"]),
         (&json!(5_000), &json!(100))
     );
+    assert_eq!(settings["show_deleted"], true);
     server.anonymous().get("settings/").await.expect(401);
 }

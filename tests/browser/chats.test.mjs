@@ -1,6 +1,6 @@
 import test from "node:test";
 
-import { expect, helper, message, opens, serverWith, visit, writes } from "./support.mjs";
+import { expect, helper, isAccessible, message, opens, serverWith, visit, writes } from "./support.mjs";
 
 /** Looks for somebody in the window of the members, and adds them. */
 async function adds(page, name) {
@@ -102,15 +102,79 @@ test("a direct message begins at a member's name", async (t) => {
 });
 
 test("what one may not do is said in words", async (t) => {
-  const { server, people } = await serverWith(t, ["ann", "bob"], "--allow-renaming-rooms", "false");
-  const [ann] = people;
-  await helper(server, ann).createChat({ chat_type: "room", title: "Garden" });
+  const { server, people } = await serverWith(t, ["ann", "bob"]);
+  const [ann, bob] = people;
+  const { id } = await helper(server, ann).createChat({ chat_type: "group", title: "Garden", member_ids: [bob.id] });
   const anns = await visit(t, server.url, ann, "/", { allows: ["403", "404"] });
   await opens(anns, "Garden");
   await anns.locator("#current-chat-name").click();
   await anns.locator(".chat-title-input").fill("Orchard");
+  // While she types, bob takes her rights away.
+  await helper(server, ann).changeRole(id, bob.id, "admin");
+  await helper(server, bob).changeRole(id, ann.id, "member");
   await anns.locator(".chat-title-save-btn").click();
   await expect(anns.getByText("You are not allowed to do this.")).toBeVisible();
   await anns.goto("/messages/?chat=999");
   await expect(anns.getByText("This chat is not there")).toBeVisible();
+});
+
+test("what the server does not allow is not offered", async (t) => {
+  const off = ["editing", "deleting", "reactions", "renaming-dms", "renaming-rooms"].flatMap((name) => [`--allow-${name}`, "false"]);
+  const { server, people } = await serverWith(t, ["ann", "bob"], ...off);
+  const [ann, bob] = people;
+  const room = await helper(server, ann).createChat({ chat_type: "room", title: "Garden" });
+  await helper(server, ann).createChat({ chat_type: "dm", member_ids: [bob.id] });
+  await helper(server, ann).sendMessage(room.id, { content: "Fixed" });
+  const page = await visit(t, server.url, ann);
+  await opens(page, "Garden");
+  await expect(page.locator("button#current-chat-name")).toHaveCount(0);
+  await expect(message(page, "Fixed").locator(".emoji-btn")).toHaveCount(0);
+  await message(page, "Fixed").locator(".context-menu-btn").click();
+  await expect(page.getByRole("menuitem")).toHaveText(["Copy text"]);
+  await page.keyboard.press("Escape");
+  await page.locator("#message-input").press("ArrowUp");
+  await expect(page.locator(".edit-save-btn")).toHaveCount(0);
+  await opens(page, "Bob");
+  await expect(page.locator("button#current-chat-name")).toHaveCount(0);
+});
+
+test("where deleted messages are not to be shown, nothing is left of them", async (t) => {
+  const { server, people } = await serverWith(t, ["ann", "bob"], "--show-deleted", "false");
+  const [ann, bob] = people;
+  const chat = await helper(server, ann).createChat({ chat_type: "dm", member_ids: [bob.id] });
+  const bobs = helper(server, bob);
+  const { id } = await bobs.sendMessage(chat.id, { content: "Oh no" });
+  await bobs.sendMessage(chat.id, { content: "Good" });
+  const page = await visit(t, server.url, ann, `/?chat=${chat.id}`);
+  await expect(message(page, "Oh no")).toBeVisible();
+  await bobs.deleteMessage(id);
+  await expect(message(page, "Oh no")).toHaveCount(0);
+  await expect(page.locator(".deleted-indicator")).toHaveCount(0);
+  await expect(message(page, "Good")).toBeVisible();
+});
+
+test("one's own name and password are changed, and others see the name", async (t) => {
+  const { server, people } = await serverWith(t, ["ann", "bob"]);
+  const [ann, bob] = people;
+  await helper(server, ann).createChat({ chat_type: "dm", member_ids: [bob.id] });
+  const anns = await visit(t, server.url, ann, "/", { allows: ["400"] });
+  const bobs = await visit(t, server.url, bob);
+  await anns.getByRole("button", { name: "Ann: your account" }).click();
+  await anns.getByRole("menuitem", { name: "Your profile" }).click();
+  await anns.getByLabel("Last name").fill("Lee");
+  await anns.getByRole("button", { name: "Save" }).click();
+  await expect(anns.getByText("Saved.")).toBeVisible();
+  await expect(anns.getByRole("dialog").getByText("Ann Lee")).toBeVisible();
+  await expect(bobs.locator(".chat-item")).toContainText("Ann Lee");
+  await anns.getByLabel("Current password").fill("wrong");
+  await anns.getByLabel("New password").fill("another horse");
+  await anns.getByRole("button", { name: "Change password" }).click();
+  await expect(anns.getByLabel("Current password")).toBeFocused();
+  await expect(anns.getByLabel("Current password")).toHaveAccessibleDescription(/not your password/);
+  await anns.getByLabel("Current password").fill("correct horse");
+  await anns.getByRole("button", { name: "Change password" }).click();
+  await expect(anns.getByText("Saved.")).toBeVisible();
+  await isAccessible(anns, "one's profile");
+  await anns.locator("#close-dialog-btn").click();
+  await expect(anns.getByRole("button", { name: "Ann Lee: your account" })).toBeFocused();
 });

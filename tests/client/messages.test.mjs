@@ -205,3 +205,18 @@ test("lists are the same object until they change, and each change is told once"
   await until(bob, () => bob.state.messages(chat).length === 3);
   assert.equal(told, 1);
 });
+
+test("one's own new name is known at once, in every window, and to others", async (t) => {
+  const { server, people, ann, bob, chat } = await annAndBob(t);
+  const window = await server.live(people[0]);
+  const told = [];
+  ann.on("me", ({ me }) => told.push(me.display_name));
+  const me = await ann.updateMe({ first_name: "Ann", last_name: "Lee" });
+  assert.equal(me.display_name, "Ann Lee");
+  assert.equal(ann.state.me.display_name, "Ann Lee");
+  await until(window, () => window.state.me.display_name === "Ann Lee");
+  await until(bob, () => bob.state.chats.get(chat).title === "Ann Lee");
+  await until(ann, () => told.length > 0);
+  await assert.rejects(ann.updateMe({ password: "long enough", old_password: "wrong" }), { status: 400 });
+  assert.equal((await ann.api.settings()).allow_editing, true);
+});

@@ -83,6 +83,17 @@ export default {
     unread: { one: "{count} ungelesene Nachricht", other: "{count} ungelesene Nachrichten" },
     newIn: "Neue Nachricht von {name} in {title}",
 
+    // Oneself
+    profile: "Dein Profil",
+    firstName: "Vorname",
+    lastName: "Nachname",
+    pictureAddress: "Adresse eines Bildes",
+    newPasswordTitle: "Neues Passwort",
+    oldPassword: "Aktuelles Passwort",
+    newPassword: "Neues Passwort",
+    changePassword: "Passwort ändern",
+    saved: "Gespeichert.",
+
     // Searching
     searchAll: "Suchen",
     clearSearch: "Suche leeren",

@@ -77,6 +77,17 @@ export default {
     unread: { one: "{count} unread message", other: "{count} unread messages" },
     newIn: "New message from {name} in {title}",
 
+    // Oneself
+    profile: "Your profile",
+    firstName: "First name",
+    lastName: "Last name",
+    pictureAddress: "Address of a picture",
+    newPasswordTitle: "New password",
+    oldPassword: "Current password",
+    newPassword: "New password",
+    changePassword: "Change password",
+    saved: "Saved.",
+
     // Searching
     searchAll: "Search",
     clearSearch: "Clear the search",

@@ -83,6 +83,17 @@ export default {
     unread: { one: "{count} mensaje sin leer", other: "{count} mensajes sin leer" },
     newIn: "Nuevo mensaje de {name} en {title}",
 
+    // Oneself
+    profile: "Tu perfil",
+    firstName: "Nombre",
+    lastName: "Apellidos",
+    pictureAddress: "Dirección de una imagen",
+    newPasswordTitle: "Nueva contraseña",
+    oldPassword: "Contraseña actual",
+    newPassword: "Contraseña nueva",
+    changePassword: "Cambiar la contraseña",
+    saved: "Guardado.",
+
     // Searching
     searchAll: "Buscar",
     clearSearch: "Borrar la búsqueda",

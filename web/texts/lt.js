@@ -92,6 +92,17 @@ export default {
     },
     newIn: "Nauja žinutė nuo {name} pokalbyje „{title}“",
 
+    // Oneself
+    profile: "Jūsų profilis",
+    firstName: "Vardas",
+    lastName: "Pavardė",
+    pictureAddress: "Paveikslėlio adresas",
+    newPasswordTitle: "Naujas slaptažodis",
+    oldPassword: "Dabartinis slaptažodis",
+    newPassword: "Naujas slaptažodis",
+    changePassword: "Keisti slaptažodį",
+    saved: "Įrašyta.",
+
     // Searching
     searchAll: "Ieškoti",
     clearSearch: "Išvalyti paiešką",

@@ -1,6 +1,5 @@
 /** Where one types. */
 
-import { isFit, left } from "./composing.js";
 import { useDesk } from "./desk.js";
 import { classes, html, useEffect, useId, useLayoutEffect, useRef, useState } from "./html.js";
 import { Check, Close, Edit, Send, Smile } from "./icons.js";
@@ -41,7 +40,7 @@ export function Composer({ composing, id, class: kind = "", label, onSent, hasFo
   }, [text]);
 
   const submit = async () => {
-    if (!isFit(composing.text.trim()) || isSaving) return;
+    if (!composing.isFit || isSaving) return;
     setSaving(true);
     try {
       await composing.submit();
@@ -69,7 +68,7 @@ export function Composer({ composing, id, class: kind = "", label, onSent, hasFo
       field.current.setSelectionRange(selectionStart + emoji.length, selectionStart + emoji.length);
     });
   };
-  const count = left(text);
+  const count = composing.left;
   return html`
     <form class=${classes("gr-composer", editing && "is-editing")}
       onSubmit=${(event) => (event.preventDefault(), submit())}>
@@ -88,9 +87,9 @@ export function Composer({ composing, id, class: kind = "", label, onSent, hasFo
           onClick=${(event) => desk.pickEmoji(event.currentTarget, insert)}><${Smile} /></button>
         ${editing
           ? html`<button type="submit" class="gr-send edit-save-btn" aria-label=${t("save")} title=${t("save")}
-              disabled=${!isFit(text.trim()) || isSaving}><${Check} /></button>`
+              disabled=${!composing.isFit || isSaving}><${Check} /></button>`
           : html`<button type="submit" class="gr-send" aria-label=${t("send")} title=${t("send")}
-              disabled=${!isFit(text.trim())}><${Send} /></button>`}
+              disabled=${!composing.isFit}><${Send} /></button>`}
       </div>
       <p id=${hint} class=${classes("gr-composer-hint", count !== null && count < 0 && "gr-danger")}>
         ${count !== null && (count < 0 ? t("tooLong", { count: -count }) : t("left", { count }))}

@@ -1,16 +1,22 @@
 /** What somebody types into a chat: a new message, or another text for one that is there. */
 
+/** So near the longest text it is said how many characters there are left. */
+const NEARLY = 500;
+
 export class Composing {
   #client;
   #drafts;
+  /** The longest text, in characters. */
+  #longest;
   #listeners = new Set();
   chatId;
   /** The message that is being edited. */
   editing = null;
   text;
 
-  constructor(client, drafts, chatId) {
+  constructor(client, drafts, longest, chatId) {
     this.#client = client;
+    this.#longest = longest;
     this.#drafts = drafts;
     this.chatId = chatId;
     this.text = drafts.get(chatId);
@@ -55,8 +61,8 @@ export class Composing {
 
   /** Sends it, or saves it. Fails where an edit does; then everything is as it was. */
   async submit() {
+    if (!this.isFit) return;
     const text = this.text.trim();
-    if (!isFit(text)) return;
     if (!this.editing) {
       this.#client.send(this.chatId, text);
       this.#drafts.set(this.chatId, "");
@@ -68,24 +74,21 @@ export class Composing {
     if (this.editing?.id === id) this.cancel();
   }
 
+  /** How many characters more there may be, once there are many; null before. */
+  get left() {
+    // A character takes at most two places, and those that take two are rare.
+    if (this.text.length < this.#longest - NEARLY) return null;
+    const count = this.#longest - [...this.text.trim()].length;
+    return count <= NEARLY ? count : null;
+  }
+
+  get isFit() {
+    return this.text.trim() !== "" && (this.left ?? 0) >= 0;
+  }
+
   #tell(what = "typed") {
     for (const listener of this.#listeners) listener(what);
   }
-}
-
-/** The longest message, in characters. */
-const LONGEST = 5_000;
-/** From here on it is said how many there are left. */
-const NEARLY = 500;
-
-export const isFit = (text) => text !== "" && (left(text) ?? 0) >= 0;
-
-/** How many characters more there may be, once there are many; null before. */
-export function left(text) {
-  // A character takes at most two places, and those that take two are rare.
-  if (text.length < LONGEST - NEARLY) return null;
-  const count = LONGEST - [...text.trim()].length;
-  return count <= NEARLY ? count : null;
 }
 
 /** Each chat's, so that nothing is lost while one looks elsewhere. */
@@ -93,14 +96,16 @@ export class Composings {
   #all = new Map();
   #client;
   #drafts;
+  #longest;
 
-  constructor(client, drafts) {
+  constructor(client, drafts, longest) {
     this.#client = client;
     this.#drafts = drafts;
+    this.#longest = longest;
   }
 
   of(chatId) {
-    if (!this.#all.has(chatId)) this.#all.set(chatId, new Composing(this.#client, this.#drafts, chatId));
+    if (!this.#all.has(chatId)) this.#all.set(chatId, new Composing(this.#client, this.#drafts, this.#longest, chatId));
     return this.#all.get(chatId);
   }
 }

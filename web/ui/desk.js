@@ -8,7 +8,7 @@ import { createContext, useContext, useEffect, useState, useWatched } from "./ht
  * @property {{on: (listener: () => void) => () => void}} changes of what the client knows
  * @property {import("./deletions.js").Deletions} deletions
  * @property {import("./composing.js").Composings} composings
- * @property {Settings} settings
+ * @property {import("./settings.js").Settings} settings
  * @property {(error: any) => string} inWords
  * @property {(text: string) => void} announce says something to screen readers
  * @property {(text: string, action?: {label: string, run: () => void}) => void} toast shows something for a while
@@ -17,7 +17,6 @@ import { createContext, useContext, useEffect, useState, useWatched } from "./ht
  * @property {(chatId: number, messageId?: number) => void} openChat
  */
 
-/** @typedef {{can: (deed: string) => boolean, has: (feature: string) => boolean}} Settings */
 
 export const DeskContext = createContext(/** @type {any} */ (null));
 

@@ -22,10 +22,11 @@ export function Menu({ button, children, label, class: kind = "" }) {
   }, [isOpen]);
 
   const close = () => {
-    const holdsFocus = menu.current?.contains(document.activeElement);
+    if (menu.current?.contains(document.activeElement)) opener.current?.focus();
     drawn(() => setOpen(false));
-    if (holdsFocus) opener.current?.focus();
   };
+  // Before the item does what it is for: a window that it opens gives the focus back to whoever has it now.
+  const onChoice = ({ target }) => target.closest("[role^=menuitem]") && close();
   // At once, so that who clicks finds the menu right away.
   const toggle = () => (isOpen ? close() : drawn(() => setOpen(true)));
   const onToggle = (event) => event.newState === "closed" && setOpen(false);
@@ -42,7 +43,7 @@ export function Menu({ button, children, label, class: kind = "" }) {
     ${isOpen &&
     html`
       <div ref=${menu} id=${id} class=${`gr-menu ${kind}`} role="menu" aria-label=${label} popover="auto"
-        onToggle=${onToggle} onClick=${close} onKeyDown=${(event) => onKey(event, menu.current, close)}>
+        onToggle=${onToggle} onClickCapture=${onChoice} onKeyDown=${(event) => onKey(event, menu.current, close)}>
         ${children()}
       </div>
     `}

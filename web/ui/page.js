@@ -6,11 +6,12 @@ import { Conversation } from "./conversation.js";
 import { useAttempt, useDesk, useKnown } from "./desk.js";
 import { Heading } from "./heading.js";
 import { html, useEffect, useLayoutEffect, useState } from "./html.js";
-import { Add, Bell, Bubble, Compass, Exit, Logo } from "./icons.js";
+import { Add, Bell, Bubble, Compass, Exit, Logo, Person } from "./icons.js";
 import { Members } from "./members.js";
 import { Menu, MenuItem } from "./menu.js";
 import { isWanted, setWanted, useNotices } from "./notices.js";
 import { Pill } from "./pill.js";
+import { Profile } from "./profile.js";
 import { RoomBrowser } from "./room-browser.js";
 import { loadSettings } from "./settings.js";
 import { SearchField, SearchResults } from "./search.js";
@@ -113,7 +114,7 @@ function App({ place, onSelect }) {
     <main class="gr-app" data-view=${chatId ? "chat" : "list"}>
       <h1 class="gr-hidden">${t("messagesTitle")}</h1>
       <nav class="gr-side" aria-label=${t("chats")}>
-        <${SideHeader} onNew=${startChat} onRooms=${() => setDialog("rooms")} />
+        <${SideHeader} onNew=${startChat} onRooms=${() => setDialog("rooms")} onProfile=${() => setDialog("profile")} />
         <${SearchField} text=${words} onText=${setWords} />
         <${Pill} />
         ${words.trim()
@@ -132,12 +133,13 @@ function App({ place, onSelect }) {
           : html`<${NothingOpen} hasChats=${hasChats} />`}
       </div>
       ${dialog === "members" && chatId && html`<${Members} chatId=${chatId} onClose=${() => setDialog(null)} />`}
+      ${dialog === "profile" && html`<${Profile} onClose=${() => setDialog(null)} />`}
       ${dialog === "rooms" && html`<${RoomBrowser} onClose=${() => setDialog(null)} onOpen=${(id) => (setDialog(null), onSelect(id))} />`}
     </main>
   `;
 }
 
-function SideHeader({ onNew, onRooms }) {
+function SideHeader({ onNew, onRooms, onProfile }) {
   return html`
     <div class="gr-side-header">
       <${Logo} />
@@ -146,12 +148,12 @@ function SideHeader({ onNew, onRooms }) {
         onClick=${onRooms}><${Compass} /></button>
       <button type="button" id="new-chat-btn" class="gr-icon-button gr-button-primary" aria-label=${t("newChat")} title=${t("newChat")}
         onClick=${onNew}><${Add} /></button>
-      <${OwnMenu} />
+      <${OwnMenu} onProfile=${onProfile} />
     </div>
   `;
 }
 
-function OwnMenu() {
+function OwnMenu({ onProfile }) {
   const { client, deletions, toast } = useDesk();
   const me = useKnown((state) => state.me);
   const attempt = useAttempt();
@@ -183,6 +185,7 @@ function OwnMenu() {
       `}
     >${() => html`
       <p class="gr-menu-note"><strong>${me.display_name}</strong><br />@${me.username}</p>
+      <${MenuItem} icon=${Person} id="profile-btn" onSelect=${onProfile}>${t("profile")}<//>
       ${"Notification" in globalThis &&
       html`
         <${MenuItem} icon=${Bell} id="notifications-btn" role="menuitemcheckbox" aria-checked=${String(isNotified)} onSelect=${toggleNotices}>

@@ -45,7 +45,7 @@ export function SearchResults({ text, onChat }) {
     const [chats, people, messages] = await Promise.all([
       client.api.chats({ search: words, page_size: SHOWN }),
       client.api.searchUsers(words),
-      settings.has("search") ? client.api.search(words, { page_size: SHOWN_MESSAGES }) : { results: [] },
+      settings.hasSearch ? client.api.search(words, { page_size: SHOWN_MESSAGES }) : { results: [] },
     ]);
     return { chats: chats.results, people: people.results.slice(0, SHOWN), messages: messages.results };
   };

@@ -34,7 +34,7 @@ export function Shell({ client, settings, openChat, children }) {
       inWords,
       toast,
       deletions: new Deletions(client, (error) => toast(inWords(error))),
-      composings: new Composings(client, drafts),
+      composings: new Composings(client, drafts, settings.longestMessage),
       announce: (text) => say(voice.current, text),
       confirm: (fields) => new Promise((resolve) => setQuestion({ ...fields, resolve })),
       pickEmoji: async (at, onPick) => {

@@ -20,7 +20,7 @@ const TOGETHER = 5 * 60_000;
  * @param {{current: any}} props.jumper is given a function that shows the newest messages
  */
 export function Thread({ chatId, messageId = null, id, class: kind = "", composing, jumper }) {
-  const { client, announce } = useDesk();
+  const { client, announce, settings } = useDesk();
   const [me, chat, messages] = useKnown((state) => [state.me, state.chats.get(chatId), state.messages(chatId)]);
   const [hasOlder, hasNewer] = useKnown((state) => [state.hasOlder(chatId), state.hasNewer(chatId)]);
   const [newFrom, setNewFrom] = useState(() => firstUnread(chat, messages, me));
@@ -90,7 +90,7 @@ export function Thread({ chatId, messageId = null, id, class: kind = "", composi
           ${view.from === 0 && hasOlder && !problem && html`<div class="gr-older" role="listitem"><${Skeletons} count=${3} /></div>`}
           ${problem && html`<${Problem} onRetry=${() => (setProblem(false), client.loadOlder(chatId).catch(() => setProblem(true)))} />`}
           ${view.from === 0 && !hasOlder && html`<${Beginning} chat=${chat} isEmpty=${messages.length === 0} />`}
-          ${rows(view, messages, { me, chat, newFrom, messageId, current, setCurrent, composing })}
+          ${rows(view, messages, { me, chat, newFrom, messageId, showsDeleted: settings.showsDeleted, current, setCurrent, composing })}
         </div>
       </div>
       ${!view.isAtEnd &&
@@ -105,13 +105,14 @@ export function Thread({ chatId, messageId = null, id, class: kind = "", composi
 }
 
 /** The messages that are shown, with what stands between them. */
-function rows({ shown, from }, messages, { newFrom, messageId, current, setCurrent, ...shared }) {
+function rows({ shown, from }, messages, { newFrom, messageId, showsDeleted, current, setCurrent, ...shared }) {
   return shown.flatMap((message, index) => {
     const before = messages[from + index - 1];
     const after = messages[from + index + 1];
     const isFirst = !isTogether(before, message) || message.id === newFrom;
     const isLast = !isTogether(message, after) || after.id === newFrom;
     const key = keyOf(message, shared.me);
+    if (message.is_deleted && !showsDeleted) return [];
     const isNewDay = !before || dayOf(before.created_at) !== dayOf(message.created_at);
     return [
       isNewDay &&

@@ -1,0 +1,76 @@
+/** Oneself: name, picture, password. */
+
+import { Avatar } from "./avatar.js";
+import { useDesk, useKnown } from "./desk.js";
+import { Dialog } from "./dialog.js";
+import { html, useId, useState } from "./html.js";
+import { t } from "./texts.js";
+
+export function Profile({ onClose }) {
+  const me = useKnown((state) => state.me);
+  return html`
+    <${Dialog} title=${t("profile")} onClose=${onClose}>
+      <div class="gr-person">
+        <${Avatar} user=${me} />
+        <span class="gr-person-names">
+          <span class="gr-person-name" dir="auto">${me.display_name}</span>
+          <span class="gr-person-note">${[`@${me.username}`, me.email].filter(Boolean).join(" · ")}</span>
+        </span>
+      </div>
+      <${Form} submit=${t("save")} fields=${[
+        { name: "first_name", label: t("firstName"), value: me.first_name, autocomplete: "given-name" },
+        { name: "last_name", label: t("lastName"), value: me.last_name, autocomplete: "family-name" },
+        { name: "avatar_url", label: t("pictureAddress"), value: isDrawn(me.avatar_url) ? "" : me.avatar_url, type: "url", autocomplete: "off" },
+      ]} />
+      <h3 class="gr-form-title">${t("newPasswordTitle")}</h3>
+      <${Form} submit=${t("changePassword")} isSecret fields=${[
+        { name: "old_password", label: t("oldPassword"), type: "password", autocomplete: "current-password" },
+        { name: "password", label: t("newPassword"), type: "password", autocomplete: "new-password" },
+      ]} />
+    <//>
+  `;
+}
+
+/** Whether a picture is the one that the server draws. */
+const isDrawn = (url) => /\/messages\/avatars\/\d+\.svg$/.test(url);
+
+/** Fields that are saved together. What is wrong with one is said below it. */
+function Form({ fields, submit, isSecret = false }) {
+  const { client, inWords } = useDesk();
+  const [problems, setProblems] = useState(/** @type {Record<string, string[]>} */ ({}));
+  const [notice, setNotice] = useState("");
+  const id = useId();
+  const save = async (event) => {
+    event.preventDefault();
+    const form = event.currentTarget;
+    setProblems({});
+    setNotice("");
+    try {
+      await client.updateMe(Object.fromEntries(new FormData(form)));
+      setNotice(t("saved"));
+      if (isSecret) form.reset();
+    } catch (error) {
+      const named = fields.some(({ name }) => name in (error.fields ?? {}));
+      setProblems(named ? error.fields : { "": [inWords(error)] });
+      const first = fields.find(({ name }) => name in (error.fields ?? {}));
+      if (first) form.elements[first.name].focus();
+    }
+  };
+  return html`
+    <form class="gr-form" onSubmit=${save} novalidate>
+      ${isSecret && html`<input hidden autocomplete="username" defaultValue=${client.state.me.username} />`}
+      ${fields.map(
+        ({ name, label, value = "", type = "text", autocomplete }) => html`
+          <label for=${`${id}${name}`}>${label}</label>
+          <input key=${`${name} ${value}`} id=${`${id}${name}`} class="gr-field" name=${name} type=${type} autocomplete=${autocomplete} defaultValue=${value} dir="auto"
+            aria-invalid=${String(name in problems)} aria-describedby=${`${id}${name}-problem`} />
+          <p id=${`${id}${name}-problem`} class="gr-problem">${problems[name]?.join(" ")}</p>
+        `,
+      )}
+      <div class="gr-dialog-actions">
+        <span role="status" class=${problems[""] ? "gr-danger" : "gr-note"}>${problems[""]?.join(" ") ?? notice}</span>
+        <button type="submit" class="gr-button gr-button-primary">${submit}</button>
+      </div>
+    </form>
+  `;
+}
