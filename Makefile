@@ -9,7 +9,7 @@ export GREENROOM_BIND ?= 127.0.0.1:8000
 CARGO ?= cargo
 GREENROOM = target/release/greenroom
 
-.PHONY: help run build test postgres client cluster pages vendor stress stress-nodes autobahn check fmt migrate user token demo schema clean
+.PHONY: help run build test postgres client cluster pages screenshots vendor stress stress-nodes autobahn check fmt migrate user token demo schema clean
 
 help: ## List the tasks
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -43,6 +43,10 @@ client: ## The JavaScript client's tests, against a real server
 pages: ## The tests of the pages, in Chromium
 	$(CARGO) build --locked
 	@tests/browser/run
+
+screenshots: ## Pictures of the pages in all their states
+	$(CARGO) build --locked
+	@tests/browser/run --test tests/browser/screenshots.mjs
 
 vendor: ## Fetch the libraries of the pages from npm anew
 	@web/vendor/refresh

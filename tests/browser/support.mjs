@@ -30,14 +30,23 @@ test.after(() => browser?.close());
 const contexts = new WeakMap();
 const complaints = new WeakMap();
 
-/** A server with people on it. */
-export async function serverWith(t, names, ...args) {
+/** Has browsers closed before their server goes, and their complaints looked at afterwards. */
+async function withBrowsers(t, start) {
   contexts.set(t, []);
   complaints.set(t, []);
-  // The hooks run in this order, and one that fails is the last: browsers are closed before their server goes.
+  // The hooks run in this order, and one that fails is the last.
   t.after(() => Promise.all(contexts.get(t).map((context) => context.close())));
-  const server = await Server.start(t, ...args);
+  const server = await start();
   t.after(() => assert.deepEqual(complaints.get(t), [], "nothing goes wrong in the browser"));
+  return server;
+}
+
+/** A server with the demo's people and chats. */
+export const demoServer = (t) => withBrowsers(t, () => Server.demo(t));
+
+/** A server with people on it. */
+export async function serverWith(t, names, ...args) {
+  const server = await withBrowsers(t, () => Server.start(t, ...args));
   const people = [];
   for (const name of names) people.push(await server.user(name, "--first-name", capital(name), "--email", `${name}@example.com`));
   return { server, people };
@@ -59,7 +68,7 @@ export async function browserOf(t, at, user = null, options = {}) {
   context.on("console", (message) => message.type() === "error" && complain(message.text()));
   context.on("weberror", (error) => complain(error.error().stack));
   if (user) {
-    const answer = await context.request.post("/login/", { data: { username: user.name, password: PASSWORD } });
+    const answer = await context.request.post("/login/", { data: { username: user.name, password: user.password ?? PASSWORD } });
     assert.equal(answer.status(), 200);
   }
   return context;

@@ -83,6 +83,16 @@ export class Server {
     return server;
   }
 
+  /** One with the demo's people and chats. */
+  static async demo(t) {
+    const server = new Server();
+    server.#folder = await mkdtemp(join(tmpdir(), "greenroom-"));
+    t.after(() => server.#clear());
+    await server.run("demo");
+    await server.#serve("127.0.0.1:0");
+    return server;
+  }
+
   get #database() {
     return ["--database-url", `sqlite://${join(this.#folder, "test.db")}`];
   }

@@ -55,6 +55,7 @@ test("the browser's languages choose the texts, and its region the dates", async
   const choices = [
     [["lt-LT", "en"], "lt", "lt-LT"],
     [["fr", "de-AT", "en"], "de", "de-AT"],
+    [["en", "lt-LT", "en-GB"], "en", "en-GB"],
     [["fr"], "en", "en"],
     [[], "en", "en"],
   ];

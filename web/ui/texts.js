@@ -20,8 +20,10 @@ export let direction = "ltr";
 /** Loads the texts in the first of the languages that there is. */
 export async function loadTexts(wanted = globalThis.navigator?.languages ?? []) {
   const base = (tag) => tag.toLowerCase().split("-")[0];
-  locale = wanted.find((tag) => base(tag) in LANGUAGES) ?? "en";
-  language = base(locale);
+  language = base(wanted.find((tag) => base(tag) in LANGUAGES) ?? "en");
+  // A page says `en` where the browser says `en-GB`.
+  const tags = wanted.filter((tag) => base(tag) === language);
+  locale = tags.find((tag) => tag.includes("-")) ?? tags[0] ?? "en";
   ({ texts, direction } = (await LANGUAGES[language]()).default);
   numbers = new Intl.NumberFormat(locale);
   plurals = new Intl.PluralRules(locale);
