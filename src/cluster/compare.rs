@@ -1,6 +1,9 @@
 //! Comparing what was made known here with what storage has, so that nothing is missed for long that the bus lost.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
 
 use actix_web::web::Data;
 use tokio::time::{sleep, timeout};
@@ -21,9 +24,14 @@ const AT_ONCE: usize = 1_000;
 
 /// Compares from time to time, and at once when something may have been lost.
 pub async fn compare(state: Data<State>) {
+    let mut looked = Instant::now();
     loop {
-        let pause = if state.bus.is_in_doubt() { WHILE_IN_DOUBT } else { OTHERWISE };
-        let _ = timeout(pause, state.bus.doubted()).await;
+        // A doubt that arises meanwhile does not wait for the longer pause to end.
+        let is_asked = timeout(WHILE_IN_DOUBT, state.bus.doubted()).await.is_ok();
+        if !is_asked && !state.bus.is_in_doubt() && looked.elapsed() < OTHERWISE {
+            continue;
+        }
+        looked = Instant::now();
         // Where storage is away there is nothing to compare with, and nothing new.
         let _ = compare_chats(&state).await;
         let _ = compare_users(&state).await;

@@ -220,7 +220,6 @@ class Listener:
     async def listen(self, person):
         socket = await person.socket("?resume=1").open()
         socket.send({"type": "resume", "chats": self.heads})
-        self.is_open = True
         try:
             while True:
                 # The server pings every 25 s: whoever hears nothing for longer has lost it.
@@ -232,6 +231,8 @@ class Listener:
         chat, seq = str(event.get("chat_id")), event.get("seq")
         if event["type"] in ("ack", "error"):
             self.heads |= event.get("heads", {})
+            # What was written before this came with its chat, and not as a message.
+            self.is_open = True
         if seq is None:
             return
         if seq <= self.heads.get(chat, 0):
