@@ -1,7 +1,7 @@
 /** Messages that are about to be deleted. For a while it can be undone: until then the server does not know of it. */
 
 /** How long, in milliseconds. */
-const WAIT = 5_000;
+const WAIT = 8_000;
 
 export class Deletions {
   #client;
