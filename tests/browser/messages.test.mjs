@@ -17,6 +17,24 @@ test("who opens the address signs in and lands on the messages", async (t) => {
   await expect(page).toHaveURL("/messages/?chat=7");
 });
 
+test("too many attempts to sign in are refused in words", async (t) => {
+  const { server } = await serverWith(t, ["ann"]);
+  const page = await (await browserOf(t, server.url, null, { allows: ["401", "429"] })).newPage();
+  await page.goto("/login/");
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await expect(page.getByRole("alert")).toHaveText("Enter your username and your password.");
+  await page.getByLabel("Username").fill("ann");
+  for (let attempt = 0; attempt < 5; attempt++) {
+    await page.getByLabel("Password", { exact: true }).fill(`wrong ${attempt}`);
+    const answered = page.waitForResponse("**/login/");
+    await page.getByRole("button", { name: "Sign in" }).click();
+    await answered;
+  }
+  await expect(page.getByRole("alert")).toHaveText("This username and password do not match.");
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await expect(page.getByRole("alert")).toHaveText(/Too many attempts. Try again in \d+ seconds?\./);
+});
+
 test("two people write to each other", async (t) => {
   const { server, people } = await serverWith(t, ["ann", "bob"]);
   const [ann, bob] = people;

@@ -38,6 +38,24 @@ test("what is new is marked, and read as far as it is seen", async (t) => {
   await expect.poll(async () => (await bobs.message(last)).read_count).toBe(2);
 });
 
+test("many new messages are read from the first of them on, and none is skipped", async (t) => {
+  const { server, ann, page, id, ids } = await unreadFor(t, 150);
+  await helper(server, ann).markAsRead(id, ids[9]);
+  await page.reload();
+  await expect(page.locator(".unread-indicator")).toContainText("140 unread messages");
+  await opens(page, "Plans");
+  await expect(page.locator(".gr-new")).toBeInViewport();
+  await expect(page.locator(".gr-new + .gr-row")).toContainText("line 11.");
+  const lines = new Set();
+  while (!lines.has("line 150.")) {
+    for (const text of await page.locator("#message-list .message-content").allTextContents()) lines.add(text);
+    await page.locator("#message-list").evaluate((box) => (box.scrollTop += 500));
+  }
+  assert.equal(lines.size, 150);
+  await page.locator("#message-list").press("End");
+  await expect(page.locator(".unread-indicator")).toHaveCount(0);
+});
+
 test("nothing is read while nobody looks", async (t) => {
   const { page, bobs, id } = await unreadFor(t, 3);
   await opens(page, "Plans");
@@ -86,6 +104,40 @@ test("on a phone there is one thing at a time, and a way back", async (t) => {
   await expect(message(page, "line 3.")).toBeInViewport();
   await page.goBack();
   await expect(page.locator(".chat-item")).toBeVisible();
+});
+
+test("who has asked for it is notified while they are elsewhere", async (t) => {
+  const { page, bobs, id } = await unreadFor(t, 1);
+  await page.context().grantPermissions(["notifications"]);
+  // What would be shown by the system is written down instead.
+  const spy = () => {
+    globalThis.shown = [];
+    globalThis.Notification = class {
+      static permission = "granted";
+      static requestPermission = async () => "granted";
+      constructor(title, { body }) {
+        globalThis.shown.push([title, body]);
+        globalThis.latest = this;
+      }
+      close() {}
+    };
+  };
+  await page.addInitScript(spy);
+  await page.reload();
+  await page.getByRole("button", { name: "Ann: your account" }).click();
+  await page.getByRole("menuitemcheckbox", { name: "Notify me of messages" }).click();
+  await page.getByRole("button", { name: "Ann: your account" }).click();
+  await expect(page.getByRole("menuitemcheckbox", { name: "Notify me of messages" })).toHaveAttribute("aria-checked", "true");
+  await page.keyboard.press("Escape");
+  await bobs.sendMessage(id, { content: "while she looks" });
+  await expect(page.locator(".chat-item")).toContainText("while she looks");
+  await page.evaluate(() => {
+    document.hasFocus = () => false;
+  });
+  await bobs.sendMessage(id, { content: "while she does not" });
+  await expect.poll(() => page.evaluate(() => globalThis.shown)).toEqual([["Bob", "while she does not"]]);
+  await page.evaluate(() => globalThis.latest.onclick());
+  await expect(page.locator("#current-chat-name")).toHaveText("Plans");
 });
 
 test("messages that come are announced, once and politely", async (t) => {

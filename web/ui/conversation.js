@@ -2,6 +2,7 @@
 
 import { Composer } from "./composer.js";
 import { useDesk, useKnown } from "./desk.js";
+import { hold } from "./holding.js";
 import { html, useEffect, useRef, useState } from "./html.js";
 import { t } from "./texts.js";
 import { Skeletons, Thread } from "./thread.js";
@@ -34,12 +35,11 @@ export function Conversation({ chatId, header, place = NOWHERE, hooks = {}, hasF
   const [opened, setOpened] = useState(/** @type {any} */ (null));
   const composing = composings.of(chatId);
 
+  useEffect(() => hold(client, chatId), [client, chatId]);
   useEffect(() => {
     let isHere = true;
     setProblem(null);
-    const { messageId } = place;
-    const opening = messageId ? client.openAt(chatId, messageId) : client.openNewest(chatId);
-    opening.then(
+    openIn(client, chatId, place.messageId).then(
       () => isHere && setOpened(place),
       (error) => isHere && setProblem(error),
     );
@@ -57,6 +57,15 @@ export function Conversation({ chatId, header, place = NOWHERE, hooks = {}, hasF
         hasFocus=${hasFocus && isOpen} onSent=${() => jumper.current()} />
     </section>
   `;
+}
+
+/** Unread messages from which on a chat is opened where they begin, however far back that is. */
+const MANY = 40;
+
+function openIn(client, chatId, messageId) {
+  const { unread_count: unread = 0, last_read_message_id: read = null } = client.state.chats.get(chatId) ?? {};
+  const at = messageId ?? (unread > MANY ? read : null);
+  return at === null ? client.openNewest(chatId) : client.openAt(chatId, at);
 }
 
 function Unopened({ error, onRetry }) {

@@ -80,7 +80,7 @@ export function Thread({ chatId, messageId = null, id, class: kind = "", composi
     [client, chatId],
   );
 
-  const waiting = view.isAtEnd ? 0 : countAfter(messages, seen.current, me);
+  const waiting = view.isAtEnd ? 0 : hasNewer ? (chat?.unread_count ?? 0) : countAfter(messages, seen.current, me);
   const label = t("messagesOf", { title: chat?.title ?? "" });
   return html`
     <div class="gr-thread">
