@@ -1,6 +1,5 @@
-import test from "node:test";
 
-import { expect, helper, isAccessible, message, opens, serverWith, visit, writes } from "./support.mjs";
+import { expect, helper, isAccessible, message, onBoth, opens, serverWith, visit, writes } from "./support.mjs";
 
 /** Looks for somebody in the window of the members, and adds them. */
 async function adds(page, name) {
@@ -10,9 +9,9 @@ async function adds(page, name) {
   await expect(page.getByText("In this chat")).toBeVisible();
 }
 
-test("a new chat gets a name and people, and everybody sees it happen", async (t) => {
+onBoth("a new chat gets a name and people, and everybody sees it happen", async (t, how) => {
   const { server, people } = await serverWith(t, ["ann", "bob", "carol"]);
-  const [anns, bobs, carols] = await Promise.all(people.map((user) => visit(t, server.url, user)));
+  const [anns, bobs, carols] = await Promise.all(people.map((user) => visit(t, server.url, user, "/", how)));
   await expect(anns.getByText("No chats yet.")).toBeVisible();
   await anns.locator("#new-chat-btn").click();
   // The window to add people is there at once, and what is found is added at once.
@@ -44,12 +43,12 @@ test("a new chat gets a name and people, and everybody sees it happen", async (t
   await expect(carols.locator(".chat-item")).toHaveCount(0);
 });
 
-test("who leaves is out, and the next one becomes admin and deletes the chat", async (t) => {
+onBoth("who leaves is out, and the next one becomes admin and deletes the chat", async (t, how) => {
   const { server, people } = await serverWith(t, ["ann", "bob"]);
   const [ann, bob] = people;
   await helper(server, ann).createChat({ chat_type: "group", title: "Plans", member_ids: [bob.id] });
-  const anns = await visit(t, server.url, ann);
-  const bobs = await visit(t, server.url, bob);
+  const anns = await visit(t, server.url, ann, "/", how);
+  const bobs = await visit(t, server.url, bob, "/", how);
   await opens(bobs, "Plans");
   await opens(anns, "Plans");
   await anns.locator("#leave-chat-btn").click();
@@ -67,12 +66,12 @@ test("who leaves is out, and the next one becomes admin and deletes the chat", a
   await expect(bobs.getByText("No chats yet.")).toBeVisible();
 });
 
-test("a room is found, joined and left", async (t) => {
+onBoth("a room is found, joined and left", async (t, how) => {
   const { server, people } = await serverWith(t, ["ann", "bob"]);
   const [ann, bob] = people;
   await helper(server, ann).createChat({ chat_type: "room", title: "Garden" });
   await helper(server, ann).createChat({ chat_type: "room", title: "Kitchen" });
-  const bobs = await visit(t, server.url, bob);
+  const bobs = await visit(t, server.url, bob, "/", how);
   await bobs.locator("#browse-rooms-btn").click();
   await expect(bobs.locator(".room-item")).toHaveCount(2);
   await bobs.getByLabel("Find a room").fill("gard");
@@ -88,11 +87,11 @@ test("a room is found, joined and left", async (t) => {
   await expect(bobs.locator(".chat-item")).toHaveCount(0);
 });
 
-test("a direct message begins at a member's name", async (t) => {
+onBoth("a direct message begins at a member's name", async (t, how) => {
   const { server, people } = await serverWith(t, ["ann", "bob"]);
   const [ann, bob] = people;
   await helper(server, ann).createChat({ chat_type: "group", title: "Plans", member_ids: [bob.id] });
-  const bobs = await visit(t, server.url, bob);
+  const bobs = await visit(t, server.url, bob, "/", how);
   await opens(bobs, "Plans");
   await bobs.locator("#members-btn").click();
   await bobs.locator(".member-item").filter({ hasText: "@ann" }).getByRole("button").click();
@@ -101,11 +100,11 @@ test("a direct message begins at a member's name", async (t) => {
   await expect(bobs.locator("#message-input")).toBeFocused();
 });
 
-test("what one may not do is said in words", async (t) => {
+onBoth("what one may not do is said in words", async (t, how) => {
   const { server, people } = await serverWith(t, ["ann", "bob"]);
   const [ann, bob] = people;
   const { id } = await helper(server, ann).createChat({ chat_type: "group", title: "Garden", member_ids: [bob.id] });
-  const anns = await visit(t, server.url, ann, "/", { allows: ["403", "404"] });
+  const anns = await visit(t, server.url, ann, "/", { ...how, allows: ["403", "404"] });
   await opens(anns, "Garden");
   await anns.locator("#current-chat-name").click();
   await anns.locator(".chat-title-input").fill("Orchard");
@@ -118,14 +117,14 @@ test("what one may not do is said in words", async (t) => {
   await expect(anns.getByText("This chat is not there")).toBeVisible();
 });
 
-test("what the server does not allow is not offered", async (t) => {
+onBoth("what the server does not allow is not offered", async (t, how) => {
   const off = ["editing", "deleting", "reactions", "renaming-dms", "renaming-rooms"].flatMap((name) => [`--allow-${name}`, "false"]);
   const { server, people } = await serverWith(t, ["ann", "bob"], ...off);
   const [ann, bob] = people;
   const room = await helper(server, ann).createChat({ chat_type: "room", title: "Garden" });
   await helper(server, ann).createChat({ chat_type: "dm", member_ids: [bob.id] });
   await helper(server, ann).sendMessage(room.id, { content: "Fixed" });
-  const page = await visit(t, server.url, ann);
+  const page = await visit(t, server.url, ann, "/", how);
   await opens(page, "Garden");
   await expect(page.locator("button#current-chat-name")).toHaveCount(0);
   await expect(message(page, "Fixed").locator(".emoji-btn")).toHaveCount(0);
@@ -138,14 +137,14 @@ test("what the server does not allow is not offered", async (t) => {
   await expect(page.locator("button#current-chat-name")).toHaveCount(0);
 });
 
-test("where deleted messages are not to be shown, nothing is left of them", async (t) => {
+onBoth("where deleted messages are not to be shown, nothing is left of them", async (t, how) => {
   const { server, people } = await serverWith(t, ["ann", "bob"], "--show-deleted", "false");
   const [ann, bob] = people;
   const chat = await helper(server, ann).createChat({ chat_type: "dm", member_ids: [bob.id] });
   const bobs = helper(server, bob);
   const { id } = await bobs.sendMessage(chat.id, { content: "Oh no" });
   await bobs.sendMessage(chat.id, { content: "Good" });
-  const page = await visit(t, server.url, ann, `/?chat=${chat.id}`);
+  const page = await visit(t, server.url, ann, `/?chat=${chat.id}`, how);
   await expect(message(page, "Oh no")).toBeVisible();
   await bobs.deleteMessage(id);
   await expect(message(page, "Oh no")).toHaveCount(0);
@@ -153,12 +152,12 @@ test("where deleted messages are not to be shown, nothing is left of them", asyn
   await expect(message(page, "Good")).toBeVisible();
 });
 
-test("one's own name and password are changed, and others see the name", async (t) => {
+onBoth("one's own name and password are changed, and others see the name", async (t, how) => {
   const { server, people } = await serverWith(t, ["ann", "bob"]);
   const [ann, bob] = people;
   await helper(server, ann).createChat({ chat_type: "dm", member_ids: [bob.id] });
-  const anns = await visit(t, server.url, ann, "/", { allows: ["400"] });
-  const bobs = await visit(t, server.url, bob);
+  const anns = await visit(t, server.url, ann, "/", { ...how, allows: ["400"] });
+  const bobs = await visit(t, server.url, bob, "/", how);
   await anns.getByRole("button", { name: "Ann: your account" }).click();
   await anns.getByRole("menuitem", { name: "Your profile" }).click();
   await anns.getByLabel("Last name").fill("Lee");

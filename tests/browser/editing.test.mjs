@@ -1,7 +1,6 @@
-import test from "node:test";
 import assert from "node:assert/strict";
 
-import { expect, helper, message, opens, serverWith, visit, writes } from "./support.mjs";
+import { expect, helper, message, onBoth, opens, serverWith, visit, writes } from "./support.mjs";
 
 /** Ann and bob with their dm open. */
 async function annAndBob(t, options) {
@@ -20,8 +19,8 @@ async function chooses(page, text, item) {
   await message(page, text).locator(item).click();
 }
 
-test("edits happen in the composer, and what was typed before comes back", async (t) => {
-  const { anns, bobs } = await annAndBob(t);
+onBoth("edits happen in the composer, and what was typed before comes back", async (t, how) => {
+  const { anns, bobs } = await annAndBob(t, how);
   const field = anns.locator("#message-input");
   await writes(anns, "Helo");
   await expect(message(bobs, "Helo")).toBeVisible();
@@ -50,11 +49,11 @@ test("edits happen in the composer, and what was typed before comes back", async
   await expect(message(bobs, "Hello again")).toBeVisible();
 });
 
-test("a deletion can be undone for a while, and then everybody sees it", async (t) => {
-  const { anns, bobs, chat, server, bob } = await annAndBob(t);
+onBoth("a deletion can be undone for a while, and then everybody sees it", async (t, how) => {
+  const { anns, bobs, chat, server, bob } = await annAndBob(t, how);
   await writes(anns, "One");
   await writes(anns, "Two");
-  await expect(message(anns, "Two")).toContainText("Sent");
+  await expect(message(anns, "Two")).toBeVisible();
   // In the page itself, so that a slow machine does not use up the time that there is.
   const shown = await message(anns, "One").evaluate(async (row) => {
     row.querySelector(".context-menu-btn").click();
@@ -82,8 +81,8 @@ test("a deletion can be undone for a while, and then everybody sees it", async (
   );
 });
 
-test("reactions are picked, joined and taken back", async (t) => {
-  const { anns, bobs } = await annAndBob(t);
+onBoth("reactions are picked, joined and taken back", async (t, how) => {
+  const { anns, bobs } = await annAndBob(t, how);
   await writes(anns, "Cake?");
   await message(bobs, "Cake?").hover();
   await message(bobs, "Cake?").locator(".emoji-btn").click();
@@ -101,8 +100,8 @@ test("reactions are picked, joined and taken back", async (t) => {
   await expect(reaction(bobs)).toHaveCount(0);
 });
 
-test("emoji go into the text where the cursor is", async (t) => {
-  const { anns } = await annAndBob(t);
+onBoth("emoji go into the text where the cursor is", async (t, how) => {
+  const { anns } = await annAndBob(t, how);
   const field = anns.locator("#message-input");
   await field.fill("ab");
   await field.press("ArrowLeft");
@@ -113,8 +112,8 @@ test("emoji go into the text where the cursor is", async (t) => {
   await expect(field).toBeFocused();
 });
 
-test("Enter sends, Shift and Enter begin a line, and too much is not sent", async (t) => {
-  const { anns, bobs } = await annAndBob(t);
+onBoth("Enter sends, Shift and Enter begin a line, and too much is not sent", async (t, how) => {
+  const { anns, bobs } = await annAndBob(t, how);
   const field = anns.locator("#message-input");
   await field.pressSequentially("one");
   await field.press("Shift+Enter");
@@ -138,8 +137,8 @@ test("Enter sends, Shift and Enter begin a line, and too much is not sent", asyn
   await expect(anns.getByRole("button", { name: "Send" })).toBeDisabled();
 });
 
-test("drafts stay with their chats, over a reload too", async (t) => {
-  const { server, ann, anns, chat } = await annAndBob(t);
+onBoth("drafts stay with their chats, over a reload too", async (t, how) => {
+  const { server, ann, anns, chat } = await annAndBob(t, how);
   await helper(server, ann).createChat({ chat_type: "group", title: "Plans" });
   const field = anns.locator("#message-input");
   await field.fill("for Bob");
@@ -154,10 +153,10 @@ test("drafts stay with their chats, over a reload too", async (t) => {
   await expect(field).toHaveValue("for the group");
 });
 
-test("the menu of a message is there as soon as its button is pressed", async (t) => {
-  const { anns, bobs } = await annAndBob(t);
+onBoth("the menu of a message is there as soon as its button is pressed", async (t, how) => {
+  const { anns, bobs } = await annAndBob(t, how);
   await writes(anns, "Hooked");
-  await expect(message(anns, "Hooked")).toContainText("Sent");
+  await expect(message(anns, "Hooked")).toBeVisible();
   const chosen = await anns.evaluate(() => {
     const row = document.querySelector("#message-list [data-message-id]");
     const button = row.querySelector(".context-menu-btn");

@@ -56,13 +56,14 @@ const capital = (name) => name[0].toUpperCase() + name.slice(1);
 
 /**
  * Somebody's browser, before any page was opened. `at` is the server's address, or that of a road to it. `allows`: parts of
- * complaints that are to be expected; `isBuilt`: nothing comes from the disk.
+ * complaints that are to be expected; `isBuilt`: nothing comes from the disk; `polls`: there are no sockets.
  */
 export async function browserOf(t, at, user = null, options = {}) {
-  const { allows = [], isBuilt = false, ...others } = options;
+  const { allows = [], isBuilt = false, polls = false, ...others } = options;
   const context = await browser.newContext({ baseURL: at, viewport: WIDE, locale: "en-GB", ...others });
   context.setDefaultTimeout(DEADLINE);
   if (process.env.GREENROOM_TEST_WEB === "disk" && !isBuilt) await context.route(/\/messages\/static\//, fromDisk);
+  if (polls) await context.addInitScript(() => delete globalThis.WebSocket);
   contexts.get(t).push(context);
   const complain = (text) => allows.some((allowed) => text.includes(allowed)) || complaints.get(t).push(text);
   context.on("console", (message) => message.type() === "error" && complain(message.text()));
@@ -143,4 +144,10 @@ export async function isAccessible(page, what) {
     assert.deepEqual(found, [], `${what}, ${colorScheme}`);
   }
   await page.emulateMedia({ colorScheme: null });
+}
+
+/** A test that is done over sockets and then by polling; `how` goes into the options of those who visit. */
+export function onBoth(name, body) {
+  test(`${name}: over sockets`, (t) => body(t, { polls: false }));
+  test(`${name}: by polling`, (t) => body(t, { polls: true }));
 }
