@@ -247,7 +247,13 @@ export class Api {
   request(
     method: string,
     path: string,
-    options?: { query?: Record<string, unknown>; body?: unknown; signal?: AbortSignal; timeout?: number; keepalive?: boolean },
+    options?: {
+      query?: Record<string, unknown>;
+      body?: unknown;
+      signal?: AbortSignal;
+      timeout?: number;
+      keepalive?: boolean;
+    },
   ): Promise<any>;
 
   login(username: string, password: string): Promise<OwnUser>;

@@ -57,9 +57,14 @@ class Widget extends HTMLElement {
   }
 
   #draw() {
-    connection ??= new Connection(server, { tokenUrl: given("token-url"), signInUrl: given("sign-in-url"), ...options });
+    connection ??= new Connection(server, {
+      tokenUrl: given("token-url"),
+      signInUrl: given("sign-in-url"),
+      ...options,
+    });
     const { Component } = /** @type {any} */ (this.constructor);
-    const tell = (name, detail) => this.dispatchEvent(new CustomEvent(`greenroom:${name}`, { detail, bubbles: true, composed: true }));
+    const tell = (name, detail) =>
+      this.dispatchEvent(new CustomEvent(`greenroom:${name}`, { detail, bubbles: true, composed: true }));
     const theme = this.getAttribute("theme");
     this.#box.classList.toggle("gr-dark", theme === "dark");
     this.#box.classList.toggle("gr-light", theme === "light");
@@ -75,7 +80,8 @@ function given(attribute) {
 }
 
 function addStyle() {
-  if ([...document.querySelectorAll("link[rel=stylesheet]")].some((link) => /** @type {any} */ (link).href === style)) return;
+  if ([...document.querySelectorAll("link[rel=stylesheet]")].some((link) => /** @type {any} */ (link).href === style))
+    return;
   document.head.append(Object.assign(document.createElement("link"), { rel: "stylesheet", href: style }));
 }
 

@@ -201,7 +201,11 @@ test("everything can be done with the keyboard alone, and the focus is never los
 const small = (page) =>
   page.evaluate(() =>
     [...document.querySelectorAll("button, input, textarea, a, [role=tab]")]
-      .filter((element) => element.checkVisibility({ visibilityProperty: true }) && !element.closest(".message-content, emoji-picker, .gr-composer-hint"))
+      .filter(
+        (element) =>
+          element.checkVisibility({ visibilityProperty: true }) &&
+          !element.closest(".message-content, emoji-picker, .gr-composer-hint"),
+      )
       .map((element) => [element, element.getBoundingClientRect()])
       .filter(([element, { width, height }]) => (width < 43.5 || height < 43.5) && element.id !== "current-chat-name")
       .map(([element, { width, height }]) => `${element.outerHTML.slice(0, 80)} ${width}x${height}`),
@@ -213,21 +217,35 @@ const tooWide = (page) =>
     const { clientWidth, scrollWidth } = document.documentElement;
     const wide = [...document.querySelectorAll(".greenroom *")].filter((element) => {
       const { left, right, width } = element.getBoundingClientRect();
-      return width > 1 && element.checkVisibility() && (left < -0.5 || right > clientWidth + 0.5) && !element.closest("pre, .gr-hidden");
+      return (
+        width > 1 &&
+        element.checkVisibility() &&
+        (left < -0.5 || right > clientWidth + 0.5) &&
+        !element.closest("pre, .gr-hidden")
+      );
     });
-    return [...(scrollWidth > clientWidth ? [`${scrollWidth} wide`] : []), ...wide.map((element) => element.outerHTML.slice(0, 100))];
+    return [
+      ...(scrollWidth > clientWidth ? [`${scrollWidth} wide`] : []),
+      ...wide.map((element) => element.outerHTML.slice(0, 100)),
+    ];
   });
 
 test("it fits 320 pixels, a zoom of 200 %, large letters, and right to left", async (t) => {
   const { server, ann, anns, chat } = await busyGroup(t);
   await anns.renameChat(chat, "A title that is a good deal longer than any window on a phone is wide, and then some");
-  await anns.sendMessage(chat, { content: `${"word ".repeat(60)}${"x".repeat(200)} https://example.com/${"path/".repeat(40)}` });
+  await anns.sendMessage(chat, {
+    content: `${"word ".repeat(60)}${"x".repeat(200)} https://example.com/${"path/".repeat(40)}`,
+  });
   const cases = [
     ["320 pixels", { viewport: { width: 320, height: 640 }, hasTouch: true }, ""],
     ["200 %", { viewport: { width: 640, height: 400 } }, ""],
     ["large letters", { viewport: { width: 480, height: 800 } }, "document.documentElement.style.fontSize = '200%'"],
     ["right to left", {}, "document.documentElement.dir = 'rtl'"],
-    ["right to left on a phone", { viewport: { width: 320, height: 640 }, hasTouch: true }, "document.documentElement.dir = 'rtl'"],
+    [
+      "right to left on a phone",
+      { viewport: { width: 320, height: 640 }, hasTouch: true },
+      "document.documentElement.dir = 'rtl'",
+    ],
   ];
   for (const [name, options, change] of cases) {
     const page = await visit(t, server.url, ann, "/", options);
@@ -252,7 +270,10 @@ test("it fits 320 pixels, a zoom of 200 %, large letters, and right to left", as
         const others = document.querySelector(".is-others .message-bubble").getBoundingClientRect();
         return { mine: mine.left - list.left, others: list.right - others.right };
       });
-      assert.ok(edges.mine < 60 && edges.others < 80, `own messages are at the end of a line: ${JSON.stringify(edges)}`);
+      assert.ok(
+        edges.mine < 60 && edges.others < 80,
+        `own messages are at the end of a line: ${JSON.stringify(edges)}`,
+      );
     }
     await page.context().close();
   }
@@ -265,20 +286,29 @@ test("who wants less motion gets none, and colours may be the system's", async (
   await expect(message(page, "In the garden")).toBeVisible();
   const moving = await page.evaluate(() => document.getAnimations().length);
   assert.equal(moving, 0);
-  const border = await page.locator(".message-bubble").first().evaluate((bubble) => getComputedStyle(bubble).borderTopStyle);
+  const border = await page
+    .locator(".message-bubble")
+    .first()
+    .evaluate((bubble) => getComputedStyle(bubble).borderTopStyle);
   assert.equal(border, "solid");
 });
 
 test("the language is the browser's, and what people write may have another direction", async (t) => {
   const { server, ann, anns, chat } = await busyGroup(t);
   await anns.sendMessage(chat, { content: "שלום לכולם" });
-  for (const [locale, newChat, typed] of [["de-DE", "Neuer Chat", "Nachricht schreiben"], ["es-MX", "Nuevo chat", "Escribe un mensaje"], ["lt-LT", "Naujas pokalbis", "Rašykite žinutę"]]) {
+  for (const [locale, newChat, typed] of [
+    ["de-DE", "Neuer Chat", "Nachricht schreiben"],
+    ["es-MX", "Nuevo chat", "Escribe un mensaje"],
+    ["lt-LT", "Naujas pokalbis", "Rašykite žinutę"],
+  ]) {
     const page = await visit(t, server.url, ann, "/", { locale });
     await expect(page.locator("#new-chat-btn")).toHaveAccessibleName(newChat);
     await expect(page.locator("html")).toHaveAttribute("lang", locale.slice(0, 2));
     await opens(page, "Plans");
     await expect(page.locator("#message-input")).toHaveAttribute("placeholder", typed);
-    const direction = await message(page, "שלום").locator(".message-content").evaluate((span) => span.matches(":dir(rtl)"));
+    const direction = await message(page, "שלום")
+      .locator(".message-content")
+      .evaluate((span) => span.matches(":dir(rtl)"));
     assert.ok(direction);
     await page.context().close();
   }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { BROKEN_ROAD, expect, helper, message, opens, serverWith, visit, writes } from "./support.mjs";
+import { BROKEN_ROAD, browserOf, expect, helper, message, opens, serverWith, visit, writes } from "./support.mjs";
 
 const texts = (page) => page.locator("#message-list [data-key] .message-content").allTextContents();
 
@@ -95,7 +95,9 @@ test("where sockets are blocked the page polls, and everything works", async (t)
 test("a message that is refused stays, to be sent again or thrown away", async (t) => {
   const { anns, bobs, chat, server, bob } = await annOnARoad(t, ["403"]);
   const refuse = (route) =>
-    route.request().method() === "POST" ? route.fulfill({ status: 403, json: { detail: "You do not have permission." } }) : route.continue();
+    route.request().method() === "POST"
+      ? route.fulfill({ status: 403, json: { detail: "You do not have permission." } })
+      : route.continue();
   await expect(anns.locator("#message-list")).toBeVisible();
   await anns.routeWebSocket(/messages\/ws/, (socket) => socket.close());
   await anns.route(`**/chats/${chat.id}/messages/`, refuse);
@@ -130,4 +132,15 @@ test("who is signed out elsewhere is led to sign in, and back", async (t) => {
   await expect(anns).toHaveURL("/login/");
   await anns.goto("/");
   await expect(anns).toHaveURL("/login/?next=%2F");
+});
+
+test("a page that comes before its server waits for it", async (t) => {
+  const { server, people } = await serverWith(t, ["ann"]);
+  const page = await (await browserOf(t, server.url, people[0], { allows: BROKEN_ROAD })).newPage();
+  const abort = (route) => route.abort();
+  await page.route("**/messages/api/**", abort);
+  await page.goto("/");
+  await expect(page.getByText("The server cannot be reached. Trying again…")).toBeVisible();
+  await page.unroute("**/messages/api/**", abort);
+  await expect(page.getByText("No chats yet.")).toBeVisible();
 });

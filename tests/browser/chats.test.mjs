@@ -1,4 +1,3 @@
-
 import { expect, helper, isAccessible, message, onBoth, opens, serverWith, visit, writes } from "./support.mjs";
 
 /** Looks for somebody in the window of the members, and adds them. */
@@ -118,7 +117,10 @@ onBoth("what one may not do is said in words", async (t, how) => {
 });
 
 onBoth("what the server does not allow is not offered", async (t, how) => {
-  const off = ["editing", "deleting", "reactions", "renaming-dms", "renaming-rooms"].flatMap((name) => [`--allow-${name}`, "false"]);
+  const off = ["editing", "deleting", "reactions", "renaming-dms", "renaming-rooms"].flatMap((name) => [
+    `--allow-${name}`,
+    "false",
+  ]);
   const { server, people } = await serverWith(t, ["ann", "bob"], ...off);
   const [ann, bob] = people;
   const room = await helper(server, ann).createChat({ chat_type: "room", title: "Garden" });

@@ -36,7 +36,11 @@ test("nothing that somebody writes ever runs, wherever it is shown", async (t) =
   const [anns, bobs] = [helper(server, ann), helper(server, bob)];
   const staff = await server.user("root", "--staff");
   const name = `<img src=x onerror="window.ran = 'name'">`;
-  await helper(server, staff).updateUser(bob.id, { first_name: name, last_name: `"><svg onload=window.ran='last'>`, avatar_url: `https://example.invalid/"onerror="window.ran='avatar'` });
+  await helper(server, staff).updateUser(bob.id, {
+    first_name: name,
+    last_name: `"><svg onload=window.ran='last'>`,
+    avatar_url: `https://example.invalid/"onerror="window.ran='avatar'`,
+  });
   const page = await visit(t, server.url, ann, "/", { allows: ["ERR_"] });
   const titles = SCRIPTS.filter((text) => !/[\u202E\uFFFD]/.test(text));
   for (const title of titles) await anns.createChat({ chat_type: "group", title, member_ids: [bob.id] });
@@ -51,7 +55,12 @@ test("nothing that somebody writes ever runs, wherever it is shown", async (t) =
   assert.deepEqual(shown, SCRIPTS, "everything is shown as it was typed");
   await ran("in a thread");
   for (const link of await page.locator("#message-list .message-content a").all()) {
-    const { protocol, href, text, rel } = await link.evaluate((a) => ({ protocol: a.protocol, href: a.getAttribute("href"), text: a.textContent, rel: a.rel }));
+    const { protocol, href, text, rel } = await link.evaluate((a) => ({
+      protocol: a.protocol,
+      href: a.getAttribute("href"),
+      text: a.textContent,
+      rel: a.rel,
+    }));
     assert.match(protocol, /^https?:$/);
     assert.equal(href, text, "a link leads where it says");
     assert.match(rel, /noopener/);
@@ -85,7 +94,13 @@ test("nothing that somebody writes ever runs, wherever it is shown", async (t) =
 
 test("an address cannot lead from the sign-in page to another site", async (t) => {
   const { server, people } = await serverWith(t, ["ann"]);
-  for (const next of ["//evil.example", "/\\evil.example", "https://evil.example/", "javascript:alert(1)", "/\t/evil.example"]) {
+  for (const next of [
+    "//evil.example",
+    "/\\evil.example",
+    "https://evil.example/",
+    "javascript:alert(1)",
+    "/\t/evil.example",
+  ]) {
     const page = await visit(t, server.url, null, `/login/?next=${encodeURIComponent(next)}`);
     await page.getByLabel("Username").fill(people[0].name);
     await page.getByLabel("Password", { exact: true }).fill("correct horse");

@@ -29,21 +29,33 @@ test("the first load is small, and nothing is asked of another host", async (t) 
   const [ann, bob] = people;
   const chat = await helper(server, ann).createChat({ chat_type: "dm", member_ids: [bob.id] });
   await helper(server, bob).sendMessage(chat.id, { content: "Hello" });
-  const signIn = await firstLoad(t, server, null, "/login/", (page) => expect(page.getByLabel("Username")).toBeFocused());
+  const signIn = await firstLoad(t, server, null, "/login/", (page) =>
+    expect(page.getByLabel("Username")).toBeFocused(),
+  );
   const messages = await firstLoad(t, server, ann, "/", (page) => opens(page, "Bob"));
-  const widgets = await firstLoad(t, server, ann, "/demo/", (page) => expect(page.locator(".gr-toggle").first()).toBeVisible());
+  const widgets = await firstLoad(t, server, ann, "/demo/", (page) =>
+    expect(page.locator(".gr-toggle").first()).toBeVisible(),
+  );
   t.diagnostic(`sign-in ${signIn.bytes} bytes, messages ${messages.bytes}, widgets ${widgets.bytes}`);
   for (const { bytes } of [signIn, messages, widgets]) assert.ok(bytes > 1_000 && bytes < MOST, `${bytes} bytes`);
 });
 
 test("what was loaded once is not loaded again", async (t) => {
   const { server, people } = await serverWith(t, ["ann"]);
-  const { page } = await firstLoad(t, server, people[0], "/", (page) => expect(page.getByText("No chats yet.")).toBeVisible());
+  const { page } = await firstLoad(t, server, people[0], "/", (page) =>
+    expect(page.getByText("No chats yet.")).toBeVisible(),
+  );
   await page.goto("/messages/");
   await expect(page.getByText("No chats yet.")).toBeVisible();
   const transferred = await page.evaluate(() =>
-    performance.getEntriesByType("resource").filter(({ name }) => name.includes("/static/")).map(({ transferSize }) => transferSize),
+    performance
+      .getEntriesByType("resource")
+      .filter(({ name }) => name.includes("/static/"))
+      .map(({ transferSize }) => transferSize),
   );
   assert.ok(transferred.length > 20);
-  assert.deepEqual(transferred.filter((size) => size > 0), []);
+  assert.deepEqual(
+    transferred.filter((size) => size > 0),
+    [],
+  );
 });

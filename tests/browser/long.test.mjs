@@ -11,7 +11,9 @@ const countNodes = (page) => page.evaluate(() => document.querySelectorAll("*").
 
 /** The numbers of the messages that are in the document. */
 const numbers = (page) =>
-  page.evaluate(() => [...document.querySelectorAll("#message-list .message-content")].map(({ textContent }) => parseInt(textContent)));
+  page.evaluate(() =>
+    [...document.querySelectorAll("#message-list .message-content")].map(({ textContent }) => parseInt(textContent)),
+  );
 
 /** Scrolls by so many pixels, and tells how far what is on the screen has really moved, once everything is drawn. */
 const scrolls = (page, by) =>
@@ -41,7 +43,11 @@ test("a chat of 50,000 messages is scrolled without a jump, and with few nodes",
   let most = 0;
   const note = async () => {
     const shown = await numbers(page);
-    assert.deepEqual(shown, shown.map((_, index) => shown[0] + index), "they are in order, without holes");
+    assert.deepEqual(
+      shown,
+      shown.map((_, index) => shown[0] + index),
+      "they are in order, without holes",
+    );
     shown.forEach((number) => seen.add(number));
     most = Math.max(most, await countNodes(page));
   };

@@ -10,7 +10,8 @@ async function unreadFor(t, count, options) {
   const { id } = await helper(server, ann).createChat({ chat_type: "group", title: "Plans", member_ids: [bob.id] });
   const bobs = helper(server, bob);
   const ids = [];
-  for (let number = 1; number <= count; number++) ids.push((await bobs.sendMessage(id, { content: `line ${number}.` })).id);
+  for (let number = 1; number <= count; number++)
+    ids.push((await bobs.sendMessage(id, { content: `line ${number}.` })).id);
   const page = await visit(t, server.url, ann, "/", options);
   return { server, ann, bob, bobs, page, id, ids };
 }
@@ -127,7 +128,10 @@ test("who has asked for it is notified while they are elsewhere", async (t) => {
   await page.getByRole("button", { name: "Ann: your account" }).click();
   await page.getByRole("menuitemcheckbox", { name: "Notify me of messages" }).click();
   await page.getByRole("button", { name: "Ann: your account" }).click();
-  await expect(page.getByRole("menuitemcheckbox", { name: "Notify me of messages" })).toHaveAttribute("aria-checked", "true");
+  await expect(page.getByRole("menuitemcheckbox", { name: "Notify me of messages" })).toHaveAttribute(
+    "aria-checked",
+    "true",
+  );
   await page.keyboard.press("Escape");
   await bobs.sendMessage(id, { content: "while she looks" });
   await expect(page.locator(".chat-item")).toContainText("while she looks");

@@ -28,7 +28,11 @@ async function stage(t) {
   const say = async (who, chat, ...texts) => {
     for (const content of texts) await who.sendMessage(chat, { content });
   };
-  const { id: trip } = await alice.createChat({ chat_type: "group", title: "Weekend in the hills", member_ids: [2, 3] });
+  const { id: trip } = await alice.createChat({
+    chat_type: "group",
+    title: "Weekend in the hills",
+    member_ids: [2, 3],
+  });
   await say(bob, trip, "The hut is free from Friday to Sunday 🏔️");
   await say(carol, trip, "Wonderful! I can bring the stove.", "Who drives?");
   await say(alice, trip, "I do. Three people and a dog fit in.");
@@ -47,8 +51,15 @@ async function stage(t) {
   await carol.createChat({ chat_type: "room", title: "Book club" });
   await alice.joinChat(room.id);
   await say(carol, room.id, "The first tomatoes are red!");
-  await alice.createChat({ chat_type: "dm", member_ids: [3] }).then(({ id }) => say(carol, id, "Do you still have my bicycle pump?"));
-  const film = await alice.createChat({ chat_type: "room", title: "Discussion", object_type: "film", object_id: "long-takes" });
+  await alice
+    .createChat({ chat_type: "dm", member_ids: [3] })
+    .then(({ id }) => say(carol, id, "Do you still have my bicycle pump?"));
+  const film = await alice.createChat({
+    chat_type: "room",
+    title: "Discussion",
+    object_type: "film",
+    object_id: "long-takes",
+  });
   for (const who of [alice, bob, carol]) await who.joinChat(film.id);
   await say(bob, film.id, "The walk through the kitchen, of course. I hold my breath each time.");
   await say(carol, film.id, "For me it is the one with the piano: nothing happens, and I cannot look away.");

@@ -32,7 +32,8 @@ test("a message far back is shown in its place, and from there one gets to the e
   const anns = helper(server, people[0]);
   const { id: chat } = await anns.createChat({ chat_type: "group", title: "Garden" });
   const ids = [];
-  for (let number = 1; number <= 220; number++) ids.push((await anns.sendMessage(chat, { content: `line ${number}.` })).id);
+  for (let number = 1; number <= 220; number++)
+    ids.push((await anns.sendMessage(chat, { content: `line ${number}.` })).id);
   const page = await visit(t, server.url, people[0], `/?chat=${chat}&message=${ids[49]}`);
   const row = page.locator(`[data-message-id="${ids[49]}"]`);
   await expect(row).toBeInViewport();
@@ -48,6 +49,9 @@ test("a message far back is shown in its place, and from there one gets to the e
   while (!(await shown()).includes("line 220.")) {
     await page.locator("#message-list").evaluate((box) => (box.scrollTop += 800));
     const numbers = (await shown()).map((text) => parseInt(text.slice(5)));
-    assert.deepEqual(numbers, numbers.map((_, index) => numbers[0] + index));
+    assert.deepEqual(
+      numbers,
+      numbers.map((_, index) => numbers[0] + index),
+    );
   }
 });

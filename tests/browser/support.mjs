@@ -48,7 +48,8 @@ export const demoServer = (t) => withBrowsers(t, () => Server.demo(t));
 export async function serverWith(t, names, ...args) {
   const server = await withBrowsers(t, () => Server.start(t, ...args));
   const people = [];
-  for (const name of names) people.push(await server.user(name, "--first-name", capital(name), "--email", `${name}@example.com`));
+  for (const name of names)
+    people.push(await server.user(name, "--first-name", capital(name), "--email", `${name}@example.com`));
   return { server, people };
 }
 
@@ -69,7 +70,9 @@ export async function browserOf(t, at, user = null, options = {}) {
   context.on("console", (message) => message.type() === "error" && complain(message.text()));
   context.on("weberror", (error) => complain(error.error().stack));
   if (user) {
-    const answer = await context.request.post("/login/", { data: { username: user.name, password: user.password ?? PASSWORD } });
+    const answer = await context.request.post("/login/", {
+      data: { username: user.name, password: user.password ?? PASSWORD },
+    });
     assert.equal(answer.status(), 200);
   }
   return context;
@@ -78,7 +81,10 @@ export async function browserOf(t, at, user = null, options = {}) {
 /** The files as they are on the disk, so that the program does not have to be built to try a change. */
 async function fromDisk(route) {
   const path = new URL(route.request().url()).pathname.split("/").slice(4).join("/");
-  await route.fulfill({ path: fileURLToPath(new URL(`../../web/${path}`, import.meta.url)), headers: { "Access-Control-Allow-Origin": "*" } });
+  await route.fulfill({
+    path: fileURLToPath(new URL(`../../web/${path}`, import.meta.url)),
+    headers: { "Access-Control-Allow-Origin": "*" },
+  });
 }
 
 /** Somebody who is signed in, on a page. */
@@ -140,7 +146,10 @@ export async function isAccessible(page, what) {
     await page.emulateMedia({ colorScheme });
     await page.evaluate(AXE);
     const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"] }));
-    const found = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ target, failureSummary }) => `${target} ${failureSummary}`).join("; ")}`);
+    const found = violations.map(
+      ({ id, nodes }) =>
+        `${id}: ${nodes.map(({ target, failureSummary }) => `${target} ${failureSummary}`).join("; ")}`,
+    );
     assert.deepEqual(found, [], `${what}, ${colorScheme}`);
   }
   await page.emulateMedia({ colorScheme: null });

@@ -18,7 +18,8 @@ async function hostSite(t, { body, token = () => null }) {
     }
     response.writeHead(200, { "Content-Type": "text/html; charset=utf-8" });
     // Styles that a page may well have, and that are not meant for the widgets.
-    const style = "* { letter-spacing: 3px } span, .card span { display: block; color: red } button { position: absolute; top: 0 }";
+    const style =
+      "* { letter-spacing: 3px } span, .card span { display: block; color: red } button { position: absolute; top: 0 }";
     return response.end(`<!doctype html><title>Host</title><style>${style}</style><div class="card">${body()}</div>`);
   });
   await new Promise((resolve) => host.listen(0, "127.0.0.1", resolve));
@@ -75,7 +76,10 @@ test("a direct message button opens the messages with somebody, wherever they re
 
 test("a discussion: its members are counted live, one joins, writes, leaves, and changes one's mind", async (t) => {
   const { server, people } = await serverWith(t, ["ann", "bob", "carol"]);
-  const [anns, bobs] = [await visit(t, server.url, people[0], "/demo/"), await visit(t, server.url, people[1], "/demo/")];
+  const [anns, bobs] = [
+    await visit(t, server.url, people[0], "/demo/"),
+    await visit(t, server.url, people[1], "/demo/"),
+  ];
   await expect(anns.locator(".member-count")).toHaveText("0 members");
   await anns.locator(".join-room-btn").click();
   await expect(anns.locator(".member-count")).toHaveText("1 member");
@@ -142,14 +146,20 @@ test("on another site the widgets work with a token of the host's, which is aske
   await expect(page.locator("emoji-picker").getByRole("menuitem", { name: "red heart" }).first()).toBeVisible();
   await page.keyboard.press("Escape");
   // The host's styles for its own buttons and spans are not for these.
-  const looks = await page.locator(".message-bubble .message-content").first().evaluate((span) => {
-    const { display, color, letterSpacing } = getComputedStyle(span);
-    return { display, color, letterSpacing };
-  });
+  const looks = await page
+    .locator(".message-bubble .message-content")
+    .first()
+    .evaluate((span) => {
+      const { display, color, letterSpacing } = getComputedStyle(span);
+      return { display, color, letterSpacing };
+    });
   assert.equal(looks.display, "inline");
   assert.equal(looks.letterSpacing, "normal");
   assert.notEqual(looks.color, "rgb(255, 0, 0)");
-  assert.equal(await page.locator("#chat-toggle-btn").evaluate((button) => getComputedStyle(button).position), "static");
+  assert.equal(
+    await page.locator("#chat-toggle-btn").evaluate((button) => getComputedStyle(button).position),
+    "static",
+  );
 });
 
 test("another site that was not named gets nothing", async (t) => {

@@ -155,7 +155,10 @@ test("from a message far back it is one step to the newest", async (t) => {
   assert.equal(reader.state.messages(chat).at(-1).id, ids[55]);
   await reader.openNewest(chat);
   assert.equal(reader.state.hasNewer(chat), false);
-  await until(reader, () => reader.state.messages(chat).at(-1).content === "on its way" && reader.outgoing.length === 0);
+  await until(
+    reader,
+    () => reader.state.messages(chat).at(-1).content === "on its way" && reader.outgoing.length === 0,
+  );
   // It is there already.
   const before = reader.state.messages(chat);
   assert.equal(await reader.openAt(chat, before.at(-10).id), before);

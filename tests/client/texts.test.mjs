@@ -31,10 +31,15 @@ test("all languages have the same texts, with the same values", async () => {
       if (isPlural(value)) {
         const needed = categories.filter((category) => category !== "many" || name === "lt");
         assert.deepEqual(Object.keys(value).sort(), [...needed].sort(), `${name}: ${key}`);
-        for (const form of Object.values(value)) assert.deepEqual(values(form), values(english[key].other), `${name}: ${key}`);
+        for (const form of Object.values(value))
+          assert.deepEqual(values(form), values(english[key].other), `${name}: ${key}`);
       } else {
         const [own, other] = [flat({ key: value }), flat({ key: english[key] })];
-        assert.deepEqual(own.map(([path]) => path), other.map(([path]) => path), `${name}: ${key}`);
+        assert.deepEqual(
+          own.map(([path]) => path),
+          other.map(([path]) => path),
+          `${name}: ${key}`,
+        );
         own.forEach(([, text], index) => assert.deepEqual(values(text), values(other[index][1]), `${name}: ${key}`));
       }
     }
@@ -42,13 +47,24 @@ test("all languages have the same texts, with the same values", async () => {
 });
 
 test("every text that the pages ask for is there, and every one that is there is asked for", async () => {
-  const files = [...(await readdir(new URL("ui/", WEB))).map((name) => `ui/${name}`), "login.js", "messages.js", "widgets.js"];
+  const files = [
+    ...(await readdir(new URL("ui/", WEB))).map((name) => `ui/${name}`),
+    "login.js",
+    "messages.js",
+    "widgets.js",
+  ];
   const code = (await Promise.all(files.map((name) => readFile(new URL(name, WEB), "utf8")))).join("\n");
   const known = Object.keys(await textsOf("en"));
   const asked = [...code.matchAll(/\b(?:t|group)\("(\w+)"/g)].map(([, key]) => key);
-  assert.deepEqual(asked.filter((key) => !known.includes(key)), []);
+  assert.deepEqual(
+    asked.filter((key) => !known.includes(key)),
+    [],
+  );
   const built = (key) => /^status_/.test(key) || /^(leave|deleteChat)(Text|Done)$/.test(key);
-  assert.deepEqual(known.filter((key) => !asked.includes(key) && !built(key)), []);
+  assert.deepEqual(
+    known.filter((key) => !asked.includes(key) && !built(key)),
+    [],
+  );
 });
 
 test("the browser's languages choose the texts, and its region the dates", async () => {
@@ -65,7 +81,12 @@ test("the browser's languages choose the texts, and its region the dates", async
   }
   await loadTexts(["lt"]);
   const counted = [1, 2, 10, 21].map((count) => t("unread", { count }));
-  assert.deepEqual(counted, ["1 neskaityta žinutė", "2 neskaitytos žinutės", "10 neskaitytų žinučių", "21 neskaityta žinutė"]);
+  assert.deepEqual(counted, [
+    "1 neskaityta žinutė",
+    "2 neskaitytos žinutės",
+    "10 neskaitytų žinučių",
+    "21 neskaityta žinutė",
+  ]);
 });
 
 test("times are said as one says them", async () => {

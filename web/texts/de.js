@@ -38,6 +38,7 @@ export default {
       one: "Das war zu viel auf einmal. Versuche es in {count} Sekunde erneut.",
       other: "Das war zu viel auf einmal. Versuche es in {count} Sekunden erneut.",
     },
+    startSlow: "Der Server ist nicht zu erreichen. Neuer Versuch…",
     startFailed: "Der Server hat diese Seite nicht starten lassen. Lade sie neu, um es erneut zu versuchen.",
 
     // How one is connected

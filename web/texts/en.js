@@ -34,7 +34,11 @@ export default {
     errorServer: "Something went wrong on the server. Try again in a moment.",
     errorSignedOut: "You are signed out. Sign in again.",
     errorTooLarge: "This is too long to be sent.",
-    errorTooMuch: { one: "That was too much at once. Try again in {count} second.", other: "That was too much at once. Try again in {count} seconds." },
+    errorTooMuch: {
+      one: "That was too much at once. Try again in {count} second.",
+      other: "That was too much at once. Try again in {count} seconds.",
+    },
+    startSlow: "The server cannot be reached. Trying again…",
     startFailed: "The server did not let this page start. Reload it to try again.",
 
     // How one is connected
@@ -55,7 +59,10 @@ export default {
     hide: "Hide",
     signInEmpty: "Enter your username and your password.",
     signInWrong: "This username and password do not match.",
-    signInTooMuch: { one: "Too many attempts. Try again in {count} second.", other: "Too many attempts. Try again in {count} seconds." },
+    signInTooMuch: {
+      one: "Too many attempts. Try again in {count} second.",
+      other: "Too many attempts. Try again in {count} seconds.",
+    },
 
     // The list of chats
     chats: "Chats",

@@ -38,6 +38,7 @@ export default {
       one: "Ha sido demasiado de una vez. Vuelve a intentarlo en {count} segundo.",
       other: "Ha sido demasiado de una vez. Vuelve a intentarlo en {count} segundos.",
     },
+    startSlow: "No se puede contactar con el servidor. Reintentando…",
     startFailed: "El servidor no ha dejado abrir esta página. Vuelve a cargarla para intentarlo de nuevo.",
 
     // How one is connected

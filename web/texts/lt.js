@@ -40,6 +40,7 @@ export default {
       many: "Per daug vienu kartu. Bandykite po {count} sekundės.",
       other: "Per daug vienu kartu. Bandykite po {count} sekundžių.",
     },
+    startSlow: "Nepavyksta pasiekti serverio. Bandoma dar kartą…",
     startFailed: "Serveris neleido atverti šio puslapio. Įkelkite jį iš naujo.",
 
     // How one is connected
@@ -107,7 +108,12 @@ export default {
     searchAll: "Ieškoti",
     clearSearch: "Išvalyti paiešką",
     people: "Žmonės",
-    hits: { one: "{count} rezultatas", few: "{count} rezultatai", many: "{count} rezultato", other: "{count} rezultatų" },
+    hits: {
+      one: "{count} rezultatas",
+      few: "{count} rezultatai",
+      many: "{count} rezultato",
+      other: "{count} rezultatų",
+    },
     noHits: "Nieko nerasta.",
 
     // A chat

@@ -36,9 +36,9 @@ export function Page({ client }) {
   useEffect(() => {
     Object.assign(document.documentElement, { lang: language, dir: direction });
     const stop = client.on("status", ({ status }) => status === "signedOut" && toSignIn());
-    client.start().then(
-      async () => {
-        setSettings(await loadSettings(client));
+    Promise.all([client.start(), loadSettings(client)]).then(
+      ([, settings]) => {
+        setSettings(settings);
         setState("started");
       },
       (error) => error.status !== 401 && setState("failed"),
@@ -57,7 +57,7 @@ export function Page({ client }) {
     setPlace({ chatId, messageId });
   };
   if (state === "failed") return html`<main class="gr-app gr-empty"><h1>${t("startFailed")}</h1></main>`;
-  if (state === "starting") return html`<${Starting} chatId=${place.chatId} />`;
+  if (state === "starting") return html`<${Starting} client=${client} chatId=${place.chatId} />`;
   return html`
     <${Shell} client=${client} settings=${settings} openChat=${select}>
       <${App} place=${place} onSelect=${select} />
@@ -65,15 +65,26 @@ export function Page({ client }) {
   `;
 }
 
-const Starting = ({ chatId }) => html`
-  <main class="gr-app" data-view=${chatId ? "chat" : "list"} aria-busy="true" aria-label=${t("loading")}>
-    <div class="gr-side">
-      <div class="gr-side-header"><${Logo} /><p class="gr-brand">Greenroom</p></div>
-      <div class="gr-chats"><${Skeletons} count=${6} /></div>
-    </div>
-    <div class="gr-main"></div>
-  </main>
-`;
+/** How long it may take before it is said that it takes long, in milliseconds. */
+const PATIENCE = 4_000;
+
+function Starting({ client, chatId }) {
+  const [isLate, setLate] = useState(false);
+  useEffect(() => {
+    const timer = setTimeout(() => setLate(true), PATIENCE);
+    return () => clearTimeout(timer);
+  }, [client]);
+  return html`
+    <main class="gr-app" data-view=${chatId ? "chat" : "list"} aria-busy="true" aria-label=${t("loading")}>
+      <div class="gr-side">
+        <div class="gr-side-header"><${Logo} /><p class="gr-brand">Greenroom</p></div>
+        <div class="gr-pill-place" role="status">${isLate && html`<span class="gr-pill">${t("startSlow")}</span>`}</div>
+        <div class="gr-chats"><${Skeletons} count=${6} /></div>
+      </div>
+      <div class="gr-main"></div>
+    </main>
+  `;
+}
 
 function App({ place, onSelect }) {
   const { chatId } = place;
