@@ -308,6 +308,26 @@ async fn a_copy_may_be_served_as_it_is() {
     assert_eq!((&synced["events"], &synced["heads"]), (&json!([]), &heads));
 }
 
+#[actix_web::test]
+async fn what_a_killed_server_has_left_is_not_taken_for_the_copys() {
+    let (folder, file, token) = demo();
+    let copy = folder.path().join("copy.db").display().to_string();
+    greenroom(&url(&file), &["backup", &copy]);
+    let server = Program::serve(&url(&file));
+    for number in 0..50 {
+        let body = json!({"content": format!("lost {number}")});
+        assert_eq!(server.request("POST", "chats/1/messages/", &token, Some(body)).await.unwrap().0, 201);
+    }
+    server.signal("KILL");
+    drop(server);
+    assert!(names(folder.path()).contains(&"test.db-wal".to_owned()));
+    greenroom(&url(&file), &["restore", &copy, "--force"]);
+    assert!(greenroom(&url(&file), &["check"]).starts_with("4 chats with 8 messages checked, 0 differences"));
+    let server = Program::serve(&url(&file));
+    let (_, page) = server.request("GET", "chats/1/messages/", &token, None).await.unwrap();
+    assert_eq!(page["count"], 2);
+}
+
 #[test]
 fn what_is_no_copy_is_not_put_in_place() {
     let (folder, file, _) = demo();
