@@ -25,7 +25,7 @@ use crate::{
     server::State,
 };
 
-/// Lets a request in that proves who asks, in the order of the contract: 401, unknown path, cross-site.
+/// Lets a request in that proves who asks, in the order that clients rely on: 401, unknown path, cross-site.
 pub async fn gate(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
