@@ -25,6 +25,14 @@ pub const BASE: &str = "/messages/api";
 /// Every address with its methods.
 pub fn routes(app: &mut ServiceConfig) {
     app
+        // The API. Addresses are tried in this order, so it comes first, and what is asked for most comes first in it.
+        .service(at(BASE).get(index::show).done())
+        .service(web::scope(BASE).wrap(from_fn(gate)).configure(api).default_service(web::to(unknown)))
+        .service(
+            web::scope("/messages/ws")
+                .wrap(from_fn(gate))
+                .service(web::resource(["", "/"]).get(ws::upgrade).default_service(web::to(only_get))),
+        )
         // Pages, and what they are made of.
         .service(at("/").get(pages::messages).done())
         .service(at("/messages").get(pages::messages).done())
@@ -40,13 +48,6 @@ pub fn routes(app: &mut ServiceConfig) {
         .service(at("/healthz").get(health::health).done())
         .service(at("/readyz").get(health::ready).done())
         .service(at("/messages/avatars/{user}.svg").get(avatars::show).done())
-        .service(at(BASE).get(index::show).done())
-        .service(web::scope(BASE).wrap(from_fn(gate)).configure(api).default_service(web::to(unknown)))
-        .service(
-            web::scope("/messages/ws")
-                .wrap(from_fn(gate))
-                .service(web::resource(["", "/"]).get(ws::upgrade).default_service(web::to(only_get))),
-        )
         .default_service(web::to(unknown));
 }
 

@@ -54,15 +54,19 @@ pub enum Contested {
     LeftOut,
 }
 
-/// Locks chats until the transaction's end, and returns them as they are from now on. PostgreSQL's.
+/// Locks chats until the transaction's end, and returns them as they are from now on.
 pub fn chats(
     conn: &mut AnyConn,
     ids: &BTreeSet<ChatId>,
     contested: Contested,
 ) -> Result<HashMap<ChatId, Chat>, StorageError> {
     let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
-    let rows = match contested {
-        Contested::WaitedFor => sql!(
+    let rows = match (&conn, contested) {
+        (AnyConn::Sqlite(_), _) => {
+            sql!(concat!("SELECT ", chat_columns!(), " FROM chats c WHERE c.id IN ?"), ids.as_slice())
+                .rows(conn)?
+        }
+        (_, Contested::WaitedFor) => sql!(
             concat!(
                 "SELECT ",
                 chat_columns!(),
@@ -71,7 +75,7 @@ pub fn chats(
             ids
         )
         .rows(conn)?,
-        Contested::LeftOut => sql!(
+        (_, Contested::LeftOut) => sql!(
             concat!(
                 "SELECT ",
                 chat_columns!(),

@@ -83,13 +83,11 @@ pub struct NewMessage {
     pub content_hash: Option<Vec<u8>>,
 }
 
-/// Stores a message and returns its id.
-pub fn insert(conn: &mut AnyConn, new: &NewMessage) -> Result<MessageId, StorageError> {
+/// Stores a message under an id, the how-manieth of its sender in the chat.
+pub fn insert(conn: &mut AnyConn, id: MessageId, new: &NewMessage, ordinal: i64) -> Result<(), StorageError> {
     let message = &new.message;
-    let (id,) =
-        sql!("INSERT INTO message_ids (chat_id, pos) VALUES (?, ?) RETURNING id", message.chat, message.pos)
-            .one::<(i64,)>(conn)?;
-    let ordinal = sent_up_to(conn, message.chat, message.sender.id, message.pos)? + 1;
+    sql!("INSERT INTO message_ids (id, chat_id, pos) VALUES (?, ?, ?)", id, message.chat, message.pos)
+        .run(conn)?;
     sql!(
         "INSERT INTO messages (chat_id, pos, id, sender_id, ordinal, content, created_at, updated_at, is_edited, \
          is_deleted, created_seq, seq, client_id, content_hash, reactions) \
@@ -108,7 +106,7 @@ pub fn insert(conn: &mut AnyConn, new: &NewMessage) -> Result<MessageId, Storage
         new.content_hash.as_deref()
     )
     .run(conn)?;
-    Ok(MessageId(id))
+    Ok(())
 }
 
 /// How many messages a user has posted in a chat up to a place, deleted ones included.

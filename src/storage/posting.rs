@@ -1,9 +1,9 @@
-//! Many messages posted in one transaction, in as few statements as one: on PostgreSQL, where each statement is a journey
-//! to the server and back.
+//! Many messages posted in one transaction: on PostgreSQL, where each statement is a journey to the server and back, in as
+//! few statements as one; on SQLite, where a statement is a call, in small ones that are each a look-up or two.
 
 use super::{
-    AnyConn, StorageError,
-    messages::{NewMessage, Posted},
+    AnyConn, StorageError, chats,
+    messages::{self, NewMessage, Posted},
     sql::sql,
 };
 use crate::model::{Chat, ChatId, MessageId, Role, UserId};
@@ -28,6 +28,43 @@ pub struct Standing {
 
 /// How those who post stand to the chats in which they do, in the order of asking.
 pub fn standings(conn: &mut AnyConn, posters: &[Poster]) -> Result<Vec<Standing>, StorageError> {
+    match conn {
+        AnyConn::Sqlite(_) => posters.iter().map(|poster| standing(conn, poster)).collect(),
+        AnyConn::Postgres(_) => all_standings(conn, posters),
+    }
+}
+
+type StandingRow = (Option<String>, Option<i64>, Option<i64>, Option<Vec<u8>>);
+
+impl From<StandingRow> for Standing {
+    fn from((role, sent, pos, content_hash): StandingRow) -> Self {
+        Self {
+            role: role.map(|role| Role::parse(&role).unwrap_or(Role::Member)),
+            sent: sent.unwrap_or(0),
+            earlier: pos.map(|pos| Posted { pos, content_hash }),
+        }
+    }
+}
+
+fn standing(conn: &mut AnyConn, poster: &Poster) -> Result<Standing, StorageError> {
+    let Poster { chat, user, client_id } = *poster;
+    let (role, sent) = sql!(
+        "SELECT (SELECT role FROM members WHERE chat_id = ? AND user_id = ? AND left_seq IS NULL), \
+         (SELECT ordinal FROM messages WHERE chat_id = ? AND sender_id = ? ORDER BY pos DESC LIMIT 1)",
+        chat,
+        user,
+        chat,
+        user
+    )
+    .one(conn)?;
+    let earlier = match client_id {
+        Some(client_id) => messages::by_client_id(conn, chat, user, client_id)?,
+        None => None,
+    };
+    Ok(Standing { earlier, ..Standing::from((role, sent, None, None)) })
+}
+
+fn all_standings(conn: &mut AnyConn, posters: &[Poster]) -> Result<Vec<Standing>, StorageError> {
     let rows = sql!(
         // Each a look-up by key, whatever the planner thinks of the tables.
         "SELECT (SELECT role FROM members m \
@@ -42,19 +79,41 @@ pub fn standings(conn: &mut AnyConn, posters: &[Poster]) -> Result<Vec<Standing>
         ids(posters.iter().map(|poster| poster.user.0)),
         posters.iter().map(|poster| poster.client_id).collect::<Vec<_>>()
     )
-    .rows::<(Option<String>, Option<i64>, Option<i64>, Option<Vec<u8>>)>(conn)?;
-    let standing =
-        |(role, sent, pos, content_hash): (Option<String>, Option<i64>, Option<i64>, _)| Standing {
-            role: role.map(|role| Role::parse(&role).unwrap_or(Role::Member)),
-            sent: sent.unwrap_or(0),
-            earlier: pos.map(|pos| Posted { pos, content_hash }),
-        };
-    Ok(rows.into_iter().map(standing).collect())
+    .rows::<StandingRow>(conn)?;
+    Ok(rows.into_iter().map(Standing::from).collect())
 }
 
 /// Stores messages, each with the how-manieth it is of its sender, and the chats that have taken their numbers. Returns
 /// the ids, which rise in the order given.
 pub fn store(
+    conn: &mut AnyConn,
+    new: &[(NewMessage, i64)],
+    chats: &[&Chat],
+) -> Result<Vec<MessageId>, StorageError> {
+    match conn {
+        AnyConn::Sqlite(_) => store_each(conn, new, chats),
+        AnyConn::Postgres(_) => store_all(conn, new, chats),
+    }
+}
+
+/// Draws the ids itself: who writes is alone, and `RETURNING` costs SQLite a table of its own each time.
+fn store_each(
+    conn: &mut AnyConn,
+    new: &[(NewMessage, i64)],
+    chats: &[&Chat],
+) -> Result<Vec<MessageId>, StorageError> {
+    let drawn = sql!("SELECT seq FROM sqlite_sequence WHERE name = 'message_ids'").first::<(i64,)>(conn)?;
+    let ids = drawn.map_or(0, |(id,)| id) + 1..;
+    let mut stored = Vec::with_capacity(new.len());
+    for ((new, ordinal), id) in new.iter().zip(ids) {
+        messages::insert(conn, MessageId(id), new, *ordinal)?;
+        stored.push(MessageId(id));
+    }
+    chats.iter().try_for_each(|chat| chats::update(conn, chat))?;
+    Ok(stored)
+}
+
+fn store_all(
     conn: &mut AnyConn,
     new: &[(NewMessage, i64)],
     chats: &[&Chat],

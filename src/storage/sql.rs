@@ -5,7 +5,7 @@
 //! for its values, each use is a type of its own, and so diesel prepares it once per connection and finds it again
 //! without building its text.
 
-use std::marker::PhantomData;
+use std::{marker::PhantomData, sync::OnceLock};
 
 use diesel::{
     QueryResult, RunQueryDsl,
@@ -17,7 +17,7 @@ use diesel::{
     query_builder::{AstPass, Query, QueryFragment, QueryId},
     result::Error,
     serialize::ToSql,
-    sql_types::{self, BigInt, Binary, Bool, HasSqlType, Nullable, SingleValue, SqlType, Text},
+    sql_types::{self, BigInt, Binary, Bool, HasSqlType, Nullable, SingleValue, SqlType},
     sqlite::Sqlite,
 };
 
@@ -28,13 +28,31 @@ use crate::model::{ChatId, MessageId, Timestamp, TokenId, UserId};
 macro_rules! sql {
     ($text:expr $(, $value:expr)* $(,)?) => {{
         struct Id;
+        static SQL: $crate::storage::sql::Text = $crate::storage::sql::Text::new($text);
         $crate::storage::sql::Statement::<Id>::new(
-            $text,
+            &SQL,
             vec![$($crate::storage::sql::Value::from($value)),*],
         )
     }};
 }
 pub(crate) use sql;
+
+/// The text of a statement. diesel walks through it each time that it is run, so it is cut at its values once.
+pub(crate) struct Text {
+    text: &'static str,
+    pieces: OnceLock<Box<[&'static str]>>,
+}
+
+impl Text {
+    pub(crate) const fn new(text: &'static str) -> Self {
+        Self { text, pieces: OnceLock::new() }
+    }
+
+    /// What stands before, between and after the values.
+    fn pieces(&self) -> &[&'static str] {
+        self.pieces.get_or_init(|| self.text.split('?').collect())
+    }
+}
 
 /// A value in a statement.
 pub(crate) enum Value<'a> {
@@ -102,14 +120,14 @@ where
 
 /// One statement with its values. `Id` is a type of the place where it is written.
 pub(crate) struct Statement<'a, Id> {
-    text: &'static str,
+    text: &'static Text,
     values: Vec<Value<'a>>,
     id: PhantomData<Id>,
 }
 
 impl<'a, Id: 'static> Statement<'a, Id> {
-    pub(crate) fn new(text: &'static str, values: Vec<Value<'a>>) -> Self {
-        debug_assert_eq!(text.matches('?').count(), values.len(), "{text}");
+    pub(crate) fn new(text: &'static Text, values: Vec<Value<'a>>) -> Self {
+        debug_assert_eq!(text.pieces().len(), values.len() + 1, "{}", text.text);
         Self { text, values, id: PhantomData }
     }
 
@@ -143,20 +161,24 @@ impl<'a, Id: 'static> Statement<'a, Id> {
         array: impl for<'c> Fn(&mut AstPass<'c, 'b, DB>, &'b Array<'a>) -> QueryResult<()>,
     ) -> QueryResult<()>
     where
-        DB: Backend + HasSqlType<BigInt> + HasSqlType<Text> + HasSqlType<Bool> + HasSqlType<Binary>,
+        DB: Backend
+            + HasSqlType<BigInt>
+            + HasSqlType<sql_types::Text>
+            + HasSqlType<Bool>
+            + HasSqlType<Binary>,
         i64: ToSql<BigInt, DB>,
         bool: ToSql<Bool, DB>,
-        str: ToSql<Text, DB>,
+        str: ToSql<sql_types::Text, DB>,
         [u8]: ToSql<Binary, DB>,
     {
-        let mut pieces = self.text.split('?');
-        out.push_sql(pieces.next().unwrap_or_default());
-        for (value, piece) in self.values.iter().zip(pieces) {
+        let (first, others) = self.text.pieces().split_first().unwrap_or((&"", &[]));
+        out.push_sql(first);
+        for (value, piece) in self.values.iter().zip(others) {
             match value {
                 Value::Int(value) => out.push_bind_param::<BigInt, _>(value)?,
                 Value::MaybeInt(value) => out.push_bind_param::<Nullable<BigInt>, _>(value)?,
-                Value::Text(value) => out.push_bind_param::<Text, str>(value)?,
-                Value::MaybeText(value) => out.push_bind_param::<Nullable<Text>, _>(value)?,
+                Value::Text(value) => out.push_bind_param::<sql_types::Text, str>(value)?,
+                Value::MaybeText(value) => out.push_bind_param::<Nullable<sql_types::Text>, _>(value)?,
                 Value::Bool(value) => out.push_bind_param::<Bool, _>(value)?,
                 Value::MaybeBytes(value) => out.push_bind_param::<Nullable<Binary>, _>(value)?,
                 Value::Ints(value) => list(&mut out, value)?,
@@ -173,7 +195,7 @@ impl<Id: 'static> QueryFragment<Sqlite> for Statement<'_, Id> {
     fn walk_ast<'b>(&'b self, out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
         let list = |out: &mut AstPass<'_, 'b, Sqlite>, list: &'b IntList| {
             out.push_sql("(SELECT value FROM json_each(");
-            out.push_bind_param::<Text, _>(&list.json)?;
+            out.push_bind_param::<sql_types::Text, _>(&list.json)?;
             out.push_sql("))");
             Ok(())
         };
@@ -191,7 +213,9 @@ impl<Id: 'static> QueryFragment<Pg> for Statement<'_, Id> {
         };
         self.walk(out, list, |out, array| match array {
             Array::Ints(values) => out.push_bind_param::<sql_types::Array<BigInt>, _>(values),
-            Array::Texts(values) => out.push_bind_param::<sql_types::Array<Nullable<Text>>, _>(values),
+            Array::Texts(values) => {
+                out.push_bind_param::<sql_types::Array<Nullable<sql_types::Text>>, _>(values)
+            }
             Array::Bytes(values) => out.push_bind_param::<sql_types::Array<Nullable<Binary>>, _>(values),
         })
     }
@@ -240,11 +264,11 @@ macro_rules! column {
 }
 column! {
     i64 => BigInt,
-    String => Text,
+    String => sql_types::Text,
     bool => Bool,
     Vec<u8> => Binary,
     Option<i64> => Nullable<BigInt>,
-    Option<String> => Nullable<Text>,
+    Option<String> => Nullable<sql_types::Text>,
     Option<Vec<u8>> => Nullable<Binary>,
 }
 

@@ -78,19 +78,6 @@ impl<'a> Post<'a> {
     }
 }
 
-pub(super) fn post(conn: &mut AnyConn, rules: &Rules, post: &Post) -> Result<Done, StorageError> {
-    let mut chat = chats::authorized(conn, post.chat, post.sender.id, Ability::TakePart)?.chat;
-    if let Some(client_id) = post.client_id
-        && let Some(earlier) = messages::by_client_id(conn, chat.id, post.sender.id, client_id.as_str())?
-    {
-        return repeated(conn, rules, &chat, &earlier, post);
-    }
-    let mut new = post.take_place(rules, &mut chat);
-    new.message.id = messages::insert(conn, &new)?;
-    chats::update(conn, &chat)?;
-    Ok(posted(new.message))
-}
-
 /// What came of a message that is stored.
 pub(super) fn posted(message: Message) -> Done {
     let event = Event { chat: message.chat, seq: message.seq, change: Change::MessagePosted { message } };

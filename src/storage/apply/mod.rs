@@ -33,7 +33,7 @@ fn carry_out(conn: &mut AnyConn, rules: &Rules, command: &Command) -> Result<Don
     let (chat, by) = (*chat, *by);
     match action {
         Action::PostMessage { sender, body, client_id } => {
-            messages::post(conn, rules, &Post { chat, sender, body, client_id: client_id.as_ref() })
+            posting::post(conn, rules, Post { chat, sender, body, client_id: client_id.as_ref() })
         }
         Action::EditMessage { message, body } => messages::edit(conn, rules, chat, by, *message, body),
         Action::DeleteMessage { message } => messages::delete(conn, rules, chat, by, *message),

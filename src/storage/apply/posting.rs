@@ -1,6 +1,6 @@
 //! Posting many messages at once: the rules are those of a single one, what they need is loaded and stored together.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::{
     Outcome,
@@ -10,14 +10,23 @@ use super::{
 use crate::{
     model::{
         Chat, ChatId, Message, Refusal,
+        event::Done,
         permission::{Ability, authorize},
     },
     storage::{
         AnyConn, Rules, StorageError,
+        locks::{self, Contested},
         messages::NewMessage,
         posting::{self, Poster},
     },
 };
+
+/// Posts one message.
+pub(super) fn post(conn: &mut AnyConn, rules: &Rules, post: Post) -> Result<Done, StorageError> {
+    let mut chats = locks::chats(conn, &BTreeSet::from([post.chat]), Contested::WaitedFor)?;
+    let outcome = post_together(conn, rules, &mut chats, &[post])?.pop();
+    outcome.unwrap_or(Err(Refusal::Internal.into()))
+}
 
 /// Carries out posts in chats that are locked, which it moves on. No two of the posts are under one client id.
 pub(super) fn post_together(
@@ -34,7 +43,10 @@ pub(super) fn post_together(
     let (mut new, mut sent) = (Vec::with_capacity(posts.len()), HashMap::new());
     let mut outcomes = Vec::with_capacity(posts.len());
     for (post, standing) in posts.iter().zip(standings) {
-        let chat = chats.get_mut(&post.chat).ok_or(Refusal::Internal)?;
+        let Some(chat) = chats.get_mut(&post.chat) else {
+            outcomes.push(Some(Err(Refusal::NotFound.into())));
+            continue;
+        };
         if let Err(refusal) = authorize(chat, standing.role, false, Ability::TakePart) {
             outcomes.push(Some(Err(refusal.into())));
         } else if let Some(earlier) = &standing.earlier {

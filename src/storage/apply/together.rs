@@ -1,5 +1,5 @@
-//! Commands that share a transaction on PostgreSQL: their chats are locked and loaded at once, what is posted is stored at
-//! once, and everything else is done one by one. What happens in a chat happens in the order of asking.
+//! Commands that are carried out together: their chats are locked and loaded at once, what is posted is stored at once, and
+//! everything else is done one by one. What happens in a chat happens in the order of asking.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -132,8 +132,8 @@ impl<'a> Round<'a> {
     }
 }
 
-/// Whether a command can share its transaction. One that lets people in or out changes what is kept of them as well; alone
-/// it locks them after its chat, as everybody does.
+/// Whether a command can be carried out with others. One that lets people in or out changes what is kept of them as well;
+/// alone it locks them after its chat, as everybody does.
 pub fn can_share(command: &Command) -> bool {
     match command.action {
         Action::PostMessage { .. }

@@ -196,32 +196,46 @@ fn attempt_all(
     jobs: &mut [Job],
     contested: Contested,
 ) -> Result<Results, StorageError> {
-    let caught = catch_unwind(AssertUnwindSafe(|| {
-        if let AnyConn::Postgres(_) = conn
-            && let Some(commands) = jobs.iter().map(Job::sharing).collect::<Option<Vec<&Command>>>()
-        {
-            let done = apply_together(conn, rules, &commands, contested)?;
-            return Ok(done.into_iter().map(|done| done.map(Some)).collect());
-        }
-        one_by_one(conn, rules, jobs)
-    }));
+    let caught = catch_unwind(AssertUnwindSafe(|| in_turn(conn, rules, jobs, contested)));
     // It may have written half of what it meant to, so this is no refusal: the transaction must go.
     caught.unwrap_or(Err(StorageError::Failed(diesel::result::Error::RollbackTransaction)))
 }
 
-fn one_by_one(conn: &mut AnyConn, rules: &Rules, jobs: &mut [Job]) -> Result<Results, StorageError> {
+/// Those next to each other that can be carried out together are.
+fn in_turn(
+    conn: &mut AnyConn,
+    rules: &Rules,
+    mut jobs: &mut [Job],
+    contested: Contested,
+) -> Result<Results, StorageError> {
     let mut results = Vec::with_capacity(jobs.len());
-    for job in jobs {
-        let result = match &mut job.work {
-            Work::Command { command, .. } => apply(conn, rules, command).map(Some),
-            Work::Task(task) => task.attempt(conn, rules).map(|()| None),
-        };
-        results.push(match result {
-            Err(StorageError::Refused(refusal)) => Err(refusal.into()),
-            result => Ok(result?),
-        });
+    while !jobs.is_empty() {
+        let together: Vec<&Command> = jobs.iter().map_while(Job::sharing).collect();
+        let count = together.len().max(1);
+        if together.is_empty() {
+            results.push(alone(conn, rules, &mut jobs[0])?);
+        } else {
+            let done = apply_together(conn, rules, &together, contested)?;
+            results.extend(done.into_iter().map(|done| done.map(Some)));
+        }
+        jobs = &mut jobs[count..];
     }
     Ok(results)
+}
+
+fn alone(
+    conn: &mut AnyConn,
+    rules: &Rules,
+    job: &mut Job,
+) -> Result<Result<Outcome, StorageError>, StorageError> {
+    let result = match &mut job.work {
+        Work::Command { command, .. } => apply(conn, rules, command).map(Some),
+        Work::Task(task) => task.attempt(conn, rules).map(|()| None),
+    };
+    match result {
+        Err(StorageError::Refused(refusal)) => Ok(Err(refusal.into())),
+        result => result.map(Ok),
+    }
 }
 
 fn all_away(count: usize, why: impl ToString) -> Results {
