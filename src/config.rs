@@ -37,6 +37,10 @@ pub struct Config {
     #[arg(long, env = "GREENROOM_BIND", default_value = "127.0.0.1:8000")]
     pub bind: SocketAddr,
 
+    /// Address and port where Prometheus may ask at /metrics; none by default
+    #[arg(long, env = "GREENROOM_METRICS_BIND")]
+    pub metrics_bind: Option<SocketAddr>,
+
     /// Redis 7 or newer, for more than one node on one PostgreSQL: redis://HOST:PORT or rediss://:PASSWORD@HOST:PORT/DATABASE; several, comma-separated, for a Redis Cluster
     #[arg(long, env = "GREENROOM_REDIS_URL", hide_env_values = true, value_parser = RedisUrl::parse)]
     pub redis_url: Option<RedisUrl>,

@@ -4,9 +4,10 @@
 use std::{
     panic::AssertUnwindSafe,
     sync::{
-        LazyLock,
+        Arc, LazyLock,
         atomic::{AtomicU64, Ordering},
     },
+    time::Instant,
 };
 
 use actix_web::{
@@ -26,8 +27,10 @@ use futures_util::FutureExt;
 use crate::{
     auth::{cross_site, keys},
     error::ApiError,
+    metrics::http::Route,
     model::Refusal,
     server::State,
+    watch::Meters,
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -58,6 +61,7 @@ pub async fn edge(
     let is_https = state.is_https(request.request());
     let allowed_origin = allowed_origin(&request, &state);
     let line = format!("{} {}", request.method(), request.path());
+    let watch = state.meters.clone().map(|meters| Watch::begin(meters, request.method()));
 
     let is_preflight = request.method() == Method::OPTIONS
         && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
@@ -65,21 +69,62 @@ pub async fn edge(
         let mut response = HttpResponse::NoContent().finish();
         decorate(response.headers_mut(), &id, is_https, allowed_origin.as_ref());
         answer_preflight(response.headers_mut());
-        return Ok(request.into_response(response));
+        let response = request.into_response(response);
+        watch.inspect(|watch| watch.count(&response));
+        return Ok(response);
     }
 
     match AssertUnwindSafe(next.call(request)).catch_unwind().await {
         Ok(Ok(response)) => {
             let mut response = in_json(response.map_into_boxed_body());
             log(&line, response.status(), &id);
+            watch.inspect(|watch| watch.count(&response));
             decorate(response.headers_mut(), &id, is_https, allowed_origin.as_ref());
             Ok(response)
         }
         // Only the session's layer and panics come this way; the request is gone, so the answer travels as an error.
         Ok(Err(error)) => {
-            Err(travelling(as_api_error(&error), &line, &id, is_https, allowed_origin.as_ref()))
+            let error = as_api_error(&error);
+            watch.inspect(|watch| watch.count_lost(error.status_code()));
+            Err(travelling(error, &line, &id, is_https, allowed_origin.as_ref()))
         }
-        Err(_) => Err(travelling(Refusal::Internal.into(), &line, &id, is_https, allowed_origin.as_ref())),
+        Err(_) => {
+            let error = ApiError::from(Refusal::Internal);
+            watch.inspect(|watch| watch.count_lost(error.status_code()));
+            Err(travelling(error, &line, &id, is_https, allowed_origin.as_ref()))
+        }
+    }
+}
+
+/// A request that is counted when it is answered.
+struct Watch {
+    meters: Arc<Meters>,
+    method: Method,
+    begun: Instant,
+}
+
+/// Stands for addresses that are none of ours.
+const NO_ROUTE: &str = "other";
+
+impl Watch {
+    fn begin(meters: Arc<Meters>, method: &Method) -> Self {
+        Self { meters, method: method.clone(), begun: Instant::now() }
+    }
+
+    fn count(&self, response: &ServiceResponse<BoxBody>) {
+        let (request, status, took) = (response.request(), response.status(), self.begun.elapsed());
+        let http = &self.meters.http;
+        let pattern = || request.match_pattern().unwrap_or_else(|| NO_ROUTE.to_owned());
+        match request.app_data::<Route>() {
+            Some(route) => route.count(http, pattern, &self.method, status, took),
+            // It was turned away at the door, or is for an address that is none.
+            None => http.count_other(&pattern(), &self.method, status, took),
+        }
+    }
+
+    /// Counts a request of which nothing is left to tell where it went.
+    fn count_lost(&self, status: StatusCode) {
+        self.meters.http.count_other(NO_ROUTE, &self.method, status, self.begun.elapsed());
     }
 }
 

@@ -15,6 +15,7 @@ use crate::{
     },
     auth::gate,
     error::ApiError,
+    metrics::http::Route,
     web::{assets, pages},
     ws,
 };
@@ -29,9 +30,12 @@ pub fn routes(app: &mut ServiceConfig) {
         .service(at(BASE).get(index::show).done())
         .service(web::scope(BASE).wrap(from_fn(gate)).configure(api).default_service(web::to(unknown)))
         .service(
-            web::scope("/messages/ws")
-                .wrap(from_fn(gate))
-                .service(web::resource(["", "/"]).get(ws::upgrade).default_service(web::to(only_get))),
+            web::scope("/messages/ws").wrap(from_fn(gate)).service(
+                web::resource(["", "/"])
+                    .app_data(Route::default())
+                    .get(ws::upgrade)
+                    .default_service(web::to(only_get)),
+            ),
         )
         // Pages, and what they are made of.
         .service(at("/").get(pages::messages).done())
@@ -165,6 +169,6 @@ impl Address {
                 ApiError::MethodNotAllowed { method: request.method().to_string(), allow: allow.clone() };
             async move { Err::<String, ApiError>(error) }
         };
-        self.resource.default_service(web::to(refuse))
+        self.resource.app_data(Route::default()).default_service(web::to(refuse))
     }
 }

@@ -28,7 +28,7 @@ use tokio::sync::Notify;
 use crate::{
     auth::{Failures, Hasher, Identities, Sessions, keys},
     bus::{Bus, News, PresenceNews, redis},
-    chat::{ChatDirectory, CloseReason, UserRegistry, Wire, directory::Services},
+    chat::{ChatDirectory, ChatMeter, CloseReason, UserRegistry, Wire, directory::Services},
     cluster,
     config::Config,
     edge::edge,
@@ -39,9 +39,10 @@ use crate::{
         Access, DatabaseUrl, Exclusive, OpenError, Readers, Rules, Writer, WriterHandle, chats, commits,
         cursors, migrations, purge, restored,
         revocations::{self, Followed},
-        sessions, settings, transaction,
+        sessions, settings, transaction, users,
     },
     view::Links,
+    watch::{Listening, Meters},
 };
 
 /// What every handler works with.
@@ -60,6 +61,8 @@ pub struct State {
     pub failures: Failures,
     /// There may be deleted chats to clear out.
     pub purge: Notify,
+    /// `None`: nobody watches.
+    pub meters: Option<Arc<Meters>>,
     draining: AtomicBool,
 }
 
@@ -72,6 +75,21 @@ impl State {
     /// Whether the caller may do something in a chat, as storage has it now.
     pub async fn permitted(&self, chat: ChatId, caller: UserId, ability: Ability) -> Result<(), Refusal> {
         self.readers.ask_one(move |conn| chats::authorized(conn, chat, caller, ability).map(drop)).await
+    }
+
+    /// Looks whether the database can be read and written.
+    pub async fn storage_answers(&self) -> Result<(), Refusal> {
+        self.readers.ask_one(users::any).await?;
+        if self.writer.is_away() {
+            // It may have come back without anybody having tried.
+            self.writer.run(|conn, _| settings::note_write(conn)).await?;
+        }
+        Ok(())
+    }
+
+    /// The chats' instruments.
+    pub fn chat_meter(&self) -> Option<Arc<ChatMeter>> {
+        self.meters.as_ref().map(|meters| meters.chats.clone())
     }
 
     /// The address under which the client reached this server: `https://chat.example.com`.
@@ -122,6 +140,8 @@ pub enum StartError {
     Database(#[from] OpenError),
     #[error("cannot listen on {address}: {reason}; give --bind another address")]
     Listen { address: SocketAddr, reason: std::io::Error },
+    #[error("cannot listen on {address} for metrics: {reason}; give --metrics-bind another address")]
+    ListenMetrics { address: SocketAddr, reason: std::io::Error },
     #[error("cannot prepare the database: {0}")]
     Prepare(String),
     #[error(
@@ -134,6 +154,8 @@ pub enum StartError {
 pub struct Server {
     pub address: SocketAddr,
     pub state: Data<State>,
+    /// Answers Prometheus.
+    watched: Option<Listening>,
     handle: ServerHandle,
     serving: JoinHandle<std::io::Result<()>>,
     tasks: Vec<JoinHandle<()>>,
@@ -170,13 +192,16 @@ impl Server {
             content_key: kept.content_key.into_bytes(),
             restored_from: kept.restored_from,
         };
-        let writer = Writer::start(url, rules.clone())?;
+        let meters = config.metrics_bind.map(|_| Meters::new(config.redis_url.is_some()));
+        let storage_meter = meters.as_ref().map(|meters| meters.storage.clone());
+        let writer = Writer::start(url, rules.clone(), storage_meter.clone())?;
         let workers = config.workers();
-        let readers = Readers::open(url, workers.max(2) as u32)?;
+        let readers = Readers::open(url, workers.max(2) as u32, storage_meter)?;
         let (bus, ends) = match &config.redis_url {
             None => (Bus::alone(), None),
             Some(url) => {
-                let (bus, ends, heard) = Bus::open();
+                let meter = meters.as_ref().and_then(|meters| meters.bus.clone());
+                let (bus, ends, heard) = Bus::open(meter);
                 (bus, Some((url.clone(), ends, heard)))
             }
         };
@@ -192,6 +217,7 @@ impl Server {
             bus: bus.clone(),
             rules: rules.clone(),
             links: links.clone(),
+            meter: meters.as_ref().map(|meters| meters.chats.clone()),
             idle: config.chat_idle,
         };
         let arbiters: Vec<Arbiter> = (0..workers).map(|_| Arbiter::new()).collect();
@@ -209,12 +235,17 @@ impl Server {
             hasher: Hasher::new(workers),
             failures: Failures::default(),
             purge: Notify::new(),
+            meters,
             draining: AtomicBool::new(false),
             config,
         });
         // Before anybody is let in, so that no news of theirs is taken for old.
         let followed = state.readers.ask_one(Followed::from_now).await;
         let followed = followed.map_err(|_| StartError::Prepare("it cannot be read".to_owned()))?;
+        let watched = match (state.config.metrics_bind, &state.meters) {
+            (Some(address), Some(meters)) => Some(Listening::start(address, meters.clone(), &state)?),
+            _ => None,
+        };
         let (address, handle, serving) = serve(&state, kept.cookie_key)?;
         let mut tasks = vec![
             actix_rt::spawn(watch_revocations(state.clone(), followed)),
@@ -231,7 +262,23 @@ impl Server {
             tasks.push(actix_rt::spawn(cluster::listen(state.clone(), heard)));
             carrying = Some(actix_rt::spawn(redis::run(state.bus.clone(), url, kept.deployment, ends)));
         }
-        Ok(Self { address, state, handle, serving, tasks, carrying, arbiters, writer, _exclusive: exclusive })
+        Ok(Self {
+            address,
+            state,
+            watched,
+            handle,
+            serving,
+            tasks,
+            carrying,
+            arbiters,
+            writer,
+            _exclusive: exclusive,
+        })
+    }
+
+    /// Where Prometheus may ask.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.watched.as_ref().map(|watched| watched.address)
     }
 
     /// Stops accepting, says goodbye to sockets, finishes what was accepted, and ends.
@@ -248,6 +295,9 @@ impl Server {
         self.handle.stop(true).await;
         let _ = self.serving.await;
         self.tasks.iter().for_each(JoinHandle::abort);
+        if let Some(watched) = self.watched {
+            watched.stop().await;
+        }
         self.state.presence.close(&self.state).await;
         let writer = self.writer;
         let _ = actix_rt::task::spawn_blocking(move || drop(writer)).await;

@@ -4,11 +4,7 @@ use actix_web::{HttpResponse, web::Data};
 use serde::Serialize;
 
 use super::Answer;
-use crate::{
-    model::Refusal,
-    server::State,
-    storage::{settings, users},
-};
+use crate::{model::Refusal, server::State};
 
 #[derive(Serialize)]
 struct HealthView {
@@ -27,10 +23,6 @@ pub async fn ready(state: Data<State>) -> Answer {
     if state.is_draining() {
         return Err(Refusal::Busy.into());
     }
-    state.readers.ask_one(users::any).await?;
-    if state.writer.is_away() {
-        // It may have come back without anybody having tried.
-        state.writer.run(|conn, _| settings::note_write(conn)).await?;
-    }
+    state.storage_answers().await?;
     Ok(HttpResponse::Ok().json(OK))
 }

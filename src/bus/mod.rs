@@ -1,13 +1,14 @@
 //! What the nodes of one deployment tell each other. The bus may lose, repeat and reorder anything: whoever hears from
 //! it orders by numbers and asks storage for what is missing.
 
+mod meter;
 pub mod news;
 pub mod redis;
 
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, LazyLock, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -15,6 +16,7 @@ use std::{
 
 use tokio::sync::{Notify, mpsc};
 
+pub use meter::BusMeter;
 pub use news::{News, NodeId, PresenceNews};
 pub use redis::RedisUrl;
 
@@ -40,6 +42,7 @@ pub struct Bus {
     peers: Mutex<HashMap<NodeId, Instant>>,
     doubt: Notify,
     closing: Notify,
+    meter: Option<Arc<BusMeter>>,
 }
 
 /// The ends of a bus that are worked at: what is to be published, and where what others published goes.
@@ -51,17 +54,17 @@ pub struct Ends {
 impl Bus {
     /// The bus of a node that has nobody to talk to.
     pub fn alone() -> Arc<Self> {
-        Arc::new(Self::with_queue(None))
+        Arc::new(Self::with_queue(None, None))
     }
 
     /// A bus to be connected by [`redis::run`], and what others will say on it.
-    pub fn open() -> (Arc<Self>, Ends, mpsc::Receiver<(NodeId, News)>) {
+    pub fn open(meter: Option<Arc<BusMeter>>) -> (Arc<Self>, Ends, mpsc::Receiver<(NodeId, News)>) {
         let (queue, published) = mpsc::channel(QUEUE);
         let (heard, incoming) = mpsc::channel(QUEUE);
-        (Arc::new(Self::with_queue(Some(queue))), Ends { queue: published, heard }, incoming)
+        (Arc::new(Self::with_queue(Some(queue), meter)), Ends { queue: published, heard }, incoming)
     }
 
-    fn with_queue(queue: Option<mpsc::Sender<News>>) -> Self {
+    fn with_queue(queue: Option<mpsc::Sender<News>>, meter: Option<Arc<BusMeter>>) -> Self {
         Self {
             me: NodeId::draw(),
             queue,
@@ -70,6 +73,7 @@ impl Bus {
             peers: Mutex::default(),
             doubt: Notify::new(),
             closing: Notify::new(),
+            meter,
         }
     }
 
@@ -89,7 +93,23 @@ impl Bus {
             && queue.try_send(news).is_err()
         {
             self.has_lost.store(true, Ordering::Relaxed);
+            self.note_lost();
         }
+    }
+
+    /// Whether this node is connected.
+    pub fn is_connected(&self) -> bool {
+        self.is_connected.load(Ordering::Relaxed)
+    }
+
+    /// How many other nodes were heard of late.
+    pub fn peer_count(&self) -> usize {
+        self.peers().values().filter(|heard| heard.elapsed() < SILENT).count()
+    }
+
+    /// How many news wait to be published.
+    pub fn queued(&self) -> usize {
+        self.queue.as_ref().map_or(0, |queue| queue.max_capacity() - queue.capacity())
     }
 
     /// Whether news may be getting lost: this node is cut off, or another one has fallen silent.
@@ -116,6 +136,7 @@ impl Bus {
 
     fn connected(&self) {
         self.is_connected.store(true, Ordering::Relaxed);
+        self.meter.iter().for_each(|meter| meter.connects.inc());
         self.doubt();
     }
 
@@ -125,7 +146,27 @@ impl Bus {
         self.doubt();
     }
 
+    /// Counts what goes out now. Returns when that is, where it is watched.
+    fn about_to_publish(&self, count: usize) -> Option<u64> {
+        let meter = self.meter.as_ref()?;
+        meter.published.inc_by(count as u64);
+        Some(micros())
+    }
+
+    /// What this node published has come back, as it has to the others.
+    fn came_back(&self, at: Option<u64>) {
+        if let (Some(meter), Some(at)) = (&self.meter, at) {
+            let took = Duration::from_micros(micros().saturating_sub(at));
+            meter.round_trip.observe(took.as_secs_f64());
+        }
+    }
+
+    fn note_lost(&self) {
+        self.meter.iter().for_each(|meter| meter.lost.inc());
+    }
+
     fn heard(&self, from: NodeId, is_farewell: bool) {
+        self.meter.iter().for_each(|meter| meter.heard.inc());
         let mut peers = self.peers();
         peers.insert(from, Instant::now());
         peers.retain(|node, heard| heard.elapsed() < GONE && !(is_farewell && *node == from));
@@ -134,4 +175,10 @@ impl Bus {
     fn peers(&self) -> std::sync::MutexGuard<'_, HashMap<NodeId, Instant>> {
         self.peers.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Microseconds since this process began to count.
+fn micros() -> u64 {
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    START.elapsed().as_micros() as u64
 }

@@ -89,5 +89,8 @@ impl News {
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Envelope<N> {
     pub from: NodeId,
+    /// When it was published, in microseconds of the sender's own clock; where the sender is watched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<u64>,
     pub news: N,
 }

@@ -108,7 +108,7 @@ async fn serve(
             batch.push(News::Lost);
         }
         if !batch.is_empty() {
-            link.publish(bus.me, &batch).await?;
+            link.publish(bus, &batch).await?;
             batch.clear();
             *was_of_use = true;
         }
@@ -120,7 +120,7 @@ async fn serve(
                 while let Ok(news) = queue.try_recv() {
                     batch.push(news);
                 }
-                return link.publish(bus.me, &batch).await;
+                return link.publish(bus, &batch).await;
             }
         }
     }
@@ -146,14 +146,18 @@ impl Ear {
         }
         let Some(Value::BulkString(text)) = push.data.last() else { return };
         match serde_json::from_slice::<Envelope<News>>(text) {
-            Ok(Envelope { from, .. }) if from == self.bus.me => {}
-            Ok(Envelope { from, news }) => {
+            Ok(Envelope { from, at, .. }) if from == self.bus.me => self.bus.came_back(at),
+            Ok(Envelope { from, news, .. }) => {
                 self.bus.heard(from, news.is_farewell());
                 if self.heard.try_send((from, news)).is_err() {
+                    self.bus.note_lost();
                     self.bus.doubt();
                 }
             }
-            Err(_) => self.bus.doubt(),
+            Err(_) => {
+                self.bus.note_lost();
+                self.bus.doubt();
+            }
         }
     }
 }
@@ -204,8 +208,9 @@ impl Link {
         Ok(link)
     }
 
-    async fn publish(&mut self, me: NodeId, batch: &[News]) -> Result<(), RedisError> {
-        let commands: Vec<Cmd> = batch.iter().filter_map(|news| self.command(me, news)).collect();
+    async fn publish(&mut self, bus: &Bus, batch: &[News]) -> Result<(), RedisError> {
+        let at = bus.about_to_publish(batch.len());
+        let commands: Vec<Cmd> = batch.iter().filter_map(|news| self.command(bus.me, at, news)).collect();
         match &mut self.wire {
             Wire::One(connection) => {
                 let mut pipe = redis::pipe();
@@ -228,9 +233,9 @@ impl Link {
         }
     }
 
-    fn command(&self, me: NodeId, news: &News) -> Option<Cmd> {
+    fn command(&self, me: NodeId, at: Option<u64>, news: &News) -> Option<Cmd> {
         let channel = self.channel(news.chat().map_or(CHANNELS, |chat| chat.0 % CHANNELS));
-        let text = serde_json::to_vec(&Envelope { from: me, news })
+        let text = serde_json::to_vec(&Envelope { from: me, at, news })
             .inspect_err(|error| tracing::error!(%error, "news cannot be written down"))
             .ok()?;
         let mut command = redis::cmd("SPUBLISH");

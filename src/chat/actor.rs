@@ -353,6 +353,9 @@ impl ChatActor {
             });
         }
         if is_typing || was_typing {
+            if let Some(meter) = &self.services.meter {
+                meter.typed();
+            }
             let frame = frames::typing(self.chat, user, is_typing);
             self.deliver(None, Standing::Same, &frame, |socket| socket.user != user);
         }

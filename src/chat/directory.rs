@@ -15,6 +15,7 @@ use actix_rt::ArbiterHandle;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::{
+    ChatMeter,
     actor::ChatActor,
     makings::Makings,
     messages::{
@@ -54,6 +55,7 @@ pub struct Services {
     pub bus: Arc<Bus>,
     pub rules: Rules,
     pub links: Links,
+    pub meter: Option<Arc<ChatMeter>>,
     /// An actor that nothing was asked of for so long, and that nobody listens to, retires.
     pub idle: Duration,
 }
@@ -252,6 +254,11 @@ impl ChatDirectory {
 
     fn is_active(&self, chat: ChatId) -> bool {
         self.shard(chat).contains_key(&chat)
+    }
+
+    /// How many commands are under way.
+    pub fn under_way(&self) -> usize {
+        COMMANDS.saturating_sub(self.commands.available_permits())
     }
 
     /// How many actors there are.

@@ -5,6 +5,7 @@ mod backlog;
 pub mod directory;
 mod makings;
 pub mod messages;
+mod meter;
 pub mod news;
 pub mod registry;
 pub mod socket;
@@ -13,6 +14,7 @@ pub mod wire;
 
 pub use directory::ChatDirectory;
 pub use messages::Answered;
+pub use meter::ChatMeter;
 pub use registry::UserRegistry;
 pub use socket::{CloseReason, Delivery, Socket, SocketId};
 pub use wire::Wire;

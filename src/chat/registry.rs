@@ -38,6 +38,15 @@ struct Connected {
     feed: Option<Feed>,
 }
 
+/// How many are connected to a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Connections {
+    pub users: usize,
+    pub sockets: usize,
+    /// Event streams and long polls.
+    pub readers: usize,
+}
+
 /// A user's right to one more socket; given back when it is dropped.
 #[derive(Debug)]
 pub struct Place {
@@ -162,6 +171,17 @@ impl UserRegistry {
         let users = self.lock();
         let sockets = users.values().flat_map(|connected| &connected.sockets);
         sockets.filter(|socket| socket.is_overdue()).cloned().collect()
+    }
+
+    /// How many are connected, in all.
+    pub fn connected(&self) -> Connections {
+        let users = self.lock();
+        let sum = |of: fn(&Connected) -> usize| users.values().map(of).sum();
+        Connections {
+            users: users.len(),
+            sockets: sum(|connected| connected.places),
+            readers: sum(|connected| connected.readers),
+        }
     }
 
     /// How many sockets are open or about to be.

@@ -12,6 +12,7 @@ use actix::{Message, Recipient};
 use bytestring::ByteString;
 
 use super::{
+    ChatMeter,
     backlog::{Backlog, MAX_EVENTS},
     news::News,
     wire::Wire,
@@ -111,6 +112,7 @@ pub struct Socket {
     backlog: Backlog,
     /// When it was told to close; 0 before.
     closing_since: AtomicU64,
+    meter: Option<Arc<ChatMeter>>,
 }
 
 /// An event may wait for a socket for so long.
@@ -125,16 +127,23 @@ impl Socket {
         credential: Credential,
         session: Recipient<Delivery>,
         wire: Option<Wire>,
+        meter: Option<Arc<ChatMeter>>,
     ) -> Arc<Self> {
-        Self::with_outlet(user, credential, Outlet::Session(session), wire)
+        Self::with_outlet(user, credential, Outlet::Session(session), wire, meter)
     }
 
     /// A connection whose reader goes at their own pace.
-    pub fn reader(user: UserId, credential: Credential) -> Arc<Self> {
-        Self::with_outlet(user, credential, Outlet::Reader(News::default()), None)
+    pub fn reader(user: UserId, credential: Credential, meter: Option<Arc<ChatMeter>>) -> Arc<Self> {
+        Self::with_outlet(user, credential, Outlet::Reader(News::default()), None, meter)
     }
 
-    fn with_outlet(user: UserId, credential: Credential, outlet: Outlet, wire: Option<Wire>) -> Arc<Self> {
+    fn with_outlet(
+        user: UserId,
+        credential: Credential,
+        outlet: Outlet,
+        wire: Option<Wire>,
+        meter: Option<Arc<ChatMeter>>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             id: SocketId::next(),
             user,
@@ -143,6 +152,7 @@ impl Socket {
             wire: Mutex::new(wire),
             backlog: Backlog::default(),
             closing_since: AtomicU64::new(0),
+            meter,
         })
     }
 
@@ -170,6 +180,9 @@ impl Socket {
     fn pass(&self, chat: Option<ChatId>, seq: Option<Seq>, standing: Standing, frame: ByteString) {
         if self.closing_since.load(Ordering::Relaxed) != 0 {
             return;
+        }
+        if let Some(meter) = &self.meter {
+            meter.delivered(matches!(self.outlet, Outlet::Reader(_)));
         }
         let session = match &self.outlet {
             Outlet::Session(session) => session,
@@ -199,6 +212,9 @@ impl Socket {
     /// Asks the session to end, once.
     pub fn close(&self, reason: CloseReason) {
         let first = self.closing_since.compare_exchange(0, millis(), Ordering::Relaxed, Ordering::Relaxed);
+        if let (Ok(_), Some(meter), Outlet::Session(_)) = (first, &self.meter, &self.outlet) {
+            meter.closed(reason);
+        }
         match &self.outlet {
             // Past the bound of the mailbox: it is one message, and it must arrive.
             Outlet::Session(session) if first.is_ok() => session.do_send(Delivery::Close(reason)),
@@ -226,8 +242,10 @@ impl Socket {
         match self.overdue() {
             Some(Overdue::Events) => self.close(CloseReason::TooSlow),
             Some(Overdue::Goodbye) => {
-                if let Some(wire) = &*self.wire.lock().unwrap_or_else(PoisonError::into_inner) {
+                // Once: it is overdue until its session has noticed.
+                if let Some(wire) = self.wire.lock().unwrap_or_else(PoisonError::into_inner).take() {
                     wire.cut();
+                    self.meter.iter().for_each(|meter| meter.cut.inc());
                 }
             }
             None => {}

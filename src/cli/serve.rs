@@ -29,6 +29,9 @@ pub(super) fn serve(config: Config) -> Result<(), CliError> {
         let mut interrupted = signal(SignalKind::interrupt())?;
         let server = Server::start(config).await?;
         say!("Listening on http://{}", server.address);
+        if let Some(address) = server.metrics_address() {
+            say!("Metrics on http://{address}/metrics");
+        }
         std::io::stdout().flush()?;
         tokio::select! {
             _ = terminated.recv() => {}

@@ -49,7 +49,7 @@ impl Listener {
     ) -> Result<Self, ApiError> {
         let user = caller.id();
         let place = state.registry.reserve_reader(user).ok_or(ApiError::Throttled { seconds: RETRY })?;
-        let socket = Socket::reader(user, caller.credential.clone());
+        let socket = Socket::reader(user, caller.credential.clone(), state.chat_meter());
         state.registry.add(socket.clone());
         let follower = Follower::new(state.clone(), user, only.clone(), Heads::new());
         let fleeting = VecDeque::new();

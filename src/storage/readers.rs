@@ -9,7 +9,7 @@ use actix_rt::task::spawn_blocking;
 use tokio::{sync::Semaphore, time::timeout_at};
 
 use super::{
-    Access, AnyConn, DatabaseUrl, OpenError, StorageError,
+    Access, AnyConn, DatabaseUrl, OpenError, StorageError, StorageMeter,
     conn::{is_lost, limit_statements, snapshot},
 };
 use crate::model::Refusal;
@@ -28,11 +28,12 @@ pub struct Readers {
     /// As many as there are connections, so that no thread blocks to wait for one.
     free: Arc<Semaphore>,
     may_hang: bool,
+    meter: Option<Arc<StorageMeter>>,
 }
 
 impl Readers {
     /// Opens `size` connections.
-    pub fn open(url: &DatabaseUrl, size: u32) -> Result<Self, OpenError> {
+    pub fn open(url: &DatabaseUrl, size: u32, meter: Option<Arc<StorageMeter>>) -> Result<Self, OpenError> {
         // A first connection by hand, since the pool would hide why it fails.
         url.open(Access::Read)?;
         let pool = r2d2::Pool::builder()
@@ -44,7 +45,7 @@ impl Readers {
             .build(Opener(url.clone()))
             .map_err(|error| OpenError::new(&url.name(), error))?;
         let may_hang = matches!(url, DatabaseUrl::Postgres(_));
-        Ok(Self { pool, free: Arc::new(Semaphore::new(size as usize)), may_hang })
+        Ok(Self { pool, free: Arc::new(Semaphore::new(size as usize)), may_hang, meter })
     }
 
     /// Answers a question of one or more statements on one consistent view.
@@ -63,16 +64,29 @@ impl Readers {
         self.run(question).await
     }
 
+    /// How many connections are in use, and how many there are.
+    pub fn busy(&self) -> (usize, usize) {
+        let most = self.pool.max_size() as usize;
+        (most.saturating_sub(self.free.available_permits()), most)
+    }
+
     async fn run<T: Send + 'static>(
         &self,
         question: impl FnOnce(&mut AnyConn) -> Result<T, StorageError> + Send + 'static,
     ) -> Result<T, Refusal> {
-        let deadline = tokio::time::Instant::now() + WAIT;
+        let asked = Instant::now();
+        let deadline = tokio::time::Instant::from_std(asked) + WAIT;
         let free = timeout_at(deadline, self.free.clone().acquire_owned()).await;
-        let Ok(Ok(permit)) = free else { return Err(Refusal::Busy) };
+        let Ok(Ok(permit)) = free else {
+            self.meter.iter().for_each(|meter| meter.turned_away.inc());
+            return Err(Refusal::Busy);
+        };
         let pool = self.pool.clone();
+        let timed = self.meter.clone().map(|meter| Timed::new(meter, asked));
         let answer = spawn_blocking(move || {
             let _permit = permit;
+            // Until it ends, or panics.
+            let _timed = timed;
             let mut reader = pool.get().map_err(|error| StorageError::Away(error.to_string()))?;
             let answer = question(&mut reader.conn);
             reader.is_doubtful = matches!(answer, Err(StorageError::Away(_)));
@@ -93,6 +107,27 @@ impl Readers {
                 Err(Refusal::Internal)
             }
         }
+    }
+}
+
+/// A question whose time is counted when it is dropped.
+struct Timed {
+    meter: Arc<StorageMeter>,
+    begun: Instant,
+}
+
+impl Timed {
+    /// One that was asked then, and has a connection now.
+    fn new(meter: Arc<StorageMeter>, asked: Instant) -> Self {
+        let begun = Instant::now();
+        meter.read_wait.observe(begun.duration_since(asked).as_secs_f64());
+        Self { meter, begun }
+    }
+}
+
+impl Drop for Timed {
+    fn drop(&mut self) {
+        self.meter.read.observe(self.begun.elapsed().as_secs_f64());
     }
 }
 

@@ -22,7 +22,7 @@ use std::{
 
 use tokio::{sync::oneshot, time::timeout};
 
-use super::{AnyConn, DatabaseUrl, OpenError, Rules, StorageError};
+use super::{AnyConn, DatabaseUrl, OpenError, Rules, StorageError, StorageMeter};
 use crate::model::{Command, Refusal, event::Done};
 use job::{Closure, Job, Work};
 use lane::{Entry, Lane, State};
@@ -57,11 +57,16 @@ pub struct WriterHandle {
     /// The lane that gets the next job that is about no chat.
     turn: Arc<AtomicUsize>,
     patience: Option<Duration>,
+    meter: Option<Arc<StorageMeter>>,
 }
 
 impl Writer {
     /// Opens the writing connections and starts their threads.
-    pub fn start(url: &DatabaseUrl, rules: Rules) -> Result<Self, OpenError> {
+    pub fn start(
+        url: &DatabaseUrl,
+        rules: Rules,
+        meter: Option<Arc<StorageMeter>>,
+    ) -> Result<Self, OpenError> {
         let (count, patience) = match url {
             DatabaseUrl::Sqlite(_) => (1, None),
             DatabaseUrl::Postgres(_) => (lanes(), Some(PATIENCE)),
@@ -71,17 +76,17 @@ impl Writer {
         let (mut lanes, mut threads) = (Vec::new(), Vec::new());
         for number in 0..count {
             let (queue, entries) = sync_channel(QUEUE);
-            let mut line = Line::open(url, state.clone())?;
+            let mut line = Line::open(url, state.clone(), meter.clone())?;
             if number == 0 {
                 line.mind_the_language();
             }
-            let lane = Lane::new(line, rules.clone(), entries, state.clone(), ends.clone());
+            let lane = Lane::new(line, rules.clone(), entries, state.clone(), meter.clone(), ends.clone());
             let thread = std::thread::Builder::new().name(format!("writer {number}"));
             let thread = thread.spawn(move || lane.work());
             threads.push(thread.map_err(|error| OpenError::new(&url.name(), error))?);
             lanes.push(queue);
         }
-        let handle = WriterHandle { lanes: lanes.into(), state, turn: Arc::default(), patience };
+        let handle = WriterHandle { lanes: lanes.into(), state, turn: Arc::default(), patience, meter };
         Ok(Self { handle, threads, ended })
     }
 
@@ -169,10 +174,13 @@ impl WriterHandle {
 
     fn queue(&self, lane: usize, work: Work) {
         let expires = self.patience.map(|patience| Instant::now() + patience);
+        // Before it is there, or it might be taken out first.
+        self.meter.iter().for_each(|meter| meter.queued.inc());
         let refused = match self.lanes[lane % self.lanes.len()].try_send(Entry::Job(Job { work, expires })) {
             Ok(()) => return,
             Err(TrySendError::Full(entry) | TrySendError::Disconnected(entry)) => entry,
         };
+        self.meter.iter().for_each(|meter| meter.queued.dec());
         if let Entry::Job(job) = refused {
             job.settle(Err(Refusal::Busy.into()));
         }

@@ -97,7 +97,7 @@ impl Actor for Session {
         ctx.set_mailbox_capacity(Socket::MAILBOX);
         let session = ctx.address().recipient();
         let (user, credential) = (self.caller.id(), self.caller.credential.clone());
-        let socket = Socket::new(user, credential, session, self.wire.clone());
+        let socket = Socket::new(user, credential, session, self.wire.clone(), self.state.chat_meter());
         if let Some(wire) = &self.wire {
             wire.narrow();
         }

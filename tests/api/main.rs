@@ -16,6 +16,7 @@ mod frames;
 mod markers;
 mod members;
 mod messages;
+mod metrics;
 mod oracle;
 mod pages;
 mod permissions;

@@ -232,6 +232,29 @@ fn bad_settings_stop_the_start_with_one_sentence() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     assert!(fails(&database, &["serve", "--bind", &address], 1).contains("cannot listen on"));
+    assert!(fails(&database, &["serve", "--metrics-bind", "9464"], 2).contains("--metrics-bind"));
+    let watched = ["serve", "--bind", "127.0.0.1:0", "--metrics-bind", &address];
+    assert!(fails(&database, &watched, 1).contains("give --metrics-bind another address"));
+}
+
+#[actix_web::test]
+async fn a_watched_server_says_where_and_stops_being_watched_when_it_ends() {
+    let (_folder, database) = database();
+    let mut serve = command(&database);
+    serve.args(SERVE).args(["--metrics-bind", "127.0.0.1:0"]).stdout(Stdio::piped());
+    let mut child = serve.spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.next().unwrap().starts_with("Listening on http://"));
+    let address = lines.next().unwrap().strip_prefix("Metrics on ").unwrap().to_owned();
+    let client = Client::builder().timeout(DEADLINE).finish();
+    let mut answer = client.get(&address).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    let text = answer.body().limit(1 << 20).await.unwrap();
+    assert!(String::from_utf8_lossy(&text).contains("greenroom_build_info{version="));
+    // The connection stays open, and must not hold the end up.
+    Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(client.get(&address).send().await.is_err());
 }
 
 #[test]

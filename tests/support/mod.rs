@@ -67,6 +67,7 @@ pub struct Server {
 /// One process's worth of a server, on a thread of its own.
 struct Node {
     address: SocketAddr,
+    metrics: Option<SocketAddr>,
     state: Data<State>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -84,13 +85,13 @@ impl Node {
         let thread = std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
                 let server = greenroom::server::Server::start(config).await.unwrap();
-                let _ = started.send((server.address, server.state.clone()));
+                let _ = started.send((server.address, server.metrics_address(), server.state.clone()));
                 let _ = stopped.await;
                 server.stop().await;
             });
         });
-        let (address, state) = running.await.expect("the server starts");
-        Self { address, state, stop: Some(stop), thread: Some(thread) }
+        let (address, metrics, state) = running.await.expect("the server starts");
+        Self { address, metrics, state, stop: Some(stop), thread: Some(thread) }
     }
 
     fn end(&mut self) {
@@ -172,6 +173,36 @@ impl Server {
 
     fn end(&mut self) {
         self.nodes.iter_mut().for_each(Node::end);
+    }
+
+    /// A server that is watched.
+    pub async fn watched() -> Self {
+        Self::start_with(|config| config.metrics_bind = Some(([127, 0, 0, 1], 0).into())).await
+    }
+
+    /// Asks every node at the address where Prometheus does.
+    pub async fn asks_for_metrics(&self, method: &str, path: &str) -> Vec<Reply> {
+        let mut replies = Vec::new();
+        for node in &self.nodes {
+            let address = node.metrics.expect("the node is watched");
+            let prometheus = User { address, ..self.anonymous() };
+            replies.push(prometheus.send(method, path, None).await);
+        }
+        replies
+    }
+
+    /// A series by its name and labels as they are written, summed over the nodes; `None` where there is none.
+    pub async fn series(&self, name: &str) -> Option<f64> {
+        let value = |text: &str| {
+            text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
+        };
+        let mut sum = None;
+        for reply in self.asks_for_metrics("GET", "/metrics").await {
+            let text = String::from_utf8(reply.expect(200).body).unwrap();
+            let value: Option<f64> = value(&text);
+            sum = value.map(|value| sum.unwrap_or(0.0) + value).or(sum);
+        }
+        sum
     }
 
     pub fn url(&self, path: &str) -> String {

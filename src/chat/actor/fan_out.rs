@@ -109,6 +109,9 @@ impl ChatActor {
     }
 
     fn fan_out(&mut self, event: &Event, message: Option<&ByteString>) {
+        if let Some(meter) = &self.services.meter {
+            meter.made_known(&event.change);
+        }
         let seq = event.seq;
         match &event.change {
             Change::ChatCreated { snapshot, members, feeds } => {

@@ -219,6 +219,9 @@ impl ChatActor {
     }
 
     fn fill(&self, since: Seq) {
+        if let Some(meter) = &self.services.meter {
+            meter.back_fills.inc();
+        }
         let mut listeners: Vec<UserId> = self.subscribers.values().map(|socket| socket.user).collect();
         listeners.sort_unstable();
         listeners.dedup();

@@ -14,7 +14,7 @@ use super::{
     job::Job,
     line::{Line, Results, TOO_LATE},
 };
-use crate::storage::{Rules, StorageError};
+use crate::storage::{Rules, StorageError, StorageMeter};
 
 /// Most jobs in one transaction, so that the first of a burst does not wait for the last.
 const BATCH: usize = 256;
@@ -39,6 +39,7 @@ pub(super) struct Lane {
     rules: Rules,
     entries: Receiver<Entry>,
     state: Arc<State>,
+    meter: Option<Arc<StorageMeter>>,
     /// Taken from the queue and not begun.
     waiting: VecDeque<Job>,
     is_ending: bool,
@@ -52,22 +53,27 @@ impl Lane {
         rules: Rules,
         entries: Receiver<Entry>,
         state: Arc<State>,
+        meter: Option<Arc<StorageMeter>>,
         ends: Sender<()>,
     ) -> Self {
-        Self { line, rules, entries, state, waiting: VecDeque::new(), is_ending: false, _ends: ends }
+        Self { line, rules, entries, state, meter, waiting: VecDeque::new(), is_ending: false, _ends: ends }
     }
 
     /// Works until it is told to stop.
     pub fn work(mut self) {
         while self.take_in() {
             let now = Instant::now();
-            let (late, mut group): (Vec<Job>, _) =
-                self.next_group().into_iter().partition(|job| job.has_expired(now));
+            let group = self.next_group();
+            if let Some(meter) = &self.meter {
+                meter.queued.sub(group.len() as i64);
+            }
+            let (late, mut group): (Vec<Job>, _) = group.into_iter().partition(|job| job.has_expired(now));
             if !group.is_empty() {
                 let results = self.line.carry_out(&self.rules, &mut group);
                 self.settle(group, results);
             }
-            late.into_iter().for_each(|job| job.settle(Err(StorageError::Away(TOO_LATE.to_owned()))));
+            let too_late = late.iter().map(|_| Err(StorageError::Away(TOO_LATE.to_owned()))).collect();
+            self.tell(late, too_late);
         }
     }
 
@@ -103,7 +109,14 @@ impl Lane {
     fn settle(&self, group: Vec<Job>, results: Results) {
         let is_away = results.iter().any(|result| matches!(result, Err(StorageError::Away(_))));
         self.state.is_away.store(is_away, Ordering::Relaxed);
-        for (job, result) in group.into_iter().zip(results) {
+        self.tell(group, results);
+    }
+
+    fn tell(&self, jobs: Vec<Job>, results: Results) {
+        for (job, result) in jobs.into_iter().zip(results) {
+            if let Some(meter) = &self.meter {
+                meter.settled(&result);
+            }
             job.settle(result);
         }
     }

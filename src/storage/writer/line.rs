@@ -13,7 +13,7 @@ use super::{
 use crate::{
     model::Command,
     storage::{
-        Access, AnyConn, DatabaseUrl, OpenError, Rules, StorageError,
+        Access, AnyConn, DatabaseUrl, OpenError, Rules, StorageError, StorageMeter,
         apply::{apply, apply_together},
         commits::Count,
         conn::{self, TRIES},
@@ -38,6 +38,7 @@ pub(super) struct Line {
     /// Of its transactions on PostgreSQL.
     count: Option<Count>,
     state: Arc<State>,
+    meter: Option<Arc<StorageMeter>>,
 }
 
 /// Why a transaction stored nothing, or perhaps nothing.
@@ -61,10 +62,14 @@ enum Next {
 }
 
 impl Line {
-    pub fn open(url: &DatabaseUrl, state: Arc<State>) -> Result<Self, OpenError> {
+    pub fn open(
+        url: &DatabaseUrl,
+        state: Arc<State>,
+        meter: Option<Arc<StorageMeter>>,
+    ) -> Result<Self, OpenError> {
         let count = matches!(url, DatabaseUrl::Postgres(_)).then(Count::drawn);
         let conn = open(url, count.as_ref())?;
-        Ok(Self { url: url.clone(), conn, count, state })
+        Ok(Self { url: url.clone(), conn, count, state, meter })
     }
 
     /// Says so where some errors of the database's will not be understood.
@@ -138,6 +143,7 @@ impl Line {
     /// All jobs in one transaction.
     fn together(&mut self, rules: &Rules, jobs: &mut [Job], contested: Contested) -> Result<Results, Undone> {
         expect_in_time(jobs)?;
+        let begun = Instant::now();
         let conn = &mut self.conn;
         let number = match &mut self.count {
             None => conn::begin(conn).map(|()| None),
@@ -147,7 +153,12 @@ impl Line {
         let attempted = attempt_all(conn, rules, jobs, contested).map_err(Undone::Failed);
         let attempted = attempted.and_then(|results| expect_in_time(jobs).map(|()| results));
         let results = attempted.inspect_err(|_| conn::roll_back(conn))?;
-        match (conn::commit(conn), number) {
+        let written = Instant::now();
+        let committed = conn::commit(conn);
+        if let Some(meter) = &self.meter {
+            meter.transacted(jobs.len(), begun.elapsed(), written.elapsed());
+        }
+        match (committed, number) {
             (Ok(()), _) => Ok(results),
             (Err(_), Some(number)) if conn::is_lost(conn) => Err(Undone::InDoubt(number, results)),
             (Err(error), _) => Ok(all_away(jobs.len(), error)),

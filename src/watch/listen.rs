@@ -1,0 +1,67 @@
+//! The address where Prometheus asks: one of its own, so that it is public only where somebody has made it so.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use actix_rt::task::JoinHandle;
+use actix_web::{
+    App, HttpResponse, HttpServer,
+    dev::ServerHandle,
+    http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS},
+    web::{self, Data},
+};
+
+use super::Meters;
+use crate::server::{StartError, State};
+
+/// Connections that may be open at once.
+const CONNECTIONS: usize = 64;
+
+/// What the text format is called.
+const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// A listener that runs.
+pub struct Listening {
+    pub address: SocketAddr,
+    handle: ServerHandle,
+    serving: JoinHandle<std::io::Result<()>>,
+}
+
+impl Listening {
+    /// Answers `GET /metrics`.
+    pub fn start(address: SocketAddr, meters: Arc<Meters>, state: &Data<State>) -> Result<Self, StartError> {
+        let (meters, state) = (Data::from(meters), state.clone());
+        let app = move || {
+            App::new()
+                .app_data(meters.clone())
+                .app_data(state.clone())
+                .route("/metrics", web::get().to(show))
+                .default_service(web::to(HttpResponse::NotFound))
+        };
+        let server = HttpServer::new(app)
+            .workers(1)
+            .max_connections(CONNECTIONS)
+            .client_request_timeout(Duration::from_secs(5))
+            .shutdown_timeout(1)
+            .disable_signals()
+            .bind(address)
+            .map_err(|reason| StartError::ListenMetrics { address, reason })?;
+        let address = server.addrs().first().copied().unwrap_or(address);
+        let server = server.run();
+        Ok(Self { address, handle: server.handle(), serving: actix_rt::spawn(server) })
+    }
+
+    /// Stops answering.
+    pub async fn stop(self) {
+        self.handle.stop(true).await;
+        let _ = self.serving.await;
+    }
+}
+
+async fn show(meters: Data<Meters>, state: Data<State>) -> HttpResponse {
+    meters.levels.look(&state).await;
+    HttpResponse::Ok()
+        .content_type(TEXT)
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .body(meters.instruments.text())
+}

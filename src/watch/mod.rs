@@ -1,0 +1,41 @@
+//! Being watched: what the parts of a server count, put together, and the address where Prometheus asks for it.
+
+mod levels;
+mod listen;
+
+use std::sync::Arc;
+
+use crate::{
+    bus::BusMeter,
+    chat::ChatMeter,
+    metrics::{Instruments, http::HttpMeter},
+    storage::StorageMeter,
+};
+
+use levels::Levels;
+pub use listen::Listening;
+
+/// All instruments of a server.
+pub struct Meters {
+    instruments: Instruments,
+    pub http: HttpMeter,
+    pub chats: Arc<ChatMeter>,
+    pub storage: Arc<StorageMeter>,
+    /// `None`: the node is alone.
+    pub bus: Option<Arc<BusMeter>>,
+    levels: Levels,
+}
+
+impl Meters {
+    pub fn new(has_bus: bool) -> Arc<Self> {
+        let instruments = Instruments::default();
+        Arc::new(Self {
+            http: HttpMeter::new(&instruments),
+            chats: Arc::new(ChatMeter::new(&instruments)),
+            storage: Arc::new(StorageMeter::new(&instruments)),
+            bus: has_bus.then(|| Arc::new(BusMeter::new(&instruments))),
+            levels: Levels::new(&instruments, has_bus),
+            instruments,
+        })
+    }
+}

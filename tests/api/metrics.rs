@@ -1,0 +1,194 @@
+//! What Prometheus is told.
+
+use std::{collections::BTreeSet, time::Instant};
+
+use serde_json::json;
+
+use crate::support::{DEADLINE, Server, nodes};
+
+/// A series of requests.
+fn requests(route: &str, method: &str, status: u16) -> String {
+    format!(r#"greenroom_http_requests_total{{method="{method}",route="{route}",status="{status}"}}"#)
+}
+
+/// Waits until a series has a value.
+async fn becomes(server: &Server, series: &str, value: f64) {
+    let deadline = Instant::now() + DEADLINE;
+    while server.series(series).await != Some(value) {
+        assert!(Instant::now() < deadline, "{series} becomes {value}");
+    }
+}
+
+#[actix_web::test]
+async fn requests_are_counted_by_the_pattern_of_their_address() {
+    let server = Server::watched().await;
+    let [ann, bob] = server.users(["ann", "bob"]).await;
+    let chats = [ann.dm(&bob).await, ann.group("group", &[]).await];
+    for chat in chats {
+        ann.posts(chat, "hello").await;
+        ann.send("POST", &format!("/messages/api/chats/{chat}/messages"), Some(json!({"content": ""}))).await;
+    }
+    ann.get("chats/999/messages/").await.expect(404);
+    ann.call("DELETE", "chats/1/messages/", None).await.expect(405);
+    let messages = "/messages/api/chats/{chat}/messages/";
+    for (method, status, count) in [
+        ("POST", 201, Some(2.0)),
+        ("POST", 400, Some(2.0)),
+        ("GET", 404, Some(1.0)),
+        ("DELETE", 405, Some(1.0)),
+    ] {
+        assert_eq!(server.series(&requests(messages, method, status)).await, count, "{method} {status}");
+    }
+    let seconds = format!(r#"{{method="POST",route="{messages}"}}"#);
+    let seconds = |kind: &str| format!("greenroom_http_request_duration_seconds_{kind}{seconds}");
+    assert_eq!(server.series(&seconds("count")).await, Some(4.0));
+    assert!(server.series(&seconds("sum")).await.unwrap() > 0.0);
+}
+
+#[actix_web::test]
+async fn who_is_turned_away_at_the_door_is_counted_too() {
+    let server = Server::watched().await;
+    let nobody = server.anonymous();
+    nobody.get("chats/7/messages/").await.expect(401);
+    nobody.get("no/such/thing/").await.expect(401);
+    nobody.send("GET", "/favicon.ico", None).await.expect(404);
+    nobody.send("GET", "/messages/ws/", None).await.expect(401);
+    let messages = "/messages/api/chats/{chat}/messages/";
+    assert_eq!(server.series(&requests(messages, "GET", 401)).await, Some(1.0));
+    assert_eq!(server.series(&requests("other", "GET", 401)).await, Some(1.0));
+    assert_eq!(server.series(&requests("other", "GET", 404)).await, Some(1.0));
+    assert_eq!(server.series(&requests("/messages/ws", "GET", 401)).await, Some(1.0));
+}
+
+#[actix_web::test]
+async fn no_address_makes_a_series_of_its_own() {
+    let server = Server::watched().await;
+    let ann = server.user("ann").await;
+    for number in 0..20 {
+        ann.get(&format!("chats/{number}/")).await.expect(404);
+        ann.send("GET", &format!("/nothing/{number}"), None).await.expect(404);
+        ann.send(&format!("X{number}"), "/messages/api/chats/", None).await.expect(405);
+    }
+    for reply in server.asks_for_metrics("GET", "/metrics").await {
+        let text = String::from_utf8(reply.body).unwrap();
+        let of = |line: &&str| line.starts_with("greenroom_http_requests_total{");
+        assert!(text.lines().filter(of).count() <= 3, "{text}");
+    }
+}
+
+#[actix_web::test]
+async fn sockets_events_and_deliveries_are_counted() {
+    let server = Server::watched().await;
+    let [ann, bob] = server.users(["ann", "bob"]).await;
+    let chat = ann.group("group", &[&bob]).await;
+    let (mut anns, mut bobs) = (ann.listens().await, bob.listens().await);
+    assert_eq!(server.series("greenroom_sockets").await, Some(2.0));
+    let delivered = r#"greenroom_deliveries_total{to="socket"}"#;
+    let before = server.series(delivered).await.unwrap();
+    for text in ["one", "two", "three"] {
+        ann.posts(chat, text).await;
+        anns.receives("new_message").await;
+        bobs.receives("new_message").await;
+    }
+    // Presence is delivered as well.
+    assert!(server.series(delivered).await.unwrap() >= before + 6.0);
+    let events = server.series(r#"greenroom_events_total{type="new_message"}"#).await;
+    assert_eq!(events, Some(3.0 * nodes() as f64), "each node makes them known");
+    assert_eq!(server.series(&requests("/messages/ws", "GET", 101)).await, Some(2.0));
+    let root = server.staff("root").await;
+    root.delete(&format!("users/{}/tokens/", bob.id)).await.expect(204);
+    assert_eq!(bobs.is_closed().await, 4401);
+    assert_eq!(server.series(r#"greenroom_sockets_closed_total{reason="signed_out"}"#).await, Some(1.0));
+}
+
+#[actix_web::test]
+async fn the_databases_time_is_counted() {
+    let server = Server::watched().await;
+    let ann = server.user("ann").await;
+    let chat = ann.group("group", &[]).await;
+    let done = r#"greenroom_writer_jobs_total{result="done"}"#;
+    let before = server.series(done).await.unwrap();
+    for number in 0..10 {
+        ann.posts(chat, &number.to_string()).await;
+    }
+    assert!(server.series(done).await.unwrap() >= before + 10.0);
+    let refused = r#"greenroom_writer_jobs_total{result="refused"}"#;
+    let before = server.series(refused).await.unwrap();
+    ann.delete("messages/999999/").await.expect(404);
+    let repeat = json!({"content": "one", "client_id": "c"});
+    ann.post(&format!("chats/{chat}/messages/"), repeat).await.expect(201);
+    let other = json!({"content": "two", "client_id": "c"});
+    ann.post(&format!("chats/{chat}/messages/"), other).await.expect(409);
+    assert_eq!(server.series(refused).await, Some(before + 1.0));
+    for histogram in ["writer_transaction", "writer_commit", "reader_wait", "reader_query"] {
+        let of = |kind: &str| format!("greenroom_{histogram}_seconds_{kind}");
+        assert!(server.series(&of("count")).await.unwrap() >= 1.0, "{histogram}");
+        assert!(server.series(&of("sum")).await.unwrap() > 0.0, "{histogram}");
+    }
+    let jobs = server.series("greenroom_writer_batch_jobs_sum").await.unwrap();
+    assert!(jobs >= server.series("greenroom_writer_batch_jobs_count").await.unwrap());
+    becomes(&server, "greenroom_writer_queue_jobs", 0.0).await;
+    becomes(&server, "greenroom_commands_under_way", 0.0).await;
+    assert_eq!(server.series("greenroom_storage_up").await, Some(nodes() as f64));
+}
+
+#[actix_web::test]
+async fn event_streams_and_long_polls_are_counted_while_they_are_open() {
+    let server = Server::watched().await;
+    let [ann, bob] = server.users(["ann", "bob"]).await;
+    let chat = ann.dm(&bob).await;
+    let known = ann.sees(chat).await["seq"].as_i64().unwrap();
+    let polls = async {
+        let body = json!({"chats": {chat.to_string(): known}, "wait": 20});
+        ann.post("sync/", body).await.expect(200);
+    };
+    let meanwhile = async {
+        becomes(&server, "greenroom_feed_readers", 1.0).await;
+        bob.posts(chat, "hello").await;
+    };
+    futures_util::future::join(polls, meanwhile).await;
+    becomes(&server, "greenroom_feed_readers", 0.0).await;
+    assert!(server.series(r#"greenroom_deliveries_total{to="reader"}"#).await.unwrap() >= 1.0);
+}
+
+#[actix_web::test]
+async fn the_format_is_prometheus_and_the_address_answers_nothing_else() {
+    let server = Server::watched().await;
+    for reply in server.asks_for_metrics("GET", "/metrics").await {
+        assert_eq!(reply.header("content-type"), "text/plain; version=0.0.4; charset=utf-8");
+        let text = String::from_utf8(reply.expect(200).body).unwrap();
+        let (mut described, mut typed) = (BTreeSet::new(), BTreeSet::new());
+        for line in text.lines() {
+            let words: Vec<&str> = line.splitn(4, ' ').collect();
+            match words.as_slice() {
+                ["#", "HELP", name, help] if !help.is_empty() => assert!(described.insert(*name), "{line}"),
+                ["#", "TYPE", name, "counter" | "gauge" | "histogram"] => {
+                    assert!(typed.insert(*name), "{line}")
+                }
+                [series, value] if !series.starts_with('#') => {
+                    assert!(value.parse::<f64>().is_ok(), "{line}");
+                    let name = series.split('{').next().unwrap();
+                    let of =
+                        |suffix: &&str| name.strip_suffix(suffix).is_some_and(|name| typed.contains(name));
+                    assert!(
+                        typed.contains(name) || ["_bucket", "_sum", "_count"].iter().any(|suffix| of(suffix)),
+                        "{line}"
+                    );
+                }
+                _ => panic!("{line}"),
+            }
+        }
+        assert_eq!(described, typed);
+        assert!(
+            typed.contains("process_cpu_seconds_total") && typed.contains("process_resident_memory_bytes")
+        );
+        assert_eq!(typed.contains("greenroom_bus_connected"), nodes() > 1);
+    }
+    for path in ["/", "/metrics/x", "/messages/api/chats/", "/healthz"] {
+        for reply in server.asks_for_metrics("GET", path).await {
+            reply.expect(404);
+        }
+    }
+    let nobody = server.anonymous();
+    nobody.send("GET", "/metrics", None).await.expect(404);
+}
