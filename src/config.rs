@@ -8,7 +8,7 @@ use std::{net::SocketAddr, time::Duration};
 use clap::{Args, ValueEnum, builder::BoolishValueParser};
 use ipnet::IpNet;
 
-use crate::{bus::RedisUrl, storage::DatabaseUrl};
+use crate::{bus::RedisUrl, limits::Rates, storage::DatabaseUrl};
 
 /// Where the data is; every command takes it.
 #[derive(Debug, Clone, Args)]
@@ -80,6 +80,10 @@ pub struct Config {
     /// Frames that a socket may send in a second; twice as many at once
     #[arg(long, env = "GREENROOM_SOCKET_COMMANDS_PER_SECOND", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     pub socket_commands_per_second: u32,
+
+    /// What one user may ask for on this node: a rate and perhaps a burst for send, search, typing and other, such as send=10/s:30,search=30/m,typing=1/s,other=50/s; no limits by default
+    #[arg(long, env = "GREENROOM_RATE_LIMIT", value_parser = Rates::parse)]
+    pub rate_limit: Option<Rates>,
 
     /// Whether sockets without an Origin header are taken, as programs open them
     #[arg(long, env = "GREENROOM_SOCKETS_WITHOUT_ORIGIN", default_value_t = true, action = clap::ArgAction::Set, value_parser = BoolishValueParser::new())]

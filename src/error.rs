@@ -90,6 +90,16 @@ impl ApiError {
         }
     }
 
+    /// In how many seconds the same may be tried again, where that is known.
+    pub fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::Throttled { seconds } => Some(*seconds),
+            Self::Refused(Refusal::Busy) => Some(BUSY_RETRY),
+            Self::Refused(Refusal::StorageAway) => Some(AWAY_RETRY),
+            _ => None,
+        }
+    }
+
     fn detail(&self) -> Cow<'static, str> {
         match self {
             Self::Refused(Refusal::NotFound) => NOT_FOUND.into(),
@@ -142,21 +152,15 @@ impl ResponseError for ApiError {
 
     fn error_response(&self) -> HttpResponse {
         let mut response = HttpResponse::build(self.status_code());
+        if let Some(seconds) = self.retry_after() {
+            response.insert_header((RETRY_AFTER, seconds.to_string()));
+        }
         match self {
             Self::Unauthenticated | Self::WrongPassword => {
                 response.insert_header((WWW_AUTHENTICATE, "Session"));
             }
             Self::MethodNotAllowed { allow, .. } => {
                 response.insert_header((ALLOW, allow.as_str()));
-            }
-            Self::Throttled { seconds } => {
-                response.insert_header((RETRY_AFTER, seconds.to_string()));
-            }
-            Self::Refused(Refusal::Busy) => {
-                response.insert_header((RETRY_AFTER, BUSY_RETRY.to_string()));
-            }
-            Self::Refused(Refusal::StorageAway) => {
-                response.insert_header((RETRY_AFTER, AWAY_RETRY.to_string()));
             }
             Self::UpgradeRequired => {
                 response

@@ -16,6 +16,7 @@ pub mod edge;
 pub mod error;
 pub mod feed;
 pub mod input;
+pub mod limits;
 pub mod metrics;
 pub mod model;
 pub mod presence;

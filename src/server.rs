@@ -32,6 +32,7 @@ use crate::{
     cluster,
     config::Config,
     edge::edge,
+    limits::Limits,
     model::{ChatId, Refusal, Seq, UserId, permission::Ability},
     presence::{self, Presence},
     routes::routes,
@@ -59,6 +60,7 @@ pub struct State {
     pub identities: Arc<Identities>,
     pub hasher: Hasher,
     pub failures: Failures,
+    pub limits: Limits,
     /// There may be deleted chats to clear out.
     pub purge: Notify,
     /// `None`: nobody watches.
@@ -193,6 +195,7 @@ impl Server {
             restored_from: kept.restored_from,
         };
         let meters = config.metrics_bind.map(|_| Meters::new(config.redis_url.is_some()));
+        let limit_meter = meters.as_ref().map(|meters| meters.limits.clone());
         let storage_meter = meters.as_ref().map(|meters| meters.storage.clone());
         let writer = Writer::start(url, rules.clone(), storage_meter.clone())?;
         let workers = config.workers();
@@ -234,6 +237,7 @@ impl Server {
             identities,
             hasher: Hasher::new(workers),
             failures: Failures::default(),
+            limits: Limits::new(config.rate_limit.unwrap_or_default(), limit_meter),
             purge: Notify::new(),
             meters,
             draining: AtomicBool::new(false),

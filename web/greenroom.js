@@ -1110,7 +1110,7 @@ class Link {
       case "ack":
         return this.#settle(frame.id)?.resolve(frame);
       case "error":
-        return this.#settle(frame.id)?.reject(new GreenroomError(frame.status, frame));
+        return this.#settle(frame.id)?.reject(new GreenroomError(frame.status, frame, { retryAfter: frame.retry_after }));
       case "pong":
         return;
       default:
@@ -1190,6 +1190,9 @@ export class Greenroom {
   #wake = (after = 0) => {};
   #underWay = new Map();
   #delivering = new Set();
+  /** Until when nothing is sent, and what ends that. */
+  #heldUntil = 0;
+  #held;
   #isFreshening = false;
   #typedAt = new Map();
   /** @type {Set<number>} Public rooms that are to be followed, whether the user is in them or not. */
@@ -1528,6 +1531,7 @@ export class Greenroom {
     if (this.#isFreshening) return;
     this.#isFreshening = true;
     const failed = [];
+    let wait = 0;
     // What is added meanwhile has its turn as well.
     for (const chatId of this.state.stale) {
       this.state.stale.delete(chatId);
@@ -1535,9 +1539,11 @@ export class Greenroom {
         await this.#reload(chatId, this.state.isOpen(chatId));
       } catch (error) {
         if (!error.isFinal && this.state.heads.has(chatId)) failed.push(chatId);
+        wait = Math.max(wait, error.retryAfter ?? 0);
       }
     }
-    // They are tried again when there is a connection again.
+    // They are tried again when there is a connection again, or when the server has said.
+    if (wait) setTimeout(() => this.#canAsk && this.#freshen(), wait * 1000 + this.#timing.backoff);
     for (const chatId of failed) this.state.stale.add(chatId);
     this.#isFreshening = false;
   }
@@ -1594,7 +1600,19 @@ export class Greenroom {
   }
 
   get #canDeliver() {
+    return this.#canAsk && performance.now() >= this.#heldUntil;
+  }
+
+  get #canAsk() {
     return this.#link?.isUsable || this.#status === "polling";
+  }
+
+  /** Sends nothing for so many seconds: it was too much, or the server has too much to do. */
+  #hold(seconds) {
+    this.#heldUntil = Math.max(this.#heldUntil, performance.now() + seconds * 1000);
+    clearTimeout(this.#held);
+    const wait = this.#heldUntil - performance.now() + this.#timing.backoff;
+    this.#held = setTimeout(() => this.#deliverAll(), wait);
   }
 
   #deliverAll() {
@@ -1615,7 +1633,8 @@ export class Greenroom {
         this.#outbox.failed(message.client_id, error);
         if (error.isFinal) continue;
         // If the socket has ended, its next life tells whether this one arrived.
-        setTimeout(() => this.#deliver(chatId), (error.retryAfter ?? 0) * 1000 + this.#timing.backoff);
+        if (error.retryAfter) this.#hold(error.retryAfter);
+        else setTimeout(() => this.#deliver(chatId), this.#timing.backoff);
         break;
       }
     }

@@ -1,4 +1,5 @@
-//! The door of everything below the API's base: who is asking, is there such a path, may the request ride on a cookie.
+//! The door of everything below the API's base: who is asking, is there such a path, may the request ride on a cookie, has
+//! the caller asked too much.
 
 use std::{
     future::{Ready, ready},
@@ -21,11 +22,13 @@ use super::{
 };
 use crate::{
     error::ApiError,
-    model::{Credential, Refusal, Timestamp, time::DAY},
+    limits::Kind,
+    model::{Credential, Refusal, Timestamp, UserId, time::DAY},
+    routes::BASE,
     server::State,
 };
 
-/// Lets a request in that proves who asks, in the order that clients rely on: 401, unknown path, cross-site.
+/// Lets a request in that proves who asks, in this order: 401, unknown path, cross-site, too much.
 pub async fn gate(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -44,16 +47,25 @@ async fn admit(request: &ServiceRequest) -> Result<Arc<Caller>, ApiError> {
     let credential = credential(request.request()).ok_or(ApiError::Unauthenticated)?;
     let caller = state.identities.caller(&credential).await?.ok_or(ApiError::Unauthenticated)?;
     let rides_on_cookie = matches!(credential, Credential::Session(_));
-    if rides_on_cookie
-        && is_unsafe(request.request())
-        && let Err(error) = cross_site::check(request.request(), &state.config)
-    {
-        // A path that is not there is not there for other sites either.
-        let is_known = request.resource_map().has_resource(request.path());
+    let mut admitted = Ok(());
+    if rides_on_cookie && is_unsafe(request.request()) {
+        admitted = cross_site::check(request.request(), &state.config);
+    }
+    if let Err(error) = admitted.and_then(|()| within_limits(request, &state, caller.id())) {
+        // A path that is not there is not there for other sites either, and however often it is asked for.
+        let is_known = request.resource_map().has_resource(request.match_info().as_str());
         return Err(if is_known { error } else { ApiError::NOT_FOUND });
     }
     renew(request.request(), &caller);
     Ok(caller)
+}
+
+/// Whether the caller may ask this now. Sockets are limited by what is sent over them.
+fn within_limits(request: &ServiceRequest, state: &State, caller: UserId) -> Result<(), ApiError> {
+    let path = request.match_info().as_str().strip_prefix(BASE).filter(|_| state.limits.is_on());
+    let Some(path) = path else { return Ok(()) };
+    let kind = Kind::of_request(request.method(), path, request.query_string());
+    state.limits.take(caller, kind).map_err(|seconds| ApiError::Throttled { seconds })
 }
 
 /// Who opens a page, by the session of their cookie.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::{
     bus::BusMeter,
     chat::ChatMeter,
+    limits::LimitMeter,
     metrics::{Instruments, http::HttpMeter},
     storage::StorageMeter,
 };
@@ -21,6 +22,7 @@ pub struct Meters {
     pub http: HttpMeter,
     pub chats: Arc<ChatMeter>,
     pub storage: Arc<StorageMeter>,
+    pub limits: Arc<LimitMeter>,
     /// `None`: the node is alone.
     pub bus: Option<Arc<BusMeter>>,
     levels: Levels,
@@ -33,6 +35,7 @@ impl Meters {
             http: HttpMeter::new(&instruments),
             chats: Arc::new(ChatMeter::new(&instruments)),
             storage: Arc::new(StorageMeter::new(&instruments)),
+            limits: Arc::new(LimitMeter::new(&instruments)),
             bus: has_bus.then(|| Arc::new(BusMeter::new(&instruments))),
             levels: Levels::new(&instruments, has_bus),
             instruments,

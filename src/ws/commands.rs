@@ -20,6 +20,7 @@ use crate::{
     chat::{Answered, Socket},
     error::ApiError,
     input::{self, EditFields, Field, MarkFields, PostFields, ReactFields, TypingFields},
+    limits::Kind,
     model::{
         ChatId, FieldErrors, MessageId, Refusal, Seq,
         command::ReactIntent,
@@ -161,10 +162,14 @@ pub fn error_frame(error: &ApiError, id: Option<&RawValue>) -> ByteString {
     #[derive(Serialize)]
     struct Failed {
         status: u16,
+        /// In seconds, where that helps.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        retry_after: Option<u64>,
         #[serde(flatten)]
         body: serde_json::Value,
     }
-    let answer = Failed { status: error.status_code().as_u16(), body: error.body() };
+    let status = error.status_code().as_u16();
+    let answer = Failed { status, retry_after: error.retry_after(), body: error.body() };
     render(&AnswerFrame { kind: "error", id, answer })
 }
 
@@ -229,6 +234,8 @@ async fn answer(client: Client, frame: ClientFrame) -> ByteString {
 
 async fn carry_out_one(client: &Client, frame: ClientFrame) -> Result<Ack, ApiError> {
     let Client { state, caller, socket, watched } = client;
+    let limited = state.limits.take(caller.id(), Kind::of_command(&frame.kind()));
+    limited.map_err(|seconds| ApiError::Throttled { seconds })?;
     match &*frame.kind() {
         "send_message" => {
             let fields = PostFields { content: frame.content.clone(), client_id: frame.client_id.clone() };

@@ -142,3 +142,30 @@ test("a storage that is full or closed does not keep anybody from sending", asyn
   await bob.send(chat, "Hello").sent;
   await until(ann, () => texts(ann, chat).length === 1);
 });
+
+for (const way of ["over the socket", "without sockets"]) {
+  test(`what is too much at once waits until the server takes more, ${way}`, async (t) => {
+    const server = await Server.start(t, "--rate-limit", "send=1/s:1");
+    const [ann, bob] = [await server.user("ann"), await server.user("bob")];
+    const road = await server.road();
+    road.refusesSockets = way === "without sockets";
+    const client = server.client(ann, { baseUrl: road.url });
+    await inTime(client.start(), "the start");
+    await untilStatus(client, road.refusesSockets ? "polling" : "live");
+    const { id: chat } = await client.api.createChat({ chat_type: "dm", member_ids: [bob.id] });
+    const { id: other } = await client.api.createChat({ chat_type: "group", title: "group", member_ids: [bob.id] });
+    await Promise.all([client.open(chat), client.open(other)]);
+    let attempts = 0;
+    road.cutsBefore = (text) => {
+      if (/"type":"send_message"|^POST \S*\/chats\/\d+\/messages\//.test(text)) attempts++;
+      return false;
+    };
+    for (const text of ["one", "two", "three"]) client.send(chat, text);
+    client.send(other, "elsewhere");
+    await until(client, () => client.outgoing.length === 0);
+    assert.deepEqual(texts(client, chat), ["one", "two", "three"]);
+    assert.deepEqual(texts(client, other), ["elsewhere"]);
+    // Each is tried, and once more in each second that it waits for another's turn.
+    assert.ok(attempts >= 4 && attempts <= 12, `${attempts} attempts`);
+  });
+}

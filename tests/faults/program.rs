@@ -233,6 +233,9 @@ fn bad_settings_stop_the_start_with_one_sentence() {
     let address = taken.local_addr().unwrap().to_string();
     assert!(fails(&database, &["serve", "--bind", &address], 1).contains("cannot listen on"));
     assert!(fails(&database, &["serve", "--metrics-bind", "9464"], 2).contains("--metrics-bind"));
+    for rates in ["post=1/s", "send=0/s", "send=often", "send=1/s,send=2/s"] {
+        assert!(fails(&database, &["serve", "--rate-limit", rates], 2).contains("--rate-limit"), "{rates}");
+    }
     let watched = ["serve", "--bind", "127.0.0.1:0", "--metrics-bind", &address];
     assert!(fails(&database, &watched, 1).contains("give --metrics-bind another address"));
 }
