@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{DEADLINE, Server, nodes};
 
@@ -191,4 +191,75 @@ async fn the_format_is_prometheus_and_the_address_answers_nothing_else() {
     }
     let nobody = server.anonymous();
     nobody.send("GET", "/metrics", None).await.expect(404);
+}
+
+/// All strings under `expr` and `query` in a dashboard, however deep.
+fn queries(dashboard: &Value, found: &mut Vec<String>) {
+    match dashboard {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                match value {
+                    Value::String(text) if name == "expr" || name == "query" => found.push(text.clone()),
+                    other => queries(other, found),
+                }
+            }
+        }
+        Value::Array(values) => values.iter().for_each(|value| queries(value, found)),
+        _ => {}
+    }
+}
+
+/// The metrics that a query names.
+fn metrics_in(query: &str) -> impl Iterator<Item = &str> {
+    let words = query.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    words.filter(|word| word.starts_with("greenroom_") || word.starts_with("process_"))
+}
+
+/// Labels with the values that a query asks for, but those that Prometheus itself adds.
+fn labels_in(query: &str) -> Vec<String> {
+    let braces = query.split('{').skip(1).filter_map(|rest| rest.split("\"}").next());
+    let labels = braces.flat_map(|inside| inside.split("\",").filter_map(|label| label.split_once("=\"")));
+    let own = labels.filter(|(name, _)| !["job", "instance"].contains(&name.trim_end_matches('!')));
+    own.map(|(name, value)| format!("{}=\"{}\"", name.trim_end_matches('!'), value.trim_end_matches('"')))
+        .collect()
+}
+
+#[actix_web::test]
+async fn the_dashboard_and_the_alerts_name_nothing_that_is_not_there() {
+    let server = Server::watched().await;
+    let ann = server.user("ann").await;
+    let chat = ann.group("group", &[]).await;
+    ann.posts(chat, "hello").await;
+    ann.post("sync/", json!({"chats": {}})).await.expect(200);
+    let mut text = String::new();
+    for reply in server.asks_for_metrics("GET", "/metrics").await {
+        text.push_str(&String::from_utf8(reply.expect(200).body).unwrap());
+    }
+    let names: BTreeSet<&str> = text.split(['\n']).filter_map(|line| line.split(['{', ' ']).next()).collect();
+    let mut all = Vec::new();
+    queries(&serde_json::from_str(include_str!("../../docs/deploy/grafana.json")).unwrap(), &mut all);
+    let dashboard = all.len();
+    let rules = include_str!("../../docs/deploy/prometheus-rules.yml");
+    all.extend(rules.lines().filter_map(|line| line.trim().strip_prefix("expr: ").map(str::to_owned)));
+    assert!(dashboard > 40 && all.len() > dashboard + 8, "{dashboard} of {}", all.len());
+    let (mut named, mut labelled) = (BTreeSet::new(), 0);
+    for query in &all {
+        for metric in metrics_in(query).filter(|name| nodes() > 1 || !name.starts_with("greenroom_bus_")) {
+            assert!(names.contains(metric), "there is no {metric} for {query}");
+            named.insert(metric);
+        }
+        for label in labels_in(query).iter().filter(|label| !label.contains("=~") && !label.contains('$')) {
+            assert!(text.contains(label.as_str()), "there is no {label} for {query}");
+            labelled += 1;
+        }
+    }
+    assert!(labelled > 5, "{labelled} labels are looked for");
+    // What is counted can be seen.
+    let shown = |name: &&&str| {
+        let family = ["_bucket", "_sum", "_count"].iter().find_map(|suffix| name.strip_suffix(suffix));
+        named.iter().any(|shown| shown == *name || family.is_some_and(|family| shown.starts_with(family)))
+    };
+    let unseen: Vec<_> =
+        names.iter().filter(|name| name.starts_with("greenroom_")).filter(|name| !shown(name)).collect();
+    assert!(unseen.is_empty(), "{unseen:?}");
 }
