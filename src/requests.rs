@@ -6,7 +6,7 @@ use crate::{
     auth::Caller,
     chat::Answered,
     error::ApiError,
-    input::{EditFields, MarkFields, PostFields, ReactFields, TypingFields},
+    input::{EditFields, MarkFields, MeFields, PostFields, ReactFields, TypingFields},
     model::{
         ChatId, Command, Message, MessageId, Refusal, UserId,
         command::{Action, ReactIntent},
@@ -118,6 +118,15 @@ pub async fn mark_as_read(
         Answered::Marked(count) => Ok(count),
         _ => Err(Refusal::Internal.into()),
     }
+}
+
+/// Changes what the caller has set for themselves in a chat.
+pub async fn change_me(state: &State, caller: &Caller, chat: ChatId, fields: Result<MeFields>) -> Result<()> {
+    let by = caller.id();
+    let checked = fields.and_then(|fields| Ok(fields.check()?));
+    let change = or_refused(checked, state.permitted(chat, by, Ability::TakePart)).await?;
+    state.directory.command(Command { chat, by, action: Action::ChangeMe(change) }).await?;
+    Ok(())
 }
 
 /// Tells a chat that the caller types, or stops.

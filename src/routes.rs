@@ -69,6 +69,7 @@ fn api(api: &mut ServiceConfig) {
                 .done(),
         )
         .service(at("/chats/{chat}/mark-as-read").post(activity::mark_as_read).done())
+        .service(at("/chats/{chat}/me").patch(activity::change_me).done())
         .service(at("/chats/{chat}/typing").post(activity::typing).done())
         .service(at("/chats/{chat}/join").post(members::join).done())
         .service(at("/chats/{chat}/leave").post(members::leave).done())
@@ -99,7 +100,7 @@ fn api(api: &mut ServiceConfig) {
         .service(at("/settings").get(settings::show).done())
         .service(at("/users/me").get(profile::show).patch(profile::update).done())
         .service(at("/users/search").get(users::search).done())
-        .service(at("/users/{user}").patch(users::update).done())
+        .service(at("/users/{user}").get(users::detail).patch(users::update).done())
         .service(at("/users/{user}/tokens").post(users::create_token).delete(users::delete_tokens).done());
 }
 

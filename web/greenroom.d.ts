@@ -61,6 +61,16 @@ export interface Message {
   seq: number;
 }
 
+/** What one has set for oneself in a chat. */
+export interface Me {
+  /** Keep quiet about the chat before this moment. */
+  muted_until: string | null;
+  /** Pinned chats come first. */
+  is_pinned: boolean;
+  /** From this message on everything of others counts as unread, until one reads. */
+  unread_from: number | null;
+}
+
 export interface Chat {
   id: number;
   title: string;
@@ -76,6 +86,8 @@ export interface Chat {
   last_read_message_id: number | null;
   unread_count: number;
   my_role: Role | null;
+  /** Null in a room that one is not in. */
+  me: Me | null;
   /** Of rooms. */
   object?: { type: string; id: string } | null;
   is_public?: boolean;
@@ -274,6 +286,8 @@ export class Api {
   renameChat(id: number, title: string | null): Promise<Chat>;
   deleteChat(id: number): Promise<null>;
   rooms(query?: ListQuery & { search?: string; object_type?: string; object_id?: string }): Promise<Page<Chat>>;
+  /** Mutes, pins, makes unread from a message on; what is not named stays. */
+  setMe(id: number, fields: Partial<Me>): Promise<Chat>;
   joinChat(id: number): Promise<Chat>;
   leaveChat(id: number): Promise<null>;
 
@@ -302,6 +316,8 @@ export class Api {
   me(): Promise<OwnUser>;
   /** Prefer `Greenroom.updateMe`, which keeps `state.me` up to date. */
   updateMe(fields: ProfileFields): Promise<OwnUser>;
+  /** `OwnUser` to oneself and to staff. */
+  user(id: number): Promise<User | OwnUser>;
   searchUsers(q: string): Promise<{ results: FoundUser[] }>;
 
   /** For staff. */

@@ -214,6 +214,7 @@ export class Api {
   renameChat = (id, title) => this.#patch(at`chats/${id}/`, { title });
   deleteChat = (id) => this.#delete(at`chats/${id}/`);
   rooms = (query) => this.#get("rooms/", query);
+  setMe = (id, fields) => this.#patch(at`chats/${id}/me/`, fields);
   joinChat = (id) => this.#post(at`chats/${id}/join/`);
   leaveChat = (id) => this.#post(at`chats/${id}/leave/`);
 
@@ -239,6 +240,7 @@ export class Api {
 
   me = () => this.#get("users/me/");
   updateMe = (fields) => this.#patch("users/me/", fields);
+  user = (id) => this.#get(at`users/${id}/`);
   searchUsers = (q) => this.#get("users/search/", { q });
   createUser = (fields) => this.#post("users/", fields);
   updateUser = (id, fields) => this.#patch(at`users/${id}/`, fields);
@@ -280,8 +282,9 @@ const isAdmin = ({ role }) => role === "admin";
 /** Times as the server writes them. Their `Z` would sort whole seconds behind fractions. */
 const isLater = (time, than) => time.slice(0, -1) > than.slice(0, -1);
 const laterOf = (a, b) => (isLater(b, a) ? b : a);
+const isPinned = ({ me }) => Boolean(me?.is_pinned);
 const byActivity = (a, b) =>
-  a.updated_at === b.updated_at ? b.id - a.id : isLater(a.updated_at, b.updated_at) ? -1 : 1;
+  isPinned(a) !== isPinned(b) ? (isPinned(a) ? -1 : 1) : a.updated_at === b.updated_at ? b.id - a.id : isLater(a.updated_at, b.updated_at) ? -1 : 1;
 
 /** Where the message with an id is, or belongs. */
 function placeOf(messages, id) {
@@ -583,6 +586,8 @@ class State {
       }
       case "read":
         return this.#onRead(event);
+      case "me_updated":
+        return this.#onMe(event);
       case "typing":
         return this.#setTyping(id, event.user_id, event.is_typing);
       case "members_changed":
@@ -626,7 +631,11 @@ class State {
     else if (!this.chats.has(id) && this.#unread.has(id)) this.#markStale(id);
   }
 
-  #onRead({ chat_id: id, seq, user_id: user, last_read_message_id: upTo, unread_count = 0 }) {
+  #onMe({ chat_id: id, seq, me, unread_count }) {
+    if (this.#edit(id, () => ({ me }), seq) || !this.chats.has(id)) this.#setUnread(id, unread_count);
+  }
+
+  #onRead({ chat_id: id, seq, user_id: user, last_read_message_id: upTo, unread_count = 0, me }) {
     const chat = this.chats.get(id);
     const member = chat?.members.find((member) => member.id === user);
     const from = member?.read_from_message_id ?? 0;
@@ -642,6 +651,8 @@ class State {
       this.#edit(id, () => ({ last_read_message_id: upTo }));
       this.#setUnread(id, unread_count);
     }
+    // Reading has ended what was unread by hand. Without a number, another event tells it.
+    if (me && seq > chat?.seq) this.#edit(id, () => ({ me }));
     if (seq !== undefined) this.#edit(id, () => ({}), seq);
   }
 
@@ -768,7 +779,9 @@ class State {
 
   #countUnread({ id, chat: chatId, sender }, step) {
     const chat = this.chats.get(chatId);
-    if (this.isCatchingUp || !chat || sender.id === this.me?.id || id <= (chat.last_read_message_id ?? 0)) return;
+    if (this.isCatchingUp || !chat || sender.id === this.me?.id) return;
+    const isRead = id <= (chat.last_read_message_id ?? 0) && id < (chat.me?.unread_from ?? Infinity);
+    if (isRead) return;
     this.#setUnread(chatId, Math.max(0, chat.unread_count + step));
   }
 

@@ -1,11 +1,11 @@
-//! Reading and typing: `chats/{chat}/mark-as-read/`, `chats/{chat}/typing/`, `unread/`.
+//! Reading, typing and what one sets for oneself: `chats/{chat}/mark-as-read/`, `chats/{chat}/me/`, `chats/{chat}/typing/`, `unread/`.
 
 use std::collections::BTreeMap;
 
 use actix_web::{HttpResponse, web::Data};
 use serde::Serialize;
 
-use super::{Answer, body::Body, path::Id};
+use super::{Answer, body::Body, chats::shown, path::Id};
 use crate::{auth::gate::Authenticated, model::ChatId, requests, server::State, storage::chats};
 
 /// `POST chats/{chat}/mark-as-read/`
@@ -18,6 +18,12 @@ pub async fn mark_as_read(state: Data<State>, caller: Authenticated, chat: Id<Ch
 struct MarkedView {
     status: &'static str,
     marked_count: i64,
+}
+
+/// `PATCH chats/{chat}/me/`
+pub async fn change_me(state: Data<State>, caller: Authenticated, chat: Id<ChatId>, body: Body) -> Answer {
+    requests::change_me(&state, &caller, chat.0, body.json()).await?;
+    Ok(HttpResponse::Ok().json(shown(&state, caller.id(), chat.0).await?.view(&state)))
 }
 
 /// `POST chats/{chat}/typing/`

@@ -184,6 +184,18 @@ pub async fn create(state: Data<State>, caller: Authenticated, body: Body) -> An
     Ok(response.json(own_view(&user, &user.card(), &state.links)))
 }
 
+/// `GET users/{user}/`: as everybody sees them; with the rest to themselves and to staff.
+pub async fn detail(state: Data<State>, caller: Authenticated, user: Id<UserId>) -> Answer {
+    let id = user.0;
+    let found = state.readers.ask_one(move |conn| users::find(conn, id)).await?;
+    let user = found.ok_or(ApiError::NOT_FOUND)?;
+    let card = user.card();
+    if caller.is_staff || caller.id() == id {
+        return Ok(HttpResponse::Ok().json(own_view(&user, &card, &state.links)));
+    }
+    Ok(HttpResponse::Ok().json(UserView::new(&card, &state.links)))
+}
+
 /// `PATCH users/{user}/`, for staff.
 pub async fn update(state: Data<State>, caller: Authenticated, user: Id<UserId>, body: Body) -> Answer {
     staff_only(&caller)?;

@@ -213,7 +213,10 @@ impl Update {
 fn rendered(state: &State, user: UserId, event: &Event) -> Option<ByteString> {
     let message = match &event.change {
         Change::MarkerMoved(moved) if moved.user == user => {
-            return Some(frames::read(event.chat, Some(event.seq), moved, Some(moved.unread_count)));
+            return Some(frames::own_read(event.chat, Some(event.seq), moved));
+        }
+        Change::MeChanged(changed) if changed.user == user => {
+            return Some(frames::me_updated(event.chat, event.seq, changed));
         }
         Change::MessagePosted { message } | Change::MessageEdited { message } => {
             Some(frames::message(message, &state.links))

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use super::Field;
 use crate::model::{
     FieldErrors, MessageId,
+    command::MeChange,
     emoji::Emoji,
     ids::MAX_ID,
     text::{ClientId, MessageBody},
@@ -74,13 +75,53 @@ pub struct MarkFields {
 
 impl MarkFields {
     pub fn check(self) -> Result<Option<MessageId>, FieldErrors> {
-        let id = self.message_id.optional_integer().and_then(|id| match id {
-            Some(id) if !(1..=MAX_ID).contains(&id) => {
-                Err(format!("Invalid pk \"{id}\" - object does not exist."))
+        message_id(&self.message_id).map_err(|sentence| FieldErrors::of("message_id", sentence))
+    }
+}
+
+/// What is to change of what one has set for oneself.
+#[derive(Deserialize)]
+pub struct MeFields {
+    #[serde(default)]
+    pub muted_until: Field,
+    #[serde(default)]
+    pub is_pinned: Field,
+    #[serde(default)]
+    pub unread_from: Field,
+}
+
+impl MeFields {
+    pub fn check(self) -> Result<MeChange, FieldErrors> {
+        let mut errors = FieldErrors::default();
+        let muted_until = given(&self.muted_until, Field::optional_time);
+        let is_pinned = given(&self.is_pinned, Field::boolean);
+        let unread_from = given(&self.unread_from, message_id);
+        let (muted_until, is_pinned, unread_from) = (
+            errors.note("muted_until", muted_until),
+            errors.note("is_pinned", is_pinned),
+            errors.note("unread_from", unread_from),
+        );
+        match (muted_until, is_pinned, unread_from) {
+            (Some(muted_until), Some(is_pinned), Some(unread_from)) => {
+                Ok(MeChange { muted_until, is_pinned, unread_from })
             }
-            id => Ok(id.map(MessageId)),
-        });
-        id.map_err(|sentence| FieldErrors::of("message_id", sentence))
+            _ => Err(errors),
+        }
+    }
+}
+
+/// What a field comes to; `None` where it was not there.
+fn given<T>(field: &Field, judge: impl Fn(&Field) -> Result<T, String>) -> Result<Option<T>, String> {
+    if field.is_given() { judge(field).map(Some) } else { Ok(None) }
+}
+
+/// The id of a message, which may be missing or null.
+fn message_id(field: &Field) -> Result<Option<MessageId>, String> {
+    match field.optional_integer()? {
+        Some(id) if !(1..=MAX_ID).contains(&id) => {
+            Err(format!("Invalid pk \"{id}\" - object does not exist."))
+        }
+        id => Ok(id.map(MessageId)),
     }
 }
 

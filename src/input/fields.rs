@@ -8,7 +8,7 @@ use serde::{
 };
 
 use crate::model::{
-    UserId,
+    Timestamp, UserId,
     ids::MAX_ID,
     text::{NULL, REQUIRED},
 };
@@ -79,6 +79,12 @@ impl Field {
         }
     }
 
+    /// A moment that may be missing or null.
+    pub fn optional_time(&self) -> Judged<Option<Timestamp>> {
+        let text = self.optional_text()?;
+        text.map(|text| Timestamp::parse(text.trim()).ok_or_else(|| NOT_A_TIME.to_owned())).transpose()
+    }
+
     /// One of several choices, which must be given.
     pub fn choice<T>(&self, parse: impl Fn(&str) -> Option<T>) -> Judged<T> {
         let text = match self {
@@ -124,6 +130,9 @@ impl Field {
         }
     }
 }
+
+const NOT_A_TIME: &str = "Datetime has wrong format. Use one of these formats instead: \
+                          YYYY-MM-DDThh:mm:ss[.uuuuuu][+HH:MM|-HH:MM|Z].";
 
 const NOT_AN_INTEGER: &str = "A valid integer is required.";
 

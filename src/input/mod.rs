@@ -4,6 +4,6 @@ mod commands;
 mod fields;
 mod heads;
 
-pub use commands::{EditFields, MarkFields, PostFields, ReactFields, TypingFields};
+pub use commands::{EditFields, MarkFields, MeFields, PostFields, ReactFields, TypingFields};
 pub use fields::Field;
 pub use heads::heads;

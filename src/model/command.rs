@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::{
-    ChatId, ChatKind, HostObject, MessageId, Role, UserCard, UserId,
+    ChatId, ChatKind, HostObject, MessageId, Role, Timestamp, UserCard, UserId,
     emoji::Emoji,
     text::{ClientId, MessageBody, Title},
 };
@@ -43,6 +43,8 @@ pub enum Action {
     MarkAsRead {
         up_to: Option<MessageId>,
     },
+    /// Changes what the caller has set for themselves.
+    ChangeMe(MeChange),
     /// `None` returns the chat to its automatic title.
     Rename {
         title: Option<Title>,
@@ -62,6 +64,14 @@ pub enum Action {
         role: Role,
     },
     DeleteChat,
+}
+
+/// What is to change of [`super::Me`]; `None` stays as it is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct MeChange {
+    pub muted_until: Option<Option<Timestamp>>,
+    pub is_pinned: Option<bool>,
+    pub unread_from: Option<Option<MessageId>>,
 }
 
 /// What a reaction is to become.

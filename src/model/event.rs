@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Chat, ChatId, ChatSnapshot, Feed, Member, Message, MessageId, Reaction, Role, Seq, UserId};
+use super::{Chat, ChatId, ChatSnapshot, Feed, Me, Member, Message, MessageId, Reaction, Role, Seq, UserId};
 
 /// A lasting change, with its number in the chat.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -54,6 +54,7 @@ pub enum Change {
         reactions: Vec<Reaction>,
     },
     MarkerMoved(MarkerMoved),
+    MeChanged(MeChanged),
     MembersChanged(MembersChanged),
 }
 
@@ -63,6 +64,18 @@ pub struct MarkerMoved {
     pub user: UserId,
     pub last_read_message_id: MessageId,
     /// What is left unread for that user.
+    pub unread_count: i64,
+    /// What that user has set for themselves: reading ends what was made unread by hand.
+    #[serde(default)]
+    pub me: Me,
+}
+
+/// Somebody has set something for themselves, which only they hear of.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct MeChanged {
+    pub user: UserId,
+    pub me: Me,
+    /// What is unread for that user now.
     pub unread_count: i64,
 }
 

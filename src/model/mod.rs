@@ -16,7 +16,7 @@ pub use credential::Credential;
 pub use event::{Change, Event};
 pub use ids::{ChatId, Feed, MessageId, Pos, Seq, TokenId, UserId};
 pub use records::{
-    Chat, ChatKind, ChatSnapshot, HostObject, Member, Message, Reaction, Role, UserCard, Viewer,
+    Chat, ChatKind, ChatSnapshot, HostObject, Me, Member, Message, Reaction, Role, UserCard, Viewer,
 };
 pub use refusal::{FieldErrors, Refusal};
 pub use time::Timestamp;

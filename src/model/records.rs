@@ -184,6 +184,17 @@ impl Message {
     }
 }
 
+/// What a member has set for themselves in a chat.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Me {
+    /// Clients keep quiet about the chat before this moment.
+    pub muted_until: Option<Timestamp>,
+    /// Pinned chats come first in the list of chats.
+    pub is_pinned: bool,
+    /// From this message on everything of others counts as unread, whatever has been read.
+    pub unread_from: Option<MessageId>,
+}
+
 /// All that a chat object shows, apart from what differs by viewer.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ChatSnapshot {
@@ -210,4 +221,5 @@ pub struct Viewer {
     pub role: Option<Role>,
     pub last_read_message_id: Option<MessageId>,
     pub unread_count: i64,
+    pub me: Me,
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Datelike, SecondsFormat, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 /// A moment, in microseconds since 1970 UTC. Shown as RFC 3339 with `Z`, with microseconds where there are any.
@@ -18,6 +18,12 @@ impl Timestamp {
     /// The current moment by the system's clock, which may jump: nothing may be ordered by it.
     pub fn now() -> Self {
         Self(Utc::now().timestamp_micros())
+    }
+
+    /// A moment as RFC 3339 writes it, with whatever offset, in a year that four digits can show.
+    pub fn parse(text: &str) -> Option<Self> {
+        let moment = DateTime::parse_from_rfc3339(text).ok()?.to_utc();
+        (1..=9999).contains(&moment.year()).then(|| Self(moment.timestamp_micros()))
     }
 
     /// The moment `micros` later.

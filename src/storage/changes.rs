@@ -1,9 +1,17 @@
 //! What changed in a chat since a number: current rows, each once, in its latest state. There is no log to expire.
 
-use super::{AnyConn, Rules, StorageError, chats, members, messages, sql::sql, unread};
+use std::collections::HashSet;
+
+use super::{
+    AnyConn, Rules, StorageError, chats, members,
+    membership::{MeRow, me, me_columns},
+    messages,
+    sql::sql,
+    unread,
+};
 use crate::model::{
-    Change, Chat, ChatId, ChatSnapshot, Event, Member, MessageId, Pos, Seq, UserId, Viewer,
-    event::{MarkerMoved, MembersChanged},
+    Change, Chat, ChatId, ChatSnapshot, Event, Me, Member, MessageId, Pos, Seq, UserId, Viewer,
+    event::{MarkerMoved, MeChanged, MembersChanged},
 };
 
 /// More changes than this in one chat are not replayed: loading the chat costs less.
@@ -46,8 +54,7 @@ pub fn since(
     if since == head {
         return Ok(Since::Changes { head, unread, events: Vec::new() });
     }
-    let unread_of = |_: &mut AnyConn, reader, _| Ok(if reader == user { unread } else { 0 });
-    Ok(match events(conn, rules, &chat, since, unread_of)? {
+    Ok(match events(conn, rules, &chat, since, &[user])? {
         Some(events) => Since::Changes { head, unread, events },
         None => Since::Resync { head, unread },
     })
@@ -64,7 +71,8 @@ pub enum Missed {
     Events { head: Seq, events: Vec<Event> },
 }
 
-/// What changed in a chat since the change number `since`, for all who listen to it. Call it on one consistent view.
+/// What changed in a chat since the change number `since`, for all who listen to it, by id. Call it on one consistent
+/// view.
 pub fn missed(
     conn: &mut AnyConn,
     rules: &Rules,
@@ -77,11 +85,7 @@ pub fn missed(
     if since >= head {
         return Ok(Missed::Events { head, events: Vec::new() });
     }
-    let unread_of = |conn: &mut AnyConn, reader, read_pos| match listeners.binary_search(&reader) {
-        Ok(_) => unread::count(conn, &chat, reader, read_pos),
-        Err(_) => Ok(0),
-    };
-    let Some(mut events) = events(conn, rules, &chat, since, unread_of)? else {
+    let Some(mut events) = events(conn, rules, &chat, since, listeners)? else {
         let present = members::among(conn, chat.id, listeners)?;
         return Ok(Missed::Resync {
             head,
@@ -98,14 +102,13 @@ pub fn missed(
     Ok(Missed::Events { head, events })
 }
 
-/// `unread_of`: how many messages a reader whose marker moved has not read, where it is to be told. `None`: there are
-/// too many.
+/// `listeners`, by id, are told of what is for themselves alone. `None`: there are too many.
 fn events(
     conn: &mut AnyConn,
     rules: &Rules,
     chat: &Chat,
     since: Seq,
-    unread_of: impl FnMut(&mut AnyConn, UserId, Pos) -> Result<i64, StorageError>,
+    listeners: &[UserId],
 ) -> Result<Option<Vec<Event>>, StorageError> {
     let known = messages::posted_up_to(conn, chat, since)?;
     if chat.last_pos - known > MOST as i64 {
@@ -115,8 +118,12 @@ fn events(
     let Some(members) = member_changes(conn, chat, since)? else { return Ok(None) };
     changes.extend(members);
     if chat.member_count <= rules.receipts_max_members {
-        changes.extend(marker_changes(conn, chat, since, unread_of)?);
+        changes.extend(marker_changes(conn, chat, since, listeners)?);
     }
+    // One that came with a moved marker is told with it.
+    let of_listeners = me_changes(conn, chat, since, listeners)?;
+    let told: HashSet<Seq> = changes.iter().map(|(seq, _)| *seq).collect();
+    changes.extend(of_listeners.into_iter().filter(|(seq, _)| !told.contains(seq)));
     let (meta_seq,) = sql!("SELECT meta_seq FROM chats WHERE id = ?", chat.id).one::<(i64,)>(conn)?;
     if meta_seq > since {
         changes.push((
@@ -207,22 +214,76 @@ fn marker_changes(
     conn: &mut AnyConn,
     chat: &Chat,
     since: Seq,
-    mut unread_of: impl FnMut(&mut AnyConn, UserId, Pos) -> Result<i64, StorageError>,
+    listeners: &[UserId],
 ) -> Result<Changes, StorageError> {
     let rows = sql!(
-        "SELECT user_id, read_seq, read_pos, read_message_id FROM members \
-         WHERE chat_id = ? AND read_seq > ? AND read_seq > joined_seq AND left_seq IS NULL",
+        concat!(
+            "SELECT m.user_id, m.read_seq, m.read_pos, m.read_message_id, ",
+            me_columns!(),
+            " FROM members m WHERE m.chat_id = ? AND m.read_seq > ? AND m.read_seq > m.joined_seq ",
+            "AND m.left_seq IS NULL"
+        ),
         chat.id,
         since
     )
-    .rows::<(i64, i64, i64, Option<i64>)>(conn)?;
+    .rows::<(i64, i64, i64, Option<i64>, Option<bool>, Option<i64>, Option<i64>, Option<i64>)>(conn)?;
     let mut changes = Vec::with_capacity(rows.len());
-    for (user, seq, read_pos, message) in rows {
+    for (user, seq, read_pos, message, is_pinned, muted_until, unread_pos, unread_from) in rows {
         let (user, Some(message)) = (UserId(user), message) else { continue };
-        // Only the reader's own sockets are told what is left.
-        let unread_count = unread_of(conn, user, read_pos)?;
+        let own =
+            own(conn, chat, user, read_pos, (is_pinned, muted_until, unread_pos, unread_from), listeners)?;
+        let (me, unread_count) = own.unwrap_or_default();
         let last_read_message_id = MessageId(message);
-        changes.push((seq, Change::MarkerMoved(MarkerMoved { user, last_read_message_id, unread_count })));
+        let moved = MarkerMoved { user, last_read_message_id, unread_count, me };
+        changes.push((seq, Change::MarkerMoved(moved)));
     }
     Ok(changes)
+}
+
+/// What listeners have set for themselves since, apart from what was when they joined.
+fn me_changes(
+    conn: &mut AnyConn,
+    chat: &Chat,
+    since: Seq,
+    listeners: &[UserId],
+) -> Result<Changes, StorageError> {
+    let ids: Vec<i64> = listeners.iter().map(|user| user.0).collect();
+    let rows = sql!(
+        concat!(
+            "SELECT m.user_id, m.me_seq, m.read_pos, ",
+            me_columns!(),
+            " FROM members m WHERE m.chat_id = ? AND m.user_id IN ? AND m.me_seq > ? ",
+            "AND m.me_seq > m.joined_seq AND m.left_seq IS NULL"
+        ),
+        chat.id,
+        ids.as_slice(),
+        since
+    )
+    .rows::<(i64, i64, i64, Option<bool>, Option<i64>, Option<i64>, Option<i64>)>(conn)?;
+    let mut changes = Vec::with_capacity(rows.len());
+    for (user, seq, read_pos, is_pinned, muted_until, unread_pos, unread_from) in rows {
+        let user = UserId(user);
+        let own =
+            own(conn, chat, user, read_pos, (is_pinned, muted_until, unread_pos, unread_from), listeners)?;
+        let Some((me, unread_count)) = own else { continue };
+        changes.push((seq, Change::MeChanged(MeChanged { user, me, unread_count })));
+    }
+    Ok(changes)
+}
+
+/// What only the member's own sockets are told, where they listen: what they have set, and what they have not read.
+fn own(
+    conn: &mut AnyConn,
+    chat: &Chat,
+    user: UserId,
+    read_pos: Pos,
+    row: MeRow,
+    listeners: &[UserId],
+) -> Result<Option<(Me, i64)>, StorageError> {
+    if listeners.binary_search(&user).is_err() {
+        return Ok(None);
+    }
+    let (me, unread_pos) = me(row);
+    let unread_count = unread::count(conn, chat, user, unread::counted_after(read_pos, unread_pos))?;
+    Ok(Some((me, unread_count)))
 }

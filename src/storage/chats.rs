@@ -2,10 +2,9 @@
 
 use super::{
     AnyConn, Rules, StorageError, members,
-    membership::{MembershipRow, membership_from},
+    membership::{MembershipRow, me_columns, membership_from, place_columns},
     messages,
     sql::sql,
-    unread,
     users::{self, different_words, like_pattern},
 };
 use crate::model::{
@@ -24,7 +23,7 @@ macro_rules! chat_columns {
 }
 pub(super) use chat_columns;
 
-type ChatRow =
+pub(super) type ChatRow =
     (i64, String, Option<String>, i64, i64, i64, i64, i64, i64, i64, bool, Option<String>, Option<String>);
 
 pub(super) fn chat(row: ChatRow) -> Chat {
@@ -248,7 +247,8 @@ pub struct ChatFilter {
     pub kind: Option<ChatKind>,
 }
 
-/// How many chats of `user` pass the filter, and those from number `skip` on, latest activity first.
+/// How many chats of `user` pass the filter, and those from number `skip` on, pinned ones before others and the
+/// latest activity first.
 pub fn page(
     conn: &mut AnyConn,
     rules: &Rules,
@@ -300,10 +300,11 @@ fn plain_page(
         concat!(
             "SELECT ",
             chat_columns!(),
-            ", m.role, m.read_pos, m.read_message_id ",
-            "FROM members m JOIN chats c ON c.id = m.chat_id ",
+            ", ",
+            place_columns!(),
+            " FROM members m JOIN chats c ON c.id = m.chat_id ",
             "WHERE m.user_id = ? AND m.left_seq IS NULL AND (? OR c.chat_type = ?) ",
-            "ORDER BY c.updated_at DESC, c.id DESC LIMIT ? OFFSET ?"
+            "ORDER BY m.is_pinned DESC, c.updated_at DESC, c.id DESC LIMIT ? OFFSET ?"
         ),
         user,
         any_kind,
@@ -357,9 +358,11 @@ pub fn unread_by_chat(conn: &mut AnyConn, user: UserId) -> Result<Vec<(ChatId, i
         concat!(
             "SELECT ",
             chat_columns!(),
-            ", m.role, m.read_pos, m.read_message_id ",
-            "FROM members m JOIN chats c ON c.id = m.chat_id ",
-            "WHERE m.user_id = ? AND m.left_seq IS NULL AND m.read_pos < c.last_pos ORDER BY c.id"
+            ", ",
+            place_columns!(),
+            " FROM members m JOIN chats c ON c.id = m.chat_id ",
+            "WHERE m.user_id = ? AND m.left_seq IS NULL AND (m.read_pos < c.last_pos OR m.unread_pos IS NOT NULL) ",
+            "ORDER BY c.id"
         ),
         user
     )
@@ -367,7 +370,7 @@ pub fn unread_by_chat(conn: &mut AnyConn, user: UserId) -> Result<Vec<(ChatId, i
     let mut unread = Vec::new();
     for row in rows {
         let membership = membership_from(user, row);
-        let count = unread::count(conn, &membership.chat, user, membership.read_pos)?;
+        let count = membership.unread_count(conn)?;
         if count > 0 {
             unread.push((membership.chat.id, count));
         }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::{AnyConn, StorageError, chats, sql::sql, unread};
+use super::{AnyConn, StorageError, chats, sql::sql};
 use crate::model::{ChatId, Reaction, UserId};
 
 /// What a check found.
@@ -111,12 +111,13 @@ impl Checker<'_> {
             self.chat
         )
         .one::<(i64, i64, i64, i64, i64)>(self.conn)?;
-        let (counted, highest) = sql!(
+        let (counted, highest, highest_me) = sql!(
             "SELECT sum(CASE WHEN left_seq IS NULL THEN 1 ELSE 0 END), \
-             max(CASE WHEN read_seq > member_seq THEN read_seq ELSE member_seq END) FROM members WHERE chat_id = ?",
+             max(CASE WHEN read_seq > member_seq THEN read_seq ELSE member_seq END), max(me_seq) FROM members WHERE chat_id = ?",
             self.chat
         )
-        .one::<(Option<i64>, Option<i64>)>(self.conn)?;
+        .one::<(Option<i64>, Option<i64>, Option<i64>)>(self.conn)?;
+        let highest = highest.max(highest_me);
         self.expect("the number of members", members, counted.unwrap_or(0));
         self.expect("the last place", last_pos, messages.len() as i64);
         let live = messages.iter().rev().find(|message| !message.is_deleted);
@@ -175,15 +176,20 @@ impl Checker<'_> {
         Ok(())
     }
 
-    /// Unread counts as the API gives them against counting one by one.
+    /// Unread counts as the API gives them against counting one by one, and the place of what is unread by hand.
     fn check_members(&mut self, messages: &[Checked]) -> Result<(), StorageError> {
         let members =
             sql!("SELECT user_id, read_pos FROM members WHERE chat_id = ? AND left_seq IS NULL", self.chat)
                 .rows::<(i64, i64)>(self.conn)?;
         for (user, read_pos) in members {
             let Some(membership) = chats::membership(self.conn, self.chat, UserId(user))? else { continue };
-            let shown = unread::count(self.conn, &membership.chat, UserId(user), read_pos)?;
-            let counts = |m: &&Checked| m.pos > read_pos && m.sender != user && !m.is_deleted;
+            let by_hand = membership.me.unread_from.map(|id| id.0);
+            let place = messages.iter().find(|m| Some(m.id) == by_hand).map(|m| m.pos);
+            let what = format!("the place from which on user {user} has not read by hand");
+            self.expect(&what, membership.unread_pos.unwrap_or(0), place.unwrap_or(0));
+            let shown = membership.unread_count(self.conn)?;
+            let is_unread = |m: &Checked| m.pos > read_pos || by_hand.is_some_and(|id| m.id >= id);
+            let counts = |m: &&Checked| is_unread(m) && m.sender != user && !m.is_deleted;
             let counted = messages.iter().filter(counts).count() as i64;
             self.expect(&format!("what user {user} has not read"), shown, counted);
         }

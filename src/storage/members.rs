@@ -5,7 +5,7 @@ use super::{
     sql::sql,
     users::{card, card_columns},
 };
-use crate::model::{Chat, ChatId, Member, MessageId, Pos, Role, Seq, Timestamp, UserId};
+use crate::model::{Chat, ChatId, Me, Member, MessageId, Pos, Role, Seq, Timestamp, UserId};
 
 /// The columns of a member in the order of [`MemberRow`]; `m` is the members table, `u` the users table.
 macro_rules! member_columns {
@@ -139,6 +139,7 @@ pub fn join(
          read_pos, read_message_id, from_pos, from_message_id) VALUES (?, ?, ?, ?, ?, ?, ?, NULL, ?, ?, ?, ?) \
          ON CONFLICT (chat_id, user_id) DO UPDATE SET role = excluded.role, joined_at = excluded.joined_at, \
          joined_seq = excluded.joined_seq, member_seq = excluded.member_seq, read_seq = excluded.read_seq, \
+         is_pinned = FALSE, muted_until = NULL, unread_pos = NULL, unread_message_id = NULL, me_seq = 0, \
          left_seq = NULL, read_pos = excluded.read_pos, read_message_id = excluded.read_message_id, \
          from_pos = excluded.from_pos, from_message_id = excluded.from_message_id",
         chat.id,
@@ -202,6 +203,30 @@ pub fn set_marker(
          WHERE chat_id = ? AND user_id = ?",
         marker.0,
         marker.1,
+        seq,
+        chat,
+        user
+    )
+    .run(conn)?;
+    Ok(())
+}
+
+/// Stores what a member has set for themselves. `unread_pos`: the place of `me.unread_from`; `seq`: the number of the
+/// change.
+pub fn set_me(
+    conn: &mut AnyConn,
+    chat: ChatId,
+    user: UserId,
+    (me, unread_pos): (&Me, Option<Pos>),
+    seq: Seq,
+) -> Result<(), StorageError> {
+    sql!(
+        "UPDATE members SET muted_until = ?, is_pinned = ?, unread_message_id = ?, unread_pos = ?, me_seq = ? \
+         WHERE chat_id = ? AND user_id = ?",
+        me.muted_until.map(|until| until.0),
+        me.is_pinned,
+        me.unread_from,
+        unread_pos,
         seq,
         chat,
         user

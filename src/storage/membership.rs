@@ -2,12 +2,12 @@
 
 use super::{
     AnyConn, StorageError,
-    chats::{chat, chat_columns},
-    sql::sql,
+    chats::{ChatRow, chat, chat_columns},
+    sql::{Both, sql},
     unread, users,
 };
 use crate::model::{
-    Chat, ChatId, MessageId, Pos, Refusal, Role, UserId, Viewer,
+    Chat, ChatId, Me, MessageId, Pos, Refusal, Role, Seq, Timestamp, UserId, Viewer,
     permission::{Ability, authorize},
 };
 
@@ -20,17 +20,27 @@ pub struct Membership {
     pub role: Option<Role>,
     pub read_pos: Pos,
     pub last_read_message_id: Option<MessageId>,
+    pub me: Me,
+    /// The place of the message from which on everything is unread by hand.
+    pub unread_pos: Option<Pos>,
+    /// Number of the latest change of what the user has set for themselves.
+    pub me_seq: Seq,
 }
 
 impl Membership {
     /// What the chat object shows to this member only.
     pub fn viewer(&self, conn: &mut AnyConn) -> Result<Viewer, StorageError> {
         let unread_count = match self.role {
-            Some(_) => unread::count(conn, &self.chat, self.user, self.read_pos)?,
+            Some(_) => self.unread_count(conn)?,
             None => 0,
         };
         let (role, last_read_message_id) = (self.role, self.last_read_message_id);
-        Ok(Viewer { id: self.user, role, last_read_message_id, unread_count })
+        Ok(Viewer { id: self.user, role, last_read_message_id, unread_count, me: self.me })
+    }
+
+    /// How many messages of others are unread.
+    pub fn unread_count(&self, conn: &mut AnyConn) -> Result<i64, StorageError> {
+        unread::count(conn, &self.chat, self.user, unread::counted_after(self.read_pos, self.unread_pos))
     }
 }
 
@@ -49,7 +59,9 @@ fn met(conn: &mut AnyConn, chat: ChatId, user: UserId) -> Result<Option<Membersh
         concat!(
             "SELECT ",
             chat_columns!(),
-            ", m.role, m.read_pos, m.read_message_id FROM chats c ",
+            ", ",
+            place_columns!(),
+            " FROM chats c ",
             "LEFT JOIN members m ON m.chat_id = c.id AND m.user_id = ? AND m.left_seq IS NULL ",
             "WHERE c.id = ? AND (m.role IS NOT NULL OR (c.is_public AND c.deleted_at IS NULL))"
         ),
@@ -60,34 +72,60 @@ fn met(conn: &mut AnyConn, chat: ChatId, user: UserId) -> Result<Option<Membersh
     Ok(row.map(|row| membership_from(user, row)))
 }
 
-/// The chat's columns, then the member's role, read place and last read message, null where there is no member.
-pub(super) type MembershipRow = (
-    i64,
-    String,
+/// The columns of what a user has set for themselves, in the order of [`MeRow`]; `m` is the members table.
+macro_rules! me_columns {
+    () => {
+        "m.is_pinned, m.muted_until, m.unread_pos, m.unread_message_id"
+    };
+}
+pub(super) use me_columns;
+
+pub(super) type MeRow = (Option<bool>, Option<i64>, Option<i64>, Option<i64>);
+
+/// What a user has set for themselves, and the place of the message from which on everything is unread by hand.
+pub(super) fn me((is_pinned, muted_until, unread_pos, unread_from): MeRow) -> (Me, Option<Pos>) {
+    let me = Me {
+        muted_until: muted_until.map(Timestamp),
+        is_pinned: is_pinned.unwrap_or(false),
+        unread_from: unread_from.map(MessageId),
+    };
+    (me, unread_pos)
+}
+
+/// The columns of a member's place in a chat, in the order of [`PlaceRow`]; `m` is the members table.
+macro_rules! place_columns {
+    () => {
+        concat!("m.role, m.read_pos, m.read_message_id, m.me_seq, ", me_columns!())
+    };
+}
+pub(super) use place_columns;
+
+/// All null where there is no member.
+type PlaceRow = (
     Option<String>,
-    i64,
-    i64,
-    i64,
-    i64,
-    i64,
-    i64,
-    i64,
-    bool,
-    Option<String>,
-    Option<String>,
-    Option<String>,
+    Option<i64>,
+    Option<i64>,
+    Option<i64>,
+    Option<bool>,
+    Option<i64>,
     Option<i64>,
     Option<i64>,
 );
 
-pub(super) fn membership_from(user: UserId, row: MembershipRow) -> Membership {
-    let (a, b, c, d, e, f, g, h, i, j, k, l, m, role, read_pos, read_message_id) = row;
+pub(super) type MembershipRow = Both<ChatRow, PlaceRow>;
+
+pub(super) fn membership_from(user: UserId, Both(chat_row, place): MembershipRow) -> Membership {
+    let (role, read_pos, read_message_id, me_seq, is_pinned, muted_until, unread_pos, unread_from) = place;
+    let (me, unread_pos) = me((is_pinned, muted_until, unread_pos, unread_from));
     Membership {
-        chat: chat((a, b, c, d, e, f, g, h, i, j, k, l, m)),
+        chat: chat(chat_row),
         user,
         role: role.map(|role| Role::parse(&role).unwrap_or(Role::Member)),
         read_pos: read_pos.unwrap_or(0),
         last_read_message_id: read_message_id.map(MessageId),
+        me,
+        unread_pos,
+        me_seq: me_seq.unwrap_or(0),
     }
 }
 

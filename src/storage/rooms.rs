@@ -3,7 +3,7 @@
 use super::{
     AnyConn, Rules, StorageError,
     chats::{self, chat_columns},
-    membership::{Membership, MembershipRow, membership_from},
+    membership::{Membership, MembershipRow, me_columns, membership_from, place_columns},
     sql::sql,
     users::{different_words, like_pattern},
 };
@@ -185,7 +185,9 @@ fn met(conn: &mut AnyConn, user: UserId, ids: &[i64]) -> Result<Vec<Membership>,
         concat!(
             "SELECT ",
             chat_columns!(),
-            ", m.role, m.read_pos, m.read_message_id FROM chats c ",
+            ", ",
+            place_columns!(),
+            " FROM chats c ",
             "LEFT JOIN members m ON m.chat_id = c.id AND m.user_id = ? AND m.left_seq IS NULL ",
             "WHERE c.id IN ? ORDER BY c.id DESC"
         ),

@@ -268,13 +268,42 @@ column! {
     bool => Bool,
     Vec<u8> => Binary,
     Option<i64> => Nullable<BigInt>,
+    Option<bool> => Nullable<Bool>,
     Option<String> => Nullable<sql_types::Text>,
     Option<Vec<u8>> => Nullable<Binary>,
+}
+
+/// A tuple of columns.
+pub(crate) trait Columns {
+    type Sql: 'static;
 }
 
 /// A tuple of columns that rows can be read into.
 pub(crate) trait Row: Sized {
     fn load<Id: 'static>(statement: Statement<'_, Id>, conn: &mut AnyConn) -> QueryResult<Vec<Self>>;
+}
+
+/// The columns of one tuple and then those of another: a row of more columns than a tuple can have.
+pub(crate) struct Both<A, B>(pub A, pub B);
+
+impl<A: Columns, B: Columns> Row for Both<A, B>
+where
+    (A, B): FromSqlRow<(A::Sql, B::Sql), Sqlite> + FromSqlRow<(A::Sql, B::Sql), Pg>,
+    Sqlite: QueryMetadata<(A::Sql, B::Sql)>,
+    Pg: QueryMetadata<(A::Sql, B::Sql)>,
+{
+    fn load<Id: 'static>(statement: Statement<'_, Id>, conn: &mut AnyConn) -> QueryResult<Vec<Self>> {
+        let query = Returning::<'_, Id, (A::Sql, B::Sql)> { statement, sql: PhantomData };
+        let rows: Vec<(A, B)> = match conn {
+            AnyConn::Sqlite(conn) => LoadConnection::<DefaultLoadingMode>::load(conn, query)?
+                .map(|row| build::<_, (A::Sql, B::Sql), _>(&row?))
+                .collect::<QueryResult<_>>()?,
+            AnyConn::Postgres(conn) => LoadConnection::<DefaultLoadingMode>::load(conn, query)?
+                .map(|row| build::<_, (A::Sql, B::Sql), _>(&row?))
+                .collect::<QueryResult<_>>()?,
+        };
+        Ok(rows.into_iter().map(|(one, other)| Self(one, other)).collect())
+    }
 }
 
 fn build<'a, T, Sql, DB: Backend>(row: &impl diesel::row::Row<'a, DB>) -> QueryResult<T>
@@ -286,6 +315,13 @@ where
 
 macro_rules! row {
     ($($column:ident)+) => {
+        impl<$($column: Column),+> Columns for ($($column,)+)
+        where
+            ($($column::Sql,)+): 'static,
+        {
+            type Sql = ($($column::Sql,)+);
+        }
+
         impl<$($column: Column),+> Row for ($($column,)+)
         where
             ($($column::Sql,)+): 'static,

@@ -3,13 +3,19 @@
 use super::{AnyConn, StorageError, messages, tombstones};
 use crate::model::{Chat, Pos, UserId};
 
-/// Messages of others after the place `read_pos`, deleted ones not counted.
-pub fn count(conn: &mut AnyConn, chat: &Chat, reader: UserId, read_pos: Pos) -> Result<i64, StorageError> {
-    if read_pos >= chat.last_live_pos {
+/// The place after which a member's unread messages are counted: that of the read marker, or an earlier one before what
+/// was made unread by hand.
+pub fn counted_after(read_pos: Pos, unread_pos: Option<Pos>) -> Pos {
+    unread_pos.map_or(read_pos, |pos| read_pos.min(pos - 1))
+}
+
+/// Messages of others after the place `after`, deleted ones not counted.
+pub fn count(conn: &mut AnyConn, chat: &Chat, reader: UserId, after: Pos) -> Result<i64, StorageError> {
+    if after >= chat.last_live_pos {
         return Ok(0);
     }
     let own = messages::sent_up_to(conn, chat.id, reader, chat.last_pos)?;
-    let own_after = if own == 0 { 0 } else { own - messages::sent_up_to(conn, chat.id, reader, read_pos)? };
-    let deleted = tombstones::of_others_after(conn, chat, reader, read_pos)?;
-    Ok(chat.last_pos - read_pos - own_after - deleted)
+    let own_after = if own == 0 { 0 } else { own - messages::sent_up_to(conn, chat.id, reader, after)? };
+    let deleted = tombstones::of_others_after(conn, chat, reader, after)?;
+    Ok(chat.last_pos - after - own_after - deleted)
 }

@@ -4,7 +4,8 @@ use serde::Serialize;
 
 use super::{Links, MessageView, UserView};
 use crate::model::{
-    Chat, ChatId, ChatKind, ChatSnapshot, HostObject, Member, MessageId, Role, Seq, Timestamp, UserId, Viewer,
+    Chat, ChatId, ChatKind, ChatSnapshot, HostObject, Me, Member, MessageId, Role, Seq, Timestamp, UserId,
+    Viewer,
 };
 
 /// Who looks at a chat object.
@@ -56,6 +57,8 @@ struct OwnPart {
     last_read_message_id: Option<MessageId>,
     unread_count: i64,
     my_role: Option<&'static str>,
+    /// Null for who is not in it.
+    me: Option<Me>,
     /// Of rooms only.
     #[serde(skip_serializing_if = "Option::is_none")]
     is_member: Option<bool>,
@@ -71,6 +74,7 @@ impl<'a> ChatView<'a> {
                     last_read_message_id: viewer.last_read_message_id,
                     unread_count: viewer.unread_count,
                     my_role: viewer.role.map(Role::as_str),
+                    me: viewer.role.map(|_| viewer.me),
                     is_member: (chat.kind == ChatKind::Room).then_some(viewer.role.is_some()),
                 };
                 let title = chat.title.clone().unwrap_or_else(|| automatic_title(snapshot, viewer.id));

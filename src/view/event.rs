@@ -7,9 +7,9 @@ use serde::Serialize;
 
 use super::{ChatView, Links, MemberView, MessageView, Perspective, UserView, render};
 use crate::model::{
-    Change, ChatId, ChatSnapshot, Event, Member, Message, MessageId, Reaction, Seq, Timestamp, UserCard,
+    Change, ChatId, ChatSnapshot, Event, Me, Member, Message, MessageId, Reaction, Seq, Timestamp, UserCard,
     UserId, Viewer,
-    event::{MarkerMoved, MembersChanged},
+    event::{MarkerMoved, MeChanged, MembersChanged},
 };
 
 /// What a socket is sent of the chats: one JSON object, told apart by `type`.
@@ -43,6 +43,15 @@ pub enum Frame<'a> {
         /// To the reader's own sockets only.
         #[serde(skip_serializing_if = "Option::is_none")]
         unread_count: Option<i64>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        me: Option<Me>,
+    },
+    /// To one's own sockets only.
+    MeUpdated {
+        chat_id: ChatId,
+        seq: Seq,
+        me: Me,
+        unread_count: i64,
     },
     MembersChanged {
         chat_id: ChatId,
@@ -121,7 +130,7 @@ pub mod frames {
             Change::ReactionsChanged { message, reactions } => {
                 Frame::ReactionUpdated { chat_id, seq, message_id: *message, reactions }
             }
-            Change::MarkerMoved(moved) => return Some(read(chat_id, Some(seq), moved, None)),
+            Change::MarkerMoved(moved) => return Some(read(chat_id, Some(seq), moved)),
             Change::MembersChanged(MembersChanged { added, removed, changed, member_count, .. }) => {
                 return Some(render(&Frame::MembersChanged {
                     chat_id,
@@ -138,7 +147,7 @@ pub mod frames {
                 chat: ChatView::new(snapshot, Perspective::Everybody, links),
             },
             Change::ChatDeleted => Frame::ChatDeleted { chat_id, seq: Some(seq) },
-            Change::ChatCreated { .. } => return None,
+            Change::ChatCreated { .. } | Change::MeChanged(_) => return None,
         };
         Some(render(&frame))
     }
@@ -166,20 +175,23 @@ pub mod frames {
         format!(r#"{{"type":"{kind}","chat_id":{chat},"seq":{seq},"message":{message}}}"#).into()
     }
 
-    /// Somebody has read; `unread_count` to the reader's own sockets.
-    pub fn read(
-        chat_id: ChatId,
-        seq: Option<Seq>,
-        moved: &MarkerMoved,
-        unread_count: Option<i64>,
-    ) -> ByteString {
-        render(&Frame::Read {
-            chat_id,
-            seq,
-            user_id: moved.user,
-            last_read_message_id: moved.last_read_message_id,
-            unread_count,
-        })
+    /// Somebody has read.
+    fn read(chat_id: ChatId, seq: Option<Seq>, moved: &MarkerMoved) -> ByteString {
+        let MarkerMoved { user: user_id, last_read_message_id, .. } = *moved;
+        render(&Frame::Read { chat_id, seq, user_id, last_read_message_id, unread_count: None, me: None })
+    }
+
+    /// The same to the reader's own sockets.
+    pub fn own_read(chat_id: ChatId, seq: Option<Seq>, moved: &MarkerMoved) -> ByteString {
+        let MarkerMoved { user: user_id, last_read_message_id, unread_count, me } = *moved;
+        let (unread_count, me) = (Some(unread_count), Some(me));
+        render(&Frame::Read { chat_id, seq, user_id, last_read_message_id, unread_count, me })
+    }
+
+    /// One has set something for oneself.
+    pub fn me_updated(chat_id: ChatId, seq: Seq, changed: &MeChanged) -> ByteString {
+        let MeChanged { me, unread_count, .. } = *changed;
+        render(&Frame::MeUpdated { chat_id, seq, me, unread_count })
     }
 
     /// The chat is new to a user.

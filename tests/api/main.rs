@@ -15,6 +15,7 @@ mod events;
 mod frames;
 mod limits;
 mod markers;
+mod me;
 mod members;
 mod messages;
 mod metrics;

@@ -434,6 +434,8 @@ async fn other_methods_are_refused_by_name_before_the_object_is_looked_for() {
         ("messages/{id}/reactions/x/", "PUT, DELETE"),
         ("users/search/", "GET, HEAD"),
         ("users/me/", "GET, HEAD, PATCH"),
+        ("users/{id}/", "GET, HEAD, PATCH"),
+        ("chats/{id}/me/", "PATCH"),
         ("unread/", "GET, HEAD"),
     ];
     let cast = Cast::meets().await;

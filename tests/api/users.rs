@@ -282,6 +282,32 @@ async fn users_are_staffs_matter() {
 }
 
 #[actix_web::test]
+async fn a_user_is_shown_to_everybody_and_whole_to_themselves_and_to_staff() {
+    let server = Server::start().await;
+    let (ann, root) = (server.user("ann").await, server.staff("root").await);
+    let id = person(&root, "bob", "Bob", "Brown", "bob@example.com").await["id"].as_i64().unwrap();
+    let card = json!({
+        "id": id, "username": "bob", "display_name": "Bob Brown", "avatar_url": format!("/messages/avatars/{id}.svg"),
+    });
+    let path = format!("users/{id}/");
+    let reply = ann.get(&path).await.expect(200);
+    assert_eq!(reply.json, card);
+    let whole = root.get(&path).await.expect(200).json;
+    assert_eq!((&whole["email"], &whole["is_active"]), (&json!("bob@example.com"), &json!(true)));
+    let own = ann.get(&format!("users/{}/", ann.id)).await.expect(200);
+    assert_eq!(own.body, ann.get("users/me/").await.body);
+    // Who is shut out has written things that others still see.
+    root.patch(&path, json!({"is_active": false})).await.expect(200);
+    assert_eq!(ann.get(&path).await.expect(200).json, card);
+    for id in ["0", "-1", "99", "x", "9007199254740992"] {
+        for user in [&ann, &root] {
+            user.get(&format!("users/{id}/")).await.expect(404);
+        }
+    }
+    server.anonymous().get(&path).await.expect(401);
+}
+
+#[actix_web::test]
 async fn users_who_are_not_there_are_not_found_by_staff() {
     let server = Server::start().await;
     let root = server.staff("root").await;

@@ -9,6 +9,7 @@ use crate::support::{Server, User};
 
 const USERS: usize = 5;
 const STEPS: usize = 600;
+const MUTED_UNTIL: &str = "2031-05-01T10:00:00Z";
 const EMOJI: [&str; 3] = ["👍", "❤️", "🎉"];
 
 #[actix_web::test]
@@ -53,8 +54,20 @@ struct Member {
     /// How many messages are read, and how many were there when reading began.
     read: usize,
     from: usize,
+    is_pinned: bool,
+    is_muted: bool,
+    /// From which message on everything is unread by hand.
+    unread_from: Option<usize>,
     /// When they joined; those of one request are in the order of their ids.
     joined: u64,
+}
+
+impl Member {
+    /// Somebody who comes when there are so many messages.
+    fn new(user: usize, joined: u64, there: usize) -> Self {
+        let (is_admin, is_pinned, is_muted, unread_from) = (false, false, false, None);
+        Self { user, is_admin, read: there, from: there, is_pinned, is_muted, unread_from, joined }
+    }
 }
 
 struct Message {
@@ -86,6 +99,11 @@ impl Chat {
 
     fn live(&self) -> impl Iterator<Item = (usize, &Message)> {
         self.messages.iter().enumerate().filter(|(_, message)| !message.is_deleted)
+    }
+
+    /// What somebody has not read, or has made unread.
+    fn shown_unread(&self, member: &Member) -> usize {
+        self.unread(member.user, member.unread_from.map_or(member.read, |from| from.min(member.read)))
     }
 
     fn unread(&self, user: usize, read: usize) -> usize {
@@ -166,7 +184,8 @@ impl Walk {
             40..48 => self.edit(user, chat).await,
             48..58 => self.delete(user, chat).await,
             58..72 => self.react(user, chat).await,
-            72..84 => self.mark(user, chat).await,
+            72..80 => self.mark(user, chat).await,
+            80..84 => self.set(user, chat).await,
             84..87 => self.add(user, chat).await,
             87..90 => self.remove(user, chat).await,
             90..92 => self.join(user, chat).await,
@@ -214,7 +233,7 @@ impl Walk {
         self.joins += 1;
         self.model.activity += 1;
         let joined = self.joins;
-        let member = |user| Member { user, is_admin: user == by, read: 0, from: 0, joined };
+        let member = |user| Member { is_admin: user == by, ..Member::new(user, joined, 0) };
         let members = members.into_iter().map(member).collect();
         let activity = self.model.activity;
         self.model.chats.insert(id, Chat { kind, title, members, messages: Vec::new(), activity });
@@ -231,7 +250,7 @@ impl Walk {
             self.joins += 1;
             let there = chat.messages.len();
             let joined = self.joins;
-            chat.members.push(Member { user, is_admin: false, read: there, from: there, joined });
+            chat.members.push(Member::new(user, joined, there));
         }
     }
 
@@ -355,8 +374,32 @@ impl Walk {
         let Some(read) = chat.member(user).map(|member| member.read) else { return drop(reply.expect(404)) };
         let now = read.max(up_to.map_or(chat.messages.len(), |index| index + 1));
         let marked = chat.unread(user, read) - chat.unread(user, now);
-        chat.members.iter_mut().filter(|member| member.user == user).for_each(|member| member.read = now);
+        for member in chat.members.iter_mut().filter(|member| member.user == user) {
+            (member.read, member.unread_from) = (now, None);
+        }
         assert_eq!(reply.expect(200).json["marked_count"], marked);
+    }
+
+    /// Pins, mutes, makes unread, or ends it.
+    async fn set(&mut self, user: usize, id: i64) {
+        let (what, is_on) = (self.pick(3), self.pick(3) > 0);
+        let from = if is_on { self.pick_message(id) } else { None };
+        let chat = self.model.chats.get_mut(&id).unwrap();
+        let body = match what {
+            0 => json!({"is_pinned": is_on}),
+            1 => json!({"muted_until": is_on.then_some(MUTED_UNTIL)}),
+            _ => json!({"unread_from": from.map(|index| chat.messages[index].id)}),
+        };
+        let reply = self.users[user].patch(&format!("chats/{id}/me/"), body).await;
+        let Some(member) = chat.members.iter_mut().find(|member| member.user == user) else {
+            return drop(reply.expect(404));
+        };
+        match what {
+            0 => member.is_pinned = is_on,
+            1 => member.is_muted = is_on,
+            _ => member.unread_from = from,
+        }
+        reply.expect(200);
     }
 
     async fn add(&mut self, user: usize, id: i64) {
@@ -374,8 +417,7 @@ impl Walk {
         assert_eq!(reply.expect(200).json["added_count"], new.len());
         self.joins += 1;
         let (joined, there) = (self.joins, chat.messages.len());
-        let member = |user| Member { user, is_admin: false, read: there, from: there, joined };
-        chat.members.extend(new.into_iter().map(member));
+        chat.members.extend(new.into_iter().map(|user| Member::new(user, joined, there)));
     }
 
     /// What changing the members comes to, apart from success.
@@ -454,14 +496,16 @@ impl Walk {
             let page = self.users[user].get("chats/?page_size=100").await.expect(200);
             let mut own: Vec<(&i64, &Chat)> =
                 self.model.chats.iter().filter(|(_, chat)| chat.member(user).is_some()).collect();
-            own.sort_by_key(|(_, chat)| std::cmp::Reverse(chat.activity));
+            own.sort_by_key(|(_, chat)| {
+                std::cmp::Reverse((chat.member(user).unwrap().is_pinned, chat.activity))
+            });
             let shown: Vec<i64> = page.results().iter().map(|chat| chat["id"].as_i64().unwrap()).collect();
             assert_eq!(shown, own.iter().map(|(id, _)| **id).collect::<Vec<_>>());
             let mut total = 0;
             for ((id, chat), shown) in own.iter().zip(page.results()) {
                 assert_eq!(*shown, self.users[user].sees(id).await);
                 self.compare_chat(user, chat, shown);
-                total += chat.unread(user, chat.member(user).unwrap().read);
+                total += chat.shown_unread(chat.member(user).unwrap());
                 let path = format!("chats/{id}/messages/?page_size=100");
                 self.compare_messages(chat, &self.users[user].get(&path).await.expect(200).json);
             }
@@ -500,7 +544,11 @@ impl Walk {
         assert_eq!(shown["member_count"], members.len());
         let own = chat.member(user).unwrap();
         assert_eq!(shown["my_role"], if own.is_admin { "admin" } else { "member" });
-        assert_eq!(shown["unread_count"], chat.unread(user, own.read));
+        assert_eq!(shown["unread_count"], chat.shown_unread(own));
+        let unread_from = own.unread_from.map(|index| chat.messages[index].id);
+        let muted_until = own.is_muted.then_some(MUTED_UNTIL);
+        let me = json!({"muted_until": muted_until, "is_pinned": own.is_pinned, "unread_from": unread_from});
+        assert_eq!(shown["me"], me);
         let marker = own.read.checked_sub(1).map(|index| chat.messages[index].id);
         assert_eq!(shown["last_read_message_id"], json!(marker));
         assert_eq!(shown["last_message"]["id"], json!(chat.live().last().map(|(_, message)| message.id)));

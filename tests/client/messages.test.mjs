@@ -96,6 +96,30 @@ test("unread counts and read receipts follow who reads", async (t) => {
   await until(bob, () => texts(bob, chat).at(-1) === "" && bob.state.unread === 1);
 });
 
+test("what one sets for oneself is known on all of one's screens, and to nobody else", async (t) => {
+  const { server, ann, bob, chat, people } = await annAndBob(t);
+  const other = await server.live(people[1]);
+  const { id: first } = await ann.send(chat, "One").sent;
+  await ann.send(chat, "Two").sent;
+  await until(bob, () => bob.state.unread === 2);
+  await bob.markAsRead(chat);
+  const { id: newer } = await bob.api.createChat({ chat_type: "group", title: "Newer" });
+  await until(bob, () => bob.state.chatList[0]?.id === newer);
+  const muted_until = "2031-05-01T10:00:00Z";
+  await bob.api.setMe(chat, { is_pinned: true, muted_until, unread_from: first });
+  for (const screen of [bob, other]) {
+    await until(screen, () => screen.state.unread === 2 && screen.state.chatList[0].id === chat);
+    assert.deepEqual(screen.state.chats.get(chat).me, { is_pinned: true, muted_until, unread_from: first });
+  }
+  await ann.delete((await ann.send(chat, "Three").sent).id);
+  await until(bob, () => texts(bob, chat).at(-1) === "" && bob.state.unread === 2);
+  await ann.delete(first);
+  await until(bob, () => bob.state.unread === 1);
+  assert.equal(await bob.markAsRead(chat), 0);
+  await until(other, () => other.state.unread === 0 && other.state.chats.get(chat).me.unread_from === null);
+  assert.deepEqual(ann.state.chats.get(chat).me, { is_pinned: false, muted_until: null, unread_from: null });
+});
+
 test("who types is seen until they send", async (t) => {
   const { ann, bob, chat, people } = await annAndBob(t);
   const typing = [];

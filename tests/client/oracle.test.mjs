@@ -24,7 +24,8 @@ function dice(seed) {
 
 /** All that a client knows, in an order that does not depend on how it came to know it. */
 function picture(client) {
-  const chats = client.state.chatList.map((chat) => ({ ...chat }));
+  // Numbers of what others have set for themselves are not heard of.
+  const chats = client.state.chatList.map(({ seq, ...chat }) => chat);
   const messages = chats.map(({ id }) => [id, client.state.messages(id).filter((message) => message.id !== null)]);
   return JSON.parse(JSON.stringify({ chats, messages, unread: client.state.unread }));
 }
@@ -58,6 +59,7 @@ class Walk {
       [10, () => who.api.toggleReaction(message, this.one(EMOJI))],
       [10, () => who.api.markAsRead(chat, this.random() < 0.5 ? undefined : message)],
       [3, () => this.observer.markAsRead(chat)],
+      [6, () => this.one([who, this.people[1]]).api.setMe(chat, this.one([{ is_pinned: this.random() < 0.5 }, { unread_from: message }]))],
       [4, () => who.api.renameChat(chat, this.random() < 0.5 ? "" : `title ${++this.posted}`)],
       [5, () => who.api.addMembers(chat, [other.id])],
       [3, () => who.api.removeMember(chat, other.id)],

@@ -165,6 +165,10 @@ impl World {
         bob.marks_as_read_to(team, &messages[40]).await;
         eve.marks_as_read(team).await;
         ann.marks_as_read(dm).await;
+        let me = json!({
+            "is_pinned": true, "muted_until": "2031-05-01T10:00:00.5Z", "unread_from": messages[50]["id"],
+        });
+        bob.patch(&format!("chats/{team}/me/"), me).await.expect(200);
         ann.removes(team, dan).await;
         ann.patch(&format!("chats/{team}/members/{}/", bob.id), json!({"role": "admin"})).await.expect(200);
         ann.removes(team, ann).await;

@@ -40,9 +40,37 @@ struct Known {
     seq: i64,
     is_loaded: bool,
     title: Value,
+    /// What the observer has set, and what is unread as far as the server has told it.
+    me: Value,
     messages: BTreeMap<i64, Value>,
     /// By id: role and last read message.
     members: BTreeMap<i64, (Value, Value)>,
+}
+
+/// The numbers of changes that one member alone is told of, by chat, each with that member. Others hear of what comes
+/// before and after.
+#[derive(Default)]
+struct Private(BTreeMap<i64, BTreeMap<i64, i64>>);
+
+impl Private {
+    /// Notes what somebody has changed for themselves, if that took a number. `before` and `after`: the chat as they
+    /// saw it.
+    fn note(&mut self, user: &User, before: &Value, after: &Value) {
+        let is_private = before["last_read_message_id"] == after["last_read_message_id"];
+        if is_private && before["seq"] != after["seq"] {
+            let numbers = self.0.entry(after["id"].as_i64().unwrap()).or_default();
+            numbers.insert(after["seq"].as_i64().unwrap(), user.id);
+        }
+    }
+
+    /// The last number up to the head that somebody is told of.
+    fn heard(&self, user: &User, chat: i64, mut head: i64) -> i64 {
+        let numbers = self.0.get(&chat);
+        while numbers.is_some_and(|numbers| numbers.get(&head).is_some_and(|other| *other != user.id)) {
+            head -= 1;
+        }
+        head
+    }
 }
 
 impl Observer {
@@ -52,6 +80,17 @@ impl Observer {
 
     fn known(&self) -> BTreeMap<String, i64> {
         self.chats.iter().map(|(chat, known)| (chat.to_string(), known.seq)).collect()
+    }
+
+    /// Whether there is more to be heard of, with the chats where they are.
+    fn is_behind(&self, user: &User, heads: &Value, private: &Private) -> bool {
+        let heads = heads.as_object().unwrap();
+        let has_heard = |(chat, head): (&String, &Value)| {
+            let chat = chat.parse().unwrap();
+            let heard = private.heard(user, chat, head.as_i64().unwrap());
+            self.chats.get(&chat).is_some_and(|known| known.seq >= heard)
+        };
+        heads.len() != self.chats.len() || !heads.iter().all(has_heard)
     }
 
     fn break_off(&mut self) {
@@ -84,7 +123,7 @@ impl Observer {
     }
 
     /// Takes what is heard of.
-    async fn drain(&mut self, user: &User) {
+    async fn drain(&mut self, user: &User, private: &Private) {
         match std::mem::take(&mut self.transport) {
             Transport::Socket(Some(mut listener)) => {
                 listener.says(r#"{"type": "ping"}"#).await;
@@ -99,7 +138,7 @@ impl Observer {
             }
             Transport::Stream { open: Some(mut stream), .. } => {
                 let heads = user.get("sync/").await.expect(200).json["heads"].clone();
-                while json!(self.known()) != heads {
+                while self.is_behind(user, &heads, private) {
                     let event = stream.next().await;
                     self.apply(user, &event).await;
                 }
@@ -115,12 +154,11 @@ impl Observer {
     }
 
     /// Takes an event or two, as somebody does who is cut off in the middle.
-    async fn sip(&mut self, user: &User) {
-        let Transport::Stream { open: Some(stream), cursor } = &mut self.transport else { return };
+    async fn sip(&mut self, user: &User, private: &Private) {
         let heads = user.get("sync/").await.expect(200).json["heads"].clone();
-        let known: BTreeMap<String, i64> =
-            self.chats.iter().map(|(chat, known)| (chat.to_string(), known.seq)).collect();
-        if json!(known) != heads {
+        let is_behind = self.is_behind(user, &heads, private);
+        let Transport::Stream { open: Some(stream), cursor } = &mut self.transport else { return };
+        if is_behind {
             let event = stream.next().await;
             cursor.clone_from(&stream.last_id);
             self.apply(user, &event).await;
@@ -128,11 +166,11 @@ impl Observer {
     }
 
     /// Takes what is heard of until it is all that there is.
-    async fn catch_up(&mut self, user: &User) {
+    async fn catch_up(&mut self, user: &User, private: &Private) {
         let heads = user.get("sync/").await.expect(200).json["heads"].clone();
         let hearing = async {
-            while json!(self.known()) != heads {
-                self.drain(user).await;
+            while self.is_behind(user, &heads, private) {
+                self.drain(user, private).await;
             }
         };
         let heard = timeout(NEWS_WITHIN, hearing).await;
@@ -140,7 +178,7 @@ impl Observer {
     }
 
     /// Compares what is known with a fresh look.
-    async fn compare(&self, user: &User) {
+    async fn compare(&self, user: &User, private: &Private) {
         let page = user.get("chats/?page_size=100").await.expect(200);
         let there: Vec<i64> = page.results().iter().map(|chat| chat["id"].as_i64().unwrap()).collect();
         let mut known: Vec<i64> = self.chats.keys().copied().collect();
@@ -149,8 +187,10 @@ impl Observer {
         for chat in page.results() {
             let id = chat["id"].as_i64().unwrap();
             let known = &self.chats[&id];
-            assert_eq!(json!(known.seq), chat["seq"], "chat {id}");
+            let head = chat["seq"].as_i64().unwrap();
+            assert!((private.heard(user, id, head)..=head).contains(&known.seq), "chat {id}");
             assert_eq!(known.members, members(chat), "chat {id}");
+            assert_eq!(known.me, chat["me"], "chat {id}");
             assert_eq!(known.messages, messages(user, id).await, "chat {id}");
             if !known.title.is_null() && chat["chat_type"] != "dm" {
                 assert_eq!(known.title, chat["title"], "chat {id}");
@@ -211,6 +251,7 @@ impl Observer {
             return;
         }
         known.title = chat.json["title"].clone();
+        known.me = chat.json["me"].clone();
         known.members = members(&chat.json);
         known.messages = page;
     }
@@ -238,7 +279,11 @@ impl Known {
                     self.members.remove(&user.as_i64().unwrap());
                 }
             }
+            "me_updated" => self.me = event["me"].clone(),
             "read" => {
+                if let Some(me) = event.get("me") {
+                    self.me = me.clone();
+                }
                 let member = self.members.get_mut(&event["user_id"].as_i64().unwrap());
                 member.into_iter().for_each(|member| member.1 = event["last_read_message_id"].clone());
             }
@@ -302,23 +347,24 @@ pub async fn walk(server: &Server, seed: u64, mut disturb: impl AsyncFnMut(Optio
     let transports =
         [Transport::Socket(None), cut_off(), Transport::Polls, Transport::Socket(None), cut_off()];
     let mut observers: Vec<Observer> = transports.into_iter().map(Observer::new).collect();
+    let mut private = Private::default();
     for step in 0..STEPS {
         disturb(Some(step)).await;
-        act(&mut random, &users).await;
+        act(&mut random, &users, &mut private).await;
         let one = random.random_range(0..users.len());
         match random.random_range(0..20) {
             0 => observers[one].break_off(),
             1 | 2 => observers[one].connect(&users[one]).await,
-            3 => observers[one].drain(&users[one]).await,
-            4 => observers[one].sip(&users[one]).await,
+            3 => observers[one].drain(&users[one], &private).await,
+            4 => observers[one].sip(&users[one], &private).await,
             _ => {}
         }
     }
     disturb(None).await;
     for (observer, user) in observers.iter_mut().zip(&users) {
         observer.connect(user).await;
-        observer.catch_up(user).await;
-        observer.compare(user).await;
+        observer.catch_up(user, &private).await;
+        observer.compare(user, &private).await;
     }
 }
 
@@ -329,7 +375,7 @@ const STEPS: usize = 800;
 const NEWS_WITHIN: Duration = Duration::from_secs(30);
 
 /// Somebody does something, wherever they may.
-async fn act(random: &mut StdRng, users: &[User]) {
+async fn act(random: &mut StdRng, users: &[User], private: &mut Private) {
     let user = &users[random.random_range(0..users.len())];
     let other = &users[random.random_range(0..users.len())];
     let chats = user.get("chats/?page_size=100").await.expect(200).results().clone();
@@ -340,12 +386,13 @@ async fn act(random: &mut StdRng, users: &[User]) {
         };
         return;
     }
-    let chat = &chats[random.random_range(0..chats.len())]["id"];
+    let before = &chats[random.random_range(0..chats.len())];
+    let chat = &before["id"];
     let newest =
         user.get(&format!("chats/{chat}/messages/?page_size=20")).await.expect(200).results().clone();
     let message = (!newest.is_empty()).then(|| newest[random.random_range(0..newest.len())]["id"].clone());
     let text = format!("text {}", random.random_range(0..1_000));
-    match (random.random_range(0..18), message) {
+    match (random.random_range(0..20), message) {
         (16, _) => {
             let rooms = user.get("rooms/?page_size=100").await.expect(200).ids();
             if let Some(room) = rooms.get(random.random_range(0..5)) {
@@ -362,6 +409,13 @@ async fn act(random: &mut StdRng, users: &[User]) {
         }
         (11, Some(id)) => {
             user.post(&format!("chats/{chat}/mark-as-read/"), json!({"message_id": id})).await.expect(200);
+            private.note(user, before, &user.sees(chat).await);
+        }
+        (18, message) => {
+            let me = [json!({"is_pinned": random.random_bool(0.5)}), json!({"unread_from": message})];
+            let me = me[random.random_range(0..2)].clone();
+            let reply = user.patch(&format!("chats/{chat}/me/"), me).await.expect(200);
+            private.note(user, before, &reply.json);
         }
         (12, _) => {
             user.post(&format!("chats/{chat}/members/add/"), json!({"user_ids": [other.id]})).await;

@@ -66,6 +66,8 @@ export function Thread({ chatId, messageId = null, id, class: kind = "", composi
     return () => {
       globalThis.removeEventListener("focus", onBack);
       document.removeEventListener("visibilitychange", onBack);
+      // What is made unread by hand meanwhile is read when the chat is shown again.
+      told.get(client)?.delete(chatId);
     };
   }, []);
 
@@ -142,7 +144,7 @@ const isOthers = (message, me) => message.id !== null && message.sender.id !== m
 /** The first of the messages that were not read when the chat was opened; null where all are read, or it is not loaded. */
 function firstUnread(chat, messages, me) {
   if (!chat || chat.unread_count === 0) return null;
-  const read = chat.last_read_message_id ?? 0;
+  const read = Math.min(chat.last_read_message_id ?? 0, (chat.me?.unread_from ?? Infinity) - 1);
   const first = messages.find((message) => message.id > read && isOthers(message, me));
   return first && (first !== messages[0] || messages.length === chat.unread_count) ? first.id : null;
 }

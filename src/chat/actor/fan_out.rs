@@ -13,8 +13,8 @@ use crate::{
         socket::{Socket, Standing},
     },
     model::{
-        Change, ChatKind, ChatSnapshot, Event, MessageId, Refusal, Role, Seq, UserId, Viewer,
-        event::{Answer, Done, MarkerMoved, MembersChanged},
+        Change, ChatKind, ChatSnapshot, Event, Me, MessageId, Refusal, Role, Seq, UserId, Viewer,
+        event::{Answer, Done, MarkerMoved, MeChanged, MembersChanged},
     },
     presence::Turn,
     view::frames,
@@ -84,7 +84,7 @@ impl ChatActor {
 
     /// Where there are no receipts only the reader hears of a marker.
     pub(super) fn tell_reader(&self, moved: &MarkerMoved) {
-        let frame = frames::read(self.chat, None, moved, Some(moved.unread_count));
+        let frame = frames::own_read(self.chat, None, moved);
         for socket in self.sockets_of(moved.user) {
             socket.deliver(self.chat, None, Standing::Same, frame.clone());
         }
@@ -125,7 +125,8 @@ impl ChatActor {
                 }
             }
             Change::MembersChanged(change) => self.fan_out_members(event, change),
-            Change::MarkerMoved(moved) => self.fan_out_marker(seq, moved),
+            Change::MarkerMoved(moved) => self.fan_out_marker(event, moved),
+            Change::MeChanged(changed) => self.fan_out_me(seq, changed),
             Change::ChatDeleted => self.end(Some(seq), seq),
             change => {
                 if let Change::MessagePosted { message } = change {
@@ -196,11 +197,20 @@ impl ChatActor {
         }
     }
 
-    fn fan_out_marker(&mut self, seq: Seq, moved: &MarkerMoved) {
-        let frame = frames::read(self.chat, Some(seq), moved, None);
-        self.deliver(Some(seq), Standing::Same, &frame, |socket| socket.user != moved.user);
-        let own = frames::read(self.chat, Some(seq), moved, Some(moved.unread_count));
-        self.deliver(Some(seq), Standing::Same, &own, |socket| socket.user == moved.user);
+    fn fan_out_marker(&mut self, event: &Event, moved: &MarkerMoved) {
+        if let Some(frame) = frames::shared(event, None, &self.services.links) {
+            self.deliver(Some(event.seq), Standing::Same, &frame, |socket| socket.user != moved.user);
+        }
+        let own = frames::own_read(self.chat, Some(event.seq), moved);
+        self.deliver(Some(event.seq), Standing::Same, &own, |socket| socket.user == moved.user);
+    }
+
+    /// Nobody else learns what somebody has set for themselves; the numbers that they hear skip this one.
+    fn fan_out_me(&self, seq: Seq, changed: &MeChanged) {
+        let frame = frames::me_updated(self.chat, seq, changed);
+        for socket in self.sockets_of(changed.user) {
+            socket.deliver(self.chat, Some(seq), Standing::Same, frame.clone());
+        }
     }
 
     /// Subscribes the sockets of somebody who is new here, and tells them of the chat.
@@ -256,5 +266,5 @@ fn refuse(said: Vec<Type>) {
 
 /// Who comes begins with everything read.
 fn newcomer(id: UserId, role: Role, last_read_message_id: Option<MessageId>) -> Viewer {
-    Viewer { id, role: Some(role), last_read_message_id, unread_count: 0 }
+    Viewer { id, role: Some(role), last_read_message_id, unread_count: 0, me: Me::default() }
 }

@@ -1,9 +1,9 @@
 //! Moving read markers.
 
-use super::take_number;
+use super::{me, take_number};
 use crate::{
     model::{
-        Change, ChatId, FieldErrors, MessageId, UserId,
+        Change, ChatId, Me, MessageId, UserId,
         event::{Answer, Done, MarkerMoved},
         permission::Ability,
     },
@@ -21,28 +21,39 @@ pub(super) fn mark_as_read(
     let (mut chat, read_pos) = (membership.chat, membership.read_pos);
     let marker = match up_to {
         None => messages::last_id(conn, &chat)?.map(|id| (chat.last_pos, id)),
-        Some(id) => match messages::locate(conn, id)? {
-            Some((place, pos)) if place == chat.id => Some((pos, id)),
-            _ => {
-                let sentence = format!("Invalid pk \"{id}\" - object does not exist.");
-                return Err(FieldErrors::of("message_id", sentence).into());
-            }
-        },
+        Some(id) => Some((me::place(conn, "message_id", chat.id, id)?, id)),
     };
+    // Whoever reads ends what they have made unread by hand, wherever the marker is.
+    let was_by_hand = membership.me.unread_from.is_some();
+    let me = Me { unread_from: None, ..membership.me };
     // The marker never moves back.
     let Some((pos, id)) = marker.filter(|(pos, _)| *pos > read_pos) else {
-        return Ok(Done::unchanged(Answer::Marked(0)));
+        if !was_by_hand {
+            return Ok(Done::unchanged(Answer::Marked(0)));
+        }
+        let change = me::store(conn, &mut chat, by, (me, None), read_pos)?;
+        return Ok(Done::changed(&chat, Answer::Marked(0), change));
     };
     let before = unread::count(conn, &chat, by, read_pos)?;
     let after = unread::count(conn, &chat, by, pos)?;
-    let moved = MarkerMoved { user: by, last_read_message_id: id, unread_count: after };
+    let moved = MarkerMoved { user: by, last_read_message_id: id, unread_count: after, me };
     let answer = Answer::Marked(before - after);
     if chat.member_count > rules.receipts_max_members {
         members::set_marker(conn, chat.id, by, (pos, id), None)?;
-        return Ok(Done { quiet_marker: Some(moved), ..Done::unchanged(answer) });
+        let done = match was_by_hand {
+            true => {
+                let change = me::store(conn, &mut chat, by, (me, None), pos)?;
+                Done::changed(&chat, answer, change)
+            }
+            false => Done::unchanged(answer),
+        };
+        return Ok(Done { quiet_marker: Some(moved), ..done });
     }
     take_number(&mut chat);
     members::set_marker(conn, chat.id, by, (pos, id), Some(chat.seq))?;
+    if was_by_hand {
+        members::set_me(conn, chat.id, by, (&me, None), chat.seq)?;
+    }
     chats::update(conn, &chat)?;
     Ok(Done::changed(&chat, answer, Change::MarkerMoved(moved)))
 }

@@ -3,6 +3,7 @@
 
 mod chats;
 mod markers;
+mod me;
 mod members;
 mod messages;
 mod posting;
@@ -41,6 +42,7 @@ fn carry_out(conn: &mut AnyConn, rules: &Rules, command: &Command) -> Result<Don
             reactions::react(conn, chat, by, *message, emoji, *intent)
         }
         Action::MarkAsRead { up_to } => markers::mark_as_read(conn, rules, chat, by, *up_to),
+        Action::ChangeMe(change) => me::change(conn, chat, by, *change),
         Action::Rename { title } => chats::rename(conn, rules, chat, by, title.as_ref()),
         Action::AddMembers { users } => members::add(conn, rules, chat, by, users),
         Action::RemoveMember { user } => members::remove(conn, chat, by, *user),

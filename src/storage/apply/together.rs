@@ -141,6 +141,7 @@ pub fn can_share(command: &Command) -> bool {
         | Action::DeleteMessage { .. }
         | Action::React { .. }
         | Action::MarkAsRead { .. }
+        | Action::ChangeMe(_)
         | Action::Rename { .. }
         | Action::ChangeRole { .. } => true,
         Action::AddMembers { .. }
