@@ -20,7 +20,7 @@ pub struct ChatMeter {
 }
 
 /// Types of events, in the order of [`number`].
-const TYPES: [&str; 9] = [
+const TYPES: [&str; 10] = [
     "chat_created",
     "chat_updated",
     "chat_deleted",
@@ -30,6 +30,7 @@ const TYPES: [&str; 9] = [
     "reaction_updated",
     "read",
     "members_changed",
+    "me_updated",
 ];
 
 const REASONS: [(CloseReason, &str); 4] = [
@@ -108,5 +109,6 @@ fn number(change: &Change) -> usize {
         Change::ReactionsChanged { .. } => 6,
         Change::MarkerMoved(_) => 7,
         Change::MembersChanged(_) => 8,
+        Change::MeChanged(_) => 9,
     }
 }

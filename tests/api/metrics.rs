@@ -171,7 +171,7 @@ async fn the_format_is_prometheus_and_the_address_answers_nothing_else() {
                     let of =
                         |suffix: &&str| name.strip_suffix(suffix).is_some_and(|name| typed.contains(name));
                     assert!(
-                        typed.contains(name) || ["_bucket", "_sum", "_count"].iter().any(|suffix| of(suffix)),
+                        typed.contains(name) || ["_bucket", "_sum", "_count"].iter().any(of),
                         "{line}"
                     );
                 }
