@@ -13,6 +13,7 @@ mod crowds;
 mod edge;
 mod events;
 mod frames;
+mod hosts;
 mod limits;
 mod markers;
 mod me;

@@ -377,6 +377,11 @@ impl User {
         Self { address: server.address, ..self.clone() }
     }
 
+    /// The same person, asking whoever listens at an address.
+    pub fn asking(&self, address: SocketAddr) -> Self {
+        Self { address, ..self.clone() }
+    }
+
     /// The same person with a further header.
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.headers.retain(|(other, _)| !other.eq_ignore_ascii_case(name));

@@ -1,0 +1,237 @@
+//! Host applications with users of their own: the programs of docs/INTEGRATION.md, run as they stand there, and what a
+//! browser does with them.
+
+use std::{
+    io::{BufRead, BufReader},
+    process::{Child, Command, Stdio},
+};
+
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::support::{Listener, Reply, Server, User};
+
+const DOCUMENT: &str = include_str!("../../docs/INTEGRATION.md");
+
+/// Where browsers find the shop: a proxy is before it.
+const SHOP: &str = "https://shop.example.com";
+
+/// A program of the document, by its first line.
+fn program(language: &str, first: &str) -> &'static str {
+    let begins = format!("```{language}\n");
+    let blocks = DOCUMENT.split(&begins[..]).skip(1);
+    let mut blocks = blocks.filter_map(|rest| rest.split("```\n").next());
+    blocks
+        .find(|block| block.lines().next().unwrap().contains(first))
+        .expect("the program is in the document")
+}
+
+/// A running shop; it is killed when it is dropped.
+struct Shop {
+    child: Child,
+    client: User,
+    _folder: TempDir,
+}
+
+impl Drop for Shop {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Shop {
+    /// `None` where the interpreter is not there, which is a failure in CI.
+    async fn open(server: &Server, interpreter: &str, file: &str, token_seconds: u32) -> Option<Self> {
+        let is_there = Command::new(interpreter).arg("--version").stdout(Stdio::null()).status().is_ok();
+        if !is_there {
+            assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "there is no {interpreter}");
+            eprintln!("left out: there is no {interpreter}");
+            return None;
+        }
+        let staff = server.staff("shop").await;
+        let key = staff.headers.iter().find(|(name, _)| name == "Authorization").unwrap().1.clone();
+        let language = if file.ends_with(".py") { "python" } else { "js" };
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(file), program(language, file)).unwrap();
+        let mut command = Command::new(interpreter);
+        command.arg(file).current_dir(folder.path()).stdout(Stdio::piped()).stderr(Stdio::null());
+        command
+            .env("GREENROOM_URL", server.url(""))
+            .env("GREENROOM_STAFF_KEY", key.trim_start_matches("Token "));
+        command.env("TOKEN_SECONDS", token_seconds.to_string()).env("PORT", "0");
+        let mut child = command.spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        let address = line.trim().strip_prefix("Listening on http://").expect(&line).parse().unwrap();
+        Some(Self { child, client: server.anonymous().asking(address), _folder: folder })
+    }
+
+    /// A browser that signs in at the shop.
+    async fn sign_in(&self, username: &str) -> Reply {
+        self.submit(&self.client, "/sign-in", &format!("username={username}&password=shop")).await
+    }
+
+    async fn browser(&self, username: &str) -> User {
+        let reply = self.sign_in(username).await.expect(204);
+        let cookie = reply.header("set-cookie");
+        assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"), "{cookie}");
+        self.client.clone().with("Cookie", cookie.split(';').next().unwrap())
+    }
+
+    async fn submit(&self, browser: &User, path: &str, form: &str) -> Reply {
+        let kind = Some("application/x-www-form-urlencoded");
+        browser.send_raw("POST", path, kind, form.as_bytes().to_vec()).await
+    }
+}
+
+/// The page in a browser: it asks the shop for a key, and Greenroom with it, from the shop's origin.
+async fn page(server: &Server, browser: &User) -> (User, String) {
+    let reply = browser.send("GET", "/chat-token", None).await.expect(200);
+    assert_eq!(reply.header("cache-control"), "no-store");
+    let key = reply.json["key"].as_str().unwrap().to_owned();
+    let page = server.anonymous().at(server).with("Origin", SHOP).with("Sec-Fetch-Site", "cross-site");
+    let mut page = page.with("Authorization", &format!("Token {key}"));
+    let me = page.get("users/me/").await.expect(200);
+    assert_eq!(me.header("access-control-allow-origin"), SHOP);
+    page.id = me.id();
+    (page, key)
+}
+
+/// A browser's socket, whose token is a subprotocol.
+async fn socket(page: &User, key: &str) -> Listener {
+    let mut page = page.clone().with("Sec-WebSocket-Protocol", &format!("greenroom.token.{key}"));
+    page.headers.retain(|(name, _)| name != "Authorization");
+    page.listens().await
+}
+
+async fn shop_server() -> Server {
+    Server::start_with(|config| config.allowed_origins = vec![SHOP.to_owned()]).await
+}
+
+async fn a_shops_users_chat(interpreter: &str, file: &str) {
+    let server = shop_server().await;
+    let Some(shop) = Shop::open(&server, interpreter, file, 600).await else { return };
+    shop.client.send("GET", "/chat-token", None).await.expect(401);
+    let html = shop.client.send("GET", "/", None).await.expect(200);
+    let html = String::from_utf8(html.body).unwrap();
+    assert!(html.contains(&format!("src=\"{}\"", server.url("/messages/widgets.js"))), "{html}");
+    assert!(html.contains(r#"token-url="/chat-token""#), "{html}");
+
+    // What a browser needs before it lets the page ask.
+    let visitor = server.anonymous().with("Origin", SHOP);
+    let script = visitor.send("GET", "/messages/widgets.js", None).await.expect(200);
+    assert_eq!(script.header("cross-origin-resource-policy"), "cross-origin");
+    let asks = visitor.clone().with("Access-Control-Request-Method", "POST");
+    let preflight = asks.with("Access-Control-Request-Headers", "authorization,content-type");
+    let preflight = preflight.send("OPTIONS", "/messages/api/chats/", None).await.expect(204);
+    assert!(preflight.header("access-control-allow-headers").contains("Authorization"));
+    let stranger = server.anonymous().with("Origin", "https://evil.example");
+    let reply = stranger.send("GET", "/messages/api/users/me/", None).await;
+    assert_eq!(reply.header("access-control-allow-origin"), "");
+
+    // Two of the shop's users write to each other.
+    let (alices, bobs) = (shop.browser("alice").await, shop.browser("bob").await);
+    let (alice, alices_key) = page(&server, &alices).await;
+    let (bob, bobs_key) = page(&server, &bobs).await;
+    let mut hears = socket(&bob, &bobs_key).await;
+    let chat = alice.dm(&bob).await;
+    assert_eq!(hears.receives("chat_created").await["chat"]["title"], "Alice");
+    alice.posts(chat, "Is the lamp there still?").await;
+    assert_eq!(hears.receives("new_message").await["message"]["sender"]["username"], "alice");
+    let room =
+        json!({"chat_type": "room", "title": "Questions", "object_type": "product", "object_id": "42"});
+    let room = bob.post("chats/", room).await.expect(201).id();
+    alice.joins(room).await;
+
+    // Asked twice, it is the same user, with another key.
+    let (again, other_key) = page(&server, &alices).await;
+    assert_eq!((again.id, other_key == alices_key), (alice.id, false));
+
+    // A new name is told.
+    shop.submit(&alices, "/profile", "first_name=Alice&last_name=Doe").await.expect(204);
+    assert_eq!(hears.receives("user_updated").await["user"]["display_name"], "Alice Doe");
+
+    // Signing out ends the keys, and the socket.
+    shop.submit(&bobs, "/sign-out", "").await.expect(204);
+    assert_eq!(hears.is_closed().await, 4401);
+    bob.get("users/me/").await.expect(401);
+    bobs.send("GET", "/chat-token", None).await.expect(401);
+
+    // Whoever signs in again finds everything.
+    let bobs = shop.browser("bob").await;
+    let (bob, bobs_key) = page(&server, &bobs).await;
+    assert_eq!(bob.reads(chat).await, ["Is the lamp there still?"]);
+    let mut hears = socket(&bob, &bobs_key).await;
+
+    // Who is shut out is shut out of both.
+    shop.submit(&bobs, "/deactivate", "username=alice").await.expect(404);
+    shop.submit(&alices, "/deactivate", "username=bob").await.expect(204);
+    assert_eq!(hears.is_closed().await, 4401);
+    bob.get("users/me/").await.expect(401);
+    bobs.send("GET", "/chat-token", None).await.expect(401);
+    shop.sign_in("bob").await.expect(403);
+    assert!(alice.get("users/search/?q=bob").await.results().is_empty(), "nobody finds them");
+    assert_eq!(alice.reads(chat).await, ["Is the lamp there still?"], "messages stay");
+}
+
+async fn keys_end_and_are_renewed(interpreter: &str, file: &str) {
+    let server = shop_server().await;
+    let Some(shop) = Shop::open(&server, interpreter, file, 3).await else { return };
+    let alices = shop.browser("alice").await;
+    let (alice, key) = page(&server, &alices).await;
+    // It may have ended before the socket was open.
+    let mut socket_of_the_page =
+        alice.clone().with("Sec-WebSocket-Protocol", &format!("greenroom.token.{key}"));
+    socket_of_the_page.headers.retain(|(name, _)| name != "Authorization");
+    if let Ok(mut hears) = socket_of_the_page.connects().await {
+        assert_eq!(hears.is_closed().await, 4401);
+    }
+    alice.get("users/me/").await.expect(401);
+    let (again, other_key) = page(&server, &alices).await;
+    assert_eq!((again.id, other_key == key), (alice.id, false));
+}
+
+/// The shop serves its own pages where Greenroom is away, and says what it could not do.
+async fn the_shop_goes_on_alone(interpreter: &str, file: &str) {
+    let server = shop_server().await;
+    let Some(shop) = Shop::open(&server, interpreter, file, 600).await else { return };
+    let alices = shop.browser("alice").await;
+    let database = server.stop();
+    alices.send("GET", "/chat-token", None).await.expect(503);
+    shop.submit(&alices, "/profile", "last_name=Doe").await.expect(503);
+    shop.submit(&alices, "/deactivate", "username=bob").await.expect(503);
+    shop.client.send("GET", "/", None).await.expect(200);
+    shop.sign_in("bob").await.expect(403);
+    drop(database);
+}
+
+#[actix_web::test]
+async fn users_of_the_python_host_chat() {
+    a_shops_users_chat("python3", "shop.py").await;
+}
+
+#[actix_web::test]
+async fn users_of_the_node_host_chat() {
+    a_shops_users_chat("node", "shop.mjs").await;
+}
+
+#[actix_web::test]
+async fn keys_of_the_python_host_end_and_are_renewed() {
+    keys_end_and_are_renewed("python3", "shop.py").await;
+}
+
+#[actix_web::test]
+async fn keys_of_the_node_host_end_and_are_renewed() {
+    keys_end_and_are_renewed("node", "shop.mjs").await;
+}
+
+#[actix_web::test]
+async fn the_python_host_goes_on_alone() {
+    the_shop_goes_on_alone("python3", "shop.py").await;
+}
+
+#[actix_web::test]
+async fn the_node_host_goes_on_alone() {
+    the_shop_goes_on_alone("node", "shop.mjs").await;
+}
