@@ -30,6 +30,7 @@ mod reactions;
 mod resume;
 mod room_permissions;
 mod rooms;
+mod scripts;
 mod sign_in;
 mod sockets;
 mod sync;

@@ -1,34 +1,11 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import test from "node:test";
 
 import { expect, helper, serverWith, visit, writes } from "./support.mjs";
 
 /** What would run, or look like something else, if any of it were taken for HTML or for an address to open. */
-const SCRIPTS = [
-  `<script>window.ran = "script"</script>`,
-  `<img src=x onerror="window.ran = 'img'">`,
-  `<svg onload="window.ran = 'svg'"></svg>`,
-  `<svg><animate onbegin="window.ran = 'animate'" attributeName=x dur=1s></svg>`,
-  `<iframe srcdoc="<script>parent.ran = 'srcdoc'</script>"></iframe>`,
-  `<details open ontoggle="window.ran = 'toggle'">x</details>`,
-  `<input autofocus onfocus="window.ran = 'focus'">`,
-  `<a href="javascript:window.ran = 'href'">a link</a>`,
-  `javascript:window.ran='bare'`,
-  `"><script>window.ran = "quote"</script>`,
-  `' onmouseover='window.ran = "attribute"' x='`,
-  `\${window.ran = "template"}`,
-  `{{constructor.constructor('window.ran = "braces"')()}}`,
-  `<math><mtext><table><mglyph><style><!--</style><img title="--&gt;&lt;img src=1 onerror=window.ran='mxss'&gt;">`,
-  `<noscript><p title="</noscript><img src=x onerror=window.ran='noscript'>">`,
-  `<style>@import "javascript:window.ran='css'"; * { display: none }</style>`,
-  `<base href="https://evil.example/"><form action="https://evil.example/"><button>x</button></form>`,
-  `https://example.com/"onmouseover="window.ran='link'`,
-  `https://example.com/<img/src=x/onerror=window.ran='link2'>`,
-  `http://user:pass@example.com\\@evil.example/`,
-  `data:text/html,<script>window.ran='data'</script>`,
-  `&lt;script&gt;window.ran = "entity"&lt;/script&gt;`,
-  `\u202Egnp.exe <b>bold</b> \u0000`.replace("\u0000", "\uFFFD"),
-];
+const SCRIPTS = JSON.parse(readFileSync(new URL("../support/payloads.json", import.meta.url), "utf8"));
 
 test("nothing that somebody writes ever runs, wherever it is shown", async (t) => {
   const { server, people } = await serverWith(t, ["ann", "bob"]);
@@ -41,6 +18,7 @@ test("nothing that somebody writes ever runs, wherever it is shown", async (t) =
     last_name: `"><svg onload=window.ran='last'>`,
     avatar_url: `https://example.invalid/"onerror="window.ran='avatar'`,
   });
+  // The browser's own complaints of scripts that the Content-Security-Policy holds back would fail the test as well.
   const page = await visit(t, server.url, ann, "/", { allows: ["ERR_"] });
   const titles = SCRIPTS.filter((text) => !/[\u202E\uFFFD]/.test(text));
   for (const title of titles) await anns.createChat({ chat_type: "group", title, member_ids: [bob.id] });
@@ -90,6 +68,13 @@ test("nothing that somebody writes ever runs, wherever it is shown", async (t) =
   }
   await bobs.typing(room, true);
   await ran("anywhere");
+
+  await anns.createChat({ chat_type: "dm", member_ids: [bob.id] });
+  for (const last_name of titles) {
+    await helper(server, staff).updateUser(bob.id, { first_name: "", last_name });
+    await expect(page.locator(".gr-chat-title").filter({ hasText: last_name }).first()).toBeVisible();
+  }
+  await ran("as a name");
 });
 
 test("an address cannot lead from the sign-in page to another site", async (t) => {
