@@ -20,6 +20,7 @@ pub mod limits;
 pub mod metrics;
 pub mod model;
 pub mod presence;
+pub mod reference;
 pub mod requests;
 pub mod routes;
 pub mod schema;

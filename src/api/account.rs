@@ -9,6 +9,7 @@ use actix_web::{
     web::Data,
 };
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::{
     Answer,
@@ -31,13 +32,17 @@ use crate::{
     storage::users::{self, User},
 };
 
-#[derive(Deserialize)]
-struct LoginFields {
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct LoginFields {
     #[serde(default)]
+    #[schema(value_type = String, required)]
     username: Field,
     #[serde(default)]
+    #[schema(value_type = String, required)]
     password: Field,
+    /// Where a browser is sent then: a path of this site.
     #[serde(default)]
+    #[schema(value_type = Option<String>)]
     next: Field,
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use actix_web::{HttpResponse, web::Data};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{Answer, body::Body, chats::shown, path::Id};
 use crate::{auth::gate::Authenticated, model::ChatId, requests, server::State, storage::chats};
@@ -14,9 +15,10 @@ pub async fn mark_as_read(state: Data<State>, caller: Authenticated, chat: Id<Ch
     Ok(HttpResponse::Ok().json(MarkedView { status: "success", marked_count }))
 }
 
-#[derive(Serialize)]
-struct MarkedView {
+#[derive(Serialize, ToSchema)]
+pub(crate) struct MarkedView {
     status: &'static str,
+    /// Messages of others that are newly read.
     marked_count: i64,
 }
 
@@ -32,8 +34,8 @@ pub async fn typing(state: Data<State>, caller: Authenticated, chat: Id<ChatId>,
     Ok(HttpResponse::Ok().json(TypingView { status: "success" }))
 }
 
-#[derive(Serialize)]
-struct TypingView {
+#[derive(Serialize, ToSchema)]
+pub(crate) struct TypingView {
     status: &'static str,
 }
 
@@ -45,9 +47,10 @@ pub async fn unread(state: Data<State>, caller: Authenticated) -> Answer {
     Ok(HttpResponse::Ok().json(UnreadView { total, chats: unread.into_iter().collect() }))
 }
 
-#[derive(Serialize)]
-struct UnreadView {
+#[derive(Serialize, ToSchema)]
+pub(crate) struct UnreadView {
     total: i64,
-    /// Keyed by chat id.
+    /// Keyed by chat id; only those that have any.
+    #[schema(value_type = BTreeMap<String, i64>)]
     chats: BTreeMap<ChatId, i64>,
 }

@@ -2,6 +2,7 @@
 
 use actix_web::{HttpRequest, HttpResponse, web::Data};
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::{
     Answer,
@@ -69,19 +70,29 @@ pub async fn create(state: Data<State>, caller: Authenticated, body: Body) -> An
     Ok(answer.json(shown.view(&state)))
 }
 
-#[derive(Deserialize)]
-struct CreateFields {
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct CreateFields {
     #[serde(default)]
+    #[schema(value_type = ChatKind, required)]
     chat_type: Field,
+    /// Missing, null or blank: formed from the members' names. A room needs one.
     #[serde(default)]
+    #[schema(value_type = Option<String>, max_length = 255)]
     title: Field,
+    /// The others; the caller may be among them. A dm takes exactly one other, or none for notes. Not for rooms.
     #[serde(default)]
+    #[schema(value_type = Vec<UserId>)]
     member_ids: Field,
+    /// With `object_id`: what a room is there for. There is at most one room for each.
     #[serde(default)]
+    #[schema(value_type = Option<String>, max_length = 255)]
     object_type: Field,
     #[serde(default)]
+    #[schema(value_type = Option<String>, max_length = 255)]
     object_id: Field,
+    /// Whether anybody may see the room and join; true where it is missing.
     #[serde(default)]
+    #[schema(value_type = bool)]
     is_public: Field,
 }
 
@@ -160,9 +171,11 @@ async fn refuse_lasting_titles(state: &State, chat: ChatId, by: UserId) -> Resul
     if may_rename(met.chat.kind) { Ok(()) } else { Err(Refusal::Forbidden) }
 }
 
-#[derive(Deserialize)]
-struct UpdateFields {
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct UpdateFields {
+    /// Blank or null returns to the automatic one, which rooms do not have.
     #[serde(default)]
+    #[schema(value_type = Option<String>, max_length = 255)]
     title: Field,
 }
 

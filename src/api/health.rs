@@ -2,12 +2,13 @@
 
 use actix_web::{HttpResponse, web::Data};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::Answer;
 use crate::{model::Refusal, server::State};
 
-#[derive(Serialize)]
-struct HealthView {
+#[derive(Serialize, ToSchema)]
+pub(crate) struct HealthView {
     status: &'static str,
 }
 

@@ -2,6 +2,7 @@
 
 use actix_web::{HttpRequest, HttpResponse, web::Data};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{
     Answer,
@@ -54,9 +55,10 @@ pub async fn add(state: Data<State>, caller: Authenticated, chat: Id<ChatId>, bo
     Ok(HttpResponse::Ok().json(AddedView { status: "success", added_count }))
 }
 
-#[derive(Deserialize)]
-struct AddFields {
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct AddFields {
     #[serde(default)]
+    #[schema(value_type = Vec<UserId>, required)]
     user_ids: Field,
 }
 
@@ -66,9 +68,10 @@ impl AddFields {
     }
 }
 
-#[derive(Serialize)]
-struct AddedView {
+#[derive(Serialize, ToSchema)]
+pub(crate) struct AddedView {
     status: &'static str,
+    /// How many were not in it already.
     added_count: usize,
 }
 
@@ -118,9 +121,10 @@ pub async fn change_role(
     Ok(HttpResponse::Ok().json(MemberView::new(&member, &state.links)))
 }
 
-#[derive(Deserialize)]
-struct RoleFields {
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct RoleFields {
     #[serde(default)]
+    #[schema(value_type = Role, required)]
     role: Field,
 }
 

@@ -5,6 +5,7 @@ use std::num::IntErrorKind;
 use actix_web::HttpRequest;
 use serde::Serialize;
 use url::form_urlencoded::{Serializer, parse};
+use utoipa::ToSchema;
 
 use crate::{error::ApiError, model::FieldErrors, server::State};
 
@@ -83,10 +84,15 @@ pub fn page_size(query: &Query, default: i64) -> i64 {
 }
 
 /// A page, as clients see it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(bound = "T: ToSchema")]
 pub struct PageView<T> {
+    /// How many results there are, on all pages.
     pub count: i64,
+    /// The address of the next page.
+    #[schema(required)]
     pub next: Option<String>,
+    #[schema(required)]
     pub previous: Option<String>,
     pub results: Vec<T>,
 }

@@ -5,6 +5,7 @@ use actix_web::{
     web::{Data, Path},
 };
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{Answer, body::Body, path::Id};
 use crate::{
@@ -57,9 +58,11 @@ impl EmojiInPath {
     }
 }
 
-#[derive(Serialize)]
-struct ReactedView<'a> {
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ReactedView<'a> {
+    /// `added` or `removed`.
     action: &'static str,
+    /// In its full form.
     emoji: &'a str,
     message_id: MessageId,
 }

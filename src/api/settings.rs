@@ -2,6 +2,7 @@
 
 use actix_web::{HttpResponse, web::Data};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::Answer;
 use crate::{
@@ -9,8 +10,8 @@ use crate::{
     server::State,
 };
 
-#[derive(Serialize)]
-struct SettingsView {
+#[derive(Serialize, ToSchema)]
+pub(crate) struct SettingsView {
     allow_editing: bool,
     allow_deleting: bool,
     allow_reactions: bool,

@@ -10,6 +10,7 @@ use bytestring::ByteString;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::time::timeout;
+use utoipa::ToSchema;
 
 use super::{Answer, body::Body, chats::PAGE_SIZE};
 use crate::{
@@ -24,7 +25,7 @@ use crate::{
         chats::{self, ChatFilter},
         partners,
     },
-    view::{ChatView, Perspective},
+    view::{ChatView, LiveEvent, Perspective},
 };
 
 /// More than this is not replayed at once, in bytes.
@@ -33,13 +34,20 @@ const MOST_BYTES: usize = 8 << 20;
 /// Longest wait for something to happen, in seconds.
 const LONGEST_WAIT: i64 = 25;
 
-#[derive(Serialize)]
-struct StartView<'a> {
+#[derive(Serialize, ToSchema)]
+pub(crate) struct StartView<'a> {
+    /// The first page of the caller's chats.
     chats: Vec<ChatView<'a>>,
+    /// The number of the latest change of each of the caller's chats, by chat id.
+    #[schema(value_type = BTreeMap<String, i64>)]
     heads: Heads,
+    /// Unread counts by chat id, of chats that have any.
+    #[schema(value_type = BTreeMap<String, i64>)]
     unread: BTreeMap<ChatId, i64>,
+    /// Those online with whom one shares a dm.
     users_online: Vec<UserId>,
-    /// When those with whom one shares a dm were last seen.
+    /// When the others with whom one shares a dm were last seen, by user id.
+    #[schema(value_type = BTreeMap<String, Timestamp>)]
     last_seen: BTreeMap<UserId, Timestamp>,
 }
 
@@ -63,11 +71,15 @@ pub async fn start(state: Data<State>, caller: Authenticated) -> Answer {
     }))
 }
 
-#[derive(Deserialize)]
-struct SinceFields {
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct SinceFields {
+    /// How far one has heard of each chat, by chat id; a chat that is not named comes as `chat_created`.
     #[serde(default)]
+    #[schema(value_type = BTreeMap<String, i64>, required)]
     chats: Option<BTreeMap<String, Field>>,
+    /// Seconds to wait until there is something; as if 0 where it is missing.
     #[serde(default)]
+    #[schema(value_type = Option<i64>, minimum = 0, maximum = 25)]
     wait: Field,
 }
 
@@ -94,11 +106,18 @@ impl SinceFields {
 #[derive(Default)]
 struct Told(Vec<(Option<ChatId>, ByteString)>);
 
-#[derive(Serialize)]
-struct SinceView<'a> {
+#[derive(Serialize, ToSchema)]
+pub(crate) struct SinceView<'a> {
+    /// What a socket would have brought, see `/messages/api/schema/websocket/`.
+    #[schema(value_type = Vec<LiveEvent>)]
     events: Vec<&'a RawValue>,
+    /// To be named by the next request.
+    #[schema(value_type = BTreeMap<String, i64>)]
     heads: &'a Heads,
+    /// Unread counts by chat id, of chats that have any.
+    #[schema(value_type = BTreeMap<String, i64>)]
     unread: &'a BTreeMap<ChatId, i64>,
+    /// The named ones that the caller is not in.
     removed: &'a [ChatId],
 }
 

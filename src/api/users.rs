@@ -2,6 +2,7 @@
 
 use actix_web::{HttpRequest, HttpResponse, web::Data};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{Answer, body::Body, page::Query, path::Id};
 use crate::{
@@ -40,8 +41,9 @@ pub(super) fn own_view<'a>(
     }
 }
 
-#[derive(Serialize)]
-struct FoundView<'a> {
+#[derive(Serialize, ToSchema)]
+pub(crate) struct FoundView<'a> {
+    /// At most 20, the best first.
     results: Vec<FoundUserView<'a>>,
 }
 
@@ -63,23 +65,36 @@ pub async fn search(state: Data<State>, caller: Authenticated, request: HttpRequ
 }
 
 /// The fields of a user, as they come when one is made or changed.
-#[derive(Deserialize)]
-pub(super) struct UserFields {
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct UserFields {
+    /// ASCII letters, digits and `@ . + - _`.
     #[serde(default)]
+    #[schema(value_type = String, min_length = 1, max_length = 150, pattern = "^[A-Za-z0-9@.+_-]+$")]
     username: Field,
+    /// At most 128 bytes.
     #[serde(default)]
+    #[schema(value_type = String, min_length = 8, max_length = 128)]
     password: Field,
     #[serde(default)]
+    #[schema(value_type = Option<String>)]
     email: Field,
     #[serde(default)]
+    #[schema(value_type = Option<String>, max_length = 150)]
     first_name: Field,
     #[serde(default)]
+    #[schema(value_type = Option<String>, max_length = 150)]
     last_name: Field,
+    /// Blank for the picture that the server draws.
     #[serde(default)]
+    #[schema(value_type = Option<String>)]
     avatar_url: Field,
+    /// False shuts the user out: it ends all sessions and tokens and closes their sockets.
     #[serde(default)]
+    #[schema(value_type = bool)]
     is_active: Field,
+    /// The one that a new password replaces.
     #[serde(default)]
+    #[schema(value_type = String)]
     old_password: Field,
 }
 
@@ -257,16 +272,20 @@ pub(super) async fn change_user(
     Ok(user)
 }
 
-#[derive(Deserialize)]
-struct TokenFields {
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct TokenFields {
+    /// Seconds, at most ten years; without it the token does not expire.
     #[serde(default)]
+    #[schema(value_type = Option<i64>, minimum = 1, maximum = 315360000)]
     expires_in: Field,
 }
 
-#[derive(Serialize)]
-struct TokenView<'a> {
+#[derive(Serialize, ToSchema)]
+pub(crate) struct TokenView<'a> {
     id: TokenId,
+    /// Shown only now.
     key: &'a str,
+    #[schema(required)]
     expires_at: Option<Timestamp>,
 }
 

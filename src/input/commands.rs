@@ -1,6 +1,7 @@
 //! What commands bear, the same over REST and sockets.
 
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::Field;
 use crate::model::{
@@ -12,11 +13,15 @@ use crate::model::{
 };
 
 /// A message to be posted.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 pub struct PostFields {
+    /// White space at the edges is cut; control characters other than newline, carriage return and tab are refused.
     #[serde(default)]
+    #[schema(value_type = String, required, min_length = 1, max_length = 5000)]
     pub content: Field,
+    /// The sender's own key for the message, such as a UUID: with one the request can be repeated safely.
     #[serde(default)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 64)]
     pub client_id: Field,
 }
 
@@ -35,9 +40,11 @@ impl PostFields {
 }
 
 /// What is to change of a message.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 pub struct EditFields {
+    /// What it is to say.
     #[serde(default)]
+    #[schema(value_type = String, min_length = 1, max_length = 5000)]
     pub content: Field,
 }
 
@@ -53,9 +60,11 @@ impl EditFields {
 }
 
 /// An emoji to react with.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 pub struct ReactFields {
+    /// Exactly one of Unicode's list for general interchange.
     #[serde(default)]
+    #[schema(value_type = String, required)]
     pub emoji: Field,
 }
 
@@ -67,9 +76,11 @@ impl ReactFields {
 }
 
 /// How far a chat has been read.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 pub struct MarkFields {
+    /// Up to which everything is read; without it, all is.
     #[serde(default)]
+    #[schema(value_type = Option<MessageId>)]
     pub message_id: Field,
 }
 
@@ -126,9 +137,10 @@ fn message_id(field: &Field) -> Result<Option<MessageId>, String> {
 }
 
 /// Whether somebody types.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 pub struct TypingFields {
     #[serde(default)]
+    #[schema(value_type = bool, required)]
     pub is_typing: Field,
 }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// The largest integer that JavaScript reads exactly; no identifier is above it.
 pub const MAX_ID: i64 = (1 << 53) - 1;
@@ -12,8 +13,10 @@ macro_rules! id {
         $(#[$doc])*
         #[derive(
             Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+            ToSchema,
         )]
         #[serde(transparent)]
+        #[schema(minimum = 1, maximum = 9007199254740991_i64)]
         pub struct $name(pub i64);
 
         impl fmt::Display for $name {

@@ -1,6 +1,7 @@
 //! What is stored and shown: users, chats, members, messages.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{ChatId, MessageId, Pos, Seq, Timestamp, UserId};
 
@@ -16,7 +17,8 @@ pub struct UserCard {
 }
 
 /// What kind of chat it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(rename_all = "lowercase")]
 pub enum ChatKind {
     /// Between two people, or of one with oneself for notes.
     Dm,
@@ -45,7 +47,8 @@ impl ChatKind {
 }
 
 /// What a member may do in a chat.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(rename_all = "lowercase")]
 pub enum Role {
     Admin,
     Member,
@@ -127,7 +130,7 @@ impl Member {
 }
 
 /// An emoji on a message with those who used it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Reaction {
     pub emoji: String,
     pub count: i64,

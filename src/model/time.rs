@@ -4,9 +4,11 @@ use std::fmt;
 
 use chrono::{DateTime, Datelike, SecondsFormat, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use utoipa::ToSchema;
 
 /// A moment, in microseconds since 1970 UTC. Shown as RFC 3339 with `Z`, with microseconds where there are any.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ToSchema)]
+#[schema(value_type = String, format = DateTime, as = Time)]
 pub struct Timestamp(pub i64);
 
 /// Microseconds in a second.

@@ -1,6 +1,10 @@
 //! How chats and their members are shown.
 
 use serde::Serialize;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{RefOr, Schema},
+};
 
 use super::{Links, MessageView, UserView};
 use crate::model::{
@@ -18,33 +22,48 @@ pub enum Perspective<'a> {
 }
 
 /// A chat, over REST and in events.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Chat)]
 pub struct ChatView<'a> {
     id: ChatId,
+    /// The title that was given, else one formed from the members' names; to everybody at once, null where it is automatic.
+    #[schema(required)]
     title: Option<String>,
+    #[schema(value_type = ChatKind)]
     chat_type: &'static str,
     created_at: Timestamp,
+    /// Moves with every new message and with the title.
     updated_at: Timestamp,
+    /// The newest message that is not deleted.
+    #[schema(required)]
     last_message: Option<MessageView<'a>>,
+    /// The first 100 by joining.
     members: Vec<MemberView<'a>>,
     member_count: i64,
+    /// All admins.
     admins: &'a [UserId],
+    /// The number of its latest change.
     seq: Seq,
     #[serde(flatten)]
     room: Option<RoomPart<'a>>,
     #[serde(flatten)]
+    #[schema(value_type = OwnPart)]
     own: Option<OwnPart>,
 }
 
 /// What only rooms show.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct RoomPart<'a> {
+    /// What the room is there for.
+    #[schema(required)]
     object: Option<ObjectView<'a>>,
+    /// Of rooms only: whether anybody may see it and join.
     is_public: bool,
 }
 
 /// An object of the host's.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = HostObject)]
 struct ObjectView<'a> {
     #[serde(rename = "type")]
     kind: &'a str,
@@ -52,17 +71,42 @@ struct ObjectView<'a> {
 }
 
 /// What a chat object shows to one caller only.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct OwnPart {
+    /// The caller's read marker.
+    #[schema(required)]
     last_read_message_id: Option<MessageId>,
+    /// Messages of others after the caller's read marker, deleted ones not counted.
     unread_count: i64,
+    /// What the caller is in the chat; null of a public room that they are not in.
+    #[schema(value_type = Option<Role>, required)]
     my_role: Option<&'static str>,
-    /// Null for who is not in it.
+    /// What the caller keeps to themselves; null for who is not in it.
+    #[schema(required)]
     me: Option<Me>,
-    /// Of rooms only.
+    /// Of rooms only: whether the caller is in it.
     #[serde(skip_serializing_if = "Option::is_none")]
     is_member: Option<bool>,
 }
+
+/// A chat as it is shown to everybody at once: without what differs by caller.
+pub struct ChatForAll;
+
+impl PartialSchema for ChatForAll {
+    fn schema() -> RefOr<Schema> {
+        let own = RefOr::Ref(utoipa::openapi::Ref::from_schema_name(OwnPart::name()));
+        match ChatView::schema() {
+            RefOr::T(Schema::AllOf(mut whole)) => {
+                whole.items.retain(|part| *part != own);
+                whole.description = Some("A chat without what differs by who looks at it.".to_owned());
+                RefOr::T(Schema::AllOf(whole))
+            }
+            other => other,
+        }
+    }
+}
+
+impl ToSchema for ChatForAll {}
 
 impl<'a> ChatView<'a> {
     pub fn new(snapshot: &'a ChatSnapshot, perspective: Perspective<'_>, links: &Links) -> Self {
@@ -126,13 +170,20 @@ fn automatic_title(snapshot: &ChatSnapshot, viewer: UserId) -> String {
 }
 
 /// A member: the user's fields with what concerns the chat.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Member)]
 pub struct MemberView<'a> {
     #[serde(flatten)]
     user: UserView<'a>,
+    #[schema(value_type = Role)]
     role: &'static str,
     joined_at: Timestamp,
+    /// Everything up to this message is read; null where nothing is.
+    #[schema(required)]
     last_read_message_id: Option<MessageId>,
+    /// The newest message when the member came: what was there before does not count as read by them. Null for who was
+    /// there from the start.
+    #[schema(required)]
     read_from_message_id: Option<MessageId>,
 }
 

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use bytestring::ByteString;
 use serde::Serialize;
+use utoipa::ToSchema;
 
-use super::{ChatView, Links, MemberView, MessageView, Perspective, UserView, render};
+use super::{ChatForAll, ChatView, Links, MemberView, MessageView, Perspective, UserView, render};
 use crate::model::{
     Change, ChatId, ChatSnapshot, Event, Me, Member, Message, MessageId, Reaction, Seq, Timestamp, UserCard,
     UserId, Viewer,
@@ -13,29 +14,27 @@ use crate::model::{
 };
 
 /// What a socket is sent of the chats: one JSON object, told apart by `type`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
+#[schema(as = Event)]
 pub enum Frame<'a> {
+    /// A message is gone: its tombstone, and what is now the last message of the chat that is not deleted.
     MessageDeleted {
         chat_id: ChatId,
         seq: Seq,
         message_id: MessageId,
         message: MessageView<'a>,
+        #[schema(required)]
         last_message: Option<MessageView<'a>>,
     },
-    ReactionUpdated {
-        chat_id: ChatId,
-        seq: Seq,
-        message_id: MessageId,
-        reactions: &'a [Reaction],
-    },
-    Typing {
-        chat_id: ChatId,
-        user_id: UserId,
-        is_typing: bool,
-    },
+    /// All reactions of a message, as they are now.
+    ReactionUpdated { chat_id: ChatId, seq: Seq, message_id: MessageId, reactions: &'a [Reaction] },
+    /// Somebody types, or has stopped. It does not last and has no number.
+    Typing { chat_id: ChatId, user_id: UserId, is_typing: bool },
+    /// Somebody's read marker moved.
     Read {
         chat_id: ChatId,
+        /// Missing in large chats, where only the reader hears of it.
         #[serde(skip_serializing_if = "Option::is_none")]
         seq: Option<Seq>,
         user_id: UserId,
@@ -53,6 +52,7 @@ pub enum Frame<'a> {
         me: Me,
         unread_count: i64,
     },
+    /// Members who came, ids of those who went, members whose role changed.
     MembersChanged {
         chat_id: ChatId,
         seq: Seq,
@@ -61,16 +61,16 @@ pub enum Frame<'a> {
         changed: Vec<MemberView<'a>>,
         member_count: i64,
     },
-    ChatCreated {
-        chat_id: ChatId,
-        seq: Seq,
-        chat: ChatView<'a>,
-    },
+    /// A chat is new to the receiver: it was made, or they were added to it.
+    ChatCreated { chat_id: ChatId, seq: Seq, chat: ChatView<'a> },
+    /// A chat has a new title.
     ChatUpdated {
         chat_id: ChatId,
         seq: Seq,
+        #[schema(value_type = ChatForAll)]
         chat: ChatView<'a>,
     },
+    /// The chat was deleted, or the receiver is not in it any more. Nothing of it follows.
     ChatDeleted {
         chat_id: ChatId,
         /// Missing where a user who comes back is told of a chat that they are not in any more.
@@ -78,15 +78,9 @@ pub enum Frame<'a> {
         seq: Option<Seq>,
     },
     /// Somebody with whom one shares a dm has come or gone.
-    Presence {
-        user_id: UserId,
-        is_online: bool,
-        last_seen: Timestamp,
-    },
+    Presence { user_id: UserId, is_online: bool, last_seen: Timestamp },
     /// Somebody with whom one shares a dm, or oneself, has another name or picture.
-    UserUpdated {
-        user: UserView<'a>,
-    },
+    UserUpdated { user: UserView<'a> },
     /// The first of all: from where on events are sent.
     Hello {
         user_id: UserId,
@@ -98,10 +92,26 @@ pub enum Frame<'a> {
         users_online: &'a [UserId],
     },
     /// What happened is not replayed: the chat is to be loaded again.
-    Resync {
-        chat_id: ChatId,
-        seq: Seq,
-    },
+    Resync { chat_id: ChatId, seq: Seq },
+}
+
+/// The events of a message that are wrapped around it once it is rendered.
+#[derive(ToSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+#[schema(as = MessageEvent)]
+pub enum MessageFrame<'a> {
+    /// A message was posted.
+    NewMessage { chat_id: ChatId, seq: Seq, message: MessageView<'a> },
+    /// A message was edited.
+    MessageUpdated { chat_id: ChatId, seq: Seq, message: MessageView<'a> },
+}
+
+/// Everything that a socket is sent without having asked.
+#[derive(ToSchema)]
+#[serde(untagged)]
+pub enum LiveEvent<'a> {
+    Message(MessageFrame<'a>),
+    Other(Frame<'a>),
 }
 
 /// The frames that a change causes, each ready to be shared.

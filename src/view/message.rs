@@ -2,25 +2,36 @@
 
 use serde::Serialize;
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
 use super::{Links, UserView};
-use crate::model::{ChatId, Message, MessageId, Seq, Timestamp, UserId};
+use crate::model::{ChatId, Message, MessageId, Reaction, Seq, Timestamp, UserId};
 
 /// A message, over REST and in events.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Message)]
 pub struct MessageView<'a> {
     id: MessageId,
     chat: ChatId,
+    /// Up to 5,000 characters, never escaped: show it as text. Empty in a tombstone.
     content: &'a str,
     created_at: Timestamp,
     updated_at: Timestamp,
     is_edited: bool,
+    /// Whether it is a tombstone.
     is_deleted: bool,
     sender: UserView<'a>,
+    /// In the order in which each emoji was first used.
+    #[schema(value_type = Vec<Reaction>)]
     reactions: &'a RawValue,
+    /// The first 100 who have read it, the sender first; in large chats the sender alone.
     read_by: &'a [UserId],
+    /// How many have read it.
     read_count: i64,
+    /// The sender's own key for it.
+    #[schema(required)]
     client_id: Option<&'a str>,
+    /// The number of its latest change: of two copies keep the one with the higher one.
     seq: Seq,
 }
 

@@ -5,8 +5,8 @@ mod event;
 mod message;
 mod user;
 
-pub use chat::{ChatView, MemberView, Perspective};
-pub use event::{Frame, frames};
+pub use chat::{ChatForAll, ChatView, MemberView, Perspective};
+pub use event::{Frame, LiveEvent, MessageFrame, frames};
 pub use message::MessageView;
 pub use user::{FoundUserView, Links, OwnUserView, UserView};
 

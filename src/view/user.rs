@@ -1,6 +1,7 @@
 //! How users are shown.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::model::{UserCard, UserId};
 
@@ -21,11 +22,15 @@ impl Links {
 }
 
 /// A user, wherever one appears.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = User)]
 pub struct UserView<'a> {
     id: UserId,
     username: &'a str,
+    /// The full name, else the username.
     display_name: &'a str,
+    /// The user's own address, else a picture that the server draws; that one is absolute where
+    /// `GREENROOM_PUBLIC_URL` is set.
     avatar_url: String,
 }
 
@@ -41,7 +46,8 @@ impl<'a> UserView<'a> {
 }
 
 /// A user found by a search.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = FoundUser)]
 pub struct FoundUserView<'a> {
     #[serde(flatten)]
     pub user: UserView<'a>,
@@ -49,7 +55,8 @@ pub struct FoundUserView<'a> {
 }
 
 /// A user as shown to themselves, and to staff.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OwnUser)]
 pub struct OwnUserView<'a> {
     #[serde(flatten)]
     pub user: UserView<'a>,

@@ -27,6 +27,7 @@ mod presence;
 mod profile;
 mod raw;
 mod reactions;
+mod reference;
 mod resume;
 mod room_permissions;
 mod rooms;

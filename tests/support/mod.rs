@@ -8,6 +8,7 @@ pub mod event_stream;
 pub mod oracle;
 pub mod raw_socket;
 pub mod redis;
+pub mod reference;
 
 use std::{
     collections::VecDeque,
@@ -398,8 +399,8 @@ impl User {
 
     /// Sends any bytes as any type.
     pub async fn send_raw(&self, method: &str, path: &str, kind: Option<&str>, body: Vec<u8>) -> Reply {
-        let method = Method::from_bytes(method.as_bytes()).unwrap();
-        let mut request = self.client.request(method, format!("http://{}{path}", self.address));
+        let asked = Method::from_bytes(method.as_bytes()).unwrap();
+        let mut request = self.client.request(asked, format!("http://{}{path}", self.address));
         for (name, value) in &self.headers {
             request = request.insert_header((name.as_str(), value.as_str()));
         }
@@ -409,7 +410,10 @@ impl User {
         let mut response = request.send_body(body).await.unwrap_or_else(|error| panic!("{path}: {error}"));
         let body = response.body().limit(64 << 20).await.unwrap().to_vec();
         let json = serde_json::from_slice(&body).unwrap_or(Value::Null);
-        Reply { status: response.status().as_u16(), headers: response.headers().clone(), body, json }
+        let status = response.status().as_u16();
+        let reply = Reply { status, headers: response.headers().clone(), body, json };
+        reference::check_answer(method, path, &reply);
+        reply
     }
 
     /// Sends a request and tears the connection after some turns of doing nothing, without waiting for the answer.

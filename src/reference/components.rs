@@ -1,0 +1,116 @@
+//! Schemas of the types that answers and bodies are made of, as they are derived from these.
+
+use serde_json::{Map, Value, json};
+use utoipa::{PartialSchema, ToSchema};
+
+use crate::api::page::PageView;
+
+/// Schemas by name, each there once however many refer to it.
+#[derive(Default)]
+pub(super) struct Components(Map<String, Value>);
+
+/// Where a component is in a document.
+const PREFIX: &str = "#/components/schemas/";
+
+impl Components {
+    /// A reference to the schema of a type, which is a component from now on, with all that it refers to.
+    pub(super) fn of<T: ToSchema>(&mut self) -> Value {
+        let mut found = vec![(T::name().into_owned(), T::schema())];
+        T::schemas(&mut found);
+        for (name, schema) in found {
+            self.0.entry(name).or_insert_with(|| json!(schema));
+        }
+        reference(&T::name())
+    }
+
+    /// A reference to the schema of a page with such results.
+    pub(super) fn page_of<T: ToSchema>(&mut self) -> Value {
+        self.of::<T>();
+        let name = format!("{}Page", T::name());
+        self.0.entry(&name).or_insert_with(|| json!(PageView::<T>::schema()));
+        reference(&name)
+    }
+
+    /// A reference to an object with some fields of a type, those marked with `!` required.
+    pub(super) fn part_of<T: ToSchema>(&mut self, name: &str, fields: &str) -> Value {
+        let whole = json!(T::schema());
+        let mut properties = Map::new();
+        let mut required = Vec::new();
+        for field in fields.split(' ') {
+            let (field, is_required) = field.strip_suffix('!').map_or((field, false), |field| (field, true));
+            properties.insert(field.to_owned(), whole["properties"][field].clone());
+            if is_required {
+                required.push(field);
+            }
+        }
+        let mut part = json!({ "type": "object", "properties": properties });
+        if !required.is_empty() {
+            part["required"] = json!(required);
+        }
+        self.add(name, part)
+    }
+
+    /// A reference to a schema of one's own.
+    pub(super) fn add(&mut self, name: &str, schema: Value) -> Value {
+        self.0.insert(name.to_owned(), schema);
+        reference(name)
+    }
+
+    /// Whether a schema's object must have some field.
+    pub(super) fn requires_fields(&self, name: &str) -> bool {
+        self.0.get(name).is_some_and(|schema| !schema["required"].is_null())
+    }
+
+    /// All of them in the order of their names, each object in one piece; without those that were only pieces.
+    pub(super) fn finish(self, document: &Value) -> Value {
+        let mut whole: Vec<(String, Value)> =
+            self.0.iter().map(|(name, schema)| (name.clone(), in_one_piece(schema, &self.0))).collect();
+        loop {
+            let texts: Vec<String> = whole.iter().map(|(_, schema)| schema.to_string()).collect();
+            let all = format!("{document}{}", texts.concat());
+            let before = whole.len();
+            whole.retain(|(name, _)| all.contains(&format!("{PREFIX}{name}\"")));
+            if whole.len() == before {
+                break;
+            }
+        }
+        whole.sort_by(|(one, _), (other, _)| one.cmp(other));
+        Value::Object(whole.into_iter().collect())
+    }
+}
+
+pub(super) fn reference(name: &str) -> Value {
+    json!({ "$ref": format!("{PREFIX}{name}") })
+}
+
+/// An object whose type has others flattened into it, with the properties of all.
+fn in_one_piece(schema: &Value, all: &Map<String, Value>) -> Value {
+    let Some(parts) = schema["allOf"].as_array() else { return schema.clone() };
+    let mut parts: Vec<(Value, bool)> = parts.iter().map(|part| piece(part, all)).collect();
+    // It is shown as it is written: what names the thing comes first.
+    parts.sort_by_key(|(part, _)| part["properties"]["id"].is_null());
+    let mut properties = Map::new();
+    let mut required = Vec::new();
+    for (part, is_certain) in parts {
+        properties.extend(part["properties"].as_object().cloned().unwrap_or_default());
+        if is_certain {
+            required.extend(part["required"].as_array().cloned().unwrap_or_default());
+        }
+    }
+    let mut whole = json!({ "type": "object", "properties": properties, "required": required });
+    if let Some(description) = schema.get("description") {
+        whole["description"] = description.clone();
+    }
+    whole
+}
+
+/// A part of an object, and whether it is always there.
+fn piece(part: &Value, all: &Map<String, Value>) -> (Value, bool) {
+    if let Some(choices) = part["oneOf"].as_array() {
+        let there = choices.iter().find(|choice| choice["type"] != "null").unwrap_or(part);
+        return (piece(there, all).0, false);
+    }
+    let name = part["$ref"].as_str().and_then(|reference| reference.strip_prefix(PREFIX));
+    let named = name.and_then(|name| all.get(name));
+    (named.map_or_else(|| part.clone(), |schema| in_one_piece(schema, all)), true)
+}

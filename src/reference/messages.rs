@@ -1,0 +1,102 @@
+//! Messages and reactions.
+
+use serde_json::json;
+
+use super::{Reference, examples};
+use crate::{
+    api::reactions::ReactedView,
+    input::{EditFields, PostFields, ReactFields},
+    view::MessageView,
+};
+
+const TAG: &str = "Messages";
+const REACTIONS: &str = "Reactions";
+
+pub(super) fn describe(reference: &mut Reference) {
+    reference
+        .api(TAG, "chats/{chat}/messages/")
+        .get("listMessages", "Messages of a chat", |operation| {
+            operation
+                .says(
+                    "The newest first, tombstones included. What is written meanwhile moves numbered pages; `before` and \
+                     `after` stay in place. With either, `next` leads to older and `previous` to newer messages. For members.",
+                )
+                .paged(50)
+                .query("before", json!({ "type": "integer" }), "The messages nearest below this id.")
+                .query("after", json!({ "type": "integer" }), "The messages nearest above this id.")
+                .answers_page::<MessageView>("A page of messages.", examples::message())
+                .refuses(&[400])
+        })
+        .post("sendMessage", "Send a message", |operation| {
+            operation
+                .says(
+                    "The same `client_id` from the same sender in the same chat gives 200 with the first message as it is \
+                     now, and nothing is sent again. For members.",
+                )
+                .takes::<PostFields>(json!({ "content": "Hello, Bob!", "client_id": "c-1" }))
+                .answers::<MessageView>(201, "The new message.", examples::message())
+                .answers::<MessageView>(200, "The message that was sent before.", examples::message())
+                .leads_to(
+                    201,
+                    "message",
+                    &["getMessage", "updateMessage", "deleteMessage", "toggleReaction"],
+                )
+                .refuses(&[409])
+        });
+    reference
+        .api(TAG, "messages/{message}/")
+        .get("getMessage", "A message", |operation| {
+            operation.says("For members of its chat. A deleted one is 404.").answers::<MessageView>(
+                200,
+                "The message.",
+                examples::message(),
+            )
+        })
+        .put("replaceMessage", "Edit a message", |operation| {
+            operation
+                .says("For its sender, while a member.")
+                .takes_part::<EditFields>("WholeMessage", "content!", json!({ "content": "Lunch?" }))
+                .answers::<MessageView>(200, "The message.", examples::message())
+        })
+        .patch("updateMessage", "Edit a message", |operation| {
+            operation
+                .says("For its sender, while a member. Without a content nothing changes.")
+                .takes_part::<EditFields>("MessageChange", "content", json!({ "content": "Lunch?" }))
+                .answers::<MessageView>(200, "The message.", examples::message())
+        })
+        .delete("deleteMessage", "Delete a message", |operation| {
+            operation
+                .says("Makes it a tombstone. For its sender, while a member.")
+                .answers_nothing(204, "It is gone.")
+        });
+    reactions(reference);
+}
+
+fn reactions(reference: &mut Reference) {
+    let reacted = json!({ "action": "added", "emoji": "👍", "message_id": 5 });
+    let answer = reacted.clone();
+    reference.api(REACTIONS, "messages/{message}/reactions/").post(
+        "toggleReaction",
+        "React, or take it back",
+        |operation| {
+            operation
+                .says("Adds the caller's reaction, or removes it if it is there. For members.")
+                .takes::<ReactFields>(json!({ "emoji": "👍" }))
+                .answers::<ReactedView>(200, "What was done.", answer)
+        },
+    );
+    reference
+        .api(REACTIONS, "messages/{message}/reactions/{emoji}/")
+        .put("addReaction", "React", |operation| {
+            operation
+                .says("Again changes nothing. For members.")
+                .answers::<ReactedView>(200, "What was done.", reacted)
+                .refuses(&[400])
+        })
+        .delete("removeReaction", "Take a reaction back", |operation| {
+            operation
+                .says("Again changes nothing. For members.")
+                .answers_nothing(204, "Done.")
+                .refuses(&[400])
+        });
+}

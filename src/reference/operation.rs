@@ -1,0 +1,223 @@
+//! How an operation is described: what it takes, what it answers, and what all of its kind have in common.
+
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+
+use super::components::Components;
+
+/// Who may ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    /// Anybody.
+    Open,
+    /// Who is signed in, by cookie or token.
+    SignedIn,
+}
+
+/// An operation that is being described.
+pub(super) struct Operation<'a> {
+    value: Map<String, Value>,
+    components: &'a mut Components,
+}
+
+/// Media type of nearly everything.
+const JSON: &str = "application/json";
+
+impl<'a> Operation<'a> {
+    pub(super) fn new(
+        components: &'a mut Components,
+        method: &str,
+        path: &str,
+        access: Access,
+        [tag, id, summary]: [&str; 3],
+    ) -> Self {
+        let value = json!({ "tags": [tag], "summary": summary, "operationId": id, "responses": {} });
+        let Value::Object(value) = value else { unreachable!("it was written as an object") };
+        let mut operation = Self { value, components };
+        for segment in path.split(['{', '}']).skip(1).step_by(2) {
+            operation = operation.parameter("path", segment, segment_schema(segment), segment_text(segment));
+        }
+        if access == Access::SignedIn {
+            operation.value.insert("security".to_owned(), json!([{ "session": [] }, { "token": [] }]));
+            operation = operation.refuses(&[401]);
+        } else {
+            operation.value.insert("security".to_owned(), json!([]));
+        }
+        if access == Access::SignedIn && path.contains('{') {
+            operation = operation.refuses(&[404]);
+        }
+        if method != "get" {
+            operation = operation.refuses(&[403]);
+        }
+        operation.refuses(&[500, 503])
+    }
+
+    /// What there is to say beyond the summary.
+    pub(super) fn says(mut self, text: &str) -> Self {
+        self.value.insert("description".to_owned(), text.into());
+        self
+    }
+
+    /// A parameter behind the `?`.
+    pub(super) fn query(self, name: &str, schema: Value, text: &str) -> Self {
+        self.parameter("query", name, schema, text)
+    }
+
+    pub(super) fn header(self, name: &str, text: &str) -> Self {
+        self.parameter("header", name, json!({ "type": "string" }), text)
+    }
+
+    fn parameter(mut self, place: &str, name: &str, schema: Value, text: &str) -> Self {
+        let mut parameter = json!({ "name": name, "in": place, "description": text, "schema": schema });
+        if place == "path" {
+            parameter["required"] = true.into();
+        }
+        self.list("parameters").push(parameter);
+        self
+    }
+
+    /// The two parameters of lists.
+    pub(super) fn paged(self, size: usize) -> Self {
+        let number = json!({ "type": "integer", "minimum": 1, "default": 1 });
+        let most = json!({ "type": "integer", "minimum": 1, "maximum": 100, "default": size });
+        self.query("page", number, "Which page, from 1.")
+            .query("page_size", most, "Results on a page; more than 100 counts as 100.")
+            .refuses(&[404])
+    }
+
+    /// A JSON body of a type.
+    pub(super) fn takes<T: ToSchema>(self, example: Value) -> Self {
+        let schema = self.components.of::<T>();
+        self.body(&[JSON], schema, example)
+    }
+
+    /// A JSON body with some fields of a type, those marked with `!` required.
+    pub(super) fn takes_part<T: ToSchema>(self, name: &str, fields: &str, example: Value) -> Self {
+        let schema = self.components.part_of::<T>(name, fields);
+        self.body(&[JSON], schema, example)
+    }
+
+    /// The same, for bodies that may be forms too.
+    pub(super) fn takes_form<T: ToSchema>(self, name: &str, fields: &str, example: Value) -> Self {
+        let schema = self.components.part_of::<T>(name, fields);
+        self.body(&[JSON, "application/x-www-form-urlencoded"], schema, example)
+    }
+
+    fn body(mut self, kinds: &[&str], schema: Value, example: Value) -> Self {
+        let name = schema["$ref"].as_str().and_then(|path| path.rsplit('/').next()).unwrap_or_default();
+        let is_required = self.components.requires_fields(name);
+        let content: Map<String, Value> = kinds
+            .iter()
+            .map(|kind| ((*kind).to_owned(), json!({ "schema": schema, "example": example })))
+            .collect();
+        self.value.insert("requestBody".to_owned(), json!({ "required": is_required, "content": content }));
+        self.refuses(&[400, 408, 413, 415])
+    }
+
+    /// An answer with a view in it.
+    pub(super) fn answers<T: ToSchema>(self, status: u16, text: &str, example: Value) -> Self {
+        let schema = self.components.of::<T>();
+        self.answer(status, text, JSON, schema, example)
+    }
+
+    /// An answer with a page of views.
+    pub(super) fn answers_page<T: ToSchema>(self, text: &str, example: Value) -> Self {
+        let schema = self.components.page_of::<T>();
+        let page = json!({ "count": 1, "next": null, "previous": null, "results": [example] });
+        self.answer(200, text, JSON, schema, page)
+    }
+
+    /// An answer of another kind.
+    pub(super) fn answers_with(self, text: &str, kind: &str, schema: Value, example: Value) -> Self {
+        self.answer(200, text, kind, schema, example)
+    }
+
+    fn answer(mut self, status: u16, text: &str, kind: &str, schema: Value, example: Value) -> Self {
+        let mut content = json!({ "schema": schema });
+        if !example.is_null() {
+            content["example"] = example;
+        }
+        let content = Map::from_iter([(kind.to_owned(), content)]);
+        self.responses().insert(status.to_string(), json!({ "description": text, "content": content }));
+        self
+    }
+
+    /// An answer without a body.
+    pub(super) fn answers_nothing(mut self, status: u16, text: &str) -> Self {
+        self.responses().insert(status.to_string(), json!({ "description": text }));
+        self
+    }
+
+    /// Headers of an answer that was given already.
+    pub(super) fn bears(mut self, status: u16, name: &str, text: &str) -> Self {
+        self.responses()[&status.to_string()]["headers"][name] =
+            json!({ "description": text, "schema": { "type": "string" } });
+        self
+    }
+
+    /// Where an answer's value leads: a parameter of other operations.
+    pub(super) fn leads_to(mut self, status: u16, parameter: &str, operations: &[&str]) -> Self {
+        for operation in operations {
+            self.responses()[&status.to_string()]["links"][*operation] = json!({
+                "operationId": operation,
+                "parameters": { parameter: "$response.body#/id" },
+            });
+        }
+        self
+    }
+
+    /// Errors, as they are everywhere.
+    pub(super) fn refuses(mut self, statuses: &[u16]) -> Self {
+        for status in statuses {
+            let reference = json!({ "$ref": format!("#/components/responses/{status}") });
+            self.responses().insert(status.to_string(), reference);
+        }
+        self
+    }
+
+    pub(super) fn finish(mut self) -> Value {
+        self.responses().sort_keys();
+        Value::Object(self.value)
+    }
+
+    fn responses(&mut self) -> &mut Map<String, Value> {
+        self.value["responses"].as_object_mut().expect("it is made with them")
+    }
+
+    fn list(&mut self, name: &str) -> &mut Vec<Value> {
+        let list = self.value.entry(name).or_insert_with(|| json!([]));
+        list.as_array_mut().expect("it is made as a list")
+    }
+}
+
+/// An id, in a path or a query.
+pub(super) fn id() -> Value {
+    json!({ "type": "integer", "format": "int64", "minimum": 1, "maximum": crate::model::ids::MAX_ID })
+}
+
+pub(super) fn text() -> Value {
+    json!({ "type": "string" })
+}
+
+pub(super) fn one_of(choices: &[&str]) -> Value {
+    json!({ "type": "string", "enum": choices })
+}
+
+fn segment_schema(segment: &str) -> Value {
+    match segment {
+        "chat" | "message" | "user" => id(),
+        // What has a slash in it is another path.
+        _ => json!({ "type": "string", "minLength": 1 }),
+    }
+}
+
+fn segment_text(segment: &str) -> &'static str {
+    match segment {
+        "chat" => "The chat's id.",
+        "message" => "The message's id.",
+        "user" => "The user's id.",
+        "emoji" => "The emoji, percent-encoded.",
+        "version" => "What names the content of all files together.",
+        _ => "The file's path.",
+    }
+}

@@ -1,0 +1,101 @@
+//! Users, and what staff may do for them.
+
+use serde_json::json;
+
+use super::{Reference, examples};
+use crate::{
+    api::{
+        settings::SettingsView,
+        users::{FoundView, TokenFields, TokenView, UserFields},
+    },
+    view::OwnUserView,
+};
+
+const TAG: &str = "Users";
+const STAFF: &str = "Users, for staff";
+
+pub(super) fn describe(reference: &mut Reference) {
+    reference
+        .api(TAG, "users/me/")
+        .get("getMe", "Oneself", |operation| {
+            operation.answers::<OwnUserView>(200, "The caller.", examples::own_user())
+        })
+        .patch("updateMe", "Change one's profile", |operation| {
+            operation
+                .says("A new password needs the old one, and ends all other sessions.")
+                .takes_part::<UserFields>(
+                    "ProfileChange",
+                    "first_name last_name avatar_url password old_password",
+                    json!({ "first_name": "Alice", "last_name": "Adams" }),
+                )
+                .answers::<OwnUserView>(200, "The caller.", examples::own_user())
+                .refuses(&[429])
+        });
+    reference.api(TAG, "users/search/").get("searchUsers", "Find users", |operation| {
+        operation
+            .says("Active users other than the caller in whose display name, username or e-mail every word is found.")
+            .query("q", json!({ "type": "string", "minLength": 1 }), "The words. Needed, and not blank.")
+            .answers::<FoundView>(200, "Who was found.", json!({ "results": [examples::found_user()] }))
+            .refuses(&[400])
+    });
+    reference.api(TAG, "settings/").get("getSettings", "What this server allows", |operation| {
+        let settings = json!({
+            "allow_editing": true,
+            "allow_deleting": true,
+            "allow_reactions": true,
+            "allow_renaming_dms": true,
+            "allow_renaming_rooms": true,
+            "show_deleted": true,
+            "receipts_max_members": 100,
+            "max_message_length": 5000,
+            "max_title_length": 255,
+            "server_version": env!("CARGO_PKG_VERSION"),
+        });
+        operation.says("For clients that draw buttons.").answers::<SettingsView>(
+            200,
+            "The settings.",
+            settings,
+        )
+    });
+    for_staff(reference);
+}
+
+fn for_staff(reference: &mut Reference) {
+    reference.api(STAFF, "users/").post("createUser", "Make a user", |operation| {
+        operation
+            .says("Without a password the user cannot sign in with one.")
+            .takes_part::<UserFields>(
+                "NewUser",
+                "username! password email first_name last_name avatar_url",
+                json!({ "username": "dave", "first_name": "Dave" }),
+            )
+            .answers::<OwnUserView>(201, "The new user.", examples::new_user())
+            .answers::<OwnUserView>(200, "The one who has the username, unchanged.", examples::new_user())
+            .leads_to(201, "user", &["updateUser", "createToken", "deleteTokens"])
+    });
+    reference.api(STAFF, "users/{user}/").patch("updateUser", "Change a user", |operation| {
+        operation
+            .takes_part::<UserFields>(
+                "UserChange",
+                "email first_name last_name avatar_url password is_active",
+                json!({ "last_name": "Doe" }),
+            )
+            .answers::<OwnUserView>(200, "The user.", examples::new_user())
+    });
+    reference
+        .api(STAFF, "users/{user}/tokens/")
+        .post("createToken", "Make a token", |operation| {
+            let token = json!({
+                "id": 1,
+                "key": "_W9jAQe63YVr0SCdeNOTDpdWafDsMj92CT4rLEz5Cio",
+                "expires_at": "2026-11-23T09:02:07.804116Z",
+            });
+            operation
+                .says("For example one that the host's page uses in its user's browser. Not for a deactivated user.")
+                .takes::<TokenFields>(json!({ "expires_in": 3600 }))
+                .answers::<TokenView>(201, "The token.", token)
+        })
+        .delete("deleteTokens", "End all tokens", |operation| {
+            operation.says("And the sockets that were opened with them.").answers_nothing(204, "They are ended.")
+        });
+}

@@ -1,0 +1,139 @@
+//! The description of the API, held against the addresses that there are. That every answer is as described is looked at
+//! wherever a test asks for one.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use greenroom::reference;
+use serde_json::Value;
+
+use crate::support::{Server, reference::check};
+
+#[actix_web::test]
+async fn the_description_is_open_to_all() {
+    let server = Server::start().await;
+    let nobody = server.anonymous();
+    let reply = nobody.get("schema/").await.expect(200);
+    assert_eq!(reply.header("content-type"), "application/json");
+    assert_eq!(reply.json["openapi"], "3.1.0");
+    assert_eq!(&reply.json, reference::openapi());
+    assert_eq!(
+        nobody.send("POST", "/messages/api/schema/", None).await.expect(405).header("allow"),
+        "GET, HEAD"
+    );
+}
+
+/// Addresses with their methods, as `src/routes.rs` has them.
+fn routes() -> BTreeMap<String, BTreeSet<String>> {
+    let source = include_str!("../../src/routes.rs");
+    let (outside, api) = source.split_once("fn api(").expect("there is a function for the API's addresses");
+    let api = api.split("\n}").next().unwrap();
+    let outside = outside
+        .replace("at(BASE)", "at(\"/messages/api\")")
+        .replace("at(&format!(\"{BASE}", "at(\"(/messages/api");
+    let outside = outside.replace("at(\"(", "at(\"").replace("\"))", "\")");
+    let mut found = BTreeMap::new();
+    for (base, text) in [("", outside.as_str()), ("/messages/api", api)] {
+        for route in text.split("at(\"").skip(1) {
+            let (path, rest) = route.split_once('"').unwrap();
+            let chain = rest.split(".done()").next().unwrap();
+            let methods = ["get", "post", "put", "patch", "delete"];
+            let methods = methods.into_iter().filter(|method| chain.contains(&format!(".{method}(")));
+            let path = path.replace(":.*", "");
+            let known = found.insert(format!("{base}{path}"), methods.map(str::to_owned).collect());
+            assert_eq!(known, None, "{path} is there twice");
+        }
+    }
+    assert_eq!(found.len(), source.matches("at(").count() - 1, "each address is found: {found:?}");
+    // It has no methods of its own kind.
+    found.insert("/messages/ws".to_owned(), BTreeSet::from(["get".to_owned()]));
+    found
+}
+
+#[test]
+fn every_address_is_described_with_all_its_methods() {
+    let document = reference::openapi();
+    let paths = document["paths"].as_object().unwrap();
+    let described: BTreeMap<String, BTreeSet<String>> = paths
+        .iter()
+        .map(|(path, item)| {
+            let path = if path == "/" { path } else { path.trim_end_matches('/') };
+            (path.to_owned(), item.as_object().unwrap().keys().cloned().collect())
+        })
+        .collect();
+    assert_eq!(described, routes());
+}
+
+#[actix_web::test]
+async fn the_server_has_the_methods_that_are_described() {
+    let server = Server::start().await;
+    let ann = server.staff("ann").await;
+    for (path, item) in reference::openapi()["paths"].as_object().unwrap() {
+        let path = path.replace('{', "").replace('}', "");
+        let reply = ann.send("OPTIONS", &path, None).await.expect(405);
+        let allowed: BTreeSet<_> = reply
+            .header("allow")
+            .split(", ")
+            .filter(|method| *method != "HEAD")
+            .map(str::to_lowercase)
+            .collect();
+        let described: BTreeSet<_> = item.as_object().unwrap().keys().cloned().collect();
+        assert_eq!(allowed, described, "{path}");
+    }
+}
+
+/// All values of this name, wherever they are.
+fn all<'a>(value: &'a Value, name: &str, found: &mut Vec<&'a Value>) {
+    match value {
+        Value::Object(fields) => {
+            found.extend(fields.get(name));
+            fields.values().for_each(|value| all(value, name, found));
+        }
+        Value::Array(list) => list.iter().for_each(|value| all(value, name, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn the_description_holds_together() {
+    let document = reference::openapi();
+    let mut references = Vec::new();
+    all(document, "$ref", &mut references);
+    assert!(references.len() > 100);
+    for reference in references {
+        let pointer = reference.as_str().unwrap().trim_start_matches('#');
+        assert!(document.pointer(pointer).is_some(), "{reference}");
+    }
+    let mut ids = Vec::new();
+    document["paths"].as_object().unwrap().values().for_each(|item| {
+        ids.extend(
+            item.as_object().unwrap().values().map(|operation| operation["operationId"].as_str().unwrap()),
+        );
+    });
+    let count = ids.len();
+    assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), count, "{ids:?}");
+    let mut links = Vec::new();
+    all(document, "links", &mut links);
+    for link in links.iter().flat_map(|links| links.as_object().unwrap().values()) {
+        assert!(ids.contains(&link["operationId"].as_str().unwrap()), "{link}");
+    }
+}
+
+#[test]
+fn every_example_is_as_its_schema_says_and_every_json_body_has_one() {
+    let document = reference::openapi();
+    let mut contents = Vec::new();
+    all(document, "content", &mut contents);
+    let mut examples = 0;
+    // Messages have a field of that name too.
+    let bodies = contents.iter().filter_map(|content| content.as_object()).flatten();
+    for (kind, content) in bodies.filter(|(kind, _)| kind.contains('/')) {
+        let Some(example) = content.get("example") else {
+            let is_schema = content["schema"] == serde_json::json!({ "type": "object" });
+            assert!(kind != "application/json" || is_schema, "{content} has no example");
+            continue;
+        };
+        assert_eq!(check(document, &content["schema"], example), Ok(()), "{example}");
+        examples += 1;
+    }
+    assert!(examples > 80, "{examples}");
+}

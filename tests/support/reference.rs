@@ -1,0 +1,164 @@
+//! Answers held against the description of the API. It is stricter than the description says it is: what is not
+//! described may not be there.
+
+use greenroom::reference;
+use serde_json::Value;
+
+use super::Reply;
+
+/// Looks at an answer to a request; panics where the description does not tell of it.
+pub fn check_answer(method: &str, path: &str, reply: &Reply) {
+    let document = reference::openapi();
+    let Some(item) = item(document, path) else { return };
+    let asked = if method == "HEAD" { "get" } else { &method.to_ascii_lowercase() };
+    let Some(operation) = item.get(asked) else { return };
+    let what = format!("{method} {path}: {}", reply.status);
+    let Some(response) = operation["responses"].get(reply.status.to_string()) else {
+        panic!("{what} is not described: {}", String::from_utf8_lossy(&reply.body));
+    };
+    let response = resolved(document, response);
+    for (name, header) in response["headers"].as_object().into_iter().flatten() {
+        let is_missing = header["required"] == true && !reply.headers.contains_key(name);
+        assert!(!is_missing, "{what} lacks {name}");
+    }
+    if method == "HEAD" {
+        return;
+    }
+    let Some(content) = response["content"].as_object() else {
+        return assert!(reply.body.is_empty(), "{what} has a body that is not described");
+    };
+    let kind = reply.header("content-type").split(';').next().unwrap_or_default();
+    let described = content.get(kind).or_else(|| content.get("*/*"));
+    let described = described.unwrap_or_else(|| panic!("{what} is not described as {kind:?}"));
+    if kind == "application/json" {
+        let problem = check(document, &described["schema"], &reply.json).err();
+        assert_eq!(problem, None, "{what}: {}", reply.json);
+    }
+}
+
+/// The methods of an address; one that is written out goes before one with names in it.
+fn item<'a>(document: &'a Value, path: &str) -> Option<&'a Value> {
+    let path = path.split('?').next().unwrap_or_default().trim_end_matches('/');
+    let paths = document["paths"].as_object().expect("there are paths");
+    let fitting = paths.iter().filter(|(template, _)| fits(template.trim_end_matches('/'), path));
+    fitting.min_by_key(|(template, _)| template.matches('{').count()).map(|(_, item)| item)
+}
+
+fn fits(template: &str, path: &str) -> bool {
+    let (names, segments) = (template.split('/'), path.split('/'));
+    if names.clone().count() != segments.clone().count() {
+        return false;
+    }
+    let is_so = |(name, segment): (&str, &str)| match name.split_once('{') {
+        None => name == segment,
+        Some((before, rest)) => {
+            let after = rest.split_once('}').map_or("", |(_, after)| after);
+            segment.starts_with(before) && segment.ends_with(after) && !segment.is_empty()
+        }
+    };
+    names.zip(segments).all(is_so)
+}
+
+/// What a reference refers to.
+fn resolved<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
+    let Some(reference) = value["$ref"].as_str() else { return value };
+    let pointer = reference.strip_prefix('#').expect("it refers to this document");
+    document.pointer(pointer).unwrap_or_else(|| panic!("{reference} is not there"))
+}
+
+/// Keywords that say nothing of which values are valid, or that are looked at with others.
+const ANNOTATIONS: [&str; 6] = ["description", "example", "examples", "default", "title", "propertyNames"];
+
+/// Whether a value is as a schema says, without anything that it does not know; else where it is not.
+pub fn check(document: &Value, schema: &Value, value: &Value) -> Result<(), String> {
+    let schema = resolved(document, schema);
+    let Some(keywords) = schema.as_object() else { return Err(format!("no schema: {schema}")) };
+    for (keyword, rule) in keywords {
+        let is_so = match keyword.as_str() {
+            "type" => is_of(rule, value),
+            "enum" => rule.as_array().unwrap().contains(value),
+            "const" => rule == value,
+            "format" => has_format(rule.as_str().unwrap(), value),
+            "minimum" => value.as_i64().is_none_or(|number| rule.as_i64().unwrap() <= number),
+            "maximum" => value.as_i64().is_none_or(|number| rule.as_i64().unwrap() >= number),
+            "minLength" => length(value).is_none_or(|length| rule.as_u64().unwrap() <= length),
+            "maxLength" => length(value).is_none_or(|length| rule.as_u64().unwrap() >= length),
+            // Only names have one, and what they are is the server's word here.
+            "pattern" => true,
+            "oneOf" | "anyOf" => {
+                let problems: Vec<_> = rule
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .map(|choice| check(document, choice, value))
+                    .take_while(Result::is_err)
+                    .map(Result::unwrap_err)
+                    .collect();
+                if problems.len() == rule.as_array().unwrap().len() {
+                    return Err(problems.join("; "));
+                }
+                true
+            }
+            "properties" | "additionalProperties" | "required" => {
+                check_fields(document, schema, value)?;
+                true
+            }
+            "items" => {
+                for item in value.as_array().into_iter().flatten() {
+                    check(document, rule, item)?;
+                }
+                true
+            }
+            other if ANNOTATIONS.contains(&other) => true,
+            other => return Err(format!("{other} is not looked at")),
+        };
+        if !is_so {
+            return Err(format!("{value} is not of {keyword} {rule}"));
+        }
+    }
+    Ok(())
+}
+
+fn check_fields(document: &Value, schema: &Value, value: &Value) -> Result<(), String> {
+    let Some(fields) = value.as_object() else { return Ok(()) };
+    for (name, value) in fields {
+        let rule = schema["properties"].get(name).or_else(|| schema.get("additionalProperties"));
+        let Some(rule) = rule else { return Err(format!("{name} is not known")) };
+        check(document, rule, value).map_err(|problem| format!("{name}: {problem}"))?;
+    }
+    for name in schema["required"].as_array().into_iter().flatten() {
+        let name = name.as_str().unwrap();
+        if !fields.contains_key(name) {
+            return Err(format!("{name} is missing"));
+        }
+    }
+    Ok(())
+}
+
+fn is_of(rule: &Value, value: &Value) -> bool {
+    let name = match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(number) if number.is_f64() => "number",
+        Value::Number(_) => "integer",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    };
+    match rule {
+        Value::Array(names) => names.iter().any(|other| other == name),
+        one => one == name,
+    }
+}
+
+fn has_format(format: &str, value: &Value) -> bool {
+    match (format, value) {
+        ("date-time", Value::String(text)) => chrono::DateTime::parse_from_rfc3339(text).is_ok(),
+        ("int32", number) => number.as_i64().is_none_or(|number| i32::try_from(number).is_ok()),
+        _ => true,
+    }
+}
+
+fn length(value: &Value) -> Option<u64> {
+    value.as_str().map(|text| text.chars().count() as u64)
+}
