@@ -10,6 +10,7 @@ mod commands;
 mod counting;
 mod cross_site;
 mod crowds;
+mod documents;
 mod edge;
 mod events;
 mod frames;

@@ -1,0 +1,200 @@
+//! Every example of `docs/API.md`, done as a reader would do it: against a demo database, one after the other.
+
+use std::{collections::VecDeque, process::Command};
+
+use chrono::DateTime;
+use serde_json::{Value, json};
+
+use crate::support::{Reply, Server, User, database::Database};
+
+const PAGE: &str = include_str!("../../docs/API.md");
+
+/// What stands between two fences, with the word behind the first one.
+fn blocks() -> Vec<(&'static str, &'static str)> {
+    let mut parts = PAGE.split("\n```");
+    parts.next();
+    let mut blocks = Vec::new();
+    while let (Some(block), Some(_)) = (parts.next(), parts.next()) {
+        blocks.push(block.split_once('\n').unwrap());
+    }
+    blocks
+}
+
+/// Who reads the page, with what their shell remembers.
+struct Reader {
+    visitor: User,
+    cookie: String,
+    key: String,
+}
+
+#[actix_web::test]
+async fn every_example_of_the_page_gives_what_the_page_says() {
+    let database = Database::new();
+    let program = |args: &[&str]| {
+        let done = Command::new(env!("CARGO_BIN_EXE_greenroom"))
+            .args(args)
+            .args(["--database-url", &database.url()])
+            .output()
+            .unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        String::from_utf8(done.stdout).unwrap().trim().to_owned()
+    };
+    program(&["demo"]);
+    let key = program(&["token", "create", "alice"]);
+    let open = |config: &mut greenroom::config::Config| {
+        config.registration = greenroom::config::Registration::Open;
+    };
+    let server = Server::start_on(database, open).await;
+    let visitor = server.anonymous().with("Host", "localhost:8000");
+    let mut reader = Reader { visitor, cookie: String::new(), key };
+    let mut done = 0;
+    for (_, block) in blocks().iter().filter(|(kind, _)| *kind == "console") {
+        for example in block.split("$ ").skip(1) {
+            let (command, answer) = example.split_once('\n').unwrap_or((example, ""));
+            reader.tries(command, answer.trim()).await;
+            done += 1;
+        }
+    }
+    assert!(done > 40, "{done} examples were found");
+}
+
+impl Reader {
+    async fn tries(&mut self, command: &str, expected: &str) {
+        let reply = self.curl(command).await;
+        if command.contains("/logout/") {
+            // What follows is done by alice again.
+            let form = b"username=alice&password=greenroom".to_vec();
+            let kind = Some("application/x-www-form-urlencoded");
+            self.cookie = self.visitor.send_raw("POST", "/login/", kind, form).await.expect(200).cookie();
+        }
+        if let Some(status) = expected.strip_prefix("HTTP/1.1 ") {
+            return assert!(status.starts_with(&reply.status.to_string()), "{command}: {}", reply.status);
+        }
+        let expected = abridged(expected);
+        let problem = differs(&expected, &reply.json).err();
+        assert_eq!(problem, None, "{command}\n{}", String::from_utf8_lossy(&reply.body));
+    }
+
+    /// Does what curl would do.
+    async fn curl(&mut self, command: &str) -> Reply {
+        let mut words: VecDeque<String> = words(&command.replace("$KEY", &self.key)).into();
+        assert_eq!(words.pop_front().as_deref(), Some("curl"), "{command}");
+        let mut user = self.visitor.clone();
+        let (mut method, mut kind, mut body, mut path) =
+            ("GET".to_owned(), None, String::new(), String::new());
+        let mut keeps_cookie = false;
+        while let Some(word) = words.pop_front() {
+            match word.as_str() {
+                "-i" => {}
+                "-X" => method = words.pop_front().unwrap(),
+                "-c" => keeps_cookie = words.pop_front().unwrap() == "cookies",
+                "-b" => {
+                    assert_eq!(words.pop_front().as_deref(), Some("cookies"));
+                    user = user.with("Cookie", &self.cookie);
+                }
+                "-H" => {
+                    let header = words.pop_front().unwrap();
+                    let (name, value) = header.split_once(": ").unwrap();
+                    user = user.with(name, value);
+                }
+                "-d" | "--json" => {
+                    kind = Some(if word == "-d" {
+                        "application/x-www-form-urlencoded"
+                    } else {
+                        "application/json"
+                    });
+                    body = words.pop_front().unwrap();
+                    if method == "GET" {
+                        "POST".clone_into(&mut method);
+                    }
+                }
+                address => path = address.strip_prefix("http://localhost:8000").expect(command).to_owned(),
+            }
+        }
+        let reply = user.send_raw(&method, &path, kind, body.into_bytes()).await;
+        if keeps_cookie {
+            self.cookie = reply.cookie();
+        }
+        reply
+    }
+}
+
+/// Words as a shell takes them.
+fn words(command: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut quote = None;
+    for c in command.trim().chars() {
+        match (c, quote) {
+            (_, Some(open)) if c == open => quote = None,
+            ('\'' | '"', None) => quote = Some(c),
+            (' ', None) => words.push(String::new()),
+            _ => words.last_mut().unwrap().push(c),
+        }
+    }
+    words
+}
+
+/// Stands for what is not shown.
+const MORE: &str = "...";
+
+/// JSON in which `...` stands for elements, for fields, or in the place of a value's fields.
+fn abridged(text: &str) -> Value {
+    let mut whole = String::new();
+    let mut open = Vec::new();
+    let (mut is_text, mut rest) = (false, text);
+    while let Some(c) = rest.chars().next() {
+        if !is_text && rest.starts_with(MORE) {
+            whole.push_str(if open.last() == Some(&'{') { "\"...\":0" } else { "\"...\"" });
+            rest = &rest[MORE.len()..];
+            continue;
+        }
+        match c {
+            '\\' => {
+                whole.push_str(&rest[..2]);
+                rest = &rest[2..];
+                continue;
+            }
+            '"' => is_text = !is_text,
+            '{' | '[' if !is_text => open.push(c),
+            '}' | ']' if !is_text => drop(open.pop()),
+            _ => {}
+        }
+        whole.push(c);
+        rest = &rest[c.len_utf8()..];
+    }
+    serde_json::from_str(&whole).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+/// In what an answer differs from an example, other than in times and keys, which are never the same.
+fn differs(example: &Value, answer: &Value) -> Result<(), String> {
+    match (example, answer) {
+        (Value::Object(shown), Value::Object(there)) => {
+            for (name, value) in shown.iter().filter(|(name, _)| *name != MORE) {
+                let found = there.get(name).ok_or_else(|| format!("{name} is not there"))?;
+                if name != "key" {
+                    differs(value, found).map_err(|problem| format!("{name}: {problem}"))?;
+                }
+            }
+            let more = there.keys().find(|name| !shown.contains_key(*name));
+            match more.filter(|_| !shown.contains_key(MORE)) {
+                Some(name) => Err(format!("{name} is not shown")),
+                None => Ok(()),
+            }
+        }
+        (Value::Array(shown), Value::Array(there)) => {
+            let is_abridged = shown.last() == Some(&json!(MORE));
+            let shown = if is_abridged { &shown[..shown.len() - 1] } else { &shown[..] };
+            if there.len() < shown.len() || (!is_abridged && there.len() > shown.len()) {
+                return Err(format!("{} elements, not {}", there.len(), shown.len()));
+            }
+            shown.iter().zip(there).try_for_each(|(shown, there)| differs(shown, there))
+        }
+        (Value::String(shown), Value::String(there)) if is_time(shown) && is_time(there) => Ok(()),
+        (shown, there) if shown == there => Ok(()),
+        (shown, there) => Err(format!("{there}, not {shown}")),
+    }
+}
+
+fn is_time(text: &str) -> bool {
+    DateTime::parse_from_rfc3339(text).is_ok()
+}
