@@ -30,6 +30,7 @@ pub fn routes(app: &mut ServiceConfig) {
         // The API. Addresses are tried in this order, so it comes first, and what is asked for most comes first in it.
         .service(at(BASE).get(index::show).done())
         .service(at(&format!("{BASE}/schema")).get(reference::show).done())
+        .service(at(&format!("{BASE}/schema/websocket")).get(reference::show_websocket).done())
         .service(web::scope(BASE).wrap(from_fn(gate)).configure(api).default_service(web::to(unknown)))
         .service(
             web::scope("/messages/ws").wrap(from_fn(gate)).service(

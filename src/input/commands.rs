@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use super::Field;
 use crate::model::{
-    FieldErrors, MessageId,
+    FieldErrors, MessageId, Timestamp,
     command::MeChange,
     emoji::Emoji,
     ids::MAX_ID,
@@ -91,13 +91,18 @@ impl MarkFields {
 }
 
 /// What is to change of what one has set for oneself.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 pub struct MeFields {
+    /// Clients keep quiet about the chat before this moment, given with any offset.
     #[serde(default)]
+    #[schema(value_type = Option<Timestamp>)]
     pub muted_until: Field,
     #[serde(default)]
+    #[schema(value_type = bool)]
     pub is_pinned: Field,
+    /// From this message on everything of others counts as unread.
     #[serde(default)]
+    #[schema(value_type = Option<MessageId>)]
     pub unread_from: Field,
 }
 

@@ -188,13 +188,15 @@ impl Message {
 }
 
 /// What a member has set for themselves in a chat.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Me {
     /// Clients keep quiet about the chat before this moment.
+    #[schema(required)]
     pub muted_until: Option<Timestamp>,
     /// Pinned chats come first in the list of chats.
     pub is_pinned: bool,
     /// From this message on everything of others counts as unread, whatever has been read.
+    #[schema(required)]
     pub unread_from: Option<MessageId>,
 }
 

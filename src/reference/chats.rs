@@ -11,7 +11,7 @@ use crate::{
         activity::{MarkedView, TypingView, UnreadView},
         chats::{CreateFields, UpdateFields},
     },
-    input::{MarkFields, TypingFields},
+    input::{MarkFields, MeFields, TypingFields},
     view::ChatView,
 };
 
@@ -35,7 +35,7 @@ pub(super) fn describe(reference: &mut Reference) {
         .api(TAG, "chats/")
         .get("listChats", "The caller's chats", |operation| {
             operation
-                .says("Those with the latest activity first.")
+                .says("Pinned ones before others, those with the latest activity first.")
                 .paged(10)
                 .query("search", text(), "Words that are in the title that was given, or in another member's name.")
                 .query("chat_type", one_of(&["dm", "group", "room"]), "Only such chats.")
@@ -88,6 +88,12 @@ fn activity(reference: &mut Reference) {
             .says("Moves the caller's read marker forward, never back. For members.")
             .takes::<MarkFields>(json!({ "message_id": 5 }))
             .answers::<MarkedView>(200, "Done.", json!({ "status": "success", "marked_count": 1 }))
+    });
+    reference.api(ACTIVITY, "chats/{chat}/me/").patch("changeOwn", "Mute, pin, make unread", |operation| {
+        operation
+            .says("What the caller sets for themselves; nobody else sees or hears of it. For members.")
+            .takes::<MeFields>(json!({ "is_pinned": true, "unread_from": 4 }))
+            .answers::<ChatView>(200, "The chat.", examples::chat())
     });
     reference.api(ACTIVITY, "chats/{chat}/typing/").post("type", "Tell that one types", |operation| {
         operation

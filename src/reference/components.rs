@@ -33,10 +33,17 @@ impl Components {
 
     /// A reference to an object with some fields of a type, those marked with `!` required.
     pub(super) fn part_of<T: ToSchema>(&mut self, name: &str, fields: &str) -> Value {
+        let part = self.some_of::<T>(fields);
+        self.add(name, part)
+    }
+
+    /// An object with some fields of a type, those marked with `!` required.
+    pub(super) fn some_of<T: ToSchema>(&mut self, fields: &str) -> Value {
+        self.of::<T>();
         let whole = json!(T::schema());
         let mut properties = Map::new();
         let mut required = Vec::new();
-        for field in fields.split(' ') {
+        for field in fields.split_whitespace() {
             let (field, is_required) = field.strip_suffix('!').map_or((field, false), |field| (field, true));
             properties.insert(field.to_owned(), whole["properties"][field].clone());
             if is_required {
@@ -47,7 +54,7 @@ impl Components {
         if !required.is_empty() {
             part["required"] = json!(required);
         }
-        self.add(name, part)
+        part
     }
 
     /// A reference to a schema of one's own.

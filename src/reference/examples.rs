@@ -67,9 +67,19 @@ pub(super) fn message() -> Value {
     })
 }
 
+pub(super) fn tombstone() -> Value {
+    let gone = json!({ "content": "", "is_deleted": true, "reactions": [], "read_by": [], "read_count": 0 });
+    with(message(), gone)
+}
+
 pub(super) fn chat() -> Value {
-    let own = json!({ "last_read_message_id": null, "unread_count": 2, "my_role": "admin" });
+    let own = json!({ "last_read_message_id": null, "unread_count": 2, "my_role": "admin", "me": me() });
     with(chat_for_all(), own)
+}
+
+/// What one has set for oneself in a chat.
+pub(super) fn me() -> Value {
+    json!({ "muted_until": null, "is_pinned": true, "unread_from": null })
 }
 
 pub(super) fn chat_for_all() -> Value {
@@ -102,6 +112,7 @@ pub(super) fn room() -> Value {
         "last_read_message_id": null,
         "unread_count": 0,
         "my_role": null,
+        "me": null,
         "is_member": false,
     });
     with(chat(), room)

@@ -13,12 +13,14 @@ mod operation;
 mod others;
 mod rooms;
 mod users;
+mod websocket;
 
 use std::sync::LazyLock;
 
 use actix_web::{HttpResponse, http::header::ContentType};
 use serde_json::{Map, Value, json};
 
+pub use self::websocket::{asyncapi, show as show_websocket};
 use self::{
     components::Components,
     operation::{Access, Operation},

@@ -39,7 +39,7 @@ impl<'a> Operation<'a> {
         }
         if access == Access::SignedIn {
             operation.value.insert("security".to_owned(), json!([{ "session": [] }, { "token": [] }]));
-            operation = operation.refuses(&[401]);
+            operation = operation.refuses(&[401, 429]);
         } else {
             operation.value.insert("security".to_owned(), json!([]));
         }
@@ -118,6 +118,12 @@ impl<'a> Operation<'a> {
     pub(super) fn answers<T: ToSchema>(self, status: u16, text: &str, example: Value) -> Self {
         let schema = self.components.of::<T>();
         self.answer(status, text, JSON, schema, example)
+    }
+
+    /// An answer with one of two views, by who asks.
+    pub(super) fn answers_one_of<T: ToSchema, U: ToSchema>(self, text: &str, example: Value) -> Self {
+        let schema = json!({ "anyOf": [self.components.of::<T>(), self.components.of::<U>()] });
+        self.answer(200, text, JSON, schema, example)
     }
 
     /// An answer with a page of views.

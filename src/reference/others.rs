@@ -18,6 +18,18 @@ pub(super) fn describe(reference: &mut Reference) {
     reference.open(TAG, &format!("{BASE}/schema/")).get("getSchema", "This description", |operation| {
         operation.answers_with("OpenAPI 3.1.", "application/json", json!({ "type": "object" }), Value::Null)
     });
+    reference.open(TAG, &format!("{BASE}/schema/websocket/")).get(
+        "getSocketSchema",
+        "The description of sockets",
+        |operation| {
+            operation.answers_with(
+                "AsyncAPI 3.",
+                "application/json",
+                json!({ "type": "object" }),
+                Value::Null,
+            )
+        },
+    );
     for (path, id, summary) in [
         ("/healthz", "getHealth", "Whether the process lives"),
         ("/readyz", "getReadiness", "Whether requests can be sent here"),

@@ -8,7 +8,7 @@ use crate::{
         settings::SettingsView,
         users::{FoundView, TokenFields, TokenView, UserFields},
     },
-    view::OwnUserView,
+    view::{OwnUserView, UserView},
 };
 
 const TAG: &str = "Users";
@@ -31,6 +31,11 @@ pub(super) fn describe(reference: &mut Reference) {
                 .answers::<OwnUserView>(200, "The caller.", examples::own_user())
                 .refuses(&[429])
         });
+    reference.api(TAG, "users/{user}/").get("getUser", "A user", |operation| {
+        operation
+            .says("To themselves and to staff with the rest. Deactivated ones are there too.")
+            .answers_one_of::<UserView, OwnUserView>("The user.", examples::user())
+    });
     reference.api(TAG, "users/search/").get("searchUsers", "Find users", |operation| {
         operation
             .says("Active users other than the caller in whose display name, username or e-mail every word is found.")

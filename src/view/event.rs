@@ -87,6 +87,8 @@ pub enum Frame<'a> {
         server_version: &'static str,
         /// How often the server gives a sign of life.
         heartbeat_seconds: u64,
+        /// The number of the latest change of each of the caller's chats, by chat id.
+        #[schema(value_type = BTreeMap<String, i64>)]
         chats: &'a BTreeMap<ChatId, Seq>,
         /// Those online with whom one shares a dm.
         users_online: &'a [UserId],

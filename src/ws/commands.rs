@@ -9,6 +9,7 @@ use futures_util::{FutureExt, StreamExt, future::LocalBoxFuture, stream::Futures
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::sync::mpsc;
+use utoipa::ToSchema;
 
 use super::{
     resume::Resume,
@@ -28,34 +29,49 @@ use crate::{
     },
     requests,
     server::State,
-    view::render,
+    view::{MessageView, render},
 };
 
 /// A client's frame. Which of the fields count depends on its type.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 pub struct ClientFrame {
     #[serde(rename = "type", default)]
+    #[schema(value_type = String)]
     kind: Field,
     /// Echoed in the answer, whatever it is.
     #[serde(default)]
+    #[schema(value_type = serde_json::Value)]
     id: Option<Box<RawValue>>,
     #[serde(default)]
+    #[schema(value_type = ChatId)]
     chat_id: Field,
     #[serde(default)]
+    #[schema(value_type = MessageId)]
     message_id: Field,
     #[serde(default)]
+    #[schema(value_type = String, min_length = 1, max_length = 5000)]
     content: Field,
+    /// The sender's own key for the message: with one the command can be repeated safely.
     #[serde(default)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 64)]
     client_id: Field,
     #[serde(default)]
+    #[schema(value_type = String)]
     emoji: Field,
+    /// `toggle` (as if not given), `add` or `remove`.
     #[serde(default)]
+    #[schema(value_type = Option<String>)]
     action: Field,
     #[serde(default)]
+    #[schema(value_type = bool)]
     is_typing: Field,
+    /// How far one has heard of each chat, by chat id.
     #[serde(default)]
+    #[schema(value_type = BTreeMap<String, i64>)]
     chats: Option<BTreeMap<String, Field>>,
+    /// Whether further parts follow.
     #[serde(default)]
+    #[schema(value_type = bool)]
     more: Field,
 }
 
@@ -142,13 +158,24 @@ struct AnswerFrame<'a, T> {
 }
 
 /// What an `ack` bears besides the id.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(untagged)]
-enum Ack {
-    Message { message: Box<RawValue> },
-    Reacted { action: &'static str, emoji: &'static str, message_id: MessageId },
-    Marked { marked_count: i64 },
-    Watching { seq: Seq },
+pub(crate) enum Ack {
+    Message {
+        #[schema(value_type = MessageView)]
+        message: Box<RawValue>,
+    },
+    Reacted {
+        action: &'static str,
+        emoji: &'static str,
+        message_id: MessageId,
+    },
+    Marked {
+        marked_count: i64,
+    },
+    Watching {
+        seq: Seq,
+    },
     Done {},
 }
 

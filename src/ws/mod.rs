@@ -10,4 +10,6 @@ mod session;
 mod upgrade;
 mod watch;
 
+pub(crate) use commands::{Ack, ClientFrame};
+pub(crate) use resume::CaughtUp;
 pub use upgrade::upgrade;

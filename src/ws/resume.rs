@@ -12,6 +12,7 @@ use actix_web_actors::ws::CloseCode;
 use bytestring::ByteString;
 use serde::Serialize;
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
 use super::{
     commands::ack_frame,
@@ -80,9 +81,13 @@ pub struct Resume {
     pub more: bool,
 }
 
-#[derive(Serialize)]
-struct CaughtUp<'a> {
+#[derive(Serialize, ToSchema)]
+pub(crate) struct CaughtUp<'a> {
+    /// The number of the latest change of each of the caller's chats, by chat id.
+    #[schema(value_type = BTreeMap<String, i64>)]
     heads: &'a Heads,
+    /// Unread counts by chat id, of chats that have any.
+    #[schema(value_type = BTreeMap<String, i64>)]
     unread: &'a BTreeMap<ChatId, i64>,
 }
 

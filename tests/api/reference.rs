@@ -135,5 +135,5 @@ fn every_example_is_as_its_schema_says_and_every_json_body_has_one() {
         assert_eq!(check(document, &content["schema"], example), Ok(()), "{example}");
         examples += 1;
     }
-    assert!(examples > 80, "{examples}");
+    assert!(examples > 60, "{examples}");
 }

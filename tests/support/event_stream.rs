@@ -11,7 +11,7 @@ use awc::Client;
 use futures_util::{Stream, StreamExt};
 use serde_json::Value;
 
-use super::{DEADLINE, User};
+use super::{DEADLINE, User, reference};
 
 /// An open event stream.
 pub struct EventStream {
@@ -100,7 +100,9 @@ impl EventStream {
             if let Some(id) = line.strip_prefix("id: ") {
                 self.last_id = id.to_owned();
             } else if let Some(data) = line.strip_prefix("data: ") {
-                event = Some(serde_json::from_str(data).unwrap());
+                let told = serde_json::from_str(data).unwrap();
+                reference::check_frame(&told);
+                event = Some(told);
             }
         }
         event

@@ -622,7 +622,11 @@ impl Listener {
         loop {
             let frame = timeout(DEADLINE, self.socket.next()).await.expect("something arrives in time");
             match frame {
-                Some(Ok(Frame::Text(text))) => return Ok(serde_json::from_slice(&text).unwrap()),
+                Some(Ok(Frame::Text(text))) => {
+                    let frame = serde_json::from_slice(&text).unwrap();
+                    reference::check_frame(&frame);
+                    return Ok(frame);
+                }
                 Some(Ok(Frame::Ping(payload))) => self.socket.send(ws::Message::Pong(payload)).await.unwrap(),
                 Some(Ok(Frame::Close(reason))) => {
                     return Err(reason.map_or(1005, |reason| reason.code.into()));

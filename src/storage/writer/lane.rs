@@ -80,8 +80,12 @@ impl Lane {
     /// Takes whatever has queued up, waiting for the first. Whether there is anything to do.
     fn take_in(&mut self) -> bool {
         if self.waiting.is_empty() {
+            // It may have been told so behind the last jobs of a batch; nothing comes after that.
+            if self.is_ending {
+                return false;
+            }
             match self.entries.recv() {
-                Ok(Entry::Job(job)) if !self.is_ending => self.waiting.push_back(job),
+                Ok(Entry::Job(job)) => self.waiting.push_back(job),
                 _ => return false,
             }
         }
