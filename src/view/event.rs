@@ -46,12 +46,7 @@ pub enum Frame<'a> {
         me: Option<Me>,
     },
     /// To one's own sockets only.
-    MeUpdated {
-        chat_id: ChatId,
-        seq: Seq,
-        me: Me,
-        unread_count: i64,
-    },
+    MeUpdated { chat_id: ChatId, seq: Seq, me: Me, unread_count: i64 },
     /// Members who came, ids of those who went, members whose role changed.
     MembersChanged {
         chat_id: ChatId,
