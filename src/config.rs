@@ -8,7 +8,7 @@ use std::{net::SocketAddr, time::Duration};
 use clap::{Args, ValueEnum, builder::BoolishValueParser};
 use ipnet::IpNet;
 
-use crate::{bus::RedisUrl, limits::Rates, storage::DatabaseUrl};
+use crate::{bus::RedisUrl, limits::Rates, model::Contacts, storage::DatabaseUrl};
 
 /// Where the data is; every command takes it.
 #[derive(Debug, Clone, Args)]
@@ -56,6 +56,10 @@ pub struct Config {
     /// Whether anybody may make an account
     #[arg(long, env = "GREENROOM_REGISTRATION", default_value = "closed")]
     pub registration: Registration,
+
+    /// Whom people who are not staff may find, begin chats with and add to chats
+    #[arg(long, env = "GREENROOM_CONTACTS", default_value = "all")]
+    pub contacts: Contacts,
 
     /// Proxies whose X-Forwarded-For and -Proto count, comma-separated addresses or networks
     #[arg(long, env = "GREENROOM_TRUSTED_PROXIES", value_delimiter = ',', value_parser = network)]

@@ -104,6 +104,7 @@ impl ApiError {
         match self {
             Self::Refused(Refusal::NotFound) => NOT_FOUND.into(),
             Self::Refused(Refusal::Forbidden) => FORBIDDEN.into(),
+            Self::Refused(Refusal::NotAllowed(why)) => (*why).into(),
             Self::Refused(Refusal::Conflict) => {
                 "This client_id was used for a message with other content.".into()
             }
@@ -132,7 +133,7 @@ impl ResponseError for ApiError {
         match self {
             Self::Refused(refusal) => match refusal {
                 Refusal::NotFound => StatusCode::NOT_FOUND,
-                Refusal::Forbidden => StatusCode::FORBIDDEN,
+                Refusal::Forbidden | Refusal::NotAllowed(_) => StatusCode::FORBIDDEN,
                 Refusal::Invalid(_) => StatusCode::BAD_REQUEST,
                 Refusal::Conflict => StatusCode::CONFLICT,
                 Refusal::Busy | Refusal::StorageAway => StatusCode::SERVICE_UNAVAILABLE,

@@ -29,7 +29,7 @@ pub async fn post_message(
 ) -> Result<Answered> {
     let by = caller.id();
     let checked = fields.and_then(|fields| Ok(fields.check()?));
-    let (body, client_id) = or_refused(checked, state.permitted(chat, by, Ability::TakePart)).await?;
+    let (body, client_id) = or_refused(checked, state.permitted(chat, by, Ability::Write)).await?;
     let action = Action::PostMessage { sender: caller.card.clone(), body, client_id };
     Ok(state.directory.command(Command { chat, by, action }).await?)
 }
@@ -46,6 +46,7 @@ pub async fn edit_message(
     let checked = fields.and_then(|fields| Ok(fields.check(is_whole)?));
     let (Ok(Some(body)), true) = (&checked, state.config.allow_editing) else {
         let own = own_message(state, by, message).await?;
+        state.permitted(own.chat, by, Ability::EditMessage { own: true }).await?;
         if !state.config.allow_editing {
             return Err(ApiError::FORBIDDEN);
         }
@@ -90,18 +91,24 @@ pub async fn react(
     intent: ReactIntent,
 ) -> Result<Reacted> {
     let by = caller.id();
-    let visible = async { visible_message(state, by, message).await.map(drop) };
+    let permission = may_react(state, by, message);
     if !state.config.allow_reactions {
-        visible.await?;
+        permission.await?;
         return Err(ApiError::FORBIDDEN);
     }
-    let emoji = or_refused(fields.and_then(|fields| Ok(fields.check()?)), visible).await?;
+    let emoji = or_refused(fields.and_then(|fields| Ok(fields.check()?)), permission).await?;
     let chat = chat_of(state, message).await?;
     let action = Action::React { message, emoji: emoji.clone(), intent };
     match state.directory.command(Command { chat, by, action }).await? {
         Answered::Reacted { added } => Ok(Reacted { emoji, added }),
         _ => Err(Refusal::Internal.into()),
     }
+}
+
+/// Whether a user sees a message and may react to it.
+pub async fn may_react(state: &State, user: UserId, message: MessageId) -> std::result::Result<(), Refusal> {
+    let message = visible_message(state, user, message).await?;
+    state.permitted(message.chat, user, Ability::Write).await
 }
 
 /// Moves the caller's read marker. Returns how many messages of others were newly read.
@@ -138,7 +145,7 @@ pub async fn typing(
 ) -> Result<()> {
     let by = caller.id();
     // Asked in any case: strangers neither start the chat's actor nor have it look at its members.
-    state.permitted(chat, by, Ability::TakePart).await?;
+    state.permitted(chat, by, Ability::Write).await?;
     let is_typing = fields?.check()?;
     state.directory.typing(chat, by, is_typing).await?;
     Ok(())

@@ -10,8 +10,8 @@ use actix_web::{
 
 use crate::{
     api::{
-        account, activity, avatars, chats, events, health, index, members, messages, profile, reactions,
-        rooms, settings, sync, users,
+        account, activity, avatars, blocks, chats, events, health, index, members, messages, profile,
+        reactions, rooms, settings, sync, users,
     },
     auth::gate,
     error::ApiError,
@@ -103,6 +103,8 @@ fn api(api: &mut ServiceConfig) {
         .service(at("/settings").get(settings::show).done())
         .service(at("/users/me").get(profile::show).patch(profile::update).done())
         .service(at("/users/search").get(users::search).done())
+        .service(at("/users/blocked").get(blocks::list).done())
+        .service(at("/users/{user}/block").post(blocks::block).delete(blocks::unblock).done())
         .service(at("/users/{user}").get(users::detail).patch(users::update).done())
         .service(at("/users/{user}/tokens").post(users::create_token).delete(users::delete_tokens).done());
 }

@@ -191,6 +191,7 @@ impl Server {
         let kept = Kept::load(&config)?;
         let rules = Rules {
             receipts_max_members: config.receipts_max_members,
+            contacts: config.contacts,
             content_key: kept.content_key.into_bytes(),
             restored_from: kept.restored_from,
         };

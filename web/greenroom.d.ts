@@ -150,6 +150,8 @@ export interface Settings {
   allow_renaming_rooms: boolean;
   /** Whether it is to be shown where a message was deleted. */
   show_deleted: boolean;
+  /** Whom people who are not staff may find, begin chats with and add. */
+  contacts: "all" | "staff-only-start" | "shared-chat";
   receipts_max_members: number;
   max_message_length: number;
   max_title_length: number;
@@ -318,6 +320,10 @@ export class Api {
   updateMe(fields: ProfileFields): Promise<OwnUser>;
   /** `OwnUser` to oneself and to staff. */
   user(id: number): Promise<User | OwnUser>;
+  /** Who is blocked cannot open a dm with one, or write in it. */
+  block(id: number): Promise<User>;
+  unblock(id: number): Promise<null>;
+  blocked(query?: ListQuery): Promise<Page<User>>;
   searchUsers(q: string): Promise<{ results: FoundUser[] }>;
 
   /** For staff. */

@@ -241,6 +241,9 @@ export class Api {
   me = () => this.#get("users/me/");
   updateMe = (fields) => this.#patch("users/me/", fields);
   user = (id) => this.#get(at`users/${id}/`);
+  block = (id) => this.#post(at`users/${id}/block/`);
+  unblock = (id) => this.#delete(at`users/${id}/block/`);
+  blocked = (query) => this.#get("users/blocked/", query);
   searchUsers = (q) => this.#get("users/search/", { q });
   createUser = (fields) => this.#post("users/", fields);
   updateUser = (id, fields) => this.#patch(at`users/${id}/`, fields);

@@ -3,6 +3,7 @@
 pub mod account;
 pub mod activity;
 pub mod avatars;
+pub mod blocks;
 mod body;
 pub mod chats;
 pub mod events;

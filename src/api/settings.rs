@@ -6,7 +6,10 @@ use utoipa::ToSchema;
 
 use super::Answer;
 use crate::{
-    model::text::{MessageBody, Title},
+    model::{
+        Contacts,
+        text::{MessageBody, Title},
+    },
     server::State,
 };
 
@@ -18,6 +21,7 @@ pub(crate) struct SettingsView {
     allow_renaming_dms: bool,
     allow_renaming_rooms: bool,
     show_deleted: bool,
+    contacts: Contacts,
     receipts_max_members: i64,
     max_message_length: usize,
     max_title_length: usize,
@@ -34,6 +38,7 @@ pub async fn show(state: Data<State>) -> Answer {
         allow_renaming_dms: config.allow_renaming_dms,
         allow_renaming_rooms: config.allow_renaming_rooms,
         show_deleted: config.show_deleted,
+        contacts: config.contacts,
         receipts_max_members: config.receipts_max_members,
         max_message_length: MessageBody::MAX_CHARS,
         max_title_length: Title::MAX_CHARS,

@@ -334,7 +334,8 @@ fn staff_only(caller: &Authenticated) -> Result<(), ApiError> {
     if caller.is_staff { Ok(()) } else { Err(ApiError::FORBIDDEN) }
 }
 
-async fn exists(state: &State, user: UserId) -> Result<(), Refusal> {
+/// A user who must exist.
+pub(super) async fn exists(state: &State, user: UserId) -> Result<(), Refusal> {
     let found = state.readers.ask_one(move |conn| users::find(conn, user)).await?;
     found.map(drop).ok_or(Refusal::NotFound)
 }

@@ -9,7 +9,7 @@ use crate::{
     auth::passwords,
     config::Database,
     model::{
-        ChatId, ChatKind, Command, FieldErrors, HostObject, MessageId, Refusal, UserId,
+        ChatId, ChatKind, Command, Contacts, FieldErrors, HostObject, MessageId, Refusal, UserId,
         command::{Action, NewChat, NewRoom, ReactIntent},
         emoji::Emoji,
         event::Change,
@@ -60,7 +60,12 @@ impl Demo {
 
 fn fill(conn: &mut AnyConn) -> Result<(), StorageError> {
     // No message of the demo has a client id, so no key is needed.
-    let rules = Rules { receipts_max_members: 100, content_key: Vec::new(), restored_from: 0 };
+    let rules = Rules {
+        receipts_max_members: 100,
+        contacts: Contacts::All,
+        content_key: Vec::new(),
+        restored_from: 0,
+    };
     let hash = passwords::hash(PASSWORD);
     let mut people = Vec::new();
     for (name, first, last) in PEOPLE {

@@ -1,6 +1,7 @@
 //! Plain data and rules, without input or output: what exists, what is valid, who may do what.
 
 pub mod command;
+pub mod contacts;
 pub mod credential;
 pub mod emoji;
 pub mod event;
@@ -12,6 +13,7 @@ pub mod text;
 pub mod time;
 
 pub use command::Command;
+pub use contacts::Contacts;
 pub use credential::Credential;
 pub use event::{Change, Event};
 pub use ids::{ChatId, Feed, MessageId, Pos, Seq, TokenId, UserId};

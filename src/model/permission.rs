@@ -9,10 +9,16 @@ pub enum Ability {
     See,
     /// Come in without being asked.
     Join,
-    /// Read, write, react, mark as read, type.
+    /// Read, mark as read, set things for oneself.
     TakePart,
-    /// Edit or delete a message that the caller sent, or that somebody else did.
-    ChangeMessage {
+    /// Write, react, type: what the others are told.
+    Write,
+    /// Edit a message that the caller sent, or that somebody else did.
+    EditMessage {
+        own: bool,
+    },
+    /// The same for deleting one.
+    DeleteMessage {
         own: bool,
     },
     Rename,
@@ -25,9 +31,21 @@ pub enum Ability {
     ChangeRole,
 }
 
-/// Decides. `role` is the caller's in the chat, `None` where the caller is not in it. What one may not know of does not
-/// exist; what one sees but may not do is forbidden; what a kind of chat does not have is invalid.
-pub fn authorize(chat: &Chat, role: Option<Role>, is_staff: bool, ability: Ability) -> Result<(), Refusal> {
+/// How somebody stands to a chat who wants to do something there.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Asker {
+    /// `None`: they are not in it.
+    pub role: Option<Role>,
+    pub is_staff: bool,
+    /// Whether it is a dm and the other one has blocked them.
+    pub is_blocked: bool,
+}
+
+/// Decides. What one may not know of does not exist; what one sees but may not do is forbidden; what a kind of chat does
+/// not have is invalid. Whoever is blocked reads on, and takes back what they wrote, but nothing new of theirs gets
+/// through.
+pub fn authorize(chat: &Chat, asker: Asker, ability: Ability) -> Result<(), Refusal> {
+    let Asker { role, is_staff, is_blocked } = asker;
     if !is_known(chat, role, ability) {
         return Err(Refusal::NotFound);
     }
@@ -35,8 +53,10 @@ pub fn authorize(chat: &Chat, role: Option<Role>, is_staff: bool, ability: Abili
     let manages = role == Some(Role::Admin) || (is_staff && chat.is_nobodys());
     let allowed = match ability {
         Ability::See | Ability::Join | Ability::TakePart | Ability::Leave => true,
-        Ability::ChangeMessage { own } => own,
-        Ability::Rename => is_dm || manages,
+        Ability::Write => !is_blocked,
+        Ability::EditMessage { own } => own && !is_blocked,
+        Ability::DeleteMessage { own } => own,
+        Ability::Rename => (is_dm || manages) && !is_blocked,
         Ability::DeleteChat | Ability::AddMembers | Ability::RemoveMember | Ability::ChangeRole => manages,
     };
     if !allowed {
@@ -56,7 +76,11 @@ pub fn authorize(chat: &Chat, role: Option<Role>, is_staff: bool, ability: Abili
 fn is_known(chat: &Chat, role: Option<Role>, ability: Ability) -> bool {
     match ability {
         Ability::Join => chat.is_public,
-        Ability::TakePart | Ability::ChangeMessage { .. } | Ability::Leave => role.is_some(),
+        Ability::TakePart
+        | Ability::Write
+        | Ability::EditMessage { .. }
+        | Ability::DeleteMessage { .. }
+        | Ability::Leave => role.is_some(),
         _ => role.is_some() || chat.is_public,
     }
 }
@@ -86,23 +110,43 @@ mod tests {
     const MEMBER: Option<Role> = Some(Role::Member);
     const ADMIN: Option<Role> = Some(Role::Admin);
 
+    fn plain(role: Option<Role>) -> Asker {
+        Asker { role, ..Asker::default() }
+    }
+
+    fn staff(role: Option<Role>) -> Asker {
+        Asker { is_staff: true, ..plain(role) }
+    }
+
+    #[test]
+    fn who_is_blocked_reads_and_takes_back_and_writes_nothing() {
+        let blocked = Asker { is_blocked: true, ..plain(ADMIN) };
+        let dm = |ability| authorize(&chat(ChatKind::Dm, false, None), blocked, ability);
+        for ability in [Ability::Write, Ability::EditMessage { own: true }, Ability::Rename] {
+            assert_eq!(dm(ability), Err(Refusal::Forbidden));
+        }
+        for ability in [Ability::See, Ability::TakePart, Ability::DeleteMessage { own: true }] {
+            assert_eq!(dm(ability), Ok(()));
+        }
+    }
+
     #[test]
     fn outsiders_learn_nothing_and_plain_members_take_part() {
-        let group = |role, ability| authorize(&chat(ChatKind::Group, false, None), role, true, ability);
+        let group = |role, ability| authorize(&chat(ChatKind::Group, false, None), staff(role), ability);
         assert_eq!(group(None, Ability::DeleteChat), Err(Refusal::NotFound));
         assert_eq!(group(None, Ability::See), Err(Refusal::NotFound));
         assert_eq!(group(MEMBER, Ability::Join), Err(Refusal::NotFound));
         assert_eq!(group(MEMBER, Ability::TakePart), Ok(()));
         assert_eq!(group(MEMBER, Ability::Rename), Err(Refusal::Forbidden));
-        assert_eq!(group(ADMIN, Ability::ChangeMessage { own: false }), Err(Refusal::Forbidden));
-        let dm = |ability| authorize(&chat(ChatKind::Dm, false, None), MEMBER, false, ability);
+        assert_eq!(group(ADMIN, Ability::DeleteMessage { own: false }), Err(Refusal::Forbidden));
+        let dm = |ability| authorize(&chat(ChatKind::Dm, false, None), plain(MEMBER), ability);
         assert_eq!(dm(Ability::Rename), Ok(()));
         assert!(matches!(dm(Ability::Leave), Err(Refusal::Invalid(_))));
     }
 
     #[test]
     fn a_public_room_is_seen_by_all_and_taken_part_in_by_its_members() {
-        let room = |role, ability| authorize(&chat(ChatKind::Room, true, None), role, true, ability);
+        let room = |role, ability| authorize(&chat(ChatKind::Room, true, None), staff(role), ability);
         for ability in [Ability::See, Ability::Join] {
             assert_eq!((room(None, ability), room(MEMBER, ability)), (Ok(()), Ok(())));
         }
@@ -110,7 +154,7 @@ mod tests {
             assert_eq!(room(None, ability), Err(Refusal::Forbidden));
             assert_eq!((room(MEMBER, ability), room(ADMIN, ability)), (Err(Refusal::Forbidden), Ok(())));
         }
-        for ability in [Ability::TakePart, Ability::Leave, Ability::ChangeMessage { own: true }] {
+        for ability in [Ability::TakePart, Ability::Leave, Ability::EditMessage { own: true }] {
             assert_eq!(room(None, ability), Err(Refusal::NotFound));
         }
     }
@@ -120,11 +164,11 @@ mod tests {
         let object = || Some(HostObject { kind: "course".to_owned(), id: "7".to_owned() });
         let (public, private) = (chat(ChatKind::Room, true, object()), chat(ChatKind::Room, false, object()));
         for role in [None, MEMBER] {
-            assert_eq!(authorize(&public, role, true, Ability::DeleteChat), Ok(()));
-            assert_eq!(authorize(&public, role, false, Ability::DeleteChat), Err(Refusal::Forbidden));
+            assert_eq!(authorize(&public, staff(role), Ability::DeleteChat), Ok(()));
+            assert_eq!(authorize(&public, plain(role), Ability::DeleteChat), Err(Refusal::Forbidden));
         }
-        assert_eq!(authorize(&public, None, true, Ability::TakePart), Err(Refusal::NotFound));
-        assert_eq!(authorize(&private, None, true, Ability::DeleteChat), Err(Refusal::NotFound));
-        assert_eq!(authorize(&private, MEMBER, true, Ability::DeleteChat), Err(Refusal::Forbidden));
+        assert_eq!(authorize(&public, staff(None), Ability::TakePart), Err(Refusal::NotFound));
+        assert_eq!(authorize(&private, staff(None), Ability::DeleteChat), Err(Refusal::NotFound));
+        assert_eq!(authorize(&private, staff(MEMBER), Ability::DeleteChat), Err(Refusal::Forbidden));
     }
 }

@@ -48,6 +48,8 @@ pub enum Refusal {
     NotFound,
     /// The caller sees it, and may not do this to it.
     Forbidden,
+    /// The same, with a sentence that says why.
+    NotAllowed(&'static str),
     /// The request breaks a rule.
     Invalid(FieldErrors),
     /// A `client_id` was used again with other content.

@@ -2,7 +2,8 @@
 //!
 //! What a transaction decides holds because it has locked, before it looked, the row that all of it hangs on: the chat's
 //! for everything in a chat, the user's for what a user may do. Everybody locks in one order, chats by id and then users
-//! by id, so nobody waits in a circle. What has no row yet is kept single by a unique index: who comes second fails, is
+//! by id, so nobody waits in a circle. Who blocks somebody locks first themselves and then the dm of the two, if there is one: no
+//! command of a dm locks users. What has no row yet is kept single by a unique index: who comes second fails, is
 //! tried again, and then finds what the first has made.
 
 use std::collections::{BTreeSet, HashMap};

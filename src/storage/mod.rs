@@ -3,12 +3,14 @@
 
 pub mod apply;
 pub mod backup;
+pub mod blocks;
 pub mod catalogue;
 pub mod changes;
 pub mod chats;
 pub mod check;
 pub mod commits;
 pub mod conn;
+pub mod contacts;
 pub mod cursors;
 pub mod error;
 pub mod exclusive;

@@ -20,64 +20,87 @@ pub struct Poster<'a> {
 pub struct Standing {
     /// `None`: the user is not in the chat.
     pub role: Option<Role>,
+    /// Whether it is a dm and the other one has blocked the user.
+    pub is_blocked: bool,
     /// How many messages the user has posted in the chat.
     pub sent: i64,
     /// The message that was posted under the client id.
     pub earlier: Option<Posted>,
 }
 
-/// How those who post stand to the chats in which they do, in the order of asking.
-pub fn standings(conn: &mut AnyConn, posters: &[Poster]) -> Result<Vec<Standing>, StorageError> {
+/// How those who post stand to the chats in which they do, in the order of asking. `are_dms`: whether each does in a dm.
+pub fn standings(
+    conn: &mut AnyConn,
+    posters: &[Poster],
+    are_dms: &[bool],
+) -> Result<Vec<Standing>, StorageError> {
     match conn {
-        AnyConn::Sqlite(_) => posters.iter().map(|poster| standing(conn, poster)).collect(),
-        AnyConn::Postgres(_) => all_standings(conn, posters),
+        AnyConn::Sqlite(_) => {
+            let posters = posters.iter().zip(are_dms);
+            posters.map(|(poster, is_dm)| standing(conn, poster, *is_dm)).collect()
+        }
+        AnyConn::Postgres(_) => all_standings(conn, posters, are_dms),
     }
 }
 
-type StandingRow = (Option<String>, Option<i64>, Option<i64>, Option<Vec<u8>>);
+type StandingRow = (Option<String>, Option<i64>, bool, Option<i64>, Option<Vec<u8>>);
 
 impl From<StandingRow> for Standing {
-    fn from((role, sent, pos, content_hash): StandingRow) -> Self {
+    fn from((role, sent, is_blocked, pos, content_hash): StandingRow) -> Self {
         Self {
             role: role.map(|role| Role::parse(&role).unwrap_or(Role::Member)),
+            is_blocked,
             sent: sent.unwrap_or(0),
             earlier: pos.map(|pos| Posted { pos, content_hash }),
         }
     }
 }
 
-fn standing(conn: &mut AnyConn, poster: &Poster) -> Result<Standing, StorageError> {
+fn standing(conn: &mut AnyConn, poster: &Poster, is_dm: bool) -> Result<Standing, StorageError> {
     let Poster { chat, user, client_id } = *poster;
-    let (role, sent) = sql!(
+    let (role, sent, is_blocked) = sql!(
         "SELECT (SELECT role FROM members WHERE chat_id = ? AND user_id = ? AND left_seq IS NULL), \
-         (SELECT ordinal FROM messages WHERE chat_id = ? AND sender_id = ? ORDER BY pos DESC LIMIT 1)",
+         (SELECT ordinal FROM messages WHERE chat_id = ? AND sender_id = ? ORDER BY pos DESC LIMIT 1), \
+         CASE WHEN ? THEN EXISTS (SELECT 1 FROM members o JOIN blocks b \
+            ON b.blocker_id = o.user_id AND b.blocked_id = ? WHERE o.chat_id = ?) ELSE FALSE END",
         chat,
         user,
         chat,
-        user
+        user,
+        is_dm,
+        user,
+        chat
     )
     .one(conn)?;
     let earlier = match client_id {
         Some(client_id) => messages::by_client_id(conn, chat, user, client_id)?,
         None => None,
     };
-    Ok(Standing { earlier, ..Standing::from((role, sent, None, None)) })
+    Ok(Standing { earlier, ..Standing::from((role, sent, is_blocked, None, None)) })
 }
 
-fn all_standings(conn: &mut AnyConn, posters: &[Poster]) -> Result<Vec<Standing>, StorageError> {
+fn all_standings(
+    conn: &mut AnyConn,
+    posters: &[Poster],
+    are_dms: &[bool],
+) -> Result<Vec<Standing>, StorageError> {
     let rows = sql!(
         // Each a look-up by key, whatever the planner thinks of the tables.
         "SELECT (SELECT role FROM members m \
             WHERE m.chat_id = p.chat_id AND m.user_id = p.user_id AND m.left_seq IS NULL), \
          (SELECT ordinal FROM messages s WHERE s.chat_id = p.chat_id AND s.sender_id = p.user_id \
-            ORDER BY pos DESC LIMIT 1), e.pos, e.content_hash \
-         FROM unnest(?, ?, ?) WITH ORDINALITY AS p (chat_id, user_id, client_id, number) \
+            ORDER BY pos DESC LIMIT 1), \
+         CASE WHEN p.is_dm = 1 THEN EXISTS (SELECT 1 FROM members o JOIN blocks b \
+            ON b.blocker_id = o.user_id AND b.blocked_id = p.user_id WHERE o.chat_id = p.chat_id) ELSE FALSE END, \
+         e.pos, e.content_hash \
+         FROM unnest(?, ?, ?, ?) WITH ORDINALITY AS p (chat_id, user_id, client_id, is_dm, number) \
          LEFT JOIN LATERAL (SELECT pos, content_hash FROM messages \
             WHERE chat_id = p.chat_id AND sender_id = p.user_id AND client_id = p.client_id LIMIT 1) e ON TRUE \
          ORDER BY p.number",
         ids(posters.iter().map(|poster| poster.chat.0)),
         ids(posters.iter().map(|poster| poster.user.0)),
-        posters.iter().map(|poster| poster.client_id).collect::<Vec<_>>()
+        posters.iter().map(|poster| poster.client_id).collect::<Vec<_>>(),
+        ids(are_dms.iter().map(|is_dm| i64::from(*is_dm)))
     )
     .rows::<StandingRow>(conn)?;
     Ok(rows.into_iter().map(Standing::from).collect())

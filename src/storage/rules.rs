@@ -1,12 +1,14 @@
 //! What storage depends on besides the database.
 
-use crate::model::Seq;
+use crate::model::{Contacts, Seq};
 
 /// Settings that decide what is stored and shown.
 #[derive(Debug, Clone)]
 pub struct Rules {
     /// Chats with more members than this have no receipts.
     pub receipts_max_members: i64,
+    /// Who may begin to write to whom.
+    pub contacts: Contacts,
     /// Key of the hashes that tell a repeated message from another under the same client id.
     pub content_key: Vec<u8>,
     /// See [`super::restored::number`].

@@ -282,7 +282,7 @@ async fn carry_out_one(client: &Client, frame: ClientFrame) -> Result<Ack, ApiEr
             // An action that is none is told to those only who may see the message.
             let intent = intent(&frame.action);
             let intent = requests::or_refused(intent, async {
-                requests::visible_message(state, caller.id(), message_id).await.map(drop)
+                requests::may_react(state, caller.id(), message_id).await
             });
             let reacted = requests::react(state, caller, message_id, Ok(fields), intent.await?).await?;
             Ok(Ack::Reacted { action: reacted.action(), emoji: reacted.emoji.as_str(), message_id })

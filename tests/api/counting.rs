@@ -34,7 +34,12 @@ fn unread_counts_are_exact_among_many_own_and_many_deleted_messages() {
 }
 
 fn count(conn: &mut AnyConn, random: &mut StdRng) -> Result<(), StorageError> {
-    let rules = Rules { receipts_max_members: 100, content_key: Vec::new(), restored_from: 0 };
+    let rules = Rules {
+        receipts_max_members: 100,
+        contacts: Default::default(),
+        content_key: Vec::new(),
+        restored_from: 0,
+    };
     let people = [user(conn, "ann")?, user(conn, "bob")?];
     let new = NewChat {
         kind: ChatKind::Group,

@@ -172,7 +172,12 @@ fn nothing_costs_more_where_there_are_ten_thousand_members() {
     count_steps();
     let mut conn = url.open(Access::Write).unwrap();
     // Without receipts in either room, as it is above a hundred members.
-    let rules = Rules { receipts_max_members: 50, content_key: Vec::new(), restored_from: 0 };
+    let rules = Rules {
+        receipts_max_members: 50,
+        contacts: Default::default(),
+        content_key: Vec::new(),
+        restored_from: 0,
+    };
     let (admin, member) = (UserId(CROWD + 1), UserId(CROWD + 2));
     let costs = transaction(&mut conn, |conn| {
         make_users(conn, 1, CROWD + 2)?;
@@ -231,7 +236,12 @@ fn coming_back_to_a_thousand_chats_costs_what_changed_and_one_look_at_them() {
     migrations::migrate(&url).unwrap();
     count_steps();
     let mut conn = url.open(Access::Write).unwrap();
-    let rules = Rules { receipts_max_members: 50, content_key: Vec::new(), restored_from: 0 };
+    let rules = Rules {
+        receipts_max_members: 50,
+        contacts: Default::default(),
+        content_key: Vec::new(),
+        restored_from: 0,
+    };
     let costs = transaction(&mut conn, |conn| {
         make_users(conn, 1, 4)?;
         let few = coming_back(conn, &rules, (UserId(1), UserId(2)), 10)?;

@@ -4,15 +4,18 @@
 mod support;
 
 mod assets;
+mod blocks;
 mod bursts;
 mod chats;
 mod commands;
+mod contacts;
 mod counting;
 mod cross_site;
 mod crowds;
 mod documents;
 mod edge;
 mod events;
+mod foreign;
 mod frames;
 mod hosts;
 mod limits;
@@ -37,6 +40,7 @@ mod sign_in;
 mod sockets;
 mod sync;
 mod transactions;
+mod unicode;
 mod users;
 mod walk;
 mod watching;

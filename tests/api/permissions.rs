@@ -136,7 +136,7 @@ fn refusal(status: u16) -> Option<&'static str> {
 }
 
 /// All that a client can tell two answers apart by.
-fn told(reply: &Reply) -> (u16, Vec<(String, String)>, Vec<u8>) {
+pub fn told(reply: &Reply) -> (u16, Vec<(String, String)>, Vec<u8>) {
     let mut headers: Vec<(String, String)> = reply
         .headers
         .iter()
@@ -161,6 +161,10 @@ async fn what_concerns_no_chat_is_open_to_all_who_signed_in() {
             ("GET", "users/search/?q=", "", open(400)),
             ("GET", "users/search/", "", open(400)),
             ("GET", "users/me/", "", open(200)),
+            ("GET", "users/{stranger}/", "", open(200)),
+            ("POST", "users/{stranger}/block/", "", open(200)),
+            ("DELETE", "users/{stranger}/block/", "", open(204)),
+            ("GET", "users/blocked/", "", open(200)),
             ("GET", "unread/", "", open(200)),
         ])
         .await;
@@ -179,6 +183,7 @@ async fn a_group_is_for_its_members_and_managed_by_its_admins() {
             ("PATCH", "chats/{group}/", "{}", managed),
             ("DELETE", "chats/{group}/", "", [401, 404, 403, 403, 204, 404]),
             ("POST", "chats/{group}/mark-as-read/", "{}", used),
+            ("PATCH", "chats/{group}/me/", "{}", used),
             ("POST", "chats/{group}/typing/", r#"{"is_typing": true}"#, used),
         ])
         .await;
@@ -320,7 +325,7 @@ async fn what_the_server_decides_is_ignored_in_bodies() {
 }
 
 /// Every address of a chat or a message; `{id}` is the chat's or the message's.
-const OBJECTS: [Row; 21] = [
+const OBJECTS: [Row; 22] = [
     ("GET", "chats/{id}/", "", [0; 6]),
     ("PUT", "chats/{id}/", r#"{"title": "New"}"#, [0; 6]),
     ("PATCH", "chats/{id}/", r#"{"title": "New"}"#, [0; 6]),
@@ -329,6 +334,7 @@ const OBJECTS: [Row; 21] = [
     ("GET", "chats/{id}/messages/?before=5", "", [0; 6]),
     ("POST", "chats/{id}/messages/", r#"{"content": "hi"}"#, [0; 6]),
     ("POST", "chats/{id}/mark-as-read/", "{}", [0; 6]),
+    ("PATCH", "chats/{id}/me/", r#"{"is_pinned": true}"#, [0; 6]),
     ("POST", "chats/{id}/typing/", r#"{"is_typing": true}"#, [0; 6]),
     ("GET", "chats/{id}/members/", "", [0; 6]),
     ("POST", "chats/{id}/members/add/", r#"{"user_ids": [{stranger}]}"#, [0; 6]),
@@ -435,6 +441,8 @@ async fn other_methods_are_refused_by_name_before_the_object_is_looked_for() {
         ("users/search/", "GET, HEAD"),
         ("users/me/", "GET, HEAD, PATCH"),
         ("users/{id}/", "GET, HEAD, PATCH"),
+        ("users/{id}/block/", "POST, DELETE"),
+        ("users/blocked/", "GET, HEAD"),
         ("chats/{id}/me/", "PATCH"),
         ("unread/", "GET, HEAD"),
     ];

@@ -185,6 +185,36 @@ async fn emoji_of_every_kind_are_taken_also_in_the_path() {
     assert_eq!(shown(&ann, &message).await, json!([]));
 }
 
+/// All emoji of Unicode's list for general interchange.
+fn all_emoji() -> Vec<&'static str> {
+    let with_skin_tones = emojis::iter().flat_map(|emoji| match emoji.skin_tones() {
+        Some(tones) => tones.map(|tone| tone.as_str()).collect::<Vec<_>>(),
+        None => vec![emoji.as_str()],
+    });
+    with_skin_tones.collect()
+}
+
+#[actix_web::test]
+async fn every_emoji_of_the_list_is_taken_and_shown_as_it_is() {
+    let server = Server::start().await;
+    let ann = server.user("ann").await;
+    let chat = ann.group("Team", &[]).await;
+    let all = all_emoji();
+    assert!(all.len() > 3_700, "{}", all.len());
+    for twenty in all.chunks(20) {
+        let message = ann.posts(chat, "hi").await;
+        let replies = join_all(twenty.iter().map(|emoji| toggles(&ann, &message, emoji))).await;
+        for (emoji, reply) in twenty.iter().zip(replies) {
+            assert_eq!(reply.expect(200).json["emoji"], **emoji);
+        }
+        let mut shown = order(&ann, &message).await;
+        shown.sort();
+        let mut expected = twenty.to_vec();
+        expected.sort_unstable();
+        assert_eq!(shown, expected);
+    }
+}
+
 #[actix_web::test]
 async fn an_emoji_without_its_variation_selector_is_the_full_one() {
     let server = Server::start().await;
@@ -204,9 +234,33 @@ async fn what_is_not_exactly_one_emoji_is_refused_everywhere() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
     let message = ann.posts(ann.group("Team", &[]).await, "hi").await;
-    for bad in
-        ["a", "1", "#", "👍👍", "👍 ", " 👍", "<b>", "\u{200d}", "🏽", "🇱", "👍\0", ":+1:", "+1", "a/b"]
-    {
+    let parts = "👩\u{200d}".repeat(5) + "👩";
+    let tones = "👍🏽🏽🏽🏽🏽🏽🏽🏽🏽🏽";
+    for bad in [
+        "a",
+        "1",
+        "#",
+        "👍👍",
+        "👍 ",
+        " 👍",
+        "<b>",
+        "\u{200d}",
+        "\u{fe0f}",
+        "🏽",
+        "🇱",
+        "🇱🇱🇱",
+        "👍\0",
+        ":+1:",
+        "+1",
+        "a/b",
+        "👍a",
+        "1\u{20e3}\u{20e3}",
+        "👩\u{200d}",
+        "\u{200d}👩",
+        "👩\u{200d}👍",
+        &parts,
+        tones,
+    ] {
         assert_eq!(toggles(&ann, &message, bad).await.invalid("emoji"), json!([NO_EMOJI]), "{bad:?}");
         let put = ann.call("PUT", &path(&message, bad), None).await;
         assert_eq!(put.invalid("emoji"), json!([NO_EMOJI]), "{bad:?}");

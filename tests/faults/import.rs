@@ -132,6 +132,7 @@ impl World {
         let cursor = stream.last_id.clone();
         drop(stream);
         Self::change(&ann, &bob, &eve, &dan, [team, untitled, dm]).await;
+        ann.post(&format!("users/{}/block/", dan.id), json!({})).await.expect(200);
         staff.delete(&format!("users/{}/tokens/", dan.id)).await.expect(204);
         staff.patch(&format!("users/{}/", dan.id), json!({"is_active": false})).await.expect(200);
         let avatar =
@@ -196,7 +197,7 @@ impl World {
     fn paths(&self) -> Vec<String> {
         let fixed = ["chats/", "chats/?page_size=100", "chats/?search=eve", "rooms/", "unread/", "sync/"];
         let mut paths: Vec<String> = fixed.map(str::to_owned).to_vec();
-        paths.extend(["users/me/".to_owned(), "users/search/?q=e".to_owned()]);
+        paths.extend(["users/me/".to_owned(), "users/blocked/".to_owned(), "users/search/?q=e".to_owned()]);
         for chat in 1..=self.last_chat {
             paths.push(format!("chats/{chat}/"));
             paths.push(format!("chats/{chat}/members/"));

@@ -10,9 +10,9 @@ use crate::{
         text::{BLANK, Title},
     },
     storage::{
-        AnyConn, Rules, StorageError,
+        AnyConn, Rules, StorageError, blocks,
         chats::{self, NewRow},
-        feeds, members,
+        contacts, feeds, members,
     },
 };
 
@@ -49,10 +49,17 @@ pub fn create_chat(conn: &mut AnyConn, rules: &Rules, new: &NewChat) -> Result<M
     if is_pair && let Some(existing) = chats::dm_of(conn, new.creator, partner)? {
         return Ok(Made::Existing(existing));
     }
+    if !others.is_empty() {
+        contacts::expect_may_begin(conn, rules, new.creator)?;
+    }
     chats::expect_users(conn, "member_ids", &others)?;
     if new.kind == ChatKind::Dm && !is_pair {
         let sentence = "A direct message chat is with exactly one other user, or with oneself.";
         return Err(FieldErrors::of("member_ids", sentence).into());
+    }
+    contacts::expect_reached(conn, rules, new.creator, &others)?;
+    if is_pair && partner != new.creator {
+        blocks::expect_no_block(conn, new.creator, partner)?;
     }
     let row = NewRow {
         kind: new.kind,

@@ -9,7 +9,7 @@ use crate::{
         event::{Answer, Done, MembersChanged},
         permission::Ability,
     },
-    storage::{AnyConn, Rules, StorageError, chats, feeds, members, messages},
+    storage::{AnyConn, Rules, StorageError, chats, contacts, feeds, members, messages},
 };
 
 pub(super) fn add(
@@ -20,6 +20,9 @@ pub(super) fn add(
     users: &[UserId],
 ) -> Result<Done, StorageError> {
     let mut chat = chats::authorized(conn, chat, by, Ability::AddMembers)?.chat;
+    if !users.is_empty() {
+        contacts::expect_may_begin(conn, rules, by)?;
+    }
     let mut new = users.to_vec();
     new.sort();
     new.dedup();
@@ -30,6 +33,7 @@ pub(super) fn add(
     if new.is_empty() {
         return Ok(Done::unchanged(Answer::Added(0)));
     }
+    contacts::expect_reached(conn, rules, by, &new)?;
     let change = bring_in(conn, rules, &mut chat, &new)?;
     Ok(Done::changed(&chat, Answer::Added(new.len()), change))
 }

@@ -11,7 +11,7 @@ use crate::{
         Change, Chat, ChatId, Command, Event, Message, MessageId, Refusal, Timestamp, UserCard, UserId,
         command::Action,
         event::{Answer, Done},
-        permission::{Ability, authorize},
+        permission::Ability,
         text::{ClientId, MessageBody},
     },
     storage::{
@@ -109,7 +109,7 @@ pub(super) fn edit(
     id: MessageId,
     body: &MessageBody,
 ) -> Result<Done, StorageError> {
-    let (mut chat, mut message) = own_message(conn, chat, by, id)?;
+    let (mut chat, mut message) = own_message(conn, chat, by, id, |own| Ability::EditMessage { own })?;
     message.note_readers(&members::readers(conn, &chat, rules.receipts_max_members)?);
     if message.content == body.as_str() {
         return Ok(Done::unchanged(Answer::Unchanged(Box::new(message))));
@@ -131,7 +131,7 @@ pub(super) fn delete(
     by: UserId,
     id: MessageId,
 ) -> Result<Done, StorageError> {
-    let (mut chat, mut message) = own_message(conn, chat, by, id)?;
+    let (mut chat, mut message) = own_message(conn, chat, by, id, |own| Ability::DeleteMessage { own })?;
     take_number(&mut chat);
     message.seq = chat.seq;
     message.is_deleted = true;
@@ -162,10 +162,10 @@ fn own_message(
     chat: ChatId,
     by: UserId,
     id: MessageId,
+    ability: impl FnOnce(bool) -> Ability,
 ) -> Result<(Chat, Message), StorageError> {
     let (membership, message) = visible_message(conn, chat, by, id)?;
-    let ability = Ability::ChangeMessage { own: message.sender.id == by };
-    authorize(&membership.chat, membership.role, false, ability)?;
+    membership.authorize(ability(message.sender.id == by))?;
     Ok((membership.chat, message))
 }
 

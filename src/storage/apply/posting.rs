@@ -9,9 +9,9 @@ use super::{
 };
 use crate::{
     model::{
-        Chat, ChatId, Message, Refusal,
+        Chat, ChatId, ChatKind, Message, Refusal,
         event::Done,
-        permission::{Ability, authorize},
+        permission::{Ability, Asker, authorize},
     },
     storage::{
         AnyConn, Rules, StorageError,
@@ -39,7 +39,8 @@ pub(super) fn post_together(
         return Ok(Vec::new());
     }
     let posters: Vec<Poster> = posts.iter().map(Post::poster).collect();
-    let standings = posting::standings(conn, &posters)?;
+    let is_dm = |post: &Post| chats.get(&post.chat).is_some_and(|chat| chat.kind == ChatKind::Dm);
+    let standings = posting::standings(conn, &posters, &posts.iter().map(is_dm).collect::<Vec<_>>())?;
     let (mut new, mut sent) = (Vec::with_capacity(posts.len()), HashMap::new());
     let mut outcomes = Vec::with_capacity(posts.len());
     for (post, standing) in posts.iter().zip(standings) {
@@ -47,10 +48,13 @@ pub(super) fn post_together(
             outcomes.push(Some(Err(Refusal::NotFound.into())));
             continue;
         };
-        if let Err(refusal) = authorize(chat, standing.role, false, Ability::TakePart) {
+        let asker = Asker { role: standing.role, is_staff: false, is_blocked: standing.is_blocked };
+        if let Err(refusal) = authorize(chat, asker, Ability::TakePart) {
             outcomes.push(Some(Err(refusal.into())));
         } else if let Some(earlier) = &standing.earlier {
             outcomes.push(Some(unless_failed(repeated(conn, rules, chat, earlier, post))?));
+        } else if let Err(refusal) = authorize(chat, asker, Ability::Write) {
+            outcomes.push(Some(Err(refusal.into())));
         } else {
             let ordinal = sent.entry((post.chat, post.sender.id)).or_insert(standing.sent);
             *ordinal += 1;

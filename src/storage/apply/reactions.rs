@@ -7,6 +7,7 @@ use crate::{
         command::ReactIntent,
         emoji::{Emoji, MAX_PER_MESSAGE},
         event::{Answer, Done},
+        permission::Ability,
     },
     storage::{AnyConn, StorageError, chats, messages, reactions},
 };
@@ -20,6 +21,7 @@ pub(super) fn react(
     intent: ReactIntent,
 ) -> Result<Done, StorageError> {
     let (membership, message) = visible_message(conn, chat, by, id)?;
+    membership.authorize(Ability::Write)?;
     let mut chat = membership.chat;
     let (place, emoji) = ((chat.id, id), emoji.as_str());
     let is_there = reactions::exists(conn, place, emoji, by)?;

@@ -1,0 +1,38 @@
+//! `users/{user}/block/`, `users/blocked/`: whom one has blocked.
+
+use actix_web::{HttpRequest, HttpResponse, web::Data};
+
+use super::{
+    Answer,
+    page::{PageNumber, PageView, Query},
+    path::Id,
+};
+use crate::{auth::gate::Authenticated, model::UserId, server::State, storage::blocks, view::UserView};
+
+const PAGE_SIZE: i64 = 100;
+
+/// `POST users/{user}/block/`
+pub async fn block(state: Data<State>, caller: Authenticated, user: Id<UserId>) -> Answer {
+    let (by, user) = (caller.id(), user.0);
+    let blocked = state.writer.run(move |conn, _| blocks::block(conn, by, user)).await?;
+    Ok(HttpResponse::Ok().json(UserView::new(&blocked, &state.links)))
+}
+
+/// `DELETE users/{user}/block/`; done twice it stays done.
+pub async fn unblock(state: Data<State>, caller: Authenticated, user: Id<UserId>) -> Answer {
+    let (by, user) = (caller.id(), user.0);
+    super::users::exists(&state, user).await?;
+    state.writer.run(move |conn, _| blocks::unblock(conn, by, user)).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// `GET users/blocked/`
+pub async fn list(state: Data<State>, caller: Authenticated, request: HttpRequest) -> Answer {
+    let page = PageNumber::of(&Query::of(&request), PAGE_SIZE)?;
+    let by = caller.id();
+    let (count, cards) =
+        state.readers.ask(move |conn| blocks::page(conn, by, page.skip(), page.size)).await?;
+    page.check(count)?;
+    let results = cards.iter().map(|card| UserView::new(card, &state.links)).collect();
+    Ok(HttpResponse::Ok().json(PageView::numbered(&request, &state, page, count, results)))
+}

@@ -1,0 +1,43 @@
+//! Who may begin to write to whom.
+
+use clap::ValueEnum;
+use serde::Serialize;
+
+use super::Refusal;
+
+/// Whom people who are not staff may look for, begin chats with and bring into chats. Staff may do so with everybody.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Contacts {
+    /// Everybody.
+    #[default]
+    All,
+    /// Nobody: only staff begin chats and add people.
+    StaffOnlyStart,
+    /// Those with whom they share a chat.
+    SharedChat,
+}
+
+impl Contacts {
+    /// What somebody who is not staff is told of a chat with others, whoever they are.
+    pub fn begins(self) -> Result<(), Refusal> {
+        match self {
+            Self::All | Self::SharedChat => Ok(()),
+            Self::StaffOnlyStart => {
+                Err(Refusal::NotAllowed("Only staff may start chats and add people here."))
+            }
+        }
+    }
+
+    /// The same of people with whom they share no chat.
+    pub fn meets_strangers(self) -> Result<(), Refusal> {
+        match self {
+            Self::All => Ok(()),
+            Self::StaffOnlyStart => self.begins(),
+            Self::SharedChat => {
+                let why = "You may only write to and add people with whom you share a chat.";
+                Err(Refusal::NotAllowed(why))
+            }
+        }
+    }
+}

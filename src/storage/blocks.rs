@@ -1,0 +1,72 @@
+//! Who has blocked whom.
+//!
+//! Whether somebody is blocked in a dm is asked where it is decided what they may do there: see `membership`.
+
+use super::{
+    AnyConn, StorageError, chats, locks,
+    sql::sql,
+    users::{self, card, card_columns},
+};
+use crate::model::{FieldErrors, Refusal, Timestamp, UserCard, UserId};
+
+/// Has `blocker` block a user; who is blocked stays so. Nothing that the user writes in the dm of the two is taken once
+/// this is committed, and no dm is begun: whoever does that has locked what is locked here, and looks afterwards.
+pub fn block(conn: &mut AnyConn, blocker: UserId, blocked: UserId) -> Result<UserCard, StorageError> {
+    if blocker == blocked {
+        return Err(FieldErrors::whole("You cannot block yourself.").into());
+    }
+    // A dm's members do not change: nobody who has locked one waits for a user.
+    locks::user(conn, blocker)?;
+    let user = users::find(conn, blocked)?.ok_or(Refusal::NotFound)?;
+    if let Some(dm) = chats::dm_of(conn, blocker, blocked)? {
+        locks::chat(conn, dm)?;
+    }
+    sql!(
+        "INSERT INTO blocks (blocker_id, blocked_id, created_at) VALUES (?, ?, ?) \
+         ON CONFLICT (blocker_id, blocked_id) DO NOTHING",
+        blocker,
+        blocked,
+        Timestamp::now()
+    )
+    .run(conn)?;
+    Ok(user.card())
+}
+
+/// Ends a block, if there is one.
+pub fn unblock(conn: &mut AnyConn, blocker: UserId, blocked: UserId) -> Result<(), StorageError> {
+    sql!("DELETE FROM blocks WHERE blocker_id = ? AND blocked_id = ?", blocker, blocked).run(conn)?;
+    Ok(())
+}
+
+/// Expects that nobody has blocked `user` whom they begin a dm with. It stays so until the transaction's end.
+pub fn expect_no_block(conn: &mut AnyConn, user: UserId, other: UserId) -> Result<(), StorageError> {
+    // Both, in the order in which everybody locks them: they are brought into a chat.
+    locks::user(conn, user.min(other))?;
+    locks::user(conn, user.max(other))?;
+    let row = sql!("SELECT created_at FROM blocks WHERE blocker_id = ? AND blocked_id = ?", other, user);
+    if row.first::<(i64,)>(conn)?.is_some() { Err(Refusal::Forbidden.into()) } else { Ok(()) }
+}
+
+/// How many users somebody has blocked, and those from number `skip` on, the latest first.
+pub fn page(
+    conn: &mut AnyConn,
+    blocker: UserId,
+    skip: i64,
+    limit: i64,
+) -> Result<(i64, Vec<UserCard>), StorageError> {
+    let (count,) = sql!("SELECT count(*) FROM blocks WHERE blocker_id = ?", blocker).one::<(i64,)>(conn)?;
+    let rows = sql!(
+        concat!(
+            "SELECT ",
+            card_columns!(),
+            " FROM blocks b JOIN users u ON u.id = b.blocked_id WHERE b.blocker_id = ? ",
+            "ORDER BY b.created_at DESC, b.blocked_id DESC LIMIT ? OFFSET ?"
+        ),
+        blocker,
+        limit,
+        skip
+    )
+    .rows::<(i64, String, String, String, String)>(conn)?;
+    let cards = rows.into_iter().map(|(id, name, first, last, url)| card(id, name, &first, &last, url));
+    Ok((count, cards.collect()))
+}

@@ -1,0 +1,116 @@
+//! Who may find, write to and add whom: `GREENROOM_CONTACTS`.
+
+use greenroom::model::Contacts;
+use serde_json::{Value, json};
+
+use crate::support::{Reply, Server, User};
+
+async fn server(contacts: Contacts) -> Server {
+    Server::start_with(|config| config.contacts = contacts).await
+}
+
+impl User {
+    async fn begins(&self, kind: &str, others: &[&User]) -> Reply {
+        let ids: Vec<i64> = others.iter().map(|user| user.id).collect();
+        self.post("chats/", json!({"chat_type": kind, "member_ids": ids})).await
+    }
+
+    async fn tries_to_add(&self, chat: i64, ids: Value) -> Reply {
+        self.post(&format!("chats/{chat}/members/add/"), json!({"user_ids": ids})).await
+    }
+}
+
+#[track_caller]
+fn assert_refused(reply: &Reply, sentence: &str) {
+    assert_eq!((reply.status, &reply.json), (403, &json!({"detail": sentence})));
+}
+
+const STAFF_ONLY: &str = "Only staff may start chats and add people here.";
+const NO_STRANGERS: &str = "You may only write to and add people with whom you share a chat.";
+
+#[actix_web::test]
+async fn the_settings_tell_it() {
+    for (contacts, told) in [
+        (Contacts::All, "all"),
+        (Contacts::StaffOnlyStart, "staff-only-start"),
+        (Contacts::SharedChat, "shared-chat"),
+    ] {
+        let server = server(contacts).await;
+        assert_eq!(server.user("ann").await.get("settings/").await.expect(200).json["contacts"], told);
+    }
+}
+
+#[actix_web::test]
+async fn where_only_staff_start_chats_others_answer() {
+    let server = server(Contacts::StaffOnlyStart).await;
+    let (root, [ann, bob, cat]) = (server.staff("root").await, server.users(["ann", "bob", "cat"]).await);
+    for kind in ["dm", "group"] {
+        assert_refused(&ann.begins(kind, &[&bob]).await, STAFF_ONLY);
+        // Nothing is said of what is wrong with it besides.
+        let unknown = json!({"chat_type": kind, "member_ids": [bob.id, 999]});
+        assert_refused(&ann.post("chats/", unknown).await, STAFF_ONLY);
+        // Alone one may do as one likes.
+        ann.begins(kind, &[]).await.expect(201);
+    }
+    let own = ann.room("Hall").await;
+    assert_refused(&ann.tries_to_add(own, json!([bob.id])).await, STAFF_ONLY);
+    bob.joins(own).await;
+
+    let dm = root.begins("dm", &[&ann]).await.expect(201).id();
+    ann.posts(dm, "hi").await;
+    assert_eq!(ann.begins("dm", &[&root]).await.expect(200).id(), dm);
+    let team = root.begins("group", &[&ann, &bob]).await.expect(201).id();
+    root.patch(&format!("chats/{team}/members/{}/", ann.id), json!({"role": "admin"})).await.expect(200);
+    assert_refused(&ann.tries_to_add(team, json!([cat.id])).await, STAFF_ONLY);
+    bob.tries_to_add(team, json!([cat.id])).await.expect(403);
+    cat.tries_to_add(team, json!([cat.id])).await.expect(404);
+    assert_eq!(root.adds(team, &[&cat]).await, 1);
+    // Sharing a chat is not enough.
+    assert_refused(&ann.begins("dm", &[&bob]).await, STAFF_ONLY);
+}
+
+#[actix_web::test]
+async fn where_a_chat_is_to_be_shared_strangers_stay_strangers() {
+    let server = server(Contacts::SharedChat).await;
+    let (root, [ann, bob, cat]) = (server.staff("root").await, server.users(["ann", "bob", "cat"]).await);
+    for kind in ["dm", "group"] {
+        assert_refused(&ann.begins(kind, &[&bob]).await, NO_STRANGERS);
+    }
+    // Who does not exist is named as ever.
+    let reply = ann.post("chats/", json!({"chat_type": "dm", "member_ids": [999]})).await;
+    assert_eq!(reply.invalid("member_ids"), json!(["Invalid pk \"999\" - object does not exist."]));
+    let team = root.begins("group", &[&ann, &bob]).await.expect(201).id();
+    let dm = ann.begins("dm", &[&bob]).await.expect(201).id();
+    let own = ann.begins("group", &[&bob]).await.expect(201).id();
+    assert_refused(&ann.begins("group", &[&bob, &cat]).await, NO_STRANGERS);
+    assert_refused(&ann.tries_to_add(own, json!([cat.id, bob.id])).await, NO_STRANGERS);
+    assert_eq!(ann.sees(own).await["member_count"], 2);
+    // A room makes people known to one another as well.
+    let hall = root.room("Hall").await;
+    for user in [&ann, &cat] {
+        user.joins(hall).await;
+    }
+    assert_eq!(ann.adds(own, &[&cat]).await, 1);
+    // Bob meets cat in ann's group. Whoever has left is a stranger again, but for the chats that there are.
+    bob.begins("dm", &[&cat]).await.expect(201);
+    for chat in [team, own] {
+        bob.post(&format!("chats/{chat}/leave/"), json!({})).await.expect(204);
+    }
+    assert_eq!(ann.begins("dm", &[&bob]).await.expect(200).id(), dm);
+    ann.posts(dm, "still here").await;
+    // The dm is a chat that they share.
+    ann.begins("group", &[&bob]).await.expect(201);
+    let stranger = server.user("dan").await;
+    root.begins("dm", &[&stranger]).await.expect(201);
+    stranger.begins("dm", &[&root]).await.expect(200);
+    stranger.begins("group", &[&root]).await.expect(201);
+}
+
+#[actix_web::test]
+async fn everybody_may_write_to_everybody_unless_it_is_set() {
+    let server = Server::start().await;
+    let [ann, bob] = server.users(["ann", "bob"]).await;
+    for kind in ["dm", "group"] {
+        ann.begins(kind, &[&bob]).await.expect(201);
+    }
+}
