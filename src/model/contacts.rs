@@ -2,11 +2,12 @@
 
 use clap::ValueEnum;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::Refusal;
 
 /// Whom people who are not staff may look for, begin chats with and bring into chats. Staff may do so with everybody.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Contacts {
     /// Everybody.

@@ -36,6 +36,23 @@ pub(super) fn describe(reference: &mut Reference) {
             .says("To themselves and to staff with the rest. Deactivated ones are there too.")
             .answers_one_of::<UserView, OwnUserView>("The user.", examples::user())
     });
+    reference
+        .api(TAG, "users/{user}/block/")
+        .post("blockUser", "Block somebody", |operation| {
+            operation
+                .says("They cannot open a dm with the caller or write in the one that there is, and see no other difference.")
+                .answers::<UserView>(200, "Who is blocked, also where they were already.", examples::user())
+                .refuses(&[400])
+        })
+        .delete("unblockUser", "Block somebody no more", |operation| {
+            operation.answers_nothing(204, "They are not blocked, perhaps never were.")
+        });
+    reference.api(TAG, "users/blocked/").get("listBlocked", "Whom one has blocked", |operation| {
+        operation
+            .says("The latest first.")
+            .paged(100)
+            .answers_page::<UserView>("A page of users.", examples::user())
+    });
     reference.api(TAG, "users/search/").get("searchUsers", "Find users", |operation| {
         operation
             .says("Active users other than the caller in whose display name, username or e-mail every word is found.")
@@ -51,6 +68,7 @@ pub(super) fn describe(reference: &mut Reference) {
             "allow_renaming_dms": true,
             "allow_renaming_rooms": true,
             "show_deleted": true,
+            "contacts": "all",
             "receipts_max_members": 100,
             "max_message_length": 5000,
             "max_title_length": 255,

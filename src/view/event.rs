@@ -106,6 +106,7 @@ pub enum MessageFrame<'a> {
 /// Everything that a socket is sent without having asked.
 #[derive(ToSchema)]
 #[serde(untagged)]
+#[expect(clippy::large_enum_variant, reason = "it is there to be described; nobody makes one")]
 pub enum LiveEvent<'a> {
     Message(MessageFrame<'a>),
     Other(Frame<'a>),

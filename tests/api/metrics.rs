@@ -170,10 +170,7 @@ async fn the_format_is_prometheus_and_the_address_answers_nothing_else() {
                     let name = series.split('{').next().unwrap();
                     let of =
                         |suffix: &&str| name.strip_suffix(suffix).is_some_and(|name| typed.contains(name));
-                    assert!(
-                        typed.contains(name) || ["_bucket", "_sum", "_count"].iter().any(of),
-                        "{line}"
-                    );
+                    assert!(typed.contains(name) || ["_bucket", "_sum", "_count"].iter().any(of), "{line}");
                 }
                 _ => panic!("{line}"),
             }

@@ -68,7 +68,7 @@ async fn the_server_has_the_methods_that_are_described() {
     let server = Server::start().await;
     let ann = server.staff("ann").await;
     for (path, item) in reference::openapi()["paths"].as_object().unwrap() {
-        let path = path.replace('{', "").replace('}', "");
+        let path = path.replace(['{', '}'], "");
         let reply = ann.send("OPTIONS", &path, None).await.expect(405);
         let allowed: BTreeSet<_> = reply
             .header("allow")
