@@ -24,6 +24,7 @@ pub mod reference;
 pub mod requests;
 pub mod routes;
 pub mod schema;
+pub mod search;
 pub mod server;
 pub mod storage;
 pub mod view;

@@ -11,7 +11,7 @@ use actix_web::{
 use crate::{
     api::{
         account, activity, avatars, blocks, chats, events, health, index, members, messages, profile,
-        reactions, rooms, settings, sync, users,
+        reactions, rooms, search, settings, sync, users,
     },
     auth::gate,
     error::ApiError,
@@ -98,6 +98,7 @@ fn api(api: &mut ServiceConfig) {
         .service(
             at("/messages/{message}/reactions/{emoji}").put(reactions::put).delete(reactions::delete).done(),
         )
+        .service(at("/search").get(search::search).done())
         // Users.
         .service(at("/users").post(users::create).done())
         .service(at("/settings").get(settings::show).done())

@@ -40,6 +40,7 @@ use crate::{
         Access, DatabaseUrl, Exclusive, OpenError, Readers, Rules, Writer, WriterHandle, chats, commits,
         cursors, migrations, purge, restored,
         revocations::{self, Followed},
+        search::keeper,
         sessions, settings, transaction, users,
     },
     view::Links,
@@ -201,6 +202,8 @@ impl Server {
         let writer = Writer::start(url, rules.clone(), storage_meter.clone())?;
         let workers = config.workers();
         let readers = Readers::open(url, workers.max(2) as u32, storage_meter)?;
+        // A connection of its own, which no metrics count: it reads for longer than anybody should wait.
+        let indexing = Readers::open(url, 1, None)?;
         let (bus, ends) = match &config.redis_url {
             None => (Bus::alone(), None),
             Some(url) => {
@@ -258,6 +261,7 @@ impl Server {
             actix_rt::spawn(sweep(state.clone())),
             actix_rt::spawn(watch_sockets(state.clone())),
             actix_rt::spawn(presence::run(state.clone(), turns)),
+            actix_rt::spawn(keeper::run(indexing, state.writer.clone())),
         ];
         if may_have_company {
             tasks.push(actix_rt::spawn(cluster::compare(state.clone())));

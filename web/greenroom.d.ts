@@ -106,6 +106,11 @@ export interface FoundMessage extends Message {
   highlights: [number, number][];
 }
 
+export interface FoundPage extends Page<FoundMessage> {
+  /** False where the search was cut short: `next` goes on from there. */
+  is_complete: boolean;
+}
+
 /** An event as the server sends it; which fields there are depends on `type`. See the live events in the API's docs. */
 export interface FeedEvent {
   type: string;
@@ -299,7 +304,7 @@ export class Api {
   sendMessage(chatId: number, fields: { content: string; client_id?: string }): Promise<Message>;
   editMessage(id: number, content: string): Promise<Message>;
   deleteMessage(id: number): Promise<null>;
-  search(q: string, query?: ListQuery & { chat?: number; before?: number }): Promise<Page<FoundMessage>>;
+  search(q: string, query?: ListQuery & { chat?: number; before?: number }): Promise<FoundPage>;
 
   toggleReaction(id: number, emoji: string): Promise<Reacted>;
   addReaction(id: number, emoji: string): Promise<Reacted>;

@@ -10,7 +10,8 @@ use crate::{routes, server::State};
 /// `GET /messages/api/`
 pub async fn show(state: Data<State>, request: HttpRequest) -> Answer {
     let base = state.base_url(&request);
-    let lists = ["chats", "rooms", "settings", "unread", "users/blocked", "users/me", "users/search"];
+    let lists =
+        ["chats", "rooms", "search", "settings", "unread", "users/blocked", "users/me", "users/search"];
     let links: BTreeMap<_, _> =
         lists.iter().map(|name| (*name, format!("{base}{}/{name}/", routes::BASE))).collect();
     Ok(HttpResponse::Ok().json(links))

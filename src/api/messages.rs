@@ -8,6 +8,7 @@ use super::{
     json,
     page::{PageNumber, PageView, Query, link, page_size},
     path::Id,
+    search,
 };
 use crate::{
     auth::gate::Authenticated,
@@ -15,8 +16,9 @@ use crate::{
     error::ApiError,
     model::{ChatId, Message, MessageId, Pos, Refusal, UserId, permission::Ability},
     requests::{self, or_refused},
+    search::Words,
     server::State,
-    storage::{AnyConn, Rules, StorageError, chats, members, messages},
+    storage::{AnyConn, Rules, StorageError, chats, members, messages, search::pages::Question},
     view::MessageView,
 };
 
@@ -30,6 +32,11 @@ pub async fn list(
     request: HttpRequest,
 ) -> Answer {
     let query = Query::of(&request);
+    if let Some(words) = query.get("search").and_then(Words::of) {
+        let question = Question::of(&query, words, Some(chat.0));
+        let question = or_refused(question, state.permitted(chat.0, caller.id(), Ability::TakePart)).await?;
+        return search::answer(&state, &caller, &request, question).await;
+    }
     let wanted =
         or_refused(Wanted::of(&query), state.permitted(chat.0, caller.id(), Ability::TakePart)).await?;
     let (chat, user, rules) = (chat.0, caller.id(), state.rules.clone());

@@ -16,6 +16,7 @@ mod path;
 pub mod profile;
 pub mod reactions;
 pub mod rooms;
+pub mod search;
 pub mod settings;
 pub mod sync;
 pub mod users;

@@ -19,7 +19,7 @@ use crate::{
     requests::or_refused,
     server::State,
     storage::{
-        sessions, tokens,
+        sessions, tokens, user_search,
         users::{self, NO_PASSWORD, NewUser, User},
     },
     view::{FoundUserView, Links, OwnUserView, UserView, frames},
@@ -56,7 +56,7 @@ pub async fn search(state: Data<State>, caller: Authenticated, request: HttpRequ
         return Err(FieldErrors::of("q", sentence).into());
     }
     let user = caller.id();
-    let found = state.readers.ask_one(move |conn| users::search(conn, user, &wanted)).await?;
+    let found = state.readers.ask(move |conn| user_search::search(conn, user, &wanted)).await?;
     let results = found
         .iter()
         .map(|found| FoundUserView { user: UserView::new(&found.card, &state.links), email: &found.email })

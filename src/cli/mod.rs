@@ -51,7 +51,7 @@ enum Command {
     /// Make and revoke access tokens
     #[command(subcommand)]
     Token(token::TokenCommand),
-    /// Bring the database's schema up to date
+    /// Bring the database's schema up to date, and its search index
     Migrate(Database),
     /// Copy a SQLite database to a file while a server goes on writing to it
     Backup(backup::Backup),

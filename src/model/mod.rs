@@ -5,6 +5,7 @@ pub mod contacts;
 pub mod credential;
 pub mod emoji;
 pub mod event;
+pub mod fold;
 pub mod ids;
 pub mod permission;
 pub mod records;

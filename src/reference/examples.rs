@@ -10,6 +10,10 @@ pub(super) fn found_user() -> Value {
     with(user(), json!({ "email": "bob@example.com" }))
 }
 
+pub(super) fn found_message() -> Value {
+    with(message(), json!({ "highlights": [[7, 11]] }))
+}
+
 pub(super) fn own_user() -> Value {
     json!({
         "id": 1,

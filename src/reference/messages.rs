@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
-use super::{Reference, examples};
+use super::{Reference, examples, operation::text};
 use crate::{
-    api::reactions::ReactedView,
+    api::{reactions::ReactedView, search::FoundView},
     input::{EditFields, PostFields, ReactFields},
     view::MessageView,
 };
@@ -24,7 +24,8 @@ pub(super) fn describe(reference: &mut Reference) {
                 .paged(50)
                 .query("before", json!({ "type": "integer" }), "The messages nearest below this id.")
                 .query("after", json!({ "type": "integer" }), "The messages nearest above this id.")
-                .answers_page::<MessageView>("A page of messages.", examples::message())
+                .query("search", text(), "Words, all of which must be found: answers as `search/` does.")
+                .answers_page_or::<MessageView, FoundView>("A page of messages.", examples::message())
                 .refuses(&[400])
         })
         .post("sendMessage", "Send a message", |operation| {
@@ -43,6 +44,27 @@ pub(super) fn describe(reference: &mut Reference) {
                 )
                 .refuses(&[409])
         });
+    reference.api(TAG, "search/").get("searchMessages", "Find messages", |operation| {
+        let found = json!({
+            "count": 1,
+            "next": null,
+            "previous": null,
+            "results": [examples::found_message()],
+            "is_complete": true,
+        });
+        operation
+            .says(
+                "In all of the caller's chats, the newest first. Every word must be found, in any case, wherever it stands. \
+                 `next` and `previous` use `before`, and lead on through all hits.",
+            )
+            .query("q", json!({ "type": "string", "minLength": 1 }), "The words. Needed, and not blank.")
+            .query("chat", json!({ "type": "integer" }), "Only in this chat.")
+            .paged(50)
+            .query("before", json!({ "type": "integer" }), "Only messages below this id.")
+            .query("after", json!({ "type": "integer" }), "Only messages above this id.")
+            .answers::<FoundView>(200, "A page of messages.", found)
+            .refuses(&[400])
+    });
     reference
         .api(TAG, "messages/{message}/")
         .get("getMessage", "A message", |operation| {

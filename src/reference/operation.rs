@@ -133,6 +133,13 @@ impl<'a> Operation<'a> {
         self.answer(200, text, JSON, schema, page)
     }
 
+    /// An answer with a page of views, or with another view where that is asked for.
+    pub(super) fn answers_page_or<T: ToSchema, U: ToSchema>(self, text: &str, example: Value) -> Self {
+        let schema = json!({ "anyOf": [self.components.page_of::<T>(), self.components.of::<U>()] });
+        let page = json!({ "count": 1, "next": null, "previous": null, "results": [example] });
+        self.answer(200, text, JSON, schema, page)
+    }
+
     /// An answer of another kind.
     pub(super) fn answers_with(self, text: &str, kind: &str, schema: Value, example: Value) -> Self {
         self.answer(200, text, kind, schema, example)

@@ -1,11 +1,12 @@
 //! Chats: their rows, what a chat object shows, the list of a user's chats.
 
 use super::{
-    AnyConn, Rules, StorageError, members,
+    AnyConn, Rules, StorageError, chat_search, members,
     membership::{MembershipRow, me_columns, membership_from, place_columns},
     messages,
+    patterns::different_words,
     sql::sql,
-    users::{self, different_words, like_pattern},
+    users,
 };
 use crate::model::{
     Chat, ChatId, ChatKind, ChatSnapshot, FieldErrors, HostObject, Role, Seq, Timestamp, UserId, Viewer,
@@ -262,7 +263,7 @@ pub fn page(
     let (count, page) = if words.is_empty() {
         (count(conn, user, filter.kind)?, plain_page(conn, user, filter.kind, skip, limit)?)
     } else {
-        let found = found_by_every_word(conn, user, &words)?;
+        let found = chat_search::with_every_word(conn, user, &words)?;
         let all = plain_page(conn, user, filter.kind, 0, i64::MAX)?;
         let all: Vec<_> = all.into_iter().filter(|m| found.binary_search(&m.chat.id.0).is_ok()).collect();
         (all.len() as i64, all.into_iter().skip(skip as usize).take(limit as usize).collect())
@@ -314,42 +315,6 @@ fn plain_page(
     )
     .rows::<MembershipRow>(conn)?;
     Ok(rows.into_iter().map(|row| membership_from(user, row)).collect())
-}
-
-/// Different words that a search may have; each costs a query. More are found nowhere.
-const MOST_WORDS: usize = 32;
-
-/// The ids, in order, of the user's chats in whose title or members' names each word is found. The user's own name
-/// would find them all, so it counts only where nobody else is in the chat and it is the title.
-fn found_by_every_word(conn: &mut AnyConn, user: UserId, words: &[&str]) -> Result<Vec<i64>, StorageError> {
-    if words.len() > MOST_WORDS {
-        return Ok(Vec::new());
-    }
-    let mut found: Option<Vec<i64>> = None;
-    for word in words {
-        if found.as_ref().is_some_and(Vec::is_empty) {
-            break;
-        }
-        let pattern = like_pattern(word);
-        let rows = sql!(
-            "SELECT c.id FROM members m JOIN chats c ON c.id = m.chat_id \
-             WHERE m.user_id = ? AND m.left_seq IS NULL AND (c.title_key LIKE ? ESCAPE '\\' OR EXISTS ( \
-                SELECT 1 FROM members o JOIN users u ON u.id = o.user_id \
-                WHERE o.chat_id = c.id AND o.left_seq IS NULL \
-                AND (o.user_id <> m.user_id OR c.member_count = 1) AND u.name_key LIKE ? ESCAPE '\\')) \
-             ORDER BY c.id",
-            user,
-            &pattern,
-            &pattern
-        )
-        .rows::<(i64,)>(conn)?;
-        let hits: Vec<i64> = rows.into_iter().map(|(id,)| id).collect();
-        found = Some(match found {
-            None => hits,
-            Some(before) => before.into_iter().filter(|id| hits.binary_search(id).is_ok()).collect(),
-        });
-    }
-    Ok(found.unwrap_or_default())
 }
 
 /// Unread messages by chat, of those of the user's chats that have any, by chat id.

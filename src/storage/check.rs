@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::{AnyConn, StorageError, chats, sql::sql};
+use super::{AnyConn, StorageError, chats, search, sql::sql};
 use crate::model::{ChatId, Reaction, UserId};
 
 /// What a check found.
@@ -25,6 +25,7 @@ pub fn check(conn: &mut AnyConn) -> Result<Report, StorageError> {
         report.chats += 1;
         Checker { conn, chat: ChatId(id), report: &mut report }.check()?;
     }
+    report.differences.extend(search::check::differences(conn)?);
     Ok(report)
 }
 

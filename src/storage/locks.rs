@@ -47,6 +47,32 @@ pub fn deleted_chat(conn: &mut AnyConn) -> Result<Option<ChatId>, StorageError> 
     Ok(row.map(|(id,)| ChatId(id)))
 }
 
+/// Names the lock of who keeps the search index among PostgreSQL's advisory locks.
+const KEEPING: i64 = 0x6772_6565_6e03;
+
+/// Whether this connection's process is the one that keeps the search index up, so that not every node does. It is for as
+/// long as the connection lasts, which PostgreSQL ends where nothing is heard on it: a node may be paused, or cut off.
+pub fn keeps_search_index(conn: &mut AnyConn) -> Result<bool, StorageError> {
+    match conn {
+        AnyConn::Sqlite(_) => Ok(true),
+        AnyConn::Postgres(_) => {
+            let lock = sql!(
+                "SELECT pg_try_advisory_lock(?), set_config('idle_session_timeout', '30s', false)",
+                KEEPING
+            );
+            Ok(lock.one::<(bool, String)>(conn)?.0)
+        }
+    }
+}
+
+/// Keeps others from making segments of the search index known, until the transaction's end. Who searches is not kept.
+pub fn search_index(conn: &mut AnyConn) -> Result<(), StorageError> {
+    if let AnyConn::Postgres(_) = conn {
+        sql!("LOCK TABLE search_segments IN SHARE ROW EXCLUSIVE MODE").run(conn)?;
+    }
+    Ok(())
+}
+
 /// What becomes of rows that others have locked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Contested {

@@ -1,5 +1,7 @@
 //! Who is in a chat, in which role, and how far each has read.
 
+use std::collections::HashMap;
+
 use super::{
     AnyConn, StorageError,
     sql::sql,
@@ -84,6 +86,31 @@ pub fn readers(conn: &mut AnyConn, chat: &Chat, max: i64) -> Result<Vec<Member>,
     if chat.member_count > max { Ok(Vec::new()) } else { first(conn, chat.id, max) }
 }
 
+/// The same for several chats at once.
+pub fn readers_of(
+    conn: &mut AnyConn,
+    chats: &[ChatId],
+    max: i64,
+) -> Result<HashMap<ChatId, Vec<Member>>, StorageError> {
+    let ids: Vec<i64> = chats.iter().map(|id| id.0).collect();
+    let rows = sql!(
+        concat!(
+            "SELECT m.chat_id, ",
+            member_columns!(),
+            " FROM chats c JOIN members m ON m.chat_id = c.id JOIN users u ON u.id = m.user_id ",
+            "WHERE c.id IN ? AND c.member_count <= ? AND m.left_seq IS NULL ",
+            "ORDER BY m.chat_id, m.joined_seq, m.user_id"
+        ),
+        ids.as_slice(),
+        max
+    );
+    let mut found: HashMap<ChatId, Vec<Member>> = HashMap::new();
+    for (chat, a, b, c, d, e, f, g, h, i, j, k) in rows.rows(conn)? {
+        found.entry(ChatId(chat)).or_default().push(member((a, b, c, d, e, f, g, h, i, j, k)));
+    }
+    Ok(found)
+}
+
 /// The number of the change with which a member came, 0 for who is not in the chat.
 pub fn joined_seq(conn: &mut AnyConn, chat: ChatId, user: UserId) -> Result<Seq, StorageError> {
     let row = sql!(
@@ -97,6 +124,12 @@ pub fn joined_seq(conn: &mut AnyConn, chat: ChatId, user: UserId) -> Result<Seq,
 /// Whether a user is in the chat.
 pub fn is_in(conn: &mut AnyConn, chat: ChatId, user: UserId) -> Result<bool, StorageError> {
     Ok(joined_seq(conn, chat, user)? > 0)
+}
+
+/// The chats that a user is in.
+pub fn chats_of(conn: &mut AnyConn, user: UserId) -> Result<Vec<ChatId>, StorageError> {
+    let rows = sql!("SELECT chat_id FROM members WHERE user_id = ? AND left_seq IS NULL", user);
+    Ok(rows.rows::<(i64,)>(conn)?.into_iter().map(|(id,)| ChatId(id)).collect())
 }
 
 /// Everybody in the chat, with their roles.

@@ -212,6 +212,23 @@ pub fn range(
     Ok(rows.into_iter().map(|row| message(chat, row)).collect())
 }
 
+/// The messages with some ids, newest first, without their readers.
+pub fn with_ids(conn: &mut AnyConn, ids: &[i64]) -> Result<Vec<Message>, StorageError> {
+    let chats = sql!("SELECT chat_id FROM message_ids WHERE id IN ? ORDER BY id DESC", ids);
+    let chats = chats.rows::<(i64,)>(conn)?;
+    let rows = sql!(
+        concat!(
+            "SELECT ",
+            message_columns!(),
+            " FROM message_ids i JOIN messages m ON m.chat_id = i.chat_id AND m.pos = i.pos ",
+            "JOIN users u ON u.id = m.sender_id WHERE i.id IN ? ORDER BY i.id DESC"
+        ),
+        ids
+    )
+    .rows::<MessageRow>(conn)?;
+    Ok(chats.into_iter().zip(rows).map(|((chat,), row)| message(ChatId(chat), row)).collect())
+}
+
 /// The newest message of a chat that is not deleted, with its readers left to the caller.
 pub fn last_live(conn: &mut AnyConn, chat: &Chat) -> Result<Option<Message>, StorageError> {
     if chat.last_live_pos == 0 { Ok(None) } else { at(conn, chat.id, chat.last_live_pos) }

@@ -4,8 +4,8 @@ use super::{
     AnyConn, Rules, StorageError,
     chats::{self, chat_columns},
     membership::{Membership, MembershipRow, me_columns, membership_from, place_columns},
+    patterns::{different_words, like_pattern},
     sql::sql,
-    users::{different_words, like_pattern},
 };
 use crate::model::{ChatId, ChatSnapshot, HostObject, UserId, Viewer, text::fold};
 

@@ -62,7 +62,7 @@ pub(crate) enum Value<'a> {
     MaybeText(Option<&'a str>),
     Bool(bool),
     MaybeBytes(Option<&'a [u8]>),
-    /// A list to be used as `IN ?`.
+    /// A list to be used as `IN ?`, or as a table whose only column is `value`.
     Ints(IntList),
     /// A list to be unfolded by the statement itself, which PostgreSQL only can do.
     Array(Array<'a>),
@@ -208,7 +208,7 @@ impl<Id: 'static> QueryFragment<Pg> for Statement<'_, Id> {
         let list = |out: &mut AstPass<'_, 'b, Pg>, list: &'b IntList| {
             out.push_sql("(SELECT unnest(");
             out.push_bind_param::<sql_types::Array<BigInt>, _>(&list.values)?;
-            out.push_sql("))");
+            out.push_sql(") AS value)");
             Ok(())
         };
         self.walk(out, list, |out, array| match array {

@@ -54,3 +54,13 @@ impl<'a> MessageView<'a> {
         }
     }
 }
+
+/// A message found by a search.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = FoundMessage)]
+pub struct FoundMessageView<'a> {
+    #[serde(flatten)]
+    pub message: MessageView<'a>,
+    /// Where what was looked for stands in the content: characters, the end exclusive.
+    pub highlights: Vec<(usize, usize)>,
+}

@@ -7,7 +7,7 @@ mod user;
 
 pub use chat::{ChatForAll, ChatView, MemberView, Perspective};
 pub use event::{Frame, LiveEvent, MessageFrame, frames};
-pub use message::MessageView;
+pub use message::{FoundMessageView, MessageView};
 pub use user::{FoundUserView, Links, OwnUserView, UserView};
 
 use bytestring::ByteString;

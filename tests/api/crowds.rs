@@ -1,10 +1,6 @@
 //! Rooms with ten thousand members: what each thing costs there, and how they look.
 
-use std::{
-    cell::Cell,
-    ffi::{c_int, c_void},
-    sync::{Arc, Once},
-};
+use std::sync::Arc;
 
 use diesel::connection::SimpleConnection;
 use greenroom::{
@@ -19,18 +15,23 @@ use greenroom::{
     storage::{
         Access, AnyConn, DatabaseUrl, Rules, StorageError,
         apply::{Made, apply, create_room},
-        changes, chats, members, migrations, transaction,
+        changes,
+        chats::{self, ChatFilter},
+        members, migrations, transaction,
     },
 };
-use libsqlite3_sys as ffi;
 use serde_json::json;
 
-use crate::support::{Server, database::Database};
+use crate::support::{
+    Server,
+    database::Database,
+    steps::{count_steps, steps},
+};
 
 const CROWD: i64 = 10_000;
 
 /// Makes users with the ids from `first` on.
-fn make_users(conn: &mut AnyConn, first: i64, count: i64) -> Result<(), StorageError> {
+pub fn make_users(conn: &mut AnyConn, first: i64, count: i64) -> Result<(), StorageError> {
     let last = first + count - 1;
     conn.batch_execute(&format!(
         "INSERT INTO users (id, username, username_key, password, email, first_name, last_name, avatar_url, name_key, \
@@ -42,7 +43,7 @@ fn make_users(conn: &mut AnyConn, first: i64, count: i64) -> Result<(), StorageE
 }
 
 /// Makes a public room whose admin is `creator`, with the users of some ids as its members.
-fn make_room(
+pub fn make_room(
     conn: &mut AnyConn,
     rules: &Rules,
     creator: UserId,
@@ -60,37 +61,6 @@ fn make_room(
     Ok(chat)
 }
 
-thread_local! {
-    /// Steps of SQLite's machine, on connections that this thread has opened since it began to count.
-    static STEPS: Cell<u64> = const { Cell::new(0) };
-    static COUNTS: Cell<bool> = const { Cell::new(false) };
-}
-
-extern "C" fn step(_: *mut c_void) -> c_int {
-    STEPS.set(STEPS.get() + 1);
-    0
-}
-
-unsafe extern "C" fn opened(
-    db: *mut ffi::sqlite3,
-    _: *mut *mut std::ffi::c_char,
-    _: *const ffi::sqlite3_api_routines,
-) -> c_int {
-    if COUNTS.get() {
-        // SAFETY: the connection is being opened by this thread, and the handler needs no context.
-        unsafe { ffi::sqlite3_progress_handler(db, 1, Some(step), std::ptr::null_mut()) };
-    }
-    ffi::SQLITE_OK
-}
-
-/// Has the connections that this thread opens count their steps.
-fn count_steps() {
-    static ONCE: Once = Once::new();
-    // SAFETY: the entry point has the signature that SQLite calls it with, and lives as long as the process.
-    ONCE.call_once(|| unsafe { assert_eq!(ffi::sqlite3_auto_extension(Some(opened)), ffi::SQLITE_OK) });
-    COUNTS.set(true);
-}
-
 /// What everything costs in a room that some of the crowd are in, in steps.
 struct Costs<'a> {
     conn: &'a mut AnyConn,
@@ -105,9 +75,9 @@ impl Costs<'_> {
         what: &'static str,
         work: impl FnOnce(&mut AnyConn, &Rules, ChatId) -> Result<T, StorageError>,
     ) -> Result<T, StorageError> {
-        let before = STEPS.get();
+        let before = steps();
         let result = work(self.conn, &self.rules, self.room)?;
-        self.found.push((what, STEPS.get() - before));
+        self.found.push((what, steps() - before));
         Ok(result)
     }
 
@@ -149,6 +119,10 @@ impl Costs<'_> {
         self.does("demoting", admin, promoted(Role::Member))?;
         self.measure("looking", |conn, rules, chat| chats::view(conn, rules, chat, member))?;
         self.measure("typing", |conn, _, chat| members::is_in(conn, chat, member))?;
+        self.measure("searching one's chats", |conn, rules, _| {
+            let filter = ChatFilter { search: "nobody".to_owned(), kind: None };
+            chats::page(conn, rules, member, &filter, 0, 10)
+        })?;
         self.measure("listing members", |conn, _, chat| members::page(conn, chat, 0, 100))?;
         let head = chats::authorized(self.conn, self.room, member, Ability::See)?.chat.seq;
         self.measure("coming back", |conn, rules, chat| {
@@ -214,10 +188,10 @@ fn coming_back(
     for (room, _) in &known[..3] {
         Costs { conn, rules: rules.clone(), room: *room, found: Vec::new() }.posts("posting", other)?;
     }
-    let before = STEPS.get();
+    let before = steps();
     let heads = chats::heads(conn, user)?;
     let unread = chats::unread_by_chat(conn, user)?;
-    let look = STEPS.get() - before;
+    let look = steps() - before;
     assert_eq!(unread.len(), 3);
     let changed = known.iter().zip(&heads).filter(|(known, head)| known != head);
     let mut found = 0;
@@ -226,7 +200,7 @@ fn coming_back(
         found += 1;
     }
     assert_eq!(found, 3);
-    Ok((look, STEPS.get() - before - look))
+    Ok((look, steps() - before - look))
 }
 
 #[test]

@@ -307,10 +307,13 @@ async fn a_nul_is_no_text() {
 async fn a_query_of_any_bytes_is_no_fault_of_ours() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
-    ann.group("Team", &[]).await;
+    let chat = ann.group("Team", &[]).await;
+    let in_chat = format!("chats/{chat}/messages/?search=");
     let long = "a".repeat(60_000);
     for text in ["%ff%fe", "%00", "am%00zz", "%", "%zz", "'%22;--", "a&q=b&&=&", "%F0%9F%92%A9", &long] {
-        for path in ["users/search/?q=", "chats/?search=", "chats/?chat_type=group&search="] {
+        for path in
+            ["users/search/?q=", "chats/?search=", "chats/?chat_type=group&search=", "search/?q=", &in_chat]
+        {
             let reply = ann.get(&format!("{path}{text}")).await;
             assert_eq!(reply.status, 200, "{path}{text:.20}: {reply:?}");
         }

@@ -160,6 +160,8 @@ async fn what_concerns_no_chat_is_open_to_all_who_signed_in() {
             ("GET", "users/search/?q=o", "", open(200)),
             ("GET", "users/search/?q=", "", open(400)),
             ("GET", "users/search/", "", open(400)),
+            ("GET", "search/?q=o", "", open(200)),
+            ("GET", "search/", "", open(400)),
             ("GET", "users/me/", "", open(200)),
             ("GET", "users/{stranger}/", "", open(200)),
             ("POST", "users/{stranger}/block/", "", open(200)),
@@ -178,6 +180,9 @@ async fn a_group_is_for_its_members_and_managed_by_its_admins() {
         .await
         .check(&[
             ("GET", "chats/{group}/", "", used),
+            ("GET", "search/?q=o&chat={group}", "", used),
+            ("GET", "search/?chat={group}", "", [401, 404, 400, 400, 400, 404]),
+            ("GET", "chats/{group}/messages/?search=o", "", used),
             ("PUT", "chats/{group}/", r#"{"title": "New"}"#, managed),
             ("PATCH", "chats/{group}/", r#"{"title": "New"}"#, managed),
             ("PATCH", "chats/{group}/", "{}", managed),
@@ -439,6 +444,7 @@ async fn other_methods_are_refused_by_name_before_the_object_is_looked_for() {
         ("messages/{id}/reactions/", "POST"),
         ("messages/{id}/reactions/x/", "PUT, DELETE"),
         ("users/search/", "GET, HEAD"),
+        ("search/", "GET, HEAD"),
         ("users/me/", "GET, HEAD, PATCH"),
         ("users/{id}/", "GET, HEAD, PATCH"),
         ("users/{id}/block/", "POST, DELETE"),

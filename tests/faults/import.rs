@@ -21,6 +21,7 @@ use crate::{
         Server, User,
         database::{Cluster, Database},
         encoded,
+        segments::{MEMOS, fills_a_segment},
     },
 };
 
@@ -94,6 +95,8 @@ impl World {
         let [ann, bob, eve, dan] = server.users(["ann", "bob", "eve", "dan"]).await;
         let staff = server.staff("staff").await;
         let signed_in = server.signed_in("bob").await;
+        let memos = ann.post("chats/", json!({"chat_type": "dm"})).await.id();
+        fills_a_segment(server, &ann, memos).await;
         let team = ann.group("Team", &[&bob, &eve, &dan]).await;
         let mut keyed = Value::Null;
         for (number, text) in TEXTS.iter().cycle().take(90).enumerate() {
@@ -104,8 +107,8 @@ impl World {
         ann.posts(team, &"界".repeat(5_000)).await;
         let untitled = bob.post("chats/", json!({"chat_type": "group", "member_ids": [eve.id]})).await.id();
         let dm = ann.dm(&bob).await;
-        let notes = ann.post("chats/", json!({"chat_type": "dm"})).await.id();
-        ann.posts(notes, "milk").await;
+        let notes = bob.post("chats/", json!({"chat_type": "dm"})).await.id();
+        bob.posts(notes, "milk").await;
         for text in TEXTS {
             bob.posts(dm, text).await;
         }
@@ -197,15 +200,17 @@ impl World {
     fn paths(&self) -> Vec<String> {
         let fixed = ["chats/", "chats/?page_size=100", "chats/?search=eve", "rooms/", "unread/", "sync/"];
         let mut paths: Vec<String> = fixed.map(str::to_owned).to_vec();
-        paths.extend(["users/me/".to_owned(), "users/blocked/".to_owned(), "users/search/?q=e".to_owned()]);
+        let others =
+            ["users/me/", "users/blocked/", "users/search/?q=e", "search/?q=memo", "search/?q=edited"];
+        paths.extend(others.map(str::to_owned));
         for chat in 1..=self.last_chat {
             paths.push(format!("chats/{chat}/"));
             paths.push(format!("chats/{chat}/members/"));
             paths.push(format!("chats/{chat}/messages/?page_size=100"));
             paths.push(format!("chats/{chat}/messages/?page_size=20&page=3"));
-            paths.push(format!("chats/{chat}/messages/?before=50&page_size=7"));
+            paths.push(format!("chats/{chat}/messages/?before=80&page_size=7"));
         }
-        paths.extend((1..=150).map(|message| format!("messages/{message}/")));
+        paths.extend((1..=180).map(|message| format!("messages/{message}/")));
         paths
     }
 
@@ -285,6 +290,8 @@ async fn everything_goes_over_to_postgres() {
     }
     assert!(answers.len() > 1_000);
     assert_eq!(missed, world.missed(&server).await);
+    let memos = world.people[0].at(&server).get("search/?q=memo").await.expect(200).json;
+    assert_eq!(memos["count"], MEMOS);
     goes_on(&world, &server).await;
     assert!(greenroom(&server.database_url(), &["check"]).ends_with(" 0 differences found\n"));
 }

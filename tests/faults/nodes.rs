@@ -7,6 +7,7 @@ use std::{
 };
 
 use actix_web::rt::time::timeout;
+use diesel::{Connection, PgConnection, QueryableByName, RunQueryDsl, sql_query, sql_types::BigInt};
 use futures_util::future::join_all;
 use greenroom::bus::RedisUrl;
 use serde_json::json;
@@ -23,8 +24,15 @@ use crate::{
         database::{Cluster, Database},
         oracle,
         redis::Redis,
+        segments::{MEMOS, fills_a_segment},
     },
 };
+
+#[derive(QueryableByName)]
+struct Count {
+    #[diesel(sql_type = BigInt)]
+    count: i64,
+}
 
 /// Two nodes that reach Redis at these addresses.
 async fn nodes(urls: [&str; 2]) -> Server {
@@ -305,4 +313,28 @@ async fn pass(client: TcpStream, server: UnixStream, word: &'static str) {
 
 fn find(text: &[u8], word: &[u8]) -> Option<usize> {
     text.windows(word.len()).position(|window| window == word)
+}
+
+#[actix_web::test]
+#[ignore = "needs PostgreSQL and Redis: make postgres"]
+async fn on_nodes_one_keeps_the_search_index_and_then_another() {
+    let first = Server::start_on(Database::postgres(), |_| {}).await;
+    let mut second = first.beside().await;
+    let ann = first.user("ann").await;
+    let notes = ann.post("chats/", json!({"chat_type": "dm"})).await.id();
+    fills_a_segment(&first, &ann, notes).await;
+    let url = first.database_url();
+    let keepers = || {
+        let mut conn = PgConnection::establish(&url).unwrap();
+        let locks = "SELECT count(*) AS count FROM pg_locks WHERE locktype = 'advisory' AND granted \
+                     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+        sql_query(locks).get_result::<Count>(&mut conn).unwrap().count
+    };
+    assert_eq!(keepers(), 1);
+    second.keep(first.stop());
+    let ann = ann.at(&second);
+    fills_a_segment(&second, &ann, notes).await;
+    let found = ann.get("search/?q=memo").await.expect(200).json;
+    assert_eq!((&found["count"], &found["is_complete"]), (&json!(2 * MEMOS), &json!(true)));
+    assert!(greenroom(&url, &["check"]).ends_with(" 0 differences found\n"));
 }

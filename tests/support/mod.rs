@@ -9,6 +9,8 @@ pub mod oracle;
 pub mod raw_socket;
 pub mod redis;
 pub mod reference;
+pub mod segments;
+pub mod steps;
 
 use std::{
     collections::VecDeque,

@@ -1,0 +1,12 @@
+DROP INDEX users_by_email;
+DROP INDEX users_by_username;
+DROP INDEX users_by_name;
+ALTER TABLE users ALTER COLUMN email_key TYPE TEXT COLLATE "default";
+ALTER TABLE users ALTER COLUMN name_key TYPE TEXT COLLATE "default";
+ALTER TABLE users ALTER COLUMN username TYPE TEXT COLLATE "default";
+DROP TRIGGER search_edited ON messages;
+DROP TRIGGER search_removed ON messages;
+DROP FUNCTION note_search_change;
+DROP TABLE search_changes;
+DROP TABLE search_postings;
+DROP TABLE search_segments;

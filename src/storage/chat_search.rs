@@ -1,0 +1,115 @@
+//! The search among a user's chats: by their titles, and by the names of those in them.
+
+use super::{AnyConn, StorageError, patterns::like_pattern, sql::sql};
+use crate::model::UserId;
+
+/// Different words that a search may have; each costs a query. More are found nowhere.
+const MOST_WORDS: usize = 32;
+
+/// The names of the members of larger chats are not looked at one by one.
+const LARGE: i64 = 100;
+
+/// Most users of a name who are looked for in large chats. Of more there is soon one among the members.
+const MOST_NAMED: i64 = 1_000;
+
+/// The ids, in order, of the user's chats in whose title or members' names each word is found. The user's own name
+/// would find them all, so it counts only where nobody else is in the chat and it is the title.
+pub fn with_every_word(conn: &mut AnyConn, user: UserId, words: &[&str]) -> Result<Vec<i64>, StorageError> {
+    if words.len() > MOST_WORDS {
+        return Ok(Vec::new());
+    }
+    let mut found: Option<Vec<i64>> = None;
+    for word in words {
+        if found.as_ref().is_some_and(Vec::is_empty) {
+            break;
+        }
+        let hits = with_word(conn, user, word)?;
+        found = Some(match found {
+            None => hits,
+            Some(before) => before.into_iter().filter(|id| hits.binary_search(id).is_ok()).collect(),
+        });
+    }
+    Ok(found.unwrap_or_default())
+}
+
+fn with_word(conn: &mut AnyConn, user: UserId, word: &str) -> Result<Vec<i64>, StorageError> {
+    let pattern = like_pattern(word);
+    let named = if has_large(conn, user)? { named(conn, &pattern)? } else { Vec::new() };
+    let are_few = (named.len() as i64) < MOST_NAMED;
+    let by_name_up_to = if are_few { LARGE } else { i64::MAX };
+    let mut found = by_title_or_name(conn, user, &pattern, by_name_up_to)?;
+    if are_few && !named.is_empty() {
+        found.extend(large_with_one_of(conn, user, &named)?);
+        found.sort_unstable();
+        found.dedup();
+    }
+    Ok(found)
+}
+
+/// The chats with a title that fits, and of those with so many members at most also the ones with a name that fits.
+fn by_title_or_name(
+    conn: &mut AnyConn,
+    user: UserId,
+    pattern: &str,
+    most_members: i64,
+) -> Result<Vec<i64>, StorageError> {
+    let rows = sql!(
+        "SELECT c.id FROM members m JOIN chats c ON c.id = m.chat_id \
+         WHERE m.user_id = ? AND m.left_seq IS NULL AND (c.title_key LIKE ? ESCAPE '\\' \
+            OR c.member_count <= ? AND EXISTS ( \
+                SELECT 1 FROM members o JOIN users u ON u.id = o.user_id \
+                WHERE o.chat_id = c.id AND o.left_seq IS NULL \
+                AND (o.user_id <> m.user_id OR c.member_count = 1) AND u.name_key LIKE ? ESCAPE '\\')) \
+         ORDER BY c.id",
+        user,
+        pattern,
+        most_members,
+        pattern
+    );
+    Ok(rows.rows::<(i64,)>(conn)?.into_iter().map(|(id,)| id).collect())
+}
+
+/// Whether the user is in a large chat.
+fn has_large(conn: &mut AnyConn, user: UserId) -> Result<bool, StorageError> {
+    let row = sql!(
+        "SELECT c.id FROM members m JOIN chats c ON c.id = m.chat_id \
+         WHERE m.user_id = ? AND m.left_seq IS NULL AND c.member_count > ? LIMIT 1",
+        user,
+        LARGE
+    );
+    Ok(row.first::<(i64,)>(conn)?.is_some())
+}
+
+/// Some users with a name that fits; all of them, where they are few.
+fn named(conn: &mut AnyConn, pattern: &str) -> Result<Vec<i64>, StorageError> {
+    let rows = sql!("SELECT id FROM users WHERE name_key LIKE ? ESCAPE '\\' LIMIT ?", pattern, MOST_NAMED);
+    Ok(rows.rows::<(i64,)>(conn)?.into_iter().map(|(id,)| id).collect())
+}
+
+/// The user's large chats in which one of these others is.
+fn large_with_one_of(conn: &mut AnyConn, user: UserId, named: &[i64]) -> Result<Vec<i64>, StorageError> {
+    let rows = match conn {
+        AnyConn::Sqlite(_) => sql!(
+            "SELECT c.id FROM members m JOIN chats c ON c.id = m.chat_id \
+             WHERE m.user_id = ? AND m.left_seq IS NULL AND c.member_count > ? AND EXISTS ( \
+                SELECT 1 FROM members o WHERE o.chat_id = c.id AND o.user_id IN ? \
+                AND o.user_id <> m.user_id AND o.left_seq IS NULL)",
+            user,
+            LARGE,
+            named
+        )
+        .rows::<(i64,)>(conn)?,
+        // As an array they are looked up in the index.
+        AnyConn::Postgres(_) => sql!(
+            "SELECT c.id FROM members m JOIN chats c ON c.id = m.chat_id \
+             WHERE m.user_id = ? AND m.left_seq IS NULL AND c.member_count > ? AND EXISTS ( \
+                SELECT 1 FROM members o WHERE o.chat_id = c.id AND o.user_id = ANY (ARRAY ?) \
+                AND o.user_id <> m.user_id AND o.left_seq IS NULL)",
+            user,
+            LARGE,
+            named
+        )
+        .rows(conn)?,
+    };
+    Ok(rows.into_iter().map(|(id,)| id).collect())
+}

@@ -1,0 +1,27 @@
+//! Making the index once more, to find any difference from what is stored.
+
+use super::{changes, indexer::anew, segments, texts};
+use crate::storage::{AnyConn, StorageError};
+
+/// A sentence for each difference. Segments with changes that they have not taken in are left out.
+pub fn differences(conn: &mut AnyConn) -> Result<Vec<String>, StorageError> {
+    let mut differences = Vec::new();
+    let mut segments = segments::with_messages(conn, 0..i64::MAX)?;
+    segments.reverse();
+    let mut expected = 1;
+    for row in segments {
+        let (first_id, last_id) = (row.first_id, row.last_id);
+        let name = format!("the search index of messages {first_id} to {last_id}");
+        if first_id < expected {
+            differences.push(format!("{name} overlaps with the one before"));
+        } else if !texts::first(conn, expected..first_id, 1)?.is_empty() {
+            differences.push(format!("{name} does not follow the one before"));
+        }
+        expected = last_id + 1;
+        let is_settled = changes::of(conn, first_id..last_id + 1)?.is_empty();
+        if is_settled && *anew(conn, &[row])?.postings() != segments::all_postings(conn, row.id)? {
+            differences.push(format!("{name} differs from them"));
+        }
+    }
+    Ok(differences)
+}

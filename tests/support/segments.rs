@@ -1,0 +1,37 @@
+//! Segments of the search index, as a running server makes them.
+
+use actix_web::rt::time::timeout;
+use greenroom::storage::search::indexed_up_to;
+use serde_json::Value;
+
+use super::{DEADLINE, Server, User};
+
+/// How many messages [`fills_a_segment`] posts.
+pub const MEMOS: usize = 30;
+
+/// Has somebody write so much into a chat that it is indexed for searching: `memo 0` and so on. Waits until it is.
+pub async fn fills_a_segment(server: &Server, user: &User, chat: i64) {
+    let first = user.posts(chat, &memo(0)).await;
+    for number in 1..MEMOS {
+        user.posts(chat, &memo(number)).await;
+    }
+    indexed_beyond(server, &first).await;
+}
+
+fn memo(number: usize) -> String {
+    format!("memo {number} {}", "🌊".repeat(4_900))
+}
+
+/// Waits until more is indexed than a message, and returns up to which id.
+pub async fn indexed_beyond(server: &Server, message: &Value) -> i64 {
+    let waiting = async {
+        loop {
+            let indexed = server.state.readers.ask_one(indexed_up_to).await.unwrap();
+            if indexed > message["id"].as_i64().unwrap() {
+                break indexed;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(DEADLINE, waiting).await.expect("it is indexed in time")
+}
