@@ -2,10 +2,13 @@
 
 use diesel::connection::SimpleConnection;
 use futures_util::future::{join, join_all};
-use greenroom::storage::{AnyConn, StorageError};
+use greenroom::{
+    model::Contacts,
+    storage::{AnyConn, DatabaseUrl, Rules, StorageError, Writer},
+};
 use serde_json::json;
 
-use crate::support::Server;
+use crate::support::{DEADLINE, Server, database::Database};
 
 fn fails(conn: &mut AnyConn) -> Result<(), StorageError> {
     conn.batch_execute("INSERT INTO settings (name, value) VALUES ('half', 'done')")?;
@@ -50,4 +53,34 @@ async fn what_was_not_stored_is_not_acknowledged() {
     let is_acknowledged = write.await.is_ok();
     assert_eq!(usize::from(is_acknowledged), count(&server, "half").await);
     server.user("ann").await.group("Team", &[]).await;
+}
+
+#[actix_web::test]
+async fn a_writer_that_is_told_to_stop_with_its_last_job_ends() {
+    let database = Database::new();
+    let url = DatabaseUrl::parse(&database.url()).unwrap();
+    let rules = Rules {
+        receipts_max_members: 100,
+        contacts: Contacts::All,
+        content_key: Vec::new(),
+        restored_from: 0,
+    };
+    for _ in 0..30 {
+        let writer = Writer::start(&url, rules.clone(), None).unwrap();
+        let (tell, done) = std::sync::mpsc::channel();
+        for _ in 0..3 {
+            let tell = tell.clone();
+            writer.handle().run_then(|_, _| Ok(()), move |result| tell.send(result).unwrap());
+        }
+        let (end, ended) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            drop(writer);
+            end.send(())
+        });
+        assert!(ended.recv_timeout(DEADLINE).is_ok(), "the writer ends");
+        assert_eq!(
+            (0..3).map(|_| done.recv_timeout(DEADLINE).unwrap()).collect::<Vec<_>>(),
+            [Ok(()), Ok(()), Ok(())]
+        );
+    }
 }
