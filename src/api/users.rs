@@ -19,7 +19,7 @@ use crate::{
     requests::or_refused,
     server::State,
     storage::{
-        sessions, tokens, user_search,
+        AnyConn, acquaintances, contacts, sessions, tokens, user_search,
         users::{self, NO_PASSWORD, NewUser, User},
     },
     view::{FoundUserView, Links, OwnUserView, UserView, frames},
@@ -56,7 +56,12 @@ pub async fn search(state: Data<State>, caller: Authenticated, request: HttpRequ
         return Err(FieldErrors::of("q", sentence).into());
     }
     let user = caller.id();
-    let found = state.readers.ask(move |conn| user_search::search(conn, user, &wanted)).await?;
+    let rules = state.rules.clone();
+    let look = move |conn: &mut AnyConn| match contacts::is_limited(conn, &rules, user)? {
+        true => acquaintances::search(conn, user, &wanted),
+        false => user_search::search(conn, user, &wanted),
+    };
+    let found = state.readers.ask(look).await?;
     let results = found
         .iter()
         .map(|found| FoundUserView { user: UserView::new(&found.card, &state.links), email: &found.email })

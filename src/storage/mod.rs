@@ -1,6 +1,7 @@
 //! All SQL: connections, the writer with its group commit, the readers, one file per table, and under [`apply`] what
 //! each command does inside its transaction.
 
+pub mod acquaintances;
 pub mod apply;
 pub mod backup;
 pub mod blocks;

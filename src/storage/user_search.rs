@@ -11,7 +11,7 @@ use super::{
 use crate::model::{UserCard, UserId, text::fold};
 
 /// Most users that a search returns.
-const MOST_FOUND: usize = 20;
+pub(super) const MOST_FOUND: usize = 20;
 
 /// A user found by a search.
 #[derive(Debug, Clone)]

@@ -114,3 +114,51 @@ async fn everybody_may_write_to_everybody_unless_it_is_set() {
         ann.begins(kind, &[&bob]).await.expect(201);
     }
 }
+
+async fn finds(user: &User, query: &str) -> Vec<String> {
+    let reply = user.get(&format!("users/search/?q={query}")).await.expect(200);
+    reply.results().iter().map(|found| found["username"].as_str().unwrap().to_owned()).collect()
+}
+
+#[actix_web::test]
+async fn only_those_are_found_whom_one_may_write_to() {
+    for contacts in [Contacts::StaffOnlyStart, Contacts::SharedChat] {
+        let server = server(contacts).await;
+        let root = server.staff("root").await;
+        let [ann, bob, bobby, boris, gone] = server.users(["ann", "bob", "bobby", "boris", "bodo"]).await;
+        assert!(finds(&ann, "bo").await.is_empty());
+        assert_eq!(finds(&root, "bo").await, ["bob", "bobby", "bodo", "boris"]);
+        let team = root.begins("group", &[&ann, &bobby, &boris]).await.expect(201).id();
+        root.begins("dm", &[&ann]).await.expect(201);
+        root.begins("group", &[&ann, &bobby, &gone]).await.expect(201);
+        let hall = root.room("Hall").await;
+        for user in [&ann, &bob] {
+            user.joins(hall).await;
+        }
+        root.patch(&format!("users/{}/", gone.id), json!({"is_active": false})).await.expect(200);
+        // Exact hits first, then beginnings, then the rest, each once.
+        assert_eq!(finds(&ann, "bob").await, ["bob", "bobby"]);
+        assert_eq!(finds(&ann, "bo").await, ["bob", "bobby", "boris"]);
+        assert_eq!(finds(&ann, "OBB").await, ["bobby"]);
+        assert_eq!(finds(&ann, "boris%20example").await, ["boris"]);
+        assert_eq!(finds(&ann, "root").await, ["root"]);
+        assert!(finds(&ann, "ann").await.is_empty());
+        assert!(finds(&ann, "%25").await.is_empty());
+        assert_eq!(finds(&bob, "oo").await, ["root"]);
+        boris.post(&format!("chats/{team}/leave/"), json!({})).await.expect(204);
+        assert_eq!(finds(&ann, "bo").await, ["bob", "bobby"]);
+        let found = ann.get("users/search/?q=bobby").await.json["results"][0].clone();
+        assert_eq!(found["email"], "bobby@example.com");
+        assert_eq!(ann.get("users/search/?q=").await.status, 400);
+    }
+}
+
+#[actix_web::test]
+async fn twenty_acquaintances_are_found_at_most() {
+    let server = server(Contacts::SharedChat).await;
+    let (root, crowd) = (server.staff("root").await, server.crowd(25).await);
+    root.begins("group", &crowd.iter().collect::<Vec<_>>()).await.expect(201);
+    let found = finds(&crowd[0], "user").await;
+    let expected: Vec<String> = crowd[1..21].iter().map(|user| user.name.clone()).collect();
+    assert_eq!(found, expected);
+}
