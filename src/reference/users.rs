@@ -55,7 +55,10 @@ pub(super) fn describe(reference: &mut Reference) {
     });
     reference.api(TAG, "users/search/").get("searchUsers", "Find users", |operation| {
         operation
-            .says("Active users other than the caller in whose display name, username or e-mail every word is found.")
+            .says(
+                "Active users other than the caller in whose display name, username or e-mail every word is found. Where \
+                 `GREENROOM_CONTACTS` is not `all`, staff find everybody and others those with whom they share a chat.",
+            )
             .query("q", json!({ "type": "string", "minLength": 1 }), "The words. Needed, and not blank.")
             .answers::<FoundView>(200, "Who was found.", json!({ "results": [examples::found_user()] }))
             .refuses(&[400])
