@@ -65,9 +65,10 @@ pub struct MarkerMoved {
     pub last_read_message_id: MessageId,
     /// What is left unread for that user.
     pub unread_count: i64,
-    /// What that user has set for themselves: reading ends what was made unread by hand.
+    /// What that user has set for themselves: reading ends what was made unread by hand. `None` where a node of an
+    /// earlier version told it.
     #[serde(default)]
-    pub me: Me,
+    pub me: Option<Me>,
 }
 
 /// Somebody has set something for themselves, which only they hear of.

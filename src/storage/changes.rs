@@ -232,7 +232,7 @@ fn marker_changes(
         let (user, Some(message)) = (UserId(user), message) else { continue };
         let own =
             own(conn, chat, user, read_pos, (is_pinned, muted_until, unread_pos, unread_from), listeners)?;
-        let (me, unread_count) = own.unwrap_or_default();
+        let (me, unread_count) = own.map_or((None, 0), |(me, count)| (Some(me), count));
         let last_read_message_id = MessageId(message);
         let moved = MarkerMoved { user, last_read_message_id, unread_count, me };
         changes.push((seq, Change::MarkerMoved(moved)));

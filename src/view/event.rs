@@ -192,7 +192,7 @@ pub mod frames {
     /// The same to the reader's own sockets.
     pub fn own_read(chat_id: ChatId, seq: Option<Seq>, moved: &MarkerMoved) -> ByteString {
         let MarkerMoved { user: user_id, last_read_message_id, unread_count, me } = *moved;
-        let (unread_count, me) = (Some(unread_count), Some(me));
+        let unread_count = Some(unread_count);
         render(&Frame::Read { chat_id, seq, user_id, last_read_message_id, unread_count, me })
     }
 

@@ -36,7 +36,7 @@ pub(super) fn mark_as_read(
     };
     let before = unread::count(conn, &chat, by, read_pos)?;
     let after = unread::count(conn, &chat, by, pos)?;
-    let moved = MarkerMoved { user: by, last_read_message_id: id, unread_count: after, me };
+    let moved = MarkerMoved { user: by, last_read_message_id: id, unread_count: after, me: Some(me) };
     let answer = Answer::Marked(before - after);
     if chat.member_count > rules.receipts_max_members {
         members::set_marker(conn, chat.id, by, (pos, id), None)?;
