@@ -9,7 +9,7 @@ export GREENROOM_BIND ?= 127.0.0.1:8000
 CARGO ?= cargo
 GREENROOM = target/release/greenroom
 
-.PHONY: help run build test postgres client cluster pages screenshots vendor stress stress-nodes autobahn check fmt migrate user token demo schema clean
+.PHONY: help run build test postgres client cluster pages screenshots vendor stress stress-nodes autobahn fuzz check fmt migrate user token demo schema clean
 
 help: ## List the tasks
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -32,6 +32,7 @@ test: ## Run all tests
 	@$(MAKE) postgres
 	@$(MAKE) client
 	@$(MAKE) pages
+	@tests/fuzz/run 60
 
 postgres: ## The tests that have to do with the database, on PostgreSQL
 	@CARGO="$(CARGO)" tests/postgres.sh
@@ -62,6 +63,10 @@ stress-nodes: build ## Two nodes whose Redis, PostgreSQL and selves are stopped,
 
 autobahn: ## Autobahn's fuzzing client: make autobahn WSTEST=/path/to/wstest
 	$(CARGO) test --locked --test faults -- --ignored autobahn --nocapture
+
+fuzz: ## Schemathesis over the API's description, for ten minutes or SECONDS
+	$(CARGO) build --locked
+	@tests/fuzz/run $(or $(SECONDS),600)
 
 check: ## Formatting, lints, documentation, tests
 	$(CARGO) fmt --check

@@ -1,0 +1,15 @@
+"""What would spoil a run, and is nobody's fault, is asked otherwise."""
+
+import schemathesis
+
+# Whose token is used: shut out, they could ask nothing more.
+ALICE = "1"
+
+
+@schemathesis.hook
+def before_call(context, case, kwargs):
+    operation = case.operation.definition.raw.get("operationId")
+    if operation in ("updateUser", "deleteTokens") and str(case.path_parameters.get("user")) == ALICE:
+        case.path_parameters["user"] = 3
+    if operation == "sync" and isinstance(case.body, dict) and "wait" in case.body:
+        case.body["wait"] = 0
