@@ -10,8 +10,8 @@ use actix_web::{
 
 use crate::{
     api::{
-        account, activity, avatars, blocks, chats, events, health, index, members, messages, profile,
-        reactions, rooms, search, settings, sync, users,
+        account, activity, avatars, blocks, chats, events, health, members, messages, profile, reactions,
+        rooms, search, settings, sync, users,
     },
     auth::gate,
     error::ApiError,
@@ -28,9 +28,10 @@ pub const BASE: &str = "/messages/api";
 pub fn routes(app: &mut ServiceConfig) {
     app
         // The API. Addresses are tried in this order, so it comes first, and what is asked for most comes first in it.
-        .service(at(BASE).get(index::show).done())
+        .service(at(BASE).get(pages::index).done())
         .service(at(&format!("{BASE}/schema")).get(reference::show).done())
         .service(at(&format!("{BASE}/schema/websocket")).get(reference::show_websocket).done())
+        .service(at(&format!("{BASE}/docs")).get(pages::reference).done())
         .service(web::scope(BASE).wrap(from_fn(gate)).configure(api).default_service(web::to(unknown)))
         .service(
             web::scope("/messages/ws").wrap(from_fn(gate)).service(

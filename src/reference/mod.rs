@@ -7,6 +7,7 @@ mod components;
 mod errors;
 mod examples;
 mod feed;
+mod index;
 mod members;
 mod messages;
 mod operation;
@@ -20,6 +21,7 @@ use std::sync::LazyLock;
 use actix_web::{HttpResponse, http::header::ContentType};
 use serde_json::{Map, Value, json};
 
+pub(crate) use self::index::index;
 pub use self::websocket::{asyncapi, show as show_websocket};
 use self::{
     components::Components,

@@ -140,7 +140,7 @@ impl<'a> Operation<'a> {
         self.answer(200, text, JSON, schema, page)
     }
 
-    /// An answer of another kind.
+    /// An answer of another kind, or the same in another form.
     pub(super) fn answers_with(self, text: &str, kind: &str, schema: Value, example: Value) -> Self {
         self.answer(200, text, kind, schema, example)
     }
@@ -150,8 +150,9 @@ impl<'a> Operation<'a> {
         if !example.is_null() {
             content["example"] = example;
         }
-        let content = Map::from_iter([(kind.to_owned(), content)]);
-        self.responses().insert(status.to_string(), json!({ "description": text, "content": content }));
+        let response = self.responses().entry(status.to_string());
+        let response = response.or_insert_with(|| json!({ "description": text }));
+        response["content"][kind] = content;
         self
     }
 

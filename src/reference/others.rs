@@ -13,10 +13,15 @@ pub(super) fn describe(reference: &mut Reference) {
         let links =
             json!({ "type": "object", "additionalProperties": { "type": "string", "format": "uri" } });
         let example = json!({ "chats": "http://localhost:8000/messages/api/chats/" });
-        operation.answers_with("Links to the lists.", "application/json", links, example)
+        operation
+            .answers_with("Links to the lists; for browsers a page.", "application/json", links, example)
+            .answers_with("", "text/html", text(), Value::Null)
     });
     reference.open(TAG, &format!("{BASE}/schema/")).get("getSchema", "This description", |operation| {
         operation.answers_with("OpenAPI 3.1.", "application/json", json!({ "type": "object" }), Value::Null)
+    });
+    reference.open(TAG, &format!("{BASE}/docs/")).get("showReference", "The documentation", |operation| {
+        operation.answers_with("A page that shows this description.", "text/html", text(), Value::Null)
     });
     reference.open(TAG, &format!("{BASE}/schema/websocket/")).get(
         "getSocketSchema",

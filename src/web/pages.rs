@@ -4,15 +4,16 @@ use std::{collections::HashMap, sync::LazyLock};
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::header::{CONTENT_SECURITY_POLICY, LOCATION},
+    http::header::{ACCEPT, CONTENT_SECURITY_POLICY, HeaderValue, LOCATION, VARY},
     web::Data,
 };
 use url::form_urlencoded;
 
 use super::assets;
 use crate::{
-    api::{Answer, account, page::Query},
+    api::{self, Answer, account, page::Query},
     auth::gate,
+    reference,
     server::State,
 };
 
@@ -26,12 +27,17 @@ fn policy(state: &State) -> String {
 }
 
 fn page(state: &State, name: &'static str) -> HttpResponse {
-    static PAGES: LazyLock<HashMap<&str, String>> =
-        LazyLock::new(|| ["login", "messages", "demo"].map(|name| (name, filled_in(name))).into());
+    static PAGES: LazyLock<HashMap<&str, String>> = LazyLock::new(|| {
+        ["login", "messages", "demo", "reference"].map(|name| (name, filled_in(name))).into()
+    });
+    in_html(state, PAGES.get(name).map(String::as_str).unwrap_or_default())
+}
+
+fn in_html(state: &State, text: &'static str) -> HttpResponse {
     HttpResponse::Ok()
         .content_type("text/html; charset=utf-8")
         .insert_header((CONTENT_SECURITY_POLICY, policy(state)))
-        .body(PAGES.get(name).map(String::as_str).unwrap_or_default())
+        .body(text)
 }
 
 /// A page with the address of the files where `{{static}}` stands, and for `{{modules}}` all that its script imports, so
@@ -93,6 +99,25 @@ pub async fn messages(state: Data<State>, request: HttpRequest) -> Answer {
 /// `GET /demo/`, for visitors too: they see what visitors of other sites see.
 pub async fn demo(state: Data<State>) -> Answer {
     Ok(page(&state, "demo"))
+}
+
+/// `GET /messages/api/docs/`, open to all.
+pub async fn reference(state: Data<State>) -> Answer {
+    Ok(page(&state, "reference"))
+}
+
+/// `GET /messages/api/`: for browsers a page with all addresses, for others links to the lists. Open to all.
+pub async fn index(state: Data<State>, request: HttpRequest) -> Answer {
+    static INDEX: LazyLock<String> =
+        LazyLock::new(|| filled_in("index").replace("{{list}}", &reference::index()));
+    let accepted = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let mut answer = if accepted.contains("text/html") {
+        in_html(&state, &INDEX)
+    } else {
+        api::index::show(state, request).await?
+    };
+    answer.headers_mut().insert(VARY, HeaderValue::from_static("Accept"));
+    Ok(answer)
 }
 
 /// `GET /login/`

@@ -116,7 +116,16 @@ test("pictures of every page and state", async (t) => {
     await host.locator("greenroom-dm .gr-toggle").nth(1).click();
     await expect(host.getByRole("dialog").locator(".message-item").first()).toBeVisible();
     await shoot(host, "widgets");
-    await Promise.all([visitor, page, host].map((page) => page.context().close()));
+    const reference = await visit(t, server.url, null, "/messages/api/docs/", given);
+    await expect(reference.getByRole("heading", { name: "Chats", exact: true })).toBeVisible();
+    await shoot(reference, "reference");
+    await reference.goto("/messages/api/docs/#createChat");
+    await expect(reference.getByText("is there once").or(reference.getByText("are there once"))).toBeVisible();
+    await shoot(reference, "reference-operation");
+    await reference.goto("/messages/api/");
+    await expect(reference.getByRole("link", { name: "/messages/api/rooms/" })).toBeVisible();
+    await shoot(reference, "index");
+    await Promise.all([visitor, page, host, reference].map((page) => page.context().close()));
   }
   for (const name of SHOWN) await copyFile(`${FOLDER}/${name}.png`, `${README}/${name}.png`);
 });
