@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::{DEADLINE, Server, nodes};
+use crate::support::{DEADLINE, Server, nodes, raw_socket::RawSocket};
 
 /// A series of requests.
 fn requests(route: &str, method: &str, status: u16) -> String {
@@ -99,6 +99,26 @@ async fn sockets_events_and_deliveries_are_counted() {
     root.delete(&format!("users/{}/tokens/", bob.id)).await.expect(204);
     assert_eq!(bobs.is_closed().await, 4401);
     assert_eq!(server.series(r#"greenroom_sockets_closed_total{reason="signed_out"}"#).await, Some(1.0));
+}
+
+#[actix_web::test]
+async fn a_socket_that_does_not_keep_up_is_counted_when_it_is_told_to_go_and_when_it_is_cut() {
+    let server = Server::watched().await;
+    let [ann, bob] = server.users(["ann", "bob"]).await;
+    let chat = ann.group("group", &[&bob]).await;
+    let _stuck = RawSocket::open(&bob, 4_096).await;
+    let closed = |reason: &str| format!(r#"greenroom_sockets_closed_total{{reason="{reason}"}}"#);
+    let (ann, text, deadline) = (ann.at(&server), "x".repeat(5_000), Instant::now() + DEADLINE);
+    while server.series(&closed("too_slow")).await == Some(0.0) {
+        assert!(Instant::now() < deadline, "it is told to go");
+        for _ in 0..20 {
+            ann.posts(chat, &text).await;
+        }
+    }
+    becomes(&server, "greenroom_sockets_cut_total", 1.0).await;
+    becomes(&server, "greenroom_sockets", 0.0).await;
+    assert_eq!(server.series(&closed("too_slow")).await, Some(1.0));
+    assert_eq!(server.series(&closed("going_away")).await, Some(0.0));
 }
 
 #[actix_web::test]

@@ -188,7 +188,7 @@ impl Server {
         let mut replies = Vec::new();
         for node in &self.nodes {
             let address = node.metrics.expect("the node is watched");
-            let prometheus = User { address, ..self.anonymous() };
+            let prometheus = self.anonymous().asking(address);
             replies.push(prometheus.send(method, path, None).await);
         }
         replies
@@ -286,7 +286,7 @@ impl Server {
         let client = Client::builder().timeout(DEADLINE).disable_redirects().finish();
         let turn = self.clients.fetch_add(1, Ordering::Relaxed);
         let address = self.nodes[turn % self.nodes.len()].address;
-        User { id: 0, name: "nobody".to_owned(), address, headers: Vec::new(), client }
+        User { id: 0, name: "nobody".to_owned(), address, headers: Vec::new(), client, is_elsewhere: false }
     }
 
     /// A person signed in with a password, who asks with the cookie.
@@ -321,6 +321,8 @@ pub struct User {
     pub address: SocketAddr,
     pub headers: Vec<(String, String)>,
     client: Client,
+    /// Asks something else than Greenroom's API.
+    is_elsewhere: bool,
 }
 
 /// What came back.
@@ -380,9 +382,9 @@ impl User {
         Self { address: server.address, ..self.clone() }
     }
 
-    /// The same person, asking whoever listens at an address.
+    /// The same person, asking whoever else listens at an address.
     pub fn asking(&self, address: SocketAddr) -> Self {
-        Self { address, ..self.clone() }
+        Self { address, is_elsewhere: true, ..self.clone() }
     }
 
     /// The same person with a further header.
@@ -414,7 +416,9 @@ impl User {
         let json = serde_json::from_slice(&body).unwrap_or(Value::Null);
         let status = response.status().as_u16();
         let reply = Reply { status, headers: response.headers().clone(), body, json };
-        reference::check_answer(method, path, &reply);
+        if !self.is_elsewhere {
+            reference::check_answer(method, path, &reply);
+        }
         reply
     }
 
