@@ -1718,7 +1718,8 @@ export class Greenroom {
   }
 
   async markAsRead(chatId, messageId = this.state.newestId(chatId)) {
-    if (this.state.chats.get(chatId)?.last_read_message_id >= messageId) return 0;
+    const chat = this.state.chats.get(chatId);
+    if (chat?.last_read_message_id >= messageId && !chat.me?.unread_from) return 0;
     const rest = () => this.api.markAsRead(chatId, messageId);
     return (await this.#command({ type: "mark_as_read", chat_id: chatId, message_id: messageId }, rest)).marked_count;
   }

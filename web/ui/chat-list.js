@@ -3,6 +3,8 @@
 import { ChatAvatar } from "./avatar.js";
 import { useDesk, useKnown, useMinute } from "./desk.js";
 import { classes, html, memo, useEffect, useRef, useState } from "./html.js";
+import { Mute, Pin } from "./icons.js";
+import { isMuted } from "./muting.js";
 import { ago, t } from "./texts.js";
 import { Skeletons } from "./thread.js";
 
@@ -31,6 +33,7 @@ const Item = memo(function Item({ chat, isSelected, href, onSelect }) {
   const me = useKnown((state) => state.me);
   const isTyping = useKnown((state) => state.typing(chat.id).length > 0);
   const { last_message: last, unread_count: unread } = chat;
+  const isQuiet = isMuted(chat);
   const onClick = (event) => {
     if (event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
@@ -38,12 +41,14 @@ const Item = memo(function Item({ chat, isSelected, href, onSelect }) {
   };
   return html`
     <li>
-      <a href=${href} class=${classes("chat-item", isSelected && "is-selected", unread > 0 && "chat-unread")}
+      <a href=${href} class=${classes("chat-item", isSelected && "is-selected", unread > 0 && !isQuiet && "chat-unread")}
         aria-current=${isSelected ? "page" : undefined} data-chat-id=${chat.id} onClick=${onClick}>
         <${ChatAvatar} chat=${chat} />
         <span class="gr-chat-text">
           <span class="gr-chat-line">
             <span class="gr-chat-title" dir="auto">${chat.title}</span>
+            ${isQuiet && html`<span class="gr-chat-sign muted-indicator" title=${t("muted")}><${Mute} /><span class="gr-hidden">${t("muted")}</span></span>`}
+            ${chat.me?.is_pinned && html`<span class="gr-chat-sign pinned-indicator" title=${t("pinned")}><${Pin} /><span class="gr-hidden">${t("pinned")}</span></span>`}
             ${last && html`<time class="gr-chat-time" datetime=${last.created_at}>${ago(last.created_at)}</time>`}
           </span>
           <span class="gr-chat-line">
@@ -51,7 +56,7 @@ const Item = memo(function Item({ chat, isSelected, href, onSelect }) {
               ${isTyping ? html`<em class="gr-accent">${t("typingShort")}</em>` : preview(last, chat, me)}
             </span>
             ${unread > 0 &&
-            html`<span class="unread-indicator"><span aria-hidden="true">${unread > 99 ? "99+" : unread}</span><span class="gr-hidden">${t("unread", { count: unread })}</span></span>`}
+            html`<span class=${classes("unread-indicator", isQuiet && "is-quiet")}><span aria-hidden="true">${unread > 99 ? "99+" : unread}</span><span class="gr-hidden">${t("unread", { count: unread })}</span></span>`}
           </span>
         </span>
       </a>

@@ -63,8 +63,8 @@ export function Conversation({ chatId, header, place = NOWHERE, hooks = {}, hasF
 const MANY = 40;
 
 function openIn(client, chatId, messageId) {
-  const { unread_count: unread = 0, last_read_message_id: read = null } = client.state.chats.get(chatId) ?? {};
-  const at = messageId ?? (unread > MANY ? read : null);
+  const { unread_count: unread = 0, last_read_message_id: read = null, me = null } = client.state.chats.get(chatId) ?? {};
+  const at = messageId ?? (unread > MANY ? (me?.unread_from ?? read) : null);
   return at === null ? client.openNewest(chatId) : client.openAt(chatId, at);
 }
 

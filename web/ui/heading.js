@@ -1,18 +1,18 @@
 /** The heading of a chat: its title, which can be changed in place, and what can be done with the chat. */
 
 import { ChatAvatar, otherOf } from "./avatar.js";
-import { useAttempt, useDesk, useKnown } from "./desk.js";
+import { ChatMenu, useChatActions } from "./chat-menu.js";
+import { useAttempt, useDesk, useKnown, useMinute } from "./desk.js";
 import { html, useEffect, useRef, useState } from "./html.js";
-import { Back, Check, Close, Edit, Exit, More, People, Trash } from "./icons.js";
-import { mayManage } from "./members.js";
-import { Menu, MenuItem } from "./menu.js";
+import { Back, Check, Close, Exit, People } from "./icons.js";
+import { isMuted, mutedText } from "./muting.js";
 import { ago, t } from "./texts.js";
 
 /** @param {{chatId: number, onBack: () => void, onMembers: () => void, onGone: () => void}} props */
 export function Heading({ chatId, onBack, onMembers, onGone }) {
   const chat = useKnown((state) => state.chats.get(chatId));
   const [isRenaming, setRenaming] = useState(false);
-  const actions = useChatActions(chat, onGone);
+  const actions = useChatActions(chat, { onBack, onGone });
   if (!chat) return html`<div class="gr-heading"><${BackButton} onBack=${onBack} /></div>`;
   const isGroup = chat.chat_type !== "dm";
   return html`
@@ -38,14 +38,7 @@ export function Heading({ chatId, onBack, onMembers, onGone }) {
         <button type="button" id="leave-chat-btn" class="gr-icon-button" aria-label=${t("leave")} title=${t("leave")}
           onClick=${actions.leave}><${Exit} /></button>
       `}
-      <${Menu} label=${t("chatMenu")}
-        button=${(props) => html`<button ...${props} id="chat-menu-btn" class="gr-icon-button" aria-label=${t("chatMenu")} title=${t("chatMenu")}><${More} /></button>`}
-      >${() => html`
-        ${actions.canRename && html`<${MenuItem} icon=${Edit} onSelect=${() => setRenaming(true)}>${t("rename")}<//>`}
-        ${isGroup && html`<${MenuItem} icon=${People} onSelect=${onMembers}>${t("membersTitle")}<//>`}
-        ${actions.canDelete && html`<${MenuItem} icon=${Trash} id="delete-chat-btn" isDangerous onSelect=${actions.remove}>${t("deleteChat")}<//>`}
-        ${!actions.canRename && !isGroup && !actions.canDelete && html`<p class="gr-menu-note">${t("nothingToDo")}</p>`}
-      `}<//>
+      <${ChatMenu} chat=${chat} actions=${actions} onRename=${() => setRenaming(true)} onMembers=${onMembers} />
     </div>
   `;
 }
@@ -54,31 +47,12 @@ const BackButton = ({ onBack }) => html`
   <button type="button" class="gr-icon-button gr-back" aria-label=${t("backToChats")} onClick=${onBack}><${Back} /></button>
 `;
 
-/** What somebody may do with a chat as a whole, and how. */
-function useChatActions(chat, onGone) {
-  const { client, confirm, settings, toast, openChat } = useDesk();
-  const attempt = useAttempt();
-  if (!chat) return {};
-  const isAdmin = mayManage(chat, client.state.me);
-  const setting = { dm: "renaming_dms", room: "renaming_rooms" }[chat.chat_type];
-  const end = async (question, work, done) => {
-    if (!(await confirm({ ...question, text: t(`${done}Text`, { title: chat.title }) }))) return;
-    await attempt(async () => {
-      await work(chat.id);
-      toast(t(`${done}Done`, { title: chat.title }));
-      onGone();
-    });
-  };
-  return {
-    canRename: (isAdmin || chat.chat_type === "dm") && (!setting || settings.can(setting)),
-    canDelete: isAdmin,
-    leave: () => end({ title: t("leaveTitle"), yes: t("leave") }, (id) => client.api.leaveChat(id), "leave"),
-    remove: () => end({ title: t("deleteTitle"), yes: t("deleteChat") }, (id) => client.api.deleteChat(id), "deleteChat"),
-    openChat,
-  };
+export function Note({ chat }) {
+  useMinute();
+  return html`<${About} chat=${chat} />${isMuted(chat) && html`<span class="gr-muted-note"> · ${mutedText(chat)}</span>`}`;
 }
 
-export function Note({ chat }) {
+function About({ chat }) {
   const me = useKnown((state) => state.me);
   const other = chat.chat_type === "dm" ? otherOf(chat, me) : null;
   const presence = useKnown((state) => state.presence.get(other?.id));

@@ -26,7 +26,7 @@ export function Menu({ button, children, label, class: kind = "" }) {
     drawn(() => setOpen(false));
   };
   // Before the item does what it is for: a window that it opens gives the focus back to whoever has it now.
-  const onChoice = ({ target }) => target.closest("[role^=menuitem]") && close();
+  const onChoice = ({ target }) => target.closest("[role^=menuitem]:not([data-stays])") && close();
   // At once, so that who clicks finds the menu right away.
   const toggle = () => (isOpen ? close() : drawn(() => setOpen(true)));
   const onToggle = (event) => event.newState === "closed" && setOpen(false);
@@ -50,10 +50,11 @@ export function Menu({ button, children, label, class: kind = "" }) {
   `;
 }
 
-export function MenuItem({ icon: Icon, children, onSelect, isDangerous = false, ...others }) {
+/** `stays`: the menu does, and shows something else. */
+export function MenuItem({ icon: Icon, children, onSelect, isDangerous = false, stays = false, ...others }) {
   const kind = `gr-menu-item ${isDangerous ? "gr-danger" : ""} ${others.class ?? ""}`;
   return html`
-    <button type="button" role="menuitem" tabindex="-1" ...${others} class=${kind} onClick=${onSelect}>
+    <button type="button" role="menuitem" tabindex="-1" data-stays=${stays || undefined} ...${others} class=${kind} onClick=${onSelect}>
       <${Icon} /><span>${children}</span>
     </button>
   `;

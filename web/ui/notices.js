@@ -1,13 +1,18 @@
 /** What tells of news while one looks elsewhere: the title, the icon, and the browser's notifications. */
 
-import { useDesk, useKnown } from "./desk.js";
+import { useDesk, useKnown, useMinute } from "./desk.js";
 import { useEffect } from "./html.js";
+import { isMuted, unreadAloud } from "./muting.js";
 import { t } from "./texts.js";
 
-/** @param {number | null} chatId the open chat */
-export function useNotices(chatId, onSelect) {
+/**
+ * Nothing of muted chats.
+ * @param {{chatId: number | null, onSelect: (id: number) => void}} props the open chat, and what opens another one
+ */
+export function Notices({ chatId, onSelect }) {
   const { client, announce } = useDesk();
-  const unread = useKnown((state) => state.unread);
+  useMinute();
+  const unread = useKnown((state) => unreadAloud(state));
   const title = useKnown((state) => state.chats.get(chatId)?.title);
 
   useEffect(() => {
@@ -18,14 +23,16 @@ export function useNotices(chatId, onSelect) {
   useEffect(
     () =>
       client.on("message", ({ chatId: of, message, change }) => {
-        if (change !== "new" || message.sender.id === client.state.me?.id) return;
+        const chat = client.state.chats.get(of);
+        if (change !== "new" || message.sender.id === client.state.me?.id || isMuted(chat)) return;
         const isSeen = document.visibilityState === "visible" && document.hasFocus();
-        const { title = "" } = client.state.chats.get(of) ?? {};
+        const { title = "" } = chat ?? {};
         if (isSeen && of !== chatId) announce(t("newIn", { name: message.sender.display_name, title }));
         if (!isSeen) notify(message, title, () => onSelect(of));
       }),
     [client, chatId],
   );
+  return null;
 }
 
 function notify(message, title, onClick) {

@@ -9,7 +9,7 @@ import { html, useEffect, useLayoutEffect, useState } from "./html.js";
 import { Add, Bell, Bubble, Compass, Exit, Logo, Person } from "./icons.js";
 import { Members } from "./members.js";
 import { Menu, MenuItem } from "./menu.js";
-import { isWanted, setWanted, useNotices } from "./notices.js";
+import { Notices, isWanted, setWanted } from "./notices.js";
 import { Pill } from "./pill.js";
 import { Profile } from "./profile.js";
 import { RoomBrowser } from "./room-browser.js";
@@ -93,7 +93,6 @@ function App({ place, onSelect }) {
   const [dialog, setDialog] = useState(/** @type {string | null} */ (null));
   const [words, setWords] = useState("");
   const hasChats = useKnown((state) => state.chatList.length > 0);
-  useNotices(chatId, onSelect);
 
   useEffect(
     () =>
@@ -124,6 +123,7 @@ function App({ place, onSelect }) {
   return html`
     <main class="gr-app" data-view=${chatId ? "chat" : "list"}>
       <h1 class="gr-hidden">${t("messagesTitle")}</h1>
+      <${Notices} chatId=${chatId} onSelect=${onSelect} />
       <nav class="gr-side" aria-label=${t("chats")}>
         <${SideHeader} onNew=${startChat} onRooms=${() => setDialog("rooms")} onProfile=${() => setDialog("profile")} />
         <${SearchField} text=${words} onText=${setWords} />

@@ -3,7 +3,7 @@
 import { Avatar } from "./avatar.js";
 import { useAttempt, useDesk } from "./desk.js";
 import { classes, html, memo, useLayoutEffect, useRef, useWatched } from "./html.js";
-import { Check, Checks, Clock, Copy, Edit, More, Smile, Trash, Undo, Warning } from "./icons.js";
+import { Check, Checks, Clock, Copy, Edit, More, Smile, Trash, Undo, Unread, Warning } from "./icons.js";
 import { inWords } from "./errors.js";
 import { Menu, MenuItem } from "./menu.js";
 import { isEmoji, Text } from "./text.js";
@@ -109,6 +109,11 @@ function Actions({ message, me, chat, isMine, isCurrent, composing }) {
     deletions.add(message.id);
     announce(t("deletedUndo"));
   };
+  const makeUnread = () =>
+    attempt(async () => {
+      await client.api.setMe(chat.id, { unread_from: message.id });
+      announce(t("madeUnread"));
+    });
   const readers = chat?.members.filter(({ id }) => id !== me?.id && message.read_by.includes(id)) ?? [];
   return html`
     <div class="gr-actions">
@@ -125,6 +130,7 @@ function Actions({ message, me, chat, isMine, isCurrent, composing }) {
         `}
       >${() => html`
         <${MenuItem} icon=${Copy} onSelect=${() => copy(message.content, desk)}>${t("copy")}<//>
+        ${!isMine && chat && html`<${MenuItem} icon=${Unread} class="unread-from-btn" onSelect=${makeUnread}>${t("makeUnread")}<//>`}
         ${isMine && settings.can("editing") && html`<${MenuItem} icon=${Edit} class="edit-btn" onSelect=${() => composing.edit(message)}>${t("edit")}<//>`}
         ${isMine && settings.can("deleting") && html`<${MenuItem} icon=${Trash} class="delete-btn" isDangerous onSelect=${remove}>${t("delete")}<//>`}
         ${isMine && readers.length > 0 && html`<p class="gr-menu-note">${t("readBy", { names: listOf(readers.map((user) => user.display_name)) })}</p>`}

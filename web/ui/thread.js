@@ -27,6 +27,7 @@ export function Thread({ chatId, messageId = null, id, class: kind = "", composi
   const [problem, setProblem] = useState(false);
   const [current, setCurrent] = useState(/** @type {string | null} */ (null));
   const seen = useRef(0);
+  const isKept = useKept(chat?.me?.unread_from ?? null);
 
   const loadOlder = async () => {
     if (!client.state.hasOlder(chatId) || problem) return;
@@ -40,7 +41,7 @@ export function Thread({ chatId, messageId = null, id, class: kind = "", composi
     const last = lastSeen(view.scroller.current, view.content.current);
     if (last === null) return;
     seen.current = Math.max(seen.current, last);
-    if (isWatched()) markAsRead(client, chatId, last);
+    if (isWatched() && !isKept) markAsRead(client, chatId, last);
   };
   const view = useWindow({
     messages,
@@ -57,6 +58,9 @@ export function Thread({ chatId, messageId = null, id, class: kind = "", composi
   jumper.current = jump;
 
   useEffect(() => {
+    if (isKept) setNewFrom(firstUnread(chat, messages, me));
+  }, [isKept, chat?.me?.unread_from]);
+  useEffect(() => {
     if (messageId !== null) view.content.current.querySelector(`[data-message-id="${messageId}"]`)?.focus({ preventScroll: true });
   }, []);
   useEffect(() => {
@@ -66,7 +70,6 @@ export function Thread({ chatId, messageId = null, id, class: kind = "", composi
     return () => {
       globalThis.removeEventListener("focus", onBack);
       document.removeEventListener("visibilitychange", onBack);
-      // What is made unread by hand meanwhile is read when the chat is shown again.
       told.get(client)?.delete(chatId);
     };
   }, []);
@@ -157,6 +160,13 @@ function countAfter(messages, id, me) {
     if (isOthers(message, me)) count++;
   }
   return count;
+}
+
+/** Whether messages were made unread by hand since the chat was opened: they stay so until it is opened anew. */
+function useKept(unreadFrom) {
+  const before = useRef(unreadFrom);
+  if (unreadFrom === null) before.current = null;
+  return unreadFrom !== before.current;
 }
 
 /** Whether somebody looks at the page. */

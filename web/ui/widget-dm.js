@@ -6,6 +6,7 @@ import { useDesk, useKnown } from "./desk.js";
 import { Note } from "./heading.js";
 import { html, useRef, useState } from "./html.js";
 import { Bubble, Close } from "./icons.js";
+import { isMuted } from "./muting.js";
 import { Pill } from "./pill.js";
 import { t } from "./texts.js";
 import { Panel, Signed, UnreadBadge, useTold } from "./widget.js";
@@ -46,7 +47,7 @@ function Dm({ tell, isFirst, of }) {
   return html`
     <button ref=${button} type="button" id=${isFirst ? "chat-toggle-btn" : undefined} class="gr-button gr-button-primary gr-toggle"
       aria-expanded=${String(isOpen)} onClick=${isOpen ? close : open}>
-      <${Bubble} />${label}<${UnreadBadge} count=${chat?.unread_count ?? 0} />
+      <${Bubble} />${label}<${UnreadBadge} count=${chat?.unread_count ?? 0} isQuiet=${isMuted(chat)} />
     </button>
     ${isOpen &&
     html`

@@ -1,8 +1,9 @@
 /** What widgets have in common: who looks at them, the panel that opens beside them, and what they tell the page. */
 
 import { useKnown } from "./desk.js";
-import { html, useEffect, useLayoutEffect, useRef, useWatched } from "./html.js";
+import { classes, html, useEffect, useLayoutEffect, useRef, useWatched } from "./html.js";
 import { Person } from "./icons.js";
+import { unreadAloud } from "./muting.js";
 import { Shell } from "./shell.js";
 import { t } from "./texts.js";
 
@@ -22,7 +23,7 @@ export const SignInLink = ({ connection, text = t("signInToWrite") }) => html`
 
 /** Tells the page of messages, and of what is unread; in one chat, or in all. */
 export function useTold(client, tell, chatId = null) {
-  const unread = useKnown((state) => (chatId === null ? state.unread : (state.chats.get(chatId)?.unread_count ?? 0)));
+  const unread = useKnown((state) => (chatId === null ? unreadAloud(state) : (state.chats.get(chatId)?.unread_count ?? 0)));
   useEffect(
     () =>
       client.on("message", ({ chatId: of, message, change }) => {
@@ -48,6 +49,6 @@ export function Panel({ id, label, onClose, children }) {
 }
 
 /** How many unread messages there are, on a button. */
-export const UnreadBadge = ({ count }) =>
+export const UnreadBadge = ({ count, isQuiet = false }) =>
   count > 0 &&
-  html`<span class="unread-indicator"><span aria-hidden="true">${count > 99 ? "99+" : count}</span><span class="gr-hidden">${t("unread", { count })}</span></span>`;
+  html`<span class=${classes("unread-indicator", isQuiet && "is-quiet")}><span aria-hidden="true">${count > 99 ? "99+" : count}</span><span class="gr-hidden">${t("unread", { count })}</span></span>`;

@@ -1,0 +1,88 @@
+/** What can be done with a chat. */
+
+import { useAttempt, useDesk } from "./desk.js";
+import { html, useLayoutEffect, useRef, useState } from "./html.js";
+import { Bell, Clock, Edit, More, Mute, People, Pin, Trash, Unread } from "./icons.js";
+import { mayManage } from "./members.js";
+import { Menu, MenuItem } from "./menu.js";
+import { isMuted, spans } from "./muting.js";
+import { t } from "./texts.js";
+
+/** What somebody may do with a chat as a whole, and how. */
+export function useChatActions(chat, { onBack, onGone }) {
+  const { client, announce, confirm, settings, toast } = useDesk();
+  const attempt = useAttempt();
+  if (!chat) return {};
+  const isAdmin = mayManage(chat, client.state.me);
+  const setting = { dm: "renaming_dms", room: "renaming_rooms" }[chat.chat_type];
+  const end = async (question, work, done) => {
+    if (!(await confirm({ ...question, text: t(`${done}Text`, { title: chat.title }) }))) return;
+    await attempt(async () => {
+      await work(chat.id);
+      toast(t(`${done}Done`, { title: chat.title }));
+      onGone();
+    });
+  };
+  /** Sets something for oneself, and says that it is done. */
+  const set = (fields, done, then = () => {}) =>
+    attempt(async () => {
+      await client.api.setMe(chat.id, fields);
+      announce(done);
+      then();
+    });
+  const last = lastOfOthers(client.state, chat);
+  return {
+    canRename: (isAdmin || chat.chat_type === "dm") && (!setting || settings.can(setting)),
+    canDelete: isAdmin,
+    canUnread: last !== null && chat.unread_count === 0,
+    leave: () => end({ title: t("leaveTitle"), yes: t("leave") }, (id) => client.api.leaveChat(id), "leave"),
+    remove: () => end({ title: t("deleteTitle"), yes: t("deleteChat") }, (id) => client.api.deleteChat(id), "deleteChat"),
+    pin: () => set({ is_pinned: true }, t("pinned")),
+    unpin: () => set({ is_pinned: false }, t("unpinned")),
+    mute: (until) => set({ muted_until: until }, t("muted")),
+    unmute: () => set({ muted_until: null }, t("unmuted")),
+    // Who stays would read it right away.
+    unread: () => set({ unread_from: last }, t("madeUnread"), onBack),
+  };
+}
+
+/** The newest message of somebody else, as far as is known. */
+function lastOfOthers(state, chat) {
+  const isTheirs = (message) => message.id !== null && !message.is_deleted && message.sender.id !== state.me?.id;
+  const known = [...state.messages(chat.id), chat.last_message].filter((message) => message?.chat === chat.id);
+  return known.findLast(isTheirs)?.id ?? null;
+}
+
+export const ChatMenu = (props) => html`
+  <${Menu} label=${t("chatMenu")}
+    button=${(button) => html`<button ...${button} id="chat-menu-btn" class="gr-icon-button" aria-label=${t("chatMenu")} title=${t("chatMenu")}><${More} /></button>`}
+  >${() => html`<${Items} ...${props} />`}<//>
+`;
+
+function Items({ chat, actions, onRename, onMembers }) {
+  const [isMuting, setMuting] = useState(false);
+  if (isMuting) return html`<${Spans} onChoice=${actions.mute} />`;
+  return html`
+    ${chat.me?.is_pinned
+      ? html`<${MenuItem} key="pin" icon=${Pin} id="pin-chat-btn" onSelect=${actions.unpin}>${t("unpin")}<//>`
+      : html`<${MenuItem} key="pin" icon=${Pin} id="pin-chat-btn" onSelect=${actions.pin}>${t("pin")}<//>`}
+    ${isMuted(chat)
+      ? html`<${MenuItem} key="mute" icon=${Bell} id="mute-chat-btn" onSelect=${actions.unmute}>${t("unmute")}<//>`
+      : html`<${MenuItem} key="mute" icon=${Mute} id="mute-chat-btn" stays aria-haspopup="menu" onSelect=${() => setMuting(true)}>${t("mute")}<//>`}
+    ${actions.canUnread && html`<${MenuItem} icon=${Unread} id="unread-chat-btn" onSelect=${actions.unread}>${t("makeUnread")}<//>`}
+    ${actions.canRename && html`<${MenuItem} icon=${Edit} onSelect=${onRename}>${t("rename")}<//>`}
+    ${chat.chat_type !== "dm" && html`<${MenuItem} icon=${People} onSelect=${onMembers}>${t("membersTitle")}<//>`}
+    ${actions.canDelete && html`<${MenuItem} icon=${Trash} id="delete-chat-btn" isDangerous onSelect=${actions.remove}>${t("deleteChat")}<//>`}
+  `;
+}
+
+/** For how long the chat is to be quiet: in place of the menu's items. */
+function Spans({ onChoice }) {
+  const list = useRef(/** @type {any} */ (null));
+  useLayoutEffect(() => list.current.querySelector("[role=menuitem]").focus(), []);
+  return html`
+    <div ref=${list} role="group" aria-label=${t("mute")}>
+      ${spans().map(({ text, until }) => html`<${MenuItem} key=${text} icon=${Clock} class="mute-for-btn" onSelect=${() => onChoice(until())}>${text}<//>`)}
+    </div>
+  `;
+}

@@ -1,0 +1,34 @@
+/** Chats that are to keep quiet. */
+
+import { t, timeOfDay, dateAndTime } from "./texts.js";
+
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+/** Later than anybody waits for: muted until one says otherwise. */
+const FOREVER = "9999-01-01T00:00:00Z";
+/** What ends later than that, in milliseconds from now, is not worth a date. */
+const FAR = 365 * DAY;
+
+/** For how long chats can be muted, each with its text. */
+export const spans = () => [
+  { text: t("muteHours", { count: 1 }), until: () => after(HOUR) },
+  { text: t("muteHours", { count: 8 }), until: () => after(8 * HOUR) },
+  { text: t("muteDays", { count: 7 }), until: () => after(7 * DAY) },
+  { text: t("muteForever"), until: () => FOREVER },
+];
+const after = (span) => new Date(Date.now() + span).toISOString();
+
+const endOf = (chat) => Date.parse(chat?.me?.muted_until ?? "") || 0;
+
+export const isMuted = (chat, now = Date.now()) => endOf(chat) > now;
+
+/** Unread messages of all chats but the muted ones. */
+export const unreadAloud = (state, now = Date.now()) =>
+  state.chatList.reduce((total, chat) => total - (isMuted(chat, now) ? chat.unread_count : 0), state.unread);
+
+/** How long a chat is muted, in words. */
+export function mutedText(chat, now = Date.now()) {
+  const left = endOf(chat) - now;
+  if (left > FAR) return t("muted");
+  return t("mutedUntil", { time: left < DAY ? timeOfDay(endOf(chat)) : dateAndTime(endOf(chat)) });
+}
