@@ -73,6 +73,7 @@ export default {
     notifyMe: "Über Nachrichten benachrichtigen",
     notificationsRefused: "Der Browser erlaubt dieser Seite keine Benachrichtigungen.",
     firstRun: "Noch keine Chats. Beginne einen, oder sieh dir die Räume an, die allen offenstehen.",
+    firstRunRooms: "Noch keine Chats. Sieh dir die Räume an, die allen offenstehen.",
     welcome: "Willkommen",
     welcomeText: "Hier schreibst du mit einer Person, in einer Gruppe oder in Räumen.",
     chooseChat: "Wähle einen Chat",
@@ -94,6 +95,8 @@ export default {
     newPassword: "Neues Passwort",
     changePassword: "Passwort ändern",
     saved: "Gespeichert.",
+    blockedPeople: "Blockierte Personen",
+    nobodyBlocked: "Du hast niemanden blockiert.",
 
     // Searching
     searchAll: "Suchen",
@@ -101,6 +104,11 @@ export default {
     people: "Personen",
     hits: { one: "{count} Treffer", other: "{count} Treffer" },
     noHits: "Nichts gefunden.",
+    searchHere: "In diesem Chat suchen",
+    hitPlace: "{place} von {count}",
+    olderHit: "Älterer Treffer",
+    newerHit: "Neuerer Treffer",
+    endSearch: "Suche beenden",
 
     // A chat
     backToChats: "Zurück zu den Chats",
@@ -108,6 +116,10 @@ export default {
     chatTitle: "Titel des Chats",
     chatMenu: "Mehr zu diesem Chat",
     rename: "Umbenennen",
+    block: "Blockieren",
+    unblock: "Blockierung aufheben",
+    blockedNote: "Du hast {name} blockiert und bekommst keine Nachrichten von dort.",
+    blockedDone: "Du hast {name} blockiert.",
     makeUnread: "Als ungelesen markieren",
     madeUnread: "Als ungelesen markiert.",
     mute: "Stummschalten",

@@ -73,6 +73,7 @@ export default {
     notifyMe: "Notify me of messages",
     notificationsRefused: "The browser does not allow notifications for this site.",
     firstRun: "No chats yet. Begin one, or look at the rooms that are open to everybody.",
+    firstRunRooms: "No chats yet. Look at the rooms that are open to everybody.",
     welcome: "Welcome",
     welcomeText: "Here you write with one person, with a group, or in rooms.",
     chooseChat: "Choose a chat",
@@ -94,6 +95,8 @@ export default {
     newPassword: "New password",
     changePassword: "Change password",
     saved: "Saved.",
+    blockedPeople: "Blocked people",
+    nobodyBlocked: "You have blocked nobody.",
 
     // Searching
     searchAll: "Search",
@@ -101,6 +104,11 @@ export default {
     people: "People",
     hits: { one: "{count} hit", other: "{count} hits" },
     noHits: "Nothing found.",
+    searchHere: "Search in this chat",
+    hitPlace: "{place} of {count}",
+    olderHit: "Older hit",
+    newerHit: "Newer hit",
+    endSearch: "End the search",
 
     // A chat
     backToChats: "Back to the chats",
@@ -108,6 +116,10 @@ export default {
     chatTitle: "Title of the chat",
     chatMenu: "More about this chat",
     rename: "Rename",
+    block: "Block",
+    unblock: "Unblock",
+    blockedNote: "You have blocked {name}: they cannot write to you.",
+    blockedDone: "You have blocked {name}.",
     makeUnread: "Mark as unread",
     madeUnread: "Marked as unread.",
     mute: "Mute",

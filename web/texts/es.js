@@ -73,6 +73,7 @@ export default {
     notifyMe: "Avisarme de los mensajes",
     notificationsRefused: "El navegador no permite avisos de este sitio.",
     firstRun: "Todavía no hay chats. Empieza uno o mira las salas abiertas a todo el mundo.",
+    firstRunRooms: "Todavía no hay chats. Mira las salas abiertas a todo el mundo.",
     welcome: "Hola",
     welcomeText: "Aquí escribes a una persona, a un grupo o en salas.",
     chooseChat: "Elige un chat",
@@ -94,6 +95,8 @@ export default {
     newPassword: "Contraseña nueva",
     changePassword: "Cambiar la contraseña",
     saved: "Guardado.",
+    blockedPeople: "Personas bloqueadas",
+    nobodyBlocked: "No has bloqueado a nadie.",
 
     // Searching
     searchAll: "Buscar",
@@ -101,6 +104,11 @@ export default {
     people: "Personas",
     hits: { one: "{count} resultado", other: "{count} resultados" },
     noHits: "No se ha encontrado nada.",
+    searchHere: "Buscar en este chat",
+    hitPlace: "{place} de {count}",
+    olderHit: "Resultado anterior",
+    newerHit: "Resultado posterior",
+    endSearch: "Terminar la búsqueda",
 
     // A chat
     backToChats: "Volver a los chats",
@@ -108,6 +116,10 @@ export default {
     chatTitle: "Título del chat",
     chatMenu: "Más sobre este chat",
     rename: "Cambiar el nombre",
+    block: "Bloquear",
+    unblock: "Desbloquear",
+    blockedNote: "Has bloqueado a {name}: no te puede escribir.",
+    blockedDone: "Has bloqueado a {name}.",
     makeUnread: "Marcar como no leído",
     madeUnread: "Marcado como no leído.",
     mute: "Silenciar",

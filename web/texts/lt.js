@@ -77,6 +77,7 @@ export default {
     notifyMe: "Pranešti apie žinutes",
     notificationsRefused: "Naršyklė neleidžia šiai svetainei rodyti pranešimų.",
     firstRun: "Pokalbių dar nėra. Pradėkite pokalbį arba peržiūrėkite visiems atvirus kambarius.",
+    firstRunRooms: "Pokalbių dar nėra. Peržiūrėkite visiems atvirus kambarius.",
     welcome: "Sveiki",
     welcomeText: "Čia rašote vienam žmogui, grupei arba kambariuose.",
     chooseChat: "Pasirinkite pokalbį",
@@ -103,6 +104,8 @@ export default {
     newPassword: "Naujas slaptažodis",
     changePassword: "Keisti slaptažodį",
     saved: "Įrašyta.",
+    blockedPeople: "Užblokuoti žmonės",
+    nobodyBlocked: "Nesate nieko užblokavę.",
 
     // Searching
     searchAll: "Ieškoti",
@@ -115,6 +118,11 @@ export default {
       other: "{count} rezultatų",
     },
     noHits: "Nieko nerasta.",
+    searchHere: "Ieškoti šiame pokalbyje",
+    hitPlace: "{place} iš {count}",
+    olderHit: "Senesnis rezultatas",
+    newerHit: "Naujesnis rezultatas",
+    endSearch: "Baigti paiešką",
 
     // A chat
     backToChats: "Atgal į pokalbius",
@@ -122,6 +130,10 @@ export default {
     chatTitle: "Pokalbio pavadinimas",
     chatMenu: "Daugiau apie šį pokalbį",
     rename: "Pervadinti",
+    block: "Blokuoti",
+    unblock: "Nebeblokuoti",
+    blockedNote: "Užblokavote: {name} negali jums rašyti.",
+    blockedDone: "Užblokavote: {name}.",
     makeUnread: "Žymėti kaip neskaitytą",
     madeUnread: "Pažymėta kaip neskaityta.",
     mute: "Nutildyti",

@@ -1,8 +1,10 @@
 /** What can be done with a chat. */
 
+import { otherOf } from "./avatar.js";
+import { useBlock } from "./blocks.js";
 import { useAttempt, useDesk } from "./desk.js";
 import { html, useLayoutEffect, useRef, useState } from "./html.js";
-import { Bell, Clock, Edit, More, Mute, People, Pin, Trash, Unread } from "./icons.js";
+import { Bell, Block, Clock, Edit, More, Mute, People, Pin, Search, Trash, Unread } from "./icons.js";
 import { mayManage } from "./members.js";
 import { Menu, MenuItem } from "./menu.js";
 import { isMuted, spans } from "./muting.js";
@@ -12,6 +14,7 @@ import { t } from "./texts.js";
 export function useChatActions(chat, { onBack, onGone }) {
   const { client, announce, confirm, settings, toast } = useDesk();
   const attempt = useAttempt();
+  const block = useBlock(personOf(chat, client.state.me));
   if (!chat) return {};
   const isAdmin = mayManage(chat, client.state.me);
   const setting = { dm: "renaming_dms", room: "renaming_rooms" }[chat.chat_type];
@@ -32,6 +35,8 @@ export function useChatActions(chat, { onBack, onGone }) {
     });
   const last = lastOfOthers(client.state, chat);
   return {
+    ...block,
+    canBlock: personOf(chat, client.state.me) !== null,
     canRename: (isAdmin || chat.chat_type === "dm") && (!setting || settings.can(setting)),
     canDelete: isAdmin,
     canUnread: last !== null && chat.unread_count === 0,
@@ -44,6 +49,12 @@ export function useChatActions(chat, { onBack, onGone }) {
     // Who stays would read it right away.
     unread: () => set({ unread_from: last }, t("madeUnread"), onBack),
   };
+}
+
+/** The other one in a direct message. */
+function personOf(chat, me) {
+  const other = chat?.chat_type === "dm" ? otherOf(chat, me) : null;
+  return other && other.id !== me?.id ? other : null;
 }
 
 /** The newest message of somebody else, as far as is known. */
@@ -59,10 +70,11 @@ export const ChatMenu = (props) => html`
   >${() => html`<${Items} ...${props} />`}<//>
 `;
 
-function Items({ chat, actions, onRename, onMembers }) {
+function Items({ chat, actions, onRename, onMembers, onSearch }) {
   const [isMuting, setMuting] = useState(false);
   if (isMuting) return html`<${Spans} onChoice=${actions.mute} />`;
   return html`
+    <${MenuItem} icon=${Search} id="search-chat-btn" onSelect=${onSearch}>${t("searchHere")}<//>
     ${chat.me?.is_pinned
       ? html`<${MenuItem} key="pin" icon=${Pin} id="pin-chat-btn" onSelect=${actions.unpin}>${t("unpin")}<//>`
       : html`<${MenuItem} key="pin" icon=${Pin} id="pin-chat-btn" onSelect=${actions.pin}>${t("pin")}<//>`}
@@ -72,6 +84,9 @@ function Items({ chat, actions, onRename, onMembers }) {
     ${actions.canUnread && html`<${MenuItem} icon=${Unread} id="unread-chat-btn" onSelect=${actions.unread}>${t("makeUnread")}<//>`}
     ${actions.canRename && html`<${MenuItem} icon=${Edit} onSelect=${onRename}>${t("rename")}<//>`}
     ${chat.chat_type !== "dm" && html`<${MenuItem} icon=${People} onSelect=${onMembers}>${t("membersTitle")}<//>`}
+    ${actions.canBlock && (actions.isBlocked
+      ? html`<${MenuItem} key="block" icon=${Block} id="block-user-btn" onSelect=${actions.unblock}>${t("unblock")}<//>`
+      : html`<${MenuItem} key="block" icon=${Block} id="block-user-btn" isDangerous onSelect=${actions.block}>${t("block")}<//>`)}
     ${actions.canDelete && html`<${MenuItem} icon=${Trash} id="delete-chat-btn" isDangerous onSelect=${actions.remove}>${t("deleteChat")}<//>`}
   `;
 }

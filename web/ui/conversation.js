@@ -7,6 +7,15 @@ import { html, useEffect, useRef, useState } from "./html.js";
 import { t } from "./texts.js";
 import { Skeletons, Thread } from "./thread.js";
 
+/**
+ * A place in a chat.
+ * @typedef {object} Place
+ * @property {number | null} messageId
+ * @property {any} [hit] the message as it was found
+ * @property {boolean} [isSearching] the focus stays where one searches
+ */
+
+/** @type {Place} */
 const NOWHERE = { messageId: null };
 
 /** Each place has a number of its own. */
@@ -20,7 +29,7 @@ function numberOf(place) {
  * @param {object} props
  * @param {number} props.chatId
  * @param {any} props.header
- * @param {{messageId: number | null}} [props.place] the message to show; another object asks for it anew
+ * @param {Place} [props.place] the message to show; another object asks for it anew
  * @param {{list?: object, field?: object}} props.hooks ids and classes
  * @param {boolean} [props.hasFocus] whether one may type right away
  */
@@ -51,10 +60,10 @@ export function Conversation({ chatId, header, place = NOWHERE, hooks = {}, hasF
     <section class="gr-conversation" aria-label=${t("chatNamed", { title })}>
       ${header}
       ${isOpen && isKnown && opened
-        ? html`<${Thread} key=${numberOf(opened)} chatId=${chatId} messageId=${opened.messageId} ...${hooks.list} composing=${composing} jumper=${jumper} />`
+        ? html`<${Thread} key=${numberOf(opened)} chatId=${chatId} place=${opened} ...${hooks.list} composing=${composing} jumper=${jumper} />`
         : html`<div class="gr-thread"><div class="gr-messages"><div class="gr-rows"><${Skeletons} count=${6} /></div></div></div>`}
       <${Composer} key=${chatId} composing=${composing} ...${hooks.field} label=${t("writeMessage")}
-        hasFocus=${hasFocus && isOpen} onSent=${() => jumper.current()} />
+        hasFocus=${hasFocus && isOpen && place.messageId === null} onSent=${() => jumper.current()} />
     </section>
   `;
 }

@@ -6,6 +6,7 @@ import { createContext, useContext, useEffect, useState, useWatched } from "./ht
  * @typedef {object} Desk
  * @property {import("../greenroom.js").Greenroom} client
  * @property {{on: (listener: () => void) => () => void}} changes of what the client knows
+ * @property {import("./blocks.js").Blocks} blocks
  * @property {import("./deletions.js").Deletions} deletions
  * @property {import("./composing.js").Composings} composings
  * @property {import("./settings.js").Settings} settings

@@ -8,8 +8,8 @@ import { Back, Check, Close, Exit, People } from "./icons.js";
 import { isMuted, mutedText } from "./muting.js";
 import { ago, t } from "./texts.js";
 
-/** @param {{chatId: number, onBack: () => void, onMembers: () => void, onGone: () => void}} props */
-export function Heading({ chatId, onBack, onMembers, onGone }) {
+/** @param {{chatId: number, onBack: () => void, onMembers: () => void, onSearch: () => void, onGone: () => void}} props */
+export function Heading({ chatId, onBack, onMembers, onSearch, onGone }) {
   const chat = useKnown((state) => state.chats.get(chatId));
   const [isRenaming, setRenaming] = useState(false);
   const actions = useChatActions(chat, { onBack, onGone });
@@ -38,7 +38,23 @@ export function Heading({ chatId, onBack, onMembers, onGone }) {
         <button type="button" id="leave-chat-btn" class="gr-icon-button" aria-label=${t("leave")} title=${t("leave")}
           onClick=${actions.leave}><${Exit} /></button>
       `}
-      <${ChatMenu} chat=${chat} actions=${actions} onRename=${() => setRenaming(true)} onMembers=${onMembers} />
+      <${ChatMenu} chat=${chat} actions=${actions} onRename=${() => setRenaming(true)} onMembers=${onMembers} onSearch=${onSearch} />
+    </div>
+    ${actions.isBlocked && html`<${BlockedNote} chat=${chat} actions=${actions} />`}
+  `;
+}
+
+/** Says that one has blocked whom one writes with. */
+function BlockedNote({ chat, actions }) {
+  const unblock = async () => {
+    await actions.unblock();
+    // The button is gone.
+    document.getElementById("chat-menu-btn")?.focus();
+  };
+  return html`
+    <div class="gr-blocked-note">
+      <span>${t("blockedNote", { name: chat.title })}</span>
+      <button type="button" class="gr-button gr-button-quiet unblock-btn" onClick=${unblock}>${t("unblock")}</button>
     </div>
   `;
 }

@@ -6,7 +6,7 @@ import { Dialog } from "./dialog.js";
 import { html, useEffect, useRef, useState } from "./html.js";
 import { Add, Bubble, Check, More, Person, Search, Trash } from "./icons.js";
 import { Menu, MenuItem } from "./menu.js";
-import { useLookup } from "./people.js";
+import { dmWith, useLookup } from "./people.js";
 import { t } from "./texts.js";
 
 /** Whether somebody may do what admins may: staff may in a room that is nobody's own. */
@@ -16,9 +16,11 @@ export const mayManage = (chat, me) =>
 export function Members({ chatId, onClose }) {
   const chat = useKnown((state) => state.chats.get(chatId));
   const isAdmin = useKnown((state) => chat && mayManage(chat, state.me));
-  const [tab, setTab] = useState(isAdmin ? "add" : "manage");
+  const { settings } = useDesk();
+  const mayAdd = useKnown((state) => isAdmin && settings.mayStart(state.me));
+  const [tab, setTab] = useState(mayAdd ? "add" : "manage");
   if (!chat) return null;
-  const tabs = [isAdmin && ["add", t("addPeople")], ["manage", t("members", { count: chat.member_count })]].filter(Boolean);
+  const tabs = [mayAdd && ["add", t("addPeople")], ["manage", t("members", { count: chat.member_count })]].filter(Boolean);
   const header = html`
     <div class="gr-tabs" role="tablist" aria-label=${t("membersTitle")} onKeyDown=${(event) => onTabKey(event, setTab)}>
       ${tabs.map(
@@ -134,8 +136,9 @@ function MemberList({ chat, isAdmin, onClose }) {
 }
 
 function Member({ member, chat, isAdmin, onClose, setProblem, setFurther }) {
-  const { client, confirm, inWords, openChat } = useDesk();
+  const { client, confirm, inWords, openChat, settings } = useDesk();
   const me = useKnown((state) => state.me);
+  const mayWrite = useKnown((state) => settings.mayStart(state.me) || dmWith(state, member.id) !== undefined);
   const isMe = member.id === me?.id;
   const attempt = async (work) => {
     setProblem(null);
@@ -171,12 +174,12 @@ function Member({ member, chat, isAdmin, onClose, setProblem, setFurther }) {
       html`
         ${isAdmin && html`<button type="button" class="gr-icon-button gr-danger remove-member-btn" aria-label=${t("removeName", { name: member.display_name })}
           title=${t("remove")} onClick=${remove}><${Trash} /></button>`}
-        <${Menu} label=${t("memberMenu", { name: member.display_name })}
+        ${(mayWrite || isAdmin) && html`<${Menu} label=${t("memberMenu", { name: member.display_name })}
           button=${(props) => html`<button ...${props} class="gr-icon-button" aria-label=${t("memberMenu", { name: member.display_name })}><${More} /></button>`}
         >${() => html`
-          <${MenuItem} icon=${Bubble} onSelect=${write}>${t("writeTo", { name: member.display_name })}<//>
+          ${mayWrite && html`<${MenuItem} icon=${Bubble} onSelect=${write}>${t("writeTo", { name: member.display_name })}<//>`}
           ${isAdmin && html`<${MenuItem} icon=${Person} class="change-role-btn" onSelect=${changeRole}>${isTheirs ? t("makeMember") : t("makeAdmin")}<//>`}
-        `}<//>
+        `}<//>`}
       `}
     </li>
   `;

@@ -2,6 +2,7 @@
 
 import { Avatar } from "./avatar.js";
 import { ChatList } from "./chat-list.js";
+import { ChatSearch } from "./chat-search.js";
 import { Conversation } from "./conversation.js";
 import { useAttempt, useDesk, useKnown } from "./desk.js";
 import { Heading } from "./heading.js";
@@ -51,10 +52,15 @@ export function Page({ client }) {
     };
   }, [client]);
 
-  const select = (chatId, messageId = null) => {
+  /** Shows a chat, at a message that was found where one is given. */
+  const select = (chatId, hit = null, isSearching = false) => {
     const now = placeOfAddress();
-    if (chatId !== now.chatId || messageId !== now.messageId) history.pushState(null, "", addressOf(chatId, messageId));
-    setPlace({ chatId, messageId });
+    const messageId = hit?.id ?? null;
+    const address = addressOf(chatId, messageId);
+    // One way back leads over all hits in a chat.
+    if (isSearching && now.messageId !== null) history.replaceState(null, "", address);
+    else if (chatId !== now.chatId || messageId !== now.messageId) history.pushState(null, "", address);
+    setPlace({ chatId, messageId, hit, isSearching });
   };
   if (state === "failed") return html`<main class="gr-app gr-empty"><h1>${t("startFailed")}</h1></main>`;
   if (state === "starting") return html`<${Starting} client=${client} chatId=${place.chatId} />`;
@@ -88,10 +94,12 @@ function Starting({ client, chatId }) {
 
 function App({ place, onSelect }) {
   const { chatId } = place;
-  const { client, toast } = useDesk();
+  const { client, settings, toast } = useDesk();
+  const mayStart = useKnown((state) => settings.mayStart(state.me));
   const attempt = useAttempt();
   const [dialog, setDialog] = useState(/** @type {string | null} */ (null));
   const [words, setWords] = useState("");
+  const [isSearching, setSearching] = useState(false);
   const hasChats = useKnown((state) => state.chatList.length > 0);
 
   useEffect(
@@ -104,7 +112,10 @@ function App({ place, onSelect }) {
       }),
     [client, chatId],
   );
-  useLayoutEffect(() => setDialog((open) => (open === "new" ? "members" : null)), [chatId]);
+  useLayoutEffect(() => {
+    setDialog((open) => (open === "new" ? "members" : null));
+    setSearching(false);
+  }, [chatId]);
 
   const startChat = () =>
     attempt(async () => {
@@ -114,9 +125,13 @@ function App({ place, onSelect }) {
       onSelect(id);
     });
   const back = () => {
-    const from = chatId;
+    const from = document.querySelector(`[data-found="${place.messageId}"]`) ? `[data-found="${place.messageId}"]` : `[data-chat-id="${chatId}"]`;
     onSelect(null);
-    setTimeout(() => document.querySelector(`[data-chat-id="${from}"]`)?.focus());
+    setTimeout(() => document.querySelector(from)?.focus());
+  };
+  const endSearch = () => {
+    setSearching(false);
+    (document.querySelector(`[data-message-id="${place.messageId}"]`) ?? document.querySelector("#message-input"))?.focus();
   };
 
   const isWide = matchMedia("(min-width: 46rem)").matches;
@@ -125,14 +140,14 @@ function App({ place, onSelect }) {
       <h1 class="gr-hidden">${t("messagesTitle")}</h1>
       <${Notices} chatId=${chatId} onSelect=${onSelect} />
       <nav class="gr-side" aria-label=${t("chats")}>
-        <${SideHeader} onNew=${startChat} onRooms=${() => setDialog("rooms")} onProfile=${() => setDialog("profile")} />
+        <${SideHeader} onNew=${mayStart && startChat} onRooms=${() => setDialog("rooms")} onProfile=${() => setDialog("profile")} />
         <${SearchField} text=${words} onText=${setWords} />
         <${Pill} />
         ${words.trim()
-          ? html`<${SearchResults} text=${words} onChat=${onSelect} />`
+          ? html`<${SearchResults} text=${words} place=${place} onChat=${onSelect} />`
           : html`
               <${ChatList} id="chat-list" selected=${chatId} address=${addressOf} onSelect=${onSelect}>
-                <${FirstRun} onNew=${startChat} onRooms=${() => setDialog("rooms")} />
+                <${FirstRun} onNew=${mayStart && startChat} onRooms=${() => setDialog("rooms")} />
               <//>
             `}
       </nav>
@@ -140,7 +155,11 @@ function App({ place, onSelect }) {
         ${chatId
           ? html`<${Conversation} key=${chatId} chatId=${chatId} place=${place} hasFocus=${isWide}
               hooks=${{ list: { id: "message-list" }, field: { id: "message-input" } }}
-              header=${html`<${Heading} chatId=${chatId} onBack=${back} onMembers=${() => setDialog("members")} onGone=${() => onSelect(null)} />`} />`
+              header=${html`
+                <${Heading} chatId=${chatId} onBack=${back} onMembers=${() => setDialog("members")} onSearch=${() => setSearching(true)}
+                  onGone=${() => onSelect(null)} />
+                ${isSearching && html`<${ChatSearch} chatId=${chatId} onHit=${(hit) => onSelect(chatId, hit, true)} onClose=${endSearch} />`}
+              `} />`
           : html`<${NothingOpen} hasChats=${hasChats} />`}
       </div>
       ${dialog === "members" && chatId && html`<${Members} chatId=${chatId} onClose=${() => setDialog(null)} />`}
@@ -157,8 +176,11 @@ function SideHeader({ onNew, onRooms, onProfile }) {
       <p class="gr-brand">Greenroom</p>
       <button type="button" id="browse-rooms-btn" class="gr-icon-button" aria-label=${t("browseRooms")} title=${t("browseRooms")}
         onClick=${onRooms}><${Compass} /></button>
-      <button type="button" id="new-chat-btn" class="gr-icon-button gr-button-primary" aria-label=${t("newChat")} title=${t("newChat")}
-        onClick=${onNew}><${Add} /></button>
+      ${onNew &&
+      html`
+        <button type="button" id="new-chat-btn" class="gr-icon-button gr-button-primary" aria-label=${t("newChat")} title=${t("newChat")}
+          onClick=${onNew}><${Add} /></button>
+      `}
       <${OwnMenu} onProfile=${onProfile} />
     </div>
   `;
@@ -210,8 +232,8 @@ function OwnMenu({ onProfile }) {
 
 const FirstRun = ({ onNew, onRooms }) => html`
   <div class="gr-empty gr-first-run">
-    <p>${t("firstRun")}</p>
-    <button type="button" class="gr-button gr-button-primary" onClick=${onNew}>${t("newChat")}</button>
+    <p>${onNew ? t("firstRun") : t("firstRunRooms")}</p>
+    ${onNew && html`<button type="button" class="gr-button gr-button-primary" onClick=${onNew}>${t("newChat")}</button>`}
     <button type="button" class="gr-button" onClick=${onRooms}>${t("browseRooms")}</button>
   </div>
 `;

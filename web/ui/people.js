@@ -1,7 +1,14 @@
 /** Finding people. */
 
+import { otherOf } from "./avatar.js";
 import { useDesk } from "./desk.js";
 import { useEffect, useState } from "./html.js";
+
+/** The direct messages with a user, as far as they are loaded. */
+export const dmWith = (state, userId) =>
+  [...state.chats.values()].find(
+    ({ chat_type, members }) => chat_type === "dm" && otherOf({ members }, state.me)?.id === userId && (members.length === 2 || userId === state.me.id),
+  );
 
 /** How long one has to stop typing before it is looked for, in milliseconds. */
 const PAUSE = 250;

@@ -1,9 +1,10 @@
 /** Oneself: name, picture, password. */
 
 import { Avatar } from "./avatar.js";
-import { useDesk, useKnown } from "./desk.js";
+import { useAttempt, useDesk, useKnown } from "./desk.js";
 import { Dialog } from "./dialog.js";
-import { html, useId, useState } from "./html.js";
+import { html, useEffect, useId, useRef, useState, useWatched } from "./html.js";
+import { Names } from "./members.js";
 import { t } from "./texts.js";
 
 export function Profile({ onClose }) {
@@ -27,7 +28,41 @@ export function Profile({ onClose }) {
         { name: "old_password", label: t("oldPassword"), type: "password", autocomplete: "current-password" },
         { name: "password", label: t("newPassword"), type: "password", autocomplete: "new-password" },
       ]} />
+      <${Blocked} />
     <//>
+  `;
+}
+
+/** Whom one has blocked. */
+function Blocked() {
+  const { blocks, inWords } = useDesk();
+  const attempt = useAttempt();
+  const users = useWatched(blocks, () => blocks.users);
+  const [problem, setProblem] = useState("");
+  const title = useRef(/** @type {any} */ (null));
+  useEffect(() => void blocks.load().catch((error) => setProblem(inWords(error))), []);
+  const unblock = (user) =>
+    attempt(async () => {
+      await blocks.unblock(user);
+      title.current?.focus();
+    });
+  return html`
+    <h3 ref=${title} class="gr-form-title" tabindex="-1">${t("blockedPeople")}</h3>
+    <div role="status">
+      ${problem && html`<p class="gr-note gr-danger">${problem}</p>`}
+      ${users?.length === 0 && html`<p class="gr-note">${t("nobodyBlocked")}</p>`}
+    </div>
+    <ul class="gr-people" aria-label=${t("blockedPeople")}>
+      ${users?.map(
+        (user) => html`
+          <li key=${user.id} class="gr-person">
+            <${Avatar} user=${user} />
+            <${Names} user=${user} />
+            <button type="button" class="gr-button unblock-btn" onClick=${() => unblock(user)}>${t("unblock")}<span class="gr-hidden">${user.display_name}</span></button>
+          </li>
+        `,
+      )}
+    </ul>
   `;
 }
 

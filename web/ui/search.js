@@ -1,16 +1,18 @@
 /** Finding chats, people and messages. */
 
 import { Avatar, ChatAvatar } from "./avatar.js";
-import { useAttempt, useDesk, useKnown } from "./desk.js";
-import { html, useEffect, useRef } from "./html.js";
+import { useAttempt, useDesk } from "./desk.js";
+import { classes, drawn, html, useEffect, useRef, useState } from "./html.js";
 import { Close, Search as Lens } from "./icons.js";
 import { useLookup } from "./people.js";
-import { ago, t } from "./texts.js";
+import { ago, atLeast, t } from "./texts.js";
 import { Skeletons } from "./thread.js";
 
-/** Hits of a kind that are shown. */
-const SHOWN = 5;
-const SHOWN_MESSAGES = 20;
+/** Chats and people that are shown at first, and hits of a kind that are fetched at a time. */
+const FEW = 5;
+const FETCHED = 20;
+/** The server counts no further. */
+export const COUNTED = 1_000;
 /** What is shown of a message before the first word that was found, in characters. */
 const LEAD = 30;
 
@@ -37,68 +39,104 @@ export function SearchField({ text, onText }) {
   `;
 }
 
-/** @param {{text: string, onChat: (id: number, messageId?: number) => void}} props */
-export function SearchResults({ text, onChat }) {
-  const { client, settings, announce } = useDesk();
+/**
+ * @param {object} props
+ * @param {string} props.text
+ * @param {{messageId: number | null}} props.place the message that is shown
+ * @param {(chatId: number, hit?: any) => void} props.onChat opens a chat, at a message where one is given
+ */
+export function SearchResults({ text, place, onChat }) {
+  const { client, announce, settings } = useDesk();
   const attempt = useAttempt();
   const look = async (words) => {
     const [chats, people, messages] = await Promise.all([
-      client.api.chats({ search: words, page_size: SHOWN }),
-      client.api.searchUsers(words),
-      settings.hasSearch ? client.api.search(words, { page_size: SHOWN_MESSAGES }) : { results: [] },
+      client.api.chats({ search: words, page_size: FETCHED }),
+      // People are found to write to them.
+      settings.mayStart(client.state.me) ? client.api.searchUsers(words) : { results: [] },
+      client.api.search(words, { page_size: FETCHED }).then(withTitles),
     ]);
-    return { chats: chats.results, people: people.results.slice(0, SHOWN), messages: messages.results };
+    return { chats, people: { next: null, count: people.results.length, ...people }, messages };
   };
-  const { found, problem, isLooking } = useLookup(text, look);
-  const count = found && found.chats.length + found.people.length + found.messages.length;
+  /** Names the chats of hits: some may not be among those that are loaded. */
+  const withTitles = async (page) => {
+    const ids = [...new Set(page.results.map(({ chat }) => chat))].filter((id) => !client.state.chats.has(id));
+    const chats = await Promise.all(ids.map((id) => client.api.chat(id).catch(() => null)));
+    const titles = new Map(chats.filter(Boolean).map(({ id, title }) => [id, title]));
+    const titleOf = (id) => client.state.chats.get(id)?.title ?? titles.get(id) ?? "";
+    return { ...page, results: page.results.map((hit) => ({ ...hit, title: titleOf(hit.chat) })) };
+  };
+  const { found, problem, isLooking, of, again } = useLookup(text, look);
+  const count = found && found.chats.count + found.people.count + found.messages.count;
+  const isNothing = count === 0 && !found.messages.next;
   useEffect(() => {
-    if (found) announce(count ? t("hits", { count }) : t("noHits"));
+    if (found) announce(isNothing ? t("noHits") : t("hits", { count }));
   }, [found]);
   const write = (user) =>
     attempt(async () => {
       const { id } = await client.api.createChat({ chat_type: "dm", member_ids: [user.id] });
       onChat(id);
     });
-  if (problem) return html`<div class="gr-chats"><p class="gr-note gr-danger gr-found-note">${problem}</p></div>`;
+  if (problem) {
+    return html`
+      <div class="gr-chats">
+        <p class="gr-note gr-danger gr-found-note" role="alert">${problem}</p>
+        <button type="button" class="gr-button" onClick=${again}>${t("retry")}</button>
+      </div>
+    `;
+  }
   if (!found) return html`<div class="gr-chats">${isLooking && html`<${Skeletons} count=${4} />`}</div>`;
-  if (count === 0) return html`<div class="gr-chats gr-empty"><p>${t("noHits")}</p></div>`;
+  if (isNothing) return html`<div class="gr-chats gr-empty"><p>${t("noHits")}</p></div>`;
   return html`
-    <div class="gr-chats" onKeyDown=${onArrow}>
-      <${Section} title=${t("chats")} hits=${found.chats}>
-        ${(chat) => html`<${ChatHit} chat=${chat} words=${text} onSelect=${() => onChat(chat.id)} />`}
+    <div key=${of} class="gr-chats" onKeyDown=${onArrow}>
+      <${Section} title=${t("chats")} page=${found.chats} shown=${FEW} more=${(query) => client.api.chats(query)}>
+        ${(chat) => html`<${ChatHit} chat=${chat} words=${of} onSelect=${() => onChat(chat.id)} />`}
       <//>
-      <${Section} title=${t("people")} hits=${found.people}>
-        ${(user) => html`
-          <button type="button" class="gr-hit chat-item" onClick=${() => write(user)}>
-            <${Avatar} user=${user} />
-            <span class="gr-chat-text">
-              <span class="gr-chat-title" dir="auto"><${Marked} text=${user.display_name} words=${text} /></span>
-              <span class="gr-chat-preview">@${user.username}</span>
-            </span>
-          </button>
-        `}
+      <${Section} title=${t("people")} page=${found.people} shown=${FEW}>
+        ${(user) => html`<${PersonHit} user=${user} words=${of} onSelect=${() => write(user)} />`}
       <//>
-      <${Section} title=${t("messagesTitle")} hits=${found.messages}>
-        ${(message) => html`<${MessageHit} message=${message} onSelect=${() => onChat(message.chat, message.id)} />`}
+      <${Section} title=${t("messagesTitle")} page=${found.messages} shown=${FETCHED}
+        more=${({ q, ...query }) => client.api.search(q, query).then(withTitles)}>
+        ${(hit) => html`<${MessageHit} hit=${hit} isShown=${hit.id === place.messageId} onSelect=${() => onChat(hit.chat, hit)} />`}
       <//>
     </div>
   `;
 }
 
-function Section({ title, hits, children }) {
-  if (hits.length === 0) return null;
+/** What was found of one kind: the first of it, and more as it is asked for. */
+function Section({ title, page, shown, more, children }) {
+  const [pages, setPages] = useState([page]);
+  const [limit, setLimit] = useState(shown);
+  const list = useRef(/** @type {any} */ (null));
+  const attempt = useAttempt();
+  const all = pages.flatMap(({ results }) => results);
+  const { next } = pages.at(-1);
+  const hits = all.slice(0, limit);
+  const onMore = () =>
+    attempt(async () => {
+      const further = all.length > limit ? [] : [await more(queryOf(next))];
+      drawn(() => {
+        setPages([...pages, ...further]);
+        setLimit(limit + FETCHED);
+      });
+      list.current?.children[hits.length]?.querySelector(".gr-hit")?.focus();
+    });
+  if (all.length === 0 && !next) return null;
   return html`
     <section class="gr-found" aria-label=${title}>
-      <h2>${title}</h2>
-      <ul class="gr-chat-list">
+      <h2>${title}<span class="gr-found-count">${atLeast(page.count, COUNTED)}</span></h2>
+      <ul ref=${list} class="gr-chat-list">
         ${hits.map((hit) => html`<li key=${hit.id}>${children(hit)}</li>`)}
       </ul>
+      ${(all.length > limit || next) && html`<button type="button" class="gr-button gr-button-quiet gr-more-btn" onClick=${onMore}>${t("showMore")}<span class="gr-hidden"> · ${title}</span></button>`}
     </section>
   `;
 }
 
+/** What a link to another page asks for. */
+export const queryOf = (link) => Object.fromEntries(new URL(link).searchParams);
+
 const ChatHit = ({ chat, words, onSelect }) => html`
-  <button type="button" class="gr-hit chat-item" onClick=${onSelect}>
+  <button type="button" class="gr-hit chat-item" data-chat-id=${chat.id} onClick=${onSelect}>
     <${ChatAvatar} chat=${chat} />
     <span class="gr-chat-text">
       <span class="gr-chat-title" dir="auto"><${Marked} text=${chat.title} words=${words} /></span>
@@ -107,21 +145,29 @@ const ChatHit = ({ chat, words, onSelect }) => html`
   </button>
 `;
 
-function MessageHit({ message, onSelect }) {
-  const title = useKnown((state) => state.chats.get(message.chat)?.title);
-  return html`
-    <button type="button" class="gr-hit chat-item search-result" onClick=${onSelect}>
-      <${Avatar} user=${message.sender} />
-      <span class="gr-chat-text">
-        <span class="gr-chat-line">
-          <span class="gr-chat-title" dir="auto">${message.sender.display_name}${title && html`<span class="gr-found-in"> · ${title}</span>`}</span>
-          <time class="gr-chat-time" datetime=${message.created_at}>${ago(message.created_at)}</time>
-        </span>
-        <span class="gr-chat-preview gr-found-text" dir="auto"><${Highlighted} text=${message.content} ranges=${message.highlights} /></span>
+const PersonHit = ({ user, words, onSelect }) => html`
+  <button type="button" class="gr-hit chat-item" onClick=${onSelect}>
+    <${Avatar} user=${user} />
+    <span class="gr-chat-text">
+      <span class="gr-chat-title" dir="auto"><${Marked} text=${user.display_name} words=${words} /></span>
+      <span class="gr-chat-preview">@${user.username}</span>
+    </span>
+  </button>
+`;
+
+const MessageHit = ({ hit, isShown, onSelect }) => html`
+  <button type="button" class=${classes("gr-hit chat-item search-result", isShown && "is-selected")} aria-current=${isShown ? "true" : undefined}
+    data-found=${hit.id} onClick=${onSelect}>
+    <${Avatar} user=${hit.sender} />
+    <span class="gr-chat-text">
+      <span class="gr-chat-line">
+        <span class="gr-chat-title" dir="auto">${hit.sender.display_name}${hit.title && html`<span class="gr-found-in"> · ${hit.title}</span>`}</span>
+        <time class="gr-chat-time" datetime=${hit.created_at}>${ago(hit.created_at)}</time>
       </span>
-    </button>
-  `;
-}
+      <span class="gr-chat-preview gr-found-text" dir="auto"><${Highlighted} text=${hit.content} ranges=${hit.highlights} /></span>
+    </span>
+  </button>
+`;
 
 /** A text with what was found marked; it begins near the first of it. Ranges count characters, not units of UTF-16. */
 function Highlighted({ text, ranges }) {
@@ -148,7 +194,7 @@ function onArrow(event) {
   const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
   if (!step) return;
   event.preventDefault();
-  const hits = [...event.currentTarget.querySelectorAll(".gr-hit")];
+  const hits = [...event.currentTarget.querySelectorAll(".gr-hit, .gr-more-btn")];
   const at = hits.indexOf(document.activeElement) + step;
   (at < 0 ? document.querySelector("#search-input") : hits[at])?.focus();
 }

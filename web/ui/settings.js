@@ -17,13 +17,14 @@ export class Settings {
     return this.#answer.show_deleted ?? true;
   }
 
+  /** Whether somebody may begin chats with others, and add people. */
+  mayStart(me) {
+    return this.#answer.contacts !== "staff-only-start" || Boolean(me?.is_staff);
+  }
+
   /** In characters. */
   get longestMessage() {
     return this.#answer.max_message_length ?? 5_000;
-  }
-
-  get hasSearch() {
-    return false;
   }
 }
 

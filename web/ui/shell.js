@@ -1,5 +1,6 @@
 /** What a page or a widget stands in: it holds what is shown above it, and what is said to screen readers. */
 
+import { Blocks } from "./blocks.js";
 import { Composings } from "./composing.js";
 import { Deletions } from "./deletions.js";
 import { DeskContext } from "./desk.js";
@@ -31,6 +32,7 @@ export function Shell({ client, settings, openChat, children }) {
       client,
       changes: { on: (listener) => client.on("change", listener) },
       settings,
+      blocks: new Blocks(client.api),
       inWords,
       toast,
       deletions: new Deletions(client, (error) => toast(inWords(error))),

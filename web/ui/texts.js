@@ -39,6 +39,9 @@ export function t(key, values = {}) {
   );
 }
 
+/** A number that is counted up to a limit: 12, or 1,000+. */
+export const atLeast = (count, limit) => numbers.format(Math.min(count, limit)) + (count < limit ? "" : "+");
+
 /** Texts that belong together, as they are. */
 export const group = (key) => texts[key];
 

@@ -3,6 +3,7 @@
 import { useDesk, useKnown } from "./desk.js";
 import { html, useEffect, useRef, useState } from "./html.js";
 import { Down } from "./icons.js";
+import { paint, unpaint } from "./painting.js";
 import { Row } from "./row.js";
 import { dayName, dayOf, listOf, t } from "./texts.js";
 import { lastSeen, useWindow } from "./window.js";
@@ -13,22 +14,24 @@ const TOGETHER = 5 * 60_000;
 /**
  * @param {object} props
  * @param {number} props.chatId of an open chat
- * @param {number | null} [props.messageId] the one to show; where none is wanted: the first unread one, or the newest
+ * @param {import("./conversation.js").Place} props.place the message to show; where none is wanted: the first unread one, or the newest
  * @param {string} [props.id]
  * @param {string} [props.class]
  * @param {import("./composing.js").Composing} props.composing
  * @param {{current: any}} props.jumper is given a function that shows the newest messages
  */
-export function Thread({ chatId, messageId = null, id, class: kind = "", composing, jumper }) {
+export function Thread({ chatId, place, id, class: kind = "", composing, jumper }) {
   const { client, announce, settings } = useDesk();
+  const { messageId, hit = null, isSearching = false } = place;
   const [me, chat, messages] = useKnown((state) => [state.me, state.chats.get(chatId), state.messages(chatId)]);
   const [hasOlder, hasNewer] = useKnown((state) => [state.hasOlder(chatId), state.hasNewer(chatId)]);
   const [newFrom, setNewFrom] = useState(() => firstUnread(chat, messages, me));
   const [problem, setProblem] = useState(false);
   const [current, setCurrent] = useState(/** @type {string | null} */ (null));
-  const seen = useRef(0);
+  const seen = useRef(chat?.last_read_message_id ?? 0);
   const isKept = useKept(chat?.me?.unread_from ?? null);
 
+  const rowOf = (id) => view.content.current.querySelector(`[data-message-id="${id}"]`);
   const loadOlder = async () => {
     if (!client.state.hasOlder(chatId) || problem) return;
     try {
@@ -61,8 +64,15 @@ export function Thread({ chatId, messageId = null, id, class: kind = "", composi
     if (isKept) setNewFrom(firstUnread(chat, messages, me));
   }, [isKept, chat?.me?.unread_from]);
   useEffect(() => {
-    if (messageId !== null) view.content.current.querySelector(`[data-message-id="${messageId}"]`)?.focus({ preventScroll: true });
+    if (messageId !== null && !isSearching) rowOf(messageId)?.focus({ preventScroll: true });
   }, []);
+  const isAsFound = hit !== null && messages.some(({ id, content }) => id === messageId && content === hit.content);
+  useEffect(() => {
+    const text = isAsFound && rowOf(messageId)?.querySelector(".message-content");
+    if (!text) return undefined;
+    paint(text, hit.highlights);
+    return unpaint;
+  });
   useEffect(() => {
     const onBack = () => read();
     globalThis.addEventListener("focus", onBack);

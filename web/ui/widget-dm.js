@@ -1,12 +1,13 @@
 /** `<greenroom-dm user="5">`: a button that opens the direct messages with somebody. */
 
-import { ChatAvatar, otherOf } from "./avatar.js";
+import { ChatAvatar } from "./avatar.js";
 import { Conversation } from "./conversation.js";
 import { useDesk, useKnown } from "./desk.js";
 import { Note } from "./heading.js";
 import { html, useRef, useState } from "./html.js";
 import { Bubble, Close } from "./icons.js";
 import { isMuted } from "./muting.js";
+import { dmWith } from "./people.js";
 import { Pill } from "./pill.js";
 import { t } from "./texts.js";
 import { Panel, Signed, UnreadBadge, useTold } from "./widget.js";
@@ -14,12 +15,6 @@ import { Panel, Signed, UnreadBadge, useTold } from "./widget.js";
 export const DmWidget = ({ connection, ...props }) => html`
   <${Signed} connection=${connection}><${Dm} ...${props} /><//>
 `;
-
-/** The direct messages with a user, as far as they are loaded. */
-const dmWith = (state, userId) =>
-  [...state.chats.values()].find(
-    ({ chat_type, members }) => chat_type === "dm" && otherOf({ members }, state.me)?.id === userId && (members.length === 2 || userId === state.me.id),
-  );
 
 function Dm({ tell, isFirst, of }) {
   const { client, inWords } = useDesk();
