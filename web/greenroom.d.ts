@@ -382,7 +382,7 @@ export interface State {
   readonly me: OwnUser | null;
   /** Chats that are loaded: the most recent ones, and those in which something happened since. */
   readonly chats: ReadonlyMap<number, Chat>;
-  /** The same, latest activity first. */
+  /** The same, pinned ones and then the latest activity first. */
   readonly chatList: readonly Chat[];
   /** Public rooms that are watched and that one is not in. */
   readonly rooms: ReadonlyMap<number, Chat>;
@@ -437,6 +437,8 @@ export interface Events {
   me: { me: OwnUser };
   /** A message was written, refused, or is not under way any more. */
   outgoing: { message: OutgoingMessage };
+  /** What is sent waits for so many seconds, because it was too much or the server has too much to do; 0: no more. */
+  held: { seconds: number };
   /** After each change of anything, once; for who draws everything from the state. */
   change: undefined;
 }
@@ -448,6 +450,8 @@ export class Greenroom {
   readonly status: Status;
   /** All messages that are on their way or were refused. */
   readonly outgoing: readonly OutgoingMessage[];
+  /** For how many seconds more nothing is sent, because it was too much or the server has too much to do. */
+  readonly heldFor: number;
 
   /** Listens; the function that it returns stops it. */
   on<Name extends keyof Events>(name: Name, listener: (payload: Events[Name]) => void): () => void;

@@ -1236,6 +1236,10 @@ export class Greenroom {
     return this.#outbox.all;
   }
 
+  get heldFor() {
+    return Math.max(0, Math.ceil((this.#heldUntil - performance.now()) / 1000));
+  }
+
   on(name, listener) {
     return this.#emitter.on(name, listener);
   }
@@ -1628,7 +1632,12 @@ export class Greenroom {
     this.#heldUntil = Math.max(this.#heldUntil, performance.now() + seconds * 1000);
     clearTimeout(this.#held);
     const wait = this.#heldUntil - performance.now() + this.#timing.backoff;
-    this.#held = setTimeout(() => this.#deliverAll(), wait);
+    const tell = () => this.#emitter.soon("held", () => ({ seconds: this.heldFor }), "held");
+    this.#held = setTimeout(() => {
+      tell();
+      this.#deliverAll();
+    }, wait);
+    tell();
   }
 
   #deliverAll() {

@@ -42,6 +42,10 @@ export default {
     startFailed: "Der Server hat diese Seite nicht starten lassen. Lade sie neu, um es erneut zu versuchen.",
 
     // How one is connected
+    held: {
+      one: "Das war viel auf einmal. In {count} Sekunde wird weiter gesendet.",
+      other: "Das war viel auf einmal. In {count} Sekunden wird weiter gesendet.",
+    },
     status_offline: "Du bist offline. Was du sendest, wartet.",
     status_polling: "Langsame Verbindung: Nachrichten können verspätet sein",
     status_reconnecting: "Verbindung wird wiederhergestellt…",

@@ -42,6 +42,10 @@ export default {
     startFailed: "The server did not let this page start. Reload it to try again.",
 
     // How one is connected
+    held: {
+      one: "That was a lot at once. What you send goes out in {count} second.",
+      other: "That was a lot at once. What you send goes out in {count} seconds.",
+    },
     status_offline: "You are offline. What you send waits.",
     status_polling: "Slow connection: messages may be late",
     status_reconnecting: "Reconnecting…",

@@ -42,6 +42,10 @@ export default {
     startFailed: "El servidor no ha dejado abrir esta página. Vuelve a cargarla para intentarlo de nuevo.",
 
     // How one is connected
+    held: {
+      one: "Ha sido mucho de una vez. Lo que envíes saldrá en {count} segundo.",
+      other: "Ha sido mucho de una vez. Lo que envíes saldrá en {count} segundos.",
+    },
     status_offline: "Estás sin conexión. Lo que envíes esperará.",
     status_polling: "Conexión lenta: los mensajes pueden tardar",
     status_reconnecting: "Conectando de nuevo…",

@@ -44,6 +44,12 @@ export default {
     startFailed: "Serveris neleido atverti šio puslapio. Įkelkite jį iš naujo.",
 
     // How one is connected
+    held: {
+      one: "Daug vienu kartu. Siuntimas tęsis po {count} sekundės.",
+      few: "Daug vienu kartu. Siuntimas tęsis po {count} sekundžių.",
+      many: "Daug vienu kartu. Siuntimas tęsis po {count} sekundės.",
+      other: "Daug vienu kartu. Siuntimas tęsis po {count} sekundžių.",
+    },
     status_offline: "Nėra ryšio. Tai, ką siunčiate, palauks.",
     status_polling: "Lėtas ryšys: žinutės gali vėluoti",
     status_reconnecting: "Jungiamasi iš naujo…",

@@ -81,6 +81,19 @@ export function useWatched(object, read) {
   return value;
 }
 
+/** Whether a media query applies. */
+export function useMedia(query) {
+  const media = useMemo(() => matchMedia(query), [query]);
+  const [applies, setApplies] = useState(media.matches);
+  useEffect(() => {
+    const look = () => setApplies(media.matches);
+    look();
+    media.addEventListener("change", look);
+    return () => media.removeEventListener("change", look);
+  }, [media]);
+  return applies;
+}
+
 /** A function that stays the same one, and does what the latest one given would do. */
 export function useLatest(callback) {
   const latest = useRef(callback);

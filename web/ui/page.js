@@ -6,7 +6,7 @@ import { ChatSearch } from "./chat-search.js";
 import { Conversation } from "./conversation.js";
 import { useAttempt, useDesk, useKnown } from "./desk.js";
 import { Heading } from "./heading.js";
-import { html, useEffect, useLayoutEffect, useState } from "./html.js";
+import { html, useEffect, useLayoutEffect, useMedia, useState } from "./html.js";
 import { Add, Bell, Bubble, Compass, Exit, Logo, Person } from "./icons.js";
 import { Members } from "./members.js";
 import { Menu, MenuItem } from "./menu.js";
@@ -100,6 +100,7 @@ function App({ place, onSelect }) {
   const [dialog, setDialog] = useState(/** @type {string | null} */ (null));
   const [words, setWords] = useState("");
   const [isSearching, setSearching] = useState(false);
+  const isWide = useMedia("(min-width: 46rem)");
   const hasChats = useKnown((state) => state.chatList.length > 0);
 
   useEffect(
@@ -134,7 +135,6 @@ function App({ place, onSelect }) {
     (document.querySelector(`[data-message-id="${place.messageId}"]`) ?? document.querySelector("#message-input"))?.focus();
   };
 
-  const isWide = matchMedia("(min-width: 46rem)").matches;
   return html`
     <main class="gr-app" data-view=${chatId ? "chat" : "list"}>
       <h1 class="gr-hidden">${t("messagesTitle")}</h1>
@@ -142,7 +142,7 @@ function App({ place, onSelect }) {
       <nav class="gr-side" aria-label=${t("chats")}>
         <${SideHeader} onNew=${mayStart && startChat} onRooms=${() => setDialog("rooms")} onProfile=${() => setDialog("profile")} />
         <${SearchField} text=${words} onText=${setWords} />
-        <${Pill} />
+        ${(isWide || !chatId) && html`<${Pill} />`}
         ${words.trim()
           ? html`<${SearchResults} text=${words} place=${place} onChat=${onSelect} />`
           : html`
@@ -152,6 +152,7 @@ function App({ place, onSelect }) {
             `}
       </nav>
       <div class="gr-main">
+        ${!isWide && chatId && html`<${Pill} />`}
         ${chatId
           ? html`<${Conversation} key=${chatId} chatId=${chatId} place=${place} hasFocus=${isWide}
               hooks=${{ list: { id: "message-list" }, field: { id: "message-input" } }}

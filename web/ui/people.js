@@ -14,7 +14,7 @@ export const dmWith = (state, userId) =>
 const PAUSE = 250;
 
 /**
- * What was found for words that somebody types. `found` is null before there is an answer.
+ * What was found for words that somebody types. Where that was too much at once it is looked for again by itself. `found` is null before there is an answer.
  * @param {(text: string) => Promise<any>} look
  */
 export function useLookup(text, look, inputs = []) {
@@ -24,15 +24,19 @@ export function useLookup(text, look, inputs = []) {
   useEffect(() => {
     if (!text.trim()) return setState({ found: null, problem: null, of: "" });
     let isLatest = true;
+    /** @type {any} */
+    let timer;
     const ask = async () => {
       try {
         const found = await look(text.trim());
         if (isLatest) setState({ found, problem: null, of: text });
       } catch (error) {
-        if (isLatest) setState({ found: null, problem: inWords(error), of: text });
+        if (!isLatest) return;
+        setState({ found: null, problem: inWords(error), of: text });
+        if (error.retryAfter) timer = setTimeout(ask, error.retryAfter * 1000);
       }
     };
-    const timer = setTimeout(ask, now ? 0 : PAUSE);
+    timer = setTimeout(ask, now ? 0 : PAUSE);
     return () => {
       isLatest = false;
       clearTimeout(timer);

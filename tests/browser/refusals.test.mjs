@@ -1,0 +1,62 @@
+// What the server refuses for a while, in words, and how it goes on.
+
+import { NARROW, expect, helper, isAccessible, message, onBoth, opens, serverWith, visit, writes } from "./support.mjs";
+
+onBoth("who sends too much is told, and nothing is lost", async (t, how) => {
+  const { server, people } = await serverWith(t, ["ann", "bob"], "--rate-limit", "send=12/m:2");
+  const [ann, bob] = people;
+  await helper(server, ann).createChat({ chat_type: "dm", member_ids: [bob.id] });
+  const anns = await visit(t, server.url, ann, "/", { ...how, allows: ["429"] });
+  const bobs = await visit(t, server.url, bob, "/", how);
+  await opens(anns, "Bob");
+  await opens(bobs, "Ann");
+  for (const text of ["one", "two", "three"]) await writes(anns, text);
+  await expect(anns.getByText(/That was a lot at once. What you send goes out in [1-6] second/)).toBeVisible();
+  await expect(message(bobs, "two")).toBeVisible();
+  await expect(message(bobs, "three")).toHaveCount(0);
+  await isAccessible(anns, "too much was sent");
+  await expect(message(bobs, "three")).toBeVisible();
+  await expect(anns.locator(".gr-pill-held")).toHaveCount(0);
+  await expect(message(anns, "three")).toHaveCount(1);
+});
+
+onBoth("who searches too much is told, and it is done a little later", async (t, how) => {
+  const { server, people } = await serverWith(t, ["ann", "bob"], "--rate-limit", "search=20/m:4");
+  const page = await visit(t, server.url, people[0], "/", { ...how, allows: ["429"] });
+  const field = page.getByLabel("Search", { exact: true });
+  for (const words of ["carol", "dora"]) {
+    await field.fill(words);
+    await expect(page.getByText("Nothing found.").first()).toBeVisible();
+  }
+  await field.fill("bob");
+  await expect(page.getByRole("alert")).toContainText(/Try again in \d+ second/);
+  await isAccessible(page, "too much was searched for");
+  await expect(page.getByRole("region", { name: "People" }).getByRole("button")).toBeVisible();
+});
+
+onBoth("other requests that are too many are refused in words", async (t, how) => {
+  const { server, people } = await serverWith(t, ["ann", "bob"], "--rate-limit", "other=1/m:60");
+  const anns = helper(server, people[0]);
+  const { id } = await anns.createChat({ chat_type: "group", title: "Plans" });
+  const page = await visit(t, server.url, people[0], `/?chat=${id}`, { ...how, allows: ["429"] });
+  await expect(page.locator("#message-input")).toBeVisible();
+  const isRefused = async () => (await anns.chats().then(() => 200, ({ status }) => status)) === 429;
+  while (!(await isRefused()));
+  await page.locator("#current-chat-name").click();
+  await page.locator(".chat-title-input").fill("Other plans");
+  await page.locator(".chat-title-save-btn").click();
+  await expect(page.getByText(/That was too much at once. Try again in \d+ seconds?\./)).toBeVisible();
+  // What was typed stays where it is.
+  await expect(page.locator(".chat-title-input")).toHaveValue("Other plans");
+});
+
+onBoth("on a phone an open chat tells how it is connected", async (t, how) => {
+  const { server, people } = await serverWith(t, ["ann"]);
+  const { id } = await helper(server, people[0]).createChat({ chat_type: "group", title: "Plans" });
+  const page = await visit(t, server.url, people[0], `/?chat=${id}`, { ...how, viewport: NARROW, allows: ["ERR_"] });
+  await expect(page.locator("#message-input")).toBeVisible();
+  await page.context().setOffline(true);
+  await expect(page.getByText("You are offline.")).toBeVisible();
+  await page.context().setOffline(false);
+  await expect(page.getByText("You are offline.")).toHaveCount(0);
+});
