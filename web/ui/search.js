@@ -48,13 +48,19 @@ export function SearchField({ text, onText }) {
 export function SearchResults({ text, place, onChat }) {
   const { client, announce, settings } = useDesk();
   const attempt = useAttempt();
+  // What was answered while other parts were refused: where little may be asked, asking for all again would not end.
+  const kept = useRef(/** @type {any} */ ({}));
   const look = async (words) => {
+    if (kept.current.words !== words) kept.current = { words };
+    const answers = kept.current;
+    const once = async (name, ask) => (answers[name] ??= await ask());
     const [chats, people, messages] = await Promise.all([
-      client.api.chats({ search: words, page_size: FETCHED }),
+      once("chats", () => client.api.chats({ search: words, page_size: FETCHED })),
       // People are found to write to them.
-      settings.mayStart(client.state.me) ? client.api.searchUsers(words) : { results: [] },
-      client.api.search(words, { page_size: FETCHED }).then(withTitles),
+      settings.mayStart(client.state.me) ? once("people", () => client.api.searchUsers(words)) : { results: [] },
+      once("messages", () => client.api.search(words, { page_size: FETCHED }).then(withTitles)),
     ]);
+    kept.current = {};
     return { chats, people: { next: null, count: people.results.length, ...people }, messages };
   };
   /** Names the chats of hits: some may not be among those that are loaded. */
