@@ -263,6 +263,30 @@ test("it fits 320 pixels, a zoom of 200 %, large letters, and right to left", as
     await page.locator("#manage-members-tab").click();
     await check("the members");
     await page.locator("#close-dialog-btn").click();
+    await page.locator("#chat-menu-btn").click();
+    await check("the chat's menu");
+    await page.locator("#mute-chat-btn").click();
+    await check("for how long it is muted");
+    await page.keyboard.press("Escape");
+    await page.locator("#chat-menu-btn").click();
+    await page.locator("#search-chat-btn").click();
+    await page.locator("#chat-search-input").fill("word");
+    await expect(page.getByText("1 of 1", { exact: true })).toBeVisible();
+    await check("searching in the chat");
+    await page.keyboard.press("Escape");
+    const back = page.getByRole("button", { name: "Back to the chats" });
+    if (await back.isVisible()) await back.click();
+    await page.getByLabel("Search", { exact: true }).fill("word");
+    await expect(page.locator(".search-result")).toBeVisible();
+    await check("what was found");
+    await page.getByLabel("Clear the search").click();
+    await page.locator("[data-chat-id]").filter({ hasText: "Bob" }).last().click();
+    await page.locator("#chat-menu-btn").click();
+    await page.locator("#block-user-btn").click();
+    await expect(page.locator(".gr-blocked-note")).toBeVisible();
+    await check("somebody is blocked");
+    await page.locator(".unblock-btn").click();
+    await expect(page.locator(".gr-blocked-note")).toHaveCount(0);
     if (name.startsWith("right")) {
       const edges = await page.evaluate(() => {
         const list = document.querySelector("#message-list").getBoundingClientRect();

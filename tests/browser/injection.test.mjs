@@ -69,11 +69,31 @@ test("nothing that somebody writes ever runs, wherever it is shown", async (t) =
   await bobs.typing(room, true);
   await ran("anywhere");
 
+  await page.locator(".chat-item", { hasText: `window.ran = "room"` }).click();
+  await page.locator("#chat-menu-btn").click();
+  await page.locator("#search-chat-btn").click();
+  for (const words of ["ran", "<", '"']) {
+    await page.locator("#chat-search-input").fill(words);
+    await expect(page.locator(".gr-chat-search-note")).toContainText(/^1 of/);
+    await page.getByLabel("Search", { exact: true }).fill(words);
+    await expect(page.getByRole("region", { name: "Messages" }).locator("mark").first()).toHaveText(words);
+    await expect(page.getByRole("region", { name: "Chats" }).locator("mark").first()).toHaveText(words);
+  }
+  await ran("in what was found");
+  await page.getByLabel("Search", { exact: true }).press("Escape");
+
   await anns.createChat({ chat_type: "dm", member_ids: [bob.id] });
   for (const last_name of titles) {
     await helper(server, staff).updateUser(bob.id, { first_name: "", last_name });
     await expect(page.locator(".gr-chat-title").filter({ hasText: last_name }).first()).toBeVisible();
   }
+  await page.locator(".gr-chat-title").filter({ hasText: titles.at(-1) }).first().click();
+  await page.locator("#chat-menu-btn").click();
+  await page.locator("#block-user-btn").click();
+  await expect(page.locator(".gr-blocked-note")).toContainText(titles.at(-1));
+  await page.locator(".gr-own-menu-btn").click();
+  await page.locator("#profile-btn").click();
+  await expect(page.getByRole("list", { name: "Blocked people" })).toContainText(titles.at(-1));
   await ran("as a name");
 });
 

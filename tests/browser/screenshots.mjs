@@ -54,6 +54,8 @@ async function stage(t) {
   await alice
     .createChat({ chat_type: "dm", member_ids: [3] })
     .then(({ id }) => say(carol, id, "Do you still have my bicycle pump?"));
+  await alice.setMe(trip, { is_pinned: true });
+  await alice.setMe(room.id, { muted_until: "9999-01-01T00:00:00Z" });
   const film = await alice.createChat({
     chat_type: "room",
     title: "Discussion",
@@ -83,15 +85,30 @@ test("pictures of every page and state", async (t) => {
     const page = await visit(t, server.url, alice, "/", given);
     await expect(page.locator(".chat-item").first()).toBeVisible();
     await shoot(page, "chats");
-    await page.getByLabel("Search", { exact: true }).fill("ga");
-    await expect(page.locator(".gr-hit").first()).toBeVisible();
+    await page.getByLabel("Search", { exact: true }).fill("the");
+    await expect(page.locator(".search-result").first()).toBeVisible();
     await shoot(page, "search");
-    await page.keyboard.press("Escape");
+    await page.locator(".search-result", { hasText: "bus back" }).click();
+    await expect(message(page, "bus back")).toBeVisible();
+    await shoot(page, "found");
+    if (options.hasTouch) await page.getByRole("button", { name: "Back to the chats" }).click();
+    await page.getByLabel("Clear the search").click();
     await opens(page, "Weekend in the hills");
     await expect(message(page, "old mill")).toBeVisible();
     await bob.typing(trip, true);
     await expect(page.getByText("Bob Brown is typing…")).toBeVisible();
     await shoot(page, "chat");
+    await page.locator("#chat-menu-btn").click();
+    await shoot(page, "chat-menu");
+    await page.locator("#mute-chat-btn").click();
+    await shoot(page, "mute");
+    await page.keyboard.press("Escape");
+    await page.locator("#chat-menu-btn").click();
+    await page.locator("#search-chat-btn").click();
+    await page.locator("#chat-search-input").fill("the");
+    await expect(page.getByText("1 of 5")).toBeVisible();
+    await shoot(page, "chat-search");
+    await page.keyboard.press("Escape");
     const row = message(page, "Three people and a dog");
     await (options.hasTouch ? row.tap() : row.hover());
     await row.locator(".context-menu-btn").click();
@@ -111,6 +128,18 @@ test("pictures of every page and state", async (t) => {
     await expect(page.locator(".room-item").first()).toBeVisible();
     await shoot(page, "rooms");
     await page.locator("#close-dialog-btn").click();
+    await page.locator(".gr-own-menu-btn").click();
+    await page.locator("#profile-btn").click();
+    await expect(page.getByText("Blocked people")).toBeVisible();
+    await shoot(page, "profile");
+    await page.locator("#close-dialog-btn").click();
+    await page.locator("[data-chat-id=\"1\"]").click();
+    await page.locator("#chat-menu-btn").click();
+    await page.locator("#block-user-btn").click();
+    await expect(page.locator(".gr-blocked-note")).toBeVisible();
+    await shoot(page, "blocked");
+    await page.locator(".unblock-btn").click();
+    await expect(page.locator(".gr-blocked-note")).toHaveCount(0);
     const host = await visit(t, server.url, alice, "/demo/", given);
     await expect(host.locator(".message-item").first()).toBeVisible();
     await host.locator("greenroom-dm .gr-toggle").nth(1).click();

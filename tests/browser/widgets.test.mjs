@@ -185,3 +185,40 @@ test("a visitor of another site is led to the host's own sign-in page", async (t
   assert.equal(href.origin + href.pathname, `${host.url}/sign-in`);
   assert.equal(href.searchParams.get("next"), `${host.url}/film?id=42`);
 });
+
+test("the page hears of messages and of what is unread, and its colours are taken", async (t) => {
+  const { server, people } = await serverWith(t, ["ann", "bob", "carol"]);
+  const [ann, bob] = people;
+  const [anns, bobs] = [helper(server, ann), helper(server, bob)];
+  const { id: quiet } = await anns.createChat({ chat_type: "group", title: "Quiet", member_ids: [bob.id] });
+  await anns.setMe(quiet, { muted_until: "9999-01-01T00:00:00Z" });
+  const { id: dm } = await anns.createChat({ chat_type: "dm", member_ids: [bob.id] });
+  const page = await visit(t, server.url, ann, "/demo/");
+  await page.evaluate(() => {
+    globalThis.heard = [];
+    for (const name of ["greenroom:message", "greenroom:unread"]) {
+      document.addEventListener(name, ({ type, target, detail }) => {
+        const { chatId, change, message, total, unread } = detail;
+        globalThis.heard.push([target.localName, type.slice(10), change ?? null, message?.content ?? total ?? unread, chatId ?? null]);
+      });
+    }
+  });
+  const heard = () => page.evaluate(() => globalThis.heard);
+  const inbox = page.locator("greenroom-inbox");
+  const { id } = await bobs.sendMessage(dm, { content: "Hello" });
+  await expect.poll(heard).toContainEqual(["greenroom-inbox", "unread", null, 1, null]);
+  await expect.poll(heard).toContainEqual(["greenroom-inbox", "message", "new", "Hello", dm]);
+  await expect.poll(heard).toContainEqual(["greenroom-dm", "message", "new", "Hello", dm]);
+  await expect.poll(heard).toContainEqual(["greenroom-dm", "unread", null, 1, dm]);
+  await bobs.editMessage(id, "Hello!");
+  await expect.poll(heard).toContainEqual(["greenroom-inbox", "message", "updated", "Hello!", dm]);
+  // Of a muted chat the page hears, but nothing is counted.
+  await bobs.sendMessage(quiet, { content: "pssst" });
+  await expect.poll(heard).toContainEqual(["greenroom-inbox", "message", "new", "pssst", quiet]);
+  await expect(inbox.locator(".gr-toggle .unread-indicator")).toContainText("1 unread message");
+  await inbox.locator(".gr-toggle").click();
+  await expect(inbox.locator(".chat-item", { hasText: "Quiet" })).toContainText("Muted");
+  await page.evaluate(() => document.body.style.setProperty("--greenroom-accent", "rgb(120, 10, 90)"));
+  const background = () => inbox.locator(".chat-item .unread-indicator:not(.is-quiet)").evaluate((badge) => getComputedStyle(badge).backgroundColor);
+  await expect.poll(background).toBe("rgb(120, 10, 90)");
+});
