@@ -17,6 +17,7 @@ pub mod error;
 pub mod feed;
 pub mod input;
 pub mod limits;
+pub mod load;
 pub mod metrics;
 pub mod model;
 pub mod presence;

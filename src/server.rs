@@ -401,9 +401,13 @@ impl Kept {
         let (session, content_key, deployment, restored_from) =
             kept.map_err(|error| StartError::Prepare(error.to_string()))?;
         let secret = config.secret_key.as_deref().unwrap_or(&session);
-        let cookie_key = Key::from(&Sha512::digest(secret.as_bytes()));
-        Ok(Self { cookie_key, content_key, deployment, restored_from })
+        Ok(Self { cookie_key: cookie_key(secret), content_key, deployment, restored_from })
     }
+}
+
+/// The key that signs cookies, of the secret that the setting or the database has.
+pub(crate) fn cookie_key(secret: &str) -> Key {
+    Key::from(&Sha512::digest(secret.as_bytes()))
 }
 
 /// How often a server looks for credentials that others ended: the command line, or another node.

@@ -26,6 +26,7 @@ use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::{
     config::{Config, Database},
+    load::{Load, LoadError},
     model::{FieldErrors, Refusal},
     server::StartError,
     storage::{Access, AnyConn, OpenError, StorageError, migrations, transaction},
@@ -59,6 +60,8 @@ enum Command {
     Restore(restore::Restore),
     /// Bring all that a SQLite database has into an empty PostgreSQL
     Import(import::Import),
+    /// Put a server under load: measure it, and check that everybody hears everything
+    Load(Box<Load>),
     /// Recount what is derived in the database, and report any difference
     Check(Database),
 }
@@ -70,6 +73,8 @@ enum CliError {
     Open(#[from] OpenError),
     #[error(transparent)]
     Start(#[from] StartError),
+    #[error(transparent)]
+    Load(#[from] LoadError),
     #[error("{0}")]
     Refused(String),
     #[error("{0}")]
@@ -115,6 +120,7 @@ pub fn run() -> ExitCode {
         Command::Backup(backup) => backup.run(),
         Command::Restore(restore) => restore.run(),
         Command::Import(import) => import.run(),
+        Command::Load(load) => load.run().map_err(CliError::from),
         Command::Check(database) => return check::check(&database),
     };
     match result {
@@ -134,7 +140,9 @@ fn without_empty_variables(command: clap::Command) -> clap::Command {
 fn failed(error: &CliError) -> ExitCode {
     eprintln!("greenroom: {error}");
     match error {
-        CliError::Start(StartError::ManyNodesOnSqlite) => ExitCode::from(2),
+        CliError::Start(StartError::ManyNodesOnSqlite) | CliError::Load(LoadError::Options(_)) => {
+            ExitCode::from(2)
+        }
         _ => ExitCode::FAILURE,
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
+    net::SocketAddr,
     process::{Child, Command, Output, Stdio},
 };
 
@@ -95,6 +96,16 @@ impl Program {
         let address = line.trim().strip_prefix("Listening on http://").unwrap_or_else(|| panic!("{line:?}"));
         let client = Client::builder().timeout(DEADLINE).finish();
         Self { address: address.to_owned(), child, client }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address.parse().unwrap()
+    }
+
+    /// The number of its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Sends a signal by its name.

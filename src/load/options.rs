@@ -1,0 +1,143 @@
+//! What all kinds of load take on the command line.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{ArgGroup, Args};
+use serde::{Serialize, Serializer};
+use url::Url;
+
+use super::{by_rest::Proof, process::Process, target::base_url};
+use crate::storage::DatabaseUrl;
+
+/// Which server, for how long, and what becomes of the figures.
+#[derive(Debug, Clone, Args, Serialize)]
+#[command(group(ArgGroup::new("who").required(true).multiple(true).args(["spawn", "token", "login"])))]
+pub(super) struct Options {
+    /// Start a server for the run, on a database that goes with it
+    #[arg(long, help_heading = "Server", conflicts_with_all = ["url", "pid"])]
+    pub(super) spawn: bool,
+
+    /// With --spawn, use this database instead: sqlite://FILE or postgres://USER@HOST/DATABASE
+    #[arg(long, help_heading = "Server", requires = "spawn", value_parser = DatabaseUrl::parse)]
+    #[serde(skip)]
+    pub(super) database_url: Option<DatabaseUrl>,
+
+    /// Base address of a server that runs already
+    #[arg(long, help_heading = "Server", default_value = "http://127.0.0.1:8000", value_parser = base_url)]
+    #[serde(skip)]
+    pub(super) url: Url,
+
+    /// Token of somebody who is staff there, and may make the users of the run
+    #[arg(
+        long,
+        help_heading = "Server",
+        value_name = "KEY",
+        env = "GREENROOM_LOAD_TOKEN",
+        hide_env_values = true
+    )]
+    #[serde(skip)]
+    token: Option<String>,
+
+    /// Name and password of such a one
+    #[arg(long, help_heading = "Server", value_name = "NAME:PASSWORD", env = "GREENROOM_LOAD_LOGIN", hide_env_values = true, value_parser = name_and_password)]
+    #[serde(skip)]
+    login: Option<Proof>,
+
+    /// Process of that server, where it is on this machine, to look at its CPU and memory
+    #[arg(long, help_heading = "Server", value_name = "PID", value_parser = process)]
+    #[serde(skip)]
+    pub(super) pid: Option<Process>,
+
+    /// Users sign in with sessions, as browsers do, instead of tokens
+    #[arg(long, help_heading = "Server")]
+    #[serde(rename = "session")]
+    pub(super) session: bool,
+
+    /// How long to measure: 10s, 2m, 500ms
+    #[arg(long, help_heading = "Run", default_value = "10s", value_parser = duration)]
+    #[serde(serialize_with = "in_seconds")]
+    pub(super) duration: Duration,
+
+    /// How long before that there is load already
+    #[arg(long, help_heading = "Run", default_value = "1s", value_parser = duration)]
+    #[serde(serialize_with = "in_seconds")]
+    pub(super) warmup: Duration,
+
+    /// How long without anything new until what is missing counts as lost
+    #[arg(long, help_heading = "Run", default_value = "5s", value_parser = duration)]
+    #[serde(serialize_with = "in_seconds")]
+    pub(super) patience: Duration,
+
+    /// Write all figures to this file as JSON; - is standard output
+    #[arg(long, help_heading = "Figures", value_name = "FILE")]
+    #[serde(skip)]
+    pub(super) json: Option<PathBuf>,
+
+    /// Write a page with plots to this file
+    #[arg(long, help_heading = "Figures", value_name = "FILE")]
+    #[serde(skip)]
+    pub(super) report: Option<PathBuf>,
+}
+
+impl Options {
+    /// How staff prove who they are; `None` where the server is the run's own.
+    pub(super) fn proof(&self) -> Option<Proof> {
+        let token = self.token.clone().map(Proof::Token);
+        if self.spawn { None } else { self.login.clone().or(token) }
+    }
+}
+
+/// Reads a duration: a number with `ms`, `s`, `m` or `h`; seconds where it has none.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || "give a time such as 500ms, 10s or 2m".to_owned();
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let number: f64 = text[..digits].parse().map_err(|_| wrong())?;
+    let unit = match text[digits..].trim() {
+        "ms" => 1e-3,
+        "s" | "" => 1.0,
+        "m" | "min" => 60.0,
+        "h" => 3_600.0,
+        _ => return Err(wrong()),
+    };
+    let duration = Duration::try_from_secs_f64(number * unit).map_err(|_| wrong())?;
+    if duration > Duration::from_secs(24 * 3_600) {
+        Err("give a day at most".to_owned())
+    } else {
+        Ok(duration)
+    }
+}
+
+/// Reads a rate, in times a second.
+pub(super) fn rate(text: &str) -> Result<f64, String> {
+    let rate: f64 = text.parse().map_err(|_| "give a number of times a second".to_owned())?;
+    if (1e-3..=1e7).contains(&rate) { Ok(rate) } else { Err("give a rate from 0.001 to 10000000".to_owned()) }
+}
+
+fn name_and_password(text: &str) -> Result<Proof, String> {
+    let (name, password) = text.split_once(':').ok_or("give NAME:PASSWORD")?;
+    Ok(Proof::Password { name: name.to_owned(), password: password.to_owned() })
+}
+
+fn process(text: &str) -> Result<Process, String> {
+    let process = Process { pid: text.parse().map_err(|_| "give the number of a process".to_owned())? };
+    process.read().map(|_| process).ok_or_else(|| "there is no such process that can be looked at".to_owned())
+}
+
+pub(super) fn in_seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(duration.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_units() {
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("1.5m"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("10"), Ok(Duration::from_secs(10)));
+        for bad in ["", "s", "10 years", "-1s", "25h"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! What came of a run, as it is printed, written as JSON, and drawn.
+
+use std::{collections::BTreeMap, fs};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{
+    Scenario,
+    latency::{Latencies, Percentiles},
+    ledger::{Faults, Ledger},
+    process::Reading,
+    stage::Stage,
+    watch::Span,
+};
+use crate::model::Timestamp;
+
+/// What came of a run.
+#[derive(Debug, Serialize)]
+pub(super) struct Outcome {
+    pub(super) scenario: &'static str,
+    /// Nothing was lost, came twice or out of order, and no socket was closed.
+    pub(super) ok: bool,
+    pub(super) version: &'static str,
+    pub(super) target: String,
+    /// Whether the server was the run's own.
+    pub(super) spawned: bool,
+    pub(super) settings: Value,
+    /// When the measured time began.
+    pub(super) started_at: String,
+    /// How long it took.
+    pub(super) seconds: f64,
+    pub(super) operations: Vec<Operation>,
+    /// Figures of the scenario's own, by name.
+    pub(super) figures: BTreeMap<&'static str, f64>,
+    pub(super) checks: Checks,
+    /// Requests that failed, by status or reason.
+    pub(super) errors: BTreeMap<String, u64>,
+    pub(super) server: Option<Usage>,
+    pub(super) client: Usage,
+    pub(super) machine: Machine,
+    pub(super) samples: Vec<Sample>,
+    /// How many took how long: microseconds up to which, and the number, by operation.
+    #[serde(skip)]
+    pub(super) bars: Vec<(String, Vec<(f64, u64)>)>,
+}
+
+impl Outcome {
+    /// What was found by watching alone.
+    pub(super) fn of<S: Scenario>(
+        scenario: &S,
+        stage: &Stage,
+        started_at: Timestamp,
+        span: Span,
+        samples: Vec<Sample>,
+    ) -> Self {
+        Self {
+            scenario: S::NAME,
+            ok: true,
+            version: env!("CARGO_PKG_VERSION"),
+            target: stage.target.url.clone(),
+            spawned: stage.options.spawn,
+            settings: serde_json::to_value(scenario).unwrap_or_default(),
+            started_at: started_at.to_string(),
+            seconds: rounded(span.seconds, 1e3),
+            operations: Vec::new(),
+            figures: BTreeMap::new(),
+            checks: Checks::default(),
+            errors: BTreeMap::new(),
+            server: span.server,
+            client: span.client,
+            machine: Machine::this(),
+            samples,
+            bars: Vec::new(),
+        }
+    }
+
+    /// Adds something that was done, so many times a second.
+    pub(super) fn add(&mut self, name: &str, latencies: &Latencies, per_second: f64) {
+        let latency = latencies.percentiles();
+        let per_second = rounded(per_second, 10.0);
+        self.operations.push(Operation { name: name.to_owned(), count: latency.count, per_second, latency });
+        self.bars.push((name.to_owned(), latencies.bars()));
+    }
+
+    /// Adds the messages of a ledger, which is closed by it. `sending`: while messages were sent.
+    pub(super) fn add_messages(&mut self, ledger: &mut Ledger, sending: &Span) {
+        ledger.close();
+        let each_second = |count: u64| count as f64 / sending.seconds.max(1e-9);
+        self.add("send", &ledger.answers, each_second(sending.operations));
+        self.add("deliver", &ledger.deliveries, each_second(sending.deliveries));
+        self.add("deliver to all", &ledger.last_deliveries, each_second(sending.operations));
+        self.checks.messages_acknowledged = ledger.acknowledged;
+        self.checks.deliveries = ledger.delivered;
+        self.checks.faults = ledger.faults.clone();
+        self.errors.clone_from(&ledger.errors);
+        self.ok = ledger.faults.is_none() && ledger.acknowledged > 0;
+    }
+}
+
+/// Something that was done many times. Times in microseconds.
+#[derive(Debug, Clone, Default, Serialize)]
+pub(super) struct Operation {
+    pub(super) name: String,
+    pub(super) count: u64,
+    pub(super) per_second: f64,
+    pub(super) latency: Percentiles,
+}
+
+/// What was looked at besides the time.
+#[derive(Debug, Clone, Default, Serialize)]
+pub(super) struct Checks {
+    pub(super) sockets: u64,
+    pub(super) messages_acknowledged: u64,
+    pub(super) deliveries: u64,
+    /// Due by the schedule and not even begun, since all were busy.
+    pub(super) behind_schedule: u64,
+    #[serde(flatten)]
+    pub(super) faults: Faults,
+}
+
+/// What a process took while it was measured.
+#[derive(Debug, Clone, Default, Serialize)]
+pub(super) struct Usage {
+    pub(super) pid: u32,
+    pub(super) cpu_seconds: f64,
+    /// Of one core.
+    pub(super) cpu_percent: f64,
+    pub(super) cpu_us_per_operation: Option<f64>,
+    pub(super) cpu_us_per_delivery: Option<f64>,
+    pub(super) rss_bytes_before: u64,
+    pub(super) rss_bytes: u64,
+    pub(super) peak_rss_bytes: u64,
+}
+
+impl Usage {
+    /// Between two readings, for so many operations and deliveries.
+    pub(super) fn between(
+        pid: u32,
+        before: &Reading,
+        after: &Reading,
+        seconds: f64,
+        (operations, deliveries): (u64, u64),
+    ) -> Self {
+        let cpu_seconds = (after.cpu_seconds - before.cpu_seconds).max(0.0);
+        let each = |count: u64| (count > 0).then(|| rounded(cpu_seconds * 1e6 / count as f64, 1e3));
+        Self {
+            pid,
+            cpu_seconds: rounded(cpu_seconds, 1e3),
+            cpu_percent: rounded(100.0 * cpu_seconds / seconds.max(1e-9), 10.0),
+            cpu_us_per_operation: each(operations),
+            cpu_us_per_delivery: each(deliveries),
+            rss_bytes_before: before.rss_bytes,
+            rss_bytes: after.rss_bytes,
+            peak_rss_bytes: after.peak_rss_bytes,
+        }
+    }
+}
+
+/// How things were at a moment.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub(super) struct Sample {
+    /// Since the run began.
+    pub(super) second: f64,
+    /// Since the sample before, by the second.
+    pub(super) operations_per_second: f64,
+    pub(super) deliveries_per_second: f64,
+    pub(super) p50: f64,
+    pub(super) p99: f64,
+    pub(super) server_cpu_percent: f64,
+    pub(super) client_cpu_percent: f64,
+    pub(super) server_rss_bytes: u64,
+}
+
+/// Where it was measured.
+#[derive(Debug, Clone, Default, Serialize)]
+pub(super) struct Machine {
+    pub(super) cores: usize,
+    pub(super) cpu: String,
+    pub(super) kernel: String,
+    pub(super) memory_bytes: u64,
+    /// As many as the system allows this process.
+    pub(super) open_files: u64,
+}
+
+impl Machine {
+    pub(super) fn this() -> Self {
+        let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+        let after = |text: &str, name: &str| {
+            let line = text.lines().find(|line| line.starts_with(name));
+            line.and_then(|line| line.split_once(':'))
+                .map(|(_, value)| value.trim().to_owned())
+                .unwrap_or_default()
+        };
+        let memory = after(&read("/proc/meminfo"), "MemTotal");
+        let kib: u64 = memory.split_whitespace().next().and_then(|kib| kib.parse().ok()).unwrap_or(0);
+        Self {
+            cores: std::thread::available_parallelism().map_or(1, usize::from),
+            cpu: after(&read("/proc/cpuinfo"), "model name"),
+            kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
+            memory_bytes: kib << 10,
+            open_files: 0,
+        }
+    }
+}
+
+/// Rounded to a part of one.
+pub(super) fn rounded(value: f64, parts: f64) -> f64 {
+    (value * parts).round() / parts
+}

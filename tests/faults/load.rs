@@ -1,0 +1,194 @@
+//! `greenroom load` as who measures meets it: each kind of load in small, and what it must notice.
+
+use std::process::{Output, Stdio};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::{
+    program::{Program, command, fails, greenroom},
+    spoiler::{Spoil, road_to},
+};
+
+/// Little of everything, so that a test does not take long.
+const SHORT: [&str; 6] = ["--duration", "500ms", "--warmup", "100ms", "--patience", "1s"];
+
+/// Runs a load, which prints its figures as JSON.
+fn load(kind: &str, args: &[&str]) -> (Output, Value) {
+    let mut load = command("sqlite://nowhere.db");
+    load.args(["load", kind]).args(args).args(SHORT).args(["--json", "-"]).stderr(Stdio::piped());
+    let output = load.output().unwrap();
+    let figures = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
+    (output, figures)
+}
+
+/// The same for one that must find nothing wrong.
+fn runs(kind: &str, args: &[&str]) -> Value {
+    let (output, figures) = load(kind, args);
+    assert!(output.status.success(), "{figures:#}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(figures["ok"], true, "{figures:#}");
+    assert_eq!(figures["scenario"], kind);
+    for fault in ["lost", "twice", "out_of_order", "strange"] {
+        assert_eq!(figures["checks"][fault], 0, "{figures:#}");
+    }
+    figures
+}
+
+/// An operation of a run by its name.
+fn operation<'a>(figures: &'a Value, name: &str) -> &'a Value {
+    let operations = figures["operations"].as_array().unwrap();
+    operations.iter().find(|operation| operation["name"] == name).unwrap_or_else(|| panic!("{figures:#}"))
+}
+
+/// A server of somebody else's, and alice's token, who is staff.
+struct Elsewhere {
+    _folder: TempDir,
+    database: String,
+    server: Program,
+    token: String,
+}
+
+impl Elsewhere {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let database = format!("sqlite://{}", folder.path().join("test.db").display());
+        greenroom(&database, &["demo"]);
+        let token = greenroom(&database, &["token", "create", "alice"]).trim().to_owned();
+        let server = Program::serve(&database);
+        Self { _folder: folder, database, server, token }
+    }
+
+    fn url(&self) -> String {
+        format!("http://{}", self.server.address())
+    }
+
+    /// All users that a run has made are shut out, and their chats are gone.
+    fn expect_clean(&self, users: usize) {
+        let list = greenroom(&self.database, &["user", "list"]);
+        let made: Vec<&str> = list.lines().filter(|line| line.contains("load-")).collect();
+        assert_eq!(made.len(), users, "{list}");
+        assert!(made.iter().all(|line| line.ends_with("deactivated")), "{list}");
+        let chats = greenroom(&self.database, &["check"]);
+        assert!(chats.starts_with("4 chats "), "{chats}");
+    }
+}
+
+#[test]
+fn rooms_are_written_to_and_everybody_hears_it() {
+    let figures = runs("rooms", &["--spawn", "--rooms", "3", "--members", "4", "--rate", "100"]);
+    let sent = figures["checks"]["messages_acknowledged"].as_u64().unwrap();
+    assert!((40..=60).contains(&sent), "{figures:#}");
+    assert_eq!(figures["checks"]["deliveries"], 4 * sent);
+    assert_eq!(figures["checks"]["sockets"], 12);
+    let latency = &operation(&figures, "send")["latency"];
+    assert!(latency["p50"].as_f64().unwrap() > 0.0 && latency["p50"].as_f64() <= latency["max"].as_f64());
+    assert!(figures["server"]["rss_bytes"].as_u64().unwrap() > 1 << 20, "{figures:#}");
+    assert!(figures["client"]["cpu_seconds"].as_f64().is_some());
+}
+
+#[test]
+fn rooms_are_written_to_over_sockets_in_sessions_and_as_fast_as_can_be() {
+    let args = ["--spawn", "--session", "--via", "sockets", "--rooms", "2", "--members", "2", "--closed"];
+    let figures = runs("rooms", &[&args[..], &["--until", "heard", "--in-flight", "2"]].concat());
+    let checks = &figures["checks"];
+    assert_eq!(checks["deliveries"].as_u64(), checks["messages_acknowledged"].as_u64().map(|sent| 2 * sent));
+    assert!(checks["messages_acknowledged"].as_u64().unwrap() > 10, "{figures:#}");
+}
+
+#[test]
+fn a_run_against_a_server_of_somebody_elses_leaves_nothing_behind() {
+    let elsewhere = Elsewhere::start();
+    let (url, pid) = (elsewhere.url(), elsewhere.server.id().to_string());
+    let rooms = ["--rooms", "2", "--members", "3"];
+    let at = ["--url", &url, "--pid", &pid];
+    let figures = runs("rooms", &[&rooms[..], &at, &["--token", &elsewhere.token]].concat());
+    assert_eq!((&figures["target"], &figures["server"]["pid"]), (&json!(url), &json!(elsewhere.server.id())));
+    elsewhere.expect_clean(6);
+    runs("rooms", &[&rooms[..], &at, &["--login", "alice:greenroom", "--session"]].concat());
+    elsewhere.expect_clean(12);
+}
+
+/// What a run finds on a road that spoils an event.
+fn finds(spoil: Spoil) -> Value {
+    let elsewhere = Elsewhere::start();
+    let url = format!("http://{}", road_to(elsewhere.server.address(), spoil));
+    let args = ["--url", &url, "--token", &elsewhere.token, "--rooms", "1", "--members", "3", "--rate", "50"];
+    let (output, figures) = load("rooms", &args);
+    let is_spoilt = spoil != Spoil::Nothing;
+    assert_eq!(output.status.code(), Some(i32::from(is_spoilt)), "{figures:#}");
+    assert_eq!(figures["ok"], !is_spoilt, "{figures:#}");
+    let sentence = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(sentence.contains("the checks failed"), is_spoilt, "{sentence}");
+    elsewhere.expect_clean(3);
+    let checks = &figures["checks"];
+    json!([checks["lost"], checks["twice"], checks["out_of_order"], checks["strange"], checks["closed"]])
+}
+
+#[test]
+fn what_is_lost_doubled_or_swapped_on_the_way_is_found() {
+    assert_eq!(finds(Spoil::Nothing), json!([0, 0, 0, 0, {}]));
+    assert_eq!(finds(Spoil::Drop), json!([1, 0, 0, 0, {}]));
+    assert_eq!(finds(Spoil::Double), json!([0, 1, 0, 0, {}]));
+    assert_eq!(finds(Spoil::Swap), json!([0, 0, 1, 0, {}]));
+    assert_eq!(finds(Spoil::Cut), json!([0, 0, 0, 0, {"cut": 1}]));
+}
+
+#[test]
+fn a_run_that_is_interrupted_cleans_up() {
+    let elsewhere = Elsewhere::start();
+    for signal in ["INT", "TERM"] {
+        let mut load = command("sqlite://nowhere.db");
+        load.args(["load", "rooms", "--duration", "1h", "--rooms", "1", "--members", "2", "--rate", "200"]);
+        load.args(["--url", &elsewhere.url(), "--token", &elsewhere.token]);
+        let load = load.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // Once messages are written there is something to clean up.
+        while !greenroom(&elsewhere.database, &["check"]).starts_with("5 chats") {}
+        let id = load.id().to_string();
+        assert!(
+            std::process::Command::new("kill").args([&format!("-{signal}"), &id]).status().unwrap().success()
+        );
+        let output = load.wait_with_output().unwrap();
+        let sentence = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{sentence}");
+        assert!(sentence.ends_with("greenroom: interrupted\n"), "{sentence}");
+    }
+    elsewhere.expect_clean(4);
+}
+
+#[test]
+fn a_server_of_ones_own_goes_with_its_database_also_when_interrupted() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut load = command("sqlite://nowhere.db");
+    load.env("TMPDIR", folder.path()).args(["load", "rooms", "--spawn", "--duration", "1h"]);
+    let load = load.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let is_there = || std::fs::read_dir(folder.path()).unwrap().next().is_some();
+    while !is_there() {
+        std::thread::yield_now();
+    }
+    let id = load.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    assert_eq!(load.wait_with_output().unwrap().status.code(), Some(1));
+    assert!(!is_there());
+}
+
+#[test]
+fn what_does_not_fit_together_is_told_in_a_sentence() {
+    let load = |args: &[&str]| fails("sqlite://nowhere.db", &[&["load", "rooms"], args].concat(), 2);
+    assert!(load(&[]).contains("--spawn"));
+    assert!(load(&["--spawn", "--url", "http://127.0.0.1:1"]).contains("--url"));
+    assert!(load(&["--token", "x", "--url", "ftp://x"]).contains("--url"));
+    assert!(load(&["--token", "x", "--url", "https://x"]).contains("TLS"));
+    assert!(load(&["--spawn", "--rate", "0"]).contains("--rate"));
+    assert!(load(&["--spawn", "--rate", "5", "--closed"]).contains("--closed"));
+    assert!(load(&["--spawn", "--duration", "soon"]).contains("--duration"));
+    assert!(load(&["--spawn", "--listeners", "11"]).contains("--listeners"));
+    assert!(load(&["--token", "x", "--pid", "0"]).contains("--pid"));
+    assert!(load(&["--login", "alice"]).contains("NAME:PASSWORD"));
+    let fails = |args: &[&str]| fails("sqlite://nowhere.db", &[&["load", "rooms"], args].concat(), 1);
+    assert!(fails(&["--token", "x", "--url", "http://127.0.0.1:1"]).contains("refused"));
+    let elsewhere = Elsewhere::start();
+    let bob = greenroom(&elsewhere.database, &["token", "create", "bob"]);
+    let sentence = fails(&["--token", bob.trim(), "--url", &elsewhere.url()]);
+    assert!(sentence.contains("bob") && sentence.contains("not staff"), "{sentence}");
+    assert!(fails(&["--login", "alice:wrong", "--url", &elsewhere.url()]).contains("cannot sign in"));
+}
