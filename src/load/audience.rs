@@ -1,4 +1,4 @@
-//! The sockets of a run: opened many at a time, each heard by a task of its own that writes into the ledger.
+//! The clients of a run.
 
 use std::{
     cell::{Cell, RefCell},
@@ -7,14 +7,12 @@ use std::{
 };
 
 use futures_util::future::try_join_all;
-use tokio::sync::Notify;
 
 use super::{
     LoadError,
-    event::{self, Heard},
+    client::{Client, OnAnswer},
     ledger::Ledger,
-    listener::Listener,
-    socket::{End, Line, Refused, Socket},
+    socket::Refused,
     stage::Stage,
 };
 
@@ -25,120 +23,64 @@ const AT_ONCE: usize = 128;
 const TRIES: usize = 5;
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Hears what a socket's own commands are answered with.
-pub(super) type OnAnswer = Rc<dyn Fn(&Heard)>;
-
-/// The open sockets of a run, by the places of their people.
-#[derive(Default)]
+/// The clients of a run, by the places of their people; not everybody has to be one.
 pub(super) struct Audience {
-    pub(super) lines: RefCell<Vec<Option<Rc<Line>>>>,
-    open: Cell<usize>,
-    greeted: Cell<usize>,
-    changed: Notify,
-    /// The run is over: whoever ends now ends in order.
-    is_over: Cell<bool>,
+    clients: Vec<Option<Rc<Client>>>,
 }
 
 impl Audience {
-    /// Opens sockets for these people, and waits until all are live.
+    /// Connects these people, and waits until all are live.
     pub(super) async fn open(
         stage: &Stage,
         ledger: &Rc<RefCell<Ledger>>,
         people: &[u32],
-        on_answer: Option<OnAnswer>,
-    ) -> Result<Rc<Self>, LoadError> {
-        let audience = Rc::new(Self::default());
-        audience.lines.borrow_mut().resize(stage.cast.people.len(), None);
-        let chats = chats_of(stage);
-        let next = Cell::new(0);
-        let lane = async || {
-            while let Some(person) = people.get(next.replace(next.get() + 1)) {
-                let socket = open(stage, *person, "").await?;
-                audience.seat(ledger, *person, chats[*person as usize].clone(), socket, on_answer.clone());
-            }
-            Ok::<_, LoadError>(())
-        };
-        try_join_all((0..AT_ONCE.min(people.len())).map(|_| lane())).await?;
-        while audience.greeted.get() < people.len() {
-            let lost = people.len() - audience.open.get();
-            if lost > 0 {
-                return Err(format!("{lost} sockets ended before they were live").into());
-            }
-            audience.changed.notified().await;
+        on_answer: Option<&OnAnswer>,
+    ) -> Result<Self, LoadError> {
+        let mut audience = Self { clients: vec![None; stage.cast.people.len()] };
+        let mut chats = chats_of(stage);
+        for person in people {
+            let place = *person as usize;
+            let header = stage.cast.people[place].header.clone();
+            let chats = std::mem::take(&mut chats[place]);
+            let client = Client::new(stage.target.clone(), header, chats, ledger.clone(), on_answer.cloned());
+            audience.clients[place] = Some(client);
         }
+        audience.connect(stage, ledger).await?;
         Ok(audience)
     }
 
-    fn seat(
-        self: &Rc<Self>,
-        ledger: &Rc<RefCell<Ledger>>,
-        person: u32,
-        chats: Vec<u32>,
-        socket: Socket,
-        on_answer: Option<OnAnswer>,
-    ) {
-        self.lines.borrow_mut()[person as usize] = Some(socket.line.clone());
-        self.open.set(self.open.get() + 1);
-        chats.iter().for_each(|chat| ledger.borrow_mut().listens(*chat));
-        let (audience, ledger) = (self.clone(), ledger.clone());
-        actix_rt::spawn(async move {
-            let end = audience.hear(&ledger, socket, on_answer).await;
-            audience.open.set(audience.open.get() - 1);
-            audience.changed.notify_one();
-            if !audience.is_over.get() {
-                audience.lines.borrow_mut()[person as usize] = None;
-                ledger.borrow_mut().ends(&chats, end);
+    async fn connect(&self, stage: &Stage, ledger: &RefCell<Ledger>) -> Result<(), LoadError> {
+        let clients: Vec<&Rc<Client>> = self.all().collect();
+        let next = Cell::new(0);
+        let lane = async || {
+            while let Some(client) = clients.get(next.replace(next.get() + 1)) {
+                let begun = stage.clock.now();
+                connect(client).await?;
+                ledger.borrow_mut().connects.record(stage.clock.now() - begun);
             }
-        });
-    }
-
-    async fn hear(&self, ledger: &RefCell<Ledger>, socket: Socket, on_answer: Option<OnAnswer>) -> End {
-        let mut listener = Listener::default();
-        let clock = ledger.borrow().clock;
-        let each = |text: &[u8]| {
-            let heard = event::read(text);
-            let now = clock.now();
-            ledger.borrow_mut().hears(&mut listener, &heard, now);
-            match heard {
-                Heard::Hello { .. } => {
-                    self.greeted.set(self.greeted.get() + 1);
-                    self.changed.notify_one();
-                }
-                Heard::Ack { .. } | Heard::Error { .. } => {
-                    if let Some(on_answer) = &on_answer {
-                        on_answer(&heard);
-                    }
-                }
-                _ => {}
-            }
+            Ok::<_, LoadError>(())
         };
-        socket.listen(each).await
+        try_join_all((0..AT_ONCE.min(clients.len())).map(|_| lane())).await.map(drop)
     }
 
-    /// How many are open.
-    pub(super) fn count(&self) -> usize {
-        self.open.get()
+    /// All clients.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Rc<Client>> {
+        self.clients.iter().flatten()
     }
 
-    /// Says something over somebody's socket. Returns whether there is one.
-    pub(super) fn say(&self, person: u32, text: &[u8]) -> bool {
-        let lines = self.lines.borrow();
-        let line = lines[person as usize].as_ref();
-        if let Some(line) = line {
-            line.say(text);
-        }
-        line.is_some()
+    /// Somebody's.
+    pub(super) fn client(&self, person: u32) -> Option<&Rc<Client>> {
+        self.clients[person as usize].as_ref()
     }
 
-    /// Whoever ends from now on does so in order.
-    pub(super) fn is_dismissed(&self) {
-        self.is_over.set(true);
+    /// How many are connected.
+    pub(super) fn connected(&self) -> usize {
+        self.all().filter(|client| client.is_connected()).count()
     }
 
     /// All say goodbye.
     pub(super) fn leave(&self) {
-        self.is_dismissed();
-        self.lines.borrow().iter().flatten().for_each(|line| line.close());
+        self.all().for_each(|client| client.leave());
     }
 }
 
@@ -153,23 +95,15 @@ pub(super) fn chats_of(stage: &Stage) -> Vec<Vec<u32>> {
     chats
 }
 
-/// Opens a socket for a person. A server that is too busy is asked again when it says so.
-pub(super) async fn open(stage: &Stage, person: u32, query: &str) -> Result<Socket, LoadError> {
-    let header = &stage.cast.people[person as usize].header;
+/// Connects a client. A server that is too busy is asked again when it says so.
+async fn connect(client: &Rc<Client>) -> Result<(), LoadError> {
     for _ in 1..TRIES {
-        match Socket::open(&stage.target, header, query).await {
+        match client.connect().await {
             Err(Refused::Status(503, pause)) => {
                 tokio::time::sleep(pause.map_or(PAUSE, Duration::from_secs)).await;
             }
-            done => return done.map_err(|why| refused(&why)),
+            done => return done.map_err(|why| format!("a socket cannot be opened: {why}").into()),
         }
     }
-    Socket::open(&stage.target, header, query).await.map_err(|why| refused(&why))
-}
-
-fn refused(why: &Refused) -> LoadError {
-    match why {
-        Refused::Status(status, _) => format!("a socket was refused with {status}").into(),
-        Refused::Io(error) => format!("a socket could not be opened: {error}").into(),
-    }
+    client.connect().await.map_err(|why| format!("a socket cannot be opened: {why}").into())
 }

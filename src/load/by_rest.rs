@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use super::{
-    cast::{Cast, Chat, Names, Person, Plan, old_content},
+    cast::{Cast, Chat, Names, Person, Plan, REACTION, old_content},
     http::Connection,
     stop::Stop,
     target::Target,
@@ -188,8 +188,18 @@ impl Admin {
         for number in 0..plan.history {
             let fields = json!({"content": old_content(number, plan.size)});
             let sender = self.header_of(members[number % members.len()]);
-            ask(connection, "POST", &path, &sender, Some(fields)).await?;
+            let message = id_of(&ask(connection, "POST", &path, &sender, Some(fields)).await?)?;
+            if plan.is_lively {
+                let fan = self.header_of(members[(number + 1) % members.len()]);
+                let path = format!("/messages/api/messages/{message}/reactions/");
+                ask(connection, "POST", &path, &fan, Some(json!({"emoji": REACTION}))).await?;
+            }
             self.progress.inc(1);
+        }
+        // Every second member has read it all.
+        for reader in members.iter().skip(1).step_by(2).filter(|_| plan.is_lively) {
+            let path = format!("/messages/api/chats/{chat}/mark-as-read/");
+            ask(connection, "POST", &path, &self.header_of(*reader), Some(json!({}))).await?;
         }
         Ok(())
     }

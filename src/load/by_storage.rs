@@ -6,14 +6,16 @@ use actix_web::cookie::{Cookie, CookieJar, Key};
 use indicatif::ProgressBar;
 
 use super::{
-    cast::{Cast, Chat, Names, Person, Plan, old_content},
+    cast::{Cast, Chat, Names, Person, Plan, REACTION, old_content},
     stop::Stop,
 };
 use crate::{
     auth::keys,
     model::{
-        ChatId, ChatKind, Command, FieldErrors, Timestamp, UserCard, UserId,
-        command::{Action, NewChat},
+        ChatId, ChatKind, Command, FieldErrors, MessageId, Refusal, Timestamp, UserCard, UserId,
+        command::{Action, NewChat, ReactIntent},
+        emoji::Emoji,
+        event::Change,
         text::{MessageBody, Title, Username},
         time::DAY,
     },
@@ -93,10 +95,19 @@ impl Storage {
             self.step((to - from) as u64)?;
             let posted = transaction(conn, |conn| {
                 (from..to).try_for_each(|number| {
-                    post(conn, chat, &cards[number % cards.len()], &old_content(number, plan.size))
+                    let sender = &cards[number % cards.len()];
+                    let message = post(conn, chat, sender, &old_content(number, plan.size))?;
+                    let fan = &cards[(number + 1) % cards.len()];
+                    if plan.is_lively { react(conn, chat, fan.id, message) } else { Ok(()) }
                 })
             });
             posted.map_err(said)?;
+        }
+        if plan.is_lively {
+            // Every second member has read it all.
+            let readers = cards.iter().skip(1).step_by(2);
+            let read = |conn: &mut AnyConn| readers.clone().try_for_each(|card| mark(conn, chat, card.id));
+            transaction(conn, read).map_err(said)?;
         }
         Ok(())
     }
@@ -171,10 +182,30 @@ fn chat(conn: &mut AnyConn, title: &str, users: &[UserId]) -> Result<ChatId, Sto
     })
 }
 
-fn post(conn: &mut AnyConn, chat: ChatId, sender: &Arc<UserCard>, text: &str) -> Result<(), StorageError> {
+fn post(
+    conn: &mut AnyConn,
+    chat: ChatId,
+    sender: &Arc<UserCard>,
+    text: &str,
+) -> Result<MessageId, StorageError> {
     let body = valid(MessageBody::parse(text))?;
     let action = Action::PostMessage { sender: sender.clone(), body, client_id: None };
-    apply(conn, &rules(), &Command { chat, by: sender.id, action }).map(drop)
+    let done = apply(conn, &rules(), &Command { chat, by: sender.id, action })?;
+    match done.event.map(|event| event.change.clone()) {
+        Some(Change::MessagePosted { message }) => Ok(message.id),
+        _ => Err(Refusal::Internal.into()),
+    }
+}
+
+fn react(conn: &mut AnyConn, chat: ChatId, by: UserId, message: MessageId) -> Result<(), StorageError> {
+    let emoji = valid(Emoji::parse(REACTION))?;
+    let action = Action::React { message, emoji, intent: ReactIntent::Add };
+    apply(conn, &rules(), &Command { chat, by, action }).map(drop)
+}
+
+fn mark(conn: &mut AnyConn, chat: ChatId, by: UserId) -> Result<(), StorageError> {
+    let action = Action::MarkAsRead { up_to: None };
+    apply(conn, &rules(), &Command { chat, by, action }).map(drop)
 }
 
 fn shut_out(conn: &mut AnyConn, person: &Person) -> Result<(), StorageError> {

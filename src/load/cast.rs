@@ -10,6 +10,8 @@ pub(super) struct Plan {
     pub(super) chats: Vec<Vec<u32>>,
     /// Messages that are in each chat before the run.
     pub(super) history: usize,
+    /// These have reactions, and members have read some of them.
+    pub(super) is_lively: bool,
     /// Characters of a message.
     pub(super) size: usize,
     /// Users sign in with sessions, as browsers do, instead of tokens.
@@ -17,6 +19,15 @@ pub(super) struct Plan {
 }
 
 impl Plan {
+    /// Chats of so many users, of whom each is in about as many as any other.
+    pub(super) fn chats_among(users: u32, chats: u32, members: u32) -> Vec<Vec<u32>> {
+        let chat = |chat: u64| {
+            let first = chat * u64::from(members);
+            (0..u64::from(members)).map(|place| ((first + place) % u64::from(users)) as u32).collect()
+        };
+        (0..u64::from(chats)).map(chat).collect()
+    }
+
     /// How much there is to make.
     pub(super) fn steps(&self) -> u64 {
         (self.users + self.chats.len() * (1 + self.history)) as u64
@@ -67,6 +78,9 @@ impl Names {
         format!("Load {} {place}", self.run)
     }
 }
+
+/// With what people react.
+pub(super) const REACTION: &str = "👍";
 
 /// What a message says: its number, and then enough to be as long as wanted.
 pub(super) fn content(number: u32, size: usize) -> String {

@@ -116,6 +116,15 @@ fn whole(frame: &[u8]) -> Heard {
     }
 }
 
+/// The id of a message as REST answers with it.
+pub(super) fn message_id(body: &[u8]) -> Option<i64> {
+    let mut scan = Scan(body);
+    match scan.literal(br#"{"id":"#) {
+        Some(()) => scan.integer(),
+        None => serde_json::from_slice::<Message>(body).ok().map(|message| message.id),
+    }
+}
+
 /// The number that a message's content begins with.
 pub(super) fn number(content: &str) -> Option<u32> {
     Scan(content.as_bytes()).integer().and_then(|number| u32::try_from(number).ok())

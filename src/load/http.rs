@@ -27,8 +27,6 @@ pub(super) struct Connection {
 #[derive(Debug)]
 pub(super) struct Answer<'a> {
     pub(super) status: u16,
-    /// Seconds, where the server names them.
-    pub(super) retry_after: Option<u64>,
     /// `name=value` of the cookie that it sets.
     pub(super) cookie: Option<String>,
     pub(super) body: &'a [u8],
@@ -38,7 +36,8 @@ pub(super) struct Answer<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Head {
     pub(super) status: u16,
-    pub(super) length: usize,
+    length: usize,
+    /// Seconds, where the server names them.
     pub(super) retry_after: Option<u64>,
     cookie: Option<String>,
     is_chunked: bool,
@@ -68,12 +67,7 @@ impl Connection {
         if head.closes {
             self.stream = None;
         }
-        Ok(Answer {
-            status: head.status,
-            retry_after: head.retry_after,
-            cookie: head.cookie,
-            body: &self.answer[body],
-        })
+        Ok(Answer { status: head.status, cookie: head.cookie, body: &self.answer[body] })
     }
 
     fn write(&mut self, method: &str, path: &str, header: &str, body: &[u8]) {

@@ -44,6 +44,11 @@ impl Latencies {
         self.recent.saturating_record(nanos);
     }
 
+    /// How many there were.
+    pub(super) fn count(&self) -> u64 {
+        self.all.len()
+    }
+
     pub(super) fn percentiles(&self) -> Percentiles {
         percentiles(&self.all)
     }

@@ -1,6 +1,7 @@
 //! The book of all messages of a run: when each was due, who has heard it, and what went wrong.
 
 use std::{
+    cell::RefCell,
     collections::{BTreeMap, HashMap},
     rc::Rc,
 };
@@ -14,6 +15,7 @@ use super::{
     latency::Latencies,
     listener::{Listener, Note},
     socket::End,
+    stage::Stage,
 };
 
 /// A message of the run, found by its number, with which its content begins.
@@ -76,6 +78,8 @@ pub(super) struct Ledger {
     pub(super) answers: Latencies,
     pub(super) deliveries: Latencies,
     pub(super) last_deliveries: Latencies,
+    /// Until a client is live, from when it is to be.
+    pub(super) connects: Latencies,
     pub(super) acknowledged: u64,
     pub(super) delivered: u64,
     pub(super) faults: Faults,
@@ -85,22 +89,24 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
-    /// An empty book of chats, by their ids.
-    pub(super) fn new(clock: Clock, chats: impl Iterator<Item = i64>) -> Self {
-        Self {
-            clock,
+    /// An empty book of a stage's chats.
+    pub(super) fn of(stage: &Stage) -> Rc<RefCell<Self>> {
+        let chats = stage.cast.chats.iter().map(|chat| Chat { id: chat.id, listeners: 0, gone: 0 });
+        Rc::new(RefCell::new(Self {
+            clock: stage.clock,
             sent: Vec::new(),
-            chats: chats.map(|id| Chat { id, listeners: 0, gone: 0 }).collect(),
+            chats: chats.collect(),
             measured_from: 0,
             answers: Latencies::default(),
             deliveries: Latencies::default(),
             last_deliveries: Latencies::default(),
+            connects: Latencies::default(),
             acknowledged: 0,
             delivered: 0,
             faults: Faults::default(),
             errors: BTreeMap::new(),
             awaited: HashMap::new(),
-        }
+        }))
     }
 
     /// Somebody listens to a chat from now on.
@@ -149,9 +155,20 @@ impl Ledger {
             }
             Heard::Change { chat, seq } => drop(self.notes(listener, *chat, *seq)),
             Heard::Hello { chats } => listener.begin(chats),
-            Heard::Resync { chat, seq } => listener.jump(*chat, *seq),
+            Heard::Resync { chat, seq } => {
+                listener.jump(*chat, *seq);
+                self.forgets(*chat);
+            }
             Heard::Unknown => self.faults.strange += 1,
             Heard::Ack { .. } | Heard::Error { .. } | Heard::Fleeting => {}
+        }
+    }
+
+    /// A client is to load a chat again: what it missed is in no event, so it is not asked for.
+    fn forgets(&mut self, id: i64) {
+        self.notes_error("resync");
+        if let Some(chat) = self.chats.iter_mut().find(|chat| chat.id == id) {
+            chat.gone += 1;
         }
     }
 
@@ -212,12 +229,7 @@ impl Ledger {
 
     /// A socket ended that was to stay.
     pub(super) fn ends(&mut self, chats: &[u32], end: End) {
-        let name = match end {
-            End::Closed(code) => code.to_string(),
-            End::Cut => "cut".to_owned(),
-            End::Broken => "broken frame".to_owned(),
-        };
-        *self.faults.closed.entry(name).or_default() += 1;
+        *self.faults.closed.entry(end.to_string()).or_default() += 1;
         for chat in chats {
             self.chats[*chat as usize].gone += 1;
         }
@@ -236,11 +248,6 @@ impl Ledger {
     /// Whether every message was answered, and heard by everybody.
     pub(super) fn is_settled(&self) -> bool {
         self.sent.iter().all(|sent| sent.standing != Standing::Asked) && self.missing() == 0
-    }
-
-    /// How many messages there are.
-    pub(super) fn asked(&self) -> u64 {
-        self.sent.len() as u64
     }
 
     /// No more is to come: what is missing is lost.

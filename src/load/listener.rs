@@ -14,6 +14,7 @@ struct Head {
 pub(super) struct Listener {
     /// By chat.
     heads: Vec<Head>,
+    has_begun: bool,
 }
 
 /// What an event is to who hears it.
@@ -31,13 +32,19 @@ pub(super) enum Note {
 impl Listener {
     /// Takes the heads of a first `hello`.
     pub(super) fn begin(&mut self, chats: &[(i64, i64)]) {
-        if self.heads.is_empty() {
+        if !self.has_begun {
+            self.has_begun = true;
             self.heads = chats
                 .iter()
                 .map(|(chat, seq)| Head { chat: *chat, seq: *seq, skipped: Vec::new() })
                 .collect();
             self.heads.sort_unstable_by_key(|head| head.chat);
         }
+    }
+
+    /// Whether there was a first `hello`.
+    pub(super) fn has_begun(&self) -> bool {
+        self.has_begun
     }
 
     /// How far each chat was heard.

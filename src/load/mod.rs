@@ -5,23 +5,32 @@ mod audience;
 mod by_rest;
 mod by_storage;
 mod cast;
+mod client;
 mod clock;
+mod course;
+mod dice;
 mod event;
 mod frame;
 mod http;
+mod idle;
 mod latency;
 mod ledger;
 mod listener;
+mod meters;
+mod mix;
 mod options;
 mod outcome;
 mod pace;
 mod process;
+mod read;
+mod report;
 mod rooms;
 mod senders;
 mod socket;
 mod spawned;
 mod stage;
 mod stop;
+mod storm;
 mod table;
 mod target;
 mod watch;
@@ -65,6 +74,14 @@ pub struct Load {
 enum Kind {
     /// Rooms that are written to, and listened to by all who are in them
     Rooms(rooms::Rooms),
+    /// Open sockets on which nothing happens: what each takes of the server's memory
+    Idle(idle::Idle),
+    /// All clients lose their sockets, and come back at once for what they missed
+    Storm(storm::Storm),
+    /// Pages of messages and lists of chats, as users load them
+    Read(read::Read),
+    /// A day in the life: users who come, look at their chats, read, type, send, react and go
+    Mix(mix::Mix),
 }
 
 impl Load {
@@ -72,6 +89,10 @@ impl Load {
     pub fn run(self) -> Result<(), LoadError> {
         match self.kind {
             Kind::Rooms(rooms) => perform(&rooms),
+            Kind::Idle(idle) => perform(&idle),
+            Kind::Storm(storm) => perform(&storm),
+            Kind::Read(read) => perform(&read),
+            Kind::Mix(mix) => perform(&mix),
         }
     }
 }
@@ -126,6 +147,9 @@ fn tell(options: &Options, outcome: &Outcome) -> Result<(), LoadError> {
         Some(_) if is_json_printed => print(&format!("{json}\n")),
         Some(file) => write(file, &json)?,
         None => {}
+    }
+    if let Some(file) = &options.report {
+        write(file, &report::page(outcome)?)?;
     }
     if !is_json_printed {
         print(&table::table(outcome));

@@ -9,6 +9,7 @@ use super::{
     Scenario,
     latency::{Latencies, Percentiles},
     ledger::{Faults, Ledger},
+    meters::Meters,
     process::Reading,
     stage::Stage,
     watch::Span,
@@ -85,16 +86,30 @@ impl Outcome {
 
     /// Adds the messages of a ledger, which is closed by it. `sending`: while messages were sent.
     pub(super) fn add_messages(&mut self, ledger: &mut Ledger, sending: &Span) {
-        ledger.close();
         let each_second = |count: u64| count as f64 / sending.seconds.max(1e-9);
+        self.add("connect", &ledger.connects, 0.0);
         self.add("send", &ledger.answers, each_second(sending.operations));
         self.add("deliver", &ledger.deliveries, each_second(sending.deliveries));
         self.add("deliver to all", &ledger.last_deliveries, each_second(sending.operations));
+        self.add_checks(ledger);
+        self.ok &= ledger.acknowledged > 0;
+    }
+
+    /// Adds operations of several kinds. `load`: while they were begun.
+    pub(super) fn add_meters(&mut self, meters: &Meters, load: &Span) {
+        meters.each(|kind, latencies| {
+            self.add(kind, latencies, latencies.count() as f64 / load.seconds.max(1e-9));
+        });
+    }
+
+    /// Adds what a ledger has found, which is closed by it.
+    pub(super) fn add_checks(&mut self, ledger: &mut Ledger) {
+        ledger.close();
         self.checks.messages_acknowledged = ledger.acknowledged;
         self.checks.deliveries = ledger.delivered;
         self.checks.faults = ledger.faults.clone();
         self.errors.clone_from(&ledger.errors);
-        self.ok = ledger.faults.is_none() && ledger.acknowledged > 0;
+        self.ok &= ledger.faults.is_none();
     }
 }
 

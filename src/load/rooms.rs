@@ -1,6 +1,6 @@
 //! `greenroom load rooms`: chats that are written to, and listened to by all who are in them.
 
-use std::{cell::RefCell, rc::Rc, time::Duration};
+use std::rc::Rc;
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
@@ -9,16 +9,13 @@ use super::{
     LoadError, Scenario,
     audience::Audience,
     cast::Plan,
-    clock::{nanos, seconds},
+    course::{Course, settle},
     ledger::Ledger,
     options::{Options, rate},
-    outcome::{Outcome, rounded},
-    pace::Pace,
+    outcome::Outcome,
     senders::{Commands, Sending},
     stage::Stage,
-    watch::{Watch, Watching},
 };
-use crate::model::Timestamp;
 
 /// Rooms whose members hear what is written in them
 #[derive(Debug, Clone, Args, Serialize)]
@@ -112,17 +109,12 @@ impl Scenario for Rooms {
     }
 
     fn plan(&self) -> Plan {
-        let users = self.users();
-        let room = |room: u32| {
-            let first = u64::from(room) * u64::from(self.members);
-            (0..u64::from(self.members)).map(|place| ((first + place) % u64::from(users)) as u32).collect()
-        };
         Plan {
-            users: users as usize,
-            chats: (0..self.rooms).map(room).collect(),
-            history: 0,
+            users: self.users() as usize,
+            chats: Plan::chats_among(self.users(), self.rooms, self.members),
             size: self.size as usize,
             with_sessions: self.options.session,
+            ..Plan::default()
         }
     }
 
@@ -131,18 +123,27 @@ impl Scenario for Rooms {
     }
 
     async fn play(&self, stage: &Stage) -> Result<Outcome, LoadError> {
-        let ids = stage.cast.chats.iter().map(|chat| chat.id);
-        let ledger = Rc::new(RefCell::new(Ledger::new(stage.clock, ids)));
+        let ledger = Ledger::of(stage);
         let commands = Rc::new(Commands::default());
         let people = self.listeners(stage);
-        let begun = stage.clock.now();
-        let audience = Audience::open(stage, &ledger, &people, Some(commands.on_answer(&ledger))).await?;
-        let opened_in = seconds(stage.clock.now() - begun);
-        let mut outcome = self.run(stage, &ledger, (&audience, &commands), &people).await?;
-        if !people.is_empty() {
-            let each_second = people.len() as f64 / opened_in.max(1e-9);
-            outcome.figures.insert("sockets_opened_per_second", rounded(each_second, 10.0));
-        }
+        let on_answer = commands.on_answer(&ledger);
+        let audience = Audience::open(stage, &ledger, &people, Some(&on_answer)).await?;
+        let rate = (!self.closed).then_some(self.rate);
+        let course = Course::of_messages(self, stage, rate, &ledger)?;
+        let (sending, pace) = (self.sending(), &course.pace);
+        let load = async {
+            match self.via {
+                Via::Rest => sending.over_rest(stage, &ledger, pace).await,
+                Via::Sockets => {
+                    sending.over_sockets(stage, &ledger, (&audience, &commands), pace, &people).await;
+                }
+            }
+        };
+        let found = course.follow(load).await;
+        settle(&ledger, self.options.patience).await;
+        let mut outcome = course.end(self, &found);
+        outcome.add_messages(&mut ledger.borrow_mut(), &found.load);
+        outcome.checks.sockets = people.len() as u64;
         audience.leave();
         Ok(outcome)
     }
@@ -170,71 +171,5 @@ impl Rooms {
             until_heard: self.until == Until::Heard,
             in_flight: self.closed.then_some(self.in_flight),
         }
-    }
-
-    async fn run(
-        &self,
-        stage: &Stage,
-        ledger: &Rc<RefCell<Ledger>>,
-        sockets: (&Audience, &Rc<Commands>),
-        people: &[u32],
-    ) -> Result<Outcome, LoadError> {
-        let options = &self.options;
-        let lasts = options.warmup + options.duration;
-        let (watch, watching) = watch(Self::NAME, stage, ledger, lasts);
-        let rate = (!self.closed).then_some(self.rate);
-        let pace = Pace::start(stage.clock, rate, lasts).map_err(|error| error.to_string())?;
-        let measured_from = stage.clock.now() + nanos(options.warmup);
-        ledger.borrow_mut().measured_from = measured_from;
-        let marking = async {
-            stage.clock.until(measured_from).await;
-            (watch.mark(), Timestamp::now())
-        };
-        let sending = async {
-            match self.via {
-                Via::Rest => self.sending().over_rest(stage, ledger, &pace).await,
-                Via::Sockets => self.sending().over_sockets(stage, ledger, sockets, &pace, people).await,
-            }
-            watch.mark()
-        };
-        let ((mark, started_at), sent) = tokio::join!(marking, sending);
-        settle(ledger, options.patience).await;
-        let (sending, span) = (watch.between(&mark, &sent), watch.since(&mark));
-        drop(watching);
-        let mut outcome = Outcome::of(self, stage, started_at, span, watch.end());
-        outcome.add_messages(&mut ledger.borrow_mut(), &sending);
-        outcome.checks.sockets = people.len() as u64;
-        outcome.checks.behind_schedule = pace.behind();
-        Ok(outcome)
-    }
-}
-
-/// Looks at a run whose operations are messages.
-pub(super) fn watch(
-    title: &'static str,
-    stage: &Stage,
-    ledger: &Rc<RefCell<Ledger>>,
-    lasts: Duration,
-) -> (Rc<Watch>, Watching) {
-    let (counted, looked_at) = (ledger.clone(), ledger.clone());
-    let totals = move || {
-        let ledger = counted.borrow();
-        (ledger.acknowledged, ledger.delivered)
-    };
-    let recent = move || looked_at.borrow_mut().answers.take_recent();
-    Watch::begin(title, stage.clock, stage.server(), lasts, totals, recent)
-}
-
-/// How often it is looked whether all have heard everything.
-const LOOK_EVERY: Duration = Duration::from_millis(10);
-
-/// Waits until everybody has heard everything, or nothing new has come for as long as one is ready to wait.
-pub(super) async fn settle(ledger: &RefCell<Ledger>, patience: Duration) {
-    let (mut delivered, mut quiet) = (0, Duration::ZERO);
-    while !ledger.borrow().is_settled() && quiet < patience {
-        tokio::time::sleep(LOOK_EVERY).await;
-        let now = ledger.borrow().delivered;
-        quiet = if now > delivered { Duration::ZERO } else { quiet + LOOK_EVERY };
-        delivered = now;
     }
 }

@@ -11,8 +11,9 @@ use futures_util::future::join_all;
 use tokio::{sync::Notify, time::timeout};
 
 use super::{
-    audience::{Audience, OnAnswer, chats_of},
+    audience::{Audience, chats_of},
     cast::content,
+    client::OnAnswer,
     clock::Moment,
     event::Heard,
     http::Connection,
@@ -104,7 +105,8 @@ impl Sending {
                     r#"{{"type":"send_message","id":{number},"chat_id":{id},"content":"{text}"}}"#
                 );
                 commands.asks(number, sender);
-                if !audience.say(sender, frame.as_bytes()) {
+                let client = audience.client(sender);
+                if !client.is_some_and(|client| client.say(frame.as_bytes())) {
                     ledger.borrow_mut().fails(number, "the socket is closed");
                 }
             }
@@ -113,6 +115,23 @@ impl Sending {
         let _ = timeout(pace.left(), sending).await;
         let _ = timeout(stage.options.patience, commands.answered()).await;
     }
+}
+
+/// Connections of [`post_once`].
+const LANES: usize = 16;
+
+/// Posts one message in each of these chats.
+pub(super) async fn post_once(stage: &Stage, ledger: &Rc<RefCell<Ledger>>, places: &[u32]) {
+    let once = Sending { senders: LANES, size: 1, until_heard: false, in_flight: None };
+    let next = Cell::new(0);
+    let lane = async || {
+        let mut connection = Connection::new(stage.target.clone());
+        while let Some(place) = places.get(next.replace(next.get() + 1)) {
+            let due = stage.clock.now();
+            once.post(stage, ledger, &mut connection, (*place as usize, 0), due).await;
+        }
+    };
+    join_all((0..LANES.min(places.len())).map(|_| lane())).await;
 }
 
 async fn heard_by_all(ledger: &Rc<RefCell<Ledger>>, number: u32) {

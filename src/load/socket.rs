@@ -2,6 +2,7 @@
 
 use std::{
     cell::RefCell,
+    fmt::{self, Display, Formatter},
     future::poll_fn,
     io,
     rc::Rc,
@@ -34,7 +35,19 @@ thread_local! {
 pub(super) enum Refused {
     /// The server's answer was another than 101; seconds after which to try again, where it names them.
     Status(u16, Option<u64>),
+    /// It ended before it was live.
+    Ended(End),
     Io(io::Error),
+}
+
+impl Display for Refused {
+    fn fmt(&self, out: &mut Formatter) -> fmt::Result {
+        match self {
+            Self::Status(status, _) => write!(out, "{status}"),
+            Self::Ended(end) => write!(out, "ended at once: {end}"),
+            Self::Io(error) => write!(out, "{error}"),
+        }
+    }
 }
 
 impl From<io::Error> for Refused {
@@ -52,6 +65,16 @@ pub(super) enum End {
     Cut,
     /// The server sent what is no frame.
     Broken,
+}
+
+impl Display for End {
+    fn fmt(&self, out: &mut Formatter) -> fmt::Result {
+        match self {
+            Self::Closed(code) => write!(out, "{code}"),
+            Self::Cut => out.write_str("cut"),
+            Self::Broken => out.write_str("broken frame"),
+        }
+    }
 }
 
 /// What a socket says: written at once where there is room, else as soon as there is.

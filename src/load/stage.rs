@@ -30,7 +30,6 @@ pub(super) struct Stage {
     pub(super) target: Rc<Target>,
     pub(super) cast: Cast,
     pub(super) clock: Clock,
-    pub(super) stop: Stop,
     props: Props,
 }
 
@@ -49,7 +48,7 @@ impl Stage {
             Some(proof) => {
                 let target = Rc::new(Target::find(&options.url)?);
                 let admin = Admin::sign_in(target.clone(), &proof, names, stop.clone()).await?;
-                Self::set_others(options, plan, stop, target, admin).await
+                Self::set_others(options, plan, target, admin).await
             }
         }
     }
@@ -89,13 +88,12 @@ impl Stage {
             Rc::new(Target::find(&base.parse().map_err(|_| "the server's address is none".to_owned())?)?);
         let cast = storage.cast.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let props = Props::Own { server: RefCell::new(Some(server)), storage, folder };
-        Ok(Self { options: options.clone(), target, cast, clock: Clock::start(), stop: stop.clone(), props })
+        Ok(Self { options: options.clone(), target, cast, clock: Clock::start(), props })
     }
 
     async fn set_others(
         options: &Options,
         plan: &Plan,
-        stop: &Stop,
         target: Rc<Target>,
         mut admin: Admin,
     ) -> Result<Self, LoadError> {
@@ -104,8 +102,7 @@ impl Stage {
         admin.progress.finish_and_clear();
         let cast = admin.cast.borrow().clone();
         let props = Props::Others { admin, pid: options.pid };
-        let stage =
-            Self { options: options.clone(), target, cast, clock: Clock::start(), stop: stop.clone(), props };
+        let stage = Self { options: options.clone(), target, cast, clock: Clock::start(), props };
         match made {
             Ok(()) => Ok(stage),
             Err(error) => {

@@ -22,7 +22,8 @@ pub(super) fn table(outcome: &Outcome) -> String {
     for (name, value) in &outcome.figures {
         let _ = writeln!(text, "{:<34}{:>14}", name.replace('_', " "), number(*value));
     }
-    let _ = writeln!(text, "{:<10}{} may be open", "files", number(outcome.machine.open_files as f64));
+    let _ =
+        writeln!(text, "{:<10}{} may be open at once", "files", number(outcome.machine.open_files as f64));
     checks(outcome, &mut text);
     text
 }
@@ -34,7 +35,8 @@ fn operations(outcome: &Outcome, text: &mut String) {
         let latency = &operation.latency;
         let times = [latency.p50, latency.p90, latency.p99, latency.p999, latency.max];
         let times = times.map(|time| format!("{:>11}", written(time))).concat();
-        let (count, rate) = (number(operation.count as f64), number(operation.per_second));
+        let count = number(operation.count as f64);
+        let rate = if operation.per_second > 0.0 { number(operation.per_second) } else { String::new() };
         let _ = writeln!(text, "{:<16}{count:>11}{rate:>11}{times}", operation.name);
     }
 }

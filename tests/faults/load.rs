@@ -8,6 +8,7 @@ use tempfile::TempDir;
 use crate::{
     program::{Program, command, fails, greenroom},
     spoiler::{Spoil, road_to},
+    support::database::Database,
 };
 
 /// Little of everything, so that a test does not take long.
@@ -96,6 +97,68 @@ fn rooms_are_written_to_over_sockets_in_sessions_and_as_fast_as_can_be() {
 }
 
 #[test]
+fn idle_sockets_stay_open() {
+    let figures = runs("idle", &["--spawn", "--sockets", "50"]);
+    assert_eq!(figures["checks"]["sockets"], 50);
+    assert_eq!(operation(&figures, "connect")["count"], 50);
+    assert!(figures["figures"]["server_kib_per_socket"].as_f64().is_some(), "{figures:#}");
+}
+
+#[test]
+fn after_a_storm_everybody_is_back_and_has_missed_nothing() {
+    let args = ["--spawn", "--sockets", "40", "--members", "4", "--changed", "50", "--within", "100ms"];
+    for restart in [&[][..], &["--restart"]] {
+        let figures = runs("storm", &[&args[..], restart].concat());
+        assert_eq!(operation(&figures, "come back")["count"], 40);
+        // Before, while all were away, and after.
+        assert_eq!(figures["checks"]["messages_acknowledged"], 3 * 5);
+        assert_eq!(figures["checks"]["deliveries"], 3 * 5 * 4);
+    }
+}
+
+#[test]
+fn whatever_is_read_is_what_is_there() {
+    let what = "page,last,before,after,chats,unread,sync";
+    let args = ["--users", "6", "--chats", "4", "--members", "3", "--messages", "60", "--rate", "200"];
+    let figures = runs("read", &[&["--spawn", "--what", what], &args[..]].concat());
+    for name in ["page", "last page", "before", "after", "chats", "unread", "sync"] {
+        assert!(operation(&figures, name)["count"].as_u64().unwrap() > 0, "{figures:#}");
+    }
+    let elsewhere = Elsewhere::start();
+    runs("read", &[&["--url", &elsewhere.url(), "--token", &elsewhere.token], &args[..]].concat());
+    elsewhere.expect_clean(6);
+}
+
+#[test]
+fn in_a_day_of_breaks_nobody_misses_anything() {
+    let people = ["--users", "12", "--members", "4", "--chats", "4", "--messages", "3", "--away", "100ms"];
+    let rates = ["--sends", "600", "--breaks", "200", "--reacts", "200", "--marks", "200", "--types", "200"];
+    let args = [&people[..], &rates].concat();
+    let figures = runs("mix", &[&["--spawn"], &args[..]].concat());
+    for name in ["send", "come back", "react", "mark as read", "type"] {
+        assert!(operation(&figures, name)["count"].as_u64().unwrap() > 0, "{figures:#}");
+    }
+    let checks = &figures["checks"];
+    assert_eq!(checks["deliveries"].as_u64(), checks["messages_acknowledged"].as_u64().map(|sent| 4 * sent));
+    let elsewhere = Elsewhere::start();
+    runs("mix", &[&["--url", &elsewhere.url(), "--login", "alice:greenroom"], &args[..]].concat());
+    elsewhere.expect_clean(12);
+}
+
+#[test]
+fn a_report_is_one_page_with_plots() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("report.html");
+    runs("rooms", &["--spawn", "--rooms", "1", "--members", "2", "--report", file.to_str().unwrap()]);
+    let page = std::fs::read_to_string(file).unwrap();
+    assert!(page.matches("<svg").count() >= 4, "{page}");
+    assert!(
+        page.contains("2 sockets") && !page.contains("http-equiv") && !page.contains("<script"),
+        "{page}"
+    );
+}
+
+#[test]
 fn a_run_against_a_server_of_somebody_elses_leaves_nothing_behind() {
     let elsewhere = Elsewhere::start();
     let (url, pid) = (elsewhere.url(), elsewhere.server.id().to_string());
@@ -172,6 +235,21 @@ fn a_server_of_ones_own_goes_with_its_database_also_when_interrupted() {
 }
 
 #[test]
+#[ignore = "needs PostgreSQL: make postgres"]
+fn a_database_of_ones_own_on_postgres_is_left_clean() {
+    let database = Database::postgres();
+    let url = database.url();
+    greenroom(&url, &["demo"]);
+    let at = ["--spawn", "--database-url", &url, "--rooms", "2", "--members", "3"];
+    runs("rooms", &at);
+    runs("rooms", &[&at[..], &["--session", "--via", "sockets"]].concat());
+    let list = greenroom(&url, &["user", "list"]);
+    let made: Vec<&str> = list.lines().filter(|line| line.contains("load-")).collect();
+    assert!(made.len() == 12 && made.iter().all(|line| line.ends_with("deactivated")), "{list}");
+    assert!(greenroom(&url, &["check"]).starts_with("4 chats "));
+}
+
+#[test]
 fn what_does_not_fit_together_is_told_in_a_sentence() {
     let load = |args: &[&str]| fails("sqlite://nowhere.db", &[&["load", "rooms"], args].concat(), 2);
     assert!(load(&[]).contains("--spawn"));
@@ -184,6 +262,11 @@ fn what_does_not_fit_together_is_told_in_a_sentence() {
     assert!(load(&["--spawn", "--listeners", "11"]).contains("--listeners"));
     assert!(load(&["--token", "x", "--pid", "0"]).contains("--pid"));
     assert!(load(&["--login", "alice"]).contains("NAME:PASSWORD"));
+    let other = |args: &[&str], code| fails("sqlite://nowhere.db", &[&["load"], args].concat(), code);
+    assert!(other(&["storm", "--token", "x", "--restart"], 2).contains("--spawn"));
+    assert!(other(&["read", "--spawn", "--what", "minds"], 2).contains("--what"));
+    assert!(other(&["mix", "--spawn", "--users", "3"], 2).contains("--members"));
+    assert!(other(&["idle", "--spawn", "--sockets", "1000000"], 1).contains("ulimit -n"));
     let fails = |args: &[&str]| fails("sqlite://nowhere.db", &[&["load", "rooms"], args].concat(), 1);
     assert!(fails(&["--token", "x", "--url", "http://127.0.0.1:1"]).contains("refused"));
     let elsewhere = Elsewhere::start();
