@@ -38,7 +38,7 @@ pub fn road_to(server: SocketAddr, spoil: Spoil) -> SocketAddr {
             for end in [&client, &server] {
                 end.set_nodelay(true).unwrap();
             }
-            let (there, back) = ((&client).try_clone().unwrap(), (&server).try_clone().unwrap());
+            let (there, back) = (client.try_clone().unwrap(), server.try_clone().unwrap());
             thread::spawn(move || carry_there(there, back));
             let is_spoilt = is_spoilt.clone();
             thread::spawn(move || Back { client, spoil, is_spoilt, held: None }.carry(server));
