@@ -9,7 +9,7 @@ export GREENROOM_BIND ?= 127.0.0.1:8000
 CARGO ?= cargo
 GREENROOM = target/release/greenroom
 
-.PHONY: help run build test postgres client cluster pages screenshots vendor stress stress-nodes autobahn fuzz check fmt migrate user token demo schema clean
+.PHONY: help run build test postgres client cluster pages screenshots vendor bench stress stress-nodes autobahn fuzz check fmt migrate user token demo schema clean
 
 help: ## List the tasks
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -54,6 +54,11 @@ vendor: ## Fetch the libraries of the pages from npm anew
 
 cluster: build ## Three nodes with PostgreSQL, Redis and nginx, and demo data, until Ctrl-C
 	@tests/cluster.sh $(GREENROOM)
+
+bench: build ## Measure all targets beside the limits of what it is built of; make bench QUICK=1 to see that it works
+	$(CARGO) build --release --locked --bench limits
+	@python3 benches/targets.py --binary $(GREENROOM) $(if $(QUICK),--quick) \
+		--limits "$$(ls -t target/release/deps/limits-* | grep -v '\.d$$' | head -1)"
 
 stress: build ## Hostile, slow and dead sockets, and copies under load, against the release binary, with figures
 	@python3 tests/stress/sockets.py --binary $(GREENROOM)

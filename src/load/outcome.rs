@@ -55,6 +55,7 @@ impl Outcome {
         span: Span,
         samples: Vec<Sample>,
     ) -> Self {
+        let started_in = stage.started_in.map(|time| rounded(time.as_secs_f64() * 1e3, 10.0));
         Self {
             scenario: S::NAME,
             ok: true,
@@ -65,7 +66,7 @@ impl Outcome {
             started_at: started_at.to_string(),
             seconds: rounded(span.seconds, 1e3),
             operations: Vec::new(),
-            figures: BTreeMap::new(),
+            figures: started_in.map(|millis| ("server_started_in_ms", millis)).into_iter().collect(),
             checks: Checks::default(),
             errors: BTreeMap::new(),
             server: span.server,

@@ -36,6 +36,10 @@ pub(super) struct Rooms {
     #[arg(long)]
     listeners: Option<u32>,
 
+    /// Messages in each room before it begins
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=10_000_000))]
+    messages: u32,
+
     /// How messages are sent
     #[arg(long, default_value = "rest")]
     via: Via,
@@ -112,6 +116,7 @@ impl Scenario for Rooms {
         Plan {
             users: self.users() as usize,
             chats: Plan::chats_among(self.users(), self.rooms, self.members),
+            history: self.messages as usize,
             size: self.size as usize,
             with_sessions: self.options.session,
             ..Plan::default()

@@ -4,6 +4,7 @@ use std::{
     cell::RefCell,
     rc::Rc,
     sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 
 use super::{
@@ -30,6 +31,8 @@ pub(super) struct Stage {
     pub(super) target: Rc<Target>,
     pub(super) cast: Cast,
     pub(super) clock: Clock,
+    /// How long the run's own server took from its start until it listened.
+    pub(super) started_in: Option<Duration>,
     props: Props,
 }
 
@@ -72,10 +75,12 @@ impl Stage {
         })
         .await;
         storage.progress.finish_and_clear();
+        let begun = Instant::now();
         let started = match made {
             Ok(()) => Spawned::start(&url, 0).await,
             Err(error) => Err(error),
         };
+        let started_in = Some(begun.elapsed());
         let server = match started {
             Ok(server) => server,
             Err(error) => {
@@ -88,7 +93,7 @@ impl Stage {
             Rc::new(Target::find(&base.parse().map_err(|_| "the server's address is none".to_owned())?)?);
         let cast = storage.cast.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let props = Props::Own { server: RefCell::new(Some(server)), storage, folder };
-        Ok(Self { options: options.clone(), target, cast, clock: Clock::start(), props })
+        Ok(Self { options: options.clone(), target, cast, clock: Clock::start(), started_in, props })
     }
 
     async fn set_others(
@@ -102,7 +107,8 @@ impl Stage {
         admin.progress.finish_and_clear();
         let cast = admin.cast.borrow().clone();
         let props = Props::Others { admin, pid: options.pid };
-        let stage = Self { options: options.clone(), target, cast, clock: Clock::start(), props };
+        let clock = Clock::start();
+        let stage = Self { options: options.clone(), target, cast, clock, started_in: None, props };
         match made {
             Ok(()) => Ok(stage),
             Err(error) => {
