@@ -7,6 +7,7 @@ use std::{
 };
 
 use futures_util::future::try_join_all;
+use tokio::time::timeout;
 
 use super::{
     LoadError,
@@ -18,6 +19,9 @@ use super::{
 
 /// Handshakes at the same time.
 const AT_ONCE: usize = 128;
+
+/// How long a socket may take to be live.
+const LIVE_WITHIN: Duration = Duration::from_secs(60);
 
 /// How often a handshake is tried that the server is too busy for, and how long it pauses where the server does not say.
 const TRIES: usize = 5;
@@ -55,7 +59,9 @@ impl Audience {
         let lane = async || {
             while let Some(client) = clients.get(next.replace(next.get() + 1)) {
                 let begun = stage.clock.now();
-                connect(client).await?;
+                timeout(LIVE_WITHIN, connect(client))
+                    .await
+                    .map_err(|_| "a socket was not live in time".to_owned())??;
                 ledger.borrow_mut().connects.record(stage.clock.now() - begun);
             }
             Ok::<_, LoadError>(())

@@ -2,6 +2,8 @@
 
 use std::{cell::RefCell, rc::Rc, time::Duration};
 
+use tokio::time::timeout;
+
 use super::{
     LoadError, Scenario,
     clock::{Moment, nanos},
@@ -68,14 +70,14 @@ impl<'a> Course<'a> {
         Ok(course)
     }
 
-    /// Sees the load through.
-    pub(super) async fn follow(&self, load: impl Future<Output = ()>) -> Found {
+    /// Sees the load through. Where it does not end by itself within `grace` after its time, it is broken off.
+    pub(super) async fn follow(&self, grace: Duration, load: impl Future<Output = ()>) -> Found {
         let marking = async {
             self.stage.clock.until(self.measured_from).await;
             (self.watch.mark(), Timestamp::now())
         };
         let loading = async {
-            load.await;
+            let _ = timeout(self.pace.left() + grace, load).await;
             self.watch.mark()
         };
         let ((mark, started_at), end) = tokio::join!(marking, loading);

@@ -61,7 +61,8 @@ impl Scenario for Idle {
         let audience = Audience::open(stage, &ledger, &people, None).await?;
         let opened_in = seconds(stage.clock.now() - begun).max(1e-9);
         let course = Course::begin(self, stage, None, || (0, 0), Percentiles::default)?;
-        let found = course.follow(tokio::time::sleep(course.pace.left())).await;
+        let waiting = tokio::time::sleep(course.pace.left());
+        let found = course.follow(self.options.patience, waiting).await;
         let mut outcome = course.end(self, &found);
         let mut ledger = ledger.borrow_mut();
         let sockets = f64::from(self.sockets);

@@ -163,7 +163,7 @@ impl Scenario for Mix {
     }
 
     fn connections(&self) -> usize {
-        2 * self.users as usize + MOST_AT_ONCE
+        self.users as usize + MOST_AT_ONCE
     }
 
     async fn play(&self, stage: &Stage) -> Result<Outcome, LoadError> {
@@ -193,7 +193,7 @@ impl Scenario for Mix {
             connections: RefCell::default(),
             newest: RefCell::new(vec![None; stage.cast.chats.len()]),
         };
-        let found = course.follow(day.pass(&course)).await;
+        let found = course.follow(self.away + BACK_WITHIN + self.options.patience, day.pass(&course)).await;
         day.all_come_back().await;
         settle(&ledger, self.options.patience).await;
         let mut outcome = course.end(self, &found);

@@ -139,7 +139,7 @@ impl Scenario for Read {
             errors: RefCell::default(),
         };
         let lanes = || (0..self.connections).map(|_| reader.lane(&course));
-        let found = course.follow(async { drop(join_all(lanes()).await) }).await;
+        let found = course.follow(self.options.patience, async { drop(join_all(lanes()).await) }).await;
         let mut outcome = course.end(self, &found);
         outcome.add_meters(&meters, &found.load);
         outcome.errors = reader.errors.take();

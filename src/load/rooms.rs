@@ -124,7 +124,8 @@ impl Scenario for Rooms {
     }
 
     fn connections(&self) -> usize {
-        (self.users() + self.senders) as usize
+        let listening = if self.listeners == Some(0) { 0 } else { self.users() };
+        listening.saturating_add(self.senders) as usize
     }
 
     async fn play(&self, stage: &Stage) -> Result<Outcome, LoadError> {
@@ -144,7 +145,7 @@ impl Scenario for Rooms {
                 }
             }
         };
-        let found = course.follow(load).await;
+        let found = course.follow(self.options.patience, load).await;
         settle(&ledger, self.options.patience).await;
         let mut outcome = course.end(self, &found);
         outcome.add_messages(&mut ledger.borrow_mut(), &found.load);

@@ -79,8 +79,7 @@ impl Scenario for Storm {
     }
 
     fn connections(&self) -> usize {
-        // Those that are cut may be on their way out still.
-        2 * self.sockets as usize
+        self.sockets as usize
     }
 
     async fn play(&self, stage: &Stage) -> Result<Outcome, LoadError> {
@@ -98,7 +97,7 @@ impl Scenario for Storm {
         ledger.borrow_mut().connects = Default::default();
         let course = self.course(stage, &ledger)?;
         let storm = Back::new(stage, &ledger);
-        let found = course.follow(storm.all(&audience, self.within)).await;
+        let found = course.follow(self.within + TRIES_FOR, storm.all(&audience, self.within)).await;
         post_once(stage, &ledger, &changed).await;
         settle(&ledger, self.options.patience).await;
         let mut outcome = course.end(self, &found);

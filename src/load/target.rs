@@ -84,8 +84,9 @@ fn ready(stream: TcpStream) -> io::Result<TcpStream> {
 /// Reads a base URL from the command line.
 pub(super) fn base_url(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|_| "give an address such as http://127.0.0.1:8000".to_owned())?;
+    let is_bare = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
     match url.scheme() {
-        "http" if url.query().is_none() && url.fragment().is_none() => Ok(url),
+        "http" if is_bare => Ok(url),
         "http" => Err("give scheme, host, port and perhaps a path, such as http://127.0.0.1:8000".to_owned()),
         "https" => Err("give the address behind the proxy that ends TLS: http://HOST:PORT".to_owned()),
         _ => Err("give an address such as http://127.0.0.1:8000".to_owned()),

@@ -78,7 +78,9 @@ impl Elsewhere {
 fn rooms_are_written_to_and_everybody_hears_it() {
     let figures = runs("rooms", &["--spawn", "--rooms", "3", "--members", "4", "--rate", "100"]);
     let sent = figures["checks"]["messages_acknowledged"].as_u64().unwrap();
-    assert!((40..=60).contains(&sent), "{figures:#}");
+    // Whatever the machine has to do besides: what was due was sent, or is named.
+    assert_eq!(sent + figures["checks"]["behind_schedule"].as_u64().unwrap(), 60, "{figures:#}");
+    assert!(sent > 0, "{figures:#}");
     assert_eq!(figures["checks"]["deliveries"], 4 * sent);
     assert_eq!(figures["checks"]["sockets"], 12);
     let latency = &operation(&figures, "send")["latency"];
