@@ -12,7 +12,7 @@ use super::{
 use crate::{
     auth::keys,
     model::{
-        ChatId, ChatKind, Command, FieldErrors, MessageId, Refusal, Timestamp, UserCard, UserId,
+        ChatId, ChatKind, Command, Contacts, FieldErrors, MessageId, Refusal, Timestamp, UserCard, UserId,
         command::{Action, NewChat, ReactIntent},
         emoji::Emoji,
         event::Change,
@@ -43,7 +43,7 @@ pub(super) struct Storage {
 
 /// No message of these has a client id, so no key is needed.
 fn rules() -> Rules {
-    Rules { receipts_max_members: 100, content_key: Vec::new(), restored_from: 0 }
+    Rules { receipts_max_members: 100, content_key: Vec::new(), restored_from: 0, contacts: Contacts::All }
 }
 
 impl Storage {

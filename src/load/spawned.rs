@@ -20,8 +20,16 @@ const SETTINGS: [(&str, &str); 2] =
     [("--socket-commands-per-second", "10000000"), ("--max-sockets-per-user", "100000")];
 
 /// What would make it another server than the one that is looked at.
-const UNSET: [&str; 4] =
-    ["GREENROOM_DATABASE_URL", "GREENROOM_BIND", "GREENROOM_SECRET_KEY", "GREENROOM_PUBLIC_URL"];
+const UNSET: [&str; 5] = [
+    "GREENROOM_DATABASE_URL",
+    "GREENROOM_BIND",
+    "GREENROOM_METRICS_BIND",
+    "GREENROOM_SECRET_KEY",
+    "GREENROOM_PUBLIC_URL",
+];
+
+/// How the kernel names a file system in memory.
+const TMPFS: i64 = 0x0102_1994;
 
 /// A folder for a database. It goes when it is dropped.
 pub(super) struct Folder(PathBuf);
@@ -30,6 +38,12 @@ impl Folder {
     pub(super) fn make() -> io::Result<Self> {
         let path = std::env::temp_dir().join(format!("greenroom-load-{}", keys::hex(&keys::random::<8>())));
         std::fs::DirBuilder::new().mode(0o700).create(&path)?;
+        let is_in_memory = rustix::fs::statfs(&path).is_ok_and(|system| system.f_type == TMPFS);
+        if is_in_memory {
+            let (path, hint) =
+                (path.display(), "commits cost nothing there; set TMPDIR to a folder on a disk");
+            eprintln!("{path} is in memory: {hint}");
+        }
         Ok(Self(path))
     }
 
