@@ -38,6 +38,7 @@ const ROWS: &[Row] = &[
     ("GET", "chats/{chat}/messages?page=99", "", NotFound),
     ("GET", "chats/{chat}/messages?before=1&after=1", "", NotFound),
     ("GET", "chats/{chat}/messages?before=x", "", NotFound),
+    ("GET", "chats/{chat}/messages?search=secret", "", NotFound),
     ("POST", "chats/{chat}/messages", r#"{"content": "x"}"#, NotFound),
     ("POST", "chats/{chat}/messages", r#"{"content": "x", "client_id": "key"}"#, NotFound),
     ("POST", "chats/{chat}/mark-as-read", "{}", NotFound),
@@ -261,6 +262,30 @@ async fn foreign_messages_are_places_and_nothing_more() {
                 json!([format!("Invalid pk \"{id}\" - object does not exist.")])
             );
         }
+    }
+}
+
+#[actix_web::test]
+async fn a_search_finds_nothing_foreign_and_tells_nothing_of_where_it_looks() {
+    let world = World::make().await;
+    for user in world.strangers() {
+        for query in ["secret", "back", "his", "deleted", "a%20secret"] {
+            let found = user.get(&format!("search/?q={query}")).await.expect(200).json;
+            assert_eq!(
+                (&found["count"], &found["results"]),
+                (&json!(0), &json!([])),
+                "{query} by {}",
+                user.name
+            );
+        }
+        for query in ["q=secret", "q=", "", "q=secret&page=x", "q=secret&before=x"] {
+            let unknown = user.get(&format!("search/?{query}&chat={UNKNOWN}")).await;
+            for chat in &world.chats {
+                let foreign = user.get(&format!("search/?{query}&chat={chat}")).await;
+                assert_eq!(told(&foreign), told(&unknown), "{query} in {chat} by {}", user.name);
+            }
+        }
+        user.get(&format!("search/?q=secret&chat={UNKNOWN}")).await.expect(404);
     }
 }
 
