@@ -3,9 +3,14 @@
 use std::{collections::VecDeque, process::Command};
 
 use chrono::DateTime;
+use greenroom::reference;
 use serde_json::{Value, json};
 
-use crate::support::{Reply, Server, User, database::Database};
+use crate::support::{
+    Reply, Server, User,
+    database::Database,
+    reference::{MORE, check, described},
+};
 
 const PAGE: &str = include_str!("../../docs/API.md");
 
@@ -56,6 +61,41 @@ async fn every_example_of_the_page_gives_what_the_page_says() {
         }
     }
     assert!(done > 40, "{done} examples were found");
+}
+
+/// Whether an example of a frame, sent or said, is as it is described.
+fn check_frame(text: &str) {
+    let (document, frame) = (reference::asyncapi(), abridged(text));
+    let found = described(document, "tell", &frame).or_else(|_| described(document, "ask", &frame));
+    assert!(found.is_ok(), "{text}: {found:?}");
+}
+
+#[test]
+fn every_example_of_a_frame_or_an_object_is_as_it_is_described() {
+    let document = reference::openapi();
+    let (mut frames, mut objects) = (0, 0);
+    for (kind, block) in blocks() {
+        if kind == "json" && !block.starts_with("{\"type\"") {
+            let before = &PAGE[..PAGE.find(block).unwrap()];
+            let heading = before.lines().rev().find_map(|line| line.strip_prefix("### ")).unwrap();
+            let is_object = ["User", "Member", "Chat", "Message"].contains(&heading);
+            let schema = if is_object { heading } else { "Detail" };
+            let schema = &document["components"]["schemas"][schema];
+            assert_eq!(check(document, schema, &abridged(block)), Ok(()), "{heading}: {block}");
+            objects += 1;
+        } else if kind == "json" || kind.is_empty() {
+            for line in block.lines() {
+                let frame = ["", "> ", "< ", "data: "]
+                    .iter()
+                    .find_map(|sign| line.strip_prefix(sign)?.strip_prefix('{'));
+                if let Some(rest) = frame {
+                    check_frame(&format!("{{{rest}"));
+                    frames += 1;
+                }
+            }
+        }
+    }
+    assert!(frames > 30 && objects >= 4, "{frames} frames and {objects} objects were found");
 }
 
 impl Reader {
@@ -133,9 +173,6 @@ fn words(command: &str) -> Vec<String> {
     }
     words
 }
-
-/// Stands for what is not shown.
-const MORE: &str = "...";
 
 /// JSON in which `...` stands for elements, for fields, or in the place of a value's fields.
 fn abridged(text: &str) -> Value {

@@ -4,9 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use greenroom::reference;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::support::{Server, reference::check};
+use crate::support::{
+    Server,
+    reference::{check, described},
+};
 
 #[actix_web::test]
 async fn the_description_is_open_to_all() {
@@ -136,4 +139,50 @@ fn every_example_is_as_its_schema_says_and_every_json_body_has_one() {
         examples += 1;
     }
     assert!(examples > 60, "{examples}");
+}
+
+#[actix_web::test]
+async fn every_frame_that_is_described_is_sent_by_and_by() {
+    let server = Server::start().await;
+    let [ann, bob, cat] = server.users(["ann", "bob", "cat"]).await;
+    let dm = ann.dm(&bob).await;
+    let room = ann.room("Garden").await;
+    let document = reference::asyncapi();
+    let all: BTreeSet<&str> =
+        document["components"]["messages"].as_object().unwrap().keys().map(String::as_str).collect();
+    let wanted: BTreeSet<&str> = all.into_iter().filter(|name| !name.starts_with("command_")).collect();
+    let mut bobs = bob.listens().await;
+    let mut seen = BTreeSet::from([described(document, "tell", &bobs.hello).unwrap()]);
+
+    let _anns = ann.listens().await;
+    let message = ann.posts(dm, "one").await;
+    ann.edits(&message, "two").await;
+    ann.post(&format!("messages/{}/reactions/", message["id"]), json!({"emoji": "👍"})).await.expect(200);
+    ann.post(&format!("chats/{dm}/typing/"), json!({"is_typing": true})).await.expect(200);
+    bob.marks_as_read(dm).await;
+    bob.patch(&format!("chats/{dm}/me/"), json!({"is_pinned": true})).await.expect(200);
+    ann.deletes(&message).await;
+    let group = ann.group("Team", &[&bob]).await;
+    ann.adds(group, &[&cat]).await;
+    ann.patch(&format!("chats/{group}/"), json!({"title": "Crew"})).await.expect(200);
+    ann.delete(&format!("chats/{group}/")).await.expect(204);
+    ann.patch("users/me/", json!({"first_name": "Ann"})).await.expect(200);
+    let said = [
+        json!({"type": "send_message", "chat_id": dm, "content": "hi", "client_id": "c-1"}),
+        json!({"type": "react", "message_id": message["id"], "emoji": "👍"}),
+        json!({"type": "mark_as_read", "chat_id": dm}),
+        json!({"type": "typing", "chat_id": dm, "is_typing": true}),
+        json!({"type": "watch", "chat_id": room}),
+        json!({"type": "react", "message_id": ann.posts(dm, "three").await["id"], "emoji": "👍"}),
+        json!({"type": "resume", "chats": {dm.to_string(): 9_999}}),
+        json!({"type": "ping"}),
+    ];
+    for command in said {
+        assert!(described(document, "ask", &command).is_ok(), "{command}");
+        bobs.says(&command.to_string()).await;
+    }
+    while seen != wanted {
+        let frame = bobs.next_of_all().await.unwrap_or_else(|_| panic!("{seen:?} of {wanted:?}"));
+        seen.insert(described(document, "tell", &frame).unwrap());
+    }
 }
