@@ -16,6 +16,8 @@ function resolved(document, schema) {
 /** The choices of a schema other than null. */
 const choices = (schema) => (schema.oneOf ?? schema.anyOf ?? []).filter(({ type }) => type !== "null");
 
+const isId = ({ maximum }) => maximum === Number.MAX_SAFE_INTEGER;
+
 /** A type in words. */
 function typeOf(document, given) {
   const { schema, name } = resolved(document, given);
@@ -29,6 +31,7 @@ function typeOf(document, given) {
   const types = [schema.type ?? "any value"].flat();
   const words = types.map((type) => {
     if (type === "array") return `list of ${typeOf(document, schema.items)}`;
+    if (type === "integer" && isId(schema)) return "id";
     if (type !== "object") return schema.format === "date-time" ? "time" : type;
     if (name) return name;
     return schema.additionalProperties ? `object of ${typeOf(document, schema.additionalProperties)}` : type;
@@ -46,10 +49,10 @@ function insideOf(document, given) {
 }
 
 /** What limits a value, in words. */
-function limits({ minimum, maximum, minLength, maxLength, default: usual }) {
+function limits(schema) {
+  const { minimum, maximum, minLength, maxLength, default: usual } = schema;
   const words = [];
-  const isId = maximum === Number.MAX_SAFE_INTEGER;
-  if (minimum !== undefined && !isId) words.push(maximum === undefined ? `from ${minimum}` : `${minimum} to ${maximum}`);
+  if (minimum !== undefined && !isId(schema)) words.push(maximum === undefined ? `from ${minimum}` : `${minimum} to ${maximum}`);
   if (maxLength !== undefined) words.push(`${minLength ?? 0} to ${maxLength} characters`);
   if (usual !== undefined) words.push(`${JSON.stringify(usual)} by default`);
   return words.join(", ");
@@ -101,7 +104,8 @@ function Fields({ document, schema }) {
 
 function Example({ value, what }) {
   if (value === undefined) return null;
-  const text = typeof value === "string" ? value : JSON.stringify(value, null, 2);
+  // Lists of numbers stay in one line.
+  const text = JSON.stringify(value, null, 2).replace(/\[[\d,\s]+\]/g, (list) => list.replace(/\s+/g, " ").replace(/\[ | \]/g, (end) => end.trim()));
   return html`<pre tabindex="0" role="region" aria-label=${what}><code>${text}</code></pre>`;
 }
 
