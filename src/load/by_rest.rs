@@ -25,6 +25,10 @@ const LANES: usize = 16;
 /// Members that are named in one request.
 const NAMED: usize = 1_000;
 
+/// How often a server that is too busy is asked, and the pause in between.
+const TRIES: usize = 5;
+const PAUSE: Duration = Duration::from_secs(1);
+
 /// How long an answer may take.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
 
@@ -243,7 +247,7 @@ async fn log_in(connection: &mut Connection, name: &str, password: &str) -> Resu
     }
 }
 
-/// Asks for what must succeed.
+/// Asks for what must succeed. A server that is too busy is asked again.
 async fn ask(
     connection: &mut Connection,
     method: &str,
@@ -252,15 +256,32 @@ async fn ask(
     fields: Option<Value>,
 ) -> Result<Value, String> {
     let body = fields.map(|fields| fields.to_string()).unwrap_or_default();
+    for _ in 1..TRIES {
+        match try_once(connection, method, path, header, &body).await? {
+            (503, _) => tokio::time::sleep(PAUSE).await,
+            answer => return expect_done(method, path, answer),
+        }
+    }
+    expect_done(method, path, try_once(connection, method, path, header, &body).await?)
+}
+
+async fn try_once(
+    connection: &mut Connection,
+    method: &str,
+    path: &str,
+    header: &str,
+    body: &str,
+) -> Result<(u16, Vec<u8>), String> {
     let asked = timeout(ANSWERS_WITHIN, connection.ask(method, path, header, body.as_bytes())).await;
     let asked = asked.map_err(|_| format!("{method} {path}: no answer"))?;
     let answer = asked.map_err(|error| format!("{method} {path}: {error}"))?;
-    match answer.status {
-        200..300 => Ok(serde_json::from_slice(answer.body).unwrap_or_default()),
-        status => {
-            let text = String::from_utf8_lossy(answer.body);
-            Err(format!("{method} {path}: {status} {text}"))
-        }
+    Ok((answer.status, answer.body.to_vec()))
+}
+
+fn expect_done(method: &str, path: &str, (status, body): (u16, Vec<u8>)) -> Result<Value, String> {
+    match status {
+        200..300 => Ok(serde_json::from_slice(&body).unwrap_or_default()),
+        status => Err(format!("{method} {path}: {status} {}", String::from_utf8_lossy(&body))),
     }
 }
 

@@ -39,7 +39,7 @@ pub(super) struct Options {
     token: Option<String>,
 
     /// Name and password of such a one
-    #[arg(long, help_heading = "Server", value_name = "NAME:PASSWORD", env = "GREENROOM_LOAD_LOGIN", hide_env_values = true, value_parser = name_and_password)]
+    #[arg(long, help_heading = "Server", value_name = "NAME:PASSWORD", allow_hyphen_values = true, env = "GREENROOM_LOAD_LOGIN", hide_env_values = true, value_parser = name_and_password)]
     #[serde(skip)]
     login: Option<Proof>,
 

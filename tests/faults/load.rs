@@ -2,6 +2,7 @@
 
 use std::process::{Output, Stdio};
 
+use diesel::{Connection, RunQueryDsl, SqliteConnection};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -61,6 +62,16 @@ impl Elsewhere {
 
     fn url(&self) -> String {
         format!("http://{}", self.server.address())
+    }
+
+    /// Whether a run has written a message that is still there.
+    fn has_load(&self) -> bool {
+        let file = self.database.strip_prefix("sqlite://").unwrap();
+        let mut conn = SqliteConnection::establish(file).unwrap();
+        let made = "SELECT m.id FROM messages m JOIN chats c ON c.id = m.chat_id \
+                    WHERE c.title LIKE 'Load %' AND c.deleted_at IS NULL LIMIT 1";
+        let count = diesel::dsl::sql::<diesel::sql_types::BigInt>(&format!("SELECT count(*) FROM ({made})"));
+        count.get_result::<i64>(&mut conn).unwrap() > 0
     }
 
     /// All users that a run has made are shut out, and their chats are gone.
@@ -205,9 +216,11 @@ fn a_run_that_is_interrupted_cleans_up() {
         let mut load = command("sqlite://nowhere.db");
         load.args(["load", "rooms", "--duration", "1h", "--rooms", "1", "--members", "2", "--rate", "200"]);
         load.args(["--url", &elsewhere.url(), "--token", &elsewhere.token]);
-        let load = load.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut load = load.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         // Once messages are written there is something to clean up.
-        while !greenroom(&elsewhere.database, &["check"]).starts_with("5 chats") {}
+        while !elsewhere.has_load() {
+            assert_eq!(load.try_wait().unwrap(), None, "it goes on");
+        }
         let id = load.id().to_string();
         assert!(
             std::process::Command::new("kill").args([&format!("-{signal}"), &id]).status().unwrap().success()
@@ -270,6 +283,8 @@ fn what_does_not_fit_together_is_told_in_a_sentence() {
     assert!(other(&["mix", "--spawn", "--users", "3"], 2).contains("--members"));
     assert!(other(&["idle", "--spawn", "--sockets", "1000000"], 1).contains("ulimit -n"));
     let fails = |args: &[&str]| fails("sqlite://nowhere.db", &[&["load", "rooms"], args].concat(), 1);
+    // Keys may begin so.
+    assert!(fails(&["--token", "-x", "--url", "http://127.0.0.1:1"]).contains("refused"));
     assert!(fails(&["--token", "x", "--url", "http://127.0.0.1:1"]).contains("refused"));
     let elsewhere = Elsewhere::start();
     let bob = greenroom(&elsewhere.database, &["token", "create", "bob"]);
