@@ -87,7 +87,11 @@ test("nothing that somebody writes ever runs, wherever it is shown", async (t) =
     await helper(server, staff).updateUser(bob.id, { first_name: "", last_name });
     await expect(page.locator(".gr-chat-title").filter({ hasText: last_name }).first()).toBeVisible();
   }
-  await page.locator(".gr-chat-title").filter({ hasText: titles.at(-1) }).first().click();
+  await page
+    .locator(".gr-chat-title")
+    .filter({ hasText: titles.at(-1) })
+    .first()
+    .click();
   await page.locator("#chat-menu-btn").click();
   await page.locator("#block-user-btn").click();
   await expect(page.locator(".gr-blocked-note")).toContainText(titles.at(-1));

@@ -108,7 +108,7 @@ test("on a phone there is one thing at a time, and a way back", async (t) => {
 });
 
 test("who has asked for it is notified while they are elsewhere", async (t) => {
-  const { page, bobs, id } = await unreadFor(t, 1);
+  const { server, ann, page, bobs, id } = await unreadFor(t, 1);
   await page.context().grantPermissions(["notifications"]);
   // What would be shown by the system is written down instead.
   const spy = () => {
@@ -142,6 +142,12 @@ test("who has asked for it is notified while they are elsewhere", async (t) => {
   await expect.poll(() => page.evaluate(() => globalThis.shown)).toEqual([["Bob", "while she does not"]]);
   await page.evaluate(() => globalThis.latest.onclick());
   await expect(page.locator("#current-chat-name")).toHaveText("Plans");
+  // Not of a chat that is muted.
+  await helper(server, ann).setMe(id, { muted_until: "9999-01-01T00:00:00Z" });
+  await expect(page.locator(".chat-item")).toContainText("Muted");
+  await bobs.sendMessage(id, { content: "while it is muted" });
+  await expect(page.locator(".chat-item")).toContainText("while it is muted");
+  assert.equal(await page.evaluate(() => globalThis.shown.length), 1);
 });
 
 test("messages that come are announced, once and politely", async (t) => {

@@ -26,7 +26,11 @@ onBoth("who searches too much is told, and it is done a little later", async (t,
   const field = page.getByLabel("Search", { exact: true });
   await expect(field).toBeVisible();
   const anns = helper(server, people[0]);
-  const isRefused = async () => (await anns.searchUsers("bob").then(() => 200, ({ status }) => status)) === 429;
+  const isRefused = async () =>
+    (await anns.searchUsers("bob").then(
+      () => 200,
+      ({ status }) => status,
+    )) === 429;
   while (!(await isRefused()));
   await field.fill("bob");
   await expect(page.getByRole("alert")).toContainText(/Try again in \d+ second/);
@@ -40,7 +44,11 @@ onBoth("other requests that are too many are refused in words", async (t, how) =
   const { id } = await anns.createChat({ chat_type: "group", title: "Plans" });
   const page = await visit(t, server.url, people[0], `/?chat=${id}`, { ...how, allows: ["429"] });
   await expect(page.locator("#message-input")).toBeVisible();
-  const isRefused = async () => (await anns.chats().then(() => 200, ({ status }) => status)) === 429;
+  const isRefused = async () =>
+    (await anns.chats().then(
+      () => 200,
+      ({ status }) => status,
+    )) === 429;
   while (!(await isRefused()));
   await page.locator("#current-chat-name").click();
   await page.locator(".chat-title-input").fill("Other plans");

@@ -10,7 +10,14 @@ import { demoServer, expect, helper, message, opens, visit } from "./support.mjs
 const path = (name) => fileURLToPath(new URL(`../../${name}`, import.meta.url));
 const FOLDER = path("target/screenshots");
 const README = path("docs/screenshots");
-const SHOWN = ["wide-light-chat", "wide-dark-chat", "narrow-light-chat", "narrow-dark-chats", "wide-light-widgets"];
+const SHOWN = [
+  "wide-light-chat",
+  "wide-dark-chat",
+  "narrow-light-chat",
+  "narrow-dark-chats",
+  "wide-light-widgets",
+  "wide-light-found",
+];
 
 const LOOKS = [
   ["wide-light", { viewport: { width: 1200, height: 760 }, colorScheme: "light" }],
@@ -133,7 +140,7 @@ test("pictures of every page and state", async (t) => {
     await expect(page.getByText("Blocked people")).toBeVisible();
     await shoot(page, "profile");
     await page.locator("#close-dialog-btn").click();
-    await page.locator("[data-chat-id=\"1\"]").click();
+    await page.locator('[data-chat-id="1"]').click();
     await page.locator("#chat-menu-btn").click();
     await page.locator("#block-user-btn").click();
     await expect(page.locator(".gr-blocked-note")).toBeVisible();

@@ -199,7 +199,13 @@ test("the page hears of messages and of what is unread, and its colours are take
     for (const name of ["greenroom:message", "greenroom:unread"]) {
       document.addEventListener(name, ({ type, target, detail }) => {
         const { chatId, change, message, total, unread } = detail;
-        globalThis.heard.push([target.localName, type.slice(10), change ?? null, message?.content ?? total ?? unread, chatId ?? null]);
+        globalThis.heard.push([
+          target.localName,
+          type.slice(10),
+          change ?? null,
+          message?.content ?? total ?? unread,
+          chatId ?? null,
+        ]);
       });
     }
   });
@@ -219,6 +225,9 @@ test("the page hears of messages and of what is unread, and its colours are take
   await inbox.locator(".gr-toggle").click();
   await expect(inbox.locator(".chat-item", { hasText: "Quiet" })).toContainText("Muted");
   await page.evaluate(() => document.body.style.setProperty("--greenroom-accent", "rgb(120, 10, 90)"));
-  const background = () => inbox.locator(".chat-item .unread-indicator:not(.is-quiet)").evaluate((badge) => getComputedStyle(badge).backgroundColor);
+  const background = () =>
+    inbox
+      .locator(".chat-item .unread-indicator:not(.is-quiet)")
+      .evaluate((badge) => getComputedStyle(badge).backgroundColor);
   await expect.poll(background).toBe("rgb(120, 10, 90)");
 });
