@@ -167,7 +167,9 @@ const MessageHit = ({ hit, isShown, onSelect }) => html`
     <${Avatar} user=${hit.sender} />
     <span class="gr-chat-text">
       <span class="gr-chat-line">
-        <span class="gr-chat-title" dir="auto">${hit.sender.display_name}${hit.title && html`<span class="gr-found-in"> · ${hit.title}</span>`}</span>
+        <span class="gr-chat-title gr-found-title">
+          <span dir="auto">${hit.sender.display_name}</span>${hit.title && html`<span class="gr-found-in" dir="auto">· ${hit.title}</span>`}
+        </span>
         <time class="gr-chat-time" datetime=${hit.created_at}>${ago(hit.created_at)}</time>
       </span>
       <span class="gr-chat-preview gr-found-text" dir="auto"><${Highlighted} text=${hit.content} ranges=${hit.highlights} /></span>
