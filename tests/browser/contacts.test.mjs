@@ -37,8 +37,9 @@ onBoth("who is blocked cannot write, until they are unblocked", async (t, how) =
   // What was done by mistake is undone at once.
   await anns.locator("#chat-menu-btn").click();
   await anns.getByRole("menuitem", { name: "Block" }).click();
-  await anns.getByRole("button", { name: "Undo" }).click();
+  await anns.getByRole("button", { name: "Unblock" }).click();
   await expect(anns.locator(".gr-blocked-note")).toHaveCount(0);
+  await expect(anns.locator("#chat-menu-btn")).toBeFocused();
 });
 
 onBoth("where only staff may begin chats, others are not offered to", async (t, how) => {

@@ -66,7 +66,7 @@ export class Blocks {
 
 /** Whether somebody is blocked, and what changes it. */
 export function useBlock(user) {
-  const { blocks, toast } = useDesk();
+  const { announce, blocks } = useDesk();
   const attempt = useAttempt();
   const isBlocked = useWatched(blocks, () => Boolean(user) && blocks.has(user.id));
   useEffect(() => {
@@ -77,7 +77,7 @@ export function useBlock(user) {
   const block = () =>
     attempt(async () => {
       await blocks.block(user);
-      toast(t("blockedDone", { name: user.display_name }), { label: t("undo"), run: unblock });
+      announce(t("blockedDone", { name: user.display_name }));
     });
   return { isBlocked, block, unblock };
 }
