@@ -118,6 +118,12 @@ test("what one sets for oneself is known on all of one's screens, and to nobody 
   assert.equal(await bob.markAsRead(chat), 0);
   await until(other, () => other.state.unread === 0 && other.state.chats.get(chat).me.unread_from === null);
   assert.deepEqual(ann.state.chats.get(chat).me, { is_pinned: false, muted_until: null, unread_from: null });
+  // What was made unread by hand is read again, though the marker is behind it already.
+  const { id: last } = bob.state.messages(chat).findLast(({ is_deleted }) => !is_deleted);
+  await bob.api.setMe(chat, { unread_from: last });
+  await until(bob, () => bob.state.unread === 1);
+  await bob.markAsRead(chat);
+  await until(bob, () => bob.state.unread === 0 && bob.state.chats.get(chat).me.unread_from === null);
 });
 
 test("who types is seen until they send", async (t) => {

@@ -160,9 +160,12 @@ for (const way of ["over the socket", "without sockets"]) {
       if (/"type":"send_message"|^POST \S*\/chats\/\d+\/messages\//.test(text)) attempts++;
       return false;
     };
+    const held = [];
+    client.on("held", ({ seconds }) => held.push(seconds));
     for (const text of ["one", "two", "three"]) client.send(chat, text);
     client.send(other, "elsewhere");
-    await until(client, () => client.outgoing.length === 0);
+    await until(client, () => client.outgoing.length === 0 && client.heldFor === 0);
+    assert.ok(held.includes(1), `held for ${held}`);
     assert.deepEqual(texts(client, chat), ["one", "two", "three"]);
     assert.deepEqual(texts(client, other), ["elsewhere"]);
     // Each is tried, and once more in each second that it waits for another's turn.
