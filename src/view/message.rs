@@ -62,5 +62,6 @@ pub struct FoundMessageView<'a> {
     #[serde(flatten)]
     pub message: MessageView<'a>,
     /// Where what was looked for stands in the content: characters, the end exclusive.
+    #[schema(value_type = Vec<[usize; 2]>)]
     pub highlights: Vec<(usize, usize)>,
 }
