@@ -140,8 +140,20 @@ pub fn check(document: &Value, schema: &Value, value: &Value) -> Result<(), Stri
                 true
             }
             "items" => {
-                let items = value.as_array().into_iter().flatten();
+                let first = schema["prefixItems"].as_array().map_or(0, Vec::len);
+                let items = value.as_array().into_iter().flatten().skip(first);
+                if *rule == false && items.clone().next().is_some() {
+                    return Err("there are more elements than there may be".to_owned());
+                }
                 for item in items.filter(|item| *item != MORE).take(FEW) {
+                    check(document, rule, item)?;
+                }
+                true
+            }
+            "prefixItems" => {
+                for (rule, item) in
+                    rule.as_array().unwrap().iter().zip(value.as_array().into_iter().flatten())
+                {
                     check(document, rule, item)?;
                 }
                 true
