@@ -32,6 +32,7 @@ pub(super) struct Options {
         long,
         help_heading = "Server",
         value_name = "KEY",
+        allow_hyphen_values = true,
         env = "GREENROOM_LOAD_TOKEN",
         hide_env_values = true
     )]
