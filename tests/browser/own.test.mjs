@@ -76,6 +76,26 @@ onBoth("a muted chat keeps quiet, until it is not muted any more", async (t, how
   await expect(voice).toContainText("New message from Bob in Plans");
 });
 
+onBoth("a muted chat that was not loaded yet keeps quiet too", async (t, how) => {
+  const { server, people } = await serverWith(t, ["ann", "bob"]);
+  const [ann, bob] = people;
+  const [anns, bobs] = [helper(server, ann), helper(server, bob)];
+  const make = async (title) => (await anns.createChat({ chat_type: "group", title, member_ids: [bob.id] })).id;
+  const [quiet, loud] = [await make("Quiet"), await make("Loud")];
+  await anns.setMe(quiet, { muted_until: "9999-01-01T00:00:00Z" });
+  for (let number = 1; number <= 55; number++) await make(`Chat ${number}.`);
+  const page = await visit(t, server.url, ann, "/", how);
+  await expect(item(page, "Chat 55.")).toBeVisible();
+  await expect(item(page, "Quiet")).toHaveCount(0);
+  await bobs.sendMessage(quiet, { content: "pssst" });
+  await expect(item(page, "Quiet").locator(".unread-indicator")).toContainText("1 unread message");
+  await bobs.sendMessage(loud, { content: "hello" });
+  const voice = page.locator("[aria-live=polite].gr-hidden");
+  await expect(voice).toContainText("New message from Bob in Loud");
+  await expect(voice).not.toContainText("Quiet");
+  await expect(page).toHaveTitle("(1) Messages · Greenroom");
+});
+
 onBoth("a chat is muted for an hour, and says until when", async (t, how) => {
   const { anns, chats, page } = await twoChats(t, how);
   await opens(page, "Plans");

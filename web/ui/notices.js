@@ -22,9 +22,11 @@ export function Notices({ chatId, onSelect }) {
 
   useEffect(
     () =>
-      client.on("message", ({ chatId: of, message, change }) => {
-        const chat = client.state.chats.get(of);
-        if (change !== "new" || message.sender.id === client.state.me?.id || isMuted(chat)) return;
+      client.on("message", async ({ chatId: of, message, change }) => {
+        if (change !== "new" || message.sender.id === client.state.me?.id) return;
+        // Of a chat that is not loaded it is not known whether it is muted.
+        const chat = client.state.chats.get(of) ?? (await client.api.chat(of).catch(() => null));
+        if (isMuted(chat)) return;
         const isSeen = document.visibilityState === "visible" && document.hasFocus();
         const { title = "" } = chat ?? {};
         if (isSeen && of !== chatId) announce(t("newIn", { name: message.sender.display_name, title }));
