@@ -1421,6 +1421,8 @@ export class Greenroom {
     const attempts = new AbortController();
     const abort = () => (polls.abort(), attempts.abort());
     signal.addEventListener("abort", abort);
+    // A poll that waits would notice only when its time is over.
+    globalThis.addEventListener?.("offline", () => polls.abort(), { signal: polls.signal });
     let link = null;
     let timer;
     const trySocket = async () => {

@@ -1,6 +1,6 @@
 // What the server refuses for a while, in words, and how it goes on.
 
-import { NARROW, expect, helper, isAccessible, message, onBoth, opens, serverWith, visit, writes } from "./support.mjs";
+import { BROKEN_ROAD, NARROW, expect, helper, isAccessible, message, onBoth, opens, serverWith, visit, writes } from "./support.mjs";
 
 onBoth("who sends too much is told, and nothing is lost", async (t, how) => {
   const { server, people } = await serverWith(t, ["ann", "bob"], "--rate-limit", "send=12/m:2");
@@ -61,10 +61,18 @@ onBoth("other requests that are too many are refused in words", async (t, how) =
 onBoth("on a phone an open chat tells how it is connected", async (t, how) => {
   const { server, people } = await serverWith(t, ["ann"]);
   const { id } = await helper(server, people[0]).createChat({ chat_type: "group", title: "Plans" });
-  const page = await visit(t, server.url, people[0], `/?chat=${id}`, { ...how, viewport: NARROW, allows: ["ERR_"] });
-  await expect(page.locator("#message-input")).toBeVisible();
+  const road = await server.road();
+  const page = await visit(t, road.url, people[0], `/?chat=${id}`, { ...how, viewport: NARROW, allows: BROKEN_ROAD });
+  await expect(page.getByText("No messages yet. Write the first one.")).toBeVisible();
+  road.isClosed = true;
+  // A poll that waits on a road that still holds is given up as well.
+  if (!how.polls) road.cut();
   await page.context().setOffline(true);
   await expect(page.getByText("You are offline.")).toBeVisible();
+  road.cut();
   await page.context().setOffline(false);
+  await expect(page.getByText("Reconnecting…")).toBeVisible();
+  road.isClosed = false;
+  await expect(page.getByText("Reconnecting…")).toHaveCount(0);
   await expect(page.getByText("You are offline.")).toHaveCount(0);
 });
