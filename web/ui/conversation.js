@@ -12,7 +12,6 @@ import { Skeletons, Thread } from "./thread.js";
  * @typedef {object} Place
  * @property {number | null} messageId
  * @property {any} [hit] the message as it was found
- * @property {boolean} [isSearching] the focus stays where one searches
  */
 
 /** @type {Place} */

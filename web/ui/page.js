@@ -60,7 +60,7 @@ export function Page({ client }) {
     // One way back leads over all hits in a chat.
     if (isSearching && now.messageId !== null) history.replaceState(null, "", address);
     else if (chatId !== now.chatId || messageId !== now.messageId) history.pushState(null, "", address);
-    setPlace({ chatId, messageId, hit, isSearching });
+    setPlace({ chatId, messageId, hit });
   };
   if (state === "failed") return html`<main class="gr-app gr-empty"><h1>${t("startFailed")}</h1></main>`;
   if (state === "starting") return html`<${Starting} client=${client} chatId=${place.chatId} />`;
@@ -132,7 +132,9 @@ function App({ place, onSelect }) {
   };
   const endSearch = () => {
     setSearching(false);
-    (document.querySelector(`[data-message-id="${place.messageId}"]`) ?? document.querySelector("#message-input"))?.focus();
+    // Where the hit is not shown yet, or not any more, one goes on reading; once it is, it takes the focus.
+    const hit = document.querySelector(`[data-message-id="${place.messageId}"]`) ?? document.querySelector("#message-list");
+    (place.messageId === null ? document.querySelector("#message-input") : hit)?.focus();
   };
 
   return html`

@@ -22,7 +22,7 @@ const TOGETHER = 5 * 60_000;
  */
 export function Thread({ chatId, place, id, class: kind = "", composing, jumper }) {
   const { client, announce, settings } = useDesk();
-  const { messageId, hit = null, isSearching = false } = place;
+  const { messageId, hit = null } = place;
   const [me, chat, messages] = useKnown((state) => [state.me, state.chats.get(chatId), state.messages(chatId)]);
   const [hasOlder, hasNewer] = useKnown((state) => [state.hasOlder(chatId), state.hasNewer(chatId)]);
   const [newFrom, setNewFrom] = useState(() => firstUnread(chat, messages, me));
@@ -64,7 +64,9 @@ export function Thread({ chatId, place, id, class: kind = "", composing, jumper 
     if (isKept) setNewFrom(firstUnread(chat, messages, me));
   }, [isKept, chat?.me?.unread_from]);
   useEffect(() => {
-    if (messageId !== null && !isSearching) rowOf(messageId)?.focus({ preventScroll: true });
+    // Who is still searching here, or has begun to write, stays there.
+    const isBusy = document.activeElement?.closest(".gr-chat-search, .gr-composer");
+    if (messageId !== null && !isBusy) rowOf(messageId)?.focus({ preventScroll: true });
   }, []);
   const isAsFound = hit !== null && messages.some(({ id, content }) => id === messageId && content === hit.content);
   useEffect(() => {
