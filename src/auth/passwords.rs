@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use actix_rt::task::spawn_blocking;
 use argon2::{Argon2, Params, PasswordHasher, PasswordVerifier, password_hash::phc::PasswordHash};
-use base64::{Engine, engine::general_purpose::STANDARD};
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, STANDARD_NO_PAD},
+};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 use tokio::{sync::Semaphore, time::timeout};
@@ -75,11 +78,24 @@ fn argon2id() -> Argon2<'static> {
     Argon2::from(Params::new(19_456, 2, 1, None).expect("the parameters are valid"))
 }
 
+/// What looks like a hash, takes as long to be tried, and is of no password that anybody knows. Made without hashing, so that
+/// a server that nobody signs in to never takes the memory for it.
+fn of_nobody() -> String {
+    let mut random = [0; 48];
+    getrandom::fill(&mut random).expect("the system has random bytes");
+    let (salt, output) = random.split_at(16);
+    let argon2 = argon2id();
+    let (memory, passes, lanes) =
+        (argon2.params().m_cost(), argon2.params().t_cost(), argon2.params().p_cost());
+    let [salt, output] = [salt, output].map(|bytes| STANDARD_NO_PAD.encode(bytes));
+    format!("$argon2id$v=19$m={memory},t={passes},p={lanes}${salt}${output}")
+}
+
 /// Hashes off the threads that serve, few at a time: a storm of sign-ins must not stop the chats.
 #[derive(Clone)]
 pub struct Hasher {
     free: Arc<Semaphore>,
-    /// A hash of no user's, tried where there is no user, so that it takes as long as where there is one.
+    /// Tried where there is no user, so that it takes as long as where there is one.
     nobody: Arc<str>,
 }
 
@@ -89,7 +105,7 @@ const WAIT: Duration = Duration::from_secs(10);
 impl Hasher {
     /// Hashes at most `at_once` passwords at a time.
     pub fn new(at_once: usize) -> Self {
-        Self { free: Arc::new(Semaphore::new(at_once.max(1))), nobody: hash(&super::keys::draw()).into() }
+        Self { free: Arc::new(Semaphore::new(at_once.max(1))), nobody: of_nobody().into() }
     }
 
     /// Tries a password against a user's hash; against none, it is wrong and takes as long.
@@ -136,6 +152,18 @@ mod tests {
         assert_eq!(verify("Correct horse", &stored), Verdict::Wrong);
         assert_eq!(verify(&"x".repeat(129), &stored), Verdict::Wrong);
         assert_eq!(verify("anything", "!"), Verdict::Wrong);
+    }
+
+    #[test]
+    fn trying_the_hash_of_nobody_is_the_same_work() {
+        let (nobody, real) = (of_nobody(), hash("correct horse"));
+        let parts = |hash: &str| {
+            let hash = PasswordHash::new(hash).unwrap();
+            let params = Params::try_from(&hash).unwrap();
+            (params, hash.salt.unwrap().as_ref().len(), hash.hash.unwrap().as_bytes().len())
+        };
+        assert_eq!(parts(&nobody), parts(&real));
+        assert_eq!(verify("correct horse", &nobody), Verdict::Wrong);
     }
 
     #[test]
