@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import platform
+import re
 import subprocess
 import sys
 import tempfile
@@ -25,6 +26,7 @@ class Bench:
         self.times = 1 if quick else 3
         self.time = ["--duration", "2s" if quick else "8s", "--warmup", "500ms" if quick else "2s"]
         self.rows = []
+        self.plots = {}
 
     def load(self, kind, *args, at=("--spawn",)):
         """One run; its figures, which must be without a fault."""
@@ -40,6 +42,14 @@ class Bench:
         """The middle of several runs, by a value of theirs."""
         runs = [self.load(kind, *args, at=at) for _ in range(self.times)]
         return sorted(runs, key=value)[len(runs) // 2]
+
+    def plot(self, name, titles, kind, *args):
+        """One more run, of which some plots are kept."""
+        report = pathlib.Path(self.folder) / "report.html"
+        self.load(kind, *args, "--report", report)
+        drawn = dict(re.findall(r"<h2>([^<]*)</h2>\s*(<svg.*?</svg>)", report.read_text(), re.DOTALL))
+        for title in titles:
+            self.plots[f"{name}: {title}"] = drawn[title]
 
     @contextlib.contextmanager
     def limit(self, *args):
@@ -108,6 +118,7 @@ def posts(bench):
     ratio = cpu(own) / cpu(bare)
     met = rate(own) >= 25_000 and p99 <= 10_000 and cpu(own) <= 40 and ratio <= 1.5
     bench.row("P1", "durable posts over REST, 64 connections, 100 chats", "25,000/s, p99 10 ms, 40 us, 1.5 x the CPU of group commit alone", measured, met, limit, ratio)
+    bench.plot("P1", ["send: how many took how long"], "rooms", "--session", "--rooms", 100, *POSTS)
     hot = bench.median(rate, "rooms", "--session", "--rooms", 1, *POSTS)
     ratio = rate(hot) / rate(own)
     bench.row("P2", "the same in one chat", "0.8 of P1", f"{rate(hot):,.0f}/s, {cpu(hot):.1f} us CPU", ratio >= 0.8, f"P1 {rate(own):,.0f}/s", ratio)
@@ -136,7 +147,9 @@ def fan_out(bench):
             bench.row("P4", f"fan-out to {members:,} sockets, {senders} in flight", target, f"{per_delivery(own):.2f} us CPU each, {deliveries:,.0f}/s", met, f"{per_delivery(bare):.2f} us, {operation(bare, 'deliver')['per_second']:,.0f}/s", ratio)
             if members == 1_000 and senders == 8:
                 fastest = rate(own)
-    own = bench.median(lambda run: operation(run, "deliver to all")["latency"]["p99"], "rooms", "--rooms", 1, "--members", 1_000, "--rate", max(1, fastest / 2))
+    args = ["--rooms", 1, "--members", 1_000, "--rate", max(1, fastest / 2)]
+    own = bench.median(lambda run: operation(run, "deliver to all")["latency"]["p99"], "rooms", *args)
+    bench.plot("P5", ["deliver to all: how many took how long", "Deliveries a second", "Memory of the server, MiB", "CPU, percent of a core"], "rooms", *args)
     latency = operation(own, "deliver to all")["latency"]
     met = latency["p50"] <= 6_000 and latency["p99"] <= 20_000
     bench.row("P5", f"from the request to the last of 1,000 sockets, at {fastest / 2:,.0f}/s, half of the most", "p50 6 ms, p99 20 ms", f"p50 {millis(latency['p50'])}, p99 {millis(latency['p99'])}", met)
@@ -213,7 +226,18 @@ def table(rows, machine, quick):
         yield f"| {' | '.join(cells)} |"
 
 
-def write(rows, quick):
+def pictures(plots, folder):
+    """Writes each plot into a file of its own. Yields what shows them."""
+    for old in folder.glob("*.svg"):
+        old.unlink()
+    for title, svg in plots.items():
+        file = folder / f"{re.sub('[^a-z0-9]+', '-', title.lower()).strip('-')}.svg"
+        file.write_text(svg + "\n")
+        yield ""
+        yield f"{title}\n\n![{title}](benchmarks/{file.name})"
+
+
+def write(rows, plots, quick):
     now = datetime.datetime.now(datetime.timezone.utc)
     cpu_name = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "")
     machine = f"{now:%Y-%m-%d}, {os.cpu_count()} cores ({cpu_name}), Linux {platform.release()}, client and server on one machine"
@@ -222,7 +246,8 @@ def write(rows, quick):
     text = PAGE.read_text()
     before, _, rest = text.partition(BEGIN)
     after = rest.partition(END)[2]
-    PAGE.write_text(f"{before}{BEGIN}\n{chr(10).join(table(rows, machine, quick))}\n{END}{after}")
+    shown = "\n".join([*table(rows, machine, quick), *pictures(plots, LATEST.parent)])
+    PAGE.write_text(f"{before}{BEGIN}\n{shown}\n{END}{after}")
 
 
 def main():
@@ -246,7 +271,7 @@ def main():
             on_postgres(bench, sqlite)
     bench.rows.sort(key=lambda row: int(row["name"][1:]))
     if not only:
-        write(bench.rows, options.quick)
+        write(bench.rows, bench.plots, options.quick)
     missed = [row["name"] for row in bench.rows if not row["met"]]
     print(f"not met: {', '.join(missed)}" if missed else "all met")
 

@@ -1,0 +1,162 @@
+//! What is done most often, by itself: `cargo bench --bench inner_loops`.
+//!
+//! A chat of ten members and a thousand messages, each with a reaction, in SQLite; half of the members have read it all.
+
+use std::sync::Arc;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use greenroom::{
+    model::{
+        ChatId, ChatKind, Command, Contacts, Event, UserCard, UserId,
+        command::{Action, NewChat, ReactIntent},
+        emoji::Emoji,
+        event::Change,
+        permission::Ability,
+        text::{MessageBody, Title, Username},
+    },
+    storage::{
+        Access, AnyConn, DatabaseUrl, Rules,
+        apply::{Made, apply, create_chat},
+        changes::{self, Since},
+        chats, members, messages, migrations, snapshot, transaction,
+        users::{self, NO_PASSWORD, NewUser},
+    },
+    view::{Links, MessageView, frames, render},
+};
+use tempfile::TempDir;
+
+const MEMBERS: usize = 10;
+const MESSAGES: usize = 1_000;
+const PAGE: i64 = 50;
+
+struct Chat {
+    conn: AnyConn,
+    rules: Rules,
+    links: Links,
+    id: ChatId,
+    users: Vec<Arc<UserCard>>,
+    /// The posting of the last message.
+    posted: Arc<Event>,
+    _folder: TempDir,
+}
+
+impl Chat {
+    fn make() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url =
+            DatabaseUrl::parse(&format!("sqlite://{}", folder.path().join("bench.db").display())).unwrap();
+        migrations::migrate(&url).unwrap();
+        let mut conn = url.open(Access::Write).unwrap();
+        let rules = Rules {
+            receipts_max_members: 100,
+            content_key: Vec::new(),
+            restored_from: 0,
+            contacts: Contacts::All,
+        };
+        let (id, users, posted) = transaction(&mut conn, |conn| {
+            let ids: Vec<UserId> = (0..MEMBERS).map(|number| user(conn, number)).collect();
+            let title = Title::parse("Hall").unwrap();
+            let new = NewChat { kind: ChatKind::Group, title, creator: ids[0], members: ids.clone() };
+            let Made::New { snapshot, .. } = create_chat(conn, &rules, &new)? else { panic!("it is new") };
+            let id = snapshot.chat.id;
+            let users: Vec<_> = users::active_cards(conn, &ids)?.into_iter().map(Arc::new).collect();
+            let mut posted = None;
+            for number in 0..MESSAGES {
+                posted = Some(post(conn, &rules, id, &users, number));
+            }
+            for user in users.iter().step_by(2) {
+                apply(conn, &rules, &command(id, user.id, Action::MarkAsRead { up_to: None }))?;
+            }
+            Ok((id, users, posted.unwrap()))
+        })
+        .unwrap();
+        Self { conn, rules, links: Links::default(), id, users, posted, _folder: folder }
+    }
+}
+
+fn user(conn: &mut AnyConn, number: usize) -> UserId {
+    let new = NewUser {
+        username: Username::parse(&format!("user-{number}")).unwrap(),
+        password: NO_PASSWORD.to_owned(),
+        email: String::new(),
+        first_name: String::new(),
+        last_name: String::new(),
+        avatar_url: String::new(),
+        is_staff: false,
+    };
+    users::create(conn, &new).unwrap().id()
+}
+
+fn command(chat: ChatId, by: UserId, action: Action) -> Command {
+    Command { chat, by, action }
+}
+
+fn post(
+    conn: &mut AnyConn,
+    rules: &Rules,
+    chat: ChatId,
+    users: &[Arc<UserCard>],
+    number: usize,
+) -> Arc<Event> {
+    let sender = users[number % users.len()].clone();
+    let body =
+        MessageBody::parse(&format!("Message number {number}, and a few words to make it a usual one"))
+            .unwrap();
+    let by = sender.id;
+    let posted =
+        apply(conn, rules, &command(chat, by, Action::PostMessage { sender, body, client_id: None }));
+    let event = posted.unwrap().event.unwrap();
+    let Change::MessagePosted { message } = &event.change else { panic!("it was posted") };
+    let emoji = Emoji::parse("👍").unwrap();
+    let react = Action::React { message: message.id, emoji, intent: ReactIntent::Add };
+    apply(conn, rules, &command(chat, users[(number + 1) % users.len()].id, react)).unwrap();
+    event
+}
+
+/// The JSON of a posted message and the frame around it, which all sockets share.
+fn rendering_an_event(bench: &mut Criterion) {
+    let Chat { links, posted, .. } = Chat::make();
+    let Change::MessagePosted { message } = &posted.change else { panic!("it was posted") };
+    bench.bench_function("rendering an event", |bench| {
+        bench.iter(|| frames::shared(&posted, Some(&frames::message(message, &links)), &links));
+    });
+}
+
+/// The newest messages with senders, reactions and readers, from the database to JSON.
+fn a_page_of_50(bench: &mut Criterion) {
+    let Chat { mut conn, rules, links, id, users, .. } = Chat::make();
+    bench.bench_function("a page of 50", |bench| {
+        bench.iter(|| {
+            let page = snapshot(&mut conn, |conn| {
+                let chat = chats::authorized(conn, id, users[0].id, Ability::TakePart)?.chat;
+                let mut page = messages::range(conn, id, chat.last_pos - PAGE + 1..=chat.last_pos)?;
+                let readers = members::readers(conn, &chat, rules.receipts_max_members)?;
+                page.iter_mut().for_each(|message| message.note_readers(&readers));
+                Ok(page)
+            });
+            let page = page.unwrap();
+            assert_eq!(page.len(), PAGE as usize);
+            render(&page.iter().map(|message| MessageView::new(message, &links)).collect::<Vec<_>>())
+        });
+    });
+}
+
+/// What a client missed that comes back: nothing, and the last 20 changes.
+fn the_feeds_since(bench: &mut Criterion) {
+    let Chat { mut conn, rules, id, users, .. } = Chat::make();
+    let (user, head) = (users[1].id, chats::find(&mut conn, id).unwrap().unwrap().seq);
+    for missed in [0, 20] {
+        bench.bench_function(&format!("the feed since {missed} changes ago"), |bench| {
+            bench.iter(|| {
+                let since =
+                    snapshot(&mut conn, |conn| changes::since(conn, &rules, user, id, Some(head - missed)));
+                let Since::Changes { events, .. } = since.unwrap() else { panic!("they can be told") };
+                assert_eq!(events.is_empty(), missed == 0);
+                events
+            });
+        });
+    }
+}
+
+criterion_group!(inner_loops, rendering_an_event, a_page_of_50, the_feeds_since);
+criterion_main!(inner_loops);
