@@ -193,7 +193,10 @@ impl Admin {
             let fields = json!({"content": old_content(number, plan.size)});
             let sender = self.header_of(members[number % members.len()]);
             let message = id_of(&ask(connection, "POST", &path, &sender, Some(fields)).await?)?;
-            if plan.is_lively {
+            if plan.deletes(number) {
+                let path = format!("/messages/api/messages/{message}/");
+                ask(connection, "DELETE", &path, &sender, None).await?;
+            } else if plan.is_lively {
                 let fan = self.header_of(members[(number + 1) % members.len()]);
                 let path = format!("/messages/api/messages/{message}/reactions/");
                 ask(connection, "POST", &path, &fan, Some(json!({"emoji": REACTION}))).await?;

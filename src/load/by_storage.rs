@@ -98,7 +98,11 @@ impl Storage {
                     let sender = &cards[number % cards.len()];
                     let message = post(conn, chat, sender, &old_content(number, plan.size))?;
                     let fan = &cards[(number + 1) % cards.len()];
-                    if plan.is_lively { react(conn, chat, fan.id, message) } else { Ok(()) }
+                    match plan.deletes(number) {
+                        true => delete(conn, chat, sender.id, message),
+                        false if plan.is_lively => react(conn, chat, fan.id, message),
+                        false => Ok(()),
+                    }
                 })
             });
             posted.map_err(said)?;
@@ -201,6 +205,10 @@ fn react(conn: &mut AnyConn, chat: ChatId, by: UserId, message: MessageId) -> Re
     let emoji = valid(Emoji::parse(REACTION))?;
     let action = Action::React { message, emoji, intent: ReactIntent::Add };
     apply(conn, &rules(), &Command { chat, by, action }).map(drop)
+}
+
+fn delete(conn: &mut AnyConn, chat: ChatId, by: UserId, message: MessageId) -> Result<(), StorageError> {
+    apply(conn, &rules(), &Command { chat, by, action: Action::DeleteMessage { message } }).map(drop)
 }
 
 fn mark(conn: &mut AnyConn, chat: ChatId, by: UserId) -> Result<(), StorageError> {

@@ -12,6 +12,8 @@ pub(super) struct Plan {
     pub(super) history: usize,
     /// These have reactions, and members have read some of them.
     pub(super) is_lively: bool,
+    /// So many of a hundred of them are deleted.
+    pub(super) deleted: usize,
     /// Characters of a message.
     pub(super) size: usize,
     /// Users sign in with sessions, as browsers do, instead of tokens.
@@ -19,6 +21,11 @@ pub(super) struct Plan {
 }
 
 impl Plan {
+    /// Whether a message of the history is deleted.
+    pub(super) fn deletes(&self, number: usize) -> bool {
+        number % 100 < self.deleted
+    }
+
     /// Chats of so many users, of whom each is in about as many as any other.
     pub(super) fn chats_among(users: u32, chats: u32, members: u32) -> Vec<Vec<u32>> {
         let chat = |chat: u64| {

@@ -51,6 +51,10 @@ pub(super) struct Read {
     #[arg(long)]
     plain: bool,
 
+    /// So many of a hundred of them are deleted
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100))]
+    deleted: u32,
+
     /// Connections that are read over
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     connections: u32,
@@ -111,6 +115,7 @@ impl Scenario for Read {
             chats: Plan::chats_among(self.users, self.chats, self.members),
             history: self.messages as usize,
             is_lively: !self.plain,
+            deleted: self.deleted as usize,
             size: self.size as usize,
             with_sessions: self.options.session,
         }
