@@ -315,7 +315,8 @@ export class Api {
   typing(chatId: number, isTyping: boolean): Promise<{ status: "success" }>;
   unread(): Promise<{ total: number; chats: Record<string, number> }>;
 
-  members(chatId: number, query?: ListQuery): Promise<Page<ChatMember>>;
+  /** `search`: words that are in their names. */
+  members(chatId: number, query?: ListQuery & { search?: string }): Promise<Page<ChatMember>>;
   addMembers(chatId: number, userIds: number[]): Promise<{ status: "success"; added_count: number }>;
   changeRole(chatId: number, userId: number, role: Role): Promise<ChatMember>;
   removeMember(chatId: number, userId: number): Promise<null>;
@@ -388,6 +389,8 @@ export interface State {
   readonly rooms: ReadonlyMap<number, Chat>;
   /** Whether there are chats that are not loaded. */
   readonly hasMoreChats: boolean;
+  /** Chats with unread messages that are not loaded: whether they are muted is not known. */
+  readonly unreadElsewhere: readonly number[];
   /** Unread messages in all chats. */
   readonly unread: number;
   /** Of those with whom one shares a dm. */
@@ -478,6 +481,8 @@ export class Greenroom {
   loadNewer(chatId: number): Promise<boolean>;
   /** Loads further chats. Whether there are more. */
   loadMoreChats(): Promise<boolean>;
+  /** Has the chats with unread messages loaded, however far down the list they are, one after the other. */
+  loadUnread(): void;
 
   /** Changes one's own profile. */
   updateMe(fields: ProfileFields): Promise<OwnUser>;

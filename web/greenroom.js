@@ -394,6 +394,10 @@ class State {
     return this.chats.size < this.heads.size;
   }
 
+  get unreadElsewhere() {
+    return [...this.#unread.keys()].filter((id) => !this.chats.has(id));
+  }
+
   get unread() {
     return [...this.#unread.values()].reduce((total, count) => total + count, 0);
   }
@@ -635,7 +639,10 @@ class State {
   }
 
   #onMe({ chat_id: id, seq, me, unread_count }) {
-    if (this.#edit(id, () => ({ me }), seq) || !this.chats.has(id)) this.#setUnread(id, unread_count);
+    const isLoaded = this.chats.has(id);
+    if (this.#edit(id, () => ({ me }), seq) || !isLoaded) this.#setUnread(id, unread_count);
+    // It may be pinned, and stand above all others.
+    if (!isLoaded) this.#markStale(id);
   }
 
   #onRead({ chat_id: id, seq, user_id: user, last_read_message_id: upTo, unread_count = 0, me }) {
@@ -1211,6 +1218,8 @@ export class Greenroom {
   #held;
   #isFreshening = false;
   #typedAt = new Map();
+  /** Pages of the list of chats that were read one after the other; the first one comes with the first view of things. */
+  #chatPages = 1;
   /** @type {Set<number>} Public rooms that are to be followed, whether the user is in them or not. */
   #watched = new Set();
 
@@ -1357,6 +1366,7 @@ export class Greenroom {
   #recognise({ id }) {
     if (this.state.me?.id === id) return;
     this.#hasStarted = false;
+    this.#chatPages = 1;
     this.#outbox.close();
     this.state.clear();
     throw noAnswer("Another user has signed in.");
@@ -1473,8 +1483,15 @@ export class Greenroom {
   }
 
   async open(chatId) {
-    if (!this.state.isOpen(chatId)) await this.#once(`open ${chatId}`, () => this.#reload(chatId, true));
+    if (!this.state.isOpen(chatId)) await this.#once(`open ${chatId}`, () => this.#openNewest(chatId));
     return this.state.messages(chatId);
+  }
+
+  /** One after the other: who is refused the messages does not ask for the chat again. */
+  async #openNewest(chatId) {
+    if (!this.state.chats.has(chatId) || this.state.stale.has(chatId)) await this.#reload(chatId, false);
+    const load = () => this.api.messages(chatId, { page_size: PAGE_SIZE });
+    await this.state.loading(chatId, load, (page) => this.state.takeNewest(chatId, page));
   }
 
   async openAt(chatId, messageId) {
@@ -1526,13 +1543,36 @@ export class Greenroom {
   }
 
   async loadMoreChats() {
-    await this.#once("chats", () => {
-      // Chats move while pages are read; those that are known, counted, lead to the next page in any case.
-      const page = Math.floor(this.state.chats.size / PAGE_SIZE) + 1;
-      const load = () => this.api.chats({ page, page_size: PAGE_SIZE });
-      return this.state.loading(null, load, ({ results }) => results.forEach((chat) => this.state.takeChat(chat)));
+    await this.#once("chats", async () => {
+      const known = this.state.chats.size;
+      // Chats move up while pages are read, and some are gone: then there are fewer known than were read.
+      let page = Math.min(Math.floor(known / PAGE_SIZE), this.#chatPages);
+      // Some were loaded before it was their turn, so a page may bring nothing new.
+      do {
+        this.#chatPages = await this.#loadChats(++page);
+      } while (this.#chatPages > 0 && this.state.chats.size === known);
     });
     return this.state.hasMoreChats;
+  }
+
+  /** Loads a page of chats. Its number, or 0 where it is the last one and what is missing is to be looked for again. */
+  async #loadChats(page) {
+    let isLast = false;
+    this.#chatPages = 0;
+    await this.state.loading(
+      null,
+      () => this.api.chats({ page, page_size: PAGE_SIZE }),
+      ({ results, next }) => {
+        results.forEach((chat) => this.state.takeChat(chat));
+        isLast = next === null;
+      },
+    );
+    return isLast ? 0 : page;
+  }
+
+  loadUnread() {
+    for (const chatId of this.state.unreadElsewhere) this.state.stale.add(chatId);
+    this.#freshen();
   }
 
   /** Loads a chat, and its newest messages where they are wanted, in place of what is known. */

@@ -32,11 +32,16 @@ pub async fn list(
     request: HttpRequest,
 ) -> Answer {
     let (chat, user) = (chat.0, caller.id());
-    let page = PageNumber::of(&Query::of(&request), PAGE_SIZE);
+    let query = Query::of(&request);
+    let search = query.get("search").unwrap_or_default().trim().to_owned();
+    let page = PageNumber::of(&query, PAGE_SIZE);
     let page = or_refused(page, state.permitted(chat, user, Ability::TakePart)).await?;
     let found = state.readers.ask(move |conn| {
         let chat = chats::authorized(conn, chat, user, Ability::TakePart)?.chat;
-        Ok((chat.member_count, members::page(conn, chat.id, page.skip(), page.size)?))
+        if search.is_empty() {
+            return Ok((chat.member_count, members::page(conn, chat.id, page.skip(), page.size)?));
+        }
+        members::search(conn, chat.id, &search, page.skip(), page.size)
     });
     let (count, members) = found.await?;
     page.check(count)?;

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Reference, examples};
+use super::{Reference, examples, operation::text};
 use crate::{
     api::members::{AddFields, AddedView, RoleFields},
     view::MemberView,
@@ -15,6 +15,7 @@ pub(super) fn describe(reference: &mut Reference) {
         operation
             .says("By joining. For members.")
             .paged(100)
+            .query("search", text(), "Words that are in the member's names.")
             .answers_page::<MemberView>("A page of members.", examples::member())
     });
     reference.api(TAG, "chats/{chat}/members/add/").post("addMembers", "Add members", |operation| {

@@ -423,6 +423,31 @@ async fn members_come_in_pages() {
 }
 
 #[actix_web::test]
+async fn members_are_found_by_their_names() {
+    let server = Server::start().await;
+    let [ann, bob, bobby, bert, dora] = server.users(["ann", "bob", "bobby", "bert", "dora"]).await;
+    let chat = ann.group("Team", &[&bobby, &bob, &bert]).await;
+    bert.patch("users/me/", json!({"first_name": "Bert", "last_name": "O'Hara 100%"})).await.expect(200);
+    let found = async |search: &str| {
+        let page = ann.get(&format!("chats/{chat}/members/?search={search}")).await.expect(200);
+        assert_eq!(page.json["count"], page.ids().len());
+        page.ids()
+    };
+    assert_eq!(found("BOB").await, [bob.id, bobby.id]);
+    assert_eq!(found("hara%20bert").await, [bert.id]);
+    assert_eq!(found("%25").await, [bert.id]);
+    // Not who is not in it, nobody by their address, and without words all.
+    assert_eq!(found("dora").await, [] as [i64; 0]);
+    assert_eq!(found("example.com").await, [] as [i64; 0]);
+    assert_eq!(found("%20").await.len(), 4);
+    assert_eq!(found(&"a%20b%20".repeat(40)).await, [] as [i64; 0]);
+    let second = ann.get(&format!("chats/{chat}/members/?search=bob&page_size=1&page=2")).await.expect(200);
+    assert_eq!((&second.json["count"], second.results().len()), (&json!(2), 1));
+    ann.get(&format!("chats/{chat}/members/?search=bob&page_size=1&page=3")).await.expect(404);
+    dora.get(&format!("chats/{chat}/members/?search=bob")).await.expect(404);
+}
+
+#[actix_web::test]
 async fn a_chat_shows_its_first_hundred_members_and_counts_all() {
     let server = Server::start().await;
     let people = server.crowd(102).await;

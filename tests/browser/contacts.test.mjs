@@ -61,3 +61,21 @@ onBoth("where only staff may begin chats, others are not offered to", async (t, 
   await writes(page, "Rooms are open to all");
   await expect(message(page, "Rooms are open to all")).toContainText("Sent");
 });
+
+onBoth("where only staff may begin chats, others find those with whom it has begun", async (t, how) => {
+  const { server, people } = await serverWith(t, ["ann", "bob"], "--contacts", "staff-only-start");
+  const [ann, bob] = people;
+  const boss = await server.user("boss", "--staff", "--first-name", "Bonnie");
+  const room = await helper(server, ann).createChat({ chat_type: "room", title: "Garden" });
+  await helper(server, bob).joinChat(room.id);
+  const { id } = await helper(server, boss).createChat({ chat_type: "dm", member_ids: [ann.id] });
+  await helper(server, boss).sendMessage(id, { content: "How are you?" });
+  const page = await visit(t, server.url, ann, "/", how);
+  await page.getByLabel("Search", { exact: true }).fill("bo");
+  const found = page.getByRole("region", { name: "People" }).getByRole("button");
+  await expect(found).toHaveCount(1);
+  await expect(found).toContainText("@boss");
+  await found.click();
+  await expect(page.locator("#current-chat-name")).toHaveText("Bonnie");
+  await expect(message(page, "How are you?")).toBeVisible();
+});

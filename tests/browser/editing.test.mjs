@@ -72,13 +72,31 @@ onBoth("a deletion can be undone for a while, and then everybody sees it", async
   await expect(message(bobs, "One")).toBeVisible();
   // Whoever goes away before the time is over means it.
   await chooses(anns, "One", ".delete-btn");
-  await anns.close();
+  await anns.evaluate(() => dispatchEvent(new PageTransitionEvent("pagehide")));
   await expect(bobs.locator(".deleted-indicator")).toHaveCount(2);
   const { results } = await helper(server, bob).messages(chat.id);
   assert.deepEqual(
     results.map(({ is_deleted }) => is_deleted),
     [true, true],
   );
+});
+
+onBoth("a deletion that the page's end came before is done when one is back", async (t, how) => {
+  const { server, anns, bobs, chat } = await annAndBob(t, { ...how, allows: ["ERR_"] });
+  for (const text of ["One", "Two"]) await writes(anns, text);
+  await expect(message(bobs, "Two")).toBeVisible();
+  await expect(message(anns, "Two").locator(".context-menu-btn")).toHaveCount(1);
+  await anns.context().setOffline(true);
+  await chooses(anns, "One", ".delete-btn");
+  await expect(anns.locator(".deleted-indicator")).toBeVisible();
+  await anns.evaluate(() => dispatchEvent(new PageTransitionEvent("pagehide")));
+  await anns.close();
+  await expect(message(bobs, "One")).toBeVisible();
+  await anns.context().setOffline(false);
+  const again = await anns.context().newPage();
+  await again.goto(`${server.url}/?chat=${chat.id}`);
+  await expect(bobs.locator(".deleted-indicator")).toHaveCount(1);
+  await expect(message(bobs, "Two")).toBeVisible();
 });
 
 onBoth("reactions are picked, joined and taken back", async (t, how) => {
@@ -151,6 +169,26 @@ onBoth("drafts stay with their chats, over a reload too", async (t, how) => {
   await expect(field).toHaveValue("for Bob");
   await anns.goto(`/?chat=${chat.id + 1}`);
   await expect(field).toHaveValue("for the group");
+});
+
+onBoth("an edit that was begun outlives a reload", async (t, how) => {
+  const { anns, bobs } = await annAndBob(t, how);
+  const field = anns.locator("#message-input");
+  await writes(anns, "Helo");
+  await expect(message(bobs, "Helo")).toBeVisible();
+  await field.fill("later");
+  await chooses(anns, "Helo", ".edit-btn");
+  await field.fill("Hello, ");
+  await anns.reload();
+  await expect(field).toHaveValue("Hello, ");
+  await expect(anns.getByText("Editing message")).toBeVisible();
+  await field.pressSequentially("Bob");
+  await field.press("Enter");
+  await expect(message(bobs, "Hello, Bob")).toBeVisible();
+  await expect(field).toHaveValue("later");
+  await anns.reload();
+  await expect(field).toHaveValue("later");
+  await expect(anns.getByText("Editing message")).toHaveCount(0);
 });
 
 onBoth("the menu of a message is there as soon as its button is pressed", async (t, how) => {

@@ -96,6 +96,45 @@ onBoth("a muted chat that was not loaded yet keeps quiet too", async (t, how) =>
   await expect(page).toHaveTitle("(1) Messages · Greenroom");
 });
 
+onBoth("the total leaves muted chats out, however far down the list they are", async (t, how) => {
+  const { server, people } = await serverWith(t, ["ann", "bob"]);
+  const [ann, bob] = people;
+  const [anns, bobs] = [helper(server, ann), helper(server, bob)];
+  const make = async (title) => (await anns.createChat({ chat_type: "group", title, member_ids: [bob.id] })).id;
+  const [quiet, loud] = [await make("Quiet"), await make("Loud")];
+  for (const text of ["one", "two"]) await bobs.sendMessage(quiet, { content: text });
+  await bobs.sendMessage(loud, { content: "three" });
+  await anns.setMe(quiet, { muted_until: "9999-01-01T00:00:00Z" });
+  const far = await make("Far");
+  for (let number = 1; number <= 55; number++) await make(`Chat ${number}.`);
+  const page = await visit(t, server.url, ann, "/", how);
+  await expect(page).toHaveTitle("(1) Messages · Greenroom");
+  await expect(page.locator("link[rel=icon]")).toHaveAttribute("href", /^data:image/);
+  await expect(item(page, "Quiet").locator(".unread-indicator")).toContainText("2 unread messages");
+  await expect(page).toHaveTitle("(1) Messages · Greenroom");
+  // All others are there as well, each once, as one scrolls.
+  while ((await titles(page).count()) < 58) await titles(page).last().scrollIntoViewIfNeeded();
+  await expect(item(page, "Chat 3.")).toHaveCount(1);
+  // What is done on another screen is seen on this one.
+  await anns.setMe(loud, { muted_until: "9999-01-01T00:00:00Z" });
+  await expect(page).toHaveTitle("Messages · Greenroom");
+  await expect(page.locator("link[rel=icon]")).not.toHaveAttribute("href", /^data:/);
+  await anns.setMe(far, { is_pinned: true });
+  await expect(titles(page).first()).toHaveText("Far");
+});
+
+onBoth("a chat far down the list that is pinned elsewhere comes to the top", async (t, how) => {
+  const { server, people } = await serverWith(t, ["ann"]);
+  const anns = helper(server, people[0]);
+  const make = async (title) => (await anns.createChat({ chat_type: "group", title })).id;
+  const far = await make("Far");
+  for (let number = 1; number <= 55; number++) await make(`Chat ${number}.`);
+  const page = await visit(t, server.url, people[0], "/", how);
+  await expect(titles(page).first()).toHaveText("Chat 55.");
+  await anns.setMe(far, { is_pinned: true });
+  await expect(titles(page).first()).toHaveText("Far");
+});
+
 onBoth("a chat is muted for an hour, and says until when", async (t, how) => {
   const { anns, chats, page } = await twoChats(t, how);
   await opens(page, "Plans");

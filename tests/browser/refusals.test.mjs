@@ -1,5 +1,7 @@
 // What the server refuses for a while, in words, and how it goes on.
 
+import assert from "node:assert/strict";
+
 import { BROKEN_ROAD, NARROW, expect, helper, isAccessible, message, onBoth, opens, serverWith, visit, writes } from "./support.mjs";
 
 onBoth("who sends too much is told, and nothing is lost", async (t, how) => {
@@ -33,9 +35,42 @@ onBoth("who searches too much is told, and it is done a little later", async (t,
     )) === 429;
   while (!(await isRefused()));
   await field.fill("bob");
-  await expect(page.getByRole("alert")).toContainText(/Try again in \d+ second/);
+  await expect(page.getByRole("alert")).toContainText(/It is tried again in \d+ second/);
   await isAccessible(page, "too much was searched for");
   await expect(page.getByRole("region", { name: "People" }).getByRole("button")).toBeVisible();
+});
+
+/** Uses up what may be asked for, until something is seen. */
+async function drains(api, locator) {
+  const ask = () => api.chats().catch((error) => assert.equal(error.status, 429));
+  await Promise.all([
+    expect(locator).toBeVisible(),
+    (async () => {
+      while (!(await locator.isVisible())) await ask();
+    })(),
+  ]);
+}
+
+onBoth("a chat that could not be opened for now opens by itself", async (t, how) => {
+  const { server, people } = await serverWith(t, ["ann", "bob"], "--rate-limit", "other=30/m:10");
+  const [ann, bob] = people;
+  const [anns, bobs] = [helper(server, ann), helper(server, bob)];
+  const { id } = await bobs.createChat({ chat_type: "group", title: "Plans", member_ids: [ann.id] });
+  await bobs.sendMessage(id, { content: "Hello" });
+  const page = await visit(t, server.url, ann, "/", { ...how, allows: ["429"] });
+  const item = page.locator(".chat-item", { hasText: "Plans" });
+  await expect(item).toBeVisible();
+  const isRefused = async () =>
+    (await anns.chats().then(
+      () => 200,
+      ({ status }) => status,
+    )) === 429;
+  while (!(await isRefused()));
+  await item.click();
+  await drains(anns, page.getByText(/It is tried again in \d+ seconds?\./));
+  await expect(page.getByRole("button", { name: "Retry" })).toBeVisible();
+  await isAccessible(page, "a chat that could not be opened");
+  await expect(message(page, "Hello")).toBeVisible();
 });
 
 onBoth("other requests that are too many are refused in words", async (t, how) => {

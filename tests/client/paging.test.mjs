@@ -117,6 +117,33 @@ test("chats come page by page, and by themselves when something happens in them"
   );
 });
 
+test("chats with unread messages are loaded from far down the list, and leave no holes in it", async (t) => {
+  const server = await Server.start(t);
+  const [ann, bob] = [await server.user("ann"), await server.user("bob")];
+  const anns = server.client(ann).api;
+  const chats = [];
+  for (let number = 0; number < 170; number++) {
+    const fields = { chat_type: "group", title: `Chat ${number}`, member_ids: [bob.id] };
+    chats.push((await anns.createChat(fields)).id);
+  }
+  // More than a page of them, all below the second page.
+  const unread = chats.slice(0, 60);
+  for (const id of unread) await anns.sendMessage(id, { content: "Hello" });
+  for (const id of chats.slice(60)) await anns.sendMessage(id, { content: "Hello" });
+  const bobs = server.client(bob).api;
+  for (const id of chats.slice(60)) await bobs.markAsRead(id);
+  const client = await server.live(bob);
+  assert.deepEqual([...client.state.unreadElsewhere].sort(), [...unread].sort());
+  client.loadUnread();
+  await until(client, () => client.state.unreadElsewhere.length === 0);
+  assert.equal(client.state.unread, 60);
+  while (await client.loadMoreChats());
+  assert.deepEqual(
+    client.state.chatList.map(({ id }) => id),
+    [...chats].reverse(),
+  );
+});
+
 const idsOf = (client, chat) => client.state.messages(chat).map(({ id }) => id);
 
 /** A chat with so many messages, one who reads it, and one who writes in it. */

@@ -38,6 +38,10 @@ export default {
       one: "Das war zu viel auf einmal. Versuche es in {count} Sekunde erneut.",
       other: "Das war zu viel auf einmal. Versuche es in {count} Sekunden erneut.",
     },
+    errorTooMuchRetried: {
+      one: "Das war zu viel auf einmal. In {count} Sekunde wird es erneut versucht.",
+      other: "Das war zu viel auf einmal. In {count} Sekunden wird es erneut versucht.",
+    },
     startSlow: "Der Server ist nicht zu erreichen. Neuer Versuch…",
     startFailed: "Der Server hat diese Seite nicht starten lassen. Lade sie neu, um es erneut zu versuchen.",
 
@@ -174,7 +178,7 @@ export default {
     edit: "Bearbeiten",
     readBy: "Gelesen von {names}",
     stateSending: "Wird gesendet",
-    stateSent: "Gesendet",
+    stateSent: "Gesendet, beim Server angekommen",
     stateRead: "Gelesen",
     stateReadBy: { one: "Von {count} gelesen", other: "Von {count} gelesen" },
     stateFailed: "Nicht gesendet",
@@ -193,6 +197,7 @@ export default {
     members: { one: "{count} Mitglied", other: "{count} Mitglieder" },
     membersTitle: "Mitglieder",
     addPeople: "Hinzufügen",
+    findMember: "Mitglied suchen",
     findPeople: "Name, Benutzername oder E-Mail",
     findPeopleHint: "Suche Personen nach ihrem Namen, um sie hinzuzufügen.",
     noPeople: "Niemand gefunden.",

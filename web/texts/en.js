@@ -38,6 +38,10 @@ export default {
       one: "That was too much at once. Try again in {count} second.",
       other: "That was too much at once. Try again in {count} seconds.",
     },
+    errorTooMuchRetried: {
+      one: "That was too much at once. It is tried again in {count} second.",
+      other: "That was too much at once. It is tried again in {count} seconds.",
+    },
     startSlow: "The server cannot be reached. Trying again…",
     startFailed: "The server did not let this page start. Reload it to try again.",
 
@@ -174,7 +178,7 @@ export default {
     edit: "Edit",
     readBy: "Read by {names}",
     stateSending: "Sending",
-    stateSent: "Sent",
+    stateSent: "Sent, delivered to the server",
     stateRead: "Read",
     stateReadBy: { one: "Read by {count}", other: "Read by {count}" },
     stateFailed: "Not sent",
@@ -193,6 +197,7 @@ export default {
     members: { one: "{count} member", other: "{count} members" },
     membersTitle: "Members",
     addPeople: "Add people",
+    findMember: "Find a member",
     findPeople: "Name, username or e-mail",
     findPeopleHint: "Look for people by name to add them.",
     noPeople: "Nobody found.",

@@ -38,6 +38,10 @@ export default {
       one: "Ha sido demasiado de una vez. Vuelve a intentarlo en {count} segundo.",
       other: "Ha sido demasiado de una vez. Vuelve a intentarlo en {count} segundos.",
     },
+    errorTooMuchRetried: {
+      one: "Ha sido demasiado de una vez. Se reintenta en {count} segundo.",
+      other: "Ha sido demasiado de una vez. Se reintenta en {count} segundos.",
+    },
     startSlow: "No se puede contactar con el servidor. Reintentando…",
     startFailed: "El servidor no ha dejado abrir esta página. Vuelve a cargarla para intentarlo de nuevo.",
 
@@ -174,7 +178,7 @@ export default {
     edit: "Editar",
     readBy: "Leído por {names}",
     stateSending: "Enviando",
-    stateSent: "Enviado",
+    stateSent: "Enviado, entregado al servidor",
     stateRead: "Leído",
     stateReadBy: { one: "Leído por {count}", other: "Leído por {count}" },
     stateFailed: "No enviado",
@@ -193,6 +197,7 @@ export default {
     members: { one: "{count} miembro", other: "{count} miembros" },
     membersTitle: "Miembros",
     addPeople: "Añadir personas",
+    findMember: "Buscar un miembro",
     findPeople: "Nombre, usuario o correo",
     findPeopleHint: "Busca personas por su nombre para añadirlas.",
     noPeople: "No se ha encontrado a nadie.",

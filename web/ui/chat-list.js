@@ -1,7 +1,7 @@
 /** The list of one's chats. */
 
 import { ChatAvatar } from "./avatar.js";
-import { useDesk, useKnown, useMinute } from "./desk.js";
+import { useDesk, useKnown, useMinute, useRetry } from "./desk.js";
 import { classes, html, memo, useEffect, useRef, useState } from "./html.js";
 import { Mute, Pin } from "./icons.js";
 import { isMuted } from "./muting.js";
@@ -76,14 +76,15 @@ function preview(message, chat, me) {
 function More() {
   const { client } = useDesk();
   const hasMore = useKnown((state) => state.hasMoreChats);
-  const [hasFailed, setFailed] = useState(false);
+  const [problem, setProblem] = useState(/** @type {any} */ (null));
   const end = useRef(/** @type {any} */ (null));
   const load = () => {
-    setFailed(false);
-    client.loadMoreChats().catch(() => setFailed(true));
+    setProblem(null);
+    client.loadMoreChats().catch(setProblem);
   };
+  useRetry(problem, load);
   useEffect(() => {
-    if (!hasMore || hasFailed) return undefined;
+    if (!hasMore || problem) return undefined;
     const observer = new IntersectionObserver(([{ isIntersecting }]) => isIntersecting && load(), { rootMargin: "400px" });
     observer.observe(end.current);
     return () => observer.disconnect();
@@ -91,7 +92,7 @@ function More() {
   if (!hasMore) return null;
   return html`
     <div ref=${end} class="gr-more">
-      ${hasFailed ? html`<button type="button" class="gr-button" onClick=${load}>${t("retry")}</button>` : html`<${Skeletons} count=${2} />`}
+      ${problem ? html`<button type="button" class="gr-button" onClick=${load}>${t("retry")}</button>` : html`<${Skeletons} count=${2} />`}
     </div>
   `;
 }

@@ -19,7 +19,9 @@ export class Composing {
     this.#longest = longest;
     this.#drafts = drafts;
     this.chatId = chatId;
-    this.text = drafts.get(chatId);
+    const edit = drafts.getEdit(chatId);
+    this.editing = edit?.message ?? null;
+    this.text = edit?.text ?? drafts.get(chatId);
   }
 
   on(listener) {
@@ -29,7 +31,8 @@ export class Composing {
 
   type(text) {
     this.text = text;
-    if (!this.editing) {
+    if (this.editing) this.#drafts.setEdit(this.chatId, { message: this.editing, text });
+    else {
       this.#drafts.set(this.chatId, text);
       this.#client.typing(this.chatId, text.trim() !== "");
     }
@@ -38,8 +41,9 @@ export class Composing {
 
   /** Takes up a message. What was typed before is there again afterwards. */
   edit(message) {
-    this.editing = message;
-    this.text = message.content;
+    const { id, content } = message;
+    this.editing = { id, content };
+    this.text = content;
     this.#tell("edit");
   }
 
@@ -55,6 +59,7 @@ export class Composing {
 
   cancel() {
     this.editing = null;
+    this.#drafts.setEdit(this.chatId, null);
     this.text = this.#drafts.get(this.chatId);
     this.#tell("edit");
   }

@@ -1,7 +1,8 @@
 /** An open chat: its heading, its messages, and where one answers. */
 
 import { Composer } from "./composer.js";
-import { useDesk, useKnown } from "./desk.js";
+import { useDesk, useKnown, useRetry } from "./desk.js";
+import { inWordsRetried } from "./errors.js";
 import { hold } from "./holding.js";
 import { html, useEffect, useRef, useState } from "./html.js";
 import { t } from "./texts.js";
@@ -54,7 +55,9 @@ export function Conversation({ chatId, header, place = NOWHERE, hooks = {}, hasF
     return () => void (isHere = false);
   }, [client, chatId, place, attempts]);
 
-  if (problem && !isOpen) return html`<${Unopened} error=${problem} onRetry=${() => setAttempts((count) => count + 1)} />`;
+  const retry = () => setAttempts((count) => count + 1);
+  useRetry(problem, retry);
+  if (problem && !isOpen) return html`<${Unopened} header=${header} error=${problem} onRetry=${retry} />`;
   return html`
     <section class="gr-conversation" aria-label=${t("chatNamed", { title })}>
       ${header}
@@ -76,14 +79,17 @@ function openIn(client, chatId, messageId) {
   return at === null ? client.openNewest(chatId) : client.openAt(chatId, at);
 }
 
-function Unopened({ error, onRetry }) {
-  const { inWords } = useDesk();
+function Unopened({ header, error, onRetry }) {
   const isGone = error.status === 404;
+  const title = isGone ? t("chatGone") : t("chatFailed");
   return html`
-    <section class="gr-conversation gr-empty" role="alert">
-      <h2>${isGone ? t("chatGone") : t("chatFailed")}</h2>
-      <p>${isGone ? t("chatGoneText") : inWords(error)}</p>
-      ${!isGone && html`<button type="button" class="gr-button gr-button-primary" onClick=${onRetry}>${t("retry")}</button>`}
+    <section class="gr-conversation" aria-label=${title}>
+      ${header}
+      <div class="gr-empty" role="alert">
+        <h2>${title}</h2>
+        <p>${isGone ? t("chatGoneText") : inWordsRetried(error)}</p>
+        ${!isGone && html`<button type="button" class="gr-button gr-button-primary" onClick=${onRetry}>${t("retry")}</button>`}
+      </div>
     </section>
   `;
 }

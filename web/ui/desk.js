@@ -1,6 +1,6 @@
 /** What every part of a page or a widget works with: the client, and ways to tell and to ask. */
 
-import { createContext, useContext, useEffect, useState, useWatched } from "./html.js";
+import { createContext, useContext, useEffect, useLatest, useRef, useState, useWatched } from "./html.js";
 
 /**
  * @typedef {object} Desk
@@ -17,7 +17,6 @@ import { createContext, useContext, useEffect, useState, useWatched } from "./ht
  * @property {(at: Element, onPick: (emoji: string) => void) => void} pickEmoji
  * @property {(chatId: number, messageId?: number) => void} openChat
  */
-
 
 export const DeskContext = createContext(/** @type {any} */ (null));
 
@@ -41,6 +40,22 @@ export function useAttempt() {
       return undefined;
     }
   };
+}
+
+/** Has something that failed done again by itself: when the server said that it may be, or once there is a connection again. */
+export function useRetry(problem, again) {
+  const isConnected = useKnown((_, { status }) => status === "live" || status === "polling");
+  const wasConnected = useRef(isConnected);
+  const retry = useLatest(again);
+  useEffect(() => {
+    if (!problem?.retryAfter) return undefined;
+    const timer = setTimeout(retry, problem.retryAfter * 1000);
+    return () => clearTimeout(timer);
+  }, [problem]);
+  useEffect(() => {
+    if (problem?.status === 0 && isConnected && !wasConnected.current) retry();
+    wasConnected.current = isConnected;
+  }, [isConnected]);
 }
 
 /** What is shown of the time changes with it. */

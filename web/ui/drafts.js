@@ -1,4 +1,4 @@
-/** What was typed and not sent yet, for each chat; it outlives a reload. */
+/** What was typed and not sent or saved yet, for each chat; it outlives a reload. */
 
 export class Drafts {
   #owner;
@@ -21,12 +21,24 @@ export class Drafts {
     this.#use((storage, key) => (text ? storage.setItem(key, text) : storage.removeItem(key)), chatId);
   }
 
-  #use(use, chatId) {
+  /** The message that is being edited, `{id, content}`, and its new text as far as it is typed. */
+  getEdit(chatId) {
+    return JSON.parse(this.get(editIn(chatId)) || "null");
+  }
+
+  /** @param {{message: {id: number, content: string}, text: string} | null} edit */
+  setEdit(chatId, edit) {
+    this.set(editIn(chatId), edit ? JSON.stringify(edit) : "");
+  }
+
+  #use(use, key) {
     try {
-      return this.#storage ? use(this.#storage, this.#owner + chatId) : null;
+      return this.#storage ? use(this.#storage, this.#owner + key) : null;
     } catch {
       // Full, or closed to us: then a draft does not outlive a reload.
       return null;
     }
   }
 }
+
+const editIn = (chatId) => `${chatId}:edit`;

@@ -2,6 +2,10 @@
 
 import { t } from "./texts.js";
 
+/** @param {import("../greenroom.js").GreenroomError} error of something that is tried again by itself when it may be */
+export const inWordsRetried = (error) =>
+  error.status === 429 ? t("errorTooMuchRetried", { count: error.retryAfter ?? 60 }) : inWords(error);
+
 /** @param {import("../greenroom.js").GreenroomError} error */
 export function inWords(error) {
   switch (error.status) {

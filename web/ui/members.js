@@ -3,10 +3,10 @@
 import { Avatar } from "./avatar.js";
 import { useDesk, useKnown } from "./desk.js";
 import { Dialog } from "./dialog.js";
-import { html, useEffect, useRef, useState } from "./html.js";
-import { Add, Bubble, Check, More, Person, Search, Trash } from "./icons.js";
-import { Menu, MenuItem } from "./menu.js";
-import { dmWith, useLookup } from "./people.js";
+import { html, useEffect, useLayoutEffect, useRef, useState } from "./html.js";
+import { Add, Check, Search } from "./icons.js";
+import { MemberList } from "./member-list.js";
+import { Names, useLookup } from "./people.js";
 import { t } from "./texts.js";
 
 /** Whether somebody may do what admins may: staff may in a room that is nobody's own. */
@@ -81,7 +81,14 @@ function Found({ user, chat }) {
   const { client, inWords } = useDesk();
   const [state, setState] = useState("");
   const isMember = chat.members.some(({ id }) => id === user.id) || state === "added";
+  const row = useRef(/** @type {any} */ (null));
+  const holdsFocus = row.current?.contains(document.activeElement);
+  useLayoutEffect(() => {
+    // The button is gone that had it.
+    if (holdsFocus && isMember) row.current.querySelector(".gr-added").focus();
+  }, [isMember]);
   const add = async () => {
+    if (state === "adding") return;
     setState("adding");
     try {
       await client.api.addMembers(chat.id, [user.id]);
@@ -91,96 +98,14 @@ function Found({ user, chat }) {
     }
   };
   return html`
-    <li class="gr-person">
+    <li ref=${row} class="gr-person">
       <${Avatar} user=${user} />
       <${Names} user=${user} note=${!["", "adding", "added"].includes(state) && state} />
       ${isMember
-        ? html`<span class="gr-note gr-added"><${Check} />${t("isMember")}</span>`
-        : html`<button type="button" class="gr-button gr-button-primary add-user-btn" disabled=${state === "adding"} onClick=${add}>
+        ? html`<span class="gr-note gr-added" tabindex="-1"><${Check} />${t("isMember")}</span>`
+        : html`<button type="button" class="gr-button gr-button-primary add-user-btn" aria-disabled=${String(state === "adding")} onClick=${add}>
             <${Add} />${t("add")}<span class="gr-hidden">${user.display_name}</span>
           </button>`}
-    </li>
-  `;
-}
-
-export const Names = ({ user, note = null }) => html`
-  <span class="gr-person-names">
-    <span class="gr-person-name" dir="auto">${user.display_name}</span>
-    <span class="gr-person-note">@${user.username}</span>
-    ${note && html`<span class="gr-danger">${note}</span>`}
-  </span>
-`;
-
-function MemberList({ chat, isAdmin, onClose }) {
-  const { client, inWords } = useDesk();
-  const [further, setFurther] = useState(/** @type {any[]} */ ([]));
-  const [problem, setProblem] = useState(/** @type {string | null} */ (null));
-  const known = new Set(chat.members.map(({ id }) => id));
-  const members = [...chat.members, ...further.filter(({ id }) => !known.has(id))];
-  const loadMore = async () => {
-    try {
-      const page = Math.floor(members.length / 100) + 1;
-      const { results } = await client.api.members(chat.id, { page });
-      setFurther((before) => [...before, ...results]);
-    } catch (error) {
-      setProblem(inWords(error));
-    }
-  };
-  return html`
-    ${problem && html`<p class="gr-note gr-danger" role="alert">${problem}</p>`}
-    <ul class="gr-people">
-      ${members.map((member) => html`<${Member} key=${member.id} ...${{ member, chat, isAdmin, onClose, setProblem, setFurther }} />`)}
-    </ul>
-    ${members.length < chat.member_count && html`<button type="button" class="gr-button" onClick=${loadMore}>${t("showMore")}</button>`}
-  `;
-}
-
-function Member({ member, chat, isAdmin, onClose, setProblem, setFurther }) {
-  const { client, confirm, inWords, openChat, settings } = useDesk();
-  const me = useKnown((state) => state.me);
-  const mayWrite = useKnown((state) => settings.mayStart(state.me) || dmWith(state, member.id) !== undefined);
-  const isMe = member.id === me?.id;
-  const attempt = async (work) => {
-    setProblem(null);
-    try {
-      await work();
-    } catch (error) {
-      setProblem(inWords(error));
-    }
-  };
-  const remove = async () => {
-    const text = t("removeText", { name: member.display_name, title: chat.title });
-    if (!(await confirm({ title: t("removeTitle"), text, yes: t("remove") }))) return;
-    await attempt(async () => {
-      await client.api.removeMember(chat.id, member.id);
-      setFurther((before) => before.filter(({ id }) => id !== member.id));
-    });
-  };
-  const isTheirs = member.role === "admin";
-  const changeRole = () => attempt(() => client.api.changeRole(chat.id, member.id, isTheirs ? "member" : "admin"));
-  const write = () =>
-    attempt(async () => {
-      const { id } = await client.api.createChat({ chat_type: "dm", member_ids: [member.id] });
-      onClose();
-      openChat(id);
-    });
-  return html`
-    <li class="gr-person member-item">
-      <${Avatar} user=${member} />
-      <${Names} user=${member} />
-      ${isTheirs && html`<span class="gr-badge">${t("admin")}</span>`}
-      ${isMe && html`<span class="gr-badge">${t("you")}</span>`}
-      ${!isMe &&
-      html`
-        ${isAdmin && html`<button type="button" class="gr-icon-button gr-danger remove-member-btn" aria-label=${t("removeName", { name: member.display_name })}
-          title=${t("remove")} onClick=${remove}><${Trash} /></button>`}
-        ${(mayWrite || isAdmin) && html`<${Menu} label=${t("memberMenu", { name: member.display_name })}
-          button=${(props) => html`<button ...${props} class="gr-icon-button" aria-label=${t("memberMenu", { name: member.display_name })}><${More} /></button>`}
-        >${() => html`
-          ${mayWrite && html`<${MenuItem} icon=${Bubble} onSelect=${write}>${t("writeTo", { name: member.display_name })}<//>`}
-          ${isAdmin && html`<${MenuItem} icon=${Person} class="change-role-btn" onSelect=${changeRole}>${isTheirs ? t("makeMember") : t("makeAdmin")}<//>`}
-        `}<//>`}
-      `}
     </li>
   `;
 }

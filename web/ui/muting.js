@@ -1,5 +1,7 @@
 /** Chats that are to keep quiet. */
 
+import { useDesk, useKnown, useMinute } from "./desk.js";
+import { useEffect } from "./html.js";
 import { t, timeOfDay, dateAndTime } from "./texts.js";
 
 const HOUR = 3_600_000;
@@ -22,9 +24,28 @@ const endOf = (chat) => Date.parse(chat?.me?.muted_until ?? "") || 0;
 
 export const isMuted = (chat, now = Date.now()) => endOf(chat) > now;
 
+/** Chats that are loaded only to know whether they are muted. Where there are more, they all count as loud. */
+const MOST = 100;
+
+const areToBeLoaded = ({ unreadElsewhere: { length } }) => length > 0 && length <= MOST;
+
 /** Unread messages of all chats but the muted ones. */
-export const unreadAloud = (state, now = Date.now()) =>
-  state.chatList.reduce((total, chat) => total - (isMuted(chat, now) ? chat.unread_count : 0), state.unread);
+function unreadAloud(state, now = Date.now()) {
+  const sum = (chats) => chats.reduce((total, { unread_count }) => total + unread_count, 0);
+  const loud = sum(state.chatList.filter((chat) => !isMuted(chat, now)));
+  return areToBeLoaded(state) ? loud : loud + state.unread - sum(state.chatList);
+}
+
+/** The same as it changes. Chats further down the list are loaded for it. */
+export function useUnreadAloud() {
+  const { client } = useDesk();
+  useMinute();
+  const isToLoad = useKnown(areToBeLoaded);
+  useEffect(() => {
+    if (isToLoad) client.loadUnread();
+  }, [client, isToLoad]);
+  return useKnown((state) => unreadAloud(state));
+}
 
 /** How long a chat is muted, in words. */
 export function mutedText(chat, now = Date.now()) {

@@ -1,8 +1,8 @@
 /** What tells of news while one looks elsewhere: the title, the icon, and the browser's notifications. */
 
-import { useDesk, useKnown, useMinute } from "./desk.js";
+import { useDesk, useKnown } from "./desk.js";
 import { useEffect } from "./html.js";
-import { isMuted, unreadAloud } from "./muting.js";
+import { isMuted, useUnreadAloud } from "./muting.js";
 import { t } from "./texts.js";
 
 /**
@@ -11,8 +11,7 @@ import { t } from "./texts.js";
  */
 export function Notices({ chatId, onSelect }) {
   const { client, announce } = useDesk();
-  useMinute();
-  const unread = useKnown((state) => unreadAloud(state));
+  const unread = useUnreadAloud();
   const title = useKnown((state) => state.chats.get(chatId)?.title);
 
   useEffect(() => {

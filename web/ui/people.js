@@ -1,14 +1,23 @@
-/** Finding people. */
+/** People: how they are called, and how they are found. */
 
 import { otherOf } from "./avatar.js";
-import { useDesk } from "./desk.js";
-import { useEffect, useState } from "./html.js";
+import { useRetry } from "./desk.js";
+import { inWordsRetried } from "./errors.js";
+import { html, useEffect, useRef, useState } from "./html.js";
 
 /** The direct messages with a user, as far as they are loaded. */
 export const dmWith = (state, userId) =>
   [...state.chats.values()].find(
     ({ chat_type, members }) => chat_type === "dm" && otherOf({ members }, state.me)?.id === userId && (members.length === 2 || userId === state.me.id),
   );
+
+export const Names = ({ user, note = null }) => html`
+  <span class="gr-person-names">
+    <span class="gr-person-name" dir="auto">${user.display_name}</span>
+    <span class="gr-person-note">@${user.username}</span>
+    ${note && html`<span class="gr-danger">${note}</span>`}
+  </span>
+`;
 
 /** How long one has to stop typing before it is looked for, in milliseconds. */
 const PAUSE = 250;
@@ -18,29 +27,26 @@ const PAUSE = 250;
  * @param {(text: string) => Promise<any>} look
  */
 export function useLookup(text, look, inputs = []) {
-  const { inWords } = useDesk();
-  const [state, setState] = useState({ found: /** @type {any} */ (null), problem: /** @type {any} */ (null), of: "" });
+  const [state, setState] = useState({ found: /** @type {any} */ (null), error: /** @type {any} */ (null), of: "" });
   const [now, setNow] = useState(0);
+  const before = useRef(0);
+  const again = () => setNow((count) => count + 1);
   useEffect(() => {
-    if (!text.trim()) return setState({ found: null, problem: null, of: "" });
+    if (!text.trim()) return setState({ found: null, error: null, of: "" });
     let isLatest = true;
-    /** @type {any} */
-    let timer;
-    const ask = async () => {
-      try {
-        const found = await look(text.trim());
-        if (isLatest) setState({ found, problem: null, of: text });
-      } catch (error) {
-        if (!isLatest) return;
-        setState({ found: null, problem: inWords(error), of: text });
-        if (error.retryAfter) timer = setTimeout(ask, error.retryAfter * 1000);
-      }
-    };
-    timer = setTimeout(ask, now ? 0 : PAUSE);
+    const ask = () =>
+      look(text.trim()).then(
+        (found) => isLatest && setState({ found, error: null, of: text }),
+        (error) => isLatest && setState({ found: null, error, of: text }),
+      );
+    const timer = setTimeout(ask, now === before.current ? PAUSE : 0);
+    before.current = now;
     return () => {
       isLatest = false;
       clearTimeout(timer);
     };
   }, [text, now, ...inputs]);
-  return { ...state, isLooking: !!text.trim() && state.of !== text, again: () => setNow((count) => count + 1) };
+  useRetry(state.error, again);
+  const { found, error, of } = state;
+  return { found, problem: error && inWordsRetried(error), of, isLooking: !!text.trim() && of !== text, again };
 }

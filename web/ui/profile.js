@@ -4,7 +4,7 @@ import { Avatar } from "./avatar.js";
 import { useAttempt, useDesk, useKnown } from "./desk.js";
 import { Dialog } from "./dialog.js";
 import { html, useEffect, useId, useRef, useState, useWatched } from "./html.js";
-import { Names } from "./members.js";
+import { Names } from "./people.js";
 import { t } from "./texts.js";
 
 export function Profile({ onClose }) {

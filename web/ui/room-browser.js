@@ -1,8 +1,9 @@
 /** The public rooms, to join them. */
 
 import { ChatAvatar } from "./avatar.js";
-import { useDesk, useKnown } from "./desk.js";
+import { useDesk, useKnown, useRetry } from "./desk.js";
 import { Dialog } from "./dialog.js";
+import { inWordsRetried } from "./errors.js";
 import { html, useEffect, useRef, useState } from "./html.js";
 import { t } from "./texts.js";
 import { Skeletons } from "./thread.js";
@@ -29,8 +30,8 @@ export function RoomBrowser({ onClose, onOpen }) {
 
 /** Rooms whose title has these words, page by page. */
 function useRooms(text) {
-  const { client, inWords } = useDesk();
-  const [state, setState] = useState({ rooms: /** @type {any[] | null} */ (null), hasMore: false, problem: /** @type {any} */ (null) });
+  const { client } = useDesk();
+  const [state, setState] = useState({ rooms: /** @type {any[] | null} */ (null), hasMore: false, error: /** @type {any} */ (null) });
   const pages = useRef(0);
   const asked = useRef(0);
   const load = async (page) => {
@@ -39,16 +40,19 @@ function useRooms(text) {
       const { results, next } = await client.api.rooms({ search: text.trim() || undefined, page, page_size: 30 });
       if (number !== asked.current) return;
       pages.current = page;
-      setState(({ rooms }) => ({ rooms: page === 1 ? results : [...(rooms ?? []), ...results], hasMore: next !== null, problem: null }));
+      setState(({ rooms }) => ({ rooms: page === 1 ? results : [...(rooms ?? []), ...results], hasMore: next !== null, error: null }));
     } catch (error) {
-      if (number === asked.current) setState((before) => ({ ...before, problem: inWords(error) }));
+      if (number === asked.current) setState((before) => ({ ...before, error }));
     }
   };
   useEffect(() => {
+    pages.current = 0;
     const timer = setTimeout(() => load(1), text ? 250 : 0);
     return () => clearTimeout(timer);
   }, [text]);
-  return { ...state, loadMore: () => load(pages.current + 1) };
+  const loadMore = () => load(pages.current + 1);
+  useRetry(state.error, loadMore);
+  return { ...state, problem: state.error && inWordsRetried(state.error), loadMore };
 }
 
 function Room({ room, onOpen }) {

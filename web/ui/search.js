@@ -1,6 +1,6 @@
 /** Finding chats, people and messages. */
 
-import { Avatar, ChatAvatar } from "./avatar.js";
+import { Avatar, ChatAvatar, otherOf } from "./avatar.js";
 import { useAttempt, useDesk } from "./desk.js";
 import { classes, drawn, html, useEffect, useRef, useState } from "./html.js";
 import { Close, Search as Lens } from "./icons.js";
@@ -56,12 +56,18 @@ export function SearchResults({ text, place, onChat }) {
     const once = async (name, ask) => (answers[name] ??= await ask());
     const [chats, people, messages] = await Promise.all([
       once("chats", () => client.api.chats({ search: words, page_size: FETCHED })),
-      // People are found to write to them.
-      settings.mayStart(client.state.me) ? once("people", () => client.api.searchUsers(words)) : { results: [] },
+      once("people", () => peopleFor(words)),
       once("messages", () => client.api.search(words, { page_size: FETCHED }).then(withTitles)),
     ]);
     kept.current = {};
     return { chats, people: { next: null, count: people.results.length, ...people }, messages };
+  };
+  /** People are found to write to them: who may not begin that finds those with whom it has begun. */
+  const peopleFor = async (words) => {
+    const { me } = client.state;
+    if (settings.mayStart(me)) return client.api.searchUsers(words);
+    const { results } = await client.api.chats({ search: words, chat_type: "dm", page_size: FETCHED });
+    return { results: results.map((chat) => otherOf(chat, me)).filter(({ id }) => id !== me.id) };
   };
   /** Names the chats of hits: some may not be among those that are loaded. */
   const withTitles = async (page) => {

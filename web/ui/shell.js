@@ -27,7 +27,8 @@ export function Shell({ client, settings, openChat, children }) {
 
   const desk = useMemo(() => {
     const toast = (text, action = null) => setToasts((before) => [...before, { id: Symbol(text), text, action }]);
-    const drafts = new Drafts(`${client.api.base}:${client.state.me?.id}`, storage());
+    const owner = `${client.api.base}:${client.state.me?.id}`;
+    const drafts = new Drafts(owner, storage());
     return {
       client,
       changes: { on: (listener) => client.on("change", listener) },
@@ -35,7 +36,7 @@ export function Shell({ client, settings, openChat, children }) {
       blocks: new Blocks(client.api),
       inWords,
       toast,
-      deletions: new Deletions(client, (error) => toast(inWords(error))),
+      deletions: new Deletions(client, owner, storage(), (error) => toast(inWords(error))),
       composings: new Composings(client, drafts, settings.longestMessage),
       announce: (text) => say(voice.current, text),
       confirm: (fields) => new Promise((resolve) => setQuestion({ ...fields, resolve })),

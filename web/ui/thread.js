@@ -1,6 +1,6 @@
 /** The messages of a chat. */
 
-import { useDesk, useKnown } from "./desk.js";
+import { useDesk, useKnown, useRetry } from "./desk.js";
 import { html, useEffect, useRef, useState } from "./html.js";
 import { Down } from "./icons.js";
 import { paint, unpaint } from "./painting.js";
@@ -21,12 +21,12 @@ const TOGETHER = 5 * 60_000;
  * @param {{current: any}} props.jumper is given a function that shows the newest messages
  */
 export function Thread({ chatId, place, id, class: kind = "", composing, jumper }) {
-  const { client, announce, settings } = useDesk();
+  const { client, announce, inWords, settings } = useDesk();
   const { messageId, hit = null } = place;
   const [me, chat, messages] = useKnown((state) => [state.me, state.chats.get(chatId), state.messages(chatId)]);
   const [hasOlder, hasNewer] = useKnown((state) => [state.hasOlder(chatId), state.hasNewer(chatId)]);
   const [newFrom, setNewFrom] = useState(() => firstUnread(chat, messages, me));
-  const [problem, setProblem] = useState(false);
+  const [problem, setProblem] = useState(/** @type {any} */ (null));
   const [current, setCurrent] = useState(/** @type {string | null} */ (null));
   const seen = useRef(chat?.last_read_message_id ?? 0);
   const isKept = useKept(chat?.me?.unread_from ?? null);
@@ -36,10 +36,15 @@ export function Thread({ chatId, place, id, class: kind = "", composing, jumper 
     if (!client.state.hasOlder(chatId) || problem) return;
     try {
       await client.loadOlder(chatId);
-    } catch {
-      setProblem(true);
+    } catch (error) {
+      setProblem(error);
     }
   };
+  const retry = () => {
+    setProblem(null);
+    client.loadOlder(chatId).catch(setProblem);
+  };
+  useRetry(problem, retry);
   const read = () => {
     const last = lastSeen(view.scroller.current, view.content.current);
     if (last === null) return;
@@ -97,6 +102,15 @@ export function Thread({ chatId, place, id, class: kind = "", composing, jumper 
     [client, chatId],
   );
 
+  useEffect(
+    () =>
+      client.on("outgoing", ({ message }) => {
+        if (message.chat !== chatId || message.status !== "failed" || !client.outgoing.includes(message)) return;
+        announce(`${t("stateFailed")}. ${inWords(message.error)}`);
+      }),
+    [client, chatId],
+  );
+
   const waiting = view.isAtEnd ? 0 : hasNewer ? (chat?.unread_count ?? 0) : countAfter(messages, seen.current, me);
   const label = t("messagesOf", { title: chat?.title ?? "" });
   return html`
@@ -105,7 +119,7 @@ export function Thread({ chatId, place, id, class: kind = "", composing, jumper 
         tabindex="0" onScroll=${view.onScroll} onKeyDown=${(event) => onKey(event, { ...view, jump }, current, setCurrent)}>
         <div ref=${view.content} class="gr-rows" role="list">
           ${view.from === 0 && hasOlder && !problem && html`<div class="gr-older" role="listitem"><${Skeletons} count=${3} /></div>`}
-          ${problem && html`<${Problem} onRetry=${() => (setProblem(false), client.loadOlder(chatId).catch(() => setProblem(true)))} />`}
+          ${problem && html`<${Problem} onRetry=${retry} />`}
           ${view.from === 0 && !hasOlder && html`<${Beginning} chat=${chat} isEmpty=${messages.length === 0} />`}
           ${rows(view, messages, { me, chat, newFrom, messageId, showsDeleted: settings.showsDeleted, current, setCurrent, composing })}
         </div>

@@ -3,11 +3,11 @@
 import { ChatAvatar } from "./avatar.js";
 import { ChatList } from "./chat-list.js";
 import { Conversation } from "./conversation.js";
-import { useDesk, useKnown, useMinute } from "./desk.js";
+import { useDesk, useKnown } from "./desk.js";
 import { Note } from "./heading.js";
 import { html, useEffect, useRef, useState } from "./html.js";
 import { Back, Bubble } from "./icons.js";
-import { unreadAloud } from "./muting.js";
+import { useUnreadAloud } from "./muting.js";
 import { Pill } from "./pill.js";
 import { t } from "./texts.js";
 import { CloseButton } from "./widget-dm.js";
@@ -20,12 +20,11 @@ export function InboxWidget({ connection, ...props }) {
 
 function Inbox({ tell, of }) {
   const { client } = useDesk();
-  const unread = useKnown((state) => unreadAloud(state));
+  const unread = useUnreadAloud();
   const [isOpen, setOpen] = useState(false);
   const [chatId, setChatId] = useState(/** @type {number | null} */ (null));
   const button = useRef(/** @type {any} */ (null));
-  useMinute();
-  useTold(client, tell);
+  useTold(client, tell, null, unread);
   useEffect(() => client.on("chat", ({ chatId: id, chat }) => !chat && setChatId((now) => (now === id ? null : now))), [client]);
 
   const close = () => {

@@ -3,7 +3,6 @@
 import { useKnown } from "./desk.js";
 import { classes, html, useEffect, useLayoutEffect, useRef, useWatched } from "./html.js";
 import { Person } from "./icons.js";
-import { unreadAloud } from "./muting.js";
 import { Shell } from "./shell.js";
 import { t } from "./texts.js";
 
@@ -21,9 +20,9 @@ export const SignInLink = ({ connection, text = t("signInToWrite") }) => html`
   <a class="gr-button gr-sign-in-link" href=${connection.signInUrl}><${Person} />${text}</a>
 `;
 
-/** Tells the page of messages, and of what is unread; in one chat, or in all. */
-export function useTold(client, tell, chatId = null) {
-  const unread = useKnown((state) => (chatId === null ? unreadAloud(state) : (state.chats.get(chatId)?.unread_count ?? 0)));
+/** Tells the page of messages, and of what is unread; in one chat, or in all, of which `total` are unread. */
+export function useTold(client, tell, chatId, total = 0) {
+  const unread = useKnown((state) => (chatId === null ? total : (state.chats.get(chatId)?.unread_count ?? 0)));
   useEffect(
     () =>
       client.on("message", ({ chatId: of, message, change }) => {
