@@ -1218,8 +1218,8 @@ export class Greenroom {
   #held;
   #isFreshening = false;
   #typedAt = new Map();
-  /** Pages of the list of chats that were read one after the other; the first one comes with the first view of things. */
-  #chatPages = 1;
+  /** Pages of the list of chats that were read one after the other. */
+  #chatPages = 0;
   /** @type {Set<number>} Public rooms that are to be followed, whether the user is in them or not. */
   #watched = new Set();
 
@@ -1366,7 +1366,7 @@ export class Greenroom {
   #recognise({ id }) {
     if (this.state.me?.id === id) return;
     this.#hasStarted = false;
-    this.#chatPages = 1;
+    this.#chatPages = 0;
     this.#outbox.close();
     this.state.clear();
     throw noAnswer("Another user has signed in.");

@@ -82,6 +82,7 @@ function Starting({ client, chatId }) {
   }, [client]);
   return html`
     <main class="gr-app" data-view=${chatId ? "chat" : "list"} aria-busy="true" aria-label=${t("loading")}>
+      <h1 class="gr-hidden">${t("messagesTitle")}</h1>
       <div class="gr-side">
         <div class="gr-side-header"><${Logo} /><p class="gr-brand">Greenroom</p></div>
         <div class="gr-pill-place" role="status">${isLate && html`<span class="gr-pill">${t("startSlow")}</span>`}</div>
