@@ -263,6 +263,15 @@ test("it fits 320 pixels, a zoom of 200 %, large letters, and right to left", as
     await page.locator("#manage-members-tab").click();
     await check("the members");
     await page.locator("#close-dialog-btn").click();
+    await page.locator("#current-chat-name").click();
+    await check("renaming");
+    const room = await page.locator(".chat-title-input").evaluate((field) => field.clientWidth);
+    assert.ok(room > 140, `${name}: ${room} pixels for the title`);
+    await page.locator(".chat-title-input").press("Escape");
+    await page.locator("#message-input").press("ArrowUp");
+    await expect(page.getByText("Editing message")).toBeVisible();
+    await check("editing");
+    await page.keyboard.press("Escape");
     if (name.startsWith("right")) {
       const edges = await page.evaluate(() => {
         const list = document.querySelector("#message-list").getBoundingClientRect();
@@ -292,6 +301,16 @@ test("it fits 320 pixels, a zoom of 200 %, large letters, and right to left", as
     await expect(page.locator(".search-result")).toBeVisible();
     await check("what was found");
     await page.getByLabel("Clear the search").click();
+    await page.locator("#browse-rooms-btn").click();
+    await expect(page.locator(".room-item")).toBeVisible();
+    await check("the rooms");
+    await page.locator("#close-dialog-btn").click();
+    await page.locator(".gr-own-menu-btn").click();
+    await check("one's own menu");
+    await page.locator("#profile-btn").click();
+    await expect(page.getByText("You have blocked nobody.")).toBeVisible();
+    await check("one's profile");
+    await page.locator("#close-dialog-btn").click();
     await page.locator("[data-chat-id]").filter({ hasText: "Bob" }).last().click();
     await page.locator("#chat-menu-btn").click();
     await page.locator("#block-user-btn").click();

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
+import test from "node:test";
 
-import { expect, helper, message, onBoth, opens, serverWith, visit, writes } from "./support.mjs";
+import { NARROW, expect, helper, message, onBoth, opens, serverWith, visit, writes } from "./support.mjs";
 
 /** Ann and bob with their dm open. */
 async function annAndBob(t, options) {
@@ -97,6 +98,20 @@ onBoth("a deletion that the page's end came before is done when one is back", as
   await again.goto(`${server.url}/?chat=${chat.id}`);
   await expect(bobs.locator(".deleted-indicator")).toHaveCount(1);
   await expect(message(bobs, "Two")).toBeVisible();
+});
+
+test("who is at the end stays there when the last message is deleted, on a phone too", async (t) => {
+  const { anns, bobs } = await annAndBob(t, { viewport: NARROW, hasTouch: true, isMobile: true });
+  for (let number = 1; number <= 12; number++) await writes(bobs, `Idea ${number}: what about the lake?`);
+  await expect(message(anns, "Idea 12")).toBeInViewport();
+  await writes(anns, "The lake it is, and then the old mill, and on the way back the tower");
+  const row = message(anns, "The lake it is");
+  await expect(row.locator(".context-menu-btn")).toHaveCount(1);
+  await row.tap();
+  await row.locator(".context-menu-btn").tap();
+  await row.locator(".delete-btn").tap();
+  await expect(anns.locator(".gr-undo-btn")).toBeInViewport({ ratio: 1 });
+  await expect(anns.getByRole("button", { name: "Latest messages" })).toHaveCount(0);
 });
 
 onBoth("reactions are picked, joined and taken back", async (t, how) => {

@@ -5,7 +5,7 @@ import { copyFile, mkdir } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import test from "node:test";
 
-import { demoServer, expect, helper, message, opens, visit } from "./support.mjs";
+import { BROKEN_ROAD, demoServer, expect, helper, message, opens, serverWith, visit, writes } from "./support.mjs";
 
 const path = (name) => fileURLToPath(new URL(`../../${name}`, import.meta.url));
 const FOLDER = path("target/screenshots");
@@ -76,15 +76,17 @@ async function stage(t) {
   return { server, people, trip, alice, bob, carol };
 }
 
-test("pictures of every page and state", async (t) => {
-  await mkdir(FOLDER, { recursive: true });
-  await mkdir(README, { recursive: true });
+test.before(() => Promise.all([FOLDER, README].map((folder) => mkdir(folder, { recursive: true }))));
+
+/** Takes a picture of a page in a state. */
+const camera = (look) => (page, state) =>
+  page.screenshot({ path: `${FOLDER}/${look}-${state}.png`, animations: "disabled", caret: "hide" });
+
+test("pictures of every page", async (t) => {
   const { server, people, trip, bob } = await stage(t);
   const [alice] = people.map(({ name }) => ({ name, password: "greenroom" }));
   for (const [look, options] of LOOKS) {
-    const shoot = async (page, state) => {
-      await page.screenshot({ path: `${FOLDER}/${look}-${state}.png`, animations: "disabled", caret: "hide" });
-    };
+    const shoot = camera(look);
     const given = { ...options, allows: ["401", "404"] };
     const visitor = await visit(t, server.url, null, "/login/", given);
     await expect(visitor.getByLabel("Username")).toBeFocused();
@@ -164,4 +166,130 @@ test("pictures of every page and state", async (t) => {
     await Promise.all([visitor, page, host, reference].map((page) => page.context().close()));
   }
   for (const name of SHOWN) await copyFile(`${FOLDER}/${name}.png`, `${README}/${name}.png`);
+});
+
+/** Those of the looks above, the narrowest that there is, and one from right to left. */
+const MORE_LOOKS = [
+  ...LOOKS,
+  ["tiny-light", { viewport: { width: 320, height: 640 }, colorScheme: "light", hasTouch: true, isMobile: true }],
+  ["rtl-light", { viewport: { width: 1200, height: 760 }, colorScheme: "light" }, "rtl"],
+];
+
+test("pictures of what is shown where there is little, one waits, or something went wrong", async (t) => {
+  const { server, people } = await serverWith(t, ["ann", "bob"], "--rate-limit", "search=1/m:8");
+  const [ann, bob] = people;
+  const [anns, bobs] = [helper(server, ann), helper(server, bob)];
+  const fresh = await Promise.all(MORE_LOOKS.map((_, number) => server.user(`fresh${number}`, "--first-name", "Fay")));
+  const boss = await server.user("boss", "--staff");
+  const { id } = await anns.createChat({ chat_type: "group", title: "Plans for a long weekend", member_ids: [bob.id] });
+  const hands = helper(server, boss);
+  for (let number = 1; number <= 20; number++) {
+    const user = await hands.createUser({ username: `guest${number}`, first_name: "Guest", last_name: String(number) });
+    await anns.addMembers(id, [user.id]);
+  }
+  const { id: dm } = await anns.createChat({ chat_type: "dm", member_ids: [bob.id] });
+  for (let number = 1; number <= 12; number++) await bobs.sendMessage(id, { content: `Idea ${number}: what about the lake?` });
+  for (const [number, [look, options, direction]] of MORE_LOOKS.entries()) {
+    const shot = camera(look);
+    const shoot = async (page, state) => {
+      if (direction) await page.evaluate((dir) => Object.assign(document.documentElement, { dir }), direction);
+      await shot(page, state);
+    };
+    const allows = [...BROKEN_ROAD, "400", "401", "403", "404", "429"];
+    const given = { ...options, allows };
+    const toList = (page) => (options.hasTouch ? page.getByRole("button", { name: "Back to the chats" }).click() : null);
+
+    const visitor = await visit(t, server.url, null, "/login/", given);
+    await visitor.getByLabel("Username").fill(`nobody${number}`);
+    await visitor.getByLabel("Password", { exact: true }).fill("wrong");
+    await visitor.getByRole("button", { name: "Sign in" }).click();
+    await expect(visitor.getByRole("alert")).toContainText("do not match");
+    await shoot(visitor, "sign-in-failed");
+    await visitor.goto("/demo/");
+    await expect(visitor.getByText("Sign in to read and to write.")).toBeVisible();
+    await shoot(visitor, "widgets-visitor");
+
+    const first = await visit(t, server.url, fresh[number], "/", given);
+    await expect(first.getByText("No chats yet.")).toBeVisible();
+    await shoot(first, "first-run");
+    await first.locator("#browse-rooms-btn").click();
+    await first.getByLabel("Find a room").fill("kitchen");
+    await expect(first.getByRole("dialog").getByText("Nothing found.")).toBeVisible();
+    await shoot(first, "rooms-none");
+    await first.locator("#close-dialog-btn").click();
+    await first.goto("/demo/");
+    await expect(first.locator(".join-room-btn")).toBeVisible();
+    await shoot(first, "widgets-join");
+    await first.locator("greenroom-inbox .gr-toggle").click();
+    await shoot(first, "widgets-inbox");
+    await first.goto("/?chat=9999");
+    await expect(first.getByText("This chat is not there")).toBeVisible();
+    await shoot(first, "not-there");
+    if (options.hasTouch) await first.getByRole("button", { name: "Back to the chats" }).click();
+    await first.locator("#new-chat-btn").click();
+    await first.locator("#user-search-input").fill("bo");
+    await expect(first.locator(".add-user-btn").first()).toBeVisible();
+    await shoot(first, "new-chat");
+    await first.locator("#close-dialog-btn").click();
+    await expect(first.getByText("No messages yet. Write the first one.")).toBeVisible();
+    await shoot(first, "no-messages");
+    await toList(first);
+    await first.getByLabel("Search", { exact: true }).fill("nothing at all");
+    await expect(first.getByText("Nothing found.").first()).toBeVisible();
+    await shoot(first, "no-hits");
+    for (let times = 0; times < 10; times++) await helper(server, fresh[number]).search("x").catch(() => {});
+    await first.getByLabel("Search", { exact: true }).fill("something");
+    await expect(first.getByRole("alert")).toContainText("It is tried again");
+    await shoot(first, "too-much");
+
+    const road = await server.road();
+    const page = await visit(t, road.url, ann, "/", { ...given, polls: look === "tiny-light" });
+    await expect(page.locator(".chat-item").first()).toBeVisible();
+    let release;
+    const released = new Promise((resolve) => (release = resolve));
+    await page.route("**/messages/?page_size=*", async (route) => (await released, await route.continue()));
+    await page.locator(".chat-item", { hasText: "Plans" }).click();
+    await expect(page.locator(".gr-thread .gr-skeleton").first()).toBeVisible();
+    await shoot(page, "loading");
+    release();
+    await expect(message(page, "Idea 12")).toBeVisible();
+    await page.unroute("**/messages/?page_size=*");
+    await writes(page, `Taken ${number}: the lake it is, and then the old mill`);
+    await expect(message(page, `Taken ${number}`)).toContainText("Sent");
+    const row = message(page, `Taken ${number}`);
+    await (options.hasTouch ? row.tap() : row.hover());
+    await row.locator(".context-menu-btn").click();
+    await page.locator(".context-menu .edit-btn").click();
+    await shoot(page, "editing");
+    await page.locator(".edit-cancel-btn").click();
+    await (options.hasTouch ? row.tap() : row.hover());
+    await row.locator(".context-menu-btn").click();
+    await page.locator(".context-menu .delete-btn").click();
+    await expect(page.locator(".gr-undo-btn")).toBeVisible();
+    await shoot(page, "deleted");
+    await page.locator(".gr-undo-btn").click();
+    await page.locator("#current-chat-name").click();
+    await shoot(page, "renaming");
+    await page.locator(".chat-title-input").press("Escape");
+    await page.locator("#members-btn").click();
+    await page.locator("#manage-members-tab").click();
+    await shoot(page, "many-members");
+    await page.getByLabel("Find a member").fill("guest 1");
+    await expect(page.locator(".member-item")).toHaveCount(11);
+    await page.locator(".remove-member-btn").first().click();
+    await shoot(page, "question");
+    await page.locator("#confirmation-cancel-btn").click();
+    await page.locator("#close-dialog-btn").click();
+    await bobs.block(ann.id);
+    await page.goto(`/?chat=${dm}`);
+    await writes(page, "Are you there?");
+    await expect(page.locator(".gr-failure")).toBeVisible();
+    road.isClosed = true;
+    if (look !== "tiny-light") road.cut();
+    await page.context().setOffline(true);
+    await expect(page.getByText("You are offline.")).toBeVisible();
+    await shoot(page, "offline-and-refused");
+    await bobs.unblock(ann.id);
+    await Promise.all([visitor, first, page].map((page) => page.context().close()));
+  }
 });

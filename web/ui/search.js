@@ -91,8 +91,10 @@ export function SearchResults({ text, place, onChat }) {
   if (problem) {
     return html`
       <div class="gr-chats">
-        <p class="gr-note gr-danger gr-found-note" role="alert">${problem}</p>
-        <button type="button" class="gr-button" onClick=${again}>${t("retry")}</button>
+        <div class="gr-found-note">
+          <p class="gr-note gr-danger" role="alert">${problem}</p>
+          <button type="button" class="gr-button" onClick=${again}>${t("retry")}</button>
+        </div>
       </div>
     `;
   }

@@ -36,6 +36,7 @@ export function useWindow({ messages, isComplete, start, onTop, onBottom, onMove
   const [isAtEnd, setAtEnd] = useState(start === null);
   // What is to stay in its place: the end, or the lower edge of a row. Its upper one moves when the row before it comes.
   const hold = useRef(start === null ? { end: true } : { key: String(start), bottom: null });
+  const height = useRef(0);
 
   const to = stretch.to === null ? messages.length : placeAfter(messages, stretch.to);
   const from = stretch.from === null ? Math.max(0, to - FIRST) : Math.min(placeOf(messages, stretch.from), to);
@@ -61,6 +62,7 @@ export function useWindow({ messages, isComplete, start, onTop, onBottom, onMove
   const look = () => {
     const box = scroller.current;
     const { messages, isComplete, from, to, stretch, onTop, onBottom, onMoved } = now.current;
+    height.current = box.scrollHeight;
     if (box.clientHeight === 0) return;
     const below = box.scrollHeight - box.scrollTop - box.clientHeight;
     const isEnd = isComplete && to === messages.length && below < SLACK;
@@ -79,6 +81,9 @@ export function useWindow({ messages, isComplete, start, onTop, onBottom, onMove
     if (!isSame(next, stretch)) setStretch(next);
     onMoved();
   };
+
+  /** Who is at the end stays there when a message gets lower: nobody has scrolled then. */
+  const onScroll = () => (hold.current.end && scroller.current.scrollHeight !== height.current ? keep() : look());
 
   const latest = useRef(keep);
   latest.current = keep;
@@ -99,7 +104,7 @@ export function useWindow({ messages, isComplete, start, onTop, onBottom, onMove
     scroller.current.scrollTop = scroller.current.scrollHeight;
   };
 
-  return { scroller, content, shown: messages.slice(from, to), from, isAtEnd, jump, onScroll: look };
+  return { scroller, content, shown: messages.slice(from, to), from, isAtEnd, jump, onScroll };
 }
 
 /** Where the message with an id is, or belongs; those on their way come last. */
