@@ -1,6 +1,6 @@
 import test from "node:test";
 
-import { browserOf, expect, helper, message, opens, serverWith, visit, writes } from "./support.mjs";
+import { browserOf, expect, helper, message, onBoth, opens, serverWith, visit, writes } from "./support.mjs";
 
 test("who opens the address signs in and lands on the messages", async (t) => {
   const { server } = await serverWith(t, ["ann"]);
@@ -35,12 +35,12 @@ test("too many attempts to sign in are refused in words", async (t) => {
   await expect(page.getByRole("alert")).toHaveText(/Too many attempts. Try again in \d+ seconds?\./);
 });
 
-test("two people write to each other", async (t) => {
+onBoth("two people write to each other", async (t, how) => {
   const { server, people } = await serverWith(t, ["ann", "bob"]);
   const [ann, bob] = people;
   await helper(server, ann).createChat({ chat_type: "dm", member_ids: [bob.id] });
-  const anns = await visit(t, server.url, ann);
-  const bobs = await visit(t, server.url, bob);
+  const anns = await visit(t, server.url, ann, "/", how);
+  const bobs = await visit(t, server.url, bob, "/", how);
   await opens(anns, "Bob");
   await writes(anns, "Hello, Bob!");
   await expect(message(anns, "Hello, Bob!")).toContainText("Sent");

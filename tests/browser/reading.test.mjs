@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { NARROW, expect, helper, message, opens, serverWith, visit } from "./support.mjs";
+import { NARROW, expect, helper, message, onBoth, opens, serverWith, visit } from "./support.mjs";
 
 /** Ann and bob in a group with so many messages of bob's that ann has not read. */
 async function unreadFor(t, count, options) {
@@ -18,8 +18,8 @@ async function unreadFor(t, count, options) {
 
 const unread = async (server, user) => (await helper(server, user).unread()).total;
 
-test("what is new is marked, and read as far as it is seen", async (t) => {
-  const { server, ann, page, id, bobs, ids } = await unreadFor(t, 80);
+onBoth("what is new is marked, and read as far as it is seen", async (t, how) => {
+  const { server, ann, page, id, bobs, ids } = await unreadFor(t, 80, how);
   await helper(server, ann).markAsRead(id, ids[39]);
   await page.reload();
   await expect(page.locator(".unread-indicator")).toContainText("40 unread messages");
@@ -39,8 +39,8 @@ test("what is new is marked, and read as far as it is seen", async (t) => {
   await expect.poll(async () => (await bobs.message(last)).read_count).toBe(2);
 });
 
-test("many new messages are read from the first of them on, and none is skipped", async (t) => {
-  const { server, ann, page, id, ids } = await unreadFor(t, 150);
+onBoth("many new messages are read from the first of them on, and none is skipped", async (t, how) => {
+  const { server, ann, page, id, ids } = await unreadFor(t, 150, how);
   await helper(server, ann).markAsRead(id, ids[9]);
   await page.reload();
   await expect(page.locator(".unread-indicator")).toContainText("140 unread messages");
@@ -57,8 +57,8 @@ test("many new messages are read from the first of them on, and none is skipped"
   await expect(page.locator(".unread-indicator")).toHaveCount(0);
 });
 
-test("nothing is read while nobody looks", async (t) => {
-  const { page, bobs, id } = await unreadFor(t, 3);
+onBoth("nothing is read while nobody looks", async (t, how) => {
+  const { page, bobs, id } = await unreadFor(t, 3, how);
   await opens(page, "Plans");
   await expect(page.locator(".unread-indicator")).toHaveCount(0);
   await page.evaluate(() => {
@@ -78,11 +78,11 @@ test("nothing is read while nobody looks", async (t) => {
   await expect.poll(async () => (await bobs.message(last)).read_count).toBe(2);
 });
 
-test("the list of chats is ordered by what happened last, and goes on as one scrolls", async (t) => {
+onBoth("the list of chats is ordered by what happened last, and goes on as one scrolls", async (t, how) => {
   const { server, people } = await serverWith(t, ["ann"]);
   const anns = helper(server, people[0]);
   for (let number = 1; number <= 75; number++) await anns.createChat({ chat_type: "group", title: `Chat ${number}.` });
-  const page = await visit(t, server.url, people[0]);
+  const page = await visit(t, server.url, people[0], "/", how);
   const items = page.locator(".chat-item");
   await expect(items.first()).toContainText("Chat 75.");
   while ((await items.count()) < 75) await items.last().scrollIntoViewIfNeeded();
@@ -107,8 +107,8 @@ test("on a phone there is one thing at a time, and a way back", async (t) => {
   await expect(page.locator(".chat-item")).toBeVisible();
 });
 
-test("who has asked for it is notified while they are elsewhere", async (t) => {
-  const { server, ann, page, bobs, id } = await unreadFor(t, 1);
+onBoth("who has asked for it is notified while they are elsewhere", async (t, how) => {
+  const { server, ann, page, bobs, id } = await unreadFor(t, 1, how);
   await page.context().grantPermissions(["notifications"]);
   // What would be shown by the system is written down instead.
   const spy = () => {
@@ -150,8 +150,8 @@ test("who has asked for it is notified while they are elsewhere", async (t) => {
   assert.equal(await page.evaluate(() => globalThis.shown.length), 1);
 });
 
-test("messages that come are announced, once and politely", async (t) => {
-  const { page, bobs, id } = await unreadFor(t, 1);
+onBoth("messages that come are announced, once and politely", async (t, how) => {
+  const { page, bobs, id } = await unreadFor(t, 1, how);
   const voice = page.locator("[aria-live=polite].gr-hidden");
   await expect(page.locator(".unread-indicator")).toContainText("1 unread message");
   await bobs.sendMessage(id, { content: "elsewhere" });

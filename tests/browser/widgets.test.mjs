@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import http from "node:http";
 import test from "node:test";
 
-import { Server, browserOf, expect, helper, message, serverWith, visit } from "./support.mjs";
+import { Server, browserOf, expect, helper, message, onBoth, serverWith, visit } from "./support.mjs";
 
 const MEDIA = '<greenroom-room object-type="video" object-id="42" title="Discussion"></greenroom-room>';
 
@@ -43,11 +43,11 @@ test("a visitor gets a link to sign in, and comes back", async (t) => {
   await expect(page.locator(".join-room-btn")).toBeVisible();
 });
 
-test("a direct message button opens the messages with somebody, wherever they read them", async (t) => {
+onBoth("a direct message button opens the messages with somebody, wherever they read them", async (t, how) => {
   const { server, people } = await serverWith(t, ["ann", "bob", "carol"]);
   const [ann, bob] = people;
-  const anns = await visit(t, server.url, ann, "/demo/");
-  const bobs = await visit(t, server.url, bob, "/");
+  const anns = await visit(t, server.url, ann, "/demo/", how);
+  const bobs = await visit(t, server.url, bob, "/", how);
   const button = anns.locator(`greenroom-dm[user="${bob.id}"] .gr-toggle`);
   await button.click();
   const panel = anns.getByRole("dialog", { name: "Write to Bob" });
@@ -74,11 +74,11 @@ test("a direct message button opens the messages with somebody, wherever they re
   await expect(anns.locator("#fixed-chat-widget #widget-message-list")).toBeVisible();
 });
 
-test("a discussion: its members are counted live, one joins, writes, leaves, and changes one's mind", async (t) => {
+onBoth("a discussion: its members are counted live, one joins, writes, leaves, and changes one's mind", async (t, how) => {
   const { server, people } = await serverWith(t, ["ann", "bob", "carol"]);
   const [anns, bobs] = [
-    await visit(t, server.url, people[0], "/demo/"),
-    await visit(t, server.url, people[1], "/demo/"),
+    await visit(t, server.url, people[0], "/demo/", how),
+    await visit(t, server.url, people[1], "/demo/", how),
   ];
   await expect(anns.locator(".member-count")).toHaveText("0 members");
   await anns.locator(".join-room-btn").click();
@@ -186,14 +186,14 @@ test("a visitor of another site is led to the host's own sign-in page", async (t
   assert.equal(href.searchParams.get("next"), `${host.url}/film?id=42`);
 });
 
-test("the page hears of messages and of what is unread, and its colours are taken", async (t) => {
+onBoth("the page hears of messages and of what is unread, and its colours are taken", async (t, how) => {
   const { server, people } = await serverWith(t, ["ann", "bob", "carol"]);
   const [ann, bob] = people;
   const [anns, bobs] = [helper(server, ann), helper(server, bob)];
   const { id: quiet } = await anns.createChat({ chat_type: "group", title: "Quiet", member_ids: [bob.id] });
   await anns.setMe(quiet, { muted_until: "9999-01-01T00:00:00Z" });
   const { id: dm } = await anns.createChat({ chat_type: "dm", member_ids: [bob.id] });
-  const page = await visit(t, server.url, ann, "/demo/");
+  const page = await visit(t, server.url, ann, "/demo/", how);
   await page.evaluate(() => {
     globalThis.heard = [];
     for (const name of ["greenroom:message", "greenroom:unread"]) {
