@@ -440,7 +440,6 @@ async fn members_are_found_by_their_names() {
     assert_eq!(found("dora").await, [] as [i64; 0]);
     assert_eq!(found("example.com").await, [] as [i64; 0]);
     assert_eq!(found("%20").await.len(), 4);
-    assert_eq!(found(&"a%20b%20".repeat(40)).await, [] as [i64; 0]);
     let second = ann.get(&format!("chats/{chat}/members/?search=bob&page_size=1&page=2")).await.expect(200);
     assert_eq!((&second.json["count"], second.results().len()), (&json!(2), 1));
     ann.get(&format!("chats/{chat}/members/?search=bob&page_size=1&page=3")).await.expect(404);
