@@ -279,6 +279,14 @@ test("it fits 320 pixels, a zoom of 200 %, large letters, and right to left", as
         const others = document.querySelector(".is-others .message-bubble").getBoundingClientRect();
         return { mine: mine.left - list.left, others: list.right - others.right };
       });
+      const sides = await page.locator(".gr-chat-title, .gr-heading-title").evaluateAll((titles) =>
+        titles.map((title) => {
+          const words = document.createRange();
+          words.selectNodeContents(title);
+          return title.getBoundingClientRect().right - words.getBoundingClientRect().right;
+        }),
+      );
+      assert.ok(sides.length > 1 && sides.every((space) => space < 8), `titles begin at the right: ${sides}`);
       assert.ok(
         edges.mine < 60 && edges.others < 80,
         `own messages are at the end of a line: ${JSON.stringify(edges)}`,

@@ -80,7 +80,7 @@ export function Composer({ composing, id, class: kind = "", label, onSent, hasFo
         </div>
       `}
       <div class="gr-composer-field">
-        <textarea ref=${field} id=${id} class=${kind} rows="1" aria-label=${label} placeholder=${label} dir="auto"
+        <textarea ref=${field} id=${id} class=${kind} rows="1" aria-label=${label} placeholder=${label} dir=${text === "" ? undefined : "auto"}
           aria-describedby=${hint} value=${text} enterkeyhint="send" autocomplete="off"
           onInput=${(event) => composing.type(event.currentTarget.value)} onKeyDown=${onKeyDown}></textarea>
         <button type="button" class="gr-icon-button" aria-label=${t("insertEmoji")} title=${t("insertEmoji")}
