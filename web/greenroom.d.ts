@@ -481,8 +481,8 @@ export class Greenroom {
   loadNewer(chatId: number): Promise<boolean>;
   /** Loads further chats. Whether there are more. */
   loadMoreChats(): Promise<boolean>;
-  /** Has the chats with unread messages loaded, however far down the list they are, one after the other. */
-  loadUnread(): void;
+  /** Loads the chats with unread messages that are not loaded, however far down the list they are. */
+  loadUnread(): Promise<void>;
 
   /** Changes one's own profile. */
   updateMe(fields: ProfileFields): Promise<OwnUser>;

@@ -1168,6 +1168,8 @@ const POLL_WAIT = 25;
 const TYPING_EVERY = 3_000;
 const PAGE_SIZE = 50;
 const MAX_PAGE_SIZE = 100;
+/** So many chats are loaded one by one rather than by the page. */
+const FEW_CHATS = 3;
 
 const TIMING = {
   openWithin: 10_000,
@@ -1570,9 +1572,16 @@ export class Greenroom {
     return isLast ? 0 : page;
   }
 
-  loadUnread() {
+  async loadUnread() {
+    const count = () => this.state.unreadElsewhere.length;
+    // Most of them are near the top of the list, and come by the page.
+    for (let before = Infinity; count() > FEW_CHATS && count() < before; ) {
+      before = count();
+      await this.loadMoreChats().catch(() => {});
+    }
+    // The others come one by one, those that fail once more when there is a connection again.
     for (const chatId of this.state.unreadElsewhere) this.state.stale.add(chatId);
-    this.#freshen();
+    await this.#freshen();
   }
 
   /** Loads a chat, and its newest messages where they are wanted, in place of what is known. */

@@ -104,7 +104,7 @@ test("a message that is refused stays, to be sent again or thrown away", async (
   await anns.reload();
   await writes(anns, "first");
   await writes(anns, "second");
-  await expect(anns.getByText("You are not allowed to do this.")).toHaveCount(2);
+  await expect(anns.locator(".gr-failure").getByText("You are not allowed to do this.")).toHaveCount(2);
   await anns.unroute(`**/chats/${chat.id}/messages/`, refuse);
   await anns.locator(".is-failed", { hasText: "first" }).getByRole("button", { name: "Retry" }).click();
   await expect(message(bobs, "first")).toBeVisible();

@@ -112,6 +112,7 @@ onBoth("what one may not do is said in words", async (t, how) => {
   await helper(server, bob).changeRole(id, ann.id, "member");
   await anns.locator(".chat-title-save-btn").click();
   await expect(anns.getByText("You are not allowed to do this.")).toBeVisible();
+  await isAccessible(anns, "something that one may not do");
   await anns.goto("/messages/?chat=999");
   await expect(anns.getByText("This chat is not there")).toBeVisible();
 });

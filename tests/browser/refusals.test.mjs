@@ -2,7 +2,19 @@
 
 import assert from "node:assert/strict";
 
-import { BROKEN_ROAD, NARROW, expect, helper, isAccessible, message, onBoth, opens, serverWith, visit, writes } from "./support.mjs";
+import {
+  BROKEN_ROAD,
+  NARROW,
+  expect,
+  helper,
+  isAccessible,
+  message,
+  onBoth,
+  opens,
+  serverWith,
+  visit,
+  writes,
+} from "./support.mjs";
 
 onBoth("who sends too much is told, and nothing is lost", async (t, how) => {
   const { server, people } = await serverWith(t, ["ann", "bob"], "--rate-limit", "send=12/m:2");

@@ -188,7 +188,8 @@ test("pictures of what is shown where there is little, one waits, or something w
     await anns.addMembers(id, [user.id]);
   }
   const { id: dm } = await anns.createChat({ chat_type: "dm", member_ids: [bob.id] });
-  for (let number = 1; number <= 12; number++) await bobs.sendMessage(id, { content: `Idea ${number}: what about the lake?` });
+  for (let number = 1; number <= 12; number++)
+    await bobs.sendMessage(id, { content: `Idea ${number}: what about the lake?` });
   for (const [number, [look, options, direction]] of MORE_LOOKS.entries()) {
     const shot = camera(look);
     const shoot = async (page, state) => {
@@ -197,7 +198,8 @@ test("pictures of what is shown where there is little, one waits, or something w
     };
     const allows = [...BROKEN_ROAD, "400", "401", "403", "404", "429"];
     const given = { ...options, allows };
-    const toList = (page) => (options.hasTouch ? page.getByRole("button", { name: "Back to the chats" }).click() : null);
+    const toList = (page) =>
+      options.hasTouch ? page.getByRole("button", { name: "Back to the chats" }).click() : null;
 
     const visitor = await visit(t, server.url, null, "/login/", given);
     await visitor.getByLabel("Username").fill(`nobody${number}`);
@@ -237,7 +239,10 @@ test("pictures of what is shown where there is little, one waits, or something w
     await first.getByLabel("Search", { exact: true }).fill("nothing at all");
     await expect(first.getByText("Nothing found.").first()).toBeVisible();
     await shoot(first, "no-hits");
-    for (let times = 0; times < 10; times++) await helper(server, fresh[number]).search("x").catch(() => {});
+    for (let times = 0; times < 10; times++)
+      await helper(server, fresh[number])
+        .search("x")
+        .catch(() => {});
     await first.getByLabel("Search", { exact: true }).fill("something");
     await expect(first.getByRole("alert")).toContainText("It is tried again");
     await shoot(first, "too-much");

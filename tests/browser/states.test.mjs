@@ -3,7 +3,20 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { BROKEN_ROAD, NARROW, browserOf, expect, helper, isAccessible, message, onBoth, opens, serverWith, visit, writes } from "./support.mjs";
+import {
+  BROKEN_ROAD,
+  NARROW,
+  browserOf,
+  expect,
+  helper,
+  isAccessible,
+  message,
+  onBoth,
+  opens,
+  serverWith,
+  visit,
+  writes,
+} from "./support.mjs";
 
 /** Lets requests wait on their way until the function that it returns is called. */
 async function holdsBack(context, address) {
@@ -11,12 +24,9 @@ async function holdsBack(context, address) {
   const released = new Promise((resolve) => (release = resolve));
   await context.route(address, async (route) => {
     await released;
-    await route.continue();
+    await route.fallback();
   });
-  return async () => {
-    release();
-    await context.unroute(address);
-  };
+  return release;
 }
 
 const skeletons = (within) => within.locator(".gr-skeleton").first();
@@ -37,7 +47,7 @@ onBoth("what is being loaded has a shape before it is there", async (t, how) => 
   await expect(page.getByRole("main", { name: "Loading" })).toHaveAttribute("aria-busy", "true");
   await expect(skeletons(page.locator(".gr-chats"))).toBeVisible();
   await isAccessible(page, "before the chats are there");
-  await release();
+  release();
   await expect(page.locator(".chat-item").first()).toContainText("Plans");
   await expect(page.getByRole("main", { name: "Loading" })).toHaveCount(0);
 
@@ -45,8 +55,9 @@ onBoth("what is being loaded has a shape before it is there", async (t, how) => 
   await page.locator(".chat-item").last().scrollIntoViewIfNeeded();
   await expect(skeletons(page.locator(".gr-more"))).toBeVisible();
   await isAccessible(page, "before further chats are there");
-  await release();
-  while ((await page.locator(".chat-item").count()) < 61) await page.locator(".chat-item").last().scrollIntoViewIfNeeded();
+  release();
+  while ((await page.locator(".chat-item").count()) < 61)
+    await page.locator(".chat-item").last().scrollIntoViewIfNeeded();
   await expect(page.locator(".gr-more")).toHaveCount(0);
 
   release = await holdsBack(context, `**/messages/api/chats/${id}/messages/?*`);
@@ -57,14 +68,14 @@ onBoth("what is being loaded has a shape before it is there", async (t, how) => 
   // One may write meanwhile, and nothing of it is lost.
   await page.locator("#message-input").fill("meanwhile");
   const releaseOlder = await holdsBack(context, /\/messages\/\?before=/);
-  await release();
+  release();
   await expect(message(page, "line 70.")).toBeVisible();
   await expect(page.locator("#message-input")).toHaveValue("meanwhile");
 
   await page.locator("#message-list").evaluate((box) => (box.scrollTop = 0));
   await expect(page.locator(".gr-older .gr-skeleton").first()).toBeVisible();
   await isAccessible(page, "before older messages are there");
-  await releaseOlder();
+  releaseOlder();
   await expect(message(page, "line 1.")).toHaveCount(1);
   await expect(page.locator(".gr-older")).toHaveCount(0);
 
@@ -72,14 +83,14 @@ onBoth("what is being loaded has a shape before it is there", async (t, how) => 
   await page.getByLabel("Search", { exact: true }).fill("line");
   await expect(skeletons(page.locator(".gr-side"))).toBeVisible();
   await isAccessible(page, "before something is found");
-  await release();
+  release();
   await expect(page.locator(".search-result").first()).toBeVisible();
 
   release = await holdsBack(context, "**/messages/api/rooms/?*");
   await page.locator("#browse-rooms-btn").click();
   await expect(skeletons(page.getByRole("dialog"))).toBeVisible();
   await isAccessible(page, "before the rooms are there");
-  await release();
+  release();
   await expect(page.getByText("There are no public rooms yet.")).toBeVisible();
   await expect(page.getByRole("dialog").locator(".gr-skeleton")).toHaveCount(0);
 });

@@ -74,42 +74,45 @@ onBoth("a direct message button opens the messages with somebody, wherever they 
   await expect(anns.locator("#fixed-chat-widget #widget-message-list")).toBeVisible();
 });
 
-onBoth("a discussion: its members are counted live, one joins, writes, leaves, and changes one's mind", async (t, how) => {
-  const { server, people } = await serverWith(t, ["ann", "bob", "carol"]);
-  const [anns, bobs] = [
-    await visit(t, server.url, people[0], "/demo/", how),
-    await visit(t, server.url, people[1], "/demo/", how),
-  ];
-  await expect(anns.locator(".member-count")).toHaveText("0 members");
-  await anns.locator(".join-room-btn").click();
-  await expect(anns.locator(".member-count")).toHaveText("1 member");
-  await expect(bobs.locator(".member-count")).toHaveText("1 member");
-  await bobs.locator(".join-room-btn").click();
-  await expect(anns.locator(".member-count")).toHaveText("2 members");
-  await anns.locator(".room-message-input").fill("First!");
-  await anns.locator(".room-message-input").press("Enter");
-  const row = (page) => page.locator(".room-message-list .message-item").filter({ hasText: "First!" });
-  await row(bobs).hover();
-  await row(bobs).locator(".emoji-btn").click();
-  await bobs.locator("emoji-picker").getByRole("menuitem", { name: "red heart" }).first().click();
-  await expect(row(anns).locator(".reaction-emoji")).toHaveText("❤️");
-  await row(bobs).locator(".reaction-emoji").click();
-  await expect(row(anns).locator(".reaction-emoji")).toHaveCount(0);
-  await bobs.locator(".leave-room-btn-header").click();
-  await expect(bobs.locator(".join-room-btn")).toBeVisible();
-  await expect(anns.locator(".member-count")).toHaveText("1 member");
-  await bobs.getByRole("button", { name: "Undo" }).click();
-  await expect(row(bobs)).toBeVisible();
-  await expect(anns.locator(".member-count")).toHaveText("2 members");
-  // It is in the inbox as well.
-  await bobs.locator("greenroom-inbox .gr-toggle").click();
-  await bobs.getByRole("link", { name: /Discussion/ }).click();
-  await bobs.getByRole("dialog").getByLabel("Write a message").fill("From the inbox");
-  await bobs.getByRole("dialog").getByLabel("Write a message").press("Enter");
-  await expect(anns.locator(".room-message-list").getByText("From the inbox")).toBeVisible();
-  await bobs.getByRole("dialog").getByRole("button", { name: "Back to the chats" }).click();
-  await expect(bobs.getByRole("link", { name: /You: From the inbox/ })).toBeVisible();
-});
+onBoth(
+  "a discussion: its members are counted live, one joins, writes, leaves, and changes one's mind",
+  async (t, how) => {
+    const { server, people } = await serverWith(t, ["ann", "bob", "carol"]);
+    const [anns, bobs] = [
+      await visit(t, server.url, people[0], "/demo/", how),
+      await visit(t, server.url, people[1], "/demo/", how),
+    ];
+    await expect(anns.locator(".member-count")).toHaveText("0 members");
+    await anns.locator(".join-room-btn").click();
+    await expect(anns.locator(".member-count")).toHaveText("1 member");
+    await expect(bobs.locator(".member-count")).toHaveText("1 member");
+    await bobs.locator(".join-room-btn").click();
+    await expect(anns.locator(".member-count")).toHaveText("2 members");
+    await anns.locator(".room-message-input").fill("First!");
+    await anns.locator(".room-message-input").press("Enter");
+    const row = (page) => page.locator(".room-message-list .message-item").filter({ hasText: "First!" });
+    await row(bobs).hover();
+    await row(bobs).locator(".emoji-btn").click();
+    await bobs.locator("emoji-picker").getByRole("menuitem", { name: "red heart" }).first().click();
+    await expect(row(anns).locator(".reaction-emoji")).toHaveText("❤️");
+    await row(bobs).locator(".reaction-emoji").click();
+    await expect(row(anns).locator(".reaction-emoji")).toHaveCount(0);
+    await bobs.locator(".leave-room-btn-header").click();
+    await expect(bobs.locator(".join-room-btn")).toBeVisible();
+    await expect(anns.locator(".member-count")).toHaveText("1 member");
+    await bobs.getByRole("button", { name: "Undo" }).click();
+    await expect(row(bobs)).toBeVisible();
+    await expect(anns.locator(".member-count")).toHaveText("2 members");
+    // It is in the inbox as well.
+    await bobs.locator("greenroom-inbox .gr-toggle").click();
+    await bobs.getByRole("link", { name: /Discussion/ }).click();
+    await bobs.getByRole("dialog").getByLabel("Write a message").fill("From the inbox");
+    await bobs.getByRole("dialog").getByLabel("Write a message").press("Enter");
+    await expect(anns.locator(".room-message-list").getByText("From the inbox")).toBeVisible();
+    await bobs.getByRole("dialog").getByRole("button", { name: "Back to the chats" }).click();
+    await expect(bobs.getByRole("link", { name: /You: From the inbox/ })).toBeVisible();
+  },
+);
 
 test("on another site the widgets work with a token of the host's, which is asked for anew when it ends", async (t) => {
   let server;

@@ -134,7 +134,7 @@ test("chats with unread messages are loaded from far down the list, and leave no
   for (const id of chats.slice(60)) await bobs.markAsRead(id);
   const client = await server.live(bob);
   assert.deepEqual([...client.state.unreadElsewhere].sort(), [...unread].sort());
-  client.loadUnread();
+  await client.loadUnread();
   await until(client, () => client.state.unreadElsewhere.length === 0);
   assert.equal(client.state.unread, 60);
   while (await client.loadMoreChats());

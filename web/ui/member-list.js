@@ -1,7 +1,7 @@
 /** The list of a chat's members, and what can be done with each. */
 
 import { Avatar } from "./avatar.js";
-import { useDesk, useKnown } from "./desk.js";
+import { useDesk, useKnown, useRetry } from "./desk.js";
 import { inWordsRetried } from "./errors.js";
 import { html, useEffect, useState } from "./html.js";
 import { Bubble, More, Person, Trash } from "./icons.js";
@@ -68,6 +68,7 @@ function useMembers(chat, words) {
       setError(error);
     }
   };
+  useRetry(error, loadMore);
   const onChange = (id, member) => setChanges((before) => new Map(before).set(id, member));
   return { members, hasMore: first && all.size < count, loadMore, failure: problem ?? (error && inWordsRetried(error)), isLooking, onChange };
 }

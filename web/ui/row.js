@@ -10,7 +10,7 @@ import { isEmoji, Text } from "./text.js";
 import { dateAndTime, listOf, t, timeOfDay } from "./texts.js";
 
 export const Row = memo(function Row(props) {
-  const { id, message, me, chat, isFirst, isLast, isTarget, isCurrent, onFocus } = props;
+  const { id, message, me, chat, isFirst, isLast, isTarget, isCurrent, onFocus, onResize } = props;
   const { deletions } = useDesk();
   const isDeleting = useWatched(deletions, () => deletions.has(message.id));
   const row = useRef(/** @type {any} */ (null));
@@ -21,6 +21,12 @@ export const Row = memo(function Row(props) {
   });
   const isMine = message.sender?.id === me?.id;
   const isGone = message.is_deleted || isDeleting;
+  const wasGone = useRef(isGone);
+  useLayoutEffect(() => {
+    // In between the row was empty, and what is below had moved up.
+    if (isGone !== wasGone.current) onResize(true);
+    wasGone.current = isGone;
+  }, [isGone]);
   const hasName = !isMine && isFirst && chat?.chat_type !== "dm";
   const kind = classes(
     "gr-row message-item",

@@ -121,7 +121,7 @@ export function Thread({ chatId, place, id, class: kind = "", composing, jumper 
           ${view.from === 0 && hasOlder && !problem && html`<div class="gr-older" role="listitem"><${Skeletons} count=${3} /></div>`}
           ${problem && html`<${Problem} onRetry=${retry} />`}
           ${view.from === 0 && !hasOlder && html`<${Beginning} chat=${chat} isEmpty=${messages.length === 0} />`}
-          ${rows(view, messages, { me, chat, newFrom, messageId, showsDeleted: settings.showsDeleted, current, setCurrent, composing })}
+          ${rows(view, messages, { me, chat, newFrom, messageId, showsDeleted: settings.showsDeleted, current, setCurrent, composing, onResize: view.keep })}
         </div>
       </div>
       ${!view.isAtEnd &&

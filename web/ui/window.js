@@ -3,7 +3,7 @@
  * along as one scrolls; what is on the screen stays where it is while the stretch grows and shrinks around it.
  */
 
-import { isSame, useLayoutEffect, useRef, useState } from "./html.js";
+import { isSame, useLatest, useLayoutEffect, useRef, useState } from "./html.js";
 
 /** Messages shown at first, added at a time, and shown at most where the screen is not exceptionally high. */
 const FIRST = 60;
@@ -36,15 +36,19 @@ export function useWindow({ messages, isComplete, start, onTop, onBottom, onMove
   const [isAtEnd, setAtEnd] = useState(start === null);
   // What is to stay in its place: the end, or the lower edge of a row. Its upper one moves when the row before it comes.
   const hold = useRef(start === null ? { end: true } : { key: String(start), bottom: null });
-  const height = useRef(0);
+
+  // What was scrolled to, and how high everything was, when it was last looked at.
+  const seen = useRef({ scrollTop: 0, clientHeight: 0, scrollHeight: 0 });
 
   const to = stretch.to === null ? messages.length : placeAfter(messages, stretch.to);
   const from = stretch.from === null ? Math.max(0, to - FIRST) : Math.min(placeOf(messages, stretch.from), to);
   const now = useRef(/** @type {any} */ (null));
   now.current = { messages, isComplete, from, to, stretch, onTop, onBottom, onMoved };
 
-  const keep = () => {
+  /** Puts everything back in its place; `isAsLookedAt`: whoever looks on has not scrolled since. */
+  const keep = (isAsLookedAt = false) => {
     const box = scroller.current;
+    if (!isAsLookedAt) follow();
     const { end, key, bottom } = hold.current;
     if (end) {
       box.scrollTop = box.scrollHeight;
@@ -59,10 +63,31 @@ export function useWindow({ messages, isComplete, start, onTop, onBottom, onMove
     }
   };
 
+  /** Somebody may have scrolled, and that not be told yet. Where there is less to scroll than before, the browser may have done it. */
+  const follow = () => {
+    const box = scroller.current;
+    const { scrollTop, clientHeight, scrollHeight } = seen.current;
+    const { end, key, bottom } = hold.current;
+    const moved = box.scrollTop - scrollTop;
+    if (moved === 0) return;
+    if (end) {
+      const isLess = box.clientHeight > clientHeight || box.scrollHeight < scrollHeight;
+      if (!isLess) hold.current = firstSeen(box, content.current);
+    } else {
+      const isLess = moved < 0 && box.scrollTop + box.clientHeight >= box.scrollHeight - 1;
+      if (!isLess && bottom !== null) hold.current = { key, bottom: bottom - moved };
+    }
+  };
+
+  const note = () => {
+    const { scrollTop, clientHeight, scrollHeight } = scroller.current;
+    seen.current = { scrollTop, clientHeight, scrollHeight };
+  };
+
   const look = () => {
     const box = scroller.current;
+    note();
     const { messages, isComplete, from, to, stretch, onTop, onBottom, onMoved } = now.current;
-    height.current = box.scrollHeight;
     if (box.clientHeight === 0) return;
     const below = box.scrollHeight - box.scrollTop - box.clientHeight;
     const isEnd = isComplete && to === messages.length && below < SLACK;
@@ -82,12 +107,9 @@ export function useWindow({ messages, isComplete, start, onTop, onBottom, onMove
     onMoved();
   };
 
-  /** Who is at the end stays there when a message gets lower: nobody has scrolled then. */
-  const onScroll = () => (hold.current.end && scroller.current.scrollHeight !== height.current ? keep() : look());
-
   const latest = useRef(keep);
   latest.current = keep;
-  useLayoutEffect(keep);
+  useLayoutEffect(() => keep());
   useLayoutEffect(() => {
     // What is around it changes its size as well: the window, the composer, a picture that has come.
     const observer = new ResizeObserver(() => latest.current());
@@ -102,9 +124,10 @@ export function useWindow({ messages, isComplete, start, onTop, onBottom, onMove
     setStretch(END);
     setAtEnd(true);
     scroller.current.scrollTop = scroller.current.scrollHeight;
+    note();
   };
 
-  return { scroller, content, shown: messages.slice(from, to), from, isAtEnd, jump, onScroll };
+  return { scroller, content, shown: messages.slice(from, to), from, isAtEnd, jump, keep: useLatest(keep), onScroll: look };
 }
 
 /** Where the message with an id is, or belongs; those on their way come last. */
