@@ -2,6 +2,7 @@
 
 mod fan_out;
 mod order;
+mod outbox;
 
 use std::{
     collections::HashMap,
@@ -30,6 +31,7 @@ use crate::{
     view::frames,
 };
 use order::{Happened, Order, PAUSE};
+use outbox::Outbox;
 
 /// Somebody who says nothing more of typing has stopped after so long.
 const TYPING_LASTS: Duration = Duration::from_secs(6);
@@ -42,6 +44,7 @@ pub struct ChatActor {
     /// What the directory sees of it.
     pulse: Arc<Pulse>,
     order: Order,
+    outbox: Outbox,
     /// Those who hear of what happens here, all of them sockets of members.
     subscribers: HashMap<SocketId, Arc<Socket>>,
     /// Those who follow a public room from outside: what it is called and who is in it. No socket is among both.
@@ -70,6 +73,7 @@ impl ChatActor {
             services,
             pulse,
             order: Order::default(),
+            outbox: Outbox::default(),
             subscribers: HashMap::new(),
             watchers: HashMap::new(),
             typists: Typists::default(),
@@ -113,10 +117,15 @@ impl ChatActor {
     fn restart(&mut self) {
         tracing::error!(chat = self.chat.0, "a chat's actor failed and begins anew");
         drop(self.typists.forget_all());
-        if self.settling.is_some() && catch_unwind(AssertUnwindSafe(|| self.finish())).is_err() {
+        let finish = || {
+            self.finish();
+            self.flush();
+        };
+        if catch_unwind(AssertUnwindSafe(finish)).is_err() {
             // It fails over the event itself: let everybody load the chat again.
             let failed = self.settling.take();
             failed.and_then(|happened| happened.event().map(|event| self.order.note(event.seq)));
+            self.outbox.clear();
             let listening = self.subscribers.drain().chain(self.watchers.drain());
             listening.for_each(|(_, socket)| socket.close(CloseReason::Restart));
         }
@@ -143,7 +152,11 @@ where
 
     fn handle(&mut self, Queued(message): Queued<M>, ctx: &mut Self::Context) {
         self.was_active |= <Self as Accept<M>>::IS_USE;
-        if catch_unwind(AssertUnwindSafe(|| self.accept(message, ctx))).is_err() {
+        let accepted = catch_unwind(AssertUnwindSafe(|| {
+            self.accept(message, ctx);
+            self.send_out(ctx);
+        }));
+        if accepted.is_err() {
             self.restart();
         }
         self.pulse.beat(self.order.seen().filter(|_| self.has_listeners()));

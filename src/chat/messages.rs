@@ -166,6 +166,12 @@ pub struct Typed {
 #[derive(Debug)]
 pub struct Marked(pub MarkerMoved);
 
+/// What waits for others to go out with has waited; `turn` tells an old reminder from the latest.
+#[derive(Debug)]
+pub struct Waited {
+    pub turn: u64,
+}
+
 /// A message of any of these kinds in an actor's mailbox. It was counted in when it was sent.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]

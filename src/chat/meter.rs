@@ -85,9 +85,9 @@ impl ChatMeter {
         self.typing.inc();
     }
 
-    /// Counts a delivery.
-    pub fn delivered(&self, is_reader: bool) {
-        if is_reader { self.to_readers.inc() } else { self.to_sockets.inc() }
+    /// Counts events that were delivered.
+    pub fn delivered(&self, is_reader: bool, count: usize) {
+        if is_reader { self.to_readers.inc_by(count as u64) } else { self.to_sockets.inc_by(count as u64) }
     }
 
     /// Counts a socket that was told to go.

@@ -2,16 +2,16 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use bytestring::ByteString;
 use tokio::sync::Notify;
 
-use super::socket::{CloseReason, Standing};
+use super::{
+    parcel::Parcel,
+    socket::{CloseReason, Standing},
+};
 use crate::model::{ChatId, Seq};
 
 /// Most events that do not last and wait for a reader; older ones make way.
@@ -22,7 +22,6 @@ const MOST_FLEETING: usize = 256;
 pub struct News {
     noted: Mutex<Noted>,
     bell: Notify,
-    is_over: AtomicBool,
 }
 
 /// What there is to look at.
@@ -43,10 +42,10 @@ impl Noted {
 }
 
 impl News {
-    /// Notes an event.
-    pub fn note(&self, chat: Option<ChatId>, seq: Option<Seq>, standing: Standing, frame: ByteString) {
+    /// Notes events.
+    pub fn note(&self, parcel: &Parcel) {
         let mut noted = self.lock();
-        match (chat, seq, standing) {
+        match (parcel.chat, parcel.seq(), parcel.standing) {
             (Some(chat), Some(seq), Standing::Leaves) => drop(noted.chats.insert(chat, Some(seq))),
             (Some(chat), Some(_), Standing::Joins) => drop(noted.chats.insert(chat, None)),
             (Some(chat), Some(_), _) => drop(noted.chats.entry(chat).or_default()),
@@ -54,7 +53,7 @@ impl News {
                 if noted.fleeting.len() == MOST_FLEETING {
                     noted.fleeting.pop_front();
                 }
-                noted.fleeting.push_back((chat, frame));
+                noted.fleeting.extend(parcel.fleeting.clone().map(|event| (parcel.chat, event)));
             }
         }
         drop(noted);
@@ -85,16 +84,6 @@ impl News {
     /// more: whoever removed them may have been told that it is done.
     pub fn has_left(&self, chat: ChatId) -> bool {
         self.lock().chats.get(&chat).is_some_and(Option::is_some)
-    }
-
-    /// The reader is gone.
-    pub fn end(&self) {
-        self.is_over.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether there is still a reader.
-    pub fn is_read(&self) -> bool {
-        !self.is_over.load(Ordering::Relaxed)
     }
 
     fn lock(&self) -> MutexGuard<'_, Noted> {

@@ -2,22 +2,16 @@
 
 use std::{
     sync::{
-        Arc, LazyLock, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        Arc, LazyLock, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
 
-use actix::{Message, Recipient};
 use bytestring::ByteString;
 
-use super::{
-    ChatMeter,
-    backlog::{Backlog, MAX_EVENTS},
-    news::News,
-    wire::Wire,
-};
-use crate::model::{ChatId, Credential, Seq, UserId};
+use super::{ChatMeter, inbox::Inbox, news::News, parcel::Parcel, wire::Wire};
+use crate::model::{Credential, UserId};
 
 /// Names a socket of this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -43,17 +37,6 @@ pub enum Standing {
     Watches,
     /// The room that it followed from outside is gone.
     WatchEnds,
-}
-
-/// What is delivered to a socket.
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "()")]
-pub enum Delivery {
-    /// An event, rendered. `chat` is `None` for what belongs to none, somebody's coming online for example; `seq` for
-    /// what does not last, such as typing; `at`: when it was delivered, in milliseconds.
-    Event { chat: Option<ChatId>, seq: Option<Seq>, standing: Standing, frame: ByteString, at: u64 },
-    /// Say goodbye.
-    Close(CloseReason),
 }
 
 /// Why the server closes a socket; the codes are in the reference of the protocol.
@@ -94,8 +77,8 @@ impl CloseReason {
 /// Where deliveries go.
 #[derive(Debug)]
 enum Outlet {
-    /// To the session of a WebSocket, which is sent every event.
-    Session(Recipient<Delivery>),
+    /// To a WebSocket, which is sent every event.
+    Session(Inbox),
     /// To a reader who is told where to look, and reads what happened from storage: an event stream, a long poll.
     Reader(News),
 }
@@ -109,9 +92,9 @@ pub struct Socket {
     outlet: Outlet,
     /// Until the session ends, however long a chat remembers the socket.
     wire: Mutex<Option<Wire>>,
-    backlog: Backlog,
     /// When it was told to close; 0 before.
     closing_since: AtomicU64,
+    has_ended: AtomicBool,
     meter: Option<Arc<ChatMeter>>,
 }
 
@@ -125,11 +108,10 @@ impl Socket {
     pub fn new(
         user: UserId,
         credential: Credential,
-        session: Recipient<Delivery>,
         wire: Option<Wire>,
         meter: Option<Arc<ChatMeter>>,
     ) -> Arc<Self> {
-        Self::with_outlet(user, credential, Outlet::Session(session), wire, meter)
+        Self::with_outlet(user, credential, Outlet::Session(Inbox::default()), wire, meter)
     }
 
     /// A connection whose reader goes at their own pace.
@@ -150,10 +132,17 @@ impl Socket {
             credential,
             outlet,
             wire: Mutex::new(wire),
-            backlog: Backlog::default(),
             closing_since: AtomicU64::new(0),
+            has_ended: AtomicBool::new(false),
             meter,
         })
+    }
+
+    /// The session begins: from now on the connection is a socket's.
+    pub fn begin(&self) {
+        if let Some(wire) = &*self.wire() {
+            wire.narrow();
+        }
     }
 
     /// What is noted for a reader.
@@ -164,49 +153,37 @@ impl Socket {
         }
     }
 
-    /// The mailbox that a session needs for what may wait, with room for the goodbye.
-    pub const MAILBOX: usize = MAX_EVENTS + 16;
-
-    /// Delivers an event of a chat, unless too much is waiting already: then the socket is told to go.
-    pub fn deliver(&self, chat: ChatId, seq: Option<Seq>, standing: Standing, frame: ByteString) {
-        self.pass(Some(chat), seq, standing, frame);
+    /// What waits for a WebSocket.
+    pub fn inbox(&self) -> Option<&Inbox> {
+        match &self.outlet {
+            Outlet::Session(inbox) => Some(inbox),
+            Outlet::Reader(_) => None,
+        }
     }
 
-    /// The same for an event that belongs to no chat.
-    pub fn tell(&self, frame: ByteString) {
-        self.pass(None, None, Standing::Same, frame);
-    }
-
-    fn pass(&self, chat: Option<ChatId>, seq: Option<Seq>, standing: Standing, frame: ByteString) {
-        if self.closing_since.load(Ordering::Relaxed) != 0 {
+    /// Delivers events, unless too much is waiting already: then the socket is told to go.
+    pub fn deliver(&self, parcel: &Arc<Parcel>) {
+        if self.closing_since.load(Ordering::Relaxed) != 0 || !self.is_open() {
             return;
         }
         if let Some(meter) = &self.meter {
-            meter.delivered(matches!(self.outlet, Outlet::Reader(_)));
+            meter.delivered(matches!(self.outlet, Outlet::Reader(_)), parcel.count());
         }
-        let session = match &self.outlet {
-            Outlet::Session(session) => session,
-            Outlet::Reader(news) => return news.note(chat, seq, standing, frame),
-        };
-        let at = millis();
-        let has_room = self.backlog.add(frame.len(), at);
-        let delivery = Delivery::Event { chat, seq, standing, frame, at };
-        if !has_room || session.try_send(delivery).is_err() {
-            self.close(CloseReason::TooSlow);
+        match &self.outlet {
+            Outlet::Reader(news) => news.note(parcel),
+            Outlet::Session(inbox) if inbox.put(parcel) => {}
+            Outlet::Session(_) => self.close(CloseReason::TooSlow),
         }
+    }
+
+    /// Delivers an event that belongs to no chat.
+    pub fn tell(&self, event: &ByteString) {
+        self.deliver(&Parcel::of(None, None, Standing::Same, event));
     }
 
     /// Whether there is still somebody to deliver to.
     pub fn is_open(&self) -> bool {
-        match &self.outlet {
-            Outlet::Session(session) => session.connected(),
-            Outlet::Reader(news) => news.is_read(),
-        }
-    }
-
-    /// Notes that an event, delivered `at`, has been passed on to the client.
-    pub fn passed_on(&self, frame: &ByteString, at: u64) {
-        self.backlog.take(frame.len(), at);
+        !self.has_ended.load(Ordering::Relaxed)
     }
 
     /// Asks the session to end, once.
@@ -216,19 +193,23 @@ impl Socket {
             meter.closed(reason);
         }
         match &self.outlet {
-            // Past the bound of the mailbox: it is one message, and it must arrive.
-            Outlet::Session(session) if first.is_ok() => session.do_send(Delivery::Close(reason)),
+            Outlet::Session(inbox) if first.is_ok() => inbox.close(reason),
             Outlet::Reader(news) if first.is_ok() => news.close(reason),
             _ => {}
         }
     }
 
-    /// The session has ended: lets go of the connection.
+    /// The session, or the reader, has ended: lets go of the connection.
     pub fn ended(&self) {
-        self.wire.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(news) = self.news() {
-            news.end();
+        self.has_ended.store(true, Ordering::Relaxed);
+        self.wire().take();
+        if let Some(inbox) = self.inbox() {
+            inbox.clear();
         }
+    }
+
+    fn wire(&self) -> MutexGuard<'_, Option<Wire>> {
+        self.wire.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether it is to be looked after.
@@ -243,7 +224,7 @@ impl Socket {
             Some(Overdue::Events) => self.close(CloseReason::TooSlow),
             Some(Overdue::Goodbye) => {
                 // Once: it is overdue until its session has noticed.
-                if let Some(wire) = self.wire.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                if let Some(wire) = self.wire().take() {
                     wire.cut();
                     self.meter.iter().for_each(|meter| meter.cut.inc());
                 }
@@ -258,7 +239,8 @@ impl Socket {
         if closing_since != 0 {
             (since(closing_since) > GOODBYE_WITHIN).then_some(Overdue::Goodbye)
         } else {
-            (Duration::from_millis(self.backlog.age(now)) > MAX_AGE).then_some(Overdue::Events)
+            let age = self.inbox().map_or(0, |inbox| inbox.age(now));
+            (Duration::from_millis(age) > MAX_AGE).then_some(Overdue::Events)
         }
     }
 }
@@ -270,7 +252,7 @@ enum Overdue {
 }
 
 /// Milliseconds since this process began to count; never 0.
-fn millis() -> u64 {
+pub(super) fn millis() -> u64 {
     static START: LazyLock<Instant> = LazyLock::new(Instant::now);
     START.elapsed().as_millis() as u64 + 1
 }

@@ -261,7 +261,7 @@ fn introduce(state: &State, one: UserId, other: UserId) {
 }
 
 fn tell(state: &State, user: UserId, frame: &ByteString) {
-    state.registry.sockets_of(user).iter().for_each(|socket| socket.tell(frame.clone()));
+    state.registry.sockets_of(user).iter().for_each(|socket| socket.tell(frame));
 }
 
 impl News {

@@ -9,7 +9,7 @@ use actix::{Actor, ActorContext, StreamHandler};
 use actix_http::ws::Item;
 use actix_web::{
     Error, HttpRequest, HttpResponse,
-    body::MessageBody,
+    body::{BoxBody, MessageBody},
     web::{Bytes, Payload},
 };
 use actix_web_actors::ws::{
@@ -32,22 +32,25 @@ pub struct Frames {
     fragments: Option<BytesMut>,
 }
 
-/// Opens a socket with one of these subprotocols; its actor is made for the client's frames.
-pub fn open<A>(
+/// Opens a socket with one of these subprotocols; its actor is made for the client's frames, and `outflow` has what the
+/// actor says go out.
+pub fn open<A, O>(
     request: &HttpRequest,
     stream: Payload,
     protocols: &[&str],
     actor: impl FnOnce(Frames) -> A,
+    outflow: impl FnOnce(BoxBody) -> O,
 ) -> Result<HttpResponse, Error>
 where
     A: Actor<Context = WebsocketContext<A>> + StreamHandler<Result<Message, ProtocolError>>,
+    O: MessageBody<Error = <BoxBody as MessageBody>::Error> + Unpin + 'static,
 {
     let guard = Guard::new(stream, MAX_MESSAGE as u64);
     let actor = actor(Frames { guard: guard.clone(), fragments: None });
     let socket = WsResponseBuilder::new(actor, request, guard.clone()).protocols(protocols);
     let wire = request.conn_data::<Wire>().cloned();
     let response = socket.frame_size(MAX_MESSAGE).start()?;
-    Ok(response.map_body(|_, body| Parting::new(body, guard, wire).boxed()))
+    Ok(response.map_body(|_, body| Parting::new(outflow(body), guard, wire).boxed()))
 }
 
 /// What came of a frame.

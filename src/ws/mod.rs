@@ -1,9 +1,11 @@
 //! Sockets: the only code that knows actix-web-actors.
 
 mod commands;
+mod ears;
 mod flood;
 pub mod frames;
 mod guard;
+mod outflow;
 mod parting;
 mod resume;
 mod session;

@@ -8,7 +8,7 @@ use std::{
 
 use actix_rt::time::{Sleep, sleep};
 use actix_web::{
-    body::{BodySize, BoxBody, MessageBody},
+    body::{BodySize, MessageBody},
     web::Bytes,
 };
 
@@ -20,17 +20,17 @@ const GOODBYE_WITHIN: Duration = Duration::from_secs(1);
 
 /// What goes out over a socket, and then the wait for the client's goodbye. A connection that is closed with something
 /// of the client's unread takes back what is on its way to the client.
-pub struct Parting {
+pub struct Parting<O> {
     /// Until the session has ended.
-    session: Option<BoxBody>,
+    outflow: Option<O>,
     guard: Guard,
     wire: Option<Wire>,
     patience: Option<Pin<Box<Sleep>>>,
 }
 
-impl Parting {
-    pub fn new(session: BoxBody, guard: Guard, wire: Option<Wire>) -> Self {
-        Self { session: Some(session), guard, wire, patience: None }
+impl<O> Parting<O> {
+    pub fn new(outflow: O, guard: Guard, wire: Option<Wire>) -> Self {
+        Self { outflow: Some(outflow), guard, wire, patience: None }
     }
 
     /// Waits for the goodbye, for as long as there is patience.
@@ -40,8 +40,8 @@ impl Parting {
     }
 }
 
-impl MessageBody for Parting {
-    type Error = <BoxBody as MessageBody>::Error;
+impl<O: MessageBody + Unpin> MessageBody for Parting<O> {
+    type Error = O::Error;
 
     fn size(&self) -> BodySize {
         BodySize::Stream
@@ -49,12 +49,12 @@ impl MessageBody for Parting {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
         let this = self.get_mut();
-        if let Some(session) = &mut this.session {
-            let said = ready!(Pin::new(session).poll_next(cx));
+        if let Some(outflow) = &mut this.outflow {
+            let said = ready!(Pin::new(outflow).poll_next(cx));
             if said.is_some() {
                 return Poll::Ready(said);
             }
-            this.session = None;
+            this.outflow = None;
         }
         ready!(this.poll_goodbye(cx));
         // Else actix-web would go on reading for a second.

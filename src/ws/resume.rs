@@ -16,13 +16,14 @@ use utoipa::ToSchema;
 
 use super::{
     commands::ack_frame,
+    ears::Phase,
     frames::close,
     session::{Context, PING_EVERY, Session},
 };
 use crate::{
-    chat::{Delivery, Socket, socket::Standing},
+    chat::{Parcel, Socket, socket::Standing},
     feed::{self, Follower, Heads, Only, Update},
-    model::{ChatId, Refusal, Seq, UserId},
+    model::{ChatId, Refusal, UserId},
     server::State,
     view::frames,
 };
@@ -39,26 +40,6 @@ const MOST_WAITING: usize = 16;
 /// A last look at so many chats is quick enough to let what is delivered meanwhile wait. It doubles with each look, so
 /// that there is a last one.
 const FEW: usize = 32;
-
-/// A socket first subscribes and then reads where its chats are, so that it misses nothing between the two.
-pub(super) enum Phase {
-    /// What is delivered waits: until the heads are known, or until the last of what was missed has been sent.
-    Waiting(Vec<Delivery>),
-    /// What was missed is being sent, as fast as the client reads. What is delivered meanwhile is in storage too, so it
-    /// is only noted in which chats there is more to read; for those that the user has left, with the number of that.
-    CatchingUp(BTreeMap<ChatId, Option<Seq>>),
-    /// The number of the latest change that went out, for each chat of the user.
-    Live(Heads),
-}
-
-/// How a client wants its socket, by the handshake's query.
-#[derive(Debug, Default)]
-pub struct Wishes {
-    /// The chats that it is to carry.
-    pub only: Only,
-    /// Whether live events wait for a `resume`.
-    pub resumes: bool,
-}
 
 /// How far the client has heard, while it tells so and until it is caught up with.
 #[derive(Default)]
@@ -114,14 +95,14 @@ impl Session {
     pub(super) fn on_subscribed(&mut self, heads: Heads, users_online: &[UserId], ctx: &mut Context) {
         self.has_subscribed = true;
         ctx.text(frames::hello(self.caller.id(), PING_EVERY.as_secs(), &heads, users_online));
-        if !self.wishes.resumes {
-            return self.go_live(heads, ctx);
+        if !self.awaits_resume {
+            return self.go_live(heads);
         }
         if !self.resuming.whole.is_empty() {
             return self.catch_up(ctx);
         }
         ctx.run_later(RESUME_WITHIN, |session, ctx| {
-            if session.wishes.resumes {
+            if session.awaits_resume {
                 close(ctx, CloseCode::Policy, "no resume came");
             }
         });
@@ -139,7 +120,7 @@ impl Session {
         if self.resuming.whole.len() == MOST_WAITING {
             return close(ctx, CloseCode::Again, "too many commands under way");
         }
-        self.wishes.resumes = true;
+        self.awaits_resume = true;
         self.resuming.whole.push_back((std::mem::take(&mut self.resuming.known), resume));
         if self.has_subscribed && !self.resuming.is_under_way {
             self.catch_up(ctx);
@@ -152,42 +133,19 @@ impl Session {
         self.resuming.is_under_way = true;
         self.resuming.looks = 0;
         // The handshake's wish has come true, whatever else comes.
-        self.wishes.resumes = false;
-        let before = std::mem::replace(&mut self.phase, Phase::CatchingUp(BTreeMap::new()));
-        if let Phase::Waiting(waiting) = before {
-            waiting.into_iter().for_each(|delivery| self.note(delivery, ctx));
-        }
-        let (state, user, only) = (self.state.clone(), self.caller.id(), self.wishes.only.clone());
+        self.awaits_resume = false;
+        let only = {
+            let mut ears = self.ears.borrow_mut();
+            ears.phase = Phase::CatchingUp(BTreeMap::new());
+            ears.only.clone()
+        };
+        let (state, user) = (self.state.clone(), self.caller.id());
         let mut follower = Follower::new(state, user, only, known);
         let compare = async move { follower.compare().await.map(|()| follower) };
         ctx.spawn(compare.into_actor(self).map(move |follower, session, ctx| match follower {
             Ok(follower) => session.step(follower, resume, ctx),
             Err(refusal) => session.give_up(&refusal, ctx),
         }));
-    }
-
-    /// Notes where there is more to read.
-    pub(super) fn note(&mut self, delivery: Delivery, ctx: &mut Context) {
-        let Delivery::Event { chat, seq, standing, frame, at } = delivery else { return };
-        if let Some(socket) = &self.socket {
-            socket.passed_on(&frame, at);
-        }
-        let Some(chat) = chat else { return ctx.text(frame) };
-        if matches!(standing, Standing::Watches | Standing::WatchEnds) {
-            if self.watched.is_news(chat, seq, standing) {
-                ctx.text(frame);
-            }
-            return;
-        }
-        if standing == Standing::Joins {
-            self.want_watched(chat);
-        }
-        let (Phase::CatchingUp(noted), Some(seq)) = (&mut self.phase, seq) else { return };
-        match standing {
-            Standing::Leaves => drop(noted.insert(chat, Some(seq))),
-            Standing::Joins => drop(noted.insert(chat, None)),
-            _ => drop(noted.entry(chat).or_default()),
-        }
     }
 
     /// Reads on. Nothing of this is done while the client has not taken what was sent before.
@@ -213,39 +171,38 @@ impl Session {
 
     /// Whether the user has left a chat since it was read, perhaps: nothing of it is sent after that.
     fn has_left(&self, chat: ChatId) -> bool {
-        let is_farewell = |delivery: &Delivery| matches!(delivery, Delivery::Event { chat: Some(left), standing: Standing::Leaves, .. } if *left == chat);
-        match &self.phase {
+        let is_farewell = |parcel: &Parcel| parcel.chat == Some(chat) && parcel.standing == Standing::Leaves;
+        let is_noted = match &self.ears.borrow().phase {
             Phase::CatchingUp(noted) => noted.get(&chat).is_some_and(Option::is_some),
-            Phase::Waiting(waiting) => waiting.iter().any(is_farewell),
-            Phase::Live(_) => false,
-        }
+            _ => false,
+        };
+        is_noted || self.socket.inbox().is_some_and(|inbox| inbox.has(is_farewell))
     }
 
     /// Everything is sent that was there to be read: reads what has come since, the last of it while what is delivered
     /// waits, so that nothing falls between reading and hearing.
     fn on_caught_up(&mut self, mut follower: Follower, resume: Resume, ctx: &mut Context) {
-        if let Phase::CatchingUp(noted) = &mut self.phase {
+        let mut ears = self.ears.borrow_mut();
+        if let Phase::CatchingUp(noted) = &mut ears.phase {
             let noted = std::mem::take(noted);
             if noted.len() <= FEW << self.resuming.looks.min(16) {
-                self.phase = Phase::Waiting(Vec::new());
+                ears.phase = Phase::Waiting;
             }
             self.resuming.looks += 1;
-            follower.want(self.wishes.only.clone());
+            follower.want(ears.only.clone());
             follower.note(noted);
+            drop(ears);
             return self.step(follower, resume, ctx);
         }
+        drop(ears);
         ctx.text(resume.ack(follower.known(), follower.unread()));
-        self.go_live(follower.into_known(), ctx);
+        self.go_live(follower.into_known());
         self.resuming.is_under_way = false;
         self.catch_up(ctx);
     }
 
-    /// Sends what has waited, as far as it is above the heads, and from now on what comes.
-    fn go_live(&mut self, heads: Heads, ctx: &mut Context) {
-        let waiting = match std::mem::replace(&mut self.phase, Phase::Live(heads)) {
-            Phase::Waiting(waiting) => waiting,
-            Phase::CatchingUp(_) | Phase::Live(_) => Vec::new(),
-        };
-        waiting.into_iter().for_each(|delivery| self.on_delivery(delivery, ctx));
+    /// What has waited is sent, as far as it is above the heads, and from now on what comes.
+    fn go_live(&mut self, heads: Heads) {
+        self.ears.borrow_mut().phase = Phase::Live(heads);
     }
 }

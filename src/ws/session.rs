@@ -12,15 +12,15 @@ use tokio::sync::mpsc;
 
 use super::{
     commands::{Answer, Client, ClientFrame, Malformed, UNDER_WAY, carry_out, error_frame},
+    ears::{Phase, SharedEars},
     flood::Allowance,
     frames::{Frames, close},
-    resume::{Phase, Resuming, Wishes, start},
-    watch::Watched,
+    resume::{Resuming, start},
 };
 use crate::{
     auth::Caller,
-    chat::{CloseReason, Delivery, Socket, Wire, registry::Place, socket::Standing},
-    model::{ChatId, FieldErrors, Refusal, Seq, Timestamp},
+    chat::{CloseReason, Socket, registry::Place},
+    model::{FieldErrors, Refusal, Timestamp},
     server::State,
 };
 
@@ -41,13 +41,12 @@ pub struct Session {
     pub(super) caller: Arc<Caller>,
     /// Given back when the session ends.
     _place: Place,
-    pub(super) socket: Option<Arc<Socket>>,
-    pub(super) phase: Phase,
-    pub(super) wishes: Wishes,
+    pub(super) socket: Arc<Socket>,
+    pub(super) ears: SharedEars,
+    /// Whether live events wait for a `resume`.
+    pub(super) awaits_resume: bool,
     pub(super) has_subscribed: bool,
     pub(super) resuming: Resuming,
-    pub(super) watched: Watched,
-    wire: Option<Wire>,
     frames: Frames,
     allowance: Allowance,
     /// To the task that carries out this socket's commands.
@@ -61,25 +60,24 @@ impl Session {
         state: Data<State>,
         caller: Arc<Caller>,
         place: Place,
-        wishes: Wishes,
-        wire: Option<Wire>,
+        socket: Arc<Socket>,
+        ears: SharedEars,
+        awaits_resume: bool,
         frames: Frames,
     ) -> Self {
         let now = Instant::now();
         Self {
-            wishes,
+            socket,
+            ears,
+            awaits_resume,
             has_subscribed: false,
             resuming: Resuming::default(),
-            watched: Watched::default(),
-            wire,
             frames,
             allowance: Allowance::new(state.config.socket_commands_per_second, now),
             commands: None,
             state,
             caller,
             _place: place,
-            socket: None,
-            phase: Phase::Waiting(Vec::new()),
             last_heard: now,
             malformed: 0,
         }
@@ -94,18 +92,12 @@ impl Actor for Session {
     type Context = Context;
 
     fn started(&mut self, ctx: &mut Context) {
-        ctx.set_mailbox_capacity(Socket::MAILBOX);
-        let session = ctx.address().recipient();
-        let (user, credential) = (self.caller.id(), self.caller.credential.clone());
-        let socket = Socket::new(user, credential, session, self.wire.clone(), self.state.chat_meter());
-        if let Some(wire) = &self.wire {
-            wire.narrow();
-        }
-        self.socket = Some(socket.clone());
-        self.state.registry.add(socket.clone());
+        self.socket.begin();
+        self.state.registry.add(self.socket.clone());
         ctx.run_interval(PING_EVERY, |session, ctx| session.ping(ctx));
         self.watch_expiry(ctx);
-        let start = start(self.state.clone(), socket, self.wishes.only.clone()).into_actor(self);
+        let only = self.ears.borrow().only.clone();
+        let start = start(self.state.clone(), self.socket.clone(), only).into_actor(self);
         ctx.spawn(start.map(|begun, session, ctx| match begun {
             Ok((heads, users_online)) => session.on_subscribed(heads, &users_online, ctx),
             Err(refusal) => session.give_up(&refusal, ctx),
@@ -113,15 +105,16 @@ impl Actor for Session {
     }
 
     fn stopped(&mut self, _: &mut Context) {
-        let Some(socket) = self.socket.take() else { return };
+        let socket = &self.socket;
         socket.ended();
         self.state.registry.remove(socket.user, socket.id);
-        if let Phase::Live(heads) = &self.phase {
+        let mut ears = self.ears.borrow_mut();
+        if let Phase::Live(heads) = std::mem::replace(&mut ears.phase, Phase::Over) {
             for chat in heads.keys() {
                 self.state.directory.unsubscribe(*chat, socket.id);
             }
         }
-        for room in self.watched.rooms() {
+        for room in ears.watched.rooms() {
             self.state.directory.unsubscribe(room, socket.id);
         }
     }
@@ -142,7 +135,7 @@ impl Session {
             let (state, credential) = (session.state.clone(), session.caller.credential.clone());
             let look = async move { state.identities.caller(&credential).await };
             ctx.spawn(look.into_actor(session).map(|caller, session, ctx| match caller {
-                Ok(None) => close_for(ctx, CloseReason::SignedOut),
+                Ok(None) => session.socket.close(CloseReason::SignedOut),
                 Ok(Some(caller)) => {
                     session.caller = caller;
                     session.watch_expiry(ctx);
@@ -164,86 +157,13 @@ impl Session {
     }
 }
 
-// What it is given by chats and the registry.
-
-impl Handler<Delivery> for Session {
-    type Result = ();
-
-    fn handle(&mut self, delivery: Delivery, ctx: &mut Context) {
-        match &mut self.phase {
-            // A goodbye does not wait.
-            _ if matches!(delivery, Delivery::Close(_)) => self.on_delivery(delivery, ctx),
-            Phase::Waiting(waiting) => waiting.push(delivery),
-            Phase::CatchingUp(_) => self.note(delivery, ctx),
-            Phase::Live(_) => self.on_delivery(delivery, ctx),
-        }
-    }
-}
+// What its commands came to.
 
 impl Handler<Answer> for Session {
     type Result = ();
 
     fn handle(&mut self, Answer(frame): Answer, ctx: &mut Context) {
         ctx.text(frame);
-    }
-}
-
-impl Session {
-    pub(super) fn on_delivery(&mut self, delivery: Delivery, ctx: &mut Context) {
-        match delivery {
-            Delivery::Close(reason) => close_for(ctx, reason),
-            Delivery::Event { chat, seq, standing, frame, at } => {
-                if let Some(socket) = &self.socket {
-                    socket.passed_on(&frame, at);
-                }
-                if chat.is_none_or(|chat| self.is_news(chat, seq, standing)) {
-                    ctx.text(frame);
-                }
-            }
-        }
-    }
-
-    /// Whoever asked to watch a room and has come in wants it still.
-    pub(super) fn want_watched(&mut self, room: ChatId) {
-        if self.watched.end(room)
-            && let Some(only) = &mut self.wishes.only
-        {
-            only.insert(room);
-        }
-    }
-
-    /// Whether the socket has not had this yet: a chat's numbers only rise. It follows where the socket stands.
-    fn is_news(&mut self, chat: ChatId, seq: Option<Seq>, standing: Standing) -> bool {
-        if standing == Standing::Joins {
-            self.want_watched(chat);
-        }
-        let Phase::Live(heads) = &mut self.phase else { return false };
-        let last = heads.get(&chat).copied();
-        match standing {
-            // Who has come in has heard of the chat as a member by now.
-            Standing::Watches | Standing::WatchEnds => {
-                return last.is_none() && self.watched.is_news(chat, seq, standing);
-            }
-            _ => {}
-        }
-        let is_news = match (seq, standing) {
-            (None, _) => last.is_some(),
-            (Some(seq), Standing::Joins) => {
-                let is_wanted = self.wishes.only.as_ref().is_none_or(|only| only.contains(&chat));
-                is_wanted && last.is_none_or(|last| seq > last)
-            }
-            (Some(seq), _) => last.is_some_and(|last| seq > last),
-        };
-        match (seq, standing) {
-            (Some(_), Standing::Leaves) if is_news => {
-                heads.remove(&chat);
-            }
-            (Some(seq), _) if is_news => {
-                heads.insert(chat, seq);
-            }
-            _ => {}
-        }
-        is_news
     }
 }
 
@@ -281,11 +201,10 @@ impl Session {
 
     /// Hands a command to the task that carries them out, which is started by the first.
     fn on_command(&mut self, frame: ClientFrame, ctx: &mut Context) {
-        let Some(socket) = &self.socket else { return };
         let commands = self.commands.get_or_insert_with(|| {
             let (commands, frames) = mpsc::channel(UNDER_WAY);
-            let (state, caller, socket) = (self.state.clone(), self.caller.clone(), socket.clone());
-            let client = Client { state, caller, socket, watched: self.watched.clone() };
+            let (state, caller, socket) = (self.state.clone(), self.caller.clone(), self.socket.clone());
+            let client = Client { state, caller, socket, watched: self.ears.borrow().watched.clone() };
             actix_rt::spawn(carry_out(client, frames, ctx.address()));
             commands
         });
@@ -301,8 +220,4 @@ impl Session {
         }
         ctx.text(error_frame(&FieldErrors::whole("A frame is a JSON object with a type.").into(), None));
     }
-}
-
-fn close_for(ctx: &mut Context, reason: CloseReason) {
-    close(ctx, CloseCode::Other(reason.code()), reason.text());
 }

@@ -6,12 +6,12 @@ use actix_web::{
     web::{Data, Payload},
 };
 
-use super::{frames, resume::Wishes, session::Session};
+use super::{ears::Ears, frames, outflow::Outflow, session::Session};
 use crate::{
     auth::gate::{Authenticated, TOKEN_SUBPROTOCOL, subprotocol_token},
-    chat::Wire,
+    chat::{Socket, Wire},
     error::ApiError,
-    feed,
+    feed::{self, Only},
     model::{Credential, Refusal},
     server::State,
 };
@@ -37,11 +37,33 @@ pub async fn upgrade(
     }
     let place = state.registry.reserve(caller.id()).ok_or(ApiError::Throttled { seconds: RETRY })?;
     let wire = request.conn_data::<Wire>().cloned();
+    let socket = Socket::new(caller.id(), caller.credential.clone(), wire, state.chat_meter());
+    let wishes = wishes(&request);
+    let ears = Ears::new(wishes.only);
     let protocol = subprotocol_token(&request).map(|key| format!("{TOKEN_SUBPROTOCOL}{key}"));
     let protocols: Vec<&str> = protocol.iter().map(String::as_str).collect();
-    frames::open(&request, stream, &protocols, |frames| {
-        Session::new(state.clone(), caller.0.clone(), place, wishes(&request), wire, frames)
-    })
+    let session = |frames| {
+        Session::new(
+            state.clone(),
+            caller.0.clone(),
+            place,
+            socket.clone(),
+            ears.clone(),
+            wishes.resumes,
+            frames,
+        )
+    };
+    let outflow = |said| Outflow::new(said, socket.clone(), ears.clone());
+    frames::open(&request, stream, &protocols, session, outflow)
+}
+
+/// How a client wants its socket.
+#[derive(Default)]
+struct Wishes {
+    /// The chats that it is to carry.
+    only: Only,
+    /// Whether live events wait for a `resume`.
+    resumes: bool,
 }
 
 /// `?chats=1,2` and `?resume=1`. Ids that are none are ignored, like those of chats that one is not in.

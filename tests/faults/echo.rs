@@ -42,7 +42,7 @@ impl Drop for Echo {
 }
 
 async fn upgrade(request: HttpRequest, stream: Payload) -> Result<HttpResponse, Error> {
-    frames::open(&request, stream, &[], Conversation)
+    frames::open(&request, stream, &[], Conversation, |body| body)
 }
 
 struct Conversation(Frames);

@@ -9,6 +9,7 @@ use super::{ChatActor, Happened};
 use crate::{
     bus::News,
     chat::{
+        Parcel,
         messages::{Answered, Settled, Type},
         socket::{Socket, Standing},
     },
@@ -84,10 +85,8 @@ impl ChatActor {
 
     /// Where there are no receipts only the reader hears of a marker.
     pub(super) fn tell_reader(&self, moved: &MarkerMoved) {
-        let frame = frames::own_read(self.chat, None, moved);
-        for socket in self.sockets_of(moved.user) {
-            socket.deliver(self.chat, None, Standing::Same, frame.clone());
-        }
+        let parcel = self.parcel(None, Standing::Same, &frames::own_read(self.chat, None, moved));
+        self.sockets_of(moved.user).iter().for_each(|socket| socket.deliver(&parcel));
     }
 
     fn answer_to(&self, done: &Done, message: Option<ByteString>) -> Answered {
@@ -149,10 +148,12 @@ impl ChatActor {
     }
 
     /// The same news to all who hear of the chat, and to those outside what they may know of it.
-    fn tell_all(&self, event: &Event, message: Option<&ByteString>) {
+    fn tell_all(&mut self, event: &Event, message: Option<&ByteString>) {
         let links = &self.services.links;
-        if let Some(frame) = frames::shared(event, message, links) {
-            self.deliver(Some(event.seq), Standing::Same, &frame, |_| true);
+        if !self.subscribers.is_empty()
+            && let Some(frame) = frames::shared(event, message, links)
+        {
+            self.outbox.put(event.seq, frame);
         }
         if !self.watchers.is_empty()
             && let Some(frame) = frames::outline(event, links)
@@ -165,12 +166,14 @@ impl ChatActor {
     /// hears of the chat before anything in it.
     fn fan_out_members(&mut self, event: &Event, change: &MembersChanged) {
         let seq = event.seq;
+        self.flush();
         self.services.registry.heard_feeds(&change.feeds);
         for user in &change.removed {
             refuse(self.typists.forget(*user));
             let frame = frames::chat_deleted(self.chat, Some(seq));
+            let parcel = self.parcel(Some(seq), Standing::Leaves, &frame);
             for socket in self.sockets_of(*user) {
-                socket.deliver(self.chat, Some(seq), Standing::Leaves, frame.clone());
+                socket.deliver(&parcel);
                 self.subscribers.remove(&socket.id);
             }
         }
@@ -189,6 +192,7 @@ impl ChatActor {
             }
         }
         self.tell_all(event, None);
+        self.flush();
         for member in &change.added {
             if let Some(snapshot) = &change.snapshot {
                 let viewer = newcomer(member.user.id, member.role, member.last_read_message_id);
@@ -206,11 +210,10 @@ impl ChatActor {
     }
 
     /// Nobody else learns what somebody has set for themselves; the numbers that they hear skip this one.
-    fn fan_out_me(&self, seq: Seq, changed: &MeChanged) {
-        let frame = frames::me_updated(self.chat, seq, changed);
-        for socket in self.sockets_of(changed.user) {
-            socket.deliver(self.chat, Some(seq), Standing::Same, frame.clone());
-        }
+    fn fan_out_me(&mut self, seq: Seq, changed: &MeChanged) {
+        self.flush();
+        let parcel = self.parcel(Some(seq), Standing::Same, &frames::me_updated(self.chat, seq, changed));
+        self.sockets_of(changed.user).iter().for_each(|socket| socket.deliver(&parcel));
     }
 
     /// Subscribes the sockets of somebody who is new here, and tells them of the chat.
@@ -224,9 +227,11 @@ impl ChatActor {
         if sockets.is_empty() {
             return;
         }
+        self.flush();
         let frame = frames::chat_created(snapshot, seq, viewer, &self.services.links);
+        let parcel = self.parcel(Some(seq), Standing::Joins, &frame);
         for socket in sockets {
-            socket.deliver(self.chat, Some(seq), Standing::Joins, frame.clone());
+            socket.deliver(&parcel);
             self.watchers.remove(&socket.id);
             self.subscribers.insert(socket.id, socket);
         }
@@ -241,21 +246,24 @@ impl ChatActor {
     }
 
     fn deliver_outside(&self, seq: Seq, standing: Standing, frame: &ByteString) {
-        for socket in self.watchers.values() {
-            socket.deliver(self.chat, Some(seq), standing, frame.clone());
-        }
+        let parcel = self.parcel(Some(seq), standing, frame);
+        self.watchers.values().for_each(|socket| socket.deliver(&parcel));
     }
 
     pub(super) fn deliver(
-        &self,
+        &mut self,
         seq: Option<Seq>,
         standing: Standing,
         frame: &ByteString,
         to: impl Fn(&Socket) -> bool,
     ) {
-        for socket in self.subscribers.values().filter(|socket| to(socket)) {
-            socket.deliver(self.chat, seq, standing, frame.clone());
-        }
+        self.flush();
+        let parcel = self.parcel(seq, standing, frame);
+        self.subscribers.values().filter(|socket| to(socket)).for_each(|socket| socket.deliver(&parcel));
+    }
+
+    pub(super) fn parcel(&self, seq: Option<Seq>, standing: Standing, event: &ByteString) -> Arc<Parcel> {
+        Parcel::of(Some(self.chat), seq, standing, event)
     }
 }
 

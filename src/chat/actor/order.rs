@@ -258,11 +258,12 @@ impl ChatActor {
 
     /// Has everybody load the chat again, but for those who are not in it any more.
     fn start_anew(&mut self, head: Seq, present: &[UserId]) {
-        let (resync, gone) = (frames::resync(self.chat, head), frames::chat_deleted(self.chat, None));
+        self.flush();
+        let resync = self.parcel(Some(head), Standing::Same, &frames::resync(self.chat, head));
+        let gone = self.parcel(Some(head), Standing::Leaves, &frames::chat_deleted(self.chat, None));
         self.subscribers.retain(|_, socket| {
             let is_in = present.contains(&socket.user);
-            let (standing, frame) = if is_in { (Standing::Same, &resync) } else { (Standing::Leaves, &gone) };
-            socket.deliver(self.chat, Some(head), standing, frame.clone());
+            socket.deliver(if is_in { &resync } else { &gone });
             is_in
         });
     }
