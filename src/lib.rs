@@ -15,6 +15,7 @@ pub mod config;
 pub mod edge;
 pub mod error;
 pub mod feed;
+pub mod http;
 pub mod input;
 pub mod limits;
 pub mod load;

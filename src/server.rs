@@ -16,7 +16,7 @@ use actix_session::{
     config::{CookieContentSecurity, PersistentSession, TtlExtensionPolicy},
 };
 use actix_web::{
-    App, HttpRequest, HttpServer,
+    App, HttpRequest,
     cookie::{Key, SameSite, time},
     dev::ServerHandle,
     middleware::from_fn,
@@ -28,10 +28,11 @@ use tokio::sync::Notify;
 use crate::{
     auth::{Failures, Hasher, Identities, Sessions, keys},
     bus::{Bus, News, PresenceNews, redis},
-    chat::{ChatDirectory, ChatMeter, CloseReason, UserRegistry, Wire, directory::Services},
+    chat::{ChatDirectory, ChatMeter, CloseReason, UserRegistry, directory::Services},
     cluster,
     config::Config,
     edge::edge,
+    http,
     limits::Limits,
     model::{ChatId, Refusal, Seq, UserId, permission::Ability},
     presence::{self, Presence},
@@ -330,8 +331,7 @@ fn serve(state: &Data<State>, key: Key) -> Result<Serving, StartError> {
     let address = state.config.bind;
     let workers = state.config.workers();
     let files = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1_024);
-    // Each connection has a second descriptor, to be cut by.
-    let per_worker = (files.saturating_sub(SPARE_FILES) as usize / 2 / workers).clamp(64, 100_000);
+    let per_worker = (files.saturating_sub(SPARE_FILES) as usize / workers).clamp(64, 100_000);
     let shared = state.clone();
     let app = move || {
         App::new()
@@ -340,23 +340,17 @@ fn serve(state: &Data<State>, key: Key) -> Result<Serving, StartError> {
             .wrap(from_fn(edge))
             .configure(routes)
     };
-    let server = HttpServer::new(app)
+    let builder = http::build()
         .workers(workers)
-        .max_connections(per_worker)
-        .client_request_timeout(Duration::from_secs(5))
-        .keep_alive(Duration::from_secs(15))
-        .tcp_nodelay(true)
-        .on_connect(|connection, data| {
-            if let Some(wire) = Wire::take_hold(connection) {
-                data.insert(wire);
-            }
-        })
+        .max_concurrent_connections(per_worker)
         .shutdown_timeout(REQUESTS_END_WITHIN)
-        .disable_signals()
-        .bind(address)
-        .map_err(|reason| StartError::Listen { address, reason })?;
-    let address = server.addrs().first().copied().unwrap_or(address);
-    let server = server.run();
+        .disable_signals();
+    let listening = || {
+        let listener = http::bind(address)?;
+        Ok((listener.local_addr()?, http::listen(builder, listener, app)?))
+    };
+    let (address, builder) = listening().map_err(|reason| StartError::Listen { address, reason })?;
+    let server = builder.run();
     Ok((address, server.handle(), actix_rt::spawn(server)))
 }
 

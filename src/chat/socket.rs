@@ -138,13 +138,6 @@ impl Socket {
         })
     }
 
-    /// The session begins: from now on the connection is a socket's.
-    pub fn begin(&self) {
-        if let Some(wire) = &*self.wire() {
-            wire.narrow();
-        }
-    }
-
     /// What is noted for a reader.
     pub fn news(&self) -> Option<&News> {
         match &self.outlet {

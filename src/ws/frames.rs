@@ -19,7 +19,6 @@ use bytes::BytesMut;
 use bytestring::ByteString;
 
 use super::{guard::Guard, parting::Parting};
-use crate::chat::Wire;
 
 /// Largest message that a client may send, in bytes, its fragments together.
 const MAX_MESSAGE: usize = 64 * 1024;
@@ -48,9 +47,8 @@ where
     let guard = Guard::new(stream, MAX_MESSAGE as u64);
     let actor = actor(Frames { guard: guard.clone(), fragments: None });
     let socket = WsResponseBuilder::new(actor, request, guard.clone()).protocols(protocols);
-    let wire = request.conn_data::<Wire>().cloned();
     let response = socket.frame_size(MAX_MESSAGE).start()?;
-    Ok(response.map_body(|_, body| Parting::new(outflow(body), guard, wire).boxed()))
+    Ok(response.map_body(|_, body| Parting::new(outflow(body), guard).boxed()))
 }
 
 /// What came of a frame.

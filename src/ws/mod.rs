@@ -5,6 +5,7 @@ mod ears;
 mod flood;
 pub mod frames;
 mod guard;
+pub(crate) mod line;
 mod outflow;
 mod parting;
 mod resume;

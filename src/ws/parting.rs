@@ -13,7 +13,6 @@ use actix_web::{
 };
 
 use super::guard::Guard;
-use crate::chat::Wire;
 
 /// How long a client may take to return a goodbye.
 const GOODBYE_WITHIN: Duration = Duration::from_secs(1);
@@ -24,13 +23,12 @@ pub struct Parting<O> {
     /// Until the session has ended.
     outflow: Option<O>,
     guard: Guard,
-    wire: Option<Wire>,
     patience: Option<Pin<Box<Sleep>>>,
 }
 
 impl<O> Parting<O> {
-    pub fn new(outflow: O, guard: Guard, wire: Option<Wire>) -> Self {
-        Self { outflow: Some(outflow), guard, wire, patience: None }
+    pub fn new(outflow: O, guard: Guard) -> Self {
+        Self { outflow: Some(outflow), guard, patience: None }
     }
 
     /// Waits for the goodbye, for as long as there is patience.
@@ -57,10 +55,6 @@ impl<O: MessageBody + Unpin> MessageBody for Parting<O> {
             this.outflow = None;
         }
         ready!(this.poll_goodbye(cx));
-        // Else actix-web would go on reading for a second.
-        if let Some(wire) = &this.wire {
-            wire.stop_listening();
-        }
         Poll::Ready(None)
     }
 }

@@ -92,7 +92,6 @@ impl Actor for Session {
     type Context = Context;
 
     fn started(&mut self, ctx: &mut Context) {
-        self.socket.begin();
         self.state.registry.add(self.socket.clone());
         ctx.run_interval(PING_EVERY, |session, ctx| session.ping(ctx));
         self.watch_expiry(ctx);

@@ -1,7 +1,7 @@
 //! `GET /messages/ws/`: from a request to a socket.
 
 use actix_web::{
-    HttpRequest, HttpResponse,
+    HttpMessage, HttpRequest, HttpResponse,
     http::header::{self, ORIGIN},
     web::{Data, Payload},
 };
@@ -36,7 +36,7 @@ pub async fn upgrade(
         return Err(ApiError::from(Refusal::Busy).into());
     }
     let place = state.registry.reserve(caller.id()).ok_or(ApiError::Throttled { seconds: RETRY })?;
-    let wire = request.conn_data::<Wire>().cloned();
+    let wire = request.extensions().get::<Wire>().cloned();
     let socket = Socket::new(caller.id(), caller.credential.clone(), wire, state.chat_meter());
     let wishes = wishes(&request);
     let ears = Ears::new(wishes.only);

@@ -4,13 +4,13 @@ use std::net::SocketAddr;
 
 use actix::{Actor, StreamHandler};
 use actix_web::{
-    App, Error, HttpRequest, HttpResponse, HttpServer,
+    App, Error, HttpRequest, HttpResponse,
     dev::ServerHandle,
     web::{self, Payload},
 };
 use actix_web_actors::ws::{Message, ProtocolError, WebsocketContext};
 use greenroom::{
-    chat::Wire,
+    http,
     ws::frames::{self, Frames},
 };
 
@@ -22,13 +22,11 @@ pub struct Echo {
 
 impl Echo {
     pub fn start() -> Self {
-        let server = HttpServer::new(|| App::new().default_service(web::to(upgrade)));
-        let server = server.workers(1).disable_signals().on_connect(|connection, data| {
-            data.insert(Wire::take_hold(connection).unwrap());
-        });
-        let server = server.bind("127.0.0.1:0").unwrap();
-        let address = server.addrs()[0];
-        let server = server.run();
+        let listener = http::bind(([127, 0, 0, 1], 0).into()).unwrap();
+        let address = listener.local_addr().unwrap();
+        let builder = http::build().workers(1).disable_signals();
+        let server = http::listen(builder, listener, || App::new().default_service(web::to(upgrade)));
+        let server = server.unwrap().run();
         let handle = server.handle();
         actix_web::rt::spawn(server);
         Self { address, handle }

@@ -1,0 +1,276 @@
+//! A connection that has become a socket: taken over from HTTP, whose two buffers of 8 KiB it needs no more.
+//!
+//! What goes out is written from where it was encoded, once for all sockets; what comes in is read where there is
+//! something to read. So a connection on which nothing happens holds no buffer at all.
+
+use std::{
+    cell::RefCell,
+    collections::VecDeque,
+    io::{self, IoSlice},
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use actix_codec::{Encoder, Framed};
+use actix_http::{
+    ConnectionType, HttpMessage, Payload, Request, Response, StatusCode,
+    error::PayloadError,
+    h1::{Codec, Message},
+};
+use actix_rt::net::TcpStream;
+use actix_web::{
+    body::{BoxBody, MessageBody},
+    dev::Service,
+};
+use bytes::{Buf, Bytes, BytesMut};
+use futures_util::Stream;
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::chat::Wire;
+
+/// What the kernel keeps for a client that is slow, in bytes.
+const SEND_BUFFER: usize = 128 * 1024;
+
+/// What is on its way out, and what has come in, before more is asked for.
+const MOST_OUT: usize = 32 * 1024;
+const MOST_IN: usize = 32 * 1024;
+
+/// Frames that one call writes.
+const AT_ONCE: usize = 32;
+
+/// Serves a request that asks for a socket, and then the socket, until it ends.
+pub async fn serve<S, B>(
+    app: Rc<S>,
+    mut request: Request,
+    framed: Framed<TcpStream, Codec>,
+) -> Result<(), actix_web::Error>
+where
+    S: Service<Request>,
+    S::Response: Into<Response<B>>,
+    S::Error: Into<Response<BoxBody>>,
+    B: MessageBody + 'static,
+{
+    let parts = framed.into_parts();
+    let (io, mut codec) = (parts.io, parts.codec);
+    let (inflow, wire) = (Rc::<RefCell<Inflow>>::default(), Wire::default());
+    inflow.borrow_mut().feed(&parts.read_buf);
+    drop((parts.read_buf, parts.write_buf));
+    *request.payload() = Payload::Stream { payload: Box::pin(Incoming(inflow.clone())) };
+    request.extensions_mut().insert(wire.clone());
+    let response = match app.call(request).await {
+        Ok(response) => response.into().map_body(|_, body| body.boxed()),
+        Err(error) => error.into(),
+    };
+    let (mut response, body) = response.into_parts();
+    let is_socket = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+    if is_socket {
+        narrow(&io);
+    } else {
+        response.head_mut().set_connection_type(ConnectionType::Close);
+    }
+    let mut head = BytesMut::new();
+    codec.encode(Message::Item((response, body.size())), &mut head)?;
+    let outgoing = Outgoing { codec: (!is_socket).then_some(codec), ..Outgoing::default() };
+    let mut line = Line { io, wire, inflow, body, outgoing };
+    line.outgoing.put(head.freeze());
+    // Whatever ends it, there is nobody left to tell.
+    let _ = std::future::poll_fn(|cx| line.poll(cx)).await;
+    Ok(())
+}
+
+/// Gives a connection the small buffer of a socket, whose events can be had again.
+fn narrow(io: &TcpStream) {
+    if let Err(error) = SockRef::from(io).set_send_buffer_size(SEND_BUFFER) {
+        tracing::warn!(%error, "a socket's buffer cannot be set");
+    }
+}
+
+/// What a client has sent and nobody has taken yet.
+#[derive(Default)]
+struct Inflow {
+    chunks: VecDeque<Bytes>,
+    bytes: usize,
+    is_over: bool,
+    reader: Option<Waker>,
+}
+
+impl Inflow {
+    fn feed(&mut self, chunk: &[u8]) {
+        if !chunk.is_empty() {
+            self.bytes += chunk.len();
+            self.chunks.push_back(Bytes::copy_from_slice(chunk));
+        }
+        self.wake();
+    }
+
+    fn end(&mut self) {
+        self.is_over = true;
+        self.wake();
+    }
+
+    fn wake(&mut self) {
+        if let Some(reader) = self.reader.take() {
+            reader.wake();
+        }
+    }
+
+    fn wants_more(&self) -> bool {
+        !self.is_over && self.bytes < MOST_IN
+    }
+}
+
+/// The same, as the session reads it.
+struct Incoming(Rc<RefCell<Inflow>>);
+
+impl Stream for Incoming {
+    type Item = Result<Bytes, PayloadError>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let mut inflow = self.0.borrow_mut();
+        if let Some(chunk) = inflow.chunks.pop_front() {
+            inflow.bytes -= chunk.len();
+            if inflow.chunks.is_empty() {
+                inflow.chunks = VecDeque::new();
+            }
+            return Poll::Ready(Some(Ok(chunk)));
+        }
+        if inflow.is_over {
+            return Poll::Ready(None);
+        }
+        inflow.reader = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+/// What is on its way to the client.
+#[derive(Default)]
+struct Outgoing {
+    chunks: VecDeque<Bytes>,
+    bytes: usize,
+    is_over: bool,
+    /// For an answer that is no socket.
+    codec: Option<Codec>,
+}
+
+impl Outgoing {
+    fn put(&mut self, chunk: Bytes) {
+        self.bytes += chunk.len();
+        self.chunks.push_back(chunk);
+    }
+
+    fn put_encoded(&mut self, chunk: Option<Bytes>) -> io::Result<()> {
+        match (&mut self.codec, chunk) {
+            (None, Some(chunk)) => self.put(chunk),
+            (None, None) => {}
+            (Some(codec), chunk) => {
+                let mut encoded = BytesMut::new();
+                codec.encode(Message::Chunk(chunk), &mut encoded)?;
+                self.put(encoded.freeze());
+            }
+        }
+        Ok(())
+    }
+
+    fn written(&mut self, mut count: usize) {
+        self.bytes -= count;
+        while let Some(chunk) = self.chunks.front_mut() {
+            if chunk.len() > count {
+                chunk.advance(count);
+                return;
+            }
+            count -= chunk.len();
+            self.chunks.pop_front();
+        }
+        self.chunks.shrink_to(AT_ONCE);
+    }
+}
+
+struct Line {
+    io: TcpStream,
+    wire: Wire,
+    inflow: Rc<RefCell<Inflow>>,
+    body: BoxBody,
+    outgoing: Outgoing,
+}
+
+thread_local! {
+    /// Where connections are read into.
+    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; MOST_IN].into());
+}
+
+impl Line {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.wire.is_cut(cx.waker()) {
+            // Else the kernel would keep what waits until the other side has not acknowledged it for long enough.
+            return Poll::Ready(SockRef::from(&self.io).set_linger(Some(Duration::ZERO)));
+        }
+        loop {
+            self.read(cx)?;
+            let is_full = !self.inflow.borrow().wants_more();
+            let has_written = self.write(cx)?.is_ready();
+            if has_written && self.outgoing.is_over {
+                return Pin::new(&mut self.io).poll_shutdown(cx);
+            }
+            // Where nothing was read because too much was waiting there may be room now.
+            if !(is_full && self.inflow.borrow().wants_more()) {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Reads as far as there is something and room for it.
+    fn read(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        let mut inflow = self.inflow.borrow_mut();
+        SCRATCH.with_borrow_mut(|scratch| {
+            while inflow.wants_more() {
+                let mut buffer = ReadBuf::new(scratch);
+                match Pin::new(&mut self.io).poll_read(cx, &mut buffer)? {
+                    Poll::Ready(()) if buffer.filled().is_empty() => inflow.end(),
+                    Poll::Ready(()) => inflow.feed(buffer.filled()),
+                    Poll::Pending => break,
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Writes all that there is; pending while the client does not take it.
+    fn write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut has_all = false;
+        loop {
+            while !has_all && !self.outgoing.is_over && self.outgoing.bytes < MOST_OUT {
+                match Pin::new(&mut self.body).poll_next(cx) {
+                    Poll::Ready(Some(Ok(chunk))) => self.outgoing.put_encoded(Some(chunk))?,
+                    Poll::Ready(Some(Err(error))) => {
+                        return Poll::Ready(Err(io::Error::other(error.to_string())));
+                    }
+                    Poll::Ready(None) => {
+                        self.outgoing.put_encoded(None)?;
+                        self.outgoing.is_over = true;
+                    }
+                    Poll::Pending => has_all = true,
+                }
+            }
+            if self.outgoing.bytes == 0 {
+                return Poll::Ready(Ok(()));
+            }
+            let written = std::task::ready!(self.write_some(cx))?;
+            self.outgoing.written(written);
+        }
+    }
+
+    fn write_some(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let (io, chunks) = (Pin::new(&mut self.io), &self.outgoing.chunks);
+        if let [chunk] = chunks.as_slices().0
+            && chunks.len() == 1
+        {
+            return io.poll_write(cx, chunk);
+        }
+        let mut slices = [IoSlice::new(&[]); AT_ONCE];
+        slices.iter_mut().zip(chunks).for_each(|(slice, chunk)| *slice = IoSlice::new(chunk));
+        io.poll_write_vectored(cx, &slices[..chunks.len().min(AT_ONCE)])
+    }
+}
