@@ -120,7 +120,7 @@ trait Scenario: serde::Serialize {
 
 fn perform<S: Scenario>(scenario: &S) -> Result<(), LoadError> {
     scenario.check().map_err(LoadError::Options)?;
-    let files = stage::allow_files(scenario.connections(), scenario.options().spawn)?;
+    let files = stage::allow_files(scenario.connections())?;
     let mut outcome = actix_web::rt::System::new().block_on(play(scenario))?;
     outcome.machine.open_files = files;
     tell(scenario.options(), &outcome)

@@ -188,15 +188,13 @@ async fn in_background(
 }
 
 /// Has the system allow as many open files as so many connections need, and says how many it does. A server of the run's
-/// own is allowed as many, and needs two for each.
-pub(super) fn allow_files(connections: usize, spawns: bool) -> Result<u64, LoadError> {
+/// own is allowed as many.
+pub(super) fn allow_files(connections: usize) -> Result<u64, LoadError> {
     let allowed = rlimit::increase_nofile_limit(u64::MAX).map_err(|error| error.to_string())?;
-    let each = if spawns { 2 } else { 1 };
-    let needed = each * connections as u64 + OTHER_FILES;
+    let needed = connections as u64 + OTHER_FILES;
     if allowed < needed {
-        let whose = if spawns { " of the server" } else { "" };
         let sentence = format!(
-            "{connections} connections need {needed} open files{whose}, and the system allows {allowed}: raise `ulimit -n`"
+            "{connections} connections need {needed} open files, and the system allows {allowed}: raise `ulimit -n`"
         );
         return Err(sentence.into());
     }
