@@ -31,13 +31,15 @@ pub struct Outflow {
     bell: Arc<Bell>,
     /// The bell as the actor knows it.
     rope: Waker,
+    /// They take turns, so that neither waits for the other while the client is slow.
+    was_sessions_turn: bool,
 }
 
 impl Outflow {
     pub(super) fn new(session: BoxBody, socket: Arc<Socket>, ears: SharedEars) -> Self {
         let bell = Arc::new(Bell { has_rung: AtomicBool::new(true), task: AtomicWaker::new() });
         let rope = Waker::from(bell.clone());
-        Self { session: Some(session), socket, ears, bell, rope }
+        Self { session: Some(session), socket, ears, bell, rope, was_sessions_turn: false }
     }
 
     fn poll_session(&mut self) -> Poll<Option<Result<Bytes, <BoxBody as MessageBody>::Error>>> {
@@ -83,8 +85,17 @@ impl MessageBody for Outflow {
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
         let this = self.get_mut();
         this.bell.task.register(cx.waker());
+        if this.ears.borrow().are_shut_for_good() {
+            return this.poll_session();
+        }
+        if std::mem::take(&mut this.was_sessions_turn)
+            && let Some(news) = this.pass(cx.waker())
+        {
+            return Poll::Ready(Some(Ok(news)));
+        }
         let said = this.poll_session();
         if said.is_ready() || this.ears.borrow().are_shut_for_good() {
+            this.was_sessions_turn = true;
             return said;
         }
         this.pass(cx.waker()).map_or(Poll::Pending, |news| Poll::Ready(Some(Ok(news))))
