@@ -556,9 +556,9 @@ async fn nobody_else_says_that_it_was_https() {
     assert_eq!(page.header("strict-transport-security"), "");
 }
 
-/// Fails to sign in so often, as if from `address`.
+/// Fails to sign in so often, as if from `address`; at one node, since others hear of it a moment later.
 async fn fails(server: &Server, times: usize, address: &str) -> u16 {
-    let nobody = server.anonymous().with("X-Forwarded-For", address);
+    let nobody = server.anonymous().at(server).with("X-Forwarded-For", address);
     let body = json!({"username": "ann", "password": "wrong"});
     let mut status = 0;
     for _ in 0..times {

@@ -90,7 +90,7 @@ class Fleet:
         # When each key was first sent, and where; what was acknowledged; the longest that somebody went without an answer.
         self.sent, self.acknowledged, self.phase = {}, {}, "before"
         self.gaps, self.slowest = collections.Counter(), collections.Counter()
-        self.stopping = False
+        self.tasks, self.writers, self.stopping = [], [], False
 
     async def start(self):
         for number in range(2):
@@ -153,12 +153,12 @@ class Fleet:
     async def settle(self):
         """Stops writing and waits until everybody has heard everything. Returns what is wrong, and in how many seconds."""
         self.stopping = True
-        await asyncio.gather(*self.writers)
+        _, unanswered = await asyncio.wait(self.writers, timeout=30)
         begun, wanted = time.monotonic(), set(self.acknowledged)
-        while time.monotonic() - begun < 30 and not all(wanted <= set(one.heard) for one in self.listeners):
+        while time.monotonic() - begun < 30 and not all(wanted <= one.known() for one in self.listeners):
             await asyncio.sleep(0.02)
         took = time.monotonic() - begun
-        wrong = collections.Counter()
+        wrong = collections.Counter({"never answered": len(unanswered)})
         there = {}
         for chat in self.chats:
             there |= await stored(self.host, chat)
@@ -166,13 +166,13 @@ class Fleet:
             wrong["lost"] += there.get(key) != message
         wrong["unknown"] = len(set(there) - set(self.sent))
         for listener in self.listeners:
-            wrong["unheard"] += len(wanted - set(listener.heard))
+            wrong["unheard"] += len(wanted - listener.known())
             wrong["heard twice"] += sum(count > 1 for count in listener.heard.values())
             wrong["out of order"] += listener.disorder
         return {what: count for what, count in wrong.items() if count}, took
 
     async def end(self):
-        for task in self.tasks:
+        for task in (*self.tasks, *self.writers):
             task.cancel()
         for node in filter(None, self.nodes):
             node.process.kill()
@@ -205,7 +205,12 @@ class Listener:
     def __init__(self, fleet, person, home):
         self.fleet, self.person, self.home = fleet, person, home
         self.heads, self.heard, self.times = {}, collections.Counter(), {}
+        # What was read where the server said "resync": some of it may be heard as well.
+        self.loaded, self.resyncs = set(), 0
         self.disorder, self.is_open = 0, False
+
+    def known(self):
+        return self.loaded.union(self.heard)
 
     async def run(self):
         at = self.home
@@ -243,8 +248,8 @@ class Listener:
             self.heard[key] += 1
             self.times.setdefault(key, time.monotonic())
         elif event["type"] == "resync":
+            self.resyncs += 1
             asyncio.create_task(self.load(person.again(), int(chat)))
 
     async def load(self, person, chat):
-        for key in await stored(person, chat):
-            self.heard.setdefault(key, 1)
+        self.loaded.update(await stored(person, chat))

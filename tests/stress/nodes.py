@@ -34,7 +34,9 @@ async def scene(options, table, name, disturb, checks, before=4, after=6):
         finally:
             await fleet.end()
         count = len(fleet.acknowledged)
-        table.add(f"{name}: {count} acknowledged, wrong", wrong or "nothing", "nothing", not wrong)
+        table.add(f"{name}: {count} acknowledged, wrong", str(wrong or "nothing"), "nothing", not wrong)
+        resyncs = sum(listener.resyncs for listener in fleet.listeners)
+        table.add(f"{name}: chats that were read anew on resync", str(resyncs), "-", True)
         table.add(f"{name}: greenroom check", report, "0 differences", report.endswith(" 0 differences found"))
         table.add(f"{name}: all heard after the last answer", f"{took:.2f} s", "< 5 s", took < 5)
         for what, measured, wanted, passed in checks(fleet):
