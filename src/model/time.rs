@@ -37,8 +37,34 @@ impl Timestamp {
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let moment = DateTime::from_timestamp_micros(self.0).unwrap_or_default();
-        let precision = if self.0 % SECOND == 0 { SecondsFormat::Secs } else { SecondsFormat::Micros };
-        f.write_str(&moment.to_rfc3339_opts(precision, true))
+        let (date, micros) = (moment.date_naive(), self.0.rem_euclid(SECOND));
+        let Ok(year @ 0..=9999) = u32::try_from(date.year()) else {
+            return f.write_str(&moment.to_rfc3339_opts(SecondsFormat::Micros, true));
+        };
+        // A page shows a hundred of them, and chrono writes a character at a time.
+        let mut text = *b"0000-00-00T00:00:00.000000Z";
+        let second = self.0.div_euclid(SECOND).rem_euclid(86_400) as u32;
+        put(&mut text[..4], year);
+        put(&mut text[5..7], date.month());
+        put(&mut text[8..10], date.day());
+        put(&mut text[11..13], second / 3_600);
+        put(&mut text[14..16], second / 60 % 60);
+        put(&mut text[17..19], second % 60);
+        put(&mut text[20..26], micros as u32);
+        let mut length = text.len();
+        if micros == 0 {
+            text[19] = b'Z';
+            length = 20;
+        }
+        f.write_str(str::from_utf8(&text[..length]).map_err(|_| fmt::Error)?)
+    }
+}
+
+/// Writes a number over as many digits as there are.
+fn put(digits: &mut [u8], mut number: u32) {
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0' + (number % 10) as u8;
+        number /= 10;
     }
 }
 
@@ -59,6 +85,16 @@ impl<'de> Deserialize<'de> for Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn it_is_written_as_chrono_writes_it() {
+        let years = |count: i64| 365 * DAY * count;
+        // Before the year 0, after the year 9999, and a step that meets every part of a moment.
+        for micros in (years(-2_000)..years(9_000)).step_by((years(3) + DAY - SECOND + 7) as usize) {
+            let moment = DateTime::from_timestamp_micros(micros).unwrap();
+            assert_eq!(Timestamp(micros).to_string(), moment.to_rfc3339_opts(SecondsFormat::Micros, true));
+        }
+    }
 
     #[test]
     fn microseconds_show_only_where_there_are_any() {

@@ -258,63 +258,51 @@ pub fn page(
     skip: i64,
     limit: i64,
 ) -> Result<(i64, Vec<(ChatSnapshot, Viewer)>), StorageError> {
+    let mut listed = listed(conn, user, filter.kind)?;
     let search = fold(&filter.search);
     let words = different_words(&search);
-    let (count, page) = if words.is_empty() {
-        (count(conn, user, filter.kind)?, plain_page(conn, user, filter.kind, skip, limit)?)
-    } else {
+    if !words.is_empty() {
         let found = chat_search::with_every_word(conn, user, &words)?;
-        let all = plain_page(conn, user, filter.kind, 0, i64::MAX)?;
-        let all: Vec<_> = all.into_iter().filter(|m| found.binary_search(&m.chat.id.0).is_ok()).collect();
-        (all.len() as i64, all.into_iter().skip(skip as usize).take(limit as usize).collect())
-    };
-    let page = page.into_iter().map(|membership| shown(conn, rules, membership));
-    Ok((count, page.collect::<Result<_, _>>()?))
+        listed.retain(|chat| found.binary_search(chat).is_ok());
+    }
+    let page: Vec<i64> = listed.iter().skip(skip as usize).take(limit as usize).copied().collect();
+    let page = places(conn, user, &page)?.into_iter().map(|membership| shown(conn, rules, membership));
+    Ok((listed.len() as i64, page.collect::<Result<_, _>>()?))
 }
 
-fn count(conn: &mut AnyConn, user: UserId, kind: Option<ChatKind>) -> Result<i64, StorageError> {
-    let (count,) = match kind {
-        None => {
-            sql!("SELECT count(*) FROM members WHERE user_id = ? AND left_seq IS NULL", user).one(conn)?
-        }
-        Some(kind) => sql!(
-            "SELECT count(*) FROM members m JOIN chats c ON c.id = m.chat_id \
-             WHERE m.user_id = ? AND m.left_seq IS NULL AND c.chat_type = ?",
-            user,
-            kind.as_str()
-        )
-        .one::<(i64,)>(conn)?,
-    };
-    Ok(count)
+/// The user's chats in the order in which they are listed. Databases put whole rows in order, of which a page shows few;
+/// so they are asked for what the order depends on only.
+fn listed(conn: &mut AnyConn, user: UserId, kind: Option<ChatKind>) -> Result<Vec<i64>, StorageError> {
+    let mut rows = sql!(
+        "SELECT m.is_pinned, c.updated_at, m.chat_id FROM members m JOIN chats c ON c.id = m.chat_id \
+         WHERE m.user_id = ? AND m.left_seq IS NULL AND (? OR c.chat_type = ?)",
+        user,
+        kind.is_none(),
+        kind.map_or("", ChatKind::as_str)
+    )
+    .rows::<(bool, i64, i64)>(conn)?;
+    rows.sort_unstable_by(|one, other| other.cmp(one));
+    Ok(rows.into_iter().map(|(_, _, chat)| chat).collect())
 }
 
-fn plain_page(
-    conn: &mut AnyConn,
-    user: UserId,
-    kind: Option<ChatKind>,
-    skip: i64,
-    limit: i64,
-) -> Result<Vec<Membership>, StorageError> {
-    let any_kind = kind.is_none();
-    let kind = kind.map_or("", ChatKind::as_str);
+/// These chats, all of which the user is in, in the order given.
+fn places(conn: &mut AnyConn, user: UserId, chats: &[i64]) -> Result<Vec<Membership>, StorageError> {
     let rows = sql!(
         concat!(
             "SELECT ",
             chat_columns!(),
             ", ",
             place_columns!(),
-            " FROM members m JOIN chats c ON c.id = m.chat_id ",
-            "WHERE m.user_id = ? AND m.left_seq IS NULL AND (? OR c.chat_type = ?) ",
-            "ORDER BY m.is_pinned DESC, c.updated_at DESC, c.id DESC LIMIT ? OFFSET ?"
+            " FROM chats c JOIN members m ON m.chat_id = c.id ",
+            "WHERE c.id IN ? AND m.user_id = ? AND m.left_seq IS NULL"
         ),
-        user,
-        any_kind,
-        kind,
-        limit,
-        skip
+        chats,
+        user
     )
     .rows::<MembershipRow>(conn)?;
-    Ok(rows.into_iter().map(|row| membership_from(user, row)).collect())
+    let mut places: Vec<_> = rows.into_iter().map(|row| membership_from(user, row)).collect();
+    places.sort_by_cached_key(|place| chats.iter().position(|chat| *chat == place.chat.id.0));
+    Ok(places)
 }
 
 /// Unread messages by chat, of those of the user's chats that have any, by chat id.

@@ -109,15 +109,27 @@ pub fn insert(conn: &mut AnyConn, id: MessageId, new: &NewMessage, ordinal: i64)
     Ok(())
 }
 
-/// How many messages a user has posted in a chat up to a place, deleted ones included.
-pub fn sent_up_to(conn: &mut AnyConn, chat: ChatId, sender: UserId, pos: Pos) -> Result<i64, StorageError> {
+/// How many messages a user has posted in a chat after one place and up to another, deleted ones included.
+pub fn sent_between(
+    conn: &mut AnyConn,
+    chat: ChatId,
+    sender: UserId,
+    after: Pos,
+    last: Pos,
+) -> Result<i64, StorageError> {
     let row = sql!(
-        "SELECT ordinal FROM messages WHERE chat_id = ? AND sender_id = ? AND pos <= ? ORDER BY pos DESC LIMIT 1",
+        "SELECT (SELECT ordinal FROM messages \
+            WHERE chat_id = ? AND sender_id = ? AND pos <= ? ORDER BY pos DESC LIMIT 1), \
+         (SELECT ordinal FROM messages WHERE chat_id = ? AND sender_id = ? AND pos <= ? ORDER BY pos DESC LIMIT 1)",
         chat,
         sender,
-        pos
+        last,
+        chat,
+        sender,
+        after
     );
-    Ok(row.first::<(i64,)>(conn)?.map_or(0, |(ordinal,)| ordinal))
+    let (up_to_last, up_to_after) = row.one::<(Option<i64>, Option<i64>)>(conn)?;
+    Ok(up_to_last.unwrap_or(0) - up_to_after.unwrap_or(0))
 }
 
 /// Replaces what a message says.

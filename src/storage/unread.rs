@@ -14,8 +14,7 @@ pub fn count(conn: &mut AnyConn, chat: &Chat, reader: UserId, after: Pos) -> Res
     if after >= chat.last_live_pos {
         return Ok(0);
     }
-    let own = messages::sent_up_to(conn, chat.id, reader, chat.last_pos)?;
-    let own_after = if own == 0 { 0 } else { own - messages::sent_up_to(conn, chat.id, reader, after)? };
+    let own_after = messages::sent_between(conn, chat.id, reader, after, chat.last_pos)?;
     let deleted = tombstones::of_others_after(conn, chat, reader, after)?;
     Ok(chat.last_pos - after - own_after - deleted)
 }
