@@ -16,6 +16,10 @@ const POSITION_BITS: u32 = 14;
 /// Grams are kept in so many slots, by their spread.
 const SLOT_BITS: u32 = 10;
 
+/// Grams of a message from which on it pays to look for those that it has more than once: a long text has most of them
+/// many times, and until the segment is made each takes eight bytes.
+const MANY_GRAMS: usize = 512;
+
 /// The slot in which grams of a spread are.
 pub fn slot_of(spread: u16) -> u32 {
     u32::from(spread >> (16 - SLOT_BITS))
@@ -57,10 +61,17 @@ impl Builder {
         assert!(position < SPAN, "the position is within the segment");
         self.chats.push((chat, position));
         self.size += folded.len();
+        let begin = self.grams.len();
         grams::of_text(folded, |gram| {
             let place = u64::from(slot_of(gram.spread)) << KEY_BITS | u64::from(gram.key);
             self.grams.push(place << POSITION_BITS | position as u64);
         });
+        if self.grams.len() - begin > MANY_GRAMS {
+            let mut of_message = self.grams.split_off(begin);
+            of_message.sort_unstable();
+            of_message.dedup();
+            self.grams.append(&mut of_message);
+        }
     }
 
     /// Makes the segment.
@@ -201,6 +212,16 @@ mod tests {
         for absent in ["xyz", "东", "🚀", "world hello naïve"] {
             assert!(candidates(&segment, absent).is_empty(), "{absent}");
         }
+    }
+
+    #[test]
+    fn a_long_text_has_each_gram_once() {
+        let long = "lorem ipsum dolor sit amet ".repeat(200);
+        let mut builder = Builder::default();
+        builder.add(0, 1, &long);
+        assert!(builder.grams.len() < 60, "{}", builder.grams.len());
+        let (short, long) = (segment(&["lorem ipsum dolor sit amet "]), builder.finish());
+        assert_eq!(short.slots, long.slots);
     }
 
     #[test]
