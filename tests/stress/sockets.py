@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Hostile, slow and dead sockets against a release binary of Greenroom, and copies made under load, with figures.
+"""Hostile, slow and dead sockets against a release binary of Greenroom, copies under load, and timings, with figures.
 
 Starts the server on a free port with a database of its own, does harm to it, and prints what was measured beside what
 is wanted. Exit code 1 where anything is not as wanted. It needs Linux and Python 3.9; the part on half-open
@@ -17,10 +17,11 @@ import dead
 import endings
 import hostile
 import slow
+import timings
 from people import Server, host_of
 from table import Table
 
-PARTS = ["frames", "slow", "sessions", "half-open", "shutdown", "copies"]
+PARTS = ["frames", "slow", "sessions", "half-open", "shutdown", "copies", "timings"]
 
 
 async def run(binary, parts, folder):
@@ -41,6 +42,8 @@ async def run(binary, parts, folder):
         await endings.shutdown(binary, folders["shutdown"], table)
     if "copies" in parts:
         await copies.run(binary, folders["copies"], table)
+    if "timings" in parts:
+        await timings.run(binary, folders["timings"], table)
     table.show()
     return table.passed()
 
