@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use actix_http::{HttpService, Request, Response, body::MessageBody};
+use actix_http::{HttpService, Request, Response, body::MessageBody, error::DispatchError};
 use actix_rt::net::TcpStream;
 use actix_service::{
     IntoServiceFactory, ServiceFactory, ServiceFactoryExt, fn_factory, fn_service, map_config,
@@ -21,7 +21,7 @@ use futures_util::future::LocalBoxFuture;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::sync::OnceCell;
 
-use crate::ws::line;
+use crate::{connection::Connection, ws::line};
 
 /// A server that is about to be.
 pub type Builder = actix_server::ServerBuilder;
@@ -42,11 +42,15 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 
 const BACKLOG: i32 = 1_024;
 
-/// How long a client may take to send a request's head, how long a connection without a request stays open, and how
-/// long one may take to end.
+/// How long a client may take to send the head of its first request, how long a connection without a request stays open,
+/// and how long one may take to end.
 const HEAD_WITHIN: Duration = Duration::from_secs(5);
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 const DISCONNECT_WITHIN: Duration = Duration::from_secs(1);
+
+/// A client that has been sent nothing for so long asks for nothing: no answer takes half as long, and a stream of events
+/// is never as quiet.
+const SILENCE: Duration = Duration::from_secs(60);
 
 /// Data that the other side does not acknowledge for so long ends the connection; a window that stays shut counts.
 const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(30);
@@ -82,7 +86,7 @@ where
                 }
             })
         };
-        HttpService::<TcpStream, _, _>::build()
+        let http = HttpService::<Connection, _, _>::build()
             .graceful_shutdown_signal(move || {
                 let signal = signal.clone();
                 async move { signal.notified().await }
@@ -91,16 +95,23 @@ where
             .client_request_timeout(HEAD_WITHIN)
             .client_disconnect_timeout(DISCONNECT_WITHIN)
             .h1_allow_half_closed(true)
-            .tcp_nodelay(true)
             .local_addr(address)
-            .on_connect_ext(|connection: &TcpStream, _| {
-                let set = SockRef::from(connection).set_tcp_user_timeout(Some(ACKNOWLEDGED_WITHIN));
-                set.unwrap_or_else(|error| tracing::warn!(%error, "a connection cannot be set up"));
-            })
             .upgrade(upgrade)
-            .finish(fn_factory(app))
-            .tcp()
+            .finish(fn_factory(app));
+        fn_service(|stream: TcpStream| async move {
+            if let Err(error) = set_up(&stream) {
+                tracing::warn!(%error, "a connection cannot be set up");
+            }
+            let peer = stream.peer_addr().ok();
+            Ok::<_, DispatchError>((Connection::new(stream, SILENCE), actix_http::Protocol::Http1, peer))
+        })
+        .and_then(http)
     })
+}
+
+fn set_up(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    SockRef::from(stream).set_tcp_user_timeout(Some(ACKNOWLEDGED_WITHIN))
 }
 
 /// Makes a service at the first call, and hands the same one out at each.

@@ -12,6 +12,7 @@ pub mod chat;
 pub mod cli;
 pub mod cluster;
 pub mod config;
+mod connection;
 pub mod edge;
 pub mod error;
 pub mod feed;

@@ -195,7 +195,9 @@ impl Socket {
     /// The session, or the reader, has ended: lets go of the connection.
     pub fn ended(&self) {
         self.has_ended.store(true, Ordering::Relaxed);
-        self.wire().take();
+        if let Some(wire) = self.wire().take() {
+            wire.end();
+        }
         if let Some(inbox) = self.inbox() {
             inbox.clear();
         }

@@ -19,6 +19,7 @@ pub struct Wire(Arc<Hold>);
 #[derive(Debug, Default)]
 struct Hold {
     is_cut: AtomicBool,
+    has_ended: AtomicBool,
     task: AtomicWaker,
 }
 
@@ -27,6 +28,16 @@ impl Wire {
     pub fn cut(&self) {
         self.0.is_cut.store(true, Ordering::Release);
         self.0.task.wake();
+    }
+
+    /// Tells that the session has ended, so that its connection must, soon.
+    pub fn end(&self) {
+        self.0.has_ended.store(true, Ordering::Release);
+        self.0.task.wake();
+    }
+
+    pub fn has_ended(&self) -> bool {
+        self.0.has_ended.load(Ordering::Acquire)
     }
 
     /// Whether it was cut; if not, wakes the connection's task when it is.

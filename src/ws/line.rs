@@ -19,7 +19,10 @@ use actix_http::{
     error::PayloadError,
     h1::{Codec, Message},
 };
-use actix_rt::net::TcpStream;
+use actix_rt::{
+    net::TcpStream,
+    time::{Sleep, sleep},
+};
 use actix_web::{
     body::{BoxBody, MessageBody},
     dev::Service,
@@ -29,10 +32,13 @@ use futures_util::Stream;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::chat::Wire;
+use crate::{chat::Wire, connection::Connection};
 
 /// What the kernel keeps for a client that is slow, in bytes.
 const SEND_BUFFER: usize = 128 * 1024;
+
+/// Once the session is over, its last words and the client's goodbye may take so long.
+const ENDS_WITHIN: Duration = Duration::from_secs(3);
 
 /// What is on its way out, and what has come in, before more is asked for.
 const MOST_OUT: usize = 32 * 1024;
@@ -45,7 +51,7 @@ const AT_ONCE: usize = 32;
 pub async fn serve<S, B>(
     app: Rc<S>,
     mut request: Request,
-    framed: Framed<TcpStream, Codec>,
+    framed: Framed<Connection, Codec>,
 ) -> Result<(), actix_web::Error>
 where
     S: Service<Request>,
@@ -54,10 +60,10 @@ where
     B: MessageBody + 'static,
 {
     let parts = framed.into_parts();
-    let (io, mut codec) = (parts.io, parts.codec);
+    let (io, mut codec) = (parts.io.into_stream(), parts.codec);
     let (inflow, wire) = (Rc::<RefCell<Inflow>>::default(), Wire::default());
     inflow.borrow_mut().feed(&parts.read_buf);
-    drop((parts.read_buf, parts.write_buf));
+    drop(parts.read_buf);
     *request.payload() = Payload::Stream { payload: Box::pin(Incoming(inflow.clone())) };
     request.extensions_mut().insert(wire.clone());
     let response = match app.call(request).await {
@@ -73,9 +79,13 @@ where
     }
     let mut head = BytesMut::new();
     codec.encode(Message::Item((response, body.size())), &mut head)?;
-    let outgoing = Outgoing { codec: (!is_socket).then_some(codec), ..Outgoing::default() };
-    let mut line = Line { io, wire, inflow, body, outgoing };
-    line.outgoing.put(head.freeze());
+    let mut outgoing = Outgoing { codec: (!is_socket).then_some(codec), ..Outgoing::default() };
+    // Answers to what was asked before may be waiting still.
+    [parts.write_buf, head]
+        .into_iter()
+        .filter(|bytes| !bytes.is_empty())
+        .for_each(|bytes| outgoing.put(bytes.freeze()));
+    let mut line = Line { io, wire, inflow, body, outgoing, patience: None };
     // Whatever ends it, there is nobody left to tell.
     let _ = std::future::poll_fn(|cx| line.poll(cx)).await;
     Ok(())
@@ -194,6 +204,8 @@ struct Line {
     inflow: Rc<RefCell<Inflow>>,
     body: BoxBody,
     outgoing: Outgoing,
+    /// How long the end may take still, once it has come.
+    patience: Option<Pin<Box<Sleep>>>,
 }
 
 thread_local! {
@@ -203,7 +215,7 @@ thread_local! {
 
 impl Line {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.wire.is_cut(cx.waker()) {
+        if self.wire.is_cut(cx.waker()) || self.is_out_of_time(cx) {
             // Else the kernel would keep what waits until the other side has not acknowledged it for long enough.
             return Poll::Ready(SockRef::from(&self.io).set_linger(Some(Duration::ZERO)));
         }
@@ -219,6 +231,15 @@ impl Line {
                 return Poll::Pending;
             }
         }
+    }
+
+    /// Whether the client has not taken what the session has left it within its time.
+    fn is_out_of_time(&mut self, cx: &mut Context<'_>) -> bool {
+        if !self.wire.has_ended() {
+            return false;
+        }
+        let patience = self.patience.get_or_insert_with(|| Box::pin(sleep(ENDS_WITHIN)));
+        patience.as_mut().poll(cx).is_ready()
     }
 
     /// Reads as far as there is something and room for it.

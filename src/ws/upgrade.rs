@@ -2,7 +2,10 @@
 
 use actix_web::{
     HttpMessage, HttpRequest, HttpResponse,
-    http::header::{self, ORIGIN},
+    http::{
+        Version,
+        header::{self, ORIGIN},
+    },
     web::{Data, Payload},
 };
 
@@ -85,7 +88,10 @@ fn check_handshake(request: &HttpRequest) -> Result<(), ApiError> {
         let value = request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
         value.split(',').any(|part| part.trim().eq_ignore_ascii_case(wanted))
     };
-    let is_handshake = has(header::UPGRADE, "websocket")
+    // A body in chunks would be taken for frames, and they would be sent in chunks.
+    let is_handshake = request.version() == Version::HTTP_11
+        && !request.headers().contains_key(header::TRANSFER_ENCODING)
+        && has(header::UPGRADE, "websocket")
         && has(header::CONNECTION, "upgrade")
         && has(header::SEC_WEBSOCKET_VERSION, "13")
         && request.headers().contains_key(header::SEC_WEBSOCKET_KEY);

@@ -17,6 +17,7 @@ mod edge;
 mod events;
 mod foreign;
 mod frames;
+mod handshakes;
 mod hosts;
 mod limits;
 mod markers;

@@ -1,7 +1,10 @@
 //! The oracle of the feed: observers who build on events alone must know what a fresh look tells, over every transport
 //! and through every break.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use actix_web::rt::time::timeout;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
@@ -15,7 +18,12 @@ use super::{Listener, Server, User, event_stream::EventStream};
 struct Observer {
     chats: BTreeMap<i64, Known>,
     transport: Transport,
+    /// When a socket was last read from.
+    looked: Option<Instant>,
 }
+
+/// A socket that was not read from for so long may have ended: its server got no answer to a ping.
+const LOOKS_WITHIN: Duration = Duration::from_secs(5);
 
 /// How an observer hears of events; `None` while it is cut off.
 enum Transport {
@@ -108,6 +116,7 @@ impl Observer {
             Transport::Socket(None) => {
                 let (listener, missed, ack) = user.resumes(json!(self.known())).await;
                 self.follow(user, missed, &ack).await;
+                self.looked = Some(Instant::now());
                 self.transport = Transport::Socket(Some(listener));
             }
             Transport::Stream { open: None, cursor } => {
@@ -124,6 +133,12 @@ impl Observer {
 
     /// Takes what is heard of.
     async fn drain(&mut self, user: &User, private: &Private) {
+        if matches!(self.transport, Transport::Socket(Some(_)))
+            && self.looked.is_some_and(|looked| looked.elapsed() > LOOKS_WITHIN)
+        {
+            self.break_off();
+            self.connect(user).await;
+        }
         match std::mem::take(&mut self.transport) {
             Transport::Socket(Some(mut listener)) => {
                 listener.says(r#"{"type": "ping"}"#).await;
@@ -134,6 +149,7 @@ impl Observer {
                     }
                     self.apply(user, &event).await;
                 }
+                self.looked = Some(Instant::now());
                 self.transport = Transport::Socket(Some(listener));
             }
             Transport::Stream { open: Some(mut stream), .. } => {

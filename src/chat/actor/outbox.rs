@@ -61,11 +61,11 @@ impl Outbox {
 
     /// What is held, in pieces. The last of them tells when all sockets have taken it.
     fn wrap(&self, chat: ChatId, mut on_taken: Option<oneshot::Sender<()>>) -> Vec<Arc<Parcel>> {
-        let mut size = 0;
+        let mut size = self.events.first().map_or(0, |(_, event)| event.len());
         let fits = |_: &(Option<Seq>, ByteString), (_, next): &(Option<Seq>, ByteString)| {
             size += next.len();
             let fits = size <= PIECE;
-            size = if fits { size } else { 0 };
+            size = if fits { size } else { next.len() };
             fits
         };
         let mut pieces = self.events.chunk_by(fits).peekable();
