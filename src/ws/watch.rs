@@ -32,6 +32,13 @@ impl Watched {
         Ok(())
     }
 
+    /// Notes where a room is as far as the client is told: this node may hear later of what brought it there.
+    fn tell(&self, room: ChatId, seq: Seq) {
+        if let Some(last) = self.0.borrow_mut().get_mut(&room) {
+            *last = seq.max(*last);
+        }
+    }
+
     /// Notes that a room is not watched any more. Returns whether it was.
     pub fn end(&self, room: ChatId) -> bool {
         self.0.borrow_mut().remove(&room).is_some()
@@ -81,6 +88,8 @@ pub async fn watch(
         Ok((chat, is_member)) => {
             if is_member {
                 watched.end(room);
+            } else {
+                watched.tell(room, chat.seq);
             }
             Ok(chat.seq)
         }
@@ -104,4 +113,21 @@ async fn look(state: &State, socket: &Socket, chat: ChatId) -> Result<(Chat, boo
     let user = socket.user;
     let met = state.readers.ask(move |conn| chats::authorized(conn, chat, user, Ability::See)).await?;
     Ok((met.chat, met.role.is_some()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_brought_a_room_where_the_client_was_told_that_it_is_is_no_news() {
+        let (watched, room) = (Watched::default(), ChatId(1));
+        let is_news = |seq| watched.is_news(room, Some(seq), Standing::Watches);
+        watched.begin(room).unwrap();
+        assert!(is_news(5));
+        watched.tell(room, 7);
+        assert_eq!([6, 7, 8, 8].map(is_news), [false, false, true, false]);
+        watched.tell(room, 7);
+        assert!(!is_news(8));
+    }
 }

@@ -190,6 +190,21 @@ async fn a_body_of_64_kib_is_taken_and_a_larger_one_is_not() {
 }
 
 #[actix_web::test]
+async fn half_a_request_is_not_waited_for_for_ever() {
+    let server = Server::start().await;
+    let head = "GET /healthz HTTP/1.1\r\nHo".to_owned();
+    let body = format!(
+        "POST /login/ HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{{",
+        server.address
+    );
+    std::thread::scope(|scope| {
+        let server = &server;
+        let waits = [head, body].map(|half| scope.spawn(move || Raw::send(server, half.as_bytes()).status));
+        assert_eq!(waits.map(|wait| wait.join().unwrap()), [408, 408]);
+    });
+}
+
+#[actix_web::test]
 async fn a_body_that_is_declared_too_large_is_not_waited_for() {
     let server = Server::start().await;
     for length in ["65537", "9223372036854775807"] {
