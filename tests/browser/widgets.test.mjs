@@ -214,17 +214,21 @@ onBoth("the page hears of messages and of what is unread, and its colours are ta
   });
   const heard = () => page.evaluate(() => globalThis.heard);
   const inbox = page.locator("greenroom-inbox");
-  const { id } = await bobs.sendMessage(dm, { content: "Hello" });
+  // What comes while the widgets load is where they begin.
+  await bobs.sendMessage(dm, { content: "Before" });
   await expect.poll(heard).toContainEqual(["greenroom-inbox", "unread", null, 1, null]);
+  await expect.poll(heard).toContainEqual(["greenroom-dm", "unread", null, 1, dm]);
+  const { id } = await bobs.sendMessage(dm, { content: "Hello" });
+  await expect.poll(heard).toContainEqual(["greenroom-inbox", "unread", null, 2, null]);
   await expect.poll(heard).toContainEqual(["greenroom-inbox", "message", "new", "Hello", dm]);
   await expect.poll(heard).toContainEqual(["greenroom-dm", "message", "new", "Hello", dm]);
-  await expect.poll(heard).toContainEqual(["greenroom-dm", "unread", null, 1, dm]);
+  await expect.poll(heard).toContainEqual(["greenroom-dm", "unread", null, 2, dm]);
   await bobs.editMessage(id, "Hello!");
   await expect.poll(heard).toContainEqual(["greenroom-inbox", "message", "updated", "Hello!", dm]);
   // Of a muted chat the page hears, but nothing is counted.
   await bobs.sendMessage(quiet, { content: "pssst" });
   await expect.poll(heard).toContainEqual(["greenroom-inbox", "message", "new", "pssst", quiet]);
-  await expect(inbox.locator(".gr-toggle .unread-indicator")).toContainText("1 unread message");
+  await expect(inbox.locator(".gr-toggle .unread-indicator")).toContainText("2 unread messages");
   await inbox.locator(".gr-toggle").click();
   await expect(inbox.locator(".chat-item", { hasText: "Quiet" })).toContainText("Muted");
   await page.evaluate(() => document.body.style.setProperty("--greenroom-accent", "rgb(120, 10, 90)"));
