@@ -38,8 +38,8 @@ use crate::{
     presence::{self, Presence},
     routes::routes,
     storage::{
-        Access, DatabaseUrl, Exclusive, OpenError, Readers, Rules, Writer, WriterHandle, chats, commits,
-        cursors, migrations, purge, restored,
+        Access, DatabaseUrl, Exclusive, KnownChats, OpenError, Readers, Rules, Writer, WriterHandle, chats,
+        commits, cursors, migrations, purge, restored,
         revocations::{self, Followed},
         search::keeper,
         sessions, settings, transaction, users,
@@ -53,6 +53,7 @@ pub struct State {
     pub config: Config,
     pub links: Links,
     pub rules: Rules,
+    pub known: Arc<KnownChats>,
     pub readers: Readers,
     pub writer: WriterHandle,
     pub directory: Arc<ChatDirectory>,
@@ -232,6 +233,7 @@ impl Server {
         let directory = ChatDirectory::new(services, arbiters.iter().map(Arbiter::handle).collect());
         let state = Data::new(State {
             links,
+            known: KnownChats::new(rules.clone()),
             rules,
             readers,
             writer: writer.handle(),

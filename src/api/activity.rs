@@ -6,7 +6,7 @@ use actix_web::{HttpResponse, web::Data};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Answer, body::Body, chats::shown, path::Id};
+use super::{Answer, body::Body, chats::show, path::Id};
 use crate::{auth::gate::Authenticated, model::ChatId, requests, server::State, storage::chats};
 
 /// `POST chats/{chat}/mark-as-read/`
@@ -25,7 +25,7 @@ pub(crate) struct MarkedView {
 /// `PATCH chats/{chat}/me/`
 pub async fn change_me(state: Data<State>, caller: Authenticated, chat: Id<ChatId>, body: Body) -> Answer {
     requests::change_me(&state, &caller, chat.0, body.json()).await?;
-    Ok(HttpResponse::Ok().json(shown(&state, caller.id(), chat.0).await?.view(&state)))
+    show(HttpResponse::Ok(), &state, caller.id(), chat.0).await
 }
 
 /// `POST chats/{chat}/typing/`

@@ -34,5 +34,5 @@ pub async fn list(state: Data<State>, caller: Authenticated, request: HttpReques
         state.readers.ask(move |conn| blocks::page(conn, by, page.skip(), page.size)).await?;
     page.check(count)?;
     let results = cards.iter().map(|card| UserView::new(card, &state.links)).collect();
-    Ok(HttpResponse::Ok().json(PageView::numbered(&request, &state, page, count, results)))
+    Ok(PageView::numbered(&request, &state, page, count, results).answer())
 }

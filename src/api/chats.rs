@@ -1,6 +1,6 @@
 //! `chats/`: listing, making, showing, renaming and deleting chats.
 
-use actix_web::{HttpRequest, HttpResponse, web::Data};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web::Data};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -16,7 +16,7 @@ use crate::{
     error::ApiError,
     input::Field,
     model::{
-        ChatId, ChatKind, ChatSnapshot, Command, FieldErrors, Refusal, UserId, Viewer,
+        ChatId, ChatKind, Command, FieldErrors, Refusal, UserId,
         command::{Action, NewChat, NewRoom},
         permission::Ability,
         text::Title,
@@ -24,7 +24,7 @@ use crate::{
     requests::or_refused,
     server::State,
     storage::chats::{self, ChatFilter},
-    view::{ChatView, Perspective},
+    view::ChatView,
 };
 
 /// Chats on a page, where nothing else is asked for.
@@ -39,14 +39,13 @@ pub async fn list(state: Data<State>, caller: Authenticated, request: HttpReques
         Some(text) => Some(ChatKind::parse(text).ok_or_else(|| unknown_kind(text))?),
     };
     let filter = ChatFilter { search: query.get("search").unwrap_or_default().to_owned(), kind };
-    let (user, rules) = (caller.id(), state.rules.clone());
+    let (user, known) = (caller.id(), state.known.clone());
     let found =
-        state.readers.ask(move |conn| chats::page(conn, &rules, user, &filter, page.skip(), page.size));
+        state.readers.ask(move |conn| chats::page(conn, &known, user, &filter, page.skip(), page.size));
     let (count, found) = found.await?;
     page.check(count)?;
-    let view = |(snapshot, viewer)| ChatView::new(snapshot, Perspective::Of(viewer), &state.links);
-    let results = found.iter().map(|(snapshot, viewer)| view((snapshot, viewer))).collect();
-    Ok(HttpResponse::Ok().json(PageView::numbered(&request, &state, page, count, results)))
+    let results = found.iter().map(|chat| ChatView::shown(chat, &state.links)).collect();
+    Ok(PageView::numbered(&request, &state, page, count, results).answer())
 }
 
 fn unknown_kind(text: &str) -> ApiError {
@@ -65,9 +64,8 @@ pub async fn create(state: Data<State>, caller: Authenticated, body: Body) -> An
             state.directory.create(new).await?
         }
     };
-    let shown = shown(&state, caller.id(), chat).await?;
-    let mut answer = if is_new { HttpResponse::Created() } else { HttpResponse::Ok() };
-    Ok(answer.json(shown.view(&state)))
+    let response = if is_new { HttpResponse::Created() } else { HttpResponse::Ok() };
+    show(response, &state, caller.id(), chat).await
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -132,7 +130,7 @@ fn title(field: &Field) -> Result<Option<Title>, String> {
 
 /// `GET chats/{chat}/`
 pub async fn detail(state: Data<State>, caller: Authenticated, chat: Id<ChatId>) -> Answer {
-    Ok(HttpResponse::Ok().json(shown(&state, caller.id(), chat.0).await?.view(&state)))
+    show(HttpResponse::Ok(), &state, caller.id(), chat.0).await
 }
 
 /// `PUT` and `PATCH chats/{chat}/`
@@ -154,7 +152,7 @@ pub async fn update(
         }
         None => state.permitted(chat, by, Ability::Rename).await?,
     }
-    Ok(HttpResponse::Ok().json(shown(&state, by, chat).await?.view(&state)))
+    show(HttpResponse::Ok(), &state, by, chat).await
 }
 
 /// Refuses where the title of such a chat may not be changed.
@@ -199,17 +197,14 @@ pub async fn delete(state: Data<State>, caller: Authenticated, chat: Id<ChatId>)
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// A chat as somebody sees it.
-pub(super) struct Shown(ChatSnapshot, Viewer);
-
-impl Shown {
-    pub(super) fn view<'a>(&'a self, state: &State) -> ChatView<'a> {
-        ChatView::new(&self.0, Perspective::Of(&self.1), &state.links)
-    }
-}
-
-pub(super) async fn shown(state: &State, user: UserId, chat: ChatId) -> Result<Shown, Refusal> {
-    let rules = state.rules.clone();
-    let (snapshot, viewer) = state.readers.ask(move |conn| chats::view(conn, &rules, chat, user)).await?;
-    Ok(Shown(snapshot, viewer))
+/// Answers with a chat as somebody sees it.
+pub(super) async fn show(
+    mut response: HttpResponseBuilder,
+    state: &State,
+    user: UserId,
+    chat: ChatId,
+) -> Answer {
+    let known = state.known.clone();
+    let shown = state.readers.ask(move |conn| known.view(conn, chat, user)).await?;
+    Ok(response.json(ChatView::shown(&shown, &state.links)))
 }

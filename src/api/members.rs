@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use super::{
     Answer,
     body::Body,
-    chats::shown,
+    chats::show,
     page::{PageNumber, PageView, Query},
     path::Id,
 };
@@ -46,7 +46,7 @@ pub async fn list(
     let (count, members) = found.await?;
     page.check(count)?;
     let results = members.iter().map(|member| MemberView::new(member, &state.links)).collect();
-    Ok(HttpResponse::Ok().json(PageView::numbered(&request, &state, page, count, results)))
+    Ok(PageView::numbered(&request, &state, page, count, results).answer())
 }
 
 /// `POST chats/{chat}/members/add/`
@@ -90,7 +90,7 @@ pub async fn remove(state: Data<State>, caller: Authenticated, chat: Id<ChatId>,
 pub async fn join(state: Data<State>, caller: Authenticated, chat: Id<ChatId>) -> Answer {
     let (chat, by) = (chat.0, caller.id());
     state.directory.command(Command { chat, by, action: Action::Join }).await?;
-    Ok(HttpResponse::Ok().json(shown(&state, by, chat).await?.view(&state)))
+    show(HttpResponse::Ok(), &state, by, chat).await
 }
 
 /// `POST chats/{chat}/leave/`

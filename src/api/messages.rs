@@ -18,8 +18,8 @@ use crate::{
     requests::{self, or_refused},
     search::Words,
     server::State,
-    storage::{AnyConn, Rules, StorageError, chats, members, messages, search::pages::Question},
-    view::MessageView,
+    storage::{AnyConn, KnownChats, StorageError, chats, messages, search::pages::Question},
+    view::{MessageView, Senders},
 };
 
 const PAGE_SIZE: i64 = 50;
@@ -39,10 +39,10 @@ pub async fn list(
     }
     let wanted =
         or_refused(Wanted::of(&query), state.permitted(chat.0, caller.id(), Ability::TakePart)).await?;
-    let (chat, user, rules) = (chat.0, caller.id(), state.rules.clone());
-    let found = state.readers.ask(move |conn| find(conn, &rules, chat, user, wanted)).await?;
-    let results: Vec<MessageView> =
-        found.messages.iter().map(|message| MessageView::new(message, &state.links)).collect();
+    let (chat, user, known) = (chat.0, caller.id(), state.known.clone());
+    let found = state.readers.ask(move |conn| find(conn, &known, chat, user, wanted)).await?;
+    let senders = Senders::of(&found.messages, &state.links);
+    let results = found.messages.iter().map(|message| MessageView::said(message, &senders)).collect();
     let page = match wanted {
         Wanted::Numbered(page) => {
             page.check(found.count)?;
@@ -54,7 +54,7 @@ pub async fn list(
             PageView { count: found.count, next: older.map(link), previous: newer.map(link), results }
         }
     };
-    Ok(HttpResponse::Ok().json(page))
+    Ok(page.answer())
 }
 
 /// Which messages are asked for.
@@ -93,7 +93,7 @@ struct Found {
 
 fn find(
     conn: &mut AnyConn,
-    rules: &Rules,
+    known: &KnownChats,
     chat: ChatId,
     user: UserId,
     wanted: Wanted,
@@ -115,10 +115,9 @@ fn find(
             ((above, last), places)
         }
     };
-    let mut messages = messages::range(conn, chat.id, places)?;
-    let readers = members::readers(conn, &chat, rules.receipts_max_members)?;
-    messages.iter_mut().for_each(|message| message.note_readers(&readers));
-    Ok(Found { messages, count: chat.last_pos, bounds })
+    let count = chat.last_pos;
+    let messages = known.look(conn)?.messages(conn, chat, places)?;
+    Ok(Found { messages, count, bounds })
 }
 
 type Changes = [(&'static str, Option<String>); 2];

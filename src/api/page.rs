@@ -2,12 +2,13 @@
 
 use std::num::IntErrorKind;
 
-use actix_web::HttpRequest;
+use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 use url::form_urlencoded::{Serializer, parse};
 use utoipa::ToSchema;
 
-use crate::{error::ApiError, model::FieldErrors, server::State};
+use super::json;
+use crate::{error::ApiError, model::FieldErrors, server::State, view::render_long};
 
 /// Most results on a page.
 const MAX_SIZE: i64 = 100;
@@ -119,6 +120,13 @@ impl<T> PageView<T> {
             previous: (page.number > 1).then(|| link(page.number - 1)),
             results,
         }
+    }
+}
+
+impl<T: Serialize> PageView<T> {
+    /// The page as an answer.
+    pub fn answer(&self) -> HttpResponse {
+        json(HttpResponse::Ok(), render_long(self))
     }
 }
 

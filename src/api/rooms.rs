@@ -1,6 +1,6 @@
 //! `rooms/`: public rooms, and what is particular about making a room.
 
-use actix_web::{HttpRequest, HttpResponse, web::Data};
+use actix_web::{HttpRequest, web::Data};
 
 use super::{
     Answer,
@@ -16,7 +16,7 @@ use crate::{
     },
     server::State,
     storage::rooms::{self, RoomFilter},
-    view::{ChatView, Perspective},
+    view::ChatView,
 };
 
 const PAGE_SIZE: i64 = 10;
@@ -25,20 +25,17 @@ const PAGE_SIZE: i64 = 10;
 pub async fn list(state: Data<State>, caller: Authenticated, request: HttpRequest) -> Answer {
     let query = Query::of(&request);
     let page = PageNumber::of(&query, PAGE_SIZE)?;
-    let (user, rules, filter) = (caller.id(), state.rules.clone(), filter(&query));
+    let (user, known, filter) = (caller.id(), state.known.clone(), filter(&query));
     let (count, found) = match filter {
         Some(filter) => {
-            let find = move |conn: &mut _| rooms::page(conn, &rules, user, &filter, page.skip(), page.size);
+            let find = move |conn: &mut _| rooms::page(conn, &known, user, &filter, page.skip(), page.size);
             state.readers.ask(find).await?
         }
         None => (0, Vec::new()),
     };
     page.check(count)?;
-    let results = found
-        .iter()
-        .map(|(snapshot, viewer)| ChatView::new(snapshot, Perspective::Of(viewer), &state.links))
-        .collect();
-    Ok(HttpResponse::Ok().json(PageView::numbered(&request, &state, page, count, results)))
+    let results = found.iter().map(|chat| ChatView::shown(chat, &state.links)).collect();
+    Ok(PageView::numbered(&request, &state, page, count, results).answer())
 }
 
 /// Which rooms are asked for; `None` where the object named is none, which has no room.

@@ -25,7 +25,7 @@ use crate::{
         chats::{self, ChatFilter},
         partners,
     },
-    view::{ChatView, LiveEvent, Perspective},
+    view::{ChatView, LiveEvent},
 };
 
 /// More than this is not replayed at once, in bytes.
@@ -53,17 +53,16 @@ pub(crate) struct StartView<'a> {
 
 /// `GET sync/`
 pub async fn start(state: Data<State>, caller: Authenticated) -> Answer {
-    let (user, rules) = (caller.id(), state.rules.clone());
+    let (user, known) = (caller.id(), state.known.clone());
     let look = move |conn: &mut crate::storage::AnyConn| {
         let heads = chats::heads(conn, user)?;
-        let (_, page) = chats::page(conn, &rules, user, &ChatFilter::default(), 0, PAGE_SIZE)?;
+        let (_, page) = chats::page(conn, &known, user, &ChatFilter::default(), 0, PAGE_SIZE)?;
         Ok((heads, page, chats::unread_by_chat(conn, user)?, partners::last_seen(conn, user)?))
     };
     let (heads, page, unread, last_seen) = state.readers.ask(look).await?;
     let users_online = state.presence.partners_of(&state, user).await?;
-    let view = |(snapshot, viewer)| ChatView::new(snapshot, Perspective::Of(viewer), &state.links);
     Ok(HttpResponse::Ok().json(StartView {
-        chats: page.iter().map(|(snapshot, viewer)| view((snapshot, viewer))).collect(),
+        chats: page.iter().map(|chat| ChatView::shown(chat, &state.links)).collect(),
         heads: heads.into_iter().collect(),
         unread: unread.into_iter().collect(),
         users_online,

@@ -7,6 +7,7 @@ pub mod emoji;
 pub mod event;
 pub mod fold;
 pub mod ids;
+pub mod known;
 pub mod permission;
 pub mod records;
 pub mod refusal;
@@ -18,6 +19,7 @@ pub use contacts::Contacts;
 pub use credential::Credential;
 pub use event::{Change, Event};
 pub use ids::{ChatId, Feed, MessageId, Pos, Seq, TokenId, UserId};
+pub use known::{ChatJson, KnownChat, ShownChat};
 pub use records::{
     Chat, ChatKind, ChatSnapshot, HostObject, Me, Member, Message, Reaction, Role, UserCard, Viewer,
 };

@@ -70,7 +70,7 @@ impl Role {
 }
 
 /// A chat's own row.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Chat {
     pub id: ChatId,
     pub kind: ChatKind,
@@ -109,7 +109,7 @@ pub struct HostObject {
 }
 
 /// A person in a chat.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Member {
     pub user: UserCard,
     pub role: Role,
@@ -145,7 +145,7 @@ pub const LISTED_USERS: usize = 100;
 pub const LISTED_MEMBERS: i64 = 100;
 
 /// A message as it is now.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
     pub id: MessageId,
     pub chat: ChatId,
@@ -201,7 +201,7 @@ pub struct Me {
 }
 
 /// All that a chat object shows, apart from what differs by viewer.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChatSnapshot {
     pub chat: Chat,
     /// The first hundred by joining.

@@ -1,7 +1,7 @@
 //! Chats: their rows, what a chat object shows, the list of a user's chats.
 
 use super::{
-    AnyConn, Rules, StorageError, chat_search, members,
+    AnyConn, KnownChats, Rules, StorageError, chat_search, members,
     membership::{MembershipRow, me_columns, membership_from, place_columns},
     messages,
     patterns::different_words,
@@ -9,8 +9,8 @@ use super::{
     users,
 };
 use crate::model::{
-    Chat, ChatId, ChatKind, ChatSnapshot, FieldErrors, HostObject, Role, Seq, Timestamp, UserId, Viewer,
-    permission::Ability, records::LISTED_MEMBERS, text::fold,
+    Chat, ChatId, ChatKind, ChatSnapshot, FieldErrors, HostObject, Role, Seq, ShownChat, Timestamp, UserId,
+    Viewer, permission::Ability, records::LISTED_MEMBERS, text::fold,
 };
 
 pub use super::membership::{Membership, authorized, membership};
@@ -199,15 +199,6 @@ pub fn view(
     user: UserId,
 ) -> Result<(ChatSnapshot, Viewer), StorageError> {
     let membership = authorized(conn, chat, user, Ability::See)?;
-    shown(conn, rules, membership)
-}
-
-/// The same, where the chat has been met already.
-pub(super) fn shown(
-    conn: &mut AnyConn,
-    rules: &Rules,
-    membership: Membership,
-) -> Result<(ChatSnapshot, Viewer), StorageError> {
     let viewer = membership.viewer(conn)?;
     let snapshot = snapshot_of(conn, rules, membership.chat)?;
     Ok((if viewer.role.is_some() { snapshot } else { snapshot.from_outside() }, viewer))
@@ -252,12 +243,12 @@ pub struct ChatFilter {
 /// latest activity first.
 pub fn page(
     conn: &mut AnyConn,
-    rules: &Rules,
+    known: &KnownChats,
     user: UserId,
     filter: &ChatFilter,
     skip: i64,
     limit: i64,
-) -> Result<(i64, Vec<(ChatSnapshot, Viewer)>), StorageError> {
+) -> Result<(i64, Vec<ShownChat>), StorageError> {
     let mut listed = listed(conn, user, filter.kind)?;
     let search = fold(&filter.search);
     let words = different_words(&search);
@@ -266,7 +257,8 @@ pub fn page(
         listed.retain(|chat| found.binary_search(chat).is_ok());
     }
     let page: Vec<i64> = listed.iter().skip(skip as usize).take(limit as usize).copied().collect();
-    let page = places(conn, user, &page)?.into_iter().map(|membership| shown(conn, rules, membership));
+    let look = known.look(conn)?;
+    let page = places(conn, user, &page)?.into_iter().map(|membership| look.shown(conn, membership));
     Ok((listed.len() as i64, page.collect::<Result<_, _>>()?))
 }
 

@@ -4,60 +4,37 @@ use std::ops::RangeInclusive;
 
 use super::{
     AnyConn, Rules, StorageError, chats, members,
-    sql::sql,
-    users::{card, card_columns},
+    sql::{Both, sql},
+    users::{self, CardRow, card_columns, card_of},
 };
 use crate::model::{
-    Chat, ChatId, Message, MessageId, Pos, Refusal, Seq, Timestamp, UserId, permission::Ability,
+    Chat, ChatId, Member, Message, MessageId, Pos, Refusal, Seq, Timestamp, UserCard, UserId,
+    permission::Ability,
 };
+
+/// The columns of what was said, in the order of [`SaidRow`].
+macro_rules! said_columns {
+    () => {
+        "m.id, m.pos, m.seq, m.content, m.created_at, m.updated_at, m.is_edited, m.is_deleted, m.client_id, m.reactions"
+    };
+}
 
 /// The columns of a message in the order of [`MessageRow`], the sender's card last.
 macro_rules! message_columns {
     () => {
-        concat!(
-            "m.id, m.pos, m.seq, m.content, m.created_at, m.updated_at, m.is_edited, m.is_deleted, m.client_id, \
-             m.reactions, ",
-            card_columns!()
-        )
+        concat!(said_columns!(), ", ", card_columns!())
     };
 }
 
-type MessageRow = (
-    i64,
-    i64,
-    i64,
-    String,
-    i64,
-    i64,
-    bool,
-    bool,
-    Option<String>,
-    String,
-    i64,
-    String,
-    String,
-    String,
-    String,
-);
+type SaidRow = (i64, i64, i64, String, i64, i64, bool, bool, Option<String>, String);
+type MessageRow = Both<SaidRow, CardRow>;
 
-fn message(chat: ChatId, row: MessageRow) -> Message {
-    let (
-        id,
-        pos,
-        seq,
-        content,
-        created_at,
-        updated_at,
-        is_edited,
-        is_deleted,
-        client_id,
-        reactions,
-        sender_id,
-        username,
-        first,
-        last,
-        avatar_url,
-    ) = row;
+fn message(chat: ChatId, Both(said, sender): MessageRow) -> Message {
+    said_by(chat, said, card_of(sender))
+}
+
+fn said_by(chat: ChatId, row: SaidRow, sender: UserCard) -> Message {
+    let (id, pos, seq, content, created_at, updated_at, is_edited, is_deleted, client_id, reactions) = row;
     Message {
         id: MessageId(id),
         chat,
@@ -68,7 +45,7 @@ fn message(chat: ChatId, row: MessageRow) -> Message {
         updated_at: Timestamp(updated_at),
         is_edited,
         is_deleted,
-        sender: card(sender_id, username, &first, &last, avatar_url),
+        sender,
         client_id,
         reactions,
         read_by: Vec::new(),
@@ -222,6 +199,42 @@ pub fn range(
     )
     .rows::<MessageRow>(conn)?;
     Ok(rows.into_iter().map(|row| message(chat, row)).collect())
+}
+
+/// The same with their readers, in a chat whose members are known, and whose marks count.
+pub fn among(
+    conn: &mut AnyConn,
+    chat: ChatId,
+    places: RangeInclusive<Pos>,
+    members: &[Member],
+) -> Result<Vec<Message>, StorageError> {
+    let rows = sql!(
+        concat!(
+            "SELECT m.sender_id, ",
+            said_columns!(),
+            " FROM messages m WHERE m.chat_id = ? AND m.pos BETWEEN ? AND ? ORDER BY m.pos DESC"
+        ),
+        chat,
+        *places.start(),
+        *places.end()
+    )
+    .rows::<Both<(i64,), SaidRow>>(conn)?;
+    let member = |id: UserId| members.iter().map(|member| &member.user).find(|user| user.id == id);
+    let mut left: Vec<UserId> = rows.iter().map(|Both((sender,), _)| UserId(*sender)).collect();
+    left.retain(|sender| member(*sender).is_none());
+    left.sort_unstable();
+    left.dedup();
+    let left = if left.is_empty() { Vec::new() } else { users::cards(conn, &left)? };
+    let mut messages = Vec::with_capacity(rows.len());
+    for Both((sender,), said) in rows {
+        let sender = UserId(sender);
+        let card = member(sender).or_else(|| left.iter().find(|user| user.id == sender));
+        let Some(card) = card else { continue };
+        let mut message = said_by(chat, said, card.clone());
+        message.note_readers(members);
+        messages.push(message);
+    }
+    Ok(messages)
 }
 
 /// The messages with some ids, newest first, without their readers.

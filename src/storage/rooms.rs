@@ -1,13 +1,13 @@
 //! Rooms: found by their object, listed, searched. Only public ones are listed, newest first.
 
 use super::{
-    AnyConn, Rules, StorageError,
-    chats::{self, chat_columns},
+    AnyConn, KnownChats, StorageError,
+    chats::chat_columns,
     membership::{Membership, MembershipRow, me_columns, membership_from, place_columns},
     patterns::{different_words, like_pattern},
     sql::sql,
 };
-use crate::model::{ChatId, ChatSnapshot, HostObject, UserId, Viewer, text::fold};
+use crate::model::{ChatId, HostObject, ShownChat, UserId, text::fold};
 
 /// The room of an object, public or not.
 pub fn of_object(conn: &mut AnyConn, object: &HostObject) -> Result<Option<ChatId>, StorageError> {
@@ -32,12 +32,12 @@ pub struct RoomFilter {
 /// finds no more than [`MOST_FOUND`], and looks at no more than [`MOST_SEARCHED`].
 pub fn page(
     conn: &mut AnyConn,
-    rules: &Rules,
+    known: &KnownChats,
     user: UserId,
     filter: &RoomFilter,
     skip: i64,
     limit: i64,
-) -> Result<(i64, Vec<(ChatSnapshot, Viewer)>), StorageError> {
+) -> Result<(i64, Vec<ShownChat>), StorageError> {
     let search = fold(&filter.search);
     let words = different_words(&search);
     let kind = filter.object_type.as_deref();
@@ -52,7 +52,8 @@ pub fn page(
             (found.len() as i64, page.collect())
         }
     };
-    let rooms = met(conn, user, &ids)?.into_iter().map(|room| chats::shown(conn, rules, room));
+    let look = known.look(conn)?;
+    let rooms = met(conn, user, &ids)?.into_iter().map(|room| look.shown(conn, room));
     Ok((count, rooms.collect::<Result<_, _>>()?))
 }
 

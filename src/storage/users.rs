@@ -4,7 +4,7 @@ use diesel::{
     ExpressionMethods, OptionalExtension, QueryDsl, Queryable, RunQueryDsl, Selectable, SelectableHelper,
 };
 
-use super::{AnyConn, StorageError, locks, sql::sql};
+use super::{AnyConn, StorageError, locks, profiles, sql::sql};
 use crate::{
     model::{
         FieldErrors, Timestamp, UserCard, UserId,
@@ -68,7 +68,15 @@ macro_rules! card_columns {
 }
 pub(super) use card_columns;
 
+/// The columns of a card.
+pub(super) type CardRow = (i64, String, String, String, String);
+
 /// Makes a card of its columns.
+pub(super) fn card_of((id, username, first, last, avatar_url): CardRow) -> UserCard {
+    card(id, username, &first, &last, avatar_url)
+}
+
+/// The same of its columns one by one.
 pub(super) fn card(id: i64, username: String, first: &str, last: &str, avatar_url: String) -> UserCard {
     let full_name = [first, last].join(" ");
     let full_name = full_name.trim();
@@ -155,7 +163,7 @@ pub fn update(conn: &mut AnyConn, user: &User) -> Result<(), StorageError> {
             users::is_staff.eq(user.is_staff),
         ))
         .execute(conn)?;
-    Ok(())
+    profiles::count_change(conn)
 }
 
 /// Replaces a password's hash, unless the password was changed meanwhile.
@@ -207,7 +215,13 @@ pub fn active_cards(conn: &mut AnyConn, ids: &[UserId]) -> Result<Vec<UserCard>,
     let rows = sql!(
         concat!("SELECT ", card_columns!(), " FROM users u WHERE u.id IN ? AND u.is_active ORDER BY u.id"),
         ids.as_slice()
-    )
-    .rows::<(i64, String, String, String, String)>(conn)?;
-    Ok(rows.into_iter().map(|(id, name, first, last, url)| card(id, name, &first, &last, url)).collect())
+    );
+    Ok(rows.rows(conn)?.into_iter().map(card_of).collect())
+}
+
+/// The users with these ids, active or not.
+pub(super) fn cards(conn: &mut AnyConn, ids: &[UserId]) -> Result<Vec<UserCard>, StorageError> {
+    let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
+    let rows = sql!(concat!("SELECT ", card_columns!(), " FROM users u WHERE u.id IN ?"), ids.as_slice());
+    Ok(rows.rows(conn)?.into_iter().map(card_of).collect())
 }

@@ -6,10 +6,10 @@ use utoipa::{
     openapi::{RefOr, Schema},
 };
 
-use super::{Links, MessageView, UserView};
+use super::{Links, MessageView, Part, UserView, render_raw};
 use crate::model::{
-    Chat, ChatId, ChatKind, ChatSnapshot, HostObject, Me, Member, MessageId, Role, Seq, Timestamp, UserId,
-    Viewer,
+    Chat, ChatId, ChatJson, ChatKind, ChatSnapshot, HostObject, KnownChat, Me, Member, MessageId, Role, Seq,
+    ShownChat, Timestamp, UserId, Viewer,
 };
 
 /// Who looks at a chat object.
@@ -35,10 +35,11 @@ pub struct ChatView<'a> {
     /// Moves with every new message and with the title.
     updated_at: Timestamp,
     /// The newest message that is not deleted.
-    #[schema(required)]
-    last_message: Option<MessageView<'a>>,
+    #[schema(required, value_type = Option<MessageView>)]
+    last_message: Part<'a, Option<MessageView<'a>>>,
     /// The first 100 by joining.
-    members: Vec<MemberView<'a>>,
+    #[schema(value_type = Vec<MemberView>)]
+    members: Part<'a, Vec<MemberView<'a>>>,
     member_count: i64,
     /// All admins.
     admins: &'a [UserId],
@@ -110,7 +111,36 @@ impl ToSchema for ChatForAll {}
 
 impl<'a> ChatView<'a> {
     pub fn new(snapshot: &'a ChatSnapshot, perspective: Perspective<'_>, links: &Links) -> Self {
-        let ChatSnapshot { chat, members, admins, last_message } = snapshot;
+        Self::of(
+            snapshot,
+            Part::New(last_message(snapshot, links)),
+            Part::New(members(snapshot, links)),
+            perspective,
+        )
+    }
+
+    /// The same, of a chat that was perhaps shown before.
+    pub fn shown(shown: &'a ShownChat, links: &Links) -> Self {
+        let KnownChat { snapshot, json } = shown.chat.as_ref();
+        let json = json.get_or_init(|| ChatJson {
+            last_message: render_raw(&last_message(snapshot, links)),
+            members: render_raw(&members(snapshot, links)),
+        });
+        Self::of(
+            snapshot,
+            Part::Json(&json.last_message),
+            Part::Json(&json.members),
+            Perspective::Of(&shown.viewer),
+        )
+    }
+
+    fn of(
+        snapshot: &'a ChatSnapshot,
+        last_message: Part<'a, Option<MessageView<'a>>>,
+        members: Part<'a, Vec<MemberView<'a>>>,
+        perspective: Perspective<'_>,
+    ) -> Self {
+        let ChatSnapshot { chat, admins, .. } = snapshot;
         let (title, own) = match perspective {
             Perspective::Everybody => (chat.title.clone(), None),
             Perspective::Of(viewer) => {
@@ -131,8 +161,8 @@ impl<'a> ChatView<'a> {
             chat_type: chat.kind.as_str(),
             created_at: chat.created_at,
             updated_at: chat.updated_at,
-            last_message: last_message.as_ref().map(|message| MessageView::new(message, links)),
-            members: members.iter().map(|member| MemberView::new(member, links)).collect(),
+            last_message,
+            members,
             member_count: chat.member_count,
             admins,
             seq: chat.seq,
@@ -140,6 +170,14 @@ impl<'a> ChatView<'a> {
             own,
         }
     }
+}
+
+fn last_message<'a>(snapshot: &'a ChatSnapshot, links: &Links) -> Option<MessageView<'a>> {
+    snapshot.last_message.as_ref().map(|message| MessageView::new(message, links))
+}
+
+fn members<'a>(snapshot: &'a ChatSnapshot, links: &Links) -> Vec<MemberView<'a>> {
+    snapshot.members.iter().map(|member| MemberView::new(member, links)).collect()
 }
 
 impl<'a> RoomPart<'a> {

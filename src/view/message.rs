@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::{Links, UserView};
+use super::{Links, Part, UserView, render_raw};
 use crate::model::{ChatId, Message, MessageId, Reaction, Seq, Timestamp, UserId};
 
 /// A message, over REST and in events.
@@ -20,7 +20,8 @@ pub struct MessageView<'a> {
     is_edited: bool,
     /// Whether it is a tombstone.
     is_deleted: bool,
-    sender: UserView<'a>,
+    #[schema(value_type = UserView)]
+    sender: Part<'a, UserView<'a>>,
     /// In the order in which each emoji was first used.
     #[schema(value_type = Vec<Reaction>)]
     reactions: &'a RawValue,
@@ -37,6 +38,15 @@ pub struct MessageView<'a> {
 
 impl<'a> MessageView<'a> {
     pub fn new(message: &'a Message, links: &Links) -> Self {
+        Self::by(Part::New(UserView::new(&message.sender, links)), message)
+    }
+
+    /// The same, one of many of few senders.
+    pub fn said(message: &'a Message, senders: &'a Senders) -> Self {
+        Self::by(senders.get(message), message)
+    }
+
+    fn by(sender: Part<'a, UserView<'a>>, message: &'a Message) -> Self {
         Self {
             id: message.id,
             chat: message.chat,
@@ -45,13 +55,33 @@ impl<'a> MessageView<'a> {
             updated_at: message.updated_at,
             is_edited: message.is_edited,
             is_deleted: message.is_deleted,
-            sender: UserView::new(&message.sender, links),
+            sender,
             reactions: serde_json::from_str(&message.reactions).unwrap_or(RawValue::NULL),
             read_by: &message.read_by,
             read_count: message.read_count,
             client_id: message.client_id.as_deref(),
             seq: message.seq,
         }
+    }
+}
+
+/// The JSON of those who have sent some messages, each rendered once.
+pub struct Senders(Vec<(UserId, Box<RawValue>)>);
+
+impl Senders {
+    pub fn of(messages: &[Message], links: &Links) -> Self {
+        let mut senders: Vec<(UserId, Box<RawValue>)> = Vec::new();
+        for sender in messages.iter().map(|message| &message.sender) {
+            if senders.iter().all(|(id, _)| *id != sender.id) {
+                senders.push((sender.id, render_raw(&UserView::new(sender, links))));
+            }
+        }
+        Self(senders)
+    }
+
+    fn get(&self, message: &Message) -> Part<'_, UserView<'_>> {
+        let found = self.0.iter().find(|(id, _)| *id == message.sender.id);
+        Part::Json(found.map_or(RawValue::NULL, |(_, json)| json))
     }
 }
 

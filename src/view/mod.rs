@@ -7,11 +7,36 @@ mod user;
 
 pub use chat::{ChatForAll, ChatView, MemberView, Perspective};
 pub use event::{Frame, LiveEvent, MessageFrame, frames};
-pub use message::{FoundMessageView, MessageView};
+pub use message::{FoundMessageView, MessageView, Senders};
 pub use user::{FoundUserView, Links, OwnUserView, UserView};
 
+use bytes::Bytes;
 use bytestring::ByteString;
 use serde::Serialize;
+use serde_json::value::RawValue;
+
+/// Bytes that a page of messages or chats takes.
+const LONG: usize = 32 << 10;
+
+/// Renders a view that is often long: its text is not moved again and again as it grows.
+pub fn render_long(view: &impl Serialize) -> ByteString {
+    let mut text = Vec::with_capacity(LONG);
+    serde_json::to_writer(&mut text, view).expect("views are always JSON");
+    Bytes::from(text).try_into().expect("JSON is UTF-8")
+}
+
+/// Renders a part of a view, to be put into others.
+fn render_raw(view: &impl Serialize) -> Box<RawValue> {
+    serde_json::value::to_raw_value(view).expect("views are always JSON")
+}
+
+/// A part of a view: as it is, or as the JSON that was made of it before.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Part<'a, T> {
+    New(T),
+    Json(&'a RawValue),
+}
 
 /// Renders a view.
 pub fn render(view: &impl Serialize) -> ByteString {

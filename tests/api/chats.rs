@@ -212,6 +212,54 @@ async fn a_chat_whose_maker_hung_up_is_announced_all_the_same() {
     }
 }
 
+// What is shown again and again.
+
+#[actix_web::test]
+async fn what_was_shown_before_is_shown_as_it_is_now() {
+    let server = Server::start().await;
+    let [ann, bob, cat] = server.users(["ann", "bob", "cat"]).await;
+    let chat = ann.group("Team", &[&bob, &cat]).await;
+    let message = bob.posts(chat, "hi").await["id"].clone();
+    // The list, the chat by itself and its messages, each for the second time at least.
+    let shown = async || {
+        let alone = ann.sees(chat).await;
+        let list = ann.get("chats/").await.expect(200).json["results"][0].clone();
+        assert_eq!(list, alone);
+        let newest = ann.get(&format!("chats/{chat}/messages/")).await.expect(200).json["results"][0].clone();
+        (list, newest)
+    };
+    shown().await;
+    let (list, newest) = shown().await;
+    assert_eq!((&list["last_message"]["content"], &newest["content"]), (&json!("hi"), &json!("hi")));
+
+    bob.patch("users/me/", json!({"first_name": "Robert"})).await.expect(200);
+    let (list, newest) = shown().await;
+    assert_eq!(list["members"][1]["display_name"], "Robert");
+    assert_eq!(list["last_message"]["sender"]["display_name"], "Robert");
+    assert_eq!(newest["sender"]["display_name"], "Robert");
+
+    cat.post(&format!("chats/{chat}/mark-as-read/"), json!({})).await.expect(200);
+    let (list, newest) = shown().await;
+    assert_eq!(list["members"][2]["last_read_message_id"], message);
+    assert_eq!(list["last_message"]["read_by"], json!([bob.id, cat.id]));
+    assert_eq!(newest["read_by"], json!([bob.id, cat.id]));
+
+    cat.post(&format!("messages/{message}/reactions/"), json!({"emoji": "👍"})).await.expect(200);
+    bob.patch(&format!("messages/{message}/"), json!({"content": "hello"})).await.expect(200);
+    let (list, newest) = shown().await;
+    assert_eq!(list["last_message"]["content"], "hello");
+    assert_eq!(newest["reactions"][0]["users"], json!([cat.id]));
+    assert_eq!(list["last_message"], newest);
+
+    ann.patch(&format!("chats/{chat}/members/{}/", cat.id), json!({"role": "admin"})).await.expect(200);
+    assert_eq!(shown().await.0["admins"], json!([ann.id, cat.id]));
+    bob.post(&format!("chats/{chat}/leave/"), json!({})).await.expect(204);
+    bob.patch("users/me/", json!({"first_name": "Bob"})).await.expect(200);
+    let (list, newest) = shown().await;
+    assert_eq!(list["members"].as_array().map(Vec::len), Some(2));
+    assert_eq!(newest["sender"]["display_name"], "Bob");
+}
+
 // Titles.
 
 #[actix_web::test]

@@ -13,7 +13,7 @@ use greenroom::{
         text::{MessageBody, Title},
     },
     storage::{
-        Access, AnyConn, DatabaseUrl, Rules, StorageError,
+        Access, AnyConn, DatabaseUrl, KnownChats, Rules, StorageError,
         apply::{Made, apply, create_room},
         changes,
         chats::{self, ChatFilter},
@@ -121,7 +121,7 @@ impl Costs<'_> {
         self.measure("typing", |conn, _, chat| members::is_in(conn, chat, member))?;
         self.measure("searching one's chats", |conn, rules, _| {
             let filter = ChatFilter { search: "nobody".to_owned(), kind: None };
-            chats::page(conn, rules, member, &filter, 0, 10)
+            chats::page(conn, &KnownChats::new(rules.clone()), member, &filter, 0, 10)
         })?;
         self.measure("listing members", |conn, _, chat| members::page(conn, chat, 0, 100))?;
         let head = chats::authorized(self.conn, self.room, member, Ability::See)?.chat.seq;
