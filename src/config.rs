@@ -73,7 +73,7 @@ pub struct Config {
     #[arg(long, env = "GREENROOM_LOG", default_value = "info", value_parser = log_filter)]
     pub log: String,
 
-    /// Threads that serve HTTP; as many as there are cores by default
+    /// Threads that serve HTTP and run the chats; as many as there are cores by default
     #[arg(long, env = "GREENROOM_WORKERS", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub workers: Option<u16>,
 

@@ -166,7 +166,6 @@ pub struct Server {
     tasks: Vec<JoinHandle<()>>,
     /// Carries news between nodes.
     carrying: Option<JoinHandle<()>>,
-    arbiters: Vec<Arbiter>,
     writer: Writer,
     _exclusive: Exclusive,
 }
@@ -229,8 +228,7 @@ impl Server {
             meter: meters.as_ref().map(|meters| meters.chats.clone()),
             idle: config.chat_idle,
         };
-        let arbiters: Vec<Arbiter> = (0..workers).map(|_| Arbiter::new()).collect();
-        let directory = ChatDirectory::new(services, arbiters.iter().map(Arbiter::handle).collect());
+        let directory = ChatDirectory::new(services);
         let state = Data::new(State {
             links,
             known: KnownChats::new(rules.clone()),
@@ -274,18 +272,7 @@ impl Server {
             tasks.push(actix_rt::spawn(cluster::listen(state.clone(), heard)));
             carrying = Some(actix_rt::spawn(redis::run(state.bus.clone(), url, kept.deployment, ends)));
         }
-        Ok(Self {
-            address,
-            state,
-            watched,
-            handle,
-            serving,
-            tasks,
-            carrying,
-            arbiters,
-            writer,
-            _exclusive: exclusive,
-        })
+        Ok(Self { address, state, watched, handle, serving, tasks, carrying, writer, _exclusive: exclusive })
     }
 
     /// Where Prometheus may ask.
@@ -304,6 +291,10 @@ impl Server {
             self.state.registry.close_all(CloseReason::GoingAway);
             actix_rt::time::sleep(Duration::from_millis(20)).await;
         }
+        // Chats live on the threads that serve HTTP: what sockets have asked for is made known before these end.
+        while self.state.directory.under_way() > 0 && Instant::now() < deadline {
+            actix_rt::time::sleep(Duration::from_millis(5)).await;
+        }
         self.handle.stop(true).await;
         let _ = self.serving.await;
         self.tasks.iter().for_each(JoinHandle::abort);
@@ -318,12 +309,6 @@ impl Server {
         if let Some(carrying) = self.carrying {
             let _ = actix_rt::time::timeout(LAST_NEWS_WITHIN, carrying).await;
         }
-        for arbiter in &self.arbiters {
-            arbiter.stop();
-        }
-        for arbiter in self.arbiters {
-            let _ = actix_rt::task::spawn_blocking(move || arbiter.join()).await;
-        }
     }
 }
 
@@ -336,6 +321,8 @@ fn serve(state: &Data<State>, key: Key) -> Result<Serving, StartError> {
     let per_worker = (files.saturating_sub(SPARE_FILES) as usize / workers).clamp(64, 100_000);
     let shared = state.clone();
     let app = move || {
+        // Each thread makes an app for itself, and all have before the first connection is taken.
+        shared.directory.live_on(Arbiter::current());
         App::new()
             .app_data(shared.clone())
             .wrap(session_middleware(&shared, key.clone()))

@@ -157,7 +157,7 @@ impl Near {
 
 /// `POST chats/{chat}/messages/`
 pub async fn post(state: Data<State>, caller: Authenticated, chat: Id<ChatId>, body: Body) -> Answer {
-    // Those who have posted at the same time go on together: the chats' thread is woken once for all of them.
+    // Those who have posted at the same time go on together, and so more of them share a transaction.
     tokio::task::yield_now().await;
     answer(requests::post_message(&state, &caller, chat.0, body.json()).await?)
 }

@@ -4,14 +4,14 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError, RwLock,
         atomic::{AtomicI64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
 use actix::{Actor, Addr, Context, Handler};
-use actix_rt::ArbiterHandle;
+use actix_rt::{Arbiter, ArbiterHandle};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::{
@@ -63,7 +63,8 @@ pub struct Services {
 /// The actors of this node's active chats.
 pub struct ChatDirectory {
     shards: Vec<Mutex<HashMap<ChatId, Entry>>>,
-    arbiters: Vec<ArbiterHandle>,
+    /// Of the threads that serve HTTP.
+    arbiters: RwLock<Vec<ArbiterHandle>>,
     commands: Arc<Semaphore>,
     makings: Makings,
     services: Arc<Services>,
@@ -92,15 +93,20 @@ impl Pulse {
 }
 
 impl ChatDirectory {
-    /// A directory whose actors live on `arbiters`, which should serve nothing else.
-    pub fn new(services: Services, arbiters: Vec<ArbiterHandle>) -> Arc<Self> {
+    /// A directory without chats, whose actors live on the threads that are named to [`Self::live_on`].
+    pub fn new(services: Services) -> Arc<Self> {
         Arc::new(Self {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
-            arbiters,
+            arbiters: RwLock::default(),
             commands: Arc::new(Semaphore::new(COMMANDS)),
             makings: Makings::default(),
             services: Arc::new(services),
         })
+    }
+
+    /// Names a thread on which actors may live, before anybody is let in. A chat is always on the same one.
+    pub fn live_on(&self, arbiter: ArbiterHandle) {
+        self.arbiters.write().unwrap_or_else(PoisonError::into_inner).push(arbiter);
     }
 
     /// Has a chat carry out a command, which is on its way when this returns.
@@ -300,9 +306,11 @@ impl ChatDirectory {
 
     fn start(self: &Arc<Self>, chat: ChatId) -> Entry {
         let pulse = Arc::new(Pulse::default());
-        let arbiter = &self.arbiters[chat.0 as usize % self.arbiters.len()];
+        let arbiters = self.arbiters.read().unwrap_or_else(PoisonError::into_inner);
+        let arbiter = arbiters.get(chat.0 as usize % arbiters.len().max(1));
+        let arbiter = arbiter.cloned().unwrap_or_else(Arbiter::current);
         let (directory, services, shown) = (self.clone(), self.services.clone(), pulse.clone());
-        let actor = ChatActor::start_in_arbiter(arbiter, move |_: &mut Context<ChatActor>| {
+        let actor = ChatActor::start_in_arbiter(&arbiter, move |_: &mut Context<ChatActor>| {
             ChatActor::new(chat, directory, services, shown)
         });
         Entry { actor, pulse }
