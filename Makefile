@@ -6,6 +6,9 @@ SHELL := /bin/sh
 export GREENROOM_DATABASE_URL ?= sqlite://greenroom.db
 export GREENROOM_BIND ?= 127.0.0.1:8000
 
+# Tests wait for one another's servers more than they compute.
+export RUST_TEST_THREADS ?= $(shell expr 2 '*' $$(getconf _NPROCESSORS_ONLN))
+
 CARGO ?= cargo
 GREENROOM = target/release/greenroom
 

@@ -46,8 +46,6 @@ programs=$(tests/support/postgres.sh --find 2>/dev/null) ||
 
 echo "On PostgreSQL, of $programs:"
 export GREENROOM_TEST_DATABASE=postgres
-# These wait for other processes more than they compute.
-export RUST_TEST_THREADS="${RUST_TEST_THREADS:-$(($(nproc) * 2))}"
 ${CARGO:-cargo} test --locked --test api
 ${CARGO:-cargo} test --locked --test faults -- --ignored postgres
 
