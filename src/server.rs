@@ -174,6 +174,9 @@ pub struct Server {
 const SOCKETS_END_WITHIN: Duration = Duration::from_secs(3);
 const REQUESTS_END_WITHIN: u64 = 5;
 
+/// How long it may take until chats have begun what they were asked for.
+const CHATS_MOVE_WITHIN: Duration = Duration::from_secs(1);
+
 /// How long the last news may take to get out.
 const LAST_NEWS_WITHIN: Duration = Duration::from_secs(1);
 
@@ -291,10 +294,9 @@ impl Server {
             self.state.registry.close_all(CloseReason::GoingAway);
             actix_rt::time::sleep(Duration::from_millis(20)).await;
         }
-        // Chats live on the threads that serve HTTP: what sockets have asked for is made known before these end.
-        while self.state.directory.under_way() > 0 && Instant::now() < deadline {
-            actix_rt::time::sleep(Duration::from_millis(5)).await;
-        }
+        // A thread that serves HTTP ends with its last connection, whichever chats live on it.
+        let directory = self.state.directory.clone();
+        directory.move_here(Instant::now() + CHATS_MOVE_WITHIN).await;
         self.handle.stop(true).await;
         let _ = self.serving.await;
         self.tasks.iter().for_each(JoinHandle::abort);
@@ -304,6 +306,7 @@ impl Server {
         self.state.presence.close(&self.state).await;
         let writer = self.writer;
         let _ = actix_rt::task::spawn_blocking(move || drop(writer)).await;
+        directory.settle(Instant::now() + LAST_NEWS_WITHIN).await;
         self.state.bus.publish(News::Presence(PresenceNews::Farewell));
         self.state.bus.close();
         if let Some(carrying) = self.carrying {

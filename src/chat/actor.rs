@@ -185,7 +185,8 @@ impl Accept<Submit> for ChatActor {
 
 impl Accept<Settled> for ChatActor {
     fn accept(&mut self, settled: Settled, ctx: &mut Context<Self>) {
-        self.in_flight -= usize::from(settled.was_submitted);
+        // It may be what another actor has submitted, before the chat was moved.
+        self.in_flight = self.in_flight.saturating_sub(usize::from(settled.was_submitted));
         self.found_nothing = matches!(settled.result, Err(Refusal::NotFound));
         // It is durable, and whoever hears of it puts it in its place.
         if let Ok(done) = &settled.result

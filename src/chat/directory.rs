@@ -3,15 +3,16 @@
 
 use std::{
     collections::HashMap,
+    mem,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock,
         atomic::{AtomicI64, AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use actix::{Actor, Addr, Context, Handler};
-use actix_rt::{Arbiter, ArbiterHandle};
+use actix_rt::{Arbiter, ArbiterHandle, time::sleep};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::{
@@ -60,6 +61,9 @@ pub struct Services {
     pub idle: Duration,
 }
 
+/// Between two looks whether something has ended.
+const A_MOMENT: Duration = Duration::from_millis(2);
+
 /// The actors of this node's active chats.
 pub struct ChatDirectory {
     shards: Vec<Mutex<HashMap<ChatId, Entry>>>,
@@ -107,6 +111,26 @@ impl ChatDirectory {
     /// Names a thread on which actors may live, before anybody is let in. A chat is always on the same one.
     pub fn live_on(&self, arbiter: ArbiterHandle) {
         self.arbiters.write().unwrap_or_else(PoisonError::into_inner).push(arbiter);
+    }
+
+    /// Has all chats live on the thread that calls, which must have an arbiter, and waits until those elsewhere have begun
+    /// what they were asked for; what comes of it arrives here. For a server whose sockets are gone and whose other threads
+    /// are about to end.
+    pub async fn move_here(&self, deadline: Instant) {
+        *self.arbiters.write().unwrap_or_else(PoisonError::into_inner) = vec![Arbiter::current()];
+        let left: Vec<Entry> =
+            self.shards.iter().flat_map(|shard| mem::take(&mut *lock(shard)).into_values()).collect();
+        let is_asked = |entry: &Entry| entry.pulse.queued.load(Ordering::Acquire) > 0;
+        while left.iter().any(is_asked) && Instant::now() < deadline {
+            sleep(A_MOMENT).await;
+        }
+    }
+
+    /// Waits until no command is under way.
+    pub async fn settle(&self, deadline: Instant) {
+        while self.under_way() > 0 && Instant::now() < deadline {
+            sleep(A_MOMENT).await;
+        }
     }
 
     /// Has a chat carry out a command, which is on its way when this returns.

@@ -80,7 +80,7 @@ impl Look<'_> {
         Ok(messages)
     }
 
-    /// Whether all that a chat shows has a number: in larger ones read markers move without.
+    /// Whether a chat shows all its members, and all that it shows has a number: in larger ones read markers move without.
     fn is_small(self, chat: &Chat) -> bool {
         chat.member_count <= self.known.rules.receipts_max_members.min(LISTED_MEMBERS)
     }
@@ -92,7 +92,8 @@ impl Look<'_> {
             return Ok(Arc::new(KnownChat::new(chats::snapshot_of(conn, rules, chat)?)));
         }
         let (id, version) = (chat.id, (chat.seq, self.profiles));
-        if let Some(known) = self.known.lock().get(id, version) {
+        let known = self.known.lock().get(id, version);
+        if let Some(known) = known {
             #[cfg(debug_assertions)]
             assert_eq!(known.snapshot, chats::snapshot_of(conn, rules, chat)?, "what is kept is out of date");
             return Ok(known);
@@ -113,11 +114,13 @@ impl KnownChats {
 /// The number of the chat's latest change, and of the latest change of a profile.
 type Version = (Seq, i64);
 
+type Generation = HashMap<ChatId, (Version, Arc<KnownChat>)>;
+
 /// Those asked for since half of the room was full, and those before them, who go when it is full again.
 #[derive(Default)]
 struct Generations {
-    young: HashMap<ChatId, (Version, Arc<KnownChat>)>,
-    old: HashMap<ChatId, (Version, Arc<KnownChat>)>,
+    young: Generation,
+    old: Generation,
     /// About how many bytes the young take.
     size: usize,
 }

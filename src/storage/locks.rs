@@ -1,8 +1,8 @@
 //! Locks on PostgreSQL's rows. SQLite needs none: who writes there is alone.
 //!
 //! What a transaction decides holds because it has locked, before it looked, the row that all of it hangs on: the chat's
-//! for everything in a chat, the user's for what a user may do. Everybody locks in one order, chats by id and then users
-//! by id, so nobody waits in a circle. Who blocks somebody locks first themselves and then the dm of the two, if there is one: no
+//! for everything in a chat, the user's for what a user may do. Everybody locks in one order, chats by id, then users
+//! by id, then the count of profile changes, so nobody waits in a circle. Who blocks somebody locks first themselves and then the dm of the two, if there is one: no
 //! command of a dm locks users. What has no row yet is kept single by a unique index: who comes second fails, is
 //! tried again, and then finds what the first has made.
 

@@ -4,7 +4,7 @@ use diesel::{
     ExpressionMethods, OptionalExtension, QueryDsl, Queryable, RunQueryDsl, Selectable, SelectableHelper,
 };
 
-use super::{AnyConn, StorageError, locks, profiles, sql::sql};
+use super::{AnyConn, StorageError, locks, sql::sql};
 use crate::{
     model::{
         FieldErrors, Timestamp, UserCard, UserId,
@@ -163,7 +163,7 @@ pub fn update(conn: &mut AnyConn, user: &User) -> Result<(), StorageError> {
             users::is_staff.eq(user.is_staff),
         ))
         .execute(conn)?;
-    profiles::count_change(conn)
+    Ok(())
 }
 
 /// Replaces a password's hash, unless the password was changed meanwhile.

@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
-    net::SocketAddr,
+    net::{SocketAddr, TcpStream},
     process::{Child, Command, Output, Stdio},
 };
 
@@ -362,6 +362,38 @@ async fn close_code(mut socket: Listening) -> Option<u16> {
         if let awc::ws::Frame::Close(reason) = socket.next().await?.ok()? {
             return reason.map(|reason| reason.code.into());
         }
+    }
+}
+
+#[actix_web::test]
+async fn what_is_being_sent_while_a_server_ends_is_done_on_whatever_thread_its_chat_lives() {
+    let (_folder, database) = database();
+    greenroom(&database, &["demo"]);
+    let token = greenroom(&database, &["token", "create", "alice"]).trim().to_owned();
+    // One lives on the thread that has the connection, the other on one that ends at once.
+    for chat in [2, 3] {
+        let mut serve = command(&database);
+        serve.args(SERVE).args(["--workers", "2"]);
+        let mut server = Program::start(serve);
+        let mut posting = TcpStream::connect(server.address()).unwrap();
+        let body = json!({"content": "last words"}).to_string();
+        let head = format!(
+            "POST /messages/api/chats/{chat}/messages/ HTTP/1.1\r\nHost: {}\r\nAuthorization: Token {token}\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\nExpect: 100-continue\r\n\r\n",
+            server.address,
+            body.len()
+        );
+        posting.write_all(head.as_bytes()).unwrap();
+        let mut reply = [0; 4096];
+        let length = posting.read(&mut reply).unwrap();
+        assert!(reply[..length].starts_with(b"HTTP/1.1 100"));
+        server.signal("TERM");
+        while TcpStream::connect(server.address()).is_ok() {}
+        posting.write_all(body.as_bytes()).unwrap();
+        let mut reply = String::new();
+        posting.read_to_string(&mut reply).unwrap();
+        assert!(reply.starts_with("HTTP/1.1 201"), "{reply}");
+        assert_eq!(server.child.wait().unwrap().code(), Some(0));
     }
 }
 
