@@ -54,6 +54,7 @@ test("no page and no state of one keeps anybody out", async (t) => {
   await page.locator("#current-chat-name").click();
   await isAccessible(page, "renaming");
   await page.locator(".chat-title-input").press("Escape");
+  await expect(page.locator("#current-chat-name")).toBeFocused();
   await page.locator("#chat-menu-btn").click();
   await isAccessible(page, "the chat's menu");
   await page.keyboard.press("Escape");
@@ -268,6 +269,8 @@ test("it fits 320 pixels, a zoom of 200 %, large letters, and right to left", as
     const room = await page.locator(".chat-title-input").evaluate((field) => field.clientWidth);
     assert.ok(room > 140, `${name}: ${room} pixels for the title`);
     await page.locator(".chat-title-input").press("Escape");
+    // The title takes the focus back a moment later.
+    await expect(page.locator("#current-chat-name")).toBeFocused();
     await page.locator("#message-input").press("ArrowUp");
     await expect(page.getByText("Editing message")).toBeVisible();
     await check("editing");

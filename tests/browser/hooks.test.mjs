@@ -41,6 +41,7 @@ test("themes and scripts find on the messages page what they look for", async (t
   await page.locator("#current-chat-name").click();
   await has(page, ".chat-title-input", ".chat-title-save-btn");
   await page.locator(".chat-title-input").press("Escape");
+  await expect(page.locator("#current-chat-name")).toBeFocused();
   await page.locator("#chat-menu-btn").click();
   await has(page, "#delete-chat-btn");
   await page.locator("#delete-chat-btn").click();
