@@ -1642,17 +1642,25 @@ export class Greenroom {
   /** Has the server tell of a room, and loads it: in this order, so that nothing is missed in between. */
   #follow(chatId) {
     return this.#once(`watch ${chatId}`, async () => {
-      if (this.#link) await this.#ask({ type: "watch", chat_id: chatId });
       const take = (chat) => (chat.is_member === false ? this.state.takeRoom(chat) : this.state.takeChat(chat));
-      await this.state.loading(chatId, () => this.api.chat(chatId), take);
+      let asked;
+      do {
+        asked = this.#link;
+        if (asked) await this.#ask({ type: "watch", chat_id: chatId });
+        await this.state.loading(chatId, () => this.api.chat(chatId), take);
+        // A socket that opened meanwhile was not asked yet.
+      } while (this.#link && this.#link !== asked);
     });
   }
 
-  /** Follows a room that was followed before. If that fails, the next connection does it. */
+  /** Follows a room that was followed before. If that fails, it is tried again later, at the latest by the next connection. */
   #followAgain(chatId) {
     if (this.state.heads.has(chatId)) return;
     this.#follow(chatId).catch((error) => {
       if (error.status === 404) this.state.dropRoom(chatId);
+      if (error.isFinal) return;
+      const again = () => this.#watched.has(chatId) && this.#canAsk && this.#followAgain(chatId);
+      setTimeout(again, (error.retryAfter ?? 0) * 1000 + this.#timing.backoff);
     });
   }
 

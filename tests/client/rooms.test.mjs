@@ -80,6 +80,52 @@ test("watching goes on after a break, and while polling", async (t) => {
   assert.equal(client.state.rooms.size, 0);
 });
 
+test("a room that is followed before there is a socket is followed over it", async (t) => {
+  const { server, ann, bobs, room } = await annAndBobsRoom(t);
+  let release;
+  const held = new Promise((resolve) => (release = resolve));
+  const asks = { first: true };
+  // The first answer about the room comes only after the socket has opened.
+  const slow = async (url, init) => {
+    const response = await fetch(url, init);
+    if (asks.first && url.endsWith(`/chats/${room}/`)) {
+      asks.first = false;
+      await held;
+    }
+    return response;
+  };
+  const client = server.client(ann, { fetch: slow });
+  await inTime(client.start(), "the start");
+  const watching = client.watch(room);
+  await untilStatus(client, "live");
+  release();
+  await inTime(watching, "the room");
+  await bobs.renameChat(room, "Heard");
+  await until(client, () => client.state.rooms.get(room).title === "Heard");
+});
+
+test("a room is followed again after answers that the server owes", async (t) => {
+  const { server, ann, bobs, room } = await annAndBobsRoom(t);
+  const road = await server.road();
+  let busy = 0;
+  const fails = (url, init) => {
+    if (busy === 0 || !url.endsWith(`/chats/${room}/`)) return fetch(url, init);
+    busy--;
+    return Promise.resolve(new Response("{}", { status: 503 }));
+  };
+  const client = server.client(ann, { baseUrl: road.url, fetch: fails });
+  await inTime(client.start(), "the start");
+  await untilStatus(client, "live");
+  await client.watch(room);
+  busy = 2;
+  road.isClosed = true;
+  road.cut();
+  await until(client, () => client.status !== "live");
+  await bobs.renameChat(room, "Missed");
+  road.isClosed = false;
+  await until(client, () => client.state.rooms.get(room).title === "Missed");
+});
+
 test("a room that is not there cannot be watched", async (t) => {
   const { server, ann, bobs } = await annAndBobsRoom(t);
   const client = await server.live(ann);
