@@ -93,6 +93,21 @@ pub struct MembersChanged {
     pub feeds: Vec<(UserId, Feed)>,
 }
 
+impl MembersChanged {
+    /// A change of nobody yet.
+    pub fn none(chat: &Chat) -> Self {
+        let member_count = chat.member_count;
+        Self {
+            added: Vec::new(),
+            removed: Vec::new(),
+            changed: Vec::new(),
+            member_count,
+            snapshot: None,
+            feeds: Vec::new(),
+        }
+    }
+}
+
 /// What a command came to.
 #[derive(Debug, Clone)]
 pub struct Done {

@@ -1,6 +1,6 @@
 //! What changed in a chat since a number: current rows, each once, in its latest state. There is no log to expire.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::{
     AnyConn, Rules, StorageError, chats, members,
@@ -92,6 +92,7 @@ pub fn missed(
             present: present.into_iter().map(|member| member.user.id).collect(),
         });
     };
+    tell_of_coming(conn, &chat, since, &mut events)?;
     for event in &mut events {
         if let Change::MembersChanged(change) = &mut event.change
             && !change.added.is_empty()
@@ -100,6 +101,55 @@ pub fn missed(
         }
     }
     Ok(Missed::Events { head, events })
+}
+
+/// Splits what came and changed since into two events, one with each number: a socket that has resumed knows the first
+/// already, and only the second is news to it.
+fn tell_of_coming(
+    conn: &mut AnyConn,
+    chat: &Chat,
+    since: Seq,
+    events: &mut Vec<Event>,
+) -> Result<(), StorageError> {
+    let created: HashMap<MessageId, Seq> =
+        messages::posted_and_changed(conn, chat, since)?.into_iter().collect();
+    let mut came = BTreeMap::<Seq, Change>::new();
+    for event in events.iter_mut() {
+        match &mut event.change {
+            Change::MessagePosted { message } => {
+                let Some(seq) = created.get(&message.id) else { continue };
+                let message = message.clone();
+                came.insert(*seq, Change::MessagePosted { message: message.clone() });
+                event.change = Change::MessageEdited { message };
+            }
+            Change::MembersChanged(change) => {
+                for member in std::mem::take(&mut change.added) {
+                    let joined = members::joined_seq(conn, chat.id, member.user.id)?;
+                    if joined == event.seq {
+                        change.added.push(member);
+                        continue;
+                    }
+                    change.changed.push(member.clone());
+                    let empty = || Change::MembersChanged(MembersChanged::none(chat));
+                    if let Change::MembersChanged(coming) = came.entry(joined).or_insert_with(empty) {
+                        coming.added.push(member);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    for (seq, change) in came {
+        let there = events.iter_mut().find(|event| event.seq == seq);
+        match (there.map(|event| &mut event.change), change) {
+            (Some(Change::MembersChanged(there)), Change::MembersChanged(came)) => {
+                there.added.extend(came.added)
+            }
+            (_, change) => events.push(Event { chat: chat.id, seq, change }),
+        }
+    }
+    events.sort_by_key(|event| event.seq);
+    Ok(())
 }
 
 /// `listeners`, by id, are told of what is for themselves alone. `None`: there are too many.
@@ -189,15 +239,7 @@ fn member_changes(conn: &mut AnyConn, chat: &Chat, since: Seq) -> Result<Option<
     let mut changes: Changes = Vec::new();
     for (user, seq, joined, left) in rows {
         if changes.last().is_none_or(|(last, _)| *last != seq) {
-            let change = MembersChanged {
-                added: Vec::new(),
-                removed: Vec::new(),
-                changed: Vec::new(),
-                member_count: chat.member_count,
-                snapshot: None,
-                feeds: Vec::new(),
-            };
-            changes.push((seq, Change::MembersChanged(change)));
+            changes.push((seq, Change::MembersChanged(MembersChanged::none(chat))));
         }
         let Some((_, Change::MembersChanged(change))) = changes.last_mut() else { continue };
         match (left, find(UserId(user))) {

@@ -329,6 +329,22 @@ pub fn changed(
     Ok(rows.into_iter().map(|row| message(chat, row)).collect())
 }
 
+/// Messages posted since that have changed since then, with the numbers with which they were posted.
+pub fn posted_and_changed(
+    conn: &mut AnyConn,
+    chat: &Chat,
+    since: Seq,
+) -> Result<Vec<(MessageId, Seq)>, StorageError> {
+    let known = posted_up_to(conn, chat, since)?;
+    let rows = sql!(
+        "SELECT id, created_seq FROM messages WHERE chat_id = ? AND pos > ? AND seq > created_seq",
+        chat.id,
+        known
+    )
+    .rows::<(i64, i64)>(conn)?;
+    Ok(rows.into_iter().map(|(id, seq)| (MessageId(id), seq)).collect())
+}
+
 /// A message that was posted under a client id.
 pub struct Posted {
     pub pos: Pos,

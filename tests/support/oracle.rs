@@ -55,25 +55,75 @@ struct Known {
     members: BTreeMap<i64, (Value, Value)>,
 }
 
-/// The numbers of changes that one member alone is told of, by chat, each with that member. Others hear of what comes
-/// before and after.
+/// Which changes are not for everybody.
 #[derive(Default)]
-struct Private(BTreeMap<i64, BTreeMap<i64, i64>>);
+struct Private {
+    /// The numbers of changes that one member alone is told of, by chat, each with that member. Others hear of what
+    /// comes before and after.
+    own: BTreeMap<i64, BTreeMap<i64, i64>>,
+    /// Each text with its chat and the number with which it was written. No two are alike.
+    texts: BTreeMap<String, (i64, i64)>,
+    /// By user and chat.
+    absences: BTreeMap<(i64, i64), Vec<Absence>>,
+}
+
+/// The number with which somebody was removed, and that with which they came back.
+type Absence = (i64, Option<i64>);
 
 impl Private {
+    /// A text that nobody has used.
+    fn text(&self) -> String {
+        format!("text {}", self.texts.len())
+    }
+
+    /// Notes with which number a text was written.
+    fn wrote(&mut self, text: String, chat: &Value, answer: &Value) {
+        self.texts.insert(text, (chat.as_i64().unwrap(), answer["seq"].as_i64().unwrap_or(0)));
+    }
+
+    fn left(&mut self, user: &User, chat: &Value, seq: i64) {
+        self.absences.entry((user.id, chat.as_i64().unwrap())).or_default().push((seq, None));
+    }
+
+    fn came(&mut self, user: &User, chat: i64, seq: i64) {
+        let absences = self.absences.get_mut(&(user.id, chat));
+        if let Some((_, back)) = absences.and_then(|absences| absences.last_mut()) {
+            back.get_or_insert(seq);
+        }
+    }
+
+    /// Nothing that was written after a removal is in any text of what the removed one hears.
+    fn check(&self, user: &User, event: &Value) {
+        let (chat, Some(seq)) = (event["chat_id"].as_i64().unwrap(), event["seq"].as_i64()) else { return };
+        let Some(absences) = self.absences.get(&(user.id, chat)) else { return };
+        if event["type"] == "chat_deleted" {
+            return;
+        }
+        for (left, back) in absences {
+            let is_absent = *left < seq && back.is_none_or(|back| seq < back);
+            assert!(!is_absent, "{} hears after {left}: {event}", user.name);
+        }
+        let Some((left, None)) = absences.last() else { return };
+        for text in texts_in(event) {
+            let written = self.texts.get(text).filter(|(of, _)| *of == chat);
+            let is_late = written.is_some_and(|(_, written)| written > left);
+            assert!(!is_late, "{} was removed with {left} and reads {text:?}: {event}", user.name);
+        }
+    }
+
     /// Notes what somebody has changed for themselves, if that took a number. `before` and `after`: the chat as they
     /// saw it.
     fn note(&mut self, user: &User, before: &Value, after: &Value) {
         let is_private = before["last_read_message_id"] == after["last_read_message_id"];
         if is_private && before["seq"] != after["seq"] {
-            let numbers = self.0.entry(after["id"].as_i64().unwrap()).or_default();
+            let numbers = self.own.entry(after["id"].as_i64().unwrap()).or_default();
             numbers.insert(after["seq"].as_i64().unwrap(), user.id);
         }
     }
 
     /// The last number up to the head that somebody is told of.
     fn heard(&self, user: &User, chat: i64, mut head: i64) -> i64 {
-        let numbers = self.0.get(&chat);
+        let numbers = self.own.get(&chat);
         while numbers.is_some_and(|numbers| numbers.get(&head).is_some_and(|other| *other != user.id)) {
             head -= 1;
         }
@@ -110,12 +160,12 @@ impl Observer {
     }
 
     /// Comes back, unless it is there.
-    async fn connect(&mut self, user: &User) {
+    async fn connect(&mut self, user: &User, private: &Private) {
         match &mut self.transport {
             Transport::Socket(Some(_)) | Transport::Stream { open: Some(_), .. } => {}
             Transport::Socket(None) => {
                 let (listener, missed, ack) = user.resumes(json!(self.known())).await;
-                self.follow(user, missed, &ack).await;
+                self.follow(user, missed, &ack, private).await;
                 self.looked = Some(Instant::now());
                 self.transport = Transport::Socket(Some(listener));
             }
@@ -127,7 +177,7 @@ impl Observer {
                 assert_eq!(stream.hello["chats"], json!(self.known()));
                 self.transport = Transport::Stream { open: Some(stream), cursor };
             }
-            Transport::Polls => self.poll(user).await,
+            Transport::Polls => self.poll(user, private).await,
         }
     }
 
@@ -137,7 +187,7 @@ impl Observer {
             && self.looked.is_some_and(|looked| looked.elapsed() > LOOKS_WITHIN)
         {
             self.break_off();
-            self.connect(user).await;
+            self.connect(user, private).await;
         }
         match std::mem::take(&mut self.transport) {
             Transport::Socket(Some(mut listener)) => {
@@ -147,7 +197,7 @@ impl Observer {
                     if event["type"] == "pong" {
                         break;
                     }
-                    self.apply(user, &event).await;
+                    self.apply(user, &event, private).await;
                 }
                 self.looked = Some(Instant::now());
                 self.transport = Transport::Socket(Some(listener));
@@ -156,13 +206,13 @@ impl Observer {
                 let heads = user.get("sync/").await.expect(200).json["heads"].clone();
                 while self.is_behind(user, &heads, private) {
                     let event = stream.next().await;
-                    self.apply(user, &event).await;
+                    self.apply(user, &event, private).await;
                 }
                 let cursor = stream.last_id.clone();
                 self.transport = Transport::Stream { open: Some(stream), cursor };
             }
             Transport::Polls => {
-                self.poll(user).await;
+                self.poll(user, private).await;
                 self.transport = Transport::Polls;
             }
             cut_off => self.transport = cut_off,
@@ -177,7 +227,7 @@ impl Observer {
         if is_behind {
             let event = stream.next().await;
             cursor.clone_from(&stream.last_id);
-            self.apply(user, &event).await;
+            self.apply(user, &event, private).await;
         }
     }
 
@@ -214,19 +264,19 @@ impl Observer {
         }
     }
 
-    async fn poll(&mut self, user: &User) {
+    async fn poll(&mut self, user: &User, private: &Private) {
         let reply = user.post("sync/", json!({"chats": self.known()})).await.expect(200).json;
         let events = reply["events"].as_array().unwrap().clone();
-        self.follow(user, events, &reply).await;
+        self.follow(user, events, &reply, private).await;
         for chat in reply["removed"].as_array().unwrap() {
             assert!(!self.chats.contains_key(&chat.as_i64().unwrap()));
         }
     }
 
     /// Applies what was missed; `answer` tells where the chats are then.
-    async fn follow(&mut self, user: &User, missed: Vec<Value>, answer: &Value) {
+    async fn follow(&mut self, user: &User, missed: Vec<Value>, answer: &Value, private: &Private) {
         for event in missed {
-            self.apply(user, &event).await;
+            self.apply(user, &event, private).await;
         }
         let known = self.known();
         for (chat, head) in answer["heads"].as_object().unwrap() {
@@ -235,7 +285,8 @@ impl Observer {
         }
     }
 
-    async fn apply(&mut self, user: &User, event: &Value) {
+    async fn apply(&mut self, user: &User, event: &Value, private: &Private) {
+        private.check(user, event);
         let id = event["chat_id"].as_i64().unwrap();
         let seq = event["seq"].as_i64();
         match event["type"].as_str().unwrap() {
@@ -315,6 +366,16 @@ impl Known {
     }
 }
 
+/// All texts in a value, however deep.
+fn texts_in(value: &Value) -> Vec<&str> {
+    match value {
+        Value::String(text) => vec![text],
+        Value::Array(values) => values.iter().flat_map(texts_in).collect(),
+        Value::Object(fields) => fields.values().flat_map(texts_in).collect(),
+        _ => Vec::new(),
+    }
+}
+
 fn role(member: &Value) -> (Value, Value) {
     (member["role"].clone(), member["last_read_message_id"].clone())
 }
@@ -370,7 +431,7 @@ pub async fn walk(server: &Server, seed: u64, mut disturb: impl AsyncFnMut(Optio
         let one = random.random_range(0..users.len());
         match random.random_range(0..20) {
             0 => observers[one].break_off(),
-            1 | 2 => observers[one].connect(&users[one]).await,
+            1 | 2 => observers[one].connect(&users[one], &private).await,
             3 => observers[one].drain(&users[one], &private).await,
             4 => observers[one].sip(&users[one], &private).await,
             _ => {}
@@ -378,7 +439,7 @@ pub async fn walk(server: &Server, seed: u64, mut disturb: impl AsyncFnMut(Optio
     }
     disturb(None).await;
     for (observer, user) in observers.iter_mut().zip(&users) {
-        observer.connect(user).await;
+        observer.connect(user, &private).await;
         observer.catch_up(user, &private).await;
         observer.compare(user, &private).await;
     }
@@ -407,17 +468,27 @@ async fn act(random: &mut StdRng, users: &[User], private: &mut Private) {
     let newest =
         user.get(&format!("chats/{chat}/messages/?page_size=20")).await.expect(200).results().clone();
     let message = (!newest.is_empty()).then(|| newest[random.random_range(0..newest.len())]["id"].clone());
-    let text = format!("text {}", random.random_range(0..1_000));
+    let (text, head) = (private.text(), before["seq"].as_i64().unwrap());
     match (random.random_range(0..20), message) {
         (16, _) => {
             let rooms = user.get("rooms/?page_size=100").await.expect(200).ids();
             if let Some(room) = rooms.get(random.random_range(0..5)) {
-                user.joins(*room).await;
+                let joined = user.joins(*room).await;
+                private.came(user, *room, joined["seq"].as_i64().unwrap());
             }
         }
-        (17, _) => drop(user.post(&format!("chats/{chat}/leave/"), json!({})).await),
-        (0..6, _) | (_, None) => drop(user.posts(chat, &text).await),
-        (6 | 7, Some(id)) => drop(user.patch(&format!("messages/{id}/"), json!({"content": text})).await),
+        (17, _) => {
+            user.post(&format!("chats/{chat}/leave/"), json!({})).await.expect(204);
+            private.left(user, chat, head + 1);
+        }
+        (0..6, _) | (_, None) => {
+            let posted = user.posts(chat, &text).await;
+            private.wrote(text, chat, &posted);
+        }
+        (6 | 7, Some(id)) => {
+            let edited = user.patch(&format!("messages/{id}/"), json!({"content": text})).await;
+            private.wrote(text, chat, &edited.json);
+        }
         (8, Some(id)) => drop(user.delete(&format!("messages/{id}/")).await),
         (9 | 10, Some(id)) => {
             let emoji = ["👍", "🎉"][random.random_range(0..2)];
@@ -434,13 +505,25 @@ async fn act(random: &mut StdRng, users: &[User], private: &mut Private) {
             private.note(user, before, &reply.json);
         }
         (12, _) => {
-            user.post(&format!("chats/{chat}/members/add/"), json!({"user_ids": [other.id]})).await;
+            let added =
+                user.post(&format!("chats/{chat}/members/add/"), json!({"user_ids": [other.id]})).await;
+            if added.json["added_count"] == 1 {
+                private.came(other, chat.as_i64().unwrap(), head + 1);
+            }
         }
-        (13, _) => drop(user.delete(&format!("chats/{chat}/members/{}/remove/", other.id)).await),
+        (13, _) => {
+            let removed = user.delete(&format!("chats/{chat}/members/{}/remove/", other.id)).await;
+            if removed.status == 204 {
+                private.left(other, chat, head + 1);
+            }
+        }
         (14, _) => {
             let role = ["admin", "member"][random.random_range(0..2)];
             user.patch(&format!("chats/{chat}/members/{}/", other.id), json!({"role": role})).await;
         }
-        _ => drop(user.patch(&format!("chats/{chat}/"), json!({"title": text})).await),
+        _ => {
+            let renamed = user.patch(&format!("chats/{chat}/"), json!({"title": text})).await;
+            private.wrote(text, chat, &renamed.json);
+        }
     }
 }

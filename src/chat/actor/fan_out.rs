@@ -168,15 +168,7 @@ impl ChatActor {
         let seq = event.seq;
         self.flush();
         self.services.registry.heard_feeds(&change.feeds);
-        for user in &change.removed {
-            refuse(self.typists.forget(*user));
-            let frame = frames::chat_deleted(self.chat, Some(seq));
-            let parcel = self.parcel(Some(seq), Standing::Leaves, &frame);
-            for socket in self.sockets_of(*user) {
-                socket.deliver(&parcel);
-                self.subscribers.remove(&socket.id);
-            }
-        }
+        self.farewell(&change.removed, seq);
         // Who comes in is not outside any more, and hears first that they are in.
         if !self.watchers.is_empty() {
             for member in &change.added {
@@ -197,6 +189,23 @@ impl ChatActor {
             if let Some(snapshot) = &change.snapshot {
                 let viewer = newcomer(member.user.id, member.role, member.last_read_message_id);
                 self.welcome(self.services.registry.sockets_of(viewer.id), &viewer, snapshot, seq);
+            }
+        }
+    }
+
+    /// Tells users that the chat is gone for them, and nothing of it after that.
+    pub(super) fn farewell(&mut self, users: &[UserId], seq: Seq) {
+        if users.is_empty() {
+            return;
+        }
+        self.flush();
+        let frame = frames::chat_deleted(self.chat, Some(seq));
+        let parcel = self.parcel(Some(seq), Standing::Leaves, &frame);
+        for user in users {
+            refuse(self.typists.forget(*user));
+            for socket in self.sockets_of(*user) {
+                socket.deliver(&parcel);
+                self.subscribers.remove(&socket.id);
             }
         }
     }

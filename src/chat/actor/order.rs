@@ -11,7 +11,7 @@ use crate::{
         messages::{Behind, Fill, Filled, Learned, Settled},
         socket::Standing,
     },
-    model::{Event, Seq, UserId},
+    model::{Change, Event, Seq, UserId},
     storage::changes::{Missed, missed},
     view::frames,
 };
@@ -238,6 +238,12 @@ impl ChatActor {
     fn make_up(&mut self, missed: Missed) {
         match missed {
             Missed::Events { head, events } => {
+                // They are told in their latest state, which may be later than somebody's removal.
+                for event in &events {
+                    if let Change::MembersChanged(change) = &event.change {
+                        self.farewell(&change.removed, event.seq);
+                    }
+                }
                 events.into_iter().for_each(|event| self.make_known(Happened::Elsewhere(Arc::new(event))));
                 self.order.note(head);
             }
