@@ -1,12 +1,9 @@
 /** Where one types. */
 
 import { useDesk } from "./desk.js";
-import { classes, html, useEffect, useId, useLayoutEffect, useRef, useState } from "./html.js";
+import { classes, html, useEffect, useId, useRef, useState } from "./html.js";
 import { Check, Close, Edit, Send, Smile } from "./icons.js";
 import { t } from "./texts.js";
-
-/** The highest that it gets by itself, in pixels. */
-const HIGHEST = 200;
 
 /**
  * @param {object} props
@@ -34,10 +31,6 @@ export function Composer({ composing, id, class: kind = "", label, onSent, hasFo
   useEffect(() => {
     if (hasFocus) focusEnd(field.current);
   }, [composing, hasFocus]);
-  useLayoutEffect(() => {
-    const { style, scrollHeight } = (field.current.style.height = "auto", field.current);
-    style.height = `${Math.min(scrollHeight + 2, HIGHEST)}px`;
-  }, [text]);
 
   const submit = async () => {
     if (!composing.isFit || isSaving) return;
@@ -80,9 +73,11 @@ export function Composer({ composing, id, class: kind = "", label, onSent, hasFo
         </div>
       `}
       <div class="gr-composer-field">
-        <textarea ref=${field} id=${id} class=${kind} rows="1" aria-label=${label} placeholder=${label} dir=${text === "" ? undefined : "auto"}
-          aria-describedby=${hint} value=${text} enterkeyhint="send" autocomplete="off"
-          onInput=${(event) => composing.type(event.currentTarget.value)} onKeyDown=${onKeyDown}></textarea>
+        <span class="gr-grows" data-text=${text}>
+          <textarea ref=${field} id=${id} class=${kind} rows="1" aria-label=${label} placeholder=${label} dir=${text === "" ? undefined : "auto"}
+            aria-describedby=${hint} value=${text} enterkeyhint="send" autocomplete="off"
+            onInput=${(event) => composing.type(event.currentTarget.value)} onKeyDown=${onKeyDown}></textarea>
+        </span>
         <button type="button" class="gr-icon-button" aria-label=${t("insertEmoji")} title=${t("insertEmoji")}
           onClick=${(event) => desk.pickEmoji(event.currentTarget, insert)}><${Smile} /></button>
         ${editing

@@ -39,6 +39,7 @@ export function useWindow({ messages, isComplete, start, onTop, onBottom, onMove
 
   // What was scrolled to, and how high everything was, when it was last looked at.
   const seen = useRef({ scrollTop: 0, clientHeight: 0, scrollHeight: 0 });
+  const isHidden = useRef(false);
 
   const to = stretch.to === null ? messages.length : placeAfter(messages, stretch.to);
   const from = stretch.from === null ? Math.max(0, to - FIRST) : Math.min(placeOf(messages, stretch.from), to);
@@ -48,7 +49,10 @@ export function useWindow({ messages, isComplete, start, onTop, onBottom, onMove
   /** Puts everything back in its place; `isAsLookedAt`: whoever looks on has not scrolled since. */
   const keep = (isAsLookedAt = false) => {
     const box = scroller.current;
-    if (!isAsLookedAt) follow();
+    // What is not shown has no size, and where it was scrolled to is not known.
+    if (box.clientHeight === 0) return void (isHidden.current = true);
+    if (!isAsLookedAt && !isHidden.current) follow();
+    isHidden.current = false;
     const { end, key, bottom } = hold.current;
     if (end) {
       box.scrollTop = box.scrollHeight;
@@ -63,18 +67,22 @@ export function useWindow({ messages, isComplete, start, onTop, onBottom, onMove
     }
   };
 
-  /** Somebody may have scrolled, and that not be told yet. Where there is less to scroll than before, the browser may have done it. */
+  /**
+   * The reader may have scrolled, and the event not be here yet. Where there was less to scroll in between, the browser did:
+   * then the end stays the end, and the row stays where it is.
+   */
   const follow = () => {
     const box = scroller.current;
     const { scrollTop, clientHeight, scrollHeight } = seen.current;
     const { end, key, bottom } = hold.current;
     const moved = box.scrollTop - scrollTop;
     if (moved === 0) return;
+    // As far up as the browser can have scrolled by itself.
+    const lowest = Math.min(scrollHeight, box.scrollHeight) - Math.max(clientHeight, box.clientHeight);
     if (end) {
-      const isLess = box.clientHeight > clientHeight || box.scrollHeight < scrollHeight;
-      if (!isLess) hold.current = firstSeen(box, content.current);
+      if (box.scrollTop < lowest - SLACK) hold.current = firstSeen(box, content.current);
     } else {
-      const isLess = moved < 0 && box.scrollTop + box.clientHeight >= box.scrollHeight - 1;
+      const isLess = moved < 0 && box.scrollTop >= lowest - 1;
       if (!isLess && bottom !== null) hold.current = { key, bottom: bottom - moved };
     }
   };
@@ -84,12 +92,20 @@ export function useWindow({ messages, isComplete, start, onTop, onBottom, onMove
     seen.current = { scrollTop, clientHeight, scrollHeight };
   };
 
+  /** A scroll event: the reader's, or the browser's where the size has changed as well. */
+  const onScroll = () => {
+    const { clientHeight, scrollHeight } = scroller.current;
+    const isSameSize = clientHeight === seen.current.clientHeight && scrollHeight === seen.current.scrollHeight;
+    if (isSameSize) look();
+    else keep();
+  };
+
   const look = () => {
     const box = scroller.current;
+    if (box.clientHeight === 0) return;
     note();
     const { messages, isComplete, from, to, stretch, onTop, onBottom, onMoved } = now.current;
-    if (box.clientHeight === 0) return;
-    const below = box.scrollHeight - box.scrollTop - box.clientHeight;
+    const below = belowIn(box);
     const isEnd = isComplete && to === messages.length && below < SLACK;
     hold.current = isEnd ? { end: true } : firstSeen(box, content.current);
     setAtEnd(isEnd);
@@ -124,10 +140,10 @@ export function useWindow({ messages, isComplete, start, onTop, onBottom, onMove
     setStretch(END);
     setAtEnd(true);
     scroller.current.scrollTop = scroller.current.scrollHeight;
-    note();
+    if (scroller.current.clientHeight > 0) note();
   };
 
-  return { scroller, content, shown: messages.slice(from, to), from, isAtEnd, jump, keep: useLatest(keep), onScroll: look };
+  return { scroller, content, shown: messages.slice(from, to), from, isAtEnd, jump, keep: useLatest(keep), onScroll };
 }
 
 /** Where the message with an id is, or belongs; those on their way come last. */
@@ -154,6 +170,9 @@ function around(messages, id) {
 /** A stretch's end by the place of its first message, or by the place after its last one. */
 const upFrom = (messages, place) => ({ from: messages[Math.max(0, place)]?.id ?? null });
 const downTo = (messages, place) => ({ to: messages[place - 1]?.id ?? newest(messages) });
+
+/** How much there is below what is seen, in pixels. */
+const belowIn = (box) => box.scrollHeight - box.scrollTop - box.clientHeight;
 
 const bottomOf = (row, box) => row.getBoundingClientRect().bottom - box.getBoundingClientRect().top;
 
