@@ -77,7 +77,7 @@ pub async fn edge(
     match AssertUnwindSafe(next.call(request)).catch_unwind().await {
         Ok(Ok(response)) => {
             let mut response = in_json(response.map_into_boxed_body());
-            log(&line, response.status(), &id);
+            log(&state, &line, response.status(), &id);
             watch.inspect(|watch| watch.count(&response));
             decorate(response.headers_mut(), &id, is_https, allowed_origin.as_ref());
             Ok(response)
@@ -86,12 +86,12 @@ pub async fn edge(
         Ok(Err(error)) => {
             let error = as_api_error(&error);
             watch.inspect(|watch| watch.count_lost(error.status_code()));
-            Err(travelling(error, &line, &id, is_https, allowed_origin.as_ref()))
+            Err(travelling(&state, error, &line, &id, is_https, allowed_origin.as_ref()))
         }
         Err(_) => {
             let error = ApiError::from(Refusal::Internal);
             watch.inspect(|watch| watch.count_lost(error.status_code()));
-            Err(travelling(error, &line, &id, is_https, allowed_origin.as_ref()))
+            Err(travelling(&state, error, &line, &id, is_https, allowed_origin.as_ref()))
         }
     }
 }
@@ -129,6 +129,7 @@ impl Watch {
 }
 
 fn travelling(
+    state: &State,
     error: ApiError,
     line: &str,
     id: &HeaderValue,
@@ -136,7 +137,7 @@ fn travelling(
     allowed_origin: Option<&HeaderValue>,
 ) -> Error {
     let mut response = error.error_response();
-    log(line, response.status(), id);
+    log(state, line, response.status(), id);
     decorate(response.headers_mut(), id, is_https, allowed_origin);
     InternalError::from_response(error, response).into()
 }
@@ -164,9 +165,11 @@ fn in_json(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
     response.into_response(plain)
 }
 
-fn log(line: &str, status: StatusCode, id: &HeaderValue) {
+fn log(state: &State, line: &str, status: StatusCode, id: &HeaderValue) {
     let (status, request_id) = (status.as_u16(), id.to_str().unwrap_or_default());
-    if status >= 500 {
+    // Turning away who comes while the server stops is no fault.
+    let is_fault = status >= 500 && !(status == 503 && state.is_draining());
+    if is_fault {
         tracing::error!(request_id, status, "{line}");
     } else if status == 401 || status == 403 {
         tracing::info!(request_id, status, "{line}");

@@ -1,5 +1,7 @@
 //! A running server: what it is made of, how it starts, how it ends.
 
+mod ending;
+
 use std::{
     collections::BTreeMap,
     net::{IpAddr, SocketAddr},
@@ -7,7 +9,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use actix_rt::{Arbiter, task::JoinHandle};
@@ -27,8 +29,8 @@ use tokio::sync::Notify;
 
 use crate::{
     auth::{Failures, Hasher, Identities, Sessions, keys},
-    bus::{Bus, News, PresenceNews, redis},
-    chat::{ChatDirectory, ChatMeter, CloseReason, UserRegistry, directory::Services},
+    bus::{Bus, redis},
+    chat::{ChatDirectory, ChatMeter, UserRegistry, directory::Services},
     cluster,
     config::Config,
     edge::edge,
@@ -47,6 +49,8 @@ use crate::{
     view::Links,
     watch::{Listening, Meters},
 };
+
+pub use ending::StopError;
 
 /// What every handler works with.
 pub struct State {
@@ -167,18 +171,13 @@ pub struct Server {
     /// Carries news between nodes.
     carrying: Option<JoinHandle<()>>,
     writer: Writer,
-    _exclusive: Exclusive,
+    /// What the search index is kept with.
+    indexing: Readers,
+    exclusive: Exclusive,
 }
 
-/// How long sockets and requests get to end.
-const SOCKETS_END_WITHIN: Duration = Duration::from_secs(3);
+/// For so many seconds requests may go on once the server is to stop.
 const REQUESTS_END_WITHIN: u64 = 5;
-
-/// How long it may take until chats have begun what they were asked for.
-const CHATS_MOVE_WITHIN: Duration = Duration::from_secs(1);
-
-/// How long the last news may take to get out.
-const LAST_NEWS_WITHIN: Duration = Duration::from_secs(1);
 
 /// File descriptors kept for other things than connections.
 const SPARE_FILES: u64 = 256;
@@ -265,7 +264,7 @@ impl Server {
             actix_rt::spawn(sweep(state.clone())),
             actix_rt::spawn(watch_sockets(state.clone())),
             actix_rt::spawn(presence::run(state.clone(), turns)),
-            actix_rt::spawn(keeper::run(indexing, state.writer.clone())),
+            actix_rt::spawn(keeper::run(indexing.clone(), state.writer.clone())),
         ];
         if may_have_company {
             tasks.push(actix_rt::spawn(cluster::compare(state.clone())));
@@ -275,43 +274,12 @@ impl Server {
             tasks.push(actix_rt::spawn(cluster::listen(state.clone(), heard)));
             carrying = Some(actix_rt::spawn(redis::run(state.bus.clone(), url, kept.deployment, ends)));
         }
-        Ok(Self { address, state, watched, handle, serving, tasks, carrying, writer, _exclusive: exclusive })
+        Ok(Self { address, state, watched, handle, serving, tasks, carrying, writer, indexing, exclusive })
     }
 
     /// Where Prometheus may ask.
     pub fn metrics_address(&self) -> Option<SocketAddr> {
         self.watched.as_ref().map(|watched| watched.address)
-    }
-
-    /// Stops accepting, says goodbye to sockets, finishes what was accepted, and ends.
-    pub async fn stop(self) {
-        self.state.draining.store(true, Ordering::Relaxed);
-        let sockets = self.state.registry.close_all(CloseReason::GoingAway);
-        tracing::info!(sockets, "shutting down");
-        let deadline = Instant::now() + SOCKETS_END_WITHIN;
-        while self.state.registry.count() > 0 && Instant::now() < deadline {
-            // One that was on its way in when the others were closed.
-            self.state.registry.close_all(CloseReason::GoingAway);
-            actix_rt::time::sleep(Duration::from_millis(20)).await;
-        }
-        // A thread that serves HTTP ends with its last connection, whichever chats live on it.
-        let directory = self.state.directory.clone();
-        directory.move_here(Instant::now() + CHATS_MOVE_WITHIN).await;
-        self.handle.stop(true).await;
-        let _ = self.serving.await;
-        self.tasks.iter().for_each(JoinHandle::abort);
-        if let Some(watched) = self.watched {
-            watched.stop().await;
-        }
-        self.state.presence.close(&self.state).await;
-        let writer = self.writer;
-        let _ = actix_rt::task::spawn_blocking(move || drop(writer)).await;
-        directory.settle(Instant::now() + LAST_NEWS_WITHIN).await;
-        self.state.bus.publish(News::Presence(PresenceNews::Farewell));
-        self.state.bus.close();
-        if let Some(carrying) = self.carrying {
-            let _ = actix_rt::time::timeout(LAST_NEWS_WITHIN, carrying).await;
-        }
     }
 }
 

@@ -28,7 +28,7 @@ use crate::{
     config::{Config, Database},
     load::{Load, LoadError},
     model::{FieldErrors, Refusal},
-    server::StartError,
+    server::{StartError, StopError},
     storage::{Access, AnyConn, OpenError, StorageError, migrations, transaction},
 };
 
@@ -73,6 +73,8 @@ enum CliError {
     Open(#[from] OpenError),
     #[error(transparent)]
     Start(#[from] StartError),
+    #[error(transparent)]
+    Stop(#[from] StopError),
     #[error(transparent)]
     Load(#[from] LoadError),
     #[error("{0}")]

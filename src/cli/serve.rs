@@ -37,9 +37,10 @@ pub(super) fn serve(config: Config) -> Result<(), CliError> {
             _ = terminated.recv() => {}
             _ = interrupted.recv() => {}
         }
-        server.stop().await;
-        Ok(())
+        Ok(server.stop().await?)
     });
+    // The last thread to let go of it would wake what waits for that, without the thread-locals that this needs.
+    std::mem::forget(actix_web::rt::System::current());
     // Its end would wait for every thread, and one may be waiting for a database that hangs.
     std::mem::forget(system);
     result

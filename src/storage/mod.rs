@@ -10,6 +10,7 @@ pub mod changes;
 mod chat_search;
 pub mod chats;
 pub mod check;
+pub mod checkpoint;
 pub mod commits;
 pub mod conn;
 pub mod contacts;

@@ -1,7 +1,7 @@
 //! Reading connections, off the threads that serve HTTP.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -24,7 +24,9 @@ const LIMIT: Duration = Duration::from_secs(3);
 /// A pool of reading connections.
 #[derive(Clone)]
 pub struct Readers {
-    pool: r2d2::Pool<Opener>,
+    /// `None` once it is closed.
+    pool: Arc<Mutex<Option<r2d2::Pool<Opener>>>>,
+    size: u32,
     /// As many as there are connections, so that no thread blocks to wait for one.
     free: Arc<Semaphore>,
     may_hang: bool,
@@ -45,7 +47,18 @@ impl Readers {
             .build(Opener(url.clone()))
             .map_err(|error| OpenError::new(&url.name(), error))?;
         let may_hang = matches!(url, DatabaseUrl::Postgres(_));
-        Ok(Self { pool, free: Arc::new(Semaphore::new(size as usize)), may_hang, meter })
+        let (pool, free) = (Arc::new(Mutex::new(Some(pool))), Arc::new(Semaphore::new(size as usize)));
+        Ok(Self { pool, size, free, may_hang, meter })
+    }
+
+    /// Closes the connections, once their questions are answered; those that are in use at the deadline close when they
+    /// are not any more. Further questions are turned down.
+    pub async fn close(&self, deadline: Instant) {
+        let all = self.free.acquire_many(self.size);
+        let _all = timeout_at(deadline.into(), all).await;
+        self.free.close();
+        let pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let _ = spawn_blocking(move || drop(pool)).await;
     }
 
     /// Answers a question of one or more statements on one consistent view.
@@ -66,7 +79,7 @@ impl Readers {
 
     /// How many connections are in use, and how many there are.
     pub fn busy(&self) -> (usize, usize) {
-        let most = self.pool.max_size() as usize;
+        let most = self.size as usize;
         (most.saturating_sub(self.free.available_permits()), most)
     }
 
@@ -81,7 +94,7 @@ impl Readers {
             self.meter.iter().for_each(|meter| meter.turned_away.inc());
             return Err(Refusal::Busy);
         };
-        let pool = self.pool.clone();
+        let pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner).clone().ok_or(Refusal::Busy)?;
         let timed = self.meter.clone().map(|meter| Timed::new(meter, asked));
         let answer = spawn_blocking(move || {
             let _permit = permit;

@@ -18,3 +18,4 @@ mod program;
 mod protocol;
 mod proxy;
 mod spoiler;
+mod stops;

@@ -52,7 +52,7 @@ const SERVE: [&str; 5] = ["serve", "--bind", "127.0.0.1:0", "--log", "off"];
 
 /// A `greenroom serve` of its own process; it is killed when it is dropped.
 pub struct Program {
-    child: Child,
+    pub child: Child,
     address: String,
     client: Client,
 }
@@ -89,13 +89,19 @@ impl Program {
         );
     }
 
-    fn start(mut serve: Command) -> Self {
+    /// Starts what `command` makes, and waits until it listens.
+    pub fn start(mut serve: Command) -> Self {
         let mut child = serve.stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
         let address = line.trim().strip_prefix("Listening on http://").unwrap_or_else(|| panic!("{line:?}"));
         let client = Client::builder().timeout(DEADLINE).finish();
         Self { address: address.to_owned(), child, client }
+    }
+
+    /// Who asks it.
+    pub fn client(&self) -> Client {
+        self.client.clone()
     }
 
     /// Where it listens.
@@ -344,10 +350,11 @@ async fn posts_to_the_end(server: &Program, token: &str, writer: usize) -> Vec<S
     }
 }
 
-type Listening = actix_codec::Framed<awc::BoxedSocket, awc::ws::Codec>;
+pub type Listening = actix_codec::Framed<awc::BoxedSocket, awc::ws::Codec>;
 
 /// Opens a socket and waits until it is live.
-async fn listens(server: &Program, token: &str) -> Listening {
+/// Opens a socket and takes its `hello`.
+pub async fn listens(server: &Program, token: &str) -> Listening {
     let url = format!("http://{}/messages/ws/", server.address);
     let socket = server.client.ws(url).set_header("Authorization", format!("Token {token}")).connect().await;
     let (_, mut socket) = socket.unwrap();

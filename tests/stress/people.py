@@ -19,15 +19,17 @@ PASSWORD = "correct horse"
 class Server:
     """A `greenroom serve` of its own process, which ends with its block."""
 
-    def __init__(self, binary, folder, bind="127.0.0.1:0", database=None, redis=None, settings=None):
+    def __init__(self, binary, folder, bind="127.0.0.1:0", database=None, redis=None, settings=None,
+                 log="off", errors=None):
         self.binary, self.folder = binary, folder
         self.environment = {k: v for k, v in os.environ.items() if not k.startswith("GREENROOM_")}
         self.environment["GREENROOM_DATABASE_URL"] = database or f"sqlite://{folder}/stress.db"
         if redis:
             self.environment["GREENROOM_REDIS_URL"] = redis
         self.environment |= settings or {}
-        serve = [binary, "serve", "--bind", bind, "--log", "off"]
-        self.process = subprocess.Popen(serve, env=self.environment, stdout=subprocess.PIPE, text=True)
+        serve = [binary, "serve", "--bind", bind, "--log", log]
+        self.process = subprocess.Popen(serve, env=self.environment, stdout=subprocess.PIPE, stderr=errors,
+                                        text=True)
         host, port = self.process.stdout.readline().strip().removeprefix("Listening on http://").rsplit(":", 1)
         self.address = (host, int(port))
 

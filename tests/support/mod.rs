@@ -90,7 +90,7 @@ impl Node {
                 let server = greenroom::server::Server::start(config).await.unwrap();
                 let _ = started.send((server.address, server.metrics_address(), server.state.clone()));
                 let _ = stopped.await;
-                server.stop().await;
+                server.stop().await.expect("its database's file is whole");
             });
         });
         let (address, metrics, state) = running.await.expect("the server starts");

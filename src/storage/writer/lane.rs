@@ -34,6 +34,13 @@ pub(super) struct State {
     pub is_stopping: AtomicBool,
 }
 
+impl State {
+    /// Whether nothing is tried any more: each try may wait for seconds where the database is locked.
+    fn has_given_up(&self) -> bool {
+        self.is_stopping.load(Ordering::Relaxed) && self.is_away.load(Ordering::Relaxed)
+    }
+}
+
 pub(super) struct Lane {
     line: Line,
     rules: Rules,
@@ -69,7 +76,11 @@ impl Lane {
             }
             let (late, mut group): (Vec<Job>, _) = group.into_iter().partition(|job| job.has_expired(now));
             if !group.is_empty() {
-                let results = self.line.carry_out(&self.rules, &mut group);
+                let results = if self.state.has_given_up() {
+                    group.iter().map(|_| Err(StorageError::Away(TOO_LATE.to_owned()))).collect()
+                } else {
+                    self.line.carry_out(&self.rules, &mut group)
+                };
                 self.settle(group, results);
             }
             let too_late = late.iter().map(|_| Err(StorageError::Away(TOO_LATE.to_owned()))).collect();

@@ -1,0 +1,102 @@
+//! How a server ends.
+
+use std::{
+    sync::atomic::Ordering,
+    time::{Duration, Instant},
+};
+
+use actix_rt::task::{JoinHandle, spawn_blocking};
+
+use super::Server;
+use crate::{
+    bus::{News, PresenceNews},
+    chat::CloseReason,
+    storage::{DatabaseUrl, Exclusive, Readers, checkpoint},
+};
+
+/// How long sockets get to end.
+const SOCKETS_END_WITHIN: Duration = Duration::from_secs(3);
+
+/// How long it may take until chats have begun what they were asked for.
+const CHATS_MOVE_WITHIN: Duration = Duration::from_secs(1);
+
+/// How long the last news may take to get out.
+const LAST_NEWS_WITHIN: Duration = Duration::from_secs(1);
+
+/// How long the last queries may take.
+const QUERIES_END_WITHIN: Duration = Duration::from_secs(2);
+
+/// How long it waits for other processes that have the SQLite file open: until all has taken so long, but for the second
+/// one in any case.
+const ALL_ENDS_WITHIN: Duration = Duration::from_secs(9);
+const LEAST_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Why a server did not end as it should, in one sentence.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "all is stored, but {name} is whole only together with {name}-wal: {reason}; end that process, or copy with `greenroom backup`"
+)]
+pub struct StopError {
+    name: String,
+    reason: String,
+}
+
+impl Server {
+    /// Stops accepting, says goodbye to sockets, finishes what was accepted, and ends. A SQLite file is whole by itself then.
+    pub async fn stop(self) -> Result<(), StopError> {
+        let begun = Instant::now();
+        self.state.draining.store(true, Ordering::Relaxed);
+        let sockets = self.state.registry.close_all(CloseReason::GoingAway);
+        tracing::info!(sockets, "shutting down");
+        let deadline = begun + SOCKETS_END_WITHIN;
+        while self.state.registry.count() > 0 && Instant::now() < deadline {
+            // One that was on its way in when the others were closed.
+            self.state.registry.close_all(CloseReason::GoingAway);
+            actix_rt::time::sleep(Duration::from_millis(20)).await;
+        }
+        // A thread that serves HTTP ends with its last connection, whichever chats live on it.
+        let directory = self.state.directory.clone();
+        directory.move_here(Instant::now() + CHATS_MOVE_WITHIN).await;
+        self.handle.stop(true).await;
+        let _ = self.serving.await;
+        self.tasks.iter().for_each(JoinHandle::abort);
+        if let Some(watched) = self.watched {
+            watched.stop().await;
+        }
+        self.state.presence.close(&self.state).await;
+        let writer = self.writer;
+        let _ = spawn_blocking(move || drop(writer)).await;
+        directory.settle(Instant::now() + LAST_NEWS_WITHIN).await;
+        self.state.bus.publish(News::Presence(PresenceNews::Farewell));
+        self.state.bus.close();
+        if let Some(carrying) = self.carrying {
+            let _ = actix_rt::time::timeout(LAST_NEWS_WITHIN, carrying).await;
+        }
+        let readers = [&self.state.readers, &self.indexing];
+        let url = self.state.config.database.database_url.clone();
+        leave_file(url, readers, self.exclusive, begun + ALL_ENDS_WITHIN).await
+    }
+}
+
+/// Closes what has a SQLite file open, and sees to it that whoever copies the file has all of it.
+async fn leave_file(
+    url: DatabaseUrl,
+    readers: [&Readers; 2],
+    exclusive: Exclusive,
+    deadline: Instant,
+) -> Result<(), StopError> {
+    let DatabaseUrl::Sqlite(name) = url.clone() else { return Ok(()) };
+    let answered = Instant::now() + QUERIES_END_WITHIN;
+    for readers in readers {
+        readers.close(answered).await;
+    }
+    let patience = deadline.saturating_duration_since(Instant::now()).max(LEAST_PATIENCE);
+    let completed = spawn_blocking(move || checkpoint::complete(&url, patience)).await;
+    drop(exclusive);
+    let reason = match completed {
+        Ok(Ok(())) => return Ok(()),
+        Ok(Err(error)) => error.to_string(),
+        Err(error) => error.to_string(),
+    };
+    Err(StopError { name, reason })
+}

@@ -1,0 +1,22 @@
+//! What SQLite keeps in `-wal`, brought into the file itself.
+
+use std::time::Duration;
+
+use diesel::connection::SimpleConnection;
+
+use super::{Access, DatabaseUrl, OpenError, StorageError, sql::sql};
+
+/// Copies all that was written into the database's file and empties its `-wal`, so that the file alone is whole. Fails
+/// where another process is in the way for longer than `patience`. PostgreSQL has nothing of the kind.
+pub fn complete(url: &DatabaseUrl, patience: Duration) -> Result<(), StorageError> {
+    let DatabaseUrl::Sqlite(_) = url else { return Ok(()) };
+    let mut conn = url.open(Access::Write)?;
+    // It waits for who writes, and then for who reads.
+    conn.batch_execute(&format!("PRAGMA busy_timeout = {}", patience.as_millis() / 2))?;
+    let checkpoint = sql!("PRAGMA wal_checkpoint(TRUNCATE)");
+    // Whether it gave up, the frames in `-wal`, and those of them that are in the file as well.
+    let (_, frames, copied) = checkpoint.one::<(i64, i64, i64)>(&mut conn)?;
+    if frames == copied { Ok(()) } else { Err(OpenError::new(&url.name(), BUSY).into()) }
+}
+
+const BUSY: &str = "another process has it open, and reads or writes";
