@@ -12,7 +12,7 @@ export RUST_TEST_THREADS ?= $(shell expr 2 '*' $$(getconf _NPROCESSORS_ONLN))
 CARGO ?= cargo
 GREENROOM = target/release/greenroom
 
-.PHONY: help run build test postgres client cluster pages screenshots vendor bench stress stress-nodes autobahn fuzz check fmt migrate user token demo schema clean
+.PHONY: help run build debug test postgres client cluster pages screenshots vendor bench stress stress-nodes autobahn fuzz check fmt migrate user token demo schema clean
 
 help: ## List the tasks
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -30,26 +30,31 @@ run: build ## Build, make the database, add demo users, serve
 build:
 	$(CARGO) build --release --locked
 
-test: ## Run all tests
-	$(CARGO) test --locked
+# The program in target/debug, as the Rust tests have it: `cargo build` would compile all dependencies a second time, since
+# those of the tests have other features.
+debug:
+	$(CARGO) test --locked --no-run --quiet
+
+test: ## Install what the tests need, and run them all
+	@rm -f target/left-out
+	@tests/install
+	PATH="$(CURDIR)/target/tools/bin:$$PATH" $(CARGO) test --locked
 	@$(MAKE) postgres
 	@$(MAKE) client
 	@$(MAKE) pages
 	@tests/fuzz/run 60
+	@if [ -e target/left-out ]; then echo "LEFT OUT, all else passed:"; sort -u target/left-out; else echo "All tests passed; none was left out."; fi
 
 postgres: ## The tests that have to do with the database, on PostgreSQL
 	@CARGO="$(CARGO)" tests/postgres.sh
 
-client: ## The JavaScript client's tests, against a real server
-	$(CARGO) build --locked
+client: debug ## The JavaScript client's tests, against a real server
 	@tests/client/run
 
-pages: ## The tests of the pages, in Chromium
-	$(CARGO) build --locked
+pages: debug ## The tests of the pages, in Chromium
 	@tests/browser/run
 
-screenshots: ## Pictures of the pages in all their states
-	$(CARGO) build --locked
+screenshots: debug ## Pictures of the pages in all their states
 	@tests/browser/run --test tests/browser/screenshots.mjs
 
 vendor: ## Fetch the libraries of the pages from npm anew
@@ -72,8 +77,7 @@ stress-nodes: build ## Two nodes whose Redis, PostgreSQL and selves are stopped,
 autobahn: ## Autobahn's fuzzing client: make autobahn WSTEST=/path/to/wstest
 	$(CARGO) test --locked --test faults -- --ignored autobahn --nocapture
 
-fuzz: ## Schemathesis over the API's description, for ten minutes or SECONDS
-	$(CARGO) build --locked
+fuzz: debug ## Schemathesis over the API's description, for ten minutes or SECONDS
 	@tests/fuzz/run $(or $(SECONDS),600)
 
 check: ## Formatting, lints, documentation, tests

@@ -3,9 +3,7 @@
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { webcrypto } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
-import { createRequire } from "node:module";
 import net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -21,9 +19,8 @@ const PASSWORD = "correct horse";
 /** How long anything may take before a test gives up, in milliseconds. */
 export const DEADLINE = Number(process.env.GREENROOM_TEST_DEADLINE ?? 20_000);
 
-// Node 18 has neither; Debian brings `ws` as a package of its own.
-globalThis.crypto ??= webcrypto;
-export const WebSocket = globalThis.WebSocket ?? createRequire(import.meta.url)("ws");
+/** Node's own, which Node 20 has behind a flag. */
+export const { WebSocket } = globalThis;
 
 /** Pauses that are short enough for tests. */
 const TIMING = { backoff: 20, backoffMax: 200, steadyAfter: 50 };

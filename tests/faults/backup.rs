@@ -170,9 +170,7 @@ fn a_copy_that_is_interrupted_leaves_nothing() {
         while !folder.path().join("copy.db.part").exists() {
             std::thread::yield_now();
         }
-        let id = backup.id().to_string();
-        let sent = std::process::Command::new("kill").args([&format!("-{signal}"), &id]).status();
-        assert!(sent.unwrap().success());
+        crate::signal::send(backup.id(), signal);
         let output = backup.wait_with_output().unwrap();
         let sentence = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "{sentence}");

@@ -221,10 +221,7 @@ fn a_run_that_is_interrupted_cleans_up() {
         while !elsewhere.has_load() {
             assert_eq!(load.try_wait().unwrap(), None, "it goes on");
         }
-        let id = load.id().to_string();
-        assert!(
-            std::process::Command::new("kill").args([&format!("-{signal}"), &id]).status().unwrap().success()
-        );
+        crate::signal::send(load.id(), signal);
         let output = load.wait_with_output().unwrap();
         let sentence = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "{sentence}");
@@ -243,8 +240,7 @@ fn a_server_of_ones_own_goes_with_its_database_also_when_interrupted() {
     while !is_there() {
         std::thread::yield_now();
     }
-    let id = load.id().to_string();
-    assert!(std::process::Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    crate::signal::send(load.id(), "INT");
     assert_eq!(load.wait_with_output().unwrap().status.code(), Some(1));
     assert!(!is_there());
 }

@@ -17,5 +17,6 @@ mod postgres;
 mod program;
 mod protocol;
 mod proxy;
+mod signal;
 mod spoiler;
 mod stops;

@@ -14,7 +14,10 @@ use futures_util::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{DEADLINE, raw_socket::RawSocket};
+use crate::{
+    signal,
+    support::{DEADLINE, raw_socket::RawSocket},
+};
 
 /// `greenroom`, without any setting of the environment of the tests.
 pub fn command(database: &str) -> Command {
@@ -116,8 +119,7 @@ impl Program {
 
     /// Sends a signal by its name.
     pub fn signal(&self, name: &str) {
-        let status = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
-        assert!(status.unwrap().success());
+        signal::send(self.child.id(), name);
     }
 
     /// Sends a request with a token; `None` where no answer comes back.
@@ -272,7 +274,7 @@ async fn a_watched_server_says_where_and_stops_being_watched_when_it_ends() {
     let text = answer.body().limit(1 << 20).await.unwrap();
     assert!(String::from_utf8_lossy(&text).contains("greenroom_build_info{version="));
     // The connection stays open, and must not hold the end up.
-    Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    signal::send(child.id(), "TERM");
     assert_eq!(child.wait().unwrap().code(), Some(0));
     assert!(client.get(&address).send().await.is_err());
 }

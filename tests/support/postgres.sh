@@ -59,7 +59,8 @@ stop() {
 signal() {
     first=$(head -1 "$folder/data/postmaster.pid")
     # One that has ended by itself meanwhile needs none.
-    kill -"$1" "$first" $(ps -o pid= --ppid "$first") 2>/dev/null || :
+    children=$(grep -ls "^PPid:[[:space:]]*$first$" /proc/[0-9]*/status | cut -d/ -f3)
+    kill -"$1" "$first" $children 2>/dev/null || :
 }
 
 start
