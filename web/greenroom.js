@@ -1259,13 +1259,32 @@ export class Greenroom {
 
   start() {
     if (this.#run) return this.#started.promise;
-    this.#run = new AbortController();
     this.#started = deferred();
     this.#hasStarted = false;
-    this.#setStatus("connecting");
-    this.#hearHints(this.#run.signal);
-    this.#stayConnected(this.#run.signal);
+    this.#begin();
     return this.#started.promise;
+  }
+
+  #begin() {
+    this.#run = new AbortController();
+    const { signal } = this.#run;
+    this.#setStatus(this.#hasStarted ? "reconnecting" : "connecting");
+    this.#hearHints(signal);
+    globalThis.addEventListener?.("pagehide", () => this.#rest(), { signal });
+    this.#stayConnected(signal);
+  }
+
+  /** Lets go of the network while its page is left: browsers keep only those without sockets for going back. */
+  #rest() {
+    this.#run.abort();
+    this.#link = null;
+    this.#wake();
+    const rest = (this.#run = new AbortController());
+    const goOn = () => {
+      rest.abort();
+      this.#begin();
+    };
+    globalThis.addEventListener("pageshow", goOn, { signal: rest.signal });
   }
 
   stop() {
@@ -1648,6 +1667,7 @@ export class Greenroom {
         asked = this.#link;
         if (asked) await this.#ask({ type: "watch", chat_id: chatId });
         await this.state.loading(chatId, () => this.api.chat(chatId), take);
+        if (!this.#watched.has(chatId)) this.state.dropRoom(chatId);
         // A socket that opened meanwhile was not asked yet.
       } while (this.#link && this.#link !== asked);
     });

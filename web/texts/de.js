@@ -220,6 +220,8 @@ export default {
     discussion: "Diskussion",
     inboxEmpty: "Noch keine Nachrichten.",
     joinDiscussion: "Mitdiskutieren",
+    dmImpossible: "Nachrichten an diese Person sind nicht möglich.",
+    roomImpossible: "Diese Diskussion kann nicht angezeigt werden.",
     roomJoin: "Tritt bei, um mitzulesen und zu schreiben.",
     roomVisitor: "Melde dich an, um mitzulesen und zu schreiben.",
     sendMessage: "Nachricht senden",

@@ -220,6 +220,8 @@ export default {
     discussion: "Discussion",
     inboxEmpty: "No messages yet.",
     joinDiscussion: "Join the discussion",
+    dmImpossible: "Messages to this person are not possible.",
+    roomImpossible: "This discussion cannot be shown.",
     roomJoin: "Join to read and to write.",
     roomVisitor: "Sign in to read and to write.",
     sendMessage: "Send a message",

@@ -220,6 +220,8 @@ export default {
     discussion: "Debate",
     inboxEmpty: "Todavía no hay mensajes.",
     joinDiscussion: "Unirse al debate",
+    dmImpossible: "No se pueden enviar mensajes a esta persona.",
+    roomImpossible: "Este debate no se puede mostrar.",
     roomJoin: "Únete para leer y escribir.",
     roomVisitor: "Entra para leer y escribir.",
     sendMessage: "Enviar un mensaje",

@@ -258,6 +258,8 @@ export default {
     discussion: "Diskusija",
     inboxEmpty: "Žinučių dar nėra.",
     joinDiscussion: "Prisijungti prie diskusijos",
+    dmImpossible: "Šiam žmogui žinučių siųsti negalima.",
+    roomImpossible: "Šios diskusijos parodyti negalima.",
     roomJoin: "Prisijunkite, kad galėtumėte skaityti ir rašyti.",
     roomVisitor: "Prisijunkite, kad galėtumėte skaityti ir rašyti.",
     sendMessage: "Siųsti žinutę",

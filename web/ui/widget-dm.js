@@ -3,60 +3,65 @@
 import { ChatAvatar } from "./avatar.js";
 import { Conversation } from "./conversation.js";
 import { useDesk, useKnown } from "./desk.js";
+import { inWordsRetried } from "./errors.js";
 import { Note } from "./heading.js";
-import { html, useRef, useState } from "./html.js";
+import { html, useEffect, useRef, useState } from "./html.js";
 import { Bubble, Close } from "./icons.js";
 import { isMuted } from "./muting.js";
 import { dmWith } from "./people.js";
 import { Pill } from "./pill.js";
 import { t } from "./texts.js";
-import { Panel, Signed, UnreadBadge, useTold } from "./widget.js";
+import { complain, Panel, Signed, UnreadBadge, useChatTold, useTried } from "./widget.js";
 
 export const DmWidget = ({ connection, ...props }) => html`
   <${Signed} connection=${connection}><${Dm} ...${props} /><//>
 `;
 
-function Dm({ tell, isFirst, of }) {
-  const { client, inWords } = useDesk();
-  const userId = Number(of("user"));
+function Dm({ tell, isFirst, user, label: wanted, title }) {
+  const userId = Number(user);
   const chat = useKnown((state) => dmWith(state, userId));
-  const [isOpen, setOpen] = useState(false);
-  const [problem, setProblem] = useState(/** @type {string | null} */ (null));
+  // With whom it was opened by hand: only there one may type right away. What is typed goes on going nowhere else.
+  const [openedFor, setOpenedFor] = useState(/** @type {number | null} */ (null));
+  const isOpen = openedFor !== null;
   const button = useRef(/** @type {any} */ (null));
-  useTold(client, tell, chat?.id ?? 0);
+  useChatTold(tell, chat?.id);
 
-  const open = async () => {
-    setProblem(null);
-    setOpen(true);
-    try {
-      if (!chat) await client.open((await client.api.createChat({ chat_type: "dm", member_ids: [userId] })).id);
-    } catch (error) {
-      setProblem(inWords(error));
-    }
-  };
   const close = () => {
-    setOpen(false);
+    setOpenedFor(null);
     button.current.focus();
   };
-  const label = of("label") ?? (chat ? t("writeTo", { name: chat.title }) : t("sendMessage"));
+  const label = wanted || title || (chat ? t("writeTo", { name: chat.title }) : t("sendMessage"));
   return html`
     <button ref=${button} type="button" id=${isFirst ? "chat-toggle-btn" : undefined} class="gr-button gr-button-primary gr-toggle"
-      aria-expanded=${String(isOpen)} onClick=${isOpen ? close : open}>
+      aria-expanded=${String(isOpen)} onClick=${isOpen ? close : () => setOpenedFor(userId)}>
       <${Bubble} />${label}<${UnreadBadge} count=${chat?.unread_count ?? 0} isQuiet=${isMuted(chat)} />
     </button>
     ${isOpen &&
     html`
       <${Panel} id=${isFirst ? "fixed-chat-widget" : undefined} label=${label} onClose=${close}>
-        ${chat && !problem
-          ? html`<${Conversation} chatId=${chat.id} hasFocus
+        ${chat
+          ? html`<${Conversation} key=${chat.id} chatId=${chat.id} hasFocus=${openedFor === userId}
               hooks=${{ list: { id: isFirst ? "widget-message-list" : undefined }, field: { id: isFirst ? "widget-message-input" : undefined } }}
               header=${html`<${PanelHeading} chat=${chat} onClose=${close} />`} />`
-          : html`
-              <div class="gr-heading"><span class="gr-heading-text">${label}</span><${CloseButton} onClose=${close} /></div>
-              <div class="gr-empty">${problem && html`<p role="alert">${problem}</p>`}</div>
-            `}
+          : html`<${Opening} key=${user} userId=${userId} label=${label} onClose=${close} />`}
       <//>
     `}
+  `;
+}
+
+/** While the chat is not there yet. */
+function Opening({ userId, label, onClose }) {
+  const { client } = useDesk();
+  const problem = useTried(async (isWanted) => {
+    const { id } = await client.api.createChat({ chat_type: "dm", member_ids: [userId] });
+    if (isWanted()) await client.open(id);
+  }, []);
+  useEffect(() => {
+    if (problem?.isFinal) complain("greenroom-dm", problem);
+  }, [problem]);
+  return html`
+    <div class="gr-heading"><span class="gr-heading-text">${label}</span><${CloseButton} onClose=${onClose} /></div>
+    <div class="gr-empty">${problem && html`<p role="alert">${problem.isFinal ? t("dmImpossible") : inWordsRetried(problem)}</p>`}</div>
   `;
 }
 

@@ -11,27 +11,28 @@ import { useUnreadAloud } from "./muting.js";
 import { Pill } from "./pill.js";
 import { t } from "./texts.js";
 import { CloseButton } from "./widget-dm.js";
-import { Panel, Signed, SignInLink, UnreadBadge, useTold } from "./widget.js";
+import { Panel, Signed, SignInLink, UnreadBadge } from "./widget.js";
 
 export function InboxWidget({ connection, ...props }) {
   const visitor = html`<${SignInLink} connection=${connection} text=${t("signIn")} />`;
   return html`<${Signed} connection=${connection} visitor=${visitor}><${Inbox} ...${props} /><//>`;
 }
 
-function Inbox({ tell, of }) {
+function Inbox({ tell, label: wanted, title }) {
   const { client } = useDesk();
   const unread = useUnreadAloud();
   const [isOpen, setOpen] = useState(false);
   const [chatId, setChatId] = useState(/** @type {number | null} */ (null));
   const button = useRef(/** @type {any} */ (null));
-  useTold(client, tell, null, unread);
+  useEffect(() => client.on("message", (detail) => tell("message", detail)), [client]);
+  useEffect(() => tell("unread", { total: unread }), [unread]);
   useEffect(() => client.on("chat", ({ chatId: id, chat }) => !chat && setChatId((now) => (now === id ? null : now))), [client]);
 
   const close = () => {
     setOpen(false);
     button.current.focus();
   };
-  const label = of("label") ?? t("messagesTitle");
+  const label = wanted || title || t("messagesTitle");
   const base = client.api.base;
   return html`
     <button ref=${button} type="button" class="gr-button gr-toggle" aria-expanded=${String(isOpen)}

@@ -2,52 +2,73 @@
 
 import { Conversation } from "./conversation.js";
 import { useAttempt, useDesk, useKnown } from "./desk.js";
+import { inWordsRetried } from "./errors.js";
 import { html, useEffect, useState } from "./html.js";
 import { Exit, People } from "./icons.js";
 import { Pill } from "./pill.js";
 import { t } from "./texts.js";
 import { Skeletons } from "./thread.js";
-import { Signed, SignInLink, useTold } from "./widget.js";
+import { complain, Signed, SignInLink, useChatTold, useTried } from "./widget.js";
+import { follow } from "./widget-watching.js";
 
 export function RoomWidget({ connection, ...props }) {
-  const title = props.of("label") ?? t("discussion");
+  const { objectType, objectId, label, title } = props;
+  const heading = label || title;
   const visitor = html`
-    <section class="gr-room" aria-label=${title}>
-      <${RoomHeading} title=${title} />
+    <section class="gr-room" aria-label=${heading || t("discussion")}>
+      <${RoomHeading} title=${heading || t("discussion")} />
       <div class="gr-empty"><p>${t("roomVisitor")}</p><${SignInLink} connection=${connection} /></div>
     </section>
   `;
-  return html`<${Signed} connection=${connection} visitor=${visitor}><${Room} ...${props} title=${title} /><//>`;
+  // Another object has another room: nothing is left of the one before.
+  return html`
+    <${Signed} connection=${connection} visitor=${visitor}>
+      <${Room} key=${JSON.stringify([objectType, objectId])} ...${props} heading=${heading} />
+    <//>
+  `;
 }
 
-function Room({ tell, of, title }) {
-  const { client, inWords, toast } = useDesk();
-  const attempt = useAttempt();
+/** Finds the room of an object, and follows it. */
+function useRoom(objectType, objectId, title) {
+  const { client } = useDesk();
   const [id, setId] = useState(0);
-  const [problem, setProblem] = useState(/** @type {string | null} */ (null));
   const room = useKnown((state) => state.chats.get(id) ?? state.rooms.get(id));
-  const isMember = useKnown((state) => state.chats.has(id));
-  useTold(client, tell, id);
+  const isThere = room !== undefined;
+  useEffect(() => (id ? follow(client, id) : undefined), [client, id]);
+  const problem = useTried(
+    async (isWanted) => {
+      // Without an object there would be a new room each time.
+      if (isThere || !objectType || !objectId) return;
+      const fields = { title: title || t("discussion"), object_type: objectType, object_id: objectId };
+      const found = id || (await client.api.createChat({ chat_type: "room", ...fields })).id;
+      if (!isWanted()) return;
+      setId(found);
+      await client.watch(found);
+      if (!isWanted()) follow(client, found)();
+    },
+    [client, isThere],
+  );
+  return { id, room, problem: isThere ? null : problem };
+}
 
+function Room({ tell, objectType, objectId, heading: wanted, title, label }) {
+  const { client, toast } = useDesk();
+  const attempt = useAttempt();
+  const { id, room, problem } = useRoom(objectType, objectId, title || label);
+  const isMember = useKnown((state) => state.chats.has(id));
+  useChatTold(tell, id);
   useEffect(() => {
-    let watched = 0;
-    const find = async () => {
-      const fields = { title, object_type: of("object-type") ?? undefined, object_id: of("object-id") ?? undefined };
-      watched = (await client.api.createChat({ chat_type: "room", ...fields })).id;
-      await client.watch(watched);
-      setId(watched);
-    };
-    find().catch((error) => setProblem(inWords(error)));
-    return () => watched && client.unwatch(watched);
-  }, [client]);
+    if (problem?.isFinal) complain("greenroom-room", problem);
+  }, [problem]);
 
   const join = () => attempt(() => client.api.joinChat(id).then(() => client.open(id)));
+  const shown = wanted || room?.title || t("discussion");
   const leave = () =>
     attempt(async () => {
       await client.api.leaveChat(id);
-      toast(t("leaveDone", { title: room.title }), { label: t("undo"), run: join });
+      toast(t("leaveDone", { title: shown }), { label: t("undo"), run: join });
     });
-  const heading = html`<${RoomHeading} title=${room?.title ?? title} count=${room?.member_count} onLeave=${isMember && leave} />`;
+  const heading = html`<${RoomHeading} title=${shown} count=${room?.member_count} onLeave=${isMember && leave} />`;
   if (isMember) {
     return html`
       <div class="gr-room">
@@ -57,10 +78,10 @@ function Room({ tell, of, title }) {
     `;
   }
   return html`
-    <section class="gr-room" aria-label=${title}>
+    <section class="gr-room" aria-label=${shown}>
       ${heading}
       <div class="gr-empty">
-        ${problem && html`<p role="alert">${problem}</p>`}
+        ${problem && html`<p role="alert">${problem.isFinal ? t("roomImpossible") : inWordsRetried(problem)}</p>`}
         ${!room && !problem && html`<${Skeletons} count=${3} />`}
         ${room &&
         html`

@@ -1,46 +1,100 @@
 /** What widgets have in common: who looks at them, the panel that opens beside them, and what they tell the page. */
 
-import { useKnown } from "./desk.js";
-import { classes, html, useEffect, useLayoutEffect, useRef, useWatched } from "./html.js";
+import { useDesk, useKnown } from "./desk.js";
+import { Fragment, classes, html, useEffect, useLatest, useLayoutEffect, useRef, useState, useWatched } from "./html.js";
 import { Person } from "./icons.js";
 import { Shell } from "./shell.js";
 import { t } from "./texts.js";
 
 /** Shows what is in it to who is signed in; others get a link to sign in. */
 export function Signed({ connection, openChat = () => {}, children, visitor }) {
-  const state = useWatched(connection, () => connection.state);
+  const [state, userId] = useWatched(connection, () => [connection.state, connection.userId, connection.signInUrl]);
   const { client, settings } = connection;
   if (state === "visitor") return visitor ?? html`<${SignInLink} connection=${connection} />`;
   if (state === "failed") return html`<p class="gr-note" role="alert">${t("startFailed")}</p>`;
-  if (state === "starting") return html`<span class="gr-skeleton gr-skeleton-button" aria-hidden="true"></span>`;
-  return html`<${Shell} key=${client.state.me?.id} client=${client} settings=${settings} openChat=${openChat}>${children}<//>`;
+  if (state === "starting" || userId === null) return html`<span class="gr-skeleton gr-skeleton-button" aria-hidden="true"></span>`;
+  // Nothing of one user is left for another one.
+  return html`
+    <${Fragment} key=${client}>
+      <${Shell} key=${userId} client=${client} settings=${settings} openChat=${openChat}>${children}<//>
+    <//>
+  `;
 }
 
 export const SignInLink = ({ connection, text = t("signInToWrite") }) => html`
   <a class="gr-button gr-sign-in-link" href=${connection.signInUrl}><${Person} />${text}</a>
 `;
 
-/** Tells the page of messages, and of what is unread; in one chat, or in all, of which `total` are unread. */
-export function useTold(client, tell, chatId, total = 0) {
-  const unread = useKnown((state) => (chatId === null ? total : (state.chats.get(chatId)?.unread_count ?? 0)));
+/** Tells the page of a chat's messages, and of what is unread in it. Nothing where there is no chat. */
+export function useChatTold(tell, chatId) {
+  const { client } = useDesk();
+  const unread = useKnown((state) => state.chats.get(chatId)?.unread_count ?? 0);
   useEffect(
     () =>
       client.on("message", ({ chatId: of, message, change }) => {
-        if (chatId === null || of === chatId) tell("message", { chatId: of, message, change });
+        if (of === chatId) tell("message", { chatId, message, change });
       }),
     [client, chatId],
   );
-  useEffect(() => void tell("unread", chatId === null ? { total: unread } : { chatId, unread }), [unread, chatId]);
+  useEffect(() => {
+    if (chatId) tell("unread", { chatId, unread });
+  }, [unread, chatId]);
+}
+
+/** The pause before the first repetition, and the longest one, in milliseconds. */
+const FIRST_PAUSE = 1_000;
+const LONGEST_PAUSE = 30_000;
+
+/**
+ * Does something, and again by itself until it succeeds or is refused for good. Gives what is wrong meanwhile.
+ * @param {(isWanted: () => boolean) => Promise<any>} work
+ */
+export function useTried(work, inputs) {
+  const [problem, setProblem] = useState(/** @type {any} */ (null));
+  const latest = useLatest(work);
+  useEffect(() => {
+    const end = new AbortController();
+    const isWanted = () => !end.signal.aborted;
+    let timer;
+    let pause = FIRST_PAUSE;
+    const attempt = async () => {
+      clearTimeout(timer);
+      try {
+        await latest(isWanted);
+        if (isWanted()) setProblem(null);
+      } catch (error) {
+        if (!isWanted()) return;
+        setProblem(error);
+        if (error.isFinal) return;
+        timer = setTimeout(attempt, (error.retryAfter ?? 0) * 1000 + pause * (0.5 + Math.random() / 2));
+        pause = Math.min(2 * pause, LONGEST_PAUSE);
+      }
+    };
+    attempt();
+    return () => {
+      end.abort();
+      clearTimeout(timer);
+    };
+  }, inputs);
+  return problem;
+}
+
+/** What is wrong with a widget as the page's author has written it: for them, not for visitors. */
+export function complain(element, error) {
+  console.warn(`greenroom: <${element}> was refused: ${error.detail ?? error}`);
 }
 
 /** Something that is open beside the page, above everything else. Escape closes it. */
 export function Panel({ id, label, onClose, children }) {
   const panel = useRef(/** @type {any} */ (null));
   useLayoutEffect(() => {
-    panel.current.showPopover();
+    if (panel.current.isConnected) panel.current.showPopover();
   }, []);
   const onKeyDown = (event) => {
-    if (event.key === "Escape" && !event.defaultPrevented) onClose();
+    if (event.key !== "Escape" || event.isComposing || event.defaultPrevented) return;
+    // Else a dialog that the widget is in would close as well.
+    event.preventDefault();
+    onClose();
   };
   return html`
     <div ref=${panel} id=${id} class="gr-panel" popover="manual" role="dialog" aria-label=${label} onKeyDown=${onKeyDown}>${children}</div>
