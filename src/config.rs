@@ -27,6 +27,28 @@ pub enum Registration {
     Closed,
 }
 
+/// What browsers are asked to do after a visit over HTTPS: never to use plain HTTP again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Hsts {
+    /// For this host.
+    Host,
+    /// For this host and everything below it.
+    Subdomains,
+    /// Nothing: the proxy sees to it, or nobody does.
+    Off,
+}
+
+impl Hsts {
+    /// The value of `Strict-Transport-Security`.
+    pub fn header(self) -> Option<&'static str> {
+        match self {
+            Self::Host => Some("max-age=31536000"),
+            Self::Subdomains => Some("max-age=31536000; includeSubDomains"),
+            Self::Off => None,
+        }
+    }
+}
+
 /// All settings of a server.
 #[derive(Debug, Clone, Args)]
 pub struct Config {
@@ -64,6 +86,10 @@ pub struct Config {
     /// Proxies whose X-Forwarded-For and -Proto count, comma-separated addresses or networks
     #[arg(long, env = "GREENROOM_TRUSTED_PROXIES", value_delimiter = ',', value_parser = network)]
     pub trusted_proxies: Vec<IpNet>,
+
+    /// For whom Strict-Transport-Security is sent over HTTPS
+    #[arg(long, env = "GREENROOM_HSTS", default_value = "host")]
+    pub hsts: Hsts,
 
     /// Key that protects the session cookie, at least 32 characters; made and kept in the database by default
     #[arg(long, env = "GREENROOM_SECRET_KEY", hide_env_values = true, value_parser = secret_key)]

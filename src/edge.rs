@@ -12,11 +12,11 @@ use std::{
 
 use actix_web::{
     Error, HttpResponse, ResponseError,
-    body::{BoxBody, MessageBody},
+    body::{BodySize, BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     error::InternalError,
     http::{
-        Method, StatusCode,
+        ConnectionType, Method, StatusCode, Version,
         header::{self, HeaderMap, HeaderName, HeaderValue},
     },
     middleware::Next,
@@ -26,6 +26,7 @@ use futures_util::FutureExt;
 
 use crate::{
     auth::{cross_site, keys},
+    config::Hsts,
     error::ApiError,
     metrics::http::Route,
     model::Refusal,
@@ -57,17 +58,15 @@ pub async fn edge(
     let Some(state) = request.app_data::<Data<State>>().cloned() else {
         return Err(ApiError::NOT_FOUND.into());
     };
-    let id = next_request_id();
-    let is_https = state.is_https(request.request());
-    let allowed_origin = allowed_origin(&request, &state);
+    let dress = Dress::of(&request, &state);
     let line = format!("{} {}", request.method(), request.path());
     let watch = state.meters.clone().map(|meters| Watch::begin(meters, request.method()));
 
     let is_preflight = request.method() == Method::OPTIONS
         && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
-    if is_preflight && allowed_origin.is_some() {
+    if is_preflight && dress.allowed_origin.is_some() {
         let mut response = HttpResponse::NoContent().finish();
-        decorate(response.headers_mut(), &id, is_https, allowed_origin.as_ref());
+        dress.put_on(response.headers_mut());
         answer_preflight(response.headers_mut());
         let response = request.into_response(response);
         watch.inspect(|watch| watch.count(&response));
@@ -77,21 +76,24 @@ pub async fn edge(
     match AssertUnwindSafe(next.call(request)).catch_unwind().await {
         Ok(Ok(response)) => {
             let mut response = in_json(response.map_into_boxed_body());
-            log(&state, &line, response.status(), &id);
+            if response.request().version() < Version::HTTP_11 {
+                end_with_connection(&mut response);
+            }
+            log(&state, &line, response.status(), &dress.id);
             watch.inspect(|watch| watch.count(&response));
-            decorate(response.headers_mut(), &id, is_https, allowed_origin.as_ref());
+            dress.put_on(response.headers_mut());
             Ok(response)
         }
         // Only the session's layer and panics come this way; the request is gone, so the answer travels as an error.
         Ok(Err(error)) => {
             let error = as_api_error(&error);
             watch.inspect(|watch| watch.count_lost(error.status_code()));
-            Err(travelling(&state, error, &line, &id, is_https, allowed_origin.as_ref()))
+            Err(travelling(&state, error, &line, &dress))
         }
         Err(_) => {
             let error = ApiError::from(Refusal::Internal);
             watch.inspect(|watch| watch.count_lost(error.status_code()));
-            Err(travelling(&state, error, &line, &id, is_https, allowed_origin.as_ref()))
+            Err(travelling(&state, error, &line, &dress))
         }
     }
 }
@@ -128,17 +130,10 @@ impl Watch {
     }
 }
 
-fn travelling(
-    state: &State,
-    error: ApiError,
-    line: &str,
-    id: &HeaderValue,
-    is_https: bool,
-    allowed_origin: Option<&HeaderValue>,
-) -> Error {
+fn travelling(state: &State, error: ApiError, line: &str, dress: &Dress) -> Error {
     let mut response = error.error_response();
-    log(state, line, response.status(), id);
-    decorate(response.headers_mut(), id, is_https, allowed_origin);
+    log(state, line, response.status(), &dress.id);
+    dress.put_on(response.headers_mut());
     InternalError::from_response(error, response).into()
 }
 
@@ -165,6 +160,15 @@ fn in_json(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
     response.into_response(plain)
 }
 
+/// A stream to a client that knows no chunks goes on until the connection ends.
+fn end_with_connection(response: &mut ServiceResponse<BoxBody>) {
+    if response.response().body().size() == BodySize::Stream {
+        let head = response.response_mut().head_mut();
+        head.no_chunking(true);
+        head.set_connection_type(ConnectionType::Close);
+    }
+}
+
 fn log(state: &State, line: &str, status: StatusCode, id: &HeaderValue) {
     let (status, request_id) = (status.as_u16(), id.to_str().unwrap_or_default());
     // Turning away who comes while the server stops is no fault.
@@ -178,28 +182,48 @@ fn log(state: &State, line: &str, status: StatusCode, id: &HeaderValue) {
     }
 }
 
-fn decorate(headers: &mut HeaderMap, id: &HeaderValue, is_https: bool, allowed_origin: Option<&HeaderValue>) {
-    headers.insert(REQUEST_ID, id.clone());
-    for (name, value) in HEADERS {
-        if !headers.contains_key(&name) {
-            headers.insert(name, HeaderValue::from_static(value));
+/// The headers that an answer gets, whatever it is.
+struct Dress {
+    /// The request's id.
+    id: HeaderValue,
+    is_https: bool,
+    hsts: Hsts,
+    /// The request's origin, where it is another site's that may use this server.
+    allowed_origin: Option<HeaderValue>,
+}
+
+impl Dress {
+    fn of(request: &ServiceRequest, state: &State) -> Self {
+        Self {
+            id: next_request_id(),
+            is_https: state.is_https(request.request()),
+            hsts: state.config.hsts,
+            allowed_origin: allowed_origin(request, state),
         }
     }
-    if is_https {
-        headers.insert(
-            header::STRICT_TRANSPORT_SECURITY,
-            HeaderValue::from_static("max-age=31536000; includeSubDomains"),
-        );
-        secure_cookies(headers);
-    }
-    if let Some(origin) = allowed_origin {
-        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-        headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
-        headers.insert(
-            header::ACCESS_CONTROL_EXPOSE_HEADERS,
-            HeaderValue::from_static("Retry-After, X-Request-Id, ETag"),
-        );
-        headers.append(header::VARY, HeaderValue::from_static("Origin"));
+
+    fn put_on(&self, headers: &mut HeaderMap) {
+        headers.insert(REQUEST_ID, self.id.clone());
+        for (name, value) in HEADERS {
+            if !headers.contains_key(&name) {
+                headers.insert(name, HeaderValue::from_static(value));
+            }
+        }
+        if self.is_https {
+            if let Some(value) = self.hsts.header() {
+                headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(value));
+            }
+            secure_cookies(headers);
+        }
+        if let Some(origin) = &self.allowed_origin {
+            headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+            headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+            headers.insert(
+                header::ACCESS_CONTROL_EXPOSE_HEADERS,
+                HeaderValue::from_static("Retry-After, X-Request-Id, ETag"),
+            );
+            headers.append(header::VARY, HeaderValue::from_static("Origin"));
+        }
     }
 }
 
@@ -215,7 +239,6 @@ fn secure_cookies(headers: &mut HeaderMap) {
     }
 }
 
-/// The request's origin, where it is another site's that may use this server.
 fn allowed_origin(request: &ServiceRequest, state: &State) -> Option<HeaderValue> {
     let origin = request.headers().get(header::ORIGIN)?;
     cross_site::is_allowed(origin.to_str().ok()?, &state.config).then(|| origin.clone())

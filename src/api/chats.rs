@@ -34,10 +34,8 @@ pub(super) const PAGE_SIZE: i64 = 10;
 pub async fn list(state: Data<State>, caller: Authenticated, request: HttpRequest) -> Answer {
     let query = Query::of(&request);
     let page = PageNumber::of(&query, PAGE_SIZE)?;
-    let kind = match query.get("chat_type") {
-        None | Some("") => None,
-        Some(text) => Some(ChatKind::parse(text).ok_or_else(|| unknown_kind(text))?),
-    };
+    let kind = query.filled("chat_type");
+    let kind = kind.map(|text| ChatKind::parse(text).ok_or_else(|| unknown_kind(text))).transpose()?;
     let filter = ChatFilter { search: query.get("search").unwrap_or_default().to_owned(), kind };
     let (user, known) = (caller.id(), state.known.clone());
     let found =

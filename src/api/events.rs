@@ -78,7 +78,8 @@ impl EventStream {
         let is_lost = is_back && known.is_none();
         let listener = Listener::open(state.clone(), &caller, only, known).await?;
         let known = listener.follower().known();
-        let cursor = cursor.unwrap_or_else(|| Cursor::at(known));
+        let mut cursor = cursor.unwrap_or_else(|| Cursor::at(known));
+        cursor.keep(&state, user, known).await;
         let users_online = state.presence.partners_of(&state, user).await?;
         let hello = frames::hello(user, HEARTBEAT, known, &users_online);
         let mut text = format!("retry: {RETRY}\n");

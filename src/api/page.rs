@@ -26,9 +26,14 @@ impl Query {
         self.0.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
+    /// The same, where an empty value is as good as none.
+    pub fn filled(&self, name: &str) -> Option<&str> {
+        self.get(name).map(str::trim).filter(|value| !value.is_empty())
+    }
+
     /// A parameter that names a place in the order of ids. Any integer does; what is too large is beyond all ids.
     pub fn place(&self, name: &'static str) -> Result<Option<i64>, ApiError> {
-        let number = |text: &str| match text.trim().parse::<i64>() {
+        let number = |text: &str| match text.parse::<i64>() {
             Ok(number) => Ok(number),
             Err(error) => match error.kind() {
                 IntErrorKind::PosOverflow => Ok(i64::MAX),
@@ -36,7 +41,7 @@ impl Query {
                 _ => Err(FieldErrors::of(name, "A valid integer is required.").into()),
             },
         };
-        self.get(name).map(number).transpose()
+        self.filled(name).map(number).transpose()
     }
 
     /// The same parameters with some set anew, or taken away.
@@ -60,9 +65,9 @@ pub struct PageNumber {
 impl PageNumber {
     /// Reads `page` and `page_size`.
     pub fn of(query: &Query, default_size: i64) -> Result<Self, ApiError> {
-        let number = match query.get("page") {
+        let number = match query.filled("page") {
             None => 1,
-            Some(text) => text.trim().parse().ok().filter(|page| *page >= 1).ok_or(ApiError::InvalidPage)?,
+            Some(text) => text.parse().ok().filter(|page| *page >= 1).ok_or(ApiError::InvalidPage)?,
         };
         Ok(Self { number, size: page_size(query, default_size) })
     }
@@ -80,7 +85,7 @@ impl PageNumber {
 
 /// Reads `page_size`; what cannot be read is the default.
 pub fn page_size(query: &Query, default: i64) -> i64 {
-    let given = query.get("page_size").and_then(|text| text.trim().parse().ok());
+    let given = query.filled("page_size").and_then(|text| text.parse().ok());
     given.filter(|size| *size >= 1).map_or(default, |size: i64| size.min(MAX_SIZE))
 }
 

@@ -40,8 +40,8 @@ pub async fn list(state: Data<State>, caller: Authenticated, request: HttpReques
 
 /// Which rooms are asked for; `None` where the object named is none, which has no room.
 fn filter(query: &Query) -> Option<RoomFilter> {
-    let name = |parameter: &str| match query.get(parameter) {
-        None | Some("") => Some(None),
+    let name = |parameter: &str| match query.filled(parameter) {
+        None => Some(None),
         Some(name) => text::object_name(name).ok().map(Some),
     };
     Some(RoomFilter {

@@ -28,8 +28,8 @@ const PAGE_SIZE: i64 = 50;
 /// `GET search/`
 pub async fn search(state: Data<State>, caller: Authenticated, request: HttpRequest) -> Answer {
     let query = Query::of(&request);
-    let chat = query.get("chat").filter(|chat| !chat.trim().is_empty());
-    let chat = chat.map(|chat| ChatId::parse(chat.trim()).ok_or(ApiError::NOT_FOUND)).transpose()?;
+    let chat = query.filled("chat");
+    let chat = chat.map(|chat| ChatId::parse(chat).ok_or(ApiError::NOT_FOUND)).transpose()?;
     let question = words(&query).and_then(|words| Question::of(&query, words, chat));
     let question = match chat {
         Some(chat) => or_refused(question, state.permitted(chat, caller.id(), Ability::TakePart)).await?,

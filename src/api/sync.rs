@@ -18,8 +18,8 @@ use crate::{
     chat::CloseReason,
     error::ApiError,
     feed::{Follower, Heads, Listener, listener::Heard},
-    input::{self, Field},
-    model::{ChatId, FieldErrors, Refusal, Timestamp, UserId, text::REQUIRED},
+    input::{Field, HeadsField},
+    model::{ChatId, FieldErrors, Refusal, Timestamp, UserId},
     server::State,
     storage::{
         chats::{self, ChatFilter},
@@ -75,7 +75,7 @@ pub(crate) struct SinceFields {
     /// How far one has heard of each chat, by chat id; a chat that is not named comes as `chat_created`.
     #[serde(default)]
     #[schema(value_type = BTreeMap<String, i64>, required)]
-    chats: Option<BTreeMap<String, Field>>,
+    chats: HeadsField,
     /// Seconds to wait until there is something; as if 0 where it is missing.
     #[serde(default)]
     #[schema(value_type = Option<i64>, minimum = 0, maximum = 25)]
@@ -85,18 +85,14 @@ pub(crate) struct SinceFields {
 impl SinceFields {
     fn check(&self) -> Result<(Heads, Duration), FieldErrors> {
         let mut errors = FieldErrors::default();
-        let heads = match &self.chats {
-            Some(chats) => input::heads("chats", chats),
-            None => Err(FieldErrors::of("chats", REQUIRED)),
-        };
+        let heads = errors.note("chats", self.chats.heads());
         let wait = self.wait.optional_integer().and_then(|seconds| match seconds.unwrap_or(0) {
             seconds @ 0..=LONGEST_WAIT => Ok(Duration::from_secs(seconds.unsigned_abs())),
             _ => Err(format!("Ensure this value is from 0 to {LONGEST_WAIT}.")),
         });
         match (heads, errors.note("wait", wait)) {
-            (Ok(heads), Some(wait)) => Ok((heads, wait)),
-            (Err(errors), Some(_)) => Err(errors),
-            (_, None) => Err(errors),
+            (Some(heads), Some(wait)) => Ok((heads, wait)),
+            _ => Err(errors),
         }
     }
 }

@@ -10,8 +10,11 @@ use crate::{
     storage::cursors,
 };
 
-/// Most chats that a cursor itself tells of; where there are more, the rest is kept in storage.
-const MOST_INLINE: usize = 16;
+/// Most characters that a cursor itself tells of chats; beyond that storage keeps them. Clients send it in a header.
+const MOST_INLINE: usize = 256;
+
+/// Stands for a place that could be kept nowhere. Clients that come back with it load their chats again.
+const LOST: &str = "lost:";
 
 /// What is kept in storage is kept for longer than this and a day.
 const RENEWED_AFTER: i64 = DAY / 2;
@@ -63,12 +66,11 @@ impl Cursor {
         self.since.insert(chat, seq);
     }
 
-    /// Keeps what has become too long for the cursor itself, or too old, in storage. Where that cannot be written, the
-    /// cursor grows instead.
+    /// Keeps what has become too long for the cursor itself, or too old, in storage.
     pub async fn keep(&mut self, state: &State, user: UserId, heads: &Heads) {
         let now = Timestamp::now();
         let is_old = self.base.as_ref().is_some_and(|base| base.made_at.plus(RENEWED_AFTER) < now);
-        if self.since.len() <= MOST_INLINE && !is_old {
+        if self.since().len() <= MOST_INLINE && !is_old {
             return;
         }
         let name = keys::hex(&keys::random::<16>());
@@ -84,7 +86,13 @@ impl Cursor {
     /// The cursor as clients have it.
     pub fn text(&self) -> String {
         let name = self.base.as_ref().map_or("", |base| &base.name);
-        format!("{name}:{}", written(self.since.iter().map(|(chat, seq)| (*chat, *seq))))
+        let since = self.since();
+        // It may be longer by what has come since it was last kept.
+        if since.len() > 2 * MOST_INLINE { LOST.to_owned() } else { format!("{name}:{since}") }
+    }
+
+    fn since(&self) -> String {
+        written(self.since.iter().map(|(chat, seq)| (*chat, *seq)))
     }
 }
 
@@ -118,6 +126,12 @@ fn pairs(text: &str) -> Option<Pairs> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cursor_that_could_not_be_kept_stays_short_and_is_known_to_nobody() {
+        let cursor = Cursor::at(&(1..=1_200).map(|id| (ChatId(id), 7)).collect());
+        assert_eq!(parse(&cursor.text()).unwrap(), ("lost".to_owned(), Pairs::new()));
+    }
 
     #[test]
     fn a_cursor_is_read_as_it_was_written() {

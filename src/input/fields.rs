@@ -105,6 +105,15 @@ impl Field {
         }
     }
 
+    /// What is said of a field that is no object where one must be there.
+    pub(super) fn not_a_dictionary(&self) -> String {
+        match self {
+            Self::Missing => REQUIRED.to_owned(),
+            Self::Null => NULL.to_owned(),
+            other => format!("Expected a dictionary of items but got type \"{}\".", other.type_name()),
+        }
+    }
+
     fn user_id(&self) -> Judged<UserId> {
         let no_such =
             |shown: &dyn fmt::Display| Err(format!("Invalid pk \"{shown}\" - object does not exist."));

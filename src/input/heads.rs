@@ -2,20 +2,43 @@
 
 use std::collections::BTreeMap;
 
-use super::Field;
-use crate::model::{ChatId, FieldErrors, Seq};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 
-/// Reads `{"<chat id>": seq}`. An id that is none is like a chat that one is not in; it cannot be told of.
-pub fn heads(
-    name: &'static str,
-    chats: &BTreeMap<String, Field>,
-) -> Result<BTreeMap<ChatId, Seq>, FieldErrors> {
-    let mut heads = BTreeMap::new();
-    for (chat, seq) in chats {
-        let Ok(Some(seq)) = seq.optional_integer() else {
-            return Err(FieldErrors::of(name, "A valid integer is required."));
-        };
-        heads.extend(ChatId::parse(chat).map(|chat| (chat, seq)));
+use super::Field;
+use crate::model::{ChatId, Seq, text::REQUIRED};
+
+/// `{"<chat id>": seq}`, or whatever was sent in its place.
+#[derive(Debug, Default)]
+pub struct HeadsField(Option<Box<RawValue>>);
+
+impl<'de> Deserialize<'de> for HeadsField {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Box::<RawValue>::deserialize(deserializer).map(|value| Self(Some(value)))
     }
-    Ok(heads)
+}
+
+impl HeadsField {
+    /// The numbers by chat. A chat that does not exist is like one that the caller is not in.
+    pub fn heads(&self) -> Result<BTreeMap<ChatId, Seq>, String> {
+        let json = self.0.as_ref().ok_or(REQUIRED)?.get();
+        if !json.starts_with('{') {
+            let field: Field = serde_json::from_str(json).map_err(|error| error.to_string())?;
+            return Err(field.not_a_dictionary());
+        }
+        let chats: BTreeMap<String, Field> = serde_json::from_str(json).map_err(|error| error.to_string())?;
+        chats.iter().map(|(chat, seq)| Ok((id(chat)?, number(seq)?))).collect()
+    }
+}
+
+fn id(chat: &str) -> Result<ChatId, String> {
+    ChatId::parse(chat).ok_or_else(|| "Each key must be the id of a chat.".to_owned())
+}
+
+fn number(seq: &Field) -> Result<Seq, String> {
+    match seq.optional_integer() {
+        Ok(Some(seq)) if seq >= 0 => Ok(seq),
+        Ok(Some(_)) => Err("Ensure this value is greater than or equal to 0.".to_owned()),
+        _ => Err("A valid integer is required.".to_owned()),
+    }
 }

@@ -6,4 +6,4 @@ mod heads;
 
 pub use commands::{EditFields, MarkFields, MeFields, PostFields, ReactFields, TypingFields};
 pub use fields::Field;
-pub use heads::heads;
+pub use heads::HeadsField;

@@ -1,6 +1,6 @@
 //! What clients ask over a socket: parsed, carried out in the order sent, each answered with `ack` or `error`.
 
-use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
+use std::{borrow::Cow, sync::Arc};
 
 use actix::{Addr, Message};
 use actix_web::{ResponseError, web::Data};
@@ -20,7 +20,7 @@ use crate::{
     auth::Caller,
     chat::{Answered, Socket},
     error::ApiError,
-    input::{self, EditFields, Field, MarkFields, PostFields, ReactFields, TypingFields},
+    input::{EditFields, Field, HeadsField, MarkFields, PostFields, ReactFields, TypingFields},
     limits::Kind,
     model::{
         ChatId, FieldErrors, MessageId, Refusal, Seq,
@@ -68,7 +68,7 @@ pub struct ClientFrame {
     /// How far one has heard of each chat, by chat id.
     #[serde(default)]
     #[schema(value_type = BTreeMap<String, i64>)]
-    chats: Option<BTreeMap<String, Field>>,
+    chats: HeadsField,
     /// Whether further parts follow.
     #[serde(default)]
     #[schema(value_type = bool)]
@@ -106,12 +106,16 @@ impl ClientFrame {
         self.kind() == "resume"
     }
 
-    /// How far the client has heard. An id that is none is like a chat that one is not in; it cannot be told of.
+    /// How far the client has heard.
     pub fn resume(&self) -> Result<Resume, ApiError> {
-        let chats = self.chats.as_ref().ok_or_else(|| FieldErrors::of("chats", REQUIRED))?;
-        let heads = input::heads("chats", chats)?;
-        let more = self.more.is_given() && self.more.boolean().unwrap_or(false);
-        Ok(Resume { id: self.id.clone(), chats: heads, more })
+        let mut errors = FieldErrors::default();
+        let chats = errors.note("chats", self.chats.heads());
+        let more =
+            if matches!(self.more, Field::Missing | Field::Null) { Ok(false) } else { self.more.boolean() };
+        match (chats, errors.note("more", more)) {
+            (Some(chats), Some(more)) => Ok(Resume { id: self.id.clone(), chats, more }),
+            _ => Err(errors.into()),
+        }
     }
 
     /// An error in answer to this frame.

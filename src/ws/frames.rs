@@ -92,6 +92,11 @@ impl Breach {
 }
 
 impl Frames {
+    /// From now on the client's frames are taken.
+    pub fn open(&self) {
+        self.guard.open();
+    }
+
     /// Takes the next frame. Returns a message that has come to its end; all else is seen to here.
     pub fn take<A>(
         &mut self,

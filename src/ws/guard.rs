@@ -8,7 +8,7 @@ use std::{
     fmt,
     pin::Pin,
     rc::Rc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
 };
 
 use actix_web::{
@@ -27,12 +27,31 @@ struct Inflow {
     stream: Payload,
     headers: Headers,
     is_too_large: bool,
+    is_shut: bool,
+    /// Waits until it is opened.
+    reader: Option<Waker>,
 }
 
 impl Guard {
-    /// `max`: the largest message, in bytes.
+    /// One that is shut still. `max`: the largest message, in bytes.
     pub fn new(stream: Payload, max: u64) -> Self {
-        Self(Rc::new(RefCell::new(Inflow { stream, headers: Headers::new(max), is_too_large: false })))
+        let headers = Headers::new(max);
+        Self(Rc::new(RefCell::new(Inflow {
+            stream,
+            headers,
+            is_too_large: false,
+            is_shut: true,
+            reader: None,
+        })))
+    }
+
+    /// Lets through what the client sends; until then it waits at the client.
+    pub fn open(&self) {
+        let mut inflow = self.0.borrow_mut();
+        inflow.is_shut = false;
+        if let Some(reader) = inflow.reader.take() {
+            reader.wake();
+        }
     }
 
     /// Whether it ended because a frame, or the fragments of a message together, declared more than is taken.
@@ -55,7 +74,11 @@ impl Stream for Guard {
     type Item = Result<Bytes, PayloadError>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let Inflow { stream, headers, is_too_large } = &mut *self.0.borrow_mut();
+        let Inflow { stream, headers, is_too_large, is_shut, reader } = &mut *self.0.borrow_mut();
+        if *is_shut {
+            *reader = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
         if *is_too_large {
             return Poll::Ready(None);
         }

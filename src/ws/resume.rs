@@ -93,13 +93,11 @@ pub(super) async fn start(
 impl Session {
     /// From now on nothing is missed: what comes is delivered, and waits here.
     pub(super) fn on_subscribed(&mut self, heads: Heads, users_online: &[UserId], ctx: &mut Context) {
-        self.has_subscribed = true;
+        // It is the first frame: what the client has sent before is looked at after it.
         ctx.text(frames::hello(self.caller.id(), PING_EVERY.as_secs(), &heads, users_online));
+        self.frames.open();
         if !self.awaits_resume {
             return self.go_live(heads);
-        }
-        if !self.resuming.whole.is_empty() {
-            return self.catch_up(ctx);
         }
         ctx.run_later(RESUME_WITHIN, |session, ctx| {
             if session.awaits_resume {
@@ -122,7 +120,7 @@ impl Session {
         }
         self.awaits_resume = true;
         self.resuming.whole.push_back((std::mem::take(&mut self.resuming.known), resume));
-        if self.has_subscribed && !self.resuming.is_under_way {
+        if !self.resuming.is_under_way {
             self.catch_up(ctx);
         }
     }

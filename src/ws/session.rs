@@ -45,9 +45,8 @@ pub struct Session {
     pub(super) ears: SharedEars,
     /// Whether live events wait for a `resume`.
     pub(super) awaits_resume: bool,
-    pub(super) has_subscribed: bool,
     pub(super) resuming: Resuming,
-    frames: Frames,
+    pub(super) frames: Frames,
     allowance: Allowance,
     /// To the task that carries out this socket's commands.
     commands: Option<mpsc::Sender<ClientFrame>>,
@@ -70,7 +69,6 @@ impl Session {
             socket,
             ears,
             awaits_resume,
-            has_subscribed: false,
             resuming: Resuming::default(),
             frames,
             allowance: Allowance::new(state.config.socket_commands_per_second, now),

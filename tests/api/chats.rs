@@ -464,7 +464,7 @@ async fn a_page_that_is_none_is_not_found() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
     ann.group("Team", &[]).await;
-    for page in ["2", "0", "-1", "x", "", "1.5", "99999999999999999999"] {
+    for page in ["2", "0", "-1", "x", "1.5", "99999999999999999999"] {
         let reply = ann.get(&format!("chats/?page={page}")).await.expect(404);
         assert_eq!(reply.json, json!({"detail": "Invalid page."}), "{page:?}");
     }

@@ -1,9 +1,14 @@
 //! `events/`: the feed as server-sent events, with cursors to go on from.
 
+use std::io::{Read, Write};
+
 use futures_util::future::{join, join3};
 use serde_json::json;
 
-use crate::support::Server;
+use crate::{
+    raw::{Raw, connect},
+    support::Server,
+};
 
 #[actix_web::test]
 async fn a_stream_has_what_a_socket_has() {
@@ -65,7 +70,7 @@ async fn a_cursor_stands_for_many_chats() {
     let server = Server::start().await;
     let [ann, bob, eve] = server.users(["ann", "bob", "eve"]).await;
     let mut chats = Vec::new();
-    for number in 0..40 {
+    for number in 0..80 {
         chats.push(ann.group(&number.to_string(), &[&bob]).await);
     }
     let mut stream = bob.streams().await;
@@ -87,6 +92,54 @@ async fn a_cursor_stands_for_many_chats() {
     // What it stands for is bob's own.
     let stream = eve.streams_from("", &cursor).await.unwrap();
     assert_eq!(stream.hello["chats"], json!({}));
+}
+
+#[actix_web::test]
+async fn a_cursor_is_short_from_the_first_on_however_many_chats_there_are() {
+    let server = Server::start().await;
+    let (ann, bob) = (server.user("ann").await, server.user("bob").await);
+    let mut chats = Vec::new();
+    for number in 0..150 {
+        chats.push(ann.group(&number.to_string(), &[&bob]).await);
+    }
+    let stream = bob.streams().await;
+    let cursor = stream.last_id.clone();
+    assert!(cursor.len() < 400, "{cursor}");
+    drop(stream);
+    ann.posts(chats[0], "missed").await;
+    ann.posts(chats[149], "missed").await;
+    let mut stream = bob.streams_from("", &cursor).await.unwrap();
+    for chat in [chats[0], chats[149]] {
+        assert_eq!(stream.receives("new_message").await["chat_id"], chat);
+        assert!(stream.last_id.len() < 400, "{}", stream.last_id);
+    }
+    // One that was given before cursors were short.
+    let long: Vec<_> = chats.iter().map(|chat| format!("{chat}.1")).collect();
+    let mut stream = bob.streams_from("", &format!(":{}", long.join(","))).await.unwrap();
+    assert!(stream.last_id.len() < 400, "{}", stream.last_id);
+    for chat in [chats[0], chats[149]] {
+        assert_eq!(stream.receives("new_message").await["chat_id"], chat);
+    }
+}
+
+#[actix_web::test]
+async fn a_client_of_http_1_0_gets_a_stream_that_ends_with_its_connection() {
+    let server = Server::start().await;
+    let ann = server.user("ann").await;
+    for lines in ["", "Connection: keep-alive\r\n"] {
+        let mut stream = connect(&server);
+        let token = &ann.headers[0].1;
+        let request = format!("GET /messages/api/events/ HTTP/1.0\r\nAuthorization: {token}\r\n{lines}\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let head = Raw::read_head(&mut stream);
+        assert_eq!(head.status, 200);
+        let length = (head.header("transfer-encoding"), head.header("content-length"));
+        assert_eq!(length, ("", ""), "{}", head.head);
+        assert!(!head.header("connection").contains("keep-alive"), "{}", head.head);
+        let mut first = [0; 7];
+        stream.read_exact(&mut first).unwrap();
+        assert_eq!(&first, b"retry: ");
+    }
 }
 
 #[actix_web::test]

@@ -30,6 +30,8 @@ mod pages;
 mod permissions;
 mod presence;
 mod profile;
+mod proxies;
+mod queries;
 mod raw;
 mod reactions;
 mod reference;

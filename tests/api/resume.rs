@@ -100,6 +100,20 @@ async fn a_resume_may_come_in_parts_and_on_a_live_socket() {
 }
 
 #[actix_web::test]
+async fn a_resume_that_cannot_be_read_is_told_why() {
+    let server = Server::start().await;
+    let mut anns = server.user("ann").await.listens().await;
+    for chats in [json!(null), json!([]), json!("x"), json!({"x": 1}), json!({"1": -1}), json!({"1": 1.5})] {
+        anns.says(&json!({"type": "resume", "id": 7, "chats": chats}).to_string()).await;
+        let error = anns.receives("error").await;
+        assert_eq!((&error["id"], &error["status"]), (&json!(7), &json!(400)));
+        assert!(error["details"]["chats"][0].is_string(), "{error}");
+    }
+    anns.says(&json!({"type": "resume", "chats": {}, "more": "perhaps"}).to_string()).await;
+    assert_eq!(anns.receives("error").await["details"], json!({"more": ["Must be a valid boolean."]}));
+}
+
+#[actix_web::test]
 async fn a_socket_may_be_narrowed_to_some_chats() {
     let server = Server::start().await;
     let (ann, eve) = (server.user("ann").await, server.user("eve").await);

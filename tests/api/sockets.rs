@@ -3,7 +3,10 @@
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::support::{Server, User};
+use crate::support::{
+    Server, User,
+    raw_socket::{FIN, PING, PONG, RawSocket, TEXT},
+};
 
 #[actix_web::test]
 async fn hello_says_where_the_callers_chats_are() {
@@ -17,6 +20,45 @@ async fn hello_says_where_the_callers_chats_are() {
     assert_eq!(bobs.hello["heartbeat_seconds"], 25);
     assert_eq!(bobs.hello["chats"], json!({first.to_string(): 2}));
     assert!(bobs.hello["server_version"].is_string());
+}
+
+#[actix_web::test]
+async fn hello_comes_first_whatever_is_sent_at_once() {
+    let server = Server::start().await;
+    let (ann, bob) = (server.user("ann").await, server.user("bob").await);
+    let chat = ann.group("Team", &[&bob]).await;
+    let resume = json!({"type": "resume", "id": "r", "chats": {chat.to_string(): 0}});
+    for _ in 0..30 {
+        let mut socket = RawSocket::open(&ann, 65_536).await;
+        socket.sends(FIN | PING, b"control").await;
+        socket.sends(FIN | TEXT, br#"{"type": "ping", "id": 1}"#).await;
+        socket.sends(FIN | TEXT, br#"{"type": "unheard of", "id": 2}"#).await;
+        socket.sends(FIN | TEXT, b"no JSON").await;
+        socket.sends(FIN | TEXT, resume.to_string().as_bytes()).await;
+        assert_eq!(socket.next().await.1["type"], "hello");
+        assert_eq!(socket.next().await.0, PONG);
+        let mut answers: Vec<_> = Vec::new();
+        for _ in 0..5 {
+            answers.push(socket.next().await.1["type"].clone());
+        }
+        answers.sort_by_key(Value::to_string);
+        assert_eq!(answers, ["ack", "chat_created", "error", "error", "pong"]);
+    }
+}
+
+#[actix_web::test]
+async fn hello_comes_first_where_a_resume_is_sent_at_once() {
+    let server = Server::start().await;
+    let ann = server.user("ann").await;
+    let chat = ann.group("Notes", &[]).await;
+    for _ in 0..30 {
+        let mut anns = ann.connects_with("?resume=1").await.unwrap();
+        anns.says(r#"{"type": "ping"}"#).await;
+        anns.says(&json!({"type": "resume", "chats": {chat.to_string(): 1}}).to_string()).await;
+        for kind in ["hello", "pong", "ack"] {
+            assert_eq!(anns.next_of_all().await.unwrap()["type"], kind);
+        }
+    }
 }
 
 #[actix_web::test]

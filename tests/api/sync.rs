@@ -120,6 +120,31 @@ async fn a_poll_that_cannot_be_read_is_told_why() {
     }
     let reply = ann.post("sync/", json!({"chats": {"1": "x"}})).await;
     assert_eq!(reply.invalid("chats"), json!(["A valid integer is required."]));
+    let not_a_dictionary = |kind| format!("Expected a dictionary of items but got type \"{kind}\".");
+    for (chats, sentence) in [
+        (json!(null), "This field may not be null.".to_owned()),
+        (json!([]), not_a_dictionary("list")),
+        (json!([{"1": 1}]), not_a_dictionary("list")),
+        (json!("x"), not_a_dictionary("str")),
+        (json!(1), not_a_dictionary("int")),
+        (json!(1.5), not_a_dictionary("float")),
+        (json!(true), not_a_dictionary("bool")),
+    ] {
+        assert_eq!(ann.syncs(chats, 0).await.invalid("chats"), json!([sentence]));
+    }
+    for key in ["x", "", "-1", "0", "1.0", " 1", "9007199254740992", "99999999999999999999"] {
+        let reply = ann.syncs(json!({"1": 1, key: 1}), 0).await;
+        assert_eq!(reply.invalid("chats"), json!(["Each key must be the id of a chat."]), "{key:?}");
+    }
+    for seq in [json!(null), json!(1.5), json!(1e300), json!([]), json!({}), json!(true), json!("x")] {
+        let reply = ann.syncs(json!({"1": seq}), 0).await;
+        assert_eq!(reply.invalid("chats"), json!(["A valid integer is required."]), "{seq}");
+    }
+    let reply = ann.syncs(json!({"1": -1}), 0).await;
+    assert_eq!(reply.invalid("chats"), json!(["Ensure this value is greater than or equal to 0."]));
+    // Both at once.
+    let reply = ann.post("sync/", json!({"chats": [], "wait": "x"})).await;
+    assert!(reply.invalid("chats").is_array() && reply.invalid("wait").is_array(), "{reply:?}");
     server.anonymous().post("sync/", json!({"chats": {}})).await.expect(401);
     // Many chats at once; none of them the caller's.
     let known: serde_json::Map<String, Value> = (1..=40_000).map(|id| (id.to_string(), json!(1))).collect();
