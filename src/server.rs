@@ -44,7 +44,7 @@ use crate::{
         commits, cursors, migrations, purge, restored,
         revocations::{self, Followed},
         search::keeper,
-        sessions, settings, transaction, users,
+        sessions, settings, succession, transaction, users,
     },
     view::Links,
     watch::{Listening, Meters},
@@ -261,6 +261,7 @@ impl Server {
         let mut tasks = vec![
             actix_rt::spawn(watch_revocations(state.clone(), followed)),
             actix_rt::spawn(clear_out(state.clone())),
+            actix_rt::spawn(hand_over_chats(state.clone())),
             actix_rt::spawn(sweep(state.clone())),
             actix_rt::spawn(watch_sockets(state.clone())),
             actix_rt::spawn(presence::run(state.clone(), turns)),
@@ -373,7 +374,8 @@ async fn watch_revocations(state: Data<State>, mut followed: Followed) {
         if let Ok(news) = state.readers.ask_one(move |conn| known.look(conn)).await {
             let mut users: BTreeMap<UserId, bool> = news.iter().map(|(_, user)| (*user, false)).collect();
             for (user, is_done) in &mut users {
-                *is_done = state.identities.recheck_here(*user).await;
+                *is_done = state.identities.recheck_here(*user).await
+                    && hand_over_chats_of(&state, *user).await.is_ok();
             }
             // What could not be looked at is looked at again.
             followed.pass(news.into_iter().filter(|(_, user)| users[user]).map(|(id, _)| id).collect());
@@ -381,6 +383,34 @@ async fn watch_revocations(state: Data<State>, mut followed: Followed) {
         actix_rt::time::sleep(WATCH_EVERY).await;
     }
 }
+
+/// Hands over what a user has left without an active admin, and tells what another process has handed over.
+async fn hand_over_chats_of(state: &State, user: UserId) -> Result<(), Refusal> {
+    let left = state.readers.ask_one(move |conn| succession::unattended_of(conn, user)).await?;
+    if !left.is_empty() {
+        state.writer.run(move |conn, _| succession::settle(conn, &left)).await?;
+    }
+    cluster::compare_chats_of(state, user).await
+}
+
+/// Hands over chats that lost their admins before this was looked after, or while no server ran.
+async fn hand_over_chats(state: Data<State>) {
+    if hand_over_all(&state).await.is_err() {
+        tracing::warn!("chats without an active admin could not be handed over; the next start tries again");
+    }
+}
+
+async fn hand_over_all(state: &State) -> Result<(), Refusal> {
+    let left: Vec<ChatId> = state.readers.ask_one(succession::unattended).await?.into_iter().collect();
+    for chats in left.chunks(HANDED_OVER_AT_ONCE) {
+        let chats = chats.iter().copied().collect();
+        state.writer.run(move |conn, _| succession::settle(conn, &chats)).await?;
+    }
+    if left.is_empty() { Ok(()) } else { cluster::compare_chats(state).await }
+}
+
+/// How many chats one transaction hands over.
+const HANDED_OVER_AT_ONCE: usize = 100;
 
 /// How often a server looks for deleted chats that nobody told it of.
 const CLEAR_OUT_EVERY: Duration = Duration::from_secs(60);

@@ -8,6 +8,7 @@ use super::{Answer, body::Body, page::Query, path::Id};
 use crate::{
     auth::{gate::Authenticated, keys, passwords},
     bus::News,
+    cluster,
     error::ApiError,
     input::Field,
     model::{
@@ -19,7 +20,7 @@ use crate::{
     requests::or_refused,
     server::State,
     storage::{
-        AnyConn, acquaintances, contacts, sessions, tokens, user_search,
+        AnyConn, acquaintances, contacts, sessions, succession, tokens, user_search,
         users::{self, NO_PASSWORD, NewUser, User},
     },
     view::{FoundUserView, Links, OwnUserView, UserView, frames},
@@ -93,7 +94,7 @@ pub(crate) struct UserFields {
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     avatar_url: Field,
-    /// False shuts the user out: it ends all sessions and tokens and closes their sockets.
+    /// False shuts the user out: it ends all sessions and tokens, closes their sockets and hands their chats over.
     #[serde(default)]
     #[schema(value_type = bool)]
     is_active: Field,
@@ -226,6 +227,9 @@ pub async fn update(state: Data<State>, caller: Authenticated, user: Id<UserId>,
     Ok(HttpResponse::Ok().json(own_view(&user, &user.card(), &state.links)))
 }
 
+/// Said where nobody would be left to let others in.
+const LAST_STAFF: &str = "The last active staff user stays active.";
+
 /// Changes a user, ends what a new password or being shut out ends, and tells who may have to hear of it.
 pub(super) async fn change_user(
     state: &State,
@@ -242,8 +246,17 @@ pub(super) async fn change_user(
         Credential::Session(hash) if caller.id() == id => Some(hash.clone()),
         _ => None,
     };
+    let is_standing_given = change.is_active.is_some();
     let changed = state.writer.run(move |conn, _| {
-        let mut user = users::hold(conn, id)?.ok_or(Refusal::NotFound)?;
+        // What hangs on whether they are active is locked first.
+        let held = match change.is_active {
+            Some(_) => succession::hold(conn, id)?,
+            None => users::hold(conn, id)?,
+        };
+        let mut user = held.ok_or(Refusal::NotFound)?;
+        if change.is_active == Some(false) && users::is_last_staff(conn, &user)? {
+            return Err(FieldErrors::of("is_active", LAST_STAFF).into());
+        }
         let before = user.card();
         let set = |field: &mut String, value: &Option<String>| {
             if let Some(value) = value {
@@ -255,8 +268,12 @@ pub(super) async fn change_user(
         set(&mut user.last_name, &change.last_name);
         set(&mut user.avatar_url, &change.avatar_url);
         set(&mut user.password, &hash);
-        user.is_active = change.is_active.unwrap_or(user.is_active);
-        users::update(conn, &user)?;
+        let is_active = change.is_active.unwrap_or(user.is_active);
+        if is_active == user.is_active {
+            users::update(conn, &user)?;
+        } else {
+            succession::change_standing(conn, &mut user, is_active)?;
+        }
         if hash.is_some() || !user.is_active {
             sessions::end_all(conn, id, spared.as_deref().filter(|_| user.is_active))?;
         }
@@ -269,6 +286,10 @@ pub(super) async fn change_user(
     });
     let (user, looks_different) = changed.await?;
     state.identities.recheck(id).await;
+    if is_standing_given {
+        // It is stored; what cannot be told at once is told when the database is looked at again.
+        let _ = cluster::compare_chats_of(state, id).await;
+    }
     if looks_different {
         let frame = frames::user_updated(&user.card(), &state.links);
         state.bus.publish(News::Told { user: id, frame: frame.to_string() });

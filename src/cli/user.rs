@@ -1,6 +1,6 @@
 //! `greenroom user ...`
 
-use clap::Subcommand;
+use clap::{Subcommand, ValueEnum};
 
 use super::{CliError, password::PasswordSource, with_database, with_existing};
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
         text::{Username, email, person_name},
     },
     storage::{
-        AnyConn, StorageError, revocations, sessions, tokens,
+        AnyConn, StorageError, revocations, sessions, succession, tokens,
         users::{self, NewUser, User},
     },
 };
@@ -48,12 +48,38 @@ pub(super) enum UserCommand {
         #[command(flatten)]
         database: Database,
     },
-    /// Shut a user out; it ends their sessions and tokens
+    /// Shut a user out; it ends their sessions and tokens, and hands their chats over
     Deactivate {
+        name: String,
+        /// Also where nobody would be left who is staff
+        #[arg(long)]
+        force: bool,
+        #[command(flatten)]
+        database: Database,
+    },
+    /// Let a user in again who was shut out
+    Activate {
         name: String,
         #[command(flatten)]
         database: Database,
     },
+    /// Make a user staff, who may make and change users over the API, or end that
+    Staff {
+        name: String,
+        standing: Standing,
+        /// Also where nobody would be left who is staff
+        #[arg(long)]
+        force: bool,
+        #[command(flatten)]
+        database: Database,
+    },
+}
+
+/// Whether a user is to be staff.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Standing {
+    On,
+    Off,
 }
 
 impl UserCommand {
@@ -83,16 +109,37 @@ impl UserCommand {
                 })?;
                 say!("the password of {name} is changed");
             }
-            Self::Deactivate { name, database } => {
+            Self::Deactivate { name, force, database } => {
                 with_existing(&database, |conn| {
-                    let mut user = named(conn, &name)?;
-                    user.is_active = false;
-                    users::update(conn, &user)?;
+                    let mut user = held(conn, &name)?;
+                    expect_other_staff(conn, &user, force)?;
+                    succession::change_standing(conn, &mut user, false)?;
                     sessions::end_all(conn, user.id(), None)?;
                     tokens::revoke_all(conn, user.id())?;
                     revocations::record(conn, user.id())
                 })?;
                 say!("{name} is shut out");
+            }
+            Self::Activate { name, database } => {
+                with_existing(&database, |conn| {
+                    let mut user = held(conn, &name)?;
+                    succession::change_standing(conn, &mut user, true)?;
+                    revocations::record(conn, user.id())
+                })?;
+                say!("{name} may sign in");
+            }
+            Self::Staff { name, standing, force, database } => {
+                with_existing(&database, |conn| {
+                    let mut user = held(conn, &name)?;
+                    if standing == Standing::Off {
+                        expect_other_staff(conn, &user, force)?;
+                    }
+                    user.is_staff = standing == Standing::On;
+                    users::update(conn, &user)?;
+                    revocations::record(conn, user.id())
+                })?;
+                let now = if standing == Standing::On { "is" } else { "is not" };
+                say!("{name} {now} staff");
             }
         }
         Ok(())
@@ -101,9 +148,30 @@ impl UserCommand {
 
 /// The user with a name that an admin typed, who stays as they are until the transaction's end.
 pub(super) fn named(conn: &mut AnyConn, name: &str) -> Result<User, StorageError> {
-    let no_such = || Refusal::Invalid(FieldErrors::of("username", format!("there is no user {name}")));
-    let user = users::by_username(conn, name)?.ok_or_else(no_such)?;
-    Ok(users::hold(conn, user.id())?.ok_or_else(no_such)?)
+    let user = users::by_username(conn, name)?.ok_or_else(|| no_such(name))?;
+    Ok(users::hold(conn, user.id())?.ok_or_else(|| no_such(name))?)
+}
+
+/// The same, with all that depends on their standing.
+fn held(conn: &mut AnyConn, name: &str) -> Result<User, StorageError> {
+    let user = users::by_username(conn, name)?.ok_or_else(|| no_such(name))?;
+    Ok(succession::hold(conn, user.id())?.ok_or_else(|| no_such(name))?)
+}
+
+fn no_such(name: &str) -> Refusal {
+    Refusal::Invalid(FieldErrors::of("username", format!("there is no user {name}")))
+}
+
+/// Expects that somebody is left who is staff, unless that is meant.
+fn expect_other_staff(conn: &mut AnyConn, user: &User, is_meant: bool) -> Result<(), StorageError> {
+    if is_meant || !users::is_last_staff(conn, user)? {
+        return Ok(());
+    }
+    let sentence = format!(
+        "{} is the last active staff user; make another user staff first (greenroom user staff NAME on), or give --force",
+        user.username
+    );
+    Err(FieldErrors::of("username", sentence).into())
 }
 
 fn valid<T>(field: &'static str, result: Result<T, String>) -> Result<T, CliError> {

@@ -41,7 +41,7 @@ pub async fn compare(state: Data<State>) {
 }
 
 /// Tells chats that are behind.
-async fn compare_chats(state: &State) -> Result<(), Refusal> {
+pub async fn compare_chats(state: &State) -> Result<(), Refusal> {
     for told in state.directory.told().chunks(AT_ONCE) {
         let ids: Vec<ChatId> = told.iter().map(|(chat, _)| *chat).collect();
         let heads = state.readers.ask_one(move |conn| chats::heads_of(conn, &ids)).await?;
@@ -52,6 +52,21 @@ async fn compare_chats(state: &State) -> Result<(), Refusal> {
             if head > *told {
                 state.directory.is_behind(*chat, head);
             }
+        }
+    }
+    Ok(())
+}
+
+/// Tells those chats of a user that are behind: where a user is shut out, another process may have handed them over.
+pub async fn compare_chats_of(state: &State, user: UserId) -> Result<(), Refusal> {
+    let told: HashMap<ChatId, Seq> = state.directory.told().into_iter().collect();
+    if told.is_empty() {
+        return Ok(());
+    }
+    let heads = state.readers.ask_one(move |conn| chats::heads(conn, user)).await?;
+    for (chat, head) in heads {
+        if told.get(&chat).is_some_and(|told| head > *told) {
+            state.directory.is_behind(chat, head);
         }
     }
     Ok(())

@@ -11,7 +11,7 @@ use crate::{
     server::State,
 };
 
-pub use compare::compare;
+pub use compare::{compare, compare_chats, compare_chats_of};
 
 /// Takes in what other nodes tell, for as long as the server runs.
 pub async fn listen(state: Data<State>, mut heard: mpsc::Receiver<(NodeId, News)>) {
@@ -26,9 +26,12 @@ fn take_in(state: &Data<State>, from: NodeId, news: News) {
         News::Typing { chat, user, is_typing } => state.directory.learn_typing(chat, user, is_typing),
         News::Marked { chat, moved } => state.directory.learn_marker(chat, moved),
         News::Recheck(user) => {
-            let identities = state.identities.clone();
+            let state = state.clone();
             // What cannot be looked at now is looked at when the database tells of it.
-            actix_rt::spawn(async move { identities.recheck_here(user).await });
+            actix_rt::spawn(async move {
+                state.identities.recheck_here(user).await;
+                let _ = compare_chats_of(&state, user).await;
+            });
         }
         News::SignInFailed { address, account } => state.failures.heard(address, account),
         News::Told { user, frame } => state.presence.note(Turn::Told(user, frame.into())),

@@ -39,18 +39,34 @@ pub struct Asker {
     pub is_staff: bool,
     /// Whether it is a dm and the other one has blocked them.
     pub is_blocked: bool,
+    /// Whether the chat has no admin who is active.
+    pub is_unattended: bool,
+}
+
+impl Ability {
+    /// Whether it is for those who manage a chat.
+    pub fn is_managing(self) -> bool {
+        matches!(
+            self,
+            Self::Rename | Self::DeleteChat | Self::AddMembers | Self::RemoveMember | Self::ChangeRole
+        )
+    }
 }
 
 /// Decides. What one may not know of does not exist; what one sees but may not do is forbidden; what a kind of chat does
 /// not have is invalid. Whoever is blocked reads on, and takes back what they wrote, but nothing new of theirs gets
 /// through.
 pub fn authorize(chat: &Chat, asker: Asker, ability: Ability) -> Result<(), Refusal> {
-    let Asker { role, is_staff, is_blocked } = asker;
-    if !is_known(chat, role, ability) {
+    let Asker { role, is_staff, is_blocked, is_unattended } = asker;
+    let is_dm = chat.kind == ChatKind::Dm;
+    // Staff look after chats in which nobody else can; in a dm the one who is left does.
+    let by_staff = is_staff && !is_dm && (is_unattended || chat.is_nobodys());
+    let helps = by_staff && is_unattended && (ability == Ability::See || ability.is_managing());
+    if !helps && !is_known(chat, role, ability) {
         return Err(Refusal::NotFound);
     }
-    let is_dm = chat.kind == ChatKind::Dm;
-    let manages = role == Some(Role::Admin) || (is_staff && chat.is_nobodys());
+    let is_left = is_dm && is_unattended && ability == Ability::DeleteChat;
+    let manages = role == Some(Role::Admin) || by_staff || is_left;
     let allowed = match ability {
         Ability::See | Ability::Join | Ability::TakePart | Ability::Leave => true,
         Ability::Write => !is_blocked,
@@ -156,6 +172,38 @@ mod tests {
         }
         for ability in [Ability::TakePart, Ability::Leave, Ability::EditMessage { own: true }] {
             assert_eq!(room(None, ability), Err(Refusal::NotFound));
+        }
+    }
+
+    #[test]
+    fn staff_help_where_no_admin_is_active_and_read_nothing() {
+        let unattended = |role, is_staff, ability| {
+            let asker = Asker { role, is_staff, is_unattended: true, ..Asker::default() };
+            authorize(&chat(ChatKind::Group, false, None), asker, ability)
+        };
+        let managing = [Ability::Rename, Ability::DeleteChat, Ability::AddMembers, Ability::ChangeRole];
+        for ability in managing {
+            assert_eq!(unattended(None, true, ability), Ok(()));
+            assert_eq!(unattended(MEMBER, true, ability), Ok(()));
+            assert_eq!(unattended(None, false, ability), Err(Refusal::NotFound));
+            assert_eq!(unattended(MEMBER, false, ability), Err(Refusal::Forbidden));
+        }
+        assert_eq!(unattended(None, true, Ability::See), Ok(()));
+        for ability in [Ability::TakePart, Ability::Write, Ability::Join, Ability::Leave] {
+            assert_eq!(unattended(None, true, ability), Err(Refusal::NotFound));
+        }
+    }
+
+    #[test]
+    fn who_is_left_in_a_dm_may_delete_it() {
+        let dm = |role, is_staff, ability| {
+            let asker = Asker { role, is_staff, is_unattended: true, ..Asker::default() };
+            authorize(&chat(ChatKind::Dm, false, None), asker, ability)
+        };
+        assert_eq!(dm(MEMBER, false, Ability::DeleteChat), Ok(()));
+        assert_eq!(dm(MEMBER, false, Ability::AddMembers), Err(Refusal::Forbidden));
+        for ability in [Ability::See, Ability::DeleteChat, Ability::Rename] {
+            assert_eq!(dm(None, true, ability), Err(Refusal::NotFound));
         }
     }
 

@@ -22,7 +22,7 @@ pub(super) fn describe(reference: &mut Reference) {
     });
     reference.api(TAG, "chats/{chat}/leave/").post("leaveChat", "Leave a room or a group", |operation| {
         operation
-            .says("When the last admin goes, the longest-standing member becomes admin.")
+            .says("When the last active admin goes, the longest-standing active member becomes admin.")
             .answers_nothing(204, "Left.")
             .refuses(&[400])
     });

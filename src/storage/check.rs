@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::{AnyConn, StorageError, chats, search, sql::sql};
+use super::{AnyConn, StorageError, chats, search, sql::sql, succession};
 use crate::model::{ChatId, Reaction, UserId};
 
 /// What a check found.
@@ -24,6 +24,9 @@ pub fn check(conn: &mut AnyConn) -> Result<Report, StorageError> {
     for (id,) in chats {
         report.chats += 1;
         Checker { conn, chat: ChatId(id), report: &mut report }.check()?;
+    }
+    for chat in succession::unattended(conn)? {
+        report.differences.push(format!("chat {chat}: it has active members, and no active admin"));
     }
     report.differences.extend(search::check::differences(conn)?);
     Ok(report)

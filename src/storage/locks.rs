@@ -2,7 +2,8 @@
 //!
 //! What a transaction decides holds because it has locked, before it looked, the row that all of it hangs on: the chat's
 //! for everything in a chat, the user's for what a user may do. Everybody locks in one order, chats by id, then users
-//! by id, then the count of profile changes, so nobody waits in a circle. Who blocks somebody locks first themselves and then the dm of the two, if there is one: no
+//! by id, then the count of profile changes, so nobody waits in a circle. Shutting a user out locks their groups and rooms
+//! first, so that each role there is given to an active member. Who blocks somebody locks first themselves and then the dm of the two, if there is one: no
 //! command of a dm locks users. What has no row yet is kept single by a unique index: who comes second fails, is
 //! tried again, and then finds what the first has made.
 
@@ -30,6 +31,15 @@ pub fn chat(conn: &mut AnyConn, chat: ChatId) -> Result<bool, StorageError> {
 pub fn user(conn: &mut AnyConn, user: UserId) -> Result<(), StorageError> {
     if let AnyConn::Postgres(_) = conn {
         sql!("SELECT id FROM users WHERE id = ? FOR NO KEY UPDATE", user).first::<(i64,)>(conn)?;
+    }
+    Ok(())
+}
+
+/// Locks all active staff until the transaction's end, by id: for what must leave one of them.
+pub fn staff(conn: &mut AnyConn) -> Result<(), StorageError> {
+    if let AnyConn::Postgres(_) = conn {
+        sql!("SELECT id FROM users WHERE is_staff AND is_active ORDER BY id FOR NO KEY UPDATE")
+            .rows::<(i64,)>(conn)?;
     }
     Ok(())
 }

@@ -173,6 +173,23 @@ pub fn roles(conn: &mut AnyConn, chat: ChatId) -> Result<Vec<(UserId, Role)>, St
     Ok(rows.rows(conn)?.into_iter().map(role).collect())
 }
 
+/// Whether any admin of the chat is active.
+pub fn has_active_admin(conn: &mut AnyConn, chat: ChatId) -> Result<bool, StorageError> {
+    Ok(!active_admins(conn, chat, 1)?.is_empty())
+}
+
+/// The first active admins by joining.
+pub fn active_admins(conn: &mut AnyConn, chat: ChatId, limit: i64) -> Result<Vec<UserId>, StorageError> {
+    let rows = sql!(
+        "SELECT m.user_id FROM members m JOIN users u ON u.id = m.user_id \
+         WHERE m.chat_id = ? AND m.left_seq IS NULL AND m.role = 'admin' AND u.is_active \
+         ORDER BY m.joined_seq, m.user_id LIMIT ?",
+        chat,
+        limit
+    );
+    Ok(rows.rows::<(i64,)>(conn)?.into_iter().map(|(id,)| UserId(id)).collect())
+}
+
 /// The ids of all admins, by joining.
 pub fn admins(conn: &mut AnyConn, chat: ChatId) -> Result<Vec<UserId>, StorageError> {
     let rows = sql!(
@@ -183,10 +200,11 @@ pub fn admins(conn: &mut AnyConn, chat: ChatId) -> Result<Vec<UserId>, StorageEr
     Ok(rows.rows::<(i64,)>(conn)?.into_iter().map(|(id,)| UserId(id)).collect())
 }
 
-/// The member who has been in the chat for the longest.
+/// The active member who has been in the chat for the longest.
 pub fn longest_standing(conn: &mut AnyConn, chat: ChatId) -> Result<Option<UserId>, StorageError> {
     let row = sql!(
-        "SELECT user_id FROM members WHERE chat_id = ? AND left_seq IS NULL ORDER BY joined_seq, user_id LIMIT 1",
+        "SELECT m.user_id FROM members m JOIN users u ON u.id = m.user_id \
+         WHERE m.chat_id = ? AND m.left_seq IS NULL AND u.is_active ORDER BY m.joined_seq, m.user_id LIMIT 1",
         chat
     );
     Ok(row.first::<(i64,)>(conn)?.map(|(id,)| UserId(id)))

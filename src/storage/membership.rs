@@ -3,11 +3,12 @@
 use super::{
     AnyConn, StorageError,
     chats::{ChatRow, chat, chat_columns},
+    members,
     sql::{Both, sql},
     unread, users,
 };
 use crate::model::{
-    Chat, ChatId, Me, MessageId, Pos, Refusal, Role, Seq, Timestamp, UserId, Viewer,
+    Chat, ChatId, ChatKind, Me, MessageId, Pos, Refusal, Role, Seq, Timestamp, UserId, Viewer,
     permission::{Ability, Asker, authorize},
 };
 
@@ -36,7 +37,7 @@ impl Membership {
     }
 
     fn asker(&self) -> Asker {
-        Asker { role: self.role, is_staff: false, is_blocked: self.is_blocked }
+        Asker { role: self.role, is_blocked: self.is_blocked, ..Asker::default() }
     }
 
     /// What the chat object shows to this member only.
@@ -64,7 +65,7 @@ pub fn membership(
     Ok(met(conn, chat, user)?.filter(|membership| membership.role.is_some()))
 }
 
-/// The chat as the user meets it; `None` where they can see no such chat. A deleted one has no members.
+/// The chat as the user meets it, whether they may see it or not; `None` where there is no such chat.
 fn met(conn: &mut AnyConn, chat: ChatId, user: UserId) -> Result<Option<Membership>, StorageError> {
     let row = sql!(
         concat!(
@@ -76,7 +77,7 @@ fn met(conn: &mut AnyConn, chat: ChatId, user: UserId) -> Result<Option<Membersh
             ", CASE WHEN c.chat_type = 'dm' THEN EXISTS (SELECT 1 FROM members o JOIN blocks b ",
             "ON b.blocker_id = o.user_id AND b.blocked_id = m.user_id WHERE o.chat_id = c.id) ELSE FALSE END ",
             "FROM chats c LEFT JOIN members m ON m.chat_id = c.id AND m.user_id = ? AND m.left_seq IS NULL ",
-            "WHERE c.id = ? AND (m.role IS NOT NULL OR (c.is_public AND c.deleted_at IS NULL))"
+            "WHERE c.id = ? AND c.deleted_at IS NULL"
         ),
         user,
         chat
@@ -168,12 +169,13 @@ pub fn authorized(
     ability: Ability,
 ) -> Result<Membership, StorageError> {
     let met = met(conn, chat, caller)?.ok_or(Refusal::NotFound)?;
-    match met.authorize(ability) {
-        Err(Refusal::Forbidden) if met.chat.is_nobodys() => {
-            let asker = Asker { is_staff: users::is_staff(conn, caller)?, ..met.asker() };
-            authorize(&met.chat, asker, ability)?;
-        }
-        decision => decision?,
+    let Err(refusal) = met.authorize(ability) else { return Ok(met) };
+    if ability != Ability::See && !ability.is_managing() {
+        return Err(refusal.into());
     }
+    let is_staff = users::is_staff(conn, caller)?;
+    let may_help = is_staff || met.chat.kind == ChatKind::Dm;
+    let is_unattended = may_help && !members::has_active_admin(conn, chat)?;
+    authorize(&met.chat, Asker { is_staff, is_unattended, ..met.asker() }, ability)?;
     Ok(met)
 }

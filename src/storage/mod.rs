@@ -41,6 +41,7 @@ pub mod search;
 pub mod sessions;
 pub mod settings;
 pub(crate) mod sql;
+pub mod succession;
 pub mod tokens;
 pub mod tombstones;
 pub mod unread;

@@ -1,7 +1,8 @@
 //! Users: their rows and their cards.
 
 use diesel::{
-    ExpressionMethods, OptionalExtension, QueryDsl, Queryable, RunQueryDsl, Selectable, SelectableHelper,
+    BoolExpressionMethods, ExpressionMethods, OptionalExtension, QueryDsl, Queryable, RunQueryDsl,
+    Selectable, SelectableHelper,
 };
 
 use super::{AnyConn, StorageError, locks, sql::sql};
@@ -197,6 +198,13 @@ pub fn by_username(conn: &mut AnyConn, username: &str) -> Result<Option<User>, S
 /// Whether somebody may manage what is nobody's own.
 pub fn is_staff(conn: &mut AnyConn, id: UserId) -> Result<bool, StorageError> {
     Ok(users::table.find(id.0).select(users::is_staff).first(conn).optional()?.unwrap_or(false))
+}
+
+/// Whether a user is the only active one who is staff.
+pub fn is_last_staff(conn: &mut AnyConn, user: &User) -> Result<bool, StorageError> {
+    let others = users::table.filter(users::is_staff.and(users::is_active).and(users::id.ne(user.id)));
+    let is_staff = user.is_staff && user.is_active;
+    Ok(is_staff && others.select(users::id).first::<i64>(conn).optional()?.is_none())
 }
 
 /// All users, by id.

@@ -112,6 +112,10 @@ pub async fn unwatch(state: &State, socket: &Socket, watched: &Watched, room: Ch
 async fn look(state: &State, socket: &Socket, chat: ChatId) -> Result<(Chat, bool), Refusal> {
     let user = socket.user;
     let met = state.readers.ask(move |conn| chats::authorized(conn, chat, user, Ability::See)).await?;
+    if met.role.is_none() && !met.chat.is_public {
+        // Staff may help there, and hear of nothing.
+        return Err(Refusal::NotFound);
+    }
     Ok((met.chat, met.role.is_some()))
 }
 

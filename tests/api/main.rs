@@ -46,6 +46,7 @@ mod search_keeper;
 mod search_pages;
 mod sign_in;
 mod sockets;
+mod succession;
 mod sync;
 mod transactions;
 mod unicode;

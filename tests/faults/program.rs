@@ -235,6 +235,54 @@ async fn a_deactivated_user_is_shut_out_of_a_running_server() {
 }
 
 #[test]
+fn a_user_is_let_in_again_and_made_staff_at_the_command_line() {
+    let (_folder, database) = database();
+    for name in ["ann", "bob"] {
+        greenroom(&database, &["user", "create", name, "--password", "correct horse"]);
+    }
+    greenroom(&database, &["user", "staff", "ann", "on"]);
+    for last in [["user", "staff", "ann", "off"].as_slice(), &["user", "deactivate", "ann"]] {
+        assert!(fails(&database, last, 1).contains("ann is the last active staff user"));
+    }
+    greenroom(&database, &["user", "staff", "bob", "on"]);
+    greenroom(&database, &["user", "staff", "bob", "on"]);
+    greenroom(&database, &["user", "deactivate", "ann"]);
+    // Who is shut out helps nobody.
+    assert!(
+        fails(&database, &["user", "deactivate", "bob"], 1).contains("bob is the last active staff user")
+    );
+    greenroom(&database, &["user", "staff", "ann", "off"]);
+    greenroom(&database, &["user", "activate", "ann"]);
+    greenroom(&database, &["user", "deactivate", "bob", "--force"]);
+    let list = greenroom(&database, &["user", "list"]);
+    assert_eq!(list, "1\tann\tann\n2\tbob\tbob\t\tstaff\tdeactivated\n");
+    greenroom(&database, &["user", "activate", "bob"]);
+    greenroom(&database, &["user", "staff", "bob", "off", "--force"]);
+    for command in [["user", "activate", "eve"].as_slice(), &["user", "staff", "eve", "on"]] {
+        assert!(fails(&database, command, 1).contains("there is no user eve"));
+    }
+    assert!(fails(&database, &["user", "staff", "ann", "perhaps"], 2).contains("perhaps"));
+}
+
+#[actix_web::test]
+async fn a_user_made_staff_or_let_in_at_the_command_line_is_so_in_a_running_server() {
+    let (_folder, database) = database();
+    greenroom(&database, &["user", "create", "ann", "--password", "correct horse"]);
+    let token = greenroom(&database, &["token", "create", "ann"]).trim().to_owned();
+    let server = Program::serve(&database);
+    assert_eq!(server.request("GET", "users/me/", &token, None).await.unwrap().0, 200);
+    let made = || server.request("POST", "users/", &token, Some(json!({"username": "eve"})));
+    assert_eq!(made().await.unwrap().0, 403);
+    greenroom(&database, &["user", "staff", "ann", "on"]);
+    while made().await.unwrap().0 == 403 {}
+    greenroom(&database, &["user", "deactivate", "ann", "--force"]);
+    while made().await.unwrap().0 != 401 {}
+    greenroom(&database, &["user", "activate", "ann"]);
+    let token = greenroom(&database, &["token", "create", "ann"]).trim().to_owned();
+    assert_eq!(server.request("GET", "users/me/", &token, None).await.unwrap().0, 200);
+}
+
+#[test]
 fn bad_settings_stop_the_start_with_one_sentence() {
     let (folder, database) = database();
     assert!(fails(&database, &["serve", "--bind", "nowhere"], 2).contains("--bind"));

@@ -9,7 +9,7 @@ use crate::{
         event::{Answer, Done, MembersChanged},
         permission::Ability,
     },
-    storage::{AnyConn, Rules, StorageError, chats, contacts, feeds, members, messages},
+    storage::{AnyConn, Rules, StorageError, chats, contacts, feeds, members, messages, succession, users},
 };
 
 pub(super) fn add(
@@ -51,12 +51,16 @@ pub(super) fn bring_in(
     for user in new {
         members::join(conn, chat, *user, Role::Member, last_message)?;
     }
+    // Where all who are in it are shut out, nobody else manages it.
+    let is_begun_anew = chat.kind == ChatKind::Group || !members::admins(conn, chat.id)?.is_empty();
+    let heir = if is_begun_anew { succession::hand_over(conn, chat)? } else { None };
     chats::update(conn, chat)?;
     let feeds = feeds::raise(conn, new)?;
+    let changed = heir.filter(|heir| !new.contains(heir));
     Ok(Change::MembersChanged(MembersChanged {
         added: members::among(conn, chat.id, new)?,
         removed: Vec::new(),
-        changed: Vec::new(),
+        changed: members::among(conn, chat.id, changed.as_slice())?,
         member_count: chat.member_count,
         snapshot: Some(chats::snapshot_of(conn, rules, chat.clone())?),
         feeds,
@@ -89,7 +93,7 @@ fn take_out(conn: &mut AnyConn, mut chat: Chat, user: UserId) -> Result<Done, St
     take_number(&mut chat);
     chat.member_count -= 1;
     members::leave(conn, chat.id, user, chat.seq)?;
-    let heir = if leaving.role == Role::Admin { hand_over(conn, &chat)? } else { None };
+    let heir = if leaving.role == Role::Admin { succession::hand_over(conn, &chat)? } else { None };
     chats::update(conn, &chat)?;
     let change = MembersChanged {
         added: Vec::new(),
@@ -100,18 +104,6 @@ fn take_out(conn: &mut AnyConn, mut chat: Chat, user: UserId) -> Result<Done, St
         feeds: Vec::new(),
     };
     Ok(Done::changed(&chat, Answer::Done, Change::MembersChanged(change)))
-}
-
-/// A chat whose last admin went gets the member who has been there for the longest.
-fn hand_over(conn: &mut AnyConn, chat: &Chat) -> Result<Option<UserId>, StorageError> {
-    if !members::admins(conn, chat.id)?.is_empty() {
-        return Ok(None);
-    }
-    let heir = members::longest_standing(conn, chat.id)?;
-    if let Some(heir) = heir {
-        members::set_role(conn, chat.id, heir, Role::Admin, chat.seq)?;
-    }
-    Ok(heir)
 }
 
 pub(super) fn change_role(
@@ -126,7 +118,10 @@ pub(super) fn change_role(
     if member.role == role {
         return Ok(Done::unchanged(Answer::Member(Box::new(member))));
     }
-    if role == Role::Member && members::admins(conn, chat.id)? == [user] {
+    if role == Role::Admin && users::active_cards(conn, &[user])?.is_empty() {
+        return Err(FieldErrors::of("role", "A deactivated user cannot become admin.").into());
+    }
+    if role == Role::Member && members::active_admins(conn, chat.id, 2)? == [user] {
         return Err(FieldErrors::of("role", "The last admin of a chat stays its admin.").into());
     }
     take_number(&mut chat);

@@ -48,7 +48,7 @@ pub(super) fn post_together(
             outcomes.push(Some(Err(Refusal::NotFound.into())));
             continue;
         };
-        let asker = Asker { role: standing.role, is_staff: false, is_blocked: standing.is_blocked };
+        let asker = Asker { role: standing.role, is_blocked: standing.is_blocked, ..Asker::default() };
         if let Err(refusal) = authorize(chat, asker, Ability::TakePart) {
             outcomes.push(Some(Err(refusal.into())));
         } else if let Some(earlier) = &standing.earlier {
