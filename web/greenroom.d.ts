@@ -207,6 +207,10 @@ export interface Options {
 export interface Timing {
   /** How long a socket may take until the server says hello. 10,000 */
   openWithin?: number;
+  /** After so long without a socket the client polls, until there is one. 2,000 */
+  pollAfter?: number;
+  /** A command goes over REST where nothing came over the socket for so long. 3,000 */
+  silence?: number;
   /** A socket is asked for a sign of life when nothing came for so long. 25,000 */
   pingEvery?: number;
   /** And is given up where none comes. 10,000 */
@@ -219,7 +223,7 @@ export interface Timing {
   backoffMax?: number;
   /** A socket that was live for so long counts as a success. 10,000 */
   steadyAfter?: number;
-  /** While polling, a socket is tried so often. 60,000 */
+  /** While polling, a socket is tried again and again, after pauses that grow up to this. 60,000 */
   socketAgainEvery?: number;
   /** While polling, rooms that are watched are looked at so often. 5,000 */
   lookEvery?: number;
@@ -423,6 +427,8 @@ export type Status = "connecting" | "live" | "polling" | "reconnecting" | "offli
 
 export interface Events {
   status: { status: Status };
+  /** `isSlow` has changed. */
+  slow: { isSlow: boolean };
   /**
    * Each piece of news once, also what was missed during a break, unless that was more than 500 changes in a chat. A
    * reaction counts as an update, of messages that are loaded. What is loaded is no news.
@@ -453,6 +459,8 @@ export class Greenroom {
   readonly status: Status;
   /** All messages that are on their way or were refused. */
   readonly outgoing: readonly OutgoingMessage[];
+  /** Whether messages may be late: the client polls, and it is not known yet whether that works well. */
+  readonly isSlow: boolean;
   /** For how many seconds more nothing is sent, because it was too much or the server has too much to do. */
   readonly heldFor: number;
 

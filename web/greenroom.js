@@ -60,6 +60,9 @@ class Ended extends GreenroomError {
 /** Something that does not go over the socket now. */
 class Unsuitable extends GreenroomError {}
 
+/** A command on which nothing came over the socket, no answer and nothing else. */
+class Silent extends Unsuitable {}
+
 // Events
 
 /** Listeners, by the name of what they listen to. */
@@ -856,6 +859,13 @@ class State {
 const drawKey = () =>
   Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 
+/** Waits for something, but no longer than so many milliseconds. */
+async function within(most, promise) {
+  let timer;
+  const late = new Promise((resolve) => (timer = setTimeout(resolve, most)));
+  await Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+
 /** A promise with its ends. Where nobody waits for it, its failure is not an error that nobody caught. */
 function deferred() {
   const ends = {};
@@ -1038,6 +1048,8 @@ class Link {
   #wasGreeted = false;
   #asked = new Map();
   #lastId = 0;
+  /** Frames that came. */
+  #frames = 0;
   #second = { since: 0, frames: 0 };
   #timer;
 
@@ -1087,35 +1099,45 @@ class Link {
     this.#socket.close();
   }
 
+  get frames() {
+    return this.#frames;
+  }
+
   /** Finds out now whether the other side is there. */
   check() {
     if (this.isUsable) this.#watch(0);
   }
 
-  /** Sends a command, resolves with its `ack`. `onAck` is called before a later frame is looked at. */
-  ask(command, onAck = (_) => {}) {
+  /**
+   * Sends a command, resolves with its `ack`. `onAck` is called before a later frame is looked at. Rejects with `Silent`
+   * where nothing at all comes within `silence`.
+   */
+  ask(command, { onAck = (_) => {}, silence = this.#timing.silence } = {}) {
     const id = ++this.#lastId;
     return new Promise((resolve, reject) => {
       this.#send({ ...command, id });
-      const timer = setTimeout(() => this.#settle(id).reject(noAnswer()), this.#timing.answerWithin);
-      this.#asked.set(id, { timer, reject, resolve: (ack) => (onAck(ack), resolve(ack)) });
+      const before = this.#frames;
+      const onSilence = () => this.#frames === before && this.#settle(id)?.reject(new Silent(0));
+      const onLate = () => this.#settle(id)?.reject(noAnswer());
+      const timers = [setTimeout(onSilence, silence), setTimeout(onLate, this.#timing.answerWithin)];
+      this.#asked.set(id, { timers, reject, resolve: (ack) => (onAck(ack), resolve(ack)) });
     });
   }
 
   /** Says how far the feed was heard, in as many frames as that takes. */
-  resume(heads, onAck) {
+  resume(heads, options) {
     const known = [...heads];
     const part = Math.floor(MAX_FRAME / MAX_HEAD);
     while (known.length > part) {
       this.#send({ type: "resume", chats: Object.fromEntries(known.splice(0, part)), more: true });
     }
-    return this.ask({ type: "resume", chats: Object.fromEntries(known) }, onAck);
+    return this.ask({ type: "resume", chats: Object.fromEntries(known) }, options);
   }
 
   #send(frame) {
     if (this.#hasEnded) throw new Ended(LOST, this.#wasGreeted);
     const text = JSON.stringify(frame);
-    const now = Date.now();
+    const now = performance.now();
     if (now - this.#second.since >= 1000) this.#second = { since: now, frames: 0 };
     const isMuch = ++this.#second.frames > FRAMES_PER_SECOND || new TextEncoder().encode(text).length > MAX_FRAME;
     if (isMuch && !["resume", "ping"].includes(frame.type)) throw new Unsuitable(0);
@@ -1125,6 +1147,7 @@ class Link {
   #onFrame(data) {
     const frame = parsed(data);
     if (!frame || this.#hasEnded) return;
+    this.#frames++;
     this.#watch(this.#timing.pingEvery);
     switch (frame.type) {
       case "hello":
@@ -1144,7 +1167,7 @@ class Link {
   #settle(id) {
     const asked = this.#asked.get(id);
     this.#asked.delete(id);
-    clearTimeout(asked?.timer);
+    asked?.timers.forEach(clearTimeout);
     return asked;
   }
 
@@ -1160,8 +1183,6 @@ class Link {
 
 // The client
 
-/** Sockets in a row that do not open, though the server answers, before the client polls. */
-const SOCKETS_BEFORE_POLLING = 3;
 /** How long a poll waits for something to happen, in seconds. */
 const POLL_WAIT = 25;
 /** That somebody types is told at most this often. */
@@ -1173,6 +1194,8 @@ const FEW_CHATS = 3;
 
 const TIMING = {
   openWithin: 10_000,
+  pollAfter: 2_000,
+  silence: 3_000,
   pingEvery: 25_000,
   pongWithin: 10_000,
   answerWithin: 30_000,
@@ -1208,13 +1231,22 @@ export class Greenroom {
   #link = null;
   /** Attempts in a row that led nowhere; they set the pause before the next one. */
   #failures = 0;
+  /** Sockets in a row that did not open, or did not stay; while there are any, the client polls meanwhile. */
   #unopened = 0;
   #keyOfSocket;
-  #socketAgainAt = 0;
+  /** The key whose user was seen to be the one whom the client knows. */
+  #verified;
+  /** Ends what is under way with the server. */
+  #interrupt = () => {};
+  /** Whether a poll that waited for news has been answered. */
+  #pollsWell = false;
   /** Ends a pause, `after` so long if not before. */
   #wake = (after = 0) => {};
   #underWay = new Map();
   #delivering = new Set();
+  /** When what waits in a chat is tried again, and deliveries in a row that failed. */
+  #deliveries = new Map();
+  #undelivered = 0;
   /** Until when nothing is sent, and what ends that. */
   #heldUntil = 0;
   #held;
@@ -1247,6 +1279,10 @@ export class Greenroom {
     return this.#outbox.all;
   }
 
+  get isSlow() {
+    return this.#status === "polling" && !this.#pollsWell;
+  }
+
   get heldFor() {
     return Math.max(0, Math.ceil((this.#heldUntil - performance.now()) / 1000));
   }
@@ -1267,6 +1303,7 @@ export class Greenroom {
 
   #begin() {
     this.#run = new AbortController();
+    this.#unopened = 0;
     const { signal } = this.#run;
     this.#setStatus(this.#hasStarted ? "reconnecting" : "connecting");
     this.#hearHints(signal);
@@ -1313,7 +1350,12 @@ export class Greenroom {
       this.#link?.check();
       if (globalThis.document?.visibilityState !== "hidden") this.#wake();
     };
-    globalThis.addEventListener?.("online", look, { signal });
+    const onOnline = () => {
+      // Another network may let sockets through.
+      this.#unopened = 0;
+      look();
+    };
+    globalThis.addEventListener?.("online", onOnline, { signal });
     globalThis.addEventListener?.("offline", look, { signal });
     globalThis.document?.addEventListener("visibilitychange", look, { signal });
   }
@@ -1324,27 +1366,26 @@ export class Greenroom {
     while (!signal.aborted) {
       try {
         await this.#load(signal);
-        const isOnSockets = this.#WebSocket && this.#unopened < SOCKETS_BEFORE_POLLING;
-        await (isOnSockets ? this.#listen(await this.#open(signal), signal) : this.#poll(signal));
+        await this.#connect(signal);
       } catch (error) {
         const problem = signal.aborted ? error : await this.#examine(error);
         if (signal.aborted) return;
         if (problem.status === 401) return this.#end("signedOut", problem);
         // What is asked for at the beginning cannot be had from this server, now or later.
         if (problem.isFinal && !this.#hasStarted) return this.#end("stopped", problem);
+        // Polling goes on where a socket has gone silent.
+        if (problem instanceof Silent) continue;
         await this.#pause(problem);
       }
     }
   }
 
-  /** What is behind an end: is somebody signed in still, does the server answer, is it only sockets that it does not open? */
+  /** What is behind an end: is somebody signed in still? */
   async #examine(error) {
-    const isClear = !(error instanceof Ended) || (error.wasGreeted && error.code !== SIGNED_OUT);
-    if (isClear) return error;
+    if (!(error instanceof Ended) || error.code !== SIGNED_OUT) return error;
     try {
-      if (error.code === SIGNED_OUT) this.api.renew(this.#keyOfSocket);
+      this.api.renew(this.#keyOfSocket);
       this.#recognise(await this.api.me());
-      if (!error.wasGreeted) this.#unopened++;
       return error;
     } catch (worse) {
       return worse;
@@ -1357,12 +1398,12 @@ export class Greenroom {
     const most = Math.min(this.#timing.backoffMax, this.#timing.backoff * 2 ** this.#failures++);
     // Anything up to the most, so that those who were cut off together do not come back together.
     const wait = (retryAfter ?? 0) * 1000 + this.#random() * most;
-    const since = Date.now();
+    const since = performance.now();
     await new Promise((resolve) => {
       let timer = setTimeout(resolve, wait);
       this.#wake = (after = 0) => {
         clearTimeout(timer);
-        timer = setTimeout(resolve, Math.min(wait, after) - (Date.now() - since));
+        timer = setTimeout(resolve, Math.min(wait, after) - (performance.now() - since));
       };
     });
     this.#wake = () => {};
@@ -1381,6 +1422,7 @@ export class Greenroom {
     }
     this.#hasStarted = true;
     this.#started.resolve();
+    this.#deliverAll();
   }
 
   /** Begins anew where it is another user by now: nobody sees, or sends, what is somebody else's. */
@@ -1390,13 +1432,57 @@ export class Greenroom {
     this.#chatPages = 0;
     this.#outbox.close();
     this.state.clear();
+    this.#interrupt();
     throw noAnswer("Another user has signed in.");
+  }
+
+  /** Makes sure that the server takes the client for the same user still: its cookie may be another one's by now. */
+  async #verify() {
+    const key = this.api.key();
+    if ((await key) !== null && key === this.#verified) return;
+    this.#recognise(await this.api.me());
+    this.#verified = this.api.key();
+  }
+
+  /** Over a socket where one opens soon. Else by polling until one opens, which is tried again and again. */
+  async #connect(signal) {
+    const attempts = new AbortController();
+    const polls = new AbortController();
+    const end = () => (polls.abort(), attempts.abort());
+    signal.addEventListener("abort", end);
+    this.#interrupt = end;
+    let link = null;
+    let again;
+    const later = () => (again = setTimeout(attempt, this.#untilNextSocket));
+    const attempt = async () => {
+      link = await this.#open(attempts.signal).catch(() => null);
+      if (link || !this.#hasStarted) polls.abort();
+      else if (!attempts.signal.aborted) later();
+    };
+    try {
+      if (this.#WebSocket && this.#unopened > 0) later();
+      else if (this.#WebSocket) await within(this.#timing.pollAfter, attempt());
+      if (!polls.signal.aborted) await this.#poll(polls.signal);
+    } catch (error) {
+      if (!link) throw error;
+    } finally {
+      signal.removeEventListener("abort", end);
+      clearTimeout(again);
+      polls.abort();
+      if (!link) attempts.abort();
+    }
+    if (link) await this.#listen(link, signal);
+  }
+
+  /** How long the next attempt at a socket has to wait: longer each time, and not for all at once. */
+  get #untilNextSocket() {
+    const most = Math.min(this.#timing.socketAgainEvery, this.#timing.backoff * 2 ** this.#unopened);
+    return most * (0.5 + this.#random() / 2);
   }
 
   // Over a socket
 
   async #open(signal) {
-    this.#socketAgainAt = Date.now() + this.#timing.socketAgainEvery;
     this.#keyOfSocket = this.api.key();
     const key = await this.#keyOfSocket;
     const url = `${this.api.base.replace(/^http/, "ws")}/messages/ws/?resume=1`;
@@ -1404,12 +1490,12 @@ export class Greenroom {
     const link = new Link(socket, this.#timing, (event) => this.state.apply(event));
     try {
       const hello = await link.closedOn(signal).opened;
-      this.#unopened = 0;
       this.#recognise({ id: hello.user_id });
       this.state.takeOnline(hello.users_online ?? []);
       return link;
     } catch (error) {
       link.close();
+      this.#unopened++;
       throw error;
     }
   }
@@ -1421,20 +1507,25 @@ export class Greenroom {
     const goLive = (ack) => {
       this.#caughtUp(ack);
       this.#link = link;
-      liveSince = Date.now();
+      liveSince = performance.now();
       this.#setStatus("live");
       this.#deliverAll();
       for (const chatId of this.#watched) this.#followAgain(chatId);
     };
+    this.#interrupt = () => link.close();
     try {
-      await link.closedOn(signal).resume(this.state.heads, goLive);
+      // A busy server may need longer than it took to give up before.
+      const silence = this.#timing.silence * (1 + this.#unopened);
+      await link.closedOn(signal).resume(this.state.heads, { onAck: goLive, silence });
       await link.ended;
     } finally {
       link.close();
       this.#link = null;
       this.state.isCatchingUp = false;
       this.state.stopTyping();
-      if (Date.now() - liveSince >= this.#timing.steadyAfter) this.#failures = 0;
+      const wasSteady = performance.now() - liveSince >= this.#timing.steadyAfter;
+      if (wasSteady) this.#failures = 0;
+      this.#unopened = wasSteady ? 0 : this.#unopened + 1;
     }
   }
 
@@ -1446,51 +1537,43 @@ export class Greenroom {
 
   // By polling
 
-  /** Polls until a socket opens, which is tried now and then, and goes on over that. */
+  /** Polls until it is ended. @param {AbortSignal} signal */
   async #poll(signal) {
     const polls = new AbortController();
-    const attempts = new AbortController();
-    const abort = () => (polls.abort(), attempts.abort());
-    signal.addEventListener("abort", abort);
+    const end = () => polls.abort();
+    signal.addEventListener("abort", end);
     // A poll that waits would notice only when its time is over.
-    globalThis.addEventListener?.("offline", () => polls.abort(), { signal: polls.signal });
-    let link = null;
-    let timer;
-    const trySocket = async () => {
-      link = await this.#open(attempts.signal).catch(() => null);
-      if (link || !this.#hasStarted) polls.abort();
-      else if (!polls.signal.aborted) waitForSocket();
-    };
-    const waitForSocket = () => (timer = setTimeout(trySocket, this.#socketAgainAt - Date.now()));
-    if (this.#WebSocket) waitForSocket();
+    globalThis.addEventListener?.("offline", end, { signal: polls.signal });
     // Only sockets are told of rooms that one is not in.
     const look = () => this.#watched.forEach((chatId) => this.#followAgain(chatId));
     const looks = setInterval(look, this.#timing.lookEvery);
+    this.#pollsWell = false;
     try {
       for (let wait = 0; !polls.signal.aborted; wait = POLL_WAIT) {
         const chats = Object.fromEntries(this.state.heads);
         const news = await this.api.syncSince({ chats, wait }, { signal: polls.signal });
-        if (!polls.signal.aborted) this.#takeNews(news);
+        // What comes may be of another user who has signed in meanwhile.
+        if (!polls.signal.aborted) await this.#verify();
+        if (!polls.signal.aborted) this.#takeNews(news, wait > 0);
       }
-    } catch (error) {
-      if (!link) throw error;
     } finally {
-      signal.removeEventListener("abort", abort);
-      clearTimeout(timer);
+      signal.removeEventListener("abort", end);
       clearInterval(looks);
       polls.abort();
-      if (!link) attempts.abort();
     }
-    if (link) await this.#listen(link, signal);
   }
 
-  #takeNews({ events, heads, unread, removed }) {
+  #takeNews({ events, heads, unread, removed }, hasWaited) {
     this.state.isCatchingUp = true;
     for (const event of events) this.state.apply(event);
     for (const id of removed) this.state.apply({ type: "chat_deleted", chat_id: id });
     this.#caughtUp({ heads, unread });
     this.#failures = 0;
     this.#setStatus("polling");
+    if (hasWaited && !this.#pollsWell) {
+      this.#pollsWell = true;
+      this.#emitter.soon("slow", () => ({ isSlow: this.isSlow }), "slow");
+    }
     this.#deliverAll();
   }
 
@@ -1698,8 +1781,9 @@ export class Greenroom {
     this.#deliver(message.chat);
   }
 
+  /** Without a socket it goes over REST, whether or not that is known to work. */
   get #canDeliver() {
-    return this.#canAsk && performance.now() >= this.#heldUntil;
+    return this.#run && this.#hasStarted && performance.now() >= this.#heldUntil;
   }
 
   get #canAsk() {
@@ -1727,31 +1811,35 @@ export class Greenroom {
   async #deliver(chatId) {
     if (this.#delivering.has(chatId)) return;
     this.#delivering.add(chatId);
+    clearTimeout(this.#deliveries.get(chatId));
     let message;
     while (this.#canDeliver && (message = this.#outbox.next(chatId))) {
       try {
         const stored = await this.#post(message);
+        this.#undelivered = 0;
         this.state.takeMessage(stored);
         this.#outbox.sent(message.client_id, stored);
       } catch (error) {
         this.#outbox.failed(message.client_id, error);
         if (error.isFinal) continue;
-        // If the socket has ended, its next life tells whether this one arrived.
         if (error.retryAfter) this.#hold(error.retryAfter);
-        else setTimeout(() => this.#deliver(chatId), this.#timing.backoff);
+        else this.#deliverLater(chatId);
         break;
       }
     }
     this.#delivering.delete(chatId);
   }
 
+  /** Tries again after a while, or as soon as there is a connection. */
+  #deliverLater(chatId) {
+    const wait = Math.min(this.#timing.backoffMax, this.#timing.backoff * 2 ** this.#undelivered++);
+    this.#deliveries.set(chatId, setTimeout(() => this.#deliver(chatId), wait));
+  }
+
+  /** The key sees to it that it is stored once, whichever way it goes and however often. */
   async #post({ chat, content, client_id }) {
-    try {
-      return (await this.#ask({ type: "send_message", chat_id: chat, content, client_id })).message;
-    } catch (error) {
-      if (!(error instanceof Unsuitable)) throw error;
-      return this.api.sendMessage(chat, { content, client_id });
-    }
+    const rest = async () => ({ message: await this.api.sendMessage(chat, { content, client_id }) });
+    return (await this.#command({ type: "send_message", chat_id: chat, content, client_id }, rest)).message;
   }
 
   // Commands
@@ -1761,13 +1849,25 @@ export class Greenroom {
     return this.#link.ask(command);
   }
 
-  /** Over the socket, else over REST; also where the socket has ended meanwhile, so it has to be safe to repeat. */
+  /**
+   * Over the socket. Over REST where that cannot be, where the socket has ended meanwhile, and where nothing comes from it any
+   * more; so it has to be safe to repeat.
+   */
   async #command(command, rest) {
+    const run = this.#run;
+    const link = this.#link;
+    const before = link?.frames;
     try {
       return await this.#ask(command);
     } catch (error) {
-      if (error instanceof Unsuitable || error instanceof Ended) return rest(error instanceof Ended);
-      throw error;
+      const isRepeated = error instanceof Ended || error instanceof Silent;
+      if (!isRepeated && !(error instanceof Unsuitable)) throw error;
+      await this.#verify();
+      if (run !== this.#run) throw noAnswer("The client was stopped.");
+      const answer = await rest(isRepeated);
+      // The server is there, and the socket is not.
+      if (error instanceof Silent && link?.frames === before) link?.close(LOST);
+      return answer;
     }
   }
 
@@ -1814,8 +1914,8 @@ export class Greenroom {
 
   typing(chatId, isTyping = true) {
     const told = this.#typedAt.get(chatId);
-    if (isTyping ? Date.now() - told < TYPING_EVERY : told === undefined) return;
-    if (isTyping) this.#typedAt.set(chatId, Date.now());
+    if (isTyping ? performance.now() - told < TYPING_EVERY : told === undefined) return;
+    if (isTyping) this.#typedAt.set(chatId, performance.now());
     else this.#typedAt.delete(chatId);
     const rest = () => this.api.typing(chatId, isTyping);
     // It is over before a failure could matter to anybody.

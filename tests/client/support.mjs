@@ -192,6 +192,12 @@ function program(...args) {
 export class Road {
   /** Whether handshakes of sockets are answered with 403, as some companies' proxies do. */
   refusesSockets = false;
+  /**
+   * What of sockets is swallowed without a word: their `handshake`, the `greeting` of the server, what the client says after
+   * the handshake, its `commands`, or `everything` after it.
+   * @type {null | "handshake" | "greeting" | "commands" | "everything"}
+   */
+  swallowsOfSockets = null;
   /** Whether nothing gets through any more, without anybody being told. */
   swallows = false;
   /** How long something that the server says takes to get through, in milliseconds. */
@@ -223,6 +229,7 @@ export class Road {
     if (this.isClosed) return client.destroy();
     const server = net.connect(to);
     const both = { client, server };
+    let isSocket = false;
     this.#connections.add(both);
     const end = () => {
       client.destroy();
@@ -234,6 +241,10 @@ export class Road {
       const text = unmasked(data);
       for (const [words, resolve] of this.#awaited) if (text.includes(words)) resolve();
       if (this.swallows) return;
+      const swallowed = this.swallowsOfSockets;
+      if (isSocket && ["commands", "everything"].includes(swallowed)) return;
+      isSocket ||= /^upgrade: websocket/im.test(text);
+      if (isSocket && swallowed === "handshake") return;
       if (this.refusesSockets && /^upgrade: websocket/im.test(text)) {
         return client.end("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
       }
@@ -252,6 +263,10 @@ export class Road {
     let before = Promise.resolve();
     server.on("data", (data) => {
       if (this.swallows) return;
+      if (isSocket && ["greeting", "everything"].includes(this.swallowsOfSockets)) {
+        if (data.toString("latin1").startsWith("HTTP/1.1 101")) client.write(data.subarray(0, data.indexOf("\r\n\r\n") + 4));
+        return;
+      }
       const [lag, held] = [this.lag(data), this.holds(data)];
       before = before.then(() => (lag > 0 ? new Promise((resolve) => setTimeout(resolve, lag)) : undefined));
       before = before.then(() => held);

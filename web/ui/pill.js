@@ -4,16 +4,16 @@ import { html, useEffect, useState } from "./html.js";
 import { useDesk, useKnown } from "./desk.js";
 import { t } from "./texts.js";
 
-const SHOWN = ["polling", "reconnecting", "offline"];
+const SHOWN = ["reconnecting", "offline"];
 
 export function Pill() {
   const { client } = useDesk();
-  const status = useKnown((_, client) => client.status);
+  const [status, isSlow] = useKnown((_, { status, isSlow }) => [status, isSlow]);
   // Said once: a number that counts down would be heard each second.
   const [heldFor, setHeldFor] = useState(client.heldFor);
   useEffect(() => client.on("held", ({ seconds }) => setHeldFor(seconds)), [client]);
   const isHeld = heldFor > 0 && ["live", "polling"].includes(status);
   const kind = isHeld ? "held" : status;
-  const text = isHeld ? t("held", { count: heldFor }) : SHOWN.includes(status) && t(`status_${status}`);
+  const text = isHeld ? t("held", { count: heldFor }) : (isSlow || SHOWN.includes(status)) && t(`status_${status}`);
   return html`<div class="gr-pill-place" role="status">${text && html`<span class=${`gr-pill gr-pill-${kind}`}>${text}</span>`}</div>`;
 }
