@@ -1,7 +1,7 @@
 /** Where one types. */
 
 import { useDesk } from "./desk.js";
-import { classes, html, useEffect, useId, useRef, useState } from "./html.js";
+import { classes, focusedBeside, html, useEffect, useId, useRef, useState } from "./html.js";
 import { Check, Close, Edit, Send, Smile } from "./icons.js";
 import { t } from "./texts.js";
 
@@ -23,7 +23,7 @@ export function Composer({ composing, id, class: kind = "", label, onSent, hasFo
     () =>
       composing.on((what) => {
         draw((count) => count + 1);
-        if (what === "edit") queueMicrotask(() => focusEnd(field.current));
+        if (what === "edit") queueMicrotask(() => isElsewhere(field.current) || focusEnd(field.current));
         if (what === "sent") onSent();
       }),
     [composing],
@@ -91,6 +91,12 @@ export function Composer({ composing, id, class: kind = "", label, onSent, hasFo
       </p>
     </form>
   `;
+}
+
+/** Whether somebody is at work in another conversation of the page. */
+function isElsewhere(field) {
+  const conversation = field && focusedBeside(field)?.closest(".gr-conversation");
+  return Boolean(conversation) && !conversation.contains(field);
 }
 
 function focusEnd(field) {

@@ -1,5 +1,7 @@
 /** The emoji picker. It, and what it knows of emoji, is loaded when it is wanted for the first time. */
 
+import { EmojiMemory } from "./emoji-memory.js";
+import { focusedBeside } from "./html.js";
 import { place } from "./menu.js";
 import { group, language } from "./texts.js";
 
@@ -7,12 +9,19 @@ import { group, language } from "./texts.js";
 const PLAIN = 15;
 
 let sheet;
+/** The picker's element; a page may have one of its own under its usual name. */
+let Element;
 
 async function makePicker() {
-  const [{ default: Picker }] = await Promise.all([import("../vendor/emoji/picker.js")]);
-  const dataSource = new URL(`../vendor/emoji/${language}.json`, import.meta.url).href;
+  const [{ default: Picker }, { default: Database }] = await Promise.all([
+    import("../vendor/emoji/picker.js"),
+    import("../vendor/emoji/database.js"),
+  ]);
+  Element ??= customElements.get("emoji-picker") === Picker ? Picker : named(class extends Picker {});
+  const source = { dataSource: new URL(`../vendor/emoji/${language}.json`, import.meta.url).href, locale: language };
+  const database = eitherOf(new Database(source), new EmojiMemory(source));
   const emojiVersion = hasColours() ? undefined : PLAIN;
-  const picker = new Picker({ dataSource, locale: language, i18n: group("picker"), ...(emojiVersion && { emojiVersion }) });
+  const picker = new Element({ ...source, database, i18n: group("picker"), ...(emojiVersion && { emojiVersion }) });
   // An inline style is refused by pages with a strict Content-Security-Policy; the same as a sheet is not.
   const style = picker.shadowRoot.querySelector("style");
   if (!sheet) {
@@ -22,6 +31,22 @@ async function makePicker() {
   style.remove();
   picker.shadowRoot.adoptedStyleSheets = [sheet];
   return picker;
+}
+
+/** A database, or where browsers keep the storage closed the other one. */
+function eitherOf(stored, other) {
+  const usable = stored.ready().then(
+    () => stored,
+    () => other,
+  );
+  const get = (target, name) =>
+    typeof target[name] === "function" ? async (...given) => (await usable)[name](...given) : target[name];
+  return new Proxy(stored, { get });
+}
+
+function named(Picker) {
+  customElements.define("greenroom-emoji-picker", Picker);
+  return Picker;
 }
 
 /** Whether emoji are drawn in colour. */
@@ -39,14 +64,14 @@ function hasColours() {
 
 /** Shows the picker beside something. Resolves with the emoji, or null where none was picked. */
 export async function pickEmoji(box, opener) {
-  const focused = document.activeElement;
+  const focused = focusedBeside(box);
   const picker = await makePicker();
   return new Promise((resolve) => {
     let picked = null;
     const end = () => {
       picker.remove();
       box.removeEventListener("toggle", onToggle);
-      if (!document.activeElement || document.activeElement === document.body) focused?.focus();
+      if (!document.activeElement?.matches(":not(body)")) focused?.focus();
       resolve(picked);
     };
     const onToggle = (event) => event.newState === "closed" && end();

@@ -81,6 +81,9 @@ export function useWatched(object, read) {
   return value;
 }
 
+/** What has the focus in the document, or in the shadow root that a node is in. */
+export const focusedBeside = (node) => node.getRootNode().activeElement;
+
 /** Whether a media query applies. */
 export function useMedia(query) {
   const media = useMemo(() => matchMedia(query), [query]);

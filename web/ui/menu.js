@@ -1,6 +1,6 @@
 /** Lists of things to do behind a button. */
 
-import { drawn, html, useId, useLayoutEffect, useRef, useState } from "./html.js";
+import { drawn, focusedBeside, html, useId, useLayoutEffect, useRef, useState } from "./html.js";
 
 /**
  * A button and its menu. The menu stands beside the button in the document and above everything on the screen.
@@ -22,7 +22,7 @@ export function Menu({ button, children, label, class: kind = "" }) {
   }, [isOpen]);
 
   const close = () => {
-    if (menu.current?.contains(document.activeElement)) opener.current?.focus();
+    if (menu.current?.contains(focusedBeside(menu.current))) opener.current?.focus();
     drawn(() => setOpen(false));
   };
   // Before the item does what it is for: a window that it opens gives the focus back to whoever has it now.
@@ -64,7 +64,7 @@ const items = (menu) => [...menu.querySelectorAll("[role^=menuitem]")];
 
 function onKey(event, menu, close) {
   const all = items(menu);
-  const at = all.indexOf(document.activeElement);
+  const at = all.indexOf(focusedBeside(menu));
   const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: -1 }[event.key];
   if (to !== undefined) all.at(to % all.length)?.focus();
   else if (event.key === "Tab" || event.key === "Escape") close();

@@ -2,7 +2,7 @@
 
 import { Avatar } from "./avatar.js";
 import { useAttempt, useDesk } from "./desk.js";
-import { classes, html, memo, useLayoutEffect, useRef, useWatched } from "./html.js";
+import { classes, focusedBeside, html, memo, useLayoutEffect, useRef, useWatched } from "./html.js";
 import { Check, Checks, Clock, Copy, Edit, More, Smile, Trash, Undo, Unread, Warning } from "./icons.js";
 import { inWords } from "./errors.js";
 import { Menu, MenuItem } from "./menu.js";
@@ -14,10 +14,10 @@ export const Row = memo(function Row(props) {
   const { deletions } = useDesk();
   const isDeleting = useWatched(deletions, () => deletions.has(message.id));
   const row = useRef(/** @type {any} */ (null));
-  const holdsFocus = row.current?.contains(document.activeElement);
+  const holdsFocus = row.current?.contains(focusedBeside(row.current));
   useLayoutEffect(() => {
     // What had the focus may be gone: a reaction that was taken back, a menu of a message that is deleted.
-    if (holdsFocus && !row.current.contains(document.activeElement)) row.current.focus({ preventScroll: true });
+    if (holdsFocus && !row.current.contains(focusedBeside(row.current))) row.current.focus({ preventScroll: true });
   });
   const isMine = message.sender?.id === me?.id;
   const isGone = message.is_deleted || isDeleting;

@@ -1,11 +1,8 @@
 /** What a page or a widget stands in: it holds what is shown above it, and what is said to screen readers. */
 
-import { Blocks } from "./blocks.js";
-import { Composings } from "./composing.js";
-import { Deletions } from "./deletions.js";
+import { belongingsOf } from "./belongings.js";
 import { DeskContext } from "./desk.js";
 import { Confirmation } from "./dialog.js";
-import { Drafts } from "./drafts.js";
 import { pickEmoji } from "./emoji.js";
 import { inWords } from "./errors.js";
 import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "./html.js";
@@ -25,19 +22,18 @@ export function Shell({ client, settings, openChat, children }) {
   const open = useRef(openChat);
   open.current = openChat;
 
+  const { blocks, composings, deletions, failures } = useMemo(() => belongingsOf(client, settings), [client]);
   const desk = useMemo(() => {
     const toast = (text, action = null) => setToasts((before) => [...before, { id: Symbol(text), text, action }]);
-    const owner = `${client.api.base}:${client.state.me?.id}`;
-    const drafts = new Drafts(owner, storage());
     return {
       client,
       changes: { on: (listener) => client.on("change", listener) },
       settings,
-      blocks: new Blocks(client.api),
+      blocks,
       inWords,
       toast,
-      deletions: new Deletions(client, owner, storage(), (error) => toast(inWords(error))),
-      composings: new Composings(client, drafts, settings.longestMessage),
+      deletions,
+      composings,
       announce: (text) => say(voice.current, text),
       confirm: (fields) => new Promise((resolve) => setQuestion({ ...fields, resolve })),
       pickEmoji: async (at, onPick) => {
@@ -47,6 +43,12 @@ export function Shell({ client, settings, openChat, children }) {
       openChat: (id) => open.current(id),
     };
   }, [client]);
+
+  useEffect(() => {
+    const say = (error) => desk.toast(inWords(error));
+    failures.add(say);
+    return () => void failures.delete(say);
+  }, [desk]);
 
   const answer = (isYes) => {
     setQuestion(null);
@@ -101,13 +103,4 @@ function say(voice, text) {
   line.textContent = text;
   voice.append(line);
   while (voice.childElementCount > 5) voice.firstElementChild.remove();
-}
-
-function storage() {
-  try {
-    return globalThis.localStorage;
-  } catch {
-    // Browsers can be told to keep it closed.
-    return null;
-  }
 }

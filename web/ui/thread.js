@@ -1,7 +1,7 @@
 /** The messages of a chat. */
 
 import { useDesk, useKnown, useRetry } from "./desk.js";
-import { html, useEffect, useRef, useState } from "./html.js";
+import { focusedBeside, html, useEffect, useRef, useState } from "./html.js";
 import { Down } from "./icons.js";
 import { paint, unpaint } from "./painting.js";
 import { Row } from "./row.js";
@@ -70,7 +70,7 @@ export function Thread({ chatId, place, id, class: kind = "", composing, jumper 
   }, [isKept, chat?.me?.unread_from]);
   useEffect(() => {
     // Who is still searching here, or has begun to write, stays there.
-    const isBusy = document.activeElement?.closest(".gr-chat-search, .gr-composer");
+    const isBusy = focusedBeside(view.scroller.current)?.closest(".gr-chat-search, .gr-composer");
     if (messageId !== null && !isBusy) rowOf(messageId)?.focus({ preventScroll: true });
   }, []);
   const isAsFound = hit !== null && messages.some(({ id, content }) => id === messageId && content === hit.content);

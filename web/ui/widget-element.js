@@ -1,6 +1,6 @@
 /** The elements: they follow their attributes, and stay whole whatever a page's scripts do around them. */
 
-import { html, render } from "./html.js";
+import { focusedBeside, html, render } from "./html.js";
 import { direction, language } from "./texts.js";
 import { addStyle, currentConnection, drawAll, enter, isFirst, leave, texts } from "./widget-page.js";
 
@@ -110,7 +110,7 @@ export class WidgetElement extends HTMLElement {
   }
 
   #forgetFocus() {
-    if (!this.#box.matches(":focus-within")) this.#focused = null;
+    if (!this.#box.contains(focusedBeside(this.#box))) this.#focused = null;
   }
 
   #leave() {

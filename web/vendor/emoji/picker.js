@@ -1,4 +1,5 @@
 import Database from './database.js';
+import { templateOf } from '../../ui/emoji-markup.js';
 
 // via https://unpkg.com/browse/emojibase-data@6.0.0/meta/groups.json
 const allGroups = [
@@ -585,7 +586,7 @@ function parse (tokens) {
     }
   }
 
-  const template = parseTemplate(htmlString);
+  const template = templateOf(htmlString);
 
   return {
     template,

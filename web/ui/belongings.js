@@ -1,0 +1,40 @@
+/**
+ * What belongs to a user, whichever of a page's widgets shows it: what is being written, whom one has blocked, and what is
+ * about to be deleted.
+ */
+
+import { Blocks } from "./blocks.js";
+import { Composings } from "./composing.js";
+import { Deletions } from "./deletions.js";
+import { Drafts } from "./drafts.js";
+
+/** @type {WeakMap<object, any>} */
+const known = new WeakMap();
+
+/** Those of the client's user. `failures`: functions of which the latest one says what went wrong. */
+export function belongingsOf(client, settings) {
+  const owner = `${client.api.base}:${client.state.me?.id}`;
+  if (known.get(client)?.owner !== owner) known.set(client, made(client, owner, settings));
+  return known.get(client);
+}
+
+function made(client, owner, settings) {
+  const failures = new Set();
+  const drafts = new Drafts(owner, storage());
+  return {
+    owner,
+    failures,
+    blocks: new Blocks(client.api),
+    deletions: new Deletions(client, owner, storage(), (error) => [...failures].at(-1)?.(error)),
+    composings: new Composings(client, drafts, settings.longestMessage),
+  };
+}
+
+function storage() {
+  try {
+    return globalThis.localStorage;
+  } catch {
+    // Browsers can be told to keep it closed.
+    return null;
+  }
+}
