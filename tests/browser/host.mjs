@@ -20,7 +20,7 @@ const TYPES = { js: "text/javascript", css: "text/css", json: "application/json"
 
 /**
  * Another site. `pages` maps paths to what is answered: a text, or a function of the request that gives a text, or
- * `{status, body}`; `headers` go with each. What has no ending is HTML.
+ * `{status, body}`; `headers` go with each, texts or functions. What has no ending is HTML.
  */
 export async function hostSite(t, { pages, headers = {} }) {
   const requests = [];
@@ -31,7 +31,8 @@ export async function hostSite(t, { pages, headers = {} }) {
     const answer = typeof page === "function" ? await page(request) : page;
     const { status = answer === undefined ? 404 : 200, body = answer ?? "" } = typeof answer === "object" ? answer : {};
     const type = TYPES[pathname.split(".")[1]] ?? (body.startsWith?.("{") ? TYPES.json : "text/html");
-    response.writeHead(status, { "Content-Type": `${type}; charset=utf-8`, ...headers });
+    const also = Object.entries(headers).map(([name, value]) => [name, typeof value === "function" ? value() : value]);
+    response.writeHead(status, { "Content-Type": `${type}; charset=utf-8`, ...Object.fromEntries(also) });
     response.end(body);
   });
   await new Promise((resolve) => host.listen(0, "127.0.0.1", resolve));

@@ -94,6 +94,7 @@ export function Panel({ id, label, onClose, children }) {
     if (event.key !== "Escape" || event.isComposing || event.defaultPrevented) return;
     // Else a dialog that the widget is in would close as well.
     event.preventDefault();
+    event.stopPropagation();
     onClose();
   };
   return html`
