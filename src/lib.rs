@@ -5,6 +5,9 @@
 
 #![forbid(unsafe_code)]
 
+#[macro_use]
+pub mod output;
+
 pub mod api;
 pub mod auth;
 pub mod bus;

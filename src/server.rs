@@ -1,6 +1,7 @@
 //! A running server: what it is made of, how it starts, how it ends.
 
 mod ending;
+mod preparing;
 
 use std::{
     collections::BTreeMap,
@@ -28,7 +29,7 @@ use sha2::{Digest, Sha512};
 use tokio::sync::Notify;
 
 use crate::{
-    auth::{Failures, Hasher, Identities, Sessions, keys},
+    auth::{Failures, Hasher, Identities, Sessions},
     bus::{Bus, redis},
     chat::{ChatDirectory, ChatMeter, UserRegistry, directory::Services},
     cluster,
@@ -36,21 +37,22 @@ use crate::{
     edge::edge,
     http,
     limits::Limits,
-    model::{ChatId, Refusal, Seq, UserId, permission::Ability},
+    model::{ChatId, Refusal, UserId, permission::Ability},
     presence::{self, Presence},
     routes::routes,
     storage::{
-        Access, DatabaseUrl, Exclusive, KnownChats, OpenError, Readers, Rules, Writer, WriterHandle, chats,
-        commits, cursors, migrations, purge, restored,
+        DatabaseUrl, Exclusive, KnownChats, OpenError, Readers, Rules, Writer, WriterHandle, chats, commits,
+        cursors, purge,
         revocations::{self, Followed},
         search::keeper,
-        sessions, settings, succession, transaction, users,
+        sessions, settings, succession, users,
     },
     view::Links,
     watch::{Listening, Meters},
 };
 
-pub use ending::StopError;
+pub use ending::{StopError, leave};
+use preparing::Prepared;
 
 /// What every handler works with.
 pub struct State {
@@ -185,28 +187,16 @@ const SPARE_FILES: u64 = 256;
 impl Server {
     /// Brings the database up to date and serves. Call it inside an actix system.
     pub async fn start(config: Config) -> Result<Self, StartError> {
-        let url = &config.database.database_url;
-        if config.redis_url.is_some() && matches!(url, DatabaseUrl::Sqlite(_)) {
+        if config.redis_url.is_some() && matches!(config.database.database_url, DatabaseUrl::Sqlite(_)) {
             return Err(StartError::ManyNodesOnSqlite);
         }
-        let exclusive = Exclusive::take(url)?;
-        let may_have_company = matches!(url, DatabaseUrl::Postgres(_));
-        migrations::migrate(url)?;
-        let kept = Kept::load(&config)?;
-        let rules = Rules {
-            receipts_max_members: config.receipts_max_members,
-            contacts: config.contacts,
-            content_key: kept.content_key.into_bytes(),
-            restored_from: kept.restored_from,
-        };
+        let may_have_company = matches!(config.database.database_url, DatabaseUrl::Postgres(_));
         let meters = config.metrics_bind.map(|_| Meters::new(config.redis_url.is_some()));
         let limit_meter = meters.as_ref().map(|meters| meters.limits.clone());
         let storage_meter = meters.as_ref().map(|meters| meters.storage.clone());
-        let writer = Writer::start(url, rules.clone(), storage_meter.clone())?;
         let workers = config.workers();
-        let readers = Readers::open(url, workers.max(2) as u32, storage_meter)?;
-        // A connection of its own, which no metrics count: it reads for longer than anybody should wait.
-        let indexing = Readers::open(url, 1, None)?;
+        let Prepared { exclusive, kept, rules, writer, readers, indexing } =
+            preparing::prepare(&config, storage_meter).await?;
         let (bus, ends) = match &config.redis_url {
             None => (Bus::alone(), None),
             Some(url) => {
@@ -330,34 +320,6 @@ fn session_middleware(state: &State, key: Key) -> SessionMiddleware<Sessions> {
         .cookie_content_security(CookieContentSecurity::Signed)
         .session_lifecycle(lifecycle)
         .build()
-}
-
-/// What a database keeps for its servers.
-struct Kept {
-    cookie_key: Key,
-    content_key: String,
-    /// Names the nodes of this database among others on the same Redis.
-    deployment: String,
-    restored_from: Seq,
-}
-
-impl Kept {
-    /// Keys are made at the first start; the cookie's may be given by setting.
-    fn load(config: &Config) -> Result<Self, StartError> {
-        let url = &config.database.database_url;
-        let mut conn = url.open(Access::Write)?;
-        let kept = transaction(&mut conn, |conn| {
-            let session = settings::get_or_make(conn, "session_key", keys::draw)?;
-            let content = settings::get_or_make(conn, "content_key", keys::draw)?;
-            let restored_from = restored::number(conn)?;
-            let deployment = settings::get_or_make(conn, settings::DEPLOYMENT, keys::draw)?;
-            Ok((session, content, deployment, restored_from))
-        });
-        let (session, content_key, deployment, restored_from) =
-            kept.map_err(|error| StartError::Prepare(error.to_string()))?;
-        let secret = config.secret_key.as_deref().unwrap_or(&session);
-        Ok(Self { cookie_key: cookie_key(secret), content_key, deployment, restored_from })
-    }
 }
 
 /// The key that signs cookies, of the secret that the setting or the database has.

@@ -1,11 +1,14 @@
 //! The bus over Redis: sharded channels, so that a Redis Cluster can carry it.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use redis::{
     AsyncConnectionConfig, Client, Cmd, ConnectionInfo, ErrorKind, IntoConnectionInfo, ProtocolVersion,
-    PushInfo, PushKind, RedisError, Value,
+    PushInfo, PushKind, RedisError, ServerErrorKind, Value,
     aio::{ConnectionLike, MultiplexedConnection},
     cluster::ClusterClient,
     cluster_async::ClusterConnection,
@@ -61,26 +64,34 @@ impl RedisUrl {
 pub async fn run(bus: Arc<Bus>, url: RedisUrl, deployment: String, mut ends: Ends) {
     // A second provider is not needed where there is one.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let (mut pause, mut was_of_use) = (SHORTEST_PAUSE, true);
+    let mut pause = SHORTEST_PAUSE;
+    // Why it is away, as far as that is in the log.
+    let mut known = None;
     loop {
         let gone = Arc::new(Notify::new());
         let ear = Ear { bus: bus.clone(), heard: ends.heard.clone(), gone: gone.clone() };
-        let failure = match Link::open(&url, &deployment, ear).await {
+        let failure = match Link::open(&url, &deployment, ear, &bus).await {
             Ok(link) => {
                 tracing::info!(redis = url.name(), "the bus is connected");
                 bus.connected();
-                match serve(link, &bus, &mut ends.queue, &gone, &mut was_of_use).await {
+                (pause, known) = (SHORTEST_PAUSE, None);
+                match serve(link, &bus, &mut ends.queue, &gone).await {
                     Ok(()) => return,
                     Err(error) => error,
                 }
             }
             Err(error) => error,
         };
-        if was_of_use {
-            pause = SHORTEST_PAUSE;
-            tracing::warn!(redis = url.name(), error = %failure, "the bus is away; other nodes' news come by way of the database");
+        let why = failure.to_string();
+        if known.as_ref() != Some(&why) {
+            tracing::warn!(
+                redis = url.name(),
+                error = why,
+                "the bus is away; other nodes' news come by way of the database{}",
+                remedy(&failure)
+            );
+            known = Some(why);
         }
-        was_of_use = false;
         bus.disconnected();
         // It would be old when it got through; others look for it in storage.
         while ends.queue.try_recv().is_ok() {}
@@ -98,19 +109,17 @@ async fn serve(
     bus: &Bus,
     queue: &mut mpsc::Receiver<News>,
     gone: &Notify,
-    was_of_use: &mut bool,
 ) -> Result<(), RedisError> {
     let mut ping = interval(PING_EVERY);
     ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut batch = Vec::with_capacity(AT_ONCE);
     loop {
-        if bus.has_lost.swap(false, std::sync::atomic::Ordering::Relaxed) {
+        if bus.has_lost.swap(false, Ordering::Relaxed) {
             batch.push(News::Lost);
         }
         if !batch.is_empty() {
             link.publish(bus, &batch).await?;
             batch.clear();
-            *was_of_use = true;
         }
         tokio::select! {
             _ = queue.recv_many(&mut batch, AT_ONCE) => {}
@@ -124,6 +133,27 @@ async fn serve(
             }
         }
     }
+}
+
+/// What to do where Redis answers, but does not do what it is asked to.
+fn remedy(failure: &RedisError) -> &'static str {
+    match failure.kind() {
+        ErrorKind::Server(ServerErrorKind::NoPerm) => {
+            ". Grant its user what the bus needs: ACL SETUSER NAME &greenroom:* +ssubscribe +spublish +ping"
+        }
+        ErrorKind::Server(ServerErrorKind::Moved | ServerErrorKind::CrossSlot) => {
+            ". It is a node of a Redis Cluster: give --redis-url several of its nodes, with commas between them"
+        }
+        ErrorKind::Server(ServerErrorKind::ResponseError) if is_unknown(failure) => {
+            ". Redis 7 or newer is needed, without SSUBSCRIBE, SPUBLISH and PING renamed"
+        }
+        ErrorKind::AuthenticationFailed => ". Put the user and the password into --redis-url",
+        _ => "",
+    }
+}
+
+fn is_unknown(failure: &RedisError) -> bool {
+    failure.to_string().contains("unknown command")
 }
 
 fn cut_off() -> RedisError {
@@ -175,7 +205,8 @@ enum Wire {
 }
 
 impl Link {
-    async fn open(url: &RedisUrl, deployment: &str, ear: Ear) -> Result<Self, RedisError> {
+    /// Connects, and makes sure that everything is allowed that the bus needs.
+    async fn open(url: &RedisUrl, deployment: &str, ear: Ear, bus: &Bus) -> Result<Self, RedisError> {
         let push = move |push: PushInfo| {
             ear.take(&push);
             Ok::<(), redis::aio::SendError>(())
@@ -201,16 +232,23 @@ impl Link {
             }
         };
         let mut link = Self { wire, deployment: deployment.to_owned() };
+        link.ping().await?;
         for channel in 0..=CHANNELS {
             let name = link.channel(channel);
             link.ask(redis::cmd("SSUBSCRIBE").arg(name)).await?;
         }
+        bus.has_lost.store(false, Ordering::Relaxed);
+        link.publish(bus, &[News::Lost]).await?;
         Ok(link)
     }
 
     async fn publish(&mut self, bus: &Bus, batch: &[News]) -> Result<(), RedisError> {
         let at = bus.about_to_publish(batch.len());
         let commands: Vec<Cmd> = batch.iter().filter_map(|news| self.command(bus.me, at, news)).collect();
+        if commands.is_empty() {
+            // Redis' client takes nothing for a mistake.
+            return Ok(());
+        }
         match &mut self.wire {
             Wire::One(connection) => {
                 let mut pipe = redis::pipe();
@@ -222,7 +260,7 @@ impl Link {
             Wire::Cluster(connection) => {
                 let publish = |command: Cmd| {
                     let mut connection = connection.clone();
-                    async move { connection.req_packed_command(&command).await.map(drop) }
+                    async move { taken(connection.req_packed_command(&command).await) }
                 };
                 let mut published: FuturesUnordered<_> = commands.into_iter().map(publish).collect();
                 while let Some(result) = within(async { Ok(published.next().await) }).await? {
@@ -249,14 +287,19 @@ impl Link {
 
     async fn ask(&mut self, command: &Cmd) -> Result<(), RedisError> {
         match &mut self.wire {
-            Wire::One(connection) => within(connection.req_packed_command(command)).await.map(drop),
-            Wire::Cluster(connection) => within(connection.req_packed_command(command)).await.map(drop),
+            Wire::One(connection) => taken(within(connection.req_packed_command(command)).await),
+            Wire::Cluster(connection) => taken(within(connection.req_packed_command(command)).await),
         }
     }
 
     fn channel(&self, number: i64) -> String {
         format!("greenroom:{}:{number}", self.deployment)
     }
+}
+
+/// An answer that says no is a failure.
+fn taken(answer: Result<Value, RedisError>) -> Result<(), RedisError> {
+    answer.and_then(Value::extract_error).map(drop)
 }
 
 /// An answer that does not come is none.

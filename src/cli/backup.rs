@@ -63,10 +63,11 @@ impl Backup {
         backup::mark(copy.path())?;
         self.expect_free()?;
         let size = Unit::Bytes.written(copy.len());
-        copy.finish(&self.file).map_err(|error| self.failed(&error))?;
+        copy.sync().map_err(|error| self.failed(&error))?;
         let took = progress.end();
-        say!("{}: {size} in {:.1} s", self.file.display(), took.as_secs_f64());
-        Ok(())
+        // Before it has its name: where this cannot be said, there is no copy.
+        say!("{}: {size} in {:.1} s", self.file.display(), took.as_secs_f64())?;
+        copy.finish(&self.file).map_err(|error| self.failed(&error))
     }
 
     /// Fails where the copy would harm something.

@@ -23,9 +23,9 @@ fn report(database: &Database) -> Result<usize, CliError> {
     let mut conn = database.database_url.open(Access::Read)?;
     let report = snapshot(&mut conn, check::check)?;
     for difference in &report.differences {
-        say!("{difference}");
+        say!("{difference}")?;
     }
     let (chats, messages, differences) = (report.chats, report.messages, report.differences.len());
-    say!("{chats} chats with {messages} messages checked, {differences} differences found");
+    say!("{chats} chats with {messages} messages checked, {differences} differences found")?;
     Ok(differences)
 }

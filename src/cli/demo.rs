@@ -37,22 +37,20 @@ const PEOPLE: [(&str, &str, &str); 3] =
 
 impl Demo {
     pub(super) fn run(self) -> Result<(), CliError> {
-        let filled = with_database(&self.database, |conn| {
-            let is_empty = !users::any(conn)?;
-            if is_empty {
-                fill(conn)?;
+        let mut is_empty = false;
+        with_database(&self.database, |conn| {
+            is_empty = !users::any(conn)?;
+            if !is_empty {
+                return Ok(String::new());
             }
-            Ok(is_empty)
+            fill(conn)?;
+            Ok(format!("users alice, bob and carol are there, password {PASSWORD}"))
         })?;
-        match (filled, self.if_empty) {
-            (true, _) => say!("users alice, bob and carol are there, password {PASSWORD}"),
-            (false, true) => {}
-            (false, false) => {
-                let name = self.database.database_url.name();
-                return Err(CliError::Refused(format!(
-                    "{name} has users already; the demo needs an empty database"
-                )));
-            }
+        if !is_empty && !self.if_empty {
+            let name = self.database.database_url.name();
+            return Err(CliError::Refused(format!(
+                "{name} has users already; the demo needs an empty database"
+            )));
         }
         Ok(())
     }

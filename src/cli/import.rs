@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::{
-    CliError,
+    CliError, bring_up_to_date,
     progress::{Progress, Unit},
     reason,
 };
@@ -11,7 +11,7 @@ use crate::{
     config::Database,
     storage::{
         Access, AnyConn, DatabaseUrl,
-        import::{Contents, analyze, import},
+        import::{Contents, analyze, import, keep},
         migrations::{self, Standing},
         snapshot,
     },
@@ -32,11 +32,11 @@ impl Import {
         self.expect_kinds()?;
         source.expect_there()?;
         if source.is_used() {
-            eprintln!("{} is in use: what is written to it from now on is not imported", source.name());
+            note!("{} is in use: what is written to it from now on is not imported", source.name());
         }
         let mut from = source.open(Access::Read)?;
         self.expect_same_schema(&mut from)?;
-        migrations::migrate(target)?;
+        bring_up_to_date(target)?;
         let mut into = target.open(Access::Write)?;
         snapshot(&mut from, |from| Ok(self.bring(from, &mut into)))??;
         // Its plans are good from the start then.
@@ -71,17 +71,18 @@ impl Import {
         let mut progress = Progress::new("Importing", Unit::Rows, total);
         let imported = import(from, &contents, into, |rows| progress.advance(rows));
         imported.map_err(|error| self.failed(&error))?;
+        // Before it is durable: what could not be said is not done either.
         let took = progress.end();
         for (table, rows) in contents.rows() {
-            say!("{table}: {rows} rows");
+            say!("{table}: {rows} rows")?;
         }
         let (rows, seconds) = (Unit::Rows.written(total), took.as_secs_f64());
         say!(
             "{rows} of {} are in {} after {seconds:.1} s",
             self.source.name(),
             self.database.database_url.name()
-        );
-        Ok(())
+        )?;
+        keep(into).map_err(|error| self.failed(&error))
     }
 
     fn failed(&self, reason: &dyn std::fmt::Display) -> CliError {

@@ -1,21 +1,22 @@
 //! `greenroom migrate`
 
-use super::CliError;
+use super::{CliError, bring_up_to_date};
 use crate::{
     config::Database,
-    storage::{Access, AnyConn, migrations, search},
+    storage::{Access, AnyConn, search},
 };
 
 pub(super) fn migrate(database: &Database) -> Result<(), CliError> {
     let url = &database.database_url;
-    let ran = migrations::migrate(url)?;
-    for name in &ran {
-        say!("{name}");
-    }
-    if ran.is_empty() {
-        say!("{} is up to date", url.name());
-    }
-    index(&mut url.open(Access::Write)?)
+    let ran = bring_up_to_date(url)?;
+    let said = match ran.as_slice() {
+        [] => say!("{} is up to date", url.name()),
+        names => say!("{}", names.join("\n")),
+    };
+    // All is done, also where nothing more can be said.
+    let indexed = index(&mut url.open(Access::Write)?);
+    said?;
+    indexed
 }
 
 /// After how many messages it says how far it has come.
@@ -23,8 +24,12 @@ const SAY_EVERY: usize = 100_000;
 
 /// A server would do it while it runs.
 fn index(conn: &mut AnyConn) -> Result<(), CliError> {
-    let (mut indexed, mut said) = (0, 0);
-    let say = |messages| say!("{messages} messages indexed for searching");
+    let (mut indexed, mut said, mut result) = (0, 0, Ok(()));
+    let mut say = |messages| {
+        if result.is_ok() {
+            result = say!("{messages} messages indexed for searching");
+        }
+    };
     search::catch_up(conn, |messages| {
         indexed = messages;
         if indexed - said >= SAY_EVERY {
@@ -35,5 +40,5 @@ fn index(conn: &mut AnyConn) -> Result<(), CliError> {
     if indexed > said {
         say(indexed);
     }
-    Ok(())
+    Ok(result?)
 }

@@ -1,16 +1,10 @@
 //! The command line: `greenroom serve` and what admins need beside it.
 
-/// Prints a line; where nobody reads any more, as behind `| head`, there is nothing to say.
-macro_rules! say {
-    ($($text:tt)*) => {{
-        let _ = std::io::Write::write_fmt(&mut std::io::stdout(), format_args!("{}\n", format_args!($($text)*)));
-    }};
-}
-
 mod backup;
 mod check;
 mod demo;
 mod import;
+mod log;
 mod migrate;
 mod password;
 mod progress;
@@ -20,7 +14,7 @@ mod token;
 mod unfinished;
 mod user;
 
-use std::process::ExitCode;
+use std::{io::Write, process::ExitCode};
 
 use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
 
@@ -28,8 +22,9 @@ use crate::{
     config::{Config, Database},
     load::{Load, LoadError},
     model::{FieldErrors, Refusal},
+    output::{self, Unsaid},
     server::{StartError, StopError},
-    storage::{Access, AnyConn, OpenError, StorageError, migrations, transaction},
+    storage::{Access, AnyConn, DatabaseUrl, OpenError, StorageError, migrations, transaction},
 };
 
 /// A messaging server: direct messages, groups, reactions, receipts and live events over REST and WebSocket.
@@ -77,6 +72,8 @@ enum CliError {
     Stop(#[from] StopError),
     #[error(transparent)]
     Load(#[from] LoadError),
+    #[error(transparent)]
+    Unsaid(#[from] Unsaid),
     #[error("{0}")]
     Refused(String),
     #[error("{0}")]
@@ -108,10 +105,7 @@ pub fn run() -> ExitCode {
     let cli = match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) if error.use_stderr() => return bad_setting(&error),
-        Err(help) => {
-            let _ = help.print();
-            return ExitCode::SUCCESS;
-        }
+        Err(help) => return show(&help),
     };
     let result = match cli.command {
         Command::Serve(config) => serve::serve(*config),
@@ -139,8 +133,19 @@ fn without_empty_variables(command: clap::Command) -> clap::Command {
         .mut_subcommands(without_empty_variables)
 }
 
+/// Prints a text that was asked for.
+fn show(help: &clap::Error) -> ExitCode {
+    // Nothing but to see whether it is open.
+    let shown =
+        output::write(b"").and_then(|()| Ok(help.print().and_then(|()| std::io::stdout().flush())?));
+    match shown {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(&error.into()),
+    }
+}
+
 fn failed(error: &CliError) -> ExitCode {
-    eprintln!("greenroom: {error}");
+    note!("greenroom: {error}");
     match error {
         CliError::Start(StartError::ManyNodesOnSqlite) | CliError::Load(LoadError::Options(_)) => {
             ExitCode::from(2)
@@ -160,7 +165,7 @@ fn bad_setting(error: &clap::Error) -> ExitCode {
     } else {
         let text = error.to_string();
         let sentence: Vec<&str> = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
-        eprintln!("greenroom: {}", sentence.join(" ").trim_start_matches("error: "));
+        note!("greenroom: {}", sentence.join(" ").trim_start_matches("error: "));
     }
     ExitCode::from(2)
 }
@@ -173,21 +178,68 @@ fn reason(error: &StorageError) -> String {
     }
 }
 
-/// Opens the database, brought up to date, to do one thing in a transaction. `work` may be called again.
-fn with_database<T>(
+/// Brings the schema up to date, and says what it has to wait for. Returns the names of the migrations that ran.
+fn bring_up_to_date(url: &DatabaseUrl) -> Result<Vec<String>, OpenError> {
+    migrations::migrate_telling(url, &|what| note!("greenroom: waiting for {what}"))
+}
+
+/// Opens the database, brought up to date, to do one thing in a transaction, and prints what `work` returns of it.
+fn with_database(
     database: &Database,
-    work: impl FnMut(&mut AnyConn) -> Result<T, StorageError>,
-) -> Result<T, CliError> {
-    migrations::migrate(&database.database_url)?;
+    work: impl FnMut(&mut AnyConn) -> Result<String, StorageError>,
+) -> Result<(), CliError> {
+    bring_up_to_date(&database.database_url)?;
     let mut conn = database.database_url.open(Access::Write)?;
-    Ok(transaction(&mut conn, work)?)
+    Ok(say_and_commit(&mut conn, work)??)
+}
+
+/// Does `work` in a transaction, and prints what it returns before that is durable: what could not be said is not done
+/// either. `work` may be called again.
+fn say_and_commit(
+    conn: &mut AnyConn,
+    mut work: impl FnMut(&mut AnyConn) -> Result<String, StorageError>,
+) -> Result<Result<(), Unsaid>, StorageError> {
+    let (mut said, mut unsaid) = (None, None);
+    let done = transaction(conn, |conn| {
+        let text = work(conn)?;
+        // It was said already where the transaction has to be tried again.
+        if said.as_ref() != Some(&text) {
+            output::say(&text).map_err(|error| {
+                unsaid = Some(error);
+                Refusal::Internal
+            })?;
+            said = Some(text);
+        }
+        Ok(())
+    });
+    match unsaid {
+        Some(error) => Ok(Err(error)),
+        None => done.map(Ok),
+    }
 }
 
 /// The same for a database that must be there already: a mistyped name makes no new one.
-fn with_existing<T>(
+fn with_existing(
     database: &Database,
-    work: impl FnMut(&mut AnyConn) -> Result<T, StorageError>,
-) -> Result<T, CliError> {
+    work: impl FnMut(&mut AnyConn) -> Result<String, StorageError>,
+) -> Result<(), CliError> {
     database.database_url.expect_there()?;
     with_database(database, work)
+}
+
+/// Asks a database that must be there already. What comes of it is printed afterwards: who reads that slowly, as a pager
+/// does, keeps nobody from writing.
+fn ask_existing<T>(
+    database: &Database,
+    question: impl FnMut(&mut AnyConn) -> Result<T, StorageError>,
+) -> Result<T, CliError> {
+    database.database_url.expect_there()?;
+    bring_up_to_date(&database.database_url)?;
+    let mut conn = database.database_url.open(Access::Write)?;
+    Ok(transaction(&mut conn, question)?)
+}
+
+/// Prints lines, if there are any.
+fn list(lines: impl Iterator<Item = String>) -> Result<(), CliError> {
+    Ok(output::say(&lines.collect::<Vec<_>>().join("\n"))?)
 }

@@ -41,7 +41,7 @@ impl Progress {
             Some(bar) => bar.set_position(done),
             None if self.tenths(done) > self.tenths(self.done) && self.begun.elapsed() > SHORT => {
                 let percent = self.tenths(done) * 10;
-                eprintln!("{}: {percent} % of {}", self.title, self.unit.written(self.total));
+                note!("{}: {percent} % of {}", self.title, self.unit.written(self.total));
             }
             None => {}
         }

@@ -13,16 +13,17 @@ use clap::Args;
 use super::{
     CliError,
     progress::{Progress, Unit},
-    reason,
+    reason, say_and_commit,
     unfinished::{COMPANIONS, Unfinished, beside},
 };
 use crate::{
     config::Database,
     model::Seq,
+    output::Unsaid,
     storage::{
         Access, DatabaseUrl, OpenError, StorageError,
         migrations::{self, Standing},
-        restored, transaction,
+        restored,
     },
 };
 
@@ -40,23 +41,28 @@ pub(super) struct Restore {
 impl Restore {
     pub(super) fn run(self) -> Result<(), CliError> {
         let url = &self.database.database_url;
-        let number = match (&self.file, url) {
+        match (&self.file, url) {
             (None, url) => {
                 url.expect_there()?;
                 expect_unused(url)?;
-                raise_numbers(url).map_err(|error| failed(&url.name(), &reason(&error)))?
+                let raised = raise_numbers(url, |number| self.done(number));
+                Ok(raised.map_err(|error| failed(&url.name(), &reason(&error)))??)
             }
-            (Some(copy), DatabaseUrl::Sqlite(path)) => self.put_in_place(copy, Path::new(path))?,
+            (Some(copy), DatabaseUrl::Sqlite(path)) => self.put_in_place(copy, Path::new(path)),
             (Some(_), DatabaseUrl::Postgres(_)) => {
                 let sentence = "a file is restored to SQLite only; for PostgreSQL see docs/DEPLOY.md";
-                return Err(CliError::Refused(sentence.to_owned()));
+                Err(CliError::Refused(sentence.to_owned()))
             }
-        };
-        say!("{} is put back; what is new in it is numbered from {number} on", url.name());
-        Ok(())
+        }
     }
 
-    fn put_in_place(&self, copy: &Path, path: &Path) -> Result<Seq, CliError> {
+    /// What is said of it.
+    fn done(&self, number: Seq) -> String {
+        let name = self.database.database_url.name();
+        format!("{name} is put back; what is new in it is numbered from {number} on")
+    }
+
+    fn put_in_place(&self, copy: &Path, path: &Path) -> Result<(), CliError> {
         let failed = |why: &dyn Display| failed(&copy.display(), why);
         let source = File::open(copy).map_err(|error| failed(&error))?;
         if beside(copy, "-wal").exists() {
@@ -66,14 +72,15 @@ impl Restore {
         let unfinished = Unfinished::begin(path)?;
         own(unfinished.file(), path).map_err(|error| failed(&error))?;
         pour(source, unfinished.file()).map_err(|error| failed(&error))?;
-        let number = raise_numbers(&DatabaseUrl::Sqlite(unfinished.path().display().to_string()))
-            .map_err(|error| failed(&reason(&error)))?;
+        // Said before it is in its place: what could not be said is not done either.
+        let part = DatabaseUrl::Sqlite(unfinished.path().display().to_string());
+        let raised = raise_numbers(&part, |number| self.done(number));
+        raised.map_err(|error| failed(&reason(&error)))??;
         for suffix in COMPANIONS {
             // SQLite would take them for the copy's.
             let _ = std::fs::remove_file(beside(path, suffix));
         }
-        unfinished.finish(path).map_err(|error| failed(&error))?;
-        Ok(number)
+        unfinished.finish(path).map_err(|error| failed(&error))
     }
 
     fn expect_replaceable(&self, path: &Path) -> Result<(), CliError> {
@@ -116,11 +123,14 @@ fn pour(mut from: File, mut to: &File) -> std::io::Result<()> {
     }
 }
 
-/// Has the numbers of a database that no server uses go on from where none was.
-fn raise_numbers(url: &DatabaseUrl) -> Result<Seq, StorageError> {
+/// Has the numbers of a database that no server uses go on from where none was, and prints what `done` makes of that.
+fn raise_numbers(
+    url: &DatabaseUrl,
+    done: impl Fn(Seq) -> String,
+) -> Result<Result<(), Unsaid>, StorageError> {
     let mut conn = url.open(Access::Write)?;
     if migrations::standing(&mut conn)? == Standing::Newer {
         return Err(OpenError::new(&url.name(), migrations::NEWER).into());
     }
-    transaction(&mut conn, restored::raise_numbers)
+    say_and_commit(&mut conn, |conn| restored::raise_numbers(conn).map(&done))
 }

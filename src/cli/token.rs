@@ -2,12 +2,12 @@
 
 use clap::Subcommand;
 
-use super::{CliError, user::named, with_existing};
+use super::{CliError, ask_existing, list, user::named, with_existing};
 use crate::{
     auth::keys,
     config::Database,
     model::{FieldErrors, TokenId},
-    storage::tokens,
+    storage::tokens::{self, Token},
 };
 
 #[derive(Debug, Subcommand)]
@@ -45,31 +45,32 @@ impl TokenCommand {
                     if !user.is_active {
                         return Err(FieldErrors::of("username", format!("{name} is shut out")).into());
                     }
-                    tokens::create(conn, user.id(), &keys::hash(&key), None)
-                })?;
-                say!("{key}");
+                    tokens::create(conn, user.id(), &keys::hash(&key), None)?;
+                    Ok(key.clone())
+                })
             }
             Self::List { name, database } => {
-                let tokens = with_existing(&database, |conn| {
+                let tokens = ask_existing(&database, |conn| {
                     let user = named(conn, &name)?;
                     tokens::of_user(conn, user.id())
                 })?;
-                for token in tokens {
-                    let expires = token.expires_at.map_or("never".to_owned(), |moment| moment.to_string());
-                    say!("{}\tmade {}\texpires {expires}", token.id, token.created_at);
-                }
+                list(tokens.iter().map(line))
             }
             Self::Revoke { name, id, database } => {
-                let revoked = with_existing(&database, |conn| {
+                let mut is_revoked = false;
+                with_existing(&database, |conn| {
                     let user = named(conn, &name)?;
-                    tokens::revoke(conn, user.id(), TokenId(id))
+                    is_revoked = tokens::revoke(conn, user.id(), TokenId(id))?;
+                    Ok(if is_revoked { format!("token {id} of {name} is revoked") } else { String::new() })
                 })?;
-                if !revoked {
-                    return Err(CliError::Refused(format!("{name} has no token {id}")));
-                }
-                say!("token {id} of {name} is revoked");
+                if is_revoked { Ok(()) } else { Err(CliError::Refused(format!("{name} has no token {id}"))) }
             }
         }
-        Ok(())
     }
+}
+
+/// A token in a list.
+fn line(token: &Token) -> String {
+    let expires = token.expires_at.map_or("never".to_owned(), |moment| moment.to_string());
+    format!("{}\tmade {}\texpires {expires}", token.id, token.created_at)
 }

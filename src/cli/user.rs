@@ -2,7 +2,7 @@
 
 use clap::{Subcommand, ValueEnum};
 
-use super::{CliError, password::PasswordSource, with_database, with_existing};
+use super::{CliError, ask_existing, list, password::PasswordSource, with_database, with_existing};
 use crate::{
     config::Database,
     model::{
@@ -95,54 +95,49 @@ impl UserCommand {
                     is_staff: staff,
                     password: password.hash()?,
                 };
-                let user = with_database(&database, |conn| users::create(conn, &new))?;
-                say!("user {} has id {}", user.username, user.id);
+                with_database(&database, |conn| {
+                    let user = users::create(conn, &new)?;
+                    Ok(format!("user {} has id {}", user.username, user.id))
+                })
             }
-            Self::List { database } => with_existing(&database, users::all)?.iter().for_each(print),
+            Self::List { database } => list(ask_existing(&database, users::all)?.iter().map(line)),
             Self::Passwd { name, password, database } => {
                 let hash = password.hash()?;
                 with_existing(&database, |conn| {
                     let mut user = named(conn, &name)?;
                     user.password.clone_from(&hash);
                     users::update(conn, &user)?;
-                    sessions::end_all(conn, user.id(), None)
-                })?;
-                say!("the password of {name} is changed");
-            }
-            Self::Deactivate { name, force, database } => {
-                with_existing(&database, |conn| {
-                    let mut user = held(conn, &name)?;
-                    expect_other_staff(conn, &user, force)?;
-                    succession::change_standing(conn, &mut user, false)?;
                     sessions::end_all(conn, user.id(), None)?;
-                    tokens::revoke_all(conn, user.id())?;
-                    revocations::record(conn, user.id())
-                })?;
-                say!("{name} is shut out");
+                    Ok(format!("the password of {name} is changed"))
+                })
             }
-            Self::Activate { name, database } => {
-                with_existing(&database, |conn| {
-                    let mut user = held(conn, &name)?;
-                    succession::change_standing(conn, &mut user, true)?;
-                    revocations::record(conn, user.id())
-                })?;
-                say!("{name} may sign in");
-            }
-            Self::Staff { name, standing, force, database } => {
-                with_existing(&database, |conn| {
-                    let mut user = held(conn, &name)?;
-                    if standing == Standing::Off {
-                        expect_other_staff(conn, &user, force)?;
-                    }
-                    user.is_staff = standing == Standing::On;
-                    users::update(conn, &user)?;
-                    revocations::record(conn, user.id())
-                })?;
+            Self::Deactivate { name, force, database } => with_existing(&database, |conn| {
+                let mut user = held(conn, &name)?;
+                expect_other_staff(conn, &user, force)?;
+                succession::change_standing(conn, &mut user, false)?;
+                sessions::end_all(conn, user.id(), None)?;
+                tokens::revoke_all(conn, user.id())?;
+                revocations::record(conn, user.id())?;
+                Ok(format!("{name} is shut out"))
+            }),
+            Self::Activate { name, database } => with_existing(&database, |conn| {
+                let mut user = held(conn, &name)?;
+                succession::change_standing(conn, &mut user, true)?;
+                revocations::record(conn, user.id())?;
+                Ok(format!("{name} may sign in"))
+            }),
+            Self::Staff { name, standing, force, database } => with_existing(&database, |conn| {
+                let mut user = held(conn, &name)?;
+                if standing == Standing::Off {
+                    expect_other_staff(conn, &user, force)?;
+                }
+                user.is_staff = standing == Standing::On;
+                users::update(conn, &user)?;
+                revocations::record(conn, user.id())?;
                 let now = if standing == Standing::On { "is" } else { "is not" };
-                say!("{name} {now} staff");
-            }
+                Ok(format!("{name} {now} staff"))
+            }),
         }
-        Ok(())
     }
 }
 
@@ -178,10 +173,11 @@ fn valid<T>(field: &'static str, result: Result<T, String>) -> Result<T, CliErro
     result.map_err(|sentence| FieldErrors::of(field, sentence).into())
 }
 
-fn print(user: &User) {
+/// A user in a list.
+fn line(user: &User) -> String {
     let staff = if user.is_staff { "staff" } else { "" };
     let state = if user.is_active { "" } else { "deactivated" };
     let (card, email) = (user.card(), &user.email);
     let line = format!("{}\t{}\t{}\t{email}\t{staff}\t{state}", card.id, card.username, card.display_name);
-    say!("{}", line.trim_end());
+    line.trim_end().to_owned()
 }

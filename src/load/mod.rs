@@ -35,10 +35,11 @@ mod table;
 mod target;
 mod watch;
 
-use std::{io::Write, path::Path};
+use std::path::Path;
 
 use clap::{Args, Subcommand};
 
+use crate::output::{self, Unsaid};
 use options::Options;
 use outcome::Outcome;
 use stage::Stage;
@@ -54,6 +55,8 @@ pub enum LoadError {
     Failed(String),
     #[error("interrupted")]
     Interrupted,
+    #[error(transparent)]
+    Unsaid(#[from] Unsaid),
 }
 
 impl From<String> for LoadError {
@@ -143,26 +146,30 @@ async fn play<S: Scenario>(scenario: &S) -> Result<Outcome, LoadError> {
 fn tell(options: &Options, outcome: &Outcome) -> Result<(), LoadError> {
     let json = serde_json::to_string_pretty(outcome).map_err(|error| error.to_string())?;
     let is_json_printed = options.json.as_deref() == Some(Path::new("-"));
-    match &options.json {
-        Some(_) if is_json_printed => print(&format!("{json}\n")),
-        Some(file) => write(file, &json)?,
-        None => {}
-    }
-    if let Some(file) = &options.report {
-        write(file, &report::page(outcome)?)?;
-    }
-    if !is_json_printed {
-        print(&table::table(outcome));
-    }
+    // A run takes long: what can be kept of it is, whatever becomes of the rest.
+    let printed =
+        if is_json_printed { say!("{json}") } else { output::write(table::table(outcome).as_bytes()) };
+    let file = options.json.as_ref().filter(|_| !is_json_printed);
+    let written = file.map_or(Ok(()), |file| write(file, &json));
+    let report = options.report.as_ref().map_or(Ok(()), |file| write(file, &report::page(outcome)?));
+    printed?;
+    written.and(report)?;
     if outcome.ok { Ok(()) } else { Err("the checks failed".to_owned().into()) }
 }
 
-/// Where nobody reads any more there is nothing to say.
-fn print(text: &str) {
-    let _ = std::io::stdout().write_all(text.as_bytes());
-}
-
+/// Writes a file of its own name only once all of it is there; half of one is taken away.
 fn write(file: &Path, text: &str) -> Result<(), LoadError> {
-    std::fs::write(file, text)
-        .map_err(|error| format!("{} cannot be written: {error}", file.display()).into())
+    let failed =
+        |error: std::io::Error| LoadError::from(format!("{} cannot be written: {error}", file.display()));
+    if file.exists() && !file.is_file() {
+        // Somebody else's end of it: a terminal, a pipe.
+        return std::fs::write(file, text).map_err(failed);
+    }
+    let mut part = file.as_os_str().to_owned();
+    part.push(".part");
+    let written = std::fs::write(&part, text).and_then(|()| std::fs::rename(&part, file));
+    written.map_err(|error| {
+        let _ = std::fs::remove_file(&part);
+        failed(error)
+    })
 }

@@ -42,7 +42,7 @@ impl Folder {
         if is_in_memory {
             let (path, hint) =
                 (path.display(), "commits cost nothing there; set TMPDIR to a folder on a disk");
-            eprintln!("{path} is in memory: {hint}");
+            note!("{path} is in memory: {hint}");
         }
         Ok(Self(path))
     }

@@ -29,7 +29,7 @@ const QUERIES_END_WITHIN: Duration = Duration::from_secs(2);
 /// How long it waits for other processes that have the SQLite file open: until all has taken so long, but for the second
 /// one in any case.
 const ALL_ENDS_WITHIN: Duration = Duration::from_secs(9);
-const LEAST_PATIENCE: Duration = Duration::from_secs(2);
+const LEAST_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Why a server did not end as it should, in one sentence.
 #[derive(Debug, thiserror::Error)]
@@ -85,18 +85,25 @@ async fn leave_file(
     exclusive: Exclusive,
     deadline: Instant,
 ) -> Result<(), StopError> {
-    let DatabaseUrl::Sqlite(name) = url.clone() else { return Ok(()) };
+    if matches!(url, DatabaseUrl::Postgres(_)) {
+        return Ok(());
+    }
     let answered = Instant::now() + QUERIES_END_WITHIN;
     for readers in readers {
         readers.close(answered).await;
     }
     let patience = deadline.saturating_duration_since(Instant::now()).max(LEAST_PATIENCE);
-    let completed = spawn_blocking(move || checkpoint::complete(&url, patience)).await;
+    let name = url.name();
+    let left = spawn_blocking(move || leave(&url, patience)).await;
     drop(exclusive);
-    let reason = match completed {
-        Ok(Ok(())) => return Ok(()),
-        Ok(Err(error)) => error.to_string(),
-        Err(error) => error.to_string(),
-    };
-    Err(StopError { name, reason })
+    left.unwrap_or_else(|error| Err(StopError { name, reason: error.to_string() }))
+}
+
+/// Sees to it that a SQLite file that this process has no use for any more is whole by itself, if it is there.
+pub fn leave(url: &DatabaseUrl, patience: Duration) -> Result<(), StopError> {
+    if url.expect_there().is_err() {
+        return Ok(());
+    }
+    let completed = checkpoint::complete(url, patience);
+    completed.map_err(|error| StopError { name: url.name(), reason: error.to_string() })
 }

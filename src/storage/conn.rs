@@ -281,16 +281,38 @@ pub(super) fn commit(conn: &mut AnyConn) -> Result<(), StorageError> {
     Ok(())
 }
 
-/// Keeps other processes from bringing the schema up to date until this connection is closed. SQLite needs no help.
-pub(super) fn lock_schema(conn: &mut AnyConn) -> Result<(), diesel::result::Error> {
-    match conn {
-        AnyConn::Sqlite(_) => Ok(()),
-        AnyConn::Postgres(_) => {
-            // Another process may take its time; each of its statements has a limit.
-            conn.batch_execute("SET lock_timeout = 0")?;
-            conn.batch_execute(&format!("SELECT pg_advisory_lock({MIGRATING})"))
-        }
+/// How often it is tried to take the lock of who brings the schema up to date.
+const TRY_EVERY: Duration = Duration::from_millis(200);
+
+/// Keeps other processes from bringing the schema up to date until this connection is closed. SQLite needs no help. Where
+/// another process has to be waited for, `waits` is called with what is known of it.
+pub(super) fn lock_schema(conn: &mut AnyConn, waits: &dyn Fn(String)) -> Result<(), diesel::result::Error> {
+    if matches!(conn, AnyConn::Sqlite(_)) {
+        return Ok(());
     }
+    // Another process may take its time; each of its statements has a limit.
+    conn.batch_execute("SET lock_timeout = 0")?;
+    let mut has_waited = false;
+    while !sql!("SELECT pg_try_advisory_lock(?)", MIGRATING).one::<(bool,)>(conn)?.0 {
+        if !has_waited {
+            waits(migrating(conn)?);
+            has_waited = true;
+        }
+        std::thread::sleep(TRY_EVERY);
+    }
+    Ok(())
+}
+
+/// Names PostgreSQL's process for who brings the schema up to date, if there still is one.
+fn migrating(conn: &mut AnyConn) -> Result<String, diesel::result::Error> {
+    let holder = sql!(
+        "SELECT CAST(pid AS bigint) FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1 \
+         AND (CAST(classid AS bigint) << 32) + CAST(objid AS bigint) = ? \
+         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+        MIGRATING
+    );
+    let holder = holder.rows::<(i64,)>(conn)?;
+    Ok(holder.first().map_or_else(String::new, |(pid,)| format!(" (process {pid} of PostgreSQL)")))
 }
 
 /// Whether the connection is of no use any more. A lost connection shows only once it is used.

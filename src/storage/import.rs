@@ -97,7 +97,7 @@ impl Tally {
 }
 
 /// Brings all rows of a source over, and compares them. Call it in the transaction of the source in which `contents` was
-/// read. `on_rows` hears how many rows more are over.
+/// read, and [`keep`] afterwards, without which nothing is there. `on_rows` hears how many rows more are over.
 pub fn import(
     source: &mut AnyConn,
     contents: &Contents,
@@ -105,13 +105,12 @@ pub fn import(
     mut on_rows: impl FnMut(u64),
 ) -> Result<(), ImportError> {
     begin(target)?;
-    match bring_all(source, contents, target, &mut on_rows) {
-        Ok(()) => Ok(commit(target)?),
-        Err(error) => {
-            roll_back(target);
-            Err(error)
-        }
-    }
+    bring_all(source, contents, target, &mut on_rows).inspect_err(|_| roll_back(target))
+}
+
+/// Makes durable what was imported.
+pub fn keep(target: &mut AnyConn) -> Result<(), ImportError> {
+    Ok(commit(target)?)
 }
 
 fn bring_all(

@@ -13,13 +13,20 @@ const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 /// Opens the database, making it where there is none, and brings its schema up to date. Returns the names of the
 /// migrations that ran. A database from a newer Greenroom is left alone.
 pub fn migrate(url: &DatabaseUrl) -> Result<Vec<String>, OpenError> {
+    migrate_telling(url, &|_| {})
+}
+
+/// The same; `tell` is called with what it waits for, once it has to.
+pub fn migrate_telling(url: &DatabaseUrl, tell: &dyn Fn(String)) -> Result<Vec<String>, OpenError> {
+    let name = url.name();
     let mut conn = url.open(Access::Write)?;
-    lock_schema(&mut conn).map_err(|error| OpenError::new(&url.name(), error))?;
+    let waits = |holder| tell(format!("another process that brings the schema of {name} up to date{holder}"));
+    lock_schema(&mut conn, &waits).map_err(|error| OpenError::new(&name, error))?;
     let ran = match &mut conn {
         AnyConn::Sqlite(conn) => run(conn, SQLITE),
         AnyConn::Postgres(conn) => run(conn, POSTGRES),
     };
-    ran.map_err(|reason| OpenError::new(&url.name(), reason))
+    ran.map_err(|reason| OpenError::new(&name, reason))
 }
 
 /// How a database's schema stands to the one that this binary makes.

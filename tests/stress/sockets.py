@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Hostile, slow and dead sockets against a release binary of Greenroom, copies under load, and timings, with figures.
+"""Hostile, slow and dead sockets against a release binary of Greenroom, stops and copies under load, and timings, with figures.
 
 Starts the server on a free port with a database of its own, does harm to it, and prints what was measured beside what
 is wanted. Exit code 1 where anything is not as wanted. It needs Linux and Python 3.9; the part on half-open
@@ -17,14 +17,15 @@ import dead
 import endings
 import hostile
 import slow
+import stops
 import timings
 from people import Server, host_of
 from table import Table
 
-PARTS = ["frames", "slow", "sessions", "half-open", "shutdown", "copies", "timings"]
+PARTS = ["frames", "slow", "sessions", "half-open", "shutdown", "stops", "copies", "timings"]
 
 
-async def run(binary, parts, folder):
+async def run(binary, parts, folder, count):
     table = Table()
     folders = {part: tempfile.mkdtemp(dir=folder) for part in PARTS}
     with Server(binary, folders["frames"]) as server:
@@ -40,6 +41,8 @@ async def run(binary, parts, folder):
         await dead.run(binary, folders["half-open"], table)
     if "shutdown" in parts:
         await endings.shutdown(binary, folders["shutdown"], table)
+    if "stops" in parts:
+        await stops.run(binary, folders["stops"], table, count)
     if "copies" in parts:
         await copies.run(binary, folders["copies"], table)
     if "timings" in parts:
@@ -52,13 +55,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--binary", default="target/release/greenroom", help="the program (default: %(default)s)")
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; all of them by default")
+    parser.add_argument("--stops", type=int, default=50, metavar="COUNT", help="stops under load (default: %(default)s)")
     options = parser.parse_args()
     unknown = set(options.parts) - set(PARTS)
     if unknown:
         parser.error(f"no such part: {', '.join(unknown)}")
     with tempfile.TemporaryDirectory(prefix="greenroom-stress-") as folder:
         binary = str(pathlib.Path(options.binary).resolve())
-        passed = asyncio.run(run(binary, options.parts or PARTS, folder))
+        passed = asyncio.run(run(binary, options.parts or PARTS, folder, options.stops))
     sys.exit(0 if passed else 1)
 
 

@@ -1,4 +1,4 @@
-"""Stops under load, one after the other: each ends with 0, says nothing of panics, and leaves a file that is whole by itself."""
+"""Stops under load, one after the other: each ends with 0, warns of nothing, and leaves a file that is whole by itself."""
 
 import asyncio
 import contextlib
@@ -7,41 +7,37 @@ import random
 import shutil
 import signal
 import sqlite3
-import subprocess
 import time
 
 from endings import Writer
-from people import Closed, Http, Server, host_of, people
+from people import Http, Server, host_of, people
 from slow import slow_socket
 from table import percentile, until
 
 CROWD = 12
 WRITERS = 6
 
-# The longest that a stop may take.
+# The longest that a stop may take, in seconds.
 ENDS_WITHIN = 10.0
 
 
 class Stage:
-    """People and chats of one database, whichever server has it."""
+    """People and a chat in one database, whichever server has it."""
 
     def __init__(self, binary, folder):
         self.binary, self.folder = binary, folder
         self.log = pathlib.Path(folder) / "log"
-        self.acknowledged = {}
 
-    def serve(self, redis=None):
-        return Server(self.binary, self.folder, log="warn", errors=self.log.open("wb"), redis=redis)
+    def serve(self):
+        with self.log.open("wb") as log:
+            return Server(self.binary, self.folder, log="warn", errors=log)
 
     async def fill(self):
         with self.serve() as server:
             self.host = await host_of(server)
             self.crowd = await people(self.host, CROWD)
             self.writers = await people(self.host, WRITERS)
-            self.heard = await self.host.group([*self.crowd, *self.writers])
-            self.room = (await self.host.call("POST", "chats/", {"chat_type": "room", "title": "Big"}))["id"]
-            for person in self.crowd:
-                await person.call("POST", f"chats/{self.room}/join/", {})
+            self.chat = await self.host.group([*self.crowd, *self.writers])
             server.process.terminate()
             server.process.wait()
 
@@ -50,41 +46,42 @@ class Stage:
             person.address = person.http.address = address
             person.http.close()
 
+    def stored(self, number):
+        """The keys of a load's messages in a copy of the file alone."""
+        copy = f"{self.folder}/copy.db"
+        shutil.copyfile(f"{self.folder}/stress.db", copy)
+        with contextlib.closing(sqlite3.connect(f"file:{copy}?immutable=1", uri=True)) as database:
+            assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+            rows = database.execute("SELECT client_id FROM messages WHERE client_id LIKE ?", (f"{number}-%",))
+            return {key for key, in rows}
+
 
 class Load:
     """All kinds of clients at once, until the server is gone."""
 
     def __init__(self, stage, number):
         self.stage, self.number = stage, number
-        self.writing, self.tasks, self.raw = [], [], []
+        self.writers, self.tasks, self.stuck = [], [], []
 
     async def begin(self):
         stage = self.stage
         sockets = [await person.listens() for person in stage.crowd for _ in range(4)]
-        self.tasks = [asyncio.ensure_future(one.closes(60)) for one in sockets]
+        clients = [socket.closes(60) for socket in sockets]
         for person in stage.crowd:
-            self.tasks.append(asyncio.ensure_future(self.polls(person.again())))
-            self.tasks.append(asyncio.ensure_future(self.streams(person)))
-            self.tasks.append(asyncio.ensure_future(self.searches(person.again())))
+            clients += [self.asks(person, "POST", "sync/", {"wait": 20}), self.asks(person, "GET", "search/?q=1"),
+                        self.streams(person)]
         if self.number % 3 == 0:
-            self.raw = [(await slow_socket(person))[0] for person in stage.crowd[:4]]
-        chats = [stage.heard, stage.room]
-        self.writing = [Writer(person, chats[turn % 2], f"{self.number}-{turn}")
-                        for turn, person in enumerate([*stage.writers, stage.host])]
-        self.writing[-1].chat = stage.room
-        self.writing = [one for one in self.writing if one.chat == stage.heard or one.http is stage.host.http]
-        self.tasks += [asyncio.ensure_future(writer.run()) for writer in self.writing]
+            # Who does not read makes the end slow.
+            self.stuck = [(await slow_socket(person))[0] for person in stage.crowd[:4]]
+        self.writers = [Writer(person, stage.chat, f"{self.number}-{turn}") for turn, person in enumerate(stage.writers)]
+        clients += [writer.run() for writer in self.writers]
+        self.tasks = [asyncio.ensure_future(client) for client in clients]
 
-    async def polls(self, person):
+    async def asks(self, person, method, path, body=None):
+        http = Http(person.address, person.header)
         with contextlib.suppress(OSError):
             while True:
-                await person.http.call("POST", "/messages/api/sync/", {"wait": 20})
-                await asyncio.sleep(0)
-
-    async def searches(self, person):
-        with contextlib.suppress(OSError):
-            while True:
-                await person.http.call("GET", "/messages/api/search/?q=1")
+                await http.call(method, f"/messages/api/{path}", body)
 
     async def streams(self, person):
         with contextlib.suppress(OSError):
@@ -95,61 +92,79 @@ class Load:
             writer.close()
 
     async def end(self):
-        """Every client has seen the end of its connection."""
+        """How many clients have not seen the end of their connection."""
         _, left = await asyncio.wait(self.tasks, timeout=20)
         for task in left:
             task.cancel()
-        for raw in self.raw:
+        for raw in self.stuck:
             raw.close()
-        for writer in self.writing:
-            self.stage.acknowledged |= writer.acknowledged
         return len(left)
 
+    def acknowledged(self):
+        return {key for writer in self.writers for key in writer.acknowledged}
 
-async def stop(stage, number, log=None):
-    """One start and stop. Returns what was wrong, and how long the stop took."""
+
+async def lists_users(server):
+    """Another process that opens the file, and ends, again and again."""
+    while True:
+        await asyncio.to_thread(server.run, "user", "list")
+
+
+async def reads(stage, seconds):
+    """Another process's view of the file, for so long; it has the file open until this is cancelled."""
+    with contextlib.closing(sqlite3.connect(f"{stage.folder}/stress.db", isolation_level=None)) as database:
+        database.execute("BEGIN")
+        database.execute("SELECT count(*) FROM messages").fetchone()
+        await asyncio.sleep(seconds)
+        database.execute("COMMIT")
+        await asyncio.Event().wait()
+
+
+def company(stage, server, number):
+    """Others who have the file open while the server stops."""
+    kinds = {1: lambda: lists_users(server), 2: lambda: reads(stage, 0), 3: lambda: reads(stage, 2)}
+    return [asyncio.ensure_future(kinds[number % 4]())] if number % 4 else []
+
+
+async def stop(stage, number):
+    """One start and stop. Returns what was wrong, how long the stop took, and how many messages were acknowledged."""
     wrong = []
     with stage.serve() as server:
         stage.move_to(server.address)
         load = Load(stage, number)
         await load.begin()
-        await asyncio.sleep(random.uniform(0, 0.5))
+        others = company(stage, server, number)
+        await asyncio.sleep(random.uniform(0.1, 0.6))
         begun = time.monotonic()
         server.process.send_signal([signal.SIGTERM, signal.SIGINT][number % 2])
-        if await until(lambda: server.process.poll() is not None, 20, 0.002) is None:
-            wrong.append("no end")
+        ended = await until(lambda: server.process.poll() is not None, 2 * ENDS_WITHIN, 0.002)
         took = time.monotonic() - begun
-        wrong += look_at_file(stage, load)
-        left = await load.end()
-        if left:
-            wrong.append(f"{left} clients left")
         if server.process.returncode != 0:
-            wrong.append(f"exit {server.process.returncode}")
-    text = stage.log.read_text()
-    if text:
-        wrong.append(text)
-    return wrong, took
-
-
-def look_at_file(stage, load):
-    copy = f"{stage.folder}/copy.db"
-    shutil.copyfile(f"{stage.folder}/stress.db", copy)
-    database = sqlite3.connect(f"file:{copy}?mode=ro&immutable=1", uri=True)
-    stored = {key for key, in database.execute("SELECT client_id FROM messages WHERE client_id LIKE ?", (f"{load.number}-%",))}
-    database.close()
-    missing = {key for one in load.writing for key in one.acknowledged} - stored
-    return [f"{len(missing)} messages are not in the file"] if missing else []
+            wrong.append("no end" if ended is None else f"exit code {server.process.returncode}")
+        stored, left = stage.stored(number), await load.end()
+        if left:
+            wrong.append(f"{left} clients wait for the end")
+        missing = load.acknowledged() - stored
+        if missing:
+            wrong.append(f"{len(missing)} messages are not in the file")
+        for other in others:
+            other.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+    wrong += stage.log.read_text().splitlines()
+    return wrong, took, len(load.acknowledged())
 
 
 async def run(binary, folder, table, count=50):
     stage = Stage(binary, folder)
     await stage.fill()
-    bad, times = [], []
+    bad, times, messages = 0, [], 0
     for number in range(count):
-        wrong, took = await stop(stage, number)
+        wrong, took, acknowledged = await stop(stage, number)
         times.append(took)
+        messages += acknowledged
         if wrong:
+            bad += 1
             print(f"stop {number}: {'; '.join(wrong)}", flush=True)
-            bad.append(number)
-    table.add(f"{count} stops under load", f"{len(bad)} went wrong", "0", not bad)
-    table.add("how long they took, p50, most", f"{percentile(times, .5):.2f} s, {max(times):.2f} s", f"< {ENDS_WITHIN} s", max(times) < ENDS_WITHIN)
+    table.add(f"{count} stops: exit code, log, file", f"{bad} wrong, {messages} messages", "0 wrong", bad == 0)
+    table.add("stops: p50, longest", f"{percentile(times, 0.5):.1f} s, {max(times):.1f} s", f"< {ENDS_WITHIN:.0f} s",
+              max(times) < ENDS_WITHIN)

@@ -3,6 +3,7 @@
 # socket's path. Then each line on standard input is a command, answered with "done":
 #   stop, continue   pause it and let it go on, as SIGSTOP and SIGCONT do
 #   kill, start      end it with SIGKILL, and start another in its place
+#   ACL ...          who may do what, as Redis has it
 # `redis.sh --find` only tells where the program is; it fails where there is none.
 set -eu
 
@@ -40,6 +41,11 @@ while read -r command; do
             wait "$server" 2>/dev/null || :
             ;;
         start) start ;;
+        ACL*)
+            # Its patterns are not for the shell.
+            set -f
+            redis-cli -s "$socket" $command >/dev/null
+            ;;
     esac
     echo done
 done

@@ -1,0 +1,118 @@
+//! What a server needs of its database before it serves: the schema brought up to date, keys, connections.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use actix_rt::task::spawn_blocking;
+use actix_web::cookie::Key;
+use tokio::time::timeout;
+
+use super::{StartError, cookie_key};
+use crate::{
+    auth::keys,
+    config::Config,
+    model::Seq,
+    storage::{
+        Access, Exclusive, Readers, Rules, StorageMeter, Writer, migrations, restored, settings, transaction,
+    },
+};
+
+/// All of it.
+pub(super) struct Prepared {
+    pub exclusive: Exclusive,
+    pub kept: Kept,
+    pub rules: Rules,
+    pub writer: Writer,
+    pub readers: Readers,
+    /// A connection that no metrics count: it reads for longer than anybody should wait.
+    pub indexing: Readers,
+}
+
+/// After so long it says what it waits for, and again whenever so long has passed.
+const FIRST_WORD: Duration = Duration::from_secs(3);
+const FURTHER_WORDS: Duration = Duration::from_secs(30);
+
+/// Prepares a server, and says in the log what it waits for. Where this is dropped, nobody waits for it any more.
+pub(super) async fn prepare(
+    config: &Config,
+    meter: Option<Arc<StorageMeter>>,
+) -> Result<Prepared, StartError> {
+    let stage = Stage::default();
+    let mut preparing = spawn_blocking({
+        let (config, stage) = (config.clone(), stage.clone());
+        move || Prepared::of(&config, meter, &stage)
+    });
+    let mut pause = FIRST_WORD;
+    loop {
+        match timeout(pause, &mut preparing).await {
+            Ok(prepared) => return prepared.map_err(|error| StartError::Prepare(error.to_string()))?,
+            Err(_) => tracing::warn!("the start takes long: it waits for {}", stage.get()),
+        }
+        pause = FURTHER_WORDS;
+    }
+}
+
+/// What a start waits for.
+#[derive(Debug, Clone, Default)]
+struct Stage(Arc<Mutex<String>>);
+
+impl Stage {
+    fn set(&self, what: String) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = what;
+    }
+
+    fn get(&self) -> String {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Prepared {
+    fn of(config: &Config, meter: Option<Arc<StorageMeter>>, stage: &Stage) -> Result<Self, StartError> {
+        let url = &config.database.database_url;
+        stage.set(format!("{} to answer, or to be brought up to date", url.name()));
+        let exclusive = Exclusive::take(url)?;
+        migrations::migrate_telling(url, &|what| stage.set(what))?;
+        stage.set(format!("{} to answer", url.name()));
+        let kept = Kept::load(config)?;
+        let rules = Rules {
+            receipts_max_members: config.receipts_max_members,
+            contacts: config.contacts,
+            content_key: kept.content_key.clone().into_bytes(),
+            restored_from: kept.restored_from,
+        };
+        let writer = Writer::start(url, rules.clone(), meter.clone())?;
+        let readers = Readers::open(url, config.workers().max(2) as u32, meter)?;
+        let indexing = Readers::open(url, 1, None)?;
+        Ok(Self { exclusive, kept, rules, writer, readers, indexing })
+    }
+}
+
+/// What a database keeps for its servers.
+pub(super) struct Kept {
+    pub cookie_key: Key,
+    pub content_key: String,
+    /// Names the nodes of this database among others on the same Redis.
+    pub deployment: String,
+    pub restored_from: Seq,
+}
+
+impl Kept {
+    /// Keys are made at the first start; the cookie's may be given by setting.
+    fn load(config: &Config) -> Result<Self, StartError> {
+        let url = &config.database.database_url;
+        let mut conn = url.open(Access::Write)?;
+        let kept = transaction(&mut conn, |conn| {
+            let session = settings::get_or_make(conn, "session_key", keys::draw)?;
+            let content = settings::get_or_make(conn, "content_key", keys::draw)?;
+            let restored_from = restored::number(conn)?;
+            let deployment = settings::get_or_make(conn, settings::DEPLOYMENT, keys::draw)?;
+            Ok((session, content, deployment, restored_from))
+        });
+        let (session, content_key, deployment, restored_from) =
+            kept.map_err(|error| StartError::Prepare(error.to_string()))?;
+        let secret = config.secret_key.as_deref().unwrap_or(&session);
+        Ok(Self { cookie_key: cookie_key(secret), content_key, deployment, restored_from })
+    }
+}
