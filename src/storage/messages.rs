@@ -95,12 +95,16 @@ pub fn sent_between(
     last: Pos,
 ) -> Result<i64, StorageError> {
     let row = sql!(
-        "SELECT (SELECT ordinal FROM messages \
-            WHERE chat_id = ? AND sender_id = ? AND pos <= ? ORDER BY pos DESC LIMIT 1), \
-         (SELECT ordinal FROM messages WHERE chat_id = ? AND sender_id = ? AND pos <= ? ORDER BY pos DESC LIMIT 1)",
+        // The index by sender answers max(). With ORDER BY pos, SQLite walks back through the whole chat instead.
+        "SELECT (SELECT ordinal FROM messages WHERE chat_id = ? \
+            AND pos = (SELECT max(pos) FROM messages WHERE chat_id = ? AND sender_id = ? AND pos <= ?)), \
+         (SELECT ordinal FROM messages WHERE chat_id = ? \
+            AND pos = (SELECT max(pos) FROM messages WHERE chat_id = ? AND sender_id = ? AND pos <= ?))",
+        chat,
         chat,
         sender,
         last,
+        chat,
         chat,
         sender,
         after

@@ -60,11 +60,13 @@ fn standing(conn: &mut AnyConn, poster: &Poster, is_dm: bool) -> Result<Standing
     let Poster { chat, user, client_id } = *poster;
     let (role, sent, is_blocked) = sql!(
         "SELECT (SELECT role FROM members WHERE chat_id = ? AND user_id = ? AND left_seq IS NULL), \
-         (SELECT ordinal FROM messages WHERE chat_id = ? AND sender_id = ? ORDER BY pos DESC LIMIT 1), \
+         (SELECT ordinal FROM messages WHERE chat_id = ? \
+            AND pos = (SELECT max(pos) FROM messages WHERE chat_id = ? AND sender_id = ?)), \
          CASE WHEN ? THEN EXISTS (SELECT 1 FROM members o JOIN blocks b \
             ON b.blocker_id = o.user_id AND b.blocked_id = ? WHERE o.chat_id = ?) ELSE FALSE END",
         chat,
         user,
+        chat,
         chat,
         user,
         is_dm,

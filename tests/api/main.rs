@@ -18,6 +18,7 @@ mod events;
 mod foreign;
 mod frames;
 mod handshakes;
+mod histories;
 mod hosts;
 mod limits;
 mod markers;

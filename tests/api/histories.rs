@@ -1,0 +1,87 @@
+//! What a long history costs those who never wrote in it, in steps of SQLite's machine.
+
+use std::sync::Arc;
+
+use greenroom::{
+    model::{
+        ChatId, Command, UserCard, UserId,
+        command::{Action, NewChat},
+        text::MessageBody,
+    },
+    storage::{
+        Access, AnyConn, DatabaseUrl, Rules, StorageError,
+        apply::{Made, apply, create_chat},
+        chats, migrations, transaction,
+    },
+};
+
+use crate::{
+    crowds::make_users,
+    support::{
+        database::Database,
+        steps::{count_steps, steps},
+    },
+};
+
+const WRITER: UserId = UserId(1);
+const READER: UserId = UserId(2);
+const NEWCOMER: UserId = UserId(3);
+
+fn post(conn: &mut AnyConn, rules: &Rules, chat: ChatId, by: UserId) -> Result<(), StorageError> {
+    let sender =
+        Arc::new(UserCard { id: by, username: String::new(), display_name: String::new(), avatar_url: None });
+    let action = Action::PostMessage { sender, body: MessageBody::parse("hello").unwrap(), client_id: None };
+    apply(conn, rules, &Command { chat, by, action }).map(drop)
+}
+
+/// The steps of each thing that members do who have never written, in a group in which one member wrote `count` messages.
+fn costs(conn: &mut AnyConn, rules: &Rules, count: usize) -> Result<[(&'static str, u64); 3], StorageError> {
+    let new = NewChat {
+        kind: greenroom::model::ChatKind::Group,
+        title: None,
+        creator: WRITER,
+        members: vec![READER, NEWCOMER],
+    };
+    let Made::New { snapshot, .. } = create_chat(conn, rules, &new)? else { panic!("it is new") };
+    let chat = snapshot.chat.id;
+    for _ in 0..count {
+        post(conn, rules, chat, WRITER)?;
+    }
+    let begun = steps();
+    let unread = chats::membership(conn, chat, READER)?.unwrap().unread_count(conn)?;
+    assert_eq!(unread, count as i64);
+    let counted = steps();
+    apply(conn, rules, &Command { chat, by: READER, action: Action::MarkAsRead { up_to: None } })?;
+    let read = steps();
+    post(conn, rules, chat, NEWCOMER)?;
+    let posted = steps();
+    Ok([
+        ("counting the unread", counted - begun),
+        ("marking as read", read - counted),
+        ("the first message", posted - read),
+    ])
+}
+
+#[test]
+fn a_member_who_never_wrote_pays_nothing_for_a_long_history() {
+    let database = Database::sqlite();
+    let url = DatabaseUrl::parse(&database.url()).unwrap();
+    migrations::migrate(&url).unwrap();
+    count_steps();
+    let mut conn = url.open(Access::Write).unwrap();
+    let rules = Rules {
+        receipts_max_members: 100,
+        contacts: Default::default(),
+        content_key: Vec::new(),
+        restored_from: 0,
+    };
+    let [short, long] = transaction(&mut conn, |conn| {
+        make_users(conn, 1, 3)?;
+        Ok([costs(conn, &rules, 100)?, costs(conn, &rules, 4_000)?])
+    })
+    .unwrap();
+    for ((what, short), (_, long)) in short.into_iter().zip(long) {
+        println!("{what}: {short} steps after 100 messages, {long} after 4,000");
+        assert!(long <= short + short / 10 + 50, "{what}: {short} steps after 100 messages, {long} after 4,000");
+    }
+}
