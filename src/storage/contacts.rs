@@ -1,7 +1,12 @@
 //! Whom one may begin to write to: whether two share a chat, as far as that matters.
 
-use super::{AnyConn, Rules, StorageError, sql::sql, users};
-use crate::model::{Contacts, UserId};
+use std::collections::HashSet;
+
+use super::{AnyConn, Rules, StorageError, members, users};
+use crate::model::{ChatId, Contacts, UserId};
+
+/// How many chats of another user are read at once.
+const CHATS_AT_ONCE: i64 = 64;
 
 /// Expects that `by` may begin chats with others, whoever they are, and bring them into chats.
 pub fn expect_may_begin(conn: &mut AnyConn, rules: &Rules, by: UserId) -> Result<(), StorageError> {
@@ -27,18 +32,33 @@ pub fn is_limited(conn: &mut AnyConn, rules: &Rules, user: UserId) -> Result<boo
     Ok(rules.contacts != Contacts::All && !users::is_staff(conn, user)?)
 }
 
-/// Whether a user shares a chat with each of `others`.
+/// Whether a user shares a chat with each of `others`. Reads the user's chats once, and of each other only as many as
+/// it takes to find a common one.
 fn shares_chats(conn: &mut AnyConn, user: UserId, others: &[UserId]) -> Result<bool, StorageError> {
-    for other in others.iter().filter(|other| **other != user) {
-        let shared = sql!(
-            "SELECT m.chat_id FROM members m JOIN members o ON o.chat_id = m.chat_id AND o.user_id = ? \
-             WHERE m.user_id = ? AND m.left_seq IS NULL AND o.left_seq IS NULL LIMIT 1",
-            *other,
-            user
-        );
-        if shared.first::<(i64,)>(conn)?.is_none() {
+    let mut others = others.iter().filter(|other| **other != user).peekable();
+    if others.peek().is_none() {
+        return Ok(true);
+    }
+    let own: HashSet<ChatId> = members::chats_of(conn, user)?.into_iter().collect();
+    for other in others {
+        if !has_one_of(conn, &own, *other)? {
             return Ok(false);
         }
     }
     Ok(true)
+}
+
+/// Whether a user is in one of these chats.
+fn has_one_of(conn: &mut AnyConn, chats: &HashSet<ChatId>, user: UserId) -> Result<bool, StorageError> {
+    let mut after = ChatId(0);
+    loop {
+        let page = members::chats_of_after(conn, user, after, CHATS_AT_ONCE)?;
+        if page.iter().any(|chat| chats.contains(chat)) {
+            return Ok(true);
+        }
+        match page.last() {
+            Some(last) if page.len() as i64 == CHATS_AT_ONCE => after = *last,
+            _ => return Ok(false),
+        }
+    }
 }

@@ -94,19 +94,35 @@ pub fn search(
 /// Those of `users` who are in the chat.
 pub fn among(conn: &mut AnyConn, chat: ChatId, users: &[UserId]) -> Result<Vec<Member>, StorageError> {
     let ids: Vec<i64> = users.iter().map(|id| id.0).collect();
-    let rows = sql!(
-        concat!(
-            "SELECT ",
-            member_columns!(),
-            " FROM members m JOIN users u ON u.id = m.user_id ",
-            "WHERE m.chat_id = ? AND m.left_seq IS NULL AND m.user_id IN ? ",
-            // The sum keeps SQLite from walking through all members in this order.
-            "ORDER BY m.joined_seq + 0, m.user_id"
-        ),
-        chat,
-        ids.as_slice()
-    )
-    .rows::<MemberRow>(conn)?;
+    let rows = match conn {
+        AnyConn::Sqlite(_) => sql!(
+            concat!(
+                "SELECT ",
+                member_columns!(),
+                " FROM members m JOIN users u ON u.id = m.user_id ",
+                "WHERE m.chat_id = ? AND m.left_seq IS NULL AND m.user_id IN ? ",
+                // The sum keeps SQLite from walking through all members in this order.
+                "ORDER BY m.joined_seq + 0, m.user_id"
+            ),
+            chat,
+            ids.as_slice()
+        )
+        .rows::<MemberRow>(conn)?,
+        AnyConn::Postgres(_) => sql!(
+            concat!(
+                "SELECT ",
+                member_columns!(),
+                // LIMIT keeps the planner from joining: each is a look-up by key, however many members there are.
+                " FROM unnest(?) AS asked (id) CROSS JOIN LATERAL (SELECT * FROM members ",
+                "WHERE chat_id = ? AND user_id = asked.id AND left_seq IS NULL LIMIT 1) m ",
+                "CROSS JOIN LATERAL (SELECT * FROM users WHERE id = m.user_id LIMIT 1) u ",
+                "ORDER BY m.joined_seq, m.user_id"
+            ),
+            ids,
+            chat
+        )
+        .rows::<MemberRow>(conn)?,
+    };
     Ok(rows.into_iter().map(member).collect())
 }
 
@@ -163,6 +179,23 @@ pub fn is_in(conn: &mut AnyConn, chat: ChatId, user: UserId) -> Result<bool, Sto
 /// The chats that a user is in.
 pub fn chats_of(conn: &mut AnyConn, user: UserId) -> Result<Vec<ChatId>, StorageError> {
     let rows = sql!("SELECT chat_id FROM members WHERE user_id = ? AND left_seq IS NULL", user);
+    Ok(rows.rows::<(i64,)>(conn)?.into_iter().map(|(id,)| ChatId(id)).collect())
+}
+
+/// Up to `limit` of them in the order of ids, from the first above `after` on.
+pub fn chats_of_after(
+    conn: &mut AnyConn,
+    user: UserId,
+    after: ChatId,
+    limit: i64,
+) -> Result<Vec<ChatId>, StorageError> {
+    let rows = sql!(
+        "SELECT chat_id FROM members WHERE user_id = ? AND left_seq IS NULL AND chat_id > ? \
+         ORDER BY chat_id LIMIT ?",
+        user,
+        after,
+        limit
+    );
     Ok(rows.rows::<(i64,)>(conn)?.into_iter().map(|(id,)| ChatId(id)).collect())
 }
 

@@ -41,16 +41,24 @@ pub(crate) use sql;
 pub(crate) struct Text {
     text: &'static str,
     pieces: OnceLock<Box<[&'static str]>>,
+    postgres: OnceLock<Box<[String]>>,
 }
 
 impl Text {
     pub(crate) const fn new(text: &'static str) -> Self {
-        Self { text, pieces: OnceLock::new() }
+        Self { text, pieces: OnceLock::new(), postgres: OnceLock::new() }
     }
 
     /// What stands before, between and after the values.
     fn pieces(&self) -> &[&'static str] {
         self.pieces.get_or_init(|| self.text.split('?').collect())
+    }
+
+    /// The same for PostgreSQL. A list is compared as an array there: for `IN (SELECT unnest(...))` the planner may walk
+    /// through the whole table, by what it has seen of it while it was small.
+    fn postgres_pieces(&self) -> &[String] {
+        self.postgres
+            .get_or_init(|| self.text.replace(" IN ?", " = ANY ?").split('?').map(str::to_owned).collect())
     }
 }
 
@@ -154,10 +162,12 @@ impl<'a, Id: 'static> Statement<'a, Id> {
         self.first(conn)?.ok_or(diesel::result::Error::NotFound)
     }
 
+    /// `list` also gets what stands before the list.
     fn walk<'b, DB>(
         &'b self,
+        pieces: &'static [impl AsRef<str>],
         mut out: AstPass<'_, 'b, DB>,
-        list: impl for<'c> Fn(&mut AstPass<'c, 'b, DB>, &'b IntList) -> QueryResult<()>,
+        list: impl for<'c> Fn(&mut AstPass<'c, 'b, DB>, &'static str, &'b IntList) -> QueryResult<()>,
         array: impl for<'c> Fn(&mut AstPass<'c, 'b, DB>, &'b Array<'a>) -> QueryResult<()>,
     ) -> QueryResult<()>
     where
@@ -171,9 +181,8 @@ impl<'a, Id: 'static> Statement<'a, Id> {
         str: ToSql<sql_types::Text, DB>,
         [u8]: ToSql<Binary, DB>,
     {
-        let (first, others) = self.text.pieces().split_first().unwrap_or((&"", &[]));
-        out.push_sql(first);
-        for (value, piece) in self.values.iter().zip(others) {
+        for (value, piece) in self.values.iter().zip(pieces) {
+            out.push_sql(piece.as_ref());
             match value {
                 Value::Int(value) => out.push_bind_param::<BigInt, _>(value)?,
                 Value::MaybeInt(value) => out.push_bind_param::<Nullable<BigInt>, _>(value)?,
@@ -181,10 +190,12 @@ impl<'a, Id: 'static> Statement<'a, Id> {
                 Value::MaybeText(value) => out.push_bind_param::<Nullable<sql_types::Text>, _>(value)?,
                 Value::Bool(value) => out.push_bind_param::<Bool, _>(value)?,
                 Value::MaybeBytes(value) => out.push_bind_param::<Nullable<Binary>, _>(value)?,
-                Value::Ints(value) => list(&mut out, value)?,
+                Value::Ints(value) => list(&mut out, piece.as_ref(), value)?,
                 Value::Array(value) => array(&mut out, value)?,
             }
-            out.push_sql(piece);
+        }
+        if let Some(last) = pieces.last() {
+            out.push_sql(last.as_ref());
         }
         Ok(())
     }
@@ -193,25 +204,28 @@ impl<'a, Id: 'static> Statement<'a, Id> {
 // The one difference between the databases: how a list becomes rows.
 impl<Id: 'static> QueryFragment<Sqlite> for Statement<'_, Id> {
     fn walk_ast<'b>(&'b self, out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
-        let list = |out: &mut AstPass<'_, 'b, Sqlite>, list: &'b IntList| {
+        let list = |out: &mut AstPass<'_, 'b, Sqlite>, _: &'static str, list: &'b IntList| {
             out.push_sql("(SELECT value FROM json_each(");
             out.push_bind_param::<sql_types::Text, _>(&list.json)?;
             out.push_sql("))");
             Ok(())
         };
-        self.walk(out, list, |_, _| Err(Error::QueryBuilderError("SQLite has no arrays".into())))
+        self.walk(self.text.pieces(), out, list, |_, _| {
+            Err(Error::QueryBuilderError("SQLite has no arrays".into()))
+        })
     }
 }
 
 impl<Id: 'static> QueryFragment<Pg> for Statement<'_, Id> {
     fn walk_ast<'b>(&'b self, out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        let list = |out: &mut AstPass<'_, 'b, Pg>, list: &'b IntList| {
-            out.push_sql("(SELECT unnest(");
+        let list = |out: &mut AstPass<'_, 'b, Pg>, before: &'static str, list: &'b IntList| {
+            let is_compared = before.ends_with("= ANY ");
+            out.push_sql(if is_compared { "(" } else { "(SELECT unnest(" });
             out.push_bind_param::<sql_types::Array<BigInt>, _>(&list.values)?;
-            out.push_sql(") AS value)");
+            out.push_sql(if is_compared { ")" } else { ") AS value)" });
             Ok(())
         };
-        self.walk(out, list, |out, array| match array {
+        self.walk(self.text.postgres_pieces(), out, list, |out, array| match array {
             Array::Ints(values) => out.push_bind_param::<sql_types::Array<BigInt>, _>(values),
             Array::Texts(values) => {
                 out.push_bind_param::<sql_types::Array<Nullable<sql_types::Text>>, _>(values)

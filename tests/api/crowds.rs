@@ -5,7 +5,7 @@ use std::sync::Arc;
 use diesel::connection::SimpleConnection;
 use greenroom::{
     model::{
-        ChatId, Command, MessageId, Role, UserCard, UserId,
+        ChatId, Command, Contacts, MessageId, Role, UserCard, UserId,
         command::{Action, NewRoom, ReactIntent},
         emoji::Emoji,
         event::Change,
@@ -17,7 +17,7 @@ use greenroom::{
         apply::{Made, apply, create_room},
         changes,
         chats::{self, ChatFilter},
-        members, migrations, transaction,
+        contacts, members, migrations, transaction,
     },
 };
 use serde_json::json;
@@ -228,6 +228,44 @@ fn coming_back_to_a_thousand_chats_costs_what_changed_and_one_look_at_them() {
     assert!(many_reads <= few_reads + few_reads / 10 + 50);
     // Reading a chat takes hundreds of steps; looking where it is, some tens.
     assert!(many_look <= few_look + 1_000 * 30);
+}
+
+#[test]
+fn meeting_people_costs_one_look_at_ones_own_chats() {
+    const PEOPLE: i64 = 100;
+    let database = Database::sqlite();
+    let url = DatabaseUrl::parse(&database.url()).unwrap();
+    migrations::migrate(&url).unwrap();
+    count_steps();
+    let mut conn = url.open(Access::Write).unwrap();
+    let rules = Rules {
+        receipts_max_members: 50,
+        contacts: Contacts::All,
+        content_key: Vec::new(),
+        restored_from: 0,
+    };
+    let limited = Rules { contacts: Contacts::SharedChat, ..rules.clone() };
+    let (user, busy) = (UserId(1), UserId(2));
+    let costs = transaction(&mut conn, |conn| {
+        make_users(conn, 1, PEOPLE + 3)?;
+        let others: Vec<UserId> = (4..PEOPLE + 4).map(UserId).collect();
+        for _ in 0..1_000 {
+            make_room(conn, &rules, busy, 3..4)?;
+        }
+        make_room(conn, &rules, user, 4..PEOPLE + 4)?;
+        make_room(conn, &rules, busy, 4..PEOPLE + 4)?;
+        [user, busy]
+            .into_iter()
+            .map(|by| {
+                let before = steps();
+                contacts::expect_reached(conn, &limited, by, &others)?;
+                Ok(steps() - before)
+            })
+            .collect::<Result<Vec<u64>, StorageError>>()
+    })
+    .unwrap();
+    println!("{} steps for who is in one chat, {} for who is in 1,001", costs[0], costs[1]);
+    assert!(costs[1] <= costs[0] + 1_000 * 30);
 }
 
 #[actix_web::test]

@@ -82,6 +82,9 @@ fn a_member_who_never_wrote_pays_nothing_for_a_long_history() {
     .unwrap();
     for ((what, short), (_, long)) in short.into_iter().zip(long) {
         println!("{what}: {short} steps after 100 messages, {long} after 4,000");
-        assert!(long <= short + short / 10 + 50, "{what}: {short} steps after 100 messages, {long} after 4,000");
+        assert!(
+            long <= short + short / 10 + 50,
+            "{what}: {short} steps after 100 messages, {long} after 4,000"
+        );
     }
 }

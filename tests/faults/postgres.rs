@@ -1,5 +1,6 @@
 //! A PostgreSQL server that goes away and comes back, and several servers of ours on it.
 
+mod costs;
 mod hangs;
 mod locks;
 mod races;
