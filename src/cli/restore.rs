@@ -6,6 +6,7 @@ use std::{
     io::{Read, Write},
     os::unix::fs::{MetadataExt, fchown},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use clap::Args;
@@ -21,7 +22,7 @@ use crate::{
     model::Seq,
     output::Unsaid,
     storage::{
-        Access, DatabaseUrl, OpenError, StorageError,
+        Access, DatabaseUrl, OpenError, StorageError, checkpoint,
         migrations::{self, Standing},
         restored,
     },
@@ -37,6 +38,9 @@ pub(super) struct Restore {
     #[command(flatten)]
     database: Database,
 }
+
+/// How long it waits for others who have just opened the file.
+const CHECKPOINT_WITHIN: Duration = Duration::from_secs(2);
 
 impl Restore {
     pub(super) fn run(self) -> Result<(), CliError> {
@@ -132,5 +136,9 @@ fn raise_numbers(
     if migrations::standing(&mut conn)? == Standing::Newer {
         return Err(OpenError::new(&url.name(), migrations::NEWER).into());
     }
-    say_and_commit(&mut conn, |conn| restored::raise_numbers(conn).map(&done))
+    let said = say_and_commit(&mut conn, |conn| restored::raise_numbers(conn).map(&done))?;
+    drop(conn);
+    // A copy goes without what would be left beside it.
+    checkpoint::complete(url, CHECKPOINT_WITHIN)?;
+    Ok(said)
 }

@@ -73,7 +73,10 @@ impl Prepared {
         let url = &config.database.database_url;
         stage.set(format!("{} to answer, or to be brought up to date", url.name()));
         let exclusive = Exclusive::take(url)?;
-        migrations::migrate_telling(url, &|what| stage.set(what))?;
+        migrations::migrate_telling(url, &|what| {
+            tracing::warn!("waiting for {what}");
+            stage.set(what);
+        })?;
         stage.set(format!("{} to answer", url.name()));
         let kept = Kept::load(config)?;
         let rules = Rules {

@@ -369,6 +369,24 @@ fn an_import_to_postgres_that_breaks_is_done_again() {
 
 #[test]
 #[ignore = "needs PostgreSQL: make postgres"]
+fn an_import_to_postgres_that_cannot_say_what_it_did_has_done_nothing() {
+    let database = empty(cluster());
+    let target = database.url();
+    let (_folder, source) = with_ballast(10);
+    let mut import = command(&target);
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = import.args(["import", &source]).stdout(full).output().unwrap();
+    let sentence = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{sentence}");
+    assert!(sentence.starts_with("greenroom: cannot write to standard output"), "{sentence}");
+    for table in tables(&source) {
+        assert_eq!(count_in_postgres(&target, &table), 0, "{table}");
+    }
+    greenroom(&target, &["import", &source]);
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: make postgres"]
 fn what_cannot_be_imported_to_postgres_is_refused_in_a_sentence() {
     let database = empty(cluster());
     let target = database.url();

@@ -2,6 +2,7 @@
 
 use std::{
     collections::VecDeque,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -132,7 +133,10 @@ impl Lane {
             if let Some(meter) = &self.meter {
                 meter.settled(&result);
             }
-            job.settle(result);
+            // Whatever becomes of one answer, the thread goes on with the others.
+            if catch_unwind(AssertUnwindSafe(|| job.settle(result))).is_err() {
+                tracing::error!("making known what was written panicked");
+            }
         }
     }
 }
