@@ -41,8 +41,8 @@ use crate::{
     presence::{self, Presence},
     routes::routes,
     storage::{
-        DatabaseUrl, Exclusive, KnownChats, OpenError, Readers, Rules, Writer, WriterHandle, chats, commits,
-        cursors, purge,
+        DatabaseUrl, Exclusive, KnownChats, OpenError, Readers, Rules, Writer, WriterHandle, chats,
+        checkpoint, commits, cursors, purge,
         revocations::{self, Followed},
         search::keeper,
         sessions, settings, succession, users,
@@ -259,6 +259,8 @@ impl Server {
         ];
         if may_have_company {
             tasks.push(actix_rt::spawn(cluster::compare(state.clone())));
+        } else {
+            tasks.push(actix_rt::spawn(empty_wal(state.config.database.database_url.clone())));
         }
         let mut carrying = None;
         if let Some((url, ends, heard)) = ends {
@@ -402,6 +404,21 @@ async fn clear_out(state: Data<State>) {
             actix_rt::task::yield_now().await;
         }
         let _ = tokio::time::timeout(CLEAR_OUT_EVERY, state.purge.notified()).await;
+    }
+}
+
+/// How often SQLite's `-wal` is emptied, so that deleted texts leave it, and the pause where somebody was in the way.
+const EMPTY_WAL_EVERY: Duration = Duration::from_secs(15);
+const EMPTY_WAL_AGAIN: Duration = Duration::from_secs(3);
+
+async fn empty_wal(url: DatabaseUrl) {
+    let mut pause = EMPTY_WAL_EVERY;
+    loop {
+        actix_rt::time::sleep(pause).await;
+        let url = url.clone();
+        let emptied = actix_rt::task::spawn_blocking(move || checkpoint::empty(&url)).await;
+        // A database that is away is seen by those who write.
+        pause = if matches!(emptied, Ok(Ok(true))) { EMPTY_WAL_EVERY } else { EMPTY_WAL_AGAIN };
     }
 }
 

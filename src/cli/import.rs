@@ -67,6 +67,10 @@ impl Import {
 
     fn bring(&self, from: &mut AnyConn, into: &mut AnyConn) -> Result<(), CliError> {
         let contents = Contents::of(from).map_err(|error| self.failed(&error))?;
+        if !contents.others().is_empty() {
+            let others: Vec<&str> = contents.others().iter().map(String::as_str).collect();
+            eprintln!("not Greenroom's, and so not imported: {}", others.join(", "));
+        }
         let total = contents.rows().map(|(_, rows)| rows).sum();
         let mut progress = Progress::new("Importing", Unit::Rows, total);
         let imported = import(from, &contents, into, |rows| progress.advance(rows));

@@ -5,13 +5,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actix_rt::task::{JoinHandle, spawn_blocking};
+use actix_rt::{
+    task::{JoinHandle, spawn_blocking},
+    time::timeout,
+};
 
-use super::Server;
+use super::{Server, State};
 use crate::{
     bus::{News, PresenceNews},
     chat::CloseReason,
-    storage::{DatabaseUrl, Exclusive, Readers, checkpoint},
+    storage::{DatabaseUrl, Exclusive, Readers, checkpoint, purge},
 };
 
 /// How long sockets get to end.
@@ -22,6 +25,9 @@ const CHATS_MOVE_WITHIN: Duration = Duration::from_secs(1);
 
 /// How long the last news may take to get out.
 const LAST_NEWS_WITHIN: Duration = Duration::from_secs(1);
+
+/// How long it goes on clearing out deleted chats, whose texts would else be in the file until the next start.
+const CLEARED_OUT_WITHIN: Duration = Duration::from_secs(1);
 
 /// How long the last queries may take.
 const QUERIES_END_WITHIN: Duration = Duration::from_secs(2);
@@ -64,18 +70,23 @@ impl Server {
             watched.stop().await;
         }
         self.state.presence.close(&self.state).await;
+        let _ = timeout(CLEARED_OUT_WITHIN, clear_out(&self.state)).await;
         let writer = self.writer;
         let _ = spawn_blocking(move || drop(writer)).await;
         directory.settle(Instant::now() + LAST_NEWS_WITHIN).await;
         self.state.bus.publish(News::Presence(PresenceNews::Farewell));
         self.state.bus.close();
         if let Some(carrying) = self.carrying {
-            let _ = actix_rt::time::timeout(LAST_NEWS_WITHIN, carrying).await;
+            let _ = timeout(LAST_NEWS_WITHIN, carrying).await;
         }
         let readers = [&self.state.readers, &self.indexing];
         let url = self.state.config.database.database_url.clone();
         leave_file(url, readers, self.exclusive, begun + ALL_ENDS_WITHIN).await
     }
+}
+
+async fn clear_out(state: &State) {
+    while let Ok(true) = state.writer.run(|conn, _| purge::step(conn)).await {}
 }
 
 /// Closes what has a SQLite file open, and sees to it that whoever copies the file has all of it.

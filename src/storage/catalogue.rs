@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{AnyConn, StorageError, sql::sql};
+use super::{AnyConn, StorageError, migrations, sql::sql};
 
-/// The tables that hold data, by name. What a database derives from them by itself is not among them: neither the insides
-/// of an index, nor columns that are computed.
+/// The tables of Greenroom's that hold data, by name. What a database derives from them by itself is not among them: neither
+/// the insides of an index, nor columns that are computed.
 pub type Tables = BTreeMap<String, Columns>;
 
 /// A table's columns by name.
@@ -20,8 +20,9 @@ pub enum Kind {
     Bytes,
 }
 
-/// The tables of a database.
-pub fn tables(conn: &mut AnyConn) -> Result<Tables, StorageError> {
+/// The tables of a database, and the names of those that are not Greenroom's: a database may have others beside them.
+pub fn tables(conn: &mut AnyConn) -> Result<(Tables, BTreeSet<String>), StorageError> {
+    let ours = migrations::tables()?;
     let rows = match conn {
         AnyConn::Sqlite(_) => sql!(
             "SELECT t.name, c.name, c.type FROM pragma_table_list t JOIN pragma_table_xinfo(t.name) c \
@@ -35,14 +36,16 @@ pub fn tables(conn: &mut AnyConn) -> Result<Tables, StorageError> {
         )
         .rows::<(String, String, String)>(conn)?,
     };
-    let mut tables = Tables::new();
+    let (mut tables, mut others) = (Tables::new(), BTreeSet::new());
     for (table, column, kind) in rows {
-        if table != "__diesel_schema_migrations" {
+        if ours.contains(&table) {
             let kind = kind_of(&table, &column, &kind)?;
             tables.entry(table).or_default().insert(column, kind);
+        } else if table != "__diesel_schema_migrations" {
+            others.insert(table);
         }
     }
-    Ok(tables)
+    Ok((tables, others))
 }
 
 fn kind_of(table: &str, column: &str, kind: &str) -> Result<Kind, StorageError> {
@@ -64,7 +67,8 @@ pub fn in_order(conn: &mut AnyConn, tables: &Tables) -> Result<Vec<String>, Stor
     let references = sql!(
         "SELECT child.relname::text, parent.relname::text FROM pg_constraint c \
          JOIN pg_class child ON child.oid = c.conrelid JOIN pg_class parent ON parent.oid = c.confrelid \
-         WHERE c.contype = 'f' AND c.conrelid <> c.confrelid"
+         WHERE c.contype = 'f' AND c.conrelid <> c.confrelid \
+         AND child.relnamespace = current_schema()::regnamespace AND parent.relnamespace = child.relnamespace"
     )
     .rows::<(String, String)>(conn)?;
     let mut left: BTreeSet<&String> = tables.keys().collect();

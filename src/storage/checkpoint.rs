@@ -19,4 +19,25 @@ pub fn complete(url: &DatabaseUrl, patience: Duration) -> Result<(), StorageErro
     if frames == copied { Ok(()) } else { Err(OpenError::new(&url.name(), BUSY).into()) }
 }
 
+/// How long writers may wait for who still reads the end of `-wal`.
+const MOMENT: Duration = Duration::from_millis(50);
+
+/// Copies what was written into the database's file and empties its `-wal`, which would else keep what was deleted since.
+/// Returns whether that is done: a reader may be in the way. Writers wait for a moment at most.
+pub fn empty(url: &DatabaseUrl) -> Result<bool, StorageError> {
+    let DatabaseUrl::Sqlite(path) = url else { return Ok(true) };
+    if std::fs::metadata(format!("{path}-wal")).is_ok_and(|wal| wal.len() == 0) {
+        return Ok(true);
+    }
+    let mut conn = url.open(Access::Write)?;
+    conn.batch_execute(&format!("PRAGMA busy_timeout = {}", MOMENT.as_millis()))?;
+    // Nobody waits for most of it.
+    let (_, frames, copied) = sql!("PRAGMA wal_checkpoint(PASSIVE)").one::<(i64, i64, i64)>(&mut conn)?;
+    if copied < frames {
+        return Ok(false);
+    }
+    let (is_busy, _, _) = sql!("PRAGMA wal_checkpoint(TRUNCATE)").one::<(i64, i64, i64)>(&mut conn)?;
+    Ok(is_busy == 0)
+}
+
 const BUSY: &str = "another process has it open, and reads or writes";

@@ -122,6 +122,8 @@ fn set_up_sqlite(conn: &mut AnyConn, access: Access) -> Result<(), diesel::resul
     conn.batch_execute("PRAGMA wal_autocheckpoint = 8192")?;
     conn.batch_execute("PRAGMA cache_size = -16384")?;
     conn.batch_execute("PRAGMA temp_store = MEMORY")?;
+    // What is deleted is overwritten with zeros.
+    conn.batch_execute("PRAGMA secure_delete = ON")?;
     if access == Access::Read {
         conn.batch_execute("PRAGMA query_only = ON")?;
     }
@@ -149,6 +151,7 @@ fn with_time_limits(url: &str) -> String {
 }
 
 fn set_up_postgres(conn: &mut AnyConn, access: Access) -> Result<(), diesel::result::Error> {
+    no_time_limits(conn)?;
     // Some errors are known by their words only. Not everybody may set this; who may not is told by `speaks_english`.
     let _ = conn.batch_execute("SET lc_messages = 'C'");
     // Notices would go to standard error, past the log.
@@ -166,6 +169,16 @@ fn set_up_postgres(conn: &mut AnyConn, access: Access) -> Result<(), diesel::res
         }
         Access::Read => conn.batch_execute("SET default_transaction_read_only = on"),
     }
+}
+
+/// Ends the time limits that a role or a database sets for what connects. Older versions do not know all of them.
+fn no_time_limits(conn: &mut AnyConn) -> Result<(), diesel::result::Error> {
+    conn.batch_execute("SET statement_timeout = 0")?;
+    conn.batch_execute("SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0")?;
+    conn.batch_execute(
+        "SELECT set_config(name, '0', false) FROM pg_settings \
+         WHERE name IN ('transaction_timeout', 'idle_session_timeout')",
+    )
 }
 
 /// Whether errors that are known by their words only will be.

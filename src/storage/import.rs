@@ -3,6 +3,8 @@
 //! Both have the same tables and columns, which are read from their catalogues. Rows travel as JSON: each database has
 //! functions to write and to read it that know its types. All is one transaction, so a break leaves nothing behind.
 
+use std::collections::BTreeSet;
+
 use diesel::{
     QueryableByName, RunQueryDsl,
     connection::{DefaultLoadingMode, SimpleConnection},
@@ -43,6 +45,7 @@ impl From<diesel::result::Error> for ImportError {
 /// What a source has. It holds for as long as the transaction lasts in which it was read.
 pub struct Contents {
     tables: Tables,
+    others: BTreeSet<String>,
     tallies: Vec<(String, Tally)>,
 }
 
@@ -59,11 +62,16 @@ struct Line {
 
 impl Contents {
     pub fn of(source: &mut AnyConn) -> Result<Self, ImportError> {
-        let tables = catalogue::tables(source)?;
+        let (tables, others) = catalogue::tables(source)?;
         let tallies =
             tables.iter().map(|(table, columns)| Ok((table.clone(), Tally::of(source, table, columns)?)));
         let tallies = tallies.collect::<Result<_, ImportError>>()?;
-        Ok(Self { tables, tallies })
+        Ok(Self { tables, others, tallies })
+    }
+
+    /// The tables that are not Greenroom's, which are left.
+    pub fn others(&self) -> &BTreeSet<String> {
+        &self.others
     }
 
     /// How many rows there are, table by table.
@@ -125,8 +133,10 @@ fn bring_all(
         .batch_execute("SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL lock_timeout = '30s'")?;
     target.batch_execute(&format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", tables.join(", ")))?;
     expect_empty(target, &tables)?;
-    // Where an import broke, what it has left takes room until then.
-    target.batch_execute(&format!("TRUNCATE {}", tables.join(", ")))?;
+    if !is_referred_to(target, &tables)? {
+        // Where an import broke, what it has left takes room until then.
+        target.batch_execute(&format!("TRUNCATE {}", tables.join(", ")))?;
+    }
     for table in &tables {
         bring(source, table, &contents.tables[table], target, on_rows)?;
     }
@@ -138,7 +148,21 @@ fn bring_all(
         }
     }
     // Last, since it is not undone with the rest.
-    Ok(raise_ids(source, target)?)
+    Ok(raise_ids(source, contents, target)?)
+}
+
+/// Whether tables of others refer to one of these, so that PostgreSQL would truncate those as well or refuse.
+fn is_referred_to(target: &mut AnyConn, tables: &[String]) -> Result<bool, ImportError> {
+    let rows = sql!(
+        "SELECT c.conrelid::regclass::text, parent.relname::text FROM pg_constraint c \
+         JOIN pg_class parent ON parent.oid = c.confrelid \
+         JOIN pg_class child ON child.oid = c.conrelid \
+         WHERE c.contype = 'f' AND parent.relnamespace = current_schema()::regnamespace \
+         AND NOT (child.relnamespace = parent.relnamespace AND child.relname = ANY(?))",
+        tables.iter().map(|table| Some(table.as_str())).collect::<Vec<_>>()
+    );
+    let rows = rows.rows::<(String, String)>(target).map_err(StorageError::from)?;
+    Ok(rows.iter().any(|(_, parent)| tables.contains(parent)))
 }
 
 /// Has PostgreSQL look at what it has now, so that it plans well from the start.
@@ -148,7 +172,7 @@ pub fn analyze(target: &mut AnyConn) -> Result<(), StorageError> {
 
 /// The tables, each behind those that it refers to.
 fn expect_same(contents: &Contents, target: &mut AnyConn) -> Result<Vec<String>, ImportError> {
-    let tables = catalogue::tables(target)?;
+    let (tables, _) = catalogue::tables(target)?;
     let names = tables.keys().chain(contents.tables.keys());
     for table in names {
         if tables.get(table) != contents.tables.get(table) {
@@ -237,10 +261,9 @@ impl Batch {
 }
 
 /// Ids go on from the last one that was given, also where its row is gone.
-fn raise_ids(source: &mut AnyConn, target: &mut AnyConn) -> Result<(), StorageError> {
-    for (table, last) in
-        sql!("SELECT name, seq FROM sqlite_sequence WHERE seq > 0").rows::<(String, i64)>(source)?
-    {
+fn raise_ids(source: &mut AnyConn, contents: &Contents, target: &mut AnyConn) -> Result<(), StorageError> {
+    let given = sql!("SELECT name, seq FROM sqlite_sequence WHERE seq > 0").rows::<(String, i64)>(source)?;
+    for (table, last) in given.into_iter().filter(|(table, _)| contents.tables.contains_key(table)) {
         let raised = sql!("SELECT setval(pg_get_serial_sequence(?, 'id'), ?)", &table, last);
         raised.rows::<(i64,)>(target)?;
     }

@@ -2,7 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use diesel::{backend::Backend, migration::MigrationSource, pg::Pg, sqlite::Sqlite};
+use diesel::{
+    Connection,
+    backend::Backend,
+    migration::MigrationSource,
+    pg::Pg,
+    sqlite::{Sqlite, SqliteConnection},
+};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use super::{Access, AnyConn, DatabaseUrl, StorageError, conn::lock_schema, error::OpenError, sql::sql};
@@ -56,6 +62,20 @@ pub fn standing(conn: &mut AnyConn) -> Result<Standing, StorageError> {
     })
 }
 
+/// The names of the tables that all migrations together make.
+pub(super) fn tables() -> Result<BTreeSet<String>, StorageError> {
+    let empty =
+        SqliteConnection::establish(":memory:").map_err(|error| StorageError::Away(error.to_string()));
+    let mut conn = empty?;
+    run(&mut conn, SQLITE).map_err(StorageError::Away)?;
+    let names = sql!(
+        "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' \
+         AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name <> '__diesel_schema_migrations'"
+    );
+    let names = names.rows::<(String,)>(&mut AnyConn::Sqlite(conn))?;
+    Ok(names.into_iter().map(|(name,)| name).collect())
+}
+
 /// What to say of a database from a later time.
 pub const NEWER: &str = "it was made by a newer version of Greenroom";
 
@@ -82,8 +102,6 @@ where
 
 #[cfg(test)]
 mod tests {
-    use diesel::{Connection, sqlite::SqliteConnection};
-
     use super::*;
 
     #[test]

@@ -4,7 +4,7 @@
 //! not look like any of that, so every number goes on from one that was never reached, and whoever names a smaller one of
 //! a chat from before loads that chat again.
 
-use super::{AnyConn, StorageError, settings, sql::sql};
+use super::{AnyConn, StorageError, migrations, settings, sql::sql};
 use crate::model::{Seq, Timestamp};
 
 /// When a copy was made, as long as nobody has gone on from it.
@@ -44,32 +44,48 @@ pub fn raise_numbers(conn: &mut AnyConn) -> Result<Seq, StorageError> {
 
 /// The highest id that any table has given.
 fn highest_id(conn: &mut AnyConn) -> Result<i64, StorageError> {
-    let statement = match conn {
-        AnyConn::Sqlite(_) => sql!("SELECT max(seq) FROM sqlite_sequence").first::<(Option<i64>,)>(conn)?,
+    let rows = match conn {
+        AnyConn::Sqlite(_) => {
+            sql!("SELECT name, coalesce(seq, 0) FROM sqlite_sequence").rows::<(String, i64)>(conn)?
+        }
         AnyConn::Postgres(_) => sql!(
-            "SELECT max(last_value) FROM pg_sequences WHERE schemaname = current_schema()"
+            "SELECT t.relname::text, coalesce(pg_sequence_last_value(d.objid), 0) FROM pg_depend d \
+             JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S' JOIN pg_class t ON t.oid = d.refobjid \
+             WHERE d.deptype IN ('a', 'i') AND t.relnamespace = current_schema()::regnamespace"
         )
-        .first::<(Option<i64>,)>(conn)?,
+        .rows(conn)?,
     };
-    Ok(statement.and_then(|(highest,)| highest).unwrap_or(0))
+    let ours = migrations::tables()?;
+    Ok(rows.into_iter().filter(|(table, _)| ours.contains(table)).map(|(_, id)| id).max().unwrap_or(0))
 }
 
+/// Tables of others keep their ids.
 fn raise_ids(conn: &mut AnyConn, number: i64) -> Result<(), StorageError> {
-    if let AnyConn::Postgres(_) = conn {
-        let raised = sql!(
-            "SELECT max(setval(format('%I.%I', schemaname, sequencename)::regclass, ?)) FROM pg_sequences \
-             WHERE schemaname = current_schema()",
-            number
-        );
-        raised.rows::<(Option<i64>,)>(conn)?;
-        return Ok(());
+    for table in migrations::tables()? {
+        match conn {
+            AnyConn::Postgres(_) => {
+                let raised = sql!(
+                    "SELECT setval(s.oid::regclass, ?) FROM pg_depend d \
+                     JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S' JOIN pg_class t ON t.oid = d.refobjid \
+                     WHERE d.deptype IN ('a', 'i') AND t.relnamespace = current_schema()::regnamespace \
+                     AND t.relname = ?",
+                    number,
+                    &table
+                );
+                raised.rows::<(i64,)>(conn)?;
+            }
+            AnyConn::Sqlite(_) => {
+                // A table that never had a row is not listed there.
+                sql!(
+                    "INSERT INTO sqlite_sequence (name, seq) SELECT name, 0 FROM sqlite_schema \
+                     WHERE type = 'table' AND name = ? AND sql LIKE '%AUTOINCREMENT%' \
+                     AND name NOT IN (SELECT name FROM sqlite_sequence)",
+                    &table
+                )
+                .run(conn)?;
+                sql!("UPDATE sqlite_sequence SET seq = ? WHERE name = ?", number, &table).run(conn)?;
+            }
+        }
     }
-    // A table that never had a row is not listed there.
-    sql!(
-        "INSERT INTO sqlite_sequence (name, seq) SELECT name, 0 FROM sqlite_schema \
-         WHERE type = 'table' AND sql LIKE '%AUTOINCREMENT%' AND name NOT IN (SELECT name FROM sqlite_sequence)"
-    )
-    .run(conn)?;
-    sql!("UPDATE sqlite_sequence SET seq = ?", number).run(conn)?;
     Ok(())
 }

@@ -427,3 +427,54 @@ fn what_cannot_be_imported_to_postgres_is_refused_in_a_sentence() {
     drop(Program::serve(&target));
     assert!(refused(&source, &target).contains("rows in settings already"));
 }
+
+#[test]
+#[ignore = "needs PostgreSQL: make postgres"]
+fn tables_of_others_are_left_when_importing_to_postgres() {
+    let database = empty(cluster());
+    let target = database.url();
+    let (_folder, source) = with_ballast(1);
+    let mut conn = SqliteConnection::establish(file(&source)).unwrap();
+    conn.batch_execute(
+        "CREATE TABLE _litestream_seq (id INTEGER PRIMARY KEY, seq INTEGER); INSERT INTO _litestream_seq VALUES (1, 7); \
+         CREATE TABLE _litestream_lock (id INTEGER); \
+         CREATE TABLE odd (id INTEGER PRIMARY KEY AUTOINCREMENT, at DATETIME, share REAL, user REFERENCES users (id)); \
+         INSERT INTO odd (share, user) VALUES (0.5, 1); ANALYZE",
+    )
+    .unwrap();
+    drop(conn);
+    greenroom(&target, &["migrate"]);
+    let mut conn = PgConnection::establish(&target).unwrap();
+    conn.batch_execute(
+        "CREATE TABLE spatial_ref_sys (srid integer, proj4text varchar(2048)); \
+         INSERT INTO spatial_ref_sys VALUES (1, 'x'); \
+         CREATE TABLE likes (id bigserial PRIMARY KEY, user_id bigint REFERENCES users (id), at timestamptz); \
+         CREATE SCHEMA shop; CREATE TABLE shop.users (id integer PRIMARY KEY); \
+         CREATE TABLE shop.orders (user_id integer REFERENCES shop.users (id), chat bigint REFERENCES public.chats (id)); \
+         INSERT INTO shop.users VALUES (1); INSERT INTO shop.orders VALUES (1)",
+    )
+    .unwrap();
+    let output = command(&target).args(["import", &source]).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("so not imported: _litestream_lock, _litestream_seq, odd"), "{said}");
+    for table in ["users", "messages", "members"] {
+        assert_eq!(count_in_postgres(&target, table), count_in_sqlite(&source, table), "{table}");
+    }
+    for table in ["spatial_ref_sys", "shop.users", "shop.orders"] {
+        assert_eq!(count_in_postgres(&target, table), 1, "{table}");
+    }
+    for database in [&target, &source] {
+        assert!(greenroom(database, &["check"]).ends_with(" 0 differences found\n"));
+        // Ids of others are not raised with Greenroom's.
+        greenroom(database, &["restore"]);
+    }
+    let mut conn = PgConnection::establish(&target).unwrap();
+    conn.batch_execute("INSERT INTO likes (user_id) VALUES (1)").unwrap();
+    let first = "SELECT max(id) AS count FROM likes";
+    assert_eq!(sql_query(first).get_result::<Count>(&mut conn).unwrap().count, 1);
+    let mut conn = SqliteConnection::establish(file(&source)).unwrap();
+    conn.batch_execute("INSERT INTO odd (share) VALUES (1)").unwrap();
+    let second = "SELECT max(id) AS count FROM odd";
+    assert_eq!(sql_query(second).get_result::<Count>(&mut conn).unwrap().count, 2);
+}

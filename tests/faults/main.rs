@@ -10,6 +10,7 @@ mod backup;
 mod bus;
 mod disk;
 mod echo;
+mod erasure;
 mod import;
 mod killed;
 mod load;

@@ -261,3 +261,29 @@ fn every_migration_can_be_undone_and_done_again_on_postgres() {
     assert_eq!(conn.revert_all_migrations(migrations.clone()).unwrap().len(), first);
     assert_eq!(conn.run_pending_migrations(migrations).unwrap().len(), first);
 }
+
+#[test]
+#[ignore = "needs PostgreSQL: make postgres"]
+fn commands_are_not_cut_by_the_time_limits_of_a_role_on_postgres() {
+    let cluster = Cluster::start();
+    cluster.execute("CREATE DATABASE chat").unwrap();
+    // The last one may pass between the connection and its first statement.
+    let limits = [
+        ("statement_timeout", "1ms"),
+        ("lock_timeout", "1ms"),
+        ("idle_in_transaction_session_timeout", "1ms"),
+        ("idle_session_timeout", "1s"),
+    ];
+    for (limit, time) in limits {
+        cluster.execute(&format!("ALTER ROLE postgres IN DATABASE chat SET {limit} = '{time}'")).unwrap();
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let source = format!("sqlite://{}", folder.path().join("source.db").display());
+    greenroom(&source, &["demo"]);
+    let database = cluster.url("chat");
+    greenroom(&database, &["migrate"]);
+    greenroom(&database, &["import", &source]);
+    assert!(greenroom(&database, &["check"]).ends_with(" 0 differences found\n"));
+    greenroom(&database, &["restore"]);
+    greenroom(&database, &["user", "passwd", "bob", "--password", "correct horse"]);
+}
