@@ -11,6 +11,9 @@ echo "On PostgreSQL, of $programs:"
 export GREENROOM_TEST_DATABASE=postgres
 ${CARGO:-cargo} test --locked --test api
 ${CARGO:-cargo} test --locked --test faults -- --ignored postgres
+if tests/support/pgbouncer.sh --find >/dev/null; then
+    ${CARGO:-cargo} test --locked --test faults -- --ignored pgbouncer
+fi
 
 tests/support/redis.sh --find >/dev/null || exit 0
 echo "On two nodes:"

@@ -32,7 +32,9 @@ impl Import {
         self.expect_kinds()?;
         source.expect_there()?;
         if source.is_used() {
-            note!("{} is in use: what is written to it from now on is not imported", source.name());
+            let users: Vec<String> = source.holders().iter().map(ToString::to_string).collect();
+            let by = if users.is_empty() { String::new() } else { format!(" by {}", users.join(" and ")) };
+            note!("{} is in use{by}: what is written to it from now on is not imported", source.name());
         }
         let mut from = source.open(Access::Read)?;
         self.expect_same_schema(&mut from)?;
@@ -69,7 +71,7 @@ impl Import {
         let contents = Contents::of(from).map_err(|error| self.failed(&error))?;
         if !contents.others().is_empty() {
             let others: Vec<&str> = contents.others().iter().map(String::as_str).collect();
-            eprintln!("not Greenroom's, and so not imported: {}", others.join(", "));
+            note!("not Greenroom's, and so not imported: {}", others.join(", "));
         }
         let total = contents.rows().map(|(_, rows)| rows).sum();
         let mut progress = Progress::new("Importing", Unit::Rows, total);

@@ -98,9 +98,24 @@ impl Restore {
 
 fn expect_unused(url: &DatabaseUrl) -> Result<(), CliError> {
     if url.is_used() {
-        return Err(CliError::Refused(format!("{} is in use; stop the server first", url.name())));
+        return Err(CliError::Refused(format!("{} is in use by {}", url.name(), users(url))));
     }
     Ok(())
+}
+
+/// What has a database open, and what to do about it.
+fn users(url: &DatabaseUrl) -> String {
+    let holders: Vec<String> = url.holders().iter().map(ToString::to_string).collect();
+    let names = match holders.as_slice() {
+        [] => "a process that cannot be seen from here".to_owned(),
+        holders => holders.join(" and "),
+    };
+    let what = match holders.len() {
+        _ if url.is_served() => "the server",
+        0 | 1 => "it",
+        _ => "them",
+    };
+    format!("{names}; stop {what} first")
 }
 
 fn failed(what: &dyn Display, why: &dyn Display) -> CliError {

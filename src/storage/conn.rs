@@ -9,6 +9,9 @@ use diesel::{
 
 use super::{
     error::{OpenError, StorageError},
+    exclusive,
+    holders::{Holder, holders},
+    pooling,
     sql::sql,
 };
 
@@ -83,6 +86,19 @@ impl DatabaseUrl {
         matches!(locked, Err(StorageError::Away(reason)) if reason.contains("locked"))
     }
 
+    /// Whether a server is serving the SQLite file.
+    pub fn is_served(&self) -> bool {
+        matches!(self, Self::Sqlite(path) if exclusive::is_served(path))
+    }
+
+    /// The other processes that have the SQLite file open, as far as they can be seen.
+    pub fn holders(&self) -> Vec<Holder> {
+        match self {
+            Self::Sqlite(path) => holders(path),
+            Self::Postgres(_) => Vec::new(),
+        }
+    }
+
     /// Opens a connection. Readers may not write, which SQLite then enforces.
     pub fn open(&self, access: Access) -> Result<AnyConn, OpenError> {
         match self {
@@ -94,8 +110,13 @@ impl DatabaseUrl {
             }
             Self::Postgres(url) => {
                 let name = without_password(url);
-                let conn = PgConnection::establish(&with_time_limits(url))
-                    .map_err(|error| OpenError::new(&name, error))?;
+                let limited = with_time_limits(url);
+                let mut conn =
+                    PgConnection::establish(&limited).map_err(|error| OpenError::new(&name, error))?;
+                // Before anything is said that would stay in a session of the pooler's.
+                if !pooling::keeps_sessions(&mut conn, &limited) {
+                    return Err(OpenError::new(&name, pooling::NO_SESSIONS));
+                }
                 let mut conn = AnyConn::Postgres(conn);
                 set_up_postgres(&mut conn, access).map_err(|error| OpenError::new(&name, error))?;
                 Ok(conn)

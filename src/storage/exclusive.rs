@@ -4,6 +4,12 @@ use std::fs::{File, TryLockError};
 
 use super::{DatabaseUrl, OpenError};
 
+/// Whether a server is serving a SQLite file.
+pub fn is_served(path: &str) -> bool {
+    let lock = File::options().write(true).open(format!("{path}-serving"));
+    lock.is_ok_and(|lock| matches!(lock.try_lock(), Err(TryLockError::WouldBlock)))
+}
+
 /// The right to serve a database, until it is dropped or the process ends.
 #[derive(Debug)]
 pub struct Exclusive(#[allow(dead_code)] Option<File>);

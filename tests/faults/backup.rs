@@ -2,9 +2,10 @@
 
 use std::{
     collections::BTreeMap,
+    io::Read,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    process::Stdio,
+    process::{Command, Stdio},
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -361,4 +362,41 @@ async fn clients_that_were_ahead_of_a_restored_postgres_load_again() {
     let server = Server::start_on(restored, |_| {}).await;
     nothing_is_taken_for_what_was_lost(&server, &ann, &[ahead]).await;
     assert!(greenroom(&server.database_url(), &["check"]).ends_with(" 0 differences found\n"));
+}
+
+#[test]
+fn what_has_a_database_open_is_named_when_it_is_to_be_replaced() {
+    let (folder, file, _) = demo();
+    let (database, copy) = (url(&file), folder.path().join("copy.db").display().to_string());
+    greenroom(&database, &["backup", &copy]);
+    // As Litestream does, it reads for as long as it runs.
+    let mut reader = Command::new("python3")
+        .args([
+            "-c",
+            "import sqlite3, sys; db = sqlite3.connect(sys.argv[1]); db.execute('BEGIN'); \
+            db.execute('SELECT * FROM users').fetchone(); print(flush=True); sys.stdin.read()",
+        ])
+        .arg(&file)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    reader.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+    for restore in [&["restore"][..], &["restore", &copy, "--force"]] {
+        let sentence = fails(&database, restore, 1);
+        assert!(
+            sentence.contains(&format!("python3 (process {}); stop it first", reader.id())),
+            "{sentence}"
+        );
+    }
+    drop(reader.stdin.take());
+    reader.wait().unwrap();
+    let server = Program::serve(&database);
+    let sentence = fails(&database, &["restore", &copy, "--force"], 1);
+    assert!(
+        sentence.contains(&format!("greenroom (process {}); stop the server first", server.id())),
+        "{sentence}"
+    );
+    drop(server);
+    greenroom(&database, &["restore", &copy, "--force"]);
 }

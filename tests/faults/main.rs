@@ -16,6 +16,7 @@ mod killed;
 mod load;
 mod nodes;
 mod outputs;
+mod pgbouncer;
 mod postgres;
 mod program;
 mod protocol;

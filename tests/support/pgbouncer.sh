@@ -1,0 +1,43 @@
+#!/bin/sh
+# A PgBouncer of one's own on a Unix socket in front of a PostgreSQL cluster that listens on one, for as long as standard
+# input is open; it leaves nothing behind. `pgbouncer.sh FOLDER MODE [SIZE]`: the folder of PostgreSQL's socket, the pool
+# mode, and how many connections a pool has. Prints the URL of the server, without a database.
+# `pgbouncer.sh --find` only tells where the program is; it fails where there is none.
+set -eu
+
+PATH=$PATH:/usr/sbin
+if [ "${1:-}" = --find ]; then
+    command -v pgbouncer
+    exit
+fi
+
+# It does not run as root.
+as_owner() {
+    if [ "$(id -u)" = 0 ]; then setpriv --reuid=postgres --regid=postgres --init-groups "$@"; else "$@"; fi
+}
+
+folder=$(mktemp -d)
+pooler=
+# Ctrl-C is for the tests; their end closes our standard input.
+trap '' INT TERM HUP
+trap 'kill -9 "$pooler" 2>/dev/null || :; rm -rf "$folder"' EXIT
+cat >"$folder/pgbouncer.ini" <<END
+[databases]
+* = host=$1 user=postgres
+
+[pgbouncer]
+listen_addr =
+unix_socket_dir = $folder
+auth_type = any
+pool_mode = $2
+default_pool_size = ${3:-40}
+END
+if [ "$(id -u)" = 0 ]; then chown -R postgres "$folder"; fi
+as_owner pgbouncer -q "$folder/pgbouncer.ini" >"$folder/log" 2>&1 </dev/null &
+pooler=$!
+until [ -S "$folder/.s.PGSQL.6432" ]; do
+    kill -0 "$pooler" 2>/dev/null || { cat "$folder/log" >&2; exit 1; }
+    sleep 0.05
+done
+echo "postgres://postgres@$(echo "$folder" | sed 's|/|%2F|g'):6432"
+while read -r _; do :; done
