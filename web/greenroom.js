@@ -893,24 +893,37 @@ class OutgoingMessage {
   }
 }
 
+/** What is kept of a message for a moment when it was thrown away. */
+const DISCARDED = "discarded";
+const discarded = () => noAnswer("The message was discarded.");
+
 /** Server faults after which a message counts as refused. */
 const FAULTS = 5;
 
+/** How long another tab may keep a chat's messages to itself: browsers put tabs to sleep. */
+const PATIENCE = 4_000;
+/** How long after another tab has dealt with a message its place in the feed is waited for. */
+const SETTLES = 5_000;
+
 /**
- * What was typed and is not known to be stored, in the order of sending. It outlives a reload where there is storage:
- * under a key for each message, so that two tabs do not overwrite each other's.
+ * What was typed and is not known to be stored, in the order of sending. It outlives a reload where there is storage: under
+ * a key for each message, which all tabs see. Whichever of them comes first sends it.
  */
 class Outbox {
   #entries = new Map();
+  #lastOrder = 0;
+  #end = new AbortController();
   /** What the keys in the storage begin with, once the user is known. */
   #owner = null;
   #storage;
   #changed;
-  #lastTime = 0;
+  #isStored;
 
-  constructor(storage, changed) {
+  /** @param {(message: any) => boolean} isStored whether the server is known to have a message */
+  constructor(storage, changed, isStored) {
     this.#storage = storage;
     this.#changed = changed;
+    this.#isStored = isStored;
   }
 
   get all() {
@@ -920,37 +933,85 @@ class Outbox {
   /** Takes up what its user has not sent. */
   open(owner) {
     this.#owner = owner;
-    for (const message of this.all) this.#save(message);
+    for (const entry of this.#entries.values()) this.#save(entry);
     for (const fields of this.#saved()) {
-      if (!this.#entries.has(fields.client_id)) this.#put(fields, { isRestored: true });
+      if (!this.#entries.has(fields.client_id)) this.#put(fields, { isRestored: true, order: fields.order });
     }
+    this.#end = new AbortController();
+    globalThis.addEventListener?.("storage", (event) => this.#onOther(event), { signal: this.#end.signal });
   }
 
   /** Leaves what there is to its user, in the storage. */
   close() {
     const messages = this.all;
+    this.#end.abort();
     this.#owner = null;
     this.#entries.clear();
     messages.forEach(this.#changed);
   }
 
   add(chat, content, sender) {
-    // No two at the same time, so that the order is known after a reload.
-    this.#lastTime = Math.max(Date.now(), this.#lastTime + 1);
-    const created_at = new Date(this.#lastTime).toISOString();
-    return this.#put({ chat, content, client_id: drawKey(), created_at, sender });
+    return this.#put({ chat, content, client_id: drawKey(), created_at: new Date().toISOString(), sender });
+  }
+
+  /** Does something while no other tab does it in the same chat. */
+  async alone(chatId, work) {
+    let isBegun = false;
+    const begin = () => {
+      isBegun = true;
+      return work();
+    };
+    try {
+      const locks = this.#use((_, owner) => globalThis.navigator?.locks && { all: navigator.locks, owner });
+      if (!locks) return await begin();
+      return await locks.all.request(locks.owner + chatId, { signal: AbortSignal.timeout(PATIENCE) }, begin);
+    } catch (error) {
+      // There are none here, or another tab does not let go: the key sees to it that nothing is stored twice.
+      if (isBegun) throw error;
+      return begin();
+    }
   }
 
   /** What is to be sent next in a chat. */
   next(chatId) {
-    for (const { message, isRestored } of this.#entries.values()) {
-      if (message.chat !== chatId || message.status !== "sending") continue;
+    for (const entry of this.#entries.values()) {
+      const { message, isRestored, wasSaved, isElsewhere } = entry;
+      if (message.chat !== chatId || message.status !== "sending" || isElsewhere) continue;
       const isSaved = () => this.#use((storage, owner) => storage.getItem(owner + message.client_id)) !== null;
-      if (!isRestored || isSaved()) return message;
+      if (!(isRestored || wasSaved) || isSaved()) return message;
       // Another tab has sent it meanwhile, or thrown it away.
-      this.#remove(message);
+      if (isRestored) this.#remove(message);
+      else this.#leaveElsewhere(entry);
     }
     return undefined;
+  }
+
+  /** It was typed here and is gone from the storage: the feed is about to bring it. If not, it is sent again. */
+  #leaveElsewhere(entry) {
+    entry.isElsewhere = true;
+    const { client_id } = entry.message;
+    setTimeout(() => {
+      if (this.#entries.get(client_id) !== entry) return;
+      entry.isElsewhere = false;
+      this.#save(entry);
+      this.#changed(entry.message);
+    }, SETTLES);
+  }
+
+  /** What another tab has done with a message. */
+  #onOther({ key, newValue, storageArea }) {
+    if (storageArea !== this.#storage || !key?.startsWith(this.#owner)) return;
+    const clientId = key.slice(this.#owner.length);
+    const entry = this.#entries.get(clientId);
+    const fields = parsed(newValue ?? "null");
+    if (fields?.status === DISCARDED) return void this.#forget(clientId)?.sent.reject(discarded());
+    if (fields?.client_id !== clientId) {
+      // It is sent: the feed brings it.
+      if (entry?.isRestored) setTimeout(() => this.#entries.get(clientId) === entry && this.#forget(clientId), SETTLES);
+      return;
+    }
+    if (this.#isStored(fields) || (entry && entry.message.status === fields.status)) return;
+    this.#put(fields, { sent: entry?.sent, isRestored: entry?.isRestored ?? true, order: fields.order, isSaved: true });
   }
 
   /** A message of the feed may be one of these. @param {Message} message */
@@ -964,7 +1025,10 @@ class Outbox {
   }
 
   discard(clientId) {
-    this.#settle(clientId)?.reject(noAnswer("The message was discarded."));
+    // Other tabs tell it from one that was sent.
+    const mark = JSON.stringify({ status: DISCARDED });
+    if (this.#entries.get(clientId)?.wasSaved) this.#use((storage, owner) => storage.setItem(owner + clientId, mark));
+    this.#settle(clientId)?.reject(discarded());
   }
 
   /** The server could not take it. Where that is final, or has been so too often, it waits for its user. */
@@ -985,10 +1049,12 @@ class Outbox {
   }
 
   /** @returns {any} */
-  #put(fields, { sent = deferred(), isRestored = false, faults = 0 } = {}) {
+  #put(fields, { sent = deferred(), isRestored = false, faults = 0, order = this.#lastOrder + 1, isSaved = false } = {}) {
     const message = new OutgoingMessage(this, fields, sent.promise);
-    this.#entries.set(message.client_id, { message, sent, isRestored, faults });
-    this.#save(message);
+    const entry = { message, sent, isRestored, faults, order, wasSaved: isSaved };
+    this.#lastOrder = Math.max(this.#lastOrder, order);
+    this.#entries.set(message.client_id, entry);
+    if (!isSaved) this.#save(entry);
     this.#changed(message);
     return message;
   }
@@ -1000,13 +1066,23 @@ class Outbox {
   }
 
   #remove(message) {
-    this.#entries.delete(message.client_id);
     this.#use((storage, owner) => storage.removeItem(owner + message.client_id));
-    this.#changed(message);
+    this.#forget(message.client_id);
   }
 
-  #save(message) {
-    this.#use((storage, owner) => storage.setItem(owner + message.client_id, JSON.stringify(message)));
+  #forget(clientId) {
+    const entry = this.#entries.get(clientId);
+    this.#entries.delete(clientId);
+    if (entry) this.#changed(entry.message);
+    return entry;
+  }
+
+  #save(entry) {
+    const { message, order } = entry;
+    this.#use((storage, owner) => {
+      storage.setItem(owner + message.client_id, JSON.stringify({ ...message, order }));
+      entry.wasSaved = true;
+    });
   }
 
   #saved() {
@@ -1015,7 +1091,8 @@ class Outbox {
       return keys.filter((key) => key.startsWith(owner)).map((key) => storage.getItem(key));
     });
     const found = (texts ?? []).map(parsed).filter((fields) => fields?.client_id);
-    return found.sort((a, b) => (a.created_at < b.created_at ? -1 : 1));
+    // By the clock only where an earlier version has kept it.
+    return found.sort((a, b) => (a.order ?? 0) - (b.order ?? 0) || (a.created_at < b.created_at ? -1 : 1));
   }
 
   #use(use) {
@@ -1261,7 +1338,9 @@ export class Greenroom {
   constructor(options = {}) {
     const { WebSocket = globalThis.WebSocket, storage = browserStorage(), maxMessages = 1_000 } = options;
     this.api = new Api(options);
-    this.#outbox = new Outbox(storage, (message) => this.#onOutgoing(message));
+    const isStored = ({ chat, client_id }) =>
+      this.state.messages(chat).some((message) => message.id !== null && message.client_id === client_id);
+    this.#outbox = new Outbox(storage, (message) => this.#onOutgoing(message), isStored);
     this.state = new State(this.#emitter, this.#outbox, maxMessages);
     this.#WebSocket = WebSocket;
     this.#timing = { ...TIMING, ...options.timing };
@@ -1807,11 +1886,19 @@ export class Greenroom {
     for (const { chat } of this.#outbox.all) this.#deliver(chat);
   }
 
-  /** Sends what waits in a chat, one after the other, so that the order is kept whatever fails. */
+  /** Sends what waits in a chat, once at a time. */
   async #deliver(chatId) {
-    if (this.#delivering.has(chatId)) return;
+    if (this.#delivering.has(chatId) || !this.#canDeliver || !this.#outbox.next(chatId)) return;
     this.#delivering.add(chatId);
     clearTimeout(this.#deliveries.get(chatId));
+    const isDone = await this.#outbox.alone(chatId, () => this.#deliverInOrder(chatId));
+    this.#delivering.delete(chatId);
+    // There may be more by now.
+    if (isDone) this.#deliver(chatId);
+  }
+
+  /** One after the other, so that the order is kept whatever fails. Whether nothing is left to be sent now. */
+  async #deliverInOrder(chatId) {
     let message;
     while (this.#canDeliver && (message = this.#outbox.next(chatId))) {
       try {
@@ -1824,10 +1911,10 @@ export class Greenroom {
         if (error.isFinal) continue;
         if (error.retryAfter) this.#hold(error.retryAfter);
         else this.#deliverLater(chatId);
-        break;
+        return false;
       }
     }
-    this.#delivering.delete(chatId);
+    return true;
   }
 
   /** Tries again after a while, or as soon as there is a connection. */

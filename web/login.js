@@ -4,6 +4,8 @@ import { Api } from "./greenroom.js";
 import { inWords } from "./ui/errors.js";
 import { html, render, useEffect, useRef, useState } from "./ui/html.js";
 import { Logo } from "./ui/icons.js";
+import { keepCompositions } from "./ui/keys.js";
+import { announceSession } from "./ui/session.js";
 import { direction, language, loadTexts, t } from "./ui/texts.js";
 
 /** Where to go then: a path of this site, as the server takes it. */
@@ -19,6 +21,7 @@ function SignIn() {
   const [isShown, setShown] = useState(false);
   const form = useRef(/** @type {any} */ (null));
   useEffect(() => form.current.elements.username.focus(), []);
+  useEffect(() => keepCompositions(form.current), []);
 
   const submit = async (event) => {
     event.preventDefault();
@@ -29,6 +32,7 @@ function SignIn() {
     setAsking(true);
     try {
       await new Api().login(username.value, password.value);
+      announceSession();
       location.assign(next());
     } catch (error) {
       setProblem(sentence(error));

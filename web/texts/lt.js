@@ -65,6 +65,13 @@ export default {
     signInTitle: "Prisijunkite prie „Greenroom“",
     signInText: "Jūsų laukia žinutės.",
     signOut: "Atsijungti",
+    signOutTitle: "Atsijungti, kai yra neišsiųstų žinučių?",
+    signOutText: {
+      one: "{count} žinutė dar neišsiųsta. Atsijungus ji bus prarasta.",
+      few: "{count} žinutės dar neišsiųstos. Atsijungus jos bus prarastos.",
+      many: "{count} žinutės dar neišsiųsta. Atsijungus ji bus prarasta.",
+      other: "{count} žinučių dar neišsiųsta. Atsijungus jos bus prarastos.",
+    },
     username: "Naudotojo vardas",
     password: "Slaptažodis",
     showPassword: "Rodyti slaptažodį",
@@ -217,6 +224,8 @@ export default {
     insertEmoji: "Įterpti jaustuką",
     editing: "Žinutės keitimas",
     cancelEdit: "Nutraukti keitimą",
+    editGone: "Žinutė, kurią redagavote, buvo ištrinta. Jūsų tekstas išsaugotas kaip juodraštis.",
+    unsentTitle: "Jūsų nebėra pokalbyje „{title}“. Tai nebuvo išsiųsta:",
     left: {
       one: "liko {count} ženklas",
       few: "liko {count} ženklai",

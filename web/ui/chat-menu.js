@@ -19,7 +19,7 @@ export function useChatActions(chat, { onBack, onGone }) {
   const isAdmin = mayManage(chat, client.state.me);
   const setting = { dm: "renaming_dms", room: "renaming_rooms" }[chat.chat_type];
   const end = async (question, work, done) => {
-    if (!(await confirm({ ...question, text: t(`${done}Text`, { title: chat.title }) }))) return;
+    if (!(await confirm({ ...question, chatId: chat.id, text: t(`${done}Text`, { title: chat.title }) }))) return;
     await attempt(async () => {
       await work(chat.id);
       toast(t(`${done}Done`, { title: chat.title }));

@@ -23,6 +23,7 @@ export function Composer({ composing, id, class: kind = "", label, onSent, hasFo
     () =>
       composing.on((what) => {
         draw((count) => count + 1);
+        if (what === "gone") desk.toast(t("editGone"));
         if (what === "edit") queueMicrotask(() => isElsewhere(field.current) || focusEnd(field.current));
         if (what === "sent") onSent();
       }),
@@ -45,7 +46,6 @@ export function Composer({ composing, id, class: kind = "", label, onSent, hasFo
     }
   };
   const onKeyDown = (event) => {
-    if (event.isComposing) return;
     if (event.key === "Enter" && !event.shiftKey) submit();
     else if (event.key === "Escape" && editing) composing.cancel();
     else if (event.key === "ArrowUp" && text === "" && !editing && desk.settings.can("editing") && composing.editLast()) null;

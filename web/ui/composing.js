@@ -9,6 +9,8 @@ export class Composing {
   /** The longest text, in characters. */
   #longest;
   #listeners = new Set();
+  /** The message of an edit that was asked for, since it is not loaded. */
+  #asked = null;
   chatId;
   /** The message that is being edited. */
   editing = null;
@@ -19,9 +21,20 @@ export class Composing {
     this.#longest = longest;
     this.#drafts = drafts;
     this.chatId = chatId;
-    const edit = drafts.getEdit(chatId);
+    this.#takeUp();
+  }
+
+  #takeUp() {
+    const edit = this.#drafts.getEdit(this.chatId);
     this.editing = edit?.message ?? null;
-    this.text = edit?.text ?? drafts.get(chatId);
+    this.text = edit?.text ?? this.#drafts.get(this.chatId);
+  }
+
+  /** Another tab has changed what is kept of it. */
+  onOtherTab(isEdit) {
+    if (!isEdit && this.editing) return;
+    this.#takeUp();
+    this.#tell();
   }
 
   on(listener) {
@@ -47,6 +60,43 @@ export class Composing {
     this.#tell("edit");
   }
 
+  /** Ends the edit of a message that is gone. What was typed of it goes on as a new message, behind what was typed before. */
+  giveUp() {
+    const { text } = this;
+    const isTyped = text.trim() !== "" && text !== this.editing.content;
+    this.cancel("gone");
+    if (isTyped) this.type([this.text, text].filter((part) => part.trim()).join("\n"));
+  }
+
+  /** Gives away what was typed, for good. */
+  takeAway() {
+    const { text } = this;
+    if (this.editing) this.cancel();
+    this.#drafts.set(this.chatId, "");
+    this.text = "";
+    this.#tell();
+    return text;
+  }
+
+  onMessage({ id, is_deleted }) {
+    if (is_deleted && this.editing?.id === id) this.giveUp();
+  }
+
+  /** Looks whether the message that is being edited is there still: it may have gone while nobody was here. */
+  async look() {
+    const id = this.editing?.id;
+    const known = id && this.#client.state.message(id);
+    if (known) return this.onMessage(known);
+    if (!id || this.#asked === id || !this.#client.state.isOpen(this.chatId)) return undefined;
+    this.#asked = id;
+    try {
+      return this.onMessage(await this.#client.api.message(id));
+    } catch (error) {
+      if (error.status === 404) return this.onMessage({ id, is_deleted: true });
+      return (this.#asked = null);
+    }
+  }
+
   /** Takes up the latest message of one's own. */
   editLast() {
     const me = this.#client.state.me?.id;
@@ -57,11 +107,11 @@ export class Composing {
     return last !== undefined;
   }
 
-  cancel() {
+  cancel(what = "edit") {
     this.editing = null;
     this.#drafts.setEdit(this.chatId, null);
     this.text = this.#drafts.get(this.chatId);
-    this.#tell("edit");
+    this.#tell(what);
   }
 
   /** Sends it, or saves it. Fails where an edit does; then everything is as it was. */
@@ -75,7 +125,12 @@ export class Composing {
       return this.#tell("sent");
     }
     const { id, content } = this.editing;
-    if (text !== content) await this.#client.edit(id, text);
+    try {
+      if (text !== content) await this.#client.edit(id, text);
+    } catch (error) {
+      if (error.status === 404 && this.editing?.id === id) return this.giveUp();
+      throw error;
+    }
     if (this.editing?.id === id) this.cancel();
   }
 
@@ -102,11 +157,22 @@ export class Composings {
   #client;
   #drafts;
   #longest;
+  #stops;
 
   constructor(client, drafts, longest) {
     this.#client = client;
     this.#drafts = drafts;
     this.#longest = longest;
+    this.#stops = [
+      drafts.on((chatId, isEdit) => this.#all.get(chatId)?.onOtherTab(isEdit)),
+      client.on("message", ({ chatId, message }) => this.#all.get(chatId)?.onMessage(message)),
+      client.on("messages", ({ chatId }) => this.#all.get(chatId)?.look()),
+    ];
+  }
+
+  close() {
+    this.#stops.forEach((stop) => stop());
+    this.#drafts.close();
   }
 
   of(chatId) {

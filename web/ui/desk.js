@@ -62,7 +62,13 @@ export function useRetry(problem, again) {
 export function useMinute() {
   const [, draw] = useState(0);
   useEffect(() => {
-    const timer = setInterval(() => draw((count) => count + 1), 30_000);
-    return () => clearInterval(timer);
+    const again = () => draw((count) => count + 1);
+    const timer = setInterval(again, 30_000);
+    // Browsers let those of pages that nobody sees rest.
+    document.addEventListener("visibilitychange", again);
+    return () => {
+      clearInterval(timer);
+      document.removeEventListener("visibilitychange", again);
+    };
   }, []);
 }

@@ -24,7 +24,7 @@ export function Dialog({ title, onClose, children, header = null, class: kind = 
 }
 
 /** A question with two answers. */
-export function Confirmation({ title, text, yes, isDangerous = true, onAnswer }) {
+export function Confirmation({ title, text, yes, no = t("cancel"), isDangerous = true, onAnswer }) {
   const answer = useRef(false);
   const [dialog, onEnd] = useModal(() => onAnswer(answer.current));
   const [label, description] = [useId(), useId()];
@@ -39,7 +39,7 @@ export function Confirmation({ title, text, yes, isDangerous = true, onAnswer })
         <h2 id=${label}>${title}</h2>
         <p id=${description}>${text}</p>
         <div class="gr-dialog-actions">
-          <button type="button" class="gr-button" id="confirmation-cancel-btn" onClick=${() => end(false)}>${t("cancel")}</button>
+          <button type="button" class="gr-button" id="confirmation-cancel-btn" onClick=${() => end(false)}>${no}</button>
           <button type="button" class=${`gr-button ${isDangerous ? "gr-button-danger" : "gr-button-primary"}`}
             id="confirmation-confirm-btn" onClick=${() => end(true)}>${yes}</button>
         </div>

@@ -68,7 +68,11 @@ export async function pickEmoji(box, opener) {
   const picker = await makePicker();
   return new Promise((resolve) => {
     let picked = null;
+    // What it was opened for may go: a message that is deleted.
+    const watch = new ResizeObserver(() => !opener.isConnected && box.matches(":popover-open") && box.hidePopover());
+    watch.observe(opener);
     const end = () => {
+      watch.disconnect();
       picker.remove();
       box.removeEventListener("toggle", onToggle);
       if (!document.activeElement?.matches(":not(body)")) focused?.focus();

@@ -88,7 +88,7 @@ function Member({ member, chat, isAdmin, onClose, setProblem, onChange }) {
   };
   const remove = async () => {
     const text = t("removeText", { name: member.display_name, title: chat.title });
-    if (!(await confirm({ title: t("removeTitle"), text, yes: t("remove") }))) return;
+    if (!(await confirm({ title: t("removeTitle"), chatId: chat.id, text, yes: t("remove") }))) return;
     await attempt(async () => {
       await client.api.removeMember(chat.id, member.id);
       onChange(member.id, null);

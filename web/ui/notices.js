@@ -3,7 +3,10 @@
 import { useDesk, useKnown } from "./desk.js";
 import { useEffect } from "./html.js";
 import { isMuted, useUnreadAloud } from "./muting.js";
+import { isNotified, notify, unnotify } from "./notifications.js";
+import { ownerOf } from "./session.js";
 import { t } from "./texts.js";
+import { tellWatched } from "./watching.js";
 
 /**
  * Nothing of muted chats.
@@ -29,43 +32,22 @@ export function Notices({ chatId, onSelect }) {
         const isSeen = document.visibilityState === "visible" && document.hasFocus();
         const { title = "" } = chat ?? {};
         if (isSeen && of !== chatId) announce(t("newIn", { name: message.sender.display_name, title }));
-        if (!isSeen) notify(message, title, () => onSelect(of));
+        if (!isSeen && isNotified() && (await isUnread(client, message))) notify(ownerOf(client), message, () => onSelect(of));
       }),
     [client, chatId],
   );
+  useEffect(() => client.on("chat", ({ chatId, chat }) => !chat?.unread_count && unnotify(chatId)), [client]);
+  useEffect(() => tellWatched(ownerOf(client)), [client]);
   return null;
 }
 
-function notify(message, title, onClick) {
-  if (globalThis.Notification?.permission !== "granted" || !isWanted()) return;
-  const notification = new Notification(message.sender.display_name, {
-    body: message.content.slice(0, 200),
-    tag: `greenroom ${message.chat}`,
-    data: title,
-  });
-  notification.onclick = () => {
-    globalThis.focus();
-    notification.close();
-    onClick();
-  };
-}
-
-const WANTED = "greenroom-notifications";
-
-/** Whether one wants to be notified in this browser. */
-export function isWanted() {
-  try {
-    return localStorage.getItem(WANTED) === "yes";
-  } catch {
-    return false;
-  }
-}
-
-/** Asks the browser where that is needed. Whether one is notified from now on. */
-export async function setWanted(isOn) {
-  const isAllowed = isOn && (await globalThis.Notification?.requestPermission()) === "granted";
-  localStorage.setItem(WANTED, isAllowed ? "yes" : "no");
-  return isAllowed;
+/** Whether a message is unread still, as the server knows it: a page that wakes up hears of it first, and of its reader later. */
+async function isUnread(client, { id, chat: chatId }) {
+  const known = () => client.state.chats.get(chatId);
+  const chat = await client.api.chat(chatId).catch((error) => (error.isFinal ? null : known()));
+  if (!chat || client.state.message(id)?.is_deleted) return false;
+  const isRead = id <= (chat.last_read_message_id ?? 0) && id < (chat.me?.unread_from ?? Infinity);
+  return !isRead && !isMuted(chat);
 }
 
 let plain;

@@ -10,10 +10,12 @@ import { html, useEffect, useLayoutEffect, useMedia, useState } from "./html.js"
 import { Add, Bell, Bubble, Compass, Exit, Logo, Person } from "./icons.js";
 import { Members } from "./members.js";
 import { Menu, MenuItem } from "./menu.js";
-import { Notices, isWanted, setWanted } from "./notices.js";
+import { Notices } from "./notices.js";
+import { askToNotify, canNotify, isNotified } from "./notifications.js";
 import { Pill } from "./pill.js";
 import { Profile } from "./profile.js";
 import { RoomBrowser } from "./room-browser.js";
+import { announceSession, forget, onSession, ownerOf } from "./session.js";
 import { loadSettings } from "./settings.js";
 import { SearchField, SearchResults } from "./search.js";
 import { Shell } from "./shell.js";
@@ -36,7 +38,25 @@ export function Page({ client }) {
 
   useEffect(() => {
     Object.assign(document.documentElement, { lang: language, dir: direction });
-    const stop = client.on("status", ({ status }) => status === "signedOut" && toSignIn());
+    const leave = () => {
+      // A browser may keep the page for going back.
+      setState("left");
+      toSignIn();
+    };
+    const stops = [
+      client.on("status", ({ status }) => status === "signedOut" && leave()),
+      onSession((owner) => {
+        if (owner && owner === ownerOf(client)) {
+          client.stop();
+          forget(client, owner);
+          leave();
+        } else if (client.state.me) {
+          // It may be another user by now.
+          client.stop();
+          client.start().catch(() => {});
+        }
+      }),
+    ];
     Promise.all([client.start(), loadSettings(client)]).then(
       ([, settings]) => {
         setSettings(settings);
@@ -47,10 +67,16 @@ export function Page({ client }) {
     const onMove = () => setPlace(placeOfAddress());
     globalThis.addEventListener("popstate", onMove);
     return () => {
-      stop();
+      stops.forEach((stop) => stop());
       globalThis.removeEventListener("popstate", onMove);
     };
   }, [client]);
+  useEffect(() => {
+    if (state !== "left") return undefined;
+    const again = ({ persisted }) => persisted && location.reload();
+    globalThis.addEventListener("pageshow", again);
+    return () => globalThis.removeEventListener("pageshow", again);
+  }, [state]);
 
   /** Shows a chat, at a message that was found where one is given. */
   const select = (chatId, hit = null, isSearching = false) => {
@@ -63,7 +89,7 @@ export function Page({ client }) {
     setPlace({ chatId, messageId, hit });
   };
   if (state === "failed") return html`<main class="gr-app gr-empty"><h1>${t("startFailed")}</h1></main>`;
-  if (state === "starting") return html`<${Starting} client=${client} chatId=${place.chatId} />`;
+  if (state === "starting" || state === "left") return html`<${Starting} client=${client} chatId=${place.chatId} />`;
   return html`
     <${Shell} client=${client} settings=${settings} openChat=${select}>
       <${App} place=${place} onSelect=${select} />
@@ -191,28 +217,35 @@ function SideHeader({ onNew, onRooms, onProfile }) {
 }
 
 function OwnMenu({ onProfile }) {
-  const { client, deletions, toast } = useDesk();
+  const { client, confirm, deletions, toast } = useDesk();
   const me = useKnown((state) => state.me);
   const attempt = useAttempt();
-  const [isNotified, setNotified] = useState(() => isWanted() && globalThis.Notification?.permission === "granted");
+  const [isOn, setOn] = useState(isNotified);
   const toggleNotices = async () => {
-    const isOn = await setWanted(!isNotified);
-    setNotified(isOn);
-    if (!isNotified && !isOn) toast(t("notificationsRefused"));
+    const isOnNow = await askToNotify(!isOn);
+    setOn(isOnNow);
+    if (!isOn && !isOnNow) toast(t("notificationsRefused"));
   };
-  const signOut = () =>
-    attempt(async () => {
+  const signOut = async () => {
+    const count = client.outgoing.length;
+    const question = { title: t("signOutTitle"), text: t("signOutText", { count }), yes: t("signOut") };
+    if (count > 0 && !(await confirm(question))) return;
+    await attempt(async () => {
+      const owner = ownerOf(client);
       deletions.flush();
       // Before the server ends the connection, which would be taken for being signed out by somebody else.
       client.stop();
       try {
         await client.api.logout();
-        location.assign("/login/");
       } catch (error) {
-        client.start();
-        throw error;
+        client.start().catch(() => {});
+        if (error.status !== 401) throw error;
       }
+      forget(client, owner);
+      announceSession(owner);
+      location.replace("/login/");
     });
+  };
   return html`
     <${Menu} label=${t("you")}
       button=${(props) => html`
@@ -223,9 +256,9 @@ function OwnMenu({ onProfile }) {
     >${() => html`
       <p class="gr-menu-note"><strong>${me.display_name}</strong><br />@${me.username}</p>
       <${MenuItem} icon=${Person} id="profile-btn" onSelect=${onProfile}>${t("profile")}<//>
-      ${"Notification" in globalThis &&
+      ${canNotify() &&
       html`
-        <${MenuItem} icon=${Bell} id="notifications-btn" role="menuitemcheckbox" aria-checked=${String(isNotified)} onSelect=${toggleNotices}>
+        <${MenuItem} icon=${Bell} id="notifications-btn" role="menuitemcheckbox" aria-checked=${String(isOn)} onSelect=${toggleNotices}>
           ${t("notifyMe")}
         <//>
       `}

@@ -6,7 +6,7 @@ import { classes, focusedBeside, html, memo, useLayoutEffect, useRef, useWatched
 import { Check, Checks, Clock, Copy, Edit, More, Smile, Trash, Undo, Unread, Warning } from "./icons.js";
 import { inWords } from "./errors.js";
 import { Menu, MenuItem } from "./menu.js";
-import { isEmoji, Text } from "./text.js";
+import { copy, isEmoji, Text } from "./text.js";
 import { dateAndTime, listOf, t, timeOfDay } from "./texts.js";
 
 export const Row = memo(function Row(props) {
@@ -112,6 +112,7 @@ function Actions({ message, me, chat, isMine, isCurrent, composing }) {
   const tabindex = isCurrent ? 0 : -1;
   const react = (at) => desk.pickEmoji(at, (emoji) => attempt(() => client.react(message.id, emoji, "add")));
   const remove = () => {
+    if (composing.editing?.id === message.id) composing.giveUp();
     deletions.add(message.id);
     announce(t("deletedUndo"));
   };
@@ -135,7 +136,7 @@ function Actions({ message, me, chat, isMine, isCurrent, composing }) {
           </button>
         `}
       >${() => html`
-        <${MenuItem} icon=${Copy} onSelect=${() => copy(message.content, desk)}>${t("copy")}<//>
+        <${MenuItem} icon=${Copy} onSelect=${() => copy(message.content, desk.toast)}>${t("copy")}<//>
         ${!isMine && chat && html`<${MenuItem} icon=${Unread} class="unread-from-btn" onSelect=${makeUnread}>${t("makeUnread")}<//>`}
         ${isMine && settings.can("editing") && html`<${MenuItem} icon=${Edit} class="edit-btn" onSelect=${() => composing.edit(message)}>${t("edit")}<//>`}
         ${isMine && settings.can("deleting") && html`<${MenuItem} icon=${Trash} class="delete-btn" isDangerous onSelect=${remove}>${t("delete")}<//>`}
@@ -165,15 +166,6 @@ function Reactions({ message, me, chat, isCurrent }) {
       })}
     </div>
   `;
-}
-
-async function copy(text, { toast }) {
-  try {
-    await navigator.clipboard.writeText(text);
-    toast(t("copied"));
-  } catch {
-    toast(t("copyFailed"));
-  }
 }
 
 /** The keys that open a menu open the message's. */

@@ -5,15 +5,29 @@ import { DeskContext } from "./desk.js";
 import { Confirmation } from "./dialog.js";
 import { pickEmoji } from "./emoji.js";
 import { inWords } from "./errors.js";
-import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "./html.js";
+import { html, useEffect, useLayoutEffect, useMemo, useRef, useState, useWatched } from "./html.js";
 import { Close } from "./icons.js";
+import { keepCompositions } from "./keys.js";
+import { copy } from "./text.js";
 import { t } from "./texts.js";
+import { useUnsent } from "./unsent.js";
 
 /** How long something is shown, in milliseconds. */
 const SHOWN = 6_000;
 
-/** @param {{client: any, settings: any, openChat: (id: number) => void, children?: any}} props */
-export function Shell({ client, settings, openChat, children }) {
+/**
+ * Each user has one of their own: another one who signs in meanwhile sees nothing of what the first one typed.
+ * @param {{client: any, settings: any, openChat: (id: number) => void, children?: any}} props
+ */
+export function Shell(props) {
+  const changes = useMemo(() => changesOf(props.client), [props.client]);
+  const userId = useWatched(changes, () => props.client.state.me?.id);
+  return userId !== undefined && html`<${OwnShell} key=${userId} ...${props} changes=${changes} />`;
+}
+
+const changesOf = (client) => ({ on: (listener) => client.on("change", listener) });
+
+function OwnShell({ client, changes, settings, openChat, children }) {
   const [toasts, setToasts] = useState(/** @type {any[]} */ ([]));
   const [question, setQuestion] = useState(/** @type {any} */ (null));
   const shelf = useRef(/** @type {any} */ (null));
@@ -27,7 +41,7 @@ export function Shell({ client, settings, openChat, children }) {
     const toast = (text, action = null) => setToasts((before) => [...before, { id: Symbol(text), text, action }]);
     return {
       client,
-      changes: { on: (listener) => client.on("change", listener) },
+      changes,
       settings,
       blocks,
       inWords,
@@ -54,6 +68,12 @@ export function Shell({ client, settings, openChat, children }) {
     setQuestion(null);
     question.resolve(isYes);
   };
+  useEffect(() => keepCompositions(shelf.current.parentElement), []);
+  // A question about a chat that is gone has no answer any more.
+  useEffect(() => client.on("chat", ({ chatId, chat }) => !chat && question?.chatId === chatId && answer(false)), [question]);
+  useUnsent(client, desk.composings, async (fields) => {
+    if (await desk.confirm({ ...fields, yes: t("copy"), no: t("close"), isDangerous: false })) copy(fields.text, desk.toast);
+  });
   useLayoutEffect(() => {
     const { current } = shelf;
     if (current.matches(":popover-open")) current.hidePopover();

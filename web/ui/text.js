@@ -1,6 +1,7 @@
 /** The text of a message: as it was typed, with its links. Nothing of it is ever taken for HTML. */
 
 import { html } from "./html.js";
+import { t } from "./texts.js";
 
 const LINK = /\bhttps?:\/\/[^\s<>"']+/g;
 /** What ends a sentence rather than an address. */
@@ -33,6 +34,16 @@ export const Text = ({ text }) =>
       ? part
       : html`<a href=${part.href} target="_blank" rel="noopener noreferrer nofollow">${part.href}</a>`,
   );
+
+/** Copies a text, and says whether it could be. */
+export async function copy(text, toast) {
+  try {
+    await navigator.clipboard.writeText(text);
+    toast(t("copied"));
+  } catch {
+    toast(t("copyFailed"));
+  }
+}
 
 /** Whether a text is nothing but a few emoji. */
 export function isEmoji(text) {

@@ -1,0 +1,47 @@
+/** What one wrote and a chat that is gone does not take any more: it is said, with the text. */
+
+import { useEffect, useRef } from "./html.js";
+import { t } from "./texts.js";
+
+/**
+ * @param {any} client
+ * @param {import("./composing.js").Composings} composings
+ * @param {(fields: {title: string, text: string}) => void} tell
+ */
+export function useUnsent(client, composings, tell) {
+  const latest = useRef(tell);
+  latest.current = tell;
+  useEffect(() => {
+    const titles = new Map([...client.state.chats].map(([id, { title }]) => [id, title]));
+    const say = (chatId) => {
+      const failed = client.outgoing.filter((message) => message.chat === chatId && message.status === "failed");
+      const texts = [...failed.map(({ content }) => content), composings.of(chatId).takeAway()].filter((text) => text.trim());
+      failed.forEach((message) => message.discard());
+      if (texts.length === 0) return;
+      latest.current({ title: t("unsentTitle", { title: titles.get(chatId) ?? "…" }), text: texts.join("\n\n") });
+    };
+    /** Those that were refused while nobody was there to see it. */
+    const sayIfGone = async (chatId) => {
+      if (client.state.chats.has(chatId)) return;
+      const isGone = await client.api.chat(chatId).then(
+        () => false,
+        ({ status }) => status === 404,
+      );
+      if (isGone) say(chatId);
+    };
+    const onChat = async ({ chatId, chat }) => {
+      if (chat) return titles.set(chatId, chat.title);
+      if (!client.state.me) return undefined;
+      // What is on its way is refused in a moment.
+      const sending = client.outgoing.filter((message) => message.chat === chatId && message.status === "sending");
+      await Promise.allSettled(sending.map(({ sent }) => sent));
+      return client.state.chats.has(chatId) || say(chatId);
+    };
+    for (const { chat, status } of client.outgoing) if (status === "failed") sayIfGone(chat);
+    const stops = [
+      client.on("chat", onChat),
+      client.on("outgoing", ({ message }) => message.status === "failed" && client.outgoing.includes(message) && sayIfGone(message.chat)),
+    ];
+    return () => stops.forEach((stop) => stop());
+  }, [client, composings]);
+}

@@ -1,0 +1,40 @@
+/** Whether somebody looks at the page, or at another tab of it. */
+
+const isWatchedHere = () => document.visibilityState === "visible" && document.hasFocus();
+
+const nameOf = (owner) => `greenroom-watched:${owner}`;
+
+/** Lets the other tabs know as long as somebody looks at this one, until the function that it returns is called. */
+export function tellWatched(owner) {
+  const locks = globalThis.navigator?.locks;
+  if (!locks) return () => {};
+  let release = /** @type {(() => void) | null} */ (null);
+  const look = () => {
+    if (!isWatchedHere()) {
+      release?.();
+      release = null;
+    } else if (!release) {
+      const watched = new Promise((resolve) => (release = () => resolve(undefined)));
+      locks.request(nameOf(owner), { mode: "shared" }, () => watched).catch(() => {});
+    }
+  };
+  const end = new AbortController();
+  for (const name of ["focus", "blur", "pageshow"]) globalThis.addEventListener(name, look, { signal: end.signal });
+  document.addEventListener("visibilitychange", look, { signal: end.signal });
+  look();
+  return () => {
+    end.abort();
+    release?.();
+  };
+}
+
+/** Whether somebody looks at one of the tabs. */
+export async function isWatched(owner) {
+  if (isWatchedHere()) return true;
+  try {
+    const { held } = (await globalThis.navigator?.locks?.query()) ?? {};
+    return held?.some(({ name }) => name === nameOf(owner)) ?? false;
+  } catch {
+    return false;
+  }
+}
