@@ -82,6 +82,7 @@ onBoth("keys of a composition do nothing in any field", async (t, how) => {
   await expect(page.locator("emoji-picker").getByRole("option").first()).toBeVisible();
   await wide(picker);
   await expect(picker).toHaveValue("rocket");
+  await picker.fill("");
   await page.keyboard.press("Escape");
   await expect(page.locator("emoji-picker")).toHaveCount(0);
   // Windows.

@@ -76,3 +76,15 @@ onBoth("a few members are seen at a glance, and the focus stays with who adds an
   await expect(page.locator(".member-item")).toHaveCount(1);
   await expect(page.locator("#manage-members-tab")).toBeFocused();
 });
+
+onBoth("who is in a chat already is not offered to be added, however many are in it", async (t, how) => {
+  const { server, ann } = await crowd(t, 120);
+  const page = await visit(t, server.url, ann, "/", how);
+  await opens(page, "Garden");
+  await page.locator("#members-btn").click();
+  for (const words of ["User 117.", "user117"]) {
+    await page.locator("#user-search-input").fill(words);
+    await expect(page.locator(".gr-person", { hasText: "User 117." })).toContainText("In this chat");
+    await expect(page.locator(".add-user-btn")).toHaveCount(0);
+  }
+});

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { NARROW, expect, helper, message, onBoth, opens, serverWith, visit } from "./support.mjs";
+import { NARROW, browserOf, expect, helper, message, onBoth, opens, serverWith, visit } from "./support.mjs";
 
 /** Ann and bob in a group with so many messages of bob's that ann has not read. */
 async function unreadFor(t, count, options) {
@@ -161,4 +161,108 @@ onBoth("messages that come are announced, once and politely", async (t, how) => 
   await bobs.sendMessage(id, { content: "right here" });
   await expect(voice.getByText("Bob: right here")).toHaveCount(1);
   assert.equal(await page.locator("#message-list").getAttribute("role"), "log");
+});
+
+onBoth("a page that wakes up does not notify of what was read elsewhere", async (t, how) => {
+  const { server, people } = await serverWith(t, ["ann", "bob"]);
+  const [ann, bob] = people;
+  const [anns, bobs] = [helper(server, ann), helper(server, bob)];
+  const { id } = await bobs.createChat({ chat_type: "group", title: "Plans", member_ids: [ann.id] });
+  const road = await server.road();
+  const context = await browserOf(t, road.url, ann, how);
+  await context.addInitScript(() => {
+    globalThis.shown = [];
+    globalThis.Notification = class {
+      static permission = "granted";
+      constructor(_, { body }) {
+        globalThis.shown.push(body);
+      }
+      close() {}
+    };
+    if (location.protocol !== "about:") localStorage.setItem("greenroom-notifications", "yes");
+    document.hasFocus = () => false;
+  });
+  const page = await context.newPage();
+  await page.goto("/");
+  await expect(page.locator(".chat-item")).toContainText("Plans");
+  let wake;
+  const asleep = new Promise((resolve) => (wake = resolve));
+  road.holds = () => asleep;
+  for (const content of ["one", "two", "three"]) await bobs.sendMessage(id, { content });
+  await anns.markAsRead(id);
+  road.holds = () => undefined;
+  wake();
+  await expect(page.locator(".chat-item")).toContainText("three");
+  await bobs.sendMessage(id, { content: "four" });
+  await expect.poll(() => page.evaluate(() => globalThis.shown)).toEqual(["four"]);
+});
+
+for (const [browser, permission, options] of [
+  ["on a phone", "granted", { userAgent: "Mozilla/5.0 (Linux; Android 14) Chrome/130 Mobile", hasTouch: true, isMobile: true }],
+  ["that was not asked yet", "default", {}],
+  ["that allowed them", "granted", {}],
+]) {
+  test(`a browser ${browser}, which cannot make notifications, is not offered any`, async (t) => {
+    const { server, people } = await serverWith(t, ["ann", "bob"]);
+    const [ann, bob] = people;
+    const bobs = helper(server, bob);
+    const { id } = await bobs.createChat({ chat_type: "group", title: "Plans", member_ids: [ann.id] });
+    const context = await browserOf(t, server.url, ann, options);
+    await context.addInitScript((permission) => {
+      globalThis.Notification = class {
+        static permission = permission;
+        static requestPermission = async () => "granted";
+        constructor() {
+          globalThis.attempts = (globalThis.attempts ?? 0) + 1;
+          throw new TypeError("Illegal constructor. Use ServiceWorkerRegistration.showNotification() instead.");
+        }
+      };
+      if (location.protocol !== "about:") localStorage.setItem("greenroom-notifications", "yes");
+      document.hasFocus = () => false;
+    }, permission);
+    const page = await context.newPage();
+    await page.goto("/");
+    await expect(page.locator(".chat-item")).toContainText("Plans");
+    await bobs.sendMessage(id, { content: "news" });
+    await expect(page.locator(".chat-item")).toContainText("news");
+    if (permission === "granted" && browser === "that allowed them") {
+      await expect.poll(() => page.evaluate(() => globalThis.attempts)).toBe(1);
+    }
+    await page.getByRole("button", { name: "Ann: your account" }).click();
+    await expect(page.getByRole("menuitem", { name: "Your profile" })).toBeVisible();
+    await expect(page.getByRole("menuitemcheckbox")).toHaveCount(0);
+  });
+}
+
+onBoth("what is new is marked in a chat that was never read before, too", async (t, how) => {
+  const { server, people } = await serverWith(t, ["ann", "bob"]);
+  const [ann, bob] = people;
+  const bobs = helper(server, bob);
+  const make = async (title, before, after) => {
+    const { id } = await bobs.createChat({ chat_type: "group", title });
+    for (let number = 1; number <= before; number++) await bobs.sendMessage(id, { content: `old ${number}.` });
+    await bobs.addMembers(id, [ann.id]);
+    for (let number = 1; number <= after; number++) await bobs.sendMessage(id, { content: `new ${number}.` });
+  };
+  await make("All new", 0, 3);
+  await make("Few", 5, 3);
+  await make("Many", 5, 120);
+  await make("Plenty", 0, 120);
+  const page = await visit(t, server.url, ann, "/", how);
+  for (const title of ["All new", "Few", "Many", "Plenty"]) {
+    await opens(page, title);
+    await expect(page.locator(".gr-new + .gr-row"), title).toContainText("new 1.");
+    await expect(page.locator(".gr-new"), title).toBeInViewport();
+  }
+});
+
+onBoth("the line before what is new does not go with its message", async (t, how) => {
+  const { page, bobs, ids } = await unreadFor(t, 3, how);
+  await opens(page, "Plans");
+  await expect(page.locator(".gr-new + .gr-row")).toContainText("line 1.");
+  await bobs.deleteMessage(ids[0]);
+  await expect(page.locator(".gr-new + .gr-row")).toContainText("line 2.");
+  await bobs.deleteMessage(ids[1]);
+  await bobs.deleteMessage(ids[2]);
+  await expect(page.locator(".gr-new")).toHaveCount(0);
 });

@@ -133,6 +133,42 @@ test("another user who signs in on the same page sees nothing of the first one's
   assert.equal((await client.api.messages(chat)).count, 0);
 });
 
+test("what one user typed is not sent, changed or read as another one whose cookie the browser has by now", async (t) => {
+  const { server, ann, bob, host, chat } = await hostAndBob(t);
+  const cookies = {};
+  for (const [name, { id }] of Object.entries({ ann, bob })) {
+    const answer = await globalThis.fetch(`${server.url}/login/`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ username: name, password: "correct horse" }),
+    });
+    assert.equal((await answer.json()).id, id);
+    cookies[name] = answer.headers.get("set-cookie").split(";")[0];
+  }
+  const { id: stored } = await host.send(chat, "Hello").sent;
+  let cookie = cookies.bob;
+  const fetch = async (url, { headers, ...init }) => {
+    // The poll that waits does not end before the client ends it.
+    const ended = () => new Promise((_, reject) => init.signal.addEventListener("abort", () => reject(new Error("ended"))));
+    if (/"wait":25/.test(init.body)) await ended();
+    return globalThis.fetch(url, { ...init, headers: { ...headers, Cookie: cookie } });
+  };
+  const client = server.client(bob, { token: undefined, fetch, WebSocket: null });
+  await inTime(client.start(), "the start");
+  await untilStatus(client, "polling");
+  await client.open(chat);
+  cookie = cookies.ann;
+  const sent = client.send(chat, "typed by bob");
+  await Promise.all([
+    assert.rejects(client.react(stored, "👍"), { status: 0 }),
+    assert.rejects(client.markAsRead(chat), { status: 0 }),
+  ]);
+  assert.equal(sent.status, "sending");
+  await until(client, () => client.state.me === null || client.state.me.id === ann.id);
+  const { results } = await host.api.messages(chat);
+  assert.deepEqual(results.map(({ content, reactions }) => [content, reactions]), [["Hello", []]]);
+});
+
 test("the address of the server has to be known, and only it gets the token", async (t) => {
   const { server, bob } = await hostAndBob(t);
   assert.throws(() => new Greenroom({ token: bob.token }), TypeError);

@@ -6,7 +6,7 @@ import { inWordsRetried } from "./errors.js";
 import { hold } from "./holding.js";
 import { html, useEffect, useRef, useState } from "./html.js";
 import { t } from "./texts.js";
-import { Skeletons, Thread } from "./thread.js";
+import { readUpTo, Skeletons, Thread } from "./thread.js";
 
 /**
  * A place in a chat.
@@ -74,8 +74,9 @@ export function Conversation({ chatId, header, place = NOWHERE, hooks = {}, hasF
 const MANY = 40;
 
 function openIn(client, chatId, messageId) {
-  const { unread_count: unread = 0, last_read_message_id: read = null, me = null } = client.state.chats.get(chatId) ?? {};
-  const at = messageId ?? (unread > MANY ? (me?.unread_from ?? read) : null);
+  const chat = client.state.chats.get(chatId);
+  const unread = () => chat.me?.unread_from ?? readUpTo(chat, client.state.me);
+  const at = messageId ?? (chat?.unread_count > MANY ? unread() : null);
   return at === null ? client.openNewest(chatId) : client.openAt(chatId, at);
 }
 

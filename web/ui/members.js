@@ -54,7 +54,11 @@ function AddPeople({ chat }) {
   const { client } = useDesk();
   const [text, setText] = useState("");
   const field = useRef(/** @type {any} */ (null));
-  const { found, problem, isLooking, again } = useLookup(text, (words) => client.api.searchUsers(words));
+  const look = async (words) => {
+    const { results } = await client.api.searchUsers(words);
+    return { results, members: await membersAmong(client, chat, results, words) };
+  };
+  const { found, problem, isLooking, again } = useLookup(text, look);
   useEffect(() => field.current.focus(), []);
   const submit = (event) => {
     event.preventDefault();
@@ -72,15 +76,33 @@ function AddPeople({ chat }) {
       ${!text.trim() && html`<p class="gr-note">${t("findPeopleHint")}</p>`}
     </div>
     <ul class="gr-people">
-      ${found?.results.map((user) => html`<${Found} key=${user.id} user=${user} chat=${chat} />`)}
+      ${found?.results.map((user) => html`<${Found} key=${user.id} user=${user} chat=${chat} wasMember=${found.members.has(user.id)} />`)}
     </ul>
   `;
 }
 
-function Found({ user, chat }) {
+/** Which of those that were found are in the chat already, as far as it does not list them. */
+async function membersAmong(client, chat, users, words) {
+  const among = new Set();
+  const isListed = ({ id }) => among.has(id) || chat.members.some((member) => member.id === id);
+  if (chat.members.length >= chat.member_count || users.every(isListed)) return among;
+  const { results, next } = await client.api.members(chat.id, { search: words, page_size: 100 });
+  for (const { id } of results) among.add(id);
+  // Members are not found by their e-mail address.
+  const isNamed = ({ display_name, username }) =>
+    words.toLowerCase().split(/\s+/).every((word) => `${display_name}\n${username}`.toLowerCase().includes(word));
+  const others = users.filter((user) => !isListed(user) && (next !== null || !isNamed(user)));
+  for (const { id, username } of others) {
+    const { results } = await client.api.members(chat.id, { search: username });
+    if (results.some((member) => member.id === id)) among.add(id);
+  }
+  return among;
+}
+
+function Found({ user, chat, wasMember }) {
   const { client, inWords } = useDesk();
   const [state, setState] = useState("");
-  const isMember = chat.members.some(({ id }) => id === user.id) || state === "added";
+  const isMember = chat.members.some(({ id }) => id === user.id) || wasMember || state === "added";
   const row = useRef(/** @type {any} */ (null));
   const holdsFocus = row.current?.contains(document.activeElement);
   useLayoutEffect(() => {

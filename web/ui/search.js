@@ -1,7 +1,7 @@
 /** Finding chats, people and messages. */
 
 import { Avatar, ChatAvatar, otherOf } from "./avatar.js";
-import { useAttempt, useDesk } from "./desk.js";
+import { useAttempt, useDesk, useMinute } from "./desk.js";
 import { classes, drawn, html, useEffect, useRef, useState } from "./html.js";
 import { Close, Search as Lens } from "./icons.js";
 import { useLookup } from "./people.js";
@@ -47,6 +47,7 @@ export function SearchField({ text, onText }) {
  */
 export function SearchResults({ text, place, onChat }) {
   const { client, announce, settings } = useDesk();
+  useMinute();
   const attempt = useAttempt();
   // What was answered while other parts were refused: where little may be asked, asking for all again would not end.
   const kept = useRef(/** @type {any} */ ({}));

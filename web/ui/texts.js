@@ -54,10 +54,14 @@ const DAY = 24 * HOUR;
 const formats = new Map();
 /** A formatter of dates or of relative times. They are slow to make. */
 function format(options, Kind = Intl.DateTimeFormat) {
-  const key = locale + Kind.name + JSON.stringify(options);
+  // One that was made before a journey does not follow it.
+  const key = locale + Kind.name + zone() + JSON.stringify(options);
   if (!formats.has(key)) formats.set(key, new Kind(locale, options));
   return formats.get(key);
 }
+
+/** Tells time zones apart, as far as it matters now. */
+export const zone = () => new Date().getTimezoneOffset();
 
 const startOfDay = (date) => new Date(date.getFullYear(), date.getMonth(), date.getDate());
 /** How many midnights lie between a time and now. */
@@ -88,11 +92,12 @@ export function ago(time, now = new Date()) {
   const passed = now.getTime() - date.getTime();
   const days = daysAgo(date, now);
   const relative = format({ numeric: "auto", style: "narrow" }, Intl.RelativeTimeFormat);
-  if (passed < MINUTE) return t("now");
-  if (passed < HOUR) return relative.format(-Math.floor(passed / MINUTE), "minute");
+  // Clocks differ a little. What is much later than now is said as it is.
+  if (Math.abs(passed) < MINUTE || (passed < 0 && passed > -5 * MINUTE)) return t("now");
+  if (passed > 0 && passed < HOUR) return relative.format(-Math.floor(passed / MINUTE), "minute");
   if (days === 0) return timeOfDay(time);
   if (days === 1) return relative.format(-1, "day");
-  if (days < 7) return format({ weekday: "short" }).format(date);
+  if (Math.abs(days) < 7) return format({ weekday: "short" }).format(date);
   if (date.getFullYear() === now.getFullYear()) return format({ day: "numeric", month: "short" }).format(date);
   return format({ dateStyle: "short" }).format(date);
 }

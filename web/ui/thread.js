@@ -1,11 +1,11 @@
 /** The messages of a chat. */
 
-import { useDesk, useKnown, useRetry } from "./desk.js";
+import { useDesk, useKnown, useMinute, useRetry } from "./desk.js";
 import { focusedBeside, html, useEffect, useRef, useState } from "./html.js";
 import { Down } from "./icons.js";
 import { paint, unpaint } from "./painting.js";
 import { Row } from "./row.js";
-import { dayName, dayOf, listOf, t } from "./texts.js";
+import { dayName, dayOf, listOf, t, zone } from "./texts.js";
 import { lastSeen, useWindow } from "./window.js";
 
 /** Messages of one sender that are not further apart, in milliseconds, are shown as a group. */
@@ -25,11 +25,12 @@ export function Thread({ chatId, place, id, class: kind = "", composing, jumper 
   const { messageId, hit = null } = place;
   const [me, chat, messages] = useKnown((state) => [state.me, state.chats.get(chatId), state.messages(chatId)]);
   const [hasOlder, hasNewer] = useKnown((state) => [state.hasOlder(chatId), state.hasNewer(chatId)]);
-  const [newFrom, setNewFrom] = useState(() => firstUnread(chat, messages, me));
+  const [newFrom, setNewFrom] = useState(() => firstUnread(chat, messages, me, hasOlder));
   const [problem, setProblem] = useState(/** @type {any} */ (null));
   const [current, setCurrent] = useState(/** @type {string | null} */ (null));
   const seen = useRef(chat?.last_read_message_id ?? 0);
   const isKept = useKept(chat?.me?.unread_from ?? null);
+  useMinute();
 
   const rowOf = (id) => view.content.current.querySelector(`[data-message-id="${id}"]`);
   const loadOlder = async () => {
@@ -66,7 +67,7 @@ export function Thread({ chatId, place, id, class: kind = "", composing, jumper 
   jumper.current = jump;
 
   useEffect(() => {
-    if (isKept) setNewFrom(firstUnread(chat, messages, me));
+    if (isKept) setNewFrom(firstUnread(chat, messages, me, hasOlder));
   }, [isKept, chat?.me?.unread_from]);
   useEffect(() => {
     // Who is still searching here, or has begun to write, stays there.
@@ -137,22 +138,27 @@ export function Thread({ chatId, place, id, class: kind = "", composing, jumper 
 
 /** The messages that are shown, with what stands between them. */
 function rows({ shown, from }, messages, { newFrom, messageId, showsDeleted, current, setCurrent, ...shared }) {
+  const isHidden = (message) => message?.is_deleted && !showsDeleted;
+  /** The nearest one that is shown. */
+  const neighbour = (place, step) => (isHidden(messages[place + step]) ? neighbour(place + step, step) : messages[place + step]);
+  // The message that was new first may be gone.
+  const line = newFrom === null ? null : messages.find((message) => message.id >= newFrom && isOthers(message, shared.me))?.id;
   return shown.flatMap((message, index) => {
-    const before = messages[from + index - 1];
-    const after = messages[from + index + 1];
-    const isFirst = !isTogether(before, message) || message.id === newFrom;
-    const isLast = !isTogether(message, after) || after.id === newFrom;
+    if (isHidden(message)) return [];
+    const before = neighbour(from + index, -1);
+    const after = neighbour(from + index, 1);
+    const isFirst = !isTogether(before, message) || message.id === line;
+    const isLast = !isTogether(message, after) || after.id === line;
     const key = keyOf(message, shared.me);
-    if (message.is_deleted && !showsDeleted) return [];
     const isNewDay = !before || dayOf(before.created_at) !== dayOf(message.created_at);
     return [
       isNewDay &&
         html`<div key=${`day ${key}`} class="gr-day" role="listitem"><span>${dayName(message.created_at)}</span></div>`,
       message.id !== null &&
-        message.id === newFrom &&
+        message.id === line &&
         html`<div key="new" class="gr-new" role="listitem"><span>${t("newMessages")}</span></div>`,
       html`<${Row} key=${key} id=${key} message=${message} isFirst=${isFirst} isLast=${isLast}
-        isTarget=${message.id !== null && message.id === messageId} isCurrent=${current === key} onFocus=${setCurrent} ...${shared} />`,
+        isTarget=${message.id !== null && message.id === messageId} isCurrent=${current === key} onFocus=${setCurrent} zone=${zone()} ...${shared} />`,
     ];
   });
 }
@@ -165,17 +171,21 @@ const isTogether = (a, b) =>
   a !== undefined &&
   b !== undefined &&
   a.sender?.id === b.sender?.id &&
-  Date.parse(b.created_at) - Date.parse(a.created_at) < TOGETHER &&
+  Math.abs(Date.parse(b.created_at) - Date.parse(a.created_at)) < TOGETHER &&
   dayOf(a.created_at) === dayOf(b.created_at);
+
+/** The last message that one has read; where one has read none, the last one from before one came. */
+export const readUpTo = (chat, me) =>
+  chat.last_read_message_id ?? chat.members.find(({ id }) => id === me?.id)?.read_from_message_id ?? 0;
 
 const isOthers = (message, me) => message.id !== null && message.sender.id !== me?.id && !message.is_deleted;
 
 /** The first of the messages that were not read when the chat was opened; null where all are read, or it is not loaded. */
-function firstUnread(chat, messages, me) {
+function firstUnread(chat, messages, me, hasOlder) {
   if (!chat || chat.unread_count === 0) return null;
-  const read = Math.min(chat.last_read_message_id ?? 0, (chat.me?.unread_from ?? Infinity) - 1);
+  const read = Math.min(readUpTo(chat, me), (chat.me?.unread_from ?? Infinity) - 1);
   const first = messages.find((message) => message.id > read && isOthers(message, me));
-  return first && (first !== messages[0] || messages.length === chat.unread_count) ? first.id : null;
+  return first && (first !== messages[0] || !hasOlder || messages.length === chat.unread_count) ? first.id : null;
 }
 
 function countAfter(messages, id, me) {

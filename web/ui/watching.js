@@ -2,7 +2,9 @@
 
 const isWatchedHere = () => document.visibilityState === "visible" && document.hasFocus();
 
-const nameOf = (owner) => `greenroom-watched:${owner}`;
+const nameOf = (owner) => `greenroom-watched:${owner}:`;
+/** Tells this tab's from those of others. */
+const own = Math.random().toString(36).slice(2);
 
 /** Lets the other tabs know as long as somebody looks at this one, until the function that it returns is called. */
 export function tellWatched(owner) {
@@ -15,7 +17,7 @@ export function tellWatched(owner) {
       release = null;
     } else if (!release) {
       const watched = new Promise((resolve) => (release = () => resolve(undefined)));
-      locks.request(nameOf(owner), { mode: "shared" }, () => watched).catch(() => {});
+      locks.request(nameOf(owner) + own, () => watched).catch(() => {});
     }
   };
   const end = new AbortController();
@@ -33,7 +35,7 @@ export async function isWatched(owner) {
   if (isWatchedHere()) return true;
   try {
     const { held } = (await globalThis.navigator?.locks?.query()) ?? {};
-    return held?.some(({ name }) => name === nameOf(owner)) ?? false;
+    return held?.some(({ name }) => name.startsWith(nameOf(owner)) && !name.endsWith(own)) ?? false;
   } catch {
     return false;
   }
