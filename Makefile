@@ -12,7 +12,7 @@ export RUST_TEST_THREADS ?= $(shell expr 2 '*' $$(getconf _NPROCESSORS_ONLN))
 CARGO ?= cargo
 GREENROOM = target/release/greenroom
 
-.PHONY: help run build debug test postgres client cluster pages screenshots vendor bench stress stress-nodes autobahn fuzz check fmt migrate user token demo schema clean
+.PHONY: help run build debug test postgres client cluster pages screenshots vendor bench stress stress-nodes autobahn fuzz clients check fmt migrate user token demo schema clean
 
 help: ## List the tasks
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -79,6 +79,10 @@ autobahn: ## Autobahn's fuzzing client: make autobahn WSTEST=/path/to/wstest
 
 fuzz: debug ## Schemathesis over the API's description, for ten minutes or SECONDS
 	@tests/fuzz/run $(or $(SECONDS),600)
+
+clients: ## Clients made of the API's descriptions by six generators: each is compiled and used
+	$(CARGO) build --locked
+	@tests/clients/run
 
 check: ## Formatting, lints, documentation, tests
 	$(CARGO) fmt --check

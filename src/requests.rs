@@ -2,6 +2,9 @@
 //!
 //! Each takes its fields parsed or with what was wrong with them, which only those learn who may know of the chat.
 
+use serde::Serialize;
+use utoipa::ToSchema;
+
 use crate::{
     auth::Caller,
     chat::Answered,
@@ -77,9 +80,17 @@ pub struct Reacted {
 
 impl Reacted {
     /// What was done, in a word.
-    pub fn action(&self) -> &'static str {
-        if self.added { "added" } else { "removed" }
+    pub fn action(&self) -> ReactionAction {
+        if self.added { ReactionAction::Added } else { ReactionAction::Removed }
     }
+}
+
+/// What was done with a reaction.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ReactionAction {
+    Added,
+    Removed,
 }
 
 /// Puts an emoji on a message or takes it off.

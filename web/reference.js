@@ -186,7 +186,7 @@ function Call({ document, call: { method, path, operation } }) {
 
 function Message({ document, message, isSent }) {
   const { schema } = resolved(document, message.payload);
-  const kind = schema.properties.type.const ?? schema.properties.type.enum[0];
+  const kind = schema.properties.type.const;
   const [example] = message.examples;
   const body = () => html`<div class="columns">
     <${Fields} document=${document} schema=${{ ...schema, isTaken: !isSent }} />
@@ -226,11 +226,11 @@ function Reference({ openapi, asyncapi }) {
     ),
   }));
   const shown = groups.filter(({ calls }) => calls.length > 0);
-  const messages = (direction) =>
-    asyncapi.operations[direction].messages
-      .map(({ $ref }) => asyncapi.components.messages[$ref.split("/").at(-1)])
-      .filter(({ name, summary }) => fits(name, summary, "socket"));
-  const [sent, said] = [messages("tell"), messages("ask")];
+  const messages = (channel) =>
+    Object.values(asyncapi.channels[channel].messages)
+      .map((reference) => resolved(asyncapi, reference).schema)
+      .filter(({ name, title, summary }) => fits(name, title, summary, "socket"));
+  const [sent, said] = [[...messages("events"), ...messages("answers")], messages("commands")];
   const { title, version, description } = openapi.info;
   return html`<div class="page">
     <nav aria-label="Contents">

@@ -16,6 +16,7 @@ pub async fn mark_as_read(state: Data<State>, caller: Authenticated, chat: Id<Ch
 }
 
 #[derive(Serialize, ToSchema)]
+#[schema(as = MarkedAsRead)]
 pub(crate) struct MarkedView {
     status: &'static str,
     /// Messages of others that are newly read.
@@ -35,6 +36,7 @@ pub async fn typing(state: Data<State>, caller: Authenticated, chat: Id<ChatId>,
 }
 
 #[derive(Serialize, ToSchema)]
+#[schema(as = Success)]
 pub(crate) struct TypingView {
     status: &'static str,
 }
@@ -48,6 +50,7 @@ pub async fn unread(state: Data<State>, caller: Authenticated) -> Answer {
 }
 
 #[derive(Serialize, ToSchema)]
+#[schema(as = UnreadCounts)]
 pub(crate) struct UnreadView {
     total: i64,
     /// Keyed by chat id; only those that have any.

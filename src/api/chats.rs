@@ -67,6 +67,7 @@ pub async fn create(state: Data<State>, caller: Authenticated, body: Body) -> An
 }
 
 #[derive(Deserialize, ToSchema)]
+#[schema(as = NewChat)]
 pub(crate) struct CreateFields {
     #[serde(default)]
     #[schema(value_type = ChatKind, required)]

@@ -8,6 +8,7 @@ use super::Answer;
 use crate::{model::Refusal, server::State};
 
 #[derive(Serialize, ToSchema)]
+#[schema(as = Health)]
 pub(crate) struct HealthView {
     status: &'static str,
 }

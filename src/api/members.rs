@@ -61,6 +61,7 @@ pub async fn add(state: Data<State>, caller: Authenticated, chat: Id<ChatId>, bo
 }
 
 #[derive(Deserialize, ToSchema)]
+#[schema(as = NewMembers)]
 pub(crate) struct AddFields {
     #[serde(default)]
     #[schema(value_type = Vec<UserId>, required)]
@@ -74,6 +75,7 @@ impl AddFields {
 }
 
 #[derive(Serialize, ToSchema)]
+#[schema(as = MembersAdded)]
 pub(crate) struct AddedView {
     status: &'static str,
     /// How many were not in it already.
@@ -127,6 +129,7 @@ pub async fn change_role(
 }
 
 #[derive(Deserialize, ToSchema)]
+#[schema(as = RoleUpdate)]
 pub(crate) struct RoleFields {
     #[serde(default)]
     #[schema(value_type = Role, required)]

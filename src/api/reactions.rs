@@ -12,7 +12,7 @@ use crate::{
     auth::gate::Authenticated,
     input::{Field, ReactFields},
     model::{MessageId, command::ReactIntent},
-    requests::{self, Reacted},
+    requests::{self, Reacted, ReactionAction},
     server::State,
 };
 
@@ -59,9 +59,9 @@ impl EmojiInPath {
 }
 
 #[derive(Serialize, ToSchema)]
+#[schema(as = ReactionResult)]
 pub(crate) struct ReactedView<'a> {
-    /// `added` or `removed`.
-    action: &'static str,
+    action: ReactionAction,
     /// In its full form.
     emoji: &'a str,
     message_id: MessageId,

@@ -14,6 +14,7 @@ use crate::{
 };
 
 #[derive(Serialize, ToSchema)]
+#[schema(as = Settings)]
 pub(crate) struct SettingsView {
     allow_editing: bool,
     allow_deleting: bool,

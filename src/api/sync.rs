@@ -35,6 +35,7 @@ const MOST_BYTES: usize = 8 << 20;
 const LONGEST_WAIT: i64 = 25;
 
 #[derive(Serialize, ToSchema)]
+#[schema(as = SyncStart)]
 pub(crate) struct StartView<'a> {
     /// The first page of the caller's chats.
     chats: Vec<ChatView<'a>>,
@@ -71,6 +72,7 @@ pub async fn start(state: Data<State>, caller: Authenticated) -> Answer {
 }
 
 #[derive(Deserialize, ToSchema)]
+#[schema(as = SyncRequest)]
 pub(crate) struct SinceFields {
     /// How far one has heard of each chat, by chat id; a chat that is not named comes as `chat_created`.
     #[serde(default)]
@@ -102,6 +104,7 @@ impl SinceFields {
 struct Told(Vec<(Option<ChatId>, ByteString)>);
 
 #[derive(Serialize, ToSchema)]
+#[schema(as = SyncResult)]
 pub(crate) struct SinceView<'a> {
     /// What a socket would have brought, see `/messages/api/schema/websocket/`.
     #[schema(value_type = Vec<LiveEvent>)]

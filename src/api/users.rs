@@ -43,6 +43,7 @@ pub(super) fn own_view<'a>(
 }
 
 #[derive(Serialize, ToSchema)]
+#[schema(as = FoundUsers)]
 pub(crate) struct FoundView<'a> {
     /// At most 20, the best first.
     results: Vec<FoundUserView<'a>>,
@@ -299,6 +300,7 @@ pub(super) async fn change_user(
 }
 
 #[derive(Deserialize, ToSchema)]
+#[schema(as = NewToken)]
 pub(crate) struct TokenFields {
     /// Seconds, at most ten years; without it the token does not expire.
     #[serde(default)]
@@ -307,6 +309,7 @@ pub(crate) struct TokenFields {
 }
 
 #[derive(Serialize, ToSchema)]
+#[schema(as = Token)]
 pub(crate) struct TokenView<'a> {
     id: TokenId,
     /// Shown only now.

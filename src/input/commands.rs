@@ -14,6 +14,7 @@ use crate::model::{
 
 /// A message to be posted.
 #[derive(Deserialize, ToSchema)]
+#[schema(as = NewMessage)]
 pub struct PostFields {
     /// White space at the edges is cut; control characters other than newline, carriage return and tab are refused.
     #[serde(default)]
@@ -61,6 +62,7 @@ impl EditFields {
 
 /// An emoji to react with.
 #[derive(Deserialize, ToSchema)]
+#[schema(as = NewReaction)]
 pub struct ReactFields {
     /// Exactly one of Unicode's list for general interchange.
     #[serde(default)]
@@ -77,6 +79,7 @@ impl ReactFields {
 
 /// How far a chat has been read.
 #[derive(Deserialize, ToSchema)]
+#[schema(as = ReadMark)]
 pub struct MarkFields {
     /// Up to which everything is read; without it, all is.
     #[serde(default)]
@@ -92,6 +95,7 @@ impl MarkFields {
 
 /// What is to change of what one has set for oneself.
 #[derive(Deserialize, ToSchema)]
+#[schema(as = ChatPreferencesUpdate)]
 pub struct MeFields {
     /// Clients keep quiet about the chat before this moment, given with any offset.
     #[serde(default)]
@@ -143,6 +147,7 @@ fn message_id(field: &Field) -> Result<Option<MessageId>, String> {
 
 /// Whether somebody types.
 #[derive(Deserialize, ToSchema)]
+#[schema(as = TypingState)]
 pub struct TypingFields {
     #[serde(default)]
     #[schema(value_type = bool, required)]

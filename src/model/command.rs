@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use utoipa::ToSchema;
+
 use super::{
     ChatId, ChatKind, HostObject, MessageId, Role, Timestamp, UserCard, UserId,
     emoji::Emoji,
@@ -75,7 +77,8 @@ pub struct MeChange {
 }
 
 /// What a reaction is to become.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ToSchema)]
+#[schema(as = ReactionIntent, rename_all = "lowercase")]
 pub enum ReactIntent {
     Toggle,
     Add,

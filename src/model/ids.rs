@@ -37,19 +37,19 @@ macro_rules! id {
 }
 
 id! {
-    /// Names a chat.
+    /// The id of a chat.
     ChatId
 }
 id! {
-    /// Names a user.
+    /// The id of a user.
     UserId
 }
 id! {
-    /// Names a message; within a chat, later messages have higher ids.
+    /// The id of a message; within a chat, later messages have higher ids.
     MessageId
 }
 id! {
-    /// Names an access token's row, which is not the secret itself.
+    /// The id of an access token's row, which is not the secret itself.
     TokenId
 }
 

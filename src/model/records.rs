@@ -189,6 +189,7 @@ impl Message {
 
 /// What a member has set for themselves in a chat.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = ChatPreferences)]
 pub struct Me {
     /// Clients keep quiet about the chat before this moment.
     #[schema(required)]

@@ -8,7 +8,7 @@ use crate::{
     view::OwnUserView,
 };
 
-const TAG: &str = "Signing in";
+const TAG: &str = "Authentication";
 
 pub(super) fn describe(reference: &mut Reference) {
     reference
@@ -17,10 +17,11 @@ pub(super) fn describe(reference: &mut Reference) {
             operation
                 .says(
                     "Sets the cookie of a new session and ends that of an old cookie. Five attempts on an account from one \
-                     address, or twenty from one address, may fail in a minute.",
+                     address, or twenty from one address, may fail in a minute. An HTML form with the same fields is taken \
+                     too.",
                 )
                 .query("next", text(), "Where a browser is sent then: a path of this site.")
-                .takes_form::<LoginFields>(
+                .takes_part::<LoginFields>(
                     "SignIn",
                     "username! password! next",
                     json!({ "username": "alice", "password": "greenroom" }),
@@ -31,7 +32,7 @@ pub(super) fn describe(reference: &mut Reference) {
                 .bears(303, "Location", "The path in `next`, or `/`.")
                 .refuses(&[401, 429])
         })
-        .get("showSignIn", "The sign-in page", |operation| {
+        .get("getSignInPage", "The sign-in page", |operation| {
             operation
                 .query("next", text(), "Where to go once signed in.")
                 .answers_with("The page.", "text/html", text(), Value::Null)
@@ -44,9 +45,12 @@ pub(super) fn describe(reference: &mut Reference) {
     });
     reference.open(TAG, "/register/").post("register", "Make an account", |operation| {
         operation
-            .says("Where `GREENROOM_REGISTRATION=open`, else 403. It does not sign in.")
-            .takes_form::<UserFields>(
-                "Account",
+            .says(
+                "Where `GREENROOM_REGISTRATION=open`, else 403. It does not sign in. An HTML form with the same fields is \
+                 taken too.",
+            )
+            .takes_part::<UserFields>(
+                "Registration",
                 "username! password! email first_name last_name avatar_url",
                 json!({
                     "username": "dave",

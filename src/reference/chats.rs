@@ -16,7 +16,7 @@ use crate::{
 };
 
 const TAG: &str = "Chats";
-const ACTIVITY: &str = "Reading and typing";
+const ACTIVITY: &str = "Activity";
 
 /// What can be done with a chat, once its id is known.
 const WITH_A_CHAT: [&str; 8] = [
@@ -67,13 +67,13 @@ pub(super) fn describe(reference: &mut Reference) {
         .put("replaceChat", "Change a chat's title", |operation| {
             operation
                 .says("For admins; in a dm for either.")
-                .takes_part::<UpdateFields>("WholeChat", "title!", json!({ "title": "Plans for May" }))
+                .takes_part::<UpdateFields>("ChatReplacement", "title!", json!({ "title": "Plans for May" }))
                 .answers::<ChatView>(200, "The chat.", examples::chat())
         })
         .patch("updateChat", "Change a chat's title", |operation| {
             operation
                 .says("For admins; in a dm for either. Without a title nothing changes.")
-                .takes_part::<UpdateFields>("ChatChange", "title", json!({ "title": "Plans for May" }))
+                .takes_part::<UpdateFields>("ChatUpdate", "title", json!({ "title": "Plans for May" }))
                 .answers::<ChatView>(200, "The chat.", examples::chat())
         })
         .delete("deleteChat", "Delete a chat for all its members", |operation| {
@@ -89,19 +89,27 @@ fn activity(reference: &mut Reference) {
             .takes::<MarkFields>(json!({ "message_id": 5 }))
             .answers::<MarkedView>(200, "Done.", json!({ "status": "success", "marked_count": 1 }))
     });
-    reference.api(ACTIVITY, "chats/{chat}/me/").patch("changeOwn", "Mute, pin, make unread", |operation| {
-        operation
-            .says("What the caller sets for themselves; nobody else sees or hears of it. For members.")
-            .takes::<MeFields>(json!({ "is_pinned": true, "unread_from": 4 }))
-            .answers::<ChatView>(200, "The chat.", examples::chat())
-    });
-    reference.api(ACTIVITY, "chats/{chat}/typing/").post("type", "Tell that one types", |operation| {
-        operation
-            .says("To be repeated at least every 6 seconds while somebody types. For members.")
-            .takes::<TypingFields>(json!({ "is_typing": true }))
-            .answers::<TypingView>(200, "Told.", json!({ "status": "success" }))
-    });
-    reference.api(ACTIVITY, "unread/").get("getUnread", "Unread counts", |operation| {
+    reference.api(ACTIVITY, "chats/{chat}/me/").patch(
+        "updateChatPreferences",
+        "Mute, pin, make unread",
+        |operation| {
+            operation
+                .says("What the caller sets for themselves; nobody else sees or hears of it. For members.")
+                .takes::<MeFields>(json!({ "is_pinned": true, "unread_from": 4 }))
+                .answers::<ChatView>(200, "The chat.", examples::chat())
+        },
+    );
+    reference.api(ACTIVITY, "chats/{chat}/typing/").post(
+        "sendTyping",
+        "Say that the caller is typing",
+        |operation| {
+            operation
+                .says("Repeat it at least every 6 seconds while the user types. For members.")
+                .takes::<TypingFields>(json!({ "is_typing": true }))
+                .answers::<TypingView>(200, "Told.", json!({ "status": "success" }))
+        },
+    );
+    reference.api(ACTIVITY, "unread/").get("getUnreadCounts", "Unread counts", |operation| {
         operation.answers::<UnreadView>(
             200,
             "The counts.",

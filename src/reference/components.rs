@@ -70,8 +70,12 @@ impl Components {
 
     /// All of them in the order of their names, each object in one piece; without those that were only pieces.
     pub(super) fn finish(self, document: &Value) -> Value {
-        let mut whole: Vec<(String, Value)> =
-            self.0.iter().map(|(name, schema)| (name.clone(), in_one_piece(schema, &self.0))).collect();
+        let plain = |(name, schema)| {
+            let mut schema = in_one_piece(schema, &self.0);
+            simplify(&mut schema, &self.0);
+            (String::clone(name), schema)
+        };
+        let mut whole: Vec<(String, Value)> = self.0.iter().map(plain).collect();
         loop {
             let texts: Vec<String> = whole.iter().map(|(_, schema)| schema.to_string()).collect();
             let all = format!("{document}{}", texts.concat());
@@ -120,4 +124,57 @@ fn piece(part: &Value, all: &Map<String, Value>) -> (Value, bool) {
     let name = part["$ref"].as_str().and_then(|reference| reference.strip_prefix(PREFIX));
     let named = name.and_then(|name| all.get(name));
     (named.map_or_else(|| part.clone(), |schema| in_one_piece(schema, all)), true)
+}
+
+/// Writes a derived schema as generators of clients read it best. Ids, times and numbers stand where they are used, since
+/// a name of their own becomes a class around a number. A field of one value is a `const`.
+fn simplify(schema: &mut Value, all: &Map<String, Value>) {
+    match schema {
+        Value::Array(list) => list.iter_mut().for_each(|schema| simplify(schema, all)),
+        Value::Object(keywords) => {
+            keywords.remove("propertyNames");
+            keywords.values_mut().for_each(|value| simplify(value, all));
+            inline_scalar(keywords, all);
+            merge_null(keywords);
+            // A number with limits in a list becomes a class of its own too.
+            if let Some(Value::Object(items)) = keywords.get_mut("items") {
+                items.retain(|keyword, _| !matches!(keyword.as_str(), "minimum" | "maximum"));
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Replaces a reference to a number or a text that is no enum by what it refers to.
+fn inline_scalar(keywords: &mut Map<String, Value>, all: &Map<String, Value>) {
+    let name = keywords.get("$ref").and_then(Value::as_str).and_then(|path| path.strip_prefix(PREFIX));
+    let Some(Value::Object(scalar)) = name.and_then(|name| all.get(name)) else { return };
+    let kind = scalar.get("type").and_then(Value::as_str);
+    if !matches!(kind, Some("integer" | "string")) || scalar.contains_key("enum") {
+        return;
+    }
+    keywords.remove("$ref");
+    for (keyword, value) in scalar {
+        keywords.entry(keyword).or_insert_with(|| value.clone());
+    }
+}
+
+/// Says of a choice between a value and null what is the same for both once: its description, and a plain type.
+fn merge_null(keywords: &mut Map<String, Value>) {
+    let Some(Value::Array(choices)) = keywords.get_mut("oneOf") else { return };
+    let [Value::Object(first), Value::Object(null)] = &mut choices[..] else { return };
+    if null.get("type") != Some(&json!("null")) {
+        return;
+    }
+    let description = first.remove("description");
+    if let Some(kind) = first.get("type").and_then(Value::as_str) {
+        let kind = json!([kind, "null"]);
+        let mut merged = std::mem::take(first);
+        merged["type"] = kind;
+        keywords.remove("oneOf");
+        keywords.extend(merged);
+    }
+    if let Some(description) = description {
+        keywords.entry("description").or_insert(description);
+    }
 }

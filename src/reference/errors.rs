@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::components::Components;
 
 /// Status, header, and description of each, with the example of its body.
-const ERRORS: [(u16, &str, &str, &str); 13] = [
+const ERRORS: [(u16, &str, &str, &str); 12] = [
     (
         400,
         "",
@@ -30,7 +30,6 @@ const ERRORS: [(u16, &str, &str, &str); 13] = [
         "It does not exist, was deleted, or the caller may not know of it; or there is no such page.",
         r#"{"detail": "Not found."}"#,
     ),
-    (405, "Allow", "Not a method of this path.", r#"{"detail": "Method \"POST\" not allowed."}"#),
     (
         408,
         "",
@@ -71,14 +70,33 @@ const ERRORS: [(u16, &str, &str, &str); 13] = [
     ),
 ];
 
-/// The responses that operations refer to, by status.
+/// The name of a status as a component, which clients name a type by.
+pub(super) fn name(status: u16) -> &'static str {
+    match status {
+        400 => "BadRequest",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "NotFound",
+        408 => "RequestTimeout",
+        409 => "Conflict",
+        413 => "PayloadTooLarge",
+        415 => "UnsupportedMediaType",
+        426 => "UpgradeRequired",
+        429 => "TooManyRequests",
+        503 => "ServiceUnavailable",
+        _ => "InternalServerError",
+    }
+}
+
+/// The responses that operations refer to, by name.
 pub(super) fn responses(components: &mut Components) -> Value {
     let sentences = json!({ "type": "array", "items": { "type": "string" } });
-    let detail = components.add("Detail", object(&["detail"], json!({ "detail": { "type": "string" } })));
-    let fault = components.add("Fault", object(&["error"], json!({ "error": { "type": "string" } })));
+    let detail =
+        components.add("ErrorDetail", object(&["detail"], json!({ "detail": { "type": "string" } })));
+    let fault = components.add("ServerError", object(&["error"], json!({ "error": { "type": "string" } })));
     let details = json!({ "type": "object", "additionalProperties": sentences });
     let invalid = components.add(
-        "Invalid",
+        "InvalidRequest",
         object(&["error", "details"], json!({ "error": { "type": "string" }, "details": details })),
     );
     let response = |(status, header, text, example): &(u16, &str, &str, &str)| {
@@ -97,7 +115,7 @@ pub(super) fn responses(components: &mut Components) -> Value {
         if !header.is_empty() {
             response["headers"][*header] = json!({ "required": true, "schema": { "type": "string" } });
         }
-        (status.to_string(), response)
+        (name(*status).to_owned(), response)
     };
     Value::Object(ERRORS.iter().map(response).collect::<Map<_, _>>())
 }

@@ -2,19 +2,17 @@
 
 use serde_json::{Value, json};
 
-use super::{
-    Reference, examples,
-    operation::{one_of, text},
-};
+use super::{Reference, components::reference as reference_to, events, examples, operation::text};
 use crate::api::sync::{SinceFields, SinceView, StartView};
 
-const TAG: &str = "Live";
+const TAG: &str = "Live events";
 const CHATS: &str = "Ids with commas between them: these chats only.";
 
 pub(super) fn describe(reference: &mut Reference) {
+    events::add(&mut reference.components);
     reference
         .api(TAG, "sync/")
-        .get("start", "All for a first screen", |operation| {
+        .get("startSync", "All for a first screen", |operation| {
             let start = json!({
                 "chats": [examples::chat()],
                 "heads": { "1": 4, "2": 6 },
@@ -41,24 +39,24 @@ pub(super) fn describe(reference: &mut Reference) {
                     }),
                 )
         });
-    reference.api(TAG, "events/").get("listen", "Server-sent events", |operation| {
+    reference.api(TAG, "events/").get("streamEvents", "Server-sent events", |operation| {
         operation
             .says(
-                "`hello`, then events as over a socket, each an object in `data:`. What lasts has an `id:`; who comes back \
-                 with it gets what they missed first.",
+                "`hello`, then events as over a socket. The schema is that of one event: the JSON object in its `data:`. What \
+                 lasts has an `id:`; a client that comes back with it gets what it missed first.",
             )
             .query("chats", text(), CHATS)
-            .header("Last-Event-ID", "The `id:` of the last event that was heard.")
-            .answers_with("The stream, which does not end by itself.", "text/event-stream", text(), Value::Null)
+            .header("Last-Event-ID", "The `id:` of the last event that was received.")
+            .answers_with("The stream, which does not end by itself.", "text/event-stream", reference_to("Event"), Value::Null)
     });
-    reference.signed_in(TAG, "/messages/ws/").get("openSocket", "A socket", |operation| {
+    reference.signed_in(TAG, "/messages/ws/").get("openWebSocket", "A socket", |operation| {
         operation
             .says(
                 "A WebSocket that carries all of the caller's chats. Its events and commands are described at \
                  `/messages/api/schema/websocket/`.",
             )
             .query("chats", text(), CHATS)
-            .query("resume", one_of(&["1"]), "Live events wait until the client has said how far it has heard.")
+            .query("resume", json!({ "type": "string", "const": "1" }), "Live events wait until the client has said how far it has heard.")
             .answers_nothing(101, "The socket is open.")
             .refuses(&[403, 426, 429])
     });

@@ -24,12 +24,16 @@ pub(super) fn describe(reference: &mut Reference) {
             .takes::<AddFields>(json!({ "user_ids": [3] }))
             .answers::<AddedView>(200, "They are in.", json!({ "status": "success", "added_count": 1 }))
     });
-    reference.api(TAG, "chats/{chat}/members/{user}/").patch("changeRole", "Change a role", |operation| {
-        operation
-            .says("For admins. The last one cannot be demoted.")
-            .takes::<RoleFields>(json!({ "role": "admin" }))
-            .answers::<MemberView>(200, "The member.", examples::member())
-    });
+    reference.api(TAG, "chats/{chat}/members/{user}/").patch(
+        "updateMemberRole",
+        "Change a role",
+        |operation| {
+            operation
+                .says("For admins. The last one cannot be demoted.")
+                .takes::<RoleFields>(json!({ "role": "admin" }))
+                .answers::<MemberView>(200, "The member.", examples::member())
+        },
+    );
     reference.api(TAG, "chats/{chat}/members/{user}/remove/").delete(
         "removeMember",
         "Remove a member",

@@ -2,7 +2,10 @@
 
 use serde_json::json;
 
-use super::{Reference, examples, operation::text};
+use super::{
+    Reference, examples,
+    operation::{id, text},
+};
 use crate::{
     api::{reactions::ReactedView, search::FoundView},
     input::{EditFields, PostFields, ReactFields},
@@ -22,10 +25,10 @@ pub(super) fn describe(reference: &mut Reference) {
                      `after` stay in place. With either, `next` leads to older and `previous` to newer messages. For members.",
                 )
                 .paged(50)
-                .query("before", json!({ "type": "integer" }), "The messages nearest below this id.")
-                .query("after", json!({ "type": "integer" }), "The messages nearest above this id.")
+                .query("before", id(), "The messages nearest below this id.")
+                .query("after", id(), "The messages nearest above this id.")
                 .query("search", text(), "Words, all of which must be found: answers as `search/` does.")
-                .answers_page_or::<MessageView, FoundView>("A page of messages.", examples::message())
+                .answers_or_page::<FoundView, MessageView>("A page of messages.", examples::message())
                 .refuses(&[400])
         })
         .post("sendMessage", "Send a message", |operation| {
@@ -58,10 +61,10 @@ pub(super) fn describe(reference: &mut Reference) {
                  `next` and `previous` use `before`, and lead on through all hits.",
             )
             .query("q", json!({ "type": "string", "minLength": 1 }), "The words. Needed, and not blank.")
-            .query("chat", json!({ "type": "integer" }), "Only in this chat.")
+            .query("chat", id(), "Only in this chat.")
             .paged(50)
-            .query("before", json!({ "type": "integer" }), "Only messages below this id.")
-            .query("after", json!({ "type": "integer" }), "Only messages above this id.")
+            .query("before", id(), "Only messages below this id.")
+            .query("after", id(), "Only messages above this id.")
             .answers::<FoundView>(200, "A page of messages.", found)
             .refuses(&[400])
     });
@@ -77,13 +80,13 @@ pub(super) fn describe(reference: &mut Reference) {
         .put("replaceMessage", "Edit a message", |operation| {
             operation
                 .says("For its sender, while a member.")
-                .takes_part::<EditFields>("WholeMessage", "content!", json!({ "content": "Lunch?" }))
+                .takes_part::<EditFields>("MessageReplacement", "content!", json!({ "content": "Lunch?" }))
                 .answers::<MessageView>(200, "The message.", examples::message())
         })
         .patch("updateMessage", "Edit a message", |operation| {
             operation
                 .says("For its sender, while a member. Without a content nothing changes.")
-                .takes_part::<EditFields>("MessageChange", "content", json!({ "content": "Lunch?" }))
+                .takes_part::<EditFields>("MessageUpdate", "content", json!({ "content": "Lunch?" }))
                 .answers::<MessageView>(200, "The message.", examples::message())
         })
         .delete("deleteMessage", "Delete a message", |operation| {

@@ -3,8 +3,10 @@
 
 mod accounts;
 mod chats;
+mod commands;
 mod components;
 mod errors;
+mod events;
 mod examples;
 mod feed;
 mod index;
@@ -43,16 +45,16 @@ pub async fn show() -> Answer {
 
 /// What groups of operations are for, in the order in which they are shown.
 const TAGS: [(&str, &str); 11] = [
-    ("Signing in", "Sessions for browsers, and accounts where the server is open to new ones."),
+    ("Authentication", "Sessions for browsers, and accounts where the server is open to new ones."),
     ("Chats", "Direct messages, groups and rooms."),
     ("Rooms", "Public rooms, and those of a host's own objects."),
     ("Messages", "Reading, sending, editing and deleting them."),
     ("Reactions", "An emoji is exactly one of Unicode's list for general interchange."),
-    ("Reading and typing", "Read markers, unread counts, and who types."),
+    ("Activity", "Read markers, unread counts, and who types."),
     ("Members", "Who is in a chat. A dm's members do not change."),
     ("Users", "Oneself and others."),
-    ("Users, for staff", "For a host that brings its own users. Everybody else gets 403."),
-    ("Live", "What happens, as it happens: by socket, as server-sent events, and by polling."),
+    ("Administration", "For a host that brings its own users. Everybody else gets 403."),
+    ("Live events", "What happens, as it happens: by socket, as server-sent events, and by polling."),
     ("Server", "The server itself, its pages, and what they are made of."),
 ];
 

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
-use super::components::Components;
+use super::{components::Components, errors};
 
 /// Who may ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,28 +88,21 @@ impl<'a> Operation<'a> {
     /// A JSON body of a type.
     pub(super) fn takes<T: ToSchema>(self, example: Value) -> Self {
         let schema = self.components.of::<T>();
-        self.body(&[JSON], schema, example)
+        self.body(schema, example)
     }
 
     /// A JSON body with some fields of a type, those marked with `!` required.
     pub(super) fn takes_part<T: ToSchema>(self, name: &str, fields: &str, example: Value) -> Self {
         let schema = self.components.part_of::<T>(name, fields);
-        self.body(&[JSON], schema, example)
+        self.body(schema, example)
     }
 
-    /// The same, for bodies that may be forms too.
-    pub(super) fn takes_form<T: ToSchema>(self, name: &str, fields: &str, example: Value) -> Self {
-        let schema = self.components.part_of::<T>(name, fields);
-        self.body(&[JSON, "application/x-www-form-urlencoded"], schema, example)
-    }
-
-    fn body(mut self, kinds: &[&str], schema: Value, example: Value) -> Self {
+    /// A JSON body. Forms that are taken too are not described: several generators write clients that fail where there is
+    /// a choice of media types.
+    fn body(mut self, schema: Value, example: Value) -> Self {
         let name = schema["$ref"].as_str().and_then(|path| path.rsplit('/').next()).unwrap_or_default();
         let is_required = self.components.requires_fields(name);
-        let content: Map<String, Value> = kinds
-            .iter()
-            .map(|kind| ((*kind).to_owned(), json!({ "schema": schema, "example": example })))
-            .collect();
+        let content = json!({ JSON: { "schema": schema, "example": example } });
         self.value.insert("requestBody".to_owned(), json!({ "required": is_required, "content": content }));
         self.refuses(&[400, 408, 413, 415])
     }
@@ -120,7 +113,7 @@ impl<'a> Operation<'a> {
         self.answer(status, text, JSON, schema, example)
     }
 
-    /// An answer with one of two views, by who asks.
+    /// An answer with one of two views, by who asks. Clients take the first that fits: the one with more fields.
     pub(super) fn answers_one_of<T: ToSchema, U: ToSchema>(self, text: &str, example: Value) -> Self {
         let schema = json!({ "anyOf": [self.components.of::<T>(), self.components.of::<U>()] });
         self.answer(200, text, JSON, schema, example)
@@ -133,9 +126,9 @@ impl<'a> Operation<'a> {
         self.answer(200, text, JSON, schema, page)
     }
 
-    /// An answer with a page of views, or with another view where that is asked for.
-    pub(super) fn answers_page_or<T: ToSchema, U: ToSchema>(self, text: &str, example: Value) -> Self {
-        let schema = json!({ "anyOf": [self.components.page_of::<T>(), self.components.of::<U>()] });
+    /// An answer with a view that has more fields than a page where that is asked for, else with a page.
+    pub(super) fn answers_or_page<T: ToSchema, U: ToSchema>(self, text: &str, example: Value) -> Self {
+        let schema = json!({ "anyOf": [self.components.of::<T>(), self.components.page_of::<U>()] });
         let page = json!({ "count": 1, "next": null, "previous": null, "results": [example] });
         self.answer(200, text, JSON, schema, page)
     }
@@ -183,7 +176,7 @@ impl<'a> Operation<'a> {
     /// Errors, as they are everywhere.
     pub(super) fn refuses(mut self, statuses: &[u16]) -> Self {
         for status in statuses {
-            let reference = json!({ "$ref": format!("#/components/responses/{status}") });
+            let reference = json!({ "$ref": format!("#/components/responses/{}", errors::name(*status)) });
             self.responses().insert(status.to_string(), reference);
         }
         self

@@ -9,22 +9,22 @@ const TAG: &str = "Server";
 const KNOWN: &str = "Not changed since the version that `If-None-Match` names.";
 
 pub(super) fn describe(reference: &mut Reference) {
-    reference.open(TAG, &format!("{BASE}/")).get("index", "The beginning of the API", |operation| {
-        let links =
-            json!({ "type": "object", "additionalProperties": { "type": "string", "format": "uri" } });
+    let links = json!({ "type": "object", "additionalProperties": { "type": "string", "format": "uri" } });
+    let links = reference.components.add("ApiLinks", links);
+    reference.open(TAG, &format!("{BASE}/")).get("getApiRoot", "The beginning of the API", |operation| {
         let example = json!({ "chats": "http://localhost:8000/messages/api/chats/" });
         operation
             .answers_with("Links to the lists; for browsers a page.", "application/json", links, example)
             .answers_with("", "text/html", text(), Value::Null)
     });
-    reference.open(TAG, &format!("{BASE}/schema/")).get("getSchema", "This description", |operation| {
+    reference.open(TAG, &format!("{BASE}/schema/")).get("getOpenApi", "This description", |operation| {
         operation.answers_with("OpenAPI 3.1.", "application/json", json!({ "type": "object" }), Value::Null)
     });
-    reference.open(TAG, &format!("{BASE}/docs/")).get("showReference", "The documentation", |operation| {
+    reference.open(TAG, &format!("{BASE}/docs/")).get("getReferencePage", "The documentation", |operation| {
         operation.answers_with("A page that shows this description.", "text/html", text(), Value::Null)
     });
     reference.open(TAG, &format!("{BASE}/schema/websocket/")).get(
-        "getSocketSchema",
+        "getAsyncApi",
         "The description of sockets",
         |operation| {
             operation.answers_with(
@@ -44,7 +44,7 @@ pub(super) fn describe(reference: &mut Reference) {
         });
     }
     for (path, id, summary) in
-        [("/", "showMessages", "The messages page"), ("/messages/", "showMessagesToo", "The messages page")]
+        [("/", "getHomePage", "The messages page"), ("/messages/", "getMessagesPage", "The messages page")]
     {
         reference.open(TAG, path).get(id, summary, |operation| {
             operation
@@ -53,7 +53,7 @@ pub(super) fn describe(reference: &mut Reference) {
                 .bears(302, "Location", "The sign-in page.")
         });
     }
-    reference.open(TAG, "/demo/").get("showDemo", "A page with the widgets", |operation| {
+    reference.open(TAG, "/demo/").get("getDemoPage", "A page with the widgets", |operation| {
         operation.answers_with("The page.", "text/html", text(), Value::Null)
     });
     files(reference);
@@ -67,8 +67,8 @@ fn files(reference: &mut Reference) {
             .refuses(&[404])
     });
     for (path, id, summary, kind) in [
-        ("/messages/widgets.js", "getWidgets", "The widgets, as a module", "text/javascript"),
-        ("/messages/greenroom.js", "getClient", "The JavaScript client", "text/javascript"),
+        ("/messages/widgets.js", "getWidgetsScript", "The widgets, as a module", "text/javascript"),
+        ("/messages/greenroom.js", "getClientScript", "The JavaScript client", "text/javascript"),
         ("/messages/greenroom.d.ts", "getClientTypes", "Its types", "application/typescript"),
     ] {
         reference.open(TAG, path).get(id, summary, |operation| {
@@ -76,7 +76,7 @@ fn files(reference: &mut Reference) {
         });
     }
     reference.open(TAG, "/messages/static/{version}/{path}").get(
-        "getFile",
+        "getStaticFile",
         "What the pages are made of",
         |operation| {
             operation

@@ -12,7 +12,7 @@ use crate::{
 };
 
 const TAG: &str = "Users";
-const STAFF: &str = "Users, for staff";
+const STAFF: &str = "Administration";
 
 pub(super) fn describe(reference: &mut Reference) {
     reference
@@ -24,7 +24,7 @@ pub(super) fn describe(reference: &mut Reference) {
             operation
                 .says("A new password needs the old one, and ends all other sessions.")
                 .takes_part::<UserFields>(
-                    "ProfileChange",
+                    "ProfileUpdate",
                     "first_name last_name avatar_url password old_password",
                     json!({ "first_name": "Alice", "last_name": "Adams" }),
                 )
@@ -34,7 +34,7 @@ pub(super) fn describe(reference: &mut Reference) {
     reference.api(TAG, "users/{user}/").get("getUser", "A user", |operation| {
         operation
             .says("To themselves and to staff with the rest. Deactivated ones are there too.")
-            .answers_one_of::<UserView, OwnUserView>("The user.", examples::user())
+            .answers_one_of::<OwnUserView, UserView>("The user.", examples::user())
     });
     reference
         .api(TAG, "users/{user}/block/")
@@ -47,7 +47,7 @@ pub(super) fn describe(reference: &mut Reference) {
         .delete("unblockUser", "Block somebody no more", |operation| {
             operation.answers_nothing(204, "They are not blocked, perhaps never were.")
         });
-    reference.api(TAG, "users/blocked/").get("listBlocked", "Whom one has blocked", |operation| {
+    reference.api(TAG, "users/blocked/").get("listBlockedUsers", "Whom one has blocked", |operation| {
         operation
             .says("The latest first.")
             .paged(100)
@@ -102,7 +102,7 @@ fn for_staff(reference: &mut Reference) {
     reference.api(STAFF, "users/{user}/").patch("updateUser", "Change a user", |operation| {
         operation
             .takes_part::<UserFields>(
-                "UserChange",
+                "UserUpdate",
                 "email first_name last_name avatar_url password is_active",
                 json!({ "last_name": "Doe" }),
             )

@@ -2,154 +2,169 @@
 
 use std::sync::LazyLock;
 
-use actix_web::{HttpResponse, http::header::ContentType};
+use actix_web::{HttpRequest, HttpResponse, http::header::ContentType, web::Data};
 use serde_json::{Map, Value, json};
-use utoipa::PartialSchema;
+use url::Url;
 
-use super::{components::Components, examples};
-use crate::{
-    api::Answer,
-    view::{Frame, MessageFrame, MessageView},
-    ws::{Ack, CaughtUp, ClientFrame},
-};
+use super::{SESSION, TOKEN, commands, components::Components, events, examples};
+use crate::{api::Answer, server::State};
 
-/// The document of sockets.
+/// The document of sockets, with a server on this machine.
 pub fn asyncapi() -> &'static Value {
     static DOCUMENT: LazyLock<Value> = LazyLock::new(document);
     &DOCUMENT
 }
 
-/// `GET /messages/api/schema/websocket/`, open to all.
-pub async fn show() -> Answer {
-    static TEXT: LazyLock<String> = LazyLock::new(|| asyncapi().to_string());
-    Ok(HttpResponse::Ok().content_type(ContentType::json()).body(TEXT.as_str()))
+/// `GET /messages/api/schema/websocket/`, open to all: the document, with the server that was asked.
+pub async fn show(state: Data<State>, request: HttpRequest) -> Answer {
+    let mut document = asyncapi().clone();
+    if let Ok(base) = Url::parse(&state.base_url(&request)) {
+        document["servers"]["greenroom"] = server(&base);
+    }
+    Ok(HttpResponse::Ok().content_type(ContentType::json()).body(document.to_string()))
 }
 
 const ABOUT: &str = "\
 `GET /messages/ws/` with a WebSocket handshake opens a socket that carries all of the caller's chats. It takes a session's \
 cookie, or a token as a header or as the subprotocol `greenroom.token.<key>`. All frames are text, one JSON object each, told \
-apart by `type`. On one socket the `seq` of a chat only rises, and while the connection holds none is missed and none comes \
-twice. After a break connect with `?resume=1` and send `resume`. The events of `GET /messages/api/events/` and of \
-`POST /messages/api/sync/` are the same.";
+apart by `type`. The channels are the two directions of one socket. On one socket the `seq` of a chat only rises, and while \
+the connection holds none is missed and none comes twice. After a break connect with `?resume=1` and send `resume`. The \
+events of `GET /messages/api/events/` and of `POST /messages/api/sync/` are the same.";
 
-/// Commands: fields with `!` where they are needed, what they are for, and an example.
-const COMMANDS: [(&str, &str, &str, &str); 10] = [
-    (
-        "send_message",
-        "chat_id! content! client_id",
-        "Sends a message.",
-        r#"{"chat_id": 1, "content": "Hello!", "client_id": "c-2"}"#,
-    ),
-    ("edit_message", "message_id! content!", "Edits a message.", r#"{"message_id": 9, "content": "Lunch?"}"#),
-    ("delete_message", "message_id!", "Deletes a message.", r#"{"message_id": 9}"#),
-    (
-        "react",
-        "message_id! emoji! action",
-        "Reacts, or takes it back.",
-        r#"{"message_id": 5, "emoji": "👍", "action": "add"}"#,
-    ),
-    (
-        "mark_as_read",
-        "chat_id! message_id",
-        "Moves the read marker forward, up to the message or to the end.",
-        r#"{"chat_id": 1, "message_id": 9}"#,
-    ),
-    ("typing", "chat_id! is_typing!", "Tells that one types.", r#"{"chat_id": 1, "is_typing": true}"#),
-    ("watch", "chat_id!", "Follows a public room that one is not in.", r#"{"chat_id": 4}"#),
-    ("unwatch", "chat_id!", "Ends that.", r#"{"chat_id": 4}"#),
-    (
-        "resume",
-        "chats! more",
-        "Tells how far one has heard. What was missed comes first, then the `ack`, then live events.",
-        r#"{"chats": {"1": 41, "7": 12}}"#,
-    ),
-    ("ping", "", "Asks for `pong`.", "{}"),
-];
+const SUBPROTOCOL: &str = "\
+The subprotocol `greenroom.token.<key>`, for browsers, which cannot send `Authorization` with a handshake. It is confirmed.";
+
+/// The messages of a channel, and all that they are made of.
+#[derive(Default)]
+struct Messages {
+    components: Components,
+    all: Map<String, Value>,
+}
+
+impl Messages {
+    /// Makes a message a component; returns its name.
+    fn add(&mut self, name: &str, kind: &str, summary: &Value, payload: &Value, example: Value) -> String {
+        let mut message = json!({
+            "name": name,
+            "title": kind,
+            "summary": summary,
+            "contentType": "application/json",
+            "payload": payload,
+            "examples": [{ "name": kind, "payload": example }],
+        });
+        if !name.ends_with("Event") {
+            message["correlationId"] =
+                json!({ "description": "The command's own `id`.", "location": "$message.payload#/id" });
+        }
+        self.all.insert(name.to_owned(), message);
+        name.to_owned()
+    }
+}
 
 fn document() -> Value {
-    let mut components = Components::default();
-    let mut messages = Map::new();
-    components.of::<Frame>();
-    components.of::<MessageFrame>();
-    let (events, message_events) = (json!(Frame::schema()), json!(MessageFrame::schema()));
+    let mut messages = Messages::default();
     let mut sent = Vec::new();
-    for event in [&message_events, &events].into_iter().flat_map(variants) {
-        let name = event["properties"]["type"]["enum"][0].as_str().unwrap_or_default().to_owned();
-        let example = example(&name);
-        sent.push(add(&mut messages, &mut components, &name, event, example));
+    for event in events::add(&mut messages.components) {
+        let example = example(&event.kind);
+        sent.push(messages.add(&event.name, &event.kind, &event.summary, &event.schema, example));
     }
-    let answers = answers(&mut components);
-    for (name, answer, example) in answers {
-        sent.push(add(&mut messages, &mut components, name, answer, example));
+    let mut answers = Vec::new();
+    for (name, kind, schema, example) in commands::answers(&mut messages.components) {
+        let summary = schema["description"].clone();
+        let payload = messages.components.add(name, schema);
+        answers.push(messages.add(name, kind, &summary, &payload, example));
     }
     let mut taken = Vec::new();
-    for (kind, fields, text, example) in COMMANDS {
-        let command = command(&mut components, kind, fields, text);
-        let mut example: Value = serde_json::from_str(example).unwrap_or_default();
-        example = examples::with(json!({ "type": kind, "id": 1 }), example);
-        taken.push(add(&mut messages, &mut components, &format!("command_{kind}"), command, example));
+    for (kind, schema, example) in commands::commands(&mut messages.components) {
+        let (name, summary) = (format!("{}Command", events::pascal(kind)), schema["description"].clone());
+        let payload = messages.components.add(&name, schema);
+        taken.push(messages.add(&name, kind, &summary, &payload, example));
     }
+    let base = Url::parse("http://localhost:8000").expect("it is an address");
     let mut document = json!({
         "asyncapi": "3.0.0",
+        "id": "urn:greenroom:socket",
         "info": {
             "title": "Greenroom: live events",
             "version": env!("CARGO_PKG_VERSION"),
             "description": ABOUT,
-            "license": { "name": "MIT" },
+            "license": { "name": "MIT", "url": "https://spdx.org/licenses/MIT.html" },
         },
         "defaultContentType": "application/json",
+        "servers": { "greenroom": server(&base) },
         "channels": {
-            "socket": {
-                "address": "/messages/ws/",
-                "messages": messages
-                    .keys()
-                    .map(|name| (name.clone(), json!({ "$ref": format!("#/components/messages/{name}") })))
-                    .collect::<Map<_, _>>(),
-                "bindings": { "ws": { "method": "GET", "query": query() } },
-            },
+            "events": channel("What happens, as the server sends it unasked.", &sent),
+            "commands": channel("What a client asks for.", &taken),
+            "answers": channel("What the server answers, each with the `id` of its command.", &answers),
         },
         "operations": {
-            "tell": operation("send", "What the server sends.", &sent),
-            "ask": operation("receive", "What may be said to the server.", &taken),
+            "sendEvent": operation("send", "What the server sends.", "events", &sent),
+            "receiveCommand": operation("receive", "What a client may say, and what it is answered with.", "commands", &taken),
         },
-        "components": { "messages": messages },
+        "components": {
+            "messages": messages.all,
+            "securitySchemes": {
+                "session": { "type": "httpApiKey", "in": "cookie", "name": "sessionid", "description": SESSION },
+                "token": { "type": "httpApiKey", "in": "header", "name": "Authorization", "description": TOKEN },
+                "subprotocol": {
+                    "type": "httpApiKey",
+                    "in": "header",
+                    "name": "Sec-WebSocket-Protocol",
+                    "description": SUBPROTOCOL,
+                },
+            },
+        },
     });
-    document["components"]["schemas"] = components.finish(&document);
+    document["operations"]["receiveCommand"]["reply"] = json!({
+        "channel": { "$ref": "#/channels/answers" },
+        "messages": references("answers", &answers),
+    });
+    document["components"]["schemas"] = messages.components.finish(&document);
     document
 }
 
-/// The events that a type stands for.
-fn variants(schema: &Value) -> Vec<Value> {
-    schema["oneOf"].as_array().cloned().unwrap_or_default()
-}
-
-/// Makes a message a component; returns a reference to it.
-fn add(
-    messages: &mut Map<String, Value>,
-    components: &mut Components,
-    name: &str,
-    mut schema: Value,
-    example: Value,
-) -> Value {
-    let summary = schema.as_object_mut().and_then(|schema| schema.remove("description"));
-    let payload = components.add(name, schema);
-    let message = json!({
-        "name": name,
-        "summary": summary.unwrap_or_default(),
-        "payload": payload,
-        "examples": [{ "payload": example }],
+/// Where the sockets are, below the address that the server is reached at.
+fn server(base: &Url) -> Value {
+    let host = base.host_str().unwrap_or("localhost");
+    let host = base.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+    let security = ["session", "token", "subprotocol"]
+        .map(|name| json!({ "$ref": format!("#/components/securitySchemes/{name}") }));
+    let mut server = json!({
+        "host": host,
+        "protocol": if base.scheme() == "https" { "wss" } else { "ws" },
+        "protocolVersion": "13",
+        "description": "This server. One of these shows who asks.",
+        "security": security,
     });
-    messages.insert(name.to_owned(), message);
-    json!({ "$ref": format!("#/channels/socket/messages/{name}") })
+    let path = base.path().trim_end_matches('/');
+    if !path.is_empty() {
+        server["pathname"] = path.into();
+    }
+    server
 }
 
-fn operation(action: &str, summary: &str, messages: &[Value]) -> Value {
+fn channel(description: &str, names: &[String]) -> Value {
+    let message = |name: &String| (name.clone(), json!({ "$ref": format!("#/components/messages/{name}") }));
+    json!({
+        "address": "/messages/ws/",
+        "description": description,
+        "servers": [{ "$ref": "#/servers/greenroom" }],
+        "messages": names.iter().map(message).collect::<Map<_, _>>(),
+        "bindings": { "ws": { "method": "GET", "query": query(), "bindingVersion": "0.1.0" } },
+    })
+}
+
+fn operation(action: &str, summary: &str, channel: &str, names: &[String]) -> Value {
     json!({
         "action": action,
         "summary": summary,
-        "channel": { "$ref": "#/channels/socket" },
-        "messages": messages,
+        "channel": { "$ref": format!("#/channels/{channel}") },
+        "messages": references(channel, names),
     })
+}
+
+fn references(channel: &str, names: &[String]) -> Vec<Value> {
+    names.iter().map(|name| json!({ "$ref": format!("#/channels/{channel}/messages/{name}") })).collect()
 }
 
 fn query() -> Value {
@@ -157,86 +172,13 @@ fn query() -> Value {
         "type": "object",
         "properties": {
             "chats": { "type": "string", "description": "Ids with commas between them: these chats only." },
-            "resume": { "const": "1", "description": "Live events wait for `resume`, 5 seconds at most." },
+            "resume": {
+                "type": "string",
+                "const": "1",
+                "description": "Live events wait for `resume`, 5 seconds at most.",
+            },
         },
     })
-}
-
-/// What every frame has in which something is asked or answered.
-fn addressed(kind: &str, text: &str, properties: &Value, required: &[Value]) -> Value {
-    let mut whole = Map::new();
-    whole.insert("type".to_owned(), json!({ "const": kind }));
-    whole.insert("id".to_owned(), json!({ "description": "The command's own, any JSON value." }));
-    whole.extend(properties.as_object().cloned().unwrap_or_default());
-    let mut all_required = vec![json!("type")];
-    all_required.extend_from_slice(required);
-    json!({ "type": "object", "description": text, "properties": whole, "required": all_required })
-}
-
-fn command(components: &mut Components, kind: &str, fields: &str, text: &str) -> Value {
-    let part = components.some_of::<ClientFrame>(fields);
-    let required = part["required"].as_array().cloned().unwrap_or_default();
-    addressed(kind, text, &part["properties"], &required)
-}
-
-/// What commands are answered with.
-fn answers(components: &mut Components) -> Vec<(&'static str, Value, Value)> {
-    components.of::<Ack>();
-    components.of::<CaughtUp>();
-    components.of::<MessageView>();
-    let names = ["ack_message", "ack_reaction", "ack_read", "ack_watch", "ack"];
-    let texts = [
-        "A message was sent or edited.",
-        "What was done with a reaction.",
-        "How many messages of others are newly read.",
-        "Where a watched room is.",
-        "It is done.",
-    ];
-    let bodies = [
-        json!({ "message": examples::message() }),
-        json!({ "action": "added", "emoji": "👍", "message_id": 5 }),
-        json!({ "marked_count": 1 }),
-        json!({ "seq": 5 }),
-        json!({}),
-    ];
-    let acks = variants(&json!(Ack::schema()));
-    let required = |schema: &Value| schema["required"].as_array().cloned().unwrap_or_default();
-    let mut answers: Vec<_> = names
-        .into_iter()
-        .zip(texts)
-        .zip(bodies)
-        .zip(&acks)
-        .map(|(((name, text), body), ack)| {
-            let schema = addressed("ack", text, &ack["properties"], &required(ack));
-            (name, schema, examples::with(json!({ "type": "ack", "id": 1 }), body))
-        })
-        .collect();
-    let caught_up = json!(CaughtUp::schema());
-    let text = "Everything that was missed has been sent.";
-    answers.push((
-        "ack_resume",
-        addressed("ack", text, &caught_up["properties"], &required(&caught_up)),
-        json!({ "type": "ack", "id": 3, "heads": { "1": 44, "7": 12 }, "unread": { "1": 1 } }),
-    ));
-    let failed = json!({
-        "status": { "type": "integer", "description": "As REST has it; so are the other fields." },
-        "detail": { "type": "string" },
-        "retry_after": { "type": "integer", "description": "Seconds." },
-        "error": { "type": "string" },
-        "details": {
-            "type": "object",
-            "additionalProperties": { "type": "array", "items": { "type": "string" } },
-        },
-    });
-    let error = addressed("error", "It was not done.", &failed, &[json!("status")]);
-    answers.push((
-        "error",
-        error,
-        json!({ "type": "error", "id": 2, "status": 404, "detail": "Not found." }),
-    ));
-    let pong = addressed("pong", "The answer to `ping`.", &json!({}), &[]);
-    answers.push(("pong", pong, json!({ "type": "pong", "id": 1 })));
-    answers
 }
 
 /// An event as it may come.

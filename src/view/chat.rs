@@ -87,6 +87,7 @@ struct OwnPart {
     me: Option<Me>,
     /// Of rooms only: whether the caller is in it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     is_member: Option<bool>,
 }
 

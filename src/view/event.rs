@@ -16,7 +16,7 @@ use crate::model::{
 /// What a socket is sent of the chats: one JSON object, told apart by `type`.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
-#[schema(as = Event)]
+#[schema(as = OtherEvent)]
 pub enum Frame<'a> {
     /// A message is gone: its tombstone, and what is now the last message of the chat that is not deleted.
     MessageDeleted {
@@ -36,13 +36,16 @@ pub enum Frame<'a> {
         chat_id: ChatId,
         /// Missing in large chats, where only the reader hears of it.
         #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(nullable = false)]
         seq: Option<Seq>,
         user_id: UserId,
         last_read_message_id: MessageId,
         /// To the reader's own sockets only.
         #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(nullable = false)]
         unread_count: Option<i64>,
         #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(nullable = false)]
         me: Option<Me>,
     },
     /// To one's own sockets only.
@@ -70,6 +73,7 @@ pub enum Frame<'a> {
         chat_id: ChatId,
         /// Missing where a user who comes back is told of a chat that they are not in any more.
         #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(nullable = false)]
         seq: Option<Seq>,
     },
     /// Somebody with whom one shares a dm has come or gone.
@@ -106,6 +110,7 @@ pub enum MessageFrame<'a> {
 /// Everything that a socket is sent without having asked.
 #[derive(ToSchema)]
 #[serde(untagged)]
+#[schema(as = Event)]
 #[expect(clippy::large_enum_variant, reason = "it is there to be described; nobody makes one")]
 pub enum LiveEvent<'a> {
     Message(MessageFrame<'a>),

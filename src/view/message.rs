@@ -2,7 +2,10 @@
 
 use serde::Serialize;
 use serde_json::value::RawValue;
-use utoipa::ToSchema;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::schema::{Array, ArrayBuilder},
+};
 
 use super::{Links, Part, UserView, render_raw};
 use crate::model::{ChatId, Message, MessageId, Reaction, Seq, Timestamp, UserId};
@@ -91,7 +94,12 @@ impl Senders {
 pub struct FoundMessageView<'a> {
     #[serde(flatten)]
     pub message: MessageView<'a>,
-    /// Where what was looked for stands in the content: characters, the end exclusive.
-    #[schema(value_type = Vec<[usize; 2]>)]
+    #[schema(schema_with = highlights)]
     pub highlights: Vec<(usize, usize)>,
+}
+
+fn highlights() -> Array {
+    let pair = ArrayBuilder::new().items(i32::schema()).min_items(Some(2)).max_items(Some(2));
+    let about = "Where what was looked for stands in the content: characters, the end exclusive.";
+    ArrayBuilder::new().items(pair).description(Some(about)).build()
 }

@@ -27,7 +27,7 @@ use crate::{
         command::ReactIntent,
         text::{NULL, REQUIRED},
     },
-    requests,
+    requests::{self, ReactionAction},
     server::State,
     view::{MessageView, render},
 };
@@ -58,9 +58,9 @@ pub struct ClientFrame {
     #[serde(default)]
     #[schema(value_type = String)]
     emoji: Field,
-    /// `toggle` (as if not given), `add` or `remove`.
+    /// `toggle` where it is missing or null.
     #[serde(default)]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<ReactIntent>)]
     action: Field,
     #[serde(default)]
     #[schema(value_type = bool)]
@@ -170,7 +170,7 @@ pub(crate) enum Ack {
         message: Box<RawValue>,
     },
     Reacted {
-        action: &'static str,
+        action: ReactionAction,
         emoji: &'static str,
         message_id: MessageId,
     },

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::support::{
     Reply, Server, User,
     database::Database,
-    reference::{MORE, check, described},
+    reference::{FROM_CLIENT, FROM_SERVER, MORE, check, described},
 };
 
 const PAGE: &str = include_str!("../../docs/API.md");
@@ -66,7 +66,8 @@ async fn every_example_of_the_page_gives_what_the_page_says() {
 /// Whether an example of a frame, sent or said, is as it is described.
 fn check_frame(text: &str) {
     let (document, frame) = (reference::asyncapi(), abridged(text));
-    let found = described(document, "tell", &frame).or_else(|_| described(document, "ask", &frame));
+    let found =
+        described(document, FROM_SERVER, &frame).or_else(|_| described(document, FROM_CLIENT, &frame));
     assert!(found.is_ok(), "{text}: {found:?}");
 }
 
@@ -79,7 +80,7 @@ fn every_example_of_a_frame_or_an_object_is_as_it_is_described() {
             let before = &PAGE[..PAGE.find(block).unwrap()];
             let heading = before.lines().rev().find_map(|line| line.strip_prefix("### ")).unwrap();
             let is_object = ["User", "Member", "Chat", "Message"].contains(&heading);
-            let schema = if is_object { heading } else { "Detail" };
+            let schema = if is_object { heading } else { "ErrorDetail" };
             let schema = &document["components"]["schemas"][schema];
             assert_eq!(check(document, schema, &abridged(block)), Ok(()), "{heading}: {block}");
             objects += 1;

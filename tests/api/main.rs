@@ -12,6 +12,7 @@ mod contacts;
 mod counting;
 mod cross_site;
 mod crowds;
+mod descriptions;
 mod documents;
 mod edge;
 mod events;

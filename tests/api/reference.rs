@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     Server,
-    reference::{check, described},
+    reference::{FROM_CLIENT, FROM_SERVER, check, described},
 };
 
 #[actix_web::test]
@@ -131,7 +131,7 @@ fn every_example_is_as_its_schema_says_and_every_json_body_has_one() {
     let bodies = contents.iter().filter_map(|content| content.as_object()).flatten();
     for (kind, content) in bodies.filter(|(kind, _)| kind.contains('/')) {
         let Some(example) = content.get("example") else {
-            let is_schema = content["schema"] == serde_json::json!({ "type": "object" });
+            let is_schema = content["schema"] == json!({ "type": "object" });
             assert!(kind != "application/json" || is_schema, "{content} has no example");
             continue;
         };
@@ -150,9 +150,9 @@ async fn every_frame_that_is_described_is_sent_by_and_by() {
     let document = reference::asyncapi();
     let all: BTreeSet<&str> =
         document["components"]["messages"].as_object().unwrap().keys().map(String::as_str).collect();
-    let wanted: BTreeSet<&str> = all.into_iter().filter(|name| !name.starts_with("command_")).collect();
+    let wanted: BTreeSet<&str> = all.into_iter().filter(|name| !name.ends_with("Command")).collect();
     let mut bobs = bob.listens().await;
-    let mut seen = BTreeSet::from([described(document, "tell", &bobs.hello).unwrap()]);
+    let mut seen = BTreeSet::from([described(document, FROM_SERVER, &bobs.hello).unwrap()]);
 
     let _anns = ann.listens().await;
     let message = ann.posts(dm, "one").await;
@@ -178,11 +178,11 @@ async fn every_frame_that_is_described_is_sent_by_and_by() {
         json!({"type": "ping"}),
     ];
     for command in said {
-        assert!(described(document, "ask", &command).is_ok(), "{command}");
+        assert!(described(document, FROM_CLIENT, &command).is_ok(), "{command}");
         bobs.says(&command.to_string()).await;
     }
     while seen != wanted {
         let frame = bobs.next_of_all().await.unwrap_or_else(|_| panic!("{seen:?} of {wanted:?}"));
-        seen.insert(described(document, "tell", &frame).unwrap());
+        seen.insert(described(document, FROM_SERVER, &frame).unwrap());
     }
 }

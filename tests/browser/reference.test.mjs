@@ -23,11 +23,11 @@ test("the documentation tells of each address, and finds them", async (t) => {
 
 test("the documentation tells of sockets, and opens what its address names", async (t) => {
   const server = await demoServer(t);
-  const page = await visit(t, server.url, null, "/messages/api/docs/#socket-members_changed");
-  const event = page.locator("#socket-members_changed");
+  const page = await visit(t, server.url, null, "/messages/api/docs/#socket-MembersChangedEvent");
+  const event = page.locator("#socket-MembersChangedEvent");
   await expect(event.getByLabel("An example of members_changed")).toContainText('"member_count": 3');
   await expect(event).toBeInViewport();
-  await expect(page.locator("#socket-command_resume")).toContainText("Tells how far one has heard.");
+  await expect(page.locator("#socket-ResumeCommand")).toContainText("Tells how far one has heard.");
 });
 
 test("the documentation and the index keep nobody out, on a phone either", async (t) => {

@@ -30,7 +30,7 @@ CHECKS = [
 ]
 
 # It does not end.
-ENDLESS = ["listen"]
+ENDLESS = ["streamEvents"]
 
 
 @contextmanager

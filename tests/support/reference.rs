@@ -44,18 +44,23 @@ pub fn check_answer(method: &str, path: &str, reply: &Reply) {
 /// Looks at a frame that a socket was sent, or an event that came another way; panics where it is not described.
 pub fn check_frame(frame: &Value) {
     let document = reference::asyncapi();
-    let problem = described(document, "tell", frame).err();
+    let problem = described(document, FROM_SERVER, frame).err();
     assert_eq!(problem, None, "{frame}");
 }
 
-/// Which frame it is of those that go in some direction.
-pub fn described<'a>(document: &'a Value, direction: &str, frame: &Value) -> Result<&'a str, String> {
+/// The channels of what a server sends.
+pub const FROM_SERVER: &[&str] = &["events", "answers"];
+/// The channels of what a client sends.
+pub const FROM_CLIENT: &[&str] = &["commands"];
+
+/// Which message of some channels a frame is.
+pub fn described<'a>(document: &'a Value, channels: &[&str], frame: &Value) -> Result<&'a str, String> {
     let mut problems = Vec::new();
-    for message in document["operations"][direction]["messages"].as_array().unwrap() {
-        let message = resolved(document, resolved(document, message));
+    let messages = channels.iter().map(|name| document["channels"][name]["messages"].as_object().unwrap());
+    for message in messages.flat_map(|messages| messages.values()) {
+        let message = resolved(document, message);
         let payload = resolved(document, &message["payload"]);
-        let kind = &payload["properties"]["type"];
-        if kind["const"] != frame["type"] && kind["enum"][0] != frame["type"] {
+        if payload["properties"]["type"]["const"] != frame["type"] {
             continue;
         }
         match check(document, payload, frame) {
@@ -97,7 +102,7 @@ fn resolved<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
 }
 
 /// Keywords that say nothing of which values are valid, or that are looked at with others.
-const ANNOTATIONS: [&str; 6] = ["description", "example", "examples", "default", "title", "propertyNames"];
+const ANNOTATIONS: [&str; 6] = ["description", "example", "examples", "default", "title", "discriminator"];
 
 /// In an example: there is more that is not shown.
 pub const MORE: &str = "...";
@@ -119,6 +124,8 @@ pub fn check(document: &Value, schema: &Value, value: &Value) -> Result<(), Stri
             "maximum" => value.as_i64().is_none_or(|number| rule.as_i64().unwrap() >= number),
             "minLength" => length(value).is_none_or(|length| rule.as_u64().unwrap() <= length),
             "maxLength" => length(value).is_none_or(|length| rule.as_u64().unwrap() >= length),
+            "minItems" => elements(value).is_none_or(|count| rule.as_u64().unwrap() <= count),
+            "maxItems" => elements(value).is_none_or(|count| rule.as_u64().unwrap() >= count),
             // Only names have one, and what they are is the server's word here.
             "pattern" => true,
             "oneOf" | "anyOf" => {
@@ -207,6 +214,10 @@ fn has_format(format: &str, value: &Value) -> bool {
         ("int32", number) => number.as_i64().is_none_or(|number| i32::try_from(number).is_ok()),
         _ => true,
     }
+}
+
+fn elements(value: &Value) -> Option<u64> {
+    value.as_array().map(|list| list.len() as u64)
 }
 
 fn length(value: &Value) -> Option<u64> {
