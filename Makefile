@@ -80,8 +80,7 @@ autobahn: ## Autobahn's fuzzing client: make autobahn WSTEST=/path/to/wstest
 fuzz: debug ## Schemathesis over the API's description, for ten minutes or SECONDS
 	@tests/fuzz/run $(or $(SECONDS),600)
 
-clients: ## Clients made of the API's descriptions by six generators: each is compiled and used
-	$(CARGO) build --locked
+clients: debug ## Clients made of the API's descriptions by six generators: each is compiled and used
 	@tests/clients/run
 
 check: ## Formatting, lints, documentation, tests
