@@ -27,7 +27,7 @@ export async function hostSite(t, { pages, headers = {} }) {
   const host = http.createServer(async (request, response) => {
     const { pathname } = new URL(request.url, "http://host");
     requests.push(pathname);
-    const page = pathname === "/favicon.ico" ? { status: 204 } : pages[pathname];
+    const page = pathname === "/favicon.ico" ? { status: 204, body: "" } : pages[pathname];
     const answer = typeof page === "function" ? await page(request) : page;
     const { status = answer === undefined ? 404 : 200, body = answer ?? "" } = typeof answer === "object" ? answer : {};
     const type = TYPES[pathname.split(".")[1]] ?? (body.startsWith?.("{") ? TYPES.json : "text/html");

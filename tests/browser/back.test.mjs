@@ -1,0 +1,53 @@
+// Pages that browsers keep while one is elsewhere. Playwright turns that off, so these tests have a browser of their own.
+
+import { createRequire } from "node:module";
+import test from "node:test";
+import { fileURLToPath } from "node:url";
+
+import { expect, script, siteWith } from "./host.mjs";
+import { helper } from "./support.mjs";
+
+const require = createRequire(fileURLToPath(new URL("../../target/browser/package.json", import.meta.url)));
+const { chromium } = require("playwright");
+
+test("a page with widgets is kept for going back, and goes on where it was", async (t) => {
+  const pages = (server) => ({
+    "/": `<!doctype html><title>Host</title><a href="/other">Elsewhere</a>
+      <script>
+        globalThis.shown = [];
+        addEventListener("pageshow", ({ persisted }) => shown.push(persisted));
+      </script>
+      <greenroom-room token-url="/chat-token" object-type="film" object-id="1" title="Films"></greenroom-room>
+      ${script(server)}`,
+    "/other": "<!doctype html><title>Elsewhere</title><p>Elsewhere</p>",
+  });
+  const { url, server, people } = await siteWith(t, ["ann", "bob"], pages);
+  const browser = await chromium.launch({
+    executablePath: process.env.GREENROOM_CHROMIUM ?? "/usr/bin/chromium",
+    args: ["--no-sandbox"],
+    ignoreDefaultArgs: ["--disable-back-forward-cache"],
+  });
+  t.after(() => browser.close());
+  const page = await browser.newPage({ locale: "en-GB" });
+  await page.goto(url);
+  await page.locator(".join-room-btn").click();
+  const field = page.locator(".room-message-input");
+  await field.fill("Half");
+  const bobs = helper(server, people[1]);
+  const [{ id }] = (await bobs.rooms()).results;
+  await bobs.joinChat(id);
+  for (const round of ["first", "second"]) {
+    await bobs.sendMessage(id, { content: `Before the ${round}` });
+    await expect(page.locator(".message-item").last()).toContainText(`Before the ${round}`);
+    await page.getByRole("link", { name: "Elsewhere" }).click();
+    await expect(page.getByText("Elsewhere")).toBeVisible();
+    await bobs.sendMessage(id, { content: `Missed the ${round}` });
+    await page.evaluate(() => void setTimeout(() => history.back()));
+    await expect(page.getByRole("link", { name: "Elsewhere" })).toBeVisible();
+    expect(await page.evaluate(() => globalThis.shown.at(-1))).toBe(true);
+    await expect(page.locator(".message-item").last()).toContainText(`Missed the ${round}`);
+    await bobs.sendMessage(id, { content: `After the ${round}` });
+    await expect(page.locator(".message-item").last()).toContainText(`After the ${round}`);
+    await expect(field).toHaveValue("Half");
+  }
+});
