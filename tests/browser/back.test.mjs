@@ -5,7 +5,7 @@ import test from "node:test";
 import { fileURLToPath } from "node:url";
 
 import { expect, script, siteWith } from "./host.mjs";
-import { helper } from "./support.mjs";
+import { browserOf, helper, serverWith } from "./support.mjs";
 
 const require = createRequire(fileURLToPath(new URL("../../target/browser/package.json", import.meta.url)));
 const { chromium } = require("playwright");
@@ -50,4 +50,28 @@ test("a page with widgets is kept for going back, and goes on where it was", asy
     await expect(page.locator(".message-item").last()).toContainText(`After the ${round}`);
     await expect(field).toHaveValue("Half");
   }
+});
+
+test("sockets end when a page is left, as browsers want it that keep no page with one, and come back with it", async (t) => {
+  const { server, people } = await serverWith(t, ["ann", "bob", "carol"]);
+  const page = await (await browserOf(t, server.url, people[0])).newPage();
+  const sockets = [];
+  page.on("websocket", (socket) => sockets.push(socket));
+  await page.goto("/demo/");
+  await expect(page.locator(".join-room-btn")).toBeVisible();
+  const open = () => sockets.filter((socket) => !socket.isClosed()).length;
+  const turn = (type) =>
+    page.evaluate((type) => void dispatchEvent(new PageTransitionEvent(type, { persisted: true })), type);
+  const bobs = helper(server, people[1]);
+  const [{ id }] = (await bobs.rooms()).results;
+  for (const count of [1, 2]) {
+    await expect.poll(open).toBe(1);
+    await turn("pagehide");
+    await expect.poll(open).toBe(0);
+    if (count === 1) await bobs.joinChat(id);
+    else await bobs.leaveChat(id);
+    await turn("pageshow");
+    await expect(page.locator(".member-count")).toHaveText(count === 1 ? "1 member" : "0 members");
+  }
+  expect(sockets.length).toBe(3);
 });
