@@ -143,6 +143,21 @@ test("who signs in without leaving the page is there once a widget is mounted, o
   await expect(page.locator(".room-message-input")).toBeVisible();
 });
 
+test("where to get a token, and where to sign in, may be said later, and by another widget", async (t) => {
+  const { url } = await filmSite(t, { body: ROOM.replace('token-url="/chat-token"', "") + DM });
+  const page = await visit(t, url, null, "/", { allows: ["401"] });
+  const link = page.locator("greenroom-room").getByRole("link", { name: "Sign in to write" });
+  await expect(link).toBeVisible();
+  await page.locator("greenroom-dm").evaluate((dm) => (dm.signInUrl = "/sign-in?from=chat"));
+  await expect(link).toHaveAttribute("href", /\/sign-in\?from=chat&next=/);
+  await page.locator("greenroom-dm").evaluate((dm) => (dm.tokenUrl = "/chat-token"));
+  await expect(page.locator(".room-message-input")).toBeVisible();
+  // What was said once holds, though the widget that said it is gone.
+  await page.locator("greenroom-dm").evaluate((dm) => dm.remove());
+  await page.locator("greenroom-room").evaluate((room) => room.setAttribute("object-id", "2"));
+  await expect(page.locator(".join-room-btn")).toBeVisible();
+});
+
 test("a later connect() is followed: another token, another user, nothing of the one before", async (t) => {
   const { url, server, people } = await filmSite(t, { body: ROOM + DM });
   const page = await visit(t, url, null, "/");

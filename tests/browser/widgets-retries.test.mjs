@@ -75,6 +75,24 @@ for (const [name, refuse] of Object.entries(troubles)) {
   });
 }
 
+test("what the server does not allow is not offered, though it did not say so the first time", async (t) => {
+  const { server, people } = await serverWith(t, ["ann", "bob", "carol"], "--allow-reactions", "false");
+  const context = await browserOf(t, server.url, people[0], { allows: ["503"] });
+  const { asked, end } = await refuses(context, "**/messages/api/settings/", busy(503));
+  const page = await context.newPage();
+  await page.goto("/demo/");
+  await expect.poll(asked).toBeGreaterThan(1);
+  await end();
+  await page.locator(".join-room-btn").click();
+  await page.locator(".room-message-input").fill("Hello");
+  await page.locator(".room-message-input").press("Enter");
+  const row = page.locator(".room-message-list .message-item");
+  await expect(row).toContainText("Sent");
+  await row.hover();
+  await expect(row.locator("[aria-haspopup=menu]")).toBeVisible();
+  await expect(row.locator(".emoji-btn")).toHaveCount(0);
+});
+
 test("texts and styles that did not come the first time come by themselves", async (t) => {
   const { server, people } = await serverWith(t, ["ann", "bob", "carol"]);
   const context = await browserOf(t, server.url, people[0], { allows: ["ERR_", "Failed to load", "dynamically imported"] });

@@ -31,6 +31,7 @@ export default {
     errorForbidden: "Das darfst du nicht.",
     errorGone: "Das gibt es nicht mehr.",
     errorOffline: "Der Server ist nicht zu erreichen. Prüfe deine Verbindung und versuche es erneut.",
+    errorRefused: "Der Server nimmt das so nicht an. Prüfe deine Eingabe.",
     errorServer: "Auf dem Server ist etwas schiefgegangen. Versuche es gleich noch einmal.",
     errorSignedOut: "Du bist abgemeldet. Melde dich wieder an.",
     errorTooLarge: "Das ist zu lang zum Senden.",

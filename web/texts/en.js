@@ -31,6 +31,7 @@ export default {
     errorForbidden: "You are not allowed to do this.",
     errorGone: "It is not there any more.",
     errorOffline: "The server cannot be reached. Check your connection and try again.",
+    errorRefused: "The server does not accept this. Check what you entered.",
     errorServer: "Something went wrong on the server. Try again in a moment.",
     errorSignedOut: "You are signed out. Sign in again.",
     errorTooLarge: "This is too long to be sent.",

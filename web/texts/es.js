@@ -31,6 +31,7 @@ export default {
     errorForbidden: "No tienes permiso para hacer esto.",
     errorGone: "Ya no está disponible.",
     errorOffline: "No se puede contactar con el servidor. Comprueba tu conexión y vuelve a intentarlo.",
+    errorRefused: "El servidor no acepta esto. Revisa lo que has escrito.",
     errorServer: "Algo ha fallado en el servidor. Vuelve a intentarlo en un momento.",
     errorSignedOut: "Has salido de tu cuenta. Vuelve a entrar.",
     errorTooLarge: "Es demasiado largo para enviarlo.",

@@ -31,6 +31,7 @@ export default {
     errorForbidden: "Jums neleidžiama to daryti.",
     errorGone: "To nebėra.",
     errorOffline: "Nepavyksta pasiekti serverio. Patikrinkite ryšį ir bandykite dar kartą.",
+    errorRefused: "Serveris to nepriima. Patikrinkite, ką įvedėte.",
     errorServer: "Serveryje įvyko klaida. Netrukus bandykite dar kartą.",
     errorSignedOut: "Esate atsijungę. Prisijunkite iš naujo.",
     errorTooLarge: "Tekstas per ilgas, kad būtų išsiųstas.",

@@ -40,7 +40,7 @@ export class Connection {
     try {
       await this.client.start();
       this.settings = await loadSettings(this.client);
-      state = "started";
+      state = this.client.status === "signedOut" ? "visitor" : "started";
     } catch (error) {
       state = error.status === 401 ? "visitor" : "failed";
     }

@@ -12,7 +12,8 @@ export function inWords(error) {
     case 0:
       return t("errorOffline");
     case 400:
-      return Object.values(error.fields ?? {}).flat()[0] ?? error.detail;
+      // The server's own sentences are for those who write programs, in one language.
+      return t("errorRefused");
     case 401:
       return t("errorSignedOut");
     case 403:

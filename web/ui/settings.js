@@ -28,7 +28,18 @@ export class Settings {
   }
 }
 
-/** Where they cannot be had, everything is shown, and the server says what it does not allow. */
+/** Pauses before they are asked for again, in milliseconds. */
+const PAUSES = [250, 1_000, 4_000];
+
+/** Where they cannot be had after a while, everything is shown, and the server says what it does not allow. */
 export async function loadSettings(client) {
+  for (const pause of PAUSES) {
+    try {
+      return new Settings(await client.api.settings());
+    } catch (error) {
+      if (error.isFinal) break;
+      await new Promise((resolve) => setTimeout(resolve, Math.max(pause, (error.retryAfter ?? 0) * 1000)));
+    }
+  }
   return new Settings(await client.api.settings().catch(() => ({})));
 }
