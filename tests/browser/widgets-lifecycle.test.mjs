@@ -31,12 +31,45 @@ test("a widget that is moved in the document keeps what is open, what is typed, 
     document.querySelector("#one").append(document.querySelector("greenroom-room"));
   });
   await expect(field).toBeFocused();
-  await page.keyboard.type(" and half");
+  await page.keyboard.type(" and");
+  await page.evaluate(() => document.querySelector("#one").moveBefore(document.querySelector("greenroom-dm"), null));
+  await expect(field).toBeFocused();
+  await page.keyboard.type(" half");
   await page.keyboard.press("Enter");
   await expect(page.locator("#widget-message-list .message-item")).toContainText("Half and half");
   await page.keyboard.press("Escape");
   await expect(page.locator("#fixed-chat-widget")).toHaveCount(0);
   await expect(page.locator("#one .room-message-input")).toBeVisible();
+});
+
+test("properties count, whether they are assigned before the script is there, before the element is in the page, or later", async (t) => {
+  const pages = (server) => ({ "/": `<!doctype html><title>Host</title><main data-script="${server.url}/messages/widgets.js"></main>` });
+  const { url, people } = await siteWith(t, ["ann", "bob", "carol"], pages);
+  const page = await visit(t, url, null, "/");
+  await page.evaluate(async (user) => {
+    const main = document.querySelector("main");
+    const add = (name, properties) => {
+      const element = Object.assign(document.createElement(name), properties);
+      main.append(element);
+      return element;
+    };
+    const early = add("greenroom-room", { objectType: "film", objectId: 1, title: "Early", tokenUrl: "/chat-token" });
+    await import(main.dataset.script);
+    add("greenroom-room", { objectType: "film", objectId: 2, title: "Late", theme: "dark" });
+    add("greenroom-dm", { user });
+    globalThis.early = early;
+  }, people[1].id);
+  await expect(page.getByRole("heading", { name: "Early" })).toBeVisible();
+  await expect(page.getByRole("heading", { name: "Late" })).toBeVisible();
+  await expect(page.locator(".join-room-btn")).toHaveCount(2);
+  await page.locator("#chat-toggle-btn").click();
+  await expect(page.locator("#fixed-chat-widget").getByRole("heading")).toHaveText("Bob");
+  await page.evaluate(() => Object.assign(globalThis.early, { title: "Later", objectId: 3 }));
+  await expect(page.getByRole("heading", { name: "Later" })).toBeVisible();
+  expect(await page.evaluate(() => [early.getAttribute("object-id"), early.objectId, early.label])).toEqual(["3", "3", ""]);
+  await page.evaluate(() => (globalThis.early.title = null));
+  await expect(page.locator("greenroom-room").first().getByRole("heading")).toHaveText("Later");
+  expect(await page.evaluate(() => globalThis.early.hasAttribute("title"))).toBe(false);
 });
 
 for (const [name, morph] of Object.entries({
