@@ -472,7 +472,7 @@ export class Greenroom {
    * nobody is signed in (status 401), or when it is stopped before.
    */
   start(): Promise<void>;
-  /** Hangs up. What is known stays, what is not sent waits for the next `start()`. */
+  /** Hangs up; a page that is left does so by itself, and goes on when one comes back to it. What is known stays, what is not sent waits for the next `start()`. */
   stop(): void;
 
   /** Loads the newest messages of a chat and keeps them up to date. */

@@ -172,8 +172,17 @@ test("who signs in without leaving the page is there once a widget is mounted, o
   await page.reload();
   await expect(link).toBeVisible();
   site.user = people[0];
-  await page.evaluate(async () => (await import(document.querySelector("script[type=module]").src)).connect());
+  const connect = () =>
+    page.evaluate(async () => (await import(document.querySelector("script[type=module]").src)).connect());
+  await connect();
   await expect(page.locator(".room-message-input")).toBeVisible();
+  // Somebody else, and nobody.
+  site.user = people[2];
+  await connect();
+  await expect(page.locator(".join-room-btn")).toBeVisible();
+  site.user = null;
+  await connect();
+  await expect(link).toBeVisible();
 });
 
 test("where to get a token, and where to sign in, may be said later, and by another widget", async (t) => {

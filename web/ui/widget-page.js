@@ -26,14 +26,13 @@ let options = {};
 let leaving;
 
 /**
- * Says how to get a token for whoever looks at the page, and where they sign in.
+ * Says how to get a token for whoever looks at the page, and where they sign in. Who that is is asked anew each time.
  * @param {{token?: () => string | Promise<string>, tokenUrl?: string, signInUrl?: string}} given
  */
 export function connect(given = {}) {
   options = { ...options, ...given };
-  if (!connection) return;
-  const before = connection;
-  if (currentConnection() === before) before.tryAgain();
+  connection?.stop();
+  connection = null;
   drawAll();
 }
 
