@@ -264,3 +264,30 @@ test("several widgets of one room: one that goes leaves the others as they were"
   await helper(server, people[1]).joinChat(id);
   await expect(page.locator(".member-count")).toHaveText("1 member");
 });
+
+test("what is typed and edited in one of two widgets of a room is the same in the other, and the focus stays", async (t) => {
+  const { server, people } = await serverWith(t, ["ann", "bob", "carol"]);
+  const context = await browserOf(t, server.url, people[0]);
+  const page = await context.newPage();
+  await page.goto("/demo/");
+  await page.locator(".join-room-btn").click();
+  await page.locator("greenroom-room").evaluate((room) => room.after(room.cloneNode()));
+  const fields = page.locator(".room-message-input");
+  await expect(fields).toHaveCount(2);
+  await fields.nth(0).pressSequentially("Typed in one");
+  await expect(fields.nth(1)).toHaveValue("Typed in one");
+  await expect(fields.nth(0)).toBeFocused();
+  await fields.nth(1).press("Enter");
+  for (const at of [0, 1]) {
+    await expect(fields.nth(at)).toHaveValue("");
+    await expect(page.locator("greenroom-room").nth(at).locator(".message-item")).toContainText("Sent");
+  }
+  await fields.nth(0).press("ArrowUp");
+  await expect(fields.nth(0)).toHaveValue("Typed in one");
+  await expect(fields.nth(0)).toBeFocused();
+  await fields.nth(0).fill("Edited in one");
+  await fields.nth(0).press("Enter");
+  await expect(page.locator("greenroom-room").nth(1).locator(".message-item")).toContainText("Edited in one");
+  await expect(fields.nth(1)).toHaveValue("");
+  await expect(fields.nth(0)).toBeFocused();
+});
