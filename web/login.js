@@ -47,12 +47,13 @@ function SignIn() {
         <h1 id="title">${t("signInTitle")}</h1>
         <p class="gr-note">${t("signInText")}</p>
         <label for="username">${t("username")}</label>
-        <input id="username" class="gr-field" name="username" autocomplete="username" autocapitalize="none" spellcheck="false"
+        <input id="username" class="gr-field" name="username" autocomplete="username" autocapitalize="none" autoCorrect="off" spellcheck="false"
+          enterkeyhint="next"
           required aria-describedby="problem" />
         <label for="password">${t("password")}</label>
         <span class="gr-password">
           <input id="password" class="gr-field" name="password" type=${isShown ? "text" : "password"} autocomplete="current-password"
-            required aria-describedby="problem" />
+            autocapitalize="none" autoCorrect="off" spellcheck="false" enterkeyhint="go" required aria-describedby="problem" />
           <button type="button" class="gr-button gr-button-quiet" aria-label=${isShown ? t("hidePassword") : t("showPassword")}
             onClick=${() => setShown(!isShown)}>${isShown ? t("hide") : t("show")}</button>
         </span>

@@ -104,10 +104,10 @@ export async function opens(page, title) {
   await expect(page.locator("#current-chat-name")).toHaveText(title);
 }
 
-/** Writes a message in the open chat. */
+/** Writes a message in the open chat, on screens that are touched as well, where Enter alone is a new line. */
 export async function writes(page, text) {
   await page.locator("#message-input").fill(text);
-  await page.locator("#message-input").press("Enter");
+  await page.locator("#message-input").press("Control+Enter");
 }
 
 /** A message of the open chat. */

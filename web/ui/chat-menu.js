@@ -10,6 +10,12 @@ import { Menu, MenuItem } from "./menu.js";
 import { isMuted, spans } from "./muting.js";
 import { t } from "./texts.js";
 
+/** Chats that are being left or deleted here, until they are gone. */
+const ending = new Set();
+
+/** Whether it is known here why a chat goes. */
+export const isEnding = (chatId) => ending.has(chatId);
+
 /** What somebody may do with a chat as a whole, and how. */
 export function useChatActions(chat, { onBack, onGone }) {
   const { client, announce, confirm, settings, toast } = useDesk();
@@ -20,8 +26,19 @@ export function useChatActions(chat, { onBack, onGone }) {
   const setting = { dm: "renaming_dms", room: "renaming_rooms" }[chat.chat_type];
   const end = async (question, work, done) => {
     if (!(await confirm({ ...question, chatId: chat.id, text: t(`${done}Text`, { title: chat.title }) }))) return;
+    const { id } = chat;
+    const settle = () => {
+      stop();
+      ending.delete(id);
+    };
+    // Once all others know that it is gone.
+    const stop = client.on("chat", (event) => event.chatId === id && !event.chat && setTimeout(settle));
+    ending.add(id);
     await attempt(async () => {
-      await work(chat.id);
+      await work(id).catch((error) => {
+        settle();
+        throw error;
+      });
       toast(t(`${done}Done`, { title: chat.title }));
       onGone();
     });

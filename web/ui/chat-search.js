@@ -3,7 +3,7 @@
 import { useDesk } from "./desk.js";
 import { html, useEffect, useRef, useState } from "./html.js";
 import { Close, Down, Search, Up } from "./icons.js";
-import { useLookup } from "./people.js";
+import { SEARCHING, useLookup } from "./people.js";
 import { COUNTED, queryOf } from "./search.js";
 import { atLeast, t } from "./texts.js";
 
@@ -63,7 +63,7 @@ export function ChatSearch({ chatId, onHit, onClose }) {
     <div class="gr-chat-search" role="search" aria-label=${t("searchHere")} onKeyDown=${onKeyDown}>
       <span class="gr-search">
         <${Search} />
-        <input ref=${field} id="chat-search-input" type="search" aria-label=${t("searchHere")} placeholder=${t("searchHere")} autocomplete="off"
+        <input ref=${field} id="chat-search-input" type="search" aria-label=${t("searchHere")} placeholder=${t("searchHere")} ...${SEARCHING}
           value=${text} onInput=${(event) => setText(event.currentTarget.value)} />
       </span>
       <span class="gr-chat-search-note" role="status">${note}</span>

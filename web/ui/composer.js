@@ -1,7 +1,7 @@
 /** Where one types. */
 
 import { useDesk } from "./desk.js";
-import { classes, focusedBeside, html, useEffect, useId, useRef, useState } from "./html.js";
+import { classes, focusedBeside, html, useEffect, useId, useMedia, useRef, useState } from "./html.js";
 import { Check, Close, Edit, Send, Smile } from "./icons.js";
 import { t } from "./texts.js";
 
@@ -17,6 +17,8 @@ export function Composer({ composing, id, class: kind = "", label, onSent, hasFo
   const [, draw] = useState(0);
   const [isSaving, setSaving] = useState(false);
   const hint = useId();
+  // On a screen that is touched Enter is a new line: no key there has Shift.
+  const isTouched = useMedia("(pointer: coarse)");
   const { editing, text } = composing;
 
   useEffect(
@@ -46,7 +48,7 @@ export function Composer({ composing, id, class: kind = "", label, onSent, hasFo
     }
   };
   const onKeyDown = (event) => {
-    if (event.key === "Enter" && !event.shiftKey) submit();
+    if (event.key === "Enter" && (isTouched ? event.ctrlKey || event.metaKey : !event.shiftKey)) submit();
     else if (event.key === "Escape" && editing) composing.cancel();
     else if (event.key === "ArrowUp" && text === "" && !editing && desk.settings.can("editing") && composing.editLast()) null;
     else return;
@@ -62,8 +64,12 @@ export function Composer({ composing, id, class: kind = "", label, onSent, hasFo
     });
   };
   const count = composing.left;
+  const isTooLong = count !== null && count < 0;
+  useEffect(() => {
+    if (isTooLong) desk.announce(t("tooLong", { count: -count }));
+  }, [isTooLong]);
   return html`
-    <form class=${classes("gr-composer", editing && "is-editing")}
+    <form class=${classes("gr-composer", editing && "is-editing", isTooLong && "is-too-long")}
       onSubmit=${(event) => (event.preventDefault(), submit())}>
       ${editing &&
       html`
@@ -75,7 +81,8 @@ export function Composer({ composing, id, class: kind = "", label, onSent, hasFo
       <div class="gr-composer-field">
         <span class="gr-grows" data-text=${text}>
           <textarea ref=${field} id=${id} class=${kind} rows="1" aria-label=${label} placeholder=${label} dir=${text === "" ? undefined : "auto"}
-            aria-describedby=${hint} value=${text} enterkeyhint="send" autocomplete="off"
+            aria-describedby=${hint} value=${text} enterkeyhint=${isTouched ? "enter" : "send"} autocapitalize="sentences"
+            autocomplete="off" aria-invalid=${isTooLong ? "true" : undefined}
             onInput=${(event) => composing.type(event.currentTarget.value)} onKeyDown=${onKeyDown}></textarea>
         </span>
         <button type="button" class="gr-icon-button" aria-label=${t("insertEmoji")} title=${t("insertEmoji")}
@@ -86,8 +93,8 @@ export function Composer({ composing, id, class: kind = "", label, onSent, hasFo
           : html`<button type="submit" class="gr-send" aria-label=${t("send")} title=${t("send")}
               disabled=${!composing.isFit}><${Send} /></button>`}
       </div>
-      <p id=${hint} class=${classes("gr-composer-hint", count !== null && count < 0 && "gr-danger")}>
-        ${count !== null && (count < 0 ? t("tooLong", { count: -count }) : t("left", { count }))}
+      <p id=${hint} class=${classes("gr-composer-hint", isTooLong && "gr-danger")}>
+        ${count !== null && (isTooLong ? t("tooLong", { count: -count }) : t("left", { count }))}
       </p>
     </form>
   `;

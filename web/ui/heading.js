@@ -95,7 +95,8 @@ function TitleForm({ chat, onEnd }) {
   };
   return html`
     <form class="gr-title-form" onSubmit=${save} onKeyDown=${(event) => event.key === "Escape" && end()}>
-      <input ref=${field} class="chat-title-input" aria-label=${t("chatTitle")} defaultValue=${chat.title} maxlength="255" autocomplete="off" />
+      <input ref=${field} class="chat-title-input" aria-label=${t("chatTitle")} defaultValue=${chat.title} maxlength="255" autocomplete="off" autocapitalize="sentences"
+        enterkeyhint="done" />
       <button type="submit" class="gr-icon-button chat-title-save-btn" aria-label=${t("save")}><${Check} /></button>
       <button type="button" class="gr-icon-button" aria-label=${t("cancel")} onClick=${end}><${Close} /></button>
     </form>

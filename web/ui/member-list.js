@@ -6,7 +6,7 @@ import { inWordsRetried } from "./errors.js";
 import { html, useEffect, useState } from "./html.js";
 import { Bubble, More, Person, Trash } from "./icons.js";
 import { Menu, MenuItem } from "./menu.js";
-import { dmWith, Names, useLookup } from "./people.js";
+import { dmWith, Names, SEARCHING, useLookup } from "./people.js";
 import { t } from "./texts.js";
 import { Skeletons } from "./thread.js";
 
@@ -23,7 +23,7 @@ export function MemberList({ chat, isAdmin, onClose }) {
     ${(chat.member_count > FEW || text) &&
     html`
       <div class="gr-search" role="search">
-        <input id="member-search-input" class="gr-field" type="search" aria-label=${t("findMember")} placeholder=${t("findMember")} autocomplete="off"
+        <input id="member-search-input" class="gr-field" type="search" aria-label=${t("findMember")} placeholder=${t("findMember")} ...${SEARCHING}
           value=${text} onInput=${(event) => setText(event.currentTarget.value)} />
       </div>
     `}

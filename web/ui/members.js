@@ -6,7 +6,7 @@ import { Dialog } from "./dialog.js";
 import { html, useEffect, useLayoutEffect, useRef, useState } from "./html.js";
 import { Add, Check, Search } from "./icons.js";
 import { MemberList } from "./member-list.js";
-import { Names, useLookup } from "./people.js";
+import { Names, SEARCHING, useLookup } from "./people.js";
 import { t } from "./texts.js";
 
 /** Whether somebody may do what admins may: staff may in a room that is nobody's own. */
@@ -67,7 +67,7 @@ function AddPeople({ chat }) {
   return html`
     <form class="gr-search" role="search" onSubmit=${submit}>
       <input ref=${field} id="user-search-input" type="search" aria-label=${t("findPeople")} placeholder=${t("findPeople")}
-        autocomplete="off" value=${text} onInput=${(event) => setText(event.currentTarget.value)} />
+        ...${SEARCHING} value=${text} onInput=${(event) => setText(event.currentTarget.value)} />
       <button type="submit" id="search-btn" class="gr-icon-button" aria-label=${t("search")} title=${t("search")}><${Search} /></button>
     </form>
     <div role="status">

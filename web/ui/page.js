@@ -2,6 +2,7 @@
 
 import { Avatar } from "./avatar.js";
 import { ChatList } from "./chat-list.js";
+import { isEnding } from "./chat-menu.js";
 import { ChatSearch } from "./chat-search.js";
 import { Conversation } from "./conversation.js";
 import { useAttempt, useDesk, useKnown } from "./desk.js";
@@ -136,7 +137,7 @@ function App({ place, onSelect }) {
         if (chat || id !== chatId) return;
         setDialog(null);
         onSelect(null);
-        toast(t("chatGone"));
+        if (!isEnding(id)) toast(t("chatGone"));
       }),
     [client, chatId],
   );

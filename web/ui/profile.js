@@ -19,8 +19,8 @@ export function Profile({ onClose }) {
         </span>
       </div>
       <${Form} submit=${t("save")} fields=${[
-        { name: "first_name", label: t("firstName"), value: me.first_name, autocomplete: "given-name" },
-        { name: "last_name", label: t("lastName"), value: me.last_name, autocomplete: "family-name" },
+        { name: "first_name", label: t("firstName"), value: me.first_name, autocomplete: "given-name", autocapitalize: "words" },
+        { name: "last_name", label: t("lastName"), value: me.last_name, autocomplete: "family-name", autocapitalize: "words" },
         { name: "avatar_url", label: t("pictureAddress"), value: isDrawn(me.avatar_url) ? "" : me.avatar_url, type: "url", autocomplete: "off" },
       ]} />
       <h3 class="gr-form-title">${t("newPasswordTitle")}</h3>
@@ -95,9 +95,10 @@ function Form({ fields, submit, isSecret = false }) {
     <form class="gr-form" onSubmit=${save} novalidate>
       ${isSecret && html`<input hidden autocomplete="username" defaultValue=${client.state.me.username} />`}
       ${fields.map(
-        ({ name, label, value = "", type = "text", autocomplete }) => html`
+        ({ name, label, value = "", type = "text", autocomplete, autocapitalize = "none" }) => html`
           <label for=${`${id}${name}`}>${label}</label>
-          <input key=${`${name} ${value}`} id=${`${id}${name}`} class="gr-field" name=${name} type=${type} autocomplete=${autocomplete} defaultValue=${value} dir="auto"
+          <input key=${`${name} ${value}`} id=${`${id}${name}`} class="gr-field" name=${name} type=${type} autocomplete=${autocomplete}
+            autocapitalize=${autocapitalize} spellcheck=${false} enterkeyhint="done" defaultValue=${value} dir="auto"
             aria-invalid=${String(name in problems)} aria-describedby=${`${id}${name}-problem`} />
           <p id=${`${id}${name}-problem`} class="gr-problem">${problems[name]?.join(" ")}</p>
         `,

@@ -5,6 +5,7 @@ import { useDesk, useKnown, useRetry } from "./desk.js";
 import { Dialog } from "./dialog.js";
 import { inWordsRetried } from "./errors.js";
 import { html, useEffect, useRef, useState } from "./html.js";
+import { SEARCHING } from "./people.js";
 import { t } from "./texts.js";
 import { Skeletons } from "./thread.js";
 
@@ -14,7 +15,7 @@ export function RoomBrowser({ onClose, onOpen }) {
   return html`
     <${Dialog} title=${t("rooms")} onClose=${onClose}>
       <input class="gr-field" type="search" aria-label=${t("findRooms")} placeholder=${t("findRooms")} value=${text}
-        autocomplete="off" onInput=${(event) => setText(event.currentTarget.value)} />
+        ...${SEARCHING} onInput=${(event) => setText(event.currentTarget.value)} />
       <div role="status">
         ${problem && html`<p class="gr-note gr-danger">${problem}</p>`}
         ${rooms?.length === 0 && html`<p class="gr-note">${text.trim() ? t("noHits") : t("noRooms")}</p>`}

@@ -4,7 +4,7 @@ import { Avatar, ChatAvatar, otherOf } from "./avatar.js";
 import { useAttempt, useDesk, useMinute } from "./desk.js";
 import { classes, drawn, html, useEffect, useRef, useState } from "./html.js";
 import { Close, Search as Lens } from "./icons.js";
-import { useLookup } from "./people.js";
+import { SEARCHING, useLookup } from "./people.js";
 import { ago, atLeast, t } from "./texts.js";
 import { Skeletons } from "./thread.js";
 
@@ -32,7 +32,7 @@ export function SearchField({ text, onText }) {
   return html`
     <div class="gr-search gr-side-search" role="search">
       <${Lens} />
-      <input ref=${field} id="search-input" type="search" aria-label=${t("searchAll")} placeholder=${t("searchAll")} autocomplete="off"
+      <input ref=${field} id="search-input" type="search" aria-label=${t("searchAll")} placeholder=${t("searchAll")} ...${SEARCHING}
         value=${text} onInput=${(event) => onText(event.currentTarget.value)} onKeyDown=${onKeyDown} />
       ${text && html`<button type="button" class="gr-icon-button" aria-label=${t("clearSearch")} onClick=${clear}><${Close} /></button>`}
     </div>

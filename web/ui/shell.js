@@ -15,6 +15,9 @@ import { useUnsent } from "./unsent.js";
 /** How long something is shown, in milliseconds. */
 const SHOWN = 6_000;
 
+/** How far notices stay away from a field, in pixels. */
+const GAP = 8;
+
 /**
  * Each user has one of their own: another one who signs in meanwhile sees nothing of what the first one typed.
  * @param {{client: any, settings: any, openChat: (id: number) => void, children?: any}} props
@@ -38,7 +41,9 @@ function OwnShell({ client, changes, settings, openChat, children }) {
 
   const { blocks, composings, deletions, failures } = useMemo(() => belongingsOf(client, settings), [client]);
   const desk = useMemo(() => {
-    const toast = (text, action = null) => setToasts((before) => [...before, { id: Symbol(text), text, action }]);
+    // The same thing said again takes the place of what was said before.
+    const toast = (text, action = null) =>
+      setToasts((before) => [...before.filter((other) => other.text !== text), { id: Symbol(text), text, action }]);
     return {
       client,
       changes,
@@ -78,7 +83,9 @@ function OwnShell({ client, changes, settings, openChat, children }) {
     const { current } = shelf;
     if (current.matches(":popover-open")) current.hidePopover();
     // The latest one is above whatever has come up before it.
-    if (toasts.length > 0) current.showPopover();
+    if (toasts.length === 0) return undefined;
+    current.showPopover();
+    return keepClear(current);
   }, [toasts]);
   const dismiss = (toast) => setToasts((before) => before.filter(({ id }) => id !== toast.id));
 
@@ -109,11 +116,31 @@ function Toast({ text, action, onEnd }) {
   return html`
     <div class="gr-toast" role="status" onMouseEnter=${() => setHeld(true)} onMouseLeave=${() => setHeld(false)}
       onFocusIn=${() => setHeld(true)} onFocusOut=${() => setHeld(false)}>
-      <span>${text}</span>
+      <span class="gr-toast-text">${text}</span>
       ${action && html`<button type="button" class="gr-button gr-button-quiet" onClick=${act}>${action.label}</button>`}
       <button type="button" class="gr-icon-button" aria-label=${t("dismiss")} onClick=${onEnd}><${Close} /></button>
     </div>
   `;
+}
+
+/** Keeps notices above the fields where one types, until the function that it returns is called. */
+function keepClear(shelf) {
+  const roots = new Set([document, shelf.getRootNode()]);
+  const composers = [...roots].flatMap((root) => [...root.querySelectorAll(".gr-composer")]);
+  const lift = () => {
+    shelf.style.insetBlockEnd = "";
+    // From the lowest to the highest: above one of them another may stand.
+    const boxes = composers.map((composer) => composer.getBoundingClientRect()).sort((a, b) => b.bottom - a.bottom);
+    for (const { top, bottom, left, right, height } of boxes) {
+      const at = shelf.getBoundingClientRect();
+      const isBelow = height > 0 && at.top < bottom && top < at.bottom && at.left < right && left < at.right;
+      if (isBelow) shelf.style.insetBlockEnd = `${Math.min(innerHeight - top + GAP, innerHeight - at.height)}px`;
+    }
+  };
+  const observer = new ResizeObserver(lift);
+  for (const box of [document.documentElement, ...composers]) observer.observe(box);
+  lift();
+  return () => observer.disconnect();
 }
 
 /** Says something to screen readers; the same thing twice is heard twice. */

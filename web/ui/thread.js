@@ -250,7 +250,7 @@ function Typists({ chatId }) {
   const who = names.length > 2 ? t("typingMany") : t("typing", { count: names.length, names: listOf(names) });
   return html`
     <p class="gr-typing">
-      ${names.length > 0 && html`<span class="gr-typing-dots" aria-hidden="true"><i /><i /><i /></span>${who}`}
+      ${names.length > 0 && html`<span class="gr-typing-dots" aria-hidden="true"><i /><i /><i /></span><span class="gr-typing-text">${who}</span>`}
     </p>
   `;
 }

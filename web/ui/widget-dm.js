@@ -34,7 +34,7 @@ function Dm({ tell, isFirst, user, label: wanted, title }) {
   return html`
     <button ref=${button} type="button" id=${isFirst ? "chat-toggle-btn" : undefined} class="gr-button gr-button-primary gr-toggle"
       aria-expanded=${String(isOpen)} onClick=${isOpen ? close : () => setOpenedFor(userId)}>
-      <${Bubble} />${label}<${UnreadBadge} count=${chat?.unread_count ?? 0} isQuiet=${isMuted(chat)} />
+      <${Bubble} /><span class="gr-toggle-label">${label}</span><${UnreadBadge} count=${chat?.unread_count ?? 0} isQuiet=${isMuted(chat)} />
     </button>
     ${isOpen &&
     html`

@@ -37,7 +37,7 @@ function Inbox({ tell, label: wanted, title }) {
   return html`
     <button ref=${button} type="button" class="gr-button gr-toggle" aria-expanded=${String(isOpen)}
       onClick=${() => (isOpen ? close() : setOpen(true))}>
-      <${Bubble} />${label}<${UnreadBadge} count=${unread} />
+      <${Bubble} /><span class="gr-toggle-label">${label}</span><${UnreadBadge} count=${unread} />
     </button>
     ${isOpen &&
     html`
