@@ -173,6 +173,8 @@ export default {
     notes: "užrašai sau",
     leaveTitle: "Išeiti iš šio pokalbio?",
     leaveText: "Nebegausite „{title}“ žinučių.",
+    leaveHandsOver: "Esate vienintelis administratorius: juo taps ilgiausiai pokalbyje esantis narys.",
+    leaveLast: "Esate paskutinis jo narys: pokalbis bus ištrintas su visomis žinutėmis.",
     leaveDone: "Išėjote iš „{title}“.",
     deleteChat: "Ištrinti pokalbį",
     deleteTitle: "Ištrinti šį pokalbį?",
@@ -201,6 +203,8 @@ export default {
     deleted: "Ši žinutė ištrinta",
     deletedUndo: "Žinutė ištrinta. Kelias sekundes galite ją grąžinti.",
     react: "Reaguoti",
+    reactWith: "Reaguoti: {emoji}",
+    moreReactions: "Daugiau reakcijų",
     reaction: {
       one: "{emoji}, {count} reakcija: {names}",
       few: "{emoji}, {count} reakcijos: {names}",

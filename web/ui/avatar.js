@@ -1,8 +1,9 @@
 /** Pictures of people and chats. Names stand beside them, so they say nothing themselves. */
 
 import { html, useState } from "./html.js";
+import { titleOf } from "./people.js";
 import { useDesk, useKnown } from "./desk.js";
-import { Bubble, Hash, People } from "./icons.js";
+import { Hash } from "./icons.js";
 
 /** Addresses that could not be loaded. */
 const broken = new Set();
@@ -43,9 +44,17 @@ export function ChatAvatar({ chat, small = false }) {
       </span>
     `;
   }
-  const Sign = chat.chat_type === "room" ? Hash : chat.member_count > 1 ? People : Bubble;
-  return html`<span class=${`gr-avatar gr-avatar-sign ${small ? "gr-avatar-small" : ""}`}><${Sign} /></span>`;
+  const size = small ? "gr-avatar-small" : "";
+  const others = chat.chat_type === "room" ? [] : chat.members.filter(({ id }) => id !== me?.id).slice(0, 2);
+  if (others.length === 2) {
+    return html`<span class=${`gr-avatar gr-avatar-pair ${size}`}>${others.map((user) => html`<${Avatar} key=${user.id} user=${user} />`)}</span>`;
+  }
+  const sign = chat.chat_type === "room" ? html`<${Hash} />` : initial(titleOf(chat, me));
+  return html`<span class=${`gr-avatar gr-avatar-sign ${size} gr-hue-${chat.id % HUES}`} aria-hidden="true">${sign}</span>`;
 }
+
+/** How many colours there are for signs; the styles have them. */
+const HUES = 6;
 
 function OnlineDot({ userId }) {
   const isOnline = useKnown((state) => state.presence.get(userId)?.is_online ?? false);

@@ -25,7 +25,9 @@ export function useChatActions(chat, { onBack, onGone }) {
   const isAdmin = mayManage(chat, client.state.me);
   const setting = { dm: "renaming_dms", room: "renaming_rooms" }[chat.chat_type];
   const end = async (question, work, done) => {
-    if (!(await confirm({ ...question, chatId: chat.id, text: t(`${done}Text`, { title: chat.title }) }))) return;
+    const { note = "", ...asked } = question;
+    const text = [t(`${done}Text`, { title: chat.title }), note].filter(Boolean).join(" ");
+    if (!(await confirm({ ...asked, chatId: chat.id, text }))) return;
     const { id } = chat;
     const settle = () => {
       stop();
@@ -57,7 +59,7 @@ export function useChatActions(chat, { onBack, onGone }) {
     canRename: (isAdmin || chat.chat_type === "dm") && (!setting || settings.can(setting)),
     canDelete: isAdmin,
     canUnread: last !== null && chat.unread_count === 0,
-    leave: () => end({ title: t("leaveTitle"), yes: t("leave") }, (id) => client.api.leaveChat(id), "leave"),
+    leave: () => end({ title: t("leaveTitle"), yes: t("leave"), note: leaveNote(chat, client.state.me) }, (id) => client.api.leaveChat(id), "leave"),
     remove: () => end({ title: t("deleteTitle"), yes: t("deleteChat") }, (id) => client.api.deleteChat(id), "deleteChat"),
     pin: () => set({ is_pinned: true }, t("pinned")),
     unpin: () => set({ is_pinned: false }, t("unpinned")),
@@ -66,6 +68,13 @@ export function useChatActions(chat, { onBack, onGone }) {
     // Who stays would read it right away.
     unread: () => set({ unread_from: last }, t("madeUnread"), onBack),
   };
+}
+
+/** What becomes of a chat that somebody leaves: another one inherits it, or it goes with them. */
+function leaveNote(chat, me) {
+  if (chat.member_count === 1) return chat.chat_type === "room" ? "" : t("leaveLast");
+  const isOnlyAdmin = chat.admins?.length === 1 && chat.admins[0] === me?.id;
+  return isOnlyAdmin ? t("leaveHandsOver") : "";
 }
 
 /** The other one in a direct message. */

@@ -4,12 +4,14 @@ import { ChatAvatar, otherOf } from "./avatar.js";
 import { ChatMenu, useChatActions } from "./chat-menu.js";
 import { useAttempt, useDesk, useKnown, useMinute } from "./desk.js";
 import { html, useEffect, useRef, useState } from "./html.js";
-import { Back, Check, Close, Exit, People } from "./icons.js";
+import { Back, Check, Close, Leave, People } from "./icons.js";
 import { isMuted, mutedText } from "./muting.js";
+import { titleOf } from "./people.js";
 import { ago, t } from "./texts.js";
 
 /** @param {{chatId: number, onBack: () => void, onMembers: () => void, onSearch: () => void, onGone: () => void}} props */
 export function Heading({ chatId, onBack, onMembers, onSearch, onGone }) {
+  const { client } = useDesk();
   const chat = useKnown((state) => state.chats.get(chatId));
   const [isRenaming, setRenaming] = useState(false);
   const actions = useChatActions(chat, { onBack, onGone });
@@ -25,8 +27,8 @@ export function Heading({ chatId, onBack, onMembers, onSearch, onGone }) {
             <div class="gr-heading-text">
               <h2 class="gr-heading-title">
                 ${actions.canRename
-                  ? html`<button type="button" id="current-chat-name" dir="auto" title=${t("rename")} onClick=${() => setRenaming(true)}>${chat.title}</button>`
-                  : html`<span id="current-chat-name" dir="auto" tabindex="-1">${chat.title}</span>`}
+                  ? html`<button type="button" id="current-chat-name" dir="auto" title=${t("rename")} onClick=${() => setRenaming(true)}>${titleOf(chat, client.state.me)}</button>`
+                  : html`<span id="current-chat-name" dir="auto" tabindex="-1">${titleOf(chat, client.state.me)}</span>`}
               </h2>
               <p class="gr-heading-note"><${Note} chat=${chat} /></p>
             </div>
@@ -36,7 +38,7 @@ export function Heading({ chatId, onBack, onMembers, onSearch, onGone }) {
         <button type="button" id="members-btn" class="gr-icon-button" aria-label=${t("members", { count: chat.member_count })}
           title=${t("membersTitle")} onClick=${onMembers}><${People} /></button>
         <button type="button" id="leave-chat-btn" class="gr-icon-button" aria-label=${t("leave")} title=${t("leave")}
-          onClick=${actions.leave}><${Exit} /></button>
+          onClick=${actions.leave}><${Leave} /></button>
       `}
       <${ChatMenu} chat=${chat} actions=${actions} onRename=${() => setRenaming(true)} onMembers=${onMembers} onSearch=${onSearch} />
     </div>
@@ -90,12 +92,12 @@ function TitleForm({ chat, onEnd }) {
   const save = async (event) => {
     event.preventDefault();
     const title = field.current.value.trim();
-    if (title !== chat.title && (await attempt(() => client.api.renameChat(chat.id, title))) === undefined) return;
+    if (title !== titleOf(chat, client.state.me) && (await attempt(() => client.api.renameChat(chat.id, title))) === undefined) return;
     end();
   };
   return html`
     <form class="gr-title-form" onSubmit=${save} onKeyDown=${(event) => event.key === "Escape" && end()}>
-      <input ref=${field} class="chat-title-input" aria-label=${t("chatTitle")} defaultValue=${chat.title} maxlength="255" autocomplete="off" autocapitalize="sentences"
+      <input ref=${field} class="chat-title-input" aria-label=${t("chatTitle")} defaultValue=${titleOf(chat, client.state.me)} maxlength="255" autocomplete="off" autocapitalize="sentences"
         enterkeyhint="done" />
       <button type="submit" class="gr-icon-button chat-title-save-btn" aria-label=${t("save")}><${Check} /></button>
       <button type="button" class="gr-icon-button" aria-label=${t("cancel")} onClick=${end}><${Close} /></button>

@@ -20,6 +20,10 @@ export const Copy = icon("M9 9h10v11H9z", "M5 15V4h10");
 export const Down = icon("M12 5v14M6 13l6 6 6-6");
 export const Edit = icon("M4 20l1-4L16.5 4.5l3 3L8 19z", "M14 7l3 3");
 export const Exit = icon("M14 4H6v16h8", "M10 12h10M16.5 8.5L20 12l-3.5 3.5");
+export const Leave = icon(
+  "M9.5 11a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7zM3 20c.4-3.6 3-5.5 6.5-5.5 2.2 0 4 .7 5.1 2.1",
+  "M16 19.5h5.5M18.8 16.8l2.7 2.7-2.7 2.7",
+);
 export const Hash = icon("M9.5 4L7.5 20M16.5 4l-2 16M4.5 9h16M3.5 15h16");
 export const More = () => html`
   <svg class="gr-icon gr-icon-dots" viewBox="0 0 24 24" aria-hidden="true" focusable="false">

@@ -16,9 +16,9 @@ export function Menu({ button, children, label, class: kind = "" }) {
     if (!isOpen) return undefined;
     const { current } = menu;
     current.showPopover();
-    place(current, opener.current);
-    items(current)[0]?.focus();
-    return undefined;
+    const settle = isSheet() ? lift(opener.current, current) : place(current, opener.current);
+    (current.querySelector(".gr-menu-item") ?? items(current)[0])?.focus({ preventScroll: true });
+    return settle;
   }, [isOpen]);
 
   const close = () => {
@@ -65,7 +65,8 @@ const items = (menu) => [...menu.querySelectorAll("[role^=menuitem]")];
 function onKey(event, menu, close) {
   const all = items(menu);
   const at = all.indexOf(focusedBeside(menu));
-  const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: -1 }[event.key];
+  const next = getComputedStyle(menu).direction === "rtl" ? -1 : 1;
+  const to = { ArrowDown: at + 1, ArrowUp: at - 1, ArrowRight: at + next, ArrowLeft: at - next, Home: 0, End: -1 }[event.key];
   if (to !== undefined) all.at(to % all.length)?.focus();
   else if (event.key === "Tab" || event.key === "Escape") close();
   else return;
@@ -73,14 +74,38 @@ function onKey(event, menu, close) {
   if (event.key !== "Tab") event.preventDefault();
 }
 
+/** Whether menus come up from the lower edge of the screen, where thumbs are. The styles say it in the same words. */
+const isSheet = () => matchMedia("(pointer: coarse) and (max-width: 46rem)").matches;
+
+/** Scrolls the message that a sheet is about above it, until the function that it returns is called. */
+function lift(opener, sheet) {
+  const row = opener.closest("[data-key]");
+  const box = row?.closest(".gr-messages");
+  if (!box) return undefined;
+  // It may be on its way up still.
+  const top = innerHeight - sheet.offsetHeight;
+  const covered = box.getBoundingClientRect().bottom - top;
+  // The last messages have nothing below them to scroll to.
+  if (covered > 0) box.style.paddingBlockEnd = `${covered + MARGIN}px`;
+  box.scrollTop += Math.max(0, row.getBoundingClientRect().bottom - top + MARGIN);
+  return () => {
+    box.style.paddingBlockEnd = "";
+  };
+}
+
 /** Puts something beside what opened it, where there is room. */
 export function place(box, opener) {
   const { innerWidth, innerHeight } = globalThis;
   const at = opener.getBoundingClientRect();
   const isRtl = getComputedStyle(opener).direction === "rtl";
+  // Away from the message that it is about: beside others' messages is room after them.
+  const isAfter = opener.closest(".is-others") !== null;
   const { width, height } = box.getBoundingClientRect();
-  const left = isRtl ? at.left : at.right - width;
-  const top = at.bottom + height + MARGIN > innerHeight && at.top > innerHeight / 2 ? at.top - height : at.bottom;
+  const line = opener.closest(".gr-row-line")?.getBoundingClientRect();
+  // Above or below a message, unless that is as high as the screen.
+  const edge = line && line.height < innerHeight / 3 ? line : at;
+  const left = isRtl !== isAfter ? at.left : at.right - width;
+  const top = edge.bottom + height + MARGIN > innerHeight && edge.top > innerHeight / 2 ? edge.top - height : edge.bottom;
   const within = (place, most) => `${Math.max(MARGIN, Math.min(place, most - MARGIN))}px`;
   Object.assign(box.style, {
     left: within(left, innerWidth - width),

@@ -4,12 +4,17 @@ import { otherOf } from "./avatar.js";
 import { useRetry } from "./desk.js";
 import { inWordsRetried } from "./errors.js";
 import { html, useEffect, useRef, useState } from "./html.js";
+import { t } from "./texts.js";
 
 /** The direct messages with a user, as far as they are loaded. */
 export const dmWith = (state, userId) =>
   [...state.chats.values()].find(
     ({ chat_type, members }) => chat_type === "dm" && otherOf({ members }, state.me)?.id === userId && (members.length === 2 || userId === state.me.id),
   );
+
+/** The title of a chat. The server calls a group without others, and without a title, by one's own name. */
+export const titleOf = (chat, me) =>
+  chat.chat_type === "group" && chat.member_count === 1 && chat.title === me?.display_name ? t("newChat") : chat.title;
 
 export const Names = ({ user, note = null }) => html`
   <span class="gr-person-names">

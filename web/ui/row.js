@@ -6,12 +6,14 @@ import { classes, focusedBeside, html, memo, useLayoutEffect, useRef, useWatched
 import { Check, Checks, Clock, Copy, Edit, More, Smile, Trash, Undo, Unread, Warning } from "./icons.js";
 import { inWords } from "./errors.js";
 import { Menu, MenuItem } from "./menu.js";
+import { QuickReactions, remember } from "./quick-reactions.js";
 import { copy, isEmoji, Text } from "./text.js";
 import { dateAndTime, listOf, t, timeOfDay } from "./texts.js";
 
 export const Row = memo(function Row(props) {
-  const { id, message, me, chat, isFirst, isLast, isTarget, isCurrent, onFocus, onResize } = props;
+  const { id, message, me, chat, isFirst, isLast, isTarget, isCurrent, onFocus, onResize, composing } = props;
   const { deletions } = useDesk();
+  const isEditing = useWatched(composing, () => message.id !== null && composing.editing?.id === message.id);
   const isDeleting = useWatched(deletions, () => deletions.has(message.id));
   const row = useRef(/** @type {any} */ (null));
   const holdsFocus = row.current?.contains(focusedBeside(row.current));
@@ -35,6 +37,7 @@ export const Row = memo(function Row(props) {
     isLast && "is-last",
     isTarget && "is-target",
     isGone && "message-deleted",
+    isEditing && "is-edited-now",
     message.status === "failed" && "is-failed",
   );
   return html`
@@ -110,7 +113,12 @@ function Actions({ message, me, chat, isMine, isCurrent, composing }) {
   const { client, settings, deletions, announce } = desk;
   const attempt = useAttempt();
   const tabindex = isCurrent ? 0 : -1;
-  const react = (at) => desk.pickEmoji(at, (emoji) => attempt(() => client.react(message.id, emoji, "add")));
+  const actions = useRef(/** @type {any} */ (null));
+  const react = (at) =>
+    desk.pickEmoji(at, (emoji) => {
+      remember(me?.id, emoji);
+      attempt(() => client.react(message.id, emoji, "add"));
+    });
   const remove = () => {
     if (composing.editing?.id === message.id) composing.giveUp();
     deletions.add(message.id);
@@ -123,7 +131,7 @@ function Actions({ message, me, chat, isMine, isCurrent, composing }) {
     });
   const readers = chat?.members.filter(({ id }) => id !== me?.id && message.read_by.includes(id)) ?? [];
   return html`
-    <div class="gr-actions">
+    <div ref=${actions} class="gr-actions">
       ${settings.can("reactions") &&
       html`
         <button type="button" class="gr-icon-button emoji-btn" aria-label=${t("react")} title=${t("react")} tabindex=${tabindex}
@@ -136,6 +144,7 @@ function Actions({ message, me, chat, isMine, isCurrent, composing }) {
           </button>
         `}
       >${() => html`
+        ${settings.can("reactions") && html`<${QuickReactions} message=${message} me=${me} onMore=${() => react(actions.current)} />`}
         <${MenuItem} icon=${Copy} onSelect=${() => copy(message.content, desk.toast)}>${t("copy")}<//>
         ${!isMine && chat && html`<${MenuItem} icon=${Unread} class="unread-from-btn" onSelect=${makeUnread}>${t("makeUnread")}<//>`}
         ${isMine && settings.can("editing") && html`<${MenuItem} icon=${Edit} class="edit-btn" onSelect=${() => composing.edit(message)}>${t("edit")}<//>`}

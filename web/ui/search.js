@@ -170,21 +170,27 @@ const PersonHit = ({ user, words, onSelect }) => html`
   </button>
 `;
 
-const MessageHit = ({ hit, isShown, onSelect }) => html`
+function MessageHit({ hit, isShown, onSelect }) {
+  const { client } = useDesk();
+  const name = hit.sender.id === client.state.me?.id ? t("you") : hit.sender.display_name;
+  // A direct message is called by the other one's name.
+  const title = hit.title === name ? "" : hit.title;
+  return html`
   <button type="button" class=${classes("gr-hit chat-item search-result", isShown && "is-selected")} aria-current=${isShown ? "true" : undefined}
     data-found=${hit.id} onClick=${onSelect}>
     <${Avatar} user=${hit.sender} />
     <span class="gr-chat-text">
       <span class="gr-chat-line">
         <span class="gr-chat-title gr-found-title">
-          <span dir="auto">${hit.sender.display_name}</span>${hit.title && html`<span class="gr-found-in" dir="auto">· ${hit.title}</span>`}
+          <span dir="auto">${name}</span>${title && html`<span class="gr-found-in" dir="auto">· ${title}</span>`}
         </span>
         <time class="gr-chat-time" datetime=${hit.created_at}>${ago(hit.created_at)}</time>
       </span>
       <span class="gr-chat-preview gr-found-text" dir="auto"><${Highlighted} text=${hit.content} ranges=${hit.highlights} /></span>
     </span>
   </button>
-`;
+  `;
+}
 
 /** A text with what was found marked; it begins near the first of it. Ranges count characters, not units of UTF-16. */
 function Highlighted({ text, ranges }) {

@@ -91,7 +91,7 @@ export function ago(time, now = new Date()) {
   const date = new Date(time);
   const passed = now.getTime() - date.getTime();
   const days = daysAgo(date, now);
-  const relative = format({ numeric: "auto", style: "narrow" }, Intl.RelativeTimeFormat);
+  const relative = format({ numeric: "auto", style: "short" }, Intl.RelativeTimeFormat);
   // Clocks differ a little. What is much later than now is said as it is.
   if (Math.abs(passed) < MINUTE || (passed < 0 && passed > -5 * MINUTE)) return t("now");
   if (passed > 0 && passed < HOUR) return relative.format(-Math.floor(passed / MINUTE), "minute");

@@ -4,6 +4,7 @@ import { useDesk, useKnown, useMinute, useRetry } from "./desk.js";
 import { focusedBeside, html, useEffect, useRef, useState } from "./html.js";
 import { Down } from "./icons.js";
 import { paint, unpaint } from "./painting.js";
+import { titleOf } from "./people.js";
 import { Row } from "./row.js";
 import { dayName, dayOf, listOf, t, zone } from "./texts.js";
 import { lastSeen, useWindow } from "./window.js";
@@ -121,14 +122,15 @@ export function Thread({ chatId, place, id, class: kind = "", composing, jumper 
         <div ref=${view.content} class="gr-rows" role="list">
           ${view.from === 0 && hasOlder && !problem && html`<div class="gr-older" role="listitem"><${Skeletons} count=${3} /></div>`}
           ${problem && html`<${Problem} onRetry=${retry} />`}
-          ${view.from === 0 && !hasOlder && html`<${Beginning} chat=${chat} isEmpty=${messages.length === 0} />`}
+          ${view.from === 0 && !hasOlder && html`<${Beginning} title=${chat && titleOf(chat, me)} isEmpty=${messages.length === 0} />`}
           ${rows(view, messages, { me, chat, newFrom, messageId, showsDeleted: settings.showsDeleted, current, setCurrent, composing, onResize: view.keep })}
         </div>
       </div>
       ${!view.isAtEnd &&
       html`
-        <button type="button" class="gr-jump" onClick=${() => (jump(), view.scroller.current.focus())}>
-          <${Down} />${waiting > 0 ? t("jumpNew", { count: waiting }) : t("jump")}
+        <button type="button" class="gr-jump" title=${waiting > 0 ? t("jumpNew", { count: waiting }) : t("jump")} onClick=${() => (jump(), view.scroller.current.focus())}>
+          <${Down} /><span class="gr-hidden">${waiting > 0 ? t("jumpNew", { count: waiting }) : t("jump")}</span>
+          ${waiting > 0 && html`<span class="unread-indicator" aria-hidden="true">${waiting > 99 ? "99+" : waiting}</span>`}
         </button>
       `}
       <${Typists} chatId=${chatId} />
@@ -255,10 +257,10 @@ function Typists({ chatId }) {
   `;
 }
 
-function Beginning({ chat, isEmpty }) {
+function Beginning({ title, isEmpty }) {
   return html`
     <div class="gr-beginning" role="listitem">
-      <p class="gr-beginning-title">${chat?.title}</p>
+      <p class="gr-beginning-title">${title}</p>
       <p>${isEmpty ? t("noMessages") : t("beginning")}</p>
     </div>
   `;

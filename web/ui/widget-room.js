@@ -4,7 +4,7 @@ import { Conversation } from "./conversation.js";
 import { useAttempt, useDesk, useKnown } from "./desk.js";
 import { inWordsRetried } from "./errors.js";
 import { html, useEffect, useState } from "./html.js";
-import { Exit, People } from "./icons.js";
+import { Leave, People } from "./icons.js";
 import { Pill } from "./pill.js";
 import { t } from "./texts.js";
 import { Skeletons } from "./thread.js";
@@ -100,7 +100,7 @@ const RoomHeading = ({ title, count = null, onLeave = null }) => html`
       ${count !== null && count !== undefined && html`<p class="gr-heading-note"><${People} /><span class="member-count">${t("members", { count })}</span></p>`}
     </div>
     ${onLeave &&
-    html`<button type="button" class="gr-button gr-button-quiet leave-room-btn-header" onClick=${onLeave}><${Exit} />${t("leave")}</button>`}
+    html`<button type="button" class="gr-button gr-button-quiet leave-room-btn-header" onClick=${onLeave}><${Leave} />${t("leave")}</button>`}
   </div>
   ${count !== null && html`<${Pill} />`}
 `;
