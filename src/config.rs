@@ -3,7 +3,10 @@
 // The fields' docs are the text of `--help` as well, where brackets would stand about addresses.
 #![allow(rustdoc::bare_urls)]
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use clap::{Args, ValueEnum, builder::BoolishValueParser};
 use ipnet::IpNet;
@@ -83,7 +86,7 @@ pub struct Config {
     #[arg(long, env = "GREENROOM_CONTACTS", default_value = "all")]
     pub contacts: Contacts,
 
-    /// Proxies whose X-Forwarded-For and -Proto count, comma-separated addresses or networks
+    /// Proxies that may say who the client is and whether it came over HTTPS, comma-separated addresses or networks
     #[arg(long, env = "GREENROOM_TRUSTED_PROXIES", value_delimiter = ',', value_parser = network)]
     pub trusted_proxies: Vec<IpNet>,
 
@@ -94,6 +97,10 @@ pub struct Config {
     /// Key that protects the session cookie, at least 32 characters; made and kept in the database by default
     #[arg(long, env = "GREENROOM_SECRET_KEY", hide_env_values = true, value_parser = secret_key)]
     pub secret_key: Option<String>,
+
+    /// Name of the session cookie
+    #[arg(long, env = "GREENROOM_COOKIE_NAME", default_value = "sessionid", value_parser = cookie_name)]
+    pub cookie_name: String,
 
     /// What to log: error, warn, info, debug, trace, or a filter such as greenroom=debug
     #[arg(long, env = "GREENROOM_LOG", default_value = "info", value_parser = log_filter)]
@@ -159,6 +166,11 @@ impl Config {
         self.workers.map_or_else(cores, usize::from)
     }
 
+    /// Whether a proxy at an address is believed.
+    pub fn trusts(&self, address: IpAddr) -> bool {
+        self.trusted_proxies.iter().any(|network| network.contains(&address))
+    }
+
     /// Whether clients come over HTTPS as far as is known without looking at a request.
     pub fn is_https(&self) -> bool {
         self.public_url.as_deref().is_some_and(|url| url.starts_with("https://"))
@@ -192,6 +204,16 @@ fn log_filter(text: &str) -> Result<String, String> {
     tracing_subscriber::EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 
+/// A token as RFC 6265 has it, without what is encoded in cookies.
+fn cookie_name(text: &str) -> Result<String, String> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$&'*+-.^_`|~".contains(&byte);
+    if !text.is_empty() && text.bytes().all(is_plain) {
+        Ok(text.to_owned())
+    } else {
+        Err("give letters, digits, - and _, such as greenroom_session".to_owned())
+    }
+}
+
 fn secret_key(text: &str) -> Result<String, String> {
     if text.len() < 32 { Err("give at least 32 characters".to_owned()) } else { Ok(text.to_owned()) }
 }
@@ -205,6 +227,14 @@ fn seconds(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cookies_name_is_a_token() {
+        assert!(cookie_name("__Host-greenroom_1").is_ok());
+        for bad in ["", "a b", "a=b", "a;b", "a,b", "ä", "a%20", "\"a\""] {
+            assert!(cookie_name(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn origins_are_bare_and_written_as_browsers_write_them() {

@@ -6,7 +6,7 @@
 use std::{
     io::{self, IoSlice},
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -14,11 +14,15 @@ use actix_rt::{
     net::TcpStream,
     time::{Instant, Sleep, sleep_until},
 };
+use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::offers::Offers;
 
 /// Reads and writes as the stream does, within limits.
 pub struct Connection {
     stream: TcpStream,
+    offers: Offers,
     /// When it was written to, or opened.
     spoken: Instant,
     silence: Duration,
@@ -29,15 +33,43 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// One that ends where nothing has been written to it for so long.
-    pub fn new(stream: TcpStream, silence: Duration) -> Self {
+    /// One that ends where nothing has been written to it for so long. `socket`: the address at which sockets open.
+    pub fn new(stream: TcpStream, silence: Duration, socket: &'static str) -> Self {
         let spoken = Instant::now();
-        Self { stream, spoken, silence, watch: Box::pin(sleep_until(spoken + silence)), is_stuck: false }
+        Self {
+            stream,
+            offers: Offers::new(socket),
+            spoken,
+            silence,
+            watch: Box::pin(sleep_until(spoken + silence)),
+            is_stuck: false,
+        }
     }
 
-    /// The stream, for who speaks something else than HTTP from now on.
-    pub fn into_stream(self) -> TcpStream {
-        self.stream
+    /// The stream, for another protocol than HTTP from now on, and what has come over it and was not read.
+    pub fn into_parts(self) -> (TcpStream, BytesMut) {
+        (self.stream, self.offers.into_rest())
+    }
+
+    /// Reads from the stream into the buffer what HTTP may read of it.
+    fn poll_fill(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        loop {
+            if self.offers.give(buffer) {
+                return Poll::Ready(Ok(()));
+            }
+            let before = buffer.filled().len();
+            ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
+            if buffer.filled().len() == before {
+                self.offers.end();
+                self.offers.give(buffer);
+                return Poll::Ready(Ok(()));
+            }
+            let taken = self.offers.take(&mut buffer.filled_mut()[before..]);
+            buffer.set_filled(before + taken);
+            if taken > 0 {
+                return Poll::Ready(Ok(()));
+            }
+        }
     }
 
     /// Whether nothing has been written for too long; if not, the task is woken when that may be so.
@@ -74,7 +106,7 @@ impl AsyncRead for Connection {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         if !self.is_stuck
-            && let Poll::Ready(read) = Pin::new(&mut self.stream).poll_read(cx, buffer)
+            && let Poll::Ready(read) = self.poll_fill(cx, buffer)
         {
             return Poll::Ready(read);
         }
@@ -122,7 +154,7 @@ mod tests {
     async fn pair(silence: Duration) -> (TcpStream, Connection) {
         let listener = actix_rt::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        (client, Connection::new(listener.accept().await.unwrap().0, silence))
+        (client, Connection::new(listener.accept().await.unwrap().0, silence, "/socket"))
     }
 
     #[actix_rt::test]
@@ -130,7 +162,6 @@ mod tests {
         let (mut client, mut server) = pair(Duration::from_millis(50)).await;
         client.write_all(b"GET / HT").await.unwrap();
         let mut heard = [0; 100];
-        assert_eq!(server.read(&mut heard).await.unwrap(), 8);
         assert_eq!(server.read(&mut heard).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
     }
 
@@ -141,13 +172,13 @@ mod tests {
         while let Some(count) = server.write(&[0; 65_536]).now_or_never() {
             written += count.unwrap();
         }
-        client.write_all(b"more").await.unwrap();
+        client.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
         let mut heard = [0; 100];
         assert!(server.read(&mut heard).now_or_never().is_none());
         let mut taken = vec![0; written];
         let take = client.read_exact(&mut taken);
         let (_, last) = futures_util::future::join(take, server.write(b"last")).await;
         assert_eq!(last.unwrap(), 4);
-        assert_eq!(server.read(&mut heard).await.unwrap(), 4);
+        assert_eq!(server.read(&mut heard).await.unwrap(), 18);
     }
 }

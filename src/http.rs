@@ -21,7 +21,7 @@ use futures_util::future::LocalBoxFuture;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::sync::OnceCell;
 
-use crate::{connection::Connection, ws::line};
+use crate::{connection::Connection, routes::SOCKET, ws::line};
 
 /// A server that is about to be.
 pub type Builder = actix_server::ServerBuilder;
@@ -103,7 +103,11 @@ where
                 tracing::warn!(%error, "a connection cannot be set up");
             }
             let peer = stream.peer_addr().ok();
-            Ok::<_, DispatchError>((Connection::new(stream, SILENCE), actix_http::Protocol::Http1, peer))
+            Ok::<_, DispatchError>((
+                Connection::new(stream, SILENCE, SOCKET),
+                actix_http::Protocol::Http1,
+                peer,
+            ))
         })
         .and_then(http)
     })

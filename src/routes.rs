@@ -24,6 +24,9 @@ use crate::{
 /// Where the API begins.
 pub const BASE: &str = "/messages/api";
 
+/// Where sockets open.
+pub const SOCKET: &str = "/messages/ws";
+
 /// Every address with its methods.
 pub fn routes(app: &mut ServiceConfig) {
     app
@@ -34,7 +37,7 @@ pub fn routes(app: &mut ServiceConfig) {
         .service(at(&format!("{BASE}/docs")).get(pages::reference).done())
         .service(web::scope(BASE).wrap(from_fn(gate)).configure(api).default_service(web::to(unknown)))
         .service(
-            web::scope("/messages/ws").wrap(from_fn(gate)).service(
+            web::scope(SOCKET).wrap(from_fn(gate)).service(
                 web::resource(["", "/"])
                     .app_data(Route::default())
                     .get(ws::upgrade)

@@ -5,7 +5,7 @@ mod preparing;
 
 use std::{
     collections::BTreeMap,
-    net::{IpAddr, SocketAddr},
+    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -29,13 +29,13 @@ use sha2::{Digest, Sha512};
 use tokio::sync::Notify;
 
 use crate::{
-    auth::{Failures, Hasher, Identities, Sessions},
+    auth::{Failures, Hasher, Identities, Sessions, pick_cookie},
     bus::{Bus, redis},
     chat::{ChatDirectory, ChatMeter, UserRegistry, directory::Services},
     cluster,
     config::Config,
     edge::edge,
-    http,
+    forwarded, http,
     limits::Limits,
     model::{ChatId, Refusal, UserId, permission::Ability},
     presence::{self, Presence},
@@ -67,6 +67,8 @@ pub struct State {
     pub presence: Arc<Presence>,
     pub bus: Arc<Bus>,
     pub identities: Arc<Identities>,
+    /// Signs the session's cookie.
+    pub cookie_key: Key,
     pub hasher: Hasher,
     pub failures: Failures,
     pub limits: Limits,
@@ -108,40 +110,15 @@ impl State {
         if let Some(url) = &self.config.public_url {
             return url.clone();
         }
-        let host = request.headers().get("host").and_then(|host| host.to_str().ok()).unwrap_or("localhost");
+        let host = forwarded::host(request, &self.config).unwrap_or_else(|| "localhost".to_owned());
         let scheme = if self.is_https(request) { "https" } else { "http" };
         format!("{scheme}://{host}")
     }
 
     /// Whether the client came over HTTPS, by setting or by the word of a proxy that is trusted.
     pub fn is_https(&self, request: &HttpRequest) -> bool {
-        let by_proxy = || {
-            let proto = request.headers().get("x-forwarded-proto").and_then(|value| value.to_str().ok());
-            proto.is_some_and(|proto| proto.trim() == "https") && self.trusts(peer(request))
-        };
-        self.config.is_https() || by_proxy()
+        self.config.is_https() || forwarded::is_https(request, &self.config)
     }
-
-    /// The client's own address: the nearest one on the way here that is not a proxy that is trusted.
-    pub fn client_address(&self, request: &HttpRequest) -> IpAddr {
-        let mut address = peer(request);
-        let forwarded = request.headers().get_all("x-forwarded-for").filter_map(|value| value.to_str().ok());
-        let hops: Vec<&str> = forwarded.flat_map(|value| value.split(',')).collect();
-        for hop in hops.iter().rev() {
-            let (true, Ok(next)) = (self.trusts(address), hop.trim().parse()) else { break };
-            address = next;
-        }
-        address
-    }
-
-    fn trusts(&self, address: IpAddr) -> bool {
-        self.config.trusted_proxies.iter().any(|network| network.contains(&address))
-    }
-}
-
-/// Where the connection comes from; an IPv4 address as such, also where the server listens on IPv6.
-fn peer(request: &HttpRequest) -> IpAddr {
-    request.peer_addr().map_or(IpAddr::from([0, 0, 0, 0]), |address| address.ip().to_canonical())
 }
 
 /// Why a server did not start, in one sentence.
@@ -232,6 +209,7 @@ impl Server {
             presence,
             bus,
             identities,
+            cookie_key: kept.cookie_key,
             hasher: Hasher::new(workers),
             failures: Failures::default(),
             limits: Limits::new(config.rate_limit.unwrap_or_default(), limit_meter),
@@ -247,7 +225,7 @@ impl Server {
             (Some(address), Some(meters)) => Some(Listening::start(address, meters.clone(), &state)?),
             _ => None,
         };
-        let (address, handle, serving) = serve(&state, kept.cookie_key)?;
+        let (address, handle, serving) = serve(&state)?;
         let mut tasks = vec![
             actix_rt::spawn(watch_revocations(state.clone(), followed)),
             actix_rt::spawn(clear_out(state.clone())),
@@ -278,7 +256,7 @@ impl Server {
 
 type Serving = (SocketAddr, ServerHandle, JoinHandle<std::io::Result<()>>);
 
-fn serve(state: &Data<State>, key: Key) -> Result<Serving, StartError> {
+fn serve(state: &Data<State>) -> Result<Serving, StartError> {
     let address = state.config.bind;
     let workers = state.config.workers();
     let files = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1_024);
@@ -289,7 +267,8 @@ fn serve(state: &Data<State>, key: Key) -> Result<Serving, StartError> {
         shared.directory.live_on(Arbiter::current());
         App::new()
             .app_data(shared.clone())
-            .wrap(session_middleware(&shared, key.clone()))
+            .wrap(session_middleware(&shared))
+            .wrap(from_fn(pick_cookie))
             .wrap(from_fn(edge))
             .configure(routes)
     };
@@ -307,12 +286,13 @@ fn serve(state: &Data<State>, key: Key) -> Result<Serving, StartError> {
     Ok((address, server.handle(), actix_rt::spawn(server)))
 }
 
-fn session_middleware(state: &State, key: Key) -> SessionMiddleware<Sessions> {
+fn session_middleware(state: &State) -> SessionMiddleware<Sessions> {
     let lifecycle = PersistentSession::default()
         .session_ttl(time::Duration::microseconds(sessions::IDLE))
         .session_ttl_extension_policy(TtlExtensionPolicy::OnStateChanges);
-    SessionMiddleware::builder(Sessions::new(state.identities.clone(), state.writer.clone()), key)
-        .cookie_name("sessionid".to_owned())
+    let sessions = Sessions::new(state.identities.clone(), state.writer.clone());
+    SessionMiddleware::builder(sessions, state.cookie_key.clone())
+        .cookie_name(state.config.cookie_name.clone())
         .cookie_path("/".to_owned())
         .cookie_http_only(true)
         .cookie_same_site(SameSite::Lax)

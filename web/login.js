@@ -15,8 +15,26 @@ function next() {
   return /^\/(?![/\\])/.test(path) && url.origin === location.origin ? url.href : "/";
 }
 
+/** The address under which this server is to be opened, where it has one. */
+const publicUrl = document.querySelector("meta[name=greenroom-public-url]")?.content;
+
+/** Whether the browser has kept the cookie, and sends it. */
+const isSignedIn = (api) =>
+  api.me().then(
+    () => true,
+    (error) => error.status !== 401,
+  );
+
+/** Why it has not. A cookie of a server that is reached over HTTPS is not taken over plain HTTP. */
+function noCookie() {
+  const isPlain = location.protocol === "http:" && publicUrl?.startsWith("https:");
+  if (!isPlain) return t("signInNoCookie");
+  const elsewhere = `${publicUrl}/login/${location.search}`;
+  return html`${t("signInNotSecure")} <a href=${elsewhere}>${publicUrl}</a>`;
+}
+
 function SignIn() {
-  const [problem, setProblem] = useState("");
+  const [problem, setProblem] = useState(/** @type {any} */ (""));
   const [isAsking, setAsking] = useState(false);
   const [isShown, setShown] = useState(false);
   const form = useRef(/** @type {any} */ (null));
@@ -31,9 +49,14 @@ function SignIn() {
     if (empty) return empty.focus();
     setAsking(true);
     try {
-      await new Api().login(username.value, password.value);
-      announceSession();
-      location.assign(next());
+      const api = new Api();
+      await api.login(username.value, password.value);
+      if (await isSignedIn(api)) {
+        announceSession();
+        return location.assign(next());
+      }
+      setProblem(noCookie());
+      setAsking(false);
     } catch (error) {
       setProblem(sentence(error));
       setAsking(false);

@@ -5,10 +5,11 @@ use std::time::Instant;
 use actix_session::Session;
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::header::{ACCEPT, LOCATION},
+    http::header::{ACCEPT, LOCATION, ORIGIN},
     web::Data,
 };
 use serde::Deserialize;
+use url::form_urlencoded;
 use utoipa::ToSchema;
 
 use super::{
@@ -26,6 +27,7 @@ use crate::{
     bus::News,
     config::Registration,
     error::ApiError,
+    forwarded,
     input::Field,
     model::{FieldErrors, Refusal},
     server::State,
@@ -56,7 +58,7 @@ pub async fn login(state: Data<State>, session: Session, request: HttpRequest, b
     let (Some(username), Some(password)) = (username, password) else { return Err(errors.into()) };
     let username = username.trim().to_owned();
 
-    let address = state.client_address(&request);
+    let address = forwarded::client_address(&request, &state.config);
     let attempt = state
         .failures
         .attempt(address, &username, Instant::now())
@@ -76,10 +78,21 @@ pub async fn login(state: Data<State>, session: Session, request: HttpRequest, b
     if accepts.contains("text/html") {
         let next = fields.next.optional_text().ok().flatten();
         let next = next.or_else(|| Query::of(&request).get("next").map(str::to_owned));
-        let next = next.filter(|path| is_own_path(path)).unwrap_or_else(|| "/".to_owned());
+        let mut next = next.filter(|path| is_own_path(path)).unwrap_or_else(|| "/".to_owned());
+        if is_lost(&state, &request) {
+            // Over plain HTTP the browser keeps no cookie: it is sent to where it does.
+            let query = form_urlencoded::Serializer::new(String::new()).append_pair("next", &next).finish();
+            next = format!("{}/login/?{query}", state.base_url(&request));
+        }
         return Ok(HttpResponse::SeeOther().insert_header((LOCATION, next)).finish());
     }
     Ok(HttpResponse::Ok().json(own_view(&user, &user.card(), &state.links)))
+}
+
+/// Whether a browser lets go of the cookie at once: it is for HTTPS alone, and the page was opened over plain HTTP.
+fn is_lost(state: &State, request: &HttpRequest) -> bool {
+    let origin = request.headers().get(ORIGIN).and_then(|value| value.to_str().ok());
+    state.config.is_https() && origin.is_some_and(|origin| origin.starts_with("http://"))
 }
 
 /// The active user with this name and password.

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     auth::{gate::Authenticated, passwords::Verdict},
     error::ApiError,
+    forwarded,
     model::{FieldErrors, Refusal},
     server::State,
     storage::users::{self, User},
@@ -45,7 +46,7 @@ async fn prove(
     request: &HttpRequest,
     password: String,
 ) -> Result<(), ApiError> {
-    let address = state.client_address(request);
+    let address = forwarded::client_address(request, &state.config);
     let attempt = state
         .failures
         .attempt(address, &caller.card.username, Instant::now())

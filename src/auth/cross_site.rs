@@ -1,12 +1,9 @@
 //! Requests that another site makes a browser send along with the cookie are refused.
 
-use actix_web::{
-    HttpRequest,
-    http::header::{HOST, ORIGIN},
-};
+use actix_web::{HttpRequest, http::header::ORIGIN};
 use url::{Origin, Url};
 
-use crate::{config::Config, error::ApiError};
+use crate::{config::Config, error::ApiError, forwarded};
 
 /// Whether a request may ride on the cookie. Requests without the headers that browsers send pass: no browser made
 /// them, so there is no cookie that somebody else's page could abuse.
@@ -38,7 +35,7 @@ fn is_own(origin: &str, request: &HttpRequest, config: &Config) -> bool {
     if config.public_url.as_deref() == Some(origin) {
         return true;
     }
-    let Some(host) = request.headers().get(HOST).and_then(|host| host.to_str().ok()) else { return false };
+    let Some(host) = forwarded::host(request, config) else { return false };
     let Ok(origin) = Url::parse(origin) else { return false };
     // The scheme is not known behind a proxy, so the port is compared as the origin's own scheme reads it.
     let Ok(own) = Url::parse(&format!("{}://{host}", origin.scheme())) else { return false };

@@ -1,5 +1,6 @@
 //! Who is asking: sessions, tokens, passwords, and the checks at the door.
 
+pub mod cookies;
 pub mod cross_site;
 pub mod failures;
 pub mod gate;
@@ -8,6 +9,7 @@ pub mod keys;
 pub mod passwords;
 pub mod sessions;
 
+pub use cookies::pick_cookie;
 pub use failures::Failures;
 pub use gate::gate;
 pub use identities::{Caller, Identities};

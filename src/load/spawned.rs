@@ -20,12 +20,13 @@ const SETTINGS: [(&str, &str); 2] =
     [("--socket-commands-per-second", "10000000"), ("--max-sockets-per-user", "100000")];
 
 /// What would make it another server than the one that is looked at.
-const UNSET: [&str; 5] = [
+const UNSET: [&str; 6] = [
     "GREENROOM_DATABASE_URL",
     "GREENROOM_BIND",
     "GREENROOM_METRICS_BIND",
     "GREENROOM_SECRET_KEY",
     "GREENROOM_PUBLIC_URL",
+    "GREENROOM_COOKIE_NAME",
 ];
 
 /// How the kernel names a file system in memory.

@@ -27,7 +27,7 @@ pub(super) fn describe(reference: &mut Reference) {
                     json!({ "username": "alice", "password": "greenroom" }),
                 )
                 .answers::<OwnUserView>(200, "Signed in.", examples::own_user())
-                .bears(200, "Set-Cookie", "The session, `sessionid`.")
+                .bears(200, "Set-Cookie", "The session, `sessionid` unless it is set otherwise.")
                 .answers_nothing(303, "Signed in, where `Accept` contains `text/html`.")
                 .bears(303, "Location", "The path in `next`, or `/`.")
                 .refuses(&[401, 429])

@@ -20,7 +20,7 @@ mod websocket;
 
 use std::sync::LazyLock;
 
-use actix_web::{HttpResponse, http::header::ContentType};
+use actix_web::{HttpResponse, http::header::ContentType, web::Data};
 use serde_json::{Map, Value, json};
 
 pub(crate) use self::index::index;
@@ -29,7 +29,7 @@ use self::{
     components::Components,
     operation::{Access, Operation},
 };
-use crate::api::Answer;
+use crate::{api::Answer, server::State};
 
 /// The document of all addresses.
 pub fn openapi() -> &'static Value {
@@ -38,9 +38,17 @@ pub fn openapi() -> &'static Value {
 }
 
 /// `GET /messages/api/schema/`, open to all.
-pub async fn show() -> Answer {
+pub async fn show(state: Data<State>) -> Answer {
     static TEXT: LazyLock<String> = LazyLock::new(|| openapi().to_string());
-    Ok(HttpResponse::Ok().content_type(ContentType::json()).body(TEXT.as_str()))
+    let mut answer = HttpResponse::Ok();
+    answer.content_type(ContentType::json());
+    let cookie = &openapi()["components"]["securitySchemes"]["session"]["name"];
+    if *cookie == *state.config.cookie_name {
+        return Ok(answer.body(TEXT.as_str()));
+    }
+    let mut document = openapi().clone();
+    document["components"]["securitySchemes"]["session"]["name"] = json!(state.config.cookie_name);
+    Ok(answer.body(document.to_string()))
 }
 
 /// What groups of operations are for, in the order in which they are shown.

@@ -4,6 +4,7 @@ use std::{collections::HashMap, sync::LazyLock};
 
 use actix_web::{
     HttpRequest, HttpResponse,
+    body::MessageBody,
     http::header::{ACCEPT, CONTENT_SECURITY_POLICY, HeaderValue, LOCATION, VARY},
     web::Data,
 };
@@ -27,13 +28,12 @@ fn policy(state: &State) -> String {
 }
 
 fn page(state: &State, name: &'static str) -> HttpResponse {
-    static PAGES: LazyLock<HashMap<&str, String>> = LazyLock::new(|| {
-        ["login", "messages", "demo", "reference"].map(|name| (name, filled_in(name))).into()
-    });
+    static PAGES: LazyLock<HashMap<&str, String>> =
+        LazyLock::new(|| ["messages", "demo", "reference"].map(|name| (name, filled_in(name))).into());
     in_html(state, PAGES.get(name).map(String::as_str).unwrap_or_default())
 }
 
-fn in_html(state: &State, text: &'static str) -> HttpResponse {
+fn in_html(state: &State, text: impl MessageBody + 'static) -> HttpResponse {
     HttpResponse::Ok()
         .content_type("text/html; charset=utf-8")
         .insert_header((CONTENT_SECURITY_POLICY, policy(state)))
@@ -112,7 +112,7 @@ pub async fn index(state: Data<State>, request: HttpRequest) -> Answer {
         LazyLock::new(|| filled_in("index").replace("{{list}}", &reference::index()));
     let accepted = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let mut answer = if accepted.contains("text/html") {
-        in_html(&state, &INDEX)
+        in_html(&state, INDEX.as_str())
     } else {
         api::index::show(state, request).await?
     };
@@ -123,7 +123,9 @@ pub async fn index(state: Data<State>, request: HttpRequest) -> Answer {
 /// `GET /login/`
 pub async fn sign_in(state: Data<State>, request: HttpRequest) -> Answer {
     if gate::visitor(&request, &state).await?.is_none() {
-        return Ok(page(&state, "login"));
+        static PAGE: LazyLock<String> = LazyLock::new(|| filled_in("login"));
+        let address = state.config.public_url.as_deref().unwrap_or_default();
+        return Ok(in_html(&state, PAGE.replace("{{public}}", &address.replace('"', "&quot;"))));
     }
     let query = Query::of(&request);
     let next = query.get("next").filter(|path| account::is_own_path(path)).unwrap_or("/");
@@ -141,7 +143,7 @@ mod tests {
             assert!(modules.contains(&"greenroom.js".to_owned()), "{modules:?}");
             assert!(modules.contains(&"vendor/preact.js".to_owned()), "{modules:?}");
             assert!(modules.iter().all(|path| !assets::text(path).is_empty()), "{modules:?}");
-            assert!(!filled_in(page).contains("{{"));
+            assert!(!filled_in(page).replace("{{public}}", "").contains("{{"));
         }
     }
 }

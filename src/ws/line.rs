@@ -18,6 +18,7 @@ use actix_http::{
     ConnectionType, HttpMessage, Payload, Request, Response, StatusCode,
     error::PayloadError,
     h1::{Codec, Message},
+    header::{CONNECTION, HeaderMap, HeaderValue, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE},
 };
 use actix_rt::{
     net::TcpStream,
@@ -60,10 +61,12 @@ where
     B: MessageBody + 'static,
 {
     let parts = framed.into_parts();
-    let (io, mut codec) = (parts.io.into_stream(), parts.codec);
+    let ((io, rest), mut codec) = (parts.io.into_parts(), parts.codec);
     let (inflow, wire) = (Rc::<RefCell<Inflow>>::default(), Wire::default());
     inflow.borrow_mut().feed(&parts.read_buf);
-    drop(parts.read_buf);
+    inflow.borrow_mut().feed(&rest);
+    drop((parts.read_buf, rest));
+    settle(request.headers_mut());
     *request.payload() = Payload::Stream { payload: Box::pin(Incoming(inflow.clone())) };
     request.extensions_mut().insert(wire.clone());
     let response = match app.call(request).await {
@@ -89,6 +92,22 @@ where
     // Whatever ends it, there is nobody left to tell.
     let _ = std::future::poll_fn(|cx| line.poll(cx)).await;
     Ok(())
+}
+
+/// Writes what a handshake may say in a list, or in several headers, as those expect it who look at one.
+fn settle(headers: &mut HeaderMap) {
+    for name in [CONNECTION, UPGRADE, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION] {
+        let values = headers.get_all(&name).filter_map(|value| value.to_str().ok());
+        let words = values.flat_map(|value| value.split(',')).map(str::trim).filter(|word| !word.is_empty());
+        let words: Vec<_> = words.collect();
+        let is_ours = name == SEC_WEBSOCKET_VERSION && words.contains(&"13");
+        let text = if is_ours { "13".to_owned() } else { words.join(", ") };
+        if !text.is_empty()
+            && let Ok(value) = HeaderValue::try_from(text)
+        {
+            headers.insert(name, value);
+        }
+    }
 }
 
 /// Gives a connection the small buffer of a socket, whose events can be had again.

@@ -107,3 +107,118 @@ async fn browsers_are_bound_to_https_for_this_host_alone_unless_it_is_set_otherw
         assert_eq!(reply.header("strict-transport-security"), value);
     }
 }
+
+#[actix_web::test]
+async fn all_that_proxies_say_of_https_is_understood() {
+    let server = behind_a_proxy().await;
+    server.user("ann").await;
+    let body = json!({"username": "ann", "password": PASSWORD});
+    for (name, value, is_https) in [
+        ("X-Forwarded-Proto", "https,http", true),
+        ("X-Forwarded-Proto", "https, http", true),
+        ("X-Forwarded-Proto", "HTTPS", true),
+        ("X-Forwarded-Proto", " https ", true),
+        ("X-Forwarded-Proto", "wss", true),
+        ("X-Forwarded-Proto", "http,https", false),
+        ("X-Forwarded-Proto", "http", false),
+        ("X-Forwarded-Proto", "", false),
+        ("X-Forwarded-Scheme", "https", true),
+        ("X-Forwarded-Protocol", "ssl", true),
+        ("X-Forwarded-Ssl", "on", true),
+        ("X-Forwarded-Ssl", "off", false),
+        ("Front-End-Https", "On", true),
+        ("X-Url-Scheme", "https", true),
+        ("X-Scheme", "https", true),
+        ("CloudFront-Forwarded-Proto", "https", true),
+        ("Forwarded", "for=192.0.2.60;proto=https;by=203.0.113.43", true),
+        ("Forwarded", "For=\"[2001:db8::1]:47\" ; PROTO = \"HTTPS\" , for=10.0.0.1;proto=http", true),
+        ("Forwarded", "proto=http, proto=https", false),
+        ("Forwarded", "for=\"a;proto=https\"", false),
+    ] {
+        let nobody = server.anonymous().with(name, value);
+        let reply = nobody.send("POST", "/login/", Some(body.clone())).await.expect(200);
+        assert_eq!(reply.header("set-cookie").contains("; Secure"), is_https, "{name}: {value}");
+        let index = nobody.with("Accept", "*/*").get("").await.expect(200);
+        let scheme = if is_https { "https" } else { "http" };
+        let chats = format!("{scheme}://{}/messages/api/chats/", server.address);
+        assert_eq!(index.json["chats"], chats, "{name}: {value}");
+    }
+}
+
+/// Fails once to sign in, with such headers; whether that was once too often.
+async fn is_throttled(server: &Server, headers: &[(&str, &str)]) -> bool {
+    let mut nobody = server.anonymous().at(server);
+    nobody.headers.extend(headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+    let body = json!({"username": "ann", "password": "wrong"});
+    nobody.send("POST", "/login/", Some(body)).await.status == 429
+}
+
+#[actix_web::test]
+async fn addresses_are_understood_in_all_their_spellings() {
+    let server = behind_a_proxy().await;
+    assert_eq!(fails(&server, 5, "203.0.113.1").await, 401);
+    assert_eq!(fails(&server, 5, "2001:db8::1").await, 401);
+    for headers in [
+        &[("X-Forwarded-For", "203.0.113.1:50123")][..],
+        &[("X-Forwarded-For", "203.0.113.1:50123, 127.0.0.1:80")],
+        &[("X-Forwarded-For", "::ffff:203.0.113.1")],
+        &[("X-Forwarded-For", "[::ffff:203.0.113.1]:50123")],
+        &[("X-Forwarded-For", "unknown, 203.0.113.1")],
+        &[("X-Forwarded-For", " 203.0.113.1 ,, 127.0.0.9 , ")],
+        &[
+            ("X-Forwarded-For", "198.51.100.1"),
+            ("X-Forwarded-For", "203.0.113.1"),
+            ("X-Forwarded-For", "127.0.0.3"),
+        ],
+        &[("X-Forwarded-For", "[2001:db8::1]")],
+        &[("X-Forwarded-For", "[2001:DB8::1]:443, 127.0.0.1")],
+        &[("X-Forwarded-For", "2001:db8:0:0::2")],
+        &[("Forwarded", "for=203.0.113.1")],
+        &[("Forwarded", "proto=https;FOR=\"203.0.113.1:4711\";by=_x, for=127.0.0.1")],
+        &[("Forwarded", "for=_hidden, for=\"[2001:db8::1]:4711\"")],
+        &[("Forwarded", "for=198.51.100.1"), ("Forwarded", "for=\"[2001:db8::1]\"")],
+        &[("X-Real-IP", "203.0.113.1")],
+        // What the header says that proxies append to counts, before those that they may have let through.
+        &[
+            ("X-Forwarded-For", "203.0.113.1"),
+            ("Forwarded", "for=198.51.100.9"),
+            ("X-Real-IP", "198.51.100.9"),
+        ],
+        &[("Forwarded", "for=203.0.113.1"), ("X-Real-IP", "198.51.100.9")],
+    ] {
+        assert!(is_throttled(&server, headers).await, "{headers:?}");
+    }
+    for headers in [
+        &[("X-Forwarded-For", "203.0.113.1, 203.0.113.77")][..],
+        &[("Forwarded", "for=203.0.113.1, for=198.51.100.2")],
+        // Behind one who is not told it may be anybody: the proxy itself counts.
+        &[("X-Forwarded-For", "203.0.113.1, unknown")],
+        &[("Forwarded", "for=203.0.113.1, for=_hidden")],
+    ] {
+        assert!(!is_throttled(&server, headers).await, "{headers:?}");
+    }
+}
+
+#[actix_web::test]
+async fn a_trusted_proxy_says_which_host_was_asked_for() {
+    let server = behind_a_proxy().await;
+    let ann = server.user("ann").await.at(&server);
+    let cookie = server.signed_in("ann").await.headers;
+    for (name, value) in [
+        ("X-Forwarded-Host", "chat.example.com"),
+        ("X-Forwarded-Host", "chat.example.com, inner.example"),
+        ("Forwarded", "host=chat.example.com;proto=https"),
+    ] {
+        let index =
+            ann.clone().with("X-Forwarded-Proto", "https").with(name, value).get("").await.expect(200);
+        assert_eq!(index.json["chats"], "https://chat.example.com/messages/api/chats/", "{name}");
+        // A page of that host may use the cookie, whatever host the proxy asks for.
+        let mut browser =
+            server.anonymous().at(&server).with(name, value).with("Origin", "https://chat.example.com");
+        browser.headers.extend(cookie.clone());
+        browser.clone().send("POST", "/logout/", None).await.expect(204);
+        browser.with("Origin", "https://evil.example").send("POST", "/logout/", None).await.expect(403);
+    }
+    let index = ann.with("X-Forwarded-Host", "a/b?c\"").get("").await.expect(200);
+    assert_eq!(index.json["chats"], server.url("/messages/api/chats/"));
+}

@@ -406,7 +406,7 @@ impl User {
         let asked = Method::from_bytes(method.as_bytes()).unwrap();
         let mut request = self.client.request(asked, format!("http://{}{path}", self.address));
         for (name, value) in &self.headers {
-            request = request.insert_header((name.as_str(), value.as_str()));
+            request = request.append_header((name.as_str(), value.as_str()));
         }
         if let Some(kind) = kind {
             request = request.insert_header(("Content-Type", kind));

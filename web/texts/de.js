@@ -70,6 +70,10 @@ export default {
     hide: "Verbergen",
     signInEmpty: "Gib deinen Benutzernamen und dein Passwort ein.",
     signInWrong: "Benutzername und Passwort passen nicht zusammen.",
+    signInNoCookie:
+      "Benutzername und Passwort stimmen, aber dein Browser hat das Cookie für die Anmeldung nicht behalten. Erlaube Cookies für diese Seite und melde dich noch einmal an.",
+    signInNotSecure:
+      "Benutzername und Passwort stimmen, aber diese Seite wurde über eine unsichere Verbindung geöffnet, über die dein Browser keine Anmeldung behält. Öffne sie stattdessen hier:",
     signInTooMuch: {
       one: "Zu viele Versuche. Versuche es in {count} Sekunde erneut.",
       other: "Zu viele Versuche. Versuche es in {count} Sekunden erneut.",

@@ -70,6 +70,10 @@ export default {
     hide: "Hide",
     signInEmpty: "Enter your username and your password.",
     signInWrong: "This username and password do not match.",
+    signInNoCookie:
+      "Your username and password are right, but your browser did not keep the cookie that would keep you signed in. Allow cookies for this site, then sign in again.",
+    signInNotSecure:
+      "Your username and password are right, but this page was opened over an insecure connection, where your browser keeps no sign-in. Open it here instead:",
     signInTooMuch: {
       one: "Too many attempts. Try again in {count} second.",
       other: "Too many attempts. Try again in {count} seconds.",

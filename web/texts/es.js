@@ -70,6 +70,10 @@ export default {
     hide: "Ocultar",
     signInEmpty: "Escribe tu nombre de usuario y tu contraseña.",
     signInWrong: "El nombre de usuario y la contraseña no coinciden.",
+    signInNoCookie:
+      "El nombre de usuario y la contraseña son correctos, pero tu navegador no guardó la cookie de la sesión. Permite las cookies de este sitio y vuelve a entrar.",
+    signInNotSecure:
+      "El nombre de usuario y la contraseña son correctos, pero esta página se abrió con una conexión no segura, en la que tu navegador no guarda la sesión. Ábrela aquí:",
     signInTooMuch: {
       one: "Demasiados intentos. Vuelve a intentarlo en {count} segundo.",
       other: "Demasiados intentos. Vuelve a intentarlo en {count} segundos.",

@@ -81,6 +81,10 @@ export default {
     hide: "Slėpti",
     signInEmpty: "Įveskite naudotojo vardą ir slaptažodį.",
     signInWrong: "Naudotojo vardas ir slaptažodis nesutampa.",
+    signInNoCookie:
+      "Naudotojo vardas ir slaptažodis teisingi, bet naršyklė neišsaugojo prisijungimo slapuko. Leiskite šiai svetainei naudoti slapukus ir prisijunkite dar kartą.",
+    signInNotSecure:
+      "Naudotojo vardas ir slaptažodis teisingi, bet šis puslapis atvertas nesaugiu ryšiu, todėl naršyklė neišsaugo prisijungimo. Atverkite jį čia:",
     signInTooMuch: {
       one: "Per daug bandymų. Bandykite po {count} sekundės.",
       few: "Per daug bandymų. Bandykite po {count} sekundžių.",
