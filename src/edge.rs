@@ -58,15 +58,15 @@ pub async fn edge(
     let Some(state) = request.app_data::<Data<State>>().cloned() else {
         return Err(ApiError::NOT_FOUND.into());
     };
-    let dress = Dress::of(&request, &state);
+    let common = CommonHeaders::of(&request, &state);
     let line = format!("{} {}", request.method(), request.path());
     let watch = state.meters.clone().map(|meters| Watch::begin(meters, request.method()));
 
     let is_preflight = request.method() == Method::OPTIONS
         && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
-    if is_preflight && dress.allowed_origin.is_some() {
+    if is_preflight && common.allowed_origin.is_some() {
         let mut response = HttpResponse::NoContent().finish();
-        dress.put_on(response.headers_mut());
+        common.add_to(response.headers_mut());
         answer_preflight(response.headers_mut());
         let response = request.into_response(response);
         watch.inspect(|watch| watch.count(&response));
@@ -79,21 +79,21 @@ pub async fn edge(
             if response.request().version() < Version::HTTP_11 {
                 end_with_connection(&mut response);
             }
-            log(&state, &line, response.status(), &dress.id);
+            log(&state, &line, response.status(), &common.id);
             watch.inspect(|watch| watch.count(&response));
-            dress.put_on(response.headers_mut());
+            common.add_to(response.headers_mut());
             Ok(response)
         }
         // Only the session's layer and panics come this way; the request is gone, so the answer travels as an error.
         Ok(Err(error)) => {
             let error = as_api_error(&error);
             watch.inspect(|watch| watch.count_lost(error.status_code()));
-            Err(travelling(&state, error, &line, &dress))
+            Err(travelling(&state, error, &line, &common))
         }
         Err(_) => {
             let error = ApiError::from(Refusal::Internal);
             watch.inspect(|watch| watch.count_lost(error.status_code()));
-            Err(travelling(&state, error, &line, &dress))
+            Err(travelling(&state, error, &line, &common))
         }
     }
 }
@@ -130,10 +130,10 @@ impl Watch {
     }
 }
 
-fn travelling(state: &State, error: ApiError, line: &str, dress: &Dress) -> Error {
+fn travelling(state: &State, error: ApiError, line: &str, common: &CommonHeaders) -> Error {
     let mut response = error.error_response();
-    log(state, line, response.status(), &dress.id);
-    dress.put_on(response.headers_mut());
+    log(state, line, response.status(), &common.id);
+    common.add_to(response.headers_mut());
     InternalError::from_response(error, response).into()
 }
 
@@ -183,7 +183,7 @@ fn log(state: &State, line: &str, status: StatusCode, id: &HeaderValue) {
 }
 
 /// The headers that an answer gets, whatever it is.
-struct Dress {
+struct CommonHeaders {
     /// The request's id.
     id: HeaderValue,
     is_https: bool,
@@ -192,7 +192,7 @@ struct Dress {
     allowed_origin: Option<HeaderValue>,
 }
 
-impl Dress {
+impl CommonHeaders {
     fn of(request: &ServiceRequest, state: &State) -> Self {
         Self {
             id: next_request_id(),
@@ -202,7 +202,7 @@ impl Dress {
         }
     }
 
-    fn put_on(&self, headers: &mut HeaderMap) {
+    fn add_to(&self, headers: &mut HeaderMap) {
         headers.insert(REQUEST_ID, self.id.clone());
         for (name, value) in HEADERS {
             if !headers.contains_key(&name) {

@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::LazyLock};
 use actix_web::{
     HttpRequest, HttpResponse,
     body::MessageBody,
-    http::header::{ACCEPT, CONTENT_SECURITY_POLICY, HeaderValue, LOCATION, VARY},
+    http::header::{ACCEPT, CONTENT_SECURITY_POLICY, HeaderValue, LOCATION, REFERRER_POLICY, VARY},
     web::Data,
 };
 use url::form_urlencoded;
@@ -18,12 +18,13 @@ use crate::{
     server::State,
 };
 
-/// Everything that a page runs or asks comes from this server. Only pictures of users may be elsewhere.
+/// Everything that a page runs or asks comes from this server. Only pictures of users may be elsewhere. A form may lead to
+/// the public address.
 fn policy(state: &State) -> String {
     let public_url = state.config.public_url.as_deref().unwrap_or_default();
     format!(
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
-         img-src 'self' https: data: {public_url}; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+         img-src 'self' https: data: {public_url}; form-action 'self' {public_url}; base-uri 'none'; frame-ancestors 'none'"
     )
 }
 
@@ -125,7 +126,10 @@ pub async fn sign_in(state: Data<State>, request: HttpRequest) -> Answer {
     if gate::visitor(&request, &state).await?.is_none() {
         static PAGE: LazyLock<String> = LazyLock::new(|| filled_in("login"));
         let address = state.config.public_url.as_deref().unwrap_or_default();
-        return Ok(in_html(&state, PAGE.replace("{{public}}", &address.replace('"', "&quot;"))));
+        let mut page = in_html(&state, PAGE.replace("{{public}}", &address.replace('"', "&quot;")));
+        // Without scripts the form is sent by the browser itself, which must say where it comes from.
+        page.headers_mut().insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+        return Ok(page);
     }
     let query = Query::of(&request);
     let next = query.get("next").filter(|path| account::is_own_path(path)).unwrap_or("/");

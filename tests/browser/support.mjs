@@ -19,9 +19,12 @@ const PASSWORD = "correct horse";
 export const WIDE = { width: 1280, height: 800 };
 export const NARROW = { width: 360, height: 720 };
 
+/** Names that end in `.test` lead here, since localhost is secure to browsers whatever the protocol is. */
+const NAMES = "--host-resolver-rules=MAP *.test 127.0.0.1";
+
 let browser;
 test.before(async () => {
-  const options = { executablePath: process.env.GREENROOM_CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox"] };
+  const options = { executablePath: process.env.GREENROOM_CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox", NAMES] };
   browser = await chromium.launch(options);
 });
 test.after(() => browser?.close());
