@@ -544,7 +544,7 @@ async fn before_and_after_must_be_numbers() {
     let [ann, bob] = server.users(["ann", "bob"]).await;
     let chat = ann.group("Team", &[]).await;
     for name in ["before", "after"] {
-        for bad in ["x", "", "1.5", "1e3"] {
+        for bad in ["x", "1.5", "1e3"] {
             let path = format!("chats/{chat}/messages/?{name}={bad}");
             assert_eq!(ann.get(&path).await.invalid(name), json!(["A valid integer is required."]), "{path}");
             bob.get(&path).await.expect(404);

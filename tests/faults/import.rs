@@ -121,7 +121,7 @@ impl World {
         eve.posts(secret, "psst").await;
         let mut stream = bob.streams().await;
         // More than a cursor holds by itself.
-        for number in 0..20 {
+        for number in 0..60 {
             let chat = ann.group(&format!("Many {number}"), &[&bob]).await;
             stream.receives("chat_created").await;
             ann.posts(chat, "seen").await;
