@@ -47,6 +47,10 @@ struct Conversation(Frames);
 
 impl Actor for Conversation {
     type Context = WebsocketContext<Self>;
+
+    fn started(&mut self, _: &mut Self::Context) {
+        self.0.open();
+    }
 }
 
 impl StreamHandler<Result<Message, ProtocolError>> for Conversation {
