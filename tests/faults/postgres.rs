@@ -272,7 +272,7 @@ fn commands_are_not_cut_by_the_time_limits_of_a_role_on_postgres() {
         ("statement_timeout", "1ms"),
         ("lock_timeout", "1ms"),
         ("idle_in_transaction_session_timeout", "1ms"),
-        ("idle_session_timeout", "1s"),
+        ("idle_session_timeout", "4s"),
     ];
     for (limit, time) in limits {
         cluster.execute(&format!("ALTER ROLE postgres IN DATABASE chat SET {limit} = '{time}'")).unwrap();
