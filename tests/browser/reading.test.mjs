@@ -266,3 +266,41 @@ onBoth("the line before what is new does not go with its message", async (t, how
   await bobs.deleteMessage(ids[2]);
   await expect(page.locator(".gr-new")).toHaveCount(0);
 });
+
+onBoth("what is sent while a chat with new messages is loaded is seen on its way, and once it is there", async (t, how) => {
+  const { page } = await unreadFor(t, 2, how);
+  const held = [];
+  await page.route("**/messages/?page_size=*", (route) => void held.push(route));
+  const posts = [];
+  await page.route(/\/chats\/\d+\/messages\/$/, (route) => void posts.push(route));
+  await opens(page, "Plans");
+  await expect.poll(() => held.length).toBe(1);
+  const before = await held[0].fetch();
+  await page.locator("#message-input").fill("here already");
+  await page.locator("#message-input").press("Enter");
+  await held[0].fulfill({ response: before });
+  await expect(page.locator(".gr-new + .gr-row")).toContainText("line 1.");
+  const row = page.locator(".message-item", { hasText: "here already" });
+  if (how.polls) {
+    await expect(row).toContainText("Sending");
+    await expect.poll(() => posts.length).toBe(1);
+    await posts[0].continue();
+  }
+  await expect(row).toContainText("Sent");
+  await expect(row).toBeInViewport();
+});
+
+onBoth("who scrolls down from the first new message gets to what came meanwhile", async (t, how) => {
+  const { page, bobs, id } = await unreadFor(t, 25, { ...how, viewport: { width: 1280, height: 500 } });
+  await opens(page, "Plans");
+  await expect(page.locator(".gr-new")).toBeInViewport();
+  await bobs.sendMessage(id, { content: "line 26." });
+  await expect(page.locator(".gr-jump")).toBeVisible();
+  await expect(page.locator("#chat-list")).toContainText("line 26.");
+  const down = () => page.locator("#message-list").evaluate((box) => (box.scrollTop = box.scrollHeight));
+  const isSeen = async () => (await down(), await message(page, "line 26.").isVisible());
+  await expect.poll(isSeen).toBe(true);
+  await down();
+  await expect(message(page, "line 26.")).toBeInViewport();
+  await expect(page.locator(".gr-jump")).toHaveCount(0);
+});

@@ -41,7 +41,9 @@ export function useWindow({ messages, isComplete, start, onTop, onBottom, onMove
   const seen = useRef({ scrollTop: 0, clientHeight: 0, scrollHeight: 0 });
   const isHidden = useRef(false);
 
-  const to = stretch.to === null ? messages.length : placeAfter(messages, stretch.to);
+  // Behind the newest one stands what is on its way.
+  const isNewest = stretch.to === null || (isComplete && stretch.to === newest(messages));
+  const to = isNewest ? messages.length : placeAfter(messages, stretch.to);
   const from = stretch.from === null ? Math.max(0, to - FIRST) : Math.min(placeOf(messages, stretch.from), to);
   const now = useRef(/** @type {any} */ (null));
   now.current = { messages, isComplete, from, to, stretch, onTop, onBottom, onMoved };
@@ -112,9 +114,11 @@ export function useWindow({ messages, isComplete, start, onTop, onBottom, onMove
     // At the end what is new pushes out what is old. Elsewhere nothing moves by itself.
     const next = { ...stretch, to: isEnd ? null : (stretch.to ?? newest(messages)) };
     const most = Math.max(MOST, Math.ceil((box.clientHeight + 2 * NEAR) / LOWEST) + STEP);
-    if (box.scrollTop < NEAR) {
-      if (from === 0) onTop();
-      else Object.assign(next, upFrom(messages, from - STEP), to - from + STEP > most && downTo(messages, from - STEP + most));
+    const isNearTop = box.scrollTop < NEAR;
+    if (isNearTop && from === 0) onTop();
+    // Where there is little, both ends are near.
+    if (isNearTop && from > 0) {
+      Object.assign(next, upFrom(messages, from - STEP), to - from + STEP > most && downTo(messages, from - STEP + most));
     } else if (below < NEAR && !isEnd) {
       if (to < messages.length) Object.assign(next, downTo(messages, to + STEP), upFrom(messages, Math.max(from, to + STEP - most)));
       else if (!isComplete) onBottom();
