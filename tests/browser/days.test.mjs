@@ -8,8 +8,14 @@ async function annWithNews(t, options) {
   const bobs = helper(server, bob);
   const { id } = await bobs.createChat({ chat_type: "group", title: "Plans", member_ids: [ann.id] });
   await bobs.sendMessage(id, { content: "news" });
-  const page = await visit(t, server.url, ann, "/", options);
+  const page = await visit(t, server.url, ann, "/", { ...options, timezoneId: whereItIsNoon() });
   return { server, ann, page, id };
+}
+
+/** A zone where no day is about to begin or to end. */
+function whereItIsNoon() {
+  const ahead = 12 - new Date().getUTCHours();
+  return `Etc/GMT${ahead > 0 ? "-" : "+"}${Math.abs(ahead)}`;
 }
 
 onBoth("Today is Yesterday a minute after midnight", async (t, how) => {
