@@ -155,18 +155,37 @@ onBoth("of each message one tab notifies, and none while one of them is looked a
 });
 
 onBoth("who signs out in one tab is signed out in all, and leaves nothing behind", async (t, how) => {
-  const { one, two, id } = await twoTabs(t, { ...how, allows: ["401"] });
+  const { one, two, ann, bobs, id } = await twoTabs(t, { ...how, allows: ["401", "403"] });
+  // A reaction, one of the picker's, which keeps the favourite ones, and a message that is refused.
+  const { id: hello } = await bobs.sendMessage(id, { content: "hello" });
+  await message(one, "hello").hover();
+  await message(one, "hello").locator(".context-menu-btn").click();
+  await one.getByRole("menuitemcheckbox", { name: "React with 😮" }).click();
+  await message(one, "hello").hover();
+  await message(one, "hello").locator(".emoji-btn").click();
+  await one.locator("emoji-picker").getByRole("menuitem", { name: "grinning face" }).first().click();
+  await expect.poll(async () => (await bobs.message(hello)).reactions.length).toBe(2);
+  await bobs.block(ann.id);
+  await field(one).fill("a secret message");
+  await field(one).press("Enter");
+  for (const page of [one, two]) await expect(page.locator(".is-failed")).toHaveCount(1);
   await field(one).fill("a secret draft");
   await expect(field(two)).toHaveValue("a secret draft");
   await field(two).fill("another secret");
+  const kept = () => one.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }]));
+  const databases = () => one.evaluate(async () => (await indexedDB.databases()).map(({ name }) => name));
+  for (const part of ["a secret message", "another secret", "😮"]) assert.ok((await kept()).includes(part), part);
+  assert.equal((await databases()).length, 1);
   await one.getByRole("button", { name: "Ann: your account" }).click();
   await one.getByRole("menuitem", { name: "Sign out" }).click();
+  await one.locator("#confirmation-confirm-btn").click();
   await expect(one).toHaveURL("/login/");
   await expect(two).toHaveURL(`/login/?next=${encodeURIComponent(`/?chat=${id}`)}`);
   for (const page of [one, two]) {
     const kept = await page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }]));
-    assert.ok(!kept.includes("secret"), kept);
+    for (const part of ["secret", "😮", "reactions"]) assert.ok(!kept.includes(part), kept);
   }
+  await expect.poll(databases).toEqual([]);
 });
 
 test("another user who signs in sees nothing of what the first one typed", async (t) => {

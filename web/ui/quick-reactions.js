@@ -3,26 +3,26 @@
 import { useAttempt, useDesk } from "./desk.js";
 import { html } from "./html.js";
 import { Add } from "./icons.js";
+import { ownerOf, reactionsKey } from "./session.js";
 import { t } from "./texts.js";
 
 const USUAL = ["👍", "❤️", "😂", "😮", "😢", "🙏"];
-const KEY = "greenroom-reactions:";
 
-/** Used in this browser by a user, the latest first. */
-function recent(owner) {
+/** Used in this browser by the client's user, the latest first. */
+function recent(client) {
   try {
-    const emoji = JSON.parse(localStorage.getItem(KEY + owner) ?? "[]");
+    const emoji = JSON.parse(localStorage.getItem(reactionsKey(ownerOf(client))) ?? "[]");
     return Array.isArray(emoji) ? emoji.filter((one) => typeof one === "string") : [];
   } catch {
     return [];
   }
 }
 
-/** Remembers that somebody has reacted with it. */
-export function remember(owner, emoji) {
-  const latest = [emoji, ...recent(owner).filter((one) => one !== emoji)];
+/** Remembers that the client's user has reacted with it. */
+export function remember(client, emoji) {
+  const latest = [emoji, ...recent(client).filter((one) => one !== emoji)];
   try {
-    localStorage.setItem(KEY + owner, JSON.stringify(latest.slice(0, USUAL.length)));
+    localStorage.setItem(reactionsKey(ownerOf(client)), JSON.stringify(latest.slice(0, USUAL.length)));
   } catch {
     // Full, or closed to us: then the usual ones are offered.
   }
@@ -33,9 +33,9 @@ export function QuickReactions({ message, me, onMore }) {
   const { client } = useDesk();
   const attempt = useAttempt();
   const own = new Set(message.reactions.filter(({ users }) => users.includes(me?.id)).map(({ emoji }) => emoji));
-  const offered = [...new Set([...recent(me?.id), ...USUAL])].slice(0, USUAL.length);
+  const offered = [...new Set([...recent(client), ...USUAL])].slice(0, USUAL.length);
   const toggle = (emoji) => {
-    if (!own.has(emoji)) remember(me?.id, emoji);
+    if (!own.has(emoji)) remember(client, emoji);
     attempt(() => client.react(message.id, emoji, own.has(emoji) ? "remove" : "add"));
   };
   return html`

@@ -116,7 +116,7 @@ function Actions({ message, me, chat, isMine, isCurrent, composing }) {
   const actions = useRef(/** @type {any} */ (null));
   const react = (at) =>
     desk.pickEmoji(at, (emoji) => {
-      remember(me?.id, emoji);
+      remember(client, emoji);
       attempt(() => client.react(message.id, emoji, "add"));
     });
   const remove = () => {

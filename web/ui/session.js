@@ -22,9 +22,10 @@ export function onSession(listener) {
 export function forget(client, owner) {
   for (const message of client.outgoing) message.discard();
   const kinds = ["draft", "deletion"].map((kind) => `greenroom-${kind}:${owner}:`);
+  const own = [NOTIFICATIONS, reactionsKey(owner)];
   for (const name of ["localStorage", "sessionStorage"]) {
     use(name, (storage) => {
-      const keys = Object.keys(storage).filter((key) => key === NOTIFICATIONS || kinds.some((kind) => key.startsWith(kind)));
+      const keys = Object.keys(storage).filter((key) => own.includes(key) || kinds.some((kind) => key.startsWith(kind)));
       keys.forEach((key) => storage.removeItem(key));
     });
   }
@@ -38,6 +39,9 @@ export function forget(client, owner) {
 
 /** What tells one user of one server from others, in keys of the storage. */
 export const ownerOf = (client) => `${client.api.base}:${client.state.me?.id}`;
+
+/** Where the reactions that a user has used last are kept. */
+export const reactionsKey = (owner) => `greenroom-reactions:${owner}`;
 
 /** Whether one wants to be notified in this browser. */
 export const isWanted = () => use("localStorage", (storage) => storage.getItem(NOTIFICATIONS)) === "yes";
