@@ -1,4 +1,18 @@
-import { expect, helper, isAccessible, message, onBoth, opens, serverWith, visit, writes } from "./support.mjs";
+import assert from "node:assert/strict";
+import test from "node:test";
+
+import {
+  BROKEN_ROAD,
+  expect,
+  helper,
+  isAccessible,
+  message,
+  onBoth,
+  opens,
+  serverWith,
+  visit,
+  writes,
+} from "./support.mjs";
 
 /** Looks for somebody in the window of the members, and adds them. */
 async function adds(page, name) {
@@ -179,4 +193,18 @@ onBoth("one's own name and password are changed, and others see the name", async
   await isAccessible(anns, "one's profile");
   await anns.locator("#close-dialog-btn").click();
   await expect(anns.getByRole("button", { name: "Ann Lee: your account" })).toBeFocused();
+});
+
+test("what is said of the connection moves no chat that one is about to click", async (t) => {
+  const { server, people } = await serverWith(t, ["ann", "bob"]);
+  const [ann, bob] = people;
+  await helper(server, ann).createChat({ chat_type: "group", title: "Plans", member_ids: [bob.id] });
+  const page = await visit(t, server.url, ann, "/", { allows: BROKEN_ROAD });
+  const item = page.locator(".chat-item");
+  await expect(item).toBeVisible();
+  await expect(page.locator(".gr-pill")).toHaveCount(0);
+  const before = await item.boundingBox();
+  await page.context().setOffline(true);
+  await expect(page.locator(".gr-pill")).toBeInViewport();
+  assert.deepEqual(await item.boundingBox(), before);
 });
