@@ -36,6 +36,8 @@ test("a chat of 50,000 messages is scrolled without a jump, and with few nodes",
   const { id } = await helper(server, ann).createChat({ chat_type: "group", title: "Long", member_ids: [bob.id] });
   const lines = (number) => (number % 7 === 0 ? "\nand another line".repeat(number % 5) : "");
   await fill(server, bob, id, COUNT, (number) => `${number}${lines(number)}`);
+  // Else it is opened at the first one.
+  await helper(server, ann).markAsRead(id);
   const page = await visit(t, server.url, ann, `/?chat=${id}`);
   await expect(message(page, `${COUNT}`)).toBeVisible();
 

@@ -104,13 +104,15 @@ onBoth("who leaves a chat is told so once, beside where they type, however long 
     await page.context().close();
     // A notice while a chat is open.
     const { id } = await anns.createChat({ chat_type: "group", title: "Plans", member_ids: [bob.id] });
-    await anns.sendMessage(id, { content: "a word" });
+    // The first one is above the notice.
+    for (const content of ["a word", "another", "a third", "a fourth"]) await anns.sendMessage(id, { content });
     const other = await visit(t, server.url, ann, `/?chat=${id}`, { ...how, ...look, permissions: ["clipboard-write"] });
     const row = message(other, "a word");
     for (const times of [1, 2]) {
-      await (look === PHONE ? row.tap() : row.hover());
-      await row.locator(".context-menu-btn").click();
-      await other.getByRole("menuitem", { name: "Copy text" }).click();
+      await (look === PHONE ? row.locator(".message-content").tap() : row.hover());
+      for (const button of [row.locator(".context-menu-btn"), other.getByRole("menuitem", { name: "Copy text" })]) {
+        await (look === PHONE ? button.tap() : button.click());
+      }
       await expect(other.locator(".gr-toast"), `${times} times`).toHaveCount(1);
     }
     assert.ok(areApart(await boxOf(other.locator(".gr-toast")), await boxOf(other.locator(".gr-composer-field"))));

@@ -27,7 +27,7 @@ onBoth("what is new is marked, and read as far as it is seen", async (t, how) =>
   // It opens where the new messages begin, and those below are not read yet.
   await expect(page.locator(".gr-new")).toBeInViewport();
   await expect(page.locator(".gr-new + .gr-row")).toContainText("line 41.");
-  await expect(page.locator(".unread-indicator")).not.toContainText("40");
+  await expect(page.locator(".chat-item .unread-indicator")).not.toContainText("40");
   const left = await unread(server, ann);
   assert.ok(left > 0 && left < 40, `${left} left`);
   await page.getByRole("button", { name: /new messages/ }).click();
