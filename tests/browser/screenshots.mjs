@@ -22,6 +22,7 @@ const SHOWN = [
 const LOOKS = [
   ["wide-light", { viewport: { width: 1200, height: 760 }, colorScheme: "light" }],
   ["wide-dark", { viewport: { width: 1200, height: 760 }, colorScheme: "dark" }],
+  ["middle-light", { viewport: { width: 896, height: 760 }, colorScheme: "light" }],
   ["narrow-light", { viewport: { width: 380, height: 760 }, colorScheme: "light", hasTouch: true, isMobile: true }],
   ["narrow-dark", { viewport: { width: 380, height: 760 }, colorScheme: "dark", hasTouch: true, isMobile: true }],
 ];
@@ -79,8 +80,12 @@ async function stage(t) {
 test.before(() => Promise.all([FOLDER, README].map((folder) => mkdir(folder, { recursive: true }))));
 
 /** Takes a picture of a page in a state. */
-const camera = (look) => (page, state) =>
-  page.screenshot({ path: `${FOLDER}/${look}-${state}.png`, animations: "disabled", caret: "hide" });
+const camera = (look) => async (page, state) => {
+  await page.waitForFunction(() =>
+    [...document.images].every((image) => image.complete || !image.checkVisibility() || image.getBoundingClientRect().top > innerHeight),
+  );
+  await page.screenshot({ path: `${FOLDER}/${look}-${state}.png`, animations: "disabled", caret: "hide" });
+};
 
 test("pictures of every page", async (t) => {
   const { server, people, trip, bob } = await stage(t);
@@ -132,6 +137,10 @@ test("pictures of every page", async (t) => {
     await page.locator("#manage-members-tab").click();
     await shoot(page, "members");
     await page.locator("#close-dialog-btn").click();
+    await page.locator("#leave-chat-btn").click();
+    await expect(page.locator("#confirmation-confirm-btn")).toBeVisible();
+    await shoot(page, "leave");
+    await page.locator("#confirmation-cancel-btn").click();
     if (options.hasTouch) await page.getByRole("button", { name: "Back to the chats" }).click();
     await page.locator("#browse-rooms-btn").click();
     await expect(page.locator(".room-item").first()).toBeVisible();
@@ -188,7 +197,7 @@ test("pictures of what is shown where there is little, one waits, or something w
     await anns.addMembers(id, [user.id]);
   }
   const { id: dm } = await anns.createChat({ chat_type: "dm", member_ids: [bob.id] });
-  for (let number = 1; number <= 12; number++)
+  for (let number = 1; number <= 30; number++)
     await bobs.sendMessage(id, { content: `Idea ${number}: what about the lake?` });
   for (const [number, [look, options, direction]] of MORE_LOOKS.entries()) {
     const shot = camera(look);
@@ -257,10 +266,15 @@ test("pictures of what is shown where there is little, one waits, or something w
     await expect(page.locator(".gr-thread .gr-skeleton").first()).toBeVisible();
     await shoot(page, "loading");
     release();
-    await expect(message(page, "Idea 12")).toBeVisible();
+    await expect(message(page, "Idea 30")).toBeVisible();
     await page.unroute("**/messages/?page_size=*");
     await writes(page, `Taken ${number}: the lake it is, and then the old mill`);
     await expect(message(page, `Taken ${number}`)).toContainText("Sent");
+    await page.locator("#message-list").evaluate((box) => (box.scrollTop = 0));
+    await bobs.sendMessage(id, { content: "Or the sea?" });
+    await expect(page.locator(".gr-jump")).toContainText("new message");
+    await shoot(page, "latest");
+    await page.locator(".gr-jump").click();
     const row = message(page, `Taken ${number}`);
     await (options.hasTouch ? row.tap() : row.hover());
     await row.locator(".context-menu-btn").click();
