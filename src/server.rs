@@ -10,7 +10,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use actix_rt::{Arbiter, task::JoinHandle};
@@ -152,6 +152,7 @@ pub struct Server {
     writer: Writer,
     /// What the search index is kept with.
     indexing: Readers,
+    watching: Readers,
     exclusive: Exclusive,
 }
 
@@ -172,7 +173,7 @@ impl Server {
         let limit_meter = meters.as_ref().map(|meters| meters.limits.clone());
         let storage_meter = meters.as_ref().map(|meters| meters.storage.clone());
         let workers = config.workers();
-        let Prepared { exclusive, kept, rules, writer, readers, indexing } =
+        let Prepared { exclusive, kept, rules, writer, readers, indexing, watching } =
             preparing::prepare(&config, storage_meter).await?;
         let (bus, ends) = match &config.redis_url {
             None => (Bus::alone(), None),
@@ -227,7 +228,7 @@ impl Server {
         };
         let (address, handle, serving) = serve(&state)?;
         let mut tasks = vec![
-            actix_rt::spawn(watch_revocations(state.clone(), followed)),
+            actix_rt::spawn(watch_revocations(state.clone(), watching.clone(), followed)),
             actix_rt::spawn(clear_out(state.clone())),
             actix_rt::spawn(hand_over_chats(state.clone())),
             actix_rt::spawn(sweep(state.clone())),
@@ -245,7 +246,19 @@ impl Server {
             tasks.push(actix_rt::spawn(cluster::listen(state.clone(), heard)));
             carrying = Some(actix_rt::spawn(redis::run(state.bus.clone(), url, kept.deployment, ends)));
         }
-        Ok(Self { address, state, watched, handle, serving, tasks, carrying, writer, indexing, exclusive })
+        Ok(Self {
+            address,
+            state,
+            watched,
+            handle,
+            serving,
+            tasks,
+            carrying,
+            writer,
+            indexing,
+            watching,
+            exclusive,
+        })
     }
 
     /// Where Prometheus may ask.
@@ -312,14 +325,19 @@ pub(crate) fn cookie_key(secret: &str) -> Key {
 /// How often a server looks for credentials that others ended: the command line, or another node.
 const WATCH_EVERY: Duration = Duration::from_secs(1);
 
-async fn watch_revocations(state: Data<State>, mut followed: Followed) {
+async fn watch_revocations(state: Data<State>, watching: Readers, mut followed: Followed) {
     loop {
-        let known = followed.clone();
-        if let Ok(news) = state.readers.ask_one(move |conn| known.look(conn)).await {
+        let (known, began) = (followed.clone(), Instant::now());
+        if let Ok(news) = watching.ask_one(move |conn| known.look(conn)).await {
             let mut users: BTreeMap<UserId, bool> = news.iter().map(|(_, user)| (*user, false)).collect();
+            let mut is_current = true;
             for (user, is_done) in &mut users {
-                *is_done = state.identities.recheck_here(*user).await
-                    && hand_over_chats_of(&state, *user).await.is_ok();
+                let is_rechecked = state.identities.recheck_here(*user).await;
+                is_current &= is_rechecked;
+                *is_done = is_rechecked && hand_over_chats_of(&state, *user).await.is_ok();
+            }
+            if is_current {
+                state.identities.looked(began);
             }
             // What could not be looked at is looked at again.
             followed.pass(news.into_iter().filter(|(_, user)| users[user]).map(|(id, _)| id).collect());
@@ -368,9 +386,15 @@ const ENDED_AT_ONCE: usize = 8;
 const PAUSE: Duration = Duration::from_millis(2);
 
 async fn watch_sockets(state: Data<State>) {
+    let mut was_current = true;
     loop {
         actix_rt::time::sleep(WATCH_SOCKETS_EVERY).await;
-        for sockets in state.registry.overdue().chunks(ENDED_AT_ONCE) {
+        // Events that this server held back after a pause are not late by the client's fault.
+        let is_current = state.identities.is_current();
+        let mut overdue = state.registry.overdue();
+        overdue.retain(|socket| socket.is_closing() || (was_current && is_current));
+        was_current = is_current;
+        for sockets in overdue.chunks(ENDED_AT_ONCE) {
             sockets.iter().for_each(|socket| socket.look_after());
             actix_rt::time::sleep(PAUSE).await;
         }

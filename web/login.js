@@ -11,8 +11,9 @@ import { direction, language, loadTexts, t } from "./ui/texts.js";
 /** Where to go then: a path of this site, as the server takes it. */
 function next() {
   const path = new URLSearchParams(location.search).get("next") ?? "/";
+  if (!/^\/(?![/\\])/.test(path) || !URL.canParse(path, location.origin)) return "/";
   const url = new URL(path, location.origin);
-  return /^\/(?![/\\])/.test(path) && url.origin === location.origin ? url.href : "/";
+  return url.origin === location.origin ? url.href : "/";
 }
 
 /** The address under which this server is to be opened, where it has one. */

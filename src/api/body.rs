@@ -1,18 +1,18 @@
 //! Bodies of requests: read within limits of time and size, parsed when the handler has decided who may see an error.
 
-use std::{future::Future, pin::Pin, time::Duration};
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use actix_web::{
     FromRequest, HttpMessage, HttpRequest,
     dev::Payload,
     http::header::CONTENT_LENGTH,
-    web::{Bytes, BytesMut},
+    web::{Bytes, BytesMut, Data},
 };
 use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
-use crate::{error::ApiError, model::FieldErrors};
+use crate::{auth::Caller, error::ApiError, model::FieldErrors, server::State};
 
 /// Largest body of most requests, in bytes.
 const MAX_BYTES: usize = 64 * 1024;
@@ -54,8 +54,15 @@ impl<const MAX: usize> FromRequest for Body<MAX> {
             return Box::pin(async { Ok(Self { kind, bytes: Err(ApiError::BodyTooLarge) }) });
         }
         let payload = payload.take();
+        let caller = request.extensions().get::<Arc<Caller>>().cloned();
+        let state = request.app_data::<Data<State>>().cloned();
         Box::pin(async move {
             let bytes = timeout(PATIENCE, read(payload, MAX)).await.unwrap_or(Err(ApiError::BodyTooSlow));
+            // The credential may have ended while the body was on its way.
+            if let (Some(caller), Some(state)) = (caller, state) {
+                let caller = state.identities.caller(&caller.credential).await?;
+                caller.ok_or(ApiError::Unauthenticated)?;
+            }
             Ok(Self { kind, bytes })
         })
     }

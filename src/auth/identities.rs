@@ -6,6 +6,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use crate::{
@@ -34,6 +35,10 @@ impl Caller {
     }
 }
 
+/// What is remembered of callers counts for so long after the last look at which credentials have ended. A process that
+/// was stopped or starved for longer must look before it believes it.
+const BELIEVED_FOR: Duration = Duration::from_secs(4);
+
 /// Most callers remembered.
 const REMEMBERED: usize = 100_000;
 
@@ -45,18 +50,50 @@ pub struct Identities {
     known: Mutex<HashMap<Credential, Arc<Caller>>>,
     /// Rises with each change, so that what was being read meanwhile is not remembered.
     changes: AtomicU64,
+    started: Instant,
+    /// When the last look at ended credentials began, in milliseconds since the start.
+    looked: AtomicU64,
 }
 
 impl Identities {
     pub fn new(readers: Readers, registry: Arc<UserRegistry>, bus: Arc<Bus>) -> Arc<Self> {
-        Arc::new(Self { readers, registry, bus, known: Mutex::default(), changes: AtomicU64::new(0) })
+        Arc::new(Self {
+            readers,
+            registry,
+            bus,
+            known: Mutex::default(),
+            changes: AtomicU64::new(0),
+            started: Instant::now(),
+            looked: AtomicU64::new(0),
+        })
+    }
+
+    /// Notes that all credentials that had ended at a moment are known to have.
+    pub fn looked(&self, at: Instant) {
+        let was_current = self.is_current();
+        let millis = at.saturating_duration_since(self.started).as_millis() as u64;
+        self.looked.fetch_max(millis, Ordering::AcqRel);
+        if !was_current {
+            self.registry.wake_all();
+        }
+    }
+
+    /// Whether the last look is recent enough to believe what is remembered.
+    pub fn is_current(&self) -> bool {
+        let looked = Duration::from_millis(self.looked.load(Ordering::Acquire));
+        self.started.elapsed().saturating_sub(looked) < BELIEVED_FOR
+    }
+
+    /// Whether a credential works. After a pause it is looked up anew.
+    pub async fn still_works(&self, credential: &Credential) -> Result<bool, Refusal> {
+        Ok(self.is_current() || self.caller(credential).await?.is_some())
     }
 
     /// Whose credential this is; `None` if it does not work (any more).
     pub async fn caller(&self, credential: &Credential) -> Result<Option<Arc<Caller>>, Refusal> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(credential).cloned();
         let in_time = |caller: &Arc<Caller>| caller.expires_at.is_none_or(|end| Timestamp::now() < end);
-        if let Some(caller) = known.filter(in_time) {
+        if let Some(caller) = known.filter(in_time).filter(|_| self.is_current()) {
             return Ok(Some(caller));
         }
         let before = self.changes.load(Ordering::Acquire);

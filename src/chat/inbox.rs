@@ -77,6 +77,11 @@ impl Inbox {
         closing
     }
 
+    /// Has the reader look whether it may go on.
+    pub fn wake(&self) {
+        wake(self.lock());
+    }
+
     /// Lets go of everything: nobody takes it any more.
     pub fn clear(&self) {
         *self.lock() = Waiting::default();

@@ -66,6 +66,11 @@ impl News {
         self.bell.notify_one();
     }
 
+    /// Why the reader is to go, if they are.
+    pub fn closed(&self) -> Option<CloseReason> {
+        self.lock().closed
+    }
+
     /// Waits until something is noted.
     pub async fn wait(&self) {
         while self.lock().is_empty() {

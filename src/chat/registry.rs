@@ -8,7 +8,10 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::socket::{CloseReason, Socket, SocketId};
+use super::{
+    inbox::Inbox,
+    socket::{CloseReason, Socket, SocketId},
+};
 use crate::{
     model::{Credential, Feed, UserId},
     presence::{Presence, Turn},
@@ -156,6 +159,13 @@ impl UserRegistry {
         for socket in self.sockets_of(user).iter().filter(|socket| socket.credential == *credential) {
             socket.close(CloseReason::SignedOut);
         }
+    }
+
+    /// Has every socket look at what waits for it.
+    pub fn wake_all(&self) {
+        let users = self.lock();
+        let sockets = users.values().flat_map(|connected| &connected.sockets);
+        sockets.filter_map(|socket| socket.inbox()).for_each(Inbox::wake);
     }
 
     /// Closes every socket. Returns how many there were.

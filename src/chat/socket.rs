@@ -156,7 +156,7 @@ impl Socket {
 
     /// Delivers events, unless too much is waiting already: then the socket is told to go.
     pub fn deliver(&self, parcel: &Arc<Parcel>) {
-        if self.closing_since.load(Ordering::Relaxed) != 0 || !self.is_open() {
+        if self.is_closing() || !self.is_open() {
             return;
         }
         if let Some(meter) = &self.meter {
@@ -177,6 +177,11 @@ impl Socket {
     /// Whether there is still somebody to deliver to.
     pub fn is_open(&self) -> bool {
         !self.has_ended.load(Ordering::Relaxed)
+    }
+
+    /// Whether it was told to close.
+    pub fn is_closing(&self) -> bool {
+        self.closing_since.load(Ordering::Relaxed) != 0
     }
 
     /// Asks the session to end, once.

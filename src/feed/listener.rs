@@ -1,6 +1,6 @@
 //! A reader's place at the feed: an event stream or a long poll, told where to look and reading at its own pace.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use actix_web::web::Data;
 use bytestring::ByteString;
@@ -16,6 +16,9 @@ use crate::{
 
 /// When a user with too many readers may try again, in seconds.
 const RETRY: u64 = 5;
+
+/// How long to wait where the storage cannot say whether a credential still works.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// A reader who hears of whatever happens from its opening on. Dropped, it hears nothing more.
 pub struct Listener {
@@ -72,7 +75,19 @@ impl Listener {
 
     /// What is to be passed on next, as far as it is there already.
     pub async fn next_now(&mut self) -> Result<Option<Heard>, Refusal> {
+        match self.state.identities.still_works(&self.socket.credential).await {
+            Ok(true) => {}
+            Ok(false) => return Ok(Some(Heard::Closed(CloseReason::SignedOut))),
+            Err(_) => {
+                // Nothing can be told now; what is noted stays noted.
+                actix_rt::time::sleep(LOOK_AGAIN_AFTER).await;
+                return Ok(None);
+            }
+        }
         loop {
+            if let Some(reason) = self.socket.news().and_then(News::closed) {
+                return Ok(Some(Heard::Closed(reason)));
+            }
             while let Some(update) = self.follower.next().await? {
                 let has_left = self.socket.news().is_some_and(|news| news.has_left(update.chat));
                 if !has_left {

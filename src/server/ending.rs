@@ -79,7 +79,7 @@ impl Server {
         if let Some(carrying) = self.carrying {
             let _ = timeout(LAST_NEWS_WITHIN, carrying).await;
         }
-        let readers = [&self.state.readers, &self.indexing];
+        let readers = [&self.state.readers, &self.indexing, &self.watching];
         let url = self.state.config.database.database_url.clone();
         leave_file(url, readers, self.exclusive, begun + ALL_ENDS_WITHIN).await
     }
@@ -92,7 +92,7 @@ async fn clear_out(state: &State) {
 /// Closes what has a SQLite file open, and sees to it that whoever copies the file has all of it.
 async fn leave_file(
     url: DatabaseUrl,
-    readers: [&Readers; 2],
+    readers: [&Readers; 3],
     exclusive: Exclusive,
     deadline: Instant,
 ) -> Result<(), StopError> {

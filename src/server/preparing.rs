@@ -28,6 +28,8 @@ pub(super) struct Prepared {
     pub readers: Readers,
     /// A connection that no metrics count: it reads for longer than anybody should wait.
     pub indexing: Readers,
+    /// Another one, so that whoever reads much does not keep a node from seeing which credentials have ended.
+    pub watching: Readers,
 }
 
 /// After so long it says what it waits for, and again whenever so long has passed.
@@ -88,7 +90,8 @@ impl Prepared {
         let writer = Writer::start(url, rules.clone(), meter.clone())?;
         let readers = Readers::open(url, config.workers().max(2) as u32, meter)?;
         let indexing = Readers::open(url, 1, None)?;
-        Ok(Self { exclusive, kept, rules, writer, readers, indexing })
+        let watching = Readers::open(url, 1, None)?;
+        Ok(Self { exclusive, kept, rules, writer, readers, indexing, watching })
     }
 }
 

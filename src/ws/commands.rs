@@ -234,6 +234,15 @@ pub async fn carry_out(client: Client, mut frames: mpsc::Receiver<ClientFrame>, 
             Some(answer) = under_way.next(), if !under_way.is_empty() => session.do_send(Answer(answer)),
             frame = frames.recv(), if under_way.len() < AT_ONCE => {
                 let Some(frame) = frame else { break };
+                match client.state.identities.still_works(&client.caller.credential).await {
+                    Ok(true) if !client.socket.is_closing() => {}
+                    // The socket is closed, or about to be.
+                    Ok(_) => continue,
+                    Err(refusal) => {
+                        session.do_send(Answer(frame.error(&refusal.into())));
+                        continue;
+                    }
+                }
                 let is_direct = frame.is_direct();
                 let mut answer = answer(client.clone(), frame).boxed_local();
                 if is_direct {

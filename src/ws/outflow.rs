@@ -20,7 +20,10 @@ use actix_web::{
 use futures_util::task::AtomicWaker;
 
 use super::ears::SharedEars;
-use crate::chat::{Next, Socket, goodbye};
+use crate::{
+    auth::Identities,
+    chat::{Next, Socket, goodbye},
+};
 
 /// The body of a socket's response.
 pub struct Outflow {
@@ -28,6 +31,7 @@ pub struct Outflow {
     session: Option<BoxBody>,
     socket: Arc<Socket>,
     ears: SharedEars,
+    identities: Arc<Identities>,
     bell: Arc<Bell>,
     /// The bell as the actor knows it.
     rope: Waker,
@@ -36,10 +40,15 @@ pub struct Outflow {
 }
 
 impl Outflow {
-    pub(super) fn new(session: BoxBody, socket: Arc<Socket>, ears: SharedEars) -> Self {
+    pub(super) fn new(
+        session: BoxBody,
+        socket: Arc<Socket>,
+        ears: SharedEars,
+        identities: Arc<Identities>,
+    ) -> Self {
         let bell = Arc::new(Bell { has_rung: AtomicBool::new(true), task: AtomicWaker::new() });
         let rope = Waker::from(bell.clone());
-        Self { session: Some(session), socket, ears, bell, rope, was_sessions_turn: false }
+        Self { session: Some(session), socket, ears, identities, bell, rope, was_sessions_turn: false }
     }
 
     fn poll_session(&mut self) -> Poll<Option<Result<Bytes, <BoxBody as MessageBody>::Error>>> {
@@ -59,7 +68,8 @@ impl Outflow {
     fn pass(&mut self, reader: &Waker) -> Option<Bytes> {
         let inbox = self.socket.inbox()?;
         loop {
-            let takes_events = self.ears.borrow().are_open();
+            // After a pause nothing goes out before it is known whose sessions have ended meanwhile.
+            let takes_events = self.ears.borrow().are_open() && self.identities.is_current();
             match inbox.next(takes_events, reader)? {
                 Next::Pass(parcel) => {
                     if let Some(news) = self.ears.borrow_mut().hear(&parcel) {

@@ -21,7 +21,7 @@ use super::{
     session::{Context, PING_EVERY, Session},
 };
 use crate::{
-    chat::{Parcel, Socket, socket::Standing},
+    chat::{CloseReason, Parcel, Socket, socket::Standing},
     feed::{self, Follower, Heads, Only, Update},
     model::{ChatId, Refusal, UserId},
     server::State,
@@ -148,11 +148,21 @@ impl Session {
 
     /// Reads on. Nothing of this is done while the client has not taken what was sent before.
     fn step(&mut self, mut follower: Follower, resume: Resume, ctx: &mut Context) {
+        let (identities, credential) = (self.state.identities.clone(), self.caller.credential.clone());
+        let socket = self.socket.clone();
         let look = async move {
-            let update = follower.next().await;
+            let update = match identities.still_works(&credential).await {
+                Ok(true) => follower.next().await,
+                Ok(false) => {
+                    socket.close(CloseReason::SignedOut);
+                    Ok(None)
+                }
+                Err(refusal) => Err(refusal),
+            };
             (follower, update)
         };
         ctx.spawn(look.into_actor(self).map(move |(follower, update), session, ctx| match update {
+            Ok(_) if session.socket.is_closing() => {}
             Ok(Some(update)) => session.on_update(follower, resume, update, ctx),
             Ok(None) => session.on_caught_up(follower, resume, ctx),
             Err(refusal) => session.give_up(&refusal, ctx),

@@ -56,7 +56,7 @@ pub async fn upgrade(
             frames,
         )
     };
-    let outflow = |said| Outflow::new(said, socket.clone(), ears.clone());
+    let outflow = |said| Outflow::new(said, socket.clone(), ears.clone(), state.identities.clone());
     frames::open(&request, stream, &protocols, session, outflow)
 }
 

@@ -8,7 +8,7 @@ use std::{
 
 use awc::Client;
 use futures_util::{
-    StreamExt,
+    SinkExt, StreamExt,
     future::{join_all, join3},
 };
 use serde_json::{Value, json};
@@ -221,6 +221,52 @@ async fn tokens_are_printed_once_listed_and_revoked_while_a_server_runs() {
     // A running server learns of it by itself.
     while server.request("GET", "users/me/", &token, None).await.unwrap().0 == 200 {}
     assert!(fails(&database, &["token", "revoke", "ann", "1"], 1).contains("no token 1"));
+}
+
+#[actix_web::test]
+async fn a_server_that_was_paused_lets_nobody_in_whose_credential_ended_meanwhile() {
+    let (_folder, database) = database();
+    greenroom(&database, &["demo"]);
+    let server = Program::serve(&database);
+    let tokens = ["1", "2"].map(|_| greenroom(&database, &["token", "create", "bob"]).trim().to_owned());
+    let alice = greenroom(&database, &["token", "create", "alice"]).trim().to_owned();
+    let mut socket = listens(&server, &tokens[0]).await;
+    for token in tokens.iter().chain([&alice]) {
+        assert_eq!(server.request("GET", "users/me/", token, None).await.unwrap().0, 200);
+    }
+    server.signal("STOP");
+    greenroom(&database, &["token", "revoke", "bob", "1"]);
+    greenroom(&database, &["token", "revoke", "bob", "2"]);
+    // It is sent while the server sleeps, over everything that is open; it counts from five seconds on.
+    let command = json!({"type": "send_message", "chat_id": 1, "content": "late"});
+    socket.send(awc::ws::Message::Text(command.to_string().into())).await.unwrap();
+    let body = || Some(json!({"content": "late"}));
+    let requests = async {
+        join3(
+            server.request("GET", "chats/", &tokens[0], None),
+            server.request("POST", "chats/1/messages/", &tokens[1], body()),
+            server.request("POST", "chats/1/messages/", &alice, Some(json!({"content": "for bob"}))),
+        )
+        .await
+    };
+    let waking = async {
+        actix_web::rt::time::sleep(std::time::Duration::from_secs(5)).await;
+        server.signal("CONT");
+    };
+    let (answers, ()) = futures_util::future::join(requests, waking).await;
+    let statuses = [answers.0, answers.1, answers.2].map(|answer| answer.unwrap().0);
+    assert_eq!(statuses, [401, 401, 201]);
+    loop {
+        match socket.next().await.unwrap().unwrap() {
+            awc::ws::Frame::Close(reason) => break assert_eq!(u16::from(reason.unwrap().code), 4401),
+            awc::ws::Frame::Text(text) => {
+                assert!(!text.windows(7).any(|part| part == b"for bob"), "{text:?}")
+            }
+            _ => {}
+        }
+    }
+    let messages = server.request("GET", "chats/1/messages/", &alice, None).await.unwrap().1;
+    assert!(!messages.to_string().contains("late"), "{messages}");
 }
 
 #[actix_web::test]

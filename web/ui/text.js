@@ -5,7 +5,7 @@ import { t } from "./texts.js";
 
 const LINK = /\bhttps?:\/\/[^\s<>"']+/g;
 /** What ends a sentence rather than an address. */
-const TAIL = /[.,:;!?…]+$/;
+const TAIL = ".,:;!?…";
 
 /** @returns {(string | {href: string})[]} */
 export function parts(text) {
@@ -20,12 +20,18 @@ export function parts(text) {
   return [...found, text.slice(end)].filter((part) => part !== "");
 }
 
-/** An address without what belongs to the sentence around it. */
+/** An address without what belongs to the sentence around it. It looks at each character once, whatever the address is. */
 function trimmed(address) {
-  const isUnopened = (text) => text.endsWith(")") && text.split("(").length < text.split(")").length;
-  let text = address.replace(TAIL, "");
-  while (isUnopened(text)) text = text.slice(0, -1).replace(TAIL, "");
-  return text;
+  let unopened = 0;
+  for (const character of address) unopened += Number(character === ")") - Number(character === "(");
+  let end = address.length;
+  for (; end > 0; end -= 1) {
+    const last = address[end - 1];
+    if (TAIL.includes(last)) continue;
+    if (last !== ")" || unopened <= 0) break;
+    unopened -= 1;
+  }
+  return address.slice(0, end);
 }
 
 export const Text = ({ text }) =>
