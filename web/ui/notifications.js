@@ -69,11 +69,17 @@ export function unnotify(chatId) {
   shown.delete(chatId);
 }
 
-/** Whether this tab is the first one to say this number, or a higher one. */
+/** Numbers that are remembered; those before them are taken for claimed. */
+const REMEMBERED = 200;
+
+/** Whether this tab is the first one to claim a number. They need not come in order: each waits for an answer of its own. */
 function claim(key, number) {
   try {
-    if (Number(localStorage.getItem(key)) >= number) return false;
-    localStorage.setItem(key, String(number));
+    const known = JSON.parse(localStorage.getItem(key) ?? "[]");
+    const claimed = Array.isArray(known) ? known : [];
+    if (claimed.includes(number) || (claimed.length === REMEMBERED && number < claimed[0])) return false;
+    const latest = [...claimed, number].sort((a, b) => a - b).slice(-REMEMBERED);
+    localStorage.setItem(key, JSON.stringify(latest));
   } catch {
     // Without storage each tab is on its own.
   }
