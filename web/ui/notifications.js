@@ -48,7 +48,8 @@ const shown = new Map();
 export async function notify(owner, message, onClick) {
   if (!isNotified()) return;
   await alone(`greenroom-notify:${owner}`, async () => {
-    if ((await isWatched(owner)) || !claim(`greenroom-notified:${owner}`, message.id)) return;
+    const key = `greenroom-notified:${owner}`;
+    if ((await isWatched(owner)) || !claim(key, message.id) || !(await holds(`${key}:${message.id}`))) return;
     const notification = make(message.sender.display_name, {
       body: message.content.slice(0, 200),
       tag: `greenroom ${message.chat}`,
@@ -84,6 +85,22 @@ function claim(key, number) {
     // Without storage each tab is on its own.
   }
   return true;
+}
+
+/** How long other tabs may take to see what one has stored, in milliseconds. */
+const SEEN_WITHIN = 5_000;
+
+/** Whether this tab gets a lock, which it keeps until the storage of all tabs tells the same. */
+function holds(name) {
+  const { locks } = globalThis.navigator ?? {};
+  if (!locks) return true;
+  return new Promise((resolve) => {
+    const keep = (lock) => {
+      resolve(lock !== null);
+      return lock && new Promise((end) => setTimeout(end, SEEN_WITHIN));
+    };
+    locks.request(name, { ifAvailable: true }, keep).catch(() => resolve(true));
+  });
 }
 
 async function alone(name, work) {
