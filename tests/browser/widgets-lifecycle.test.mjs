@@ -145,7 +145,7 @@ test("in a shadow root the widgets have their styles, their user, their menus an
   await expect(row.locator(".reaction-emoji")).toHaveText("❤️");
   await row.hover();
   await row.locator("[aria-haspopup=menu]").click();
-  const items = page.locator("[role=menu]").getByRole("menuitem");
+  const items = page.locator("[role=menu]").locator(".gr-menu-item");
   await expect(items.first()).toBeFocused();
   await page.keyboard.press("ArrowDown");
   await expect(items.nth(1)).toBeFocused();
