@@ -81,9 +81,12 @@ struct Session {
     name: String,
 }
 
-/// Begins a transaction, so that all of this is asked on one connection of a pooler's, and names its session.
+/// Begins a transaction, so that all of this is asked on one connection of a pooler's, and names its session. Time
+/// limits of the role could end the session in between; for this transaction there are none.
 fn session(conn: &mut PgConnection) -> Result<String, diesel::result::Error> {
-    conn.batch_execute("BEGIN")?;
+    conn.batch_execute(
+        "BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0",
+    )?;
     let query = "SELECT concat_ws(' ', pid, backend_start) AS name FROM pg_stat_activity WHERE pid = pg_backend_pid()";
     Ok(sql_query(query).get_result::<Session>(conn)?.name)
 }
