@@ -12,7 +12,7 @@ use actix_web::{
 };
 use bytestring::ByteString;
 use futures_util::stream::unfold;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::{Answer, page::Query};
 use crate::{
@@ -25,6 +25,9 @@ use crate::{
 
 /// Seconds between signs of life.
 const HEARTBEAT: u64 = 15;
+
+/// How long to wait before storage is asked again that was busy or away.
+const RETRY_STORAGE_AFTER: Duration = Duration::from_secs(1);
 
 /// How long a client waits before it comes back after a break, in milliseconds.
 const RETRY: u64 = 2_000;
@@ -108,6 +111,11 @@ impl EventStream {
                 // Whoever comes back is told why.
                 Ok(Some(Heard::Closed(_))) => return None,
                 Ok(None) => {}
+                // Storage is busy or away. The chat is read again a little later; until then the client gets signs of life.
+                Err(Refusal::Busy | Refusal::StorageAway) if !self.state.is_draining() => {
+                    sleep(RETRY_STORAGE_AFTER).await;
+                    return Some(Bytes::from_static(b":\n\n"));
+                }
                 Err(refusal) => {
                     tracing::warn!(user = self.caller.id().0, ?refusal, "an event stream ends");
                     return None;

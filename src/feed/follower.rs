@@ -106,7 +106,8 @@ impl Follower {
         self.due.extend(wanted.map(|(chat, left)| Due::Changed { chat, left }));
     }
 
-    /// The next chat's news; `None` where nothing is due. The same is due again until it is [`Self::tell`]ed or noted.
+    /// The next chat's news; `None` where nothing is due. The same is due again until it is [`Self::tell`]ed or noted, and
+    /// after an error.
     pub async fn next(&mut self) -> Result<Option<Update>, Refusal> {
         let Some(due) = self.due.pop_front() else {
             (self.told, self.told_bytes) = (0, 0);
@@ -114,7 +115,13 @@ impl Follower {
         };
         match due {
             Due::Gone { chat } => Ok(Some(Update::gone(chat, None))),
-            Due::Changed { chat, left } => self.look(chat, left).await.map(Some),
+            Due::Changed { chat, left } => {
+                let looked = self.look(chat, left).await;
+                if looked.is_err() {
+                    self.due.push_front(Due::Changed { chat, left });
+                }
+                looked.map(Some)
+            }
         }
     }
 
