@@ -36,13 +36,14 @@ debug:
 	$(CARGO) test --locked --no-run --quiet
 
 test: ## Install what the tests need, and run them all
-	@rm -f target/left-out
+	@rm -f target/left-out target/flaky
 	@tests/install
-	PATH="$(CURDIR)/target/tools/bin:$$PATH" $(CARGO) test --locked
+	PATH="$(CURDIR)/target/tools/bin:$$PATH" CARGO="$(CARGO)" tests/rust-suite.sh
 	@$(MAKE) postgres
 	@$(MAKE) client
 	@$(MAKE) pages
 	@tests/fuzz/run 60
+	@if [ -e target/flaky ]; then sort -u target/flaky; fi
 	@if [ -e target/left-out ]; then echo "LEFT OUT, all else passed:"; sort -u target/left-out; else echo "All tests passed; none was left out."; fi
 
 postgres: ## The tests that have to do with the database, on PostgreSQL

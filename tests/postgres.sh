@@ -9,13 +9,13 @@ programs=$(tests/support/postgres.sh --find 2>/dev/null) || exit 0
 
 echo "On PostgreSQL, of $programs:"
 export GREENROOM_TEST_DATABASE=postgres
-${CARGO:-cargo} test --locked --test api
-${CARGO:-cargo} test --locked --test faults -- --ignored postgres
+tests/rust-suite.sh --test api
+tests/rust-suite.sh --test faults -- --ignored postgres
 if tests/support/pgbouncer.sh --find >/dev/null; then
     ${CARGO:-cargo} test --locked --test faults -- --ignored pgbouncer
 fi
 
 tests/support/redis.sh --find >/dev/null || exit 0
 echo "On two nodes:"
-${CARGO:-cargo} test --locked --test faults -- --ignored on_nodes
-GREENROOM_TEST_NODES=2 ${CARGO:-cargo} test --locked --test api
+tests/rust-suite.sh --test faults -- --ignored on_nodes
+GREENROOM_TEST_NODES=2 tests/rust-suite.sh --test api
