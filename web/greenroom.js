@@ -1592,11 +1592,15 @@ export class Greenroom {
       for (const chatId of this.#watched) this.#followAgain(chatId);
     };
     this.#interrupt = () => link.close();
+    let reason;
     try {
       // A busy server may need longer than it took to give up before.
       const silence = this.#timing.silence * (1 + this.#unopened);
       await link.closedOn(signal).resume(this.state.heads, { onAck: goLive, silence });
       await link.ended;
+    } catch (error) {
+      reason = error;
+      throw error;
     } finally {
       link.close();
       this.#link = null;
@@ -1604,7 +1608,9 @@ export class Greenroom {
       this.state.stopTyping();
       const wasSteady = performance.now() - liveSince >= this.#timing.steadyAfter;
       if (wasSteady) this.#failures = 0;
-      this.#unopened = wasSteady ? 0 : this.#unopened + 1;
+      // Where the server itself ended a live socket, for the end of a token for example, sockets work.
+      const wasEnded = liveSince < Infinity && reason instanceof Ended && reason.code !== LOST;
+      this.#unopened = wasSteady || wasEnded ? 0 : this.#unopened + 1;
     }
   }
 

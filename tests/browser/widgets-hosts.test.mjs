@@ -194,11 +194,11 @@ test("a room that is not shown at first is at its end once it is", async (t) => 
   const body = `<details>${ROOM}</details><div style="display: contents">${DM}</div>`;
   const { url, id, anns } = await filmSite(t, { body });
   for (let count = 1; count < 40; count++) await anns.sendMessage(id, { content: `Message ${count}` });
-  await anns.markAsRead(id, (await anns.sendMessage(id, { content: "Message 40" })).id);
+  await anns.markAsRead(id, (await anns.sendMessage(id, { content: "Message 40." })).id);
   const page = await visit(t, url, null, "/");
   await expect(page.locator(".room-message-list")).toBeAttached();
   await page.locator("details").evaluate((details) => (details.open = true));
-  await expect(page.locator(".message-item", { hasText: "Message 40" })).toBeInViewport();
+  await expect(page.locator(".message-item", { hasText: "Message 40." })).toBeInViewport();
 });
 
 // What a page's policy allows

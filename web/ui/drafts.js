@@ -22,7 +22,9 @@ export class Drafts {
     this.#owner = `greenroom-draft:${owner}:`;
     this.#storage = storage;
     this.#ofTab = ofTab;
-    globalThis.addEventListener("storage", (event) => this.#onOther(event), { signal: this.#end.signal });
+    const { signal } = this.#end;
+    globalThis.addEventListener("storage", (event) => this.#onOther(event), { signal });
+    globalThis.addEventListener("pagehide", () => this.#keepOwn(), { signal });
   }
 
   /** Calls back with the chat's id, and whether it is an edit, when another tab has changed what is kept. */
@@ -88,6 +90,15 @@ export class Drafts {
     this.#own.delete(chatId);
     this.#kept.set(chatId, newValue ?? "");
     for (const listener of this.#listeners) listener(Number(id), edit !== undefined);
+  }
+
+  /** Keeps this tab's texts where another tab has written over them and the event has not come yet. */
+  #keepOwn() {
+    for (const chatId of this.#own) {
+      const text = this.#kept.get(chatId);
+      const shared = this.#shared(chatId);
+      if (shared !== null && shared !== text) this.#use(this.#ofTab, (storage, key) => storage.setItem(key, text), chatId);
+    }
   }
 
   #shared(chatId) {

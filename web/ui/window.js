@@ -96,6 +96,7 @@ export function useWindow({ messages, isComplete, start, onTop, onBottom, onMove
 
   /** A scroll event: the reader's, or the browser's where the size has changed as well. */
   const onScroll = () => {
+    if (!scroller.current) return; // It has gone since.
     const { clientHeight, scrollHeight } = scroller.current;
     const isSameSize = clientHeight === seen.current.clientHeight && scrollHeight === seen.current.scrollHeight;
     if (isSameSize) look();
