@@ -135,7 +135,7 @@ async fn all_that_proxies_say_of_https_is_understood() {
         ("Forwarded", "proto=http, proto=https", false),
         ("Forwarded", "for=\"a;proto=https\"", false),
     ] {
-        let nobody = server.anonymous().with(name, value);
+        let nobody = server.anonymous().at(&server).with(name, value);
         let reply = nobody.send("POST", "/login/", Some(body.clone())).await.expect(200);
         assert_eq!(reply.header("set-cookie").contains("; Secure"), is_https, "{name}: {value}");
         let index = nobody.with("Accept", "*/*").get("").await.expect(200);
