@@ -10,6 +10,8 @@ export class Drafts {
   #kept = new Map();
   /** What was typed in this tab. */
   #own = new Set();
+  /** The shared texts as this tab knows them: a read may be older than the latest event. */
+  #seen = new Map();
   #listeners = new Set();
   #end = new AbortController();
 
@@ -41,7 +43,9 @@ export class Drafts {
     if (!this.#kept.has(chatId)) {
       const own = this.#use(this.#ofTab, (storage, key) => storage.getItem(key), chatId);
       if (own) this.#own.add(chatId);
-      this.#kept.set(chatId, own ?? this.#shared(chatId) ?? "");
+      const shared = this.#shared(chatId);
+      this.#seen.set(chatId, shared);
+      this.#kept.set(chatId, own ?? shared ?? "");
     }
     return this.#kept.get(chatId);
   }
@@ -52,11 +56,14 @@ export class Drafts {
     this.#use(this.#ofTab, (storage, key) => storage.removeItem(key), chatId);
     if (text) {
       this.#own.add(chatId);
+      this.#seen.set(chatId, text);
       this.#use(this.#storage, (storage, key) => storage.setItem(key, text), chatId);
     } else {
       this.#own.delete(chatId);
       // Another tab's text stays.
-      if (this.#shared(chatId) === before) this.#use(this.#storage, (storage, key) => storage.removeItem(key), chatId);
+      if (this.#seen.get(chatId) !== before) return;
+      this.#seen.set(chatId, null);
+      this.#use(this.#storage, (storage, key) => storage.removeItem(key), chatId);
     }
   }
 
@@ -80,6 +87,7 @@ export class Drafts {
     const [id, edit] = name.split(":");
     const chatId = edit ? name : Number(id);
     if (!this.#kept.has(chatId)) return;
+    this.#seen.set(chatId, newValue);
     const text = this.#kept.get(chatId);
     if (this.#own.has(chatId) && !(text === oldValue && isSameText(text, newValue))) {
       if (newValue === text) return;
