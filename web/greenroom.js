@@ -47,6 +47,8 @@ const noAnswer = (detail = "The server could not be reached.", cause = undefined
 const LOST = 1006;
 const OVERLOADED = 1013;
 const SIGNED_OUT = 4401;
+/** Codes from here on are an application's own (RFC 6455, 7.4.2): no proxy closes with them. */
+const OWN_CODES = 4000;
 
 /** A socket's end: its close code, and whether the server had said hello on it. */
 class Ended extends GreenroomError {
@@ -1608,8 +1610,8 @@ export class Greenroom {
       this.state.stopTyping();
       const wasSteady = performance.now() - liveSince >= this.#timing.steadyAfter;
       if (wasSteady) this.#failures = 0;
-      // Where the server itself ended a live socket, for the end of a token for example, sockets work.
-      const wasEnded = liveSince < Infinity && reason instanceof Ended && reason.code !== LOST;
+      // Only Greenroom closes with these codes, at the end of a token for example: sockets work.
+      const wasEnded = liveSince < Infinity && reason instanceof Ended && reason.code >= OWN_CODES;
       this.#unopened = wasSteady || wasEnded ? 0 : this.#unopened + 1;
     }
   }
