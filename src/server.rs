@@ -42,10 +42,8 @@ use crate::{
     routes::routes,
     storage::{
         DatabaseUrl, Exclusive, KnownChats, OpenError, Readers, Rules, Writer, WriterHandle, chats,
-        checkpoint, commits, cursors, purge,
-        revocations::{self, Followed},
-        search::keeper,
-        sessions, settings, succession, users,
+        checkpoint, purge, revocations::Followed, search::keeper, sessions, settings, succession, sweeping,
+        users,
     },
     view::Links,
     watch::{Listening, Meters},
@@ -431,15 +429,16 @@ const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
 
 async fn sweep(state: Data<State>) {
     loop {
-        let swept = state.writer.run(|conn, _| {
-            sessions::sweep(conn)?;
-            cursors::sweep(conn)?;
-            commits::sweep(conn)?;
-            revocations::sweep(conn)
-        });
-        if swept.await.is_err() {
-            tracing::warn!("outdated sessions could not be deleted; the next try is in an hour");
+        if let Err(refusal) = sweep_all(&state).await {
+            tracing::warn!(?refusal, "outdated rows could not be deleted; the next try is in an hour");
         }
         actix_rt::time::sleep(SWEEP_EVERY).await;
     }
+}
+
+async fn sweep_all(state: &State) -> Result<(), Refusal> {
+    while state.writer.run(|conn, _| sweeping::step(conn)).await? {
+        actix_rt::task::yield_now().await;
+    }
+    Ok(())
 }

@@ -1,6 +1,6 @@
 //! `events/`: the feed as server-sent events, where sockets are blocked.
 
-use std::{fmt::Write, sync::Arc, time::Duration};
+use std::{fmt::Write, time::Duration};
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -12,19 +12,19 @@ use actix_web::{
 };
 use bytestring::ByteString;
 use futures_util::stream::unfold;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use super::{Answer, page::Query};
 use crate::{
     auth::{Caller, gate::Authenticated},
     feed::{self, Cursor, Heads, Listener, Only, Update, listener::Heard},
-    model::{ChatId, Refusal, Timestamp},
+    model::{ChatId, Refusal, UserId},
     server::State,
     view::frames,
 };
 
-/// Seconds between signs of life.
-const HEARTBEAT: u64 = 15;
+/// The time between signs of life.
+const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// How long to wait before storage is asked again that was busy or away.
 const RETRY_STORAGE_AFTER: Duration = Duration::from_secs(1);
@@ -43,7 +43,7 @@ pub async fn stream(state: Data<State>, caller: Authenticated, request: HttpRequ
     let only = Query::of(&request).get("chats").and_then(feed::only);
     let last = request.headers().get("last-event-id").and_then(|value| value.to_str().ok());
     let last = last.filter(|last| !last.is_empty()).map(str::to_owned);
-    let stream = EventStream::open(state, caller.0.clone(), only, last).await?;
+    let stream = EventStream::open(state, &caller, only, last).await?;
     let chunks = unfold(stream, |mut stream| async move {
         let chunk = stream.next().await?;
         Some((Ok::<_, actix_web::Error>(chunk), stream))
@@ -58,7 +58,7 @@ pub async fn stream(state: Data<State>, caller: Authenticated, request: HttpRequ
 /// One client's stream.
 struct EventStream {
     state: Data<State>,
-    caller: Arc<Caller>,
+    user: UserId,
     listener: Listener,
     cursor: Cursor,
     /// What is to be sent before anything else.
@@ -68,7 +68,7 @@ struct EventStream {
 impl EventStream {
     async fn open(
         state: Data<State>,
-        caller: Arc<Caller>,
+        caller: &Caller,
         only: Only,
         last: Option<String>,
     ) -> Result<Self, crate::error::ApiError> {
@@ -79,18 +79,18 @@ impl EventStream {
         };
         let (cursor, known) = place.unzip();
         let is_lost = is_back && known.is_none();
-        let listener = Listener::open(state.clone(), &caller, only, known).await?;
+        let listener = Listener::open(state.clone(), caller, only, known).await?;
         let known = listener.follower().known();
         let mut cursor = cursor.unwrap_or_else(|| Cursor::at(known));
         cursor.keep(&state, user, known).await;
         let users_online = state.presence.partners_of(&state, user).await?;
-        let hello = frames::hello(user, HEARTBEAT, known, &users_online);
+        let hello = frames::hello(user, HEARTBEAT.as_secs(), known, &users_online);
         let mut text = format!("retry: {RETRY}\n");
         write_event(&mut text, Some(&cursor), &hello);
         if is_lost {
             resync_all(&mut text, &cursor, known);
         }
-        Ok(Self { state, caller, listener, cursor, first: Some(text.into()) })
+        Ok(Self { state, user, listener, cursor, first: Some(text.into()) })
     }
 
     /// The next piece; `None` at the end.
@@ -100,7 +100,7 @@ impl EventStream {
         }
         loop {
             let known = self.listener.follower().known();
-            self.cursor.keep(&self.state, self.caller.id(), known).await;
+            self.cursor.keep(&self.state, self.user, known).await;
             match self.listener.next_now().await {
                 Ok(Some(Heard::Update(update))) => return Some(self.written(&update)),
                 Ok(Some(Heard::Fleeting(frame))) => {
@@ -117,14 +117,11 @@ impl EventStream {
                     return Some(Bytes::from_static(b":\n\n"));
                 }
                 Err(refusal) => {
-                    tracing::warn!(user = self.caller.id().0, ?refusal, "an event stream ends");
+                    tracing::warn!(user = self.user.0, ?refusal, "an event stream ends");
                     return None;
                 }
             }
-            if timeout(self.patience(), self.listener.wait()).await.is_err() {
-                if self.has_expired() && !self.is_renewed().await {
-                    return None;
-                }
+            if !self.listener.wait(HEARTBEAT).await {
                 return Some(Bytes::from_static(b":\n\n"));
             }
         }
@@ -137,30 +134,6 @@ impl EventStream {
             write_event(&mut text, Some(&self.cursor), frame);
         }
         text.into()
-    }
-
-    /// How long to wait for news: to the next sign of life, or to the end of the credential.
-    fn patience(&self) -> Duration {
-        let left = self.caller.expires_at.map(|at| (at.0 - Timestamp::now().0).max(100_000).unsigned_abs());
-        let heartbeat = Duration::from_secs(HEARTBEAT);
-        left.map_or(heartbeat, |micros| heartbeat.min(Duration::from_micros(micros)))
-    }
-
-    fn has_expired(&self) -> bool {
-        self.caller.expires_at.is_some_and(|at| at <= Timestamp::now())
-    }
-
-    /// Whether the credential was given more time meanwhile.
-    async fn is_renewed(&mut self) -> bool {
-        match self.state.identities.caller(&self.caller.credential).await {
-            Ok(Some(caller)) => {
-                self.caller = caller;
-                true
-            }
-            Ok(None) => false,
-            // Storage is away; the next look is a little later.
-            Err(_) => true,
-        }
     }
 }
 

@@ -9,7 +9,6 @@ use actix_web::{HttpResponse, http::header::ContentType, web::Data};
 use bytestring::ByteString;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use tokio::time::timeout;
 use utoipa::ToSchema;
 
 use super::{Answer, body::Body, chats::PAGE_SIZE};
@@ -147,9 +146,10 @@ pub async fn since(state: Data<State>, caller: Authenticated, body: Body<{ 1 << 
             None => break,
         }
         let left = deadline.saturating_duration_since(Instant::now());
-        if timeout(left, listener.wait()).await.is_err() {
+        if left.is_zero() {
             break;
         }
+        listener.wait(left).await;
     }
     told.forget_left(&mut listener);
     told.answer(listener.follower())

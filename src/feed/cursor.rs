@@ -66,11 +66,20 @@ impl Cursor {
         self.since.insert(chat, seq);
     }
 
-    /// Keeps what has become too long for the cursor itself, or too old, in storage.
+    /// Keeps what has become too long for the cursor itself, or too old, in storage. All streams of a user share what is
+    /// kept, as far as that is near enough.
     pub async fn keep(&mut self, state: &State, user: UserId, heads: &Heads) {
         let now = Timestamp::now();
         let is_old = self.base.as_ref().is_some_and(|base| base.made_at.plus(RENEWED_AFTER) < now);
         if self.since().len() <= MOST_INLINE && !is_old {
+            return;
+        }
+        let since = now.plus(-RENEWED_AFTER);
+        let latest = state.readers.ask_one(move |conn| cursors::latest(conn, user, since)).await;
+        if let Ok(Some((name, text, made_at))) = latest
+            && let Some(shared) = Self::beyond(Base { name, made_at }, &text, heads)
+        {
+            *self = shared;
             return;
         }
         let name = keys::hex(&keys::random::<16>());
@@ -81,6 +90,20 @@ impl Cursor {
             Ok(()) => *self = Self { base: Some(Base { name, made_at: now }), since: BTreeMap::new() },
             Err(refusal) => tracing::warn!(?refusal, "the place of an event stream could not be kept"),
         }
+    }
+
+    /// The cursor at such numbers, as what has changed since a base; `None` where that is too much.
+    fn beyond(base: Base, kept: &str, heads: &Heads) -> Option<Self> {
+        let mut gone = pairs(kept)?;
+        let mut since = BTreeMap::new();
+        for (chat, seq) in heads {
+            if gone.remove(chat) != Some(Some(*seq)) {
+                since.insert(*chat, Some(*seq));
+            }
+        }
+        since.extend(gone.into_keys().map(|chat| (chat, None)));
+        let cursor = Self { base: Some(base), since };
+        (cursor.since().len() <= MOST_INLINE).then_some(cursor)
     }
 
     /// The cursor as clients have it.
@@ -131,6 +154,16 @@ mod tests {
     fn a_cursor_that_could_not_be_kept_stays_short_and_is_known_to_nobody() {
         let cursor = Cursor::at(&(1..=1_200).map(|id| (ChatId(id), 7)).collect());
         assert_eq!(parse(&cursor.text()).unwrap(), ("lost".to_owned(), Pairs::new()));
+    }
+
+    #[test]
+    fn a_cursor_tells_what_has_changed_since_its_base() {
+        let base = || Base { name: "base".to_owned(), made_at: Timestamp(0) };
+        let heads = Heads::from([(ChatId(7), 41), (ChatId(9), 3)]);
+        assert_eq!(Cursor::beyond(base(), "7.41,9.3", &heads).unwrap().text(), "base:");
+        assert_eq!(Cursor::beyond(base(), "7.40,8.5", &heads).unwrap().text(), "base:7.41,8.,9.3");
+        let many = (1..=100).map(|id| (ChatId(id), 7)).collect();
+        assert!(Cursor::beyond(base(), "7.7", &many).is_none());
     }
 
     #[test]

@@ -4,13 +4,14 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use actix_web::web::Data;
 use bytestring::ByteString;
+use tokio::time::timeout;
 
 use super::{Follower, Heads, Only, Update, is_wanted, subscribe};
 use crate::{
     auth::Caller,
     chat::{CloseReason, Socket, news::News, registry::Place},
     error::ApiError,
-    model::{ChatId, Refusal},
+    model::{ChatId, Refusal, Timestamp},
     server::State,
 };
 
@@ -24,6 +25,8 @@ const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 pub struct Listener {
     state: Data<State>,
     socket: Arc<Socket>,
+    /// When the credential ends by itself, as far as is known.
+    expires_at: Option<Timestamp>,
     only: Only,
     follower: Follower,
     fleeting: VecDeque<(Option<ChatId>, ByteString)>,
@@ -57,7 +60,8 @@ impl Listener {
         let follower = Follower::new(state.clone(), user, only.clone(), Heads::new());
         let fleeting = VecDeque::new();
         // From here on dropping it tidies up.
-        let mut listener = Self { state, socket, only, follower, fleeting, _place: place };
+        let expires_at = caller.expires_at;
+        let mut listener = Self { state, socket, expires_at, only, follower, fleeting, _place: place };
         let heads = subscribe(&listener.state, &listener.socket, &listener.only).await?;
         let (state, only) = (listener.state.clone(), listener.only.clone());
         let has_missed = known.is_some();
@@ -75,7 +79,7 @@ impl Listener {
 
     /// What is to be passed on next, as far as it is there already.
     pub async fn next_now(&mut self) -> Result<Option<Heard>, Refusal> {
-        match self.state.identities.still_works(&self.socket.credential).await {
+        match self.still_works().await {
             Ok(true) => {}
             Ok(false) => return Ok(Some(Heard::Closed(CloseReason::SignedOut))),
             Err(_) => {
@@ -128,11 +132,24 @@ impl Listener {
         gone
     }
 
-    /// Waits until there may be something to pass on.
-    pub async fn wait(&self) {
-        if let Some(news) = self.socket.news() {
-            news.wait().await;
+    /// Waits until there may be something to pass on: no longer than `limit`, and not beyond the end of the credential.
+    /// Returns whether there may be something.
+    pub async fn wait(&self, limit: Duration) -> bool {
+        let Some(news) = self.socket.news() else { return true };
+        let left = self.expires_at.map(|at| (at.0 - Timestamp::now().0).max(0).unsigned_abs());
+        let patience = left.map_or(limit, |micros| limit.min(Duration::from_micros(micros)));
+        timeout(patience, news.wait()).await.is_ok()
+    }
+
+    /// Whether the reader's credential works. One that was to end by now may have been renewed.
+    async fn still_works(&mut self) -> Result<bool, Refusal> {
+        let identities = &self.state.identities;
+        if self.expires_at.is_none_or(|at| Timestamp::now() < at) {
+            return identities.still_works(&self.socket.credential).await;
         }
+        let caller = identities.caller(&self.socket.credential).await?;
+        self.expires_at = caller.as_ref().and_then(|caller| caller.expires_at);
+        Ok(caller.is_some())
     }
 
     /// How far the reader has heard, and what they have not read.

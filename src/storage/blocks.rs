@@ -47,6 +47,29 @@ pub fn expect_no_block(conn: &mut AnyConn, user: UserId, other: UserId) -> Resul
     if row.first::<(i64,)>(conn)?.is_some() { Err(Refusal::Forbidden.into()) } else { Ok(()) }
 }
 
+/// Expects that none of `others`, whom `user` brings into a chat, has blocked them. It stays so until the transaction's
+/// end. Staff may bring anybody in.
+pub fn expect_none(conn: &mut AnyConn, user: UserId, others: &[UserId]) -> Result<(), StorageError> {
+    locks::users(conn, others)?;
+    let ids: Vec<i64> = others.iter().map(|other| other.0).collect();
+    let row = match conn {
+        AnyConn::Sqlite(_) => {
+            let ids = ids.as_slice();
+            sql!("SELECT 1 FROM blocks WHERE blocked_id = ? AND blocker_id IN ? LIMIT 1", user, ids)
+                .first::<(i64,)>(conn)?
+        }
+        // A look-up by key for each, however many have blocked the user.
+        AnyConn::Postgres(_) => sql!(
+            "SELECT b.blocker_id FROM unnest(?) AS other (id) CROSS JOIN LATERAL \
+             (SELECT blocker_id FROM blocks WHERE blocker_id = other.id AND blocked_id = ? LIMIT 1) b LIMIT 1",
+            ids,
+            user
+        )
+        .first(conn)?,
+    };
+    if row.is_some() && !users::is_staff(conn, user)? { Err(Refusal::Forbidden.into()) } else { Ok(()) }
+}
+
 /// How many users somebody has blocked, and those from number `skip` on, the latest first.
 pub fn page(
     conn: &mut AnyConn,

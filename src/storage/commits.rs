@@ -8,6 +8,7 @@ use super::{
     AnyConn, StorageError,
     conn::{BEGIN, begin, roll_back},
     sql::sql,
+    sweeping::STEP,
 };
 use crate::model::{Timestamp, time::DAY};
 
@@ -69,8 +70,14 @@ impl Count {
     }
 }
 
-/// Deletes the counts of connections that are not used any more. One that is, begins a new row.
-pub fn sweep(conn: &mut AnyConn) -> Result<(), StorageError> {
-    sql!("DELETE FROM writers WHERE used_at < ?", Timestamp::now().plus(-DAY)).run(conn)?;
-    Ok(())
+/// Deletes some counts of connections that are not used any more. One that is, begins a new row. Returns whether there may
+/// be more.
+pub fn sweep(conn: &mut AnyConn) -> Result<bool, StorageError> {
+    let deleted = sql!(
+        "DELETE FROM writers WHERE name IN (SELECT name FROM writers WHERE used_at < ? LIMIT ?)",
+        Timestamp::now().plus(-DAY),
+        STEP
+    )
+    .run(conn)?;
+    Ok(deleted as i64 == STEP)
 }

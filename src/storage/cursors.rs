@@ -1,7 +1,10 @@
 //! What the cursors of event streams stand for.
 
-use super::{AnyConn, StorageError, sql::sql};
+use super::{AnyConn, StorageError, sql::sql, sweeping::STEP};
 use crate::model::{Timestamp, UserId, time::DAY};
+
+/// Most that are kept of one user, the latest. A client that comes back with an older one loads its chats again.
+const KEPT: i64 = 16;
 
 /// Keeps a user's heads, written as text, under a name.
 pub fn save(
@@ -19,6 +22,14 @@ pub fn save(
         now
     )
     .run(conn)?;
+    sql!(
+        "DELETE FROM event_cursors WHERE name IN (SELECT name FROM event_cursors WHERE user_id = ? \
+         ORDER BY created_at DESC LIMIT ? OFFSET ?)",
+        user,
+        STEP,
+        KEPT
+    )
+    .run(conn)?;
     Ok(())
 }
 
@@ -33,8 +44,30 @@ pub fn find(
     Ok(row.map(|(heads, at)| (heads, Timestamp(at))))
 }
 
-/// Deletes what no client has been given for a day and more.
-pub fn sweep(conn: &mut AnyConn) -> Result<(), StorageError> {
-    sql!("DELETE FROM event_cursors WHERE created_at < ?", Timestamp::now().plus(-2 * DAY)).run(conn)?;
-    Ok(())
+/// The latest that was kept for a user, where that was after `since`: its name, what it stands for, and since when.
+pub fn latest(
+    conn: &mut AnyConn,
+    user: UserId,
+    since: Timestamp,
+) -> Result<Option<(String, String, Timestamp)>, StorageError> {
+    let row = sql!(
+        "SELECT name, heads, created_at FROM event_cursors WHERE user_id = ? AND created_at > ? \
+         ORDER BY created_at DESC LIMIT 1",
+        user,
+        since
+    )
+    .first::<(String, String, i64)>(conn)?;
+    Ok(row.map(|(name, heads, at)| (name, heads, Timestamp(at))))
+}
+
+/// Deletes some of what no client has been given for a day and more. Returns whether there may be more.
+pub fn sweep(conn: &mut AnyConn) -> Result<bool, StorageError> {
+    let old = Timestamp::now().plus(-2 * DAY);
+    let deleted = sql!(
+        "DELETE FROM event_cursors WHERE name IN (SELECT name FROM event_cursors WHERE created_at < ? LIMIT ?)",
+        old,
+        STEP
+    )
+    .run(conn)?;
+    Ok(deleted as i64 == STEP)
 }

@@ -35,6 +35,16 @@ pub fn user(conn: &mut AnyConn, user: UserId) -> Result<(), StorageError> {
     Ok(())
 }
 
+/// Locks users until the transaction's end, by id.
+pub fn users(conn: &mut AnyConn, users: &[UserId]) -> Result<(), StorageError> {
+    if let AnyConn::Postgres(_) = conn {
+        let ids: Vec<i64> = users.iter().map(|user| user.0).collect();
+        sql!("SELECT id FROM users WHERE id = ANY(?) ORDER BY id FOR NO KEY UPDATE", ids)
+            .rows::<(i64,)>(conn)?;
+    }
+    Ok(())
+}
+
 /// Locks all active staff until the transaction's end, by id: for what must leave one of them.
 pub fn staff(conn: &mut AnyConn) -> Result<(), StorageError> {
     if let AnyConn::Postgres(_) = conn {

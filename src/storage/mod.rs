@@ -44,6 +44,7 @@ pub mod sessions;
 pub mod settings;
 pub(crate) mod sql;
 pub mod succession;
+pub mod sweeping;
 pub mod tokens;
 pub mod tombstones;
 pub mod unread;

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use diesel::{ExpressionMethods, QueryDsl, RunQueryDsl};
+use diesel::{ExpressionMethods, RunQueryDsl};
 
-use super::{AnyConn, StorageError, sql::sql};
+use super::{AnyConn, StorageError, sql::sql, sweeping::STEP};
 use crate::{
     model::{Timestamp, UserId, time::DAY},
     schema::revocations,
@@ -72,11 +72,15 @@ impl Followed {
     }
 }
 
-/// Deletes what every server has long seen.
-pub fn sweep(conn: &mut AnyConn) -> Result<(), StorageError> {
-    let old = revocations::created_at.lt(Timestamp::now().0 - DAY);
-    diesel::delete(revocations::table.filter(old)).execute(conn)?;
-    Ok(())
+/// Deletes some of what every server has long seen. Returns whether there may be more.
+pub fn sweep(conn: &mut AnyConn) -> Result<bool, StorageError> {
+    let deleted = sql!(
+        "DELETE FROM revocations WHERE id IN (SELECT id FROM revocations WHERE created_at < ? LIMIT ?)",
+        Timestamp::now().plus(-DAY),
+        STEP
+    )
+    .run(conn)?;
+    Ok(deleted as i64 == STEP)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, RunQueryDsl};
 
-use super::{AnyConn, StorageError, revocations, users};
+use super::{AnyConn, StorageError, revocations, sql::sql, sweeping::STEP, users};
 use crate::{
     model::{Refusal, Timestamp, UserId, time::DAY},
     schema::sessions,
@@ -93,10 +93,20 @@ pub fn end_all(conn: &mut AnyConn, user: UserId, spared: Option<&str>) -> Result
     revocations::record(conn, user)
 }
 
-/// Deletes the rows of sessions that are over.
-pub fn sweep(conn: &mut AnyConn) -> Result<(), StorageError> {
-    let now = Timestamp::now().0;
-    diesel::delete(sessions::table.filter(sessions::renewed_at.le(now - IDLE))).execute(conn)?;
-    diesel::delete(sessions::table.filter(sessions::created_at.le(now - ABSOLUTE))).execute(conn)?;
-    Ok(())
+/// Deletes some sessions that are over. Returns whether there may be more.
+pub fn sweep(conn: &mut AnyConn) -> Result<bool, StorageError> {
+    let now = Timestamp::now();
+    let idle = sql!(
+        "DELETE FROM sessions WHERE key_hash IN (SELECT key_hash FROM sessions WHERE renewed_at <= ? LIMIT ?)",
+        now.plus(-IDLE),
+        STEP
+    )
+    .run(conn)?;
+    let old = sql!(
+        "DELETE FROM sessions WHERE key_hash IN (SELECT key_hash FROM sessions WHERE created_at <= ? LIMIT ?)",
+        now.plus(-ABSOLUTE),
+        STEP
+    )
+    .run(conn)?;
+    Ok(idle.max(old) as i64 == STEP)
 }

@@ -2,9 +2,9 @@
 
 use diesel::{BoolExpressionMethods, ExpressionMethods, OptionalExtension, QueryDsl, RunQueryDsl};
 
-use super::{AnyConn, StorageError, revocations};
+use super::{AnyConn, StorageError, revocations, sql::sql, sweeping::STEP};
 use crate::{
-    model::{Timestamp, TokenId, UserId},
+    model::{Timestamp, TokenId, UserId, time::DAY},
     schema::tokens,
 };
 
@@ -47,7 +47,7 @@ pub fn find(conn: &mut AnyConn, key_hash: &str) -> Result<Option<(UserId, Option
     Ok(row.map(|(user, expires)| (UserId(user), expires.map(Timestamp))))
 }
 
-/// A user's tokens, oldest first, those that have expired too.
+/// A user's tokens, oldest first, those that have expired of late too.
 pub fn of_user(conn: &mut AnyConn, user: UserId) -> Result<Vec<Token>, StorageError> {
     let rows = tokens::table
         .filter(tokens::user_id.eq(user.0))
@@ -74,4 +74,18 @@ pub fn revoke(conn: &mut AnyConn, user: UserId, token: TokenId) -> Result<bool, 
 pub fn revoke_all(conn: &mut AnyConn, user: UserId) -> Result<(), StorageError> {
     diesel::delete(tokens::table.filter(tokens::user_id.eq(user.0))).execute(conn)?;
     revocations::record(conn, user)
+}
+
+/// A token that has expired is listed for so long, in microseconds.
+const LISTED: i64 = 30 * DAY;
+
+/// Deletes some tokens that expired long ago. Returns whether there may be more.
+pub fn sweep(conn: &mut AnyConn) -> Result<bool, StorageError> {
+    let deleted = sql!(
+        "DELETE FROM tokens WHERE id IN (SELECT id FROM tokens WHERE expires_at < ? LIMIT ?)",
+        Timestamp::now().plus(-LISTED),
+        STEP
+    )
+    .run(conn)?;
+    Ok(deleted as i64 == STEP)
 }

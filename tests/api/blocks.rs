@@ -144,13 +144,62 @@ async fn who_is_blocked_begins_no_dm_but_has_the_one_there_is() {
 }
 
 #[actix_web::test]
+async fn who_is_blocked_brings_nobody_together_with_who_blocked_them() {
+    let server = Server::start().await;
+    let [ann, bob, cat] = server.users(["ann", "bob", "cat"]).await;
+    let staff = server.staff("root").await;
+    let (group, room) = (bob.group("Team", &[&cat]).await, bob.room("Hall").await);
+    ann.blocks(&bob).await;
+    ann.blocks(&staff).await;
+    let mut socket = ann.listens().await;
+    let others = json!({"chat_type": "group", "member_ids": [cat.id, ann.id]});
+    assert_forbidden(&bob.post("chats/", others.clone()).await);
+    for chat in [group, room] {
+        let path = format!("chats/{chat}/members/add/");
+        assert_forbidden(&bob.post(&path, json!({"user_ids": [ann.id]})).await);
+        assert_forbidden(&bob.post(&path, json!({"user_ids": [ann.id, staff.id]})).await);
+        bob.post(&path, json!({"user_ids": [staff.id]})).await.expect(200);
+    }
+    assert_eq!(bob.sees(group).await["member_count"], 3);
+    // Others may, the caller may herself, and staff bring in whom they must.
+    let by_cat = cat.group("Ours", &[&bob, &ann]).await;
+    assert_eq!(socket.receives("chat_created").await["chat_id"], by_cat);
+    let by_ann = ann.group("Mine", &[&bob]).await;
+    assert_eq!(socket.receives("chat_created").await["chat_id"], by_ann);
+    let by_staff = staff.post("chats/", others.clone()).await.expect(201).id();
+    assert_eq!(socket.receives("chat_created").await["chat_id"], by_staff);
+    ann.unblocks(&bob).await;
+    bob.post("chats/", others).await.expect(201);
+}
+
+#[actix_web::test]
+async fn nobody_is_brought_into_a_group_after_the_answer_to_the_block() {
+    let server = Server::start().await;
+    let [ann, bob] = server.users(["ann", "bob"]).await;
+    for _ in 0..20 {
+        // Over several nodes, where there are several.
+        let makers = [bob.clone(), server.anonymous().with("Authorization", &bob.headers[0].1)];
+        let body = json!({"chat_type": "group", "member_ids": [ann.id]});
+        let making = join_all((0..6).map(|number| makers[number % 2].post("chats/", body.clone())));
+        let block = async {
+            ann.blocks(&bob).await;
+            ann.get("chats/").await.expect(200).json["count"].clone()
+        };
+        let (replies, at_block) = join(making, block).await;
+        assert!(replies.iter().all(|reply| [201, 403].contains(&reply.status)));
+        assert_eq!(ann.get("chats/").await.json["count"], at_block);
+        ann.unblocks(&bob).await;
+    }
+}
+
+#[actix_web::test]
 async fn elsewhere_a_block_makes_no_difference() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
     let (old, room) = (ann.group("Team", &[&bob]).await, ann.room("Hall").await);
+    let new = bob.group("Other", &[&ann]).await;
     ann.blocks(&bob).await;
     bob.joins(room).await;
-    let new = bob.group("Other", &[&ann]).await;
     for chat in [old, room, new] {
         let (own, others) = (bob.posts(chat, "hi").await, ann.posts(chat, "ho").await);
         bob.edits(&own, "hello").await;

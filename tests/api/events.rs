@@ -2,7 +2,9 @@
 
 use std::io::{Read, Write};
 
+use diesel::{QueryableByName, RunQueryDsl, sql_query, sql_types::BigInt};
 use futures_util::future::{join, join3};
+use greenroom::storage::{Access, DatabaseUrl};
 use serde_json::json;
 
 use crate::{
@@ -122,6 +124,42 @@ async fn a_cursor_is_short_from_the_first_on_however_many_chats_there_are() {
     }
 }
 
+fn kept_cursors(server: &Server) -> i64 {
+    #[derive(QueryableByName)]
+    struct Count {
+        #[diesel(sql_type = BigInt)]
+        count: i64,
+    }
+    let mut conn = DatabaseUrl::parse(&server.database_url()).unwrap().open(Access::Read).unwrap();
+    sql_query("SELECT count(*) AS count FROM event_cursors").get_result::<Count>(&mut conn).unwrap().count
+}
+
+#[actix_web::test]
+async fn however_many_streams_a_user_opens_little_is_kept() {
+    let server = Server::start().await;
+    let (ann, bob) = (server.user("ann").await, server.user("bob").await);
+    let mut chats = Vec::new();
+    for number in 0..60 {
+        chats.push(ann.group(&number.to_string(), &[&bob]).await);
+    }
+    for number in 0..10 {
+        ann.posts(chats[number], "missed").await;
+        let stream = bob.streams().await;
+        let mut stream = bob.streams_from("", &stream.last_id).await.unwrap();
+        ann.posts(chats[59], "live").await;
+        assert_eq!(stream.receives("new_message").await["chat_id"], chats[59]);
+    }
+    assert_eq!(kept_cursors(&server), 1);
+    // A client that is far behind each time has a cursor of its own, and there is an end to these.
+    let far =
+        |round: usize| chats.iter().map(move |chat| format!("{chat}.{}", round % 2)).collect::<Vec<_>>();
+    for round in 0..25 {
+        bob.streams_from("", &format!(":{}", far(round).join(","))).await.unwrap();
+    }
+    let kept = kept_cursors(&server);
+    assert!((1..=16).contains(&kept), "{kept} are kept");
+}
+
 #[actix_web::test]
 async fn a_client_of_http_1_0_gets_a_stream_that_ends_with_its_connection() {
     let server = Server::start().await;
@@ -189,6 +227,33 @@ async fn streams_do_not_count_as_sockets_and_end_with_the_session() {
     assert!(one.next_or_end().await.is_none());
     assert!(two.next_or_end().await.is_none());
     assert_eq!(ann.streams_from("", "").await.err(), Some(401));
+}
+
+#[actix_web::test]
+async fn a_stream_ends_when_its_token_does_however_busy_it_is() {
+    let server = Server::start().await;
+    let (staff, ann) = (server.staff("root").await, server.user("ann").await);
+    let bob = server.user("bob").await;
+    let chat = bob.group("Team", &[&ann]).await;
+    let made =
+        staff.post(&format!("users/{}/tokens/", ann.id), json!({"expires_in": 2})).await.expect(201).json;
+    let header = format!("Token {}", made["key"].as_str().unwrap());
+    let program = server.anonymous().with("Authorization", &header);
+    let mut stream = program.streams().await;
+    let listening = async { while stream.next_or_end().await.is_some() {} };
+    let posting = async {
+        let mut posted = 0;
+        while program.get("users/me/").await.status == 200 {
+            bob.posts(chat, "hi").await;
+        }
+        // The token does not work. What is said from now on is not for the stream.
+        while server.listeners_of(&ann) > 0 {
+            bob.posts(chat, "not for ann").await;
+            posted += 1;
+            assert!(posted < 500, "the stream goes on");
+        }
+    };
+    join(listening, posting).await;
 }
 
 #[actix_web::test]

@@ -171,6 +171,20 @@ async fn a_poll_of_whom_is_signed_out_ends_with_401() {
 }
 
 #[actix_web::test]
+async fn a_poll_ends_when_its_token_does() {
+    let server = Server::start().await;
+    let (staff, ann) = (server.staff("root").await, server.user("ann").await);
+    let made =
+        staff.post(&format!("users/{}/tokens/", ann.id), json!({"expires_in": 2})).await.expect(201).json;
+    let header = format!("Token {}", made["key"].as_str().unwrap());
+    let program = server.anonymous().with("Authorization", &header);
+    // Nothing happens meanwhile: the poll would wait for longer than the token works.
+    let polling = program.syncs(json!({}), 25);
+    let (reply, began) = (polling.await, server.listeners_of(&ann));
+    assert_eq!((reply.status, began), (401, 0));
+}
+
+#[actix_web::test]
 async fn who_is_removed_in_mid_burst_gets_nothing_after() {
     let server = Server::start().await;
     let (ann, bob) = (server.user("ann").await, server.user("bob").await);

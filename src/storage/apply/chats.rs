@@ -60,6 +60,8 @@ pub fn create_chat(conn: &mut AnyConn, rules: &Rules, new: &NewChat) -> Result<M
     contacts::expect_reached(conn, rules, new.creator, &others)?;
     if is_pair && partner != new.creator {
         blocks::expect_no_block(conn, new.creator, partner)?;
+    } else if !others.is_empty() {
+        blocks::expect_none(conn, new.creator, &others)?;
     }
     let row = NewRow {
         kind: new.kind,

@@ -9,7 +9,9 @@ use crate::{
         event::{Answer, Done, MembersChanged},
         permission::Ability,
     },
-    storage::{AnyConn, Rules, StorageError, chats, contacts, feeds, members, messages, succession, users},
+    storage::{
+        AnyConn, Rules, StorageError, blocks, chats, contacts, feeds, members, messages, succession, users,
+    },
 };
 
 pub(super) fn add(
@@ -34,6 +36,7 @@ pub(super) fn add(
         return Ok(Done::unchanged(Answer::Added(0)));
     }
     contacts::expect_reached(conn, rules, by, &new)?;
+    blocks::expect_none(conn, by, &new)?;
     let change = bring_in(conn, rules, &mut chat, &new)?;
     Ok(Done::changed(&chat, Answer::Added(new.len()), change))
 }
