@@ -151,7 +151,16 @@ pub fn mark_deleted(conn: &mut AnyConn, chat: &Chat) -> Result<(), StorageError>
         chat.id
     )
     .run(conn)?;
-    sql!("DELETE FROM dm_pairs WHERE chat_id = ?", chat.id).run(conn)?;
+    if chat.kind == ChatKind::Dm {
+        // By its key, or all dms would be looked through.
+        sql!(
+            "DELETE FROM dm_pairs WHERE (low_id, high_id) = \
+             (SELECT min(user_id), max(user_id) FROM members WHERE chat_id = ?) AND chat_id = ?",
+            chat.id,
+            chat.id
+        )
+        .run(conn)?;
+    }
     sql!("DELETE FROM members WHERE chat_id = ?", chat.id).run(conn)?;
     Ok(())
 }

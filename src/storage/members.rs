@@ -206,6 +206,17 @@ pub fn roles(conn: &mut AnyConn, chat: ChatId) -> Result<Vec<(UserId, Role)>, St
     Ok(rows.rows(conn)?.into_iter().map(role).collect())
 }
 
+/// Whether the chat has an admin, active or not.
+pub fn has_admin(conn: &mut AnyConn, chat: ChatId) -> Result<bool, StorageError> {
+    let row = sql!(
+        // In the order of the index of admins, or SQLite walks through all members.
+        "SELECT user_id FROM members WHERE chat_id = ? AND left_seq IS NULL AND role = 'admin' \
+         ORDER BY joined_seq, user_id LIMIT 1",
+        chat
+    );
+    Ok(row.first::<(i64,)>(conn)?.is_some())
+}
+
 /// Whether any admin of the chat is active.
 pub fn has_active_admin(conn: &mut AnyConn, chat: ChatId) -> Result<bool, StorageError> {
     Ok(!active_admins(conn, chat, 1)?.is_empty())
@@ -243,36 +254,73 @@ pub fn longest_standing(conn: &mut AnyConn, chat: ChatId) -> Result<Option<UserI
     Ok(row.first::<(i64,)>(conn)?.map(|(id,)| UserId(id)))
 }
 
-/// Puts a user into a chat, for the first time or again, with everything read. `chat` has taken the number of this
+/// What a member's row is set to when the user comes in, for the first time or again.
+macro_rules! on_coming_again {
+    () => {
+        " ON CONFLICT (chat_id, user_id) DO UPDATE SET role = excluded.role, joined_at = excluded.joined_at, \
+         joined_seq = excluded.joined_seq, member_seq = excluded.member_seq, read_seq = excluded.read_seq, \
+         is_pinned = FALSE, muted_until = NULL, unread_pos = NULL, unread_message_id = NULL, me_seq = 0, \
+         left_seq = NULL, read_pos = excluded.read_pos, read_message_id = excluded.read_message_id, \
+         from_pos = excluded.from_pos, from_message_id = excluded.from_message_id"
+    };
+}
+
+/// Puts users into a chat, for the first time or again, with everything read. `chat` has taken the number of this
 /// change already. `last_message_id`: of the newest message, if there is one.
 pub fn join(
     conn: &mut AnyConn,
     chat: &Chat,
-    user: UserId,
+    users: &[UserId],
     role: Role,
     last_message_id: Option<MessageId>,
 ) -> Result<(), StorageError> {
-    sql!(
-        "INSERT INTO members (chat_id, user_id, role, joined_at, joined_seq, member_seq, read_seq, left_seq, \
-         read_pos, read_message_id, from_pos, from_message_id) VALUES (?, ?, ?, ?, ?, ?, ?, NULL, ?, ?, ?, ?) \
-         ON CONFLICT (chat_id, user_id) DO UPDATE SET role = excluded.role, joined_at = excluded.joined_at, \
-         joined_seq = excluded.joined_seq, member_seq = excluded.member_seq, read_seq = excluded.read_seq, \
-         is_pinned = FALSE, muted_until = NULL, unread_pos = NULL, unread_message_id = NULL, me_seq = 0, \
-         left_seq = NULL, read_pos = excluded.read_pos, read_message_id = excluded.read_message_id, \
-         from_pos = excluded.from_pos, from_message_id = excluded.from_message_id",
-        chat.id,
-        user,
-        role.as_str(),
-        Timestamp::now(),
-        chat.seq,
-        chat.seq,
-        chat.seq,
-        chat.last_pos,
-        last_message_id,
-        chat.last_pos,
-        last_message_id
-    )
-    .run(conn)?;
+    let now = Timestamp::now();
+    if let AnyConn::Postgres(_) = conn {
+        // One journey to the server, however many there are.
+        let ids: Vec<i64> = users.iter().map(|user| user.0).collect();
+        sql!(
+            concat!(
+                "INSERT INTO members (chat_id, role, joined_at, joined_seq, member_seq, read_seq, read_pos, ",
+                "read_message_id, from_pos, from_message_id, user_id) ",
+                "SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, id FROM unnest(?) AS new (id)",
+                on_coming_again!()
+            ),
+            chat.id,
+            role.as_str(),
+            now,
+            chat.seq,
+            chat.seq,
+            chat.seq,
+            chat.last_pos,
+            last_message_id,
+            chat.last_pos,
+            last_message_id,
+            ids
+        )
+        .run(conn)?;
+        return Ok(());
+    }
+    for user in users {
+        sql!(
+            concat!(
+                "INSERT INTO members (chat_id, role, joined_at, joined_seq, member_seq, read_seq, read_pos, ",
+                "read_message_id, from_pos, from_message_id, user_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                on_coming_again!()
+            ),
+            chat.id,
+            role.as_str(),
+            now,
+            chat.seq,
+            chat.seq,
+            chat.seq,
+            chat.last_pos,
+            last_message_id,
+            chat.last_pos,
+            last_message_id,
+            *user
+        )
+        .run(conn)?;
+    }
     Ok(())
 }
 

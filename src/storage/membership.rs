@@ -73,9 +73,11 @@ fn met(conn: &mut AnyConn, chat: ChatId, user: UserId) -> Result<Option<Membersh
             chat_columns!(),
             ", ",
             place_columns!(),
-            // In one statement, and nothing that a group or a room has to pay for.
-            ", CASE WHEN c.chat_type = 'dm' THEN EXISTS (SELECT 1 FROM members o JOIN blocks b ",
-            "ON b.blocker_id = o.user_id AND b.blocked_id = m.user_id WHERE o.chat_id = c.id) ELSE FALSE END ",
+            // In one statement, and nothing that a group or a room has to pay for. A look-up by key for each of the two:
+            // joined, a planner may begin with all blocks of a user whom thousands have blocked.
+            ", CASE WHEN c.chat_type = 'dm' THEN EXISTS (SELECT 1 FROM members o WHERE o.chat_id = c.id AND ",
+            "(SELECT b.created_at FROM blocks b WHERE b.blocker_id = o.user_id AND b.blocked_id = m.user_id) ",
+            "IS NOT NULL) ELSE FALSE END ",
             "FROM chats c LEFT JOIN members m ON m.chat_id = c.id AND m.user_id = ? AND m.left_seq IS NULL ",
             "WHERE c.id = ? AND c.deleted_at IS NULL"
         ),

@@ -71,10 +71,8 @@ pub fn create_chat(conn: &mut AnyConn, rules: &Rules, new: &NewChat) -> Result<M
         object: None,
     };
     let chat = chats::insert(conn, &row)?;
-    members::join(conn, &chat, new.creator, Role::Admin, None)?;
-    for user in &others {
-        members::join(conn, &chat, *user, Role::Member, None)?;
-    }
+    members::join(conn, &chat, &[new.creator], Role::Admin, None)?;
+    members::join(conn, &chat, &others, Role::Member, None)?;
     if new.kind == ChatKind::Dm {
         chats::insert_dm(conn, new.creator, partner, chat.id)?;
     }

@@ -51,11 +51,9 @@ pub(super) fn bring_in(
     take_number(chat);
     chat.member_count += new.len() as i64;
     let last_message = messages::last_id(conn, chat)?;
-    for user in new {
-        members::join(conn, chat, *user, Role::Member, last_message)?;
-    }
+    members::join(conn, chat, new, Role::Member, last_message)?;
     // Where all who are in it are shut out, nobody else manages it.
-    let is_begun_anew = chat.kind == ChatKind::Group || !members::admins(conn, chat.id)?.is_empty();
+    let is_begun_anew = chat.kind == ChatKind::Group || members::has_admin(conn, chat.id)?;
     let heir = if is_begun_anew { succession::hand_over(conn, chat)? } else { None };
     chats::update(conn, chat)?;
     let feeds = feeds::raise(conn, new)?;

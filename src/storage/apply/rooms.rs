@@ -33,7 +33,7 @@ pub fn create_room(conn: &mut AnyConn, rules: &Rules, new: &NewRoom) -> Result<M
     };
     let chat = chats::insert(conn, &row)?;
     if !is_nobodys {
-        members::join(conn, &chat, new.creator, Role::Admin, None)?;
+        members::join(conn, &chat, &[new.creator], Role::Admin, None)?;
     }
     Made::new(conn, rules, chat)
 }

@@ -8,8 +8,15 @@ use diesel::{
     sql_types::{BigInt, Nullable},
 };
 use greenroom::{
-    model::{ChatId, UserId},
-    storage::{Access, AnyConn, DatabaseUrl, StorageError, members, migrations, transaction, users},
+    model::{
+        ChatId, ChatKind, Command, UserId,
+        command::{Action, NewChat},
+    },
+    storage::{
+        Access, AnyConn, DatabaseUrl, Rules, StorageError,
+        apply::{Made, apply, create_chat},
+        chats, members, migrations, transaction, users,
+    },
 };
 
 use crate::support::database::Database;
@@ -65,6 +72,45 @@ fn finding_a_few_among_many_on_postgres_reads_no_others() {
         assert_eq!(users::active_cards(conn, &asked)?.len(), asked.len());
         let read = rows_read(conn, "users")? - before;
         assert!(read <= 100, "{read} users are read to find {}", asked.len());
+        Ok(())
+    })
+    .unwrap();
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: make postgres"]
+fn a_dm_on_postgres_costs_the_same_however_many_have_blocked_its_user() {
+    let database = Database::postgres();
+    let url = DatabaseUrl::parse(&database.url()).unwrap();
+    migrations::migrate(&url).unwrap();
+    let mut conn = url.open(Access::Write).unwrap();
+    fill(&mut conn).unwrap();
+    conn.batch_execute(&format!(
+        "INSERT INTO blocks SELECT id, 1, 0 FROM generate_series(3, 10) id; \
+         INSERT INTO dm_pairs SELECT 3, id, id + 100000 FROM generate_series(4, 10) id; \
+         ANALYZE blocks; ANALYZE dm_pairs; \
+         INSERT INTO blocks SELECT id, 1, 0 FROM generate_series(11, {CROWD}) id; \
+         INSERT INTO dm_pairs SELECT 3, id, id + 100000 FROM generate_series(11, {CROWD}) id"
+    ))
+    .unwrap();
+    let rules = Rules {
+        receipts_max_members: 100,
+        contacts: Default::default(),
+        content_key: Vec::new(),
+        restored_from: 0,
+    };
+    transaction(&mut conn, |conn| -> Result<(), StorageError> {
+        let new = NewChat { kind: ChatKind::Dm, title: None, creator: UserId(1), members: vec![UserId(2)] };
+        let Made::New { snapshot, .. } = create_chat(conn, &rules, &new)? else { panic!("it is new") };
+        let chat = snapshot.chat.id;
+        let before = rows_read(conn, "blocks")?;
+        assert!(chats::membership(conn, chat, UserId(1))?.is_some());
+        let read = rows_read(conn, "blocks")? - before;
+        assert!(read <= 10, "{read} blocks are read");
+        let before = rows_read(conn, "dm_pairs")?;
+        apply(conn, &rules, &Command { chat, by: UserId(1), action: Action::DeleteChat })?;
+        let read = rows_read(conn, "dm_pairs")? - before;
+        assert!(read <= 10, "{read} dms are read");
         Ok(())
     })
     .unwrap();
