@@ -6,6 +6,7 @@ import { classes, html, memo, useEffect, useRef, useState } from "./html.js";
 import { Mute, Pin } from "./icons.js";
 import { isMuted } from "./muting.js";
 import { titleOf } from "./people.js";
+import { oneLine } from "./text.js";
 import { ago, t } from "./texts.js";
 import { Skeletons } from "./thread.js";
 
@@ -68,7 +69,7 @@ const Item = memo(function Item({ chat, isSelected, href, onSelect }) {
 /** The latest message in one line. */
 function preview(message, chat, me) {
   if (!message) return t("noMessagesShort");
-  const text = message.content.replace(/\s+/g, " ").slice(0, 120);
+  const text = oneLine(message.content);
   if (message.sender.id === me?.id) return t("yourPreview", { text });
   return chat.chat_type === "dm" ? text : t("said", { name: message.sender.display_name, text });
 }

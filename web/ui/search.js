@@ -5,6 +5,7 @@ import { useAttempt, useDesk, useMinute } from "./desk.js";
 import { classes, drawn, html, useEffect, useRef, useState } from "./html.js";
 import { Close, Search as Lens } from "./icons.js";
 import { SEARCHING, useLookup } from "./people.js";
+import { excerpt, marked } from "./text.js";
 import { ago, atLeast, t } from "./texts.js";
 import { Skeletons } from "./thread.js";
 
@@ -192,26 +193,14 @@ function MessageHit({ hit, isShown, onSelect }) {
   `;
 }
 
-/** A text with what was found marked; it begins near the first of it. Ranges count characters, not units of UTF-16. */
-function Highlighted({ text, ranges }) {
-  const characters = [...text];
-  const from = Math.max(0, (ranges[0]?.[0] ?? 0) - LEAD);
-  const slice = (start, end) => characters.slice(Math.max(start, from), end).join("");
-  let end = from;
-  const parts = ranges.map(([start, stop]) => {
-    const part = html`${slice(end, start)}<mark>${slice(start, stop)}</mark>`;
-    end = stop;
-    return part;
-  });
-  return html`${from > 0 && "…"}${parts}${slice(end)}`;
-}
+/** Pieces of a text, every other one of which is marked. */
+const Pieces = ({ pieces }) => pieces.map((piece, index) => (index % 2 === 1 ? html`<mark>${piece}</mark>` : piece));
+
+/** A text with what was found marked. */
+const Highlighted = ({ text, ranges }) => html`<${Pieces} pieces=${excerpt(text, ranges, LEAD)} />`;
 
 /** A name with the words that were looked for marked. */
-function Marked({ text, words }) {
-  const wanted = words.trim().split(/\s+/).map((word) => word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
-  const parts = text.split(new RegExp(`(${wanted.join("|")})`, "giu"));
-  return parts.map((part, index) => (index % 2 === 1 ? html`<mark>${part}</mark>` : part));
-}
+const Marked = ({ text, words }) => html`<${Pieces} pieces=${marked(text, words)} />`;
 
 function onArrow(event) {
   const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];

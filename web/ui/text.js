@@ -6,6 +6,11 @@ import { t } from "./texts.js";
 const LINK = /\bhttps?:\/\/[^\s<>"']+/g;
 /** What ends a sentence rather than an address. */
 const TAIL = ".,:;!?…";
+/** An address with a host that there can be. Browsers take a while to find out that a longer one is none. */
+const HOST = /^https?:\/\/[^/?#\\]{1,255}([/?#\\]|$)/;
+
+/** Whether a text is an address, and of no length that would take long to be read. */
+export const isAddress = (text) => HOST.test(text) && URL.canParse(text);
 
 /** @returns {(string | {href: string})[]} */
 export function parts(text) {
@@ -13,7 +18,7 @@ export function parts(text) {
   let end = 0;
   for (const { 0: match, index } of text.matchAll(LINK)) {
     const href = trimmed(match);
-    if (!URL.canParse(href)) continue;
+    if (!isAddress(href)) continue;
     found.push(text.slice(end, index), { href });
     end = index + href.length;
   }
@@ -41,6 +46,40 @@ export const Text = ({ text }) =>
       : html`<a href=${part.href} target="_blank" rel="noopener noreferrer nofollow">${part.href}</a>`,
   );
 
+/**
+ * A text in pieces, every other one of which was found; it begins near the first of these. Ranges count characters, not units
+ * of UTF-16.
+ * @param {[number, number][]} ranges
+ * @param {number} lead characters before the first range
+ */
+export function excerpt(text, ranges, lead) {
+  const characters = [...text];
+  const from = Math.max(0, (ranges[0]?.[0] ?? 0) - lead);
+  const slice = (start, end) => characters.slice(Math.max(start, from), end).join("");
+  let end = from;
+  const pieces = [];
+  for (const [start, stop] of ranges) {
+    pieces.push(slice(end, start), slice(start, stop));
+    end = stop;
+  }
+  if (from > 0) pieces[0] = `…${pieces[0]}`;
+  return [...pieces, slice(end)];
+}
+
+/** No name or title is longer than this, in units of UTF-16, and no more words are marked in one. */
+const LONGEST = 512;
+const MOST_WORDS = 32;
+
+/** A name in pieces, every other one of which is one of the words that were looked for. */
+export function marked(name, words) {
+  const different = [...new Set(words.trim().split(/\s+/))].filter((word) => word && word.length <= LONGEST);
+  const wanted = different.slice(0, MOST_WORDS).map((word) => word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
+  return wanted.length ? name.split(new RegExp(`(${wanted.join("|")})`, "giu")) : [name];
+}
+
+/** The beginning of a text in one line. */
+export const oneLine = (text) => text.slice(0, 1_000).replace(/\s+/g, " ").slice(0, 120);
+
 /** Copies a text, and says whether it could be. */
 export async function copy(text, toast) {
   try {
@@ -53,5 +92,5 @@ export async function copy(text, toast) {
 
 /** Whether a text is nothing but a few emoji. */
 export function isEmoji(text) {
-  return text.length <= 24 && /^(\p{Extended_Pictographic}|\p{Emoji_Component}|\s)+$/u.test(text) && !/^[\d\s#*]+$/.test(text);
+  return text.length <= 24 && /^[\p{Extended_Pictographic}\p{Emoji_Component}\s]+$/u.test(text) && !/^[\d\s#*]+$/.test(text);
 }
