@@ -118,9 +118,13 @@ pub struct Config {
     #[arg(long, env = "GREENROOM_SOCKET_COMMANDS_PER_SECOND", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     pub socket_commands_per_second: u32,
 
-    /// What one user may ask for on this node: a rate and perhaps a burst for send, search, typing and other, such as send=10/s:30,search=30/m,typing=1/s,other=50/s; no limits by default
-    #[arg(long, env = "GREENROOM_RATE_LIMIT", value_parser = Rates::parse)]
-    pub rate_limit: Option<Rates>,
+    /// What one user may ask for on this node: a rate and perhaps a burst for send, search, typing and other, such as send=10/s:30,search=30/m,typing=1/s,other=50/s; or off
+    #[arg(long, env = "GREENROOM_RATE_LIMIT", default_value = "search=10/s:100", value_parser = Rates::parse)]
+    pub rate_limit: Rates,
+
+    /// Queries that one user may have under way on this node; half of the reading connections by default
+    #[arg(long, env = "GREENROOM_READS_PER_USER", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub reads_per_user: Option<u16>,
 
     /// Whether sockets without an Origin header are taken, as programs open them
     #[arg(long, env = "GREENROOM_SOCKETS_WITHOUT_ORIGIN", default_value_t = true, action = clap::ArgAction::Set, value_parser = BoolishValueParser::new())]
@@ -164,6 +168,16 @@ impl Config {
     pub fn workers(&self) -> usize {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         self.workers.map_or_else(cores, usize::from)
+    }
+
+    /// Connections that read the database.
+    pub fn readers(&self) -> u32 {
+        self.workers().max(2) as u32
+    }
+
+    /// Queries that one user may have under way, so that a connection is left for the others.
+    pub fn reads_per_user(&self) -> usize {
+        self.reads_per_user.map_or(self.readers() as usize / 2, usize::from)
     }
 
     /// Whether a proxy at an address is believed.

@@ -25,12 +25,14 @@ use actix_web::{
 use futures_util::FutureExt;
 
 use crate::{
-    auth::{cross_site, keys},
+    auth::{cross_site, keys, neighbourhood},
     config::Hsts,
     error::ApiError,
+    forwarded::client_address,
     metrics::http::Route,
     model::Refusal,
     server::State,
+    storage::Asker,
     watch::Meters,
 };
 
@@ -73,7 +75,8 @@ pub async fn edge(
         return Ok(response);
     }
 
-    match AssertUnwindSafe(next.call(request)).catch_unwind().await {
+    let asker = Asker::Address(neighbourhood(client_address(request.request(), &state.config)));
+    match AssertUnwindSafe(asker.asks(next.call(request))).catch_unwind().await {
         Ok(Ok(response)) => {
             let mut response = in_json(response.map_into_boxed_body());
             if response.request().version() < Version::HTTP_11 {

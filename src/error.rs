@@ -56,7 +56,10 @@ const UNAUTHENTICATED: &str = "Authentication credentials were not provided.";
 
 impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal)
+        match refusal {
+            Refusal::Throttled => Self::Throttled { seconds: BUSY_RETRY },
+            refusal => Self::Refused(refusal),
+        }
     }
 }
 
@@ -136,6 +139,7 @@ impl ResponseError for ApiError {
                 Refusal::Forbidden | Refusal::NotAllowed(_) => StatusCode::FORBIDDEN,
                 Refusal::Invalid(_) => StatusCode::BAD_REQUEST,
                 Refusal::Conflict => StatusCode::CONFLICT,
+                Refusal::Throttled => StatusCode::TOO_MANY_REQUESTS,
                 Refusal::Busy | Refusal::StorageAway => StatusCode::SERVICE_UNAVAILABLE,
                 Refusal::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             },

@@ -19,6 +19,7 @@ mod connection;
 pub mod edge;
 pub mod error;
 pub mod feed;
+pub mod files;
 mod forwarded;
 pub mod http;
 pub mod input;

@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use rustix::fs::Mode;
+
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -18,5 +20,7 @@ extern "C" fn look_at_output() {
 }
 
 fn main() -> ExitCode {
+    // Whatever makes a file here: it is for its owner alone.
+    rustix::process::umask(Mode::RWXG | Mode::RWXO);
     greenroom::cli::run()
 }

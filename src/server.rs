@@ -211,7 +211,7 @@ impl Server {
             cookie_key: kept.cookie_key,
             hasher: Hasher::new(workers),
             failures: Failures::default(),
-            limits: Limits::new(config.rate_limit.unwrap_or_default(), limit_meter),
+            limits: Limits::new(config.rate_limit, limit_meter),
             purge: Notify::new(),
             meters,
             draining: AtomicBool::new(false),

@@ -20,6 +20,7 @@ use crate::{
     feed::{self, Cursor, Heads, Listener, Only, Update, listener::Heard},
     model::{ChatId, Refusal, UserId},
     server::State,
+    storage::Asker,
     view::frames,
 };
 
@@ -43,9 +44,10 @@ pub async fn stream(state: Data<State>, caller: Authenticated, request: HttpRequ
     let only = Query::of(&request).get("chats").and_then(feed::only);
     let last = request.headers().get("last-event-id").and_then(|value| value.to_str().ok());
     let last = last.filter(|last| !last.is_empty()).map(str::to_owned);
+    let asker = Asker::User(caller.id());
     let stream = EventStream::open(state, &caller, only, last).await?;
-    let chunks = unfold(stream, |mut stream| async move {
-        let chunk = stream.next().await?;
+    let chunks = unfold(stream, move |mut stream| async move {
+        let chunk = asker.asks(stream.next()).await?;
         Some((Ok::<_, actix_web::Error>(chunk), stream))
     });
     Ok(HttpResponse::Ok()
@@ -112,7 +114,9 @@ impl EventStream {
                 Ok(Some(Heard::Closed(_))) => return None,
                 Ok(None) => {}
                 // Storage is busy or away. The chat is read again a little later; until then the client gets signs of life.
-                Err(Refusal::Busy | Refusal::StorageAway) if !self.state.is_draining() => {
+                Err(Refusal::Busy | Refusal::StorageAway | Refusal::Throttled)
+                    if !self.state.is_draining() =>
+                {
                     sleep(RETRY_STORAGE_AFTER).await;
                     return Some(Bytes::from_static(b":\n\n"));
                 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Answer;
-use crate::{model::Refusal, server::State};
+use crate::{model::Refusal, server::State, storage::Asker};
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = Health)]
@@ -25,6 +25,6 @@ pub async fn ready(state: Data<State>) -> Answer {
     if state.is_draining() {
         return Err(Refusal::Busy.into());
     }
-    state.storage_answers().await?;
+    Asker::Server.asks(state.storage_answers()).await?;
     Ok(HttpResponse::Ok().json(OK))
 }

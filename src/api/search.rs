@@ -19,7 +19,10 @@ use crate::{
     requests::or_refused,
     search::Words,
     server::State,
-    storage::search::pages::{self, Asked, Found, Newer, Question},
+    storage::{
+        AnyConn,
+        search::pages::{self, Asked, Found, Newer, Question},
+    },
     view::{FoundMessageView, MessageView},
 };
 
@@ -87,8 +90,14 @@ pub(super) async fn answer(
     question: Question,
 ) -> Answer {
     let (rules, user, asked) = (state.rules.clone(), caller.id(), question.page);
-    let words = question.words.clone();
-    let found = state.readers.ask(move |conn| pages::page(conn, &rules, user, &question)).await?;
+    // Long texts and many words take a while, so the highlights are not left to the threads that serve.
+    let look = move |conn: &mut AnyConn| {
+        let found = pages::page(conn, &rules, user, &question)?;
+        let texts = found.messages.iter().map(|message| &message.content);
+        let highlights: Vec<_> = texts.map(|text| question.words.highlights(text)).collect();
+        Ok((found, highlights))
+    };
+    let (found, highlights) = state.readers.ask(look).await?;
     if let Asked::From { skip, .. } = asked
         && skip > 0
         && skip >= found.count
@@ -96,10 +105,8 @@ pub(super) async fn answer(
         return Err(ApiError::InvalidPage);
     }
     let (next, previous) = links(state, request, &found);
-    let results = found.messages.iter().map(|message| FoundMessageView {
-        highlights: words.highlights(&message.content),
-        message: MessageView::new(message, &state.links),
-    });
+    let views = found.messages.iter().map(|message| MessageView::new(message, &state.links));
+    let results = views.zip(highlights).map(|(message, highlights)| FoundMessageView { highlights, message });
     Ok(HttpResponse::Ok().json(FoundView {
         count: found.count as i64,
         next,

@@ -105,7 +105,7 @@ fn sweep(recent: &mut HashMap<Key, VecDeque<Instant>>, now: Instant) {
 }
 
 /// What one customer has: an IPv4 address, or the /64 network of an IPv6 address.
-fn neighbourhood(address: IpAddr) -> IpAddr {
+pub fn neighbourhood(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(v6) => v6.to_ipv4_mapped().map_or_else(

@@ -26,6 +26,7 @@ use crate::{
     model::{Credential, Refusal, Timestamp, UserId, time::DAY},
     routes::BASE,
     server::State,
+    storage::Asker,
 };
 
 /// Lets a request in that proves who asks, in this order: 401, unknown path, cross-site, too much.
@@ -35,8 +36,9 @@ pub async fn gate(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     match admit(&request).await {
         Ok(caller) => {
+            let asker = Asker::User(caller.id());
             request.extensions_mut().insert(caller);
-            next.call(request).await.map(ServiceResponse::map_into_boxed_body)
+            asker.asks(next.call(request)).await.map(ServiceResponse::map_into_boxed_body)
         }
         Err(error) => Ok(request.into_response(error.error_response())),
     }

@@ -10,7 +10,7 @@ pub mod passwords;
 pub mod sessions;
 
 pub use cookies::pick_cookie;
-pub use failures::Failures;
+pub use failures::{Failures, neighbourhood};
 pub use gate::gate;
 pub use identities::{Caller, Identities};
 pub use passwords::Hasher;

@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     config::Database,
+    files,
     storage::{Access, AnyConn, DatabaseUrl, StorageError, backup},
 };
 
@@ -79,7 +80,7 @@ impl Backup {
         for suffix in ["-wal", "-journal"] {
             let companion = beside(&self.file, suffix);
             // SQLite would take it for the copy's.
-            if companion.exists() {
+            if files::is_taken(&companion) {
                 let sentence =
                     format!("{} is there: give a file that is no database in use", companion.display());
                 return Err(CliError::Refused(sentence));
@@ -89,7 +90,7 @@ impl Backup {
     }
 
     fn expect_free(&self) -> Result<(), CliError> {
-        if !self.force && self.file.exists() {
+        if !self.force && files::is_taken(&self.file) {
             let sentence = format!("{} is there already; give --force to replace it", self.file.display());
             return Err(CliError::Refused(sentence));
         }

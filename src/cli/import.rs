@@ -10,7 +10,7 @@ use super::{
 use crate::{
     config::Database,
     storage::{
-        Access, AnyConn, DatabaseUrl,
+        Access, AnyConn, DatabaseUrl, foreign,
         import::{Contents, analyze, import, keep},
         migrations::{self, Standing},
         snapshot,
@@ -57,6 +57,10 @@ impl Import {
 
     fn expect_same_schema(&self, from: &mut AnyConn) -> Result<(), CliError> {
         let name = self.source.name();
+        let found = foreign::differences(from).map_err(|error| self.failed(&reason(&error)))?;
+        if !found.is_empty() {
+            return Err(self.failed(&found.join("; ")));
+        }
         match migrations::standing(from).map_err(|error| self.failed(&reason(&error)))? {
             Standing::Same => Ok(()),
             Standing::Older => Err(refused(&format!(

@@ -15,14 +15,17 @@ use super::{
     CliError,
     progress::{Progress, Unit},
     reason, say_and_commit,
-    unfinished::{COMPANIONS, Unfinished, beside},
+    unfinished::{Unfinished, beside},
 };
 use crate::{
     config::Database,
+    files,
     model::Seq,
     output::Unsaid,
     storage::{
         Access, DatabaseUrl, OpenError, StorageError, checkpoint,
+        conn::COMPANIONS,
+        foreign,
         migrations::{self, Standing},
         restored,
     },
@@ -49,6 +52,8 @@ impl Restore {
             (None, url) => {
                 url.expect_there()?;
                 expect_unused(url)?;
+                let found = url.open(Access::Read).map_err(StorageError::from);
+                expect_ours(&url.name(), found.and_then(|mut conn| foreign::differences(&mut conn)))?;
                 let raised = raise_numbers(url, |number| self.done(number));
                 Ok(raised.map_err(|error| failed(&url.name(), &reason(&error)))??)
             }
@@ -76,6 +81,9 @@ impl Restore {
         let unfinished = Unfinished::begin(path)?;
         own(unfinished.file(), path).map_err(|error| failed(&error))?;
         pour(source, unfinished.file()).map_err(|error| failed(&error))?;
+        // Of the file that is put in place: the copy may be another one by now.
+        let found = foreign::look(&unfinished.path().display().to_string());
+        expect_ours(&copy.display(), found)?;
         // Said before it is in its place: what could not be said is not done either.
         let part = DatabaseUrl::Sqlite(unfinished.path().display().to_string());
         let raised = raise_numbers(&part, |number| self.done(number));
@@ -88,7 +96,7 @@ impl Restore {
     }
 
     fn expect_replaceable(&self, path: &Path) -> Result<(), CliError> {
-        if path.exists() && !self.force {
+        if files::is_taken(path) && !self.force {
             let sentence = format!("{} is there already; give --force to replace it", path.display());
             return Err(CliError::Refused(sentence));
         }
@@ -122,11 +130,18 @@ fn failed(what: &dyn Display, why: &dyn Display) -> CliError {
     CliError::Refused(format!("cannot restore {what}: {why}"))
 }
 
-/// Gives a file the owner and the mode of the one that it is to replace, if there is one.
+/// Fails where a file has what would be carried out by whoever opens it, or is not as Greenroom makes it.
+fn expect_ours(what: &dyn Display, found: Result<Vec<String>, StorageError>) -> Result<(), CliError> {
+    let found = found.map_err(|error| failed(what, &reason(&error)))?;
+    if found.is_empty() { Ok(()) } else { Err(failed(what, &found.join("; "))) }
+}
+
+/// Gives a file the owner of the one that it is to replace, if there is one. The mode of that may have been too wide.
 fn own(file: &File, replaced: &Path) -> std::io::Result<()> {
-    let Ok(replaced) = std::fs::metadata(replaced) else { return Ok(()) };
-    fchown(file, Some(replaced.uid()), Some(replaced.gid()))?;
-    file.set_permissions(replaced.permissions())
+    match std::fs::symlink_metadata(replaced) {
+        Ok(replaced) if replaced.is_file() => fchown(file, Some(replaced.uid()), Some(replaced.gid())),
+        _ => Ok(()),
+    }
 }
 
 fn pour(mut from: File, mut to: &File) -> std::io::Result<()> {

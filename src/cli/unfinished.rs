@@ -2,16 +2,14 @@
 
 use std::{
     ffi::OsString,
-    fs::{File, OpenOptions},
+    fs::File,
     io,
-    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
 use super::CliError;
-
-/// What SQLite keeps beside a database, by the end of its name.
-pub(super) const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
+use crate::{files, storage::conn::COMPANIONS};
 
 /// A file that is being written under another name beside its own. Dropped, it goes.
 pub(super) struct Unfinished {
@@ -28,14 +26,17 @@ impl Unfinished {
         let failed = |reason: &dyn std::fmt::Display| {
             CliError::Refused(format!("cannot write {}: {reason}", path.display()))
         };
-        let opening = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
-        let file = opening.map_err(|error| failed(&error))?;
-        // The other one may have given the file its own name before it let go of it.
-        let is_ours = file.try_lock().is_ok() && is_at(&file, &path);
-        if !is_ours {
-            return Err(failed(&"another process is writing it"));
+        let is_written = "another process is writing it";
+        if let Ok(Some(left)) = files::open(&path) {
+            // The other one may have given the file its own name before it let go of it.
+            if left.try_lock().is_err() || !is_at(&left, &path) {
+                return Err(failed(&is_written));
+            }
         }
-        file.set_len(0).map_err(|error| failed(&error))?;
+        let file = files::make_anew(&path).map_err(|error| failed(&error))?;
+        if file.try_lock().is_err() || !is_at(&file, &path) {
+            return Err(failed(&is_written));
+        }
         let unfinished = Self { path, file, is_finished: false };
         unfinished.remove_companions();
         Ok(unfinished)

@@ -7,7 +7,7 @@ use super::Moment;
 pub enum Kind {
     /// Messages.
     Send,
-    /// Searching for users and messages.
+    /// Searching: for users, messages, chats, rooms, members.
     Search,
     Typing,
     /// Everything else below the API, and all other commands of sockets.
@@ -77,16 +77,19 @@ fn number(text: &str) -> Option<u32> {
 pub struct Rates([Option<Rate>; Kind::ALL.len()]);
 
 impl Rates {
-    /// Reads `send=10/s:30,search=30/m`. What is not named is not limited.
+    /// Reads `send=10/s:30,search=30/m`. What is not named is not limited; with `off` nothing is.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut rates = Self::default();
+        if text.trim() == "off" {
+            return Ok(rates);
+        }
         for part in text.split(',') {
             let (name, rate) = part.split_once('=').unwrap_or((part, ""));
             let name = name.trim();
             let kind = Kind::ALL.into_iter().find(|kind| kind.name() == name);
             let kind = kind.ok_or_else(|| {
                 format!(
-                    "there is no limit \"{name}\": give send, search, typing or other, such as send=10/s:30"
+                    "there is no limit \"{name}\": give send, search, typing or other, such as send=10/s:30, or off"
                 )
             })?;
             let rate = Rate::parse(rate.trim()).ok_or_else(|| {
@@ -121,7 +124,9 @@ mod tests {
         assert_eq!(rates.of(Kind::Search), rate(2 * SECOND, 30));
         assert_eq!(rates.of(Kind::Typing), rate(SECOND, 1));
         assert_eq!(rates.of(Kind::Other), None);
+        assert_eq!(Rates::parse("off"), Ok(Rates::default()));
         for bad in [
+            "off,send=1/s",
             "",
             "send",
             "send=",

@@ -11,9 +11,10 @@ impl Kind {
         let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
         match parts.as_slice() {
             ["chats", _, "messages"] if *method == Method::POST => Self::Send,
-            ["chats", _, "messages"] if is_get && searches(query) => Self::Search,
             ["chats", _, "typing"] if *method == Method::POST => Self::Typing,
             ["search"] | ["users", "search"] => Self::Search,
+            // Lists take words to be searched by.
+            _ if is_get && searches(query) => Self::Search,
             _ => Self::Other,
         }
     }
@@ -46,6 +47,12 @@ mod tests {
         assert_eq!(of(Method::GET, "/chats/7/messages/", "page=2&search=a+b"), Kind::Search);
         assert_eq!(of(Method::GET, "/chats/7/messages/", "search="), Kind::Other);
         assert_eq!(of(Method::GET, "/search/", "q=x"), Kind::Search);
+        for list in ["/chats/", "/chats", "/rooms/", "/chats/7/members/"] {
+            assert_eq!(of(Method::GET, list, "page=2&search=x"), Kind::Search, "{list}");
+            assert_eq!(of(Method::HEAD, list, "sea%72ch=x"), Kind::Search, "{list}");
+            assert_eq!(of(Method::GET, list, "search=+"), Kind::Other, "{list}");
+        }
+        assert_eq!(of(Method::POST, "/chats/", "search=x"), Kind::Other);
         assert_eq!(of(Method::GET, "/users/search/", "q=x"), Kind::Search);
         assert_eq!(of(Method::POST, "/chats/7/typing/", ""), Kind::Typing);
         assert_eq!(of(Method::PATCH, "/messages/7/", ""), Kind::Other);

@@ -35,11 +35,14 @@ mod table;
 mod target;
 mod watch;
 
-use std::path::Path;
+use std::{io::Write, path::Path};
 
 use clap::{Args, Subcommand};
 
-use crate::output::{self, Unsaid};
+use crate::{
+    files,
+    output::{self, Unsaid},
+};
 use options::Options;
 use outcome::Outcome;
 use stage::Stage;
@@ -167,7 +170,8 @@ fn write(file: &Path, text: &str) -> Result<(), LoadError> {
     }
     let mut part = file.as_os_str().to_owned();
     part.push(".part");
-    let written = std::fs::write(&part, text).and_then(|()| std::fs::rename(&part, file));
+    let written = files::make_anew(Path::new(&part)).and_then(|mut part| part.write_all(text.as_bytes()));
+    let written = written.and_then(|()| std::fs::rename(&part, file));
     written.map_err(|error| {
         let _ = std::fs::remove_file(&part);
         failed(error)

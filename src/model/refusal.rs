@@ -56,6 +56,8 @@ pub enum Refusal {
     Conflict,
     /// A queue is full, or the server is shutting down: try again in a moment.
     Busy,
+    /// The caller has too much under way: try again in a moment.
+    Throttled,
     /// The database cannot be reached or written.
     StorageAway,
     /// Our own fault, logged where it happened.

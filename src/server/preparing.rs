@@ -1,6 +1,7 @@
 //! What a server needs of its database before it serves: the schema brought up to date, keys, connections.
 
 use std::{
+    os::unix::fs::MetadataExt,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -15,7 +16,8 @@ use crate::{
     config::Config,
     model::Seq,
     storage::{
-        Access, Exclusive, Readers, Rules, StorageMeter, Writer, migrations, restored, settings, transaction,
+        Access, DatabaseUrl, Exclusive, Readers, Rules, StorageMeter, Writer, foreign, migrations, restored,
+        settings, transaction,
     },
 };
 
@@ -80,6 +82,7 @@ impl Prepared {
             stage.set(what);
         })?;
         stage.set(format!("{} to answer", url.name()));
+        warn_of_file(url)?;
         let kept = Kept::load(config)?;
         let rules = Rules {
             receipts_max_members: config.receipts_max_members,
@@ -88,11 +91,25 @@ impl Prepared {
             restored_from: kept.restored_from,
         };
         let writer = Writer::start(url, rules.clone(), meter.clone())?;
-        let readers = Readers::open(url, config.workers().max(2) as u32, meter)?;
-        let indexing = Readers::open(url, 1, None)?;
-        let watching = Readers::open(url, 1, None)?;
+        let readers = Readers::open(url, config.readers(), config.reads_per_user(), meter)?;
+        let indexing = Readers::open(url, 1, 1, None)?;
+        let watching = Readers::open(url, 1, 1, None)?;
         Ok(Self { exclusive, kept, rules, writer, readers, indexing, watching })
     }
+}
+
+/// Says in the log what is wrong with a SQLite file and yet no reason not to serve it.
+fn warn_of_file(url: &DatabaseUrl) -> Result<(), StartError> {
+    let DatabaseUrl::Sqlite(path) = url else { return Ok(()) };
+    let mode = std::fs::metadata(path).map_or(0, |file| file.mode() & 0o777);
+    if mode & 0o007 != 0 {
+        tracing::warn!("everybody on this machine can open {path} (mode {mode:03o}): run chmod o-rwx {path}");
+    }
+    let found = foreign::differences(&mut url.open(Access::Read)?);
+    for difference in found.map_err(|error| StartError::Prepare(error.to_string()))? {
+        tracing::warn!("{path}: {difference}; see greenroom check");
+    }
+    Ok(())
 }
 
 /// What a database keeps for its servers.

@@ -29,7 +29,8 @@ pub fn mark(file: &Path) -> Result<(), OpenError> {
     let marked =
         SqliteConnection::establish(&name).map_err(|error| OpenError::new(&name, error)).map(AnyConn::Sqlite);
     let mut conn = marked?;
-    // No other files beside it.
-    conn.batch_execute("PRAGMA journal_mode = MEMORY").map_err(|error| OpenError::new(&name, error))?;
+    // No other files beside it, and nothing that the schema itself says to carry out.
+    conn.batch_execute("PRAGMA trusted_schema = OFF; PRAGMA journal_mode = MEMORY")
+        .map_err(|error| OpenError::new(&name, error))?;
     restored::mark(&mut conn).map_err(|error| OpenError::new(&name, error))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::{AnyConn, StorageError, chats, search, sql::sql, succession};
+use super::{AnyConn, StorageError, chats, foreign, search, sql::sql, succession};
 use crate::model::{ChatId, Reaction, UserId};
 
 /// What a check found.
@@ -18,6 +18,7 @@ pub struct Report {
 pub fn check(conn: &mut AnyConn) -> Result<Report, StorageError> {
     let mut report = Report::default();
     if let AnyConn::Sqlite(_) = conn {
+        report.differences = foreign::differences(conn)?;
         check_file(conn, &mut report)?;
     }
     let chats = sql!("SELECT id FROM chats WHERE deleted_at IS NULL ORDER BY id").rows::<(i64,)>(conn)?;

@@ -1,6 +1,6 @@
 //! A connection to either database, chosen by the URL, set up as Greenroom needs it.
 
-use std::time::Duration;
+use std::{io::ErrorKind, os::unix::fs::MetadataExt, path::Path, time::Duration};
 
 use diesel::{
     Connection, MultiConnection, connection::SimpleConnection, pg::PgConnection, result::DatabaseErrorKind,
@@ -14,6 +14,7 @@ use super::{
     pooling,
     sql::sql,
 };
+use crate::files;
 
 /// A connection to SQLite or to PostgreSQL.
 #[derive(MultiConnection)]
@@ -103,6 +104,7 @@ impl DatabaseUrl {
     pub fn open(&self, access: Access) -> Result<AnyConn, OpenError> {
         match self {
             Self::Sqlite(path) => {
+                prepare_file(path).map_err(|error| OpenError::new(path, error))?;
                 let conn = SqliteConnection::establish(path).map_err(|error| OpenError::new(path, error))?;
                 let mut conn = AnyConn::Sqlite(conn);
                 set_up_sqlite(&mut conn, access).map_err(|error| OpenError::new(path, error))?;
@@ -132,7 +134,42 @@ pub enum Access {
     Write,
 }
 
+/// What SQLite keeps beside a database, by the end of its name.
+pub const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
+
+/// Makes the file where there is none. SQLite would follow a link, and take the mode from the process; what it keeps
+/// beside the file has the file's mode. One that is there is not opened: SQLite would lose its locks by that.
+fn prepare_file(path: &str) -> std::io::Result<()> {
+    let place = Path::new(path);
+    if path.starts_with("file:") {
+        return Ok(());
+    }
+    match std::fs::metadata(place) {
+        Ok(there) if there.is_file() => return Ok(()),
+        Ok(_) => return Err(std::io::Error::other("it is no file")),
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    for companion in COMPANIONS.map(|suffix| format!("{path}{suffix}")) {
+        // Of a database that has gone: SQLite would write into it.
+        let left = std::fs::symlink_metadata(&companion);
+        if left.is_ok_and(|left| !left.is_file() || left.mode() & 0o077 != 0) {
+            std::fs::remove_file(&companion)?;
+        }
+    }
+    match files::make(place) {
+        // Another process was faster, or it is a link.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => match place.is_file() {
+            true => Ok(()),
+            false => Err(std::io::Error::other("it is a link that leads nowhere")),
+        },
+        made => made.map(drop),
+    }
+}
+
 fn set_up_sqlite(conn: &mut AnyConn, access: Access) -> Result<(), diesel::result::Error> {
+    // What the file itself says to carry out may have come from anybody.
+    conn.batch_execute("PRAGMA trusted_schema = OFF")?;
     conn.batch_execute(&format!("PRAGMA busy_timeout = {}", BUSY_TIMEOUT.as_millis()))?;
     conn.batch_execute("PRAGMA journal_mode = WAL")?;
     // An answered write must survive a power cut; group commit pays for it.

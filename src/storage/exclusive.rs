@@ -1,13 +1,17 @@
 //! A SQLite file is served by one process at a time: another would neither hear of what happens there nor tell.
 
-use std::fs::{File, TryLockError};
+use std::{
+    fs::{File, TryLockError},
+    path::Path,
+};
 
 use super::{DatabaseUrl, OpenError};
+use crate::files;
 
 /// Whether a server is serving a SQLite file.
 pub fn is_served(path: &str) -> bool {
-    let lock = File::options().write(true).open(format!("{path}-serving"));
-    lock.is_ok_and(|lock| matches!(lock.try_lock(), Err(TryLockError::WouldBlock)))
+    let lock = files::open(Path::new(&format!("{path}-serving"))).ok().flatten();
+    lock.is_some_and(|lock| matches!(lock.try_lock(), Err(TryLockError::WouldBlock)))
 }
 
 /// The right to serve a database, until it is dropped or the process ends.
@@ -20,7 +24,7 @@ impl Exclusive {
         let DatabaseUrl::Sqlite(path) = url else { return Ok(Self(None)) };
         // Not the file itself: SQLite loses its own locks when another handle on it is closed.
         let lock = format!("{path}-serving");
-        let file = File::options().create(true).write(true).truncate(false).open(&lock);
+        let file = files::open_or_make(Path::new(&lock));
         let file = file.map_err(|error| OpenError::new(&lock, error))?;
         match file.try_lock() {
             Ok(()) => Ok(Self(Some(file))),

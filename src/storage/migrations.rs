@@ -62,17 +62,47 @@ pub fn standing(conn: &mut AnyConn) -> Result<Standing, StorageError> {
     })
 }
 
+/// An empty SQLite database with the newest schema.
+pub(super) fn newest() -> Result<AnyConn, StorageError> {
+    let mut conn = empty()?;
+    run(&mut conn, SQLITE).map_err(StorageError::Away)?;
+    Ok(AnyConn::Sqlite(conn))
+}
+
+/// An empty SQLite database with the migrations that have run in another one; `None` where some of them are not known.
+pub(super) fn model(of: &mut AnyConn) -> Result<Option<AnyConn>, StorageError> {
+    if standing(of)? == Standing::Newer {
+        return Ok(None);
+    }
+    let rows = sql!("SELECT version FROM __diesel_schema_migrations").rows::<(String,)>(of)?;
+    let applied: BTreeSet<String> = rows.into_iter().map(|(version,)| version).collect();
+    let away = |error: Box<dyn std::error::Error + Send + Sync>| StorageError::Away(error.to_string());
+    let known = MigrationSource::<Sqlite>::migrations(&SQLITE).map_err(away)?;
+    let mut conn = empty()?;
+    for migration in
+        known.iter().filter(|migration| applied.contains(&migration.name().version().to_string()))
+    {
+        conn.run_migration(migration.as_ref()).map_err(away)?;
+    }
+    Ok(Some(AnyConn::Sqlite(conn)))
+}
+
+fn empty() -> Result<SqliteConnection, StorageError> {
+    let mut conn =
+        SqliteConnection::establish(":memory:").map_err(|error| StorageError::Away(error.to_string()))?;
+    // What notes the migrations.
+    conn.applied_migrations().map_err(|error| StorageError::Away(error.to_string()))?;
+    Ok(conn)
+}
+
 /// The names of the tables that all migrations together make.
 pub(super) fn tables() -> Result<BTreeSet<String>, StorageError> {
-    let empty =
-        SqliteConnection::establish(":memory:").map_err(|error| StorageError::Away(error.to_string()));
-    let mut conn = empty?;
-    run(&mut conn, SQLITE).map_err(StorageError::Away)?;
+    let mut newest = newest()?;
     let names = sql!(
         "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' \
          AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name <> '__diesel_schema_migrations'"
     );
-    let names = names.rows::<(String,)>(&mut AnyConn::Sqlite(conn))?;
+    let names = names.rows::<(String,)>(&mut newest)?;
     Ok(names.into_iter().map(|(name,)| name).collect())
 }
 

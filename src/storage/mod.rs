@@ -3,6 +3,7 @@
 
 pub mod acquaintances;
 pub mod apply;
+pub mod asker;
 pub mod backup;
 pub mod blocks;
 pub mod catalogue;
@@ -18,6 +19,7 @@ pub mod cursors;
 pub mod error;
 pub mod exclusive;
 pub mod feeds;
+pub mod foreign;
 pub mod holders;
 pub mod import;
 mod known;
@@ -47,11 +49,13 @@ pub mod succession;
 pub mod sweeping;
 pub mod tokens;
 pub mod tombstones;
+mod turns;
 pub mod unread;
 pub mod user_search;
 pub mod users;
 pub mod writer;
 
+pub use asker::Asker;
 pub use conn::{Access, AnyConn, DatabaseUrl, snapshot, transaction};
 pub use error::{OpenError, StorageError};
 pub use exclusive::Exclusive;

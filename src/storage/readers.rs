@@ -6,11 +6,12 @@ use std::{
 };
 
 use actix_rt::task::spawn_blocking;
-use tokio::{sync::Semaphore, time::timeout_at};
+use tokio::time::timeout_at;
 
 use super::{
-    Access, AnyConn, DatabaseUrl, OpenError, StorageError, StorageMeter,
+    Access, AnyConn, Asker, DatabaseUrl, OpenError, StorageError, StorageMeter,
     conn::{is_lost, limit_statements, snapshot},
+    turns::{NoTurn, Turn, Turns},
 };
 use crate::model::Refusal;
 
@@ -28,14 +29,19 @@ pub struct Readers {
     pool: Arc<Mutex<Option<r2d2::Pool<Opener>>>>,
     size: u32,
     /// As many as there are connections, so that no thread blocks to wait for one.
-    free: Arc<Semaphore>,
+    turns: Arc<Turns>,
     may_hang: bool,
     meter: Option<Arc<StorageMeter>>,
 }
 
 impl Readers {
-    /// Opens `size` connections.
-    pub fn open(url: &DatabaseUrl, size: u32, meter: Option<Arc<StorageMeter>>) -> Result<Self, OpenError> {
+    /// Opens `size` connections, of which one asker uses no more than `share` at a time.
+    pub fn open(
+        url: &DatabaseUrl,
+        size: u32,
+        share: usize,
+        meter: Option<Arc<StorageMeter>>,
+    ) -> Result<Self, OpenError> {
         // A first connection by hand, since the pool would hide why it fails.
         url.open(Access::Read)?;
         let pool = r2d2::Pool::builder()
@@ -47,16 +53,14 @@ impl Readers {
             .build(Opener(url.clone()))
             .map_err(|error| OpenError::new(&url.name(), error))?;
         let may_hang = matches!(url, DatabaseUrl::Postgres(_));
-        let (pool, free) = (Arc::new(Mutex::new(Some(pool))), Arc::new(Semaphore::new(size as usize)));
-        Ok(Self { pool, size, free, may_hang, meter })
+        let (pool, turns) = (Arc::new(Mutex::new(Some(pool))), Turns::new(size as usize, share));
+        Ok(Self { pool, size, turns, may_hang, meter })
     }
 
     /// Closes the connections, once their questions are answered; those that are in use at the deadline close when they
     /// are not any more. Further questions are turned down.
     pub async fn close(&self, deadline: Instant) {
-        let all = self.free.acquire_many(self.size);
-        let _all = timeout_at(deadline.into(), all).await;
-        self.free.close();
+        self.turns.close(deadline).await;
         let pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner).take();
         let _ = spawn_blocking(move || drop(pool)).await;
     }
@@ -79,8 +83,22 @@ impl Readers {
 
     /// How many connections are in use, and how many there are.
     pub fn busy(&self) -> (usize, usize) {
-        let most = self.size as usize;
-        (most.saturating_sub(self.free.available_permits()), most)
+        (self.turns.taken(), self.size as usize)
+    }
+
+    /// Waits for a connection. An asker that has its share is asking too much; where it has less, others have the rest.
+    async fn turn(&self, deadline: tokio::time::Instant) -> Result<Turn, Refusal> {
+        let asker = Asker::current();
+        let before = self.turns.ended(asker);
+        match timeout_at(deadline, self.turns.take(asker)).await {
+            Ok(Ok(turn)) => return Ok(turn),
+            Ok(Err(NoTurn::Closed)) => return Err(Refusal::Busy),
+            Ok(Err(NoTurn::QueueFull)) | Err(_) => {}
+        }
+        // Where nothing was answered meanwhile, it is the database that is slow.
+        let is_slow = self.may_hang && self.turns.ended(asker) == before;
+        let is_throttled = asker != Asker::Server && self.turns.has_its_share(asker) && !is_slow;
+        Err(if is_throttled { Refusal::Throttled } else { Refusal::Busy })
     }
 
     async fn run<T: Send + 'static>(
@@ -89,15 +107,13 @@ impl Readers {
     ) -> Result<T, Refusal> {
         let asked = Instant::now();
         let deadline = tokio::time::Instant::from_std(asked) + WAIT;
-        let free = timeout_at(deadline, self.free.clone().acquire_owned()).await;
-        let Ok(Ok(permit)) = free else {
+        let turn = self.turn(deadline).await.inspect_err(|_| {
             self.meter.iter().for_each(|meter| meter.turned_away.inc());
-            return Err(Refusal::Busy);
-        };
+        })?;
         let pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner).clone().ok_or(Refusal::Busy)?;
         let timed = self.meter.clone().map(|meter| Timed::new(meter, asked));
         let answer = spawn_blocking(move || {
-            let _permit = permit;
+            let _turn = turn;
             // Until it ends, or panics.
             let _timed = timed;
             let mut reader = pool.get().map_err(|error| StorageError::Away(error.to_string()))?;

@@ -140,10 +140,12 @@ impl Session {
         let (state, user) = (self.state.clone(), self.caller.id());
         let mut follower = Follower::new(state, user, only, known);
         let compare = async move { follower.compare().await.map(|()| follower) };
-        ctx.spawn(compare.into_actor(self).map(move |follower, session, ctx| match follower {
-            Ok(follower) => session.step(follower, resume, ctx),
-            Err(refusal) => session.give_up(&refusal, ctx),
-        }));
+        ctx.spawn(self.asker().asks(compare).into_actor(self).map(
+            move |follower, session, ctx| match follower {
+                Ok(follower) => session.step(follower, resume, ctx),
+                Err(refusal) => session.give_up(&refusal, ctx),
+            },
+        ));
     }
 
     /// Reads on. Nothing of this is done while the client has not taken what was sent before.
@@ -161,11 +163,13 @@ impl Session {
             };
             (follower, update)
         };
-        ctx.spawn(look.into_actor(self).map(move |(follower, update), session, ctx| match update {
-            Ok(_) if session.socket.is_closing() => {}
-            Ok(Some(update)) => session.on_update(follower, resume, update, ctx),
-            Ok(None) => session.on_caught_up(follower, resume, ctx),
-            Err(refusal) => session.give_up(&refusal, ctx),
+        ctx.spawn(self.asker().asks(look).into_actor(self).map(move |(follower, update), session, ctx| {
+            match update {
+                Ok(_) if session.socket.is_closing() => {}
+                Ok(Some(update)) => session.on_update(follower, resume, update, ctx),
+                Ok(None) => session.on_caught_up(follower, resume, ctx),
+                Err(refusal) => session.give_up(&refusal, ctx),
+            }
         }));
     }
 

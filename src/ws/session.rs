@@ -22,6 +22,7 @@ use crate::{
     chat::{CloseReason, Socket, registry::Place},
     model::{FieldErrors, Refusal, Timestamp},
     server::State,
+    storage::Asker,
 };
 
 /// How often the server pings, and how long it waits for a sign of life after that.
@@ -94,8 +95,8 @@ impl Actor for Session {
         ctx.run_interval(PING_EVERY, |session, ctx| session.ping(ctx));
         self.watch_expiry(ctx);
         let only = self.ears.borrow().only.clone();
-        let start = start(self.state.clone(), self.socket.clone(), only).into_actor(self);
-        ctx.spawn(start.map(|begun, session, ctx| match begun {
+        let start = start(self.state.clone(), self.socket.clone(), only);
+        ctx.spawn(self.asker().asks(start).into_actor(self).map(|begun, session, ctx| match begun {
             Ok((heads, users_online)) => session.on_subscribed(heads, &users_online, ctx),
             Err(refusal) => session.give_up(&refusal, ctx),
         }));
@@ -118,8 +119,15 @@ impl Actor for Session {
 }
 
 impl Session {
+    pub(super) fn asker(&self) -> Asker {
+        Asker::User(self.caller.id())
+    }
+
     pub(super) fn give_up(&mut self, refusal: &Refusal, ctx: &mut Context) {
-        tracing::error!(user = self.caller.id().0, ?refusal, "a socket could not start");
+        match refusal {
+            Refusal::Throttled => tracing::info!(user = self.caller.id().0, "a socket's user asks too much"),
+            _ => tracing::error!(user = self.caller.id().0, ?refusal, "a socket could not start"),
+        }
         close(ctx, CloseCode::Again, "try again later");
     }
 
@@ -131,14 +139,16 @@ impl Session {
         ctx.run_later(left.clamp(SHORTEST_WATCH, LONGEST_WATCH), |session, ctx| {
             let (state, credential) = (session.state.clone(), session.caller.credential.clone());
             let look = async move { state.identities.caller(&credential).await };
-            ctx.spawn(look.into_actor(session).map(|caller, session, ctx| match caller {
-                Ok(None) => session.socket.close(CloseReason::SignedOut),
-                Ok(Some(caller)) => {
-                    session.caller = caller;
-                    session.watch_expiry(ctx);
-                }
-                Err(_) => session.watch_expiry(ctx),
-            }));
+            ctx.spawn(session.asker().asks(look).into_actor(session).map(
+                |caller, session, ctx| match caller {
+                    Ok(None) => session.socket.close(CloseReason::SignedOut),
+                    Ok(Some(caller)) => {
+                        session.caller = caller;
+                        session.watch_expiry(ctx);
+                    }
+                    Err(_) => session.watch_expiry(ctx),
+                },
+            ));
         });
     }
 
@@ -202,7 +212,8 @@ impl Session {
             let (commands, frames) = mpsc::channel(UNDER_WAY);
             let (state, caller, socket) = (self.state.clone(), self.caller.clone(), self.socket.clone());
             let client = Client { state, caller, socket, watched: self.ears.borrow().watched.clone() };
-            actix_rt::spawn(carry_out(client, frames, ctx.address()));
+            let work = carry_out(client, frames, ctx.address());
+            actix_rt::spawn(Asker::User(self.caller.id()).asks(work));
             commands
         });
         if commands.try_send(frame).is_err() {

@@ -7,7 +7,7 @@ use crate::support::{Reply, Server, User};
 
 fn limit(rates: &str) -> impl FnOnce(&mut Config) {
     let rates = Rates::parse(rates).unwrap();
-    move |config| config.rate_limit = Some(rates)
+    move |config| config.rate_limit = rates
 }
 
 /// A server with limits, and people who all ask its first node, since each node counts for itself.
@@ -110,6 +110,29 @@ async fn searches_and_typing_have_limits_of_their_own() {
 }
 
 #[actix_web::test]
+async fn every_list_that_is_searched_counts_as_a_search() {
+    let (_server, [ann, bob]) = limited("search=1/h:6", ["ann", "bob"]).await;
+    let chat = ann.dm(&bob).await;
+    let searches = [
+        "users/search/?q=bob".to_owned(),
+        "search/?q=hello".to_owned(),
+        "chats/?search=bob".to_owned(),
+        "rooms/?search=bob".to_owned(),
+        format!("chats/{chat}/members/?search=bob"),
+        format!("chats/{chat}/messages/?search=bob"),
+    ];
+    for search in &searches {
+        ann.get(search).await.expect(200);
+    }
+    for search in &searches {
+        is_throttled(&ann.get(search).await);
+    }
+    for list in ["chats/", "chats/?search=", "rooms/?search=%20", "chats/?chat_type=dm"] {
+        ann.get(list).await.expect(200);
+    }
+}
+
+#[actix_web::test]
 async fn the_rest_is_limited_as_other() {
     let (_server, [ann, bob]) = limited("other=1/h:4", ["ann", "bob"]).await;
     let chat = ann.dm(&bob).await;
@@ -165,11 +188,24 @@ async fn what_is_turned_down_is_counted() {
 }
 
 #[actix_web::test]
-async fn without_the_setting_nothing_is_limited() {
+async fn without_the_setting_only_searches_are_limited() {
     let server = Server::start().await;
-    let ann = server.user("ann").await;
+    let ann = server.user("ann").await.at(&server);
     let chat = ann.group("group", &[]).await;
     for _ in 0..200 {
         posts(&ann, chat).await.expect(201);
+    }
+    let mut searched = 0;
+    while ann.get("users/search/?q=bob").await.status == 200 {
+        searched += 1;
+    }
+    assert!(searched >= 100, "{searched}");
+}
+
+#[actix_web::test]
+async fn it_can_be_off() {
+    let (_server, [ann]) = limited("off", ["ann"]).await;
+    for _ in 0..200 {
+        ann.get("users/search/?q=bob").await.expect(200);
     }
 }

@@ -47,6 +47,7 @@ mod search_costs;
 mod search_index;
 mod search_keeper;
 mod search_pages;
+mod shares;
 mod sign_in;
 mod sockets;
 mod succession;

@@ -1,0 +1,111 @@
+//! One user's reading does not hold up the others.
+
+use std::sync::mpsc;
+
+use greenroom::{
+    model::UserId,
+    storage::{Asker, Readers},
+};
+
+use crate::support::{Server, User, database::Database};
+
+/// A question that goes on until it is let go.
+struct Endless {
+    end: mpsc::Sender<()>,
+    answer: tokio::task::JoinHandle<()>,
+}
+
+impl Endless {
+    /// Begins one on behalf of an asker; it has a connection when this returns.
+    async fn begins(readers: &Readers, asker: Asker) -> Self {
+        let (end, ended) = mpsc::channel();
+        let (begin, begun) = tokio::sync::oneshot::channel();
+        let readers = readers.clone();
+        let answer = tokio::task::spawn_local(async move {
+            let question = readers.ask_one(move |_| {
+                let _ = begin.send(());
+                let _ = ended.recv();
+                Ok(())
+            });
+            asker.asks(question).await.unwrap();
+        });
+        begun.await.unwrap();
+        Self { end, answer }
+    }
+
+    async fn ends(self) {
+        self.end.send(()).unwrap();
+        self.answer.await.unwrap();
+    }
+}
+
+/// A server with four reading connections, of which one user has two.
+async fn server() -> (Server, [User; 2]) {
+    let server = Server::start_on(Database::sqlite(), |config| config.workers = Some(4)).await;
+    let people = server.users(["ann", "bob"]).await;
+    // Who they are is known from now on.
+    for user in &people {
+        user.get("chats/").await.expect(200);
+    }
+    (server, people)
+}
+
+fn asker(user: &User) -> Asker {
+    Asker::User(UserId(user.id))
+}
+
+#[actix_web::test]
+async fn a_user_whose_queries_take_forever_waits_for_themselves_alone() {
+    let (server, [ann, bob]) = server().await;
+    let readers = server.state.readers.clone();
+    let both = [Endless::begins(&readers, asker(&ann)).await, Endless::begins(&readers, asker(&ann)).await];
+    for path in ["chats/", "users/search/?q=ann", "unread/", "users/me/"] {
+        bob.get(path).await.expect(200);
+    }
+    server.anonymous().with("Authorization", "Token none").get("chats/").await.expect(401);
+    let chat = bob.group("group", &[]).await;
+    bob.posts(chat, "hello").await;
+    // She has to wait, and is told so in the end.
+    let refused = ann.get("chats/").await.expect(429);
+    assert_eq!(refused.header("retry-after"), "1");
+    for endless in both {
+        endless.ends().await;
+    }
+    ann.get("chats/").await.expect(200);
+}
+
+#[actix_web::test]
+async fn who_has_not_proved_who_they_are_shares_with_their_address() {
+    let (server, [ann, _]) = server().await;
+    let (readers, address) = (server.state.readers.clone(), Asker::Address([127, 0, 0, 1].into()));
+    let both = [Endless::begins(&readers, address).await, Endless::begins(&readers, address).await];
+    // Whoever is known by now is no stranger, and the server's own questions are nobody's.
+    ann.get("chats/").await.expect(200);
+    server.anonymous().send("GET", "/readyz", None).await.expect(200);
+    server.anonymous().with("Authorization", "Token none").get("chats/").await.expect(429);
+    for endless in both {
+        endless.ends().await;
+    }
+    server.anonymous().with("Authorization", "Token none").get("chats/").await.expect(401);
+}
+
+#[actix_web::test]
+async fn sockets_and_streams_ask_for_their_user() {
+    let (server, [ann, bob]) = server().await;
+    let chat = ann.group("group", &[&bob]).await;
+    let message = ann.posts(chat, "hello").await;
+    let mut socket = ann.listens().await;
+    let readers = server.state.readers.clone();
+    let both = [Endless::begins(&readers, asker(&ann)).await, Endless::begins(&readers, asker(&ann)).await];
+    let react = serde_json::json!({"type": "react", "id": 1, "message_id": message["id"], "emoji": "👍"});
+    socket.says(&react.to_string()).await;
+    let error = socket.receives("error").await;
+    assert_eq!((&error["status"], &error["retry_after"]), (&429.into(), &1.into()), "{error}");
+    // One who comes back is sent away for a moment.
+    ann.connects().await.unwrap().is_closed().await;
+    bob.listens().await;
+    for endless in both {
+        endless.ends().await;
+    }
+    ann.listens().await;
+}
