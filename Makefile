@@ -69,7 +69,7 @@ bench: build ## Measure all targets beside the limits of what it is built of; ma
 	@python3 benches/targets.py --binary $(GREENROOM) $(if $(QUICK),--quick) \
 		--limits "$$(ls -t target/release/deps/limits-* | grep -v '\.d$$' | head -1)"
 
-stress: build ## Hostile, slow and dead sockets, stops (STOPS=200) and copies under load, against the release binary, with figures
+stress: build ## Hostile, slow and dead sockets, one user who does the worst, stops (STOPS=200) and copies under load, against the release binary, with figures
 	@python3 tests/stress/sockets.py --binary $(GREENROOM) $(if $(STOPS),--stops $(STOPS))
 
 stress-nodes: build ## Two nodes whose Redis, PostgreSQL and selves are stopped, killed and cut off, with figures

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Hostile, slow and dead sockets against a release binary of Greenroom, stops and copies under load, and timings, with figures.
+"""Hostile, slow and dead sockets against a release binary of Greenroom, one user who does the worst, stops and copies under
+load, and timings, with figures.
 
 Starts the server on a free port with a database of its own, does harm to it, and prints what was measured beside what
 is wanted. Exit code 1 where anything is not as wanted. It needs Linux and Python 3.9; the part on half-open
@@ -12,6 +13,7 @@ import pathlib
 import sys
 import tempfile
 
+import attacker
 import copies
 import dead
 import endings
@@ -22,7 +24,7 @@ import timings
 from people import Server, host_of
 from table import Table
 
-PARTS = ["frames", "slow", "sessions", "half-open", "shutdown", "stops", "copies", "timings"]
+PARTS = ["frames", "slow", "sessions", "half-open", "shutdown", "stops", "copies", "timings", "attacker"]
 
 
 async def run(binary, parts, folder, count):
@@ -47,6 +49,8 @@ async def run(binary, parts, folder, count):
         await copies.run(binary, folders["copies"], table)
     if "timings" in parts:
         await timings.run(binary, folders["timings"], table)
+    if "attacker" in parts:
+        await attacker.run(binary, folders["attacker"], table)
     table.show()
     return table.passed()
 

@@ -1,0 +1,307 @@
+"""One user, or one address, does the worst that it can: what another user's posts and list of chats take meanwhile.
+
+Each attack goes on for some seconds, and the same is measured without one right before it. The two must be close: at most
+three times as long at the 99th percentile, and no 503. What cannot be told apart from the machine's own unrest counts as
+nothing. The load and the measurement share the machine with the server, so the attackers' own work is part of the figures.
+"""
+
+import asyncio
+import contextlib
+import multiprocessing
+import pathlib
+import sqlite3
+import time
+
+from people import FIN, TEXT, Http, Server, frame, host_of, people, somebody
+from table import percentile
+
+# How long each attack goes on, and the same without one, in seconds.
+SECONDS = 5.0
+# How much longer the victim's requests may take, and what counts as nothing, in milliseconds.
+RATIO, NOTHING = 3.0, 5.0
+# Users with alike names, and members of a large room.
+USERS, CROWD = 50_000, 20_000
+# Pause of the victim between two rounds.
+PAUSE = 0.02
+PREFIX = "/messages/api/"
+
+
+class Victim:
+    """Somebody who posts and looks at their chats, over two connections."""
+
+    def __init__(self, person, chat):
+        self.poster, self.lister, self.chat = person, person.again(), chat
+
+    async def measure(self, seconds):
+        """The 99th percentiles of posting and of listing in milliseconds, and the number of other answers."""
+        self.failed, end = [], time.monotonic() + seconds
+        body = {"content": "hello"}
+        posts, lists = await asyncio.gather(
+            self.ask(self.poster, "POST", f"chats/{self.chat}/messages/", body, end),
+            self.ask(self.lister, "GET", "chats/", None, end),
+        )
+        return percentile(posts, 0.99), percentile(lists, 0.99), self.failed
+
+    async def ask(self, person, method, path, body, end):
+        times = []
+        while time.monotonic() < end:
+            begun = time.perf_counter()
+            status, _, _ = await person.http.call(method, PREFIX + path, body)
+            times.append((time.perf_counter() - begun) * 1_000)
+            if status not in (200, 201):
+                self.failed.append(status)
+            await asyncio.sleep(PAUSE)
+        return times
+
+
+class Attack:
+    """What is done over and over by one user on many connections, in a process of its own, until it is ended."""
+
+    def __init__(self, name, connections, work):
+        self.name, self.connections, self.work = name, connections, work
+
+    async def run(self, stage):
+        await asyncio.gather(*(self.one(stage, number) for number in range(self.connections)))
+
+    async def one(self, stage, number):
+        turn = 0
+        while True:
+            # What the server ends, or refuses, begins again.
+            with contextlib.suppress(OSError, AssertionError, asyncio.TimeoutError, asyncio.IncompleteReadError, ValueError):
+                await self.work(stage, number, turn)
+            turn += 1
+            await asyncio.sleep(0)
+
+
+def in_process(attack, stage):
+    """Begins an attack, whose process ends with this one."""
+    process = multiprocessing.Process(target=lambda: asyncio.run(attack.run(stage)), daemon=True)
+    process.start()
+    return process
+
+
+class Stage:
+    """What attackers work with: the address, their own tokens, chats and rooms."""
+
+    def __init__(self, server, attacker, victim, group, room, crowded):
+        self.address, self.header, self.id = server.address, attacker.header, attacker.id
+        self.victim, self.group, self.room, self.crowded = victim, group, room, crowded
+        self.connections = {}
+
+    async def ask(self, number, method, path, body=None):
+        """A request over the connection with that number."""
+        http = self.connections.setdefault(number, Http(self.address, self.header))
+        try:
+            status, answer, headers = await http.call(method, PREFIX + path, body)
+        except (OSError, asyncio.TimeoutError):
+            http.close()
+            raise
+        if status == 429 and "retry-after" in headers:
+            # Nothing is gained by waiting; whoever attacks does not.
+            await asyncio.sleep(0.005)
+        return answer
+
+
+def searches(*paths):
+    async def work(stage, number, turn):
+        path = paths[turn % len(paths)].format(chat=stage.group, room=stage.crowded)
+        await stage.ask(number, "GET", path)
+    return work
+
+
+MANY_WORDS = "%20".join("abcdefghijklmnopqrstuvwxyz"[at:at + 1] + "e" for at in range(26))
+
+
+async def registers(stage, number, turn):
+    """Registrations with a name that is taken: each would cost a hash."""
+    http = stage.connections.setdefault(number, Http(stage.address))
+    body = {"username": "victim", "password": "a long enough password"}
+    status, _, _ = await http.call("POST", "/register/", body)
+    if status == 429:
+        await asyncio.sleep(0.005)
+
+
+async def signs_in(stage, number, turn):
+    http = stage.connections.setdefault(number, Http(stage.address))
+    await http.call("POST", "/login/", {"username": f"nobody{number}-{turn}", "password": "a wrong password"})
+
+
+async def opens_streams(stage, number, turn):
+    """Event streams that are opened and left."""
+    reader, writer = await asyncio.open_connection(*stage.address)
+    writer.write(f"GET {PREFIX}events/ HTTP/1.1\r\nHost: x\r\n{stage.header}\r\n\r\n".encode())
+    await asyncio.wait_for(reader.read(1 << 16), 2)
+    writer.transport.abort()
+
+
+async def opens_sockets(stage, number, turn):
+    from people import Socket
+    one = Socket(stage.address, [stage.header])
+    if await one.connect() == 101:
+        one.send({"type": "watch", "id": 1, "chat_id": stage.room})
+        await one.event(2)
+    one.drop()
+
+
+async def floods_a_socket(stage, number, turn):
+    """Watches, reactions and edits as fast as one socket may send."""
+    from people import Socket
+    one = await Socket(stage.address, [stage.header]).open()
+    try:
+        for count in range(100):
+            one.send({"type": "watch" if count % 2 else "unwatch", "id": count, "chat_id": stage.room})
+        for _ in range(100):
+            await one.event(2)
+        await asyncio.sleep(0.5)
+    finally:
+        one.drop()
+
+
+async def makes_rows(stage, number, turn):
+    """Chats, blocks, tokens of one's own without end."""
+    await stage.ask(number, "POST", "chats/", {"chat_type": "group", "title": f"{number} {turn}", "member_ids": []})
+    await stage.ask(number, "POST", f"users/{stage.victim + 10 + turn % 1_000}/block/", {})
+
+
+async def joins(stage, number, turn):
+    """Into a large room, and out of it."""
+    await stage.ask(number, "POST", f"chats/{stage.crowded}/join/", {})
+    await stage.ask(number, "POST", f"chats/{stage.crowded}/leave/", {})
+
+
+async def adds_thousands(stage, number, turn):
+    ids = list(range(stage.victim + 100, stage.victim + 5_100))
+    await stage.ask(number, "POST", f"chats/{stage.group}/members/add/", {"user_ids": ids, "member_ids": ids})
+
+
+async def syncs(stage, number, turn):
+    """From long ago, with every chat."""
+    await stage.ask(number, "POST", "sync/", {"chats": {str(stage.group): 0}})
+
+
+async def slow_body(stage, number, turn):
+    """Bodies that come a byte at a time, or stop, in all forms in which one can be announced."""
+    forms = ["Content-Length: 60000", "Transfer-Encoding: chunked", "Content-Length: 60000\r\nExpect: 100-continue"]
+    path = ["chats/", f"chats/{stage.group}/messages/", "sync/", "users/me/"][number % 4]
+    method = "PATCH" if path == "users/me/" else "POST"
+    reader, writer = await asyncio.open_connection(*stage.address)
+    head = f"{method} {PREFIX}{path} HTTP/1.1\r\nHost: x\r\n{stage.header}\r\nContent-Type: application/json\r\n"
+    writer.write(f"{head}{forms[turn % 3]}\r\n\r\n".encode())
+    for _ in range(200):
+        writer.write(b"1\r\n \r\n" if turn % 3 == 1 else b" ")
+        await asyncio.sleep(0.01)
+    writer.transport.abort()
+
+
+async def large_frames(stage, number, turn):
+    from people import Socket
+    one = await Socket(stage.address, [stage.header]).open()
+    try:
+        for _ in range(50):
+            one.writer.write(frame(FIN | TEXT, b'{"type": "ping", "id": "' + b"x" * 60_000 + b'"}'))
+        for _ in range(50):
+            await one.event(2)
+        await asyncio.sleep(0.2)
+    finally:
+        one.drop()
+
+
+ATTACKS = [
+    Attack("searches for users, 8 connections", 8, searches("users/search/?q=user", "users/search/?q=ser%20e")),
+    Attack("searches for users, 250 connections", 250, searches("users/search/?q=user", "users/search/?q=nobody")),
+    Attack("searches for chats, 8 connections", 8, searches(f"chats/?search={MANY_WORDS}", "chats/?search=user")),
+    Attack("searches for chats, 250 connections", 250, searches(f"chats/?search={MANY_WORDS}", "chats/?search=user")),
+    Attack("searches for messages", 32, searches(f"search/?q={MANY_WORDS}", "chats/{chat}/messages/?search=e")),
+    Attack("lists of a large room's members", 32, searches("chats/{room}/members/?page=150", "chats/{room}/members/?search=e")),
+    Attack("registrations with a name that is taken", 64, registers),
+    Attack("failed sign-ins", 64, signs_in),
+    Attack("event streams opened and left", 16, opens_streams),
+    Attack("sockets opened and left", 16, opens_sockets),
+    Attack("a socket's commands", 8, floods_a_socket),
+    Attack("large frames", 8, large_frames),
+    Attack("rows without end", 16, makes_rows),
+    Attack("joining and leaving a large room", 8, joins),
+    Attack("adding thousands again and again", 4, adds_thousands),
+    Attack("syncs from long ago", 16, syncs),
+    Attack("slow bodies", 250, slow_body),
+]
+
+
+def fill(path, room):
+    """Users with alike names, many of them in a room, written past the server, which does not run."""
+    with contextlib.closing(sqlite3.connect(path)) as database, database:
+        (last,) = database.execute("SELECT max(id) FROM users").fetchone()
+        (seq,) = database.execute("SELECT seq FROM chats WHERE id = ?", (room,)).fetchone()
+        columns = [row[1] for row in database.execute("PRAGMA table_info(users)")]
+        template = database.execute("SELECT * FROM users WHERE id = ?", (last,)).fetchone()
+        row = dict(zip(columns, template))
+        marks = ", ".join("?" for _ in columns)
+
+        def user(number):
+            name = f"user{number:06}"
+            own = {"id": last + number, "username": name, "username_key": name, "name_key": name, "email_key": "",
+                   "email": "", "first_name": "", "last_name": "", "is_staff": 0, "feed": 0}
+            return [own.get(column, row[column]) for column in columns]
+
+        insert = f"INSERT INTO users ({', '.join(columns)}) VALUES ({marks})"
+        database.executemany(insert, (user(number) for number in range(1, USERS + 1)))
+        members = "INSERT INTO members (chat_id, user_id, role, joined_at, joined_seq, member_seq, read_seq, read_pos, " \
+                  "from_pos) VALUES (?, ?, 'member', 0, ?, ?, 0, 0, 0)"
+        database.executemany(members, ((room, last + number, seq, seq) for number in range(1, CROWD + 1)))
+        database.execute("UPDATE chats SET member_count = member_count + ? WHERE id = ?", (CROWD, room))
+
+
+async def set_up(binary, folder):
+    """A database of some size. Returns the ids of the group, the empty room and the large one."""
+    with Server(binary, folder, settings={"GREENROOM_REGISTRATION": "open"}) as server:
+        host = await host_of(server)
+        attacker = await person(server, host, "attacker")
+        victim = await person(server, host, "victim")
+        group = await attacker.group([])
+        await victim.group([])
+        room = {"chat_type": "room", "title": "Room"}
+        rooms = [(await host.call("POST", "chats/", room))["id"] for _ in range(2)]
+        for number in range(200):
+            await attacker.posts(group, f"{number} " + "e some words of a message " * 150)
+        server.process.terminate()
+        server.process.wait()
+    fill(pathlib.Path(folder) / "stress.db", rooms[1])
+    return group, *rooms
+
+
+async def person(server, host, name):
+    await host.call("POST", "users/", {"username": name})
+    return await somebody(server, name)
+
+
+async def run(binary, folder, table, only=None):
+    group, room, crowded = await set_up(binary, folder)
+    with Server(binary, folder, settings={"GREENROOM_REGISTRATION": "open"}) as server:
+        attacker, other = await somebody(server, "attacker"), await somebody(server, "victim")
+        (chat,) = [found["id"] for found in (await other.call("GET", "chats/"))["results"]]
+        victim = Victim(other, chat)
+        await victim.measure(1)
+        for attack in ATTACKS:
+            if only and only not in attack.name:
+                continue
+            stage = Stage(server, attacker, other.id, group, room, crowded)
+            idle = await victim.measure(SECONDS)
+            process = in_process(attack, stage)
+            try:
+                await asyncio.sleep(0.5)
+                under = await victim.measure(SECONDS)
+            finally:
+                process.kill()
+                process.join()
+            report(table, attack.name, idle, under)
+            # What it left is done before the next begins.
+            await asyncio.sleep(1)
+
+
+def report(table, name, idle, under):
+    figures, passed = [], not under[2]
+    for what, before, after in zip(("post", "chats"), idle, under):
+        figures.append(f"{what} {before:.1f} -> {after:.1f} ms ({after / before:.1f} x)")
+        passed &= after <= max(RATIO * before, before + NOTHING)
+    other = f"{under[2].count(503)} of 503" if set(under[2]) <= {503} else f"answers {sorted(set(under[2]))}"
+    table.add(name, f"p99 of another: {', '.join(figures)}, {other}", f"<= {RATIO:.0f} x, no 503", passed)
