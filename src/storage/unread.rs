@@ -14,7 +14,21 @@ pub fn count(conn: &mut AnyConn, chat: &Chat, reader: UserId, after: Pos) -> Res
     if after >= chat.last_live_pos {
         return Ok(0);
     }
-    let own_after = messages::sent_between(conn, chat.id, reader, after, chat.last_pos)?;
+    let own = messages::sent_between(conn, chat.id, reader, after, chat.last_pos)?;
+    count_without(conn, chat, reader, after, own)
+}
+
+/// The same where it is known how many messages after that place are the reader's own.
+pub fn count_without(
+    conn: &mut AnyConn,
+    chat: &Chat,
+    reader: UserId,
+    after: Pos,
+    own: i64,
+) -> Result<i64, StorageError> {
+    if after >= chat.last_live_pos {
+        return Ok(0);
+    }
     let deleted = tombstones::of_others_after(conn, chat, reader, after)?;
-    Ok(chat.last_pos - after - own_after - deleted)
+    Ok(chat.last_pos - after - own - deleted)
 }
