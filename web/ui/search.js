@@ -5,7 +5,7 @@ import { useAttempt, useDesk, useMinute } from "./desk.js";
 import { classes, drawn, html, useEffect, useRef, useState } from "./html.js";
 import { Close, Search as Lens } from "./icons.js";
 import { SEARCHING, useLookup } from "./people.js";
-import { excerpt, marked } from "./text.js";
+import { Drawn, excerpt, marked } from "./text.js";
 import { ago, atLeast, t } from "./texts.js";
 import { Skeletons } from "./thread.js";
 
@@ -194,7 +194,11 @@ function MessageHit({ hit, isShown, onSelect }) {
 }
 
 /** Pieces of a text, every other one of which is marked. */
-const Pieces = ({ pieces }) => pieces.map((piece, index) => (index % 2 === 1 ? html`<mark>${piece}</mark>` : piece));
+const Pieces = ({ pieces }) =>
+  pieces.map((piece, index) => {
+    const shown = html`<${Drawn} text=${piece} />`;
+    return index % 2 === 1 ? html`<mark>${shown}</mark>` : shown;
+  });
 
 /** A text with what was found marked. */
 const Highlighted = ({ text, ranges }) => html`<${Pieces} pieces=${excerpt(text, ranges, LEAD)} />`;

@@ -39,11 +39,18 @@ function trimmed(address) {
   return address.slice(0, end);
 }
 
+/** More accents and vowel signs in a row than any language writes. The time that browsers take to draw them grows with the square. */
+const MARKS = /(\p{M}{64})/u;
+
+/** A text with places to break between such marks. They are neither seen nor copied. */
+export const Drawn = ({ text }) =>
+  MARKS.test(text) ? text.split(MARKS).map((piece, index) => (index % 2 === 1 ? html`${piece}<wbr />` : piece)) : text;
+
 export const Text = ({ text }) =>
   parts(text).map((part) =>
     typeof part === "string"
-      ? part
-      : html`<a href=${part.href} target="_blank" rel="noopener noreferrer nofollow">${part.href}</a>`,
+      ? html`<${Drawn} text=${part} />`
+      : html`<a href=${part.href} target="_blank" rel="noopener noreferrer nofollow"><${Drawn} text=${part.href} /></a>`,
   );
 
 /**
