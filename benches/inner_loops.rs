@@ -52,6 +52,7 @@ impl Chat {
             content_key: Vec::new(),
             restored_from: 0,
             contacts: Contacts::All,
+            object_rooms: Default::default(),
         };
         let (id, users, posted) = transaction(&mut conn, |conn| {
             let ids: Vec<UserId> = (0..MEMBERS).map(|number| user(conn, number)).collect();
@@ -83,6 +84,7 @@ fn user(conn: &mut AnyConn, number: usize) -> UserId {
         last_name: String::new(),
         avatar_url: String::new(),
         is_staff: false,
+        is_registered: false,
     };
     users::create(conn, &new).unwrap().id()
 }

@@ -11,7 +11,12 @@ use std::{
 use clap::{Args, ValueEnum, builder::BoolishValueParser};
 use ipnet::IpNet;
 
-use crate::{bus::RedisUrl, limits::Rates, model::Contacts, storage::DatabaseUrl};
+use crate::{
+    bus::RedisUrl,
+    limits::Rates,
+    model::{Contacts, ObjectRooms, PictureHost},
+    storage::DatabaseUrl,
+};
 
 /// Where the data is; every command takes it.
 #[derive(Debug, Clone, Args)]
@@ -85,6 +90,14 @@ pub struct Config {
     /// Whom people who are not staff may find, begin chats with and add to chats
     #[arg(long, env = "GREENROOM_CONTACTS", default_value = "all")]
     pub contacts: Contacts,
+
+    /// Who makes rooms on objects of a host's pages: anyone (public ones; private ones only staff) or staff
+    #[arg(long, env = "GREENROOM_OBJECT_ROOMS", default_value = "anyone")]
+    pub object_rooms: ObjectRooms,
+
+    /// Hosts that the pictures may come from that users choose, comma-separated: images.example.com, *.example.com, or * for all; staff choose any
+    #[arg(long, env = "GREENROOM_PICTURE_HOSTS", value_delimiter = ',', value_parser = PictureHost::parse)]
+    pub picture_hosts: Vec<PictureHost>,
 
     /// Proxies that may say who the client is and whether it came over HTTPS, comma-separated addresses or networks
     #[arg(long, env = "GREENROOM_TRUSTED_PROXIES", value_delimiter = ',', value_parser = network)]

@@ -11,13 +11,15 @@ use actix_web::{
 };
 use serde_json::{Map, Value, json};
 
-use crate::model::{FieldErrors, Refusal};
+use crate::model::{FieldErrors, Refusal, UserId};
 
 /// Why a request is answered with an error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ApiError {
     /// The model or the storage turned it down.
     Refused(Refusal),
+    /// The account with this name was made by its user, who may be anybody, and not by staff.
+    Registered(UserId),
     /// No valid credentials.
     Unauthenticated,
     /// Sign-in failed; the same for a name that does not exist.
@@ -112,6 +114,11 @@ impl ApiError {
                 "This client_id was used for a message with other content.".into()
             }
             Self::Refused(_) => INVALID.into(),
+            Self::Registered(id) => format!(
+                "This account was registered by its user, not made by staff. To take it over, which ends its password, \
+                 sessions and tokens, send PATCH users/{id}/ with {{\"is_registered\": false}}."
+            )
+            .into(),
             Self::Unauthenticated => UNAUTHENTICATED.into(),
             Self::WrongPassword => "Invalid username or password.".into(),
             Self::CrossSite(why) => format!("CSRF Failed: {why}").into(),
@@ -144,6 +151,7 @@ impl ResponseError for ApiError {
                 Refusal::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             },
             Self::Unauthenticated | Self::WrongPassword => StatusCode::UNAUTHORIZED,
+            Self::Registered(_) => StatusCode::CONFLICT,
             Self::CrossSite(_) => StatusCode::FORBIDDEN,
             Self::InvalidPage => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,

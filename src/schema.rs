@@ -51,6 +51,7 @@ diesel::table! {
         created_at -> BigInt,
         last_seen -> Nullable<BigInt>,
         feed -> BigInt,
+        is_registered -> Bool,
     }
 }
 

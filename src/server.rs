@@ -37,7 +37,7 @@ use crate::{
     edge::edge,
     forwarded, http,
     limits::Limits,
-    model::{ChatId, Refusal, UserId, permission::Ability},
+    model::{ChatId, Contacts, Pictures, Refusal, UserId, permission::Ability},
     presence::{self, Presence},
     routes::routes,
     storage::{
@@ -45,7 +45,7 @@ use crate::{
         checkpoint, purge, revocations::Followed, search::keeper, sessions, settings, succession, sweeping,
         users,
     },
-    view::Links,
+    view::{AvatarKey, Links},
     watch::{Listening, Meters},
 };
 
@@ -184,7 +184,15 @@ impl Server {
         let (presence, turns) = Presence::new(bus.clone());
         let registry = UserRegistry::new(config.max_sockets_per_user, presence.clone());
         let identities = Identities::new(readers.clone(), registry.clone(), bus.clone());
-        let links = Links { public_url: config.public_url.clone().unwrap_or_default() };
+        let is_limited = config.contacts != Contacts::All;
+        let links = Links {
+            public_url: config.public_url.clone().unwrap_or_default(),
+            pictures: Arc::new(Pictures {
+                own: config.public_url.clone().unwrap_or_default(),
+                hosts: config.picture_hosts.clone(),
+            }),
+            avatar_key: is_limited.then(|| AvatarKey::new(kept.content_key.as_bytes())),
+        };
         let services = Services {
             writer: writer.handle(),
             readers: readers.clone(),

@@ -16,7 +16,7 @@ use super::{
     Answer,
     body::Body,
     page::Query,
-    users::{UserFields, own_view},
+    users::{UserFields, chosen_picture, own_view},
 };
 use crate::{
     auth::{
@@ -134,6 +134,8 @@ pub async fn register(state: Data<State>, request: HttpRequest, body: Body) -> A
         return Err(ApiError::FORBIDDEN);
     }
     let (mut new, password) = body.json_or_form::<UserFields>()?.check_new(true)?;
+    new.is_registered = true;
+    new.avatar_url = chosen_picture(&state, &new.avatar_url)?;
     new.password = state.hasher.hash(password.unwrap_or_default()).await?;
     let user = state.writer.run(move |conn, _| users::create(conn, &new)).await?;
     Ok(HttpResponse::Created().json(own_view(&user, &user.card(), &state.links)))

@@ -6,26 +6,37 @@ use actix_web::{
     web::Data,
 };
 
-use super::{Answer, is_known};
+use super::{Answer, is_known, page::Query, users::known};
 use crate::{
-    auth::keys,
+    auth::{gate::caller, keys},
     error::ApiError,
     model::{UserCard, UserId},
     server::State,
     storage::users,
 };
 
-/// `GET /messages/avatars/{user}.svg`; open to all, so that other sites' pages can show it.
+/// `GET /messages/avatars/{user}.svg`; open to all, so that other sites' pages can show it. Where not everybody may know
+/// who there is, its address is signed; without that it is there for those who may know of the user.
 pub async fn show(state: Data<State>, request: HttpRequest) -> Answer {
     let id = request.match_info().get("user").and_then(UserId::parse).ok_or(ApiError::NOT_FOUND)?;
-    let user = state.readers.ask_one(move |conn| users::find(conn, id)).await?;
+    let query = Query::of(&request);
+    let is_open =
+        state.links.avatar_key.as_ref().is_none_or(|avatars| {
+            query.get("key").is_some_and(|signature| avatars.has_signed(id, signature))
+        });
+    let user = if is_open {
+        state.readers.ask_one(move |conn| users::find(conn, id)).await?
+    } else {
+        let caller = caller(&request, &state).await?.ok_or(ApiError::NOT_FOUND)?;
+        Some(known(&state, caller.id(), id).await?)
+    };
     let svg = draw(&user.ok_or(ApiError::NOT_FOUND)?.card());
     let etag = format!("\"{}\"", &keys::hash(&svg)[..16]);
     let is_known = is_known(&request, &etag);
     let mut response = if is_known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     response
         .insert_header((ETAG, etag))
-        .insert_header((CACHE_CONTROL, "public, max-age=300"))
+        .insert_header((CACHE_CONTROL, if is_open { "public, max-age=300" } else { "private, max-age=300" }))
         .insert_header(("Cross-Origin-Resource-Policy", "cross-origin"));
     if is_known {
         return Ok(response.finish());

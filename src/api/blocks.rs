@@ -14,14 +14,14 @@ const PAGE_SIZE: i64 = 100;
 /// `POST users/{user}/block/`
 pub async fn block(state: Data<State>, caller: Authenticated, user: Id<UserId>) -> Answer {
     let (by, user) = (caller.id(), user.0);
-    let blocked = state.writer.run(move |conn, _| blocks::block(conn, by, user)).await?;
+    let blocked = state.writer.run(move |conn, rules| blocks::block(conn, rules, by, user)).await?;
     Ok(HttpResponse::Ok().json(UserView::new(&blocked, &state.links)))
 }
 
 /// `DELETE users/{user}/block/`; done twice it stays done.
 pub async fn unblock(state: Data<State>, caller: Authenticated, user: Id<UserId>) -> Answer {
     let (by, user) = (caller.id(), user.0);
-    super::users::exists(&state, user).await?;
+    super::users::known(&state, by, user).await?;
     state.writer.run(move |conn, _| blocks::unblock(conn, by, user)).await?;
     Ok(HttpResponse::NoContent().finish())
 }

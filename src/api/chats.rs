@@ -19,7 +19,7 @@ use crate::{
         ChatId, ChatKind, Command, FieldErrors, Refusal, UserId,
         command::{Action, NewChat, NewRoom},
         permission::Ability,
-        text::Title,
+        text::{REQUIRED, Title},
     },
     requests::or_refused,
     server::State,
@@ -145,11 +145,14 @@ pub async fn update(
     let is_whole = request.method() == "PUT";
     let fields = body.json::<UpdateFields>().and_then(|fields| Ok(fields.check(is_whole)?));
     let change = or_refused(fields, state.permitted(chat, by, Ability::Rename)).await?;
-    match change {
-        Some(title) => {
-            state.directory.command(Command { chat, by, action: Action::Rename { title } }).await?;
-        }
-        None => state.permitted(chat, by, Ability::Rename).await?,
+    let Update { title, is_public } = change;
+    if title.is_none() {
+        state.permitted(chat, by, Ability::Rename).await?;
+    }
+    let open = is_public.map(|is_public| Action::Open { is_public });
+    // What may be refused alone comes first.
+    for action in open.into_iter().chain(title.map(|title| Action::Rename { title })) {
+        state.directory.command(Command { chat, by, action }).await?;
     }
     show(HttpResponse::Ok(), &state, by, chat).await
 }
@@ -174,17 +177,31 @@ pub(crate) struct UpdateFields {
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 255)]
     title: Field,
+    /// True opens a private room to everybody; only staff do so, and it stays open.
+    #[serde(default)]
+    #[schema(value_type = bool)]
+    is_public: Field,
+}
+
+/// What is to change; `None` stays as it is.
+struct Update {
+    title: Option<Option<Title>>,
+    is_public: Option<bool>,
 }
 
 impl UpdateFields {
-    /// The title to be set; `None` where nothing is to change.
-    fn check(self, is_whole: bool) -> Result<Option<Option<Title>>, FieldErrors> {
-        if !self.title.is_given() && !is_whole {
-            return Ok(None);
+    fn check(self, is_whole: bool) -> Result<Update, FieldErrors> {
+        let mut errors = FieldErrors::default();
+        let given = match &self.title {
+            Field::Missing if !is_whole => Ok(None),
+            Field::Missing => Err(REQUIRED.to_owned()),
+            given => title(given).map(Some),
+        };
+        let is_public = if self.is_public.is_given() { self.is_public.boolean().map(Some) } else { Ok(None) };
+        match (errors.note("title", given), errors.note("is_public", is_public)) {
+            (Some(title), Some(is_public)) => Ok(Update { title, is_public }),
+            _ => Err(errors),
         }
-        let given =
-            if self.title.is_given() { title(&self.title) } else { Err(self.title.text().unwrap_err()) };
-        given.map(Some).map_err(|sentence| FieldErrors::of("title", sentence))
     }
 }
 

@@ -7,7 +7,7 @@ use actix_web::{HttpRequest, HttpResponse, web::Data};
 use super::{
     Answer,
     body::Body,
-    users::{UserFields, change_user, own_view},
+    users::{UserFields, change_user, chosen_picture, own_view},
 };
 use crate::{
     auth::{gate::Authenticated, passwords::Verdict},
@@ -26,7 +26,13 @@ pub async fn show(state: Data<State>, caller: Authenticated) -> Answer {
 
 /// `PATCH users/me/`: one's names and picture, and one's password for whoever knows the one that it replaces.
 pub async fn update(state: Data<State>, caller: Authenticated, request: HttpRequest, body: Body) -> Answer {
-    let (change, proof) = body.json::<UserFields>()?.check_own_change()?;
+    let (mut change, proof) = body.json::<UserFields>()?.check_own_change()?;
+    if let Some(address) = &change.avatar_url {
+        let stored = oneself(&state, &caller).await?.avatar_url;
+        // A form sends back what staff have set, or what was chosen before.
+        let is_same = state.links.pictures.shown(&stored) == Some(address);
+        change.avatar_url = if is_same { None } else { Some(chosen_picture(&state, address)?) };
+    }
     if let Some(proof) = proof {
         prove(&state, &caller, &request, proof).await?;
     }

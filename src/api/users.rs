@@ -12,7 +12,7 @@ use crate::{
     error::ApiError,
     input::Field,
     model::{
-        Credential, FieldErrors, Refusal, Timestamp, TokenId, UserId,
+        Credential, FieldErrors, Pictures, Refusal, Timestamp, TokenId, UserId,
         text::{self, Username},
         time::SECOND,
     },
@@ -91,7 +91,7 @@ pub(crate) struct UserFields {
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 150)]
     last_name: Field,
-    /// Blank for the picture that the server draws.
+    /// Blank for the picture that the server draws. Users choose among the hosts of `GREENROOM_PICTURE_HOSTS`.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     avatar_url: Field,
@@ -99,6 +99,10 @@ pub(crate) struct UserFields {
     #[serde(default)]
     #[schema(value_type = bool)]
     is_active: Field,
+    /// False makes an account that its user registered the host's: it ends its password, sessions and tokens.
+    #[serde(default)]
+    #[schema(value_type = bool)]
+    is_registered: Field,
     /// The one that a new password replaces.
     #[serde(default)]
     #[schema(value_type = String)]
@@ -127,6 +131,7 @@ impl UserFields {
                     last_name: last_name.unwrap_or_default(),
                     avatar_url: avatar_url.unwrap_or_default(),
                     is_staff: false,
+                    is_registered: false,
                 };
                 Ok((new, password))
             }
@@ -137,7 +142,7 @@ impl UserFields {
     /// What is to change of oneself, and the password that one has where it is to be another.
     pub(super) fn check_own_change(mut self) -> Result<(UserChange, Option<String>), FieldErrors> {
         // E-mail and standing are the host's to decide.
-        (self.email, self.is_active) = (Field::Missing, Field::Missing);
+        (self.email, self.is_active, self.is_registered) = (Field::Missing, Field::Missing, Field::Missing);
         let needs_proof = self.password.is_given();
         let proof = if needs_proof { self.old_password.text().map(Some) } else { Ok(None) };
         match (self.check_change(), proof) {
@@ -156,15 +161,32 @@ impl UserFields {
         let mut errors = FieldErrors::default();
         let is_active = if self.is_active.is_given() { self.is_active.boolean().map(Some) } else { Ok(None) };
         let is_active = errors.note("is_active", is_active);
+        let is_taken_over = match self.is_registered.is_given().then(|| self.is_registered.boolean()) {
+            None => Ok(false),
+            Some(Ok(true)) => Err("Only who registers makes an account a registered one.".to_owned()),
+            Some(given) => given.map(|_| true),
+        };
+        let is_taken_over = errors.note("is_registered", is_taken_over);
         let password = match &self.password {
             Field::Missing => Ok(None),
             field => field.text().and_then(|password| passwords::check(&password).map(|()| Some(password))),
         };
         let password = errors.note("password", password);
-        match (is_active, password, self.profile(&mut errors)) {
-            (Some(is_active), Some(password), Some([email, first_name, last_name, avatar_url])) => {
-                Ok(UserChange { email, first_name, last_name, avatar_url, is_active, password })
-            }
+        match (is_active, is_taken_over, password, self.profile(&mut errors)) {
+            (
+                Some(is_active),
+                Some(is_taken_over),
+                Some(password),
+                Some([email, first_name, last_name, avatar_url]),
+            ) => Ok(UserChange {
+                email,
+                first_name,
+                last_name,
+                avatar_url,
+                is_active,
+                is_taken_over,
+                password,
+            }),
             _ => Err(errors),
         }
     }
@@ -183,18 +205,32 @@ impl UserFields {
     }
 }
 
+/// Said of a picture of a host that is not one of those that are set.
+const FOREIGN_PICTURE: &str = "Pictures may not come from this host.";
+
+/// What is stored of the address of a picture that its user has chosen.
+pub(super) fn chosen_picture(state: &State, address: &str) -> Result<String, FieldErrors> {
+    if address.is_empty() || state.links.pictures.allow(address) {
+        Ok(Pictures::chosen(address))
+    } else {
+        Err(FieldErrors::of("avatar_url", FOREIGN_PICTURE))
+    }
+}
+
 /// What is to change of a user.
 pub(super) struct UserChange {
     email: Option<String>,
     first_name: Option<String>,
     last_name: Option<String>,
-    avatar_url: Option<String>,
+    pub(super) avatar_url: Option<String>,
     is_active: Option<bool>,
+    /// Whether an account that its user registered becomes the host's.
+    is_taken_over: bool,
     /// It is to be hashed still.
     password: Option<String>,
 }
 
-/// `POST users/`, for staff: makes a user, or returns the one who has the name.
+/// `POST users/`, for staff: makes a user, or returns the one who has the name, unless they took it themselves.
 pub async fn create(state: Data<State>, caller: Authenticated, body: Body) -> Answer {
     staff_only(&caller)?;
     let (mut new, password) = body.json::<UserFields>()?.check_new(false)?;
@@ -202,15 +238,27 @@ pub async fn create(state: Data<State>, caller: Authenticated, body: Body) -> An
         new.password = state.hasher.hash(password).await?;
     }
     let (user, is_new) = state.writer.run(move |conn, _| users::find_or_create(conn, &new)).await?;
+    if user.is_registered {
+        return Err(ApiError::Registered(user.id()));
+    }
     let mut response = if is_new { HttpResponse::Created() } else { HttpResponse::Ok() };
     Ok(response.json(own_view(&user, &user.card(), &state.links)))
 }
 
-/// `GET users/{user}/`: as everybody sees them; with the rest to themselves and to staff.
+/// A user whom somebody may know of.
+pub(super) async fn known(state: &State, by: UserId, user: UserId) -> Result<User, Refusal> {
+    let rules = state.rules.clone();
+    let look = move |conn: &mut AnyConn| {
+        contacts::expect_known(conn, &rules, by, user)?;
+        users::find(conn, user)
+    };
+    state.readers.ask(look).await?.ok_or(Refusal::NotFound)
+}
+
+/// `GET users/{user}/`: as everybody sees them who may know of them; with the rest to themselves and to staff.
 pub async fn detail(state: Data<State>, caller: Authenticated, user: Id<UserId>) -> Answer {
     let id = user.0;
-    let found = state.readers.ask_one(move |conn| users::find(conn, id)).await?;
-    let user = found.ok_or(ApiError::NOT_FOUND)?;
+    let user = known(&state, caller.id(), id).await?;
     let card = user.card();
     if caller.is_staff || caller.id() == id {
         return Ok(HttpResponse::Ok().json(own_view(&user, &card, &state.links)));
@@ -268,6 +316,12 @@ pub(super) async fn change_user(
         set(&mut user.first_name, &change.first_name);
         set(&mut user.last_name, &change.last_name);
         set(&mut user.avatar_url, &change.avatar_url);
+        let is_taken_over = change.is_taken_over && user.is_registered;
+        if is_taken_over {
+            // Nothing that its user knows or has goes on opening it.
+            user.is_registered = false;
+            NO_PASSWORD.clone_into(&mut user.password);
+        }
         set(&mut user.password, &hash);
         let is_active = change.is_active.unwrap_or(user.is_active);
         if is_active == user.is_active {
@@ -275,10 +329,10 @@ pub(super) async fn change_user(
         } else {
             succession::change_standing(conn, &mut user, is_active)?;
         }
-        if hash.is_some() || !user.is_active {
+        if hash.is_some() || is_taken_over || !user.is_active {
             sessions::end_all(conn, id, spared.as_deref().filter(|_| user.is_active))?;
         }
-        if !user.is_active {
+        if is_taken_over || !user.is_active {
             tokens::revoke_all(conn, id)?;
         }
         crate::storage::revocations::record(conn, id)?;
@@ -364,7 +418,7 @@ fn staff_only(caller: &Authenticated) -> Result<(), ApiError> {
 }
 
 /// A user who must exist.
-pub(super) async fn exists(state: &State, user: UserId) -> Result<(), Refusal> {
+async fn exists(state: &State, user: UserId) -> Result<(), Refusal> {
     let found = state.readers.ask_one(move |conn| users::find(conn, user)).await?;
     found.map(drop).ok_or(Refusal::NotFound)
 }

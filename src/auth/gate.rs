@@ -80,6 +80,12 @@ pub async fn visitor(request: &HttpRequest, state: &State) -> Result<Option<Arc<
     Ok(caller)
 }
 
+/// Who asks for something that is not behind the gate, where they prove it.
+pub async fn caller(request: &HttpRequest, state: &State) -> Result<Option<Arc<Caller>>, Refusal> {
+    let Some(credential) = credential(request) else { return Ok(None) };
+    state.identities.caller(&credential).await
+}
+
 /// What a request proves its sender with; a token where there is one, else the session of the cookie.
 fn credential(request: &HttpRequest) -> Option<Credential> {
     // Other schemes are for others, a proxy's Basic for example.

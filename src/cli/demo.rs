@@ -9,7 +9,8 @@ use crate::{
     auth::passwords,
     config::Database,
     model::{
-        ChatId, ChatKind, Command, Contacts, FieldErrors, HostObject, MessageId, Refusal, UserId,
+        ChatId, ChatKind, Command, Contacts, FieldErrors, HostObject, MessageId, ObjectRooms, Refusal,
+        UserId,
         command::{Action, NewChat, NewRoom, ReactIntent},
         emoji::Emoji,
         event::Change,
@@ -61,6 +62,7 @@ fn fill(conn: &mut AnyConn) -> Result<(), StorageError> {
     let rules = Rules {
         receipts_max_members: 100,
         contacts: Contacts::All,
+        object_rooms: ObjectRooms::Anyone,
         content_key: Vec::new(),
         restored_from: 0,
     };
@@ -75,6 +77,7 @@ fn fill(conn: &mut AnyConn) -> Result<(), StorageError> {
             last_name: last.to_owned(),
             avatar_url: String::new(),
             is_staff: name == "alice",
+            is_registered: false,
         };
         people.push(users::create(conn, &new)?);
     }

@@ -40,14 +40,20 @@ impl TokenCommand {
         match self {
             Self::Create { name, database } => {
                 let key = keys::draw();
+                let mut is_registered = false;
                 with_existing(&database, |conn| {
                     let user = named(conn, &name)?;
+                    is_registered = user.is_registered;
                     if !user.is_active {
                         return Err(FieldErrors::of("username", format!("{name} is shut out")).into());
                     }
                     tokens::create(conn, user.id(), &keys::hash(&key), None)?;
                     Ok(key.clone())
-                })
+                })?;
+                if is_registered {
+                    note!("{name} was registered by its user: be sure that this is the person you mean");
+                }
+                Ok(())
             }
             Self::List { name, database } => {
                 let tokens = ask_existing(&database, |conn| {

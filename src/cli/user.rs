@@ -93,6 +93,7 @@ impl UserCommand {
                     last_name: valid("last name", person_name(&last_name, 150))?,
                     avatar_url: String::new(),
                     is_staff: staff,
+                    is_registered: false,
                     password: password.hash()?,
                 };
                 with_database(&database, |conn| {
@@ -177,7 +178,9 @@ fn valid<T>(field: &'static str, result: Result<T, String>) -> Result<T, CliErro
 fn line(user: &User) -> String {
     let staff = if user.is_staff { "staff" } else { "" };
     let state = if user.is_active { "" } else { "deactivated" };
+    let origin = if user.is_registered { "registered" } else { "" };
     let (card, email) = (user.card(), &user.email);
-    let line = format!("{}\t{}\t{}\t{email}\t{staff}\t{state}", card.id, card.username, card.display_name);
+    let line =
+        format!("{}\t{}\t{}\t{email}\t{staff}\t{state}\t{origin}", card.id, card.username, card.display_name);
     line.trim_end().to_owned()
 }

@@ -12,7 +12,8 @@ use super::{
 use crate::{
     auth::keys,
     model::{
-        ChatId, ChatKind, Command, Contacts, FieldErrors, MessageId, Refusal, Timestamp, UserCard, UserId,
+        ChatId, ChatKind, Command, Contacts, FieldErrors, MessageId, ObjectRooms, Refusal, Timestamp,
+        UserCard, UserId,
         command::{Action, NewChat, ReactIntent},
         emoji::Emoji,
         event::Change,
@@ -43,7 +44,13 @@ pub(super) struct Storage {
 
 /// No message of these has a client id, so no key is needed.
 fn rules() -> Rules {
-    Rules { receipts_max_members: 100, content_key: Vec::new(), restored_from: 0, contacts: Contacts::All }
+    Rules {
+        receipts_max_members: 100,
+        content_key: Vec::new(),
+        restored_from: 0,
+        contacts: Contacts::All,
+        object_rooms: ObjectRooms::Anyone,
+    }
 }
 
 impl Storage {
@@ -147,6 +154,7 @@ fn person(conn: &mut AnyConn, name: &str, key: Option<&Key>) -> Result<Person, S
             last_name: String::new(),
             avatar_url: String::new(),
             is_staff: false,
+            is_registered: false,
         },
     )?;
     let secret = keys::draw();

@@ -51,6 +51,10 @@ pub enum Action {
     Rename {
         title: Option<Title>,
     },
+    /// Whether a room is to be public: it may be opened, and stays so.
+    Open {
+        is_public: bool,
+    },
     AddMembers {
         users: Vec<UserId>,
     },

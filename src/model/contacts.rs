@@ -1,4 +1,4 @@
-//! Who may begin to write to whom.
+//! Who may begin to write to whom, and where.
 
 use clap::ValueEnum;
 use serde::Serialize;
@@ -17,6 +17,27 @@ pub enum Contacts {
     StaffOnlyStart,
     /// Those with whom they share a chat.
     SharedChat,
+}
+
+/// Who makes the rooms on a host's objects.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum ObjectRooms {
+    /// Everybody makes public ones, staff private ones too.
+    #[default]
+    Anyone,
+    /// Only staff.
+    Staff,
+}
+
+impl ObjectRooms {
+    /// What somebody who is not staff is told who would make such a room.
+    pub fn makes(self, is_public: bool) -> Result<(), Refusal> {
+        match self {
+            Self::Anyone if is_public => Ok(()),
+            Self::Anyone => Err(Refusal::NotAllowed("Only staff may make a private room on an object.")),
+            Self::Staff => Err(Refusal::NotAllowed("Only staff may make rooms on objects here.")),
+        }
+    }
 }
 
 impl Contacts {

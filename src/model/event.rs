@@ -94,9 +94,8 @@ pub struct MembersChanged {
 }
 
 impl MembersChanged {
-    /// A change of nobody yet.
-    pub fn none(chat: &Chat) -> Self {
-        let member_count = chat.member_count;
+    /// A change of how many there are, and of nobody by name.
+    pub fn none(member_count: i64) -> Self {
         Self {
             added: Vec::new(),
             removed: Vec::new(),

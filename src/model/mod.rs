@@ -9,17 +9,20 @@ pub mod fold;
 pub mod ids;
 pub mod known;
 pub mod permission;
+pub mod pictures;
 pub mod records;
 pub mod refusal;
 pub mod text;
 pub mod time;
+mod visible;
 
 pub use command::Command;
-pub use contacts::Contacts;
+pub use contacts::{Contacts, ObjectRooms};
 pub use credential::Credential;
 pub use event::{Change, Event};
 pub use ids::{ChatId, Feed, MessageId, Pos, Seq, TokenId, UserId};
 pub use known::{ChatJson, KnownChat, ShownChat};
+pub use pictures::{PictureHost, Pictures};
 pub use records::{
     Chat, ChatKind, ChatSnapshot, HostObject, Me, Member, Message, Reaction, Role, UserCard, Viewer,
 };

@@ -22,6 +22,8 @@ pub enum Ability {
         own: bool,
     },
     Rename,
+    /// Make a private room public.
+    Open,
     DeleteChat,
     AddMembers,
     /// Remove somebody else.
@@ -48,7 +50,12 @@ impl Ability {
     pub fn is_managing(self) -> bool {
         matches!(
             self,
-            Self::Rename | Self::DeleteChat | Self::AddMembers | Self::RemoveMember | Self::ChangeRole
+            Self::Rename
+                | Self::Open
+                | Self::DeleteChat
+                | Self::AddMembers
+                | Self::RemoveMember
+                | Self::ChangeRole
         )
     }
 }
@@ -62,7 +69,10 @@ pub fn authorize(chat: &Chat, asker: Asker, ability: Ability) -> Result<(), Refu
     // Staff look after chats in which nobody else can; in a dm the one who is left does.
     let by_staff = is_staff && !is_dm && (is_unattended || chat.is_nobodys());
     let helps = by_staff && is_unattended && (ability == Ability::See || ability.is_managing());
-    if !helps && !is_known(chat, role, ability) {
+    // Rooms stand for the host's objects and under its name: staff find every one, come in, and put right what it is.
+    let keeps = is_staff && chat.kind == ChatKind::Room;
+    let is_found = keeps && (matches!(ability, Ability::See | Ability::Join) || ability.is_managing());
+    if !helps && !is_found && !is_known(chat, role, ability) {
         return Err(Refusal::NotFound);
     }
     let is_left = is_dm && is_unattended && ability == Ability::DeleteChat;
@@ -72,8 +82,10 @@ pub fn authorize(chat: &Chat, asker: Asker, ability: Ability) -> Result<(), Refu
         Ability::Write => !is_blocked,
         Ability::EditMessage { own } => own && !is_blocked,
         Ability::DeleteMessage { own } => own,
-        Ability::Rename => (is_dm || manages) && !is_blocked,
-        Ability::DeleteChat | Ability::AddMembers | Ability::RemoveMember | Ability::ChangeRole => manages,
+        Ability::Rename => (is_dm || manages || keeps) && !is_blocked,
+        Ability::Open => keeps,
+        Ability::DeleteChat => manages || keeps,
+        Ability::AddMembers | Ability::RemoveMember | Ability::ChangeRole => manages,
     };
     if !allowed {
         return Err(Refusal::Forbidden);
@@ -166,6 +178,7 @@ mod tests {
         for ability in [Ability::See, Ability::Join] {
             assert_eq!((room(None, ability), room(MEMBER, ability)), (Ok(()), Ok(())));
         }
+        let room = |role, ability| authorize(&chat(ChatKind::Room, true, None), plain(role), ability);
         for ability in [Ability::Rename, Ability::DeleteChat, Ability::AddMembers, Ability::RemoveMember] {
             assert_eq!(room(None, ability), Err(Refusal::Forbidden));
             assert_eq!((room(MEMBER, ability), room(ADMIN, ability)), (Err(Refusal::Forbidden), Ok(())));
@@ -208,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn staff_look_after_public_rooms_on_objects_and_no_others() {
+    fn staff_keep_every_room_and_manage_those_that_nobody_began() {
         let object = || Some(HostObject { kind: "course".to_owned(), id: "7".to_owned() });
         let (public, private) = (chat(ChatKind::Room, true, object()), chat(ChatKind::Room, false, object()));
         for role in [None, MEMBER] {
@@ -216,7 +229,18 @@ mod tests {
             assert_eq!(authorize(&public, plain(role), Ability::DeleteChat), Err(Refusal::Forbidden));
         }
         assert_eq!(authorize(&public, staff(None), Ability::TakePart), Err(Refusal::NotFound));
-        assert_eq!(authorize(&private, staff(None), Ability::DeleteChat), Err(Refusal::NotFound));
-        assert_eq!(authorize(&private, staff(MEMBER), Ability::DeleteChat), Err(Refusal::Forbidden));
+        for role in [None, MEMBER, ADMIN] {
+            for ability in [Ability::See, Ability::Join, Ability::Rename, Ability::Open, Ability::DeleteChat]
+            {
+                assert_eq!(authorize(&private, staff(role), ability), Ok(()));
+            }
+            assert_ne!(authorize(&private, plain(role), Ability::Open), Ok(()));
+        }
+        for ability in [Ability::AddMembers, Ability::ChangeRole, Ability::RemoveMember] {
+            assert_eq!(authorize(&private, staff(None), ability), Err(Refusal::Forbidden));
+        }
+        for ability in [Ability::TakePart, Ability::Write, Ability::Leave] {
+            assert_eq!(authorize(&private, staff(None), ability), Err(Refusal::NotFound));
+        }
     }
 }

@@ -12,7 +12,7 @@ pub struct UserCard {
     pub username: String,
     /// The full name, else the username.
     pub display_name: String,
-    /// The user's own picture; the server draws one where there is none.
+    /// The user's own picture as it is stored, see [`super::Pictures::shown`]; the server draws one where there is none.
     pub avatar_url: Option<String>,
 }
 
@@ -88,7 +88,7 @@ pub struct Chat {
     /// How many tombstones there are.
     pub deleted_count: i64,
     pub member_count: i64,
-    /// Whether anybody may see it and join; rooms only. It does not change.
+    /// Whether anybody may see it and join; rooms only. Staff may open a private one, and it stays open.
     pub is_public: bool,
     /// What a room is there for.
     pub object: Option<HostObject>,
@@ -216,6 +216,11 @@ impl ChatSnapshot {
     /// As it is shown to who is not in it: what is said in a room is for its members.
     pub fn from_outside(self) -> Self {
         Self { last_message: None, ..self }
+    }
+
+    /// The same without who is in it.
+    pub fn without_people(self) -> Self {
+        Self { members: Vec::new(), admins: Vec::new(), ..self }
     }
 }
 

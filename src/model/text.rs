@@ -3,6 +3,7 @@
 //! Sentences are those of Django REST Framework where it has one, so that existing clients recognise them.
 
 pub use super::fold::fold;
+use super::visible::{hides_something, shows_something};
 
 /// Said of a required text that is empty.
 pub const BLANK: &str = "This field may not be blank.";
@@ -96,11 +97,25 @@ impl Username {
         Ok(Self(text.to_owned()))
     }
 
-    /// What two names share that a person could take for one another (compatibility forms folded, then the
-    /// confusables skeleton of Unicode TS 39); unique among users.
-    pub fn key(&self) -> String {
-        unicode_security::skeleton(&fold(&self.0)).collect()
+    /// What two names share that a person could take for one another, by the confusables skeletons of Unicode TS 39.
+    /// Two names in whose keys there is one that is the same are not both taken.
+    pub fn keys(&self) -> NameKeys {
+        // A skeleton keeps case, and case hides what looks alike: I is an l as it is written, and an i as it is read.
+        NameKeys { read: skeleton(&fold(&self.0)), look: skeleton(&fold(&skeleton(&self.0))) }
     }
+}
+
+/// What names share that look alike.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NameKeys {
+    /// Whatever case a name is written in.
+    pub read: String,
+    /// As the name is written.
+    pub look: String,
+}
+
+fn skeleton(text: &str) -> String {
+    unicode_security::skeleton(text).collect()
 }
 
 /// A person's name or part of one: trimmed, at most `max` characters, nothing in it that could disguise it. May be empty.
@@ -124,7 +139,7 @@ pub fn email(text: &str) -> Result<String, String> {
     let plausible = text
         .split_once('@')
         .is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty() && !domain.contains('@'));
-    let clean = text.chars().all(|c| !c.is_whitespace() && !c.is_control());
+    let clean = text.chars().all(|c| !c.is_whitespace() && !c.is_control()) && !hides_something(text);
     if text.is_empty() || (plausible && clean) {
         Ok(text.to_owned())
     } else {
@@ -136,6 +151,8 @@ pub fn email(text: &str) -> Result<String, String> {
 pub fn web_address(text: &str) -> Result<String, String> {
     let text = text.trim();
     at_most(text, 500)?;
+    // What reads addresses cuts some of these, so that another one would be meant than is stored.
+    no_controls(text, &[])?;
     let valid =
         || url::Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
     if text.is_empty() || valid() { Ok(text.to_owned()) } else { Err("Enter a valid URL.".to_owned()) }
@@ -144,8 +161,11 @@ pub fn web_address(text: &str) -> Result<String, String> {
 fn name(text: &str, max: usize) -> Result<String, String> {
     at_most(text, max)?;
     no_controls(text, &[])?;
-    if text.chars().any(disguises) {
+    if hides_something(text) {
         return Err("Invisible and text-direction characters are not allowed.".to_owned());
+    }
+    if !text.is_empty() && !shows_something(text) {
+        return Err("Enter something that can be seen.".to_owned());
     }
     Ok(text.to_owned())
 }
@@ -169,14 +189,6 @@ fn no_controls(text: &str, allowed: &[char]) -> Result<(), String> {
     }
 }
 
-/// Zero-width characters and bidirectional controls. The joiners U+200C and U+200D count too: a title is not a place
-/// where their absence would change a meaning as much as their presence can hide a difference.
-fn disguises(c: char) -> bool {
-    matches!(c,
-        '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{2069}'
-        | '\u{061C}' | '\u{180E}' | '\u{FEFF}')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -196,17 +208,46 @@ mod tests {
     fn a_blank_title_is_none_and_disguises_are_refused() {
         assert_eq!(Title::parse("  "), Ok(None));
         assert!(Title::parse("Team").unwrap().is_some());
-        for bad in ["a\u{202E}b", "a\u{200B}b", "a\nb"] {
+        for bad in ["a\u{202E}b", "a\u{200B}b", "a\nb", "Bob\u{ad}", "\u{2800}"] {
             assert!(Title::parse(bad).is_err(), "{bad:?}");
         }
     }
 
     #[test]
     fn usernames_that_look_alike_share_a_key() {
-        let key = |name: &str| Username::parse(name).unwrap().key();
-        assert_eq!(key("Alice"), key("alice"));
-        assert_eq!(key("paypa1"), key("paypal"));
-        assert_ne!(key("alice"), key("bob"));
+        let keys = |name: &str| Username::parse(name).unwrap().keys();
+        let alike = |one: &str, other: &str| {
+            let (one, other) = (keys(one), keys(other));
+            [&one.read, &one.look].iter().any(|key| [&other.read, &other.look].contains(key))
+        };
+        let twins = [
+            ("Alice", "aLICE"),
+            ("paypa1", "paypal"),
+            ("paypaI", "paypal"),
+            ("Iris", "lris"),
+            ("IRIS", "iris"),
+            ("bob0", "bobO"),
+            ("b0b", "Bob"),
+            ("rnike", "mike"),
+            ("Mike", "rnike"),
+            ("lIl", "Ill"),
+            ("1an", "Ian"),
+        ];
+        for (one, other) in twins {
+            assert!(alike(one, other) && alike(other, one), "{one} {other}");
+        }
+        for (one, other) in [("alice", "bob"), ("mail", "mall"), ("ian", "lan"), ("a.b", "a_b")] {
+            assert!(!alike(one, other), "{one} {other}");
+        }
         assert!(Username::parse("p\u{430}ypal").is_err());
+    }
+
+    #[test]
+    fn migrations_know_how_names_look() {
+        let upper = ('A'..='Z').chain('a'..='z').chain('0'..='9').chain("@.+-_".chars());
+        let name: String = upper.collect();
+        let in_sql =
+            name.replace('0', "O").replace('1', "l").replace('I', "l").to_lowercase().replace('m', "rn");
+        assert_eq!(Username::parse(&name).unwrap().keys().look, in_sql);
     }
 }

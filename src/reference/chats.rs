@@ -66,14 +66,16 @@ pub(super) fn describe(reference: &mut Reference) {
         })
         .put("replaceChat", "Change a chat's title", |operation| {
             operation
-                .says("For admins; in a dm for either.")
-                .takes_part::<UpdateFields>("ChatReplacement", "title!", json!({ "title": "Plans for May" }))
+                .says("For admins; in a dm for either. Staff rename every room, and open a private one.")
+                .takes_part::<UpdateFields>("ChatReplacement", "title! is_public", json!({ "title": "Plans for May" }))
                 .answers::<ChatView>(200, "The chat.", examples::chat())
         })
         .patch("updateChat", "Change a chat's title", |operation| {
             operation
-                .says("For admins; in a dm for either. Without a title nothing changes.")
-                .takes_part::<UpdateFields>("ChatUpdate", "title", json!({ "title": "Plans for May" }))
+                .says(
+                    "For admins; in a dm for either. Without a title it stays. Staff rename every room, and open a private one.",
+                )
+                .takes_part::<UpdateFields>("ChatUpdate", "title is_public", json!({ "title": "Plans for May" }))
                 .answers::<ChatView>(200, "The chat.", examples::chat())
         })
         .delete("deleteChat", "Delete a chat for all its members", |operation| {

@@ -62,6 +62,11 @@ pub(super) fn describe(reference: &mut Reference) {
 fn files(reference: &mut Reference) {
     reference.open(TAG, "/messages/avatars/{user}.svg").get("getAvatar", "A user's initials", |operation| {
         operation
+            .says(
+                "Where `GREENROOM_CONTACTS` is not `all`, the address needs the key with which `avatar_url` names it, or a \
+                 caller who may find the user.",
+            )
+            .query("key", text(), "As `avatar_url` has it.")
             .answers_with("A picture.", "image/svg+xml", text(), Value::Null)
             .answers_nothing(304, KNOWN)
             .refuses(&[404])

@@ -89,7 +89,10 @@ pub(super) fn describe(reference: &mut Reference) {
 fn for_staff(reference: &mut Reference) {
     reference.api(STAFF, "users/").post("createUser", "Make a user", |operation| {
         operation
-            .says("Without a password the user cannot sign in with one.")
+            .says(
+                "Without a password the user cannot sign in with one. Refused with 409 where the one who has the username \
+                 registered the account: it may be anybody's.",
+            )
             .takes_part::<UserFields>(
                 "NewUser",
                 "username! password email first_name last_name avatar_url",
@@ -97,13 +100,14 @@ fn for_staff(reference: &mut Reference) {
             )
             .answers::<OwnUserView>(201, "The new user.", examples::new_user())
             .answers::<OwnUserView>(200, "The one who has the username, unchanged.", examples::new_user())
+            .refuses(&[409])
             .leads_to(201, "user", &["updateUser", "createToken", "deleteTokens"])
     });
     reference.api(STAFF, "users/{user}/").patch("updateUser", "Change a user", |operation| {
         operation
             .takes_part::<UserFields>(
                 "UserUpdate",
-                "email first_name last_name avatar_url password is_active",
+                "email first_name last_name avatar_url password is_active is_registered",
                 json!({ "last_name": "Doe" }),
             )
             .answers::<OwnUserView>(200, "The user.", examples::new_user())

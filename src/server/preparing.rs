@@ -87,6 +87,7 @@ impl Prepared {
         let rules = Rules {
             receipts_max_members: config.receipts_max_members,
             contacts: config.contacts,
+            object_rooms: config.object_rooms,
             content_key: kept.content_key.clone().into_bytes(),
             restored_from: kept.restored_from,
         };

@@ -3,7 +3,7 @@
 //! Whether somebody is blocked in a dm is asked where it is decided what they may do there: see `membership`.
 
 use super::{
-    AnyConn, StorageError, chats, locks,
+    AnyConn, Rules, StorageError, chats, contacts, locks,
     sql::sql,
     users::{self, card, card_columns},
 };
@@ -11,12 +11,18 @@ use crate::model::{FieldErrors, Refusal, Timestamp, UserCard, UserId};
 
 /// Has `blocker` block a user; who is blocked stays so. Nothing that the user writes in the dm of the two is taken once
 /// this is committed, and no dm is begun: whoever does that has locked what is locked here, and looks afterwards.
-pub fn block(conn: &mut AnyConn, blocker: UserId, blocked: UserId) -> Result<UserCard, StorageError> {
+pub fn block(
+    conn: &mut AnyConn,
+    rules: &Rules,
+    blocker: UserId,
+    blocked: UserId,
+) -> Result<UserCard, StorageError> {
     if blocker == blocked {
         return Err(FieldErrors::whole("You cannot block yourself.").into());
     }
     // A dm's members do not change: nobody who has locked one waits for a user.
     locks::user(conn, blocker)?;
+    contacts::expect_known(conn, rules, blocker, blocked)?;
     let user = users::find(conn, blocked)?.ok_or(Refusal::NotFound)?;
     if let Some(dm) = chats::dm_of(conn, blocker, blocked)? {
         locks::chat(conn, dm)?;
@@ -43,8 +49,13 @@ pub fn expect_no_block(conn: &mut AnyConn, user: UserId, other: UserId) -> Resul
     // Both, in the order in which everybody locks them: they are brought into a chat.
     locks::user(conn, user.min(other))?;
     locks::user(conn, user.max(other))?;
-    let row = sql!("SELECT created_at FROM blocks WHERE blocker_id = ? AND blocked_id = ?", other, user);
-    if row.first::<(i64,)>(conn)?.is_some() { Err(Refusal::Forbidden.into()) } else { Ok(()) }
+    if has_blocked(conn, other, user)? { Err(Refusal::Forbidden.into()) } else { Ok(()) }
+}
+
+/// Whether somebody has blocked a user.
+pub(super) fn has_blocked(conn: &mut AnyConn, blocker: UserId, user: UserId) -> Result<bool, StorageError> {
+    let row = sql!("SELECT created_at FROM blocks WHERE blocker_id = ? AND blocked_id = ?", blocker, user);
+    Ok(row.first::<(i64,)>(conn)?.is_some())
 }
 
 /// Expects that none of `others`, whom `user` brings into a chat, has blocked them. It stays so until the transaction's

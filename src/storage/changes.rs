@@ -130,7 +130,7 @@ fn tell_of_coming(
                         continue;
                     }
                     change.changed.push(member.clone());
-                    let empty = || Change::MembersChanged(MembersChanged::none(chat));
+                    let empty = || Change::MembersChanged(MembersChanged::none(chat.member_count));
                     if let Change::MembersChanged(coming) = came.entry(joined).or_insert_with(empty) {
                         coming.added.push(member);
                     }
@@ -239,7 +239,7 @@ fn member_changes(conn: &mut AnyConn, chat: &Chat, since: Seq) -> Result<Option<
     let mut changes: Changes = Vec::new();
     for (user, seq, joined, left) in rows {
         if changes.last().is_none_or(|(last, _)| *last != seq) {
-            changes.push((seq, Change::MembersChanged(MembersChanged::none(chat))));
+            changes.push((seq, Change::MembersChanged(MembersChanged::none(chat.member_count))));
         }
         let Some((_, Change::MembersChanged(change))) = changes.last_mut() else { continue };
         match (left, find(UserId(user))) {

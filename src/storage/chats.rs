@@ -142,6 +142,13 @@ pub fn rename(conn: &mut AnyConn, chat: &Chat) -> Result<(), StorageError> {
     Ok(())
 }
 
+/// Stores that a room is public, as the chat's latest change.
+pub fn open(conn: &mut AnyConn, chat: &Chat) -> Result<(), StorageError> {
+    sql!("UPDATE chats SET is_public = ?, meta_seq = ? WHERE id = ?", chat.is_public, chat.seq, chat.id)
+        .run(conn)?;
+    Ok(())
+}
+
 /// Takes a chat away from everybody at once; its rows are purged later.
 pub fn mark_deleted(conn: &mut AnyConn, chat: &Chat) -> Result<(), StorageError> {
     sql!(

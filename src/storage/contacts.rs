@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use super::{AnyConn, Rules, StorageError, members, users};
-use crate::model::{ChatId, Contacts, UserId};
+use super::{AnyConn, Rules, StorageError, blocks, members, users};
+use crate::model::{ChatId, Contacts, Refusal, UserId};
 
 /// How many chats of another user are read at once.
 const CHATS_AT_ONCE: i64 = 64;
@@ -25,6 +25,21 @@ pub fn expect_reached(
 ) -> Result<(), StorageError> {
     let Err(refusal) = rules.contacts.meets_strangers() else { return Ok(()) };
     if users::is_staff(conn, by)? || shares_chats(conn, by, others)? { Ok(()) } else { Err(refusal.into()) }
+}
+
+/// Expects that `by` may know that there is such a user: oneself, those with whom one shares a chat, those whom one has
+/// blocked. Anybody else is like one that does not exist.
+pub fn expect_known(
+    conn: &mut AnyConn,
+    rules: &Rules,
+    by: UserId,
+    other: UserId,
+) -> Result<(), StorageError> {
+    let is_known = by == other
+        || !is_limited(conn, rules, by)?
+        || shares_chats(conn, by, &[other])?
+        || blocks::has_blocked(conn, by, other)?;
+    if is_known { Ok(()) } else { Err(Refusal::NotFound.into()) }
 }
 
 /// Whether somebody finds only those with whom they share a chat.

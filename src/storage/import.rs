@@ -3,7 +3,7 @@
 //! Both have the same tables and columns, which are read from their catalogues. Rows travel as JSON: each database has
 //! functions to write and to read it that know its types. All is one transaction, so a break leaves nothing behind.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, ops::Range};
 
 use diesel::{
     QueryableByName, RunQueryDsl,
@@ -17,6 +17,7 @@ use super::{
     catalogue::{self, Columns, Kind, Tables},
     conn::{begin, commit, roll_back},
     sql::sql,
+    untaken::{self, Untaken, attempt},
 };
 
 /// No more rows than this go over at once, and no more bytes than this but for the last one.
@@ -32,6 +33,10 @@ pub enum ImportError {
     NotEmpty(String),
     #[error("table {0} is not the same in both databases")]
     OtherSchema(String),
+    #[error(transparent)]
+    Untaken(#[from] Untaken),
+    #[error("table {table} has a row that cannot be read, {place}: {reason}")]
+    Unreadable { table: String, place: String, reason: String },
     #[error("table {table} counts {found} afterwards, and {expected} in the source")]
     Differs { table: String, expected: String, found: String },
 }
@@ -207,13 +212,20 @@ fn bring(
     );
     let AnyConn::Sqlite(source) = source else { return Err(ImportError::OtherSchema(table.to_owned())) };
     let mut batch = Batch::default();
+    let mut number = 0;
     for row in sql_query(rows_as_json(table, columns)).load_iter::<Line, DefaultLoadingMode>(source)? {
-        batch.add(&row?.line);
+        number += 1;
+        let row = row.map_err(|error| ImportError::Unreadable {
+            table: table.to_owned(),
+            place: format!("number {number}"),
+            reason: error.to_string(),
+        })?;
+        batch.add(&row.line);
         if batch.is_full() {
-            on_rows(batch.send(&insert, target)?);
+            on_rows(batch.send(table, &insert, target)?);
         }
     }
-    on_rows(batch.send(&insert, target)?);
+    on_rows(batch.send(table, &insert, target)?);
     Ok(())
 }
 
@@ -235,28 +247,34 @@ fn quoted(name: &str) -> String {
 #[derive(Default)]
 struct Batch {
     text: String,
-    rows: usize,
+    /// Where each row begins and ends in it.
+    rows: Vec<Range<usize>>,
 }
 
 impl Batch {
     fn add(&mut self, row: &str) {
-        self.text.push(if self.rows == 0 { '[' } else { ',' });
+        self.text.push(if self.rows.is_empty() { '[' } else { ',' });
+        let start = self.text.len();
         self.text.push_str(row);
-        self.rows += 1;
+        self.rows.push(start..self.text.len());
     }
 
     fn is_full(&self) -> bool {
-        self.rows >= MOST_ROWS || self.text.len() >= MOST_BYTES
+        self.rows.len() >= MOST_ROWS || self.text.len() >= MOST_BYTES
     }
 
     /// Stores the rows and begins anew. Returns how many there were.
-    fn send(&mut self, insert: &str, target: &mut AnyConn) -> Result<u64, ImportError> {
-        if self.rows > 0 {
+    fn send(&mut self, table: &str, insert: &str, target: &mut AnyConn) -> Result<u64, ImportError> {
+        if !self.rows.is_empty() {
             self.text.push(']');
-            sql_query(insert).bind::<Text, _>(&self.text).execute(target)?;
+            if let Err(error) = attempt(target, insert, &self.text) {
+                let rows = self.rows.iter().map(|row| &self.text[row.clone()]);
+                let found = untaken::find(target, table, insert, rows).ok().flatten();
+                return Err(found.map_or_else(|| error.into(), ImportError::from));
+            }
         }
         self.text.clear();
-        Ok(std::mem::take(&mut self.rows) as u64)
+        Ok(self.rows.drain(..).count() as u64)
     }
 }
 

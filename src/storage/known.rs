@@ -11,7 +11,9 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use super::{AnyConn, Rules, StorageError, chats, members, membership::Membership, messages, profiles};
+use super::{
+    AnyConn, Rules, StorageError, chats, contacts, members, membership::Membership, messages, profiles,
+};
 use crate::model::{
     Chat, ChatId, ChatSnapshot, KnownChat, Message, Pos, Seq, ShownChat, UserId, permission::Ability,
     records::LISTED_MEMBERS,
@@ -57,7 +59,11 @@ impl Look<'_> {
         let known = self.chat(conn, membership.chat)?;
         let chat = match viewer.role {
             Some(_) => known,
-            None => Arc::new(KnownChat::new(known.snapshot.clone().from_outside())),
+            None => {
+                let outside = known.snapshot.clone().from_outside();
+                let is_limited = contacts::is_limited(conn, &self.known.rules, viewer.id)?;
+                Arc::new(KnownChat::new(if is_limited { outside.without_people() } else { outside }))
+            }
         };
         Ok(ShownChat { chat, viewer })
     }

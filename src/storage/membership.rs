@@ -172,7 +172,7 @@ pub fn authorized(
 ) -> Result<Membership, StorageError> {
     let met = met(conn, chat, caller)?.ok_or(Refusal::NotFound)?;
     let Err(refusal) = met.authorize(ability) else { return Ok(met) };
-    if ability != Ability::See && !ability.is_managing() {
+    if !matches!(ability, Ability::See | Ability::Join) && !ability.is_managing() {
         return Err(refusal.into());
     }
     let is_staff = users::is_staff(conn, caller)?;

@@ -51,6 +51,7 @@ pub mod tokens;
 pub mod tombstones;
 mod turns;
 pub mod unread;
+mod untaken;
 pub mod user_search;
 pub mod users;
 pub mod writer;

@@ -1,4 +1,4 @@
-//! Rooms: found by their object, listed, searched. Only public ones are listed, newest first.
+//! Rooms: found by their object, listed, searched, newest first. Staff find every room, everybody else the public ones.
 
 use super::{
     AnyConn, KnownChats, StorageError,
@@ -6,6 +6,7 @@ use super::{
     membership::{Membership, MembershipRow, me_columns, membership_from, place_columns},
     patterns::{different_words, like_pattern},
     sql::sql,
+    users,
 };
 use crate::model::{ChatId, HostObject, ShownChat, UserId, text::fold};
 
@@ -19,7 +20,32 @@ pub fn of_object(conn: &mut AnyConn, object: &HostObject) -> Result<Option<ChatI
     Ok(row.first::<(i64,)>(conn)?.map(|(id,)| ChatId(id)))
 }
 
-/// Which public rooms to list.
+/// Which rooms somebody may find.
+#[derive(Clone, Copy, PartialEq)]
+enum Reach {
+    Public,
+    /// Private ones too, for staff.
+    All,
+}
+
+/// Asks for rooms that are within reach: what is asked before and after the condition, in two statements, since each
+/// has an index of its own.
+macro_rules! within {
+    ($conn:expr, $reach:expr, $before:literal, $after:literal $(, $value:expr)* $(,)?) => {
+        match $reach {
+            Reach::Public => sql!(
+                concat!($before, " FROM chats WHERE is_public AND deleted_at IS NULL ", $after) $(, $value)*
+            )
+            .rows($conn)?,
+            Reach::All => sql!(
+                concat!($before, " FROM chats WHERE chat_type = 'room' AND deleted_at IS NULL ", $after) $(, $value)*
+            )
+            .rows($conn)?,
+        }
+    };
+}
+
+/// Which rooms to list.
 #[derive(Debug, Clone, Default)]
 pub struct RoomFilter {
     /// Every word must be found in the title.
@@ -28,7 +54,7 @@ pub struct RoomFilter {
     pub object_id: Option<String>,
 }
 
-/// How many public rooms pass the filter, and those from number `skip` on as `user` sees them, newest first. A search
+/// How many rooms pass the filter, and those from number `skip` on as `user` sees them, newest first. A search
 /// finds no more than [`MOST_FOUND`], and looks at no more than [`MOST_SEARCHED`].
 pub fn page(
     conn: &mut AnyConn,
@@ -41,12 +67,13 @@ pub fn page(
     let search = fold(&filter.search);
     let words = different_words(&search);
     let kind = filter.object_type.as_deref();
+    let reach = if users::is_staff(conn, user)? { Reach::All } else { Reach::Public };
     let (count, ids) = match &filter.object_id {
-        None if words.is_empty() => (count(conn, kind)?, newest(conn, kind, skip, limit)?),
+        None if words.is_empty() => (count(conn, reach, kind)?, newest(conn, reach, kind, skip, limit)?),
         id => {
             let found = match id {
-                Some(id) => on_object(conn, kind, id, &words)?,
-                None => with_words(conn, kind, &words)?,
+                Some(id) => on_object(conn, reach, kind, id, &words)?,
+                None => with_words(conn, reach, kind, &words)?,
             };
             let page = found.iter().copied().skip(skip as usize).take(limit as usize);
             (found.len() as i64, page.collect())
@@ -57,41 +84,32 @@ pub fn page(
     Ok((count, rooms.collect::<Result<_, _>>()?))
 }
 
-fn count(conn: &mut AnyConn, object_type: Option<&str>) -> Result<i64, StorageError> {
-    let (count,) = match object_type {
-        None => {
-            sql!("SELECT count(*) FROM chats WHERE is_public AND deleted_at IS NULL").one::<(i64,)>(conn)?
-        }
-        Some(kind) => sql!(
-            "SELECT count(*) FROM chats WHERE is_public AND deleted_at IS NULL AND object_type = ?",
-            kind
-        )
-        .one(conn)?,
+fn count(conn: &mut AnyConn, reach: Reach, object_type: Option<&str>) -> Result<i64, StorageError> {
+    let counts: Vec<(i64,)> = match object_type {
+        None => within!(conn, reach, "SELECT count(*)", ""),
+        Some(kind) => within!(conn, reach, "SELECT count(*)", "AND object_type = ?", kind),
     };
-    Ok(count)
+    Ok(counts.first().map_or(0, |(count,)| *count))
 }
 
 fn newest(
     conn: &mut AnyConn,
+    reach: Reach,
     object_type: Option<&str>,
     skip: i64,
     limit: i64,
 ) -> Result<Vec<i64>, StorageError> {
-    let rows = match object_type {
-        None => sql!(
-            "SELECT id FROM chats WHERE is_public AND deleted_at IS NULL ORDER BY id DESC LIMIT ? OFFSET ?",
-            limit,
-            skip
-        )
-        .rows::<(i64,)>(conn)?,
-        Some(kind) => sql!(
-            "SELECT id FROM chats WHERE is_public AND deleted_at IS NULL AND object_type = ? \
-             ORDER BY id DESC LIMIT ? OFFSET ?",
+    let rows: Vec<(i64,)> = match object_type {
+        None => within!(conn, reach, "SELECT id", "ORDER BY id DESC LIMIT ? OFFSET ?", limit, skip),
+        Some(kind) => within!(
+            conn,
+            reach,
+            "SELECT id",
+            "AND object_type = ? ORDER BY id DESC LIMIT ? OFFSET ?",
             kind,
             limit,
             skip
-        )
-        .rows(conn)?,
+        ),
     };
     Ok(rows.into_iter().map(|(id,)| id).collect())
 }
@@ -103,20 +121,22 @@ fn has_words((_, title): &Titled, words: &[&str]) -> bool {
     words.iter().all(|word| title.as_deref().is_some_and(|title| title.contains(word)))
 }
 
-/// The public rooms on objects of this id: one, where the type is named too.
+/// The rooms on objects of this id: one, where the type is named too.
 fn on_object(
     conn: &mut AnyConn,
+    reach: Reach,
     object_type: Option<&str>,
     object_id: &str,
     words: &[&str],
 ) -> Result<Vec<i64>, StorageError> {
-    let rows = sql!(
-        "SELECT id, title_key FROM chats WHERE is_public AND deleted_at IS NULL AND object_id = ? \
-         AND object_type = coalesce(?, object_type) ORDER BY id DESC",
+    let rows: Vec<Titled> = within!(
+        conn,
+        reach,
+        "SELECT id, title_key",
+        "AND object_id = ? AND object_type = coalesce(?, object_type) ORDER BY id DESC",
         object_id,
         object_type
-    )
-    .rows::<Titled>(conn)?;
+    );
     Ok(rows.into_iter().filter(|room| has_words(room, words)).map(|(id, _)| id).collect())
 }
 
@@ -126,19 +146,20 @@ pub const MOST_FOUND: usize = 1_000;
 /// Most rooms, the newest ones, whose titles a search looks at.
 pub const MOST_SEARCHED: i64 = 250_000;
 
-/// The newest public rooms in whose title each word is found. The database narrows by the longest word, some rooms at
+/// The newest rooms in whose title each word is found. The database narrows by the longest word, some rooms at
 /// a time, until there are enough.
 fn with_words(
     conn: &mut AnyConn,
+    reach: Reach,
     object_type: Option<&str>,
     words: &[&str],
 ) -> Result<Vec<i64>, StorageError> {
     let longest = words.iter().max_by_key(|word| word.len()).copied().unwrap_or_default();
     let pattern = like_pattern(longest);
-    let last = newest(conn, object_type, MOST_SEARCHED - 1, 1)?.first().copied().unwrap_or(0);
+    let last = newest(conn, reach, object_type, MOST_SEARCHED - 1, 1)?.first().copied().unwrap_or(0);
     let (mut found, mut before) = (Vec::new(), i64::MAX);
     loop {
-        let rooms = some_with(conn, object_type, &pattern, last..before)?;
+        let rooms = some_with(conn, reach, object_type, &pattern, last..before)?;
         let is_all = rooms.len() < MOST_FOUND;
         before = rooms.last().map_or(0, |(id, _)| *id);
         found.extend(rooms.iter().filter(|room| has_words(room, words)).map(|(id, _)| *id));
@@ -151,33 +172,35 @@ fn with_words(
 
 fn some_with(
     conn: &mut AnyConn,
+    reach: Reach,
     object_type: Option<&str>,
     pattern: &str,
     ids: std::ops::Range<i64>,
 ) -> Result<Vec<Titled>, StorageError> {
     let limit = MOST_FOUND as i64;
-    let rows = match object_type {
-        None => sql!(
-            "SELECT id, title_key FROM chats WHERE is_public AND deleted_at IS NULL AND id < ? AND id >= ? \
-             AND title_key LIKE ? ESCAPE '\\' ORDER BY id DESC LIMIT ?",
+    Ok(match object_type {
+        None => within!(
+            conn,
+            reach,
+            "SELECT id, title_key",
+            "AND id < ? AND id >= ? AND title_key LIKE ? ESCAPE '\\' ORDER BY id DESC LIMIT ?",
             ids.end,
             ids.start,
             pattern,
             limit
-        )
-        .rows(conn)?,
-        Some(kind) => sql!(
-            "SELECT id, title_key FROM chats WHERE is_public AND deleted_at IS NULL AND object_type = ? \
-             AND id < ? AND id >= ? AND title_key LIKE ? ESCAPE '\\' ORDER BY id DESC LIMIT ?",
+        ),
+        Some(kind) => within!(
+            conn,
+            reach,
+            "SELECT id, title_key",
+            "AND object_type = ? AND id < ? AND id >= ? AND title_key LIKE ? ESCAPE '\\' ORDER BY id DESC LIMIT ?",
             kind,
             ids.end,
             ids.start,
             pattern,
             limit
-        )
-        .rows(conn)?,
-    };
-    Ok(rows)
+        ),
+    })
 }
 
 /// Rooms as a user meets them, newest first.

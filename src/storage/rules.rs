@@ -1,6 +1,6 @@
 //! What storage depends on besides the database.
 
-use crate::model::{Contacts, Seq};
+use crate::model::{Contacts, ObjectRooms, Seq};
 
 /// Settings that decide what is stored and shown.
 #[derive(Debug, Clone)]
@@ -9,6 +9,8 @@ pub struct Rules {
     pub receipts_max_members: i64,
     /// Who may begin to write to whom.
     pub contacts: Contacts,
+    /// Who makes rooms on objects.
+    pub object_rooms: ObjectRooms,
     /// Key of the hashes that tell a repeated message from another under the same client id.
     pub content_key: Vec<u8>,
     /// See [`super::restored::number`].

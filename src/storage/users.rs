@@ -28,6 +28,8 @@ pub struct User {
     pub avatar_url: String,
     pub is_active: bool,
     pub is_staff: bool,
+    /// Whether they made the account themselves.
+    pub is_registered: bool,
 }
 
 /// Stands for the password of users who cannot sign in with one.
@@ -59,6 +61,8 @@ pub struct NewUser {
     pub last_name: String,
     pub avatar_url: String,
     pub is_staff: bool,
+    /// Whether they make the account themselves.
+    pub is_registered: bool,
 }
 
 /// The columns of a card in the order in which [`card`] takes them; `u` is the users table.
@@ -94,12 +98,16 @@ pub const USERNAME_TAKEN: &str = "A user with that username already exists.";
 
 /// Makes a user. A name that is taken, or looks like one that is, is refused.
 pub fn create(conn: &mut AnyConn, new: &NewUser) -> Result<User, StorageError> {
-    let username_key = new.username.key();
-    let taken = users::table
-        .filter(users::username_key.eq(&username_key))
-        .select(users::id)
-        .first::<i64>(conn)
-        .optional()?;
+    let keys = new.username.keys();
+    let taken = sql!(
+        "SELECT id FROM users WHERE username_key IN (?, ?) \
+         UNION ALL SELECT user_id FROM user_looks WHERE look_key IN (?, ?) LIMIT 1",
+        &keys.read,
+        &keys.look,
+        &keys.read,
+        &keys.look
+    );
+    let taken = taken.first::<(i64,)>(conn)?;
     if taken.is_some() {
         return Err(FieldErrors::of("username", USERNAME_TAKEN).into());
     }
@@ -113,11 +121,12 @@ pub fn create(conn: &mut AnyConn, new: &NewUser) -> Result<User, StorageError> {
         avatar_url: new.avatar_url.clone(),
         is_active: true,
         is_staff: new.is_staff,
+        is_registered: new.is_registered,
     };
     user.id = diesel::insert_into(users::table)
         .values((
             users::username.eq(&user.username),
-            users::username_key.eq(&username_key),
+            users::username_key.eq(&keys.read),
             users::password.eq(&user.password),
             users::email.eq(&user.email),
             users::first_name.eq(&user.first_name),
@@ -127,10 +136,12 @@ pub fn create(conn: &mut AnyConn, new: &NewUser) -> Result<User, StorageError> {
             users::email_key.eq(fold(&user.email)),
             users::is_active.eq(true),
             users::is_staff.eq(user.is_staff),
+            users::is_registered.eq(user.is_registered),
             users::created_at.eq(Timestamp::now().0),
         ))
         .returning(users::id)
         .get_result(conn)?;
+    sql!("INSERT INTO user_looks (look_key, user_id) VALUES (?, ?)", &keys.look, user.id).run(conn)?;
     Ok(user)
 }
 
@@ -162,6 +173,7 @@ pub fn update(conn: &mut AnyConn, user: &User) -> Result<(), StorageError> {
             users::email_key.eq(fold(&user.email)),
             users::is_active.eq(user.is_active),
             users::is_staff.eq(user.is_staff),
+            users::is_registered.eq(user.is_registered),
         ))
         .execute(conn)?;
     Ok(())

@@ -166,16 +166,22 @@ pub mod frames {
     }
 
     /// The event for those who follow a public room from outside: who is in it and what it is called, not what is said.
-    pub fn outline(event: &Event, links: &Links) -> Option<ByteString> {
-        match &event.change {
-            Change::MembersChanged(_) => shared(event, None, links),
-            Change::ChatRenamed { snapshot } => {
-                let snapshot = snapshot.clone().from_outside();
-                let change = Change::ChatRenamed { snapshot };
-                shared(&Event { chat: event.chat, seq: event.seq, change }, None, links)
+    /// With `names_people` false it tells how many there are, and nobody by name.
+    pub fn outline(event: &Event, names_people: bool, links: &Links) -> Option<ByteString> {
+        let change = match &event.change {
+            Change::MembersChanged(change) if names_people => Change::MembersChanged(change.clone()),
+            Change::MembersChanged(MembersChanged { member_count, .. }) => {
+                Change::MembersChanged(MembersChanged::none(*member_count))
             }
-            _ => None,
-        }
+            Change::ChatRenamed { snapshot } => {
+                let outside = snapshot.clone().from_outside();
+                Change::ChatRenamed {
+                    snapshot: if names_people { outside } else { outside.without_people() },
+                }
+            }
+            _ => return None,
+        };
+        shared(&Event { chat: event.chat, seq: event.seq, change }, None, links)
     }
 
     fn views<'a>(members: &'a [Member], links: &Links) -> Vec<MemberView<'a>> {

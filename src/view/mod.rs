@@ -8,7 +8,7 @@ mod user;
 pub use chat::{ChatForAll, ChatView, MemberView, Perspective};
 pub use event::{Frame, LiveEvent, MessageFrame, frames};
 pub use message::{FoundMessageView, MessageView, Senders};
-pub use user::{FoundUserView, Links, OwnUserView, UserView};
+pub use user::{AvatarKey, FoundUserView, Links, OwnUserView, UserView};
 
 use bytes::Bytes;
 use bytestring::ByteString;

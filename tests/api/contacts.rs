@@ -76,8 +76,12 @@ async fn where_a_chat_is_to_be_shared_strangers_stay_strangers() {
     for kind in ["dm", "group"] {
         assert_refused(&ann.begins(kind, &[&bob]).await, NO_STRANGERS);
     }
-    // Who does not exist is named as ever.
-    let reply = ann.post("chats/", json!({"chat_type": "dm", "member_ids": [999]})).await;
+    // Those who do not exist are strangers like others.
+    for ids in [json!([999]), json!([bob.id, 999]), json!([bob.id, cat.id])] {
+        let reply = ann.post("chats/", json!({"chat_type": "dm", "member_ids": ids})).await;
+        assert_refused(&reply, NO_STRANGERS);
+    }
+    let reply = root.post("chats/", json!({"chat_type": "dm", "member_ids": [999]})).await;
     assert_eq!(reply.invalid("member_ids"), json!(["Invalid pk \"999\" - object does not exist."]));
     let team = root.begins("group", &[&ann, &bob]).await.expect(201).id();
     let dm = ann.begins("dm", &[&bob]).await.expect(201).id();
@@ -161,4 +165,124 @@ async fn twenty_acquaintances_are_found_at_most() {
     let found = finds(&crowd[0], "user").await;
     let expected: Vec<String> = crowd[1..21].iter().map(|user| user.name.clone()).collect();
     assert_eq!(found, expected);
+}
+
+/// What an address answers, apart from what differs with each request.
+async fn answer(user: &User, method: &str, path: &str, body: Option<Value>) -> (u16, Vec<u8>) {
+    let reply = user.send(method, path, body).await;
+    (reply.status, reply.body.to_vec())
+}
+
+#[actix_web::test]
+async fn those_who_may_not_be_found_are_like_those_who_never_were() {
+    for contacts in [Contacts::StaffOnlyStart, Contacts::SharedChat] {
+        let server = server(contacts).await;
+        let root = server.staff("root").await;
+        let [ann, bob, gone, friend] = server.users(["ann", "bob", "gone", "friend"]).await;
+        root.begins("group", &[&ann, &friend]).await.expect(201);
+        root.begins("group", &[&bob, &gone]).await.expect(201);
+        root.patch(&format!("users/{}/", gone.id), json!({"is_active": false})).await.expect(200);
+        let own = ann.begins("group", &[]).await.expect(201).id();
+        let asked = |id: i64| {
+            let api = "/messages/api";
+            let add = json!({"user_ids": [id]});
+            let with = |kind: &str, ids: Value| Some(json!({"chat_type": kind, "member_ids": ids}));
+            vec![
+                ("GET", format!("{api}/users/{id}/"), None),
+                ("POST", format!("{api}/users/{id}/block/"), None),
+                ("DELETE", format!("{api}/users/{id}/block/"), None),
+                ("PATCH", format!("{api}/users/{id}/"), Some(json!({"first_name": "x"}))),
+                ("POST", format!("{api}/users/{id}/tokens/"), None),
+                ("DELETE", format!("{api}/users/{id}/tokens/"), None),
+                ("GET", format!("/messages/avatars/{id}.svg"), None),
+                ("GET", format!("/messages/avatars/{id}.svg?key=AAAA"), None),
+                ("POST", format!("{api}/chats/"), with("dm", json!([id]))),
+                ("POST", format!("{api}/chats/"), with("group", json!([id]))),
+                ("POST", format!("{api}/chats/"), with("group", json!([friend.id, id]))),
+                ("POST", format!("{api}/chats/"), with("dm", json!([friend.id, id]))),
+                ("POST", format!("{api}/chats/{own}/members/add/"), Some(add)),
+                ("PATCH", format!("{api}/chats/{own}/members/{id}/"), Some(json!({"role": "admin"}))),
+                ("DELETE", format!("{api}/chats/{own}/members/{id}/remove/"), None),
+            ]
+        };
+        for (unknown, hidden) in asked(99_999).into_iter().zip(asked(bob.id)) {
+            let expected = answer(&ann, unknown.0, &unknown.1, unknown.2).await;
+            assert!(expected.0 >= 403, "{} {}: {}", unknown.0, unknown.1, expected.0);
+            let found = answer(&ann, hidden.0, &hidden.1, hidden.2).await;
+            assert_eq!(found, expected, "{} {}", hidden.0, hidden.1);
+        }
+        for (unknown, hidden) in asked(99_999).into_iter().zip(asked(gone.id)) {
+            let expected = answer(&ann, unknown.0, &unknown.1, unknown.2).await;
+            let found = answer(&ann, hidden.0, &hidden.1, hidden.2).await;
+            assert_eq!(found, expected, "{} {}", hidden.0, hidden.1);
+        }
+        let nobody = server.anonymous();
+        let avatar = |id: i64| format!("/messages/avatars/{id}.svg");
+        let expected = answer(&nobody, "GET", &avatar(99_999), None).await;
+        for id in [ann.id, bob.id, gone.id] {
+            assert_eq!(answer(&nobody, "GET", &avatar(id), None).await, expected);
+        }
+        assert_eq!(expected.0, 404);
+    }
+}
+
+#[actix_web::test]
+async fn those_with_whom_one_shares_a_chat_are_seen() {
+    for contacts in [Contacts::StaffOnlyStart, Contacts::SharedChat] {
+        let server = server(contacts).await;
+        let root = server.staff("root").await;
+        let [ann, bob, cat] = server.users(["ann", "bob", "cat"]).await;
+        let team = root.begins("group", &[&ann, &bob]).await.expect(201).id();
+        let path = format!("users/{}/", bob.id);
+        let seen = ann.get(&path).await.expect(200).json;
+        // A picture's address is enough for pages of other sites; that of one user opens no other's.
+        let picture = seen["avatar_url"].as_str().unwrap();
+        let nobody = server.anonymous();
+        nobody.send("GET", picture, None).await.expect(200);
+        let others = picture.replace(&format!("/{}.svg", bob.id), &format!("/{}.svg", cat.id));
+        assert_ne!(others, picture);
+        nobody.send("GET", &others, None).await.expect(404);
+        let plain = format!("/messages/avatars/{}.svg", bob.id);
+        for (user, status) in [(&ann, 200), (&bob, 200), (&root, 200), (&cat, 404), (&nobody, 404)] {
+            user.send("GET", &plain, None).await.expect(status);
+        }
+        cat.get(&path).await.expect(404);
+        for user in [&bob, &root] {
+            assert_eq!(user.get(&path).await.expect(200).json["email"], "bob@example.com");
+        }
+        // Who is blocked stays known, until that ends too.
+        ann.post(&format!("{path}block/"), json!({})).await.expect(200);
+        bob.post(&format!("chats/{team}/leave/"), json!({})).await.expect(204);
+        assert_eq!(ann.get("users/blocked/").await.expect(200).json["count"], 1);
+        ann.get(&path).await.expect(200);
+        ann.post(&format!("{path}block/"), json!({})).await.expect(200);
+        ann.delete(&format!("{path}block/")).await.expect(204);
+        ann.get(&path).await.expect(404);
+        ann.delete(&format!("{path}block/")).await.expect(404);
+    }
+}
+
+#[actix_web::test]
+async fn a_room_tells_nobody_outside_who_is_in_it() {
+    let server = server(Contacts::SharedChat).await;
+    let (root, [ann, bob, cat]) = (server.staff("root").await, server.users(["ann", "bob", "cat"]).await);
+    let hall = ann.room("Hall").await;
+    let seen = bob.sees(hall).await;
+    assert_eq!(
+        (&seen["members"], &seen["admins"], &seen["member_count"]),
+        (&json!([]), &json!([]), &json!(1))
+    );
+    assert_eq!(bob.get("rooms/").await.expect(200).json["results"][0], seen);
+    assert_eq!(root.sees(hall).await["admins"], json!([ann.id]));
+    let mut socket = bob.listens().await;
+    socket.says(&json!({"type": "watch", "chat_id": hall}).to_string()).await;
+    socket.receives("ack").await;
+    cat.joins(hall).await;
+    let told = socket.receives("members_changed").await;
+    assert_eq!((&told["added"], &told["member_count"]), (&json!([]), &json!(2)));
+    ann.patch(&format!("chats/{hall}/"), json!({"title": "Big hall"})).await.expect(200);
+    let told = socket.receives("chat_updated").await;
+    assert_eq!((&told["chat"]["members"], &told["chat"]["title"]), (&json!([]), &json!("Big hall")));
+    bob.joins(hall).await;
+    assert_eq!(bob.sees(hall).await["members"].as_array().unwrap().len(), 3);
 }

@@ -37,6 +37,7 @@ fn count(conn: &mut AnyConn, random: &mut StdRng) -> Result<(), StorageError> {
     let rules = Rules {
         receipts_max_members: 100,
         contacts: Default::default(),
+        object_rooms: Default::default(),
         content_key: Vec::new(),
         restored_from: 0,
     };
@@ -94,6 +95,7 @@ fn user(conn: &mut AnyConn, name: &str) -> Result<users::User, StorageError> {
         last_name: String::new(),
         avatar_url: String::new(),
         is_staff: false,
+        is_registered: false,
     };
     let user = users::create(conn, &new)?;
     assert!(user.id() > UserId(0));

@@ -149,6 +149,7 @@ fn nothing_costs_more_where_there_are_ten_thousand_members() {
     let rules = Rules {
         receipts_max_members: 50,
         contacts: Default::default(),
+        object_rooms: Default::default(),
         content_key: Vec::new(),
         restored_from: 0,
     };
@@ -213,6 +214,7 @@ fn coming_back_to_a_thousand_chats_costs_what_changed_and_one_look_at_them() {
     let rules = Rules {
         receipts_max_members: 50,
         contacts: Default::default(),
+        object_rooms: Default::default(),
         content_key: Vec::new(),
         restored_from: 0,
     };
@@ -241,6 +243,7 @@ fn meeting_people_costs_one_look_at_ones_own_chats() {
     let rules = Rules {
         receipts_max_members: 50,
         contacts: Contacts::All,
+        object_rooms: Default::default(),
         content_key: Vec::new(),
         restored_from: 0,
     };

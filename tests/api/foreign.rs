@@ -110,6 +110,7 @@ const UNKNOWN: i64 = 99_999;
 impl World {
     async fn make() -> Self {
         let server = Server::start().await;
+        let host = server.staff("host").await;
         let [ann, bob, removed, outsider] = server.users(["ann", "bob", "rob", "nina"]).await;
         let private = json!({"chat_type": "room", "title": "Board", "is_public": false});
         let object = json!({
@@ -120,8 +121,12 @@ impl World {
             ann.post("chats/", json!({"chat_type": "dm"})).await.expect(201).id(),
             ann.group("Team", &[&bob, &removed]).await,
             ann.post("chats/", private).await.expect(201).id(),
-            ann.post("chats/", object).await.expect(201).id(),
+            host.post("chats/", object).await.expect(201).id(),
         ];
+        host.adds(chats[4], &[&ann]).await;
+        host.patch(&format!("chats/{}/members/{}/", chats[4], ann.id), json!({"role": "admin"}))
+            .await
+            .expect(200);
         let mut messages = Vec::new();
         for chat in &chats {
             let kept = json!({"content": "a secret", "client_id": "key"});

@@ -72,6 +72,7 @@ fn a_member_who_never_wrote_pays_nothing_for_a_long_history() {
     let rules = Rules {
         receipts_max_members: 100,
         contacts: Default::default(),
+        object_rooms: Default::default(),
         content_key: Vec::new(),
         restored_from: 0,
     };

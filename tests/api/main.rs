@@ -4,6 +4,7 @@
 mod support;
 
 mod assets;
+mod awkward;
 mod blocks;
 mod bursts;
 mod chats;
@@ -55,6 +56,7 @@ mod sync;
 mod transactions;
 mod unicode;
 mod upgrades;
+mod user_permissions;
 mod users;
 mod walk;
 mod watching;

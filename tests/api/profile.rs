@@ -1,12 +1,61 @@
 //! One's own profile, and what a client learns of the server's settings.
 
+use greenroom::{config::Registration, model::PictureHost};
 use serde_json::json;
 
-use crate::support::{PASSWORD, Server};
+use crate::support::{PASSWORD, Server, User};
+
+async fn with_pictures_of(hosts: &[&str]) -> Server {
+    let hosts: Vec<PictureHost> = hosts.iter().map(|host| PictureHost::parse(host).unwrap()).collect();
+    Server::start_with(|config| {
+        config.picture_hosts = hosts.clone();
+        config.registration = Registration::Open;
+    })
+    .await
+}
+
+#[actix_web::test]
+async fn users_choose_pictures_of_the_hosts_that_are_set_and_staff_of_any() {
+    let (theirs, good) = ("https://evil.example/pixel.png", "https://img.example.com/a.png");
+    let server = with_pictures_of(&["*.example.com"]).await;
+    let (root, [ann, bob]) = (server.staff("root").await, server.users(["ann", "bob"]).await);
+    let chat = ann.dm(&bob).await;
+    let drawn = ann.get("users/me/").await.json["avatar_url"].clone();
+    let seen =
+        async |by: &User, of: &User| by.get(&format!("users/{}/", of.id)).await.json["avatar_url"].clone();
+    for bad in
+        [theirs, "http://[::1]/", "https://img.example.com@evil.example/", "https://img.example.com:8080/"]
+    {
+        let reply = ann.patch("users/me/", json!({"avatar_url": bad})).await;
+        assert_eq!(reply.invalid("avatar_url"), json!(["Pictures may not come from this host."]), "{bad}");
+        let new = json!({"username": "zoe", "password": PASSWORD, "avatar_url": bad});
+        server.anonymous().send("POST", "/register/", Some(new)).await.expect(400);
+    }
+    assert_eq!(seen(&bob, &ann).await, drawn);
+    ann.patch("users/me/", json!({"avatar_url": good})).await.expect(200);
+    assert_eq!(seen(&bob, &ann).await, good);
+    let new = json!({"username": "zoe", "password": PASSWORD, "avatar_url": good});
+    let zoe = server.anonymous().send("POST", "/register/", Some(new)).await.expect(201).json;
+    assert_eq!(zoe["avatar_url"], good);
+    // What staff set is shown, and a form may send it back.
+    root.patch(&format!("users/{}/", ann.id), json!({"avatar_url": theirs})).await.expect(200);
+    ann.patch("users/me/", json!({"avatar_url": theirs, "first_name": "Ann"})).await.expect(200);
+    assert_eq!(seen(&bob, &ann).await, theirs);
+    assert_eq!(bob.sees(chat).await["members"][0]["avatar_url"], theirs);
+    bob.patch("users/me/", json!({"avatar_url": good})).await.expect(200);
+    ann.patch("users/me/", json!({"avatar_url": ""})).await.expect(200);
+    assert_eq!(seen(&bob, &ann).await, drawn);
+    // Where the setting is another one, what users have chosen is not shown.
+    let server = Server::start_on(server.stop(), |_| {}).await;
+    let (ann, bob) = (ann.at(&server), bob.at(&server));
+    assert_eq!(seen(&ann, &bob).await, json!(format!("/messages/avatars/{}.svg", bob.id)));
+    assert_eq!(seen(&bob, &bob).await, json!(format!("/messages/avatars/{}.svg", bob.id)));
+    ann.patch("users/me/", json!({"avatar_url": good})).await.invalid("avatar_url");
+}
 
 #[actix_web::test]
 async fn names_and_picture_are_ones_own_to_change() {
-    let server = Server::start().await;
+    let server = with_pictures_of(&["example.com"]).await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
     let chat = ann.dm(&bob).await;
     let mut bobs = bob.listens().await;

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 
+use greenroom::model::ObjectRooms;
 use serde_json::{Value, json};
 
 use crate::support::{Reply, Server, User};
@@ -155,15 +156,17 @@ fn taking_part() -> Vec<Row> {
     ]
 }
 
-/// What admins do: `no` for who is not in the room; what `staff` come to, by what an admin does.
+/// What admins do: `no` for who is not in the room; what `staff` come to with its members, by what an admin does. What
+/// a room is staff put right everywhere.
 fn managing(no: u16, staff: impl Fn(u16) -> u16) -> Vec<Row> {
     let managed = |ok| [401, no, 403, ok, no, staff(ok)];
+    let kept = |ok| [401, no, 403, ok, no, ok];
     let title = r#"{"title": "New"}"#;
     vec![
-        ("PUT", "chats/{room}/", title, managed(200)),
-        ("PATCH", "chats/{room}/", title, managed(200)),
-        ("PATCH", "chats/{room}/", "{}", managed(200)),
-        ("DELETE", "chats/{room}/", "", managed(204)),
+        ("PUT", "chats/{room}/", title, kept(200)),
+        ("PATCH", "chats/{room}/", title, kept(200)),
+        ("PATCH", "chats/{room}/", "{}", kept(200)),
+        ("DELETE", "chats/{room}/", "", kept(204)),
         ("POST", "chats/{room}/members/add/", r#"{"user_ids": [{stranger}]}"#, managed(200)),
         ("PATCH", "chats/{room}/members/{other}/", r#"{"role": "admin"}"#, managed(200)),
         ("PATCH", "chats/{room}/members/{stranger}/", r#"{"role": "admin"}"#, managed(404)),
@@ -200,12 +203,13 @@ async fn a_private_room_is_not_there_for_others() {
     cast.check(
         Kind::Private,
         &[
-            ("GET", "chats/{room}/", "", [401, 404, 200, 200, 404, 404]),
-            ("POST", "chats/{room}/join/", "", [401, 404, 404, 404, 404, 404]),
+            ("GET", "chats/{room}/", "", [401, 404, 200, 200, 404, 200]),
+            ("POST", "chats/{room}/join/", "", [401, 404, 404, 404, 404, 200]),
+            ("PATCH", "chats/{room}/", r#"{"is_public": true}"#, [401, 404, 403, 403, 404, 200]),
         ],
     )
     .await;
-    cast.check(Kind::Private, &managing(404, |_| 404)).await;
+    cast.check(Kind::Private, &managing(404, |_| 403)).await;
 }
 
 #[actix_web::test]
@@ -221,6 +225,37 @@ async fn what_is_said_in_a_room_that_nobody_began_is_for_its_members() {
 #[actix_web::test]
 async fn what_is_said_in_a_private_room_is_for_its_members() {
     Cast::meets().await.check(Kind::Private, &taking_part()).await;
+}
+
+/// Who makes a room on an object, and who comes to the one that there is.
+#[actix_web::test]
+async fn rooms_on_objects_are_made_by_whom_it_is_set() {
+    for (rule, public, private) in [
+        (ObjectRooms::Anyone, [401, 201, 201], [401, 403, 201]),
+        (ObjectRooms::Staff, [401, 403, 201], [401, 403, 201]),
+    ] {
+        let server = Server::start_with(|config| config.object_rooms = rule).await;
+        let (nobody, ann, host) = (server.anonymous(), server.user("ann").await, server.staff("host").await);
+        let asks = async |user: &User, id: String, is_public: bool| {
+            let object = json!({"object_type": "page", "object_id": id, "is_public": is_public});
+            user.asks_for_room("Page", object).await.status
+        };
+        for (role, user) in [&nobody, &ann, &host].into_iter().enumerate() {
+            assert_eq!(asks(user, format!("open {role}"), true).await, public[role], "{rule:?} {role}");
+            assert_eq!(asks(user, format!("closed {role}"), false).await, private[role], "{rule:?} {role}");
+        }
+        // The one that there is: a public one for all, a private one for those in it and for staff.
+        asks(&host, "open".to_owned(), true).await;
+        asks(&host, "closed".to_owned(), false).await;
+        let other = server.staff("other").await;
+        for (id, statuses) in [("open", [401, 200, 200, 200]), ("closed", [401, 403, 200, 200])] {
+            for (user, status) in [&nobody, &ann, &host, &other].into_iter().zip(statuses) {
+                for is_public in [true, false] {
+                    assert_eq!(asks(user, id.to_owned(), is_public).await, status, "{rule:?} {id}");
+                }
+            }
+        }
+    }
 }
 
 #[actix_web::test]

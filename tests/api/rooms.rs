@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use futures_util::future::{join, join_all};
+use greenroom::model::ObjectRooms;
 use serde_json::{Value, json};
 
 use crate::support::{Reply, Server, User, encoded};
@@ -84,19 +85,98 @@ async fn a_public_room_on_an_object_begins_with_nobody_and_stays_the_only_one() 
 }
 
 #[actix_web::test]
-async fn a_private_room_on_an_object_is_for_its_members() {
+async fn a_private_room_on_an_object_is_made_by_staff_for_its_members() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
     let host = server.staff("host").await;
     let object = json!({"object_type": "order", "object_id": "a/b", "is_public": false});
-    let made = ann.asks_for_room("Order", object.clone()).await.expect(201).json;
+    let refused = ann.asks_for_room("Mine now", object.clone()).await.expect(403);
+    assert_eq!(refused.json, json!({"detail": "Only staff may make a private room on an object."}));
+    let made = host.asks_for_room("Order", object.clone()).await.expect(201).json;
     assert_eq!((&made["my_role"], &made["is_public"]), (&json!("admin"), &json!(false)));
-    for outsider in [&bob, &host] {
-        outsider.asks_for_room("Order", object.clone()).await.expect(403);
-        outsider.get(&format!("chats/{}/", made["id"])).await.expect(404);
-    }
-    assert_eq!(ann.adds(&made["id"], &[&bob]).await, 1);
+    ann.asks_for_room("Order", object.clone()).await.expect(403);
+    ann.get(&format!("chats/{}/", made["id"])).await.expect(404);
+    assert_eq!(host.adds(&made["id"], &[&bob]).await, 1);
     assert_eq!(bob.asks_for_room("Order", object).await.expect(200).json["my_role"], "member");
+    // What is no object's anybody keeps to themselves.
+    ann.asks_for_room("Ours", json!({"is_public": false})).await.expect(201);
+}
+
+#[actix_web::test]
+async fn where_only_staff_make_rooms_on_objects_others_come_to_those_there_are() {
+    let server = Server::start_with(|config| config.object_rooms = ObjectRooms::Staff).await;
+    let ann = server.user("ann").await;
+    let host = server.staff("host").await;
+    for is_public in [true, false] {
+        let object =
+            json!({"object_type": "page", "object_id": is_public.to_string(), "is_public": is_public});
+        let refused = ann.asks_for_room("Mine", object.clone()).await.expect(403);
+        assert_eq!(refused.json, json!({"detail": "Only staff may make rooms on objects here."}));
+        host.asks_for_room("Page", object.clone()).await.expect(201);
+        ann.asks_for_room("Mine", object).await.expect(if is_public { 200 } else { 403 });
+    }
+    ann.room("Lobby").await;
+}
+
+#[actix_web::test]
+async fn staff_find_rename_open_and_end_every_room() {
+    let server = Server::start().await;
+    let [ann, bob] = server.users(["ann", "bob"]).await;
+    let (host, other) = (server.staff("host").await, server.staff("other").await);
+    let private = json!({"is_public": false});
+    let on_object = json!({"object_type": "page", "object_id": "7", "is_public": false});
+    let rooms = [
+        ann.asks_for_room("Taken one", private).await.expect(201).id(),
+        other.asks_for_room("Taken two", on_object).await.expect(201).id(),
+        ann.room("Taken three").await,
+    ];
+    other.adds(rooms[1], &[&ann]).await;
+    for room in rooms {
+        ann.posts(room, "psst").await;
+    }
+    assert_eq!(bob.browses("").await, ["Taken three"]);
+    assert_eq!(host.browses("").await, ["Taken three", "Taken two", "Taken one"]);
+    assert_eq!(host.browses("search=taken").await.len(), 3);
+    assert_eq!(host.browses("object_type=page").await, ["Taken two"]);
+    assert_eq!(host.browses("object_type=page&object_id=7").await, ["Taken two"]);
+    assert_eq!(bob.browses("object_type=page&object_id=7").await, Vec::<String>::new());
+    for room in &rooms[..2] {
+        let path = format!("chats/{room}/");
+        let (mut anns, seq) = (ann.listens().await, ann.sees(*room).await["seq"].as_i64().unwrap());
+        assert_eq!(host.sees(*room).await["last_message"], Value::Null);
+        host.get(&format!("{path}messages/")).await.expect(404);
+        host.patch(&path, json!({"title": "Found", "is_public": false})).await.expect(200);
+        assert_eq!(anns.receives("chat_updated").await["chat"]["title"], "Found");
+        ann.patch(&path, json!({"is_public": true})).await.expect(403);
+        bob.get(&path).await.expect(404);
+        assert_eq!(host.patch(&path, json!({"is_public": true})).await.expect(200).json["is_public"], true);
+        let told = anns.receives("chat_updated").await;
+        assert_eq!((&told["seq"], &told["chat"]["is_public"]), (&json!(seq + 2), &json!(true)));
+        host.patch(&path, json!({"is_public": true})).await.expect(200);
+        assert_eq!(ann.sees(*room).await["seq"], seq + 2);
+        let reply = host.patch(&path, json!({"is_public": false})).await;
+        assert_eq!(reply.invalid("is_public"), json!(["A public room stays public."]));
+        bob.joins(*room).await;
+        assert_eq!(bob.reads(*room).await, ["psst"]);
+    }
+    for room in rooms {
+        host.delete(&format!("chats/{room}/")).await.expect(204);
+        ann.get(&format!("chats/{room}/")).await.expect(404);
+    }
+    let group = host.group("Team", &[]).await;
+    let reply = host.patch(&format!("chats/{group}/"), json!({"is_public": true})).await;
+    assert_eq!(reply.invalid("is_public"), json!(["Only a room can be public."]));
+}
+
+#[actix_web::test]
+async fn staff_come_into_every_room() {
+    let server = Server::start().await;
+    let ann = server.user("ann").await;
+    let host = server.staff("host").await;
+    let room = ann.asks_for_room("Private", json!({"is_public": false})).await.expect(201).id();
+    let mut anns = ann.listens().await;
+    assert_eq!(host.joins(room).await["my_role"], "member");
+    assert_eq!(anns.receives("members_changed").await["added"][0]["id"], host.id);
 }
 
 #[actix_web::test]
@@ -141,14 +221,17 @@ async fn what_a_room_is_made_of_is_checked() {
 async fn twenty_who_ask_at_once_for_an_objects_room_get_one() {
     let server = Server::start_with(|config| config.workers = Some(2)).await;
     let crowd = server.crowd(20).await;
+    let host = server.staff("host").await;
     for is_public in [true, false] {
         let object =
             json!({"object_type": "course", "object_id": is_public.to_string(), "is_public": is_public});
-        let asked = crowd.iter().map(|user| user.asks_for_room(&user.name, object.clone()));
+        let others = if is_public { &crowd[1..] } else { &crowd[..0] };
+        let all = others.iter().chain([&host; 20]).take(20);
+        let asked = all.map(|user| user.asks_for_room(&user.name, object.clone()));
         let replies = join_all(asked).await;
         let status = |wanted: u16| replies.iter().filter(|reply| reply.status == wanted).count();
         assert_eq!(status(201), 1);
-        assert_eq!(status(if is_public { 200 } else { 403 }), 19);
+        assert_eq!(status(200), 19);
         let shown = replies.iter().filter(|reply| reply.status < 300);
         let rooms: BTreeSet<String> =
             shown.map(|reply| format!("{} {}", reply.id(), reply.json["title"])).collect();
@@ -289,7 +372,7 @@ async fn rooms_are_found_by_their_object() {
     let page = json!({"object_type": "page", "object_id": "1"});
     ann.asks_for_room("Page 1", page).await.expect(201);
     let hidden = json!({"object_type": "page", "object_id": "9", "is_public": false});
-    ann.asks_for_room("Hidden", hidden).await.expect(201);
+    server.staff("host").await.asks_for_room("Hidden", hidden).await.expect(201);
     ann.room("Lobby").await;
     assert_eq!(ann.browses("object_type=course").await, ["Course 2", "Course 1"]);
     assert_eq!(ann.browses("object_type=course&search=2").await, ["Course 2"]);

@@ -2,7 +2,7 @@
 
 use diesel::connection::SimpleConnection;
 use greenroom::{
-    model::{ChatId, Contacts, UserId},
+    model::{ChatId, Contacts, ObjectRooms, UserId},
     search::Words,
     storage::{
         Access, AnyConn, DatabaseUrl, Rules, migrations,
@@ -21,7 +21,13 @@ use crate::support::{
 };
 
 fn rules() -> Rules {
-    Rules { receipts_max_members: 100, contacts: Contacts::All, content_key: Vec::new(), restored_from: 0 }
+    Rules {
+        receipts_max_members: 100,
+        contacts: Contacts::All,
+        object_rooms: ObjectRooms::Anyone,
+        content_key: Vec::new(),
+        restored_from: 0,
+    }
 }
 
 /// Fills a chat, the quick way.

@@ -35,7 +35,13 @@ pub fn long(word: &str) -> String {
 }
 
 fn rules() -> Rules {
-    Rules { receipts_max_members: 100, contacts: Contacts::All, content_key: Vec::new(), restored_from: 0 }
+    Rules {
+        receipts_max_members: 100,
+        contacts: Contacts::All,
+        object_rooms: Default::default(),
+        content_key: Vec::new(),
+        restored_from: 0,
+    }
 }
 
 fn does(conn: &mut AnyConn, chat: i64, by: i64, action: Action) -> Option<Change> {

@@ -534,6 +534,7 @@ async fn djangos_password_hashes_are_taken_over() {
         last_name: String::new(),
         avatar_url: String::new(),
         is_staff: false,
+        is_registered: false,
     };
     let ann = beside(&server, |conn| users::create(conn, &new)).id();
     let stored = || beside(&server, |conn| users::find(conn, ann)).unwrap().password;
@@ -605,10 +606,26 @@ async fn usernames_have_rules() {
 async fn a_name_that_is_taken_or_looks_like_one_that_is_is_refused() {
     let server = open().await;
     register(&server, json!({"username": "paypal", "password": PASSWORD})).await.expect(201);
-    for name in ["paypal", "PayPal", " paypal ", "paypa1"] {
+    for name in ["paypal", "PayPal", " paypal ", "paypa1", "paypaI", "PAYPAI"] {
         let reply = register(&server, json!({"username": name, "password": PASSWORD})).await.expect(400);
         let taken = json!({"username": ["A user with that username already exists."]});
         assert_eq!(reply.json, json!({"error": "Invalid request", "details": taken}), "{name}");
+    }
+    // Of each pair, whoever comes first has the name.
+    let twins = [
+        ("Iris", "lris"),
+        ("lan", "Ian"),
+        ("Bob", "b0b"),
+        ("IRENE", "irene"),
+        ("mike", "Rnike"),
+        ("zIz", "zlz"),
+    ];
+    for (first, second) in twins {
+        register(&server, json!({"username": first, "password": PASSWORD})).await.expect(201);
+        register(&server, json!({"username": second, "password": PASSWORD})).await.expect(400);
+    }
+    for other in ["mail", "mall"] {
+        register(&server, json!({"username": other, "password": PASSWORD})).await.expect(201);
     }
 }
 

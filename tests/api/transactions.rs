@@ -3,7 +3,7 @@
 use diesel::connection::SimpleConnection;
 use futures_util::future::{join, join_all};
 use greenroom::{
-    model::Contacts,
+    model::{Contacts, ObjectRooms},
     storage::{AnyConn, DatabaseUrl, Rules, StorageError, Writer},
 };
 use serde_json::json;
@@ -62,6 +62,7 @@ async fn a_writer_that_is_told_to_stop_with_its_last_job_ends() {
     let rules = Rules {
         receipts_max_members: 100,
         contacts: Contacts::All,
+        object_rooms: ObjectRooms::Anyone,
         content_key: Vec::new(),
         restored_from: 0,
     };

@@ -1,5 +1,9 @@
 //! People: oneself, the search for others, and what staff may do for a host's users.
 
+use std::collections::BTreeSet;
+
+use futures_util::future::join_all;
+use greenroom::config::Registration;
 use serde_json::{Value, json};
 
 use crate::support::{PASSWORD, Reply, Server, User};
@@ -153,6 +157,62 @@ async fn staff_make_a_user_once() {
         let login = json!({"username": "ann", "password": password});
         server.anonymous().send("POST", "/login/", Some(login)).await.expect(401);
     }
+}
+
+#[actix_web::test]
+async fn of_names_that_look_alike_one_is_taken_by_twenty_at_once() {
+    let server = Server::start().await;
+    let root = server.staff("root").await;
+    for names in [["Iris", "lris", "1ris", "lRIS"], ["paypal", "paypaI", "PAYPAL", "paypa1"]] {
+        let asked = names.iter().cycle().take(20).map(|name| root.post("users/", json!({"username": name})));
+        let replies = join_all(asked).await;
+        assert!(replies.iter().all(|reply| [200, 201, 400].contains(&reply.status)), "{replies:?}");
+        let ids: BTreeSet<i64> = replies
+            .iter()
+            .filter(|reply| reply.status != 400)
+            .map(|reply| reply.json["id"].as_i64().unwrap())
+            .collect();
+        assert_eq!(ids.len(), 1, "{replies:?}");
+    }
+}
+
+#[actix_web::test]
+async fn an_account_that_somebody_registered_is_not_handed_to_a_host() {
+    let server = Server::start_with(|config| config.registration = Registration::Open).await;
+    let root = server.staff("root").await;
+    let mine = json!({"username": "shop-17", "password": PASSWORD});
+    let squatter = server.anonymous().send("POST", "/register/", Some(mine.clone())).await.expect(201).json;
+    let session = server.signed_in("shop-17").await;
+    let path = format!("users/{}/", squatter["id"]);
+    let key = root.post(&format!("{path}tokens/"), json!({})).await.expect(201).json["key"].clone();
+    let with_key = server.anonymous().with("Authorization", &format!("Token {}", key.as_str().unwrap()));
+    for _ in 0..2 {
+        let reply = root.post("users/", json!({"username": "shop-17"})).await.expect(409);
+        let sentence = reply.json["detail"].as_str().unwrap();
+        assert!(sentence.contains("registered by its user") && sentence.contains(&path), "{sentence}");
+    }
+    // A name that staff gave out is not registered, and nobody makes an account one.
+    root.post("users/", json!({"username": "shop-18"})).await.expect(201);
+    root.post("users/", json!({"username": "shop-18"})).await.expect(200);
+    root.patch(&path, json!({"is_registered": true})).await.expect(400);
+    session.patch(&path, json!({"is_registered": false})).await.expect(403);
+    session.patch("users/me/", json!({"is_registered": false})).await.expect(200);
+    root.post("users/", json!({"username": "shop-17"})).await.expect(409);
+    // Taken over, nothing that its user has opens it.
+    root.patch(&path, json!({"is_registered": false})).await.expect(200);
+    for user in [&session, &with_key] {
+        user.get("users/me/").await.expect(401);
+    }
+    server.anonymous().send("POST", "/login/", Some(mine)).await.expect(401);
+    assert_eq!(
+        root.post("users/", json!({"username": "shop-17"})).await.expect(200).json["id"],
+        squatter["id"]
+    );
+    // Done twice it takes nothing more.
+    let key = root.post(&format!("{path}tokens/"), json!({})).await.expect(201).json["key"].clone();
+    root.patch(&path, json!({"is_registered": false})).await.expect(200);
+    let host = server.anonymous().with("Authorization", &format!("Token {}", key.as_str().unwrap()));
+    host.get("users/me/").await.expect(200);
 }
 
 #[actix_web::test]

@@ -19,6 +19,7 @@ use crate::{
     program::{Program, command, fails, greenroom},
     support::{
         Server, User,
+        awkward::{AWKWARD, places},
         database::{Cluster, Database},
         encoded,
         segments::{MEMOS, fills_a_segment},
@@ -477,4 +478,75 @@ fn tables_of_others_are_left_when_importing_to_postgres() {
     conn.batch_execute("INSERT INTO odd (share) VALUES (1)").unwrap();
     let second = "SELECT max(id) AS count FROM odd";
     assert_eq!(sql_query(second).get_result::<Count>(&mut conn).unwrap().count, 2);
+}
+
+#[actix_web::test]
+#[ignore = "needs PostgreSQL: make postgres"]
+async fn whatever_clients_could_store_goes_over_to_postgres() {
+    let server = Server::start_on(Database::sqlite(), named).await;
+    let (root, bob) = (server.staff("root").await, server.user("bob").await);
+    let chat = root.group("Team", &[&bob]).await;
+    let message = root.posts(chat, "hi").await["id"].as_i64().unwrap();
+    for place in places(bob.id, chat, message) {
+        for (awkward, _) in AWKWARD {
+            place.takes(&root, &format!("a{awkward}b")).await;
+        }
+    }
+    let source = server.stop();
+    let target = empty(cluster());
+    greenroom(&target.url(), &["import", &source.url()]);
+    assert!(greenroom(&target.url(), &["check"]).ends_with(" 0 differences found\n"));
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: make postgres"]
+fn a_row_that_postgres_does_not_take_is_named() {
+    let database = empty(cluster());
+    let target = database.url();
+    let (folder, source) = with_ballast(10);
+    let mut conn = SqliteConnection::establish(file(&source)).unwrap();
+    conn.batch_execute(
+        "INSERT INTO sessions (key_hash, user_id, created_at, renewed_at) VALUES ('x', 1, 1, 1)",
+    )
+    .unwrap();
+    drop(conn);
+    let faults = [
+        (
+            "users",
+            "avatar_url = 'https://x/' || char(0)",
+            "id = 2",
+            "id 2, column avatar_url: there is a NUL",
+        ),
+        (
+            "messages",
+            "content = char(0)",
+            "chat_id = 1 AND pos = 2",
+            "chat_id 1, pos 2, column content: there is a NUL",
+        ),
+        ("chats", "title = char(0)", "id = 1", "id 1, column title: there is a NUL"),
+        ("users", "is_staff = 7", "id = 3", "id 3, column is_staff: "),
+        ("sessions", "created_at = 'soon'", "user_id = 1", "key_hash \"x\", column created_at: "),
+        ("sessions", "user_id = 999", "key_hash = 'x'", "key_hash \"x\": "),
+    ];
+    for (number, (table, change, row, named)) in faults.into_iter().enumerate() {
+        let copy = folder.path().join(format!("{number}.db"));
+        std::fs::copy(file(&source), &copy).unwrap();
+        let mut conn = SqliteConnection::establish(copy.to_str().unwrap()).unwrap();
+        let change = format!("PRAGMA foreign_keys = OFF; UPDATE {table} SET {change} WHERE {row}");
+        conn.batch_execute(&change).unwrap();
+        drop(conn);
+        let from = format!("sqlite://{}", copy.display());
+        let output = command(&target).args(["import", &from]).output().unwrap();
+        // How far it came may stand before it.
+        let sentence = String::from_utf8(output.stderr).unwrap().lines().last().unwrap().to_owned();
+        assert_eq!(output.status.code(), Some(1), "{sentence}");
+        assert!(
+            sentence.contains(&format!("a row of table {table}, ")) && sentence.contains(named),
+            "{sentence}"
+        );
+        for table in tables(&source) {
+            assert_eq!(count_in_postgres(&target, &table), 0, "{table}");
+        }
+    }
+    greenroom(&target, &["import", &source]);
 }

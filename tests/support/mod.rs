@@ -3,6 +3,7 @@
 
 #![allow(dead_code)]
 
+pub mod awkward;
 pub mod database;
 pub mod event_stream;
 pub mod oracle;
@@ -269,6 +270,7 @@ impl Server {
             last_name: String::new(),
             avatar_url: String::new(),
             is_staff,
+            is_registered: false,
         };
         let key = keys::draw();
         let hash = keys::hash(&key);

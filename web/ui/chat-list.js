@@ -5,7 +5,7 @@ import { useDesk, useKnown, useMinute, useRetry } from "./desk.js";
 import { classes, html, memo, useEffect, useRef, useState } from "./html.js";
 import { Mute, Pin } from "./icons.js";
 import { isMuted } from "./muting.js";
-import { titleOf } from "./people.js";
+import { Identity, titleOf } from "./people.js";
 import { oneLine } from "./text.js";
 import { ago, t } from "./texts.js";
 import { Skeletons } from "./thread.js";
@@ -49,6 +49,7 @@ const Item = memo(function Item({ chat, isSelected, href, onSelect }) {
         <span class="gr-chat-text">
           <span class="gr-chat-line">
             <span class="gr-chat-title" dir="auto">${titleOf(chat, me)}</span>
+            <${Identity} chat=${chat} me=${me} />
             ${isQuiet && html`<span class="gr-chat-sign muted-indicator" title=${t("muted")}><${Mute} /><span class="gr-hidden">${t("muted")}</span></span>`}
             ${chat.me?.is_pinned && html`<span class="gr-chat-sign pinned-indicator" title=${t("pinned")}><${Pin} /><span class="gr-hidden">${t("pinned")}</span></span>`}
             ${last && html`<time class="gr-chat-time" datetime=${last.created_at}>${ago(last.created_at)}</time>`}

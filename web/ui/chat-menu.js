@@ -8,6 +8,7 @@ import { Bell, Block, Clock, Edit, More, Mute, People, Pin, Search, Trash, Unrea
 import { mayManage } from "./members.js";
 import { Menu, MenuItem } from "./menu.js";
 import { isMuted, spans } from "./muting.js";
+import { fullTitleOf } from "./people.js";
 import { t } from "./texts.js";
 
 /** Chats that are being left or deleted here, until they are gone. */
@@ -26,7 +27,7 @@ export function useChatActions(chat, { onBack, onGone }) {
   const setting = { dm: "renaming_dms", room: "renaming_rooms" }[chat.chat_type];
   const end = async (question, work, done) => {
     const { note = "", ...asked } = question;
-    const text = [t(`${done}Text`, { title: chat.title }), note].filter(Boolean).join(" ");
+    const text = [t(`${done}Text`, { title: fullTitleOf(chat, client.state.me) }), note].filter(Boolean).join(" ");
     if (!(await confirm({ ...asked, chatId: chat.id, text }))) return;
     const { id } = chat;
     const settle = () => {
@@ -41,7 +42,7 @@ export function useChatActions(chat, { onBack, onGone }) {
         settle();
         throw error;
       });
-      toast(t(`${done}Done`, { title: chat.title }));
+      toast(t(`${done}Done`, { title: fullTitleOf(chat, client.state.me) }));
       onGone();
     });
   };

@@ -6,7 +6,7 @@ import { useAttempt, useDesk, useKnown, useMinute } from "./desk.js";
 import { html, useEffect, useRef, useState } from "./html.js";
 import { Back, Check, Close, Leave, People } from "./icons.js";
 import { isMuted, mutedText } from "./muting.js";
-import { titleOf } from "./people.js";
+import { fullNameOf, Identity, identityOf, titleOf } from "./people.js";
 import { ago, t } from "./texts.js";
 
 /** @param {{chatId: number, onBack: () => void, onMembers: () => void, onSearch: () => void, onGone: () => void}} props */
@@ -53,9 +53,10 @@ function BlockedNote({ chat, actions }) {
     // The button is gone.
     document.getElementById("chat-menu-btn")?.focus();
   };
+  const { client } = useDesk();
   return html`
     <div class="gr-blocked-note">
-      <span>${t("blockedNote", { name: chat.title })}</span>
+      <span>${t("blockedNote", { name: fullNameOf(otherOf(chat, client.state.me)) })}</span>
       <button type="button" class="gr-button gr-button-quiet unblock-btn" onClick=${unblock}>${t("unblock")}</button>
     </div>
   `;
@@ -67,17 +68,20 @@ const BackButton = ({ onBack }) => html`
 
 export function Note({ chat }) {
   useMinute();
-  return html`<${About} chat=${chat} />${isMuted(chat) && html`<span class="gr-muted-note"> · ${mutedText(chat)}</span>`}`;
+  const me = useKnown((state) => state.me);
+  const identity = identityOf(chat, me) && html`<${Identity} chat=${chat} me=${me} />`;
+  return html`${identity}<${About} chat=${chat} isNamed=${identity !== null} />${isMuted(chat) && html`<span class="gr-muted-note"> · ${mutedText(chat)}</span>`}`;
 }
 
-function About({ chat }) {
+function About({ chat, isNamed }) {
   const me = useKnown((state) => state.me);
   const other = chat.chat_type === "dm" ? otherOf(chat, me) : null;
   const presence = useKnown((state) => state.presence.get(other?.id));
   if (!other) return t("members", { count: chat.member_count });
   if (other.id === me?.id) return t("notes");
-  if (presence?.is_online) return t("online");
-  return presence?.last_seen ? t("lastSeen", { time: ago(presence.last_seen) }) : `@${other.username}`;
+  const seen = presence?.is_online ? t("online") : presence?.last_seen && t("lastSeen", { time: ago(presence.last_seen) });
+  if (!isNamed) return seen || `@${other.username}`;
+  return seen ? ` · ${seen}` : null;
 }
 
 function TitleForm({ chat, onEnd }) {

@@ -1,9 +1,11 @@
 /** What tells of news while one looks elsewhere: the title, the icon, and the browser's notifications. */
 
+import { otherOf } from "./avatar.js";
 import { useDesk, useKnown } from "./desk.js";
 import { useEffect } from "./html.js";
 import { isMuted, useUnreadAloud } from "./muting.js";
 import { isNotified, notify, unnotify } from "./notifications.js";
+import { fullNameOf, fullTitleOf } from "./people.js";
 import { ownerOf } from "./session.js";
 import { t } from "./texts.js";
 import { tellWatched } from "./watching.js";
@@ -15,7 +17,7 @@ import { tellWatched } from "./watching.js";
 export function Notices({ chatId, onSelect }) {
   const { client, announce } = useDesk();
   const unread = useUnreadAloud();
-  const title = useKnown((state) => state.chats.get(chatId)?.title);
+  const title = useKnown((state) => namedTitle(state.chats.get(chatId), state.me));
 
   useEffect(() => {
     document.title = [unread > 0 && `(${unread})`, title ?? t("messagesTitle"), "· Greenroom"].filter(Boolean).join(" ");
@@ -31,14 +33,22 @@ export function Notices({ chatId, onSelect }) {
         if (isMuted(chat)) return;
         const isSeen = document.visibilityState === "visible" && document.hasFocus();
         const { title = "" } = chat ?? {};
-        if (isSeen && of !== chatId) announce(t("newIn", { name: message.sender.display_name, title }));
-        if (!isSeen && isNotified() && (await isUnread(client, message))) notify(ownerOf(client), message, () => onSelect(of));
+        // Among two there is nobody else to tell them apart from.
+        const name = chat?.chat_type === "dm" ? fullNameOf(message.sender) : message.sender.display_name;
+        if (isSeen && of !== chatId) announce(t("newIn", { name, title }));
+        if (!isSeen && isNotified() && (await isUnread(client, message))) notify(ownerOf(client), message, name, () => onSelect(of));
       }),
     [client, chatId],
   );
   useEffect(() => client.on("chat", ({ chatId, chat }) => !chat?.unread_count && unnotify(chatId)), [client]);
   useEffect(() => tellWatched(ownerOf(client)), [client]);
   return null;
+}
+
+/** The title of a chat; of a direct message that was given one, with who that is. */
+function namedTitle(chat, me) {
+  const isGiven = chat?.chat_type === "dm" && chat.title !== otherOf(chat, me)?.display_name;
+  return isGiven ? fullTitleOf(chat, me) : chat?.title;
 }
 
 /** Whether a message is unread still, as the server knows it: a page that wakes up hears of it first, and of its reader later. */

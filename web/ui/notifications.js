@@ -44,13 +44,14 @@ const shown = new Map();
 /**
  * Notifies of a message, unless another tab has, or somebody looks at one of them.
  * @param {string} owner whose tabs these are
+ * @param {string} name how its sender is called
  */
-export async function notify(owner, message, onClick) {
+export async function notify(owner, message, name, onClick) {
   if (!isNotified()) return;
   await alone(`greenroom-notify:${owner}`, async () => {
     const key = `greenroom-notified:${owner}`;
     if ((await isWatched(owner)) || !claim(key, message.id) || !(await holds(`${key}:${message.id}`))) return;
-    const notification = make(message.sender.display_name, {
+    const notification = make(name, {
       body: message.content.slice(0, 200),
       tag: `greenroom ${message.chat}`,
     });

@@ -16,6 +16,40 @@ export const dmWith = (state, userId) =>
 export const titleOf = (chat, me) =>
   chat.chat_type === "group" && chat.member_count === 1 && chat.title === me?.display_name ? t("newChat") : chat.title;
 
+/**
+ * Who the other one in a direct message is, as far as its title does not say so: either of the two gives it one, and each
+ * gives themselves a name. Null where there is nothing to add.
+ * @returns {{name: string, username: string} | null}
+ */
+export function identityOf(chat, me) {
+  const other = chat?.chat_type === "dm" ? otherOf(chat, me) : null;
+  if (!other || other.id === me?.id) return null;
+  const { display_name: name, username } = other;
+  if (chat.title === name) return name === username ? null : { name: "", username };
+  return { name: name === username ? "" : name, username };
+}
+
+/** The same in a line. */
+export function identityText(chat, me) {
+  const identity = identityOf(chat, me);
+  return identity ? [identity.name, `@${identity.username}`].filter(Boolean).join(" ") : "";
+}
+
+/** The title of a chat, with who that is: for a sentence. */
+export function fullTitleOf(chat, me) {
+  const identity = identityText(chat, me);
+  return identity ? `${titleOf(chat, me)} (${identity})` : titleOf(chat, me);
+}
+
+/** How somebody is called, whatever name they have given themselves. */
+export const fullNameOf = ({ display_name: name, username }) => (name === username ? name : `${name} (@${username})`);
+
+export function Identity({ chat, me }) {
+  const identity = identityOf(chat, me);
+  if (!identity) return null;
+  return html`<span class="gr-identity">${identity.name && html`<bdi>${identity.name}</bdi> `}<bdi dir="ltr">@${identity.username}</bdi></span>`;
+}
+
 export const Names = ({ user, note = null }) => html`
   <span class="gr-person-names">
     <span class="gr-person-name" dir="auto">${user.display_name}</span>

@@ -67,7 +67,7 @@ function Blocked() {
 }
 
 /** Whether a picture is the one that the server draws. */
-const isDrawn = (url) => /\/messages\/avatars\/\d+\.svg$/.test(url);
+const isDrawn = (url) => /\/messages\/avatars\/\d+\.svg(\?key=[\w-]+)?$/.test(url);
 
 /** Fields that are saved together. What is wrong with one is said below it. */
 function Form({ fields, submit, isSecret = false }) {

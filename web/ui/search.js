@@ -4,7 +4,7 @@ import { Avatar, ChatAvatar, otherOf } from "./avatar.js";
 import { useAttempt, useDesk, useMinute } from "./desk.js";
 import { classes, drawn, html, useEffect, useRef, useState } from "./html.js";
 import { Close, Search as Lens } from "./icons.js";
-import { SEARCHING, useLookup } from "./people.js";
+import { Identity, identityOf, SEARCHING, useLookup } from "./people.js";
 import { Drawn, excerpt, marked } from "./text.js";
 import { ago, atLeast, t } from "./texts.js";
 import { Skeletons } from "./thread.js";
@@ -75,9 +75,9 @@ export function SearchResults({ text, place, onChat }) {
   const withTitles = async (page) => {
     const ids = [...new Set(page.results.map(({ chat }) => chat))].filter((id) => !client.state.chats.has(id));
     const chats = await Promise.all(ids.map((id) => client.api.chat(id).catch(() => null)));
-    const titles = new Map(chats.filter(Boolean).map(({ id, title }) => [id, title]));
-    const titleOf = (id) => client.state.chats.get(id)?.title ?? titles.get(id) ?? "";
-    return { ...page, results: page.results.map((hit) => ({ ...hit, title: titleOf(hit.chat) })) };
+    const fetched = new Map(chats.filter(Boolean).map((chat) => [chat.id, chat]));
+    const chatOf = (id) => client.state.chats.get(id) ?? fetched.get(id) ?? null;
+    return { ...page, results: page.results.map((hit) => ({ ...hit, in: chatOf(hit.chat) })) };
   };
   const { found, problem, isLooking, of, again } = useLookup(text, look);
   const count = found && found.chats.count + found.people.count + found.messages.count;
@@ -105,7 +105,7 @@ export function SearchResults({ text, place, onChat }) {
   return html`
     <div key=${of} class="gr-chats" onKeyDown=${onArrow}>
       <${Section} title=${t("chats")} page=${found.chats} shown=${FEW} more=${(query) => client.api.chats(query)}>
-        ${(chat) => html`<${ChatHit} chat=${chat} words=${of} onSelect=${() => onChat(chat.id)} />`}
+        ${(chat) => html`<${ChatHit} chat=${chat} me=${client.state.me} words=${of} onSelect=${() => onChat(chat.id)} />`}
       <//>
       <${Section} title=${t("people")} page=${found.people} shown=${FEW}>
         ${(user) => html`<${PersonHit} user=${user} words=${of} onSelect=${() => write(user)} />`}
@@ -151,12 +151,12 @@ function Section({ title, page, shown, more, children }) {
 /** What a link to another page asks for. */
 export const queryOf = (link) => Object.fromEntries(new URL(link).searchParams);
 
-const ChatHit = ({ chat, words, onSelect }) => html`
+const ChatHit = ({ chat, me, words, onSelect }) => html`
   <button type="button" class="gr-hit chat-item" data-chat-id=${chat.id} onClick=${onSelect}>
     <${ChatAvatar} chat=${chat} />
     <span class="gr-chat-text">
       <span class="gr-chat-title" dir="auto"><${Marked} text=${chat.title} words=${words} /></span>
-      <span class="gr-chat-preview">${t("members", { count: chat.member_count })}</span>
+      <span class="gr-chat-preview">${identityOf(chat, me) ? html`<${Identity} chat=${chat} me=${me} />` : t("members", { count: chat.member_count })}</span>
     </span>
   </button>
 `;
@@ -175,7 +175,8 @@ function MessageHit({ hit, isShown, onSelect }) {
   const { client } = useDesk();
   const name = hit.sender.id === client.state.me?.id ? t("you") : hit.sender.display_name;
   // A direct message is called by the other one's name.
-  const title = hit.title === name ? "" : hit.title;
+  const { me } = client.state;
+  const title = !hit.in || hit.in.title === name ? "" : hit.in.title;
   return html`
   <button type="button" class=${classes("gr-hit chat-item search-result", isShown && "is-selected")} aria-current=${isShown ? "true" : undefined}
     data-found=${hit.id} onClick=${onSelect}>
@@ -185,6 +186,7 @@ function MessageHit({ hit, isShown, onSelect }) {
         <span class="gr-chat-title gr-found-title">
           <span dir="auto">${name}</span>${title && html`<span class="gr-found-in" dir="auto">· ${title}</span>`}
         </span>
+        ${hit.in && html`<${Identity} chat=${hit.in} me=${me} />`}
         <time class="gr-chat-time" datetime=${hit.created_at}>${ago(hit.created_at)}</time>
       </span>
       <span class="gr-chat-preview gr-found-text" dir="auto"><${Highlighted} text=${hit.content} ranges=${hit.highlights} /></span>

@@ -4,7 +4,7 @@ import { useDesk, useKnown, useMinute, useRetry } from "./desk.js";
 import { focusedBeside, html, useEffect, useRef, useState } from "./html.js";
 import { Down } from "./icons.js";
 import { paint, unpaint } from "./painting.js";
-import { titleOf } from "./people.js";
+import { fullTitleOf } from "./people.js";
 import { Row } from "./row.js";
 import { dayName, dayOf, listOf, t, zone } from "./texts.js";
 import { lastSeen, useWindow } from "./window.js";
@@ -122,7 +122,7 @@ export function Thread({ chatId, place, id, class: kind = "", composing, jumper 
         <div ref=${view.content} class="gr-rows" role="list">
           ${view.from === 0 && hasOlder && !problem && html`<div class="gr-older" role="listitem"><${Skeletons} count=${3} /></div>`}
           ${problem && html`<${Problem} onRetry=${retry} />`}
-          ${view.from === 0 && !hasOlder && html`<${Beginning} title=${chat && titleOf(chat, me)} isEmpty=${messages.length === 0} />`}
+          ${view.from === 0 && !hasOlder && html`<${Beginning} title=${chat && fullTitleOf(chat, me)} isEmpty=${messages.length === 0} />`}
           ${rows(view, messages, { me, chat, newFrom, messageId, showsDeleted: settings.showsDeleted, current, setCurrent, composing, onResize: view.keep })}
         </div>
       </div>

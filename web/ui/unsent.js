@@ -1,6 +1,7 @@
 /** What one wrote and a chat that is gone does not take any more: it is said, with the text. */
 
 import { useEffect, useRef } from "./html.js";
+import { fullTitleOf } from "./people.js";
 import { t } from "./texts.js";
 
 /**
@@ -30,7 +31,7 @@ export function useUnsent(client, composings, tell) {
       if (isGone) say(chatId);
     };
     const onChat = async ({ chatId, chat }) => {
-      if (chat) return titles.set(chatId, chat.title);
+      if (chat) return titles.set(chatId, fullTitleOf(chat, client.state.me));
       if (!client.state.me) return undefined;
       // What is on its way is refused in a moment.
       const sending = client.outgoing.filter((message) => message.chat === chatId && message.status === "sending");

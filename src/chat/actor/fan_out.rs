@@ -14,7 +14,7 @@ use crate::{
         socket::{Socket, Standing},
     },
     model::{
-        Change, ChatKind, ChatSnapshot, Event, Me, MessageId, Refusal, Role, Seq, UserId, Viewer,
+        Change, ChatKind, ChatSnapshot, Contacts, Event, Me, MessageId, Refusal, Role, Seq, UserId, Viewer,
         event::{Answer, Done, MarkerMoved, MeChanged, MembersChanged},
     },
     presence::Turn,
@@ -156,7 +156,7 @@ impl ChatActor {
             self.outbox.put(event.seq, frame);
         }
         if !self.watchers.is_empty()
-            && let Some(frame) = frames::outline(event, links)
+            && let Some(frame) = frames::outline(event, self.services.rules.contacts == Contacts::All, links)
         {
             self.deliver_outside(event.seq, Standing::Watches, &frame);
         }

@@ -52,12 +52,13 @@ pub fn create_chat(conn: &mut AnyConn, rules: &Rules, new: &NewChat) -> Result<M
     if !others.is_empty() {
         contacts::expect_may_begin(conn, rules, new.creator)?;
     }
+    // First, so that nothing is told of those who are not to be found: not even whether there are any.
+    contacts::expect_reached(conn, rules, new.creator, &others)?;
     chats::expect_users(conn, "member_ids", &others)?;
     if new.kind == ChatKind::Dm && !is_pair {
         let sentence = "A direct message chat is with exactly one other user, or with oneself.";
         return Err(FieldErrors::of("member_ids", sentence).into());
     }
-    contacts::expect_reached(conn, rules, new.creator, &others)?;
     if is_pair && partner != new.creator {
         blocks::expect_no_block(conn, new.creator, partner)?;
     } else if !others.is_empty() {

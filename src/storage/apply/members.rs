@@ -28,14 +28,16 @@ pub(super) fn add(
     let mut new = users.to_vec();
     new.sort();
     new.dedup();
-    chats::expect_users(conn, "user_ids", &new)?;
+    let asked = new.clone();
     let present = members::among(conn, chat.id, &new)?;
     let present: HashSet<UserId> = present.into_iter().map(|member| member.user.id).collect();
     new.retain(|user| !present.contains(user));
+    // First, so that nothing is told of those who are not to be found: not even whether there are any.
+    contacts::expect_reached(conn, rules, by, &new)?;
+    chats::expect_users(conn, "user_ids", &asked)?;
     if new.is_empty() {
         return Ok(Done::unchanged(Answer::Added(0)));
     }
-    contacts::expect_reached(conn, rules, by, &new)?;
     blocks::expect_none(conn, by, &new)?;
     let change = bring_in(conn, rules, &mut chat, &new)?;
     Ok(Done::changed(&chat, Answer::Added(new.len()), change))

@@ -44,6 +44,7 @@ fn carry_out(conn: &mut AnyConn, rules: &Rules, command: &Command) -> Result<Don
         Action::MarkAsRead { up_to } => markers::mark_as_read(conn, rules, chat, by, *up_to),
         Action::ChangeMe(change) => me::change(conn, chat, by, *change),
         Action::Rename { title } => chats::rename(conn, rules, chat, by, title.as_ref()),
+        Action::Open { is_public } => rooms::open(conn, rules, chat, by, *is_public),
         Action::AddMembers { users } => members::add(conn, rules, chat, by, users),
         Action::RemoveMember { user } => members::remove(conn, chat, by, *user),
         Action::Join => rooms::join(conn, rules, chat, by),

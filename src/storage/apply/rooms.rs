@@ -1,27 +1,32 @@
 //! Making rooms and coming into them.
 
-use super::{Made, members::bring_in};
+use super::{Made, members::bring_in, take_number};
 use crate::{
     model::{
-        ChatId, ChatKind, Refusal, Role, UserId,
+        ChatId, ChatKind, FieldErrors, Refusal, Role, UserId,
         command::NewRoom,
-        event::{Answer, Done},
+        event::{Answer, Change, Done},
         permission::Ability,
     },
     storage::{
         AnyConn, Rules, StorageError,
         chats::{self, NewRow},
-        members, rooms,
+        members, rooms, users,
     },
 };
 
 /// Makes a room, or finds the one that its object has. A public room on an object begins without anybody in it; any
 /// other one with its creator as admin.
 pub fn create_room(conn: &mut AnyConn, rules: &Rules, new: &NewRoom) -> Result<Made, StorageError> {
-    if let Some(object) = &new.object
-        && let Some(existing) = rooms::of_object(conn, object)?
-    {
-        return visible(conn, existing, new.creator);
+    if let Some(object) = &new.object {
+        if let Some(existing) = rooms::of_object(conn, object)? {
+            return visible(conn, existing, new.creator);
+        }
+        if let Err(refusal) = rules.object_rooms.makes(new.is_public)
+            && !users::is_staff(conn, new.creator)?
+        {
+            return Err(refusal.into());
+        }
     }
     let is_nobodys = new.is_public && new.object.is_some();
     let row = NewRow {
@@ -38,7 +43,7 @@ pub fn create_room(conn: &mut AnyConn, rules: &Rules, new: &NewRoom) -> Result<M
     Made::new(conn, rules, chat)
 }
 
-/// Whoever names an object learns that it has a room, but a private one is for its members only.
+/// Whoever names an object learns that it has a room, but a private one is for its members and staff only.
 fn visible(conn: &mut AnyConn, room: ChatId, caller: UserId) -> Result<Made, StorageError> {
     match chats::authorized(conn, room, caller, Ability::See) {
         Err(StorageError::Refused(Refusal::NotFound)) => Err(Refusal::Forbidden.into()),
@@ -59,5 +64,33 @@ pub(super) fn join(
     }
     let mut chat = membership.chat;
     let change = bring_in(conn, rules, &mut chat, &[by])?;
+    Ok(Done::changed(&chat, Answer::Done, change))
+}
+
+/// Opens a private room to everybody, or leaves it as it is. A public one is never closed: there is nobody to tell who
+/// of those that came in was meant.
+pub(super) fn open(
+    conn: &mut AnyConn,
+    rules: &Rules,
+    room: ChatId,
+    by: UserId,
+    is_public: bool,
+) -> Result<Done, StorageError> {
+    let mut chat = chats::authorized(conn, room, by, Ability::See)?.chat;
+    if chat.is_public == is_public {
+        return Ok(Done::unchanged(Answer::Done));
+    }
+    if chat.is_public {
+        return Err(FieldErrors::of("is_public", "A public room stays public.").into());
+    }
+    if chat.kind != ChatKind::Room {
+        return Err(FieldErrors::of("is_public", "Only a room can be public.").into());
+    }
+    chats::authorized(conn, room, by, Ability::Open)?;
+    take_number(&mut chat);
+    chat.is_public = true;
+    chats::open(conn, &chat)?;
+    chats::update(conn, &chat)?;
+    let change = Change::ChatRenamed { snapshot: chats::snapshot_of(conn, rules, chat.clone())? };
     Ok(Done::changed(&chat, Answer::Done, change))
 }

@@ -143,6 +143,7 @@ pub fn can_share(command: &Command) -> bool {
         | Action::MarkAsRead { .. }
         | Action::ChangeMe(_)
         | Action::Rename { .. }
+        | Action::Open { .. }
         | Action::ChangeRole { .. } => true,
         Action::AddMembers { .. }
         | Action::RemoveMember { .. }

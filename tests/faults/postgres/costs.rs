@@ -96,6 +96,7 @@ fn a_dm_on_postgres_costs_the_same_however_many_have_blocked_its_user() {
     let rules = Rules {
         receipts_max_members: 100,
         contacts: Default::default(),
+        object_rooms: Default::default(),
         content_key: Vec::new(),
         restored_from: 0,
     };

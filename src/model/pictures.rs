@@ -1,0 +1,151 @@
+//! Which hosts pictures of users may come from: each viewer's browser asks them.
+
+use url::Url;
+
+/// What an address begins with in storage that its user has chosen, and nobody who is staff. It is shown where its host is
+/// one of those that are set.
+const CHOSEN: &str = "chosen:";
+
+/// Hosts that users' pictures may come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PictureHost {
+    Any,
+    /// One host, at a port where it is not the usual one.
+    One(String, Option<u16>),
+    /// All hosts whose name ends so, with the dot.
+    Below(String),
+}
+
+impl PictureHost {
+    /// Takes a host with or without a port, `*.` and the name above many, or `*`.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        let wrong = || "give hosts such as images.example.com, *.example.com, or * for all".to_owned();
+        if text == "*" {
+            return Ok(Self::Any);
+        }
+        let (is_below, name) = text.strip_prefix("*.").map_or((false, text), |name| (true, name));
+        let url = Url::parse(&format!("https://{name}/")).map_err(|_| wrong())?;
+        let is_bare =
+            url.path() == "/" && url.query().is_none() && url.fragment().is_none() && !has_login(&url);
+        let host = url.host_str().filter(|host| is_bare && !host.contains('*')).ok_or_else(wrong)?;
+        match (is_below, url.port()) {
+            (false, port) => Ok(Self::One(host.to_owned(), port)),
+            (true, None) => Ok(Self::Below(format!(".{host}"))),
+            (true, Some(_)) => Err(wrong()),
+        }
+    }
+
+    fn allows(&self, url: &Url) -> bool {
+        let host = url.host_str().unwrap_or_default();
+        match self {
+            Self::Any => true,
+            Self::One(name, port) => host == name && url.port() == *port,
+            Self::Below(end) => host.ends_with(end) && url.port().is_none(),
+        }
+    }
+}
+
+/// Where users' pictures come from.
+#[derive(Debug, Clone, Default)]
+pub struct Pictures {
+    /// Where this server is found, empty where that is not set.
+    pub own: String,
+    pub hosts: Vec<PictureHost>,
+}
+
+impl Pictures {
+    /// Whether a user may choose this address.
+    pub fn allow(&self, address: &str) -> bool {
+        let Ok(url) = Url::parse(address) else { return false };
+        let own = Url::parse(&self.own).ok();
+        let is_own = own.is_some_and(|own| own.origin() == url.origin());
+        !has_login(&url) && (is_own || self.hosts.iter().any(|host| host.allows(&url)))
+    }
+
+    /// What is stored of an address that a user has chosen.
+    pub fn chosen(address: &str) -> String {
+        if address.is_empty() { String::new() } else { format!("{CHOSEN}{address}") }
+    }
+
+    /// The address that is shown of what is stored, if any.
+    pub fn shown<'a>(&self, stored: &'a str) -> Option<&'a str> {
+        match stored.strip_prefix(CHOSEN) {
+            Some(address) => Some(address).filter(|address| self.allow(address)),
+            None => Some(stored).filter(|address| !address.is_empty()),
+        }
+    }
+}
+
+fn has_login(url: &Url) -> bool {
+    !url.username().is_empty() || url.password().is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pictures(hosts: &[&str]) -> Pictures {
+        let hosts = hosts.iter().map(|host| PictureHost::parse(host).unwrap()).collect();
+        Pictures { own: "https://chat.example.com".to_owned(), hosts }
+    }
+
+    #[test]
+    fn pictures_come_from_hosts_that_are_set() {
+        let some = pictures(&["Images.example.com", "*.cdn.example", "localhost:8080", "bücher.example"]);
+        let good = [
+            "https://images.example.com/a.png",
+            "http://IMAGES.example.com/",
+            "https://a.b.cdn.example/x",
+            "http://localhost:8080/a",
+            "https://xn--bcher-kva.example/",
+            "https://chat.example.com/messages/avatars/1.svg",
+        ];
+        for address in good {
+            assert!(some.allow(address), "{address}");
+        }
+        let bad = [
+            "https://evil.example/images.example.com",
+            "https://images.example.com@evil.example/",
+            "https://u:p@images.example.com/",
+            "https://images.example.com.evil.example/",
+            "https://images.example.com:8443/",
+            "https://cdn.example/",
+            "https://evilcdn.example/",
+            "https://evil.example\\@images.example.com/",
+            "http://chat.example.com/",
+            "http://localhost/a",
+            "",
+        ];
+        for address in bad {
+            assert!(!some.allow(address), "{address}");
+        }
+        assert!(pictures(&["*"]).allow("https://evil.example/"));
+        assert!(!pictures(&[]).allow("https://example.com/"));
+    }
+
+    #[test]
+    fn what_staff_set_is_shown_and_what_users_chose_by_its_host() {
+        let some = pictures(&["a.example"]);
+        assert_eq!(some.shown("https://b.example/"), Some("https://b.example/"));
+        assert_eq!(some.shown(&Pictures::chosen("https://b.example/")), None);
+        assert_eq!(some.shown(&Pictures::chosen("https://a.example/")), Some("https://a.example/"));
+        assert_eq!((some.shown(""), Pictures::chosen("")), (None, String::new()));
+    }
+
+    #[test]
+    fn hosts_are_bare() {
+        for bad in [
+            "",
+            "https://example.com",
+            "example.com/path",
+            "*",
+            "a@b.example",
+            "*.*.example",
+            "a b",
+            "*.a.example:80",
+        ] {
+            assert!(bad == "*" || PictureHost::parse(bad).is_err(), "{bad}");
+        }
+    }
+}

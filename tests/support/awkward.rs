@@ -1,0 +1,76 @@
+//! Texts that databases and browsers disagree on, and every field that a client can put one into.
+
+use serde_json::{Value, json};
+
+use super::{Reply, User};
+
+/// What is in the middle of a text, and whether it is a control character that is nowhere of use.
+pub const AWKWARD: [(&str, bool); 14] = [
+    ("\0", true),
+    ("\u{1}", true),
+    ("\u{1b}[31m", true),
+    ("\u{7f}", true),
+    ("\u{85}", true),
+    ("\r\nX: y", false),
+    ("\u{2028}", false),
+    ("\u{202e}", false),
+    ("\u{ad}", false),
+    ("\u{feff}", false),
+    ("\u{fffe}\u{ffff}\u{fdd0}", false),
+    ("\u{10ffff}", false),
+    ("\\u0000", false),
+    ("'\"%_\\", false),
+];
+
+/// A field: how it is sent, its path, its body around the text, and its name.
+pub struct Place {
+    pub method: &'static str,
+    pub path: String,
+    pub field: &'static str,
+    body: fn(&str) -> Value,
+}
+
+/// Every text that is stored for a client; `chat` is one in which the client may do everything.
+pub fn places(user: i64, chat: i64, message: i64) -> Vec<Place> {
+    let place = |method, path: &str, field, body| Place { method, path: path.to_owned(), field, body };
+    let messages = format!("chats/{chat}/messages/");
+    let title = format!("chats/{chat}/");
+    let edited = format!("messages/{message}/");
+    let reactions = format!("messages/{message}/reactions/");
+    let other = format!("users/{user}/");
+    vec![
+        place("PATCH", "users/me/", "first_name", |text| json!({"first_name": text})),
+        place("PATCH", "users/me/", "last_name", |text| json!({"last_name": text})),
+        place("PATCH", "users/me/", "avatar_url", |text| json!({"avatar_url": format!("/messages/{text}")})),
+        place("PATCH", &other, "email", |text| json!({"email": format!("{text}@example.com")})),
+        place("PATCH", &other, "avatar_url", |text| json!({"avatar_url": format!("https://x/{text}")})),
+        place("POST", "users/", "username", |text| json!({"username": text})),
+        place("POST", "users/", "email", |text| json!({"username": "zoe", "email": format!("a@{text}")})),
+        place("POST", "chats/", "title", |text| json!({"chat_type": "group", "title": text})),
+        place("POST", "chats/", "title", |text| json!({"chat_type": "room", "title": text})),
+        place(
+            "POST",
+            "chats/",
+            "object_type",
+            |text| json!({"chat_type": "room", "title": "t", "object_type": text, "object_id": "1"}),
+        ),
+        place(
+            "POST",
+            "chats/",
+            "object_id",
+            |text| json!({"chat_type": "room", "title": "t", "object_type": "page", "object_id": text}),
+        ),
+        place("PATCH", &title, "title", |text| json!({"title": text})),
+        place("POST", &messages, "content", |text| json!({"content": text})),
+        place("POST", &messages, "client_id", |text| json!({"content": "hi", "client_id": text})),
+        place("PATCH", &edited, "content", |text| json!({"content": text})),
+        place("POST", &reactions, "emoji", |text| json!({"emoji": text})),
+    ]
+}
+
+impl Place {
+    /// Sends a text to the field.
+    pub async fn takes(&self, user: &User, text: &str) -> Reply {
+        user.send(self.method, &format!("/messages/api/{}", self.path), Some((self.body)(text))).await
+    }
+}
