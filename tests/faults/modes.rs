@@ -93,6 +93,9 @@ impl Place {
     }
 }
 
+/// Puts something in the place of a file.
+type Obstacle<'a> = &'a dyn Fn(&Path);
+
 fn mkfifo(path: &Path) {
     assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
 }
@@ -126,7 +129,7 @@ fn links_and_other_kinds_of_files_are_replaced_and_not_followed() {
     let place = Place::new();
     let other = place.has_another_file();
     place.runs(&["demo"]);
-    let obstacles: [(&str, &dyn Fn(&Path)); 6] = [
+    let obstacles: [(&str, Obstacle); 6] = [
         ("a link", &|path| symlink(&other, path).unwrap()),
         ("a link that leads nowhere", &|path| symlink("nowhere", path).unwrap()),
         ("a hard link", &|path| std::fs::hard_link(&other, path).unwrap()),
