@@ -338,7 +338,7 @@ export class Api {
 
   /** For staff. */
   createUser(fields: UserFields): Promise<OwnUser>;
-  updateUser(id: number, fields: Partial<UserFields> & { is_active?: boolean }): Promise<OwnUser>;
+  updateUser(id: number, fields: Partial<UserFields> & { is_active?: boolean; is_registered?: false }): Promise<OwnUser>;
   createToken(
     id: number,
     fields?: { expires_in?: number },
