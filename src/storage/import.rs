@@ -212,12 +212,11 @@ fn bring(
     );
     let AnyConn::Sqlite(source) = source else { return Err(ImportError::OtherSchema(table.to_owned())) };
     let mut batch = Batch::default();
-    let mut number = 0;
-    for row in sql_query(rows_as_json(table, columns)).load_iter::<Line, DefaultLoadingMode>(source)? {
-        number += 1;
+    let rows = sql_query(rows_as_json(table, columns)).load_iter::<Line, DefaultLoadingMode>(source)?;
+    for (before, row) in rows.enumerate() {
         let row = row.map_err(|error| ImportError::Unreadable {
             table: table.to_owned(),
-            place: format!("number {number}"),
+            place: format!("number {}", before + 1),
             reason: error.to_string(),
         })?;
         batch.add(&row.line);
