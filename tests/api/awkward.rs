@@ -48,7 +48,7 @@ async fn an_awkward_parameter_finds_nothing() {
         format!("chats/{chat}/members/?search="),
         format!("chats/{chat}/messages/?search="),
         format!("chats/{chat}/messages/?after="),
-        format!("messages/1/reactions/"),
+        "messages/1/reactions/".to_owned(),
     ];
     for path in paths {
         for (awkward, _) in AWKWARD {
