@@ -12,8 +12,9 @@ use clap::{Args, ValueEnum, builder::BoolishValueParser};
 use ipnet::IpNet;
 
 use crate::{
+    auth::hosts::AllowedHost,
     bus::RedisUrl,
-    limits::Rates,
+    limits::{Rate, Rates},
     model::{Contacts, ObjectRooms, PictureHost},
     storage::DatabaseUrl,
 };
@@ -79,6 +80,10 @@ pub struct Config {
     #[arg(long, env = "GREENROOM_PUBLIC_URL", value_parser = origin)]
     pub public_url: Option<String>,
 
+    /// Hosts beside that of the public URL under which this server may be asked, comma-separated: chat.internal,.example.com
+    #[arg(long, env = "GREENROOM_ALLOWED_HOSTS", value_delimiter = ',', value_parser = AllowedHost::parse)]
+    pub allowed_hosts: Vec<AllowedHost>,
+
     /// Other sites whose pages may use this server, comma-separated: https://example.com
     #[arg(long, env = "GREENROOM_ALLOWED_ORIGINS", value_delimiter = ',', value_parser = origin)]
     pub allowed_origins: Vec<String>,
@@ -86,6 +91,14 @@ pub struct Config {
     /// Whether anybody may make an account
     #[arg(long, env = "GREENROOM_REGISTRATION", default_value = "closed")]
     pub registration: Registration,
+
+    /// Accounts that one address may make where anybody may, in an hour, a minute or a second: 100/h; as many taken names may it find
+    #[arg(long, env = "GREENROOM_REGISTRATIONS_PER_ADDRESS", default_value = "100/h", value_parser = rate)]
+    pub registrations_per_address: Rate,
+
+    /// Sign-ins of one address that may fail in a minute
+    #[arg(long, env = "GREENROOM_FAILED_SIGN_INS_PER_ADDRESS", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..))]
+    pub failed_sign_ins_per_address: u16,
 
     /// Whom people who are not staff may find, begin chats with and add to chats
     #[arg(long, env = "GREENROOM_CONTACTS", default_value = "all")]
@@ -224,6 +237,10 @@ fn network(text: &str) -> Result<IpNet, String> {
         .ok()
         .or_else(single)
         .ok_or_else(|| "give an address or a network such as 10.0.0.0/8".to_owned())
+}
+
+fn rate(text: &str) -> Result<Rate, String> {
+    Rate::parse(text).ok_or_else(|| "give a number and s, m or h, such as 100/h".to_owned())
 }
 
 /// A filter that tracing understands.

@@ -25,7 +25,7 @@ use actix_web::{
 use futures_util::FutureExt;
 
 use crate::{
-    auth::{cross_site, keys, neighbourhood},
+    auth::{cross_site, hosts, keys, neighbourhood},
     config::Hsts,
     error::ApiError,
     forwarded::client_address,
@@ -64,6 +64,13 @@ pub async fn edge(
     let line = format!("{} {}", request.method(), request.path());
     let watch = state.meters.clone().map(|meters| Watch::begin(meters, request.method()));
 
+    if let Err(error) = hosts::check(request.request(), &state.config) {
+        let mut response = error.error_response();
+        common.add_to(response.headers_mut());
+        let response = request.into_response(response);
+        watch.inspect(|watch| watch.count(&response));
+        return Ok(response);
+    }
     let is_preflight = request.method() == Method::OPTIONS
         && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
     if is_preflight && common.allowed_origin.is_some() {

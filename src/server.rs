@@ -29,7 +29,7 @@ use sha2::{Digest, Sha512};
 use tokio::sync::Notify;
 
 use crate::{
-    auth::{Failures, Hasher, Identities, Sessions, pick_cookie},
+    auth::{Failures, Hasher, Identities, Registrations, Sessions, pick_cookie},
     bus::{Bus, redis},
     chat::{ChatDirectory, ChatMeter, UserRegistry, directory::Services},
     cluster,
@@ -68,7 +68,8 @@ pub struct State {
     /// Signs the session's cookie.
     pub cookie_key: Key,
     pub hasher: Hasher,
-    pub failures: Failures,
+    pub failures: Arc<Failures>,
+    pub registrations: Arc<Registrations>,
     pub limits: Limits,
     /// There may be deleted chats to clear out.
     pub purge: Notify,
@@ -218,7 +219,8 @@ impl Server {
             identities,
             cookie_key: kept.cookie_key,
             hasher: Hasher::new(workers),
-            failures: Failures::default(),
+            failures: Failures::new(usize::from(config.failed_sign_ins_per_address), workers),
+            registrations: Registrations::new(config.registrations_per_address),
             limits: Limits::new(config.rate_limit, limit_meter),
             purge: Notify::new(),
             meters,

@@ -1,7 +1,5 @@
 //! Signing in and out, and making an account.
 
-use std::time::Instant;
-
 use actix_session::Session;
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -20,7 +18,7 @@ use super::{
 };
 use crate::{
     auth::{
-        cross_site,
+        NewPassword, cross_site,
         passwords::Verdict,
         sessions::{PASSWORD, USER},
     },
@@ -50,7 +48,7 @@ pub(crate) struct LoginFields {
 
 /// `POST /login/`
 pub async fn login(state: Data<State>, session: Session, request: HttpRequest, body: Body) -> Answer {
-    cross_site::check(&request, &state.config)?;
+    cross_site::check_sign_in(&request, &state.config)?;
     let fields: LoginFields = body.json_or_form()?;
     let mut errors = FieldErrors::default();
     let username = errors.note("username", fields.username.text());
@@ -59,17 +57,14 @@ pub async fn login(state: Data<State>, session: Session, request: HttpRequest, b
     let username = username.trim().to_owned();
 
     let address = forwarded::client_address(&request, &state.config);
-    let attempt = state
-        .failures
-        .attempt(address, &username, Instant::now())
-        .map_err(|seconds| ApiError::Throttled { seconds })?;
+    let attempt = state.failures.attempt(address, &username).await?;
     let Some(user) = verified(&state, username, password).await? else {
         tracing::info!(%address, "a sign-in failed");
-        let (address, account) = attempt.target();
+        let (address, account) = attempt.failed();
         state.bus.publish(News::SignInFailed { address, account });
         return Err(ApiError::WrongPassword);
     };
-    state.failures.succeeded(&attempt);
+    drop(attempt);
     session.renew();
     session.insert(USER, user.id).map_err(|_| Refusal::Internal)?;
     session.insert(PASSWORD, &user.password).map_err(|_| Refusal::Internal)?;
@@ -136,8 +131,18 @@ pub async fn register(state: Data<State>, request: HttpRequest, body: Body) -> A
     let (mut new, password) = body.json_or_form::<UserFields>()?.check_new(true)?;
     new.is_registered = true;
     new.avatar_url = chosen_picture(&state, &new.avatar_url)?;
-    new.password = state.hasher.hash(password.unwrap_or_default()).await?;
+    let throttled = |seconds| ApiError::Throttled { seconds };
+    let address = forwarded::client_address(&request, &state.config);
+    let name = new.username.clone();
+    if state.readers.ask_one(move |conn| users::is_taken(conn, &name)).await? {
+        state.registrations.taken(address).map_err(throttled)?;
+        return Err(FieldErrors::of("username", users::USERNAME_TAKEN).into());
+    }
+    let place = state.registrations.place(address).map_err(throttled)?;
+    let password = NewPassword { password: password.unwrap_or_default(), known: new.known() };
+    new.password = state.hasher.hash_to_register(password).await?;
     let user = state.writer.run(move |conn, _| users::create(conn, &new)).await?;
+    place.keep();
     Ok(HttpResponse::Created().json(own_view(&user, &user.card(), &state.links)))
 }
 

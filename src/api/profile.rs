@@ -1,7 +1,5 @@
 //! `users/me/`: oneself.
 
-use std::time::Instant;
-
 use actix_web::{HttpRequest, HttpResponse, web::Data};
 
 use super::{
@@ -10,7 +8,8 @@ use super::{
     users::{UserFields, change_user, chosen_picture, own_view},
 };
 use crate::{
-    auth::{gate::Authenticated, passwords::Verdict},
+    auth::{failures::Attempt, gate::Authenticated, passwords::Verdict},
+    bus::News,
     error::ApiError,
     forwarded,
     model::{FieldErrors, Refusal},
@@ -33,9 +32,11 @@ pub async fn update(state: Data<State>, caller: Authenticated, request: HttpRequ
         let is_same = state.links.pictures.shown(&stored) == Some(address);
         change.avatar_url = if is_same { None } else { Some(chosen_picture(&state, address)?) };
     }
-    if let Some(proof) = proof {
-        prove(&state, &caller, &request, proof).await?;
-    }
+    // Kept until the new password is hashed, so that one who knows their own does not fill the queue.
+    let _attempt = match proof {
+        Some(proof) => Some(prove(&state, &caller, &request, proof).await?),
+        None => None,
+    };
     let user = change_user(&state, &caller, caller.id(), change).await?;
     Ok(HttpResponse::Ok().json(own_view(&user, &user.card(), &state.links)))
 }
@@ -45,22 +46,20 @@ async fn oneself(state: &State, caller: &Authenticated) -> Result<User, Refusal>
     state.readers.ask_one(move |conn| users::find(conn, id)).await?.ok_or(Refusal::NotFound)
 }
 
-/// Checks a password; guesses count like those at the door.
+/// Checks a password. Guesses count like those at the door.
 async fn prove(
     state: &State,
     caller: &Authenticated,
     request: &HttpRequest,
     password: String,
-) -> Result<(), ApiError> {
+) -> Result<Attempt, ApiError> {
     let address = forwarded::client_address(request, &state.config);
-    let attempt = state
-        .failures
-        .attempt(address, &caller.card.username, Instant::now())
-        .map_err(|seconds| ApiError::Throttled { seconds })?;
+    let attempt = state.failures.attempt(address, &caller.card.username).await?;
     let user = oneself(state, caller).await?;
     if matches!(state.hasher.verify(password, Some(user.password)).await?, Verdict::Wrong) {
+        let (address, account) = attempt.failed();
+        state.bus.publish(News::SignInFailed { address, account });
         return Err(FieldErrors::of("old_password", "This is not your password.").into());
     }
-    state.failures.succeeded(&attempt);
-    Ok(())
+    Ok(attempt)
 }

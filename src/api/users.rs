@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use super::{Answer, body::Body, page::Query, path::Id};
 use crate::{
-    auth::{gate::Authenticated, keys, passwords},
+    auth::{NewPassword, gate::Authenticated, keys, passwords},
     bus::News,
     cluster,
     error::ApiError,
@@ -78,7 +78,7 @@ pub(crate) struct UserFields {
     #[serde(default)]
     #[schema(value_type = String, min_length = 1, max_length = 150, pattern = "^[A-Za-z0-9@.+_-]+$")]
     username: Field,
-    /// At most 128 bytes.
+    /// Not easy to guess: no common password, and none of the user's names.
     #[serde(default)]
     #[schema(value_type = String, min_length = 8, max_length = 128)]
     password: Field,
@@ -235,7 +235,7 @@ pub async fn create(state: Data<State>, caller: Authenticated, body: Body) -> An
     staff_only(&caller)?;
     let (mut new, password) = body.json::<UserFields>()?.check_new(false)?;
     if let Some(password) = password {
-        new.password = state.hasher.hash(password).await?;
+        new.password = state.hasher.hash(NewPassword { password, known: new.known() }).await?;
     }
     let (user, is_new) = state.writer.run(move |conn, _| users::find_or_create(conn, &new)).await?;
     if user.is_registered {
@@ -287,7 +287,12 @@ pub(super) async fn change_user(
     change: UserChange,
 ) -> Result<User, ApiError> {
     let hash = match &change.password {
-        Some(password) => Some(state.hasher.hash(password.clone()).await?),
+        Some(password) => {
+            let user = state.readers.ask_one(move |conn| users::find(conn, id)).await?.ok_or(Refusal::NotFound)?;
+            let given = [&change.email, &change.first_name, &change.last_name];
+            let known = user.known().into_iter().chain(given.into_iter().flatten().cloned()).collect();
+            Some(state.hasher.hash(NewPassword { password: password.clone(), known }).await?)
+        }
         None => None,
     };
     // Who changes their own password stays signed in where they did it.

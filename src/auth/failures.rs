@@ -1,18 +1,30 @@
-//! Limits on failed sign-ins: five a minute for an account from one address, twenty for an address.
+//! Limits on failed sign-ins: five a minute for an account from one address, and more for an address.
+//!
+//! Only failures count. Sign-ins of one account from one address are tried one after the other, and of one address no more
+//! at a time than the server hashes at once. So nobody guesses more by asking in parallel, and nobody fills the queue.
 
 use std::{
     collections::{HashMap, VecDeque},
     net::{IpAddr, Ipv6Addr},
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
+use tokio::{
+    sync::{Notify, OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
+
+use crate::{error::ApiError, model::Refusal};
+
 const WINDOW: Duration = Duration::from_secs(60);
 const PER_ACCOUNT: usize = 5;
-const PER_ADDRESS: usize = 20;
 
-/// Above so many entries the outdated ones are cleared out.
-const SWEEP_AT: usize = 10_000;
+/// How long a sign-in waits for others of its account and its address.
+const WAIT: Duration = Duration::from_secs(10);
+
+/// Fewer records than this are not swept.
+const FEW: usize = 10_000;
 
 /// What attempts are counted by.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -21,22 +33,44 @@ enum Key {
     Address(IpAddr),
 }
 
-/// Recent failed sign-ins.
-#[derive(Debug, Default)]
+/// Failed sign-ins of the last minute, and those under way.
+#[derive(Debug)]
 pub struct Failures {
-    recent: Mutex<HashMap<Key, VecDeque<Instant>>>,
+    per_address: usize,
+    at_once: usize,
+    recent: Mutex<Recent>,
 }
 
-/// A sign-in under way; it counts as failed unless it is told that it succeeded.
+#[derive(Debug)]
+struct Recent {
+    records: HashMap<Key, Record>,
+    /// With so many records the outdated ones are dropped.
+    sweep_at: usize,
+}
+
+/// What is known of one account at one address, or of one address.
+#[derive(Debug)]
+struct Record {
+    failed: VecDeque<Instant>,
+    under_way: usize,
+    /// Limits how many are under way; the others wait in order.
+    turns: Arc<Semaphore>,
+    /// Notified when one that was under way ends.
+    ended: Arc<Notify>,
+}
+
+/// A sign-in under way. Dropped, it counts for nothing.
 #[derive(Debug)]
 pub struct Attempt {
+    failures: Arc<Failures>,
     keys: [Key; 2],
-    at: Instant,
+    _turns: [OwnedSemaphorePermit; 2],
 }
 
 impl Attempt {
-    /// The account and the address that it counts against.
-    pub fn target(&self) -> (IpAddr, String) {
+    /// Counts it as failed. Returns the address and the account that it counts against.
+    pub fn failed(self) -> (IpAddr, String) {
+        self.failures.count(&self.keys, Instant::now());
         match &self.keys[0] {
             Key::Account(address, account) => (*address, account.clone()),
             Key::Address(address) => (*address, String::new()),
@@ -44,63 +78,141 @@ impl Attempt {
     }
 }
 
-impl Failures {
-    /// Counts an attempt before it is made, so that many at once get no further than one after the other. `Err`: in
-    /// so many seconds.
-    pub fn attempt(&self, address: IpAddr, account: &str, now: Instant) -> Result<Attempt, u64> {
-        let account = crate::model::text::fold(account).chars().take(150).collect();
-        let address = neighbourhood(address);
-        let keys = [Key::Account(address, account), Key::Address(address)];
-        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        sweep(&mut recent, now);
-        for (key, limit) in keys.iter().zip([PER_ACCOUNT, PER_ADDRESS]) {
-            let times = recent.entry(key.clone()).or_default();
-            while times.front().is_some_and(|first| now.duration_since(*first) >= WINDOW) {
-                times.pop_front();
-            }
-            if times.len() >= limit {
-                let free_in = WINDOW.saturating_sub(now.duration_since(times[times.len() - limit]));
-                return Err(free_in.as_secs() + 1);
-            }
-        }
-        for key in &keys {
-            recent.entry(key.clone()).or_default().push_back(now);
-        }
-        Ok(Attempt { keys, at: now })
-    }
-
-    /// An attempt failed on another node.
-    pub fn heard(&self, address: IpAddr, account: String) {
-        let now = Instant::now();
-        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        sweep(&mut recent, now);
-        for (key, most) in
-            [(Key::Account(address, account), PER_ACCOUNT), (Key::Address(address), PER_ADDRESS)]
-        {
-            let times = recent.entry(key).or_default();
-            if times.len() >= most {
-                times.pop_front();
-            }
-            times.push_back(now);
-        }
-    }
-
-    /// The attempt was none that failed.
-    pub fn succeeded(&self, attempt: &Attempt) {
-        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        for key in &attempt.keys {
-            if let Some(times) = recent.get_mut(key)
-                && let Some(index) = times.iter().position(|time| *time == attempt.at)
-            {
-                times.remove(index);
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        let mut recent = self.failures.lock();
+        for key in &self.keys {
+            if let Some(record) = recent.records.get_mut(key) {
+                record.under_way -= 1;
+                record.ended.notify_waiters();
             }
         }
     }
 }
 
-fn sweep(recent: &mut HashMap<Key, VecDeque<Instant>>, now: Instant) {
-    if recent.len() > SWEEP_AT {
-        recent.retain(|_, times| times.back().is_some_and(|last| now.duration_since(*last) < WINDOW));
+impl Failures {
+    /// Lets so many fail for one address in a minute, and tries so many of one address at once.
+    pub fn new(per_address: usize, at_once: usize) -> Arc<Self> {
+        let recent = Mutex::new(Recent { records: HashMap::new(), sweep_at: FEW });
+        Arc::new(Self { per_address, at_once: at_once.max(1), recent })
+    }
+
+    /// Waits until the password may be tried. Refused where too many attempts have failed.
+    pub async fn attempt(self: &Arc<Self>, address: IpAddr, account: &str) -> Result<Attempt, ApiError> {
+        let account = crate::model::text::fold(account).chars().take(150).collect();
+        let address = neighbourhood(address);
+        let keys = [Key::Account(address, account), Key::Address(address)];
+        timeout(WAIT, self.in_turn(keys)).await.unwrap_or(Err(Refusal::Busy.into()))
+    }
+
+    async fn in_turn(self: &Arc<Self>, keys: [Key; 2]) -> Result<Attempt, ApiError> {
+        let ([of_account, of_address], ended) = self.turns(&keys, Instant::now())?;
+        let closed = |_| ApiError::from(Refusal::Busy);
+        let account = of_account.acquire_owned().await.map_err(closed)?;
+        let turns = [account, of_address.acquire_owned().await.map_err(closed)?];
+        loop {
+            let another = ended.notified();
+            if self.begin(&keys, Instant::now())? {
+                return Ok(Attempt { failures: self.clone(), keys, _turns: turns });
+            }
+            another.await;
+        }
+    }
+
+    /// What an attempt waits for: its turns, and the end of others at its address.
+    fn turns(&self, keys: &[Key; 2], now: Instant) -> Result<([Arc<Semaphore>; 2], Arc<Notify>), ApiError> {
+        let mut recent = self.lock();
+        recent.sweep(now);
+        let turns = [1, self.at_once];
+        let [account, address] = [0, 1].map(|at| {
+            let record = recent.record(&keys[at], turns[at]);
+            (record.throttled(self.most(&keys[at]), now), record.turns.clone(), record.ended.clone())
+        });
+        if let Some(seconds) = account.0.max(address.0) {
+            return Err(ApiError::Throttled { seconds });
+        }
+        Ok(([account.1, address.1], address.2))
+    }
+
+    /// Begins an attempt that has its turns. False: it would be one too many if those under way fail.
+    fn begin(&self, keys: &[Key; 2], now: Instant) -> Result<bool, ApiError> {
+        let mut recent = self.lock();
+        for key in keys {
+            let Some(record) = recent.records.get_mut(key) else { return Ok(false) };
+            if let Some(seconds) = record.throttled(self.most(key), now) {
+                return Err(ApiError::Throttled { seconds });
+            }
+            if record.failed.len() + record.under_way >= self.most(key) {
+                return Ok(false);
+            }
+        }
+        for key in keys {
+            recent.records.entry(key.clone()).and_modify(|record| record.under_way += 1);
+        }
+        Ok(true)
+    }
+
+    /// Counts an attempt that failed on another node.
+    pub fn heard(&self, address: IpAddr, account: String) {
+        self.count(&[Key::Account(address, account), Key::Address(address)], Instant::now());
+    }
+
+    fn count(&self, keys: &[Key; 2], now: Instant) {
+        let mut recent = self.lock();
+        recent.sweep(now);
+        for (key, turns) in keys.iter().zip([1, self.at_once]) {
+            let most = self.most(key);
+            let record = recent.record(key, turns);
+            if record.failed.len() >= most {
+                record.failed.pop_front();
+            }
+            record.failed.push_back(now);
+        }
+    }
+
+    fn most(&self, key: &Key) -> usize {
+        match key {
+            Key::Account(..) => PER_ACCOUNT.min(self.per_address),
+            Key::Address(_) => self.per_address,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Recent> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Recent {
+    fn record(&mut self, key: &Key, turns: usize) -> &mut Record {
+        self.records.entry(key.clone()).or_insert_with(|| Record {
+            failed: VecDeque::new(),
+            under_way: 0,
+            turns: Arc::new(Semaphore::new(turns)),
+            ended: Arc::default(),
+        })
+    }
+
+    /// Drops what is outdated and not in use, once in a while: the map has at most twice as many records as count.
+    fn sweep(&mut self, now: Instant) {
+        if self.records.len() < self.sweep_at {
+            return;
+        }
+        self.records.retain(|_, record| {
+            let is_recent = record.failed.back().is_some_and(|last| now.duration_since(*last) < WINDOW);
+            is_recent || Arc::strong_count(&record.turns) > 1
+        });
+        self.sweep_at = FEW.max(2 * self.records.len());
+    }
+}
+
+impl Record {
+    /// In how many seconds another may be tried, where too many have failed.
+    fn throttled(&mut self, most: usize, now: Instant) -> Option<u64> {
+        while self.failed.front().is_some_and(|first| now.duration_since(*first) >= WINDOW) {
+            self.failed.pop_front();
+        }
+        let first = self.failed.get(self.failed.len().checked_sub(most)?)?;
+        Some(WINDOW.saturating_sub(now.duration_since(*first)).as_secs() + 1)
     }
 }
 
@@ -119,17 +231,33 @@ pub fn neighbourhood(address: IpAddr) -> IpAddr {
 mod tests {
     use super::*;
 
+    const ANN: [u8; 4] = [127, 0, 0, 1];
+
+    fn keys(address: [u8; 4], account: &str) -> [Key; 2] {
+        [Key::Account(address.into(), account.to_owned()), Key::Address(address.into())]
+    }
+
+    fn is_throttled(failures: &Failures, address: [u8; 4], account: &str, now: Instant) -> bool {
+        failures.turns(&keys(address, account), now).is_err()
+    }
+
     #[test]
     fn five_failures_lock_an_account_out_for_a_minute() {
-        let (failures, start) = (Failures::default(), Instant::now());
-        let ann: IpAddr = [127, 0, 0, 1].into();
-        for _ in 0..5 {
-            failures.attempt(ann, "alice", start).unwrap();
-        }
-        assert_eq!(failures.attempt(ann, "Alice", start).unwrap_err(), 61);
-        assert!(failures.attempt(ann, "bob", start).is_ok());
-        assert!(failures.attempt([127, 0, 0, 2].into(), "alice", start).is_ok());
-        assert!(failures.attempt(ann, "alice", start + WINDOW).is_ok());
+        let (failures, start) = (Failures::new(20, 2), Instant::now());
+        (0..5).for_each(|_| failures.count(&keys(ANN, "alice"), start));
+        let refused = failures.turns(&keys(ANN, "alice"), start).unwrap_err();
+        assert_eq!(refused, ApiError::Throttled { seconds: 61 });
+        assert!(!is_throttled(&failures, ANN, "bob", start));
+        assert!(!is_throttled(&failures, [127, 0, 0, 2], "alice", start));
+        assert!(!is_throttled(&failures, ANN, "alice", start + WINDOW));
+    }
+
+    #[test]
+    fn addresses_have_a_limit_of_their_own() {
+        let (failures, now) = (Failures::new(20, 2), Instant::now());
+        (0..20).for_each(|guess| failures.count(&keys(ANN, &format!("user{guess}")), now));
+        assert!(is_throttled(&failures, ANN, "another", now));
+        assert!(!is_throttled(&failures, [127, 0, 0, 2], "another", now));
     }
 
     #[test]
@@ -140,17 +268,24 @@ mod tests {
         assert_eq!(at("::ffff:127.0.0.1"), at("127.0.0.1"));
     }
 
-    #[test]
-    fn successes_do_not_count_and_addresses_have_a_limit() {
-        let (failures, now) = (Failures::default(), Instant::now());
-        let address: IpAddr = [127, 0, 0, 1].into();
-        for _ in 0..100 {
-            let attempt = failures.attempt(address, "alice", now).unwrap();
-            failures.succeeded(&attempt);
-        }
-        for guess in 0..20 {
-            failures.attempt(address, &format!("user{guess}"), now).unwrap();
-        }
-        assert!(failures.attempt(address, "another", now).is_err());
+    #[actix_web::test]
+    async fn what_is_under_way_does_not_count_and_gets_no_further_than_one_after_the_other() {
+        let failures = Failures::new(20, 3);
+        let tries = (0..100).map(|number| {
+            let failures = failures.clone();
+            async move {
+                let attempt = failures.attempt(ANN.into(), &format!("user{number}")).await?;
+                tokio::task::yield_now().await;
+                attempt.failed();
+                Ok::<_, ApiError>(())
+            }
+        });
+        let tried = futures_util::future::join_all(tries).await;
+        assert_eq!(tried.iter().filter(|tried| tried.is_ok()).count(), 20);
+        let right = (0..100).map(|number| {
+            let failures = failures.clone();
+            async move { failures.attempt([127, 0, 0, 2].into(), &format!("user{number}")).await.map(drop) }
+        });
+        assert!(futures_util::future::join_all(right).await.iter().all(Result::is_ok));
     }
 }

@@ -12,21 +12,39 @@ use sha2::Sha256;
 use subtle::ConstantTimeEq;
 use tokio::{sync::Semaphore, time::timeout};
 
-use crate::model::Refusal;
+use super::strength;
+use crate::model::{FieldErrors, Refusal};
 
-/// Shortest and longest password, in characters and in bytes.
+/// Shortest and longest password, in characters.
 const MIN_CHARS: usize = 8;
-const MAX_BYTES: usize = 128;
+const MAX_CHARS: usize = 128;
 
-/// Whether a password may be set.
+/// Whether a password is of a length that may be set. How easily it is guessed is found out where it is hashed.
 pub fn check(password: &str) -> Result<(), String> {
-    if password.chars().count() < MIN_CHARS {
+    let chars = password.chars().count();
+    if chars < MIN_CHARS {
         return Err(format!("This password is too short. It must contain at least {MIN_CHARS} characters."));
     }
-    if password.len() > MAX_BYTES {
-        return Err(format!("This password is too long. It may have no more than {MAX_BYTES} bytes."));
+    if chars > MAX_CHARS {
+        return Err(format!("This password is too long. It may have no more than {MAX_CHARS} characters."));
     }
     Ok(())
+}
+
+/// A password to be set, and what others know of its user.
+#[derive(Debug, Clone)]
+pub struct NewPassword {
+    pub password: String,
+    pub known: Vec<String>,
+}
+
+impl NewPassword {
+    /// Hashes it, unless it is easily guessed.
+    pub fn hash(&self) -> Result<String, FieldErrors> {
+        strength::check(&self.password, &self.known)
+            .map_err(|sentence| FieldErrors::of("password", sentence))?;
+        Ok(hash(&self.password))
+    }
 }
 
 /// What came of trying a password.
@@ -46,7 +64,7 @@ pub fn hash(password: &str) -> String {
 /// Tries a password against a stored hash.
 pub fn verify(password: &str, stored: &str) -> Verdict {
     // Nobody has a longer one, and nobody may make us hash megabytes.
-    if password.len() > MAX_BYTES {
+    if password.len() > 4 * MAX_CHARS {
         return Verdict::Wrong;
     }
     if let Some(django) = stored.strip_prefix("pbkdf2_sha256$") {
@@ -95,6 +113,8 @@ fn of_nobody() -> String {
 #[derive(Clone)]
 pub struct Hasher {
     free: Arc<Semaphore>,
+    /// New accounts are hashed for one at a time, so that signing in does not wait for them.
+    registering: Arc<Semaphore>,
     /// Tried where there is no user, so that it takes as long as where there is one.
     nobody: Arc<str>,
 }
@@ -105,13 +125,18 @@ const WAIT: Duration = Duration::from_secs(10);
 impl Hasher {
     /// Hashes at most `at_once` passwords at a time.
     pub fn new(at_once: usize) -> Self {
-        Self { free: Arc::new(Semaphore::new(at_once.max(1))), nobody: of_nobody().into() }
+        Self {
+            free: Arc::new(Semaphore::new(at_once.max(1))),
+            registering: Arc::new(Semaphore::new(1)),
+            nobody: of_nobody().into(),
+        }
     }
 
     /// Tries a password against a user's hash; against none, it is wrong and takes as long.
     pub async fn verify(&self, password: String, stored: Option<String>) -> Result<Verdict, Refusal> {
         let nobody = self.nobody.clone();
-        self.run(move || match stored.filter(|hash| hash != crate::storage::users::NO_PASSWORD) {
+        let free = self.free.clone();
+        self.run(free, move || match stored.filter(|hash| hash != crate::storage::users::NO_PASSWORD) {
             Some(stored) => verify(&password, &stored),
             None => {
                 verify(&password, &nobody);
@@ -121,13 +146,22 @@ impl Hasher {
         .await
     }
 
-    /// Hashes a password.
-    pub async fn hash(&self, password: String) -> Result<String, Refusal> {
-        self.run(move || hash(&password)).await
+    /// Hashes a password to be set, unless it is easily guessed.
+    pub async fn hash(&self, new: NewPassword) -> Result<String, Refusal> {
+        Ok(self.run(self.free.clone(), move || new.hash()).await??)
     }
 
-    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Refusal> {
-        let free = timeout(WAIT, self.free.clone().acquire_owned()).await;
+    /// Hashes the password of an account that somebody makes for themselves.
+    pub async fn hash_to_register(&self, new: NewPassword) -> Result<String, Refusal> {
+        Ok(self.run(self.registering.clone(), move || new.hash()).await??)
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        queue: Arc<Semaphore>,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let free = timeout(WAIT, queue.acquire_owned()).await;
         let Ok(Ok(permit)) = free else { return Err(Refusal::Busy) };
         let result = spawn_blocking(move || {
             let _permit = permit;
@@ -150,7 +184,7 @@ mod tests {
         assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
         assert_eq!(verify("correct horse", &stored), Verdict::Right);
         assert_eq!(verify("Correct horse", &stored), Verdict::Wrong);
-        assert_eq!(verify(&"x".repeat(129), &stored), Verdict::Wrong);
+        assert_eq!(verify(&"x".repeat(1_000), &stored), Verdict::Wrong);
         assert_eq!(verify("anything", "!"), Verdict::Wrong);
     }
 

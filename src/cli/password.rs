@@ -5,7 +5,7 @@ use std::io::{IsTerminal, Read};
 use clap::Args;
 
 use super::CliError;
-use crate::auth::passwords;
+use crate::auth::{NewPassword, passwords};
 
 /// Where a password comes from.
 #[derive(Debug, Args)]
@@ -20,11 +20,11 @@ pub(super) struct PasswordSource {
 }
 
 impl PasswordSource {
-    /// The password's hash.
-    pub(super) fn hash(&self) -> Result<String, CliError> {
+    /// The password's hash, where it is not easily guessed by what others know of its user.
+    pub(super) fn hash(&self, known: Vec<String>) -> Result<String, CliError> {
         let password = self.read()?;
         passwords::check(&password).map_err(CliError::Refused)?;
-        Ok(passwords::hash(&password))
+        Ok(NewPassword { password, known }.hash()?)
     }
 
     fn read(&self) -> Result<String, CliError> {

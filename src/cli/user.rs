@@ -11,7 +11,7 @@ use crate::{
     },
     storage::{
         AnyConn, StorageError, revocations, sessions, succession, tokens,
-        users::{self, NewUser, User},
+        users::{self, NO_PASSWORD, NewUser, User},
     },
 };
 
@@ -86,7 +86,7 @@ impl UserCommand {
     pub(super) fn run(self) -> Result<(), CliError> {
         match self {
             Self::Create { name, password, email: address, first_name, last_name, staff, database } => {
-                let new = NewUser {
+                let mut new = NewUser {
                     username: valid("username", Username::parse(&name))?,
                     email: valid("email", email(&address))?,
                     first_name: valid("first name", person_name(&first_name, 150))?,
@@ -94,8 +94,9 @@ impl UserCommand {
                     avatar_url: String::new(),
                     is_staff: staff,
                     is_registered: false,
-                    password: password.hash()?,
+                    password: NO_PASSWORD.to_owned(),
                 };
+                new.password = password.hash(new.known())?;
                 with_database(&database, |conn| {
                     let user = users::create(conn, &new)?;
                     Ok(format!("user {} has id {}", user.username, user.id))
@@ -103,7 +104,8 @@ impl UserCommand {
             }
             Self::List { database } => list(ask_existing(&database, users::all)?.iter().map(line)),
             Self::Passwd { name, password, database } => {
-                let hash = password.hash()?;
+                let user = ask_existing(&database, |conn| named(conn, &name))?;
+                let hash = password.hash(user.known())?;
                 with_existing(&database, |conn| {
                     let mut user = named(conn, &name)?;
                     user.password.clone_from(&hash);

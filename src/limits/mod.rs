@@ -21,7 +21,7 @@ const SHARDS: usize = 64;
 const FEW: usize = 256;
 
 /// Nanoseconds since this process began to count.
-type Moment = u64;
+pub(crate) type Moment = u64;
 
 /// What users have asked for of late.
 #[derive(Debug)]
@@ -87,7 +87,7 @@ impl Shard {
     }
 }
 
-fn now() -> Moment {
+pub(crate) fn now() -> Moment {
     static START: LazyLock<Instant> = LazyLock::new(Instant::now);
     START.elapsed().as_nanos() as Moment
 }

@@ -44,7 +44,7 @@ const SECOND: u64 = 1_000_000_000;
 
 impl Rate {
     /// Reads `10/s` or `10/s:30`.
-    fn parse(text: &str) -> Option<Self> {
+    pub fn parse(text: &str) -> Option<Self> {
         let (rate, burst) = text.split_once(':').map_or((text, None), |(rate, burst)| (rate, Some(burst)));
         let (count, unit) = rate.split_once('/')?;
         let count = number(count)?;
@@ -61,10 +61,15 @@ impl Rate {
 
     /// Takes one where all that was taken before counts until `free_at`; until when it counts with this one, or in how
     /// many seconds there is room for it.
-    pub(super) fn take(self, free_at: Moment, now: Moment) -> Result<Moment, u64> {
+    pub(crate) fn take(self, free_at: Moment, now: Moment) -> Result<Moment, u64> {
         let free_at = free_at.max(now) + self.interval;
         let too_far = (free_at - now).saturating_sub(self.tolerance);
         if too_far == 0 { Ok(free_at) } else { Err(too_far.div_ceil(SECOND)) }
+    }
+
+    /// Until when what was taken counts without one of them.
+    pub(crate) fn give_back(self, free_at: Moment) -> Moment {
+        free_at.saturating_sub(self.interval)
     }
 }
 

@@ -17,7 +17,7 @@ pub(super) fn describe(reference: &mut Reference) {
             operation
                 .says(
                     "Sets the cookie of a new session and ends that of an old cookie. Five attempts on an account from one \
-                     address, or twenty from one address, may fail in a minute. An HTML form with the same fields is taken \
+                     address, or twenty from one address unless it is set otherwise, may fail in a minute. An HTML form with the same fields is taken \
                      too.",
                 )
                 .query("next", text(), "Where a browser is sent then: a path of this site.")
@@ -46,8 +46,8 @@ pub(super) fn describe(reference: &mut Reference) {
     reference.open(TAG, "/register/").post("register", "Make an account", |operation| {
         operation
             .says(
-                "Where `GREENROOM_REGISTRATION=open`, else 403. It does not sign in. An HTML form with the same fields is \
-                 taken too.",
+                "Where `GREENROOM_REGISTRATION=open`, else 403. It does not sign in. One address may make so many accounts, \
+                 and find so many names taken, in an hour. An HTML form with the same fields is taken too.",
             )
             .takes_part::<UserFields>(
                 "Registration",
@@ -60,5 +60,6 @@ pub(super) fn describe(reference: &mut Reference) {
                 }),
             )
             .answers::<OwnUserView>(201, "The account.", examples::new_user())
+            .refuses(&[429])
     });
 }

@@ -45,6 +45,12 @@ impl User {
         card(self.id, self.username.clone(), &self.first_name, &self.last_name, self.avatar_url.clone())
     }
 
+    /// What others know of this user, which is no password.
+    pub fn known(&self) -> Vec<String> {
+        let texts = [&self.username, &self.email, &self.first_name, &self.last_name];
+        texts.into_iter().cloned().chain([self.card().display_name]).collect()
+    }
+
     fn name_key(&self) -> String {
         fold(&format!("{}\n{}", self.card().display_name, self.username))
     }
@@ -63,6 +69,15 @@ pub struct NewUser {
     pub is_staff: bool,
     /// Whether they make the account themselves.
     pub is_registered: bool,
+}
+
+impl NewUser {
+    /// What others will know of this user, which is no password.
+    pub fn known(&self) -> Vec<String> {
+        let full_name = format!("{} {}", self.first_name, self.last_name);
+        let texts = [self.username.as_str(), &self.email, &self.first_name, &self.last_name, &full_name];
+        texts.map(|text| text.trim().to_owned()).into()
+    }
 }
 
 /// The columns of a card in the order in which [`card`] takes them; `u` is the users table.
@@ -96,9 +111,9 @@ pub(super) fn card(id: i64, username: String, first: &str, last: &str, avatar_ur
 /// Said of a username that is taken, or that looks like one that is.
 pub const USERNAME_TAKEN: &str = "A user with that username already exists.";
 
-/// Makes a user. A name that is taken, or looks like one that is, is refused.
-pub fn create(conn: &mut AnyConn, new: &NewUser) -> Result<User, StorageError> {
-    let keys = new.username.keys();
+/// Whether a name is taken, or looks like one that is.
+pub fn is_taken(conn: &mut AnyConn, name: &Username) -> Result<bool, StorageError> {
+    let keys = name.keys();
     let taken = sql!(
         "SELECT id FROM users WHERE username_key IN (?, ?) \
          UNION ALL SELECT user_id FROM user_looks WHERE look_key IN (?, ?) LIMIT 1",
@@ -107,8 +122,13 @@ pub fn create(conn: &mut AnyConn, new: &NewUser) -> Result<User, StorageError> {
         &keys.read,
         &keys.look
     );
-    let taken = taken.first::<(i64,)>(conn)?;
-    if taken.is_some() {
+    Ok(taken.first::<(i64,)>(conn)?.is_some())
+}
+
+/// Makes a user. A name that is taken, or looks like one that is, is refused.
+pub fn create(conn: &mut AnyConn, new: &NewUser) -> Result<User, StorageError> {
+    let keys = new.username.keys();
+    if is_taken(conn, &new.username)? {
         return Err(FieldErrors::of("username", USERNAME_TAKEN).into());
     }
     let mut user = User {

@@ -7,11 +7,15 @@ use actix_web::{
     App, HttpResponse, HttpServer,
     dev::ServerHandle,
     http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS},
+    middleware::from_fn,
     web::{self, Data},
 };
 
 use super::Meters;
-use crate::server::{StartError, State};
+use crate::{
+    auth::hosts::own_hosts,
+    server::{StartError, State},
+};
 
 /// Connections that may be open at once.
 const CONNECTIONS: usize = 64;
@@ -34,6 +38,7 @@ impl Listening {
             App::new()
                 .app_data(meters.clone())
                 .app_data(state.clone())
+                .wrap(from_fn(own_hosts))
                 .route("/metrics", web::get().to(show))
                 .default_service(web::to(HttpResponse::NotFound))
         };

@@ -2,7 +2,7 @@
 
 use std::{
     io::{Read, Write},
-    net::TcpStream,
+    net::{SocketAddr, TcpStream},
 };
 
 use crate::support::{DEADLINE, Server};
@@ -18,7 +18,12 @@ pub struct Raw {
 impl Raw {
     /// Sends bytes and reads until the server ends the connection.
     pub fn send(server: &Server, request: &[u8]) -> Self {
-        let mut stream = connect(server);
+        Self::send_to(server.address, request)
+    }
+
+    /// The same to whatever listens at an address.
+    pub fn send_to(address: SocketAddr, request: &[u8]) -> Self {
+        let mut stream = connect_to(address);
         // The server may have refused before all was written.
         let _ = stream.write_all(request);
         let mut reply = Vec::new();
@@ -77,7 +82,11 @@ impl Raw {
 }
 
 pub fn connect(server: &Server) -> TcpStream {
-    let stream = TcpStream::connect(server.address).unwrap();
+    connect_to(server.address)
+}
+
+fn connect_to(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(DEADLINE)).unwrap();
     stream
 }

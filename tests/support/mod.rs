@@ -184,11 +184,15 @@ impl Server {
         Self::start_with(|config| config.metrics_bind = Some(([127, 0, 0, 1], 0).into())).await
     }
 
+    /// Where Prometheus asks each node.
+    pub fn metrics_addresses(&self) -> Vec<SocketAddr> {
+        self.nodes.iter().map(|node| node.metrics.expect("the node is watched")).collect()
+    }
+
     /// Asks every node at the address where Prometheus does.
     pub async fn asks_for_metrics(&self, method: &str, path: &str) -> Vec<Reply> {
         let mut replies = Vec::new();
-        for node in &self.nodes {
-            let address = node.metrics.expect("the node is watched");
+        for address in self.metrics_addresses() {
             let prometheus = self.anonymous().asking(address);
             replies.push(prometheus.send(method, path, None).await);
         }

@@ -109,6 +109,8 @@ export default {
     oldPassword: "Aktuelles Passwort",
     newPassword: "Neues Passwort",
     changePassword: "Passwort ändern",
+    passwordRules: "Wähle 8 bis 128 Zeichen, die schwer zu erraten sind: kein gängiges Passwort, nicht deinen Namen und keine Adresse von dir.",
+    oldPasswordWrong: "Das ist nicht dein aktuelles Passwort.",
     saved: "Gespeichert.",
     blockedPeople: "Blockierte Personen",
     nobodyBlocked: "Du hast niemanden blockiert.",

@@ -109,6 +109,8 @@ export default {
     oldPassword: "Current password",
     newPassword: "New password",
     changePassword: "Change password",
+    passwordRules: "Choose 8 to 128 characters that are hard to guess: no common password, no name or address of yours.",
+    oldPasswordWrong: "This is not your password.",
     saved: "Saved.",
     blockedPeople: "Blocked people",
     nobodyBlocked: "You have blocked nobody.",

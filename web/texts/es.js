@@ -109,6 +109,8 @@ export default {
     oldPassword: "Contraseña actual",
     newPassword: "Contraseña nueva",
     changePassword: "Cambiar la contraseña",
+    passwordRules: "Elige de 8 a 128 caracteres difíciles de adivinar: ni una contraseña común ni tu nombre o tu dirección.",
+    oldPasswordWrong: "Esa no es tu contraseña actual.",
     saved: "Guardado.",
     blockedPeople: "Personas bloqueadas",
     nobodyBlocked: "No has bloqueado a nadie.",

@@ -127,6 +127,8 @@ export default {
     oldPassword: "Dabartinis slaptažodis",
     newPassword: "Naujas slaptažodis",
     changePassword: "Keisti slaptažodį",
+    passwordRules: "Pasirinkite nuo 8 iki 128 sunkiai atspėjamų ženklų: ne dažną slaptažodį, ne savo vardą ir ne savo adresą.",
+    oldPasswordWrong: "Tai ne dabartinis jūsų slaptažodis.",
     saved: "Įrašyta.",
     blockedPeople: "Užblokuoti žmonės",
     nobodyBlocked: "Nesate nieko užblokavę.",

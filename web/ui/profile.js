@@ -69,6 +69,12 @@ function Blocked() {
 /** Whether a picture is the one that the server draws. */
 const isDrawn = (url) => /\/messages\/avatars\/\d+\.svg(\?key=[\w-]+)?$/.test(url);
 
+/** What is wrong with passwords, in the reader's language. The server's sentences are in one. */
+const SECRETS = { old_password: "oldPasswordWrong", password: "passwordRules" };
+
+/** What is wrong with a field. */
+const said = (name, sentences) => (SECRETS[name] ? t(SECRETS[name]) : sentences.join(" "));
+
 /** Fields that are saved together. What is wrong with one is said below it. */
 function Form({ fields, submit, isSecret = false }) {
   const { client, inWords } = useDesk();
@@ -100,7 +106,7 @@ function Form({ fields, submit, isSecret = false }) {
           <input key=${`${name} ${value}`} id=${`${id}${name}`} class="gr-field" name=${name} type=${type} autocomplete=${autocomplete}
             autocapitalize=${autocapitalize} spellcheck=${false} enterkeyhint="done" defaultValue=${value} dir="auto"
             aria-invalid=${String(name in problems)} aria-describedby=${`${id}${name}-problem`} />
-          <p id=${`${id}${name}-problem`} class="gr-problem">${problems[name]?.join(" ")}</p>
+          <p id=${`${id}${name}-problem`} class="gr-problem">${problems[name] && said(name, problems[name])}</p>
         `,
       )}
       <div class="gr-dialog-actions">

@@ -1,0 +1,179 @@
+//! Which hosts this server is asked for: those that are no host at all are refused everywhere, and, where there is a public
+//! address or a list of hosts, all others.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use actix_web::{
+    HttpRequest, HttpResponse, ResponseError,
+    body::{BoxBody, MessageBody},
+    dev::{ServiceRequest, ServiceResponse},
+    http::header::HOST,
+    middleware::Next,
+    web::Data,
+};
+use url::Url;
+
+use crate::{config::Config, error::ApiError, forwarded, model::FieldErrors, server::State};
+
+/// Said of a request whose host is none.
+const NO_HOST: &str = "This is not a valid host.";
+
+/// Said of a host that is another server's.
+const FOREIGN: &str =
+    "This host is not served here. Its name belongs into GREENROOM_PUBLIC_URL or GREENROOM_ALLOWED_HOSTS.";
+
+/// Where probes and Prometheus ask, by the address of a machine.
+const PROBES: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+
+/// Whether a request is for a host of this server.
+pub fn check(request: &HttpRequest, config: &Config) -> Result<(), ApiError> {
+    let refused = |sentence: &str| ApiError::from(FieldErrors::whole(sentence));
+    let sent = match request.headers().get(HOST).map(|host| host.to_str()) {
+        Some(Ok(host)) => Some(host),
+        Some(Err(_)) => return Err(refused(NO_HOST)),
+        None => None,
+    };
+    // A whole address in the request line has another host in it.
+    let asked = request.uri().authority().map(|authority| authority.as_str());
+    let is_no_host = |host: &str| name(host).is_none();
+    if sent.is_some_and(is_no_host) || asked.is_some_and(is_no_host) {
+        return Err(refused(NO_HOST));
+    }
+    let meant = forwarded::host(request, config);
+    let is_probe = PROBES.contains(&request.path().trim_end_matches('/'));
+    for host in meant.as_deref().into_iter().chain(asked) {
+        let name = name(host).ok_or_else(|| refused(NO_HOST))?;
+        if !is_served(&name, is_probe, config) {
+            tracing::info!(host = name, "refused a request for a host that is not served here");
+            return Err(refused(FOREIGN));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses requests for other hosts, where nothing else stands before the handlers.
+pub async fn own_hosts(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    let checked = match request.app_data::<Data<State>>() {
+        Some(state) => check(request.request(), &state.config),
+        None => Err(ApiError::NOT_FOUND),
+    };
+    match checked {
+        Ok(()) => next.call(request).await.map(ServiceResponse::map_into_boxed_body),
+        Err(error) => {
+            let response: HttpResponse = error.error_response();
+            Ok(request.into_response(response))
+        }
+    }
+}
+
+fn is_served(name: &str, is_probe: bool, config: &Config) -> bool {
+    let public = config.public_url.as_deref().and_then(|url| Url::parse(url).ok());
+    let is_public = public.as_ref().is_some_and(|url| url.host_str() == Some(name));
+    if is_public || (public.is_none() && config.allowed_hosts.is_empty()) {
+        return true;
+    }
+    let address: Option<IpAddr> = name.trim_matches(['[', ']']).parse().ok();
+    let is_near = name == "localhost" || address.is_some_and(|address| address.to_canonical().is_loopback());
+    is_near
+        || (is_probe && address.is_some())
+        || config.allowed_hosts.iter().any(|allowed| allowed.fits(name))
+}
+
+/// A host of the list that a setting has: a name, or all below one where it begins with a dot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AllowedHost(String);
+
+impl AllowedHost {
+    /// Reads `chat.internal`, `10.0.0.5`, `[::1]`, `.example.com` or `*`.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        let read = |text: &str| split(text).filter(|(_, port)| port.is_none()).and_then(|_| name(text));
+        let host = match (text, text.strip_prefix('.')) {
+            ("*", _) => Some("*".to_owned()),
+            (_, Some(rest)) => read(rest).map(|name| format!(".{name}")),
+            _ => read(text),
+        };
+        host.map(Self).ok_or_else(|| {
+            "give names without scheme and port, such as chat.internal, or .example.com for all below it".to_owned()
+        })
+    }
+
+    fn fits(&self, name: &str) -> bool {
+        self.0 == "*" || self.0 == name || (self.0.starts_with('.') && name.ends_with(&self.0))
+    }
+}
+
+/// A host and perhaps a port: the host in lower case and without a dot at its end. `None`: it is no host.
+fn name(text: &str) -> Option<String> {
+    let (host, port) = split(text)?;
+    let is_port = |port: &str| port.is_empty() || port.parse::<u16>().is_ok_and(|_| !port.starts_with('+'));
+    if !port.is_none_or(is_port) {
+        return None;
+    }
+    if let Some(inner) = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        return inner.parse().ok().map(|address: Ipv6Addr| format!("[{address}]"));
+    }
+    let host = host.strip_suffix('.').unwrap_or(host);
+    let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    let is_label = |label: &str| (1..=63).contains(&label.len()) && label.bytes().all(is_letter);
+    let is_name = host.len() <= 253 && host.split('.').all(is_label);
+    // What ends in a number is an address, and must be one.
+    let read = Url::parse(&format!("http://{host}/")).ok().filter(|_| is_name)?;
+    Some(read.host_str()?.to_owned())
+}
+
+/// What stands before the colon of a port, and what behind it.
+fn split(text: &str) -> Option<(&str, Option<&str>)> {
+    let end = if text.starts_with('[') { text.find(']')? + 1 } else { text.find(':').unwrap_or(text.len()) };
+    let (host, rest) = text.split_at(end);
+    match rest {
+        "" => Some((host, None)),
+        _ => rest.strip_prefix(':').map(|port| (host, Some(port))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_told_from_what_is_none() {
+        for (host, expected) in [
+            ("chat.example.com", "chat.example.com"),
+            ("Chat.Example.COM.:8000", "chat.example.com"),
+            ("green_room:8000", "green_room"),
+            ("127.0.0.1:80", "127.0.0.1"),
+            ("[2001:DB8::1]:443", "[2001:db8::1]"),
+            ("[::1]", "[::1]"),
+            ("localhost:", "localhost"),
+            ("xn--bcher-kva.example", "xn--bcher-kva.example"),
+        ] {
+            assert_eq!(name(host).as_deref(), Some(expected), "{host}");
+        }
+        let long = "a".repeat(64);
+        for none in [
+            "", " ", "a b", "a b\"<script>", "a/b", "a@b", "a?b", "a#b", "a%41", "a,b", "a:b", "a:99999", "a:+1", "a:1:2",
+            "::1", "[::1", "[::1]x", "[a]", "a..b", ".a", ".", "1.2.3.4.5", "256.1.1.1", "ž.example", "a\\b", "{a}", &long,
+        ] {
+            assert_eq!(name(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn a_list_has_names_and_all_below_some() {
+        let fits = |allowed: &str, name: &str| AllowedHost::parse(allowed).unwrap().fits(name);
+        assert!(fits("Chat.Internal", "chat.internal"));
+        assert!(!fits("chat.internal", "a.chat.internal"));
+        assert!(fits(".example.com", "a.b.example.com"));
+        assert!(!fits(".example.com", "example.com"));
+        assert!(!fits(".example.com", "evilexample.com"));
+        assert!(fits("[2001:db8::1]", "[2001:db8::1]"));
+        assert!(fits("*", "anything"));
+        for bad in ["", "https://a", "a:80", "a b", "*.example.com", "."] {
+            assert!(AllowedHost::parse(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! How easily a password is guessed, as zxcvbn estimates it: common passwords, words, dates, rows of keys, repetitions.
+
+use zxcvbn::zxcvbn;
+
+/// Said of a password that is easily guessed.
+const WEAK: &str = "This password is too easy to guess.";
+
+/// Fewer guesses than this are too few for a password that is tried over the network, some hundred times an hour.
+const ENOUGH_GUESSES: u64 = 100_000;
+
+/// From so many characters on a password is long enough, whatever it is made of.
+const LONG: usize = 64;
+
+/// The estimate takes seconds for some texts of 60 characters, and microseconds for those of this length.
+const ESTIMATED: usize = 16;
+
+/// A password needs so many characters beside the names of its user.
+const BESIDE_NAMES: usize = 4;
+
+/// Shorter names than this may be a part of any word.
+const SHORTEST_NAME: usize = 3;
+
+/// The name of this program, and of the password that its demonstration has.
+const OURS: &str = "greenroom";
+
+/// Whether a password may be set for somebody of whom others know such names and addresses.
+pub fn check(password: &str, known: &[String]) -> Result<(), String> {
+    if password.chars().all(|letter| letter.is_whitespace() || letter.is_control()) {
+        return Err(WEAK.to_owned());
+    }
+    if password.chars().count() >= LONG {
+        return Ok(());
+    }
+    let names = names(known);
+    let is_weak = is_made_of(password, &names) || guesses(password, &names) < ENOUGH_GUESSES;
+    if is_weak { Err(WEAK.to_owned()) } else { Ok(()) }
+}
+
+/// Names and addresses and their words in lower case, the longest first.
+fn names(known: &[String]) -> Vec<String> {
+    let whole = known.iter().map(|text| text.to_lowercase());
+    let mut names: Vec<String> = whole.chain([OURS.to_owned()]).collect();
+    let words = |text: &String| -> Vec<String> {
+        text.split(|letter: char| !letter.is_alphanumeric()).map(str::to_owned).collect()
+    };
+    names.extend(names.iter().flat_map(words).collect::<Vec<_>>());
+    names.retain(|name| name.chars().count() >= SHORTEST_NAME);
+    names.sort_unstable_by(|a, b| b.chars().count().cmp(&a.chars().count()).then_with(|| a.cmp(b)));
+    names.dedup();
+    names
+}
+
+/// Whether a password has little beside names.
+fn is_made_of(password: &str, names: &[String]) -> bool {
+    let mut rest = password.to_lowercase();
+    for name in names {
+        rest = rest.replace(name, " ");
+    }
+    rest.chars().filter(|letter| letter.is_alphanumeric()).count() < BESIDE_NAMES
+        && rest != password.to_lowercase()
+}
+
+/// The most guesses that a piece of a password takes. A long one is at least as hard as its hardest piece.
+fn guesses(password: &str, names: &[String]) -> u64 {
+    let letters: Vec<char> = password.chars().collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let pieces = letters.chunks(ESTIMATED).map(|piece| piece.iter().collect::<String>());
+    pieces.map(|piece| zxcvbn(&piece, &names).guesses()).max().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn passes(password: &str) -> bool {
+        let known = ["ann_b", "ann@post.example", "Annabel", "Žukaitė", "Annabel Žukaitė"];
+        check(password, &known.map(str::to_owned)).is_ok()
+    }
+
+    #[test]
+    fn what_is_often_tried_first_is_refused() {
+        for bad in [
+            "password", "12345678", "        ", "\u{a0}\t \n\t \n ", "qwertyui", "aaaaaaaa", "Passw0rd!", "P@ssw0rd",
+            "iloveyou", "abcdefgh", "password1", "20240101", "1q2w3e4r", "letmein!!", "11111111111111111111",
+            "passwordpassword", "passwordpasswordpasswordpassword", "密码密码密码密码", "greenroom", "Greenroom1",
+        ] {
+            assert!(!passes(bad), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn ones_own_names_are_refused_however_they_are_written() {
+        for bad in [
+            "ann_b123", "ANN_B!!!", "annabelannabel", "Annabel1", "žukaitė1", "ŽUKAITĖ!", "Annabel Žukaitė",
+            "annabelžukaitė", "ann@post.example", "post.example",
+        ] {
+            assert!(!passes(bad), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn what_nobody_tries_is_taken_in_any_script() {
+        for good in [
+            "correct horse", "another horse", "battery staple", "long enough", "j4kd8s2p", "žąsytėžą", "πέντε μήλα",
+            "зелёная лампа", "緑の部屋で待つ人", "🦊🌲🚲🎷🍋🧶🎈🪁", "annabel likes tea",
+        ] {
+            assert!(passes(good), "{good:?}");
+        }
+        for letter in ["ж", "密", "🦊", "x"] {
+            assert!(passes(&letter.repeat(LONG)), "{letter}");
+        }
+    }
+}
