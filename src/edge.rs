@@ -2,6 +2,7 @@
 //! and the answers to other sites' browsers.
 
 use std::{
+    net::IpAddr,
     panic::AssertUnwindSafe,
     sync::{
         Arc, LazyLock,
@@ -11,7 +12,7 @@ use std::{
 };
 
 use actix_web::{
-    Error, HttpResponse, ResponseError,
+    Error, HttpMessage, HttpResponse, ResponseError,
     body::{BodySize, BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     error::InternalError,
@@ -25,10 +26,10 @@ use actix_web::{
 use futures_util::FutureExt;
 
 use crate::{
-    auth::{cross_site, hosts, keys, neighbourhood},
+    auth::{Caller, audit, cross_site, hosts, keys, neighbourhood},
     config::Hsts,
     error::ApiError,
-    forwarded::client_address,
+    forwarded,
     metrics::http::Route,
     model::Refusal,
     server::State,
@@ -61,7 +62,8 @@ pub async fn edge(
         return Err(ApiError::NOT_FOUND.into());
     };
     let common = CommonHeaders::of(&request, &state);
-    let line = format!("{} {}", request.method(), request.path());
+    let line = format!("{} {}", plain_method(request.method()), plain(request.path()));
+    let from = forwarded::client_address(request.request(), &state.config);
     let watch = state.meters.clone().map(|meters| Watch::begin(meters, request.method()));
 
     if let Err(error) = hosts::check(request.request(), &state.config) {
@@ -82,14 +84,15 @@ pub async fn edge(
         return Ok(response);
     }
 
-    let asker = Asker::Address(neighbourhood(client_address(request.request(), &state.config)));
+    let asker = Asker::Address(neighbourhood(from));
     match AssertUnwindSafe(asker.asks(next.call(request))).catch_unwind().await {
         Ok(Ok(response)) => {
             let mut response = in_json(response.map_into_boxed_body());
             if response.request().version() < Version::HTTP_11 {
                 end_with_connection(&mut response);
             }
-            log(&state, &line, response.status(), &common.id);
+            let caller = response.request().extensions().get::<Arc<Caller>>().cloned();
+            log(&state, &line, response.status(), &common.id, caller.as_deref(), from);
             watch.inspect(|watch| watch.count(&response));
             common.add_to(response.headers_mut());
             Ok(response)
@@ -98,12 +101,12 @@ pub async fn edge(
         Ok(Err(error)) => {
             let error = as_api_error(&error);
             watch.inspect(|watch| watch.count_lost(error.status_code()));
-            Err(travelling(&state, error, &line, &common))
+            Err(travelling(&state, error, &line, &common, from))
         }
         Err(_) => {
             let error = ApiError::from(Refusal::Internal);
             watch.inspect(|watch| watch.count_lost(error.status_code()));
-            Err(travelling(&state, error, &line, &common))
+            Err(travelling(&state, error, &line, &common, from))
         }
     }
 }
@@ -140,9 +143,9 @@ impl Watch {
     }
 }
 
-fn travelling(state: &State, error: ApiError, line: &str, common: &CommonHeaders) -> Error {
+fn travelling(state: &State, error: ApiError, line: &str, common: &CommonHeaders, from: IpAddr) -> Error {
     let mut response = error.error_response();
-    log(state, line, response.status(), &common.id);
+    log(state, line, response.status(), &common.id, None, from);
     common.add_to(response.headers_mut());
     InternalError::from_response(error, response).into()
 }
@@ -179,14 +182,52 @@ fn end_with_connection(response: &mut ServiceResponse<BoxBody>) {
     }
 }
 
-fn log(state: &State, line: &str, status: StatusCode, id: &HeaderValue) {
+/// A method as it may stand in the log, since it may be any text.
+fn plain_method(method: &Method) -> &str {
+    let known = [
+        Method::GET,
+        Method::HEAD,
+        Method::POST,
+        Method::PUT,
+        Method::PATCH,
+        Method::DELETE,
+        Method::OPTIONS,
+    ];
+    if known.contains(method) { method.as_str() } else { "..." }
+}
+
+/// A path as it may stand in the log: words and numbers, and nothing in which a secret may stand.
+fn plain(path: &str) -> String {
+    let is_word = |part: &str| {
+        part.len() <= LONGEST_WORD
+            && (part.bytes().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'.' | b'-' | b'_'))
+                || part.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    let parts = path.split('/').map(|part| if is_word(part) { part } else { "..." });
+    parts.collect::<Vec<_>>().join("/")
+}
+
+/// Longest word of an address; keys are longer.
+const LONGEST_WORD: usize = 20;
+
+/// Logs what came of a request. One that was refused is for those who look for attacks.
+fn log(
+    state: &State,
+    line: &str,
+    status: StatusCode,
+    id: &HeaderValue,
+    caller: Option<&Caller>,
+    from: IpAddr,
+) {
     let (status, request_id) = (status.as_u16(), id.to_str().unwrap_or_default());
     // Turning away who comes while the server stops is no fault.
     let is_fault = status >= 500 && !(status == 503 && state.is_draining());
     if is_fault {
         tracing::error!(request_id, status, "{line}");
     } else if status == 401 || status == 403 {
-        tracing::info!(request_id, status, "{line}");
+        let user = caller.map(|caller| &*caller.card.username);
+        let user_id = caller.map(|caller| caller.id().0);
+        tracing::info!(target: audit::TARGET, user, user_id, %from, request_id, status, "refused: {line}");
     } else {
         tracing::debug!(request_id, status, "{line}");
     }

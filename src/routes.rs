@@ -10,8 +10,8 @@ use actix_web::{
 
 use crate::{
     api::{
-        account, activity, avatars, blocks, chats, events, health, members, messages, profile, reactions,
-        rooms, search, settings, sync, users,
+        account, activity, avatars, blocks, chats, credentials, events, health, members, messages, profile,
+        reactions, rooms, search, settings, sync, tokens, users,
     },
     auth::gate,
     error::ApiError,
@@ -107,11 +107,15 @@ fn api(api: &mut ServiceConfig) {
         .service(at("/users").post(users::create).done())
         .service(at("/settings").get(settings::show).done())
         .service(at("/users/me").get(profile::show).patch(profile::update).done())
+        .service(at("/users/me/sessions").get(credentials::sessions).delete(credentials::end_sessions).done())
+        .service(at("/users/me/sessions/{session}").delete(credentials::end_session).done())
+        .service(at("/users/me/tokens").get(credentials::tokens).delete(credentials::end_tokens).done())
+        .service(at("/users/me/tokens/{token}").delete(credentials::end_token).done())
         .service(at("/users/search").get(users::search).done())
         .service(at("/users/blocked").get(blocks::list).done())
         .service(at("/users/{user}/block").post(blocks::block).delete(blocks::unblock).done())
         .service(at("/users/{user}").get(users::detail).patch(users::update).done())
-        .service(at("/users/{user}/tokens").post(users::create_token).delete(users::delete_tokens).done());
+        .service(at("/users/{user}/tokens").post(tokens::create_token).delete(tokens::delete_tokens).done());
 }
 
 async fn unknown() -> Result<String, ApiError> {

@@ -5,6 +5,7 @@ diesel::table! {
         id -> BigInt,
         user_id -> BigInt,
         created_at -> BigInt,
+        deed -> Text,
     }
 }
 
@@ -14,6 +15,9 @@ diesel::table! {
         user_id -> BigInt,
         created_at -> BigInt,
         renewed_at -> BigInt,
+        seen_at -> Nullable<BigInt>,
+        address -> Text,
+        user_agent -> Text,
     }
 }
 
@@ -31,6 +35,9 @@ diesel::table! {
         key_hash -> Text,
         created_at -> BigInt,
         expires_at -> Nullable<BigInt>,
+        seen_at -> Nullable<BigInt>,
+        address -> Text,
+        user_agent -> Text,
     }
 }
 

@@ -29,7 +29,7 @@ use sha2::{Digest, Sha512};
 use tokio::sync::Notify;
 
 use crate::{
-    auth::{Failures, Hasher, Identities, Registrations, Sessions, pick_cookie},
+    auth::{Failures, Hasher, Identities, Registrations, Sessions, Sightings, audit, pick_cookie},
     bus::{Bus, redis},
     chat::{ChatDirectory, ChatMeter, UserRegistry, directory::Services},
     cluster,
@@ -70,6 +70,7 @@ pub struct State {
     pub hasher: Hasher,
     pub failures: Arc<Failures>,
     pub registrations: Arc<Registrations>,
+    pub sightings: Sightings,
     pub limits: Limits,
     /// There may be deleted chats to clear out.
     pub purge: Notify,
@@ -221,6 +222,7 @@ impl Server {
             hasher: Hasher::new(workers),
             failures: Failures::new(usize::from(config.failed_sign_ins_per_address), workers),
             registrations: Registrations::new(config.registrations_per_address),
+            sightings: Sightings::default(),
             limits: Limits::new(config.rate_limit, limit_meter),
             purge: Notify::new(),
             meters,
@@ -240,6 +242,7 @@ impl Server {
             actix_rt::spawn(clear_out(state.clone())),
             actix_rt::spawn(hand_over_chats(state.clone())),
             actix_rt::spawn(sweep(state.clone())),
+            actix_rt::spawn(store_sightings(state.clone())),
             actix_rt::spawn(watch_sockets(state.clone())),
             actix_rt::spawn(presence::run(state.clone(), turns)),
             actix_rt::spawn(keeper::run(indexing.clone(), state.writer.clone())),
@@ -337,7 +340,7 @@ async fn watch_revocations(state: Data<State>, watching: Readers, mut followed: 
     loop {
         let (known, began) = (followed.clone(), Instant::now());
         if let Ok(news) = watching.ask_one(move |conn| known.look(conn)).await {
-            let mut users: BTreeMap<UserId, bool> = news.iter().map(|(_, user)| (*user, false)).collect();
+            let mut users: BTreeMap<UserId, bool> = news.iter().map(|news| (news.user, false)).collect();
             let mut is_current = true;
             for (user, is_done) in &mut users {
                 let is_rechecked = state.identities.recheck_here(*user).await;
@@ -348,9 +351,29 @@ async fn watch_revocations(state: Data<State>, watching: Readers, mut followed: 
                 state.identities.looked(began);
             }
             // What could not be looked at is looked at again.
-            followed.pass(news.into_iter().filter(|(_, user)| users[user]).map(|(id, _)| id).collect());
+            let news = news.into_iter().filter(|news| users[&news.user]);
+            let passed = news.inspect(|news| log_deed(news)).map(|news| news.number).collect();
+            followed.pass(passed);
         }
         actix_rt::time::sleep(WATCH_EVERY).await;
+    }
+}
+
+/// Logs what the command line did beside this server.
+fn log_deed(news: &revocations::News) {
+    if !news.deed.is_empty() {
+        tracing::info!(target: audit::TARGET, user_id = news.user.0, from = "the command line", "{}", news.deed);
+    }
+}
+
+/// How often is stored which credentials were used.
+const STORE_SIGHTINGS_EVERY: Duration = Duration::from_secs(60);
+
+async fn store_sightings(state: Data<State>) {
+    loop {
+        actix_rt::time::sleep(STORE_SIGHTINGS_EVERY).await;
+        // What cannot be stored now is noted again at the next use.
+        let _ = state.sightings.store(&state.writer).await;
     }
 }
 

@@ -21,6 +21,29 @@ export interface OwnUser extends User {
   is_active: boolean;
 }
 
+/** A signed-in browser of one's own. */
+export interface Session {
+  /** It names the session, and signs nobody in. */
+  id: number;
+  created_at: string;
+  /** The last use, to within some ten minutes. */
+  last_seen: string | null;
+  /** From which address it was last used; empty where that is not known. */
+  address: string;
+  /** The `User-Agent` of then, at most 200 characters. */
+  user_agent: string;
+  /** Whether this very request is made with it. */
+  is_current: boolean;
+  /** When it ends if it is not used meanwhile. */
+  expires_at: string;
+}
+
+/** An access token of one's own, without its key. */
+export interface AccessToken extends Omit<Session, "expires_at"> {
+  /** Null: it does not expire. */
+  expires_at: string | null;
+}
+
 export interface FoundUser extends User {
   email: string;
 }
@@ -328,6 +351,16 @@ export class Api {
   me(): Promise<OwnUser>;
   /** Prefer `Greenroom.updateMe`, which keeps `state.me` up to date. */
   updateMe(fields: ProfileFields): Promise<OwnUser>;
+  /** Where one is signed in, the latest sign-in first. */
+  sessions(query?: ListQuery): Promise<Page<Session>>;
+  endSession(id: number): Promise<null>;
+  /** All but the one that asks. */
+  endOtherSessions(): Promise<null>;
+  /** Those that work, the latest first, without their keys. */
+  tokens(query?: ListQuery): Promise<Page<AccessToken>>;
+  endToken(id: number): Promise<null>;
+  /** All but the one that asks. */
+  endOtherTokens(): Promise<null>;
   /** `OwnUser` to oneself and to staff. */
   user(id: number): Promise<User | OwnUser>;
   /** Who is blocked cannot open a dm with one, or write in it. */

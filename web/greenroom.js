@@ -245,6 +245,12 @@ export class Api {
 
   me = () => this.#get("users/me/");
   updateMe = (fields) => this.#patch("users/me/", fields);
+  sessions = (query) => this.#get("users/me/sessions/", query);
+  endSession = (id) => this.#delete(at`users/me/sessions/${id}/`);
+  endOtherSessions = () => this.#delete("users/me/sessions/");
+  tokens = (query) => this.#get("users/me/tokens/", query);
+  endToken = (id) => this.#delete(at`users/me/tokens/${id}/`);
+  endOtherTokens = () => this.#delete("users/me/tokens/");
   user = (id) => this.#get(at`users/${id}/`);
   block = (id) => this.#post(at`users/${id}/block/`);
   unblock = (id) => this.#delete(at`users/${id}/block/`);

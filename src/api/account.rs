@@ -18,9 +18,12 @@ use super::{
 };
 use crate::{
     auth::{
-        NewPassword, cross_site,
+        NewPassword,
+        audit::{self, Who},
+        cross_site, gate,
         passwords::Verdict,
-        sessions::{PASSWORD, USER},
+        sessions::{ADDRESS, PASSWORD, USER, USER_AGENT},
+        sightings,
     },
     bus::News,
     config::Registration,
@@ -57,17 +60,31 @@ pub async fn login(state: Data<State>, session: Session, request: HttpRequest, b
     let username = username.trim().to_owned();
 
     let address = forwarded::client_address(&request, &state.config);
-    let attempt = state.failures.attempt(address, &username).await?;
-    let Some(user) = verified(&state, username, password).await? else {
-        tracing::info!(%address, "a sign-in failed");
-        let (address, account) = attempt.failed();
-        state.bus.publish(News::SignInFailed { address, account });
-        return Err(ApiError::WrongPassword);
+    let attempt = match state.failures.attempt(address, &username).await {
+        Ok(attempt) => attempt,
+        Err(error) => {
+            audit::note("sign-in turned away: too many have failed", None::<Who>, address);
+            return Err(error);
+        }
+    };
+    let user = match try_password(&state, username, password).await? {
+        Tried::Right(user) => user,
+        Tried::Wrong(named) => {
+            // A name that nobody has may be a password that went into the wrong field.
+            audit::note("sign-in failed", named.as_ref().map(Who::from), address);
+            let (address, account) = attempt.failed();
+            state.bus.publish(News::SignInFailed { address, account });
+            return Err(ApiError::WrongPassword);
+        }
     };
     drop(attempt);
     session.renew();
     session.insert(USER, user.id).map_err(|_| Refusal::Internal)?;
     session.insert(PASSWORD, &user.password).map_err(|_| Refusal::Internal)?;
+    let origin = sightings::origin(&request, &state.config);
+    session.insert(ADDRESS, origin.address).map_err(|_| Refusal::Internal)?;
+    session.insert(USER_AGENT, origin.user_agent).map_err(|_| Refusal::Internal)?;
+    audit::note("signed in", Who::from(&user), address);
 
     let accepts = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if accepts.contains("text/html") {
@@ -90,21 +107,28 @@ fn is_lost(state: &State, request: &HttpRequest) -> bool {
     state.config.is_https() && origin.is_some_and(|origin| origin.starts_with("http://"))
 }
 
-/// The active user with this name and password.
-async fn verified(state: &State, username: String, password: String) -> Result<Option<User>, Refusal> {
-    let user = state.readers.ask_one(move |conn| users::by_username(conn, &username)).await?;
-    let user = user.filter(|user| user.is_active);
+/// What came of a name and a password.
+enum Tried {
+    /// They are an active user's.
+    Right(User),
+    /// With the user whose name it is, if it is anybody's.
+    Wrong(Option<User>),
+}
+
+async fn try_password(state: &State, username: String, password: String) -> Result<Tried, Refusal> {
+    let named = state.readers.ask_one(move |conn| users::by_username(conn, &username)).await?;
+    let user = named.clone().filter(|user| user.is_active);
     let stored = user.as_ref().map(|user| user.password.clone());
     let verdict = state.hasher.verify(password, stored.clone()).await?;
-    let (Some(mut user), Some(old)) = (user, stored) else { return Ok(None) };
+    let (Some(mut user), Some(old)) = (user, stored) else { return Ok(Tried::Wrong(named)) };
     match verdict {
-        Verdict::Wrong => Ok(None),
-        Verdict::Right => Ok(Some(user)),
+        Verdict::Wrong => Ok(Tried::Wrong(named)),
+        Verdict::Right => Ok(Tried::Right(user)),
         Verdict::RightRehashed(new) => {
             let id = user.id();
             user.password.clone_from(&new);
             state.writer.run(move |conn, _| users::rehash(conn, id, &old, &new)).await?;
-            Ok(Some(user))
+            Ok(Tried::Right(user))
         }
     }
 }
@@ -118,6 +142,10 @@ pub(crate) fn is_own_path(path: &str) -> bool {
 /// `POST /logout/`; done twice it stays done.
 pub async fn logout(state: Data<State>, session: Session, request: HttpRequest) -> Answer {
     cross_site::check(&request, &state.config)?;
+    if let Some(caller) = gate::visitor(&request, &state).await? {
+        let from = forwarded::client_address(&request, &state.config);
+        audit::note("signed out", Who::from(&*caller.card), from);
+    }
     session.purge();
     Ok(HttpResponse::NoContent().finish())
 }
@@ -143,6 +171,7 @@ pub async fn register(state: Data<State>, request: HttpRequest, body: Body) -> A
     new.password = state.hasher.hash_to_register(password).await?;
     let user = state.writer.run(move |conn, _| users::create(conn, &new)).await?;
     place.keep();
+    audit::note("registered", Who::from(&user), address);
     Ok(HttpResponse::Created().json(own_view(&user, &user.card(), &state.links)))
 }
 

@@ -6,6 +6,7 @@ pub mod avatars;
 pub mod blocks;
 mod body;
 pub mod chats;
+pub mod credentials;
 pub mod events;
 pub mod health;
 pub mod index;
@@ -19,6 +20,7 @@ pub mod rooms;
 pub mod search;
 pub mod settings;
 pub mod sync;
+pub mod tokens;
 pub mod users;
 
 use actix_web::{

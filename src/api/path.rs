@@ -8,9 +8,9 @@ use std::{
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload};
 
-use crate::model::{ChatId, MessageId, UserId};
+use crate::model::{ChatId, MessageId, SessionId, TokenId, UserId};
 
-/// The id of the path's segment `{chat}`, `{message}` or `{user}`.
+/// The id of the path's segment `{chat}`, `{message}`, `{user}`, `{session}` or `{token}`.
 pub struct Id<T>(pub T);
 
 /// What can stand in a path.
@@ -35,7 +35,9 @@ macro_rules! path_id {
         })*
     };
 }
-path_id!(ChatId => "chat", MessageId => "message", UserId => "user");
+path_id!(
+    ChatId => "chat", MessageId => "message", UserId => "user", SessionId => "session", TokenId => "token"
+);
 
 impl<T: PathId> FromRequest for Id<T> {
     type Error = Infallible;

@@ -37,7 +37,7 @@ pub async fn update(state: Data<State>, caller: Authenticated, request: HttpRequ
         Some(proof) => Some(prove(&state, &caller, &request, proof).await?),
         None => None,
     };
-    let user = change_user(&state, &caller, caller.id(), change).await?;
+    let user = change_user(&state, &caller, &request, caller.id(), change).await?;
     Ok(HttpResponse::Ok().json(own_view(&user, &user.card(), &state.links)))
 }
 

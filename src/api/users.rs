@@ -6,15 +6,20 @@ use utoipa::ToSchema;
 
 use super::{Answer, body::Body, page::Query, path::Id};
 use crate::{
-    auth::{NewPassword, gate::Authenticated, keys, passwords},
+    auth::{
+        NewPassword,
+        audit::{self, Who},
+        gate::Authenticated,
+        passwords,
+    },
     bus::News,
     cluster,
     error::ApiError,
+    forwarded,
     input::Field,
     model::{
-        Credential, FieldErrors, Pictures, Refusal, Timestamp, TokenId, UserId,
+        Credential, FieldErrors, Pictures, Refusal, UserId,
         text::{self, Username},
-        time::SECOND,
     },
     presence::Turn,
     requests::or_refused,
@@ -231,7 +236,7 @@ pub(super) struct UserChange {
 }
 
 /// `POST users/`, for staff: makes a user, or returns the one who has the name, unless they took it themselves.
-pub async fn create(state: Data<State>, caller: Authenticated, body: Body) -> Answer {
+pub async fn create(state: Data<State>, caller: Authenticated, request: HttpRequest, body: Body) -> Answer {
     staff_only(&caller)?;
     let (mut new, password) = body.json::<UserFields>()?.check_new(false)?;
     if let Some(password) = password {
@@ -240,6 +245,10 @@ pub async fn create(state: Data<State>, caller: Authenticated, body: Body) -> An
     let (user, is_new) = state.writer.run(move |conn, _| users::find_or_create(conn, &new)).await?;
     if user.is_registered {
         return Err(ApiError::Registered(user.id()));
+    }
+    if is_new {
+        let from = forwarded::client_address(&request, &state.config);
+        audit::note_done_to("made a user", Who::from(&user), Who::from(&*caller.card), from);
     }
     let mut response = if is_new { HttpResponse::Created() } else { HttpResponse::Ok() };
     Ok(response.json(own_view(&user, &user.card(), &state.links)))
@@ -267,12 +276,18 @@ pub async fn detail(state: Data<State>, caller: Authenticated, user: Id<UserId>)
 }
 
 /// `PATCH users/{user}/`, for staff.
-pub async fn update(state: Data<State>, caller: Authenticated, user: Id<UserId>, body: Body) -> Answer {
+pub async fn update(
+    state: Data<State>,
+    caller: Authenticated,
+    request: HttpRequest,
+    user: Id<UserId>,
+    body: Body,
+) -> Answer {
     staff_only(&caller)?;
     let id = user.0;
     let change = body.json::<UserFields>().and_then(|fields| Ok(fields.check_change()?));
     let change = or_refused(change, exists(&state, id)).await?;
-    let user = change_user(&state, &caller, id, change).await?;
+    let user = change_user(&state, &caller, &request, id, change).await?;
     Ok(HttpResponse::Ok().json(own_view(&user, &user.card(), &state.links)))
 }
 
@@ -283,12 +298,14 @@ const LAST_STAFF: &str = "The last active staff user stays active.";
 pub(super) async fn change_user(
     state: &State,
     caller: &Authenticated,
+    request: &HttpRequest,
     id: UserId,
     change: UserChange,
 ) -> Result<User, ApiError> {
     let hash = match &change.password {
         Some(password) => {
-            let user = state.readers.ask_one(move |conn| users::find(conn, id)).await?.ok_or(Refusal::NotFound)?;
+            let user =
+                state.readers.ask_one(move |conn| users::find(conn, id)).await?.ok_or(Refusal::NotFound)?;
             let given = [&change.email, &change.first_name, &change.last_name];
             let known = user.known().into_iter().chain(given.into_iter().flatten().cloned()).collect();
             Some(state.hasher.hash(NewPassword { password: password.clone(), known }).await?)
@@ -301,6 +318,7 @@ pub(super) async fn change_user(
         _ => None,
     };
     let is_standing_given = change.is_active.is_some();
+    let is_password_set = hash.is_some();
     let changed = state.writer.run(move |conn, _| {
         // What hangs on whether they are active is locked first.
         let held = match change.is_active {
@@ -329,6 +347,7 @@ pub(super) async fn change_user(
         }
         set(&mut user.password, &hash);
         let is_active = change.is_active.unwrap_or(user.is_active);
+        let standing = (is_active != user.is_active).then_some(is_active);
         if is_active == user.is_active {
             users::update(conn, &user)?;
         } else {
@@ -342,9 +361,17 @@ pub(super) async fn change_user(
         }
         crate::storage::revocations::record(conn, id)?;
         let looks_different = user.card() != before;
-        Ok((user, looks_different))
+        Ok((user, looks_different, standing))
     });
-    let (user, looks_different) = changed.await?;
+    let (user, looks_different, standing) = changed.await?;
+    let from = forwarded::client_address(request, &state.config);
+    let deeds = [
+        is_password_set.then_some("set a password"),
+        standing.map(|is_active| if is_active { "activated a user" } else { "deactivated a user" }),
+    ];
+    for deed in deeds.into_iter().flatten() {
+        audit::note_done_to(deed, Who::from(&user), Who::from(&*caller.card), from);
+    }
     state.identities.recheck(id).await;
     if is_standing_given {
         // It is stored; what cannot be told at once is told when the database is looked at again.
@@ -358,67 +385,7 @@ pub(super) async fn change_user(
     Ok(user)
 }
 
-#[derive(Deserialize, ToSchema)]
-#[schema(as = NewToken)]
-pub(crate) struct TokenFields {
-    /// Seconds, at most ten years; without it the token does not expire.
-    #[serde(default)]
-    #[schema(value_type = Option<i64>, minimum = 1, maximum = 315360000)]
-    expires_in: Field,
-}
-
-#[derive(Serialize, ToSchema)]
-#[schema(as = Token)]
-pub(crate) struct TokenView<'a> {
-    id: TokenId,
-    /// Shown only now.
-    key: &'a str,
-    #[schema(required)]
-    expires_at: Option<Timestamp>,
-}
-
-/// Longest life of a token that expires, in seconds: ten years.
-const MAX_LIFE: i64 = 10 * 365 * 24 * 60 * 60;
-
-impl TokenFields {
-    fn check(self) -> Result<Option<i64>, FieldErrors> {
-        let seconds = self.expires_in.optional_integer().and_then(|seconds| match seconds {
-            Some(seconds) if !(1..=MAX_LIFE).contains(&seconds) => {
-                Err(format!("Ensure this value is from 1 to {MAX_LIFE} seconds."))
-            }
-            seconds => Ok(seconds),
-        });
-        seconds.map_err(|sentence| FieldErrors::of("expires_in", sentence))
-    }
-}
-
-/// `POST users/{user}/tokens/`, for staff: a key that a host's server hands to its user's browser.
-pub async fn create_token(state: Data<State>, caller: Authenticated, user: Id<UserId>, body: Body) -> Answer {
-    staff_only(&caller)?;
-    let id = user.0;
-    let life = body.json::<TokenFields>().and_then(|fields| Ok(fields.check()?));
-    let life = or_refused(life, exists(&state, id)).await?;
-    let expires_at = life.map(|seconds| Timestamp::now().plus(seconds * SECOND));
-    let key = keys::draw();
-    let hash = keys::hash(&key);
-    let created = state.writer.run(move |conn, _| {
-        let user = users::hold(conn, id)?.filter(|user| user.is_active).ok_or(Refusal::NotFound)?;
-        tokens::create(conn, user.id(), &hash, expires_at)
-    });
-    Ok(HttpResponse::Created().json(TokenView { id: created.await?, key: &key, expires_at }))
-}
-
-/// `DELETE users/{user}/tokens/`, for staff: ends all of a user's keys.
-pub async fn delete_tokens(state: Data<State>, caller: Authenticated, user: Id<UserId>) -> Answer {
-    staff_only(&caller)?;
-    let id = user.0;
-    exists(&state, id).await?;
-    state.writer.run(move |conn, _| tokens::revoke_all(conn, id)).await?;
-    state.identities.recheck(id).await;
-    Ok(HttpResponse::NoContent().finish())
-}
-
-fn staff_only(caller: &Authenticated) -> Result<(), ApiError> {
+pub(super) fn staff_only(caller: &Authenticated) -> Result<(), ApiError> {
     if caller.is_staff { Ok(()) } else { Err(ApiError::FORBIDDEN) }
 }
 

@@ -36,18 +36,20 @@ pub async fn gate(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     match admit(&request).await {
         Ok(caller) => {
-            let asker = Asker::User(caller.id());
-            request.extensions_mut().insert(caller);
-            asker.asks(next.call(request)).await.map(ServiceResponse::map_into_boxed_body)
+            let answer = Asker::User(caller).asks(next.call(request)).await;
+            answer.map(ServiceResponse::map_into_boxed_body)
         }
         Err(error) => Ok(request.into_response(error.error_response())),
     }
 }
 
-async fn admit(request: &ServiceRequest) -> Result<Arc<Caller>, ApiError> {
+/// Returns who asks.
+async fn admit(request: &ServiceRequest) -> Result<UserId, ApiError> {
     let state = request.app_data::<Data<State>>().ok_or(ApiError::NOT_FOUND)?.clone();
     let credential = credential(request.request()).ok_or(ApiError::Unauthenticated)?;
     let caller = state.identities.caller(&credential).await?.ok_or(ApiError::Unauthenticated)?;
+    // Also where the request is refused: the log says by whom it was sent.
+    request.extensions_mut().insert(caller.clone());
     let rides_on_cookie = matches!(credential, Credential::Session(_));
     let mut admitted = Ok(());
     if rides_on_cookie && is_unsafe(request.request()) {
@@ -58,8 +60,9 @@ async fn admit(request: &ServiceRequest) -> Result<Arc<Caller>, ApiError> {
         let is_known = request.resource_map().has_resource(request.match_info().as_str());
         return Err(if is_known { error } else { ApiError::NOT_FOUND });
     }
+    state.sightings.note(&caller, request.request(), &state.config);
     renew(request.request(), &caller);
-    Ok(caller)
+    Ok(caller.id())
 }
 
 /// Whether the caller may ask this now. Sockets are limited by what is sent over them.
@@ -75,6 +78,7 @@ pub async fn visitor(request: &HttpRequest, state: &State) -> Result<Option<Arc<
     let Some(session) = session(request) else { return Ok(None) };
     let caller = state.identities.caller(&session).await?;
     if let Some(caller) = &caller {
+        state.sightings.note(caller, request, &state.config);
         renew(request, caller);
     }
     Ok(caller)

@@ -22,6 +22,9 @@ const NO_HOST: &str = "This is not a valid host.";
 const FOREIGN: &str =
     "This host is not served here. Its name belongs into GREENROOM_PUBLIC_URL or GREENROOM_ALLOWED_HOSTS.";
 
+/// Longest label of a host that is logged; keys are longer.
+const LONGEST_LABEL: usize = 20;
+
 /// Where probes and Prometheus ask, by the address of a machine.
 const PROBES: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
@@ -44,7 +47,8 @@ pub fn check(request: &HttpRequest, config: &Config) -> Result<(), ApiError> {
     for host in meant.as_deref().into_iter().chain(asked) {
         let name = name(host).ok_or_else(|| refused(NO_HOST))?;
         if !is_served(&name, is_probe, config) {
-            tracing::info!(host = name, "refused a request for a host that is not served here");
+            let host = if name.split('.').all(|label| label.len() <= LONGEST_LABEL) { &*name } else { "..." };
+            tracing::info!(host, "refused a request for a host that is not served here");
             return Err(refused(FOREIGN));
         }
     }
@@ -97,7 +101,8 @@ impl AllowedHost {
             _ => read(text),
         };
         host.map(Self).ok_or_else(|| {
-            "give names without scheme and port, such as chat.internal, or .example.com for all below it".to_owned()
+            "give names without scheme and port, such as chat.internal, or .example.com for all below it"
+                .to_owned()
         })
     }
 
@@ -155,8 +160,33 @@ mod tests {
         }
         let long = "a".repeat(64);
         for none in [
-            "", " ", "a b", "a b\"<script>", "a/b", "a@b", "a?b", "a#b", "a%41", "a,b", "a:b", "a:99999", "a:+1", "a:1:2",
-            "::1", "[::1", "[::1]x", "[a]", "a..b", ".a", ".", "1.2.3.4.5", "256.1.1.1", "ž.example", "a\\b", "{a}", &long,
+            "",
+            " ",
+            "a b",
+            "a b\"<script>",
+            "a/b",
+            "a@b",
+            "a?b",
+            "a#b",
+            "a%41",
+            "a,b",
+            "a:b",
+            "a:99999",
+            "a:+1",
+            "a:1:2",
+            "::1",
+            "[::1",
+            "[::1]x",
+            "[a]",
+            "a..b",
+            ".a",
+            ".",
+            "1.2.3.4.5",
+            "256.1.1.1",
+            "ž.example",
+            "a\\b",
+            "{a}",
+            &long,
         ] {
             assert_eq!(name(none), None, "{none}");
         }

@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicI64, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -26,6 +26,8 @@ pub struct Caller {
     pub renewed_at: Option<Timestamp>,
     /// When the credential ends by itself, if nothing changes.
     pub expires_at: Option<Timestamp>,
+    /// When the credential was last noted in use, in microseconds since 1970.
+    pub seen_at: Arc<AtomicI64>,
 }
 
 impl Caller {
@@ -141,13 +143,13 @@ impl Identities {
 
 /// Who a credential belongs to; an inactive user has none.
 fn find(conn: &mut AnyConn, credential: Credential) -> Result<Option<Caller>, StorageError> {
-    let (user, renewed_at, expires_at) = match &credential {
+    let (user, renewed_at, expires_at, seen_at) = match &credential {
         Credential::Session(hash) => match sessions::find(conn, hash)? {
-            Some(session) => (session.user, Some(session.renewed_at), Some(session.ends_at)),
+            Some(found) => (found.user, Some(found.renewed_at), Some(found.ends_at), found.seen_at),
             None => return Ok(None),
         },
         Credential::Token(hash) => match tokens::find(conn, hash)? {
-            Some((user, expires_at)) => (user, None, expires_at),
+            Some(found) => (found.user, None, found.expires_at, found.seen_at),
             None => return Ok(None),
         },
     };
@@ -158,5 +160,6 @@ fn find(conn: &mut AnyConn, credential: Credential) -> Result<Option<Caller>, St
         credential,
         renewed_at,
         expires_at,
+        seen_at: Arc::new(AtomicI64::new(seen_at.map_or(0, |seen| seen.0))),
     }))
 }

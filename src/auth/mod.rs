@@ -1,5 +1,6 @@
 //! Who is asking: sessions, tokens, passwords, and the checks at the door.
 
+pub mod audit;
 pub mod cookies;
 pub mod cross_site;
 pub mod failures;
@@ -10,6 +11,7 @@ pub mod keys;
 pub mod passwords;
 pub mod registrations;
 pub mod sessions;
+pub mod sightings;
 mod strength;
 
 pub use cookies::pick_cookie;
@@ -19,3 +21,4 @@ pub use identities::{Caller, Identities};
 pub use passwords::{Hasher, NewPassword};
 pub use registrations::Registrations;
 pub use sessions::Sessions;
+pub use sightings::Sightings;

@@ -53,7 +53,8 @@ impl Drop for Place {
         if !self.is_kept {
             let mut recent = self.registrations.lock();
             if let Some(free_at) = recent.free_at.get_mut(&self.address) {
-                free_at[Kind::Made as usize] = self.registrations.rate.give_back(free_at[Kind::Made as usize]);
+                free_at[Kind::Made as usize] =
+                    self.registrations.rate.give_back(free_at[Kind::Made as usize]);
             }
         }
     }

@@ -8,7 +8,7 @@ use anyhow::anyhow;
 
 use super::{Identities, keys};
 use crate::{
-    model::{Credential, Refusal, UserId},
+    model::{Credential, Origin, Refusal, UserId},
     storage::{WriterHandle, sessions},
 };
 
@@ -16,6 +16,9 @@ use crate::{
 pub const USER: &str = "user";
 /// In a session's state: the hash of the password that was given at sign-in. It is compared and not stored.
 pub const PASSWORD: &str = "password";
+/// In a session's state: from where somebody signs in.
+pub const ADDRESS: &str = "address";
+pub const USER_AGENT: &str = "user_agent";
 /// In a session's state: the hash of its key, given by the store to those who ask what they may do with it.
 pub const KEY_HASH: &str = "key_hash";
 /// In a session's state: changed once a day, so that the cookie is given for a full time again.
@@ -50,9 +53,15 @@ impl SessionStore for Sessions {
         let (Some(user), Some(password)) = (user, password) else {
             return Err(SaveError::Other(anyhow!("only sign-in starts a session")));
         };
+        let given = |name: &str| state.get(name).and_then(|text| serde_json::from_str(text).ok());
+        let origin = Origin {
+            address: given(ADDRESS).unwrap_or_default(),
+            user_agent: given(USER_AGENT).unwrap_or_default(),
+        };
         let key = keys::draw();
         let hash = keys::hash(&key);
-        let saved = self.writer.run(move |conn, _| sessions::create(conn, &hash, user, &password)).await;
+        let saved =
+            self.writer.run(move |conn, _| sessions::create(conn, &hash, user, &password, &origin)).await;
         saved.map_err(|refusal| SaveError::Other(away(&refusal)))?;
         SessionKey::try_from(key).map_err(|error| SaveError::Other(error.into()))
     }

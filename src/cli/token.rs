@@ -7,7 +7,10 @@ use crate::{
     auth::keys,
     config::Database,
     model::{FieldErrors, TokenId},
-    storage::tokens::{self, Token},
+    storage::{
+        revocations,
+        tokens::{self, Token},
+    },
 };
 
 #[derive(Debug, Subcommand)]
@@ -48,6 +51,7 @@ impl TokenCommand {
                         return Err(FieldErrors::of("username", format!("{name} is shut out")).into());
                     }
                     tokens::create(conn, user.id(), &keys::hash(&key), None)?;
+                    revocations::record_deed(conn, user.id(), "made a token")?;
                     Ok(key.clone())
                 })?;
                 if is_registered {
@@ -67,6 +71,9 @@ impl TokenCommand {
                 with_existing(&database, |conn| {
                     let user = named(conn, &name)?;
                     is_revoked = tokens::revoke(conn, user.id(), TokenId(id))?;
+                    if is_revoked {
+                        revocations::record_deed(conn, user.id(), "ended a token")?;
+                    }
                     Ok(if is_revoked { format!("token {id} of {name} is revoked") } else { String::new() })
                 })?;
                 if is_revoked { Ok(()) } else { Err(CliError::Refused(format!("{name} has no token {id}"))) }

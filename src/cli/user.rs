@@ -111,6 +111,7 @@ impl UserCommand {
                     user.password.clone_from(&hash);
                     users::update(conn, &user)?;
                     sessions::end_all(conn, user.id(), None)?;
+                    revocations::record_deed(conn, user.id(), "set a password")?;
                     Ok(format!("the password of {name} is changed"))
                 })
             }
@@ -120,13 +121,13 @@ impl UserCommand {
                 succession::change_standing(conn, &mut user, false)?;
                 sessions::end_all(conn, user.id(), None)?;
                 tokens::revoke_all(conn, user.id())?;
-                revocations::record(conn, user.id())?;
+                revocations::record_deed(conn, user.id(), "deactivated a user")?;
                 Ok(format!("{name} is shut out"))
             }),
             Self::Activate { name, database } => with_existing(&database, |conn| {
                 let mut user = held(conn, &name)?;
                 succession::change_standing(conn, &mut user, true)?;
-                revocations::record(conn, user.id())?;
+                revocations::record_deed(conn, user.id(), "activated a user")?;
                 Ok(format!("{name} may sign in"))
             }),
             Self::Staff { name, standing, force, database } => with_existing(&database, |conn| {
@@ -136,7 +137,8 @@ impl UserCommand {
                 }
                 user.is_staff = standing == Standing::On;
                 users::update(conn, &user)?;
-                revocations::record(conn, user.id())?;
+                let deed = if user.is_staff { "made a user staff" } else { "ended that a user is staff" };
+                revocations::record_deed(conn, user.id(), deed)?;
                 let now = if standing == Standing::On { "is" } else { "is not" };
                 Ok(format!("{name} {now} staff"))
             }),

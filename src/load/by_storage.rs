@@ -12,8 +12,8 @@ use super::{
 use crate::{
     auth::keys,
     model::{
-        ChatId, ChatKind, Command, Contacts, FieldErrors, MessageId, ObjectRooms, Refusal, Timestamp,
-        UserCard, UserId,
+        ChatId, ChatKind, Command, Contacts, FieldErrors, MessageId, ObjectRooms, Origin, Refusal,
+        Timestamp, UserCard, UserId,
         command::{Action, NewChat, ReactIntent},
         emoji::Emoji,
         event::Change,
@@ -161,7 +161,7 @@ fn person(conn: &mut AnyConn, name: &str, key: Option<&Key>) -> Result<Person, S
     let hash = keys::hash(&secret);
     let header = match key {
         Some(key) => {
-            sessions::create(conn, &hash, user.id(), NO_PASSWORD)?;
+            sessions::create(conn, &hash, user.id(), NO_PASSWORD, &Origin::default())?;
             format!("Cookie: {}\r\n", signed(secret, key))
         }
         None => {

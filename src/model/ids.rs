@@ -53,6 +53,19 @@ id! {
     TokenId
 }
 
+id! {
+    /// Names a session to the user whose it is; it is not the secret in the cookie.
+    SessionId
+}
+
+impl SessionId {
+    /// Of the hash under which a session is stored: 52 of its bits, from which the secret cannot be found.
+    pub fn of(key_hash: &str) -> Self {
+        let digits = key_hash.get(..13).unwrap_or_default();
+        Self(i64::from_str_radix(digits, 16).unwrap_or_default().max(1))
+    }
+}
+
 /// The number of a lasting change in a chat, counted from 1 without gaps.
 pub type Seq = i64;
 

@@ -18,9 +18,9 @@ mod visible;
 
 pub use command::Command;
 pub use contacts::{Contacts, ObjectRooms};
-pub use credential::Credential;
+pub use credential::{Credential, Origin};
 pub use event::{Change, Event};
-pub use ids::{ChatId, Feed, MessageId, Pos, Seq, TokenId, UserId};
+pub use ids::{ChatId, Feed, MessageId, Pos, Seq, SessionId, TokenId, UserId};
 pub use known::{ChatJson, KnownChat, ShownChat};
 pub use pictures::{PictureHost, Pictures};
 pub use records::{

@@ -13,6 +13,8 @@ pub struct Timestamp(pub i64);
 
 /// Microseconds in a second.
 pub const SECOND: i64 = 1_000_000;
+/// Microseconds in a minute.
+pub const MINUTE: i64 = 60 * SECOND;
 /// Microseconds in a day.
 pub const DAY: i64 = 24 * 60 * 60 * SECOND;
 

@@ -212,7 +212,7 @@ pub(super) fn one_of(choices: &[&str]) -> Value {
 
 fn segment_schema(segment: &str) -> Value {
     match segment {
-        "chat" | "message" | "user" => id(),
+        "chat" | "message" | "user" | "session" | "token" => id(),
         // What has a slash in it is another path.
         _ => json!({ "type": "string", "minLength": 1 }),
     }
@@ -223,6 +223,8 @@ fn segment_text(segment: &str) -> &'static str {
         "chat" => "The chat's id.",
         "message" => "The message's id.",
         "user" => "The user's id.",
+        "session" => "The session's id.",
+        "token" => "The token's id.",
         "emoji" => "The emoji, percent-encoded.",
         "version" => "What names the content of all files together.",
         _ => "The file's path.",

@@ -6,9 +6,10 @@ use super::{Reference, examples};
 use crate::{
     api::{
         settings::SettingsView,
-        users::{FoundView, TokenFields, TokenView, UserFields},
+        tokens::{TokenFields, TokenView},
+        users::{FoundView, UserFields},
     },
-    view::{OwnUserView, UserView},
+    view::{AccessTokenView, OwnUserView, SessionView, UserView},
 };
 
 const TAG: &str = "Users";
@@ -31,6 +32,7 @@ pub(super) fn describe(reference: &mut Reference) {
                 .answers::<OwnUserView>(200, "The caller.", examples::own_user())
                 .refuses(&[429])
         });
+    for_oneself(reference);
     reference.api(TAG, "users/{user}/").get("getUser", "A user", |operation| {
         operation
             .says("To themselves and to staff with the rest. Deactivated ones are there too.")
@@ -84,6 +86,53 @@ pub(super) fn describe(reference: &mut Reference) {
         )
     });
     for_staff(reference);
+}
+
+/// Where one is signed in.
+fn for_oneself(reference: &mut Reference) {
+    let used = |id: i64, expires_at: &str| {
+        json!({
+            "id": id,
+            "created_at": "2026-11-23T09:02:07.804116Z",
+            "last_seen": "2026-11-23T09:41:12.082461Z",
+            "address": "203.0.113.7",
+            "user_agent": "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",
+            "is_current": true,
+            "expires_at": expires_at,
+        })
+    };
+    reference
+        .api(TAG, "users/me/sessions/")
+        .get("listSessions", "Where one is signed in", |operation| {
+            operation.says("The latest sign-in first.").paged(100).answers_page::<SessionView>(
+                "A page of sessions.",
+                used(2_893_041_882_411_071, "2026-12-07T09:02:07.804116Z"),
+            )
+        })
+        .delete("endOtherSessions", "End all other sessions", |operation| {
+            operation
+                .says("All but the one that asks, and the sockets that were opened with them.")
+                .answers_nothing(204, "They are ended.")
+        });
+    reference.api(TAG, "users/me/sessions/{session}/").delete("endSession", "End a session", |operation| {
+        operation.says("And its sockets.").answers_nothing(204, "It is ended.")
+    });
+    reference
+        .api(TAG, "users/me/tokens/")
+        .get("listTokens", "One's access tokens", |operation| {
+            operation
+                .says("Those that work, the latest first, without their keys.")
+                .paged(100)
+                .answers_page::<AccessTokenView>("A page of tokens.", used(7, "2027-11-23T09:02:07.804116Z"))
+        })
+        .delete("endOtherTokens", "End all other tokens", |operation| {
+            operation
+                .says("All but the one that asks, and the sockets that were opened with them.")
+                .answers_nothing(204, "They are ended.")
+        });
+    reference.api(TAG, "users/me/tokens/{token}/").delete("endToken", "End a token", |operation| {
+        operation.says("And its sockets.").answers_nothing(204, "It is ended.")
+    });
 }
 
 fn for_staff(reference: &mut Reference) {

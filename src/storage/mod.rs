@@ -44,6 +44,7 @@ pub mod rules;
 pub mod search;
 pub mod sessions;
 pub mod settings;
+pub mod sightings;
 pub(crate) mod sql;
 pub mod succession;
 pub mod sweeping;

@@ -18,6 +18,17 @@ pub fn record(conn: &mut AnyConn, user: UserId) -> Result<(), StorageError> {
     Ok(())
 }
 
+/// Notes what the command line did to a user, for the log of the servers that run.
+pub fn record_deed(conn: &mut AnyConn, user: UserId, deed: &str) -> Result<(), StorageError> {
+    let row = (
+        revocations::user_id.eq(user.0),
+        revocations::created_at.eq(Timestamp::now().0),
+        revocations::deed.eq(deed),
+    );
+    diesel::insert_into(revocations::table).values(row).execute(conn)?;
+    Ok(())
+}
+
 /// For so many looks a number that was passed over is looked for.
 const LOOKS: u32 = 60;
 
@@ -33,8 +44,15 @@ pub struct Followed {
     missing: BTreeMap<i64, u32>,
 }
 
-/// A piece of news: its number, and whom it is about.
-pub type News = (i64, UserId);
+/// A piece of news.
+#[derive(Debug, Clone)]
+pub struct News {
+    pub number: i64,
+    /// Whom it is about.
+    pub user: UserId,
+    /// What the command line did; empty for all else.
+    pub deed: String,
+}
 
 impl Followed {
     /// Where somebody begins who knows of nothing yet that could be out of date.
@@ -50,13 +68,14 @@ impl Followed {
     pub fn look(&self, conn: &mut AnyConn) -> Result<Vec<News>, StorageError> {
         let missing: Vec<i64> = self.missing.keys().copied().collect();
         let rows = sql!(
-            "SELECT id, user_id FROM revocations WHERE id > ? \
-             UNION ALL SELECT id, user_id FROM revocations WHERE id IN ? ORDER BY id",
+            "SELECT id, user_id, deed FROM revocations WHERE id > ? \
+             UNION ALL SELECT id, user_id, deed FROM revocations WHERE id IN ? ORDER BY id",
             self.latest,
             missing.as_slice()
         )
-        .rows::<(i64, i64)>(conn)?;
-        Ok(rows.into_iter().map(|(id, user)| (id, UserId(user))).collect())
+        .rows::<(i64, i64, String)>(conn)?;
+        let news = |(number, user, deed)| News { number, user: UserId(user), deed };
+        Ok(rows.into_iter().map(news).collect())
     }
 
     /// Goes on to behind what a look has brought.

@@ -1,10 +1,10 @@
 //! Signed-in browsers. A row is found by the SHA-256 of the key that the cookie holds, never by the key itself.
 
-use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, RunQueryDsl};
+use diesel::{BoolExpressionMethods, ExpressionMethods, OptionalExtension, QueryDsl, RunQueryDsl};
 
 use super::{AnyConn, StorageError, revocations, sql::sql, sweeping::STEP, users};
 use crate::{
-    model::{Refusal, Timestamp, UserId, time::DAY},
+    model::{Origin, Refusal, SessionId, Timestamp, UserId, time::DAY},
     schema::sessions,
 };
 
@@ -19,6 +19,7 @@ pub fn create(
     key_hash: &str,
     user: UserId,
     password_hash: &str,
+    origin: &Origin,
 ) -> Result<(), StorageError> {
     let is_current =
         users::hold(conn, user)?.is_some_and(|user| user.is_active && user.password == password_hash);
@@ -32,6 +33,9 @@ pub fn create(
             sessions::user_id.eq(user.0),
             sessions::created_at.eq(now),
             sessions::renewed_at.eq(now),
+            sessions::seen_at.eq(now),
+            sessions::address.eq(&origin.address),
+            sessions::user_agent.eq(&origin.user_agent),
         ))
         .execute(conn)?;
     Ok(())
@@ -44,6 +48,8 @@ pub struct LiveSession {
     pub renewed_at: Timestamp,
     /// When it is over, if it is not used meanwhile.
     pub ends_at: Timestamp,
+    /// When it was last seen in use, as far as that is stored.
+    pub seen_at: Option<Timestamp>,
 }
 
 /// The session with this key, if it is not over.
@@ -53,14 +59,81 @@ pub fn find(conn: &mut AnyConn, key_hash: &str) -> Result<Option<LiveSession>, S
         .find(key_hash)
         .filter(sessions::renewed_at.gt(now - IDLE))
         .filter(sessions::created_at.gt(now - ABSOLUTE))
-        .select((sessions::user_id, sessions::created_at, sessions::renewed_at))
-        .first::<(i64, i64, i64)>(conn)
+        .select((sessions::user_id, sessions::created_at, sessions::renewed_at, sessions::seen_at))
+        .first::<(i64, i64, i64, Option<i64>)>(conn)
         .optional()?;
-    Ok(row.map(|(user, created, renewed)| LiveSession {
+    Ok(row.map(|(user, created, renewed, seen)| LiveSession {
         user: UserId(user),
         renewed_at: Timestamp(renewed),
-        ends_at: Timestamp((renewed + IDLE).min(created + ABSOLUTE)),
+        ends_at: ends_at(created, renewed),
+        seen_at: seen.map(Timestamp),
     }))
+}
+
+fn ends_at(created: i64, renewed: i64) -> Timestamp {
+    Timestamp((renewed + IDLE).min(created + ABSOLUTE))
+}
+
+/// A session as its user may know of it.
+#[derive(Debug, Clone)]
+pub struct Session {
+    pub id: SessionId,
+    pub key_hash: String,
+    pub created_at: Timestamp,
+    pub ends_at: Timestamp,
+    pub seen_at: Option<Timestamp>,
+    pub origin: Origin,
+}
+
+/// How many sessions a user has that are not over, and some of them, the latest sign-in first.
+pub fn page(
+    conn: &mut AnyConn,
+    user: UserId,
+    skip: i64,
+    size: i64,
+) -> Result<(i64, Vec<Session>), StorageError> {
+    let now = Timestamp::now().0;
+    let is_live = sessions::user_id
+        .eq(user.0)
+        .and(sessions::renewed_at.gt(now - IDLE))
+        .and(sessions::created_at.gt(now - ABSOLUTE));
+    let count = sessions::table.filter(is_live).count().get_result(conn)?;
+    let rows = sessions::table
+        .filter(is_live)
+        .order((sessions::created_at.desc(), sessions::key_hash))
+        .offset(skip)
+        .limit(size)
+        .select((
+            sessions::key_hash,
+            sessions::created_at,
+            sessions::renewed_at,
+            sessions::seen_at,
+            sessions::address,
+            sessions::user_agent,
+        ))
+        .load::<(String, i64, i64, Option<i64>, String, String)>(conn)?;
+    let session =
+        |(key_hash, created, renewed, seen, address, user_agent): (String, _, _, Option<i64>, _, _)| {
+            Session {
+                id: SessionId::of(&key_hash),
+                key_hash,
+                created_at: Timestamp(created),
+                ends_at: ends_at(created, renewed),
+                seen_at: seen.map(Timestamp),
+                origin: Origin { address, user_agent },
+            }
+        };
+    Ok((count, rows.into_iter().map(session).collect()))
+}
+
+/// Ends the session of a user with this id. Returns whether there was one.
+pub fn end_one(conn: &mut AnyConn, user: UserId, id: SessionId) -> Result<bool, StorageError> {
+    let own = sessions::table.filter(sessions::user_id.eq(user.0)).select(sessions::key_hash);
+    let found = own.load::<String>(conn)?.into_iter().find(|hash| SessionId::of(hash) == id);
+    match found {
+        Some(hash) => Ok(end(conn, &hash)?.is_some()),
+        None => Ok(false),
+    }
 }
 
 /// Counts the idle time from now again. Returns whose session it is, if there is such a one.

@@ -4,7 +4,7 @@ use diesel::{BoolExpressionMethods, ExpressionMethods, OptionalExtension, QueryD
 
 use super::{AnyConn, StorageError, revocations, sql::sql, sweeping::STEP};
 use crate::{
-    model::{Timestamp, TokenId, UserId, time::DAY},
+    model::{Origin, Timestamp, TokenId, UserId, time::DAY},
     schema::tokens,
 };
 
@@ -35,16 +35,85 @@ pub fn create(
     Ok(TokenId(id))
 }
 
-/// Whose token this is and until when, if it still works.
-pub fn find(conn: &mut AnyConn, key_hash: &str) -> Result<Option<(UserId, Option<Timestamp>)>, StorageError> {
+/// A token that works.
+#[derive(Debug, Clone, Copy)]
+pub struct LiveToken {
+    pub user: UserId,
+    pub expires_at: Option<Timestamp>,
+    /// When it was last seen in use, as far as that is stored.
+    pub seen_at: Option<Timestamp>,
+}
+
+/// The token with this key, if it still works.
+pub fn find(conn: &mut AnyConn, key_hash: &str) -> Result<Option<LiveToken>, StorageError> {
     let works = tokens::expires_at.is_null().or(tokens::expires_at.gt(Timestamp::now().0));
     let row = tokens::table
         .filter(tokens::key_hash.eq(key_hash))
         .filter(works)
-        .select((tokens::user_id, tokens::expires_at))
-        .first::<(i64, Option<i64>)>(conn)
+        .select((tokens::user_id, tokens::expires_at, tokens::seen_at))
+        .first::<(i64, Option<i64>, Option<i64>)>(conn)
         .optional()?;
-    Ok(row.map(|(user, expires)| (UserId(user), expires.map(Timestamp))))
+    Ok(row.map(|(user, expires, seen)| LiveToken {
+        user: UserId(user),
+        expires_at: expires.map(Timestamp),
+        seen_at: seen.map(Timestamp),
+    }))
+}
+
+/// A token as its user may know of it.
+#[derive(Debug, Clone)]
+pub struct KnownToken {
+    pub id: TokenId,
+    pub key_hash: String,
+    pub created_at: Timestamp,
+    pub expires_at: Option<Timestamp>,
+    pub seen_at: Option<Timestamp>,
+    pub origin: Origin,
+}
+
+/// How many tokens of a user work, and some of them, the latest first.
+pub fn page(
+    conn: &mut AnyConn,
+    user: UserId,
+    skip: i64,
+    size: i64,
+) -> Result<(i64, Vec<KnownToken>), StorageError> {
+    let works = tokens::expires_at.is_null().or(tokens::expires_at.gt(Timestamp::now().0));
+    let own = tokens::user_id.eq(user.0);
+    let count = tokens::table.filter(own).filter(works).count().get_result(conn)?;
+    let rows = tokens::table
+        .filter(own)
+        .filter(works)
+        .order(tokens::id.desc())
+        .offset(skip)
+        .limit(size)
+        .select((
+            tokens::id,
+            tokens::key_hash,
+            tokens::created_at,
+            tokens::expires_at,
+            tokens::seen_at,
+            tokens::address,
+            tokens::user_agent,
+        ))
+        .load::<(i64, String, i64, Option<i64>, Option<i64>, String, String)>(conn)?;
+    let token = |(id, key_hash, created, expires, seen, address, user_agent): (
+        _,
+        _,
+        _,
+        Option<i64>,
+        Option<i64>,
+        _,
+        _,
+    )| KnownToken {
+        id: TokenId(id),
+        key_hash,
+        created_at: Timestamp(created),
+        expires_at: expires.map(Timestamp),
+        seen_at: seen.map(Timestamp),
+        origin: Origin { address, user_agent },
+    };
+    Ok((count, rows.into_iter().map(token).collect()))
 }
 
 /// A user's tokens, oldest first, those that have expired of late too.
@@ -70,10 +139,16 @@ pub fn revoke(conn: &mut AnyConn, user: UserId, token: TokenId) -> Result<bool, 
     Ok(deleted > 0)
 }
 
+/// Ends all tokens of a user but the one with the key `spared`.
+pub fn revoke_others(conn: &mut AnyConn, user: UserId, spared: Option<&str>) -> Result<(), StorageError> {
+    let all = tokens::table.filter(tokens::user_id.eq(user.0));
+    diesel::delete(all.filter(tokens::key_hash.ne(spared.unwrap_or_default()))).execute(conn)?;
+    revocations::record(conn, user)
+}
+
 /// Ends all tokens of a user.
 pub fn revoke_all(conn: &mut AnyConn, user: UserId) -> Result<(), StorageError> {
-    diesel::delete(tokens::table.filter(tokens::user_id.eq(user.0))).execute(conn)?;
-    revocations::record(conn, user)
+    revoke_others(conn, user, None)
 }
 
 /// A token that has expired is listed for so long, in microseconds.

@@ -1,11 +1,13 @@
 //! The JSON that clients see: one shape for each thing, the same over REST and sockets.
 
 mod chat;
+mod credential;
 mod event;
 mod message;
 mod user;
 
 pub use chat::{ChatForAll, ChatView, MemberView, Perspective};
+pub use credential::{AccessTokenView, SessionView, UseView};
 pub use event::{Frame, LiveEvent, MessageFrame, frames};
 pub use message::{FoundMessageView, MessageView, Senders};
 pub use user::{AvatarKey, FoundUserView, Links, OwnUserView, UserView};

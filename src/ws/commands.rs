@@ -1,9 +1,9 @@
 //! What clients ask over a socket: parsed, carried out in the order sent, each answered with `ack` or `error`.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, net::IpAddr, sync::Arc};
 
 use actix::{Addr, Message};
-use actix_web::{ResponseError, web::Data};
+use actix_web::{ResponseError, http::StatusCode, web::Data};
 use bytestring::ByteString;
 use futures_util::{FutureExt, StreamExt, future::LocalBoxFuture, stream::FuturesOrdered};
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,10 @@ use super::{
     watch::{Watched, unwatch, watch},
 };
 use crate::{
-    auth::Caller,
+    auth::{
+        Caller,
+        audit::{self, Who},
+    },
     chat::{Answered, Socket},
     error::ApiError,
     input::{EditFields, Field, HeadsField, MarkFields, PostFields, ReactFields, TypingFields},
@@ -220,6 +223,8 @@ const AT_ONCE: usize = 256;
 pub struct Client {
     pub state: Data<State>,
     pub caller: Arc<Caller>,
+    /// The client's address.
+    pub from: IpAddr,
     pub socket: Arc<Socket>,
     pub watched: Watched,
 }
@@ -268,12 +273,17 @@ async fn answer(client: Client, frame: ClientFrame) -> ByteString {
     let id = frame.id.clone();
     match carry_out_one(&client, frame).await {
         Ok(answer) => ack_frame(id.as_deref(), answer),
-        Err(error) => error_frame(&error, id.as_deref()),
+        Err(error) => {
+            if error.status_code() == StatusCode::FORBIDDEN {
+                audit::note("refused: a command of a socket", Who::from(&*client.caller.card), client.from);
+            }
+            error_frame(&error, id.as_deref())
+        }
     }
 }
 
 async fn carry_out_one(client: &Client, frame: ClientFrame) -> Result<Ack, ApiError> {
-    let Client { state, caller, socket, watched } = client;
+    let Client { state, caller, socket, watched, .. } = client;
     let limited = state.limits.take(caller.id(), Kind::of_command(&frame.kind()));
     limited.map_err(|seconds| ApiError::Throttled { seconds })?;
     match &*frame.kind() {

@@ -1,6 +1,7 @@
 //! One socket: its user, what it has heard of each chat, its heartbeat.
 
 use std::{
+    net::IpAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -36,10 +37,18 @@ const LONGEST_WATCH: Duration = Duration::from_secs(60 * 60);
 /// Frames that are no JSON object, of which one may send two.
 const MAX_MALFORMED: u32 = 3;
 
+/// Who opens a socket, and from which address.
+pub struct Opener {
+    pub caller: Arc<Caller>,
+    pub from: IpAddr,
+}
+
 /// The actor of one socket.
 pub struct Session {
     pub(super) state: Data<State>,
     pub(super) caller: Arc<Caller>,
+    /// The client's address.
+    from: IpAddr,
     /// Given back when the session ends.
     _place: Place,
     pub(super) socket: Arc<Socket>,
@@ -58,7 +67,7 @@ pub struct Session {
 impl Session {
     pub fn new(
         state: Data<State>,
-        caller: Arc<Caller>,
+        opener: Opener,
         place: Place,
         socket: Arc<Socket>,
         ears: SharedEars,
@@ -75,7 +84,8 @@ impl Session {
             allowance: Allowance::new(state.config.socket_commands_per_second, now),
             commands: None,
             state,
-            caller,
+            caller: opener.caller,
+            from: opener.from,
             _place: place,
             last_heard: now,
             malformed: 0,
@@ -211,7 +221,8 @@ impl Session {
         let commands = self.commands.get_or_insert_with(|| {
             let (commands, frames) = mpsc::channel(UNDER_WAY);
             let (state, caller, socket) = (self.state.clone(), self.caller.clone(), self.socket.clone());
-            let client = Client { state, caller, socket, watched: self.ears.borrow().watched.clone() };
+            let watched = self.ears.borrow().watched.clone();
+            let client = Client { state, caller, from: self.from, socket, watched };
             let work = carry_out(client, frames, ctx.address());
             actix_rt::spawn(Asker::User(self.caller.id()).asks(work));
             commands

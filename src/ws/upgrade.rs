@@ -9,12 +9,18 @@ use actix_web::{
     web::{Data, Payload},
 };
 
-use super::{ears::Ears, frames, outflow::Outflow, session::Session};
+use super::{
+    ears::Ears,
+    frames,
+    outflow::Outflow,
+    session::{Opener, Session},
+};
 use crate::{
     auth::gate::{Authenticated, TOKEN_SUBPROTOCOL, subprotocol_token},
     chat::{Socket, Wire},
     error::ApiError,
     feed::{self, Only},
+    forwarded,
     model::{Credential, Refusal},
     server::State,
 };
@@ -48,7 +54,7 @@ pub async fn upgrade(
     let session = |frames| {
         Session::new(
             state.clone(),
-            caller.0.clone(),
+            Opener { caller: caller.0.clone(), from: forwarded::client_address(&request, &state.config) },
             place,
             socket.clone(),
             ears.clone(),

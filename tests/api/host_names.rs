@@ -13,9 +13,8 @@ use crate::{
 const PUBLIC: &str = "https://chat.example.com";
 
 /// Hosts that are none, in any place.
-const NONE: [&str; 12] = [
-    "a b\"<script>", "", " ", "a/b", "a@b", "a:b", "a:99999", "[::1", "::1", "a..b", "1.2.3.4.5", "a%20b",
-];
+const NONE: [&str; 12] =
+    ["a b\"<script>", "", " ", "a/b", "a@b", "a:b", "a:99999", "[::1", "::1", "a..b", "1.2.3.4.5", "a%20b"];
 
 fn asked(server: &Server, line: &str, host: &str) -> Raw {
     Raw::send(server, format!("{line} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").as_bytes())
@@ -34,8 +33,17 @@ fn upgrade(server: &Server, host: &str, token: &str) -> u16 {
 
 /// Where anything is answered.
 const EVERYWHERE: [&str; 11] = [
-    "GET /", "GET /messages/api/", "GET /messages/api/chats/", "GET /messages/api/events/", "GET /login/", "POST /login/",
-    "POST /logout/", "GET /healthz", "GET /readyz", "GET /messages/widgets.js", "GET /nowhere",
+    "GET /",
+    "GET /messages/api/",
+    "GET /messages/api/chats/",
+    "GET /messages/api/events/",
+    "GET /login/",
+    "POST /login/",
+    "POST /logout/",
+    "GET /healthz",
+    "GET /readyz",
+    "GET /messages/widgets.js",
+    "GET /nowhere",
 ];
 
 async fn public(list: &'static [&'static str]) -> Server {
@@ -60,10 +68,13 @@ async fn what_is_no_host_is_refused_everywhere() {
         assert_eq!(upgrade(&server, host, token), 400, "{host:?}");
     }
     let said = asked(&server, "GET /healthz", "a b");
-    let expected = json!({"error": "Invalid request", "details": {"non_field_errors": ["This is not a valid host."]}});
+    let expected =
+        json!({"error": "Invalid request", "details": {"non_field_errors": ["This is not a valid host."]}});
     assert_eq!(serde_json::from_slice::<serde_json::Value>(&said.body).unwrap(), expected);
     assert_ne!(said.header("x-request-id"), "");
-    for host in ["anything.example", "green_room:8000", "10.0.0.7", "[2001:db8::1]:80", "A.example.", "localhost"] {
+    for host in
+        ["anything.example", "green_room:8000", "10.0.0.7", "[2001:db8::1]:80", "A.example.", "localhost"]
+    {
         assert_eq!(asked(&server, "GET /healthz", host).status, 200, "{host}");
         assert_eq!(upgrade(&server, host, token), 101, "{host}");
     }
@@ -77,15 +88,30 @@ async fn with_a_public_address_only_its_host_and_those_of_the_list_are_served() 
     let ann = server.user("ann").await;
     let token = &ann.headers[0].1;
     for host in [
-        "chat.example.com", "CHAT.example.com:8443", "chat.example.com.", "inner.example:80", "a.b.below.example", "10.0.0.7",
-        "localhost:9000", "127.0.0.1", "127.3.2.1:8000", "[::1]:8000", &server.address.to_string(),
+        "chat.example.com",
+        "CHAT.example.com:8443",
+        "chat.example.com.",
+        "inner.example:80",
+        "a.b.below.example",
+        "10.0.0.7",
+        "localhost:9000",
+        "127.0.0.1",
+        "127.3.2.1:8000",
+        "[::1]:8000",
+        &server.address.to_string(),
     ] {
         assert_eq!(asked(&server, "GET /messages/api/", host).status, 200, "{host}");
         assert_eq!(upgrade(&server, host, token), 101, "{host}");
     }
     for host in [
-        "evil.example", "chat.example.com.evil.example", "a.chat.example.com", "below.example", "10.0.0.8", "localhost.evil.example",
-        "[2001:db8::1]", "127.0.0.1.evil.example",
+        "evil.example",
+        "chat.example.com.evil.example",
+        "a.chat.example.com",
+        "below.example",
+        "10.0.0.8",
+        "localhost.evil.example",
+        "[2001:db8::1]",
+        "127.0.0.1.evil.example",
     ] {
         for line in EVERYWHERE {
             let is_probe = line.ends_with('z') && host.parse::<std::net::IpAddr>().is_ok();
@@ -119,8 +145,13 @@ async fn metrics_are_for_hosts_of_the_server_as_well() {
     })
     .await;
     for (host, status) in [
-        ("127.0.0.1:9464", 200), ("10.0.0.7:9464", 200), ("node1.internal:9464", 200), ("chat.example.com", 200),
-        ("evil.example", 400), ("a b", 400), ("", 400),
+        ("127.0.0.1:9464", 200),
+        ("10.0.0.7:9464", 200),
+        ("node1.internal:9464", 200),
+        ("chat.example.com", 200),
+        ("evil.example", 400),
+        ("a b", 400),
+        ("", 400),
     ] {
         for address in server.metrics_addresses() {
             let request = format!("GET /metrics HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");

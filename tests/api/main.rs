@@ -12,6 +12,7 @@ mod commands;
 mod contacts;
 mod cookies;
 mod counting;
+mod credentials;
 mod cross_site;
 mod crowds;
 mod descriptions;

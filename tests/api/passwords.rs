@@ -1,11 +1,6 @@
 //! Which passwords may be set, wherever one is set.
 
-use greenroom::{
-    auth::passwords,
-    config::Registration,
-    model::UserId,
-    storage::users,
-};
+use greenroom::{auth::passwords, config::Registration, model::UserId, storage::users};
 use serde_json::{Value, json};
 
 use crate::support::{PASSWORD, Reply, Server, User};
@@ -45,8 +40,18 @@ async fn start() -> (Server, User, User) {
 async fn a_password_that_is_easily_guessed_is_refused_wherever_one_is_set() {
     let (server, staff, ann) = start().await;
     for weak in [
-        "password", "12345678", "        ", "\u{3000}\u{3000}\u{3000}\u{3000}\u{3000}\u{3000}\u{3000}\u{3000}",
-        "qwertyui", "aaaaaaaa", "P@ssw0rd", "greenroom", "ŽanaÖstberg", "žana östberg", "zana@post.example", "zana1234",
+        "password",
+        "12345678",
+        "        ",
+        "\u{3000}\u{3000}\u{3000}\u{3000}\u{3000}\u{3000}\u{3000}\u{3000}",
+        "qwertyui",
+        "aaaaaaaa",
+        "P@ssw0rd",
+        "greenroom",
+        "ŽanaÖstberg",
+        "žana östberg",
+        "zana@post.example",
+        "zana1234",
         "post.example",
     ] {
         for reply in sets(&server, &staff, &ann, weak).await {
@@ -68,7 +73,8 @@ async fn sixty_four_characters_of_any_script_are_a_password() {
             let said = reply.invalid("password");
             assert_eq!(said, json!(["This password is too long. It may have no more than 128 characters."]));
         }
-        let statuses: Vec<u16> = sets(&server, &staff, &ann, &long).await.iter().map(|reply| reply.status).collect();
+        let statuses: Vec<u16> =
+            sets(&server, &staff, &ann, &long).await.iter().map(|reply| reply.status).collect();
         // The old password that is given last is the old one no more.
         assert_eq!(statuses, [201, 201, 200, 200, 400], "{letters}");
         for name in ["zana", "zana2", "zana_o"] {
@@ -76,7 +82,8 @@ async fn sixty_four_characters_of_any_script_are_a_password() {
         }
         ann.patch("users/me/", json!({"password": longest, "old_password": long})).await.expect(200);
         login(&server, "zana_o", &longest).await.expect(200);
-        login(&server, "zana_o", &longest[..longest.len() - 4]).await.expect(401);
+        let shorter: String = longest.chars().skip(1).collect();
+        login(&server, "zana_o", &shorter).await.expect(401);
     }
 }
 

@@ -80,7 +80,12 @@ async fn a_customer_with_many_people_behind_one_address_signs_all_of_them_in_at_
     let people = server.crowd(30).await;
     let browser = server.anonymous().at(&server);
     let replies = join_all(people.iter().map(|person| login(&browser, &person.name, PASSWORD))).await;
-    assert_eq!(count(&replies, 200), 30, "{:?}", replies.iter().map(|reply| reply.status).collect::<Vec<_>>());
+    assert_eq!(
+        count(&replies, 200),
+        30,
+        "{:?}",
+        replies.iter().map(|reply| reply.status).collect::<Vec<_>>()
+    );
     // The same for one account that many programs share.
     let replies = join_all((0..12).map(|_| login(&browser, &people[0].name, PASSWORD))).await;
     assert_eq!(count(&replies, 200), 12);

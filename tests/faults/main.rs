@@ -5,6 +5,7 @@
 mod support;
 
 mod actors;
+mod audit;
 mod autobahn;
 mod backup;
 mod bus;

@@ -191,7 +191,17 @@ fn users_are_made_listed_and_refused_with_a_sentence() {
     assert!(again.contains("already exists"), "{again}");
     assert!(fails(&database, &["user", "create", "bob", "--password", "short"], 1).contains("too short"));
     for weak in ["12345678", "bobbobbob", "Brownbob", "bob@post.example"] {
-        let create = ["user", "create", "bob", "--last-name", "Brown", "--email", "bob@post.example", "--password", weak];
+        let create = [
+            "user",
+            "create",
+            "bob",
+            "--last-name",
+            "Brown",
+            "--email",
+            "bob@post.example",
+            "--password",
+            weak,
+        ];
         assert!(fails(&database, &create, 1).contains("too easy to guess"), "{weak}");
     }
     assert!(fails(&database, &["user", "passwd", "Ann", "--password", "password"], 1).contains("no user"));

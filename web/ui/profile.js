@@ -1,6 +1,7 @@
-/** Oneself: name, picture, password. */
+/** Oneself: name, picture, password, where one is signed in. */
 
 import { Avatar } from "./avatar.js";
+import { Credentials } from "./credentials.js";
 import { useAttempt, useDesk, useKnown } from "./desk.js";
 import { Dialog } from "./dialog.js";
 import { html, useEffect, useId, useRef, useState, useWatched } from "./html.js";
@@ -28,6 +29,7 @@ export function Profile({ onClose }) {
         { name: "old_password", label: t("oldPassword"), type: "password", autocomplete: "current-password" },
         { name: "password", label: t("newPassword"), type: "password", autocomplete: "new-password" },
       ]} />
+      <${Credentials} />
       <${Blocked} />
     <//>
   `;

@@ -1,0 +1,131 @@
+//! `users/me/sessions/` and `users/me/tokens/`: where one is signed in, and the end of it.
+
+use actix_web::{HttpRequest, HttpResponse, web::Data};
+
+use super::{
+    Answer,
+    page::{PageNumber, PageView, Query},
+    path::Id,
+};
+use crate::{
+    auth::{audit, gate::Authenticated},
+    error::ApiError,
+    forwarded,
+    model::{Credential, SessionId, Timestamp, TokenId},
+    server::State,
+    storage::{sessions, tokens},
+    view::{AccessTokenView, SessionView, UseView},
+};
+
+const PAGE_SIZE: i64 = 100;
+
+/// `GET users/me/sessions/`
+pub async fn sessions(state: Data<State>, caller: Authenticated, request: HttpRequest) -> Answer {
+    let page = PageNumber::of(&Query::of(&request), PAGE_SIZE)?;
+    state.sightings.store(&state.writer).await?;
+    let user = caller.id();
+    let (count, found) =
+        state.readers.ask(move |conn| sessions::page(conn, user, page.skip(), page.size)).await?;
+    page.check(count)?;
+    let view = |session: sessions::Session| {
+        let credential = Credential::Session(session.key_hash);
+        let seen = last_seen(&state, &caller, &credential, session.seen_at);
+        let is_current = caller.credential == credential;
+        let use_ = UseView::new(session.created_at, seen, session.origin, is_current);
+        SessionView { id: session.id, use_, expires_at: session.ends_at }
+    };
+    let results = found.into_iter().map(view).collect();
+    Ok(PageView::numbered(&request, &state, page, count, results).answer())
+}
+
+/// `GET users/me/tokens/`
+pub async fn tokens(state: Data<State>, caller: Authenticated, request: HttpRequest) -> Answer {
+    let page = PageNumber::of(&Query::of(&request), PAGE_SIZE)?;
+    state.sightings.store(&state.writer).await?;
+    let user = caller.id();
+    let (count, found) =
+        state.readers.ask(move |conn| tokens::page(conn, user, page.skip(), page.size)).await?;
+    page.check(count)?;
+    let view = |token: tokens::KnownToken| {
+        let credential = Credential::Token(token.key_hash);
+        let seen = last_seen(&state, &caller, &credential, token.seen_at);
+        let use_ = UseView::new(token.created_at, seen, token.origin, caller.credential == credential);
+        AccessTokenView { id: token.id, use_, expires_at: token.expires_at }
+    };
+    let results = found.into_iter().map(view).collect();
+    Ok(PageView::numbered(&request, &state, page, count, results).answer())
+}
+
+/// One with an open socket here is in use right now.
+fn last_seen(
+    state: &State,
+    caller: &Authenticated,
+    credential: &Credential,
+    stored: Option<Timestamp>,
+) -> Option<Timestamp> {
+    let is_open = state.registry.credentials_of(caller.id()).contains(credential);
+    if is_open { Some(Timestamp::now()) } else { stored }
+}
+
+/// `DELETE users/me/sessions/{session}/`
+pub async fn end_session(
+    state: Data<State>,
+    caller: Authenticated,
+    request: HttpRequest,
+    session: Id<SessionId>,
+) -> Answer {
+    let (user, id) = (caller.id(), session.0);
+    let is_ended = state.writer.run(move |conn, _| sessions::end_one(conn, user, id)).await?;
+    ended(&state, &caller, &request, "ended a session", is_ended).await
+}
+
+/// `DELETE users/me/sessions/`: all but the one that asks.
+pub async fn end_sessions(state: Data<State>, caller: Authenticated, request: HttpRequest) -> Answer {
+    let (user, spared) = (caller.id(), caller.credential.clone());
+    let end = state.writer.run(move |conn, _| match &spared {
+        Credential::Session(hash) => sessions::end_all(conn, user, Some(hash)),
+        Credential::Token(_) => sessions::end_all(conn, user, None),
+    });
+    end.await?;
+    ended(&state, &caller, &request, "ended all other sessions", true).await
+}
+
+/// `DELETE users/me/tokens/{token}/`
+pub async fn end_token(
+    state: Data<State>,
+    caller: Authenticated,
+    request: HttpRequest,
+    token: Id<TokenId>,
+) -> Answer {
+    let (user, id) = (caller.id(), token.0);
+    let is_ended = state.writer.run(move |conn, _| tokens::revoke(conn, user, id)).await?;
+    ended(&state, &caller, &request, "ended a token", is_ended).await
+}
+
+/// `DELETE users/me/tokens/`: all but the one that asks.
+pub async fn end_tokens(state: Data<State>, caller: Authenticated, request: HttpRequest) -> Answer {
+    let (user, spared) = (caller.id(), caller.credential.clone());
+    let end = state.writer.run(move |conn, _| match &spared {
+        Credential::Token(hash) => tokens::revoke_others(conn, user, Some(hash)),
+        Credential::Session(_) => tokens::revoke_all(conn, user),
+    });
+    end.await?;
+    ended(&state, &caller, &request, "ended all other tokens", true).await
+}
+
+/// Closes the sockets of what has ended, on all nodes.
+async fn ended(
+    state: &State,
+    caller: &Authenticated,
+    request: &HttpRequest,
+    what: &str,
+    is_ended: bool,
+) -> Answer {
+    if !is_ended {
+        return Err(ApiError::NOT_FOUND);
+    }
+    state.identities.recheck(caller.id()).await;
+    let from = forwarded::client_address(request, &state.config);
+    audit::note(what, audit::Who::from(&*caller.card), from);
+    Ok(HttpResponse::NoContent().finish())
+}

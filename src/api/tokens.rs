@@ -1,0 +1,101 @@
+//! `users/{user}/tokens/`: keys that staff make for a host's users.
+
+use actix_web::{HttpRequest, HttpResponse, web::Data};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{
+    Answer,
+    body::Body,
+    path::Id,
+    users::{exists, staff_only},
+};
+use crate::{
+    auth::{
+        audit::{self, Who},
+        gate::Authenticated,
+        keys,
+    },
+    forwarded,
+    input::Field,
+    model::{FieldErrors, Refusal, Timestamp, TokenId, UserId, time::SECOND},
+    requests::or_refused,
+    server::State,
+    storage::{tokens, users},
+};
+
+#[derive(Deserialize, ToSchema)]
+#[schema(as = NewToken)]
+pub(crate) struct TokenFields {
+    /// Seconds, at most ten years; without it the token does not expire.
+    #[serde(default)]
+    #[schema(value_type = Option<i64>, minimum = 1, maximum = 315360000)]
+    expires_in: Field,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = Token)]
+pub(crate) struct TokenView<'a> {
+    id: TokenId,
+    /// Shown only now.
+    key: &'a str,
+    #[schema(required)]
+    expires_at: Option<Timestamp>,
+}
+
+/// Longest life of a token that expires, in seconds: ten years.
+const MAX_LIFE: i64 = 10 * 365 * 24 * 60 * 60;
+
+impl TokenFields {
+    fn check(self) -> Result<Option<i64>, FieldErrors> {
+        let seconds = self.expires_in.optional_integer().and_then(|seconds| match seconds {
+            Some(seconds) if !(1..=MAX_LIFE).contains(&seconds) => {
+                Err(format!("Ensure this value is from 1 to {MAX_LIFE} seconds."))
+            }
+            seconds => Ok(seconds),
+        });
+        seconds.map_err(|sentence| FieldErrors::of("expires_in", sentence))
+    }
+}
+
+/// `POST users/{user}/tokens/`, for staff: a key that a host's server hands to its user's browser.
+pub async fn create_token(
+    state: Data<State>,
+    caller: Authenticated,
+    request: HttpRequest,
+    user: Id<UserId>,
+    body: Body,
+) -> Answer {
+    staff_only(&caller)?;
+    let id = user.0;
+    let life = body.json::<TokenFields>().and_then(|fields| Ok(fields.check()?));
+    let life = or_refused(life, exists(&state, id)).await?;
+    let expires_at = life.map(|seconds| Timestamp::now().plus(seconds * SECOND));
+    let key = keys::draw();
+    let hash = keys::hash(&key);
+    let created = state.writer.run(move |conn, _| {
+        let user = users::hold(conn, id)?.filter(|user| user.is_active).ok_or(Refusal::NotFound)?;
+        Ok((tokens::create(conn, user.id(), &hash, expires_at)?, user))
+    });
+    let (token, user) = created.await?;
+    let from = forwarded::client_address(&request, &state.config);
+    audit::note_done_to("made a token", Who::from(&user), Who::from(&*caller.card), from);
+    Ok(HttpResponse::Created().json(TokenView { id: token, key: &key, expires_at }))
+}
+
+/// `DELETE users/{user}/tokens/`, for staff: ends all of a user's keys.
+pub async fn delete_tokens(
+    state: Data<State>,
+    caller: Authenticated,
+    request: HttpRequest,
+    user: Id<UserId>,
+) -> Answer {
+    staff_only(&caller)?;
+    let id = user.0;
+    let user = state.readers.ask_one(move |conn| users::find(conn, id)).await?.ok_or(Refusal::NotFound)?;
+    state.writer.run(move |conn, _| tokens::revoke_all(conn, id)).await?;
+    state.identities.recheck(id).await;
+    let from = forwarded::client_address(&request, &state.config);
+    audit::note_done_to("ended all tokens", Who::from(&user), Who::from(&*caller.card), from);
+    Ok(HttpResponse::NoContent().finish())
+}

@@ -1,0 +1,43 @@
+//! When and from where sessions and tokens were last used.
+
+use std::collections::HashMap;
+
+use diesel::{ExpressionMethods, QueryDsl, RunQueryDsl};
+
+use super::{AnyConn, StorageError};
+use crate::{
+    model::{Credential, Origin, Timestamp},
+    schema::{sessions, tokens},
+};
+
+/// Stores uses of credentials. Those that have ended meanwhile are passed over.
+pub fn store(
+    conn: &mut AnyConn,
+    seen: &HashMap<Credential, (Timestamp, Origin)>,
+) -> Result<(), StorageError> {
+    // In one order, so that nodes that store at once do not lock each other out.
+    let mut seen: Vec<_> = seen.iter().collect();
+    seen.sort_unstable_by_key(|(credential, _)| match credential {
+        Credential::Session(hash) => (0, hash.as_str()),
+        Credential::Token(hash) => (1, hash.as_str()),
+    });
+    for (credential, (at, origin)) in seen {
+        match credential {
+            Credential::Session(hash) => diesel::update(sessions::table.find(hash))
+                .set((
+                    sessions::seen_at.eq(at.0),
+                    sessions::address.eq(&origin.address),
+                    sessions::user_agent.eq(&origin.user_agent),
+                ))
+                .execute(conn)?,
+            Credential::Token(hash) => diesel::update(tokens::table.filter(tokens::key_hash.eq(hash)))
+                .set((
+                    tokens::seen_at.eq(at.0),
+                    tokens::address.eq(&origin.address),
+                    tokens::user_agent.eq(&origin.user_agent),
+                ))
+                .execute(conn)?,
+        };
+    }
+    Ok(())
+}
