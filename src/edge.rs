@@ -224,7 +224,9 @@ fn log(
     let is_fault = status >= 500 && !(status == 503 && state.is_draining());
     if is_fault {
         tracing::error!(request_id, status, "{line}");
-    } else if status == 401 || status == 403 {
+    } else if status == 401 {
+        tracing::info!(request_id, status, %from, "{line}");
+    } else if status == 403 {
         let user = caller.map(|caller| &*caller.card.username);
         let user_id = caller.map(|caller| caller.id().0);
         tracing::info!(target: audit::TARGET, user, user_id, %from, request_id, status, "refused: {line}");

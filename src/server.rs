@@ -42,8 +42,10 @@ use crate::{
     routes::routes,
     storage::{
         DatabaseUrl, Exclusive, KnownChats, OpenError, Readers, Rules, Writer, WriterHandle, chats,
-        checkpoint, purge, revocations::Followed, search::keeper, sessions, settings, succession, sweeping,
-        users,
+        checkpoint, purge,
+        revocations::{self, Followed},
+        search::keeper,
+        sessions, settings, succession, sweeping, users,
     },
     view::{AvatarKey, Links},
     watch::{Listening, Meters},
@@ -352,7 +354,7 @@ async fn watch_revocations(state: Data<State>, watching: Readers, mut followed: 
             }
             // What could not be looked at is looked at again.
             let news = news.into_iter().filter(|news| users[&news.user]);
-            let passed = news.inspect(|news| log_deed(news)).map(|news| news.number).collect();
+            let passed = news.inspect(log_deed).map(|news| news.number).collect();
             followed.pass(passed);
         }
         actix_rt::time::sleep(WATCH_EVERY).await;

@@ -390,7 +390,7 @@ pub(super) fn staff_only(caller: &Authenticated) -> Result<(), ApiError> {
 }
 
 /// A user who must exist.
-async fn exists(state: &State, user: UserId) -> Result<(), Refusal> {
+pub(super) async fn exists(state: &State, user: UserId) -> Result<(), Refusal> {
     let found = state.readers.ask_one(move |conn| users::find(conn, user)).await?;
     found.map(drop).ok_or(Refusal::NotFound)
 }

@@ -12,8 +12,8 @@ use super::{
 use crate::{
     auth::keys,
     model::{
-        ChatId, ChatKind, Command, Contacts, FieldErrors, MessageId, ObjectRooms, Origin, Refusal,
-        Timestamp, UserCard, UserId,
+        ChatId, ChatKind, Command, Contacts, FieldErrors, MessageId, ObjectRooms, Origin, Refusal, Timestamp,
+        UserCard, UserId,
         command::{Action, NewChat, ReactIntent},
         emoji::Emoji,
         event::Change,

@@ -109,14 +109,16 @@ fn for_oneself(reference: &mut Reference) {
                 used(2_893_041_882_411_071, "2026-12-07T09:02:07.804116Z"),
             )
         })
-        .delete("endOtherSessions", "End all other sessions", |operation| {
+        .delete("deleteOtherSessions", "End all other sessions", |operation| {
             operation
                 .says("All but the one that asks, and the sockets that were opened with them.")
                 .answers_nothing(204, "They are ended.")
         });
-    reference.api(TAG, "users/me/sessions/{session}/").delete("endSession", "End a session", |operation| {
-        operation.says("And its sockets.").answers_nothing(204, "It is ended.")
-    });
+    reference.api(TAG, "users/me/sessions/{session}/").delete(
+        "deleteSession",
+        "End a session",
+        |operation| operation.says("And its sockets.").answers_nothing(204, "It is ended."),
+    );
     reference
         .api(TAG, "users/me/tokens/")
         .get("listTokens", "One's access tokens", |operation| {
@@ -125,12 +127,12 @@ fn for_oneself(reference: &mut Reference) {
                 .paged(100)
                 .answers_page::<AccessTokenView>("A page of tokens.", used(7, "2027-11-23T09:02:07.804116Z"))
         })
-        .delete("endOtherTokens", "End all other tokens", |operation| {
+        .delete("deleteOtherTokens", "End all other tokens", |operation| {
             operation
                 .says("All but the one that asks, and the sockets that were opened with them.")
                 .answers_nothing(204, "They are ended.")
         });
-    reference.api(TAG, "users/me/tokens/{token}/").delete("endToken", "End a token", |operation| {
+    reference.api(TAG, "users/me/tokens/{token}/").delete("deleteToken", "End a token", |operation| {
         operation.says("And its sockets.").answers_nothing(204, "It is ended.")
     });
 }

@@ -65,6 +65,8 @@ const ROWS: &[Row] = &[
     ("PATCH", "users/{user}", r#"{"first_name": "x"}"#, Forbidden),
     ("POST", "users/{user}/tokens", "{}", Forbidden),
     ("DELETE", "users/{user}/tokens", "", Forbidden),
+    ("DELETE", "users/me/sessions/{session}", "", NotFound),
+    ("DELETE", "users/me/tokens/{token}", "", NotFound),
     ("POST", "users/{user}/block", "", Known),
     ("DELETE", "users/{user}/block", "", Known),
 ];
@@ -212,6 +214,16 @@ async fn what_is_for_staff_says_nothing_of_users_to_others() {
         for id in [world.ann.id, world.outsider.id] {
             assert_eq!(told(&asks(&world.outsider, row, 0, id).await), told(&unknown), "{} {}", row.0, row.1);
         }
+    }
+    // The ids of tokens are numbers from 1 on: some are others', and one is one's own.
+    for row in ROWS.iter().filter(|row| row.1.starts_with("users/me/")) {
+        let named = |id: i64| row.1.replace("{session}", &id.to_string()).replace("{token}", &id.to_string());
+        let unknown = world.outsider.delete(&format!("{}/", named(UNKNOWN))).await.expect(404);
+        for id in [1, 2, 3] {
+            let foreign = world.outsider.delete(&format!("{}/", named(id))).await;
+            assert_eq!(told(&foreign), told(&unknown), "{} {}", row.0, row.1);
+        }
+        world.ann.get("users/me/").await.expect(200);
     }
     for row in ROWS.iter().filter(|row| row.3 == Known) {
         asks(&world.outsider, row, 0, UNKNOWN).await.expect(404);

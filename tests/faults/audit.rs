@@ -189,8 +189,9 @@ async fn no_secret_is_logged_in_whatever_form_it_comes() {
         server.asks("GET /healthz", &format!("X-Forwarded-Host: {host}\r\n"), &Value::Null);
     }
     // The last line is written, and so are all before it.
-    assert_eq!(server.asks("POST /messages/api/users/me/", "", &Value::Null).0, 401);
-    server.says(&["refused: POST /messages/api/users/me/"]).await;
+    let evil = "Origin: https://evil.example\r\n";
+    assert_eq!(server.asks("POST /register/", evil, &Value::Null).0, 403);
+    server.says(&["refused: POST /register/"]).await;
     let said = server.said();
     for secret in [&key, &session, &encoded, "oops-my-secret-horse", "SECRET"] {
         let line = said.lines().find(|line| line.contains(secret));
