@@ -131,8 +131,9 @@ impl Follower {
             self.state.readers.ask(move |conn| changes::since(conn, &rules, user, chat, since)).await?;
         let links = &self.state.links;
         Ok(match found {
-            Since::Gone if since.is_some() => Update::gone(chat, left),
-            Since::Gone => Update { chat, frames: Vec::new(), reach: None },
+            // Storage may know it before its event has come.
+            Since::Gone { left: stored } if since.is_some() => Update::gone(chat, left.or(stored)),
+            Since::Gone { .. } => Update { chat, frames: Vec::new(), reach: None },
             Since::Resync { head, unread } => Update::resync(chat, head, unread),
             Since::New { snapshot, viewer } => {
                 let head = snapshot.chat.seq;

@@ -20,8 +20,8 @@ pub const MOST: usize = 500;
 /// What a user is to be told of a chat.
 #[derive(Debug)]
 pub enum Since {
-    /// The user is not in it.
-    Gone,
+    /// The user is not in it; `left`: the number with which they left or it was deleted, where that is known.
+    Gone { left: Option<Seq> },
     /// The user came into it, for the first time or again.
     New { snapshot: Box<ChatSnapshot>, viewer: Viewer },
     /// Too much to tell, or the user knows, or may know, of more than there is.
@@ -38,7 +38,9 @@ pub fn since(
     chat: ChatId,
     since: Option<Seq>,
 ) -> Result<Since, StorageError> {
-    let Some(membership) = chats::membership(conn, chat, user)? else { return Ok(Since::Gone) };
+    let Some(membership) = chats::membership(conn, chat, user)? else {
+        return Ok(Since::Gone { left: members::left_seq(conn, chat, user)? });
+    };
     let joined = members::joined_seq(conn, chat, user)?;
     let viewer = membership.viewer(conn)?;
     let chat = membership.chat;

@@ -80,6 +80,17 @@ impl EventStream {
         event
     }
 
+    /// Waits for a comment, which says that the stream goes on.
+    pub async fn gets_a_sign_of_life(&mut self) {
+        let waiting = async {
+            while !self.buffer.windows(3).any(|three| three == b":\n\n") {
+                let chunk = self.chunks.next().await.expect("the stream goes on").unwrap();
+                self.buffer.extend_from_slice(&chunk);
+            }
+        };
+        timeout(DEADLINE, waiting).await.expect("a sign of life in time");
+    }
+
     pub async fn next_of_all(&mut self) -> Option<Value> {
         loop {
             if let Some(end) = self.buffer.windows(2).position(|two| two == b"\n\n") {

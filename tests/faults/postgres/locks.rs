@@ -249,3 +249,21 @@ async fn who_signs_in_while_the_password_is_changed_elsewhere_is_not_signed_in()
     assert_eq!(reply.status, 503, "{reply:?}");
     assert_eq!(number(&mut conn, "SELECT count(*) FROM sessions"), 0);
 }
+
+#[actix_web::test]
+#[ignore = "needs PostgreSQL: make postgres"]
+async fn an_event_stream_outlives_a_table_that_is_locked_for_some_seconds() {
+    let server = server().await;
+    let [ann, bob] = server.users(["ann", "bob"]).await;
+    let chat = ann.group("Team", &[&bob]).await;
+    let mut stream = bob.streams().await;
+    ann.posts(chat, "before").await;
+    stream.receives("new_message").await;
+    // Messages are written without it, and read with it.
+    let mut conn = connect(&server);
+    conn.batch_execute("BEGIN; LOCK TABLE reactions").unwrap();
+    ann.posts(chat, "meanwhile").await;
+    stream.gets_a_sign_of_life().await;
+    conn.batch_execute("COMMIT").unwrap();
+    assert_eq!(stream.receives("new_message").await["message"]["content"], "meanwhile");
+}
