@@ -273,7 +273,7 @@ impl CommonHeaders {
             headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
             headers.insert(
                 header::ACCESS_CONTROL_EXPOSE_HEADERS,
-                HeaderValue::from_static("Retry-After, X-Request-Id, ETag"),
+                HeaderValue::from_static("Retry-After, X-Request-Id, ETag, Date"),
             );
             headers.append(header::VARY, HeaderValue::from_static("Origin"));
         }

@@ -274,10 +274,14 @@ export interface ListQuery {
   page_size?: number;
 }
 
+/** Where words are found: anywhere, or only where a word begins. */
+export type Match = "substring" | "prefix";
+
 export interface MessagesQuery extends ListQuery {
   before?: number;
   after?: number;
   search?: string;
+  match?: Match;
 }
 
 /** A method for each endpoint. All reject with `GreenroomError`. */
@@ -285,6 +289,11 @@ export class Api {
   constructor(options?: Options);
   /** The server's origin. */
   readonly base: string;
+
+  /**
+   * The server's time in milliseconds since 1970, whatever the device's clock says: as the latest answer told it, to about a second.
+   */
+  now(): number;
 
   /**
    * Any request; a path without `/` in front is below `/messages/api/`. `timeout` in milliseconds. With `keepalive` it
@@ -306,7 +315,7 @@ export class Api {
   logout(): Promise<null>;
   register(fields: UserFields & { password: string }): Promise<OwnUser>;
 
-  chats(query?: ListQuery & { search?: string; chat_type?: Chat["chat_type"] }): Promise<Page<Chat>>;
+  chats(query?: ListQuery & { search?: string; match?: Match; chat_type?: Chat["chat_type"] }): Promise<Page<Chat>>;
   chat(id: number): Promise<Chat>;
   createChat(fields: {
     chat_type: Chat["chat_type"];
@@ -319,7 +328,7 @@ export class Api {
   /** `null` or `""` returns to the automatic title. */
   renameChat(id: number, title: string | null): Promise<Chat>;
   deleteChat(id: number): Promise<null>;
-  rooms(query?: ListQuery & { search?: string; object_type?: string; object_id?: string }): Promise<Page<Chat>>;
+  rooms(query?: ListQuery & { search?: string; match?: Match; object_type?: string; object_id?: string }): Promise<Page<Chat>>;
   /** Mutes, pins, makes unread from a message on; what is not named stays. */
   setMe(id: number, fields: Partial<Me>): Promise<Chat>;
   joinChat(id: number): Promise<Chat>;
@@ -331,7 +340,7 @@ export class Api {
   sendMessage(chatId: number, fields: { content: string; client_id?: string }): Promise<Message>;
   editMessage(id: number, content: string): Promise<Message>;
   deleteMessage(id: number): Promise<null>;
-  search(q: string, query?: ListQuery & { chat?: number; before?: number }): Promise<FoundPage>;
+  search(q: string, query?: ListQuery & { chat?: number; before?: number; after?: number; match?: Match }): Promise<FoundPage>;
 
   toggleReaction(id: number, emoji: string): Promise<Reacted>;
   addReaction(id: number, emoji: string): Promise<Reacted>;
@@ -343,7 +352,7 @@ export class Api {
   unread(): Promise<{ total: number; chats: Record<string, number> }>;
 
   /** `search`: words that are in their names. */
-  members(chatId: number, query?: ListQuery & { search?: string }): Promise<Page<ChatMember>>;
+  members(chatId: number, query?: ListQuery & { search?: string; match?: Match }): Promise<Page<ChatMember>>;
   addMembers(chatId: number, userIds: number[]): Promise<{ status: "success"; added_count: number }>;
   changeRole(chatId: number, userId: number, role: Role): Promise<ChatMember>;
   removeMember(chatId: number, userId: number): Promise<null>;
@@ -367,7 +376,7 @@ export class Api {
   block(id: number): Promise<User>;
   unblock(id: number): Promise<null>;
   blocked(query?: ListQuery): Promise<Page<User>>;
-  searchUsers(q: string): Promise<{ results: FoundUser[] }>;
+  searchUsers(q: string, query?: { match?: Match }): Promise<{ results: FoundUser[] }>;
 
   /** For staff. */
   createUser(fields: UserFields): Promise<OwnUser>;

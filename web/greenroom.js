@@ -123,6 +123,8 @@ export class Api {
   #fetch;
   /** @type {Promise<string | null> | undefined} */
   #key;
+  /** The server's time as an answer bore it, and when that came by a clock that only runs forward. */
+  #told = /** @type {{time: number, at: number} | null} */ (null);
 
   /** @param {Options} [options] */
   constructor({ baseUrl = globalThis.location?.origin, token, fetch = globalThis.fetch } = {}) {
@@ -135,6 +137,11 @@ export class Api {
 
   get base() {
     return this.#base;
+  }
+
+  /** The server's time, in milliseconds since 1970, as far as it is known: whatever the device's clock says. */
+  now() {
+    return this.#told ? this.#told.time + performance.now() - this.#told.at : Date.now();
   }
 
   /** The token, asked for once and kept; null where the cookie says who asks. */
@@ -194,6 +201,8 @@ export class Api {
         keepalive,
         signal: controller.signal,
       });
+      const time = Date.parse(response.headers.get("Date") ?? "");
+      if (time) this.#told = { time, at: performance.now() };
       const text = await response.text();
       return { status: response.status, text, retryAfter: Number(response.headers.get("Retry-After")) || null };
     } catch (error) {
@@ -255,7 +264,7 @@ export class Api {
   block = (id) => this.#post(at`users/${id}/block/`);
   unblock = (id) => this.#delete(at`users/${id}/block/`);
   blocked = (query) => this.#get("users/blocked/", query);
-  searchUsers = (q) => this.#get("users/search/", { q });
+  searchUsers = (q, query) => this.#get("users/search/", { q, ...query });
   createUser = (fields) => this.#post("users/", fields);
   updateUser = (id, fields) => this.#patch(at`users/${id}/`, fields);
   createToken = (id, fields = {}) => this.#post(at`users/${id}/tokens/`, fields);
@@ -958,8 +967,8 @@ class Outbox {
     messages.forEach(this.#changed);
   }
 
-  add(chat, content, sender) {
-    return this.#put({ chat, content, client_id: drawKey(), created_at: new Date().toISOString(), sender });
+  add(chat, content, sender, now) {
+    return this.#put({ chat, content, client_id: drawKey(), created_at: new Date(now).toISOString(), sender });
   }
 
   /** Does something while no other tab does it in the same chat. */
@@ -1865,7 +1874,7 @@ export class Greenroom {
   send(chatId, content) {
     this.#typedAt.delete(chatId);
     this.#wake(this.#timing.backoff);
-    return this.#outbox.add(chatId, content, this.state.me);
+    return this.#outbox.add(chatId, content, this.state.me, this.api.now());
   }
 
   #onOutgoing(message) {

@@ -1,6 +1,7 @@
 // What one sets for oneself in a chat: pinned, muted, unread by hand.
 
 import assert from "node:assert/strict";
+import test from "node:test";
 
 import { expect, helper, isAccessible, message, onBoth, opens, serverWith, visit } from "./support.mjs";
 
@@ -146,12 +147,34 @@ onBoth("a chat is muted for an hour, and says until when", async (t, how) => {
   const { me } = await anns.chat(chats.Plans);
   const left = Date.parse(me.muted_until) - before;
   assert.ok(left >= 3_600_000 && left < 3_660_000, `${left} ms`);
-  // An hour later.
-  await page.clock.install({ time: Date.now() + 3_700_000 });
-  await page.reload();
-  await expect(page.locator(".gr-heading-note")).toHaveText("2 members");
+  // It ends by the server's clock.
+  await anns.setMe(chats.Plans, { muted_until: new Date(anns.now() + 3_000).toISOString() });
+  await expect(async () => {
+    await page.reload();
+    await expect(page.locator(".gr-heading-note")).toHaveText("2 members", { timeout: 1_000 });
+  }).toPass();
   await expect(item(page, "Plans")).not.toContainText("Muted");
 });
+
+for (const hours of [-12, -1, 1, 12]) {
+  test(`a chat is muted for an hour where the device's clock is ${hours} hours ahead`, async (t) => {
+    const { anns, chats, page } = await twoChats(t);
+    await page.clock.install({ time: Date.now() + hours * 3_600_000 });
+    await page.reload();
+    await opens(page, "Plans");
+    await page.locator("#chat-menu-btn").click();
+    await page.getByRole("menuitem", { name: "Mute" }).click();
+    const before = Date.now();
+    await page.getByRole("menuitem", { name: "For 1 hour" }).click();
+    await expect(page.locator(".gr-heading-note")).toContainText(/Muted until \d{1,2}:\d\d/);
+    await expect(item(page, "Plans")).toContainText("Muted");
+    const { me } = await anns.chat(chats.Plans);
+    const left = Date.parse(me.muted_until) - before;
+    assert.ok(left >= 3_600_000 && left < 3_660_000, `${left} ms`);
+    await page.locator("#chat-menu-btn").click();
+    await expect(page.getByRole("menuitem", { name: "Unmute" })).toBeVisible();
+  });
+}
 
 onBoth("a chat is made unread, stays so, and is read when it is opened again", async (t, how) => {
   const { server, ann, bobs, chats, page } = await twoChats(t, how);

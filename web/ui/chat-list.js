@@ -35,7 +35,7 @@ const Item = memo(function Item({ chat, isSelected, href, onSelect }) {
   const me = useKnown((state) => state.me);
   const isTyping = useKnown((state) => state.typing(chat.id).length > 0);
   const { last_message: last, unread_count: unread } = chat;
-  const isQuiet = isMuted(chat);
+  const isQuiet = isMuted(useDesk().client, chat);
   const onClick = (event) => {
     if (event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();

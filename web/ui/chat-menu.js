@@ -7,7 +7,7 @@ import { html, useLayoutEffect, useRef, useState } from "./html.js";
 import { Bell, Block, Clock, Edit, More, Mute, People, Pin, Search, Trash, Unread } from "./icons.js";
 import { mayManage } from "./members.js";
 import { Menu, MenuItem } from "./menu.js";
-import { isMuted, spans } from "./muting.js";
+import { endOfSpan, isMuted, spans } from "./muting.js";
 import { fullTitleOf } from "./people.js";
 import { t } from "./texts.js";
 
@@ -46,10 +46,10 @@ export function useChatActions(chat, { onBack, onGone }) {
       onGone();
     });
   };
-  /** Sets something for oneself, and says that it is done. */
+  /** Sets something for oneself, which may have to be asked for first, and says that it is done. */
   const set = (fields, done, then = () => {}) =>
     attempt(async () => {
-      await client.api.setMe(chat.id, fields);
+      await client.api.setMe(chat.id, typeof fields === "function" ? await fields() : fields);
       announce(done);
       then();
     });
@@ -64,7 +64,7 @@ export function useChatActions(chat, { onBack, onGone }) {
     remove: () => end({ title: t("deleteTitle"), yes: t("deleteChat") }, (id) => client.api.deleteChat(id), "deleteChat"),
     pin: () => set({ is_pinned: true }, t("pinned")),
     unpin: () => set({ is_pinned: false }, t("unpinned")),
-    mute: (until) => set({ muted_until: until }, t("muted")),
+    mute: (span) => set(async () => ({ muted_until: await endOfSpan(client, span) }), t("muted")),
     unmute: () => set({ muted_until: null }, t("unmuted")),
     // Who stays would read it right away.
     unread: () => set({ unread_from: last }, t("madeUnread"), onBack),
@@ -98,6 +98,7 @@ export const ChatMenu = (props) => html`
 `;
 
 function Items({ chat, actions, onRename, onMembers, onSearch }) {
+  const { client } = useDesk();
   const [isMuting, setMuting] = useState(false);
   if (isMuting) return html`<${Spans} onChoice=${actions.mute} />`;
   return html`
@@ -105,7 +106,7 @@ function Items({ chat, actions, onRename, onMembers, onSearch }) {
     ${chat.me?.is_pinned
       ? html`<${MenuItem} key="pin" icon=${Pin} id="pin-chat-btn" onSelect=${actions.unpin}>${t("unpin")}<//>`
       : html`<${MenuItem} key="pin" icon=${Pin} id="pin-chat-btn" onSelect=${actions.pin}>${t("pin")}<//>`}
-    ${isMuted(chat)
+    ${isMuted(client, chat)
       ? html`<${MenuItem} key="mute" icon=${Bell} id="mute-chat-btn" onSelect=${actions.unmute}>${t("unmute")}<//>`
       : html`<${MenuItem} key="mute" icon=${Mute} id="mute-chat-btn" stays aria-haspopup="menu" onSelect=${() => setMuting(true)}>${t("mute")}<//>`}
     ${actions.canUnread && html`<${MenuItem} icon=${Unread} id="unread-chat-btn" onSelect=${actions.unread}>${t("makeUnread")}<//>`}
@@ -124,7 +125,7 @@ function Spans({ onChoice }) {
   useLayoutEffect(() => list.current.querySelector("[role=menuitem]").focus(), []);
   return html`
     <div ref=${list} role="group" aria-label=${t("mute")}>
-      ${spans().map(({ text, until }) => html`<${MenuItem} key=${text} icon=${Clock} class="mute-for-btn" onSelect=${() => onChoice(until())}>${text}<//>`)}
+      ${spans().map(({ text, span }) => html`<${MenuItem} key=${text} icon=${Clock} class="mute-for-btn" onSelect=${() => onChoice(span)}>${text}<//>`)}
     </div>
   `;
 }

@@ -67,10 +67,11 @@ const BackButton = ({ onBack }) => html`
 `;
 
 export function Note({ chat }) {
+  const { client } = useDesk();
   useMinute();
   const me = useKnown((state) => state.me);
   const identity = identityOf(chat, me) && html`<${Identity} chat=${chat} me=${me} />`;
-  return html`${identity}<${About} chat=${chat} isNamed=${identity !== null} />${isMuted(chat) && html`<span class="gr-muted-note"> · ${mutedText(chat)}</span>`}`;
+  return html`${identity}<${About} chat=${chat} isNamed=${identity !== null} />${isMuted(client, chat) && html`<span class="gr-muted-note"> · ${mutedText(client, chat)}</span>`}`;
 }
 
 function About({ chat, isNamed }) {

@@ -30,7 +30,7 @@ export function Notices({ chatId, onSelect }) {
         if (change !== "new" || message.sender.id === client.state.me?.id) return;
         // Of a chat that is not loaded it is not known whether it is muted.
         const chat = client.state.chats.get(of) ?? (await client.api.chat(of).catch(() => null));
-        if (isMuted(chat)) return;
+        if (isMuted(client, chat)) return;
         const isSeen = document.visibilityState === "visible" && document.hasFocus();
         const { title = "" } = chat ?? {};
         // Among two there is nobody else to tell them apart from.
@@ -57,7 +57,7 @@ async function isUnread(client, { id, chat: chatId }) {
   const chat = await client.api.chat(chatId).catch((error) => (error.isFinal ? null : known()));
   if (!chat || client.state.message(id)?.is_deleted) return false;
   const isRead = id <= (chat.last_read_message_id ?? 0) && id < (chat.me?.unread_from ?? Infinity);
-  return !isRead && !isMuted(chat);
+  return !isRead && !isMuted(client, chat);
 }
 
 let plain;

@@ -18,6 +18,7 @@ export const DmWidget = ({ connection, ...props }) => html`
 `;
 
 function Dm({ tell, isFirst, user, label: wanted, title }) {
+  const { client } = useDesk();
   const userId = Number(user);
   const chat = useKnown((state) => dmWith(state, userId));
   // With whom it was opened by hand: only there one may type right away. What is typed goes on going nowhere else.
@@ -34,7 +35,7 @@ function Dm({ tell, isFirst, user, label: wanted, title }) {
   return html`
     <button ref=${button} type="button" id=${isFirst ? "chat-toggle-btn" : undefined} class="gr-button gr-button-primary gr-toggle"
       aria-expanded=${String(isOpen)} onClick=${isOpen ? close : () => setOpenedFor(userId)}>
-      <${Bubble} /><span class="gr-toggle-label">${label}</span><${UnreadBadge} count=${chat?.unread_count ?? 0} isQuiet=${isMuted(chat)} />
+      <${Bubble} /><span class="gr-toggle-label">${label}</span><${UnreadBadge} count=${chat?.unread_count ?? 0} isQuiet=${isMuted(client, chat)} />
     </button>
     ${isOpen &&
     html`
