@@ -36,7 +36,11 @@ pub async fn list(state: Data<State>, caller: Authenticated, request: HttpReques
     let page = PageNumber::of(&query, PAGE_SIZE)?;
     let kind = query.filled("chat_type");
     let kind = kind.map(|text| ChatKind::parse(text).ok_or_else(|| unknown_kind(text))).transpose()?;
-    let filter = ChatFilter { search: query.get("search").unwrap_or_default().to_owned(), kind };
+    let filter = ChatFilter {
+        search: query.get("search").unwrap_or_default().to_owned(),
+        matching: query.matching()?,
+        kind,
+    };
     let (user, known) = (caller.id(), state.known.clone());
     let found =
         state.readers.ask(move |conn| chats::page(conn, &known, user, &filter, page.skip(), page.size));

@@ -34,14 +34,14 @@ pub async fn list(
     let (chat, user) = (chat.0, caller.id());
     let query = Query::of(&request);
     let search = query.get("search").unwrap_or_default().trim().to_owned();
-    let page = PageNumber::of(&query, PAGE_SIZE);
-    let page = or_refused(page, state.permitted(chat, user, Ability::TakePart)).await?;
+    let asked = PageNumber::of(&query, PAGE_SIZE).and_then(|page| Ok((page, query.matching()?)));
+    let (page, matching) = or_refused(asked, state.permitted(chat, user, Ability::TakePart)).await?;
     let found = state.readers.ask(move |conn| {
         let chat = chats::authorized(conn, chat, user, Ability::TakePart)?.chat;
         if search.is_empty() {
             return Ok((chat.member_count, members::page(conn, chat.id, page.skip(), page.size)?));
         }
-        members::search(conn, chat.id, &search, page.skip(), page.size)
+        members::search(conn, chat.id, (&search, matching), page.skip(), page.size)
     });
     let (count, members) = found.await?;
     page.check(count)?;

@@ -8,7 +8,7 @@ use url::form_urlencoded::{Serializer, parse};
 use utoipa::ToSchema;
 
 use super::json;
-use crate::{error::ApiError, model::FieldErrors, server::State, view::render_long};
+use crate::{error::ApiError, model::FieldErrors, search::Matching, server::State, view::render_long};
 
 /// Most results on a page.
 const MAX_SIZE: i64 = 100;
@@ -42,6 +42,13 @@ impl Query {
             },
         };
         self.filled(name).map(number).transpose()
+    }
+
+    /// Reads how the words of a search must stand in a text.
+    pub fn matching(&self) -> Result<Matching, ApiError> {
+        let unknown = |name: &str| FieldErrors::of("match", format!("\"{name}\" is not a valid choice."));
+        let parse = |name| Matching::parse(name).ok_or_else(|| unknown(name).into());
+        self.filled("match").map_or(Ok(Matching::default()), parse)
     }
 
     /// The same parameters with some set anew, or taken away.

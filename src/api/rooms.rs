@@ -14,6 +14,7 @@ use crate::{
         command::NewRoom,
         text::{self, BLANK, Title},
     },
+    search::Matching,
     server::State,
     storage::rooms::{self, RoomFilter},
     view::ChatView,
@@ -25,7 +26,7 @@ const PAGE_SIZE: i64 = 10;
 pub async fn list(state: Data<State>, caller: Authenticated, request: HttpRequest) -> Answer {
     let query = Query::of(&request);
     let page = PageNumber::of(&query, PAGE_SIZE)?;
-    let (user, known, filter) = (caller.id(), state.known.clone(), filter(&query));
+    let (user, known, filter) = (caller.id(), state.known.clone(), filter(&query, query.matching()?));
     let (count, found) = match filter {
         Some(filter) => {
             let find = move |conn: &mut _| rooms::page(conn, &known, user, &filter, page.skip(), page.size);
@@ -39,13 +40,14 @@ pub async fn list(state: Data<State>, caller: Authenticated, request: HttpReques
 }
 
 /// Which rooms are asked for; `None` where the object named is none, which has no room.
-fn filter(query: &Query) -> Option<RoomFilter> {
+fn filter(query: &Query, matching: Matching) -> Option<RoomFilter> {
     let name = |parameter: &str| match query.filled(parameter) {
         None => Some(None),
         Some(name) => text::object_name(name).ok().map(Some),
     };
     Some(RoomFilter {
         search: query.get("search").unwrap_or_default().to_owned(),
+        matching,
         object_type: name("object_type")?,
         object_id: name("object_id")?,
     })

@@ -78,6 +78,7 @@ impl Question {
                 }
             }
         };
+        let words = words.matching(query.matching()?);
         Ok(Self { words, chat, after: after.unwrap_or(0), page })
     }
 }

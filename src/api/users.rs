@@ -62,11 +62,12 @@ pub async fn search(state: Data<State>, caller: Authenticated, request: HttpRequ
         let sentence = if query.get("q").is_some() { text::BLANK } else { text::REQUIRED };
         return Err(FieldErrors::of("q", sentence).into());
     }
+    let matching = query.matching()?;
     let user = caller.id();
     let rules = state.rules.clone();
     let look = move |conn: &mut AnyConn| match contacts::is_limited(conn, &rules, user)? {
-        true => acquaintances::search(conn, user, &wanted),
-        false => user_search::search(conn, user, &wanted),
+        true => acquaintances::search(conn, user, &wanted, matching),
+        false => user_search::search(conn, user, &wanted, matching),
     };
     let found = state.readers.ask(look).await?;
     let results = found

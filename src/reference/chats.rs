@@ -38,6 +38,7 @@ pub(super) fn describe(reference: &mut Reference) {
                 .says("Pinned ones before others, those with the latest activity first.")
                 .paged(10)
                 .query("search", text(), "Words that are in the title that was given, or in another member's name.")
+                .matches()
                 .query("chat_type", one_of(&["dm", "group", "room"]), "Only such chats.")
                 .answers_page::<ChatView>("A page of chats.", examples::chat())
                 .refuses(&[400])

@@ -16,6 +16,7 @@ pub(super) fn describe(reference: &mut Reference) {
             .says("By joining. For members.")
             .paged(100)
             .query("search", text(), "Words that are in the member's names.")
+            .matches()
             .answers_page::<MemberView>("A page of members.", examples::member())
     });
     reference.api(TAG, "chats/{chat}/members/add/").post("addMembers", "Add members", |operation| {

@@ -28,6 +28,7 @@ pub(super) fn describe(reference: &mut Reference) {
                 .query("before", id(), "The messages nearest below this id.")
                 .query("after", id(), "The messages nearest above this id.")
                 .query("search", text(), "Words, all of which must be found: answers as `search/` does.")
+                .matches()
                 .answers_or_page::<FoundView, MessageView>("A page of messages.", examples::message())
                 .refuses(&[400])
         })
@@ -57,11 +58,12 @@ pub(super) fn describe(reference: &mut Reference) {
         });
         operation
             .says(
-                "In all of the caller's chats, the newest first. Every word must be found, in any case, wherever it stands. \
+                "In all of the caller's chats, the newest first. Every word must be found, in any case. \
                  `next` and `previous` use `before`, and lead on through all hits.",
             )
             .query("q", json!({ "type": "string", "minLength": 1 }), "The words. Needed, and not blank.")
             .query("chat", id(), "Only in this chat.")
+            .matches()
             .paged(50)
             .query("before", id(), "Only messages below this id.")
             .query("after", id(), "Only messages above this id.")

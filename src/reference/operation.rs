@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use super::{components::Components, errors};
+use crate::search::matching;
 
 /// Who may ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +84,14 @@ impl<'a> Operation<'a> {
         self.query("page", number, "Which page, from 1.")
             .query("page_size", most, "Results on a page; more than 100 counts as 100.")
             .refuses(&[404])
+    }
+
+    /// The parameter of searches that says how a word must stand in a text.
+    pub(super) fn matches(self) -> Self {
+        let choice = json!({ "type": "string", "enum": matching::NAMES, "default": matching::NAMES[0] });
+        let text = "Where words are found: anywhere, or only where a word begins. Numbers, and scripts without spaces between \
+                    words, are searched anywhere.";
+        self.query("match", choice, text).refuses(&[400])
     }
 
     /// A JSON body of a type.

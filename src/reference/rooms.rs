@@ -11,6 +11,7 @@ pub(super) fn describe(reference: &mut Reference) {
             .says("The newest first. A search without `object_id` finds up to 1,000, of which `count` tells no more.")
             .paged(10)
             .query("search", text(), "Words that are in the title.")
+            .matches()
             .query("object_type", text(), "Rooms on such objects only.")
             .query("object_id", text(), "Rooms on such objects only.")
             .answers_page::<ChatView>("A page of rooms.", examples::room())

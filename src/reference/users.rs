@@ -62,6 +62,7 @@ pub(super) fn describe(reference: &mut Reference) {
                  `GREENROOM_CONTACTS` is not `all`, staff find everybody and others those with whom they share a chat.",
             )
             .query("q", json!({ "type": "string", "minLength": 1 }), "The words. Needed, and not blank.")
+            .matches()
             .answers::<FoundView>(200, "Who was found.", json!({ "results": [examples::found_user()] }))
             .refuses(&[400])
     });

@@ -2,11 +2,13 @@
 //! form in which an index of them is kept. [`crate::storage::search`] keeps it and asks it.
 
 pub mod grams;
+pub mod matching;
 mod numbers;
 pub mod positions;
 pub mod segment;
 pub mod words;
 
+pub use matching::Matching;
 pub use positions::Positions;
 pub use segment::Builder;
 pub use words::Words;

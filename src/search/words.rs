@@ -1,13 +1,18 @@
 //! What is looked for: words, each of which must be found.
 
+use super::Matching;
 use crate::model::fold::{Traced, fold};
 
 /// Most highlights of one message, and most words that have any; what is found further on is not marked.
 const MOST_HIGHLIGHTS: usize = 100;
 
-/// The different words of a search, folded, the longest first: it is the likeliest to be missing.
+/// The different words of a search, and how they must stand in a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Words(Vec<String>);
+pub struct Words {
+    /// Folded, the longest first: it is the likeliest to be missing.
+    words: Vec<String>,
+    matching: Matching,
+}
 
 impl Words {
     /// The words of a query; `None` where there are none.
@@ -16,21 +21,26 @@ impl Words {
         let mut words: Vec<String> = folded.split_whitespace().map(str::to_owned).collect();
         words.sort_unstable_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         words.dedup();
-        (!words.is_empty()).then_some(Self(words))
+        (!words.is_empty()).then_some(Self { words, matching: Matching::default() })
+    }
+
+    /// The same words, found in another way.
+    pub fn matching(self, matching: Matching) -> Self {
+        Self { matching, ..self }
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(String::as_str)
+        self.words.iter().map(String::as_str)
     }
 
     /// How many words there are.
     pub fn count(&self) -> usize {
-        self.0.len()
+        self.words.len()
     }
 
     /// How many words are found in a folded text before one is not.
     pub fn found_in(&self, folded: &str) -> usize {
-        self.0.iter().take_while(|word| folded.contains(word.as_str())).count()
+        self.iter().take_while(|word| self.matching.finds(folded, word)).count()
     }
 
     /// Where the longest words stand in a text: characters, the end exclusive, in order. Those that overlap are one.
@@ -38,8 +48,8 @@ impl Words {
         let text = Traced::new(text);
         let mut found = Vec::new();
         for word in self.iter().take(MOST_HIGHLIGHTS) {
-            let hits = text.folded.match_indices(word).take(MOST_HIGHLIGHTS);
-            found.extend(hits.map(|(start, hit)| text.origin(start, start + hit.len())));
+            let hits = self.matching.places(&text.folded, word).take(MOST_HIGHLIGHTS);
+            found.extend(hits.map(|start| text.origin(start, start + word.len())));
         }
         found.sort_unstable();
         let mut merged: Vec<(usize, usize)> = Vec::new();
@@ -80,5 +90,12 @@ mod tests {
         assert_eq!(highlights("s", "ß"), [(0, 1)]);
         assert_eq!(highlights("abc bcd", "abcd abc"), [(0, 4), (5, 8)]);
         assert_eq!(highlights("foo bar", "foobar"), [(0, 3), (3, 6)]);
+    }
+
+    #[test]
+    fn only_what_was_found_is_highlighted() {
+        let words = Words::of("art").unwrap().matching(Matching::Prefix);
+        assert_eq!(words.found_in("a start"), 0);
+        assert_eq!(words.highlights("Start: ART, 北京art"), [(7, 10), (14, 17)]);
     }
 }

@@ -8,11 +8,19 @@ use super::{
     user_search::{Found, MOST_FOUND},
     users::{card, card_columns},
 };
-use crate::model::{UserId, text::fold};
+use crate::{
+    model::{UserId, text::fold},
+    search::Matching,
+};
 
 /// Active users who share a chat with `caller` and in whose names or e-mail every word of `query` is found: exact hits
 /// first, then beginnings, then the rest.
-pub fn search(conn: &mut AnyConn, caller: UserId, query: &str) -> Result<Vec<Found>, StorageError> {
+pub fn search(
+    conn: &mut AnyConn,
+    caller: UserId,
+    query: &str,
+    matching: Matching,
+) -> Result<Vec<Found>, StorageError> {
     let query = fold(query);
     let words = different_words(&query);
     let Some(longest) = words.iter().max_by_key(|word| word.len()) else { return Ok(Vec::new()) };
@@ -35,7 +43,7 @@ pub fn search(conn: &mut AnyConn, caller: UserId, query: &str) -> Result<Vec<Fou
     .rows::<(i64, String, String, String, String, String, String, String)>(conn)?;
     let mut found: Vec<((u8, String), Found)> = rows
         .into_iter()
-        .filter(|row| words.iter().all(|word| row.6.contains(word) || row.7.contains(word)))
+        .filter(|row| words.iter().all(|word| matching.finds(&row.6, word) || matching.finds(&row.7, word)))
         .map(|(id, name, first, last, url, email, name_key, email_key)| {
             let rank = rank(&phrase, &name_key, &email_key);
             ((rank, name_key), Found { card: card(id, name, &first, &last, url), email })

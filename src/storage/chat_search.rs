@@ -1,7 +1,9 @@
 //! The search among a user's chats: by their titles, and by the names of those in them.
 
+use std::collections::HashSet;
+
 use super::{AnyConn, StorageError, patterns::like_pattern, sql::sql};
-use crate::model::UserId;
+use crate::{model::UserId, search::Matching};
 
 /// Different words that a search may have; each costs a query. More are found nowhere.
 const MOST_WORDS: usize = 32;
@@ -14,7 +16,12 @@ const MOST_NAMED: i64 = 1_000;
 
 /// The ids, in order, of the user's chats in whose title or members' names each word is found. The user's own name
 /// would find them all, so it counts only where nobody else is in the chat and it is the title.
-pub fn with_every_word(conn: &mut AnyConn, user: UserId, words: &[&str]) -> Result<Vec<i64>, StorageError> {
+pub fn with_every_word(
+    conn: &mut AnyConn,
+    user: UserId,
+    words: &[&str],
+    matching: Matching,
+) -> Result<Vec<i64>, StorageError> {
     if words.len() > MOST_WORDS {
         return Ok(Vec::new());
     }
@@ -23,7 +30,10 @@ pub fn with_every_word(conn: &mut AnyConn, user: UserId, words: &[&str]) -> Resu
         if found.as_ref().is_some_and(Vec::is_empty) {
             break;
         }
-        let hits = with_word(conn, user, word)?;
+        let mut hits = with_word(conn, user, word)?;
+        if matching != Matching::Substring {
+            keep_matching(conn, user, &mut hits, word, matching)?;
+        }
         found = Some(match found {
             None => hits,
             Some(before) => before.into_iter().filter(|id| hits.binary_search(id).is_ok()).collect(),
@@ -44,6 +54,41 @@ fn with_word(conn: &mut AnyConn, user: UserId, word: &str) -> Result<Vec<i64>, S
         found.dedup();
     }
     Ok(found)
+}
+
+/// Chats whose titles and names are read at a time.
+const PART: usize = 100;
+
+/// Leaves the chats in whose title, or one of whose names, the word is found in this way.
+fn keep_matching(
+    conn: &mut AnyConn,
+    user: UserId,
+    chats: &mut Vec<i64>,
+    word: &str,
+    matching: Matching,
+) -> Result<(), StorageError> {
+    let pattern = like_pattern(word);
+    let mut found = HashSet::new();
+    for part in chats.chunks(PART) {
+        let titles = sql!(
+            "SELECT id, title_key FROM chats WHERE id IN ? AND title_key LIKE ? ESCAPE '\\'",
+            part,
+            &pattern
+        );
+        let names = sql!(
+            "SELECT c.id, u.name_key FROM chats c JOIN members o ON o.chat_id = c.id JOIN users u ON u.id = o.user_id \
+             WHERE c.id IN ? AND o.left_seq IS NULL AND (o.user_id <> ? OR c.member_count = 1) \
+             AND u.name_key LIKE ? ESCAPE '\\'",
+            part,
+            user,
+            &pattern
+        );
+        let mut texts = titles.rows::<(i64, String)>(conn)?;
+        texts.extend(names.rows::<(i64, String)>(conn)?);
+        found.extend(texts.into_iter().filter(|(_, text)| matching.finds(text, word)).map(|(id, _)| id));
+    }
+    chats.retain(|id| found.contains(id));
+    Ok(())
 }
 
 /// The chats with a title that fits, and of those with so many members at most also the ones with a name that fits.

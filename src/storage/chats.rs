@@ -8,9 +8,12 @@ use super::{
     sql::sql,
     unread, users,
 };
-use crate::model::{
-    Chat, ChatId, ChatKind, ChatSnapshot, FieldErrors, HostObject, Role, Seq, ShownChat, Timestamp, UserId,
-    Viewer, permission::Ability, records::LISTED_MEMBERS, text::fold,
+use crate::{
+    model::{
+        Chat, ChatId, ChatKind, ChatSnapshot, FieldErrors, HostObject, Role, Seq, ShownChat, Timestamp,
+        UserId, Viewer, permission::Ability, records::LISTED_MEMBERS, text::fold,
+    },
+    search::Matching,
 };
 
 pub use super::membership::{Membership, authorized, membership};
@@ -252,6 +255,7 @@ pub fn heads(conn: &mut AnyConn, user: UserId) -> Result<Vec<(ChatId, i64)>, Sto
 pub struct ChatFilter {
     /// Every word must be found in the title or in a member's name.
     pub search: String,
+    pub matching: Matching,
     pub kind: Option<ChatKind>,
 }
 
@@ -269,7 +273,7 @@ pub fn page(
     let search = fold(&filter.search);
     let words = different_words(&search);
     if !words.is_empty() {
-        let found = chat_search::with_every_word(conn, user, &words)?;
+        let found = chat_search::with_every_word(conn, user, &words, filter.matching)?;
         listed.retain(|chat| found.binary_search(chat).is_ok());
     }
     let page: Vec<i64> = listed.iter().skip(skip as usize).take(limit as usize).copied().collect();

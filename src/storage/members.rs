@@ -8,7 +8,10 @@ use super::{
     sql::sql,
     users::{card, card_columns},
 };
-use crate::model::{Chat, ChatId, Me, Member, MessageId, Pos, Role, Seq, Timestamp, UserId, text::fold};
+use crate::{
+    model::{Chat, ChatId, Me, Member, MessageId, Pos, Role, Seq, Timestamp, UserId, text::fold},
+    search::Matching,
+};
 
 /// Different words that a search may have: no name has so many.
 const MOST_WORDS: usize = 32;
@@ -65,7 +68,7 @@ pub fn page(conn: &mut AnyConn, chat: ChatId, skip: i64, limit: i64) -> Result<V
 pub fn search(
     conn: &mut AnyConn,
     chat: ChatId,
-    query: &str,
+    (query, matching): (&str, Matching),
     skip: i64,
     limit: i64,
 ) -> Result<(i64, Vec<Member>), StorageError> {
@@ -84,7 +87,7 @@ pub fn search(
     .rows::<(i64, String)>(conn)?;
     let found: Vec<UserId> = rows
         .into_iter()
-        .filter(|(_, name)| words.iter().all(|word| name.contains(word)))
+        .filter(|(_, name)| words.iter().all(|word| matching.finds(name, word)))
         .map(|(id, _)| UserId(id))
         .collect();
     let page: Vec<UserId> = found.iter().skip(skip as usize).take(limit as usize).copied().collect();
@@ -169,6 +172,17 @@ pub fn joined_seq(conn: &mut AnyConn, chat: ChatId, user: UserId) -> Result<Seq,
         user
     );
     Ok(row.first::<(i64,)>(conn)?.map_or(0, |(seq,)| seq))
+}
+
+/// The number with which a user left a chat, or it was deleted with them in it.
+pub fn left_seq(conn: &mut AnyConn, chat: ChatId, user: UserId) -> Result<Option<Seq>, StorageError> {
+    let row = sql!(
+        "SELECT coalesce(m.left_seq, CASE WHEN c.deleted_at IS NOT NULL THEN c.seq END) \
+         FROM members m JOIN chats c ON c.id = m.chat_id WHERE m.chat_id = ? AND m.user_id = ?",
+        chat,
+        user
+    );
+    Ok(row.first::<(Option<i64>,)>(conn)?.and_then(|(seq,)| seq))
 }
 
 /// Whether a user is in the chat.

@@ -8,7 +8,10 @@ use super::{
     sql::sql,
     users,
 };
-use crate::model::{ChatId, HostObject, ShownChat, UserId, text::fold};
+use crate::{
+    model::{ChatId, HostObject, ShownChat, UserId, text::fold},
+    search::Matching,
+};
 
 /// The room of an object, public or not.
 pub fn of_object(conn: &mut AnyConn, object: &HostObject) -> Result<Option<ChatId>, StorageError> {
@@ -50,6 +53,7 @@ macro_rules! within {
 pub struct RoomFilter {
     /// Every word must be found in the title.
     pub search: String,
+    pub matching: Matching,
     pub object_type: Option<String>,
     pub object_id: Option<String>,
 }
@@ -72,8 +76,8 @@ pub fn page(
         None if words.is_empty() => (count(conn, reach, kind)?, newest(conn, reach, kind, skip, limit)?),
         id => {
             let found = match id {
-                Some(id) => on_object(conn, reach, kind, id, &words)?,
-                None => with_words(conn, reach, kind, &words)?,
+                Some(id) => on_object(conn, reach, kind, id, (&words, filter.matching))?,
+                None => with_words(conn, reach, kind, (&words, filter.matching))?,
             };
             let page = found.iter().copied().skip(skip as usize).take(limit as usize);
             (found.len() as i64, page.collect())
@@ -117,8 +121,11 @@ fn newest(
 /// A room's id and its title as it is searched.
 type Titled = (i64, Option<String>);
 
-fn has_words((_, title): &Titled, words: &[&str]) -> bool {
-    words.iter().all(|word| title.as_deref().is_some_and(|title| title.contains(word)))
+/// Words, and how a title must have them.
+type Wanted<'a> = (&'a [&'a str], Matching);
+
+fn has_words((_, title): &Titled, (words, matching): Wanted) -> bool {
+    words.iter().all(|word| title.as_deref().is_some_and(|title| matching.finds(title, word)))
 }
 
 /// The rooms on objects of this id: one, where the type is named too.
@@ -127,7 +134,7 @@ fn on_object(
     reach: Reach,
     object_type: Option<&str>,
     object_id: &str,
-    words: &[&str],
+    wanted: Wanted,
 ) -> Result<Vec<i64>, StorageError> {
     let rows: Vec<Titled> = within!(
         conn,
@@ -137,7 +144,7 @@ fn on_object(
         object_id,
         object_type
     );
-    Ok(rows.into_iter().filter(|room| has_words(room, words)).map(|(id, _)| id).collect())
+    Ok(rows.into_iter().filter(|room| has_words(room, wanted)).map(|(id, _)| id).collect())
 }
 
 /// Most rooms that a search finds.
@@ -152,9 +159,9 @@ fn with_words(
     conn: &mut AnyConn,
     reach: Reach,
     object_type: Option<&str>,
-    words: &[&str],
+    wanted: Wanted,
 ) -> Result<Vec<i64>, StorageError> {
-    let longest = words.iter().max_by_key(|word| word.len()).copied().unwrap_or_default();
+    let longest = wanted.0.iter().max_by_key(|word| word.len()).copied().unwrap_or_default();
     let pattern = like_pattern(longest);
     let last = newest(conn, reach, object_type, MOST_SEARCHED - 1, 1)?.first().copied().unwrap_or(0);
     let (mut found, mut before) = (Vec::new(), i64::MAX);
@@ -162,7 +169,7 @@ fn with_words(
         let rooms = some_with(conn, reach, object_type, &pattern, last..before)?;
         let is_all = rooms.len() < MOST_FOUND;
         before = rooms.last().map_or(0, |(id, _)| *id);
-        found.extend(rooms.iter().filter(|room| has_words(room, words)).map(|(id, _)| *id));
+        found.extend(rooms.iter().filter(|room| has_words(room, wanted)).map(|(id, _)| *id));
         if is_all || found.len() >= MOST_FOUND {
             found.truncate(MOST_FOUND);
             return Ok(found);

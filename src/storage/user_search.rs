@@ -8,7 +8,10 @@ use super::{
     sql::sql,
     users::{card, card_columns},
 };
-use crate::model::{UserCard, UserId, text::fold};
+use crate::{
+    model::{UserCard, UserId, text::fold},
+    search::Matching,
+};
 
 /// Most users that a search returns.
 pub(super) const MOST_FOUND: usize = 20;
@@ -22,7 +25,12 @@ pub struct Found {
 
 /// Active users but `caller` in whose names or e-mail every word of `query` is found: exact hits first, then
 /// beginnings, then the rest. Of each, display names come before usernames and these before e-mail addresses.
-pub fn search(conn: &mut AnyConn, caller: UserId, query: &str) -> Result<Vec<Found>, StorageError> {
+pub fn search(
+    conn: &mut AnyConn,
+    caller: UserId,
+    query: &str,
+    matching: Matching,
+) -> Result<Vec<Found>, StorageError> {
     let query = fold(query);
     // No name has a NUL in it, and PostgreSQL takes no text with one.
     if query.contains('\0') {
@@ -30,18 +38,23 @@ pub fn search(conn: &mut AnyConn, caller: UserId, query: &str) -> Result<Vec<Fou
     }
     let phrase = query.split_whitespace().collect::<Vec<_>>().join(" ");
     let mut found = Vec::new();
-    for way in [exactly, beginning, within] {
-        for id in way(conn, caller, &phrase)? {
-            if !found.contains(&id) {
-                found.push(id);
-            }
-        }
-        if found.len() >= MOST_FOUND {
-            break;
-        }
+    for way in [exactly, beginning] {
+        note(&mut found, way(conn, caller, &phrase)?);
+    }
+    if found.len() < MOST_FOUND {
+        note(&mut found, within(conn, caller, &phrase, matching)?);
     }
     found.truncate(MOST_FOUND);
     shown(conn, &found)
+}
+
+/// Adds users that were not found before.
+fn note(found: &mut Vec<i64>, more: Vec<i64>) {
+    for id in more {
+        if !found.contains(&id) {
+            found.push(id);
+        }
+    }
 }
 
 /// Users whose display name, username or e-mail is the phrase.
@@ -104,19 +117,25 @@ fn reached_at(conn: &mut AnyConn, caller: UserId, first: &str, last: &str) -> Re
     Ok(rows.rows::<(i64,)>(conn)?.into_iter().map(|(id,)| id).collect())
 }
 
-/// Words that the database looks for. Users who have these all, but not a further one, are left out here.
+/// Words that the database looks for. What it does not look for is looked for here.
 const WORDS: usize = 3;
 
-/// Users looked at in one go where there are more words.
+/// Users looked at in one go where the database finds too many.
 const PART: usize = 1_000;
 
 /// Users in whose names or e-mail each word of the phrase is found, by name.
-fn within(conn: &mut AnyConn, caller: UserId, phrase: &str) -> Result<Vec<i64>, StorageError> {
+fn within(
+    conn: &mut AnyConn,
+    caller: UserId,
+    phrase: &str,
+    matching: Matching,
+) -> Result<Vec<i64>, StorageError> {
     let mut words = different_words(phrase);
     words.sort_by_key(|word| std::cmp::Reverse(word.len()));
     let pattern = |number: usize| words.get(number).map_or_else(|| "%".to_owned(), |word| like_pattern(word));
     let [first, second, third] = [0, 1, 2].map(pattern);
-    let part = if words.len() > WORDS { PART } else { MOST_FOUND };
+    let is_exact = matching == Matching::Substring && words.len() <= WORDS;
+    let part = if is_exact { MOST_FOUND } else { PART };
     let (mut found, mut after) = (Vec::new(), (String::new(), 0));
     loop {
         let rows = sql!(
@@ -138,7 +157,7 @@ fn within(conn: &mut AnyConn, caller: UserId, phrase: &str) -> Result<Vec<i64>, 
         .rows::<(i64, String, String)>(conn)?;
         let is_all = rows.len() < part;
         for (id, name, email) in rows {
-            if words.iter().skip(WORDS).all(|word| name.contains(word) || email.contains(word)) {
+            if words.iter().all(|word| matching.finds(&name, word) || matching.finds(&email, word)) {
                 found.push(id);
             }
             after = (name, id);

@@ -120,7 +120,7 @@ impl Costs<'_> {
         self.measure("looking", |conn, rules, chat| chats::view(conn, rules, chat, member))?;
         self.measure("typing", |conn, _, chat| members::is_in(conn, chat, member))?;
         self.measure("searching one's chats", |conn, rules, _| {
-            let filter = ChatFilter { search: "nobody".to_owned(), kind: None };
+            let filter = ChatFilter { search: "nobody".to_owned(), ..ChatFilter::default() };
             chats::page(conn, &KnownChats::new(rules.clone()), member, &filter, 0, 10)
         })?;
         self.measure("listing members", |conn, _, chat| members::page(conn, chat, 0, 100))?;

@@ -176,6 +176,116 @@ async fn hits_are_messages_with_highlights_newest_first() {
 }
 
 #[actix_web::test]
+async fn a_search_may_keep_to_the_beginnings_of_words() {
+    let server = Server::start().await;
+    let [ann, bob] = server.users(["ann", "bob"]).await;
+    let chat = ann.dm(&bob).await;
+    let said = [
+        ("start the party", &["start", "part", "THE par"][..], &["art", "tart", "arty", "the art"][..]),
+        ("l'artiste, state-of-the-art", &["art", "l'art", "of", "-the", "'"], &["rt", "ate"]),
+        ("我们在北京见面", &["北京", "京", "见面"], &["京北"]),
+        ("会議は東京タワーで", &["東京", "ワー", "で"], &["東で"]),
+        ("พบกันที่กรุงเทพ", &["กรุงเทพ", "พบ", "ที่"], &["กรุงพบ"]),
+        ("Die Straße: größer", &["strass", "GRÖ"], &["rasse", "ße", "ößer"]),
+        ("नमस्ते दुनिया", &["नम", "दु"], &["स्ते", "ते"]),
+        ("版本v2👍done 4130", &["v2", "👍", "done", "30"], &["one"]),
+    ];
+    for (text, ..) in said {
+        ann.posts(chat, text).await;
+    }
+    let finds = async |path: String, query: &str| {
+        let separator = if path.contains('?') { '&' } else { '?' };
+        let name = if path.starts_with("search") { "q" } else { "search" };
+        let path = format!("{path}{separator}{name}={}&match=prefix", encoded(query));
+        bob.get(&path).await.expect(200).json
+    };
+    for (text, found, absent) in said {
+        for path in ["search/".to_owned(), format!("search/?chat={chat}"), format!("chats/{chat}/messages/")]
+        {
+            for query in found {
+                let page = finds(path.clone(), query).await;
+                assert!(texts(&page).contains(&text.to_owned()), "{path} {query}");
+            }
+            for query in absent {
+                let page = finds(path.clone(), query).await;
+                assert!(!texts(&page).contains(&text.to_owned()), "{path} {query}");
+            }
+        }
+    }
+    let page = bob.get("search/?q=art&match=prefix").await.expect(200).json;
+    assert_eq!(
+        (page["count"].clone(), page["results"][0]["highlights"].clone()),
+        (json!(1), json!([[2, 5], [24, 27]]))
+    );
+    for path in ["search/?q=art", "search/?q=art&match=", "search/?q=art&match=substring"] {
+        assert_eq!(bob.get(path).await.expect(200).json["count"], 2, "{path}");
+    }
+    let problem = json!(["\"words\" is not a valid choice."]);
+    for path in [
+        "search/?q=x".to_owned(),
+        format!("chats/{chat}/messages/?search=x"),
+        format!("chats/{chat}/members/?search=x"),
+        "chats/?search=x".to_owned(),
+        "rooms/?search=x".to_owned(),
+        "users/search/?q=x".to_owned(),
+    ] {
+        assert_eq!(bob.get(&format!("{path}&match=words")).await.invalid("match"), problem, "{path}");
+    }
+}
+
+#[actix_web::test]
+async fn pages_of_beginnings_hold_each_of_them_once() {
+    let server = Server::start().await;
+    let [ann, bob] = server.users(["ann", "bob"]).await;
+    let chat = ann.dm(&bob).await;
+    for number in 0..40 {
+        ann.posts(chat, &format!("{} {number}", if number % 3 == 0 { "art" } else { "start" })).await;
+    }
+    let expected: Vec<String> =
+        (0..40).rev().filter(|number| number % 3 == 0).map(|number| format!("art {number}")).collect();
+    let mut found = Vec::new();
+    let mut next = Some("search/?q=art&match=prefix&page_size=5".to_owned());
+    while let Some(path) = next {
+        let page = bob.get(&path).await.expect(200).json;
+        assert_eq!(page["count"], 14);
+        found.extend(texts(&page));
+        next = page["next"].as_str().map(|link| link.split("/messages/api/").nth(1).unwrap().to_owned());
+    }
+    assert_eq!(found, expected);
+    let second = bob.get("search/?q=art&match=prefix&page_size=5&page=2").await.expect(200).json;
+    assert_eq!(texts(&second), expected[5..10]);
+}
+
+#[actix_web::test]
+async fn names_are_found_from_their_beginnings_too() {
+    let server = Server::start().await;
+    let [ann, bob, art] = server.users(["ann", "bob", "art"]).await;
+    for (user, first, last) in [(&bob, "Martin", "Stone"), (&art, "Jean-Arthur", "Bart")] {
+        user.patch("users/me/", json!({"first_name": first, "last_name": last})).await.expect(200);
+    }
+    let (start, arts) = (ann.group("Start", &[&bob]).await, ann.group("Fine arts", &[&bob]).await);
+    let (all, beijing) = (ann.group("All", &[&bob, &art]).await, ann.group("去北京", &[&bob]).await);
+    ann.room("Party").await;
+    let hall = ann.room("Hall of art").await;
+    let ids = async |path: &str| {
+        let page = ann.get(&format!("{path}&match=prefix")).await.expect(200).json;
+        let mut ids: Vec<i64> =
+            page["results"].as_array().unwrap().iter().map(|found| found["id"].as_i64().unwrap()).collect();
+        ids.sort_unstable();
+        ids
+    };
+    assert_eq!(ids("chats/?search=art&chat_type=group").await, [arts, all]);
+    assert_eq!(ids("chats/?search=mart&chat_type=group").await, [start, arts, all, beijing]);
+    assert_eq!(ids(&format!("chats/?search={}", encoded("北京"))).await, [beijing]);
+    assert_eq!(ids("chats/?search=tart").await, [0; 0]);
+    assert_eq!(ids("rooms/?search=art").await, [hall]);
+    assert_eq!(ids(&format!("chats/{all}/members/?search=art")).await, [art.id]);
+    assert_eq!(ids("users/search/?q=art").await, [art.id]);
+    assert_eq!(ids("users/search/?q=stone+mart").await, [bob.id]);
+    assert_eq!(ids("users/search/?q=tone").await, [0; 0]);
+}
+
+#[actix_web::test]
 async fn edits_and_deletions_are_followed_at_once() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;

@@ -3,7 +3,7 @@
 use diesel::connection::SimpleConnection;
 use greenroom::{
     model::{ChatId, Contacts, ObjectRooms, UserId},
-    search::Words,
+    search::{Matching, Words},
     storage::{
         Access, AnyConn, DatabaseUrl, Rules, migrations,
         search::pages::{self, Asked, Question},
@@ -165,7 +165,7 @@ fn users_are_found_in_few_steps_among_many() {
         let mut found = Vec::new();
         for query in ["crowd77", "crowd9999", "c", "row", "d1"] {
             let before = steps();
-            let hits = user_search::search(conn, UserId(1), query).unwrap();
+            let hits = user_search::search(conn, UserId(1), query, Matching::Substring).unwrap();
             assert!(!hits.is_empty(), "{query}");
             found.push((query, steps() - before));
         }

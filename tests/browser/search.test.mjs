@@ -113,6 +113,31 @@ onBoth("a message is found by its words, marked, and shown in its place", async 
   await expect(page.getByText("Nothing found.").first()).toBeVisible();
 });
 
+test("what is found begins with what was typed, or is of a script without spaces", async (t) => {
+  const { server, people } = await serverWith(t, ["ann", "bob"]);
+  const [ann, bob] = people;
+  const anns = helper(server, ann);
+  const { id } = await anns.createChat({ chat_type: "group", title: "Startup arts", member_ids: [bob.id] });
+  await anns.createChat({ chat_type: "group", title: "Party" });
+  for (const content of ["let us start", "modern art, no party", "我们在北京见面"]) await anns.sendMessage(id, { content });
+  const page = await visit(t, server.url, ann);
+  await field(page).fill("art");
+  await expect(found(page).getByRole("button")).toHaveCount(1);
+  await expect(found(page).locator("mark")).toHaveText(["art"]);
+  const chats = page.getByRole("region", { name: "Chats" });
+  await expect(chats.getByRole("button")).toHaveCount(1);
+  await expect(chats.locator("mark")).toHaveText(["art"]);
+  await expect(chats.locator(".gr-chat-title").first()).toHaveJSProperty("innerHTML", "Startup <mark>art</mark>s");
+  await field(page).fill("北京");
+  await expect(found(page).getByRole("button")).toHaveCount(1);
+  await expect(found(page).locator("mark")).toHaveText(["北京"]);
+  await opens(page, "Startup arts");
+  await page.locator("#chat-menu-btn").click();
+  await page.getByRole("menuitem", { name: "Search in this chat" }).click();
+  await page.locator("#chat-search-input").fill("art");
+  await expect(page.getByText("1 of 1")).toBeVisible();
+});
+
 test("more is found page by page, with the focus on what comes next", async (t) => {
   const { page } = await herons(t, 450);
   await field(page).fill("heron");

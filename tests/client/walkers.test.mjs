@@ -108,7 +108,8 @@ test("a text is shown from near the first of what was found, and that is marked"
   assert.deepEqual(excerpt("abc", [], 30), ["abc"]);
   assert.deepEqual(excerpt("😀bcd", [[1, 2], [3, 4]], 30), ["😀", "b", "c", "d", ""]);
   assert.deepEqual(excerpt("abcdef", [[4, 5]], 2), ["…cd", "e", "f"]);
-  assert.deepEqual(marked("Ann Lee (a.b)", "LEE a.b ( nn"), ["A", "nn", " ", "Lee", " ", "(", "", "a.b", ")"]);
+  assert.deepEqual(marked("Ann Lee (a.b)", "LEE a.b ( nn"), ["Ann ", "Lee", " ", "(", "", "a.b", ")"]);
+  assert.deepEqual(marked("a\u0301rt 北京art, 4130", "京 art 30"), ["a\u0301rt 北", "京", "", "art", ", 41", "30", ""]);
   assert.deepEqual(marked("Ann", "  "), ["Ann"]);
   assert.equal(oneLine("a\n\n b"), "a b");
 });

@@ -3,7 +3,7 @@
 import { useDesk } from "./desk.js";
 import { html, useEffect, useRef, useState } from "./html.js";
 import { Close, Down, Search, Up } from "./icons.js";
-import { SEARCHING, useLookup } from "./people.js";
+import { MATCH, SEARCHING, useLookup } from "./people.js";
 import { COUNTED, queryOf } from "./search.js";
 import { atLeast, t } from "./texts.js";
 
@@ -21,7 +21,7 @@ export function ChatSearch({ chatId, onHit, onClose }) {
   const [state, setState] = useState(NOTHING);
   const [failure, setFailure] = useState(/** @type {string | null} */ (null));
   const field = useRef(/** @type {any} */ (null));
-  const { found, problem, isLooking } = useLookup(text, (words) => client.api.search(words, { chat: chatId }));
+  const { found, problem, isLooking } = useLookup(text, (words) => client.api.search(words, { chat: chatId, match: MATCH }));
   const { hits, next, count, at } = state;
 
   const show = (hits, next, count, at) => {

@@ -6,7 +6,7 @@ import { inWordsRetried } from "./errors.js";
 import { html, useEffect, useState } from "./html.js";
 import { Bubble, More, Person, Trash } from "./icons.js";
 import { Menu, MenuItem } from "./menu.js";
-import { dmWith, Names, SEARCHING, useLookup } from "./people.js";
+import { dmWith, MATCH, Names, SEARCHING, useLookup } from "./people.js";
 import { t } from "./texts.js";
 import { Skeletons } from "./thread.js";
 
@@ -45,7 +45,7 @@ function useMembers(chat, words) {
   const [further, setFurther] = useState(/** @type {any[]} */ ([]));
   const [changes, setChanges] = useState(() => new Map());
   const [error, setError] = useState(/** @type {any} */ (null));
-  const { found, problem, isLooking } = useLookup(words, (search) => client.api.members(chat.id, { search }));
+  const { found, problem, isLooking } = useLookup(words, (search) => client.api.members(chat.id, { search, match: MATCH }));
   useEffect(() => {
     setFurther([]);
     setError(null);
@@ -61,7 +61,7 @@ function useMembers(chat, words) {
   const loadMore = async () => {
     try {
       const page = Math.floor(all.size / PAGE_SIZE) + 1;
-      const { results } = await client.api.members(chat.id, { page, search: words || undefined });
+      const { results } = await client.api.members(chat.id, { page, search: words || undefined, match: MATCH });
       setFurther((before) => [...before, ...results]);
       setError(null);
     } catch (error) {

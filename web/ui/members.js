@@ -6,7 +6,7 @@ import { Dialog } from "./dialog.js";
 import { html, useEffect, useLayoutEffect, useRef, useState } from "./html.js";
 import { Add, Check, Search } from "./icons.js";
 import { MemberList } from "./member-list.js";
-import { Names, SEARCHING, useLookup } from "./people.js";
+import { MATCH, Names, SEARCHING, useLookup } from "./people.js";
 import { t } from "./texts.js";
 
 /** Whether somebody may do what admins may: staff may in a room that is nobody's own. */
@@ -55,7 +55,7 @@ function AddPeople({ chat }) {
   const [text, setText] = useState("");
   const field = useRef(/** @type {any} */ (null));
   const look = async (words) => {
-    const { results } = await client.api.searchUsers(words);
+    const { results } = await client.api.searchUsers(words, { match: MATCH });
     return { results, members: await membersAmong(client, chat, results, words) };
   };
   const { found, problem, isLooking, again } = useLookup(text, look);

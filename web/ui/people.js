@@ -61,6 +61,9 @@ export const Names = ({ user, note = null }) => html`
 /** What phones are told of a field in which one searches: names are not to be corrected. (`autocorrect` as a property is no text.) */
 export const SEARCHING = { autocomplete: "off", autocapitalize: "none", autoCorrect: "off", spellcheck: false, enterkeyhint: "search" };
 
+/** How the words that somebody types are found: where a word begins with them. */
+export const MATCH = "prefix";
+
 /** How long one has to stop typing before it is looked for, in milliseconds. */
 const PAUSE = 250;
 

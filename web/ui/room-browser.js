@@ -5,7 +5,7 @@ import { useDesk, useKnown, useRetry } from "./desk.js";
 import { Dialog } from "./dialog.js";
 import { inWordsRetried } from "./errors.js";
 import { html, useEffect, useRef, useState } from "./html.js";
-import { SEARCHING } from "./people.js";
+import { MATCH, SEARCHING } from "./people.js";
 import { t } from "./texts.js";
 import { Skeletons } from "./thread.js";
 
@@ -38,7 +38,7 @@ function useRooms(text) {
   const load = async (page) => {
     const number = ++asked.current;
     try {
-      const { results, next } = await client.api.rooms({ search: text.trim() || undefined, page, page_size: 30 });
+      const { results, next } = await client.api.rooms({ search: text.trim() || undefined, match: MATCH, page, page_size: 30 });
       if (number !== asked.current) return;
       pages.current = page;
       setState(({ rooms }) => ({ rooms: page === 1 ? results : [...(rooms ?? []), ...results], hasMore: next !== null, error: null }));

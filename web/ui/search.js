@@ -4,7 +4,7 @@ import { Avatar, ChatAvatar, otherOf } from "./avatar.js";
 import { useAttempt, useDesk, useMinute } from "./desk.js";
 import { classes, drawn, html, useEffect, useRef, useState } from "./html.js";
 import { Close, Search as Lens } from "./icons.js";
-import { Identity, identityOf, SEARCHING, useLookup } from "./people.js";
+import { Identity, identityOf, MATCH, SEARCHING, useLookup } from "./people.js";
 import { Drawn, excerpt, marked } from "./text.js";
 import { ago, atLeast, t } from "./texts.js";
 import { Skeletons } from "./thread.js";
@@ -57,9 +57,9 @@ export function SearchResults({ text, place, onChat }) {
     const answers = kept.current;
     const once = async (name, ask) => (answers[name] ??= await ask());
     const [chats, people, messages] = await Promise.all([
-      once("chats", () => client.api.chats({ search: words, page_size: FETCHED })),
+      once("chats", () => client.api.chats({ search: words, match: MATCH, page_size: FETCHED })),
       once("people", () => peopleFor(words)),
-      once("messages", () => client.api.search(words, { page_size: FETCHED }).then(withTitles)),
+      once("messages", () => client.api.search(words, { match: MATCH, page_size: FETCHED }).then(withTitles)),
     ]);
     kept.current = {};
     return { chats, people: { next: null, count: people.results.length, ...people }, messages };
@@ -67,8 +67,8 @@ export function SearchResults({ text, place, onChat }) {
   /** People are found to write to them: who may not begin that finds those with whom it has begun. */
   const peopleFor = async (words) => {
     const { me } = client.state;
-    if (settings.mayStart(me)) return client.api.searchUsers(words);
-    const { results } = await client.api.chats({ search: words, chat_type: "dm", page_size: FETCHED });
+    if (settings.mayStart(me)) return client.api.searchUsers(words, { match: MATCH });
+    const { results } = await client.api.chats({ search: words, match: MATCH, chat_type: "dm", page_size: FETCHED });
     return { results: results.map((chat) => otherOf(chat, me)).filter(({ id }) => id !== me.id) };
   };
   /** Names the chats of hits: some may not be among those that are loaded. */

@@ -77,10 +77,17 @@ export function excerpt(text, ranges, lead) {
 const LONGEST = 512;
 const MOST_WORDS = 32;
 
-/** A name in pieces, every other one of which is one of the words that were looked for. */
+/** Scripts without spaces between words, of which the server finds words anywhere. */
+const UNSPACED = ["Hani", "Hira", "Kana", "Bopo", "Yiii", "Thai", "Laoo", "Khmr", "Mymr", "Tibt"];
+const SPACED = `(?![${UNSPACED.map((script) => `\\p{scx=${script}}`).join("")}])`;
+const BEGINS_WITH_LETTER = new RegExp(`^${SPACED}\\p{L}`, "u");
+/** Here no word goes on. */
+const BEGINNING = `(?<!${SPACED}[\\p{L}\\p{N}]\\p{M}{0,8})`;
+
+/** A name in pieces, every other one of which is one of the words that were looked for, or the beginning of such a word. */
 export function marked(name, words) {
   const different = [...new Set(words.trim().split(/\s+/))].filter((word) => word && word.length <= LONGEST);
-  const wanted = different.slice(0, MOST_WORDS).map((word) => word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
+  const wanted = different.slice(0, MOST_WORDS).map((word) => (BEGINS_WITH_LETTER.test(word) ? BEGINNING : "") + word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
   return wanted.length ? name.split(new RegExp(`(${wanted.join("|")})`, "giu")) : [name];
 }
 
