@@ -131,6 +131,7 @@ test("what is found begins with what was typed, or is of a script without spaces
   await field(page).fill("北京");
   await expect(found(page).getByRole("button")).toHaveCount(1);
   await expect(found(page).locator("mark")).toHaveText(["北京"]);
+  await field(page).press("Escape");
   await opens(page, "Startup arts");
   await page.locator("#chat-menu-btn").click();
   await page.getByRole("menuitem", { name: "Search in this chat" }).click();
