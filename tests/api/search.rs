@@ -1,5 +1,6 @@
 //! Searching messages: what is found, in any script, and what never is.
 
+use greenroom::limits::Rates;
 use serde_json::{Value, json};
 
 use crate::support::{Server, User, encoded};
@@ -177,7 +178,8 @@ async fn hits_are_messages_with_highlights_newest_first() {
 
 #[actix_web::test]
 async fn a_search_may_keep_to_the_beginnings_of_words() {
-    let server = Server::start().await;
+    // It searches more often than a user may.
+    let server = Server::start_with(|config| config.rate_limit = Rates::parse("off").unwrap()).await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
     let chat = ann.dm(&bob).await;
     let said = [
