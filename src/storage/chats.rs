@@ -332,10 +332,10 @@ pub fn unread_by_chat(conn: &mut AnyConn, user: UserId) -> Result<Vec<(ChatId, i
         user
     )
     .rows::<MembershipRow>(conn)?;
-    let own = own_unread_by_chat(conn, user)?;
+    let memberships: Vec<Membership> = rows.into_iter().map(|row| membership_from(user, row)).collect();
+    let own = own_unread(conn, user, &memberships)?;
     let mut unread = Vec::new();
-    for (row, (_, own)) in rows.into_iter().zip(own) {
-        let membership = membership_from(user, row);
+    for (membership, (_, own)) in memberships.into_iter().zip(own) {
         let after = unread::counted_after(membership.read_pos, membership.unread_pos);
         let count = unread::count_without(conn, &membership.chat, user, after, own)?;
         if count > 0 {
@@ -345,9 +345,17 @@ pub fn unread_by_chat(conn: &mut AnyConn, user: UserId) -> Result<Vec<(ChatId, i
     Ok(unread)
 }
 
-/// How many of the messages that count as unread are the user's own, for the same chats in the same order: in one statement,
-/// however many chats these are.
-fn own_unread_by_chat(conn: &mut AnyConn, user: UserId) -> Result<Vec<(i64, i64)>, StorageError> {
+/// How many of the messages that count as unread are the user's own, for these chats in the order of their ids: in one
+/// statement, however many chats these are.
+fn own_unread(
+    conn: &mut AnyConn,
+    user: UserId,
+    memberships: &[Membership],
+) -> Result<Vec<(i64, i64)>, StorageError> {
+    let ids: Vec<i64> = memberships.iter().map(|membership| membership.chat.id.0).collect();
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
     let rows = sql!(
         "SELECT c.id, \
             coalesce((SELECT ordinal FROM messages WHERE chat_id = c.id AND pos = ( \
@@ -355,9 +363,8 @@ fn own_unread_by_chat(conn: &mut AnyConn, user: UserId) -> Result<Vec<(i64, i64)
           - coalesce((SELECT ordinal FROM messages WHERE chat_id = c.id AND pos = ( \
                 SELECT max(pos) FROM messages WHERE chat_id = c.id AND sender_id = m.user_id AND pos <= \
                     CASE WHEN m.unread_pos <= m.read_pos THEN m.unread_pos - 1 ELSE m.read_pos END)), 0) \
-         FROM members m JOIN chats c ON c.id = m.chat_id \
-         WHERE m.user_id = ? AND m.left_seq IS NULL AND (m.read_pos < c.last_pos OR m.unread_pos IS NOT NULL) \
-         ORDER BY c.id",
+         FROM members m JOIN chats c ON c.id = m.chat_id WHERE m.chat_id IN ? AND m.user_id = ? ORDER BY c.id",
+        ids.as_slice(),
         user
     );
     Ok(rows.rows(conn)?)

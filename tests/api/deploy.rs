@@ -121,8 +121,8 @@ async fn carries_everything(server: &Server, proxy: &Proxy) {
     let bob = server.user("bob").await.asking(proxy.address);
     for _ in 0..2 {
         let browser = server.anonymous().asking(proxy.address);
-        // As a browser has it, which sees the proxy alone.
-        let browser: User = browser.with("Origin", &format!("http://{}", proxy.address));
+        // As a browser has it, which sees the proxy alone, over TLS.
+        let browser: User = browser.with("Origin", &format!("https://{}", proxy.address));
         let credentials = json!({"username": "ann", "password": PASSWORD});
         let reply = browser.send("POST", "/login/", Some(credentials)).await.expect(200);
         let ann = browser.with("Cookie", &reply.cookie());
