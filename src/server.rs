@@ -29,7 +29,7 @@ use sha2::{Digest, Sha512};
 use tokio::sync::Notify;
 
 use crate::{
-    auth::{Failures, Hasher, Identities, Registrations, Sessions, Sightings, audit, pick_cookie},
+    auth::{Failures, Hasher, Identities, Registrations, Sessions, Sightings, audit, passwords, pick_cookie},
     bus::{Bus, redis},
     chat::{ChatDirectory, ChatMeter, UserRegistry, directory::Services},
     cluster,
@@ -244,6 +244,7 @@ impl Server {
             actix_rt::spawn(clear_out(state.clone())),
             actix_rt::spawn(hand_over_chats(state.clone())),
             actix_rt::spawn(sweep(state.clone())),
+            actix_rt::spawn(look_at_hashes(state.clone())),
             actix_rt::spawn(store_sightings(state.clone())),
             actix_rt::spawn(watch_sockets(state.clone())),
             actix_rt::spawn(presence::run(state.clone(), turns)),
@@ -456,6 +457,16 @@ async fn empty_wal(url: DatabaseUrl) {
         let emptied = actix_rt::task::spawn_blocking(move || checkpoint::empty(&url)).await;
         // A database that is away is seen by those who write.
         pause = if matches!(emptied, Ok(Ok(true))) { EMPTY_WAL_EVERY } else { EMPTY_WAL_AGAIN };
+    }
+}
+
+/// Finds out whether users have hashes that Django made.
+async fn look_at_hashes(state: Data<State>) {
+    let pattern = format!("{}%", passwords::DJANGO);
+    let found = state.readers.ask_one(move |conn| users::has_hash_like(conn, &pattern)).await;
+    // Where it cannot be told, as if there were.
+    if found.unwrap_or(true) {
+        state.hasher.expect_others();
     }
 }
 

@@ -1,5 +1,7 @@
 //! Signing in and out, and making an account.
 
+use std::time::Instant;
+
 use actix_session::Session;
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -67,6 +69,7 @@ pub async fn login(state: Data<State>, session: Session, request: HttpRequest, b
             return Err(error);
         }
     };
+    let began = Instant::now();
     let user = match try_password(&state, username, password).await? {
         Tried::Right(user) => user,
         Tried::Wrong(named) => {
@@ -74,6 +77,7 @@ pub async fn login(state: Data<State>, session: Session, request: HttpRequest, b
             audit::note("sign-in failed", named.as_ref().map(Who::from), address);
             let (address, account) = attempt.failed();
             state.bus.publish(News::SignInFailed { address, account });
+            state.hasher.level(began).await;
             return Err(ApiError::WrongPassword);
         }
     };

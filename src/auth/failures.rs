@@ -1,4 +1,5 @@
-//! Limits on failed sign-ins: five a minute for an account from one address, and more for an address.
+//! Limits on failed sign-ins: five a minute for an account from one address, more for an address, and eight times as many
+//! for a network that one customer may have.
 //!
 //! Only failures count. Sign-ins of one account from one address are tried one after the other, and of one address no more
 //! at a time than the server hashes at once. So nobody guesses more by asking in parallel, and nobody fills the queue.
@@ -31,7 +32,11 @@ const FEW: usize = 10_000;
 enum Key {
     Account(IpAddr, String),
     Address(IpAddr),
+    Network(IpAddr),
 }
+
+/// A network may fail, and try at once, so many times as much as an address of it.
+pub const ADDRESSES: usize = 8;
 
 /// Failed sign-ins of the last minute, and those under way.
 #[derive(Debug)]
@@ -63,8 +68,8 @@ struct Record {
 #[derive(Debug)]
 pub struct Attempt {
     failures: Arc<Failures>,
-    keys: [Key; 2],
-    _turns: [OwnedSemaphorePermit; 2],
+    keys: [Key; 3],
+    _turns: [OwnedSemaphorePermit; 3],
 }
 
 impl Attempt {
@@ -73,7 +78,7 @@ impl Attempt {
         self.failures.count(&self.keys, Instant::now());
         match &self.keys[0] {
             Key::Account(address, account) => (*address, account.clone()),
-            Key::Address(address) => (*address, String::new()),
+            Key::Address(address) | Key::Network(address) => (*address, String::new()),
         }
     }
 }
@@ -100,16 +105,16 @@ impl Failures {
     /// Waits until the password may be tried. Refused where too many attempts have failed.
     pub async fn attempt(self: &Arc<Self>, address: IpAddr, account: &str) -> Result<Attempt, ApiError> {
         let account = crate::model::text::fold(account).chars().take(150).collect();
-        let address = neighbourhood(address);
-        let keys = [Key::Account(address, account), Key::Address(address)];
+        let keys = keys(address, account);
         timeout(WAIT, self.in_turn(keys)).await.unwrap_or(Err(Refusal::Busy.into()))
     }
 
-    async fn in_turn(self: &Arc<Self>, keys: [Key; 2]) -> Result<Attempt, ApiError> {
-        let ([of_account, of_address], ended) = self.turns(&keys, Instant::now())?;
+    async fn in_turn(self: &Arc<Self>, keys: [Key; 3]) -> Result<Attempt, ApiError> {
+        let ([of_account, of_address, of_network], ended) = self.turns(&keys, Instant::now())?;
         let closed = |_| ApiError::from(Refusal::Busy);
         let account = of_account.acquire_owned().await.map_err(closed)?;
-        let turns = [account, of_address.acquire_owned().await.map_err(closed)?];
+        let address = of_address.acquire_owned().await.map_err(closed)?;
+        let turns = [account, address, of_network.acquire_owned().await.map_err(closed)?];
         loop {
             let another = ended.notified();
             if self.begin(&keys, Instant::now())? {
@@ -120,22 +125,21 @@ impl Failures {
     }
 
     /// What an attempt waits for: its turns, and the end of others at its address.
-    fn turns(&self, keys: &[Key; 2], now: Instant) -> Result<([Arc<Semaphore>; 2], Arc<Notify>), ApiError> {
+    fn turns(&self, keys: &[Key; 3], now: Instant) -> Result<([Arc<Semaphore>; 3], Arc<Notify>), ApiError> {
         let mut recent = self.lock();
         recent.sweep(now);
-        let turns = [1, self.at_once];
-        let [account, address] = [0, 1].map(|at| {
-            let record = recent.record(&keys[at], turns[at]);
+        let [account, address, network] = [0, 1, 2].map(|at| {
+            let record = recent.record(&keys[at], self.at_once(&keys[at]));
             (record.throttled(self.most(&keys[at]), now), record.turns.clone(), record.ended.clone())
         });
-        if let Some(seconds) = account.0.max(address.0) {
+        if let Some(seconds) = account.0.max(address.0).max(network.0) {
             return Err(ApiError::Throttled { seconds });
         }
-        Ok(([account.1, address.1], address.2))
+        Ok(([account.1, address.1, network.1], network.2))
     }
 
     /// Begins an attempt that has its turns. False: it would be one too many if those under way fail.
-    fn begin(&self, keys: &[Key; 2], now: Instant) -> Result<bool, ApiError> {
+    fn begin(&self, keys: &[Key; 3], now: Instant) -> Result<bool, ApiError> {
         let mut recent = self.lock();
         for key in keys {
             let Some(record) = recent.records.get_mut(key) else { return Ok(false) };
@@ -154,15 +158,15 @@ impl Failures {
 
     /// Counts an attempt that failed on another node.
     pub fn heard(&self, address: IpAddr, account: String) {
-        self.count(&[Key::Account(address, account), Key::Address(address)], Instant::now());
+        self.count(&keys(address, account), Instant::now());
     }
 
-    fn count(&self, keys: &[Key; 2], now: Instant) {
+    fn count(&self, keys: &[Key; 3], now: Instant) {
         let mut recent = self.lock();
         recent.sweep(now);
-        for (key, turns) in keys.iter().zip([1, self.at_once]) {
+        for key in keys {
             let most = self.most(key);
-            let record = recent.record(key, turns);
+            let record = recent.record(key, self.at_once(key));
             if record.failed.len() >= most {
                 record.failed.pop_front();
             }
@@ -174,6 +178,15 @@ impl Failures {
         match key {
             Key::Account(..) => PER_ACCOUNT.min(self.per_address),
             Key::Address(_) => self.per_address,
+            Key::Network(_) => self.per_address * ADDRESSES,
+        }
+    }
+
+    fn at_once(&self, key: &Key) -> usize {
+        match key {
+            Key::Account(..) => 1,
+            Key::Address(_) => self.at_once,
+            Key::Network(_) => self.at_once * ADDRESSES,
         }
     }
 
@@ -216,7 +229,21 @@ impl Record {
     }
 }
 
-/// What one customer has: an IPv4 address, or the /64 network of an IPv6 address.
+/// What an attempt is counted by.
+fn keys(address: IpAddr, account: String) -> [Key; 3] {
+    let address = neighbourhood(address);
+    [Key::Account(address, account), Key::Address(address), Key::Network(network(address))]
+}
+
+/// The largest network that one customer is commonly given: a /48 of IPv6 (RFC 6177). Of IPv4 it is the address.
+pub fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 80 << 80)),
+    }
+}
+
+/// What one machine has: an IPv4 address, or the /64 network of an IPv6 address.
 pub fn neighbourhood(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
@@ -233,8 +260,8 @@ mod tests {
 
     const ANN: [u8; 4] = [127, 0, 0, 1];
 
-    fn keys(address: [u8; 4], account: &str) -> [Key; 2] {
-        [Key::Account(address.into(), account.to_owned()), Key::Address(address.into())]
+    fn keys(address: [u8; 4], account: &str) -> [Key; 3] {
+        super::keys(address.into(), account.to_owned())
     }
 
     fn is_throttled(failures: &Failures, address: [u8; 4], account: &str, now: Instant) -> bool {
@@ -258,6 +285,21 @@ mod tests {
         (0..20).for_each(|guess| failures.count(&keys(ANN, &format!("user{guess}")), now));
         assert!(is_throttled(&failures, ANN, "another", now));
         assert!(!is_throttled(&failures, [127, 0, 0, 2], "another", now));
+    }
+
+    #[test]
+    fn a_network_with_many_addresses_has_a_limit() {
+        let (failures, now) = (Failures::new(20, 2), Instant::now());
+        let at = |number: usize| format!("2001:db8:1:{number:x}::1").parse().unwrap();
+        let count = |number: usize| {
+            let keys = super::keys(at(number), format!("user{number}"));
+            let is_refused = failures.turns(&keys, now).is_err();
+            failures.count(&keys, now);
+            is_refused
+        };
+        assert_eq!((0..1_000).position(count), Some(8 * 20));
+        let elsewhere = super::keys("2001:db8:2::1".parse().unwrap(), "ann".to_owned());
+        assert!(failures.turns(&elsewhere, now).is_ok());
     }
 
     #[test]

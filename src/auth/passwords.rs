@@ -1,6 +1,12 @@
 //! Passwords: hashed with argon2id; hashes that Django made are accepted and replaced at the next sign-in.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use actix_rt::task::spawn_blocking;
 use argon2::{Argon2, Params, PasswordHasher, PasswordVerifier, password_hash::phc::PasswordHash};
@@ -10,7 +16,10 @@ use base64::{
 };
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
-use tokio::{sync::Semaphore, time::timeout};
+use tokio::{
+    sync::Semaphore,
+    time::{sleep_until, timeout},
+};
 
 use super::strength;
 use crate::model::{FieldErrors, Refusal};
@@ -47,6 +56,9 @@ impl NewPassword {
     }
 }
 
+/// What hashes begin with that Django made.
+pub const DJANGO: &str = "pbkdf2_sha256$";
+
 /// What came of trying a password.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
@@ -67,7 +79,7 @@ pub fn verify(password: &str, stored: &str) -> Verdict {
     if password.len() > 4 * MAX_CHARS {
         return Verdict::Wrong;
     }
-    if let Some(django) = stored.strip_prefix("pbkdf2_sha256$") {
+    if let Some(django) = stored.strip_prefix(DJANGO) {
         let is_right = verify_django(password, django).unwrap_or(false);
         return if is_right { Verdict::RightRehashed(hash(password)) } else { Verdict::Wrong };
     }
@@ -117,7 +129,12 @@ pub struct Hasher {
     registering: Arc<Semaphore>,
     /// Tried where there is no user, so that it takes as long as where there is one.
     nobody: Arc<str>,
+    /// Whether users have hashes that take another time than ours.
+    has_others: Arc<AtomicBool>,
 }
+
+/// Where users have hashes of different kinds, failures are answered after a whole number of these.
+const STEP: Duration = Duration::from_secs(1);
 
 /// How long a sign-in waits for others.
 const WAIT: Duration = Duration::from_secs(10);
@@ -129,6 +146,20 @@ impl Hasher {
             free: Arc::new(Semaphore::new(at_once.max(1))),
             registering: Arc::new(Semaphore::new(1)),
             nobody: of_nobody().into(),
+            has_others: Arc::default(),
+        }
+    }
+
+    /// Notes that users have hashes that Django made.
+    pub fn expect_others(&self) {
+        self.has_others.store(true, Ordering::Relaxed);
+    }
+
+    /// Waits until the time that a failure took tells nothing of the kind of hash that was tried, or whether there was any.
+    pub async fn level(&self, began: Instant) {
+        if self.has_others.load(Ordering::Relaxed) {
+            let steps = began.elapsed().as_nanos().div_ceil(STEP.as_nanos()) as u32;
+            sleep_until((began + steps * STEP).into()).await;
         }
     }
 
@@ -136,6 +167,9 @@ impl Hasher {
     pub async fn verify(&self, password: String, stored: Option<String>) -> Result<Verdict, Refusal> {
         let nobody = self.nobody.clone();
         let free = self.free.clone();
+        if stored.as_deref().is_some_and(|hash| hash.starts_with(DJANGO)) {
+            self.expect_others();
+        }
         self.run(free, move || match stored.filter(|hash| hash != crate::storage::users::NO_PASSWORD) {
             Some(stored) => verify(&password, &stored),
             None => {

@@ -1,4 +1,5 @@
-//! How many accounts one address may make for itself, and how many taken names it may find.
+//! How many accounts one address may make for itself, and how many taken names it may find. A network that one customer may
+//! have has eight times as many.
 
 use std::{
     collections::HashMap,
@@ -6,7 +7,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::failures::neighbourhood;
+use super::failures::{ADDRESSES, neighbourhood, network};
 use crate::limits::{self, Moment, Rate};
 
 /// Fewer records than this are not swept.
@@ -22,8 +23,15 @@ pub struct Registrations {
 #[derive(Debug)]
 struct Recent {
     /// From which moments on nothing counts any more: accounts made, and names found taken.
-    free_at: HashMap<IpAddr, [Moment; 2]>,
+    free_at: HashMap<Key, [Moment; 2]>,
     sweep_at: usize,
+}
+
+/// What is counted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Key {
+    Address(IpAddr),
+    Network(IpAddr),
 }
 
 /// What is counted.
@@ -51,11 +59,7 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         if !self.is_kept {
-            let mut recent = self.registrations.lock();
-            if let Some(free_at) = recent.free_at.get_mut(&self.address) {
-                free_at[Kind::Made as usize] =
-                    self.registrations.rate.give_back(free_at[Kind::Made as usize]);
-            }
+            self.registrations.lock().give_back(&self.registrations.limits(self.address), Kind::Made);
         }
     }
 }
@@ -68,21 +72,34 @@ impl Registrations {
 
     /// Takes a place for a new account. `Err`: there is one in so many seconds.
     pub fn place(self: &Arc<Self>, address: IpAddr) -> Result<Place, u64> {
-        let address = neighbourhood(address);
         self.take(address, Kind::Made, limits::now())?;
         Ok(Place { registrations: self.clone(), address, is_kept: false })
     }
 
     /// Counts a name that was found taken. `Err`: no more may be tried for so many seconds.
     pub fn taken(&self, address: IpAddr) -> Result<(), u64> {
-        self.take(neighbourhood(address), Kind::Taken, limits::now())
+        self.take(address, Kind::Taken, limits::now())
+    }
+
+    fn limits(&self, address: IpAddr) -> [(Key, Rate); 2] {
+        let own = (Key::Address(neighbourhood(address)), self.rate);
+        [own, (Key::Network(network(address)), self.rate.times(ADDRESSES))]
     }
 
     fn take(&self, address: IpAddr, kind: Kind, now: Moment) -> Result<(), u64> {
         let mut recent = self.lock();
         recent.sweep(now);
-        let free_at = &mut recent.free_at.entry(address).or_default()[kind as usize];
-        *free_at = self.rate.take(*free_at, now)?;
+        let limits = self.limits(address);
+        for (taken, (key, rate)) in limits.iter().enumerate() {
+            let free_at = &mut recent.free_at.entry(*key).or_default()[kind as usize];
+            match rate.take(*free_at, now) {
+                Ok(next) => *free_at = next,
+                Err(seconds) => {
+                    recent.give_back(&limits[..taken], kind);
+                    return Err(seconds);
+                }
+            }
+        }
         Ok(())
     }
 
@@ -92,6 +109,14 @@ impl Registrations {
 }
 
 impl Recent {
+    fn give_back(&mut self, limits: &[(Key, Rate)], kind: Kind) {
+        for (key, rate) in limits {
+            if let Some(free_at) = self.free_at.get_mut(key) {
+                free_at[kind as usize] = rate.give_back(free_at[kind as usize]);
+            }
+        }
+    }
+
     /// Drops addresses of which nothing counts any more, once in a while.
     fn sweep(&mut self, now: Moment) {
         if self.free_at.len() < self.sweep_at {
@@ -119,5 +144,16 @@ mod tests {
         assert!(registrations.place(address).is_err());
         assert!(registrations.place([203, 0, 113, 2].into()).is_ok());
         assert!(registrations.taken(address).is_ok());
+    }
+
+    #[test]
+    fn a_network_with_many_addresses_has_a_limit() {
+        let registrations = Registrations::new(Rate::parse("3/h").unwrap());
+        let made = |number: usize| {
+            let address: IpAddr = format!("2001:db8:1:{number:x}::1").parse().unwrap();
+            registrations.place(address).map(Place::keep).is_ok()
+        };
+        assert_eq!((0..1_000).filter(|number| made(*number)).count(), 8 * 3);
+        assert!(registrations.place("2001:db8:2::1".parse().unwrap()).is_ok());
     }
 }

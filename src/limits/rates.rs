@@ -67,6 +67,11 @@ impl Rate {
         if too_far == 0 { Ok(free_at) } else { Err(too_far.div_ceil(SECOND)) }
     }
 
+    /// The rate for so many together.
+    pub(crate) fn times(self, count: usize) -> Self {
+        Self { interval: (self.interval / count as u64).max(1), tolerance: self.tolerance }
+    }
+
     /// Until when what was taken counts without one of them.
     pub(crate) fn give_back(self, free_at: Moment) -> Moment {
         free_at.saturating_sub(self.interval)

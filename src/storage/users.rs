@@ -227,6 +227,12 @@ pub fn by_username(conn: &mut AnyConn, username: &str) -> Result<Option<User>, S
     Ok(users::table.filter(users::username.eq(username)).select(User::as_select()).first(conn).optional()?)
 }
 
+/// Whether any user's hash is like a pattern.
+pub fn has_hash_like(conn: &mut AnyConn, pattern: &str) -> Result<bool, StorageError> {
+    let row = sql!("SELECT id FROM users WHERE password LIKE ? LIMIT 1", pattern);
+    Ok(row.first::<(i64,)>(conn)?.is_some())
+}
+
 /// Whether somebody may manage what is nobody's own.
 pub fn is_staff(conn: &mut AnyConn, id: UserId) -> Result<bool, StorageError> {
     Ok(users::table.find(id.0).select(users::is_staff).first(conn).optional()?.unwrap_or(false))

@@ -12,7 +12,7 @@ onBoth("who is blocked cannot write, until they are unblocked", async (t, how) =
   await opens(bobs, "Ann");
   await anns.locator("#chat-menu-btn").click();
   await anns.getByRole("menuitem", { name: "Block" }).click();
-  await expect(anns.getByText("You have blocked Bob: they cannot write to you.")).toBeVisible();
+  await expect(anns.getByText("You have blocked Bob (@bob): they cannot write to you.")).toBeVisible();
   await isAccessible(anns, "somebody is blocked");
   await writes(bobs, "Are you there?");
   await expect(message(anns, "Are you there?")).toHaveCount(0);

@@ -72,10 +72,10 @@ function Blocked() {
 const isDrawn = (url) => /\/messages\/avatars\/\d+\.svg(\?key=[\w-]+)?$/.test(url);
 
 /** What is wrong with passwords, in the reader's language. The server's sentences are in one. */
-const SECRETS = { old_password: "oldPasswordWrong", password: "passwordRules" };
+const SECRETS = { old_password: () => t("oldPasswordWrong"), password: () => t("passwordRules") };
 
 /** What is wrong with a field. */
-const said = (name, sentences) => (SECRETS[name] ? t(SECRETS[name]) : sentences.join(" "));
+const said = (name, sentences) => SECRETS[name]?.() ?? sentences.join(" ");
 
 /** Fields that are saved together. What is wrong with one is said below it. */
 function Form({ fields, submit, isSecret = false }) {
