@@ -7,7 +7,7 @@ use greenroom::{
     storage::{Asker, Readers},
 };
 
-use crate::support::{Server, User, database::Database};
+use crate::support::{Server, User, config, database::Database};
 
 /// A question that goes on until it is let go.
 struct Endless {
@@ -41,7 +41,12 @@ impl Endless {
 
 /// A server with four reading connections, of which one user has two.
 async fn server() -> (Server, [User; 2]) {
-    let server = Server::start_on(Database::sqlite(), |config| config.workers = Some(4)).await;
+    let database = Database::sqlite();
+    let mut config = config(&database.url());
+    config.workers = Some(4);
+    // Each node has connections of its own, so one is enough.
+    let mut server = Server::start_nodes(database.url(), vec![config]).await;
+    server.keep(database);
     let people = server.users(["ann", "bob"]).await;
     // Who they are is known from now on.
     for user in &people {
