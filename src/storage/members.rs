@@ -268,17 +268,6 @@ pub fn longest_standing(conn: &mut AnyConn, chat: ChatId) -> Result<Option<UserI
     Ok(row.first::<(i64,)>(conn)?.map(|(id,)| UserId(id)))
 }
 
-/// What a member's row is set to when the user comes in, for the first time or again.
-macro_rules! on_coming_again {
-    () => {
-        " ON CONFLICT (chat_id, user_id) DO UPDATE SET role = excluded.role, joined_at = excluded.joined_at, \
-         joined_seq = excluded.joined_seq, member_seq = excluded.member_seq, read_seq = excluded.read_seq, \
-         is_pinned = FALSE, muted_until = NULL, unread_pos = NULL, unread_message_id = NULL, me_seq = 0, \
-         left_seq = NULL, read_pos = excluded.read_pos, read_message_id = excluded.read_message_id, \
-         from_pos = excluded.from_pos, from_message_id = excluded.from_message_id"
-    };
-}
-
 /// Puts users into a chat, for the first time or again, with everything read. `chat` has taken the number of this
 /// change already. `last_message_id`: of the newest message, if there is one.
 pub fn join(
@@ -288,53 +277,30 @@ pub fn join(
     role: Role,
     last_message_id: Option<MessageId>,
 ) -> Result<(), StorageError> {
-    let now = Timestamp::now();
-    if let AnyConn::Postgres(_) = conn {
-        // One journey to the server, however many there are.
-        let ids: Vec<i64> = users.iter().map(|user| user.0).collect();
-        sql!(
-            concat!(
-                "INSERT INTO members (chat_id, role, joined_at, joined_seq, member_seq, read_seq, read_pos, ",
-                "read_message_id, from_pos, from_message_id, user_id) ",
-                "SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, id FROM unnest(?) AS new (id)",
-                on_coming_again!()
-            ),
-            chat.id,
-            role.as_str(),
-            now,
-            chat.seq,
-            chat.seq,
-            chat.seq,
-            chat.last_pos,
-            last_message_id,
-            chat.last_pos,
-            last_message_id,
-            ids
-        )
-        .run(conn)?;
-        return Ok(());
-    }
-    for user in users {
-        sql!(
-            concat!(
-                "INSERT INTO members (chat_id, role, joined_at, joined_seq, member_seq, read_seq, read_pos, ",
-                "read_message_id, from_pos, from_message_id, user_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                on_coming_again!()
-            ),
-            chat.id,
-            role.as_str(),
-            now,
-            chat.seq,
-            chat.seq,
-            chat.seq,
-            chat.last_pos,
-            last_message_id,
-            chat.last_pos,
-            last_message_id,
-            *user
-        )
-        .run(conn)?;
-    }
+    let ids: Vec<i64> = users.iter().map(|user| user.0).collect();
+    sql!(
+        // WHERE tells SQLite that what follows is no join.
+        "INSERT INTO members (chat_id, role, joined_at, joined_seq, member_seq, read_seq, read_pos, \
+         read_message_id, from_pos, from_message_id, user_id) \
+         SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, value FROM ? AS users WHERE TRUE \
+         ON CONFLICT (chat_id, user_id) DO UPDATE SET role = excluded.role, joined_at = excluded.joined_at, \
+         joined_seq = excluded.joined_seq, member_seq = excluded.member_seq, read_seq = excluded.read_seq, \
+         is_pinned = FALSE, muted_until = NULL, unread_pos = NULL, unread_message_id = NULL, me_seq = 0, \
+         left_seq = NULL, read_pos = excluded.read_pos, read_message_id = excluded.read_message_id, \
+         from_pos = excluded.from_pos, from_message_id = excluded.from_message_id",
+        chat.id,
+        role.as_str(),
+        Timestamp::now(),
+        chat.seq,
+        chat.seq,
+        chat.seq,
+        chat.last_pos,
+        last_message_id,
+        chat.last_pos,
+        last_message_id,
+        ids.as_slice()
+    )
+    .run(conn)?;
     Ok(())
 }
 
