@@ -170,11 +170,17 @@ pub async fn register(state: Data<State>, request: HttpRequest, body: Body) -> A
         state.registrations.taken(address).map_err(throttled)?;
         return Err(FieldErrors::of("username", users::USERNAME_TAKEN).into());
     }
-    let place = state.registrations.place(address).map_err(throttled)?;
+    let mut place = state.registrations.place(address).map_err(throttled)?;
     let password = NewPassword { password: password.unwrap_or_default(), known: new.known() };
     new.password = state.hasher.hash_to_register(password).await?;
-    let user = state.writer.run(move |conn, _| users::create(conn, &new)).await?;
     place.keep();
+    let user = match state.writer.run(move |conn, _| users::create(conn, &new)).await {
+        Ok(user) => user,
+        Err(refusal) => {
+            place.give_back();
+            return Err(refusal.into());
+        }
+    };
     audit::note("registered", Who::from(&user), address);
     Ok(HttpResponse::Created().json(own_view(&user, &user.card(), &state.links)))
 }

@@ -41,7 +41,7 @@ enum Kind {
     Taken,
 }
 
-/// A registration under way. Unless it is kept it counts for nothing.
+/// A registration under way. Dropped before it is kept, it counts for nothing.
 #[derive(Debug)]
 pub struct Place {
     registrations: Arc<Registrations>,
@@ -50,9 +50,14 @@ pub struct Place {
 }
 
 impl Place {
-    /// The account was made.
-    pub fn keep(mut self) {
+    /// The account is about to be made, and may be even where nobody waits for the answer any more.
+    pub fn keep(&mut self) {
         self.is_kept = true;
+    }
+
+    /// It was not made.
+    pub fn give_back(mut self) {
+        self.is_kept = false;
     }
 }
 
@@ -142,6 +147,13 @@ mod tests {
         }
         (0..3).for_each(|_| registrations.place(address).unwrap().keep());
         assert!(registrations.place(address).is_err());
+        let others = Registrations::new(Rate::parse("1/h").unwrap());
+        let mut place = others.place(address).unwrap();
+        place.keep();
+        place.give_back();
+        others.place(address).unwrap().keep();
+        assert!(others.place(address).is_err());
+        assert!(registrations.place(address).is_err());
         assert!(registrations.place([203, 0, 113, 2].into()).is_ok());
         assert!(registrations.taken(address).is_ok());
     }
@@ -151,7 +163,7 @@ mod tests {
         let registrations = Registrations::new(Rate::parse("3/h").unwrap());
         let made = |number: usize| {
             let address: IpAddr = format!("2001:db8:1:{number:x}::1").parse().unwrap();
-            registrations.place(address).map(Place::keep).is_ok()
+            registrations.place(address).map(|mut place| place.keep()).is_ok()
         };
         assert_eq!((0..1_000).filter(|number| made(*number)).count(), 8 * 3);
         assert!(registrations.place("2001:db8:2::1".parse().unwrap()).is_ok());

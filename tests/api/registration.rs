@@ -75,6 +75,25 @@ async fn an_address_makes_only_so_many_accounts_and_what_was_not_made_does_not_c
 }
 
 #[actix_web::test]
+async fn who_hangs_up_makes_no_more_accounts_than_who_waits() {
+    let server = open("3/h").await;
+    let here = visitor(&server, "203.0.113.1");
+    for number in 0..60 {
+        let body = json!({"username": format!("dave{number}"), "password": PASSWORD});
+        here.hangs_up_on("POST", "/register/", &body, number * 200).await;
+    }
+    for number in 0..6 {
+        register(&here, &format!("erin{number}"), PASSWORD).await;
+    }
+    let boss = server.staff("boss").await;
+    let made = [boss.get("users/search/?q=dave").await, boss.get("users/search/?q=erin").await];
+    let made: usize =
+        made.into_iter().map(|reply| reply.expect(200).json["results"].as_array().unwrap().len()).sum();
+    // Those who had gone before they were let in have no address, and count as one together.
+    assert!((1..=6).contains(&made), "{made}");
+}
+
+#[actix_web::test]
 async fn a_customer_with_many_people_behind_one_address_signs_all_of_them_in_at_once() {
     let server = Server::start().await;
     let people = server.crowd(30).await;
