@@ -53,6 +53,7 @@ impl Chat {
             restored_from: 0,
             contacts: Contacts::All,
             object_rooms: Default::default(),
+            max_chats_per_user: u32::MAX,
         };
         let (id, users, posted) = transaction(&mut conn, |conn| {
             let ids: Vec<UserId> = (0..MEMBERS).map(|number| user(conn, number)).collect();

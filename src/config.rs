@@ -140,12 +140,24 @@ pub struct Config {
     #[arg(long, env = "GREENROOM_MAX_SOCKETS_PER_USER", default_value_t = 10)]
     pub max_sockets_per_user: usize,
 
+    /// Chats that one user who is not staff may have made or joined; what others brought them into does not count
+    #[arg(long, env = "GREENROOM_MAX_CHATS_PER_USER", default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_chats_per_user: u32,
+
+    /// Sessions that one user may have; a sign-in beyond ends the one that was unused for longest
+    #[arg(long, env = "GREENROOM_MAX_SESSIONS_PER_USER", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_sessions_per_user: u32,
+
+    /// Tokens that may work for one user
+    #[arg(long, env = "GREENROOM_MAX_TOKENS_PER_USER", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_tokens_per_user: u32,
+
     /// Frames that a socket may send in a second; twice as many at once
     #[arg(long, env = "GREENROOM_SOCKET_COMMANDS_PER_SECOND", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     pub socket_commands_per_second: u32,
 
-    /// What one user may ask for on this node: a rate and perhaps a burst for send, search, typing and other, such as send=10/s:30,search=30/m,typing=1/s,other=50/s; or off
-    #[arg(long, env = "GREENROOM_RATE_LIMIT", default_value = "search=10/s:100", value_parser = Rates::parse)]
+    /// What one user may ask for on this node: a rate and perhaps a burst for send, search, typing, groups, dms and other, such as send=10/s:30,search=30/m,typing=1/s,groups=100/h,dms=100/h,other=50/s; or off
+    #[arg(long, env = "GREENROOM_RATE_LIMIT", default_value = "search=10/s:100,groups=100/h,dms=100/h", value_parser = Rates::parse)]
     pub rate_limit: Rates,
 
     /// Queries that one user may have under way on this node; half of the reading connections by default

@@ -317,7 +317,8 @@ fn session_middleware(state: &State) -> SessionMiddleware<Sessions> {
     let lifecycle = PersistentSession::default()
         .session_ttl(time::Duration::microseconds(sessions::IDLE))
         .session_ttl_extension_policy(TtlExtensionPolicy::OnStateChanges);
-    let sessions = Sessions::new(state.identities.clone(), state.writer.clone());
+    let sessions =
+        Sessions::new(state.identities.clone(), state.writer.clone(), state.config.max_sessions_per_user);
     SessionMiddleware::builder(sessions, state.cookie_key.clone())
         .cookie_name(state.config.cookie_name.clone())
         .cookie_path("/".to_owned())

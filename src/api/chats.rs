@@ -12,9 +12,10 @@ use super::{
     rooms::RoomFields,
 };
 use crate::{
-    auth::gate::Authenticated,
+    auth::{Caller, gate::Authenticated},
     error::ApiError,
     input::Field,
+    limits::Kind,
     model::{
         ChatId, ChatKind, Command, FieldErrors, Refusal, UserId,
         command::{Action, NewChat, NewRoom},
@@ -23,7 +24,11 @@ use crate::{
     },
     requests::or_refused,
     server::State,
-    storage::chats::{self, ChatFilter},
+    storage::{
+        AnyConn, StorageError,
+        apply::{existing_dm, existing_room},
+        chats::{self, ChatFilter},
+    },
     view::ChatView,
 };
 
@@ -56,18 +61,37 @@ fn unknown_kind(text: &str) -> ApiError {
 
 /// `POST chats/`
 pub async fn create(state: Data<State>, caller: Authenticated, body: Body) -> Answer {
-    let (chat, is_new) = match body.json::<CreateFields>()?.check(caller.id())? {
-        New::Room(new) => state.directory.create_room(new).await?,
-        New::Chat(new) => {
-            let is_titled_dm = new.kind == ChatKind::Dm && new.title.is_some();
-            if is_titled_dm && !state.config.allow_renaming_dms {
-                return Err(ApiError::FORBIDDEN);
-            }
-            state.directory.create(new).await?
-        }
-    };
+    let new = body.json::<CreateFields>()?.check(caller.id())?;
+    if let New::Chat(NewChat { kind: ChatKind::Dm, title: Some(_), .. }) = &new
+        && !state.config.allow_renaming_dms
+    {
+        return Err(ApiError::FORBIDDEN);
+    }
+    let (chat, is_new) = make(&state, &caller, new).await?;
     let response = if is_new { HttpResponse::Created() } else { HttpResponse::Ok() };
     show(response, &state, caller.id(), chat).await
+}
+
+/// Makes what is asked for, or finds it; whether it is new. Only what is made counts as made: whoever has made too much
+/// finds what is there.
+async fn make(state: &State, caller: &Caller, new: New) -> Result<(ChatId, bool), ApiError> {
+    let counts = (!caller.is_staff).then(|| new.counts_as());
+    if let Some(kind) = counts
+        && let Err(seconds) = state.limits.take(caller.id(), kind)
+    {
+        let found = state.readers.ask(move |conn| new.existing(conn)).await?;
+        return found.map(|chat| (chat, false)).ok_or(ApiError::Throttled { seconds });
+    }
+    let made = match new {
+        New::Room(new) => state.directory.create_room(new).await,
+        New::Chat(new) => state.directory.create(new).await,
+    };
+    if let Some(kind) = counts
+        && !matches!(made, Ok((_, true)))
+    {
+        state.limits.give_back(caller.id(), kind);
+    }
+    Ok(made?)
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -82,7 +106,7 @@ pub(crate) struct CreateFields {
     title: Field,
     /// The others; the caller may be among them. A dm takes exactly one other, or none for notes. Not for rooms.
     #[serde(default)]
-    #[schema(value_type = Vec<UserId>)]
+    #[schema(value_type = Vec<UserId>, max_items = 500)]
     member_ids: Field,
     /// With `object_id`: what a room is there for. There is at most one room for each.
     #[serde(default)]
@@ -101,6 +125,24 @@ pub(crate) struct CreateFields {
 enum New {
     Chat(NewChat),
     Room(NewRoom),
+}
+
+impl New {
+    /// The limit that it counts against where it is made.
+    fn counts_as(&self) -> Kind {
+        match self {
+            Self::Chat(NewChat { kind: ChatKind::Dm, .. }) => Kind::Dms,
+            Self::Chat(_) | Self::Room(_) => Kind::Groups,
+        }
+    }
+
+    /// The chat that there is already.
+    fn existing(&self, conn: &mut AnyConn) -> Result<Option<ChatId>, StorageError> {
+        match self {
+            Self::Room(new) => existing_room(conn, new),
+            Self::Chat(new) => existing_dm(conn, new),
+        }
+    }
 }
 
 impl CreateFields {

@@ -64,7 +64,7 @@ pub async fn add(state: Data<State>, caller: Authenticated, chat: Id<ChatId>, bo
 #[schema(as = NewMembers)]
 pub(crate) struct AddFields {
     #[serde(default)]
-    #[schema(value_type = Vec<UserId>, required)]
+    #[schema(value_type = Vec<UserId>, max_items = 500, required)]
     user_ids: Field,
 }
 

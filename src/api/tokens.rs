@@ -73,8 +73,10 @@ pub async fn create_token(
     let expires_at = life.map(|seconds| Timestamp::now().plus(seconds * SECOND));
     let key = keys::draw();
     let hash = keys::hash(&key);
+    let most = state.config.max_tokens_per_user;
     let created = state.writer.run(move |conn, _| {
         let user = users::hold(conn, id)?.filter(|user| user.is_active).ok_or(Refusal::NotFound)?;
+        tokens::expect_room(conn, user.id(), most)?;
         Ok((tokens::create(conn, user.id(), &hash, expires_at)?, user))
     });
     let (token, user) = created.await?;

@@ -6,7 +6,11 @@ use actix_session::storage::{LoadError, SaveError, SessionKey, SessionStore, Upd
 use actix_web::cookie::time::Duration;
 use anyhow::anyhow;
 
-use super::{Identities, keys};
+use super::{
+    Identities,
+    audit::{self, Who},
+    keys,
+};
 use crate::{
     model::{Credential, Origin, Refusal, UserId},
     storage::{WriterHandle, sessions},
@@ -29,13 +33,15 @@ pub const RENEWED: &str = "renewed";
 pub struct Sessions {
     identities: Arc<Identities>,
     writer: WriterHandle,
+    /// So many a user may have.
+    most: u32,
 }
 
 type State = HashMap<String, String>;
 
 impl Sessions {
-    pub fn new(identities: Arc<Identities>, writer: WriterHandle) -> Self {
-        Self { identities, writer }
+    pub fn new(identities: Arc<Identities>, writer: WriterHandle, most: u32) -> Self {
+        Self { identities, writer, most }
     }
 }
 
@@ -60,9 +66,13 @@ impl SessionStore for Sessions {
         };
         let key = keys::draw();
         let hash = keys::hash(&key);
-        let saved =
-            self.writer.run(move |conn, _| sessions::create(conn, &hash, user, &password, &origin)).await;
-        saved.map_err(|refusal| SaveError::Other(away(&refusal)))?;
+        let (most, address) = (self.most, origin.address.clone());
+        let save = move |conn: &mut _, _: &_| sessions::create(conn, &hash, user, &password, &origin, most);
+        let started = self.writer.run(save).await.map_err(|refusal| SaveError::Other(away(&refusal)))?;
+        if started.ended > 0 {
+            self.identities.recheck(user).await;
+            audit::note("a sign-in ended the session unused for longest", Who::from(&started.user), address);
+        }
         SessionKey::try_from(key).map_err(|error| SaveError::Other(error.into()))
     }
 

@@ -63,6 +63,7 @@ fn fill(conn: &mut AnyConn) -> Result<(), StorageError> {
         receipts_max_members: 100,
         contacts: Contacts::All,
         object_rooms: ObjectRooms::Anyone,
+        max_chats_per_user: u32::MAX,
         content_key: Vec::new(),
         restored_from: 0,
     };

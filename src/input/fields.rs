@@ -28,6 +28,9 @@ pub enum Field {
     Object,
 }
 
+/// Most users that one request names: what is done to them is done in one transaction, for which others wait.
+pub const MOST_USERS: usize = 500;
+
 /// Result of judging a field: a value, or a sentence.
 type Judged<T> = Result<T, String>;
 
@@ -95,11 +98,14 @@ impl Field {
         parse(&text).ok_or_else(|| format!("\"{text}\" is not a valid choice."))
     }
 
-    /// A list of users' ids, which must be there.
+    /// A list of users' ids, which must be there and no longer than [`MOST_USERS`].
     pub fn user_ids(&self) -> Judged<Vec<UserId>> {
         match self {
             Self::Missing => Err(REQUIRED.to_owned()),
             Self::Null => Err(NULL.to_owned()),
+            Self::List(list) if list.len() > MOST_USERS => {
+                Err(format!("Ensure this field has no more than {MOST_USERS} elements."))
+            }
             Self::List(list) => list.iter().map(Self::user_id).collect(),
             other => Err(format!("Expected a list of items but got type \"{}\".", other.type_name())),
         }

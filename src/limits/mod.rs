@@ -5,7 +5,7 @@ mod requests;
 
 use std::{
     collections::HashMap,
-    sync::{Arc, LazyLock, Mutex, PoisonError},
+    sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
 
@@ -64,14 +64,27 @@ impl Limits {
         taken
     }
 
+    /// Takes back one that was let through and came to nothing.
+    pub fn give_back(&self, user: UserId, kind: Kind) {
+        let Some(rate) = self.rates.of(kind) else { return };
+        let mut shard = self.shard(user);
+        if let Some(free_at) = shard.users.get_mut(&user) {
+            free_at[kind as usize] = rate.give_back(free_at[kind as usize]);
+        }
+    }
+
     fn take_at(&self, user: UserId, kind: Kind, now: Moment) -> Result<(), u64> {
         let Some(rate) = self.rates.of(kind) else { return Ok(()) };
-        let shard = &self.shards[user.0.unsigned_abs() as usize % SHARDS];
-        let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shard = self.shard(user);
         shard.sweep(now);
         let free_at = &mut shard.users.entry(user).or_default()[kind as usize];
         *free_at = rate.take(*free_at, now)?;
         Ok(())
+    }
+
+    fn shard(&self, user: UserId) -> MutexGuard<'_, Shard> {
+        let shard = &self.shards[user.0.unsigned_abs() as usize % SHARDS];
+        shard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -137,6 +150,18 @@ mod tests {
         assert_eq!(take(SECOND), Err(1_800));
         assert_eq!(take(1_700 * SECOND), Err(101));
         assert_eq!(take(1_801 * SECOND), Ok(()));
+    }
+
+    #[test]
+    fn what_came_to_nothing_leaves_room() {
+        let limits = limits("groups=2/h");
+        for _ in 0..10 {
+            assert_eq!(limits.take_at(UserId(1), Kind::Groups, SECOND), Ok(()));
+            assert_eq!(limits.take_at(UserId(1), Kind::Groups, SECOND), Ok(()));
+            assert!(limits.take_at(UserId(1), Kind::Groups, SECOND).is_err());
+            limits.give_back(UserId(1), Kind::Groups);
+            limits.give_back(UserId(1), Kind::Groups);
+        }
     }
 
     #[test]

@@ -10,12 +10,16 @@ pub enum Kind {
     /// Searching: for users, messages, chats, rooms, members.
     Search,
     Typing,
+    /// Groups and rooms that are made, by who is not staff.
+    Groups,
+    /// Direct messages that are begun, by who is not staff.
+    Dms,
     /// Everything else below the API, and all other commands of sockets.
     Other,
 }
 
 impl Kind {
-    pub const ALL: [Self; 4] = [Self::Send, Self::Search, Self::Typing, Self::Other];
+    pub const ALL: [Self; 6] = [Self::Send, Self::Search, Self::Typing, Self::Groups, Self::Dms, Self::Other];
 
     /// The name in settings.
     pub fn name(self) -> &'static str {
@@ -23,6 +27,8 @@ impl Kind {
             Self::Send => "send",
             Self::Search => "search",
             Self::Typing => "typing",
+            Self::Groups => "groups",
+            Self::Dms => "dms",
             Self::Other => "other",
         }
     }
@@ -99,7 +105,8 @@ impl Rates {
             let kind = Kind::ALL.into_iter().find(|kind| kind.name() == name);
             let kind = kind.ok_or_else(|| {
                 format!(
-                    "there is no limit \"{name}\": give send, search, typing or other, such as send=10/s:30, or off"
+                    "there is no limit \"{name}\": give send, search, typing, groups, dms or other, such as \
+                     send=10/s:30, or off"
                 )
             })?;
             let rate = Rate::parse(rate.trim()).ok_or_else(|| {

@@ -17,13 +17,13 @@ use super::{
     stop::Stop,
     target::Target,
 };
-use crate::auth::keys;
+use crate::{auth::keys, input::MOST_USERS};
 
 /// Connections that make, or remove, at the same time.
 const LANES: usize = 16;
 
 /// Members that are named in one request.
-const NAMED: usize = 1_000;
+const NAMED: usize = MOST_USERS;
 
 /// How often a server that is too busy is asked, and the pause in between.
 const TRIES: usize = 5;

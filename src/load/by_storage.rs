@@ -50,6 +50,7 @@ fn rules() -> Rules {
         restored_from: 0,
         contacts: Contacts::All,
         object_rooms: ObjectRooms::Anyone,
+        max_chats_per_user: u32::MAX,
     }
 }
 
@@ -161,7 +162,7 @@ fn person(conn: &mut AnyConn, name: &str, key: Option<&Key>) -> Result<Person, S
     let hash = keys::hash(&secret);
     let header = match key {
         Some(key) => {
-            sessions::create(conn, &hash, user.id(), NO_PASSWORD, &Origin::default())?;
+            sessions::create(conn, &hash, user.id(), NO_PASSWORD, &Origin::default(), u32::MAX)?;
             format!("Cookie: {}\r\n", signed(secret, key))
         }
         None => {

@@ -47,7 +47,8 @@ pub(super) fn describe(reference: &mut Reference) {
             operation
                 .says(
                     "The caller is its admin, but for a public room on an object, which is nobody's own. A dm of the same \
-                     two, and the room of the same object, are there once: they are answered as they are.",
+                     two, and the room of the same object, are there once: they are answered as they are. Who is not staff \
+                     makes only so many in an hour, 429, and is in no more than so many that they made or joined, 400.",
                 )
                 .takes::<CreateFields>(
                     json!({ "chat_type": "group", "title": "Plans", "member_ids": [2] }),

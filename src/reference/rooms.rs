@@ -18,8 +18,12 @@ pub(super) fn describe(reference: &mut Reference) {
     });
     reference.api(TAG, "chats/{chat}/join/").post("joinRoom", "Join a public room", |operation| {
         operation
-            .says("As a plain member with everything read. 404 for a chat that is no public room.")
+            .says(
+                "As a plain member with everything read. 404 for a chat that is no public room, 400 for \
+                 who has made or joined too many chats.",
+            )
             .answers::<ChatView>(200, "The room, also where the caller was in it already.", examples::room())
+            .refuses(&[400])
     });
     reference.api(TAG, "chats/{chat}/leave/").post("leaveChat", "Leave a room or a group", |operation| {
         operation

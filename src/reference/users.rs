@@ -173,11 +173,16 @@ fn for_staff(reference: &mut Reference) {
                 "expires_at": "2026-11-23T09:02:07.804116Z",
             });
             operation
-                .says("For example one that the host's page uses in its user's browser. Not for a deactivated user.")
+                .says(
+                    "For example one that the host's page uses in its user's browser. Not for a deactivated \
+                     user, nor for one for whom so many work already as are allowed, 400.",
+                )
                 .takes::<TokenFields>(json!({ "expires_in": 3600 }))
                 .answers::<TokenView>(201, "The token.", token)
         })
         .delete("deleteTokens", "End all tokens", |operation| {
-            operation.says("And the sockets that were opened with them.").answers_nothing(204, "They are ended.")
+            operation
+                .says("And the sockets that were opened with them.")
+                .answers_nothing(204, "They are ended.")
         });
 }

@@ -88,6 +88,7 @@ impl Prepared {
             receipts_max_members: config.receipts_max_members,
             contacts: config.contacts,
             object_rooms: config.object_rooms,
+            max_chats_per_user: config.max_chats_per_user,
             content_key: kept.content_key.clone().into_bytes(),
             restored_from: kept.restored_from,
         };

@@ -268,25 +268,33 @@ pub fn longest_standing(conn: &mut AnyConn, chat: ChatId) -> Result<Option<UserI
     Ok(row.first::<(i64,)>(conn)?.map(|(id,)| UserId(id)))
 }
 
+/// By whose deed somebody comes into a chat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deed {
+    /// They made it, or joined it.
+    Own,
+    Others,
+}
+
 /// Puts users into a chat, for the first time or again, with everything read. `chat` has taken the number of this
 /// change already. `last_message_id`: of the newest message, if there is one.
 pub fn join(
     conn: &mut AnyConn,
     chat: &Chat,
     users: &[UserId],
-    role: Role,
+    (role, deed): (Role, Deed),
     last_message_id: Option<MessageId>,
 ) -> Result<(), StorageError> {
     let ids: Vec<i64> = users.iter().map(|user| user.0).collect();
     sql!(
         // WHERE tells SQLite that what follows is no join.
         "INSERT INTO members (chat_id, role, joined_at, joined_seq, member_seq, read_seq, read_pos, \
-         read_message_id, from_pos, from_message_id, user_id) \
-         SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, value FROM ? AS users WHERE TRUE \
+         read_message_id, from_pos, from_message_id, is_own, user_id) \
+         SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, value FROM ? AS users WHERE TRUE \
          ON CONFLICT (chat_id, user_id) DO UPDATE SET role = excluded.role, joined_at = excluded.joined_at, \
          joined_seq = excluded.joined_seq, member_seq = excluded.member_seq, read_seq = excluded.read_seq, \
          is_pinned = FALSE, muted_until = NULL, unread_pos = NULL, unread_message_id = NULL, me_seq = 0, \
-         left_seq = NULL, read_pos = excluded.read_pos, read_message_id = excluded.read_message_id, \
+         left_seq = NULL, is_own = excluded.is_own, read_pos = excluded.read_pos, read_message_id = excluded.read_message_id, \
          from_pos = excluded.from_pos, from_message_id = excluded.from_message_id",
         chat.id,
         role.as_str(),
@@ -298,6 +306,7 @@ pub fn join(
         last_message_id,
         chat.last_pos,
         last_message_id,
+        deed == Deed::Own,
         ids.as_slice()
     )
     .run(conn)?;

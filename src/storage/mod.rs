@@ -29,6 +29,7 @@ pub mod membership;
 pub mod messages;
 pub mod meter;
 pub mod migrations;
+pub mod own_chats;
 pub mod partners;
 mod patterns;
 mod pooling;

@@ -11,6 +11,8 @@ pub struct Rules {
     pub contacts: Contacts,
     /// Who makes rooms on objects.
     pub object_rooms: ObjectRooms,
+    /// Chats that a user may have made or joined who is not staff.
+    pub max_chats_per_user: u32,
     /// Key of the hashes that tell a repeated message from another under the same client id.
     pub content_key: Vec<u8>,
     /// See [`super::restored::number`].

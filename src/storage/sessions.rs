@@ -2,7 +2,12 @@
 
 use diesel::{BoolExpressionMethods, ExpressionMethods, OptionalExtension, QueryDsl, RunQueryDsl};
 
-use super::{AnyConn, StorageError, revocations, sql::sql, sweeping::STEP, users};
+use super::{
+    AnyConn, StorageError, revocations,
+    sql::sql,
+    sweeping::STEP,
+    users::{self, User},
+};
 use crate::{
     model::{Origin, Refusal, SessionId, Timestamp, UserId, time::DAY},
     schema::sessions,
@@ -13,19 +18,28 @@ pub const IDLE: i64 = 14 * DAY;
 /// A session is over after so long, however much it is used, in microseconds.
 pub const ABSOLUTE: i64 = 30 * DAY;
 
-/// Starts a session, unless the password that was given for it was changed meanwhile, or the user was shut out.
+/// What came of starting a session.
+#[derive(Debug)]
+pub struct Started {
+    pub user: User,
+    /// Others of the user that it has ended, since there are only so many.
+    pub ended: usize,
+}
+
+/// Starts a session, unless the password that was given for it was changed meanwhile, or the user was shut out. Where the
+/// user has more than `most` now, those that were unused for longest end.
 pub fn create(
     conn: &mut AnyConn,
     key_hash: &str,
     user: UserId,
     password_hash: &str,
     origin: &Origin,
-) -> Result<(), StorageError> {
-    let is_current =
-        users::hold(conn, user)?.is_some_and(|user| user.is_active && user.password == password_hash);
-    if !is_current {
+    most: u32,
+) -> Result<Started, StorageError> {
+    let held = users::hold(conn, user)?;
+    let Some(held) = held.filter(|user| user.is_active && user.password == password_hash) else {
         return Err(Refusal::Busy.into());
-    }
+    };
     let now = Timestamp::now().0;
     diesel::insert_into(sessions::table)
         .values((
@@ -38,7 +52,19 @@ pub fn create(
             sessions::user_agent.eq(&origin.user_agent),
         ))
         .execute(conn)?;
-    Ok(())
+    let ended = sql!(
+        "DELETE FROM sessions WHERE key_hash IN (SELECT key_hash FROM sessions WHERE user_id = ? AND key_hash <> ? \
+         ORDER BY coalesce(seen_at, created_at) DESC, key_hash LIMIT ? OFFSET ?)",
+        user,
+        key_hash,
+        STEP,
+        i64::from(most) - 1
+    )
+    .run(conn)?;
+    if ended > 0 {
+        revocations::record(conn, user)?;
+    }
+    Ok(Started { user: held, ended })
 }
 
 /// A session that is not over.

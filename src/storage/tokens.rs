@@ -4,7 +4,7 @@ use diesel::{BoolExpressionMethods, ExpressionMethods, OptionalExtension, QueryD
 
 use super::{AnyConn, StorageError, revocations, sql::sql, sweeping::STEP};
 use crate::{
-    model::{Origin, Timestamp, TokenId, UserId, time::DAY},
+    model::{FieldErrors, Origin, Timestamp, TokenId, UserId, time::DAY},
     schema::tokens,
 };
 
@@ -14,6 +14,19 @@ pub struct Token {
     pub id: TokenId,
     pub created_at: Timestamp,
     pub expires_at: Option<Timestamp>,
+}
+
+/// Expects that fewer than `most` tokens of a user work. The user is held, so that it stays so.
+pub fn expect_room(conn: &mut AnyConn, user: UserId, most: u32) -> Result<(), StorageError> {
+    let works = tokens::expires_at.is_null().or(tokens::expires_at.gt(Timestamp::now().0));
+    let own = tokens::table.filter(tokens::user_id.eq(user.0)).filter(works);
+    if own.count().get_result::<i64>(conn)? < i64::from(most) {
+        return Ok(());
+    }
+    let sentence = format!(
+        "{most} tokens work for this user, and there may be no more. End some of them, or make them expire sooner."
+    );
+    Err(FieldErrors::whole(sentence).into())
 }
 
 /// Stores a token that works until `expires_at`, or for ever.

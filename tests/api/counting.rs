@@ -38,6 +38,7 @@ fn count(conn: &mut AnyConn, random: &mut StdRng) -> Result<(), StorageError> {
         receipts_max_members: 100,
         contacts: Default::default(),
         object_rooms: Default::default(),
+        max_chats_per_user: u32::MAX,
         content_key: Vec::new(),
         restored_from: 0,
     };

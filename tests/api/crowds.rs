@@ -17,7 +17,7 @@ use greenroom::{
         apply::{Made, apply, create_room},
         changes,
         chats::{self, ChatFilter},
-        contacts, members, migrations, transaction,
+        contacts, members, migrations, own_chats, transaction,
     },
 };
 use serde_json::json;
@@ -150,6 +150,7 @@ fn nothing_costs_more_where_there_are_ten_thousand_members() {
         receipts_max_members: 50,
         contacts: Default::default(),
         object_rooms: Default::default(),
+        max_chats_per_user: u32::MAX,
         content_key: Vec::new(),
         restored_from: 0,
     };
@@ -215,6 +216,7 @@ fn coming_back_to_a_thousand_chats_costs_what_changed_and_one_look_at_them() {
         receipts_max_members: 50,
         contacts: Default::default(),
         object_rooms: Default::default(),
+        max_chats_per_user: u32::MAX,
         content_key: Vec::new(),
         restored_from: 0,
     };
@@ -233,6 +235,42 @@ fn coming_back_to_a_thousand_chats_costs_what_changed_and_one_look_at_them() {
 }
 
 #[test]
+fn counting_ones_own_chats_costs_nothing_for_those_that_others_brought_one_into() {
+    let database = Database::sqlite();
+    let url = DatabaseUrl::parse(&database.url()).unwrap();
+    migrations::migrate(&url).unwrap();
+    count_steps();
+    let mut conn = url.open(Access::Write).unwrap();
+    let rules = Rules {
+        receipts_max_members: 50,
+        contacts: Contacts::All,
+        object_rooms: Default::default(),
+        max_chats_per_user: 20,
+        content_key: Vec::new(),
+        restored_from: 0,
+    };
+    let (host, user, popular) = (UserId(1), UserId(2), UserId(3));
+    let costs = transaction(&mut conn, |conn| {
+        make_users(conn, 1, 3)?;
+        for _ in 0..1_000 {
+            make_room(conn, &Rules { max_chats_per_user: u32::MAX, ..rules.clone() }, host, 3..4)?;
+        }
+        [user, popular]
+            .into_iter()
+            .map(|by| {
+                make_room(conn, &rules, by, 1..1)?;
+                let before = steps();
+                own_chats::expect_room(conn, &rules, by)?;
+                Ok(steps() - before)
+            })
+            .collect::<Result<Vec<u64>, StorageError>>()
+    })
+    .unwrap();
+    assert!(costs[0] > 0);
+    assert_eq!(costs[0], costs[1]);
+}
+
+#[test]
 fn meeting_people_costs_one_look_at_ones_own_chats() {
     const PEOPLE: i64 = 100;
     let database = Database::sqlite();
@@ -244,6 +282,7 @@ fn meeting_people_costs_one_look_at_ones_own_chats() {
         receipts_max_members: 50,
         contacts: Contacts::All,
         object_rooms: Default::default(),
+        max_chats_per_user: u32::MAX,
         content_key: Vec::new(),
         restored_from: 0,
     };

@@ -102,7 +102,7 @@ async fn a_cursor_stands_for_many_chats() {
 #[actix_web::test]
 async fn a_cursor_is_short_from_the_first_on_however_many_chats_there_are() {
     let server = Server::start().await;
-    let (ann, bob) = (server.user("ann").await, server.user("bob").await);
+    let (ann, bob) = (server.staff("ann").await, server.user("bob").await);
     let mut chats = Vec::new();
     for number in 0..150 {
         chats.push(ann.group(&number.to_string(), &[&bob]).await);

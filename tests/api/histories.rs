@@ -73,6 +73,7 @@ fn a_member_who_never_wrote_pays_nothing_for_a_long_history() {
         receipts_max_members: 100,
         contacts: Default::default(),
         object_rooms: Default::default(),
+        max_chats_per_user: u32::MAX,
         content_key: Vec::new(),
         restored_from: 0,
     };

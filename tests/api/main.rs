@@ -40,6 +40,7 @@ mod presence;
 mod profile;
 mod proxies;
 mod queries;
+mod quotas;
 mod raw;
 mod reactions;
 mod reference;

@@ -39,6 +39,7 @@ fn rules() -> Rules {
         receipts_max_members: 100,
         contacts: Contacts::All,
         object_rooms: Default::default(),
+        max_chats_per_user: u32::MAX,
         content_key: Vec::new(),
         restored_from: 0,
     }

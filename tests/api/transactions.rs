@@ -63,6 +63,7 @@ async fn a_writer_that_is_told_to_stop_with_its_last_job_ends() {
         receipts_max_members: 100,
         contacts: Contacts::All,
         object_rooms: ObjectRooms::Anyone,
+        max_chats_per_user: u32::MAX,
         content_key: Vec::new(),
         restored_from: 0,
     };

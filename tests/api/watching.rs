@@ -187,7 +187,7 @@ async fn what_one_may_not_see_cannot_be_watched() {
 #[actix_web::test]
 async fn a_socket_watches_a_hundred_rooms_and_no_more() {
     let server = Server::start().await;
-    let [ann, eve] = server.users(["ann", "eve"]).await;
+    let (ann, eve) = (server.staff("ann").await, server.user("eve").await);
     let mut eves = eve.listens().await;
     let mut rooms = Vec::new();
     for number in 0..101 {

@@ -89,7 +89,7 @@ test("a long chat keeps the newest messages, and older ones for who has asked fo
 });
 
 test("chats come page by page, and by themselves when something happens in them", async (t) => {
-  const server = await Server.start(t);
+  const server = await Server.start(t, "--rate-limit", "off");
   const people = [await server.user("ann"), await server.user("bob")];
   const ann = server.client(people[0]);
   const chats = [];
@@ -118,7 +118,7 @@ test("chats come page by page, and by themselves when something happens in them"
 });
 
 test("chats with unread messages are loaded from far down the list, and leave no holes in it", async (t) => {
-  const server = await Server.start(t);
+  const server = await Server.start(t, "--rate-limit", "off");
   const [ann, bob] = [await server.user("ann"), await server.user("bob")];
   const anns = server.client(ann).api;
   const chats = [];

@@ -42,7 +42,8 @@ def server(folder):
         return done.stdout.strip()
 
     run("demo")
-    command = [PROGRAM, "serve", "--bind", "127.0.0.1:0", "--workers", "1", "--database-url", database]
+    command = [PROGRAM, "serve", "--bind", "127.0.0.1:0", "--workers", "1", "--database-url", database,
+               "--rate-limit", "off"]
     environment = {**os.environ, "GREENROOM_REGISTRATION": "open", "GREENROOM_LOG": "warn"}
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
     try:

@@ -12,7 +12,9 @@ use crate::{
     storage::{
         AnyConn, Rules, StorageError, blocks,
         chats::{self, NewRow},
-        contacts, feeds, members,
+        contacts, feeds,
+        members::{self, Deed},
+        own_chats,
     },
 };
 
@@ -40,15 +42,12 @@ impl Made {
 
 /// Makes a chat with its members, the creator as its admin, or finds the dm that there is.
 pub fn create_chat(conn: &mut AnyConn, rules: &Rules, new: &NewChat) -> Result<Made, StorageError> {
-    let mut others = new.members.clone();
-    others.retain(|user| *user != new.creator);
-    others.sort();
-    others.dedup();
-    let partner = others.first().copied().unwrap_or(new.creator);
-    let is_pair = new.kind == ChatKind::Dm && others.len() <= 1;
-    if is_pair && let Some(existing) = chats::dm_of(conn, new.creator, partner)? {
+    if let Some(existing) = existing_dm(conn, new)? {
         return Ok(Made::Existing(existing));
     }
+    let others = others(new);
+    let partner = others.first().copied().unwrap_or(new.creator);
+    let is_pair = new.kind == ChatKind::Dm && others.len() <= 1;
     if !others.is_empty() {
         contacts::expect_may_begin(conn, rules, new.creator)?;
     }
@@ -64,6 +63,7 @@ pub fn create_chat(conn: &mut AnyConn, rules: &Rules, new: &NewChat) -> Result<M
     } else if !others.is_empty() {
         blocks::expect_none(conn, new.creator, &others)?;
     }
+    own_chats::expect_room(conn, rules, new.creator)?;
     let row = NewRow {
         kind: new.kind,
         title: new.title.as_ref().map(Title::as_str),
@@ -72,12 +72,30 @@ pub fn create_chat(conn: &mut AnyConn, rules: &Rules, new: &NewChat) -> Result<M
         object: None,
     };
     let chat = chats::insert(conn, &row)?;
-    members::join(conn, &chat, &[new.creator], Role::Admin, None)?;
-    members::join(conn, &chat, &others, Role::Member, None)?;
+    members::join(conn, &chat, &[new.creator], (Role::Admin, Deed::Own), None)?;
+    members::join(conn, &chat, &others, (Role::Member, Deed::Others), None)?;
     if new.kind == ChatKind::Dm {
         chats::insert_dm(conn, new.creator, partner, chat.id)?;
     }
     Made::new(conn, rules, chat)
+}
+
+/// The dm that there is of the two who are to be in one.
+pub fn existing_dm(conn: &mut AnyConn, new: &NewChat) -> Result<Option<ChatId>, StorageError> {
+    match (new.kind, others(new).as_slice()) {
+        (ChatKind::Dm, []) => chats::dm_of(conn, new.creator, new.creator),
+        (ChatKind::Dm, [partner]) => chats::dm_of(conn, new.creator, *partner),
+        _ => Ok(None),
+    }
+}
+
+/// Those to be in a new chat besides its creator.
+fn others(new: &NewChat) -> Vec<UserId> {
+    let mut others = new.members.clone();
+    others.retain(|user| *user != new.creator);
+    others.sort();
+    others.dedup();
+    others
 }
 
 pub(super) fn rename(

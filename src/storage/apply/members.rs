@@ -10,7 +10,9 @@ use crate::{
         permission::Ability,
     },
     storage::{
-        AnyConn, Rules, StorageError, blocks, chats, contacts, feeds, members, messages, succession, users,
+        AnyConn, Rules, StorageError, blocks, chats, contacts, feeds,
+        members::{self, Deed},
+        messages, succession, users,
     },
 };
 
@@ -39,7 +41,7 @@ pub(super) fn add(
         return Ok(Done::unchanged(Answer::Added(0)));
     }
     blocks::expect_none(conn, by, &new)?;
-    let change = bring_in(conn, rules, &mut chat, &new)?;
+    let change = bring_in(conn, rules, &mut chat, (&new, Deed::Others))?;
     Ok(Done::changed(&chat, Answer::Added(new.len()), change))
 }
 
@@ -48,12 +50,12 @@ pub(super) fn bring_in(
     conn: &mut AnyConn,
     rules: &Rules,
     chat: &mut Chat,
-    new: &[UserId],
+    (new, deed): (&[UserId], Deed),
 ) -> Result<Change, StorageError> {
     take_number(chat);
     chat.member_count += new.len() as i64;
     let last_message = messages::last_id(conn, chat)?;
-    members::join(conn, chat, new, Role::Member, last_message)?;
+    members::join(conn, chat, new, (Role::Member, deed), last_message)?;
     // Where all who are in it are shut out, nobody else manages it.
     let is_begun_anew = chat.kind == ChatKind::Group || members::has_admin(conn, chat.id)?;
     let heir = if is_begun_anew { succession::hand_over(conn, chat)? } else { None };

@@ -16,8 +16,8 @@ use crate::model::{Chat, Command, Refusal, command::Action, event::Done};
 
 use messages::Post;
 
-pub use chats::{Made, create_chat};
-pub use rooms::create_room;
+pub use chats::{Made, create_chat, existing_dm};
+pub use rooms::{create_room, existing_room};
 pub use together::{apply_together, can_share};
 
 /// Carries out a command. The caller's transaction makes it last.

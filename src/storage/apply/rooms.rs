@@ -11,24 +11,27 @@ use crate::{
     storage::{
         AnyConn, Rules, StorageError,
         chats::{self, NewRow},
-        members, rooms, users,
+        members::{self, Deed},
+        own_chats, rooms, users,
     },
 };
 
 /// Makes a room, or finds the one that its object has. A public room on an object begins without anybody in it; any
 /// other one with its creator as admin.
 pub fn create_room(conn: &mut AnyConn, rules: &Rules, new: &NewRoom) -> Result<Made, StorageError> {
-    if let Some(object) = &new.object {
-        if let Some(existing) = rooms::of_object(conn, object)? {
-            return visible(conn, existing, new.creator);
-        }
-        if let Err(refusal) = rules.object_rooms.makes(new.is_public)
-            && !users::is_staff(conn, new.creator)?
-        {
-            return Err(refusal.into());
-        }
+    if let Some(existing) = existing_room(conn, new)? {
+        return Ok(Made::Existing(existing));
+    }
+    if new.object.is_some()
+        && let Err(refusal) = rules.object_rooms.makes(new.is_public)
+        && !users::is_staff(conn, new.creator)?
+    {
+        return Err(refusal.into());
     }
     let is_nobodys = new.is_public && new.object.is_some();
+    if !is_nobodys {
+        own_chats::expect_room(conn, rules, new.creator)?;
+    }
     let row = NewRow {
         kind: ChatKind::Room,
         title: Some(new.title.as_str()),
@@ -38,16 +41,19 @@ pub fn create_room(conn: &mut AnyConn, rules: &Rules, new: &NewRoom) -> Result<M
     };
     let chat = chats::insert(conn, &row)?;
     if !is_nobodys {
-        members::join(conn, &chat, &[new.creator], Role::Admin, None)?;
+        members::join(conn, &chat, &[new.creator], (Role::Admin, Deed::Own), None)?;
     }
     Made::new(conn, rules, chat)
 }
 
-/// Whoever names an object learns that it has a room, but a private one is for its members and staff only.
-fn visible(conn: &mut AnyConn, room: ChatId, caller: UserId) -> Result<Made, StorageError> {
-    match chats::authorized(conn, room, caller, Ability::See) {
+/// The room that the object has. Whoever names an object learns that it has one, but a private one is for its members and
+/// staff only.
+pub fn existing_room(conn: &mut AnyConn, new: &NewRoom) -> Result<Option<ChatId>, StorageError> {
+    let Some(object) = &new.object else { return Ok(None) };
+    let Some(room) = rooms::of_object(conn, object)? else { return Ok(None) };
+    match chats::authorized(conn, room, new.creator, Ability::See) {
         Err(StorageError::Refused(Refusal::NotFound)) => Err(Refusal::Forbidden.into()),
-        met => met.map(|_| Made::Existing(room)),
+        met => met.map(|_| Some(room)),
     }
 }
 
@@ -63,7 +69,8 @@ pub(super) fn join(
         return Ok(Done::unchanged(Answer::Done));
     }
     let mut chat = membership.chat;
-    let change = bring_in(conn, rules, &mut chat, &[by])?;
+    own_chats::expect_room(conn, rules, by)?;
+    let change = bring_in(conn, rules, &mut chat, (&[by], Deed::Own))?;
     Ok(Done::changed(&chat, Answer::Done, change))
 }
 

@@ -97,6 +97,7 @@ fn a_dm_on_postgres_costs_the_same_however_many_have_blocked_its_user() {
         receipts_max_members: 100,
         contacts: Default::default(),
         object_rooms: Default::default(),
+        max_chats_per_user: u32::MAX,
         content_key: Vec::new(),
         restored_from: 0,
     };

@@ -1,0 +1,2 @@
+DROP INDEX members_own;
+ALTER TABLE members DROP COLUMN is_own;
