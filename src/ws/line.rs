@@ -43,7 +43,7 @@ const ENDS_WITHIN: Duration = Duration::from_secs(3);
 
 /// What is on its way out, and what has come in, before more is asked for.
 const MOST_OUT: usize = 32 * 1024;
-const MOST_IN: usize = 32 * 1024;
+const MOST_IN: usize = 16 * 1024;
 
 /// Frames that one call writes.
 const AT_ONCE: usize = 32;
@@ -238,18 +238,18 @@ impl Line {
             // Else the kernel would keep what waits until the other side has not acknowledged it for long enough.
             return Poll::Ready(SockRef::from(&self.io).set_linger(Some(Duration::ZERO)));
         }
-        loop {
-            self.read(cx)?;
-            let is_full = !self.inflow.borrow().wants_more();
-            let has_written = self.write(cx)?.is_ready();
-            if has_written && self.outgoing.is_over {
-                return Pin::new(&mut self.io).poll_shutdown(cx);
-            }
-            // Where nothing was read because too much was waiting there may be room now.
-            if !(is_full && self.inflow.borrow().wants_more()) {
-                return Poll::Pending;
-            }
+        self.read(cx)?;
+        let is_full = !self.inflow.borrow().wants_more();
+        let has_written = self.write(cx)?.is_ready();
+        if has_written && self.outgoing.is_over {
+            return Pin::new(&mut self.io).poll_shutdown(cx);
         }
+        // Where nothing was read because too much was waiting there may be room now. Others on this thread come first, or
+        // who sends much would hold them up for as long as there is more.
+        if is_full && self.inflow.borrow().wants_more() {
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
     }
 
     /// Whether the client has not taken what the session has left it within its time.
@@ -312,5 +312,61 @@ impl Line {
         let mut slices = [IoSlice::new(&[]); AT_ONCE];
         slices.iter_mut().zip(chunks).for_each(|(slice, chunk)| *slice = IoSlice::new(chunk));
         io.poll_write_vectored(cx, &slices[..chunks.len().min(AT_ONCE)])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_http::body::BodySize;
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// Takes whatever a client has sent, as a session does, and counts it.
+    struct Counting(Incoming, Rc<RefCell<usize>>);
+
+    impl MessageBody for Counting {
+        type Error = PayloadError;
+
+        fn size(&self) -> BodySize {
+            BodySize::Stream
+        }
+
+        fn poll_next(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+        ) -> Poll<Option<Result<Bytes, PayloadError>>> {
+            while let Poll::Ready(Some(Ok(chunk))) = Pin::new(&mut self.0).poll_next(cx) {
+                *self.1.borrow_mut() += chunk.len();
+            }
+            Poll::Pending
+        }
+    }
+
+    #[actix_rt::test]
+    async fn who_sends_much_lets_others_on_the_thread_have_their_turn_in_between() {
+        const SENT: usize = 1 << 20;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (io, _) = listener.accept().await.unwrap();
+        let sending = actix_rt::spawn(async move {
+            client.write_all(&vec![0; SENT]).await.unwrap();
+            client
+        });
+        let (inflow, taken) = (Rc::<RefCell<Inflow>>::default(), Rc::<RefCell<usize>>::default());
+        let body = Counting(Incoming(inflow.clone()), taken.clone()).boxed();
+        let (wire, outgoing) = (Wire::default(), Outgoing::default());
+        let mut line = Line { io, wire, inflow, body, outgoing, patience: None };
+        let mut most = 0;
+        std::future::poll_fn(|cx| {
+            let before = *taken.borrow();
+            assert!(line.poll(cx).is_pending());
+            most = most.max(*taken.borrow() - before);
+            if *taken.borrow() == SENT { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        assert!(most <= 2 * MOST_IN, "{most}");
+        sending.await.unwrap();
     }
 }
