@@ -6,7 +6,7 @@ use actix_web::web::Data;
 use bytestring::ByteString;
 use tokio::time::timeout;
 
-use super::{Follower, Heads, Only, Update, is_wanted, subscribe};
+use super::{Follower, Heads, Only, Update, is_wanted, subscribe, unsubscribe};
 use crate::{
     auth::Caller,
     chat::{CloseReason, Socket, news::News, registry::Place},
@@ -163,8 +163,6 @@ impl Drop for Listener {
         self.socket.ended();
         self.state.registry.remove(self.socket.user, self.socket.id);
         // What is not known is forgotten by the chats themselves.
-        for chat in self.follower.known().keys() {
-            self.state.directory.unsubscribe(*chat, self.socket.id);
-        }
+        unsubscribe(&self.state, &self.socket, self.follower.known().keys().copied());
     }
 }

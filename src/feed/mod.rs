@@ -9,7 +9,9 @@ use std::{
     sync::Arc,
 };
 
-use tokio::sync::mpsc;
+use actix_rt::Arbiter;
+use actix_web::web::Data;
+use tokio::{sync::mpsc, task::yield_now};
 
 pub use cursor::Cursor;
 pub use follower::{Follower, Update};
@@ -37,6 +39,9 @@ fn is_wanted(chat: ChatId, only: &Only) -> bool {
     only.as_ref().is_none_or(|only| only.contains(&chat))
 }
 
+/// Chats that are told that a socket comes or goes before others on the same thread have their turn.
+const AT_ONCE: usize = 256;
+
 /// Where each of a user's chats is.
 pub async fn heads(state: &State, user: UserId, only: &Only) -> Result<Heads, Refusal> {
     let heads = state.readers.ask_one(move |conn| chats::heads(conn, user)).await?;
@@ -58,14 +63,38 @@ pub async fn subscribe(state: &State, socket: &Arc<Socket>, only: &Only) -> Resu
     for (user, feed) in feed {
         state.registry.begin_feed(user, feed);
     }
-    let (done, mut all_done) = mpsc::channel(1);
-    for (chat, head) in before.into_iter().filter(|(chat, _)| is_wanted(*chat, only)) {
-        state.directory.subscribe(chat, head, socket.clone(), done.clone());
+    let wanted: Vec<_> = before.into_iter().filter(|(chat, _)| is_wanted(*chat, only)).collect();
+    for some in wanted.chunks(AT_ONCE) {
+        let (done, mut all_done) = mpsc::channel(1);
+        for (chat, head) in some {
+            state.directory.subscribe(*chat, *head, socket.clone(), done.clone());
+        }
+        drop(done);
+        // It ends when every chat has dropped its end.
+        let _ = all_done.recv().await;
     }
-    drop(done);
-    // It ends when every chat has dropped its end.
-    let _ = all_done.recv().await;
     // A chat that one was removed from meanwhile is not among these, and nothing of it is passed on. The subscription
     // stays, since it may be of somebody who was added again.
     heads(state, user, only).await
+}
+
+/// Ends the subscriptions of a socket that is gone.
+pub fn unsubscribe(state: &Data<State>, socket: &Socket, chats: impl Iterator<Item = ChatId>) {
+    let (state, socket, chats) = (state.clone(), socket.id, chats.collect::<Vec<_>>());
+    let end = move |chats: &[ChatId]| {
+        for chat in chats {
+            state.directory.unsubscribe(*chat, socket);
+        }
+    };
+    match Arbiter::try_current() {
+        Some(thread) if chats.len() > AT_ONCE => {
+            thread.spawn(async move {
+                for some in chats.chunks(AT_ONCE) {
+                    end(some);
+                    yield_now().await;
+                }
+            });
+        }
+        _ => end(&chats),
+    }
 }

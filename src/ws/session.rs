@@ -21,6 +21,7 @@ use super::{
 use crate::{
     auth::Caller,
     chat::{CloseReason, Socket, registry::Place},
+    feed,
     model::{FieldErrors, Refusal, Timestamp},
     server::State,
     storage::Asker,
@@ -118,9 +119,7 @@ impl Actor for Session {
         self.state.registry.remove(socket.user, socket.id);
         let mut ears = self.ears.borrow_mut();
         if let Phase::Live(heads) = std::mem::replace(&mut ears.phase, Phase::Over) {
-            for chat in heads.keys() {
-                self.state.directory.unsubscribe(*chat, socket.id);
-            }
+            feed::unsubscribe(&self.state, socket, heads.into_keys());
         }
         for room in ears.watched.rooms() {
             self.state.directory.unsubscribe(room, socket.id);
