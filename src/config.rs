@@ -141,7 +141,7 @@ pub struct Config {
     pub max_sockets_per_user: usize,
 
     /// Chats that one user who is not staff may have made or joined; what others brought them into does not count
-    #[arg(long, env = "GREENROOM_MAX_CHATS_PER_USER", default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, env = "GREENROOM_MAX_CHATS_PER_USER", default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_chats_per_user: u32,
 
     /// Sessions that one user may have; a sign-in beyond ends the one that was unused for longest

@@ -36,7 +36,7 @@ use crate::{
     config::Config,
     edge::edge,
     forwarded, http,
-    limits::Limits,
+    limits::{Limits, Turns},
     model::{ChatId, Contacts, Pictures, Refusal, UserId, permission::Ability},
     presence::{self, Presence},
     routes::routes,
@@ -74,6 +74,8 @@ pub struct State {
     pub registrations: Arc<Registrations>,
     pub sightings: Sightings,
     pub limits: Limits,
+    /// Of who names many people in a request.
+    pub turns: Turns,
     /// There may be deleted chats to clear out.
     pub purge: Notify,
     /// `None`: nobody watches.
@@ -226,6 +228,7 @@ impl Server {
             registrations: Registrations::new(config.registrations_per_address),
             sightings: Sightings::default(),
             limits: Limits::new(config.rate_limit, limit_meter),
+            turns: Turns::default(),
             purge: Notify::new(),
             meters,
             draining: AtomicBool::new(false),

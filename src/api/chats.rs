@@ -15,7 +15,7 @@ use crate::{
     auth::{Caller, gate::Authenticated},
     error::ApiError,
     input::Field,
-    limits::Kind,
+    limits::{Kind, MANY},
     model::{
         ChatId, ChatKind, Command, FieldErrors, Refusal, UserId,
         command::{Action, NewChat, NewRoom},
@@ -84,7 +84,11 @@ async fn make(state: &State, caller: &Caller, new: New) -> Result<(ChatId, bool)
     }
     let made = match new {
         New::Room(new) => state.directory.create_room(new).await,
-        New::Chat(new) => state.directory.create(new).await,
+        New::Chat(new) if new.members.len() <= MANY => state.directory.create(new).await,
+        New::Chat(new) => {
+            let directory = state.directory.clone();
+            state.turns.take(caller.id(), async move { directory.create(new).await }).await
+        }
     };
     if let Some(kind) = counts
         && !matches!(made, Ok((_, true)))
@@ -106,7 +110,7 @@ pub(crate) struct CreateFields {
     title: Field,
     /// The others; the caller may be among them. A dm takes exactly one other, or none for notes. Not for rooms.
     #[serde(default)]
-    #[schema(value_type = Vec<UserId>, max_items = 500)]
+    #[schema(value_type = Vec<UserId>, max_items = 200)]
     member_ids: Field,
     /// With `object_id`: what a room is there for. There is at most one room for each.
     #[serde(default)]

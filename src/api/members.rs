@@ -15,6 +15,7 @@ use crate::{
     auth::gate::Authenticated,
     chat::Answered,
     input::Field,
+    limits::MANY,
     model::{ChatId, Command, FieldErrors, Refusal, Role, UserId, command::Action, permission::Ability},
     requests::or_refused,
     server::State,
@@ -54,8 +55,11 @@ pub async fn add(state: Data<State>, caller: Authenticated, chat: Id<ChatId>, bo
     let (chat, by) = (chat.0, caller.id());
     let fields = body.json::<AddFields>().and_then(|fields| Ok(fields.check()?));
     let users = or_refused(fields, state.permitted(chat, by, Ability::AddMembers)).await?;
-    let answered =
-        state.directory.command(Command { chat, by, action: Action::AddMembers { users } }).await?;
+    let is_large = users.len() > MANY;
+    let directory = state.directory.clone();
+    let command = Command { chat, by, action: Action::AddMembers { users } };
+    let adding = async move { directory.command(command).await };
+    let answered = if is_large { state.turns.take(by, adding).await? } else { adding.await? };
     let Answered::Added(added_count) = answered else { return Err(Refusal::Internal.into()) };
     Ok(HttpResponse::Ok().json(AddedView { status: "success", added_count }))
 }
@@ -64,7 +68,7 @@ pub async fn add(state: Data<State>, caller: Authenticated, chat: Id<ChatId>, bo
 #[schema(as = NewMembers)]
 pub(crate) struct AddFields {
     #[serde(default)]
-    #[schema(value_type = Vec<UserId>, max_items = 500, required)]
+    #[schema(value_type = Vec<UserId>, max_items = 200, required)]
     user_ids: Field,
 }
 

@@ -29,7 +29,7 @@ pub enum Field {
 }
 
 /// Most users that one request names: what is done to them is done in one transaction, for which others wait.
-pub const MOST_USERS: usize = 500;
+pub const MOST_USERS: usize = 200;
 
 /// Result of judging a field: a value, or a sentence.
 type Judged<T> = Result<T, String>;

@@ -2,6 +2,7 @@
 
 mod rates;
 mod requests;
+mod turns;
 
 use std::{
     collections::HashMap,
@@ -13,6 +14,7 @@ use prometheus::IntCounter;
 
 use crate::{metrics::Instruments, model::UserId};
 pub use rates::{Kind, Rate, Rates};
+pub use turns::{MANY, Turns};
 
 /// Maps of users, so that threads seldom wait for one another.
 const SHARDS: usize = 64;

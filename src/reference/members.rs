@@ -21,7 +21,7 @@ pub(super) fn describe(reference: &mut Reference) {
     });
     reference.api(TAG, "chats/{chat}/members/add/").post("addMembers", "Add members", |operation| {
         operation
-            .says("At most 500 in a request. If one of them does not exist nobody is added. Who comes begins with \
+            .says("At most 200 in a request. If one of them does not exist nobody is added. Who comes begins with \
                  everything read. For admins.")
             .takes::<AddFields>(json!({ "user_ids": [3] }))
             .answers::<AddedView>(200, "They are in.", json!({ "status": "success", "added_count": 1 }))
