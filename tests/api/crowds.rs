@@ -311,6 +311,30 @@ fn meeting_people_costs_one_look_at_ones_own_chats() {
 }
 
 #[actix_web::test]
+async fn who_is_in_hundreds_of_chats_hears_of_all_of_them_whenever_they_come() {
+    const CHATS: usize = 600;
+    let server = Server::start().await;
+    let [ann, bob] = server.users(["ann", "bob"]).await;
+    let mut conn = DatabaseUrl::parse(&server.database_url()).unwrap().open(Access::Write).unwrap();
+    let made = transaction(&mut conn, |conn| {
+        (0..CHATS)
+            .map(|_| make_room(conn, &server.state.rules, UserId(bob.id), ann.id..ann.id + 1))
+            .collect::<Result<Vec<ChatId>, StorageError>>()
+    });
+    let rooms = made.unwrap();
+    let places = [0, 255, 256, 511, 512, CHATS - 1];
+    for _ in 0..2 {
+        let (mut socket, mut stream) = (ann.listens().await, ann.streams().await);
+        assert_eq!(socket.hello["chats"].as_object().unwrap().len(), CHATS);
+        for place in places {
+            let message = bob.posts(rooms[place].0, "hello").await;
+            assert_eq!(socket.receives("new_message").await["message"], message);
+            assert_eq!(stream.receives("new_message").await["message"], message);
+        }
+    }
+}
+
+#[actix_web::test]
 async fn a_room_of_ten_thousand_is_joined_used_and_left() {
     let server = Server::start().await;
     let [ann, bob, eve] = server.users(["ann", "bob", "eve"]).await;
