@@ -99,7 +99,7 @@ impl State {
         self.readers.ask_one(users::any).await?;
         if self.writer.is_away() {
             // It may have come back without anybody having tried.
-            self.writer.run(|conn, _| settings::note_write(conn)).await?;
+            self.writer.run("try_to_write", |conn, _| settings::note_write(conn)).await?;
         }
         Ok(())
     }
@@ -388,7 +388,7 @@ async fn store_sightings(state: Data<State>) {
 async fn hand_over_chats_of(state: &State, user: UserId) -> Result<(), Refusal> {
     let left = state.readers.ask_one(move |conn| succession::unattended_of(conn, user)).await?;
     if !left.is_empty() {
-        state.writer.run(move |conn, _| succession::settle(conn, &left)).await?;
+        state.writer.run("hand_over_chats", move |conn, _| succession::settle(conn, &left)).await?;
     }
     cluster::compare_chats_of(state, user).await
 }
@@ -404,7 +404,7 @@ async fn hand_over_all(state: &State) -> Result<(), Refusal> {
     let left: Vec<ChatId> = state.readers.ask_one(succession::unattended).await?.into_iter().collect();
     for chats in left.chunks(HANDED_OVER_AT_ONCE) {
         let chats = chats.iter().copied().collect();
-        state.writer.run(move |conn, _| succession::settle(conn, &chats)).await?;
+        state.writer.run("hand_over_chats", move |conn, _| succession::settle(conn, &chats)).await?;
     }
     if left.is_empty() { Ok(()) } else { cluster::compare_chats(state).await }
 }
@@ -442,7 +442,7 @@ async fn watch_sockets(state: Data<State>) {
 /// Clears out deleted chats, at the start and whenever there may be one.
 async fn clear_out(state: Data<State>) {
     loop {
-        while let Ok(true) = state.writer.run(|conn, _| purge::step(conn)).await {
+        while let Ok(true) = state.writer.run("purge_step", |conn, _| purge::step(conn)).await {
             actix_rt::task::yield_now().await;
         }
         let _ = tokio::time::timeout(CLEAR_OUT_EVERY, state.purge.notified()).await;
@@ -487,7 +487,7 @@ async fn sweep(state: Data<State>) {
 }
 
 async fn sweep_all(state: &State) -> Result<(), Refusal> {
-    while state.writer.run(|conn, _| sweeping::step(conn)).await? {
+    while state.writer.run("sweep_step", |conn, _| sweeping::step(conn)).await? {
         actix_rt::task::yield_now().await;
     }
     Ok(())

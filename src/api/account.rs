@@ -131,7 +131,7 @@ async fn try_password(state: &State, username: String, password: String) -> Resu
         Verdict::RightRehashed(new) => {
             let id = user.id();
             user.password.clone_from(&new);
-            state.writer.run(move |conn, _| users::rehash(conn, id, &old, &new)).await?;
+            state.writer.run("rehash_password", move |conn, _| users::rehash(conn, id, &old, &new)).await?;
             Ok(Tried::Right(user))
         }
     }
@@ -174,7 +174,7 @@ pub async fn register(state: Data<State>, request: HttpRequest, body: Body) -> A
     let password = NewPassword { password: password.unwrap_or_default(), known: new.known() };
     new.password = state.hasher.hash_to_register(password).await?;
     place.keep();
-    let user = match state.writer.run(move |conn, _| users::create(conn, &new)).await {
+    let user = match state.writer.run("register_user", move |conn, _| users::create(conn, &new)).await {
         Ok(user) => user,
         Err(refusal) => {
             place.give_back();

@@ -14,7 +14,8 @@ const PAGE_SIZE: i64 = 100;
 /// `POST users/{user}/block/`
 pub async fn block(state: Data<State>, caller: Authenticated, user: Id<UserId>) -> Answer {
     let (by, user) = (caller.id(), user.0);
-    let blocked = state.writer.run(move |conn, rules| blocks::block(conn, rules, by, user)).await?;
+    let blocked =
+        state.writer.run("block_user", move |conn, rules| blocks::block(conn, rules, by, user)).await?;
     Ok(HttpResponse::Ok().json(UserView::new(&blocked, &state.links)))
 }
 
@@ -22,7 +23,7 @@ pub async fn block(state: Data<State>, caller: Authenticated, user: Id<UserId>) 
 pub async fn unblock(state: Data<State>, caller: Authenticated, user: Id<UserId>) -> Answer {
     let (by, user) = (caller.id(), user.0);
     super::users::known(&state, by, user).await?;
-    state.writer.run(move |conn, _| blocks::unblock(conn, by, user)).await?;
+    state.writer.run("unblock_user", move |conn, _| blocks::unblock(conn, by, user)).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -75,14 +75,14 @@ pub async fn end_session(
     session: Id<SessionId>,
 ) -> Answer {
     let (user, id) = (caller.id(), session.0);
-    let is_ended = state.writer.run(move |conn, _| sessions::end_one(conn, user, id)).await?;
+    let is_ended = state.writer.run("end_session", move |conn, _| sessions::end_one(conn, user, id)).await?;
     ended(&state, &caller, &request, "ended a session", is_ended).await
 }
 
 /// `DELETE users/me/sessions/`: all but the one that asks.
 pub async fn end_sessions(state: Data<State>, caller: Authenticated, request: HttpRequest) -> Answer {
     let (user, spared) = (caller.id(), caller.credential.clone());
-    let end = state.writer.run(move |conn, _| match &spared {
+    let end = state.writer.run("end_sessions", move |conn, _| match &spared {
         Credential::Session(hash) => sessions::end_all(conn, user, Some(hash)),
         Credential::Token(_) => sessions::end_all(conn, user, None),
     });
@@ -98,14 +98,14 @@ pub async fn end_token(
     token: Id<TokenId>,
 ) -> Answer {
     let (user, id) = (caller.id(), token.0);
-    let is_ended = state.writer.run(move |conn, _| tokens::revoke(conn, user, id)).await?;
+    let is_ended = state.writer.run("end_token", move |conn, _| tokens::revoke(conn, user, id)).await?;
     ended(&state, &caller, &request, "ended a token", is_ended).await
 }
 
 /// `DELETE users/me/tokens/`: all but the one that asks.
 pub async fn end_tokens(state: Data<State>, caller: Authenticated, request: HttpRequest) -> Answer {
     let (user, spared) = (caller.id(), caller.credential.clone());
-    let end = state.writer.run(move |conn, _| match &spared {
+    let end = state.writer.run("end_tokens", move |conn, _| match &spared {
         Credential::Token(hash) => tokens::revoke_others(conn, user, Some(hash)),
         Credential::Session(_) => tokens::revoke_all(conn, user),
     });

@@ -74,7 +74,7 @@ pub async fn create_token(
     let key = keys::draw();
     let hash = keys::hash(&key);
     let most = state.config.max_tokens_per_user;
-    let created = state.writer.run(move |conn, _| {
+    let created = state.writer.run("create_token", move |conn, _| {
         let user = users::hold(conn, id)?.filter(|user| user.is_active).ok_or(Refusal::NotFound)?;
         tokens::expect_room(conn, user.id(), most)?;
         Ok((tokens::create(conn, user.id(), &hash, expires_at)?, user))
@@ -95,7 +95,7 @@ pub async fn delete_tokens(
     staff_only(&caller)?;
     let id = user.0;
     let user = state.readers.ask_one(move |conn| users::find(conn, id)).await?.ok_or(Refusal::NotFound)?;
-    state.writer.run(move |conn, _| tokens::revoke_all(conn, id)).await?;
+    state.writer.run("end_tokens", move |conn, _| tokens::revoke_all(conn, id)).await?;
     state.identities.recheck(id).await;
     let from = forwarded::client_address(&request, &state.config);
     audit::note_done_to("ended all tokens", Who::from(&user), Who::from(&*caller.card), from);

@@ -243,7 +243,8 @@ pub async fn create(state: Data<State>, caller: Authenticated, request: HttpRequ
     if let Some(password) = password {
         new.password = state.hasher.hash(NewPassword { password, known: new.known() }).await?;
     }
-    let (user, is_new) = state.writer.run(move |conn, _| users::find_or_create(conn, &new)).await?;
+    let (user, is_new) =
+        state.writer.run("create_user", move |conn, _| users::find_or_create(conn, &new)).await?;
     if user.is_registered {
         return Err(ApiError::Registered(user.id()));
     }
@@ -320,7 +321,7 @@ pub(super) async fn change_user(
     };
     let is_standing_given = change.is_active.is_some();
     let is_password_set = hash.is_some();
-    let changed = state.writer.run(move |conn, _| {
+    let changed = state.writer.run("change_user", move |conn, _| {
         // What hangs on whether they are active is locked first.
         let held = match change.is_active {
             Some(_) => succession::hold(conn, id)?,

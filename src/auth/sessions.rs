@@ -68,7 +68,11 @@ impl SessionStore for Sessions {
         let hash = keys::hash(&key);
         let (most, address) = (self.most, origin.address.clone());
         let save = move |conn: &mut _, _: &_| sessions::create(conn, &hash, user, &password, &origin, most);
-        let started = self.writer.run(save).await.map_err(|refusal| SaveError::Other(away(&refusal)))?;
+        let started = self
+            .writer
+            .run("create_session", save)
+            .await
+            .map_err(|refusal| SaveError::Other(away(&refusal)))?;
         if started.ended > 0 {
             self.identities.recheck(user).await;
             audit::note("a sign-in ended the session unused for longest", Who::from(&started.user), address);
@@ -87,7 +91,7 @@ impl SessionStore for Sessions {
 
     async fn delete(&self, key: &SessionKey) -> Result<(), anyhow::Error> {
         let hash = keys::hash(key.as_ref());
-        let ended = self.writer.run(move |conn, _| sessions::end(conn, &hash)).await;
+        let ended = self.writer.run("end_session", move |conn, _| sessions::end(conn, &hash)).await;
         if let Some(user) = ended.map_err(|refusal| away(&refusal))? {
             self.identities.recheck(user).await;
         }
@@ -98,7 +102,7 @@ impl SessionStore for Sessions {
 impl Sessions {
     async fn renew(&self, key: &SessionKey) -> Result<(), Refusal> {
         let hash = keys::hash(key.as_ref());
-        let owner = self.writer.run(move |conn, _| sessions::renew(conn, &hash)).await?;
+        let owner = self.writer.run("renew_session", move |conn, _| sessions::renew(conn, &hash)).await?;
         if let Some(owner) = owner {
             self.identities.recheck(owner).await;
         }

@@ -48,7 +48,7 @@ impl Sightings {
         if seen.is_empty() {
             return Ok(());
         }
-        writer.run(move |conn, _| sightings::store(conn, &seen)).await
+        writer.run("store_sightings", move |conn, _| sightings::store(conn, &seen)).await
     }
 }
 

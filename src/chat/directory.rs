@@ -154,16 +154,17 @@ impl ChatDirectory {
     /// Makes a chat, or finds the dm that there is; whether it is new. Its members hear of it as soon as it is durable:
     /// before anything that happens in it, and also where whoever asked has gone meanwhile.
     pub async fn create(self: &Arc<Self>, new: NewChat) -> Result<(ChatId, bool), Refusal> {
-        self.make(move |conn, rules| create_chat(conn, rules, &new)).await
+        self.make("create_chat", move |conn, rules| create_chat(conn, rules, &new)).await
     }
 
     /// The same for a room, or the one that its object has.
     pub async fn create_room(self: &Arc<Self>, new: NewRoom) -> Result<(ChatId, bool), Refusal> {
-        self.make(move |conn, rules| create_room(conn, rules, &new)).await
+        self.make("create_room", move |conn, rules| create_room(conn, rules, &new)).await
     }
 
     async fn make(
         self: &Arc<Self>,
+        kind: &'static str,
         mut make: impl FnMut(&mut AnyConn, &Rules) -> Result<Made, StorageError> + Send + 'static,
     ) -> Result<(ChatId, bool), Refusal> {
         let place = self.commands.clone().try_acquire_owned().map_err(|_| Refusal::Busy)?;
@@ -199,7 +200,7 @@ impl ChatDirectory {
             }
             let _ = found.send(result);
         };
-        self.services.writer.run_then(work, settle);
+        self.services.writer.run_then(kind, work, settle);
         let known = async {
             let (chat, is_new) = made.await.unwrap_or(Err(Refusal::Internal))?;
             if is_new {

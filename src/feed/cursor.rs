@@ -85,7 +85,10 @@ impl Cursor {
         let name = keys::hex(&keys::random::<16>());
         let text = written(heads.iter().map(|(chat, seq)| (*chat, Some(*seq))));
         let kept = name.clone();
-        let saved = state.writer.run(move |conn, _| cursors::save(conn, &kept, user, &text, now)).await;
+        let saved = state
+            .writer
+            .run("store_cursor", move |conn, _| cursors::save(conn, &kept, user, &text, now))
+            .await;
         match saved {
             Ok(()) => *self = Self { base: Some(Base { name, made_at: now }), since: BTreeMap::new() },
             Err(refusal) => tracing::warn!(?refusal, "the place of an event stream could not be kept"),

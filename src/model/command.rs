@@ -72,6 +72,28 @@ pub enum Action {
     DeleteChat,
 }
 
+impl Action {
+    /// What commands of this kind are counted as.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::PostMessage { .. } => "post_message",
+            Self::EditMessage { .. } => "edit_message",
+            Self::DeleteMessage { .. } => "delete_message",
+            Self::React { .. } => "react",
+            Self::MarkAsRead { .. } => "mark_as_read",
+            Self::ChangeMe(_) => "change_me",
+            Self::Rename { .. } => "rename_chat",
+            Self::Open { .. } => "open_room",
+            Self::AddMembers { .. } => "add_members",
+            Self::RemoveMember { .. } => "remove_member",
+            Self::Join => "join_room",
+            Self::Leave => "leave_chat",
+            Self::ChangeRole { .. } => "change_role",
+            Self::DeleteChat => "delete_chat",
+        }
+    }
+}
+
 /// What is to change of [`super::Me`]; `None` stays as it is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct MeChange {

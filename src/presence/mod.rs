@@ -288,7 +288,9 @@ async fn keep(state: &State, seen: Vec<(UserId, Timestamp)>) {
     if seen.is_empty() {
         return;
     }
-    if let Err(refusal) = state.writer.run(move |conn, _| partners::seen(conn, &seen)).await {
+    if let Err(refusal) =
+        state.writer.run("store_last_seen", move |conn, _| partners::seen(conn, &seen)).await
+    {
         tracing::debug!(?refusal, "when users were last seen could not be kept");
     }
 }

@@ -86,7 +86,7 @@ impl Server {
 }
 
 async fn clear_out(state: &State) {
-    while let Ok(true) = state.writer.run(|conn, _| purge::step(conn)).await {}
+    while let Ok(true) = state.writer.run("purge_step", |conn, _| purge::step(conn)).await {}
 }
 
 /// Closes what has a SQLite file open, and sees to it that whoever copies the file has all of it.

@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
-use prometheus::{Histogram, IntCounter, IntGauge};
+use prometheus::{Histogram, HistogramVec, IntCounter, IntGauge};
 
 use super::StorageError;
 use crate::metrics::{DATABASE_SECONDS, Instruments};
 
 /// Upper bounds of jobs in one transaction; the last is the most that there can be.
 const BATCH: [f64; 9] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
+
+/// Upper bounds in seconds of one job; there are many kinds.
+const JOB_SECONDS: [f64; 6] = [0.000_1, 0.001, 0.005, 0.025, 0.1, 1.0];
 
 /// Instruments of the storage.
 #[derive(Debug)]
@@ -18,6 +21,8 @@ pub struct StorageMeter {
     pub batch: Histogram,
     pub transaction: Histogram,
     pub commit: Histogram,
+    /// Time of a job within its transaction, by kind.
+    pub job: HistogramVec,
     /// Jobs by what came of them.
     done: IntCounter,
     refused: IntCounter,
@@ -48,6 +53,12 @@ impl StorageMeter {
                 "Time of a writing transaction, its commit included.",
             ),
             commit: seconds("greenroom_writer_commit_seconds", "Time of the commit alone."),
+            job: instruments.histograms(
+                "greenroom_writer_job_seconds",
+                "Time of a write within its transaction, without the commit, by kind; each attempt counts.",
+                &JOB_SECONDS,
+                &["kind"],
+            ),
             done: jobs.with_label_values(&["done"]),
             refused: jobs.with_label_values(&["refused"]),
             failed: jobs.with_label_values(&["failed"]),

@@ -7,6 +7,7 @@
 mod job;
 mod lane;
 mod line;
+mod watch;
 
 use std::{
     num::NonZero,
@@ -130,18 +131,19 @@ impl WriterHandle {
     /// Queues a command, behind all that the same chat has been given before. `settle` is called once, on a thread of the
     /// writer's, when its result is durable.
     pub fn submit(&self, command: Command, settle: impl FnOnce(Result<Done, Refusal>) + Send + 'static) {
-        let lane = command.chat.0 as usize;
-        self.queue(lane, Work::Command { command, settle: Box::new(settle) });
+        let (lane, kind) = (command.chat.0 as usize, command.action.kind());
+        self.queue(lane, kind, Work::Command { command, settle: Box::new(settle) });
     }
 
-    /// Does any other write in a transaction and returns what it came to. `work` may be called more than once; what it
-    /// refuses, it refuses before it writes.
+    /// Does any other write in a transaction and returns what it came to. `kind` is what it is counted as. `work` may be
+    /// called more than once; what it refuses, it refuses before it writes.
     pub async fn run<T: Send + 'static>(
         &self,
+        kind: &'static str,
         work: impl FnMut(&mut AnyConn, &Rules) -> Result<T, StorageError> + Send + 'static,
     ) -> Result<T, Refusal> {
         let (reply, result) = oneshot::channel();
-        self.run_then(work, move |result| {
+        self.run_then(kind, work, move |result| {
             // Nobody waits any more where the client has gone.
             let _ = reply.send(result);
         });
@@ -151,11 +153,12 @@ impl WriterHandle {
     /// The same for what must follow even where the client has gone: `settle` is called as for a command.
     pub fn run_then<T: Send + 'static>(
         &self,
+        kind: &'static str,
         work: impl FnMut(&mut AnyConn, &Rules) -> Result<T, StorageError> + Send + 'static,
         settle: impl FnOnce(Result<T, Refusal>) + Send + 'static,
     ) {
         let lane = self.turn.fetch_add(1, Ordering::Relaxed);
-        self.queue(lane, Work::Task(Box::new(Closure { work, value: None, settle })));
+        self.queue(lane, kind, Work::Task(Box::new(Closure { work, value: None, settle })));
     }
 
     /// Waits for an answer that depends on the writer, but not for longer than a client should where the database hangs.
@@ -172,14 +175,15 @@ impl WriterHandle {
         self.state.is_away.load(Ordering::Relaxed)
     }
 
-    fn queue(&self, lane: usize, work: Work) {
+    fn queue(&self, lane: usize, kind: &'static str, work: Work) {
         let expires = self.patience.map(|patience| Instant::now() + patience);
         // Before it is there, or it might be taken out first.
         self.meter.iter().for_each(|meter| meter.queued.inc());
-        let refused = match self.lanes[lane % self.lanes.len()].try_send(Entry::Job(Job { work, expires })) {
-            Ok(()) => return,
-            Err(TrySendError::Full(entry) | TrySendError::Disconnected(entry)) => entry,
-        };
+        let refused =
+            match self.lanes[lane % self.lanes.len()].try_send(Entry::Job(Job { kind, work, expires })) {
+                Ok(()) => return,
+                Err(TrySendError::Full(entry) | TrySendError::Disconnected(entry)) => entry,
+            };
         self.meter.iter().for_each(|meter| meter.queued.dec());
         if let Entry::Job(job) = refused {
             job.settle(Err(Refusal::Busy.into()));

@@ -153,6 +153,34 @@ async fn the_databases_time_is_counted() {
 }
 
 #[actix_web::test]
+async fn writes_are_timed_by_their_kind() {
+    let server = Server::watched().await;
+    let [ann, bob] = server.users(["ann", "bob"]).await;
+    let chat = ann.group("group", &[&bob]).await;
+    let message = ann.posts(chat, "one").await["id"].as_i64().unwrap();
+    bob.posts(chat, "two").await;
+    bob.post(&format!("messages/{message}/reactions/"), json!({"emoji": "👍"})).await.expect(200);
+    ann.delete(&format!("messages/{message}/")).await.expect(204);
+    ann.delete(&format!("messages/{message}/")).await.expect(404);
+    bob.post(&format!("users/{}/block/", ann.id), json!({})).await.expect(200);
+    ann.delete(&format!("chats/{chat}/")).await.expect(204);
+    let kinds = [
+        ("create_chat", 1.0),
+        ("post_message", 2.0),
+        ("react", 1.0),
+        ("delete_message", 2.0),
+        ("block_user", 1.0),
+        ("delete_chat", 1.0),
+    ];
+    for (kind, count) in kinds {
+        let of = |part: &str| format!(r#"greenroom_writer_job_seconds_{part}{{kind="{kind}"}}"#);
+        assert_eq!(server.series(&of("count")).await, Some(count), "{kind}");
+        assert!(server.series(&of("sum")).await.unwrap() > 0.0, "{kind}");
+    }
+    assert!(server.series(r#"greenroom_writer_job_seconds_count{kind="lock_chats"}"#).await.unwrap() >= 5.0);
+}
+
+#[actix_web::test]
 async fn event_streams_and_long_polls_are_counted_while_they_are_open() {
     let server = Server::watched().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;

@@ -390,7 +390,7 @@ async fn a_search_tells_no_more_than_a_thousand_rooms() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
     for hundred in 0..21 {
-        let made = server.state.writer.run(move |conn, rules| {
+        let made = server.state.writer.run("create_room", move |conn, rules| {
             for number in 0..100 {
                 let title = format!("room no {}", 100 * hundred + number);
                 let title = greenroom::model::text::Title::parse(&title).unwrap().unwrap();

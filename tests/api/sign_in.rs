@@ -682,7 +682,7 @@ async fn a_password_that_changes_during_a_sign_in_with_the_old_one_lets_nobody_i
         sessions::end_all(conn, id, None)
     };
     // It holds the writer until it is wanted, and so comes before the session is stored.
-    server.state.writer.run_then(change_it, |result| result.unwrap());
+    server.state.writer.run_then("change_user", change_it, |result| result.unwrap());
     let nobody = server.anonymous();
     let tries_twice = async {
         for _ in 0..2 {

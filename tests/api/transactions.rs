@@ -33,7 +33,7 @@ async fn a_failure_takes_nothing_with_it() {
     let path = format!("chats/{chat}/messages/");
     for round in 1..=2 {
         let posts = join_all((0..20).map(|number| ann.post(&path, json!({"content": format!("{number}")}))));
-        let failing = join_all((0..20).map(|_| server.state.writer.run(|conn, _| fails(conn))));
+        let failing = join_all((0..20).map(|_| server.state.writer.run("fail", |conn, _| fails(conn))));
         let (posted, failed) = join(posts, failing).await;
         assert!(posted.iter().all(|reply| reply.status == 201), "{posted:?}");
         assert!(failed.iter().all(Result::is_err), "{failed:?}");
@@ -46,7 +46,7 @@ async fn a_failure_takes_nothing_with_it() {
 async fn what_was_not_stored_is_not_acknowledged() {
     let server = Server::start().await;
     // PostgreSQL undoes the whole transaction for a failed statement, even where nobody minds the failure.
-    let write = server.state.writer.run(|conn, _| {
+    let write = server.state.writer.run("write", |conn, _| {
         let _ = fails(conn);
         Ok(())
     });
@@ -72,7 +72,7 @@ async fn a_writer_that_is_told_to_stop_with_its_last_job_ends() {
         let (tell, done) = std::sync::mpsc::channel();
         for _ in 0..3 {
             let tell = tell.clone();
-            writer.handle().run_then(|_, _| Ok(()), move |result| tell.send(result).unwrap());
+            writer.handle().run_then("nothing", |_, _| Ok(()), move |result| tell.send(result).unwrap());
         }
         let (end, ended) = std::sync::mpsc::channel();
         std::thread::spawn(move || {

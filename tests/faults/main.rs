@@ -25,6 +25,7 @@ mod program;
 mod protocol;
 mod proxy;
 mod signal;
+mod slow_writes;
 mod spoiler;
 mod starts;
 mod stops;

@@ -278,7 +278,7 @@ impl Server {
         };
         let key = keys::draw();
         let hash = keys::hash(&key);
-        let made = self.state.writer.run(move |conn, _| {
+        let made = self.state.writer.run("create_user", move |conn, _| {
             let user = users::create(conn, &new)?;
             tokens::create(conn, user.id(), &hash, None)?;
             Ok(user.id())

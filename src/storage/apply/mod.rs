@@ -18,7 +18,7 @@ use messages::Post;
 
 pub use chats::{Made, create_chat, existing_dm};
 pub use rooms::{create_room, existing_room};
-pub use together::{apply_together, can_share};
+pub use together::{Times, apply_together, can_share};
 
 /// Carries out a command. The caller's transaction makes it last.
 pub fn apply(conn: &mut AnyConn, rules: &Rules, command: &Command) -> Result<Done, StorageError> {

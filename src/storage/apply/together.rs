@@ -1,7 +1,10 @@
 //! Commands that are carried out together: their chats are locked and loaded at once, what is posted is stored at once, and
 //! everything else is done one by one. What happens in a chat happens in the order of asking.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    time::{Duration, Instant},
+};
 
 use super::{Outcome, carry_out, messages::Post, posting::post_together, unless_failed};
 use crate::{
@@ -12,16 +15,30 @@ use crate::{
     },
 };
 
+/// How long commands took that were carried out together.
+#[derive(Debug, Default)]
+pub struct Times {
+    /// Finding and locking their chats.
+    pub locking: Duration,
+    /// Each of them, `None` for one that was not begun. Messages that were stored at once share the time that it took.
+    pub each: Vec<Option<Duration>>,
+}
+
 /// Carries out commands. Where it fails as a whole the transaction has to go.
 pub fn apply_together(
     conn: &mut AnyConn,
     rules: &Rules,
     commands: &[&Command],
     contested: Contested,
+    times: &mut Times,
 ) -> Result<Vec<Outcome>, StorageError> {
+    times.each = vec![None; commands.len()];
     let ids: BTreeSet<ChatId> = commands.iter().map(|command| command.chat).collect();
-    let chats = locks::chats(conn, &ids, contested)?;
-    let mut batch = Batch { commands, outcomes: commands.iter().map(|_| None).collect(), chats };
+    let begun = Instant::now();
+    let chats = locks::chats(conn, &ids, contested);
+    times.locking = begun.elapsed();
+    let (chats, outcomes) = (chats?, commands.iter().map(|_| None).collect());
+    let mut batch = Batch { commands, outcomes, chats, times };
     let mut waiting = batch.turn_away(conn, &ids, contested)?;
     while !waiting.is_empty() {
         waiting = batch.go_on(conn, rules, waiting)?;
@@ -34,6 +51,7 @@ struct Batch<'a> {
     /// As they are now; one that was changed behind their back is loaded again.
     chats: HashMap<ChatId, Chat>,
     outcomes: Vec<Option<Outcome>>,
+    times: &'a mut Times,
 }
 
 impl Batch<'_> {
@@ -73,15 +91,21 @@ impl Batch<'_> {
     ) -> Result<Vec<usize>, StorageError> {
         let round = Round::of(self.commands, waiting);
         let posts: Vec<Post> = round.posts.iter().map(|(_, post)| *post).collect();
+        let begun = Instant::now();
         self.load(conn, &posts)?;
-        let outcomes = post_together(conn, rules, &mut self.chats, &posts)?;
-        for ((index, _), outcome) in round.posts.iter().zip(outcomes) {
+        let outcomes = post_together(conn, rules, &mut self.chats, &posts);
+        let time = begun.elapsed() / posts.len().max(1) as u32;
+        round.posts.iter().for_each(|(index, _)| self.times.each[*index] = Some(time));
+        for ((index, _), outcome) in round.posts.iter().zip(outcomes?) {
             self.outcomes[*index] = Some(outcome);
         }
         for index in round.others {
             let command = self.commands[index];
             self.chats.remove(&command.chat);
-            self.outcomes[index] = Some(unless_failed(carry_out(conn, rules, command))?);
+            let begun = Instant::now();
+            let outcome = carry_out(conn, rules, command);
+            self.times.each[index] = Some(begun.elapsed());
+            self.outcomes[index] = Some(unless_failed(outcome)?);
         }
         Ok(round.rest)
     }

@@ -144,10 +144,10 @@ impl Keeper {
         let mut next = Some(0);
         while let Some(begin) = next {
             let segment = segment.clone();
-            next = self.writer.run(move |conn, _| segment.store(conn, begin)).await?;
+            next = self.writer.run("store_index", move |conn, _| segment.store(conn, begin)).await?;
         }
         let known = segment.clone();
-        let is_known = self.writer.run(move |conn, _| known.make_known(conn)).await?;
+        let is_known = self.writer.run("publish_index", move |conn, _| known.make_known(conn)).await?;
         for segment in segment.useless(is_known) {
             self.clear(*segment).await?;
         }
@@ -156,7 +156,7 @@ impl Keeper {
     }
 
     async fn clear(&self, segment: i64) -> Result<(), Refusal> {
-        while self.writer.run(move |conn, _| clear(conn, segment)).await? {}
+        while self.writer.run("clear_index", move |conn, _| clear(conn, segment)).await? {}
         Ok(())
     }
 

@@ -3,12 +3,14 @@
 use std::time::Instant;
 
 use crate::{
-    model::{Command, Refusal, event::Done},
+    model::{ChatId, Command, Refusal, event::Done},
     storage::{AnyConn, Rules, StorageError, apply::can_share},
 };
 
 /// Something to be written. It may be attempted more than once; it is told one result.
 pub(super) struct Job {
+    /// What it is counted as.
+    pub kind: &'static str,
     pub work: Work,
     /// When whoever asked has been told that the database is away. What has not been done by then is not done any more.
     pub expires: Option<Instant>,
@@ -31,6 +33,14 @@ pub(super) trait Task: Send {
 pub(super) type Outcome = Option<Done>;
 
 impl Job {
+    /// The chat that it is about, where it is about one.
+    pub fn chat(&self) -> Option<ChatId> {
+        match &self.work {
+            Work::Command { command, .. } => Some(command.chat),
+            Work::Task(_) => None,
+        }
+    }
+
     /// The command, where it may share its transaction with others.
     pub fn sharing(&self) -> Option<&Command> {
         match &self.work {

@@ -14,6 +14,7 @@ use std::{
 use super::{
     job::Job,
     line::{Line, Results, TOO_LATE},
+    watch::SlowLog,
 };
 use crate::storage::{Rules, StorageError, StorageMeter};
 
@@ -33,6 +34,7 @@ pub(super) struct State {
     pub is_away: AtomicBool,
     /// The server is on its way down: nobody waits for a database that is away.
     pub is_stopping: AtomicBool,
+    pub slow: SlowLog,
 }
 
 impl State {

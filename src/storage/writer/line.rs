@@ -9,12 +9,13 @@ use std::{
 use super::{
     job::{Job, Outcome, Work},
     lane::State,
+    watch::Watch,
 };
 use crate::{
     model::Command,
     storage::{
         Access, AnyConn, DatabaseUrl, OpenError, Rules, StorageError, StorageMeter,
-        apply::{apply, apply_together},
+        apply::{Times, apply, apply_together},
         commits::Count,
         conn::{self, TRIES},
         locks::Contested,
@@ -39,6 +40,7 @@ pub(super) struct Line {
     count: Option<Count>,
     state: Arc<State>,
     meter: Option<Arc<StorageMeter>>,
+    watch: Watch,
 }
 
 /// Why a transaction stored nothing, or perhaps nothing.
@@ -69,7 +71,8 @@ impl Line {
     ) -> Result<Self, OpenError> {
         let count = matches!(url, DatabaseUrl::Postgres(_)).then(Count::drawn);
         let conn = open(url, count.as_ref())?;
-        Ok(Self { url: url.clone(), conn, count, state, meter })
+        let watch = Watch::new(state.clone(), meter.clone());
+        Ok(Self { url: url.clone(), conn, count, state, meter, watch })
     }
 
     /// Says so where some errors of the database's will not be understood.
@@ -150,7 +153,7 @@ impl Line {
             Some(count) => count.begin(conn).map(Some),
         };
         let number = number.map_err(Undone::NotBegun)?;
-        let attempted = attempt_all(conn, rules, jobs, contested).map_err(Undone::Failed);
+        let attempted = attempt_all(conn, rules, jobs, contested, &mut self.watch).map_err(Undone::Failed);
         let attempted = attempted.and_then(|results| expect_in_time(jobs).map(|()| results));
         let results = attempted.inspect_err(|_| conn::roll_back(conn))?;
         let written = Instant::now();
@@ -206,8 +209,9 @@ fn attempt_all(
     rules: &Rules,
     jobs: &mut [Job],
     contested: Contested,
+    watch: &mut Watch,
 ) -> Result<Results, StorageError> {
-    let caught = catch_unwind(AssertUnwindSafe(|| in_turn(conn, rules, jobs, contested)));
+    let caught = catch_unwind(AssertUnwindSafe(|| in_turn(conn, rules, jobs, contested, watch)));
     // It may have written half of what it meant to, so this is no refusal: the transaction must go.
     caught.unwrap_or(Err(StorageError::Failed(diesel::result::Error::RollbackTransaction)))
 }
@@ -218,16 +222,22 @@ fn in_turn(
     rules: &Rules,
     mut jobs: &mut [Job],
     contested: Contested,
+    watch: &mut Watch,
 ) -> Result<Results, StorageError> {
     let mut results = Vec::with_capacity(jobs.len());
     while !jobs.is_empty() {
         let together: Vec<&Command> = jobs.iter().map_while(Job::sharing).collect();
         let count = together.len().max(1);
         if together.is_empty() {
-            results.push(alone(conn, rules, &mut jobs[0])?);
+            let begun = Instant::now();
+            let result = alone(conn, rules, &mut jobs[0]);
+            watch.took(jobs[0].kind, jobs[0].chat(), begun.elapsed());
+            results.push(result?);
         } else {
-            let done = apply_together(conn, rules, &together, contested)?;
-            results.extend(done.into_iter().map(|done| done.map(Some)));
+            let mut times = Times::default();
+            let done = apply_together(conn, rules, &together, contested, &mut times);
+            watch.took_together(jobs, &times);
+            results.extend(done?.into_iter().map(|done| done.map(Some)));
         }
         jobs = &mut jobs[count..];
     }
