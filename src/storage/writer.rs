@@ -2,11 +2,12 @@
 //!
 //! Whatever has queued up while one transaction was being made durable goes into the next: one `fsync` for a whole
 //! burst, and no waiting when there is none. Results leave only after the commit. On SQLite there is one thread. On
-//! PostgreSQL there are some, and a chat's commands are always with the same one.
+//! PostgreSQL there are some, and a chat's commands are with one of them at a time.
 
 mod job;
 mod lane;
 mod line;
+mod queue;
 mod watch;
 
 use std::{
@@ -14,27 +15,27 @@ use std::{
     ops::RangeInclusive,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
-        mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, channel, sync_channel},
+        atomic::Ordering,
+        mpsc::{Receiver, RecvTimeoutError, channel},
     },
-    thread::{JoinHandle, available_parallelism, sleep},
+    thread::{JoinHandle, available_parallelism},
     time::{Duration, Instant},
 };
 
 use tokio::{sync::oneshot, time::timeout};
 
-use super::{AnyConn, DatabaseUrl, OpenError, Rules, StorageError, StorageMeter};
+use super::{AnyConn, Asker, DatabaseUrl, OpenError, Rules, StorageError, StorageMeter};
 use crate::model::{Command, Refusal, event::Done};
 use job::{Closure, Job, Work};
-use lane::{Entry, Lane, State};
+use lane::{Lane, State};
 use line::Line;
+use queue::Queue;
 
-/// Jobs that may wait in a lane; more are turned down.
-const QUEUE: usize = 8_192;
+pub use queue::MOST_OF_ONE;
 
 /// Threads on PostgreSQL: as many as there are cores, within these bounds. More of them make each batch smaller, and what
-/// a transaction costs is mostly for itself and not for what is in it.
-const LANES: RangeInclusive<usize> = 2..=4;
+/// a transaction costs is mostly for itself and not for what is in it. One is always left for what waits for nobody.
+const LANES: RangeInclusive<usize> = 3..=4;
 
 /// For so long whoever asked waits where the database is on the other side of a network, and may hang.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -50,13 +51,11 @@ pub struct Writer {
     ended: Receiver<()>,
 }
 
-/// Puts jobs into the writer's queues.
+/// Puts jobs into the writer's queue.
 #[derive(Clone)]
 pub struct WriterHandle {
-    lanes: Arc<[SyncSender<Entry>]>,
+    queue: Arc<Queue>,
     state: Arc<State>,
-    /// The lane that gets the next job that is about no chat.
-    turn: Arc<AtomicUsize>,
     patience: Option<Duration>,
     meter: Option<Arc<StorageMeter>>,
 }
@@ -74,24 +73,23 @@ impl Writer {
         };
         let state = Arc::<State>::default();
         let (ends, ended) = channel();
-        let (mut lanes, mut threads) = (Vec::new(), Vec::new());
+        let (queue, mut threads) = (Arc::new(Queue::new(count)), Vec::new());
         for number in 0..count {
-            let (queue, entries) = sync_channel(QUEUE);
             let mut line = Line::open(url, state.clone(), meter.clone())?;
             if number == 0 {
                 line.mind_the_language();
             }
-            let lane = Lane::new(line, rules.clone(), entries, state.clone(), meter.clone(), ends.clone());
+            let lane =
+                Lane::new(line, rules.clone(), queue.clone(), state.clone(), meter.clone(), ends.clone());
             let thread = std::thread::Builder::new().name(format!("writer {number}"));
             let thread = thread.spawn(move || lane.work());
             threads.push(thread.map_err(|error| OpenError::new(&url.name(), error))?);
-            lanes.push(queue);
         }
-        let handle = WriterHandle { lanes: lanes.into(), state, turn: Arc::default(), patience, meter };
+        let handle = WriterHandle { queue, state, patience, meter };
         Ok(Self { handle, threads, ended })
     }
 
-    /// A way to the queues.
+    /// A way to the queue.
     pub fn handle(&self) -> WriterHandle {
         self.handle.clone()
     }
@@ -107,13 +105,7 @@ impl Drop for Writer {
         let state = &self.handle.state;
         state.is_stopping.store(true, Ordering::Relaxed);
         let deadline = self.handle.patience.map(|_| Instant::now() + ENDS_WITHIN);
-        for lane in self.handle.lanes.iter() {
-            while let Err(TrySendError::Full(_)) = lane.try_send(Entry::Stop)
-                && deadline.is_none_or(|deadline| Instant::now() < deadline)
-            {
-                sleep(Duration::from_millis(10));
-            }
-        }
+        self.handle.queue.close();
         let has_ended = match deadline {
             None => self.ended.recv().is_err(),
             Some(deadline) => {
@@ -128,14 +120,15 @@ impl Drop for Writer {
 }
 
 impl WriterHandle {
-    /// Queues a command, behind all that the same chat has been given before. `settle` is called once, on a thread of the
+    /// Queues a command, behind all that its user has asked of the same chat before. `settle` is called once, on a thread of the
     /// writer's, when its result is durable.
     pub fn submit(&self, command: Command, settle: impl FnOnce(Result<Done, Refusal>) + Send + 'static) {
-        let (lane, kind) = (command.chat.0 as usize, command.action.kind());
-        self.queue(lane, kind, Work::Command { command, settle: Box::new(settle) });
+        let (asker, kind) = (Asker::User(command.by), command.action.kind());
+        self.queue(asker, kind, Work::Command { command, settle: Box::new(settle) });
     }
 
-    /// Does any other write in a transaction and returns what it came to. `kind` is what it is counted as. `work` may be
+    /// Does any other write in a transaction, for whoever asks in this task, and returns what it came to. `kind` is what it
+    /// is counted as. `work` may be
     /// called more than once; what it refuses, it refuses before it writes.
     pub async fn run<T: Send + 'static>(
         &self,
@@ -157,8 +150,7 @@ impl WriterHandle {
         work: impl FnMut(&mut AnyConn, &Rules) -> Result<T, StorageError> + Send + 'static,
         settle: impl FnOnce(Result<T, Refusal>) + Send + 'static,
     ) {
-        let lane = self.turn.fetch_add(1, Ordering::Relaxed);
-        self.queue(lane, kind, Work::Task(Box::new(Closure { work, value: None, settle })));
+        self.queue(Asker::current(), kind, Work::Task(Box::new(Closure { work, value: None, settle })));
     }
 
     /// Waits for an answer that depends on the writer, but not for longer than a client should where the database hangs.
@@ -175,18 +167,13 @@ impl WriterHandle {
         self.state.is_away.load(Ordering::Relaxed)
     }
 
-    fn queue(&self, lane: usize, kind: &'static str, work: Work) {
+    fn queue(&self, asker: Asker, kind: &'static str, work: Work) {
         let expires = self.patience.map(|patience| Instant::now() + patience);
         // Before it is there, or it might be taken out first.
         self.meter.iter().for_each(|meter| meter.queued.inc());
-        let refused =
-            match self.lanes[lane % self.lanes.len()].try_send(Entry::Job(Job { kind, work, expires })) {
-                Ok(()) => return,
-                Err(TrySendError::Full(entry) | TrySendError::Disconnected(entry)) => entry,
-            };
-        self.meter.iter().for_each(|meter| meter.queued.dec());
-        if let Entry::Job(job) = refused {
-            job.settle(Err(Refusal::Busy.into()));
+        if let Some((job, refusal)) = self.queue.push(Job { kind, asker, work, expires }) {
+            self.meter.iter().for_each(|meter| meter.queued.dec());
+            job.settle(Err(refusal.into()));
         }
     }
 }

@@ -60,6 +60,7 @@ mod sockets;
 mod succession;
 mod sync;
 mod transactions;
+mod turns;
 mod unicode;
 mod upgrades;
 mod user_permissions;

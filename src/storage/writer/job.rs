@@ -4,13 +4,15 @@ use std::time::Instant;
 
 use crate::{
     model::{ChatId, Command, Refusal, event::Done},
-    storage::{AnyConn, Rules, StorageError, apply::can_share},
+    storage::{AnyConn, Asker, Rules, StorageError, apply::can_share},
 };
 
 /// Something to be written. It may be attempted more than once; it is told one result.
 pub(super) struct Job {
     /// What it is counted as.
     pub kind: &'static str,
+    /// Whose turn it takes.
+    pub asker: Asker,
     pub work: Work,
     /// When whoever asked has been told that the database is away. What has not been done by then is not done any more.
     pub expires: Option<Instant>,

@@ -85,15 +85,12 @@ impl Line {
         }
     }
 
-    /// Whether nobody else can write while a transaction is open here.
-    pub fn is_alone(&self) -> bool {
-        self.count.is_none()
-    }
-
     /// Carries out jobs in one transaction. Where that fails, each is tried alone, so that a failure costs only the job
-    /// that fails.
-    pub fn carry_out(&mut self, rules: &Rules, jobs: &mut [Job]) -> Results {
-        let mut contested = Contested::WaitedFor;
+    /// that fails. `asked`: what becomes of chats that others have locked. A job that shares its transaction with nobody
+    /// waits for its locks in any case, once.
+    pub fn carry_out(&mut self, rules: &Rules, jobs: &mut [Job], asked: Contested) -> Results {
+        let shares = jobs.iter().any(|job| job.sharing().is_some());
+        let mut contested = if shares { asked } else { Contested::LeftOut };
         let mut tries = TRIES;
         loop {
             let undone = match self.together(rules, jobs, contested) {
@@ -105,7 +102,7 @@ impl Line {
                 Next::Done(results) => return results,
                 Next::Away(error) => return all_away(jobs.len(), error),
                 Next::Again(_) if tries > 0 => {}
-                Next::Again(error) | Next::Alone(error) => return self.alone(rules, jobs, error),
+                Next::Again(error) | Next::Alone(error) => return self.alone(rules, jobs, error, asked),
             }
         }
     }
@@ -125,8 +122,8 @@ impl Line {
             // Trying each alone would only take longer to fail.
             Undone::NotBegun(error) => Next::Away(error),
             Undone::Failed(error @ StorageError::Clashed(_)) => Next::Again(error),
-            Undone::Failed(error @ StorageError::Locked(_)) => {
-                // The others in the batch have waited for long enough.
+            Undone::Failed(error @ StorageError::Locked(_)) if *contested == Contested::WaitedFor => {
+                // They have waited for long enough.
                 *contested = Contested::LeftOut;
                 Next::Again(error)
             }
@@ -135,12 +132,18 @@ impl Line {
     }
 
     /// Each job in a transaction of its own; a single one has had that.
-    fn alone(&mut self, rules: &Rules, jobs: &mut [Job], error: StorageError) -> Results {
+    fn alone(
+        &mut self,
+        rules: &Rules,
+        jobs: &mut [Job],
+        error: StorageError,
+        contested: Contested,
+    ) -> Results {
         if jobs.len() == 1 {
             return vec![Err(error)];
         }
         let singles = jobs.chunks_mut(1);
-        singles.flat_map(|job| self.carry_out(rules, job)).collect()
+        singles.flat_map(|job| self.carry_out(rules, job, contested)).collect()
     }
 
     /// All jobs in one transaction.

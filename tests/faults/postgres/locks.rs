@@ -56,13 +56,11 @@ async fn says(user: &User, chat: i64, text: &str) -> u16 {
     user.post(&format!("chats/{chat}/messages/"), json!({"content": text})).await.status
 }
 
-/// Chats that are written by the same connection, however many of these there are.
-async fn chats_of_one_lane<const N: usize>(user: &User) -> [i64; N] {
+/// Some chats of a user's.
+async fn chats<const N: usize>(user: &User) -> [i64; N] {
     let mut chats = [0; N];
     for chat in &mut chats {
-        for _ in 0..12 {
-            *chat = user.group("Team", &[]).await;
-        }
+        *chat = user.group("Team", &[]).await;
     }
     chats
 }
@@ -79,12 +77,12 @@ async fn lets_arrive(user: &User) {
 async fn a_message_that_cannot_be_stored_costs_only_itself() {
     let server = server().await;
     let ann = server.user("ann").await;
-    let [blocked, chat] = chats_of_one_lane(&ann).await;
+    let chat = ann.group("Team", &[]).await;
     let mut conn = connect(&server);
     conn.batch_execute("ALTER TABLE messages ADD CHECK (content <> 'poison')").unwrap();
-    conn.batch_execute(&format!("BEGIN; {}", lock(blocked))).unwrap();
+    conn.batch_execute(&format!("BEGIN; {}", lock(chat))).unwrap();
     // While the first one waits the others queue up for one transaction.
-    let first = says(&ann, blocked, "first");
+    let first = says(&ann, chat, "first");
     let others = async {
         is_waited_for(&server, &mut conn).await;
         let texts = (0..20).map(|number| if number == 7 { "poison".to_owned() } else { number.to_string() });
@@ -103,7 +101,7 @@ async fn a_message_that_cannot_be_stored_costs_only_itself() {
     for (number, status) in others.iter().enumerate() {
         assert_eq!(*status, if number == 7 { 500 } else { 201 }, "{others:?}");
     }
-    assert_eq!(ann.reads(chat).await.len(), 19);
+    assert_eq!(ann.reads(chat).await.len(), 20);
 }
 
 #[actix_web::test]
@@ -115,27 +113,24 @@ async fn who_waits_in_a_circle_is_tried_again() {
     let name = database.url().rsplit('/').next().unwrap().to_owned();
     conn.batch_execute(&format!("ALTER DATABASE {name} SET deadlock_timeout = '50ms'")).unwrap();
     let server = Server::start_on(database, |_| {}).await;
-    let ann = server.user("ann").await;
-    let [blocked, low, high] = chats_of_one_lane(&ann).await;
-    conn.batch_execute(&format!("BEGIN; {}", lock(blocked))).unwrap();
+    let eve = server.staff("eve").await;
+    let [ann, bob] = server.users(["ann", "bob"]).await;
+    let (low, high) = (bob.group("Low", &[&ann]).await, bob.group("High", &[&ann]).await);
     let mut other = connect(&server);
     other.batch_execute(&format!("SET deadlock_timeout = '1h'; BEGIN; {}", lock(high))).unwrap();
-    let first = says(&ann, blocked, "first");
-    let others = async {
-        is_waited_for(&server, &mut conn).await;
-        let saying = join(says(&ann, low, "hi"), says(&ann, high, "hi"));
-        let closing_the_circle = async {
-            lets_arrive(&ann).await;
-            conn.batch_execute("COMMIT").unwrap();
-            // The server holds the one and waits for the other; now somebody wants it the other way round.
-            is_waited_for(&server, &mut other).await;
-            let statement = format!("{}; COMMIT", lock(low));
-            thread::spawn(move || other.batch_execute(&statement).unwrap()).join().unwrap();
-        };
-        join(saying, closing_the_circle).await.0
+    // Both are handed over to ann, in one transaction.
+    let path = format!("users/{}/", bob.id);
+    let handing_over = eve.call("PATCH", &path, Some(json!({"is_active": false})));
+    let closing_the_circle = async {
+        // The server holds the one and waits for the other; now somebody wants it the other way round.
+        is_waited_for(&server, &mut other).await;
+        let statement = format!("{}; COMMIT", lock(low));
+        thread::spawn(move || other.batch_execute(&statement).unwrap()).join().unwrap();
     };
-    let (first, others) = join(first, others).await;
-    assert_eq!((first, others), (201, (201, 201)));
+    join(handing_over, closing_the_circle).await.0.expect(200);
+    for chat in [low, high] {
+        assert_eq!(ann.sees(chat).await["admins"], json!([ann.id, bob.id]));
+    }
     // The circle was one; PostgreSQL counts with the next transactions.
     let deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
     while number(&mut conn, deadlocks) == 0 {
@@ -148,7 +143,7 @@ async fn who_waits_in_a_circle_is_tried_again() {
 async fn a_chat_that_stays_locked_keeps_nobody_from_the_others() {
     let server = server().await;
     let ann = server.user("ann").await;
-    let [locked, free] = chats_of_one_lane(&ann).await;
+    let [locked, free] = chats(&ann).await;
     let mut conn = connect(&server);
     conn.batch_execute(&format!("BEGIN; {}", lock(locked))).unwrap();
     let path = format!("chats/{locked}/messages/");
@@ -165,35 +160,46 @@ async fn a_chat_that_stays_locked_keeps_nobody_from_the_others() {
 
 #[actix_web::test]
 #[ignore = "needs PostgreSQL: make postgres"]
+async fn while_a_chat_is_waited_for_others_are_written() {
+    let server = server().await;
+    let ann = server.user("ann").await;
+    // As many as there can be lanes, and the locked one.
+    let [locked, free @ ..] = chats::<9>(&ann).await;
+    let mut conn = connect(&server);
+    conn.batch_execute(&format!("BEGIN; {}", lock(locked))).unwrap();
+    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))";
+    let others = async {
+        is_waited_for(&server, &mut conn).await;
+        assert_eq!(join_all(free.map(|chat| says(&ann, chat, "hi"))).await, [201; 8]);
+        // What shares its transaction with nobody.
+        ann.group("Another", &[]).await;
+        assert_eq!(number(&mut conn, waiting), 1, "the lock is waited for still");
+        conn.batch_execute("COMMIT").unwrap();
+    };
+    assert_eq!(join(says(&ann, locked, "hi"), others).await.0, 201);
+}
+
+#[actix_web::test]
+#[ignore = "needs PostgreSQL: make postgres"]
 async fn a_chat_that_is_just_being_made_is_not_there_yet() {
     let server = server().await;
     let ann = server.user("ann").await;
-    let [blocked, low, chat] = chats_of_one_lane(&ann).await;
-    let mut first = connect(&server);
-    first.batch_execute(&format!("BEGIN; {}", lock(blocked))).unwrap();
+    let [low, chat] = chats(&ann).await;
     let mut conn = connect(&server);
     // As if it were made by another server: nobody sees it before the end of the transaction.
-    let next = chat + 12;
+    let next = chat + 1;
     conn.batch_execute(&format!(
         "BEGIN; {}; INSERT INTO chats SELECT (jsonb_populate_record(c, '{{\"id\": {next}}}')).* FROM chats c WHERE id = {chat}; \
          INSERT INTO members SELECT (jsonb_populate_record(m, '{{\"chat_id\": {next}}}')).* FROM members m WHERE chat_id = {chat}",
         lock(low)
     ))
     .unwrap();
-    let blocked = says(&ann, blocked, "hi");
-    let both = async {
-        is_waited_for(&server, &mut first).await;
-        let making = async {
-            lets_arrive(&ann).await;
-            first.batch_execute("COMMIT").unwrap();
-            // The transaction of these two has begun to lock their chats, one of which it does not see.
-            is_waited_for(&server, &mut conn).await;
-            conn.batch_execute("COMMIT").unwrap();
-        };
-        join(join(says(&ann, low, "hi"), says(&ann, next, "hi")), making).await.0
+    let making = async {
+        is_waited_for(&server, &mut conn).await;
+        assert_eq!(says(&ann, next, "hi").await, 404);
+        conn.batch_execute("COMMIT").unwrap();
     };
-    let (blocked, both) = join(blocked, both).await;
-    assert_eq!((blocked, both), (201, (201, 404)));
+    assert_eq!(join(says(&ann, low, "hi"), making).await.0, 201);
     assert_eq!(says(&ann, next, "hi").await, 201);
 }
 
