@@ -62,14 +62,18 @@ pub async fn edit_message(
 }
 
 /// Deletes a message.
-pub async fn delete_message(state: &State, caller: &Caller, message: MessageId) -> Result<Answered> {
+pub async fn delete_message(state: &State, caller: &Caller, message: MessageId) -> Result<()> {
     let by = caller.id();
     if !state.config.allow_deleting {
         own_message(state, by, message).await?;
         return Err(ApiError::FORBIDDEN);
     }
     let chat = chat_of(state, message).await?;
-    Ok(state.directory.command(Command { chat, by, action: Action::DeleteMessage { message } }).await?)
+    let command = Command { chat, by, action: Action::DeleteMessage { message } };
+    if let Answered::Deleted { is_left: true } = state.directory.command(command).await? {
+        state.purge.notify_one();
+    }
+    Ok(())
 }
 
 /// What came of a reaction: the emoji in its full form, and whether it is there now.

@@ -41,7 +41,7 @@ use crate::{
     presence::{self, Presence},
     routes::routes,
     storage::{
-        DatabaseUrl, Exclusive, KnownChats, OpenError, Readers, Rules, Writer, WriterHandle, chats,
+        AnyConn, DatabaseUrl, Exclusive, KnownChats, OpenError, Readers, Rules, Writer, WriterHandle, chats,
         checkpoint, purge,
         revocations::{self, Followed},
         search::keeper,
@@ -385,10 +385,10 @@ async fn store_sightings(state: Data<State>) {
 }
 
 /// Hands over what a user has left without an active admin, and tells what another process has handed over.
-async fn hand_over_chats_of(state: &State, user: UserId) -> Result<(), Refusal> {
-    let left = state.readers.ask_one(move |conn| succession::unattended_of(conn, user)).await?;
-    if !left.is_empty() {
-        state.writer.run("hand_over_chats", move |conn, _| succession::settle(conn, &left)).await?;
+pub async fn hand_over_chats_of(state: &State, user: UserId) -> Result<(), Refusal> {
+    if state.readers.ask_one(succession::left).await?.contains(&user) {
+        let step = move |conn: &mut AnyConn, _: &Rules| succession::step(conn, Some(user));
+        while state.writer.run("hand_over_chats", step).await? {}
     }
     cluster::compare_chats_of(state, user).await
 }
@@ -410,7 +410,7 @@ async fn hand_over_all(state: &State) -> Result<(), Refusal> {
 }
 
 /// How many chats one transaction hands over.
-const HANDED_OVER_AT_ONCE: usize = 100;
+const HANDED_OVER_AT_ONCE: usize = 16;
 
 /// How often a server looks for deleted chats that nobody told it of.
 const CLEAR_OUT_EVERY: Duration = Duration::from_secs(60);

@@ -13,7 +13,6 @@ use crate::{
         passwords,
     },
     bus::News,
-    cluster,
     error::ApiError,
     forwarded,
     input::Field,
@@ -23,7 +22,7 @@ use crate::{
     },
     presence::Turn,
     requests::or_refused,
-    server::State,
+    server::{self, State},
     storage::{
         AnyConn, acquaintances, contacts, sessions, succession, tokens, user_search,
         users::{self, NO_PASSWORD, NewUser, User},
@@ -322,7 +321,7 @@ pub(super) async fn change_user(
     let is_standing_given = change.is_active.is_some();
     let is_password_set = hash.is_some();
     let changed = state.writer.run("change_user", move |conn, _| {
-        // What hangs on whether they are active is locked first.
+        // Who must leave an active staff user is locked first.
         let held = match change.is_active {
             Some(_) => succession::hold(conn, id)?,
             None => users::hold(conn, id)?,
@@ -376,8 +375,8 @@ pub(super) async fn change_user(
     }
     state.identities.recheck(id).await;
     if is_standing_given {
-        // It is stored; what cannot be told at once is told when the database is looked at again.
-        let _ = cluster::compare_chats_of(state, id).await;
+        // It is stored. What does not come to its end here is gone on with by whoever looks at the database again.
+        let _ = server::hand_over_chats_of(state, id).await;
     }
     if looks_different {
         let frame = frames::user_updated(&user.card(), &state.links);

@@ -22,6 +22,9 @@ const EVERY: i64 = 10 * MINUTE;
 /// Longest user agent that is kept, in characters.
 const LONGEST_AGENT: usize = 200;
 
+/// Most that one transaction stores, so that no writer waits for long.
+const STEP: usize = 100;
+
 /// Most that wait to be stored; more are not noted.
 const WAITING: usize = 100_000;
 
@@ -45,10 +48,21 @@ impl Sightings {
     /// Stores what was noted. What cannot be stored is lost: the next use is noted again.
     pub async fn store(&self, writer: &WriterHandle) -> Result<(), Refusal> {
         let seen = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        if seen.is_empty() {
-            return Ok(());
+        // In one order, so that nodes that store at once do not lock each other out.
+        let mut seen: Vec<_> = seen.into_iter().collect();
+        seen.sort_unstable_by(|(one, _), (other, _)| key(one).cmp(&key(other)));
+        for step in seen.chunks(STEP) {
+            let step = step.to_vec();
+            writer.run("store_sightings", move |conn, _| sightings::store(conn, &step)).await?;
         }
-        writer.run("store_sightings", move |conn, _| sightings::store(conn, &seen)).await
+        Ok(())
+    }
+}
+
+fn key(credential: &Credential) -> (u8, &str) {
+    match credential {
+        Credential::Session(hash) => (0, hash),
+        Credential::Token(hash) => (1, hash),
     }
 }
 

@@ -24,6 +24,10 @@ pub enum Answered {
         created: bool,
     },
     Done,
+    /// Whether there is something of the message to be cleared out.
+    Deleted {
+        is_left: bool,
+    },
     Reacted {
         added: bool,
     },

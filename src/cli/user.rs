@@ -10,7 +10,7 @@ use crate::{
         text::{Username, email, person_name},
     },
     storage::{
-        AnyConn, StorageError, revocations, sessions, succession, tokens,
+        Access, AnyConn, StorageError, revocations, sessions, succession, tokens, transaction,
         users::{self, NO_PASSWORD, NewUser, User},
     },
 };
@@ -115,21 +115,27 @@ impl UserCommand {
                     Ok(format!("the password of {name} is changed"))
                 })
             }
-            Self::Deactivate { name, force, database } => with_existing(&database, |conn| {
-                let mut user = held(conn, &name)?;
-                expect_other_staff(conn, &user, force)?;
-                succession::change_standing(conn, &mut user, false)?;
-                sessions::end_all(conn, user.id(), None)?;
-                tokens::revoke_all(conn, user.id())?;
-                revocations::record_deed(conn, user.id(), "deactivated a user")?;
-                Ok(format!("{name} is shut out"))
-            }),
-            Self::Activate { name, database } => with_existing(&database, |conn| {
-                let mut user = held(conn, &name)?;
-                succession::change_standing(conn, &mut user, true)?;
-                revocations::record_deed(conn, user.id(), "activated a user")?;
-                Ok(format!("{name} may sign in"))
-            }),
+            Self::Deactivate { name, force, database } => {
+                with_existing(&database, |conn| {
+                    let mut user = held(conn, &name)?;
+                    expect_other_staff(conn, &user, force)?;
+                    succession::change_standing(conn, &mut user, false)?;
+                    sessions::end_all(conn, user.id(), None)?;
+                    tokens::revoke_all(conn, user.id())?;
+                    revocations::record_deed(conn, user.id(), "deactivated a user")?;
+                    Ok(format!("{name} is shut out"))
+                })?;
+                hand_over_chats(&database)
+            }
+            Self::Activate { name, database } => {
+                with_existing(&database, |conn| {
+                    let mut user = held(conn, &name)?;
+                    succession::change_standing(conn, &mut user, true)?;
+                    revocations::record_deed(conn, user.id(), "activated a user")?;
+                    Ok(format!("{name} may sign in"))
+                })?;
+                hand_over_chats(&database)
+            }
             Self::Staff { name, standing, force, database } => with_existing(&database, |conn| {
                 let mut user = held(conn, &name)?;
                 if standing == Standing::Off {
@@ -152,7 +158,14 @@ pub(super) fn named(conn: &mut AnyConn, name: &str) -> Result<User, StorageError
     Ok(users::hold(conn, user.id())?.ok_or_else(|| no_such(name))?)
 }
 
-/// The same, with all that depends on their standing.
+/// Hands over the chats of those who were shut out or let in, a few in each transaction.
+fn hand_over_chats(database: &Database) -> Result<(), CliError> {
+    let mut conn = database.database_url.open(Access::Write)?;
+    while transaction(&mut conn, |conn| succession::step(conn, None))? {}
+    Ok(())
+}
+
+/// The same, and nobody else changes who is active staff meanwhile where the user is staff.
 fn held(conn: &mut AnyConn, name: &str) -> Result<User, StorageError> {
     let user = users::by_username(conn, name)?.ok_or_else(|| no_such(name))?;
     Ok(succession::hold(conn, user.id())?.ok_or_else(|| no_such(name))?)

@@ -139,6 +139,8 @@ pub enum Answer {
     Unchanged(Box<Message>),
     /// It is done and there is nothing to add.
     Done,
+    /// A message is deleted. Whether there is something of it to be cleared out.
+    Deleted { is_left: bool },
     /// Whether the reaction is there now.
     Reacted { added: bool },
     /// How many messages of others were newly read.

@@ -284,14 +284,17 @@ impl News {
     }
 }
 
+/// Most users of whom one transaction stores when they were last seen.
+const SEEN_AT_ONCE: usize = 100;
+
 async fn keep(state: &State, seen: Vec<(UserId, Timestamp)>) {
-    if seen.is_empty() {
-        return;
-    }
-    if let Err(refusal) =
-        state.writer.run("store_last_seen", move |conn, _| partners::seen(conn, &seen)).await
-    {
-        tracing::debug!(?refusal, "when users were last seen could not be kept");
+    // At the end it may be everybody.
+    for step in seen.chunks(SEEN_AT_ONCE) {
+        let step = step.to_vec();
+        let stored = state.writer.run("store_last_seen", move |conn, _| partners::seen(conn, &step)).await;
+        if let Err(refusal) = stored {
+            tracing::debug!(?refusal, "when users were last seen could not be kept");
+        }
     }
 }
 

@@ -100,7 +100,7 @@ fn by_title_or_name(
 ) -> Result<Vec<i64>, StorageError> {
     let rows = sql!(
         "SELECT c.id FROM members m JOIN chats c ON c.id = m.chat_id \
-         WHERE m.user_id = ? AND m.left_seq IS NULL AND (c.title_key LIKE ? ESCAPE '\\' \
+         WHERE m.user_id = ? AND m.left_seq IS NULL AND c.deleted_at IS NULL AND (c.title_key LIKE ? ESCAPE '\\' \
             OR c.member_count <= ? AND EXISTS ( \
                 SELECT 1 FROM members o JOIN users u ON u.id = o.user_id \
                 WHERE o.chat_id = c.id AND o.left_seq IS NULL \
@@ -118,7 +118,7 @@ fn by_title_or_name(
 fn has_large(conn: &mut AnyConn, user: UserId) -> Result<bool, StorageError> {
     let row = sql!(
         "SELECT c.id FROM members m JOIN chats c ON c.id = m.chat_id \
-         WHERE m.user_id = ? AND m.left_seq IS NULL AND c.member_count > ? LIMIT 1",
+         WHERE m.user_id = ? AND m.left_seq IS NULL AND c.member_count > ? AND c.deleted_at IS NULL LIMIT 1",
         user,
         LARGE
     );
@@ -136,7 +136,7 @@ fn large_with_one_of(conn: &mut AnyConn, user: UserId, named: &[i64]) -> Result<
     let rows = match conn {
         AnyConn::Sqlite(_) => sql!(
             "SELECT c.id FROM members m JOIN chats c ON c.id = m.chat_id \
-             WHERE m.user_id = ? AND m.left_seq IS NULL AND c.member_count > ? AND EXISTS ( \
+             WHERE m.user_id = ? AND m.left_seq IS NULL AND c.member_count > ? AND c.deleted_at IS NULL AND EXISTS ( \
                 SELECT 1 FROM members o WHERE o.chat_id = c.id AND o.user_id IN ? \
                 AND o.user_id <> m.user_id AND o.left_seq IS NULL)",
             user,
@@ -147,7 +147,7 @@ fn large_with_one_of(conn: &mut AnyConn, user: UserId, named: &[i64]) -> Result<
         // As an array they are looked up in the index.
         AnyConn::Postgres(_) => sql!(
             "SELECT c.id FROM members m JOIN chats c ON c.id = m.chat_id \
-             WHERE m.user_id = ? AND m.left_seq IS NULL AND c.member_count > ? AND EXISTS ( \
+             WHERE m.user_id = ? AND m.left_seq IS NULL AND c.member_count > ? AND c.deleted_at IS NULL AND EXISTS ( \
                 SELECT 1 FROM members o WHERE o.chat_id = c.id AND o.user_id = ANY (ARRAY ?) \
                 AND o.user_id <> m.user_id AND o.left_seq IS NULL)",
             user,

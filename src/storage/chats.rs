@@ -5,6 +5,7 @@ use super::{
     membership::{MembershipRow, me_columns, membership_from, place_columns},
     messages,
     patterns::different_words,
+    purge,
     sql::sql,
     unread, users,
 };
@@ -62,10 +63,11 @@ pub(super) fn chat(row: ChatRow) -> Chat {
     }
 }
 
-/// Which of these chats there are, deleted ones included.
+/// Which of these chats there are.
 pub(super) fn existing(conn: &mut AnyConn, chats: &[ChatId]) -> Result<Vec<ChatId>, StorageError> {
     let ids: Vec<i64> = chats.iter().map(|chat| chat.0).collect();
-    let rows = sql!("SELECT id FROM chats WHERE id IN ?", ids.as_slice()).rows::<(i64,)>(conn)?;
+    let rows = sql!("SELECT id FROM chats WHERE id IN ? AND deleted_at IS NULL", ids.as_slice())
+        .rows::<(i64,)>(conn)?;
     Ok(rows.into_iter().map(|(id,)| ChatId(id)).collect())
 }
 
@@ -152,7 +154,8 @@ pub fn open(conn: &mut AnyConn, chat: &Chat) -> Result<(), StorageError> {
     Ok(())
 }
 
-/// Takes a chat away from everybody at once; its rows are purged later.
+/// Takes a chat away from everybody at once; its rows are purged later, most members of a large one too: who asks for a
+/// user's chats leaves out what is deleted.
 pub fn mark_deleted(conn: &mut AnyConn, chat: &Chat) -> Result<(), StorageError> {
     sql!(
         "UPDATE chats SET deleted_at = ?, seq = ?, member_count = 0 WHERE id = ?",
@@ -171,7 +174,7 @@ pub fn mark_deleted(conn: &mut AnyConn, chat: &Chat) -> Result<(), StorageError>
         )
         .run(conn)?;
     }
-    sql!("DELETE FROM members WHERE chat_id = ?", chat.id).run(conn)?;
+    purge::clear_members(conn, chat.id)?;
     Ok(())
 }
 
@@ -243,7 +246,7 @@ pub fn heads_of(conn: &mut AnyConn, ids: &[ChatId]) -> Result<Vec<(ChatId, Seq)>
 pub fn heads(conn: &mut AnyConn, user: UserId) -> Result<Vec<(ChatId, i64)>, StorageError> {
     let rows = sql!(
         "SELECT c.id, c.seq FROM members m JOIN chats c ON c.id = m.chat_id \
-         WHERE m.user_id = ? AND m.left_seq IS NULL",
+         WHERE m.user_id = ? AND m.left_seq IS NULL AND c.deleted_at IS NULL",
         user
     )
     .rows::<(i64, i64)>(conn)?;
@@ -287,7 +290,7 @@ pub fn page(
 fn listed(conn: &mut AnyConn, user: UserId, kind: Option<ChatKind>) -> Result<Vec<i64>, StorageError> {
     let mut rows = sql!(
         "SELECT m.is_pinned, c.updated_at, m.chat_id FROM members m JOIN chats c ON c.id = m.chat_id \
-         WHERE m.user_id = ? AND m.left_seq IS NULL AND (? OR c.chat_type = ?)",
+         WHERE m.user_id = ? AND m.left_seq IS NULL AND c.deleted_at IS NULL AND (? OR c.chat_type = ?)",
         user,
         kind.is_none(),
         kind.map_or("", ChatKind::as_str)
@@ -326,7 +329,8 @@ pub fn unread_by_chat(conn: &mut AnyConn, user: UserId) -> Result<Vec<(ChatId, i
             ", ",
             place_columns!(),
             " FROM members m JOIN chats c ON c.id = m.chat_id ",
-            "WHERE m.user_id = ? AND m.left_seq IS NULL AND (m.read_pos < c.last_pos OR m.unread_pos IS NOT NULL) ",
+            "WHERE m.user_id = ? AND m.left_seq IS NULL AND c.deleted_at IS NULL ",
+            "AND (m.read_pos < c.last_pos OR m.unread_pos IS NOT NULL) ",
             "ORDER BY c.id"
         ),
         user

@@ -26,7 +26,8 @@ pub fn check(conn: &mut AnyConn) -> Result<Report, StorageError> {
         report.chats += 1;
         Checker { conn, chat: ChatId(id), report: &mut report }.check()?;
     }
-    for chat in succession::unattended(conn)? {
+    let pending = succession::pending(conn)?;
+    for chat in succession::unattended(conn)?.difference(&pending) {
         report.differences.push(format!("chat {chat}: it has active members, and no active admin"));
     }
     report.differences.extend(search::check::differences(conn)?);
@@ -144,6 +145,14 @@ impl Checker<'_> {
         let mut counted: HashMap<i64, BTreeMap<String, i64>> = HashMap::new();
         for (message, emoji, count) in rows {
             counted.entry(message).or_default().insert(emoji, count);
+        }
+        // They are cleared out, and nobody sees them.
+        let left = sql!("SELECT message_id FROM reactions_left WHERE chat_id = ?", self.chat);
+        for (id,) in left.rows::<(i64,)>(self.conn)? {
+            match messages.iter().any(|message| message.id == id && message.is_deleted) {
+                true => drop(counted.remove(&id)),
+                false => self.differs("a message whose reactions are to be cleared", id, "none"),
+            }
         }
         for message in messages {
             let shown: Vec<Reaction> = serde_json::from_str(&message.reactions).unwrap_or_default();

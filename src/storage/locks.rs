@@ -2,8 +2,7 @@
 //!
 //! What a transaction decides holds because it has locked, before it looked, the row that all of it hangs on: the chat's
 //! for everything in a chat, the user's for what a user may do. Everybody locks in one order, chats by id, then users
-//! by id, then the count of profile changes, so nobody waits in a circle. Shutting a user out locks their groups and rooms
-//! first, so that each role there is given to an active member. Who blocks somebody locks first themselves and then the dm of the two, if there is one: no
+//! by id, then the count of profile changes, so nobody waits in a circle. Who blocks somebody locks first themselves and then the dm of the two, if there is one: no
 //! command of a dm locks users. What has no row yet is kept single by a unique index: who comes second fails, is
 //! tried again, and then finds what the first has made.
 
@@ -14,7 +13,7 @@ use super::{
     chats::{self, chat_columns},
     sql::sql,
 };
-use crate::model::{Chat, ChatId, UserId};
+use crate::model::{Chat, ChatId, MessageId, UserId};
 
 /// Locks a chat until the transaction's end. Whether there is one to lock: what others are just making does not count.
 pub fn chat(conn: &mut AnyConn, chat: ChatId) -> Result<bool, StorageError> {
@@ -67,6 +66,50 @@ pub fn deleted_chat(conn: &mut AnyConn) -> Result<Option<ChatId>, StorageError> 
     Ok(row.map(|(id,)| ChatId(id)))
 }
 
+/// A deleted message of which reactions are left and nobody else clears out, locked until the transaction's end. Those of
+/// deleted chats go with these.
+pub fn reactions_left(conn: &mut AnyConn) -> Result<Option<(ChatId, MessageId)>, StorageError> {
+    let row = match conn {
+        AnyConn::Sqlite(_) => sql!(
+            "SELECT l.chat_id, l.message_id FROM reactions_left l JOIN chats c ON c.id = l.chat_id \
+             WHERE c.deleted_at IS NULL ORDER BY l.chat_id, l.message_id LIMIT 1"
+        )
+        .first::<(i64, i64)>(conn)?,
+        AnyConn::Postgres(_) => sql!(
+            "SELECT l.chat_id, l.message_id FROM reactions_left l JOIN chats c ON c.id = l.chat_id \
+             WHERE c.deleted_at IS NULL ORDER BY l.chat_id, l.message_id LIMIT 1 FOR UPDATE OF l SKIP LOCKED"
+        )
+        .first(conn)?,
+    };
+    Ok(row.map(|(chat, message)| (ChatId(chat), MessageId(message))))
+}
+
+/// A user whose chats are to be handed over, with the last that was looked at; locked until the transaction's end.
+/// `whose`: this one only; else one that nobody else looks at.
+pub fn succession(
+    conn: &mut AnyConn,
+    whose: Option<UserId>,
+) -> Result<Option<(UserId, ChatId)>, StorageError> {
+    let row = match (&conn, whose) {
+        (AnyConn::Sqlite(_), Some(user)) => {
+            sql!("SELECT user_id, after_chat_id FROM successions WHERE user_id = ?", user)
+                .first::<(i64, i64)>(conn)?
+        }
+        (AnyConn::Sqlite(_), None) => {
+            sql!("SELECT user_id, after_chat_id FROM successions ORDER BY user_id LIMIT 1").first(conn)?
+        }
+        (_, Some(user)) => {
+            sql!("SELECT user_id, after_chat_id FROM successions WHERE user_id = ? FOR UPDATE", user)
+                .first(conn)?
+        }
+        (_, None) => sql!(
+            "SELECT user_id, after_chat_id FROM successions ORDER BY user_id LIMIT 1 FOR UPDATE SKIP LOCKED"
+        )
+        .first(conn)?,
+    };
+    Ok(row.map(|(user, chat)| (UserId(user), ChatId(chat))))
+}
+
 /// Names the lock of who keeps the search index among PostgreSQL's advisory locks.
 const KEEPING: i64 = 0x6772_6565_6e03;
 
@@ -101,7 +144,7 @@ pub enum Contested {
     LeftOut,
 }
 
-/// Locks chats until the transaction's end, and returns them as they are from now on.
+/// Locks chats until the transaction's end, and returns them as they are from now on; deleted ones are not there.
 pub fn chats(
     conn: &mut AnyConn,
     ids: &BTreeSet<ChatId>,
@@ -109,15 +152,16 @@ pub fn chats(
 ) -> Result<HashMap<ChatId, Chat>, StorageError> {
     let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
     let rows = match (&conn, contested) {
-        (AnyConn::Sqlite(_), _) => {
-            sql!(concat!("SELECT ", chat_columns!(), " FROM chats c WHERE c.id IN ?"), ids.as_slice())
-                .rows(conn)?
-        }
+        (AnyConn::Sqlite(_), _) => sql!(
+            concat!("SELECT ", chat_columns!(), " FROM chats c WHERE c.id IN ? AND c.deleted_at IS NULL"),
+            ids.as_slice()
+        )
+        .rows(conn)?,
         (_, Contested::WaitedFor) => sql!(
             concat!(
                 "SELECT ",
                 chat_columns!(),
-                " FROM chats c WHERE c.id = ANY(?) ORDER BY c.id FOR NO KEY UPDATE"
+                " FROM chats c WHERE c.id = ANY(?) AND c.deleted_at IS NULL ORDER BY c.id FOR NO KEY UPDATE"
             ),
             ids
         )
@@ -126,7 +170,8 @@ pub fn chats(
             concat!(
                 "SELECT ",
                 chat_columns!(),
-                " FROM chats c WHERE c.id = ANY(?) ORDER BY c.id FOR NO KEY UPDATE SKIP LOCKED"
+                " FROM chats c WHERE c.id = ANY(?) AND c.deleted_at IS NULL ORDER BY c.id ",
+                "FOR NO KEY UPDATE SKIP LOCKED"
             ),
             ids
         )

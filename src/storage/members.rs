@@ -167,7 +167,8 @@ pub fn readers_of(
 /// The number of the change with which a member came, 0 for who is not in the chat.
 pub fn joined_seq(conn: &mut AnyConn, chat: ChatId, user: UserId) -> Result<Seq, StorageError> {
     let row = sql!(
-        "SELECT joined_seq FROM members WHERE chat_id = ? AND user_id = ? AND left_seq IS NULL",
+        "SELECT m.joined_seq FROM members m JOIN chats c ON c.id = m.chat_id \
+         WHERE m.chat_id = ? AND m.user_id = ? AND m.left_seq IS NULL AND c.deleted_at IS NULL",
         chat,
         user
     );
@@ -192,7 +193,11 @@ pub fn is_in(conn: &mut AnyConn, chat: ChatId, user: UserId) -> Result<bool, Sto
 
 /// The chats that a user is in.
 pub fn chats_of(conn: &mut AnyConn, user: UserId) -> Result<Vec<ChatId>, StorageError> {
-    let rows = sql!("SELECT chat_id FROM members WHERE user_id = ? AND left_seq IS NULL", user);
+    let rows = sql!(
+        "SELECT c.id FROM members m JOIN chats c ON c.id = m.chat_id \
+         WHERE m.user_id = ? AND m.left_seq IS NULL AND c.deleted_at IS NULL",
+        user
+    );
     Ok(rows.rows::<(i64,)>(conn)?.into_iter().map(|(id,)| ChatId(id)).collect())
 }
 
@@ -204,8 +209,9 @@ pub fn chats_of_after(
     limit: i64,
 ) -> Result<Vec<ChatId>, StorageError> {
     let rows = sql!(
-        "SELECT chat_id FROM members WHERE user_id = ? AND left_seq IS NULL AND chat_id > ? \
-         ORDER BY chat_id LIMIT ?",
+        "SELECT m.chat_id FROM members m JOIN chats c ON c.id = m.chat_id \
+         WHERE m.user_id = ? AND m.left_seq IS NULL AND m.chat_id > ? AND c.deleted_at IS NULL \
+         ORDER BY m.chat_id LIMIT ?",
         user,
         after,
         limit

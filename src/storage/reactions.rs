@@ -1,6 +1,10 @@
 //! Who reacted with what. The rows decide; each message keeps the list that is shown, rendered.
 
-use super::{AnyConn, StorageError, sql::sql};
+use super::{
+    AnyConn, StorageError, locks,
+    purge::{STEP, delete_some},
+    sql::sql,
+};
 use crate::model::{ChatId, MessageId, Reaction, Seq, UserId, records::LISTED_USERS};
 
 /// Whether a user has put an emoji on a message.
@@ -76,10 +80,32 @@ pub fn remove(
     Ok(())
 }
 
-/// Removes all reactions of a message.
-pub fn clear(conn: &mut AnyConn, place: (ChatId, MessageId)) -> Result<(), StorageError> {
-    sql!("DELETE FROM reactions WHERE chat_id = ? AND message_id = ?", place.0, place.1).run(conn)?;
-    Ok(())
+/// Removes reactions of a message that is deleted; what one step does not get is left for later. Nobody asks for those of a
+/// message that is not there. Returns whether there may be more.
+pub fn clear(conn: &mut AnyConn, place: (ChatId, MessageId)) -> Result<bool, StorageError> {
+    let is_more = clear_some(conn, place)?;
+    if is_more {
+        sql!("INSERT INTO reactions_left (chat_id, message_id) VALUES (?, ?)", place.0, place.1).run(conn)?;
+    }
+    Ok(is_more)
+}
+
+/// Goes on with a message of which some are left, if there is one. Returns whether there was.
+pub fn clear_left(conn: &mut AnyConn) -> Result<bool, StorageError> {
+    let Some(place) = locks::reactions_left(conn)? else { return Ok(false) };
+    if !clear_some(conn, place)? {
+        sql!("DELETE FROM reactions_left WHERE chat_id = ? AND message_id = ?", place.0, place.1)
+            .run(conn)?;
+    }
+    Ok(true)
+}
+
+/// Removes some reactions of a message. Returns whether there may be more.
+fn clear_some(conn: &mut AnyConn, place: (ChatId, MessageId)) -> Result<bool, StorageError> {
+    let (chat, message) = place;
+    let removed =
+        delete_some!(conn, "reactions", "emoji, user_id", "chat_id = ? AND message_id = ?", chat, message)?;
+    Ok(removed as i64 == STEP)
 }
 
 /// The first users of an emoji, in the order in which they reacted.

@@ -1,7 +1,5 @@
 //! When and from where sessions and tokens were last used.
 
-use std::collections::HashMap;
-
 use diesel::{ExpressionMethods, QueryDsl, RunQueryDsl};
 
 use super::{AnyConn, StorageError};
@@ -10,17 +8,8 @@ use crate::{
     schema::{sessions, tokens},
 };
 
-/// Stores uses of credentials. Those that have ended meanwhile are passed over.
-pub fn store(
-    conn: &mut AnyConn,
-    seen: &HashMap<Credential, (Timestamp, Origin)>,
-) -> Result<(), StorageError> {
-    // In one order, so that nodes that store at once do not lock each other out.
-    let mut seen: Vec<_> = seen.iter().collect();
-    seen.sort_unstable_by_key(|(credential, _)| match credential {
-        Credential::Session(hash) => (0, hash.as_str()),
-        Credential::Token(hash) => (1, hash.as_str()),
-    });
+/// Stores uses of credentials, in the order given. Those that have ended meanwhile are passed over.
+pub fn store(conn: &mut AnyConn, seen: &[(Credential, (Timestamp, Origin))]) -> Result<(), StorageError> {
     for (credential, (at, origin)) in seen {
         match credential {
             Credential::Session(hash) => diesel::update(sessions::table.find(hash))

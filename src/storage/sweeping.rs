@@ -5,12 +5,13 @@ use super::{AnyConn, StorageError, commits, cursors, revocations, sessions, toke
 /// Most rows of a kind that one step deletes.
 pub(super) const STEP: i64 = 500;
 
-/// Deletes some outdated rows of each kind. Returns whether there may be more.
+/// Deletes some outdated rows, of one kind where there may be more of it. Returns whether there may be more.
 pub fn step(conn: &mut AnyConn) -> Result<bool, StorageError> {
-    let mut is_more = sessions::sweep(conn)?;
-    is_more |= tokens::sweep(conn)?;
-    is_more |= cursors::sweep(conn)?;
-    is_more |= commits::sweep(conn)?;
-    is_more |= revocations::sweep(conn)?;
-    Ok(is_more)
+    let kinds = [sessions::sweep, tokens::sweep, cursors::sweep, commits::sweep, revocations::sweep];
+    for sweep in kinds {
+        if sweep(conn)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

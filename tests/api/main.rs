@@ -26,6 +26,7 @@ mod handshakes;
 mod histories;
 mod host_names;
 mod hosts;
+mod leftovers;
 mod limits;
 mod markers;
 mod me;

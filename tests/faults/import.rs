@@ -266,9 +266,14 @@ async fn everything_goes_over_to_postgres() {
     let server = Server::start_on(server.stop(), named).await;
     let answers = world.answers(&server).await;
     let source = server.stop();
-    // Only a server on PostgreSQL writes there.
+    // Only a server on PostgreSQL writes into the first, and the others are empty again within moments.
     let mut conn = SqliteConnection::establish(file(&source.url())).unwrap();
-    conn.batch_execute("INSERT INTO writers (name, transactions, used_at) VALUES ('nobody', 1, 1)").unwrap();
+    conn.batch_execute(
+        "INSERT INTO writers (name, transactions, used_at) VALUES ('nobody', 1, 1); \
+         INSERT INTO successions (user_id, after_chat_id) VALUES (1, 0); \
+         INSERT INTO reactions_left (chat_id, message_id) SELECT chat_id, id FROM messages WHERE is_deleted LIMIT 1",
+    )
+    .unwrap();
     drop(conn);
     let target = empty(cluster());
     let report = greenroom(&target.url(), &["import", &source.url()]);

@@ -15,6 +15,7 @@ mod erasure;
 mod foreign;
 mod import;
 mod killed;
+mod leftovers;
 mod load;
 mod modes;
 mod nodes;

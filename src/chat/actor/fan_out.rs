@@ -100,6 +100,7 @@ impl ChatActor {
                 Answered::Message { json: frames::message(message, &self.services.links), created: false }
             }
             Answer::Done => Answered::Done,
+            Answer::Deleted { is_left } => Answered::Deleted { is_left: *is_left },
             Answer::Reacted { added } => Answered::Reacted { added: *added },
             Answer::Marked(count) => Answered::Marked(*count),
             Answer::Added(count) => Answered::Added(*count),

@@ -139,7 +139,7 @@ pub(super) fn delete(
     message.reactions = "[]".to_owned();
     message.updated_at = Timestamp::now().max(message.updated_at);
     messages::bury(conn, (chat.id, message.pos), message.seq, message.updated_at)?;
-    reactions::clear(conn, (chat.id, message.id))?;
+    let is_left = reactions::clear(conn, (chat.id, message.id))?;
     tombstones::record(conn, chat.id, by, message.pos)?;
     chat.deleted_count += 1;
     if chat.last_live_pos == message.pos {
@@ -152,7 +152,7 @@ pub(super) fn delete(
     }
     message.note_readers(&[]);
     let change = Change::MessageDeleted { tombstone: message, last_message };
-    Ok(Done::changed(&chat, Answer::Done, change))
+    Ok(Done::changed(&chat, Answer::Deleted { is_left }, change))
 }
 
 /// A message that is the caller's to change: not there for who is not in the chat, or once deleted; forbidden where

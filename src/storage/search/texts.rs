@@ -42,9 +42,10 @@ pub fn newest_of_user(
 ) -> Result<Vec<Text>, StorageError> {
     // Written as a cross join, which SQLite carries out in this order.
     let rows = sql!(
-        "SELECT i.id, i.chat_id, m.content FROM message_ids i CROSS JOIN members o CROSS JOIN messages m \
+        "SELECT i.id, i.chat_id, m.content FROM message_ids i CROSS JOIN members o CROSS JOIN chats c \
+         CROSS JOIN messages m \
          WHERE i.id >= ? AND i.id < ? AND o.chat_id = i.chat_id AND o.user_id = ? AND o.left_seq IS NULL \
-         AND m.chat_id = i.chat_id AND m.pos = i.pos ORDER BY i.id DESC LIMIT ?",
+         AND c.id = i.chat_id AND c.deleted_at IS NULL AND m.chat_id = i.chat_id AND m.pos = i.pos ORDER BY i.id DESC LIMIT ?",
         ids.start,
         ids.end,
         user,
