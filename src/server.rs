@@ -42,7 +42,8 @@ use crate::{
     routes::routes,
     storage::{
         AnyConn, DatabaseUrl, Exclusive, KnownChats, OpenError, Readers, Rules, Writer, WriterHandle, chats,
-        checkpoint, purge,
+        checkpoint::{self, InTheWay},
+        purge,
         revocations::{self, Followed},
         search::keeper,
         sessions, settings, succession, sweeping, users,
@@ -158,6 +159,8 @@ pub struct Server {
     indexing: Readers,
     watching: Readers,
     exclusive: Exclusive,
+    /// Who keeps SQLite's `-wal` from being emptied.
+    in_the_way: Arc<InTheWay>,
 }
 
 /// For so many seconds requests may go on once the server is to stop.
@@ -253,10 +256,12 @@ impl Server {
             actix_rt::spawn(presence::run(state.clone(), turns)),
             actix_rt::spawn(keeper::run(indexing.clone(), state.writer.clone())),
         ];
+        let in_the_way = Arc::<InTheWay>::default();
         if may_have_company {
             tasks.push(actix_rt::spawn(cluster::compare(state.clone())));
         } else {
-            tasks.push(actix_rt::spawn(empty_wal(state.config.database.database_url.clone())));
+            let url = state.config.database.database_url.clone();
+            tasks.push(actix_rt::spawn(empty_wal(url, in_the_way.clone())));
         }
         let mut carrying = None;
         if let Some((url, ends, heard)) = ends {
@@ -275,6 +280,7 @@ impl Server {
             indexing,
             watching,
             exclusive,
+            in_the_way,
         })
     }
 
@@ -453,13 +459,14 @@ async fn clear_out(state: Data<State>) {
 const EMPTY_WAL_EVERY: Duration = Duration::from_secs(15);
 const EMPTY_WAL_AGAIN: Duration = Duration::from_secs(3);
 
-async fn empty_wal(url: DatabaseUrl) {
+async fn empty_wal(url: DatabaseUrl, in_the_way: Arc<InTheWay>) {
     let mut pause = EMPTY_WAL_EVERY;
     loop {
         actix_rt::time::sleep(pause).await;
         let url = url.clone();
         let emptied = actix_rt::task::spawn_blocking(move || checkpoint::empty(&url)).await;
         // A database that is away is seen by those who write.
+        in_the_way.note(matches!(emptied, Ok(Ok(false))), Instant::now());
         pause = if matches!(emptied, Ok(Ok(true))) { EMPTY_WAL_EVERY } else { EMPTY_WAL_AGAIN };
     }
 }

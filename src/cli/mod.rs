@@ -99,7 +99,8 @@ impl From<FieldErrors> for CliError {
     }
 }
 
-/// Runs the command that the process was started with. Exit codes: 0 done, 1 not done, 2 a bad setting.
+/// Runs the command that the process was started with. Exit codes: 0 done, 1 not done, 2 a bad setting, 3 done, but a
+/// SQLite file is not whole by itself.
 pub fn run() -> ExitCode {
     let matches = without_empty_variables(Cli::command()).try_get_matches();
     let cli = match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
@@ -150,6 +151,7 @@ fn failed(error: &CliError) -> ExitCode {
         CliError::Start(StartError::ManyNodesOnSqlite) | CliError::Load(LoadError::Options(_)) => {
             ExitCode::from(2)
         }
+        CliError::Stop(StopError::Shared { .. }) => ExitCode::from(3),
         _ => ExitCode::FAILURE,
     }
 }

@@ -25,7 +25,7 @@ use crate::{
     storage::{
         Access, DatabaseUrl, OpenError, StorageError, checkpoint,
         conn::COMPANIONS,
-        foreign,
+        foreign, holders,
         migrations::{self, Standing},
         restored,
     },
@@ -44,6 +44,8 @@ pub(super) struct Restore {
 
 /// How long it waits for others who have just opened the file.
 const CHECKPOINT_WITHIN: Duration = Duration::from_secs(2);
+
+const BUSY: &str = "another process has it open, and reads or writes";
 
 impl Restore {
     pub(super) fn run(self) -> Result<(), CliError> {
@@ -113,11 +115,8 @@ fn expect_unused(url: &DatabaseUrl) -> Result<(), CliError> {
 
 /// What has a database open, and what to do about it.
 fn users(url: &DatabaseUrl) -> String {
-    let holders: Vec<String> = url.holders().iter().map(ToString::to_string).collect();
-    let names = match holders.as_slice() {
-        [] => "a process that cannot be seen from here".to_owned(),
-        holders => holders.join(" and "),
-    };
+    let holders = url.holders();
+    let names = holders::named(&holders);
     let what = match holders.len() {
         _ if url.is_served() => "the server",
         0 | 1 => "it",
@@ -169,6 +168,8 @@ fn raise_numbers(
     let said = say_and_commit(&mut conn, |conn| restored::raise_numbers(conn).map(&done))?;
     drop(conn);
     // A copy goes without what would be left beside it.
-    checkpoint::complete(url, CHECKPOINT_WITHIN)?;
-    Ok(said)
+    match checkpoint::complete(url, CHECKPOINT_WITHIN)? {
+        true => Ok(said),
+        false => Err(OpenError::new(&url.name(), BUSY).into()),
+    }
 }

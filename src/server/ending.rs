@@ -14,7 +14,11 @@ use super::{Server, State};
 use crate::{
     bus::{News, PresenceNews},
     chat::CloseReason,
-    storage::{DatabaseUrl, Exclusive, Readers, checkpoint, purge},
+    storage::{
+        DatabaseUrl, Exclusive, Readers,
+        checkpoint::{self, InTheWay},
+        holders, purge,
+    },
 };
 
 /// How long sockets get to end.
@@ -33,18 +37,20 @@ const CLEARED_OUT_WITHIN: Duration = Duration::from_secs(1);
 const QUERIES_END_WITHIN: Duration = Duration::from_secs(2);
 
 /// How long it waits for other processes that have the SQLite file open: until all has taken so long, but for the second
-/// one in any case.
+/// one in any case. For who seems to stay it waits no longer than that.
 const ALL_ENDS_WITHIN: Duration = Duration::from_secs(9);
 const LEAST_PATIENCE: Duration = Duration::from_secs(1);
 
-/// Why a server did not end as it should, in one sentence.
+/// Why a SQLite file is not whole by itself at the end, in one sentence. Nothing is lost.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "all is stored, but {name} is whole only together with {name}-wal: {reason}; end that process, or copy with `greenroom backup`"
-)]
-pub struct StopError {
-    name: String,
-    reason: String,
+pub enum StopError {
+    /// Others read it, which is nobody's fault.
+    #[error(
+        "all is stored, but {name} is whole only together with {name}-wal, since it is being read by {readers}; copy both, or with `greenroom backup`"
+    )]
+    Shared { name: String, readers: String },
+    #[error("all is stored, but {name} is whole only together with {name}-wal: {reason}")]
+    Failed { name: String, reason: String },
 }
 
 impl Server {
@@ -81,7 +87,7 @@ impl Server {
         }
         let readers = [&self.state.readers, &self.indexing, &self.watching];
         let url = self.state.config.database.database_url.clone();
-        leave_file(url, readers, self.exclusive, begun + ALL_ENDS_WITHIN).await
+        leave_file(url, readers, self.exclusive, &self.in_the_way, begun + ALL_ENDS_WITHIN).await
     }
 }
 
@@ -94,6 +100,7 @@ async fn leave_file(
     url: DatabaseUrl,
     readers: [&Readers; 3],
     exclusive: Exclusive,
+    in_the_way: &InTheWay,
     deadline: Instant,
 ) -> Result<(), StopError> {
     if matches!(url, DatabaseUrl::Postgres(_)) {
@@ -103,11 +110,15 @@ async fn leave_file(
     for readers in readers {
         readers.close(answered).await;
     }
-    let patience = deadline.saturating_duration_since(Instant::now()).max(LEAST_PATIENCE);
+    let now = Instant::now();
+    let patience = match in_the_way.is_for_good(now) {
+        true => LEAST_PATIENCE,
+        false => deadline.saturating_duration_since(now).max(LEAST_PATIENCE),
+    };
     let name = url.name();
     let left = spawn_blocking(move || leave(&url, patience)).await;
     drop(exclusive);
-    left.unwrap_or_else(|error| Err(StopError { name, reason: error.to_string() }))
+    left.unwrap_or_else(|error| Err(StopError::Failed { name, reason: error.to_string() }))
 }
 
 /// Sees to it that a SQLite file that this process has no use for any more is whole by itself, if it is there.
@@ -115,6 +126,10 @@ pub fn leave(url: &DatabaseUrl, patience: Duration) -> Result<(), StopError> {
     if url.expect_there().is_err() {
         return Ok(());
     }
-    let completed = checkpoint::complete(url, patience);
-    completed.map_err(|error| StopError { name: url.name(), reason: error.to_string() })
+    let name = url.name();
+    match checkpoint::complete(url, patience) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(StopError::Shared { name, readers: holders::named(&url.holders()) }),
+        Err(error) => Err(StopError::Failed { name, reason: error.to_string() }),
+    }
 }

@@ -20,6 +20,14 @@ impl Display for Holder {
     }
 }
 
+/// Their names, for people.
+pub fn named(holders: &[Holder]) -> String {
+    match holders {
+        [] => "a process that cannot be seen from here".to_owned(),
+        holders => holders.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and "),
+    }
+}
+
 /// Those that have a database open, or a file that SQLite keeps beside it. Those of other users are known by their locks.
 pub fn holders(database: &str) -> Vec<Holder> {
     let files: Vec<(u64, u64)> = ["", "-wal", "-shm", "-journal"]

@@ -158,7 +158,7 @@ async fn a_stop_waits_for_a_process_that_reads() {
 }
 
 #[actix_web::test]
-async fn a_file_that_is_not_whole_by_itself_is_no_success() {
+async fn a_file_that_is_not_whole_by_itself_has_a_code_of_its_own() {
     let place = Place::new();
     let mut other = place.opens();
     other.batch_execute("BEGIN").unwrap();
@@ -166,10 +166,12 @@ async fn a_file_that_is_not_whole_by_itself_is_no_success() {
     let mut server = place.serve();
     place.posts(&server, 20).await;
     server.signal("TERM");
-    assert_eq!(ends(&mut server.child).await.code(), Some(1));
+    assert_eq!(ends(&mut server.child).await.code(), Some(3));
     let said = place.said();
     assert!(said.contains("test.db is whole only together with") && said.contains("test.db-wal"), "{said}");
     assert_eq!(said.lines().count(), 1, "{said}");
+    // Those who read are named: here it is the test.
+    assert!(said.contains(&format!("(process {})", std::process::id())), "{said}");
     // Nothing is lost.
     other.batch_execute("COMMIT").unwrap();
     assert_eq!(messages(&mut other), before + 20);
