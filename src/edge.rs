@@ -2,6 +2,7 @@
 //! and the answers to other sites' browsers.
 
 use std::{
+    fmt::{self, Display, Formatter},
     net::IpAddr,
     panic::AssertUnwindSafe,
     sync::{
@@ -17,7 +18,7 @@ use actix_web::{
     dev::{ServiceRequest, ServiceResponse},
     error::InternalError,
     http::{
-        ConnectionType, Method, StatusCode, Version,
+        ConnectionType, Method, StatusCode, Uri, Version,
         header::{self, HeaderMap, HeaderName, HeaderValue},
     },
     middleware::Next,
@@ -62,7 +63,7 @@ pub async fn edge(
         return Err(ApiError::NOT_FOUND.into());
     };
     let common = CommonHeaders::of(&request, &state);
-    let line = format!("{} {}", plain_method(request.method()), plain(request.path()));
+    let line = Line(request.method().clone(), request.uri().clone());
     let from = forwarded::client_address(request.request(), &state.config);
     let watch = state.meters.clone().map(|meters| Watch::begin(meters, request.method()));
 
@@ -143,7 +144,7 @@ impl Watch {
     }
 }
 
-fn travelling(state: &State, error: ApiError, line: &str, common: &CommonHeaders, from: IpAddr) -> Error {
+fn travelling(state: &State, error: ApiError, line: &Line, common: &CommonHeaders, from: IpAddr) -> Error {
     let mut response = error.error_response();
     log(state, line, response.status(), &common.id, None, from);
     common.add_to(response.headers_mut());
@@ -182,6 +183,15 @@ fn end_with_connection(response: &mut ServiceResponse<BoxBody>) {
     }
 }
 
+/// What the log says of a request. Most are not logged, so it is written only then.
+struct Line(Method, Uri);
+
+impl Display for Line {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", plain_method(&self.0), plain(self.1.path()))
+    }
+}
+
 /// A method as it may stand in the log, since it may be any text.
 fn plain_method(method: &Method) -> &str {
     let known = [
@@ -213,7 +223,7 @@ const LONGEST_WORD: usize = 20;
 /// Logs what came of a request. One that was refused is for those who look for attacks.
 fn log(
     state: &State,
-    line: &str,
+    line: &Line,
     status: StatusCode,
     id: &HeaderValue,
     caller: Option<&Caller>,

@@ -29,15 +29,23 @@ pub fn is_https(request: &HttpRequest, config: &Config) -> bool {
     config.trusts(peer(request)) && says_https(request.headers())
 }
 
+/// The host that the client asked for, where a proxy that is trusted says so.
+pub fn host_by_proxy(request: &HttpRequest, config: &Config) -> Option<String> {
+    if config.trusts(peer(request)) { said_host(request.headers()) } else { None }
+}
+
 /// The host that the client asked for, which is another than the request's where a trusted proxy says so.
 pub fn host(request: &HttpRequest, config: &Config) -> Option<String> {
-    let said = if config.trusts(peer(request)) { said_host(request.headers()) } else { None };
-    said.or_else(|| request.headers().get(HOST).and_then(|host| host.to_str().ok()).map(str::to_owned))
+    host_by_proxy(request, config)
+        .or_else(|| request.headers().get(HOST).and_then(|host| host.to_str().ok()).map(str::to_owned))
 }
 
 /// The client's own address: the nearest one on the way here that is not a proxy that is trusted.
 pub fn client_address(request: &HttpRequest, config: &Config) -> IpAddr {
     let mut address = peer(request);
+    if !config.trusts(address) {
+        return address;
+    }
     for hop in hops(request.headers()) {
         let (true, Some(next)) = (config.trusts(address), hop) else { break };
         address = next;

@@ -1,7 +1,10 @@
 //! Which hosts this server is asked for: those that are no host at all are refused everywhere, and, where there is a public
 //! address or a list of hosts, all others.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::{
+    borrow::Cow,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
 
 use actix_web::{
     HttpRequest, HttpResponse, ResponseError,
@@ -38,14 +41,12 @@ pub fn check(request: &HttpRequest, config: &Config) -> Result<(), ApiError> {
     };
     // A whole address in the request line has another host in it.
     let asked = request.uri().authority().map(|authority| authority.as_str());
-    let is_no_host = |host: &str| name(host).is_none();
-    if sent.is_some_and(is_no_host) || asked.is_some_and(is_no_host) {
-        return Err(refused(NO_HOST));
-    }
-    let meant = forwarded::host(request, config);
+    let read = |host| name(host).ok_or_else(|| refused(NO_HOST));
+    let (sent, asked) = (sent.map(read).transpose()?, asked.map(read).transpose()?);
+    let said = forwarded::host_by_proxy(request, config);
+    let meant = said.as_deref().map(read).transpose()?.or(sent);
     let is_probe = PROBES.contains(&request.path().trim_end_matches('/'));
-    for host in meant.as_deref().into_iter().chain(asked) {
-        let name = name(host).ok_or_else(|| refused(NO_HOST))?;
+    for name in meant.into_iter().chain(asked) {
         if !is_served(&name, is_probe, config) {
             let host = if name.split('.').all(|label| label.len() <= LONGEST_LABEL) { &*name } else { "..." };
             tracing::info!(host, "refused a request for a host that is not served here");
@@ -74,8 +75,8 @@ pub async fn own_hosts(
 }
 
 fn is_served(name: &str, is_probe: bool, config: &Config) -> bool {
-    let public = config.public_url.as_deref().and_then(|url| Url::parse(url).ok());
-    let is_public = public.as_ref().is_some_and(|url| url.host_str() == Some(name));
+    let public = config.public_url.as_deref().and_then(|url| split(url.split_once("://")?.1));
+    let is_public = public.is_some_and(|(host, _)| host == name);
     if is_public || (public.is_none() && config.allowed_hosts.is_empty()) {
         return true;
     }
@@ -94,11 +95,12 @@ impl AllowedHost {
     /// Reads `chat.internal`, `10.0.0.5`, `[::1]`, `.example.com` or `*`.
     pub fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
-        let read = |text: &str| split(text).filter(|(_, port)| port.is_none()).and_then(|_| name(text));
+        let is_bare = |text: &str| split(text).is_some_and(|(_, port)| port.is_none());
+        let read = |text| if is_bare(text) { name(text) } else { None };
         let host = match (text, text.strip_prefix('.')) {
             ("*", _) => Some("*".to_owned()),
             (_, Some(rest)) => read(rest).map(|name| format!(".{name}")),
-            _ => read(text),
+            _ => read(text).map(Cow::into_owned),
         };
         host.map(Self).ok_or_else(|| {
             "give names without scheme and port, such as chat.internal, or .example.com for all below it"
@@ -112,22 +114,37 @@ impl AllowedHost {
 }
 
 /// A host and perhaps a port: the host in lower case and without a dot at its end. `None`: it is no host.
-fn name(text: &str) -> Option<String> {
+fn name(text: &str) -> Option<Cow<'_, str>> {
     let (host, port) = split(text)?;
     let is_port = |port: &str| port.is_empty() || port.parse::<u16>().is_ok_and(|_| !port.starts_with('+'));
     if !port.is_none_or(is_port) {
         return None;
     }
     if let Some(inner) = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-        return inner.parse().ok().map(|address: Ipv6Addr| format!("[{address}]"));
+        return inner.parse().ok().map(|address: Ipv6Addr| Cow::Owned(format!("[{address}]")));
     }
     let host = host.strip_suffix('.').unwrap_or(host);
     let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     let is_label = |label: &str| (1..=63).contains(&label.len()) && label.bytes().all(is_letter);
     let is_name = host.len() <= 253 && host.split('.').all(is_label);
+    if !is_name {
+        return None;
+    }
+    if is_plain(host) {
+        return Some(Cow::Borrowed(host));
+    }
     // What ends in a number is an address, and must be one.
-    let read = Url::parse(&format!("http://{host}/")).ok().filter(|_| is_name)?;
-    Some(read.host_str()?.to_owned())
+    let read = Url::parse(&format!("http://{host}/")).ok()?;
+    Some(Cow::Owned(read.host_str()?.to_owned()))
+}
+
+/// Whether a name or an address is surely written as it is known, as nearly all are.
+fn is_plain(host: &str) -> bool {
+    let last = host.rsplit('.').next().unwrap_or_default();
+    match last.as_bytes().first() {
+        Some(first) if first.is_ascii_digit() => host.parse::<Ipv4Addr>().is_ok(),
+        _ => !host.contains("xn--") && !host.bytes().any(|byte| byte.is_ascii_uppercase()),
+    }
 }
 
 /// What stands before the colon of a port, and what behind it.
@@ -155,6 +172,11 @@ mod tests {
             ("[::1]", "[::1]"),
             ("localhost:", "localhost"),
             ("xn--bcher-kva.example", "xn--bcher-kva.example"),
+            ("0x7f.1", "127.0.0.1"),
+            ("127.1", "127.0.0.1"),
+            ("1.2.3.4.", "1.2.3.4"),
+            ("3com.example", "3com.example"),
+            ("ab--cd.example", "ab--cd.example"),
         ] {
             assert_eq!(name(host).as_deref(), Some(expected), "{host}");
         }
@@ -183,12 +205,33 @@ mod tests {
             ".",
             "1.2.3.4.5",
             "256.1.1.1",
+            "a.0x1g.09",
+            "xn--a.example",
             "ž.example",
             "a\\b",
             "{a}",
             &long,
         ] {
             assert_eq!(name(none), None, "{none}");
+        }
+    }
+
+    /// What is not read as an address is what reading would have made of it.
+    #[test]
+    fn plain_hosts_are_as_they_are_read() {
+        let labels = [
+            "a", "0", "1", "08", "0x1", "0xg", "x0", "-", "_", "a-", "--", "ab--c", "255", "256", "9a", "xn",
+            "xn-",
+        ];
+        for first in labels {
+            for last in labels {
+                for host in [last.to_owned(), format!("{first}.{last}"), format!("{first}.1.{first}.{last}")]
+                {
+                    let read = Url::parse(&format!("http://{host}/")).ok();
+                    let read = read.as_ref().and_then(Url::host_str);
+                    assert_eq!(name(&host).as_deref(), read, "{host}");
+                }
+            }
         }
     }
 
