@@ -11,6 +11,7 @@ echo "On PostgreSQL, of $programs:"
 export GREENROOM_TEST_DATABASE=postgres
 tests/rust-suite.sh --test api
 tests/rust-suite.sh --test faults -- --ignored postgres
+tests/rust-suite.sh --test plans -- --ignored postgres
 if tests/support/pgbouncer.sh --find >/dev/null; then
     ${CARGO:-cargo} test --locked --test faults -- --ignored pgbouncer
 fi

@@ -28,12 +28,12 @@ pub fn search(
     let pattern = like_pattern(longest);
     let rows = sql!(
         concat!(
-            "SELECT ",
+            "WITH people (id) AS MATERIALIZED (SELECT DISTINCT o.user_id FROM members m ",
+            "JOIN chats c ON c.id = m.chat_id ",
+            "JOIN members o ON o.chat_id = m.chat_id AND o.left_seq IS NULL AND o.joined_seq > 0 ",
+            "WHERE m.user_id = ? AND m.left_seq IS NULL AND c.deleted_at IS NULL) SELECT ",
             card_columns!(),
-            ", u.email, u.name_key, u.email_key FROM users u WHERE u.id IN ( ",
-            "SELECT o.user_id FROM members m JOIN chats c ON c.id = m.chat_id ",
-            "JOIN members o ON o.chat_id = m.chat_id AND o.left_seq IS NULL ",
-            "WHERE m.user_id = ? AND m.left_seq IS NULL AND c.deleted_at IS NULL) AND u.is_active AND u.id <> ? ",
+            ", u.email, u.name_key, u.email_key FROM people p JOIN users u ON u.id = p.id WHERE u.is_active AND u.id <> ? ",
             "AND (u.name_key LIKE ? ESCAPE '\\' OR u.email_key LIKE ? ESCAPE '\\')"
         ),
         caller,

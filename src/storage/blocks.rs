@@ -93,8 +93,9 @@ pub fn page(
         concat!(
             "SELECT ",
             card_columns!(),
-            " FROM blocks b JOIN users u ON u.id = b.blocked_id WHERE b.blocker_id = ? ",
-            "ORDER BY b.created_at DESC, b.blocked_id DESC LIMIT ? OFFSET ?"
+            " FROM (SELECT created_at, blocked_id FROM blocks WHERE blocker_id = ? ",
+            "ORDER BY created_at DESC, blocked_id DESC LIMIT ? OFFSET ?) AS b ",
+            "JOIN users u ON u.id = b.blocked_id ORDER BY b.created_at DESC, b.blocked_id DESC"
         ),
         blocker,
         limit,

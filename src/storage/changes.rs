@@ -265,7 +265,7 @@ fn marker_changes(
             "SELECT m.user_id, m.read_seq, m.read_pos, m.read_message_id, ",
             me_columns!(),
             " FROM members m WHERE m.chat_id = ? AND m.read_seq > ? AND m.read_seq > m.joined_seq ",
-            "AND m.left_seq IS NULL"
+            "AND m.left_seq IS NULL AND m.joined_seq > 0"
         ),
         chat.id,
         since
@@ -292,18 +292,34 @@ fn me_changes(
     listeners: &[UserId],
 ) -> Result<Changes, StorageError> {
     let ids: Vec<i64> = listeners.iter().map(|user| user.0).collect();
-    let rows = sql!(
-        concat!(
-            "SELECT m.user_id, m.me_seq, m.read_pos, ",
-            me_columns!(),
-            " FROM members m WHERE m.chat_id = ? AND m.user_id IN ? AND m.me_seq > ? ",
-            "AND m.me_seq > m.joined_seq AND m.left_seq IS NULL"
-        ),
-        chat.id,
-        ids.as_slice(),
-        since
-    )
-    .rows::<(i64, i64, i64, Option<bool>, Option<i64>, Option<i64>, Option<i64>)>(conn)?;
+    let rows: Vec<(i64, i64, i64, Option<bool>, Option<i64>, Option<i64>, Option<i64>)> = match conn {
+        AnyConn::Sqlite(_) => sql!(
+            concat!(
+                "SELECT m.user_id, m.me_seq, m.read_pos, ",
+                me_columns!(),
+                " FROM members m WHERE m.chat_id = ? AND m.user_id IN ? AND m.me_seq > ? ",
+                "AND m.me_seq > m.joined_seq AND m.left_seq IS NULL"
+            ),
+            chat.id,
+            ids.as_slice(),
+            since
+        )
+        .rows(conn)?,
+        AnyConn::Postgres(_) => sql!(
+            concat!(
+                "SELECT m.user_id, m.me_seq, m.read_pos, ",
+                me_columns!(),
+                // A look-up by key for each, however many members there are.
+                " FROM unnest(?) AS asked (id) CROSS JOIN LATERAL (SELECT * FROM members ",
+                "WHERE chat_id = ? AND user_id = asked.id LIMIT 1) m ",
+                "WHERE m.me_seq > ? AND m.me_seq > m.joined_seq AND m.left_seq IS NULL"
+            ),
+            ids,
+            chat.id,
+            since
+        )
+        .rows(conn)?,
+    };
     let mut changes = Vec::with_capacity(rows.len());
     for (user, seq, read_pos, is_pinned, muted_until, unread_pos, unread_from) in rows {
         let user = UserId(user);

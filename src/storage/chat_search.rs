@@ -1,11 +1,11 @@
 //! The search among a user's chats: by their titles, and by the names of those in them.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::{AnyConn, StorageError, patterns::like_pattern, sql::sql};
 use crate::{model::UserId, search::Matching};
 
-/// Different words that a search may have; each costs a query. More are found nowhere.
+/// Different words that a search may have. More are found nowhere.
 const MOST_WORDS: usize = 32;
 
 /// The names of the members of larger chats are not looked at one by one.
@@ -15,31 +15,21 @@ const LARGE: i64 = 100;
 const MOST_NAMED: i64 = 1_000;
 
 /// The ids, in order, of the user's chats in whose title or members' names each word is found. The user's own name
-/// would find them all, so it counts only where nobody else is in the chat and it is the title.
+/// would find them all, so it counts only where nobody else is in the chat and it is the title. The database looks for the
+/// longest word; the others are looked for in what that finds.
 pub fn with_every_word(
     conn: &mut AnyConn,
     user: UserId,
     words: &[&str],
     matching: Matching,
 ) -> Result<Vec<i64>, StorageError> {
-    if words.len() > MOST_WORDS {
-        return Ok(Vec::new());
+    let longest = words.iter().max_by_key(|word| word.len());
+    let Some(longest) = longest.filter(|_| words.len() <= MOST_WORDS) else { return Ok(Vec::new()) };
+    let mut found = with_word(conn, user, longest)?;
+    if words.len() > 1 || matching != Matching::Substring {
+        keep_matching(conn, user, &mut found, words, matching)?;
     }
-    let mut found: Option<Vec<i64>> = None;
-    for word in words {
-        if found.as_ref().is_some_and(Vec::is_empty) {
-            break;
-        }
-        let mut hits = with_word(conn, user, word)?;
-        if matching != Matching::Substring {
-            keep_matching(conn, user, &mut hits, word, matching)?;
-        }
-        found = Some(match found {
-            None => hits,
-            Some(before) => before.into_iter().filter(|id| hits.binary_search(id).is_ok()).collect(),
-        });
-    }
-    Ok(found.unwrap_or_default())
+    Ok(found)
 }
 
 fn with_word(conn: &mut AnyConn, user: UserId, word: &str) -> Result<Vec<i64>, StorageError> {
@@ -59,15 +49,18 @@ fn with_word(conn: &mut AnyConn, user: UserId, word: &str) -> Result<Vec<i64>, S
 /// Chats whose titles and names are read at a time.
 const PART: usize = 100;
 
-/// Leaves the chats in whose title, or one of whose names, the word is found in this way.
+/// Leaves the chats in whose title or names each word is found in this way.
 fn keep_matching(
     conn: &mut AnyConn,
     user: UserId,
     chats: &mut Vec<i64>,
-    word: &str,
+    words: &[&str],
     matching: Matching,
 ) -> Result<(), StorageError> {
-    let pattern = like_pattern(word);
+    let pattern = match words {
+        [word] => like_pattern(word),
+        _ => "%".to_owned(),
+    };
     let mut found = HashSet::new();
     for part in chats.chunks(PART) {
         let titles = sql!(
@@ -75,20 +68,33 @@ fn keep_matching(
             part,
             &pattern
         );
-        let names = sql!(
-            "SELECT c.id, u.name_key FROM chats c JOIN members o ON o.chat_id = c.id JOIN users u ON u.id = o.user_id \
-             WHERE c.id IN ? AND o.left_seq IS NULL AND (o.user_id <> ? OR c.member_count = 1) \
-             AND u.name_key LIKE ? ESCAPE '\\'",
-            part,
-            user,
-            &pattern
-        );
-        let mut texts = titles.rows::<(i64, String)>(conn)?;
-        texts.extend(names.rows::<(i64, String)>(conn)?);
-        found.extend(texts.into_iter().filter(|(_, text)| matching.finds(text, word)).map(|(id, _)| id));
+        let mut missing: HashMap<i64, Vec<&str>> = part.iter().map(|chat| (*chat, words.to_vec())).collect();
+        strike_out(&mut missing, titles.rows(conn)?, matching);
+        let rest: Vec<i64> = part.iter().copied().filter(|chat| !missing[chat].is_empty()).collect();
+        if !rest.is_empty() {
+            let names = sql!(
+                "SELECT c.id, u.name_key FROM chats c JOIN members o ON o.chat_id = c.id JOIN users u ON u.id = o.user_id \
+                 WHERE c.id IN ? AND o.left_seq IS NULL AND o.joined_seq > 0 \
+                 AND (o.user_id <> ? OR c.member_count = 1) AND u.name_key LIKE ? ESCAPE '\\'",
+                rest.as_slice(),
+                user,
+                &pattern
+            );
+            strike_out(&mut missing, names.rows(conn)?, matching);
+        }
+        found.extend(missing.into_iter().filter(|(_, words)| words.is_empty()).map(|(chat, _)| chat));
     }
     chats.retain(|id| found.contains(id));
     Ok(())
+}
+
+/// Strikes out of what is missing in each chat the words that are found in its texts.
+fn strike_out(missing: &mut HashMap<i64, Vec<&str>>, texts: Vec<(i64, String)>, matching: Matching) {
+    for (chat, text) in texts {
+        if let Some(words) = missing.get_mut(&chat) {
+            words.retain(|word| !matching.finds(&text, word));
+        }
+    }
 }
 
 /// The chats with a title that fits, and of those with so many members at most also the ones with a name that fits.
@@ -103,7 +109,7 @@ fn by_title_or_name(
          WHERE m.user_id = ? AND m.left_seq IS NULL AND c.deleted_at IS NULL AND (c.title_key LIKE ? ESCAPE '\\' \
             OR c.member_count <= ? AND EXISTS ( \
                 SELECT 1 FROM members o JOIN users u ON u.id = o.user_id \
-                WHERE o.chat_id = c.id AND o.left_seq IS NULL \
+                WHERE o.chat_id = c.id AND o.left_seq IS NULL AND o.joined_seq > 0 \
                 AND (o.user_id <> m.user_id OR c.member_count = 1) AND u.name_key LIKE ? ESCAPE '\\')) \
          ORDER BY c.id",
         user,
@@ -127,7 +133,14 @@ fn has_large(conn: &mut AnyConn, user: UserId) -> Result<bool, StorageError> {
 
 /// Some users with a name that fits; all of them, where they are few.
 fn named(conn: &mut AnyConn, pattern: &str) -> Result<Vec<i64>, StorageError> {
-    let rows = sql!("SELECT id FROM users WHERE name_key LIKE ? ESCAPE '\\' LIMIT ?", pattern, MOST_NAMED);
+    let rows = sql!(
+        // Each half has an index of its own.
+        "SELECT id FROM users WHERE is_active AND name_key LIKE ? ESCAPE '\\' \
+         UNION ALL SELECT id FROM users WHERE NOT is_active AND name_key LIKE ? ESCAPE '\\' LIMIT ?",
+        pattern,
+        pattern,
+        MOST_NAMED
+    );
     Ok(rows.rows::<(i64,)>(conn)?.into_iter().map(|(id,)| id).collect())
 }
 

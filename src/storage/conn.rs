@@ -100,6 +100,13 @@ impl DatabaseUrl {
         }
     }
 
+    /// Opens a connection to serve clients with: all that is asked there has indexes of its own.
+    pub fn open_to_serve(&self, access: Access) -> Result<AnyConn, OpenError> {
+        let mut conn = self.open(access)?;
+        prefer_keys(&mut conn).map_err(|error| OpenError::new(&self.name(), error))?;
+        Ok(conn)
+    }
+
     /// Opens a connection. Readers may not write, which SQLite then enforces.
     pub fn open(&self, access: Access) -> Result<AnyConn, OpenError> {
         match self {
@@ -250,9 +257,9 @@ pub(super) fn speaks_english(conn: &mut AnyConn) -> Result<bool, diesel::result:
         || language.starts_with("en"))
 }
 
-/// Has PostgreSQL find every row by its key, in a plan that is made once: all that a writer does is to look up keys. It
-/// would else plan each statement anew, or keep for a table that has grown the plan that did for a small one.
-pub(super) fn prefer_keys(conn: &mut AnyConn) -> Result<(), diesel::result::Error> {
+/// Has PostgreSQL find every row by an index, in a plan that is made once. It would else plan each statement anew, or by
+/// statistics that are out of date walk through a whole table.
+fn prefer_keys(conn: &mut AnyConn) -> Result<(), diesel::result::Error> {
     match conn {
         AnyConn::Sqlite(_) => Ok(()),
         AnyConn::Postgres(_) => conn.batch_execute(

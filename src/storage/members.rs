@@ -43,18 +43,34 @@ fn member(row: MemberRow) -> Member {
 
 /// The first members by joining.
 pub fn first(conn: &mut AnyConn, chat: ChatId, limit: i64) -> Result<Vec<Member>, StorageError> {
-    page(conn, chat, 0, limit)
-}
-
-/// Members by joining, from number `skip` on.
-pub fn page(conn: &mut AnyConn, chat: ChatId, skip: i64, limit: i64) -> Result<Vec<Member>, StorageError> {
     let rows = sql!(
         concat!(
             "SELECT ",
             member_columns!(),
-            " FROM members m JOIN users u ON u.id = m.user_id ",
-            "WHERE m.chat_id = ? AND m.left_seq IS NULL ",
-            "ORDER BY m.joined_seq, m.user_id LIMIT ? OFFSET ?"
+            " FROM members m JOIN users u ON u.id = m.user_id WHERE m.chat_id = ? AND m.left_seq IS NULL ",
+            "ORDER BY m.joined_seq, m.user_id LIMIT ?"
+        ),
+        chat,
+        limit
+    )
+    .rows::<MemberRow>(conn)?;
+    Ok(rows.into_iter().map(member).collect())
+}
+
+/// Members by joining, from number `skip` on.
+pub fn page(conn: &mut AnyConn, chat: ChatId, skip: i64, limit: i64) -> Result<Vec<Member>, StorageError> {
+    if skip == 0 {
+        return first(conn, chat, limit);
+    }
+    let rows = sql!(
+        concat!(
+            "SELECT ",
+            member_columns!(),
+            // Those before the page are passed over in the index.
+            " FROM (SELECT chat_id, user_id FROM members WHERE chat_id = ? AND left_seq IS NULL ",
+            "ORDER BY joined_seq, user_id LIMIT ? OFFSET ?) AS page ",
+            "JOIN members m ON m.chat_id = page.chat_id AND m.user_id = page.user_id ",
+            "JOIN users u ON u.id = m.user_id ORDER BY m.joined_seq, m.user_id"
         ),
         chat,
         limit,
@@ -79,7 +95,7 @@ pub fn search(
     let pattern = like_pattern(longest);
     let rows = sql!(
         "SELECT u.id, u.name_key FROM members m JOIN users u ON u.id = m.user_id \
-         WHERE m.chat_id = ? AND m.left_seq IS NULL AND u.name_key LIKE ? ESCAPE '\\' \
+         WHERE m.chat_id = ? AND m.left_seq IS NULL AND m.joined_seq > 0 AND u.name_key LIKE ? ESCAPE '\\' \
          ORDER BY m.joined_seq, m.user_id",
         chat,
         &pattern
@@ -151,8 +167,10 @@ pub fn readers_of(
             "SELECT m.chat_id, ",
             member_columns!(),
             " FROM chats c JOIN members m ON m.chat_id = c.id JOIN users u ON u.id = m.user_id ",
-            "WHERE c.id IN ? AND c.member_count <= ? AND m.left_seq IS NULL ",
-            "ORDER BY m.chat_id, m.joined_seq, m.user_id"
+            // Every joining has a number: this has SQLite pass over those who left.
+            "WHERE c.id IN ? AND c.member_count <= ? AND m.left_seq IS NULL AND m.joined_seq > 0 ",
+            // By the chats' own ids, so that SQLite looks at how large they are first.
+            "ORDER BY c.id, m.joined_seq, m.user_id"
         ),
         ids.as_slice(),
         max
@@ -221,7 +239,10 @@ pub fn chats_of_after(
 
 /// Everybody in the chat, with their roles.
 pub fn roles(conn: &mut AnyConn, chat: ChatId) -> Result<Vec<(UserId, Role)>, StorageError> {
-    let rows = sql!("SELECT user_id, role FROM members WHERE chat_id = ? AND left_seq IS NULL", chat);
+    let rows = sql!(
+        "SELECT user_id, role FROM members WHERE chat_id = ? AND left_seq IS NULL AND joined_seq > 0",
+        chat
+    );
     let role = |(id, role): (i64, String)| (UserId(id), Role::parse(&role).unwrap_or(Role::Member));
     Ok(rows.rows(conn)?.into_iter().map(role).collect())
 }

@@ -321,8 +321,8 @@ pub fn changed(
         concat!(
             "SELECT ",
             message_columns!(),
-            " FROM messages m JOIN users u ON u.id = m.sender_id ",
-            "WHERE m.chat_id = ? AND m.seq > ? AND m.seq > m.created_seq AND m.pos <= ? ORDER BY m.seq LIMIT ?"
+            " FROM (SELECT * FROM messages WHERE chat_id = ? AND seq > ? AND seq > created_seq AND pos <= ? ",
+            "ORDER BY seq LIMIT ?) AS m JOIN users u ON u.id = m.sender_id ORDER BY m.seq"
         ),
         chat,
         since,
@@ -341,7 +341,8 @@ pub fn posted_and_changed(
 ) -> Result<Vec<(MessageId, Seq)>, StorageError> {
     let known = posted_up_to(conn, chat, since)?;
     let rows = sql!(
-        "SELECT id, created_seq FROM messages WHERE chat_id = ? AND pos > ? AND seq > created_seq",
+        // The sum keeps PostgreSQL from the index of all that was ever changed.
+        "SELECT id, created_seq FROM messages WHERE chat_id = ? AND pos > ? AND seq + 0 > created_seq",
         chat.id,
         known
     )

@@ -56,6 +56,7 @@ pub mod unread;
 mod untaken;
 pub mod user_search;
 pub mod users;
+pub mod watched;
 pub mod writer;
 
 pub use asker::Asker;

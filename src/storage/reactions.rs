@@ -15,10 +15,13 @@ pub fn exists(
     user: UserId,
 ) -> Result<bool, StorageError> {
     let row = sql!(
-        "SELECT seq FROM reactions WHERE chat_id = ? AND message_id = ? AND emoji = ? AND user_id = ?",
+        // In the order of the key: without statistics PostgreSQL walks through all who reacted so.
+        "SELECT seq FROM reactions WHERE chat_id = ? AND message_id = ? AND emoji = ? \
+         AND user_id BETWEEN ? AND ? ORDER BY user_id LIMIT 1",
         place.0,
         place.1,
         emoji,
+        user,
         user
     );
     Ok(row.first::<(i64,)>(conn)?.is_some())

@@ -179,7 +179,7 @@ impl r2d2::ManageConnection for Opener {
     type Error = StorageError;
 
     fn connect(&self) -> Result<Reader, StorageError> {
-        let mut conn = self.0.open(Access::Read)?;
+        let mut conn = self.0.open_to_serve(Access::Read)?;
         limit_statements(&mut conn, LIMIT)?;
         Ok(Reader { conn, used: Instant::now(), is_doubtful: false })
     }

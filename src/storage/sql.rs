@@ -21,14 +21,15 @@ use diesel::{
     sqlite::Sqlite,
 };
 
-use super::conn::AnyConn;
+use super::{conn::AnyConn, watched};
 use crate::model::{ChatId, MessageId, Timestamp, TokenId, UserId};
 
 /// Builds a [`Statement`]: a text with `?` for each value, then the values.
 macro_rules! sql {
     ($text:expr $(, $value:expr)* $(,)?) => {{
         struct Id;
-        static SQL: $crate::storage::sql::Text = $crate::storage::sql::Text::new($text);
+        static SQL: $crate::storage::sql::Text =
+            $crate::storage::sql::Text::new($text, concat!(file!(), ":", line!()));
         $crate::storage::sql::Statement::<Id>::new(
             &SQL,
             vec![$($crate::storage::sql::Value::from($value)),*],
@@ -40,13 +41,15 @@ pub(crate) use sql;
 /// The text of a statement. diesel walks through it each time that it is run, so it is cut at its values once.
 pub(crate) struct Text {
     text: &'static str,
+    /// The file and the line at which it is written.
+    place: &'static str,
     pieces: OnceLock<Box<[&'static str]>>,
     postgres: OnceLock<Box<[String]>>,
 }
 
 impl Text {
-    pub(crate) const fn new(text: &'static str) -> Self {
-        Self { text, pieces: OnceLock::new(), postgres: OnceLock::new() }
+    pub(crate) const fn new(text: &'static str, place: &'static str) -> Self {
+        Self { text, place, pieces: OnceLock::new(), postgres: OnceLock::new() }
     }
 
     /// What stands before, between and after the values.
@@ -141,15 +144,21 @@ impl<'a, Id: 'static> Statement<'a, Id> {
 
     /// Runs it and returns how many rows it changed.
     pub(crate) fn run(self, conn: &mut AnyConn) -> QueryResult<usize> {
-        match conn {
+        let place = self.text.place;
+        let changed = match conn {
             AnyConn::Sqlite(conn) => self.execute(conn),
             AnyConn::Postgres(conn) => self.execute(conn),
-        }
+        };
+        watched::note(conn, place);
+        changed
     }
 
     /// All rows.
     pub(crate) fn rows<T: Row>(self, conn: &mut AnyConn) -> QueryResult<Vec<T>> {
-        T::load(self, conn)
+        let place = self.text.place;
+        let rows = T::load(self, conn);
+        watched::note(conn, place);
+        rows
     }
 
     /// The first row, if there is one.

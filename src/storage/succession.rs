@@ -12,16 +12,20 @@ use super::{
 };
 use crate::model::{Chat, ChatId, ChatKind, Role, UserId};
 
-/// Whether a chat `c` has lost its admins while it has active members. A room that never had an admin is staff's.
+/// Whether a chat `c` has lost its admins while it has active members. A room that never had an admin is staff's. Members are
+/// asked for in the order of an index, so that those who left are passed over.
 macro_rules! is_unattended {
     () => {
         "c.chat_type <> 'dm' AND c.deleted_at IS NULL \
-         AND NOT EXISTS (SELECT 1 FROM members m JOIN users u ON u.id = m.user_id \
-             WHERE m.chat_id = c.id AND m.role = 'admin' AND m.left_seq IS NULL AND u.is_active) \
-         AND (c.chat_type = 'group' OR EXISTS (SELECT 1 FROM members m \
-             WHERE m.chat_id = c.id AND m.role = 'admin' AND m.left_seq IS NULL)) \
-         AND EXISTS (SELECT 1 FROM members m JOIN users u ON u.id = m.user_id \
-             WHERE m.chat_id = c.id AND m.left_seq IS NULL AND u.is_active)"
+         AND (SELECT m.user_id FROM members m JOIN users u ON u.id = m.user_id \
+             WHERE m.chat_id = c.id AND m.role = 'admin' AND m.left_seq IS NULL AND u.is_active \
+             ORDER BY m.joined_seq, m.user_id LIMIT 1) IS NULL \
+         AND (c.chat_type = 'group' OR (SELECT m.user_id FROM members m \
+             WHERE m.chat_id = c.id AND m.role = 'admin' AND m.left_seq IS NULL \
+             ORDER BY m.joined_seq, m.user_id LIMIT 1) IS NOT NULL) \
+         AND (SELECT m.user_id FROM members m JOIN users u ON u.id = m.user_id \
+             WHERE m.chat_id = c.id AND m.left_seq IS NULL AND u.is_active \
+             ORDER BY m.joined_seq, m.user_id LIMIT 1) IS NOT NULL"
     };
 }
 

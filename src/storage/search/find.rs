@@ -70,6 +70,10 @@ const SMALL: i64 = 4_000;
 /// Texts read at a time.
 const PART: usize = 256;
 
+/// Ids looked through at a time where only some are of the user's chats, and how many of them cost one unit.
+const IDS: i64 = 4_096;
+const IDS_FOR_ONE: i64 = 4;
+
 /// Segments asked at first, and most of them asked at a time.
 const FIRST_SEGMENTS: usize = 4;
 const MOST_SEGMENTS: usize = 64;
@@ -123,8 +127,34 @@ impl Search<'_> {
         self.ask_segments(ids.start..ids.end.min(unindexed))
     }
 
-    /// Looks at all texts.
+    /// Looks at all texts, those of some ids at a time: most ids there may be of chats that the user is not in.
     fn look_through(&mut self, ids: Range<i64>) -> Step {
+        let mut end = ids.end;
+        while let Some(first) = self.first_of_newest(ids.start..end)? {
+            if self.look_through_some(first..end)?.is_break() {
+                return Ok(Break(()));
+            }
+            self.lowest = first;
+            if self.left <= 0 && first > ids.start {
+                return Ok(Break(()));
+            }
+            end = first;
+        }
+        Ok(Continue(()))
+    }
+
+    /// The first of the newest ids that are looked through in one go; `None` where there are none.
+    fn first_of_newest(&mut self, ids: Range<i64>) -> Result<Option<i64>, StorageError> {
+        match self.scope {
+            Scope::Chat(_) => Ok((!ids.is_empty()).then_some(ids.start)),
+            Scope::Mine { .. } => {
+                self.left -= IDS / IDS_FOR_ONE;
+                texts::first_of_newest(self.conn, ids, IDS)
+            }
+        }
+    }
+
+    fn look_through_some(&mut self, ids: Range<i64>) -> Step {
         let mut end = ids.end;
         loop {
             let texts = self.texts(ids.start..end)?;
@@ -178,14 +208,13 @@ impl Search<'_> {
         if ids.is_empty() {
             return Ok(Continue(()));
         }
-        let mut edited = changes::edited(self.conn, ids.clone())?;
         let segments = segments::with_messages(self.conn, ids.clone())?;
-        let (mut rest, mut count) = (&segments[..], FIRST_SEGMENTS);
+        let (mut rest, mut count, mut end) = (&segments[..], FIRST_SEGMENTS, ids.end);
         while !rest.is_empty() {
             let (asked, older) = rest.split_at(count.min(rest.len()));
-            let first_id = older.first().map_or(ids.start, |row| row.last_id + 1);
-            let mut candidates = self.candidates(asked, first_id.max(ids.start)..ids.end)?;
-            candidates.extend(edited.extract_if(.., |id| *id >= first_id));
+            let first_id = older.first().map_or(ids.start, |row| ids.start.max(row.last_id + 1));
+            let mut candidates = self.candidates(asked, first_id..ids.end)?;
+            candidates.extend(changes::edited(self.conn, first_id..end)?);
             candidates.sort_unstable_by(|a, b| b.cmp(a));
             candidates.dedup();
             for part in candidates.chunks(PART) {
@@ -198,7 +227,7 @@ impl Search<'_> {
             if self.left <= 0 && !older.is_empty() {
                 return Ok(Break(()));
             }
-            (rest, count) = (older, (count * 4).min(MOST_SEGMENTS));
+            (rest, count, end) = (older, (count * 4).min(MOST_SEGMENTS), first_id);
         }
         Ok(Continue(()))
     }

@@ -61,12 +61,6 @@ pub fn postings(
     Ok(rows.into_iter().map(|(segment, slot, postings)| ((segment, slot), postings)).collect())
 }
 
-/// What a segment has in all its slots, by slot.
-pub fn all_postings(conn: &mut AnyConn, segment: i64) -> Result<Vec<(i64, Vec<u8>)>, StorageError> {
-    Ok(sql!("SELECT slot, postings FROM search_postings WHERE segment = ? ORDER BY slot", segment)
-        .rows(conn)?)
-}
-
 /// Stores what a segment has in some slots.
 pub fn insert_postings(
     conn: &mut AnyConn,

@@ -33,6 +33,17 @@ pub fn with_ids(conn: &mut AnyConn, ids: &[i64]) -> Result<Vec<Text>, StorageErr
     Ok(rows.rows(conn)?)
 }
 
+/// The first of so many newest ids within a range; `None` where there are none.
+pub fn first_of_newest(conn: &mut AnyConn, ids: Range<i64>, count: i64) -> Result<Option<i64>, StorageError> {
+    let row = sql!(
+        "SELECT min(id) FROM (SELECT id FROM message_ids WHERE id >= ? AND id < ? ORDER BY id DESC LIMIT ?) AS newest",
+        ids.start,
+        ids.end,
+        count
+    );
+    Ok(row.one::<(Option<i64>,)>(conn)?.0)
+}
+
 /// The newest texts with some ids in the chats of a user, the newest first.
 pub fn newest_of_user(
     conn: &mut AnyConn,

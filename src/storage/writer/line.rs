@@ -194,10 +194,10 @@ impl Line {
 }
 
 fn open(url: &DatabaseUrl, count: Option<&Count>) -> Result<AnyConn, OpenError> {
-    let mut conn = url.open(Access::Write)?;
-    conn::prefer_keys(&mut conn)
-        .and_then(|()| count.map_or(Ok(()), |count| count.prepare(&mut conn)))
-        .map_err(|error| OpenError::new(&url.name(), error))?;
+    let mut conn = url.open_to_serve(Access::Write)?;
+    if let Some(count) = count {
+        count.prepare(&mut conn).map_err(|error| OpenError::new(&url.name(), error))?;
+    }
     Ok(conn)
 }
 

@@ -1,0 +1,355 @@
+//! What is asked of the writer.
+
+use std::{collections::HashMap, sync::Arc};
+
+use diesel::connection::SimpleConnection;
+use greenroom::model::credential::{Credential, Origin};
+use greenroom::{
+    model::{
+        ChatId, ChatKind, Command, Contacts, HostObject, Role, Timestamp, UserCard, UserId,
+        command::{Action as Asked, MeChange, NewChat, NewRoom, ReactIntent},
+        emoji::Emoji,
+        text::{ClientId, MessageBody, Title, Username},
+    },
+    search::Words,
+    storage::{
+        AnyConn, StorageError,
+        apply::{Made, apply, apply_together, create_chat, create_room},
+        blocks, cursors, feeds,
+        locks::{self, Contested},
+        members, partners, purge, revocations,
+        search::{
+            horizon::Horizon,
+            indexer::{self, Indexer, Progress},
+            pages::{Asked as Where, Question, page},
+        },
+        sessions, settings, sightings, succession, sweeping, tokens,
+        users::{self, NO_PASSWORD, NewUser},
+    },
+};
+
+use super::{Action, rules, rules_of_contacts, writes};
+use crate::world::*;
+
+pub fn all() -> Vec<Action> {
+    let mut all = of_messages();
+    all.extend(of_chats());
+    all.extend(of_members());
+    all.extend(of_users());
+    all.extend(of_upkeep());
+    all
+}
+
+fn ask(conn: &mut AnyConn, chat: ChatId, by: UserId, action: Asked) -> Result<(), StorageError> {
+    apply(conn, &rules(), &Command { chat, by, action }).map(drop)
+}
+
+fn post_by(user: UserId, client_id: Option<&str>) -> Asked {
+    let sender = UserCard {
+        id: user,
+        username: format!("user{user}"),
+        display_name: format!("User {user}"),
+        avatar_url: None,
+    };
+    Asked::PostMessage {
+        sender: Arc::new(sender),
+        body: MessageBody::parse("hello").unwrap(),
+        client_id: client_id.map(|id| ClientId::parse(id).unwrap()),
+    }
+}
+
+fn of_messages() -> Vec<Action> {
+    vec![
+        writes("post, for the first time", |conn, _| {
+            ask(conn, HISTORY, SILENT, post_by(SILENT, Some("new")))
+        }),
+        writes("post again", |conn, _| ask(conn, HISTORY, TALKER, post_by(TALKER, None))),
+        writes("post in a room", |conn, _| ask(conn, SQUARE, SILENT, post_by(SILENT, Some("new")))),
+        writes("post in a group that many left", |conn, _| ask(conn, EMPTIED, SILENT, post_by(SILENT, None))),
+        writes("post in a dm", |conn, _| ask(conn, FIRST_DM, POPULAR, post_by(POPULAR, None))),
+        writes("post together", |conn, _| {
+            let commands: Vec<Command> = [HISTORY, DELETED, CHANGED, SQUARE, EMPTIED]
+                .map(|chat| Command { chat, by: SILENT, action: post_by(SILENT, Some("x")) })
+                .into();
+            let commands: Vec<&Command> = commands.iter().collect();
+            apply_together(conn, &rules(), &commands, Contested::WaitedFor)?;
+            let nowhere = Command { chat: ChatId(999), by: SILENT, action: post_by(SILENT, None) };
+            apply_together(conn, &rules(), &[commands[0], commands[1], &nowhere], Contested::LeftOut)
+                .map(drop)
+        }),
+        writes("edit an old message", |conn, world| {
+            let body = MessageBody::parse("better").unwrap();
+            ask(conn, HISTORY, TALKER, Asked::EditMessage { message: world.message(HISTORY, 5), body })
+        }),
+        writes("delete the newest message", |conn, world| {
+            let message = world.message(HISTORY, world.messages);
+            ask(conn, HISTORY, TALKER, Asked::DeleteMessage { message })
+        }),
+        writes("delete the last message that is left", |conn, world| {
+            ask(conn, DELETED, TALKER, Asked::DeleteMessage { message: world.message(DELETED, 1) })
+        }),
+        writes("delete a message with many reactions", |conn, world| {
+            ask(conn, REACTED, TALKER, Asked::DeleteMessage { message: world.message(REACTED, 1) })
+        })
+        .grows_with("the reactions"),
+        writes("react to a message with many reactions", |conn, world| {
+            react(conn, REACTED, SILENT, world, "👍")?;
+            react(conn, REACTED, SILENT, world, "👍")?;
+            react(conn, REACTED, SILENT, world, "🎉")
+        }),
+        writes("mark everything as read, who never wrote", |conn, _| {
+            ask(conn, HISTORY, SILENT, Asked::MarkAsRead { up_to: None })
+        }),
+        writes("mark up to a message as read", |conn, world| {
+            let up_to = Some(world.message(HISTORY, world.messages / 2));
+            ask(conn, HISTORY, SILENT, Asked::MarkAsRead { up_to })
+        }),
+        writes("mark deleted messages as read", |conn, world| {
+            let up_to = Some(world.message(DELETED, world.messages / 2));
+            ask(conn, DELETED, SILENT, Asked::MarkAsRead { up_to })
+        }),
+        writes("mark a room as read", |conn, _| ask(conn, SQUARE, SILENT, Asked::MarkAsRead { up_to: None })),
+        writes("mark as unread", |conn, world| {
+            let change =
+                MeChange { unread_from: Some(Some(world.message(HISTORY, 5))), ..MeChange::default() };
+            ask(conn, HISTORY, SILENT, Asked::ChangeMe(change))
+        }),
+    ]
+}
+
+fn react(
+    conn: &mut AnyConn,
+    chat: ChatId,
+    by: UserId,
+    world: &World,
+    emoji: &str,
+) -> Result<(), StorageError> {
+    let (message, emoji) = (world.message(chat, 1), Emoji::parse(emoji).unwrap());
+    ask(conn, chat, by, Asked::React { message, emoji, intent: ReactIntent::Toggle })
+}
+
+fn of_chats() -> Vec<Action> {
+    vec![
+        writes("rename a chat", |conn, _| {
+            ask(conn, HISTORY, TALKER, Asked::Rename { title: Some(Title::parse("New").unwrap().unwrap()) })
+        }),
+        writes("rename a room", |conn, _| {
+            ask(conn, SQUARE, TALKER, Asked::Rename { title: Some(Title::parse("New").unwrap().unwrap()) })
+        }),
+        writes("make a dm", |conn, _| make(conn, ChatKind::Dm, SILENT, &[STRANGER])),
+        writes("make a group", |conn, _| make(conn, ChatKind::Group, CROWDED, &[TALKER, SILENT, POPULAR])),
+        writes("make a dm by somebody whom many block", |conn, _| {
+            make(conn, ChatKind::Dm, BLOCKED, &[STRANGER])
+        }),
+        writes("make a group by somebody who blocks many", |conn, _| {
+            make(conn, ChatKind::Group, BLOCKER, &[TALKER, SILENT])
+        }),
+        writes("make a room", |conn, _| {
+            let object = Some(HostObject { kind: "page".to_owned(), id: "new".to_owned() });
+            let title = Title::parse("Room").unwrap().unwrap();
+            create_room(conn, &rules(), &NewRoom { title, is_public: true, object, creator: SILENT })
+                .map(drop)
+        }),
+        writes("open a room", |conn, _| {
+            let title = Title::parse("Room").unwrap().unwrap();
+            let room = NewRoom { title, is_public: false, object: None, creator: STAFF };
+            match create_room(conn, &rules(), &room)? {
+                Made::New { snapshot, .. } => {
+                    ask(conn, snapshot.chat.id, STAFF, Asked::Open { is_public: true })
+                }
+                Made::Existing(_) => unreachable!("it is on no object"),
+            }
+        }),
+        writes("delete a group", |conn, _| ask(conn, HISTORY, TALKER, Asked::DeleteChat)),
+        writes("delete a room", |conn, _| ask(conn, SQUARE, TALKER, Asked::DeleteChat)).grows_with("members"),
+        writes("delete a dm", |conn, _| ask(conn, FIRST_DM, UserId(ALIKE + 1), Asked::DeleteChat)),
+        writes("leave one of many chats", |conn, _| ask(conn, FIRST_OF_CROWDED, CROWDED, Asked::Leave)),
+    ]
+}
+
+fn make(conn: &mut AnyConn, kind: ChatKind, creator: UserId, members: &[UserId]) -> Result<(), StorageError> {
+    create_chat(conn, &rules(), &NewChat { kind, title: None, creator, members: members.to_vec() }).map(drop)
+}
+
+fn of_members() -> Vec<Action> {
+    vec![
+        writes("join a room", |conn, _| ask(conn, SQUARE, STRANGER, Asked::Join)),
+        writes("join a room again", |conn, _| ask(conn, SQUARE, UserId(ALIKE + 1), Asked::Join)),
+        writes("add members who were there", |conn, _| {
+            let users: Vec<UserId> = (1..60).map(|number| UserId(ALIKE + number)).collect();
+            ask(conn, SQUARE, TALKER, Asked::AddMembers { users })
+        })
+        .at_most(25_000, "those who are added"),
+        writes("add members to a group that many left", |conn, _| {
+            let users: Vec<UserId> = (1..60).map(|number| UserId(ALIKE + number)).collect();
+            ask(conn, EMPTIED, TALKER, Asked::AddMembers { users })
+        })
+        .at_most(25_000, "those who are added"),
+        writes("add members where contacts count", |conn, _| {
+            let command = Command {
+                chat: FIRST_OF_CROWDED,
+                by: TALKER,
+                action: Asked::AddMembers { users: vec![SILENT, POPULAR] },
+            };
+            apply(conn, &rules_of_contacts(Contacts::SharedChat), &command).map(drop)
+        })
+        .grows_with("the chats that the caller is in"),
+        writes("remove a member", |conn, _| ask(conn, SQUARE, TALKER, Asked::RemoveMember { user: SILENT })),
+        writes("leave, as the only admin", |conn, _| ask(conn, EMPTIED, TALKER, Asked::Leave)),
+        writes("leave a room, as the only admin", |conn, _| ask(conn, SQUARE, TALKER, Asked::Leave)),
+        writes("make an admin, and a member", |conn, _| {
+            ask(conn, EMPTIED, TALKER, Asked::ChangeRole { user: SILENT, role: Role::Admin })?;
+            ask(conn, EMPTIED, TALKER, Asked::ChangeRole { user: SILENT, role: Role::Member })?;
+            ask(conn, SQUARE, TALKER, Asked::ChangeRole { user: SILENT, role: Role::Admin })
+        }),
+        writes("raise feeds", |conn, _| feeds::raise(conn, &[TALKER, SILENT]).map(drop)),
+    ]
+}
+
+fn of_users() -> Vec<Action> {
+    vec![
+        writes("make a user", |conn, _| users::create(conn, &new_user("zoe")).map(drop)),
+        writes("find a user or make one", |conn, _| {
+            users::find_or_create(conn, &new_user("alex17"))?;
+            users::find_or_create(conn, &new_user("zoe")).map(drop)
+        }),
+        writes("change a user", |conn, _| {
+            let mut user = users::hold(conn, TALKER)?.unwrap();
+            user.first_name = "Other".to_owned();
+            users::update(conn, &user)?;
+            users::rehash(conn, TALKER, "!", "?")
+        }),
+        writes("deactivate a user", |conn, _| deactivate(conn, SILENT)),
+        writes("deactivate a user in many chats", |conn, _| deactivate(conn, CROWDED))
+            .grows_with("the chats that the user is in, asked for by staff alone"),
+        writes("deactivate staff", |conn, _| deactivate(conn, STAFF)).grows_with("staff"),
+        writes("chats without admins", |conn, _| {
+            let ids = succession::unattended(conn)?;
+            succession::settle(conn, &ids)
+        })
+        .grows_with("chats, once at the start"),
+        writes("block and unblock", |conn, _| {
+            blocks::block(conn, &rules(), SILENT, TALKER)?;
+            blocks::unblock(conn, SILENT, TALKER)?;
+            blocks::block(conn, &rules(), BLOCKER, POPULAR)?;
+            blocks::block(conn, &rules(), POPULAR, UserId(ALIKE + 1)).map(drop)
+        }),
+        writes("whether one is blocked", |conn, _| {
+            blocks::expect_no_block(conn, BLOCKED, TALKER)?;
+            blocks::expect_none(conn, BLOCKED, &[TALKER, SILENT, POPULAR])?;
+            blocks::expect_none(conn, BLOCKER, &[TALKER, SILENT, POPULAR])
+        }),
+        writes("begin and end a session", |conn, _| {
+            let origin = Origin { address: String::new(), user_agent: String::new() };
+            sessions::create(conn, "fresh", SILENT, "!", &origin)?;
+            sessions::renew(conn, "fresh")?;
+            sessions::end(conn, "fresh").map(drop)
+        }),
+        writes("end a session by its id", |conn, _| {
+            let id = greenroom::model::SessionId::of("new17");
+            sessions::end_one(conn, SILENT, id).map(drop)
+        })
+        .grows_with("own sessions"),
+        writes("end all sessions", |conn, _| sessions::end_all(conn, SILENT, None))
+            .grows_with("own sessions"),
+        writes("make and revoke a token", |conn, _| {
+            let token = tokens::create(conn, SILENT, "fresh", None)?;
+            tokens::revoke(conn, SILENT, token).map(drop)
+        }),
+        writes("revoke all tokens", |conn, _| {
+            tokens::revoke_others(conn, SILENT, Some("new17"))?;
+            tokens::revoke_all(conn, SILENT)
+        })
+        .grows_with("own tokens"),
+        writes("note credentials in use", |conn, _| {
+            let origin = || Origin { address: "x".to_owned(), user_agent: "y".to_owned() };
+            let seen = HashMap::from([
+                (Credential::Session("new17".to_owned()), (Timestamp(5), origin())),
+                (Credential::Token("new17".to_owned()), (Timestamp(5), origin())),
+            ]);
+            sightings::store(conn, &seen)
+        }),
+        writes("note users seen", |conn, _| {
+            partners::seen(conn, &[(TALKER, Timestamp(9)), (SILENT, Timestamp(9))])
+        }),
+        writes("save a cursor", |conn, _| cursors::save(conn, "fresh", SILENT, "1.1", Timestamp(9))),
+        writes("note an ended credential", |conn, _| {
+            revocations::record(conn, SILENT)?;
+            revocations::record_deed(conn, SILENT, "deed")
+        }),
+        writes("settings of a server", |conn, _| {
+            settings::get_or_make(conn, "new", || "value".to_owned())?;
+            settings::note_write(conn)
+        }),
+    ]
+}
+
+fn new_user(name: &str) -> NewUser {
+    NewUser {
+        username: Username::parse(name).unwrap(),
+        password: NO_PASSWORD.to_owned(),
+        email: String::new(),
+        first_name: String::new(),
+        last_name: String::new(),
+        avatar_url: String::new(),
+        is_staff: false,
+        is_registered: false,
+    }
+}
+
+fn deactivate(conn: &mut AnyConn, user: UserId) -> Result<(), StorageError> {
+    let mut held = succession::hold(conn, user)?.unwrap();
+    succession::change_standing(conn, &mut held, false)
+}
+
+fn of_upkeep() -> Vec<Action> {
+    vec![
+        writes("sweep", |conn, _| sweeping::step(conn).map(drop)),
+        writes("clear out some of a deleted chat", |conn, _| purge::step(conn).map(drop)),
+        writes("clear out a deleted chat", |conn, _| {
+            ask(conn, FIRST_OF_CROWDED, TALKER, Asked::DeleteChat)?;
+            purge::step(conn)?;
+            purge::step(conn).map(drop)
+        }),
+        writes("lock what others may need", |conn, _| {
+            locks::users(conn, &[TALKER, SILENT])?;
+            locks::search_index(conn)?;
+            locks::keeps_search_index(conn).map(drop)
+        }),
+        writes("whether somebody is in a chat", |conn, _| members::is_in(conn, SQUARE, SILENT).map(drop)),
+        writes("store a segment of the index", |conn, _| {
+            let settled = Horizon::default().look(conn)?;
+            let mut indexer = Indexer::begin(conn)?;
+            let mut segment = None;
+            while let Progress::Full(full) = indexer.read(conn, settled)? {
+                segment = Some(full);
+                break;
+            }
+            let segment = match segment {
+                Some(segment) => Some(segment),
+                None => indexer::renewed(conn, true)?,
+            };
+            if let Some(segment) = segment {
+                let mut begin = Some(0);
+                while let Some(next) = begin {
+                    begin = segment.store(conn, next)?;
+                }
+                segment.make_known(conn)?;
+            }
+            Ok(())
+        })
+        .at_most(1_500_000, "one segment, and ten thousand changes"),
+        writes("search messages while nothing is indexed", |conn, _| {
+            conn.batch_execute("DELETE FROM search_segments")?;
+            let question = Question {
+                words: Words::of("about word7").unwrap(),
+                chat: None,
+                after: 0,
+                page: Where::From { skip: 0, size: 20 },
+            };
+            page(conn, &rules(), STRANGER, &question).map(drop)
+        })
+        .at_most(1_300_000, "what one search may cost"),
+        writes("clear out a segment of the index", |conn, _| indexer::clear(conn, 1).map(drop)),
+    ]
+}

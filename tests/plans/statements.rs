@@ -1,0 +1,76 @@
+//! Finds all statements in the sources of the storage.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// The macros by which statements are written. `within!` writes two.
+const MACROS: [&str; 2] = ["sql!(", "within!("];
+
+/// Files whose statements are not for serving: they look at everything by what they are for, once, or set up a connection.
+const NOT_FOR_SERVING: [&str; 14] = [
+    "backup.rs",
+    "catalogue.rs",
+    "check.rs",
+    "checkpoint.rs",
+    "commits.rs",
+    "conn.rs",
+    "foreign.rs",
+    "import.rs",
+    "migrations.rs",
+    "pooling.rs",
+    "restored.rs",
+    "search/check.rs",
+    "sql.rs",
+    "untaken.rs",
+];
+
+/// The places of all statements that serve somebody, as file and line.
+pub fn all() -> BTreeSet<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    collect(&root.join("src/storage"), &mut files);
+    let mut places = BTreeSet::new();
+    for file in files {
+        let name = file.strip_prefix(root).unwrap().to_str().unwrap();
+        let is_serving = !NOT_FOR_SERVING.iter().any(|other| name == format!("src/storage/{other}"));
+        if is_serving {
+            let text = fs::read_to_string(&file).unwrap();
+            places.extend(lines(&text).map(|line| format!("{name}:{line}")));
+        }
+    }
+    places
+}
+
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(&path, files);
+        } else if path.extension().is_some_and(|end| end == "rs") {
+            files.push(path);
+        }
+    }
+}
+
+/// The lines, counted from 1, on which a statement begins, those of the macros' own text left out.
+fn lines(text: &str) -> impl Iterator<Item = usize> {
+    let mut is_macro = false;
+    text.lines().enumerate().filter_map(move |(index, line)| {
+        if line.starts_with("macro_rules!") {
+            is_macro = true;
+        } else if line == "}" {
+            is_macro = false;
+        }
+        let code = line.split("//").next().unwrap_or_default();
+        let begins = MACROS.iter().any(|name| {
+            code.match_indices(name).any(|(at, _)| {
+                !code[..at]
+                    .ends_with(|before: char| before.is_alphanumeric() || before == '_' || before == ':')
+            })
+        });
+        (begins && !is_macro).then_some(index + 1)
+    })
+}

@@ -1,0 +1,340 @@
+//! A database as bad as it gets for everybody who is in it, at two sizes.
+
+use diesel::connection::SimpleConnection;
+use greenroom::{
+    model::{ChatId, MessageId, UserId},
+    storage::{Access, AnyConn, DatabaseUrl, migrations, search},
+};
+
+/// How many times as much there is in the large one.
+pub const GROWTH: i64 = 6;
+
+// Who is in it.
+pub const STAFF: UserId = UserId(1);
+/// Has written everything.
+pub const TALKER: UserId = UserId(2);
+/// Has never written, and has read nothing.
+pub const SILENT: UserId = UserId(3);
+/// Is in many chats.
+pub const CROWDED: UserId = UserId(4);
+/// Has many direct messages.
+pub const POPULAR: UserId = UserId(5);
+/// Is blocked by many.
+pub const BLOCKED: UserId = UserId(6);
+/// Blocks many.
+pub const BLOCKER: UserId = UserId(7);
+/// Is in no chat.
+pub const STRANGER: UserId = UserId(8);
+/// Is in nothing but a group that many have left.
+pub const LONELY: UserId = UserId(15);
+/// The first of many with alike names.
+pub const ALIKE: i64 = 1_000;
+
+// Its chats.
+/// A long history, all of it by one member.
+pub const HISTORY: ChatId = ChatId(1);
+/// The same, of which all but the first message was deleted.
+pub const DELETED: ChatId = ChatId(2);
+/// The same, of which everything was changed after it was posted.
+pub const CHANGED: ChatId = ChatId(3);
+/// A public room of many, nine in ten of whom have left.
+pub const SQUARE: ChatId = ChatId(4);
+/// A message to which everybody has reacted.
+pub const REACTED: ChatId = ChatId(5);
+/// A group that many have left, its only admin next.
+pub const EMPTIED: ChatId = ChatId(6);
+/// A long history that was deleted, and is not cleared out.
+pub const DOOMED: ChatId = ChatId(300_000);
+/// The first of the many chats of [`CROWDED`], and of the direct messages of [`POPULAR`].
+pub const FIRST_OF_CROWDED: ChatId = ChatId(100_001);
+pub const FIRST_DM: ChatId = ChatId(10_001);
+/// One size of it.
+pub struct World {
+    pub url: DatabaseUrl,
+    /// Messages in each of the long histories.
+    pub messages: i64,
+    pub people: i64,
+}
+
+impl World {
+    /// Fills an empty database.
+    pub fn fill(url: &str, size: i64) -> Self {
+        let url = DatabaseUrl::parse(url).unwrap();
+        migrations::migrate(&url).unwrap();
+        let world = Self { messages: 1_000 * size, people: 1_200 * size, url };
+        let mut conn = world.url.open(Access::Write).unwrap();
+        if let AnyConn::Sqlite(_) = conn {
+            conn.batch_execute("PRAGMA synchronous = OFF").unwrap();
+        }
+        conn.batch_execute("BEGIN").unwrap();
+        for statement in world.statements() {
+            conn.batch_execute(&statement).unwrap_or_else(|error| panic!("{error}: {statement}"));
+        }
+        conn.batch_execute("COMMIT").unwrap();
+        search::catch_up(&mut conn, |_| {}).unwrap();
+        world.change_indexed(&mut conn);
+        world
+    }
+
+    /// The id of the message at a place of one of the long histories.
+    pub fn message(&self, chat: ChatId, pos: i64) -> MessageId {
+        MessageId(chat.0 * 1_000_000 + pos)
+    }
+
+    fn statements(&self) -> Vec<String> {
+        let people = self.people;
+        let mut all = vec![
+            users(["i", "'user' || i", "'User'", "'' || i"], 20),
+            users(["1000 + i", "'alex' || i", "'Alex'", "'Smith ' || i"], people),
+            users(["50000000 + i", "'shut' || i", "'Alex'", "'Aaa ' || i"], people).replace("TRUE", "FALSE"),
+            "UPDATE users SET is_staff = TRUE WHERE id = 1".to_owned(),
+        ];
+        all.extend(self.histories());
+        all.extend(self.crowds());
+        all.extend(self.many_chats());
+        all.extend(self.credentials());
+        all.push(counted(
+            "INSERT INTO blocks (blocker_id, blocked_id, created_at) SELECT 1000 + i, 6, i FROM n \
+             UNION ALL SELECT 7, 1000 + i, i FROM n",
+            people,
+        ));
+        if let DatabaseUrl::Postgres(_) = self.url {
+            for table in ["users", "chats", "message_ids", "tokens", "revocations", "search_changes"] {
+                all.push(format!(
+                    "SELECT setval(pg_get_serial_sequence('{table}', 'id'), (SELECT coalesce(max(id), 1) FROM {table}))"
+                ));
+            }
+        }
+        all
+    }
+
+    /// The three long histories and the one that was deleted.
+    fn histories(&self) -> Vec<String> {
+        let messages = self.messages;
+        let mut all = Vec::new();
+        for chat in [HISTORY, DELETED, CHANGED, DOOMED] {
+            let (id, first) = (chat.0, self.message(chat, 0));
+            let (is_deleted, is_changed) = (chat == DELETED, chat == CHANGED || chat == DELETED);
+            let text = if is_deleted { "''" } else { "'word' || (i % 50) || ' about nothing ' || i" };
+            let seq = if is_changed { format!("{messages} + i + 1") } else { "i + 1".to_owned() };
+            let last_seq = if is_changed { 2 * messages + 1 } else { messages + 1 };
+            let (live, deleted) = if is_deleted { (1, messages - 1) } else { (messages, 0) };
+            let deleted_at = if chat == DOOMED { "1" } else { "NULL" };
+            all.push(format!(
+                "INSERT INTO chats (id, chat_type, title, title_key, created_at, updated_at, deleted_at, seq, meta_seq, \
+                 last_pos, last_live_pos, deleted_count, member_count) VALUES ({id}, 'group', 'Long', 'long', 1, 1, \
+                 {deleted_at}, {last_seq}, 1, {messages}, {live}, {deleted}, 12)"
+            ));
+            all.push(counted(
+                &format!(
+                    "INSERT INTO messages (chat_id, pos, id, sender_id, ordinal, content, created_at, updated_at, is_edited, \
+                     is_deleted, created_seq, seq, reactions, client_id) SELECT {id}, i, {first} + i, 2, i, {text}, i, i, \
+                     FALSE, {is_deleted} AND i > 1, i + 1, {seq}, '[]', 'c' || i FROM n"
+                ),
+                messages,
+            ));
+            all.push(counted(
+                &format!("INSERT INTO message_ids (id, chat_id, pos) SELECT {first} + i, {id}, i FROM n"),
+                messages,
+            ));
+            if chat != DOOMED {
+                // The first has read nothing, and is the one who never wrote.
+                all.push(format!(
+                    "INSERT INTO members (chat_id, user_id, role, joined_at, joined_seq, member_seq, read_seq, read_pos, from_pos) \
+                     SELECT {id}, id, CASE id WHEN 2 THEN 'admin' ELSE 'member' END, 1, 1, 1, 1, \
+                     CASE id WHEN 2 THEN {messages} ELSE 0 END, 0 FROM users WHERE id BETWEEN 2 AND 7 OR id BETWEEN 9 AND 14"
+                ));
+            }
+            if is_deleted {
+                for whose in [0, 2] {
+                    for level in 1..=5_u32 {
+                        let size = 64_i64.pow(level);
+                        all.push(counted(
+                            &format!(
+                                "INSERT INTO tombstone_counts (chat_id, sender_id, level, block, tombstones) \
+                                 SELECT {id}, {whose}, {level}, i / {size}, count(*) FROM n WHERE i > 1 GROUP BY i / {size}"
+                            ),
+                            messages,
+                        ));
+                    }
+                }
+            }
+        }
+        all
+    }
+
+    /// The room that many left, the group that many left, and the message with many reactions.
+    fn crowds(&self) -> Vec<String> {
+        let people = self.people;
+        let staying = people / 10;
+        let mut all = vec![format!(
+            "INSERT INTO chats (id, chat_type, title, title_key, created_at, updated_at, seq, meta_seq, last_pos, \
+             last_live_pos, deleted_count, member_count, is_public) VALUES \
+             (4, 'room', 'Square', 'square', 1, 1, {people} * 2 + 10, 1, 5, 5, 0, {staying} + 2, TRUE), \
+             (5, 'group', 'Reacted', 'reacted', 1, 1, {people} * 2 + 10, 1, 5, 5, 0, 3, FALSE), \
+             (6, 'group', 'Emptied', 'emptied', 1, 1, {people} * 2 + 20, 1, 5, 5, 0, 3, FALSE)"
+        )];
+        for chat in [4, 5, 6] {
+            all.push(counted(
+                &format!(
+                    "INSERT INTO messages (chat_id, pos, id, sender_id, ordinal, content, created_at, updated_at, is_edited, \
+                     is_deleted, created_seq, seq, reactions) SELECT {chat}, i, {chat} * 1000000 + i, 2, i, 'hello ' || i, i, i, \
+                     FALSE, FALSE, i + 1, i + 1, '[]' FROM n"
+                ),
+                5,
+            ));
+            all.push(counted(
+                &format!(
+                    "INSERT INTO message_ids (id, chat_id, pos) SELECT {chat} * 1000000 + i, {chat}, i FROM n"
+                ),
+                5,
+            ));
+            all.push(format!(
+                "INSERT INTO members (chat_id, user_id, role, joined_at, joined_seq, member_seq, read_seq, read_pos, from_pos) \
+                 SELECT {chat}, id, CASE id WHEN 2 THEN 'admin' ELSE 'member' END, 1, {people} * 2 + id, {people} * 2 + id, 1, 0, 0 \
+                 FROM users WHERE id IN (2, 3) OR id = 15 AND {chat} = 6"
+            ));
+        }
+        for (chat, stay) in [(4, 10), (6, 1_000_000_000)] {
+            // They came first and left later: each index by joining has them before all who are there.
+            all.push(counted(
+                &format!(
+                    "INSERT INTO members (chat_id, user_id, role, joined_at, joined_seq, member_seq, read_seq, left_seq, \
+                     read_pos, from_pos) SELECT {chat}, 1000 + i, 'member', 1, i, {people} + i, i + {people}, \
+                     CASE WHEN i % {stay} = 0 THEN NULL ELSE {people} + i END, 5, 0 FROM n"
+                ),
+                people,
+            ));
+        }
+        all.push(counted(
+            "INSERT INTO reactions (chat_id, message_id, emoji, user_id, seq) SELECT 5, 5000001, '👍', 1000 + i, i + 6 FROM n",
+            people,
+        ));
+        all.push(format!(
+            "UPDATE messages SET sender_id = 1001 WHERE chat_id = 6; UPDATE messages SET seq = {people} + 6, reactions = '[{{\"emoji\":\"👍\",\"count\":{people},\"users\":[1001,1002]}}]' \
+             WHERE chat_id = 5 AND pos = 1"
+        ));
+        all
+    }
+
+    /// Chats of one user, direct messages of another, public rooms.
+    fn many_chats(&self) -> Vec<String> {
+        let people = self.people;
+        let mut all = Vec::new();
+        let kinds = [
+            (100_000, "group", "FALSE", "NULL"),
+            (10_000, "dm", "FALSE", "NULL"),
+            (200_000, "room", "TRUE", "'page'"),
+        ];
+        for (first, kind, is_public, object) in kinds {
+            let title = if kind == "dm" { "NULL" } else { "'Plaza ' || i" };
+            let title_key = if kind == "dm" { "NULL" } else { "'plaza ' || i" };
+            all.push(counted(
+                &format!(
+                    "INSERT INTO chats (id, chat_type, title, title_key, created_at, updated_at, seq, meta_seq, last_pos, \
+                     last_live_pos, deleted_count, member_count, is_public, object_type, object_id) SELECT {first} + i, '{kind}', \
+                     {title}, {title_key}, 1, i, 5, 1, 3, 3, 0, 2, {is_public}, {object}, \
+                     CASE WHEN {object} IS NULL THEN NULL ELSE '' || i END FROM n"
+                ),
+                people,
+            ));
+            if kind == "room" {
+                continue;
+            }
+            let (user, other) = if kind == "dm" { ("5", "1000 + i") } else { ("4", "2") };
+            for (member, role) in [(user, "member"), (other, "admin")] {
+                all.push(counted(
+                    &format!(
+                        "INSERT INTO members (chat_id, user_id, role, joined_at, joined_seq, member_seq, read_seq, read_pos, \
+                         from_pos) SELECT {first} + i, {member}, '{role}', 1, 1, 1, 1, 0, 0 FROM n"
+                    ),
+                    people,
+                ));
+            }
+            all.push(counted(
+                &format!(
+                    "INSERT INTO messages (chat_id, pos, id, sender_id, ordinal, content, created_at, updated_at, is_edited, \
+                     is_deleted, created_seq, seq, reactions) SELECT {first} + i, p, 500000000 + ({first} + i) * 10 + p, {other}, p, 'short note ' || i, \
+                     i, i, FALSE, FALSE, p + 1, p + 1, '[]' FROM n, (SELECT 1 AS p UNION ALL SELECT 2 UNION ALL SELECT 3) AS places"
+                ),
+                people,
+            ));
+            all.push(counted(
+                &format!(
+                    "INSERT INTO message_ids (id, chat_id, pos) SELECT 500000000 + ({first} + i) * 10 + p, {first} + i, p \
+                     FROM n, (SELECT 1 AS p UNION ALL SELECT 2 UNION ALL SELECT 3) AS places"
+                ),
+                people,
+            ));
+        }
+        all.push(counted(
+            "INSERT INTO dm_pairs (low_id, high_id, chat_id) SELECT 5, 1000 + i, 10000 + i FROM n",
+            people,
+        ));
+        all
+    }
+
+    /// Ended and living sessions, tokens and cursors.
+    fn credentials(&self) -> Vec<String> {
+        let people = self.people;
+        // Microseconds: long ago, and far ahead.
+        let (old, ahead) = ("i", "9000000000000000");
+        let mut all = Vec::new();
+        for (prefix, user, at) in [("old", "2", old), ("new", "3", ahead)] {
+            all.push(counted(
+                &format!(
+                    "INSERT INTO sessions (key_hash, user_id, created_at, renewed_at) SELECT '{prefix}' || i, {user}, {at}, {at} FROM n"
+                ),
+                people,
+            ));
+            all.push(counted(
+                &format!(
+                    "INSERT INTO tokens (user_id, key_hash, created_at, expires_at) SELECT {user}, '{prefix}' || i, i, {at} FROM n"
+                ),
+                people,
+            ));
+            all.push(counted(
+                &format!(
+                    "INSERT INTO event_cursors (name, user_id, heads, created_at) SELECT '{prefix}' || i, {user}, '1.1', {at} FROM n"
+                ),
+                people,
+            ));
+        }
+        all.push(counted("INSERT INTO revocations (user_id, created_at) SELECT 2, i FROM n", people));
+        all.push(counted(
+            "INSERT INTO writers (name, transactions, used_at) SELECT 'w' || i, 1, i FROM n",
+            people,
+        ));
+        all
+    }
+
+    /// Changes that the index has not taken in.
+    fn change_indexed(&self, conn: &mut AnyConn) {
+        let people = self.people;
+        conn.batch_execute(&counted(
+            "INSERT INTO search_changes (message_id, is_edit) SELECT 1000000 + i, i % 2 = 0 FROM n",
+            people,
+        ))
+        .unwrap();
+    }
+}
+
+/// A statement in which `n` has the numbers from 1 to `count` in its column `i`.
+fn counted(statement: &str, count: i64) -> String {
+    let numbers = format!("n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count})");
+    let (insert, select) = statement.split_at(statement.find("SELECT").unwrap());
+    format!("{insert} WITH RECURSIVE {numbers} {select}")
+}
+
+/// Users with the numbers from 1 to `count`, whose id, username, first and last names are made of `i`.
+fn users([id, username, first, last]: [&str; 4], count: i64) -> String {
+    counted(
+        &format!(
+            "INSERT INTO users (id, username, username_key, password, email, first_name, last_name, avatar_url, name_key, \
+             email_key, is_active, is_staff, created_at) SELECT {id}, {username}, {username}, '!', {username} || '@example.com', \
+             {first}, {last}, '', lower({first} || ' ' || {last}) || '\n' || {username}, {username} || '@example.com', TRUE, FALSE, 1 \
+             FROM n"
+        ),
+        count,
+    )
+}
