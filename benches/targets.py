@@ -182,6 +182,26 @@ def large_chat(bench):
     bench.row("P9", f"start with {count:,} messages", "150 ms", f"{started:.0f} ms", started <= 150)
 
 
+def worst_cases(bench):
+    """What grows in somebody's chats must not grow what they wait for: beside the small case in the same run."""
+    few, many = (1_000, 20_000) if bench.quick else (5_000, 500_000)
+    two = ["--users", 2, "--members", 2, "--plain", "--closed", "--connections", 1]
+    cases = [
+        ("a reader who never wrote", "page,unread,sync", ["--one-sided", "--chats", 1, *two], ["--messages", few], ["--messages", many], 1.2),
+        ("a room of 20,000", "page,chats,unread", ["--chats", 1, "--messages", 100, "--plain", "--closed", "--connections", 1],
+         ["--users", 200, "--members", 200], ["--users", 20_000, "--members", 20_000], 1.2),
+        # What is told of each chat takes its time; the list of the first ten puts all of them in order.
+        ("a user in 3,000 chats", "chats,page,unread,sync", ["--one-sided", "--messages", 5, *two], ["--chats", 100], ["--chats", 3_000], 30),
+    ]
+    for number, (name, what, args, small, large, limit) in enumerate(cases):
+        took = [{part["name"]: part["latency"]["p50"] for part in bench.load("read", "--what", what, *args, *size)["operations"]} for size in (small, large)]
+        ratios = {part: took[1][part] / took[0][part] for part in took[0]}
+        worst = max(ratios.values())
+        shown = ", ".join(f"{part} {took[1][part]:.0f} us ({ratio:.2f} x)" for part, ratio in ratios.items())
+        before = ", ".join(f"{part} {micros:.0f} us" for part, micros in took[0].items())
+        bench.row(f"P7{'abc'[number]}", f"{name}: {' '.join(map(str, large))} against {' '.join(map(str, small))}", f"{limit} x", shown, worst <= limit, before, worst)
+
+
 def memory(bench):
     count = 1_000 if bench.quick else 9_000
     own = bench.load("idle", "--sockets", count, "--session")
@@ -258,7 +278,7 @@ def write(rows, plots, quick):
 
 def keep(bench, only):
     """What was measured so far, in the order of the targets; a run of some steps only is not kept."""
-    bench.rows.sort(key=lambda row: int(row["name"][1:]))
+    bench.rows.sort(key=lambda row: (int(row["name"][1:].rstrip("abc")), row["name"]))
     if not only:
         write(bench.rows, bench.plots, bench.quick)
 
@@ -268,7 +288,7 @@ def main():
     parser.add_argument("--binary", required=True)
     parser.add_argument("--limits", required=True)
     parser.add_argument("--quick", action="store_true", help="little of everything: to see that it works")
-    parser.add_argument("--only", default="", help="comma-separated: posts,commands,fan_out,reading,large_chat,memory,storm,postgres,history")
+    parser.add_argument("--only", default="", help="comma-separated: posts,commands,fan_out,reading,large_chat,worst_cases,memory,storm,postgres,history")
     options = parser.parse_args()
     only = set(filter(None, options.only.split(",")))
     wanted = lambda name: not only or name in only
@@ -276,7 +296,7 @@ def main():
     with tempfile.TemporaryDirectory(dir=ROOT / "target") as folder:
         bench = Bench(options.binary, options.limits, options.quick, folder)
         sqlite = posts(bench) if wanted("posts") or wanted("postgres") else None
-        steps = {"commands": commands, "fan_out": fan_out, "reading": reading, "large_chat": large_chat, "memory": memory, "storm": storm, "history": history}
+        steps = {"commands": commands, "fan_out": fan_out, "reading": reading, "large_chat": large_chat, "worst_cases": worst_cases, "memory": memory, "storm": storm, "history": history}
         for name, step in steps.items():
             if wanted(name):
                 step(bench)

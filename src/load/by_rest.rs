@@ -191,7 +191,7 @@ impl Admin {
         let path = format!("/messages/api/chats/{chat}/messages/");
         for number in 0..plan.history {
             let fields = json!({"content": old_content(number, plan.size)});
-            let sender = self.header_of(members[number % members.len()]);
+            let sender = self.header_of(members[plan.writer(number, members.len())]);
             let message = id_of(&ask(connection, "POST", &path, &sender, Some(fields)).await?)?;
             if plan.deletes(number) {
                 let path = format!("/messages/api/messages/{message}/");

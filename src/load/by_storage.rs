@@ -103,7 +103,7 @@ impl Storage {
             self.step((to - from) as u64)?;
             let posted = transaction(conn, |conn| {
                 (from..to).try_for_each(|number| {
-                    let sender = &cards[number % cards.len()];
+                    let sender = &cards[plan.writer(number, cards.len())];
                     let message = post(conn, chat, sender, &old_content(number, plan.size))?;
                     let fan = &cards[(number + 1) % cards.len()];
                     match plan.deletes(number) {

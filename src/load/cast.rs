@@ -12,6 +12,8 @@ pub(super) struct Plan {
     pub(super) history: usize,
     /// These have reactions, and members have read some of them.
     pub(super) is_lively: bool,
+    /// The first member of each chat has written all of them.
+    pub(super) is_one_sided: bool,
     /// So many of a hundred of them are deleted.
     pub(super) deleted: usize,
     /// Characters of a message.
@@ -21,6 +23,11 @@ pub(super) struct Plan {
 }
 
 impl Plan {
+    /// The place, among so many members, of who has written a message of the history.
+    pub(super) fn writer(&self, number: usize, members: usize) -> usize {
+        if self.is_one_sided { 0 } else { number % members }
+    }
+
     /// Whether a message of the history is deleted.
     pub(super) fn deletes(&self, number: usize) -> bool {
         number % 100 < self.deleted

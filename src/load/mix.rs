@@ -157,6 +157,7 @@ impl Scenario for Mix {
             chats: Plan::chats_among(self.users, chats, self.members),
             history: self.messages as usize,
             is_lively: false,
+            is_one_sided: false,
             deleted: 0,
             size: self.size as usize,
             with_sessions: self.options.session,

@@ -51,6 +51,10 @@ pub(super) struct Read {
     #[arg(long)]
     plain: bool,
 
+    /// One member of each chat has written all of them, and the others read
+    #[arg(long)]
+    one_sided: bool,
+
     /// So many of a hundred of them are deleted
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100))]
     deleted: u32,
@@ -106,6 +110,9 @@ impl Scenario for Read {
         if self.users < self.members {
             return Err("--users must be at least --members".to_owned());
         }
+        if self.one_sided && self.members < 2 {
+            return Err("with --one-sided there must be two --members, or nobody reads".to_owned());
+        }
         Ok(())
     }
 
@@ -115,6 +122,7 @@ impl Scenario for Read {
             chats: Plan::chats_among(self.users, self.chats, self.members),
             history: self.messages as usize,
             is_lively: !self.plain,
+            is_one_sided: self.one_sided,
             deleted: self.deleted as usize,
             size: self.size as usize,
             with_sessions: self.options.session,
@@ -204,6 +212,12 @@ impl Reader<'_> {
         let person = self.dice.throw(self.stage.cast.people.len());
         let own = &self.chats[person];
         let Some(place) = own.get(self.dice.throw(own.len())) else { return };
+        let members = &self.stage.cast.chats[*place as usize].members;
+        let person = match self.read.one_sided {
+            true => members[1 + self.dice.throw(members.len() - 1)] as usize,
+            false => person,
+        };
+        let own = &self.chats[person];
         let (path, expected) = self.request(what, *place as usize, own.len());
         let header = &self.stage.cast.people[person].header;
         let answer = connection.ask("GET", &path, header, b"").await;

@@ -284,6 +284,9 @@ fn marker_changes(
     Ok(changes)
 }
 
+/// A user, the number of the change, the read marker, and what the user has set.
+type OwnRow = (i64, i64, i64, Option<bool>, Option<i64>, Option<i64>, Option<i64>);
+
 /// What listeners have set for themselves since, apart from what was when they joined.
 fn me_changes(
     conn: &mut AnyConn,
@@ -292,7 +295,7 @@ fn me_changes(
     listeners: &[UserId],
 ) -> Result<Changes, StorageError> {
     let ids: Vec<i64> = listeners.iter().map(|user| user.0).collect();
-    let rows: Vec<(i64, i64, i64, Option<bool>, Option<i64>, Option<i64>, Option<i64>)> = match conn {
+    let rows: Vec<OwnRow> = match conn {
         AnyConn::Sqlite(_) => sql!(
             concat!(
                 "SELECT m.user_id, m.me_seq, m.read_pos, ",
