@@ -58,6 +58,7 @@ fn rules() -> Rules {
         object_rooms: ObjectRooms::Anyone,
         content_key: vec![7; 32],
         restored_from: 0,
+        max_chats_per_user: 1_000_000,
     }
 }
 

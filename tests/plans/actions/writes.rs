@@ -241,7 +241,7 @@ fn of_users() -> Vec<Action> {
         }),
         writes("begin and end a session", |conn, _| {
             let origin = Origin { address: String::new(), user_agent: String::new() };
-            sessions::create(conn, "fresh", SILENT, "!", &origin)?;
+            sessions::create(conn, "fresh", SILENT, "!", &origin, 1_000_000)?;
             sessions::renew(conn, "fresh")?;
             sessions::end(conn, "fresh").map(drop)
         }),
@@ -252,6 +252,11 @@ fn of_users() -> Vec<Action> {
         .grows_with("own sessions"),
         writes("end all sessions", |conn, _| sessions::end_all(conn, SILENT, None))
             .grows_with("own sessions"),
+        writes("begin one session too many", |conn, _| {
+            let origin = Origin { address: String::new(), user_agent: String::new() };
+            sessions::create(conn, "fresh", SILENT, "!", &origin, 100).map(drop)
+        })
+        .grows_with("own sessions, of which there are few"),
         writes("make and revoke a token", |conn, _| {
             let token = tokens::create(conn, SILENT, "fresh", None)?;
             tokens::revoke(conn, SILENT, token).map(drop)
