@@ -6,8 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The macros by which statements are written. `within!` writes two.
-const MACROS: [&str; 2] = ["sql!(", "within!("];
+/// The macros by which statements are written. Those that are made of `sql!` write two.
+const MACROS: [&str; 3] = ["sql!(", "within!(", "delete_some!("];
 
 /// Files whose statements are not for serving: they look at everything by what they are for, once, or set up a connection.
 const NOT_FOR_SERVING: [&str; 14] = [

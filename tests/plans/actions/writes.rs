@@ -1,6 +1,6 @@
 //! What is asked of the writer.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use diesel::connection::SimpleConnection;
 use greenroom::model::credential::{Credential, Origin};
@@ -14,10 +14,10 @@ use greenroom::{
     search::Words,
     storage::{
         AnyConn, StorageError,
-        apply::{Made, apply, apply_together, create_chat, create_room},
+        apply::{Made, Times, apply, apply_together, create_chat, create_room},
         blocks, cursors, feeds,
         locks::{self, Contested},
-        members, partners, purge, revocations,
+        members, partners, purge, reactions, revocations,
         search::{
             horizon::Horizon,
             indexer::{self, Indexer, Progress},
@@ -72,10 +72,10 @@ fn of_messages() -> Vec<Action> {
                 .map(|chat| Command { chat, by: SILENT, action: post_by(SILENT, Some("x")) })
                 .into();
             let commands: Vec<&Command> = commands.iter().collect();
-            apply_together(conn, &rules(), &commands, Contested::WaitedFor)?;
+            apply_together(conn, &rules(), &commands, Contested::WaitedFor, &mut Times::default())?;
             let nowhere = Command { chat: ChatId(999), by: SILENT, action: post_by(SILENT, None) };
-            apply_together(conn, &rules(), &[commands[0], commands[1], &nowhere], Contested::LeftOut)
-                .map(drop)
+            let commands = [commands[0], commands[1], &nowhere];
+            apply_together(conn, &rules(), &commands, Contested::LeftOut, &mut Times::default()).map(drop)
         }),
         writes("edit an old message", |conn, world| {
             let body = MessageBody::parse("better").unwrap();
@@ -90,8 +90,7 @@ fn of_messages() -> Vec<Action> {
         }),
         writes("delete a message with many reactions", |conn, world| {
             ask(conn, REACTED, TALKER, Asked::DeleteMessage { message: world.message(REACTED, 1) })
-        })
-        .grows_with("the reactions"),
+        }),
         writes("react to a message with many reactions", |conn, world| {
             react(conn, REACTED, SILENT, world, "👍")?;
             react(conn, REACTED, SILENT, world, "👍")?;
@@ -161,7 +160,7 @@ fn of_chats() -> Vec<Action> {
             }
         }),
         writes("delete a group", |conn, _| ask(conn, HISTORY, TALKER, Asked::DeleteChat)),
-        writes("delete a room", |conn, _| ask(conn, SQUARE, TALKER, Asked::DeleteChat)).grows_with("members"),
+        writes("delete a room", |conn, _| ask(conn, SQUARE, TALKER, Asked::DeleteChat)),
         writes("delete a dm", |conn, _| ask(conn, FIRST_DM, UserId(ALIKE + 1), Asked::DeleteChat)),
         writes("leave one of many chats", |conn, _| ask(conn, FIRST_OF_CROWDED, CROWDED, Asked::Leave)),
     ]
@@ -220,8 +219,20 @@ fn of_users() -> Vec<Action> {
             users::rehash(conn, TALKER, "!", "?")
         }),
         writes("deactivate a user", |conn, _| deactivate(conn, SILENT)),
-        writes("deactivate a user in many chats", |conn, _| deactivate(conn, CROWDED))
-            .grows_with("the chats that the user is in, asked for by staff alone"),
+        writes("deactivate a user in many chats", |conn, _| deactivate(conn, CROWDED)),
+        writes("hand over chats of who was shut out", |conn, _| {
+            deactivate(conn, CROWDED)?;
+            succession::step(conn, None)?;
+            succession::step(conn, Some(CROWDED))?;
+            deactivate(conn, SILENT)?;
+            succession::left(conn)?;
+            succession::step(conn, Some(SILENT)).map(drop)
+        }),
+        writes("chats still to be handed over", |conn, _| {
+            deactivate(conn, CROWDED)?;
+            succession::pending(conn).map(drop)
+        })
+        .grows_with("the chats of who was shut out, for the check"),
         writes("deactivate staff", |conn, _| deactivate(conn, STAFF)).grows_with("staff"),
         writes("chats without admins", |conn, _| {
             let ids = succession::unattended(conn)?;
@@ -244,7 +255,8 @@ fn of_users() -> Vec<Action> {
             sessions::create(conn, "fresh", SILENT, "!", &origin, 1_000_000)?;
             sessions::renew(conn, "fresh")?;
             sessions::end(conn, "fresh").map(drop)
-        }),
+        })
+        .grows_with("own sessions, of which there are few"),
         writes("end a session by its id", |conn, _| {
             let id = greenroom::model::SessionId::of("new17");
             sessions::end_one(conn, SILENT, id).map(drop)
@@ -268,10 +280,10 @@ fn of_users() -> Vec<Action> {
         .grows_with("own tokens"),
         writes("note credentials in use", |conn, _| {
             let origin = || Origin { address: "x".to_owned(), user_agent: "y".to_owned() };
-            let seen = HashMap::from([
+            let seen = [
                 (Credential::Session("new17".to_owned()), (Timestamp(5), origin())),
                 (Credential::Token("new17".to_owned()), (Timestamp(5), origin())),
-            ]);
+            ];
             sightings::store(conn, &seen)
         }),
         writes("note users seen", |conn, _| {
@@ -310,6 +322,22 @@ fn deactivate(conn: &mut AnyConn, user: UserId) -> Result<(), StorageError> {
 fn of_upkeep() -> Vec<Action> {
     vec![
         writes("sweep", |conn, _| sweeping::step(conn).map(drop)),
+        writes("sweep each kind", |conn, _| {
+            sessions::sweep(conn)?;
+            tokens::sweep(conn)?;
+            cursors::sweep(conn)?;
+            revocations::sweep(conn).map(drop)
+        }),
+        writes("clear out reactions of a deleted message", |conn, world| {
+            ask(conn, REACTED, TALKER, Asked::DeleteMessage { message: world.message(REACTED, 1) })?;
+            purge::step(conn).map(drop)
+        }),
+        writes("clear out all reactions of a deleted message", |conn, world| {
+            ask(conn, REACTED, TALKER, Asked::DeleteMessage { message: world.message(REACTED, 1) })?;
+            while reactions::clear_left(conn)? {}
+            Ok(())
+        })
+        .grows_with("the reactions, in steps"),
         writes("clear out some of a deleted chat", |conn, _| purge::step(conn).map(drop)),
         writes("clear out a deleted chat", |conn, _| {
             ask(conn, FIRST_OF_CROWDED, TALKER, Asked::DeleteChat)?;
