@@ -353,14 +353,9 @@ fn of_upkeep() -> Vec<Action> {
         writes("store a segment of the index", |conn, _| {
             let settled = Horizon::default().look(conn)?;
             let mut indexer = Indexer::begin(conn)?;
-            let mut segment = None;
-            while let Progress::Full(full) = indexer.read(conn, settled)? {
-                segment = Some(full);
-                break;
-            }
-            let segment = match segment {
-                Some(segment) => Some(segment),
-                None => indexer::renewed(conn, true)?,
+            let segment = match indexer.read(conn, settled)? {
+                Progress::Full(segment) => Some(segment),
+                _ => indexer::renewed(conn, true)?,
             };
             if let Some(segment) = segment {
                 let mut begin = Some(0);
