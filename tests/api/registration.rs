@@ -40,7 +40,13 @@ async fn names_that_are_taken_may_be_tried_only_so_often_and_others_are_let_in_m
     let server = open("100/h").await;
     server.user("ann").await;
     let (attacker, other) = (visitor(&server, "203.0.113.1"), visitor(&server, "203.0.113.2"));
-    let tries = join_all((0..150).map(|_| register(&attacker, "Ann", PASSWORD)));
+    let tries = async {
+        let mut tried = Vec::new();
+        for _ in 0..3 {
+            tried.extend(join_all((0..50).map(|_| register(&attacker, "Ann", PASSWORD))).await);
+        }
+        tried
+    };
     let others = async {
         login(&other, "ann", PASSWORD).await.expect(200);
         register(&other, "dave", PASSWORD).await.expect(201);
