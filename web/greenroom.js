@@ -725,8 +725,9 @@ class State {
   /** What is heard of a room that is watched. */
   #onRoom({ type, chat_id: id, seq, chat, member_count }) {
     const room = this.rooms.get(id);
-    if (type === "chat_deleted") return this.dropRoom(id);
+    // Of one's own leaving a room that was loaded after it knows already.
     if (!room || seq <= room.seq) return undefined;
+    if (type === "chat_deleted") return this.dropRoom(id);
     const changes = type === "chat_updated" ? chat : { member_count: member_count ?? room.member_count };
     this.rooms.set(id, { ...room, ...changes, last_message: null, seq });
     return this.#chatChanged(id);

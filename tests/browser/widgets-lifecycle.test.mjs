@@ -260,8 +260,6 @@ test("several widgets of one room: one that goes leaves the others as they were"
   // What is under way when one is out of the room is 404.
   const page = await visit(t, url, null, "/", { allows: ["404"] });
   await expect(page.locator(".room-message-input")).toHaveCount(2);
-  // All is loaded, and the socket is open.
-  await page.waitForLoadState("networkidle");
   await helper(server, people[0]).leaveChat((await helper(server, people[0]).chats()).results[0].id);
   await expect(page.locator(".join-room-btn")).toHaveCount(2);
   await page.locator("greenroom-room").first().evaluate((room) => room.remove());

@@ -104,6 +104,26 @@ test("a room that is followed before there is a socket is followed over it", asy
   await until(client, () => client.state.rooms.get(room).title === "Heard");
 });
 
+test("a room that is left while it is loaded is seen from outside", async (t) => {
+  const { server, ann, room } = await annAndBobsRoom(t);
+  let release;
+  const held = new Promise((resolve) => (release = resolve));
+  const others = server.client(ann).api;
+  await others.joinChat(room);
+  // It is asked for only after the socket has told that the user left.
+  const late = async (url, init) => {
+    if (url.endsWith(`/chats/${room}/`)) await held;
+    return fetch(url, init);
+  };
+  const client = await server.live(ann, { fetch: late });
+  const watching = client.watch(room);
+  await others.leaveChat(room);
+  await until(client, () => !client.state.chats.has(room));
+  release();
+  await inTime(watching, "the room");
+  await until(client, () => members(client, room) === 1);
+});
+
 test("a room is followed again after answers that the server owes", async (t) => {
   const { server, ann, bobs, room } = await annAndBobsRoom(t);
   const road = await server.road();
