@@ -522,6 +522,11 @@ class State {
     this.#chatChanged(chat.id);
   }
 
+  /** Whether a chat is known, from inside or from outside. */
+  has(chatId) {
+    return this.heads.has(chatId) || this.rooms.has(chatId);
+  }
+
   dropRoom(id) {
     if (this.rooms.delete(id)) this.#chatChanged(id);
   }
@@ -1853,9 +1858,9 @@ export class Greenroom {
         asked = this.#link;
         if (asked) await this.#ask({ type: "watch", chat_id: chatId });
         await this.state.loading(chatId, () => this.api.chat(chatId), take);
-        if (!this.#watched.has(chatId)) this.state.dropRoom(chatId);
-        // A socket that opened meanwhile was not asked yet.
-      } while (this.#link && this.#link !== asked);
+        if (!this.#watched.has(chatId)) return this.state.dropRoom(chatId);
+        // A socket that opened meanwhile was not asked yet. And an answer from before the user left is void.
+      } while ((this.#link && this.#link !== asked) || !this.state.has(chatId));
     });
   }
 
