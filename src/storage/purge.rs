@@ -6,10 +6,10 @@ use super::{AnyConn, StorageError, locks, reactions, sql::sql, succession};
 use crate::model::ChatId;
 
 /// Most members or reactions removed in one step.
-pub(super) const STEP: i64 = 500;
+pub(super) const STEP: i64 = 200;
 
 /// Most messages removed in one step.
-const MESSAGES: i64 = 200;
+const MESSAGES: i64 = 64;
 
 /// Deletes some rows of a table whose key has several columns, and tells how many. PostgreSQL finds them by their places: it
 /// may compare each row of the table with each of those that are meant.
