@@ -28,6 +28,7 @@ pub mod load;
 pub mod metrics;
 pub mod model;
 mod offers;
+pub mod pictures;
 pub mod presence;
 pub mod reference;
 pub mod requests;
