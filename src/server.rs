@@ -37,7 +37,8 @@ use crate::{
     edge::edge,
     forwarded, http,
     limits::{Limits, Turns},
-    model::{ChatId, Contacts, Pictures, Refusal, UserId, permission::Ability},
+    model::{ChatId, Refusal, UserId, permission::Ability},
+    pictures::PictureProxy,
     presence::{self, Presence},
     routes::routes,
     storage::{
@@ -48,7 +49,7 @@ use crate::{
         search::keeper,
         sessions, settings, succession, sweeping, users,
     },
-    view::{AvatarKey, Links},
+    view::Links,
     watch::{Listening, Meters},
 };
 
@@ -74,6 +75,8 @@ pub struct State {
     pub failures: Arc<Failures>,
     pub registrations: Arc<Registrations>,
     pub sightings: Sightings,
+    /// `None`: browsers ask the hosts of users' pictures themselves.
+    pub pictures: Option<PictureProxy>,
     pub limits: Limits,
     /// Of who names many people in a request.
     pub turns: Turns,
@@ -193,15 +196,14 @@ impl Server {
         let (presence, turns) = Presence::new(bus.clone());
         let registry = UserRegistry::new(config.max_sockets_per_user, presence.clone());
         let identities = Identities::new(readers.clone(), registry.clone(), bus.clone());
-        let is_limited = config.contacts != Contacts::All;
-        let links = Links {
-            public_url: config.public_url.clone().unwrap_or_default(),
-            pictures: Arc::new(Pictures {
-                own: config.public_url.clone().unwrap_or_default(),
-                hosts: config.picture_hosts.clone(),
-            }),
-            avatar_key: is_limited.then(|| AvatarKey::new(kept.content_key.as_bytes())),
-        };
+        let links = preparing::links(&config, &kept);
+        let (pictures, fetching) = config
+            .picture_proxy
+            .then(|| {
+                let meter = meters.as_ref().map(|meters| meters.pictures.clone());
+                PictureProxy::new(links.pictures.clone(), config.picture_proxy_allow.clone(), meter)
+            })
+            .unzip();
         let services = Services {
             writer: writer.handle(),
             readers: readers.clone(),
@@ -230,6 +232,7 @@ impl Server {
             failures: Failures::new(usize::from(config.failed_sign_ins_per_address), workers),
             registrations: Registrations::new(config.registrations_per_address),
             sightings: Sightings::default(),
+            pictures,
             limits: Limits::new(config.rate_limit, limit_meter),
             turns: Turns::default(),
             purge: Notify::new(),
@@ -256,6 +259,7 @@ impl Server {
             actix_rt::spawn(presence::run(state.clone(), turns)),
             actix_rt::spawn(keeper::run(indexing.clone(), state.writer.clone())),
         ];
+        tasks.extend(fetching.map(actix_rt::spawn));
         let in_the_way = Arc::<InTheWay>::default();
         if may_have_company {
             tasks.push(actix_rt::spawn(cluster::compare(state.clone())));

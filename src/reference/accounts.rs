@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Reference, examples, operation::text};
 use crate::{
-    api::{account::LoginFields, users::UserFields},
+    api::{UserFields, account::LoginFields},
     view::OwnUserView,
 };
 

@@ -14,11 +14,12 @@ use super::{StartError, cookie_key};
 use crate::{
     auth::keys,
     config::Config,
-    model::Seq,
+    model::{Contacts, Pictures, Seq},
     storage::{
         Access, DatabaseUrl, Exclusive, Readers, Rules, StorageMeter, Writer, foreign, migrations, restored,
         settings, transaction,
     },
+    view::{AddressKey, Links},
 };
 
 /// All of it.
@@ -112,6 +113,18 @@ fn warn_of_file(url: &DatabaseUrl) -> Result<(), StartError> {
         tracing::warn!("{path}: {difference}; see greenroom check");
     }
     Ok(())
+}
+
+/// What the addresses are made of that are shown. All nodes of a database sign with the key that it keeps.
+pub(super) fn links(config: &Config, kept: &Kept) -> Links {
+    let public_url = config.public_url.clone().unwrap_or_default();
+    let key = AddressKey::new(kept.content_key.as_bytes());
+    Links {
+        pictures: Arc::new(Pictures { own: public_url.clone(), hosts: config.picture_hosts.clone() }),
+        public_url,
+        avatar_key: (config.contacts != Contacts::All).then(|| key.clone()),
+        picture_key: config.picture_proxy.then_some(key),
+    }
 }
 
 /// What a database keeps for its servers.

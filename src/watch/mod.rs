@@ -10,6 +10,7 @@ use crate::{
     chat::ChatMeter,
     limits::LimitMeter,
     metrics::{Instruments, http::HttpMeter},
+    pictures::PictureMeter,
     storage::StorageMeter,
 };
 
@@ -23,6 +24,7 @@ pub struct Meters {
     pub chats: Arc<ChatMeter>,
     pub storage: Arc<StorageMeter>,
     pub limits: Arc<LimitMeter>,
+    pub pictures: Arc<PictureMeter>,
     /// `None`: the node is alone.
     pub bus: Option<Arc<BusMeter>>,
     levels: Levels,
@@ -36,6 +38,7 @@ impl Meters {
             chats: Arc::new(ChatMeter::new(&instruments)),
             storage: Arc::new(StorageMeter::new(&instruments)),
             limits: Arc::new(LimitMeter::new(&instruments)),
+            pictures: Arc::new(PictureMeter::new(&instruments)),
             bus: has_bus.then(|| Arc::new(BusMeter::new(&instruments))),
             levels: Levels::new(&instruments, has_bus),
             instruments,
