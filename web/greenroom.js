@@ -470,9 +470,11 @@ class State {
     this.takeOnline(users_online);
   }
 
-  /** What has changed of the user. */
+  /** What has changed of the user. Another picture has another source, which is not known from events. */
   takeMe(fields) {
-    this.me = { ...this.me, ...fields };
+    const { avatar_source: source, ...me } = this.me ?? {};
+    const isSame = source !== undefined && fields.avatar_url === me.avatar_url;
+    this.me = { ...me, ...(isSame && { avatar_source: source }), ...fields };
     this.#emitter.soon("me", () => ({ me: this.me }), "me");
   }
 
