@@ -323,7 +323,7 @@ async def run(binary, folder, table, only=None):
             await compare(server, victim, attack, Stage(server, attackers[attack.by], other.id, group, room, crowded), table)
 
 
-async def compare(server, victim, attack, stage, table):
+async def compare(server, victim, attack, stage, table, where=None):
     """What the victim's requests take without the attack and during it."""
     idle = await victim.measure(SECONDS)
     process = in_process(attack, stage)
@@ -337,7 +337,7 @@ async def compare(server, victim, attack, stage, table):
     finally:
         process.kill()
         process.join()
-    report(table, attack.name, idle, under, cores)
+    report(table, f"{where}, {attack.name}" if where else attack.name, idle, under, cores)
     # What it left is done before the next begins.
     await asyncio.sleep(1)
 

@@ -16,6 +16,7 @@ import subprocess
 import urllib.request
 
 from attacker import MANY_WORDS, SECONDS, Attack, Stage, Victim, compare
+from fleet import SUPPORT, Keeper
 from people import Server, host_of, somebody
 
 MESSAGES, MEMBERS, REACTIONS, CHATS, PEOPLE = 500_000, 20_000, 100_000, 5_000, 50_000
@@ -255,7 +256,16 @@ def fill(database, ids):
     os.sync()
 
 
-async def run(binary, folder, table, database=None, only=None):
+async def run(binary, folder, table, only=None):
+    await on(binary, folder, table, "SQLite", None, only)
+    if subprocess.run([SUPPORT / "postgres.sh", "--find"], capture_output=True).returncode:
+        print("sizes on PostgreSQL are left out: there is none", flush=True)
+        return
+    with contextlib.closing(Keeper("postgres.sh", OPTIONS="-c fsync=on")) as postgres:
+        await on(binary, folder, table, "PostgreSQL", f"{postgres.place}/postgres", only)
+
+
+async def on(binary, folder, table, where, database, only):
     settings = {"GREENROOM_METRICS_BIND": "127.0.0.1:0"}
     path = database or str(pathlib.Path(folder) / "stress.db")
     names = ("attacker", "silent", "hoarder", "hated")
@@ -276,11 +286,11 @@ async def run(binary, folder, table, database=None, only=None):
         # What began with the start, such as deleting outdated sessions.
         begun = Jobs(metrics)
         await quiet(metrics)
-        table.add("the start: the writer's jobs over 5/25/100 ms", Jobs(metrics).since(begun), "-", True)
+        table.add(f"{where}, the start: the writer's jobs over 5/25/100 ms", Jobs(metrics).since(begun), "-", True)
         for attack in ATTACKS:
             if only and only not in attack.name:
                 continue
             await quiet(metrics)
             before = Jobs(metrics)
-            await compare(server, victim, attack, Stage(server, attackers[attack.by], other.id, HISTORY, SQUARE, SQUARE), table)
-            table.add(f"{attack.name}: the writer's jobs over 5/25/100 ms", Jobs(metrics).since(before), "-", True)
+            await compare(server, victim, attack, Stage(server, attackers[attack.by], other.id, HISTORY, SQUARE, SQUARE), table, where)
+            table.add(f"{where}, {attack.name}: the writer's jobs over 5/25/100 ms", Jobs(metrics).since(before), "-", True)
