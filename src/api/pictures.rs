@@ -24,7 +24,7 @@ pub async fn show(state: Data<State>, request: HttpRequest) -> Answer {
     let user = state.readers.ask_one(move |conn| users::find(conn, id)).await?.ok_or(ApiError::NOT_FOUND)?;
     let card = user.card();
     let stored = state.links.open_picture(&card, part("signature")?).ok_or(ApiError::NOT_FOUND)?;
-    match proxy.get(stored).await {
+    match proxy.get(card.id, stored).await {
         Ok(picture) => Ok(answer(&request, picture)),
         Err(Missing::Failed) => Ok(failure()),
         Err(Missing::Busy) => Err(Refusal::Busy.into()),

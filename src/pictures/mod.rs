@@ -18,7 +18,7 @@ use bytes::Bytes;
 use ipnet::IpNet;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::model::Pictures;
+use crate::model::{Pictures, UserId};
 pub use kind::Kind;
 pub use meter::PictureMeter;
 use queue::{Queue, Turn};
@@ -64,10 +64,10 @@ impl PictureProxy {
         (proxy, work)
     }
 
-    /// Returns the picture at an address, in the form in which the address is stored.
-    pub async fn get(&self, stored: &str) -> Result<Picture, Missing> {
+    /// Returns a user's picture, at its address in the form in which it is stored.
+    pub async fn get(&self, user: UserId, stored: &str) -> Result<Picture, Missing> {
         let (reply, answer) = oneshot::channel();
-        self.0.try_send(Turn::Asked(stored.into(), reply)).map_err(|_| Missing::Busy)?;
+        self.0.try_send(Turn::Asked(user, stored.into(), reply)).map_err(|_| Missing::Busy)?;
         timeout(ANSWERED_WITHIN, answer).await.ok().and_then(Result::ok).unwrap_or(Err(Missing::Busy))
     }
 }
