@@ -1,6 +1,6 @@
 //! Which hosts pictures of users may come from: each viewer's browser asks them, or this server does for all viewers.
 
-use url::Url;
+use url::{Url, form_urlencoded};
 
 /// What an address begins with in storage that its user has chosen, and nobody who is staff. It is shown where its host is
 /// one of those that are set.
@@ -59,7 +59,7 @@ impl Pictures {
     pub fn allow(&self, address: &str) -> bool {
         let Ok(url) = Url::parse(address) else { return false };
         let is_own = self.is_own_address(address);
-        !has_login(&url) && (is_own || self.hosts.iter().any(|host| host.allows(&url)))
+        !has_login(&url) && !is_api(&url) && (is_own || self.hosts.iter().any(|host| host.allows(&url)))
     }
 
     /// Whether an address is one of this server.
@@ -105,6 +105,15 @@ fn has_login(url: &Url) -> bool {
     !url.username().is_empty() || url.password().is_some()
 }
 
+/// Whether an address is below the API of a server such as this, which browsers would ask as whoever looks: no picture is
+/// there. Not every server knows all hosts that are its own.
+fn is_api(url: &Url) -> bool {
+    let segments = url.path_segments().into_iter().flatten().filter(|segment| !segment.is_empty());
+    let plain =
+        |segment: &str| form_urlencoded::parse(segment.as_bytes()).next().map(|(name, _)| name.into_owned());
+    segments.take(2).filter_map(plain).eq(["messages", "api"])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,6 +133,7 @@ mod tests {
             "http://localhost:8080/a",
             "https://xn--bcher-kva.example/",
             "https://chat.example.com/messages/avatars/1.svg",
+            "https://chat.example.com/media/messages/api.png",
         ];
         for address in good {
             assert!(some.allow(address), "{address}");
@@ -140,6 +150,11 @@ mod tests {
             "http://chat.example.com/",
             "http://localhost/a",
             "",
+            // Each viewer's browser would ask for it as them.
+            "https://chat.example.com/messages/api/events/",
+            "https://chat.example.com/messages/./x/../api/search/?q=a",
+            "https://chat.example.com//%6dessages//ap%69",
+            "https://images.example.com/messages/api/events/",
         ];
         for address in bad {
             assert!(!some.allow(address), "{address}");

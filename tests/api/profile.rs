@@ -23,9 +23,13 @@ async fn users_choose_pictures_of_the_hosts_that_are_set_and_staff_of_any() {
     let drawn = ann.get("users/me/").await.json["avatar_url"].clone();
     let seen =
         async |by: &User, of: &User| by.get(&format!("users/{}/", of.id)).await.json["avatar_url"].clone();
-    for bad in
-        [theirs, "http://[::1]/", "https://img.example.com@evil.example/", "https://img.example.com:8080/"]
-    {
+    for bad in [
+        theirs,
+        "http://[::1]/",
+        "https://img.example.com@evil.example/",
+        "https://img.example.com:8080/",
+        "https://img.example.com/messages/api/events/",
+    ] {
         let reply = ann.patch("users/me/", json!({"avatar_url": bad})).await;
         assert_eq!(reply.invalid("avatar_url"), json!(["Pictures may not come from this host."]), "{bad}");
         let new = json!({"username": "zoe", "password": PASSWORD, "avatar_url": bad});
