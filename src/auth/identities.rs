@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicI64, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -49,7 +49,7 @@ pub struct Identities {
     readers: Readers,
     registry: Arc<UserRegistry>,
     bus: Arc<Bus>,
-    known: Mutex<HashMap<Credential, Arc<Caller>>>,
+    known: Mutex<Known>,
     /// Rises with each change, so that what was being read meanwhile is not remembered.
     changes: AtomicU64,
     started: Instant,
@@ -93,7 +93,7 @@ impl Identities {
 
     /// Whose credential this is; `None` if it does not work (any more).
     pub async fn caller(&self, credential: &Credential) -> Result<Option<Arc<Caller>>, Refusal> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(credential).cloned();
+        let known = self.lock().callers.get(credential).cloned();
         let in_time = |caller: &Arc<Caller>| caller.expires_at.is_none_or(|end| Timestamp::now() < end);
         if let Some(caller) = known.filter(in_time).filter(|_| self.is_current()) {
             return Ok(Some(caller));
@@ -102,12 +102,9 @@ impl Identities {
         let wanted = credential.clone();
         let caller = self.readers.ask(move |conn| find(conn, wanted)).await?.map(Arc::new);
         if let Some(caller) = &caller {
-            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-            if known.len() >= REMEMBERED {
-                known.clear();
-            }
+            let mut known = self.lock();
             if before == self.changes.load(Ordering::Acquire) {
-                known.insert(credential.clone(), caller.clone());
+                known.keep(caller);
             }
         }
         Ok(caller)
@@ -135,9 +132,38 @@ impl Identities {
     }
 
     fn forget(&self, user: UserId) {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.lock();
         self.changes.fetch_add(1, Ordering::Release);
-        known.retain(|_, caller| caller.id() != user);
+        known.forget(user);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Callers that are remembered. One user's are found without a look at the others: every request waits for this.
+#[derive(Default)]
+struct Known {
+    callers: HashMap<Credential, Arc<Caller>>,
+    of_user: HashMap<UserId, Vec<Credential>>,
+}
+
+impl Known {
+    fn keep(&mut self, caller: &Arc<Caller>) {
+        if self.callers.len() >= REMEMBERED {
+            *self = Self::default();
+        }
+        let credential = &caller.credential;
+        if self.callers.insert(credential.clone(), caller.clone()).is_none() {
+            self.of_user.entry(caller.id()).or_default().push(credential.clone());
+        }
+    }
+
+    fn forget(&mut self, user: UserId) {
+        for credential in self.of_user.remove(&user).unwrap_or_default() {
+            self.callers.remove(&credential);
+        }
     }
 }
 
@@ -162,4 +188,58 @@ fn find(conn: &mut AnyConn, credential: Credential) -> Result<Option<Caller>, St
         expires_at,
         seen_at: Arc::new(AtomicI64::new(seen_at.map_or(0, |seen| seen.0))),
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn caller(user: i64, key: i64) -> Arc<Caller> {
+        Arc::new(Caller {
+            card: Arc::new(UserCard {
+                id: UserId(user),
+                username: String::new(),
+                display_name: String::new(),
+                avatar_url: None,
+            }),
+            is_staff: false,
+            credential: Credential::Token(key.to_string()),
+            renewed_at: None,
+            expires_at: None,
+            seen_at: Arc::default(),
+        })
+    }
+
+    #[test]
+    fn a_user_is_forgotten_with_all_that_they_prove_themselves_with_and_nobody_else() {
+        let mut known = Known::default();
+        for (user, key) in [(1, 1), (1, 2), (2, 3), (1, 2)] {
+            known.keep(&caller(user, key));
+        }
+        known.forget(UserId(1));
+        let left: Vec<_> = known.callers.keys().collect();
+        assert_eq!(left, [&Credential::Token("3".to_owned())]);
+        known.keep(&caller(1, 2));
+        known.forget(UserId(2));
+        assert_eq!((known.callers.len(), known.of_user.len()), (1, 1));
+    }
+
+    #[test]
+    fn however_many_are_remembered_it_takes_no_time_to_forget_one() {
+        let mut known = Known::default();
+        for user in 0..REMEMBERED as i64 {
+            known.keep(&caller(user, user));
+        }
+        let begun = Instant::now();
+        // A look at all of them takes some milliseconds.
+        for user in 0..1_000 {
+            known.forget(UserId(user));
+            known.keep(&caller(user, user));
+        }
+        assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+        // Not more are remembered.
+        known.keep(&caller(-1, -1));
+        assert_eq!(known.callers.len(), 1);
+        assert_eq!(known.of_user.len(), 1);
+    }
 }
