@@ -1,6 +1,7 @@
 //! Who is there, on this node or another: people hear of those with whom they share a dm, when they come and go and when their names change.
 
 mod elsewhere;
+mod renamed;
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -16,6 +17,7 @@ use tokio::{
 };
 
 use elsewhere::Elsewhere;
+use renamed::Renamed;
 
 use crate::{
     bus::{Bus, News as Told, NodeId, PresenceNews},
@@ -66,7 +68,7 @@ pub enum Turn {
     Moved(UserId),
     /// Two people share a dm from now on.
     Met(UserId, UserId),
-    /// An event for a user and everybody with whom they share a dm.
+    /// The event of a user's new name or picture, for them and everybody with whom they share a dm.
     Told(UserId, ByteString),
     /// Another node tells of its users.
     Elsewhere(NodeId, PresenceNews),
@@ -182,7 +184,7 @@ fn lock(users: &Mutex<HashSet<UserId>>) -> MutexGuard<'_, HashSet<UserId>> {
 
 /// Works off what was noted, for as long as the server runs.
 pub async fn run(state: Data<State>, mut turns: UnboundedReceiver<Turn>) {
-    let mut leaving = Leaving::default();
+    let (mut leaving, mut renamed) = (Leaving::default(), Renamed::default());
     let mut beat = interval(BEAT_EVERY);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -190,9 +192,13 @@ pub async fn run(state: Data<State>, mut turns: UnboundedReceiver<Turn>) {
         tokio::select! {
             count = turns.recv_many(&mut batch, AT_ONCE) => if count == 0 { return },
             () = leaving.is_due() => {}
+            () = renamed.is_due() => {}
             _ = beat.tick(), if !state.bus.is_alone() => gone = state.presence.beat(),
         }
-        let mut news = follow(&state, batch, &mut leaving);
+        let mut news = follow(&state, batch, &mut leaving, &mut renamed);
+        for (user, frame) in renamed.take_due() {
+            news.tell(&state, user, frame);
+        }
         let now = Timestamp::now();
         news.frames.extend(gone.into_iter().map(|user| (user, frames::presence(user, false, now))));
         let gone = leaving.take_due();
@@ -218,7 +224,7 @@ struct News {
     frames: Vec<(UserId, ByteString)>,
 }
 
-fn follow(state: &State, batch: Vec<Turn>, leaving: &mut Leaving) -> News {
+fn follow(state: &State, batch: Vec<Turn>, leaving: &mut Leaving, renamed: &mut Renamed) -> News {
     let mut news = News::default();
     for turn in batch {
         if let Turn::Moved(user) = turn {
@@ -240,8 +246,9 @@ fn follow(state: &State, batch: Vec<Turn>, leaving: &mut Leaving) -> News {
                 introduce(state, other, one);
             }
             Turn::Told(user, frame) => {
-                tell(state, user, &frame);
-                news.frames.push((user, frame));
+                if let Some(frame) = renamed.changed(user, frame) {
+                    news.tell(state, user, frame);
+                }
             }
             Turn::Elsewhere(from, told) => {
                 for (user, is_online, at) in state.presence.hear(from, told) {
@@ -265,6 +272,12 @@ fn tell(state: &State, user: UserId, frame: &ByteString) {
 }
 
 impl News {
+    /// Tells a user, and has their partners told.
+    fn tell(&mut self, state: &State, user: UserId, frame: ByteString) {
+        tell(state, user, &frame);
+        self.frames.push((user, frame));
+    }
+
     async fn spread(self, state: &State) {
         if !self.frames.is_empty() {
             let mut users: Vec<UserId> = self.frames.iter().map(|(user, _)| *user).collect();

@@ -1,5 +1,7 @@
 //! Who is there, and under which name: people hear that of those with whom they share a dm.
 
+use std::time::Instant;
+
 use serde_json::json;
 
 use crate::support::Server;
@@ -100,4 +102,23 @@ async fn a_new_name_or_picture_is_told_to_those_who_share_a_dm() {
     }
     ann.posts(team, "hi").await;
     assert_eq!(eves.receives("new_message").await["message"]["sender"]["display_name"], "Ann Ohm");
+}
+
+#[actix_web::test]
+async fn who_changes_their_name_without_end_is_told_of_now_and_then() {
+    let server = Server::start().await;
+    let [ann, bob] = server.users(["ann", "bob"]).await;
+    ann.dm(&bob).await;
+    let ann = ann.at(&server);
+    let mut bobs = bob.listens().await;
+    let begun = Instant::now();
+    for number in 1..=50 {
+        ann.patch("users/me/", json!({"first_name": format!("Ann {number}")})).await.expect(200);
+    }
+    let most = 2 + begun.elapsed().as_secs();
+    let mut told = 0;
+    while bobs.receives("user_updated").await["user"]["display_name"] != "Ann 50" {
+        told += 1;
+    }
+    assert!(told <= most, "{told}");
 }
