@@ -179,7 +179,7 @@ pub(super) async fn change_user(
         if change.is_active == Some(false) && users::is_last_staff(conn, &user)? {
             return Err(FieldErrors::of("is_active", LAST_STAFF).into());
         }
-        let before = user.card();
+        let before = user.clone();
         let set = |field: &mut String, value: &Option<String>| {
             if let Some(value) = value {
                 field.clone_from(value);
@@ -209,8 +209,10 @@ pub(super) async fn change_user(
         if is_taken_over || !user.is_active {
             tokens::revoke_all(conn, id)?;
         }
-        crate::storage::revocations::record(conn, id)?;
-        let looks_different = user.card() != before;
+        if user != before {
+            crate::storage::revocations::record(conn, id)?;
+        }
+        let looks_different = user.card() != before.card();
         Ok((user, looks_different, standing))
     });
     let (user, looks_different, standing) = changed.await?;

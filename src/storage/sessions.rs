@@ -188,8 +188,9 @@ pub fn end(conn: &mut AnyConn, key_hash: &str) -> Result<Option<UserId>, Storage
 /// Ends all sessions of a user but the one with the key `spared`.
 pub fn end_all(conn: &mut AnyConn, user: UserId, spared: Option<&str>) -> Result<(), StorageError> {
     let all = sessions::table.filter(sessions::user_id.eq(user.0));
-    diesel::delete(all.filter(sessions::key_hash.ne(spared.unwrap_or_default()))).execute(conn)?;
-    revocations::record(conn, user)
+    let ended =
+        diesel::delete(all.filter(sessions::key_hash.ne(spared.unwrap_or_default()))).execute(conn)?;
+    if ended > 0 { revocations::record(conn, user) } else { Ok(()) }
 }
 
 /// Deletes some sessions that are over. Returns whether there may be more.

@@ -155,8 +155,8 @@ pub fn revoke(conn: &mut AnyConn, user: UserId, token: TokenId) -> Result<bool, 
 /// Ends all tokens of a user but the one with the key `spared`.
 pub fn revoke_others(conn: &mut AnyConn, user: UserId, spared: Option<&str>) -> Result<(), StorageError> {
     let all = tokens::table.filter(tokens::user_id.eq(user.0));
-    diesel::delete(all.filter(tokens::key_hash.ne(spared.unwrap_or_default()))).execute(conn)?;
-    revocations::record(conn, user)
+    let ended = diesel::delete(all.filter(tokens::key_hash.ne(spared.unwrap_or_default()))).execute(conn)?;
+    if ended > 0 { revocations::record(conn, user) } else { Ok(()) }
 }
 
 /// Ends all tokens of a user.

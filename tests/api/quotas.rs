@@ -1,6 +1,6 @@
 //! What one user may make that stays, and how much of it in an hour.
 
-use diesel::connection::SimpleConnection;
+use diesel::{QueryableByName, RunQueryDsl, connection::SimpleConnection, sql_query, sql_types::BigInt};
 use futures_util::future::join_all;
 use greenroom::{
     config::Config,
@@ -248,4 +248,34 @@ async fn only_so_many_tokens_work_for_a_user() {
     // Signing in is no token.
     let body = json!({"username": "ann", "password": PASSWORD});
     server.anonymous().send("POST", "/login/", Some(body)).await.expect(200);
+}
+
+/// Notes for other nodes that something of users' has changed or ended.
+fn noted(server: &Server) -> i64 {
+    #[derive(QueryableByName)]
+    struct Count {
+        #[diesel(sql_type = BigInt)]
+        count: i64,
+    }
+    let mut conn = DatabaseUrl::parse(&server.database_url()).unwrap().open(Access::Read).unwrap();
+    sql_query("SELECT count(*) AS count FROM revocations").get_result::<Count>(&mut conn).unwrap().count
+}
+
+#[actix_web::test]
+async fn what_changes_and_ends_nothing_leaves_nothing_behind() {
+    let server = Server::start().await;
+    let (root, [ann, bob]) = (server.staff("root").await, server.users(["ann", "bob"]).await);
+    ann.patch("users/me/", json!({"first_name": "Ann"})).await.expect(200);
+    root.delete(&format!("users/{}/tokens/", bob.id)).await.expect(204);
+    let before = noted(&server);
+    for _ in 0..5 {
+        ann.delete("users/me/sessions/").await.expect(204);
+        ann.delete("users/me/tokens/").await.expect(204);
+        ann.patch("users/me/", json!({"first_name": "Ann"})).await.expect(200);
+        ann.patch("users/me/", json!({})).await.expect(200);
+        root.delete(&format!("users/{}/tokens/", bob.id)).await.expect(204);
+    }
+    assert_eq!(noted(&server), before);
+    ann.patch("users/me/", json!({"first_name": "Bea"})).await.expect(200);
+    assert_eq!(noted(&server), before + 1);
 }
