@@ -18,7 +18,7 @@ use greenroom::{
         Access, AnyConn, DatabaseUrl, Rules,
         apply::{Made, apply, create_chat},
         changes::{self, Since},
-        chats, members, messages, migrations, snapshot, transaction,
+        chats, members, membership, messages, migrations, snapshot, transaction,
         users::{self, NO_PASSWORD, NewUser},
     },
     view::{Links, MessageView, frames, render},
@@ -131,7 +131,7 @@ fn a_page_of_50(bench: &mut Criterion) {
     bench.bench_function("a page of 50", |bench| {
         bench.iter(|| {
             let page = snapshot(&mut conn, |conn| {
-                let chat = chats::authorized(conn, id, users[0].id, Ability::TakePart)?.chat;
+                let chat = membership::authorized(conn, id, users[0].id, Ability::TakePart)?.chat;
                 let mut page = messages::range(conn, id, chat.last_pos - PAGE + 1..=chat.last_pos)?;
                 let readers = members::readers(conn, &chat, rules.receipts_max_members)?;
                 page.iter_mut().for_each(|message| message.note_readers(&readers));

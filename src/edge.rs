@@ -33,7 +33,7 @@ use crate::{
     forwarded,
     metrics::http::Route,
     model::Refusal,
-    server::State,
+    state::State,
     storage::Asker,
     watch::Meters,
 };
@@ -259,7 +259,7 @@ impl CommonHeaders {
     fn of(request: &ServiceRequest, state: &State) -> Self {
         Self {
             id: next_request_id(),
-            is_https: state.is_https(request.request()),
+            is_https: state.config.is_https() || forwarded::is_https(request.request(), &state.config),
             hsts: state.config.hsts,
             allowed_origin: allowed_origin(request, state),
         }

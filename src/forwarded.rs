@@ -24,6 +24,17 @@ const SCHEMES: [&str; 8] = [
     "cloudfront-forwarded-proto",
 ];
 
+/// The address under which the client reached this server: `https://chat.example.com`.
+pub fn base_url(request: &HttpRequest, config: &Config) -> String {
+    if let Some(url) = &config.public_url {
+        return url.clone();
+    }
+    let host = host(request, config).unwrap_or_else(|| "localhost".to_owned());
+    let is_https = config.is_https() || is_https(request, config);
+    let scheme = if is_https { "https" } else { "http" };
+    format!("{scheme}://{host}")
+}
+
 /// Whether a proxy that is trusted says that the client came over HTTPS.
 pub fn is_https(request: &HttpRequest, config: &Config) -> bool {
     config.trusts(peer(request)) && says_https(request.headers())

@@ -21,7 +21,7 @@ use futures_util::future::LocalBoxFuture;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::sync::OnceCell;
 
-use crate::{connection::Connection, routes::SOCKET, ws::line};
+use crate::{connection::Connection, paths::SOCKET, ws::line};
 
 /// A server that is about to be.
 pub type Builder = actix_server::ServerBuilder;

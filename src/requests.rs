@@ -16,8 +16,8 @@ use crate::{
         emoji::Emoji,
         permission::Ability,
     },
-    server::State,
-    storage::messages,
+    state::State,
+    storage::{membership, messages},
     view::frames,
 };
 
@@ -173,7 +173,7 @@ pub async fn visible_message(
     message: MessageId,
 ) -> std::result::Result<Message, Refusal> {
     let rules = state.rules.clone();
-    state.readers.ask(move |conn| messages::visible(conn, &rules, user, message)).await
+    state.readers.ask(move |conn| membership::visible(conn, &rules, user, message)).await
 }
 
 async fn own_message(

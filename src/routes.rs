@@ -1,9 +1,7 @@
 //! All addresses on one screen.
 
 use actix_web::{
-    FromRequest, Handler, HttpRequest, Resource, Responder,
-    guard::{self, Guard},
-    http::Method,
+    HttpRequest,
     middleware::from_fn,
     web::{self, ServiceConfig},
 };
@@ -16,16 +14,12 @@ use crate::{
     auth::gate,
     error::ApiError,
     metrics::http::Route,
+    paths::{BASE, SOCKET},
     reference,
+    routing::at,
     web::{assets, pages},
     ws,
 };
-
-/// Where the API begins.
-pub const BASE: &str = "/messages/api";
-
-/// Where sockets open.
-pub const SOCKET: &str = "/messages/ws";
 
 /// Every address with its methods.
 pub fn routes(app: &mut ServiceConfig) {
@@ -124,66 +118,4 @@ async fn unknown() -> Result<String, ApiError> {
 
 async fn only_get(request: HttpRequest) -> Result<String, ApiError> {
     Err(ApiError::MethodNotAllowed { method: request.method().to_string(), allow: "GET".to_owned() })
-}
-
-/// An address, with and without a slash at its end.
-fn at(path: &str) -> Address {
-    let path = path.trim_end_matches('/');
-    Address { resource: web::resource([format!("{path}/"), path.to_owned()]), allow: Vec::new() }
-}
-
-/// An address under construction; it knows its methods, to name them where another one is used.
-struct Address {
-    resource: Resource,
-    allow: Vec<&'static str>,
-}
-
-macro_rules! methods {
-    ($($name:ident $method:ident),*) => {
-        $(fn $name<F, Args>(self, handler: F) -> Self
-        where
-            F: Handler<Args>,
-            Args: FromRequest + 'static,
-            F::Output: Responder + 'static,
-        {
-            self.route(Method::$method, handler)
-        })*
-    };
-}
-
-impl Address {
-    methods!(get GET, post POST, put PUT, patch PATCH, delete DELETE);
-
-    fn route<F, Args>(mut self, method: Method, handler: F) -> Self
-    where
-        F: Handler<Args>,
-        Args: FromRequest + 'static,
-        F::Output: Responder + 'static,
-    {
-        let names: &[&str] = match method {
-            Method::GET => &["GET", "HEAD"],
-            Method::POST => &["POST"],
-            Method::PUT => &["PUT"],
-            Method::PATCH => &["PATCH"],
-            _ => &["DELETE"],
-        };
-        self.allow.extend(names);
-        let is_get = method == Method::GET;
-        // What can be got can be asked for without its body.
-        let matches = guard::fn_guard(move |request| {
-            guard::Method(method.clone()).check(request) || (is_get && request.head().method == Method::HEAD)
-        });
-        self.resource = self.resource.route(web::route().guard(matches).to(handler));
-        self
-    }
-
-    fn done(self) -> Resource {
-        let allow = self.allow.join(", ");
-        let refuse = move |request: HttpRequest| {
-            let error =
-                ApiError::MethodNotAllowed { method: request.method().to_string(), allow: allow.clone() };
-            async move { Err::<String, ApiError>(error) }
-        };
-        self.resource.app_data(Route::default()).default_service(web::to(refuse))
-    }
 }

@@ -33,7 +33,7 @@ use crate::{
     forwarded,
     input::Field,
     model::{FieldErrors, Refusal},
-    server::State,
+    state::State,
     storage::users::{self, User},
 };
 
@@ -98,7 +98,7 @@ pub async fn login(state: Data<State>, session: Session, request: HttpRequest, b
         if is_lost(&state, &request) {
             // Over plain HTTP the browser keeps no cookie: it is sent to where it does.
             let query = form_urlencoded::Serializer::new(String::new()).append_pair("next", &next).finish();
-            next = format!("{}/login/?{query}", state.base_url(&request));
+            next = format!("{}/login/?{query}", forwarded::base_url(&request, &state.config));
         }
         return Ok(HttpResponse::SeeOther().insert_header((LOCATION, next)).finish());
     }

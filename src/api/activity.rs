@@ -7,7 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{Answer, body::Body, chats::show, path::Id};
-use crate::{auth::gate::Authenticated, model::ChatId, requests, server::State, storage::chats};
+use crate::{auth::gate::Authenticated, model::ChatId, requests, state::State, storage::chat_list};
 
 /// `POST chats/{chat}/mark-as-read/`
 pub async fn mark_as_read(state: Data<State>, caller: Authenticated, chat: Id<ChatId>, body: Body) -> Answer {
@@ -44,7 +44,7 @@ pub(crate) struct TypingView {
 /// `GET unread/`
 pub async fn unread(state: Data<State>, caller: Authenticated) -> Answer {
     let user = caller.id();
-    let unread = state.readers.ask(move |conn| chats::unread_by_chat(conn, user)).await?;
+    let unread = state.readers.ask(move |conn| chat_list::unread_by_chat(conn, user)).await?;
     let total = unread.iter().map(|(_, count)| count).sum();
     Ok(HttpResponse::Ok().json(UnreadView { total, chats: unread.into_iter().collect() }))
 }

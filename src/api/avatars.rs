@@ -11,7 +11,7 @@ use crate::{
     auth::{gate::caller, keys},
     error::ApiError,
     model::{UserCard, UserId},
-    server::State,
+    state::State,
     storage::users,
 };
 

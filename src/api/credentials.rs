@@ -12,7 +12,7 @@ use crate::{
     error::ApiError,
     forwarded,
     model::{Credential, SessionId, Timestamp, TokenId},
-    server::State,
+    state::State,
     storage::{sessions, tokens},
     view::{AccessTokenView, SessionView, UseView},
 };

@@ -18,8 +18,8 @@ use crate::{
     limits::MANY,
     model::{ChatId, Command, FieldErrors, Refusal, Role, UserId, command::Action, permission::Ability},
     requests::or_refused,
-    server::State,
-    storage::{chats, members},
+    state::State,
+    storage::{member_search, members, membership},
     view::MemberView,
 };
 
@@ -38,11 +38,11 @@ pub async fn list(
     let asked = PageNumber::of(&query, PAGE_SIZE).and_then(|page| Ok((page, query.matching()?)));
     let (page, matching) = or_refused(asked, state.permitted(chat, user, Ability::TakePart)).await?;
     let found = state.readers.ask(move |conn| {
-        let chat = chats::authorized(conn, chat, user, Ability::TakePart)?.chat;
+        let chat = membership::authorized(conn, chat, user, Ability::TakePart)?.chat;
         if search.is_empty() {
             return Ok((chat.member_count, members::page(conn, chat.id, page.skip(), page.size)?));
         }
-        members::search(conn, chat.id, (&search, matching), page.skip(), page.size)
+        member_search::search(conn, chat.id, (&search, matching), page.skip(), page.size)
     });
     let (count, members) = found.await?;
     page.check(count)?;

@@ -17,8 +17,8 @@ use crate::{
     model::{ChatId, Message, MessageId, Pos, Refusal, UserId, permission::Ability},
     requests::{self, or_refused},
     search::Words,
-    server::State,
-    storage::{AnyConn, KnownChats, StorageError, chats, messages, search::pages::Question},
+    state::State,
+    storage::{AnyConn, KnownChats, StorageError, membership, messages, search::pages::Question},
     view::{MessageView, Senders},
 };
 
@@ -98,7 +98,7 @@ fn find(
     user: UserId,
     wanted: Wanted,
 ) -> Result<Found, StorageError> {
-    let chat = chats::authorized(conn, chat, user, Ability::TakePart)?.chat;
+    let chat = membership::authorized(conn, chat, user, Ability::TakePart)?.chat;
     let (bounds, places) = match wanted {
         Wanted::Numbered(page) => {
             let newest = chat.last_pos.saturating_sub(page.skip());

@@ -13,7 +13,7 @@ use crate::{
     error::ApiError,
     forwarded,
     model::{FieldErrors, Refusal},
-    server::State,
+    state::State,
     storage::users::{self, User},
 };
 

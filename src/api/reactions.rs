@@ -13,7 +13,7 @@ use crate::{
     input::{Field, ReactFields},
     model::{MessageId, command::ReactIntent},
     requests::{self, Reacted, ReactionAction},
-    server::State,
+    state::State,
 };
 
 /// `POST messages/{message}/reactions/`

@@ -15,7 +15,7 @@ use crate::{
         text::{self, BLANK, Title},
     },
     search::Matching,
-    server::State,
+    state::State,
     storage::rooms::{self, RoomFilter},
     view::ChatView,
 };

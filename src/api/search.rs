@@ -18,7 +18,7 @@ use crate::{
     },
     requests::or_refused,
     search::Words,
-    server::State,
+    state::State,
     storage::{
         AnyConn,
         search::pages::{self, Asked, Found, Newer, Question},

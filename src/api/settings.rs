@@ -10,7 +10,7 @@ use crate::{
         Contacts,
         text::{MessageBody, Title},
     },
-    server::State,
+    state::State,
 };
 
 #[derive(Serialize, ToSchema)]

@@ -20,7 +20,7 @@ use crate::{
     input::Field,
     model::{FieldErrors, Refusal, Timestamp, TokenId, UserId, time::SECOND},
     requests::or_refused,
-    server::State,
+    state::State,
     storage::{tokens, users},
 };
 

@@ -22,7 +22,8 @@ use crate::{
     },
     presence::Turn,
     requests::or_refused,
-    server::{self, State},
+    services,
+    state::State,
     storage::{
         AnyConn, acquaintances, contacts, sessions, succession, tokens, user_search,
         users::{self, NO_PASSWORD, NewUser, User},
@@ -376,7 +377,7 @@ pub(super) async fn change_user(
     state.identities.recheck(id).await;
     if is_standing_given {
         // It is stored. What does not come to its end here is gone on with by whoever looks at the database again.
-        let _ = server::hand_over_chats_of(state, id).await;
+        let _ = services::succession::hand_over_chats_of(state, id).await;
     }
     if looks_different {
         let frame = frames::user_updated(&user.card(), &state.links);

@@ -17,7 +17,7 @@ use super::keys;
 use crate::{
     error::ApiError,
     model::{Credential, Refusal},
-    server::State,
+    state::State,
 };
 
 /// More cookies of the name are not looked at.

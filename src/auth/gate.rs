@@ -24,8 +24,8 @@ use crate::{
     error::ApiError,
     limits::Kind,
     model::{Credential, Refusal, Timestamp, UserId, time::DAY},
-    routes::BASE,
-    server::State,
+    paths::BASE,
+    state::State,
     storage::Asker,
 };
 

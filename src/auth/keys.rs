@@ -1,7 +1,7 @@
 //! Secret keys: drawn here, stored only as hashes.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use sha2::{Digest, Sha256};
+use sha2::{Digest, Sha256, Sha512};
 
 /// A new secret of 256 random bits, in letters, digits, `-` and `_`.
 pub fn draw() -> String {
@@ -25,4 +25,9 @@ pub fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digit = |half: u8| char::from(DIGITS[usize::from(half)]);
     bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0x0f)]).collect()
+}
+
+/// The key that signs cookies, of the secret that the setting or the database has.
+pub fn cookie_key(secret: &str) -> [u8; 64] {
+    Sha512::digest(secret.as_bytes()).into()
 }

@@ -6,7 +6,7 @@ use std::{
     task::Waker,
 };
 
-use super::{parcel::Parcel, socket::CloseReason};
+use super::{close_reason::CloseReason, parcel::Parcel};
 
 /// Most events, and most bytes of them, that may wait for one socket.
 const MAX_EVENTS: usize = 4_096;
@@ -117,7 +117,7 @@ mod tests {
     use bytestring::ByteString;
 
     use super::*;
-    use crate::{chat::socket::Standing, model::ChatId};
+    use crate::{chat::parcel::Standing, model::ChatId};
 
     fn parcel(size: usize) -> Arc<Parcel> {
         let text = ByteString::from("x".repeat(size));

@@ -176,7 +176,24 @@ pub struct Waited {
     pub turn: u64,
 }
 
-/// A message of any of these kinds in an actor's mailbox. It was counted in when it was sent.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub struct Queued<M>(pub M);
+macro_rules! chat_messages {
+    ($($kind:ident),* $(,)?) => {
+        /// A message of any of these kinds in an actor's mailbox. It was counted in when it was sent.
+        #[derive(Debug, Message)]
+        #[rtype(result = "()")]
+        pub enum ChatMessage {
+            $($kind($kind)),*
+        }
+
+        $(impl From<$kind> for ChatMessage {
+            fn from(message: $kind) -> Self {
+                Self::$kind(message)
+            }
+        })*
+    };
+}
+
+chat_messages! {
+    Submit, Settled, Type, Subscribe, Unsubscribe, Watch, Unwatch, LookedUp, TypingRanOut, Learned, Behind, Fill, Filled,
+    Admit, Admitted, Typed, Marked, Waited,
+}

@@ -9,8 +9,8 @@ use bytestring::ByteString;
 use tokio::sync::Notify;
 
 use super::{
-    parcel::Parcel,
-    socket::{CloseReason, Standing},
+    close_reason::CloseReason,
+    parcel::{Parcel, Standing},
 };
 use crate::model::{ChatId, Seq};
 

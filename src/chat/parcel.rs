@@ -6,7 +6,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use bytestring::ByteString;
 use tokio::sync::oneshot;
 
-use super::socket::{Standing, millis};
+use super::clock::millis;
 use crate::model::{ChatId, Seq};
 
 /// Events of one chat, or of none, that go to the same sockets together.
@@ -111,6 +111,21 @@ fn put_frame(buffer: &mut BytesMut, opcode: u8, payload: &[u8]) {
         }
     }
     buffer.extend_from_slice(payload);
+}
+
+/// What happens to a socket's place in a chat with an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It hears of the chat as before.
+    Same,
+    /// It hears of the chat from this event on.
+    Joins,
+    /// This is the last that it hears of the chat.
+    Leaves,
+    /// It follows a public room from outside.
+    Watches,
+    /// The room that it followed from outside is gone.
+    WatchEnds,
 }
 
 #[cfg(test)]

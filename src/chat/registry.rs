@@ -5,25 +5,29 @@
 
 use std::{
     collections::HashMap,
+    fmt::Debug,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use super::{
+    close_reason::CloseReason,
     inbox::Inbox,
-    socket::{CloseReason, Socket, SocketId},
+    socket::{Socket, SocketId},
 };
-use crate::{
-    model::{Credential, Feed, UserId},
-    presence::{Presence, Turn},
-};
+use crate::model::{Credential, Feed, UserId};
+
+/// Hears of a user's first socket and of the last one's end.
+pub trait ConnectionObserver: Debug + Send + Sync {
+    /// A user's first socket has come, or the last one has gone.
+    fn connections_changed(&self, user: UserId);
+}
 
 /// The users of this node with their sockets.
 #[derive(Debug)]
 pub struct UserRegistry {
     users: Mutex<HashMap<UserId, Connected>>,
     max_sockets: usize,
-    /// Hears of a user's first socket and of the last one's end.
-    presence: Arc<Presence>,
+    observer: Arc<dyn ConnectionObserver>,
 }
 
 /// Event streams and long polls that one user may have open at once.
@@ -60,8 +64,8 @@ pub struct Place {
 
 impl UserRegistry {
     /// A registry that gives each user at most `max_sockets`.
-    pub fn new(max_sockets: usize, presence: Arc<Presence>) -> Arc<Self> {
-        Arc::new(Self { users: Mutex::default(), max_sockets, presence })
+    pub fn new(max_sockets: usize, observer: Arc<dyn ConnectionObserver>) -> Arc<Self> {
+        Arc::new(Self { users: Mutex::default(), max_sockets, observer })
     }
 
     /// Reserves a socket for a user; `None` where they have as many as one may have.
@@ -93,7 +97,7 @@ impl UserRegistry {
         let sockets = &mut users.entry(user).or_default().sockets;
         sockets.push(socket);
         if sockets.len() == 1 {
-            self.presence.note(Turn::Moved(user));
+            self.observer.connections_changed(user);
         }
     }
 
@@ -104,7 +108,7 @@ impl UserRegistry {
         let before = connected.sockets.len();
         connected.sockets.retain(|other| other.id != socket);
         if before > 0 && connected.sockets.is_empty() {
-            self.presence.note(Turn::Moved(user));
+            self.observer.connections_changed(user);
         }
     }
 

@@ -2,15 +2,23 @@
 
 use std::{
     sync::{
-        Arc, LazyLock, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use bytestring::ByteString;
 
-use super::{ChatMeter, inbox::Inbox, news::News, parcel::Parcel, wire::Wire};
+use super::{
+    ChatMeter,
+    clock::millis,
+    close_reason::CloseReason,
+    inbox::Inbox,
+    news::News,
+    parcel::{Parcel, Standing},
+    wire::Wire,
+};
 use crate::model::{Credential, UserId};
 
 /// Names a socket of this process.
@@ -21,56 +29,6 @@ impl SocketId {
     fn next() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         Self(NEXT.fetch_add(1, Ordering::Relaxed))
-    }
-}
-
-/// What happens to a socket's place in a chat with an event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
-    /// It hears of the chat as before.
-    Same,
-    /// It hears of the chat from this event on.
-    Joins,
-    /// This is the last that it hears of the chat.
-    Leaves,
-    /// It follows a public room from outside.
-    Watches,
-    /// The room that it followed from outside is gone.
-    WatchEnds,
-}
-
-/// Why the server closes a socket; the codes are in the reference of the protocol.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CloseReason {
-    /// The server goes away: connect again, somewhat later.
-    GoingAway,
-    /// A fault of ours: connect again.
-    Restart,
-    /// The session has ended: sign in first.
-    SignedOut,
-    /// It does not keep up: connect again and resume.
-    TooSlow,
-}
-
-impl CloseReason {
-    /// The close code.
-    pub fn code(self) -> u16 {
-        match self {
-            Self::GoingAway => 1001,
-            Self::Restart => 1012,
-            Self::SignedOut => 4401,
-            Self::TooSlow => 4408,
-        }
-    }
-
-    /// The reason, in words.
-    pub fn text(self) -> &'static str {
-        match self {
-            Self::GoingAway => "the server goes away",
-            Self::Restart => "something went wrong here",
-            Self::SignedOut => "the session has ended",
-            Self::TooSlow => "too slow",
-        }
     }
 }
 
@@ -249,10 +207,4 @@ impl Socket {
 enum Overdue {
     Events,
     Goodbye,
-}
-
-/// Milliseconds since this process began to count; never 0.
-pub(super) fn millis() -> u64 {
-    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
-    START.elapsed().as_millis() as u64 + 1
 }

@@ -13,9 +13,8 @@ use tokio::{
 };
 
 use super::{
-    CliError,
+    error::{CliError, reason},
     progress::{Progress, Unit},
-    reason,
     unfinished::{Unfinished, beside},
 };
 use crate::{

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::{CliError, failed};
+use super::error::{CliError, failed};
 use crate::{
     config::Database,
     storage::{Access, check, snapshot},

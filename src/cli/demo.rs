@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::{CliError, with_database};
+use super::{database::with_database, error::CliError};
 use crate::{
     auth::passwords,
     config::Database,

@@ -3,9 +3,9 @@
 use clap::Args;
 
 use super::{
-    CliError, bring_up_to_date,
+    database::bring_up_to_date,
+    error::{CliError, reason},
     progress::{Progress, Unit},
-    reason,
 };
 use crate::{
     config::Database,

@@ -1,6 +1,6 @@
 //! `greenroom migrate`
 
-use super::{CliError, bring_up_to_date};
+use super::{database::bring_up_to_date, error::CliError};
 use crate::{
     config::Database,
     storage::{Access, AnyConn, search},

@@ -12,9 +12,9 @@ use std::{
 use clap::Args;
 
 use super::{
-    CliError,
+    database::say_and_commit,
+    error::{CliError, reason},
     progress::{Progress, Unit},
-    reason, say_and_commit,
     unfinished::{Unfinished, beside},
 };
 use crate::{
@@ -23,11 +23,10 @@ use crate::{
     model::Seq,
     output::Unsaid,
     storage::{
-        Access, DatabaseUrl, OpenError, StorageError, checkpoint,
-        conn::COMPANIONS,
-        foreign, holders,
+        Access, DatabaseUrl, OpenError, StorageError, checkpoint, foreign, holders,
         migrations::{self, Standing},
         restored,
+        url::COMPANIONS,
     },
 };
 

@@ -2,7 +2,12 @@
 
 use clap::Subcommand;
 
-use super::{CliError, ask_existing, list, user::named, with_existing};
+use super::{
+    database::{ask_existing, with_existing},
+    error::CliError,
+    print::list,
+    user::named,
+};
 use crate::{
     auth::keys,
     config::Database,

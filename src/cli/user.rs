@@ -2,7 +2,12 @@
 
 use clap::{Subcommand, ValueEnum};
 
-use super::{CliError, ask_existing, list, password::PasswordSource, with_database, with_existing};
+use super::{
+    database::{ask_existing, with_database, with_existing},
+    error::CliError,
+    password::PasswordSource,
+    print::list,
+};
 use crate::{
     config::Database,
     model::{

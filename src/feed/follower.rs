@@ -1,18 +1,19 @@
 //! Somebody who catches up: knows how far they have heard, and reads what came since, a chat at a time.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
 
-use actix_web::web::Data;
 use bytestring::ByteString;
 
-use super::{Heads, Only, is_wanted};
+use super::{Feed, Heads, Only, is_wanted};
 use crate::{
     model::{Change, ChatId, Event, Refusal, Seq, UserId},
-    server::State,
     storage::{
         AnyConn,
         changes::{self, Since},
-        chats,
+        chat_list, chats,
     },
     view::frames,
 };
@@ -23,7 +24,7 @@ const MOST: usize = 5_000;
 /// Reads what a user has not heard of. It costs one query over the user's chats, and for each chat that changed what
 /// changed there.
 pub struct Follower {
-    state: Data<State>,
+    feed: Arc<Feed>,
     user: UserId,
     only: Only,
     /// How far the user has heard of each chat.
@@ -57,10 +58,10 @@ pub struct Update {
 
 impl Follower {
     /// Somebody who has heard of each chat up to the numbers in `known`. What they do not want is not looked at.
-    pub fn new(state: Data<State>, user: UserId, only: Only, mut known: Heads) -> Self {
+    pub fn new(feed: Arc<Feed>, user: UserId, only: Only, mut known: Heads) -> Self {
         known.retain(|chat, _| is_wanted(*chat, &only));
         Self {
-            state,
+            feed,
             user,
             only,
             known,
@@ -83,8 +84,8 @@ impl Follower {
         let user = self.user;
         // Who counts further with what comes after the heads must not find it counted already: one view for both.
         let look =
-            move |conn: &mut AnyConn| Ok((chats::heads(conn, user)?, chats::unread_by_chat(conn, user)?));
-        let (heads, unread) = self.state.readers.ask(look).await?;
+            move |conn: &mut AnyConn| Ok((chats::heads(conn, user)?, chat_list::unread_by_chat(conn, user)?));
+        let (heads, unread) = self.feed.readers.ask(look).await?;
         let heads: Heads = heads.into_iter().filter(|(chat, _)| is_wanted(*chat, &self.only)).collect();
         self.unread = unread.into_iter().collect();
         let gone = self.known.keys().filter(|chat| !heads.contains_key(chat));
@@ -126,10 +127,10 @@ impl Follower {
     }
 
     async fn look(&self, chat: ChatId, left: Option<Seq>) -> Result<Update, Refusal> {
-        let (user, since, rules) = (self.user, self.known.get(&chat).copied(), self.state.rules.clone());
+        let (user, since, rules) = (self.user, self.known.get(&chat).copied(), self.feed.rules.clone());
         let found =
-            self.state.readers.ask(move |conn| changes::since(conn, &rules, user, chat, since)).await?;
-        let links = &self.state.links;
+            self.feed.readers.ask(move |conn| changes::since(conn, &rules, user, chat, since)).await?;
+        let links = &self.feed.links;
         Ok(match found {
             // Storage may know it before its event has come.
             Since::Gone { left: stored } if since.is_some() => Update::gone(chat, left.or(stored)),
@@ -144,7 +145,7 @@ impl Follower {
                 Update::resync(chat, head, unread)
             }
             Since::Changes { head, unread, events } => {
-                let rendered = |event: &Event| Some((Some(event.seq), rendered(&self.state, user, event)?));
+                let rendered = |event: &Event| Some((Some(event.seq), rendered(&self.feed, user, event)?));
                 let frames = events.iter().filter_map(rendered).collect();
                 Update { chat, frames, reach: Some((head, unread)) }
             }
@@ -218,7 +219,7 @@ impl Update {
 }
 
 /// An event as this user's own socket would have had it.
-fn rendered(state: &State, user: UserId, event: &Event) -> Option<ByteString> {
+fn rendered(feed: &Feed, user: UserId, event: &Event) -> Option<ByteString> {
     let message = match &event.change {
         Change::MarkerMoved(moved) if moved.user == user => {
             return Some(frames::own_read(event.chat, Some(event.seq), moved));
@@ -227,9 +228,9 @@ fn rendered(state: &State, user: UserId, event: &Event) -> Option<ByteString> {
             return Some(frames::me_updated(event.chat, event.seq, changed));
         }
         Change::MessagePosted { message } | Change::MessageEdited { message } => {
-            Some(frames::message(message, &state.links))
+            Some(frames::message(message, &feed.links))
         }
         _ => None,
     };
-    frames::shared(event, message.as_ref(), &state.links)
+    frames::shared(event, message.as_ref(), &feed.links)
 }

@@ -2,17 +2,15 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use actix_web::web::Data;
 use bytestring::ByteString;
 use tokio::time::timeout;
 
-use super::{Follower, Heads, Only, Update, is_wanted, subscribe, unsubscribe};
+use super::{Feed, Follower, Heads, Only, Update, is_wanted, subscribe, unsubscribe};
 use crate::{
     auth::Caller,
     chat::{CloseReason, Socket, news::News, registry::Place},
     error::ApiError,
     model::{ChatId, Refusal, Timestamp},
-    server::State,
 };
 
 /// When a user with too many readers may try again, in seconds.
@@ -23,7 +21,7 @@ const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// A reader who hears of whatever happens from its opening on. Dropped, it hears nothing more.
 pub struct Listener {
-    state: Data<State>,
+    feed: Arc<Feed>,
     socket: Arc<Socket>,
     /// When the credential ends by itself, as far as is known.
     expires_at: Option<Timestamp>,
@@ -48,24 +46,24 @@ impl Listener {
     /// Lets a reader in who has heard of each chat up to the numbers in `known`, or wants no more than what happens
     /// from now on.
     pub async fn open(
-        state: Data<State>,
+        feed: Arc<Feed>,
         caller: &Caller,
         only: Only,
         known: Option<Heads>,
     ) -> Result<Self, ApiError> {
         let user = caller.id();
-        let place = state.registry.reserve_reader(user).ok_or(ApiError::Throttled { seconds: RETRY })?;
-        let socket = Socket::reader(user, caller.credential.clone(), state.chat_meter());
-        state.registry.add(socket.clone());
-        let follower = Follower::new(state.clone(), user, only.clone(), Heads::new());
+        let place = feed.registry.reserve_reader(user).ok_or(ApiError::Throttled { seconds: RETRY })?;
+        let socket = Socket::reader(user, caller.credential.clone(), feed.meter.clone());
+        feed.registry.add(socket.clone());
+        let follower = Follower::new(feed.clone(), user, only.clone(), Heads::new());
         let fleeting = VecDeque::new();
         // From here on dropping it tidies up.
         let expires_at = caller.expires_at;
-        let mut listener = Self { state, socket, expires_at, only, follower, fleeting, _place: place };
-        let heads = subscribe(&listener.state, &listener.socket, &listener.only).await?;
-        let (state, only) = (listener.state.clone(), listener.only.clone());
+        let mut listener = Self { feed, socket, expires_at, only, follower, fleeting, _place: place };
+        let heads = subscribe(&listener.feed, &listener.socket, &listener.only).await?;
+        let (feed, only) = (listener.feed.clone(), listener.only.clone());
         let has_missed = known.is_some();
-        listener.follower = Follower::new(state, user, only, known.unwrap_or(heads));
+        listener.follower = Follower::new(feed, user, only, known.unwrap_or(heads));
         if has_missed {
             listener.follower.compare().await?;
         }
@@ -143,7 +141,7 @@ impl Listener {
 
     /// Whether the reader's credential works. One that was to end by now may have been renewed.
     async fn still_works(&mut self) -> Result<bool, Refusal> {
-        let identities = &self.state.identities;
+        let identities = &self.feed.identities;
         if self.expires_at.is_none_or(|at| Timestamp::now() < at) {
             return identities.still_works(&self.socket.credential).await;
         }
@@ -161,8 +159,8 @@ impl Listener {
 impl Drop for Listener {
     fn drop(&mut self) {
         self.socket.ended();
-        self.state.registry.remove(self.socket.user, self.socket.id);
+        self.feed.registry.remove(self.socket.user, self.socket.id);
         // What is not known is forgotten by the chats themselves.
-        unsubscribe(&self.state, &self.socket, self.follower.known().keys().copied());
+        unsubscribe(&self.feed, &self.socket, self.follower.known().keys().copied());
     }
 }

@@ -10,8 +10,8 @@ use futures_util::future::try_join_all;
 use tokio::time::timeout;
 
 use super::{
-    LoadError,
     client::{Client, OnAnswer},
+    error::LoadError,
     ledger::Ledger,
     socket::Refused,
     stage::Stage,

@@ -17,7 +17,7 @@ use super::{
     stop::Stop,
     target::Target,
 };
-use crate::{auth::keys, input::MOST_USERS};
+use crate::{auth::keys, model::command::MOST_USERS};
 
 /// Connections that make, or remove, at the same time.
 const LANES: usize = 16;

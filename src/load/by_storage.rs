@@ -10,7 +10,7 @@ use super::{
     stop::Stop,
 };
 use crate::{
-    auth::keys,
+    auth::keys::{self, cookie_key},
     model::{
         ChatId, ChatKind, Command, Contacts, FieldErrors, MessageId, ObjectRooms, Origin, Refusal, Timestamp,
         UserCard, UserId,
@@ -20,7 +20,6 @@ use crate::{
         text::{MessageBody, Title, Username},
         time::DAY,
     },
-    server::cookie_key,
     storage::{
         Access, AnyConn, DatabaseUrl, Rules, StorageError,
         apply::{Made, apply, create_chat},
@@ -176,7 +175,7 @@ fn person(conn: &mut AnyConn, name: &str, key: Option<&Key>) -> Result<Person, S
 /// The key that the server will sign its sessions' cookies with.
 fn session_key(conn: &mut AnyConn) -> Result<Key, StorageError> {
     let secret = transaction(conn, |conn| settings::get_or_make(conn, "session_key", keys::draw))?;
-    Ok(cookie_key(&secret))
+    Ok(Key::from(&cookie_key(&secret)))
 }
 
 /// The cookie of a session, signed as at sign-in.

@@ -97,7 +97,7 @@ impl Names {
 pub(super) const REACTION: &str = "👍";
 
 /// What a message says: its number, and then enough to be as long as wanted.
-pub(super) fn content(number: u32, size: usize) -> String {
+pub(crate) fn content(number: u32, size: usize) -> String {
     const WORDS: &str = "the quick brown fox jumps over the lazy dog and then has a rest in the shade ";
     let mut content = format!("{number} ");
     while content.len() < size {

@@ -5,12 +5,13 @@ use std::{cell::RefCell, rc::Rc, time::Duration};
 use tokio::time::timeout;
 
 use super::{
-    LoadError, Scenario,
     clock::{Moment, nanos},
+    error::LoadError,
     latency::Percentiles,
     ledger::Ledger,
     outcome::Outcome,
     pace::Pace,
+    scenario::Scenario,
     stage::Stage,
     watch::{Mark, Span, Watch, Watching},
 };
@@ -88,7 +89,13 @@ impl<'a> Course<'a> {
     pub(super) fn end<S: Scenario>(self, scenario: &S, found: &Found) -> Outcome {
         let span = self.watch.since(&found.mark);
         drop(self.watching);
-        let mut outcome = Outcome::of(scenario, self.stage, found.started_at, span, self.watch.end());
+        let mut outcome = Outcome::of(
+            (S::NAME, serde_json::to_value(scenario).unwrap_or_default()),
+            self.stage,
+            found.started_at,
+            span,
+            self.watch.end(),
+        );
         outcome.checks.behind_schedule = self.pace.behind();
         outcome
     }

@@ -117,7 +117,7 @@ fn whole(frame: &[u8]) -> Heard {
 }
 
 /// The id of a message as REST answers with it.
-pub(super) fn message_id(body: &[u8]) -> Option<i64> {
+pub(crate) fn message_id(body: &[u8]) -> Option<i64> {
     let mut scan = Scan(body);
     match scan.literal(br#"{"id":"#) {
         Some(()) => scan.integer(),

@@ -4,17 +4,9 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{
-    LoadError, Scenario,
-    audience::Audience,
-    cast::Plan,
-    clock::seconds,
-    course::Course,
-    latency::Percentiles,
-    ledger::Ledger,
-    options::Options,
-    outcome::{Outcome, rounded},
-    process::Process,
-    stage::Stage,
+    audience::Audience, cast::Plan, clock::seconds, course::Course, error::LoadError, latency::Percentiles,
+    ledger::Ledger, options::Options, outcome::Outcome, process::Process, sample::rounded,
+    scenario::Scenario, stage::Stage,
 };
 
 /// Open sockets on which nothing happens: what each takes of the server's memory

@@ -13,19 +13,20 @@ use serde::Serialize;
 use tokio::time::timeout;
 
 use super::{
-    LoadError, Scenario,
     audience::{Audience, chats_of},
     cast::{Plan, content},
     client::{Client, OnAnswer},
     clock::{Moment, nanos},
     course::{Course, settle},
     dice::Dice,
+    error::LoadError,
     event::Heard,
     http::Connection,
     ledger::Ledger,
     meters::Meters,
     options::{Options, duration, in_seconds},
     outcome::Outcome,
+    scenario::Scenario,
     stage::Stage,
 };
 

@@ -9,6 +9,7 @@ mod client;
 mod clock;
 mod course;
 mod dice;
+pub mod error;
 mod event;
 mod frame;
 mod http;
@@ -22,9 +23,12 @@ mod options;
 mod outcome;
 mod pace;
 mod process;
+mod progress;
 mod read;
 mod report;
 mod rooms;
+mod sample;
+mod scenario;
 mod senders;
 mod socket;
 mod spawned;
@@ -35,38 +39,17 @@ mod table;
 mod target;
 mod watch;
 
+use error::LoadError;
+use scenario::Scenario;
 use std::{io::Write, path::Path};
 
 use clap::{Args, Subcommand};
 
-use crate::{
-    files,
-    output::{self, Unsaid},
-};
+use crate::{files, output};
 use options::Options;
 use outcome::Outcome;
 use stage::Stage;
 use stop::Stop;
-
-/// Why a run did not come to its end, or ended badly.
-#[derive(Debug, thiserror::Error)]
-pub enum LoadError {
-    /// What was asked for does not fit together.
-    #[error("{0}")]
-    Options(String),
-    #[error("{0}")]
-    Failed(String),
-    #[error("interrupted")]
-    Interrupted,
-    #[error(transparent)]
-    Unsaid(#[from] Unsaid),
-}
-
-impl From<String> for LoadError {
-    fn from(sentence: String) -> Self {
-        Self::Failed(sentence)
-    }
-}
 
 /// A load to be made.
 #[derive(Debug, Args)]
@@ -101,27 +84,6 @@ impl Load {
             Kind::Mix(mix) => perform(&mix),
         }
     }
-}
-
-/// A kind of load.
-trait Scenario: serde::Serialize {
-    const NAME: &'static str;
-
-    fn options(&self) -> &Options;
-
-    /// Whether what was asked for fits together.
-    fn check(&self) -> Result<(), String> {
-        Ok(())
-    }
-
-    /// Who and what it needs.
-    fn plan(&self) -> cast::Plan;
-
-    /// Connections that it has open at most.
-    fn connections(&self) -> usize;
-
-    /// Makes the load.
-    async fn play(&self, stage: &Stage) -> Result<Outcome, LoadError>;
 }
 
 fn perform<S: Scenario>(scenario: &S) -> Result<(), LoadError> {

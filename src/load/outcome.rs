@@ -6,11 +6,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{
-    Scenario,
     latency::{Latencies, Percentiles},
     ledger::{Faults, Ledger},
     meters::Meters,
-    process::Reading,
+    sample::{Sample, Usage, rounded},
     stage::Stage,
     watch::Span,
 };
@@ -48,8 +47,8 @@ pub(super) struct Outcome {
 
 impl Outcome {
     /// What was found by watching alone.
-    pub(super) fn of<S: Scenario>(
-        scenario: &S,
+    pub(super) fn of(
+        (scenario, settings): (&'static str, Value),
         stage: &Stage,
         started_at: Timestamp,
         span: Span,
@@ -57,12 +56,12 @@ impl Outcome {
     ) -> Self {
         let started_in = stage.started_in.map(|time| rounded(time.as_secs_f64() * 1e3, 10.0));
         Self {
-            scenario: S::NAME,
+            scenario,
             ok: true,
             version: env!("CARGO_PKG_VERSION"),
             target: stage.target.url.clone(),
             spawned: stage.options.spawn,
-            settings: serde_json::to_value(scenario).unwrap_or_default(),
+            settings,
             started_at: started_at.to_string(),
             seconds: rounded(span.seconds, 1e3),
             operations: Vec::new(),
@@ -135,59 +134,6 @@ pub(super) struct Checks {
     pub(super) faults: Faults,
 }
 
-/// What a process took while it was measured.
-#[derive(Debug, Clone, Default, Serialize)]
-pub(super) struct Usage {
-    pub(super) pid: u32,
-    pub(super) cpu_seconds: f64,
-    /// Of one core.
-    pub(super) cpu_percent: f64,
-    pub(super) cpu_us_per_operation: Option<f64>,
-    pub(super) cpu_us_per_delivery: Option<f64>,
-    pub(super) rss_bytes_before: u64,
-    pub(super) rss_bytes: u64,
-    pub(super) peak_rss_bytes: u64,
-}
-
-impl Usage {
-    /// Between two readings, for so many operations and deliveries.
-    pub(super) fn between(
-        pid: u32,
-        before: &Reading,
-        after: &Reading,
-        seconds: f64,
-        (operations, deliveries): (u64, u64),
-    ) -> Self {
-        let cpu_seconds = (after.cpu_seconds - before.cpu_seconds).max(0.0);
-        let each = |count: u64| (count > 0).then(|| rounded(cpu_seconds * 1e6 / count as f64, 1e3));
-        Self {
-            pid,
-            cpu_seconds: rounded(cpu_seconds, 1e3),
-            cpu_percent: rounded(100.0 * cpu_seconds / seconds.max(1e-9), 10.0),
-            cpu_us_per_operation: each(operations),
-            cpu_us_per_delivery: each(deliveries),
-            rss_bytes_before: before.rss_bytes,
-            rss_bytes: after.rss_bytes,
-            peak_rss_bytes: after.peak_rss_bytes,
-        }
-    }
-}
-
-/// How things were at a moment.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
-pub(super) struct Sample {
-    /// Since the run began.
-    pub(super) second: f64,
-    /// Since the sample before, by the second.
-    pub(super) operations_per_second: f64,
-    pub(super) deliveries_per_second: f64,
-    pub(super) p50: f64,
-    pub(super) p99: f64,
-    pub(super) server_cpu_percent: f64,
-    pub(super) client_cpu_percent: f64,
-    pub(super) server_rss_bytes: u64,
-}
-
 /// Where it was measured.
 #[derive(Debug, Clone, Default, Serialize)]
 pub(super) struct Machine {
@@ -218,9 +164,4 @@ impl Machine {
             open_files: 0,
         }
     }
-}
-
-/// Rounded to a part of one.
-pub(super) fn rounded(value: f64, parts: f64) -> f64 {
-    (value * parts).round() / parts
 }

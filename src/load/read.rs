@@ -11,16 +11,17 @@ use futures_util::future::join_all;
 use serde::Serialize;
 
 use super::{
-    LoadError, Scenario,
     audience::chats_of,
     cast::Plan,
     clock::Moment,
     course::Course,
     dice::Dice,
+    error::LoadError,
     http::Connection,
     meters::Meters,
     options::{Options, rate},
     outcome::Outcome,
+    scenario::Scenario,
     stage::Stage,
 };
 

@@ -9,10 +9,7 @@ use plotters::{
     },
 };
 
-use super::{
-    outcome::{Outcome, Sample},
-    table::table,
-};
+use super::{outcome::Outcome, sample::Sample, table::table};
 
 const SIZE: (u32, u32) = (760, 300);
 const COLOURS: [RGBColor; 3] = [RGBColor(31, 119, 180), RGBColor(214, 92, 30), RGBColor(44, 140, 60)];

@@ -6,13 +6,14 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::{
-    LoadError, Scenario,
     audience::Audience,
     cast::Plan,
     course::{Course, settle},
+    error::LoadError,
     ledger::Ledger,
     options::{Options, rate},
     outcome::Outcome,
+    scenario::Scenario,
     senders::{Commands, Sending},
     stage::Stage,
 };

@@ -8,17 +8,17 @@ use std::{
 };
 
 use super::{
-    LoadError,
     by_rest::Admin,
     by_storage::Storage,
     cast::{Cast, Names, Plan},
     clock::Clock,
+    error::LoadError,
     options::Options,
     process::Process,
+    progress::making,
     spawned::{Folder, Spawned},
     stop::Stop,
     target::Target,
-    watch::making,
 };
 use crate::storage::DatabaseUrl;
 

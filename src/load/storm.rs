@@ -12,16 +12,18 @@ use serde::Serialize;
 use tokio::time::timeout;
 
 use super::{
-    LoadError, Scenario,
     audience::Audience,
     cast::Plan,
     client::Client,
     clock::{Moment, nanos, seconds},
     course::{Course, settle},
     dice::Dice,
+    error::LoadError,
     ledger::Ledger,
     options::{Options, duration, in_seconds},
-    outcome::{Outcome, rounded},
+    outcome::Outcome,
+    sample::rounded,
+    scenario::Scenario,
     senders::post_once,
     socket::Refused,
     stage::Stage,

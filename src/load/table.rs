@@ -2,10 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{
-    latency::written,
-    outcome::{Outcome, Usage},
-};
+use super::{latency::written, outcome::Outcome, sample::Usage};
 
 /// The whole table, ending in a line break.
 pub(super) fn table(outcome: &Outcome) -> String {

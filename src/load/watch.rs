@@ -2,19 +2,19 @@
 
 use std::{
     cell::{Cell, RefCell},
-    io::IsTerminal,
     rc::Rc,
     time::Duration,
 };
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use tokio::task::JoinHandle;
 
 use super::{
     clock::{Clock, Moment, nanos, seconds},
     latency::{Percentiles, written},
-    outcome::{Sample, Usage, rounded},
     process::{Process, Reading},
+    progress::bar,
+    sample::{Sample, Usage, rounded},
 };
 
 /// How often it looks.
@@ -155,17 +155,4 @@ impl Watch {
         self.bar.finish_and_clear();
         self.samples.take()
     }
-}
-
-/// How far the making of something is, where there is a terminal.
-pub(super) fn making(title: &'static str, steps: u64) -> ProgressBar {
-    bar(title, steps, "{prefix} {wide_bar} {human_pos}/{human_len} {eta}")
-}
-
-fn bar(title: &'static str, length: u64, template: &str) -> ProgressBar {
-    if !std::io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(length).with_style(style).with_prefix(title)
 }

@@ -11,6 +11,9 @@ use super::{
     text::{ClientId, MessageBody, Title},
 };
 
+/// Most users that one request names: what is done to them is done in one transaction, for which others wait.
+pub const MOST_USERS: usize = 200;
+
 /// A lasting change that one user asks of one chat.
 #[derive(Debug, Clone)]
 pub struct Command {

@@ -6,6 +6,7 @@ pub mod credential;
 pub mod emoji;
 pub mod event;
 pub mod fold;
+pub mod host_names;
 pub mod ids;
 pub mod known;
 pub mod permission;

@@ -7,11 +7,13 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::GRACE;
 use crate::{
     bus::{NodeId, PresenceNews},
     model::{Timestamp, UserId},
 };
+
+/// Whoever has no connection for so long is gone; who comes back before has not been away.
+pub(super) const GRACE: Duration = Duration::from_secs(5);
 
 /// A node that says nothing for so long is gone.
 const LEASE: Duration = Duration::from_secs(15);

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Reference, examples, operation::text};
+use super::{builder::Reference, examples, operation::text};
 use crate::{
     api::{account::LoginFields, users::UserFields},
     view::OwnUserView,

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Reference, components::reference as reference_to, events, examples, operation::text};
+use super::{builder::Reference, components::reference as reference_to, events, examples, operation::text};
 use crate::api::sync::{SinceFields, SinceView, StartView};
 
 const TAG: &str = "Live events";

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde_json::Value;
 
 use super::openapi;
-use crate::routes::BASE;
+use crate::paths::BASE;
 
 /// The list, as HTML: each leads to where it is documented.
 pub(crate) fn index() -> String {

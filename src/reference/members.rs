@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Reference, examples, operation::text};
+use super::{builder::Reference, examples, operation::text};
 use crate::{
     api::members::{AddFields, AddedView, RoleFields},
     view::MemberView,

@@ -3,7 +3,8 @@
 use serde_json::json;
 
 use super::{
-    Reference, examples,
+    builder::Reference,
+    examples,
     operation::{id, text},
 };
 use crate::{

@@ -2,6 +2,7 @@
 //! Schemas are derived from the types that answers are made of; the suite holds every answer against them.
 
 mod accounts;
+mod builder;
 mod chats;
 mod commands;
 mod components;
@@ -18,18 +19,15 @@ mod rooms;
 mod users;
 mod websocket;
 
+use builder::Reference;
 use std::sync::LazyLock;
 
 use actix_web::{HttpResponse, http::header::ContentType, web::Data};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-pub(crate) use self::index::index;
-pub use self::websocket::{asyncapi, show as show_websocket};
-use self::{
-    components::Components,
-    operation::{Access, Operation},
-};
-use crate::{api::Answer, server::State};
+use crate::{api::Answer, state::State};
+pub(crate) use index::index;
+pub use websocket::{asyncapi, show as show_websocket};
 
 /// The document of all addresses.
 pub fn openapi() -> &'static Value {
@@ -84,13 +82,6 @@ const TOKEN: &str = "\
 `Token <key>`, with a key from `greenroom token create NAME` or from staff. Requests with one are exempt from the rule for \
 other sites. On the handshake of a socket it may come as the subprotocol `greenroom.token.<key>`.";
 
-/// The description under construction.
-#[derive(Default)]
-struct Reference {
-    paths: Map<String, Value>,
-    components: Components,
-}
-
 impl Reference {
     fn document(mut self) -> Value {
         accounts::describe(&mut self);
@@ -125,55 +116,5 @@ impl Reference {
         });
         document["components"]["schemas"] = self.components.finish(&document);
         document
-    }
-
-    /// An address that only those may ask who are signed in, below the API's base.
-    fn api(&mut self, tag: &'static str, path: &str) -> Address<'_> {
-        self.signed_in(tag, &format!("{}/{path}", crate::routes::BASE))
-    }
-
-    fn signed_in(&mut self, tag: &'static str, path: &str) -> Address<'_> {
-        Address { reference: self, tag, path: path.to_owned(), access: Access::SignedIn }
-    }
-
-    /// An address that is open to all.
-    fn open(&mut self, tag: &'static str, path: &str) -> Address<'_> {
-        Address { reference: self, tag, path: path.to_owned(), access: Access::Open }
-    }
-}
-
-/// An address whose methods are being described, each by its id and a few words.
-struct Address<'a> {
-    reference: &'a mut Reference,
-    tag: &'static str,
-    path: String,
-    access: Access,
-}
-
-macro_rules! methods {
-    ($($name:ident),*) => {
-        $(fn $name(self, id: &str, summary: &str, describe: impl FnOnce(Operation<'_>) -> Operation<'_>) -> Self {
-            self.method(stringify!($name), id, summary, describe)
-        })*
-    };
-}
-
-impl Address<'_> {
-    methods!(get, post, put, patch, delete);
-
-    fn method(
-        self,
-        method: &str,
-        id: &str,
-        summary: &str,
-        describe: impl FnOnce(Operation<'_>) -> Operation<'_>,
-    ) -> Self {
-        let about = [self.tag, id, summary];
-        let operation =
-            Operation::new(&mut self.reference.components, method, &self.path, self.access, about);
-        let described = describe(operation).finish();
-        let item = self.reference.paths.entry(&self.path).or_insert_with(|| json!({}));
-        item[method] = described;
-        self
     }
 }

@@ -207,7 +207,7 @@ impl<'a> Operation<'a> {
 }
 
 /// An id, in a path or a query.
-pub(super) fn id() -> Value {
+pub(crate) fn id() -> Value {
     json!({ "type": "integer", "format": "int64", "minimum": 1, "maximum": crate::model::ids::MAX_ID })
 }
 

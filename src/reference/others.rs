@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{Reference, operation::text};
-use crate::{api::health::HealthView, routes::BASE};
+use super::{builder::Reference, operation::text};
+use crate::{api::health::HealthView, paths::BASE};
 
 const TAG: &str = "Server";
 const KNOWN: &str = "Not changed since the version that `If-None-Match` names.";

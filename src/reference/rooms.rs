@@ -1,6 +1,6 @@
 //! Public rooms.
 
-use super::{Reference, examples, operation::text};
+use super::{builder::Reference, examples, operation::text};
 use crate::view::ChatView;
 
 const TAG: &str = "Rooms";

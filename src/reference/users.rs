@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Reference, examples};
+use super::{builder::Reference, examples};
 use crate::{
     api::{
         settings::SettingsView,

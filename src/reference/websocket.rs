@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::{SESSION, TOKEN, commands, components::Components, events, examples};
-use crate::{api::Answer, server::State};
+use crate::{api::Answer, forwarded, state::State};
 
 /// The document of sockets, with a server on this machine.
 pub fn asyncapi() -> &'static Value {
@@ -18,7 +18,7 @@ pub fn asyncapi() -> &'static Value {
 /// `GET /messages/api/schema/websocket/`, open to all: the document, with the server that was asked.
 pub async fn show(state: Data<State>, request: HttpRequest) -> Answer {
     let mut document = asyncapi().clone();
-    if let Ok(base) = Url::parse(&state.base_url(&request)) {
+    if let Ok(base) = Url::parse(&forwarded::base_url(&request, &state.config)) {
         document["servers"]["greenroom"] = server(&base);
     }
     Ok(HttpResponse::Ok().content_type(ContentType::json()).body(document.to_string()))

@@ -10,9 +10,9 @@ use actix_rt::task::spawn_blocking;
 use actix_web::cookie::Key;
 use tokio::time::timeout;
 
-use super::{StartError, cookie_key};
+use super::error::StartError;
 use crate::{
-    auth::keys,
+    auth::keys::{self, cookie_key},
     config::Config,
     model::Seq,
     storage::{
@@ -138,6 +138,6 @@ impl Kept {
         let (session, content_key, deployment, restored_from) =
             kept.map_err(|error| StartError::Prepare(error.to_string()))?;
         let secret = config.secret_key.as_deref().unwrap_or(&session);
-        Ok(Self { cookie_key: cookie_key(secret), content_key, deployment, restored_from })
+        Ok(Self { cookie_key: Key::from(&cookie_key(secret)), content_key, deployment, restored_from })
     }
 }

@@ -4,9 +4,9 @@
 use super::{
     AnyConn, StorageError,
     patterns::{different_words, like_pattern},
+    rows::{card, card_columns},
     sql::sql,
     user_search::{Found, MOST_FOUND},
-    users::{card, card_columns},
 };
 use crate::{
     model::{UserId, text::fold},

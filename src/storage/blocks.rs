@@ -3,40 +3,12 @@
 //! Whether somebody is blocked in a dm is asked where it is decided what they may do there: see `membership`.
 
 use super::{
-    AnyConn, Rules, StorageError, chats, contacts, locks,
+    AnyConn, StorageError, locks,
+    rows::{card, card_columns},
     sql::sql,
-    users::{self, card, card_columns},
+    users,
 };
-use crate::model::{FieldErrors, Refusal, Timestamp, UserCard, UserId};
-
-/// Has `blocker` block a user; who is blocked stays so. Nothing that the user writes in the dm of the two is taken once
-/// this is committed, and no dm is begun: whoever does that has locked what is locked here, and looks afterwards.
-pub fn block(
-    conn: &mut AnyConn,
-    rules: &Rules,
-    blocker: UserId,
-    blocked: UserId,
-) -> Result<UserCard, StorageError> {
-    if blocker == blocked {
-        return Err(FieldErrors::whole("You cannot block yourself.").into());
-    }
-    // A dm's members do not change: nobody who has locked one waits for a user.
-    locks::user(conn, blocker)?;
-    contacts::expect_known(conn, rules, blocker, blocked)?;
-    let user = users::find(conn, blocked)?.ok_or(Refusal::NotFound)?;
-    if let Some(dm) = chats::dm_of(conn, blocker, blocked)? {
-        locks::chat(conn, dm)?;
-    }
-    sql!(
-        "INSERT INTO blocks (blocker_id, blocked_id, created_at) VALUES (?, ?, ?) \
-         ON CONFLICT (blocker_id, blocked_id) DO NOTHING",
-        blocker,
-        blocked,
-        Timestamp::now()
-    )
-    .run(conn)?;
-    Ok(user.card())
-}
+use crate::model::{Refusal, UserCard, UserId};
 
 /// Ends a block, if there is one.
 pub fn unblock(conn: &mut AnyConn, blocker: UserId, blocked: UserId) -> Result<(), StorageError> {

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::{
-    AnyConn, Rules, StorageError, chats, members,
-    membership::{MeRow, me, me_columns},
+    AnyConn, Rules, StorageError, chat_snapshot, chats, members,
+    membership::{self, MeRow, me, me_columns},
     messages,
     sql::sql,
     unread,
@@ -38,14 +38,14 @@ pub fn since(
     chat: ChatId,
     since: Option<Seq>,
 ) -> Result<Since, StorageError> {
-    let Some(membership) = chats::membership(conn, chat, user)? else {
+    let Some(membership) = membership::membership(conn, chat, user)? else {
         return Ok(Since::Gone { left: members::left_seq(conn, chat, user)? });
     };
     let joined = members::joined_seq(conn, chat, user)?;
     let viewer = membership.viewer(conn)?;
     let chat = membership.chat;
     let Some(since) = since.filter(|since| *since >= joined) else {
-        let snapshot = Box::new(chats::snapshot_of(conn, rules, chat)?);
+        let snapshot = Box::new(chat_snapshot::snapshot_of(conn, rules, chat)?);
         return Ok(Since::New { snapshot, viewer });
     };
     let (head, unread) = (chat.seq, viewer.unread_count);
@@ -99,7 +99,7 @@ pub fn missed(
         if let Change::MembersChanged(change) = &mut event.change
             && !change.added.is_empty()
         {
-            change.snapshot = Some(chats::snapshot_of(conn, rules, chat.clone())?);
+            change.snapshot = Some(chat_snapshot::snapshot_of(conn, rules, chat.clone())?);
         }
     }
     Ok(Missed::Events { head, events })
@@ -180,7 +180,7 @@ fn events(
     if meta_seq > since {
         changes.push((
             meta_seq,
-            Change::ChatRenamed { snapshot: chats::snapshot_of(conn, rules, chat.clone())? },
+            Change::ChatRenamed { snapshot: chat_snapshot::snapshot_of(conn, rules, chat.clone())? },
         ));
     }
     changes.sort_by_key(|(seq, _)| *seq);

@@ -1,67 +1,11 @@
 //! Chats: their rows, what a chat object shows, the list of a user's chats.
 
 use super::{
-    AnyConn, KnownChats, Rules, StorageError, chat_search, members,
-    membership::{MembershipRow, me_columns, membership_from, place_columns},
-    messages,
-    patterns::different_words,
-    purge,
+    AnyConn, StorageError, members,
+    rows::{chat, chat_columns},
     sql::sql,
-    unread, users,
 };
-use crate::{
-    model::{
-        Chat, ChatId, ChatKind, ChatSnapshot, FieldErrors, HostObject, Role, Seq, ShownChat, Timestamp,
-        UserId, Viewer, permission::Ability, records::LISTED_MEMBERS, text::fold,
-    },
-    search::Matching,
-};
-
-pub use super::membership::{Membership, authorized, membership};
-
-/// The columns of a chat in the order of [`ChatRow`]; `c` is the chats table.
-macro_rules! chat_columns {
-    () => {
-        "c.id, c.chat_type, c.title, c.created_at, c.updated_at, c.seq, c.last_pos, c.last_live_pos, \
-         c.deleted_count, c.member_count, c.is_public, c.object_type, c.object_id"
-    };
-}
-pub(super) use chat_columns;
-
-pub(super) type ChatRow =
-    (i64, String, Option<String>, i64, i64, i64, i64, i64, i64, i64, bool, Option<String>, Option<String>);
-
-pub(super) fn chat(row: ChatRow) -> Chat {
-    let (
-        id,
-        kind,
-        title,
-        created,
-        updated,
-        seq,
-        last_pos,
-        last_live_pos,
-        deleted_count,
-        member_count,
-        is_public,
-        object_type,
-        object_id,
-    ) = row;
-    Chat {
-        id: ChatId(id),
-        kind: ChatKind::parse(&kind).unwrap_or(ChatKind::Group),
-        title,
-        created_at: Timestamp(created),
-        updated_at: Timestamp(updated),
-        seq,
-        last_pos,
-        last_live_pos,
-        deleted_count,
-        member_count,
-        is_public,
-        object: object_type.zip(object_id).map(|(kind, id)| HostObject { kind, id }),
-    }
-}
+use crate::model::{Chat, ChatId, ChatKind, HostObject, Seq, Timestamp, UserId, text::fold};
 
 /// Which of these chats there are.
 pub(super) fn existing(conn: &mut AnyConn, chats: &[ChatId]) -> Result<Vec<ChatId>, StorageError> {
@@ -174,7 +118,7 @@ pub fn mark_deleted(conn: &mut AnyConn, chat: &Chat) -> Result<(), StorageError>
         )
         .run(conn)?;
     }
-    purge::clear_members(conn, chat.id)?;
+    members::clear_members(conn, chat.id)?;
     Ok(())
 }
 
@@ -190,40 +134,6 @@ pub fn insert_dm(conn: &mut AnyConn, one: UserId, other: UserId, chat: ChatId) -
     let (low, high) = (one.min(other), one.max(other));
     sql!("INSERT INTO dm_pairs (low_id, high_id, chat_id) VALUES (?, ?, ?)", low, high, chat).run(conn)?;
     Ok(())
-}
-
-/// What a chat object shows to everybody.
-pub fn snapshot_of(conn: &mut AnyConn, rules: &Rules, chat: Chat) -> Result<ChatSnapshot, StorageError> {
-    let members = members::first(conn, chat.id, LISTED_MEMBERS)?;
-    let all_listed = chat.member_count <= members.len() as i64;
-    let admins = if all_listed {
-        members.iter().filter(|m| m.role == Role::Admin).map(|m| m.user.id).collect()
-    } else {
-        members::admins(conn, chat.id)?
-    };
-    let mut last_message = messages::last_live(conn, &chat)?;
-    if let Some(message) = &mut last_message {
-        let max = rules.receipts_max_members;
-        if all_listed && chat.member_count <= max {
-            message.note_readers(&members);
-        } else {
-            message.note_readers(&members::readers(conn, &chat, max)?);
-        }
-    }
-    Ok(ChatSnapshot { chat, members, admins, last_message })
-}
-
-/// A chat as `user` sees it.
-pub fn view(
-    conn: &mut AnyConn,
-    rules: &Rules,
-    chat: ChatId,
-    user: UserId,
-) -> Result<(ChatSnapshot, Viewer), StorageError> {
-    let membership = authorized(conn, chat, user, Ability::See)?;
-    let viewer = membership.viewer(conn)?;
-    let snapshot = snapshot_of(conn, rules, membership.chat)?;
-    Ok((if viewer.role.is_some() { snapshot } else { snapshot.from_outside() }, viewer))
 }
 
 /// A chat that is not deleted.
@@ -251,135 +161,4 @@ pub fn heads(conn: &mut AnyConn, user: UserId) -> Result<Vec<(ChatId, i64)>, Sto
     )
     .rows::<(i64, i64)>(conn)?;
     Ok(rows.into_iter().map(|(id, seq)| (ChatId(id), seq)).collect())
-}
-
-/// Which of a user's chats to list.
-#[derive(Debug, Clone, Default)]
-pub struct ChatFilter {
-    /// Every word must be found in the title or in a member's name.
-    pub search: String,
-    pub matching: Matching,
-    pub kind: Option<ChatKind>,
-}
-
-/// How many chats of `user` pass the filter, and those from number `skip` on, pinned ones before others and the
-/// latest activity first.
-pub fn page(
-    conn: &mut AnyConn,
-    known: &KnownChats,
-    user: UserId,
-    filter: &ChatFilter,
-    skip: i64,
-    limit: i64,
-) -> Result<(i64, Vec<ShownChat>), StorageError> {
-    let mut listed = listed(conn, user, filter.kind)?;
-    let search = fold(&filter.search);
-    let words = different_words(&search);
-    if !words.is_empty() {
-        let found = chat_search::with_every_word(conn, user, &words, filter.matching)?;
-        listed.retain(|chat| found.binary_search(chat).is_ok());
-    }
-    let page: Vec<i64> = listed.iter().skip(skip as usize).take(limit as usize).copied().collect();
-    let look = known.look(conn)?;
-    let page = places(conn, user, &page)?.into_iter().map(|membership| look.shown(conn, membership));
-    Ok((listed.len() as i64, page.collect::<Result<_, _>>()?))
-}
-
-/// The user's chats in the order in which they are listed. Databases put whole rows in order, of which a page shows few;
-/// so they are asked for what the order depends on only.
-fn listed(conn: &mut AnyConn, user: UserId, kind: Option<ChatKind>) -> Result<Vec<i64>, StorageError> {
-    let mut rows = sql!(
-        "SELECT m.is_pinned, c.updated_at, m.chat_id FROM members m JOIN chats c ON c.id = m.chat_id \
-         WHERE m.user_id = ? AND m.left_seq IS NULL AND c.deleted_at IS NULL AND (? OR c.chat_type = ?)",
-        user,
-        kind.is_none(),
-        kind.map_or("", ChatKind::as_str)
-    )
-    .rows::<(bool, i64, i64)>(conn)?;
-    rows.sort_unstable_by(|one, other| other.cmp(one));
-    Ok(rows.into_iter().map(|(_, _, chat)| chat).collect())
-}
-
-/// These chats, all of which the user is in, in the order given.
-fn places(conn: &mut AnyConn, user: UserId, chats: &[i64]) -> Result<Vec<Membership>, StorageError> {
-    let rows = sql!(
-        concat!(
-            "SELECT ",
-            chat_columns!(),
-            ", ",
-            place_columns!(),
-            " FROM chats c JOIN members m ON m.chat_id = c.id ",
-            "WHERE c.id IN ? AND m.user_id = ? AND m.left_seq IS NULL"
-        ),
-        chats,
-        user
-    )
-    .rows::<MembershipRow>(conn)?;
-    let mut places: Vec<_> = rows.into_iter().map(|row| membership_from(user, row)).collect();
-    places.sort_by_cached_key(|place| chats.iter().position(|chat| *chat == place.chat.id.0));
-    Ok(places)
-}
-
-/// Unread messages by chat, of those of the user's chats that have any, by chat id.
-pub fn unread_by_chat(conn: &mut AnyConn, user: UserId) -> Result<Vec<(ChatId, i64)>, StorageError> {
-    let rows = sql!(
-        concat!(
-            "SELECT ",
-            chat_columns!(),
-            ", ",
-            place_columns!(),
-            " FROM members m JOIN chats c ON c.id = m.chat_id ",
-            "WHERE m.user_id = ? AND m.left_seq IS NULL AND c.deleted_at IS NULL ",
-            "AND (m.read_pos < c.last_pos OR m.unread_pos IS NOT NULL) ",
-            "ORDER BY c.id"
-        ),
-        user
-    )
-    .rows::<MembershipRow>(conn)?;
-    let memberships: Vec<Membership> = rows.into_iter().map(|row| membership_from(user, row)).collect();
-    let own = own_unread(conn, user, &memberships)?;
-    let mut unread = Vec::new();
-    for (membership, (_, own)) in memberships.into_iter().zip(own) {
-        let after = unread::counted_after(membership.read_pos, membership.unread_pos);
-        let count = unread::count_without(conn, &membership.chat, user, after, own)?;
-        if count > 0 {
-            unread.push((membership.chat.id, count));
-        }
-    }
-    Ok(unread)
-}
-
-/// How many of the messages that count as unread are the user's own, for these chats in the order of their ids: in one
-/// statement, however many chats these are.
-fn own_unread(
-    conn: &mut AnyConn,
-    user: UserId,
-    memberships: &[Membership],
-) -> Result<Vec<(i64, i64)>, StorageError> {
-    let ids: Vec<i64> = memberships.iter().map(|membership| membership.chat.id.0).collect();
-    if ids.is_empty() {
-        return Ok(Vec::new());
-    }
-    let rows = sql!(
-        "SELECT c.id, \
-            coalesce((SELECT ordinal FROM messages WHERE chat_id = c.id AND pos = ( \
-                SELECT max(pos) FROM messages WHERE chat_id = c.id AND sender_id = m.user_id AND pos <= c.last_pos)), 0) \
-          - coalesce((SELECT ordinal FROM messages WHERE chat_id = c.id AND pos = ( \
-                SELECT max(pos) FROM messages WHERE chat_id = c.id AND sender_id = m.user_id AND pos <= \
-                    CASE WHEN m.unread_pos <= m.read_pos THEN m.unread_pos - 1 ELSE m.read_pos END)), 0) \
-         FROM members m JOIN chats c ON c.id = m.chat_id WHERE m.chat_id IN ? AND m.user_id = ? ORDER BY c.id",
-        ids.as_slice(),
-        user
-    );
-    Ok(rows.rows(conn)?)
-}
-
-/// Users that a command names must exist and be active; those that do not are named in the error.
-pub fn expect_users(conn: &mut AnyConn, field: &'static str, ids: &[UserId]) -> Result<(), StorageError> {
-    let known: Vec<UserId> = users::active_cards(conn, ids)?.into_iter().map(|card| card.id).collect();
-    let mut errors = FieldErrors::default();
-    for id in ids.iter().filter(|id| known.binary_search(id).is_err()) {
-        errors.add(field, format!("Invalid pk \"{id}\" - object does not exist."));
-    }
-    if errors.is_empty() { Ok(()) } else { Err(errors.into()) }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::{AnyConn, StorageError, chats, foreign, search, sql::sql, succession};
+use super::{AnyConn, StorageError, foreign, membership, search, sql::sql, succession};
 use crate::model::{ChatId, Reaction, UserId};
 
 /// What a check found.
@@ -196,7 +196,9 @@ impl Checker<'_> {
             sql!("SELECT user_id, read_pos FROM members WHERE chat_id = ? AND left_seq IS NULL", self.chat)
                 .rows::<(i64, i64)>(self.conn)?;
         for (user, read_pos) in members {
-            let Some(membership) = chats::membership(self.conn, self.chat, UserId(user))? else { continue };
+            let Some(membership) = membership::membership(self.conn, self.chat, UserId(user))? else {
+                continue;
+            };
             let by_hand = membership.me.unread_from.map(|id| id.0);
             let place = messages.iter().find(|m| Some(m.id) == by_hand).map(|m| m.pos);
             let what = format!("the place from which on user {user} has not read by hand");

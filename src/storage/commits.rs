@@ -6,9 +6,9 @@ use diesel::connection::SimpleConnection;
 
 use super::{
     AnyConn, StorageError,
-    conn::{BEGIN, begin, roll_back},
     sql::sql,
-    sweeping::STEP,
+    steps::STEP,
+    transaction::{BEGIN, begin, roll_back},
 };
 use crate::model::{Timestamp, time::DAY};
 

@@ -40,3 +40,10 @@ impl Exclusive {
         }
     }
 }
+
+impl DatabaseUrl {
+    /// Whether a server is serving the SQLite file.
+    pub fn is_served(&self) -> bool {
+        matches!(self, Self::Sqlite(path) if is_served(path))
+    }
+}

@@ -15,8 +15,8 @@ use diesel::{
 use super::{
     AnyConn, StorageError,
     catalogue::{self, Columns, Kind, Tables},
-    conn::{begin, commit, roll_back},
     sql::sql,
+    transaction::{begin, commit, roll_back},
     untaken::{self, Untaken, attempt},
 };
 

@@ -12,7 +12,9 @@ use std::{
 };
 
 use super::{
-    AnyConn, Rules, StorageError, chats, contacts, members, membership::Membership, messages, profiles,
+    AnyConn, Rules, StorageError, chat_snapshot, contacts, members,
+    membership::{self, Membership},
+    messages, profiles,
 };
 use crate::model::{
     Chat, ChatId, ChatSnapshot, KnownChat, Message, Pos, Seq, ShownChat, UserId, permission::Ability,
@@ -40,7 +42,7 @@ impl KnownChats {
 
     /// A chat as `user` sees it.
     pub fn view(&self, conn: &mut AnyConn, chat: ChatId, user: UserId) -> Result<ShownChat, StorageError> {
-        let membership = chats::authorized(conn, chat, user, Ability::See)?;
+        let membership = membership::authorized(conn, chat, user, Ability::See)?;
         self.look(conn)?.shown(conn, membership)
     }
 }
@@ -95,16 +97,20 @@ impl Look<'_> {
     fn chat(self, conn: &mut AnyConn, chat: Chat) -> Result<Arc<KnownChat>, StorageError> {
         let rules = &self.known.rules;
         if !self.is_small(&chat) {
-            return Ok(Arc::new(KnownChat::new(chats::snapshot_of(conn, rules, chat)?)));
+            return Ok(Arc::new(KnownChat::new(chat_snapshot::snapshot_of(conn, rules, chat)?)));
         }
         let (id, version) = (chat.id, (chat.seq, self.profiles));
         let known = self.known.lock().get(id, version);
         if let Some(known) = known {
             #[cfg(debug_assertions)]
-            assert_eq!(known.snapshot, chats::snapshot_of(conn, rules, chat)?, "what is kept is out of date");
+            assert_eq!(
+                known.snapshot,
+                chat_snapshot::snapshot_of(conn, rules, chat)?,
+                "what is kept is out of date"
+            );
             return Ok(known);
         }
-        let known = Arc::new(KnownChat::new(chats::snapshot_of(conn, rules, chat)?));
+        let known = Arc::new(KnownChat::new(chat_snapshot::snapshot_of(conn, rules, chat)?));
         self.known.lock().put(id, version, known.clone());
         Ok(known)
     }

@@ -10,7 +10,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::{
     AnyConn, StorageError,
-    chats::{self, chat_columns},
+    rows::{self, chat_columns},
     sql::sql,
 };
 use crate::model::{Chat, ChatId, MessageId, UserId};
@@ -177,5 +177,5 @@ pub fn chats(
         )
         .rows(conn)?,
     };
-    Ok(rows.into_iter().map(chats::chat).map(|chat| (chat.id, chat)).collect())
+    Ok(rows.into_iter().map(rows::chat).map(|chat| (chat.id, chat)).collect())
 }

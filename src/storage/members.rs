@@ -4,17 +4,11 @@ use std::collections::HashMap;
 
 use super::{
     AnyConn, StorageError,
-    patterns::{different_words, like_pattern},
+    rows::{card, card_columns},
     sql::sql,
-    users::{card, card_columns},
+    steps::{STEP, delete_some},
 };
-use crate::{
-    model::{Chat, ChatId, Me, Member, MessageId, Pos, Role, Seq, Timestamp, UserId, text::fold},
-    search::Matching,
-};
-
-/// Different words that a search may have: no name has so many.
-const MOST_WORDS: usize = 32;
+use crate::model::{Chat, ChatId, Me, Member, MessageId, Pos, Role, Seq, Timestamp, UserId};
 
 /// The columns of a member in the order of [`MemberRow`]; `m` is the members table, `u` the users table.
 macro_rules! member_columns {
@@ -78,36 +72,6 @@ pub fn page(conn: &mut AnyConn, chat: ChatId, skip: i64, limit: i64) -> Result<V
     )
     .rows::<MemberRow>(conn)?;
     Ok(rows.into_iter().map(member).collect())
-}
-
-/// Those in whose names every word of `query` is found: how many, and a page of them by joining.
-pub fn search(
-    conn: &mut AnyConn,
-    chat: ChatId,
-    (query, matching): (&str, Matching),
-    skip: i64,
-    limit: i64,
-) -> Result<(i64, Vec<Member>), StorageError> {
-    let query = fold(query);
-    let words = different_words(&query);
-    let longest = words.iter().max_by_key(|word| word.len());
-    let Some(longest) = longest.filter(|_| words.len() <= MOST_WORDS) else { return Ok((0, Vec::new())) };
-    let pattern = like_pattern(longest);
-    let rows = sql!(
-        "SELECT u.id, u.name_key FROM members m JOIN users u ON u.id = m.user_id \
-         WHERE m.chat_id = ? AND m.left_seq IS NULL AND m.joined_seq > 0 AND u.name_key LIKE ? ESCAPE '\\' \
-         ORDER BY m.joined_seq, m.user_id",
-        chat,
-        &pattern
-    )
-    .rows::<(i64, String)>(conn)?;
-    let found: Vec<UserId> = rows
-        .into_iter()
-        .filter(|(_, name)| words.iter().all(|word| matching.finds(name, word)))
-        .map(|(id, _)| UserId(id))
-        .collect();
-    let page: Vec<UserId> = found.iter().skip(skip as usize).take(limit as usize).copied().collect();
-    Ok((found.len() as i64, among(conn, chat, &page)?))
 }
 
 /// Those of `users` who are in the chat.
@@ -415,4 +379,9 @@ pub fn set_me(
     )
     .run(conn)?;
     Ok(())
+}
+
+/// Removes some members of a deleted chat, those that had left it too. Returns whether there may be more.
+pub(super) fn clear_members(conn: &mut AnyConn, chat: ChatId) -> Result<bool, StorageError> {
+    Ok(delete_some!(conn, "members", "user_id", "chat_id = ?", chat)? as i64 == STEP)
 }

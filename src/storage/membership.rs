@@ -1,15 +1,17 @@
 //! Chats as their members meet them, and public rooms as anybody does: where what one may do is decided.
 
 use super::{
-    AnyConn, StorageError,
-    chats::{ChatRow, chat, chat_columns},
-    members,
+    AnyConn, StorageError, members,
+    messages::{at, locate},
+    rows::{ChatRow, chat, chat_columns},
+    rules::Rules,
     sql::{Both, sql},
     unread, users,
 };
 use crate::model::{
     Chat, ChatId, ChatKind, Me, MessageId, Pos, Refusal, Role, Seq, Timestamp, UserId, Viewer,
     permission::{Ability, Asker, authorize},
+    records::Message,
 };
 
 /// A chat as one of its members meets it, or a public room as anybody does.
@@ -180,4 +182,19 @@ pub fn authorized(
     let is_unattended = may_help && !members::has_active_admin(conn, chat)?;
     authorize(&met.chat, Asker { is_staff, is_unattended, ..met.asker() }, ability)?;
     Ok(met)
+}
+
+/// A message that a user may see, with its readers.
+pub fn visible(
+    conn: &mut AnyConn,
+    rules: &Rules,
+    user: UserId,
+    id: MessageId,
+) -> Result<Message, StorageError> {
+    let (chat, pos) = locate(conn, id)?.ok_or(Refusal::NotFound)?;
+    let chat = authorized(conn, chat, user, Ability::TakePart)?.chat;
+    let message = at(conn, chat.id, pos)?.filter(|message| !message.is_deleted);
+    let mut message = message.ok_or(Refusal::NotFound)?;
+    message.note_readers(&members::readers(conn, &chat, rules.receipts_max_members)?);
+    Ok(message)
 }

@@ -3,14 +3,12 @@
 use std::ops::RangeInclusive;
 
 use super::{
-    AnyConn, Rules, StorageError, chats, members,
+    AnyConn, StorageError,
+    rows::{CardRow, card_columns, card_of},
     sql::{Both, sql},
-    users::{self, CardRow, card_columns, card_of},
+    users,
 };
-use crate::model::{
-    Chat, ChatId, Member, Message, MessageId, Pos, Refusal, Seq, Timestamp, UserCard, UserId,
-    permission::Ability,
-};
+use crate::model::{Chat, ChatId, Member, Message, MessageId, Pos, Seq, Timestamp, UserCard, UserId};
 
 /// The columns of what was said, in the order of [`SaidRow`].
 macro_rules! said_columns {
@@ -29,7 +27,7 @@ macro_rules! message_columns {
 type SaidRow = (i64, i64, i64, String, i64, i64, bool, bool, Option<String>, String);
 type MessageRow = Both<SaidRow, CardRow>;
 
-fn message(chat: ChatId, Both(said, sender): MessageRow) -> Message {
+pub(super) fn message(chat: ChatId, Both(said, sender): MessageRow) -> Message {
     said_by(chat, said, card_of(sender))
 }
 
@@ -372,19 +370,4 @@ pub fn by_client_id(
     )
     .first::<(i64, Option<Vec<u8>>)>(conn)?;
     Ok(row.map(|(pos, content_hash)| Posted { pos, content_hash }))
-}
-
-/// A message that a user may see, with its readers.
-pub fn visible(
-    conn: &mut AnyConn,
-    rules: &Rules,
-    user: UserId,
-    id: MessageId,
-) -> Result<Message, StorageError> {
-    let (chat, pos) = locate(conn, id)?.ok_or(Refusal::NotFound)?;
-    let chat = chats::authorized(conn, chat, user, Ability::TakePart)?.chat;
-    let message = at(conn, chat.id, pos)?.filter(|message| !message.is_deleted);
-    let mut message = message.ok_or(Refusal::NotFound)?;
-    message.note_readers(&members::readers(conn, &chat, rules.receipts_max_members)?);
-    Ok(message)
 }

@@ -11,7 +11,7 @@ use diesel::{
 };
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
-use super::{Access, AnyConn, DatabaseUrl, StorageError, conn::lock_schema, error::OpenError, sql::sql};
+use super::{Access, AnyConn, DatabaseUrl, StorageError, error::OpenError, session::lock_schema, sql::sql};
 
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");

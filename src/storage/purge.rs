@@ -2,52 +2,16 @@
 //! deleted chats and the reactions of deleted messages, handing over the chats of who was shut out. Nobody sees what is left,
 //! and whoever starts next goes on.
 
-use super::{AnyConn, StorageError, locks, reactions, sql::sql, succession};
-use crate::model::ChatId;
-
-/// Most members or reactions removed in one step.
-pub(super) const STEP: i64 = 500;
+use super::{
+    AnyConn, StorageError, locks, members::clear_members, reactions, sql::sql, steps::delete_some, succession,
+};
 
 /// Most messages removed in one step.
 const MESSAGES: i64 = 200;
 
-/// Deletes some rows of a table whose key has several columns, and tells how many. PostgreSQL finds them by their places: it
-/// may compare each row of the table with each of those that are meant.
-macro_rules! delete_some {
-    ($conn:expr, $table:literal, $key:literal, $which:literal, $($value:expr),+) => {
-        match $conn {
-            $crate::storage::AnyConn::Sqlite(_) => $crate::storage::sql::sql!(
-                concat!(
-                    "DELETE FROM ", $table, " WHERE ", $which, " AND (", $key, ") IN (SELECT ", $key, " FROM ", $table,
-                    " WHERE ", $which, " LIMIT ?)"
-                ),
-                $($value,)+
-                $($value,)+
-                $crate::storage::purge::STEP
-            )
-            .run($conn),
-            $crate::storage::AnyConn::Postgres(_) => $crate::storage::sql::sql!(
-                concat!(
-                    "DELETE FROM ", $table, " WHERE ctid = ANY (ARRAY (SELECT ctid FROM ", $table, " WHERE ", $which,
-                    " LIMIT ?))"
-                ),
-                $($value,)+
-                $crate::storage::purge::STEP
-            )
-            .run($conn),
-        }
-    };
-}
-pub(super) use delete_some;
-
 /// Goes on with whatever is left. Returns whether there is more to do.
 pub fn step(conn: &mut AnyConn) -> Result<bool, StorageError> {
     Ok(succession::step(conn, None)? || reactions::clear_left(conn)? || clear_chat(conn)?)
-}
-
-/// Removes some members of a deleted chat, those that had left it too. Returns whether there may be more.
-pub(super) fn clear_members(conn: &mut AnyConn, chat: ChatId) -> Result<bool, StorageError> {
-    Ok(delete_some!(conn, "members", "user_id", "chat_id = ?", chat)? as i64 == STEP)
 }
 
 /// Removes some rows of a deleted chat. Returns whether there was one.

@@ -2,8 +2,8 @@
 
 use super::{
     AnyConn, StorageError, locks,
-    purge::{STEP, delete_some},
     sql::sql,
+    steps::{STEP, delete_some},
 };
 use crate::model::{ChatId, MessageId, Reaction, Seq, UserId, records::LISTED_USERS};
 

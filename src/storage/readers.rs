@@ -10,7 +10,8 @@ use tokio::time::timeout_at;
 
 use super::{
     Access, AnyConn, Asker, DatabaseUrl, OpenError, StorageError, StorageMeter,
-    conn::{is_lost, limit_statements, snapshot},
+    session::{is_lost, limit_statements},
+    transaction::snapshot,
     turns::{NoTurn, Turn, Turns},
 };
 use crate::model::Refusal;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use diesel::{ExpressionMethods, RunQueryDsl};
 
-use super::{AnyConn, StorageError, sql::sql, sweeping::STEP};
+use super::{AnyConn, StorageError, sql::sql, steps::STEP};
 use crate::{
     model::{Timestamp, UserId, time::DAY},
     schema::revocations,

@@ -2,9 +2,9 @@
 
 use super::{
     AnyConn, KnownChats, StorageError,
-    chats::chat_columns,
     membership::{Membership, MembershipRow, me_columns, membership_from, place_columns},
     patterns::{different_words, like_pattern},
+    rows::chat_columns,
     sql::sql,
     users,
 };

@@ -5,7 +5,7 @@ use diesel::{BoolExpressionMethods, ExpressionMethods, OptionalExtension, QueryD
 use super::{
     AnyConn, StorageError, revocations,
     sql::sql,
-    sweeping::STEP,
+    steps::STEP,
     users::{self, User},
 };
 use crate::{

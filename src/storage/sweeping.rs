@@ -2,9 +2,6 @@
 
 use super::{AnyConn, StorageError, commits, cursors, revocations, sessions, tokens};
 
-/// Most rows of a kind that one step deletes.
-pub(super) const STEP: i64 = 500;
-
 /// Deletes some outdated rows, of one kind where there may be more of it. Returns whether there may be more.
 pub fn step(conn: &mut AnyConn) -> Result<bool, StorageError> {
     let kinds = [sessions::sweep, tokens::sweep, cursors::sweep, commits::sweep, revocations::sweep];

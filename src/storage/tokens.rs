@@ -2,7 +2,7 @@
 
 use diesel::{BoolExpressionMethods, ExpressionMethods, OptionalExtension, QueryDsl, RunQueryDsl};
 
-use super::{AnyConn, StorageError, revocations, sql::sql, sweeping::STEP};
+use super::{AnyConn, StorageError, revocations, sql::sql, steps::STEP};
 use crate::{
     model::{FieldErrors, Origin, Timestamp, TokenId, UserId, time::DAY},
     schema::tokens,

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use super::{
     AnyConn, StorageError,
     patterns::{different_words, like_pattern},
+    rows::{card, card_columns},
     sql::sql,
-    users::{card, card_columns},
 };
 use crate::{
     model::{UserCard, UserId, text::fold},

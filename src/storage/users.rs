@@ -1,17 +1,20 @@
 //! Users: their rows and their cards.
 
-use diesel::{
-    BoolExpressionMethods, ExpressionMethods, OptionalExtension, QueryDsl, Queryable, RunQueryDsl,
-    Selectable, SelectableHelper,
+use super::{
+    AnyConn, StorageError, locks,
+    rows::{card, card_columns, card_of},
+    sql::sql,
 };
-
-use super::{AnyConn, StorageError, locks, sql::sql};
 use crate::{
     model::{
         FieldErrors, Timestamp, UserCard, UserId,
         text::{Username, fold},
     },
     schema::users,
+};
+use diesel::{
+    BoolExpressionMethods, ExpressionMethods, OptionalExtension, QueryDsl, Queryable, RunQueryDsl,
+    Selectable, SelectableHelper,
 };
 
 /// A user's own row.
@@ -77,34 +80,6 @@ impl NewUser {
         let full_name = format!("{} {}", self.first_name, self.last_name);
         let texts = [self.username.as_str(), &self.email, &self.first_name, &self.last_name, &full_name];
         texts.map(|text| text.trim().to_owned()).into()
-    }
-}
-
-/// The columns of a card in the order in which [`card`] takes them; `u` is the users table.
-macro_rules! card_columns {
-    () => {
-        "u.id, u.username, u.first_name, u.last_name, u.avatar_url"
-    };
-}
-pub(super) use card_columns;
-
-/// The columns of a card.
-pub(super) type CardRow = (i64, String, String, String, String);
-
-/// Makes a card of its columns.
-pub(super) fn card_of((id, username, first, last, avatar_url): CardRow) -> UserCard {
-    card(id, username, &first, &last, avatar_url)
-}
-
-/// The same of its columns one by one.
-pub(super) fn card(id: i64, username: String, first: &str, last: &str, avatar_url: String) -> UserCard {
-    let full_name = [first, last].join(" ");
-    let full_name = full_name.trim();
-    UserCard {
-        id: UserId(id),
-        display_name: if full_name.is_empty() { username.clone() } else { full_name.to_owned() },
-        username,
-        avatar_url: Some(avatar_url).filter(|url| !url.is_empty()),
     }
 }
 
@@ -270,4 +245,14 @@ pub(super) fn cards(conn: &mut AnyConn, ids: &[UserId]) -> Result<Vec<UserCard>,
     let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
     let rows = sql!(concat!("SELECT ", card_columns!(), " FROM users u WHERE u.id IN ?"), ids.as_slice());
     Ok(rows.rows(conn)?.into_iter().map(card_of).collect())
+}
+
+/// Users that a command names must exist and be active; those that do not are named in the error.
+pub fn expect_users(conn: &mut AnyConn, field: &'static str, ids: &[UserId]) -> Result<(), StorageError> {
+    let known: Vec<UserId> = active_cards(conn, ids)?.into_iter().map(|card| card.id).collect();
+    let mut errors = FieldErrors::default();
+    for id in ids.iter().filter(|id| known.binary_search(id).is_err()) {
+        errors.add(field, format!("Invalid pk \"{id}\" - object does not exist."));
+    }
+    if errors.is_empty() { Ok(()) } else { Err(errors.into()) }
 }

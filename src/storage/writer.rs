@@ -8,6 +8,8 @@ mod job;
 mod lane;
 mod line;
 mod queue;
+pub mod shared;
+pub mod slow_log;
 mod watch;
 
 use std::{
@@ -27,9 +29,10 @@ use tokio::{sync::oneshot, time::timeout};
 use super::{AnyConn, Asker, DatabaseUrl, OpenError, Rules, StorageError, StorageMeter};
 use crate::model::{Command, Refusal, event::Done};
 use job::{Closure, Job, Work};
-use lane::{Lane, State};
+use lane::Lane;
 use line::Line;
 use queue::Queue;
+use shared::State;
 
 pub use queue::MOST_OF_ONE;
 

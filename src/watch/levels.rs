@@ -1,11 +1,24 @@
 //! What is not counted but is as it is, looked at when Prometheus asks.
 
+use std::sync::Arc;
+
 use prometheus::IntGauge;
 
 use crate::{
+    bus::Bus,
+    chat::{ChatDirectory, UserRegistry},
     metrics::{Instruments, process::ProcessMeter},
-    server::State,
+    storage::{Readers, WriterHandle, health},
 };
+
+/// What is looked at.
+pub struct Sources {
+    pub directory: Arc<ChatDirectory>,
+    pub registry: Arc<UserRegistry>,
+    pub readers: Readers,
+    pub writer: WriterHandle,
+    pub bus: Arc<Bus>,
+}
 
 /// Gauges, set anew at each look.
 pub(super) struct Levels {
@@ -53,23 +66,23 @@ impl Levels {
     }
 
     /// Looks anew.
-    pub async fn look(&self, state: &State) {
-        let connected = state.registry.connected();
+    pub async fn look(&self, sources: &Sources) {
+        let connected = sources.registry.connected();
         self.sockets.set(connected.sockets as i64);
         self.readers.set(connected.readers as i64);
         self.users.set(connected.users as i64);
-        self.chats.set(state.directory.active() as i64);
-        self.commands.set(state.directory.under_way() as i64);
-        let (busy, most) = state.readers.busy();
+        self.chats.set(sources.directory.active() as i64);
+        self.commands.set(sources.directory.under_way() as i64);
+        let (busy, most) = sources.readers.busy();
         self.reading.set(busy as i64);
         self.reading_most.set(most as i64);
         if let Some(bus) = &self.bus {
-            bus.connected.set(i64::from(state.bus.is_connected()));
-            bus.doubted.set(i64::from(state.bus.is_in_doubt()));
-            bus.peers.set(state.bus.peer_count() as i64);
-            bus.queued.set(state.bus.queued() as i64);
+            bus.connected.set(i64::from(sources.bus.is_connected()));
+            bus.doubted.set(i64::from(sources.bus.is_in_doubt()));
+            bus.peers.set(sources.bus.peer_count() as i64);
+            bus.queued.set(sources.bus.queued() as i64);
         }
-        self.storage_up.set(i64::from(state.storage_answers().await.is_ok()));
+        self.storage_up.set(i64::from(health::answers(&sources.readers, &sources.writer).await.is_ok()));
         self.process.look();
     }
 }

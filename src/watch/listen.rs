@@ -1,6 +1,6 @@
 //! The address where Prometheus asks: one of its own, so that it is public only where somebody has made it so.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use actix_rt::task::JoinHandle;
 use actix_web::{
@@ -11,11 +11,8 @@ use actix_web::{
     web::{self, Data},
 };
 
-use super::Meters;
-use crate::{
-    auth::hosts::own_hosts,
-    server::{StartError, State},
-};
+use super::{Meters, Sources};
+use crate::{auth::hosts::own_hosts, config::Config};
 
 /// Connections that may be open at once.
 const CONNECTIONS: usize = 64;
@@ -32,12 +29,19 @@ pub struct Listening {
 
 impl Listening {
     /// Answers `GET /metrics`.
-    pub fn start(address: SocketAddr, meters: Arc<Meters>, state: &Data<State>) -> Result<Self, StartError> {
-        let (meters, state) = (Data::from(meters), state.clone());
+    pub fn start(
+        address: SocketAddr,
+        meters: Arc<Meters>,
+        sources: Sources,
+        config: &Config,
+    ) -> io::Result<Self> {
+        let (meters, sources) = (Data::from(meters), Data::new(sources));
+        let config = Data::new(config.clone());
         let app = move || {
             App::new()
                 .app_data(meters.clone())
-                .app_data(state.clone())
+                .app_data(sources.clone())
+                .app_data(config.clone())
                 .wrap(from_fn(own_hosts))
                 .route("/metrics", web::get().to(show))
                 .default_service(web::to(HttpResponse::NotFound))
@@ -48,8 +52,7 @@ impl Listening {
             .client_request_timeout(Duration::from_secs(5))
             .shutdown_timeout(1)
             .disable_signals()
-            .bind(address)
-            .map_err(|reason| StartError::ListenMetrics { address, reason })?;
+            .bind(address)?;
         let address = server.addrs().first().copied().unwrap_or(address);
         let server = server.run();
         Ok(Self { address, handle: server.handle(), serving: actix_rt::spawn(server) })
@@ -62,8 +65,8 @@ impl Listening {
     }
 }
 
-async fn show(meters: Data<Meters>, state: Data<State>) -> HttpResponse {
-    meters.levels.look(&state).await;
+async fn show(meters: Data<Meters>, sources: Data<Sources>) -> HttpResponse {
+    meters.levels.look(&sources).await;
     HttpResponse::Ok()
         .content_type(TEXT)
         .insert_header((CACHE_CONTROL, "no-store"))

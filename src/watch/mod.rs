@@ -14,6 +14,7 @@ use crate::{
 };
 
 use levels::Levels;
+pub use levels::Sources;
 pub use listen::Listening;
 
 /// All instruments of a server.

@@ -15,7 +15,7 @@ use crate::{
     api::{self, Answer, account, page::Query},
     auth::gate,
     reference,
-    server::State,
+    state::State,
 };
 
 /// Everything that a page runs or asks comes from this server. Only pictures of users may be elsewhere. A form may lead to

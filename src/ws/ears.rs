@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::watch::Watched;
 use crate::{
-    chat::{Parcel, socket::Standing},
+    chat::{Parcel, parcel::Standing},
     feed::{Heads, Only},
     model::{ChatId, Seq},
 };

@@ -1,5 +1,6 @@
 //! Sockets: the only code that knows actix-web-actors.
 
+mod client_frame;
 mod commands;
 mod ears;
 mod flood;
@@ -9,10 +10,13 @@ pub(crate) mod line;
 mod outflow;
 mod parting;
 mod resume;
+mod resuming;
+mod server_frame;
 mod session;
 mod upgrade;
 mod watch;
 
-pub(crate) use commands::{Ack, ClientFrame};
-pub(crate) use resume::CaughtUp;
+pub(crate) use client_frame::ClientFrame;
+pub(crate) use server_frame::Ack;
+pub(crate) use server_frame::CaughtUp;
 pub use upgrade::upgrade;

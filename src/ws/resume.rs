@@ -1,30 +1,22 @@
 //! From the handshake to live events, at a first start and after a break: subscribe, then read, then let go what waited.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use actix::{ActorFutureExt, AsyncContext, WrapFuture};
-use actix_web::web::Data;
 use actix_web_actors::ws::CloseCode;
 use bytestring::ByteString;
-use serde::Serialize;
-use serde_json::value::RawValue;
-use utoipa::ToSchema;
 
 use super::{
-    commands::ack_frame,
+    client_frame::Resume,
     ears::Phase,
     frames::close,
+    server_frame::{CaughtUp, ack_frame},
     session::{Context, PING_EVERY, Session},
 };
 use crate::{
-    chat::{CloseReason, Parcel, Socket, socket::Standing},
-    feed::{self, Follower, Heads, Only, Update},
-    model::{ChatId, Refusal, UserId},
-    server::State,
+    chat::{CloseReason, Parcel, parcel::Standing},
+    feed::{Follower, Heads, Update},
+    model::{ChatId, UserId},
     view::frames,
 };
 
@@ -41,53 +33,11 @@ const MOST_WAITING: usize = 16;
 /// that there is a last one.
 const FEW: usize = 32;
 
-/// How far the client has heard, while it tells so and until it is caught up with.
-#[derive(Default)]
-pub(super) struct Resuming {
-    /// From the parts so far.
-    known: Heads,
-    /// Whole ones that wait for their turn, each with its last part, which is answered.
-    whole: VecDeque<(Heads, Resume)>,
-    is_under_way: bool,
-    /// Looks so far.
-    looks: u32,
-}
-
-/// A `resume`, or a part of one.
-pub struct Resume {
-    pub id: Option<Box<RawValue>>,
-    /// Chats by id with the number of the latest change that the client has heard of.
-    pub chats: Heads,
-    /// Whether further parts follow.
-    pub more: bool,
-}
-
-#[derive(Serialize, ToSchema)]
-pub(crate) struct CaughtUp<'a> {
-    /// The number of the latest change of each of the caller's chats, by chat id.
-    #[schema(value_type = BTreeMap<String, i64>)]
-    heads: &'a Heads,
-    /// Unread counts by chat id, of chats that have any.
-    #[schema(value_type = BTreeMap<String, i64>)]
-    unread: &'a BTreeMap<ChatId, i64>,
-}
-
 impl Resume {
     /// The answer, once everything that was missed has been sent.
     pub fn ack(&self, heads: &Heads, unread: &BTreeMap<ChatId, i64>) -> ByteString {
         ack_frame(self.id.as_deref(), CaughtUp { heads, unread })
     }
-}
-
-/// Where a socket begins: how far its chats have come, and who is there.
-pub(super) async fn start(
-    state: Data<State>,
-    socket: Arc<Socket>,
-    only: Only,
-) -> Result<(Heads, Vec<UserId>), Refusal> {
-    let heads = feed::subscribe(&state, &socket, &only).await?;
-    let users_online = state.presence.partners_of(&state, socket.user).await?;
-    Ok((heads, users_online))
 }
 
 impl Session {
@@ -137,8 +87,8 @@ impl Session {
             ears.phase = Phase::CatchingUp(BTreeMap::new());
             ears.only.clone()
         };
-        let (state, user) = (self.state.clone(), self.caller.id());
-        let mut follower = Follower::new(state, user, only, known);
+        let (feed, user) = (self.state.feed.clone(), self.caller.id());
+        let mut follower = Follower::new(feed, user, only, known);
         let compare = async move { follower.compare().await.map(|()| follower) };
         ctx.spawn(self.asker().asks(compare).into_actor(self).map(
             move |follower, session, ctx| match follower {

@@ -12,18 +12,20 @@ use actix_web_actors::ws::{CloseCode, Message, ProtocolError, WebsocketContext};
 use tokio::sync::mpsc;
 
 use super::{
-    commands::{Answer, Client, ClientFrame, Malformed, UNDER_WAY, carry_out, error_frame},
+    client_frame::{ClientFrame, Malformed},
+    commands::{Client, UNDER_WAY, carry_out},
     ears::{Phase, SharedEars},
     flood::Allowance,
     frames::{Frames, close},
-    resume::{Resuming, start},
+    resuming::{Resuming, start},
+    server_frame::{Answer, error_frame},
 };
 use crate::{
     auth::Caller,
     chat::{CloseReason, Socket, registry::Place},
     feed,
     model::{FieldErrors, Refusal, Timestamp},
-    server::State,
+    state::State,
     storage::Asker,
 };
 
@@ -119,7 +121,7 @@ impl Actor for Session {
         self.state.registry.remove(socket.user, socket.id);
         let mut ears = self.ears.borrow_mut();
         if let Phase::Live(heads) = std::mem::replace(&mut ears.phase, Phase::Over) {
-            feed::unsubscribe(&self.state, socket, heads.into_keys());
+            feed::unsubscribe(&self.state.feed, socket, heads.into_keys());
         }
         for room in ears.watched.rooms() {
             self.state.directory.unsubscribe(room, socket.id);
@@ -222,7 +224,7 @@ impl Session {
             let (state, caller, socket) = (self.state.clone(), self.caller.clone(), self.socket.clone());
             let watched = self.ears.borrow().watched.clone();
             let client = Client { state, caller, from: self.from, socket, watched };
-            let work = carry_out(client, frames, ctx.address());
+            let work = carry_out(client, frames, ctx.address().recipient());
             actix_rt::spawn(Asker::User(self.caller.id()).asks(work));
             commands
         });

@@ -22,7 +22,7 @@ use crate::{
     feed::{self, Only},
     forwarded,
     model::{Credential, Refusal},
-    server::State,
+    state::State,
 };
 
 /// When a user with too many sockets may try again, in seconds.

@@ -5,11 +5,11 @@ use std::{cell::RefCell, collections::BTreeMap, rc::Rc, sync::Arc};
 use tokio::sync::mpsc;
 
 use crate::{
-    chat::{Socket, socket::Standing},
+    chat::{Socket, parcel::Standing},
     error::ApiError,
     model::{Chat, ChatId, FieldErrors, Refusal, Seq, permission::Ability},
-    server::State,
-    storage::chats,
+    state::State,
+    storage::membership,
 };
 
 /// Most rooms that one socket may watch.
@@ -111,7 +111,7 @@ pub async fn unwatch(state: &State, socket: &Socket, watched: &Watched, room: Ch
 
 async fn look(state: &State, socket: &Socket, chat: ChatId) -> Result<(Chat, bool), Refusal> {
     let user = socket.user;
-    let met = state.readers.ask(move |conn| chats::authorized(conn, chat, user, Ability::See)).await?;
+    let met = state.readers.ask(move |conn| membership::authorized(conn, chat, user, Ability::See)).await?;
     if met.role.is_none() && !met.chat.is_public {
         // Staff may help there, and hear of nothing.
         return Err(Refusal::NotFound);

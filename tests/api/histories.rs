@@ -11,7 +11,7 @@ use greenroom::{
     storage::{
         Access, AnyConn, DatabaseUrl, Rules, StorageError,
         apply::{Made, apply, create_chat},
-        chats, migrations, transaction,
+        membership, migrations, transaction,
     },
 };
 
@@ -48,7 +48,7 @@ fn costs(conn: &mut AnyConn, rules: &Rules, count: usize) -> Result<[(&'static s
         post(conn, rules, chat, WRITER)?;
     }
     let begun = steps();
-    let unread = chats::membership(conn, chat, READER)?.unwrap().unread_count(conn)?;
+    let unread = membership::membership(conn, chat, READER)?.unwrap().unread_count(conn)?;
     assert_eq!(unread, count as i64);
     let counted = steps();
     apply(conn, rules, &Command { chat, by: READER, action: Action::MarkAsRead { up_to: None } })?;

@@ -38,7 +38,7 @@ use greenroom::{
     bus::RedisUrl,
     config::Config,
     model::{UserId, text::Username},
-    server::State,
+    state::State,
     storage::{
         DatabaseUrl, tokens,
         users::{self, NewUser},

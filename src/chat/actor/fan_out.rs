@@ -10,8 +10,9 @@ use crate::{
     bus::News,
     chat::{
         Parcel,
-        messages::{Answered, Settled, Type},
-        socket::{Socket, Standing},
+        messages::{Admit, Answered, Settled, Type},
+        parcel::Standing,
+        socket::Socket,
     },
     model::{
         Change, ChatKind, ChatSnapshot, Contacts, Event, Me, MessageId, Refusal, Role, Seq, UserId, Viewer,
@@ -54,7 +55,7 @@ impl ChatActor {
     fn look_after_newcomers(&self, event: &Event) {
         let (directory, registry) = (&self.directory, &self.services.registry);
         let here = event.newcomers().filter(|user| registry.is_connected(*user));
-        here.for_each(|user| directory.admit(self.chat, user));
+        here.for_each(|user| directory.clone().send(self.chat, Admit { user: user }.into()));
     }
 
     /// Answers who asked for something that is done.

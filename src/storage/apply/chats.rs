@@ -1,6 +1,6 @@
 //! Making, renaming and deleting chats.
 
-use super::take_number;
+use super::outcome::take_number;
 use crate::{
     model::{
         Change, Chat, ChatId, ChatKind, ChatSnapshot, Feed, FieldErrors, Role, Timestamp, UserId,
@@ -10,11 +10,11 @@ use crate::{
         text::{BLANK, Title},
     },
     storage::{
-        AnyConn, Rules, StorageError, blocks,
+        AnyConn, Rules, StorageError, blocks, chat_snapshot,
         chats::{self, NewRow},
         contacts, feeds,
         members::{self, Deed},
-        own_chats,
+        membership, own_chats, users,
     },
 };
 
@@ -36,7 +36,7 @@ impl Made {
         let members = members::roles(conn, chat.id)?;
         let ids: Vec<UserId> = members.iter().map(|(user, _)| *user).collect();
         let feeds = feeds::raise(conn, &ids)?;
-        Ok(Self::New { snapshot: Box::new(chats::snapshot_of(conn, rules, chat)?), members, feeds })
+        Ok(Self::New { snapshot: Box::new(chat_snapshot::snapshot_of(conn, rules, chat)?), members, feeds })
     }
 }
 
@@ -53,7 +53,7 @@ pub fn create_chat(conn: &mut AnyConn, rules: &Rules, new: &NewChat) -> Result<M
     }
     // First, so that nothing is told of those who are not to be found: not even whether there are any.
     contacts::expect_reached(conn, rules, new.creator, &others)?;
-    chats::expect_users(conn, "member_ids", &others)?;
+    users::expect_users(conn, "member_ids", &others)?;
     if new.kind == ChatKind::Dm && !is_pair {
         let sentence = "A direct message chat is with exactly one other user, or with oneself.";
         return Err(FieldErrors::of("member_ids", sentence).into());
@@ -105,7 +105,7 @@ pub(super) fn rename(
     by: UserId,
     title: Option<&Title>,
 ) -> Result<Done, StorageError> {
-    let mut chat = chats::authorized(conn, chat, by, Ability::Rename)?.chat;
+    let mut chat = membership::authorized(conn, chat, by, Ability::Rename)?.chat;
     let title = title.map(|title| title.as_str().to_owned());
     if title.is_none() && chat.kind == ChatKind::Room {
         return Err(FieldErrors::of("title", BLANK).into());
@@ -118,12 +118,12 @@ pub(super) fn rename(
     chat.updated_at = Timestamp::now().max(chat.updated_at);
     chats::rename(conn, &chat)?;
     chats::update(conn, &chat)?;
-    let change = Change::ChatRenamed { snapshot: chats::snapshot_of(conn, rules, chat.clone())? };
+    let change = Change::ChatRenamed { snapshot: chat_snapshot::snapshot_of(conn, rules, chat.clone())? };
     Ok(Done::changed(&chat, Answer::Done, change))
 }
 
 pub(super) fn delete(conn: &mut AnyConn, chat: ChatId, by: UserId) -> Result<Done, StorageError> {
-    let chat = chats::authorized(conn, chat, by, Ability::DeleteChat)?.chat;
+    let chat = membership::authorized(conn, chat, by, Ability::DeleteChat)?.chat;
     end(conn, chat)
 }
 

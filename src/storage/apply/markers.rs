@@ -1,13 +1,13 @@
 //! Moving read markers.
 
-use super::{me, take_number};
+use super::{me, outcome::take_number};
 use crate::{
     model::{
         Change, ChatId, Me, MessageId, UserId,
         event::{Answer, Done, MarkerMoved},
         permission::Ability,
     },
-    storage::{AnyConn, Rules, StorageError, chats, members, messages, unread},
+    storage::{AnyConn, Rules, StorageError, chats, members, membership, messages, unread},
 };
 
 pub(super) fn mark_as_read(
@@ -17,7 +17,7 @@ pub(super) fn mark_as_read(
     by: UserId,
     up_to: Option<MessageId>,
 ) -> Result<Done, StorageError> {
-    let membership = chats::authorized(conn, chat, by, Ability::TakePart)?;
+    let membership = membership::authorized(conn, chat, by, Ability::TakePart)?;
     let (mut chat, read_pos) = (membership.chat, membership.read_pos);
     let marker = match up_to {
         None => messages::last_id(conn, &chat)?.map(|id| (chat.last_pos, id)),

@@ -1,6 +1,6 @@
 //! What members set for themselves: muting, pinning, unread by hand.
 
-use super::take_number;
+use super::outcome::take_number;
 use crate::{
     model::{
         Change, Chat, ChatId, FieldErrors, Me, MessageId, Pos, UserId,
@@ -8,7 +8,7 @@ use crate::{
         event::{Answer, Done, MeChanged},
         permission::Ability,
     },
-    storage::{AnyConn, StorageError, chats, members, messages, unread},
+    storage::{AnyConn, StorageError, chats, members, membership, messages, unread},
 };
 
 pub(super) fn change(
@@ -17,7 +17,7 @@ pub(super) fn change(
     by: UserId,
     change: MeChange,
 ) -> Result<Done, StorageError> {
-    let membership = chats::authorized(conn, chat, by, Ability::TakePart)?;
+    let membership = membership::authorized(conn, chat, by, Ability::TakePart)?;
     let (mut me, mut unread_pos) = (membership.me, membership.unread_pos);
     me.is_pinned = change.is_pinned.unwrap_or(me.is_pinned);
     me.muted_until = change.muted_until.unwrap_or(me.muted_until);

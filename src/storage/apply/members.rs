@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{chats::end, take_number};
+use super::{chats::end, outcome::take_number};
 use crate::{
     model::{
         Change, Chat, ChatId, ChatKind, FieldErrors, Refusal, Role, UserId,
@@ -10,9 +10,9 @@ use crate::{
         permission::Ability,
     },
     storage::{
-        AnyConn, Rules, StorageError, blocks, chats, contacts, feeds,
+        AnyConn, Rules, StorageError, blocks, chat_snapshot, chats, contacts, feeds,
         members::{self, Deed},
-        messages, succession, users,
+        membership, messages, succession, users,
     },
 };
 
@@ -23,7 +23,7 @@ pub(super) fn add(
     by: UserId,
     users: &[UserId],
 ) -> Result<Done, StorageError> {
-    let mut chat = chats::authorized(conn, chat, by, Ability::AddMembers)?.chat;
+    let mut chat = membership::authorized(conn, chat, by, Ability::AddMembers)?.chat;
     if !users.is_empty() {
         contacts::expect_may_begin(conn, rules, by)?;
     }
@@ -36,7 +36,7 @@ pub(super) fn add(
     new.retain(|user| !present.contains(user));
     // First, so that nothing is told of those who are not to be found: not even whether there are any.
     contacts::expect_reached(conn, rules, by, &new)?;
-    chats::expect_users(conn, "user_ids", &asked)?;
+    users::expect_users(conn, "user_ids", &asked)?;
     if new.is_empty() {
         return Ok(Done::unchanged(Answer::Added(0)));
     }
@@ -67,7 +67,7 @@ pub(super) fn bring_in(
         removed: Vec::new(),
         changed: members::among(conn, chat.id, changed.as_slice())?,
         member_count: chat.member_count,
-        snapshot: Some(chats::snapshot_of(conn, rules, chat.clone())?),
+        snapshot: Some(chat_snapshot::snapshot_of(conn, rules, chat.clone())?),
         feeds,
     }))
 }
@@ -81,12 +81,12 @@ pub(super) fn remove(
     // Who is not in it cannot leave; they ask for somebody's removal like anybody else.
     let leaves = user == by && members::is_in(conn, chat, user)?;
     let ability = if leaves { Ability::Leave } else { Ability::RemoveMember };
-    let chat = chats::authorized(conn, chat, by, ability)?.chat;
+    let chat = membership::authorized(conn, chat, by, ability)?.chat;
     take_out(conn, chat, user)
 }
 
 pub(super) fn leave(conn: &mut AnyConn, chat: ChatId, by: UserId) -> Result<Done, StorageError> {
-    let chat = chats::authorized(conn, chat, by, Ability::Leave)?.chat;
+    let chat = membership::authorized(conn, chat, by, Ability::Leave)?.chat;
     take_out(conn, chat, by)
 }
 
@@ -118,7 +118,7 @@ pub(super) fn change_role(
     user: UserId,
     role: Role,
 ) -> Result<Done, StorageError> {
-    let mut chat = chats::authorized(conn, chat, by, Ability::ChangeRole)?.chat;
+    let mut chat = membership::authorized(conn, chat, by, Ability::ChangeRole)?.chat;
     let mut member = members::find(conn, chat.id, user)?.ok_or(Refusal::NotFound)?;
     if member.role == role {
         return Ok(Done::unchanged(Answer::Member(Box::new(member))));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use super::take_number;
+use super::outcome::take_number;
 use crate::{
     model::{
         Change, Chat, ChatId, Command, Event, Message, MessageId, Refusal, Timestamp, UserCard, UserId,
@@ -15,9 +15,8 @@ use crate::{
         text::{ClientId, MessageBody},
     },
     storage::{
-        AnyConn, Rules, StorageError,
-        chats::{self, Membership},
-        members,
+        AnyConn, Rules, StorageError, chats, members,
+        membership::{self, Membership},
         messages::{self, NewMessage, Posted},
         posting::Poster,
         reactions, tombstones,
@@ -176,7 +175,7 @@ pub(super) fn visible_message(
     by: UserId,
     id: MessageId,
 ) -> Result<(Membership, Message), StorageError> {
-    let membership = chats::authorized(conn, chat, by, Ability::TakePart)?;
+    let membership = membership::authorized(conn, chat, by, Ability::TakePart)?;
     let message = messages::in_chat(conn, chat, id)?.filter(|m| !m.is_deleted).ok_or(Refusal::NotFound)?;
     Ok((membership, message))
 }

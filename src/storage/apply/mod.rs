@@ -6,13 +6,14 @@ mod markers;
 mod me;
 mod members;
 mod messages;
+pub mod outcome;
 mod posting;
 mod reactions;
 mod rooms;
 mod together;
 
 use super::{AnyConn, Rules, StorageError, locks};
-use crate::model::{Chat, Command, Refusal, command::Action, event::Done};
+use crate::model::{Command, Refusal, command::Action, event::Done};
 
 use messages::Post;
 
@@ -52,20 +53,4 @@ fn carry_out(conn: &mut AnyConn, rules: &Rules, command: &Command) -> Result<Don
         Action::ChangeRole { user, role } => members::change_role(conn, chat, by, *user, *role),
         Action::DeleteChat => chats::delete(conn, chat, by),
     }
-}
-
-/// What one command came to; an error is of this one alone, and it has written nothing.
-type Outcome = Result<Done, StorageError>;
-
-/// Tells a refusal, which is an outcome, from a failure, which is the whole transaction's.
-fn unless_failed(result: Result<Done, StorageError>) -> Result<Outcome, StorageError> {
-    match result {
-        Err(StorageError::Refused(refusal)) => Ok(Err(refusal.into())),
-        result => result.map(Ok),
-    }
-}
-
-/// Takes the next number of a chat, for one change.
-fn take_number(chat: &mut Chat) {
-    chat.seq += 1;
 }

@@ -3,9 +3,8 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::{
-    Outcome,
     messages::{Post, posted, repeated},
-    unless_failed,
+    outcome::{Outcome, unless_failed},
 };
 use crate::{
     model::{

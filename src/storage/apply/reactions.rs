@@ -1,6 +1,6 @@
 //! Putting emoji on messages and taking them off.
 
-use super::{messages::visible_message, take_number};
+use super::{messages::visible_message, outcome::take_number};
 use crate::{
     model::{
         Change, ChatId, FieldErrors, MessageId, Reaction, UserId,

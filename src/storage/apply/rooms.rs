@@ -1,6 +1,6 @@
 //! Making rooms and coming into them.
 
-use super::{Made, members::bring_in, take_number};
+use super::{Made, members::bring_in, outcome::take_number};
 use crate::{
     model::{
         ChatId, ChatKind, FieldErrors, Refusal, Role, UserId,
@@ -9,10 +9,10 @@ use crate::{
         permission::Ability,
     },
     storage::{
-        AnyConn, Rules, StorageError,
+        AnyConn, Rules, StorageError, chat_snapshot,
         chats::{self, NewRow},
         members::{self, Deed},
-        own_chats, rooms, users,
+        membership, own_chats, rooms, users,
     },
 };
 
@@ -51,7 +51,7 @@ pub fn create_room(conn: &mut AnyConn, rules: &Rules, new: &NewRoom) -> Result<M
 pub fn existing_room(conn: &mut AnyConn, new: &NewRoom) -> Result<Option<ChatId>, StorageError> {
     let Some(object) = &new.object else { return Ok(None) };
     let Some(room) = rooms::of_object(conn, object)? else { return Ok(None) };
-    match chats::authorized(conn, room, new.creator, Ability::See) {
+    match membership::authorized(conn, room, new.creator, Ability::See) {
         Err(StorageError::Refused(Refusal::NotFound)) => Err(Refusal::Forbidden.into()),
         met => met.map(|_| Some(room)),
     }
@@ -64,7 +64,7 @@ pub(super) fn join(
     room: ChatId,
     by: UserId,
 ) -> Result<Done, StorageError> {
-    let membership = chats::authorized(conn, room, by, Ability::Join)?;
+    let membership = membership::authorized(conn, room, by, Ability::Join)?;
     if membership.role.is_some() {
         return Ok(Done::unchanged(Answer::Done));
     }
@@ -83,7 +83,7 @@ pub(super) fn open(
     by: UserId,
     is_public: bool,
 ) -> Result<Done, StorageError> {
-    let mut chat = chats::authorized(conn, room, by, Ability::See)?.chat;
+    let mut chat = membership::authorized(conn, room, by, Ability::See)?.chat;
     if chat.is_public == is_public {
         return Ok(Done::unchanged(Answer::Done));
     }
@@ -93,11 +93,11 @@ pub(super) fn open(
     if chat.kind != ChatKind::Room {
         return Err(FieldErrors::of("is_public", "Only a room can be public.").into());
     }
-    chats::authorized(conn, room, by, Ability::Open)?;
+    membership::authorized(conn, room, by, Ability::Open)?;
     take_number(&mut chat);
     chat.is_public = true;
     chats::open(conn, &chat)?;
     chats::update(conn, &chat)?;
-    let change = Change::ChatRenamed { snapshot: chats::snapshot_of(conn, rules, chat.clone())? };
+    let change = Change::ChatRenamed { snapshot: chat_snapshot::snapshot_of(conn, rules, chat.clone())? };
     Ok(Done::changed(&chat, Answer::Done, change))
 }

@@ -6,7 +6,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Outcome, carry_out, messages::Post, posting::post_together, unless_failed};
+use super::{
+    carry_out,
+    messages::Post,
+    outcome::{Outcome, unless_failed},
+    posting::post_together,
+};
 use crate::{
     model::{Chat, ChatId, Command, Refusal, command::Action},
     storage::{

@@ -6,7 +6,7 @@ use super::find::{Hits, Scope, newest};
 use crate::{
     model::{ChatId, Message, UserId, permission::Ability},
     search::Words,
-    storage::{AnyConn, Rules, StorageError, chats, members, messages},
+    storage::{AnyConn, Rules, StorageError, members, membership, messages},
 };
 
 /// Hits are counted, and have numbered pages, up to so many.
@@ -62,7 +62,7 @@ pub fn page(
     question: &Question,
 ) -> Result<Found, StorageError> {
     let scope = match question.chat {
-        Some(chat) => Scope::Chat(chats::authorized(conn, chat, caller, Ability::TakePart)?.chat),
+        Some(chat) => Scope::Chat(membership::authorized(conn, chat, caller, Ability::TakePart)?.chat),
         None => Scope::Mine {
             user: caller,
             chats: members::chats_of(conn, caller)?.into_iter().map(|chat| chat.0).collect(),

@@ -2,11 +2,7 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-        mpsc::Sender,
-    },
+    sync::{Arc, atomic::Ordering, mpsc::Sender},
     time::Instant,
 };
 
@@ -14,26 +10,9 @@ use super::{
     job::{Job, Outcome},
     line::{Line, Results, TOO_LATE},
     queue::{Group, Queue},
-    watch::SlowLog,
+    shared::State,
 };
 use crate::storage::{Rules, StorageError, StorageMeter, locks::Contested};
-
-/// What the lanes of a writer and those who ask them share.
-#[derive(Default)]
-pub(super) struct State {
-    /// The last transaction failed because the database cannot be written.
-    pub is_away: AtomicBool,
-    /// The server is on its way down: nobody waits for a database that is away.
-    pub is_stopping: AtomicBool,
-    pub slow: SlowLog,
-}
-
-impl State {
-    /// Whether nothing is tried any more: each try may wait for seconds where the database is locked.
-    fn has_given_up(&self) -> bool {
-        self.is_stopping.load(Ordering::Relaxed) && self.is_away.load(Ordering::Relaxed)
-    }
-}
 
 pub(super) struct Lane {
     line: Line,

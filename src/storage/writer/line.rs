@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     job::{Job, Outcome, Work},
-    lane::State,
+    shared::State,
     watch::Watch,
 };
 use crate::{
@@ -17,8 +17,9 @@ use crate::{
         Access, AnyConn, DatabaseUrl, OpenError, Rules, StorageError, StorageMeter,
         apply::{Times, apply, apply_together},
         commits::Count,
-        conn::{self, TRIES},
         locks::Contested,
+        session,
+        transaction::{self, TRIES},
     },
 };
 
@@ -77,7 +78,7 @@ impl Line {
 
     /// Says so where some errors of the database's will not be understood.
     pub fn mind_the_language(&mut self) {
-        if !conn::speaks_english(&mut self.conn).unwrap_or(true) {
+        if !session::speaks_english(&mut self.conn).unwrap_or(true) {
             tracing::warn!(
                 "the database tells its errors in another language than English, so some that pass will be answered \
                  with 500; have its superuser say: ALTER ROLE ... SET lc_messages = 'C'"
@@ -116,7 +117,7 @@ impl Line {
                 Some(false) => Next::Again(StorageError::Away("the connection was lost".to_owned())),
                 None => Next::Away(StorageError::Away("nobody knows what became of a commit".to_owned())),
             },
-            Undone::NotBegun(error) | Undone::Failed(error) if conn::is_lost(&mut self.conn) => {
+            Undone::NotBegun(error) | Undone::Failed(error) if session::is_lost(&mut self.conn) => {
                 self.reopen().map_or_else(|error| Next::Away(error.into()), |()| Next::Again(error))
             }
             // Trying each alone would only take longer to fail.
@@ -152,21 +153,21 @@ impl Line {
         let begun = Instant::now();
         let conn = &mut self.conn;
         let number = match &mut self.count {
-            None => conn::begin(conn).map(|()| None),
+            None => transaction::begin(conn).map(|()| None),
             Some(count) => count.begin(conn).map(Some),
         };
         let number = number.map_err(Undone::NotBegun)?;
         let attempted = attempt_all(conn, rules, jobs, contested, &mut self.watch).map_err(Undone::Failed);
         let attempted = attempted.and_then(|results| expect_in_time(jobs).map(|()| results));
-        let results = attempted.inspect_err(|_| conn::roll_back(conn))?;
+        let results = attempted.inspect_err(|_| transaction::roll_back(conn))?;
         let written = Instant::now();
-        let committed = conn::commit(conn);
+        let committed = transaction::commit(conn);
         if let Some(meter) = &self.meter {
             meter.transacted(jobs.len(), begun.elapsed(), written.elapsed());
         }
         match (committed, number) {
             (Ok(()), _) => Ok(results),
-            (Err(_), Some(number)) if conn::is_lost(conn) => Err(Undone::InDoubt(number, results)),
+            (Err(_), Some(number)) if session::is_lost(conn) => Err(Undone::InDoubt(number, results)),
             (Err(error), _) => Ok(all_away(jobs.len(), error)),
         }
     }
@@ -182,7 +183,7 @@ impl Line {
     fn was_committed(&mut self, number: i64) -> Option<bool> {
         let deadline = Instant::now() + DOUBT_LASTS;
         while Instant::now() < deadline && !self.state.is_stopping.load(Ordering::Relaxed) {
-            if (!conn::is_lost(&mut self.conn) || self.reopen().is_ok())
+            if (!session::is_lost(&mut self.conn) || self.reopen().is_ok())
                 && let Ok(known) = self.count.as_ref()?.was_committed(&mut self.conn, number)
             {
                 return Some(known);

@@ -5,8 +5,9 @@ use greenroom::{
     search::{Matching, Words},
     storage::{
         AnyConn, KnownChats, StorageError, blocks, changes,
-        chats::{self, ChatFilter},
-        contacts, cursors, feeds, members, messages, partners, revocations,
+        chat_list::{self, ChatFilter},
+        chat_snapshot, chats, contacts, cursors, feeds, member_search, members, membership, messages,
+        partners, revocations,
         rooms::{self, RoomFilter},
         search::{
             horizon::Horizon,
@@ -32,7 +33,7 @@ pub fn all() -> Vec<Action> {
 }
 
 fn list(conn: &mut AnyConn, user: UserId, filter: &ChatFilter, skip: i64) -> Result<(), StorageError> {
-    chats::page(conn, &KnownChats::new(rules()), user, filter, skip, PAGE).map(drop)
+    chat_list::page(conn, &KnownChats::new(rules()), user, filter, skip, PAGE).map(drop)
 }
 
 fn searched(search: &str, matching: Matching) -> ChatFilter {
@@ -88,31 +89,35 @@ fn of_chats() -> Vec<Action> {
             list(conn, SILENT, &searched("717", Matching::Prefix), 0)
         })
         .grows_with("users, by an index alone"),
-        reads("view a chat", |conn, _| chats::view(conn, &rules(), HISTORY, SILENT).map(drop)),
+        reads("view a chat", |conn, _| chat_snapshot::view(conn, &rules(), HISTORY, SILENT).map(drop)),
         reads("view a chat of deleted messages", |conn, _| {
-            chats::view(conn, &rules(), DELETED, SILENT).map(drop)
+            chat_snapshot::view(conn, &rules(), DELETED, SILENT).map(drop)
         }),
-        reads("view a room", |conn, _| chats::view(conn, &rules(), SQUARE, SILENT).map(drop)),
-        reads("view a room from outside", |conn, _| chats::view(conn, &rules(), SQUARE, STRANGER).map(drop)),
+        reads("view a room", |conn, _| chat_snapshot::view(conn, &rules(), SQUARE, SILENT).map(drop)),
+        reads("view a room from outside", |conn, _| {
+            chat_snapshot::view(conn, &rules(), SQUARE, STRANGER).map(drop)
+        }),
         reads("view a group that many left", |conn, _| {
-            chats::view(conn, &rules(), EMPTIED, SILENT).map(drop)
+            chat_snapshot::view(conn, &rules(), EMPTIED, SILENT).map(drop)
         }),
         reads("manage as staff", |conn, _| {
-            chats::authorized(conn, SQUARE, STAFF, Ability::DeleteChat).map(drop)
+            membership::authorized(conn, SQUARE, STAFF, Ability::DeleteChat).map(drop)
         }),
         reads("manage as staff a group that many left", |conn, _| {
-            chats::authorized(conn, EMPTIED, STAFF, Ability::DeleteChat).map(drop)
+            membership::authorized(conn, EMPTIED, STAFF, Ability::DeleteChat).map(drop)
         }),
         reads("see a dm with somebody who blocks", |conn, _| {
-            chats::authorized(conn, FIRST_DM, POPULAR, Ability::TakePart).map(drop)
+            membership::authorized(conn, FIRST_DM, POPULAR, Ability::TakePart).map(drop)
         }),
         reads("heads", |conn, _| chats::heads(conn, SILENT).map(drop)),
         reads("heads of a user in many", |conn, _| chats::heads(conn, CROWDED).map(drop))
             .grows_with(OWN_CHATS),
         reads("heads of some chats", |conn, _| chats::heads_of(conn, &[HISTORY, SQUARE, DOOMED]).map(drop)),
-        reads("unread counts", |conn, _| chats::unread_by_chat(conn, SILENT).map(drop)),
-        reads("unread counts of a user in many", |conn, _| chats::unread_by_chat(conn, CROWDED).map(drop))
-            .grows_with(OWN_CHATS),
+        reads("unread counts", |conn, _| chat_list::unread_by_chat(conn, SILENT).map(drop)),
+        reads("unread counts of a user in many", |conn, _| {
+            chat_list::unread_by_chat(conn, CROWDED).map(drop)
+        })
+        .grows_with(OWN_CHATS),
         reads("list rooms", |conn, _| rooms_of(conn, STRANGER, &RoomFilter::default(), 0))
             .grows_with("rooms, whose number is told, by the index alone"),
         reads("list rooms deep down", |conn, world| {
@@ -196,38 +201,38 @@ fn of_messages() -> Vec<Action> {
         .at_most(1_500, "a page, and the sender of each message"),
         reads("a page of messages with readers", |conn, world| {
             let known = KnownChats::new(rules());
-            let chat = chats::authorized(conn, HISTORY, SILENT, Ability::TakePart)?.chat;
+            let chat = membership::authorized(conn, HISTORY, SILENT, Ability::TakePart)?.chat;
             let look = known.look(conn)?;
             look.messages(conn, chat, world.messages - PAGE..=world.messages).map(drop)
         }),
         reads("a page of messages of somebody who left", |conn, _| {
             let known = KnownChats::new(rules());
-            let chat = chats::authorized(conn, EMPTIED, SILENT, Ability::TakePart)?.chat;
+            let chat = membership::authorized(conn, EMPTIED, SILENT, Ability::TakePart)?.chat;
             known.look(conn)?.messages(conn, chat, 1..=5).map(drop)
         }),
         reads("the place of a message", |conn, world| {
-            let chat = chats::authorized(conn, HISTORY, SILENT, Ability::TakePart)?.chat;
+            let chat = membership::authorized(conn, HISTORY, SILENT, Ability::TakePart)?.chat;
             messages::places_before(conn, &chat, world.message(HISTORY, 3).0)?;
             // Of a message elsewhere.
             messages::places_before(conn, &chat, world.message(CHANGED, 3).0).map(drop)
         }),
         reads("one message", |conn, world| {
-            messages::visible(conn, &rules(), SILENT, world.message(HISTORY, 7)).map(drop)
+            membership::visible(conn, &rules(), SILENT, world.message(HISTORY, 7)).map(drop)
         }),
         reads("the newest message's id", |conn, _| {
-            let chat = chats::authorized(conn, DELETED, SILENT, Ability::TakePart)?.chat;
+            let chat = membership::authorized(conn, DELETED, SILENT, Ability::TakePart)?.chat;
             messages::last_id(conn, &chat).map(drop)
         }),
         reads("unread messages of who never wrote", |conn, _| {
-            let chat = chats::authorized(conn, HISTORY, SILENT, Ability::TakePart)?.chat;
+            let chat = membership::authorized(conn, HISTORY, SILENT, Ability::TakePart)?.chat;
             unread::count(conn, &chat, SILENT, 0).map(drop)
         }),
         reads("unread messages of who never wrote, from the middle", |conn, world| {
-            let chat = chats::authorized(conn, HISTORY, SILENT, Ability::TakePart)?.chat;
+            let chat = membership::authorized(conn, HISTORY, SILENT, Ability::TakePart)?.chat;
             unread::count(conn, &chat, SILENT, world.messages / 2).map(drop)
         }),
         reads("unread messages, all deleted", |conn, world| {
-            let chat = chats::authorized(conn, DELETED, SILENT, Ability::TakePart)?.chat;
+            let chat = membership::authorized(conn, DELETED, SILENT, Ability::TakePart)?.chat;
             unread::count_without(conn, &chat, SILENT, world.messages / 2, 0)?;
             unread::count(conn, &chat, SILENT, 0).map(drop)
         }),
@@ -243,11 +248,11 @@ fn of_members() -> Vec<Action> {
         .grows_with("members before the page, by the index alone"),
         reads("members of a group that many left", |conn, _| members::page(conn, EMPTIED, 0, PAGE).map(drop)),
         reads("search members", |conn, _| {
-            members::search(conn, SQUARE, ("alex 1", Matching::Prefix), 0, PAGE).map(drop)
+            member_search::search(conn, SQUARE, ("alex 1", Matching::Prefix), 0, PAGE).map(drop)
         })
         .grows_with("members"),
         reads("search members of a group that many left", |conn, _| {
-            members::search(conn, EMPTIED, ("user", Matching::Substring), 0, PAGE).map(drop)
+            member_search::search(conn, EMPTIED, ("user", Matching::Substring), 0, PAGE).map(drop)
         }),
         reads("some members of a room", |conn, _| {
             let asked: Vec<UserId> = (1..60).map(|number| UserId(ALIKE + number)).collect();

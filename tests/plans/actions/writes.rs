@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use diesel::connection::SimpleConnection;
-use greenroom::model::credential::{Credential, Origin};
 use greenroom::{
     model::{
         ChatId, ChatKind, Command, Contacts, HostObject, Role, Timestamp, UserCard, UserId,
         command::{Action as Asked, MeChange, NewChat, NewRoom, ReactIntent},
+        credential::{Credential, Origin},
         emoji::Emoji,
         text::{ClientId, MessageBody, Title, Username},
     },
@@ -15,7 +15,7 @@ use greenroom::{
     storage::{
         AnyConn, StorageError,
         apply::{Made, Times, apply, apply_together, create_chat, create_room},
-        blocks, cursors, feeds,
+        blocking, blocks, cursors, feeds,
         locks::{self, Contested},
         members, partners, purge, reactions, revocations,
         search::{
@@ -240,10 +240,10 @@ fn of_users() -> Vec<Action> {
         })
         .grows_with("chats, once at the start"),
         writes("block and unblock", |conn, _| {
-            blocks::block(conn, &rules(), SILENT, TALKER)?;
+            blocking::block(conn, &rules(), SILENT, TALKER)?;
             blocks::unblock(conn, SILENT, TALKER)?;
-            blocks::block(conn, &rules(), BLOCKER, POPULAR)?;
-            blocks::block(conn, &rules(), POPULAR, UserId(ALIKE + 1)).map(drop)
+            blocking::block(conn, &rules(), BLOCKER, POPULAR)?;
+            blocking::block(conn, &rules(), POPULAR, UserId(ALIKE + 1)).map(drop)
         }),
         writes("whether one is blocked", |conn, _| {
             blocks::expect_no_block(conn, BLOCKED, TALKER)?;

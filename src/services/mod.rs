@@ -1,0 +1,4 @@
+//! What clients ask of a server, whichever way it comes: the same over every transport.
+
+mod access;
+pub mod succession;
