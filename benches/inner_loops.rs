@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use greenroom::{
-    model::{
+    core::model::{
         ChatId, ChatKind, Command, Contacts, Event, UserCard, UserId,
         command::{Action, NewChat, ReactIntent},
         emoji::Emoji,

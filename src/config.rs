@@ -13,8 +13,8 @@ use ipnet::IpNet;
 
 use crate::{
     bus::RedisUrl,
+    core::model::{Contacts, ObjectRooms, PictureHost, host_names::AllowedHost},
     limits::{Rate, Rates},
-    model::{Contacts, ObjectRooms, PictureHost, host_names::AllowedHost},
     storage::DatabaseUrl,
 };
 

@@ -27,15 +27,14 @@ use actix_web::{
 use futures_util::FutureExt;
 
 use crate::{
-    auth::{Caller, audit, cross_site, hosts, keys, neighbourhood},
+    auth::{Caller, audit, cross_site, hosts, neighbourhood},
     config::Hsts,
+    core::{model::Refusal, secrets},
     error::ApiError,
     forwarded,
-    metrics::http::Route,
-    model::Refusal,
     state::State,
     storage::Asker,
-    watch::Meters,
+    watch::{Meters, http::Route},
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -320,7 +319,7 @@ fn answer_preflight(headers: &mut HeaderMap) {
 
 /// An id that no other request of any server is likely to have.
 fn next_request_id() -> HeaderValue {
-    static PROCESS: LazyLock<String> = LazyLock::new(|| keys::hex(&keys::random::<6>()));
+    static PROCESS: LazyLock<String> = LazyLock::new(|| secrets::hex(&secrets::random::<6>()));
     static NEXT: AtomicU64 = AtomicU64::new(1);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     HeaderValue::try_from(format!("{}-{number:x}", *PROCESS)).unwrap_or(HeaderValue::from_static("-"))

@@ -8,14 +8,14 @@ use utoipa::ToSchema;
 use crate::{
     auth::Caller,
     chat::Answered,
-    error::ApiError,
-    input::{EditFields, MarkFields, MeFields, PostFields, ReactFields, TypingFields},
-    model::{
+    core::model::{
         ChatId, Command, Message, MessageId, Refusal, UserId,
         command::{Action, ReactIntent},
         emoji::Emoji,
         permission::Ability,
     },
+    error::ApiError,
+    input::{EditFields, MarkFields, MeFields, PostFields, ReactFields, TypingFields},
     state::State,
     storage::{membership, messages},
     view::frames,

@@ -13,10 +13,10 @@ use crate::{
     },
     auth::gate,
     error::ApiError,
-    metrics::http::Route,
     paths::{BASE, SOCKET},
     reference,
     routing::at,
+    watch::http::Route,
     web::{assets, pages},
     ws,
 };

@@ -22,9 +22,9 @@ use crate::{
     chat::{ChatDirectory, UserRegistry, context::Services},
     cluster::{self, Inbound, Reconciler},
     config::Config,
+    core::model::{Contacts, Pictures},
     feed::Feed,
     limits::{Limits, Turns},
-    model::{Contacts, Pictures},
     presence::{self, Presence},
     state::State,
     storage::{

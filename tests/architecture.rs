@@ -31,13 +31,14 @@ const LAYERS: &[&[&str]] = &[
     &["view", "input", "error", "paths"],
     &["load"],
     &["storage"],
-    &["search", "schema"],
-    &["model", "offers", "files", "output"],
-    &["metrics"],
+    &["schema", "core/text_index"],
+    &["core/metrics"],
+    &["core/model"],
+    &["core", "offers", "output"],
 ];
 
 /// Imports that go up, or sideways.
-const UPWARD: usize = 9;
+const UPWARD: usize = 4;
 
 /// Loops of files that import one another, and the files that are in one.
 const LOOPS: usize = 0;

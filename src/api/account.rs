@@ -29,10 +29,10 @@ use crate::{
     },
     bus::News,
     config::Registration,
+    core::model::{FieldErrors, Refusal},
     error::ApiError,
     forwarded,
     input::Field,
-    model::{FieldErrors, Refusal},
     state::State,
     storage::users::{self, User},
 };

@@ -8,9 +8,12 @@ use actix_web::{
 
 use super::{Answer, is_known, page::Query, users::known};
 use crate::{
-    auth::{gate::caller, keys},
+    auth::gate::caller,
+    core::{
+        model::{UserCard, UserId},
+        secrets,
+    },
     error::ApiError,
-    model::{UserCard, UserId},
     state::State,
     storage::users,
 };
@@ -31,7 +34,7 @@ pub async fn show(state: Data<State>, request: HttpRequest) -> Answer {
         Some(known(&state, caller.id(), id).await?)
     };
     let svg = draw(&user.ok_or(ApiError::NOT_FOUND)?.card());
-    let etag = format!("\"{}\"", &keys::hash(&svg)[..16]);
+    let etag = format!("\"{}\"", &secrets::hash(&svg)[..16]);
     let is_known = is_known(&request, &etag);
     let mut response = if is_known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     response

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     auth::gate::Authenticated,
-    model::UserId,
+    core::model::UserId,
     state::State,
     storage::{blocking, blocks},
     view::UserView,

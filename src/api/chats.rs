@@ -13,15 +13,15 @@ use super::{
 };
 use crate::{
     auth::{Caller, gate::Authenticated},
-    error::ApiError,
-    input::Field,
-    limits::{Kind, MANY},
-    model::{
+    core::model::{
         ChatId, ChatKind, Command, FieldErrors, Refusal, UserId,
         command::{Action, NewChat, NewRoom},
         permission::Ability,
         text::{REQUIRED, Title},
     },
+    error::ApiError,
+    input::Field,
+    limits::{Kind, MANY},
     requests::or_refused,
     state::State,
     storage::{

@@ -9,9 +9,9 @@ use super::{
 };
 use crate::{
     auth::{audit, gate::Authenticated},
+    core::model::{Credential, SessionId, Timestamp, TokenId},
     error::ApiError,
     forwarded,
-    model::{Credential, SessionId, Timestamp, TokenId},
     state::State,
     storage::{sessions, tokens},
     view::{AccessTokenView, SessionView, UseView},

@@ -17,8 +17,8 @@ use tokio::time::sleep;
 use super::{Answer, page::Query};
 use crate::{
     auth::{Caller, gate::Authenticated},
+    core::model::{ChatId, Refusal, UserId},
     feed::{self, Cursor, Heads, Listener, Only, Update, listener::Heard},
-    model::{ChatId, Refusal, UserId},
     state::State,
     storage::Asker,
     view::frames,

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use super::Answer;
 use crate::{
-    model::Refusal,
+    core::model::Refusal,
     state::State,
     storage::{Asker, health},
 };

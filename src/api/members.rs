@@ -14,9 +14,11 @@ use super::{
 use crate::{
     auth::gate::Authenticated,
     chat::Answered,
+    core::model::{
+        ChatId, Command, FieldErrors, Refusal, Role, UserId, command::Action, permission::Ability,
+    },
     input::Field,
     limits::MANY,
-    model::{ChatId, Command, FieldErrors, Refusal, Role, UserId, command::Action, permission::Ability},
     requests::or_refused,
     state::State,
     storage::{member_search, members, membership},

@@ -13,10 +13,12 @@ use super::{
 use crate::{
     auth::gate::Authenticated,
     chat::Answered,
+    core::{
+        model::{ChatId, Message, MessageId, Pos, Refusal, UserId, permission::Ability},
+        text_index::Words,
+    },
     error::ApiError,
-    model::{ChatId, Message, MessageId, Pos, Refusal, UserId, permission::Ability},
     requests::{self, or_refused},
-    search::Words,
     state::State,
     storage::{AnyConn, KnownChats, StorageError, membership, messages, search::pages::Question},
     view::{MessageView, Senders},

@@ -9,7 +9,11 @@ use utoipa::ToSchema;
 
 use super::json;
 use crate::{
-    error::ApiError, forwarded, model::FieldErrors, search::Matching, state::State, view::render_long,
+    core::{model::FieldErrors, text_index::Matching},
+    error::ApiError,
+    forwarded,
+    state::State,
+    view::render_long,
 };
 
 /// Most results on a page.

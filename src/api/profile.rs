@@ -10,9 +10,9 @@ use super::{
 use crate::{
     auth::{failures::Attempt, gate::Authenticated, passwords::Verdict},
     bus::News,
+    core::model::{FieldErrors, Refusal},
     error::ApiError,
     forwarded,
-    model::{FieldErrors, Refusal},
     state::State,
     storage::users::{self, User},
 };

@@ -10,8 +10,8 @@ use utoipa::ToSchema;
 use super::{Answer, body::Body, path::Id};
 use crate::{
     auth::gate::Authenticated,
+    core::model::{MessageId, command::ReactIntent},
     input::{Field, ReactFields},
-    model::{MessageId, command::ReactIntent},
     requests::{self, Reacted, ReactionAction},
     state::State,
 };

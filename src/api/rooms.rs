@@ -8,13 +8,15 @@ use super::{
 };
 use crate::{
     auth::gate::Authenticated,
-    input::Field,
-    model::{
-        FieldErrors, HostObject, UserId,
-        command::NewRoom,
-        text::{self, BLANK, Title},
+    core::{
+        model::{
+            FieldErrors, HostObject, UserId,
+            command::NewRoom,
+            text::{self, BLANK, Title},
+        },
+        text_index::Matching,
     },
-    search::Matching,
+    input::Field,
     state::State,
     storage::rooms::{self, RoomFilter},
     view::ChatView,

@@ -10,14 +10,16 @@ use super::{
 };
 use crate::{
     auth::gate::Authenticated,
-    error::ApiError,
-    model::{
-        ChatId, FieldErrors,
-        permission::Ability,
-        text::{BLANK, REQUIRED},
+    core::{
+        model::{
+            ChatId, FieldErrors,
+            permission::Ability,
+            text::{BLANK, REQUIRED},
+        },
+        text_index::Words,
     },
+    error::ApiError,
     requests::or_refused,
-    search::Words,
     state::State,
     storage::{
         AnyConn,

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use super::Answer;
 use crate::{
-    model::{
+    core::model::{
         Contacts,
         text::{MessageBody, Title},
     },

@@ -15,10 +15,10 @@ use super::{Answer, body::Body, chats::PAGE_SIZE};
 use crate::{
     auth::gate::Authenticated,
     chat::CloseReason,
+    core::model::{ChatId, FieldErrors, Refusal, Timestamp, UserId},
     error::ApiError,
     feed::{Follower, Heads, Listener, listener::Heard},
     input::{Field, HeadsField},
-    model::{ChatId, FieldErrors, Refusal, Timestamp, UserId},
     state::State,
     storage::{
         chat_list::{self, ChatFilter},

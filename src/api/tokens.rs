@@ -14,11 +14,13 @@ use crate::{
     auth::{
         audit::{self, Who},
         gate::Authenticated,
-        keys,
+    },
+    core::{
+        model::{FieldErrors, Refusal, Timestamp, TokenId, UserId, time::SECOND},
+        secrets,
     },
     forwarded,
     input::Field,
-    model::{FieldErrors, Refusal, Timestamp, TokenId, UserId, time::SECOND},
     requests::or_refused,
     state::State,
     storage::{tokens, users},
@@ -71,8 +73,8 @@ pub async fn create_token(
     let life = body.json::<TokenFields>().and_then(|fields| Ok(fields.check()?));
     let life = or_refused(life, exists(&state, id)).await?;
     let expires_at = life.map(|seconds| Timestamp::now().plus(seconds * SECOND));
-    let key = keys::draw();
-    let hash = keys::hash(&key);
+    let key = secrets::draw();
+    let hash = secrets::hash(&key);
     let most = state.config.max_tokens_per_user;
     let created = state.writer.run("create_token", move |conn, _| {
         let user = users::hold(conn, id)?.filter(|user| user.is_active).ok_or(Refusal::NotFound)?;

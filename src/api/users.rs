@@ -13,13 +13,13 @@ use crate::{
         passwords,
     },
     bus::News,
-    error::ApiError,
-    forwarded,
-    input::Field,
-    model::{
+    core::model::{
         Credential, FieldErrors, Pictures, Refusal, UserId,
         text::{self, Username},
     },
+    error::ApiError,
+    forwarded,
+    input::Field,
     presence::Turn,
     requests::or_refused,
     services,
@@ -34,7 +34,7 @@ use crate::{
 /// A user as shown to themselves, and to staff.
 pub(super) fn own_view<'a>(
     user: &'a User,
-    card: &'a crate::model::UserCard,
+    card: &'a crate::core::model::UserCard,
     links: &Links,
 ) -> OwnUserView<'a> {
     OwnUserView {

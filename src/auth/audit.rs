@@ -5,7 +5,7 @@
 use std::fmt::Display;
 
 use crate::{
-    model::{UserCard, UserId},
+    core::model::{UserCard, UserId},
     storage::users::User,
 };
 

@@ -13,10 +13,12 @@ use actix_web::{
     web::Data,
 };
 
-use super::keys;
 use crate::{
+    core::{
+        model::{Credential, Refusal},
+        secrets,
+    },
     error::ApiError,
-    model::{Credential, Refusal},
     state::State,
 };
 
@@ -79,7 +81,7 @@ fn session(cookie: &str, name: &str, key: &Key) -> Option<Credential> {
     let mut jar = CookieJar::new();
     jar.add_original(Cookie::parse_encoded(cookie.to_owned()).ok()?);
     let signed = jar.signed(key).get(name)?;
-    Some(Credential::Session(keys::hash(signed.value())))
+    Some(Credential::Session(secrets::hash(signed.value())))
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{error::ApiError, model::Refusal};
+use crate::{core::model::Refusal, error::ApiError};
 
 const WINDOW: Duration = Duration::from_secs(60);
 const PER_ACCOUNT: usize = 5;
@@ -104,7 +104,7 @@ impl Failures {
 
     /// Waits until the password may be tried. Refused where too many attempts have failed.
     pub async fn attempt(self: &Arc<Self>, address: IpAddr, account: &str) -> Result<Attempt, ApiError> {
-        let account = crate::model::text::fold(account).chars().take(150).collect();
+        let account = crate::core::model::text::fold(account).chars().take(150).collect();
         let keys = keys(address, account);
         timeout(WAIT, self.in_turn(keys)).await.unwrap_or(Err(Refusal::Busy.into()))
     }

@@ -17,13 +17,16 @@ use actix_web::{
 };
 
 use super::{
-    Caller, cross_site, keys,
+    Caller, cross_site,
     sessions::{KEY_HASH, RENEWED},
 };
 use crate::{
+    core::{
+        model::{Credential, Refusal, Timestamp, UserId, time::DAY},
+        secrets,
+    },
     error::ApiError,
     limits::Kind,
-    model::{Credential, Refusal, Timestamp, UserId, time::DAY},
     paths::BASE,
     state::State,
     storage::Asker,
@@ -97,10 +100,10 @@ fn credential(request: &HttpRequest) -> Option<Credential> {
     if let Some((scheme, key)) = header.and_then(|header| header.split_once(' '))
         && scheme.eq_ignore_ascii_case("token")
     {
-        return Some(Credential::Token(keys::hash(key.trim())));
+        return Some(Credential::Token(secrets::hash(key.trim())));
     }
     if let Some(key) = subprotocol_token(request) {
-        return Some(Credential::Token(keys::hash(key)));
+        return Some(Credential::Token(secrets::hash(key)));
     }
     session(request)
 }

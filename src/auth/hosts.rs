@@ -14,12 +14,12 @@ use actix_web::{
 
 use crate::{
     config::Config,
-    error::ApiError,
-    forwarded,
-    model::{
+    core::model::{
         FieldErrors,
         host_names::{name, split},
     },
+    error::ApiError,
+    forwarded,
 };
 
 /// Said of a request whose host is none.

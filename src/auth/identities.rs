@@ -12,7 +12,7 @@ use std::{
 use crate::{
     bus::{Bus, News},
     chat::UserRegistry,
-    model::{Credential, Refusal, Timestamp, UserCard, UserId},
+    core::model::{Credential, Refusal, Timestamp, UserCard, UserId},
     storage::{AnyConn, Readers, StorageError, sessions, tokens, users},
 };
 

@@ -7,7 +7,6 @@ pub mod failures;
 pub mod gate;
 pub mod hosts;
 pub mod identities;
-pub mod keys;
 pub mod passwords;
 pub mod registrations;
 pub mod sessions;

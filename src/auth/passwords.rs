@@ -24,7 +24,7 @@ use tokio::{
 };
 
 use super::strength;
-use crate::model::{FieldErrors, Refusal};
+use crate::core::model::{FieldErrors, Refusal};
 
 /// Shortest and longest password, in characters.
 const MIN_CHARS: usize = 8;

@@ -9,10 +9,12 @@ use anyhow::anyhow;
 use super::{
     Identities,
     audit::{self, Who},
-    keys,
 };
 use crate::{
-    model::{Credential, Origin, Refusal, UserId},
+    core::{
+        model::{Credential, Origin, Refusal, UserId},
+        secrets,
+    },
     storage::{WriterHandle, sessions},
 };
 
@@ -47,7 +49,7 @@ impl Sessions {
 
 impl SessionStore for Sessions {
     async fn load(&self, key: &SessionKey) -> Result<Option<State>, LoadError> {
-        let hash = keys::hash(key.as_ref());
+        let hash = secrets::hash(key.as_ref());
         let caller = self.identities.caller(&Credential::Session(hash.clone())).await;
         let caller = caller.map_err(|refusal| LoadError::Other(away(&refusal)))?;
         Ok(caller.map(|_| State::from([(KEY_HASH.to_owned(), json(&hash))])))
@@ -64,8 +66,8 @@ impl SessionStore for Sessions {
             address: given(ADDRESS).unwrap_or_default(),
             user_agent: given(USER_AGENT).unwrap_or_default(),
         };
-        let key = keys::draw();
-        let hash = keys::hash(&key);
+        let key = secrets::draw();
+        let hash = secrets::hash(&key);
         let (most, address) = (self.most, origin.address.clone());
         let save = move |conn: &mut _, _: &_| sessions::create(conn, &hash, user, &password, &origin, most);
         let started = self
@@ -90,7 +92,7 @@ impl SessionStore for Sessions {
     }
 
     async fn delete(&self, key: &SessionKey) -> Result<(), anyhow::Error> {
-        let hash = keys::hash(key.as_ref());
+        let hash = secrets::hash(key.as_ref());
         let ended = self.writer.run("end_session", move |conn, _| sessions::end(conn, &hash)).await;
         if let Some(user) = ended.map_err(|refusal| away(&refusal))? {
             self.identities.recheck(user).await;
@@ -101,7 +103,7 @@ impl SessionStore for Sessions {
 
 impl Sessions {
     async fn renew(&self, key: &SessionKey) -> Result<(), Refusal> {
-        let hash = keys::hash(key.as_ref());
+        let hash = secrets::hash(key.as_ref());
         let owner = self.writer.run("renew_session", move |conn, _| sessions::renew(conn, &hash)).await?;
         if let Some(owner) = owner {
             self.identities.recheck(owner).await;

@@ -11,8 +11,8 @@ use actix_web::{HttpRequest, http::header::USER_AGENT};
 use super::Caller;
 use crate::{
     config::Config,
+    core::model::{Credential, Origin, Refusal, Timestamp, time::MINUTE},
     forwarded,
-    model::{Credential, Origin, Refusal, Timestamp, time::MINUTE},
     storage::{WriterHandle, sightings},
 };
 

@@ -2,7 +2,7 @@
 
 use prometheus::{Histogram, IntCounter};
 
-use crate::metrics::{DATABASE_SECONDS, Instruments};
+use crate::core::metrics::{DATABASE_SECONDS, Instruments};
 
 /// Instruments of the bus.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{ChatId, Event, Timestamp, UserId, event::MarkerMoved};
+use crate::core::model::{ChatId, Event, Timestamp, UserId, event::MarkerMoved};
 
 /// Names a running server among those of one deployment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

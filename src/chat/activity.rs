@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
-use crate::model::Seq;
+use crate::core::model::Seq;
 
 /// What an actor shows of itself to the directory.
 #[derive(Debug, Default)]

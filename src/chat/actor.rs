@@ -28,7 +28,7 @@ use super::{
 };
 use crate::{
     bus::News,
-    model::{ChatId, ChatKind, Refusal, UserId, event::Done},
+    core::model::{ChatId, ChatKind, Refusal, UserId, event::Done},
     presence::Turn,
     storage::chat_snapshot,
 };

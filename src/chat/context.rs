@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     bus::Bus,
-    model::ChatId,
+    core::model::ChatId,
     presence::Presence,
     storage::{Readers, Rules, WriterHandle},
     view::Links,

@@ -24,7 +24,7 @@ use super::{
     socket::{Socket, SocketId},
 };
 use crate::{
-    model::{
+    core::model::{
         Change, ChatId, Command, Event, Refusal, Seq, UserId,
         command::{NewChat, NewRoom},
         event::{Answer, Done, MarkerMoved},

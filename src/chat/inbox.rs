@@ -117,7 +117,7 @@ mod tests {
     use bytestring::ByteString;
 
     use super::*;
-    use crate::{chat::parcel::Standing, model::ChatId};
+    use crate::{chat::parcel::Standing, core::model::ChatId};
 
     fn parcel(size: usize) -> Arc<Parcel> {
         let text = ByteString::from("x".repeat(size));

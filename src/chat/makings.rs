@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::messages::Settled;
-use crate::model::ChatId;
+use crate::core::model::ChatId;
 
 /// What is settled in a chat before its making is known waits here. Others may find a chat as soon as it is committed, and
 /// where several threads write, what they do in it may be settled first.
@@ -66,7 +66,7 @@ mod tests {
     use tokio::sync::{Semaphore, oneshot};
 
     use super::*;
-    use crate::{chat::messages::Reply, model::Refusal};
+    use crate::{chat::messages::Reply, core::model::Refusal};
 
     /// Something that can be told from others.
     fn settled(refusal: Refusal) -> Settled {

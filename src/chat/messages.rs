@@ -8,7 +8,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use super::socket::{Socket, SocketId};
 use crate::{
-    model::{
+    core::model::{
         ChatSnapshot, Command, Event, Member, Refusal, Seq, UserId, Viewer,
         event::{Done, MarkerMoved},
     },

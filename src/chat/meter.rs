@@ -3,7 +3,7 @@
 use prometheus::{IntCounter, IntCounterVec};
 
 use super::CloseReason;
-use crate::{metrics::Instruments, model::Change};
+use crate::core::{metrics::Instruments, model::Change};
 
 /// Instruments of the chats.
 #[derive(Debug)]

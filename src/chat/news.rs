@@ -12,7 +12,7 @@ use super::{
     close_reason::CloseReason,
     parcel::{Parcel, Standing},
 };
-use crate::model::{ChatId, Seq};
+use crate::core::model::{ChatId, Seq};
 
 /// Most events that do not last and wait for a reader; older ones make way.
 const MOST_FLEETING: usize = 256;

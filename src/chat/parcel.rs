@@ -7,7 +7,7 @@ use bytestring::ByteString;
 use tokio::sync::oneshot;
 
 use super::clock::millis;
-use crate::model::{ChatId, Seq};
+use crate::core::model::{ChatId, Seq};
 
 /// Events of one chat, or of none, that go to the same sockets together.
 #[derive(Debug)]

@@ -14,7 +14,7 @@ use super::{
     inbox::Inbox,
     socket::{Socket, SocketId},
 };
-use crate::model::{Credential, Feed, UserId};
+use crate::core::model::{Credential, Feed, UserId};
 
 /// Hears of a user's first socket and of the last one's end.
 pub trait ConnectionObserver: Debug + Send + Sync {

@@ -19,7 +19,7 @@ use super::{
     parcel::{Parcel, Standing},
     wire::Wire,
 };
-use crate::model::{Credential, UserId};
+use crate::core::model::{Credential, UserId};
 
 /// Names a socket of this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::messages::Type;
-use crate::model::UserId;
+use crate::core::model::UserId;
 
 /// Those who type, those who are known to be members, and those who are being looked up.
 #[derive(Debug, Default)]

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     config::Database,
-    files,
+    core::files,
     storage::{Access, AnyConn, DatabaseUrl, StorageError, backup},
 };
 

@@ -3,7 +3,7 @@
 use super::error::CliError;
 use crate::{
     config::Database,
-    model::Refusal,
+    core::model::Refusal,
     output::{self, Unsaid},
     storage::{Access, AnyConn, DatabaseUrl, OpenError, StorageError, migrations, transaction},
 };

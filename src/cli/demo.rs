@@ -8,7 +8,7 @@ use super::{database::with_database, error::CliError};
 use crate::{
     auth::passwords,
     config::Database,
-    model::{
+    core::model::{
         ChatId, ChatKind, Command, Contacts, FieldErrors, HostObject, MessageId, ObjectRooms, Refusal,
         UserId,
         command::{Action, NewChat, NewRoom, ReactIntent},

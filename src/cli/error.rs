@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use crate::{
+    core::model::{FieldErrors, Refusal},
     load::error::LoadError,
-    model::{FieldErrors, Refusal},
     output::Unsaid,
     server::{StopError, error::StartError},
     storage::{OpenError, StorageError},

@@ -19,8 +19,7 @@ use super::{
 };
 use crate::{
     config::Database,
-    files,
-    model::Seq,
+    core::{files, model::Seq},
     output::Unsaid,
     storage::{
         Access, DatabaseUrl, OpenError, StorageError, checkpoint, foreign, holders,

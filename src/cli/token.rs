@@ -9,9 +9,11 @@ use super::{
     user::named,
 };
 use crate::{
-    auth::keys,
     config::Database,
-    model::{FieldErrors, TokenId},
+    core::{
+        model::{FieldErrors, TokenId},
+        secrets,
+    },
     storage::{
         revocations,
         tokens::{self, Token},
@@ -47,7 +49,7 @@ impl TokenCommand {
     pub(super) fn run(self) -> Result<(), CliError> {
         match self {
             Self::Create { name, database } => {
-                let key = keys::draw();
+                let key = secrets::draw();
                 let mut is_registered = false;
                 with_existing(&database, |conn| {
                     let user = named(conn, &name)?;
@@ -55,7 +57,7 @@ impl TokenCommand {
                     if !user.is_active {
                         return Err(FieldErrors::of("username", format!("{name} is shut out")).into());
                     }
-                    tokens::create(conn, user.id(), &keys::hash(&key), None)?;
+                    tokens::create(conn, user.id(), &secrets::hash(&key), None)?;
                     revocations::record_deed(conn, user.id(), "made a token")?;
                     Ok(key.clone())
                 })?;

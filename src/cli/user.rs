@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     config::Database,
-    model::{
+    core::model::{
         FieldErrors, Refusal,
         text::{Username, email, person_name},
     },

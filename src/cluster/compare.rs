@@ -11,7 +11,7 @@ use tokio::time::{sleep, timeout};
 use crate::{
     bus::Bus,
     chat::{ChatDirectory, UserRegistry},
-    model::{ChatId, Feed, Refusal, Seq, UserId},
+    core::model::{ChatId, Feed, Refusal, Seq, UserId},
     storage::{Readers, chats, feeds},
 };
 

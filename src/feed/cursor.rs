@@ -4,8 +4,10 @@ use std::{collections::BTreeMap, fmt::Write};
 
 use super::{Feed, Heads};
 use crate::{
-    auth::keys,
-    model::{ChatId, Refusal, Seq, Timestamp, UserId, time::DAY},
+    core::{
+        model::{ChatId, Refusal, Seq, Timestamp, UserId, time::DAY},
+        secrets,
+    },
     storage::cursors,
 };
 
@@ -81,7 +83,7 @@ impl Cursor {
             *self = shared;
             return;
         }
-        let name = keys::hex(&keys::random::<16>());
+        let name = secrets::hex(&secrets::random::<16>());
         let text = written(heads.iter().map(|(chat, seq)| (*chat, Some(*seq))));
         let kept = name.clone();
         let saved = feed

@@ -9,7 +9,7 @@ use bytestring::ByteString;
 
 use super::{Feed, Heads, Only, is_wanted};
 use crate::{
-    model::{Change, ChatId, Event, Refusal, Seq, UserId},
+    core::model::{Change, ChatId, Event, Refusal, Seq, UserId},
     storage::{
         AnyConn,
         changes::{self, Since},

@@ -9,8 +9,8 @@ use super::{Feed, Follower, Heads, Only, Update, is_wanted, subscribe, unsubscri
 use crate::{
     auth::Caller,
     chat::{CloseReason, Socket, news::News, registry::Place},
+    core::model::{ChatId, Refusal, Timestamp},
     error::ApiError,
-    model::{ChatId, Refusal, Timestamp},
 };
 
 /// When a user with too many readers may try again, in seconds.

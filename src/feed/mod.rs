@@ -19,7 +19,7 @@ pub use listener::Listener;
 use crate::{
     auth::Identities,
     chat::{ChatDirectory, ChatMeter, CloseReason, Socket, UserRegistry},
-    model::{ChatId, Refusal, Seq, UserId},
+    core::model::{ChatId, Refusal, Seq, UserId},
     storage::{AnyConn, Readers, Rules, WriterHandle, chats, feeds},
     view::Links,
 };

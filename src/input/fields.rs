@@ -7,7 +7,7 @@ use serde::{
     de::{IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 
-use crate::model::{
+use crate::core::model::{
     Timestamp, UserId,
     command::MOST_USERS,
     ids::MAX_ID,

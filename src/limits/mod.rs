@@ -12,7 +12,7 @@ use std::{
 
 use prometheus::IntCounter;
 
-use crate::{metrics::Instruments, model::UserId};
+use crate::core::{metrics::Instruments, model::UserId};
 pub use rates::{Kind, Rate, Rates};
 pub use turns::{MANY, Turns};
 

@@ -8,7 +8,7 @@ use std::{
 use tokio::sync::Semaphore;
 
 use super::FEW;
-use crate::model::{Refusal, UserId};
+use crate::core::model::{Refusal, UserId};
 
 /// More people than this in a request are many: it waits for its user's turn.
 pub const MANY: usize = 20;

@@ -17,7 +17,7 @@ use super::{
     stop::Stop,
     target::Target,
 };
-use crate::{auth::keys, model::command::MOST_USERS};
+use crate::core::{model::command::MOST_USERS, secrets};
 
 /// Connections that make, or remove, at the same time.
 const LANES: usize = 16;
@@ -76,7 +76,7 @@ impl Admin {
 
     /// Makes what is planned. What was made when it fails is in the cast.
     pub(super) async fn make(&self, plan: &Plan) -> Result<(), String> {
-        let password = plan.with_sessions.then(keys::draw);
+        let password = plan.with_sessions.then(secrets::draw);
         let made: RefCell<Vec<Option<Person>>> = RefCell::new(vec![None; plan.users]);
         let people = self.each(plan.users, true, async |connection, place| {
             let id = self.person(connection, place, password.as_deref()).await?;

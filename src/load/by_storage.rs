@@ -10,15 +10,17 @@ use super::{
     stop::Stop,
 };
 use crate::{
-    auth::keys::{self, cookie_key},
-    model::{
-        ChatId, ChatKind, Command, Contacts, FieldErrors, MessageId, ObjectRooms, Origin, Refusal, Timestamp,
-        UserCard, UserId,
-        command::{Action, NewChat, ReactIntent},
-        emoji::Emoji,
-        event::Change,
-        text::{MessageBody, Title, Username},
-        time::DAY,
+    core::{
+        model::{
+            ChatId, ChatKind, Command, Contacts, FieldErrors, MessageId, ObjectRooms, Origin, Refusal,
+            Timestamp, UserCard, UserId,
+            command::{Action, NewChat, ReactIntent},
+            emoji::Emoji,
+            event::Change,
+            text::{MessageBody, Title, Username},
+            time::DAY,
+        },
+        secrets::{self, cookie_key},
     },
     storage::{
         Access, AnyConn, DatabaseUrl, Rules, StorageError,
@@ -157,8 +159,8 @@ fn person(conn: &mut AnyConn, name: &str, key: Option<&Key>) -> Result<Person, S
             is_registered: false,
         },
     )?;
-    let secret = keys::draw();
-    let hash = keys::hash(&secret);
+    let secret = secrets::draw();
+    let hash = secrets::hash(&secret);
     let header = match key {
         Some(key) => {
             sessions::create(conn, &hash, user.id(), NO_PASSWORD, &Origin::default(), u32::MAX)?;
@@ -174,7 +176,7 @@ fn person(conn: &mut AnyConn, name: &str, key: Option<&Key>) -> Result<Person, S
 
 /// The key that the server will sign its sessions' cookies with.
 fn session_key(conn: &mut AnyConn) -> Result<Key, StorageError> {
-    let secret = transaction(conn, |conn| settings::get_or_make(conn, "session_key", keys::draw))?;
+    let secret = transaction(conn, |conn| settings::get_or_make(conn, "session_key", secrets::draw))?;
     Ok(Key::from(&cookie_key(&secret)))
 }
 

@@ -1,6 +1,6 @@
 //! Who and what a run needs: users, who is in which chat, and what was said before.
 
-use crate::auth::keys;
+use crate::core::secrets;
 
 /// What is to be made.
 #[derive(Debug, Clone, Default)]
@@ -79,7 +79,7 @@ pub(super) struct Names {
 
 impl Names {
     pub(super) fn draw() -> Self {
-        Self { run: keys::hex(&keys::random::<5>()) }
+        Self { run: secrets::hex(&secrets::random::<5>()) }
     }
 
     /// A user's, by place.
@@ -124,7 +124,7 @@ pub(super) fn old_content(number: usize, size: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{load::event::number, model::text::MessageBody};
+    use crate::{core::model::text::MessageBody, load::event::number};
 
     #[test]
     fn messages_are_as_long_as_wanted_and_begin_with_their_number() {

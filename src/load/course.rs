@@ -15,7 +15,7 @@ use super::{
     stage::Stage,
     watch::{Mark, Span, Watch, Watching},
 };
-use crate::model::Timestamp;
+use crate::core::model::Timestamp;
 
 /// A run that is on.
 pub(super) struct Course<'a> {

@@ -45,7 +45,7 @@ use std::{io::Write, path::Path};
 
 use clap::{Args, Subcommand};
 
-use crate::{files, output};
+use crate::{core::files, output};
 use options::Options;
 use outcome::Outcome;
 use stage::Stage;

@@ -13,7 +13,7 @@ use super::{
     stage::Stage,
     watch::Span,
 };
-use crate::model::Timestamp;
+use crate::core::model::Timestamp;
 
 /// What came of a run.
 #[derive(Debug, Serialize)]

@@ -9,7 +9,7 @@ use tokio::{
 };
 
 use super::process::Process;
-use crate::{auth::keys, storage::DatabaseUrl};
+use crate::{core::secrets, storage::DatabaseUrl};
 
 /// How long a server may take to start, and to end in order.
 const STARTS_WITHIN: Duration = Duration::from_secs(60);
@@ -37,7 +37,8 @@ pub(super) struct Folder(PathBuf);
 
 impl Folder {
     pub(super) fn make() -> io::Result<Self> {
-        let path = std::env::temp_dir().join(format!("greenroom-load-{}", keys::hex(&keys::random::<8>())));
+        let path =
+            std::env::temp_dir().join(format!("greenroom-load-{}", secrets::hex(&secrets::random::<8>())));
         std::fs::DirBuilder::new().mode(0o700).create(&path)?;
         let is_in_memory = rustix::fs::statfs(&path).is_ok_and(|system| system.f_type == TMPFS);
         if is_in_memory {

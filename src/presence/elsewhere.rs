@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::{
     bus::{NodeId, PresenceNews},
-    model::{Timestamp, UserId},
+    core::model::{Timestamp, UserId},
 };
 
 /// Whoever has no connection for so long is gone; who comes back before has not been away.

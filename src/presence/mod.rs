@@ -20,7 +20,7 @@ use elsewhere::{Elsewhere, GRACE};
 use crate::{
     bus::{Bus, News as Told, NodeId, PresenceNews},
     chat::{UserRegistry, registry::ConnectionObserver},
-    model::{Refusal, Timestamp, UserId},
+    core::model::{Refusal, Timestamp, UserId},
     storage::{Readers, WriterHandle, partners},
     view::frames,
 };

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use super::{components::Components, errors};
-use crate::search::matching;
+use crate::core::text_index::matching;
 
 /// Who may ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -208,7 +208,7 @@ impl<'a> Operation<'a> {
 
 /// An id, in a path or a query.
 pub(crate) fn id() -> Value {
-    json!({ "type": "integer", "format": "int64", "minimum": 1, "maximum": crate::model::ids::MAX_ID })
+    json!({ "type": "integer", "format": "int64", "minimum": 1, "maximum": crate::core::model::ids::MAX_ID })
 }
 
 pub(super) fn text() -> Value {

@@ -12,9 +12,11 @@ use tokio::time::timeout;
 
 use super::error::StartError;
 use crate::{
-    auth::keys::{self, cookie_key},
     config::Config,
-    model::Seq,
+    core::{
+        model::Seq,
+        secrets::{self, cookie_key},
+    },
     storage::{
         Access, DatabaseUrl, Exclusive, Readers, Rules, StorageMeter, Writer, foreign, migrations, restored,
         settings, transaction,
@@ -129,10 +131,10 @@ impl Kept {
         let url = &config.database.database_url;
         let mut conn = url.open(Access::Write)?;
         let kept = transaction(&mut conn, |conn| {
-            let session = settings::get_or_make(conn, "session_key", keys::draw)?;
-            let content = settings::get_or_make(conn, "content_key", keys::draw)?;
+            let session = settings::get_or_make(conn, "session_key", secrets::draw)?;
+            let content = settings::get_or_make(conn, "content_key", secrets::draw)?;
             let restored_from = restored::number(conn)?;
-            let deployment = settings::get_or_make(conn, settings::DEPLOYMENT, keys::draw)?;
+            let deployment = settings::get_or_make(conn, settings::DEPLOYMENT, secrets::draw)?;
             Ok((session, content, deployment, restored_from))
         });
         let (session, content_key, deployment, restored_from) =

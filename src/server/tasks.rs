@@ -11,7 +11,7 @@ use actix_web::web::Data;
 use crate::{
     auth::{audit, passwords},
     cluster,
-    model::{ChatId, Refusal, UserId},
+    core::model::{ChatId, Refusal, UserId},
     services::succession::hand_over_chats_of,
     state::State,
     storage::{

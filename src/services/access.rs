@@ -1,7 +1,7 @@
 //! Whether a caller may do something, as storage has it now.
 
 use crate::{
-    model::{ChatId, Refusal, UserId, permission::Ability},
+    core::model::{ChatId, Refusal, UserId, permission::Ability},
     state::State,
     storage::membership,
 };

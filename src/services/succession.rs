@@ -2,7 +2,7 @@
 
 use crate::{
     cluster,
-    model::{Refusal, UserId},
+    core::model::{Refusal, UserId},
     state::State,
     storage::{AnyConn, Rules, succession},
 };

@@ -8,9 +8,9 @@ use super::{
     sql::sql,
     user_search::{Found, MOST_FOUND},
 };
-use crate::{
+use crate::core::{
     model::{UserId, text::fold},
-    search::Matching,
+    text_index::Matching,
 };
 
 /// Active users who share a chat with `caller` and in whose names or e-mail every word of `query` is found: exact hits

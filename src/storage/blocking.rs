@@ -1,7 +1,7 @@
 //! Blocking a user.
 
 use super::{AnyConn, Rules, StorageError, chats, contacts, locks, sql::sql, users};
-use crate::model::{FieldErrors, Refusal, Timestamp, UserCard, UserId};
+use crate::core::model::{FieldErrors, Refusal, Timestamp, UserCard, UserId};
 
 /// Has `blocker` block a user; who is blocked stays so. Nothing that the user writes in the dm of the two is taken once
 /// this is committed, and no dm is begun: whoever does that has locked what is locked here, and looks afterwards.

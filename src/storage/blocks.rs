@@ -8,7 +8,7 @@ use super::{
     sql::sql,
     users,
 };
-use crate::model::{Refusal, UserCard, UserId};
+use crate::core::model::{Refusal, UserCard, UserId};
 
 /// Ends a block, if there is one.
 pub fn unblock(conn: &mut AnyConn, blocker: UserId, blocked: UserId) -> Result<(), StorageError> {

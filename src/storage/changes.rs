@@ -9,7 +9,7 @@ use super::{
     sql::sql,
     unread,
 };
-use crate::model::{
+use crate::core::model::{
     Change, Chat, ChatId, ChatSnapshot, Event, Me, Member, MessageId, Pos, Seq, UserId, Viewer,
     event::{MarkerMoved, MeChanged, MembersChanged},
 };

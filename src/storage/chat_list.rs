@@ -8,9 +8,9 @@ use super::{
     sql::sql,
     unread,
 };
-use crate::{
+use crate::core::{
     model::{ChatId, ChatKind, ShownChat, UserId, text::fold},
-    search::Matching,
+    text_index::Matching,
 };
 
 /// Which of a user's chats to list.

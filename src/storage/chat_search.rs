@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{AnyConn, StorageError, patterns::like_pattern, sql::sql};
-use crate::{model::UserId, search::Matching};
+use crate::core::{model::UserId, text_index::Matching};
 
 /// Different words that a search may have. More are found nowhere.
 const MOST_WORDS: usize = 32;

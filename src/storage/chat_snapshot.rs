@@ -1,7 +1,7 @@
 //! What a chat object shows.
 
 use super::{AnyConn, Rules, StorageError, members, membership::authorized, messages};
-use crate::model::{
+use crate::core::model::{
     Chat, ChatId, ChatSnapshot, Role, UserId, Viewer, permission::Ability, records::LISTED_MEMBERS,
 };
 

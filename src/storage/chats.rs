@@ -5,7 +5,7 @@ use super::{
     rows::{chat, chat_columns},
     sql::sql,
 };
-use crate::model::{Chat, ChatId, ChatKind, HostObject, Seq, Timestamp, UserId, text::fold};
+use crate::core::model::{Chat, ChatId, ChatKind, HostObject, Seq, Timestamp, UserId, text::fold};
 
 /// Which of these chats there are.
 pub(super) fn existing(conn: &mut AnyConn, chats: &[ChatId]) -> Result<Vec<ChatId>, StorageError> {

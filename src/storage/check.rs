@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::{AnyConn, StorageError, foreign, membership, search, sql::sql, succession};
-use crate::model::{ChatId, Reaction, UserId};
+use crate::core::model::{ChatId, Reaction, UserId};
 
 /// What a check found.
 #[derive(Debug, Default)]

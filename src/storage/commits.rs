@@ -10,7 +10,7 @@ use super::{
     steps::STEP,
     transaction::{BEGIN, begin, roll_back},
 };
-use crate::model::{Timestamp, time::DAY};
+use crate::core::model::{Timestamp, time::DAY};
 
 /// The count of one writing connection, and of those that follow it.
 #[derive(Debug)]

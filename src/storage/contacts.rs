@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::{AnyConn, Rules, StorageError, blocks, members, users};
-use crate::model::{ChatId, Contacts, Refusal, UserId};
+use crate::core::model::{ChatId, Contacts, Refusal, UserId};
 
 /// How many chats of another user are read at once.
 const CHATS_AT_ONCE: i64 = 64;

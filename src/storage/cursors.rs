@@ -1,7 +1,7 @@
 //! What the cursors of event streams stand for.
 
 use super::{AnyConn, StorageError, sql::sql, steps::STEP};
-use crate::model::{Timestamp, UserId, time::DAY};
+use crate::core::model::{Timestamp, UserId, time::DAY};
 
 /// Most that are kept of one user, the latest. A client that comes back with an older one loads its chats again.
 const KEPT: i64 = 16;

@@ -2,7 +2,7 @@
 
 use diesel::result::{DatabaseErrorKind, Error};
 
-use crate::model::{FieldErrors, Refusal};
+use crate::core::model::{FieldErrors, Refusal};
 
 /// Why something was not stored or read.
 #[derive(Debug, thiserror::Error)]

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{DatabaseUrl, OpenError};
-use crate::files;
+use crate::core::files;
 
 /// Whether a server is serving a SQLite file.
 pub fn is_served(path: &str) -> bool {

@@ -1,7 +1,7 @@
 //! How many times each user was brought into a chat: whoever has heard of fewer has missed one.
 
 use super::{AnyConn, StorageError, sql::sql};
-use crate::model::{Feed, UserId};
+use crate::core::model::{Feed, UserId};
 
 /// Counts that users are brought into a chat, in the transaction that does it.
 pub fn raise(conn: &mut AnyConn, users: &[UserId]) -> Result<Vec<(UserId, Feed)>, StorageError> {

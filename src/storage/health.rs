@@ -1,7 +1,7 @@
 //! Whether the database can be read and written.
 
 use super::{Readers, WriterHandle, settings, users};
-use crate::model::Refusal;
+use crate::core::model::Refusal;
 
 /// Looks whether the database can be read and written.
 pub async fn answers(readers: &Readers, writer: &WriterHandle) -> Result<(), Refusal> {

@@ -16,7 +16,7 @@ use super::{
     membership::{self, Membership},
     messages, profiles,
 };
-use crate::model::{
+use crate::core::model::{
     Chat, ChatId, ChatSnapshot, KnownChat, Message, Pos, Seq, ShownChat, UserId, permission::Ability,
     records::LISTED_MEMBERS,
 };
@@ -177,7 +177,7 @@ fn weight(snapshot: &ChatSnapshot) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{ChatKind, Timestamp};
+    use crate::core::model::{ChatKind, Timestamp};
 
     fn chat(id: i64) -> (ChatId, Arc<KnownChat>) {
         let chat = Chat {

@@ -13,7 +13,7 @@ use super::{
     rows::{self, chat_columns},
     sql::sql,
 };
-use crate::model::{Chat, ChatId, MessageId, UserId};
+use crate::core::model::{Chat, ChatId, MessageId, UserId};
 
 /// Locks a chat until the transaction's end. Whether there is one to lock: what others are just making does not count.
 pub fn chat(conn: &mut AnyConn, chat: ChatId) -> Result<bool, StorageError> {

@@ -5,9 +5,9 @@ use super::{
     patterns::{different_words, like_pattern},
     sql::sql,
 };
-use crate::{
+use crate::core::{
     model::{ChatId, Member, UserId, text::fold},
-    search::Matching,
+    text_index::Matching,
 };
 
 /// Different words that a search may have: no name has so many.

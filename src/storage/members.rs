@@ -8,7 +8,7 @@ use super::{
     sql::sql,
     steps::{STEP, delete_some},
 };
-use crate::model::{Chat, ChatId, Me, Member, MessageId, Pos, Role, Seq, Timestamp, UserId};
+use crate::core::model::{Chat, ChatId, Me, Member, MessageId, Pos, Role, Seq, Timestamp, UserId};
 
 /// The columns of a member in the order of [`MemberRow`]; `m` is the members table, `u` the users table.
 macro_rules! member_columns {

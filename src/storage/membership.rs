@@ -8,7 +8,7 @@ use super::{
     sql::{Both, sql},
     unread, users,
 };
-use crate::model::{
+use crate::core::model::{
     Chat, ChatId, ChatKind, Me, MessageId, Pos, Refusal, Role, Seq, Timestamp, UserId, Viewer,
     permission::{Ability, Asker, authorize},
     records::Message,

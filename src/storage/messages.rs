@@ -8,7 +8,7 @@ use super::{
     sql::{Both, sql},
     users,
 };
-use crate::model::{Chat, ChatId, Member, Message, MessageId, Pos, Seq, Timestamp, UserCard, UserId};
+use crate::core::model::{Chat, ChatId, Member, Message, MessageId, Pos, Seq, Timestamp, UserCard, UserId};
 
 /// The columns of what was said, in the order of [`SaidRow`].
 macro_rules! said_columns {

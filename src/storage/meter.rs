@@ -5,7 +5,7 @@ use std::time::Duration;
 use prometheus::{Histogram, HistogramVec, IntCounter, IntGauge};
 
 use super::StorageError;
-use crate::metrics::{DATABASE_SECONDS, Instruments};
+use crate::core::metrics::{DATABASE_SECONDS, Instruments};
 
 /// Upper bounds of jobs in one transaction; the last is the most that there can be.
 const BATCH: [f64; 9] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];

@@ -3,7 +3,7 @@
 //! What others brought them into does not count: nobody uses up what another may have.
 
 use super::{AnyConn, Rules, StorageError, sql::sql, users};
-use crate::model::{FieldErrors, UserId};
+use crate::core::model::{FieldErrors, UserId};
 
 /// Expects that a user may have another one. Staff may have any number. On PostgreSQL several that come at once may pass
 /// together, as many as there are writers.

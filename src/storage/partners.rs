@@ -1,7 +1,7 @@
 //! Who shares a dm with whom.
 
 use super::{AnyConn, StorageError, sql::sql};
-use crate::model::{Timestamp, UserId};
+use crate::core::model::{Timestamp, UserId};
 
 /// For each of `users` the people with whom they share a dm, as pairs of the user and the other one.
 pub fn of(conn: &mut AnyConn, users: &[UserId]) -> Result<Vec<(UserId, UserId)>, StorageError> {

@@ -6,7 +6,7 @@ use super::{
     messages::{self, NewMessage, Posted},
     sql::sql,
 };
-use crate::model::{Chat, ChatId, MessageId, Role, UserId};
+use crate::core::model::{Chat, ChatId, MessageId, Role, UserId};
 
 /// Somebody who posts in a chat, perhaps under a client id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -5,7 +5,7 @@ use super::{
     sql::sql,
     steps::{STEP, delete_some},
 };
-use crate::model::{ChatId, MessageId, Reaction, Seq, UserId, records::LISTED_USERS};
+use crate::core::model::{ChatId, MessageId, Reaction, Seq, UserId, records::LISTED_USERS};
 
 /// Whether a user has put an emoji on a message.
 pub fn exists(

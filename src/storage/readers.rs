@@ -14,7 +14,7 @@ use super::{
     transaction::snapshot,
     turns::{NoTurn, Turn, Turns},
 };
-use crate::model::Refusal;
+use crate::core::model::Refusal;
 
 /// A query that finds no free connection for so long is turned down. Where the database is on the other side of a network,
 /// and may hang, so is one that is not answered by then.

@@ -5,7 +5,7 @@
 //! a chat from before loads that chat again.
 
 use super::{AnyConn, StorageError, migrations, settings, sql::sql};
-use crate::model::{Seq, Timestamp};
+use crate::core::model::{Seq, Timestamp};
 
 /// When a copy was made, as long as nobody has gone on from it.
 const COPIED: &str = "copied_at";

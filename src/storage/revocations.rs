@@ -6,7 +6,7 @@ use diesel::{ExpressionMethods, RunQueryDsl};
 
 use super::{AnyConn, StorageError, sql::sql, steps::STEP};
 use crate::{
-    model::{Timestamp, UserId, time::DAY},
+    core::model::{Timestamp, UserId, time::DAY},
     schema::revocations,
 };
 

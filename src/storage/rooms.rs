@@ -8,9 +8,9 @@ use super::{
     sql::sql,
     users,
 };
-use crate::{
+use crate::core::{
     model::{ChatId, HostObject, ShownChat, UserId, text::fold},
-    search::Matching,
+    text_index::Matching,
 };
 
 /// The room of an object, public or not.

@@ -1,6 +1,6 @@
 //! Columns that several tables' statements read, and what is made of them.
 
-use crate::model::{Chat, ChatId, ChatKind, HostObject, Timestamp, UserId, records::UserCard};
+use crate::core::model::{Chat, ChatId, ChatKind, HostObject, Timestamp, UserId, records::UserCard};
 
 /// The columns of a chat in the order of [`ChatRow`]; `c` is the chats table.
 macro_rules! chat_columns {

@@ -1,6 +1,6 @@
 //! What storage depends on besides the database.
 
-use crate::model::{Contacts, ObjectRooms, Seq};
+use crate::core::model::{Contacts, ObjectRooms, Seq};
 
 /// Settings that decide what is stored and shown.
 #[derive(Debug, Clone)]

@@ -9,7 +9,7 @@ use super::{
     users::{self, User},
 };
 use crate::{
-    model::{Origin, Refusal, SessionId, Timestamp, UserId, time::DAY},
+    core::model::{Origin, Refusal, SessionId, Timestamp, UserId, time::DAY},
     schema::sessions,
 };
 

@@ -3,7 +3,7 @@
 use diesel::{OptionalExtension, QueryDsl, RunQueryDsl};
 
 use super::{AnyConn, StorageError, sql::sql};
-use crate::{model::Timestamp, schema::settings};
+use crate::{core::model::Timestamp, schema::settings};
 
 /// The name under which the nodes of a database know each other.
 pub const DEPLOYMENT: &str = "deployment";

@@ -4,7 +4,7 @@ use diesel::{ExpressionMethods, QueryDsl, RunQueryDsl};
 
 use super::{AnyConn, StorageError};
 use crate::{
-    model::{Credential, Origin, Timestamp},
+    core::model::{Credential, Origin, Timestamp},
     schema::{sessions, tokens},
 };
 

@@ -22,7 +22,7 @@ use diesel::{
 };
 
 use super::{conn::AnyConn, watched};
-use crate::model::{ChatId, MessageId, Timestamp, TokenId, UserId};
+use crate::core::model::{ChatId, MessageId, Timestamp, TokenId, UserId};
 
 /// Builds a [`Statement`]: a text with `?` for each value, then the values.
 macro_rules! sql {

@@ -10,7 +10,7 @@ use super::{
     sql::sql,
     users::{self, User},
 };
-use crate::model::{Chat, ChatId, ChatKind, Role, UserId};
+use crate::core::model::{Chat, ChatId, ChatKind, Role, UserId};
 
 /// Whether a chat `c` has lost its admins while it has active members. A room that never had an admin is staff's. Members are
 /// asked for in the order of an index, so that those who left are passed over.

@@ -4,7 +4,7 @@ use diesel::{BoolExpressionMethods, ExpressionMethods, OptionalExtension, QueryD
 
 use super::{AnyConn, StorageError, revocations, sql::sql, steps::STEP};
 use crate::{
-    model::{FieldErrors, Origin, Timestamp, TokenId, UserId, time::DAY},
+    core::model::{FieldErrors, Origin, Timestamp, TokenId, UserId, time::DAY},
     schema::tokens,
 };
 

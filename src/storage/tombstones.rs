@@ -1,7 +1,7 @@
 //! Counts of deleted messages by blocks of places, so that any range is counted in a few steps, however long it is.
 
 use super::{AnyConn, StorageError, sql::sql};
-use crate::model::{Chat, ChatId, Pos, UserId};
+use crate::core::model::{Chat, ChatId, Pos, UserId};
 
 /// A block of level n holds 64^n places; the topmost is enough for a billion messages in a chat.
 const LEVELS: u32 = 5;

@@ -1,7 +1,7 @@
 //! How many messages of others a member has not read: subtraction, corrected by own and deleted ones.
 
 use super::{AnyConn, StorageError, messages, tombstones};
-use crate::model::{Chat, Pos, UserId};
+use crate::core::model::{Chat, Pos, UserId};
 
 /// The place after which a member's unread messages are counted: that of the read marker, or an earlier one before what
 /// was made unread by hand.

@@ -11,7 +11,7 @@ use super::{
     pooling,
     session::{prefer_keys, set_up_postgres, set_up_sqlite},
 };
-use crate::files;
+use crate::core::files;
 
 /// Which database a URL names.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,9 +8,9 @@ use super::{
     rows::{card, card_columns},
     sql::sql,
 };
-use crate::{
+use crate::core::{
     model::{UserCard, UserId, text::fold},
-    search::Matching,
+    text_index::Matching,
 };
 
 /// Most users that a search returns.

@@ -6,7 +6,7 @@ use super::{
     sql::sql,
 };
 use crate::{
-    model::{
+    core::model::{
         FieldErrors, Timestamp, UserCard, UserId,
         text::{Username, fold},
     },

@@ -27,7 +27,7 @@ use std::{
 use tokio::{sync::oneshot, time::timeout};
 
 use super::{AnyConn, Asker, DatabaseUrl, OpenError, Rules, StorageError, StorageMeter};
-use crate::model::{Command, Refusal, event::Done};
+use crate::core::model::{Command, Refusal, event::Done};
 use job::{Closure, Job, Work};
 use lane::Lane;
 use line::Line;

@@ -8,7 +8,7 @@ use serde::Serialize;
 use sha2::Sha256;
 use utoipa::ToSchema;
 
-use crate::model::{Pictures, UserCard, UserId};
+use crate::core::model::{Pictures, UserCard, UserId};
 
 /// Where this server is found from outside, for links that leave it.
 #[derive(Debug, Clone, Default)]

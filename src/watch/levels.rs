@@ -7,7 +7,7 @@ use prometheus::IntGauge;
 use crate::{
     bus::Bus,
     chat::{ChatDirectory, UserRegistry},
-    metrics::{Instruments, process::ProcessMeter},
+    core::metrics::{Instruments, process::ProcessMeter},
     storage::{Readers, WriterHandle, health},
 };
 

@@ -1,17 +1,15 @@
 //! Being watched: what the parts of a server count, put together, and the address where Prometheus asks for it.
 
+pub mod http;
 mod levels;
 mod listen;
 
 use std::sync::Arc;
 
 use crate::{
-    bus::BusMeter,
-    chat::ChatMeter,
-    limits::LimitMeter,
-    metrics::{Instruments, http::HttpMeter},
-    storage::StorageMeter,
+    bus::BusMeter, chat::ChatMeter, core::metrics::Instruments, limits::LimitMeter, storage::StorageMeter,
 };
+use http::HttpMeter;
 
 use levels::Levels;
 pub use levels::Sources;

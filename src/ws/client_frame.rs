@@ -9,14 +9,14 @@ use utoipa::ToSchema;
 
 use super::server_frame::{AnswerFrame, error_frame};
 use crate::{
-    error::ApiError,
-    feed::Heads,
-    input::{Field, HeadsField},
-    model::{
+    core::model::{
         ChatId, FieldErrors, MessageId,
         command::ReactIntent,
         text::{NULL, REQUIRED},
     },
+    error::ApiError,
+    feed::Heads,
+    input::{Field, HeadsField},
     view::render,
 };
 

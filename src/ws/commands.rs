@@ -20,10 +20,10 @@ use crate::{
         audit::{self, Who},
     },
     chat::{Answered, Socket},
+    core::model::{FieldErrors, Refusal, command::ReactIntent},
     error::ApiError,
     input::{EditFields, Field, MarkFields, PostFields, ReactFields, TypingFields},
     limits::Kind,
-    model::{FieldErrors, Refusal, command::ReactIntent},
     requests,
     state::State,
 };

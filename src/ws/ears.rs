@@ -7,8 +7,8 @@ use bytes::Bytes;
 use super::watch::Watched;
 use crate::{
     chat::{Parcel, parcel::Standing},
+    core::model::{ChatId, Seq},
     feed::{Heads, Only},
-    model::{ChatId, Seq},
 };
 
 /// A socket first subscribes and then reads where its chats are, so that it misses nothing between the two.

@@ -15,8 +15,8 @@ use super::{
 };
 use crate::{
     chat::{CloseReason, Parcel, parcel::Standing},
+    core::model::{ChatId, UserId},
     feed::{Follower, Heads, Update},
-    model::{ChatId, UserId},
     view::frames,
 };
 

@@ -7,8 +7,8 @@ use actix_web::web::Data;
 use super::client_frame::Resume;
 use crate::{
     chat::Socket,
+    core::model::{Refusal, UserId},
     feed::{self, Heads, Only},
-    model::{Refusal, UserId},
     state::State,
 };
 

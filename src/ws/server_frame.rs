@@ -10,9 +10,9 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use crate::{
+    core::model::{ChatId, MessageId, Seq},
     error::ApiError,
     feed::Heads,
-    model::{ChatId, MessageId, Seq},
     requests::ReactionAction,
     view::{MessageView, render},
 };

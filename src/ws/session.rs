@@ -23,8 +23,8 @@ use super::{
 use crate::{
     auth::Caller,
     chat::{CloseReason, Socket, registry::Place},
+    core::model::{FieldErrors, Refusal, Timestamp},
     feed,
-    model::{FieldErrors, Refusal, Timestamp},
     state::State,
     storage::Asker,
 };

@@ -18,10 +18,10 @@ use super::{
 use crate::{
     auth::gate::{Authenticated, TOKEN_SUBPROTOCOL, subprotocol_token},
     chat::{Socket, Wire},
+    core::model::{Credential, Refusal},
     error::ApiError,
     feed::{self, Only},
     forwarded,
-    model::{Credential, Refusal},
     state::State,
 };
 

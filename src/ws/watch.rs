@@ -6,8 +6,8 @@ use tokio::sync::mpsc;
 
 use crate::{
     chat::{Socket, parcel::Standing},
+    core::model::{Chat, ChatId, FieldErrors, Refusal, Seq, permission::Ability},
     error::ApiError,
-    model::{Chat, ChatId, FieldErrors, Refusal, Seq, permission::Ability},
     state::State,
     storage::membership,
 };

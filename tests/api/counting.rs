@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use greenroom::{
-    model::{
+    core::model::{
         ChatKind, Command, UserId,
         command::{Action, NewChat},
         text::{MessageBody, Username},

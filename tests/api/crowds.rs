@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use diesel::connection::SimpleConnection;
 use greenroom::{
-    model::{
+    core::model::{
         ChatId, Command, Contacts, MessageId, Role, UserCard, UserId,
         command::{Action, NewRoom, ReactIntent},
         emoji::Emoji,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use greenroom::{
-    model::{
+    core::model::{
         ChatId, Command, UserCard, UserId,
         command::{Action, NewChat},
         text::MessageBody,
@@ -37,7 +37,7 @@ fn post(conn: &mut AnyConn, rules: &Rules, chat: ChatId, by: UserId) -> Result<(
 /// The steps of each thing that members do who have never written, in a group in which one member wrote `count` messages.
 fn costs(conn: &mut AnyConn, rules: &Rules, count: usize) -> Result<[(&'static str, u64); 3], StorageError> {
     let new = NewChat {
-        kind: greenroom::model::ChatKind::Group,
+        kind: greenroom::core::model::ChatKind::Group,
         title: None,
         creator: WRITER,
         members: vec![READER, NEWCOMER],

@@ -3,7 +3,7 @@
 use actix_web::rt::time::timeout;
 use diesel::{QueryableByName, RunQueryDsl, connection::SimpleConnection, sql_query, sql_types::BigInt};
 use greenroom::{
-    model::{ChatId, Command, Contacts, MessageId, UserId, command::Action},
+    core::model::{ChatId, Command, Contacts, MessageId, UserId, command::Action},
     storage::{AnyConn, apply::apply, check, succession},
 };
 use serde_json::{Value, json};

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use futures_util::future::{join, join_all};
-use greenroom::model::ObjectRooms;
+use greenroom::core::model::ObjectRooms;
 use serde_json::{Value, json};
 
 use crate::support::{Reply, Server, User, encoded};
@@ -393,10 +393,14 @@ async fn a_search_tells_no_more_than_a_thousand_rooms() {
         let made = server.state.writer.run("create_room", move |conn, rules| {
             for number in 0..20 {
                 let title = format!("room no {}", 20 * twenty + number);
-                let title = greenroom::model::text::Title::parse(&title).unwrap().unwrap();
-                let creator = greenroom::model::UserId(1);
-                let new =
-                    greenroom::model::command::NewRoom { title, is_public: true, object: None, creator };
+                let title = greenroom::core::model::text::Title::parse(&title).unwrap().unwrap();
+                let creator = greenroom::core::model::UserId(1);
+                let new = greenroom::core::model::command::NewRoom {
+                    title,
+                    is_public: true,
+                    object: None,
+                    creator,
+                };
                 greenroom::storage::apply::create_room(conn, rules, &new)?;
             }
             Ok(())

@@ -2,8 +2,10 @@
 
 use diesel::connection::SimpleConnection;
 use greenroom::{
-    model::{ChatId, Contacts, ObjectRooms, UserId},
-    search::{Matching, Words},
+    core::{
+        model::{ChatId, Contacts, ObjectRooms, UserId},
+        text_index::{Matching, Words},
+    },
     storage::{
         Access, AnyConn, DatabaseUrl, Rules, migrations,
         search::pages::{self, Asked, Question},

@@ -5,14 +5,16 @@ use std::{collections::BTreeMap, ops::Range, sync::Arc, time::Instant};
 use crate::support::{DEADLINE, database::Database};
 use diesel::connection::SimpleConnection;
 use greenroom::{
-    model::{
-        ChatId, Command, Contacts, MessageId, UserCard, UserId,
-        command::{Action, NewRoom},
-        event::Change,
-        fold::fold,
-        text::{MessageBody, Title},
+    core::{
+        model::{
+            ChatId, Command, Contacts, MessageId, UserCard, UserId,
+            case_folding::fold,
+            command::{Action, NewRoom},
+            event::Change,
+            text::{MessageBody, Title},
+        },
+        text_index::Words,
     },
-    search::Words,
     storage::{
         Access, AnyConn, DatabaseUrl, Rules,
         apply::{Made, apply, create_room},

@@ -1,7 +1,7 @@
 //! Pages of a search, by number and by the id of a message.
 
 use greenroom::{
-    model::{ChatId, Command, UserCard, UserId, command::Action, text::MessageBody},
+    core::model::{ChatId, Command, UserCard, UserId, command::Action, text::MessageBody},
     storage::apply::apply,
 };
 use serde_json::{Value, json};

@@ -1,7 +1,7 @@
 //! Who manages a chat when its admins are shut out.
 
 use greenroom::{
-    model::UserId,
+    core::model::UserId,
     storage::{Access, DatabaseUrl, check, revocations, succession, transaction, users},
 };
 use serde_json::{Value, json};

@@ -3,7 +3,7 @@
 use diesel::connection::SimpleConnection;
 use futures_util::future::{join, join_all};
 use greenroom::{
-    model::{Contacts, ObjectRooms},
+    core::model::{Contacts, ObjectRooms},
     storage::{AnyConn, DatabaseUrl, Rules, StorageError, Writer},
 };
 use serde_json::json;

@@ -2,7 +2,7 @@
 
 use diesel::connection::SimpleConnection;
 use greenroom::{
-    model::{ChatId, MessageId, UserId},
+    core::model::{ChatId, MessageId, UserId},
     storage::{Access, AnyConn, DatabaseUrl, migrations, search},
 };
 

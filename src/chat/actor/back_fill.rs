@@ -13,7 +13,7 @@ use crate::{
         messages::{Behind, Fill, Filled, Learned},
         parcel::Standing,
     },
-    model::{Change, Seq, UserId},
+    core::model::{Change, Seq, UserId},
     storage::changes::{Missed, missed},
     view::frames,
 };

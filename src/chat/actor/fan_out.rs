@@ -14,7 +14,7 @@ use crate::{
         parcel::Standing,
         socket::Socket,
     },
-    model::{
+    core::model::{
         Change, ChatKind, ChatSnapshot, Contacts, Event, Me, MessageId, Refusal, Role, Seq, UserId, Viewer,
         event::{Answer, Done, MarkerMoved, MeChanged, MembersChanged},
     },

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use crate::{
     chat::messages::Settled,
-    model::{Event, Seq},
+    core::model::{Event, Seq},
 };
 
 /// The pause after storage could not be asked.

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     chat::Parcel,
-    model::{ChatId, Seq},
+    core::model::{ChatId, Seq},
 };
 
 /// Most bytes that are sent in one piece, unless a single event is larger: each socket has a copy on its way.

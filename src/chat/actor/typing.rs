@@ -12,7 +12,7 @@ use crate::{
         parcel::Standing,
         typists::Said,
     },
-    model::{Refusal, UserId},
+    core::model::{Refusal, UserId},
     storage::members,
     view::frames,
 };

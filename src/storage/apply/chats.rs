@@ -2,7 +2,7 @@
 
 use super::outcome::take_number;
 use crate::{
-    model::{
+    core::model::{
         Change, Chat, ChatId, ChatKind, ChatSnapshot, Feed, FieldErrors, Role, Timestamp, UserId,
         command::NewChat,
         event::{Answer, Done},

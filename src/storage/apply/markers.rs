@@ -2,7 +2,7 @@
 
 use super::{me, outcome::take_number};
 use crate::{
-    model::{
+    core::model::{
         Change, ChatId, Me, MessageId, UserId,
         event::{Answer, Done, MarkerMoved},
         permission::Ability,

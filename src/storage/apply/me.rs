@@ -2,7 +2,7 @@
 
 use super::outcome::take_number;
 use crate::{
-    model::{
+    core::model::{
         Change, Chat, ChatId, FieldErrors, Me, MessageId, Pos, UserId,
         command::MeChange,
         event::{Answer, Done, MeChanged},

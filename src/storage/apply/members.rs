@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::{chats::end, outcome::take_number};
 use crate::{
-    model::{
+    core::model::{
         Change, Chat, ChatId, ChatKind, FieldErrors, Refusal, Role, UserId,
         event::{Answer, Done, MembersChanged},
         permission::Ability,

@@ -7,7 +7,7 @@ use sha2::Sha256;
 
 use super::outcome::take_number;
 use crate::{
-    model::{
+    core::model::{
         Change, Chat, ChatId, Command, Event, Message, MessageId, Refusal, Timestamp, UserCard, UserId,
         command::Action,
         event::{Answer, Done},

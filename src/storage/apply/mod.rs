@@ -13,7 +13,7 @@ mod rooms;
 mod together;
 
 use super::{AnyConn, Rules, StorageError, locks};
-use crate::model::{Command, Refusal, command::Action, event::Done};
+use crate::core::model::{Command, Refusal, command::Action, event::Done};
 
 use messages::Post;
 

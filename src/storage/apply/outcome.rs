@@ -1,7 +1,7 @@
 //! What one command came to, and the number that it takes.
 
 use crate::{
-    model::{Chat, event::Done},
+    core::model::{Chat, event::Done},
     storage::StorageError,
 };
 

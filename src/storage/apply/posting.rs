@@ -7,7 +7,7 @@ use super::{
     outcome::{Outcome, unless_failed},
 };
 use crate::{
-    model::{
+    core::model::{
         Chat, ChatId, ChatKind, Message, Refusal,
         event::Done,
         permission::{Ability, Asker, authorize},

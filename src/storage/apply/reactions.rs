@@ -2,7 +2,7 @@
 
 use super::{messages::visible_message, outcome::take_number};
 use crate::{
-    model::{
+    core::model::{
         Change, ChatId, FieldErrors, MessageId, Reaction, UserId,
         command::ReactIntent,
         emoji::{Emoji, MAX_PER_MESSAGE},

@@ -2,7 +2,7 @@
 
 use super::{Made, members::bring_in, outcome::take_number};
 use crate::{
-    model::{
+    core::model::{
         ChatId, ChatKind, FieldErrors, Refusal, Role, UserId,
         command::NewRoom,
         event::{Answer, Change, Done},

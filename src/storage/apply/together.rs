@@ -13,7 +13,7 @@ use super::{
     posting::post_together,
 };
 use crate::{
-    model::{Chat, ChatId, Command, Refusal, command::Action},
+    core::model::{Chat, ChatId, Command, Refusal, command::Action},
     storage::{
         AnyConn, Rules, StorageError, chats,
         locks::{self, Contested},

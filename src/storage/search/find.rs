@@ -15,11 +15,13 @@ use super::{
     texts::{self, Text},
 };
 use crate::{
-    model::{Chat, UserId, fold::fold},
-    search::{
-        Positions, Words,
-        grams::{self, Wanted},
-        segment::{self, SPAN, slot_of},
+    core::{
+        model::{Chat, UserId, case_folding::fold},
+        text_index::{
+            Positions, Words,
+            grams::{self, Wanted},
+            segment::{self, SPAN, slot_of},
+        },
     },
     storage::{AnyConn, StorageError, messages},
 };

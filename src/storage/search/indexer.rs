@@ -8,10 +8,12 @@ use super::{
     texts,
 };
 use crate::{
-    model::{Timestamp, fold::fold},
-    search::{
-        Builder,
-        segment::{SPAN, Segment},
+    core::{
+        model::{Timestamp, case_folding::fold},
+        text_index::{
+            Builder,
+            segment::{SPAN, Segment},
+        },
     },
     storage::{AnyConn, StorageError, locks},
 };

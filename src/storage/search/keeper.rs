@@ -10,7 +10,7 @@ use super::{
     segments::strays,
 };
 use crate::{
-    model::Refusal,
+    core::model::Refusal,
     storage::{Readers, WriterHandle, locks},
 };
 

@@ -4,8 +4,10 @@ use std::ops::Range;
 
 use super::find::{Hits, Scope, newest};
 use crate::{
-    model::{ChatId, Message, UserId, permission::Ability},
-    search::Words,
+    core::{
+        model::{ChatId, Message, UserId, permission::Ability},
+        text_index::Words,
+    },
     storage::{AnyConn, Rules, StorageError, members, membership, messages},
 };
 

@@ -3,7 +3,7 @@
 use std::ops::{Range, RangeInclusive};
 
 use crate::{
-    model::{ChatId, Pos, UserId},
+    core::model::{ChatId, Pos, UserId},
     storage::{AnyConn, StorageError, sql::sql},
 };
 

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::{
-    model::{ChatId, Command, Refusal, event::Done},
+    core::model::{ChatId, Command, Refusal, event::Done},
     storage::{AnyConn, Asker, Rules, StorageError, apply::can_share},
 };
 

@@ -12,7 +12,7 @@ use super::{
     watch::Watch,
 };
 use crate::{
-    model::Command,
+    core::model::Command,
     storage::{
         Access, AnyConn, DatabaseUrl, OpenError, Rules, StorageError, StorageMeter,
         apply::{Times, apply, apply_together},

@@ -10,7 +10,7 @@ use std::{
 
 use super::job::Job;
 use crate::{
-    model::{ChatId, Refusal},
+    core::model::{ChatId, Refusal},
     storage::{Asker, locks::Contested},
 };
 

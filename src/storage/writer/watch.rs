@@ -10,7 +10,7 @@ use prometheus::Histogram;
 
 use super::{job::Job, shared::State};
 use crate::{
-    model::ChatId,
+    core::model::ChatId,
     storage::{StorageMeter, apply::Times},
 };
 

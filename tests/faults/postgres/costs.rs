@@ -8,7 +8,7 @@ use diesel::{
     sql_types::{BigInt, Nullable},
 };
 use greenroom::{
-    model::{
+    core::model::{
         ChatId, ChatKind, Command, UserId,
         command::{Action, NewChat},
     },

@@ -1,8 +1,12 @@
 //! What is asked of readers.
 
 use greenroom::{
-    model::{ChatKind, Contacts, HostObject, Pos, Timestamp, UserId, permission::Ability, text::Username},
-    search::{Matching, Words},
+    core::{
+        model::{
+            ChatKind, Contacts, HostObject, Pos, Timestamp, UserId, permission::Ability, text::Username,
+        },
+        text_index::{Matching, Words},
+    },
     storage::{
         AnyConn, KnownChats, StorageError, blocks, changes,
         chat_list::{self, ChatFilter},
@@ -184,11 +188,11 @@ fn of_type(kind: &str) -> RoomFilter {
     RoomFilter { object_type: Some(kind.to_owned()), ..RoomFilter::default() }
 }
 
-fn since(conn: &mut AnyConn, chat: greenroom::model::ChatId, seq: i64) -> Result<(), StorageError> {
+fn since(conn: &mut AnyConn, chat: greenroom::core::model::ChatId, seq: i64) -> Result<(), StorageError> {
     changes::since(conn, &rules(), SILENT, chat, Some(seq)).map(drop)
 }
 
-fn missed(conn: &mut AnyConn, chat: greenroom::model::ChatId, seq: i64) -> Result<(), StorageError> {
+fn missed(conn: &mut AnyConn, chat: greenroom::core::model::ChatId, seq: i64) -> Result<(), StorageError> {
     changes::missed(conn, &rules(), chat, seq, &[TALKER, SILENT, STRANGER]).map(drop)
 }
 
@@ -412,7 +416,7 @@ fn of_searches() -> Vec<Action> {
 fn search(
     conn: &mut AnyConn,
     user: UserId,
-    chat: Option<greenroom::model::ChatId>,
+    chat: Option<greenroom::core::model::ChatId>,
     words: &str,
 ) -> Result<(), StorageError> {
     let words = Words::of(words).unwrap();

@@ -4,14 +4,16 @@ use std::sync::Arc;
 
 use diesel::connection::SimpleConnection;
 use greenroom::{
-    model::{
-        ChatId, ChatKind, Command, Contacts, HostObject, Role, Timestamp, UserCard, UserId,
-        command::{Action as Asked, MeChange, NewChat, NewRoom, ReactIntent},
-        credential::{Credential, Origin},
-        emoji::Emoji,
-        text::{ClientId, MessageBody, Title, Username},
+    core::{
+        model::{
+            ChatId, ChatKind, Command, Contacts, HostObject, Role, Timestamp, UserCard, UserId,
+            command::{Action as Asked, MeChange, NewChat, NewRoom, ReactIntent},
+            credential::{Credential, Origin},
+            emoji::Emoji,
+            text::{ClientId, MessageBody, Title, Username},
+        },
+        text_index::Words,
     },
-    search::Words,
     storage::{
         AnyConn, StorageError,
         apply::{Made, Times, apply, apply_together, create_chat, create_room},
@@ -258,7 +260,7 @@ fn of_users() -> Vec<Action> {
         })
         .grows_with("own sessions, of which there are few"),
         writes("end a session by its id", |conn, _| {
-            let id = greenroom::model::SessionId::of("new17");
+            let id = greenroom::core::model::SessionId::of("new17");
             sessions::end_one(conn, SILENT, id).map(drop)
         })
         .grows_with("own sessions"),

@@ -1,7 +1,6 @@
 //! What is counted for Prometheus, and how. Every part of the server has its own instruments, made here once: on the way
 //! of a request they are only added to, without a lock and without looking for a name.
 
-pub mod http;
 pub mod process;
 
 use prometheus::{

@@ -2,7 +2,7 @@
 //!
 //! Sentences are those of Django REST Framework where it has one, so that existing clients recognise them.
 
-pub use super::fold::fold;
+pub use super::case_folding::fold;
 use super::visible::{hides_something, shows_something};
 
 /// Said of a required text that is empty.

@@ -167,7 +167,7 @@ fn read(mut positions: &[u8], is_bits: bool, found: &mut Positions) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{model::fold::fold, search::Words};
+    use crate::core::{model::case_folding::fold, text_index::Words};
 
     fn segment(texts: &[&str]) -> Segment {
         let mut builder = Builder::default();

@@ -116,7 +116,7 @@ fn is_known(chat: &Chat, role: Option<Role>, ability: Ability) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{ChatId, HostObject, Timestamp};
+    use crate::core::model::{ChatId, HostObject, Timestamp};
 
     fn chat(kind: ChatKind, is_public: bool, object: Option<HostObject>) -> Chat {
         Chat {

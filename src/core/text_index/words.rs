@@ -1,7 +1,7 @@
 //! What is looked for: words, each of which must be found.
 
 use super::Matching;
-use crate::model::fold::{Traced, fold};
+use crate::core::model::case_folding::{Traced, fold};
 
 /// Most highlights of one message, and most words that have any; what is found further on is not marked.
 const MOST_HIGHLIGHTS: usize = 100;

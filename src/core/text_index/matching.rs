@@ -95,7 +95,7 @@ fn is_of_script_without_spaces(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::fold::fold;
+    use crate::core::model::case_folding::fold;
 
     fn finds(text: &str, word: &str) -> bool {
         Matching::Prefix.finds(&fold(text), &fold(word))

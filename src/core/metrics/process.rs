@@ -84,7 +84,7 @@ mod tests {
         assert_ne!(sum, 0);
         assert!(meter.resident.get() > 1 << 20 && meter.virtual_size.get() >= meter.resident.get());
         assert!(meter.threads.get() >= 1 && meter.open_files.get() >= 3);
-        let now = crate::model::Timestamp::now().0 as f64 / 1e6;
+        let now = crate::core::model::Timestamp::now().0 as f64 / 1e6;
         assert!((0.0..3_600.0).contains(&(now - meter.started.get())), "{}", meter.started.get());
     }
 }

@@ -8,7 +8,7 @@ use std::{
 use actix_web::http::{Method, StatusCode};
 use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec};
 
-use super::{Instruments, REQUEST_SECONDS};
+use crate::core::metrics::{Instruments, REQUEST_SECONDS};
 
 /// What is counted of requests.
 #[derive(Debug)]
