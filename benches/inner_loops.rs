@@ -16,10 +16,18 @@ use greenroom::{
     },
     storage::{
         Access, AnyConn, DatabaseUrl, Rules,
-        apply::{Made, apply, create_chat},
-        changes::{self, Since},
-        chats, members, membership, messages, migrations, snapshot, transaction,
-        users::{self, NO_PASSWORD, NewUser},
+        commands::{Made, apply, create_chat},
+        db::migrations,
+        queries::{
+            changes_since::{self, Since},
+            membership,
+        },
+        snapshot,
+        tables::{
+            chats, members, messages,
+            users::{self, NO_PASSWORD, NewUser},
+        },
+        transaction,
     },
     view::{Links, MessageView, frames, render},
 };
@@ -151,8 +159,9 @@ fn the_feeds_since(bench: &mut Criterion) {
     for missed in [0, 20] {
         bench.bench_function(&format!("the feed since {missed} changes ago"), |bench| {
             bench.iter(|| {
-                let since =
-                    snapshot(&mut conn, |conn| changes::since(conn, &rules, user, id, Some(head - missed)));
+                let since = snapshot(&mut conn, |conn| {
+                    changes_since::since(conn, &rules, user, id, Some(head - missed))
+                });
                 let Since::Changes { events, .. } = since.unwrap() else { panic!("they can be told") };
                 assert_eq!(events.is_empty(), missed == 0);
                 events

@@ -32,7 +32,6 @@ pub mod reference;
 pub mod requests;
 pub mod routes;
 pub mod routing;
-pub mod schema;
 pub mod server;
 pub mod services;
 pub mod state;

@@ -17,7 +17,7 @@ use crate::{
     error::ApiError,
     input::{EditFields, MarkFields, MeFields, PostFields, ReactFields, TypingFields},
     state::State,
-    storage::{membership, messages},
+    storage::{queries::membership, tables::messages},
     view::frames,
 };
 

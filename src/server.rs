@@ -28,8 +28,8 @@ use crate::{
     presence::{self, Presence},
     state::State,
     storage::{
-        DatabaseUrl, Exclusive, KnownChats, Readers, Writer, checkpoint::InTheWay, revocations::Followed,
-        search::keeper,
+        DatabaseUrl, Exclusive, KnownChats, Readers, Writer, maintenance::checkpoint::InTheWay,
+        message_search::background_indexer, tables::revocations::Followed,
     },
     view::{AvatarKey, Links},
     watch::{Listening, Meters, Sources},
@@ -169,7 +169,7 @@ impl Server {
             actix_rt::spawn(store_sightings(state.clone())),
             actix_rt::spawn(watch_sockets(state.clone())),
             actix_rt::spawn(presence::run(state.presence.clone(), state.registry.clone(), turns)),
-            actix_rt::spawn(keeper::run(indexing.clone(), state.writer.clone())),
+            actix_rt::spawn(background_indexer::run(indexing.clone(), state.writer.clone())),
         ];
         let in_the_way = Arc::<InTheWay>::default();
         if may_have_company {

@@ -30,8 +30,15 @@ const LAYERS: &[&[&str]] = &[
     &["limits", "bus"],
     &["view", "input", "error", "paths"],
     &["load"],
+    &["storage/maintenance"],
+    &["storage/message_search"],
+    &["storage/writer"],
+    &["storage/commands"],
+    &["storage/queries"],
+    &["storage/tables"],
     &["storage"],
-    &["schema", "core/text_index"],
+    &["storage/db"],
+    &["core/text_index"],
     &["core/metrics"],
     &["core/model"],
     &["core", "offers", "output"],
@@ -75,7 +82,7 @@ const WORN_NAMES: &[&str] = &[
 
 /// Crates that only some folders name.
 const FENCED: &[(&str, &[&str])] =
-    &[("diesel", &["storage", "schema"]), ("diesel_migrations", &["storage"]), ("actix_web_actors", &["ws"])];
+    &[("diesel", &["storage"]), ("diesel_migrations", &["storage"]), ("actix_web_actors", &["ws"])];
 
 /// A path of modules below the crate's root.
 type Module = Vec<String>;

@@ -34,7 +34,7 @@ use crate::{
     forwarded,
     input::Field,
     state::State,
-    storage::users::{self, User},
+    storage::tables::users::{self, User},
 };
 
 #[derive(Deserialize, ToSchema)]

@@ -7,7 +7,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{Answer, body::Body, chats::show, path::Id};
-use crate::{auth::gate::Authenticated, core::model::ChatId, requests, state::State, storage::chat_list};
+use crate::{
+    auth::gate::Authenticated, core::model::ChatId, requests, state::State, storage::queries::chat_list,
+};
 
 /// `POST chats/{chat}/mark-as-read/`
 pub async fn mark_as_read(state: Data<State>, caller: Authenticated, chat: Id<ChatId>, body: Body) -> Answer {

@@ -15,7 +15,7 @@ use crate::{
     },
     error::ApiError,
     state::State,
-    storage::users,
+    storage::tables::users,
 };
 
 /// `GET /messages/avatars/{user}.svg`; open to all, so that other sites' pages can show it. Where not everybody may know

@@ -11,7 +11,7 @@ use crate::{
     auth::gate::Authenticated,
     core::model::UserId,
     state::State,
-    storage::{blocking, blocks},
+    storage::{commands::blocking, tables::blocks},
     view::UserView,
 };
 

@@ -26,9 +26,11 @@ use crate::{
     state::State,
     storage::{
         AnyConn, StorageError,
-        apply::{existing_dm, existing_room},
-        chat_list::{self, ChatFilter},
-        membership,
+        commands::{existing_dm, existing_room},
+        queries::{
+            chat_list::{self, ChatFilter},
+            membership,
+        },
     },
     view::ChatView,
 };

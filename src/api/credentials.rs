@@ -13,7 +13,7 @@ use crate::{
     error::ApiError,
     forwarded,
     state::State,
-    storage::{sessions, tokens},
+    storage::tables::{sessions, tokens},
     view::{AccessTokenView, SessionView, UseView},
 };
 

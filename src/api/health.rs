@@ -8,7 +8,7 @@ use super::Answer;
 use crate::{
     core::model::Refusal,
     state::State,
-    storage::{Asker, health},
+    storage::{Asker, maintenance::health},
 };
 
 #[derive(Serialize, ToSchema)]

@@ -21,7 +21,10 @@ use crate::{
     limits::MANY,
     requests::or_refused,
     state::State,
-    storage::{member_search, members, membership},
+    storage::{
+        queries::{member_search, membership},
+        tables::members,
+    },
     view::MemberView,
 };
 

@@ -20,7 +20,10 @@ use crate::{
     error::ApiError,
     requests::{self, or_refused},
     state::State,
-    storage::{AnyConn, KnownChats, StorageError, membership, messages, search::pages::Question},
+    storage::{
+        AnyConn, KnownChats, StorageError, message_search::pages::Question, queries::membership,
+        tables::messages,
+    },
     view::{MessageView, Senders},
 };
 

@@ -14,7 +14,7 @@ use crate::{
     error::ApiError,
     forwarded,
     state::State,
-    storage::users::{self, User},
+    storage::tables::users::{self, User},
 };
 
 /// `GET users/me/`

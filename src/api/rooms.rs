@@ -18,7 +18,7 @@ use crate::{
     },
     input::Field,
     state::State,
-    storage::rooms::{self, RoomFilter},
+    storage::queries::rooms::{self, RoomFilter},
     view::ChatView,
 };
 

@@ -23,7 +23,7 @@ use crate::{
     state::State,
     storage::{
         AnyConn,
-        search::pages::{self, Asked, Found, Newer, Question},
+        message_search::pages::{self, Asked, Found, Newer, Question},
     },
     view::{FoundMessageView, MessageView},
 };

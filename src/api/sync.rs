@@ -21,8 +21,8 @@ use crate::{
     input::{Field, HeadsField},
     state::State,
     storage::{
-        chat_list::{self, ChatFilter},
-        chats, partners,
+        queries::chat_list::{self, ChatFilter},
+        tables::{chats, dm_partners},
     },
     view::{ChatView, LiveEvent},
 };
@@ -57,7 +57,7 @@ pub async fn start(state: Data<State>, caller: Authenticated) -> Answer {
     let look = move |conn: &mut crate::storage::AnyConn| {
         let heads = chats::heads(conn, user)?;
         let (_, page) = chat_list::page(conn, &known, user, &ChatFilter::default(), 0, PAGE_SIZE)?;
-        Ok((heads, page, chat_list::unread_by_chat(conn, user)?, partners::last_seen(conn, user)?))
+        Ok((heads, page, chat_list::unread_by_chat(conn, user)?, dm_partners::last_seen(conn, user)?))
     };
     let (heads, page, unread, last_seen) = state.readers.ask(look).await?;
     let users_online = state.presence.partners_of(user).await?;

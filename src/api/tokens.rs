@@ -4,12 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, web::Data};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{
-    Answer,
-    body::Body,
-    path::Id,
-    users::{exists, staff_only},
-};
+use super::{Answer, body::Body, path::Id, users::staff_only};
 use crate::{
     auth::{
         audit::{self, Who},
@@ -22,8 +17,9 @@ use crate::{
     forwarded,
     input::Field,
     requests::or_refused,
+    services::accounts::exists,
     state::State,
-    storage::{tokens, users},
+    storage::tables::{tokens, users},
 };
 
 #[derive(Deserialize, ToSchema)]

@@ -22,11 +22,16 @@ use crate::{
     input::Field,
     presence::Turn,
     requests::or_refused,
-    services,
+    services::{self, accounts::exists},
     state::State,
     storage::{
-        AnyConn, acquaintances, contacts, sessions, succession, tokens, user_search,
-        users::{self, NO_PASSWORD, NewUser, User},
+        AnyConn,
+        commands::succession,
+        queries::{contact_policy, contact_search, user_search},
+        tables::{
+            sessions, tokens,
+            users::{self, NO_PASSWORD, NewUser, User},
+        },
     },
     view::{FoundUserView, Links, OwnUserView, UserView, frames},
 };
@@ -65,8 +70,8 @@ pub async fn search(state: Data<State>, caller: Authenticated, request: HttpRequ
     let matching = query.matching()?;
     let user = caller.id();
     let rules = state.rules.clone();
-    let look = move |conn: &mut AnyConn| match contacts::is_limited(conn, &rules, user)? {
-        true => acquaintances::search(conn, user, &wanted, matching),
+    let look = move |conn: &mut AnyConn| match contact_policy::is_limited(conn, &rules, user)? {
+        true => contact_search::search(conn, user, &wanted, matching),
         false => user_search::search(conn, user, &wanted, matching),
     };
     let found = state.readers.ask(look).await?;
@@ -260,7 +265,7 @@ pub async fn create(state: Data<State>, caller: Authenticated, request: HttpRequ
 pub(super) async fn known(state: &State, by: UserId, user: UserId) -> Result<User, Refusal> {
     let rules = state.rules.clone();
     let look = move |conn: &mut AnyConn| {
-        contacts::expect_known(conn, &rules, by, user)?;
+        contact_policy::expect_known(conn, &rules, by, user)?;
         users::find(conn, user)
     };
     state.readers.ask(look).await?.ok_or(Refusal::NotFound)
@@ -361,7 +366,7 @@ pub(super) async fn change_user(
         if is_taken_over || !user.is_active {
             tokens::revoke_all(conn, id)?;
         }
-        crate::storage::revocations::record(conn, id)?;
+        crate::storage::tables::revocations::record(conn, id)?;
         let looks_different = user.card() != before;
         Ok((user, looks_different, standing))
     });
@@ -389,10 +394,4 @@ pub(super) async fn change_user(
 
 pub(super) fn staff_only(caller: &Authenticated) -> Result<(), ApiError> {
     if caller.is_staff { Ok(()) } else { Err(ApiError::FORBIDDEN) }
-}
-
-/// A user who must exist.
-pub(super) async fn exists(state: &State, user: UserId) -> Result<(), Refusal> {
-    let found = state.readers.ask_one(move |conn| users::find(conn, user)).await?;
-    found.map(drop).ok_or(Refusal::NotFound)
 }

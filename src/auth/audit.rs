@@ -6,7 +6,7 @@ use std::fmt::Display;
 
 use crate::{
     core::model::{UserCard, UserId},
-    storage::users::User,
+    storage::tables::users::User,
 };
 
 /// The target of these lines, for filters: `GREENROOM_LOG=warn,greenroom::audit=info`.

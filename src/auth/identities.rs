@@ -13,7 +13,10 @@ use crate::{
     bus::{Bus, News},
     chat::UserRegistry,
     core::model::{Credential, Refusal, Timestamp, UserCard, UserId},
-    storage::{AnyConn, Readers, StorageError, sessions, tokens, users},
+    storage::{
+        AnyConn, Readers, StorageError,
+        tables::{sessions, tokens, users},
+    },
 };
 
 /// Who is asking.

@@ -15,7 +15,7 @@ use crate::{
         model::{Credential, Origin, Refusal, UserId},
         secrets,
     },
-    storage::{WriterHandle, sessions},
+    storage::{WriterHandle, tables::sessions},
 };
 
 /// In a session's state: whose it is, given at sign-in.

@@ -13,7 +13,7 @@ use crate::{
     config::Config,
     core::model::{Credential, Origin, Refusal, Timestamp, time::MINUTE},
     forwarded,
-    storage::{WriterHandle, sightings},
+    storage::{WriterHandle, tables::sightings},
 };
 
 /// A use is noted when the last one is older than this, in microseconds.

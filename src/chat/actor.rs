@@ -30,7 +30,7 @@ use crate::{
     bus::News,
     core::model::{ChatId, ChatKind, Refusal, UserId, event::Done},
     presence::Turn,
-    storage::chat_snapshot,
+    storage::queries::chat_snapshot,
 };
 
 use order::{Happened, Order, PAUSE};

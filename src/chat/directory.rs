@@ -31,7 +31,7 @@ use crate::{
     },
     storage::{
         AnyConn, Rules, StorageError, WriterHandle,
-        apply::{Made, create_chat, create_room},
+        commands::{Made, create_chat, create_room},
     },
 };
 

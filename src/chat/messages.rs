@@ -12,7 +12,7 @@ use crate::{
         ChatSnapshot, Command, Event, Member, Refusal, Seq, UserId, Viewer,
         event::{Done, MarkerMoved},
     },
-    storage::changes::Missed,
+    storage::queries::changes_since::Missed,
 };
 
 /// What a caller is told once a command is durable and its event is on the way.

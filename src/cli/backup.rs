@@ -20,7 +20,7 @@ use super::{
 use crate::{
     config::Database,
     core::files,
-    storage::{Access, AnyConn, DatabaseUrl, StorageError, backup},
+    storage::{Access, AnyConn, DatabaseUrl, StorageError, maintenance::backup},
 };
 
 #[derive(Debug, Args)]

@@ -5,7 +5,7 @@ use crate::{
     config::Database,
     core::model::Refusal,
     output::{self, Unsaid},
-    storage::{Access, AnyConn, DatabaseUrl, OpenError, StorageError, migrations, transaction},
+    storage::{Access, AnyConn, DatabaseUrl, OpenError, StorageError, db::migrations, transaction},
 };
 
 /// Brings the schema up to date, and says what it has to wait for. Returns the names of the migrations that ran.

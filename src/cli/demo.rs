@@ -18,8 +18,8 @@ use crate::{
     },
     storage::{
         AnyConn, Rules, StorageError,
-        apply::{Made, apply, create_chat, create_room},
-        users::{self, NewUser, User},
+        commands::{Made, apply, create_chat, create_room},
+        tables::users::{self, NewUser, User},
     },
 };
 

@@ -10,9 +10,12 @@ use super::{
 use crate::{
     config::Database,
     storage::{
-        Access, AnyConn, DatabaseUrl, foreign,
-        import::{Contents, analyze, import, keep},
-        migrations::{self, Standing},
+        Access, AnyConn, DatabaseUrl,
+        db::migrations::{self, Standing},
+        maintenance::{
+            foreign,
+            import::{Contents, analyze, import, keep},
+        },
         snapshot,
     },
 };

@@ -22,10 +22,13 @@ use crate::{
     core::{files, model::Seq},
     output::Unsaid,
     storage::{
-        Access, DatabaseUrl, OpenError, StorageError, checkpoint, foreign, holders,
-        migrations::{self, Standing},
-        restored,
-        url::COMPANIONS,
+        Access, DatabaseUrl, OpenError, StorageError,
+        db::{
+            holders,
+            migrations::{self, Standing},
+            url::COMPANIONS,
+        },
+        maintenance::{checkpoint, foreign, restore_epoch},
     },
 };
 
@@ -163,7 +166,7 @@ fn raise_numbers(
     if migrations::standing(&mut conn)? == Standing::Newer {
         return Err(OpenError::new(&url.name(), migrations::NEWER).into());
     }
-    let said = say_and_commit(&mut conn, |conn| restored::raise_numbers(conn).map(&done))?;
+    let said = say_and_commit(&mut conn, |conn| restore_epoch::raise_numbers(conn).map(&done))?;
     drop(conn);
     // A copy goes without what would be left beside it.
     match checkpoint::complete(url, CHECKPOINT_WITHIN)? {

@@ -14,7 +14,7 @@ use crate::{
         model::{FieldErrors, TokenId},
         secrets,
     },
-    storage::{
+    storage::tables::{
         revocations,
         tokens::{self, Token},
     },

@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::error::CliError;
-use crate::{core::files, storage::url::COMPANIONS};
+use crate::{core::files, storage::db::url::COMPANIONS};
 
 /// A file that is being written under another name beside its own. Dropped, it goes.
 pub(super) struct Unfinished {

@@ -15,8 +15,13 @@ use crate::{
         text::{Username, email, person_name},
     },
     storage::{
-        Access, AnyConn, StorageError, revocations, sessions, succession, tokens, transaction,
-        users::{self, NO_PASSWORD, NewUser, User},
+        Access, AnyConn, StorageError,
+        commands::succession,
+        tables::{
+            revocations, sessions, tokens,
+            users::{self, NO_PASSWORD, NewUser, User},
+        },
+        transaction,
     },
 };
 

@@ -12,7 +12,10 @@ use crate::{
     bus::Bus,
     chat::{ChatDirectory, UserRegistry},
     core::model::{ChatId, Feed, Refusal, Seq, UserId},
-    storage::{Readers, chats, feeds},
+    storage::{
+        Readers,
+        tables::{chats, join_counts},
+    },
 };
 
 /// The time between two looks, while the bus is in doubt and otherwise.
@@ -85,7 +88,7 @@ pub async fn compare_chats_of(reconciler: &Reconciler, user: UserId) -> Result<(
 async fn compare_users(reconciler: &Reconciler) -> Result<(), Refusal> {
     for known in reconciler.registry.feeds().chunks(AT_ONCE) {
         let ids: Vec<UserId> = known.iter().map(|(user, _)| *user).collect();
-        let feeds = reconciler.readers.ask_one(move |conn| feeds::of(conn, &ids)).await?;
+        let feeds = reconciler.readers.ask_one(move |conn| join_counts::of(conn, &ids)).await?;
         let known: HashMap<UserId, Feed> = known.iter().copied().collect();
         for (user, feed) in feeds.into_iter().filter(|(user, feed)| known.get(user) < Some(feed)) {
             let heads = reconciler.readers.ask_one(move |conn| chats::heads(conn, user)).await?;

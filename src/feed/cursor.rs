@@ -8,7 +8,7 @@ use crate::{
         model::{ChatId, Refusal, Seq, Timestamp, UserId, time::DAY},
         secrets,
     },
-    storage::cursors,
+    storage::tables::event_cursors,
 };
 
 /// Most characters that a cursor itself tells of chats; beyond that storage keeps them. Clients send it in a header.
@@ -48,7 +48,7 @@ impl Cursor {
             (None, Heads::new())
         } else {
             let sought = name.clone();
-            let found = feed.readers.ask_one(move |conn| cursors::find(conn, &sought, user)).await?;
+            let found = feed.readers.ask_one(move |conn| event_cursors::find(conn, &sought, user)).await?;
             let Some((text, made_at)) = found else { return Ok(None) };
             let heads = pairs(&text).unwrap_or_default().into_iter();
             (Some(Base { name, made_at }), heads.filter_map(|(chat, seq)| Some((chat, seq?))).collect())
@@ -76,7 +76,7 @@ impl Cursor {
             return;
         }
         let since = now.plus(-RENEWED_AFTER);
-        let latest = feed.readers.ask_one(move |conn| cursors::latest(conn, user, since)).await;
+        let latest = feed.readers.ask_one(move |conn| event_cursors::latest(conn, user, since)).await;
         if let Ok(Some((name, text, made_at))) = latest
             && let Some(shared) = Self::beyond(Base { name, made_at }, &text, heads)
         {
@@ -88,7 +88,7 @@ impl Cursor {
         let kept = name.clone();
         let saved = feed
             .writer
-            .run("store_cursor", move |conn, _| cursors::save(conn, &kept, user, &text, now))
+            .run("store_cursor", move |conn, _| event_cursors::save(conn, &kept, user, &text, now))
             .await;
         match saved {
             Ok(()) => *self = Self { base: Some(Base { name, made_at: now }), since: BTreeMap::new() },

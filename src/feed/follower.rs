@@ -12,8 +12,11 @@ use crate::{
     core::model::{Change, ChatId, Event, Refusal, Seq, UserId},
     storage::{
         AnyConn,
-        changes::{self, Since},
-        chat_list, chats,
+        queries::{
+            changes_since::{self, Since},
+            chat_list,
+        },
+        tables::chats,
     },
     view::frames,
 };
@@ -129,7 +132,7 @@ impl Follower {
     async fn look(&self, chat: ChatId, left: Option<Seq>) -> Result<Update, Refusal> {
         let (user, since, rules) = (self.user, self.known.get(&chat).copied(), self.feed.rules.clone());
         let found =
-            self.feed.readers.ask(move |conn| changes::since(conn, &rules, user, chat, since)).await?;
+            self.feed.readers.ask(move |conn| changes_since::since(conn, &rules, user, chat, since)).await?;
         let links = &self.feed.links;
         Ok(match found {
             // Storage may know it before its event has come.

@@ -20,7 +20,10 @@ use crate::{
     auth::Identities,
     chat::{ChatDirectory, ChatMeter, CloseReason, Socket, UserRegistry},
     core::model::{ChatId, Refusal, Seq, UserId},
-    storage::{AnyConn, Readers, Rules, WriterHandle, chats, feeds},
+    storage::{
+        AnyConn, Readers, Rules, WriterHandle,
+        tables::{chats, join_counts},
+    },
     view::Links,
 };
 
@@ -71,7 +74,7 @@ pub async fn subscribe(feed: &Feed, socket: &Arc<Socket>, only: &Only) -> Result
         return Ok(Heads::new());
     }
     let user = socket.user;
-    let look = move |conn: &mut AnyConn| Ok((chats::heads(conn, user)?, feeds::of(conn, &[user])?));
+    let look = move |conn: &mut AnyConn| Ok((chats::heads(conn, user)?, join_counts::of(conn, &[user])?));
     let (before, counts) = feed.readers.ask(look).await?;
     for (user, count) in counts {
         feed.registry.begin_feed(user, count);

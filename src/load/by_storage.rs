@@ -24,9 +24,14 @@ use crate::{
     },
     storage::{
         Access, AnyConn, DatabaseUrl, Rules, StorageError,
-        apply::{Made, apply, create_chat},
-        migrations, purge, sessions, settings, tokens, transaction,
-        users::{self, NO_PASSWORD, NewUser},
+        commands::{Made, apply, create_chat},
+        db::migrations,
+        maintenance::purge,
+        tables::{
+            sessions, settings, tokens,
+            users::{self, NO_PASSWORD, NewUser},
+        },
+        transaction,
     },
 };
 

@@ -21,7 +21,7 @@ use crate::{
     bus::{Bus, News as Told, NodeId, PresenceNews},
     chat::{UserRegistry, registry::ConnectionObserver},
     core::model::{Refusal, Timestamp, UserId},
-    storage::{Readers, WriterHandle, partners},
+    storage::{Readers, WriterHandle, tables::dm_partners},
     view::frames,
 };
 
@@ -98,7 +98,7 @@ impl Presence {
 
     /// The people online with whom a user shares a dm.
     pub async fn partners_of(&self, user: UserId) -> Result<Vec<UserId>, Refusal> {
-        let pairs = self.readers.ask(move |conn| partners::of(conn, &[user])).await?;
+        let pairs = self.readers.ask(move |conn| dm_partners::of(conn, &[user])).await?;
         let online = self.lock();
         let mut there: Vec<UserId> =
             pairs.into_iter().map(|(_, partner)| partner).filter(|partner| online.has(*partner)).collect();
@@ -277,7 +277,7 @@ impl News {
             users.dedup();
             // Where storage is away, this news is lost; whoever connects is told who is there.
             let pairs =
-                presence.readers.ask(move |conn| partners::of(conn, &users)).await.unwrap_or_default();
+                presence.readers.ask(move |conn| dm_partners::of(conn, &users)).await.unwrap_or_default();
             let mut partners: HashMap<UserId, Vec<UserId>> = HashMap::new();
             for (user, partner) in pairs {
                 partners.entry(user).or_default().push(partner);
@@ -298,7 +298,8 @@ impl Presence {
         // At the end it may be everybody.
         for step in seen.chunks(SEEN_AT_ONCE) {
             let step = step.to_vec();
-            let stored = self.writer.run("store_last_seen", move |conn, _| partners::seen(conn, &step)).await;
+            let stored =
+                self.writer.run("store_last_seen", move |conn, _| dm_partners::seen(conn, &step)).await;
             if let Err(refusal) = stored {
                 tracing::debug!(?refusal, "when users were last seen could not be kept");
             }

@@ -6,7 +6,7 @@ use actix_session::{
 };
 use actix_web::cookie::{SameSite, time};
 
-use crate::{auth::Sessions, state::State, storage::sessions};
+use crate::{auth::Sessions, state::State, storage::tables::sessions};
 
 pub(super) fn session_middleware(state: &State) -> SessionMiddleware<Sessions> {
     let lifecycle = PersistentSession::default()

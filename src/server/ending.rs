@@ -17,8 +17,11 @@ use crate::{
     state::State,
     storage::{
         DatabaseUrl, Exclusive, Readers,
-        checkpoint::{self, InTheWay},
-        holders, purge,
+        db::holders,
+        maintenance::{
+            checkpoint::{self, InTheWay},
+            purge,
+        },
     },
 };
 

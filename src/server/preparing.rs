@@ -18,8 +18,11 @@ use crate::{
         secrets::{self, cookie_key},
     },
     storage::{
-        Access, DatabaseUrl, Exclusive, Readers, Rules, StorageMeter, Writer, foreign, migrations, restored,
-        settings, transaction,
+        Access, DatabaseUrl, Exclusive, Readers, Rules, StorageMeter, Writer,
+        db::migrations,
+        maintenance::{foreign, restore_epoch},
+        tables::settings,
+        transaction,
     },
 };
 
@@ -133,7 +136,7 @@ impl Kept {
         let kept = transaction(&mut conn, |conn| {
             let session = settings::get_or_make(conn, "session_key", secrets::draw)?;
             let content = settings::get_or_make(conn, "content_key", secrets::draw)?;
-            let restored_from = restored::number(conn)?;
+            let restored_from = restore_epoch::number(conn)?;
             let deployment = settings::get_or_make(conn, settings::DEPLOYMENT, secrets::draw)?;
             Ok((session, content, deployment, restored_from))
         });

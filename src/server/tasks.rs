@@ -16,10 +16,15 @@ use crate::{
     state::State,
     storage::{
         DatabaseUrl, Readers,
-        checkpoint::{self, InTheWay},
-        purge,
-        revocations::{self, Followed},
-        succession, sweeping, users,
+        commands::succession,
+        maintenance::{
+            checkpoint::{self, InTheWay},
+            purge, sweeping,
+        },
+        tables::{
+            revocations::{self, Followed},
+            users,
+        },
     },
 };
 

@@ -3,7 +3,7 @@
 use crate::{
     core::model::{ChatId, Refusal, UserId, permission::Ability},
     state::State,
-    storage::membership,
+    storage::queries::membership,
 };
 
 impl State {

@@ -4,7 +4,7 @@ use crate::{
     cluster,
     core::model::{Refusal, UserId},
     state::State,
-    storage::{AnyConn, Rules, succession},
+    storage::{AnyConn, Rules, commands::succession},
 };
 
 /// Hands over what a user has left without an active admin, and tells what another process has handed over.

@@ -10,8 +10,10 @@ use tokio::time::timeout_at;
 
 use super::{
     Access, AnyConn, Asker, DatabaseUrl, OpenError, StorageError, StorageMeter,
-    session::{is_lost, limit_statements},
-    transaction::snapshot,
+    db::{
+        session::{is_lost, limit_statements},
+        transaction::snapshot,
+    },
     turns::{NoTurn, Turn, Turns},
 };
 use crate::core::model::Refusal;

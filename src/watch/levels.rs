@@ -8,7 +8,7 @@ use crate::{
     bus::Bus,
     chat::{ChatDirectory, UserRegistry},
     core::metrics::{Instruments, process::ProcessMeter},
-    storage::{Readers, WriterHandle, health},
+    storage::{Readers, WriterHandle, maintenance::health},
 };
 
 /// What is looked at.

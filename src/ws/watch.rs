@@ -9,7 +9,7 @@ use crate::{
     core::model::{Chat, ChatId, FieldErrors, Refusal, Seq, permission::Ability},
     error::ApiError,
     state::State,
-    storage::membership,
+    storage::queries::membership,
 };
 
 /// Most rooms that one socket may watch.

@@ -10,9 +10,15 @@ use greenroom::{
     },
     storage::{
         Access, AnyConn, DatabaseUrl, Rules, StorageError,
-        apply::{Made, apply, create_chat},
-        check, membership, messages, migrations, tombstones, transaction, unread,
-        users::{self, NewUser},
+        commands::{Made, apply, create_chat},
+        db::migrations,
+        maintenance::check,
+        queries::{membership, unread},
+        tables::{
+            messages, tombstones,
+            users::{self, NewUser},
+        },
+        transaction,
     },
 };
 use rand::{RngExt, SeedableRng, rngs::StdRng};

@@ -14,10 +14,15 @@ use greenroom::{
     },
     storage::{
         Access, AnyConn, DatabaseUrl, KnownChats, Rules, StorageError,
-        apply::{Made, apply, create_room},
-        changes,
-        chat_list::{self, ChatFilter},
-        chat_snapshot, chats, contacts, members, membership, migrations, own_chats, transaction,
+        commands::{Made, apply, create_room},
+        db::migrations,
+        queries::{
+            changes_since,
+            chat_list::{self, ChatFilter},
+            chat_snapshot, contact_policy, membership, own_chats,
+        },
+        tables::{chats, members},
+        transaction,
     },
 };
 use serde_json::json;
@@ -128,7 +133,7 @@ impl Costs<'_> {
         self.measure("listing members", |conn, _, chat| members::page(conn, chat, 0, 100))?;
         let head = membership::authorized(self.conn, self.room, member, Ability::See)?.chat.seq;
         self.measure("coming back", |conn, rules, chat| {
-            changes::since(conn, rules, admin, chat, Some(head - 2))
+            changes_since::since(conn, rules, admin, chat, Some(head - 2))
         })?;
         self.does("leaving", member, Action::Leave)?;
         self.does("joining again", member, Action::Join)?;
@@ -200,7 +205,7 @@ fn coming_back(
     let changed = known.iter().zip(&heads).filter(|(known, head)| known != head);
     let mut found = 0;
     for ((chat, seq), _) in changed {
-        changes::since(conn, rules, user, *chat, Some(*seq))?;
+        changes_since::since(conn, rules, user, *chat, Some(*seq))?;
         found += 1;
     }
     assert_eq!(found, 3);
@@ -302,7 +307,7 @@ fn meeting_people_costs_one_look_at_ones_own_chats() {
             .into_iter()
             .map(|by| {
                 let before = steps();
-                contacts::expect_reached(conn, &limited, by, &others)?;
+                contact_policy::expect_reached(conn, &limited, by, &others)?;
                 Ok(steps() - before)
             })
             .collect::<Result<Vec<u64>, StorageError>>()

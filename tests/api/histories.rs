@@ -10,8 +10,10 @@ use greenroom::{
     },
     storage::{
         Access, AnyConn, DatabaseUrl, Rules, StorageError,
-        apply::{Made, apply, create_chat},
-        membership, migrations, transaction,
+        commands::{Made, apply, create_chat},
+        db::migrations,
+        queries::membership,
+        transaction,
     },
 };
 

@@ -4,7 +4,11 @@ use actix_web::rt::time::timeout;
 use diesel::{QueryableByName, RunQueryDsl, connection::SimpleConnection, sql_query, sql_types::BigInt};
 use greenroom::{
     core::model::{ChatId, Command, Contacts, MessageId, UserId, command::Action},
-    storage::{AnyConn, apply::apply, check, succession},
+    storage::{
+        AnyConn,
+        commands::{apply, succession},
+        maintenance::check,
+    },
 };
 use serde_json::{Value, json};
 

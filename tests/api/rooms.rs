@@ -299,7 +299,7 @@ async fn a_room_stays_when_the_last_one_leaves() {
     assert_eq!(bob.browses("").await, ["Lobby"]);
     assert_eq!(bob.joins(room).await["seq"], 4);
     assert_eq!(bob.reads(room).await, ["anybody?"]);
-    let report = server.state.readers.ask(greenroom::storage::check::check).await.unwrap();
+    let report = server.state.readers.ask(greenroom::storage::maintenance::check::check).await.unwrap();
     assert_eq!(report.differences, Vec::<String>::new());
 }
 
@@ -401,7 +401,7 @@ async fn a_search_tells_no_more_than_a_thousand_rooms() {
                     object: None,
                     creator,
                 };
-                greenroom::storage::apply::create_room(conn, rules, &new)?;
+                greenroom::storage::commands::create_room(conn, rules, &new)?;
             }
             Ok(())
         });

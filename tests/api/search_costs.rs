@@ -7,9 +7,11 @@ use greenroom::{
         text_index::{Matching, Words},
     },
     storage::{
-        Access, AnyConn, DatabaseUrl, Rules, migrations,
-        search::pages::{self, Asked, Question},
-        transaction, user_search,
+        Access, AnyConn, DatabaseUrl, Rules,
+        db::migrations,
+        message_search::pages::{self, Asked, Question},
+        queries::user_search,
+        transaction,
     },
 };
 

@@ -17,10 +17,10 @@ use greenroom::{
     },
     storage::{
         Access, AnyConn, DatabaseUrl, Rules,
-        apply::{Made, apply, create_room},
-        check::check,
-        migrations, purge, restored,
-        search::{
+        commands::{Made, apply, create_room},
+        db::migrations,
+        maintenance::{check::check, purge, restore_epoch},
+        message_search::{
             horizon::Horizon,
             indexed_up_to,
             indexer::{Finished, Indexer, Progress, clear, merged, renewed},
@@ -370,7 +370,7 @@ fn whatever_is_indexed_what_is_found_is_what_is_there() {
 fn what_is_posted_after_ids_have_leapt_is_indexed_as_soon() {
     let database = Database::new();
     let mut walk = Walk::start(&database, 1);
-    let leapt = transaction(&mut walk.conn, restored::raise_numbers).unwrap();
+    let leapt = transaction(&mut walk.conn, restore_epoch::raise_numbers).unwrap();
     for number in 0..30 {
         let room = walk.rooms[number % 3];
         posts(&mut walk.conn, room, 1, &long("later")).unwrap();

@@ -2,7 +2,7 @@
 
 use greenroom::{
     core::model::{ChatId, Command, UserCard, UserId, command::Action, text::MessageBody},
-    storage::apply::apply,
+    storage::commands::apply,
 };
 use serde_json::{Value, json};
 use std::sync::Arc;

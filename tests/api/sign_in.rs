@@ -9,8 +9,12 @@ use greenroom::{
         secrets,
     },
     storage::{
-        Access, AnyConn, DatabaseUrl, StorageError, revocations, sessions, tokens, transaction,
-        users::{self, NewUser},
+        Access, AnyConn, DatabaseUrl, StorageError,
+        tables::{
+            revocations, sessions, tokens,
+            users::{self, NewUser},
+        },
+        transaction,
     },
 };
 use serde_json::{Value, json};

@@ -2,7 +2,13 @@
 
 use greenroom::{
     core::model::UserId,
-    storage::{Access, DatabaseUrl, check, revocations, succession, transaction, users},
+    storage::{
+        Access, DatabaseUrl,
+        commands::succession,
+        maintenance::check,
+        tables::{revocations, users},
+        transaction,
+    },
 };
 use serde_json::{Value, json};
 

@@ -43,8 +43,11 @@ use greenroom::{
     },
     state::State,
     storage::{
-        DatabaseUrl, tokens,
-        users::{self, NewUser},
+        DatabaseUrl,
+        tables::{
+            tokens,
+            users::{self, NewUser},
+        },
     },
 };
 use serde_json::{Value, json};

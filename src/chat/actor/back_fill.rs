@@ -14,7 +14,7 @@ use crate::{
         parcel::Standing,
     },
     core::model::{Change, Seq, UserId},
-    storage::changes::{Missed, missed},
+    storage::queries::changes_since::{Missed, missed},
     view::frames,
 };
 

@@ -13,7 +13,7 @@ use crate::{
         typists::Said,
     },
     core::model::{Refusal, UserId},
-    storage::members,
+    storage::tables::members,
     view::frames,
 };
 

@@ -1,5 +1,5 @@
 //! How messages are searched, without input or output: what is looked for, the parts by which it is found, and the
-//! form in which an index of them is kept. [`crate::storage::search`] keeps it and asks it.
+//! form in which an index of them is kept. [`crate::storage::message_search`] keeps it and asks it.
 
 pub mod grams;
 pub mod matching;

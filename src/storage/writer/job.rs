@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use crate::{
     core::model::{ChatId, Command, Refusal, event::Done},
-    storage::{AnyConn, Asker, Rules, StorageError, apply::can_share},
+    storage::{AnyConn, Asker, Rules, StorageError, commands::can_share},
 };
 
 /// Something to be written. It may be attempted more than once; it is told one result.

@@ -11,7 +11,7 @@ use std::{
 use super::job::Job;
 use crate::{
     core::model::{ChatId, Refusal},
-    storage::{Asker, locks::Contested},
+    storage::{Asker, tables::locks::Contested},
 };
 
 /// Most jobs in one transaction, so that the first of a burst does not wait for the last.

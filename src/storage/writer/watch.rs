@@ -11,7 +11,7 @@ use prometheus::Histogram;
 use super::{job::Job, shared::State};
 use crate::{
     core::model::ChatId,
-    storage::{StorageMeter, apply::Times},
+    storage::{StorageMeter, commands::Times},
 };
 
 /// A job that takes longer is logged: nobody else writes meanwhile on SQLite, and on PostgreSQL a lane is taken.

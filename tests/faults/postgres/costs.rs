@@ -14,8 +14,11 @@ use greenroom::{
     },
     storage::{
         Access, AnyConn, DatabaseUrl, Rules, StorageError,
-        apply::{Made, apply, create_chat},
-        members, membership, migrations, transaction, users,
+        commands::{Made, apply, create_chat},
+        db::migrations,
+        queries::membership,
+        tables::{members, users},
+        transaction,
     },
 };
 

@@ -8,17 +8,23 @@ use greenroom::{
         text_index::{Matching, Words},
     },
     storage::{
-        AnyConn, KnownChats, StorageError, blocks, changes,
-        chat_list::{self, ChatFilter},
-        chat_snapshot, chats, contacts, cursors, feeds, member_search, members, membership, messages,
-        partners, revocations,
-        rooms::{self, RoomFilter},
-        search::{
+        AnyConn, KnownChats, StorageError,
+        message_search::{
             horizon::Horizon,
             indexer::{self, Indexer},
             pages::{Asked, Question, page},
         },
-        sessions, settings, tokens, unread, user_search, users,
+        queries::{
+            changes_since,
+            chat_list::{self, ChatFilter},
+            chat_snapshot, contact_policy, member_search, membership,
+            rooms::{self, RoomFilter},
+            unread, user_search,
+        },
+        tables::{
+            blocks, chats, dm_partners, event_cursors, join_counts, members, messages, revocations, sessions,
+            settings, tokens, users,
+        },
     },
 };
 
@@ -169,7 +175,7 @@ fn of_chats() -> Vec<Action> {
         reads("changes since, of people who left", |conn, world| since(conn, EMPTIED, 2 * world.people - 20)),
         reads("changes since, of a room", |conn, world| since(conn, SQUARE, 2 * world.people - 20)),
         reads("changes since, of a stranger", |conn, _| {
-            changes::since(conn, &rules(), STRANGER, HISTORY, Some(5)).map(drop)
+            changes_since::since(conn, &rules(), STRANGER, HISTORY, Some(5)).map(drop)
         }),
         reads("changes missed", |conn, world| missed(conn, CHANGED, 2 * world.messages - 20)),
         reads("changes missed of a history", |conn, world| missed(conn, HISTORY, world.messages - 20)),
@@ -189,11 +195,11 @@ fn of_type(kind: &str) -> RoomFilter {
 }
 
 fn since(conn: &mut AnyConn, chat: greenroom::core::model::ChatId, seq: i64) -> Result<(), StorageError> {
-    changes::since(conn, &rules(), SILENT, chat, Some(seq)).map(drop)
+    changes_since::since(conn, &rules(), SILENT, chat, Some(seq)).map(drop)
 }
 
 fn missed(conn: &mut AnyConn, chat: greenroom::core::model::ChatId, seq: i64) -> Result<(), StorageError> {
-    changes::missed(conn, &rules(), chat, seq, &[TALKER, SILENT, STRANGER]).map(drop)
+    changes_since::missed(conn, &rules(), chat, seq, &[TALKER, SILENT, STRANGER]).map(drop)
 }
 
 fn of_messages() -> Vec<Action> {
@@ -319,27 +325,27 @@ fn of_people() -> Vec<Action> {
         .grows_with("own blocks"),
         reads("whether one shares a chat", |conn, _| {
             let rules = rules_of_contacts(Contacts::SharedChat);
-            contacts::expect_reached(conn, &rules, SILENT, &[TALKER, POPULAR])?;
-            contacts::expect_known(conn, &rules, SILENT, BLOCKER)
+            contact_policy::expect_reached(conn, &rules, SILENT, &[TALKER, POPULAR])?;
+            contact_policy::expect_known(conn, &rules, SILENT, BLOCKER)
         }),
         reads("whether a user in many shares a chat", |conn, _| {
             let rules = rules_of_contacts(Contacts::SharedChat);
             let strangers: Vec<UserId> = (1..60).map(|number| UserId(ALIKE + number)).collect();
             // They do not, so that all chats are looked at.
-            let _ = contacts::expect_reached(conn, &rules, CROWDED, &strangers);
+            let _ = contact_policy::expect_reached(conn, &rules, CROWDED, &strangers);
             Ok(())
         })
         .grows_with(OWN_CHATS),
         reads("partners", |conn, _| {
-            partners::of(conn, &[TALKER, SILENT])?;
-            partners::last_seen(conn, SILENT).map(drop)
+            dm_partners::of(conn, &[TALKER, SILENT])?;
+            dm_partners::last_seen(conn, SILENT).map(drop)
         }),
-        reads("partners of a user with many", |conn, _| partners::last_seen(conn, POPULAR).map(drop))
+        reads("partners of a user with many", |conn, _| dm_partners::last_seen(conn, POPULAR).map(drop))
             .grows_with(OWN_DMS),
-        reads("feeds", |conn, _| feeds::of(conn, &[TALKER, SILENT]).map(drop)),
+        reads("feeds", |conn, _| join_counts::of(conn, &[TALKER, SILENT]).map(drop)),
         reads("cursors", |conn, _| {
-            cursors::find(conn, "new17", SILENT)?;
-            cursors::latest(conn, SILENT, Timestamp(0)).map(drop)
+            event_cursors::find(conn, "new17", SILENT)?;
+            event_cursors::latest(conn, SILENT, Timestamp(0)).map(drop)
         }),
         reads("news of ended credentials", |conn, _| {
             let followed = revocations::Followed::from_now(conn)?;
@@ -371,11 +377,13 @@ fn of_searches() -> Vec<Action> {
         })
         .grows_with("users, by an index alone"),
         reads("search acquaintances", |conn, _| {
-            greenroom::storage::acquaintances::search(conn, POPULAR, "smith 17", Matching::Prefix).map(drop)
+            greenroom::storage::queries::contact_search::search(conn, POPULAR, "smith 17", Matching::Prefix)
+                .map(drop)
         })
         .grows_with("people with whom the caller shares a chat"),
         reads("search acquaintances of somebody in a group that many left", |conn, _| {
-            greenroom::storage::acquaintances::search(conn, LONELY, "nobody", Matching::Prefix).map(drop)
+            greenroom::storage::queries::contact_search::search(conn, LONELY, "nobody", Matching::Prefix)
+                .map(drop)
         }),
         reads("search messages", |conn, _| search(conn, SILENT, None, "about word7"))
             .at_most(MOST_OF_A_SEARCH, "what one search may cost"),
@@ -408,7 +416,7 @@ fn of_searches() -> Vec<Action> {
             .at_most(1_000_000, "one segment, and ten thousand changes"),
         reads("merge segments", |conn, _| indexer::merged(conn).map(drop))
             .grows_with("segments of the index"),
-        reads("strays", |conn, _| greenroom::storage::search::strays(conn).map(drop))
+        reads("strays", |conn, _| greenroom::storage::message_search::strays(conn).map(drop))
             .grows_with("segments of the index"),
     ]
 }
