@@ -1,55 +1,29 @@
 //! `greenroom load`: many users at once, against a server of its own or one that runs already. It measures, and it
 //! checks what no stop-watch sees: that everybody heard everything, once and in order.
 
-mod audience;
-mod by_rest;
-mod by_storage;
-mod cast;
 mod client;
-mod clock;
-mod course;
-mod dice;
+mod environment;
 pub mod error;
-mod event;
-mod frame;
-mod http;
-mod idle;
-mod latency;
-mod ledger;
-mod listener;
-mod meters;
-mod mix;
+mod fixtures;
+mod measure;
 mod options;
-mod outcome;
-mod pace;
-mod process;
-mod progress;
-mod read;
-mod report;
-mod rooms;
-mod sample;
+mod output;
+mod run;
 mod scenario;
-mod senders;
-mod socket;
-mod spawned;
-mod stage;
-mod stop;
-mod storm;
-mod table;
-mod target;
-mod watch;
+mod scenarios;
+mod spawned_server;
 
-use error::LoadError;
-use scenario::Scenario;
 use std::{io::Write, path::Path};
 
 use clap::{Args, Subcommand};
 
-use crate::{core::files, output};
+use crate::core::files;
+use environment::Stage;
+use error::LoadError;
+use measure::results::Outcome;
 use options::Options;
-use outcome::Outcome;
-use stage::Stage;
-use stop::Stop;
+use run::interrupt::Stop;
+use scenario::Scenario;
 
 /// A load to be made.
 #[derive(Debug, Args)]
@@ -62,15 +36,15 @@ pub struct Load {
 #[derive(Debug, Subcommand)]
 enum Kind {
     /// Rooms that are written to, and listened to by all who are in them
-    Rooms(rooms::Rooms),
+    Rooms(scenarios::rooms::Rooms),
     /// Open sockets on which nothing happens: what each takes of the server's memory
-    Idle(idle::Idle),
+    Idle(scenarios::idle::Idle),
     /// All clients lose their sockets, and come back at once for what they missed
-    Storm(storm::Storm),
+    Storm(scenarios::reconnect_storm::Storm),
     /// Pages of messages and lists of chats, as users load them
-    Read(read::Read),
+    Read(scenarios::read::Read),
     /// A day in the life: users who come, look at their chats, read, type, send, react and go
-    Mix(mix::Mix),
+    Mix(scenarios::mixed::Mix),
 }
 
 impl Load {
@@ -88,7 +62,7 @@ impl Load {
 
 fn perform<S: Scenario>(scenario: &S) -> Result<(), LoadError> {
     scenario.check().map_err(LoadError::Options)?;
-    let files = stage::allow_files(scenario.connections())?;
+    let files = environment::allow_files(scenario.connections())?;
     let mut outcome = actix_web::rt::System::new().block_on(play(scenario))?;
     outcome.machine.open_files = files;
     tell(scenario.options(), &outcome)
@@ -112,11 +86,15 @@ fn tell(options: &Options, outcome: &Outcome) -> Result<(), LoadError> {
     let json = serde_json::to_string_pretty(outcome).map_err(|error| error.to_string())?;
     let is_json_printed = options.json.as_deref() == Some(Path::new("-"));
     // A run takes long: what can be kept of it is, whatever becomes of the rest.
-    let printed =
-        if is_json_printed { say!("{json}") } else { output::write(table::table(outcome).as_bytes()) };
+    let printed = if is_json_printed {
+        say!("{json}")
+    } else {
+        crate::output::write(output::table::table(outcome).as_bytes())
+    };
     let file = options.json.as_ref().filter(|_| !is_json_printed);
     let written = file.map_or(Ok(()), |file| write(file, &json));
-    let report = options.report.as_ref().map_or(Ok(()), |file| write(file, &report::page(outcome)?));
+    let report =
+        options.report.as_ref().map_or(Ok(()), |file| write(file, &output::html_report::page(outcome)?));
     printed?;
     written.and(report)?;
     if outcome.ok { Ok(()) } else { Err("the checks failed".to_owned().into()) }

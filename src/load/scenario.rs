@@ -1,9 +1,11 @@
 //! A kind of load.
 
-use super::{cast::Plan, error::LoadError, options::Options, outcome::Outcome, stage::Stage};
+use super::{
+    environment::Stage, error::LoadError, fixtures::plan::Plan, measure::results::Outcome, options::Options,
+};
 
 /// A kind of load.
-pub(super) trait Scenario: serde::Serialize {
+pub(crate) trait Scenario: serde::Serialize {
     const NAME: &'static str;
 
     fn options(&self) -> &Options;
