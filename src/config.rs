@@ -14,7 +14,7 @@ use ipnet::IpNet;
 use crate::{
     bus::RedisUrl,
     core::model::{Contacts, ObjectRooms, PictureHost, host_names::AllowedHost},
-    limits::{Rate, Rates},
+    rate_limit::{Rate, Rates},
     storage::DatabaseUrl,
 };
 

@@ -8,15 +8,15 @@ use actix_web::{
 
 use crate::{
     api::{
-        account, activity, avatars, blocks, chats, credentials, events, health, members, messages, profile,
-        reactions, rooms, search, settings, sync, tokens, users,
+        activity, avatars, blocks, chats, credentials, events, health, members, messages, profile, reactions,
+        rooms, search, settings, sign_in, sync, tokens, users,
     },
-    auth::gate,
     error::ApiError,
+    middleware::authenticate::gate,
+    openapi,
     paths::{BASE, SOCKET},
-    reference,
     routing::at,
-    watch::http::Route,
+    telemetry::http::Route,
     web::{assets, pages},
     ws,
 };
@@ -26,8 +26,8 @@ pub fn routes(app: &mut ServiceConfig) {
     app
         // The API. Addresses are tried in this order, so it comes first, and what is asked for most comes first in it.
         .service(at(BASE).get(pages::index).done())
-        .service(at(&format!("{BASE}/schema")).get(reference::show).done())
-        .service(at(&format!("{BASE}/schema/websocket")).get(reference::show_websocket).done())
+        .service(at(&format!("{BASE}/schema")).get(openapi::show).done())
+        .service(at(&format!("{BASE}/schema/websocket")).get(openapi::show_websocket).done())
         .service(at(&format!("{BASE}/docs")).get(pages::reference).done())
         .service(web::scope(BASE).wrap(from_fn(gate)).configure(api).default_service(web::to(unknown)))
         .service(
@@ -41,15 +41,15 @@ pub fn routes(app: &mut ServiceConfig) {
         // Pages, and what they are made of.
         .service(at("/").get(pages::messages).done())
         .service(at("/messages").get(pages::messages).done())
-        .service(at("/login").get(pages::sign_in).post(account::login).done())
+        .service(at("/login").get(pages::sign_in).post(sign_in::login).done())
         .service(at("/messages/static/{version}/{path:.*}").get(assets::show).done())
         .service(at("/demo").get(pages::demo).done())
         .service(at("/messages/widgets.js").get(assets::widgets).done())
         .service(at("/messages/greenroom.js").get(assets::client).done())
         .service(at("/messages/greenroom.d.ts").get(assets::client_types).done())
         // Accounts.
-        .service(at("/logout").post(account::logout).done())
-        .service(at("/register").post(account::register).done())
+        .service(at("/logout").post(sign_in::logout).done())
+        .service(at("/register").post(sign_in::register).done())
         .service(at("/healthz").get(health::health).done())
         .service(at("/readyz").get(health::ready).done())
         .service(at("/messages/avatars/{user}.svg").get(avatars::show).done())

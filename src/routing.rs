@@ -7,7 +7,7 @@ use actix_web::{
     web,
 };
 
-use crate::{error::ApiError, watch::http::Route};
+use crate::{error::ApiError, telemetry::http::Route};
 
 /// An address, with and without a slash at its end.
 pub(super) fn at(path: &str) -> Address {

@@ -11,15 +11,16 @@ use tokio::sync::Notify;
 use crate::{
     auth::{Failures, Hasher, Identities, Registrations, Sightings},
     bus::Bus,
-    chat::{ChatDirectory, ChatMeter, UserRegistry},
+    chat::ChatDirectory,
     cluster::Reconciler,
     config::Config,
     feed::Feed,
-    limits::{Limits, Turns},
+    hub::{ChatMeter, UserRegistry},
     presence::Presence,
+    rate_limit::{Limits, Turns},
     storage::{KnownChats, Readers, Rules, WriterHandle},
+    telemetry::Meters,
     view::Links,
-    watch::Meters,
 };
 
 /// What every handler works with.

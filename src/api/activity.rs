@@ -8,12 +8,13 @@ use utoipa::ToSchema;
 
 use super::{Answer, body::Body, chats::show, path::Id};
 use crate::{
-    auth::gate::Authenticated, core::model::ChatId, requests, state::State, storage::queries::chat_list,
+    core::model::ChatId, middleware::authenticate::Authenticated, services::messages, state::State,
+    storage::queries::chat_list,
 };
 
 /// `POST chats/{chat}/mark-as-read/`
 pub async fn mark_as_read(state: Data<State>, caller: Authenticated, chat: Id<ChatId>, body: Body) -> Answer {
-    let marked_count = requests::mark_as_read(&state, &caller, chat.0, body.json()).await?;
+    let marked_count = messages::mark_as_read(&state, &caller, chat.0, body.json()).await?;
     Ok(HttpResponse::Ok().json(MarkedView { status: "success", marked_count }))
 }
 
@@ -27,13 +28,13 @@ pub(crate) struct MarkedView {
 
 /// `PATCH chats/{chat}/me/`
 pub async fn change_me(state: Data<State>, caller: Authenticated, chat: Id<ChatId>, body: Body) -> Answer {
-    requests::change_me(&state, &caller, chat.0, body.json()).await?;
+    messages::change_me(&state, &caller, chat.0, body.json()).await?;
     show(HttpResponse::Ok(), &state, caller.id(), chat.0).await
 }
 
 /// `POST chats/{chat}/typing/`
 pub async fn typing(state: Data<State>, caller: Authenticated, chat: Id<ChatId>, body: Body) -> Answer {
-    requests::typing(&state, &caller, chat.0, body.json()).await?;
+    messages::typing(&state, &caller, chat.0, body.json()).await?;
     Ok(HttpResponse::Ok().json(TypingView { status: "success" }))
 }
 

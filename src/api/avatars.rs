@@ -8,12 +8,12 @@ use actix_web::{
 
 use super::{Answer, is_known, page::Query, users::known};
 use crate::{
-    auth::gate::caller,
     core::{
         model::{UserCard, UserId},
         secrets,
     },
     error::ApiError,
+    middleware::authenticate::caller,
     state::State,
     storage::tables::users,
 };

@@ -8,8 +8,8 @@ use super::{
     path::Id,
 };
 use crate::{
-    auth::gate::Authenticated,
     core::model::UserId,
+    middleware::authenticate::Authenticated,
     state::State,
     storage::{commands::blocking, tables::blocks},
     view::UserView,

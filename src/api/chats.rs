@@ -12,7 +12,7 @@ use super::{
     rooms::RoomFields,
 };
 use crate::{
-    auth::{Caller, gate::Authenticated},
+    auth::Caller,
     core::model::{
         ChatId, ChatKind, Command, FieldErrors, Refusal, UserId,
         command::{Action, NewChat, NewRoom},
@@ -21,8 +21,9 @@ use crate::{
     },
     error::ApiError,
     input::Field,
-    limits::{Kind, MANY},
-    requests::or_refused,
+    middleware::authenticate::Authenticated,
+    rate_limit::{Kind, MANY},
+    services::messages::or_refused,
     state::State,
     storage::{
         AnyConn, StorageError,

@@ -8,10 +8,11 @@ use super::{
     path::Id,
 };
 use crate::{
-    auth::{audit, gate::Authenticated},
+    auth::audit,
     core::model::{Credential, SessionId, Timestamp, TokenId},
     error::ApiError,
-    forwarded,
+    middleware::authenticate::Authenticated,
+    net::forwarded,
     state::State,
     storage::tables::{sessions, tokens},
     view::{AccessTokenView, SessionView, UseView},

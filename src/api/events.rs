@@ -16,9 +16,10 @@ use tokio::time::sleep;
 
 use super::{Answer, page::Query};
 use crate::{
-    auth::{Caller, gate::Authenticated},
+    auth::Caller,
     core::model::{ChatId, Refusal, UserId},
-    feed::{self, Cursor, Heads, Listener, Only, Update, listener::Heard},
+    feed::{self, Cursor, Heads, Listener, Only, Update, pull_reader::Heard},
+    middleware::authenticate::Authenticated,
     state::State,
     storage::Asker,
     view::frames,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use actix_web::{HttpRequest, HttpResponse, web::Data};
 
 use super::Answer;
-use crate::{forwarded, paths, state::State};
+use crate::{net::forwarded, paths, state::State};
 
 /// `GET /messages/api/`
 pub async fn show(state: Data<State>, request: HttpRequest) -> Answer {

@@ -12,14 +12,14 @@ use super::{
     path::Id,
 };
 use crate::{
-    auth::gate::Authenticated,
     chat::Answered,
     core::model::{
         ChatId, Command, FieldErrors, Refusal, Role, UserId, command::Action, permission::Ability,
     },
     input::Field,
-    limits::MANY,
-    requests::or_refused,
+    middleware::authenticate::Authenticated,
+    rate_limit::MANY,
+    services::messages::or_refused,
     state::State,
     storage::{
         queries::{member_search, membership},

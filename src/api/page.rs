@@ -11,7 +11,7 @@ use super::json;
 use crate::{
     core::{model::FieldErrors, text_index::Matching},
     error::ApiError,
-    forwarded,
+    net::forwarded,
     state::State,
     view::render_long,
 };

@@ -8,11 +8,12 @@ use super::{
     users::{UserFields, change_user, chosen_picture, own_view},
 };
 use crate::{
-    auth::{failures::Attempt, gate::Authenticated, passwords::Verdict},
+    auth::{login_throttle::Attempt, passwords::Verdict},
     bus::News,
     core::model::{FieldErrors, Refusal},
     error::ApiError,
-    forwarded,
+    middleware::authenticate::Authenticated,
+    net::forwarded,
     state::State,
     storage::tables::users::{self, User},
 };

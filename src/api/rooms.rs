@@ -7,7 +7,6 @@ use super::{
     page::{PageNumber, PageView, Query},
 };
 use crate::{
-    auth::gate::Authenticated,
     core::{
         model::{
             FieldErrors, HostObject, UserId,
@@ -17,6 +16,7 @@ use crate::{
         text_index::Matching,
     },
     input::Field,
+    middleware::authenticate::Authenticated,
     state::State,
     storage::queries::rooms::{self, RoomFilter},
     view::ChatView,

@@ -9,7 +9,6 @@ use super::{
     page::{PageNumber, Query, link, page_size},
 };
 use crate::{
-    auth::gate::Authenticated,
     core::{
         model::{
             ChatId, FieldErrors,
@@ -19,7 +18,8 @@ use crate::{
         text_index::Words,
     },
     error::ApiError,
-    requests::or_refused,
+    middleware::authenticate::Authenticated,
+    services::messages::or_refused,
     state::State,
     storage::{
         AnyConn,

@@ -13,12 +13,12 @@ use utoipa::ToSchema;
 
 use super::{Answer, body::Body, chats::PAGE_SIZE};
 use crate::{
-    auth::gate::Authenticated,
-    chat::CloseReason,
     core::model::{ChatId, FieldErrors, Refusal, Timestamp, UserId},
     error::ApiError,
-    feed::{Follower, Heads, Listener, listener::Heard},
+    feed::{Follower, Heads, Listener, pull_reader::Heard},
+    hub::CloseReason,
     input::{Field, HeadsField},
+    middleware::authenticate::Authenticated,
     state::State,
     storage::{
         queries::chat_list::{self, ChatFilter},

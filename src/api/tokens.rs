@@ -6,18 +6,15 @@ use utoipa::ToSchema;
 
 use super::{Answer, body::Body, path::Id, users::staff_only};
 use crate::{
-    auth::{
-        audit::{self, Who},
-        gate::Authenticated,
-    },
+    auth::audit::{self, Who},
     core::{
         model::{FieldErrors, Refusal, Timestamp, TokenId, UserId, time::SECOND},
         secrets,
     },
-    forwarded,
     input::Field,
-    requests::or_refused,
-    services::accounts::exists,
+    middleware::authenticate::Authenticated,
+    net::forwarded,
+    services::{accounts::exists, messages::or_refused},
     state::State,
     storage::tables::{tokens, users},
 };

@@ -9,7 +9,6 @@ use crate::{
     auth::{
         NewPassword,
         audit::{self, Who},
-        gate::Authenticated,
         passwords,
     },
     bus::News,
@@ -18,11 +17,11 @@ use crate::{
         text::{self, Username},
     },
     error::ApiError,
-    forwarded,
     input::Field,
+    middleware::authenticate::Authenticated,
+    net::forwarded,
     presence::Turn,
-    requests::or_refused,
-    services::{self, accounts::exists},
+    services::{self, accounts::exists, messages::or_refused},
     state::State,
     storage::{
         AnyConn,

@@ -12,7 +12,7 @@ use super::Caller;
 use crate::{
     config::Config,
     core::model::{Credential, Origin, Refusal, Timestamp, time::MINUTE},
-    forwarded,
+    net::forwarded,
     storage::{WriterHandle, tables::sightings},
 };
 

@@ -1,10 +1,10 @@
 //! A chat: it takes commands in order to the writer, takes what came of them in order to the sockets, and answers.
 
 pub mod back_fill;
+mod batcher;
 mod fan_out;
-mod order;
-mod outbox;
 pub mod send_out;
+mod sequencer;
 mod typing;
 
 use std::{
@@ -18,23 +18,25 @@ use fail::fail_point;
 
 use super::{
     activity::Pulse,
-    close_reason::CloseReason,
     context::{Chats, Services},
-    messages::{
+    mailbox::{
         Admit, Admitted, ChatMessage, Marked, Settled, Submit, Subscribe, Unsubscribe, Unwatch, Watch,
     },
-    socket::{Socket, SocketId},
-    typists::Typists,
+    typing::Typists,
 };
 use crate::{
     bus::News,
     core::model::{ChatId, ChatKind, Refusal, UserId, event::Done},
+    hub::{
+        close_reason::CloseReason,
+        subscriber::{Socket, SocketId},
+    },
     presence::Turn,
     storage::queries::chat_snapshot,
 };
 
-use order::{Happened, Order, PAUSE};
-use outbox::Outbox;
+use batcher::Outbox;
+use sequencer::{Happened, Order, PAUSE};
 
 /// One active chat of this node.
 pub struct ChatActor {

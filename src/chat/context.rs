@@ -2,14 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{
-    ChatMeter,
-    messages::{ChatMessage, Settled},
-    registry::UserRegistry,
-};
+use super::mailbox::{ChatMessage, Settled};
 use crate::{
     bus::Bus,
     core::model::ChatId,
+    hub::{ChatMeter, registry::UserRegistry},
     presence::Presence,
     storage::{Readers, Rules, WriterHandle},
     view::Links,

@@ -16,12 +16,11 @@ use super::{
     activity::Pulse,
     actor::ChatActor,
     context::{Chats, Services},
-    makings::Makings,
-    messages::{
+    mailbox::{
         Admit, Answered, Behind, ChatMessage, Learned, Marked, Reply, Settled, Submit, Subscribe, Type,
         Typed, Unsubscribe, Unwatch, Watch,
     },
-    socket::{Socket, SocketId},
+    pending_creations::Makings,
 };
 use crate::{
     core::model::{
@@ -29,6 +28,7 @@ use crate::{
         command::{NewChat, NewRoom},
         event::{Answer, Done, MarkerMoved},
     },
+    hub::subscriber::{Socket, SocketId},
     storage::{
         AnyConn, Rules, StorageError, WriterHandle,
         commands::{Made, create_chat, create_room},

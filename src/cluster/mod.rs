@@ -1,6 +1,6 @@
 //! What a node makes of the news of others, and how it finds what it was not told.
 
-mod compare;
+mod reconcile;
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::{
     presence::{Presence, Turn},
 };
 
-pub use compare::{Reconciler, compare, compare_chats, compare_chats_of};
+pub use reconcile::{Reconciler, compare, compare_chats, compare_chats_of};
 
 /// What the news of other nodes concerns here.
 pub struct Inbound {

@@ -1,8 +1,8 @@
 //! What a user missed: the one way behind everybody who comes back, over whatever transport.
 
+pub mod catch_up;
 pub mod cursor;
-pub mod follower;
-pub mod listener;
+pub mod pull_reader;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,14 +12,15 @@ use std::{
 use actix_rt::Arbiter;
 use tokio::{sync::mpsc, task::yield_now};
 
+pub use catch_up::{Follower, Update};
 pub use cursor::Cursor;
-pub use follower::{Follower, Update};
-pub use listener::Listener;
+pub use pull_reader::Listener;
 
 use crate::{
     auth::Identities,
-    chat::{ChatDirectory, ChatMeter, CloseReason, Socket, UserRegistry},
+    chat::ChatDirectory,
     core::model::{ChatId, Refusal, Seq, UserId},
+    hub::{ChatMeter, CloseReason, Socket, UserRegistry},
     storage::{
         AnyConn, Readers, Rules, WriterHandle,
         tables::{chats, join_counts},

@@ -1,6 +1,6 @@
 //! Who is there, on this node or another: people hear of those with whom they share a dm, when they come and go and when their names change.
 
-mod elsewhere;
+mod remote_nodes;
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -15,12 +15,12 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval, sleep_until},
 };
 
-use elsewhere::{Elsewhere, GRACE};
+use remote_nodes::{Elsewhere, GRACE};
 
 use crate::{
     bus::{Bus, News as Told, NodeId, PresenceNews},
-    chat::{UserRegistry, registry::ConnectionObserver},
     core::model::{Refusal, Timestamp, UserId},
+    hub::{UserRegistry, registry::ConnectionObserver},
     storage::{Readers, WriterHandle, tables::dm_partners},
     view::frames,
 };

@@ -13,7 +13,7 @@ use actix_rt::{
 use super::Server;
 use crate::{
     bus::{News, PresenceNews},
-    chat::CloseReason,
+    hub::CloseReason,
     state::State,
     storage::{
         DatabaseUrl, Exclusive, Readers,

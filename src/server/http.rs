@@ -6,7 +6,12 @@ use actix_rt::{Arbiter, task::JoinHandle};
 use actix_web::{App, dev::ServerHandle, middleware::from_fn, web::Data};
 
 use super::{cookies::session_middleware, error::StartError};
-use crate::{auth::pick_cookie, edge::edge, http, routes::routes, state::State};
+use crate::{
+    middleware::{edge::edge, pick_cookie},
+    net::listener,
+    routes::routes,
+    state::State,
+};
 
 /// For so many seconds requests may go on once the server is to stop.
 const REQUESTS_END_WITHIN: u64 = 5;
@@ -32,14 +37,14 @@ pub(super) fn serve(state: &Data<State>) -> Result<Serving, StartError> {
             .wrap(from_fn(edge))
             .configure(routes)
     };
-    let builder = http::build()
+    let builder = listener::build()
         .workers(workers)
         .max_concurrent_connections(per_worker)
         .shutdown_timeout(REQUESTS_END_WITHIN)
         .disable_signals();
     let listening = || {
-        let listener = http::bind(address)?;
-        Ok((listener.local_addr()?, http::listen(builder, listener, app)?))
+        let listener = listener::bind(address)?;
+        Ok((listener.local_addr()?, listener::listen(builder, listener, app)?))
     };
     let (address, builder) = listening().map_err(|reason| StartError::Listen { address, reason })?;
     let server = builder.run();

@@ -2,4 +2,5 @@
 
 mod access;
 pub mod accounts;
+pub mod messages;
 pub mod succession;

@@ -11,20 +11,21 @@ use tokio::sync::mpsc;
 
 use super::{
     client_frame::ClientFrame,
+    room_watch::{Watched, unwatch, watch},
     server_frame::{Ack, Answer, ack_frame, error_frame},
-    watch::{Watched, unwatch, watch},
 };
 use crate::{
     auth::{
         Caller,
         audit::{self, Who},
     },
-    chat::{Answered, Socket},
+    chat::Answered,
     core::model::{FieldErrors, Refusal, command::ReactIntent},
     error::ApiError,
+    hub::Socket,
     input::{EditFields, Field, MarkFields, PostFields, ReactFields, TypingFields},
-    limits::Kind,
-    requests,
+    rate_limit::Kind,
+    services::messages,
     state::State,
 };
 
@@ -105,14 +106,14 @@ async fn carry_out_one(client: &Client, frame: ClientFrame) -> Result<Ack, ApiEr
     match &*frame.kind() {
         "send_message" => {
             let fields = PostFields { content: frame.content.clone(), client_id: frame.client_id.clone() };
-            message(requests::post_message(state, caller, frame.chat()?, Ok(fields)).await?)
+            message(messages::post_message(state, caller, frame.chat()?, Ok(fields)).await?)
         }
         "edit_message" => {
             let fields = EditFields { content: frame.content.clone() };
-            message(requests::edit_message(state, caller, frame.message()?, Ok(fields), true).await?)
+            message(messages::edit_message(state, caller, frame.message()?, Ok(fields), true).await?)
         }
         "delete_message" => {
-            requests::delete_message(state, caller, frame.message()?).await?;
+            messages::delete_message(state, caller, frame.message()?).await?;
             Ok(Ack::Done {})
         }
         "react" => {
@@ -120,20 +121,20 @@ async fn carry_out_one(client: &Client, frame: ClientFrame) -> Result<Ack, ApiEr
             let fields = ReactFields { emoji: frame.emoji.clone() };
             // An action that is none is told to those only who may see the message.
             let intent = intent(&frame.action);
-            let intent = requests::or_refused(intent, async {
-                requests::may_react(state, caller.id(), message_id).await
+            let intent = messages::or_refused(intent, async {
+                messages::may_react(state, caller.id(), message_id).await
             });
-            let reacted = requests::react(state, caller, message_id, Ok(fields), intent.await?).await?;
+            let reacted = messages::react(state, caller, message_id, Ok(fields), intent.await?).await?;
             Ok(Ack::Reacted { action: reacted.action(), emoji: reacted.emoji.as_str(), message_id })
         }
         "mark_as_read" => {
             let fields = MarkFields { message_id: frame.message_id.clone() };
-            let marked_count = requests::mark_as_read(state, caller, frame.chat()?, Ok(fields)).await?;
+            let marked_count = messages::mark_as_read(state, caller, frame.chat()?, Ok(fields)).await?;
             Ok(Ack::Marked { marked_count })
         }
         "typing" => {
             let fields = TypingFields { is_typing: frame.is_typing.clone() };
-            requests::typing(state, caller, frame.chat()?, Ok(fields)).await?;
+            messages::typing(state, caller, frame.chat()?, Ok(fields)).await?;
             Ok(Ack::Done {})
         }
         "watch" => Ok(Ack::Watching { seq: watch(state, socket, watched, frame.chat()?).await? }),

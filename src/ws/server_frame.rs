@@ -13,7 +13,7 @@ use crate::{
     core::model::{ChatId, MessageId, Seq},
     error::ApiError,
     feed::Heads,
-    requests::ReactionAction,
+    services::messages::ReactionAction,
     view::{MessageView, render},
 };
 

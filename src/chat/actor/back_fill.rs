@@ -6,14 +6,12 @@ use actix::{AsyncContext, Context};
 
 use super::{
     Accept, ChatActor,
-    order::{Happened, PAUSE},
+    sequencer::{Happened, PAUSE},
 };
 use crate::{
-    chat::{
-        messages::{Behind, Fill, Filled, Learned},
-        parcel::Standing,
-    },
+    chat::mailbox::{Behind, Fill, Filled, Learned},
     core::model::{Change, Seq, UserId},
+    hub::frame_batch::Standing,
     storage::queries::changes_since::{Missed, missed},
     view::frames,
 };

@@ -8,16 +8,12 @@ use fail::fail_point;
 use super::{ChatActor, Happened};
 use crate::{
     bus::News,
-    chat::{
-        Parcel,
-        messages::{Admit, Answered, Settled, Type},
-        parcel::Standing,
-        socket::Socket,
-    },
+    chat::mailbox::{Admit, Answered, Settled, Type},
     core::model::{
         Change, ChatKind, ChatSnapshot, Contacts, Event, Me, MessageId, Refusal, Role, Seq, UserId, Viewer,
         event::{Answer, Done, MarkerMoved, MeChanged, MembersChanged},
     },
+    hub::{Parcel, frame_batch::Standing, subscriber::Socket},
     presence::Turn,
     view::frames,
 };

@@ -5,8 +5,8 @@ use std::time::Duration;
 use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 use tokio::sync::oneshot;
 
-use super::{Accept, ChatActor, outbox::Pace};
-use crate::chat::messages::Waited;
+use super::{Accept, ChatActor, batcher::Pace};
+use crate::chat::mailbox::Waited;
 
 /// Sockets from which on it pays to wait for others.
 const MANY: usize = 256;

@@ -8,11 +8,11 @@ use super::{Accept, ChatActor};
 use crate::{
     bus::News,
     chat::{
-        messages::{Answered, LookedUp, Type, Typed, TypingRanOut},
-        parcel::Standing,
-        typists::Said,
+        mailbox::{Answered, LookedUp, Type, Typed, TypingRanOut},
+        typing::Said,
     },
     core::model::{Refusal, UserId},
+    hub::frame_batch::Standing,
     storage::tables::members,
     view::frames,
 };

@@ -1,4 +1,4 @@
-//! Shows each statement of `storage/sql` to a test that counts what it costs. Release builds have none of it.
+//! Shows each statement of `storage/db/sql` to a test that counts what it costs. Release builds have none of it.
 
 #[cfg(debug_assertions)]
 use std::cell::Cell;
