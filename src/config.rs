@@ -111,6 +111,14 @@ pub struct Config {
     #[arg(long, env = "GREENROOM_PICTURE_HOSTS", value_delimiter = ',', value_parser = PictureHost::parse)]
     pub picture_hosts: Vec<PictureHost>,
 
+    /// Whether this server fetches the pictures of other hosts, and browsers ask only this server: on or off
+    #[arg(long, env = "GREENROOM_PICTURE_PROXY", default_value = "off", action = clap::ArgAction::Set, value_parser = BoolishValueParser::new())]
+    pub picture_proxy: bool,
+
+    /// Private networks from which pictures may be fetched, comma-separated addresses or networks: 10.1.0.0/16
+    #[arg(long, env = "GREENROOM_PICTURE_PROXY_ALLOW", value_delimiter = ',', value_parser = network)]
+    pub picture_proxy_allow: Vec<IpNet>,
+
     /// Proxies that may say who the client is and whether it came over HTTPS, comma-separated addresses or networks
     #[arg(long, env = "GREENROOM_TRUSTED_PROXIES", value_delimiter = ',', value_parser = network)]
     pub trusted_proxies: Vec<IpNet>,

@@ -25,6 +25,7 @@ pub mod middleware;
 pub mod net;
 pub mod openapi;
 pub mod paths;
+pub mod pictures;
 pub mod presence;
 pub mod rate_limit;
 pub mod routes;

@@ -8,8 +8,8 @@ use actix_web::{
 
 use crate::{
     api::{
-        activity, avatars, blocks, chats, credentials, events, health, members, messages, profile, reactions,
-        rooms, search, settings, sign_in, sync, tokens, users,
+        activity, avatars, blocks, chats, credentials, events, health, members, messages, pictures, profile,
+        reactions, rooms, search, settings, sign_in, sync, tokens, users,
     },
     error::ApiError,
     middleware::authenticate::gate,
@@ -53,6 +53,7 @@ pub fn routes(app: &mut ServiceConfig) {
         .service(at("/healthz").get(health::health).done())
         .service(at("/readyz").get(health::ready).done())
         .service(at("/messages/avatars/{user}.svg").get(avatars::show).done())
+        .service(at("/messages/pictures/{user}/{signature}").get(pictures::show).done())
         .default_service(web::to(unknown));
 }
 

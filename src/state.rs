@@ -16,6 +16,7 @@ use crate::{
     config::Config,
     feed::Feed,
     hub::{ChatMeter, UserRegistry},
+    pictures::PictureProxy,
     presence::Presence,
     rate_limit::{Limits, Turns},
     storage::{KnownChats, Readers, Rules, WriterHandle},
@@ -46,6 +47,8 @@ pub struct State {
     pub failures: Arc<Failures>,
     pub registrations: Arc<Registrations>,
     pub sightings: Sightings,
+    /// `None`: browsers ask the hosts of users' pictures themselves.
+    pub pictures: Option<PictureProxy>,
     pub limits: Limits,
     /// Of who names many people in a request.
     pub turns: Turns,

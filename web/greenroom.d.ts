@@ -14,6 +14,8 @@ export interface User {
 
 /** A user as shown to themselves and to staff. */
 export interface OwnUser extends User {
+  /** The user's own address, where `avatar_url` is one of the server that stands for it. */
+  avatar_source?: string;
   email: string;
   first_name: string;
   last_name: string;

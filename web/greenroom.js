@@ -470,9 +470,11 @@ class State {
     this.takeOnline(users_online);
   }
 
-  /** What has changed of the user. */
+  /** What has changed of the user. Another picture has another source, which is not known from events. */
   takeMe(fields) {
-    this.me = { ...this.me, ...fields };
+    const { avatar_source: source, ...me } = this.me ?? {};
+    const isSame = source !== undefined && fields.avatar_url === me.avatar_url;
+    this.me = { ...me, ...(isSame && { avatar_source: source }), ...fields };
     this.#emitter.soon("me", () => ({ me: this.me }), "me");
   }
 
@@ -520,6 +522,11 @@ class State {
     if (this.heads.has(chat.id) || this.rooms.get(chat.id)?.seq > chat.seq) return;
     this.rooms.set(chat.id, chat);
     this.#chatChanged(chat.id);
+  }
+
+  /** Whether a chat is known, from inside or from outside. */
+  has(chatId) {
+    return this.heads.has(chatId) || this.rooms.has(chatId);
   }
 
   dropRoom(id) {
@@ -1853,9 +1860,9 @@ export class Greenroom {
         asked = this.#link;
         if (asked) await this.#ask({ type: "watch", chat_id: chatId });
         await this.state.loading(chatId, () => this.api.chat(chatId), take);
-        if (!this.#watched.has(chatId)) this.state.dropRoom(chatId);
-        // A socket that opened meanwhile was not asked yet.
-      } while (this.#link && this.#link !== asked);
+        if (!this.#watched.has(chatId)) return this.state.dropRoom(chatId);
+        // A socket that opened meanwhile was not asked yet. And an answer from before the user left is void.
+      } while ((this.#link && this.#link !== asked) || !this.state.has(chatId));
     });
   }
 

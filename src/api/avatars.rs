@@ -23,10 +23,7 @@ use crate::{
 pub async fn show(state: Data<State>, request: HttpRequest) -> Answer {
     let id = request.match_info().get("user").and_then(UserId::parse).ok_or(ApiError::NOT_FOUND)?;
     let query = Query::of(&request);
-    let is_open =
-        state.links.avatar_key.as_ref().is_none_or(|avatars| {
-            query.get("key").is_some_and(|signature| avatars.has_signed(id, signature))
-        });
+    let is_open = state.links.open_avatar(id, query.get("key"));
     let user = if is_open {
         state.readers.ask_one(move |conn| users::find(conn, id)).await?
     } else {

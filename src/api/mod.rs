@@ -13,6 +13,7 @@ pub mod members;
 pub mod messages;
 pub(crate) mod page;
 mod path;
+pub mod pictures;
 pub mod profile;
 pub mod reactions;
 pub mod rooms;
@@ -21,7 +22,10 @@ pub mod settings;
 pub mod sign_in;
 pub mod sync;
 pub mod tokens;
+mod user_fields;
 pub mod users;
+
+pub(crate) use user_fields::UserFields;
 
 use actix_web::{
     HttpRequest, HttpResponse,

@@ -5,7 +5,8 @@ use actix_web::{HttpRequest, HttpResponse, web::Data};
 use super::{
     Answer,
     body::Body,
-    users::{UserFields, change_user, chosen_picture, own_view},
+    user_fields::{UserFields, chosen_picture},
+    users::{change_user, own_view},
 };
 use crate::{
     auth::{login_throttle::Attempt, passwords::Verdict},
@@ -26,13 +27,12 @@ pub async fn show(state: Data<State>, caller: Authenticated) -> Answer {
 
 /// `PATCH users/me/`: one's names and picture, and one's password for whoever knows the one that it replaces.
 pub async fn update(state: Data<State>, caller: Authenticated, request: HttpRequest, body: Body) -> Answer {
-    let (mut change, proof) = body.json::<UserFields>()?.check_own_change()?;
-    if let Some(address) = &change.avatar_url {
-        let stored = oneself(&state, &caller).await?.avatar_url;
-        // A form sends back what staff have set, or what was chosen before.
-        let is_same = state.links.pictures.shown(&stored) == Some(address);
-        change.avatar_url = if is_same { None } else { Some(chosen_picture(&state, address)?) };
+    let mut fields = body.json::<UserFields>()?;
+    if fields.has_picture() {
+        fields.leave_out_picture_of(&oneself(&state, &caller).await?.card(), &state.links);
     }
+    let (mut change, proof) = fields.check_own_change()?;
+    change.avatar_url = change.avatar_url.map(|address| chosen_picture(&state, &address)).transpose()?;
     // Kept until the new password is hashed, so that one who knows their own does not fill the queue.
     let _attempt = match proof {
         Some(proof) => Some(prove(&state, &caller, &request, proof).await?),

@@ -16,7 +16,8 @@ use super::{
     Answer,
     body::Body,
     page::Query,
-    users::{UserFields, chosen_picture, own_view},
+    user_fields::{UserFields, chosen_picture},
+    users::own_view,
 };
 use crate::{
     auth::{

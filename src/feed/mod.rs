@@ -57,7 +57,7 @@ fn is_wanted(chat: ChatId, only: &Only) -> bool {
 }
 
 /// Chats that are told that a socket comes or goes before others on the same thread have their turn.
-const AT_ONCE: usize = 256;
+const AT_ONCE: usize = 64;
 
 /// Where each of a user's chats is.
 pub async fn heads(feed: &Feed, user: UserId, only: &Only) -> Result<Heads, Refusal> {

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{builder::Reference, examples, operation::text};
 use crate::{
-    api::{sign_in::LoginFields, users::UserFields},
+    api::{UserFields, sign_in::LoginFields},
     view::OwnUserView,
 };
 

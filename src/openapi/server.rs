@@ -71,6 +71,25 @@ fn files(reference: &mut Reference) {
             .answers_nothing(304, KNOWN)
             .refuses(&[404])
     });
+    reference.open(TAG, "/messages/pictures/{user}/{signature}").get(
+        "getPicture",
+        "A user's picture of another host",
+        |operation| {
+            let picture = json!({ "type": "string", "format": "binary" });
+            let kinds = ["png", "jpeg", "gif", "webp", "avif"].map(|kind| format!("image/{kind}"));
+            kinds
+                .iter()
+                .fold(operation, |operation, kind| {
+                    operation.answers_with("The picture.", kind, picture.clone(), Value::Null)
+                })
+                .says(
+                    "With `GREENROOM_PICTURE_PROXY`, which fetches it: at the address that `avatar_url` names, as long as the \
+                     user has the picture. 404 as well where it cannot be fetched.",
+                )
+                .answers_nothing(304, KNOWN)
+                .refuses(&[404, 503])
+        },
+    );
     for (path, id, summary, kind) in [
         ("/messages/widgets.js", "getWidgetsScript", "The widgets, as a module", "text/javascript"),
         ("/messages/greenroom.js", "getClientScript", "The JavaScript client", "text/javascript"),

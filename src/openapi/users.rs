@@ -5,9 +5,10 @@ use serde_json::json;
 use super::{builder::Reference, examples};
 use crate::{
     api::{
+        UserFields,
         settings::SettingsView,
         tokens::{TokenFields, TokenView},
-        users::{FoundView, UserFields},
+        users::FoundView,
     },
     view::{AccessTokenView, OwnUserView, SessionView, UserView},
 };

@@ -22,9 +22,9 @@ use crate::{
     chat::{ChatDirectory, context::Services},
     cluster::{self, Inbound, Reconciler},
     config::Config,
-    core::model::{Contacts, Pictures},
     feed::Feed,
     hub::UserRegistry,
+    pictures::PictureProxy,
     presence::{self, Presence},
     rate_limit::{Limits, Turns},
     state::State,
@@ -33,7 +33,6 @@ use crate::{
         message_search::background_indexer, tables::revocations::Followed,
     },
     telemetry::{Listening, Meters, Sources},
-    view::{AvatarKey, Links},
 };
 
 use http::serve;
@@ -90,15 +89,14 @@ impl Server {
         let (presence, turns) = Presence::new(bus.clone(), readers.clone(), writer.handle());
         let registry = UserRegistry::new(config.max_sockets_per_user, presence.clone());
         let identities = Identities::new(readers.clone(), registry.clone(), bus.clone());
-        let is_limited = config.contacts != Contacts::All;
-        let links = Links {
-            public_url: config.public_url.clone().unwrap_or_default(),
-            pictures: Arc::new(Pictures {
-                own: config.public_url.clone().unwrap_or_default(),
-                hosts: config.picture_hosts.clone(),
-            }),
-            avatar_key: is_limited.then(|| AvatarKey::new(kept.content_key.as_bytes())),
-        };
+        let links = preparing::links(&config, &kept);
+        let (pictures, fetching) = config
+            .picture_proxy
+            .then(|| {
+                let meter = meters.as_ref().map(|meters| meters.pictures.clone());
+                PictureProxy::new(links.pictures.clone(), config.picture_proxy_allow.clone(), meter)
+            })
+            .unzip();
         let services = Services {
             writer: writer.handle(),
             readers: readers.clone(),
@@ -146,6 +144,7 @@ impl Server {
             failures: Failures::new(usize::from(config.failed_sign_ins_per_address), workers),
             registrations: Registrations::new(config.registrations_per_address),
             sightings: Sightings::default(),
+            pictures,
             limits: Limits::new(config.rate_limit, limit_meter),
             turns: Turns::default(),
             purge: Notify::new(),
@@ -172,6 +171,7 @@ impl Server {
             actix_rt::spawn(presence::run(state.presence.clone(), state.registry.clone(), turns)),
             actix_rt::spawn(background_indexer::run(indexing.clone(), state.writer.clone())),
         ];
+        tasks.extend(fetching.map(actix_rt::spawn));
         let in_the_way = Arc::<InTheWay>::default();
         if may_have_company {
             tasks.push(actix_rt::spawn(cluster::compare(state.reconciler.clone())));

@@ -14,7 +14,7 @@ use super::error::StartError;
 use crate::{
     config::Config,
     core::{
-        model::Seq,
+        model::{Contacts, Pictures, Seq},
         secrets::{self, cookie_key},
     },
     storage::{
@@ -24,6 +24,7 @@ use crate::{
         tables::settings,
         transaction,
     },
+    view::{AddressKey, Links},
 };
 
 /// All of it.
@@ -117,6 +118,18 @@ fn warn_of_file(url: &DatabaseUrl) -> Result<(), StartError> {
         tracing::warn!("{path}: {difference}; see greenroom check");
     }
     Ok(())
+}
+
+/// What the addresses are made of that are shown. All nodes of a database sign with the key that it keeps.
+pub(super) fn links(config: &Config, kept: &Kept) -> Links {
+    let public_url = config.public_url.clone().unwrap_or_default();
+    let key = AddressKey::new(kept.content_key.as_bytes());
+    Links {
+        pictures: Arc::new(Pictures { own: public_url.clone(), hosts: config.picture_hosts.clone() }),
+        public_url,
+        avatar_key: (config.contacts != Contacts::All).then(|| key.clone()),
+        picture_key: config.picture_proxy.then_some(key),
+    }
 }
 
 /// What a database keeps for its servers.

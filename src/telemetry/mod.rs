@@ -7,7 +7,8 @@ pub mod http;
 use std::sync::Arc;
 
 use crate::{
-    bus::BusMeter, core::metrics::Instruments, hub::ChatMeter, rate_limit::LimitMeter, storage::StorageMeter,
+    bus::BusMeter, core::metrics::Instruments, hub::ChatMeter, pictures::PictureMeter,
+    rate_limit::LimitMeter, storage::StorageMeter,
 };
 use http::HttpMeter;
 
@@ -22,6 +23,7 @@ pub struct Meters {
     pub chats: Arc<ChatMeter>,
     pub storage: Arc<StorageMeter>,
     pub limits: Arc<LimitMeter>,
+    pub pictures: Arc<PictureMeter>,
     /// `None`: the node is alone.
     pub bus: Option<Arc<BusMeter>>,
     levels: Levels,
@@ -35,6 +37,7 @@ impl Meters {
             chats: Arc::new(ChatMeter::new(&instruments)),
             storage: Arc::new(StorageMeter::new(&instruments)),
             limits: Arc::new(LimitMeter::new(&instruments)),
+            pictures: Arc::new(PictureMeter::new(&instruments)),
             bus: has_bus.then(|| Arc::new(BusMeter::new(&instruments))),
             levels: Levels::new(&instruments, has_bus),
             instruments,

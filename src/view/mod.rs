@@ -3,14 +3,16 @@
 mod chat;
 mod credential;
 mod event;
+mod links;
 mod message;
 mod user;
 
 pub use chat::{ChatForAll, ChatView, MemberView, Perspective};
 pub use credential::{AccessTokenView, SessionView, UseView};
 pub use event::{Frame, LiveEvent, MessageFrame, frames};
+pub use links::{AddressKey, Links};
 pub use message::{FoundMessageView, MessageView, Senders};
-pub use user::{AvatarKey, FoundUserView, Links, OwnUserView, UserView};
+pub use user::{FoundUserView, OwnUserView, UserView};
 
 use bytes::Bytes;
 use bytestring::ByteString;

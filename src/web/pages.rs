@@ -18,13 +18,14 @@ use crate::{
     state::State,
 };
 
-/// Everything that a page runs or asks comes from this server. Only pictures of users may be elsewhere. A form may lead to
-/// the public address.
+/// Everything that a page runs or asks comes from this server. Only pictures of users may be elsewhere, where this server does
+/// not fetch them. A form may lead to the public address.
 fn policy(state: &State) -> String {
     let public_url = state.config.public_url.as_deref().unwrap_or_default();
+    let others = if state.config.picture_proxy { "" } else { "https: " };
     format!(
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
-         img-src 'self' https: data: {public_url}; form-action 'self' {public_url}; base-uri 'none'; frame-ancestors 'none'"
+         img-src 'self' {others}data: {public_url}; form-action 'self' {public_url}; base-uri 'none'; frame-ancestors 'none'"
     )
 }
 

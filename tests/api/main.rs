@@ -37,6 +37,7 @@ mod oracle;
 mod pages;
 mod passwords;
 mod permissions;
+mod pictures;
 mod presence;
 mod profile;
 mod proxies;

@@ -109,6 +109,11 @@ pub fn stores(conn: &mut AnyConn, segment: &Finished, parts: usize) -> bool {
     let is_known = transaction(conn, |conn| segment.make_known(conn)).unwrap();
     // One whose messages are all gone has no parts, and is whole with none of them stored.
     assert!(!is_known || next.is_none() || segment.messages() == 0, "what is not whole is not made known");
+    // Who is killed here forgets no change, or some of them.
+    let mut change = Some(0).filter(|_| is_known && (parts % 2 == 0 || parts == usize::MAX));
+    while let Some(begin) = change {
+        change = transaction(conn, |conn| segment.forget_changes(conn, begin)).unwrap();
+    }
     // What a process leaves behind that is killed is in nobody's way.
     let is_killed = !is_known && next.is_some();
     for useless in segment.useless(is_known).iter().filter(|_| !is_killed) {

@@ -104,25 +104,33 @@ test("a room that is followed before there is a socket is followed over it", asy
   await until(client, () => client.state.rooms.get(room).title === "Heard");
 });
 
-test("a room that is left while it is loaded is seen from outside", async (t) => {
-  const { server, ann, room } = await annAndBobsRoom(t);
-  let release;
-  const held = new Promise((resolve) => (release = resolve));
-  const others = server.client(ann).api;
-  await others.joinChat(room);
-  // It is asked for only after the socket has told that the user left.
-  const late = async (url, init) => {
-    if (url.endsWith(`/chats/${room}/`)) await held;
-    return fetch(url, init);
-  };
-  const client = await server.live(ann, { fetch: late });
-  const watching = client.watch(room);
-  await others.leaveChat(room);
-  await until(client, () => !client.state.chats.has(room));
-  release();
-  await inTime(watching, "the room");
-  await until(client, () => members(client, room) === 1);
-});
+for (const [order, isAskedFirst] of [["asked for", false], ["answered", true]]) {
+  test(`a room that is left before its page is ${order} is seen from outside`, async (t) => {
+    const { server, ann, room } = await annAndBobsRoom(t);
+    let release;
+    const held = new Promise((resolve) => (release = resolve));
+    let isAsked;
+    const asked = new Promise((resolve) => (isAsked = resolve));
+    const others = server.client(ann).api;
+    await others.joinChat(room);
+    // Once the socket has told that the user left, the room is asked for; or its answer, from before that, arrives.
+    const late = async (url, init) => {
+      if (!url.endsWith(`/chats/${room}/`)) return fetch(url, init);
+      const answer = isAskedFirst ? await fetch(url, init) : null;
+      isAsked();
+      await held;
+      return answer ?? fetch(url, init);
+    };
+    const client = await server.live(ann, { fetch: late });
+    const watching = client.watch(room);
+    await asked;
+    await others.leaveChat(room);
+    await until(client, () => !client.state.chats.has(room));
+    release();
+    await inTime(watching, "the room");
+    await until(client, () => members(client, room) === 1);
+  });
+}
 
 test("a room is followed again after answers that the server owes", async (t) => {
   const { server, ann, bobs, room } = await annAndBobsRoom(t);

@@ -21,6 +21,7 @@ mod modes;
 mod nodes;
 mod outputs;
 mod pgbouncer;
+mod pictures;
 mod postgres;
 mod program;
 mod protocol;

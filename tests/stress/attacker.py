@@ -320,22 +320,26 @@ async def run(binary, folder, table, only=None):
         for attack in ATTACKS:
             if only and only not in attack.name:
                 continue
-            stage = Stage(server, attackers[attack.by], other.id, group, room, crowded)
-            idle = await victim.measure(SECONDS)
-            process = in_process(attack, stage)
-            try:
-                await asyncio.sleep(0.5)
-                both = [server.process, process]
-                begun, before = time.monotonic(), [used(one) for one in both]
-                under = await victim.measure(SECONDS)
-                passed = time.monotonic() - begun
-                cores = [(used(one) - first) / passed for one, first in zip(both, before)]
-            finally:
-                process.kill()
-                process.join()
-            report(table, attack.name, idle, under, cores)
-            # What it left is done before the next begins.
-            await asyncio.sleep(1)
+            await compare(server, victim, attack, Stage(server, attackers[attack.by], other.id, group, room, crowded), table)
+
+
+async def compare(server, victim, attack, stage, table, where=None):
+    """What the victim's requests take without the attack and during it."""
+    idle = await victim.measure(SECONDS)
+    process = in_process(attack, stage)
+    try:
+        await asyncio.sleep(0.5 if attack.connections > 1 else 0)
+        both = [server.process, process]
+        begun, before = time.monotonic(), [used(one) for one in both]
+        under = await victim.measure(SECONDS)
+        passed = time.monotonic() - begun
+        cores = [(used(one) - first) / passed for one, first in zip(both, before)]
+    finally:
+        process.kill()
+        process.join()
+    report(table, f"{where}, {attack.name}" if where else attack.name, idle, under, cores)
+    # What it left is done before the next begins.
+    await asyncio.sleep(1)
 
 
 def report(table, name, idle, under, cores):

@@ -33,6 +33,11 @@ class Server:
         host, port = self.process.stdout.readline().strip().removeprefix("Listening on http://").rsplit(":", 1)
         self.address = (host, int(port))
 
+    def metrics(self):
+        """Where Prometheus asks, of a server that was given such an address; it is told once."""
+        line = self.process.stdout.readline().strip()
+        return line.removeprefix("Metrics on ")
+
     def run(self, *args):
         """Runs another command on the same database."""
         command = [self.binary, *args]

@@ -18,13 +18,14 @@ import copies
 import dead
 import endings
 import hostile
+import sizes
 import slow
 import stops
 import timings
 from people import Server, host_of
 from table import Table
 
-PARTS = ["frames", "slow", "sessions", "half-open", "shutdown", "stops", "copies", "timings", "attacker"]
+PARTS = ["frames", "slow", "sessions", "half-open", "shutdown", "stops", "copies", "timings", "attacker", "sizes"]
 
 
 async def run(binary, parts, folder, count):
@@ -51,6 +52,8 @@ async def run(binary, parts, folder, count):
         await timings.run(binary, folders["timings"], table)
     if "attacker" in parts:
         await attacker.run(binary, folders["attacker"], table)
+    if "sizes" in parts:
+        await sizes.run(binary, folders["sizes"], table)
     table.show()
     return table.passed()
 

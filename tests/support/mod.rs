@@ -7,6 +7,7 @@ pub mod awkward;
 pub mod database;
 pub mod event_stream;
 pub mod oracle;
+pub mod picture_host;
 pub mod raw_socket;
 pub mod redis;
 pub mod reference;

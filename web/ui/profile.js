@@ -22,7 +22,7 @@ export function Profile({ onClose }) {
       <${Form} submit=${t("save")} fields=${[
         { name: "first_name", label: t("firstName"), value: me.first_name, autocomplete: "given-name", autocapitalize: "words" },
         { name: "last_name", label: t("lastName"), value: me.last_name, autocomplete: "family-name", autocapitalize: "words" },
-        { name: "avatar_url", label: t("pictureAddress"), value: isDrawn(me.avatar_url) ? "" : me.avatar_url, type: "url", autocomplete: "off" },
+        { name: "avatar_url", label: t("pictureAddress"), value: pictureOf(me), type: "url", autocomplete: "off" },
       ]} />
       <h3 class="gr-form-title">${t("newPasswordTitle")}</h3>
       <${Form} submit=${t("changePassword")} isSecret fields=${[
@@ -67,6 +67,9 @@ function Blocked() {
     </ul>
   `;
 }
+
+/** Where one's picture comes from; nothing where the server draws it. What is shown for it does as well where that is not known. */
+const pictureOf = ({ avatar_url: shown, avatar_source: source }) => source ?? (isDrawn(shown) ? "" : shown);
 
 /** Whether a picture is the one that the server draws. */
 const isDrawn = (url) => /\/messages\/avatars\/\d+\.svg(\?key=[\w-]+)?$/.test(url);

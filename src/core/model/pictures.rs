@@ -1,4 +1,4 @@
-//! Which hosts pictures of users may come from: each viewer's browser asks them.
+//! Which hosts pictures of users may come from: each viewer's browser asks them, or this server does for all viewers.
 
 use url::Url;
 
@@ -58,9 +58,34 @@ impl Pictures {
     /// Whether a user may choose this address.
     pub fn allow(&self, address: &str) -> bool {
         let Ok(url) = Url::parse(address) else { return false };
-        let own = Url::parse(&self.own).ok();
-        let is_own = own.is_some_and(|own| own.origin() == url.origin());
+        let is_own = self.is_own_address(address);
         !has_login(&url) && (is_own || self.hosts.iter().any(|host| host.allows(&url)))
+    }
+
+    /// Whether an address is one of this server.
+    pub fn is_own_address(&self, address: &str) -> bool {
+        let (Ok(own), Ok(url)) = (Url::parse(&self.own), Url::parse(address)) else { return false };
+        own.origin() == url.origin()
+    }
+
+    /// Whether this server may ask for a picture there: of a host that is set, where a user has chosen the picture. Other ports
+    /// than the usual ones are for hosts that are set with them.
+    pub fn may_ask(&self, url: &Url, is_chosen: bool) -> bool {
+        let is_listed = self.hosts.iter().any(|host| host.allows(url));
+        let is_with_port = |host: &PictureHost| matches!(host, PictureHost::One(..)) && host.allows(url);
+        matches!(url.scheme(), "http" | "https")
+            && !has_login(url)
+            && !self.is_own_address(url.as_str())
+            && (is_listed || !is_chosen)
+            && (url.port().is_none() || self.hosts.iter().any(is_with_port))
+    }
+
+    /// The address that is stored, and whether its user has chosen it.
+    pub fn of_stored(stored: &str) -> (&str, bool) {
+        match stored.strip_prefix(CHOSEN) {
+            Some(address) => (address, true),
+            None => (stored, false),
+        }
     }
 
     /// What is stored of an address that a user has chosen.
@@ -70,10 +95,9 @@ impl Pictures {
 
     /// The address that is shown of what is stored, if any.
     pub fn shown<'a>(&self, stored: &'a str) -> Option<&'a str> {
-        match stored.strip_prefix(CHOSEN) {
-            Some(address) => Some(address).filter(|address| self.allow(address)),
-            None => Some(stored).filter(|address| !address.is_empty()),
-        }
+        let (address, is_chosen) = Self::of_stored(stored);
+        let is_shown = if is_chosen { self.allow(address) } else { !address.is_empty() };
+        is_shown.then_some(address)
     }
 }
 
@@ -131,6 +155,33 @@ mod tests {
         assert_eq!(some.shown(&Pictures::chosen("https://b.example/")), None);
         assert_eq!(some.shown(&Pictures::chosen("https://a.example/")), Some("https://a.example/"));
         assert_eq!((some.shown(""), Pictures::chosen("")), (None, String::new()));
+    }
+
+    #[test]
+    fn the_server_asks_hosts_that_are_set_and_for_staff_all_others() {
+        let some = pictures(&["a.example", "b.example:8080", "*.cdn.example"]);
+        let may_ask = |address, is_chosen| some.may_ask(&Url::parse(address).unwrap(), is_chosen);
+        for address in
+            ["https://a.example/x", "http://a.example/x", "http://b.example:8080/", "https://x.cdn.example/"]
+        {
+            assert!(may_ask(address, true) && may_ask(address, false), "{address}");
+        }
+        for address in ["https://c.example/", "https://b.example/"] {
+            assert!(!may_ask(address, true) && may_ask(address, false), "{address}");
+        }
+        for address in [
+            "https://a.example:8080/",
+            "https://c.example:22/",
+            "https://u@a.example/",
+            "ftp://a.example/",
+            "data:image/png;base64,AAAA",
+            "https://chat.example.com/messages/avatars/1.svg",
+        ] {
+            assert!(!may_ask(address, true) && !may_ask(address, false), "{address}");
+        }
+        let any = pictures(&["*"]);
+        let may_ask = |address| any.may_ask(&Url::parse(address).unwrap(), true);
+        assert!(may_ask("https://c.example/") && !may_ask("https://c.example:22/"));
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! Deleting many rows in small steps, so that no writer waits for long.
 
-/// Most rows of a kind that one step deletes.
-pub(crate) const STEP: i64 = 500;
+/// Most members or reactions removed in one step.
+pub(crate) const STEP: i64 = 200;
+
+/// Most outdated rows of a kind that one step deletes.
+pub(crate) const SWEEP_STEP: i64 = 500;
 
 /// Deletes some rows of a table whose key has several columns, and tells how many. PostgreSQL finds them by their places: it
 /// may compare each row of the table with each of those that are meant.

@@ -10,7 +10,7 @@ use crate::storage::{
 };
 
 /// Most messages removed in one step.
-const MESSAGES: i64 = 200;
+const MESSAGES: i64 = 64;
 
 /// Goes on with whatever is left. Returns whether there is more to do.
 pub fn step(conn: &mut AnyConn) -> Result<bool, StorageError> {

@@ -148,6 +148,12 @@ impl Keeper {
         }
         let known = segment.clone();
         let is_known = self.writer.run("publish_index", move |conn, _| known.make_known(conn)).await?;
+        let mut next = Some(0).filter(|_| is_known);
+        while let Some(begin) = next {
+            let segment = segment.clone();
+            next =
+                self.writer.run("clear_changes", move |conn, _| segment.forget_changes(conn, begin)).await?;
+        }
         for segment in segment.useless(is_known) {
             self.clear(*segment).await?;
         }

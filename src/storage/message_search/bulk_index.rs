@@ -19,6 +19,10 @@ pub fn catch_up(conn: &mut AnyConn, mut tell: impl FnMut(usize)) -> Result<(), S
             slot = transaction(conn, |conn| segment.store(conn, begin))?;
         }
         if transaction(conn, |conn| segment.make_known(conn))? {
+            let mut change = Some(0);
+            while let Some(begin) = change {
+                change = transaction(conn, |conn| segment.forget_changes(conn, begin))?;
+            }
             messages += segment.messages();
             tell(messages);
         }

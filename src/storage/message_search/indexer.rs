@@ -242,16 +242,25 @@ impl Finished {
         };
         let is_whole = segments::count_postings(conn, self.row.id)? == self.slots.len() as i64;
         let are_old_there = segments::count(conn, &self.replaced)? == self.replaced.len();
-        let are_changes_there = pending_changes::count(conn, &self.changes)? == self.changes.len();
-        if !is_next || !is_whole || !are_old_there || !are_changes_there {
+        if !is_next || !is_whole || !are_old_there {
             return Ok(false);
         }
         segments::delete(conn, &self.replaced)?;
         segments::insert(conn, self.row)?;
-        pending_changes::delete(conn, &self.changes)?;
         Ok(true)
     }
+
+    /// Forgets some of the changes that it has taken in, once it is known. Returns from which on to go on, if there are
+    /// more. A change that is never forgotten costs time, and nothing else: its segment is made anew once more.
+    pub fn forget_changes(&self, conn: &mut AnyConn, begin: usize) -> Result<Option<usize>, StorageError> {
+        let end = self.changes.len().min(begin + FORGOTTEN_AT_ONCE);
+        pending_changes::delete(conn, &self.changes[begin..end])?;
+        Ok((end < self.changes.len()).then_some(end))
+    }
 }
+
+/// Changes forgotten in one go.
+const FORGOTTEN_AT_ONCE: usize = 256;
 
 /// Slots deleted in one go.
 const CLEARED_AT_ONCE: i64 = 256;

@@ -21,12 +21,6 @@ pub fn edited(conn: &mut AnyConn, ids: Range<i64>) -> Result<Vec<i64>, StorageEr
     Ok(rows.rows::<(i64,)>(conn)?.into_iter().map(|(id,)| id).collect())
 }
 
-/// How many of these changes there are.
-pub fn count(conn: &mut AnyConn, changes: &[i64]) -> Result<usize, StorageError> {
-    let (count,) = sql!("SELECT count(*) FROM search_changes WHERE id IN ?", changes).one::<(i64,)>(conn)?;
-    Ok(count as usize)
-}
-
 /// Forgets changes.
 pub fn delete(conn: &mut AnyConn, changes: &[i64]) -> Result<(), StorageError> {
     sql!("DELETE FROM search_changes WHERE id IN ?", changes).run(conn)?;

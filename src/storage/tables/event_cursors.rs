@@ -4,7 +4,7 @@ use crate::{
     core::model::{Timestamp, UserId, time::DAY},
     storage::{
         AnyConn, StorageError,
-        db::{sql::sql, steps::STEP},
+        db::{sql::sql, steps::SWEEP_STEP},
     },
 };
 
@@ -31,7 +31,7 @@ pub fn save(
         "DELETE FROM event_cursors WHERE name IN (SELECT name FROM event_cursors WHERE user_id = ? \
          ORDER BY created_at DESC LIMIT ? OFFSET ?)",
         user,
-        STEP,
+        SWEEP_STEP,
         KEPT
     )
     .run(conn)?;
@@ -71,8 +71,8 @@ pub fn sweep(conn: &mut AnyConn) -> Result<bool, StorageError> {
     let deleted = sql!(
         "DELETE FROM event_cursors WHERE name IN (SELECT name FROM event_cursors WHERE created_at < ? LIMIT ?)",
         old,
-        STEP
+        SWEEP_STEP
     )
     .run(conn)?;
-    Ok(deleted as i64 == STEP)
+    Ok(deleted as i64 == SWEEP_STEP)
 }

@@ -8,7 +8,7 @@ use crate::{
     core::model::{Timestamp, UserId, time::DAY},
     storage::{
         AnyConn, StorageError,
-        db::{sql::sql, steps::STEP},
+        db::{sql::sql, steps::SWEEP_STEP},
         schema::revocations,
     },
 };
@@ -99,10 +99,10 @@ pub fn sweep(conn: &mut AnyConn) -> Result<bool, StorageError> {
     let deleted = sql!(
         "DELETE FROM revocations WHERE id IN (SELECT id FROM revocations WHERE created_at < ? LIMIT ?)",
         Timestamp::now().plus(-DAY),
-        STEP
+        SWEEP_STEP
     )
     .run(conn)?;
-    Ok(deleted as i64 == STEP)
+    Ok(deleted as i64 == SWEEP_STEP)
 }
 
 #[cfg(test)]

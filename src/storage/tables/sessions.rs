@@ -10,7 +10,7 @@ use crate::{
     core::model::{Origin, Refusal, SessionId, Timestamp, UserId, time::DAY},
     storage::{
         AnyConn, StorageError,
-        db::{sql::sql, steps::STEP},
+        db::{sql::sql, steps::SWEEP_STEP},
         schema::sessions,
     },
 };
@@ -59,7 +59,7 @@ pub fn create(
          ORDER BY coalesce(seen_at, created_at) DESC, key_hash LIMIT ? OFFSET ?)",
         user,
         key_hash,
-        STEP,
+        SWEEP_STEP,
         i64::from(most) - 1
     )
     .run(conn)?;
@@ -200,14 +200,14 @@ pub fn sweep(conn: &mut AnyConn) -> Result<bool, StorageError> {
     let idle = sql!(
         "DELETE FROM sessions WHERE key_hash IN (SELECT key_hash FROM sessions WHERE renewed_at <= ? LIMIT ?)",
         now.plus(-IDLE),
-        STEP
+        SWEEP_STEP
     )
     .run(conn)?;
     let old = sql!(
         "DELETE FROM sessions WHERE key_hash IN (SELECT key_hash FROM sessions WHERE created_at <= ? LIMIT ?)",
         now.plus(-ABSOLUTE),
-        STEP
+        SWEEP_STEP
     )
     .run(conn)?;
-    Ok(idle.max(old) as i64 == STEP)
+    Ok(idle.max(old) as i64 == SWEEP_STEP)
 }

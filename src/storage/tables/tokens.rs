@@ -7,7 +7,7 @@ use crate::{
     core::model::{FieldErrors, Origin, Timestamp, TokenId, UserId, time::DAY},
     storage::{
         AnyConn, StorageError,
-        db::{sql::sql, steps::STEP},
+        db::{sql::sql, steps::SWEEP_STEP},
         schema::tokens,
     },
 };
@@ -176,8 +176,8 @@ pub fn sweep(conn: &mut AnyConn) -> Result<bool, StorageError> {
     let deleted = sql!(
         "DELETE FROM tokens WHERE id IN (SELECT id FROM tokens WHERE expires_at < ? LIMIT ?)",
         Timestamp::now().plus(-LISTED),
-        STEP
+        SWEEP_STEP
     )
     .run(conn)?;
-    Ok(deleted as i64 == STEP)
+    Ok(deleted as i64 == SWEEP_STEP)
 }

@@ -10,7 +10,7 @@ use crate::{
         AnyConn, StorageError,
         db::{
             sql::sql,
-            steps::STEP,
+            steps::SWEEP_STEP,
             transaction::{BEGIN, begin, roll_back},
         },
     },
@@ -80,8 +80,8 @@ pub fn sweep(conn: &mut AnyConn) -> Result<bool, StorageError> {
     let deleted = sql!(
         "DELETE FROM writers WHERE name IN (SELECT name FROM writers WHERE used_at < ? LIMIT ?)",
         Timestamp::now().plus(-DAY),
-        STEP
+        SWEEP_STEP
     )
     .run(conn)?;
-    Ok(deleted as i64 == STEP)
+    Ok(deleted as i64 == SWEEP_STEP)
 }

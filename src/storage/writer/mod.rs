@@ -4,6 +4,7 @@
 //! burst, and no waiting when there is none. Results leave only after the commit. On SQLite there is one thread. On
 //! PostgreSQL there are some, and a chat's commands are with one of them at a time.
 
+mod checkpointer;
 pub mod in_doubt;
 mod job;
 mod queue;
@@ -29,6 +30,7 @@ use tokio::{sync::oneshot, time::timeout};
 
 use super::{AnyConn, Asker, DatabaseUrl, OpenError, Rules, StorageError, StorageMeter};
 use crate::core::model::{Command, Refusal, event::Done};
+use checkpointer::Checkpointer;
 use job::{Closure, Job, Work};
 use queue::Queue;
 use shared::State;
@@ -51,6 +53,8 @@ const ENDS_WITHIN: Duration = Duration::from_secs(5);
 pub struct Writer {
     handle: WriterHandle,
     threads: Vec<JoinHandle<()>>,
+    /// On SQLite.
+    checkpointer: Option<Checkpointer>,
     /// Closed when all threads have ended.
     ended: Receiver<()>,
 }
@@ -78,8 +82,12 @@ impl Writer {
         let state = Arc::<State>::default();
         let (ends, ended) = channel();
         let (queue, mut threads) = (Arc::new(Queue::new(count)), Vec::new());
+        let checkpointer = match url {
+            DatabaseUrl::Sqlite(_) => Some(Checkpointer::start(url)?),
+            DatabaseUrl::Postgres(_) => None,
+        };
         for number in 0..count {
-            let mut line = Line::open(url, state.clone(), meter.clone())?;
+            let mut line = Line::open(url, state.clone(), meter.clone(), checkpointer.as_ref())?;
             if number == 0 {
                 line.mind_the_language();
             }
@@ -90,7 +98,7 @@ impl Writer {
             threads.push(thread.map_err(|error| OpenError::new(&url.name(), error))?);
         }
         let handle = WriterHandle { queue, state, patience, meter };
-        Ok(Self { handle, threads, ended })
+        Ok(Self { handle, threads, checkpointer, ended })
     }
 
     /// A way to the queue.
@@ -120,6 +128,7 @@ impl Drop for Writer {
         if has_ended {
             self.threads.drain(..).for_each(|thread| drop(thread.join()));
         }
+        drop(self.checkpointer.take());
     }
 }
 

@@ -7,6 +7,7 @@ use std::{
 };
 
 use super::{
+    checkpointer::{Checkpointer, Commits, leave_to_thread},
     in_doubt::Count,
     job::{Job, Outcome, Work},
     shared::State,
@@ -44,6 +45,8 @@ pub(super) struct Line {
     state: Arc<State>,
     meter: Option<Arc<StorageMeter>>,
     watch: Watch,
+    /// On SQLite.
+    commits: Option<Commits>,
 }
 
 /// Why a transaction stored nothing, or perhaps nothing.
@@ -71,11 +74,13 @@ impl Line {
         url: &DatabaseUrl,
         state: Arc<State>,
         meter: Option<Arc<StorageMeter>>,
+        checkpointer: Option<&Checkpointer>,
     ) -> Result<Self, OpenError> {
         let count = matches!(url, DatabaseUrl::Postgres(_)).then(Count::drawn);
         let conn = open(url, count.as_ref())?;
         let watch = Watch::new(state.clone(), meter.clone());
-        Ok(Self { url: url.clone(), conn, count, state, meter, watch })
+        let commits = checkpointer.and_then(Checkpointer::commits);
+        Ok(Self { url: url.clone(), conn, count, state, meter, watch, commits })
     }
 
     /// Says so where some errors of the database's will not be understood.
@@ -168,7 +173,12 @@ impl Line {
             meter.transacted(jobs.len(), begun.elapsed(), written.elapsed());
         }
         match (committed, number) {
-            (Ok(()), _) => Ok(results),
+            (Ok(()), _) => {
+                if let Some(commits) = &self.commits {
+                    commits.note(conn);
+                }
+                Ok(results)
+            }
             (Err(_), Some(number)) if session::is_lost(conn) => Err(Undone::InDoubt(number, results)),
             (Err(error), _) => Ok(all_away(jobs.len(), error)),
         }
@@ -200,6 +210,9 @@ fn open(url: &DatabaseUrl, count: Option<&Count>) -> Result<AnyConn, OpenError> 
     let mut conn = url.open_to_serve(Access::Write)?;
     if let Some(count) = count {
         count.prepare(&mut conn).map_err(|error| OpenError::new(&url.name(), error))?;
+    }
+    if let DatabaseUrl::Sqlite(_) = url {
+        leave_to_thread(&mut conn).map_err(|error| OpenError::new(&url.name(), error))?;
     }
     Ok(conn)
 }

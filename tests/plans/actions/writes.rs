@@ -367,6 +367,7 @@ fn of_upkeep() -> Vec<Action> {
                     begin = segment.store(conn, next)?;
                 }
                 segment.make_known(conn)?;
+                segment.forget_changes(conn, 0)?;
             }
             Ok(())
         })

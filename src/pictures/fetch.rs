@@ -1,0 +1,181 @@
+//! Asking other hosts for pictures: to whom the server connects, how far it follows, how much it takes.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use actix_rt::time::timeout;
+use actix_web::body;
+use awc::{
+    Client, ClientResponse, Connector,
+    error::{PayloadError, SendRequestError},
+    http::{
+        StatusCode,
+        header::{ACCEPT, ACCEPT_ENCODING, LOCATION, USER_AGENT},
+    },
+};
+use rustls::{ClientConfig, RootCertStore};
+use url::{Host, Url};
+
+use super::{
+    Picture,
+    failure::Failure,
+    kind::{ACCEPTED, Kind},
+    networks::Reach,
+    slots::Slot,
+};
+use crate::core::{model::Pictures, secrets};
+
+/// Most bytes of a picture.
+const LARGEST: usize = 1 << 20;
+
+/// Most redirects that are followed for a picture.
+const REDIRECTS: usize = 3;
+
+/// How long a fetch may take in all, redirects included.
+const FETCHED_WITHIN: Duration = Duration::from_secs(5);
+
+/// How long one of a host's addresses may take to accept a connection; then the next one is tried.
+const CONNECTED_WITHIN: Duration = Duration::from_secs(2);
+
+/// By what name the server asks.
+const NAME: &str = concat!("Greenroom/", env!("CARGO_PKG_VERSION"));
+
+/// The host that an address names first.
+pub fn host_of(stored: &str) -> String {
+    let (address, _) = Pictures::of_stored(stored);
+    Url::parse(address).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default()
+}
+
+/// Fetches pictures.
+pub struct Fetcher {
+    client: Client,
+    pictures: Arc<Pictures>,
+    reach: Reach,
+    within: Duration,
+}
+
+impl Fetcher {
+    pub fn new(pictures: Arc<Pictures>, reach: Reach) -> Self {
+        let connector = Connector::new().rustls_0_23(Arc::new(tls())).timeout(CONNECTED_WITHIN);
+        // Redirects are followed here, and all has one deadline.
+        let client = Client::builder()
+            .connector(connector)
+            .disable_redirects()
+            .disable_timeout()
+            .no_default_headers()
+            .finish();
+        Self { client, pictures, reach, within: FETCHED_WITHIN }
+    }
+
+    /// Fetches a picture of the host that the slot is of.
+    pub async fn fetch(&self, stored: &str, slot: Slot) -> Result<Picture, Failure> {
+        timeout(self.within, self.follow(stored, slot)).await.unwrap_or(Err(Failure::Timeout))
+    }
+
+    async fn follow(&self, stored: &str, mut slot: Slot) -> Result<Picture, Failure> {
+        let (address, is_chosen) = Pictures::of_stored(stored);
+        let mut url = Url::parse(address).map_err(|_| Failure::Address)?;
+        for _ in 0..=REDIRECTS {
+            if !self.pictures.may_ask(&url, is_chosen) {
+                return Err(Failure::Address);
+            }
+            slot = slot.go_to(url.host_str().unwrap_or_default()).ok_or(Failure::Busy)?;
+            let mut response = self.ask(&url).await?;
+            let Some(next) = redirect(&response) else { return read(&mut response).await };
+            url = url.join(&next).map_err(|_| Failure::Address)?;
+        }
+        Err(Failure::Redirects)
+    }
+
+    /// Asks a host at one of its addresses that may be reached.
+    async fn ask(&self, url: &Url) -> Result<ClientResponse, Failure> {
+        let mut addresses = look_up(url).await?;
+        addresses.retain(|address| self.reach.has(address.ip()));
+        if addresses.is_empty() {
+            return Err(Failure::Private);
+        }
+        self.ask_at(url, addresses).await
+    }
+
+    /// Asks a host at these addresses, one after the other until one takes the connection. Its name is not looked up again.
+    async fn ask_at(&self, url: &Url, addresses: Vec<SocketAddr>) -> Result<ClientResponse, Failure> {
+        for address in addresses {
+            let request = self
+                .client
+                .get(url.as_str())
+                .address(address)
+                .insert_header((USER_AGENT, NAME))
+                .insert_header((ACCEPT, ACCEPTED))
+                .insert_header((ACCEPT_ENCODING, "identity"))
+                .force_close();
+            match request.send_body(body::None::new()).await {
+                Err(SendRequestError::Connect(_)) => {}
+                answer => return answer.map_err(|_| Failure::Broken),
+            }
+        }
+        Err(Failure::Connect)
+    }
+}
+
+/// The addresses of a host.
+async fn look_up(url: &Url) -> Result<Vec<SocketAddr>, Failure> {
+    let port = url.port_or_known_default().ok_or(Failure::Address)?;
+    let address = |ip: IpAddr| vec![SocketAddr::new(ip, port)];
+    match url.host().ok_or(Failure::Address)? {
+        Host::Ipv4(ip) => Ok(address(ip.into())),
+        Host::Ipv6(ip) => Ok(address(ip.into())),
+        Host::Domain(name) => {
+            let found = tokio::net::lookup_host((name, port)).await;
+            Ok(found.map_err(|_| Failure::Name)?.collect())
+        }
+    }
+}
+
+/// Where an answer leads, if it does.
+fn redirect(response: &ClientResponse) -> Option<String> {
+    let leads_on = matches!(
+        response.status(),
+        StatusCode::MOVED_PERMANENTLY
+            | StatusCode::FOUND
+            | StatusCode::SEE_OTHER
+            | StatusCode::TEMPORARY_REDIRECT
+            | StatusCode::PERMANENT_REDIRECT
+    );
+    let next = response.headers().get(LOCATION).filter(|_| leads_on)?;
+    Some(String::from_utf8_lossy(next.as_bytes()).into_owned())
+}
+
+async fn read(response: &mut ClientResponse) -> Result<Picture, Failure> {
+    if response.status() != StatusCode::OK {
+        return Err(Failure::Status);
+    }
+    let bytes = response.body().limit(LARGEST).await.map_err(|error| match error {
+        PayloadError::Overflow => Failure::TooLarge,
+        _ => Failure::Broken,
+    })?;
+    let kind = Kind::of(&bytes).ok_or(Failure::Kind)?;
+    let etag = format!("\"{}\"", &secrets::hash(&bytes)[..16]).into();
+    Ok(Picture { kind, bytes, etag })
+}
+
+/// TLS with the system's certificates, or those of `SSL_CERT_FILE` and `SSL_CERT_DIR`. HTTP/2 is not offered.
+fn tls() -> ClientConfig {
+    let found = rustls_native_certs::load_native_certs();
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(found.certs);
+    if roots.is_empty() {
+        tracing::warn!(
+            "no certificates of authorities found, so no picture is fetched over https; install ca-certificates or set SSL_CERT_FILE"
+        );
+    }
+    let provider = rustls::crypto::ring::default_provider();
+    let config =
+        ClientConfig::builder_with_provider(Arc::new(provider)).with_safe_default_protocol_versions();
+    config.expect("ring has the usual versions").with_root_certificates(roots).with_no_client_auth()
+}
+
+#[cfg(test)]
+mod tests;

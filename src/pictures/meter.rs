@@ -1,0 +1,58 @@
+//! What is counted of pictures.
+
+use std::time::Duration;
+
+use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge};
+
+use super::failure::Failure;
+use crate::core::metrics::{Instruments, REQUEST_SECONDS};
+
+/// The outcome of a fetch that brought a picture.
+const FETCHED: &str = "fetched";
+
+/// The instruments of users' pictures.
+#[derive(Debug)]
+pub struct PictureMeter {
+    pub hits: IntCounter,
+    pub misses: IntCounter,
+    pub turned_away: IntCounter,
+    pub bytes: IntGauge,
+    fetches: IntCounterVec,
+    seconds: Histogram,
+}
+
+impl PictureMeter {
+    pub fn new(instruments: &Instruments) -> Self {
+        let requests = instruments.counters(
+            "greenroom_picture_requests_total",
+            "Requests for users' pictures of other hosts: answered from the cache (hit), after a fetch (miss), or turned \
+             away since too much waits (busy).",
+            &["cache"],
+        );
+        let fetches = instruments.counters(
+            "greenroom_picture_fetches_total",
+            "Pictures that were asked of other hosts, by what came of it.",
+            &["outcome"],
+        );
+        for outcome in Failure::ALL.map(Failure::name).into_iter().chain([FETCHED]) {
+            fetches.with_label_values(&[outcome]);
+        }
+        let seconds = instruments.histogram(
+            "greenroom_picture_fetch_seconds",
+            "Time that fetching a picture took, redirects included.",
+            &REQUEST_SECONDS,
+        );
+        let bytes = instruments
+            .gauge("greenroom_picture_cache_bytes", "Memory that fetched pictures take, in bytes.");
+        let [hits, misses, turned_away] =
+            ["hit", "miss", "busy"].map(|label| requests.with_label_values(&[label]));
+        Self { hits, misses, turned_away, bytes, fetches, seconds }
+    }
+
+    /// Counts a fetch.
+    pub(super) fn count(&self, failure: Option<Failure>, took: Duration) {
+        let outcome = failure.map_or(FETCHED, Failure::name);
+        self.fetches.with_label_values(&[outcome]).inc();
+        self.seconds.observe(took.as_secs_f64());
+    }
+}

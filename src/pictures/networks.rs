@@ -1,0 +1,169 @@
+//! Which addresses may be connected to: those of the public internet, and private networks that are set.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+
+const fn v4(a: u8, b: u8, c: u8, d: u8, length: u8) -> Ipv4Net {
+    Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), length)
+}
+
+const fn v6(a: u16, b: u16, length: u8) -> Ipv6Net {
+    Ipv6Net::new_assert(Ipv6Addr::new(a, b, 0, 0, 0, 0, 0, 0), length)
+}
+
+/// Special networks of IPv4, as IANA lists them.
+const SPECIAL_V4: [Ipv4Net; 15] = [
+    v4(0, 0, 0, 0, 8),       // this network, unspecified
+    v4(10, 0, 0, 0, 8),      // private
+    v4(100, 64, 0, 0, 10),   // shared by a provider's customers
+    v4(127, 0, 0, 0, 8),     // loopback
+    v4(169, 254, 0, 0, 16),  // link-local, where clouds tell their machines secrets
+    v4(172, 16, 0, 0, 12),   // private
+    v4(192, 0, 0, 0, 24),    // protocols
+    v4(192, 0, 2, 0, 24),    // documentation
+    v4(192, 88, 99, 0, 24),  // 6to4 relays
+    v4(192, 168, 0, 0, 16),  // private
+    v4(198, 18, 0, 0, 15),   // benchmarking
+    v4(198, 51, 100, 0, 24), // documentation
+    v4(203, 0, 113, 0, 24),  // documentation
+    v4(224, 0, 0, 0, 4),     // multicast
+    v4(240, 0, 0, 0, 4),     // reserved, broadcast
+];
+
+/// What is public of IPv6 lies in here. Loopback, link-local, unique-local, site-local and multicast are outside.
+const GLOBAL_V6: Ipv6Net = v6(0x2000, 0, 3);
+
+/// Special networks in [`GLOBAL_V6`].
+const SPECIAL_V6: [Ipv6Net; 4] = [
+    v6(0x2001, 0, 23),     // protocols: Teredo, benchmarking, ORCHID
+    v6(0x2001, 0xdb8, 32), // documentation
+    v6(0x2002, 0, 16),     // 6to4
+    v6(0x3fff, 0, 20),     // documentation
+];
+
+/// Addresses of IPv4 as a translator shows them to networks that have IPv6 only (RFC 6052).
+const TRANSLATED: Ipv6Net = v6(0x64, 0xff9b, 96);
+
+/// What may be connected to.
+#[derive(Debug, Clone, Default)]
+pub struct Reach {
+    /// Networks that may be reached though they are not public.
+    pub allowed: Vec<IpNet>,
+}
+
+impl Reach {
+    pub fn has(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        is_public(address) || self.allowed.iter().any(|network| network.contains(&address))
+    }
+}
+
+fn is_public(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => !SPECIAL_V4.iter().any(|network| network.contains(&address)),
+        IpAddr::V6(address) if TRANSLATED.contains(&address) => {
+            let [.., a, b, c, d] = address.octets();
+            is_public(Ipv4Addr::new(a, b, c, d).into())
+        }
+        IpAddr::V6(address) => {
+            GLOBAL_V6.contains(&address) && !SPECIAL_V6.iter().any(|network| network.contains(&address))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn has(reach: &Reach, address: &str) -> bool {
+        reach.has(address.parse().unwrap())
+    }
+
+    #[test]
+    fn public_addresses_are_reached() {
+        for address in [
+            "1.1.1.1",
+            "100.63.255.255",
+            "100.128.0.0",
+            "172.32.0.1",
+            "192.0.1.1",
+            "198.20.0.1",
+            "223.255.255.255",
+            "2606:4700::1111",
+            "2001:4860::8888",
+            "2a00::1",
+            "::ffff:1.1.1.1",
+            "64:ff9b::1.1.1.1",
+        ] {
+            assert!(has(&Reach::default(), address), "{address}");
+        }
+    }
+
+    #[test]
+    fn no_other_address_is() {
+        for address in [
+            "0.0.0.0",
+            "0.1.2.3",
+            "10.0.0.1",
+            "100.64.0.1",
+            "100.127.255.255",
+            "127.0.0.1",
+            "127.255.255.255",
+            "169.254.169.254",
+            "172.16.0.1",
+            "172.31.255.255",
+            "192.0.0.1",
+            "192.0.2.1",
+            "192.88.99.1",
+            "192.168.0.1",
+            "198.18.0.1",
+            "198.19.255.255",
+            "198.51.100.1",
+            "203.0.113.1",
+            "224.0.0.1",
+            "239.255.255.255",
+            "240.0.0.1",
+            "255.255.255.255",
+            "::",
+            "::1",
+            "::7f00:1",
+            "::1.1.1.1",
+            "::ffff:127.0.0.1",
+            "::ffff:10.0.0.1",
+            "::ffff:169.254.169.254",
+            "64:ff9b::127.0.0.1",
+            "64:ff9b::10.0.0.1",
+            "64:ff9b:1::1.1.1.1",
+            "100::1",
+            "2001::1",
+            "2001:0:1:2:3:4:5:6",
+            "2001:2::1",
+            "2001:10::1",
+            "2001:db8::1",
+            "2002:7f00:1::",
+            "2002:a00:1::1",
+            "3fff::1",
+            "5f00::1",
+            "fc00::1",
+            "fd00:ec2::254",
+            "fe80::1",
+            "fec0::1",
+            "ff02::1",
+        ] {
+            assert!(!has(&Reach::default(), address), "{address}");
+        }
+    }
+
+    #[test]
+    fn networks_that_are_set_are_reached_in_all_their_forms() {
+        let networks = ["10.1.0.0/16", "::1/128", "fd00:1::/32"];
+        let reach = Reach { allowed: networks.map(|network| network.parse().unwrap()).into() };
+        for address in ["10.1.2.3", "::ffff:10.1.2.3", "::1", "fd00:1::5"] {
+            assert!(has(&reach, address), "{address}");
+        }
+        for address in ["10.2.0.1", "127.0.0.1", "fd00:2::5", "64:ff9b::10.1.2.3"] {
+            assert!(!has(&reach, address), "{address}");
+        }
+    }
+}

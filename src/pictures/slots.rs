@@ -1,0 +1,72 @@
+//! How many fetches a host has at a time.
+
+use std::{cell::RefCell, collections::HashMap, rc::Rc};
+
+/// Most fetches of one host that are under way.
+const OF_ONE_HOST: usize = 2;
+
+/// How many fetches each host has under way.
+#[derive(Debug, Clone, Default)]
+pub struct Hosts(Rc<RefCell<HashMap<String, usize>>>);
+
+/// One of the fetches that a host may have.
+#[derive(Debug)]
+pub struct Slot {
+    hosts: Hosts,
+    host: String,
+}
+
+impl Hosts {
+    /// Takes one of a host's slots, if one is free.
+    pub fn enter(&self, host: &str) -> Option<Slot> {
+        let mut hosts = self.0.borrow_mut();
+        let count = hosts.entry(host.to_owned()).or_default();
+        (*count < OF_ONE_HOST).then(|| {
+            *count += 1;
+            Slot { hosts: self.clone(), host: host.to_owned() }
+        })
+    }
+}
+
+impl Slot {
+    /// Follows a redirect: the host before is left first.
+    pub fn go_to(self, host: &str) -> Option<Self> {
+        if self.host == host {
+            return Some(self);
+        }
+        let hosts = self.hosts.clone();
+        drop(self);
+        hosts.enter(host)
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let mut hosts = self.hosts.0.borrow_mut();
+        match hosts.get_mut(&self.host) {
+            Some(count) if *count > 1 => *count -= 1,
+            _ => drop(hosts.remove(&self.host)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_has_as_many_fetches_as_it_may_have() {
+        let hosts = Hosts::default();
+        let (first, second) = (hosts.enter("a").unwrap(), hosts.enter("a").unwrap());
+        assert!(hosts.enter("a").is_none());
+        let other = hosts.enter("b").unwrap();
+        // A redirect within a host needs no other slot, one to another host does.
+        let first = first.go_to("a").unwrap();
+        assert!(other.go_to("a").is_none());
+        drop(second);
+        let moved = hosts.enter("b").unwrap().go_to("a").unwrap();
+        assert!(hosts.enter("a").is_none());
+        drop((first, moved));
+        assert!(hosts.0.borrow().is_empty());
+    }
+}
