@@ -107,7 +107,7 @@ token: build ## Make an access token: make token NAME=ann
 demo: build ## Fill an empty database with demo users and chats
 	@$(GREENROOM) demo
 
-schema: ## Write src/schema.rs from the migrations
+schema: ## Write src/storage/schema.rs from the migrations
 	@command -v diesel >/dev/null || $(CARGO) install diesel_cli --version ^2.3 --no-default-features --features sqlite-bundled
 	@file=$$(mktemp -u) && diesel migration run --database-url "$$file" && rm -f "$$file"
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use greenroom::{
-    model::{
+    core::model::{
         ChatId, ChatKind, Command, Contacts, Event, UserCard, UserId,
         command::{Action, NewChat, ReactIntent},
         emoji::Emoji,
@@ -16,10 +16,18 @@ use greenroom::{
     },
     storage::{
         Access, AnyConn, DatabaseUrl, Rules,
-        apply::{Made, apply, create_chat},
-        changes::{self, Since},
-        chats, members, messages, migrations, snapshot, transaction,
-        users::{self, NO_PASSWORD, NewUser},
+        commands::{Made, apply, create_chat},
+        db::migrations,
+        queries::{
+            changes_since::{self, Since},
+            membership,
+        },
+        snapshot,
+        tables::{
+            chats, members, messages,
+            users::{self, NO_PASSWORD, NewUser},
+        },
+        transaction,
     },
     view::{Links, MessageView, frames, render},
 };
@@ -131,7 +139,7 @@ fn a_page_of_50(bench: &mut Criterion) {
     bench.bench_function("a page of 50", |bench| {
         bench.iter(|| {
             let page = snapshot(&mut conn, |conn| {
-                let chat = chats::authorized(conn, id, users[0].id, Ability::TakePart)?.chat;
+                let chat = membership::authorized(conn, id, users[0].id, Ability::TakePart)?.chat;
                 let mut page = messages::range(conn, id, chat.last_pos - PAGE + 1..=chat.last_pos)?;
                 let readers = members::readers(conn, &chat, rules.receipts_max_members)?;
                 page.iter_mut().for_each(|message| message.note_readers(&readers));
@@ -151,8 +159,9 @@ fn the_feeds_since(bench: &mut Criterion) {
     for missed in [0, 20] {
         bench.bench_function(&format!("the feed since {missed} changes ago"), |bench| {
             bench.iter(|| {
-                let since =
-                    snapshot(&mut conn, |conn| changes::since(conn, &rules, user, id, Some(head - missed)));
+                let since = snapshot(&mut conn, |conn| {
+                    changes_since::since(conn, &rules, user, id, Some(head - missed))
+                });
                 let Since::Changes { events, .. } = since.unwrap() else { panic!("they can be told") };
                 assert_eq!(events.is_empty(), missed == 0);
                 events

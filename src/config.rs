@@ -12,10 +12,9 @@ use clap::{Args, ValueEnum, builder::BoolishValueParser};
 use ipnet::IpNet;
 
 use crate::{
-    auth::hosts::AllowedHost,
     bus::RedisUrl,
-    limits::{Rate, Rates},
-    model::{Contacts, ObjectRooms, PictureHost},
+    core::model::{Contacts, ObjectRooms, PictureHost, host_names::AllowedHost},
+    rate_limit::{Rate, Rates},
     storage::DatabaseUrl,
 };
 

@@ -11,7 +11,7 @@ use actix_web::{
 };
 use serde_json::{Map, Value, json};
 
-use crate::model::{FieldErrors, Refusal, UserId};
+use crate::core::model::{FieldErrors, Refusal, UserId};
 
 /// Why a request is answered with an error.
 #[derive(Debug, Clone, PartialEq, Eq)]

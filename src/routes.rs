@@ -1,39 +1,33 @@
 //! All addresses on one screen.
 
 use actix_web::{
-    FromRequest, Handler, HttpRequest, Resource, Responder,
-    guard::{self, Guard},
-    http::Method,
+    HttpRequest,
     middleware::from_fn,
     web::{self, ServiceConfig},
 };
 
 use crate::{
     api::{
-        account, activity, avatars, blocks, chats, credentials, events, health, members, messages, pictures,
-        profile, reactions, rooms, search, settings, sync, tokens, users,
+        activity, avatars, blocks, chats, credentials, events, health, members, messages, pictures, profile,
+        reactions, rooms, search, settings, sign_in, sync, tokens, users,
     },
-    auth::gate,
     error::ApiError,
-    metrics::http::Route,
-    reference,
+    middleware::authenticate::gate,
+    openapi,
+    paths::{BASE, SOCKET},
+    routing::at,
+    telemetry::http::Route,
     web::{assets, pages},
     ws,
 };
-
-/// Where the API begins.
-pub const BASE: &str = "/messages/api";
-
-/// Where sockets open.
-pub const SOCKET: &str = "/messages/ws";
 
 /// Every address with its methods.
 pub fn routes(app: &mut ServiceConfig) {
     app
         // The API. Addresses are tried in this order, so it comes first, and what is asked for most comes first in it.
         .service(at(BASE).get(pages::index).done())
-        .service(at(&format!("{BASE}/schema")).get(reference::show).done())
-        .service(at(&format!("{BASE}/schema/websocket")).get(reference::show_websocket).done())
+        .service(at(&format!("{BASE}/schema")).get(openapi::show).done())
+        .service(at(&format!("{BASE}/schema/websocket")).get(openapi::show_websocket).done())
         .service(at(&format!("{BASE}/docs")).get(pages::reference).done())
         .service(web::scope(BASE).wrap(from_fn(gate)).configure(api).default_service(web::to(unknown)))
         .service(
@@ -47,15 +41,15 @@ pub fn routes(app: &mut ServiceConfig) {
         // Pages, and what they are made of.
         .service(at("/").get(pages::messages).done())
         .service(at("/messages").get(pages::messages).done())
-        .service(at("/login").get(pages::sign_in).post(account::login).done())
+        .service(at("/login").get(pages::sign_in).post(sign_in::login).done())
         .service(at("/messages/static/{version}/{path:.*}").get(assets::show).done())
         .service(at("/demo").get(pages::demo).done())
         .service(at("/messages/widgets.js").get(assets::widgets).done())
         .service(at("/messages/greenroom.js").get(assets::client).done())
         .service(at("/messages/greenroom.d.ts").get(assets::client_types).done())
         // Accounts.
-        .service(at("/logout").post(account::logout).done())
-        .service(at("/register").post(account::register).done())
+        .service(at("/logout").post(sign_in::logout).done())
+        .service(at("/register").post(sign_in::register).done())
         .service(at("/healthz").get(health::health).done())
         .service(at("/readyz").get(health::ready).done())
         .service(at("/messages/avatars/{user}.svg").get(avatars::show).done())
@@ -125,66 +119,4 @@ async fn unknown() -> Result<String, ApiError> {
 
 async fn only_get(request: HttpRequest) -> Result<String, ApiError> {
     Err(ApiError::MethodNotAllowed { method: request.method().to_string(), allow: "GET".to_owned() })
-}
-
-/// An address, with and without a slash at its end.
-fn at(path: &str) -> Address {
-    let path = path.trim_end_matches('/');
-    Address { resource: web::resource([format!("{path}/"), path.to_owned()]), allow: Vec::new() }
-}
-
-/// An address under construction; it knows its methods, to name them where another one is used.
-struct Address {
-    resource: Resource,
-    allow: Vec<&'static str>,
-}
-
-macro_rules! methods {
-    ($($name:ident $method:ident),*) => {
-        $(fn $name<F, Args>(self, handler: F) -> Self
-        where
-            F: Handler<Args>,
-            Args: FromRequest + 'static,
-            F::Output: Responder + 'static,
-        {
-            self.route(Method::$method, handler)
-        })*
-    };
-}
-
-impl Address {
-    methods!(get GET, post POST, put PUT, patch PATCH, delete DELETE);
-
-    fn route<F, Args>(mut self, method: Method, handler: F) -> Self
-    where
-        F: Handler<Args>,
-        Args: FromRequest + 'static,
-        F::Output: Responder + 'static,
-    {
-        let names: &[&str] = match method {
-            Method::GET => &["GET", "HEAD"],
-            Method::POST => &["POST"],
-            Method::PUT => &["PUT"],
-            Method::PATCH => &["PATCH"],
-            _ => &["DELETE"],
-        };
-        self.allow.extend(names);
-        let is_get = method == Method::GET;
-        // What can be got can be asked for without its body.
-        let matches = guard::fn_guard(move |request| {
-            guard::Method(method.clone()).check(request) || (is_get && request.head().method == Method::HEAD)
-        });
-        self.resource = self.resource.route(web::route().guard(matches).to(handler));
-        self
-    }
-
-    fn done(self) -> Resource {
-        let allow = self.allow.join(", ");
-        let refuse = move |request: HttpRequest| {
-            let error =
-                ApiError::MethodNotAllowed { method: request.method().to_string(), allow: allow.clone() };
-            async move { Err::<String, ApiError>(error) }
-        };
-        self.resource.app_data(Route::default()).default_service(web::to(refuse))
-    }
 }

@@ -7,11 +7,14 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{Answer, body::Body, chats::show, path::Id};
-use crate::{auth::gate::Authenticated, model::ChatId, requests, server::State, storage::chats};
+use crate::{
+    core::model::ChatId, middleware::authenticate::Authenticated, services::messages, state::State,
+    storage::queries::chat_list,
+};
 
 /// `POST chats/{chat}/mark-as-read/`
 pub async fn mark_as_read(state: Data<State>, caller: Authenticated, chat: Id<ChatId>, body: Body) -> Answer {
-    let marked_count = requests::mark_as_read(&state, &caller, chat.0, body.json()).await?;
+    let marked_count = messages::mark_as_read(&state, &caller, chat.0, body.json()).await?;
     Ok(HttpResponse::Ok().json(MarkedView { status: "success", marked_count }))
 }
 
@@ -25,13 +28,13 @@ pub(crate) struct MarkedView {
 
 /// `PATCH chats/{chat}/me/`
 pub async fn change_me(state: Data<State>, caller: Authenticated, chat: Id<ChatId>, body: Body) -> Answer {
-    requests::change_me(&state, &caller, chat.0, body.json()).await?;
+    messages::change_me(&state, &caller, chat.0, body.json()).await?;
     show(HttpResponse::Ok(), &state, caller.id(), chat.0).await
 }
 
 /// `POST chats/{chat}/typing/`
 pub async fn typing(state: Data<State>, caller: Authenticated, chat: Id<ChatId>, body: Body) -> Answer {
-    requests::typing(&state, &caller, chat.0, body.json()).await?;
+    messages::typing(&state, &caller, chat.0, body.json()).await?;
     Ok(HttpResponse::Ok().json(TypingView { status: "success" }))
 }
 
@@ -44,7 +47,7 @@ pub(crate) struct TypingView {
 /// `GET unread/`
 pub async fn unread(state: Data<State>, caller: Authenticated) -> Answer {
     let user = caller.id();
-    let unread = state.readers.ask(move |conn| chats::unread_by_chat(conn, user)).await?;
+    let unread = state.readers.ask(move |conn| chat_list::unread_by_chat(conn, user)).await?;
     let total = unread.iter().map(|(_, count)| count).sum();
     Ok(HttpResponse::Ok().json(UnreadView { total, chats: unread.into_iter().collect() }))
 }

@@ -8,11 +8,14 @@ use actix_web::{
 
 use super::{Answer, is_known, page::Query, users::known};
 use crate::{
-    auth::{gate::caller, keys},
+    core::{
+        model::{UserCard, UserId},
+        secrets,
+    },
     error::ApiError,
-    model::{UserCard, UserId},
-    server::State,
-    storage::users,
+    middleware::authenticate::caller,
+    state::State,
+    storage::tables::users,
 };
 
 /// `GET /messages/avatars/{user}.svg`; open to all, so that other sites' pages can show it. Where not everybody may know
@@ -28,7 +31,7 @@ pub async fn show(state: Data<State>, request: HttpRequest) -> Answer {
         Some(known(&state, caller.id(), id).await?)
     };
     let svg = draw(&user.ok_or(ApiError::NOT_FOUND)?.card());
-    let etag = format!("\"{}\"", &keys::hash(&svg)[..16]);
+    let etag = format!("\"{}\"", &secrets::hash(&svg)[..16]);
     let is_known = is_known(&request, &etag);
     let mut response = if is_known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     response

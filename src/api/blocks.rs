@@ -7,7 +7,13 @@ use super::{
     page::{PageNumber, PageView, Query},
     path::Id,
 };
-use crate::{auth::gate::Authenticated, model::UserId, server::State, storage::blocks, view::UserView};
+use crate::{
+    core::model::UserId,
+    middleware::authenticate::Authenticated,
+    state::State,
+    storage::{commands::blocking, tables::blocks},
+    view::UserView,
+};
 
 const PAGE_SIZE: i64 = 100;
 
@@ -15,7 +21,7 @@ const PAGE_SIZE: i64 = 100;
 pub async fn block(state: Data<State>, caller: Authenticated, user: Id<UserId>) -> Answer {
     let (by, user) = (caller.id(), user.0);
     let blocked =
-        state.writer.run("block_user", move |conn, rules| blocks::block(conn, rules, by, user)).await?;
+        state.writer.run("block_user", move |conn, rules| blocking::block(conn, rules, by, user)).await?;
     Ok(HttpResponse::Ok().json(UserView::new(&blocked, &state.links)))
 }
 

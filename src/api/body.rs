@@ -12,7 +12,7 @@ use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
-use crate::{auth::Caller, error::ApiError, model::FieldErrors, server::State};
+use crate::{auth::Caller, core::model::FieldErrors, error::ApiError, state::State};
 
 /// Largest body of most requests, in bytes.
 const MAX_BYTES: usize = 64 * 1024;

@@ -12,22 +12,26 @@ use super::{
     rooms::RoomFields,
 };
 use crate::{
-    auth::{Caller, gate::Authenticated},
-    error::ApiError,
-    input::Field,
-    limits::{Kind, MANY},
-    model::{
+    auth::Caller,
+    core::model::{
         ChatId, ChatKind, Command, FieldErrors, Refusal, UserId,
         command::{Action, NewChat, NewRoom},
         permission::Ability,
         text::{REQUIRED, Title},
     },
-    requests::or_refused,
-    server::State,
+    error::ApiError,
+    input::Field,
+    middleware::authenticate::Authenticated,
+    rate_limit::{Kind, MANY},
+    services::messages::or_refused,
+    state::State,
     storage::{
         AnyConn, StorageError,
-        apply::{existing_dm, existing_room},
-        chats::{self, ChatFilter},
+        commands::{existing_dm, existing_room},
+        queries::{
+            chat_list::{self, ChatFilter},
+            membership,
+        },
     },
     view::ChatView,
 };
@@ -48,7 +52,7 @@ pub async fn list(state: Data<State>, caller: Authenticated, request: HttpReques
     };
     let (user, known) = (caller.id(), state.known.clone());
     let found =
-        state.readers.ask(move |conn| chats::page(conn, &known, user, &filter, page.skip(), page.size));
+        state.readers.ask(move |conn| chat_list::page(conn, &known, user, &filter, page.skip(), page.size));
     let (count, found) = found.await?;
     page.check(count)?;
     let results = found.iter().map(|chat| ChatView::shown(chat, &state.links)).collect();
@@ -217,7 +221,7 @@ async fn refuse_lasting_titles(state: &State, chat: ChatId, by: UserId) -> Resul
     if may_rename(ChatKind::Dm) && may_rename(ChatKind::Room) {
         return Ok(());
     }
-    let met = state.readers.ask(move |conn| chats::authorized(conn, chat, by, Ability::See)).await?;
+    let met = state.readers.ask(move |conn| membership::authorized(conn, chat, by, Ability::See)).await?;
     if may_rename(met.chat.kind) { Ok(()) } else { Err(Refusal::Forbidden) }
 }
 

@@ -8,12 +8,13 @@ use super::{
     path::Id,
 };
 use crate::{
-    auth::{audit, gate::Authenticated},
+    auth::audit,
+    core::model::{Credential, SessionId, Timestamp, TokenId},
     error::ApiError,
-    forwarded,
-    model::{Credential, SessionId, Timestamp, TokenId},
-    server::State,
-    storage::{sessions, tokens},
+    middleware::authenticate::Authenticated,
+    net::forwarded,
+    state::State,
+    storage::tables::{sessions, tokens},
     view::{AccessTokenView, SessionView, UseView},
 };
 

@@ -16,10 +16,11 @@ use tokio::time::sleep;
 
 use super::{Answer, page::Query};
 use crate::{
-    auth::{Caller, gate::Authenticated},
-    feed::{self, Cursor, Heads, Listener, Only, Update, listener::Heard},
-    model::{ChatId, Refusal, UserId},
-    server::State,
+    auth::Caller,
+    core::model::{ChatId, Refusal, UserId},
+    feed::{self, Cursor, Heads, Listener, Only, Update, pull_reader::Heard},
+    middleware::authenticate::Authenticated,
+    state::State,
     storage::Asker,
     view::frames,
 };
@@ -76,16 +77,16 @@ impl EventStream {
     ) -> Result<Self, crate::error::ApiError> {
         let user = caller.id();
         let (is_back, place) = match last {
-            Some(last) => (true, Cursor::find(&state, user, &last).await?),
+            Some(last) => (true, Cursor::find(&state.feed, user, &last).await?),
             None => (false, None),
         };
         let (cursor, known) = place.unzip();
         let is_lost = is_back && known.is_none();
-        let listener = Listener::open(state.clone(), caller, only, known).await?;
+        let listener = Listener::open(state.feed.clone(), caller, only, known).await?;
         let known = listener.follower().known();
         let mut cursor = cursor.unwrap_or_else(|| Cursor::at(known));
-        cursor.keep(&state, user, known).await;
-        let users_online = state.presence.partners_of(&state, user).await?;
+        cursor.keep(&state.feed, user, known).await;
+        let users_online = state.presence.partners_of(user).await?;
         let hello = frames::hello(user, HEARTBEAT.as_secs(), known, &users_online);
         let mut text = format!("retry: {RETRY}\n");
         write_event(&mut text, Some(&cursor), &hello);
@@ -102,7 +103,7 @@ impl EventStream {
         }
         loop {
             let known = self.listener.follower().known();
-            self.cursor.keep(&self.state, self.user, known).await;
+            self.cursor.keep(&self.state.feed, self.user, known).await;
             match self.listener.next_now().await {
                 Ok(Some(Heard::Update(update))) => return Some(self.written(&update)),
                 Ok(Some(Heard::Fleeting(frame))) => {

@@ -5,7 +5,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Answer;
-use crate::{model::Refusal, server::State, storage::Asker};
+use crate::{
+    core::model::Refusal,
+    state::State,
+    storage::{Asker, maintenance::health},
+};
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = Health)]
@@ -25,6 +29,6 @@ pub async fn ready(state: Data<State>) -> Answer {
     if state.is_draining() {
         return Err(Refusal::Busy.into());
     }
-    Asker::Server.asks(state.storage_answers()).await?;
+    Asker::Server.asks(health::answers(&state.readers, &state.writer)).await?;
     Ok(HttpResponse::Ok().json(OK))
 }

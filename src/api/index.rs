@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use actix_web::{HttpRequest, HttpResponse, web::Data};
 
 use super::Answer;
-use crate::{routes, server::State};
+use crate::{net::forwarded, paths, state::State};
 
 /// `GET /messages/api/`
 pub async fn show(state: Data<State>, request: HttpRequest) -> Answer {
-    let base = state.base_url(&request);
+    let base = forwarded::base_url(&request, &state.config);
     let lists =
         ["chats", "rooms", "search", "settings", "unread", "users/blocked", "users/me", "users/search"];
     let links: BTreeMap<_, _> =
-        lists.iter().map(|name| (*name, format!("{base}{}/{name}/", routes::BASE))).collect();
+        lists.iter().map(|name| (*name, format!("{base}{}/{name}/", paths::BASE))).collect();
     Ok(HttpResponse::Ok().json(links))
 }

@@ -12,14 +12,19 @@ use super::{
     path::Id,
 };
 use crate::{
-    auth::gate::Authenticated,
     chat::Answered,
+    core::model::{
+        ChatId, Command, FieldErrors, Refusal, Role, UserId, command::Action, permission::Ability,
+    },
     input::Field,
-    limits::MANY,
-    model::{ChatId, Command, FieldErrors, Refusal, Role, UserId, command::Action, permission::Ability},
-    requests::or_refused,
-    server::State,
-    storage::{chats, members},
+    middleware::authenticate::Authenticated,
+    rate_limit::MANY,
+    services::messages::or_refused,
+    state::State,
+    storage::{
+        queries::{member_search, membership},
+        tables::members,
+    },
     view::MemberView,
 };
 
@@ -38,11 +43,11 @@ pub async fn list(
     let asked = PageNumber::of(&query, PAGE_SIZE).and_then(|page| Ok((page, query.matching()?)));
     let (page, matching) = or_refused(asked, state.permitted(chat, user, Ability::TakePart)).await?;
     let found = state.readers.ask(move |conn| {
-        let chat = chats::authorized(conn, chat, user, Ability::TakePart)?.chat;
+        let chat = membership::authorized(conn, chat, user, Ability::TakePart)?.chat;
         if search.is_empty() {
             return Ok((chat.member_count, members::page(conn, chat.id, page.skip(), page.size)?));
         }
-        members::search(conn, chat.id, (&search, matching), page.skip(), page.size)
+        member_search::search(conn, chat.id, (&search, matching), page.skip(), page.size)
     });
     let (count, members) = found.await?;
     page.check(count)?;

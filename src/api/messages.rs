@@ -11,14 +11,19 @@ use super::{
     search,
 };
 use crate::{
-    auth::gate::Authenticated,
     chat::Answered,
+    core::{
+        model::{ChatId, Message, MessageId, Pos, Refusal, UserId, permission::Ability},
+        text_index::Words,
+    },
     error::ApiError,
-    model::{ChatId, Message, MessageId, Pos, Refusal, UserId, permission::Ability},
-    requests::{self, or_refused},
-    search::Words,
-    server::State,
-    storage::{AnyConn, KnownChats, StorageError, chats, messages, search::pages::Question},
+    middleware::authenticate::Authenticated,
+    services::{self, messages::or_refused},
+    state::State,
+    storage::{
+        AnyConn, KnownChats, StorageError, message_search::pages::Question, queries::membership,
+        tables::messages,
+    },
     view::{MessageView, Senders},
 };
 
@@ -98,7 +103,7 @@ fn find(
     user: UserId,
     wanted: Wanted,
 ) -> Result<Found, StorageError> {
-    let chat = chats::authorized(conn, chat, user, Ability::TakePart)?.chat;
+    let chat = membership::authorized(conn, chat, user, Ability::TakePart)?.chat;
     let (bounds, places) = match wanted {
         Wanted::Numbered(page) => {
             let newest = chat.last_pos.saturating_sub(page.skip());
@@ -159,12 +164,12 @@ impl Near {
 pub async fn post(state: Data<State>, caller: Authenticated, chat: Id<ChatId>, body: Body) -> Answer {
     // Those who have posted at the same time go on together, and so more of them share a transaction.
     tokio::task::yield_now().await;
-    answer(requests::post_message(&state, &caller, chat.0, body.json()).await?)
+    answer(services::messages::post_message(&state, &caller, chat.0, body.json()).await?)
 }
 
 /// `GET messages/{message}/`
 pub async fn detail(state: Data<State>, caller: Authenticated, message: Id<MessageId>) -> Answer {
-    let message = requests::visible_message(&state, caller.id(), message.0).await?;
+    let message = services::messages::visible_message(&state, caller.id(), message.0).await?;
     Ok(HttpResponse::Ok().json(MessageView::new(&message, &state.links)))
 }
 
@@ -177,12 +182,12 @@ pub async fn update(
     body: Body,
 ) -> Answer {
     let is_whole = request.method() == "PUT";
-    answer(requests::edit_message(&state, &caller, message.0, body.json(), is_whole).await?)
+    answer(services::messages::edit_message(&state, &caller, message.0, body.json(), is_whole).await?)
 }
 
 /// `DELETE messages/{message}/`
 pub async fn delete(state: Data<State>, caller: Authenticated, message: Id<MessageId>) -> Answer {
-    requests::delete_message(&state, &caller, message.0).await?;
+    services::messages::delete_message(&state, &caller, message.0).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -1,6 +1,5 @@
 //! REST: one file for each resource. A handler says who asks, what for, asks the chat or storage, and answers.
 
-pub mod account;
 pub mod activity;
 pub mod avatars;
 pub mod blocks;
@@ -20,6 +19,7 @@ pub mod reactions;
 pub mod rooms;
 pub mod search;
 pub mod settings;
+pub mod sign_in;
 pub mod sync;
 pub mod tokens;
 mod user_fields;

@@ -8,7 +8,13 @@ use url::form_urlencoded::{Serializer, parse};
 use utoipa::ToSchema;
 
 use super::json;
-use crate::{error::ApiError, model::FieldErrors, search::Matching, server::State, view::render_long};
+use crate::{
+    core::{model::FieldErrors, text_index::Matching},
+    error::ApiError,
+    net::forwarded,
+    state::State,
+    view::render_long,
+};
 
 /// Most results on a page.
 const MAX_SIZE: i64 = 100;
@@ -149,7 +155,7 @@ pub fn link(
     query: &Query,
     changes: &[(&str, Option<String>)],
 ) -> String {
-    let base = state.base_url(request);
+    let base = forwarded::base_url(request, &state.config);
     let query = query.with(changes);
     let mark = if query.is_empty() { "" } else { "?" };
     format!("{base}{}{mark}{query}", request.path())

@@ -8,7 +8,7 @@ use std::{
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload};
 
-use crate::model::{ChatId, MessageId, SessionId, TokenId, UserId};
+use crate::core::model::{ChatId, MessageId, SessionId, TokenId, UserId};
 
 /// The id of the path's segment `{chat}`, `{message}`, `{user}`, `{session}` or `{token}`.
 pub struct Id<T>(pub T);

@@ -8,11 +8,11 @@ use actix_web::{
 
 use super::{Answer, is_known};
 use crate::{
+    core::model::{Refusal, UserId},
     error::ApiError,
-    model::{Refusal, UserId},
     pictures::{Missing, Picture},
-    server::State,
-    storage::users,
+    state::State,
+    storage::tables::users,
 };
 
 /// `GET /messages/pictures/{user}/{signature}`; open to all, so that other sites' pages can show it, under an address that

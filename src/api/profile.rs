@@ -9,13 +9,14 @@ use super::{
     users::{change_user, own_view},
 };
 use crate::{
-    auth::{failures::Attempt, gate::Authenticated, passwords::Verdict},
+    auth::{login_throttle::Attempt, passwords::Verdict},
     bus::News,
+    core::model::{FieldErrors, Refusal},
     error::ApiError,
-    forwarded,
-    model::{FieldErrors, Refusal},
-    server::State,
-    storage::users::{self, User},
+    middleware::authenticate::Authenticated,
+    net::forwarded,
+    state::State,
+    storage::tables::users::{self, User},
 };
 
 /// `GET users/me/`

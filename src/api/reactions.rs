@@ -9,16 +9,16 @@ use utoipa::ToSchema;
 
 use super::{Answer, body::Body, path::Id};
 use crate::{
-    auth::gate::Authenticated,
+    core::model::{MessageId, command::ReactIntent},
     input::{Field, ReactFields},
-    model::{MessageId, command::ReactIntent},
-    requests::{self, Reacted, ReactionAction},
-    server::State,
+    middleware::authenticate::Authenticated,
+    services::messages::{self, Reacted, ReactionAction},
+    state::State,
 };
 
 /// `POST messages/{message}/reactions/`
 pub async fn toggle(state: Data<State>, caller: Authenticated, message: Id<MessageId>, body: Body) -> Answer {
-    let reacted = requests::react(&state, &caller, message.0, body.json(), ReactIntent::Toggle).await?;
+    let reacted = messages::react(&state, &caller, message.0, body.json(), ReactIntent::Toggle).await?;
     Ok(shown(message.0, &reacted))
 }
 
@@ -30,7 +30,7 @@ pub async fn put(
     path: Path<EmojiInPath>,
 ) -> Answer {
     let fields = Ok(path.into_inner().fields());
-    let reacted = requests::react(&state, &caller, message.0, fields, ReactIntent::Add).await?;
+    let reacted = messages::react(&state, &caller, message.0, fields, ReactIntent::Add).await?;
     Ok(shown(message.0, &reacted))
 }
 
@@ -42,7 +42,7 @@ pub async fn delete(
     path: Path<EmojiInPath>,
 ) -> Answer {
     let fields = Ok(path.into_inner().fields());
-    requests::react(&state, &caller, message.0, fields, ReactIntent::Remove).await?;
+    messages::react(&state, &caller, message.0, fields, ReactIntent::Remove).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

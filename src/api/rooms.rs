@@ -7,16 +7,18 @@ use super::{
     page::{PageNumber, PageView, Query},
 };
 use crate::{
-    auth::gate::Authenticated,
-    input::Field,
-    model::{
-        FieldErrors, HostObject, UserId,
-        command::NewRoom,
-        text::{self, BLANK, Title},
+    core::{
+        model::{
+            FieldErrors, HostObject, UserId,
+            command::NewRoom,
+            text::{self, BLANK, Title},
+        },
+        text_index::Matching,
     },
-    search::Matching,
-    server::State,
-    storage::rooms::{self, RoomFilter},
+    input::Field,
+    middleware::authenticate::Authenticated,
+    state::State,
+    storage::queries::rooms::{self, RoomFilter},
     view::ChatView,
 };
 

@@ -9,19 +9,21 @@ use super::{
     page::{PageNumber, Query, link, page_size},
 };
 use crate::{
-    auth::gate::Authenticated,
-    error::ApiError,
-    model::{
-        ChatId, FieldErrors,
-        permission::Ability,
-        text::{BLANK, REQUIRED},
+    core::{
+        model::{
+            ChatId, FieldErrors,
+            permission::Ability,
+            text::{BLANK, REQUIRED},
+        },
+        text_index::Words,
     },
-    requests::or_refused,
-    search::Words,
-    server::State,
+    error::ApiError,
+    middleware::authenticate::Authenticated,
+    services::messages::or_refused,
+    state::State,
     storage::{
         AnyConn,
-        search::pages::{self, Asked, Found, Newer, Question},
+        message_search::pages::{self, Asked, Found, Newer, Question},
     },
     view::{FoundMessageView, MessageView},
 };

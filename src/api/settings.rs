@@ -6,11 +6,11 @@ use utoipa::ToSchema;
 
 use super::Answer;
 use crate::{
-    model::{
+    core::model::{
         Contacts,
         text::{MessageBody, Title},
     },
-    server::State,
+    state::State,
 };
 
 #[derive(Serialize, ToSchema)]

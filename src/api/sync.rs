@@ -13,16 +13,16 @@ use utoipa::ToSchema;
 
 use super::{Answer, body::Body, chats::PAGE_SIZE};
 use crate::{
-    auth::gate::Authenticated,
-    chat::CloseReason,
+    core::model::{ChatId, FieldErrors, Refusal, Timestamp, UserId},
     error::ApiError,
-    feed::{Follower, Heads, Listener, listener::Heard},
+    feed::{Follower, Heads, Listener, pull_reader::Heard},
+    hub::CloseReason,
     input::{Field, HeadsField},
-    model::{ChatId, FieldErrors, Refusal, Timestamp, UserId},
-    server::State,
+    middleware::authenticate::Authenticated,
+    state::State,
     storage::{
-        chats::{self, ChatFilter},
-        partners,
+        queries::chat_list::{self, ChatFilter},
+        tables::{chats, dm_partners},
     },
     view::{ChatView, LiveEvent},
 };
@@ -56,11 +56,11 @@ pub async fn start(state: Data<State>, caller: Authenticated) -> Answer {
     let (user, known) = (caller.id(), state.known.clone());
     let look = move |conn: &mut crate::storage::AnyConn| {
         let heads = chats::heads(conn, user)?;
-        let (_, page) = chats::page(conn, &known, user, &ChatFilter::default(), 0, PAGE_SIZE)?;
-        Ok((heads, page, chats::unread_by_chat(conn, user)?, partners::last_seen(conn, user)?))
+        let (_, page) = chat_list::page(conn, &known, user, &ChatFilter::default(), 0, PAGE_SIZE)?;
+        Ok((heads, page, chat_list::unread_by_chat(conn, user)?, dm_partners::last_seen(conn, user)?))
     };
     let (heads, page, unread, last_seen) = state.readers.ask(look).await?;
-    let users_online = state.presence.partners_of(&state, user).await?;
+    let users_online = state.presence.partners_of(user).await?;
     Ok(HttpResponse::Ok().json(StartView {
         chats: page.iter().map(|chat| ChatView::shown(chat, &state.links)).collect(),
         heads: heads.into_iter().collect(),
@@ -123,7 +123,7 @@ pub async fn since(state: Data<State>, caller: Authenticated, body: Body<{ 1 << 
     let (known, wait) = body.json::<SinceFields>()?.check()?;
     let mut told = Told::default();
     if wait.is_zero() {
-        let mut follower = Follower::new(state, caller.id(), None, known);
+        let mut follower = Follower::new(state.feed.clone(), caller.id(), None, known);
         follower.limit(MOST_BYTES);
         follower.compare().await?;
         while let Some(update) = follower.next().await? {
@@ -135,7 +135,7 @@ pub async fn since(state: Data<State>, caller: Authenticated, body: Body<{ 1 << 
     if state.is_draining() {
         return Err(Refusal::Busy.into());
     }
-    let mut listener = Listener::open(state, &caller, None, Some(known)).await?;
+    let mut listener = Listener::open(state.feed.clone(), &caller, None, Some(known)).await?;
     listener.limit(MOST_BYTES);
     let deadline = Instant::now() + wait;
     loop {

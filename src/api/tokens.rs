@@ -4,24 +4,19 @@ use actix_web::{HttpRequest, HttpResponse, web::Data};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{
-    Answer,
-    body::Body,
-    path::Id,
-    users::{exists, staff_only},
-};
+use super::{Answer, body::Body, path::Id, users::staff_only};
 use crate::{
-    auth::{
-        audit::{self, Who},
-        gate::Authenticated,
-        keys,
+    auth::audit::{self, Who},
+    core::{
+        model::{FieldErrors, Refusal, Timestamp, TokenId, UserId, time::SECOND},
+        secrets,
     },
-    forwarded,
     input::Field,
-    model::{FieldErrors, Refusal, Timestamp, TokenId, UserId, time::SECOND},
-    requests::or_refused,
-    server::State,
-    storage::{tokens, users},
+    middleware::authenticate::Authenticated,
+    net::forwarded,
+    services::{accounts::exists, messages::or_refused},
+    state::State,
+    storage::tables::{tokens, users},
 };
 
 #[derive(Deserialize, ToSchema)]
@@ -71,8 +66,8 @@ pub async fn create_token(
     let life = body.json::<TokenFields>().and_then(|fields| Ok(fields.check()?));
     let life = or_refused(life, exists(&state, id)).await?;
     let expires_at = life.map(|seconds| Timestamp::now().plus(seconds * SECOND));
-    let key = keys::draw();
-    let hash = keys::hash(&key);
+    let key = secrets::draw();
+    let hash = secrets::hash(&key);
     let most = state.config.max_tokens_per_user;
     let created = state.writer.run("create_token", move |conn, _| {
         let user = users::hold(conn, id)?.filter(|user| user.is_active).ok_or(Refusal::NotFound)?;

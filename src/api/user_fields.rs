@@ -5,13 +5,13 @@ use utoipa::ToSchema;
 
 use crate::{
     auth::passwords,
-    input::Field,
-    model::{
+    core::model::{
         FieldErrors, Pictures, UserCard,
         text::{self, Username},
     },
-    server::State,
-    storage::users::{NO_PASSWORD, NewUser},
+    input::Field,
+    state::State,
+    storage::tables::users::{NO_PASSWORD, NewUser},
     view::Links,
 };
 

@@ -15,18 +15,23 @@ use crate::{
     auth::{
         NewPassword,
         audit::{self, Who},
-        gate::Authenticated,
     },
     bus::News,
+    core::model::{Credential, FieldErrors, Refusal, UserCard, UserId, text},
     error::ApiError,
-    forwarded,
-    model::{Credential, FieldErrors, Refusal, UserCard, UserId, text},
+    middleware::authenticate::Authenticated,
+    net::forwarded,
     presence::Turn,
-    requests::or_refused,
-    server::{self, State},
+    services::{self, accounts::exists, messages::or_refused},
+    state::State,
     storage::{
-        AnyConn, acquaintances, contacts, sessions, succession, tokens, user_search,
-        users::{self, NO_PASSWORD, User},
+        AnyConn,
+        commands::succession,
+        queries::{contact_policy, contact_search, user_search},
+        tables::{
+            sessions, tokens,
+            users::{self, NO_PASSWORD, User},
+        },
     },
     view::{FoundUserView, Links, OwnUserView, UserView, frames},
 };
@@ -62,8 +67,8 @@ pub async fn search(state: Data<State>, caller: Authenticated, request: HttpRequ
     let matching = query.matching()?;
     let user = caller.id();
     let rules = state.rules.clone();
-    let look = move |conn: &mut AnyConn| match contacts::is_limited(conn, &rules, user)? {
-        true => acquaintances::search(conn, user, &wanted, matching),
+    let look = move |conn: &mut AnyConn| match contact_policy::is_limited(conn, &rules, user)? {
+        true => contact_search::search(conn, user, &wanted, matching),
         false => user_search::search(conn, user, &wanted, matching),
     };
     let found = state.readers.ask(look).await?;
@@ -99,7 +104,7 @@ pub async fn create(state: Data<State>, caller: Authenticated, request: HttpRequ
 pub(super) async fn known(state: &State, by: UserId, user: UserId) -> Result<User, Refusal> {
     let rules = state.rules.clone();
     let look = move |conn: &mut AnyConn| {
-        contacts::expect_known(conn, &rules, by, user)?;
+        contact_policy::expect_known(conn, &rules, by, user)?;
         users::find(conn, user)
     };
     state.readers.ask(look).await?.ok_or(Refusal::NotFound)
@@ -210,7 +215,7 @@ pub(super) async fn change_user(
             tokens::revoke_all(conn, id)?;
         }
         if user != before {
-            crate::storage::revocations::record(conn, id)?;
+            crate::storage::tables::revocations::record(conn, id)?;
         }
         let looks_different = user.card() != before.card();
         Ok((user, looks_different, standing))
@@ -227,7 +232,7 @@ pub(super) async fn change_user(
     state.identities.recheck(id).await;
     if is_standing_given {
         // It is stored. What does not come to its end here is gone on with by whoever looks at the database again.
-        let _ = server::hand_over_chats_of(state, id).await;
+        let _ = services::succession::hand_over_chats_of(state, id).await;
     }
     if looks_different {
         let frame = frames::user_updated(&user.card(), &state.links);
@@ -239,10 +244,4 @@ pub(super) async fn change_user(
 
 pub(super) fn staff_only(caller: &Authenticated) -> Result<(), ApiError> {
     if caller.is_staff { Ok(()) } else { Err(ApiError::FORBIDDEN) }
-}
-
-/// A user who must exist.
-pub(super) async fn exists(state: &State, user: UserId) -> Result<(), Refusal> {
-    let found = state.readers.ask_one(move |conn| users::find(conn, user)).await?;
-    found.map(drop).ok_or(Refusal::NotFound)
 }

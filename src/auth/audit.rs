@@ -5,8 +5,8 @@
 use std::fmt::Display;
 
 use crate::{
-    model::{UserCard, UserId},
-    storage::users::User,
+    core::model::{UserCard, UserId},
+    storage::tables::users::User,
 };
 
 /// The target of these lines, for filters: `GREENROOM_LOG=warn,greenroom::audit=info`.

@@ -24,7 +24,7 @@ use tokio::{
 };
 
 use super::strength;
-use crate::model::{FieldErrors, Refusal};
+use crate::core::model::{FieldErrors, Refusal};
 
 /// Shortest and longest password, in characters.
 const MIN_CHARS: usize = 8;
@@ -172,11 +172,13 @@ impl Hasher {
         if stored.as_deref().is_some_and(|hash| hash.starts_with(DJANGO)) {
             self.expect_others();
         }
-        self.run(free, move || match stored.filter(|hash| hash != crate::storage::users::NO_PASSWORD) {
-            Some(stored) => verify(&password, &stored),
-            None => {
-                verify(&password, &nobody);
-                Verdict::Wrong
+        self.run(free, move || {
+            match stored.filter(|hash| hash != crate::storage::tables::users::NO_PASSWORD) {
+                Some(stored) => verify(&password, &stored),
+                None => {
+                    verify(&password, &nobody);
+                    Verdict::Wrong
+                }
             }
         })
         .await

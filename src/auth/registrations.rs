@@ -7,8 +7,8 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::failures::{ADDRESSES, neighbourhood, network};
-use crate::limits::{self, Moment, Rate};
+use super::login_throttle::{ADDRESSES, neighbourhood, network};
+use crate::rate_limit::{self, Moment, Rate};
 
 /// Fewer records than this are not swept.
 const FEW: usize = 10_000;
@@ -77,13 +77,13 @@ impl Registrations {
 
     /// Takes a place for a new account. `Err`: there is one in so many seconds.
     pub fn place(self: &Arc<Self>, address: IpAddr) -> Result<Place, u64> {
-        self.take(address, Kind::Made, limits::now())?;
+        self.take(address, Kind::Made, rate_limit::now())?;
         Ok(Place { registrations: self.clone(), address, is_kept: false })
     }
 
     /// Counts a name that was found taken. `Err`: no more may be tried for so many seconds.
     pub fn taken(&self, address: IpAddr) -> Result<(), u64> {
-        self.take(address, Kind::Taken, limits::now())
+        self.take(address, Kind::Taken, rate_limit::now())
     }
 
     fn limits(&self, address: IpAddr) -> [(Key, Rate); 2] {

@@ -11,9 +11,9 @@ use actix_web::{HttpRequest, http::header::USER_AGENT};
 use super::Caller;
 use crate::{
     config::Config,
-    forwarded,
-    model::{Credential, Origin, Refusal, Timestamp, time::MINUTE},
-    storage::{WriterHandle, sightings},
+    core::model::{Credential, Origin, Refusal, Timestamp, time::MINUTE},
+    net::forwarded,
+    storage::{WriterHandle, tables::sightings},
 };
 
 /// A use is noted when the last one is older than this, in microseconds.

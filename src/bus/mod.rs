@@ -1,8 +1,8 @@
 //! What the nodes of one deployment tell each other. The bus may lose, repeat and reorder anything: whoever hears from
 //! it orders by numbers and asks storage for what is missing.
 
-mod meter;
-pub mod news;
+pub mod message;
+mod metrics;
 pub mod redis;
 
 use std::{
@@ -16,8 +16,8 @@ use std::{
 
 use tokio::sync::{Notify, mpsc};
 
-pub use meter::BusMeter;
-pub use news::{News, NodeId, PresenceNews};
+pub use message::{News, NodeId, PresenceNews};
+pub use metrics::BusMeter;
 pub use redis::RedisUrl;
 
 /// News that may wait to be published, and news that may wait to be looked at; more are lost.

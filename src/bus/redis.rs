@@ -18,7 +18,7 @@ use tokio::{
     time::{MissedTickBehavior, interval, sleep, timeout},
 };
 
-use super::{Bus, Ends, News, NodeId, news::Envelope};
+use super::{Bus, Ends, News, NodeId, message::Envelope};
 
 /// Channels that chats are spread over; one more is for what is about none.
 const CHANNELS: i64 = 64;

@@ -1,45 +1,47 @@
 //! A chat: it takes commands in order to the writer, takes what came of them in order to the sockets, and answers.
 
+pub mod back_fill;
+mod batcher;
 mod fan_out;
-mod order;
-mod outbox;
+pub mod send_out;
+mod sequencer;
+mod typing;
 
 use std::{
     collections::HashMap,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
-    time::Duration,
 };
 
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler};
 use fail::fail_point;
 
 use super::{
-    directory::{ChatDirectory, Pulse, Services},
-    messages::{
-        Admit, Admitted, Answered, LookedUp, Marked, Queued, Settled, Submit, Subscribe, Type, Typed,
-        TypingRanOut, Unsubscribe, Unwatch, Watch,
+    activity::Pulse,
+    context::{Chats, Services},
+    mailbox::{
+        Admit, Admitted, ChatMessage, Marked, Settled, Submit, Subscribe, Unsubscribe, Unwatch, Watch,
     },
-    socket::{CloseReason, Socket, SocketId, Standing},
-    typists::{Said, Typists},
+    typing::Typists,
 };
 use crate::{
     bus::News,
-    model::{ChatId, ChatKind, Refusal, UserId, event::Done},
+    core::model::{ChatId, ChatKind, Refusal, UserId, event::Done},
+    hub::{
+        close_reason::CloseReason,
+        subscriber::{Socket, SocketId},
+    },
     presence::Turn,
-    storage::{chats, members},
-    view::frames,
+    storage::queries::chat_snapshot,
 };
-use order::{Happened, Order, PAUSE};
-use outbox::Outbox;
 
-/// Somebody who says nothing more of typing has stopped after so long.
-const TYPING_LASTS: Duration = Duration::from_secs(6);
+use batcher::Outbox;
+use sequencer::{Happened, Order, PAUSE};
 
 /// One active chat of this node.
 pub struct ChatActor {
     chat: ChatId,
-    directory: Arc<ChatDirectory>,
+    directory: Arc<dyn Chats>,
     services: Arc<Services>,
     /// What the directory sees of it.
     pulse: Arc<Pulse>,
@@ -63,7 +65,7 @@ pub struct ChatActor {
 impl ChatActor {
     pub(super) fn new(
         chat: ChatId,
-        directory: Arc<ChatDirectory>,
+        directory: Arc<dyn Chats>,
         services: Arc<Services>,
         pulse: Arc<Pulse>,
     ) -> Self {
@@ -144,13 +146,39 @@ trait Accept<M> {
         Self: Actor<Context = Context<Self>>;
 }
 
-impl<M> Handler<Queued<M>> for ChatActor
-where
-    Self: Accept<M>,
-{
+impl Handler<ChatMessage> for ChatActor {
     type Result = ();
 
-    fn handle(&mut self, Queued(message): Queued<M>, ctx: &mut Self::Context) {
+    fn handle(&mut self, message: ChatMessage, ctx: &mut Self::Context) {
+        match message {
+            ChatMessage::Submit(message) => self.take(message, ctx),
+            ChatMessage::Settled(message) => self.take(message, ctx),
+            ChatMessage::Type(message) => self.take(message, ctx),
+            ChatMessage::Subscribe(message) => self.take(message, ctx),
+            ChatMessage::Unsubscribe(message) => self.take(message, ctx),
+            ChatMessage::Watch(message) => self.take(message, ctx),
+            ChatMessage::Unwatch(message) => self.take(message, ctx),
+            ChatMessage::LookedUp(message) => self.take(message, ctx),
+            ChatMessage::TypingRanOut(message) => self.take(message, ctx),
+            ChatMessage::Learned(message) => self.take(message, ctx),
+            ChatMessage::Behind(message) => self.take(message, ctx),
+            ChatMessage::Fill(message) => self.take(message, ctx),
+            ChatMessage::Filled(message) => self.take(message, ctx),
+            ChatMessage::Admit(message) => self.take(message, ctx),
+            ChatMessage::Admitted(message) => self.take(message, ctx),
+            ChatMessage::Typed(message) => self.take(message, ctx),
+            ChatMessage::Marked(message) => self.take(message, ctx),
+            ChatMessage::Waited(message) => self.take(message, ctx),
+        }
+    }
+}
+
+impl ChatActor {
+    /// Accepts a message, and begins anew where that fails.
+    fn take<M>(&mut self, message: M, ctx: &mut Context<Self>)
+    where
+        Self: Accept<M>,
+    {
         self.was_active |= <Self as Accept<M>>::IS_USE;
         let accepted = catch_unwind(AssertUnwindSafe(|| {
             self.accept(message, ctx);
@@ -232,48 +260,6 @@ impl Accept<Unwatch> for ChatActor {
     }
 }
 
-impl Accept<Type> for ChatActor {
-    /// Members type; who is not known to be one is looked up.
-    fn accept(&mut self, typing: Type, ctx: &mut Context<Self>) {
-        let user = typing.user;
-        match self.typists.say(typing) {
-            Said::ByMember(typing) => self.take_note(typing, ctx),
-            Said::LookUp(turn) => self.look_up(user, turn),
-            Said::Waits => {}
-        }
-    }
-}
-
-impl Accept<LookedUp> for ChatActor {
-    fn accept(&mut self, LookedUp { user, turn, is_member }: LookedUp, ctx: &mut Context<Self>) {
-        let said = self.typists.looked_up(user, turn, is_member == Ok(true));
-        for typing in said {
-            match &is_member {
-                Ok(true) => self.take_note(typing, ctx),
-                Ok(false) => typing.reply.send(Err(Refusal::NotFound)),
-                Err(refusal) => typing.reply.send(Err(refusal.clone())),
-            }
-        }
-    }
-}
-
-impl Accept<TypingRanOut> for ChatActor {
-    fn accept(&mut self, TypingRanOut { user, turn }: TypingRanOut, ctx: &mut Context<Self>) {
-        if self.typists.is_latest(user, turn) {
-            self.note_typing(user, false, ctx);
-        }
-    }
-}
-
-impl Accept<Typed> for ChatActor {
-    const IS_USE: bool = false;
-
-    /// Somebody types on another node, which knows that they are a member.
-    fn accept(&mut self, Typed { user, is_typing }: Typed, ctx: &mut Context<Self>) {
-        self.note_typing(user, is_typing, ctx);
-    }
-}
-
 impl Accept<Marked> for ChatActor {
     const IS_USE: bool = false;
 
@@ -294,8 +280,8 @@ impl Accept<Admit> for ChatActor {
         let (directory, services, chat) = (self.directory.clone(), self.services.clone(), self.chat);
         actix_rt::spawn(async move {
             let rules = services.rules.clone();
-            let found = services.readers.ask(move |conn| chats::view(conn, &rules, chat, user)).await;
-            directory.send(chat, Admitted { user, found });
+            let found = services.readers.ask(move |conn| chat_snapshot::view(conn, &rules, chat, user)).await;
+            directory.send(chat, Admitted { user, found }.into());
         });
     }
 }
@@ -320,7 +306,7 @@ impl Accept<Admitted> for ChatActor {
                 let (directory, chat) = (self.directory.clone(), self.chat);
                 actix_rt::spawn(async move {
                     actix_rt::time::sleep(PAUSE).await;
-                    directory.admit(chat, user);
+                    directory.clone().send(chat, Admit { user: user }.into());
                 });
             }
         }
@@ -337,41 +323,5 @@ impl ChatActor {
 
     fn has_listeners(&self) -> bool {
         !self.subscribers.is_empty() || !self.watchers.is_empty()
-    }
-}
-
-// Typing.
-
-impl ChatActor {
-    fn look_up(&self, user: UserId, turn: u64) {
-        let (directory, readers, chat) = (self.directory.clone(), self.services.readers.clone(), self.chat);
-        actix_rt::spawn(async move {
-            let is_member = readers.ask_one(move |conn| members::is_in(conn, chat, user)).await;
-            directory.send(chat, LookedUp { user, turn, is_member });
-        });
-    }
-
-    fn take_note(&mut self, typing: Type, ctx: &mut Context<Self>) {
-        let (chat, user, is_typing) = (self.chat, typing.user, typing.is_typing);
-        self.note_typing(user, is_typing, ctx);
-        self.services.bus.publish(News::Typing { chat, user, is_typing });
-        typing.reply.send(Ok(Answered::Done));
-    }
-
-    fn note_typing(&mut self, user: UserId, is_typing: bool, ctx: &mut Context<Self>) {
-        let was_typing = self.typists.stop(user);
-        if is_typing {
-            let turn = self.typists.start(user);
-            ctx.run_later(TYPING_LASTS, move |actor, _| {
-                actor.directory.send(actor.chat, TypingRanOut { user, turn });
-            });
-        }
-        if is_typing || was_typing {
-            if let Some(meter) = &self.services.meter {
-                meter.typed();
-            }
-            let frame = frames::typing(self.chat, user, is_typing);
-            self.deliver(None, Standing::Same, &frame, |socket| socket.user != user);
-        }
     }
 }

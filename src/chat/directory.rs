@@ -4,41 +4,35 @@
 use std::{
     collections::HashMap,
     mem,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError, RwLock,
-        atomic::{AtomicI64, AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, atomic::Ordering},
     time::{Duration, Instant},
 };
 
-use actix::{Actor, Addr, Context, Handler};
+use actix::{Actor, Addr, Context};
 use actix_rt::{Arbiter, ArbiterHandle, time::sleep};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::{
-    ChatMeter,
+    activity::Pulse,
     actor::ChatActor,
-    makings::Makings,
-    messages::{
-        Admit, Answered, Behind, Learned, Marked, Queued, Reply, Settled, Submit, Subscribe, Type, Typed,
-        Unsubscribe, Unwatch, Watch,
+    context::{Chats, Services},
+    mailbox::{
+        Admit, Answered, Behind, ChatMessage, Learned, Marked, Reply, Settled, Submit, Subscribe, Type,
+        Typed, Unsubscribe, Unwatch, Watch,
     },
-    registry::UserRegistry,
-    socket::{Socket, SocketId},
+    pending_creations::Makings,
 };
 use crate::{
-    bus::Bus,
-    model::{
+    core::model::{
         Change, ChatId, Command, Event, Refusal, Seq, UserId,
         command::{NewChat, NewRoom},
         event::{Answer, Done, MarkerMoved},
     },
-    presence::Presence,
+    hub::subscriber::{Socket, SocketId},
     storage::{
-        AnyConn, Readers, Rules, StorageError, WriterHandle,
-        apply::{Made, create_chat, create_room},
+        AnyConn, Rules, StorageError, WriterHandle,
+        commands::{Made, create_chat, create_room},
     },
-    view::Links,
 };
 
 /// Commands under way at once; more are turned down.
@@ -46,20 +40,6 @@ const COMMANDS: usize = 8_192;
 
 /// Shards of the map, so that threads seldom wait for one another.
 const SHARDS: usize = 64;
-
-/// What chat actors work with.
-pub struct Services {
-    pub writer: WriterHandle,
-    pub readers: Readers,
-    pub registry: Arc<UserRegistry>,
-    pub presence: Arc<Presence>,
-    pub bus: Arc<Bus>,
-    pub rules: Rules,
-    pub links: Links,
-    pub meter: Option<Arc<ChatMeter>>,
-    /// An actor that nothing was asked of for so long, and that nobody listens to, retires.
-    pub idle: Duration,
-}
 
 /// Between two looks whether something has ended.
 const A_MOMENT: Duration = Duration::from_millis(2);
@@ -77,23 +57,6 @@ pub struct ChatDirectory {
 struct Entry {
     actor: Addr<ChatActor>,
     pulse: Arc<Pulse>,
-}
-
-/// What an actor shows of itself to the directory.
-#[derive(Debug, Default)]
-pub struct Pulse {
-    /// Messages sent and not yet accepted. While it is zero under the lock, the mailbox is empty.
-    queued: AtomicUsize,
-    /// How far the chat has been made known to who listens; 0 where nobody does.
-    told: AtomicI64,
-}
-
-impl Pulse {
-    /// A message has been accepted.
-    pub(super) fn beat(&self, told: Option<Seq>) {
-        self.told.store(told.unwrap_or(0), Ordering::Relaxed);
-        self.queued.fetch_sub(1, Ordering::Release);
-    }
 }
 
 impl ChatDirectory {
@@ -196,7 +159,7 @@ impl ChatDirectory {
             for chat in tried.try_iter() {
                 let is_made = result == Ok((chat, true));
                 let made = if is_made { announcement.take() } else { None };
-                directory.makings.end(chat, made, |settled| directory.send(chat, settled));
+                directory.makings.end(chat, made, |settled| directory.put(chat, settled));
             }
             let _ = found.send(result);
         };
@@ -211,16 +174,9 @@ impl ChatDirectory {
         self.services.writer.in_time(known).await?
     }
 
-    /// Gives a chat's actor what the writer has settled, once the chat itself is known.
-    pub(super) fn settled(self: &Arc<Self>, chat: ChatId, settled: Settled) {
-        if let Some(settled) = self.makings.hold(chat, settled) {
-            self.send(chat, settled);
-        }
-    }
-
     /// Lets a socket hear a chat's events, from after `head` at the latest. `done` is dropped once it does.
     pub fn subscribe(self: &Arc<Self>, chat: ChatId, head: Seq, socket: Arc<Socket>, done: mpsc::Sender<()>) {
-        self.send(chat, Subscribe { socket, head, done });
+        self.put(chat, Subscribe { socket, head, done });
     }
 
     /// Ends that; a chat without an actor has nobody listening anyway.
@@ -232,7 +188,7 @@ impl ChatDirectory {
 
     /// Lets a socket follow a public room from outside. `done` is dropped once it does.
     pub fn watch(self: &Arc<Self>, room: ChatId, head: Seq, socket: Arc<Socket>, done: mpsc::Sender<()>) {
-        self.send(room, Watch { socket, head, done });
+        self.put(room, Watch { socket, head, done });
     }
 
     /// Ends that. `done` is dropped once nothing more is delivered.
@@ -246,7 +202,7 @@ impl ChatDirectory {
     pub fn learn(self: &Arc<Self>, event: Arc<Event>) {
         let concerns = |user| self.services.registry.is_connected(user);
         if self.is_active(event.chat) || event.newcomers().any(concerns) {
-            self.send(event.chat, Learned(event));
+            self.put(event.chat, Learned(event));
         }
     }
 
@@ -273,7 +229,7 @@ impl ChatDirectory {
 
     /// Somebody is in a chat and has perhaps not been told.
     pub fn admit(self: &Arc<Self>, chat: ChatId, user: UserId) {
-        self.send(chat, Admit { user });
+        self.put(chat, Admit { user });
     }
 
     /// The chats that somebody listens to, each with how far it has been made known here.
@@ -298,35 +254,15 @@ impl ChatDirectory {
     }
 
     /// Sends a message at once, so that whoever asks twice is heard in that order.
-    fn ask<M>(self: &Arc<Self>, chat: ChatId, message: impl FnOnce(Reply) -> M) -> Asked
-    where
-        ChatActor: Handler<Queued<M>, Result = ()>,
-        M: Send + 'static,
-    {
+    fn ask<M: Into<ChatMessage>>(self: &Arc<Self>, chat: ChatId, message: impl FnOnce(Reply) -> M) -> Asked {
         let place = self.commands.clone().try_acquire_owned().ok()?;
         let (caller, answer) = oneshot::channel();
-        self.send(chat, message(Reply { caller, _place: place }));
+        self.put(chat, message(Reply { caller, _place: place }));
         Some(answer)
     }
 
-    /// Puts a message into the mailbox of a chat's actor. Messages from one thread arrive in the order sent.
-    pub(super) fn send<M>(self: &Arc<Self>, chat: ChatId, message: M)
-    where
-        ChatActor: Handler<Queued<M>, Result = ()>,
-        M: Send + 'static,
-    {
-        self.shard(chat).entry(chat).or_insert_with(|| self.start(chat)).send(message);
-    }
-
-    /// Lets an idle actor go, if nothing is on its way to it. It is not in the directory afterwards, so nothing can
-    /// be sent to it any more, and the next message for the chat starts another.
-    pub(super) fn retire(&self, chat: ChatId) -> bool {
-        let mut shard = self.shard(chat);
-        let is_idle = shard.get(&chat).is_some_and(|entry| entry.pulse.queued.load(Ordering::Acquire) == 0);
-        if is_idle {
-            shard.remove(&chat);
-        }
-        is_idle
+    fn put(self: &Arc<Self>, chat: ChatId, message: impl Into<ChatMessage>) {
+        self.shard(chat).entry(chat).or_insert_with(|| self.start(chat)).send(message.into());
     }
 
     fn start(self: &Arc<Self>, chat: ChatId) -> Entry {
@@ -343,6 +279,27 @@ impl ChatDirectory {
 
     fn shard(&self, chat: ChatId) -> MutexGuard<'_, HashMap<ChatId, Entry>> {
         lock(&self.shards[chat.0 as usize % SHARDS])
+    }
+}
+
+impl Chats for ChatDirectory {
+    fn send(self: Arc<Self>, chat: ChatId, message: ChatMessage) {
+        self.put(chat, message);
+    }
+
+    fn settled(self: Arc<Self>, chat: ChatId, settled: Settled) {
+        if let Some(settled) = self.makings.hold(chat, settled) {
+            self.put(chat, settled);
+        }
+    }
+
+    fn retire(&self, chat: ChatId) -> bool {
+        let mut shard = self.shard(chat);
+        let is_idle = shard.get(&chat).is_some_and(|entry| entry.pulse.queued.load(Ordering::Acquire) == 0);
+        if is_idle {
+            shard.remove(&chat);
+        }
+        is_idle
     }
 }
 
@@ -363,13 +320,9 @@ fn announced(chat: ChatId, change: Change, reply: Reply) -> Settled {
 
 impl Entry {
     /// Past the bound of the mailbox: what is under way is bounded by [`COMMANDS`], and an event must arrive.
-    fn send<M>(&self, message: M)
-    where
-        ChatActor: Handler<Queued<M>, Result = ()>,
-        M: Send + 'static,
-    {
+    fn send(&self, message: impl Into<ChatMessage>) {
         self.pulse.queued.fetch_add(1, Ordering::Release);
-        self.actor.do_send(Queued(message));
+        self.actor.do_send(message.into());
     }
 }
 

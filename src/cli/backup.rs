@@ -13,15 +13,14 @@ use tokio::{
 };
 
 use super::{
-    CliError,
+    error::{CliError, reason},
     progress::{Progress, Unit},
-    reason,
     unfinished::{Unfinished, beside},
 };
 use crate::{
     config::Database,
-    files,
-    storage::{Access, AnyConn, DatabaseUrl, StorageError, backup},
+    core::files,
+    storage::{Access, AnyConn, DatabaseUrl, StorageError, maintenance::backup},
 };
 
 #[derive(Debug, Args)]

@@ -2,10 +2,10 @@
 
 use std::process::ExitCode;
 
-use super::{CliError, failed};
+use super::error::{CliError, failed};
 use crate::{
     config::Database,
-    storage::{Access, check, snapshot},
+    storage::{Access, maintenance::check, snapshot},
 };
 
 /// Exit code 1 where there is a difference.

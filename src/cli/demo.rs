@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::{CliError, with_database};
+use super::{database::with_database, error::CliError};
 use crate::{
     auth::passwords,
     config::Database,
-    model::{
+    core::model::{
         ChatId, ChatKind, Command, Contacts, FieldErrors, HostObject, MessageId, ObjectRooms, Refusal,
         UserId,
         command::{Action, NewChat, NewRoom, ReactIntent},
@@ -18,8 +18,8 @@ use crate::{
     },
     storage::{
         AnyConn, Rules, StorageError,
-        apply::{Made, apply, create_chat, create_room},
-        users::{self, NewUser, User},
+        commands::{Made, apply, create_chat, create_room},
+        tables::users::{self, NewUser, User},
     },
 };
 

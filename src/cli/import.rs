@@ -3,16 +3,19 @@
 use clap::Args;
 
 use super::{
-    CliError, bring_up_to_date,
+    database::bring_up_to_date,
+    error::{CliError, reason},
     progress::{Progress, Unit},
-    reason,
 };
 use crate::{
     config::Database,
     storage::{
-        Access, AnyConn, DatabaseUrl, foreign,
-        import::{Contents, analyze, import, keep},
-        migrations::{self, Standing},
+        Access, AnyConn, DatabaseUrl,
+        db::migrations::{self, Standing},
+        maintenance::{
+            foreign,
+            import::{Contents, analyze, import, keep},
+        },
         snapshot,
     },
 };

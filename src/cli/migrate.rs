@@ -1,9 +1,9 @@
 //! `greenroom migrate`
 
-use super::{CliError, bring_up_to_date};
+use super::{database::bring_up_to_date, error::CliError};
 use crate::{
     config::Database,
-    storage::{Access, AnyConn, search},
+    storage::{Access, AnyConn, message_search},
 };
 
 pub(super) fn migrate(database: &Database) -> Result<(), CliError> {
@@ -30,7 +30,7 @@ fn index(conn: &mut AnyConn) -> Result<(), CliError> {
             result = say!("{messages} messages indexed for searching");
         }
     };
-    search::catch_up(conn, |messages| {
+    message_search::catch_up(conn, |messages| {
         indexed = messages;
         if indexed - said >= SAY_EVERY {
             say(indexed);

@@ -2,11 +2,14 @@
 
 mod backup;
 mod check;
+mod database;
 mod demo;
+mod error;
 mod import;
 mod log;
 mod migrate;
 mod password;
+mod print;
 mod progress;
 mod restore;
 mod serve;
@@ -20,12 +23,11 @@ use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::{
     config::{Config, Database},
-    load::{Load, LoadError},
-    model::{FieldErrors, Refusal},
-    output::{self, Unsaid},
-    server::{StartError, StopError},
-    storage::{Access, AnyConn, DatabaseUrl, OpenError, StorageError, migrations, transaction},
+    load::Load,
+    output,
 };
+
+use error::{CliError, failed};
 
 /// A messaging server: direct messages, groups, reactions, receipts and live events over REST and WebSocket.
 #[derive(Debug, Parser)]
@@ -59,44 +61,6 @@ enum Command {
     Load(Box<Load>),
     /// Recount what is derived in the database, and report any difference
     Check(Database),
-}
-
-/// Why a command did not do what it was asked to, in one sentence.
-#[derive(Debug, thiserror::Error)]
-enum CliError {
-    #[error(transparent)]
-    Open(#[from] OpenError),
-    #[error(transparent)]
-    Start(#[from] StartError),
-    #[error(transparent)]
-    Stop(#[from] StopError),
-    #[error(transparent)]
-    Load(#[from] LoadError),
-    #[error(transparent)]
-    Unsaid(#[from] Unsaid),
-    #[error("{0}")]
-    Refused(String),
-    #[error("{0}")]
-    Storage(StorageError),
-    #[error("{0}")]
-    Io(#[from] std::io::Error),
-}
-
-impl From<StorageError> for CliError {
-    fn from(error: StorageError) -> Self {
-        match error {
-            StorageError::Refused(Refusal::Invalid(errors)) => errors.into(),
-            other => Self::Storage(other),
-        }
-    }
-}
-
-impl From<FieldErrors> for CliError {
-    fn from(errors: FieldErrors) -> Self {
-        let sentences: Vec<String> =
-            errors.iter().map(|(field, sentence)| format!("{field}: {sentence}")).collect();
-        Self::Refused(sentences.join(" "))
-    }
 }
 
 /// Runs the command that the process was started with. Exit codes: 0 done, 1 not done, 2 a bad setting, 3 done, but a
@@ -145,17 +109,6 @@ fn show(help: &clap::Error) -> ExitCode {
     }
 }
 
-fn failed(error: &CliError) -> ExitCode {
-    note!("greenroom: {error}");
-    match error {
-        CliError::Start(StartError::ManyNodesOnSqlite) | CliError::Load(LoadError::Options(_)) => {
-            ExitCode::from(2)
-        }
-        CliError::Stop(StopError::Shared { .. }) => ExitCode::from(3),
-        _ => ExitCode::FAILURE,
-    }
-}
-
 /// One sentence that names the setting; where a whole command is missing, clap's own text helps more.
 fn bad_setting(error: &clap::Error) -> ExitCode {
     use clap::error::ErrorKind;
@@ -170,78 +123,4 @@ fn bad_setting(error: &clap::Error) -> ExitCode {
         note!("greenroom: {}", sentence.join(" ").trim_start_matches("error: "));
     }
     ExitCode::from(2)
-}
-
-/// What a database says. It may be about another file than the database, so it is not said to be away.
-fn reason(error: &StorageError) -> String {
-    match error {
-        StorageError::Away(reason) => reason.clone(),
-        other => other.to_string(),
-    }
-}
-
-/// Brings the schema up to date, and says what it has to wait for. Returns the names of the migrations that ran.
-fn bring_up_to_date(url: &DatabaseUrl) -> Result<Vec<String>, OpenError> {
-    migrations::migrate_telling(url, &|what| note!("greenroom: waiting for {what}"))
-}
-
-/// Opens the database, brought up to date, to do one thing in a transaction, and prints what `work` returns of it.
-fn with_database(
-    database: &Database,
-    work: impl FnMut(&mut AnyConn) -> Result<String, StorageError>,
-) -> Result<(), CliError> {
-    bring_up_to_date(&database.database_url)?;
-    let mut conn = database.database_url.open(Access::Write)?;
-    Ok(say_and_commit(&mut conn, work)??)
-}
-
-/// Does `work` in a transaction, and prints what it returns before that is durable: what could not be said is not done
-/// either. `work` may be called again.
-fn say_and_commit(
-    conn: &mut AnyConn,
-    mut work: impl FnMut(&mut AnyConn) -> Result<String, StorageError>,
-) -> Result<Result<(), Unsaid>, StorageError> {
-    let (mut said, mut unsaid) = (None, None);
-    let done = transaction(conn, |conn| {
-        let text = work(conn)?;
-        // It was said already where the transaction has to be tried again.
-        if said.as_ref() != Some(&text) {
-            output::say(&text).map_err(|error| {
-                unsaid = Some(error);
-                Refusal::Internal
-            })?;
-            said = Some(text);
-        }
-        Ok(())
-    });
-    match unsaid {
-        Some(error) => Ok(Err(error)),
-        None => done.map(Ok),
-    }
-}
-
-/// The same for a database that must be there already: a mistyped name makes no new one.
-fn with_existing(
-    database: &Database,
-    work: impl FnMut(&mut AnyConn) -> Result<String, StorageError>,
-) -> Result<(), CliError> {
-    database.database_url.expect_there()?;
-    with_database(database, work)
-}
-
-/// Asks a database that must be there already. What comes of it is printed afterwards: who reads that slowly, as a pager
-/// does, keeps nobody from writing.
-fn ask_existing<T>(
-    database: &Database,
-    question: impl FnMut(&mut AnyConn) -> Result<T, StorageError>,
-) -> Result<T, CliError> {
-    database.database_url.expect_there()?;
-    bring_up_to_date(&database.database_url)?;
-    let mut conn = database.database_url.open(Access::Write)?;
-    Ok(transaction(&mut conn, question)?)
-}
-
-/// Prints lines, if there are any.
-fn list(lines: impl Iterator<Item = String>) -> Result<(), CliError> {
-    Ok(output::say(&lines.collect::<Vec<_>>().join("\n"))?)
 }

@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Read};
 
 use clap::Args;
 
-use super::CliError;
+use super::error::CliError;
 use crate::auth::{NewPassword, passwords};
 
 /// Where a password comes from.

@@ -12,22 +12,23 @@ use std::{
 use clap::Args;
 
 use super::{
-    CliError,
+    database::say_and_commit,
+    error::{CliError, reason},
     progress::{Progress, Unit},
-    reason, say_and_commit,
     unfinished::{Unfinished, beside},
 };
 use crate::{
     config::Database,
-    files,
-    model::Seq,
+    core::{files, model::Seq},
     output::Unsaid,
     storage::{
-        Access, DatabaseUrl, OpenError, StorageError, checkpoint,
-        conn::COMPANIONS,
-        foreign, holders,
-        migrations::{self, Standing},
-        restored,
+        Access, DatabaseUrl, OpenError, StorageError,
+        db::{
+            holders,
+            migrations::{self, Standing},
+            url::COMPANIONS,
+        },
+        maintenance::{checkpoint, foreign, restore_epoch},
     },
 };
 
@@ -165,7 +166,7 @@ fn raise_numbers(
     if migrations::standing(&mut conn)? == Standing::Newer {
         return Err(OpenError::new(&url.name(), migrations::NEWER).into());
     }
-    let said = say_and_commit(&mut conn, |conn| restored::raise_numbers(conn).map(&done))?;
+    let said = say_and_commit(&mut conn, |conn| restore_epoch::raise_numbers(conn).map(&done))?;
     drop(conn);
     // A copy goes without what would be left beside it.
     match checkpoint::complete(url, CHECKPOINT_WITHIN)? {

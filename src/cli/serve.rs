@@ -12,7 +12,7 @@ use tokio::{
 };
 use tracing_subscriber::EnvFilter;
 
-use super::{CliError, log::Log};
+use super::{error::CliError, log::Log};
 use crate::{
     config::Config,
     server::{Server, leave},

@@ -2,12 +2,19 @@
 
 use clap::Subcommand;
 
-use super::{CliError, ask_existing, list, user::named, with_existing};
+use super::{
+    database::{ask_existing, with_existing},
+    error::CliError,
+    print::list,
+    user::named,
+};
 use crate::{
-    auth::keys,
     config::Database,
-    model::{FieldErrors, TokenId},
-    storage::{
+    core::{
+        model::{FieldErrors, TokenId},
+        secrets,
+    },
+    storage::tables::{
         revocations,
         tokens::{self, Token},
     },
@@ -42,7 +49,7 @@ impl TokenCommand {
     pub(super) fn run(self) -> Result<(), CliError> {
         match self {
             Self::Create { name, database } => {
-                let key = keys::draw();
+                let key = secrets::draw();
                 let mut is_registered = false;
                 with_existing(&database, |conn| {
                     let user = named(conn, &name)?;
@@ -50,7 +57,7 @@ impl TokenCommand {
                     if !user.is_active {
                         return Err(FieldErrors::of("username", format!("{name} is shut out")).into());
                     }
-                    tokens::create(conn, user.id(), &keys::hash(&key), None)?;
+                    tokens::create(conn, user.id(), &secrets::hash(&key), None)?;
                     revocations::record_deed(conn, user.id(), "made a token")?;
                     Ok(key.clone())
                 })?;

@@ -8,8 +8,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::CliError;
-use crate::{files, storage::conn::COMPANIONS};
+use super::error::CliError;
+use crate::{core::files, storage::db::url::COMPANIONS};
 
 /// A file that is being written under another name beside its own. Dropped, it goes.
 pub(super) struct Unfinished {

@@ -2,16 +2,26 @@
 
 use clap::{Subcommand, ValueEnum};
 
-use super::{CliError, ask_existing, list, password::PasswordSource, with_database, with_existing};
+use super::{
+    database::{ask_existing, with_database, with_existing},
+    error::CliError,
+    password::PasswordSource,
+    print::list,
+};
 use crate::{
     config::Database,
-    model::{
+    core::model::{
         FieldErrors, Refusal,
         text::{Username, email, person_name},
     },
     storage::{
-        Access, AnyConn, StorageError, revocations, sessions, succession, tokens, transaction,
-        users::{self, NO_PASSWORD, NewUser, User},
+        Access, AnyConn, StorageError,
+        commands::succession,
+        tables::{
+            revocations, sessions, tokens,
+            users::{self, NO_PASSWORD, NewUser, User},
+        },
+        transaction,
     },
 };
 

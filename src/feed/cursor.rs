@@ -2,12 +2,13 @@
 
 use std::{collections::BTreeMap, fmt::Write};
 
-use super::Heads;
+use super::{Feed, Heads};
 use crate::{
-    auth::keys,
-    model::{ChatId, Refusal, Seq, Timestamp, UserId, time::DAY},
-    server::State,
-    storage::cursors,
+    core::{
+        model::{ChatId, Refusal, Seq, Timestamp, UserId, time::DAY},
+        secrets,
+    },
+    storage::tables::event_cursors,
 };
 
 /// Most characters that a cursor itself tells of chats; beyond that storage keeps them. Clients send it in a header.
@@ -41,13 +42,13 @@ impl Cursor {
     }
 
     /// The cursor that a client gave back, with what it stands for; `None` where that is not known, or not the user's.
-    pub async fn find(state: &State, user: UserId, text: &str) -> Result<Option<(Self, Heads)>, Refusal> {
+    pub async fn find(feed: &Feed, user: UserId, text: &str) -> Result<Option<(Self, Heads)>, Refusal> {
         let Some((name, since)) = parse(text) else { return Ok(None) };
         let (base, mut heads) = if name.is_empty() {
             (None, Heads::new())
         } else {
             let sought = name.clone();
-            let found = state.readers.ask_one(move |conn| cursors::find(conn, &sought, user)).await?;
+            let found = feed.readers.ask_one(move |conn| event_cursors::find(conn, &sought, user)).await?;
             let Some((text, made_at)) = found else { return Ok(None) };
             let heads = pairs(&text).unwrap_or_default().into_iter();
             (Some(Base { name, made_at }), heads.filter_map(|(chat, seq)| Some((chat, seq?))).collect())
@@ -68,26 +69,26 @@ impl Cursor {
 
     /// Keeps what has become too long for the cursor itself, or too old, in storage. All streams of a user share what is
     /// kept, as far as that is near enough.
-    pub async fn keep(&mut self, state: &State, user: UserId, heads: &Heads) {
+    pub async fn keep(&mut self, feed: &Feed, user: UserId, heads: &Heads) {
         let now = Timestamp::now();
         let is_old = self.base.as_ref().is_some_and(|base| base.made_at.plus(RENEWED_AFTER) < now);
         if self.since().len() <= MOST_INLINE && !is_old {
             return;
         }
         let since = now.plus(-RENEWED_AFTER);
-        let latest = state.readers.ask_one(move |conn| cursors::latest(conn, user, since)).await;
+        let latest = feed.readers.ask_one(move |conn| event_cursors::latest(conn, user, since)).await;
         if let Ok(Some((name, text, made_at))) = latest
             && let Some(shared) = Self::beyond(Base { name, made_at }, &text, heads)
         {
             *self = shared;
             return;
         }
-        let name = keys::hex(&keys::random::<16>());
+        let name = secrets::hex(&secrets::random::<16>());
         let text = written(heads.iter().map(|(chat, seq)| (*chat, Some(*seq))));
         let kept = name.clone();
-        let saved = state
+        let saved = feed
             .writer
-            .run("store_cursor", move |conn, _| cursors::save(conn, &kept, user, &text, now))
+            .run("store_cursor", move |conn, _| event_cursors::save(conn, &kept, user, &text, now))
             .await;
         match saved {
             Ok(()) => *self = Self { base: Some(Base { name, made_at: now }), since: BTreeMap::new() },

@@ -1,8 +1,8 @@
 //! What a user missed: the one way behind everybody who comes back, over whatever transport.
 
+pub mod catch_up;
 pub mod cursor;
-pub mod follower;
-pub mod listener;
+pub mod pull_reader;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,19 +10,36 @@ use std::{
 };
 
 use actix_rt::Arbiter;
-use actix_web::web::Data;
 use tokio::{sync::mpsc, task::yield_now};
 
+pub use catch_up::{Follower, Update};
 pub use cursor::Cursor;
-pub use follower::{Follower, Update};
-pub use listener::Listener;
+pub use pull_reader::Listener;
 
 use crate::{
-    chat::{CloseReason, Socket},
-    model::{ChatId, Refusal, Seq, UserId},
-    server::State,
-    storage::{AnyConn, chats, feeds},
+    auth::Identities,
+    chat::ChatDirectory,
+    core::model::{ChatId, Refusal, Seq, UserId},
+    hub::{ChatMeter, CloseReason, Socket, UserRegistry},
+    storage::{
+        AnyConn, Readers, Rules, WriterHandle,
+        tables::{chats, join_counts},
+    },
+    view::Links,
 };
+
+/// What the feed works with.
+pub struct Feed {
+    pub readers: Readers,
+    pub writer: WriterHandle,
+    pub rules: Rules,
+    pub links: Links,
+    pub directory: Arc<ChatDirectory>,
+    pub registry: Arc<UserRegistry>,
+    pub identities: Arc<Identities>,
+    /// The chats' instruments.
+    pub meter: Option<Arc<ChatMeter>>,
+}
 
 /// Numbers by chat: how far somebody has heard of each, or where each is.
 pub type Heads = BTreeMap<ChatId, Seq>;
@@ -43,31 +60,31 @@ fn is_wanted(chat: ChatId, only: &Only) -> bool {
 const AT_ONCE: usize = 64;
 
 /// Where each of a user's chats is.
-pub async fn heads(state: &State, user: UserId, only: &Only) -> Result<Heads, Refusal> {
-    let heads = state.readers.ask_one(move |conn| chats::heads(conn, user)).await?;
+pub async fn heads(feed: &Feed, user: UserId, only: &Only) -> Result<Heads, Refusal> {
+    let heads = feed.readers.ask_one(move |conn| chats::heads(conn, user)).await?;
     Ok(heads.into_iter().filter(|(chat, _)| is_wanted(*chat, only)).collect())
 }
 
 /// Subscribes a socket to its user's chats and returns where they are. The registry must know the socket already, so
 /// that a chat that somebody adds the user to meanwhile subscribes it by itself.
-pub async fn subscribe(state: &State, socket: &Arc<Socket>, only: &Only) -> Result<Heads, Refusal> {
+pub async fn subscribe(feed: &Feed, socket: &Arc<Socket>, only: &Only) -> Result<Heads, Refusal> {
     // Whoever was signed out since they were let in had no socket to be closed yet.
-    let caller = state.identities.caller(&socket.credential).await?;
+    let caller = feed.identities.caller(&socket.credential).await?;
     if caller.is_none() {
         socket.close(CloseReason::SignedOut);
         return Ok(Heads::new());
     }
     let user = socket.user;
-    let look = move |conn: &mut AnyConn| Ok((chats::heads(conn, user)?, feeds::of(conn, &[user])?));
-    let (before, feed) = state.readers.ask(look).await?;
-    for (user, feed) in feed {
-        state.registry.begin_feed(user, feed);
+    let look = move |conn: &mut AnyConn| Ok((chats::heads(conn, user)?, join_counts::of(conn, &[user])?));
+    let (before, counts) = feed.readers.ask(look).await?;
+    for (user, count) in counts {
+        feed.registry.begin_feed(user, count);
     }
     let wanted: Vec<_> = before.into_iter().filter(|(chat, _)| is_wanted(*chat, only)).collect();
     for some in wanted.chunks(AT_ONCE) {
         let (done, mut all_done) = mpsc::channel(1);
         for (chat, head) in some {
-            state.directory.subscribe(*chat, *head, socket.clone(), done.clone());
+            feed.directory.subscribe(*chat, *head, socket.clone(), done.clone());
         }
         drop(done);
         // It ends when every chat has dropped its end.
@@ -75,15 +92,15 @@ pub async fn subscribe(state: &State, socket: &Arc<Socket>, only: &Only) -> Resu
     }
     // A chat that one was removed from meanwhile is not among these, and nothing of it is passed on. The subscription
     // stays, since it may be of somebody who was added again.
-    heads(state, user, only).await
+    heads(feed, user, only).await
 }
 
 /// Ends the subscriptions of a socket that is gone.
-pub fn unsubscribe(state: &Data<State>, socket: &Socket, chats: impl Iterator<Item = ChatId>) {
-    let (state, socket, chats) = (state.clone(), socket.id, chats.collect::<Vec<_>>());
+pub fn unsubscribe(feed: &Arc<Feed>, socket: &Socket, chats: impl Iterator<Item = ChatId>) {
+    let (feed, socket, chats) = (feed.clone(), socket.id, chats.collect::<Vec<_>>());
     let end = move |chats: &[ChatId]| {
         for chat in chats {
-            state.directory.unsubscribe(*chat, socket);
+            feed.directory.unsubscribe(*chat, socket);
         }
     };
     match Arbiter::try_current() {

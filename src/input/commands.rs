@@ -4,7 +4,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::Field;
-use crate::model::{
+use crate::core::model::{
     FieldErrors, MessageId, Timestamp,
     command::MeChange,
     emoji::Emoji,

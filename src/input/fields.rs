@@ -7,8 +7,9 @@ use serde::{
     de::{IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 
-use crate::model::{
+use crate::core::model::{
     Timestamp, UserId,
+    command::MOST_USERS,
     ids::MAX_ID,
     text::{NULL, REQUIRED},
 };
@@ -27,9 +28,6 @@ pub enum Field {
     List(Vec<Field>),
     Object,
 }
-
-/// Most users that one request names: what is done to them is done in one transaction, for which others wait.
-pub const MOST_USERS: usize = 200;
 
 /// Result of judging a field: a value, or a sentence.
 type Judged<T> = Result<T, String>;

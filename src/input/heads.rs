@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::Field;
-use crate::model::{ChatId, Seq, text::REQUIRED};
+use crate::core::model::{ChatId, Seq, text::REQUIRED};
 
 /// `{"<chat id>": seq}`, or whatever was sent in its place.
 #[derive(Debug, Default)]

@@ -5,5 +5,5 @@ mod fields;
 mod heads;
 
 pub use commands::{EditFields, MarkFields, MeFields, PostFields, ReactFields, TypingFields};
-pub use fields::{Field, MOST_USERS};
+pub use fields::Field;
 pub use heads::HeadsField;

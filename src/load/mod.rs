@@ -1,72 +1,29 @@
 //! `greenroom load`: many users at once, against a server of its own or one that runs already. It measures, and it
 //! checks what no stop-watch sees: that everybody heard everything, once and in order.
 
-mod audience;
-mod by_rest;
-mod by_storage;
-mod cast;
 mod client;
-mod clock;
-mod course;
-mod dice;
-mod event;
-mod frame;
-mod http;
-mod idle;
-mod latency;
-mod ledger;
-mod listener;
-mod meters;
-mod mix;
+mod environment;
+pub mod error;
+mod fixtures;
+mod measure;
 mod options;
-mod outcome;
-mod pace;
-mod process;
-mod read;
-mod report;
-mod rooms;
-mod senders;
-mod socket;
-mod spawned;
-mod stage;
-mod stop;
-mod storm;
-mod table;
-mod target;
-mod watch;
+mod output;
+mod run;
+mod scenario;
+mod scenarios;
+mod spawned_server;
 
 use std::{io::Write, path::Path};
 
 use clap::{Args, Subcommand};
 
-use crate::{
-    files,
-    output::{self, Unsaid},
-};
+use crate::core::files;
+use environment::Stage;
+use error::LoadError;
+use measure::results::Outcome;
 use options::Options;
-use outcome::Outcome;
-use stage::Stage;
-use stop::Stop;
-
-/// Why a run did not come to its end, or ended badly.
-#[derive(Debug, thiserror::Error)]
-pub enum LoadError {
-    /// What was asked for does not fit together.
-    #[error("{0}")]
-    Options(String),
-    #[error("{0}")]
-    Failed(String),
-    #[error("interrupted")]
-    Interrupted,
-    #[error(transparent)]
-    Unsaid(#[from] Unsaid),
-}
-
-impl From<String> for LoadError {
-    fn from(sentence: String) -> Self {
-        Self::Failed(sentence)
-    }
-}
+use run::interrupt::Stop;
+use scenario::Scenario;
 
 /// A load to be made.
 #[derive(Debug, Args)]
@@ -79,15 +36,15 @@ pub struct Load {
 #[derive(Debug, Subcommand)]
 enum Kind {
     /// Rooms that are written to, and listened to by all who are in them
-    Rooms(rooms::Rooms),
+    Rooms(scenarios::rooms::Rooms),
     /// Open sockets on which nothing happens: what each takes of the server's memory
-    Idle(idle::Idle),
+    Idle(scenarios::idle::Idle),
     /// All clients lose their sockets, and come back at once for what they missed
-    Storm(storm::Storm),
+    Storm(scenarios::reconnect_storm::Storm),
     /// Pages of messages and lists of chats, as users load them
-    Read(read::Read),
+    Read(scenarios::read::Read),
     /// A day in the life: users who come, look at their chats, read, type, send, react and go
-    Mix(mix::Mix),
+    Mix(scenarios::mixed::Mix),
 }
 
 impl Load {
@@ -103,30 +60,9 @@ impl Load {
     }
 }
 
-/// A kind of load.
-trait Scenario: serde::Serialize {
-    const NAME: &'static str;
-
-    fn options(&self) -> &Options;
-
-    /// Whether what was asked for fits together.
-    fn check(&self) -> Result<(), String> {
-        Ok(())
-    }
-
-    /// Who and what it needs.
-    fn plan(&self) -> cast::Plan;
-
-    /// Connections that it has open at most.
-    fn connections(&self) -> usize;
-
-    /// Makes the load.
-    async fn play(&self, stage: &Stage) -> Result<Outcome, LoadError>;
-}
-
 fn perform<S: Scenario>(scenario: &S) -> Result<(), LoadError> {
     scenario.check().map_err(LoadError::Options)?;
-    let files = stage::allow_files(scenario.connections())?;
+    let files = environment::allow_files(scenario.connections())?;
     let mut outcome = actix_web::rt::System::new().block_on(play(scenario))?;
     outcome.machine.open_files = files;
     tell(scenario.options(), &outcome)
@@ -150,11 +86,15 @@ fn tell(options: &Options, outcome: &Outcome) -> Result<(), LoadError> {
     let json = serde_json::to_string_pretty(outcome).map_err(|error| error.to_string())?;
     let is_json_printed = options.json.as_deref() == Some(Path::new("-"));
     // A run takes long: what can be kept of it is, whatever becomes of the rest.
-    let printed =
-        if is_json_printed { say!("{json}") } else { output::write(table::table(outcome).as_bytes()) };
+    let printed = if is_json_printed {
+        say!("{json}")
+    } else {
+        crate::output::write(output::table::table(outcome).as_bytes())
+    };
     let file = options.json.as_ref().filter(|_| !is_json_printed);
     let written = file.map_or(Ok(()), |file| write(file, &json));
-    let report = options.report.as_ref().map_or(Ok(()), |file| write(file, &report::page(outcome)?));
+    let report =
+        options.report.as_ref().map_or(Ok(()), |file| write(file, &output::html_report::page(outcome)?));
     printed?;
     written.and(report)?;
     if outcome.ok { Ok(()) } else { Err("the checks failed".to_owned().into()) }

@@ -6,26 +6,26 @@ use clap::{ArgGroup, Args};
 use serde::{Serialize, Serializer};
 use url::Url;
 
-use super::{by_rest::Proof, process::Process, target::base_url};
+use super::{client::target::base_url, fixtures::over_rest::Proof, measure::process::Process};
 use crate::storage::DatabaseUrl;
 
 /// Which server, for how long, and what becomes of the figures.
 #[derive(Debug, Clone, Args, Serialize)]
 #[command(group(ArgGroup::new("who").required(true).multiple(true).args(["spawn", "token", "login"])))]
-pub(super) struct Options {
+pub(crate) struct Options {
     /// Start a server for the run, on a database that goes with it
     #[arg(long, help_heading = "Server", conflicts_with_all = ["url", "pid"])]
-    pub(super) spawn: bool,
+    pub(crate) spawn: bool,
 
     /// With --spawn, use this database instead: sqlite://FILE or postgres://USER@HOST/DATABASE
     #[arg(long, help_heading = "Server", requires = "spawn", value_parser = DatabaseUrl::parse)]
     #[serde(skip)]
-    pub(super) database_url: Option<DatabaseUrl>,
+    pub(crate) database_url: Option<DatabaseUrl>,
 
     /// Base address of a server that runs already
     #[arg(long, help_heading = "Server", default_value = "http://127.0.0.1:8000", value_parser = base_url)]
     #[serde(skip)]
-    pub(super) url: Url,
+    pub(crate) url: Url,
 
     /// Token of somebody who is staff there, and may make the users of the run
     #[arg(
@@ -47,49 +47,49 @@ pub(super) struct Options {
     /// Process of that server, where it is on this machine, to look at its CPU and memory
     #[arg(long, help_heading = "Server", value_name = "PID", value_parser = process)]
     #[serde(skip)]
-    pub(super) pid: Option<Process>,
+    pub(crate) pid: Option<Process>,
 
     /// Users sign in with sessions, as browsers do, instead of tokens
     #[arg(long, help_heading = "Server")]
     #[serde(rename = "session")]
-    pub(super) session: bool,
+    pub(crate) session: bool,
 
     /// How long to measure: 10s, 2m, 500ms
     #[arg(long, help_heading = "Run", default_value = "10s", value_parser = duration)]
     #[serde(serialize_with = "in_seconds")]
-    pub(super) duration: Duration,
+    pub(crate) duration: Duration,
 
     /// How long before that there is load already
     #[arg(long, help_heading = "Run", default_value = "1s", value_parser = duration)]
     #[serde(serialize_with = "in_seconds")]
-    pub(super) warmup: Duration,
+    pub(crate) warmup: Duration,
 
     /// How long without anything new until what is missing counts as lost
     #[arg(long, help_heading = "Run", default_value = "5s", value_parser = duration)]
     #[serde(serialize_with = "in_seconds")]
-    pub(super) patience: Duration,
+    pub(crate) patience: Duration,
 
     /// Write all figures to this file as JSON; - is standard output
     #[arg(long, help_heading = "Figures", value_name = "FILE")]
     #[serde(skip)]
-    pub(super) json: Option<PathBuf>,
+    pub(crate) json: Option<PathBuf>,
 
     /// Write a page with plots to this file
     #[arg(long, help_heading = "Figures", value_name = "FILE")]
     #[serde(skip)]
-    pub(super) report: Option<PathBuf>,
+    pub(crate) report: Option<PathBuf>,
 }
 
 impl Options {
     /// How staff prove who they are; `None` where the server is the run's own.
-    pub(super) fn proof(&self) -> Option<Proof> {
+    pub(crate) fn proof(&self) -> Option<Proof> {
         let token = self.token.clone().map(Proof::Token);
         if self.spawn { None } else { self.login.clone().or(token) }
     }
 }
 
 /// Reads a duration: a number with `ms`, `s`, `m` or `h`; seconds where it has none.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || "give a time such as 500ms, 10s or 2m".to_owned();
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let number: f64 = text[..digits].parse().map_err(|_| wrong())?;
@@ -109,7 +109,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 }
 
 /// Reads a rate, in times a second.
-pub(super) fn rate(text: &str) -> Result<f64, String> {
+pub(crate) fn rate(text: &str) -> Result<f64, String> {
     let rate: f64 = text.parse().map_err(|_| "give a number of times a second".to_owned())?;
     if (1e-3..=1e7).contains(&rate) { Ok(rate) } else { Err("give a rate from 0.001 to 10000000".to_owned()) }
 }
@@ -124,7 +124,7 @@ fn process(text: &str) -> Result<Process, String> {
     process.read().map(|_| process).ok_or_else(|| "there is no such process that can be looked at".to_owned())
 }
 
-pub(super) fn in_seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn in_seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_f64(duration.as_secs_f64())
 }
 

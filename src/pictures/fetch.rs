@@ -26,7 +26,7 @@ use super::{
     networks::Reach,
     slots::Slot,
 };
-use crate::{auth::keys, model::Pictures};
+use crate::core::{model::Pictures, secrets};
 
 /// Most bytes of a picture.
 const LARGEST: usize = 1 << 20;
@@ -157,7 +157,7 @@ async fn read(response: &mut ClientResponse) -> Result<Picture, Failure> {
         _ => Failure::Broken,
     })?;
     let kind = Kind::of(&bytes).ok_or(Failure::Kind)?;
-    let etag = format!("\"{}\"", &keys::hash(&bytes)[..16]).into();
+    let etag = format!("\"{}\"", &secrets::hash(&bytes)[..16]).into();
     Ok(Picture { kind, bytes, etag })
 }
 

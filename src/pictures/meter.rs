@@ -5,7 +5,7 @@ use std::time::Duration;
 use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge};
 
 use super::failure::Failure;
-use crate::metrics::{Instruments, REQUEST_SECONDS};
+use crate::core::metrics::{Instruments, REQUEST_SECONDS};
 
 /// The outcome of a fetch that brought a picture.
 const FETCHED: &str = "fetched";

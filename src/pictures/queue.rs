@@ -20,7 +20,7 @@ use super::{
     networks::Reach,
     slots::{Hosts, Slot},
 };
-use crate::model::{Pictures, UserId};
+use crate::core::model::{Pictures, UserId};
 
 /// Most fetches that are under way.
 const UNDER_WAY: usize = 8;
@@ -239,7 +239,7 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
-    use crate::{model::PictureHost, pictures::PictureProxy};
+    use crate::{core::model::PictureHost, pictures::PictureProxy};
 
     /// A host that accepts nothing that connects, so nothing is answered, under all addresses of this machine; and a proxy
     /// that asks it.

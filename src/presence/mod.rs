@@ -1,34 +1,31 @@
 //! Who is there, on this node or another: people hear of those with whom they share a dm, when they come and go and when their names change.
 
-mod elsewhere;
+mod remote_nodes;
 mod renamed;
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
+    fmt::{self, Debug, Formatter},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use actix_web::web::Data;
 use bytestring::ByteString;
 use tokio::{
     sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
     time::{Instant, MissedTickBehavior, interval, sleep_until},
 };
 
-use elsewhere::Elsewhere;
+use remote_nodes::{Elsewhere, GRACE};
 use renamed::Renamed;
 
 use crate::{
     bus::{Bus, News as Told, NodeId, PresenceNews},
-    model::{Refusal, Timestamp, UserId},
-    server::State,
-    storage::partners,
+    core::model::{Refusal, Timestamp, UserId},
+    hub::{UserRegistry, registry::ConnectionObserver},
+    storage::{Readers, WriterHandle, tables::dm_partners},
     view::frames,
 };
-
-/// Whoever has no connection for so long is gone; who comes back before has not been away.
-const GRACE: Duration = Duration::from_secs(5);
 
 /// Most turns that are taken at once.
 const AT_ONCE: usize = 256;
@@ -37,13 +34,14 @@ const AT_ONCE: usize = 256;
 const BEAT_EVERY: Duration = Duration::from_secs(1);
 
 /// Who is online.
-#[derive(Debug)]
 pub struct Presence {
     online: Mutex<Online>,
     bus: Arc<Bus>,
     /// Who is to be looked at; each waits but once, however often they come and go.
     moved: Mutex<HashSet<UserId>>,
     turns: UnboundedSender<Turn>,
+    readers: Readers,
+    writer: WriterHandle,
 }
 
 /// The users of this node and of the others.
@@ -76,10 +74,17 @@ pub enum Turn {
 
 impl Presence {
     /// Nobody is there yet. What happens is worked off by [`run`].
-    pub fn new(bus: Arc<Bus>) -> (Arc<Self>, UnboundedReceiver<Turn>) {
+    pub fn new(
+        bus: Arc<Bus>,
+        readers: Readers,
+        writer: WriterHandle,
+    ) -> (Arc<Self>, UnboundedReceiver<Turn>) {
         // What waits is bounded by the users who are here, and by the writes that chats and names take.
         let (turns, received) = unbounded_channel();
-        (Arc::new(Self { online: Mutex::default(), bus, moved: Mutex::default(), turns }), received)
+        (
+            Arc::new(Self { online: Mutex::default(), bus, moved: Mutex::default(), turns, readers, writer }),
+            received,
+        )
     }
 
     /// Has something looked at, a little later.
@@ -94,8 +99,8 @@ impl Presence {
     }
 
     /// The people online with whom a user shares a dm.
-    pub async fn partners_of(&self, state: &State, user: UserId) -> Result<Vec<UserId>, Refusal> {
-        let pairs = state.readers.ask(move |conn| partners::of(conn, &[user])).await?;
+    pub async fn partners_of(&self, user: UserId) -> Result<Vec<UserId>, Refusal> {
+        let pairs = self.readers.ask(move |conn| dm_partners::of(conn, &[user])).await?;
         let online = self.lock();
         let mut there: Vec<UserId> =
             pairs.into_iter().map(|(_, partner)| partner).filter(|partner| online.has(*partner)).collect();
@@ -106,10 +111,10 @@ impl Presence {
     }
 
     /// Notes, when the server ends, until when those who are online were seen.
-    pub async fn close(&self, state: &State) {
+    pub async fn close(&self) {
         let now = Timestamp::now();
         let seen: Vec<(UserId, Timestamp)> = self.lock().here.drain().map(|user| (user, now)).collect();
-        keep(state, seen).await;
+        self.keep(seen).await;
     }
 
     /// A user is connected to this node now. Returns whether they were not online before.
@@ -183,7 +188,7 @@ fn lock(users: &Mutex<HashSet<UserId>>) -> MutexGuard<'_, HashSet<UserId>> {
 }
 
 /// Works off what was noted, for as long as the server runs.
-pub async fn run(state: Data<State>, mut turns: UnboundedReceiver<Turn>) {
+pub async fn run(presence: Arc<Presence>, registry: Arc<UserRegistry>, mut turns: UnboundedReceiver<Turn>) {
     let (mut leaving, mut renamed) = (Leaving::default(), Renamed::default());
     let mut beat = interval(BEAT_EVERY);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -193,18 +198,18 @@ pub async fn run(state: Data<State>, mut turns: UnboundedReceiver<Turn>) {
             count = turns.recv_many(&mut batch, AT_ONCE) => if count == 0 { return },
             () = leaving.is_due() => {}
             () = renamed.is_due() => {}
-            _ = beat.tick(), if !state.bus.is_alone() => gone = state.presence.beat(),
+            _ = beat.tick(), if !presence.bus.is_alone() => gone = presence.beat(),
         }
-        let mut news = follow(&state, batch, &mut leaving, &mut renamed);
+        let mut news = follow(&presence, &registry, batch, &mut leaving, &mut renamed);
         for (user, frame) in renamed.take_due() {
-            news.tell(&state, user, frame);
+            news.tell(&registry, user, frame);
         }
         let now = Timestamp::now();
         news.frames.extend(gone.into_iter().map(|user| (user, frames::presence(user, false, now))));
         let gone = leaving.take_due();
-        let gone: Vec<_> = gone.into_iter().filter(|(user, _)| !state.registry.is_connected(*user)).collect();
+        let gone: Vec<_> = gone.into_iter().filter(|(user, _)| !registry.is_connected(*user)).collect();
         for (user, at) in gone {
-            let (was_here, is_online) = state.presence.goes(user, at);
+            let (was_here, is_online) = presence.goes(user, at);
             if was_here {
                 news.seen.push((user, at));
             }
@@ -212,7 +217,7 @@ pub async fn run(state: Data<State>, mut turns: UnboundedReceiver<Turn>) {
                 news.frames.push((user, frames::presence(user, false, at)));
             }
         }
-        news.spread(&state).await;
+        news.spread(&presence, &registry).await;
     }
 }
 
@@ -224,17 +229,23 @@ struct News {
     frames: Vec<(UserId, ByteString)>,
 }
 
-fn follow(state: &State, batch: Vec<Turn>, leaving: &mut Leaving, renamed: &mut Renamed) -> News {
+fn follow(
+    presence: &Presence,
+    registry: &UserRegistry,
+    batch: Vec<Turn>,
+    leaving: &mut Leaving,
+    renamed: &mut Renamed,
+) -> News {
     let mut news = News::default();
     for turn in batch {
         if let Turn::Moved(user) = turn {
             // Before the look, so that a later move is looked at again.
-            lock(&state.presence.moved).remove(&user);
+            lock(&presence.moved).remove(&user);
         }
         match turn {
-            Turn::Moved(user) if state.registry.is_connected(user) => {
+            Turn::Moved(user) if registry.is_connected(user) => {
                 leaving.stays(user);
-                if state.presence.comes(user) {
+                if presence.comes(user) {
                     let now = Timestamp::now();
                     news.seen.push((user, now));
                     news.frames.push((user, frames::presence(user, true, now)));
@@ -242,16 +253,16 @@ fn follow(state: &State, batch: Vec<Turn>, leaving: &mut Leaving, renamed: &mut 
             }
             Turn::Moved(user) => leaving.leaves(user),
             Turn::Met(one, other) => {
-                introduce(state, one, other);
-                introduce(state, other, one);
+                introduce(presence, registry, one, other);
+                introduce(presence, registry, other, one);
             }
             Turn::Told(user, frame) => {
                 if let Some(frame) = renamed.changed(user, frame) {
-                    news.tell(state, user, frame);
+                    news.tell(registry, user, frame);
                 }
             }
             Turn::Elsewhere(from, told) => {
-                for (user, is_online, at) in state.presence.hear(from, told) {
+                for (user, is_online, at) in presence.hear(from, told) {
                     news.frames.push((user, frames::presence(user, is_online, at)));
                 }
             }
@@ -261,53 +272,69 @@ fn follow(state: &State, batch: Vec<Turn>, leaving: &mut Leaving, renamed: &mut 
 }
 
 /// Tells `one` that `other` is there.
-fn introduce(state: &State, one: UserId, other: UserId) {
-    if state.presence.lock().has(other) {
-        tell(state, one, &frames::presence(other, true, Timestamp::now()));
+fn introduce(presence: &Presence, registry: &UserRegistry, one: UserId, other: UserId) {
+    if presence.lock().has(other) {
+        tell(registry, one, &frames::presence(other, true, Timestamp::now()));
     }
 }
 
-fn tell(state: &State, user: UserId, frame: &ByteString) {
-    state.registry.sockets_of(user).iter().for_each(|socket| socket.tell(frame));
+fn tell(registry: &UserRegistry, user: UserId, frame: &ByteString) {
+    registry.sockets_of(user).iter().for_each(|socket| socket.tell(frame));
 }
 
 impl News {
     /// Tells a user, and has their partners told.
-    fn tell(&mut self, state: &State, user: UserId, frame: ByteString) {
-        tell(state, user, &frame);
+    fn tell(&mut self, registry: &UserRegistry, user: UserId, frame: ByteString) {
+        tell(registry, user, &frame);
         self.frames.push((user, frame));
     }
 
-    async fn spread(self, state: &State) {
+    async fn spread(self, presence: &Presence, registry: &UserRegistry) {
         if !self.frames.is_empty() {
             let mut users: Vec<UserId> = self.frames.iter().map(|(user, _)| *user).collect();
             users.sort_unstable();
             users.dedup();
             // Where storage is away, this news is lost; whoever connects is told who is there.
-            let pairs = state.readers.ask(move |conn| partners::of(conn, &users)).await.unwrap_or_default();
+            let pairs =
+                presence.readers.ask(move |conn| dm_partners::of(conn, &users)).await.unwrap_or_default();
             let mut partners: HashMap<UserId, Vec<UserId>> = HashMap::new();
             for (user, partner) in pairs {
                 partners.entry(user).or_default().push(partner);
             }
             for (user, frame) in &self.frames {
-                partners.get(user).into_iter().flatten().for_each(|partner| tell(state, *partner, frame));
+                partners.get(user).into_iter().flatten().for_each(|partner| tell(registry, *partner, frame));
             }
         }
-        keep(state, self.seen).await;
+        presence.keep(self.seen).await;
     }
 }
 
 /// Most users of whom one transaction stores when they were last seen.
 const SEEN_AT_ONCE: usize = 100;
 
-async fn keep(state: &State, seen: Vec<(UserId, Timestamp)>) {
-    // At the end it may be everybody.
-    for step in seen.chunks(SEEN_AT_ONCE) {
-        let step = step.to_vec();
-        let stored = state.writer.run("store_last_seen", move |conn, _| partners::seen(conn, &step)).await;
-        if let Err(refusal) = stored {
-            tracing::debug!(?refusal, "when users were last seen could not be kept");
+impl Presence {
+    async fn keep(&self, seen: Vec<(UserId, Timestamp)>) {
+        // At the end it may be everybody.
+        for step in seen.chunks(SEEN_AT_ONCE) {
+            let step = step.to_vec();
+            let stored =
+                self.writer.run("store_last_seen", move |conn, _| dm_partners::seen(conn, &step)).await;
+            if let Err(refusal) = stored {
+                tracing::debug!(?refusal, "when users were last seen could not be kept");
+            }
         }
+    }
+}
+
+impl Debug for Presence {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Presence").field("online", &self.online).finish_non_exhaustive()
+    }
+}
+
+impl ConnectionObserver for Presence {
+    fn connections_changed(&self, user: UserId) {
+        self.note(Turn::Moved(user));
     }
 }
 

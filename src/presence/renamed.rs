@@ -8,7 +8,7 @@ use std::{
 use bytestring::ByteString;
 use tokio::time::{Instant, sleep_until};
 
-use crate::model::UserId;
+use crate::core::model::UserId;
 
 /// How often others hear of the same user's changes.
 const TOLD_EVERY: Duration = Duration::from_secs(1);

@@ -10,14 +10,18 @@ use actix_rt::{
     time::timeout,
 };
 
-use super::{Server, State};
+use super::Server;
 use crate::{
     bus::{News, PresenceNews},
-    chat::CloseReason,
+    hub::CloseReason,
+    state::State,
     storage::{
         DatabaseUrl, Exclusive, Readers,
-        checkpoint::{self, InTheWay},
-        holders, purge,
+        db::holders,
+        maintenance::{
+            checkpoint::{self, InTheWay},
+            purge,
+        },
     },
 };
 
@@ -75,7 +79,7 @@ impl Server {
         if let Some(watched) = self.watched {
             watched.stop().await;
         }
-        self.state.presence.close(&self.state).await;
+        self.state.presence.close().await;
         let _ = timeout(CLEARED_OUT_WITHIN, clear_out(&self.state)).await;
         let writer = self.writer;
         let _ = spawn_blocking(move || drop(writer)).await;

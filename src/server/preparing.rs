@@ -10,14 +10,19 @@ use actix_rt::task::spawn_blocking;
 use actix_web::cookie::Key;
 use tokio::time::timeout;
 
-use super::{StartError, cookie_key};
+use super::error::StartError;
 use crate::{
-    auth::keys,
     config::Config,
-    model::{Contacts, Pictures, Seq},
+    core::{
+        model::{Contacts, Pictures, Seq},
+        secrets::{self, cookie_key},
+    },
     storage::{
-        Access, DatabaseUrl, Exclusive, Readers, Rules, StorageMeter, Writer, foreign, migrations, restored,
-        settings, transaction,
+        Access, DatabaseUrl, Exclusive, Readers, Rules, StorageMeter, Writer,
+        db::migrations,
+        maintenance::{foreign, restore_epoch},
+        tables::settings,
+        transaction,
     },
     view::{AddressKey, Links},
 };
@@ -142,15 +147,15 @@ impl Kept {
         let url = &config.database.database_url;
         let mut conn = url.open(Access::Write)?;
         let kept = transaction(&mut conn, |conn| {
-            let session = settings::get_or_make(conn, "session_key", keys::draw)?;
-            let content = settings::get_or_make(conn, "content_key", keys::draw)?;
-            let restored_from = restored::number(conn)?;
-            let deployment = settings::get_or_make(conn, settings::DEPLOYMENT, keys::draw)?;
+            let session = settings::get_or_make(conn, "session_key", secrets::draw)?;
+            let content = settings::get_or_make(conn, "content_key", secrets::draw)?;
+            let restored_from = restore_epoch::number(conn)?;
+            let deployment = settings::get_or_make(conn, settings::DEPLOYMENT, secrets::draw)?;
             Ok((session, content, deployment, restored_from))
         });
         let (session, content_key, deployment, restored_from) =
             kept.map_err(|error| StartError::Prepare(error.to_string()))?;
         let secret = config.secret_key.as_deref().unwrap_or(&session);
-        Ok(Self { cookie_key: cookie_key(secret), content_key, deployment, restored_from })
+        Ok(Self { cookie_key: Key::from(&cookie_key(secret)), content_key, deployment, restored_from })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::model::UserId;
+use crate::core::model::UserId;
 
 /// Who asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -1,70 +1,30 @@
-//! All SQL: connections, the writer with its group commit, the readers, one file per table, and under [`apply`] what
-//! each command does inside its transaction.
+//! All SQL: connections, the writer with its group commit, the readers, one file per table ([`tables`]),
+//! what is read of several ([`queries`]), and what each command does inside its transaction ([`commands`]).
 
-pub mod acquaintances;
-pub mod apply;
 pub mod asker;
-pub mod backup;
-pub mod blocks;
-pub mod catalogue;
-pub mod changes;
-mod chat_search;
-pub mod chats;
-pub mod check;
-pub mod checkpoint;
-pub mod commits;
-pub mod conn;
-pub mod contacts;
-pub mod cursors;
-pub mod error;
-pub mod exclusive;
-pub mod feeds;
-pub mod foreign;
-pub mod holders;
-pub mod import;
-mod known;
-pub mod locks;
-pub mod members;
-pub mod membership;
-pub mod messages;
-pub mod meter;
-pub mod migrations;
-pub mod own_chats;
-pub mod partners;
-mod patterns;
-mod pooling;
-pub mod posting;
-mod profiles;
-pub mod purge;
-pub mod reactions;
+pub mod commands;
+pub mod db;
+pub mod maintenance;
+pub mod message_search;
+pub mod metrics;
+pub mod policy;
+pub mod queries;
 pub mod readers;
-pub mod restored;
-pub mod revocations;
-pub mod rooms;
-pub mod rules;
-pub mod search;
-pub mod sessions;
-pub mod settings;
-pub mod sightings;
-pub(crate) mod sql;
-pub mod succession;
-pub mod sweeping;
-pub mod tokens;
-pub mod tombstones;
+pub mod schema;
+pub mod tables;
 mod turns;
-pub mod unread;
-mod untaken;
-pub mod user_search;
-pub mod users;
-pub mod watched;
 pub mod writer;
 
 pub use asker::Asker;
-pub use conn::{Access, AnyConn, DatabaseUrl, snapshot, transaction};
-pub use error::{OpenError, StorageError};
-pub use exclusive::Exclusive;
-pub use known::KnownChats;
-pub use meter::StorageMeter;
+pub use db::{
+    conn::{Access, AnyConn},
+    error::{OpenError, StorageError},
+    serving_lock::Exclusive,
+    transaction::{snapshot, transaction},
+    url::DatabaseUrl,
+};
+pub use metrics::StorageMeter;
+pub use policy::Rules;
+pub use queries::chat_cache::KnownChats;
 pub use readers::Readers;
-pub use rules::Rules;
 pub use writer::{Writer, WriterHandle};

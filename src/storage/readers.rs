@@ -10,10 +10,13 @@ use tokio::time::timeout_at;
 
 use super::{
     Access, AnyConn, Asker, DatabaseUrl, OpenError, StorageError, StorageMeter,
-    conn::{is_lost, limit_statements, snapshot},
+    db::{
+        session::{is_lost, limit_statements},
+        transaction::snapshot,
+    },
     turns::{NoTurn, Turn, Turns},
 };
-use crate::model::Refusal;
+use crate::core::model::Refusal;
 
 /// A query that finds no free connection for so long is turned down. Where the database is on the other side of a network,
 /// and may hang, so is one that is not answered by then.

@@ -247,7 +247,7 @@ mod tests {
     use futures_util::FutureExt;
 
     use super::*;
-    use crate::model::UserId;
+    use crate::core::model::UserId;
 
     const ANN: Asker = Asker::User(UserId(1));
     const BOB: Asker = Asker::User(UserId(2));

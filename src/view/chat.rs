@@ -7,7 +7,7 @@ use utoipa::{
 };
 
 use super::{Links, MessageView, Part, UserView, render_raw};
-use crate::model::{
+use crate::core::model::{
     Chat, ChatId, ChatJson, ChatKind, ChatSnapshot, HostObject, KnownChat, Me, Member, MessageId, Role, Seq,
     ShownChat, Timestamp, UserId, Viewer,
 };

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::model::{Origin, SessionId, Timestamp, TokenId};
+use crate::core::model::{Origin, SessionId, Timestamp, TokenId};
 
 /// A signed-in browser.
 #[derive(Debug, Serialize, ToSchema)]

@@ -7,7 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{ChatForAll, ChatView, Links, MemberView, MessageView, Perspective, UserView, render};
-use crate::model::{
+use crate::core::model::{
     Change, ChatId, ChatSnapshot, Event, Me, Member, Message, MessageId, Reaction, Seq, Timestamp, UserCard,
     UserId, Viewer,
     event::{MarkerMoved, MeChanged, MembersChanged},

@@ -7,7 +7,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use url::Url;
 
-use crate::model::{Pictures, UserCard, UserId};
+use crate::core::model::{Pictures, UserCard, UserId};
 
 /// Where this server is found from outside, for links that leave it.
 #[derive(Debug, Clone, Default)]

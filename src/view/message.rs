@@ -8,7 +8,7 @@ use utoipa::{
 };
 
 use super::{Links, Part, UserView, render_raw};
-use crate::model::{ChatId, Message, MessageId, Reaction, Seq, Timestamp, UserId};
+use crate::core::model::{ChatId, Message, MessageId, Reaction, Seq, Timestamp, UserId};
 
 /// A message, over REST and in events.
 #[derive(Debug, Serialize, ToSchema)]

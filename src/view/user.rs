@@ -4,7 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Links;
-use crate::model::{UserCard, UserId};
+use crate::core::model::{UserCard, UserId};
 
 /// A user, wherever one appears.
 #[derive(Debug, Serialize, ToSchema)]

@@ -12,7 +12,7 @@ use actix_web::{
 
 use crate::{
     api::{Answer, is_known},
-    auth::keys,
+    core::secrets,
     error::ApiError,
 };
 
@@ -31,8 +31,8 @@ pub const BASE: &str = "/messages/static";
 /// Names the content of all files. It is in their addresses, so what was got under one never has to be asked for again.
 pub static VERSION: LazyLock<String> = LazyLock::new(|| {
     let all: Vec<_> =
-        FILES.iter().map(|file| format!("{} {}\n", file.path, keys::hash(file.plain))).collect();
-    keys::hash(all.concat())[..16].to_owned()
+        FILES.iter().map(|file| format!("{} {}\n", file.path, secrets::hash(file.plain))).collect();
+    secrets::hash(all.concat())[..16].to_owned()
 });
 
 static ASSETS: LazyLock<HashMap<&str, Asset>> =
@@ -54,7 +54,7 @@ impl Asset {
             plain: file.plain,
             gzip: Some(file.gzip).filter(|gzip| !gzip.is_empty() && gzip.len() < file.plain.len()),
             content_type: content_type(file.path),
-            etag: format!("\"{}\"", &keys::hash(file.plain)[..16]),
+            etag: format!("\"{}\"", &secrets::hash(file.plain)[..16]),
         }
     }
 

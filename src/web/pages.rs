@@ -12,10 +12,10 @@ use url::form_urlencoded;
 
 use super::assets;
 use crate::{
-    api::{self, Answer, account, page::Query},
-    auth::gate,
-    reference,
-    server::State,
+    api::{self, Answer, page::Query, sign_in},
+    middleware::authenticate,
+    openapi,
+    state::State,
 };
 
 /// Everything that a page runs or asks comes from this server. Only pictures of users may be elsewhere, where this server does
@@ -91,7 +91,7 @@ fn go_to(address: &str) -> HttpResponse {
 
 /// `GET /` and `GET /messages/`
 pub async fn messages(state: Data<State>, request: HttpRequest) -> Answer {
-    if gate::visitor(&request, &state).await?.is_some() {
+    if authenticate::visitor(&request, &state).await?.is_some() {
         return Ok(page(&state, "messages"));
     }
     let next: String = form_urlencoded::byte_serialize(request.uri().to_string().as_bytes()).collect();
@@ -111,7 +111,7 @@ pub async fn reference(state: Data<State>) -> Answer {
 /// `GET /messages/api/`: for browsers a page with all addresses, for others links to the lists. Open to all.
 pub async fn index(state: Data<State>, request: HttpRequest) -> Answer {
     static INDEX: LazyLock<String> =
-        LazyLock::new(|| filled_in("index").replace("{{list}}", &reference::index()));
+        LazyLock::new(|| filled_in("index").replace("{{list}}", &openapi::index()));
     let accepted = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let mut answer = if accepted.contains("text/html") {
         in_html(&state, INDEX.as_str())
@@ -124,7 +124,7 @@ pub async fn index(state: Data<State>, request: HttpRequest) -> Answer {
 
 /// `GET /login/`
 pub async fn sign_in(state: Data<State>, request: HttpRequest) -> Answer {
-    if gate::visitor(&request, &state).await?.is_none() {
+    if authenticate::visitor(&request, &state).await?.is_none() {
         static PAGE: LazyLock<String> = LazyLock::new(|| filled_in("login"));
         let address = state.config.public_url.as_deref().unwrap_or_default();
         let mut page = in_html(&state, PAGE.replace("{{public}}", &address.replace('"', "&quot;")));
@@ -133,7 +133,7 @@ pub async fn sign_in(state: Data<State>, request: HttpRequest) -> Answer {
         return Ok(page);
     }
     let query = Query::of(&request);
-    let next = query.get("next").filter(|path| account::is_own_path(path)).unwrap_or("/");
+    let next = query.get("next").filter(|path| sign_in::is_own_path(path)).unwrap_or("/");
     Ok(go_to(next))
 }
 

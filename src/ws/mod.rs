@@ -1,18 +1,18 @@
 //! Sockets: the only code that knows actix-web-actors.
 
+mod client_frame;
+mod closing;
 mod commands;
-mod ears;
-mod flood;
-pub mod frames;
-mod guard;
-pub(crate) mod line;
-mod outflow;
-mod parting;
-mod resume;
+mod delivery_filter;
+pub mod frame_decoder;
+mod outgoing;
+mod room_watch;
+mod server_frame;
 mod session;
+mod size_limit;
+mod token_bucket;
 mod upgrade;
-mod watch;
 
-pub(crate) use commands::{Ack, ClientFrame};
-pub(crate) use resume::CaughtUp;
+pub(crate) use client_frame::ClientFrame;
+pub(crate) use server_frame::{Ack, CaughtUp};
 pub use upgrade::upgrade;

@@ -10,19 +10,19 @@ use actix_web::{
 };
 
 use super::{
-    ears::Ears,
-    frames,
-    outflow::Outflow,
+    delivery_filter::Ears,
+    frame_decoder,
+    outgoing::Outflow,
     session::{Opener, Session},
 };
 use crate::{
-    auth::gate::{Authenticated, TOKEN_SUBPROTOCOL, subprotocol_token},
-    chat::{Socket, Wire},
+    core::model::{Credential, Refusal},
     error::ApiError,
     feed::{self, Only},
-    forwarded,
-    model::{Credential, Refusal},
-    server::State,
+    hub::{Socket, Wire},
+    middleware::authenticate::{Authenticated, TOKEN_SUBPROTOCOL, subprotocol_token},
+    net::forwarded,
+    state::State,
 };
 
 /// When a user with too many sockets may try again, in seconds.
@@ -63,7 +63,7 @@ pub async fn upgrade(
         )
     };
     let outflow = |said| Outflow::new(said, socket.clone(), ears.clone(), state.identities.clone());
-    frames::open(&request, stream, &protocols, session, outflow)
+    frame_decoder::open(&request, stream, &protocols, session, outflow)
 }
 
 /// How a client wants its socket.

@@ -1,6 +1,6 @@
 //! Who may find, write to and add whom: `GREENROOM_CONTACTS`.
 
-use greenroom::model::Contacts;
+use greenroom::core::model::Contacts;
 use serde_json::{Value, json};
 
 use crate::support::{Reply, Server, User};

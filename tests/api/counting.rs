@@ -3,16 +3,22 @@
 use std::sync::Arc;
 
 use greenroom::{
-    model::{
+    core::model::{
         ChatKind, Command, UserId,
         command::{Action, NewChat},
         text::{MessageBody, Username},
     },
     storage::{
         Access, AnyConn, DatabaseUrl, Rules, StorageError,
-        apply::{Made, apply, create_chat},
-        chats, check, messages, migrations, tombstones, transaction, unread,
-        users::{self, NewUser},
+        commands::{Made, apply, create_chat},
+        db::migrations,
+        maintenance::check,
+        queries::{membership, unread},
+        tables::{
+            messages, tombstones,
+            users::{self, NewUser},
+        },
+        transaction,
     },
 };
 use rand::{RngExt, SeedableRng, rngs::StdRng};
@@ -69,7 +75,7 @@ fn count(conn: &mut AnyConn, random: &mut StdRng) -> Result<(), StorageError> {
             senders[index].1 = false;
         }
     }
-    let head = chats::membership(conn, chat, people[0].id())?.unwrap().chat;
+    let head = membership::membership(conn, chat, people[0].id())?.unwrap().chat;
     let marks = [0, 1, 63, 64, 65, 199, 200, 4_095, 4_096, 5_199, 5_200, MESSAGES - 1, MESSAGES];
     let random_marks: Vec<usize> = (0..200).map(|_| random.random_range(0..=MESSAGES)).collect();
     for mark in marks.into_iter().chain(random_marks) {

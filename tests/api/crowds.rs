@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use diesel::connection::SimpleConnection;
 use greenroom::{
-    model::{
+    core::model::{
         ChatId, Command, Contacts, MessageId, Role, UserCard, UserId,
         command::{Action, NewRoom, ReactIntent},
         emoji::Emoji,
@@ -14,10 +14,15 @@ use greenroom::{
     },
     storage::{
         Access, AnyConn, DatabaseUrl, KnownChats, Rules, StorageError,
-        apply::{Made, apply, create_room},
-        changes,
-        chats::{self, ChatFilter},
-        contacts, members, migrations, own_chats, transaction,
+        commands::{Made, apply, create_room},
+        db::migrations,
+        queries::{
+            changes_since,
+            chat_list::{self, ChatFilter},
+            chat_snapshot, contact_policy, membership, own_chats,
+        },
+        tables::{chats, members},
+        transaction,
     },
 };
 use serde_json::json;
@@ -105,7 +110,9 @@ impl Costs<'_> {
         let renamed = |title: &str| Action::Rename { title: Title::parse(title).unwrap() };
         let promoted = |role| Action::ChangeRole { user: member, role };
         self.posts("the first message", admin)?;
-        self.measure("looking from outside", |conn, rules, chat| chats::view(conn, rules, chat, member))?;
+        self.measure("looking from outside", |conn, rules, chat| {
+            chat_snapshot::view(conn, rules, chat, member)
+        })?;
         self.does("joining", member, Action::Join)?;
         let message = self.posts("posting", member)?;
         self.does("reading", admin, reads)?;
@@ -117,16 +124,16 @@ impl Costs<'_> {
         self.does("renaming", admin, renamed("Great Hall"))?;
         self.does("promoting", admin, promoted(Role::Admin))?;
         self.does("demoting", admin, promoted(Role::Member))?;
-        self.measure("looking", |conn, rules, chat| chats::view(conn, rules, chat, member))?;
+        self.measure("looking", |conn, rules, chat| chat_snapshot::view(conn, rules, chat, member))?;
         self.measure("typing", |conn, _, chat| members::is_in(conn, chat, member))?;
         self.measure("searching one's chats", |conn, rules, _| {
             let filter = ChatFilter { search: "nobody".to_owned(), ..ChatFilter::default() };
-            chats::page(conn, &KnownChats::new(rules.clone()), member, &filter, 0, 10)
+            chat_list::page(conn, &KnownChats::new(rules.clone()), member, &filter, 0, 10)
         })?;
         self.measure("listing members", |conn, _, chat| members::page(conn, chat, 0, 100))?;
-        let head = chats::authorized(self.conn, self.room, member, Ability::See)?.chat.seq;
+        let head = membership::authorized(self.conn, self.room, member, Ability::See)?.chat.seq;
         self.measure("coming back", |conn, rules, chat| {
-            changes::since(conn, rules, admin, chat, Some(head - 2))
+            changes_since::since(conn, rules, admin, chat, Some(head - 2))
         })?;
         self.does("leaving", member, Action::Leave)?;
         self.does("joining again", member, Action::Join)?;
@@ -192,13 +199,13 @@ fn coming_back(
     }
     let before = steps();
     let heads = chats::heads(conn, user)?;
-    let unread = chats::unread_by_chat(conn, user)?;
+    let unread = chat_list::unread_by_chat(conn, user)?;
     let look = steps() - before;
     assert_eq!(unread.len(), 3);
     let changed = known.iter().zip(&heads).filter(|(known, head)| known != head);
     let mut found = 0;
     for ((chat, seq), _) in changed {
-        changes::since(conn, rules, user, *chat, Some(*seq))?;
+        changes_since::since(conn, rules, user, *chat, Some(*seq))?;
         found += 1;
     }
     assert_eq!(found, 3);
@@ -300,7 +307,7 @@ fn meeting_people_costs_one_look_at_ones_own_chats() {
             .into_iter()
             .map(|by| {
                 let before = steps();
-                contacts::expect_reached(conn, &limited, by, &others)?;
+                contact_policy::expect_reached(conn, &limited, by, &others)?;
                 Ok(steps() - before)
             })
             .collect::<Result<Vec<u64>, StorageError>>()

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use greenroom::reference;
+use greenroom::openapi;
 use serde_json::{Value, json};
 
 use crate::support::Server;
@@ -29,7 +29,7 @@ fn each_schema<'a>(place: &str, value: &'a Value, look: &mut impl FnMut(&str, &'
 }
 
 fn documents() -> [&'static Value; 2] {
-    [reference::openapi(), reference::asyncapi()]
+    [openapi::openapi(), openapi::asyncapi()]
 }
 
 fn resolved<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
@@ -69,12 +69,12 @@ fn every_operation_is_named_by_a_verb_and_an_object() {
         "toggle", "add", "remove", "join", "leave", "start", "sync", "stream", "open", "block", "unblock",
         "receive", "change", "react",
     ];
-    let openapi = reference::openapi();
+    let openapi = openapi::openapi();
     let operations =
         openapi["paths"].as_object().unwrap().values().flat_map(|item| item.as_object().unwrap());
     let mut ids: Vec<&str> =
         operations.map(|(_, operation)| operation["operationId"].as_str().unwrap()).collect();
-    ids.extend(reference::asyncapi()["operations"].as_object().unwrap().keys().map(String::as_str));
+    ids.extend(openapi::asyncapi()["operations"].as_object().unwrap().keys().map(String::as_str));
     for id in &ids {
         assert!(id.chars().all(|c| c.is_ascii_alphanumeric()), "{id}");
         let verb = id.find(|c: char| c.is_ascii_uppercase()).map_or(*id, |end| &id[..end]);
@@ -85,7 +85,7 @@ fn every_operation_is_named_by_a_verb_and_an_object() {
 
 #[test]
 fn every_group_of_operations_is_named_by_words_that_can_name_a_module() {
-    let openapi = reference::openapi();
+    let openapi = openapi::openapi();
     let declared: Vec<&str> =
         openapi["tags"].as_array().unwrap().iter().map(|tag| tag["name"].as_str().unwrap()).collect();
     for operation in openapi["paths"].as_object().unwrap().values().flat_map(|item| item.as_object().unwrap())
@@ -139,7 +139,7 @@ fn choices_are_between_components_of_which_the_one_with_more_fields_comes_first(
 
 #[test]
 fn an_event_of_a_kind_that_has_more_fields_is_tried_before_one_with_fewer() {
-    let document = reference::asyncapi();
+    let document = openapi::asyncapi();
     for (name, channel) in document["channels"].as_object().unwrap() {
         let messages: Vec<&Value> = channel["messages"].as_object().unwrap().values().collect();
         let payload = |message: &Value| resolved(document, &resolved(document, message)["payload"]).clone();
@@ -158,7 +158,7 @@ fn an_event_of_a_kind_that_has_more_fields_is_tried_before_one_with_fewer() {
 
 #[test]
 fn each_event_is_a_component_and_the_union_of_all_is_told_apart_by_type() {
-    let (openapi, asyncapi) = (reference::openapi(), reference::asyncapi());
+    let (openapi, asyncapi) = (openapi::openapi(), openapi::asyncapi());
     let union = &openapi["components"]["schemas"]["Event"];
     let choices = union["oneOf"].as_array().unwrap();
     let mapping = union["discriminator"]["mapping"].as_object().unwrap();
@@ -183,7 +183,7 @@ fn each_event_is_a_component_and_the_union_of_all_is_told_apart_by_type() {
 
 #[test]
 fn what_is_not_always_there_is_null_only_where_the_server_sends_null() {
-    let schemas = &reference::openapi()["components"]["schemas"];
+    let schemas = &openapi::openapi()["components"]["schemas"];
     for (schema, field) in [
         ("ReadEvent", "seq"),
         ("ReadEvent", "unread_count"),
@@ -199,7 +199,7 @@ fn what_is_not_always_there_is_null_only_where_the_server_sends_null() {
 
 #[test]
 fn every_body_has_one_media_type_and_every_object_in_it_a_name() {
-    for (path, item) in reference::openapi()["paths"].as_object().unwrap() {
+    for (path, item) in openapi::openapi()["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
             if let Some(content) = operation["requestBody"]["content"].as_object() {
                 assert_eq!(content.keys().collect::<Vec<_>>(), ["application/json"], "{method} {path}");
@@ -216,7 +216,7 @@ fn every_body_has_one_media_type_and_every_object_in_it_a_name() {
 
 #[test]
 fn the_description_of_sockets_has_a_channel_for_each_direction_and_says_who_may_connect() {
-    let document = reference::asyncapi();
+    let document = openapi::asyncapi();
     let operations = document["operations"].as_object().unwrap();
     let shown = |name: &str| (&operations[name]["action"], &operations[name]["channel"]["$ref"]);
     assert_eq!(shown("sendEvent"), (&json!("send"), &json!("#/channels/events")));

@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, process::Command};
 
 use chrono::DateTime;
-use greenroom::reference;
+use greenroom::openapi;
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -65,7 +65,7 @@ async fn every_example_of_the_page_gives_what_the_page_says() {
 
 /// Whether an example of a frame, sent or said, is as it is described.
 fn check_frame(text: &str) {
-    let (document, frame) = (reference::asyncapi(), abridged(text));
+    let (document, frame) = (openapi::asyncapi(), abridged(text));
     let found =
         described(document, FROM_SERVER, &frame).or_else(|_| described(document, FROM_CLIENT, &frame));
     assert!(found.is_ok(), "{text}: {found:?}");
@@ -73,7 +73,7 @@ fn check_frame(text: &str) {
 
 #[test]
 fn every_example_of_a_frame_or_an_object_is_as_it_is_described() {
-    let document = reference::openapi();
+    let document = openapi::openapi();
     let (mut frames, mut objects) = (0, 0);
     for (kind, block) in blocks() {
         if kind == "json" && !block.starts_with("{\"type\"") {

@@ -3,15 +3,17 @@
 use std::sync::Arc;
 
 use greenroom::{
-    model::{
+    core::model::{
         ChatId, Command, UserCard, UserId,
         command::{Action, NewChat},
         text::MessageBody,
     },
     storage::{
         Access, AnyConn, DatabaseUrl, Rules, StorageError,
-        apply::{Made, apply, create_chat},
-        chats, migrations, transaction,
+        commands::{Made, apply, create_chat},
+        db::migrations,
+        queries::membership,
+        transaction,
     },
 };
 
@@ -37,7 +39,7 @@ fn post(conn: &mut AnyConn, rules: &Rules, chat: ChatId, by: UserId) -> Result<(
 /// The steps of each thing that members do who have never written, in a group in which one member wrote `count` messages.
 fn costs(conn: &mut AnyConn, rules: &Rules, count: usize) -> Result<[(&'static str, u64); 3], StorageError> {
     let new = NewChat {
-        kind: greenroom::model::ChatKind::Group,
+        kind: greenroom::core::model::ChatKind::Group,
         title: None,
         creator: WRITER,
         members: vec![READER, NEWCOMER],
@@ -48,7 +50,7 @@ fn costs(conn: &mut AnyConn, rules: &Rules, count: usize) -> Result<[(&'static s
         post(conn, rules, chat, WRITER)?;
     }
     let begun = steps();
-    let unread = chats::membership(conn, chat, READER)?.unwrap().unread_count(conn)?;
+    let unread = membership::membership(conn, chat, READER)?.unwrap().unread_count(conn)?;
     assert_eq!(unread, count as i64);
     let counted = steps();
     apply(conn, rules, &Command { chat, by: READER, action: Action::MarkAsRead { up_to: None } })?;

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use greenroom::{auth::hosts::AllowedHost, config::Config};
+use greenroom::{config::Config, core::model::host_names::AllowedHost};
 use serde_json::json;
 
 use crate::{

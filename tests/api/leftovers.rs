@@ -3,8 +3,12 @@
 use actix_web::rt::time::timeout;
 use diesel::{QueryableByName, RunQueryDsl, connection::SimpleConnection, sql_query, sql_types::BigInt};
 use greenroom::{
-    model::{ChatId, Command, Contacts, MessageId, UserId, command::Action},
-    storage::{AnyConn, apply::apply, check, succession},
+    core::model::{ChatId, Command, Contacts, MessageId, UserId, command::Action},
+    storage::{
+        AnyConn,
+        commands::{apply, succession},
+        maintenance::check,
+    },
 };
 use serde_json::{Value, json};
 

@@ -1,6 +1,6 @@
 //! Limits on how much a user may ask for.
 
-use greenroom::{config::Config, limits::Rates};
+use greenroom::{config::Config, rate_limit::Rates};
 use serde_json::json;
 
 use crate::support::{Reply, Server, User};

@@ -1,6 +1,6 @@
 //! Which passwords may be set, wherever one is set.
 
-use greenroom::{auth::passwords, config::Registration, model::UserId, storage::users};
+use greenroom::{auth::passwords, config::Registration, core::model::UserId, storage::tables::users};
 use serde_json::{Value, json};
 
 use crate::support::{PASSWORD, Reply, Server, User};

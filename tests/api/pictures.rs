@@ -1,7 +1,7 @@
 //! Users' pictures of other hosts, which the server fetches.
 
 use futures_util::future::{join, join_all};
-use greenroom::{config::Config, model::PictureHost as Host};
+use greenroom::{config::Config, core::model::PictureHost as Host};
 use serde_json::{Value, json};
 
 use crate::support::{

@@ -1,6 +1,6 @@
 //! One's own profile, and what a client learns of the server's settings.
 
-use greenroom::{config::Registration, model::PictureHost};
+use greenroom::{config::Registration, core::model::PictureHost};
 use serde_json::json;
 
 use crate::support::{PASSWORD, Server, User};

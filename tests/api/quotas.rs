@@ -4,7 +4,7 @@ use diesel::{QueryableByName, RunQueryDsl, connection::SimpleConnection, sql_que
 use futures_util::future::join_all;
 use greenroom::{
     config::Config,
-    limits::Rates,
+    rate_limit::Rates,
     storage::{Access, DatabaseUrl},
 };
 use serde_json::{Value, json};

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use greenroom::reference;
+use greenroom::openapi;
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -18,7 +18,7 @@ async fn the_description_is_open_to_all() {
     let reply = nobody.get("schema/").await.expect(200);
     assert_eq!(reply.header("content-type"), "application/json");
     assert_eq!(reply.json["openapi"], "3.1.0");
-    assert_eq!(&reply.json, reference::openapi());
+    assert_eq!(&reply.json, openapi::openapi());
     assert_eq!(
         nobody.send("POST", "/messages/api/schema/", None).await.expect(405).header("allow"),
         "GET, HEAD"
@@ -54,7 +54,7 @@ fn routes() -> BTreeMap<String, BTreeSet<String>> {
 
 #[test]
 fn every_address_is_described_with_all_its_methods() {
-    let document = reference::openapi();
+    let document = openapi::openapi();
     let paths = document["paths"].as_object().unwrap();
     let described: BTreeMap<String, BTreeSet<String>> = paths
         .iter()
@@ -70,7 +70,7 @@ fn every_address_is_described_with_all_its_methods() {
 async fn the_server_has_the_methods_that_are_described() {
     let server = Server::start().await;
     let ann = server.staff("ann").await;
-    for (path, item) in reference::openapi()["paths"].as_object().unwrap() {
+    for (path, item) in openapi::openapi()["paths"].as_object().unwrap() {
         let path = path.replace(['{', '}'], "");
         let reply = ann.send("OPTIONS", &path, None).await.expect(405);
         let allowed: BTreeSet<_> = reply
@@ -98,7 +98,7 @@ fn all<'a>(value: &'a Value, name: &str, found: &mut Vec<&'a Value>) {
 
 #[test]
 fn the_description_holds_together() {
-    let document = reference::openapi();
+    let document = openapi::openapi();
     let mut references = Vec::new();
     all(document, "$ref", &mut references);
     assert!(references.len() > 100);
@@ -123,7 +123,7 @@ fn the_description_holds_together() {
 
 #[test]
 fn every_example_is_as_its_schema_says_and_every_json_body_has_one() {
-    let document = reference::openapi();
+    let document = openapi::openapi();
     let mut contents = Vec::new();
     all(document, "content", &mut contents);
     let mut examples = 0;
@@ -147,7 +147,7 @@ async fn every_frame_that_is_described_is_sent_by_and_by() {
     let [ann, bob, cat] = server.users(["ann", "bob", "cat"]).await;
     let dm = ann.dm(&bob).await;
     let room = ann.room("Garden").await;
-    let document = reference::asyncapi();
+    let document = openapi::asyncapi();
     let all: BTreeSet<&str> =
         document["components"]["messages"].as_object().unwrap().keys().map(String::as_str).collect();
     let wanted: BTreeSet<&str> = all.into_iter().filter(|name| !name.ends_with("Command")).collect();

@@ -1,7 +1,7 @@
 //! Open registration and sign-ins in great numbers: one who asks much does not keep others out.
 
 use futures_util::future::join_all;
-use greenroom::{config::Registration, limits::Rate};
+use greenroom::{config::Registration, rate_limit::Rate};
 use serde_json::{Value, json};
 
 use crate::support::{PASSWORD, Reply, Server, User};

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use greenroom::model::ObjectRooms;
+use greenroom::core::model::ObjectRooms;
 use serde_json::{Value, json};
 
 use crate::support::{Reply, Server, User};

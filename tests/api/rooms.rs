@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use futures_util::future::{join, join_all};
-use greenroom::model::ObjectRooms;
+use greenroom::core::model::ObjectRooms;
 use serde_json::{Value, json};
 
 use crate::support::{Reply, Server, User, encoded};
@@ -299,7 +299,7 @@ async fn a_room_stays_when_the_last_one_leaves() {
     assert_eq!(bob.browses("").await, ["Lobby"]);
     assert_eq!(bob.joins(room).await["seq"], 4);
     assert_eq!(bob.reads(room).await, ["anybody?"]);
-    let report = server.state.readers.ask(greenroom::storage::check::check).await.unwrap();
+    let report = server.state.readers.ask(greenroom::storage::maintenance::check::check).await.unwrap();
     assert_eq!(report.differences, Vec::<String>::new());
 }
 
@@ -393,11 +393,15 @@ async fn a_search_tells_no_more_than_a_thousand_rooms() {
         let made = server.state.writer.run("create_room", move |conn, rules| {
             for number in 0..20 {
                 let title = format!("room no {}", 20 * twenty + number);
-                let title = greenroom::model::text::Title::parse(&title).unwrap().unwrap();
-                let creator = greenroom::model::UserId(1);
-                let new =
-                    greenroom::model::command::NewRoom { title, is_public: true, object: None, creator };
-                greenroom::storage::apply::create_room(conn, rules, &new)?;
+                let title = greenroom::core::model::text::Title::parse(&title).unwrap().unwrap();
+                let creator = greenroom::core::model::UserId(1);
+                let new = greenroom::core::model::command::NewRoom {
+                    title,
+                    is_public: true,
+                    object: None,
+                    creator,
+                };
+                greenroom::storage::commands::create_room(conn, rules, &new)?;
             }
             Ok(())
         });

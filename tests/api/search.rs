@@ -1,6 +1,6 @@
 //! Searching messages: what is found, in any script, and what never is.
 
-use greenroom::limits::Rates;
+use greenroom::rate_limit::Rates;
 use serde_json::{Value, json};
 
 use crate::support::{Server, User, encoded};

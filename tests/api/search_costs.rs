@@ -2,12 +2,16 @@
 
 use diesel::connection::SimpleConnection;
 use greenroom::{
-    model::{ChatId, Contacts, ObjectRooms, UserId},
-    search::{Matching, Words},
+    core::{
+        model::{ChatId, Contacts, ObjectRooms, UserId},
+        text_index::{Matching, Words},
+    },
     storage::{
-        Access, AnyConn, DatabaseUrl, Rules, migrations,
-        search::pages::{self, Asked, Question},
-        transaction, user_search,
+        Access, AnyConn, DatabaseUrl, Rules,
+        db::migrations,
+        message_search::pages::{self, Asked, Question},
+        queries::user_search,
+        transaction,
     },
 };
 

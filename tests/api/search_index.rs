@@ -5,20 +5,22 @@ use std::{collections::BTreeMap, ops::Range, sync::Arc, time::Instant};
 use crate::support::{DEADLINE, database::Database};
 use diesel::connection::SimpleConnection;
 use greenroom::{
-    model::{
-        ChatId, Command, Contacts, MessageId, UserCard, UserId,
-        command::{Action, NewRoom},
-        event::Change,
-        fold::fold,
-        text::{MessageBody, Title},
+    core::{
+        model::{
+            ChatId, Command, Contacts, MessageId, UserCard, UserId,
+            case_folding::fold,
+            command::{Action, NewRoom},
+            event::Change,
+            text::{MessageBody, Title},
+        },
+        text_index::Words,
     },
-    search::Words,
     storage::{
         Access, AnyConn, DatabaseUrl, Rules,
-        apply::{Made, apply, create_room},
-        check::check,
-        migrations, purge, restored,
-        search::{
+        commands::{Made, apply, create_room},
+        db::migrations,
+        maintenance::{check::check, purge, restore_epoch},
+        message_search::{
             horizon::Horizon,
             indexed_up_to,
             indexer::{Finished, Indexer, Progress, clear, merged, renewed},
@@ -108,7 +110,7 @@ pub fn stores(conn: &mut AnyConn, segment: &Finished, parts: usize) -> bool {
     // One whose messages are all gone has no parts, and is whole with none of them stored.
     assert!(!is_known || next.is_none() || segment.messages() == 0, "what is not whole is not made known");
     // Who is killed here forgets no change, or some of them.
-    let mut change = Some(0).filter(|_| is_known && (parts % 2 == 0 || parts == usize::MAX));
+    let mut change = Some(0).filter(|_| is_known && (parts.is_multiple_of(2) || parts == usize::MAX));
     while let Some(begin) = change {
         change = transaction(conn, |conn| segment.forget_changes(conn, begin)).unwrap();
     }
@@ -373,7 +375,7 @@ fn whatever_is_indexed_what_is_found_is_what_is_there() {
 fn what_is_posted_after_ids_have_leapt_is_indexed_as_soon() {
     let database = Database::new();
     let mut walk = Walk::start(&database, 1);
-    let leapt = transaction(&mut walk.conn, restored::raise_numbers).unwrap();
+    let leapt = transaction(&mut walk.conn, restore_epoch::raise_numbers).unwrap();
     for number in 0..30 {
         let room = walk.rooms[number % 3];
         posts(&mut walk.conn, room, 1, &long("later")).unwrap();

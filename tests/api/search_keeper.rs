@@ -1,7 +1,7 @@
 //! The index while servers run.
 
 use diesel::connection::SimpleConnection;
-use greenroom::storage::{Access, DatabaseUrl, search::strays};
+use greenroom::storage::{Access, DatabaseUrl, message_search::strays};
 use serde_json::json;
 use tokio::time::timeout;
 

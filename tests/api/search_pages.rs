@@ -1,8 +1,8 @@
 //! Pages of a search, by number and by the id of a message.
 
 use greenroom::{
-    model::{ChatId, Command, UserCard, UserId, command::Action, text::MessageBody},
-    storage::apply::apply,
+    core::model::{ChatId, Command, UserCard, UserId, command::Action, text::MessageBody},
+    storage::commands::apply,
 };
 use serde_json::{Value, json};
 use std::sync::Arc;

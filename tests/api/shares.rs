@@ -3,7 +3,7 @@
 use std::sync::mpsc;
 
 use greenroom::{
-    model::UserId,
+    core::model::UserId,
     storage::{Asker, Readers},
 };
 

@@ -3,12 +3,18 @@
 use std::time::{Duration, Instant};
 
 use greenroom::{
-    auth::keys,
     config::Registration,
-    model::{Timestamp, UserId, text::Username},
+    core::{
+        model::{Timestamp, UserId, text::Username},
+        secrets,
+    },
     storage::{
-        Access, AnyConn, DatabaseUrl, StorageError, revocations, sessions, tokens, transaction,
-        users::{self, NewUser},
+        Access, AnyConn, DatabaseUrl, StorageError,
+        tables::{
+            revocations, sessions, tokens,
+            users::{self, NewUser},
+        },
+        transaction,
     },
 };
 use serde_json::{Value, json};
@@ -367,8 +373,8 @@ async fn another_secret_key_makes_all_cookies_void() {
 
 /// A user's new token, made as the command line does.
 fn token(server: &Server, user: &User, expires_at: Option<Timestamp>) -> String {
-    let key = keys::draw();
-    let hash = keys::hash(&key);
+    let key = secrets::draw();
+    let hash = secrets::hash(&key);
     beside(server, |conn| tokens::create(conn, UserId(user.id), &hash, expires_at));
     key
 }

@@ -1,8 +1,14 @@
 //! Who manages a chat when its admins are shut out.
 
 use greenroom::{
-    model::UserId,
-    storage::{Access, DatabaseUrl, check, revocations, succession, transaction, users},
+    core::model::UserId,
+    storage::{
+        Access, DatabaseUrl,
+        commands::succession,
+        maintenance::check,
+        tables::{revocations, users},
+        transaction,
+    },
 };
 use serde_json::{Value, json};
 

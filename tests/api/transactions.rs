@@ -3,7 +3,7 @@
 use diesel::connection::SimpleConnection;
 use futures_util::future::{join, join_all};
 use greenroom::{
-    model::{Contacts, ObjectRooms},
+    core::model::{Contacts, ObjectRooms},
     storage::{AnyConn, DatabaseUrl, Rules, StorageError, Writer},
 };
 use serde_json::json;
@@ -19,7 +19,7 @@ fn fails(conn: &mut AnyConn) -> Result<(), StorageError> {
 async fn count(server: &Server, name: &'static str) -> usize {
     let rows = server.state.readers.ask(move |conn| {
         use diesel::{ExpressionMethods, QueryDsl, RunQueryDsl};
-        use greenroom::schema::settings;
+        use greenroom::storage::schema::settings;
         Ok(settings::table.filter(settings::name.eq(name)).select(settings::value).load::<String>(conn)?)
     });
     rows.await.unwrap().len()

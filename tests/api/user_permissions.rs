@@ -1,6 +1,6 @@
 //! Who may do what to whom: a table of endpoints and roles, each cell on a user of its own.
 
-use greenroom::model::Contacts;
+use greenroom::core::model::Contacts;
 use serde_json::json;
 
 use crate::support::{Server, User};

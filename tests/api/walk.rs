@@ -157,7 +157,8 @@ impl Walk {
                 self.compare().await;
             }
         }
-        let report = self.server.state.readers.ask(greenroom::storage::check::check).await.unwrap();
+        let report =
+            self.server.state.readers.ask(greenroom::storage::maintenance::check::check).await.unwrap();
         assert_eq!(report.differences, Vec::<String>::new());
     }
 

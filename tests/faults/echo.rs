@@ -10,8 +10,8 @@ use actix_web::{
 };
 use actix_web_actors::ws::{Message, ProtocolError, WebsocketContext};
 use greenroom::{
-    http,
-    ws::frames::{self, Frames},
+    net::listener,
+    ws::frame_decoder::{self, Frames},
 };
 
 /// A running echo; it ends when it is dropped.
@@ -22,10 +22,10 @@ pub struct Echo {
 
 impl Echo {
     pub fn start() -> Self {
-        let listener = http::bind(([127, 0, 0, 1], 0).into()).unwrap();
+        let listener = listener::bind(([127, 0, 0, 1], 0).into()).unwrap();
         let address = listener.local_addr().unwrap();
-        let builder = http::build().workers(1).disable_signals();
-        let server = http::listen(builder, listener, || App::new().default_service(web::to(upgrade)));
+        let builder = listener::build().workers(1).disable_signals();
+        let server = listener::listen(builder, listener, || App::new().default_service(web::to(upgrade)));
         let server = server.unwrap().run();
         let handle = server.handle();
         actix_web::rt::spawn(server);
@@ -40,7 +40,7 @@ impl Drop for Echo {
 }
 
 async fn upgrade(request: HttpRequest, stream: Payload) -> Result<HttpResponse, Error> {
-    frames::open(&request, stream, &[], Conversation, |body| body)
+    frame_decoder::open(&request, stream, &[], Conversation, |body| body)
 }
 
 struct Conversation(Frames);

@@ -9,7 +9,7 @@ use std::{
 };
 
 use diesel::{QueryableByName, RunQueryDsl, sql_query, sql_types::BigInt};
-use greenroom::storage::{AnyConn, watched::watch};
+use greenroom::storage::{AnyConn, db::watched::watch};
 use libsqlite3_sys as ffi;
 
 /// What something cost, and by statements what each cost of it and how often it was run.

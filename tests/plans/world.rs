@@ -2,8 +2,8 @@
 
 use diesel::connection::SimpleConnection;
 use greenroom::{
-    model::{ChatId, MessageId, UserId},
-    storage::{Access, AnyConn, DatabaseUrl, migrations, search},
+    core::model::{ChatId, MessageId, UserId},
+    storage::{Access, AnyConn, DatabaseUrl, db::migrations, message_search},
 };
 
 /// How many times as much there is in the large one.
@@ -71,7 +71,7 @@ impl World {
             conn.batch_execute(&statement).unwrap_or_else(|error| panic!("{error}: {statement}"));
         }
         conn.batch_execute("COMMIT").unwrap();
-        search::catch_up(&mut conn, |_| {}).unwrap();
+        message_search::catch_up(&mut conn, |_| {}).unwrap();
         world.change_indexed(&mut conn);
         world
     }

@@ -11,7 +11,7 @@ use std::{
 };
 
 use diesel::{Connection, PgConnection, connection::SimpleConnection};
-use greenroom::storage::{DatabaseUrl, migrations};
+use greenroom::storage::{DatabaseUrl, db::migrations};
 use tempfile::TempDir;
 
 /// A new database. It goes when it is dropped.

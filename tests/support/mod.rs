@@ -35,14 +35,20 @@ use awc::{
 use clap::{Args, Command, FromArgMatches};
 use futures_util::{SinkExt, StreamExt};
 use greenroom::{
-    auth::{keys, passwords},
+    auth::passwords,
     bus::RedisUrl,
     config::Config,
-    model::{UserId, text::Username},
-    server::State,
+    core::{
+        model::{UserId, text::Username},
+        secrets,
+    },
+    state::State,
     storage::{
-        DatabaseUrl, tokens,
-        users::{self, NewUser},
+        DatabaseUrl,
+        tables::{
+            tokens,
+            users::{self, NewUser},
+        },
     },
 };
 use serde_json::{Value, json};
@@ -277,8 +283,8 @@ impl Server {
             is_staff,
             is_registered: false,
         };
-        let key = keys::draw();
-        let hash = keys::hash(&key);
+        let key = secrets::draw();
+        let hash = secrets::hash(&key);
         let made = self.state.writer.run("create_user", move |conn, _| {
             let user = users::create(conn, &new)?;
             tokens::create(conn, user.id(), &hash, None)?;

@@ -1,7 +1,7 @@
 //! Answers held against the description of the API. It is stricter than the description says it is: what is not
 //! described may not be there.
 
-use greenroom::reference;
+use greenroom::openapi;
 use serde_json::Value;
 
 use super::Reply;
@@ -12,7 +12,7 @@ pub fn check_answer(method: &str, path: &str, reply: &Reply) {
     if !reply.headers.contains_key("x-request-id") {
         return;
     }
-    let document = reference::openapi();
+    let document = openapi::openapi();
     let Some(item) = item(document, path) else { return };
     let asked = if method == "HEAD" { "get" } else { &method.to_ascii_lowercase() };
     let Some(operation) = item.get(asked) else { return };
@@ -43,7 +43,7 @@ pub fn check_answer(method: &str, path: &str, reply: &Reply) {
 
 /// Looks at a frame that a socket was sent, or an event that came another way; panics where it is not described.
 pub fn check_frame(frame: &Value) {
-    let document = reference::asyncapi();
+    let document = openapi::asyncapi();
     let problem = described(document, FROM_SERVER, frame).err();
     assert_eq!(problem, None, "{frame}");
 }

@@ -1,7 +1,7 @@
 //! Segments of the search index, as a running server makes them.
 
 use actix_web::rt::time::timeout;
-use greenroom::storage::search::indexed_up_to;
+use greenroom::storage::message_search::indexed_up_to;
 use serde_json::Value;
 
 use super::{DEADLINE, Server, User};

@@ -8,15 +8,12 @@ use fail::fail_point;
 use super::{ChatActor, Happened};
 use crate::{
     bus::News,
-    chat::{
-        Parcel,
-        messages::{Answered, Settled, Type},
-        socket::{Socket, Standing},
-    },
-    model::{
+    chat::mailbox::{Admit, Answered, Settled, Type},
+    core::model::{
         Change, ChatKind, ChatSnapshot, Contacts, Event, Me, MessageId, Refusal, Role, Seq, UserId, Viewer,
         event::{Answer, Done, MarkerMoved, MeChanged, MembersChanged},
     },
+    hub::{Parcel, frame_batch::Standing, subscriber::Socket},
     presence::Turn,
     view::frames,
 };
@@ -54,7 +51,7 @@ impl ChatActor {
     fn look_after_newcomers(&self, event: &Event) {
         let (directory, registry) = (&self.directory, &self.services.registry);
         let here = event.newcomers().filter(|user| registry.is_connected(*user));
-        here.for_each(|user| directory.admit(self.chat, user));
+        here.for_each(|user| directory.clone().send(self.chat, Admit { user: user }.into()));
     }
 
     /// Answers who asked for something that is done.

@@ -6,7 +6,7 @@ use tokio::{
 };
 
 use super::*;
-use crate::{model::PictureHost, pictures::slots::Hosts};
+use crate::{core::model::PictureHost, pictures::slots::Hosts};
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
 

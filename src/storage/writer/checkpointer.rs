@@ -12,7 +12,7 @@ use std::{
 
 use diesel::connection::SimpleConnection;
 
-use crate::storage::{Access, AnyConn, DatabaseUrl, OpenError, StorageError, sql::sql};
+use crate::storage::{Access, AnyConn, DatabaseUrl, OpenError, StorageError, db::sql::sql};
 
 /// With so many pages in `-wal` it is time. A page that many commits touch is copied once each time, so seldom is cheap; more
 /// than this would make the start after a crash slow.

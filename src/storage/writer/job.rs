@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use crate::{
-    model::{ChatId, Command, Refusal, event::Done},
-    storage::{AnyConn, Asker, Rules, StorageError, apply::can_share},
+    core::model::{ChatId, Command, Refusal, event::Done},
+    storage::{AnyConn, Asker, Rules, StorageError, commands::can_share},
 };
 
 /// Something to be written. It may be attempted more than once; it is told one result.

@@ -10,8 +10,8 @@ use std::{
 
 use super::job::Job;
 use crate::{
-    model::{ChatId, Refusal},
-    storage::{Asker, locks::Contested},
+    core::model::{ChatId, Refusal},
+    storage::{Asker, tables::locks::Contested},
 };
 
 /// Most jobs in one transaction, so that the first of a burst does not wait for the last.

@@ -8,14 +8,17 @@ use diesel::{
     sql_types::{BigInt, Nullable},
 };
 use greenroom::{
-    model::{
+    core::model::{
         ChatId, ChatKind, Command, UserId,
         command::{Action, NewChat},
     },
     storage::{
         Access, AnyConn, DatabaseUrl, Rules, StorageError,
-        apply::{Made, apply, create_chat},
-        chats, members, migrations, transaction, users,
+        commands::{Made, apply, create_chat},
+        db::migrations,
+        queries::membership,
+        tables::{members, users},
+        transaction,
     },
 };
 
@@ -106,7 +109,7 @@ fn a_dm_on_postgres_costs_the_same_however_many_have_blocked_its_user() {
         let Made::New { snapshot, .. } = create_chat(conn, &rules, &new)? else { panic!("it is new") };
         let chat = snapshot.chat.id;
         let before = rows_read(conn, "blocks")?;
-        assert!(chats::membership(conn, chat, UserId(1))?.is_some());
+        assert!(membership::membership(conn, chat, UserId(1))?.is_some());
         let read = rows_read(conn, "blocks")? - before;
         assert!(read <= 10, "{read} blocks are read");
         let before = rows_read(conn, "dm_pairs")?;

@@ -4,7 +4,7 @@ mod reads;
 mod writes;
 
 use greenroom::{
-    model::{Contacts, ObjectRooms},
+    core::model::{Contacts, ObjectRooms},
     storage::{Access, AnyConn, Rules, StorageError},
 };
 

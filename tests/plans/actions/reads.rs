@@ -1,19 +1,30 @@
 //! What is asked of readers.
 
 use greenroom::{
-    model::{ChatKind, Contacts, HostObject, Pos, Timestamp, UserId, permission::Ability, text::Username},
-    search::{Matching, Words},
+    core::{
+        model::{
+            ChatKind, Contacts, HostObject, Pos, Timestamp, UserId, permission::Ability, text::Username,
+        },
+        text_index::{Matching, Words},
+    },
     storage::{
-        AnyConn, KnownChats, StorageError, blocks, changes,
-        chats::{self, ChatFilter},
-        contacts, cursors, feeds, members, messages, partners, revocations,
-        rooms::{self, RoomFilter},
-        search::{
+        AnyConn, KnownChats, StorageError,
+        message_search::{
             horizon::Horizon,
             indexer::{self, Indexer},
             pages::{Asked, Question, page},
         },
-        sessions, settings, tokens, unread, user_search, users,
+        queries::{
+            changes_since,
+            chat_list::{self, ChatFilter},
+            chat_snapshot, contact_policy, member_search, membership,
+            rooms::{self, RoomFilter},
+            unread, user_search,
+        },
+        tables::{
+            blocks, chats, dm_partners, event_cursors, join_counts, members, messages, revocations, sessions,
+            settings, tokens, users,
+        },
     },
 };
 
@@ -32,7 +43,7 @@ pub fn all() -> Vec<Action> {
 }
 
 fn list(conn: &mut AnyConn, user: UserId, filter: &ChatFilter, skip: i64) -> Result<(), StorageError> {
-    chats::page(conn, &KnownChats::new(rules()), user, filter, skip, PAGE).map(drop)
+    chat_list::page(conn, &KnownChats::new(rules()), user, filter, skip, PAGE).map(drop)
 }
 
 fn searched(search: &str, matching: Matching) -> ChatFilter {
@@ -88,31 +99,35 @@ fn of_chats() -> Vec<Action> {
             list(conn, SILENT, &searched("717", Matching::Prefix), 0)
         })
         .grows_with("users, by an index alone"),
-        reads("view a chat", |conn, _| chats::view(conn, &rules(), HISTORY, SILENT).map(drop)),
+        reads("view a chat", |conn, _| chat_snapshot::view(conn, &rules(), HISTORY, SILENT).map(drop)),
         reads("view a chat of deleted messages", |conn, _| {
-            chats::view(conn, &rules(), DELETED, SILENT).map(drop)
+            chat_snapshot::view(conn, &rules(), DELETED, SILENT).map(drop)
         }),
-        reads("view a room", |conn, _| chats::view(conn, &rules(), SQUARE, SILENT).map(drop)),
-        reads("view a room from outside", |conn, _| chats::view(conn, &rules(), SQUARE, STRANGER).map(drop)),
+        reads("view a room", |conn, _| chat_snapshot::view(conn, &rules(), SQUARE, SILENT).map(drop)),
+        reads("view a room from outside", |conn, _| {
+            chat_snapshot::view(conn, &rules(), SQUARE, STRANGER).map(drop)
+        }),
         reads("view a group that many left", |conn, _| {
-            chats::view(conn, &rules(), EMPTIED, SILENT).map(drop)
+            chat_snapshot::view(conn, &rules(), EMPTIED, SILENT).map(drop)
         }),
         reads("manage as staff", |conn, _| {
-            chats::authorized(conn, SQUARE, STAFF, Ability::DeleteChat).map(drop)
+            membership::authorized(conn, SQUARE, STAFF, Ability::DeleteChat).map(drop)
         }),
         reads("manage as staff a group that many left", |conn, _| {
-            chats::authorized(conn, EMPTIED, STAFF, Ability::DeleteChat).map(drop)
+            membership::authorized(conn, EMPTIED, STAFF, Ability::DeleteChat).map(drop)
         }),
         reads("see a dm with somebody who blocks", |conn, _| {
-            chats::authorized(conn, FIRST_DM, POPULAR, Ability::TakePart).map(drop)
+            membership::authorized(conn, FIRST_DM, POPULAR, Ability::TakePart).map(drop)
         }),
         reads("heads", |conn, _| chats::heads(conn, SILENT).map(drop)),
         reads("heads of a user in many", |conn, _| chats::heads(conn, CROWDED).map(drop))
             .grows_with(OWN_CHATS),
         reads("heads of some chats", |conn, _| chats::heads_of(conn, &[HISTORY, SQUARE, DOOMED]).map(drop)),
-        reads("unread counts", |conn, _| chats::unread_by_chat(conn, SILENT).map(drop)),
-        reads("unread counts of a user in many", |conn, _| chats::unread_by_chat(conn, CROWDED).map(drop))
-            .grows_with(OWN_CHATS),
+        reads("unread counts", |conn, _| chat_list::unread_by_chat(conn, SILENT).map(drop)),
+        reads("unread counts of a user in many", |conn, _| {
+            chat_list::unread_by_chat(conn, CROWDED).map(drop)
+        })
+        .grows_with(OWN_CHATS),
         reads("list rooms", |conn, _| rooms_of(conn, STRANGER, &RoomFilter::default(), 0))
             .grows_with("rooms, whose number is told, by the index alone"),
         reads("list rooms deep down", |conn, world| {
@@ -160,7 +175,7 @@ fn of_chats() -> Vec<Action> {
         reads("changes since, of people who left", |conn, world| since(conn, EMPTIED, 2 * world.people - 20)),
         reads("changes since, of a room", |conn, world| since(conn, SQUARE, 2 * world.people - 20)),
         reads("changes since, of a stranger", |conn, _| {
-            changes::since(conn, &rules(), STRANGER, HISTORY, Some(5)).map(drop)
+            changes_since::since(conn, &rules(), STRANGER, HISTORY, Some(5)).map(drop)
         }),
         reads("changes missed", |conn, world| missed(conn, CHANGED, 2 * world.messages - 20)),
         reads("changes missed of a history", |conn, world| missed(conn, HISTORY, world.messages - 20)),
@@ -179,12 +194,12 @@ fn of_type(kind: &str) -> RoomFilter {
     RoomFilter { object_type: Some(kind.to_owned()), ..RoomFilter::default() }
 }
 
-fn since(conn: &mut AnyConn, chat: greenroom::model::ChatId, seq: i64) -> Result<(), StorageError> {
-    changes::since(conn, &rules(), SILENT, chat, Some(seq)).map(drop)
+fn since(conn: &mut AnyConn, chat: greenroom::core::model::ChatId, seq: i64) -> Result<(), StorageError> {
+    changes_since::since(conn, &rules(), SILENT, chat, Some(seq)).map(drop)
 }
 
-fn missed(conn: &mut AnyConn, chat: greenroom::model::ChatId, seq: i64) -> Result<(), StorageError> {
-    changes::missed(conn, &rules(), chat, seq, &[TALKER, SILENT, STRANGER]).map(drop)
+fn missed(conn: &mut AnyConn, chat: greenroom::core::model::ChatId, seq: i64) -> Result<(), StorageError> {
+    changes_since::missed(conn, &rules(), chat, seq, &[TALKER, SILENT, STRANGER]).map(drop)
 }
 
 fn of_messages() -> Vec<Action> {
@@ -196,38 +211,38 @@ fn of_messages() -> Vec<Action> {
         .at_most(1_500, "a page, and the sender of each message"),
         reads("a page of messages with readers", |conn, world| {
             let known = KnownChats::new(rules());
-            let chat = chats::authorized(conn, HISTORY, SILENT, Ability::TakePart)?.chat;
+            let chat = membership::authorized(conn, HISTORY, SILENT, Ability::TakePart)?.chat;
             let look = known.look(conn)?;
             look.messages(conn, chat, world.messages - PAGE..=world.messages).map(drop)
         }),
         reads("a page of messages of somebody who left", |conn, _| {
             let known = KnownChats::new(rules());
-            let chat = chats::authorized(conn, EMPTIED, SILENT, Ability::TakePart)?.chat;
+            let chat = membership::authorized(conn, EMPTIED, SILENT, Ability::TakePart)?.chat;
             known.look(conn)?.messages(conn, chat, 1..=5).map(drop)
         }),
         reads("the place of a message", |conn, world| {
-            let chat = chats::authorized(conn, HISTORY, SILENT, Ability::TakePart)?.chat;
+            let chat = membership::authorized(conn, HISTORY, SILENT, Ability::TakePart)?.chat;
             messages::places_before(conn, &chat, world.message(HISTORY, 3).0)?;
             // Of a message elsewhere.
             messages::places_before(conn, &chat, world.message(CHANGED, 3).0).map(drop)
         }),
         reads("one message", |conn, world| {
-            messages::visible(conn, &rules(), SILENT, world.message(HISTORY, 7)).map(drop)
+            membership::visible(conn, &rules(), SILENT, world.message(HISTORY, 7)).map(drop)
         }),
         reads("the newest message's id", |conn, _| {
-            let chat = chats::authorized(conn, DELETED, SILENT, Ability::TakePart)?.chat;
+            let chat = membership::authorized(conn, DELETED, SILENT, Ability::TakePart)?.chat;
             messages::last_id(conn, &chat).map(drop)
         }),
         reads("unread messages of who never wrote", |conn, _| {
-            let chat = chats::authorized(conn, HISTORY, SILENT, Ability::TakePart)?.chat;
+            let chat = membership::authorized(conn, HISTORY, SILENT, Ability::TakePart)?.chat;
             unread::count(conn, &chat, SILENT, 0).map(drop)
         }),
         reads("unread messages of who never wrote, from the middle", |conn, world| {
-            let chat = chats::authorized(conn, HISTORY, SILENT, Ability::TakePart)?.chat;
+            let chat = membership::authorized(conn, HISTORY, SILENT, Ability::TakePart)?.chat;
             unread::count(conn, &chat, SILENT, world.messages / 2).map(drop)
         }),
         reads("unread messages, all deleted", |conn, world| {
-            let chat = chats::authorized(conn, DELETED, SILENT, Ability::TakePart)?.chat;
+            let chat = membership::authorized(conn, DELETED, SILENT, Ability::TakePart)?.chat;
             unread::count_without(conn, &chat, SILENT, world.messages / 2, 0)?;
             unread::count(conn, &chat, SILENT, 0).map(drop)
         }),
@@ -243,11 +258,11 @@ fn of_members() -> Vec<Action> {
         .grows_with("members before the page, by the index alone"),
         reads("members of a group that many left", |conn, _| members::page(conn, EMPTIED, 0, PAGE).map(drop)),
         reads("search members", |conn, _| {
-            members::search(conn, SQUARE, ("alex 1", Matching::Prefix), 0, PAGE).map(drop)
+            member_search::search(conn, SQUARE, ("alex 1", Matching::Prefix), 0, PAGE).map(drop)
         })
         .grows_with("members"),
         reads("search members of a group that many left", |conn, _| {
-            members::search(conn, EMPTIED, ("user", Matching::Substring), 0, PAGE).map(drop)
+            member_search::search(conn, EMPTIED, ("user", Matching::Substring), 0, PAGE).map(drop)
         }),
         reads("some members of a room", |conn, _| {
             let asked: Vec<UserId> = (1..60).map(|number| UserId(ALIKE + number)).collect();
@@ -310,27 +325,27 @@ fn of_people() -> Vec<Action> {
         .grows_with("own blocks"),
         reads("whether one shares a chat", |conn, _| {
             let rules = rules_of_contacts(Contacts::SharedChat);
-            contacts::expect_reached(conn, &rules, SILENT, &[TALKER, POPULAR])?;
-            contacts::expect_known(conn, &rules, SILENT, BLOCKER)
+            contact_policy::expect_reached(conn, &rules, SILENT, &[TALKER, POPULAR])?;
+            contact_policy::expect_known(conn, &rules, SILENT, BLOCKER)
         }),
         reads("whether a user in many shares a chat", |conn, _| {
             let rules = rules_of_contacts(Contacts::SharedChat);
             let strangers: Vec<UserId> = (1..60).map(|number| UserId(ALIKE + number)).collect();
             // They do not, so that all chats are looked at.
-            let _ = contacts::expect_reached(conn, &rules, CROWDED, &strangers);
+            let _ = contact_policy::expect_reached(conn, &rules, CROWDED, &strangers);
             Ok(())
         })
         .grows_with(OWN_CHATS),
         reads("partners", |conn, _| {
-            partners::of(conn, &[TALKER, SILENT])?;
-            partners::last_seen(conn, SILENT).map(drop)
+            dm_partners::of(conn, &[TALKER, SILENT])?;
+            dm_partners::last_seen(conn, SILENT).map(drop)
         }),
-        reads("partners of a user with many", |conn, _| partners::last_seen(conn, POPULAR).map(drop))
+        reads("partners of a user with many", |conn, _| dm_partners::last_seen(conn, POPULAR).map(drop))
             .grows_with(OWN_DMS),
-        reads("feeds", |conn, _| feeds::of(conn, &[TALKER, SILENT]).map(drop)),
+        reads("feeds", |conn, _| join_counts::of(conn, &[TALKER, SILENT]).map(drop)),
         reads("cursors", |conn, _| {
-            cursors::find(conn, "new17", SILENT)?;
-            cursors::latest(conn, SILENT, Timestamp(0)).map(drop)
+            event_cursors::find(conn, "new17", SILENT)?;
+            event_cursors::latest(conn, SILENT, Timestamp(0)).map(drop)
         }),
         reads("news of ended credentials", |conn, _| {
             let followed = revocations::Followed::from_now(conn)?;
@@ -362,11 +377,13 @@ fn of_searches() -> Vec<Action> {
         })
         .grows_with("users, by an index alone"),
         reads("search acquaintances", |conn, _| {
-            greenroom::storage::acquaintances::search(conn, POPULAR, "smith 17", Matching::Prefix).map(drop)
+            greenroom::storage::queries::contact_search::search(conn, POPULAR, "smith 17", Matching::Prefix)
+                .map(drop)
         })
         .grows_with("people with whom the caller shares a chat"),
         reads("search acquaintances of somebody in a group that many left", |conn, _| {
-            greenroom::storage::acquaintances::search(conn, LONELY, "nobody", Matching::Prefix).map(drop)
+            greenroom::storage::queries::contact_search::search(conn, LONELY, "nobody", Matching::Prefix)
+                .map(drop)
         }),
         reads("search messages", |conn, _| search(conn, SILENT, None, "about word7"))
             .at_most(MOST_OF_A_SEARCH, "what one search may cost"),
@@ -399,7 +416,7 @@ fn of_searches() -> Vec<Action> {
             .at_most(1_000_000, "one segment, and ten thousand changes"),
         reads("merge segments", |conn, _| indexer::merged(conn).map(drop))
             .grows_with("segments of the index"),
-        reads("strays", |conn, _| greenroom::storage::search::strays(conn).map(drop))
+        reads("strays", |conn, _| greenroom::storage::message_search::strays(conn).map(drop))
             .grows_with("segments of the index"),
     ]
 }
@@ -407,7 +424,7 @@ fn of_searches() -> Vec<Action> {
 fn search(
     conn: &mut AnyConn,
     user: UserId,
-    chat: Option<greenroom::model::ChatId>,
+    chat: Option<greenroom::core::model::ChatId>,
     words: &str,
 ) -> Result<(), StorageError> {
     let words = Words::of(words).unwrap();

@@ -3,28 +3,32 @@
 use std::sync::Arc;
 
 use diesel::connection::SimpleConnection;
-use greenroom::model::credential::{Credential, Origin};
 use greenroom::{
-    model::{
-        ChatId, ChatKind, Command, Contacts, HostObject, Role, Timestamp, UserCard, UserId,
-        command::{Action as Asked, MeChange, NewChat, NewRoom, ReactIntent},
-        emoji::Emoji,
-        text::{ClientId, MessageBody, Title, Username},
+    core::{
+        model::{
+            ChatId, ChatKind, Command, Contacts, HostObject, Role, Timestamp, UserCard, UserId,
+            command::{Action as Asked, MeChange, NewChat, NewRoom, ReactIntent},
+            credential::{Credential, Origin},
+            emoji::Emoji,
+            text::{ClientId, MessageBody, Title, Username},
+        },
+        text_index::Words,
     },
-    search::Words,
     storage::{
         AnyConn, StorageError,
-        apply::{Made, Times, apply, apply_together, create_chat, create_room},
-        blocks, cursors, feeds,
-        locks::{self, Contested},
-        members, partners, purge, reactions, revocations,
-        search::{
+        commands::{Made, Times, apply, apply_together, blocking, create_chat, create_room, succession},
+        maintenance::{purge, sweeping},
+        message_search::{
             horizon::Horizon,
             indexer::{self, Indexer, Progress},
             pages::{Asked as Where, Question, page},
         },
-        sessions, settings, sightings, succession, sweeping, tokens,
-        users::{self, NO_PASSWORD, NewUser},
+        tables::{
+            blocks, dm_partners, event_cursors, join_counts,
+            locks::{self, Contested},
+            members, reactions, revocations, sessions, settings, sightings, tokens,
+            users::{self, NO_PASSWORD, NewUser},
+        },
     },
 };
 
@@ -201,7 +205,7 @@ fn of_members() -> Vec<Action> {
             ask(conn, EMPTIED, TALKER, Asked::ChangeRole { user: SILENT, role: Role::Member })?;
             ask(conn, SQUARE, TALKER, Asked::ChangeRole { user: SILENT, role: Role::Admin })
         }),
-        writes("raise feeds", |conn, _| feeds::raise(conn, &[TALKER, SILENT]).map(drop)),
+        writes("raise feeds", |conn, _| join_counts::raise(conn, &[TALKER, SILENT]).map(drop)),
     ]
 }
 
@@ -240,10 +244,10 @@ fn of_users() -> Vec<Action> {
         })
         .grows_with("chats, once at the start"),
         writes("block and unblock", |conn, _| {
-            blocks::block(conn, &rules(), SILENT, TALKER)?;
+            blocking::block(conn, &rules(), SILENT, TALKER)?;
             blocks::unblock(conn, SILENT, TALKER)?;
-            blocks::block(conn, &rules(), BLOCKER, POPULAR)?;
-            blocks::block(conn, &rules(), POPULAR, UserId(ALIKE + 1)).map(drop)
+            blocking::block(conn, &rules(), BLOCKER, POPULAR)?;
+            blocking::block(conn, &rules(), POPULAR, UserId(ALIKE + 1)).map(drop)
         }),
         writes("whether one is blocked", |conn, _| {
             blocks::expect_no_block(conn, BLOCKED, TALKER)?;
@@ -258,7 +262,7 @@ fn of_users() -> Vec<Action> {
         })
         .grows_with("own sessions, of which there are few"),
         writes("end a session by its id", |conn, _| {
-            let id = greenroom::model::SessionId::of("new17");
+            let id = greenroom::core::model::SessionId::of("new17");
             sessions::end_one(conn, SILENT, id).map(drop)
         })
         .grows_with("own sessions"),
@@ -287,9 +291,9 @@ fn of_users() -> Vec<Action> {
             sightings::store(conn, &seen)
         }),
         writes("note users seen", |conn, _| {
-            partners::seen(conn, &[(TALKER, Timestamp(9)), (SILENT, Timestamp(9))])
+            dm_partners::seen(conn, &[(TALKER, Timestamp(9)), (SILENT, Timestamp(9))])
         }),
-        writes("save a cursor", |conn, _| cursors::save(conn, "fresh", SILENT, "1.1", Timestamp(9))),
+        writes("save a cursor", |conn, _| event_cursors::save(conn, "fresh", SILENT, "1.1", Timestamp(9))),
         writes("note an ended credential", |conn, _| {
             revocations::record(conn, SILENT)?;
             revocations::record_deed(conn, SILENT, "deed")
@@ -325,7 +329,7 @@ fn of_upkeep() -> Vec<Action> {
         writes("sweep each kind", |conn, _| {
             sessions::sweep(conn)?;
             tokens::sweep(conn)?;
-            cursors::sweep(conn)?;
+            event_cursors::sweep(conn)?;
             revocations::sweep(conn).map(drop)
         }),
         writes("clear out reactions of a deleted message", |conn, world| {

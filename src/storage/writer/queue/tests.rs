@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    model::{Command, UserId, command::Action},
+    core::model::{Command, UserId, command::Action},
     storage::writer::job::Work,
 };
 

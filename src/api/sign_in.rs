@@ -1,0 +1,204 @@
+//! Signing in and out, and making an account.
+
+use std::time::Instant;
+
+use actix_session::Session;
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::{ACCEPT, LOCATION, ORIGIN},
+    web::Data,
+};
+use serde::Deserialize;
+use url::form_urlencoded;
+use utoipa::ToSchema;
+
+use super::{
+    Answer,
+    body::Body,
+    page::Query,
+    user_fields::{UserFields, chosen_picture},
+    users::own_view,
+};
+use crate::{
+    auth::{
+        NewPassword,
+        audit::{self, Who},
+        passwords::Verdict,
+        session_store::{ADDRESS, PASSWORD, USER, USER_AGENT},
+        sightings,
+    },
+    bus::News,
+    config::Registration,
+    core::model::{FieldErrors, Refusal},
+    error::ApiError,
+    input::Field,
+    middleware::{authenticate, csrf},
+    net::forwarded,
+    state::State,
+    storage::tables::users::{self, User},
+};
+
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct LoginFields {
+    #[serde(default)]
+    #[schema(value_type = String, required)]
+    username: Field,
+    #[serde(default)]
+    #[schema(value_type = String, required)]
+    password: Field,
+    /// Where a browser is sent then: a path of this site.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    next: Field,
+}
+
+/// `POST /login/`
+pub async fn login(state: Data<State>, session: Session, request: HttpRequest, body: Body) -> Answer {
+    csrf::check_sign_in(&request, &state.config)?;
+    let fields: LoginFields = body.json_or_form()?;
+    let mut errors = FieldErrors::default();
+    let username = errors.note("username", fields.username.text());
+    let password = errors.note("password", fields.password.text());
+    let (Some(username), Some(password)) = (username, password) else { return Err(errors.into()) };
+    let username = username.trim().to_owned();
+
+    let address = forwarded::client_address(&request, &state.config);
+    let attempt = match state.failures.attempt(address, &username).await {
+        Ok(attempt) => attempt,
+        Err(error) => {
+            audit::note("sign-in turned away: too many have failed", None::<Who>, address);
+            return Err(error);
+        }
+    };
+    let began = Instant::now();
+    let user = match try_password(&state, username, password).await? {
+        Tried::Right(user) => user,
+        Tried::Wrong(named) => {
+            // A name that nobody has may be a password that went into the wrong field.
+            audit::note("sign-in failed", named.as_ref().map(Who::from), address);
+            let (address, account) = attempt.failed();
+            state.bus.publish(News::SignInFailed { address, account });
+            state.hasher.level(began).await;
+            return Err(ApiError::WrongPassword);
+        }
+    };
+    drop(attempt);
+    session.renew();
+    session.insert(USER, user.id).map_err(|_| Refusal::Internal)?;
+    session.insert(PASSWORD, &user.password).map_err(|_| Refusal::Internal)?;
+    let origin = sightings::origin(&request, &state.config);
+    session.insert(ADDRESS, origin.address).map_err(|_| Refusal::Internal)?;
+    session.insert(USER_AGENT, origin.user_agent).map_err(|_| Refusal::Internal)?;
+    audit::note("signed in", Who::from(&user), address);
+
+    let accepts = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if accepts.contains("text/html") {
+        let next = fields.next.optional_text().ok().flatten();
+        let next = next.or_else(|| Query::of(&request).get("next").map(str::to_owned));
+        let mut next = next.filter(|path| is_own_path(path)).unwrap_or_else(|| "/".to_owned());
+        if is_lost(&state, &request) {
+            // Over plain HTTP the browser keeps no cookie: it is sent to where it does.
+            let query = form_urlencoded::Serializer::new(String::new()).append_pair("next", &next).finish();
+            next = format!("{}/login/?{query}", forwarded::base_url(&request, &state.config));
+        }
+        return Ok(HttpResponse::SeeOther().insert_header((LOCATION, next)).finish());
+    }
+    Ok(HttpResponse::Ok().json(own_view(&user, &user.card(), &state.links)))
+}
+
+/// Whether a browser lets go of the cookie at once: it is for HTTPS alone, and the page was opened over plain HTTP.
+fn is_lost(state: &State, request: &HttpRequest) -> bool {
+    let origin = request.headers().get(ORIGIN).and_then(|value| value.to_str().ok());
+    state.config.is_https() && origin.is_some_and(|origin| origin.starts_with("http://"))
+}
+
+/// What came of a name and a password.
+enum Tried {
+    /// They are an active user's.
+    Right(User),
+    /// With the user whose name it is, if it is anybody's.
+    Wrong(Option<User>),
+}
+
+async fn try_password(state: &State, username: String, password: String) -> Result<Tried, Refusal> {
+    let named = state.readers.ask_one(move |conn| users::by_username(conn, &username)).await?;
+    let user = named.clone().filter(|user| user.is_active);
+    let stored = user.as_ref().map(|user| user.password.clone());
+    let verdict = state.hasher.verify(password, stored.clone()).await?;
+    let (Some(mut user), Some(old)) = (user, stored) else { return Ok(Tried::Wrong(named)) };
+    match verdict {
+        Verdict::Wrong => Ok(Tried::Wrong(named)),
+        Verdict::Right => Ok(Tried::Right(user)),
+        Verdict::RightRehashed(new) => {
+            let id = user.id();
+            user.password.clone_from(&new);
+            state.writer.run("rehash_password", move |conn, _| users::rehash(conn, id, &old, &new)).await?;
+            Ok(Tried::Right(user))
+        }
+    }
+}
+
+/// Whether a browser may be sent there: a path of this site and nothing that a browser takes for another site.
+pub(crate) fn is_own_path(path: &str) -> bool {
+    let is_plain = path.bytes().all(|byte| (b'!'..=b'~').contains(&byte) && byte != b'\\');
+    path.starts_with('/') && !path.starts_with("//") && is_plain
+}
+
+/// `POST /logout/`; done twice it stays done.
+pub async fn logout(state: Data<State>, session: Session, request: HttpRequest) -> Answer {
+    csrf::check(&request, &state.config)?;
+    if let Some(caller) = authenticate::visitor(&request, &state).await? {
+        let from = forwarded::client_address(&request, &state.config);
+        audit::note("signed out", Who::from(&*caller.card), from);
+    }
+    session.purge();
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// `POST /register/`
+pub async fn register(state: Data<State>, request: HttpRequest, body: Body) -> Answer {
+    csrf::check(&request, &state.config)?;
+    if state.config.registration == Registration::Closed {
+        return Err(ApiError::FORBIDDEN);
+    }
+    let (mut new, password) = body.json_or_form::<UserFields>()?.check_new(true)?;
+    new.is_registered = true;
+    new.avatar_url = chosen_picture(&state, &new.avatar_url)?;
+    let throttled = |seconds| ApiError::Throttled { seconds };
+    let address = forwarded::client_address(&request, &state.config);
+    let name = new.username.clone();
+    if state.readers.ask_one(move |conn| users::is_taken(conn, &name)).await? {
+        state.registrations.taken(address).map_err(throttled)?;
+        return Err(FieldErrors::of("username", users::USERNAME_TAKEN).into());
+    }
+    let mut place = state.registrations.place(address).map_err(throttled)?;
+    let password = NewPassword { password: password.unwrap_or_default(), known: new.known() };
+    new.password = state.hasher.hash_to_register(password).await?;
+    place.keep();
+    let user = match state.writer.run("register_user", move |conn, _| users::create(conn, &new)).await {
+        Ok(user) => user,
+        Err(refusal) => {
+            place.give_back();
+            return Err(refusal.into());
+        }
+    };
+    audit::note("registered", Who::from(&user), address);
+    Ok(HttpResponse::Created().json(own_view(&user, &user.card(), &state.links)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_paths_of_this_site_are_gone_to() {
+        for good in ["/", "/messages/", "/a?b=c#d", "/a//b"] {
+            assert!(is_own_path(good), "{good}");
+        }
+        for bad in
+            ["", "//evil.example", "https://evil.example", "/\\evil", "a", "/a\r\nX: y", "javascript:x"]
+        {
+            assert!(!is_own_path(bad), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,333 @@
+//! Limits on failed sign-ins: five a minute for an account from one address, more for an address, and eight times as many
+//! for a network that one customer may have.
+//!
+//! Only failures count. Sign-ins of one account from one address are tried one after the other, and of one address no more
+//! at a time than the server hashes at once. So nobody guesses more by asking in parallel, and nobody fills the queue.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    net::{IpAddr, Ipv6Addr},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    sync::{Notify, OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
+
+use crate::{core::model::Refusal, error::ApiError};
+
+const WINDOW: Duration = Duration::from_secs(60);
+const PER_ACCOUNT: usize = 5;
+
+/// How long a sign-in waits for others of its account and its address.
+const WAIT: Duration = Duration::from_secs(10);
+
+/// Fewer records than this are not swept.
+const FEW: usize = 10_000;
+
+/// What attempts are counted by.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Key {
+    Account(IpAddr, String),
+    Address(IpAddr),
+    Network(IpAddr),
+}
+
+/// A network may fail, and try at once, so many times as much as an address of it.
+pub const ADDRESSES: usize = 8;
+
+/// Failed sign-ins of the last minute, and those under way.
+#[derive(Debug)]
+pub struct Failures {
+    per_address: usize,
+    at_once: usize,
+    recent: Mutex<Recent>,
+}
+
+#[derive(Debug)]
+struct Recent {
+    records: HashMap<Key, Record>,
+    /// With so many records the outdated ones are dropped.
+    sweep_at: usize,
+}
+
+/// What is known of one account at one address, or of one address.
+#[derive(Debug)]
+struct Record {
+    failed: VecDeque<Instant>,
+    under_way: usize,
+    /// Limits how many are under way; the others wait in order.
+    turns: Arc<Semaphore>,
+    /// Notified when one that was under way ends.
+    ended: Arc<Notify>,
+}
+
+/// A sign-in under way. Dropped, it counts for nothing.
+#[derive(Debug)]
+pub struct Attempt {
+    failures: Arc<Failures>,
+    keys: [Key; 3],
+    _turns: [OwnedSemaphorePermit; 3],
+}
+
+impl Attempt {
+    /// Counts it as failed. Returns the address and the account that it counts against.
+    pub fn failed(self) -> (IpAddr, String) {
+        self.failures.count(&self.keys, Instant::now());
+        match &self.keys[0] {
+            Key::Account(address, account) => (*address, account.clone()),
+            Key::Address(address) | Key::Network(address) => (*address, String::new()),
+        }
+    }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        let mut recent = self.failures.lock();
+        for key in &self.keys {
+            if let Some(record) = recent.records.get_mut(key) {
+                record.under_way -= 1;
+                record.ended.notify_waiters();
+            }
+        }
+    }
+}
+
+impl Failures {
+    /// Lets so many fail for one address in a minute, and tries so many of one address at once.
+    pub fn new(per_address: usize, at_once: usize) -> Arc<Self> {
+        let recent = Mutex::new(Recent { records: HashMap::new(), sweep_at: FEW });
+        Arc::new(Self { per_address, at_once: at_once.max(1), recent })
+    }
+
+    /// Waits until the password may be tried. Refused where too many attempts have failed.
+    pub async fn attempt(self: &Arc<Self>, address: IpAddr, account: &str) -> Result<Attempt, ApiError> {
+        let account = crate::core::model::text::fold(account).chars().take(150).collect();
+        let keys = keys(address, account);
+        timeout(WAIT, self.in_turn(keys)).await.unwrap_or(Err(Refusal::Busy.into()))
+    }
+
+    async fn in_turn(self: &Arc<Self>, keys: [Key; 3]) -> Result<Attempt, ApiError> {
+        let ([of_account, of_address, of_network], ended) = self.turns(&keys, Instant::now())?;
+        let closed = |_| ApiError::from(Refusal::Busy);
+        let account = of_account.acquire_owned().await.map_err(closed)?;
+        let address = of_address.acquire_owned().await.map_err(closed)?;
+        let turns = [account, address, of_network.acquire_owned().await.map_err(closed)?];
+        loop {
+            let another = ended.notified();
+            if self.begin(&keys, Instant::now())? {
+                return Ok(Attempt { failures: self.clone(), keys, _turns: turns });
+            }
+            another.await;
+        }
+    }
+
+    /// What an attempt waits for: its turns, and the end of others at its address.
+    fn turns(&self, keys: &[Key; 3], now: Instant) -> Result<([Arc<Semaphore>; 3], Arc<Notify>), ApiError> {
+        let mut recent = self.lock();
+        recent.sweep(now);
+        let [account, address, network] = [0, 1, 2].map(|at| {
+            let record = recent.record(&keys[at], self.at_once(&keys[at]));
+            (record.throttled(self.most(&keys[at]), now), record.turns.clone(), record.ended.clone())
+        });
+        if let Some(seconds) = account.0.max(address.0).max(network.0) {
+            return Err(ApiError::Throttled { seconds });
+        }
+        Ok(([account.1, address.1, network.1], network.2))
+    }
+
+    /// Begins an attempt that has its turns. False: it would be one too many if those under way fail.
+    fn begin(&self, keys: &[Key; 3], now: Instant) -> Result<bool, ApiError> {
+        let mut recent = self.lock();
+        for key in keys {
+            let Some(record) = recent.records.get_mut(key) else { return Ok(false) };
+            if let Some(seconds) = record.throttled(self.most(key), now) {
+                return Err(ApiError::Throttled { seconds });
+            }
+            if record.failed.len() + record.under_way >= self.most(key) {
+                return Ok(false);
+            }
+        }
+        for key in keys {
+            recent.records.entry(key.clone()).and_modify(|record| record.under_way += 1);
+        }
+        Ok(true)
+    }
+
+    /// Counts an attempt that failed on another node.
+    pub fn heard(&self, address: IpAddr, account: String) {
+        self.count(&keys(address, account), Instant::now());
+    }
+
+    fn count(&self, keys: &[Key; 3], now: Instant) {
+        let mut recent = self.lock();
+        recent.sweep(now);
+        for key in keys {
+            let most = self.most(key);
+            let record = recent.record(key, self.at_once(key));
+            if record.failed.len() >= most {
+                record.failed.pop_front();
+            }
+            record.failed.push_back(now);
+        }
+    }
+
+    fn most(&self, key: &Key) -> usize {
+        match key {
+            Key::Account(..) => PER_ACCOUNT.min(self.per_address),
+            Key::Address(_) => self.per_address,
+            Key::Network(_) => self.per_address * ADDRESSES,
+        }
+    }
+
+    fn at_once(&self, key: &Key) -> usize {
+        match key {
+            Key::Account(..) => 1,
+            Key::Address(_) => self.at_once,
+            Key::Network(_) => self.at_once * ADDRESSES,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Recent> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Recent {
+    fn record(&mut self, key: &Key, turns: usize) -> &mut Record {
+        self.records.entry(key.clone()).or_insert_with(|| Record {
+            failed: VecDeque::new(),
+            under_way: 0,
+            turns: Arc::new(Semaphore::new(turns)),
+            ended: Arc::default(),
+        })
+    }
+
+    /// Drops what is outdated and not in use, once in a while: the map has at most twice as many records as count.
+    fn sweep(&mut self, now: Instant) {
+        if self.records.len() < self.sweep_at {
+            return;
+        }
+        self.records.retain(|_, record| {
+            let is_recent = record.failed.back().is_some_and(|last| now.duration_since(*last) < WINDOW);
+            is_recent || Arc::strong_count(&record.turns) > 1
+        });
+        self.sweep_at = FEW.max(2 * self.records.len());
+    }
+}
+
+impl Record {
+    /// In how many seconds another may be tried, where too many have failed.
+    fn throttled(&mut self, most: usize, now: Instant) -> Option<u64> {
+        while self.failed.front().is_some_and(|first| now.duration_since(*first) >= WINDOW) {
+            self.failed.pop_front();
+        }
+        let first = self.failed.get(self.failed.len().checked_sub(most)?)?;
+        Some(WINDOW.saturating_sub(now.duration_since(*first)).as_secs() + 1)
+    }
+}
+
+/// What an attempt is counted by.
+fn keys(address: IpAddr, account: String) -> [Key; 3] {
+    let address = neighbourhood(address);
+    [Key::Account(address, account), Key::Address(address), Key::Network(network(address))]
+}
+
+/// The largest network that one customer is commonly given: a /48 of IPv6 (RFC 6177). Of IPv4 it is the address.
+pub fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 80 << 80)),
+    }
+}
+
+/// What one machine has: an IPv4 address, or the /64 network of an IPv6 address.
+pub fn neighbourhood(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(v6) => v6.to_ipv4_mapped().map_or_else(
+            || IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
+            IpAddr::V4,
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ANN: [u8; 4] = [127, 0, 0, 1];
+
+    fn keys(address: [u8; 4], account: &str) -> [Key; 3] {
+        super::keys(address.into(), account.to_owned())
+    }
+
+    fn is_throttled(failures: &Failures, address: [u8; 4], account: &str, now: Instant) -> bool {
+        failures.turns(&keys(address, account), now).is_err()
+    }
+
+    #[test]
+    fn five_failures_lock_an_account_out_for_a_minute() {
+        let (failures, start) = (Failures::new(20, 2), Instant::now());
+        (0..5).for_each(|_| failures.count(&keys(ANN, "alice"), start));
+        let refused = failures.turns(&keys(ANN, "alice"), start).unwrap_err();
+        assert_eq!(refused, ApiError::Throttled { seconds: 61 });
+        assert!(!is_throttled(&failures, ANN, "bob", start));
+        assert!(!is_throttled(&failures, [127, 0, 0, 2], "alice", start));
+        assert!(!is_throttled(&failures, ANN, "alice", start + WINDOW));
+    }
+
+    #[test]
+    fn addresses_have_a_limit_of_their_own() {
+        let (failures, now) = (Failures::new(20, 2), Instant::now());
+        (0..20).for_each(|guess| failures.count(&keys(ANN, &format!("user{guess}")), now));
+        assert!(is_throttled(&failures, ANN, "another", now));
+        assert!(!is_throttled(&failures, [127, 0, 0, 2], "another", now));
+    }
+
+    #[test]
+    fn a_network_with_many_addresses_has_a_limit() {
+        let (failures, now) = (Failures::new(20, 2), Instant::now());
+        let at = |number: usize| format!("2001:db8:1:{number:x}::1").parse().unwrap();
+        let count = |number: usize| {
+            let keys = super::keys(at(number), format!("user{number}"));
+            let is_refused = failures.turns(&keys, now).is_err();
+            failures.count(&keys, now);
+            is_refused
+        };
+        assert_eq!((0..1_000).position(count), Some(8 * 20));
+        let elsewhere = super::keys("2001:db8:2::1".parse().unwrap(), "ann".to_owned());
+        assert!(failures.turns(&elsewhere, now).is_ok());
+    }
+
+    #[test]
+    fn addresses_of_one_network_count_together() {
+        let at = |text: &str| neighbourhood(text.parse().unwrap());
+        assert_eq!(at("2001:db8::1"), at("2001:db8::ffff:1"));
+        assert_ne!(at("2001:db8::1"), at("2001:db8:0:1::1"));
+        assert_eq!(at("::ffff:127.0.0.1"), at("127.0.0.1"));
+    }
+
+    #[actix_web::test]
+    async fn what_is_under_way_does_not_count_and_gets_no_further_than_one_after_the_other() {
+        let failures = Failures::new(20, 3);
+        let tries = (0..100).map(|number| {
+            let failures = failures.clone();
+            async move {
+                let attempt = failures.attempt(ANN.into(), &format!("user{number}")).await?;
+                tokio::task::yield_now().await;
+                attempt.failed();
+                Ok::<_, ApiError>(())
+            }
+        });
+        let tried = futures_util::future::join_all(tries).await;
+        assert_eq!(tried.iter().filter(|tried| tried.is_ok()).count(), 20);
+        let right = (0..100).map(|number| {
+            let failures = failures.clone();
+            async move { failures.attempt([127, 0, 0, 2].into(), &format!("user{number}")).await.map(drop) }
+        });
+        assert!(futures_util::future::join_all(right).await.iter().all(Result::is_ok));
+    }
+}

@@ -1,0 +1,68 @@
+//! Why a command failed, in one sentence.
+
+use std::process::ExitCode;
+
+use crate::{
+    core::model::{FieldErrors, Refusal},
+    load::error::LoadError,
+    output::Unsaid,
+    server::{StopError, error::StartError},
+    storage::{OpenError, StorageError},
+};
+
+/// Why a command did not do what it was asked to, in one sentence.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CliError {
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error(transparent)]
+    Start(#[from] StartError),
+    #[error(transparent)]
+    Stop(#[from] StopError),
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    #[error(transparent)]
+    Unsaid(#[from] Unsaid),
+    #[error("{0}")]
+    Refused(String),
+    #[error("{0}")]
+    Storage(StorageError),
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+}
+
+impl From<StorageError> for CliError {
+    fn from(error: StorageError) -> Self {
+        match error {
+            StorageError::Refused(Refusal::Invalid(errors)) => errors.into(),
+            other => Self::Storage(other),
+        }
+    }
+}
+
+impl From<FieldErrors> for CliError {
+    fn from(errors: FieldErrors) -> Self {
+        let sentences: Vec<String> =
+            errors.iter().map(|(field, sentence)| format!("{field}: {sentence}")).collect();
+        Self::Refused(sentences.join(" "))
+    }
+}
+
+pub(super) fn failed(error: &CliError) -> ExitCode {
+    note!("greenroom: {error}");
+    match error {
+        CliError::Start(StartError::ManyNodesOnSqlite) | CliError::Load(LoadError::Options(_)) => {
+            ExitCode::from(2)
+        }
+        CliError::Stop(StopError::Shared { .. }) => ExitCode::from(3),
+        _ => ExitCode::FAILURE,
+    }
+}
+
+/// What a database says. It may be about another file than the database, so it is not said to be away.
+pub(super) fn reason(error: &StorageError) -> String {
+    match error {
+        StorageError::Away(reason) => reason.clone(),
+        other => other.to_string(),
+    }
+}

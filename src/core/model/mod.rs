@@ -1,0 +1,31 @@
+//! Plain data and rules, without input or output: what exists, what is valid, who may do what.
+
+pub mod cached_chat;
+pub mod case_folding;
+pub mod command;
+pub mod contacts;
+pub mod credential;
+pub mod emoji;
+pub mod event;
+pub mod host_names;
+pub mod ids;
+pub mod permission;
+pub mod pictures;
+pub mod records;
+pub mod refusal;
+pub mod text;
+pub mod time;
+mod visible;
+
+pub use cached_chat::{ChatJson, KnownChat, ShownChat};
+pub use command::Command;
+pub use contacts::{Contacts, ObjectRooms};
+pub use credential::{Credential, Origin};
+pub use event::{Change, Event};
+pub use ids::{ChatId, Feed, MessageId, Pos, Seq, SessionId, TokenId, UserId};
+pub use pictures::{PictureHost, Pictures};
+pub use records::{
+    Chat, ChatKind, ChatSnapshot, HostObject, Me, Member, Message, Reaction, Role, UserCard, Viewer,
+};
+pub use refusal::{FieldErrors, Refusal};
+pub use time::Timestamp;

@@ -1,0 +1,246 @@
+//! Who may do what in a chat: the one function that REST, sockets and the storage transaction ask.
+
+use super::{Chat, ChatKind, FieldErrors, Refusal, Role};
+
+/// Something that a person may want to do in a chat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ability {
+    /// See the chat itself, without its messages.
+    See,
+    /// Come in without being asked.
+    Join,
+    /// Read, mark as read, set things for oneself.
+    TakePart,
+    /// Write, react, type: what the others are told.
+    Write,
+    /// Edit a message that the caller sent, or that somebody else did.
+    EditMessage {
+        own: bool,
+    },
+    /// The same for deleting one.
+    DeleteMessage {
+        own: bool,
+    },
+    Rename,
+    /// Make a private room public.
+    Open,
+    DeleteChat,
+    AddMembers,
+    /// Remove somebody else.
+    RemoveMember,
+    /// Remove oneself.
+    Leave,
+    ChangeRole,
+}
+
+/// How somebody stands to a chat who wants to do something there.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Asker {
+    /// `None`: they are not in it.
+    pub role: Option<Role>,
+    pub is_staff: bool,
+    /// Whether it is a dm and the other one has blocked them.
+    pub is_blocked: bool,
+    /// Whether the chat has no admin who is active.
+    pub is_unattended: bool,
+}
+
+impl Ability {
+    /// Whether it is for those who manage a chat.
+    pub fn is_managing(self) -> bool {
+        matches!(
+            self,
+            Self::Rename
+                | Self::Open
+                | Self::DeleteChat
+                | Self::AddMembers
+                | Self::RemoveMember
+                | Self::ChangeRole
+        )
+    }
+}
+
+/// Decides. What one may not know of does not exist; what one sees but may not do is forbidden; what a kind of chat does
+/// not have is invalid. Whoever is blocked reads on, and takes back what they wrote, but nothing new of theirs gets
+/// through.
+pub fn authorize(chat: &Chat, asker: Asker, ability: Ability) -> Result<(), Refusal> {
+    let Asker { role, is_staff, is_blocked, is_unattended } = asker;
+    let is_dm = chat.kind == ChatKind::Dm;
+    // Staff look after chats in which nobody else can; in a dm the one who is left does.
+    let by_staff = is_staff && !is_dm && (is_unattended || chat.is_nobodys());
+    let helps = by_staff && is_unattended && (ability == Ability::See || ability.is_managing());
+    // Rooms stand for the host's objects and under its name: staff find every one, come in, and put right what it is.
+    let keeps = is_staff && chat.kind == ChatKind::Room;
+    let is_found = keeps && (matches!(ability, Ability::See | Ability::Join) || ability.is_managing());
+    if !helps && !is_found && !is_known(chat, role, ability) {
+        return Err(Refusal::NotFound);
+    }
+    let is_left = is_dm && is_unattended && ability == Ability::DeleteChat;
+    let manages = role == Some(Role::Admin) || by_staff || is_left;
+    let allowed = match ability {
+        Ability::See | Ability::Join | Ability::TakePart | Ability::Leave => true,
+        Ability::Write => !is_blocked,
+        Ability::EditMessage { own } => own && !is_blocked,
+        Ability::DeleteMessage { own } => own,
+        Ability::Rename => (is_dm || manages || keeps) && !is_blocked,
+        Ability::Open => keeps,
+        Ability::DeleteChat => manages || keeps,
+        Ability::AddMembers | Ability::RemoveMember | Ability::ChangeRole => manages,
+    };
+    if !allowed {
+        return Err(Refusal::Forbidden);
+    }
+    let changes_members =
+        matches!(ability, Ability::AddMembers | Ability::RemoveMember | Ability::Leave | Ability::ChangeRole);
+    if is_dm && changes_members {
+        let sentence = "The members of a direct message chat do not change.";
+        return Err(FieldErrors::whole(sentence).into());
+    }
+    Ok(())
+}
+
+/// Whether there is, for the caller, something to do this with. A public room is there for everybody, what happens in
+/// it for its members.
+fn is_known(chat: &Chat, role: Option<Role>, ability: Ability) -> bool {
+    match ability {
+        Ability::Join => chat.is_public,
+        Ability::TakePart
+        | Ability::Write
+        | Ability::EditMessage { .. }
+        | Ability::DeleteMessage { .. }
+        | Ability::Leave => role.is_some(),
+        _ => role.is_some() || chat.is_public,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::model::{ChatId, HostObject, Timestamp};
+
+    fn chat(kind: ChatKind, is_public: bool, object: Option<HostObject>) -> Chat {
+        Chat {
+            id: ChatId(1),
+            kind,
+            title: None,
+            created_at: Timestamp(0),
+            updated_at: Timestamp(0),
+            seq: 1,
+            last_pos: 0,
+            last_live_pos: 0,
+            deleted_count: 0,
+            member_count: 0,
+            is_public,
+            object,
+        }
+    }
+
+    const MEMBER: Option<Role> = Some(Role::Member);
+    const ADMIN: Option<Role> = Some(Role::Admin);
+
+    fn plain(role: Option<Role>) -> Asker {
+        Asker { role, ..Asker::default() }
+    }
+
+    fn staff(role: Option<Role>) -> Asker {
+        Asker { is_staff: true, ..plain(role) }
+    }
+
+    #[test]
+    fn who_is_blocked_reads_and_takes_back_and_writes_nothing() {
+        let blocked = Asker { is_blocked: true, ..plain(ADMIN) };
+        let dm = |ability| authorize(&chat(ChatKind::Dm, false, None), blocked, ability);
+        for ability in [Ability::Write, Ability::EditMessage { own: true }, Ability::Rename] {
+            assert_eq!(dm(ability), Err(Refusal::Forbidden));
+        }
+        for ability in [Ability::See, Ability::TakePart, Ability::DeleteMessage { own: true }] {
+            assert_eq!(dm(ability), Ok(()));
+        }
+    }
+
+    #[test]
+    fn outsiders_learn_nothing_and_plain_members_take_part() {
+        let group = |role, ability| authorize(&chat(ChatKind::Group, false, None), staff(role), ability);
+        assert_eq!(group(None, Ability::DeleteChat), Err(Refusal::NotFound));
+        assert_eq!(group(None, Ability::See), Err(Refusal::NotFound));
+        assert_eq!(group(MEMBER, Ability::Join), Err(Refusal::NotFound));
+        assert_eq!(group(MEMBER, Ability::TakePart), Ok(()));
+        assert_eq!(group(MEMBER, Ability::Rename), Err(Refusal::Forbidden));
+        assert_eq!(group(ADMIN, Ability::DeleteMessage { own: false }), Err(Refusal::Forbidden));
+        let dm = |ability| authorize(&chat(ChatKind::Dm, false, None), plain(MEMBER), ability);
+        assert_eq!(dm(Ability::Rename), Ok(()));
+        assert!(matches!(dm(Ability::Leave), Err(Refusal::Invalid(_))));
+    }
+
+    #[test]
+    fn a_public_room_is_seen_by_all_and_taken_part_in_by_its_members() {
+        let room = |role, ability| authorize(&chat(ChatKind::Room, true, None), staff(role), ability);
+        for ability in [Ability::See, Ability::Join] {
+            assert_eq!((room(None, ability), room(MEMBER, ability)), (Ok(()), Ok(())));
+        }
+        let room = |role, ability| authorize(&chat(ChatKind::Room, true, None), plain(role), ability);
+        for ability in [Ability::Rename, Ability::DeleteChat, Ability::AddMembers, Ability::RemoveMember] {
+            assert_eq!(room(None, ability), Err(Refusal::Forbidden));
+            assert_eq!((room(MEMBER, ability), room(ADMIN, ability)), (Err(Refusal::Forbidden), Ok(())));
+        }
+        for ability in [Ability::TakePart, Ability::Leave, Ability::EditMessage { own: true }] {
+            assert_eq!(room(None, ability), Err(Refusal::NotFound));
+        }
+    }
+
+    #[test]
+    fn staff_help_where_no_admin_is_active_and_read_nothing() {
+        let unattended = |role, is_staff, ability| {
+            let asker = Asker { role, is_staff, is_unattended: true, ..Asker::default() };
+            authorize(&chat(ChatKind::Group, false, None), asker, ability)
+        };
+        let managing = [Ability::Rename, Ability::DeleteChat, Ability::AddMembers, Ability::ChangeRole];
+        for ability in managing {
+            assert_eq!(unattended(None, true, ability), Ok(()));
+            assert_eq!(unattended(MEMBER, true, ability), Ok(()));
+            assert_eq!(unattended(None, false, ability), Err(Refusal::NotFound));
+            assert_eq!(unattended(MEMBER, false, ability), Err(Refusal::Forbidden));
+        }
+        assert_eq!(unattended(None, true, Ability::See), Ok(()));
+        for ability in [Ability::TakePart, Ability::Write, Ability::Join, Ability::Leave] {
+            assert_eq!(unattended(None, true, ability), Err(Refusal::NotFound));
+        }
+    }
+
+    #[test]
+    fn who_is_left_in_a_dm_may_delete_it() {
+        let dm = |role, is_staff, ability| {
+            let asker = Asker { role, is_staff, is_unattended: true, ..Asker::default() };
+            authorize(&chat(ChatKind::Dm, false, None), asker, ability)
+        };
+        assert_eq!(dm(MEMBER, false, Ability::DeleteChat), Ok(()));
+        assert_eq!(dm(MEMBER, false, Ability::AddMembers), Err(Refusal::Forbidden));
+        for ability in [Ability::See, Ability::DeleteChat, Ability::Rename] {
+            assert_eq!(dm(None, true, ability), Err(Refusal::NotFound));
+        }
+    }
+
+    #[test]
+    fn staff_keep_every_room_and_manage_those_that_nobody_began() {
+        let object = || Some(HostObject { kind: "course".to_owned(), id: "7".to_owned() });
+        let (public, private) = (chat(ChatKind::Room, true, object()), chat(ChatKind::Room, false, object()));
+        for role in [None, MEMBER] {
+            assert_eq!(authorize(&public, staff(role), Ability::DeleteChat), Ok(()));
+            assert_eq!(authorize(&public, plain(role), Ability::DeleteChat), Err(Refusal::Forbidden));
+        }
+        assert_eq!(authorize(&public, staff(None), Ability::TakePart), Err(Refusal::NotFound));
+        for role in [None, MEMBER, ADMIN] {
+            for ability in [Ability::See, Ability::Join, Ability::Rename, Ability::Open, Ability::DeleteChat]
+            {
+                assert_eq!(authorize(&private, staff(role), ability), Ok(()));
+            }
+            assert_ne!(authorize(&private, plain(role), Ability::Open), Ok(()));
+        }
+        for ability in [Ability::AddMembers, Ability::ChangeRole, Ability::RemoveMember] {
+            assert_eq!(authorize(&private, staff(None), ability), Err(Refusal::Forbidden));
+        }
+        for ability in [Ability::TakePart, Ability::Write, Ability::Leave] {
+            assert_eq!(authorize(&private, staff(None), ability), Err(Refusal::NotFound));
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! What is looked for: words, each of which must be found.
+
+use super::Matching;
+use crate::core::model::case_folding::{Traced, fold};
+
+/// Most highlights of one message, and most words that have any; what is found further on is not marked.
+const MOST_HIGHLIGHTS: usize = 100;
+
+/// The different words of a search, and how they must stand in a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Words {
+    /// Folded, the longest first: it is the likeliest to be missing.
+    words: Vec<String>,
+    matching: Matching,
+}
+
+impl Words {
+    /// The words of a query; `None` where there are none.
+    pub fn of(query: &str) -> Option<Self> {
+        let folded = fold(query);
+        let mut words: Vec<String> = folded.split_whitespace().map(str::to_owned).collect();
+        words.sort_unstable_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+        words.dedup();
+        (!words.is_empty()).then_some(Self { words, matching: Matching::default() })
+    }
+
+    /// The same words, found in another way.
+    pub fn matching(self, matching: Matching) -> Self {
+        Self { matching, ..self }
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.words.iter().map(String::as_str)
+    }
+
+    /// How many words there are.
+    pub fn count(&self) -> usize {
+        self.words.len()
+    }
+
+    /// How many words are found in a folded text before one is not.
+    pub fn found_in(&self, folded: &str) -> usize {
+        self.iter().take_while(|word| self.matching.finds(folded, word)).count()
+    }
+
+    /// Where the longest words stand in a text: characters, the end exclusive, in order. Those that overlap are one.
+    pub fn highlights(&self, text: &str) -> Vec<(usize, usize)> {
+        let text = Traced::new(text);
+        let mut found = Vec::new();
+        for word in self.iter().take(MOST_HIGHLIGHTS) {
+            let hits = self.matching.places(&text.folded, word).take(MOST_HIGHLIGHTS);
+            found.extend(hits.map(|start| text.origin(start, start + word.len())));
+        }
+        found.sort_unstable();
+        let mut merged: Vec<(usize, usize)> = Vec::new();
+        for (start, end) in found {
+            match merged.last_mut() {
+                Some(last) if start < last.1 => last.1 = last.1.max(end),
+                _ => merged.push((start, end)),
+            }
+        }
+        merged.truncate(MOST_HIGHLIGHTS);
+        merged
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn highlights(query: &str, text: &str) -> Vec<(usize, usize)> {
+        Words::of(query).unwrap().highlights(text)
+    }
+
+    #[test]
+    fn every_word_must_be_there() {
+        let words = Words::of(" deploy\u{3000}THE the ").unwrap();
+        assert_eq!(words.iter().collect::<Vec<_>>(), ["deploy", "the"]);
+        assert_eq!(words.found_in(&fold("The deployment")), words.count());
+        assert_eq!(words.found_in(&fold("A deployment")), 1);
+        assert_eq!(Words::of(" \n\u{a0}"), None);
+    }
+
+    #[test]
+    fn highlights_are_characters_of_the_original() {
+        assert_eq!(highlights("hello", "😀 Hello, HELLO"), [(2, 7), (9, 14)]);
+        assert_eq!(highlights("strasse", "Die Straße"), [(4, 10)]);
+        assert_eq!(highlights("北京", "我在北京很好"), [(2, 4)]);
+        assert_eq!(highlights("é", "cafe\u{301}s"), [(3, 5)]);
+        assert_eq!(highlights("s", "ß"), [(0, 1)]);
+        assert_eq!(highlights("abc bcd", "abcd abc"), [(0, 4), (5, 8)]);
+        assert_eq!(highlights("foo bar", "foobar"), [(0, 3), (3, 6)]);
+    }
+
+    #[test]
+    fn only_what_was_found_is_highlighted() {
+        let words = Words::of("art").unwrap().matching(Matching::Prefix);
+        assert_eq!(words.found_in("a start"), 0);
+        assert_eq!(words.highlights("Start: ART, 北京art"), [(7, 10), (14, 17)]);
+    }
+}

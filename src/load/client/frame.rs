@@ -1,0 +1,202 @@
+//! WebSocket frames, read and written without more than is needed: a client of ten thousand sockets must cost less than
+//! the server that it looks at.
+
+/// Bits of a frame's first byte.
+const FIN: u8 = 0x80;
+const CONTINUATION: u8 = 0x0;
+const TEXT: u8 = 0x1;
+const CLOSE: u8 = 0x8;
+const PING: u8 = 0x9;
+const PONG: u8 = 0xA;
+
+/// Bit of the second byte: what follows is masked.
+const MASKED: u8 = 0x80;
+
+/// More than any server of ours sends in a frame.
+const LONGEST: u64 = 64 << 20;
+
+/// What a server sends.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum ServerFrame<'a> {
+    Text(&'a [u8]),
+    Ping(&'a [u8]),
+    /// With its code; 1005 where it bears none.
+    Close(u16),
+}
+
+/// The server sent what is no frame.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Broken;
+
+/// The bytes that a server sends, put together to frames.
+#[derive(Debug, Default)]
+pub(crate) struct Incoming {
+    /// The beginning of a frame whose rest is on its way.
+    part: Vec<u8>,
+    /// The beginning of a message in fragments.
+    message: Option<Vec<u8>>,
+}
+
+impl Incoming {
+    /// Takes what has come, and hands on each frame that is whole.
+    pub(crate) fn take(&mut self, bytes: &[u8], mut each: impl FnMut(ServerFrame)) -> Result<(), Broken> {
+        if self.part.is_empty() {
+            let used = walk(&mut self.message, bytes, &mut each)?;
+            self.part.extend_from_slice(&bytes[used..]);
+            return Ok(());
+        }
+        self.part.extend_from_slice(bytes);
+        let used = walk(&mut self.message, &self.part, &mut each)?;
+        self.part.drain(..used);
+        if self.part.is_empty() {
+            // Most sockets are idle most of the time.
+            self.part = Vec::new();
+        }
+        Ok(())
+    }
+}
+
+/// Hands on the whole frames at the beginning of `bytes`. Returns how many bytes they take.
+fn walk(
+    message: &mut Option<Vec<u8>>,
+    bytes: &[u8],
+    each: &mut impl FnMut(ServerFrame),
+) -> Result<usize, Broken> {
+    let mut used = 0;
+    while let Some((first, from, to)) = next(&bytes[used..])? {
+        let payload = &bytes[used + from..used + to];
+        used += to;
+        match (first & 0x0f, first & FIN != 0) {
+            (TEXT, true) => each(ServerFrame::Text(payload)),
+            (TEXT, false) => *message = Some(payload.to_vec()),
+            (CONTINUATION, is_last) => {
+                let whole = message.as_mut().ok_or(Broken)?;
+                whole.extend_from_slice(payload);
+                if is_last && let Some(whole) = message.take() {
+                    each(ServerFrame::Text(&whole));
+                }
+            }
+            (PING, _) => each(ServerFrame::Ping(payload)),
+            (PONG, _) => {}
+            (CLOSE, _) => each(ServerFrame::Close(match payload {
+                [high, low, ..] => u16::from_be_bytes([*high, *low]),
+                _ => 1005,
+            })),
+            _ => return Err(Broken),
+        }
+    }
+    Ok(used)
+}
+
+/// The first byte of the frame at the beginning, and where its payload begins and ends; `None` where it is not whole.
+fn next(bytes: &[u8]) -> Result<Option<(u8, usize, usize)>, Broken> {
+    let [first, second, rest @ ..] = bytes else { return Ok(None) };
+    if second & MASKED != 0 {
+        return Err(Broken);
+    }
+    let (from, length) = match (second, rest) {
+        (126, [a, b, ..]) => (4, u64::from(u16::from_be_bytes([*a, *b]))),
+        (127, [a, b, c, d, e, f, g, h, ..]) => (10, u64::from_be_bytes([*a, *b, *c, *d, *e, *f, *g, *h])),
+        (126 | 127, _) => return Ok(None),
+        (short, _) => (2, u64::from(*short)),
+    };
+    if length > LONGEST {
+        return Err(Broken);
+    }
+    let to = from + length as usize;
+    Ok((bytes.len() >= to).then_some((*first, from, to)))
+}
+
+/// Adds a text frame to what is to be sent.
+pub(crate) fn text(out: &mut Vec<u8>, payload: &[u8]) {
+    frame(out, FIN | TEXT, payload);
+}
+
+/// Adds the answer to a ping.
+pub(crate) fn pong(out: &mut Vec<u8>, payload: &[u8]) {
+    frame(out, FIN | PONG, payload);
+}
+
+/// Adds a goodbye.
+pub(crate) fn close(out: &mut Vec<u8>, code: u16) {
+    frame(out, FIN | CLOSE, &code.to_be_bytes());
+}
+
+/// A client's frame is masked; a mask of zeros leaves the payload as it is.
+fn frame(out: &mut Vec<u8>, first: u8, payload: &[u8]) {
+    out.push(first);
+    match payload.len() {
+        length @ 0..126 => out.push(MASKED | length as u8),
+        length @ 126..65_536 => {
+            out.push(MASKED | 126);
+            out.extend_from_slice(&(length as u16).to_be_bytes());
+        }
+        length => {
+            out.push(MASKED | 127);
+            out.extend_from_slice(&(length as u64).to_be_bytes());
+        }
+    }
+    out.extend_from_slice(&[0; 4]);
+    out.extend_from_slice(payload);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As a server would send it.
+    fn sent(first: u8, payload: &[u8]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        frame(&mut bytes, first, payload);
+        let head = bytes.len() - payload.len() - 4;
+        bytes.drain(head..head + 4);
+        bytes[1] &= !MASKED;
+        bytes
+    }
+
+    fn taken(pieces: &[&[u8]]) -> Vec<String> {
+        let (mut incoming, mut frames) = (Incoming::default(), Vec::new());
+        for piece in pieces {
+            incoming
+                .take(piece, |frame| {
+                    frames.push(match frame {
+                        ServerFrame::Text(text) => String::from_utf8_lossy(text).into_owned(),
+                        other => format!("{other:?}"),
+                    })
+                })
+                .unwrap();
+        }
+        frames
+    }
+
+    #[test]
+    fn frames_are_found_however_they_are_cut() {
+        let long = "x".repeat(70_000);
+        let mut bytes = sent(FIN | TEXT, b"one");
+        bytes.extend(sent(FIN | PING, b"?"));
+        bytes.extend(sent(FIN | TEXT, "y".repeat(300).as_bytes()));
+        bytes.extend(sent(FIN | TEXT, long.as_bytes()));
+        bytes.extend(sent(FIN | CLOSE, &4408_u16.to_be_bytes()));
+        let whole = taken(&[&bytes]);
+        assert_eq!(whole, ["one", "Ping([63])", &"y".repeat(300), &long, "Close(4408)"]);
+        for cut in [1, 2, 5, 7, 9, 11, 300, 320, bytes.len() - 1] {
+            assert_eq!(taken(&[&bytes[..cut], &bytes[cut..]]), whole, "{cut}");
+        }
+    }
+
+    #[test]
+    fn fragments_are_one_message() {
+        let pieces = [sent(TEXT, b"a"), sent(FIN | PING, b""), sent(CONTINUATION, b"b"), sent(FIN, b"c")];
+        assert_eq!(taken(&[&pieces.concat()]), ["Ping([])", "abc"]);
+    }
+
+    #[test]
+    fn what_is_no_frame_is_told() {
+        assert_eq!(Incoming::default().take(&[FIN | TEXT, MASKED], |_| {}), Err(Broken));
+        assert_eq!(Incoming::default().take(&sent(FIN | 0x3, b""), |_| {}), Err(Broken));
+        assert_eq!(
+            Incoming::default().take(&[FIN | TEXT, 127, 255, 0, 0, 0, 0, 0, 0, 0], |_| {}),
+            Err(Broken)
+        );
+    }
+}

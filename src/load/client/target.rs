@@ -1,0 +1,94 @@
+//! The server that is put under load, and the ways to it.
+
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs},
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+use tokio::net::{TcpSocket, TcpStream};
+use url::Url;
+
+/// Connections from one address of this machine before the next one is used; there are about 28,000 ports each.
+const CONNECTIONS_FROM_ONE: usize = 20_000;
+
+/// Addresses that are tried where ports have run out.
+const SOURCES: u8 = 100;
+
+/// Where requests go.
+#[derive(Debug)]
+pub(crate) struct Target {
+    /// As users write it, without a slash at the end.
+    pub(crate) url: String,
+    address: SocketAddr,
+    /// For the header of this name.
+    pub(crate) host: String,
+    /// What stands before every path.
+    prefix: String,
+    opened: AtomicUsize,
+}
+
+impl Target {
+    /// Finds the server of a base URL.
+    pub(crate) fn find(url: &Url) -> Result<Self, String> {
+        let text = url.as_str().trim_end_matches('/').to_owned();
+        let host = url.host_str().unwrap_or_default();
+        let port = url.port_or_known_default().unwrap_or(80);
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        let address = (bare, port).to_socket_addrs().ok().and_then(|mut found| found.next());
+        let address = address.ok_or_else(|| format!("there is no host {host}"))?;
+        Ok(Self {
+            address,
+            host: format!("{host}:{port}"),
+            prefix: url.path().trim_end_matches('/').to_owned(),
+            opened: AtomicUsize::new(0),
+            url: text,
+        })
+    }
+
+    /// The path of a request as it is sent.
+    pub(crate) fn path(&self, path: &str) -> String {
+        format!("{}{path}", self.prefix)
+    }
+
+    /// Opens a connection. To a server on this machine many may be opened: each address of loopback has ports of its own.
+    pub(crate) async fn connect(&self) -> io::Result<TcpStream> {
+        let number = self.opened.fetch_add(1, Ordering::Relaxed);
+        let IpAddr::V4(Ipv4Addr::LOCALHOST) = self.address.ip() else {
+            return ready(TcpStream::connect(self.address).await?);
+        };
+        let first = (number / CONNECTIONS_FROM_ONE) as u8 % SOURCES;
+        for source in first..SOURCES {
+            match self.connect_from(source).await {
+                Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => {}
+                done => return done,
+            }
+        }
+        self.connect_from(first).await
+    }
+
+    async fn connect_from(&self, source: u8) -> io::Result<TcpStream> {
+        let socket = TcpSocket::new_v4()?;
+        if source > 0 {
+            socket.bind((Ipv4Addr::new(127, 0, 0, 1 + source), 0).into())?;
+        }
+        ready(socket.connect(self.address).await?)
+    }
+}
+
+fn ready(stream: TcpStream) -> io::Result<TcpStream> {
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// Reads a base URL from the command line.
+pub(crate) fn base_url(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|_| "give an address such as http://127.0.0.1:8000".to_owned())?;
+    let is_bare = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+    match url.scheme() {
+        "http" if is_bare => Ok(url),
+        "http" => Err("give scheme, host, port and perhaps a path, such as http://127.0.0.1:8000".to_owned()),
+        "https" => Err("give the address behind the proxy that ends TLS: http://HOST:PORT".to_owned()),
+        _ => Err("give an address such as http://127.0.0.1:8000".to_owned()),
+    }
+}

@@ -1,0 +1,7 @@
+//! The kinds of load.
+
+pub(crate) mod idle;
+pub(crate) mod mixed;
+pub(crate) mod read;
+pub(crate) mod reconnect_storm;
+pub(crate) mod rooms;

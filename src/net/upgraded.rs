@@ -1,0 +1,373 @@
+//! A connection that has become a socket: taken over from HTTP, whose two buffers of 8 KiB it needs no more.
+//!
+//! What goes out is written from where it was encoded, once for all sockets; what comes in is read where there is
+//! something to read. So a connection on which nothing happens holds no buffer at all.
+
+use std::{
+    cell::RefCell,
+    collections::VecDeque,
+    io::{self, IoSlice},
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use actix_codec::{Encoder, Framed};
+use actix_http::{
+    ConnectionType, HttpMessage, Payload, Request, Response, StatusCode,
+    error::PayloadError,
+    h1::{Codec, Message},
+    header::{CONNECTION, HeaderMap, HeaderValue, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE},
+};
+use actix_rt::{
+    net::TcpStream,
+    time::{Sleep, sleep},
+};
+use actix_web::{
+    body::{BoxBody, MessageBody},
+    dev::Service,
+};
+use bytes::{Buf, Bytes, BytesMut};
+use futures_util::Stream;
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::connection::Connection;
+use crate::hub::Wire;
+
+/// What the kernel keeps for a client that is slow, in bytes.
+const SEND_BUFFER: usize = 128 * 1024;
+
+/// Once the session is over, its last words and the client's goodbye may take so long.
+const ENDS_WITHIN: Duration = Duration::from_secs(3);
+
+/// What is on its way out, and what has come in, before more is asked for.
+const MOST_OUT: usize = 32 * 1024;
+const MOST_IN: usize = 16 * 1024;
+
+/// Frames that one call writes.
+const AT_ONCE: usize = 32;
+
+/// Serves a request that asks for a socket, and then the socket, until it ends.
+pub async fn serve<S, B>(
+    app: Rc<S>,
+    mut request: Request,
+    framed: Framed<Connection, Codec>,
+) -> Result<(), actix_web::Error>
+where
+    S: Service<Request>,
+    S::Response: Into<Response<B>>,
+    S::Error: Into<Response<BoxBody>>,
+    B: MessageBody + 'static,
+{
+    let parts = framed.into_parts();
+    let ((io, rest), mut codec) = (parts.io.into_parts(), parts.codec);
+    let (inflow, wire) = (Rc::<RefCell<Inflow>>::default(), Wire::default());
+    inflow.borrow_mut().feed(&parts.read_buf);
+    inflow.borrow_mut().feed(&rest);
+    drop((parts.read_buf, rest));
+    settle(request.headers_mut());
+    *request.payload() = Payload::Stream { payload: Box::pin(Incoming(inflow.clone())) };
+    request.extensions_mut().insert(wire.clone());
+    let response = match app.call(request).await {
+        Ok(response) => response.into().map_body(|_, body| body.boxed()),
+        Err(error) => error.into(),
+    };
+    let (mut response, body) = response.into_parts();
+    let is_socket = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+    if is_socket {
+        narrow(&io);
+    } else {
+        response.head_mut().set_connection_type(ConnectionType::Close);
+    }
+    let mut head = BytesMut::new();
+    codec.encode(Message::Item((response, body.size())), &mut head)?;
+    let mut outgoing = Outgoing { codec: (!is_socket).then_some(codec), ..Outgoing::default() };
+    // Answers to what was asked before may be waiting still.
+    [parts.write_buf, head]
+        .into_iter()
+        .filter(|bytes| !bytes.is_empty())
+        .for_each(|bytes| outgoing.put(bytes.freeze()));
+    let mut line = Line { io, wire, inflow, body, outgoing, patience: None };
+    // Whatever ends it, there is nobody left to tell.
+    let _ = std::future::poll_fn(|cx| line.poll(cx)).await;
+    Ok(())
+}
+
+/// Writes what a handshake may say in a list, or in several headers, as those expect it who look at one.
+fn settle(headers: &mut HeaderMap) {
+    for name in [CONNECTION, UPGRADE, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION] {
+        let values = headers.get_all(&name).filter_map(|value| value.to_str().ok());
+        let words = values.flat_map(|value| value.split(',')).map(str::trim).filter(|word| !word.is_empty());
+        let words: Vec<_> = words.collect();
+        let is_ours = name == SEC_WEBSOCKET_VERSION && words.contains(&"13");
+        let text = if is_ours { "13".to_owned() } else { words.join(", ") };
+        if !text.is_empty()
+            && let Ok(value) = HeaderValue::try_from(text)
+        {
+            headers.insert(name, value);
+        }
+    }
+}
+
+/// Gives a connection the small buffer of a socket, whose events can be had again.
+fn narrow(io: &TcpStream) {
+    if let Err(error) = SockRef::from(io).set_send_buffer_size(SEND_BUFFER) {
+        tracing::warn!(%error, "a socket's buffer cannot be set");
+    }
+}
+
+/// What a client has sent and nobody has taken yet.
+#[derive(Default)]
+struct Inflow {
+    chunks: VecDeque<Bytes>,
+    bytes: usize,
+    is_over: bool,
+    reader: Option<Waker>,
+}
+
+impl Inflow {
+    fn feed(&mut self, chunk: &[u8]) {
+        if !chunk.is_empty() {
+            self.bytes += chunk.len();
+            self.chunks.push_back(Bytes::copy_from_slice(chunk));
+        }
+        self.wake();
+    }
+
+    fn end(&mut self) {
+        self.is_over = true;
+        self.wake();
+    }
+
+    fn wake(&mut self) {
+        if let Some(reader) = self.reader.take() {
+            reader.wake();
+        }
+    }
+
+    fn wants_more(&self) -> bool {
+        !self.is_over && self.bytes < MOST_IN
+    }
+}
+
+/// The same, as the session reads it.
+struct Incoming(Rc<RefCell<Inflow>>);
+
+impl Stream for Incoming {
+    type Item = Result<Bytes, PayloadError>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let mut inflow = self.0.borrow_mut();
+        if let Some(chunk) = inflow.chunks.pop_front() {
+            inflow.bytes -= chunk.len();
+            if inflow.chunks.is_empty() {
+                inflow.chunks = VecDeque::new();
+            }
+            return Poll::Ready(Some(Ok(chunk)));
+        }
+        if inflow.is_over {
+            return Poll::Ready(None);
+        }
+        inflow.reader = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+/// What is on its way to the client.
+#[derive(Default)]
+struct Outgoing {
+    chunks: VecDeque<Bytes>,
+    bytes: usize,
+    is_over: bool,
+    /// For an answer that is no socket.
+    codec: Option<Codec>,
+}
+
+impl Outgoing {
+    fn put(&mut self, chunk: Bytes) {
+        self.bytes += chunk.len();
+        self.chunks.push_back(chunk);
+    }
+
+    fn put_encoded(&mut self, chunk: Option<Bytes>) -> io::Result<()> {
+        match (&mut self.codec, chunk) {
+            (None, Some(chunk)) => self.put(chunk),
+            (None, None) => {}
+            (Some(codec), chunk) => {
+                let mut encoded = BytesMut::new();
+                codec.encode(Message::Chunk(chunk), &mut encoded)?;
+                self.put(encoded.freeze());
+            }
+        }
+        Ok(())
+    }
+
+    fn written(&mut self, mut count: usize) {
+        self.bytes -= count;
+        while let Some(chunk) = self.chunks.front_mut() {
+            if chunk.len() > count {
+                chunk.advance(count);
+                return;
+            }
+            count -= chunk.len();
+            self.chunks.pop_front();
+        }
+        self.chunks.shrink_to(AT_ONCE);
+    }
+}
+
+struct Line {
+    io: TcpStream,
+    wire: Wire,
+    inflow: Rc<RefCell<Inflow>>,
+    body: BoxBody,
+    outgoing: Outgoing,
+    /// How long the end may take still, once it has come.
+    patience: Option<Pin<Box<Sleep>>>,
+}
+
+thread_local! {
+    /// Where connections are read into.
+    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; MOST_IN].into());
+}
+
+impl Line {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.wire.is_cut(cx.waker()) || self.is_out_of_time(cx) {
+            // Else the kernel would keep what waits until the other side has not acknowledged it for long enough.
+            return Poll::Ready(SockRef::from(&self.io).set_linger(Some(Duration::ZERO)));
+        }
+        self.read(cx)?;
+        let is_full = !self.inflow.borrow().wants_more();
+        let has_written = self.write(cx)?.is_ready();
+        if has_written && self.outgoing.is_over {
+            return Pin::new(&mut self.io).poll_shutdown(cx);
+        }
+        // Where nothing was read because too much was waiting there may be room now. Others on this thread come first, or
+        // who sends much would hold them up for as long as there is more.
+        if is_full && self.inflow.borrow().wants_more() {
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
+    }
+
+    /// Whether the client has not taken what the session has left it within its time.
+    fn is_out_of_time(&mut self, cx: &mut Context<'_>) -> bool {
+        if !self.wire.has_ended() {
+            return false;
+        }
+        let patience = self.patience.get_or_insert_with(|| Box::pin(sleep(ENDS_WITHIN)));
+        patience.as_mut().poll(cx).is_ready()
+    }
+
+    /// Reads as far as there is something and room for it.
+    fn read(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        let mut inflow = self.inflow.borrow_mut();
+        SCRATCH.with_borrow_mut(|scratch| {
+            while inflow.wants_more() {
+                let mut buffer = ReadBuf::new(scratch);
+                match Pin::new(&mut self.io).poll_read(cx, &mut buffer)? {
+                    Poll::Ready(()) if buffer.filled().is_empty() => inflow.end(),
+                    Poll::Ready(()) => inflow.feed(buffer.filled()),
+                    Poll::Pending => break,
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Writes all that there is; pending while the client does not take it.
+    fn write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut has_all = false;
+        loop {
+            while !has_all && !self.outgoing.is_over && self.outgoing.bytes < MOST_OUT {
+                match Pin::new(&mut self.body).poll_next(cx) {
+                    Poll::Ready(Some(Ok(chunk))) => self.outgoing.put_encoded(Some(chunk))?,
+                    Poll::Ready(Some(Err(error))) => {
+                        return Poll::Ready(Err(io::Error::other(error.to_string())));
+                    }
+                    Poll::Ready(None) => {
+                        self.outgoing.put_encoded(None)?;
+                        self.outgoing.is_over = true;
+                    }
+                    Poll::Pending => has_all = true,
+                }
+            }
+            if self.outgoing.bytes == 0 {
+                return Poll::Ready(Ok(()));
+            }
+            let written = std::task::ready!(self.write_some(cx))?;
+            self.outgoing.written(written);
+        }
+    }
+
+    fn write_some(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let (io, chunks) = (Pin::new(&mut self.io), &self.outgoing.chunks);
+        if let [chunk] = chunks.as_slices().0
+            && chunks.len() == 1
+        {
+            return io.poll_write(cx, chunk);
+        }
+        let mut slices = [IoSlice::new(&[]); AT_ONCE];
+        slices.iter_mut().zip(chunks).for_each(|(slice, chunk)| *slice = IoSlice::new(chunk));
+        io.poll_write_vectored(cx, &slices[..chunks.len().min(AT_ONCE)])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_http::body::BodySize;
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// Takes whatever a client has sent, as a session does, and counts it.
+    struct Counting(Incoming, Rc<RefCell<usize>>);
+
+    impl MessageBody for Counting {
+        type Error = PayloadError;
+
+        fn size(&self) -> BodySize {
+            BodySize::Stream
+        }
+
+        fn poll_next(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+        ) -> Poll<Option<Result<Bytes, PayloadError>>> {
+            while let Poll::Ready(Some(Ok(chunk))) = Pin::new(&mut self.0).poll_next(cx) {
+                *self.1.borrow_mut() += chunk.len();
+            }
+            Poll::Pending
+        }
+    }
+
+    #[actix_rt::test]
+    async fn who_sends_much_lets_others_on_the_thread_have_their_turn_in_between() {
+        const SENT: usize = 1 << 20;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (io, _) = listener.accept().await.unwrap();
+        let sending = actix_rt::spawn(async move {
+            client.write_all(&vec![0; SENT]).await.unwrap();
+            client
+        });
+        let (inflow, taken) = (Rc::<RefCell<Inflow>>::default(), Rc::<RefCell<usize>>::default());
+        let body = Counting(Incoming(inflow.clone()), taken.clone()).boxed();
+        let (wire, outgoing) = (Wire::default(), Outgoing::default());
+        let mut line = Line { io, wire, inflow, body, outgoing, patience: None };
+        let mut most = 0;
+        std::future::poll_fn(|cx| {
+            let before = *taken.borrow();
+            assert!(line.poll(cx).is_pending());
+            most = most.max(*taken.borrow() - before);
+            if *taken.borrow() == SENT { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        assert!(most <= 2 * MOST_IN, "{most}");
+        sending.await.unwrap();
+    }
+}

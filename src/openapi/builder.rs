@@ -1,0 +1,68 @@
+//! The description under construction.
+
+use super::{
+    components::Components,
+    operation::{Access, Operation},
+};
+use crate::paths::BASE;
+
+use serde_json::{Map, Value, json};
+
+/// The description under construction.
+#[derive(Default)]
+pub(crate) struct Reference {
+    pub(crate) paths: Map<String, Value>,
+    pub(crate) components: Components,
+}
+
+impl Reference {
+    /// An address that only those may ask who are signed in, below the API's base.
+    pub(crate) fn api(&mut self, tag: &'static str, path: &str) -> Address<'_> {
+        self.signed_in(tag, &format!("{}/{path}", BASE))
+    }
+
+    pub(crate) fn signed_in(&mut self, tag: &'static str, path: &str) -> Address<'_> {
+        Address { reference: self, tag, path: path.to_owned(), access: Access::SignedIn }
+    }
+
+    /// An address that is open to all.
+    pub(crate) fn open(&mut self, tag: &'static str, path: &str) -> Address<'_> {
+        Address { reference: self, tag, path: path.to_owned(), access: Access::Open }
+    }
+}
+
+/// An address whose methods are being described, each by its id and a few words.
+pub(crate) struct Address<'a> {
+    reference: &'a mut Reference,
+    tag: &'static str,
+    path: String,
+    access: Access,
+}
+
+macro_rules! methods {
+    ($($name:ident),*) => {
+        $(pub(crate) fn $name(self, id: &str, summary: &str, describe: impl FnOnce(Operation<'_>) -> Operation<'_>) -> Self {
+            self.method(stringify!($name), id, summary, describe)
+        })*
+    };
+}
+
+impl Address<'_> {
+    methods!(get, post, put, patch, delete);
+
+    fn method(
+        self,
+        method: &str,
+        id: &str,
+        summary: &str,
+        describe: impl FnOnce(Operation<'_>) -> Operation<'_>,
+    ) -> Self {
+        let about = [self.tag, id, summary];
+        let operation =
+            Operation::new(&mut self.reference.components, method, &self.path, self.access, about);
+        let described = describe(operation).finish();
+        let item = self.reference.paths.entry(&self.path).or_insert_with(|| json!({}));
+        item[method] = described;
+        self
+    }
+}

@@ -1,0 +1,112 @@
+//! What may be said over a socket, and what is answered.
+
+use serde_json::{Value, json};
+use utoipa::PartialSchema;
+
+use super::{components::Components, events::tagged, examples};
+use crate::{
+    view::MessageView,
+    ws::{Ack, CaughtUp, ClientFrame},
+};
+
+/// Commands: fields with `!` where they are needed, what they are for, and an example.
+const COMMANDS: [(&str, &str, &str, &str); 10] = [
+    (
+        "send_message",
+        "chat_id! content! client_id",
+        "Sends a message.",
+        r#"{"chat_id": 1, "content": "Hello!", "client_id": "c-2"}"#,
+    ),
+    ("edit_message", "message_id! content!", "Edits a message.", r#"{"message_id": 9, "content": "Lunch?"}"#),
+    ("delete_message", "message_id!", "Deletes a message.", r#"{"message_id": 9}"#),
+    (
+        "react",
+        "message_id! emoji! action",
+        "Reacts, or takes it back.",
+        r#"{"message_id": 5, "emoji": "👍", "action": "add"}"#,
+    ),
+    (
+        "mark_as_read",
+        "chat_id! message_id",
+        "Moves the read marker forward, up to the message or to the end.",
+        r#"{"chat_id": 1, "message_id": 9}"#,
+    ),
+    ("typing", "chat_id! is_typing!", "Tells that one types.", r#"{"chat_id": 1, "is_typing": true}"#),
+    ("watch", "chat_id!", "Follows a public room that one is not in.", r#"{"chat_id": 4}"#),
+    ("unwatch", "chat_id!", "Ends that.", r#"{"chat_id": 4}"#),
+    (
+        "resume",
+        "chats! more",
+        "Tells how far one has heard. What was missed comes first, then the `ack`, then live events.",
+        r#"{"chats": {"1": 41, "7": 12}}"#,
+    ),
+    ("ping", "", "Asks for `pong`.", "{}"),
+];
+
+/// Each command with its schema and an example.
+pub(crate) fn commands(components: &mut Components) -> Vec<(&'static str, Value, Value)> {
+    let described = |(kind, fields, text, example): (&'static str, &str, &str, &str)| {
+        let part = components.some_of::<ClientFrame>(fields);
+        let schema = addressed(kind, text, &part);
+        let example: Value = serde_json::from_str(example).unwrap_or_default();
+        (kind, schema, examples::with(json!({ "type": kind, "id": 1 }), example))
+    };
+    COMMANDS.into_iter().map(described).collect()
+}
+
+/// A frame that asks or answers something: fields of its own, a `type` and an `id`.
+fn addressed(kind: &str, text: &str, own: &Value) -> Value {
+    let id = json!({ "id": { "description": "The command's own, any JSON value." } });
+    let properties = examples::with(id, own["properties"].clone());
+    tagged(kind, &text.into(), &properties, &own["required"])
+}
+
+/// Each answer: its name, its `type`, its schema and an example. One with more fields goes before one with fewer.
+pub(crate) fn answers(components: &mut Components) -> Vec<(&'static str, &'static str, Value, Value)> {
+    components.of::<Ack>();
+    components.of::<CaughtUp>();
+    components.of::<MessageView>();
+    let acks = json!(Ack::schema());
+    let (caught_up, none) = (json!(CaughtUp::schema()), json!({}));
+    let ack = |name, text: &str, own: &Value, example: Value| {
+        (name, "ack", addressed("ack", text, own), examples::with(json!({ "type": "ack", "id": 1 }), example))
+    };
+    let acks = &acks["oneOf"];
+    let reacted = json!({ "action": "added", "emoji": "👍", "message_id": 5 });
+    let caught = json!({ "heads": { "1": 44, "7": 12 }, "unread": { "1": 1 } });
+    let failed = json!({ "type": "error", "id": 2, "status": 404, "detail": "Not found." });
+    vec![
+        ack(
+            "MessageAck",
+            "A message was sent or edited.",
+            &acks[0],
+            json!({ "message": examples::message() }),
+        ),
+        ack("ReactionAck", "What was done with a reaction.", &acks[1], reacted),
+        ack("ReadAck", "How many messages of others are newly read.", &acks[2], json!({ "marked_count": 1 })),
+        ack("WatchAck", "Where a watched room is.", &acks[3], json!({ "seq": 5 })),
+        ack("ResumeAck", "Everything that was missed has been sent.", &caught_up, caught),
+        ack("Ack", "It is done.", &acks[4], none),
+        ("ErrorAnswer", "error", addressed("error", "It was not done.", &error()), failed),
+        (
+            "Pong",
+            "pong",
+            addressed("pong", "The answer to `ping`.", &json!({})),
+            json!({ "type": "pong", "id": 1 }),
+        ),
+    ]
+}
+
+fn error() -> Value {
+    let sentences = json!({ "type": "array", "items": { "type": "string" } });
+    json!({
+        "required": ["status"],
+        "properties": {
+            "status": { "type": "integer", "format": "int32", "description": "As REST has it; so are the other fields." },
+            "detail": { "type": "string" },
+            "retry_after": { "type": "integer", "format": "int64", "description": "Seconds." },
+            "error": { "type": "string" },
+            "details": { "type": "object", "additionalProperties": sentences },
+        },
+    })
+}

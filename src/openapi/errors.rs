@@ -1,0 +1,125 @@
+//! The errors, which are the same wherever they come from.
+
+use serde_json::{Map, Value, json};
+
+use super::components::Components;
+
+/// Status, header, and description of each, with the example of its body.
+const ERRORS: [(u16, &str, &str, &str); 12] = [
+    (
+        400,
+        "",
+        "The body or the query cannot be read, or breaks a rule. What belongs to no field is under `non_field_errors`.",
+        r#"{"error": "Invalid request", "details": {"content": ["This field may not be blank."]}}"#,
+    ),
+    (
+        401,
+        "WWW-Authenticate",
+        "No valid credentials.",
+        r#"{"detail": "Authentication credentials were not provided."}"#,
+    ),
+    (
+        403,
+        "",
+        "The caller may not do this, or the request rides on the cookie and comes from another site.",
+        r#"{"detail": "You do not have permission to perform this action."}"#,
+    ),
+    (
+        404,
+        "",
+        "It does not exist, was deleted, or the caller may not know of it; or there is no such page.",
+        r#"{"detail": "Not found."}"#,
+    ),
+    (
+        408,
+        "",
+        "The body took more than 10 seconds.",
+        r#"{"detail": "The request body did not arrive in time."}"#,
+    ),
+    (
+        409,
+        "",
+        "The `client_id` was used with other content.",
+        r#"{"detail": "This client_id was used for a message with other content."}"#,
+    ),
+    (413, "", "The body is too large.", r#"{"detail": "The request body is too large."}"#),
+    (
+        415,
+        "",
+        "The body is of a type that is not taken here.",
+        r#"{"detail": "Unsupported media type \"text/plain\" in request."}"#,
+    ),
+    (
+        426,
+        "Upgrade",
+        "No WebSocket handshake of version 13.",
+        r#"{"detail": "Expected a WebSocket handshake of version 13."}"#,
+    ),
+    (
+        429,
+        "Retry-After",
+        "Too much; `Retry-After` says in seconds when to try again.",
+        r#"{"detail": "Request was throttled. Expected available in 60 seconds."}"#,
+    ),
+    (500, "", "A fault of the server.", r#"{"error": "Internal server error"}"#),
+    (
+        503,
+        "Retry-After",
+        "Overloaded, shutting down, or the database is away; `Retry-After` says in seconds when to try again.",
+        r#"{"error": "Service unavailable"}"#,
+    ),
+];
+
+/// The name of a status as a component, which clients name a type by.
+pub(crate) fn name(status: u16) -> &'static str {
+    match status {
+        400 => "BadRequest",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "NotFound",
+        408 => "RequestTimeout",
+        409 => "Conflict",
+        413 => "PayloadTooLarge",
+        415 => "UnsupportedMediaType",
+        426 => "UpgradeRequired",
+        429 => "TooManyRequests",
+        503 => "ServiceUnavailable",
+        _ => "InternalServerError",
+    }
+}
+
+/// The responses that operations refer to, by name.
+pub(crate) fn responses(components: &mut Components) -> Value {
+    let sentences = json!({ "type": "array", "items": { "type": "string" } });
+    let detail =
+        components.add("ErrorDetail", object(&["detail"], json!({ "detail": { "type": "string" } })));
+    let fault = components.add("ServerError", object(&["error"], json!({ "error": { "type": "string" } })));
+    let details = json!({ "type": "object", "additionalProperties": sentences });
+    let invalid = components.add(
+        "InvalidRequest",
+        object(&["error", "details"], json!({ "error": { "type": "string" }, "details": details })),
+    );
+    let response = |(status, header, text, example): &(u16, &str, &str, &str)| {
+        let schema = match status {
+            // The HTTP library refuses what is no request at all.
+            400 => json!({ "oneOf": [invalid, detail] }),
+            500 | 503 => fault.clone(),
+            _ => detail.clone(),
+        };
+        let example: Value = serde_json::from_str(example).unwrap_or_default();
+        let mut response = json!({
+            "description": text,
+            "headers": { "X-Request-Id": { "$ref": "#/components/headers/X-Request-Id" } },
+            "content": { "application/json": { "schema": schema, "example": example } },
+        });
+        if !header.is_empty() {
+            response["headers"][*header] = json!({ "required": true, "schema": { "type": "string" } });
+        }
+        (name(*status).to_owned(), response)
+    };
+    Value::Object(ERRORS.iter().map(response).collect::<Map<_, _>>())
+}
+
+fn object(required: &[&str], properties: Value) -> Value {
+    json!({ "type": "object", "properties": properties, "required": required })
+}

@@ -1,0 +1,131 @@
+//! Examples of what is answered, as a demo database gives them.
+
+use serde_json::{Value, json};
+
+pub(crate) fn user() -> Value {
+    json!({ "id": 2, "username": "bob", "display_name": "Bob Brown", "avatar_url": "/messages/avatars/2.svg" })
+}
+
+pub(crate) fn found_user() -> Value {
+    with(user(), json!({ "email": "bob@example.com" }))
+}
+
+pub(crate) fn found_message() -> Value {
+    with(message(), json!({ "highlights": [[7, 11]] }))
+}
+
+pub(crate) fn own_user() -> Value {
+    json!({
+        "id": 1,
+        "username": "alice",
+        "display_name": "Alice Adams",
+        "avatar_url": "/messages/avatars/1.svg",
+        "email": "alice@example.com",
+        "first_name": "Alice",
+        "last_name": "Adams",
+        "is_staff": true,
+        "is_active": true,
+    })
+}
+
+/// A user whom staff has made.
+pub(crate) fn new_user() -> Value {
+    json!({
+        "id": 4,
+        "username": "dave",
+        "display_name": "Dave",
+        "avatar_url": "/messages/avatars/4.svg",
+        "email": "dave@example.com",
+        "first_name": "Dave",
+        "last_name": "",
+        "is_staff": false,
+        "is_active": true,
+    })
+}
+
+pub(crate) fn member() -> Value {
+    let place = json!({
+        "role": "member",
+        "joined_at": "2026-11-23T08:02:04.208716Z",
+        "last_read_message_id": 5,
+        "read_from_message_id": null,
+    });
+    with(user(), place)
+}
+
+pub(crate) fn message() -> Value {
+    json!({
+        "id": 5,
+        "chat": 2,
+        "content": "In the wiki, under Plans.",
+        "created_at": "2026-11-23T08:01:05.194618Z",
+        "updated_at": "2026-11-23T08:01:05.194618Z",
+        "is_edited": false,
+        "is_deleted": false,
+        "sender": user(),
+        "reactions": [{ "emoji": "🎉", "count": 2, "users": [3, 1] }],
+        "read_by": [2],
+        "read_count": 1,
+        "client_id": null,
+        "seq": 6,
+    })
+}
+
+pub(crate) fn tombstone() -> Value {
+    let gone = json!({ "content": "", "is_deleted": true, "reactions": [], "read_by": [], "read_count": 0 });
+    with(message(), gone)
+}
+
+pub(crate) fn chat() -> Value {
+    let own = json!({ "last_read_message_id": null, "unread_count": 2, "my_role": "admin", "me": me() });
+    with(chat_for_all(), own)
+}
+
+/// What one has set for oneself in a chat.
+pub(crate) fn me() -> Value {
+    json!({ "muted_until": null, "is_pinned": true, "unread_from": null })
+}
+
+pub(crate) fn chat_for_all() -> Value {
+    json!({
+        "id": 2,
+        "title": "Project Team",
+        "chat_type": "group",
+        "created_at": "2026-11-23T08:01:05.193556Z",
+        "updated_at": "2026-11-23T08:01:05.194061Z",
+        "last_message": message(),
+        "members": [member()],
+        "member_count": 3,
+        "admins": [1],
+        "seq": 6,
+    })
+}
+
+/// A public room as somebody sees it who is not in it.
+pub(crate) fn room() -> Value {
+    let room = json!({
+        "id": 4,
+        "title": "Pricing page",
+        "chat_type": "room",
+        "last_message": null,
+        "member_count": 2,
+        "admins": [],
+        "seq": 5,
+        "object": { "type": "page", "id": "pricing" },
+        "is_public": true,
+        "last_read_message_id": null,
+        "unread_count": 0,
+        "my_role": null,
+        "me": null,
+        "is_member": false,
+    });
+    with(chat(), room)
+}
+
+/// An object with further fields, or other ones.
+pub(crate) fn with(mut object: Value, fields: Value) -> Value {
+    if let (Some(object), Value::Object(fields)) = (object.as_object_mut(), fields) {
+        object.extend(fields);
+    }
+    object
+}

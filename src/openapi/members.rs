@@ -1,0 +1,49 @@
+//! Who is in a chat.
+
+use serde_json::json;
+
+use super::{builder::Reference, examples, operation::text};
+use crate::{
+    api::members::{AddFields, AddedView, RoleFields},
+    view::MemberView,
+};
+
+const TAG: &str = "Members";
+
+pub(crate) fn describe(reference: &mut Reference) {
+    reference.api(TAG, "chats/{chat}/members/").get("listMembers", "Members of a chat", |operation| {
+        operation
+            .says("By joining. For members.")
+            .paged(100)
+            .query("search", text(), "Words that are in the member's names.")
+            .matches()
+            .answers_page::<MemberView>("A page of members.", examples::member())
+    });
+    reference.api(TAG, "chats/{chat}/members/add/").post("addMembers", "Add members", |operation| {
+        operation
+            .says("At most 200 in a request. If one of them does not exist nobody is added. Who comes begins with \
+                 everything read. For admins.")
+            .takes::<AddFields>(json!({ "user_ids": [3] }))
+            .answers::<AddedView>(200, "They are in.", json!({ "status": "success", "added_count": 1 }))
+    });
+    reference.api(TAG, "chats/{chat}/members/{user}/").patch(
+        "updateMemberRole",
+        "Change a role",
+        |operation| {
+            operation
+                .says("For admins. The last one cannot be demoted.")
+                .takes::<RoleFields>(json!({ "role": "admin" }))
+                .answers::<MemberView>(200, "The member.", examples::member())
+        },
+    );
+    reference.api(TAG, "chats/{chat}/members/{user}/remove/").delete(
+        "removeMember",
+        "Remove a member",
+        |operation| {
+            operation
+                .says("For admins, and for oneself. The last member's going deletes a group.")
+                .answers_nothing(204, "Removed.")
+                .refuses(&[400])
+        },
+    );
+}

@@ -1,0 +1,130 @@
+//! Messages and reactions.
+
+use serde_json::json;
+
+use super::{
+    builder::Reference,
+    examples,
+    operation::{id, text},
+};
+use crate::{
+    api::{reactions::ReactedView, search::FoundView},
+    input::{EditFields, PostFields, ReactFields},
+    view::MessageView,
+};
+
+const TAG: &str = "Messages";
+const REACTIONS: &str = "Reactions";
+
+pub(crate) fn describe(reference: &mut Reference) {
+    reference
+        .api(TAG, "chats/{chat}/messages/")
+        .get("listMessages", "Messages of a chat", |operation| {
+            operation
+                .says(
+                    "The newest first, tombstones included. What is written meanwhile moves numbered pages; `before` and \
+                     `after` stay in place. With either, `next` leads to older and `previous` to newer messages. For members.",
+                )
+                .paged(50)
+                .query("before", id(), "The messages nearest below this id.")
+                .query("after", id(), "The messages nearest above this id.")
+                .query("search", text(), "Words, all of which must be found: answers as `search/` does.")
+                .matches()
+                .answers_or_page::<FoundView, MessageView>("A page of messages.", examples::message())
+                .refuses(&[400])
+        })
+        .post("sendMessage", "Send a message", |operation| {
+            operation
+                .says(
+                    "The same `client_id` from the same sender in the same chat gives 200 with the first message as it is \
+                     now, and nothing is sent again. For members.",
+                )
+                .takes::<PostFields>(json!({ "content": "Hello, Bob!", "client_id": "c-1" }))
+                .answers::<MessageView>(201, "The new message.", examples::message())
+                .answers::<MessageView>(200, "The message that was sent before.", examples::message())
+                .leads_to(
+                    201,
+                    "message",
+                    &["getMessage", "updateMessage", "deleteMessage", "toggleReaction"],
+                )
+                .refuses(&[409])
+        });
+    reference.api(TAG, "search/").get("searchMessages", "Find messages", |operation| {
+        let found = json!({
+            "count": 1,
+            "next": null,
+            "previous": null,
+            "results": [examples::found_message()],
+            "is_complete": true,
+        });
+        operation
+            .says(
+                "In all of the caller's chats, the newest first. Every word must be found, in any case. \
+                 `next` and `previous` use `before`, and lead on through all hits.",
+            )
+            .query("q", json!({ "type": "string", "minLength": 1 }), "The words. Needed, and not blank.")
+            .query("chat", id(), "Only in this chat.")
+            .matches()
+            .paged(50)
+            .query("before", id(), "Only messages below this id.")
+            .query("after", id(), "Only messages above this id.")
+            .answers::<FoundView>(200, "A page of messages.", found)
+            .refuses(&[400])
+    });
+    reference
+        .api(TAG, "messages/{message}/")
+        .get("getMessage", "A message", |operation| {
+            operation.says("For members of its chat. A deleted one is 404.").answers::<MessageView>(
+                200,
+                "The message.",
+                examples::message(),
+            )
+        })
+        .put("replaceMessage", "Edit a message", |operation| {
+            operation
+                .says("For its sender, while a member.")
+                .takes_part::<EditFields>("MessageReplacement", "content!", json!({ "content": "Lunch?" }))
+                .answers::<MessageView>(200, "The message.", examples::message())
+        })
+        .patch("updateMessage", "Edit a message", |operation| {
+            operation
+                .says("For its sender, while a member. Without a content nothing changes.")
+                .takes_part::<EditFields>("MessageUpdate", "content", json!({ "content": "Lunch?" }))
+                .answers::<MessageView>(200, "The message.", examples::message())
+        })
+        .delete("deleteMessage", "Delete a message", |operation| {
+            operation
+                .says("Makes it a tombstone. For its sender, while a member.")
+                .answers_nothing(204, "It is gone.")
+        });
+    reactions(reference);
+}
+
+fn reactions(reference: &mut Reference) {
+    let reacted = json!({ "action": "added", "emoji": "👍", "message_id": 5 });
+    let answer = reacted.clone();
+    reference.api(REACTIONS, "messages/{message}/reactions/").post(
+        "toggleReaction",
+        "React, or take it back",
+        |operation| {
+            operation
+                .says("Adds the caller's reaction, or removes it if it is there. For members.")
+                .takes::<ReactFields>(json!({ "emoji": "👍" }))
+                .answers::<ReactedView>(200, "What was done.", answer)
+        },
+    );
+    reference
+        .api(REACTIONS, "messages/{message}/reactions/{emoji}/")
+        .put("addReaction", "React", |operation| {
+            operation
+                .says("Again changes nothing. For members.")
+                .answers::<ReactedView>(200, "What was done.", reacted)
+                .refuses(&[400])
+        })
+        .delete("removeReaction", "Take a reaction back", |operation| {
+            operation
+                .says("Again changes nothing. For members.")
+                .answers_nothing(204, "Done.")
+                .refuses(&[400])
+        });
+}

@@ -1,0 +1,174 @@
+//! Rates as they are set: `send=10/s:30,search=30/m,typing=1/s,other=50/s`.
+
+use super::Moment;
+
+/// What is limited together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Messages.
+    Send,
+    /// Searching: for users, messages, chats, rooms, members.
+    Search,
+    Typing,
+    /// Groups and rooms that are made, by who is not staff.
+    Groups,
+    /// Direct messages that are begun, by who is not staff.
+    Dms,
+    /// Everything else below the API, and all other commands of sockets.
+    Other,
+}
+
+impl Kind {
+    pub const ALL: [Self; 6] = [Self::Send, Self::Search, Self::Typing, Self::Groups, Self::Dms, Self::Other];
+
+    /// The name in settings.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Send => "send",
+            Self::Search => "search",
+            Self::Typing => "typing",
+            Self::Groups => "groups",
+            Self::Dms => "dms",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// So many in a second, minute or hour, and so many at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// What one of them takes of the time, in nanoseconds.
+    interval: u64,
+    /// How far ahead of the time one may get.
+    tolerance: u64,
+}
+
+/// The highest number in a rate: an hour's nanoseconds times this is below 2^63.
+const MOST: u32 = 1_000_000;
+
+const SECOND: u64 = 1_000_000_000;
+
+impl Rate {
+    /// Reads `10/s` or `10/s:30`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (rate, burst) = text.split_once(':').map_or((text, None), |(rate, burst)| (rate, Some(burst)));
+        let (count, unit) = rate.split_once('/')?;
+        let count = number(count)?;
+        let burst = burst.map_or(Some(count), number)?;
+        let period = match unit.trim() {
+            "s" => SECOND,
+            "m" => 60 * SECOND,
+            "h" => 3_600 * SECOND,
+            _ => return None,
+        };
+        let interval = period / u64::from(count);
+        Some(Self { interval, tolerance: interval * u64::from(burst) })
+    }
+
+    /// Takes one where all that was taken before counts until `free_at`; until when it counts with this one, or in how
+    /// many seconds there is room for it.
+    pub(crate) fn take(self, free_at: Moment, now: Moment) -> Result<Moment, u64> {
+        let free_at = free_at.max(now) + self.interval;
+        let too_far = (free_at - now).saturating_sub(self.tolerance);
+        if too_far == 0 { Ok(free_at) } else { Err(too_far.div_ceil(SECOND)) }
+    }
+
+    /// The rate for so many together.
+    pub(crate) fn times(self, count: usize) -> Self {
+        Self { interval: (self.interval / count as u64).max(1), tolerance: self.tolerance }
+    }
+
+    /// Until when what was taken counts without one of them.
+    pub(crate) fn give_back(self, free_at: Moment) -> Moment {
+        free_at.saturating_sub(self.interval)
+    }
+}
+
+fn number(text: &str) -> Option<u32> {
+    text.trim().parse().ok().filter(|number| (1..=MOST).contains(number))
+}
+
+/// A rate for each kind that is limited.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Rates([Option<Rate>; Kind::ALL.len()]);
+
+impl Rates {
+    /// Reads `send=10/s:30,search=30/m`. What is not named is not limited; with `off` nothing is.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let mut rates = Self::default();
+        if text.trim() == "off" {
+            return Ok(rates);
+        }
+        for part in text.split(',') {
+            let (name, rate) = part.split_once('=').unwrap_or((part, ""));
+            let name = name.trim();
+            let kind = Kind::ALL.into_iter().find(|kind| kind.name() == name);
+            let kind = kind.ok_or_else(|| {
+                format!(
+                    "there is no limit \"{name}\": give send, search, typing, groups, dms or other, such as \
+                     send=10/s:30, or off"
+                )
+            })?;
+            let rate = Rate::parse(rate.trim()).ok_or_else(|| {
+                format!("\"{part}\" is no rate: give a number from 1 to {MOST} and s, m or h, and perhaps a burst, such as {name}=10/s:30")
+            })?;
+            if rates.0[kind as usize].replace(rate).is_some() {
+                return Err(format!("\"{name}\" is there twice"));
+            }
+        }
+        Ok(rates)
+    }
+
+    /// Whether anything is limited.
+    pub fn any(&self) -> bool {
+        self.0.iter().any(Option::is_some)
+    }
+
+    pub(crate) fn of(&self, kind: Kind) -> Option<Rate> {
+        self.0[kind as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_are_read() {
+        let rates = Rates::parse("send=10/s:30, search=30/m,typing=1/s").unwrap();
+        let rate = |interval, burst| Some(Rate { interval, tolerance: interval * burst });
+        assert_eq!(rates.of(Kind::Send), rate(SECOND / 10, 30));
+        assert_eq!(rates.of(Kind::Search), rate(2 * SECOND, 30));
+        assert_eq!(rates.of(Kind::Typing), rate(SECOND, 1));
+        assert_eq!(rates.of(Kind::Other), None);
+        assert_eq!(Rates::parse("off"), Ok(Rates::default()));
+        for bad in [
+            "off,send=1/s",
+            "",
+            "send",
+            "send=",
+            "send=10",
+            "send=0/s",
+            "send=10/s:0",
+            "send=10/d",
+            "send=-1/s",
+            "send=1.5/s",
+            "send=10/s:",
+            "post=1/s",
+            "send=1/s,send=2/s",
+            "send=1000001/s",
+            "send=1/s,,",
+            "=1/s",
+        ] {
+            assert!(Rates::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_largest_and_the_slowest_can_be_told() {
+        let rate = Rates::parse("send=1/h:1000000").unwrap().of(Kind::Send).unwrap();
+        let decades = 10_000_000_000 * SECOND / 100;
+        assert!(rate.take(decades, decades).is_ok());
+        assert_eq!(rate.take(decades + rate.tolerance, decades), Err(3_600));
+    }
+}

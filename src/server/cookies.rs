@@ -1,0 +1,28 @@
+//! The session's cookie.
+
+use actix_session::{
+    SessionMiddleware,
+    config::{CookieContentSecurity, PersistentSession, TtlExtensionPolicy},
+};
+use actix_web::cookie::{SameSite, time};
+
+use crate::{auth::Sessions, state::State, storage::tables::sessions};
+
+pub(super) fn session_middleware(state: &State) -> SessionMiddleware<Sessions> {
+    let lifecycle = PersistentSession::default()
+        .session_ttl(time::Duration::microseconds(sessions::IDLE))
+        .session_ttl_extension_policy(TtlExtensionPolicy::OnStateChanges);
+    let sessions =
+        Sessions::new(state.identities.clone(), state.writer.clone(), state.config.max_sessions_per_user);
+    SessionMiddleware::builder(sessions, state.cookie_key.clone())
+        .cookie_name(state.config.cookie_name.clone())
+        .cookie_path("/".to_owned())
+        .cookie_http_only(true)
+        .cookie_same_site(SameSite::Lax)
+        // Where HTTPS ends at a proxy, the edge adds it by request.
+        .cookie_secure(state.config.is_https())
+        // The key in the cookie is random; a signature is enough to turn away what we did not give out.
+        .cookie_content_security(CookieContentSecurity::Signed)
+        .session_lifecycle(lifecycle)
+        .build()
+}

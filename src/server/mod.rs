@@ -1,0 +1,232 @@
+//! A running server: what it is made of, how it starts, how it ends.
+
+mod cookies;
+mod ending;
+pub mod error;
+mod http;
+mod preparing;
+mod tasks;
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, atomic::AtomicBool},
+};
+
+use actix_rt::task::JoinHandle;
+use actix_web::{dev::ServerHandle, web::Data};
+use tokio::sync::Notify;
+
+use crate::{
+    auth::{Failures, Hasher, Identities, Registrations, Sightings},
+    bus::{Bus, redis},
+    chat::{ChatDirectory, context::Services},
+    cluster::{self, Inbound, Reconciler},
+    config::Config,
+    feed::Feed,
+    hub::UserRegistry,
+    pictures::PictureProxy,
+    presence::{self, Presence},
+    rate_limit::{Limits, Turns},
+    state::State,
+    storage::{
+        DatabaseUrl, Exclusive, KnownChats, Readers, Writer, maintenance::checkpoint::InTheWay,
+        message_search::background_indexer, tables::revocations::Followed,
+    },
+    telemetry::{Listening, Meters, Sources},
+};
+
+use http::serve;
+use preparing::Prepared;
+use tasks::{
+    clear_out, empty_wal, hand_over_chats, look_at_hashes, store_sightings, sweep, watch_revocations,
+    watch_sockets,
+};
+
+pub use ending::{StopError, leave};
+pub use error::StartError;
+
+/// A server that runs.
+pub struct Server {
+    pub address: SocketAddr,
+    pub state: Data<State>,
+    /// Answers Prometheus.
+    watched: Option<Listening>,
+    handle: ServerHandle,
+    serving: JoinHandle<std::io::Result<()>>,
+    tasks: Vec<JoinHandle<()>>,
+    /// Carries news between nodes.
+    carrying: Option<JoinHandle<()>>,
+    writer: Writer,
+    /// What the search index is kept with.
+    indexing: Readers,
+    watching: Readers,
+    exclusive: Exclusive,
+    /// Who keeps SQLite's `-wal` from being emptied.
+    in_the_way: Arc<InTheWay>,
+}
+
+impl Server {
+    /// Brings the database up to date and serves. Call it inside an actix system.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        if config.redis_url.is_some() && matches!(config.database.database_url, DatabaseUrl::Sqlite(_)) {
+            return Err(StartError::ManyNodesOnSqlite);
+        }
+        let may_have_company = matches!(config.database.database_url, DatabaseUrl::Postgres(_));
+        let meters = config.metrics_bind.map(|_| Meters::new(config.redis_url.is_some()));
+        let limit_meter = meters.as_ref().map(|meters| meters.limits.clone());
+        let storage_meter = meters.as_ref().map(|meters| meters.storage.clone());
+        let workers = config.workers();
+        let Prepared { exclusive, kept, rules, writer, readers, indexing, watching } =
+            preparing::prepare(&config, storage_meter).await?;
+        let (bus, ends) = match &config.redis_url {
+            None => (Bus::alone(), None),
+            Some(url) => {
+                let meter = meters.as_ref().and_then(|meters| meters.bus.clone());
+                let (bus, ends, heard) = Bus::open(meter);
+                (bus, Some((url.clone(), ends, heard)))
+            }
+        };
+        let (presence, turns) = Presence::new(bus.clone(), readers.clone(), writer.handle());
+        let registry = UserRegistry::new(config.max_sockets_per_user, presence.clone());
+        let identities = Identities::new(readers.clone(), registry.clone(), bus.clone());
+        let links = preparing::links(&config, &kept);
+        let (pictures, fetching) = config
+            .picture_proxy
+            .then(|| {
+                let meter = meters.as_ref().map(|meters| meters.pictures.clone());
+                PictureProxy::new(links.pictures.clone(), config.picture_proxy_allow.clone(), meter)
+            })
+            .unzip();
+        let services = Services {
+            writer: writer.handle(),
+            readers: readers.clone(),
+            registry: registry.clone(),
+            presence: presence.clone(),
+            bus: bus.clone(),
+            rules: rules.clone(),
+            links: links.clone(),
+            meter: meters.as_ref().map(|meters| meters.chats.clone()),
+            idle: config.chat_idle,
+        };
+        let chat_meter = services.meter.clone();
+        let directory = ChatDirectory::new(services);
+        let feed = Arc::new(Feed {
+            readers: readers.clone(),
+            writer: writer.handle(),
+            rules: rules.clone(),
+            links: links.clone(),
+            directory: directory.clone(),
+            registry: registry.clone(),
+            identities: identities.clone(),
+            meter: chat_meter,
+        });
+        let reconciler = Arc::new(Reconciler {
+            directory: directory.clone(),
+            registry: registry.clone(),
+            readers: readers.clone(),
+            bus: bus.clone(),
+        });
+        let state = Data::new(State {
+            links,
+            known: KnownChats::new(rules.clone()),
+            rules,
+            readers,
+            writer: writer.handle(),
+            directory,
+            registry,
+            presence,
+            bus,
+            identities,
+            feed,
+            reconciler,
+            cookie_key: kept.cookie_key,
+            hasher: Hasher::new(workers),
+            failures: Failures::new(usize::from(config.failed_sign_ins_per_address), workers),
+            registrations: Registrations::new(config.registrations_per_address),
+            sightings: Sightings::default(),
+            pictures,
+            limits: Limits::new(config.rate_limit, limit_meter),
+            turns: Turns::default(),
+            purge: Notify::new(),
+            meters,
+            draining: AtomicBool::new(false),
+            config,
+        });
+        // Before anybody is let in, so that no news of theirs is taken for old.
+        let followed = state.readers.ask_one(Followed::from_now).await;
+        let followed = followed.map_err(|_| StartError::Prepare("it cannot be read".to_owned()))?;
+        let watched = match (state.config.metrics_bind, &state.meters) {
+            (Some(address), Some(meters)) => Some(watched(address, meters.clone(), &state)?),
+            _ => None,
+        };
+        let (address, handle, serving) = serve(&state)?;
+        let mut tasks = vec![
+            actix_rt::spawn(watch_revocations(state.clone(), watching.clone(), followed)),
+            actix_rt::spawn(clear_out(state.clone())),
+            actix_rt::spawn(hand_over_chats(state.clone())),
+            actix_rt::spawn(sweep(state.clone())),
+            actix_rt::spawn(look_at_hashes(state.clone())),
+            actix_rt::spawn(store_sightings(state.clone())),
+            actix_rt::spawn(watch_sockets(state.clone())),
+            actix_rt::spawn(presence::run(state.presence.clone(), state.registry.clone(), turns)),
+            actix_rt::spawn(background_indexer::run(indexing.clone(), state.writer.clone())),
+        ];
+        tasks.extend(fetching.map(actix_rt::spawn));
+        let in_the_way = Arc::<InTheWay>::default();
+        if may_have_company {
+            tasks.push(actix_rt::spawn(cluster::compare(state.reconciler.clone())));
+        } else {
+            let url = state.config.database.database_url.clone();
+            tasks.push(actix_rt::spawn(empty_wal(url, in_the_way.clone())));
+        }
+        let mut carrying = None;
+        if let Some((url, ends, heard)) = ends {
+            tasks.push(actix_rt::spawn(cluster::listen(inbound(&state), heard)));
+            carrying = Some(actix_rt::spawn(redis::run(state.bus.clone(), url, kept.deployment, ends)));
+        }
+        Ok(Self {
+            address,
+            state,
+            watched,
+            handle,
+            serving,
+            tasks,
+            carrying,
+            writer,
+            indexing,
+            watching,
+            exclusive,
+            in_the_way,
+        })
+    }
+
+    /// Where Prometheus may ask.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.watched.as_ref().map(|watched| watched.address)
+    }
+}
+
+/// Answers Prometheus.
+fn watched(address: SocketAddr, meters: Arc<Meters>, state: &State) -> Result<Listening, StartError> {
+    let sources = Sources {
+        directory: state.directory.clone(),
+        registry: state.registry.clone(),
+        readers: state.readers.clone(),
+        writer: state.writer.clone(),
+        bus: state.bus.clone(),
+    };
+    Listening::start(address, meters, sources, &state.config)
+        .map_err(|reason| StartError::ListenMetrics { address, reason })
+}
+
+/// What the news of other nodes concerns here.
+fn inbound(state: &State) -> Inbound {
+    Inbound {
+        directory: state.directory.clone(),
+        presence: state.presence.clone(),
+        identities: state.identities.clone(),
+        failures: state.failures.clone(),
+        bus: state.bus.clone(),
+        reconciler: state.reconciler.clone(),
+    }
+}

@@ -1,0 +1,187 @@
+//! Many messages posted in one transaction: on PostgreSQL, where each statement is a journey to the server and back, in as
+//! few statements as one; on SQLite, where a statement is a call, in small ones that are each a look-up or two.
+
+use crate::{
+    core::model::{Chat, ChatId, MessageId, Role, UserId},
+    storage::{
+        AnyConn, StorageError,
+        db::sql::sql,
+        tables::{
+            chats,
+            messages::{self, NewMessage, Posted},
+        },
+    },
+};
+
+/// Somebody who posts in a chat, perhaps under a client id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Poster<'a> {
+    pub chat: ChatId,
+    pub user: UserId,
+    pub client_id: Option<&'a str>,
+}
+
+/// What was there before.
+pub struct Standing {
+    /// `None`: the user is not in the chat.
+    pub role: Option<Role>,
+    /// Whether it is a dm and the other one has blocked the user.
+    pub is_blocked: bool,
+    /// How many messages the user has posted in the chat.
+    pub sent: i64,
+    /// The message that was posted under the client id.
+    pub earlier: Option<Posted>,
+}
+
+/// How those who post stand to the chats in which they do, in the order of asking. `are_dms`: whether each does in a dm.
+pub fn standings(
+    conn: &mut AnyConn,
+    posters: &[Poster],
+    are_dms: &[bool],
+) -> Result<Vec<Standing>, StorageError> {
+    match conn {
+        AnyConn::Sqlite(_) => {
+            let posters = posters.iter().zip(are_dms);
+            posters.map(|(poster, is_dm)| standing(conn, poster, *is_dm)).collect()
+        }
+        AnyConn::Postgres(_) => all_standings(conn, posters, are_dms),
+    }
+}
+
+type StandingRow = (Option<String>, Option<i64>, bool, Option<i64>, Option<Vec<u8>>);
+
+impl From<StandingRow> for Standing {
+    fn from((role, sent, is_blocked, pos, content_hash): StandingRow) -> Self {
+        Self {
+            role: role.map(|role| Role::parse(&role).unwrap_or(Role::Member)),
+            is_blocked,
+            sent: sent.unwrap_or(0),
+            earlier: pos.map(|pos| Posted { pos, content_hash }),
+        }
+    }
+}
+
+fn standing(conn: &mut AnyConn, poster: &Poster, is_dm: bool) -> Result<Standing, StorageError> {
+    let Poster { chat, user, client_id } = *poster;
+    let (role, sent, is_blocked) = sql!(
+        "SELECT (SELECT role FROM members WHERE chat_id = ? AND user_id = ? AND left_seq IS NULL), \
+         (SELECT ordinal FROM messages WHERE chat_id = ? \
+            AND pos = (SELECT max(pos) FROM messages WHERE chat_id = ? AND sender_id = ?)), \
+         CASE WHEN ? THEN EXISTS (SELECT 1 FROM members o JOIN blocks b \
+            ON b.blocker_id = o.user_id AND b.blocked_id = ? WHERE o.chat_id = ?) ELSE FALSE END",
+        chat,
+        user,
+        chat,
+        chat,
+        user,
+        is_dm,
+        user,
+        chat
+    )
+    .one(conn)?;
+    let earlier = match client_id {
+        Some(client_id) => messages::by_client_id(conn, chat, user, client_id)?,
+        None => None,
+    };
+    Ok(Standing { earlier, ..Standing::from((role, sent, is_blocked, None, None)) })
+}
+
+fn all_standings(
+    conn: &mut AnyConn,
+    posters: &[Poster],
+    are_dms: &[bool],
+) -> Result<Vec<Standing>, StorageError> {
+    let rows = sql!(
+        // Each a look-up by key, whatever the planner thinks of the tables.
+        "SELECT (SELECT role FROM members m \
+            WHERE m.chat_id = p.chat_id AND m.user_id = p.user_id AND m.left_seq IS NULL), \
+         (SELECT ordinal FROM messages s WHERE s.chat_id = p.chat_id AND s.sender_id = p.user_id \
+            ORDER BY pos DESC LIMIT 1), \
+         CASE WHEN p.is_dm = 1 THEN EXISTS (SELECT 1 FROM members o JOIN blocks b \
+            ON b.blocker_id = o.user_id AND b.blocked_id = p.user_id WHERE o.chat_id = p.chat_id) ELSE FALSE END, \
+         e.pos, e.content_hash \
+         FROM unnest(?, ?, ?, ?) WITH ORDINALITY AS p (chat_id, user_id, client_id, is_dm, number) \
+         LEFT JOIN LATERAL (SELECT pos, content_hash FROM messages \
+            WHERE chat_id = p.chat_id AND sender_id = p.user_id AND client_id = p.client_id LIMIT 1) e ON TRUE \
+         ORDER BY p.number",
+        ids(posters.iter().map(|poster| poster.chat.0)),
+        ids(posters.iter().map(|poster| poster.user.0)),
+        posters.iter().map(|poster| poster.client_id).collect::<Vec<_>>(),
+        ids(are_dms.iter().map(|is_dm| i64::from(*is_dm)))
+    )
+    .rows::<StandingRow>(conn)?;
+    Ok(rows.into_iter().map(Standing::from).collect())
+}
+
+/// Stores messages, each with the how-manieth it is of its sender, and the chats that have taken their numbers. Returns
+/// the ids, which rise in the order given.
+pub fn store(
+    conn: &mut AnyConn,
+    new: &[(NewMessage, i64)],
+    chats: &[&Chat],
+) -> Result<Vec<MessageId>, StorageError> {
+    match conn {
+        AnyConn::Sqlite(_) => store_each(conn, new, chats),
+        AnyConn::Postgres(_) => store_all(conn, new, chats),
+    }
+}
+
+/// Draws the ids itself: who writes is alone, and `RETURNING` costs SQLite a table of its own each time.
+fn store_each(
+    conn: &mut AnyConn,
+    new: &[(NewMessage, i64)],
+    chats: &[&Chat],
+) -> Result<Vec<MessageId>, StorageError> {
+    let drawn = sql!("SELECT seq FROM sqlite_sequence WHERE name = 'message_ids'").first::<(i64,)>(conn)?;
+    let ids = drawn.map_or(0, |(id,)| id) + 1..;
+    let mut stored = Vec::with_capacity(new.len());
+    for ((new, ordinal), id) in new.iter().zip(ids) {
+        messages::insert(conn, MessageId(id), new, *ordinal)?;
+        stored.push(MessageId(id));
+    }
+    chats.iter().try_for_each(|chat| chats::update(conn, chat))?;
+    Ok(stored)
+}
+
+fn store_all(
+    conn: &mut AnyConn,
+    new: &[(NewMessage, i64)],
+    chats: &[&Chat],
+) -> Result<Vec<MessageId>, StorageError> {
+    let messages = || new.iter().map(|(new, _)| &new.message);
+    let rows = sql!(
+        "WITH new AS ( \
+            SELECT nextval('message_ids_id_seq') AS id, n.* FROM unnest(?, ?, ?, ?, ?, ?, ?, ?, ?) WITH ORDINALITY \
+            AS n (chat_id, pos, sender_id, ordinal, content, created_at, seq, client_id, content_hash, number) \
+         ), placed AS ( \
+            INSERT INTO message_ids (id, chat_id, pos) SELECT id, chat_id, pos FROM new \
+         ), stored AS ( \
+            INSERT INTO messages (chat_id, pos, id, sender_id, ordinal, content, created_at, updated_at, is_edited, \
+            is_deleted, created_seq, seq, client_id, content_hash, reactions) \
+            SELECT chat_id, pos, id, sender_id, ordinal, content, created_at, created_at, FALSE, \
+            FALSE, seq, seq, client_id, content_hash, '[]' FROM new \
+         ), moved AS ( \
+            UPDATE chats c SET updated_at = n.updated_at, seq = n.seq, last_pos = n.pos, last_live_pos = n.pos \
+            FROM unnest(?, ?, ?, ?) AS n (id, updated_at, seq, pos) WHERE c.id = n.id \
+         ) SELECT id FROM new ORDER BY number",
+        ids(messages().map(|message| message.chat.0)),
+        ids(messages().map(|message| message.pos)),
+        ids(messages().map(|message| message.sender.id.0)),
+        ids(new.iter().map(|(_, ordinal)| *ordinal)),
+        messages().map(|message| Some(message.content.as_str())).collect::<Vec<_>>(),
+        ids(messages().map(|message| message.created_at.0)),
+        ids(messages().map(|message| message.seq)),
+        messages().map(|message| message.client_id.as_deref()).collect::<Vec<_>>(),
+        new.iter().map(|(new, _)| new.content_hash.as_deref()).collect::<Vec<_>>(),
+        ids(chats.iter().map(|chat| chat.id.0)),
+        ids(chats.iter().map(|chat| chat.updated_at.0)),
+        ids(chats.iter().map(|chat| chat.seq)),
+        ids(chats.iter().map(|chat| chat.last_pos))
+    )
+    .rows::<(i64,)>(conn)?;
+    Ok(rows.into_iter().map(|(id,)| MessageId(id)).collect())
+}
+
+fn ids(values: impl Iterator<Item = i64>) -> Vec<i64> {
+    values.collect()
+}

@@ -1,0 +1,139 @@
+//! Making, renaming and deleting chats.
+
+use super::outcome::take_number;
+use crate::{
+    core::model::{
+        Change, Chat, ChatId, ChatKind, ChatSnapshot, Feed, FieldErrors, Role, Timestamp, UserId,
+        command::NewChat,
+        event::{Answer, Done},
+        permission::Ability,
+        text::{BLANK, Title},
+    },
+    storage::{
+        AnyConn, Rules, StorageError,
+        queries::{chat_snapshot, contact_policy, membership, own_chats},
+        tables::{
+            blocks,
+            chats::{self, NewRow},
+            join_counts,
+            members::{self, Deed},
+            users,
+        },
+    },
+};
+
+/// What came of asking for a chat.
+#[derive(Debug, Clone)]
+pub enum Made {
+    New {
+        snapshot: Box<ChatSnapshot>,
+        members: Vec<(UserId, Role)>,
+        feeds: Vec<(UserId, Feed)>,
+    },
+    /// The dm of the two, or the room of the object, exists already.
+    Existing(ChatId),
+}
+
+impl Made {
+    /// A chat that has its members now.
+    pub(crate) fn new(conn: &mut AnyConn, rules: &Rules, chat: Chat) -> Result<Self, StorageError> {
+        let members = members::roles(conn, chat.id)?;
+        let ids: Vec<UserId> = members.iter().map(|(user, _)| *user).collect();
+        let feeds = join_counts::raise(conn, &ids)?;
+        Ok(Self::New { snapshot: Box::new(chat_snapshot::snapshot_of(conn, rules, chat)?), members, feeds })
+    }
+}
+
+/// Makes a chat with its members, the creator as its admin, or finds the dm that there is.
+pub fn create_chat(conn: &mut AnyConn, rules: &Rules, new: &NewChat) -> Result<Made, StorageError> {
+    if let Some(existing) = existing_dm(conn, new)? {
+        return Ok(Made::Existing(existing));
+    }
+    let others = others(new);
+    let partner = others.first().copied().unwrap_or(new.creator);
+    let is_pair = new.kind == ChatKind::Dm && others.len() <= 1;
+    if !others.is_empty() {
+        contact_policy::expect_may_begin(conn, rules, new.creator)?;
+    }
+    // First, so that nothing is told of those who are not to be found: not even whether there are any.
+    contact_policy::expect_reached(conn, rules, new.creator, &others)?;
+    users::expect_users(conn, "member_ids", &others)?;
+    if new.kind == ChatKind::Dm && !is_pair {
+        let sentence = "A direct message chat is with exactly one other user, or with oneself.";
+        return Err(FieldErrors::of("member_ids", sentence).into());
+    }
+    if is_pair && partner != new.creator {
+        blocks::expect_no_block(conn, new.creator, partner)?;
+    } else if !others.is_empty() {
+        blocks::expect_none(conn, new.creator, &others)?;
+    }
+    own_chats::expect_room(conn, rules, new.creator)?;
+    let row = NewRow {
+        kind: new.kind,
+        title: new.title.as_ref().map(Title::as_str),
+        member_count: 1 + others.len() as i64,
+        is_public: false,
+        object: None,
+    };
+    let chat = chats::insert(conn, &row)?;
+    members::join(conn, &chat, &[new.creator], (Role::Admin, Deed::Own), None)?;
+    members::join(conn, &chat, &others, (Role::Member, Deed::Others), None)?;
+    if new.kind == ChatKind::Dm {
+        chats::insert_dm(conn, new.creator, partner, chat.id)?;
+    }
+    Made::new(conn, rules, chat)
+}
+
+/// The dm that there is of the two who are to be in one.
+pub fn existing_dm(conn: &mut AnyConn, new: &NewChat) -> Result<Option<ChatId>, StorageError> {
+    match (new.kind, others(new).as_slice()) {
+        (ChatKind::Dm, []) => chats::dm_of(conn, new.creator, new.creator),
+        (ChatKind::Dm, [partner]) => chats::dm_of(conn, new.creator, *partner),
+        _ => Ok(None),
+    }
+}
+
+/// Those to be in a new chat besides its creator.
+fn others(new: &NewChat) -> Vec<UserId> {
+    let mut others = new.members.clone();
+    others.retain(|user| *user != new.creator);
+    others.sort();
+    others.dedup();
+    others
+}
+
+pub(crate) fn rename(
+    conn: &mut AnyConn,
+    rules: &Rules,
+    chat: ChatId,
+    by: UserId,
+    title: Option<&Title>,
+) -> Result<Done, StorageError> {
+    let mut chat = membership::authorized(conn, chat, by, Ability::Rename)?.chat;
+    let title = title.map(|title| title.as_str().to_owned());
+    if title.is_none() && chat.kind == ChatKind::Room {
+        return Err(FieldErrors::of("title", BLANK).into());
+    }
+    if chat.title == title {
+        return Ok(Done::unchanged(Answer::Done));
+    }
+    take_number(&mut chat);
+    chat.title = title;
+    chat.updated_at = Timestamp::now().max(chat.updated_at);
+    chats::rename(conn, &chat)?;
+    chats::update(conn, &chat)?;
+    let change = Change::ChatRenamed { snapshot: chat_snapshot::snapshot_of(conn, rules, chat.clone())? };
+    Ok(Done::changed(&chat, Answer::Done, change))
+}
+
+pub(crate) fn delete(conn: &mut AnyConn, chat: ChatId, by: UserId) -> Result<Done, StorageError> {
+    let chat = membership::authorized(conn, chat, by, Ability::DeleteChat)?.chat;
+    end(conn, chat)
+}
+
+/// Ends a chat for everybody.
+pub(crate) fn end(conn: &mut AnyConn, mut chat: Chat) -> Result<Done, StorageError> {
+    take_number(&mut chat);
+    chats::mark_deleted(conn, &chat)?;
+    Ok(Done::changed(&chat, Answer::Done, Change::ChatDeleted))
+}

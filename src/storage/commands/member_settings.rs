@@ -1,0 +1,70 @@
+//! What members set for themselves: muting, pinning, unread by hand.
+
+use super::outcome::take_number;
+use crate::{
+    core::model::{
+        Change, Chat, ChatId, FieldErrors, Me, MessageId, Pos, UserId,
+        command::MeChange,
+        event::{Answer, Done, MeChanged},
+        permission::Ability,
+    },
+    storage::{
+        AnyConn, StorageError,
+        queries::{membership, unread},
+        tables::{chats, members, messages},
+    },
+};
+
+pub(crate) fn change(
+    conn: &mut AnyConn,
+    chat: ChatId,
+    by: UserId,
+    change: MeChange,
+) -> Result<Done, StorageError> {
+    let membership = membership::authorized(conn, chat, by, Ability::TakePart)?;
+    let (mut me, mut unread_pos) = (membership.me, membership.unread_pos);
+    me.is_pinned = change.is_pinned.unwrap_or(me.is_pinned);
+    me.muted_until = change.muted_until.unwrap_or(me.muted_until);
+    if let Some(unread_from) = change.unread_from {
+        unread_pos = unread_from.map(|id| place(conn, "unread_from", chat, id)).transpose()?;
+        me.unread_from = unread_from;
+    }
+    if me == membership.me {
+        return Ok(Done::unchanged(Answer::Done));
+    }
+    let mut chat = membership.chat;
+    let after = unread::counted_after(membership.read_pos, unread_pos);
+    let change = store(conn, &mut chat, by, (me, unread_pos), after)?;
+    Ok(Done::changed(&chat, Answer::Done, change))
+}
+
+/// Stores what a member has set as the chat's next change. `after`: the place after which their messages are unread then.
+pub(crate) fn store(
+    conn: &mut AnyConn,
+    chat: &mut Chat,
+    user: UserId,
+    (me, unread_pos): (Me, Option<Pos>),
+    after: Pos,
+) -> Result<Change, StorageError> {
+    take_number(chat);
+    members::set_me(conn, chat.id, user, (&me, unread_pos), chat.seq)?;
+    chats::update(conn, chat)?;
+    let unread_count = unread::count(conn, chat, user, after)?;
+    Ok(Change::MeChanged(MeChanged { user, me, unread_count }))
+}
+
+/// The place of a message that a field names, which must be in the chat.
+pub(crate) fn place(
+    conn: &mut AnyConn,
+    field: &'static str,
+    chat: ChatId,
+    message: MessageId,
+) -> Result<Pos, StorageError> {
+    match messages::locate(conn, message)? {
+        Some((there, pos)) if there == chat => Ok(pos),
+        _ => {
+            let sentence = format!("Invalid pk \"{message}\" - object does not exist.");
+            Err(FieldErrors::of(field, sentence).into())
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Adding and removing people, and changing their roles.
+
+use std::collections::HashSet;
+
+use super::{chats::end, outcome::take_number, succession};
+use crate::{
+    core::model::{
+        Change, Chat, ChatId, ChatKind, FieldErrors, Refusal, Role, UserId,
+        event::{Answer, Done, MembersChanged},
+        permission::Ability,
+    },
+    storage::{
+        AnyConn, Rules, StorageError,
+        queries::{chat_snapshot, contact_policy, membership},
+        tables::{
+            blocks, chats, join_counts,
+            members::{self, Deed},
+            messages, users,
+        },
+    },
+};
+
+pub(crate) fn add(
+    conn: &mut AnyConn,
+    rules: &Rules,
+    chat: ChatId,
+    by: UserId,
+    users: &[UserId],
+) -> Result<Done, StorageError> {
+    let mut chat = membership::authorized(conn, chat, by, Ability::AddMembers)?.chat;
+    if !users.is_empty() {
+        contact_policy::expect_may_begin(conn, rules, by)?;
+    }
+    let mut new = users.to_vec();
+    new.sort();
+    new.dedup();
+    let asked = new.clone();
+    let present = members::among(conn, chat.id, &new)?;
+    let present: HashSet<UserId> = present.into_iter().map(|member| member.user.id).collect();
+    new.retain(|user| !present.contains(user));
+    // First, so that nothing is told of those who are not to be found: not even whether there are any.
+    contact_policy::expect_reached(conn, rules, by, &new)?;
+    users::expect_users(conn, "user_ids", &asked)?;
+    if new.is_empty() {
+        return Ok(Done::unchanged(Answer::Added(0)));
+    }
+    blocks::expect_none(conn, by, &new)?;
+    let change = bring_in(conn, rules, &mut chat, (&new, Deed::Others))?;
+    Ok(Done::changed(&chat, Answer::Added(new.len()), change))
+}
+
+/// Makes plain members of users who are not in the chat, as one change.
+pub(crate) fn bring_in(
+    conn: &mut AnyConn,
+    rules: &Rules,
+    chat: &mut Chat,
+    (new, deed): (&[UserId], Deed),
+) -> Result<Change, StorageError> {
+    take_number(chat);
+    chat.member_count += new.len() as i64;
+    let last_message = messages::last_id(conn, chat)?;
+    members::join(conn, chat, new, (Role::Member, deed), last_message)?;
+    // Where all who are in it are shut out, nobody else manages it.
+    let is_begun_anew = chat.kind == ChatKind::Group || members::has_admin(conn, chat.id)?;
+    let heir = if is_begun_anew { succession::hand_over(conn, chat)? } else { None };
+    chats::update(conn, chat)?;
+    let feeds = join_counts::raise(conn, new)?;
+    let changed = heir.filter(|heir| !new.contains(heir));
+    Ok(Change::MembersChanged(MembersChanged {
+        added: members::among(conn, chat.id, new)?,
+        removed: Vec::new(),
+        changed: members::among(conn, chat.id, changed.as_slice())?,
+        member_count: chat.member_count,
+        snapshot: Some(chat_snapshot::snapshot_of(conn, rules, chat.clone())?),
+        feeds,
+    }))
+}
+
+pub(crate) fn remove(
+    conn: &mut AnyConn,
+    chat: ChatId,
+    by: UserId,
+    user: UserId,
+) -> Result<Done, StorageError> {
+    // Who is not in it cannot leave; they ask for somebody's removal like anybody else.
+    let leaves = user == by && members::is_in(conn, chat, user)?;
+    let ability = if leaves { Ability::Leave } else { Ability::RemoveMember };
+    let chat = membership::authorized(conn, chat, by, ability)?.chat;
+    take_out(conn, chat, user)
+}
+
+pub(crate) fn leave(conn: &mut AnyConn, chat: ChatId, by: UserId) -> Result<Done, StorageError> {
+    let chat = membership::authorized(conn, chat, by, Ability::Leave)?.chat;
+    take_out(conn, chat, by)
+}
+
+fn take_out(conn: &mut AnyConn, mut chat: Chat, user: UserId) -> Result<Done, StorageError> {
+    let leaving = members::find(conn, chat.id, user)?.ok_or(Refusal::NotFound)?;
+    if chat.member_count == 1 && chat.kind != ChatKind::Room {
+        return end(conn, chat);
+    }
+    take_number(&mut chat);
+    chat.member_count -= 1;
+    members::leave(conn, chat.id, user, chat.seq)?;
+    let heir = if leaving.role == Role::Admin { succession::hand_over(conn, &chat)? } else { None };
+    chats::update(conn, &chat)?;
+    let change = MembersChanged {
+        added: Vec::new(),
+        removed: vec![user],
+        changed: members::among(conn, chat.id, heir.as_slice())?,
+        member_count: chat.member_count,
+        snapshot: None,
+        feeds: Vec::new(),
+    };
+    Ok(Done::changed(&chat, Answer::Done, Change::MembersChanged(change)))
+}
+
+pub(crate) fn change_role(
+    conn: &mut AnyConn,
+    chat: ChatId,
+    by: UserId,
+    user: UserId,
+    role: Role,
+) -> Result<Done, StorageError> {
+    let mut chat = membership::authorized(conn, chat, by, Ability::ChangeRole)?.chat;
+    let mut member = members::find(conn, chat.id, user)?.ok_or(Refusal::NotFound)?;
+    if member.role == role {
+        return Ok(Done::unchanged(Answer::Member(Box::new(member))));
+    }
+    if role == Role::Admin && users::active_cards(conn, &[user])?.is_empty() {
+        return Err(FieldErrors::of("role", "A deactivated user cannot become admin.").into());
+    }
+    if role == Role::Member && members::active_admins(conn, chat.id, 2)? == [user] {
+        return Err(FieldErrors::of("role", "The last admin of a chat stays its admin.").into());
+    }
+    take_number(&mut chat);
+    members::set_role(conn, chat.id, user, role, chat.seq)?;
+    chats::update(conn, &chat)?;
+    member.role = role;
+    let change = MembersChanged {
+        added: Vec::new(),
+        removed: Vec::new(),
+        changed: vec![member.clone()],
+        member_count: chat.member_count,
+        snapshot: None,
+        feeds: Vec::new(),
+    };
+    Ok(Done::changed(&chat, Answer::Member(Box::new(member)), Change::MembersChanged(change)))
+}

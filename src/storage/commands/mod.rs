@@ -1,0 +1,59 @@
+//! What each command does inside its storage transaction: lock the chat, meet it, decide, take one number, write.
+//! Everything that can be refused is refused before the first write.
+
+mod batch;
+pub mod blocking;
+pub mod bulk_insert;
+mod chats;
+mod member_settings;
+mod members;
+mod messages;
+pub mod outcome;
+mod post;
+mod reactions;
+mod read_markers;
+mod rooms;
+pub mod succession;
+
+use super::{AnyConn, Rules, StorageError, tables::locks};
+use crate::core::model::{Command, Refusal, command::Action, event::Done};
+
+use messages::Post;
+
+pub use batch::{Times, apply_together, can_share};
+pub use chats::{Made, create_chat, existing_dm};
+pub use rooms::{create_room, existing_room};
+
+/// Carries out a command. The caller's transaction makes it last.
+pub fn apply(conn: &mut AnyConn, rules: &Rules, command: &Command) -> Result<Done, StorageError> {
+    if !locks::chat(conn, command.chat)? {
+        return Err(Refusal::NotFound.into());
+    }
+    carry_out(conn, rules, command)
+}
+
+/// The same in a chat that is locked.
+fn carry_out(conn: &mut AnyConn, rules: &Rules, command: &Command) -> Result<Done, StorageError> {
+    let Command { chat, by, action } = command;
+    let (chat, by) = (*chat, *by);
+    match action {
+        Action::PostMessage { sender, body, client_id } => {
+            post::post(conn, rules, Post { chat, sender, body, client_id: client_id.as_ref() })
+        }
+        Action::EditMessage { message, body } => messages::edit(conn, rules, chat, by, *message, body),
+        Action::DeleteMessage { message } => messages::delete(conn, rules, chat, by, *message),
+        Action::React { message, emoji, intent } => {
+            reactions::react(conn, chat, by, *message, emoji, *intent)
+        }
+        Action::MarkAsRead { up_to } => read_markers::mark_as_read(conn, rules, chat, by, *up_to),
+        Action::ChangeMe(change) => member_settings::change(conn, chat, by, *change),
+        Action::Rename { title } => chats::rename(conn, rules, chat, by, title.as_ref()),
+        Action::Open { is_public } => rooms::open(conn, rules, chat, by, *is_public),
+        Action::AddMembers { users } => members::add(conn, rules, chat, by, users),
+        Action::RemoveMember { user } => members::remove(conn, chat, by, *user),
+        Action::Join => rooms::join(conn, rules, chat, by),
+        Action::Leave => members::leave(conn, chat, by),
+        Action::ChangeRole { user, role } => members::change_role(conn, chat, by, *user, *role),
+        Action::DeleteChat => chats::delete(conn, chat, by),
+    }
+}

@@ -1,0 +1,87 @@
+//! Posting many messages at once: the rules are those of a single one, what they need is loaded and stored together.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use super::{
+    bulk_insert::{self, Poster},
+    messages::{Post, posted, repeated},
+    outcome::{Outcome, unless_failed},
+};
+use crate::{
+    core::model::{
+        Chat, ChatId, ChatKind, Message, Refusal,
+        event::Done,
+        permission::{Ability, Asker, authorize},
+    },
+    storage::{
+        AnyConn, Rules, StorageError,
+        tables::{
+            locks::{self, Contested},
+            messages::NewMessage,
+        },
+    },
+};
+
+/// Posts one message.
+pub(crate) fn post(conn: &mut AnyConn, rules: &Rules, post: Post) -> Result<Done, StorageError> {
+    let mut chats = locks::chats(conn, &BTreeSet::from([post.chat]), Contested::WaitedFor)?;
+    let outcome = post_together(conn, rules, &mut chats, &[post])?.pop();
+    outcome.unwrap_or(Err(Refusal::Internal.into()))
+}
+
+/// Carries out posts in chats that are locked, which it moves on. No two of the posts are under one client id.
+pub(crate) fn post_together(
+    conn: &mut AnyConn,
+    rules: &Rules,
+    chats: &mut HashMap<ChatId, Chat>,
+    posts: &[Post],
+) -> Result<Vec<Outcome>, StorageError> {
+    if posts.is_empty() {
+        return Ok(Vec::new());
+    }
+    let posters: Vec<Poster> = posts.iter().map(Post::poster).collect();
+    let is_dm = |post: &Post| chats.get(&post.chat).is_some_and(|chat| chat.kind == ChatKind::Dm);
+    let standings = bulk_insert::standings(conn, &posters, &posts.iter().map(is_dm).collect::<Vec<_>>())?;
+    let (mut new, mut sent) = (Vec::with_capacity(posts.len()), HashMap::new());
+    let mut outcomes = Vec::with_capacity(posts.len());
+    for (post, standing) in posts.iter().zip(standings) {
+        let Some(chat) = chats.get_mut(&post.chat) else {
+            outcomes.push(Some(Err(Refusal::NotFound.into())));
+            continue;
+        };
+        let asker = Asker { role: standing.role, is_blocked: standing.is_blocked, ..Asker::default() };
+        if let Err(refusal) = authorize(chat, asker, Ability::TakePart) {
+            outcomes.push(Some(Err(refusal.into())));
+        } else if let Some(earlier) = &standing.earlier {
+            outcomes.push(Some(unless_failed(repeated(conn, rules, chat, earlier, post))?));
+        } else if let Err(refusal) = authorize(chat, asker, Ability::Write) {
+            outcomes.push(Some(Err(refusal.into())));
+        } else {
+            let ordinal = sent.entry((post.chat, post.sender.id)).or_insert(standing.sent);
+            *ordinal += 1;
+            new.push((post.take_place(rules, chat), *ordinal));
+            outcomes.push(None);
+        }
+    }
+    let mut messages = store(conn, chats, new)?.into_iter();
+    let mut stored = || messages.next().map(posted).ok_or_else(|| Refusal::Internal.into());
+    Ok(outcomes.into_iter().map(|outcome| outcome.unwrap_or_else(&mut stored)).collect())
+}
+
+/// Stores messages and what they have changed of their chats, and gives them their ids.
+fn store(
+    conn: &mut AnyConn,
+    chats: &HashMap<ChatId, Chat>,
+    mut new: Vec<(NewMessage, i64)>,
+) -> Result<Vec<Message>, StorageError> {
+    if new.is_empty() {
+        return Ok(Vec::new());
+    }
+    let changed: HashSet<ChatId> = new.iter().map(|(new, _)| new.message.chat).collect();
+    let changed: Vec<&Chat> = changed.iter().filter_map(|chat| chats.get(chat)).collect();
+    let ids = bulk_insert::store(conn, &new, &changed)?;
+    for ((new, _), id) in new.iter_mut().zip(ids) {
+        new.message.id = id;
+    }
+    Ok(new.into_iter().map(|(new, _)| new.message).collect())
+}

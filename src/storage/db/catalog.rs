@@ -1,0 +1,89 @@
+//! The tables of a database and their columns, as its own catalogue has them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{migrations, sql::sql};
+use crate::storage::{AnyConn, StorageError};
+
+/// The tables of Greenroom's that hold data, by name. What a database derives from them by itself is not among them: neither
+/// the insides of an index, nor columns that are computed.
+pub type Tables = BTreeMap<String, Columns>;
+
+/// A table's columns by name.
+pub type Columns = BTreeMap<String, Kind>;
+
+/// What a column holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Integer,
+    Boolean,
+    Text,
+    Bytes,
+}
+
+/// The tables of a database, and the names of those that are not Greenroom's: a database may have others beside them.
+pub fn tables(conn: &mut AnyConn) -> Result<(Tables, BTreeSet<String>), StorageError> {
+    let ours = migrations::tables()?;
+    let rows = match conn {
+        AnyConn::Sqlite(_) => sql!(
+            "SELECT t.name, c.name, c.type FROM pragma_table_list t JOIN pragma_table_xinfo(t.name) c \
+             WHERE t.schema = 'main' AND t.type = 'table' AND c.hidden = 0 AND t.name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+        )
+        .rows::<(String, String, String)>(conn)?,
+        AnyConn::Postgres(_) => sql!(
+            "SELECT table_name::text, column_name::text, data_type::text FROM information_schema.columns \
+             JOIN information_schema.tables USING (table_schema, table_name) \
+             WHERE table_schema = current_schema() AND table_type = 'BASE TABLE' AND is_generated = 'NEVER'"
+        )
+        .rows::<(String, String, String)>(conn)?,
+    };
+    let (mut tables, mut others) = (Tables::new(), BTreeSet::new());
+    for (table, column, kind) in rows {
+        if ours.contains(&table) {
+            let kind = kind_of(&table, &column, &kind)?;
+            tables.entry(table).or_default().insert(column, kind);
+        } else if table != "__diesel_schema_migrations" {
+            others.insert(table);
+        }
+    }
+    Ok((tables, others))
+}
+
+fn kind_of(table: &str, column: &str, kind: &str) -> Result<Kind, StorageError> {
+    Ok(match kind.to_ascii_lowercase().as_str() {
+        "integer" | "bigint" | "smallint" => Kind::Integer,
+        "boolean" => Kind::Boolean,
+        "text" => Kind::Text,
+        "blob" | "bytea" => Kind::Bytes,
+        _ => {
+            return Err(StorageError::Away(format!(
+                "column {column} of {table} is of an unknown type, {kind}"
+            )));
+        }
+    })
+}
+
+/// The names of PostgreSQL's tables, none before one that it refers to.
+pub fn in_order(conn: &mut AnyConn, tables: &Tables) -> Result<Vec<String>, StorageError> {
+    let references = sql!(
+        "SELECT child.relname::text, parent.relname::text FROM pg_constraint c \
+         JOIN pg_class child ON child.oid = c.conrelid JOIN pg_class parent ON parent.oid = c.confrelid \
+         WHERE c.contype = 'f' AND c.conrelid <> c.confrelid \
+         AND child.relnamespace = current_schema()::regnamespace AND parent.relnamespace = child.relnamespace"
+    )
+    .rows::<(String, String)>(conn)?;
+    let mut left: BTreeSet<&String> = tables.keys().collect();
+    let mut ordered = Vec::new();
+    while !left.is_empty() {
+        let waits = |table: &&String| {
+            references.iter().any(|(child, parent)| child == *table && left.contains(parent))
+        };
+        let ready: Vec<&String> = left.iter().copied().filter(|table| !waits(table)).collect();
+        if ready.is_empty() {
+            return Err(StorageError::Away("tables refer to each other in a circle".to_owned()));
+        }
+        left.retain(|table| !ready.contains(table));
+        ordered.extend(ready.into_iter().cloned());
+    }
+    Ok(ordered)
+}

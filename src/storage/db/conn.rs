@@ -1,0 +1,19 @@
+//! A connection to either database, chosen by the URL, set up as Greenroom needs it.
+
+use diesel::{
+    Connection, MultiConnection, connection::SimpleConnection, pg::PgConnection, sqlite::SqliteConnection,
+};
+
+/// A connection to SQLite or to PostgreSQL.
+#[derive(MultiConnection)]
+pub enum AnyConn {
+    Sqlite(SqliteConnection),
+    Postgres(PgConnection),
+}
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    Read,
+    Write,
+}

@@ -1,0 +1,16 @@
+//! Connections to either database, and how statements are written.
+
+pub mod catalog;
+pub mod conn;
+pub mod error;
+pub mod holders;
+pub(crate) mod like_pattern;
+pub mod migrations;
+pub(crate) mod pooling;
+pub mod serving_lock;
+pub mod session;
+pub(crate) mod sql;
+pub mod steps;
+pub mod transaction;
+pub mod url;
+pub mod watched;

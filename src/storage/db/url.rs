@@ -1,0 +1,191 @@
+//! Which database a URL names, and how it is opened.
+
+use std::{io::ErrorKind, os::unix::fs::MetadataExt, path::Path};
+
+use diesel::{Connection, connection::SimpleConnection, pg::PgConnection, sqlite::SqliteConnection};
+
+use super::{
+    conn::{Access, AnyConn},
+    error::{OpenError, StorageError},
+    holders::{Holder, holders},
+    pooling,
+    session::{prefer_keys, set_up_postgres, set_up_sqlite},
+};
+use crate::core::files;
+
+/// Which database a URL names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DatabaseUrl {
+    /// The path of a SQLite file.
+    Sqlite(String),
+    /// A whole `postgres://` URL.
+    Postgres(String),
+}
+
+impl DatabaseUrl {
+    /// Reads `sqlite://path` or `postgres://...`.
+    pub fn parse(url: &str) -> Result<Self, String> {
+        match url.split_once("://") {
+            Some(("sqlite", path)) if !path.is_empty() && path != ":memory:" => {
+                Ok(Self::Sqlite(path.to_owned()))
+            }
+            Some(("postgres" | "postgresql", rest)) if !rest.is_empty() => Ok(Self::Postgres(url.to_owned())),
+            _ => Err("give sqlite://FILE or postgres://USER@HOST/DATABASE".to_owned()),
+        }
+    }
+
+    /// The database's name in messages to people: no password in it.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Sqlite(path) => path.clone(),
+            Self::Postgres(url) => without_password(url),
+        }
+    }
+
+    /// Fails where there is no such database, which opening it would make.
+    pub fn expect_there(&self) -> Result<(), OpenError> {
+        match self {
+            Self::Sqlite(path) if !std::path::Path::new(path).exists() => {
+                Err(OpenError::new(path, "there is no such file"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a server, or anybody else, has the SQLite file open. Of PostgreSQL nothing is known.
+    pub fn is_used(&self) -> bool {
+        let Self::Sqlite(path) = self else { return false };
+        if self.expect_there().is_err() {
+            return false;
+        }
+        let alone = "PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; ROLLBACK";
+        let Ok(mut conn) = SqliteConnection::establish(path) else { return false };
+        let locked = conn.batch_execute(alone).map_err(StorageError::from);
+        matches!(locked, Err(StorageError::Away(reason)) if reason.contains("locked"))
+    }
+
+    /// The other processes that have the SQLite file open, as far as they can be seen.
+    pub fn holders(&self) -> Vec<Holder> {
+        match self {
+            Self::Sqlite(path) => holders(path),
+            Self::Postgres(_) => Vec::new(),
+        }
+    }
+
+    /// Opens a connection to serve clients with: all that is asked there has indexes of its own.
+    pub fn open_to_serve(&self, access: Access) -> Result<AnyConn, OpenError> {
+        let mut conn = self.open(access)?;
+        prefer_keys(&mut conn).map_err(|error| OpenError::new(&self.name(), error))?;
+        Ok(conn)
+    }
+
+    /// Opens a connection. Readers may not write, which SQLite then enforces.
+    pub fn open(&self, access: Access) -> Result<AnyConn, OpenError> {
+        match self {
+            Self::Sqlite(path) => {
+                prepare_file(path).map_err(|error| OpenError::new(path, error))?;
+                let conn = SqliteConnection::establish(path).map_err(|error| OpenError::new(path, error))?;
+                let mut conn = AnyConn::Sqlite(conn);
+                set_up_sqlite(&mut conn, access).map_err(|error| OpenError::new(path, error))?;
+                Ok(conn)
+            }
+            Self::Postgres(url) => {
+                let name = without_password(url);
+                let limited = with_time_limits(url);
+                let mut conn =
+                    PgConnection::establish(&limited).map_err(|error| OpenError::new(&name, error))?;
+                // Before anything is said that would stay in a session of the pooler's.
+                if !pooling::keeps_sessions(&mut conn, &limited) {
+                    return Err(OpenError::new(&name, pooling::NO_SESSIONS));
+                }
+                let mut conn = AnyConn::Postgres(conn);
+                set_up_postgres(&mut conn, access).map_err(|error| OpenError::new(&name, error))?;
+                Ok(conn)
+            }
+        }
+    }
+}
+
+/// What SQLite keeps beside a database, by the end of its name.
+pub const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
+
+/// Makes the file where there is none. SQLite would follow a link, and take the mode from the process; what it keeps
+/// beside the file has the file's mode. One that is there is not opened: SQLite would lose its locks by that.
+fn prepare_file(path: &str) -> std::io::Result<()> {
+    let place = Path::new(path);
+    if path.starts_with("file:") {
+        return Ok(());
+    }
+    match std::fs::metadata(place) {
+        Ok(there) if there.is_file() => return Ok(()),
+        Ok(_) => return Err(std::io::Error::other("it is no file")),
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    for companion in COMPANIONS.map(|suffix| format!("{path}{suffix}")) {
+        // Of a database that has gone: SQLite would write into it.
+        let left = std::fs::symlink_metadata(&companion);
+        if left.is_ok_and(|left| !left.is_file() || left.mode() & 0o077 != 0) {
+            std::fs::remove_file(&companion)?;
+        }
+    }
+    match files::make(place) {
+        // Another process was faster, or it is a link.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => match place.is_file() {
+            true => Ok(()),
+            false => Err(std::io::Error::other("it is a link that leads nowhere")),
+        },
+        made => made.map(drop),
+    }
+}
+
+/// In seconds, or milliseconds: a server that does not answer must not hold up a thread for the minutes that TCP waits.
+const TIME_LIMITS: [(&str, &str); 4] = [
+    ("connect_timeout", "2"),
+    ("tcp_user_timeout", "5000"),
+    ("keepalives_idle", "5"),
+    ("keepalives_interval", "2"),
+];
+
+/// The URL with those time limits that it does not name itself.
+fn with_time_limits(url: &str) -> String {
+    let mut url = url.to_owned();
+    for (name, value) in TIME_LIMITS {
+        if !url.contains(&format!("{name}=")) {
+            let separator = if url.contains('?') { '&' } else { '?' };
+            url.push_str(&format!("{separator}{name}={value}"));
+        }
+    }
+    url
+}
+
+fn without_password(url: &str) -> String {
+    let Ok(mut url) = url::Url::parse(url) else { return "the database".to_owned() };
+    let _ = url.set_password(None);
+    url.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_scheme_chooses_the_database() {
+        assert_eq!(DatabaseUrl::parse("sqlite://a/b.db"), Ok(DatabaseUrl::Sqlite("a/b.db".into())));
+        let postgres = "postgres://u@h/d".to_owned();
+        assert_eq!(DatabaseUrl::parse(&postgres), Ok(DatabaseUrl::Postgres(postgres)));
+        for bad in ["", "sqlite://", "mysql://x", "greenroom.db"] {
+            assert!(DatabaseUrl::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn time_limits_in_a_url_are_kept() {
+        let url = with_time_limits("postgres://u@h/d?connect_timeout=9");
+        assert_eq!(
+            url,
+            "postgres://u@h/d?connect_timeout=9&tcp_user_timeout=5000&keepalives_idle=5&keepalives_interval=2"
+        );
+        assert!(with_time_limits("postgres://u@h/d").starts_with("postgres://u@h/d?connect_timeout=2&"));
+    }
+}

@@ -1,0 +1,219 @@
+//! Recounting what is derived, to find any difference from what is stored.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::foreign;
+use crate::{
+    core::model::{ChatId, Reaction, UserId},
+    storage::{
+        AnyConn, StorageError, commands::succession, db::sql::sql, message_search, queries::membership,
+    },
+};
+
+/// What a check found.
+#[derive(Debug, Default)]
+pub struct Report {
+    pub chats: usize,
+    pub messages: i64,
+    /// A sentence for each difference.
+    pub differences: Vec<String>,
+}
+
+/// Looks at every chat. It reads all messages, one chat at a time.
+pub fn check(conn: &mut AnyConn) -> Result<Report, StorageError> {
+    let mut report = Report::default();
+    if let AnyConn::Sqlite(_) = conn {
+        report.differences = foreign::differences(conn)?;
+        check_file(conn, &mut report)?;
+    }
+    let chats = sql!("SELECT id FROM chats WHERE deleted_at IS NULL ORDER BY id").rows::<(i64,)>(conn)?;
+    for (id,) in chats {
+        report.chats += 1;
+        Checker { conn, chat: ChatId(id), report: &mut report }.check()?;
+    }
+    let pending = succession::pending(conn)?;
+    for chat in succession::unattended(conn)?.difference(&pending) {
+        report.differences.push(format!("chat {chat}: it has active members, and no active admin"));
+    }
+    report.differences.extend(message_search::check::differences(conn)?);
+    Ok(report)
+}
+
+/// SQLite's own check of the file.
+fn check_file(conn: &mut AnyConn, report: &mut Report) -> Result<(), StorageError> {
+    let rows = sql!("SELECT integrity_check FROM pragma_integrity_check WHERE integrity_check <> 'ok'");
+    for (problem,) in rows.rows::<(String,)>(conn)? {
+        report.differences.push(format!("the file: {problem}"));
+    }
+    Ok(())
+}
+
+struct Checker<'a> {
+    conn: &'a mut AnyConn,
+    chat: ChatId,
+    report: &'a mut Report,
+}
+
+/// What matters of a message here.
+struct Checked {
+    id: i64,
+    pos: i64,
+    sender: i64,
+    is_deleted: bool,
+    reactions: String,
+}
+
+impl Checker<'_> {
+    fn check(&mut self) -> Result<(), StorageError> {
+        let messages = self.check_messages()?;
+        self.check_head(&messages)?;
+        self.check_reactions(&messages)?;
+        self.check_tombstones(&messages)?;
+        self.check_members(&messages)
+    }
+
+    fn differs(&mut self, what: &str, stored: impl std::fmt::Display, counted: impl std::fmt::Display) {
+        let chat = self.chat;
+        self.report.differences.push(format!("chat {chat}: {what} is {stored}, counted {counted}"));
+    }
+
+    fn expect<T: PartialEq + std::fmt::Display>(&mut self, what: &str, stored: T, counted: T) {
+        if stored != counted {
+            self.differs(what, stored, counted);
+        }
+    }
+
+    /// Places without gaps, ids and numbers rising with them, ordinals without gaps by sender.
+    fn check_messages(&mut self) -> Result<Vec<Checked>, StorageError> {
+        let rows = sql!(
+            "SELECT m.id, m.pos, m.sender_id, m.ordinal, m.created_seq, m.seq, m.is_deleted, m.content, \
+             m.reactions, i.pos FROM messages m LEFT JOIN message_ids i ON i.id = m.id AND i.chat_id = m.chat_id \
+             WHERE m.chat_id = ? ORDER BY m.pos",
+            self.chat
+        )
+        .rows::<(i64, i64, i64, i64, i64, i64, bool, String, String, Option<i64>)>(self.conn)?;
+        let (head,) = sql!("SELECT seq FROM chats WHERE id = ?", self.chat).one::<(i64,)>(self.conn)?;
+        let mut checked = Vec::with_capacity(rows.len());
+        let mut sent: HashMap<i64, i64> = HashMap::new();
+        let (mut last_id, mut last_created) = (0, 0);
+        for (id, pos, sender, ordinal, created, seq, is_deleted, content, reactions, located) in rows {
+            self.expect("a message's place", pos, checked.len() as i64 + 1);
+            self.expect(&format!("the place noted for message {id}"), located.unwrap_or(0), pos);
+            let count = sent.entry(sender).or_default();
+            *count += 1;
+            let count = *count;
+            self.expect(&format!("the ordinal of message {id}"), ordinal, count);
+            if id <= last_id || created <= last_created || seq < created || seq > head {
+                self.differs(&format!("message {id}: number {seq}"), created, "out of order");
+            }
+            if is_deleted && !content.is_empty() {
+                self.differs(&format!("message {id}: the text of a tombstone"), "there", "gone");
+            }
+            (last_id, last_created) = (id, created);
+            checked.push(Checked { id, pos, sender, is_deleted, reactions });
+        }
+        self.report.messages += checked.len() as i64;
+        Ok(checked)
+    }
+
+    fn check_head(&mut self, messages: &[Checked]) -> Result<(), StorageError> {
+        let (seq, last_pos, last_live, deleted, members) = sql!(
+            "SELECT seq, last_pos, last_live_pos, deleted_count, member_count FROM chats WHERE id = ?",
+            self.chat
+        )
+        .one::<(i64, i64, i64, i64, i64)>(self.conn)?;
+        let (counted, highest, highest_me) = sql!(
+            "SELECT sum(CASE WHEN left_seq IS NULL THEN 1 ELSE 0 END), \
+             max(CASE WHEN read_seq > member_seq THEN read_seq ELSE member_seq END), max(me_seq) FROM members WHERE chat_id = ?",
+            self.chat
+        )
+        .one::<(Option<i64>, Option<i64>, Option<i64>)>(self.conn)?;
+        let highest = highest.max(highest_me);
+        self.expect("the number of members", members, counted.unwrap_or(0));
+        self.expect("the last place", last_pos, messages.len() as i64);
+        let live = messages.iter().rev().find(|message| !message.is_deleted);
+        self.expect("the last live place", last_live, live.map_or(0, |message| message.pos));
+        let buried = messages.iter().filter(|message| message.is_deleted).count();
+        self.expect("the number of tombstones", deleted, buried as i64);
+        if highest.unwrap_or(0) > seq {
+            self.differs("the head", seq, highest.unwrap_or(0));
+        }
+        Ok(())
+    }
+
+    fn check_reactions(&mut self, messages: &[Checked]) -> Result<(), StorageError> {
+        let rows = sql!(
+            "SELECT message_id, emoji, count(*) FROM reactions WHERE chat_id = ? GROUP BY message_id, emoji",
+            self.chat
+        )
+        .rows::<(i64, String, i64)>(self.conn)?;
+        let mut counted: HashMap<i64, BTreeMap<String, i64>> = HashMap::new();
+        for (message, emoji, count) in rows {
+            counted.entry(message).or_default().insert(emoji, count);
+        }
+        // They are cleared out, and nobody sees them.
+        let left = sql!("SELECT message_id FROM reactions_left WHERE chat_id = ?", self.chat);
+        for (id,) in left.rows::<(i64,)>(self.conn)? {
+            match messages.iter().any(|message| message.id == id && message.is_deleted) {
+                true => drop(counted.remove(&id)),
+                false => self.differs("a message whose reactions are to be cleared", id, "none"),
+            }
+        }
+        for message in messages {
+            let shown: Vec<Reaction> = serde_json::from_str(&message.reactions).unwrap_or_default();
+            let shown: BTreeMap<String, i64> = shown.into_iter().map(|r| (r.emoji, r.count)).collect();
+            let counted = counted.remove(&message.id).unwrap_or_default();
+            if shown != counted {
+                let what = format!("the reactions of message {}", message.id);
+                self.differs(&what, format!("{shown:?}"), format!("{counted:?}"));
+            }
+        }
+        let strays: Vec<i64> = counted.into_keys().collect();
+        for id in strays {
+            self.differs("a reaction's message", id, "none");
+        }
+        Ok(())
+    }
+
+    fn check_tombstones(&mut self, messages: &[Checked]) -> Result<(), StorageError> {
+        let stored = sql!(
+            "SELECT sender_id, block, tombstones FROM tombstone_counts WHERE chat_id = ? AND level = 1",
+            self.chat
+        )
+        .rows::<(i64, i64, i64)>(self.conn)?;
+        let stored: BTreeMap<(i64, i64), i64> =
+            stored.into_iter().map(|(sender, block, count)| ((sender, block), count)).collect();
+        let mut counted = BTreeMap::new();
+        for message in messages.iter().filter(|message| message.is_deleted) {
+            for sender in [0, message.sender] {
+                *counted.entry((sender, message.pos / 64)).or_insert(0) += 1;
+            }
+        }
+        if stored != counted {
+            self.differs("the blocks of tombstones", format!("{stored:?}"), format!("{counted:?}"));
+        }
+        Ok(())
+    }
+
+    /// Unread counts as the API gives them against counting one by one, and the place of what is unread by hand.
+    fn check_members(&mut self, messages: &[Checked]) -> Result<(), StorageError> {
+        let members =
+            sql!("SELECT user_id, read_pos FROM members WHERE chat_id = ? AND left_seq IS NULL", self.chat)
+                .rows::<(i64, i64)>(self.conn)?;
+        for (user, read_pos) in members {
+            let Some(membership) = membership::membership(self.conn, self.chat, UserId(user))? else {
+                continue;
+            };
+            let by_hand = membership.me.unread_from.map(|id| id.0);
+            let place = messages.iter().find(|m| Some(m.id) == by_hand).map(|m| m.pos);
+            let what = format!("the place from which on user {user} has not read by hand");
+            self.expect(&what, membership.unread_pos.unwrap_or(0), place.unwrap_or(0));
+            let shown = membership.unread_count(self.conn)?;
+            let is_unread = |m: &Checked| m.pos > read_pos || by_hand.is_some_and(|id| m.id >= id);
+            let counts = |m: &&Checked| is_unread(m) && m.sender != user && !m.is_deleted;
+            let counted = messages.iter().filter(counts).count() as i64;
+            self.expect(&format!("what user {user} has not read"), shown, counted);
+        }
+        Ok(())
+    }
+}

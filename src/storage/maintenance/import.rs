@@ -1,0 +1,290 @@
+//! Bringing all that a SQLite database has into an empty PostgreSQL.
+//!
+//! Both have the same tables and columns, which are read from their catalogues. Rows travel as JSON: each database has
+//! functions to write and to read it that know its types. All is one transaction, so a break leaves nothing behind.
+
+use std::{collections::BTreeSet, ops::Range};
+
+use diesel::{
+    QueryableByName, RunQueryDsl,
+    connection::{DefaultLoadingMode, SimpleConnection},
+    sql_query,
+    sql_types::Text,
+};
+
+use super::untaken::{self, Untaken, attempt};
+use crate::storage::{
+    AnyConn, StorageError,
+    db::{
+        catalog::{self, Columns, Kind, Tables},
+        sql::sql,
+        transaction::{begin, commit, roll_back},
+    },
+};
+
+/// No more rows than this go over at once, and no more bytes than this but for the last one.
+const MOST_ROWS: usize = 5_000;
+const MOST_BYTES: usize = 1 << 20;
+
+/// Why nothing was imported.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    #[error("{0}")]
+    Storage(#[from] StorageError),
+    #[error("there are rows in {0} already; an import needs an empty database")]
+    NotEmpty(String),
+    #[error("table {0} is not the same in both databases")]
+    OtherSchema(String),
+    #[error(transparent)]
+    Untaken(#[from] Untaken),
+    #[error("table {table} has a row that cannot be read, {place}: {reason}")]
+    Unreadable { table: String, place: String, reason: String },
+    #[error("table {table} counts {found} afterwards, and {expected} in the source")]
+    Differs { table: String, expected: String, found: String },
+}
+
+impl From<diesel::result::Error> for ImportError {
+    fn from(error: diesel::result::Error) -> Self {
+        Self::Storage(error.into())
+    }
+}
+
+/// What a source has. It holds for as long as the transaction lasts in which it was read.
+pub struct Contents {
+    tables: Tables,
+    others: BTreeSet<String>,
+    tallies: Vec<(String, Tally)>,
+}
+
+/// A table's number of rows, and a sum over each of its columns, as both databases write them.
+#[derive(Debug, PartialEq, Eq)]
+struct Tally(String);
+
+/// A result of one column.
+#[derive(QueryableByName)]
+struct Line {
+    #[diesel(sql_type = Text)]
+    line: String,
+}
+
+impl Contents {
+    pub fn of(source: &mut AnyConn) -> Result<Self, ImportError> {
+        let (tables, others) = catalog::tables(source)?;
+        let tallies =
+            tables.iter().map(|(table, columns)| Ok((table.clone(), Tally::of(source, table, columns)?)));
+        let tallies = tallies.collect::<Result<_, ImportError>>()?;
+        Ok(Self { tables, others, tallies })
+    }
+
+    /// The tables that are not Greenroom's, which are left.
+    pub fn others(&self) -> &BTreeSet<String> {
+        &self.others
+    }
+
+    /// How many rows there are, table by table.
+    pub fn rows(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.tallies.iter().map(|(table, tally)| (table.as_str(), tally.rows()))
+    }
+}
+
+impl Tally {
+    fn of(conn: &mut AnyConn, table: &str, columns: &Columns) -> Result<Self, ImportError> {
+        let is_postgres = matches!(conn, AnyConn::Postgres(_));
+        let sums = columns.iter().map(|(column, kind)| {
+            let column = quoted(column);
+            let number = match kind {
+                // A sum of all digits would be too large.
+                Kind::Integer => format!("{column} % 1000003"),
+                Kind::Boolean if is_postgres => format!("{column}::int"),
+                Kind::Boolean => column.clone(),
+                Kind::Text | Kind::Bytes => format!("octet_length({column})"),
+            };
+            format!("coalesce(sum({number}), 0), count({column})")
+        });
+        let sums: Vec<String> = sums.collect();
+        let query = format!("SELECT concat_ws(' ', count(*), {}) AS line FROM {table}", sums.join(", "));
+        Ok(Self(sql_query(query).get_result::<Line>(conn)?.line))
+    }
+
+    fn rows(&self) -> u64 {
+        self.0.split(' ').next().and_then(|count| count.parse().ok()).unwrap_or(0)
+    }
+}
+
+/// Brings all rows of a source over, and compares them. Call it in the transaction of the source in which `contents` was
+/// read, and [`keep`] afterwards, without which nothing is there. `on_rows` hears how many rows more are over.
+pub fn import(
+    source: &mut AnyConn,
+    contents: &Contents,
+    target: &mut AnyConn,
+    mut on_rows: impl FnMut(u64),
+) -> Result<(), ImportError> {
+    begin(target)?;
+    bring_all(source, contents, target, &mut on_rows).inspect_err(|_| roll_back(target))
+}
+
+/// Makes durable what was imported.
+pub fn keep(target: &mut AnyConn) -> Result<(), ImportError> {
+    Ok(commit(target)?)
+}
+
+fn bring_all(
+    source: &mut AnyConn,
+    contents: &Contents,
+    target: &mut AnyConn,
+    on_rows: &mut impl FnMut(u64),
+) -> Result<(), ImportError> {
+    let tables = expect_same(contents, target)?;
+    // Its source may be slow; and what is left of one that was killed may take a while to end.
+    target
+        .batch_execute("SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL lock_timeout = '30s'")?;
+    target.batch_execute(&format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", tables.join(", ")))?;
+    expect_empty(target, &tables)?;
+    if !is_referred_to(target, &tables)? {
+        // Where an import broke, what it has left takes room until then.
+        target.batch_execute(&format!("TRUNCATE {}", tables.join(", ")))?;
+    }
+    for table in &tables {
+        bring(source, table, &contents.tables[table], target, on_rows)?;
+    }
+    for (table, expected) in &contents.tallies {
+        let found = Tally::of(target, table, &contents.tables[table])?;
+        if found != *expected {
+            let (expected, found) = (expected.0.clone(), found.0);
+            return Err(ImportError::Differs { table: table.clone(), expected, found });
+        }
+    }
+    // Last, since it is not undone with the rest.
+    Ok(raise_ids(source, contents, target)?)
+}
+
+/// Whether tables of others refer to one of these, so that PostgreSQL would truncate those as well or refuse.
+fn is_referred_to(target: &mut AnyConn, tables: &[String]) -> Result<bool, ImportError> {
+    let rows = sql!(
+        "SELECT c.conrelid::regclass::text, parent.relname::text FROM pg_constraint c \
+         JOIN pg_class parent ON parent.oid = c.confrelid \
+         JOIN pg_class child ON child.oid = c.conrelid \
+         WHERE c.contype = 'f' AND parent.relnamespace = current_schema()::regnamespace \
+         AND NOT (child.relnamespace = parent.relnamespace AND child.relname = ANY(?))",
+        tables.iter().map(|table| Some(table.as_str())).collect::<Vec<_>>()
+    );
+    let rows = rows.rows::<(String, String)>(target).map_err(StorageError::from)?;
+    Ok(rows.iter().any(|(_, parent)| tables.contains(parent)))
+}
+
+/// Has PostgreSQL look at what it has now, so that it plans well from the start.
+pub fn analyze(target: &mut AnyConn) -> Result<(), StorageError> {
+    Ok(target.batch_execute("ANALYZE")?)
+}
+
+/// The tables, each behind those that it refers to.
+fn expect_same(contents: &Contents, target: &mut AnyConn) -> Result<Vec<String>, ImportError> {
+    let (tables, _) = catalog::tables(target)?;
+    let names = tables.keys().chain(contents.tables.keys());
+    for table in names {
+        if tables.get(table) != contents.tables.get(table) {
+            return Err(ImportError::OtherSchema(table.clone()));
+        }
+    }
+    Ok(catalog::in_order(target, &tables)?)
+}
+
+fn expect_empty(target: &mut AnyConn, tables: &[String]) -> Result<(), ImportError> {
+    for table in tables {
+        let query = format!("SELECT '' AS line FROM {table} LIMIT 1");
+        if !sql_query(query).load::<Line>(target)?.is_empty() {
+            return Err(ImportError::NotEmpty(table.clone()));
+        }
+    }
+    Ok(())
+}
+
+/// Brings all rows of one table over.
+fn bring(
+    source: &mut AnyConn,
+    table: &str,
+    columns: &Columns,
+    target: &mut AnyConn,
+    on_rows: &mut impl FnMut(u64),
+) -> Result<(), ImportError> {
+    let names: Vec<String> = columns.keys().map(|column| quoted(column)).collect();
+    let names = names.join(", ");
+    let insert = format!(
+        "INSERT INTO {table} ({names}) SELECT {names} FROM json_populate_recordset(NULL::{table}, $1::json)"
+    );
+    let AnyConn::Sqlite(source) = source else { return Err(ImportError::OtherSchema(table.to_owned())) };
+    let mut batch = Batch::default();
+    let rows = sql_query(rows_as_json(table, columns)).load_iter::<Line, DefaultLoadingMode>(source)?;
+    for (before, row) in rows.enumerate() {
+        let row = row.map_err(|error| ImportError::Unreadable {
+            table: table.to_owned(),
+            place: format!("number {}", before + 1),
+            reason: error.to_string(),
+        })?;
+        batch.add(&row.line);
+        if batch.is_full() {
+            on_rows(batch.send(table, &insert, target)?);
+        }
+    }
+    on_rows(batch.send(table, &insert, target)?);
+    Ok(())
+}
+
+fn rows_as_json(table: &str, columns: &Columns) -> String {
+    let fields = columns.iter().map(|(column, kind)| match kind {
+        // What is NULL is '' in hexadecimal.
+        Kind::Bytes => format!("'{column}', iif({0} IS NULL, NULL, '\\x' || hex({0}))", quoted(column)),
+        _ => format!("'{column}', {}", quoted(column)),
+    });
+    let fields: Vec<String> = fields.collect();
+    format!("SELECT json_object({}) AS line FROM {table}", fields.join(", "))
+}
+
+fn quoted(name: &str) -> String {
+    format!("\"{name}\"")
+}
+
+/// Rows on their way, as a list in JSON.
+#[derive(Default)]
+struct Batch {
+    text: String,
+    /// Where each row begins and ends in it.
+    rows: Vec<Range<usize>>,
+}
+
+impl Batch {
+    fn add(&mut self, row: &str) {
+        self.text.push(if self.rows.is_empty() { '[' } else { ',' });
+        let start = self.text.len();
+        self.text.push_str(row);
+        self.rows.push(start..self.text.len());
+    }
+
+    fn is_full(&self) -> bool {
+        self.rows.len() >= MOST_ROWS || self.text.len() >= MOST_BYTES
+    }
+
+    /// Stores the rows and begins anew. Returns how many there were.
+    fn send(&mut self, table: &str, insert: &str, target: &mut AnyConn) -> Result<u64, ImportError> {
+        if !self.rows.is_empty() {
+            self.text.push(']');
+            if let Err(error) = attempt(target, insert, &self.text) {
+                let rows = self.rows.iter().map(|row| &self.text[row.clone()]);
+                let found = untaken::find(target, table, insert, rows).ok().flatten();
+                return Err(found.map_or_else(|| error.into(), ImportError::from));
+            }
+        }
+        self.text.clear();
+        Ok(self.rows.drain(..).count() as u64)
+    }
+}
+
+/// Ids go on from the last one that was given, also where its row is gone.
+fn raise_ids(source: &mut AnyConn, contents: &Contents, target: &mut AnyConn) -> Result<(), StorageError> {
+    let given = sql!("SELECT name, seq FROM sqlite_sequence WHERE seq > 0").rows::<(String, i64)>(source)?;
+    for (table, last) in given.into_iter().filter(|(table, _)| contents.tables.contains_key(table)) {
+        let raised = sql!("SELECT setval(pg_get_serial_sequence(?, 'id'), ?)", &table, last);
+        raised.rows::<(i64,)>(target)?;
+    }
+    Ok(())
+}

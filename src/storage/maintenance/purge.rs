@@ -1,0 +1,51 @@
+//! Doing in small steps what is left of a change that is seen at once, so that no writer waits for long: clearing out
+//! deleted chats and the reactions of deleted messages, handing over the chats of who was shut out. Nobody sees what is left,
+//! and whoever starts next goes on.
+
+use crate::storage::{
+    AnyConn, StorageError,
+    commands::succession,
+    db::{sql::sql, steps::delete_some},
+    tables::{locks, members::clear_members, reactions},
+};
+
+/// Most messages removed in one step.
+const MESSAGES: i64 = 64;
+
+/// Goes on with whatever is left. Returns whether there is more to do.
+pub fn step(conn: &mut AnyConn) -> Result<bool, StorageError> {
+    Ok(succession::step(conn, None)? || reactions::clear_left(conn)? || clear_chat(conn)?)
+}
+
+/// Removes some rows of a deleted chat. Returns whether there was one.
+fn clear_chat(conn: &mut AnyConn) -> Result<bool, StorageError> {
+    let Some(chat) = locks::deleted_chat(conn)? else { return Ok(false) };
+    if clear_members(conn, chat)? {
+        return Ok(true);
+    }
+    if delete_some!(conn, "reactions", "message_id, emoji, user_id", "chat_id = ?", chat)? > 0 {
+        return Ok(true);
+    }
+    let range = sql!(
+        "SELECT max(pos) FROM (SELECT pos FROM messages WHERE chat_id = ? ORDER BY pos LIMIT ?) AS step",
+        chat,
+        MESSAGES
+    );
+    let (last,) = range.one::<(Option<i64>,)>(conn)?;
+    let Some(last) = last else {
+        if delete_some!(conn, "tombstone_counts", "sender_id, level, block", "chat_id = ?", chat)? > 0 {
+            return Ok(true);
+        }
+        sql!("DELETE FROM reactions_left WHERE chat_id = ?", chat).run(conn)?;
+        sql!("DELETE FROM chats WHERE id = ?", chat).run(conn)?;
+        return Ok(true);
+    };
+    sql!(
+        "DELETE FROM message_ids WHERE id IN (SELECT id FROM messages WHERE chat_id = ? AND pos <= ?)",
+        chat,
+        last
+    )
+    .run(conn)?;
+    sql!("DELETE FROM messages WHERE chat_id = ? AND pos <= ?", chat, last).run(conn)?;
+    Ok(true)
+}

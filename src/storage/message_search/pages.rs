@@ -1,0 +1,173 @@
+//! Pages of a search: numbered among the first thousand hits, and beyond them by the id of a message.
+
+use std::ops::Range;
+
+use super::query::{Hits, Scope, newest};
+use crate::{
+    core::{
+        model::{ChatId, Message, UserId, permission::Ability},
+        text_index::Words,
+    },
+    storage::{
+        AnyConn, Rules, StorageError,
+        queries::membership,
+        tables::{members, messages},
+    },
+};
+
+/// Hits are counted, and have numbered pages, up to so many.
+pub const MOST_COUNTED: usize = 1_000;
+
+/// What is looked for, and where.
+#[derive(Debug, Clone)]
+pub struct Question {
+    pub words: Words,
+    /// `None`: in all chats of the caller.
+    pub chat: Option<ChatId>,
+    /// Only messages above this id count.
+    pub after: i64,
+    pub page: Asked,
+}
+
+/// Which hits are asked for.
+#[derive(Debug, Clone, Copy)]
+pub enum Asked {
+    /// Those from a number on.
+    From { skip: usize, size: usize },
+    /// The newest below an id.
+    Before { id: i64, size: usize },
+}
+
+/// A page of messages in which every word was found, the newest first.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// How many there are, as far as they are counted.
+    pub count: usize,
+    pub messages: Vec<Message>,
+    /// The id before which the next page is; `None` where there is none.
+    pub older: Option<i64>,
+    pub newer: Newer,
+    /// Where it is not, the search was cut short for what it cost: there may be more than was counted.
+    pub is_complete: bool,
+}
+
+/// The page before this one.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub enum Newer {
+    #[default]
+    None,
+    First,
+    Before(i64),
+}
+
+/// Answers the question, as far as the caller may know.
+pub fn page(
+    conn: &mut AnyConn,
+    rules: &Rules,
+    caller: UserId,
+    question: &Question,
+) -> Result<Found, StorageError> {
+    let scope = match question.chat {
+        Some(chat) => Scope::Chat(membership::authorized(conn, chat, caller, Ability::TakePart)?.chat),
+        None => Scope::Mine {
+            user: caller,
+            chats: members::chats_of(conn, caller)?.into_iter().map(|chat| chat.0).collect(),
+        },
+    };
+    let mut asking = Asking { conn, scope: &scope, question };
+    let top = asking.newest(i64::MAX, MOST_COUNTED + 1)?;
+    let (ids, older, newer, is_cut_short) = match question.page {
+        Asked::From { skip, size } => numbered(&top, skip, size),
+        Asked::Before { id, size } => asking.before(&top, id, size)?,
+    };
+    let messages = shown(conn, rules, &ids)?;
+    let count = top.ids.len().min(MOST_COUNTED);
+    Ok(Found { count, messages, older, newer, is_complete: top.stopped.is_none() && !is_cut_short })
+}
+
+/// The hits of a page, where the next one begins, where the one before does, whether it was cut short.
+type Page = (Vec<i64>, Option<i64>, Newer, bool);
+
+/// A page among the first hits.
+fn numbered(top: &Hits, skip: usize, size: usize) -> Page {
+    let end = skip.saturating_add(size).min(MOST_COUNTED).min(top.ids.len());
+    let ids = top.ids.get(skip..end).unwrap_or_default().to_vec();
+    let older = if end < top.ids.len() { ids.last().copied() } else { top.stopped };
+    (ids, older, newer(&top.ids, skip, size), false)
+}
+
+/// What comes before the hit of a number.
+fn newer(hits: &[i64], number: usize, size: usize) -> Newer {
+    match number {
+        0 => Newer::None,
+        _ if number <= size => Newer::First,
+        _ => hits.get(number - size - 1).map_or(Newer::First, |id| Newer::Before(*id)),
+    }
+}
+
+struct Asking<'a> {
+    conn: &'a mut AnyConn,
+    scope: &'a Scope,
+    question: &'a Question,
+}
+
+impl Asking<'_> {
+    fn newest(&mut self, end: i64, most: usize) -> Result<Hits, StorageError> {
+        self.among(self.question.after.saturating_add(1)..end, most)
+    }
+
+    fn among(&mut self, ids: Range<i64>, most: usize) -> Result<Hits, StorageError> {
+        newest(self.conn, self.scope, &self.question.words, ids, most)
+    }
+
+    /// The page of the newest hits below an id.
+    fn before(&mut self, top: &Hits, id: i64, size: usize) -> Result<Page, StorageError> {
+        let number = top.ids.partition_point(|hit| *hit >= id);
+        let is_whole = top.ids.len() <= MOST_COUNTED && top.stopped.is_none();
+        if is_whole || number + size < top.ids.len() {
+            let end = (number + size).min(top.ids.len());
+            let ids = top.ids[number..end].to_vec();
+            let older = ids.last().copied().filter(|_| end < top.ids.len());
+            return Ok((ids, older, newer(&top.ids, number, size), false));
+        }
+        let mut hits = self.newest(id, size + 1)?;
+        let is_more = hits.ids.len() > size;
+        hits.ids.truncate(size);
+        let older = if is_more { hits.ids.last().copied() } else { hits.stopped };
+        let newer = match number < top.ids.len() {
+            true => newer(&top.ids, number, size),
+            false => self.just_above(top, id, size)?,
+        };
+        Ok((hits.ids, older, newer, hits.stopped.is_some()))
+    }
+
+    /// The page just above an id that is beyond the first hits. It is looked for in ranges of growing size.
+    fn just_above(&mut self, top: &Hits, id: i64, size: usize) -> Result<Newer, StorageError> {
+        let Some(newest) = top.ids.first() else { return Ok(Newer::None) };
+        let mut span = 4_096;
+        loop {
+            let end = id.saturating_add(span);
+            let hits = self.among(id..end, usize::MAX)?;
+            if let Some(number) = hits.ids.len().checked_sub(size + 1) {
+                return Ok(Newer::Before(hits.ids[number]));
+            }
+            if end > *newest || hits.stopped.is_some() {
+                return Ok(Newer::First);
+            }
+            span *= 8;
+        }
+    }
+}
+
+/// Messages with those who have read them, the newest first.
+fn shown(conn: &mut AnyConn, rules: &Rules, ids: &[i64]) -> Result<Vec<Message>, StorageError> {
+    let mut messages = messages::with_ids(conn, ids)?;
+    let mut chats: Vec<ChatId> = messages.iter().map(|message| message.chat).collect();
+    chats.sort_unstable();
+    chats.dedup();
+    let readers = members::readers_of(conn, &chats, rules.receipts_max_members)?;
+    for message in &mut messages {
+        message.note_readers(readers.get(&message.chat).map_or(&[], Vec::as_slice));
+    }
+    Ok(messages)
+}

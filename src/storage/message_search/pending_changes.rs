@@ -1,0 +1,56 @@
+//! Messages whose texts were changed or went away, as triggers note them, until their segment is made anew.
+
+use std::ops::Range;
+
+use crate::storage::{AnyConn, StorageError, db::sql::sql};
+
+/// The changes of messages with some ids.
+pub fn of(conn: &mut AnyConn, ids: Range<i64>) -> Result<Vec<i64>, StorageError> {
+    let rows =
+        sql!("SELECT id FROM search_changes WHERE message_id >= ? AND message_id < ?", ids.start, ids.end);
+    Ok(rows.rows::<(i64,)>(conn)?.into_iter().map(|(id,)| id).collect())
+}
+
+/// Messages with some ids that may say what their segment does not know of.
+pub fn edited(conn: &mut AnyConn, ids: Range<i64>) -> Result<Vec<i64>, StorageError> {
+    let rows = sql!(
+        "SELECT DISTINCT message_id FROM search_changes WHERE message_id >= ? AND message_id < ? AND is_edit",
+        ids.start,
+        ids.end
+    );
+    Ok(rows.rows::<(i64,)>(conn)?.into_iter().map(|(id,)| id).collect())
+}
+
+/// Forgets changes.
+pub fn delete(conn: &mut AnyConn, changes: &[i64]) -> Result<(), StorageError> {
+    sql!("DELETE FROM search_changes WHERE id IN ?", changes).run(conn)?;
+    Ok(())
+}
+
+/// Most changes that are looked at to find where there are most.
+const SOME: i64 = 10_000;
+
+/// The segment with the most changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Changed {
+    /// The last message that it can have.
+    pub last_id: i64,
+    /// How many changes it has, and all segments have.
+    pub here: i64,
+    pub everywhere: i64,
+}
+
+/// Where there are most changes.
+pub fn most(conn: &mut AnyConn) -> Result<Option<Changed>, StorageError> {
+    let rows = sql!(
+        "SELECT last_id, count(*) FROM ( \
+            SELECT (SELECT min(s.last_id) FROM search_segments s WHERE s.last_id >= c.message_id) AS last_id \
+            FROM (SELECT message_id FROM search_changes ORDER BY message_id LIMIT ?) AS c) AS changed \
+         WHERE last_id IS NOT NULL GROUP BY last_id",
+        SOME
+    );
+    let rows = rows.rows::<(i64, i64)>(conn)?;
+    let everywhere = rows.iter().map(|(_, count)| count).sum();
+    let most = rows.into_iter().max_by_key(|(_, count)| *count);
+    Ok(most.map(|(last_id, here)| Changed { last_id, here, everywhere }))
+}

@@ -1,0 +1,84 @@
+//! The texts of messages, as they are read to be searched.
+
+use std::ops::{Range, RangeInclusive};
+
+use crate::{
+    core::model::{ChatId, Pos, UserId},
+    storage::{AnyConn, StorageError, db::sql::sql},
+};
+
+/// What a message says, with its id and its chat.
+pub type Text = (i64, i64, String);
+
+/// The first texts with some ids, by rising id; a deleted message has an empty one.
+pub fn first(conn: &mut AnyConn, ids: Range<i64>, limit: i64) -> Result<Vec<Text>, StorageError> {
+    let rows = sql!(
+        "SELECT i.id, i.chat_id, m.content FROM message_ids i \
+         JOIN messages m ON m.chat_id = i.chat_id AND m.pos = i.pos \
+         WHERE i.id >= ? AND i.id < ? ORDER BY i.id LIMIT ?",
+        ids.start,
+        ids.end,
+        limit
+    );
+    Ok(rows.rows(conn)?)
+}
+
+/// Texts by id, the newest first.
+pub fn with_ids(conn: &mut AnyConn, ids: &[i64]) -> Result<Vec<Text>, StorageError> {
+    let rows = sql!(
+        "SELECT i.id, i.chat_id, m.content FROM message_ids i \
+         JOIN messages m ON m.chat_id = i.chat_id AND m.pos = i.pos WHERE i.id IN ? ORDER BY i.id DESC",
+        ids
+    );
+    Ok(rows.rows(conn)?)
+}
+
+/// The first of so many newest ids within a range; `None` where there are none.
+pub fn first_of_newest(conn: &mut AnyConn, ids: Range<i64>, count: i64) -> Result<Option<i64>, StorageError> {
+    let row = sql!(
+        "SELECT min(id) FROM (SELECT id FROM message_ids WHERE id >= ? AND id < ? ORDER BY id DESC LIMIT ?) AS newest",
+        ids.start,
+        ids.end,
+        count
+    );
+    Ok(row.one::<(Option<i64>,)>(conn)?.0)
+}
+
+/// The newest texts with some ids in the chats of a user, the newest first.
+pub fn newest_of_user(
+    conn: &mut AnyConn,
+    user: UserId,
+    ids: Range<i64>,
+    limit: i64,
+) -> Result<Vec<Text>, StorageError> {
+    // Written as a cross join, which SQLite carries out in this order.
+    let rows = sql!(
+        "SELECT i.id, i.chat_id, m.content FROM message_ids i CROSS JOIN members o CROSS JOIN chats c \
+         CROSS JOIN messages m \
+         WHERE i.id >= ? AND i.id < ? AND o.chat_id = i.chat_id AND o.user_id = ? AND o.left_seq IS NULL \
+         AND c.id = i.chat_id AND c.deleted_at IS NULL AND m.chat_id = i.chat_id AND m.pos = i.pos ORDER BY i.id DESC LIMIT ?",
+        ids.start,
+        ids.end,
+        user,
+        limit
+    );
+    Ok(rows.rows(conn)?)
+}
+
+/// The newest texts at some places of a chat, the newest first.
+pub fn newest_of_chat(
+    conn: &mut AnyConn,
+    chat: ChatId,
+    places: RangeInclusive<Pos>,
+    limit: i64,
+) -> Result<Vec<Text>, StorageError> {
+    let rows = sql!(
+        "SELECT id, chat_id, content FROM messages WHERE chat_id = ? AND pos >= ? AND pos <= ? \
+         ORDER BY pos DESC LIMIT ?",
+        chat,
+        *places.start(),
+        *places.end(),
+        limit
+    );
+    Ok(rows.rows(conn)?)
+}

@@ -1,0 +1,357 @@
+//! What changed in a chat since a number: current rows, each once, in its latest state. There is no log to expire.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use super::{
+    chat_snapshot,
+    membership::{self, MeRow, me, me_columns},
+    unread,
+};
+use crate::{
+    core::model::{
+        Change, Chat, ChatId, ChatSnapshot, Event, Me, Member, MessageId, Pos, Seq, UserId, Viewer,
+        event::{MarkerMoved, MeChanged, MembersChanged},
+    },
+    storage::{
+        AnyConn, Rules, StorageError,
+        db::sql::sql,
+        tables::{chats, members, messages},
+    },
+};
+
+/// More changes than this in one chat are not replayed: loading the chat costs less.
+pub const MOST: usize = 500;
+
+/// What a user is to be told of a chat.
+#[derive(Debug)]
+pub enum Since {
+    /// The user is not in it; `left`: the number with which they left or it was deleted, where that is known.
+    Gone { left: Option<Seq> },
+    /// The user came into it, for the first time or again.
+    New { snapshot: Box<ChatSnapshot>, viewer: Viewer },
+    /// Too much to tell, or the user knows, or may know, of more than there is.
+    Resync { head: Seq, unread: i64 },
+    /// What changed, by rising numbers; `unread`: how many messages up to `head` the user has not read.
+    Changes { head: Seq, unread: i64, events: Vec<Event> },
+}
+
+/// What changed in a chat, as `user` sees it, since the change number `since`. Call it on one consistent view.
+pub fn since(
+    conn: &mut AnyConn,
+    rules: &Rules,
+    user: UserId,
+    chat: ChatId,
+    since: Option<Seq>,
+) -> Result<Since, StorageError> {
+    let Some(membership) = membership::membership(conn, chat, user)? else {
+        return Ok(Since::Gone { left: members::left_seq(conn, chat, user)? });
+    };
+    let joined = members::joined_seq(conn, chat, user)?;
+    let viewer = membership.viewer(conn)?;
+    let chat = membership.chat;
+    let Some(since) = since.filter(|since| *since >= joined) else {
+        let snapshot = Box::new(chat_snapshot::snapshot_of(conn, rules, chat)?);
+        return Ok(Since::New { snapshot, viewer });
+    };
+    let (head, unread) = (chat.seq, viewer.unread_count);
+    let may_be_lost = since < rules.restored_from && chat.id.0 < rules.restored_from;
+    if since > head || may_be_lost {
+        return Ok(Since::Resync { head, unread });
+    }
+    if since == head {
+        return Ok(Since::Changes { head, unread, events: Vec::new() });
+    }
+    Ok(match events(conn, rules, &chat, since, &[user])? {
+        Some(events) => Since::Changes { head, unread, events },
+        None => Since::Resync { head, unread },
+    })
+}
+
+/// What everybody in a chat is to be told.
+#[derive(Debug)]
+pub enum Missed {
+    /// There is no such chat any more.
+    Gone,
+    /// Too much to tell; `present`: those of the listeners who are in the chat.
+    Resync { head: Seq, present: Vec<UserId> },
+    /// What changed, by rising numbers up to `head`.
+    Events { head: Seq, events: Vec<Event> },
+}
+
+/// What changed in a chat since the change number `since`, for all who listen to it, by id. Call it on one consistent
+/// view.
+pub fn missed(
+    conn: &mut AnyConn,
+    rules: &Rules,
+    chat: ChatId,
+    since: Seq,
+    listeners: &[UserId],
+) -> Result<Missed, StorageError> {
+    let Some(chat) = chats::find(conn, chat)? else { return Ok(Missed::Gone) };
+    let head = chat.seq;
+    if since >= head {
+        return Ok(Missed::Events { head, events: Vec::new() });
+    }
+    let Some(mut events) = events(conn, rules, &chat, since, listeners)? else {
+        let present = members::among(conn, chat.id, listeners)?;
+        return Ok(Missed::Resync {
+            head,
+            present: present.into_iter().map(|member| member.user.id).collect(),
+        });
+    };
+    tell_of_coming(conn, &chat, since, &mut events)?;
+    for event in &mut events {
+        if let Change::MembersChanged(change) = &mut event.change
+            && !change.added.is_empty()
+        {
+            change.snapshot = Some(chat_snapshot::snapshot_of(conn, rules, chat.clone())?);
+        }
+    }
+    Ok(Missed::Events { head, events })
+}
+
+/// Splits what came and changed since into two events, one with each number: a socket that has resumed knows the first
+/// already, and only the second is news to it.
+fn tell_of_coming(
+    conn: &mut AnyConn,
+    chat: &Chat,
+    since: Seq,
+    events: &mut Vec<Event>,
+) -> Result<(), StorageError> {
+    let created: HashMap<MessageId, Seq> =
+        messages::posted_and_changed(conn, chat, since)?.into_iter().collect();
+    let mut came = BTreeMap::<Seq, Change>::new();
+    for event in events.iter_mut() {
+        match &mut event.change {
+            Change::MessagePosted { message } => {
+                let Some(seq) = created.get(&message.id) else { continue };
+                let message = message.clone();
+                came.insert(*seq, Change::MessagePosted { message: message.clone() });
+                event.change = Change::MessageEdited { message };
+            }
+            Change::MembersChanged(change) => {
+                for member in std::mem::take(&mut change.added) {
+                    let joined = members::joined_seq(conn, chat.id, member.user.id)?;
+                    if joined == event.seq {
+                        change.added.push(member);
+                        continue;
+                    }
+                    change.changed.push(member.clone());
+                    let empty = || Change::MembersChanged(MembersChanged::none(chat.member_count));
+                    if let Change::MembersChanged(coming) = came.entry(joined).or_insert_with(empty) {
+                        coming.added.push(member);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    for (seq, change) in came {
+        let there = events.iter_mut().find(|event| event.seq == seq);
+        match (there.map(|event| &mut event.change), change) {
+            (Some(Change::MembersChanged(there)), Change::MembersChanged(came)) => {
+                there.added.extend(came.added)
+            }
+            (_, change) => events.push(Event { chat: chat.id, seq, change }),
+        }
+    }
+    events.sort_by_key(|event| event.seq);
+    Ok(())
+}
+
+/// `listeners`, by id, are told of what is for themselves alone. `None`: there are too many.
+fn events(
+    conn: &mut AnyConn,
+    rules: &Rules,
+    chat: &Chat,
+    since: Seq,
+    listeners: &[UserId],
+) -> Result<Option<Vec<Event>>, StorageError> {
+    let known = messages::posted_up_to(conn, chat, since)?;
+    if chat.last_pos - known > MOST as i64 {
+        return Ok(None);
+    }
+    let mut changes = message_changes(conn, rules, chat, since, known)?;
+    let Some(members) = member_changes(conn, chat, since)? else { return Ok(None) };
+    changes.extend(members);
+    if chat.member_count <= rules.receipts_max_members {
+        changes.extend(marker_changes(conn, chat, since, listeners)?);
+    }
+    // One that came with a moved marker is told with it.
+    let of_listeners = me_changes(conn, chat, since, listeners)?;
+    let told: HashSet<Seq> = changes.iter().map(|(seq, _)| *seq).collect();
+    changes.extend(of_listeners.into_iter().filter(|(seq, _)| !told.contains(seq)));
+    let (meta_seq,) = sql!("SELECT meta_seq FROM chats WHERE id = ?", chat.id).one::<(i64,)>(conn)?;
+    if meta_seq > since {
+        changes.push((
+            meta_seq,
+            Change::ChatRenamed { snapshot: chat_snapshot::snapshot_of(conn, rules, chat.clone())? },
+        ));
+    }
+    changes.sort_by_key(|(seq, _)| *seq);
+    let events: Vec<Event> =
+        changes.into_iter().map(|(seq, change)| Event { chat: chat.id, seq, change }).collect();
+    Ok((events.len() <= MOST).then_some(events))
+}
+
+type Changes = Vec<(Seq, Change)>;
+
+/// Messages posted since, in their latest state, and older ones changed since.
+fn message_changes(
+    conn: &mut AnyConn,
+    rules: &Rules,
+    chat: &Chat,
+    since: Seq,
+    known: i64,
+) -> Result<Changes, StorageError> {
+    let mut found = messages::range(conn, chat.id, known + 1..=chat.last_pos)?;
+    found.extend(messages::changed(conn, chat.id, since, known, MOST as i64 + 1)?);
+    let readers = members::readers(conn, chat, rules.receipts_max_members)?;
+    let mut last_message = messages::last_live(conn, chat)?;
+    if let Some(last) = &mut last_message {
+        last.note_readers(&readers);
+    }
+    let mut changes = Vec::with_capacity(found.len());
+    for mut message in found {
+        message.note_readers(&readers);
+        let seq = message.seq;
+        let change = if message.is_deleted {
+            Change::MessageDeleted { tombstone: message, last_message: last_message.clone() }
+        } else if message.pos > known {
+            Change::MessagePosted { message }
+        } else {
+            Change::MessageEdited { message }
+        };
+        changes.push((seq, change));
+    }
+    Ok(changes)
+}
+
+/// Those who came, went or changed roles, one event for each number. `None`: there are too many.
+fn member_changes(conn: &mut AnyConn, chat: &Chat, since: Seq) -> Result<Option<Changes>, StorageError> {
+    let rows = sql!(
+        "SELECT user_id, member_seq, joined_seq, left_seq FROM members \
+         WHERE chat_id = ? AND member_seq > ? ORDER BY member_seq LIMIT ?",
+        chat.id,
+        since,
+        MOST as i64 + 1
+    )
+    .rows::<(i64, i64, i64, Option<i64>)>(conn)?;
+    if rows.len() > MOST {
+        return Ok(None);
+    }
+    let ids: Vec<UserId> = rows.iter().map(|row| UserId(row.0)).collect();
+    let present = members::among(conn, chat.id, &ids)?;
+    let find = |user: UserId| -> Option<Member> { present.iter().find(|m| m.user.id == user).cloned() };
+    let mut changes: Changes = Vec::new();
+    for (user, seq, joined, left) in rows {
+        if changes.last().is_none_or(|(last, _)| *last != seq) {
+            changes.push((seq, Change::MembersChanged(MembersChanged::none(chat.member_count))));
+        }
+        let Some((_, Change::MembersChanged(change))) = changes.last_mut() else { continue };
+        match (left, find(UserId(user))) {
+            (Some(_), _) | (None, None) => change.removed.push(UserId(user)),
+            (None, Some(member)) if joined > since => change.added.push(member),
+            (None, Some(member)) => change.changed.push(member),
+        }
+    }
+    Ok(Some(changes))
+}
+
+/// Read markers of members that moved since, apart from those that came with joining.
+fn marker_changes(
+    conn: &mut AnyConn,
+    chat: &Chat,
+    since: Seq,
+    listeners: &[UserId],
+) -> Result<Changes, StorageError> {
+    let rows = sql!(
+        concat!(
+            "SELECT m.user_id, m.read_seq, m.read_pos, m.read_message_id, ",
+            me_columns!(),
+            " FROM members m WHERE m.chat_id = ? AND m.read_seq > ? AND m.read_seq > m.joined_seq ",
+            "AND m.left_seq IS NULL AND m.joined_seq > 0"
+        ),
+        chat.id,
+        since
+    )
+    .rows::<(i64, i64, i64, Option<i64>, Option<bool>, Option<i64>, Option<i64>, Option<i64>)>(conn)?;
+    let mut changes = Vec::with_capacity(rows.len());
+    for (user, seq, read_pos, message, is_pinned, muted_until, unread_pos, unread_from) in rows {
+        let (user, Some(message)) = (UserId(user), message) else { continue };
+        let own =
+            own(conn, chat, user, read_pos, (is_pinned, muted_until, unread_pos, unread_from), listeners)?;
+        let (me, unread_count) = own.map_or((None, 0), |(me, count)| (Some(me), count));
+        let last_read_message_id = MessageId(message);
+        let moved = MarkerMoved { user, last_read_message_id, unread_count, me };
+        changes.push((seq, Change::MarkerMoved(moved)));
+    }
+    Ok(changes)
+}
+
+/// A user, the number of the change, the read marker, and what the user has set.
+type OwnRow = (i64, i64, i64, Option<bool>, Option<i64>, Option<i64>, Option<i64>);
+
+/// What listeners have set for themselves since, apart from what was when they joined.
+fn me_changes(
+    conn: &mut AnyConn,
+    chat: &Chat,
+    since: Seq,
+    listeners: &[UserId],
+) -> Result<Changes, StorageError> {
+    let ids: Vec<i64> = listeners.iter().map(|user| user.0).collect();
+    let rows: Vec<OwnRow> = match conn {
+        AnyConn::Sqlite(_) => sql!(
+            concat!(
+                "SELECT m.user_id, m.me_seq, m.read_pos, ",
+                me_columns!(),
+                " FROM members m WHERE m.chat_id = ? AND m.user_id IN ? AND m.me_seq > ? ",
+                "AND m.me_seq > m.joined_seq AND m.left_seq IS NULL"
+            ),
+            chat.id,
+            ids.as_slice(),
+            since
+        )
+        .rows(conn)?,
+        AnyConn::Postgres(_) => sql!(
+            concat!(
+                "SELECT m.user_id, m.me_seq, m.read_pos, ",
+                me_columns!(),
+                // A look-up by key for each, however many members there are.
+                " FROM unnest(?) AS asked (id) CROSS JOIN LATERAL (SELECT * FROM members ",
+                "WHERE chat_id = ? AND user_id = asked.id LIMIT 1) m ",
+                "WHERE m.me_seq > ? AND m.me_seq > m.joined_seq AND m.left_seq IS NULL"
+            ),
+            ids,
+            chat.id,
+            since
+        )
+        .rows(conn)?,
+    };
+    let mut changes = Vec::with_capacity(rows.len());
+    for (user, seq, read_pos, is_pinned, muted_until, unread_pos, unread_from) in rows {
+        let user = UserId(user);
+        let own =
+            own(conn, chat, user, read_pos, (is_pinned, muted_until, unread_pos, unread_from), listeners)?;
+        let Some((me, unread_count)) = own else { continue };
+        changes.push((seq, Change::MeChanged(MeChanged { user, me, unread_count })));
+    }
+    Ok(changes)
+}
+
+/// What only the member's own sockets are told, where they listen: what they have set, and what they have not read.
+fn own(
+    conn: &mut AnyConn,
+    chat: &Chat,
+    user: UserId,
+    read_pos: Pos,
+    row: MeRow,
+    listeners: &[UserId],
+) -> Result<Option<(Me, i64)>, StorageError> {
+    if listeners.binary_search(&user).is_err() {
+        return Ok(None);
+    }
+    let (me, unread_pos) = me(row);
+    let unread_count = unread::count(conn, chat, user, unread::counted_after(read_pos, unread_pos))?;
+    Ok(Some((me, unread_count)))
+}

@@ -1,0 +1,139 @@
+//! The list of a user's chats, and what is unread in them.
+
+use super::{
+    chat_search,
+    membership::{Membership, MembershipRow, me_columns, membership_from, place_columns},
+    unread,
+};
+use crate::{
+    core::{
+        model::{ChatId, ChatKind, ShownChat, UserId, text::fold},
+        text_index::Matching,
+    },
+    storage::{
+        AnyConn, KnownChats, StorageError,
+        db::{like_pattern::different_words, sql::sql},
+        tables::rows::chat_columns,
+    },
+};
+
+/// Which of a user's chats to list.
+#[derive(Debug, Clone, Default)]
+pub struct ChatFilter {
+    /// Every word must be found in the title or in a member's name.
+    pub search: String,
+    pub matching: Matching,
+    pub kind: Option<ChatKind>,
+}
+
+/// How many chats of `user` pass the filter, and those from number `skip` on, pinned ones before others and the
+/// latest activity first.
+pub fn page(
+    conn: &mut AnyConn,
+    known: &KnownChats,
+    user: UserId,
+    filter: &ChatFilter,
+    skip: i64,
+    limit: i64,
+) -> Result<(i64, Vec<ShownChat>), StorageError> {
+    let mut listed = listed(conn, user, filter.kind)?;
+    let search = fold(&filter.search);
+    let words = different_words(&search);
+    if !words.is_empty() {
+        let found = chat_search::with_every_word(conn, user, &words, filter.matching)?;
+        listed.retain(|chat| found.binary_search(chat).is_ok());
+    }
+    let page: Vec<i64> = listed.iter().skip(skip as usize).take(limit as usize).copied().collect();
+    let look = known.look(conn)?;
+    let page = places(conn, user, &page)?.into_iter().map(|membership| look.shown(conn, membership));
+    Ok((listed.len() as i64, page.collect::<Result<_, _>>()?))
+}
+
+/// The user's chats in the order in which they are listed. Databases put whole rows in order, of which a page shows few;
+/// so they are asked for what the order depends on only.
+fn listed(conn: &mut AnyConn, user: UserId, kind: Option<ChatKind>) -> Result<Vec<i64>, StorageError> {
+    let mut rows = sql!(
+        "SELECT m.is_pinned, c.updated_at, m.chat_id FROM members m JOIN chats c ON c.id = m.chat_id \
+         WHERE m.user_id = ? AND m.left_seq IS NULL AND c.deleted_at IS NULL AND (? OR c.chat_type = ?)",
+        user,
+        kind.is_none(),
+        kind.map_or("", ChatKind::as_str)
+    )
+    .rows::<(bool, i64, i64)>(conn)?;
+    rows.sort_unstable_by(|one, other| other.cmp(one));
+    Ok(rows.into_iter().map(|(_, _, chat)| chat).collect())
+}
+
+/// These chats, all of which the user is in, in the order given.
+fn places(conn: &mut AnyConn, user: UserId, chats: &[i64]) -> Result<Vec<Membership>, StorageError> {
+    let rows = sql!(
+        concat!(
+            "SELECT ",
+            chat_columns!(),
+            ", ",
+            place_columns!(),
+            " FROM chats c JOIN members m ON m.chat_id = c.id ",
+            "WHERE c.id IN ? AND m.user_id = ? AND m.left_seq IS NULL"
+        ),
+        chats,
+        user
+    )
+    .rows::<MembershipRow>(conn)?;
+    let mut places: Vec<_> = rows.into_iter().map(|row| membership_from(user, row)).collect();
+    places.sort_by_cached_key(|place| chats.iter().position(|chat| *chat == place.chat.id.0));
+    Ok(places)
+}
+
+/// Unread messages by chat, of those of the user's chats that have any, by chat id.
+pub fn unread_by_chat(conn: &mut AnyConn, user: UserId) -> Result<Vec<(ChatId, i64)>, StorageError> {
+    let rows = sql!(
+        concat!(
+            "SELECT ",
+            chat_columns!(),
+            ", ",
+            place_columns!(),
+            " FROM members m JOIN chats c ON c.id = m.chat_id ",
+            "WHERE m.user_id = ? AND m.left_seq IS NULL AND c.deleted_at IS NULL ",
+            "AND (m.read_pos < c.last_pos OR m.unread_pos IS NOT NULL) ",
+            "ORDER BY c.id"
+        ),
+        user
+    )
+    .rows::<MembershipRow>(conn)?;
+    let memberships: Vec<Membership> = rows.into_iter().map(|row| membership_from(user, row)).collect();
+    let own = own_unread(conn, user, &memberships)?;
+    let mut unread = Vec::new();
+    for (membership, (_, own)) in memberships.into_iter().zip(own) {
+        let after = unread::counted_after(membership.read_pos, membership.unread_pos);
+        let count = unread::count_without(conn, &membership.chat, user, after, own)?;
+        if count > 0 {
+            unread.push((membership.chat.id, count));
+        }
+    }
+    Ok(unread)
+}
+
+/// How many of the messages that count as unread are the user's own, for these chats in the order of their ids: in one
+/// statement, however many chats these are.
+fn own_unread(
+    conn: &mut AnyConn,
+    user: UserId,
+    memberships: &[Membership],
+) -> Result<Vec<(i64, i64)>, StorageError> {
+    let ids: Vec<i64> = memberships.iter().map(|membership| membership.chat.id.0).collect();
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = sql!(
+        "SELECT c.id, \
+            coalesce((SELECT ordinal FROM messages WHERE chat_id = c.id AND pos = ( \
+                SELECT max(pos) FROM messages WHERE chat_id = c.id AND sender_id = m.user_id AND pos <= c.last_pos)), 0) \
+          - coalesce((SELECT ordinal FROM messages WHERE chat_id = c.id AND pos = ( \
+                SELECT max(pos) FROM messages WHERE chat_id = c.id AND sender_id = m.user_id AND pos <= \
+                    CASE WHEN m.unread_pos <= m.read_pos THEN m.unread_pos - 1 ELSE m.read_pos END)), 0) \
+         FROM members m JOIN chats c ON c.id = m.chat_id WHERE m.chat_id IN ? AND m.user_id = ? ORDER BY c.id",
+        ids.as_slice(),
+        user
+    );
+    Ok(rows.rows(conn)?)
+}

@@ -1,0 +1,46 @@
+//! What a chat object shows.
+
+use super::membership::authorized;
+use crate::{
+    core::model::{
+        Chat, ChatId, ChatSnapshot, Role, UserId, Viewer, permission::Ability, records::LISTED_MEMBERS,
+    },
+    storage::{
+        AnyConn, Rules, StorageError,
+        tables::{members, messages},
+    },
+};
+
+/// What a chat object shows to everybody.
+pub fn snapshot_of(conn: &mut AnyConn, rules: &Rules, chat: Chat) -> Result<ChatSnapshot, StorageError> {
+    let members = members::first(conn, chat.id, LISTED_MEMBERS)?;
+    let all_listed = chat.member_count <= members.len() as i64;
+    let admins = if all_listed {
+        members.iter().filter(|m| m.role == Role::Admin).map(|m| m.user.id).collect()
+    } else {
+        members::admins(conn, chat.id)?
+    };
+    let mut last_message = messages::last_live(conn, &chat)?;
+    if let Some(message) = &mut last_message {
+        let max = rules.receipts_max_members;
+        if all_listed && chat.member_count <= max {
+            message.note_readers(&members);
+        } else {
+            message.note_readers(&members::readers(conn, &chat, max)?);
+        }
+    }
+    Ok(ChatSnapshot { chat, members, admins, last_message })
+}
+
+/// A chat as `user` sees it.
+pub fn view(
+    conn: &mut AnyConn,
+    rules: &Rules,
+    chat: ChatId,
+    user: UserId,
+) -> Result<(ChatSnapshot, Viewer), StorageError> {
+    let membership = authorized(conn, chat, user, Ability::See)?;
+    let viewer = membership.viewer(conn)?;
+    let snapshot = snapshot_of(conn, rules, membership.chat)?;
+    Ok((if viewer.role.is_some() { snapshot } else { snapshot.from_outside() }, viewer))
+}

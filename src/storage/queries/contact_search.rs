@@ -1,0 +1,93 @@
+//! The search among those with whom one shares a chat, where others are not to be found. It begins with one's own chats,
+//! so however many users there are, it costs what one's chats have members.
+
+use super::user_search::{Found, MOST_FOUND};
+use crate::{
+    core::{
+        model::{UserId, text::fold},
+        text_index::Matching,
+    },
+    storage::{
+        AnyConn, StorageError,
+        db::{
+            like_pattern::{different_words, like_pattern},
+            sql::sql,
+        },
+        tables::rows::{card, card_columns},
+    },
+};
+
+/// Active users who share a chat with `caller` and in whose names or e-mail every word of `query` is found: exact hits
+/// first, then beginnings, then the rest.
+pub fn search(
+    conn: &mut AnyConn,
+    caller: UserId,
+    query: &str,
+    matching: Matching,
+) -> Result<Vec<Found>, StorageError> {
+    let query = fold(query);
+    let words = different_words(&query);
+    let Some(longest) = words.iter().max_by_key(|word| word.len()) else { return Ok(Vec::new()) };
+    let phrase = query.split_whitespace().collect::<Vec<_>>().join(" ");
+    let pattern = like_pattern(longest);
+    let rows = sql!(
+        concat!(
+            "WITH people (id) AS MATERIALIZED (SELECT DISTINCT o.user_id FROM members m ",
+            "JOIN chats c ON c.id = m.chat_id ",
+            "JOIN members o ON o.chat_id = m.chat_id AND o.left_seq IS NULL AND o.joined_seq > 0 ",
+            "WHERE m.user_id = ? AND m.left_seq IS NULL AND c.deleted_at IS NULL) SELECT ",
+            card_columns!(),
+            ", u.email, u.name_key, u.email_key FROM people p JOIN users u ON u.id = p.id WHERE u.is_active AND u.id <> ? ",
+            "AND (u.name_key LIKE ? ESCAPE '\\' OR u.email_key LIKE ? ESCAPE '\\')"
+        ),
+        caller,
+        caller,
+        &pattern,
+        &pattern
+    )
+    .rows::<(i64, String, String, String, String, String, String, String)>(conn)?;
+    let mut found: Vec<((u8, String), Found)> = rows
+        .into_iter()
+        .filter(|row| words.iter().all(|word| matching.finds(&row.6, word) || matching.finds(&row.7, word)))
+        .map(|(id, name, first, last, url, email, name_key, email_key)| {
+            let rank = rank(&phrase, &name_key, &email_key);
+            ((rank, name_key), Found { card: card(id, name, &first, &last, url), email })
+        })
+        .collect();
+    found.sort_by(|a, b| (&a.0, a.1.card.id).cmp(&(&b.0, b.1.card.id)));
+    found.truncate(MOST_FOUND);
+    Ok(found.into_iter().map(|(_, found)| found).collect())
+}
+
+/// Those who are called so, then those whose name begins so, then those who have it within; of each, by display name before
+/// by username and that before by e-mail.
+fn rank(phrase: &str, name_key: &str, email_key: &str) -> u8 {
+    let (display_name, username) = name_key.split_once('\n').unwrap_or((name_key, ""));
+    let keys = [display_name, username, email_key];
+    let place = |fits: &dyn Fn(&str) -> bool| keys.iter().position(|key| fits(key));
+    match (place(&|key| key == phrase), place(&|key| key.starts_with(phrase))) {
+        (Some(place), _) => place as u8,
+        (None, Some(place)) => 3 + place as u8,
+        (None, None) => 6,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exact_names_come_first_and_addresses_last() {
+        let rank = |name: &str, email: &str| rank("bob", name, email);
+        let ranks = [
+            rank("bob\nx", ""),
+            rank("x\nbob", ""),
+            rank("x\ny", "bob"),
+            rank("bob brown\nx", ""),
+            rank("x\nbobby", ""),
+            rank("x\ny", "bob@example.com"),
+            rank("x bob\ny", ""),
+        ];
+        assert_eq!(ranks, [0, 1, 2, 3, 4, 5, 6]);
+    }
+}

@@ -1,0 +1,15 @@
+//! What is read of several tables at once.
+
+pub mod changes_since;
+pub(crate) mod chat_cache;
+pub mod chat_list;
+pub(crate) mod chat_search;
+pub mod chat_snapshot;
+pub mod contact_policy;
+pub mod contact_search;
+pub mod member_search;
+pub mod membership;
+pub mod own_chats;
+pub mod rooms;
+pub mod unread;
+pub mod user_search;

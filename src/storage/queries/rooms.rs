@@ -1,0 +1,233 @@
+//! Rooms: found by their object, listed, searched, newest first. Staff find every room, everybody else the public ones.
+
+use super::membership::{Membership, MembershipRow, me_columns, membership_from, place_columns};
+use crate::{
+    core::{
+        model::{ChatId, HostObject, ShownChat, UserId, text::fold},
+        text_index::Matching,
+    },
+    storage::{
+        AnyConn, KnownChats, StorageError,
+        db::{
+            like_pattern::{different_words, like_pattern},
+            sql::sql,
+        },
+        tables::{rows::chat_columns, users},
+    },
+};
+
+/// The room of an object, public or not.
+pub fn of_object(conn: &mut AnyConn, object: &HostObject) -> Result<Option<ChatId>, StorageError> {
+    let row = sql!(
+        "SELECT id FROM chats WHERE object_id = ? AND object_type = ? AND deleted_at IS NULL",
+        &object.id,
+        &object.kind
+    );
+    Ok(row.first::<(i64,)>(conn)?.map(|(id,)| ChatId(id)))
+}
+
+/// Which rooms somebody may find.
+#[derive(Clone, Copy, PartialEq)]
+enum Reach {
+    Public,
+    /// Private ones too, for staff.
+    All,
+}
+
+/// Asks for rooms that are within reach: what is asked before and after the condition, in two statements, since each
+/// has an index of its own.
+macro_rules! within {
+    ($conn:expr, $reach:expr, $before:literal, $after:literal $(, $value:expr)* $(,)?) => {
+        match $reach {
+            Reach::Public => sql!(
+                concat!($before, " FROM chats WHERE is_public AND deleted_at IS NULL ", $after) $(, $value)*
+            )
+            .rows($conn)?,
+            Reach::All => sql!(
+                concat!($before, " FROM chats WHERE chat_type = 'room' AND deleted_at IS NULL ", $after) $(, $value)*
+            )
+            .rows($conn)?,
+        }
+    };
+}
+
+/// Which rooms to list.
+#[derive(Debug, Clone, Default)]
+pub struct RoomFilter {
+    /// Every word must be found in the title.
+    pub search: String,
+    pub matching: Matching,
+    pub object_type: Option<String>,
+    pub object_id: Option<String>,
+}
+
+/// How many rooms pass the filter, and those from number `skip` on as `user` sees them, newest first. A search
+/// finds no more than [`MOST_FOUND`], and looks at no more than [`MOST_SEARCHED`].
+pub fn page(
+    conn: &mut AnyConn,
+    known: &KnownChats,
+    user: UserId,
+    filter: &RoomFilter,
+    skip: i64,
+    limit: i64,
+) -> Result<(i64, Vec<ShownChat>), StorageError> {
+    let search = fold(&filter.search);
+    let words = different_words(&search);
+    let kind = filter.object_type.as_deref();
+    let reach = if users::is_staff(conn, user)? { Reach::All } else { Reach::Public };
+    let (count, ids) = match &filter.object_id {
+        None if words.is_empty() => (count(conn, reach, kind)?, newest(conn, reach, kind, skip, limit)?),
+        id => {
+            let found = match id {
+                Some(id) => on_object(conn, reach, kind, id, (&words, filter.matching))?,
+                None => with_words(conn, reach, kind, (&words, filter.matching))?,
+            };
+            let page = found.iter().copied().skip(skip as usize).take(limit as usize);
+            (found.len() as i64, page.collect())
+        }
+    };
+    let look = known.look(conn)?;
+    let rooms = met(conn, user, &ids)?.into_iter().map(|room| look.shown(conn, room));
+    Ok((count, rooms.collect::<Result<_, _>>()?))
+}
+
+fn count(conn: &mut AnyConn, reach: Reach, object_type: Option<&str>) -> Result<i64, StorageError> {
+    let counts: Vec<(i64,)> = match object_type {
+        None => within!(conn, reach, "SELECT count(*)", ""),
+        Some(kind) => within!(conn, reach, "SELECT count(*)", "AND object_type = ?", kind),
+    };
+    Ok(counts.first().map_or(0, |(count,)| *count))
+}
+
+fn newest(
+    conn: &mut AnyConn,
+    reach: Reach,
+    object_type: Option<&str>,
+    skip: i64,
+    limit: i64,
+) -> Result<Vec<i64>, StorageError> {
+    let rows: Vec<(i64,)> = match object_type {
+        None => within!(conn, reach, "SELECT id", "ORDER BY id DESC LIMIT ? OFFSET ?", limit, skip),
+        Some(kind) => within!(
+            conn,
+            reach,
+            "SELECT id",
+            "AND object_type = ? ORDER BY id DESC LIMIT ? OFFSET ?",
+            kind,
+            limit,
+            skip
+        ),
+    };
+    Ok(rows.into_iter().map(|(id,)| id).collect())
+}
+
+/// A room's id and its title as it is searched.
+type Titled = (i64, Option<String>);
+
+/// Words, and how a title must have them.
+type Wanted<'a> = (&'a [&'a str], Matching);
+
+fn has_words((_, title): &Titled, (words, matching): Wanted) -> bool {
+    words.iter().all(|word| title.as_deref().is_some_and(|title| matching.finds(title, word)))
+}
+
+/// The rooms on objects of this id: one, where the type is named too.
+fn on_object(
+    conn: &mut AnyConn,
+    reach: Reach,
+    object_type: Option<&str>,
+    object_id: &str,
+    wanted: Wanted,
+) -> Result<Vec<i64>, StorageError> {
+    let rows: Vec<Titled> = within!(
+        conn,
+        reach,
+        "SELECT id, title_key",
+        "AND object_id = ? AND object_type = coalesce(?, object_type) ORDER BY id DESC",
+        object_id,
+        object_type
+    );
+    Ok(rows.into_iter().filter(|room| has_words(room, wanted)).map(|(id, _)| id).collect())
+}
+
+/// Most rooms that a search finds.
+pub const MOST_FOUND: usize = 1_000;
+
+/// Most rooms, the newest ones, whose titles a search looks at.
+pub const MOST_SEARCHED: i64 = 250_000;
+
+/// The newest rooms in whose title each word is found. The database narrows by the longest word, some rooms at
+/// a time, until there are enough.
+fn with_words(
+    conn: &mut AnyConn,
+    reach: Reach,
+    object_type: Option<&str>,
+    wanted: Wanted,
+) -> Result<Vec<i64>, StorageError> {
+    let longest = wanted.0.iter().max_by_key(|word| word.len()).copied().unwrap_or_default();
+    let pattern = like_pattern(longest);
+    let last = newest(conn, reach, object_type, MOST_SEARCHED - 1, 1)?.first().copied().unwrap_or(0);
+    let (mut found, mut before) = (Vec::new(), i64::MAX);
+    loop {
+        let rooms = some_with(conn, reach, object_type, &pattern, last..before)?;
+        let is_all = rooms.len() < MOST_FOUND;
+        before = rooms.last().map_or(0, |(id, _)| *id);
+        found.extend(rooms.iter().filter(|room| has_words(room, wanted)).map(|(id, _)| *id));
+        if is_all || found.len() >= MOST_FOUND {
+            found.truncate(MOST_FOUND);
+            return Ok(found);
+        }
+    }
+}
+
+fn some_with(
+    conn: &mut AnyConn,
+    reach: Reach,
+    object_type: Option<&str>,
+    pattern: &str,
+    ids: std::ops::Range<i64>,
+) -> Result<Vec<Titled>, StorageError> {
+    let limit = MOST_FOUND as i64;
+    Ok(match object_type {
+        None => within!(
+            conn,
+            reach,
+            "SELECT id, title_key",
+            "AND id < ? AND id >= ? AND title_key LIKE ? ESCAPE '\\' ORDER BY id DESC LIMIT ?",
+            ids.end,
+            ids.start,
+            pattern,
+            limit
+        ),
+        Some(kind) => within!(
+            conn,
+            reach,
+            "SELECT id, title_key",
+            "AND object_type = ? AND id < ? AND id >= ? AND title_key LIKE ? ESCAPE '\\' ORDER BY id DESC LIMIT ?",
+            kind,
+            ids.end,
+            ids.start,
+            pattern,
+            limit
+        ),
+    })
+}
+
+/// Rooms as a user meets them, newest first.
+fn met(conn: &mut AnyConn, user: UserId, ids: &[i64]) -> Result<Vec<Membership>, StorageError> {
+    let rows = sql!(
+        concat!(
+            "SELECT ",
+            chat_columns!(),
+            ", ",
+            place_columns!(),
+            " FROM chats c ",
+            "LEFT JOIN members m ON m.chat_id = c.id AND m.user_id = ? AND m.left_seq IS NULL ",
+            "WHERE c.id IN ? ORDER BY c.id DESC"
+        ),
+        user,
+        ids
+    )
+    .rows::<MembershipRow>(conn)?;
+    Ok(rows.into_iter().map(|row| membership_from(user, row)).collect())
+}

@@ -1,0 +1,81 @@
+//! Who has blocked whom.
+//!
+//! Whether somebody is blocked in a dm is asked where it is decided what they may do there: see `membership`.
+
+use super::{
+    locks,
+    rows::{card, card_columns},
+    users,
+};
+use crate::{
+    core::model::{Refusal, UserCard, UserId},
+    storage::{AnyConn, StorageError, db::sql::sql},
+};
+
+/// Ends a block, if there is one.
+pub fn unblock(conn: &mut AnyConn, blocker: UserId, blocked: UserId) -> Result<(), StorageError> {
+    sql!("DELETE FROM blocks WHERE blocker_id = ? AND blocked_id = ?", blocker, blocked).run(conn)?;
+    Ok(())
+}
+
+/// Expects that nobody has blocked `user` whom they begin a dm with. It stays so until the transaction's end.
+pub fn expect_no_block(conn: &mut AnyConn, user: UserId, other: UserId) -> Result<(), StorageError> {
+    // Both, in the order in which everybody locks them: they are brought into a chat.
+    locks::user(conn, user.min(other))?;
+    locks::user(conn, user.max(other))?;
+    if has_blocked(conn, other, user)? { Err(Refusal::Forbidden.into()) } else { Ok(()) }
+}
+
+/// Whether somebody has blocked a user.
+pub(crate) fn has_blocked(conn: &mut AnyConn, blocker: UserId, user: UserId) -> Result<bool, StorageError> {
+    let row = sql!("SELECT created_at FROM blocks WHERE blocker_id = ? AND blocked_id = ?", blocker, user);
+    Ok(row.first::<(i64,)>(conn)?.is_some())
+}
+
+/// Expects that none of `others`, whom `user` brings into a chat, has blocked them. It stays so until the transaction's
+/// end. Staff may bring anybody in.
+pub fn expect_none(conn: &mut AnyConn, user: UserId, others: &[UserId]) -> Result<(), StorageError> {
+    locks::users(conn, others)?;
+    let ids: Vec<i64> = others.iter().map(|other| other.0).collect();
+    let row = match conn {
+        AnyConn::Sqlite(_) => {
+            let ids = ids.as_slice();
+            sql!("SELECT 1 FROM blocks WHERE blocked_id = ? AND blocker_id IN ? LIMIT 1", user, ids)
+                .first::<(i64,)>(conn)?
+        }
+        // A look-up by key for each, however many have blocked the user.
+        AnyConn::Postgres(_) => sql!(
+            "SELECT b.blocker_id FROM unnest(?) AS other (id) CROSS JOIN LATERAL \
+             (SELECT blocker_id FROM blocks WHERE blocker_id = other.id AND blocked_id = ? LIMIT 1) b LIMIT 1",
+            ids,
+            user
+        )
+        .first(conn)?,
+    };
+    if row.is_some() && !users::is_staff(conn, user)? { Err(Refusal::Forbidden.into()) } else { Ok(()) }
+}
+
+/// How many users somebody has blocked, and those from number `skip` on, the latest first.
+pub fn page(
+    conn: &mut AnyConn,
+    blocker: UserId,
+    skip: i64,
+    limit: i64,
+) -> Result<(i64, Vec<UserCard>), StorageError> {
+    let (count,) = sql!("SELECT count(*) FROM blocks WHERE blocker_id = ?", blocker).one::<(i64,)>(conn)?;
+    let rows = sql!(
+        concat!(
+            "SELECT ",
+            card_columns!(),
+            " FROM (SELECT created_at, blocked_id FROM blocks WHERE blocker_id = ? ",
+            "ORDER BY created_at DESC, blocked_id DESC LIMIT ? OFFSET ?) AS b ",
+            "JOIN users u ON u.id = b.blocked_id ORDER BY b.created_at DESC, b.blocked_id DESC"
+        ),
+        blocker,
+        limit,
+        skip
+    )
+    .rows::<(i64, String, String, String, String)>(conn)?;
+    let cards = rows.into_iter().map(|(id, name, first, last, url)| card(id, name, &first, &last, url));
+    Ok((count, cards.collect()))
+}

@@ -1,0 +1,166 @@
+//! Chats: their rows, what a chat object shows, the list of a user's chats.
+
+use super::{
+    members,
+    rows::{chat, chat_columns},
+};
+use crate::{
+    core::model::{Chat, ChatId, ChatKind, HostObject, Seq, Timestamp, UserId, text::fold},
+    storage::{AnyConn, StorageError, db::sql::sql},
+};
+
+/// Which of these chats there are.
+pub(crate) fn existing(conn: &mut AnyConn, chats: &[ChatId]) -> Result<Vec<ChatId>, StorageError> {
+    let ids: Vec<i64> = chats.iter().map(|chat| chat.0).collect();
+    let rows = sql!("SELECT id FROM chats WHERE id IN ? AND deleted_at IS NULL", ids.as_slice())
+        .rows::<(i64,)>(conn)?;
+    Ok(rows.into_iter().map(|(id,)| ChatId(id)).collect())
+}
+
+/// A chat about to be made.
+pub struct NewRow<'a> {
+    pub kind: ChatKind,
+    pub title: Option<&'a str>,
+    pub member_count: i64,
+    pub is_public: bool,
+    pub object: Option<&'a HostObject>,
+}
+
+/// Makes a chat's row; its first change, number 1, is its making.
+pub fn insert(conn: &mut AnyConn, new: &NewRow) -> Result<Chat, StorageError> {
+    let now = Timestamp::now();
+    let title_key = new.title.map(fold);
+    let (id,) = sql!(
+        "INSERT INTO chats (chat_type, title, title_key, created_at, updated_at, seq, meta_seq, last_pos, \
+         last_live_pos, deleted_count, member_count, is_public, object_type, object_id) \
+         VALUES (?, ?, ?, ?, ?, 1, 1, 0, 0, 0, ?, ?, ?, ?) RETURNING id",
+        new.kind.as_str(),
+        new.title,
+        title_key.as_deref(),
+        now,
+        now,
+        new.member_count,
+        new.is_public,
+        new.object.map(|object| object.kind.as_str()),
+        new.object.map(|object| object.id.as_str())
+    )
+    .one::<(i64,)>(conn)?;
+    Ok(Chat {
+        id: ChatId(id),
+        kind: new.kind,
+        title: new.title.map(str::to_owned),
+        created_at: now,
+        updated_at: now,
+        seq: 1,
+        last_pos: 0,
+        last_live_pos: 0,
+        deleted_count: 0,
+        member_count: new.member_count,
+        is_public: new.is_public,
+        object: new.object.cloned(),
+    })
+}
+
+/// Stores what a change has moved in a chat's row; a title is stored by [`rename`].
+pub fn update(conn: &mut AnyConn, chat: &Chat) -> Result<(), StorageError> {
+    sql!(
+        "UPDATE chats SET updated_at = ?, seq = ?, last_pos = ?, last_live_pos = ?, deleted_count = ?, \
+         member_count = ? WHERE id = ?",
+        chat.updated_at,
+        chat.seq,
+        chat.last_pos,
+        chat.last_live_pos,
+        chat.deleted_count,
+        chat.member_count,
+        chat.id
+    )
+    .run(conn)?;
+    Ok(())
+}
+
+/// Stores a chat's title, as the chat's latest change.
+pub fn rename(conn: &mut AnyConn, chat: &Chat) -> Result<(), StorageError> {
+    let title = chat.title.as_deref();
+    let title_key = title.map(fold);
+    sql!(
+        "UPDATE chats SET title = ?, title_key = ?, meta_seq = ? WHERE id = ?",
+        title,
+        title_key.as_deref(),
+        chat.seq,
+        chat.id
+    )
+    .run(conn)?;
+    Ok(())
+}
+
+/// Stores that a room is public, as the chat's latest change.
+pub fn open(conn: &mut AnyConn, chat: &Chat) -> Result<(), StorageError> {
+    sql!("UPDATE chats SET is_public = ?, meta_seq = ? WHERE id = ?", chat.is_public, chat.seq, chat.id)
+        .run(conn)?;
+    Ok(())
+}
+
+/// Takes a chat away from everybody at once; its rows are purged later, most members of a large one too: who asks for a
+/// user's chats leaves out what is deleted.
+pub fn mark_deleted(conn: &mut AnyConn, chat: &Chat) -> Result<(), StorageError> {
+    sql!(
+        "UPDATE chats SET deleted_at = ?, seq = ?, member_count = 0 WHERE id = ?",
+        Timestamp::now(),
+        chat.seq,
+        chat.id
+    )
+    .run(conn)?;
+    if chat.kind == ChatKind::Dm {
+        // By its key, or all dms would be looked through.
+        sql!(
+            "DELETE FROM dm_pairs WHERE (low_id, high_id) = \
+             (SELECT min(user_id), max(user_id) FROM members WHERE chat_id = ?) AND chat_id = ?",
+            chat.id,
+            chat.id
+        )
+        .run(conn)?;
+    }
+    members::clear_members(conn, chat.id)?;
+    Ok(())
+}
+
+/// The dm of two users, who may be the same one.
+pub fn dm_of(conn: &mut AnyConn, one: UserId, other: UserId) -> Result<Option<ChatId>, StorageError> {
+    let (low, high) = (one.min(other), one.max(other));
+    let row = sql!("SELECT chat_id FROM dm_pairs WHERE low_id = ? AND high_id = ?", low, high);
+    Ok(row.first::<(i64,)>(conn)?.map(|(id,)| ChatId(id)))
+}
+
+/// Notes which dm belongs to two users.
+pub fn insert_dm(conn: &mut AnyConn, one: UserId, other: UserId, chat: ChatId) -> Result<(), StorageError> {
+    let (low, high) = (one.min(other), one.max(other));
+    sql!("INSERT INTO dm_pairs (low_id, high_id, chat_id) VALUES (?, ?, ?)", low, high, chat).run(conn)?;
+    Ok(())
+}
+
+/// A chat that is not deleted.
+pub fn find(conn: &mut AnyConn, id: ChatId) -> Result<Option<Chat>, StorageError> {
+    let row = sql!(
+        concat!("SELECT ", chat_columns!(), " FROM chats c WHERE c.id = ? AND c.deleted_at IS NULL"),
+        id
+    );
+    Ok(row.first(conn)?.map(chat))
+}
+
+/// The number of the latest change of each of these chats, deleted ones included as long as they are there.
+pub fn heads_of(conn: &mut AnyConn, ids: &[ChatId]) -> Result<Vec<(ChatId, Seq)>, StorageError> {
+    let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
+    let rows = sql!("SELECT id, seq FROM chats WHERE id IN ?", ids.as_slice()).rows::<(i64, i64)>(conn)?;
+    Ok(rows.into_iter().map(|(id, seq)| (ChatId(id), seq)).collect())
+}
+
+/// The chats that `user` is in, with the number of the latest change of each.
+pub fn heads(conn: &mut AnyConn, user: UserId) -> Result<Vec<(ChatId, i64)>, StorageError> {
+    let rows = sql!(
+        "SELECT c.id, c.seq FROM members m JOIN chats c ON c.id = m.chat_id \
+         WHERE m.user_id = ? AND m.left_seq IS NULL AND c.deleted_at IS NULL",
+        user
+    )
+    .rows::<(i64, i64)>(conn)?;
+    Ok(rows.into_iter().map(|(id, seq)| (ChatId(id), seq)).collect())
+}

@@ -1,0 +1,37 @@
+//! Who shares a dm with whom.
+
+use crate::{
+    core::model::{Timestamp, UserId},
+    storage::{AnyConn, StorageError, db::sql::sql},
+};
+
+/// For each of `users` the people with whom they share a dm, as pairs of the user and the other one.
+pub fn of(conn: &mut AnyConn, users: &[UserId]) -> Result<Vec<(UserId, UserId)>, StorageError> {
+    let ids: Vec<i64> = users.iter().map(|user| user.0).collect();
+    let ids = ids.as_slice();
+    let higher = sql!("SELECT low_id, high_id FROM dm_pairs WHERE low_id IN ? AND low_id <> high_id", ids)
+        .rows::<(i64, i64)>(conn)?;
+    let lower = sql!("SELECT high_id, low_id FROM dm_pairs WHERE high_id IN ? AND low_id <> high_id", ids)
+        .rows::<(i64, i64)>(conn)?;
+    Ok(higher.into_iter().chain(lower).map(|(user, other)| (UserId(user), UserId(other))).collect())
+}
+
+/// Notes when users were last seen.
+pub fn seen(conn: &mut AnyConn, users: &[(UserId, Timestamp)]) -> Result<(), StorageError> {
+    let mut users = users.to_vec();
+    // The order in which everybody locks them.
+    users.sort_unstable_by_key(|(user, _)| *user);
+    for (user, at) in &users {
+        sql!("UPDATE users SET last_seen = ? WHERE id = ?", *at, *user).run(conn)?;
+    }
+    Ok(())
+}
+
+/// When a user's partners were last seen, those who ever were.
+pub fn last_seen(conn: &mut AnyConn, user: UserId) -> Result<Vec<(UserId, Timestamp)>, StorageError> {
+    let ids: Vec<i64> = of(conn, &[user])?.into_iter().map(|(_, partner)| partner.0).collect();
+    let rows =
+        sql!("SELECT id, last_seen FROM users WHERE id IN ? AND last_seen IS NOT NULL", ids.as_slice())
+            .rows::<(i64, i64)>(conn)?;
+    Ok(rows.into_iter().map(|(id, at)| (UserId(id), Timestamp(at))).collect())
+}

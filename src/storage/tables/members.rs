@@ -1,0 +1,391 @@
+//! Who is in a chat, in which role, and how far each has read.
+
+use std::collections::HashMap;
+
+use super::rows::{card, card_columns};
+use crate::{
+    core::model::{Chat, ChatId, Me, Member, MessageId, Pos, Role, Seq, Timestamp, UserId},
+    storage::{
+        AnyConn, StorageError,
+        db::{
+            sql::sql,
+            steps::{STEP, delete_some},
+        },
+    },
+};
+
+/// The columns of a member in the order of [`MemberRow`]; `m` is the members table, `u` the users table.
+macro_rules! member_columns {
+    () => {
+        concat!(
+            card_columns!(),
+            ", m.role, m.joined_at, m.read_pos, m.read_message_id, m.from_pos, m.from_message_id"
+        )
+    };
+}
+
+type MemberRow = (i64, String, String, String, String, String, i64, i64, Option<i64>, i64, Option<i64>);
+
+fn member(row: MemberRow) -> Member {
+    let (id, name, first, last, url, role, joined_at, read_pos, read_id, from_pos, from_id) = row;
+    Member {
+        user: card(id, name, &first, &last, url),
+        role: Role::parse(&role).unwrap_or(Role::Member),
+        joined_at: Timestamp(joined_at),
+        read_pos,
+        last_read_message_id: read_id.map(MessageId),
+        from_pos,
+        read_from_message_id: from_id.map(MessageId),
+    }
+}
+
+/// The first members by joining.
+pub fn first(conn: &mut AnyConn, chat: ChatId, limit: i64) -> Result<Vec<Member>, StorageError> {
+    let rows = sql!(
+        concat!(
+            "SELECT ",
+            member_columns!(),
+            " FROM members m JOIN users u ON u.id = m.user_id WHERE m.chat_id = ? AND m.left_seq IS NULL ",
+            "ORDER BY m.joined_seq, m.user_id LIMIT ?"
+        ),
+        chat,
+        limit
+    )
+    .rows::<MemberRow>(conn)?;
+    Ok(rows.into_iter().map(member).collect())
+}
+
+/// Members by joining, from number `skip` on.
+pub fn page(conn: &mut AnyConn, chat: ChatId, skip: i64, limit: i64) -> Result<Vec<Member>, StorageError> {
+    if skip == 0 {
+        return first(conn, chat, limit);
+    }
+    let rows = sql!(
+        concat!(
+            "SELECT ",
+            member_columns!(),
+            // Those before the page are passed over in the index.
+            " FROM (SELECT chat_id, user_id FROM members WHERE chat_id = ? AND left_seq IS NULL ",
+            "ORDER BY joined_seq, user_id LIMIT ? OFFSET ?) AS page ",
+            "JOIN members m ON m.chat_id = page.chat_id AND m.user_id = page.user_id ",
+            "JOIN users u ON u.id = m.user_id ORDER BY m.joined_seq, m.user_id"
+        ),
+        chat,
+        limit,
+        skip
+    )
+    .rows::<MemberRow>(conn)?;
+    Ok(rows.into_iter().map(member).collect())
+}
+
+/// Those of `users` who are in the chat.
+pub fn among(conn: &mut AnyConn, chat: ChatId, users: &[UserId]) -> Result<Vec<Member>, StorageError> {
+    let ids: Vec<i64> = users.iter().map(|id| id.0).collect();
+    let rows = match conn {
+        AnyConn::Sqlite(_) => sql!(
+            concat!(
+                "SELECT ",
+                member_columns!(),
+                " FROM members m JOIN users u ON u.id = m.user_id ",
+                "WHERE m.chat_id = ? AND m.left_seq IS NULL AND m.user_id IN ? ",
+                // The sum keeps SQLite from walking through all members in this order.
+                "ORDER BY m.joined_seq + 0, m.user_id"
+            ),
+            chat,
+            ids.as_slice()
+        )
+        .rows::<MemberRow>(conn)?,
+        AnyConn::Postgres(_) => sql!(
+            concat!(
+                "SELECT ",
+                member_columns!(),
+                // LIMIT keeps the planner from joining: each is a look-up by key, however many members there are.
+                " FROM unnest(?) AS asked (id) CROSS JOIN LATERAL (SELECT * FROM members ",
+                "WHERE chat_id = ? AND user_id = asked.id AND left_seq IS NULL LIMIT 1) m ",
+                "CROSS JOIN LATERAL (SELECT * FROM users WHERE id = m.user_id LIMIT 1) u ",
+                "ORDER BY m.joined_seq, m.user_id"
+            ),
+            ids,
+            chat
+        )
+        .rows::<MemberRow>(conn)?,
+    };
+    Ok(rows.into_iter().map(member).collect())
+}
+
+/// One member.
+pub fn find(conn: &mut AnyConn, chat: ChatId, user: UserId) -> Result<Option<Member>, StorageError> {
+    Ok(among(conn, chat, &[user])?.into_iter().next())
+}
+
+/// Those whose marks count for `read_by`: everybody, or nobody where the chat has more than `max` members.
+pub fn readers(conn: &mut AnyConn, chat: &Chat, max: i64) -> Result<Vec<Member>, StorageError> {
+    if chat.member_count > max { Ok(Vec::new()) } else { first(conn, chat.id, max) }
+}
+
+/// The same for several chats at once.
+pub fn readers_of(
+    conn: &mut AnyConn,
+    chats: &[ChatId],
+    max: i64,
+) -> Result<HashMap<ChatId, Vec<Member>>, StorageError> {
+    let ids: Vec<i64> = chats.iter().map(|id| id.0).collect();
+    let rows = sql!(
+        concat!(
+            "SELECT m.chat_id, ",
+            member_columns!(),
+            " FROM chats c JOIN members m ON m.chat_id = c.id JOIN users u ON u.id = m.user_id ",
+            // Every joining has a number: this has SQLite pass over those who left.
+            "WHERE c.id IN ? AND c.member_count <= ? AND m.left_seq IS NULL AND m.joined_seq > 0 ",
+            // By the chats' own ids, so that SQLite looks at how large they are first.
+            "ORDER BY c.id, m.joined_seq, m.user_id"
+        ),
+        ids.as_slice(),
+        max
+    );
+    let mut found: HashMap<ChatId, Vec<Member>> = HashMap::new();
+    for (chat, a, b, c, d, e, f, g, h, i, j, k) in rows.rows(conn)? {
+        found.entry(ChatId(chat)).or_default().push(member((a, b, c, d, e, f, g, h, i, j, k)));
+    }
+    Ok(found)
+}
+
+/// The number of the change with which a member came, 0 for who is not in the chat.
+pub fn joined_seq(conn: &mut AnyConn, chat: ChatId, user: UserId) -> Result<Seq, StorageError> {
+    let row = sql!(
+        "SELECT m.joined_seq FROM members m JOIN chats c ON c.id = m.chat_id \
+         WHERE m.chat_id = ? AND m.user_id = ? AND m.left_seq IS NULL AND c.deleted_at IS NULL",
+        chat,
+        user
+    );
+    Ok(row.first::<(i64,)>(conn)?.map_or(0, |(seq,)| seq))
+}
+
+/// The number with which a user left a chat, or it was deleted with them in it.
+pub fn left_seq(conn: &mut AnyConn, chat: ChatId, user: UserId) -> Result<Option<Seq>, StorageError> {
+    let row = sql!(
+        "SELECT coalesce(m.left_seq, CASE WHEN c.deleted_at IS NOT NULL THEN c.seq END) \
+         FROM members m JOIN chats c ON c.id = m.chat_id WHERE m.chat_id = ? AND m.user_id = ?",
+        chat,
+        user
+    );
+    Ok(row.first::<(Option<i64>,)>(conn)?.and_then(|(seq,)| seq))
+}
+
+/// Whether a user is in the chat.
+pub fn is_in(conn: &mut AnyConn, chat: ChatId, user: UserId) -> Result<bool, StorageError> {
+    Ok(joined_seq(conn, chat, user)? > 0)
+}
+
+/// The chats that a user is in.
+pub fn chats_of(conn: &mut AnyConn, user: UserId) -> Result<Vec<ChatId>, StorageError> {
+    let rows = sql!(
+        "SELECT c.id FROM members m JOIN chats c ON c.id = m.chat_id \
+         WHERE m.user_id = ? AND m.left_seq IS NULL AND c.deleted_at IS NULL",
+        user
+    );
+    Ok(rows.rows::<(i64,)>(conn)?.into_iter().map(|(id,)| ChatId(id)).collect())
+}
+
+/// Up to `limit` of them in the order of ids, from the first above `after` on.
+pub fn chats_of_after(
+    conn: &mut AnyConn,
+    user: UserId,
+    after: ChatId,
+    limit: i64,
+) -> Result<Vec<ChatId>, StorageError> {
+    let rows = sql!(
+        "SELECT m.chat_id FROM members m JOIN chats c ON c.id = m.chat_id \
+         WHERE m.user_id = ? AND m.left_seq IS NULL AND m.chat_id > ? AND c.deleted_at IS NULL \
+         ORDER BY m.chat_id LIMIT ?",
+        user,
+        after,
+        limit
+    );
+    Ok(rows.rows::<(i64,)>(conn)?.into_iter().map(|(id,)| ChatId(id)).collect())
+}
+
+/// Everybody in the chat, with their roles.
+pub fn roles(conn: &mut AnyConn, chat: ChatId) -> Result<Vec<(UserId, Role)>, StorageError> {
+    let rows = sql!(
+        "SELECT user_id, role FROM members WHERE chat_id = ? AND left_seq IS NULL AND joined_seq > 0",
+        chat
+    );
+    let role = |(id, role): (i64, String)| (UserId(id), Role::parse(&role).unwrap_or(Role::Member));
+    Ok(rows.rows(conn)?.into_iter().map(role).collect())
+}
+
+/// Whether the chat has an admin, active or not.
+pub fn has_admin(conn: &mut AnyConn, chat: ChatId) -> Result<bool, StorageError> {
+    let row = sql!(
+        // In the order of the index of admins, or SQLite walks through all members.
+        "SELECT user_id FROM members WHERE chat_id = ? AND left_seq IS NULL AND role = 'admin' \
+         ORDER BY joined_seq, user_id LIMIT 1",
+        chat
+    );
+    Ok(row.first::<(i64,)>(conn)?.is_some())
+}
+
+/// Whether any admin of the chat is active.
+pub fn has_active_admin(conn: &mut AnyConn, chat: ChatId) -> Result<bool, StorageError> {
+    Ok(!active_admins(conn, chat, 1)?.is_empty())
+}
+
+/// The first active admins by joining.
+pub fn active_admins(conn: &mut AnyConn, chat: ChatId, limit: i64) -> Result<Vec<UserId>, StorageError> {
+    let rows = sql!(
+        "SELECT m.user_id FROM members m JOIN users u ON u.id = m.user_id \
+         WHERE m.chat_id = ? AND m.left_seq IS NULL AND m.role = 'admin' AND u.is_active \
+         ORDER BY m.joined_seq, m.user_id LIMIT ?",
+        chat,
+        limit
+    );
+    Ok(rows.rows::<(i64,)>(conn)?.into_iter().map(|(id,)| UserId(id)).collect())
+}
+
+/// The ids of all admins, by joining.
+pub fn admins(conn: &mut AnyConn, chat: ChatId) -> Result<Vec<UserId>, StorageError> {
+    let rows = sql!(
+        "SELECT user_id FROM members WHERE chat_id = ? AND left_seq IS NULL AND role = 'admin' \
+         ORDER BY joined_seq, user_id",
+        chat
+    );
+    Ok(rows.rows::<(i64,)>(conn)?.into_iter().map(|(id,)| UserId(id)).collect())
+}
+
+/// The active member who has been in the chat for the longest.
+pub fn longest_standing(conn: &mut AnyConn, chat: ChatId) -> Result<Option<UserId>, StorageError> {
+    let row = sql!(
+        "SELECT m.user_id FROM members m JOIN users u ON u.id = m.user_id \
+         WHERE m.chat_id = ? AND m.left_seq IS NULL AND u.is_active ORDER BY m.joined_seq, m.user_id LIMIT 1",
+        chat
+    );
+    Ok(row.first::<(i64,)>(conn)?.map(|(id,)| UserId(id)))
+}
+
+/// By whose deed somebody comes into a chat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deed {
+    /// They made it, or joined it.
+    Own,
+    Others,
+}
+
+/// Puts users into a chat, for the first time or again, with everything read. `chat` has taken the number of this
+/// change already. `last_message_id`: of the newest message, if there is one.
+pub fn join(
+    conn: &mut AnyConn,
+    chat: &Chat,
+    users: &[UserId],
+    (role, deed): (Role, Deed),
+    last_message_id: Option<MessageId>,
+) -> Result<(), StorageError> {
+    let ids: Vec<i64> = users.iter().map(|user| user.0).collect();
+    sql!(
+        // WHERE tells SQLite that what follows is no join.
+        "INSERT INTO members (chat_id, role, joined_at, joined_seq, member_seq, read_seq, read_pos, \
+         read_message_id, from_pos, from_message_id, is_own, user_id) \
+         SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, value FROM ? AS users WHERE TRUE \
+         ON CONFLICT (chat_id, user_id) DO UPDATE SET role = excluded.role, joined_at = excluded.joined_at, \
+         joined_seq = excluded.joined_seq, member_seq = excluded.member_seq, read_seq = excluded.read_seq, \
+         is_pinned = FALSE, muted_until = NULL, unread_pos = NULL, unread_message_id = NULL, me_seq = 0, \
+         left_seq = NULL, is_own = excluded.is_own, read_pos = excluded.read_pos, read_message_id = excluded.read_message_id, \
+         from_pos = excluded.from_pos, from_message_id = excluded.from_message_id",
+        chat.id,
+        role.as_str(),
+        Timestamp::now(),
+        chat.seq,
+        chat.seq,
+        chat.seq,
+        chat.last_pos,
+        last_message_id,
+        chat.last_pos,
+        last_message_id,
+        deed == Deed::Own,
+        ids.as_slice()
+    )
+    .run(conn)?;
+    Ok(())
+}
+
+/// Takes a user out of a chat; the row stays, with the number of the change.
+pub fn leave(conn: &mut AnyConn, chat: ChatId, user: UserId, seq: Seq) -> Result<(), StorageError> {
+    sql!(
+        "UPDATE members SET left_seq = ?, member_seq = ? WHERE chat_id = ? AND user_id = ?",
+        seq,
+        seq,
+        chat,
+        user
+    )
+    .run(conn)?;
+    Ok(())
+}
+
+/// Gives a member a role.
+pub fn set_role(
+    conn: &mut AnyConn,
+    chat: ChatId,
+    user: UserId,
+    role: Role,
+    seq: Seq,
+) -> Result<(), StorageError> {
+    sql!(
+        "UPDATE members SET role = ?, member_seq = ? WHERE chat_id = ? AND user_id = ?",
+        role.as_str(),
+        seq,
+        chat,
+        user
+    )
+    .run(conn)?;
+    Ok(())
+}
+
+/// Moves a member's read marker. `seq`: the number of the change, `None` where it takes none.
+pub fn set_marker(
+    conn: &mut AnyConn,
+    chat: ChatId,
+    user: UserId,
+    marker: (Pos, MessageId),
+    seq: Option<Seq>,
+) -> Result<(), StorageError> {
+    sql!(
+        "UPDATE members SET read_pos = ?, read_message_id = ?, read_seq = coalesce(?, read_seq) \
+         WHERE chat_id = ? AND user_id = ?",
+        marker.0,
+        marker.1,
+        seq,
+        chat,
+        user
+    )
+    .run(conn)?;
+    Ok(())
+}
+
+/// Stores what a member has set for themselves. `unread_pos`: the place of `me.unread_from`; `seq`: the number of the
+/// change.
+pub fn set_me(
+    conn: &mut AnyConn,
+    chat: ChatId,
+    user: UserId,
+    (me, unread_pos): (&Me, Option<Pos>),
+    seq: Seq,
+) -> Result<(), StorageError> {
+    sql!(
+        "UPDATE members SET muted_until = ?, is_pinned = ?, unread_message_id = ?, unread_pos = ?, me_seq = ? \
+         WHERE chat_id = ? AND user_id = ?",
+        me.muted_until.map(|until| until.0),
+        me.is_pinned,
+        me.unread_from,
+        unread_pos,
+        seq,
+        chat,
+        user
+    )
+    .run(conn)?;
+    Ok(())
+}
+
+/// Removes some members of a deleted chat, those that had left it too. Returns whether there may be more.
+pub(crate) fn clear_members(conn: &mut AnyConn, chat: ChatId) -> Result<bool, StorageError> {
+    Ok(delete_some!(conn, "members", "user_id", "chat_id = ?", chat)? as i64 == STEP)
+}

@@ -1,0 +1,20 @@
+//! One file a table: its rows, and what is asked of them alone.
+
+pub mod blocks;
+pub mod chats;
+pub mod dm_partners;
+pub mod event_cursors;
+pub mod join_counts;
+pub mod locks;
+pub mod members;
+pub mod messages;
+pub(crate) mod profile_version;
+pub mod reactions;
+pub mod revocations;
+pub mod rows;
+pub mod sessions;
+pub mod settings;
+pub mod sightings;
+pub mod tokens;
+pub mod tombstones;
+pub mod users;

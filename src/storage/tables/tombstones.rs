@@ -1,0 +1,132 @@
+//! Counts of deleted messages by blocks of places, so that any range is counted in a few steps, however long it is.
+
+use crate::{
+    core::model::{Chat, ChatId, Pos, UserId},
+    storage::{AnyConn, StorageError, db::sql::sql},
+};
+
+/// A block of level n holds 64^n places; the topmost is enough for a billion messages in a chat.
+const LEVELS: u32 = 5;
+const FANOUT: i64 = 64;
+
+/// Counts under this "sender" are those of everybody.
+const ANYBODY: UserId = UserId(0);
+
+/// Notes that the message at `pos` was deleted.
+pub fn record(conn: &mut AnyConn, chat: ChatId, sender: UserId, pos: Pos) -> Result<(), StorageError> {
+    for whose in [ANYBODY, sender] {
+        for level in 1..=LEVELS {
+            sql!(
+                "INSERT INTO tombstone_counts (chat_id, sender_id, level, block, tombstones) VALUES (?, ?, ?, ?, 1) \
+                 ON CONFLICT (chat_id, sender_id, level, block) \
+                 DO UPDATE SET tombstones = tombstone_counts.tombstones + 1",
+                chat,
+                whose,
+                i64::from(level),
+                block_of(pos, level)
+            )
+            .run(conn)?;
+        }
+    }
+    Ok(())
+}
+
+/// How many messages of others than `reader` after `pos` are deleted.
+pub fn of_others_after(
+    conn: &mut AnyConn,
+    chat: &Chat,
+    reader: UserId,
+    pos: Pos,
+) -> Result<i64, StorageError> {
+    if chat.deleted_count == 0 {
+        return Ok(0);
+    }
+    let all = chat.deleted_count - up_to(conn, chat.id, ANYBODY, pos)?;
+    let own = blocks(conn, chat.id, reader, LEVELS, 0, block_of(chat.last_pos, LEVELS) + 1)?;
+    let own = if own == 0 { 0 } else { own - up_to(conn, chat.id, reader, pos)? };
+    Ok(all - own)
+}
+
+/// The newest place before `pos` whose message is not deleted; 0 for none.
+pub fn last_live_before(conn: &mut AnyConn, chat: ChatId, pos: Pos) -> Result<Pos, StorageError> {
+    let mut end = pos;
+    while end > 1 {
+        // Skip the largest block that ends just before `end` and holds tombstones only.
+        let full = (1..=LEVELS).rev().find_map(|level| {
+            let size = FANOUT.pow(level);
+            let block = (end - 1) / size;
+            (end % size == 0 && end > size).then_some((level, block, size))
+        });
+        if let Some((level, block, size)) = full
+            && blocks(conn, chat, ANYBODY, level, block, block + 1)? == size
+        {
+            end -= size;
+            continue;
+        }
+        let start = (end - 1) / FANOUT * FANOUT;
+        let row = sql!(
+            "SELECT pos FROM messages WHERE chat_id = ? AND pos >= ? AND pos < ? AND NOT is_deleted \
+             ORDER BY pos DESC LIMIT 1",
+            chat,
+            start,
+            end
+        );
+        if let Some((found,)) = row.first::<(i64,)>(conn)? {
+            return Ok(found);
+        }
+        end = start;
+    }
+    Ok(0)
+}
+
+/// Tombstones at the places 1 to `pos`.
+fn up_to(conn: &mut AnyConn, chat: ChatId, whose: UserId, pos: Pos) -> Result<i64, StorageError> {
+    let mut count = 0;
+    for level in (1..=LEVELS).rev() {
+        // The whole blocks of this level before the one that holds `pos`, within the block above.
+        let end = block_of(pos, level);
+        let start = if level == LEVELS { 0 } else { end / FANOUT * FANOUT };
+        count += blocks(conn, chat, whose, level, start, end)?;
+    }
+    let start = block_of(pos, 1) * FANOUT;
+    let (rest,) = sql!(
+        "SELECT count(*) FROM messages WHERE chat_id = ? AND pos BETWEEN ? AND ? AND is_deleted \
+         AND (? = 0 OR sender_id = ?)",
+        chat,
+        start,
+        pos,
+        whose,
+        whose
+    )
+    .one::<(i64,)>(conn)?;
+    Ok(count + rest)
+}
+
+/// Tombstones in the blocks `start` to `end`, which is not included.
+fn blocks(
+    conn: &mut AnyConn,
+    chat: ChatId,
+    whose: UserId,
+    level: u32,
+    start: i64,
+    end: i64,
+) -> Result<i64, StorageError> {
+    if start == end {
+        return Ok(0);
+    }
+    let (count,) = sql!(
+        "SELECT CAST(coalesce(sum(tombstones), 0) AS BIGINT) FROM tombstone_counts \
+         WHERE chat_id = ? AND sender_id = ? AND level = ? AND block >= ? AND block < ?",
+        chat,
+        whose,
+        i64::from(level),
+        start,
+        end
+    )
+    .one::<(i64,)>(conn)?;
+    Ok(count)
+}
+
+fn block_of(pos: Pos, level: u32) -> i64 {
+    pos / FANOUT.pow(level)
+}

@@ -1,0 +1,257 @@
+//! Users: their rows and their cards.
+
+use super::{
+    locks,
+    rows::{card, card_columns, card_of},
+};
+use crate::{
+    core::model::{
+        FieldErrors, Timestamp, UserCard, UserId,
+        text::{Username, fold},
+    },
+    storage::{AnyConn, StorageError, db::sql::sql, schema::users},
+};
+use diesel::{
+    BoolExpressionMethods, ExpressionMethods, OptionalExtension, QueryDsl, Queryable, RunQueryDsl,
+    Selectable, SelectableHelper,
+};
+
+/// A user's own row.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable)]
+#[diesel(table_name = users)]
+pub struct User {
+    pub id: i64,
+    pub username: String,
+    /// A hash, or [`NO_PASSWORD`].
+    pub password: String,
+    pub email: String,
+    pub first_name: String,
+    pub last_name: String,
+    pub avatar_url: String,
+    pub is_active: bool,
+    pub is_staff: bool,
+    /// Whether they made the account themselves.
+    pub is_registered: bool,
+}
+
+/// Stands for the password of users who cannot sign in with one.
+pub const NO_PASSWORD: &str = "!";
+
+impl User {
+    pub fn id(&self) -> UserId {
+        UserId(self.id)
+    }
+
+    /// What everybody may know of this user.
+    pub fn card(&self) -> UserCard {
+        card(self.id, self.username.clone(), &self.first_name, &self.last_name, self.avatar_url.clone())
+    }
+
+    /// What others know of this user, which is no password.
+    pub fn known(&self) -> Vec<String> {
+        let texts = [&self.username, &self.email, &self.first_name, &self.last_name];
+        texts.into_iter().cloned().chain([self.card().display_name]).collect()
+    }
+
+    fn name_key(&self) -> String {
+        fold(&format!("{}\n{}", self.card().display_name, self.username))
+    }
+}
+
+/// A user to be made.
+#[derive(Debug, Clone)]
+pub struct NewUser {
+    pub username: Username,
+    /// A hash, or [`NO_PASSWORD`].
+    pub password: String,
+    pub email: String,
+    pub first_name: String,
+    pub last_name: String,
+    pub avatar_url: String,
+    pub is_staff: bool,
+    /// Whether they make the account themselves.
+    pub is_registered: bool,
+}
+
+impl NewUser {
+    /// What others will know of this user, which is no password.
+    pub fn known(&self) -> Vec<String> {
+        let full_name = format!("{} {}", self.first_name, self.last_name);
+        let texts = [self.username.as_str(), &self.email, &self.first_name, &self.last_name, &full_name];
+        texts.map(|text| text.trim().to_owned()).into()
+    }
+}
+
+/// Said of a username that is taken, or that looks like one that is.
+pub const USERNAME_TAKEN: &str = "A user with that username already exists.";
+
+/// Whether a name is taken, or looks like one that is.
+pub fn is_taken(conn: &mut AnyConn, name: &Username) -> Result<bool, StorageError> {
+    let keys = name.keys();
+    let taken = sql!(
+        "SELECT id FROM users WHERE username_key IN (?, ?) \
+         UNION ALL SELECT user_id FROM user_looks WHERE look_key IN (?, ?) LIMIT 1",
+        &keys.read,
+        &keys.look,
+        &keys.read,
+        &keys.look
+    );
+    Ok(taken.first::<(i64,)>(conn)?.is_some())
+}
+
+/// Makes a user. A name that is taken, or looks like one that is, is refused.
+pub fn create(conn: &mut AnyConn, new: &NewUser) -> Result<User, StorageError> {
+    let keys = new.username.keys();
+    if is_taken(conn, &new.username)? {
+        return Err(FieldErrors::of("username", USERNAME_TAKEN).into());
+    }
+    let mut user = User {
+        id: 0,
+        username: new.username.as_str().to_owned(),
+        password: new.password.clone(),
+        email: new.email.clone(),
+        first_name: new.first_name.clone(),
+        last_name: new.last_name.clone(),
+        avatar_url: new.avatar_url.clone(),
+        is_active: true,
+        is_staff: new.is_staff,
+        is_registered: new.is_registered,
+    };
+    user.id = diesel::insert_into(users::table)
+        .values((
+            users::username.eq(&user.username),
+            users::username_key.eq(&keys.read),
+            users::password.eq(&user.password),
+            users::email.eq(&user.email),
+            users::first_name.eq(&user.first_name),
+            users::last_name.eq(&user.last_name),
+            users::avatar_url.eq(&user.avatar_url),
+            users::name_key.eq(user.name_key()),
+            users::email_key.eq(fold(&user.email)),
+            users::is_active.eq(true),
+            users::is_staff.eq(user.is_staff),
+            users::is_registered.eq(user.is_registered),
+            users::created_at.eq(Timestamp::now().0),
+        ))
+        .returning(users::id)
+        .get_result(conn)?;
+    sql!("INSERT INTO user_looks (look_key, user_id) VALUES (?, ?)", &keys.look, user.id).run(conn)?;
+    Ok(user)
+}
+
+/// The user who has the name, or a new one, and whether it is.
+pub fn find_or_create(conn: &mut AnyConn, new: &NewUser) -> Result<(User, bool), StorageError> {
+    let name = new.username.as_str();
+    if let Some(user) = by_username(conn, name)? {
+        return Ok((user, false));
+    }
+    match create(conn, new) {
+        // Somebody was faster, or the name only looks like one that is taken.
+        Err(StorageError::Refused(refusal)) => {
+            by_username(conn, name)?.map(|user| (user, false)).ok_or_else(|| refusal.into())
+        }
+        created => Ok((created?, true)),
+    }
+}
+
+/// Stores what can change of a user, all but the id and the username.
+pub fn update(conn: &mut AnyConn, user: &User) -> Result<(), StorageError> {
+    diesel::update(users::table.find(user.id))
+        .set((
+            users::password.eq(&user.password),
+            users::email.eq(&user.email),
+            users::first_name.eq(&user.first_name),
+            users::last_name.eq(&user.last_name),
+            users::avatar_url.eq(&user.avatar_url),
+            users::name_key.eq(user.name_key()),
+            users::email_key.eq(fold(&user.email)),
+            users::is_active.eq(user.is_active),
+            users::is_staff.eq(user.is_staff),
+            users::is_registered.eq(user.is_registered),
+        ))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// Replaces a password's hash, unless the password was changed meanwhile.
+pub fn rehash(conn: &mut AnyConn, id: UserId, old: &str, new: &str) -> Result<(), StorageError> {
+    diesel::update(users::table.find(id.0).filter(users::password.eq(old)))
+        .set(users::password.eq(new))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// The user with an id.
+pub fn find(conn: &mut AnyConn, id: UserId) -> Result<Option<User>, StorageError> {
+    Ok(users::table.find(id.0).select(User::as_select()).first(conn).optional()?)
+}
+
+/// The same, who stays as they are until the transaction's end: for what depends on it, or changes it.
+pub fn hold(conn: &mut AnyConn, id: UserId) -> Result<Option<User>, StorageError> {
+    locks::user(conn, id)?;
+    find(conn, id)
+}
+
+/// The user with exactly this name.
+pub fn by_username(conn: &mut AnyConn, username: &str) -> Result<Option<User>, StorageError> {
+    // PostgreSQL takes no text with a NUL in it, and no name has one.
+    if username.contains('\0') {
+        return Ok(None);
+    }
+    Ok(users::table.filter(users::username.eq(username)).select(User::as_select()).first(conn).optional()?)
+}
+
+/// Whether any user's hash is like a pattern.
+pub fn has_hash_like(conn: &mut AnyConn, pattern: &str) -> Result<bool, StorageError> {
+    let row = sql!("SELECT id FROM users WHERE password LIKE ? LIMIT 1", pattern);
+    Ok(row.first::<(i64,)>(conn)?.is_some())
+}
+
+/// Whether somebody may manage what is nobody's own.
+pub fn is_staff(conn: &mut AnyConn, id: UserId) -> Result<bool, StorageError> {
+    Ok(users::table.find(id.0).select(users::is_staff).first(conn).optional()?.unwrap_or(false))
+}
+
+/// Whether a user is the only active one who is staff.
+pub fn is_last_staff(conn: &mut AnyConn, user: &User) -> Result<bool, StorageError> {
+    let others = users::table.filter(users::is_staff.and(users::is_active).and(users::id.ne(user.id)));
+    let is_staff = user.is_staff && user.is_active;
+    Ok(is_staff && others.select(users::id).first::<i64>(conn).optional()?.is_none())
+}
+
+/// All users, by id.
+pub fn all(conn: &mut AnyConn) -> Result<Vec<User>, StorageError> {
+    Ok(users::table.order(users::id).select(User::as_select()).load(conn)?)
+}
+
+/// Whether there is any user.
+pub fn any(conn: &mut AnyConn) -> Result<bool, StorageError> {
+    Ok(users::table.select(users::id).first::<i64>(conn).optional()?.is_some())
+}
+
+/// The active users among `ids`, by id.
+pub fn active_cards(conn: &mut AnyConn, ids: &[UserId]) -> Result<Vec<UserCard>, StorageError> {
+    let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
+    let rows = sql!(
+        concat!("SELECT ", card_columns!(), " FROM users u WHERE u.id IN ? AND u.is_active ORDER BY u.id"),
+        ids.as_slice()
+    );
+    Ok(rows.rows(conn)?.into_iter().map(card_of).collect())
+}
+
+/// The users with these ids, active or not.
+pub(crate) fn cards(conn: &mut AnyConn, ids: &[UserId]) -> Result<Vec<UserCard>, StorageError> {
+    let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
+    let rows = sql!(concat!("SELECT ", card_columns!(), " FROM users u WHERE u.id IN ?"), ids.as_slice());
+    Ok(rows.rows(conn)?.into_iter().map(card_of).collect())
+}
+
+/// Users that a command names must exist and be active; those that do not are named in the error.
+pub fn expect_users(conn: &mut AnyConn, field: &'static str, ids: &[UserId]) -> Result<(), StorageError> {
+    let known: Vec<UserId> = active_cards(conn, ids)?.into_iter().map(|card| card.id).collect();
+    let mut errors = FieldErrors::default();
+    for id in ids.iter().filter(|id| known.binary_search(id).is_err()) {
+        errors.add(field, format!("Invalid pk \"{id}\" - object does not exist."));
+    }
+    if errors.is_empty() { Ok(()) } else { Err(errors.into()) }
+}
