@@ -281,7 +281,7 @@ impl Accept<Admit> for ChatActor {
         actix_rt::spawn(async move {
             let rules = services.rules.clone();
             let found = services.readers.ask(move |conn| chat_snapshot::view(conn, &rules, chat, user)).await;
-            directory.send(chat, Admitted { user, found }.into());
+            directory.send(chat, Admitted { user, found: Box::new(found) }.into());
         });
     }
 }
@@ -289,7 +289,7 @@ impl Accept<Admit> for ChatActor {
 impl Accept<Admitted> for ChatActor {
     fn accept(&mut self, Admitted { user, found }: Admitted, ctx: &mut Context<Self>) {
         self.order.resume();
-        match found {
+        match *found {
             Ok((snapshot, viewer)) if viewer.role.is_some() => {
                 self.order.begin(snapshot.chat.seq);
                 let sockets = self.newcomers(user).collect();
@@ -306,7 +306,7 @@ impl Accept<Admitted> for ChatActor {
                 let (directory, chat) = (self.directory.clone(), self.chat);
                 actix_rt::spawn(async move {
                     actix_rt::time::sleep(PAUSE).await;
-                    directory.clone().send(chat, Admit { user: user }.into());
+                    directory.clone().send(chat, Admit { user }.into());
                 });
             }
         }

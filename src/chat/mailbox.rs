@@ -156,7 +156,8 @@ pub struct Admit {
 #[derive(Debug)]
 pub struct Admitted {
     pub user: UserId,
-    pub found: Result<(ChatSnapshot, Viewer), Refusal>,
+    /// Apart, so that no other message in the mailbox is as large.
+    pub found: Box<Result<(ChatSnapshot, Viewer), Refusal>>,
 }
 
 /// Somebody types on another node, or stops.

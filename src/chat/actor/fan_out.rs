@@ -51,7 +51,7 @@ impl ChatActor {
     fn look_after_newcomers(&self, event: &Event) {
         let (directory, registry) = (&self.directory, &self.services.registry);
         let here = event.newcomers().filter(|user| registry.is_connected(*user));
-        here.for_each(|user| directory.clone().send(self.chat, Admit { user: user }.into()));
+        here.for_each(|user| directory.clone().send(self.chat, Admit { user }.into()));
     }
 
     /// Answers who asked for something that is done.

@@ -10,7 +10,7 @@ use futures_util::future::try_join_all;
 use tokio::time::timeout;
 
 use super::{
-    client::{Client, OnAnswer},
+    live_client::{Client, OnAnswer},
     socket::Refused,
 };
 use crate::load::{environment::Stage, error::LoadError, measure::deliveries::Ledger};

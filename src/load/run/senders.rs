@@ -13,10 +13,10 @@ use tokio::{sync::Notify, time::timeout};
 use super::pacer::Pace;
 use crate::load::{
     client::{
-        client::OnAnswer,
         clients::{Audience, chats_of},
         event::Heard,
         http::Connection,
+        live_client::OnAnswer,
     },
     environment::Stage,
     fixtures::plan::content,

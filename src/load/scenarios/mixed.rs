@@ -14,10 +14,10 @@ use tokio::time::timeout;
 
 use crate::load::{
     client::{
-        client::{Client, OnAnswer},
         clients::{Audience, chats_of},
         event::Heard,
         http::Connection,
+        live_client::{Client, OnAnswer},
     },
     environment::Stage,
     error::LoadError,

@@ -12,7 +12,7 @@ use serde::Serialize;
 use tokio::time::timeout;
 
 use crate::load::{
-    client::{client::Client, clients::Audience, socket::Refused},
+    client::{clients::Audience, live_client::Client, socket::Refused},
     environment::Stage,
     error::LoadError,
     fixtures::plan::Plan,
