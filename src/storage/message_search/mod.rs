@@ -1,7 +1,7 @@
 //! Searching messages.
 //!
-//! [`indexer`] makes segments of the index, whenever [`keeper`] has it, behind what is written and not in the way of it;
-//! [`find`] asks them, looks through what is newer than they are, and believes only the texts themselves. So what is
+//! [`indexer`] makes segments of the index, whenever [`background_indexer`] has it, behind what is written and not in the way of it;
+//! [`query`] asks them, looks through what is newer than they are, and believes only the texts themselves. So what is
 //! found is always as it is now, and what is deleted is never found, whatever the index still has.
 
 pub mod background_indexer;
