@@ -1,12 +1,16 @@
 //! `sync/`: the first screen, and what changed since, for who asks again and again.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
+    convert::Infallible,
     time::{Duration, Instant},
 };
 
-use actix_web::{HttpResponse, http::header::ContentType, web::Data};
+use actix_rt::task::yield_now;
+use actix_web::{HttpResponse, body::SizedStream, http::header::ContentType, web::Data};
+use bytes::{Bytes, BytesMut};
 use bytestring::ByteString;
+use futures_util::stream;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -180,7 +184,8 @@ impl Told {
         }
     }
 
-    fn answer(&self, follower: &Follower) -> Answer {
+    /// Answers with all of it, in parts: others on the same thread come in between.
+    fn answer(self, follower: &Follower) -> Answer {
         let view = SinceView {
             events: Vec::new(),
             heads: follower.known(),
@@ -188,28 +193,81 @@ impl Told {
             removed: follower.removed(),
         };
         let rest = serde_json::to_vec(&view).map_err(|_| Refusal::Internal)?;
-        let frames = self.0.iter().map(|(_, frame)| &frame.as_bytes()[..]);
-        Ok(HttpResponse::Ok().content_type(ContentType::json()).body(with_events(&rest, frames)))
+        let frames = self.0.into_iter().map(|(_, frame)| frame);
+        let parts = Parts::new(rest.into(), frames.collect());
+        let size = parts.size() as u64;
+        let parts = stream::unfold(parts, |mut parts| async move {
+            yield_now().await;
+            parts.next().map(|part| (Ok::<_, Infallible>(part), parts))
+        });
+        Ok(HttpResponse::Ok().content_type(ContentType::json()).body(SizedStream::new(size, parts)))
     }
 }
 
 /// What a [`SinceView`] without events begins with.
 const EVENTS: &[u8] = b"{\"events\":[";
 
-/// Puts events into a [`SinceView`] that has none. They are JSON already: to parse megabytes of them again would hold up
-/// everybody whom this thread serves.
-fn with_events<'a>(view: &[u8], frames: impl Iterator<Item = &'a [u8]> + Clone) -> Vec<u8> {
-    let (begin, rest) = view.split_at(EVENTS.len());
-    debug_assert_eq!(begin, EVENTS);
-    let size: usize = frames.clone().map(|frame| frame.len() + 1).sum();
-    let mut body = Vec::with_capacity(view.len() + size);
-    body.extend_from_slice(begin);
-    for (number, frame) in frames.enumerate() {
-        if number > 0 {
-            body.push(b',');
-        }
-        body.extend_from_slice(frame);
+/// How much of an answer is put together in one go, in bytes.
+const PART: usize = 64 << 10;
+
+/// A [`SinceView`] with its events in it. They are JSON already, and are not parsed again.
+struct Parts {
+    next: BytesMut,
+    frames: VecDeque<ByteString>,
+    rest: Bytes,
+}
+
+impl Parts {
+    /// `view`: one without events.
+    fn new(mut view: Bytes, frames: VecDeque<ByteString>) -> Self {
+        debug_assert!(view.starts_with(EVENTS));
+        let begin = view.split_to(EVENTS.len());
+        Self { next: begin.as_ref().into(), frames, rest: view }
     }
-    body.extend_from_slice(rest);
-    body
+
+    fn size(&self) -> usize {
+        let frames: usize = self.frames.iter().map(|frame| frame.len()).sum();
+        self.next.len() + frames + self.frames.len().saturating_sub(1) + self.rest.len()
+    }
+
+    fn next(&mut self) -> Option<Bytes> {
+        while self.next.len() < PART
+            && let Some(frame) = self.frames.pop_front()
+        {
+            self.next.extend_from_slice(frame.as_bytes());
+            if !self.frames.is_empty() {
+                self.next.extend_from_slice(b",");
+            }
+        }
+        if self.frames.is_empty() {
+            self.next.extend_from_slice(&std::mem::take(&mut self.rest));
+        }
+        Some(self.next.split().freeze()).filter(|part| !part.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn joined(frames: &[&'static str]) -> (usize, usize, Vec<u8>) {
+        let frames = frames.iter().map(|frame| ByteString::from_static(frame)).collect();
+        let mut parts = Parts::new(Bytes::from_static(b"{\"events\":[],\"heads\":{}}"), frames);
+        let (size, mut count, mut whole) = (parts.size(), 0, Vec::new());
+        while let Some(part) = parts.next() {
+            count += 1;
+            whole.extend_from_slice(&part);
+        }
+        (size, count, whole)
+    }
+
+    #[test]
+    fn events_come_in_parts_that_make_one_answer() {
+        assert_eq!(joined(&[]), (26, 1, b"{\"events\":[],\"heads\":{}}".to_vec()));
+        assert_eq!(joined(&["1", "{}"]), (30, 1, b"{\"events\":[1,{}],\"heads\":{}}".to_vec()));
+        let long: &'static str = "7".repeat(PART).leak();
+        let (size, count, whole) = joined(&[long, long, "8"]);
+        assert_eq!((size, count), (whole.len(), 3));
+        assert_eq!(whole, format!("{{\"events\":[{long},{long},8],\"heads\":{{}}}}").as_bytes());
+    }
 }

@@ -257,11 +257,18 @@ async fn a_server_that_was_paused_lets_nobody_in_whose_credential_ended_meanwhil
     let command = json!({"type": "send_message", "chat_id": 1, "content": "late"});
     socket.send(awc::ws::Message::Text(command.to_string().into())).await.unwrap();
     let body = || Some(json!({"content": "late"}));
+    // Who came while it slept may be told that it took too long: actix-http counts from when it last looked at the clock.
+    let ask = async |method: &str, path: &str, token: &str, body: Option<Value>| loop {
+        let (status, _) = server.request(method, path, token, body.clone()).await.unwrap();
+        if status != 408 {
+            break status;
+        }
+    };
     let requests = async {
         join3(
-            server.request("GET", "chats/", &tokens[0], None),
-            server.request("POST", "chats/1/messages/", &tokens[1], body()),
-            server.request("POST", "chats/1/messages/", &alice, Some(json!({"content": "for bob"}))),
+            ask("GET", "chats/", &tokens[0], None),
+            ask("POST", "chats/1/messages/", &tokens[1], body()),
+            ask("POST", "chats/1/messages/", &alice, Some(json!({"content": "for bob"}))),
         )
         .await
     };
@@ -270,8 +277,7 @@ async fn a_server_that_was_paused_lets_nobody_in_whose_credential_ended_meanwhil
         server.signal("CONT");
     };
     let (answers, ()) = futures_util::future::join(requests, waking).await;
-    let statuses = [answers.0, answers.1, answers.2].map(|answer| answer.unwrap().0);
-    assert_eq!(statuses, [401, 401, 201]);
+    assert_eq!([answers.0, answers.1, answers.2], [401, 401, 201]);
     loop {
         match socket.next().await.unwrap().unwrap() {
             awc::ws::Frame::Close(reason) => break assert_eq!(u16::from(reason.unwrap().code), 4401),

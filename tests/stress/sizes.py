@@ -194,7 +194,7 @@ ATTACKS = [
     Attack("reactions to a message that has 100,000", 8, reacts),
     Attack("roles and removals in a room of 20,000", 8, changes_roles),
     Attack("readers and marks where 20,000 left", 8, where_many_left),
-    Attack("syncs that are behind in 2,000 chats", 4, syncs_all, by="hoarder"),
+    Attack("syncs that are behind in 5,000 chats", 4, syncs_all, by="hoarder"),
     Attack("marks and deep pages in 5,000 chats", 16, opens_and_marks, by="hoarder"),
     Attack("a user whom 20,000 block", 8, is_blocked, by="hated"),
     Attack("deep pages of 20,000 members and 50,000 users", 8, deep_pages),

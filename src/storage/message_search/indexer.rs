@@ -181,7 +181,9 @@ pub fn merged(conn: &mut AnyConn) -> Result<Option<Finished>, StorageError> {
 pub(crate) fn anew(conn: &mut AnyConn, segments: &[Row]) -> Result<Finished, StorageError> {
     let (first, last) = (segments[0], segments[segments.len() - 1]);
     let ids = first.first_id..last.last_id + 1;
-    let changes = pending_changes::of(conn, ids.clone())?;
+    // Those of messages between two segments too, which were gone when the later one was made.
+    let changed = segments::last_before(conn, first.first_id)? + 1..ids.end;
+    let changes = pending_changes::of(conn, changed)?;
     let reading = Reading::all(conn, ids)?;
     Ok(reading.finish(None, segments.iter().map(|row| row.id).collect(), changes))
 }
@@ -251,7 +253,8 @@ impl Finished {
     }
 
     /// Forgets some of the changes that it has taken in, once it is known. Returns from which on to go on, if there are
-    /// more. A change that is never forgotten costs time, and nothing else: its segment is made anew once more.
+    /// more. A change that a killed process has not forgotten costs time, and nothing
+    /// else: its segment is made anew once more.
     pub fn forget_changes(&self, conn: &mut AnyConn, begin: usize) -> Result<Option<usize>, StorageError> {
         let end = self.changes.len().min(begin + FORGOTTEN_AT_ONCE);
         pending_changes::delete(conn, &self.changes[begin..end])?;

@@ -24,6 +24,12 @@ pub fn last_id(conn: &mut AnyConn) -> Result<i64, StorageError> {
     Ok(last)
 }
 
+/// The last message of the segment before an id; 0 where there is none.
+pub fn last_before(conn: &mut AnyConn, id: i64) -> Result<i64, StorageError> {
+    let last = sql!("SELECT coalesce(max(last_id), 0) FROM search_segments WHERE last_id < ?", id);
+    Ok(last.one::<(i64,)>(conn)?.0)
+}
+
 /// The segments that can have messages with some ids, the newest first.
 pub fn with_messages(conn: &mut AnyConn, ids: Range<i64>) -> Result<Vec<Row>, StorageError> {
     let rows = sql!(
