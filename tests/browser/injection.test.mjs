@@ -86,13 +86,10 @@ test("nothing that somebody writes ever runs, wherever it is shown", async (t) =
   await anns.createChat({ chat_type: "dm", member_ids: [bob.id] });
   for (const last_name of titles) {
     await helper(server, staff).updateUser(bob.id, { first_name: "", last_name });
-    await expect(page.locator(".gr-chat-title").filter({ hasText: last_name }).first()).toBeVisible();
+    // The newest chat is above those that have such a title.
+    await expect(page.locator(".gr-chat-title").first()).toContainText(last_name);
   }
-  await page
-    .locator(".gr-chat-title")
-    .filter({ hasText: titles.at(-1) })
-    .first()
-    .click();
+  await page.locator(".gr-chat-title").first().click();
   await page.locator("#chat-menu-btn").click();
   await page.locator("#block-user-btn").click();
   await expect(page.locator(".gr-blocked-note")).toContainText(titles.at(-1));
