@@ -263,8 +263,8 @@ mod tests {
 
     #[test]
     fn events_come_in_parts_that_make_one_answer() {
-        assert_eq!(joined(&[]), (26, 1, b"{\"events\":[],\"heads\":{}}".to_vec()));
-        assert_eq!(joined(&["1", "{}"]), (30, 1, b"{\"events\":[1,{}],\"heads\":{}}".to_vec()));
+        assert_eq!(joined(&[]), (24, 1, b"{\"events\":[],\"heads\":{}}".to_vec()));
+        assert_eq!(joined(&["1", "{}"]), (28, 1, b"{\"events\":[1,{}],\"heads\":{}}".to_vec()));
         let long: &'static str = "7".repeat(PART).leak();
         let (size, count, whole) = joined(&[long, long, "8"]);
         assert_eq!((size, count), (whole.len(), 3));
