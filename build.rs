@@ -1,5 +1,6 @@
-//! Packs `web/` into the program: a table of its files, each plain and compressed, which `src/web/assets.rs` includes. Our
-//! own scripts and styles go without their comments, which are a sixth of what a first visit loads.
+//! Embeds `web/` in the program: generates a table of its files, each plain and compressed, for
+//! `src/web/assets.rs`. Comments are removed from our own scripts and styles: they are a sixth of what a
+//! first visit loads.
 
 use std::{
     env,
@@ -41,14 +42,14 @@ fn list(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
         if path.is_dir() {
             list(&path, files)?;
         } else if path.extension().is_some() {
-            // What has none is a program that looks after the others.
+            // Files without an extension are maintenance scripts.
             files.push(path);
         }
     }
     Ok(())
 }
 
-/// What is served of a file. The licences in what others wrote stay.
+/// Returns the content to serve. Vendored files are unchanged, so that they keep their licences.
 fn packed(path: &str, bytes: Vec<u8>) -> Vec<u8> {
     let is_ours = !path.starts_with("vendor/") && (path.ends_with(".js") || path.ends_with(".css"));
     match String::from_utf8(bytes) {
@@ -58,7 +59,7 @@ fn packed(path: &str, bytes: Vec<u8>) -> Vec<u8> {
     }
 }
 
-/// Empties the lines that are nothing but comments. Lines keep their numbers.
+/// Empties lines that contain only a comment. Line numbers do not change.
 fn without_comments(text: &str) -> String {
     let mut is_within = false;
     let mut kept = |line: &str| {

@@ -1,6 +1,7 @@
-//! What is done most often, by itself: `cargo bench --bench inner_loops`.
+//! Benchmarks of the hottest paths: `cargo bench --bench inner_loops`.
 //!
-//! A chat of ten members and a thousand messages, each with a reaction, in SQLite; half of the members have read it all.
+//! A chat of ten members and a thousand messages in SQLite, each with a reaction. Half of the members have
+//! read all.
 
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use greenroom::{
         text::{MessageBody, Title, Username},
     },
     storage::{
-        Access, AnyConn, DatabaseUrl, Rules,
+        Access, AnyConn, DatabaseUrl, StoragePolicy,
         commands::{Made, apply, create_chat},
         db::migrations,
         queries::{
@@ -39,11 +40,11 @@ const PAGE: i64 = 50;
 
 struct Chat {
     conn: AnyConn,
-    rules: Rules,
+    rules: StoragePolicy,
     links: Links,
     id: ChatId,
     users: Vec<Arc<UserCard>>,
-    /// The posting of the last message.
+    /// The event of the last message.
     posted: Arc<Event>,
     _folder: TempDir,
 }
@@ -55,7 +56,7 @@ impl Chat {
             DatabaseUrl::parse(&format!("sqlite://{}", folder.path().join("bench.db").display())).unwrap();
         migrations::migrate(&url).unwrap();
         let mut conn = url.open(Access::Write).unwrap();
-        let rules = Rules {
+        let rules = StoragePolicy {
             receipts_max_members: 100,
             content_key: Vec::new(),
             restored_from: 0,
@@ -104,7 +105,7 @@ fn command(chat: ChatId, by: UserId, action: Action) -> Command {
 
 fn post(
     conn: &mut AnyConn,
-    rules: &Rules,
+    rules: &StoragePolicy,
     chat: ChatId,
     users: &[Arc<UserCard>],
     number: usize,
@@ -124,7 +125,7 @@ fn post(
     event
 }
 
-/// The JSON of a posted message and the frame around it, which all sockets share.
+/// Renders the JSON of a posted message and the frame around it, which all sockets share.
 fn rendering_an_event(bench: &mut Criterion) {
     let Chat { links, posted, .. } = Chat::make();
     let Change::MessagePosted { message } = &posted.change else { panic!("it was posted") };
@@ -133,7 +134,7 @@ fn rendering_an_event(bench: &mut Criterion) {
     });
 }
 
-/// The newest messages with senders, reactions and readers, from the database to JSON.
+/// Reads the newest messages with senders, reactions and readers, and renders them as JSON.
 fn a_page_of_50(bench: &mut Criterion) {
     let Chat { mut conn, rules, links, id, users, .. } = Chat::make();
     bench.bench_function("a page of 50", |bench| {
@@ -152,7 +153,7 @@ fn a_page_of_50(bench: &mut Criterion) {
     });
 }
 
-/// What a client missed that comes back: nothing, and the last 20 changes.
+/// Reads the changes that a reconnecting client has missed: none, and the last 20.
 fn the_feeds_since(bench: &mut Criterion) {
     let Chat { mut conn, rules, id, users, .. } = Chat::make();
     let (user, head) = (users[1].id, chats::find(&mut conn, id).unwrap().unwrap().seq);

@@ -1,9 +1,10 @@
-//! What the packages that Greenroom is built of can do by themselves: small servers that do one thing each, and that
-//! `greenroom load` takes for Greenroom, so that both are measured alike, in one run.
+//! Baselines: what the packages under Greenroom achieve by themselves. Each server does one thing only.
+//! `greenroom load` runs against it as against Greenroom, so that both are measured in the same way, in one
+//! run.
 //!
 //!     limits handler        answers a post with 201 and stores nothing
-//!     limits commit FILE    stores it in SQLite first, many in one durable transaction
-//!     limits room           passes it on to all sockets, through one actor
+//!     limits commit FILE    stores it in SQLite first, in one durable transaction per batch
+//!     limits room           broadcasts it to all sockets, through one actor
 
 use std::{
     sync::{
@@ -25,11 +26,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
-/// The one thing that a server does with a message.
+/// The one thing that the server does with a message.
 enum Does {
     Answer,
     Commit(mpsc::SyncSender<Job>),
-    Tell(Addr<Room>),
+    Broadcast(Addr<Room>),
 }
 
 type Job = (i64, String, oneshot::Sender<i64>);
@@ -54,7 +55,7 @@ fn message(id: i64, chat: i64, content: &str, seq: i64) -> String {
 async fn post(does: Data<Does>, chat: Path<i64>, body: Json<Post>) -> HttpResponse {
     let chat = chat.into_inner();
     let id = match &**does {
-        Does::Answer | Does::Tell(_) => NEXT.fetch_add(1, Ordering::Relaxed),
+        Does::Answer | Does::Broadcast(_) => NEXT.fetch_add(1, Ordering::Relaxed),
         Does::Commit(jobs) => {
             let (done, stored) = oneshot::channel();
             if jobs.try_send((chat, body.content.clone(), done)).is_err() {
@@ -63,13 +64,13 @@ async fn post(does: Data<Does>, chat: Path<i64>, body: Json<Post>) -> HttpRespon
             stored.await.unwrap_or_default()
         }
     };
-    if let Does::Tell(room) = &**does {
+    if let Does::Broadcast(room) = &**does {
         room.do_send(Say { chat, id, content: body.content.clone() });
     }
     HttpResponse::Created().content_type("application/json").body(message(id, chat, &body.content, id))
 }
 
-// The store: one thread, one connection, whatever has queued up in one transaction.
+// The store: one thread, one connection, one transaction for all queued messages.
 
 fn store(file: &str, jobs: &mpsc::Receiver<Job>) {
     let mut conn = SqliteConnection::establish(file).expect("the file can be opened");
@@ -103,7 +104,7 @@ diesel::table! {
     }
 }
 
-// The room: one actor for all chats, and one for each socket.
+// The room: one actor for all chats, and one per socket.
 
 #[derive(Default)]
 struct Room {
@@ -197,18 +198,18 @@ impl StreamHandler<Result<ws::Message, ws::ProtocolError>> for Socket {
 
 async fn upgrade(does: Data<Does>, request: HttpRequest, stream: Payload) -> actix_web::Result<HttpResponse> {
     match &**does {
-        Does::Tell(room) => ws::start(Socket { room: room.clone() }, &request, stream),
+        Does::Broadcast(room) => ws::start(Socket { room: room.clone() }, &request, stream),
         _ => Ok(HttpResponse::NotFound().finish()),
     }
 }
 
-// Users and chats, as far as the load generator asks for them.
+// Users and chats, as far as the load generator requests them.
 
 async fn chat(chats: Data<AtomicI64>) -> Json<Value> {
     Json(json!({"id": chats.fetch_add(1, Ordering::Relaxed)}))
 }
 
-async fn whatever() -> Json<Value> {
+async fn stub() -> Json<Value> {
     Json(json!({"id": 1, "key": "k", "is_staff": true, "username": "limits"}))
 }
 
@@ -217,7 +218,7 @@ async fn main() -> std::io::Result<()> {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
     let does = match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["handler"] => Does::Answer,
-        ["room"] => Does::Tell(Room::default().start()),
+        ["room"] => Does::Broadcast(Room::default().start()),
         ["commit", file] => {
             let (jobs, queue) = mpsc::sync_channel(8_192);
             let file = file.to_owned();
@@ -235,7 +236,7 @@ async fn main() -> std::io::Result<()> {
         let api = web::scope("/messages/api")
             .route("/chats/{chat}/messages/", web::post().to(post))
             .route("/chats/", web::post().to(chat))
-            .default_service(web::route().to(whatever));
+            .default_service(web::route().to(stub));
         App::new()
             .app_data(does.clone())
             .app_data(chats.clone())

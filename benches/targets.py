@@ -1,4 +1,4 @@
-"""Runs greenroom load for each target, beside the limit that it is held against, and writes down what came of it."""
+"""Runs `greenroom load` for each performance target and its baseline, and writes the results into the docs."""
 
 import argparse
 import contextlib
@@ -29,7 +29,7 @@ class Bench:
         self.plots = {}
 
     def load(self, kind, *args, at=("--spawn",)):
-        """One run; its figures, which must be without a fault."""
+        """Runs the load generator once and returns its figures. Raises RuntimeError if the run reports a fault."""
         command = [self.binary, "load", kind, *at, *self.time, *map(str, args), "--json", "-"]
         done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"TMPDIR": self.folder})
         if done.returncode != 0:
@@ -39,12 +39,12 @@ class Bench:
         return json.loads(done.stdout)
 
     def median(self, value, kind, *args, at=("--spawn",)):
-        """The middle of several runs, by a value of theirs."""
+        """Returns the median of several runs, by `value`."""
         runs = [self.load(kind, *args, at=at) for _ in range(self.times)]
         return sorted(runs, key=value)[len(runs) // 2]
 
     def plot(self, name, titles, kind, *args):
-        """One more run, of which some plots are kept."""
+        """Runs once more and keeps some of its plots."""
         report = pathlib.Path(self.folder) / "report.html"
         self.load(kind, *args, "--report", report)
         drawn = dict(re.findall(r"<h2>([^<]*)</h2>\s*(<svg.*?</svg>)", report.read_text(), re.DOTALL))
@@ -53,7 +53,7 @@ class Bench:
 
     @contextlib.contextmanager
     def limit(self, *args):
-        """A server that does one thing only; how to put it under load."""
+        """Starts a baseline server and yields the arguments for a load run against it."""
         process = subprocess.Popen([self.limits, *args], stdout=subprocess.PIPE, text=True)
         try:
             url = process.stdout.readline().strip().removeprefix("Listening on ")
@@ -64,7 +64,7 @@ class Bench:
 
     @contextlib.contextmanager
     def postgres(self):
-        """The URL of a database in a PostgreSQL of its own, durable; none where there is no PostgreSQL."""
+        """Starts a durable PostgreSQL and yields the URL of a database; None where PostgreSQL is not installed."""
         script = ROOT / "tests" / "support" / "postgres.sh"
         environment = os.environ | {"OPTIONS": "-c fsync=on"}
         process = subprocess.Popen([script], env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
@@ -118,7 +118,7 @@ def posts(bench):
     ratio = cpu(own) / cpu(bare)
     met = rate(own) >= 25_000 and p99 <= 10_000 and cpu(own) <= 40 and ratio <= 1.5
     bench.row("P1", "durable posts over REST, 64 connections, 100 chats", "25,000/s, p99 10 ms, 40 us, 1.5 x the CPU of group commit alone", measured, met, limit, ratio)
-    bench.plot("P1", ["send: how many took how long"], "rooms", "--session", "--rooms", 100, *POSTS)
+    bench.plot("P1", ["send: latency histogram"], "rooms", "--session", "--rooms", 100, *POSTS)
     hot = bench.median(rate, "rooms", "--session", "--rooms", 1, *POSTS)
     ratio = rate(hot) / rate(own)
     bench.row("P2", "the same in one chat", "0.8 of P1", f"{rate(hot):,.0f}/s, {cpu(hot):.1f} us CPU", ratio >= 0.8, f"P1 {rate(own):,.0f}/s", ratio)
@@ -138,7 +138,7 @@ def fan_out(bench):
             args = ["--rooms", 1, "--members", members, "--senders", senders, *TOGETHER]
             own = bench.median(per_delivery, "rooms", *args)
             with bench.limit("room") as at:
-                # It counts from the first message, and so is good for one run.
+                # It counts its messages from the start, so each run needs a new one.
                 bare = bench.load("rooms", *args, at=at)
             ratio = per_delivery(own) / per_delivery(bare)
             deliveries = operation(own, "deliver")["per_second"]
@@ -149,7 +149,7 @@ def fan_out(bench):
                 fastest = rate(own)
     args = ["--rooms", 1, "--members", 1_000, "--rate", max(1, fastest / 2)]
     own = bench.median(lambda run: operation(run, "deliver to all")["latency"]["p99"], "rooms", *args)
-    bench.plot("P5", ["deliver to all: how many took how long", "Deliveries a second", "Memory of the server, MiB", "CPU, percent of a core"], "rooms", *args)
+    bench.plot("P5", ["deliver to all: latency histogram", "Deliveries a second", "Memory of the server, MiB", "CPU, percent of a core"], "rooms", *args)
     with bench.limit("room") as at:
         bare = bench.load("rooms", *args, at=at)
     latency, limit = (operation(run, "deliver to all")["latency"] for run in (own, bare))
@@ -183,14 +183,14 @@ def large_chat(bench):
 
 
 def worst_cases(bench):
-    """What grows in somebody's chats must not grow what they wait for: beside the small case in the same run."""
+    """Compares worst-case amounts of data with small ones in the same run. Latency must not grow with the data."""
     few, many = (1_000, 20_000) if bench.quick else (5_000, 500_000)
     two = ["--users", 2, "--members", 2, "--plain", "--closed", "--connections", 1]
     cases = [
         ("a reader who never wrote", "page,unread,sync", ["--one-sided", "--chats", 1, *two], ["--messages", few], ["--messages", many], 1.2),
         ("a room of 20,000", "page,chats,unread", ["--chats", 1, "--messages", 100, "--plain", "--closed", "--connections", 1],
          ["--users", 200, "--members", 200], ["--users", 20_000, "--members", 20_000], 1.2),
-        # What is told of each chat takes its time; the list of the first ten puts all of them in order.
+        # Unread counts and sync grow with the number of chats. The list sorts all chats for its first ten.
         ("a user in 3,000 chats", "chats,page,unread,sync", ["--one-sided", "--messages", 5, *two], ["--chats", 100], ["--chats", 3_000], 30),
     ]
     for number, (name, what, args, small, large, limit) in enumerate(cases):
@@ -223,7 +223,7 @@ def storm(bench):
 def on_postgres(bench, sqlite):
     with bench.postgres() as url:
         if url is None:
-            print("P11 is left out: there is no PostgreSQL", flush=True)
+            print("P11 skipped: PostgreSQL is not installed", flush=True)
             return
         own = bench.median(rate, "rooms", "--session", "--rooms", 100, *POSTS, at=["--spawn", "--database-url", url])
     ratio = rate(own) / rate(sqlite)
@@ -233,7 +233,7 @@ def on_postgres(bench, sqlite):
 def history(bench):
     few, many = (1_000, 20_000) if bench.quick else (10_000, 1_000_000)
     args = ["--session", "--rooms", 10, *POSTS]
-    # What is there at the start is indexed for searches first.
+    # Existing messages are indexed for search during the warmup.
     bench.time[-1] = "2s" if bench.quick else "12s"
     short = bench.median(cpu, "rooms", *args, "--messages", few // 10)
     long = bench.median(cpu, "rooms", *args, "--messages", many // 10)
@@ -253,7 +253,7 @@ def table(rows, machine, quick):
 
 
 def pictures(plots, folder):
-    """Writes each plot into a file of its own. Yields what shows them."""
+    """Writes each plot into a separate file. Yields the lines of Markdown that show them."""
     for old in folder.glob("*.svg"):
         old.unlink()
     for title, svg in plots.items():
@@ -277,7 +277,7 @@ def write(rows, plots, quick):
 
 
 def keep(bench, only):
-    """What was measured so far, in the order of the targets; a run of some steps only is not kept."""
+    """Writes the results so far, in the order of the targets. A partial run (`--only`) is not written."""
     bench.rows.sort(key=lambda row: (int(row["name"][1:].rstrip("abc")), row["name"]))
     if not only:
         write(bench.rows, bench.plots, bench.quick)
@@ -287,12 +287,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--binary", required=True)
     parser.add_argument("--limits", required=True)
-    parser.add_argument("--quick", action="store_true", help="little of everything: to see that it works")
+    parser.add_argument("--quick", action="store_true", help="short runs with little data, to check that everything works")
     parser.add_argument("--only", default="", help="comma-separated: posts,commands,fan_out,reading,large_chat,worst_cases,memory,storm,postgres,history")
     options = parser.parse_args()
     only = set(filter(None, options.only.split(",")))
     wanted = lambda name: not only or name in only
-    # Where commits cost what they cost on a disk, and not in memory.
+    # On disk, not in a RAM disk, so that commits have their real cost.
     with tempfile.TemporaryDirectory(dir=ROOT / "target") as folder:
         bench = Bench(options.binary, options.limits, options.quick, folder)
         sqlite = posts(bench) if wanted("posts") or wanted("postgres") else None
@@ -300,7 +300,7 @@ def main():
         for name, step in steps.items():
             if wanted(name):
                 step(bench)
-                # Minutes of measuring are not lost when a later step fails.
+                # Written after each step, so that a later failure does not lose the results.
                 keep(bench, only)
         if wanted("postgres"):
             on_postgres(bench, sqlite)

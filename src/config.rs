@@ -1,6 +1,6 @@
-//! Settings: a flag, else a variable, else a default. `docs/CONFIG.md` lists them; the two change together.
+//! Settings: from a flag, else an environment variable, else a default. Keep `docs/CONFIG.md` in sync.
 
-// The fields' docs are the text of `--help` as well, where brackets would stand about addresses.
+// The fields' docs are also the text of `--help`, which would show the brackets around URLs.
 #![allow(rustdoc::bare_urls)]
 
 use std::{
@@ -18,7 +18,7 @@ use crate::{
     storage::DatabaseUrl,
 };
 
-/// Where the data is; every command takes it.
+/// Database setting, which every command takes.
 #[derive(Debug, Clone, Args)]
 pub struct Database {
     /// The database: sqlite://FILE or postgres://USER@HOST/DATABASE
@@ -26,28 +26,37 @@ pub struct Database {
     pub database_url: DatabaseUrl,
 }
 
-/// Who may make an account.
+/// Whether users may register.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Registration {
-    /// Anybody.
+    /// Everyone may register.
     Open,
-    /// Only staff, and the command line.
+    /// Only staff and the command line create accounts.
     Closed,
 }
 
-/// What browsers are asked to do after a visit over HTTPS: never to use plain HTTP again.
+/// Format of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Scope of HTTP Strict Transport Security, which makes browsers use HTTPS only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Hsts {
     /// For this host.
     Host,
-    /// For this host and everything below it.
+    /// For this host and its subdomains.
     Subdomains,
-    /// Nothing: the proxy sees to it, or nobody does.
+    /// The header is not sent.
     Off,
 }
 
 impl Hsts {
-    /// The value of `Strict-Transport-Security`.
+    /// Returns the value of `Strict-Transport-Security`.
     pub fn header(self) -> Option<&'static str> {
         match self {
             Self::Host => Some("max-age=31536000"),
@@ -67,11 +76,12 @@ pub struct Config {
     #[arg(long, env = "GREENROOM_BIND", default_value = "127.0.0.1:8000")]
     pub bind: SocketAddr,
 
-    /// Address and port where Prometheus may ask at /metrics; none by default
+    /// Address and port that serves /metrics for Prometheus; none by default
     #[arg(long, env = "GREENROOM_METRICS_BIND")]
     pub metrics_bind: Option<SocketAddr>,
 
-    /// Redis 7 or newer, for more than one node on one PostgreSQL: redis://HOST:PORT or rediss://:PASSWORD@HOST:PORT/DATABASE; several, comma-separated, for a Redis Cluster
+    /// Redis 7 or newer, for more than one node on one PostgreSQL: redis://HOST:PORT or
+    /// rediss://:PASSWORD@HOST:PORT/DATABASE; several, comma-separated, for a Redis Cluster
     #[arg(long, env = "GREENROOM_REDIS_URL", hide_env_values = true, value_parser = RedisUrl::parse)]
     pub redis_url: Option<RedisUrl>,
 
@@ -79,7 +89,8 @@ pub struct Config {
     #[arg(long, env = "GREENROOM_PUBLIC_URL", value_parser = origin)]
     pub public_url: Option<String>,
 
-    /// Hosts beside that of the public URL under which this server may be asked, comma-separated: chat.internal,.example.com
+    /// Further hosts beside that of the public URL that this server serves, comma-separated:
+    /// chat.internal,.example.com
     #[arg(long, env = "GREENROOM_ALLOWED_HOSTS", value_delimiter = ',', value_parser = AllowedHost::parse)]
     pub allowed_hosts: Vec<AllowedHost>,
 
@@ -87,47 +98,53 @@ pub struct Config {
     #[arg(long, env = "GREENROOM_ALLOWED_ORIGINS", value_delimiter = ',', value_parser = origin)]
     pub allowed_origins: Vec<String>,
 
-    /// Whether anybody may make an account
+    /// Whether everyone may register an account
     #[arg(long, env = "GREENROOM_REGISTRATION", default_value = "closed")]
     pub registration: Registration,
 
-    /// Accounts that one address may make where anybody may, in an hour, a minute or a second: 100/h; as many taken names may it find
+    /// Accounts that one address may register per hour, minute or second, and taken names that it may probe:
+    /// 100/h
     #[arg(long, env = "GREENROOM_REGISTRATIONS_PER_ADDRESS", default_value = "100/h", value_parser = rate)]
     pub registrations_per_address: Rate,
 
-    /// Sign-ins of one address that may fail in a minute
+    /// Failed sign-ins per minute that one address may have
     #[arg(long, env = "GREENROOM_FAILED_SIGN_INS_PER_ADDRESS", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..))]
     pub failed_sign_ins_per_address: u16,
 
-    /// Whom people who are not staff may find, begin chats with and add to chats
+    /// Users that non-staff may find, begin chats with and add to chats
     #[arg(long, env = "GREENROOM_CONTACTS", default_value = "all")]
     pub contacts: Contacts,
 
-    /// Who makes rooms on objects of a host's pages: anyone (public ones; private ones only staff) or staff
+    /// Users that may create rooms on objects of a host's pages: anyone (private rooms: only staff) or staff
     #[arg(long, env = "GREENROOM_OBJECT_ROOMS", default_value = "anyone")]
     pub object_rooms: ObjectRooms,
 
-    /// Hosts that the pictures may come from that users choose, comma-separated: images.example.com, *.example.com, or * for all; staff choose any
+    /// Hosts that users' pictures may be on, comma-separated: images.example.com, *.example.com, or * for
+    /// all; staff may choose any
     #[arg(long, env = "GREENROOM_PICTURE_HOSTS", value_delimiter = ',', value_parser = PictureHost::parse)]
     pub picture_hosts: Vec<PictureHost>,
 
-    /// Whether this server fetches the pictures of other hosts, and browsers ask only this server: on or off
+    /// Whether this server proxies the pictures of other hosts, so that browsers contact only this server: on
+    /// or off
     #[arg(long, env = "GREENROOM_PICTURE_PROXY", default_value = "off", action = clap::ArgAction::Set, value_parser = BoolishValueParser::new())]
     pub picture_proxy: bool,
 
-    /// Private networks from which pictures may be fetched, comma-separated addresses or networks: 10.1.0.0/16
+    /// Private networks from which pictures may be fetched, comma-separated addresses or networks:
+    /// 10.1.0.0/16
     #[arg(long, env = "GREENROOM_PICTURE_PROXY_ALLOW", value_delimiter = ',', value_parser = network)]
     pub picture_proxy_allow: Vec<IpNet>,
 
-    /// Proxies that may say who the client is and whether it came over HTTPS, comma-separated addresses or networks
+    /// Trusted proxies, whose headers give the client's address and scheme, comma-separated addresses or
+    /// networks
     #[arg(long, env = "GREENROOM_TRUSTED_PROXIES", value_delimiter = ',', value_parser = network)]
     pub trusted_proxies: Vec<IpNet>,
 
-    /// For whom Strict-Transport-Security is sent over HTTPS
+    /// Scope of the header Strict-Transport-Security, which is sent over HTTPS
     #[arg(long, env = "GREENROOM_HSTS", default_value = "host")]
     pub hsts: Hsts,
 
-    /// Key that protects the session cookie, at least 32 characters; made and kept in the database by default
+    /// Key that signs the session cookie, at least 32 characters; generated and stored in the database by
+    /// default
     #[arg(long, env = "GREENROOM_SECRET_KEY", hide_env_values = true, value_parser = secret_key)]
     pub secret_key: Option<String>,
 
@@ -139,7 +156,11 @@ pub struct Config {
     #[arg(long, env = "GREENROOM_LOG", default_value = "info", value_parser = log_filter)]
     pub log: String,
 
-    /// Threads that serve HTTP and run the chats; as many as there are cores by default
+    /// How log lines are written: text for people, or json, one object a line, for machines
+    #[arg(long, env = "GREENROOM_LOG_FORMAT", default_value = "text", value_enum)]
+    pub log_format: LogFormat,
+
+    /// Worker threads, which serve HTTP and run the chats; one per core by default
     #[arg(long, env = "GREENROOM_WORKERS", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub workers: Option<u16>,
 
@@ -147,31 +168,32 @@ pub struct Config {
     #[arg(long, env = "GREENROOM_MAX_SOCKETS_PER_USER", default_value_t = 10)]
     pub max_sockets_per_user: usize,
 
-    /// Chats that one user who is not staff may have made or joined; what others brought them into does not count
+    /// Chats that a non-staff user may have created or joined; chats that others added them to do not count
     #[arg(long, env = "GREENROOM_MAX_CHATS_PER_USER", default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_chats_per_user: u32,
 
-    /// Sessions that one user may have; a sign-in beyond ends the one that was unused for longest
+    /// Sessions that one user may have; a further sign-in ends the least recently used one
     #[arg(long, env = "GREENROOM_MAX_SESSIONS_PER_USER", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_sessions_per_user: u32,
 
-    /// Tokens that may work for one user
+    /// Valid tokens that one user may have
     #[arg(long, env = "GREENROOM_MAX_TOKENS_PER_USER", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_tokens_per_user: u32,
 
-    /// Frames that a socket may send in a second; twice as many at once
+    /// Frames that a socket may send per second, with a burst of twice as many
     #[arg(long, env = "GREENROOM_SOCKET_COMMANDS_PER_SECOND", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     pub socket_commands_per_second: u32,
 
-    /// What one user may ask for on this node: a rate and perhaps a burst for send, search, typing, groups, dms and other, such as send=10/s:30,search=30/m,typing=1/s,groups=100/h,dms=100/h,other=50/s; or off
+    /// Rate limits per user on this node: a rate and an optional burst for send, search, typing, groups, dms
+    /// and other, such as send=10/s:30,search=30/m,typing=1/s,groups=100/h,dms=100/h,other=50/s; or off
     #[arg(long, env = "GREENROOM_RATE_LIMIT", default_value = "search=10/s:100,groups=100/h,dms=100/h", value_parser = Rates::parse)]
     pub rate_limit: Rates,
 
-    /// Queries that one user may have under way on this node; half of the reading connections by default
+    /// Concurrent queries that one user may have on this node; half of the reading connections by default
     #[arg(long, env = "GREENROOM_READS_PER_USER", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub reads_per_user: Option<u16>,
 
-    /// Whether sockets without an Origin header are taken, as programs open them
+    /// Whether sockets without an Origin header are accepted, as opened by programs
     #[arg(long, env = "GREENROOM_SOCKETS_WITHOUT_ORIGIN", default_value_t = true, action = clap::ArgAction::Set, value_parser = BoolishValueParser::new())]
     pub sockets_without_origin: bool,
 
@@ -203,40 +225,40 @@ pub struct Config {
     #[arg(long, env = "GREENROOM_SHOW_DELETED", default_value_t = true, action = clap::ArgAction::Set, value_parser = BoolishValueParser::new())]
     pub show_deleted: bool,
 
-    /// Seconds after which a chat that nobody uses leaves memory
+    /// Seconds after which an idle chat is evicted from memory
     #[arg(long = "chat-idle-seconds", value_name = "SECONDS", env = "GREENROOM_CHAT_IDLE_SECONDS", default_value = "60", value_parser = seconds)]
     pub chat_idle: Duration,
 }
 
 impl Config {
-    /// Threads that serve HTTP.
+    /// Returns the number of worker threads.
     pub fn workers(&self) -> usize {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         self.workers.map_or_else(cores, usize::from)
     }
 
-    /// Connections that read the database.
+    /// Returns the number of reading database connections.
     pub fn readers(&self) -> u32 {
         self.workers().max(2) as u32
     }
 
-    /// Queries that one user may have under way, so that a connection is left for the others.
+    /// Returns the maximum of concurrent queries per user, which leaves connections for others.
     pub fn reads_per_user(&self) -> usize {
         self.reads_per_user.map_or(self.readers() as usize / 2, usize::from)
     }
 
-    /// Whether a proxy at an address is believed.
+    /// Whether an address is that of a trusted proxy.
     pub fn trusts(&self, address: IpAddr) -> bool {
         self.trusted_proxies.iter().any(|network| network.contains(&address))
     }
 
-    /// Whether clients come over HTTPS as far as is known without looking at a request.
+    /// Whether the public URL is HTTPS.
     pub fn is_https(&self) -> bool {
         self.public_url.as_deref().is_some_and(|url| url.starts_with("https://"))
     }
 }
 
-/// An origin: scheme, host and port, nothing more; written as browsers write it.
+/// Parses an origin (scheme, host and port only) and normalizes it as browsers do.
 fn origin(text: &str) -> Result<String, String> {
     let url =
         url::Url::parse(text.trim()).map_err(|_| "give an address such as https://example.com".to_owned())?;
@@ -248,7 +270,7 @@ fn origin(text: &str) -> Result<String, String> {
     Ok(url.origin().ascii_serialization())
 }
 
-/// A network, or a single address.
+/// Parses a network or a single address.
 fn network(text: &str) -> Result<IpNet, String> {
     let text = text.trim();
     let single = || text.parse().ok().map(|address: std::net::IpAddr| IpNet::from(address));
@@ -262,12 +284,12 @@ fn rate(text: &str) -> Result<Rate, String> {
     Rate::parse(text).ok_or_else(|| "give a number and s, m or h, such as 100/h".to_owned())
 }
 
-/// A filter that tracing understands.
+/// Validates a filter of `tracing`.
 fn log_filter(text: &str) -> Result<String, String> {
     tracing_subscriber::EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 
-/// A token as RFC 6265 has it, without what is encoded in cookies.
+/// Validates a cookie name: a token of RFC 6265 without `%`, which cookies use for encoding.
 fn cookie_name(text: &str) -> Result<String, String> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$&'*+-.^_`|~".contains(&byte);
     if !text.is_empty() && text.bytes().all(is_plain) {

@@ -1,4 +1,4 @@
-//! The catalogue of what clients are told when something is not done: status, sentence, who is at fault.
+//! Catalogue of API errors: status, message and headers of each.
 
 use std::{borrow::Cow, fmt};
 
@@ -13,22 +13,23 @@ use serde_json::{Map, Value, json};
 
 use crate::core::model::{FieldErrors, Refusal, UserId};
 
-/// Why a request is answered with an error.
+/// Error response of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ApiError {
-    /// The model or the storage turned it down.
+    /// The model or storage refused the request.
     Refused(Refusal),
-    /// The account with this name was made by its user, who may be anybody, and not by staff.
+    /// The account with this name was registered by its user, whose identity is unknown, and not created by
+    /// staff.
     Registered(UserId),
     /// No valid credentials.
     Unauthenticated,
-    /// Sign-in failed; the same for a name that does not exist.
+    /// Sign-in failed. An unknown name gives the same error.
     WrongPassword,
-    /// A cross-site request that rides on a cookie; why it is taken for one.
+    /// A cross-site request that is authenticated by a cookie; with the reason.
     CrossSite(&'static str),
-    /// A page past the end, or no page number at all.
+    /// A page past the end, or an invalid page number.
     InvalidPage,
-    /// The path is there; these methods are.
+    /// The path exists, but only for the methods in `allow`.
     MethodNotAllowed {
         method: String,
         allow: String,
@@ -36,9 +37,9 @@ pub enum ApiError {
     /// The body did not arrive in time.
     BodyTooSlow,
     BodyTooLarge,
-    /// The body is of a content type that is not taken here.
+    /// The content type of the body is not supported here.
     UnsupportedMediaType(String),
-    /// Too much; try again in so many seconds.
+    /// Rate limit exceeded. Retry after this many seconds.
     Throttled {
         seconds: u64,
     },
@@ -46,11 +47,11 @@ pub enum ApiError {
     UpgradeRequired,
 }
 
-/// In seconds, when to try again after a queue was full, or storage away.
+/// `Retry-After` in seconds: if a queue was full, and if storage was unavailable.
 const BUSY_RETRY: u64 = 1;
 const AWAY_RETRY: u64 = 5;
 
-/// Said of a request whose body or query is not as it should be.
+/// Error for an invalid body or query.
 const INVALID: &str = "Invalid request";
 const NOT_FOUND: &str = "Not found.";
 const FORBIDDEN: &str = "You do not have permission to perform this action.";
@@ -78,12 +79,12 @@ impl fmt::Display for ApiError {
 }
 
 impl ApiError {
-    /// Where there is no such thing, or the caller may not know of it.
+    /// The object does not exist, or the caller may not know of it.
     pub const NOT_FOUND: Self = Self::Refused(Refusal::NotFound);
-    /// Where the caller may not do that.
+    /// The caller may not do this.
     pub const FORBIDDEN: Self = Self::Refused(Refusal::Forbidden);
 
-    /// The body, as REST sends it and as socket errors bear it.
+    /// Returns the JSON body, which REST responses and WebSocket errors share.
     pub fn body(&self) -> Value {
         match self {
             Self::Refused(Refusal::Invalid(errors)) => {
@@ -95,7 +96,7 @@ impl ApiError {
         }
     }
 
-    /// In how many seconds the same may be tried again, where that is known.
+    /// Returns the seconds until a retry makes sense, if known.
     pub fn retry_after(&self) -> Option<u64> {
         match self {
             Self::Throttled { seconds } => Some(*seconds),
@@ -180,7 +181,7 @@ impl ResponseError for ApiError {
                     .insert_header(("Sec-WebSocket-Version", "13"))
                     .insert_header(("Upgrade", "websocket"));
             }
-            // What arrives of it later would be taken for the next request.
+            // Otherwise the rest of the body would be parsed as the next request.
             Self::BodyTooSlow | Self::BodyTooLarge => {
                 response.force_close();
             }

@@ -1,7 +1,7 @@
 //! Greenroom: a messaging server in which every chat is an actor.
 //!
-//! A message's way: [`api`] or [`ws`] → [`chat`] (the chat's actor) → [`storage`] (one transaction, group commit) →
-//! an event back to the actor → the sockets of those in the chat. `docs/ARCHITECTURE.md` is the map.
+//! Path of a message: [`api`] or [`ws`] → [`chat`] (the chat's actor) → [`storage`] (one transaction, group
+//! commit) → an event back to the actor → the sockets of the members. `docs/ARCHITECTURE.md` has an overview.
 
 #![forbid(unsafe_code)]
 

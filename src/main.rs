@@ -7,7 +7,7 @@ use rustix::fs::Mode;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Called before the standard library begins, which opens `/dev/null` in the place of what is closed.
+/// Runs before the standard library starts, because that opens `/dev/null` for closed standard streams.
 #[cfg(target_os = "linux")]
 #[used]
 #[unsafe(link_section = ".init_array")]
@@ -20,7 +20,7 @@ extern "C" fn look_at_output() {
 }
 
 fn main() -> ExitCode {
-    // Whatever makes a file here: it is for its owner alone.
+    // All files created by this process are accessible to their owner only.
     rustix::process::umask(Mode::RWXG | Mode::RWXO);
     greenroom::cli::run()
 }

@@ -1,4 +1,4 @@
-//! What commands print.
+//! Output of commands.
 
 use std::{
     fmt::{Arguments, Display},
@@ -6,30 +6,31 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-/// Prints a line on standard output. `Err` where it could not be written: the command has not done what it was asked to.
+/// Prints a line on standard output. `Err`: it could not be written, so the command must fail.
 macro_rules! say {
     ($($text:tt)*) => { $crate::output::say(&format_args!($($text)*)) };
 }
 
-/// Prints a line on standard error, where that can be written.
+/// Prints a line on standard error. Errors are ignored.
 macro_rules! note {
     ($($text:tt)*) => { $crate::output::note(format_args!($($text)*)) };
 }
 
-/// What a command had to say could not be written.
+/// The output of a command could not be written.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write to standard output: {0}")]
 pub struct Unsaid(#[from] io::Error);
 
-/// The standard library opens `/dev/null` in the place of what is closed when it begins.
+/// Whether standard output was closed at the start. The standard library replaces closed streams by
+/// `/dev/null`.
 static IS_CLOSED: AtomicBool = AtomicBool::new(false);
 
-/// Says that standard output was closed when the process began.
+/// Notes that standard output was closed when the process started.
 pub fn is_closed() {
     IS_CLOSED.store(true, Ordering::Relaxed);
 }
 
-/// Prints lines, which have arrived when this returns. A text that is empty is none.
+/// Prints lines and flushes. An empty text prints nothing.
 pub(crate) fn say(text: &impl Display) -> Result<(), Unsaid> {
     let text = text.to_string();
     if text.is_empty() {
@@ -38,7 +39,7 @@ pub(crate) fn say(text: &impl Display) -> Result<(), Unsaid> {
     write(format!("{text}\n").as_bytes())
 }
 
-/// Prints bytes as they are.
+/// Writes bytes to standard output and flushes.
 pub(crate) fn write(bytes: &[u8]) -> Result<(), Unsaid> {
     if IS_CLOSED.load(Ordering::Relaxed) {
         return Err(io::Error::new(ErrorKind::BrokenPipe, "it is closed").into());
@@ -49,6 +50,6 @@ pub(crate) fn write(bytes: &[u8]) -> Result<(), Unsaid> {
 }
 
 pub(crate) fn note(text: Arguments) {
-    // In one go, or lines of others might come between.
+    // One write, so that lines of other threads do not interleave.
     let _ = io::stderr().write_all(format!("{text}\n").as_bytes());
 }

@@ -1,7 +1,7 @@
-//! Addresses that more than the table of routes must know.
+//! Paths that are used outside the table of routes.
 
-/// Where the API begins.
+/// Base path of the API.
 pub const BASE: &str = "/messages/api";
 
-/// Where sockets open.
+/// Path of the WebSocket endpoint.
 pub const SOCKET: &str = "/messages/ws";

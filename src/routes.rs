@@ -1,4 +1,4 @@
-//! All addresses on one screen.
+//! The table of all routes.
 
 use actix_web::{
     HttpRequest,
@@ -12,7 +12,7 @@ use crate::{
         reactions, rooms, search, settings, sign_in, sync, tokens, users,
     },
     error::ApiError,
-    middleware::authenticate::gate,
+    middleware::authenticate,
     openapi,
     paths::{BASE, SOCKET},
     routing::at,
@@ -21,24 +21,26 @@ use crate::{
     ws,
 };
 
-/// Every address with its methods.
+/// Registers every path with its methods.
 pub fn routes(app: &mut ServiceConfig) {
     app
-        // The API. Addresses are tried in this order, so it comes first, and what is asked for most comes first in it.
+        // The API. Routes are matched in this order, so the most frequently requested ones are first.
         .service(at(BASE).get(pages::index).done())
         .service(at(&format!("{BASE}/schema")).get(openapi::show).done())
         .service(at(&format!("{BASE}/schema/websocket")).get(openapi::show_websocket).done())
         .service(at(&format!("{BASE}/docs")).get(pages::reference).done())
-        .service(web::scope(BASE).wrap(from_fn(gate)).configure(api).default_service(web::to(unknown)))
         .service(
-            web::scope(SOCKET).wrap(from_fn(gate)).service(
+            web::scope(BASE).wrap(from_fn(authenticate)).configure(api).default_service(web::to(unknown)),
+        )
+        .service(
+            web::scope(SOCKET).wrap(from_fn(authenticate)).service(
                 web::resource(["", "/"])
                     .app_data(Route::default())
                     .get(ws::upgrade)
                     .default_service(web::to(only_get)),
             ),
         )
-        // Pages, and what they are made of.
+        // Pages and their static files.
         .service(at("/").get(pages::messages).done())
         .service(at("/messages").get(pages::messages).done())
         .service(at("/login").get(pages::sign_in).post(sign_in::login).done())

@@ -1,4 +1,4 @@
-//! An address with its methods, as the table of routes names it.
+//! Builder of routes: a path with its methods.
 
 use actix_web::{
     FromRequest, Handler, HttpRequest, Resource, Responder,
@@ -9,13 +9,13 @@ use actix_web::{
 
 use crate::{error::ApiError, telemetry::http::Route};
 
-/// An address, with and without a slash at its end.
+/// Starts a route for a path, with and without trailing slash.
 pub(super) fn at(path: &str) -> Address {
     let path = path.trim_end_matches('/');
     Address { resource: web::resource([format!("{path}/"), path.to_owned()]), allow: Vec::new() }
 }
 
-/// An address under construction; it knows its methods, to name them where another one is used.
+/// A route under construction. It collects its methods for the `Allow` header of 405 responses.
 pub(super) struct Address {
     resource: Resource,
     allow: Vec<&'static str>,
@@ -52,7 +52,7 @@ impl Address {
         };
         self.allow.extend(names);
         let is_get = method == Method::GET;
-        // What can be got can be asked for without its body.
+        // GET routes also answer HEAD.
         let matches = guard::fn_guard(move |request| {
             guard::Method(method.clone()).check(request) || (is_get && request.head().method == Method::HEAD)
         });

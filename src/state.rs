@@ -1,4 +1,4 @@
-//! What every handler works with.
+//! Application state: the handles that handlers use.
 
 use std::sync::{
     Arc,
@@ -9,64 +9,64 @@ use actix_web::cookie::Key;
 use tokio::sync::Notify;
 
 use crate::{
-    auth::{Failures, Hasher, Identities, Registrations, Sightings},
+    auth::{Hasher, IdentityCache, LoginThrottle, Registrations, Sightings},
     bus::Bus,
     chat::ChatDirectory,
     cluster::Reconciler,
     config::Config,
     feed::Feed,
-    hub::{ChatMeter, UserRegistry},
+    hub::{ChatMeter, Hub},
     pictures::PictureProxy,
     presence::Presence,
-    rate_limit::{Limits, Turns},
-    storage::{KnownChats, Readers, Rules, WriterHandle},
+    rate_limit::{RateLimiter, Turns},
+    storage::{ChatCache, ReadPool, StoragePolicy, WriterHandle},
     telemetry::Meters,
     view::Links,
 };
 
-/// What every handler works with.
-pub struct State {
+/// Handles for the transports.
+pub struct AppState {
     pub config: Config,
     pub links: Links,
-    pub rules: Rules,
-    pub known: Arc<KnownChats>,
-    pub readers: Readers,
+    pub rules: StoragePolicy,
+    pub chat_cache: Arc<ChatCache>,
+    pub readers: ReadPool,
     pub writer: WriterHandle,
     pub directory: Arc<ChatDirectory>,
-    pub registry: Arc<UserRegistry>,
+    pub hub: Arc<Hub>,
     pub presence: Arc<Presence>,
     pub bus: Arc<Bus>,
-    pub identities: Arc<Identities>,
-    /// What users missed.
+    pub identities: Arc<IdentityCache>,
+    /// Event feed: catch-up and live events.
     pub feed: Arc<Feed>,
-    /// What was made known here beside what storage has.
+    /// Compares published events with storage and publishes missing ones.
     pub reconciler: Arc<Reconciler>,
-    /// Signs the session's cookie.
+    /// Key that signs the session cookie.
     pub cookie_key: Key,
-    pub hasher: Hasher,
-    pub failures: Arc<Failures>,
+    pub passwords: Hasher,
+    pub login_throttle: Arc<LoginThrottle>,
     pub registrations: Arc<Registrations>,
     pub sightings: Sightings,
-    /// `None`: browsers ask the hosts of users' pictures themselves.
+    /// `None`: the picture proxy is off, and browsers load pictures from their hosts.
     pub pictures: Option<PictureProxy>,
-    pub limits: Limits,
-    /// Of who names many people in a request.
-    pub turns: Turns,
-    /// There may be deleted chats to clear out.
+    pub rate_limiter: RateLimiter,
+    /// Concurrency limit for requests that name many users.
+    pub crowd_turns: Turns,
+    /// Notified when a deleted chat may need to be purged.
     pub purge: Notify,
-    /// `None`: nobody watches.
+    /// `None`: metrics are off.
     pub meters: Option<Arc<Meters>>,
-    /// The server is on its way down.
+    /// Whether the server is shutting down.
     pub draining: AtomicBool,
 }
 
-impl State {
-    /// Whether the server is on its way down.
+impl AppState {
+    /// Whether the server is shutting down and accepts no new work.
     pub fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
     }
 
-    /// The chats' instruments.
+    /// Returns the metrics of chats.
     pub fn chat_meter(&self) -> Option<Arc<ChatMeter>> {
         self.meters.as_ref().map(|meters| meters.chats.clone())
     }

@@ -1,5 +1,5 @@
-//! Who may import whom, and the few rules of shape that no compiler knows. What fails today has a budget: a number or a list
-//! that may shrink and never grow.
+//! Architecture tests: which folder may import which, and rules of shape that the compiler does not check. An
+//! existing violation has a budget: a number or a list that may only shrink.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -7,8 +7,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The folders of `src/`, and the files that stand beside them, from the top. A folder imports what stands in a LATER
-/// row, and nothing beside or above it.
+/// The folders of `src/`, and the files beside them, from top to bottom. A folder may import only folders of
+/// LATER rows, none of its own row or above.
 const LAYERS: &[&[&str]] = &[
     &["main"],
     &["cli"],
@@ -42,18 +42,18 @@ const LAYERS: &[&[&str]] = &[
     &["core", "output"],
 ];
 
-/// Imports that go up, or sideways.
+/// Imports from the same row or from above.
 const UPWARD: usize = 0;
 
-/// Loops of files that import one another, and the files that are in one.
+/// Import cycles between files, and the number of files in them.
 const LOOPS: usize = 0;
 const FILES_IN_LOOPS: usize = 0;
 
-/// Longest file of `src/`, in lines, and those that are longer.
+/// Maximum length of a file in `src/`, in lines, and the files that exceed it.
 const LONGEST: usize = 400;
 const LONG_FILES: &[&str] = &[];
 
-/// Names that more than two files give to a type of their own.
+/// Type names that are declared in more than two files.
 const WORN_NAMES: &[&str] = &[
     "Answer",
     "Asked",
@@ -80,14 +80,14 @@ const WORN_NAMES: &[&str] = &[
     "Watch",
 ];
 
-/// Crates that only some folders name.
+/// Crates that only some folders may use.
 const FENCED: &[(&str, &[&str])] =
     &[("diesel", &["storage"]), ("diesel_migrations", &["storage"]), ("actix_web_actors", &["ws"])];
 
-/// A path of modules below the crate's root.
+/// A module path below the crate root.
 type Module = Vec<String>;
 
-/// A file of `src/`, with its code only: no comments, no texts, no tests.
+/// The code of a file in `src/`, without comments, string literals and tests.
 struct Source {
     path: String,
     module: Module,
@@ -95,13 +95,13 @@ struct Source {
     lines: usize,
 }
 
-/// One file imports another.
+/// An import of another file.
 struct Import {
     line: usize,
     to: usize,
 }
 
-/// All files, and who imports whom.
+/// All files and their imports.
 struct Tree {
     sources: Vec<Source>,
     imports: Vec<Vec<Import>>,
@@ -191,13 +191,13 @@ fn the_map_is_the_one_in_the_docs() {
     assert_eq!(told, LAYERS[1..], "the map in docs/ARCHITECTURE.md, and LAYERS");
 }
 
-/// Fails over a budget, and also under it, so that it is lowered.
+/// Fails if a budget is exceeded, and also if it can be lowered.
 fn within_budget(name: &str, found: usize, budget: usize, told: &str) {
     assert!(found <= budget, "{found} are more than {name} allows, {budget}:\n{told}");
     assert_eq!(found, budget, "{name} can be lowered");
 }
 
-/// The row of a file's folder, and the folder as it stands there.
+/// Returns the row of a file's folder, and the folder's name in that row.
 fn layer(source: &Source) -> (usize, &'static str) {
     let path = source.module.join("/");
     let rows =
@@ -212,7 +212,7 @@ fn sources() -> Vec<Source> {
     list(Path::new("src"), &mut paths);
     paths.sort();
     let sources = paths.iter().map(|path| Source::read(path));
-    // The list of modules imports nothing; a file of tests is no part of the program.
+    // `lib.rs` only lists modules. Files of tests are not part of the program.
     sources.filter(|source| !source.module.is_empty() && source.module.last().unwrap() != "tests").collect()
 }
 
@@ -240,7 +240,8 @@ impl Source {
     }
 }
 
-/// The code of a text: comments and what is quoted are blanks, and tests at its end are left out. Lines stay lines.
+/// Returns the code of a file. Comments and string literals are blanked; tests at the end are cut off. Line
+/// numbers are unchanged.
 fn code_of(text: &str) -> String {
     let text = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
     let mut code = String::with_capacity(text.len());
@@ -267,7 +268,7 @@ fn code_of(text: &str) -> String {
     code
 }
 
-/// How long a text in quotes is, with them.
+/// Returns the length of a string literal, with its quotes.
 fn quoted(text: &str) -> usize {
     let bytes = text.as_bytes();
     let mut at = 1;
@@ -283,12 +284,12 @@ fn words(code: &str) -> impl Iterator<Item = (usize, &str)> {
     pieces.map(|word| (word.as_ptr() as usize - code.as_ptr() as usize, word))
 }
 
-/// The types that a file makes.
+/// Returns the names of the types that a file declares.
 fn types(code: &str) -> Vec<String> {
     let words: Vec<&str> = words(code).map(|(_, word)| word).collect();
     let named =
         words.windows(2).filter(|pair| matches!(pair[0], "struct" | "enum" | "type" | "trait" | "union"));
-    // A type that belongs to a trait's implementation has the trait's name for it.
+    // Associated types of a trait implementation are named by the trait.
     let own = ["Error", "Future", "Output", "Item", "Result", "Context", "Target", "Type", "Parameters"];
     let is_type = |name: &str| name.starts_with(|letter: char| letter.is_ascii_uppercase());
     named
@@ -308,7 +309,7 @@ impl Tree {
             for (at, path, is_public) in paths_in(&source.code) {
                 let Some(path) = absolute(&path, &source.module, &modules) else { continue };
                 let (to, rest) = facades.follow(longest(&path, &modules));
-                // A folder that lists what is in it, and passes it on, does not use it.
+                // A re-export from a folder's own files is not a use.
                 let is_list = is_public && !rest.is_empty() && sources[to].module.starts_with(&source.module);
                 if to != file && !is_list {
                     found.entry(to).or_insert(1 + source.code[..at].matches('\n').count());
@@ -320,7 +321,7 @@ impl Tree {
         Self { sources, imports }
     }
 
-    /// The files of each loop: those from which each leads to each (Tarjan's strongly connected components).
+    /// Returns the import cycles: Tarjan's strongly connected components of more than one file.
     fn loops(&self) -> Vec<Vec<usize>> {
         let mut search = Search::new(self);
         (0..self.sources.len()).for_each(|file| {
@@ -382,7 +383,7 @@ impl<'t> Search<'t> {
 
 type Modules = BTreeMap<Module, usize>;
 
-/// Names that a folder passes on from the files in it.
+/// Names that a folder re-exports from its files.
 struct Facades(BTreeMap<(usize, String), (usize, Module)>);
 
 impl Facades {
@@ -402,7 +403,7 @@ impl Facades {
         Self(names)
     }
 
-    /// The file in which something is, wherever it is asked for.
+    /// Follows re-exports to the file that declares a name.
     fn follow(&self, (mut file, mut rest): (usize, Module)) -> (usize, Module) {
         while let Some((to, there)) = rest.first().and_then(|name| self.0.get(&(file, name.clone()))) {
             (file, rest) = (*to, there.clone());
@@ -411,7 +412,7 @@ impl Facades {
     }
 }
 
-/// The paths that a file names: where, which, and whether it passes them on.
+/// Returns the paths in a file: the position, the path, and whether it is re-exported.
 fn paths_in(code: &str) -> Vec<(usize, Module, bool)> {
     let mut paths = Vec::new();
     let mut end_of_use = 0;
@@ -438,7 +439,7 @@ fn paths_in(code: &str) -> Vec<(usize, Module, bool)> {
     paths
 }
 
-/// The single paths of a tree such as `crate::{a::{self, b}, c}`.
+/// Expands a tree such as `crate::{a::{self, b}, c}` into single paths.
 fn leaves_of(tree: &str, stem: &mut Module, leaves: &mut Vec<Module>) {
     let tree = tree.trim();
     if let Some(inner) = tree.strip_prefix('{') {
@@ -472,7 +473,7 @@ fn leaves_of(tree: &str, stem: &mut Module, leaves: &mut Vec<Module>) {
     }
 }
 
-/// A path from the crate's root; `None`: it leads into another crate.
+/// Returns a path from the crate root; `None` for a path into another crate.
 fn absolute(path: &[String], module: &[String], modules: &Modules) -> Option<Module> {
     let mut base = module.to_vec();
     let rest = match path.first()?.as_str() {
@@ -496,7 +497,7 @@ fn absolute(path: &[String], module: &[String], modules: &Modules) -> Option<Mod
     (!base.is_empty()).then_some(base)
 }
 
-/// The file that a path leads to, and what of the path is left: what it names there.
+/// Returns the file that a path leads to, and the rest of the path within that file.
 fn longest(path: &[String], modules: &Modules) -> (usize, Module) {
     let found = (1..=path.len()).rev().find_map(|length| Some((*modules.get(&path[..length])?, length)));
     let (file, length) = found.unwrap_or_else(|| panic!("{path:?} leads nowhere"));

@@ -1,4 +1,5 @@
-//! Reading, typing and what one sets for oneself: `chats/{chat}/mark-as-read/`, `chats/{chat}/me/`, `chats/{chat}/typing/`, `unread/`.
+//! Read markers, typing, the caller's preferences and unread counts: `chats/{chat}/mark-as-read/`,
+//! `chats/{chat}/me/`, `chats/{chat}/typing/`, `unread/`.
 
 use std::collections::BTreeMap;
 
@@ -8,12 +9,17 @@ use utoipa::ToSchema;
 
 use super::{Answer, body::Body, chats::show, path::Id};
 use crate::{
-    core::model::ChatId, middleware::authenticate::Authenticated, services::messages, state::State,
+    core::model::ChatId, middleware::authenticate::Authenticated, services::messages, state::AppState,
     storage::queries::chat_list,
 };
 
 /// `POST chats/{chat}/mark-as-read/`
-pub async fn mark_as_read(state: Data<State>, caller: Authenticated, chat: Id<ChatId>, body: Body) -> Answer {
+pub async fn mark_as_read(
+    state: Data<AppState>,
+    caller: Authenticated,
+    chat: Id<ChatId>,
+    body: Body,
+) -> Answer {
     let marked_count = messages::mark_as_read(&state, &caller, chat.0, body.json()).await?;
     Ok(HttpResponse::Ok().json(MarkedView { status: "success", marked_count }))
 }
@@ -22,18 +28,18 @@ pub async fn mark_as_read(state: Data<State>, caller: Authenticated, chat: Id<Ch
 #[schema(as = MarkedAsRead)]
 pub(crate) struct MarkedView {
     status: &'static str,
-    /// Messages of others that are newly read.
+    /// Number of messages by other users that this request marked as read.
     marked_count: i64,
 }
 
 /// `PATCH chats/{chat}/me/`
-pub async fn change_me(state: Data<State>, caller: Authenticated, chat: Id<ChatId>, body: Body) -> Answer {
+pub async fn change_me(state: Data<AppState>, caller: Authenticated, chat: Id<ChatId>, body: Body) -> Answer {
     messages::change_me(&state, &caller, chat.0, body.json()).await?;
     show(HttpResponse::Ok(), &state, caller.id(), chat.0).await
 }
 
 /// `POST chats/{chat}/typing/`
-pub async fn typing(state: Data<State>, caller: Authenticated, chat: Id<ChatId>, body: Body) -> Answer {
+pub async fn typing(state: Data<AppState>, caller: Authenticated, chat: Id<ChatId>, body: Body) -> Answer {
     messages::typing(&state, &caller, chat.0, body.json()).await?;
     Ok(HttpResponse::Ok().json(TypingView { status: "success" }))
 }
@@ -45,9 +51,9 @@ pub(crate) struct TypingView {
 }
 
 /// `GET unread/`
-pub async fn unread(state: Data<State>, caller: Authenticated) -> Answer {
+pub async fn unread(state: Data<AppState>, caller: Authenticated) -> Answer {
     let user = caller.id();
-    let unread = state.readers.ask(move |conn| chat_list::unread_by_chat(conn, user)).await?;
+    let unread = state.readers.query(move |conn| chat_list::unread_by_chat(conn, user)).await?;
     let total = unread.iter().map(|(_, count)| count).sum();
     Ok(HttpResponse::Ok().json(UnreadView { total, chats: unread.into_iter().collect() }))
 }
@@ -56,7 +62,7 @@ pub async fn unread(state: Data<State>, caller: Authenticated) -> Answer {
 #[schema(as = UnreadCounts)]
 pub(crate) struct UnreadView {
     total: i64,
-    /// Keyed by chat id; only those that have any.
+    /// Unread count by chat id. Chats without unread messages are left out.
     #[schema(value_type = BTreeMap<String, i64>)]
     chats: BTreeMap<ChatId, i64>,
 }

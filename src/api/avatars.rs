@@ -1,4 +1,5 @@
-//! `avatars/{user}.svg`: pictures for those who have none, drawn from their initials, in a colour by id.
+//! `avatars/{user}.svg`: generated pictures for users without one. They show the initials on a colour derived
+//! from the id.
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -14,18 +15,21 @@ use crate::{
     },
     error::ApiError,
     middleware::authenticate::caller,
-    state::State,
+    state::AppState,
     storage::tables::users,
 };
 
-/// `GET /messages/avatars/{user}.svg`; open to all, so that other sites' pages can show it. Where not everybody may know
-/// who there is, its address is signed; without that it is there for those who may know of the user.
-pub async fn show(state: Data<State>, request: HttpRequest) -> Answer {
+/// `GET /messages/avatars/{user}.svg`
+///
+/// A public URL needs no authentication, so that pages of other sites can embed the image. Where the contact
+/// policy hides users, the public URL is signed. Without a valid signature only callers that may see the user
+/// get the image.
+pub async fn show(state: Data<AppState>, request: HttpRequest) -> Answer {
     let id = request.match_info().get("user").and_then(UserId::parse).ok_or(ApiError::NOT_FOUND)?;
     let query = Query::of(&request);
     let is_open = state.links.open_avatar(id, query.get("key"));
     let user = if is_open {
-        state.readers.ask_one(move |conn| users::find(conn, id)).await?
+        state.readers.query_one(move |conn| users::find(conn, id)).await?
     } else {
         let caller = caller(&request, &state).await?.ok_or(ApiError::NOT_FOUND)?;
         Some(known(&state, caller.id(), id).await?)
@@ -45,7 +49,7 @@ pub async fn show(state: Data<State>, request: HttpRequest) -> Answer {
 }
 
 fn draw(user: &UserCard) -> String {
-    // The golden angle keeps the colours of neighbouring ids apart.
+    // The golden angle gives neighbouring ids distinct colours.
     let hue = (user.id.0 as f64 * 137.508).rem_euclid(360.0).round();
     let initials = escape(&initials(&user.display_name));
     format!(
@@ -56,7 +60,7 @@ fn draw(user: &UserCard) -> String {
     )
 }
 
-/// The first letters of the first and the last word.
+/// Returns the first letters of the first and the last word.
 fn initials(name: &str) -> String {
     let mut words = name.split_whitespace().filter_map(|word| word.chars().find(|c| c.is_alphanumeric()));
     let (first, last) = (words.next(), words.next_back());

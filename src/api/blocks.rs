@@ -1,4 +1,4 @@
-//! `users/{user}/block/`, `users/blocked/`: whom one has blocked.
+//! `users/{user}/block/`, `users/blocked/`: the users that the caller has blocked.
 
 use actix_web::{HttpRequest, HttpResponse, web::Data};
 
@@ -10,7 +10,7 @@ use super::{
 use crate::{
     core::model::UserId,
     middleware::authenticate::Authenticated,
-    state::State,
+    state::AppState,
     storage::{commands::blocking, tables::blocks},
     view::UserView,
 };
@@ -18,15 +18,15 @@ use crate::{
 const PAGE_SIZE: i64 = 100;
 
 /// `POST users/{user}/block/`
-pub async fn block(state: Data<State>, caller: Authenticated, user: Id<UserId>) -> Answer {
+pub async fn block(state: Data<AppState>, caller: Authenticated, user: Id<UserId>) -> Answer {
     let (by, user) = (caller.id(), user.0);
     let blocked =
         state.writer.run("block_user", move |conn, rules| blocking::block(conn, rules, by, user)).await?;
     Ok(HttpResponse::Ok().json(UserView::new(&blocked, &state.links)))
 }
 
-/// `DELETE users/{user}/block/`; done twice it stays done.
-pub async fn unblock(state: Data<State>, caller: Authenticated, user: Id<UserId>) -> Answer {
+/// `DELETE users/{user}/block/`; idempotent.
+pub async fn unblock(state: Data<AppState>, caller: Authenticated, user: Id<UserId>) -> Answer {
     let (by, user) = (caller.id(), user.0);
     super::users::known(&state, by, user).await?;
     state.writer.run("unblock_user", move |conn, _| blocks::unblock(conn, by, user)).await?;
@@ -34,11 +34,11 @@ pub async fn unblock(state: Data<State>, caller: Authenticated, user: Id<UserId>
 }
 
 /// `GET users/blocked/`
-pub async fn list(state: Data<State>, caller: Authenticated, request: HttpRequest) -> Answer {
+pub async fn list(state: Data<AppState>, caller: Authenticated, request: HttpRequest) -> Answer {
     let page = PageNumber::of(&Query::of(&request), PAGE_SIZE)?;
     let by = caller.id();
     let (count, cards) =
-        state.readers.ask(move |conn| blocks::page(conn, by, page.skip(), page.size)).await?;
+        state.readers.query(move |conn| blocks::page(conn, by, page.skip(), page.size)).await?;
     page.check(count)?;
     let results = cards.iter().map(|card| UserView::new(card, &state.links)).collect();
     Ok(PageView::numbered(&request, &state, page, count, results).answer())

@@ -1,4 +1,5 @@
-//! Bodies of requests: read within limits of time and size, parsed when the handler has decided who may see an error.
+//! Request bodies. They are read within a size limit and a timeout. The handler parses them later, when it
+//! knows whether the caller may see a parse error.
 
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
@@ -12,15 +13,15 @@ use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
-use crate::{auth::Caller, core::model::FieldErrors, error::ApiError, state::State};
+use crate::{auth::Caller, core::model::FieldErrors, error::ApiError, state::AppState};
 
 /// Largest body of most requests, in bytes.
 const MAX_BYTES: usize = 64 * 1024;
 
-/// How long a body may take to arrive.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Timeout for reading a whole body.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What a body is written in.
+/// Content type of a body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Kind {
     Json,
@@ -28,7 +29,8 @@ enum Kind {
     Other(String),
 }
 
-/// A request's body. Reading it never fails; whoever parses it learns what was wrong, after deciding who may know.
+/// Request body of at most `MAX` bytes. A read error fails the parse methods, not the extraction, so that a
+/// handler can check permissions first. Only the second check of the credential can fail the extraction.
 #[derive(Debug)]
 pub struct Body<const MAX: usize = MAX_BYTES> {
     kind: Kind,
@@ -55,10 +57,10 @@ impl<const MAX: usize> FromRequest for Body<MAX> {
         }
         let payload = payload.take();
         let caller = request.extensions().get::<Arc<Caller>>().cloned();
-        let state = request.app_data::<Data<State>>().cloned();
+        let state = request.app_data::<Data<AppState>>().cloned();
         Box::pin(async move {
-            let bytes = timeout(PATIENCE, read(payload, MAX)).await.unwrap_or(Err(ApiError::BodyTooSlow));
-            // The credential may have ended while the body was on its way.
+            let bytes = timeout(BODY_TIMEOUT, read(payload, MAX)).await.unwrap_or(Err(ApiError::BodyTooSlow));
+            // The credential may have been revoked while the body was read.
             if let (Some(caller), Some(state)) = (caller, state) {
                 let caller = state.identities.caller(&caller.credential).await?;
                 caller.ok_or(ApiError::Unauthenticated)?;
@@ -81,7 +83,7 @@ async fn read(mut payload: Payload, max: usize) -> Result<Bytes, ApiError> {
 }
 
 impl<const MAX: usize> Body<MAX> {
-    /// Parses a JSON object. No body at all is an empty one.
+    /// Parses a JSON object. A missing body counts as an empty object.
     pub fn json<T: DeserializeOwned>(self) -> Result<T, ApiError> {
         let bytes = self.bytes?;
         match self.kind {
@@ -102,7 +104,7 @@ impl<const MAX: usize> Body<MAX> {
 }
 
 fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
-    // serde would take a list for the fields in their order.
+    // serde would also accept a list, as the fields in order.
     let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
     if first != Some(&b'{') {
         return Err(not_parsed("a JSON object is expected"));

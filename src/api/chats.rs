@@ -1,4 +1,4 @@
-//! `chats/`: listing, making, showing, renaming and deleting chats.
+//! `chats/`: list, create, retrieve, update and delete chats.
 
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web::Data};
 use serde::Deserialize;
@@ -22,9 +22,9 @@ use crate::{
     error::ApiError,
     input::Field,
     middleware::authenticate::Authenticated,
-    rate_limit::{Kind, MANY},
-    services::messages::or_refused,
-    state::State,
+    rate_limit::{LimitClass, MANY},
+    services::messages::authorize_before_errors,
+    state::AppState,
     storage::{
         AnyConn, StorageError,
         commands::{existing_dm, existing_room},
@@ -36,11 +36,11 @@ use crate::{
     view::ChatView,
 };
 
-/// Chats on a page, where nothing else is asked for.
+/// Default page size of chat lists.
 pub(super) const PAGE_SIZE: i64 = 10;
 
 /// `GET chats/`
-pub async fn list(state: Data<State>, caller: Authenticated, request: HttpRequest) -> Answer {
+pub async fn list(state: Data<AppState>, caller: Authenticated, request: HttpRequest) -> Answer {
     let query = Query::of(&request);
     let page = PageNumber::of(&query, PAGE_SIZE)?;
     let kind = query.filled("chat_type");
@@ -50,9 +50,9 @@ pub async fn list(state: Data<State>, caller: Authenticated, request: HttpReques
         matching: query.matching()?,
         kind,
     };
-    let (user, known) = (caller.id(), state.known.clone());
+    let (user, known) = (caller.id(), state.chat_cache.clone());
     let found =
-        state.readers.ask(move |conn| chat_list::page(conn, &known, user, &filter, page.skip(), page.size));
+        state.readers.query(move |conn| chat_list::page(conn, &known, user, &filter, page.skip(), page.size));
     let (count, found) = found.await?;
     page.check(count)?;
     let results = found.iter().map(|chat| ChatView::shown(chat, &state.links)).collect();
@@ -64,7 +64,7 @@ fn unknown_kind(text: &str) -> ApiError {
 }
 
 /// `POST chats/`
-pub async fn create(state: Data<State>, caller: Authenticated, body: Body) -> Answer {
+pub async fn create(state: Data<AppState>, caller: Authenticated, body: Body) -> Answer {
     let new = body.json::<CreateFields>()?.check(caller.id())?;
     if let New::Chat(NewChat { kind: ChatKind::Dm, title: Some(_), .. }) = &new
         && !state.config.allow_renaming_dms
@@ -76,14 +76,15 @@ pub async fn create(state: Data<State>, caller: Authenticated, body: Body) -> An
     show(response, &state, caller.id(), chat).await
 }
 
-/// Makes what is asked for, or finds it; whether it is new. Only what is made counts as made: whoever has made too much
-/// finds what is there.
-async fn make(state: &State, caller: &Caller, new: New) -> Result<(ChatId, bool), ApiError> {
+/// Creates the chat or finds an existing one. Returns its id and whether it is new.
+///
+/// Only a created chat counts against the rate limit. A caller over the limit still gets an existing chat.
+async fn make(state: &AppState, caller: &Caller, new: New) -> Result<(ChatId, bool), ApiError> {
     let counts = (!caller.is_staff).then(|| new.counts_as());
     if let Some(kind) = counts
-        && let Err(seconds) = state.limits.take(caller.id(), kind)
+        && let Err(seconds) = state.rate_limiter.take(caller.id(), kind)
     {
-        let found = state.readers.ask(move |conn| new.existing(conn)).await?;
+        let found = state.readers.query(move |conn| new.existing(conn)).await?;
         return found.map(|chat| (chat, false)).ok_or(ApiError::Throttled { seconds });
     }
     let made = match new {
@@ -91,13 +92,13 @@ async fn make(state: &State, caller: &Caller, new: New) -> Result<(ChatId, bool)
         New::Chat(new) if new.members.len() <= MANY => state.directory.create(new).await,
         New::Chat(new) => {
             let directory = state.directory.clone();
-            state.turns.take(caller.id(), async move { directory.create(new).await }).await
+            state.crowd_turns.take(caller.id(), async move { directory.create(new).await }).await
         }
     };
     if let Some(kind) = counts
         && !matches!(made, Ok((_, true)))
     {
-        state.limits.give_back(caller.id(), kind);
+        state.rate_limiter.give_back(caller.id(), kind);
     }
     Ok(made?)
 }
@@ -108,43 +109,44 @@ pub(crate) struct CreateFields {
     #[serde(default)]
     #[schema(value_type = ChatKind, required)]
     chat_type: Field,
-    /// Missing, null or blank: formed from the members' names. A room needs one.
+    /// Missing, null or blank: the title is formed from the members' names. Required for rooms.
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 255)]
     title: Field,
-    /// The others; the caller may be among them. A dm takes exactly one other, or none for notes. Not for rooms.
+    /// The other members; the caller may be listed too. A dm has exactly one other member, or none for
+    /// personal notes. Not used for rooms.
     #[serde(default)]
     #[schema(value_type = Vec<UserId>, max_items = 200)]
     member_ids: Field,
-    /// With `object_id`: what a room is there for. There is at most one room for each.
+    /// With `object_id`: the host object that the room belongs to. An object has at most one room.
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 255)]
     object_type: Field,
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 255)]
     object_id: Field,
-    /// Whether anybody may see the room and join; true where it is missing.
+    /// Whether every user may see and join the room. Default: true.
     #[serde(default)]
     #[schema(value_type = bool)]
     is_public: Field,
 }
 
-/// What is asked for.
+/// Validated creation request.
 enum New {
     Chat(NewChat),
     Room(NewRoom),
 }
 
 impl New {
-    /// The limit that it counts against where it is made.
-    fn counts_as(&self) -> Kind {
+    /// Returns the rate limit class that a creation counts against.
+    fn counts_as(&self) -> LimitClass {
         match self {
-            Self::Chat(NewChat { kind: ChatKind::Dm, .. }) => Kind::Dms,
-            Self::Chat(_) | Self::Room(_) => Kind::Groups,
+            Self::Chat(NewChat { kind: ChatKind::Dm, .. }) => LimitClass::Dms,
+            Self::Chat(_) | Self::Room(_) => LimitClass::Groups,
         }
     }
 
-    /// The chat that there is already.
+    /// Finds the existing chat that the request would return.
     fn existing(&self, conn: &mut AnyConn) -> Result<Option<ChatId>, StorageError> {
         match self {
             Self::Room(new) => existing_room(conn, new),
@@ -176,19 +178,19 @@ impl CreateFields {
     }
 }
 
-/// A title that may be missing, null or blank, which all mean none.
+/// Parses an optional title. Missing, null and blank all mean no title.
 fn title(field: &Field) -> Result<Option<Title>, String> {
     field.optional_text()?.map_or(Ok(None), |text| Title::parse(&text))
 }
 
 /// `GET chats/{chat}/`
-pub async fn detail(state: Data<State>, caller: Authenticated, chat: Id<ChatId>) -> Answer {
+pub async fn detail(state: Data<AppState>, caller: Authenticated, chat: Id<ChatId>) -> Answer {
     show(HttpResponse::Ok(), &state, caller.id(), chat.0).await
 }
 
 /// `PUT` and `PATCH chats/{chat}/`
 pub async fn update(
-    state: Data<State>,
+    state: Data<AppState>,
     caller: Authenticated,
     chat: Id<ChatId>,
     request: HttpRequest,
@@ -198,21 +200,21 @@ pub async fn update(
     refuse_lasting_titles(&state, chat, by).await?;
     let is_whole = request.method() == "PUT";
     let fields = body.json::<UpdateFields>().and_then(|fields| Ok(fields.check(is_whole)?));
-    let change = or_refused(fields, state.permitted(chat, by, Ability::Rename)).await?;
+    let change = authorize_before_errors(fields, state.permitted(chat, by, Ability::Rename)).await?;
     let Update { title, is_public } = change;
     if title.is_none() {
         state.permitted(chat, by, Ability::Rename).await?;
     }
     let open = is_public.map(|is_public| Action::Open { is_public });
-    // What may be refused alone comes first.
+    // The action that can be refused while the other is allowed runs first.
     for action in open.into_iter().chain(title.map(|title| Action::Rename { title })) {
         state.directory.command(Command { chat, by, action }).await?;
     }
     show(HttpResponse::Ok(), &state, by, chat).await
 }
 
-/// Refuses where the title of such a chat may not be changed.
-async fn refuse_lasting_titles(state: &State, chat: ChatId, by: UserId) -> Result<(), Refusal> {
+/// Returns 403 if the settings forbid changing the title of this kind of chat.
+async fn refuse_lasting_titles(state: &AppState, chat: ChatId, by: UserId) -> Result<(), Refusal> {
     let may_rename = |kind| match kind {
         ChatKind::Dm => state.config.allow_renaming_dms,
         ChatKind::Room => state.config.allow_renaming_rooms,
@@ -221,23 +223,23 @@ async fn refuse_lasting_titles(state: &State, chat: ChatId, by: UserId) -> Resul
     if may_rename(ChatKind::Dm) && may_rename(ChatKind::Room) {
         return Ok(());
     }
-    let met = state.readers.ask(move |conn| membership::authorized(conn, chat, by, Ability::See)).await?;
+    let met = state.readers.query(move |conn| membership::authorized(conn, chat, by, Ability::See)).await?;
     if may_rename(met.chat.kind) { Ok(()) } else { Err(Refusal::Forbidden) }
 }
 
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct UpdateFields {
-    /// Blank or null returns to the automatic one, which rooms do not have.
+    /// Blank or null restores the automatic title. Rooms have no automatic title.
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 255)]
     title: Field,
-    /// True opens a private room to everybody; only staff do so, and it stays open.
+    /// True makes a private room public. Only staff may do this, and it cannot be undone.
     #[serde(default)]
     #[schema(value_type = bool)]
     is_public: Field,
 }
 
-/// What is to change; `None` stays as it is.
+/// Validated update. `None` leaves a field unchanged; `Some(None)` restores the automatic title.
 struct Update {
     title: Option<Option<Title>>,
     is_public: Option<bool>,
@@ -260,21 +262,21 @@ impl UpdateFields {
 }
 
 /// `DELETE chats/{chat}/`
-pub async fn delete(state: Data<State>, caller: Authenticated, chat: Id<ChatId>) -> Answer {
+pub async fn delete(state: Data<AppState>, caller: Authenticated, chat: Id<ChatId>) -> Answer {
     let command = Command { chat: chat.0, by: caller.id(), action: Action::DeleteChat };
     state.directory.command(command).await?;
     state.purge.notify_one();
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// Answers with a chat as somebody sees it.
+/// Responds with a chat as `user` sees it.
 pub(super) async fn show(
     mut response: HttpResponseBuilder,
-    state: &State,
+    state: &AppState,
     user: UserId,
     chat: ChatId,
 ) -> Answer {
-    let known = state.known.clone();
-    let shown = state.readers.ask(move |conn| known.view(conn, chat, user)).await?;
+    let known = state.chat_cache.clone();
+    let shown = state.readers.query(move |conn| known.view(conn, chat, user)).await?;
     Ok(response.json(ChatView::shown(&shown, &state.links)))
 }

@@ -1,4 +1,4 @@
-//! `users/me/sessions/` and `users/me/tokens/`: where one is signed in, and the end of it.
+//! `users/me/sessions/` and `users/me/tokens/`: list and revoke the caller's own credentials.
 
 use actix_web::{HttpRequest, HttpResponse, web::Data};
 
@@ -13,7 +13,7 @@ use crate::{
     error::ApiError,
     middleware::authenticate::Authenticated,
     net::forwarded,
-    state::State,
+    state::AppState,
     storage::tables::{sessions, tokens},
     view::{AccessTokenView, SessionView, UseView},
 };
@@ -21,12 +21,12 @@ use crate::{
 const PAGE_SIZE: i64 = 100;
 
 /// `GET users/me/sessions/`
-pub async fn sessions(state: Data<State>, caller: Authenticated, request: HttpRequest) -> Answer {
+pub async fn sessions(state: Data<AppState>, caller: Authenticated, request: HttpRequest) -> Answer {
     let page = PageNumber::of(&Query::of(&request), PAGE_SIZE)?;
     let _ = state.sightings.store(&state.writer).await;
     let user = caller.id();
     let (count, found) =
-        state.readers.ask(move |conn| sessions::page(conn, user, page.skip(), page.size)).await?;
+        state.readers.query(move |conn| sessions::page(conn, user, page.skip(), page.size)).await?;
     page.check(count)?;
     let view = |session: sessions::Session| {
         let credential = Credential::Session(session.key_hash);
@@ -40,12 +40,12 @@ pub async fn sessions(state: Data<State>, caller: Authenticated, request: HttpRe
 }
 
 /// `GET users/me/tokens/`
-pub async fn tokens(state: Data<State>, caller: Authenticated, request: HttpRequest) -> Answer {
+pub async fn tokens(state: Data<AppState>, caller: Authenticated, request: HttpRequest) -> Answer {
     let page = PageNumber::of(&Query::of(&request), PAGE_SIZE)?;
     let _ = state.sightings.store(&state.writer).await;
     let user = caller.id();
     let (count, found) =
-        state.readers.ask(move |conn| tokens::page(conn, user, page.skip(), page.size)).await?;
+        state.readers.query(move |conn| tokens::page(conn, user, page.skip(), page.size)).await?;
     page.check(count)?;
     let view = |token: tokens::KnownToken| {
         let credential = Credential::Token(token.key_hash);
@@ -57,20 +57,20 @@ pub async fn tokens(state: Data<State>, caller: Authenticated, request: HttpRequ
     Ok(PageView::numbered(&request, &state, page, count, results).answer())
 }
 
-/// One with an open socket here is in use right now.
+/// Returns when a credential was last used. A credential with an open socket on this node is in use now.
 fn last_seen(
-    state: &State,
+    state: &AppState,
     caller: &Authenticated,
     credential: &Credential,
     stored: Option<Timestamp>,
 ) -> Option<Timestamp> {
-    let is_open = state.registry.credentials_of(caller.id()).contains(credential);
+    let is_open = state.hub.credentials_of(caller.id()).contains(credential);
     if is_open { Some(Timestamp::now()) } else { stored }
 }
 
 /// `DELETE users/me/sessions/{session}/`
 pub async fn end_session(
-    state: Data<State>,
+    state: Data<AppState>,
     caller: Authenticated,
     request: HttpRequest,
     session: Id<SessionId>,
@@ -80,8 +80,8 @@ pub async fn end_session(
     ended(&state, &caller, &request, "ended a session", is_ended).await
 }
 
-/// `DELETE users/me/sessions/`: all but the one that asks.
-pub async fn end_sessions(state: Data<State>, caller: Authenticated, request: HttpRequest) -> Answer {
+/// `DELETE users/me/sessions/`: ends all sessions except the current one.
+pub async fn end_sessions(state: Data<AppState>, caller: Authenticated, request: HttpRequest) -> Answer {
     let (user, spared) = (caller.id(), caller.credential.clone());
     let end = state.writer.run("end_sessions", move |conn, _| match &spared {
         Credential::Session(hash) => sessions::end_all(conn, user, Some(hash)),
@@ -93,7 +93,7 @@ pub async fn end_sessions(state: Data<State>, caller: Authenticated, request: Ht
 
 /// `DELETE users/me/tokens/{token}/`
 pub async fn end_token(
-    state: Data<State>,
+    state: Data<AppState>,
     caller: Authenticated,
     request: HttpRequest,
     token: Id<TokenId>,
@@ -103,8 +103,8 @@ pub async fn end_token(
     ended(&state, &caller, &request, "ended a token", is_ended).await
 }
 
-/// `DELETE users/me/tokens/`: all but the one that asks.
-pub async fn end_tokens(state: Data<State>, caller: Authenticated, request: HttpRequest) -> Answer {
+/// `DELETE users/me/tokens/`: revokes all tokens except the current one.
+pub async fn end_tokens(state: Data<AppState>, caller: Authenticated, request: HttpRequest) -> Answer {
     let (user, spared) = (caller.id(), caller.credential.clone());
     let end = state.writer.run("end_tokens", move |conn, _| match &spared {
         Credential::Token(hash) => tokens::revoke_others(conn, user, Some(hash)),
@@ -114,9 +114,10 @@ pub async fn end_tokens(state: Data<State>, caller: Authenticated, request: Http
     ended(&state, &caller, &request, "ended all other tokens", true).await
 }
 
-/// Closes the sockets of what has ended, on all nodes.
+/// Invalidates cached identities and closes the sockets of revoked credentials, on all nodes. Returns 404 if
+/// nothing was revoked.
 async fn ended(
-    state: &State,
+    state: &AppState,
     caller: &Authenticated,
     request: &HttpRequest,
     what: &str,
@@ -125,7 +126,7 @@ async fn ended(
     if !is_ended {
         return Err(ApiError::NOT_FOUND);
     }
-    state.identities.recheck(caller.id()).await;
+    state.identities.invalidate(caller.id()).await;
     let from = forwarded::client_address(request, &state.config);
     audit::note(what, audit::Who::from(&*caller.card), from);
     Ok(HttpResponse::NoContent().finish())

@@ -1,4 +1,4 @@
-//! `events/`: the feed as server-sent events, where sockets are blocked.
+//! `events/`: the event feed as server-sent events, for networks that block WebSockets.
 
 use std::{fmt::Write, time::Duration};
 
@@ -18,24 +18,24 @@ use super::{Answer, page::Query};
 use crate::{
     auth::Caller,
     core::model::{ChatId, Refusal, UserId},
-    feed::{self, Cursor, Heads, Listener, Only, Update, pull_reader::Heard},
+    feed::{self, Cursor, Heads, Listener, Only, Update, pull_reader::FeedItem},
     middleware::authenticate::Authenticated,
-    state::State,
-    storage::Asker,
+    state::AppState,
+    storage::Principal,
     view::frames,
 };
 
-/// The time between signs of life.
+/// Interval between heartbeat comments on an idle stream.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
-/// How long to wait before storage is asked again that was busy or away.
+/// Delay before a read is retried after storage was busy or unavailable.
 const RETRY_STORAGE_AFTER: Duration = Duration::from_secs(1);
 
-/// How long a client waits before it comes back after a break, in milliseconds.
+/// Reconnection delay that clients are given in the `retry` field, in milliseconds.
 const RETRY: u64 = 2_000;
 
 /// `GET events/`
-pub async fn stream(state: Data<State>, caller: Authenticated, request: HttpRequest) -> Answer {
+pub async fn stream(state: Data<AppState>, caller: Authenticated, request: HttpRequest) -> Answer {
     if state.is_draining() {
         return Err(Refusal::Busy.into());
     }
@@ -45,32 +45,32 @@ pub async fn stream(state: Data<State>, caller: Authenticated, request: HttpRequ
     let only = Query::of(&request).get("chats").and_then(feed::only);
     let last = request.headers().get("last-event-id").and_then(|value| value.to_str().ok());
     let last = last.filter(|last| !last.is_empty()).map(str::to_owned);
-    let asker = Asker::User(caller.id());
+    let principal = Principal::User(caller.id());
     let stream = EventStream::open(state, &caller, only, last).await?;
     let chunks = unfold(stream, move |mut stream| async move {
-        let chunk = asker.asks(stream.next()).await?;
+        let chunk = principal.scope(stream.next()).await?;
         Some((Ok::<_, actix_web::Error>(chunk), stream))
     });
     Ok(HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, "text/event-stream"))
-        // Proxies must pass on what comes as it comes.
+        // Disables response buffering in proxies such as nginx.
         .insert_header((HeaderName::from_static("x-accel-buffering"), "no"))
         .streaming(Box::pin(chunks)))
 }
 
 /// One client's stream.
 struct EventStream {
-    state: Data<State>,
+    state: Data<AppState>,
     user: UserId,
     listener: Listener,
     cursor: Cursor,
-    /// What is to be sent before anything else.
+    /// First chunk of the stream: the `retry` field and the `hello` event.
     first: Option<Bytes>,
 }
 
 impl EventStream {
     async fn open(
-        state: Data<State>,
+        state: Data<AppState>,
         caller: &Caller,
         only: Only,
         last: Option<String>,
@@ -96,7 +96,7 @@ impl EventStream {
         Ok(Self { state, user, listener, cursor, first: Some(text.into()) })
     }
 
-    /// The next piece; `None` at the end.
+    /// Returns the next chunk; `None` ends the stream.
     async fn next(&mut self) -> Option<Bytes> {
         if let Some(first) = self.first.take() {
             return Some(first);
@@ -105,16 +105,16 @@ impl EventStream {
             let known = self.listener.follower().known();
             self.cursor.keep(&self.state.feed, self.user, known).await;
             match self.listener.next_now().await {
-                Ok(Some(Heard::Update(update))) => return Some(self.written(&update)),
-                Ok(Some(Heard::Fleeting(frame))) => {
+                Ok(Some(FeedItem::Update(update))) => return Some(self.written(&update)),
+                Ok(Some(FeedItem::Ephemeral(frame))) => {
                     let mut text = String::new();
                     write_event(&mut text, None, &frame);
                     return Some(text.into());
                 }
-                // Whoever comes back is told why.
-                Ok(Some(Heard::Closed(_))) => return None,
+                // A client that reconnects gets the reason as an error response.
+                Ok(Some(FeedItem::Closed(_))) => return None,
                 Ok(None) => {}
-                // Storage is busy or away. The chat is read again a little later; until then the client gets signs of life.
+                // Storage is busy or unavailable. Sends a heartbeat and retries the chat after a delay.
                 Err(Refusal::Busy | Refusal::StorageAway | Refusal::Throttled)
                     if !self.state.is_draining() =>
                 {
@@ -122,7 +122,7 @@ impl EventStream {
                     return Some(Bytes::from_static(b":\n\n"));
                 }
                 Err(refusal) => {
-                    tracing::warn!(user = self.user.0, ?refusal, "an event stream ends");
+                    tracing::warn!(user = self.user.0, ?refusal, "event stream closed; the client retries");
                     return None;
                 }
             }
@@ -142,13 +142,15 @@ impl EventStream {
     }
 }
 
-/// What a cursor stood for that is not known any more: each chat is to be loaded again.
+/// Writes a `resync` event for every chat, because the client's cursor is unknown or expired. The client
+/// reloads each chat.
 fn resync_all(text: &mut String, cursor: &Cursor, heads: &Heads) {
     let resync = |(chat, seq): (&ChatId, &i64)| frames::resync(*chat, *seq);
     heads.iter().map(resync).for_each(|frame| write_event(text, Some(cursor), &frame));
 }
 
-/// One event; without a cursor where it does not last. JSON as we write it has no line breaks.
+/// Writes one event. Ephemeral events have no cursor. Serialized JSON contains no line breaks, so one `data`
+/// line is enough.
 fn write_event(text: &mut String, cursor: Option<&Cursor>, frame: &ByteString) {
     if let Some(cursor) = cursor {
         let _ = writeln!(text, "id: {}", cursor.text());

@@ -7,8 +7,8 @@ use utoipa::ToSchema;
 use super::Answer;
 use crate::{
     core::model::Refusal,
-    state::State,
-    storage::{Asker, maintenance::health},
+    state::AppState,
+    storage::{Principal, maintenance::health},
 };
 
 #[derive(Serialize, ToSchema)]
@@ -19,16 +19,16 @@ pub(crate) struct HealthView {
 
 const OK: HealthView = HealthView { status: "ok" };
 
-/// `GET /healthz`: the process lives.
+/// `GET /healthz`: liveness; always 200 while the process serves requests.
 pub async fn health() -> Answer {
     Ok(HttpResponse::Ok().json(OK))
 }
 
-/// `GET /readyz`: requests can be sent here, because the database answers and the server is not on its way down.
-pub async fn ready(state: Data<State>) -> Answer {
+/// `GET /readyz`: readiness; 200 while the database responds and the server is not draining.
+pub async fn ready(state: Data<AppState>) -> Answer {
     if state.is_draining() {
         return Err(Refusal::Busy.into());
     }
-    Asker::Server.asks(health::answers(&state.readers, &state.writer)).await?;
+    Principal::Server.scope(health::answers(&state.readers, &state.writer)).await?;
     Ok(HttpResponse::Ok().json(OK))
 }

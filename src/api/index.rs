@@ -1,14 +1,14 @@
-//! The list of what there is, where the API begins.
+//! The root of the API: links to its collections.
 
 use std::collections::BTreeMap;
 
 use actix_web::{HttpRequest, HttpResponse, web::Data};
 
 use super::Answer;
-use crate::{net::forwarded, paths, state::State};
+use crate::{net::forwarded, paths, state::AppState};
 
 /// `GET /messages/api/`
-pub async fn show(state: Data<State>, request: HttpRequest) -> Answer {
+pub async fn show(state: Data<AppState>, request: HttpRequest) -> Answer {
     let base = forwarded::base_url(&request, &state.config);
     let lists =
         ["chats", "rooms", "search", "settings", "unread", "users/blocked", "users/me", "users/search"];

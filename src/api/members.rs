@@ -1,4 +1,4 @@
-//! `chats/{chat}/members/`: who is in a chat.
+//! `chats/{chat}/members/`: list, add and remove members, join, leave, change roles.
 
 use actix_web::{HttpRequest, HttpResponse, web::Data};
 use serde::{Deserialize, Serialize};
@@ -19,8 +19,8 @@ use crate::{
     input::Field,
     middleware::authenticate::Authenticated,
     rate_limit::MANY,
-    services::messages::or_refused,
-    state::State,
+    services::messages::authorize_before_errors,
+    state::AppState,
     storage::{
         queries::{member_search, membership},
         tables::members,
@@ -32,7 +32,7 @@ const PAGE_SIZE: i64 = 100;
 
 /// `GET chats/{chat}/members/`
 pub async fn list(
-    state: Data<State>,
+    state: Data<AppState>,
     caller: Authenticated,
     chat: Id<ChatId>,
     request: HttpRequest,
@@ -41,8 +41,9 @@ pub async fn list(
     let query = Query::of(&request);
     let search = query.get("search").unwrap_or_default().trim().to_owned();
     let asked = PageNumber::of(&query, PAGE_SIZE).and_then(|page| Ok((page, query.matching()?)));
-    let (page, matching) = or_refused(asked, state.permitted(chat, user, Ability::TakePart)).await?;
-    let found = state.readers.ask(move |conn| {
+    let (page, matching) =
+        authorize_before_errors(asked, state.permitted(chat, user, Ability::TakePart)).await?;
+    let found = state.readers.query(move |conn| {
         let chat = membership::authorized(conn, chat, user, Ability::TakePart)?.chat;
         if search.is_empty() {
             return Ok((chat.member_count, members::page(conn, chat.id, page.skip(), page.size)?));
@@ -56,15 +57,15 @@ pub async fn list(
 }
 
 /// `POST chats/{chat}/members/add/`
-pub async fn add(state: Data<State>, caller: Authenticated, chat: Id<ChatId>, body: Body) -> Answer {
+pub async fn add(state: Data<AppState>, caller: Authenticated, chat: Id<ChatId>, body: Body) -> Answer {
     let (chat, by) = (chat.0, caller.id());
     let fields = body.json::<AddFields>().and_then(|fields| Ok(fields.check()?));
-    let users = or_refused(fields, state.permitted(chat, by, Ability::AddMembers)).await?;
+    let users = authorize_before_errors(fields, state.permitted(chat, by, Ability::AddMembers)).await?;
     let is_large = users.len() > MANY;
     let directory = state.directory.clone();
     let command = Command { chat, by, action: Action::AddMembers { users } };
     let adding = async move { directory.command(command).await };
-    let answered = if is_large { state.turns.take(by, adding).await? } else { adding.await? };
+    let answered = if is_large { state.crowd_turns.take(by, adding).await? } else { adding.await? };
     let Answered::Added(added_count) = answered else { return Err(Refusal::Internal.into()) };
     Ok(HttpResponse::Ok().json(AddedView { status: "success", added_count }))
 }
@@ -87,29 +88,34 @@ impl AddFields {
 #[schema(as = MembersAdded)]
 pub(crate) struct AddedView {
     status: &'static str,
-    /// How many were not in it already.
+    /// Number of users added. Existing members are not counted.
     added_count: usize,
 }
 
 /// `DELETE chats/{chat}/members/{user}/remove/`
-pub async fn remove(state: Data<State>, caller: Authenticated, chat: Id<ChatId>, user: Id<UserId>) -> Answer {
+pub async fn remove(
+    state: Data<AppState>,
+    caller: Authenticated,
+    chat: Id<ChatId>,
+    user: Id<UserId>,
+) -> Answer {
     let action = Action::RemoveMember { user: user.0 };
-    take_out(&state, Command { chat: chat.0, by: caller.id(), action }).await
+    remove_member(&state, Command { chat: chat.0, by: caller.id(), action }).await
 }
 
 /// `POST chats/{chat}/join/`
-pub async fn join(state: Data<State>, caller: Authenticated, chat: Id<ChatId>) -> Answer {
+pub async fn join(state: Data<AppState>, caller: Authenticated, chat: Id<ChatId>) -> Answer {
     let (chat, by) = (chat.0, caller.id());
     state.directory.command(Command { chat, by, action: Action::Join }).await?;
     show(HttpResponse::Ok(), &state, by, chat).await
 }
 
 /// `POST chats/{chat}/leave/`
-pub async fn leave(state: Data<State>, caller: Authenticated, chat: Id<ChatId>) -> Answer {
-    take_out(&state, Command { chat: chat.0, by: caller.id(), action: Action::Leave }).await
+pub async fn leave(state: Data<AppState>, caller: Authenticated, chat: Id<ChatId>) -> Answer {
+    remove_member(&state, Command { chat: chat.0, by: caller.id(), action: Action::Leave }).await
 }
 
-async fn take_out(state: &State, command: Command) -> Answer {
+async fn remove_member(state: &AppState, command: Command) -> Answer {
     state.directory.command(command).await?;
     state.purge.notify_one();
     Ok(HttpResponse::NoContent().finish())
@@ -117,7 +123,7 @@ async fn take_out(state: &State, command: Command) -> Answer {
 
 /// `PATCH chats/{chat}/members/{user}/`
 pub async fn change_role(
-    state: Data<State>,
+    state: Data<AppState>,
     caller: Authenticated,
     chat: Id<ChatId>,
     user: Id<UserId>,
@@ -127,10 +133,10 @@ pub async fn change_role(
     let fields = body.json::<RoleFields>().and_then(|fields| Ok(fields.check()?));
     let permission = async {
         state.permitted(chat, by, Ability::ChangeRole).await?;
-        let member = state.readers.ask(move |conn| members::find(conn, chat, user)).await?;
+        let member = state.readers.query(move |conn| members::find(conn, chat, user)).await?;
         member.map(drop).ok_or(Refusal::NotFound)
     };
-    let role = or_refused(fields, permission).await?;
+    let role = authorize_before_errors(fields, permission).await?;
     let answered =
         state.directory.command(Command { chat, by, action: Action::ChangeRole { user, role } }).await?;
     let Answered::Member(member) = answered else { return Err(Refusal::Internal.into()) };

@@ -1,4 +1,4 @@
-//! `chats/{chat}/messages/` and `messages/{message}/`: reading, posting, editing and deleting messages.
+//! `chats/{chat}/messages/` and `messages/{message}/`: list, post, edit and delete messages.
 
 use actix_web::{HttpRequest, HttpResponse, web::Data};
 
@@ -18,10 +18,10 @@ use crate::{
     },
     error::ApiError,
     middleware::authenticate::Authenticated,
-    services::{self, messages::or_refused},
-    state::State,
+    services::{self, messages::authorize_before_errors},
+    state::AppState,
     storage::{
-        AnyConn, KnownChats, StorageError, message_search::pages::Question, queries::membership,
+        AnyConn, ChatCache, StorageError, message_search::pages::SearchRequest, queries::membership,
         tables::messages,
     },
     view::{MessageView, Senders},
@@ -31,21 +31,24 @@ const PAGE_SIZE: i64 = 50;
 
 /// `GET chats/{chat}/messages/`
 pub async fn list(
-    state: Data<State>,
+    state: Data<AppState>,
     caller: Authenticated,
     chat: Id<ChatId>,
     request: HttpRequest,
 ) -> Answer {
     let query = Query::of(&request);
     if let Some(words) = query.get("search").and_then(Words::of) {
-        let question = Question::of(&query, words, Some(chat.0));
-        let question = or_refused(question, state.permitted(chat.0, caller.id(), Ability::TakePart)).await?;
+        let question = SearchRequest::of(&query, words, Some(chat.0));
+        let question =
+            authorize_before_errors(question, state.permitted(chat.0, caller.id(), Ability::TakePart))
+                .await?;
         return search::answer(&state, &caller, &request, question).await;
     }
     let wanted =
-        or_refused(Wanted::of(&query), state.permitted(chat.0, caller.id(), Ability::TakePart)).await?;
-    let (chat, user, known) = (chat.0, caller.id(), state.known.clone());
-    let found = state.readers.ask(move |conn| find(conn, &known, chat, user, wanted)).await?;
+        authorize_before_errors(Wanted::of(&query), state.permitted(chat.0, caller.id(), Ability::TakePart))
+            .await?;
+    let (chat, user, known) = (chat.0, caller.id(), state.chat_cache.clone());
+    let found = state.readers.query(move |conn| find(conn, &known, chat, user, wanted)).await?;
     let senders = Senders::of(&found.messages, &state.links);
     let results = found.messages.iter().map(|message| MessageView::said(message, &senders)).collect();
     let page = match wanted {
@@ -62,14 +65,14 @@ pub async fn list(
     Ok(page.answer())
 }
 
-/// Which messages are asked for.
+/// Requested page: by page number, or by keyset pagination with `before` and `after`.
 #[derive(Debug, Clone, Copy)]
 enum Wanted {
     Numbered(PageNumber),
     Near(Near),
 }
 
-/// The messages nearest to a place in the order of ids, which need not be that of a message in the chat.
+/// Keyset pagination by message id. The bounds need not be ids of messages in the chat.
 #[derive(Debug, Clone, Copy)]
 struct Near {
     before: Option<i64>,
@@ -87,18 +90,18 @@ impl Wanted {
     }
 }
 
-/// Messages of a chat, newest first.
+/// A page of a chat's messages, newest first.
 struct Found {
     messages: Vec<Message>,
-    /// How many the chat has.
+    /// Number of messages in the chat.
     count: i64,
-    /// Places between which messages were looked for, the first one excluded.
+    /// Range of positions that was searched; the lower bound is exclusive.
     bounds: (Pos, Pos),
 }
 
 fn find(
     conn: &mut AnyConn,
-    known: &KnownChats,
+    known: &ChatCache,
     chat: ChatId,
     user: UserId,
     wanted: Wanted,
@@ -111,8 +114,8 @@ fn find(
         }
         Wanted::Near(Near { before, after, size }) => {
             let above =
-                after.map_or(Ok(0), |id| messages::places_before(conn, &chat, id.saturating_add(1)))?;
-            let last = before.map_or(Ok(chat.last_pos), |id| messages::places_before(conn, &chat, id))?;
+                after.map_or(Ok(0), |id| messages::count_before(conn, &chat, id.saturating_add(1)))?;
+            let last = before.map_or(Ok(chat.last_pos), |id| messages::count_before(conn, &chat, id))?;
             let places = match before {
                 Some(_) => (last - size + 1).max(above + 1)..=last,
                 None => above + 1..=(above + size).min(last),
@@ -128,13 +131,13 @@ fn find(
 type Changes = [(&'static str, Option<String>); 2];
 
 impl Near {
-    /// The parameters that lead on to older and to newer messages, where there are any.
+    /// Returns the query parameters of the pages with older and with newer messages, if there are any.
     fn neighbours(self, found: &Found) -> (Option<Changes>, Option<Changes>) {
         let (first_place, last_place) = found.bounds;
         let (oldest, newest) = (found.messages.last(), found.messages.first());
         let keep = |id: Option<i64>| id.map(|id| id.to_string());
         let window = self.before.is_some() && self.after.is_some();
-        // Within a window the other bound stays; otherwise one may leave by the way one came.
+        // With both bounds given, the links stay between them. With one bound, the links may lead past it.
         let older = match oldest {
             Some(message) => {
                 let floor = if window { first_place } else { 0 };
@@ -161,21 +164,21 @@ impl Near {
 }
 
 /// `POST chats/{chat}/messages/`
-pub async fn post(state: Data<State>, caller: Authenticated, chat: Id<ChatId>, body: Body) -> Answer {
-    // Those who have posted at the same time go on together, and so more of them share a transaction.
+pub async fn post(state: Data<AppState>, caller: Authenticated, chat: Id<ChatId>, body: Body) -> Answer {
+    // Yields once, so that concurrent posts reach the writer together and share a group commit.
     tokio::task::yield_now().await;
     answer(services::messages::post_message(&state, &caller, chat.0, body.json()).await?)
 }
 
 /// `GET messages/{message}/`
-pub async fn detail(state: Data<State>, caller: Authenticated, message: Id<MessageId>) -> Answer {
+pub async fn detail(state: Data<AppState>, caller: Authenticated, message: Id<MessageId>) -> Answer {
     let message = services::messages::visible_message(&state, caller.id(), message.0).await?;
     Ok(HttpResponse::Ok().json(MessageView::new(&message, &state.links)))
 }
 
 /// `PUT` and `PATCH messages/{message}/`
 pub async fn update(
-    state: Data<State>,
+    state: Data<AppState>,
     caller: Authenticated,
     message: Id<MessageId>,
     request: HttpRequest,
@@ -186,7 +189,7 @@ pub async fn update(
 }
 
 /// `DELETE messages/{message}/`
-pub async fn delete(state: Data<State>, caller: Authenticated, message: Id<MessageId>) -> Answer {
+pub async fn delete(state: Data<AppState>, caller: Authenticated, message: Id<MessageId>) -> Answer {
     services::messages::delete_message(&state, &caller, message.0).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -1,4 +1,5 @@
-//! REST: one file for each resource. A handler says who asks, what for, asks the chat or storage, and answers.
+//! REST handlers, one file per resource. A handler identifies the caller, validates the input, calls a chat
+//! or storage, and renders the response.
 
 pub mod activity;
 pub mod avatars;
@@ -35,15 +36,15 @@ use bytestring::ByteString;
 
 use crate::error::ApiError;
 
-/// What handlers return.
+/// Return type of handlers.
 pub(crate) type Answer = Result<HttpResponse, ApiError>;
 
-/// An answer whose JSON is rendered already.
+/// Builds a response from JSON that is already serialized.
 fn json(mut response: actix_web::HttpResponseBuilder, body: ByteString) -> HttpResponse {
     response.content_type("application/json").body(body.into_bytes())
 }
 
-/// Whether who asks has this version already. A proxy that compresses makes tags weak; they name the same all the same.
+/// Whether `If-None-Match` has this ETag. A compressing proxy makes ETags weak; the weak form matches too.
 pub(crate) fn is_known(request: &HttpRequest, etag: &str) -> bool {
     let known = request.headers().get_all(IF_NONE_MATCH).filter_map(|value| HeaderValue::to_str(value).ok());
     known

@@ -1,4 +1,4 @@
-//! Pages: which one is asked for, and how it is shown.
+//! Pagination: query parameters and the JSON of a page.
 
 use std::num::IntErrorKind;
 
@@ -12,14 +12,14 @@ use crate::{
     core::{model::FieldErrors, text_index::Matching},
     error::ApiError,
     net::forwarded,
-    state::State,
+    state::AppState,
     view::render_long,
 };
 
-/// Most results on a page.
+/// Maximum page size.
 const MAX_SIZE: i64 = 100;
 
-/// The parameters behind a path's `?`.
+/// Decoded query parameters, in order.
 pub struct Query(Vec<(String, String)>);
 
 impl Query {
@@ -27,17 +27,17 @@ impl Query {
         Self(parse(request.query_string().as_bytes()).into_owned().collect())
     }
 
-    /// A parameter's value, the last one where it was given more than once.
+    /// Returns a parameter's value. Of repeated parameters the last one counts.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// The same, where an empty value is as good as none.
+    /// Returns a parameter's trimmed value. An empty value counts as missing.
     pub fn filled(&self, name: &str) -> Option<&str> {
         self.get(name).map(str::trim).filter(|value| !value.is_empty())
     }
 
-    /// A parameter that names a place in the order of ids. Any integer does; what is too large is beyond all ids.
+    /// Reads a parameter that bounds ids. Any integer is valid; one out of range saturates.
     pub fn place(&self, name: &'static str) -> Result<Option<i64>, ApiError> {
         let number = |text: &str| match text.parse::<i64>() {
             Ok(number) => Ok(number),
@@ -50,14 +50,14 @@ impl Query {
         self.filled(name).map(number).transpose()
     }
 
-    /// Reads how the words of a search must stand in a text.
+    /// Reads `match`: how the words of a search must match a text.
     pub fn matching(&self) -> Result<Matching, ApiError> {
         let unknown = |name: &str| FieldErrors::of("match", format!("\"{name}\" is not a valid choice."));
         let parse = |name| Matching::parse(name).ok_or_else(|| unknown(name).into());
         self.filled("match").map_or(Ok(Matching::default()), parse)
     }
 
-    /// The same parameters with some set anew, or taken away.
+    /// Serializes the parameters with some replaced; `None` removes a parameter.
     fn with(&self, changes: &[(&str, Option<String>)]) -> String {
         let mut query = Serializer::new(String::new());
         let changed = |name: &str| changes.iter().any(|(key, _)| *key == name);
@@ -67,7 +67,7 @@ impl Query {
     }
 }
 
-/// Which page is asked for.
+/// Requested page of a numbered list.
 #[derive(Debug, Clone, Copy)]
 pub struct PageNumber {
     /// From 1.
@@ -85,30 +85,30 @@ impl PageNumber {
         Ok(Self { number, size: page_size(query, default_size) })
     }
 
-    /// How many results come before this page.
+    /// Returns how many results precede this page.
     pub fn skip(self) -> i64 {
         (self.number - 1).saturating_mul(self.size)
     }
 
-    /// A page past the end is none, but the first one always is.
+    /// Rejects a page past the end. The first page always exists, even if it is empty.
     pub fn check(self, count: i64) -> Result<(), ApiError> {
         if self.number > 1 && self.skip() >= count { Err(ApiError::InvalidPage) } else { Ok(()) }
     }
 }
 
-/// Reads `page_size`; what cannot be read is the default.
+/// Reads `page_size`. A missing or invalid value gives the default.
 pub fn page_size(query: &Query, default: i64) -> i64 {
     let given = query.filled("page_size").and_then(|text| text.parse().ok());
     given.filter(|size| *size >= 1).map_or(default, |size: i64| size.min(MAX_SIZE))
 }
 
-/// A page, as clients see it.
+/// A page of results.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(bound = "T: ToSchema")]
 pub struct PageView<T> {
-    /// How many results there are, on all pages.
+    /// Number of results on all pages.
     pub count: i64,
-    /// The address of the next page.
+    /// URL of the next page.
     #[schema(required)]
     pub next: Option<String>,
     #[schema(required)]
@@ -117,17 +117,17 @@ pub struct PageView<T> {
 }
 
 impl<T> PageView<T> {
-    /// A numbered page with links to its neighbours.
+    /// Builds a numbered page with links to the next and the previous one.
     pub fn numbered(
         request: &HttpRequest,
-        state: &State,
+        state: &AppState,
         page: PageNumber,
         count: i64,
         results: Vec<T>,
     ) -> Self {
         let query = Query::of(request);
         let link = |number: i64| {
-            // The first page is the plain address.
+            // The first page has no `page` parameter.
             let number = (number > 1).then(|| number.to_string());
             link(request, state, &query, &[("page", number)])
         };
@@ -142,16 +142,16 @@ impl<T> PageView<T> {
 }
 
 impl<T: Serialize> PageView<T> {
-    /// The page as an answer.
+    /// Renders the page as a response.
     pub fn answer(&self) -> HttpResponse {
         json(HttpResponse::Ok(), render_long(self))
     }
 }
 
-/// The absolute address of this request with some parameters changed.
+/// Returns the absolute URL of this request with some parameters changed.
 pub fn link(
     request: &HttpRequest,
-    state: &State,
+    state: &AppState,
     query: &Query,
     changes: &[(&str, Option<String>)],
 ) -> String {

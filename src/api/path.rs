@@ -1,5 +1,5 @@
-//! Ids in paths. What cannot be an id is like one that does not exist: it is looked for, and its request is read to the
-//! end, so that no answer tells the two apart.
+//! Ids in paths. A malformed id is handled as an unknown one: it is looked up as 0, and the body is still
+//! read. So neither the response nor its timing reveals which of the two it was.
 
 use std::{
     convert::Infallible,
@@ -10,14 +10,14 @@ use actix_web::{FromRequest, HttpRequest, dev::Payload};
 
 use crate::core::model::{ChatId, MessageId, SessionId, TokenId, UserId};
 
-/// The id of the path's segment `{chat}`, `{message}`, `{user}`, `{session}` or `{token}`.
+/// Extractor for the id in the path segment `{chat}`, `{message}`, `{user}`, `{session}` or `{token}`.
 pub struct Id<T>(pub T);
 
-/// What can stand in a path.
+/// Id types that can be path segments.
 pub trait PathId: Sized {
-    /// The name of its segment.
+    /// Name of the path segment.
     const SEGMENT: &'static str;
-    /// An id that is never given out.
+    /// An id that is never assigned.
     const NOBODYS: Self;
 
     fn parse(text: &str) -> Option<Self>;

@@ -1,4 +1,4 @@
-//! `pictures/{user}/{signature}`: users' pictures of other hosts, fetched by this server.
+//! `pictures/{user}/{signature}`: proxied profile pictures of users, fetched from other hosts.
 
 use actix_web::{
     HttpRequest, HttpResponse, ResponseError,
@@ -11,17 +11,20 @@ use crate::{
     core::model::{Refusal, UserId},
     error::ApiError,
     pictures::{Missing, Picture},
-    state::State,
+    state::AppState,
     storage::tables::users,
 };
 
-/// `GET /messages/pictures/{user}/{signature}`; open to all, so that other sites' pages can show it, under an address that
-/// this server has shown of a picture that the user still has, and that may still be shown.
-pub async fn show(state: Data<State>, request: HttpRequest) -> Answer {
+/// `GET /messages/pictures/{user}/{signature}`
+///
+/// Needs no authentication, so that pages of other sites can embed the image. This server signs the URL.
+/// It is valid while the user has this picture and the settings allow its host.
+pub async fn show(state: Data<AppState>, request: HttpRequest) -> Answer {
     let proxy = state.pictures.as_ref().ok_or(ApiError::NOT_FOUND)?;
     let part = |name| request.match_info().get(name).ok_or(ApiError::NOT_FOUND);
     let id = UserId::parse(part("user")?).ok_or(ApiError::NOT_FOUND)?;
-    let user = state.readers.ask_one(move |conn| users::find(conn, id)).await?.ok_or(ApiError::NOT_FOUND)?;
+    let user =
+        state.readers.query_one(move |conn| users::find(conn, id)).await?.ok_or(ApiError::NOT_FOUND)?;
     let card = user.card();
     let stored = state.links.open_picture(&card, part("signature")?).ok_or(ApiError::NOT_FOUND)?;
     match proxy.get(card.id, stored).await {
@@ -34,7 +37,7 @@ pub async fn show(state: Data<State>, request: HttpRequest) -> Answer {
 fn answer(request: &HttpRequest, picture: Picture) -> HttpResponse {
     let is_known = is_known(request, &picture.etag);
     let mut response = if is_known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
-    // The address is a secret of those to whom it was shown, as a signed avatar's is, so any cache may keep it.
+    // The signed URL is itself the access check, as for avatars, so shared caches may store the response.
     response
         .insert_header((ETAG, &*picture.etag))
         .insert_header((CACHE_CONTROL, "public, max-age=86400"))
@@ -47,8 +50,8 @@ fn answer(request: &HttpRequest, picture: Picture) -> HttpResponse {
     response.content_type(picture.kind.content_type()).body(picture.bytes)
 }
 
-/// What is answered where a picture cannot be fetched. It is the address that is of no use, not this server that has a fault,
-/// and caches keep a 404 as long as they are told.
+/// Responds with 404 for a picture that cannot be fetched, cacheable for 60 s. It is not a 5xx, because the
+/// upstream URL is at fault, not this server.
 fn failure() -> HttpResponse {
     let mut response = ApiError::NOT_FOUND.error_response();
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=60"));

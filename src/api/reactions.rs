@@ -1,4 +1,4 @@
-//! `messages/{message}/reactions/`: putting emoji on messages.
+//! `messages/{message}/reactions/`: toggle, add and remove reactions.
 
 use actix_web::{
     HttpResponse,
@@ -13,18 +13,23 @@ use crate::{
     input::{Field, ReactFields},
     middleware::authenticate::Authenticated,
     services::messages::{self, Reacted, ReactionAction},
-    state::State,
+    state::AppState,
 };
 
 /// `POST messages/{message}/reactions/`
-pub async fn toggle(state: Data<State>, caller: Authenticated, message: Id<MessageId>, body: Body) -> Answer {
+pub async fn toggle(
+    state: Data<AppState>,
+    caller: Authenticated,
+    message: Id<MessageId>,
+    body: Body,
+) -> Answer {
     let reacted = messages::react(&state, &caller, message.0, body.json(), ReactIntent::Toggle).await?;
     Ok(shown(message.0, &reacted))
 }
 
 /// `PUT messages/{message}/reactions/{emoji}/`
 pub async fn put(
-    state: Data<State>,
+    state: Data<AppState>,
     caller: Authenticated,
     message: Id<MessageId>,
     path: Path<EmojiInPath>,
@@ -36,7 +41,7 @@ pub async fn put(
 
 /// `DELETE messages/{message}/reactions/{emoji}/`
 pub async fn delete(
-    state: Data<State>,
+    state: Data<AppState>,
     caller: Authenticated,
     message: Id<MessageId>,
     path: Path<EmojiInPath>,
@@ -46,7 +51,7 @@ pub async fn delete(
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// The path's emoji, percent-encoded there.
+/// Emoji from the path, where it is percent-encoded.
 #[derive(Deserialize)]
 pub struct EmojiInPath {
     emoji: String,
@@ -62,7 +67,7 @@ impl EmojiInPath {
 #[schema(as = ReactionResult)]
 pub(crate) struct ReactedView<'a> {
     action: ReactionAction,
-    /// In its full form.
+    /// The emoji in its fully-qualified form.
     emoji: &'a str,
     message_id: MessageId,
 }

@@ -1,4 +1,4 @@
-//! `rooms/`: public rooms, and what is particular about making a room.
+//! `rooms/`: the list of public rooms, and the fields of a new room.
 
 use actix_web::{HttpRequest, web::Data};
 
@@ -17,7 +17,7 @@ use crate::{
     },
     input::Field,
     middleware::authenticate::Authenticated,
-    state::State,
+    state::AppState,
     storage::queries::rooms::{self, RoomFilter},
     view::ChatView,
 };
@@ -25,14 +25,14 @@ use crate::{
 const PAGE_SIZE: i64 = 10;
 
 /// `GET rooms/`
-pub async fn list(state: Data<State>, caller: Authenticated, request: HttpRequest) -> Answer {
+pub async fn list(state: Data<AppState>, caller: Authenticated, request: HttpRequest) -> Answer {
     let query = Query::of(&request);
     let page = PageNumber::of(&query, PAGE_SIZE)?;
-    let (user, known, filter) = (caller.id(), state.known.clone(), filter(&query, query.matching()?));
+    let (user, known, filter) = (caller.id(), state.chat_cache.clone(), filter(&query, query.matching()?));
     let (count, found) = match filter {
         Some(filter) => {
             let find = move |conn: &mut _| rooms::page(conn, &known, user, &filter, page.skip(), page.size);
-            state.readers.ask(find).await?
+            state.readers.query(find).await?
         }
         None => (0, Vec::new()),
     };
@@ -41,7 +41,7 @@ pub async fn list(state: Data<State>, caller: Authenticated, request: HttpReques
     Ok(PageView::numbered(&request, &state, page, count, results).answer())
 }
 
-/// Which rooms are asked for; `None` where the object named is none, which has no room.
+/// Reads the filter. `None` if an object name is invalid, because no room can match it.
 fn filter(query: &Query, matching: Matching) -> Option<RoomFilter> {
     let name = |parameter: &str| match query.filled(parameter) {
         None => Some(None),
@@ -55,7 +55,7 @@ fn filter(query: &Query, matching: Matching) -> Option<RoomFilter> {
     })
 }
 
-/// The fields of a new chat that count where it is to be a room.
+/// The fields of a chat creation that apply to rooms.
 pub(super) struct RoomFields {
     pub title: Field,
     pub object_type: Field,
@@ -64,7 +64,7 @@ pub(super) struct RoomFields {
 }
 
 impl RoomFields {
-    /// A room to be made; unlike other chats it needs a title.
+    /// Validates the fields. Unlike other chats, a room needs a title.
     pub(super) fn check(&self, creator: UserId) -> Result<NewRoom, FieldErrors> {
         let mut errors = FieldErrors::default();
         let title = self.title.text().and_then(|text| Title::parse(&text)?.ok_or_else(|| BLANK.to_owned()));
@@ -77,7 +77,7 @@ impl RoomFields {
         }
     }
 
-    /// The object: both of its names, or none.
+    /// Validates the host object: both of its names are given, or neither.
     fn object(&self, errors: &mut FieldErrors) -> Option<Option<HostObject>> {
         let is_named = |field: &Field| !matches!(field, Field::Missing | Field::Null);
         if !is_named(&self.object_type) && !is_named(&self.object_id) {

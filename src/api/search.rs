@@ -1,4 +1,4 @@
-//! `search/`: messages by their words, in all of the caller's chats or in one of them.
+//! `search/`: full-text search over the messages of the caller's chats, or of one chat.
 
 use actix_web::{HttpRequest, HttpResponse, web::Data};
 use serde::Serialize;
@@ -19,11 +19,11 @@ use crate::{
     },
     error::ApiError,
     middleware::authenticate::Authenticated,
-    services::messages::or_refused,
-    state::State,
+    services::messages::authorize_before_errors,
+    state::AppState,
     storage::{
         AnyConn,
-        message_search::pages::{self, Asked, Found, Newer, Question},
+        message_search::pages::{self, Newer, RequestedPage, SearchPage, SearchRequest},
     },
     view::{FoundMessageView, MessageView},
 };
@@ -31,13 +31,15 @@ use crate::{
 const PAGE_SIZE: i64 = 50;
 
 /// `GET search/`
-pub async fn search(state: Data<State>, caller: Authenticated, request: HttpRequest) -> Answer {
+pub async fn search(state: Data<AppState>, caller: Authenticated, request: HttpRequest) -> Answer {
     let query = Query::of(&request);
     let chat = query.filled("chat");
     let chat = chat.map(|chat| ChatId::parse(chat).ok_or(ApiError::NOT_FOUND)).transpose()?;
-    let question = words(&query).and_then(|words| Question::of(&query, words, chat));
+    let question = words(&query).and_then(|words| SearchRequest::of(&query, words, chat));
     let question = match chat {
-        Some(chat) => or_refused(question, state.permitted(chat, caller.id(), Ability::TakePart)).await?,
+        Some(chat) => {
+            authorize_before_errors(question, state.permitted(chat, caller.id(), Ability::TakePart)).await?
+        }
         None => question?,
     };
     answer(&state, &caller, &request, question).await
@@ -49,32 +51,32 @@ fn words(query: &Query) -> Result<Words, ApiError> {
     words.ok_or_else(|| FieldErrors::of("q", sentence).into())
 }
 
-/// A page of messages that were found.
+/// A page of search hits.
 #[derive(Serialize, ToSchema)]
 #[schema(as = FoundMessagePage)]
 pub(crate) struct FoundView<'a> {
-    /// Exact up to 1,000.
+    /// Number of hits, exact up to 1,000.
     count: i64,
-    /// Older hits.
+    /// URL of the page with older hits.
     #[schema(required)]
     next: Option<String>,
-    /// Newer hits.
+    /// URL of the page with newer hits.
     #[schema(required)]
     previous: Option<String>,
     results: Vec<FoundMessageView<'a>>,
-    /// False where the search was cut short because it would have taken long: `next` goes on from there.
+    /// False if the search stopped early to limit its cost; `next` continues from there.
     is_complete: bool,
 }
 
-impl Question {
-    /// Reads which page is asked for.
+impl SearchRequest {
+    /// Reads the requested page and the search options.
     pub(super) fn of(query: &Query, words: Words, chat: Option<ChatId>) -> Result<Self, ApiError> {
         let (before, after) = (query.place("before")?, query.place("after")?);
         let page = match before {
-            Some(id) => Asked::Before { id, size: page_size(query, PAGE_SIZE) as usize },
+            Some(id) => RequestedPage::Before { id, size: page_size(query, PAGE_SIZE) as usize },
             None => {
                 let page = PageNumber::of(query, PAGE_SIZE)?;
-                Asked::From {
+                RequestedPage::From {
                     skip: usize::try_from(page.skip()).unwrap_or(usize::MAX),
                     size: page.size as usize,
                 }
@@ -85,23 +87,23 @@ impl Question {
     }
 }
 
-/// Answers a search.
+/// Runs a search and renders the response.
 pub(super) async fn answer(
-    state: &State,
+    state: &AppState,
     caller: &Authenticated,
     request: &HttpRequest,
-    question: Question,
+    question: SearchRequest,
 ) -> Answer {
     let (rules, user, asked) = (state.rules.clone(), caller.id(), question.page);
-    // Long texts and many words take a while, so the highlights are not left to the threads that serve.
+    // Highlighting can be slow for long texts and many words. So it runs on the read pool, not on a worker.
     let look = move |conn: &mut AnyConn| {
         let found = pages::page(conn, &rules, user, &question)?;
         let texts = found.messages.iter().map(|message| &message.content);
         let highlights: Vec<_> = texts.map(|text| question.words.highlights(text)).collect();
         Ok((found, highlights))
     };
-    let (found, highlights) = state.readers.ask(look).await?;
-    if let Asked::From { skip, .. } = asked
+    let (found, highlights) = state.readers.query(look).await?;
+    if let RequestedPage::From { skip, .. } = asked
         && skip > 0
         && skip >= found.count
     {
@@ -119,8 +121,8 @@ pub(super) async fn answer(
     }))
 }
 
-/// Where the older hits are, and the newer ones.
-fn links(state: &State, request: &HttpRequest, found: &Found) -> (Option<String>, Option<String>) {
+/// Returns the URLs of the pages with older and with newer hits.
+fn links(state: &AppState, request: &HttpRequest, found: &SearchPage) -> (Option<String>, Option<String>) {
     let query = Query::of(request);
     let before = |id: Option<i64>| {
         link(request, state, &query, &[("before", id.map(|id| id.to_string())), ("page", None)])

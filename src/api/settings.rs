@@ -1,4 +1,4 @@
-//! `settings/`: what a client needs to know of this server to draw the right buttons.
+//! `settings/`: the server settings that a client needs to show the right controls.
 
 use actix_web::{HttpResponse, web::Data};
 use serde::Serialize;
@@ -10,7 +10,7 @@ use crate::{
         Contacts,
         text::{MessageBody, Title},
     },
-    state::State,
+    state::AppState,
 };
 
 #[derive(Serialize, ToSchema)]
@@ -30,7 +30,7 @@ pub(crate) struct SettingsView {
 }
 
 /// `GET settings/`
-pub async fn show(state: Data<State>) -> Answer {
+pub async fn show(state: Data<AppState>) -> Answer {
     let config = &state.config;
     Ok(HttpResponse::Ok().json(SettingsView {
         allow_editing: config.allow_editing,

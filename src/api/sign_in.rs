@@ -1,4 +1,4 @@
-//! Signing in and out, and making an account.
+//! Sign-in, sign-out and registration.
 
 use std::time::Instant;
 
@@ -27,14 +27,14 @@ use crate::{
         session_store::{ADDRESS, PASSWORD, USER, USER_AGENT},
         sightings,
     },
-    bus::News,
+    bus::BusMessage,
     config::Registration,
     core::model::{FieldErrors, Refusal},
     error::ApiError,
     input::Field,
     middleware::{authenticate, csrf},
     net::forwarded,
-    state::State,
+    state::AppState,
     storage::tables::users::{self, User},
 };
 
@@ -46,14 +46,14 @@ pub(crate) struct LoginFields {
     #[serde(default)]
     #[schema(value_type = String, required)]
     password: Field,
-    /// Where a browser is sent then: a path of this site.
+    /// Path on this site that a browser is redirected to after sign-in.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     next: Field,
 }
 
 /// `POST /login/`
-pub async fn login(state: Data<State>, session: Session, request: HttpRequest, body: Body) -> Answer {
+pub async fn login(state: Data<AppState>, session: Session, request: HttpRequest, body: Body) -> Answer {
     csrf::check_sign_in(&request, &state.config)?;
     let fields: LoginFields = body.json_or_form()?;
     let mut errors = FieldErrors::default();
@@ -63,7 +63,7 @@ pub async fn login(state: Data<State>, session: Session, request: HttpRequest, b
     let username = username.trim().to_owned();
 
     let address = forwarded::client_address(&request, &state.config);
-    let attempt = match state.failures.attempt(address, &username).await {
+    let attempt = match state.login_throttle.attempt(address, &username).await {
         Ok(attempt) => attempt,
         Err(error) => {
             audit::note("sign-in turned away: too many have failed", None::<Who>, address);
@@ -74,11 +74,11 @@ pub async fn login(state: Data<State>, session: Session, request: HttpRequest, b
     let user = match try_password(&state, username, password).await? {
         Tried::Right(user) => user,
         Tried::Wrong(named) => {
-            // A name that nobody has may be a password that went into the wrong field.
+            // An unknown name is not logged: it may be a password typed into the wrong field.
             audit::note("sign-in failed", named.as_ref().map(Who::from), address);
             let (address, account) = attempt.failed();
-            state.bus.publish(News::SignInFailed { address, account });
-            state.hasher.level(began).await;
+            state.bus.publish(BusMessage::SignInFailed { address, account });
+            state.passwords.level(began).await;
             return Err(ApiError::WrongPassword);
         }
     };
@@ -97,7 +97,7 @@ pub async fn login(state: Data<State>, session: Session, request: HttpRequest, b
         let next = next.or_else(|| Query::of(&request).get("next").map(str::to_owned));
         let mut next = next.filter(|path| is_own_path(path)).unwrap_or_else(|| "/".to_owned());
         if is_lost(&state, &request) {
-            // Over plain HTTP the browser keeps no cookie: it is sent to where it does.
+            // Over plain HTTP the browser drops a `Secure` cookie, so redirect it to the HTTPS sign-in page.
             let query = form_urlencoded::Serializer::new(String::new()).append_pair("next", &next).finish();
             next = format!("{}/login/?{query}", forwarded::base_url(&request, &state.config));
         }
@@ -106,25 +106,25 @@ pub async fn login(state: Data<State>, session: Session, request: HttpRequest, b
     Ok(HttpResponse::Ok().json(own_view(&user, &user.card(), &state.links)))
 }
 
-/// Whether a browser lets go of the cookie at once: it is for HTTPS alone, and the page was opened over plain HTTP.
-fn is_lost(state: &State, request: &HttpRequest) -> bool {
+/// Whether a browser would drop the session cookie: it is `Secure`, but the page was loaded over HTTP.
+fn is_lost(state: &AppState, request: &HttpRequest) -> bool {
     let origin = request.headers().get(ORIGIN).and_then(|value| value.to_str().ok());
     state.config.is_https() && origin.is_some_and(|origin| origin.starts_with("http://"))
 }
 
-/// What came of a name and a password.
+/// Result of checking a name and a password.
 enum Tried {
-    /// They are an active user's.
+    /// The credentials are those of an active user.
     Right(User),
-    /// With the user whose name it is, if it is anybody's.
+    /// The credentials are wrong. Has the user of that name, if there is one.
     Wrong(Option<User>),
 }
 
-async fn try_password(state: &State, username: String, password: String) -> Result<Tried, Refusal> {
-    let named = state.readers.ask_one(move |conn| users::by_username(conn, &username)).await?;
+async fn try_password(state: &AppState, username: String, password: String) -> Result<Tried, Refusal> {
+    let named = state.readers.query_one(move |conn| users::by_username(conn, &username)).await?;
     let user = named.clone().filter(|user| user.is_active);
     let stored = user.as_ref().map(|user| user.password.clone());
-    let verdict = state.hasher.verify(password, stored.clone()).await?;
+    let verdict = state.passwords.verify(password, stored.clone()).await?;
     let (Some(mut user), Some(old)) = (user, stored) else { return Ok(Tried::Wrong(named)) };
     match verdict {
         Verdict::Wrong => Ok(Tried::Wrong(named)),
@@ -138,16 +138,16 @@ async fn try_password(state: &State, username: String, password: String) -> Resu
     }
 }
 
-/// Whether a browser may be sent there: a path of this site and nothing that a browser takes for another site.
+/// Whether a redirect target is safe: a path on this site that no browser reads as another site's URL.
 pub(crate) fn is_own_path(path: &str) -> bool {
     let is_plain = path.bytes().all(|byte| (b'!'..=b'~').contains(&byte) && byte != b'\\');
     path.starts_with('/') && !path.starts_with("//") && is_plain
 }
 
-/// `POST /logout/`; done twice it stays done.
-pub async fn logout(state: Data<State>, session: Session, request: HttpRequest) -> Answer {
+/// `POST /logout/`; idempotent.
+pub async fn logout(state: Data<AppState>, session: Session, request: HttpRequest) -> Answer {
     csrf::check(&request, &state.config)?;
-    if let Some(caller) = authenticate::visitor(&request, &state).await? {
+    if let Some(caller) = authenticate::optional_user(&request, &state).await? {
         let from = forwarded::client_address(&request, &state.config);
         audit::note("signed out", Who::from(&*caller.card), from);
     }
@@ -156,7 +156,7 @@ pub async fn logout(state: Data<State>, session: Session, request: HttpRequest) 
 }
 
 /// `POST /register/`
-pub async fn register(state: Data<State>, request: HttpRequest, body: Body) -> Answer {
+pub async fn register(state: Data<AppState>, request: HttpRequest, body: Body) -> Answer {
     csrf::check(&request, &state.config)?;
     if state.config.registration == Registration::Closed {
         return Err(ApiError::FORBIDDEN);
@@ -167,13 +167,13 @@ pub async fn register(state: Data<State>, request: HttpRequest, body: Body) -> A
     let throttled = |seconds| ApiError::Throttled { seconds };
     let address = forwarded::client_address(&request, &state.config);
     let name = new.username.clone();
-    if state.readers.ask_one(move |conn| users::is_taken(conn, &name)).await? {
+    if state.readers.query_one(move |conn| users::is_taken(conn, &name)).await? {
         state.registrations.taken(address).map_err(throttled)?;
         return Err(FieldErrors::of("username", users::USERNAME_TAKEN).into());
     }
     let mut place = state.registrations.place(address).map_err(throttled)?;
     let password = NewPassword { password: password.unwrap_or_default(), known: new.known() };
-    new.password = state.hasher.hash_to_register(password).await?;
+    new.password = state.passwords.hash_to_register(password).await?;
     place.keep();
     let user = match state.writer.run("register_user", move |conn, _| users::create(conn, &new)).await {
         Ok(user) => user,

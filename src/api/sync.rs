@@ -1,4 +1,4 @@
-//! `sync/`: the first screen, and what changed since, for who asks again and again.
+//! `sync/`: the data of the first screen, and the events since then for clients that poll.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -19,11 +19,11 @@ use super::{Answer, body::Body, chats::PAGE_SIZE};
 use crate::{
     core::model::{ChatId, FieldErrors, Refusal, Timestamp, UserId},
     error::ApiError,
-    feed::{Follower, Heads, Listener, pull_reader::Heard},
+    feed::{Follower, Heads, Listener, pull_reader::FeedItem},
     hub::CloseReason,
     input::{Field, HeadsField},
     middleware::authenticate::Authenticated,
-    state::State,
+    state::AppState,
     storage::{
         queries::chat_list::{self, ChatFilter},
         tables::{chats, dm_partners},
@@ -31,10 +31,10 @@ use crate::{
     view::{ChatView, LiveEvent},
 };
 
-/// More than this is not replayed at once, in bytes.
+/// Maximum size of the events that one request replays, in bytes.
 const MOST_BYTES: usize = 8 << 20;
 
-/// Longest wait for something to happen, in seconds.
+/// Maximum duration of a long poll, in seconds.
 const LONGEST_WAIT: i64 = 25;
 
 #[derive(Serialize, ToSchema)]
@@ -42,28 +42,28 @@ const LONGEST_WAIT: i64 = 25;
 pub(crate) struct StartView<'a> {
     /// The first page of the caller's chats.
     chats: Vec<ChatView<'a>>,
-    /// The number of the latest change of each of the caller's chats, by chat id.
+    /// Sequence number of the latest event of each of the caller's chats, by chat id.
     #[schema(value_type = BTreeMap<String, i64>)]
     heads: Heads,
     /// Unread counts by chat id, of chats that have any.
     #[schema(value_type = BTreeMap<String, i64>)]
     unread: BTreeMap<ChatId, i64>,
-    /// Those online with whom one shares a dm.
+    /// Ids of the caller's dm partners that are online.
     users_online: Vec<UserId>,
-    /// When the others with whom one shares a dm were last seen, by user id.
+    /// When dm partners were last seen, by user id. Partners that were never online are left out.
     #[schema(value_type = BTreeMap<String, Timestamp>)]
     last_seen: BTreeMap<UserId, Timestamp>,
 }
 
 /// `GET sync/`
-pub async fn start(state: Data<State>, caller: Authenticated) -> Answer {
-    let (user, known) = (caller.id(), state.known.clone());
+pub async fn start(state: Data<AppState>, caller: Authenticated) -> Answer {
+    let (user, known) = (caller.id(), state.chat_cache.clone());
     let look = move |conn: &mut crate::storage::AnyConn| {
         let heads = chats::heads(conn, user)?;
         let (_, page) = chat_list::page(conn, &known, user, &ChatFilter::default(), 0, PAGE_SIZE)?;
         Ok((heads, page, chat_list::unread_by_chat(conn, user)?, dm_partners::last_seen(conn, user)?))
     };
-    let (heads, page, unread, last_seen) = state.readers.ask(look).await?;
+    let (heads, page, unread, last_seen) = state.readers.query(look).await?;
     let users_online = state.presence.partners_of(user).await?;
     Ok(HttpResponse::Ok().json(StartView {
         chats: page.iter().map(|chat| ChatView::shown(chat, &state.links)).collect(),
@@ -77,11 +77,12 @@ pub async fn start(state: Data<State>, caller: Authenticated) -> Answer {
 #[derive(Deserialize, ToSchema)]
 #[schema(as = SyncRequest)]
 pub(crate) struct SinceFields {
-    /// How far one has heard of each chat, by chat id; a chat that is not named comes as `chat_created`.
+    /// Sequence number of the last event that the client has, by chat id. A chat that is not listed is sent
+    /// as `chat_created`.
     #[serde(default)]
     #[schema(value_type = BTreeMap<String, i64>, required)]
     chats: HeadsField,
-    /// Seconds to wait until there is something; as if 0 where it is missing.
+    /// Seconds to wait for an event if there is none yet. Default: 0.
     #[serde(default)]
     #[schema(value_type = Option<i64>, minimum = 0, maximum = 25)]
     wait: Field,
@@ -102,39 +103,39 @@ impl SinceFields {
     }
 }
 
-/// What came since, told.
+/// Events collected for the response, with their chats; `None` for ephemeral events.
 #[derive(Default)]
 struct Told(Vec<(Option<ChatId>, ByteString)>);
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = SyncResult)]
 pub(crate) struct SinceView<'a> {
-    /// What a socket would have brought, see `/messages/api/schema/websocket/`.
+    /// Events in the form that a WebSocket delivers, see `/messages/api/schema/websocket/`.
     #[schema(value_type = Vec<LiveEvent>)]
     events: Vec<&'a RawValue>,
-    /// To be named by the next request.
+    /// Sequence numbers to send as `chats` in the next request.
     #[schema(value_type = BTreeMap<String, i64>)]
     heads: &'a Heads,
     /// Unread counts by chat id, of chats that have any.
     #[schema(value_type = BTreeMap<String, i64>)]
     unread: &'a BTreeMap<ChatId, i64>,
-    /// The named ones that the caller is not in.
+    /// Chats listed in the request that the caller is not a member of.
     removed: &'a [ChatId],
 }
 
 /// `POST sync/`
-pub async fn since(state: Data<State>, caller: Authenticated, body: Body<{ 1 << 20 }>) -> Answer {
+pub async fn since(state: Data<AppState>, caller: Authenticated, body: Body<{ 1 << 20 }>) -> Answer {
     let (known, wait) = body.json::<SinceFields>()?.check()?;
-    let mut told = Told::default();
+    let mut collected = Told::default();
     if wait.is_zero() {
         let mut follower = Follower::new(state.feed.clone(), caller.id(), None, known);
         follower.limit(MOST_BYTES);
         follower.compare().await?;
         while let Some(update) = follower.next().await? {
             follower.tell(&update);
-            told.add(update.chat, update.frames);
+            collected.add(update.chat, update.frames);
         }
-        return told.answer(&follower);
+        return collected.answer(&follower);
     }
     if state.is_draining() {
         return Err(Refusal::Busy.into());
@@ -143,10 +144,10 @@ pub async fn since(state: Data<State>, caller: Authenticated, body: Body<{ 1 << 
     listener.limit(MOST_BYTES);
     let deadline = Instant::now() + wait;
     loop {
-        match told.take(&mut listener).await? {
+        match collected.take(&mut listener).await? {
             Some(CloseReason::SignedOut) => return Err(ApiError::Unauthenticated),
             Some(_) => break,
-            None if told.0.is_empty() => {}
+            None if collected.0.is_empty() => {}
             None => break,
         }
         let left = deadline.saturating_duration_since(Instant::now());
@@ -155,8 +156,8 @@ pub async fn since(state: Data<State>, caller: Authenticated, body: Body<{ 1 << 
         }
         listener.wait(left).await;
     }
-    told.forget_left(&mut listener);
-    told.answer(listener.follower())
+    collected.replace_left_chats(&mut listener);
+    collected.answer(listener.follower())
 }
 
 impl Told {
@@ -164,27 +165,27 @@ impl Told {
         self.0.extend(frames.into_iter().map(|(_, frame)| (Some(chat), frame)));
     }
 
-    /// Takes all that is there; the reason where it is the end.
+    /// Collects all pending events. Returns the close reason if the subscription has ended.
     async fn take(&mut self, listener: &mut Listener) -> Result<Option<CloseReason>, Refusal> {
         while let Some(heard) = listener.next_now().await? {
             match heard {
-                Heard::Update(update) => self.add(update.chat, update.frames),
-                Heard::Fleeting(frame) => self.0.push((None, frame)),
-                Heard::Closed(reason) => return Ok(Some(reason)),
+                FeedItem::Update(update) => self.add(update.chat, update.frames),
+                FeedItem::Ephemeral(frame) => self.0.push((None, frame)),
+                FeedItem::Closed(reason) => return Ok(Some(reason)),
             }
         }
         Ok(None)
     }
 
-    /// Whoever was removed from a chat while this was gathered is told that, and nothing else of it.
-    fn forget_left(&mut self, listener: &mut Listener) {
+    /// For chats that the caller has left since, replaces all collected events by the removal event.
+    fn replace_left_chats(&mut self, listener: &mut Listener) {
         for gone in listener.left() {
             self.0.retain(|(chat, _)| *chat != Some(gone.chat));
             self.add(gone.chat, gone.frames);
         }
     }
 
-    /// Answers with all of it, in parts: others on the same thread come in between.
+    /// Renders the response. The body is streamed in parts, with a yield to other tasks between them.
     fn answer(self, follower: &Follower) -> Answer {
         let view = SinceView {
             events: Vec::new(),
@@ -204,13 +205,13 @@ impl Told {
     }
 }
 
-/// What a [`SinceView`] without events begins with.
+/// Prefix of a serialized [`SinceView`] without events.
 const EVENTS: &[u8] = b"{\"events\":[";
 
-/// How much of an answer is put together in one go, in bytes.
+/// Target size of one part of the body, in bytes.
 const PART: usize = 64 << 10;
 
-/// A [`SinceView`] with its events in it. They are JSON already, and are not parsed again.
+/// Body of a [`SinceView`] with its events. The events are already JSON and are inserted as they are.
 struct Parts {
     next: BytesMut,
     frames: VecDeque<ByteString>,
@@ -218,7 +219,7 @@ struct Parts {
 }
 
 impl Parts {
-    /// `view`: one without events.
+    /// `view`: a serialized [`SinceView`] without events.
     fn new(mut view: Bytes, frames: VecDeque<ByteString>) -> Self {
         debug_assert!(view.starts_with(EVENTS));
         let begin = view.split_to(EVENTS.len());

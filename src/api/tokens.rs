@@ -1,4 +1,4 @@
-//! `users/{user}/tokens/`: keys that staff make for a host's users.
+//! `users/{user}/tokens/`: access tokens that staff create for users of the host application.
 
 use actix_web::{HttpRequest, HttpResponse, web::Data};
 use serde::{Deserialize, Serialize};
@@ -14,15 +14,15 @@ use crate::{
     input::Field,
     middleware::authenticate::Authenticated,
     net::forwarded,
-    services::{accounts::exists, messages::or_refused},
-    state::State,
+    services::{accounts::exists, messages::authorize_before_errors},
+    state::AppState,
     storage::tables::{tokens, users},
 };
 
 #[derive(Deserialize, ToSchema)]
 #[schema(as = NewToken)]
 pub(crate) struct TokenFields {
-    /// Seconds, at most ten years; without it the token does not expire.
+    /// Lifetime in seconds, at most ten years. Missing or null: the token does not expire.
     #[serde(default)]
     #[schema(value_type = Option<i64>, minimum = 1, maximum = 315360000)]
     expires_in: Field,
@@ -32,13 +32,13 @@ pub(crate) struct TokenFields {
 #[schema(as = Token)]
 pub(crate) struct TokenView<'a> {
     id: TokenId,
-    /// Shown only now.
+    /// The secret key. It is shown only in this response.
     key: &'a str,
     #[schema(required)]
     expires_at: Option<Timestamp>,
 }
 
-/// Longest life of a token that expires, in seconds: ten years.
+/// Maximum lifetime of a token that expires, in seconds: ten years.
 const MAX_LIFE: i64 = 10 * 365 * 24 * 60 * 60;
 
 impl TokenFields {
@@ -53,9 +53,10 @@ impl TokenFields {
     }
 }
 
-/// `POST users/{user}/tokens/`, for staff: a key that a host's server hands to its user's browser.
+/// `POST users/{user}/tokens/`, staff only: creates a token, which the host's server gives to the user's
+/// browser.
 pub async fn create_token(
-    state: Data<State>,
+    state: Data<AppState>,
     caller: Authenticated,
     request: HttpRequest,
     user: Id<UserId>,
@@ -64,14 +65,15 @@ pub async fn create_token(
     staff_only(&caller)?;
     let id = user.0;
     let life = body.json::<TokenFields>().and_then(|fields| Ok(fields.check()?));
-    let life = or_refused(life, exists(&state, id)).await?;
+    let life = authorize_before_errors(life, exists(&state, id)).await?;
     let expires_at = life.map(|seconds| Timestamp::now().plus(seconds * SECOND));
     let key = secrets::draw();
     let hash = secrets::hash(&key);
     let most = state.config.max_tokens_per_user;
     let created = state.writer.run("create_token", move |conn, _| {
-        let user = users::hold(conn, id)?.filter(|user| user.is_active).ok_or(Refusal::NotFound)?;
-        tokens::expect_room(conn, user.id(), most)?;
+        let user =
+            users::find_for_update(conn, id)?.filter(|user| user.is_active).ok_or(Refusal::NotFound)?;
+        tokens::expect_below_chat_limit(conn, user.id(), most)?;
         Ok((tokens::create(conn, user.id(), &hash, expires_at)?, user))
     });
     let (token, user) = created.await?;
@@ -80,18 +82,18 @@ pub async fn create_token(
     Ok(HttpResponse::Created().json(TokenView { id: token, key: &key, expires_at }))
 }
 
-/// `DELETE users/{user}/tokens/`, for staff: ends all of a user's keys.
+/// `DELETE users/{user}/tokens/`, staff only: revokes all tokens of a user.
 pub async fn delete_tokens(
-    state: Data<State>,
+    state: Data<AppState>,
     caller: Authenticated,
     request: HttpRequest,
     user: Id<UserId>,
 ) -> Answer {
     staff_only(&caller)?;
     let id = user.0;
-    let user = state.readers.ask_one(move |conn| users::find(conn, id)).await?.ok_or(Refusal::NotFound)?;
+    let user = state.readers.query_one(move |conn| users::find(conn, id)).await?.ok_or(Refusal::NotFound)?;
     state.writer.run("end_tokens", move |conn, _| tokens::revoke_all(conn, id)).await?;
-    state.identities.recheck(id).await;
+    state.identities.invalidate(id).await;
     let from = forwarded::client_address(&request, &state.config);
     audit::note_done_to("ended all tokens", Who::from(&user), Who::from(&*caller.card), from);
     Ok(HttpResponse::NoContent().finish())

@@ -1,4 +1,4 @@
-//! What is said of a user in a body: fields as they are sent, and what is to be made or changed of them.
+//! Request fields of a user, and their validation into a new user or a change.
 
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -10,19 +10,19 @@ use crate::{
         text::{self, Username},
     },
     input::Field,
-    state::State,
+    state::AppState,
     storage::tables::users::{NO_PASSWORD, NewUser},
     view::Links,
 };
 
-/// The fields of a user, as they come when one is made or changed.
+/// Fields of a request that creates or changes a user.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct UserFields {
     /// ASCII letters, digits and `@ . + - _`.
     #[serde(default)]
     #[schema(value_type = String, min_length = 1, max_length = 150, pattern = "^[A-Za-z0-9@.+_-]+$")]
     username: Field,
-    /// Not easy to guess: no common password, and none of the user's names.
+    /// Must not be easy to guess: no common password, and none of the user's names.
     #[serde(default)]
     #[schema(value_type = String, min_length = 8, max_length = 128)]
     password: Field,
@@ -35,26 +35,27 @@ pub(crate) struct UserFields {
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 150)]
     last_name: Field,
-    /// Blank for the picture that the server draws. Users choose among the hosts of `GREENROOM_PICTURE_HOSTS`.
+    /// URL of the picture; blank for the generated one. Users may only use the hosts in
+    /// `GREENROOM_PICTURE_HOSTS`.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     avatar_url: Field,
-    /// False shuts the user out: it ends all sessions and tokens, closes their sockets and hands their chats over.
+    /// False deactivates the user: ends all sessions and tokens, closes all sockets, hands over all chats.
     #[serde(default)]
     #[schema(value_type = bool)]
     is_active: Field,
-    /// False makes an account that its user registered the host's: it ends its password, sessions and tokens.
+    /// False transfers a self-registered account to the host: removes its password, sessions and tokens.
     #[serde(default)]
     #[schema(value_type = bool)]
     is_registered: Field,
-    /// The one that a new password replaces.
+    /// The current password. Required when users change their own.
     #[serde(default)]
     #[schema(value_type = String)]
     old_password: Field,
 }
 
 impl UserFields {
-    /// A user to be made; the password is to be hashed still.
+    /// Validates a new user. Returns it with the password, which the caller has yet to hash.
     pub(super) fn check_new(&self, needs_password: bool) -> Result<(NewUser, Option<String>), FieldErrors> {
         let mut errors = FieldErrors::default();
         let username = self.username.text().and_then(|name| Username::parse(&name));
@@ -83,13 +84,13 @@ impl UserFields {
         }
     }
 
-    /// Whether there may be another picture.
+    /// Whether the request sets a picture.
     pub(super) fn has_picture(&self) -> bool {
         self.avatar_url.is_given()
     }
 
-    /// Leaves out the picture where it is the one that a user has, by its own address or by the one that is shown: a form that
-    /// sends back what it was given changes nothing.
+    /// Drops the picture from the change if it is the user's current one. It may be given by its source URL
+    /// or by the URL that the API shows. So a form that sends back the values it received changes nothing.
     pub(super) fn leave_out_picture_of(&mut self, user: &UserCard, links: &Links) {
         let own = user.avatar_url.as_deref().and_then(|stored| links.pictures.shown(stored));
         let is_same = |text: &str| text == links.avatar(user) || own == Some(text);
@@ -98,9 +99,10 @@ impl UserFields {
         }
     }
 
-    /// What is to change of oneself, and the password that one has where it is to be another.
+    /// Validates a change of the caller's own account. Returns it with `old_password` if there is a new
+    /// password.
     pub(super) fn check_own_change(mut self) -> Result<(UserChange, Option<String>), FieldErrors> {
-        // E-mail and standing are the host's to decide.
+        // Only the host decides on e-mail, activation and registration.
         (self.email, self.is_active, self.is_registered) = (Field::Missing, Field::Missing, Field::Missing);
         let needs_proof = self.password.is_given();
         let proof = if needs_proof { self.old_password.text().map(Some) } else { Ok(None) };
@@ -115,7 +117,7 @@ impl UserFields {
         }
     }
 
-    /// What is to change of a user.
+    /// Validates a change of a user.
     pub(super) fn check_change(&self) -> Result<UserChange, FieldErrors> {
         let mut errors = FieldErrors::default();
         let is_active = if self.is_active.is_given() { self.is_active.boolean().map(Some) } else { Ok(None) };
@@ -150,7 +152,7 @@ impl UserFields {
         }
     }
 
-    /// E-mail, first name, last name and picture, those that were given.
+    /// Validates the given ones of e-mail, first name, last name and picture.
     fn profile(&self, errors: &mut FieldErrors) -> Option<[Option<String>; 4]> {
         let given = |field: &Field, check: &dyn Fn(&str) -> Result<String, String>| {
             field.optional_text()?.map(|text| check(&text)).transpose()
@@ -164,11 +166,11 @@ impl UserFields {
     }
 }
 
-/// Said of a picture of a host that is not one of those that are set.
+/// Error for a picture whose host is not in `GREENROOM_PICTURE_HOSTS`.
 const FOREIGN_PICTURE: &str = "Pictures may not come from this host.";
 
-/// What is stored of the address of a picture that its user has chosen.
-pub(super) fn chosen_picture(state: &State, address: &str) -> Result<String, FieldErrors> {
+/// Checks the URL of a picture that a user has chosen, and returns it in its stored form.
+pub(super) fn chosen_picture(state: &AppState, address: &str) -> Result<String, FieldErrors> {
     expect_source(state, address)?;
     if address.is_empty() || state.links.pictures.allow(address) {
         Ok(Pictures::chosen(address))
@@ -177,26 +179,26 @@ pub(super) fn chosen_picture(state: &State, address: &str) -> Result<String, Fie
     }
 }
 
-/// Said of an address that shows a picture of another host, which it would lead back to.
+/// Error for the URL of a proxied picture. Stored as a source, it would make the proxy fetch from itself.
 const NO_SOURCE: &str = "Give the address that the picture comes from.";
 
-/// Refuses addresses of this server that stand for others.
-pub(super) fn expect_source(state: &State, address: &str) -> Result<(), FieldErrors> {
+/// Rejects URLs of this server's picture proxy.
+pub(super) fn expect_source(state: &AppState, address: &str) -> Result<(), FieldErrors> {
     if state.links.is_proxied(address) {
         return Err(FieldErrors::of("avatar_url", NO_SOURCE));
     }
     Ok(())
 }
 
-/// What is to change of a user.
+/// Validated change of a user. `None` leaves a field unchanged.
 pub(super) struct UserChange {
     pub(super) email: Option<String>,
     pub(super) first_name: Option<String>,
     pub(super) last_name: Option<String>,
     pub(super) avatar_url: Option<String>,
     pub(super) is_active: Option<bool>,
-    /// Whether an account that its user registered becomes the host's.
+    /// Whether a self-registered account is transferred to the host.
     pub(super) is_taken_over: bool,
-    /// It is to be hashed still.
+    /// Plain text; not hashed yet.
     pub(super) password: Option<String>,
 }

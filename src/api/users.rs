@@ -1,4 +1,4 @@
-//! `users/`: the search for others, and what staff may do for a host's users.
+//! `users/`: user search, and user management by staff.
 
 use actix_web::{HttpRequest, HttpResponse, web::Data};
 use serde::Serialize;
@@ -16,14 +16,14 @@ use crate::{
         NewPassword,
         audit::{self, Who},
     },
-    bus::News,
+    bus::BusMessage,
     core::model::{Credential, FieldErrors, Refusal, UserCard, UserId, text},
     error::ApiError,
     middleware::authenticate::Authenticated,
     net::forwarded,
-    presence::Turn,
-    services::{self, accounts::exists, messages::or_refused},
-    state::State,
+    presence::PresenceChange,
+    services::{self, accounts::exists, messages::authorize_before_errors},
+    state::AppState,
     storage::{
         AnyConn,
         commands::succession,
@@ -36,7 +36,7 @@ use crate::{
     view::{FoundUserView, Links, OwnUserView, UserView, frames},
 };
 
-/// A user as shown to themselves, and to staff.
+/// Builds the view of a user that the user and staff see.
 pub(super) fn own_view<'a>(user: &'a User, card: &'a UserCard, links: &Links) -> OwnUserView<'a> {
     OwnUserView {
         user: UserView::new(card, links),
@@ -52,12 +52,12 @@ pub(super) fn own_view<'a>(user: &'a User, card: &'a UserCard, links: &Links) ->
 #[derive(Serialize, ToSchema)]
 #[schema(as = FoundUsers)]
 pub(crate) struct FoundView<'a> {
-    /// At most 20, the best first.
+    /// At most 20 users, best match first.
     results: Vec<FoundUserView<'a>>,
 }
 
 /// `GET users/search/`
-pub async fn search(state: Data<State>, caller: Authenticated, request: HttpRequest) -> Answer {
+pub async fn search(state: Data<AppState>, caller: Authenticated, request: HttpRequest) -> Answer {
     let query = Query::of(&request);
     let wanted = query.get("q").unwrap_or_default().trim().to_owned();
     if wanted.is_empty() {
@@ -71,7 +71,7 @@ pub async fn search(state: Data<State>, caller: Authenticated, request: HttpRequ
         true => contact_search::search(conn, user, &wanted, matching),
         false => user_search::search(conn, user, &wanted, matching),
     };
-    let found = state.readers.ask(look).await?;
+    let found = state.readers.query(look).await?;
     let results = found
         .iter()
         .map(|found| FoundUserView { user: UserView::new(&found.card, &state.links), email: &found.email })
@@ -79,13 +79,19 @@ pub async fn search(state: Data<State>, caller: Authenticated, request: HttpRequ
     Ok(HttpResponse::Ok().json(FoundView { results }))
 }
 
-/// `POST users/`, for staff: makes a user, or returns the one who has the name, unless they took it themselves.
-pub async fn create(state: Data<State>, caller: Authenticated, request: HttpRequest, body: Body) -> Answer {
+/// `POST users/`, staff only: creates a user, or returns the existing one of that name. If that one
+/// registered themselves, the request fails.
+pub async fn create(
+    state: Data<AppState>,
+    caller: Authenticated,
+    request: HttpRequest,
+    body: Body,
+) -> Answer {
     staff_only(&caller)?;
     let (mut new, password) = body.json::<UserFields>()?.check_new(false)?;
     expect_source(&state, &new.avatar_url)?;
     if let Some(password) = password {
-        new.password = state.hasher.hash(NewPassword { password, known: new.known() }).await?;
+        new.password = state.passwords.hash(NewPassword { password, known: new.known() }).await?;
     }
     let (user, is_new) =
         state.writer.run("create_user", move |conn, _| users::find_or_create(conn, &new)).await?;
@@ -100,18 +106,19 @@ pub async fn create(state: Data<State>, caller: Authenticated, request: HttpRequ
     Ok(response.json(own_view(&user, &user.card(), &state.links)))
 }
 
-/// A user whom somebody may know of.
-pub(super) async fn known(state: &State, by: UserId, user: UserId) -> Result<User, Refusal> {
+/// Finds a user that `by` may see. Returns 404 for all others.
+pub(super) async fn known(state: &AppState, by: UserId, user: UserId) -> Result<User, Refusal> {
     let rules = state.rules.clone();
     let look = move |conn: &mut AnyConn| {
         contact_policy::expect_known(conn, &rules, by, user)?;
         users::find(conn, user)
     };
-    state.readers.ask(look).await?.ok_or(Refusal::NotFound)
+    state.readers.query(look).await?.ok_or(Refusal::NotFound)
 }
 
-/// `GET users/{user}/`: as everybody sees them who may know of them; with the rest to themselves and to staff.
-pub async fn detail(state: Data<State>, caller: Authenticated, user: Id<UserId>) -> Answer {
+/// `GET users/{user}/`: the public view, for callers that may see the user. The user and staff get the full
+/// view.
+pub async fn detail(state: Data<AppState>, caller: Authenticated, user: Id<UserId>) -> Answer {
     let id = user.0;
     let user = known(&state, caller.id(), id).await?;
     let card = user.card();
@@ -121,9 +128,9 @@ pub async fn detail(state: Data<State>, caller: Authenticated, user: Id<UserId>)
     Ok(HttpResponse::Ok().json(UserView::new(&card, &state.links)))
 }
 
-/// `PATCH users/{user}/`, for staff.
+/// `PATCH users/{user}/`, staff only.
 pub async fn update(
-    state: Data<State>,
+    state: Data<AppState>,
     caller: Authenticated,
     request: HttpRequest,
     user: Id<UserId>,
@@ -134,24 +141,26 @@ pub async fn update(
     let change = async {
         let mut fields = body.json::<UserFields>()?;
         if fields.has_picture() {
-            let user = state.readers.ask_one(move |conn| users::find(conn, id)).await?;
+            let user = state.readers.query_one(move |conn| users::find(conn, id)).await?;
             user.inspect(|user| fields.leave_out_picture_of(&user.card(), &state.links));
         }
         let change = fields.check_change()?;
         expect_source(&state, change.avatar_url.as_deref().unwrap_or_default())?;
         Ok(change)
     };
-    let change = or_refused(change.await, exists(&state, id)).await?;
+    let change = authorize_before_errors(change.await, exists(&state, id)).await?;
     let user = change_user(&state, &caller, &request, id, change).await?;
     Ok(HttpResponse::Ok().json(own_view(&user, &user.card(), &state.links)))
 }
 
-/// Said where nobody would be left to let others in.
+/// Error for deactivating the last active staff user. Only active staff can activate users.
 const LAST_STAFF: &str = "The last active staff user stays active.";
 
-/// Changes a user, ends what a new password or being shut out ends, and tells who may have to hear of it.
+/// Changes a user, revokes credentials where needed, and publishes the change.
+///
+/// A new password ends the user's other sessions. Deactivation and transfer end all sessions and tokens.
 pub(super) async fn change_user(
-    state: &State,
+    state: &AppState,
     caller: &Authenticated,
     request: &HttpRequest,
     id: UserId,
@@ -160,14 +169,14 @@ pub(super) async fn change_user(
     let hash = match &change.password {
         Some(password) => {
             let user =
-                state.readers.ask_one(move |conn| users::find(conn, id)).await?.ok_or(Refusal::NotFound)?;
+                state.readers.query_one(move |conn| users::find(conn, id)).await?.ok_or(Refusal::NotFound)?;
             let given = [&change.email, &change.first_name, &change.last_name];
             let known = user.known().into_iter().chain(given.into_iter().flatten().cloned()).collect();
-            Some(state.hasher.hash(NewPassword { password: password.clone(), known }).await?)
+            Some(state.passwords.hash(NewPassword { password: password.clone(), known }).await?)
         }
         None => None,
     };
-    // Who changes their own password stays signed in where they did it.
+    // A user that changes their own password keeps the current session.
     let spared = match &caller.credential {
         Credential::Session(hash) if caller.id() == id => Some(hash.clone()),
         _ => None,
@@ -175,10 +184,11 @@ pub(super) async fn change_user(
     let is_standing_given = change.is_active.is_some();
     let is_password_set = hash.is_some();
     let changed = state.writer.run("change_user", move |conn, _| {
-        // Who must leave an active staff user is locked first.
+        // `succession::lock_for_status_change` also locks the rows that the check for the last staff user
+        // depends on.
         let held = match change.is_active {
-            Some(_) => succession::hold(conn, id)?,
-            None => users::hold(conn, id)?,
+            Some(_) => succession::lock_for_status_change(conn, id)?,
+            None => users::find_for_update(conn, id)?,
         };
         let mut user = held.ok_or(Refusal::NotFound)?;
         if change.is_active == Some(false) && users::is_last_staff(conn, &user)? {
@@ -196,7 +206,7 @@ pub(super) async fn change_user(
         set(&mut user.avatar_url, &change.avatar_url);
         let is_taken_over = change.is_taken_over && user.is_registered;
         if is_taken_over {
-            // Nothing that its user knows or has goes on opening it.
+            // From here on, no credential of the former owner works.
             user.is_registered = false;
             NO_PASSWORD.clone_into(&mut user.password);
         }
@@ -229,15 +239,15 @@ pub(super) async fn change_user(
     for deed in deeds.into_iter().flatten() {
         audit::note_done_to(deed, Who::from(&user), Who::from(&*caller.card), from);
     }
-    state.identities.recheck(id).await;
+    state.identities.invalidate(id).await;
     if is_standing_given {
-        // It is stored. What does not come to its end here is gone on with by whoever looks at the database again.
+        // The change is committed. If the handover fails here, the task that watches revocations retries it.
         let _ = services::succession::hand_over_chats_of(state, id).await;
     }
     if looks_different {
         let frame = frames::user_updated(&user.card(), &state.links);
-        state.bus.publish(News::Told { user: id, frame: frame.to_string() });
-        state.presence.note(Turn::Told(id, frame));
+        state.bus.publish(BusMessage::ForPartners { user: id, frame: frame.to_string() });
+        state.presence.note(PresenceChange::ProfileChanged(id, frame));
     }
     Ok(user)
 }

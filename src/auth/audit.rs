@@ -1,6 +1,7 @@
-//! What happens to accounts and credentials, a line each in the log: who did what to whom, and from where.
+//! Audit log: one line per change of an account or a credential, with the actor, the user and the client
+//! address.
 //!
-//! No line has a secret, or a text in which one may stand, such as a username that nobody has.
+//! No line contains a secret, or text that may be one, such as an unknown username.
 
 use std::fmt::Display;
 
@@ -9,10 +10,10 @@ use crate::{
     storage::tables::users::User,
 };
 
-/// The target of these lines, for filters: `GREENROOM_LOG=warn,greenroom::audit=info`.
+/// Log target of audit lines, for filters: `GREENROOM_LOG=warn,greenroom::audit=info`.
 pub const TARGET: &str = "greenroom::audit";
 
-/// Somebody in a line.
+/// A user in an audit line.
 #[derive(Debug, Clone, Copy)]
 pub struct Who<'a> {
     pub id: UserId,
@@ -31,14 +32,14 @@ impl<'a> From<&'a User> for Who<'a> {
     }
 }
 
-/// Logs what somebody did for themselves.
+/// Logs an action of a user on their own account; `by` is `None` if the user is unknown.
 pub fn note<'a>(what: &str, by: impl Into<Option<Who<'a>>>, from: impl Display) {
     let by = by.into();
     let (name, id) = (by.map(|who| who.name), by.map(|who| who.id.0));
     tracing::info!(target: TARGET, user = name, user_id = id, %from, "{what}");
 }
 
-/// Logs what somebody did to another.
+/// Logs an action of user `by` on the account of user `whom`.
 pub fn note_done_to(what: &str, whom: Who<'_>, by: Who<'_>, from: impl Display) {
     let (user, user_id) = (whom.name, whom.id.0);
     tracing::info!(target: TARGET, user, user_id, by = by.name, by_id = by.id.0, %from, "{what}");

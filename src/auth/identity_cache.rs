@@ -1,4 +1,5 @@
-//! From a credential to a user, remembered between requests until something of the user's changes.
+//! Cache from credentials to users. An entry is valid until its user changes or a credential of theirs is
+//! revoked.
 
 use std::{
     collections::HashMap,
@@ -10,61 +11,61 @@ use std::{
 };
 
 use crate::{
-    bus::{Bus, News},
+    bus::{Bus, BusMessage},
     core::model::{Credential, Refusal, Timestamp, UserCard, UserId},
-    hub::UserRegistry,
+    hub::Hub,
     storage::{
-        AnyConn, Readers, StorageError,
+        AnyConn, ReadPool, StorageError,
         tables::{sessions, tokens, users},
     },
 };
 
-/// Who is asking.
+/// Authenticated user of a request or a socket.
 #[derive(Debug, Clone)]
 pub struct Caller {
     pub card: Arc<UserCard>,
     pub is_staff: bool,
     pub credential: Credential,
-    /// When the session was last renewed.
+    /// When the session was last renewed; `None` for tokens.
     pub renewed_at: Option<Timestamp>,
-    /// When the credential ends by itself, if nothing changes.
+    /// When the credential expires.
     pub expires_at: Option<Timestamp>,
-    /// When the credential was last noted in use, in microseconds since 1970.
+    /// When a use of the credential was last recorded, in microseconds since 1970.
     pub seen_at: Arc<AtomicI64>,
 }
 
 impl Caller {
-    /// The caller's id.
+    /// Returns the caller's id.
     pub fn id(&self) -> UserId {
         self.card.id
     }
 }
 
-/// What is remembered of callers counts for so long after the last look at which credentials have ended. A process that
-/// was stopped or starved for longer must look before it believes it.
-const BELIEVED_FOR: Duration = Duration::from_secs(4);
+/// Cached identities are valid for this long after the last poll for revocations began. A process that was
+/// stopped or starved for longer bypasses the cache until the next poll.
+const TRUSTED_FOR: Duration = Duration::from_secs(4);
 
-/// Most callers remembered.
-const REMEMBERED: usize = 100_000;
+/// Maximum number of cached callers. At this size the cache is cleared.
+const MAX_CACHED: usize = 100_000;
 
-/// The callers of late.
-pub struct Identities {
-    readers: Readers,
-    registry: Arc<UserRegistry>,
+/// Cache of authenticated callers by credential.
+pub struct IdentityCache {
+    readers: ReadPool,
+    hub: Arc<Hub>,
     bus: Arc<Bus>,
     known: Mutex<Known>,
-    /// Rises with each change, so that what was being read meanwhile is not remembered.
+    /// Incremented by each invalidation, so that a result read before it is not cached after it.
     changes: AtomicU64,
     started: Instant,
-    /// When the last look at ended credentials began, in milliseconds since the start.
+    /// When the last poll for revocations began, in milliseconds since `started`.
     looked: AtomicU64,
 }
 
-impl Identities {
-    pub fn new(readers: Readers, registry: Arc<UserRegistry>, bus: Arc<Bus>) -> Arc<Self> {
+impl IdentityCache {
+    pub fn new(readers: ReadPool, hub: Arc<Hub>, bus: Arc<Bus>) -> Arc<Self> {
         Arc::new(Self {
             readers,
-            registry,
+            hub,
             bus,
             known: Mutex::default(),
             changes: AtomicU64::new(0),
@@ -73,28 +74,30 @@ impl Identities {
         })
     }
 
-    /// Notes that all credentials that had ended at a moment are known to have.
+    /// Notes that all revocations committed before `at` have been applied. Wakes all sockets if the cache was
+    /// out of date.
     pub fn looked(&self, at: Instant) {
         let was_current = self.is_current();
         let millis = at.saturating_duration_since(self.started).as_millis() as u64;
         self.looked.fetch_max(millis, Ordering::AcqRel);
         if !was_current {
-            self.registry.wake_all();
+            self.hub.wake_all();
         }
     }
 
-    /// Whether the last look is recent enough to believe what is remembered.
+    /// Whether the last poll for revocations is recent enough to trust the cache.
     pub fn is_current(&self) -> bool {
         let looked = Duration::from_millis(self.looked.load(Ordering::Acquire));
-        self.started.elapsed().saturating_sub(looked) < BELIEVED_FOR
+        self.started.elapsed().saturating_sub(looked) < TRUSTED_FOR
     }
 
-    /// Whether a credential works. After a pause it is looked up anew.
+    /// Whether a credential is valid. If the cache is out of date, looks the credential up in storage.
     pub async fn still_works(&self, credential: &Credential) -> Result<bool, Refusal> {
         Ok(self.is_current() || self.caller(credential).await?.is_some())
     }
 
-    /// Whose credential this is; `None` if it does not work (any more).
+    /// Returns the user of a credential, from the cache or from storage. `None`: the credential is invalid,
+    /// expired or revoked.
     pub async fn caller(&self, credential: &Credential) -> Result<Option<Arc<Caller>>, Refusal> {
         let known = self.lock().callers.get(credential).cloned();
         let in_time = |caller: &Arc<Caller>| caller.expires_at.is_none_or(|end| Timestamp::now() < end);
@@ -103,41 +106,42 @@ impl Identities {
         }
         let before = self.changes.load(Ordering::Acquire);
         let wanted = credential.clone();
-        let caller = self.readers.ask(move |conn| find(conn, wanted)).await?.map(Arc::new);
+        let caller = self.readers.query(move |conn| find(conn, wanted)).await?.map(Arc::new);
         if let Some(caller) = &caller {
             let mut known = self.lock();
             if before == self.changes.load(Ordering::Acquire) {
-                known.keep(caller);
+                known.insert(caller);
             }
         }
         Ok(caller)
     }
 
-    /// Something of a user's has changed: forgets what was known, and ends the sockets whose credential has ended, on
+    /// Invalidates the cached identities of a user and closes the sockets of their revoked credentials, on
     /// all nodes.
-    pub async fn recheck(&self, user: UserId) {
-        self.bus.publish(News::Recheck(user));
+    pub async fn invalidate(&self, user: UserId) {
+        self.bus.publish(BusMessage::Invalidate(user));
         self.recheck_here(user).await;
     }
 
-    /// The same on this node. Returns whether all could be looked at.
+    /// Invalidates the cached identities of a user and closes the sockets of their revoked credentials, on
+    /// this node only. Returns false if a credential could not be read from storage.
     pub async fn recheck_here(&self, user: UserId) -> bool {
-        self.forget(user);
+        self.evict(user);
         let mut is_done = true;
-        for credential in self.registry.credentials_of(user) {
+        for credential in self.hub.credentials_of(user) {
             match self.caller(&credential).await {
                 Ok(Some(_)) => {}
-                Ok(None) => self.registry.close_opened_with(user, &credential),
+                Ok(None) => self.hub.close_opened_with(user, &credential),
                 Err(_) => is_done = false,
             }
         }
         is_done
     }
 
-    fn forget(&self, user: UserId) {
+    fn evict(&self, user: UserId) {
         let mut known = self.lock();
         self.changes.fetch_add(1, Ordering::Release);
-        known.forget(user);
+        known.evict(user);
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
@@ -145,7 +149,8 @@ impl Identities {
     }
 }
 
-/// Callers that are remembered. One user's are found without a look at the others: every request waits for this.
+/// Cached callers. An index by user makes invalidation independent of the size of the cache: every request
+/// takes this lock.
 #[derive(Default)]
 struct Known {
     callers: HashMap<Credential, Arc<Caller>>,
@@ -153,8 +158,8 @@ struct Known {
 }
 
 impl Known {
-    fn keep(&mut self, caller: &Arc<Caller>) {
-        if self.callers.len() >= REMEMBERED {
+    fn insert(&mut self, caller: &Arc<Caller>) {
+        if self.callers.len() >= MAX_CACHED {
             *self = Self::default();
         }
         let credential = &caller.credential;
@@ -163,14 +168,14 @@ impl Known {
         }
     }
 
-    fn forget(&mut self, user: UserId) {
+    fn evict(&mut self, user: UserId) {
         for credential in self.of_user.remove(&user).unwrap_or_default() {
             self.callers.remove(&credential);
         }
     }
 }
 
-/// Who a credential belongs to; an inactive user has none.
+/// Reads the user of a credential. Returns `None` for an unknown credential and for an inactive user.
 fn find(conn: &mut AnyConn, credential: Credential) -> Result<Option<Caller>, StorageError> {
     let (user, renewed_at, expires_at, seen_at) = match &credential {
         Credential::Session(hash) => match sessions::find(conn, hash)? {
@@ -217,21 +222,21 @@ mod tests {
     fn a_user_is_forgotten_with_all_that_they_prove_themselves_with_and_nobody_else() {
         let mut known = Known::default();
         for (user, key) in [(1, 1), (1, 2), (2, 3), (1, 2)] {
-            known.keep(&caller(user, key));
+            known.insert(&caller(user, key));
         }
-        known.forget(UserId(1));
+        known.evict(UserId(1));
         let left: Vec<_> = known.callers.keys().collect();
         assert_eq!(left, [&Credential::Token("3".to_owned())]);
-        known.keep(&caller(1, 2));
-        known.forget(UserId(2));
+        known.insert(&caller(1, 2));
+        known.evict(UserId(2));
         assert_eq!((known.callers.len(), known.of_user.len()), (1, 1));
     }
 
     #[test]
     fn no_more_are_remembered_than_there_is_room_for() {
         let mut known = Known::default();
-        for user in 0..=REMEMBERED as i64 {
-            known.keep(&caller(user, user));
+        for user in 0..=MAX_CACHED as i64 {
+            known.insert(&caller(user, user));
         }
         assert_eq!((known.callers.len(), known.of_user.len()), (1, 1));
     }

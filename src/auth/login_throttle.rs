@@ -1,8 +1,9 @@
-//! Limits on failed sign-ins: five a minute for an account from one address, more for an address, and eight times as many
-//! for a network that one customer may have.
+//! Throttling of failed sign-ins: five per minute for an account from one address, a configured number for an
+//! address, and eight times that number for the network of one customer.
 //!
-//! Only failures count. Sign-ins of one account from one address are tried one after the other, and of one address no more
-//! at a time than the server hashes at once. So nobody guesses more by asking in parallel, and nobody fills the queue.
+//! Only failures count. Attempts on one account from one address run one at a time. Attempts from one address
+//! run at most as many at a time as the server hashes passwords in parallel. So parallel requests give no
+//! additional guesses, and no client can fill the hashing queue.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -21,13 +22,13 @@ use crate::{core::model::Refusal, error::ApiError};
 const WINDOW: Duration = Duration::from_secs(60);
 const PER_ACCOUNT: usize = 5;
 
-/// How long a sign-in waits for others of its account and its address.
+/// Timeout for waiting on other sign-ins of the same account, address or network.
 const WAIT: Duration = Duration::from_secs(10);
 
-/// Fewer records than this are not swept.
+/// Minimum number of records before a sweep.
 const FEW: usize = 10_000;
 
-/// What attempts are counted by.
+/// Key that attempts are counted by.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Key {
     Account(IpAddr, String),
@@ -35,12 +36,12 @@ enum Key {
     Network(IpAddr),
 }
 
-/// A network may fail, and try at once, so many times as much as an address of it.
+/// A network has this many times the limits of one address, for failures and for concurrent attempts.
 pub const ADDRESSES: usize = 8;
 
-/// Failed sign-ins of the last minute, and those under way.
+/// Failed sign-ins of the last minute, and attempts in progress.
 #[derive(Debug)]
-pub struct Failures {
+pub struct LoginThrottle {
     per_address: usize,
     at_once: usize,
     recent: Mutex<Recent>,
@@ -49,31 +50,31 @@ pub struct Failures {
 #[derive(Debug)]
 struct Recent {
     records: HashMap<Key, Record>,
-    /// With so many records the outdated ones are dropped.
+    /// Number of records at which outdated ones are evicted.
     sweep_at: usize,
 }
 
-/// What is known of one account at one address, or of one address.
+/// State of one [`Key`].
 #[derive(Debug)]
 struct Record {
     failed: VecDeque<Instant>,
-    under_way: usize,
-    /// Limits how many are under way; the others wait in order.
+    in_progress: usize,
+    /// Limits concurrent attempts; further ones wait in order.
     turns: Arc<Semaphore>,
-    /// Notified when one that was under way ends.
+    /// Notified when an attempt ends.
     ended: Arc<Notify>,
 }
 
-/// A sign-in under way. Dropped, it counts for nothing.
+/// A sign-in attempt in progress. Dropping it counts nothing.
 #[derive(Debug)]
 pub struct Attempt {
-    failures: Arc<Failures>,
+    failures: Arc<LoginThrottle>,
     keys: [Key; 3],
     _turns: [OwnedSemaphorePermit; 3],
 }
 
 impl Attempt {
-    /// Counts it as failed. Returns the address and the account that it counts against.
+    /// Counts the attempt as failed. Returns the address and the account that it counts against.
     pub fn failed(self) -> (IpAddr, String) {
         self.failures.count(&self.keys, Instant::now());
         match &self.keys[0] {
@@ -88,21 +89,21 @@ impl Drop for Attempt {
         let mut recent = self.failures.lock();
         for key in &self.keys {
             if let Some(record) = recent.records.get_mut(key) {
-                record.under_way -= 1;
+                record.in_progress -= 1;
                 record.ended.notify_waiters();
             }
         }
     }
 }
 
-impl Failures {
-    /// Lets so many fail for one address in a minute, and tries so many of one address at once.
+impl LoginThrottle {
+    /// Creates a throttle with the failures per minute and the concurrent attempts that one address may have.
     pub fn new(per_address: usize, at_once: usize) -> Arc<Self> {
         let recent = Mutex::new(Recent { records: HashMap::new(), sweep_at: FEW });
         Arc::new(Self { per_address, at_once: at_once.max(1), recent })
     }
 
-    /// Waits until the password may be tried. Refused where too many attempts have failed.
+    /// Waits for a turn to try the password. Fails if too many attempts have failed, or after [`WAIT`].
     pub async fn attempt(self: &Arc<Self>, address: IpAddr, account: &str) -> Result<Attempt, ApiError> {
         let account = crate::core::model::text::fold(account).chars().take(150).collect();
         let keys = keys(address, account);
@@ -124,7 +125,8 @@ impl Failures {
         }
     }
 
-    /// What an attempt waits for: its turns, and the end of others at its address.
+    /// Returns what an attempt waits for: its semaphores, and the notification that an attempt in its network
+    /// has ended.
     fn turns(&self, keys: &[Key; 3], now: Instant) -> Result<([Arc<Semaphore>; 3], Arc<Notify>), ApiError> {
         let mut recent = self.lock();
         recent.sweep(now);
@@ -138,7 +140,8 @@ impl Failures {
         Ok(([account.1, address.1, network.1], network.2))
     }
 
-    /// Begins an attempt that has its turns. False: it would be one too many if those under way fail.
+    /// Begins an attempt that holds its permits. Returns false if the limit would be exceeded should all
+    /// attempts in progress fail.
     fn begin(&self, keys: &[Key; 3], now: Instant) -> Result<bool, ApiError> {
         let mut recent = self.lock();
         for key in keys {
@@ -146,17 +149,17 @@ impl Failures {
             if let Some(seconds) = record.throttled(self.most(key), now) {
                 return Err(ApiError::Throttled { seconds });
             }
-            if record.failed.len() + record.under_way >= self.most(key) {
+            if record.failed.len() + record.in_progress >= self.most(key) {
                 return Ok(false);
             }
         }
         for key in keys {
-            recent.records.entry(key.clone()).and_modify(|record| record.under_way += 1);
+            recent.records.entry(key.clone()).and_modify(|record| record.in_progress += 1);
         }
         Ok(true)
     }
 
-    /// Counts an attempt that failed on another node.
+    /// Counts a failed attempt of another node.
     pub fn heard(&self, address: IpAddr, account: String) {
         self.count(&keys(address, account), Instant::now());
     }
@@ -199,13 +202,13 @@ impl Recent {
     fn record(&mut self, key: &Key, turns: usize) -> &mut Record {
         self.records.entry(key.clone()).or_insert_with(|| Record {
             failed: VecDeque::new(),
-            under_way: 0,
+            in_progress: 0,
             turns: Arc::new(Semaphore::new(turns)),
             ended: Arc::default(),
         })
     }
 
-    /// Drops what is outdated and not in use, once in a while: the map has at most twice as many records as count.
+    /// Evicts outdated records that no attempt uses, if the map has doubled since the last sweep.
     fn sweep(&mut self, now: Instant) {
         if self.records.len() < self.sweep_at {
             return;
@@ -219,7 +222,7 @@ impl Recent {
 }
 
 impl Record {
-    /// In how many seconds another may be tried, where too many have failed.
+    /// Returns the seconds until the next attempt is allowed, if too many have failed.
     fn throttled(&mut self, most: usize, now: Instant) -> Option<u64> {
         while self.failed.front().is_some_and(|first| now.duration_since(*first) >= WINDOW) {
             self.failed.pop_front();
@@ -229,13 +232,14 @@ impl Record {
     }
 }
 
-/// What an attempt is counted by.
+/// Returns the keys that an attempt is counted by.
 fn keys(address: IpAddr, account: String) -> [Key; 3] {
-    let address = neighbourhood(address);
+    let address = client_prefix(address);
     [Key::Account(address, account), Key::Address(address), Key::Network(network(address))]
 }
 
-/// The largest network that one customer is commonly given: a /48 of IPv6 (RFC 6177). Of IPv4 it is the address.
+/// Returns the largest network that a customer commonly gets: the /48 of an IPv6 address (RFC 6177), or the
+/// IPv4 address itself.
 pub fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
@@ -243,8 +247,8 @@ pub fn network(address: IpAddr) -> IpAddr {
     }
 }
 
-/// What one machine has: an IPv4 address, or the /64 network of an IPv6 address.
-pub fn neighbourhood(address: IpAddr) -> IpAddr {
+/// Returns the address range of one machine: an IPv4 address, or the /64 network of an IPv6 address.
+pub fn client_prefix(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(v6) => v6.to_ipv4_mapped().map_or_else(
@@ -264,13 +268,13 @@ mod tests {
         super::keys(address.into(), account.to_owned())
     }
 
-    fn is_throttled(failures: &Failures, address: [u8; 4], account: &str, now: Instant) -> bool {
+    fn is_throttled(failures: &LoginThrottle, address: [u8; 4], account: &str, now: Instant) -> bool {
         failures.turns(&keys(address, account), now).is_err()
     }
 
     #[test]
     fn five_failures_lock_an_account_out_for_a_minute() {
-        let (failures, start) = (Failures::new(20, 2), Instant::now());
+        let (failures, start) = (LoginThrottle::new(20, 2), Instant::now());
         (0..5).for_each(|_| failures.count(&keys(ANN, "alice"), start));
         let refused = failures.turns(&keys(ANN, "alice"), start).unwrap_err();
         assert_eq!(refused, ApiError::Throttled { seconds: 61 });
@@ -281,7 +285,7 @@ mod tests {
 
     #[test]
     fn addresses_have_a_limit_of_their_own() {
-        let (failures, now) = (Failures::new(20, 2), Instant::now());
+        let (failures, now) = (LoginThrottle::new(20, 2), Instant::now());
         (0..20).for_each(|guess| failures.count(&keys(ANN, &format!("user{guess}")), now));
         assert!(is_throttled(&failures, ANN, "another", now));
         assert!(!is_throttled(&failures, [127, 0, 0, 2], "another", now));
@@ -289,7 +293,7 @@ mod tests {
 
     #[test]
     fn a_network_with_many_addresses_has_a_limit() {
-        let (failures, now) = (Failures::new(20, 2), Instant::now());
+        let (failures, now) = (LoginThrottle::new(20, 2), Instant::now());
         let at = |number: usize| format!("2001:db8:1:{number:x}::1").parse().unwrap();
         let count = |number: usize| {
             let keys = super::keys(at(number), format!("user{number}"));
@@ -304,7 +308,7 @@ mod tests {
 
     #[test]
     fn addresses_of_one_network_count_together() {
-        let at = |text: &str| neighbourhood(text.parse().unwrap());
+        let at = |text: &str| client_prefix(text.parse().unwrap());
         assert_eq!(at("2001:db8::1"), at("2001:db8::ffff:1"));
         assert_ne!(at("2001:db8::1"), at("2001:db8:0:1::1"));
         assert_eq!(at("::ffff:127.0.0.1"), at("127.0.0.1"));
@@ -312,7 +316,7 @@ mod tests {
 
     #[actix_web::test]
     async fn what_is_under_way_does_not_count_and_gets_no_further_than_one_after_the_other() {
-        let failures = Failures::new(20, 3);
+        let failures = LoginThrottle::new(20, 3);
         let tries = (0..100).map(|number| {
             let failures = failures.clone();
             async move {

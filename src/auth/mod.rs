@@ -1,4 +1,4 @@
-//! Who is asking: sessions, tokens, passwords, and the checks at the door.
+//! Authentication: sessions, tokens, passwords, the identity cache, throttling of sign-ins and registrations.
 
 pub mod audit;
 pub mod identity_cache;
@@ -9,8 +9,8 @@ pub mod session_store;
 pub mod sightings;
 mod strength;
 
-pub use identity_cache::{Caller, Identities};
-pub use login_throttle::{Failures, neighbourhood};
+pub use identity_cache::{Caller, IdentityCache};
+pub use login_throttle::{LoginThrottle, client_prefix};
 pub use passwords::{Hasher, NewPassword};
 pub use registrations::Registrations;
 pub use session_store::Sessions;

@@ -1,4 +1,4 @@
-//! Passwords: hashed with argon2id; hashes that Django made are accepted and replaced at the next sign-in.
+//! Passwords, hashed with argon2id. Hashes made by Django are accepted and replaced at the next sign-in.
 
 use std::{
     sync::{
@@ -24,13 +24,16 @@ use tokio::{
 };
 
 use super::strength;
-use crate::core::model::{FieldErrors, Refusal};
+use crate::core::{
+    model::{FieldErrors, Refusal},
+    secrets,
+};
 
-/// Shortest and longest password, in characters.
+/// Minimum and maximum length of a password, in characters.
 const MIN_CHARS: usize = 8;
 const MAX_CHARS: usize = 128;
 
-/// Whether a password is of a length that may be set. How easily it is guessed is found out where it is hashed.
+/// Checks the length of a new password. [`NewPassword::hash`] checks its strength.
 pub fn check(password: &str) -> Result<(), String> {
     let chars = password.chars().count();
     if chars < MIN_CHARS {
@@ -42,7 +45,7 @@ pub fn check(password: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// A password to be set, and what others know of its user.
+/// A password to be set, and the names and addresses of its user that others know.
 #[derive(Debug, Clone)]
 pub struct NewPassword {
     pub password: String,
@@ -50,7 +53,7 @@ pub struct NewPassword {
 }
 
 impl NewPassword {
-    /// Hashes it, unless it is easily guessed.
+    /// Hashes the password, or fails if it is easy to guess.
     pub fn hash(&self) -> Result<String, FieldErrors> {
         strength::check(&self.password, &self.known)
             .map_err(|sentence| FieldErrors::of("password", sentence))?;
@@ -58,26 +61,26 @@ impl NewPassword {
     }
 }
 
-/// What hashes begin with that Django made.
+/// Prefix of hashes made by Django.
 pub const DJANGO: &str = "pbkdf2_sha256$";
 
-/// What came of trying a password.
+/// Result of verifying a password.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     Wrong,
     Right,
-    /// It is right, and its hash should be replaced by this one.
+    /// The password is right. Its stored hash should be replaced by this one.
     RightRehashed(String),
 }
 
-/// Hashes a password, which takes tens of milliseconds and 19 MiB by design.
+/// Hashes a password. By design this takes tens of milliseconds and 19 MiB.
 pub fn hash(password: &str) -> String {
     argon2id().hash_password(password.as_bytes()).expect("the parameters are valid").to_string()
 }
 
-/// Tries a password against a stored hash.
+/// Verifies a password against a stored hash.
 pub fn verify(password: &str, stored: &str) -> Verdict {
-    // Nobody has a longer one, and nobody may make us hash megabytes.
+    // No stored password is longer (a character has at most 4 bytes), and hashing megabytes is expensive.
     if password.len() > 4 * MAX_CHARS {
         return Verdict::Wrong;
     }
@@ -95,7 +98,7 @@ pub fn verify(password: &str, stored: &str) -> Verdict {
     if is_current { Verdict::Right } else { Verdict::RightRehashed(hash(password)) }
 }
 
-/// `iterations$salt$hash`: the salt is used as it stands, the hash is in Base64.
+/// Verifies against `iterations$salt$hash`: the salt is plain text, the hash is Base64. `None`: malformed.
 fn verify_django(password: &str, stored: &str) -> Option<bool> {
     let mut parts = stored.splitn(3, '$');
     let rounds: u32 = parts.next()?.parse().ok().filter(|rounds| (1..=10_000_000).contains(rounds))?;
@@ -105,16 +108,15 @@ fn verify_django(password: &str, stored: &str) -> Option<bool> {
     Some(actual.as_slice().ct_eq(&expected).into())
 }
 
-/// argon2id with 19 MiB, two passes, one lane, as OWASP's cheat sheet on password storage recommends.
+/// Returns argon2id with 19 MiB, two passes and one lane, as OWASP's Password Storage Cheat Sheet recommends.
 fn argon2id() -> Argon2<'static> {
     Argon2::from(Params::new(19_456, 2, 1, None).expect("the parameters are valid"))
 }
 
-/// What looks like a hash, takes as long to be tried, and is of no password that anybody knows. Made without hashing, so that
-/// a server that nobody signs in to never takes the memory for it.
-fn of_nobody() -> String {
-    let mut random = [0; 48];
-    getrandom::fill(&mut random).expect("the system has random bytes");
+/// Returns a random dummy hash, which takes as long to verify as a real one and matches no known password. It
+/// is built without hashing, so that a server without sign-ins never allocates the memory for it.
+fn dummy_hash() -> String {
+    let random = secrets::random::<48>();
     let (salt, output) = random.split_at(16);
     let argon2 = argon2id();
     let (memory, passes, lanes) =
@@ -123,51 +125,53 @@ fn of_nobody() -> String {
     format!("$argon2id$v=19$m={memory},t={passes},p={lanes}${salt}${output}")
 }
 
-/// Hashes off the threads that serve, few at a time: a storm of sign-ins must not stop the chats.
+/// Hashes passwords on threads of their own, few at a time, so that a burst of sign-ins does not stall the
+/// workers.
 #[derive(Clone)]
 pub struct Hasher {
     free: Arc<Semaphore>,
-    /// New accounts are hashed for one at a time, so that signing in does not wait for them.
+    /// Limits registrations to one hash at a time, so that sign-ins do not wait for them.
     registering: Arc<Semaphore>,
-    /// Tried where there is no user, so that it takes as long as where there is one.
-    nobody: Arc<str>,
-    /// Whether users have hashes that take another time than ours.
-    has_others: Arc<AtomicBool>,
+    /// Dummy hash for unknown users, so that a sign-in takes the same time whether or not the user exists.
+    dummy: Arc<str>,
+    /// Whether any user has a Django hash, which takes a different time to verify.
+    has_django_hashes: Arc<AtomicBool>,
 }
 
-/// Where users have hashes of different kinds, failures are answered after a whole number of these.
+/// If users have hashes of different kinds, failed sign-ins take a whole number of these steps.
 const STEP: Duration = Duration::from_secs(1);
 
-/// How long a sign-in waits for others.
+/// Timeout for waiting in the hashing queue.
 const WAIT: Duration = Duration::from_secs(10);
 
 impl Hasher {
-    /// Hashes at most `at_once` passwords at a time.
+    /// Creates a hasher that hashes at most `at_once` passwords in parallel.
     pub fn new(at_once: usize) -> Self {
         Self {
             free: Arc::new(Semaphore::new(at_once.max(1))),
             registering: Arc::new(Semaphore::new(1)),
-            nobody: of_nobody().into(),
-            has_others: Arc::default(),
+            dummy: dummy_hash().into(),
+            has_django_hashes: Arc::default(),
         }
     }
 
-    /// Notes that users have hashes that Django made.
+    /// Notes that some users have Django hashes.
     pub fn expect_others(&self) {
-        self.has_others.store(true, Ordering::Relaxed);
+        self.has_django_hashes.store(true, Ordering::Relaxed);
     }
 
-    /// Waits until the time that a failure took tells nothing of the kind of hash that was tried, or whether there was any.
+    /// Delays a failed sign-in to the next multiple of [`STEP`], if users have Django hashes. So the time
+    /// does not reveal the kind of hash, or whether the user exists.
     pub async fn level(&self, began: Instant) {
-        if self.has_others.load(Ordering::Relaxed) {
+        if self.has_django_hashes.load(Ordering::Relaxed) {
             let steps = began.elapsed().as_nanos().div_ceil(STEP.as_nanos()) as u32;
             sleep_until((began + steps * STEP).into()).await;
         }
     }
 
-    /// Tries a password against a user's hash; against none, it is wrong and takes as long.
+    /// Verifies a password against a user's hash. Without a hash it is wrong, after the same time.
     pub async fn verify(&self, password: String, stored: Option<String>) -> Result<Verdict, Refusal> {
-        let nobody = self.nobody.clone();
+        let dummy = self.dummy.clone();
         let free = self.free.clone();
         if stored.as_deref().is_some_and(|hash| hash.starts_with(DJANGO)) {
             self.expect_others();
@@ -176,7 +180,7 @@ impl Hasher {
             match stored.filter(|hash| hash != crate::storage::tables::users::NO_PASSWORD) {
                 Some(stored) => verify(&password, &stored),
                 None => {
-                    verify(&password, &nobody);
+                    verify(&password, &dummy);
                     Verdict::Wrong
                 }
             }
@@ -184,12 +188,12 @@ impl Hasher {
         .await
     }
 
-    /// Hashes a password to be set, unless it is easily guessed.
+    /// Hashes a new password, or fails if it is easy to guess.
     pub async fn hash(&self, new: NewPassword) -> Result<String, Refusal> {
         Ok(self.run(self.free.clone(), move || new.hash()).await??)
     }
 
-    /// Hashes the password of an account that somebody makes for themselves.
+    /// Hashes the password of a registration, or fails if it is easy to guess.
     pub async fn hash_to_register(&self, new: NewPassword) -> Result<String, Refusal> {
         Ok(self.run(self.registering.clone(), move || new.hash()).await??)
     }
@@ -201,30 +205,30 @@ impl Hasher {
     ) -> Result<T, Refusal> {
         let free = timeout(WAIT, queue.acquire_owned()).await;
         let Ok(Ok(permit)) = free else { return Err(Refusal::Busy) };
-        let (told, result) = oneshot::channel();
+        let (sender, result) = oneshot::channel();
         let thread = Builder::new().name("hasher".to_owned()).spawn(move || {
             let _permit = permit;
-            step_back();
-            let _ = told.send(work());
+            lower_priority();
+            let _ = sender.send(work());
         });
         if let Err(error) = thread {
-            tracing::error!(%error, "no thread to hash a password on");
+            tracing::error!(%error, "cannot start a thread to hash a password; the request gets 503");
             return Err(Refusal::Busy);
         }
-        // A thread that panics says so itself.
+        // The panic hook has already logged a panic of the thread.
         result.await.map_err(|_| Refusal::Internal)
     }
 }
 
-/// How much lower than others' the priority of threads is that hash.
+/// Niceness added to hashing threads.
 const LOWER: i32 = 10;
 
-/// Lets other threads go first: a sign-in may take a little longer, a message must not. Linux gives each thread a priority of
-/// its own; elsewhere it would be the whole process's.
-fn step_back() {
+/// Lowers the priority of the current thread, because a slow sign-in is better than a slow message. Linux
+/// only: elsewhere the call would apply to the whole process.
+fn lower_priority() {
     #[cfg(target_os = "linux")]
     if let Ok(priority) = getpriority_process(None) {
-        // It is done all the same where that is not allowed.
+        // If the call is not permitted, hashing continues at normal priority.
         let _ = setpriority_process(None, priority + LOWER);
     }
 }
@@ -254,15 +258,15 @@ mod tests {
     }
 
     #[test]
-    fn trying_the_hash_of_nobody_is_the_same_work() {
-        let (nobody, real) = (of_nobody(), hash("correct horse"));
+    fn verifying_the_dummy_hash_is_the_same_work() {
+        let (dummy, real) = (dummy_hash(), hash("correct horse"));
         let parts = |hash: &str| {
             let hash = PasswordHash::new(hash).unwrap();
             let params = Params::try_from(&hash).unwrap();
             (params, hash.salt.unwrap().as_ref().len(), hash.hash.unwrap().as_bytes().len())
         };
-        assert_eq!(parts(&nobody), parts(&real));
-        assert_eq!(verify("correct horse", &nobody), Verdict::Wrong);
+        assert_eq!(parts(&dummy), parts(&real));
+        assert_eq!(verify("correct horse", &dummy), Verdict::Wrong);
     }
 
     #[test]

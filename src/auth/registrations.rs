@@ -1,5 +1,5 @@
-//! How many accounts one address may make for itself, and how many taken names it may find. A network that one customer may
-//! have has eight times as many.
+//! Rate limit of registrations: how many accounts an address may create, and how many taken names it may
+//! probe. The network of one customer has eight times the limit of an address.
 
 use std::{
     collections::HashMap,
@@ -7,13 +7,13 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::login_throttle::{ADDRESSES, neighbourhood, network};
+use super::login_throttle::{ADDRESSES, client_prefix, network};
 use crate::rate_limit::{self, Moment, Rate};
 
-/// Fewer records than this are not swept.
+/// Minimum number of records before a sweep.
 const FEW: usize = 10_000;
 
-/// What addresses have registered of late.
+/// Rate limiter of registrations by address and by network.
 #[derive(Debug)]
 pub struct Registrations {
     rate: Rate,
@@ -22,46 +22,46 @@ pub struct Registrations {
 
 #[derive(Debug)]
 struct Recent {
-    /// From which moments on nothing counts any more: accounts made, and names found taken.
+    /// Theoretical arrival times: one for created accounts, one for taken names.
     free_at: HashMap<Key, [Moment; 2]>,
     sweep_at: usize,
 }
 
-/// What is counted by.
+/// Key that registrations are counted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Key {
     Address(IpAddr),
     Network(IpAddr),
 }
 
-/// What is counted.
+/// Counted event: an account created, or a name found taken.
 #[derive(Debug, Clone, Copy)]
 enum Kind {
     Made,
     Taken,
 }
 
-/// A registration under way. Dropped before it is kept, it counts for nothing.
+/// A registration in progress. Dropped before [`keep`](Self::keep), it does not count against the limit.
 #[derive(Debug)]
-pub struct Place {
+pub struct Reservation {
     registrations: Arc<Registrations>,
     address: IpAddr,
     is_kept: bool,
 }
 
-impl Place {
-    /// The account is about to be made, and may be even where nobody waits for the answer any more.
+impl Reservation {
+    /// Counts the registration from now on: the account may be created even if the client disconnects.
     pub fn keep(&mut self) {
         self.is_kept = true;
     }
 
-    /// It was not made.
+    /// Gives the registration back to the limit, because no account was created.
     pub fn give_back(mut self) {
         self.is_kept = false;
     }
 }
 
-impl Drop for Place {
+impl Drop for Reservation {
     fn drop(&mut self) {
         if !self.is_kept {
             self.registrations.lock().give_back(&self.registrations.limits(self.address), Kind::Made);
@@ -75,19 +75,19 @@ impl Registrations {
         Arc::new(Self { rate, recent })
     }
 
-    /// Takes a place for a new account. `Err`: there is one in so many seconds.
-    pub fn place(self: &Arc<Self>, address: IpAddr) -> Result<Place, u64> {
+    /// Reserves a registration. `Err`: the seconds until one is available.
+    pub fn place(self: &Arc<Self>, address: IpAddr) -> Result<Reservation, u64> {
         self.take(address, Kind::Made, rate_limit::now())?;
-        Ok(Place { registrations: self.clone(), address, is_kept: false })
+        Ok(Reservation { registrations: self.clone(), address, is_kept: false })
     }
 
-    /// Counts a name that was found taken. `Err`: no more may be tried for so many seconds.
+    /// Counts a probed name that was taken. `Err`: the seconds until the next probe is allowed.
     pub fn taken(&self, address: IpAddr) -> Result<(), u64> {
         self.take(address, Kind::Taken, rate_limit::now())
     }
 
     fn limits(&self, address: IpAddr) -> [(Key, Rate); 2] {
-        let own = (Key::Address(neighbourhood(address)), self.rate);
+        let own = (Key::Address(client_prefix(address)), self.rate);
         [own, (Key::Network(network(address)), self.rate.times(ADDRESSES))]
     }
 
@@ -122,7 +122,7 @@ impl Recent {
         }
     }
 
-    /// Drops addresses of which nothing counts any more, once in a while.
+    /// Evicts outdated records if the map has doubled since the last sweep.
     fn sweep(&mut self, now: Moment) {
         if self.free_at.len() < self.sweep_at {
             return;

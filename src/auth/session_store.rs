@@ -1,4 +1,5 @@
-//! actix-session's store on our database: the cookie holds a random key, its row is found by the key's hash.
+//! actix-session store on the database. The cookie holds a random key; the row is looked up by the key's
+//! hash.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -7,7 +8,7 @@ use actix_web::cookie::time::Duration;
 use anyhow::anyhow;
 
 use super::{
-    Identities,
+    IdentityCache,
     audit::{self, Who},
 };
 use crate::{
@@ -18,31 +19,34 @@ use crate::{
     storage::{WriterHandle, tables::sessions},
 };
 
-/// In a session's state: whose it is, given at sign-in.
+/// Key in a session's state: the id of its user, set at sign-in.
 pub const USER: &str = "user";
-/// In a session's state: the hash of the password that was given at sign-in. It is compared and not stored.
+/// Key in a session's state: the user's password hash at sign-in. It is compared with the stored one, and not
+/// saved with the session.
 pub const PASSWORD: &str = "password";
-/// In a session's state: from where somebody signs in.
+/// Key in a session's state: the client address at sign-in.
 pub const ADDRESS: &str = "address";
+/// Key in a session's state: the user agent at sign-in.
 pub const USER_AGENT: &str = "user_agent";
-/// In a session's state: the hash of its key, given by the store to those who ask what they may do with it.
+/// Key in a session's state: the hash of the session's key. The store sets it on load, for authentication.
 pub const KEY_HASH: &str = "key_hash";
-/// In a session's state: changed once a day, so that the cookie is given for a full time again.
+/// Key in a session's state: changed once a day, so that actix-session sends the cookie with its full
+/// lifetime.
 pub const RENEWED: &str = "renewed";
 
-/// The sessions of browsers.
+/// Store of browser sessions.
 #[derive(Clone)]
 pub struct Sessions {
-    identities: Arc<Identities>,
+    identities: Arc<IdentityCache>,
     writer: WriterHandle,
-    /// So many a user may have.
+    /// Maximum number of sessions per user.
     most: u32,
 }
 
 type State = HashMap<String, String>;
 
 impl Sessions {
-    pub fn new(identities: Arc<Identities>, writer: WriterHandle, most: u32) -> Self {
+    pub fn new(identities: Arc<IdentityCache>, writer: WriterHandle, most: u32) -> Self {
         Self { identities, writer, most }
     }
 }
@@ -76,8 +80,8 @@ impl SessionStore for Sessions {
             .await
             .map_err(|refusal| SaveError::Other(away(&refusal)))?;
         if started.ended > 0 {
-            self.identities.recheck(user).await;
-            audit::note("a sign-in ended the session unused for longest", Who::from(&started.user), address);
+            self.identities.invalidate(user).await;
+            audit::note("a sign-in ended the least recently used session", Who::from(&started.user), address);
         }
         SessionKey::try_from(key).map_err(|error| SaveError::Other(error.into()))
     }
@@ -95,7 +99,7 @@ impl SessionStore for Sessions {
         let hash = secrets::hash(key.as_ref());
         let ended = self.writer.run("end_session", move |conn, _| sessions::end(conn, &hash)).await;
         if let Some(user) = ended.map_err(|refusal| away(&refusal))? {
-            self.identities.recheck(user).await;
+            self.identities.invalidate(user).await;
         }
         Ok(())
     }
@@ -106,7 +110,7 @@ impl Sessions {
         let hash = secrets::hash(key.as_ref());
         let owner = self.writer.run("renew_session", move |conn, _| sessions::renew(conn, &hash)).await?;
         if let Some(owner) = owner {
-            self.identities.recheck(owner).await;
+            self.identities.invalidate(owner).await;
         }
         Ok(())
     }
@@ -117,5 +121,5 @@ fn json(text: &str) -> String {
 }
 
 fn away(refusal: &Refusal) -> anyhow::Error {
-    anyhow!("sessions are not to be had: {refusal:?}")
+    anyhow!("session storage unavailable: {refusal:?}")
 }

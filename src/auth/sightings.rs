@@ -1,5 +1,5 @@
-//! When and from where credentials were last used. It is coarse: a use within minutes of the last one is not noted, and
-//! what is noted waits to be stored with others.
+//! When and from where credentials were last used. A use within ten minutes of the last recorded one is
+//! skipped. Recorded uses are buffered and stored in batches.
 
 use std::{
     collections::HashMap,
@@ -16,24 +16,24 @@ use crate::{
     storage::{WriterHandle, tables::sightings},
 };
 
-/// A use is noted when the last one is older than this, in microseconds.
+/// Minimum interval between recorded uses of a credential, in microseconds.
 const EVERY: i64 = 10 * MINUTE;
 
-/// Longest user agent that is kept, in characters.
+/// Maximum length of a stored user agent, in characters.
 const LONGEST_AGENT: usize = 200;
 
-/// Most that one transaction stores, so that no writer waits for long.
+/// Maximum uses that one transaction stores, to keep transactions short.
 const STEP: usize = 100;
 
-/// Most that wait to be stored; more are not noted.
+/// Maximum buffered uses; further ones are dropped.
 const WAITING: usize = 100_000;
 
-/// Uses that are not stored yet.
+/// Buffer of recorded uses that are not stored yet.
 #[derive(Debug, Default)]
 pub struct Sightings(Mutex<HashMap<Credential, (Timestamp, Origin)>>);
 
 impl Sightings {
-    /// Notes that a caller asks for something, where that is news.
+    /// Records a use of the caller's credential, unless the last recorded one is recent.
     pub fn note(&self, caller: &Caller, request: &HttpRequest, config: &Config) {
         let (now, last) = (Timestamp::now(), caller.seen_at.load(Ordering::Relaxed));
         if now.0 - last < EVERY || caller.seen_at.swap(now.0, Ordering::Relaxed) != last {
@@ -45,10 +45,10 @@ impl Sightings {
         }
     }
 
-    /// Stores what was noted. What cannot be stored is lost: the next use is noted again.
+    /// Stores the buffered uses in batches. On failure the uses not stored yet are lost.
     pub async fn store(&self, writer: &WriterHandle) -> Result<(), Refusal> {
         let seen = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        // In one order, so that nodes that store at once do not lock each other out.
+        // Sorted, so that nodes that store at the same time lock rows in the same order and do not deadlock.
         let mut seen: Vec<_> = seen.into_iter().collect();
         seen.sort_unstable_by(|(one, _), (other, _)| key(one).cmp(&key(other)));
         for step in seen.chunks(STEP) {
@@ -66,7 +66,7 @@ fn key(credential: &Credential) -> (u8, &str) {
     }
 }
 
-/// From where a request comes: the client's address and the program that it names.
+/// Returns the origin of a request: the client's address and its `User-Agent`, without control characters.
 pub fn origin(request: &HttpRequest, config: &Config) -> Origin {
     let agent = request.headers().get(USER_AGENT).map(|agent| String::from_utf8_lossy(agent.as_bytes()));
     let agent = agent.unwrap_or_default();

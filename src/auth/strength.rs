@@ -1,35 +1,35 @@
-//! How easily a password is guessed, as zxcvbn estimates it: common passwords, words, dates, rows of keys, repetitions.
+//! Password strength, estimated by zxcvbn: common passwords, words, dates, keyboard rows, repetitions.
 
 use zxcvbn::zxcvbn;
 
-/// Said of a password that is easily guessed.
+/// Error for a password that is easy to guess.
 const WEAK: &str = "This password is too easy to guess.";
 
-/// Fewer guesses than this are too few for a password that is tried over the network, some hundred times an hour.
+/// Minimum number of guesses that a password must take. Online guessing is limited to some hundred per hour.
 const ENOUGH_GUESSES: u64 = 100_000;
 
-/// From so many characters on a password is long enough, whatever it is made of.
+/// A password of at least this many characters is accepted whatever it consists of.
 const LONG: usize = 64;
 
-/// So many characters are estimated together. Where many may stand for letters, as in `p4$$w0rd`, the estimate tries all
-/// meanings of them, and takes seconds for more characters than the fewer.
+/// Characters that are estimated together. If many of them may be substitutes for letters, as in `p4$$w0rd`,
+/// zxcvbn tries all combinations. Then more than `PIECE_IN_DISGUISE` characters take seconds.
 const PIECE: usize = 32;
 const PIECE_IN_DISGUISE: usize = 12;
 
-/// Characters that may stand for letters, and how many different ones are few.
+/// Characters that may be substitutes for letters, and how many different ones are cheap to estimate.
 const DISGUISES: &str = "4@8({[<3691!|70$5+%2";
 const FEW_DISGUISES: usize = 4;
 
-/// A password needs so many characters beside the names of its user.
+/// Minimum number of letters and digits beside the names of the user.
 const BESIDE_NAMES: usize = 4;
 
-/// Shorter names than this may be a part of any word.
+/// Minimum length of a name; shorter ones occur in too many words.
 const SHORTEST_NAME: usize = 3;
 
-/// The name of this program, and of the password that its demonstration has.
+/// Name of this program, which is also the password of its demo users.
 const OURS: &str = "greenroom";
 
-/// Whether a password may be set for somebody of whom others know such names and addresses.
+/// Checks the strength of a password, given the names and addresses of its user.
 pub fn check(password: &str, known: &[String]) -> Result<(), String> {
     if password.chars().all(|letter| letter.is_whitespace() || letter.is_control()) {
         return Err(WEAK.to_owned());
@@ -42,7 +42,7 @@ pub fn check(password: &str, known: &[String]) -> Result<(), String> {
     if is_weak { Err(WEAK.to_owned()) } else { Ok(()) }
 }
 
-/// Names and addresses and their words in lower case, the longest first.
+/// Returns names and addresses, and the words in them, in lower case, the longest first.
 fn names(known: &[String]) -> Vec<String> {
     let whole = known.iter().map(|text| text.to_lowercase());
     let mut names: Vec<String> = whole.chain([OURS.to_owned()]).collect();
@@ -56,7 +56,7 @@ fn names(known: &[String]) -> Vec<String> {
     names
 }
 
-/// Whether a password has little beside names.
+/// Whether a password consists of names with fewer than [`BESIDE_NAMES`] other letters and digits.
 fn is_made_of(password: &str, names: &[String]) -> bool {
     let mut rest = password.to_lowercase();
     for name in names {
@@ -66,7 +66,7 @@ fn is_made_of(password: &str, names: &[String]) -> bool {
         && rest != password.to_lowercase()
 }
 
-/// The most guesses that a piece of a password takes. A long one is at least as hard as its hardest piece.
+/// Estimates the guesses that a password takes: those of its hardest piece.
 fn guesses(password: &str, names: &[String]) -> u64 {
     let letters: Vec<char> = password.chars().collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();

@@ -1,48 +1,53 @@
-//! What travels between nodes.
+//! Messages between nodes.
 
 use std::{net::IpAddr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::model::{ChatId, Event, Timestamp, UserId, event::MarkerMoved};
+use crate::core::{
+    model::{ChatId, Event, Timestamp, UserId, event::MarkerMoved},
+    secrets,
+};
 
-/// Names a running server among those of one deployment.
+/// Identifies a running server within its deployment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct NodeId(u64);
 
 impl NodeId {
-    /// A new one, drawn at random.
+    /// Draws a random id.
     pub fn draw() -> Self {
-        // Without randomness no key could be drawn either, and no server starts.
-        Self(getrandom::u64().unwrap_or_default())
+        Self(u64::from_ne_bytes(secrets::random()))
     }
 }
 
-/// What a node tells all others.
+/// A message to all other nodes.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub enum News {
-    /// A lasting change.
-    Happened(Arc<Event>),
-    /// Somebody types, or stops.
+pub enum BusMessage {
+    /// A durable change of a chat.
+    #[serde(rename = "Happened")]
+    Event(Arc<Event>),
+    /// A member started or stopped typing.
     Typing { chat: ChatId, user: UserId, is_typing: bool },
-    /// A read marker in a chat too big for receipts: only the reader hears of it.
+    /// A read marker moved in a chat too large for receipts; delivered to its reader only.
     Marked { chat: ChatId, moved: MarkerMoved },
-    /// Something of a user's has changed that credentials depend on.
-    Recheck(UserId),
-    /// A sign-in failed, which counts against the account and the address.
+    /// Invalidates a user's cached identity: a change affects their credentials.
+    #[serde(rename = "Recheck")]
+    Invalidate(UserId),
+    /// A failed sign-in, counted against the account and the address.
     SignInFailed { address: IpAddr, account: String },
-    /// An event, rendered, for a user and everybody with whom they share a dm.
-    Told { user: UserId, frame: String },
-    /// Who is there.
-    Presence(PresenceNews),
-    /// Some of what this node had to say was lost: look for it in storage.
+    /// A rendered event for a user and all dm partners.
+    #[serde(rename = "Told")]
+    ForPartners { user: UserId, frame: String },
+    /// A presence message.
+    Presence(PresenceMessage),
+    /// Messages of this node were lost: receivers compare with storage.
     Lost,
 }
 
-/// What a node tells of the users who are connected to it. `version` counts what it told.
+/// A node's report of its connected users. `version` counts the changes published.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub enum PresenceNews {
+pub enum PresenceMessage {
     Came {
         user: UserId,
         version: u64,
@@ -52,44 +57,46 @@ pub enum PresenceNews {
         at: Timestamp,
         version: u64,
     },
-    /// The node is alive.
-    Beat {
+    /// Heartbeat.
+    #[serde(rename = "Beat")]
+    Heartbeat {
         version: u64,
     },
-    /// Everybody who is there.
+    /// Snapshot of the node's connected users.
     All {
         users: Vec<UserId>,
         version: u64,
     },
-    /// A node is to tell all.
+    /// Requests a snapshot from a node.
     Ask {
         of: NodeId,
     },
     /// The node shuts down.
-    Farewell,
+    #[serde(rename = "Farewell")]
+    Leaving,
 }
 
-impl News {
-    /// The chat whose channel this goes through, if it is about one.
+impl BusMessage {
+    /// Returns the chat whose channel the message uses, if it is about one.
     pub fn chat(&self) -> Option<ChatId> {
         match self {
-            Self::Happened(event) => Some(event.chat),
+            Self::Event(event) => Some(event.chat),
             Self::Typing { chat, .. } | Self::Marked { chat, .. } => Some(*chat),
             _ => None,
         }
     }
 
-    /// Whether the node that says this will say nothing more.
+    /// Returns whether this is the sender's last message.
     pub fn is_farewell(&self) -> bool {
-        matches!(self, Self::Presence(PresenceNews::Farewell))
+        matches!(self, Self::Presence(PresenceMessage::Leaving))
     }
 }
 
-/// News as they travel. What cannot be read, since another version wrote it, counts as lost.
+/// Wire format of a message. An unreadable message, from another version for example, counts as lost.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Envelope<N> {
     pub from: NodeId,
-    /// When it was published, in microseconds of the sender's own clock; where the sender is watched.
+    /// Publish time in microseconds of the sender's own clock; set if the sender collects metrics.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<u64>,
     pub news: N,

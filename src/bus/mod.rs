@@ -1,5 +1,5 @@
-//! What the nodes of one deployment tell each other. The bus may lose, repeat and reorder anything: whoever hears from
-//! it orders by numbers and asks storage for what is missing.
+//! Message bus between the nodes of a deployment. Delivery is best effort: messages may be lost, repeated and
+//! reordered. Receivers order events by `seq` and backfill gaps from storage.
 
 pub mod message;
 mod metrics;
@@ -16,120 +16,123 @@ use std::{
 
 use tokio::sync::{Notify, mpsc};
 
-pub use message::{News, NodeId, PresenceNews};
+pub use message::{BusMessage, NodeId, PresenceMessage};
 pub use metrics::BusMeter;
 pub use redis::RedisUrl;
 
-/// News that may wait to be published, and news that may wait to be looked at; more are lost.
+/// Capacity of the outgoing and of the incoming queue; further messages are dropped.
 const QUEUE: usize = 65_536;
 
-/// A node that was silent for so long may have things to say that do not get through.
+/// A node silent for this long makes the bus degraded: its messages may not get through.
 const SILENT: Duration = Duration::from_secs(3);
 
-/// After so long it is gone.
+/// A node silent for this long is considered gone.
 const GONE: Duration = Duration::from_secs(30);
 
-/// A node's end of the bus.
+/// A node's handle to the bus.
 #[derive(Debug)]
 pub struct Bus {
     me: NodeId,
-    /// `None`: this node is alone.
-    queue: Option<mpsc::Sender<News>>,
+    /// Outgoing queue; `None` on a single-node deployment.
+    queue: Option<mpsc::Sender<BusMessage>>,
     is_connected: AtomicBool,
-    /// Something of this node's was not published.
+    /// Messages of this node were dropped; the others must be notified.
     has_lost: AtomicBool,
-    /// When other nodes were last heard.
+    /// When a message of each other node last arrived.
     peers: Mutex<HashMap<NodeId, Instant>>,
-    doubt: Notify,
+    degraded: Notify,
     closing: Notify,
     meter: Option<Arc<BusMeter>>,
 }
 
-/// The ends of a bus that are worked at: what is to be published, and where what others published goes.
-pub struct Ends {
-    queue: mpsc::Receiver<News>,
-    heard: mpsc::Sender<(NodeId, News)>,
+/// The channels of the bus task: messages to publish, and the queue for received ones.
+pub struct BusChannels {
+    queue: mpsc::Receiver<BusMessage>,
+    heard: mpsc::Sender<(NodeId, BusMessage)>,
 }
 
 impl Bus {
-    /// The bus of a node that has nobody to talk to.
+    /// Creates the bus of a single-node deployment: publishing does nothing.
     pub fn alone() -> Arc<Self> {
         Arc::new(Self::with_queue(None, None))
     }
 
-    /// A bus to be connected by [`redis::run`], and what others will say on it.
-    pub fn open(meter: Option<Arc<BusMeter>>) -> (Arc<Self>, Ends, mpsc::Receiver<(NodeId, News)>) {
+    /// Creates a bus to be connected by [`redis::run`], with its task's channels and the queue of received
+    /// messages.
+    pub fn open(
+        meter: Option<Arc<BusMeter>>,
+    ) -> (Arc<Self>, BusChannels, mpsc::Receiver<(NodeId, BusMessage)>) {
         let (queue, published) = mpsc::channel(QUEUE);
         let (heard, incoming) = mpsc::channel(QUEUE);
-        (Arc::new(Self::with_queue(Some(queue), meter)), Ends { queue: published, heard }, incoming)
+        (Arc::new(Self::with_queue(Some(queue), meter)), BusChannels { queue: published, heard }, incoming)
     }
 
-    fn with_queue(queue: Option<mpsc::Sender<News>>, meter: Option<Arc<BusMeter>>) -> Self {
+    fn with_queue(queue: Option<mpsc::Sender<BusMessage>>, meter: Option<Arc<BusMeter>>) -> Self {
         Self {
             me: NodeId::draw(),
             queue,
             is_connected: AtomicBool::new(false),
             has_lost: AtomicBool::new(false),
             peers: Mutex::default(),
-            doubt: Notify::new(),
+            degraded: Notify::new(),
             closing: Notify::new(),
             meter,
         }
     }
 
-    /// This node.
+    /// Returns this node's id.
     pub fn me(&self) -> NodeId {
         self.me
     }
 
-    /// Whether there is nobody to talk to.
+    /// Returns whether this is a single-node deployment.
     pub fn is_alone(&self) -> bool {
         self.queue.is_none()
     }
 
-    /// Tells the other nodes, perhaps. It never waits.
-    pub fn publish(&self, news: News) {
+    /// Publishes a message to the other nodes, best effort. Never blocks; a full queue drops the message.
+    pub fn publish(&self, message: BusMessage) {
         if let Some(queue) = &self.queue
-            && queue.try_send(news).is_err()
+            && queue.try_send(message).is_err()
         {
             self.has_lost.store(true, Ordering::Relaxed);
             self.note_lost();
         }
     }
 
-    /// Whether this node is connected.
+    /// Returns whether this node is connected to Redis.
     pub fn is_connected(&self) -> bool {
         self.is_connected.load(Ordering::Relaxed)
     }
 
-    /// How many other nodes were heard of late.
+    /// Returns the number of other nodes that sent a message recently.
     pub fn peer_count(&self) -> usize {
         self.peers().values().filter(|heard| heard.elapsed() < SILENT).count()
     }
 
-    /// How many news wait to be published.
+    /// Returns the number of messages waiting to be published.
     pub fn queued(&self) -> usize {
         self.queue.as_ref().map_or(0, |queue| queue.max_capacity() - queue.capacity())
     }
 
-    /// Whether news may be getting lost: this node is cut off, or another one has fallen silent.
-    pub fn is_in_doubt(&self) -> bool {
+    /// Returns whether messages may be getting lost: this node is disconnected, or another node is silent.
+    pub fn is_degraded(&self) -> bool {
         let is_silent = |heard: &Instant| (SILENT..GONE).contains(&heard.elapsed());
         !self.is_alone()
             && (!self.is_connected.load(Ordering::Relaxed) || self.peers().values().any(is_silent))
     }
 
-    /// Waits until there is a reason to look at once for what may have been lost.
-    pub async fn doubted(&self) {
-        self.doubt.notified().await;
+    /// Waits until messages may have been lost and a comparison with storage is due at once.
+    pub async fn reconcile_requested(&self) {
+        self.degraded.notified().await;
     }
 
-    /// Something may have been lost.
-    pub fn doubt(&self) {
-        self.doubt.notify_one();
+    /// Requests a comparison with storage: messages may have been lost.
+    pub fn request_reconcile(&self) {
+        self.degraded.notify_one();
     }
 
-    /// Publishes what waits and then nothing more.
+    /// Shutdown: publishes the queued messages, then stops.
     pub fn close(&self) {
         self.closing.notify_one();
     }
@@ -137,23 +140,23 @@ impl Bus {
     fn connected(&self) {
         self.is_connected.store(true, Ordering::Relaxed);
         self.meter.iter().for_each(|meter| meter.connects.inc());
-        self.doubt();
+        self.request_reconcile();
     }
 
     fn disconnected(&self) {
         self.is_connected.store(false, Ordering::Relaxed);
         self.has_lost.store(true, Ordering::Relaxed);
-        self.doubt();
+        self.request_reconcile();
     }
 
-    /// Counts what goes out now. Returns when that is, where it is watched.
+    /// Counts messages being published. Returns the publish time if metrics are collected.
     fn about_to_publish(&self, count: usize) -> Option<u64> {
         let meter = self.meter.as_ref()?;
         meter.published.inc_by(count as u64);
         Some(micros())
     }
 
-    /// What this node published has come back, as it has to the others.
+    /// Records the round-trip time of this node's own message.
     fn came_back(&self, at: Option<u64>) {
         if let (Some(meter), Some(at)) = (&self.meter, at) {
             let took = Duration::from_micros(micros().saturating_sub(at));
@@ -177,7 +180,7 @@ impl Bus {
     }
 }
 
-/// Microseconds since this process began to count.
+/// Returns microseconds since the first call in this process.
 fn micros() -> u64 {
     static START: LazyLock<Instant> = LazyLock::new(Instant::now);
     START.elapsed().as_micros() as u64

@@ -1,4 +1,4 @@
-//! The bus over Redis: sharded channels, so that a Redis Cluster can carry it.
+//! The bus over Redis. It uses sharded pub/sub, which works on a Redis Cluster too.
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -18,29 +18,29 @@ use tokio::{
     time::{MissedTickBehavior, interval, sleep, timeout},
 };
 
-use super::{Bus, Ends, News, NodeId, message::Envelope};
+use super::{Bus, BusChannels, BusMessage, NodeId, message::Envelope};
 
-/// Channels that chats are spread over; one more is for what is about none.
+/// Number of channels that chats are hashed to; one more is for messages without a chat.
 const CHANNELS: i64 = 64;
 
-/// Most news published in one go.
+/// Most messages published in one pipeline.
 const AT_ONCE: usize = 256;
 
-/// How often the connection is tried when nothing else uses it, and how long an answer may take.
+/// Ping interval of an idle connection, and response timeout.
 const PING_EVERY: Duration = Duration::from_secs(2);
-const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The pause before a lost connection is opened again. It doubles with each try that fails.
-const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// Reconnect backoff: doubles with each failed attempt.
+const MIN_BACKOFF: Duration = Duration::from_millis(100);
+const MAX_BACKOFF: Duration = Duration::from_secs(1);
 
-/// Where Redis is: one address, or several of one Redis Cluster.
+/// Address of Redis: one server, or several nodes of one Redis Cluster.
 #[derive(Debug, Clone)]
 pub struct RedisUrl(Vec<ConnectionInfo>);
 
 impl RedisUrl {
-    /// Reads `redis://[user:password@]host[:port][/database]`, or `rediss://` for TLS; several, comma-separated, name
-    /// nodes of a Redis Cluster.
+    /// Parses `redis://[user:password@]host[:port][/database]`, or `rediss://` for TLS. Several,
+    /// comma-separated, name nodes of a Redis Cluster.
     pub fn parse(text: &str) -> Result<Self, String> {
         let one = |url: &str| {
             let info = url.trim().into_connection_info().map_err(|error| {
@@ -52,30 +52,30 @@ impl RedisUrl {
         text.split(',').map(one).collect::<Result<_, String>>().map(Self)
     }
 
-    /// The addresses in messages to people: no password in them.
+    /// Returns the addresses for logs and errors, without passwords.
     pub fn name(&self) -> String {
         let addresses: Vec<String> = self.0.iter().map(|info| info.addr().to_string()).collect();
         addresses.join(", ")
     }
 }
 
-/// Carries news for as long as the server runs, connecting again for ever. `deployment` names the nodes that belong
-/// together.
-pub async fn run(bus: Arc<Bus>, url: RedisUrl, deployment: String, mut ends: Ends) {
-    // A second provider is not needed where there is one.
+/// Runs the bus until the server shuts down, and reconnects without limit. `deployment` names the nodes that
+/// belong together.
+pub async fn run(bus: Arc<Bus>, url: RedisUrl, deployment: String, mut channels: BusChannels) {
+    // Fails only if a provider is already installed.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let mut pause = SHORTEST_PAUSE;
-    // Why it is away, as far as that is in the log.
-    let mut known = None;
+    let mut backoff = MIN_BACKOFF;
+    // The failure that was logged last; repeated ones are not logged again.
+    let mut logged = None;
     loop {
-        let gone = Arc::new(Notify::new());
-        let ear = Ear { bus: bus.clone(), heard: ends.heard.clone(), gone: gone.clone() };
-        let failure = match Link::open(&url, &deployment, ear, &bus).await {
-            Ok(link) => {
-                tracing::info!(redis = url.name(), "the bus is connected");
+        let (heard, disconnect) = (channels.heard.clone(), Arc::new(Notify::new()));
+        let receiver = PushReceiver { bus: bus.clone(), heard, disconnect: disconnect.clone() };
+        let failure = match RedisConnection::open(&url, &deployment, receiver, &bus).await {
+            Ok(connection) => {
+                tracing::info!(redis = url.name(), "connected to Redis");
                 bus.connected();
-                (pause, known) = (SHORTEST_PAUSE, None);
-                match serve(link, &bus, &mut ends.queue, &gone).await {
+                (backoff, logged) = (MIN_BACKOFF, None);
+                match serve(connection, &bus, &mut channels.queue, &disconnect).await {
                     Ok(()) => return,
                     Err(error) => error,
                 }
@@ -83,66 +83,66 @@ pub async fn run(bus: Arc<Bus>, url: RedisUrl, deployment: String, mut ends: End
             Err(error) => error,
         };
         let why = failure.to_string();
-        if known.as_ref() != Some(&why) {
+        if logged.as_ref() != Some(&why) {
             tracing::warn!(
                 redis = url.name(),
                 error = why,
-                "the bus is away; other nodes' news come by way of the database{}",
+                "Redis unavailable; polling the database every 1 s until it is back{}",
                 remedy(&failure)
             );
-            known = Some(why);
+            logged = Some(why);
         }
         bus.disconnected();
-        // It would be old when it got through; others look for it in storage.
-        while ends.queue.try_recv().is_ok() {}
+        // Queued messages would be stale after the reconnect; other nodes read the changes from storage.
+        while channels.queue.try_recv().is_ok() {}
         tokio::select! {
-            () = sleep(pause) => {}
+            () = sleep(backoff) => {}
             () = bus.closing.notified() => return,
         }
-        pause = (pause * 2).min(LONGEST_PAUSE);
+        backoff = (backoff * 2).min(MAX_BACKOFF);
     }
 }
 
-/// Publishes until the bus is closed. `Err`: the connection is of no use any more.
+/// Publishes until the bus is closed. `Err`: the connection is lost.
 async fn serve(
-    mut link: Link,
+    mut connection: RedisConnection,
     bus: &Bus,
-    queue: &mut mpsc::Receiver<News>,
-    gone: &Notify,
+    queue: &mut mpsc::Receiver<BusMessage>,
+    disconnect: &Notify,
 ) -> Result<(), RedisError> {
     let mut ping = interval(PING_EVERY);
     ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut batch = Vec::with_capacity(AT_ONCE);
     loop {
         if bus.has_lost.swap(false, Ordering::Relaxed) {
-            batch.push(News::Lost);
+            batch.push(BusMessage::Lost);
         }
         if !batch.is_empty() {
-            link.publish(bus, &batch).await?;
+            connection.publish(bus, &batch).await?;
             batch.clear();
         }
         tokio::select! {
             _ = queue.recv_many(&mut batch, AT_ONCE) => {}
-            _ = ping.tick() => link.ping().await?,
-            () = gone.notified() => return Err(cut_off()),
+            _ = ping.tick() => connection.ping().await?,
+            () = disconnect.notified() => return Err(connection_ended()),
             () = bus.closing.notified() => {
                 while let Ok(news) = queue.try_recv() {
                     batch.push(news);
                 }
-                return link.publish(bus, &batch).await;
+                return connection.publish(bus, &batch).await;
             }
         }
     }
 }
 
-/// What to do where Redis answers, but does not do what it is asked to.
+/// Returns the remedy for errors that Redis answers with.
 fn remedy(failure: &RedisError) -> &'static str {
     match failure.kind() {
         ErrorKind::Server(ServerErrorKind::NoPerm) => {
-            ". Grant its user what the bus needs: ACL SETUSER NAME &greenroom:* +ssubscribe +spublish +ping"
+            ". Grant its user these permissions: ACL SETUSER NAME &greenroom:* +ssubscribe +spublish +ping"
         }
         ErrorKind::Server(ServerErrorKind::Moved | ServerErrorKind::CrossSlot) => {
-            ". It is a node of a Redis Cluster: give --redis-url several of its nodes, with commas between them"
+            ". It is a node of a Redis Cluster: give --redis-url several of its nodes, comma-separated"
         }
         ErrorKind::Server(ServerErrorKind::ResponseError) if is_unknown(failure) => {
             ". Redis 7 or newer is needed, without SSUBSCRIBE, SPUBLISH and PING renamed"
@@ -156,114 +156,119 @@ fn is_unknown(failure: &RedisError) -> bool {
     failure.to_string().contains("unknown command")
 }
 
-fn cut_off() -> RedisError {
-    RedisError::from((ErrorKind::Io, "the connection has ended"))
+fn connection_ended() -> RedisError {
+    RedisError::from((ErrorKind::Io, "the connection was lost"))
 }
 
-/// Takes in what Redis pushes.
-struct Ear {
+/// Receives the messages that Redis pushes.
+struct PushReceiver {
     bus: Arc<Bus>,
-    heard: mpsc::Sender<(NodeId, News)>,
-    gone: Arc<Notify>,
+    heard: mpsc::Sender<(NodeId, BusMessage)>,
+    disconnect: Arc<Notify>,
 }
 
-impl Ear {
+impl PushReceiver {
     fn take(&self, push: &PushInfo) {
         match push.kind {
             PushKind::SMessage => {}
-            PushKind::Disconnection | PushKind::SUnsubscribe => return self.gone.notify_one(),
+            PushKind::Disconnection | PushKind::SUnsubscribe => return self.disconnect.notify_one(),
             _ => return,
         }
         let Some(Value::BulkString(text)) = push.data.last() else { return };
-        match serde_json::from_slice::<Envelope<News>>(text) {
+        match serde_json::from_slice::<Envelope<BusMessage>>(text) {
             Ok(Envelope { from, at, .. }) if from == self.bus.me => self.bus.came_back(at),
             Ok(Envelope { from, news, .. }) => {
                 self.bus.heard(from, news.is_farewell());
                 if self.heard.try_send((from, news)).is_err() {
                     self.bus.note_lost();
-                    self.bus.doubt();
+                    self.bus.request_reconcile();
                 }
             }
             Err(_) => {
                 self.bus.note_lost();
-                self.bus.doubt();
+                self.bus.request_reconcile();
             }
         }
     }
 }
 
-/// A connection that hears all channels.
-struct Link {
-    wire: Wire,
+/// A connection subscribed to all channels.
+struct RedisConnection {
+    wire: RedisClient,
     deployment: String,
 }
 
-/// To one Redis, or to a Redis Cluster.
-enum Wire {
+/// A connection to a single Redis, or to a Redis Cluster.
+enum RedisClient {
     One(MultiplexedConnection),
     Cluster(ClusterConnection),
 }
 
-impl Link {
-    /// Connects, and makes sure that everything is allowed that the bus needs.
-    async fn open(url: &RedisUrl, deployment: &str, ear: Ear, bus: &Bus) -> Result<Self, RedisError> {
+impl RedisConnection {
+    /// Connects, and verifies the permissions that the bus needs.
+    async fn open(
+        url: &RedisUrl,
+        deployment: &str,
+        receiver: PushReceiver,
+        bus: &Bus,
+    ) -> Result<Self, RedisError> {
         let push = move |push: PushInfo| {
-            ear.take(&push);
+            receiver.take(&push);
             Ok::<(), redis::aio::SendError>(())
         };
         let wire = match url.0.as_slice() {
             [one] => {
                 let config = AsyncConnectionConfig::new()
-                    .set_connection_timeout(Some(ANSWER_WITHIN))
-                    .set_response_timeout(Some(ANSWER_WITHIN))
+                    .set_connection_timeout(Some(RESPONSE_TIMEOUT))
+                    .set_response_timeout(Some(RESPONSE_TIMEOUT))
                     .set_push_sender(push);
                 let client = Client::open(one.clone())?;
-                Wire::One(client.get_multiplexed_async_connection_with_config(&config).await?)
+                RedisClient::One(client.get_multiplexed_async_connection_with_config(&config).await?)
             }
             nodes => {
                 let client = ClusterClient::builder(nodes.to_vec())
                     .use_protocol(ProtocolVersion::RESP3)
-                    .connection_timeout(ANSWER_WITHIN)
-                    .response_timeout(ANSWER_WITHIN)
+                    .connection_timeout(RESPONSE_TIMEOUT)
+                    .response_timeout(RESPONSE_TIMEOUT)
                     .retries(2)
                     .push_sender(push)
                     .build()?;
-                Wire::Cluster(within(client.get_async_connection()).await?)
+                RedisClient::Cluster(with_timeout(client.get_async_connection()).await?)
             }
         };
-        let mut link = Self { wire, deployment: deployment.to_owned() };
-        link.ping().await?;
+        let mut connection = Self { wire, deployment: deployment.to_owned() };
+        connection.ping().await?;
         for channel in 0..=CHANNELS {
-            let name = link.channel(channel);
-            link.ask(redis::cmd("SSUBSCRIBE").arg(name)).await?;
+            let name = connection.channel(channel);
+            connection.execute(redis::cmd("SSUBSCRIBE").arg(name)).await?;
         }
         bus.has_lost.store(false, Ordering::Relaxed);
-        link.publish(bus, &[News::Lost]).await?;
-        Ok(link)
+        connection.publish(bus, &[BusMessage::Lost]).await?;
+        Ok(connection)
     }
 
-    async fn publish(&mut self, bus: &Bus, batch: &[News]) -> Result<(), RedisError> {
+    async fn publish(&mut self, bus: &Bus, batch: &[BusMessage]) -> Result<(), RedisError> {
         let at = bus.about_to_publish(batch.len());
         let commands: Vec<Cmd> = batch.iter().filter_map(|news| self.command(bus.me, at, news)).collect();
         if commands.is_empty() {
-            // Redis' client takes nothing for a mistake.
+            // The Redis client treats an empty pipeline as an error.
             return Ok(());
         }
         match &mut self.wire {
-            Wire::One(connection) => {
+            RedisClient::One(connection) => {
                 let mut pipe = redis::pipe();
                 commands.into_iter().for_each(|command| {
                     pipe.add_command(command).ignore();
                 });
-                within(pipe.query_async(connection)).await
+                with_timeout(pipe.query_async(connection)).await
             }
-            Wire::Cluster(connection) => {
+            RedisClient::Cluster(connection) => {
                 let publish = |command: Cmd| {
                     let mut connection = connection.clone();
-                    async move { taken(connection.req_packed_command(&command).await) }
+                    async move { check_response(connection.req_packed_command(&command).await) }
                 };
                 let mut published: FuturesUnordered<_> = commands.into_iter().map(publish).collect();
-                while let Some(result) = within(async { Ok(published.next().await) }).await? {
+                while let Some(result) = with_timeout(async { Ok(published.next().await) }).await? {
                     result?;
                 }
                 Ok(())
@@ -271,10 +276,10 @@ impl Link {
         }
     }
 
-    fn command(&self, me: NodeId, at: Option<u64>, news: &News) -> Option<Cmd> {
+    fn command(&self, me: NodeId, at: Option<u64>, news: &BusMessage) -> Option<Cmd> {
         let channel = self.channel(news.chat().map_or(CHANNELS, |chat| chat.0 % CHANNELS));
         let text = serde_json::to_vec(&Envelope { from: me, at, news })
-            .inspect_err(|error| tracing::error!(%error, "news cannot be written down"))
+            .inspect_err(|error| tracing::error!(%error, "could not serialize a bus message; dropped"))
             .ok()?;
         let mut command = redis::cmd("SPUBLISH");
         command.arg(channel).arg(text);
@@ -282,13 +287,17 @@ impl Link {
     }
 
     async fn ping(&mut self) -> Result<(), RedisError> {
-        self.ask(&redis::cmd("PING")).await
+        self.execute(&redis::cmd("PING")).await
     }
 
-    async fn ask(&mut self, command: &Cmd) -> Result<(), RedisError> {
+    async fn execute(&mut self, command: &Cmd) -> Result<(), RedisError> {
         match &mut self.wire {
-            Wire::One(connection) => taken(within(connection.req_packed_command(command)).await),
-            Wire::Cluster(connection) => taken(within(connection.req_packed_command(command)).await),
+            RedisClient::One(connection) => {
+                check_response(with_timeout(connection.req_packed_command(command)).await)
+            }
+            RedisClient::Cluster(connection) => {
+                check_response(with_timeout(connection.req_packed_command(command)).await)
+            }
         }
     }
 
@@ -297,14 +306,14 @@ impl Link {
     }
 }
 
-/// An answer that says no is a failure.
-fn taken(answer: Result<Value, RedisError>) -> Result<(), RedisError> {
+/// Converts an error response into `Err`.
+fn check_response(answer: Result<Value, RedisError>) -> Result<(), RedisError> {
     answer.and_then(Value::extract_error).map(drop)
 }
 
-/// An answer that does not come is none.
-async fn within<T>(answer: impl Future<Output = Result<T, RedisError>>) -> Result<T, RedisError> {
-    timeout(ANSWER_WITHIN, answer).await.unwrap_or_else(|_| Err(cut_off()))
+/// Applies the response timeout; a timeout counts as a lost connection.
+async fn with_timeout<T>(answer: impl Future<Output = Result<T, RedisError>>) -> Result<T, RedisError> {
+    timeout(RESPONSE_TIMEOUT, answer).await.unwrap_or_else(|_| Err(connection_ended()))
 }
 
 #[cfg(test)]

@@ -1,20 +1,21 @@
-//! What an actor shows of itself to the directory.
+//! Counters that a chat actor shares with the directory.
 
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 use crate::core::model::Seq;
 
-/// What an actor shows of itself to the directory.
+/// Counters that a chat actor shares with the directory: its mailbox length and its published head.
 #[derive(Debug, Default)]
-pub struct Pulse {
-    /// Messages sent and not yet accepted. While it is zero under the lock, the mailbox is empty.
+pub struct Activity {
+    /// Messages sent and not yet accepted. While it is zero under the shard's lock, the mailbox is empty.
     pub(super) queued: AtomicUsize,
-    /// How far the chat has been made known to who listens; 0 where nobody does.
+    /// `seq` of the latest event published on this node; 0 while the chat has no subscribers and no
+    /// observers.
     pub(super) told: AtomicI64,
 }
 
-impl Pulse {
-    /// A message has been accepted.
+impl Activity {
+    /// Records that a message was accepted, and the published head after it.
     pub(super) fn beat(&self, told: Option<Seq>) {
         self.told.store(told.unwrap_or(0), Ordering::Relaxed);
         self.queued.fetch_sub(1, Ordering::Release);

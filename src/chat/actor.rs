@@ -1,4 +1,5 @@
-//! A chat: it takes commands in order to the writer, takes what came of them in order to the sockets, and answers.
+//! The chat actor: submits commands to the writer in order, publishes the resulting events in order, then
+//! replies to the callers.
 
 pub mod back_fill;
 mod batcher;
@@ -17,49 +18,50 @@ use actix::{Actor, ActorContext, AsyncContext, Context, Handler};
 use fail::fail_point;
 
 use super::{
-    activity::Pulse,
+    activity::Activity,
     context::{Chats, Services},
     mailbox::{
-        Admit, Admitted, ChatMessage, Marked, Settled, Submit, Subscribe, Unsubscribe, Unwatch, Watch,
+        ChatMessage, EnsureSubscribed, Marked, MembershipRead, Settled, Submit, Subscribe, Unsubscribe,
+        Unwatch, Watch,
     },
-    typing::Typists,
+    typing::Typing,
 };
 use crate::{
-    bus::News,
+    bus::BusMessage,
     core::model::{ChatId, ChatKind, Refusal, UserId, event::Done},
     hub::{
         close_reason::CloseReason,
-        subscriber::{Socket, SocketId},
+        subscriber::{Subscriber, SubscriberId},
     },
-    presence::Turn,
+    presence::PresenceChange,
     storage::queries::chat_snapshot,
 };
 
-use batcher::Outbox;
-use sequencer::{Happened, Order, PAUSE};
+use batcher::Batcher;
+use sequencer::{PAUSE, PendingEvent, Sequencer};
 
 /// One active chat of this node.
 pub struct ChatActor {
     chat: ChatId,
     directory: Arc<dyn Chats>,
     services: Arc<Services>,
-    /// What the directory sees of it.
-    pulse: Arc<Pulse>,
-    order: Order,
-    outbox: Outbox,
-    /// Those who hear of what happens here, all of them sockets of members.
-    subscribers: HashMap<SocketId, Arc<Socket>>,
-    /// Those who follow a public room from outside: what it is called and who is in it. No socket is among both.
-    watchers: HashMap<SocketId, Arc<Socket>>,
-    typists: Typists,
-    /// Commands that are with the writer.
+    /// Counters shared with the directory.
+    activity: Arc<Activity>,
+    sequencer: Sequencer,
+    batcher: Batcher,
+    /// Subscribed members' sockets. They get every event.
+    subscribers: HashMap<SubscriberId, Arc<Subscriber>>,
+    /// Observers of a public room: they get its title and its membership only. No socket is in both maps.
+    observers: HashMap<SubscriberId, Arc<Subscriber>>,
+    typing_users: Typing,
+    /// Commands submitted to the writer and not yet completed.
     in_flight: usize,
-    /// What is being made known right now; still here after a failure in the middle of it.
-    settling: Option<Happened>,
-    /// Whether anything happened since the last look.
+    /// The result being published. It is still set after a panic during publishing.
+    publishing: Option<PendingEvent>,
+    /// Whether a message kept the actor active since the last idle check.
     was_active: bool,
-    /// Whether the latest command was for something that is not there, perhaps the chat itself.
-    found_nothing: bool,
+    /// Whether the latest command failed with `NotFound`; the chat itself may not exist.
+    was_not_found: bool,
 }
 
 impl ChatActor {
@@ -67,27 +69,27 @@ impl ChatActor {
         chat: ChatId,
         directory: Arc<dyn Chats>,
         services: Arc<Services>,
-        pulse: Arc<Pulse>,
+        activity: Arc<Activity>,
     ) -> Self {
         Self {
             chat,
             directory,
             services,
-            pulse,
-            order: Order::default(),
-            outbox: Outbox::default(),
+            activity,
+            sequencer: Sequencer::default(),
+            batcher: Batcher::default(),
             subscribers: HashMap::new(),
-            watchers: HashMap::new(),
-            typists: Typists::default(),
+            observers: HashMap::new(),
+            typing_users: Typing::default(),
             in_flight: 0,
-            settling: None,
+            publishing: None,
             was_active: true,
-            found_nothing: false,
+            was_not_found: false,
         }
     }
 }
 
-// How it starts, and how it ends.
+// Lifecycle.
 
 impl Actor for ChatActor {
     type Context = Context<Self>;
@@ -99,47 +101,50 @@ impl Actor for ChatActor {
 
 impl ChatActor {
     fn retire_if_idle(&mut self, ctx: &mut Context<Self>) {
-        // A socket that ended while it was subscribing could not unsubscribe.
+        // A socket that closed while it was subscribing could not unsubscribe.
         self.subscribers.retain(|_, socket| socket.is_open());
-        self.watchers.retain(|_, socket| socket.is_open());
+        self.observers.retain(|_, socket| socket.is_open());
         let was_active = std::mem::replace(&mut self.was_active, false);
         let is_needed = self.in_flight > 0
             || !self.subscribers.is_empty()
-            || !self.watchers.is_empty()
-            || !self.typists.is_empty()
-            || self.order.is_waiting();
+            || !self.observers.is_empty()
+            || !self.typing_users.is_empty()
+            || self.sequencer.is_waiting();
         if !was_active && !is_needed && self.directory.retire(self.chat) {
             ctx.stop();
         }
     }
 
-    /// Begins anew after a failure in the middle of a message. actix would drop the actor together with its mailbox;
-    /// here only what may be wrong is dropped, and storage knows it all. Subscribers stay, and what was just being
-    /// made known is made known once more: sockets drop what they have had.
+    /// Recovers from a panic in a handler. actix would drop the actor together with its mailbox. Here only
+    /// state that may be inconsistent is dropped, and storage has all of it. Subscribers are kept. The event
+    /// being published is published again; sockets drop it as a duplicate.
     fn restart(&mut self) {
-        tracing::error!(chat = self.chat.0, "a chat's actor failed and begins anew");
-        drop(self.typists.forget_all());
+        tracing::error!(chat = self.chat.0, "a chat actor panicked; restarting it");
+        drop(self.typing_users.forget_all());
         let finish = || {
             self.finish();
             self.flush();
         };
         if catch_unwind(AssertUnwindSafe(finish)).is_err() {
-            // It fails over the event itself: let everybody load the chat again.
-            let failed = self.settling.take();
-            failed.and_then(|happened| happened.event().map(|event| self.order.note(event.seq)));
-            self.outbox.clear();
-            let listening = self.subscribers.drain().chain(self.watchers.drain());
-            listening.for_each(|(_, socket)| socket.close(CloseReason::Restart));
+            // Publishing this event panics each time: close all subscribers, so that they reconnect and load
+            // the chat again.
+            let failed = self.publishing.take();
+            failed.and_then(|publish_in_order| {
+                publish_in_order.event().map(|event| self.sequencer.note(event.seq))
+            });
+            self.batcher.clear();
+            let receivers = self.subscribers.drain().chain(self.observers.drain());
+            receivers.for_each(|(_, socket)| socket.close(CloseReason::Restart));
         }
-        self.take_up();
+        self.resume_backfill();
     }
 }
 
-// What it accepts.
+// Message handlers.
 
 trait Accept<M> {
-    /// Whether it keeps the actor from being idle.
-    const IS_USE: bool = true;
+    /// Whether this message counts as activity and so postpones retirement.
+    const KEEPS_ACTIVE: bool = true;
 
     fn accept(&mut self, message: M, ctx: &mut Context<Self>)
     where
@@ -151,35 +156,35 @@ impl Handler<ChatMessage> for ChatActor {
 
     fn handle(&mut self, message: ChatMessage, ctx: &mut Self::Context) {
         match message {
-            ChatMessage::Submit(message) => self.take(message, ctx),
-            ChatMessage::Settled(message) => self.take(message, ctx),
-            ChatMessage::Type(message) => self.take(message, ctx),
-            ChatMessage::Subscribe(message) => self.take(message, ctx),
-            ChatMessage::Unsubscribe(message) => self.take(message, ctx),
-            ChatMessage::Watch(message) => self.take(message, ctx),
-            ChatMessage::Unwatch(message) => self.take(message, ctx),
-            ChatMessage::LookedUp(message) => self.take(message, ctx),
-            ChatMessage::TypingRanOut(message) => self.take(message, ctx),
-            ChatMessage::Learned(message) => self.take(message, ctx),
-            ChatMessage::Behind(message) => self.take(message, ctx),
-            ChatMessage::Fill(message) => self.take(message, ctx),
-            ChatMessage::Filled(message) => self.take(message, ctx),
-            ChatMessage::Admit(message) => self.take(message, ctx),
-            ChatMessage::Admitted(message) => self.take(message, ctx),
-            ChatMessage::Typed(message) => self.take(message, ctx),
-            ChatMessage::Marked(message) => self.take(message, ctx),
-            ChatMessage::Waited(message) => self.take(message, ctx),
+            ChatMessage::Submit(message) => self.accept_or_restart(message, ctx),
+            ChatMessage::Settled(message) => self.accept_or_restart(message, ctx),
+            ChatMessage::Type(message) => self.accept_or_restart(message, ctx),
+            ChatMessage::Subscribe(message) => self.accept_or_restart(message, ctx),
+            ChatMessage::Unsubscribe(message) => self.accept_or_restart(message, ctx),
+            ChatMessage::Watch(message) => self.accept_or_restart(message, ctx),
+            ChatMessage::Unwatch(message) => self.accept_or_restart(message, ctx),
+            ChatMessage::LookedUp(message) => self.accept_or_restart(message, ctx),
+            ChatMessage::TypingTimeout(message) => self.accept_or_restart(message, ctx),
+            ChatMessage::RemoteEvent(message) => self.accept_or_restart(message, ctx),
+            ChatMessage::GapDetected(message) => self.accept_or_restart(message, ctx),
+            ChatMessage::Backfill(message) => self.accept_or_restart(message, ctx),
+            ChatMessage::BackfillResult(message) => self.accept_or_restart(message, ctx),
+            ChatMessage::EnsureSubscribed(message) => self.accept_or_restart(message, ctx),
+            ChatMessage::MembershipRead(message) => self.accept_or_restart(message, ctx),
+            ChatMessage::RemoteTyping(message) => self.accept_or_restart(message, ctx),
+            ChatMessage::Marked(message) => self.accept_or_restart(message, ctx),
+            ChatMessage::BatchTimeout(message) => self.accept_or_restart(message, ctx),
         }
     }
 }
 
 impl ChatActor {
-    /// Accepts a message, and begins anew where that fails.
-    fn take<M>(&mut self, message: M, ctx: &mut Context<Self>)
+    /// Handles a message; restarts the actor's state if the handler panics.
+    fn accept_or_restart<M>(&mut self, message: M, ctx: &mut Context<Self>)
     where
         Self: Accept<M>,
     {
-        self.was_active |= <Self as Accept<M>>::IS_USE;
+        self.was_active |= <Self as Accept<M>>::KEEPS_ACTIVE;
         let accepted = catch_unwind(AssertUnwindSafe(|| {
             self.accept(message, ctx);
             self.send_out(ctx);
@@ -187,9 +192,9 @@ impl ChatActor {
         if accepted.is_err() {
             self.restart();
         }
-        self.pulse.beat(self.order.seen().filter(|_| self.has_listeners()));
-        if std::mem::take(&mut self.found_nothing) {
-            // Whoever tries numbers does not leave an actor behind for each.
+        self.activity.beat(self.sequencer.seen().filter(|_| self.has_subscribers()));
+        if std::mem::take(&mut self.was_not_found) {
+            // Retire at once: probing unknown ids must not leave one actor per id.
             self.was_active = false;
             self.retire_if_idle(ctx);
         }
@@ -197,9 +202,10 @@ impl ChatActor {
 }
 
 impl Accept<Submit> for ChatActor {
-    /// Hands a command to the writer and does not wait: the next one is looked at while this one is being stored.
-    /// Whether it may be done is decided there, where it cannot change any more.
-    fn accept(&mut self, Submit { command, reply }: Submit, _: &mut Context<Self>) {
+    /// Submits a command to the writer without waiting, so the next command is accepted while this one is
+    /// stored. Permissions are checked in the writer's transaction, where they cannot change until the
+    /// commit.
+    fn accept(&mut self, Submit { command, reply, span }: Submit, _: &mut Context<Self>) {
         fail_point!("chat-submit");
         let (directory, chat) = (self.directory.clone(), self.chat);
         let settle = move |result: Result<Done, Refusal>| {
@@ -207,29 +213,29 @@ impl Accept<Submit> for ChatActor {
             directory.settled(chat, Settled { result, was_submitted: true, reply });
         };
         self.in_flight += 1;
-        self.services.writer.submit(command, settle);
+        self.services.writer.submit(command, span, settle);
     }
 }
 
 impl Accept<Settled> for ChatActor {
     fn accept(&mut self, settled: Settled, ctx: &mut Context<Self>) {
-        // It may be what another actor has submitted, before the chat was moved.
+        // The result may belong to a command of an earlier actor, from before `migrate_to_current`.
         self.in_flight = self.in_flight.saturating_sub(usize::from(settled.was_submitted));
-        self.found_nothing = matches!(settled.result, Err(Refusal::NotFound));
-        // It is durable, and whoever hears of it puts it in its place.
+        self.was_not_found = matches!(settled.result, Err(Refusal::NotFound));
+        // The event is durable. Receivers order events by `seq`.
         if let Ok(done) = &settled.result
             && let Some(event) = &done.event
         {
-            self.services.bus.publish(News::Happened(event.clone()));
+            self.services.bus.publish(BusMessage::Event(event.clone()));
         }
-        self.happened(Happened::Here(settled), ctx);
+        self.publish_in_order(PendingEvent::Here(settled), ctx);
     }
 }
 
 impl Accept<Subscribe> for ChatActor {
     fn accept(&mut self, Subscribe { socket, head, done }: Subscribe, _: &mut Context<Self>) {
-        self.order.begin(head);
-        self.watchers.remove(&socket.id);
+        self.sequencer.begin(head);
+        self.observers.remove(&socket.id);
         self.subscribers.insert(socket.id, socket);
         drop(done);
     }
@@ -238,16 +244,16 @@ impl Accept<Subscribe> for ChatActor {
 impl Accept<Unsubscribe> for ChatActor {
     fn accept(&mut self, Unsubscribe { socket }: Unsubscribe, _: &mut Context<Self>) {
         self.subscribers.remove(&socket);
-        self.watchers.remove(&socket);
+        self.observers.remove(&socket);
     }
 }
 
 impl Accept<Watch> for ChatActor {
-    /// A socket that hears everything already goes on doing so.
+    /// Adds an observer, unless the socket is already subscribed as a member.
     fn accept(&mut self, Watch { socket, head, done }: Watch, _: &mut Context<Self>) {
-        self.order.begin(head);
+        self.sequencer.begin(head);
         if !self.subscribers.contains_key(&socket.id) {
-            self.watchers.insert(socket.id, socket);
+            self.observers.insert(socket.id, socket);
         }
         drop(done);
     }
@@ -255,73 +261,75 @@ impl Accept<Watch> for ChatActor {
 
 impl Accept<Unwatch> for ChatActor {
     fn accept(&mut self, Unwatch { socket, done }: Unwatch, _: &mut Context<Self>) {
-        self.watchers.remove(&socket);
+        self.observers.remove(&socket);
         drop(done);
     }
 }
 
 impl Accept<Marked> for ChatActor {
-    const IS_USE: bool = false;
+    const KEEPS_ACTIVE: bool = false;
 
     fn accept(&mut self, Marked(moved): Marked, _: &mut Context<Self>) {
-        self.tell_reader(&moved);
+        self.deliver_to_reader(&moved);
     }
 }
 
-// Members whom nobody told that they are.
+// Members whose sockets missed the event that added them.
 
-impl Accept<Admit> for ChatActor {
-    /// Somebody is in the chat. Where not all of their sockets know, storage says from where on they are to hear of it.
-    fn accept(&mut self, Admit { user }: Admit, _: &mut Context<Self>) {
-        if self.newcomers(user).next().is_none() {
+impl Accept<EnsureSubscribed> for ChatActor {
+    /// Ensures that a member's sockets are subscribed. If some are not, reads the chat from storage; its
+    /// `seq` is where their subscription begins.
+    fn accept(&mut self, EnsureSubscribed { user }: EnsureSubscribed, _: &mut Context<Self>) {
+        if self.unsubscribed_sockets_of(user).next().is_none() {
             return;
         }
-        self.order.pause();
+        self.sequencer.pause();
         let (directory, services, chat) = (self.directory.clone(), self.services.clone(), self.chat);
         actix_rt::spawn(async move {
             let rules = services.rules.clone();
-            let found = services.readers.ask(move |conn| chat_snapshot::view(conn, &rules, chat, user)).await;
-            directory.send(chat, Admitted { user, found: Box::new(found) }.into());
+            let found =
+                services.readers.query(move |conn| chat_snapshot::view(conn, &rules, chat, user)).await;
+            directory.send(chat, MembershipRead { user, found: Box::new(found) }.into());
         });
     }
 }
 
-impl Accept<Admitted> for ChatActor {
-    fn accept(&mut self, Admitted { user, found }: Admitted, ctx: &mut Context<Self>) {
-        self.order.resume();
+impl Accept<MembershipRead> for ChatActor {
+    fn accept(&mut self, MembershipRead { user, found }: MembershipRead, ctx: &mut Context<Self>) {
+        self.sequencer.resume();
         match *found {
             Ok((snapshot, viewer)) if viewer.role.is_some() => {
-                self.order.begin(snapshot.chat.seq);
-                let sockets = self.newcomers(user).collect();
-                self.welcome(sockets, &viewer, &snapshot, snapshot.chat.seq);
+                self.sequencer.begin(snapshot.chat.seq);
+                let sockets = self.unsubscribed_sockets_of(user).collect();
+                self.subscribe_new_member(sockets, &viewer, &snapshot, snapshot.chat.seq);
                 if snapshot.chat.kind == ChatKind::Dm {
                     let other = snapshot.members.iter().map(|member| member.user.id).find(|id| *id != user);
-                    self.services.presence.note(Turn::Met(user, other.unwrap_or(user)));
+                    self.services.presence.note(PresenceChange::NewDm(user, other.unwrap_or(user)));
                 }
             }
-            // They have gone again, or it is a public room.
+            // The user has left again, or it is a public room.
             Ok(_) | Err(Refusal::NotFound) => {}
             Err(_) => {
-                // The actor itself may be gone by then.
+                // Sent through the directory: this actor may have retired by then.
                 let (directory, chat) = (self.directory.clone(), self.chat);
                 actix_rt::spawn(async move {
                     actix_rt::time::sleep(PAUSE).await;
-                    directory.clone().send(chat, Admit { user }.into());
+                    directory.clone().send(chat, EnsureSubscribed { user }.into());
                 });
             }
         }
-        self.go_on();
-        self.fill_later(ctx);
+        self.publish_held();
+        self.schedule_backfill(ctx);
     }
 }
 
 impl ChatActor {
-    fn newcomers(&self, user: UserId) -> impl Iterator<Item = Arc<Socket>> + '_ {
-        let sockets = self.services.registry.sockets_of(user);
+    fn unsubscribed_sockets_of(&self, user: UserId) -> impl Iterator<Item = Arc<Subscriber>> + '_ {
+        let sockets = self.services.hub.sockets_of(user);
         sockets.into_iter().filter(|socket| !self.subscribers.contains_key(&socket.id))
     }
 
-    fn has_listeners(&self) -> bool {
-        !self.subscribers.is_empty() || !self.watchers.is_empty()
+    fn has_subscribers(&self) -> bool {
+        !self.subscribers.is_empty() || !self.observers.is_empty()
     }
 }

@@ -1,4 +1,4 @@
-//! What a chat's actor works with, and what it asks of the directory that started it.
+//! The dependencies of chat actors, and the interface of the directory that starts them.
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,35 +6,36 @@ use super::mailbox::{ChatMessage, Settled};
 use crate::{
     bus::Bus,
     core::model::ChatId,
-    hub::{ChatMeter, registry::UserRegistry},
+    hub::{ChatMeter, registry::Hub},
     presence::Presence,
-    storage::{Readers, Rules, WriterHandle},
+    storage::{ReadPool, StoragePolicy, WriterHandle},
     view::Links,
 };
 
-/// What chat actors work with.
+/// Dependencies shared by all chat actors of a node.
 pub struct Services {
     pub writer: WriterHandle,
-    pub readers: Readers,
-    pub registry: Arc<UserRegistry>,
+    pub readers: ReadPool,
+    pub hub: Arc<Hub>,
     pub presence: Arc<Presence>,
     pub bus: Arc<Bus>,
-    pub rules: Rules,
+    pub rules: StoragePolicy,
     pub links: Links,
     pub meter: Option<Arc<ChatMeter>>,
-    /// An actor that nothing was asked of for so long, and that nobody listens to, retires.
+    /// Idle timeout: an actor without messages, subscribers and observers for this long retires.
     pub idle: Duration,
 }
 
-/// The chats of this node, as an actor asks for them.
+/// The directory as seen by an actor: sends messages to chats of this node, retires idle actors.
 pub trait Chats: Send + Sync {
     /// Puts a message into the mailbox of a chat's actor. Messages from one thread arrive in the order sent.
     fn send(self: Arc<Self>, chat: ChatId, message: ChatMessage);
 
-    /// Gives a chat's actor what the writer has settled, once the chat itself is known.
+    /// Sends the writer's result to the chat's actor. While the chat's creation is pending, the result is
+    /// buffered.
     fn settled(self: Arc<Self>, chat: ChatId, settled: Settled);
 
-    /// Lets an idle actor go, if nothing is on its way to it. It is not in the directory afterwards, so nothing can
-    /// be sent to it any more, and the next message for the chat starts another.
+    /// Removes an idle actor from the directory if its mailbox is empty; returns whether it did. Nothing can
+    /// be sent to it afterwards: the next message for the chat starts a new actor.
     fn retire(&self, chat: ChatId) -> bool;
 }

@@ -1,5 +1,5 @@
-//! Chat id → actor. No address leaves this place: whoever has something for a chat gives it to the directory, which
-//! starts the actor if there is none.
+//! Maps chat ids to actors. Actor addresses never leave the directory: messages for a chat go through it, and
+//! it starts the actor on demand.
 
 use std::{
     collections::HashMap,
@@ -11,16 +11,17 @@ use std::{
 use actix::{Actor, Addr, Context};
 use actix_rt::{Arbiter, ArbiterHandle, time::sleep};
 use tokio::sync::{Semaphore, mpsc, oneshot};
+use tracing::Span;
 
 use super::{
-    activity::Pulse,
+    activity::Activity,
     actor::ChatActor,
     context::{Chats, Services},
     mailbox::{
-        Admit, Answered, Behind, ChatMessage, Learned, Marked, Reply, Settled, Submit, Subscribe, Type,
-        Typed, Unsubscribe, Unwatch, Watch,
+        Answered, ChatMessage, EnsureSubscribed, GapDetected, Marked, RemoteEvent, RemoteTyping, Reply,
+        Settled, Submit, Subscribe, Type, Unsubscribe, Unwatch, Watch,
     },
-    pending_creations::Makings,
+    pending_creations::PendingCreations,
 };
 use crate::{
     core::model::{
@@ -28,99 +29,109 @@ use crate::{
         command::{NewChat, NewRoom},
         event::{Answer, Done, MarkerMoved},
     },
-    hub::subscriber::{Socket, SocketId},
+    hub::subscriber::{Subscriber, SubscriberId},
     storage::{
-        AnyConn, Rules, StorageError, WriterHandle,
+        AnyConn, StorageError, StoragePolicy, WriterHandle,
         commands::{Made, create_chat, create_room},
     },
 };
 
-/// Commands under way at once; more are turned down.
+/// Most commands in flight; further ones are refused as busy.
 const COMMANDS: usize = 8_192;
 
-/// Shards of the map, so that threads seldom wait for one another.
+/// Shards of the map, to keep lock contention low.
 const SHARDS: usize = 64;
 
-/// Between two looks whether something has ended.
-const A_MOMENT: Duration = Duration::from_millis(2);
+/// Polling interval of the shutdown waits.
+const POLL_EVERY: Duration = Duration::from_millis(2);
 
 /// The actors of this node's active chats.
 pub struct ChatDirectory {
     shards: Vec<Mutex<HashMap<ChatId, Entry>>>,
-    /// Of the threads that serve HTTP.
+    /// Arbiters of the threads that serve HTTP.
     arbiters: RwLock<Vec<ArbiterHandle>>,
     commands: Arc<Semaphore>,
-    makings: Makings,
+    pending: PendingCreations,
     services: Arc<Services>,
 }
 
 struct Entry {
     actor: Addr<ChatActor>,
-    pulse: Arc<Pulse>,
+    activity: Arc<Activity>,
 }
 
 impl ChatDirectory {
-    /// A directory without chats, whose actors live on the threads that are named to [`Self::live_on`].
+    /// Creates an empty directory. Actors run on the arbiters given to [`Self::add_arbiter`].
     pub fn new(services: Services) -> Arc<Self> {
         Arc::new(Self {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             arbiters: RwLock::default(),
             commands: Arc::new(Semaphore::new(COMMANDS)),
-            makings: Makings::default(),
+            pending: PendingCreations::default(),
             services: Arc::new(services),
         })
     }
 
-    /// Names a thread on which actors may live, before anybody is let in. A chat is always on the same one.
-    pub fn live_on(&self, arbiter: ArbiterHandle) {
+    /// Adds an arbiter on which actors may run. Must be called before the first request. A chat always maps
+    /// to the same arbiter.
+    pub fn add_arbiter(&self, arbiter: ArbiterHandle) {
         self.arbiters.write().unwrap_or_else(PoisonError::into_inner).push(arbiter);
     }
 
-    /// Has all chats live on the thread that calls, which must have an arbiter, and waits until those elsewhere have begun
-    /// what they were asked for; what comes of it arrives here. For a server whose sockets are gone and whose other threads
-    /// are about to end.
-    pub async fn move_here(&self, deadline: Instant) {
+    /// Shutdown only: starts all further actors on the calling thread's arbiter. Then waits until the
+    /// existing actors have drained their mailboxes, or until `deadline`. Results of their commands arrive at
+    /// the new actors. Called once all sockets are closed, before the other threads stop.
+    pub async fn migrate_to_current(&self, deadline: Instant) {
         *self.arbiters.write().unwrap_or_else(PoisonError::into_inner) = vec![Arbiter::current()];
-        let left: Vec<Entry> =
+        let old_entries: Vec<Entry> =
             self.shards.iter().flat_map(|shard| mem::take(&mut *lock(shard)).into_values()).collect();
-        let is_asked = |entry: &Entry| entry.pulse.queued.load(Ordering::Acquire) > 0;
-        while left.iter().any(is_asked) && Instant::now() < deadline {
-            sleep(A_MOMENT).await;
+        let has_messages = |entry: &Entry| entry.activity.queued.load(Ordering::Acquire) > 0;
+        while old_entries.iter().any(has_messages) && Instant::now() < deadline {
+            sleep(POLL_EVERY).await;
         }
     }
 
-    /// Waits until no command is under way.
-    pub async fn settle(&self, deadline: Instant) {
+    /// Waits until no command is in flight, or until `deadline`.
+    pub async fn wait_until_idle(&self, deadline: Instant) {
         while self.under_way() > 0 && Instant::now() < deadline {
-            sleep(A_MOMENT).await;
+            sleep(POLL_EVERY).await;
         }
     }
 
-    /// Has a chat carry out a command, which is on its way when this returns.
+    /// Sends a command to its chat. The command is in the mailbox when this returns; the future yields its
+    /// result.
     pub fn command(
         self: &Arc<Self>,
         command: Command,
     ) -> impl Future<Output = Result<Answered, Refusal>> + use<> {
-        answer(self.services.writer.clone(), self.ask(command.chat, |reply| Submit { command, reply }))
+        await_answer(
+            self.services.writer.clone(),
+            self.request(command.chat, |reply| Submit { command, reply, span: Span::current() }),
+        )
     }
 
-    /// Tells a chat that somebody types, or stops; it is on its way when this returns.
+    /// Sends a typing signal to a chat. The signal is in the mailbox when this returns; the future yields its
+    /// result.
     pub fn typing(
         self: &Arc<Self>,
         chat: ChatId,
         user: UserId,
         is_typing: bool,
     ) -> impl Future<Output = Result<Answered, Refusal>> + use<> {
-        answer(self.services.writer.clone(), self.ask(chat, |reply| Type { user, is_typing, reply }))
+        await_answer(
+            self.services.writer.clone(),
+            self.request(chat, |reply| Type { user, is_typing, reply }),
+        )
     }
 
-    /// Makes a chat, or finds the dm that there is; whether it is new. Its members hear of it as soon as it is durable:
-    /// before anything that happens in it, and also where whoever asked has gone meanwhile.
+    /// Creates a chat, or finds the existing dm. Returns the id and whether the chat is new. `chat_created`
+    /// is published to the members before any other event of the chat, even if the caller has disconnected.
     pub async fn create(self: &Arc<Self>, new: NewChat) -> Result<(ChatId, bool), Refusal> {
         self.make("create_chat", move |conn, rules| create_chat(conn, rules, &new)).await
     }
 
-    /// The same for a room, or the one that its object has.
+    /// Creates a room, or finds the existing room of the same object. Returns the id and whether the room is
+    /// new. `chat_created` is published to the members before any other event of the room.
     pub async fn create_room(self: &Arc<Self>, new: NewRoom) -> Result<(ChatId, bool), Refusal> {
         self.make("create_room", move |conn, rules| create_room(conn, rules, &new)).await
     }
@@ -128,19 +139,19 @@ impl ChatDirectory {
     async fn make(
         self: &Arc<Self>,
         kind: &'static str,
-        mut make: impl FnMut(&mut AnyConn, &Rules) -> Result<Made, StorageError> + Send + 'static,
+        mut make: impl FnMut(&mut AnyConn, &StoragePolicy) -> Result<Made, StorageError> + Send + 'static,
     ) -> Result<(ChatId, bool), Refusal> {
-        let place = self.commands.clone().try_acquire_owned().map_err(|_| Refusal::Busy)?;
-        let (caller, is_known) = oneshot::channel();
+        let permit = self.commands.clone().try_acquire_owned().map_err(|_| Refusal::Busy)?;
+        let (caller, published) = oneshot::channel();
         let (found, made) = oneshot::channel();
-        // Each time that it is tried it makes another chat.
-        let (tell, tried) = std::sync::mpsc::channel();
+        // A retried transaction creates a chat with another id each time.
+        let (attempt, attempts) = std::sync::mpsc::channel();
         let directory = self.clone();
-        let work = move |conn: &mut AnyConn, rules: &Rules| {
+        let work = move |conn: &mut AnyConn, rules: &StoragePolicy| {
             let made = make(conn, rules)?;
             if let Made::New { snapshot, .. } = &made {
-                directory.makings.begin(snapshot.chat.id);
-                let _ = tell.send(snapshot.chat.id);
+                directory.pending.begin(snapshot.chat.id);
+                let _ = attempt.send(snapshot.chat.id);
             }
             Ok(made)
         };
@@ -152,89 +163,99 @@ impl ChatDirectory {
                 Made::New { snapshot, members, feeds } => {
                     let chat = snapshot.chat.id;
                     let change = Change::ChatCreated { snapshot: *snapshot, members, feeds };
-                    announcement = Some(announced(chat, change, Reply { caller, _place: place }));
+                    announcement = Some(creation_result(chat, change, Reply { caller, _place: permit }));
                     (chat, true)
                 }
             });
-            for chat in tried.try_iter() {
+            for chat in attempts.try_iter() {
                 let is_made = result == Ok((chat, true));
                 let made = if is_made { announcement.take() } else { None };
-                directory.makings.end(chat, made, |settled| directory.put(chat, settled));
+                directory.pending.end(chat, made, |settled| directory.put(chat, settled));
             }
             let _ = found.send(result);
         };
         self.services.writer.run_then(kind, work, settle);
-        let known = async {
+        let outcome = async {
             let (chat, is_new) = made.await.unwrap_or(Err(Refusal::Internal))?;
             if is_new {
-                is_known.await.unwrap_or(Err(Refusal::Busy))?;
+                published.await.unwrap_or(Err(Refusal::Busy))?;
             }
             Ok((chat, is_new))
         };
-        self.services.writer.in_time(known).await?
+        self.services.writer.in_time(outcome).await?
     }
 
-    /// Lets a socket hear a chat's events, from after `head` at the latest. `done` is dropped once it does.
-    pub fn subscribe(self: &Arc<Self>, chat: ChatId, head: Seq, socket: Arc<Socket>, done: mpsc::Sender<()>) {
+    /// Subscribes a socket to a chat's events after `head`. `done` is dropped once the subscription is
+    /// active.
+    pub fn subscribe(
+        self: &Arc<Self>,
+        chat: ChatId,
+        head: Seq,
+        socket: Arc<Subscriber>,
+        done: mpsc::Sender<()>,
+    ) {
         self.put(chat, Subscribe { socket, head, done });
     }
 
-    /// Ends that; a chat without an actor has nobody listening anyway.
-    pub fn unsubscribe(self: &Arc<Self>, chat: ChatId, socket: SocketId) {
+    /// Ends a socket's subscription to a chat. A chat without an actor has no subscribers.
+    pub fn unsubscribe(self: &Arc<Self>, chat: ChatId, socket: SubscriberId) {
         if let Some(entry) = self.shard(chat).get(&chat) {
             entry.send(Unsubscribe { socket });
         }
     }
 
-    /// Lets a socket follow a public room from outside. `done` is dropped once it does.
-    pub fn watch(self: &Arc<Self>, room: ChatId, head: Seq, socket: Arc<Socket>, done: mpsc::Sender<()>) {
+    /// Subscribes a socket to a public room as an observer. `done` is dropped once the subscription is
+    /// active.
+    pub fn watch(self: &Arc<Self>, room: ChatId, head: Seq, socket: Arc<Subscriber>, done: mpsc::Sender<()>) {
         self.put(room, Watch { socket, head, done });
     }
 
-    /// Ends that. `done` is dropped once nothing more is delivered.
-    pub fn unwatch(self: &Arc<Self>, room: ChatId, socket: SocketId, done: mpsc::Sender<()>) {
+    /// Ends a socket's observer subscription to a room. `done` is dropped once nothing more is delivered.
+    pub fn unwatch(self: &Arc<Self>, room: ChatId, socket: SubscriberId, done: mpsc::Sender<()>) {
         if let Some(entry) = self.shard(room).get(&room) {
             entry.send(Unwatch { socket, done });
         }
     }
 
-    /// Another node tells of a lasting change. It is of no use here where nobody listens and nobody comes in.
-    pub fn learn(self: &Arc<Self>, event: Arc<Event>) {
-        let concerns = |user| self.services.registry.is_connected(user);
+    /// Applies a durable change that another node published. Ignored if the chat has no actor here and no
+    /// user whom it adds is connected to this node.
+    pub fn apply_remote_event(self: &Arc<Self>, event: Arc<Event>) {
+        let concerns = |user| self.services.hub.is_connected(user);
         if self.is_active(event.chat) || event.newcomers().any(concerns) {
-            self.put(event.chat, Learned(event));
+            self.put(event.chat, RemoteEvent(event));
         }
     }
 
-    /// Another node tells that somebody types, or stops.
-    pub fn learn_typing(&self, chat: ChatId, user: UserId, is_typing: bool) {
+    /// Applies a typing signal from another node. Ignored if the chat has no actor here.
+    pub fn apply_remote_typing(&self, chat: ChatId, user: UserId, is_typing: bool) {
         if let Some(entry) = self.shard(chat).get(&chat) {
-            entry.send(Typed { user, is_typing });
+            entry.send(RemoteTyping { user, is_typing });
         }
     }
 
-    /// Another node tells of a marker that only its reader hears of.
-    pub fn learn_marker(&self, chat: ChatId, moved: MarkerMoved) {
+    /// Applies a read marker from another node that is delivered to its reader only.
+    pub fn apply_remote_marker(&self, chat: ChatId, moved: MarkerMoved) {
         if let Some(entry) = self.shard(chat).get(&chat) {
             entry.send(Marked(moved));
         }
     }
 
-    /// Storage was seen to have reached `head` in a chat.
-    pub fn is_behind(&self, chat: ChatId, head: Seq) {
+    /// Reports that storage has reached `head` in a chat, so that its actor can detect a gap.
+    pub fn report_head(&self, chat: ChatId, head: Seq) {
         if let Some(entry) = self.shard(chat).get(&chat) {
-            entry.send(Behind { head });
+            entry.send(GapDetected { head });
         }
     }
 
-    /// Somebody is in a chat and has perhaps not been told.
-    pub fn admit(self: &Arc<Self>, chat: ChatId, user: UserId) {
-        self.put(chat, Admit { user });
+    /// Ensures that a member's sockets are subscribed: this node may have missed the event that added the
+    /// user.
+    pub fn ensure_subscribed(self: &Arc<Self>, chat: ChatId, user: UserId) {
+        self.put(chat, EnsureSubscribed { user });
     }
 
-    /// The chats that somebody listens to, each with how far it has been made known here.
+    /// Lists the chats that have subscribers or observers, each with the `seq` published here.
     pub fn told(&self) -> Vec<(ChatId, Seq)> {
-        let told = |(chat, entry): (&ChatId, &Entry)| (*chat, entry.pulse.told.load(Ordering::Relaxed));
+        let told = |(chat, entry): (&ChatId, &Entry)| (*chat, entry.activity.told.load(Ordering::Relaxed));
         let of = |shard| lock(shard).iter().map(told).filter(|(_, seq)| *seq > 0).collect::<Vec<_>>();
         self.shards.iter().flat_map(of).collect()
     }
@@ -243,21 +264,25 @@ impl ChatDirectory {
         self.shard(chat).contains_key(&chat)
     }
 
-    /// How many commands are under way.
+    /// Returns the number of commands in flight.
     pub fn under_way(&self) -> usize {
         COMMANDS.saturating_sub(self.commands.available_permits())
     }
 
-    /// How many actors there are.
+    /// Returns the number of running actors.
     pub fn active(&self) -> usize {
         self.shards.iter().map(|shard| lock(shard).len()).sum()
     }
 
-    /// Sends a message at once, so that whoever asks twice is heard in that order.
-    fn ask<M: Into<ChatMessage>>(self: &Arc<Self>, chat: ChatId, message: impl FnOnce(Reply) -> M) -> Asked {
-        let place = self.commands.clone().try_acquire_owned().ok()?;
+    /// Sends a message before returning, so that two calls of one caller arrive in order.
+    fn request<M: Into<ChatMessage>>(
+        self: &Arc<Self>,
+        chat: ChatId,
+        message: impl FnOnce(Reply) -> M,
+    ) -> Asked {
+        let permit = self.commands.clone().try_acquire_owned().ok()?;
         let (caller, answer) = oneshot::channel();
-        self.put(chat, message(Reply { caller, _place: place }));
+        self.put(chat, message(Reply { caller, _place: permit }));
         Some(answer)
     }
 
@@ -266,15 +291,15 @@ impl ChatDirectory {
     }
 
     fn start(self: &Arc<Self>, chat: ChatId) -> Entry {
-        let pulse = Arc::new(Pulse::default());
+        let activity = Arc::new(Activity::default());
         let arbiters = self.arbiters.read().unwrap_or_else(PoisonError::into_inner);
         let arbiter = arbiters.get(chat.0 as usize % arbiters.len().max(1));
         let arbiter = arbiter.cloned().unwrap_or_else(Arbiter::current);
-        let (directory, services, shown) = (self.clone(), self.services.clone(), pulse.clone());
+        let (directory, services, shared) = (self.clone(), self.services.clone(), activity.clone());
         let actor = ChatActor::start_in_arbiter(&arbiter, move |_: &mut Context<ChatActor>| {
-            ChatActor::new(chat, directory, services, shown)
+            ChatActor::new(chat, directory, services, shared)
         });
-        Entry { actor, pulse }
+        Entry { actor, activity }
     }
 
     fn shard(&self, chat: ChatId) -> MutexGuard<'_, HashMap<ChatId, Entry>> {
@@ -288,14 +313,15 @@ impl Chats for ChatDirectory {
     }
 
     fn settled(self: Arc<Self>, chat: ChatId, settled: Settled) {
-        if let Some(settled) = self.makings.hold(chat, settled) {
+        if let Some(settled) = self.pending.hold(chat, settled) {
             self.put(chat, settled);
         }
     }
 
     fn retire(&self, chat: ChatId) -> bool {
         let mut shard = self.shard(chat);
-        let is_idle = shard.get(&chat).is_some_and(|entry| entry.pulse.queued.load(Ordering::Acquire) == 0);
+        let is_idle =
+            shard.get(&chat).is_some_and(|entry| entry.activity.queued.load(Ordering::Acquire) == 0);
         if is_idle {
             shard.remove(&chat);
         }
@@ -303,30 +329,31 @@ impl Chats for ChatDirectory {
     }
 }
 
-/// The way on which an answer will come; `None` where too much is under way already.
+/// Receiver of a command's result; `None` if too many commands are in flight.
 type Asked = Option<oneshot::Receiver<Result<Answered, Refusal>>>;
 
-async fn answer(writer: WriterHandle, asked: Asked) -> Result<Answered, Refusal> {
-    // An actor that failed over this very command has dropped the way back.
+async fn await_answer(writer: WriterHandle, asked: Asked) -> Result<Answered, Refusal> {
+    // An actor that panicked on this command has dropped its reply channel.
     writer.in_time(asked.ok_or(Refusal::Busy)?).await?.unwrap_or(Err(Refusal::Busy))
 }
 
-/// The news of a chat that was made.
-fn announced(chat: ChatId, change: Change, reply: Reply) -> Settled {
+/// Builds the `chat_created` result of a new chat.
+fn creation_result(chat: ChatId, change: Change, reply: Reply) -> Settled {
     let event = Some(Arc::new(Event { chat, seq: 1, change }));
     let done = Done { answer: Answer::Done, event, quiet_marker: None };
     Settled { result: Ok(Arc::new(done)), was_submitted: false, reply }
 }
 
 impl Entry {
-    /// Past the bound of the mailbox: what is under way is bounded by [`COMMANDS`], and an event must arrive.
+    /// Bypasses the mailbox's bound: commands in flight are bounded by [`COMMANDS`], and events must not be
+    /// lost.
     fn send(&self, message: impl Into<ChatMessage>) {
-        self.pulse.queued.fetch_add(1, Ordering::Release);
+        self.activity.queued.fetch_add(1, Ordering::Release);
         self.actor.do_send(message.into());
     }
 }
 
 fn lock(shard: &Mutex<HashMap<ChatId, Entry>>) -> MutexGuard<'_, HashMap<ChatId, Entry>> {
-    // The map is sound after each single step, so a panic elsewhere does not spoil it.
+    // The map is consistent after each operation, so a poisoned lock is safe to use.
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,30 +1,31 @@
-//! What a chat's actor accepts.
+//! The messages that a chat actor accepts.
 
 use std::sync::Arc;
 
 use actix::Message;
 use bytestring::ByteString;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tracing::Span;
 
 use crate::{
     core::model::{
         ChatSnapshot, Command, Event, Member, Refusal, Seq, UserId, Viewer,
         event::{Done, MarkerMoved},
     },
-    hub::subscriber::{Socket, SocketId},
+    hub::subscriber::{Subscriber, SubscriberId},
     storage::queries::changes_since::Missed,
 };
 
-/// What a caller is told once a command is durable and its event is on the way.
+/// The result of a command, returned once it is durable and its event was handed to subscribers.
 #[derive(Debug)]
 pub enum Answered {
-    /// A message, rendered. `created`: it was posted by this very command.
+    /// The message as JSON. `created` is true if this command posted it.
     Message {
         json: ByteString,
         created: bool,
     },
     Done,
-    /// Whether there is something of the message to be cleared out.
+    /// `is_left`: whether rows of the message remain to be purged.
     Deleted {
         is_left: bool,
     },
@@ -36,7 +37,7 @@ pub enum Answered {
     Member(Box<Member>),
 }
 
-/// The way back to a caller, with their place among the commands under way.
+/// Reply channel of a command. Holds the command's permit of the in-flight limit until it is dropped.
 #[derive(Debug)]
 pub struct Reply {
     pub(super) caller: oneshot::Sender<Result<Answered, Refusal>>,
@@ -44,29 +45,31 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// Answers; nobody waits any more where the client has gone.
+    /// Sends the result. It is discarded if the caller has gone away.
     pub(super) fn send(self, answer: Result<Answered, Refusal>) {
         let _ = self.caller.send(answer);
     }
 }
 
-/// A lasting change is asked for.
+/// Submits a command that changes the chat durably.
 #[derive(Debug)]
 pub struct Submit {
     pub command: Command,
     pub reply: Reply,
+    /// Log span of the request.
+    pub span: Span,
 }
 
-/// The writer has settled a command: what it did is durable, or nothing was done.
+/// The writer's result for a command: either its changes are durable, or nothing was changed.
 #[derive(Debug)]
 pub struct Settled {
     pub result: Result<Arc<Done>, Refusal>,
-    /// Whether it went to the writer through this actor; the making of a chat has not.
+    /// Whether this actor submitted the command. The creation of a chat is submitted by the directory.
     pub was_submitted: bool,
     pub reply: Reply,
 }
 
-/// Somebody types, or stops.
+/// A typing signal from a client of this node: started or stopped.
 #[derive(Debug)]
 pub struct Type {
     pub user: UserId,
@@ -74,41 +77,41 @@ pub struct Type {
     pub reply: Reply,
 }
 
-/// A member's socket wants this chat's events from now on.
+/// Subscribes a member's socket to the chat's events.
 #[derive(Debug)]
 pub struct Subscribe {
-    pub socket: Arc<Socket>,
-    /// Where the chat was before.
+    pub socket: Arc<Subscriber>,
+    /// The chat's `seq` when the caller read it.
     pub head: Seq,
-    /// Dropped once it is done.
+    /// Dropped once the subscription is active.
     pub done: mpsc::Sender<()>,
 }
 
-/// A socket wants no more of this chat, as a member's or from outside.
+/// Removes a socket's subscription, as member or as observer.
 #[derive(Debug)]
 pub struct Unsubscribe {
-    pub socket: SocketId,
+    pub socket: SubscriberId,
 }
 
-/// A socket wants to follow this public room from outside.
+/// Subscribes a socket to a public room as an observer.
 #[derive(Debug)]
 pub struct Watch {
-    pub socket: Arc<Socket>,
-    /// Where the room was before.
+    pub socket: Arc<Subscriber>,
+    /// The room's `seq` when the caller read it.
     pub head: Seq,
-    /// Dropped once it is done.
+    /// Dropped once the subscription is active.
     pub done: mpsc::Sender<()>,
 }
 
-/// A socket wants to follow this room from outside no more.
+/// Ends a socket's subscription as an observer of a room.
 #[derive(Debug)]
 pub struct Unwatch {
-    pub socket: SocketId,
-    /// Dropped once it is done.
+    pub socket: SubscriberId,
+    /// Dropped once nothing more is delivered.
     pub done: mpsc::Sender<()>,
 }
 
-/// Whether somebody is in the chat, read from storage for an actor that needs to know; `turn` tells which look it was.
+/// Result of a membership lookup for a typing user. `turn` is the number of the lookup.
 #[derive(Debug)]
 pub struct LookedUp {
     pub user: UserId,
@@ -116,70 +119,71 @@ pub struct LookedUp {
     pub is_member: Result<bool, Refusal>,
 }
 
-/// Somebody has typed nothing for a while; `turn` tells an old reminder from the latest.
+/// Typing timeout. `turn` is the signal that started it; a later signal makes it stale.
 #[derive(Debug)]
-pub struct TypingRanOut {
+pub struct TypingTimeout {
     pub user: UserId,
     pub turn: u64,
 }
 
-/// Another node tells of a lasting change.
+/// A durable change published by another node.
 #[derive(Debug)]
-pub struct Learned(pub Arc<Event>);
+pub struct RemoteEvent(pub Arc<Event>);
 
-/// Storage was seen to have reached a number.
+/// Gap detected: storage has reached `head`, which may be ahead of this node.
 #[derive(Debug)]
-pub struct Behind {
+pub struct GapDetected {
     pub head: Seq,
 }
 
-/// What is missing has had its time to come by itself.
+/// Starts a backfill from storage; the grace period for reordered events has passed.
 #[derive(Debug)]
-pub struct Fill;
+pub struct Backfill;
 
-/// What storage has after the number `since`, asked for because something is missing.
+/// Result of a backfill: what storage has after `since`.
 #[derive(Debug)]
-pub struct Filled {
+pub struct BackfillResult {
     pub since: Seq,
-    /// Those who listened when it was asked, by id.
+    /// Subscribed users when the query was made, sorted by id.
     pub listeners: Vec<UserId>,
     pub missed: Result<Missed, Refusal>,
 }
 
-/// Somebody is in the chat who was perhaps not told.
+/// Ensures that all sockets of a member are subscribed. The event that added the user may not have reached
+/// this node.
 #[derive(Debug)]
-pub struct Admit {
+pub struct EnsureSubscribed {
     pub user: UserId,
 }
 
-/// The chat as somebody finds it who was not told that they are in it.
+/// The chat as read for a member whose sockets may not be subscribed.
 #[derive(Debug)]
-pub struct Admitted {
+pub struct MembershipRead {
     pub user: UserId,
-    /// Apart, so that no other message in the mailbox is as large.
+    /// Boxed, to keep the enum of mailbox messages small.
     pub found: Box<Result<(ChatSnapshot, Viewer), Refusal>>,
 }
 
-/// Somebody types on another node, or stops.
+/// A typing signal from another node: started or stopped.
 #[derive(Debug)]
-pub struct Typed {
+pub struct RemoteTyping {
     pub user: UserId,
     pub is_typing: bool,
 }
 
-/// Somebody's read marker has moved, on another node, in a chat too big for receipts.
+/// A read marker moved on another node, in a chat too large for read receipts.
 #[derive(Debug)]
 pub struct Marked(pub MarkerMoved);
 
-/// What waits for others to go out with has waited; `turn` tells an old reminder from the latest.
+/// Batch timeout. `turn` is the batch that started it; a later batch makes it stale.
 #[derive(Debug)]
-pub struct Waited {
+pub struct BatchTimeout {
     pub turn: u64,
 }
 
 macro_rules! chat_messages {
     ($($kind:ident),* $(,)?) => {
-        /// A message of any of these kinds in an actor's mailbox. It was counted in when it was sent.
+        /// Any message in an actor's mailbox. It was counted in [`Activity::queued`] when it was sent.
         #[derive(Debug, Message)]
         #[rtype(result = "()")]
         pub enum ChatMessage {
@@ -195,6 +199,6 @@ macro_rules! chat_messages {
 }
 
 chat_messages! {
-    Submit, Settled, Type, Subscribe, Unsubscribe, Watch, Unwatch, LookedUp, TypingRanOut, Learned, Behind, Fill, Filled,
-    Admit, Admitted, Typed, Marked, Waited,
+    Submit, Settled, Type, Subscribe, Unsubscribe, Watch, Unwatch, LookedUp, TypingTimeout, RemoteEvent, GapDetected, Backfill, BackfillResult,
+    EnsureSubscribed, MembershipRead, RemoteTyping, Marked, BatchTimeout,
 }

@@ -1,4 +1,4 @@
-//! The heart: every chat an actor, found through the directory, and the sockets that listen to them.
+//! Chat actors: one actor per active chat, found through the directory, publishing events to its subscribers.
 
 pub mod activity;
 pub mod actor;

@@ -1,4 +1,4 @@
-//! Chats whose making is durable, or about to be, and that nobody has been told of yet.
+//! Chats whose creation is committed, or about to be, but not yet published.
 
 use std::{
     collections::HashMap,
@@ -11,50 +11,51 @@ use std::{
 use super::mailbox::Settled;
 use crate::core::model::ChatId;
 
-/// What is settled in a chat before its making is known waits here. Others may find a chat as soon as it is committed, and
-/// where several threads write, what they do in it may be settled first.
+/// Buffers results for chats whose `chat_created` event was not published yet. Other users can find a chat as
+/// soon as its transaction commits. With several writer threads, their commands in it may complete before the
+/// creation does.
 #[derive(Default)]
-pub struct Makings {
-    waiting: Mutex<HashMap<ChatId, Vec<Settled>>>,
-    /// How many chats there are, so that nobody asks for the lock in vain.
+pub struct PendingCreations {
+    buffered: Mutex<HashMap<ChatId, Vec<Settled>>>,
+    /// Number of pending chats, read without the lock: while it is 0, the lock is not taken.
     count: AtomicUsize,
 }
 
-impl Makings {
-    /// Notes that a chat is being made. To be called before its transaction is committed.
+impl PendingCreations {
+    /// Marks a chat as pending. Must be called before its transaction commits.
     pub fn begin(&self, chat: ChatId) {
-        self.change(|waiting| {
-            waiting.entry(chat).or_default();
+        self.change(|buffered| {
+            buffered.entry(chat).or_default();
         });
     }
 
-    /// Keeps what was settled in a chat that is being made; gives it back where the chat is known.
+    /// Buffers a result of a pending chat. Returns the result if the chat is not pending.
     pub fn hold(&self, chat: ChatId, settled: Settled) -> Option<Settled> {
         if self.count.load(Ordering::SeqCst) == 0 {
             return Some(settled);
         }
-        self.change(|waiting| match waiting.get_mut(&chat) {
-            Some(held) => {
-                held.push(settled);
+        self.change(|buffered| match buffered.get_mut(&chat) {
+            Some(results) => {
+                results.push(settled);
                 None
             }
             None => Some(settled),
         })
     }
 
-    /// Sends the making on its way, where it came to something, and then what has waited, before anything else that is
-    /// settled in the chat.
+    /// Ends the pending state. Sends the creation first, if it succeeded, then the buffered results. Both
+    /// precede any later result of the chat.
     pub fn end(&self, chat: ChatId, made: Option<Settled>, send: impl FnMut(Settled)) {
-        self.change(|waiting| {
-            let held = waiting.remove(&chat).unwrap_or_default();
-            made.into_iter().chain(held).for_each(send);
+        self.change(|buffered| {
+            let results = buffered.remove(&chat).unwrap_or_default();
+            made.into_iter().chain(results).for_each(send);
         });
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut HashMap<ChatId, Vec<Settled>>) -> T) -> T {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let result = change(&mut waiting);
-        self.count.store(waiting.len(), Ordering::SeqCst);
+        let mut buffered = self.buffered.lock().unwrap_or_else(PoisonError::into_inner);
+        let result = change(&mut buffered);
+        self.count.store(buffered.len(), Ordering::SeqCst);
         result
     }
 }
@@ -68,7 +69,7 @@ mod tests {
     use super::*;
     use crate::{chat::mailbox::Reply, core::model::Refusal};
 
-    /// Something that can be told from others.
+    /// A result that tests tell apart by its refusal.
     fn settled(refusal: Refusal) -> Settled {
         let place = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
         let reply = Reply { caller: oneshot::channel().0, _place: place };
@@ -76,17 +77,16 @@ mod tests {
     }
 
     #[test]
-    fn what_happens_in_a_chat_is_heard_after_its_making() {
-        let makings = Makings::default();
+    fn results_of_a_new_chat_are_sent_after_its_creation() {
+        let pending = PendingCreations::default();
         let chat = ChatId(1);
-        assert!(makings.hold(chat, settled(Refusal::Busy)).is_some());
-        makings.begin(chat);
-        assert!(makings.hold(chat, settled(Refusal::NotFound)).is_none());
-        assert!(makings.hold(ChatId(2), settled(Refusal::Busy)).is_some());
-        let mut heard = Vec::new();
-        makings
-            .end(chat, Some(settled(Refusal::Conflict)), |settled| heard.push(settled.result.unwrap_err()));
-        assert_eq!(heard, [Refusal::Conflict, Refusal::NotFound]);
-        assert!(makings.hold(chat, settled(Refusal::Busy)).is_some());
+        assert!(pending.hold(chat, settled(Refusal::Busy)).is_some());
+        pending.begin(chat);
+        assert!(pending.hold(chat, settled(Refusal::NotFound)).is_none());
+        assert!(pending.hold(ChatId(2), settled(Refusal::Busy)).is_some());
+        let mut sent = Vec::new();
+        pending.end(chat, Some(settled(Refusal::Conflict)), |settled| sent.push(settled.result.unwrap_err()));
+        assert_eq!(sent, [Refusal::Conflict, Refusal::NotFound]);
+        assert!(pending.hold(chat, settled(Refusal::Busy)).is_some());
     }
 }

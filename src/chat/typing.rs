@@ -1,60 +1,61 @@
-//! Who types in a chat, as its actor remembers it: members only, each looked up when they first type.
+//! Typing state of one chat, kept by its actor. Only members may type; the first signal of each user is
+//! looked up.
 
 use std::collections::{HashMap, HashSet};
 
 use super::mailbox::Type;
 use crate::core::model::UserId;
 
-/// Those who type, those who are known to be members, and those who are being looked up.
+/// Typing users, the cache of known members, and pending membership lookups.
 #[derive(Debug, Default)]
-pub struct Typists {
-    /// Each with the number of their latest sign of it.
+pub struct Typing {
+    /// Typing users, each with the number of their latest typing signal.
     typing: HashMap<UserId, u64>,
     members: HashSet<UserId>,
     unknown: HashMap<UserId, Unknown>,
-    /// The latest sign of anything.
+    /// Number of the latest typing signal or membership lookup.
     turn: u64,
 }
 
-/// Somebody who is being looked up, with what they have said meanwhile.
+/// A user with a pending membership lookup, and the signals received since it began.
 #[derive(Debug)]
 struct Unknown {
     turn: u64,
-    said: Vec<Type>,
+    queued: Vec<Type>,
 }
 
-/// What is to be done about somebody who says that they type, or stop.
-pub enum Said {
-    /// They are a member: take note.
+/// How to handle a typing signal.
+pub enum TypingDecision {
+    /// The user is a member: apply the signal now.
     ByMember(Type),
-    /// They are to be looked up, as this turn.
+    /// Membership is unknown: start a lookup with this number.
     LookUp(u64),
-    /// They are being looked up.
+    /// A lookup is already pending; the signal was queued.
     Waits,
 }
 
-impl Typists {
-    /// Whether nobody types or is being looked up.
+impl Typing {
+    /// Returns whether no user is typing and no lookup is pending.
     pub fn is_empty(&self) -> bool {
         self.typing.is_empty() && self.unknown.is_empty()
     }
 
-    /// Somebody says that they type, or stop.
-    pub fn say(&mut self, typing: Type) -> Said {
+    /// Accepts a typing signal and decides how to handle it.
+    pub fn say(&mut self, typing: Type) -> TypingDecision {
         if self.members.contains(&typing.user) {
-            return Said::ByMember(typing);
+            return TypingDecision::ByMember(typing);
         }
         if let Some(unknown) = self.unknown.get_mut(&typing.user) {
-            unknown.said.push(typing);
-            return Said::Waits;
+            unknown.queued.push(typing);
+            return TypingDecision::Waits;
         }
         self.turn += 1;
-        self.unknown.insert(typing.user, Unknown { turn: self.turn, said: vec![typing] });
-        Said::LookUp(self.turn)
+        self.unknown.insert(typing.user, Unknown { turn: self.turn, queued: vec![typing] });
+        TypingDecision::LookUp(self.turn)
     }
 
-    /// Somebody was looked up. Returns what they have said meanwhile; nothing where this look is of no use any more,
-    /// since they were removed after it.
+    /// Completes a lookup. Returns the signals queued for it; none if the lookup is stale, because the user
+    /// was removed after it began.
     pub fn looked_up(&mut self, user: UserId, turn: u64, is_member: bool) -> Vec<Type> {
         if self.unknown.get(&user).is_none_or(|unknown| unknown.turn != turn) {
             return Vec::new();
@@ -62,36 +63,36 @@ impl Typists {
         if is_member {
             self.members.insert(user);
         }
-        self.unknown.remove(&user).map(|unknown| unknown.said).unwrap_or_default()
+        self.unknown.remove(&user).map(|unknown| unknown.queued).unwrap_or_default()
     }
 
-    /// Somebody is not in the chat any more. Returns what of theirs is to be refused.
+    /// Evicts a removed user. Returns their queued signals, which must be refused.
     pub fn forget(&mut self, user: UserId) -> Vec<Type> {
         self.typing.remove(&user);
         self.members.remove(&user);
-        self.unknown.remove(&user).map(|unknown| unknown.said).unwrap_or_default()
+        self.unknown.remove(&user).map(|unknown| unknown.queued).unwrap_or_default()
     }
 
-    /// Nobody is in the chat any more. Returns what is to be refused.
+    /// Clears all typing state. Returns the queued signals, which must be refused.
     pub fn forget_all(&mut self) -> Vec<Type> {
         let last = std::mem::take(self);
         self.turn = last.turn;
-        last.unknown.into_values().flat_map(|unknown| unknown.said).collect()
+        last.unknown.into_values().flat_map(|unknown| unknown.queued).collect()
     }
 
-    /// Somebody types from now on; the number of this sign of it.
+    /// Marks a user as typing. Returns the number of this signal.
     pub fn start(&mut self, user: UserId) -> u64 {
         self.turn += 1;
         self.typing.insert(user, self.turn);
         self.turn
     }
 
-    /// Somebody has stopped typing. Returns whether they did type.
+    /// Marks a user as not typing. Returns whether they were typing.
     pub fn stop(&mut self, user: UserId) -> bool {
         self.typing.remove(&user).is_some()
     }
 
-    /// Whether this was the latest sign of somebody's typing.
+    /// Returns whether `turn` is the user's latest typing signal.
     pub fn is_latest(&self, user: UserId, turn: u64) -> bool {
         self.typing.get(&user) == Some(&turn)
     }

@@ -1,4 +1,4 @@
-//! `greenroom backup`: a copy of a SQLite database while a server writes to it.
+//! `greenroom backup`: copies a SQLite database while a server writes to it.
 
 use std::{
     path::{Path, PathBuf},
@@ -27,29 +27,29 @@ use crate::{
 pub(super) struct Backup {
     /// The file to copy the database to
     file: PathBuf,
-    /// Replace the file where there is one
+    /// Replace the file if it exists
     #[arg(long)]
     force: bool,
     #[command(flatten)]
     database: Database,
 }
 
-/// How often it is looked how far the copy has come.
+/// Interval of progress updates.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// What is written of the copy may not reach the disk all at once: those who write to the database would wait for it.
+/// The copy is synced to disk after this many bytes. One large sync would stall the server's own commits.
 const SYNC_EVERY: u64 = 2 << 20;
 
 impl Backup {
     pub(super) fn run(self) -> Result<(), CliError> {
         let url = &self.database.database_url;
         let DatabaseUrl::Sqlite(source) = url else { return Err(not_for_postgres()) };
-        url.expect_there()?;
-        // A copy can wait; who uses the server cannot.
+        url.expect_exists()?;
+        // The server's work has priority over the copy.
         let _ = rustix::process::nice(19);
-        // A reading connection may not copy either.
+        // A read-only connection is not allowed to copy.
         let mut conn = url.open(Access::Write)?;
-        self.expect_room(Path::new(source))?;
+        self.expect_below_chat_limit(Path::new(source))?;
         let total = backup::size(&mut conn).map_err(|error| self.failed(&reason(&error)))?;
         let progress = Progress::new("Copying", Unit::Bytes, total);
         actix_web::rt::System::new().block_on(self.copy(conn, progress))
@@ -65,23 +65,23 @@ impl Backup {
         let size = Unit::Bytes.written(copy.len());
         copy.sync().map_err(|error| self.failed(&error))?;
         let took = progress.end();
-        // Before it has its name: where this cannot be said, there is no copy.
+        // Printed before the rename: if this line cannot be written, no copy is left.
         say!("{}: {size} in {:.1} s", self.file.display(), took.as_secs_f64())?;
         copy.finish(&self.file).map_err(|error| self.failed(&error))
     }
 
-    /// Fails where the copy would harm something.
-    fn expect_room(&self, source: &Path) -> Result<(), CliError> {
+    /// Fails if the copy would overwrite or corrupt another file.
+    fn expect_below_chat_limit(&self, source: &Path) -> Result<(), CliError> {
         let is_source = std::fs::canonicalize(&self.file).ok() == std::fs::canonicalize(source).ok();
         if is_source {
             return Err(CliError::Refused(format!("{} is the database itself", self.file.display())));
         }
         for suffix in ["-wal", "-journal"] {
             let companion = beside(&self.file, suffix);
-            // SQLite would take it for the copy's.
-            if files::is_taken(&companion) {
+            // SQLite would use it with the copy.
+            if files::exists(&companion) {
                 let sentence =
-                    format!("{} is there: give a file that is no database in use", companion.display());
+                    format!("{} exists; give a file that is not a database in use", companion.display());
                 return Err(CliError::Refused(sentence));
             }
         }
@@ -89,21 +89,21 @@ impl Backup {
     }
 
     fn expect_free(&self) -> Result<(), CliError> {
-        if !self.force && files::is_taken(&self.file) {
-            let sentence = format!("{} is there already; give --force to replace it", self.file.display());
+        if !self.force && files::exists(&self.file) {
+            let sentence = format!("{} exists already; give --force to replace it", self.file.display());
             return Err(CliError::Refused(sentence));
         }
         Ok(())
     }
 
     fn failed(&self, reason: &dyn std::fmt::Display) -> CliError {
-        CliError::Refused(format!("{} is not made: {reason}", self.file.display()))
+        CliError::Refused(format!("{} was not written: {reason}", self.file.display()))
     }
 }
 
 type Copying = oneshot::Receiver<Result<(), StorageError>>;
 
-/// Copies on a thread of its own, which ends with the process if nobody waits for it any more.
+/// Copies on a separate thread. If the command is interrupted, the thread ends with the process.
 fn begin(mut conn: AnyConn, file: &Path) -> Result<Copying, CliError> {
     let file = std::path::absolute(file)?;
     let Some(file) = file.to_str().map(str::to_owned) else {
@@ -116,7 +116,7 @@ fn begin(mut conn: AnyConn, file: &Path) -> Result<Copying, CliError> {
     Ok(copying)
 }
 
-/// Ends with Ctrl-C, or when the process is told to end. It listens at once.
+/// Returns a future that completes on SIGINT or SIGTERM. The signals are handled from the call on.
 fn interruption() -> std::io::Result<impl Future<Output = ()>> {
     let mut interrupted = signal(SignalKind::interrupt())?;
     let mut terminated = signal(SignalKind::terminate())?;
@@ -128,7 +128,7 @@ fn interruption() -> std::io::Result<impl Future<Output = ()>> {
     })
 }
 
-/// Sees a copy through, or to its interruption.
+/// Waits for the copy or an interruption, updates the progress and syncs the file.
 async fn watch(
     mut copying: Copying,
     interrupted: impl Future<Output = ()>,
@@ -148,7 +148,7 @@ async fn watch(
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
         let size = copy.len();
-        // Until it grows SQLite may be about to open it, and would make it anew.
+        // While the file is empty, SQLite may be about to open it, and would create it again.
         if is_interrupted && size > 0 {
             return Err("interrupted".to_owned());
         }

@@ -8,7 +8,7 @@ use crate::{
     storage::{Access, maintenance::check, snapshot},
 };
 
-/// Exit code 1 where there is a difference.
+/// Runs the command. The exit code is 1 if there is a difference.
 pub(super) fn check(database: &Database) -> ExitCode {
     match report(database) {
         Ok(0) => ExitCode::SUCCESS,
@@ -17,9 +17,9 @@ pub(super) fn check(database: &Database) -> ExitCode {
     }
 }
 
-/// Prints every difference. Returns how many there are.
+/// Prints every difference. Returns their number.
 fn report(database: &Database) -> Result<usize, CliError> {
-    database.database_url.expect_there()?;
+    database.database_url.expect_exists()?;
     let mut conn = database.database_url.open(Access::Read)?;
     let report = snapshot(&mut conn, check::check)?;
     for difference in &report.differences {

@@ -1,4 +1,4 @@
-//! What commands do with a database.
+//! Database access of commands.
 
 use super::error::CliError;
 use crate::{
@@ -8,12 +8,12 @@ use crate::{
     storage::{Access, AnyConn, DatabaseUrl, OpenError, StorageError, db::migrations, transaction},
 };
 
-/// Brings the schema up to date, and says what it has to wait for. Returns the names of the migrations that ran.
+/// Migrates the schema, and prints what it waits for. Returns the names of the migrations that ran.
 pub(super) fn bring_up_to_date(url: &DatabaseUrl) -> Result<Vec<String>, OpenError> {
-    migrations::migrate_telling(url, &|what| note!("greenroom: waiting for {what}"))
+    migrations::migrate_reporting(url, &|what| note!("greenroom: waiting for {what}"))
 }
 
-/// Opens the database, brought up to date, to do one thing in a transaction, and prints what `work` returns of it.
+/// Migrates the database, runs `work` in a transaction, and prints the text that it returns.
 pub(super) fn with_database(
     database: &Database,
     work: impl FnMut(&mut AnyConn) -> Result<String, StorageError>,
@@ -23,8 +23,8 @@ pub(super) fn with_database(
     Ok(say_and_commit(&mut conn, work)??)
 }
 
-/// Does `work` in a transaction, and prints what it returns before that is durable: what could not be said is not done
-/// either. `work` may be called again.
+/// Runs `work` in a transaction, and prints its text before the commit. If the text cannot be printed, the
+/// transaction is rolled back. `work` may be called again on a retry.
 pub(super) fn say_and_commit(
     conn: &mut AnyConn,
     mut work: impl FnMut(&mut AnyConn) -> Result<String, StorageError>,
@@ -32,7 +32,7 @@ pub(super) fn say_and_commit(
     let (mut said, mut unsaid) = (None, None);
     let done = transaction(conn, |conn| {
         let text = work(conn)?;
-        // It was said already where the transaction has to be tried again.
+        // On a retry of the transaction the text was already printed.
         if said.as_ref() != Some(&text) {
             output::say(&text).map_err(|error| {
                 unsaid = Some(error);
@@ -48,22 +48,22 @@ pub(super) fn say_and_commit(
     }
 }
 
-/// The same for a database that must be there already: a mistyped name makes no new one.
+/// Runs [`with_database`] on a database that must exist, so that a mistyped name creates no new one.
 pub(super) fn with_existing(
     database: &Database,
     work: impl FnMut(&mut AnyConn) -> Result<String, StorageError>,
 ) -> Result<(), CliError> {
-    database.database_url.expect_there()?;
+    database.database_url.expect_exists()?;
     with_database(database, work)
 }
 
-/// Asks a database that must be there already. What comes of it is printed afterwards: who reads that slowly, as a pager
-/// does, keeps nobody from writing.
+/// Runs a query on a database that must exist. The caller prints the result after the transaction, so that a
+/// slow reader, such as a pager, does not block writers.
 pub(super) fn ask_existing<T>(
     database: &Database,
     question: impl FnMut(&mut AnyConn) -> Result<T, StorageError>,
 ) -> Result<T, CliError> {
-    database.database_url.expect_there()?;
+    database.database_url.expect_exists()?;
     bring_up_to_date(&database.database_url)?;
     let mut conn = database.database_url.open(Access::Write)?;
     Ok(transaction(&mut conn, question)?)

@@ -1,4 +1,4 @@
-//! `greenroom demo`: something to look at.
+//! `greenroom demo`: fills an empty database with sample users and chats.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::{
         text::{MessageBody, Title, Username},
     },
     storage::{
-        AnyConn, Rules, StorageError,
+        AnyConn, StorageError, StoragePolicy,
         commands::{Made, apply, create_chat, create_room},
         tables::users::{self, NewUser, User},
     },
@@ -25,7 +25,7 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub(super) struct Demo {
-    /// Do nothing where there are users already, instead of failing
+    /// If there are users already, do nothing instead of failing
     #[arg(long)]
     if_empty: bool,
     #[command(flatten)]
@@ -45,7 +45,7 @@ impl Demo {
                 return Ok(String::new());
             }
             fill(conn)?;
-            Ok(format!("users alice, bob and carol are there, password {PASSWORD}"))
+            Ok(format!("created users alice, bob and carol with password {PASSWORD}"))
         })?;
         if !is_empty && !self.if_empty {
             let name = self.database.database_url.name();
@@ -58,8 +58,8 @@ impl Demo {
 }
 
 fn fill(conn: &mut AnyConn) -> Result<(), StorageError> {
-    // No message of the demo has a client id, so no key is needed.
-    let rules = Rules {
+    // The demo's messages have no client ids, so no content key is needed.
+    let rules = StoragePolicy {
         receipts_max_members: 100,
         contacts: Contacts::All,
         object_rooms: ObjectRooms::Anyone,
@@ -106,10 +106,10 @@ fn fill(conn: &mut AnyConn) -> Result<(), StorageError> {
     stage.says(room, bob, "Yes, on working days.").map(drop)
 }
 
-/// The database while it is being filled, by the same commands as a server's clients give.
+/// The database being filled, with the same commands that clients send.
 struct Stage<'a> {
     conn: &'a mut AnyConn,
-    rules: Rules,
+    rules: StoragePolicy,
 }
 
 impl Stage<'_> {
@@ -129,7 +129,7 @@ impl Stage<'_> {
         })
     }
 
-    /// The public room of an object, with those who have joined it.
+    /// Creates the public room of an object and joins users to it.
     fn room(&mut self, title: &str, object: HostObject, with: &[&User]) -> Result<ChatId, StorageError> {
         let title = valid(Title::parse(title))?.ok_or(Refusal::Internal)?;
         let new = NewRoom { title, is_public: true, object: Some(object), creator: with[0].id() };

@@ -1,4 +1,4 @@
-//! Why a command failed, in one sentence.
+//! Errors of commands.
 
 use std::process::ExitCode;
 
@@ -10,7 +10,7 @@ use crate::{
     storage::{OpenError, StorageError},
 };
 
-/// Why a command did not do what it was asked to, in one sentence.
+/// Why a command failed, in one sentence.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CliError {
     #[error(transparent)]
@@ -59,10 +59,11 @@ pub(super) fn failed(error: &CliError) -> ExitCode {
     }
 }
 
-/// What a database says. It may be about another file than the database, so it is not said to be away.
+/// Returns the reason of a storage error. It may be about another file, so it does not say that the database
+/// is unavailable.
 pub(super) fn reason(error: &StorageError) -> String {
     match error {
-        StorageError::Away(reason) => reason.clone(),
+        StorageError::Unavailable(reason) => reason.clone(),
         other => other.to_string(),
     }
 }

@@ -1,4 +1,4 @@
-//! `greenroom import`: from SQLite to PostgreSQL.
+//! `greenroom import`: copies a SQLite database into PostgreSQL.
 
 use clap::Args;
 
@@ -11,10 +11,10 @@ use crate::{
     config::Database,
     storage::{
         Access, AnyConn, DatabaseUrl,
-        db::migrations::{self, Standing},
+        db::migrations::{self, SchemaVersion},
         maintenance::{
-            foreign,
             import::{Contents, analyze, import, keep},
+            schema_check,
         },
         snapshot,
     },
@@ -22,7 +22,7 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub(super) struct Import {
-    /// The database to take everything from: sqlite://FILE
+    /// The database to import: sqlite://FILE
     #[arg(value_parser = DatabaseUrl::parse)]
     source: DatabaseUrl,
     #[command(flatten)]
@@ -33,18 +33,18 @@ impl Import {
     pub(super) fn run(self) -> Result<(), CliError> {
         let (source, target) = (&self.source, &self.database.database_url);
         self.expect_kinds()?;
-        source.expect_there()?;
+        source.expect_exists()?;
         if source.is_used() {
             let users: Vec<String> = source.holders().iter().map(ToString::to_string).collect();
             let by = if users.is_empty() { String::new() } else { format!(" by {}", users.join(" and ")) };
-            note!("{} is in use{by}: what is written to it from now on is not imported", source.name());
+            note!("{} is in use{by}; changes from now on are not imported", source.name());
         }
         let mut from = source.open(Access::Read)?;
         self.expect_same_schema(&mut from)?;
         bring_up_to_date(target)?;
         let mut into = target.open(Access::Write)?;
         snapshot(&mut from, |from| Ok(self.bring(from, &mut into)))??;
-        // Its plans are good from the start then.
+        // So that the query planner has statistics from the start.
         Ok(analyze(&mut into)?)
     }
 
@@ -60,17 +60,17 @@ impl Import {
 
     fn expect_same_schema(&self, from: &mut AnyConn) -> Result<(), CliError> {
         let name = self.source.name();
-        let found = foreign::differences(from).map_err(|error| self.failed(&reason(&error)))?;
+        let found = schema_check::differences(from).map_err(|error| self.failed(&reason(&error)))?;
         if !found.is_empty() {
             return Err(self.failed(&found.join("; ")));
         }
-        match migrations::standing(from).map_err(|error| self.failed(&reason(&error)))? {
-            Standing::Same => Ok(()),
-            Standing::Older => Err(refused(&format!(
+        match migrations::schema_version(from).map_err(|error| self.failed(&reason(&error)))? {
+            SchemaVersion::Same => Ok(()),
+            SchemaVersion::Older => Err(refused(&format!(
                 "{name} has the schema of an older Greenroom; stop its server and run \
                  `greenroom migrate --database-url sqlite://{name}` first"
             ))),
-            Standing::Newer => Err(refused(&format!("cannot import {name}: {}", migrations::NEWER))),
+            SchemaVersion::Newer => Err(refused(&format!("cannot import {name}: {}", migrations::NEWER))),
         }
     }
 
@@ -78,13 +78,13 @@ impl Import {
         let contents = Contents::of(from).map_err(|error| self.failed(&error))?;
         if !contents.others().is_empty() {
             let others: Vec<&str> = contents.others().iter().map(String::as_str).collect();
-            note!("not Greenroom's, and so not imported: {}", others.join(", "));
+            note!("not imported, since they are not Greenroom's: {}", others.join(", "));
         }
         let total = contents.rows().map(|(_, rows)| rows).sum();
         let mut progress = Progress::new("Importing", Unit::Rows, total);
         let imported = import(from, &contents, into, |rows| progress.advance(rows));
         imported.map_err(|error| self.failed(&error))?;
-        // Before it is durable: what could not be said is not done either.
+        // Printed before the commit: if the result cannot be printed, the import is rolled back.
         let took = progress.end();
         for (table, rows) in contents.rows() {
             say!("{table}: {rows} rows")?;

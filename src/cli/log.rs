@@ -1,5 +1,5 @@
-//! The log: lines on standard error, written by a thread of their own. Whoever has something to say never waits for it,
-//! and lines that cannot be written, or come faster than they are taken, are lost.
+//! The log: lines on standard error, written by a separate thread. Logging never blocks the caller. Lines
+//! that cannot be written, or exceed the queue, are dropped and counted.
 
 use std::{
     backtrace::{Backtrace, BacktraceStatus},
@@ -13,37 +13,42 @@ use std::{
     time::Duration,
 };
 
-/// Lines that may wait to be written.
+use serde_json::json;
+
+use crate::{config::LogFormat, core::model::Timestamp};
+
+/// Maximum number of queued lines.
 const QUEUE: usize = 4_096;
 
-/// How long the message of a panic may take to be written: the process may end over it.
+/// Timeout for writing the message of a panic, which may end the process.
 const PANIC_WITHIN: Duration = Duration::from_millis(500);
 
-/// A way to the log.
+/// Handle of the log.
 pub(super) struct Log {
     entries: SyncSender<Entry>,
     lost: Arc<AtomicU64>,
+    format: LogFormat,
 }
 
 enum Entry {
     Line(Vec<u8>),
-    /// Dropped once everything before it is written.
+    /// Dropped by the thread once all earlier entries are written.
     Mark(#[allow(dead_code)] SyncSender<()>),
 }
 
 impl Log {
-    /// Starts the thread that writes. Panics go the same way from now on.
-    pub(super) fn start() -> io::Result<Arc<Self>> {
+    /// Starts the thread, and redirects panic messages to the log.
+    pub(super) fn start(format: LogFormat) -> io::Result<Arc<Self>> {
         let (entries, queue) = sync_channel(QUEUE);
         let lost = Arc::<AtomicU64>::default();
-        let log = Arc::new(Self { entries, lost: lost.clone() });
-        std::thread::Builder::new().name("log".to_owned()).spawn(move || write(&queue, &lost))?;
+        let log = Arc::new(Self { entries, lost: lost.clone(), format });
+        std::thread::Builder::new().name("log".to_owned()).spawn(move || write(&queue, &lost, format))?;
         let panics = log.clone();
         std::panic::set_hook(Box::new(move |panic| panics.note_panic(panic)));
         Ok(log)
     }
 
-    /// Waits until everything is written that was said so far, but not for longer than this.
+    /// Waits until all lines so far are written, or until the timeout.
     pub(super) fn flush(&self, within: Duration) {
         let (mark, written) = sync_channel(0);
         if self.entries.try_send(Entry::Mark(mark)).is_ok() {
@@ -59,12 +64,12 @@ impl Log {
 
     fn note_panic(&self, panic: &PanicHookInfo) {
         let thread = std::thread::current();
-        let mut text = format!("thread '{}' {panic}\n", thread.name().unwrap_or("without a name"));
+        let mut text = format!("thread '{}' {panic}", thread.name().unwrap_or("without a name"));
         let backtrace = Backtrace::capture();
         if backtrace.status() == BacktraceStatus::Captured {
-            text.push_str(&format!("{backtrace}\n"));
+            text.push_str(&format!("\n{backtrace}"));
         }
-        self.say(text.into_bytes());
+        self.say(plain_line(self.format, &text).into_bytes());
         self.flush(PANIC_WITHIN);
     }
 }
@@ -80,13 +85,29 @@ impl Write for &Log {
     }
 }
 
-fn write(entries: &Receiver<Entry>, lost: &AtomicU64) {
+/// Formats an error that did not pass through tracing.
+fn plain_line(format: LogFormat, text: &str) -> String {
+    match format {
+        LogFormat::Text => format!("{text}\n"),
+        LogFormat::Json => {
+            let timestamp = Timestamp::now();
+            format!(
+                "{}\n",
+                json!({"timestamp": timestamp, "level": "ERROR", "message": text, "target": "greenroom"})
+            )
+        }
+    }
+}
+
+fn write(entries: &Receiver<Entry>, lost: &AtomicU64, format: LogFormat) {
     let mut output = io::stderr();
     while let Ok(entry) = entries.recv() {
         let Entry::Line(line) = entry else { continue };
         let gap = lost.swap(0, Ordering::Relaxed);
-        let told = if gap > 0 { writeln!(output, "{gap} lines of the log are lost here") } else { Ok(()) };
-        if told.is_err() {
+        let note =
+            plain_line(format, &format!("{gap} log lines were dropped here: standard error is too slow"));
+        let noted = if gap > 0 { output.write_all(note.as_bytes()) } else { Ok(()) };
+        if noted.is_err() {
             lost.fetch_add(gap + 1, Ordering::Relaxed);
         } else if output.write_all(&line).is_err() {
             lost.fetch_add(1, Ordering::Relaxed);

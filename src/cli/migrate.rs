@@ -13,16 +13,16 @@ pub(super) fn migrate(database: &Database) -> Result<(), CliError> {
         [] => say!("{} is up to date", url.name()),
         names => say!("{}", names.join("\n")),
     };
-    // All is done, also where nothing more can be said.
+    // The index is built even if nothing more can be printed.
     let indexed = index(&mut url.open(Access::Write)?);
     said?;
     indexed
 }
 
-/// After how many messages it says how far it has come.
+/// Progress is printed after this many messages.
 const SAY_EVERY: usize = 100_000;
 
-/// A server would do it while it runs.
+/// Builds the search index. A running server would build it in the background.
 fn index(conn: &mut AnyConn) -> Result<(), CliError> {
     let (mut indexed, mut said, mut result) = (0, 0, Ok(()));
     let mut say = |messages| {

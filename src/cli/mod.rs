@@ -1,4 +1,4 @@
-//! The command line: `greenroom serve` and what admins need beside it.
+//! The command line: `greenroom serve` and the commands for administrators.
 
 mod backup;
 mod check;
@@ -39,32 +39,32 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Bring the database up to date and serve
+    /// Migrate the database and serve
     Serve(Box<Config>),
     /// Fill an empty database with users alice, bob and carol (password: greenroom) and a few chats
     Demo(demo::Demo),
-    /// Make and manage users
+    /// Create and manage users
     #[command(subcommand)]
     User(user::UserCommand),
-    /// Make and revoke access tokens
+    /// Create and revoke access tokens
     #[command(subcommand)]
     Token(token::TokenCommand),
-    /// Bring the database's schema up to date, and its search index
+    /// Migrate the database's schema and build its search index
     Migrate(Database),
-    /// Copy a SQLite database to a file while a server goes on writing to it
+    /// Copy a SQLite database to a file while a server writes to it
     Backup(backup::Backup),
-    /// Put a copy in the place of the database, while no server runs
+    /// Replace the database with a copy, while no server runs
     Restore(restore::Restore),
-    /// Bring all that a SQLite database has into an empty PostgreSQL
+    /// Copy a SQLite database into an empty PostgreSQL database
     Import(import::Import),
-    /// Put a server under load: measure it, and check that everybody hears everything
+    /// Put a server under load: measure it, and check that every subscriber receives every event
     Load(Box<Load>),
-    /// Recount what is derived in the database, and report any difference
+    /// Recompute derived data in the database and report every difference
     Check(Database),
 }
 
-/// Runs the command that the process was started with. Exit codes: 0 done, 1 not done, 2 a bad setting, 3 done, but a
-/// SQLite file is not whole by itself.
+/// Runs the command line of the process. Exit codes: 0 success, 1 failure, 2 invalid setting, 3 success, but
+/// a SQLite file is complete only together with its `-wal`.
 pub fn run() -> ExitCode {
     let matches = without_empty_variables(Cli::command()).try_get_matches();
     let cli = match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
@@ -90,7 +90,7 @@ pub fn run() -> ExitCode {
     }
 }
 
-/// A variable that is set to nothing is like one that is not set.
+/// Treats empty environment variables as unset.
 fn without_empty_variables(command: clap::Command) -> clap::Command {
     let is_empty = |arg: &Arg| arg.get_env().and_then(std::env::var_os).is_some_and(|value| value.is_empty());
     command
@@ -98,9 +98,9 @@ fn without_empty_variables(command: clap::Command) -> clap::Command {
         .mut_subcommands(without_empty_variables)
 }
 
-/// Prints a text that was asked for.
+/// Prints the help or the version.
 fn show(help: &clap::Error) -> ExitCode {
-    // Nothing but to see whether it is open.
+    // Only checks whether standard output is open.
     let shown =
         output::write(b"").and_then(|()| Ok(help.print().and_then(|()| std::io::stdout().flush())?));
     match shown {
@@ -109,7 +109,7 @@ fn show(help: &clap::Error) -> ExitCode {
     }
 }
 
-/// One sentence that names the setting; where a whole command is missing, clap's own text helps more.
+/// Prints an invalid setting in one sentence. For a missing or unknown command, prints clap's own text.
 fn bad_setting(error: &clap::Error) -> ExitCode {
     use clap::error::ErrorKind;
     if matches!(

@@ -1,4 +1,4 @@
-//! Passwords for users: given, read from standard input, or asked for at the terminal.
+//! Passwords on the command line: from an argument, standard input or a prompt.
 
 use std::io::{IsTerminal, Read};
 
@@ -7,10 +7,10 @@ use clap::Args;
 use super::error::CliError;
 use crate::auth::{NewPassword, passwords};
 
-/// Where a password comes from.
+/// Source of a password.
 #[derive(Debug, Args)]
 pub(super) struct PasswordSource {
-    /// The password; other users of this machine may see it in the list of processes
+    /// The password; other users of this machine can see it in the process list
     #[arg(long, conflicts_with = "password_stdin")]
     password: Option<String>,
 
@@ -20,7 +20,7 @@ pub(super) struct PasswordSource {
 }
 
 impl PasswordSource {
-    /// The password's hash, where it is not easily guessed by what others know of its user.
+    /// Reads and hashes the password. Fails if it is easy to guess, given the names and addresses in `known`.
     pub(super) fn hash(&self, known: Vec<String>) -> Result<String, CliError> {
         let password = self.read()?;
         passwords::check(&password).map_err(CliError::Refused)?;
@@ -37,7 +37,7 @@ impl PasswordSource {
             return Ok(text.trim_end_matches(['\r', '\n']).to_owned());
         }
         if !std::io::stdin().is_terminal() {
-            let sentence = "no terminal to ask for a password; give --password or --password-stdin";
+            let sentence = "no terminal to prompt for a password; give --password or --password-stdin";
             return Err(CliError::Refused(sentence.to_owned()));
         }
         let password = rpassword::prompt_password("Password: ")?;

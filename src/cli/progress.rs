@@ -1,4 +1,4 @@
-//! How far a long command has come: a bar at a terminal, else a line for each tenth.
+//! Progress of long commands: a bar on a terminal, otherwise a line for every 10 %.
 
 use std::{
     io::IsTerminal,
@@ -7,24 +7,24 @@ use std::{
 
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 
-/// What takes no longer needs no lines.
+/// Commands that take no longer than this print no progress lines.
 const SHORT: Duration = Duration::from_secs(1);
 
-/// What is counted.
+/// Unit of the progress.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Unit {
     Bytes,
     Rows,
 }
 
-/// How far a command has come, told on standard error.
+/// Progress of a command, printed on standard error.
 pub(super) struct Progress {
     title: &'static str,
     unit: Unit,
     total: u64,
     done: u64,
     begun: Instant,
-    /// `None`: there is no terminal.
+    /// `None`: standard error is not a terminal.
     bar: Option<ProgressBar>,
 }
 
@@ -34,7 +34,7 @@ impl Progress {
         Self { title, unit, total, done: 0, begun: Instant::now(), bar }
     }
 
-    /// Notes how far it has come in all.
+    /// Sets the progress.
     pub(super) fn reach(&mut self, done: u64) {
         let done = done.min(self.total);
         match &self.bar {
@@ -48,12 +48,12 @@ impl Progress {
         self.done = done;
     }
 
-    /// Notes that so much more is done.
+    /// Increases the progress.
     pub(super) fn advance(&mut self, by: u64) {
         self.reach(self.done + by);
     }
 
-    /// Takes the bar away. Returns how long it took.
+    /// Removes the bar. Returns the duration since the start.
     pub(super) fn end(&self) -> Duration {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
@@ -73,7 +73,7 @@ impl Drop for Progress {
 }
 
 impl Unit {
-    /// A number of these, for people.
+    /// Formats a number with its unit.
     pub(super) fn written(self, number: u64) -> String {
         match self {
             Self::Bytes => HumanBytes(number).to_string(),

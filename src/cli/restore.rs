@@ -1,4 +1,4 @@
-//! `greenroom restore`: puts a copy in the place of the database.
+//! `greenroom restore`: replaces the database by a copy.
 
 use std::{
     fmt::Display,
@@ -25,38 +25,39 @@ use crate::{
         Access, DatabaseUrl, OpenError, StorageError,
         db::{
             holders,
-            migrations::{self, Standing},
+            migrations::{self, SchemaVersion},
             url::COMPANIONS,
         },
-        maintenance::{checkpoint, foreign, restore_epoch},
+        maintenance::{checkpoint, restore_epoch, schema_check},
     },
 };
 
 #[derive(Debug, Args)]
 pub(super) struct Restore {
-    /// A copy that `greenroom backup` made; none where the database was put back by other means, as PostgreSQL is
+    /// A copy made by `greenroom backup`; leave it out if the database was restored by other means, as with
+    /// PostgreSQL
     file: Option<PathBuf>,
-    /// Replace the database where there is one
+    /// Replace the database if it exists
     #[arg(long)]
     force: bool,
     #[command(flatten)]
     database: Database,
 }
 
-/// How long it waits for others who have just opened the file.
+/// Timeout for waiting on processes that have just opened the file.
 const CHECKPOINT_WITHIN: Duration = Duration::from_secs(2);
 
-const BUSY: &str = "another process has it open, and reads or writes";
+const BUSY: &str = "another process reads or writes it";
 
 impl Restore {
     pub(super) fn run(self) -> Result<(), CliError> {
         let url = &self.database.database_url;
         match (&self.file, url) {
             (None, url) => {
-                url.expect_there()?;
+                url.expect_exists()?;
                 expect_unused(url)?;
                 let found = url.open(Access::Read).map_err(StorageError::from);
-                expect_ours(&url.name(), found.and_then(|mut conn| foreign::differences(&mut conn)))?;
+                expect_ours(&url.name(), found.and_then(|mut conn| schema_check::differences(&mut conn)))?;
                 let raised = raise_numbers(url, |number| self.done(number));
                 Ok(raised.map_err(|error| failed(&url.name(), &reason(&error)))??)
             }
@@ -68,39 +69,39 @@ impl Restore {
         }
     }
 
-    /// What is said of it.
+    /// Returns the success message.
     fn done(&self, number: Seq) -> String {
         let name = self.database.database_url.name();
-        format!("{name} is put back; what is new in it is numbered from {number} on")
+        format!("{name} is restored; new events are numbered from {number} on")
     }
 
     fn put_in_place(&self, copy: &Path, path: &Path) -> Result<(), CliError> {
         let failed = |why: &dyn Display| failed(&copy.display(), why);
         let source = File::open(copy).map_err(|error| failed(&error))?;
         if beside(copy, "-wal").exists() {
-            return Err(failed(&"it is a database in use; give a copy that greenroom backup made"));
+            return Err(failed(&"it is a database in use; give a copy made by greenroom backup"));
         }
         self.expect_replaceable(path)?;
         let unfinished = Unfinished::begin(path)?;
         own(unfinished.file(), path).map_err(|error| failed(&error))?;
         pour(source, unfinished.file()).map_err(|error| failed(&error))?;
-        // Of the file that is put in place: the copy may be another one by now.
-        let found = foreign::look(&unfinished.path().display().to_string());
+        // Checks the file that is put in place; the source may have been replaced since it was read.
+        let found = schema_check::look(&unfinished.path().display().to_string());
         expect_ours(&copy.display(), found)?;
-        // Said before it is in its place: what could not be said is not done either.
+        // Printed before the rename: if the message cannot be printed, nothing is restored.
         let part = DatabaseUrl::Sqlite(unfinished.path().display().to_string());
         let raised = raise_numbers(&part, |number| self.done(number));
         raised.map_err(|error| failed(&reason(&error)))??;
         for suffix in COMPANIONS {
-            // SQLite would take them for the copy's.
+            // SQLite would use them with the restored file.
             let _ = std::fs::remove_file(beside(path, suffix));
         }
         unfinished.finish(path).map_err(|error| failed(&error))
     }
 
     fn expect_replaceable(&self, path: &Path) -> Result<(), CliError> {
-        if files::is_taken(path) && !self.force {
-            let sentence = format!("{} is there already; give --force to replace it", path.display());
+        if files::exists(path) && !self.force {
+            let sentence = format!("{} exists already; give --force to replace it", path.display());
             return Err(CliError::Refused(sentence));
         }
         expect_unused(&self.database.database_url)
@@ -114,10 +115,10 @@ fn expect_unused(url: &DatabaseUrl) -> Result<(), CliError> {
     Ok(())
 }
 
-/// What has a database open, and what to do about it.
+/// Returns the names of the processes that have a database open, and what to do about them.
 fn users(url: &DatabaseUrl) -> String {
     let holders = url.holders();
-    let names = holders::named(&holders);
+    let names = holders::describe(&holders);
     let what = match holders.len() {
         _ if url.is_served() => "the server",
         0 | 1 => "it",
@@ -130,13 +131,15 @@ fn failed(what: &dyn Display, why: &dyn Display) -> CliError {
     CliError::Refused(format!("cannot restore {what}: {why}"))
 }
 
-/// Fails where a file has what would be carried out by whoever opens it, or is not as Greenroom makes it.
+/// Fails if a file's schema differs from Greenroom's. Foreign triggers and views would run in every process
+/// that opens it.
 fn expect_ours(what: &dyn Display, found: Result<Vec<String>, StorageError>) -> Result<(), CliError> {
     let found = found.map_err(|error| failed(what, &reason(&error)))?;
     if found.is_empty() { Ok(()) } else { Err(failed(what, &found.join("; "))) }
 }
 
-/// Gives a file the owner of the one that it is to replace, if there is one. The mode of that may have been too wide.
+/// Gives a file the owner of the file that it replaces, if there is one. The mode is not copied, since it may
+/// be too permissive.
 fn own(file: &File, replaced: &Path) -> std::io::Result<()> {
     match std::fs::symlink_metadata(replaced) {
         Ok(replaced) if replaced.is_file() => fchown(file, Some(replaced.uid()), Some(replaced.gid())),
@@ -157,18 +160,19 @@ fn pour(mut from: File, mut to: &File) -> std::io::Result<()> {
     }
 }
 
-/// Has the numbers of a database that no server uses go on from where none was, and prints what `done` makes of that.
+/// Raises the sequence numbers of a database that no server uses beyond all that were used before, and prints
+/// the text of `done`.
 fn raise_numbers(
     url: &DatabaseUrl,
     done: impl Fn(Seq) -> String,
 ) -> Result<Result<(), Unsaid>, StorageError> {
     let mut conn = url.open(Access::Write)?;
-    if migrations::standing(&mut conn)? == Standing::Newer {
+    if migrations::schema_version(&mut conn)? == SchemaVersion::Newer {
         return Err(OpenError::new(&url.name(), migrations::NEWER).into());
     }
     let said = say_and_commit(&mut conn, |conn| restore_epoch::raise_numbers(conn).map(&done))?;
     drop(conn);
-    // A copy goes without what would be left beside it.
+    // Only the file itself is put in place, so it must be complete without its `-wal`.
     match checkpoint::complete(url, CHECKPOINT_WITHIN)? {
         true => Ok(said),
         false => Err(OpenError::new(&url.name(), BUSY).into()),

@@ -14,39 +14,41 @@ use tracing_subscriber::EnvFilter;
 
 use super::{error::CliError, log::Log};
 use crate::{
-    config::Config,
+    config::{Config, LogFormat},
     server::{Server, leave},
     storage::DatabaseUrl,
 };
 
-/// What strangers can make our libraries say at will, unless it is asked for.
+/// Default log filters that silence library messages which any client can trigger at will.
 const QUIET: &str = "actix_session=error,actix_http=off";
 
-/// How long the last lines of the log may take to be written.
+/// Timeout for writing the last lines of the log.
 const LAST_LINES_WITHIN: Duration = Duration::from_secs(1);
 
-/// How long a start on SQLite may go on that is not wanted any more.
+/// On SQLite, timeout for completing a start that was cancelled.
 const STARTS_WITHIN: Duration = Duration::from_secs(4);
 
-/// How long it then waits for other processes that have the file open.
+/// After a cancelled start, timeout for waiting on other processes that have the file open.
 const LEAVES_WITHIN: Duration = Duration::from_secs(2);
 
 pub(super) fn serve(config: Config) -> Result<(), CliError> {
-    let log = Log::start()?;
-    tracing_subscriber::fmt()
+    let log = Log::start(config.log_format)?;
+    let lines = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(format!("{QUIET},{}", config.log)))
         .with_writer(log.clone())
-        .with_ansi(std::io::stderr().is_terminal())
-        .log_internal_errors(false)
-        .init();
+        .log_internal_errors(false);
+    match config.log_format {
+        LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).init(),
+        LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).init(),
+    }
     if !config.bind.ip().is_loopback() && !config.is_https() {
         tracing::warn!(
-            "cookies travel in the clear unless a proxy adds HTTPS; set GREENROOM_PUBLIC_URL to its address"
+            "cookies are sent unencrypted unless a proxy adds HTTPS; set GREENROOM_PUBLIC_URL to its https:// URL"
         );
     }
     let system = actix_web::rt::System::new();
     let result = system.block_on(async {
-        // Before the server, so that a signal at any time ends it in order.
+        // Installed before the start, so that a signal at any time causes a graceful shutdown.
         let (mut terminated, mut interrupted) =
             (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         let asked_to_end = async {
@@ -57,9 +59,10 @@ pub(super) fn serve(config: Config) -> Result<(), CliError> {
         };
         serve_until(config, pin!(asked_to_end)).await
     });
-    // The last thread to let go of it would wake what waits for that, without the thread-locals that this needs.
+    // Never dropped: the last thread to drop it would wake its waiters without the thread-locals that they
+    // need.
     std::mem::forget(actix_web::rt::System::current());
-    // Its end would wait for every thread, and one may be waiting for a database that hangs.
+    // Never dropped: the drop would wait for all threads, and one may be blocked on a hanging database.
     std::mem::forget(system);
     log.flush(LAST_LINES_WITHIN);
     result
@@ -71,13 +74,13 @@ async fn serve_until(config: Config, mut asked_to_end: Pin<&mut impl Future>) ->
     let started = tokio::select! {
         started = &mut starting => started?,
         _ = &mut asked_to_end => {
-            tracing::info!("asked to end before it has started");
-            // PostgreSQL undoes what was begun; SQLite would leave it beside the file.
+            tracing::info!("stop requested during the start; stopping before serving");
+            // PostgreSQL rolls back an interrupted start. SQLite would leave its `-wal` beside the file.
             let patience = if matches!(url, DatabaseUrl::Sqlite(_)) { STARTS_WITHIN } else { Duration::ZERO };
             return match timeout(patience, starting).await {
                 Ok(Ok(started)) => Ok(started.stop().await?),
                 Ok(Err(error)) => {
-                    tracing::info!(%error, "it would not have started");
+                    tracing::info!(%error, "the cancelled start had failed");
                     Ok(leave(&url, LEAVES_WITHIN)?)
                 }
                 Err(_) => Ok(leave(&url, LEAVES_WITHIN)?),
@@ -89,7 +92,7 @@ async fn serve_until(config: Config, mut asked_to_end: Pin<&mut impl Future>) ->
     Ok(started.stop().await?)
 }
 
-/// Says where it listens; it serves also where that cannot be said.
+/// Prints the addresses. A failure to print them does not stop the server.
 fn announce(server: &Server) {
     let (address, metrics) = (server.address, server.metrics_address());
     tracing::info!(%address, "listening");

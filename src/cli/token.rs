@@ -22,9 +22,9 @@ use crate::{
 
 #[derive(Debug, Subcommand)]
 pub(super) enum TokenCommand {
-    /// Make a token for a user and print its key, which is shown only now
+    /// Create a token for a user and print its key, which is shown only once
     Create {
-        /// Whose token it is to be
+        /// The user's name
         name: String,
         #[command(flatten)]
         database: Database,
@@ -35,7 +35,7 @@ pub(super) enum TokenCommand {
         #[command(flatten)]
         database: Database,
     },
-    /// End a token
+    /// Revoke a token
     Revoke {
         name: String,
         /// The token's number, as `token list` shows it
@@ -55,14 +55,16 @@ impl TokenCommand {
                     let user = named(conn, &name)?;
                     is_registered = user.is_registered;
                     if !user.is_active {
-                        return Err(FieldErrors::of("username", format!("{name} is shut out")).into());
+                        return Err(FieldErrors::of("username", format!("{name} is deactivated")).into());
                     }
                     tokens::create(conn, user.id(), &secrets::hash(&key), None)?;
-                    revocations::record_deed(conn, user.id(), "made a token")?;
+                    revocations::record_cli_change(conn, user.id(), "made a token")?;
                     Ok(key.clone())
                 })?;
                 if is_registered {
-                    note!("{name} was registered by its user: be sure that this is the person you mean");
+                    note!(
+                        "{name} is a self-registered account; make sure that it belongs to the person you mean"
+                    );
                 }
                 Ok(())
             }
@@ -79,7 +81,7 @@ impl TokenCommand {
                     let user = named(conn, &name)?;
                     is_revoked = tokens::revoke(conn, user.id(), TokenId(id))?;
                     if is_revoked {
-                        revocations::record_deed(conn, user.id(), "ended a token")?;
+                        revocations::record_cli_change(conn, user.id(), "ended a token")?;
                     }
                     Ok(if is_revoked { format!("token {id} of {name} is revoked") } else { String::new() })
                 })?;
@@ -89,7 +91,7 @@ impl TokenCommand {
     }
 }
 
-/// A token in a list.
+/// Formats a token for a list.
 fn line(token: &Token) -> String {
     let expires = token.expires_at.map_or("never".to_owned(), |moment| moment.to_string());
     format!("{}\tmade {}\texpires {expires}", token.id, token.created_at)

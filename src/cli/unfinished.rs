@@ -1,4 +1,4 @@
-//! A file that is there under its name only once it is whole.
+//! A file that gets its name only once it is complete.
 
 use std::{
     ffi::OsString,
@@ -11,7 +11,7 @@ use std::{
 use super::error::CliError;
 use crate::{core::files, storage::db::url::COMPANIONS};
 
-/// A file that is being written under another name beside its own. Dropped, it goes.
+/// A file written under a temporary name beside its target. Deleted on drop unless finished.
 pub(super) struct Unfinished {
     path: PathBuf,
     file: File,
@@ -19,8 +19,8 @@ pub(super) struct Unfinished {
 }
 
 impl Unfinished {
-    /// Begins one that only its owner may read: empty, and this process's alone. What a process that was killed has
-    /// left is begun anew.
+    /// Creates an empty file that only its owner can read, and locks it. A leftover of a killed process is
+    /// replaced.
     pub(super) fn begin(target: &Path) -> Result<Self, CliError> {
         let path = beside(target, ".part");
         let failed = |reason: &dyn std::fmt::Display| {
@@ -28,12 +28,12 @@ impl Unfinished {
         };
         let is_written = "another process is writing it";
         if let Ok(Some(left)) = files::open(&path) {
-            // The other one may have given the file its own name before it let go of it.
+            // The other process may have renamed the file before it released the lock.
             if left.try_lock().is_err() || !is_at(&left, &path) {
                 return Err(failed(&is_written));
             }
         }
-        let file = files::make_anew(&path).map_err(|error| failed(&error))?;
+        let file = files::replace(&path).map_err(|error| failed(&error))?;
         if file.try_lock().is_err() || !is_at(&file, &path) {
             return Err(failed(&is_written));
         }
@@ -50,22 +50,22 @@ impl Unfinished {
         &self.file
     }
 
-    /// How large it is by now.
+    /// Returns the current size, in bytes.
     pub(super) fn len(&self) -> u64 {
         self.file.metadata().map_or(0, |metadata| metadata.len())
     }
 
-    /// Has what is written so far reach the disk.
+    /// Syncs the file to disk.
     pub(super) fn sync(&self) -> io::Result<()> {
         self.file.sync_all()
     }
 
-    /// Has it reach the disk, and then gives it its own name, in place of what has that name.
+    /// Syncs the file and renames it to its target, which it replaces.
     pub(super) fn finish(mut self, target: &Path) -> io::Result<()> {
         self.sync()?;
         std::fs::rename(&self.path, target)?;
         self.is_finished = true;
-        // The name as well.
+        // Makes the rename durable.
         File::open(folder(target))?.sync_all()
     }
 
@@ -85,7 +85,7 @@ impl Drop for Unfinished {
     }
 }
 
-/// The name with something behind it.
+/// Appends a suffix to a file name.
 pub(super) fn beside(target: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(target);
     name.push(suffix);

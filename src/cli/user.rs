@@ -27,7 +27,7 @@ use crate::{
 
 #[derive(Debug, Subcommand)]
 pub(super) enum UserCommand {
-    /// Make a user
+    /// Create a user
     Create {
         /// The name to sign in with
         name: String,
@@ -39,7 +39,7 @@ pub(super) enum UserCommand {
         first_name: String,
         #[arg(long, default_value = "")]
         last_name: String,
-        /// May make and change users over the API
+        /// Allow the user to create and change users over the API
         #[arg(long)]
         staff: bool,
         #[command(flatten)]
@@ -50,7 +50,7 @@ pub(super) enum UserCommand {
         #[command(flatten)]
         database: Database,
     },
-    /// Change a user's password; it ends their sessions
+    /// Change a user's password; this ends their sessions
     Passwd {
         name: String,
         #[command(flatten)]
@@ -58,26 +58,26 @@ pub(super) enum UserCommand {
         #[command(flatten)]
         database: Database,
     },
-    /// Shut a user out; it ends their sessions and tokens, and hands their chats over
+    /// Deactivate a user; this ends their sessions and tokens, and hands their chats over
     Deactivate {
         name: String,
-        /// Also where nobody would be left who is staff
+        /// Do so even if no other active staff user is left
         #[arg(long)]
         force: bool,
         #[command(flatten)]
         database: Database,
     },
-    /// Let a user in again who was shut out
+    /// Activate a deactivated user
     Activate {
         name: String,
         #[command(flatten)]
         database: Database,
     },
-    /// Make a user staff, who may make and change users over the API, or end that
+    /// Make a user staff, or end that; staff may create and change users over the API
     Staff {
         name: String,
-        standing: Standing,
-        /// Also where nobody would be left who is staff
+        standing: Switch,
+        /// Do so even if no other active staff user is left
         #[arg(long)]
         force: bool,
         #[command(flatten)]
@@ -85,9 +85,9 @@ pub(super) enum UserCommand {
     },
 }
 
-/// Whether a user is to be staff.
+/// Value of the `staff` command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Standing {
+pub(super) enum Switch {
     On,
     Off,
 }
@@ -121,71 +121,72 @@ impl UserCommand {
                     user.password.clone_from(&hash);
                     users::update(conn, &user)?;
                     sessions::end_all(conn, user.id(), None)?;
-                    revocations::record_deed(conn, user.id(), "set a password")?;
+                    revocations::record_cli_change(conn, user.id(), "set a password")?;
                     Ok(format!("the password of {name} is changed"))
                 })
             }
             Self::Deactivate { name, force, database } => {
                 with_existing(&database, |conn| {
-                    let mut user = held(conn, &name)?;
+                    let mut user = find_with_staff_locked(conn, &name)?;
                     expect_other_staff(conn, &user, force)?;
                     succession::change_standing(conn, &mut user, false)?;
                     sessions::end_all(conn, user.id(), None)?;
                     tokens::revoke_all(conn, user.id())?;
-                    revocations::record_deed(conn, user.id(), "deactivated a user")?;
-                    Ok(format!("{name} is shut out"))
+                    revocations::record_cli_change(conn, user.id(), "deactivated a user")?;
+                    Ok(format!("{name} is deactivated"))
                 })?;
                 hand_over_chats(&database)
             }
             Self::Activate { name, database } => {
                 with_existing(&database, |conn| {
-                    let mut user = held(conn, &name)?;
+                    let mut user = find_with_staff_locked(conn, &name)?;
                     succession::change_standing(conn, &mut user, true)?;
-                    revocations::record_deed(conn, user.id(), "activated a user")?;
-                    Ok(format!("{name} may sign in"))
+                    revocations::record_cli_change(conn, user.id(), "activated a user")?;
+                    Ok(format!("{name} is active"))
                 })?;
                 hand_over_chats(&database)
             }
             Self::Staff { name, standing, force, database } => with_existing(&database, |conn| {
-                let mut user = held(conn, &name)?;
-                if standing == Standing::Off {
+                let mut user = find_with_staff_locked(conn, &name)?;
+                if standing == Switch::Off {
                     expect_other_staff(conn, &user, force)?;
                 }
-                user.is_staff = standing == Standing::On;
+                user.is_staff = standing == Switch::On;
                 users::update(conn, &user)?;
                 let deed = if user.is_staff { "made a user staff" } else { "ended that a user is staff" };
-                revocations::record_deed(conn, user.id(), deed)?;
-                let now = if standing == Standing::On { "is" } else { "is not" };
+                revocations::record_cli_change(conn, user.id(), deed)?;
+                let now = if standing == Switch::On { "is" } else { "is not" };
                 Ok(format!("{name} {now} staff"))
             }),
         }
     }
 }
 
-/// The user with a name that an admin typed, who stays as they are until the transaction's end.
+/// Finds a user by name and locks their row until the end of the transaction.
 pub(super) fn named(conn: &mut AnyConn, name: &str) -> Result<User, StorageError> {
     let user = users::by_username(conn, name)?.ok_or_else(|| no_such(name))?;
-    Ok(users::hold(conn, user.id())?.ok_or_else(|| no_such(name))?)
+    Ok(users::find_for_update(conn, user.id())?.ok_or_else(|| no_such(name))?)
 }
 
-/// Hands over the chats of those who were shut out or let in, a few in each transaction.
+/// Hands over the chats of users that were activated or deactivated, in small transactions.
 fn hand_over_chats(database: &Database) -> Result<(), CliError> {
     let mut conn = database.database_url.open(Access::Write)?;
     while transaction(&mut conn, |conn| succession::step(conn, None))? {}
     Ok(())
 }
 
-/// The same, and nobody else changes who is active staff meanwhile where the user is staff.
-fn held(conn: &mut AnyConn, name: &str) -> Result<User, StorageError> {
+/// Finds a user by name and locks their row. For staff, locks the rows of all staff, so that the set of
+/// active staff cannot change until the end of the transaction.
+fn find_with_staff_locked(conn: &mut AnyConn, name: &str) -> Result<User, StorageError> {
     let user = users::by_username(conn, name)?.ok_or_else(|| no_such(name))?;
-    Ok(succession::hold(conn, user.id())?.ok_or_else(|| no_such(name))?)
+    Ok(succession::lock_for_status_change(conn, user.id())?.ok_or_else(|| no_such(name))?)
 }
 
 fn no_such(name: &str) -> Refusal {
     Refusal::Invalid(FieldErrors::of("username", format!("there is no user {name}")))
 }
 
-/// Expects that somebody is left who is staff, unless that is meant.
+/// Fails if the user is the last active staff user, unless forced.
 fn expect_other_staff(conn: &mut AnyConn, user: &User, is_meant: bool) -> Result<(), StorageError> {
     if is_meant || !users::is_last_staff(conn, user)? {
         return Ok(());
@@ -201,7 +202,7 @@ fn valid<T>(field: &'static str, result: Result<T, String>) -> Result<T, CliErro
     result.map_err(|sentence| FieldErrors::of(field, sentence).into())
 }
 
-/// A user in a list.
+/// Formats a user for a list.
 fn line(user: &User) -> String {
     let staff = if user.is_staff { "staff" } else { "" };
     let state = if user.is_active { "" } else { "deactivated" };

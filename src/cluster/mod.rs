@@ -1,4 +1,4 @@
-//! What a node makes of the news of others, and how it finds what it was not told.
+//! Handling of messages from other nodes, and reconciliation with storage for messages that were lost.
 
 mod reconcile;
 
@@ -7,47 +7,51 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use crate::{
-    auth::{Failures, Identities},
-    bus::{Bus, News, NodeId},
+    auth::{IdentityCache, LoginThrottle},
+    bus::{Bus, BusMessage, NodeId},
     chat::ChatDirectory,
-    presence::{Presence, Turn},
+    presence::{Presence, PresenceChange},
 };
 
 pub use reconcile::{Reconciler, compare, compare_chats, compare_chats_of};
 
-/// What the news of other nodes concerns here.
+/// The parts of a node that messages from other nodes are applied to.
 pub struct Inbound {
     pub directory: Arc<ChatDirectory>,
     pub presence: Arc<Presence>,
-    pub identities: Arc<Identities>,
-    pub failures: Arc<Failures>,
+    pub identities: Arc<IdentityCache>,
+    pub login_throttle: Arc<LoginThrottle>,
     pub bus: Arc<Bus>,
     pub reconciler: Arc<Reconciler>,
 }
 
-/// Takes in what other nodes tell, for as long as the server runs.
-pub async fn listen(inbound: Inbound, mut heard: mpsc::Receiver<(NodeId, News)>) {
-    while let Some((from, news)) = heard.recv().await {
-        take_in(&inbound, from, news);
+/// Applies messages from other nodes until the server shuts down.
+pub async fn listen(inbound: Inbound, mut messages: mpsc::Receiver<(NodeId, BusMessage)>) {
+    while let Some((from, message)) = messages.recv().await {
+        apply(&inbound, from, message);
     }
 }
 
-fn take_in(inbound: &Inbound, from: NodeId, news: News) {
-    match news {
-        News::Happened(event) => inbound.directory.learn(event),
-        News::Typing { chat, user, is_typing } => inbound.directory.learn_typing(chat, user, is_typing),
-        News::Marked { chat, moved } => inbound.directory.learn_marker(chat, moved),
-        News::Recheck(user) => {
+fn apply(inbound: &Inbound, from: NodeId, message: BusMessage) {
+    match message {
+        BusMessage::Event(event) => inbound.directory.apply_remote_event(event),
+        BusMessage::Typing { chat, user, is_typing } => {
+            inbound.directory.apply_remote_typing(chat, user, is_typing)
+        }
+        BusMessage::Marked { chat, moved } => inbound.directory.apply_remote_marker(chat, moved),
+        BusMessage::Invalidate(user) => {
             let (identities, reconciler) = (inbound.identities.clone(), inbound.reconciler.clone());
-            // What cannot be looked at now is looked at when the database tells of it.
+            // A failed check is repeated when the change is read from the database.
             actix_rt::spawn(async move {
                 identities.recheck_here(user).await;
                 let _ = compare_chats_of(&reconciler, user).await;
             });
         }
-        News::SignInFailed { address, account } => inbound.failures.heard(address, account),
-        News::Told { user, frame } => inbound.presence.note(Turn::Told(user, frame.into())),
-        News::Presence(news) => inbound.presence.note(Turn::Elsewhere(from, news)),
-        News::Lost => inbound.bus.doubt(),
+        BusMessage::SignInFailed { address, account } => inbound.login_throttle.heard(address, account),
+        BusMessage::ForPartners { user, frame } => {
+            inbound.presence.note(PresenceChange::ProfileChanged(user, frame.into()))
+        }
+        BusMessage::Presence(message) => inbound.presence.note(PresenceChange::RemotePresence(from, message)),
+        BusMessage::Lost => inbound.bus.request_reconcile(),
     }
 }

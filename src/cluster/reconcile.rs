@@ -1,4 +1,4 @@
-//! Comparing what was made known here with what storage has, so that nothing is missed for long that the bus lost.
+//! Anti-entropy: compares published state with storage to find events that the bus lost.
 
 use std::{
     collections::HashMap,
@@ -11,92 +11,93 @@ use tokio::time::{sleep, timeout};
 use crate::{
     bus::Bus,
     chat::ChatDirectory,
-    core::model::{ChatId, Feed, Refusal, Seq, UserId},
-    hub::UserRegistry,
+    core::model::{ChatId, JoinCount, Refusal, Seq, UserId},
+    hub::Hub,
     storage::{
-        Readers,
+        ReadPool,
         tables::{chats, join_counts},
     },
 };
 
-/// The time between two looks, while the bus is in doubt and otherwise.
-const WHILE_IN_DOUBT: Duration = Duration::from_secs(1);
+/// Interval between two comparisons: while the bus is degraded, otherwise, and the minimum on request.
+const WHILE_DEGRADED: Duration = Duration::from_secs(1);
 const OTHERWISE: Duration = Duration::from_secs(5);
 const SHORTEST: Duration = Duration::from_millis(200);
 
-/// Most chats or users asked for in one query.
+/// Most chats or users in one query.
 const AT_ONCE: usize = 1_000;
 
-/// Finds what was not made known here, or to whom.
+/// Finds events that this node has not published, and users whose sockets are not subscribed.
 pub struct Reconciler {
     pub directory: Arc<ChatDirectory>,
-    pub registry: Arc<UserRegistry>,
-    pub readers: Readers,
+    pub hub: Arc<Hub>,
+    pub readers: ReadPool,
     pub bus: Arc<Bus>,
 }
 
-/// Compares from time to time, and at once when something may have been lost.
+/// Compares periodically, and at once when messages may have been lost.
 pub async fn compare(reconciler: Arc<Reconciler>) {
-    let mut looked = Instant::now();
+    let mut compared_at = Instant::now();
     loop {
-        // A doubt that arises meanwhile does not wait for the longer pause to end.
-        let is_asked = timeout(WHILE_IN_DOUBT, reconciler.bus.doubted()).await.is_ok();
-        if !is_asked && !reconciler.bus.is_in_doubt() && looked.elapsed() < OTHERWISE {
+        // Waits in short steps, so that a request does not wait for the longer interval to end.
+        let is_asked = timeout(WHILE_DEGRADED, reconciler.bus.reconcile_requested()).await.is_ok();
+        if !is_asked && !reconciler.bus.is_degraded() && compared_at.elapsed() < OTHERWISE {
             continue;
         }
-        looked = Instant::now();
-        // Where storage is away there is nothing to compare with, and nothing new.
+        compared_at = Instant::now();
+        // If storage fails, there is nothing to compare with and nothing new.
         let _ = compare_chats(&reconciler).await;
         let _ = compare_users(&reconciler).await;
-        // However often there is a reason.
+        // Rate limit for requested comparisons.
         sleep(SHORTEST).await;
     }
 }
 
-/// Tells chats that are behind.
+/// Compares the chats with subscribers here, and reports gaps to their actors.
 pub async fn compare_chats(reconciler: &Reconciler) -> Result<(), Refusal> {
     for told in reconciler.directory.told().chunks(AT_ONCE) {
         let ids: Vec<ChatId> = told.iter().map(|(chat, _)| *chat).collect();
-        let heads = reconciler.readers.ask_one(move |conn| chats::heads_of(conn, &ids)).await?;
+        let heads = reconciler.readers.query_one(move |conn| chats::heads_of(conn, &ids)).await?;
         let heads: HashMap<ChatId, Seq> = heads.into_iter().collect();
         for (chat, told) in told {
-            // One that is not there any more has come to its end.
+            // A chat missing from storage was deleted.
             let head = heads.get(chat).copied().unwrap_or(Seq::MAX);
             if head > *told {
-                reconciler.directory.is_behind(*chat, head);
+                reconciler.directory.report_head(*chat, head);
             }
         }
     }
     Ok(())
 }
 
-/// Tells those chats of a user that are behind: where a user is shut out, another process may have handed them over.
+/// Compares a user's chats and reports gaps to their actors. Another process that deactivates a user may also
+/// have transferred the user's chats.
 pub async fn compare_chats_of(reconciler: &Reconciler, user: UserId) -> Result<(), Refusal> {
     let told: HashMap<ChatId, Seq> = reconciler.directory.told().into_iter().collect();
     if told.is_empty() {
         return Ok(());
     }
-    let heads = reconciler.readers.ask_one(move |conn| chats::heads(conn, user)).await?;
+    let heads = reconciler.readers.query_one(move |conn| chats::heads(conn, user)).await?;
     for (chat, head) in heads {
         if told.get(&chat).is_some_and(|told| head > *told) {
-            reconciler.directory.is_behind(chat, head);
+            reconciler.directory.report_head(chat, head);
         }
     }
     Ok(())
 }
 
-/// Lets users in who were brought into chats that did not tell them.
+/// Subscribes connected users to chats that they were added to without an event reaching this node.
 async fn compare_users(reconciler: &Reconciler) -> Result<(), Refusal> {
-    for known in reconciler.registry.feeds().chunks(AT_ONCE) {
+    for known in reconciler.hub.feeds().chunks(AT_ONCE) {
         let ids: Vec<UserId> = known.iter().map(|(user, _)| *user).collect();
-        let feeds = reconciler.readers.ask_one(move |conn| join_counts::of(conn, &ids)).await?;
-        let known: HashMap<UserId, Feed> = known.iter().copied().collect();
+        let feeds = reconciler.readers.query_one(move |conn| join_counts::of(conn, &ids)).await?;
+        let known: HashMap<UserId, JoinCount> = known.iter().copied().collect();
         for (user, feed) in feeds.into_iter().filter(|(user, feed)| known.get(user) < Some(feed)) {
-            let heads = reconciler.readers.ask_one(move |conn| chats::heads(conn, user)).await?;
+            let heads = reconciler.readers.query_one(move |conn| chats::heads(conn, user)).await?;
             for (chat, _) in heads {
-                reconciler.directory.admit(chat, user);
+                reconciler.directory.ensure_subscribed(chat, user);
             }
-            reconciler.registry.caught_up(user, feed);
+            reconciler.hub.caught_up(user, feed);
         }
     }
     Ok(())

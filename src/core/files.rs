@@ -1,4 +1,4 @@
-//! Files that the program makes: only their owner may read them, and no name leads elsewhere.
+//! Files that the program creates. They are readable by their owner only, and links are never followed.
 
 use std::{
     fs::{self, File, OpenOptions, Permissions},
@@ -9,46 +9,46 @@ use std::{
 
 use rustix::fs::OFlags;
 
-/// The mode of each file.
-const OWNERS_ALONE: u32 = 0o600;
+/// Permission bits of every file: read and write for the owner only.
+const OWNER_ONLY: u32 = 0o600;
 
-/// How often another process may be in the way.
-const TRIES: usize = 10;
+/// Attempts per operation when another process creates or removes the same file.
+const MAX_ATTEMPTS: usize = 10;
 
-/// Makes a file where there is nothing of that name, not even a link.
-pub fn make(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).write(true).create_new(true).mode(OWNERS_ALONE).open(path)
+/// Creates a file. Fails where the name exists already, even as a dangling link.
+pub fn create_new(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).create_new(true).mode(OWNER_ONLY).open(path)
 }
 
-/// Makes a file in the place of whatever has the name.
-pub fn make_anew(path: &Path) -> io::Result<File> {
-    again_and_again(|| {
+/// Creates an empty file and replaces any file or link of that name.
+pub fn replace(path: &Path) -> io::Result<File> {
+    retry(|| {
         match fs::remove_file(path) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        make(path)
+        create_new(path)
     })
 }
 
-/// Opens a file that is there to be locked, or makes it. What is no file and has its name goes.
-pub fn open_or_make(path: &Path) -> io::Result<File> {
-    again_and_again(|| match open(path) {
+/// Opens a file for locking, or creates it. Replaces a link or other non-regular file of that name.
+pub fn open_or_create(path: &Path) -> io::Result<File> {
+    retry(|| match open(path) {
         Ok(Some(file)) => {
             if file.metadata()?.mode() & 0o077 != 0 {
-                // It may be another user's.
-                let _ = file.set_permissions(Permissions::from_mode(OWNERS_ALONE));
+                // It fails where another user owns the file.
+                let _ = file.set_permissions(Permissions::from_mode(OWNER_ONLY));
             }
             Ok(file)
         }
-        Ok(None) => make_anew(path),
-        Err(error) if error.kind() == ErrorKind::NotFound => make(path),
+        Ok(None) => replace(path),
+        Err(error) if error.kind() == ErrorKind::NotFound => create_new(path),
         Err(error) => Err(error),
     })
 }
 
-/// Opens a file that is there; `None` where the name is that of a link, or of something else that is no file of its own. It
-/// waits for nobody.
+/// Opens an existing file without blocking. Returns `None` for a symbolic link, for a file with several hard
+/// links, and for anything but a regular file.
 pub fn open(path: &Path) -> io::Result<Option<File>> {
     if !fs::symlink_metadata(path)?.is_file() {
         return Ok(None);
@@ -56,18 +56,18 @@ pub fn open(path: &Path) -> io::Result<Option<File>> {
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32;
     let file = OpenOptions::new().read(true).write(true).custom_flags(flags).open(path)?;
     let found = file.metadata()?;
-    // A hard link is another file's second name.
+    // A link count above 1 means that the file has another name.
     Ok((found.is_file() && found.nlink() == 1).then_some(file))
 }
 
-/// Whether something has the name, if only a link that leads nowhere.
-pub fn is_taken(path: &Path) -> bool {
+/// Returns whether the name exists, even as a dangling link.
+pub fn exists(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok()
 }
 
-/// What another process made or removed in between is looked at anew.
-fn again_and_again(mut work: impl FnMut() -> io::Result<File>) -> io::Result<File> {
-    for _ in 1..TRIES {
+/// Retries while another process creates or removes the file between two steps.
+fn retry(mut work: impl FnMut() -> io::Result<File>) -> io::Result<File> {
+    for _ in 1..MAX_ATTEMPTS {
         match work() {
             Err(error) if matches!(error.kind(), ErrorKind::AlreadyExists | ErrorKind::NotFound) => {}
             done => return done,
@@ -102,10 +102,10 @@ mod tests {
         for (number, obstacle) in obstacles.iter().enumerate() {
             let _ = fs::remove_file(&path);
             obstacle();
-            assert_eq!(make(&path).is_ok(), number == 0, "{number}");
+            assert_eq!(create_new(&path).is_ok(), number == 0, "{number}");
             let _ = fs::remove_file(&path);
             obstacle();
-            let file = make_anew(&path).unwrap();
+            let file = replace(&path).unwrap();
             assert_eq!((file.metadata().unwrap().len(), mode(&path)), (0, 0o600), "{number}");
         }
         assert_eq!((fs::read_to_string(&other).unwrap().as_str(), mode(&other)), ("another's", 0o644));
@@ -120,19 +120,19 @@ mod tests {
         fs::write(&path, "").unwrap();
         fs::set_permissions(&path, Permissions::from_mode(0o666)).unwrap();
         let before = fs::metadata(&path).unwrap().ino();
-        open_or_make(&path).unwrap();
+        open_or_create(&path).unwrap();
         assert_eq!((fs::metadata(&path).unwrap().ino(), mode(&path)), (before, 0o600));
         fs::remove_file(&path).unwrap();
         symlink(&other, &path).unwrap();
         assert!(open(&path).unwrap().is_none());
-        open_or_make(&path).unwrap();
+        open_or_create(&path).unwrap();
         assert!(fs::symlink_metadata(&path).unwrap().is_file());
         fs::remove_file(&path).unwrap();
         fs::hard_link(&other, &path).unwrap();
-        open_or_make(&path).unwrap();
+        open_or_create(&path).unwrap();
         assert_ne!(fs::metadata(&path).unwrap().ino(), fs::metadata(&other).unwrap().ino());
         fs::remove_file(&path).unwrap();
         fs::create_dir(&path).unwrap();
-        assert!(open_or_make(&path).is_err());
+        assert!(open_or_create(&path).is_err());
     }
 }

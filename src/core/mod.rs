@@ -1,4 +1,5 @@
-//! What everything stands on: plain data and rules, the index of texts, instruments. It knows no tokio, no actix and no diesel.
+//! The lowest layer: domain types and rules, the text index and metrics. It uses neither tokio, actix nor
+//! diesel.
 
 pub mod files;
 pub mod metrics;

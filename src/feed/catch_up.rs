@@ -1,4 +1,5 @@
-//! Somebody who catches up: knows how far they have heard, and reads what came since, a chat at a time.
+//! Catch-up reader: knows the last `seq` that a user has of each chat, and reads later changes one chat at a
+//! time.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -21,46 +22,47 @@ use crate::{
     view::frames,
 };
 
-/// More changes than this are not replayed to who catches up.
-const MOST: usize = 5_000;
+/// Most changes that one catch-up replays. Chats beyond it get `resync` instead.
+const MAX_REPLAYED: usize = 5_000;
 
-/// Reads what a user has not heard of. It costs one query over the user's chats, and for each chat that changed what
-/// changed there.
+/// Reads the changes that a user has missed. The cost is one query over the user's chats, and one read of
+/// each changed chat.
 pub struct Follower {
     feed: Arc<Feed>,
     user: UserId,
     only: Only,
-    /// How far the user has heard of each chat.
+    /// The last `seq` delivered to the user, by chat.
     known: Heads,
     unread: BTreeMap<ChatId, i64>,
     removed: Vec<ChatId>,
     due: VecDeque<Due>,
-    /// Since nothing was due.
-    told: usize,
-    told_bytes: usize,
-    most_bytes: usize,
+    /// Events replayed since the queue was last empty.
+    replayed: usize,
+    replayed_bytes: usize,
+    max_bytes: usize,
 }
 
-/// A chat to be looked at.
+/// A chat waiting to be read.
 enum Due {
-    /// `left`: the number with which the user left it, where that is known.
+    /// `left`: the `seq` with which the user left the chat, if known.
     Changed { chat: ChatId, left: Option<Seq> },
-    /// The user is not in it.
+    /// The user is not a member of the chat.
     Gone { chat: ChatId },
 }
 
-/// News of one chat.
+/// Changes of one chat.
 #[derive(Debug)]
 pub struct Update {
     pub chat: ChatId,
-    /// Events by rising numbers, each with its own.
+    /// Events in ascending `seq` order, each with its `seq`.
     pub frames: Vec<(Option<Seq>, ByteString)>,
-    /// How far they reach, and how many messages up to there are not read; `None`: the user is not in the chat.
+    /// The `seq` reached, and the number of unread messages up to it. `None`: the user is not a member.
     reach: Option<(Seq, i64)>,
 }
 
 impl Follower {
-    /// Somebody who has heard of each chat up to the numbers in `known`. What they do not want is not looked at.
+    /// Creates a follower for a user who has each chat up to the `seq` in `known`. Chats not in `only` are
+    /// skipped.
     pub fn new(feed: Arc<Feed>, user: UserId, only: Only, mut known: Heads) -> Self {
         known.retain(|chat, _| is_wanted(*chat, &only));
         Self {
@@ -71,24 +73,25 @@ impl Follower {
             unread: BTreeMap::new(),
             removed: Vec::new(),
             due: VecDeque::new(),
-            told: 0,
-            told_bytes: 0,
-            most_bytes: usize::MAX,
+            replayed: 0,
+            replayed_bytes: 0,
+            max_bytes: usize::MAX,
         }
     }
 
-    /// From now on no more than so many bytes are told at once: the rest is not replayed.
+    /// Limits the bytes replayed by one catch-up. Chats beyond the limit get `resync`.
     pub fn limit(&mut self, bytes: usize) {
-        self.most_bytes = bytes;
+        self.max_bytes = bytes;
     }
 
-    /// Compares what is known with where all chats are now.
+    /// Compares the known `seq` of each chat with storage, and queues the chats that differ.
     pub async fn compare(&mut self) -> Result<(), Refusal> {
         let user = self.user;
-        // Who counts further with what comes after the heads must not find it counted already: one view for both.
-        let look =
+        // One snapshot for both queries: an event above the heads must not already be part of the unread
+        // counts.
+        let read =
             move |conn: &mut AnyConn| Ok((chats::heads(conn, user)?, chat_list::unread_by_chat(conn, user)?));
-        let (heads, unread) = self.feed.readers.ask(look).await?;
+        let (heads, unread) = self.feed.readers.query(read).await?;
         let heads: Heads = heads.into_iter().filter(|(chat, _)| is_wanted(*chat, &self.only)).collect();
         self.unread = unread.into_iter().collect();
         let gone = self.known.keys().filter(|chat| !heads.contains_key(chat));
@@ -99,43 +102,46 @@ impl Follower {
         Ok(())
     }
 
-    /// Which chats the user wants from now on.
+    /// Replaces the chat filter.
     pub fn want(&mut self, only: Only) {
         self.only = only;
     }
 
-    /// Chats with something new; for those that the user has left, with the number of that.
+    /// Queues chats that changed. Those that the user has left carry the `seq` of the removal.
     pub fn note(&mut self, chats: BTreeMap<ChatId, Option<Seq>>) {
         let wanted = chats.into_iter().filter(|(chat, _)| is_wanted(*chat, &self.only));
         self.due.extend(wanted.map(|(chat, left)| Due::Changed { chat, left }));
     }
 
-    /// The next chat's news; `None` where nothing is due. The same is due again until it is [`Self::tell`]ed or noted, and
-    /// after an error.
+    /// Returns the next chat's changes; `None` if no chat is queued. After an error the chat stays queued. An
+    /// update not passed to [`Self::tell`] does not advance the chat's known `seq`.
     pub async fn next(&mut self) -> Result<Option<Update>, Refusal> {
         let Some(due) = self.due.pop_front() else {
-            (self.told, self.told_bytes) = (0, 0);
+            (self.replayed, self.replayed_bytes) = (0, 0);
             return Ok(None);
         };
         match due {
             Due::Gone { chat } => Ok(Some(Update::gone(chat, None))),
             Due::Changed { chat, left } => {
-                let looked = self.look(chat, left).await;
-                if looked.is_err() {
+                let result = self.read_chat(chat, left).await;
+                if result.is_err() {
                     self.due.push_front(Due::Changed { chat, left });
                 }
-                looked.map(Some)
+                result.map(Some)
             }
         }
     }
 
-    async fn look(&self, chat: ChatId, left: Option<Seq>) -> Result<Update, Refusal> {
+    async fn read_chat(&self, chat: ChatId, left: Option<Seq>) -> Result<Update, Refusal> {
         let (user, since, rules) = (self.user, self.known.get(&chat).copied(), self.feed.rules.clone());
-        let found =
-            self.feed.readers.ask(move |conn| changes_since::since(conn, &rules, user, chat, since)).await?;
+        let found = self
+            .feed
+            .readers
+            .query(move |conn| changes_since::since(conn, &rules, user, chat, since))
+            .await?;
         let links = &self.feed.links;
         Ok(match found {
-            // Storage may know it before its event has come.
+            // Storage may have the removal before its event reaches this node.
             Since::Gone { left: stored } if since.is_some() => Update::gone(chat, left.or(stored)),
             Since::Gone { .. } => Update { chat, frames: Vec::new(), reach: None },
             Since::Resync { head, unread } => Update::resync(chat, head, unread),
@@ -156,14 +162,14 @@ impl Follower {
     }
 
     fn is_too_much(&self, events: usize) -> bool {
-        events > 0 && (self.told + events > MOST || self.told_bytes >= self.most_bytes)
+        events > 0 && (self.replayed + events > MAX_REPLAYED || self.replayed_bytes >= self.max_bytes)
     }
 
-    /// Notes that an update is told.
+    /// Records that an update was delivered, and advances the chat's known `seq`.
     pub fn tell(&mut self, update: &Update) {
         let chat = update.chat;
-        self.told += update.frames.len();
-        self.told_bytes += update.frames.iter().map(|(_, frame)| frame.len()).sum::<usize>();
+        self.replayed += update.frames.len();
+        self.replayed_bytes += update.frames.iter().map(|(_, frame)| frame.len()).sum::<usize>();
         match update.reach {
             Some((head, unread)) => {
                 self.known.insert(chat, head);
@@ -182,36 +188,36 @@ impl Follower {
         }
     }
 
-    /// How far the user has heard of each chat.
+    /// Returns the last `seq` delivered to the user, by chat.
     pub fn known(&self) -> &Heads {
         &self.known
     }
 
-    /// How many messages are not read, as of what is known, in chats that have any.
+    /// Returns the unread counts of chats that have any, as of [`Self::known`].
     pub fn unread(&self) -> &BTreeMap<ChatId, i64> {
         &self.unread
     }
 
-    /// Chats that were known and that the user is not in.
+    /// Returns the known chats of which the user turned out not to be a member.
     pub fn removed(&self) -> &[ChatId] {
         &self.removed
     }
 
-    /// What there is to be known, for who goes on live.
+    /// Returns the known `seq` of each chat, for a socket that continues with live events.
     pub fn into_known(self) -> Heads {
         self.known
     }
 }
 
 impl Update {
-    /// Whether the user is not in the chat.
+    /// Returns whether the user is not a member of the chat.
     pub fn is_gone(&self) -> bool {
         self.reach.is_none()
     }
 
-    /// The user is not in a chat any more; `left`: the number of that, where it is known.
+    /// Builds the update for a chat that the user has left. `left` is the `seq` of the removal, if known.
     pub(super) fn gone(chat: ChatId, left: Option<Seq>) -> Self {
-        // An end whose number nobody knows.
+        // `Seq::MAX` marks an end with unknown `seq`.
         let left = left.filter(|left| *left < Seq::MAX);
         Self { chat, frames: vec![(left, frames::chat_deleted(chat, left))], reach: None }
     }
@@ -221,7 +227,7 @@ impl Update {
     }
 }
 
-/// An event as this user's own socket would have had it.
+/// Renders an event as this user's own socket would get it.
 fn rendered(feed: &Feed, user: UserId, event: &Event) -> Option<ByteString> {
     let message = match &event.change {
         Change::MarkerMoved(moved) if moved.user == user => {

@@ -1,4 +1,4 @@
-//! Where an event stream is: what a client gives back as `Last-Event-ID` to go on from there.
+//! Cursor of an event stream: the text that a client sends as `Last-Event-ID` to resume.
 
 use std::{collections::BTreeMap, fmt::Write};
 
@@ -11,21 +11,23 @@ use crate::{
     storage::tables::event_cursors,
 };
 
-/// Most characters that a cursor itself tells of chats; beyond that storage keeps them. Clients send it in a header.
-const MOST_INLINE: usize = 256;
+/// Most characters of chat positions inside a cursor; longer lists are kept in storage. Clients send the
+/// cursor in a header.
+const MAX_INLINE: usize = 256;
 
-/// Stands for a place that could be kept nowhere. Clients that come back with it load their chats again.
+/// Cursor text after a failed save. A client that resumes from it loads its chats again.
 const LOST: &str = "lost:";
 
-/// What is kept in storage is kept for longer than this and a day.
+/// Age at which a stored cursor is replaced. Stored cursors must be retained for at least this time plus one
+/// day.
 const RENEWED_AFTER: i64 = DAY / 2;
 
-/// A place in a user's feed: how far it has been told of each chat. As text it is a name under which storage keeps the
-/// greater part, and what has changed since that was written.
+/// A position in a user's feed: the last `seq` delivered of each chat. Its text is the key of a stored base,
+/// and the positions that changed since.
 #[derive(Debug, Default)]
 pub struct Cursor {
     base: Option<Base>,
-    /// `None`: the user is not in the chat any more.
+    /// Positions that differ from the base. `None`: the user has left the chat.
     since: BTreeMap<ChatId, Option<Seq>>,
 }
 
@@ -36,19 +38,20 @@ struct Base {
 }
 
 impl Cursor {
-    /// The cursor at such numbers.
+    /// Creates a cursor at these positions, without a stored base.
     pub fn at(heads: &Heads) -> Self {
         Self { base: None, since: heads.iter().map(|(chat, seq)| (*chat, Some(*seq))).collect() }
     }
 
-    /// The cursor that a client gave back, with what it stands for; `None` where that is not known, or not the user's.
+    /// Parses a client's cursor and loads the positions it stands for. `None` if its base is unknown or
+    /// belongs to another user.
     pub async fn find(feed: &Feed, user: UserId, text: &str) -> Result<Option<(Self, Heads)>, Refusal> {
         let Some((name, since)) = parse(text) else { return Ok(None) };
         let (base, mut heads) = if name.is_empty() {
             (None, Heads::new())
         } else {
-            let sought = name.clone();
-            let found = feed.readers.ask_one(move |conn| event_cursors::find(conn, &sought, user)).await?;
+            let key = name.clone();
+            let found = feed.readers.query_one(move |conn| event_cursors::find(conn, &key, user)).await?;
             let Some((text, made_at)) = found else { return Ok(None) };
             let heads = pairs(&text).unwrap_or_default().into_iter();
             (Some(Base { name, made_at }), heads.filter_map(|(chat, seq)| Some((chat, seq?))).collect())
@@ -62,29 +65,29 @@ impl Cursor {
         Ok(Some((Self { base, since }, heads)))
     }
 
-    /// Moves on in a chat; `None`: the user has left it.
+    /// Advances the cursor in a chat; `None`: the user has left it.
     pub fn pass(&mut self, chat: ChatId, seq: Option<Seq>) {
         self.since.insert(chat, seq);
     }
 
-    /// Keeps what has become too long for the cursor itself, or too old, in storage. All streams of a user share what is
-    /// kept, as far as that is near enough.
+    /// Saves the positions to storage when the inline part is too long or the base too old. All streams of a
+    /// user share a stored base if it is close enough.
     pub async fn keep(&mut self, feed: &Feed, user: UserId, heads: &Heads) {
         let now = Timestamp::now();
         let is_old = self.base.as_ref().is_some_and(|base| base.made_at.plus(RENEWED_AFTER) < now);
-        if self.since().len() <= MOST_INLINE && !is_old {
+        if self.since().len() <= MAX_INLINE && !is_old {
             return;
         }
         let since = now.plus(-RENEWED_AFTER);
-        let latest = feed.readers.ask_one(move |conn| event_cursors::latest(conn, user, since)).await;
+        let latest = feed.readers.query_one(move |conn| event_cursors::latest(conn, user, since)).await;
         if let Ok(Some((name, text, made_at))) = latest
-            && let Some(shared) = Self::beyond(Base { name, made_at }, &text, heads)
+            && let Some(shared) = Self::relative_to(Base { name, made_at }, &text, heads)
         {
             *self = shared;
             return;
         }
         let name = secrets::hex(&secrets::random::<16>());
-        let text = written(heads.iter().map(|(chat, seq)| (*chat, Some(*seq))));
+        let text = format_positions(heads.iter().map(|(chat, seq)| (*chat, Some(*seq))));
         let kept = name.clone();
         let saved = feed
             .writer
@@ -92,12 +95,18 @@ impl Cursor {
             .await;
         match saved {
             Ok(()) => *self = Self { base: Some(Base { name, made_at: now }), since: BTreeMap::new() },
-            Err(refusal) => tracing::warn!(?refusal, "the place of an event stream could not be kept"),
+            Err(refusal) => {
+                tracing::warn!(
+                    ?refusal,
+                    "could not save a stream's cursor; its client may have to load its chats again"
+                );
+            }
         }
     }
 
-    /// The cursor at such numbers, as what has changed since a base; `None` where that is too much.
-    fn beyond(base: Base, kept: &str, heads: &Heads) -> Option<Self> {
+    /// Builds a cursor at these positions relative to a stored base; `None` if the inline part would be too
+    /// long.
+    fn relative_to(base: Base, kept: &str, heads: &Heads) -> Option<Self> {
         let mut gone = pairs(kept)?;
         let mut since = BTreeMap::new();
         for (chat, seq) in heads {
@@ -107,24 +116,24 @@ impl Cursor {
         }
         since.extend(gone.into_keys().map(|chat| (chat, None)));
         let cursor = Self { base: Some(base), since };
-        (cursor.since().len() <= MOST_INLINE).then_some(cursor)
+        (cursor.since().len() <= MAX_INLINE).then_some(cursor)
     }
 
-    /// The cursor as clients have it.
+    /// Returns the cursor's text for clients.
     pub fn text(&self) -> String {
         let name = self.base.as_ref().map_or("", |base| &base.name);
         let since = self.since();
-        // It may be longer by what has come since it was last kept.
-        if since.len() > 2 * MOST_INLINE { LOST.to_owned() } else { format!("{name}:{since}") }
+        // It may have grown since it was last saved, hence twice the limit.
+        if since.len() > 2 * MAX_INLINE { LOST.to_owned() } else { format!("{name}:{since}") }
     }
 
     fn since(&self) -> String {
-        written(self.since.iter().map(|(chat, seq)| (*chat, *seq)))
+        format_positions(self.since.iter().map(|(chat, seq)| (*chat, *seq)))
     }
 }
 
-/// `7.41,8.,9.3`: chats with their numbers; none for a chat that was left.
-fn written(pairs: impl Iterator<Item = (ChatId, Option<Seq>)>) -> String {
+/// Formats positions as `7.41,8.,9.3`: chat and `seq`; no `seq` for a chat that was left.
+fn format_positions(pairs: impl Iterator<Item = (ChatId, Option<Seq>)>) -> String {
     let mut text = String::new();
     for (chat, seq) in pairs {
         let comma = if text.is_empty() { "" } else { "," };
@@ -155,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cursor_that_could_not_be_kept_stays_short_and_is_known_to_nobody() {
+    fn a_cursor_that_could_not_be_saved_stays_short_and_is_unknown() {
         let cursor = Cursor::at(&(1..=1_200).map(|id| (ChatId(id), 7)).collect());
         assert_eq!(parse(&cursor.text()).unwrap(), ("lost".to_owned(), Pairs::new()));
     }
@@ -164,10 +173,10 @@ mod tests {
     fn a_cursor_tells_what_has_changed_since_its_base() {
         let base = || Base { name: "base".to_owned(), made_at: Timestamp(0) };
         let heads = Heads::from([(ChatId(7), 41), (ChatId(9), 3)]);
-        assert_eq!(Cursor::beyond(base(), "7.41,9.3", &heads).unwrap().text(), "base:");
-        assert_eq!(Cursor::beyond(base(), "7.40,8.5", &heads).unwrap().text(), "base:7.41,8.,9.3");
+        assert_eq!(Cursor::relative_to(base(), "7.41,9.3", &heads).unwrap().text(), "base:");
+        assert_eq!(Cursor::relative_to(base(), "7.40,8.5", &heads).unwrap().text(), "base:7.41,8.,9.3");
         let many = (1..=100).map(|id| (ChatId(id), 7)).collect();
-        assert!(Cursor::beyond(base(), "7.7", &many).is_none());
+        assert!(Cursor::relative_to(base(), "7.7", &many).is_none());
     }
 
     #[test]

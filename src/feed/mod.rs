@@ -1,4 +1,4 @@
-//! What a user missed: the one way behind everybody who comes back, over whatever transport.
+//! Catch-up after a reconnect, shared by all transports: reads the changes that a user has missed.
 
 pub mod catch_up;
 pub mod cursor;
@@ -17,37 +17,37 @@ pub use cursor::Cursor;
 pub use pull_reader::Listener;
 
 use crate::{
-    auth::Identities,
+    auth::IdentityCache,
     chat::ChatDirectory,
     core::model::{ChatId, Refusal, Seq, UserId},
-    hub::{ChatMeter, CloseReason, Socket, UserRegistry},
+    hub::{ChatMeter, CloseReason, Hub, Subscriber},
     storage::{
-        AnyConn, Readers, Rules, WriterHandle,
+        AnyConn, ReadPool, StoragePolicy, WriterHandle,
         tables::{chats, join_counts},
     },
     view::Links,
 };
 
-/// What the feed works with.
+/// Dependencies of the feed.
 pub struct Feed {
-    pub readers: Readers,
+    pub readers: ReadPool,
     pub writer: WriterHandle,
-    pub rules: Rules,
+    pub rules: StoragePolicy,
     pub links: Links,
     pub directory: Arc<ChatDirectory>,
-    pub registry: Arc<UserRegistry>,
-    pub identities: Arc<Identities>,
-    /// The chats' instruments.
+    pub hub: Arc<Hub>,
+    pub identities: Arc<IdentityCache>,
+    /// Metrics of the chats.
     pub meter: Option<Arc<ChatMeter>>,
 }
 
-/// Numbers by chat: how far somebody has heard of each, or where each is.
+/// `seq` by chat: the last one delivered to a client, or a chat's current one.
 pub type Heads = BTreeMap<ChatId, Seq>;
 
-/// Which chats somebody wants to hear of; `None`: all of theirs.
+/// Chat filter of a client; `None`: all of the user's chats.
 pub type Only = Option<BTreeSet<ChatId>>;
 
-/// The chats that a query names: `chats=1,2`. Ids that are none are ignored, like those of chats that one is not in.
+/// Parses `chats=1,2`. Malformed ids are ignored, like ids of chats that the user is not in.
 pub fn only(chats: &str) -> Only {
     Some(chats.split(',').filter_map(|id| ChatId::parse(id.trim())).collect())
 }
@@ -56,47 +56,47 @@ fn is_wanted(chat: ChatId, only: &Only) -> bool {
     only.as_ref().is_none_or(|only| only.contains(&chat))
 }
 
-/// Chats that are told that a socket comes or goes before others on the same thread have their turn.
+/// Chats subscribed or unsubscribed in one step, before the thread serves other tasks.
 const AT_ONCE: usize = 64;
 
-/// Where each of a user's chats is.
+/// Returns the current `seq` of each of a user's chats.
 pub async fn heads(feed: &Feed, user: UserId, only: &Only) -> Result<Heads, Refusal> {
-    let heads = feed.readers.ask_one(move |conn| chats::heads(conn, user)).await?;
+    let heads = feed.readers.query_one(move |conn| chats::heads(conn, user)).await?;
     Ok(heads.into_iter().filter(|(chat, _)| is_wanted(*chat, only)).collect())
 }
 
-/// Subscribes a socket to its user's chats and returns where they are. The registry must know the socket already, so
-/// that a chat that somebody adds the user to meanwhile subscribes it by itself.
-pub async fn subscribe(feed: &Feed, socket: &Arc<Socket>, only: &Only) -> Result<Heads, Refusal> {
-    // Whoever was signed out since they were let in had no socket to be closed yet.
+/// Subscribes a socket to its user's chats and returns their current `seq`. The hub must know the socket
+/// already. Then a chat that adds the user during this call subscribes the socket itself.
+pub async fn subscribe(feed: &Feed, socket: &Arc<Subscriber>, only: &Only) -> Result<Heads, Refusal> {
+    // A sign-out after the authentication found no socket to close yet.
     let caller = feed.identities.caller(&socket.credential).await?;
     if caller.is_none() {
         socket.close(CloseReason::SignedOut);
         return Ok(Heads::new());
     }
     let user = socket.user;
-    let look = move |conn: &mut AnyConn| Ok((chats::heads(conn, user)?, join_counts::of(conn, &[user])?));
-    let (before, counts) = feed.readers.ask(look).await?;
+    let read = move |conn: &mut AnyConn| Ok((chats::heads(conn, user)?, join_counts::of(conn, &[user])?));
+    let (before, counts) = feed.readers.query(read).await?;
     for (user, count) in counts {
-        feed.registry.begin_feed(user, count);
+        feed.hub.begin_join_count(user, count);
     }
     let wanted: Vec<_> = before.into_iter().filter(|(chat, _)| is_wanted(*chat, only)).collect();
-    for some in wanted.chunks(AT_ONCE) {
+    for chunk in wanted.chunks(AT_ONCE) {
         let (done, mut all_done) = mpsc::channel(1);
-        for (chat, head) in some {
+        for (chat, head) in chunk {
             feed.directory.subscribe(*chat, *head, socket.clone(), done.clone());
         }
         drop(done);
-        // It ends when every chat has dropped its end.
+        // Returns `None` once every chat has dropped its sender.
         let _ = all_done.recv().await;
     }
-    // A chat that one was removed from meanwhile is not among these, and nothing of it is passed on. The subscription
-    // stays, since it may be of somebody who was added again.
+    // A chat that the user was removed from during the call is not among these heads, so its events are
+    // dropped. The subscription stays: the user may have been added again.
     heads(feed, user, only).await
 }
 
-/// Ends the subscriptions of a socket that is gone.
-pub fn unsubscribe(feed: &Arc<Feed>, socket: &Socket, chats: impl Iterator<Item = ChatId>) {
+/// Unsubscribes a closed socket from its chats.
+pub fn unsubscribe(feed: &Arc<Feed>, socket: &Subscriber, chats: impl Iterator<Item = ChatId>) {
     let (feed, socket, chats) = (feed.clone(), socket.id, chats.collect::<Vec<_>>());
     let end = move |chats: &[ChatId]| {
         for chat in chats {
@@ -106,8 +106,8 @@ pub fn unsubscribe(feed: &Arc<Feed>, socket: &Socket, chats: impl Iterator<Item 
     match Arbiter::try_current() {
         Some(thread) if chats.len() > AT_ONCE => {
             thread.spawn(async move {
-                for some in chats.chunks(AT_ONCE) {
-                    end(some);
+                for chunk in chats.chunks(AT_ONCE) {
+                    end(chunk);
                     yield_now().await;
                 }
             });

@@ -1,4 +1,5 @@
-//! A reader's place at the feed: an event stream or a long poll, told where to look and reading at its own pace.
+//! Pull-based subscription of an event stream or a long poll. It is notified of changed chats and reads them
+//! at its own pace.
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
@@ -10,41 +11,40 @@ use crate::{
     auth::Caller,
     core::model::{ChatId, Refusal, Timestamp},
     error::ApiError,
-    hub::{CloseReason, Socket, changed_chats::News, registry::Place},
+    hub::{CloseReason, Subscriber, changed_chats::ChangedChats, registry::ConnectionSlot},
 };
 
-/// When a user with too many readers may try again, in seconds.
+/// `Retry-After` for a user with too many readers, in seconds.
 const RETRY: u64 = 5;
 
-/// How long to wait where the storage cannot say whether a credential still works.
-const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// Retry delay when storage cannot confirm a credential.
+const CREDENTIAL_RETRY: Duration = Duration::from_secs(1);
 
-/// A reader who hears of whatever happens from its opening on. Dropped, it hears nothing more.
+/// A subscription to everything that happens after it was opened. Dropping it unsubscribes.
 pub struct Listener {
     feed: Arc<Feed>,
-    socket: Arc<Socket>,
-    /// When the credential ends by itself, as far as is known.
+    socket: Arc<Subscriber>,
+    /// When the credential expires, as last read.
     expires_at: Option<Timestamp>,
     only: Only,
     follower: Follower,
-    fleeting: VecDeque<(Option<ChatId>, ByteString)>,
-    _place: Place,
+    ephemeral: VecDeque<(Option<ChatId>, ByteString)>,
+    _place: ConnectionSlot,
 }
 
-/// What a reader is to pass on.
+/// The next item for the client.
 #[derive(Debug)]
-pub enum Heard {
-    /// News of a chat, all of which must be passed on before the next is asked for.
+pub enum FeedItem {
+    /// Changes of a chat. All of them must be sent before the next item is requested.
     Update(Update),
-    /// An event that does not last.
-    Fleeting(ByteString),
-    /// The end, and why.
+    /// An ephemeral event.
+    Ephemeral(ByteString),
+    /// The end of the subscription, and its reason.
     Closed(CloseReason),
 }
 
 impl Listener {
-    /// Lets a reader in who has heard of each chat up to the numbers in `known`, or wants no more than what happens
-    /// from now on.
+    /// Opens a subscription. `known` is the last `seq` the client has of each chat; `None`: live events only.
     pub async fn open(
         feed: Arc<Feed>,
         caller: &Caller,
@@ -52,14 +52,14 @@ impl Listener {
         known: Option<Heads>,
     ) -> Result<Self, ApiError> {
         let user = caller.id();
-        let place = feed.registry.reserve_reader(user).ok_or(ApiError::Throttled { seconds: RETRY })?;
-        let socket = Socket::reader(user, caller.credential.clone(), feed.meter.clone());
-        feed.registry.add(socket.clone());
+        let place = feed.hub.reserve_reader(user).ok_or(ApiError::Throttled { seconds: RETRY })?;
+        let socket = Subscriber::reader(user, caller.credential.clone(), feed.meter.clone());
+        feed.hub.add(socket.clone());
         let follower = Follower::new(feed.clone(), user, only.clone(), Heads::new());
-        let fleeting = VecDeque::new();
-        // From here on dropping it tidies up.
+        let ephemeral = VecDeque::new();
+        // From here on, dropping the listener cleans up.
         let expires_at = caller.expires_at;
-        let mut listener = Self { feed, socket, expires_at, only, follower, fleeting, _place: place };
+        let mut listener = Self { feed, socket, expires_at, only, follower, ephemeral, _place: place };
         let heads = subscribe(&listener.feed, &listener.socket, &listener.only).await?;
         let (feed, only) = (listener.feed.clone(), listener.only.clone());
         let has_missed = known.is_some();
@@ -75,54 +75,55 @@ impl Listener {
         self.follower.limit(bytes);
     }
 
-    /// What is to be passed on next, as far as it is there already.
-    pub async fn next_now(&mut self) -> Result<Option<Heard>, Refusal> {
+    /// Returns the next item for the client, if there is one now.
+    pub async fn next_now(&mut self) -> Result<Option<FeedItem>, Refusal> {
         match self.still_works().await {
             Ok(true) => {}
-            Ok(false) => return Ok(Some(Heard::Closed(CloseReason::SignedOut))),
+            Ok(false) => return Ok(Some(FeedItem::Closed(CloseReason::SignedOut))),
             Err(_) => {
-                // Nothing can be told now; what is noted stays noted.
-                actix_rt::time::sleep(LOOK_AGAIN_AFTER).await;
+                // The credential cannot be checked now, so nothing is sent. Changed chats stay noted.
+                actix_rt::time::sleep(CREDENTIAL_RETRY).await;
                 return Ok(None);
             }
         }
         loop {
-            if let Some(reason) = self.socket.news().and_then(News::closed) {
-                return Ok(Some(Heard::Closed(reason)));
+            if let Some(reason) = self.socket.changed_chats().and_then(ChangedChats::closed) {
+                return Ok(Some(FeedItem::Closed(reason)));
             }
             while let Some(update) = self.follower.next().await? {
-                let has_left = self.socket.news().is_some_and(|news| news.has_left(update.chat));
+                let has_left =
+                    self.socket.changed_chats().is_some_and(|changes| changes.has_left(update.chat));
                 if !has_left {
                     self.follower.tell(&update);
                     if !update.frames.is_empty() {
-                        return Ok(Some(Heard::Update(update)));
+                        return Ok(Some(FeedItem::Update(update)));
                     }
                 }
             }
-            if let Some((chat, frame)) = self.fleeting.pop_front() {
+            if let Some((chat, frame)) = self.ephemeral.pop_front() {
                 if chat.is_none_or(|chat| self.follower.known().contains_key(&chat)) {
-                    return Ok(Some(Heard::Fleeting(frame)));
+                    return Ok(Some(FeedItem::Ephemeral(frame)));
                 }
                 continue;
             }
-            let Some(news) = self.socket.news() else { return Ok(None) };
-            let noted = news.take_now();
+            let Some(changes) = self.socket.changed_chats() else { return Ok(None) };
+            let noted = changes.take_now();
             if let Some(reason) = noted.closed {
-                return Ok(Some(Heard::Closed(reason)));
+                return Ok(Some(FeedItem::Closed(reason)));
             }
-            if noted.chats.is_empty() && noted.fleeting.is_empty() {
+            if noted.chats.is_empty() && noted.ephemeral.is_empty() {
                 return Ok(None);
             }
             self.follower.note(noted.chats);
             let only = &self.only;
-            self.fleeting = noted.fleeting;
-            self.fleeting.retain(|(chat, _)| chat.is_none_or(|chat| is_wanted(chat, only)));
+            self.ephemeral = noted.ephemeral;
+            self.ephemeral.retain(|(chat, _)| chat.is_none_or(|chat| is_wanted(chat, only)));
         }
     }
 
-    /// Chats that the reader has left since what was last passed on; it is noted that they are told.
+    /// Returns the chats that the user has left since the last item, and records them as delivered.
     pub fn left(&mut self) -> Vec<Update> {
-        let noted = self.socket.news().map(News::take_now).unwrap_or_default();
+        let noted = self.socket.changed_chats().map(ChangedChats::take_now).unwrap_or_default();
         let left = noted.chats.into_iter().filter(|(_, left)| left.is_some());
         let known: Vec<_> = left.filter(|(chat, _)| self.follower.known().contains_key(chat)).collect();
         let gone: Vec<Update> = known.into_iter().map(|(chat, left)| Update::gone(chat, left)).collect();
@@ -130,16 +131,16 @@ impl Listener {
         gone
     }
 
-    /// Waits until there may be something to pass on: no longer than `limit`, and not beyond the end of the credential.
-    /// Returns whether there may be something.
+    /// Waits until there may be an item: at most `limit`, and not beyond the credential's expiry. Returns
+    /// whether there may be one.
     pub async fn wait(&self, limit: Duration) -> bool {
-        let Some(news) = self.socket.news() else { return true };
+        let Some(changes) = self.socket.changed_chats() else { return true };
         let left = self.expires_at.map(|at| (at.0 - Timestamp::now().0).max(0).unsigned_abs());
-        let patience = left.map_or(limit, |micros| limit.min(Duration::from_micros(micros)));
-        timeout(patience, news.wait()).await.is_ok()
+        let longest = left.map_or(limit, |micros| limit.min(Duration::from_micros(micros)));
+        timeout(longest, changes.wait()).await.is_ok()
     }
 
-    /// Whether the reader's credential works. One that was to end by now may have been renewed.
+    /// Returns whether the credential is valid. One whose expiry has passed may have been renewed.
     async fn still_works(&mut self) -> Result<bool, Refusal> {
         let identities = &self.feed.identities;
         if self.expires_at.is_none_or(|at| Timestamp::now() < at) {
@@ -150,7 +151,7 @@ impl Listener {
         Ok(caller.is_some())
     }
 
-    /// How far the reader has heard, and what they have not read.
+    /// Returns the positions and unread counts of the subscription.
     pub fn follower(&self) -> &Follower {
         &self.follower
     }
@@ -159,8 +160,8 @@ impl Listener {
 impl Drop for Listener {
     fn drop(&mut self) {
         self.socket.ended();
-        self.feed.registry.remove(self.socket.user, self.socket.id);
-        // What is not known is forgotten by the chats themselves.
+        self.feed.hub.remove(self.socket.user, self.socket.id);
+        // Chats that are not in `known` drop the closed subscription themselves.
         unsubscribe(&self.feed, &self.socket, self.follower.known().keys().copied());
     }
 }

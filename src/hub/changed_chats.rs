@@ -1,4 +1,4 @@
-//! What is noted for a reader who goes at their own pace: not the events, but which chats have any.
+//! Dirty set of a pull reader: records which chats changed, not the events.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -10,89 +10,89 @@ use tokio::sync::Notify;
 
 use super::{
     close_reason::CloseReason,
-    frame_batch::{Parcel, Standing},
+    frame_batch::{FrameBatch, SubscriptionChange},
 };
 use crate::core::model::{ChatId, Seq};
 
-/// Most events that do not last and wait for a reader; older ones make way.
-const MOST_FLEETING: usize = 256;
+/// Most ephemeral events kept for a reader; the oldest are dropped.
+const MAX_EPHEMERAL: usize = 256;
 
-/// News for one reader. However long they do not look, it takes no more memory than their chats have numbers.
+/// Dirty set of one reader. Its size is bounded by the reader's number of chats, however long it is not read.
 #[derive(Debug, Default)]
-pub struct News {
+pub struct ChangedChats {
     noted: Mutex<Noted>,
-    bell: Notify,
+    changed: Notify,
 }
 
-/// What there is to look at.
+/// The changes since the reader's last look.
 #[derive(Debug, Default)]
 pub struct Noted {
-    /// Chats with something new in storage; where the reader has left one, with the number of that.
+    /// Chats that changed in storage. A chat that the reader has left carries the `seq` of the removal.
     pub chats: BTreeMap<ChatId, Option<Seq>>,
-    /// Events that are in no storage, each with its chat if it has one.
-    pub fleeting: VecDeque<(Option<ChatId>, ByteString)>,
-    /// Nothing more is to be sent.
+    /// Ephemeral events, each with its chat if it has one.
+    pub ephemeral: VecDeque<(Option<ChatId>, ByteString)>,
+    /// Set once the subscription must end; nothing more is sent.
     pub closed: Option<CloseReason>,
 }
 
 impl Noted {
     fn is_empty(&self) -> bool {
-        self.chats.is_empty() && self.fleeting.is_empty() && self.closed.is_none()
+        self.chats.is_empty() && self.ephemeral.is_empty() && self.closed.is_none()
     }
 }
 
-impl News {
-    /// Notes events.
-    pub fn note(&self, parcel: &Parcel) {
+impl ChangedChats {
+    /// Records a batch: its chat as changed, or its ephemeral event.
+    pub fn note(&self, batch: &FrameBatch) {
         let mut noted = self.lock();
-        match (parcel.chat, parcel.seq(), parcel.standing) {
-            (Some(chat), Some(seq), Standing::Leaves) => drop(noted.chats.insert(chat, Some(seq))),
-            (Some(chat), Some(_), Standing::Joins) => drop(noted.chats.insert(chat, None)),
+        match (batch.chat, batch.seq(), batch.standing) {
+            (Some(chat), Some(seq), SubscriptionChange::Leaves) => drop(noted.chats.insert(chat, Some(seq))),
+            (Some(chat), Some(_), SubscriptionChange::Joins) => drop(noted.chats.insert(chat, None)),
             (Some(chat), Some(_), _) => drop(noted.chats.entry(chat).or_default()),
             _ => {
-                if noted.fleeting.len() == MOST_FLEETING {
-                    noted.fleeting.pop_front();
+                if noted.ephemeral.len() == MAX_EPHEMERAL {
+                    noted.ephemeral.pop_front();
                 }
-                noted.fleeting.extend(parcel.fleeting.clone().map(|event| (parcel.chat, event)));
+                noted.ephemeral.extend(batch.ephemeral.clone().map(|event| (batch.chat, event)));
             }
         }
         drop(noted);
-        self.bell.notify_one();
+        self.changed.notify_one();
     }
 
-    /// Notes that the reader is to go.
+    /// Records that the subscription must end.
     pub fn close(&self, reason: CloseReason) {
         self.lock().closed.get_or_insert(reason);
-        self.bell.notify_one();
+        self.changed.notify_one();
     }
 
-    /// Why the reader is to go, if they are.
+    /// Returns why the subscription must end, if it must.
     pub fn closed(&self) -> Option<CloseReason> {
         self.lock().closed
     }
 
-    /// Waits until something is noted.
+    /// Waits until there is a change.
     pub async fn wait(&self) {
         while self.lock().is_empty() {
-            self.bell.notified().await;
+            self.changed.notified().await;
         }
     }
 
-    /// Takes what was noted so far. That the reader is to go stays noted.
+    /// Takes the recorded changes. The close reason stays recorded.
     pub fn take_now(&self) -> Noted {
         let mut noted = self.lock();
         let closed = noted.closed;
         std::mem::replace(&mut *noted, Noted { closed, ..Noted::default() })
     }
 
-    /// Whether the reader has left a chat since they last looked. What was read of it before must not be sent any
-    /// more: whoever removed them may have been told that it is done.
+    /// Returns whether the reader has left a chat since the last take. If so, data read before must not be
+    /// sent: the removal may already be confirmed to the user who did it.
     pub fn has_left(&self, chat: ChatId) -> bool {
         self.lock().chats.get(&chat).is_some_and(Option::is_some)
     }
 
     fn lock(&self) -> MutexGuard<'_, Noted> {
-        // It is sound after each single step, so a panic elsewhere does not spoil it.
+        // The set is consistent after each operation, so a poisoned lock is safe to use.
         self.noted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,20 +1,20 @@
-//! Why the server closes a socket.
+//! Close codes of sockets that the server closes.
 
-/// Why the server closes a socket; the codes are in the reference of the protocol.
+/// Why the server closes a socket; the codes are documented in docs/API.md.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CloseReason {
-    /// The server goes away: connect again, somewhat later.
+    /// The server shuts down: reconnect after a short delay.
     GoingAway,
-    /// A fault of ours: connect again.
+    /// An internal error: reconnect.
     Restart,
-    /// The session has ended: sign in first.
+    /// The session has ended: sign in before reconnecting.
     SignedOut,
-    /// It does not keep up: connect again and resume.
+    /// The client reads too slowly: reconnect and resume.
     TooSlow,
 }
 
 impl CloseReason {
-    /// The close code.
+    /// Returns the close code.
     pub fn code(self) -> u16 {
         match self {
             Self::GoingAway => 1001,
@@ -24,7 +24,7 @@ impl CloseReason {
         }
     }
 
-    /// The reason, in words.
+    /// Returns the close frame's reason text.
     pub fn text(self) -> &'static str {
         match self {
             Self::GoingAway => "the server goes away",

@@ -1,6 +1,7 @@
-//! A hold on a socket's connection, to cut it from outside.
+//! Aborts a WebSocket's connection from outside its session.
 //!
-//! A session whose client does not read is not looked at, so it cannot close itself; whoever watches it can.
+//! A session whose client does not read is not polled, so it cannot close itself. The timeout task aborts its
+//! connection instead.
 
 use std::{
     sync::{
@@ -12,9 +13,9 @@ use std::{
 
 use futures_util::task::AtomicWaker;
 
-/// Shared with the task of the connection.
+/// Abort handle, shared with the connection's task.
 #[derive(Debug, Clone, Default)]
-pub struct Wire(Arc<Hold>);
+pub struct ConnectionAbort(Arc<Hold>);
 
 #[derive(Debug, Default)]
 struct Hold {
@@ -23,14 +24,14 @@ struct Hold {
     task: AtomicWaker,
 }
 
-impl Wire {
-    /// Ends the connection at once, whatever waits in it.
+impl ConnectionAbort {
+    /// Aborts the connection at once; queued data is dropped.
     pub fn cut(&self) {
         self.0.is_cut.store(true, Ordering::Release);
         self.0.task.wake();
     }
 
-    /// Tells that the session has ended, so that its connection must, soon.
+    /// Signals that the session has ended, so that its connection closes soon.
     pub fn end(&self) {
         self.0.has_ended.store(true, Ordering::Release);
         self.0.task.wake();
@@ -40,7 +41,7 @@ impl Wire {
         self.0.has_ended.load(Ordering::Acquire)
     }
 
-    /// Whether it was cut; if not, wakes the connection's task when it is.
+    /// Returns whether the connection was aborted. If not, wakes the connection's task once it is.
     pub fn is_cut(&self, task: &Waker) -> bool {
         self.0.task.register(task);
         self.0.is_cut.load(Ordering::Acquire)

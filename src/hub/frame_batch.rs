@@ -1,4 +1,4 @@
-//! Events on their way to sockets: encoded once, shared by all who are sent them.
+//! Batches of events as WebSocket frames: encoded once, shared by all subscribers.
 
 use std::sync::Arc;
 
@@ -9,41 +9,46 @@ use tokio::sync::oneshot;
 use super::clock::millis;
 use crate::core::model::{ChatId, Seq};
 
-/// Events of one chat, or of none, that go to the same sockets together.
+/// Events of one chat, or of none, that are delivered to the same subscribers together.
 #[derive(Debug)]
-pub struct Parcel {
-    /// `None` for what belongs to no chat, somebody's coming online for example.
+pub struct FrameBatch {
+    /// `None` for events that belong to no chat, such as presence.
     pub chat: Option<ChatId>,
-    pub standing: Standing,
-    /// Where each event begins in the frames, with its number; none for what does not last, such as typing.
+    pub standing: SubscriptionChange,
+    /// Offset of each event in `frames`, with its `seq`; `None` for ephemeral events such as typing.
     events: Vec<(usize, Option<Seq>)>,
-    /// Text frames of a WebSocket, one behind the other.
+    /// The WebSocket text frames, concatenated.
     frames: Bytes,
-    /// What does not last, as it is: readers have no frames.
-    pub fleeting: Option<ByteString>,
-    /// When it was made, in milliseconds.
+    /// An ephemeral event as JSON, for pull readers, which use no frames.
+    pub ephemeral: Option<ByteString>,
+    /// When the batch was created, in milliseconds of [`millis`].
     pub at: u64,
-    /// Goes with it: whoever waits for this knows then that everybody has taken it.
+    /// Dropped with the batch: the receiver then knows that all subscribers have taken it.
     _on_taken: Option<oneshot::Sender<()>>,
 }
 
-impl Parcel {
-    /// A single event.
-    pub fn of(chat: Option<ChatId>, seq: Option<Seq>, standing: Standing, event: &ByteString) -> Arc<Self> {
-        let fleeting = seq.is_none().then(|| event.clone());
-        Arc::new(Self { fleeting, ..Self::wrap(chat, standing, &[(seq, event.clone())]) })
+impl FrameBatch {
+    /// Creates a batch of a single event.
+    pub fn of(
+        chat: Option<ChatId>,
+        seq: Option<Seq>,
+        standing: SubscriptionChange,
+        event: &ByteString,
+    ) -> Arc<Self> {
+        let ephemeral = seq.is_none().then(|| event.clone());
+        Arc::new(Self { ephemeral, ..Self::wrap(chat, standing, &[(seq, event.clone())]) })
     }
 
-    /// Events that follow each other in a chat.
+    /// Creates a batch of consecutive events of a chat.
     pub fn of_many(
         chat: ChatId,
         events: &[(Option<Seq>, ByteString)],
         on_taken: Option<oneshot::Sender<()>>,
     ) -> Arc<Self> {
-        Arc::new(Self { _on_taken: on_taken, ..Self::wrap(Some(chat), Standing::Same, events) })
+        Arc::new(Self { _on_taken: on_taken, ..Self::wrap(Some(chat), SubscriptionChange::Same, events) })
     }
 
-    fn wrap(chat: Option<ChatId>, standing: Standing, texts: &[(Option<Seq>, ByteString)]) -> Self {
+    fn wrap(chat: Option<ChatId>, standing: SubscriptionChange, texts: &[(Option<Seq>, ByteString)]) -> Self {
         let size = texts.iter().map(|(_, text)| text.len() + LONGEST_HEADER).sum();
         let (mut frames, mut events) = (BytesMut::with_capacity(size), Vec::with_capacity(texts.len()));
         for (seq, text) in texts {
@@ -51,30 +56,30 @@ impl Parcel {
             put_frame(&mut frames, TEXT, text.as_bytes());
         }
         let frames = frames.freeze();
-        Self { chat, standing, events, frames, fleeting: None, at: millis(), _on_taken: None }
+        Self { chat, standing, events, frames, ephemeral: None, at: millis(), _on_taken: None }
     }
 
-    /// The number of the latest event.
+    /// Returns the `seq` of the latest event.
     pub fn seq(&self) -> Option<Seq> {
         self.events.last().and_then(|(_, seq)| *seq)
     }
 
-    /// How many events there are.
+    /// Returns the number of events.
     pub fn count(&self) -> usize {
         self.events.len()
     }
 
-    /// Bytes of all frames.
+    /// Returns the size of all frames in bytes.
     pub fn size(&self) -> usize {
         self.frames.len()
     }
 
-    /// All frames.
+    /// Returns all frames.
     pub fn frames(&self) -> Bytes {
         self.frames.clone()
     }
 
-    /// The frames of what comes after a number, if anything does.
+    /// Returns the frames of events after `last`, if there are any.
     pub fn frames_after(&self, last: Seq) -> Option<Bytes> {
         let is_old = |seq: Option<Seq>| seq.is_some_and(|seq| seq <= last);
         let (begin, _) = self.events.iter().find(|(_, seq)| !is_old(*seq))?;
@@ -82,21 +87,21 @@ impl Parcel {
     }
 }
 
-/// Opcodes of whole frames.
+/// First bytes of unfragmented frames: FIN and the opcode.
 const TEXT: u8 = 0x81;
 const CLOSE: u8 = 0x88;
 
 const LONGEST_HEADER: usize = 10;
 
-/// The frame of a goodbye.
-pub fn goodbye(code: u16, reason: &str) -> Bytes {
+/// Encodes a close frame.
+pub fn close_frame(code: u16, reason: &str) -> Bytes {
     let (mut payload, mut frame) = (code.to_be_bytes().to_vec(), BytesMut::new());
     payload.extend_from_slice(reason.as_bytes());
     put_frame(&mut frame, CLOSE, &payload);
     frame.freeze()
 }
 
-/// Encodes a frame as servers send them, without a mask (RFC 6455, section 5.2).
+/// Encodes an unmasked frame, as servers send them (RFC 6455, section 5.2).
 fn put_frame(buffer: &mut BytesMut, opcode: u8, payload: &[u8]) {
     buffer.put_u8(opcode);
     match payload.len() {
@@ -113,29 +118,29 @@ fn put_frame(buffer: &mut BytesMut, opcode: u8, payload: &[u8]) {
     buffer.extend_from_slice(payload);
 }
 
-/// What happens to a socket's place in a chat with an event.
+/// Effect of an event on the receiver's subscription to the chat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
-    /// It hears of the chat as before.
+pub enum SubscriptionChange {
+    /// No change.
     Same,
-    /// It hears of the chat from this event on.
+    /// The subscription begins with this event.
     Joins,
-    /// This is the last that it hears of the chat.
+    /// The subscription ends with this event.
     Leaves,
-    /// It follows a public room from outside.
+    /// The receiver observes a public room.
     Watches,
-    /// The room that it followed from outside is gone.
-    WatchEnds,
+    /// The observed room was deleted; the observation ends.
+    ObservationEnds,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn parcel(lengths: &[usize]) -> Arc<Parcel> {
+    fn batch(lengths: &[usize]) -> Arc<FrameBatch> {
         let text = |length: &usize| ByteString::from("x".repeat(*length));
         let events: Vec<_> = lengths.iter().zip(1..).map(|(length, seq)| (Some(seq), text(length))).collect();
-        Parcel::of_many(ChatId(1), &events, None)
+        FrameBatch::of_many(ChatId(1), &events, None)
     }
 
     #[test]
@@ -146,18 +151,18 @@ mod tests {
             (65_535, &[0x81, 126, 255, 255]),
             (65_536, &[0x81, 127, 0, 0, 0, 0, 0, 1, 0, 0]),
         ] {
-            let frames = parcel(&[length]).frames();
+            let frames = batch(&[length]).frames();
             assert!(frames.starts_with(header) && frames.len() == header.len() + length, "{length}");
         }
     }
 
     #[test]
-    fn what_comes_after_a_number_is_the_rest() {
-        let parcel = parcel(&[1, 2, 3]);
-        assert_eq!((parcel.count(), parcel.seq(), parcel.size()), (3, Some(3), 12));
-        assert_eq!(parcel.frames_after(0), Some(parcel.frames()));
-        assert_eq!(parcel.frames_after(1).unwrap(), &b"\x81\x02xx\x81\x03xxx"[..]);
-        assert_eq!(parcel.frames_after(2).unwrap(), &b"\x81\x03xxx"[..]);
-        assert_eq!(parcel.frames_after(3), None);
+    fn frames_after_a_seq_are_those_of_later_events() {
+        let batch = batch(&[1, 2, 3]);
+        assert_eq!((batch.count(), batch.seq(), batch.size()), (3, Some(3), 12));
+        assert_eq!(batch.frames_after(0), Some(batch.frames()));
+        assert_eq!(batch.frames_after(1).unwrap(), &b"\x81\x02xx\x81\x03xxx"[..]);
+        assert_eq!(batch.frames_after(2).unwrap(), &b"\x81\x03xxx"[..]);
+        assert_eq!(batch.frames_after(3), None);
     }
 }

@@ -1,11 +1,11 @@
-//! What is counted of chats and of those who listen.
+//! Metrics of chats and their subscribers.
 
 use prometheus::{IntCounter, IntCounterVec};
 
 use super::CloseReason;
 use crate::core::{metrics::Instruments, model::Change};
 
-/// Instruments of the chats.
+/// Counters of events, deliveries and closed sockets.
 #[derive(Debug)]
 pub struct ChatMeter {
     events: [IntCounter; TYPES.len()],
@@ -13,13 +13,13 @@ pub struct ChatMeter {
     to_sockets: IntCounter,
     to_readers: IntCounter,
     closed: [IntCounter; REASONS.len()],
-    /// Sockets whose connection was cut, since they did not get around to saying goodbye.
+    /// Sockets whose connection was aborted because they did not close in time.
     pub cut: IntCounter,
-    /// Times that storage was asked for events that were not heard of.
+    /// Backfills: reads from storage to fill a gap in a chat's events.
     pub back_fills: IntCounter,
 }
 
-/// Types of events, in the order of [`number`].
+/// Event types, in the order of [`index_of`].
 const TYPES: [&str; 10] = [
     "chat_created",
     "chat_updated",
@@ -44,17 +44,17 @@ impl ChatMeter {
     pub fn new(instruments: &Instruments) -> Self {
         let events = instruments.counters(
             "greenroom_events_total",
-            "Events made known on this node, those of other nodes included, by type.",
+            "Events published on this node, including those of other nodes, by type.",
             &["type"],
         );
         let deliveries = instruments.counters(
             "greenroom_deliveries_total",
-            "Events handed to sockets, and noted for readers (event streams, long polls).",
+            "Events queued for sockets, and noted for readers (event streams, long polls).",
             &["to"],
         );
         let closed = instruments.counters(
             "greenroom_sockets_closed_total",
-            "Sockets that the server told to go, by reason.",
+            "Sockets that the server closed, by reason.",
             &["reason"],
         );
         let of = |family: &IntCounterVec, label: &str| family.with_label_values(&[label]);
@@ -66,39 +66,39 @@ impl ChatMeter {
             closed: REASONS.map(|(_, reason)| of(&closed, reason)),
             cut: instruments.counter(
                 "greenroom_sockets_cut_total",
-                "Sockets whose connection was cut, since they read so slowly that no goodbye got through.",
+                "Sockets whose connection was aborted because they did not read the close frame in time.",
             ),
             back_fills: instruments.counter(
                 "greenroom_back_fills_total",
-                "Times that storage was asked for events that were not heard of.",
+                "Backfills: reads from storage to fill a gap in a chat's events.",
             ),
         }
     }
 
-    /// Counts an event.
+    /// Counts a published event.
     pub fn made_known(&self, change: &Change) {
-        self.events[number(change)].inc();
+        self.events[index_of(change)].inc();
     }
 
-    /// Counts somebody's beginning or ending to type.
+    /// Counts a typing event.
     pub fn typed(&self) {
         self.typing.inc();
     }
 
-    /// Counts events that were delivered.
+    /// Counts delivered events.
     pub fn delivered(&self, is_reader: bool, count: usize) {
         if is_reader { self.to_readers.inc_by(count as u64) } else { self.to_sockets.inc_by(count as u64) }
     }
 
-    /// Counts a socket that was told to go.
+    /// Counts a socket that the server closed.
     pub fn closed(&self, reason: CloseReason) {
         let counters = REASONS.iter().zip(&self.closed);
         counters.filter(|((known, _), _)| *known == reason).for_each(|(_, counter)| counter.inc());
     }
 }
 
-/// The place of a change's type in [`TYPES`].
-fn number(change: &Change) -> usize {
+/// Returns the index of a change's type in [`TYPES`].
+fn index_of(change: &Change) -> usize {
     match change {
         Change::ChatCreated { .. } => 0,
         Change::ChatRenamed { .. } => 1,

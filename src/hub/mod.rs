@@ -1,4 +1,4 @@
-//! Who is connected to this node, and what waits for each: the sockets and readers that chats deliver to.
+//! Live connections of this node: users, their subscribers, and the queues that chats deliver to.
 
 pub mod changed_chats;
 pub mod clock;
@@ -11,9 +11,9 @@ pub(crate) mod send_queue;
 pub mod subscriber;
 
 pub use close_reason::CloseReason;
-pub use connection_abort::Wire;
-pub use frame_batch::{Parcel, goodbye};
+pub use connection_abort::ConnectionAbort;
+pub use frame_batch::{FrameBatch, close_frame};
 pub use metrics::ChatMeter;
-pub use registry::UserRegistry;
+pub use registry::Hub;
 pub use send_queue::Next;
-pub use subscriber::{Socket, SocketId};
+pub use subscriber::{Subscriber, SubscriberId};

@@ -1,7 +1,7 @@
-//! Who is connected to this node: users and their sockets.
+//! Live connections of this node, by user.
 //!
-//! It is a map behind a lock rather than an actor: a chat that adds somebody must find their sockets within its own
-//! turn, so that nothing of the chat can reach them before the news that they are in it.
+//! A map behind a lock rather than an actor. A chat that adds a user must find the user's sockets
+//! synchronously. Otherwise another event of the chat could reach them before `chat_created`.
 
 use std::{
     collections::HashMap,
@@ -11,41 +11,41 @@ use std::{
 
 use super::{
     close_reason::CloseReason,
-    send_queue::Inbox,
-    subscriber::{Socket, SocketId},
+    send_queue::SendQueue,
+    subscriber::{Subscriber, SubscriberId},
 };
-use crate::core::model::{Credential, Feed, UserId};
+use crate::core::model::{Credential, JoinCount, UserId};
 
-/// Hears of a user's first socket and of the last one's end.
+/// Observer of users who connect and disconnect.
 pub trait ConnectionObserver: Debug + Send + Sync {
-    /// A user's first socket has come, or the last one has gone.
+    /// Called when a user's first connection opens, or the last one closes.
     fn connections_changed(&self, user: UserId);
 }
 
-/// The users of this node with their sockets.
+/// The users connected to this node, with their subscribers.
 #[derive(Debug)]
-pub struct UserRegistry {
+pub struct Hub {
     users: Mutex<HashMap<UserId, Connected>>,
     max_sockets: usize,
     observer: Arc<dyn ConnectionObserver>,
 }
 
-/// Event streams and long polls that one user may have open at once.
+/// Most event streams and long polls that one user may have open at once.
 const MOST_READERS: usize = 100;
 
 #[derive(Debug, Default)]
 struct Connected {
-    /// Sockets that are open or about to be.
-    places: usize,
-    /// Event streams and long polls likewise.
+    /// WebSockets that are open or being opened.
+    slots: usize,
+    /// Event streams and long polls that are open or being opened.
     readers: usize,
-    /// Both of them.
-    sockets: Vec<Arc<Socket>>,
-    /// How many times the user was brought into a chat, as far as was heard here.
-    feed: Option<Feed>,
+    /// Open connections of both kinds.
+    sockets: Vec<Arc<Subscriber>>,
+    /// The user's join count: how often they were added to a chat, as known to this node.
+    join_count: Option<JoinCount>,
 }
 
-/// How many are connected to a node.
+/// Number of connections of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Connections {
     pub users: usize,
@@ -54,44 +54,45 @@ pub struct Connections {
     pub readers: usize,
 }
 
-/// A user's right to one more socket; given back when it is dropped.
+/// A reserved connection slot of a user; released when dropped.
 #[derive(Debug)]
-pub struct Place {
-    registry: Arc<UserRegistry>,
+pub struct ConnectionSlot {
+    hub: Arc<Hub>,
     user: UserId,
     is_reader: bool,
 }
 
-impl UserRegistry {
-    /// A registry that gives each user at most `max_sockets`.
+impl Hub {
+    /// Creates a hub that allows each user at most `max_sockets` WebSockets.
     pub fn new(max_sockets: usize, observer: Arc<dyn ConnectionObserver>) -> Arc<Self> {
         Arc::new(Self { users: Mutex::default(), max_sockets, observer })
     }
 
-    /// Reserves a socket for a user; `None` where they have as many as one may have.
-    pub fn reserve(self: &Arc<Self>, user: UserId) -> Option<Place> {
+    /// Reserves a WebSocket slot for a user; `None` at the user's limit.
+    pub fn reserve(self: &Arc<Self>, user: UserId) -> Option<ConnectionSlot> {
         let mut users = self.lock();
         let connected = users.entry(user).or_default();
-        if connected.places >= self.max_sockets {
+        if connected.slots >= self.max_sockets {
             return None;
         }
-        connected.places += 1;
-        Some(Place { registry: self.clone(), user, is_reader: false })
+        connected.slots += 1;
+        Some(ConnectionSlot { hub: self.clone(), user, is_reader: false })
     }
 
-    /// The same for an event stream or a long poll, which do not count as sockets.
-    pub fn reserve_reader(self: &Arc<Self>, user: UserId) -> Option<Place> {
+    /// Reserves a slot for an event stream or a long poll; `None` at the user's limit. These do not count as
+    /// WebSockets.
+    pub fn reserve_reader(self: &Arc<Self>, user: UserId) -> Option<ConnectionSlot> {
         let mut users = self.lock();
         let connected = users.entry(user).or_default();
         if connected.readers >= MOST_READERS {
             return None;
         }
         connected.readers += 1;
-        Some(Place { registry: self.clone(), user, is_reader: true })
+        Some(ConnectionSlot { hub: self.clone(), user, is_reader: true })
     }
 
-    /// From now on the socket hears what concerns its user.
-    pub fn add(&self, socket: Arc<Socket>) {
+    /// Adds an open connection; from now on it gets its user's events.
+    pub fn add(&self, socket: Arc<Subscriber>) {
         let user = socket.user;
         let mut users = self.lock();
         let sockets = &mut users.entry(user).or_default().sockets;
@@ -101,8 +102,8 @@ impl UserRegistry {
         }
     }
 
-    /// The socket has ended.
-    pub fn remove(&self, user: UserId, socket: SocketId) {
+    /// Removes a closed connection.
+    pub fn remove(&self, user: UserId, socket: SubscriberId) {
         let mut users = self.lock();
         let Some(connected) = users.get_mut(&user) else { return };
         let before = connected.sockets.len();
@@ -112,112 +113,113 @@ impl UserRegistry {
         }
     }
 
-    /// Whether a user has any socket.
+    /// Returns whether a user has any open connection.
     pub fn is_connected(&self, user: UserId) -> bool {
         self.lock().get(&user).is_some_and(|connected| !connected.sockets.is_empty())
     }
 
-    /// A user's sockets.
-    pub fn sockets_of(&self, user: UserId) -> Vec<Arc<Socket>> {
+    /// Returns a user's open connections.
+    pub fn sockets_of(&self, user: UserId) -> Vec<Arc<Subscriber>> {
         self.lock().get(&user).map(|connected| connected.sockets.clone()).unwrap_or_default()
     }
 
-    /// Where a user's count was before the first of their sockets looked which chats they are in.
-    pub fn begin_feed(&self, user: UserId, feed: Feed) {
+    /// Sets a user's join count, read before the first connection read its chats; keeps a known one.
+    pub fn begin_join_count(&self, user: UserId, join_count: JoinCount) {
         if let Some(connected) = self.lock().get_mut(&user) {
-            connected.feed.get_or_insert(feed);
+            connected.join_count.get_or_insert(join_count);
         }
     }
 
-    /// Users were brought into a chat. Where that was not the next time that was to be heard of, one is missing.
-    pub fn heard_feeds(&self, feeds: &[(UserId, Feed)]) {
+    /// Advances the join counts of users added to a chat. A count that skips a number is not advanced: the
+    /// reconciler then finds the missed join.
+    pub fn advance_join_counts(&self, feeds: &[(UserId, JoinCount)]) {
         let mut users = self.lock();
-        for (user, feed) in feeds {
-            if let Some(known) = users.get_mut(user).and_then(|connected| connected.feed.as_mut())
-                && *feed == *known + 1
+        for (user, join_count) in feeds {
+            if let Some(known) = users.get_mut(user).and_then(|connected| connected.join_count.as_mut())
+                && *join_count == *known + 1
             {
-                *known = *feed;
+                *known = *join_count;
             }
         }
     }
 
-    /// It was looked which chats a user is in.
-    pub fn caught_up(&self, user: UserId, feed: Feed) {
-        if let Some(known) = self.lock().get_mut(&user).and_then(|connected| connected.feed.as_mut()) {
-            *known = feed.max(*known);
+    /// Raises a user's join count after all of the user's chats were read.
+    pub fn caught_up(&self, user: UserId, join_count: JoinCount) {
+        if let Some(known) = self.lock().get_mut(&user).and_then(|connected| connected.join_count.as_mut()) {
+            *known = join_count.max(*known);
         }
     }
 
-    /// The users who are connected, each with their count as it is known here.
-    pub fn feeds(&self) -> Vec<(UserId, Feed)> {
-        self.lock().iter().filter_map(|(user, connected)| Some((*user, connected.feed?))).collect()
+    /// Lists the connected users with their known join counts.
+    pub fn feeds(&self) -> Vec<(UserId, JoinCount)> {
+        self.lock().iter().filter_map(|(user, connected)| Some((*user, connected.join_count?))).collect()
     }
 
-    /// The credentials that a user's sockets were opened with.
+    /// Returns the credentials that a user's connections were opened with.
     pub fn credentials_of(&self, user: UserId) -> Vec<Credential> {
         self.sockets_of(user).iter().map(|socket| socket.credential.clone()).collect()
     }
 
-    /// Closes those of a user's sockets that were opened with a credential.
+    /// Closes the user's connections that were opened with a credential.
     pub fn close_opened_with(&self, user: UserId, credential: &Credential) {
         for socket in self.sockets_of(user).iter().filter(|socket| socket.credential == *credential) {
             socket.close(CloseReason::SignedOut);
         }
     }
 
-    /// Has every socket look at what waits for it.
+    /// Wakes every socket's writer task.
     pub fn wake_all(&self) {
         let users = self.lock();
         let sockets = users.values().flat_map(|connected| &connected.sockets);
-        sockets.filter_map(|socket| socket.inbox()).for_each(Inbox::wake);
+        sockets.filter_map(|socket| socket.send_queue()).for_each(SendQueue::wake);
     }
 
-    /// Closes every socket. Returns how many there were.
+    /// Closes every connection. Returns how many there were.
     pub fn close_all(&self, reason: CloseReason) -> usize {
-        let sockets: Vec<Arc<Socket>> =
+        let sockets: Vec<Arc<Subscriber>> =
             self.lock().values().flat_map(|connected| connected.sockets.iter().cloned()).collect();
         sockets.iter().for_each(|socket| socket.close(reason));
         sockets.len()
     }
 
-    /// The sockets that are to be looked after: see [`Socket::look_after`].
-    pub fn overdue(&self) -> Vec<Arc<Socket>> {
+    /// Returns the connections that have exceeded a timeout: see [`Subscriber::enforce_timeouts`].
+    pub fn timed_out(&self) -> Vec<Arc<Subscriber>> {
         let users = self.lock();
         let sockets = users.values().flat_map(|connected| &connected.sockets);
         sockets.filter(|socket| socket.is_overdue()).cloned().collect()
     }
 
-    /// How many are connected, in all.
+    /// Returns the number of connected users and connections.
     pub fn connected(&self) -> Connections {
         let users = self.lock();
         let sum = |of: fn(&Connected) -> usize| users.values().map(of).sum();
         Connections {
             users: users.len(),
-            sockets: sum(|connected| connected.places),
+            sockets: sum(|connected| connected.slots),
             readers: sum(|connected| connected.readers),
         }
     }
 
-    /// How many sockets are open or about to be.
+    /// Returns the number of WebSockets that are open or being opened.
     pub fn count(&self) -> usize {
-        self.lock().values().map(|connected| connected.places).sum()
+        self.lock().values().map(|connected| connected.slots).sum()
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<UserId, Connected>> {
-        // The maps are sound after each single step, so a panic elsewhere does not spoil them.
+        // The maps are consistent after each operation, so a poisoned lock is safe to use.
         self.users.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
-        let mut users = self.registry.lock();
+        let mut users = self.hub.lock();
         if let Some(connected) = users.get_mut(&self.user) {
             match self.is_reader {
-                false => connected.places -= 1,
+                false => connected.slots -= 1,
                 true => connected.readers -= 1,
             }
-            if connected.places + connected.readers == 0 && connected.sockets.is_empty() {
+            if connected.slots + connected.readers == 0 && connected.sockets.is_empty() {
                 users.remove(&self.user);
             }
         }

@@ -1,4 +1,4 @@
-//! What waits for a socket, in order: bounded, and taken by the task that writes to the client.
+//! Bounded send queue of a WebSocket, drained by the task that writes to the client.
 
 use std::{
     collections::VecDeque,
@@ -6,69 +6,69 @@ use std::{
     task::Waker,
 };
 
-use super::{close_reason::CloseReason, frame_batch::Parcel};
+use super::{close_reason::CloseReason, frame_batch::FrameBatch};
 
-/// Most events, and most bytes of them, that may wait for one socket.
+/// Most events in one queue, and most bytes.
 const MAX_EVENTS: usize = 4_096;
 const MAX_BYTES: usize = 1 << 20;
 
-/// Places that are kept for what comes next.
-const KEPT: usize = 16;
+/// Queue capacity kept when the queue becomes empty; larger buffers are freed.
+const KEPT_CAPACITY: usize = 16;
 
-/// Everybody who delivers shares it with the one who takes away.
+/// Send queue, shared by all chats that deliver and the one task that drains it.
 #[derive(Debug, Default)]
-pub struct Inbox(Mutex<Waiting>);
+pub struct SendQueue(Mutex<Waiting>);
 
 #[derive(Debug, Default)]
 struct Waiting {
-    parcels: VecDeque<Arc<Parcel>>,
+    batches: VecDeque<Arc<FrameBatch>>,
     events: usize,
     bytes: usize,
-    /// The socket is to say goodbye, behind what it takes before.
+    /// Set once the socket must close; the close frame follows the events taken before.
     closing: Option<CloseReason>,
-    /// Who takes away, while they wait for more.
+    /// Waker of the draining task while it waits.
     reader: Option<Waker>,
 }
 
-/// What is to be done next.
+/// The next action of the draining task.
 #[derive(Debug)]
 pub enum Next {
-    Pass(Arc<Parcel>),
+    Pass(Arc<FrameBatch>),
     Close(CloseReason),
 }
 
-impl Inbox {
-    /// Puts events in. Returns whether there was room for them: what comes first passes however large it is.
-    pub fn put(&self, parcel: &Arc<Parcel>) -> bool {
+impl SendQueue {
+    /// Queues a batch. Returns false if the queue is full. An empty queue accepts a batch of any size.
+    pub fn put(&self, batch: &Arc<FrameBatch>) -> bool {
         let mut waiting = self.lock();
-        let (events, bytes) = (waiting.events + parcel.count(), waiting.bytes + parcel.size());
-        if !waiting.parcels.is_empty() && (events > MAX_EVENTS || bytes > MAX_BYTES) {
+        let (events, bytes) = (waiting.events + batch.count(), waiting.bytes + batch.size());
+        if !waiting.batches.is_empty() && (events > MAX_EVENTS || bytes > MAX_BYTES) {
             return false;
         }
-        waiting.parcels.push_back(parcel.clone());
+        waiting.batches.push_back(batch.clone());
         (waiting.events, waiting.bytes) = (events, bytes);
         wake(waiting);
         true
     }
 
-    /// Has the socket say goodbye.
+    /// Requests a close frame.
     pub fn close(&self, reason: CloseReason) {
         let mut waiting = self.lock();
         waiting.closing = Some(reason);
         wake(waiting);
     }
 
-    /// Takes what is next, or wakes `reader` as soon as there is something. A goodbye does not wait for events that
-    /// are not to be taken yet.
+    /// Takes the next action, or registers `reader` to be woken. With `takes_events` false, a close request
+    /// passes the queued events.
     pub fn next(&self, takes_events: bool, reader: &Waker) -> Option<Next> {
         let mut waiting = self.lock();
-        if takes_events && let Some(parcel) = waiting.parcels.pop_front() {
-            waiting.events -= parcel.count();
-            waiting.bytes -= parcel.size();
-            if waiting.parcels.is_empty() && waiting.parcels.capacity() > KEPT {
-                waiting.parcels = VecDeque::new();
+        if takes_events && let Some(batch) = waiting.batches.pop_front() {
+            waiting.events -= batch.count();
+            waiting.bytes -= batch.size();
+            if waiting.batches.is_empty() && waiting.batches.capacity() > KEPT_CAPACITY {
+                waiting.batches = VecDeque::new();
             }
-            return Some(Next::Pass(parcel));
+            return Some(Next::Pass(batch));
         }
         let closing = waiting.closing.take().map(Next::Close);
         if closing.is_none() && !waiting.reader.as_ref().is_some_and(|known| known.will_wake(reader)) {
@@ -77,33 +77,33 @@ impl Inbox {
         closing
     }
 
-    /// Has the reader look whether it may go on.
+    /// Wakes the draining task.
     pub fn wake(&self) {
         wake(self.lock());
     }
 
-    /// Lets go of everything: nobody takes it any more.
+    /// Drops all queued events; called when the socket has ended.
     pub fn clear(&self) {
         *self.lock() = Waiting::default();
     }
 
-    /// Whether something like this waits.
-    pub fn has(&self, is_meant: impl Fn(&Parcel) -> bool) -> bool {
-        self.lock().parcels.iter().any(|parcel| is_meant(parcel))
+    /// Returns whether a matching batch is queued.
+    pub fn has(&self, predicate: impl Fn(&FrameBatch) -> bool) -> bool {
+        self.lock().batches.iter().any(|batch| predicate(batch))
     }
 
-    /// For how long the oldest event has waited.
+    /// Returns the age of the oldest batch in milliseconds; 0 if the queue is empty.
     pub fn age(&self, now: u64) -> u64 {
-        self.lock().parcels.front().map_or(0, |parcel| now.saturating_sub(parcel.at))
+        self.lock().batches.front().map_or(0, |batch| now.saturating_sub(batch.at))
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
-        // It is sound after each single step, so a panic elsewhere does not spoil it.
+        // The queue is consistent after each operation, so a poisoned lock is safe to use.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Once unlocked, or who is woken might have to wait at once.
+/// Wakes the draining task after unlocking, so that it does not wait for the lock at once.
 fn wake(mut waiting: MutexGuard<'_, Waiting>) {
     let reader = waiting.reader.take();
     drop(waiting);
@@ -117,42 +117,42 @@ mod tests {
     use bytestring::ByteString;
 
     use super::*;
-    use crate::{core::model::ChatId, hub::frame_batch::Standing};
+    use crate::{core::model::ChatId, hub::frame_batch::SubscriptionChange};
 
-    fn parcel(size: usize) -> Arc<Parcel> {
+    fn batch(size: usize) -> Arc<FrameBatch> {
         let text = ByteString::from("x".repeat(size));
-        Parcel::of(Some(ChatId(1)), Some(1), Standing::Same, &text)
+        FrameBatch::of(Some(ChatId(1)), Some(1), SubscriptionChange::Same, &text)
     }
 
     #[test]
-    fn so_many_events_and_so_many_bytes_have_room() {
-        let (inbox, small) = (Inbox::default(), parcel(1));
-        assert!((0..MAX_EVENTS).all(|_| inbox.put(&small)));
-        assert!(!inbox.put(&small));
-        let (inbox, large) = (Inbox::default(), parcel(2 << 20));
-        assert!(inbox.put(&large) && !inbox.put(&small));
-        assert!(matches!(inbox.next(true, Waker::noop()), Some(Next::Pass(_))));
-        assert!(inbox.put(&parcel(MAX_BYTES - 100)) && !inbox.put(&parcel(100)) && inbox.put(&small));
+    fn the_queue_is_bounded_in_events_and_in_bytes() {
+        let (queue, small) = (SendQueue::default(), batch(1));
+        assert!((0..MAX_EVENTS).all(|_| queue.put(&small)));
+        assert!(!queue.put(&small));
+        let (queue, large) = (SendQueue::default(), batch(2 << 20));
+        assert!(queue.put(&large) && !queue.put(&small));
+        assert!(matches!(queue.next(true, Waker::noop()), Some(Next::Pass(_))));
+        assert!(queue.put(&batch(MAX_BYTES - 100)) && !queue.put(&batch(100)) && queue.put(&small));
     }
 
     #[test]
-    fn it_is_as_old_as_what_waits() {
-        let (inbox, parcel) = (Inbox::default(), parcel(1));
-        assert_eq!(inbox.age(u64::MAX), 0);
-        assert!(inbox.put(&parcel));
-        assert_eq!(inbox.age(parcel.at + 3_000), 3_000);
-        assert!(matches!(inbox.next(true, Waker::noop()), Some(Next::Pass(_))));
-        assert_eq!(inbox.age(u64::MAX), 0);
+    fn its_age_is_that_of_the_oldest_batch() {
+        let (queue, batch) = (SendQueue::default(), batch(1));
+        assert_eq!(queue.age(u64::MAX), 0);
+        assert!(queue.put(&batch));
+        assert_eq!(queue.age(batch.at + 3_000), 3_000);
+        assert!(matches!(queue.next(true, Waker::noop()), Some(Next::Pass(_))));
+        assert_eq!(queue.age(u64::MAX), 0);
     }
 
     #[test]
-    fn a_goodbye_comes_behind_what_is_taken_and_before_what_is_not() {
-        let inbox = Inbox::default();
-        assert!(inbox.put(&parcel(1)));
-        inbox.close(CloseReason::TooSlow);
-        assert!(matches!(inbox.next(true, Waker::noop()), Some(Next::Pass(_))));
-        assert!(inbox.put(&parcel(1)));
-        assert!(matches!(inbox.next(false, Waker::noop()), Some(Next::Close(CloseReason::TooSlow))));
-        assert!(inbox.next(false, Waker::noop()).is_none());
+    fn a_close_frame_follows_events_that_are_taken_and_precedes_others() {
+        let queue = SendQueue::default();
+        assert!(queue.put(&batch(1)));
+        queue.close(CloseReason::TooSlow);
+        assert!(matches!(queue.next(true, Waker::noop()), Some(Next::Pass(_))));
+        assert!(queue.put(&batch(1)));
+        assert!(matches!(queue.next(false, Waker::noop()), Some(Next::Close(CloseReason::TooSlow))));
+        assert!(queue.next(false, Waker::noop()).is_none());
     }
 }

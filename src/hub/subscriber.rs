@@ -1,4 +1,4 @@
-//! A live connection as the chats see it: where to deliver, and how much is waiting there.
+//! A live connection as seen by chats: its delivery queue, its close state and its timeouts.
 
 use std::{
     sync::{
@@ -12,178 +12,178 @@ use bytestring::ByteString;
 
 use super::{
     ChatMeter,
-    changed_chats::News,
+    changed_chats::ChangedChats,
     clock::millis,
     close_reason::CloseReason,
-    connection_abort::Wire,
-    frame_batch::{Parcel, Standing},
-    send_queue::Inbox,
+    connection_abort::ConnectionAbort,
+    frame_batch::{FrameBatch, SubscriptionChange},
+    send_queue::SendQueue,
 };
 use crate::core::model::{Credential, UserId};
 
-/// Names a socket of this process.
+/// Identifies a connection within this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct SocketId(u64);
+pub struct SubscriberId(u64);
 
-impl SocketId {
+impl SubscriberId {
     fn next() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         Self(NEXT.fetch_add(1, Ordering::Relaxed))
     }
 }
 
-/// Where deliveries go.
+/// Destination of deliveries.
 #[derive(Debug)]
 enum Outlet {
-    /// To a WebSocket, which is sent every event.
-    Session(Inbox),
-    /// To a reader who is told where to look, and reads what happened from storage: an event stream, a long poll.
-    Reader(News),
+    /// A WebSocket: every event is queued.
+    Session(SendQueue),
+    /// An event stream or a long poll: changed chats are noted, and the reader reads them from storage.
+    Reader(ChangedChats),
 }
 
-/// A live connection. Chats and the registry share it; delivering never waits.
+/// A live connection, shared by chats and the hub. Delivering never blocks.
 #[derive(Debug)]
-pub struct Socket {
-    pub id: SocketId,
+pub struct Subscriber {
+    pub id: SubscriberId,
     pub user: UserId,
     pub credential: Credential,
     outlet: Outlet,
-    /// Until the session ends, however long a chat remembers the socket.
-    wire: Mutex<Option<Wire>>,
-    /// When it was told to close; 0 before.
+    /// Taken when the session ends, so that chats that still hold the subscriber do not keep the connection.
+    connection: Mutex<Option<ConnectionAbort>>,
+    /// When the close was requested, in milliseconds of [`millis`]; 0 before.
     closing_since: AtomicU64,
     has_ended: AtomicBool,
     meter: Option<Arc<ChatMeter>>,
 }
 
-/// An event may wait for a socket for so long.
-const MAX_AGE: Duration = Duration::from_secs(5);
+/// Longest time that an event may be queued before the socket is closed as too slow.
+const MAX_QUEUE_AGE: Duration = Duration::from_secs(5);
 
-/// A socket that was told to close gets so long to say goodbye.
-const GOODBYE_WITHIN: Duration = Duration::from_secs(1);
+/// Longest time from the close request to the close frame; then the connection is aborted.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-impl Socket {
+impl Subscriber {
     pub fn new(
         user: UserId,
         credential: Credential,
-        wire: Option<Wire>,
+        connection: Option<ConnectionAbort>,
         meter: Option<Arc<ChatMeter>>,
     ) -> Arc<Self> {
-        Self::with_outlet(user, credential, Outlet::Session(Inbox::default()), wire, meter)
+        Self::with_outlet(user, credential, Outlet::Session(SendQueue::default()), connection, meter)
     }
 
-    /// A connection whose reader goes at their own pace.
+    /// Creates a subscriber for an event stream or a long poll.
     pub fn reader(user: UserId, credential: Credential, meter: Option<Arc<ChatMeter>>) -> Arc<Self> {
-        Self::with_outlet(user, credential, Outlet::Reader(News::default()), None, meter)
+        Self::with_outlet(user, credential, Outlet::Reader(ChangedChats::default()), None, meter)
     }
 
     fn with_outlet(
         user: UserId,
         credential: Credential,
         outlet: Outlet,
-        wire: Option<Wire>,
+        connection: Option<ConnectionAbort>,
         meter: Option<Arc<ChatMeter>>,
     ) -> Arc<Self> {
         Arc::new(Self {
-            id: SocketId::next(),
+            id: SubscriberId::next(),
             user,
             credential,
             outlet,
-            wire: Mutex::new(wire),
+            connection: Mutex::new(connection),
             closing_since: AtomicU64::new(0),
             has_ended: AtomicBool::new(false),
             meter,
         })
     }
 
-    /// What is noted for a reader.
-    pub fn news(&self) -> Option<&News> {
+    /// Returns the dirty set of a pull reader.
+    pub fn changed_chats(&self) -> Option<&ChangedChats> {
         match &self.outlet {
             Outlet::Session(_) => None,
-            Outlet::Reader(news) => Some(news),
+            Outlet::Reader(changes) => Some(changes),
         }
     }
 
-    /// What waits for a WebSocket.
-    pub fn inbox(&self) -> Option<&Inbox> {
+    /// Returns the send queue of a WebSocket.
+    pub fn send_queue(&self) -> Option<&SendQueue> {
         match &self.outlet {
-            Outlet::Session(inbox) => Some(inbox),
+            Outlet::Session(send_queue) => Some(send_queue),
             Outlet::Reader(_) => None,
         }
     }
 
-    /// Delivers events, unless too much is waiting already: then the socket is told to go.
-    pub fn deliver(&self, parcel: &Arc<Parcel>) {
+    /// Delivers a batch. A full send queue closes the socket as too slow.
+    pub fn deliver(&self, batch: &Arc<FrameBatch>) {
         if self.is_closing() || !self.is_open() {
             return;
         }
         if let Some(meter) = &self.meter {
-            meter.delivered(matches!(self.outlet, Outlet::Reader(_)), parcel.count());
+            meter.delivered(matches!(self.outlet, Outlet::Reader(_)), batch.count());
         }
         match &self.outlet {
-            Outlet::Reader(news) => news.note(parcel),
-            Outlet::Session(inbox) if inbox.put(parcel) => {}
+            Outlet::Reader(changes) => changes.note(batch),
+            Outlet::Session(send_queue) if send_queue.put(batch) => {}
             Outlet::Session(_) => self.close(CloseReason::TooSlow),
         }
     }
 
-    /// Delivers an event that belongs to no chat.
+    /// Delivers an ephemeral event that belongs to no chat.
     pub fn tell(&self, event: &ByteString) {
-        self.deliver(&Parcel::of(None, None, Standing::Same, event));
+        self.deliver(&FrameBatch::of(None, None, SubscriptionChange::Same, event));
     }
 
-    /// Whether there is still somebody to deliver to.
+    /// Returns whether the session or reader is still running.
     pub fn is_open(&self) -> bool {
         !self.has_ended.load(Ordering::Relaxed)
     }
 
-    /// Whether it was told to close.
+    /// Returns whether a close was requested.
     pub fn is_closing(&self) -> bool {
         self.closing_since.load(Ordering::Relaxed) != 0
     }
 
-    /// Asks the session to end, once.
+    /// Requests a close; only the first call has an effect.
     pub fn close(&self, reason: CloseReason) {
         let first = self.closing_since.compare_exchange(0, millis(), Ordering::Relaxed, Ordering::Relaxed);
         if let (Ok(_), Some(meter), Outlet::Session(_)) = (first, &self.meter, &self.outlet) {
             meter.closed(reason);
         }
         match &self.outlet {
-            Outlet::Session(inbox) if first.is_ok() => inbox.close(reason),
-            Outlet::Reader(news) if first.is_ok() => news.close(reason),
+            Outlet::Session(send_queue) if first.is_ok() => send_queue.close(reason),
+            Outlet::Reader(changes) if first.is_ok() => changes.close(reason),
             _ => {}
         }
     }
 
-    /// The session, or the reader, has ended: lets go of the connection.
+    /// Marks the session or reader as ended, and releases the connection and the queue.
     pub fn ended(&self) {
         self.has_ended.store(true, Ordering::Relaxed);
-        if let Some(wire) = self.wire().take() {
-            wire.end();
+        if let Some(connection) = self.connection().take() {
+            connection.end();
         }
-        if let Some(inbox) = self.inbox() {
-            inbox.clear();
+        if let Some(send_queue) = self.send_queue() {
+            send_queue.clear();
         }
     }
 
-    fn wire(&self) -> MutexGuard<'_, Option<Wire>> {
-        self.wire.lock().unwrap_or_else(PoisonError::into_inner)
+    fn connection(&self) -> MutexGuard<'_, Option<ConnectionAbort>> {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether it is to be looked after.
+    /// Returns whether a timeout was exceeded.
     pub fn is_overdue(&self) -> bool {
-        self.overdue().is_some()
+        self.exceeded_timeout().is_some()
     }
 
-    /// Looks after the socket from outside: one that lets events wait for too long is told to close, one that does
-    /// not get around to closing is cut.
-    pub fn look_after(&self) {
-        match self.overdue() {
+    /// Enforces timeouts from outside the session. Closes a socket whose events were queued too long, and
+    /// aborts one that did not close in time.
+    pub fn enforce_timeouts(&self) {
+        match self.exceeded_timeout() {
             Some(Overdue::Events) => self.close(CloseReason::TooSlow),
-            Some(Overdue::Goodbye) => {
-                // Once: it is overdue until its session has noticed.
-                if let Some(wire) = self.wire().take() {
-                    wire.cut();
+            Some(Overdue::Close) => {
+                // Taken, so that it happens once: the timeout stays exceeded until the session has ended.
+                if let Some(connection) = self.connection().take() {
+                    connection.cut();
                     self.meter.iter().for_each(|meter| meter.cut.inc());
                 }
             }
@@ -191,20 +191,20 @@ impl Socket {
         }
     }
 
-    fn overdue(&self) -> Option<Overdue> {
+    fn exceeded_timeout(&self) -> Option<Overdue> {
         let (now, closing_since) = (millis(), self.closing_since.load(Ordering::Relaxed));
         let since = |moment| Duration::from_millis(now.saturating_sub(moment));
         if closing_since != 0 {
-            (since(closing_since) > GOODBYE_WITHIN).then_some(Overdue::Goodbye)
+            (since(closing_since) > CLOSE_TIMEOUT).then_some(Overdue::Close)
         } else {
-            let age = self.inbox().map_or(0, |inbox| inbox.age(now));
-            (Duration::from_millis(age) > MAX_AGE).then_some(Overdue::Events)
+            let age = self.send_queue().map_or(0, |send_queue| send_queue.age(now));
+            (Duration::from_millis(age) > MAX_QUEUE_AGE).then_some(Overdue::Events)
         }
     }
 }
 
-/// What a socket has let wait for too long.
+/// The timeout that a socket has exceeded.
 enum Overdue {
     Events,
-    Goodbye,
+    Close,
 }

@@ -1,4 +1,4 @@
-//! What commands bear, the same over REST and sockets.
+//! Fields of commands, shared by REST and WebSockets.
 
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -12,15 +12,16 @@ use crate::core::model::{
     text::{ClientId, MessageBody},
 };
 
-/// A message to be posted.
+/// Fields of a new message.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = NewMessage)]
 pub struct PostFields {
-    /// White space at the edges is cut; control characters other than newline, carriage return and tab are refused.
+    /// Text. Leading and trailing white space is removed. Control characters other than newline, carriage
+    /// return and tab are rejected.
     #[serde(default)]
     #[schema(value_type = String, required, min_length = 1, max_length = 5000)]
     pub content: Field,
-    /// The sender's own key for the message, such as a UUID: with one the request can be repeated safely.
+    /// Idempotency key chosen by the sender, such as a UUID. With it the request can be retried safely.
     #[serde(default)]
     #[schema(value_type = Option<String>, min_length = 1, max_length = 64)]
     pub client_id: Field,
@@ -40,17 +41,17 @@ impl PostFields {
     }
 }
 
-/// What is to change of a message.
+/// Fields of an edit of a message.
 #[derive(Deserialize, ToSchema)]
 pub struct EditFields {
-    /// What it is to say.
+    /// The new text.
     #[serde(default)]
     #[schema(value_type = String, min_length = 1, max_length = 5000)]
     pub content: Field,
 }
 
 impl EditFields {
-    /// What the message is to say; `None` where nothing is to change.
+    /// Validates the new text; `None` changes nothing. With `is_whole` the text is required.
     pub fn check(self, is_whole: bool) -> Result<Option<MessageBody>, FieldErrors> {
         if !self.content.is_given() && !is_whole {
             return Ok(None);
@@ -60,11 +61,11 @@ impl EditFields {
     }
 }
 
-/// An emoji to react with.
+/// Fields of a reaction.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = NewReaction)]
 pub struct ReactFields {
-    /// Exactly one of Unicode's list for general interchange.
+    /// Exactly one emoji recommended for general interchange (RGI) by Unicode.
     #[serde(default)]
     #[schema(value_type = String, required)]
     pub emoji: Field,
@@ -77,11 +78,11 @@ impl ReactFields {
     }
 }
 
-/// How far a chat has been read.
+/// Fields of a read marker.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = ReadMark)]
 pub struct MarkFields {
-    /// Up to which everything is read; without it, all is.
+    /// The last message that is read. Missing or null: all messages are.
     #[serde(default)]
     #[schema(value_type = Option<MessageId>)]
     pub message_id: Field,
@@ -93,18 +94,18 @@ impl MarkFields {
     }
 }
 
-/// What is to change of what one has set for oneself.
+/// Fields of a change of the caller's preferences in a chat.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = ChatPreferencesUpdate)]
 pub struct MeFields {
-    /// Clients keep quiet about the chat before this moment, given with any offset.
+    /// Clients show no notifications for the chat before this time. Any UTC offset is accepted.
     #[serde(default)]
     #[schema(value_type = Option<Timestamp>)]
     pub muted_until: Field,
     #[serde(default)]
     #[schema(value_type = bool)]
     pub is_pinned: Field,
-    /// From this message on everything of others counts as unread.
+    /// The first unread message: this one and later ones by other users count as unread.
     #[serde(default)]
     #[schema(value_type = Option<MessageId>)]
     pub unread_from: Field,
@@ -130,12 +131,12 @@ impl MeFields {
     }
 }
 
-/// What a field comes to; `None` where it was not there.
+/// Validates a field if it was given; `None` if it is missing.
 fn given<T>(field: &Field, judge: impl Fn(&Field) -> Result<T, String>) -> Result<Option<T>, String> {
     if field.is_given() { judge(field).map(Some) } else { Ok(None) }
 }
 
-/// The id of a message, which may be missing or null.
+/// Validates an optional message id.
 fn message_id(field: &Field) -> Result<Option<MessageId>, String> {
     match field.optional_integer()? {
         Some(id) if !(1..=MAX_ID).contains(&id) => {
@@ -145,7 +146,7 @@ fn message_id(field: &Field) -> Result<Option<MessageId>, String> {
     }
 }
 
-/// Whether somebody types.
+/// Fields of a typing signal.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = TypingState)]
 pub struct TypingFields {

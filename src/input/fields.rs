@@ -1,4 +1,4 @@
-//! Fields of request bodies, read leniently and judged in the sentences of Django REST Framework.
+//! Fields of request bodies: parsed leniently, validated with the messages of Django REST Framework.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ use crate::core::model::{
     text::{NULL, REQUIRED},
 };
 
-/// One field: there or not, and of whatever type. Objects are looked over, never kept, so depth costs nothing.
+/// A field of any type, or a missing one. Objects are skipped and not kept, so nesting costs no memory.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub enum Field {
     #[default]
@@ -22,23 +22,23 @@ pub enum Field {
     Null,
     Bool(bool),
     Int(i64),
-    /// A number that is no integer, or too large for one.
+    /// A number that is not an integer, or one out of the range of `i64`.
     Number(f64),
     Text(String),
     List(Vec<Field>),
     Object,
 }
 
-/// Result of judging a field: a value, or a sentence.
+/// Result of validating a field: a value, or an error message.
 type Judged<T> = Result<T, String>;
 
 impl Field {
-    /// Whether the field was there.
+    /// Whether the field was given.
     pub fn is_given(&self) -> bool {
         *self != Self::Missing
     }
 
-    /// A text that must be there; numbers count as their digits.
+    /// Returns a required text. Numbers are converted.
     pub fn text(&self) -> Judged<String> {
         match self {
             Self::Missing => Err(REQUIRED.to_owned()),
@@ -50,7 +50,7 @@ impl Field {
         }
     }
 
-    /// A text that may be missing or null.
+    /// Returns an optional text; missing and null are `None`.
     pub fn optional_text(&self) -> Judged<Option<String>> {
         match self {
             Self::Missing | Self::Null => Ok(None),
@@ -58,7 +58,7 @@ impl Field {
         }
     }
 
-    /// A boolean that must be there.
+    /// Returns a required boolean.
     pub fn boolean(&self) -> Judged<bool> {
         match self {
             Self::Missing => Err(REQUIRED.to_owned()),
@@ -70,7 +70,7 @@ impl Field {
         }
     }
 
-    /// An integer that may be missing or null; digits in a text count too.
+    /// Returns an optional integer; missing and null are `None`. A text of digits is accepted.
     pub fn optional_integer(&self) -> Judged<Option<i64>> {
         match self {
             Self::Missing | Self::Null => Ok(None),
@@ -80,13 +80,13 @@ impl Field {
         }
     }
 
-    /// A moment that may be missing or null.
+    /// Returns an optional time; missing and null are `None`.
     pub fn optional_time(&self) -> Judged<Option<Timestamp>> {
         let text = self.optional_text()?;
         text.map(|text| Timestamp::parse(text.trim()).ok_or_else(|| NOT_A_TIME.to_owned())).transpose()
     }
 
-    /// One of several choices, which must be given.
+    /// Returns a required choice.
     pub fn choice<T>(&self, parse: impl Fn(&str) -> Option<T>) -> Judged<T> {
         let text = match self {
             Self::Missing | Self::Null => return Err(self.text().unwrap_err()),
@@ -96,7 +96,7 @@ impl Field {
         parse(&text).ok_or_else(|| format!("\"{text}\" is not a valid choice."))
     }
 
-    /// A list of users' ids, which must be there and no longer than [`MOST_USERS`].
+    /// Returns a required list of at most [`MOST_USERS`] user ids.
     pub fn user_ids(&self) -> Judged<Vec<UserId>> {
         match self {
             Self::Missing => Err(REQUIRED.to_owned()),
@@ -109,7 +109,7 @@ impl Field {
         }
     }
 
-    /// What is said of a field that is no object where one must be there.
+    /// Returns the error message for a field that is not an object but must be one.
     pub(super) fn not_a_dictionary(&self) -> String {
         match self {
             Self::Missing => REQUIRED.to_owned(),
@@ -130,7 +130,7 @@ impl Field {
         }
     }
 
-    /// As Python calls the type, which is how the sentences name it.
+    /// Returns the type's name in Python, which the messages use.
     fn type_name(&self) -> &'static str {
         match self {
             Self::Missing | Self::Null => "NoneType",
@@ -159,7 +159,7 @@ impl<'de> Deserialize<'de> for Field {
     }
 }
 
-/// An element of a list, whose own lists are looked over.
+/// An element of a list. Lists nested in it are skipped.
 struct Element(Field);
 
 impl<'de> Deserialize<'de> for Element {

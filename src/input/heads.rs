@@ -1,4 +1,4 @@
-//! How far a client has heard of its chats.
+//! The sequence numbers up to which a client has received the events of its chats.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use super::Field;
 use crate::core::model::{ChatId, Seq, text::REQUIRED};
 
-/// `{"<chat id>": seq}`, or whatever was sent in its place.
+/// Unvalidated `{"<chat id>": seq}`.
 #[derive(Debug, Default)]
 pub struct HeadsField(Option<Box<RawValue>>);
 
@@ -19,7 +19,7 @@ impl<'de> Deserialize<'de> for HeadsField {
 }
 
 impl HeadsField {
-    /// The numbers by chat. A chat that does not exist is like one that the caller is not in.
+    /// Validates the field. Returns the sequence numbers by chat, which need not exist.
     pub fn heads(&self) -> Result<BTreeMap<ChatId, Seq>, String> {
         let json = self.0.as_ref().ok_or(REQUIRED)?.get();
         if !json.starts_with('{') {

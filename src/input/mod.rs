@@ -1,4 +1,4 @@
-//! What clients send, from JSON of any shape to values that exist only when valid.
+//! Client input: from JSON of any shape to values of types that are always valid.
 
 mod commands;
 mod fields;

@@ -1,4 +1,4 @@
-//! A server with the users and chats of a run, from its making to its cleaning up.
+//! The environment of a run: a server with users and chats, from set-up to teardown.
 
 use std::{
     cell::RefCell,
@@ -13,63 +13,72 @@ use super::{
     fixtures::{
         in_database::Storage,
         over_rest::Admin,
-        plan::{Cast, Names, Plan},
+        plan::{Fixtures, Names, Plan},
     },
     measure::{clock::Clock, process::Process},
     options::Options,
-    output::progress::making,
-    run::interrupt::Stop,
-    spawned_server::{Folder, Spawned},
+    output::progress::progress_bar,
+    run::interrupt::Interrupt,
+    spawned_server::{DatabaseFolder, SpawnedServer},
 };
 use crate::storage::DatabaseUrl;
 
-/// Files that are open besides connections.
+/// Open files allowed for besides connections.
 const OTHER_FILES: u64 = 256;
 
-/// A server that is ready to be put under load.
-pub(crate) struct Stage {
+/// A server that is ready to be loaded, and the fixtures on it.
+pub(crate) struct Environment {
     pub(crate) options: Options,
     pub(crate) target: Rc<Target>,
-    pub(crate) cast: Cast,
+    pub(crate) fixtures: Fixtures,
     pub(crate) clock: Clock,
-    /// How long the run's own server took from its start until it listened.
+    /// Time from the start of a spawned server until it listened; `None` for an external server.
     pub(crate) started_in: Option<Duration>,
-    props: Props,
+    teardown: Teardown,
 }
 
-/// What is to be put away afterwards.
-enum Props {
-    Own { server: RefCell<Option<Spawned>>, storage: Storage, folder: Option<Folder> },
-    Others { admin: Admin, pid: Option<Process> },
+/// What `tear_down` has to stop and remove.
+enum Teardown {
+    Spawned { server: RefCell<Option<SpawnedServer>>, storage: Storage, folder: Option<DatabaseFolder> },
+    External { admin: Admin, pid: Option<Process> },
 }
 
-impl Stage {
-    /// Finds or starts the server, and makes what is planned.
-    pub(crate) async fn set(options: &Options, plan: &Plan, stop: &Stop) -> Result<Self, LoadError> {
+impl Environment {
+    /// Finds or spawns the server, and creates the planned users and chats.
+    pub(crate) async fn set_up(
+        options: &Options,
+        plan: &Plan,
+        interrupt: &Interrupt,
+    ) -> Result<Self, LoadError> {
         let names = Names::draw();
-        match options.proof() {
-            None => Self::set_own(options, plan, stop, names).await,
-            Some(proof) => {
+        match options.credential() {
+            None => Self::set_up_spawned(options, plan, interrupt, names).await,
+            Some(credential) => {
                 let target = Rc::new(Target::find(&options.url)?);
-                let admin = Admin::sign_in(target.clone(), &proof, names, stop.clone()).await?;
-                Self::set_others(options, plan, target, admin).await
+                let admin = Admin::sign_in(target.clone(), &credential, names, interrupt.clone()).await?;
+                Self::set_up_external(options, plan, target, admin).await
             }
         }
     }
 
-    async fn set_own(options: &Options, plan: &Plan, stop: &Stop, names: Names) -> Result<Self, LoadError> {
+    async fn set_up_spawned(
+        options: &Options,
+        plan: &Plan,
+        interrupt: &Interrupt,
+        names: Names,
+    ) -> Result<Self, LoadError> {
         let (folder, url) = match &options.database_url {
             Some(url) => (None, url.clone()),
             None => {
-                let folder =
-                    Folder::make().map_err(|error| format!("there is no place for a database: {error}"))?;
+                let folder = DatabaseFolder::make()
+                    .map_err(|error| format!("cannot create a folder for the database: {error}"))?;
                 let url = folder.database();
                 (Some(folder), url)
             }
         };
-        let progress = making("Making users and chats", plan.steps());
-        let cast = Arc::new(Mutex::new(Cast::default()));
-        let storage = Storage { url: url.clone(), names, stop: stop.clone(), progress, cast };
+        let progress = progress_bar("Creating users and chats", plan.steps());
+        let fixtures = Arc::new(Mutex::new(Fixtures::default()));
+        let storage = Storage { url: url.clone(), names, interrupt: interrupt.clone(), progress, fixtures };
         let made = in_background(&storage, {
             let plan = plan.clone();
             move |storage| storage.make(&plan)
@@ -78,7 +87,7 @@ impl Stage {
         storage.progress.finish_and_clear();
         let begun = Instant::now();
         let started = match made {
-            Ok(()) => Spawned::start(&url, 0).await,
+            Ok(()) => SpawnedServer::start(&url, 0).await,
             Err(error) => Err(error),
         };
         let started_in = Some(begun.elapsed());
@@ -90,95 +99,99 @@ impl Stage {
             }
         };
         let base = format!("http://{}", server.address);
-        let target =
-            Rc::new(Target::find(&base.parse().map_err(|_| "the server's address is none".to_owned())?)?);
-        let cast = storage.cast.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let props = Props::Own { server: RefCell::new(Some(server)), storage, folder };
-        Ok(Self { options: options.clone(), target, cast, clock: Clock::start(), started_in, props })
+        let target = Rc::new(Target::find(
+            &base.parse().map_err(|_| "the spawned server printed an invalid address".to_owned())?,
+        )?);
+        let fixtures = storage.fixtures.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let teardown = Teardown::Spawned { server: RefCell::new(Some(server)), storage, folder };
+        Ok(Self { options: options.clone(), target, fixtures, clock: Clock::start(), started_in, teardown })
     }
 
-    async fn set_others(
+    async fn set_up_external(
         options: &Options,
         plan: &Plan,
         target: Rc<Target>,
         mut admin: Admin,
     ) -> Result<Self, LoadError> {
-        admin.progress = making("Making users and chats", plan.steps());
+        admin.progress = progress_bar("Creating users and chats", plan.steps());
         let made = admin.make(plan).await;
         admin.progress.finish_and_clear();
-        let cast = admin.cast.borrow().clone();
-        let props = Props::Others { admin, pid: options.pid };
+        let fixtures = admin.fixtures.borrow().clone();
+        let teardown = Teardown::External { admin, pid: options.pid };
         let clock = Clock::start();
-        let stage = Self { options: options.clone(), target, cast, clock, started_in: None, props };
+        let environment =
+            Self { options: options.clone(), target, fixtures, clock, started_in: None, teardown };
         match made {
-            Ok(()) => Ok(stage),
+            Ok(()) => Ok(environment),
             Err(error) => {
-                stage.strike().await?;
+                environment.tear_down().await?;
                 Err(error.into())
             }
         }
     }
 
-    /// The server's process, where it is known.
+    /// Returns the server's process; `None` for an external server without `--pid`.
     pub(crate) fn server(&self) -> Option<Process> {
-        match &self.props {
-            Props::Own { server, .. } => server.borrow().as_ref().and_then(Spawned::process),
-            Props::Others { pid, .. } => *pid,
+        match &self.teardown {
+            Teardown::Spawned { server, .. } => server.borrow().as_ref().and_then(SpawnedServer::process),
+            Teardown::External { pid, .. } => *pid,
         }
     }
 
-    /// Kills the run's own server, and starts it again where it was once `meanwhile` is over.
+    /// Kills the spawned server and starts it again on the same port and database.
     pub(crate) async fn restart(&self) -> Result<(), LoadError> {
-        let Props::Own { server, storage, .. } = &self.props else {
-            return Err("only a server of the run's own can be restarted: give --spawn".to_owned().into());
+        let Teardown::Spawned { server, storage, .. } = &self.teardown else {
+            return Err("only a spawned server can be restarted: give --spawn".to_owned().into());
         };
         let Some(old) = server.take() else { return Ok(()) };
         let port = old.address.port();
         old.kill().await;
-        let new = Spawned::start(&storage.url, port).await?;
+        let new = SpawnedServer::start(&storage.url, port).await?;
         *server.borrow_mut() = Some(new);
         Ok(())
     }
 
-    /// Puts everything away: chats are deleted, users shut out, the run's own server is stopped.
-    pub(crate) async fn strike(self) -> Result<(), LoadError> {
-        match self.props {
-            Props::Own { server, storage, folder } => {
+    /// Stops a spawned server, deletes the chats of the run and deactivates its users.
+    pub(crate) async fn tear_down(self) -> Result<(), LoadError> {
+        match self.teardown {
+            Teardown::Spawned { server, storage, folder } => {
                 if let Some(server) = server.take() {
                     server.stop().await;
                 }
                 clean_up(&storage, folder.as_ref()).await
             }
-            Props::Others { mut admin, .. } => {
-                let steps = (self.cast.people.len() + self.cast.chats.len()) as u64;
-                admin.progress = making("Cleaning up", steps);
-                let cleaned = admin.clean().await;
+            Teardown::External { mut admin, .. } => {
+                let steps = (self.fixtures.people.len() + self.fixtures.chats.len()) as u64;
+                admin.progress = progress_bar("Cleaning up", steps);
+                let cleaned = admin.clean_up().await;
                 admin.progress.finish_and_clear();
-                cleaned.map_err(|error| format!("what was made could not all be removed: {error}").into())
+                cleaned.map_err(|error| {
+                    format!("could not remove all users and chats of the run: {error}").into()
+                })
             }
         }
     }
 }
 
-/// A database of the run's own goes as a whole.
-async fn clean_up(storage: &Storage, folder: Option<&Folder>) -> Result<(), LoadError> {
+/// Removes the fixtures from the database, except from a temporary one: its folder is deleted as a whole.
+async fn clean_up(storage: &Storage, folder: Option<&DatabaseFolder>) -> Result<(), LoadError> {
     if folder.is_some()
         || matches!(&storage.url, DatabaseUrl::Sqlite(path) if !std::path::Path::new(path).exists())
     {
         return Ok(());
     }
     let steps = {
-        let cast = storage.cast.lock().unwrap_or_else(PoisonError::into_inner);
-        (cast.people.len() + cast.chats.len()) as u64
+        let fixtures = storage.fixtures.lock().unwrap_or_else(PoisonError::into_inner);
+        (fixtures.people.len() + fixtures.chats.len()) as u64
     };
     let mut storage = storage.clone();
-    storage.progress = making("Cleaning up", steps);
-    let cleaned = in_background(&storage, |storage| storage.clean()).await;
+    storage.progress = progress_bar("Cleaning up", steps);
+    let cleaned = in_background(&storage, |storage| storage.clean_up()).await;
     storage.progress.finish_and_clear();
-    cleaned.map_err(|error| format!("what was made could not all be removed: {error}").into())
+    cleaned.map_err(|error| format!("could not remove all users and chats of the run: {error}").into())
 }
 
-/// On another thread, so that Ctrl-C is heard.
+/// Runs blocking work on another thread, so that the runtime can still handle Ctrl-C.
 async fn in_background(
     storage: &Storage,
     work: impl FnOnce(&Storage) -> Result<(), String> + Send + 'static,
@@ -188,9 +201,9 @@ async fn in_background(
     done.map_err(|error| error.to_string())?
 }
 
-/// Has the system allow as many open files as so many connections need, and says how many it does. A server of the run's
-/// own is allowed as many.
-pub(crate) fn allow_files(connections: usize) -> Result<u64, LoadError> {
+/// Raises the limit of open files to the hard limit and returns it. Fails if `connections` need more.
+/// A spawned server inherits the limit.
+pub(crate) fn raise_open_file_limit(connections: usize) -> Result<u64, LoadError> {
     let allowed = rlimit::increase_nofile_limit(u64::MAX).map_err(|error| error.to_string())?;
     let needed = connections as u64 + OTHER_FILES;
     if allowed < needed {

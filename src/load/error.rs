@@ -1,11 +1,11 @@
-//! Why a run did not come to its end, or ended badly.
+//! Errors of a run.
 
 use crate::output::Unsaid;
 
-/// Why a run did not come to its end, or ended badly.
+/// Why a run failed or was not completed.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
-    /// What was asked for does not fit together.
+    /// The options contradict each other.
     #[error("{0}")]
     Options(String),
     #[error("{0}")]

@@ -1,5 +1,5 @@
-//! `greenroom load`: many users at once, against a server of its own or one that runs already. It measures, and it
-//! checks what no stop-watch sees: that everybody heard everything, once and in order.
+//! `greenroom load`: a load generator for a spawned or a running server. It measures latency and throughput.
+//! It also checks that every subscriber received every event exactly once and in order.
 
 mod client;
 mod environment;
@@ -18,99 +18,100 @@ use std::{io::Write, path::Path};
 use clap::{Args, Subcommand};
 
 use crate::core::files;
-use environment::Stage;
+use environment::Environment;
 use error::LoadError;
-use measure::results::Outcome;
+use measure::results::Results;
 use options::Options;
-use run::interrupt::Stop;
+use run::interrupt::Interrupt;
 use scenario::Scenario;
 
-/// A load to be made.
+/// Arguments of `greenroom load`.
 #[derive(Debug, Args)]
 pub struct Load {
     #[command(subcommand)]
-    kind: Kind,
+    kind: ScenarioCommand,
 }
 
-/// The kinds of load.
+/// The scenarios, one subcommand each.
 #[derive(Debug, Subcommand)]
-enum Kind {
-    /// Rooms that are written to, and listened to by all who are in them
+enum ScenarioCommand {
+    /// Send messages to rooms and measure their delivery to all members
     Rooms(scenarios::rooms::Rooms),
-    /// Open sockets on which nothing happens: what each takes of the server's memory
+    /// Hold idle sockets open and measure the server's memory for each
     Idle(scenarios::idle::Idle),
-    /// All clients lose their sockets, and come back at once for what they missed
-    Storm(scenarios::reconnect_storm::Storm),
-    /// Pages of messages and lists of chats, as users load them
+    /// Drop the sockets of all clients and let them reconnect at once for the events they missed
+    Storm(scenarios::reconnect_storm::ReconnectStorm),
+    /// Load pages of messages and lists of chats, as users do
     Read(scenarios::read::Read),
-    /// A day in the life: users who come, look at their chats, read, type, send, react and go
+    /// Simulate users: they list chats, read, type, send, react, and lose and resume their connections
     Mix(scenarios::mixed::Mix),
 }
 
 impl Load {
-    /// Makes the load, prints the figures, and fails where a check did.
+    /// Runs the scenario and prints its results. Fails if a check failed.
     pub fn run(self) -> Result<(), LoadError> {
         match self.kind {
-            Kind::Rooms(rooms) => perform(&rooms),
-            Kind::Idle(idle) => perform(&idle),
-            Kind::Storm(storm) => perform(&storm),
-            Kind::Read(read) => perform(&read),
-            Kind::Mix(mix) => perform(&mix),
+            ScenarioCommand::Rooms(rooms) => run_scenario(&rooms),
+            ScenarioCommand::Idle(idle) => run_scenario(&idle),
+            ScenarioCommand::Storm(storm) => run_scenario(&storm),
+            ScenarioCommand::Read(read) => run_scenario(&read),
+            ScenarioCommand::Mix(mix) => run_scenario(&mix),
         }
     }
 }
 
-fn perform<S: Scenario>(scenario: &S) -> Result<(), LoadError> {
+fn run_scenario<S: Scenario>(scenario: &S) -> Result<(), LoadError> {
     scenario.check().map_err(LoadError::Options)?;
-    let files = environment::allow_files(scenario.connections())?;
-    let mut outcome = actix_web::rt::System::new().block_on(play(scenario))?;
-    outcome.machine.open_files = files;
-    tell(scenario.options(), &outcome)
+    let files = environment::raise_open_file_limit(scenario.connections())?;
+    let mut results = actix_web::rt::System::new().block_on(run_in_environment(scenario))?;
+    results.machine.open_files = files;
+    write_results(scenario.options(), &results)
 }
 
-async fn play<S: Scenario>(scenario: &S) -> Result<Outcome, LoadError> {
-    let stop = Stop::listen().map_err(|error| error.to_string())?;
-    let set = Stage::set(scenario.options(), &scenario.plan(), &stop).await;
-    let stage = set.map_err(|error| if stop.is_wanted() { LoadError::Interrupted } else { error })?;
+async fn run_in_environment<S: Scenario>(scenario: &S) -> Result<Results, LoadError> {
+    let interrupt = Interrupt::listen().map_err(|error| error.to_string())?;
+    let set_up = Environment::set_up(scenario.options(), &scenario.plan(), &interrupt).await;
+    let environment =
+        set_up.map_err(|error| if interrupt.is_requested() { LoadError::Interrupted } else { error })?;
     let result = tokio::select! {
-        result = scenario.play(&stage) => result,
-        () = stop.wanted() => Err(LoadError::Interrupted),
+        result = scenario.run(&environment) => result,
+        () = interrupt.requested() => Err(LoadError::Interrupted),
     };
-    let struck = stage.strike().await;
-    let outcome = result?;
-    struck.map(|()| outcome)
+    let torn_down = environment.tear_down().await;
+    let results = result?;
+    torn_down.map(|()| results)
 }
 
-/// Prints and writes the figures.
-fn tell(options: &Options, outcome: &Outcome) -> Result<(), LoadError> {
-    let json = serde_json::to_string_pretty(outcome).map_err(|error| error.to_string())?;
+/// Prints the results, and writes the JSON file and the HTML report.
+fn write_results(options: &Options, results: &Results) -> Result<(), LoadError> {
+    let json = serde_json::to_string_pretty(results).map_err(|error| error.to_string())?;
     let is_json_printed = options.json.as_deref() == Some(Path::new("-"));
-    // A run takes long: what can be kept of it is, whatever becomes of the rest.
+    // A run takes long: if one output fails, the others are still written.
     let printed = if is_json_printed {
         say!("{json}")
     } else {
-        crate::output::write(output::table::table(outcome).as_bytes())
+        crate::output::write(output::table::table(results).as_bytes())
     };
     let file = options.json.as_ref().filter(|_| !is_json_printed);
     let written = file.map_or(Ok(()), |file| write(file, &json));
     let report =
-        options.report.as_ref().map_or(Ok(()), |file| write(file, &output::html_report::page(outcome)?));
+        options.report.as_ref().map_or(Ok(()), |file| write(file, &output::html_report::page(results)?));
     printed?;
     written.and(report)?;
-    if outcome.ok { Ok(()) } else { Err("the checks failed".to_owned().into()) }
+    if results.ok { Ok(()) } else { Err("the checks failed".to_owned().into()) }
 }
 
-/// Writes a file of its own name only once all of it is there; half of one is taken away.
+/// Writes a file atomically: to `FILE.part`, which is then renamed. Removes the partial file on failure.
 fn write(file: &Path, text: &str) -> Result<(), LoadError> {
     let failed =
         |error: std::io::Error| LoadError::from(format!("{} cannot be written: {error}", file.display()));
     if file.exists() && !file.is_file() {
-        // Somebody else's end of it: a terminal, a pipe.
+        // A terminal, pipe or device cannot be replaced by a rename.
         return std::fs::write(file, text).map_err(failed);
     }
     let mut part = file.as_os_str().to_owned();
     part.push(".part");
-    let written = files::make_anew(Path::new(&part)).and_then(|mut part| part.write_all(text.as_bytes()));
+    let written = files::replace(Path::new(&part)).and_then(|mut part| part.write_all(text.as_bytes()));
     let written = written.and_then(|()| std::fs::rename(&part, file));
     written.map_err(|error| {
         let _ = std::fs::remove_file(&part);

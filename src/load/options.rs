@@ -1,4 +1,4 @@
-//! What all kinds of load take on the command line.
+//! Command-line options that all scenarios share.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -6,14 +6,14 @@ use clap::{ArgGroup, Args};
 use serde::{Serialize, Serializer};
 use url::Url;
 
-use super::{client::target::base_url, fixtures::over_rest::Proof, measure::process::Process};
+use super::{client::target::base_url, fixtures::over_rest::Credential, measure::process::Process};
 use crate::storage::DatabaseUrl;
 
-/// Which server, for how long, and what becomes of the figures.
+/// The server, the duration, and the outputs of a run.
 #[derive(Debug, Clone, Args, Serialize)]
 #[command(group(ArgGroup::new("who").required(true).multiple(true).args(["spawn", "token", "login"])))]
 pub(crate) struct Options {
-    /// Start a server for the run, on a database that goes with it
+    /// Start a server for the run, on a temporary database
     #[arg(long, help_heading = "Server", conflicts_with_all = ["url", "pid"])]
     pub(crate) spawn: bool,
 
@@ -22,12 +22,12 @@ pub(crate) struct Options {
     #[serde(skip)]
     pub(crate) database_url: Option<DatabaseUrl>,
 
-    /// Base address of a server that runs already
+    /// Base URL of a server that is already running
     #[arg(long, help_heading = "Server", default_value = "http://127.0.0.1:8000", value_parser = base_url)]
     #[serde(skip)]
     pub(crate) url: Url,
 
-    /// Token of somebody who is staff there, and may make the users of the run
+    /// Token of a staff user of that server, who creates the users of the run
     #[arg(
         long,
         help_heading = "Server",
@@ -39,12 +39,12 @@ pub(crate) struct Options {
     #[serde(skip)]
     token: Option<String>,
 
-    /// Name and password of such a one
+    /// Name and password of a staff user, instead of a token
     #[arg(long, help_heading = "Server", value_name = "NAME:PASSWORD", allow_hyphen_values = true, env = "GREENROOM_LOAD_LOGIN", hide_env_values = true, value_parser = name_and_password)]
     #[serde(skip)]
-    login: Option<Proof>,
+    login: Option<Credential>,
 
-    /// Process of that server, where it is on this machine, to look at its CPU and memory
+    /// Process id of that server, if it runs on this machine: measures its CPU and memory
     #[arg(long, help_heading = "Server", value_name = "PID", value_parser = process)]
     #[serde(skip)]
     pub(crate) pid: Option<Process>,
@@ -59,36 +59,36 @@ pub(crate) struct Options {
     #[serde(serialize_with = "in_seconds")]
     pub(crate) duration: Duration,
 
-    /// How long before that there is load already
+    /// How long to load the server before measuring
     #[arg(long, help_heading = "Run", default_value = "1s", value_parser = duration)]
     #[serde(serialize_with = "in_seconds")]
     pub(crate) warmup: Duration,
 
-    /// How long without anything new until what is missing counts as lost
+    /// How long to wait without a new event before missing events count as lost
     #[arg(long, help_heading = "Run", default_value = "5s", value_parser = duration)]
     #[serde(serialize_with = "in_seconds")]
     pub(crate) patience: Duration,
 
-    /// Write all figures to this file as JSON; - is standard output
+    /// Write all results to this file as JSON; - is standard output
     #[arg(long, help_heading = "Figures", value_name = "FILE")]
     #[serde(skip)]
     pub(crate) json: Option<PathBuf>,
 
-    /// Write a page with plots to this file
+    /// Write an HTML page with plots to this file
     #[arg(long, help_heading = "Figures", value_name = "FILE")]
     #[serde(skip)]
     pub(crate) report: Option<PathBuf>,
 }
 
 impl Options {
-    /// How staff prove who they are; `None` where the server is the run's own.
-    pub(crate) fn proof(&self) -> Option<Proof> {
-        let token = self.token.clone().map(Proof::Token);
+    /// Returns the staff user's credential; `None` with `--spawn`, which needs none.
+    pub(crate) fn credential(&self) -> Option<Credential> {
+        let token = self.token.clone().map(Credential::Token);
         if self.spawn { None } else { self.login.clone().or(token) }
     }
 }
 
-/// Reads a duration: a number with `ms`, `s`, `m` or `h`; seconds where it has none.
+/// Parses a duration: a number with `ms`, `s`, `m`, `min` or `h`; without a unit, seconds. At most 24 hours.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || "give a time such as 500ms, 10s or 2m".to_owned();
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
@@ -101,27 +101,23 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
         _ => return Err(wrong()),
     };
     let duration = Duration::try_from_secs_f64(number * unit).map_err(|_| wrong())?;
-    if duration > Duration::from_secs(24 * 3_600) {
-        Err("give a day at most".to_owned())
-    } else {
-        Ok(duration)
-    }
+    if duration > Duration::from_secs(24 * 3_600) { Err("give at most 24h".to_owned()) } else { Ok(duration) }
 }
 
-/// Reads a rate, in times a second.
+/// Parses a rate: times a second, from 0.001 to 10,000,000.
 pub(crate) fn rate(text: &str) -> Result<f64, String> {
     let rate: f64 = text.parse().map_err(|_| "give a number of times a second".to_owned())?;
     if (1e-3..=1e7).contains(&rate) { Ok(rate) } else { Err("give a rate from 0.001 to 10000000".to_owned()) }
 }
 
-fn name_and_password(text: &str) -> Result<Proof, String> {
+fn name_and_password(text: &str) -> Result<Credential, String> {
     let (name, password) = text.split_once(':').ok_or("give NAME:PASSWORD")?;
-    Ok(Proof::Password { name: name.to_owned(), password: password.to_owned() })
+    Ok(Credential::Password { name: name.to_owned(), password: password.to_owned() })
 }
 
 fn process(text: &str) -> Result<Process, String> {
-    let process = Process { pid: text.parse().map_err(|_| "give the number of a process".to_owned())? };
-    process.read().map(|_| process).ok_or_else(|| "there is no such process that can be looked at".to_owned())
+    let process = Process { pid: text.parse().map_err(|_| "give a process id".to_owned())? };
+    process.read().map(|_| process).ok_or_else(|| "no such process, or no permission to read it".to_owned())
 }
 
 pub(crate) fn in_seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {

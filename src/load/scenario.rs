@@ -1,26 +1,27 @@
-//! A kind of load.
+//! The interface of a scenario.
 
 use super::{
-    environment::Stage, error::LoadError, fixtures::plan::Plan, measure::results::Outcome, options::Options,
+    environment::Environment, error::LoadError, fixtures::plan::Plan, measure::results::Results,
+    options::Options,
 };
 
-/// A kind of load.
+/// A kind of load: what it needs, and how it is run. Serialized, it is the `settings` of the results.
 pub(crate) trait Scenario: serde::Serialize {
     const NAME: &'static str;
 
     fn options(&self) -> &Options;
 
-    /// Whether what was asked for fits together.
+    /// Returns a sentence if the options contradict each other.
     fn check(&self) -> Result<(), String> {
         Ok(())
     }
 
-    /// Who and what it needs.
+    /// Returns the users and chats that the scenario needs.
     fn plan(&self) -> Plan;
 
-    /// Connections that it has open at most.
+    /// Returns the highest number of connections that the scenario has open at a time.
     fn connections(&self) -> usize;
 
-    /// Makes the load.
-    async fn play(&self, stage: &Stage) -> Result<Outcome, LoadError>;
+    /// Runs the load and returns its results.
+    async fn run(&self, environment: &Environment) -> Result<Results, LoadError>;
 }

@@ -1,4 +1,4 @@
-//! A server of the run's own: a process of this program on a database that goes with it.
+//! A server that the run spawns: a child process of this program on a temporary or given database.
 
 use std::{io, net::SocketAddr, os::unix::fs::DirBuilderExt, path::PathBuf, process::Stdio, time::Duration};
 
@@ -11,16 +11,16 @@ use tokio::{
 use super::measure::process::Process;
 use crate::{core::secrets, storage::DatabaseUrl};
 
-/// How long a server may take to start, and to end in order.
-const STARTS_WITHIN: Duration = Duration::from_secs(60);
-const ENDS_WITHIN: Duration = Duration::from_secs(30);
+/// How long a server may take to start, and to shut down after SIGTERM.
+const START_TIMEOUT: Duration = Duration::from_secs(60);
+const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Settings under which a server lets a load generator do what it does.
+/// Settings that lift the limits which a load generator would exceed.
 const SETTINGS: [(&str, &str); 2] =
     [("--socket-commands-per-second", "10000000"), ("--max-sockets-per-user", "100000")];
 
-/// What would make it another server than the one that is looked at.
-const UNSET: [&str; 6] = [
+/// Variables removed from the child's environment: they would change its database, address, keys or cookie.
+const CLEARED_VARIABLES: [&str; 6] = [
     "GREENROOM_DATABASE_URL",
     "GREENROOM_BIND",
     "GREENROOM_METRICS_BIND",
@@ -29,13 +29,13 @@ const UNSET: [&str; 6] = [
     "GREENROOM_COOKIE_NAME",
 ];
 
-/// How the kernel names a file system in memory.
+/// The kernel's magic number for tmpfs, a file system in memory.
 const TMPFS: i64 = 0x0102_1994;
 
-/// A folder for a database. It goes when it is dropped.
-pub(crate) struct Folder(PathBuf);
+/// A temporary folder for a database, removed on drop.
+pub(crate) struct DatabaseFolder(PathBuf);
 
-impl Folder {
+impl DatabaseFolder {
     pub(crate) fn make() -> io::Result<Self> {
         let path =
             std::env::temp_dir().join(format!("greenroom-load-{}", secrets::hex(&secrets::random::<8>())));
@@ -49,26 +49,26 @@ impl Folder {
         Ok(Self(path))
     }
 
-    /// The database in it.
+    /// Returns the URL of the SQLite database in this folder.
     pub(crate) fn database(&self) -> DatabaseUrl {
         DatabaseUrl::Sqlite(self.0.join("load.db").to_string_lossy().into_owned())
     }
 }
 
-impl Drop for Folder {
+impl Drop for DatabaseFolder {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 
-/// A server of the run's own.
-pub(crate) struct Spawned {
+/// A running child process that serves.
+pub(crate) struct SpawnedServer {
     child: Child,
     pub(crate) address: SocketAddr,
 }
 
-impl Spawned {
-    /// Starts one on a free port, or on this one, and waits until it listens.
+impl SpawnedServer {
+    /// Starts a server on `port`, or on a free port if it is 0, and waits until it listens.
     pub(crate) async fn start(database: &DatabaseUrl, port: u16) -> Result<Self, String> {
         let program = std::env::current_exe().map_err(|error| error.to_string())?;
         let mut command = Command::new(program);
@@ -76,18 +76,19 @@ impl Spawned {
         for (flag, value) in SETTINGS {
             command.args([flag, value]);
         }
-        for name in UNSET {
+        for name in CLEARED_VARIABLES {
             command.env_remove(name);
         }
         if std::env::var_os("GREENROOM_LOG").is_none() {
             command.args(["--log", "warn"]);
         }
-        // A variable does not show in the list of processes, and Ctrl-C is for this process alone.
+        // A variable, unlike an argument, does not appear in the process list. In its own process group
+        // the child does not receive the terminal's Ctrl-C.
         command.env("GREENROOM_DATABASE_URL", url(database)).process_group(0);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().map_err(|error| format!("the server cannot be started: {error}"))?;
-        let address = timeout(STARTS_WITHIN, listening(&mut child)).await;
-        let address = address.ok().flatten().ok_or("the server did not start; its reason is above")?;
+        let address = timeout(START_TIMEOUT, read_address(&mut child)).await;
+        let address = address.ok().flatten().ok_or("the server did not start; its error is above")?;
         Ok(Self { child, address })
     }
 
@@ -95,24 +96,24 @@ impl Spawned {
         self.child.id().map(|pid| Process { pid })
     }
 
-    /// Kills it, as a power cut would.
+    /// Kills the process with SIGKILL, as in a crash.
     pub(crate) async fn kill(mut self) {
         let _ = self.child.kill().await;
     }
 
-    /// Has it end in order.
+    /// Shuts the process down with SIGTERM, and kills it after [`STOP_TIMEOUT`].
     pub(crate) async fn stop(mut self) {
         if let Some(pid) = self.child.id().and_then(|pid| rustix::process::Pid::from_raw(pid as i32)) {
             let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
         }
-        if timeout(ENDS_WITHIN, self.child.wait()).await.is_err() {
+        if timeout(STOP_TIMEOUT, self.child.wait()).await.is_err() {
             let _ = self.child.kill().await;
         }
     }
 }
 
-/// Where it listens, as its first line tells.
-async fn listening(child: &mut Child) -> Option<SocketAddr> {
+/// Reads the address from the server's first line on standard output.
+async fn read_address(child: &mut Child) -> Option<SocketAddr> {
     let mut line = String::new();
     BufReader::new(child.stdout.take()?).read_line(&mut line).await.ok()?;
     line.trim().strip_prefix("Listening on http://")?.parse().ok()

@@ -1,5 +1,5 @@
-//! The door of everything below the API's base: who is asking, is there such a path, may the request ride on a cookie, has
-//! the caller asked too much.
+//! Authentication middleware of all paths below the API's base. It checks the credential, the path, the
+//! origin of cookie-authenticated requests, and the rate limits.
 
 use std::{
     future::{Ready, ready},
@@ -28,39 +28,41 @@ use crate::{
     },
     error::ApiError,
     paths::BASE,
-    rate_limit::Kind,
-    state::State,
-    storage::Asker,
+    rate_limit::LimitClass,
+    state::AppState,
+    storage::Principal,
 };
 
-/// Lets a request in that proves who asks, in this order: 401, unknown path, cross-site, too much.
-pub async fn gate(
+/// Admits authenticated requests. Errors take precedence in this order: 401, unknown path, cross-site, rate
+/// limit.
+pub async fn authenticate(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     match admit(&request).await {
         Ok(caller) => {
-            let answer = Asker::User(caller).asks(next.call(request)).await;
+            let answer = Principal::User(caller).scope(next.call(request)).await;
             answer.map(ServiceResponse::map_into_boxed_body)
         }
         Err(error) => Ok(request.into_response(error.error_response())),
     }
 }
 
-/// Returns who asks.
+/// Checks a request and returns the caller's id.
 async fn admit(request: &ServiceRequest) -> Result<UserId, ApiError> {
-    let state = request.app_data::<Data<State>>().ok_or(ApiError::NOT_FOUND)?.clone();
+    let state = request.app_data::<Data<AppState>>().ok_or(ApiError::NOT_FOUND)?.clone();
     let credential = credential(request.request()).ok_or(ApiError::Unauthenticated)?;
     let caller = state.identities.caller(&credential).await?.ok_or(ApiError::Unauthenticated)?;
-    // Also where the request is refused: the log says by whom it was sent.
+    // Set before the checks, so that the log names the caller of a refused request too.
     request.extensions_mut().insert(caller.clone());
-    let rides_on_cookie = matches!(credential, Credential::Session(_));
+    tracing::Span::current().record("user_id", caller.id().0);
+    let uses_cookie = matches!(credential, Credential::Session(_));
     let mut admitted = Ok(());
-    if rides_on_cookie && is_unsafe(request.request()) {
+    if uses_cookie && is_unsafe(request.request()) {
         admitted = csrf::check(request.request(), &state.config);
     }
     if let Err(error) = admitted.and_then(|()| within_limits(request, &state, caller.id())) {
-        // A path that is not there is not there for other sites either, and however often it is asked for.
+        // An unknown path gives 404 also to cross-site and to rate-limited requests.
         let is_known = request.resource_map().has_resource(request.match_info().as_str());
         return Err(if is_known { error } else { ApiError::NOT_FOUND });
     }
@@ -69,16 +71,16 @@ async fn admit(request: &ServiceRequest) -> Result<UserId, ApiError> {
     Ok(caller.id())
 }
 
-/// Whether the caller may ask this now. Sockets are limited by what is sent over them.
-fn within_limits(request: &ServiceRequest, state: &State, caller: UserId) -> Result<(), ApiError> {
-    let path = request.match_info().as_str().strip_prefix(BASE).filter(|_| state.limits.is_on());
+/// Checks the caller's rate limit for this request. Frames sent over a socket are limited there.
+fn within_limits(request: &ServiceRequest, state: &AppState, caller: UserId) -> Result<(), ApiError> {
+    let path = request.match_info().as_str().strip_prefix(BASE).filter(|_| state.rate_limiter.is_on());
     let Some(path) = path else { return Ok(()) };
-    let kind = Kind::of_request(request.method(), path, request.query_string());
-    state.limits.take(caller, kind).map_err(|seconds| ApiError::Throttled { seconds })
+    let kind = LimitClass::of_request(request.method(), path, request.query_string());
+    state.rate_limiter.take(caller, kind).map_err(|seconds| ApiError::Throttled { seconds })
 }
 
-/// Who opens a page, by the session of their cookie.
-pub async fn visitor(request: &HttpRequest, state: &State) -> Result<Option<Arc<Caller>>, Refusal> {
+/// Returns the user of the session cookie, if any. Records the use and renews the session.
+pub async fn optional_user(request: &HttpRequest, state: &AppState) -> Result<Option<Arc<Caller>>, Refusal> {
     let Some(session) = session(request) else { return Ok(None) };
     let caller = state.identities.caller(&session).await?;
     if let Some(caller) = &caller {
@@ -88,15 +90,15 @@ pub async fn visitor(request: &HttpRequest, state: &State) -> Result<Option<Arc<
     Ok(caller)
 }
 
-/// Who asks for something that is not behind the gate, where they prove it.
-pub async fn caller(request: &HttpRequest, state: &State) -> Result<Option<Arc<Caller>>, Refusal> {
+/// Returns the authenticated caller of a request outside this middleware, if any.
+pub async fn caller(request: &HttpRequest, state: &AppState) -> Result<Option<Arc<Caller>>, Refusal> {
     let Some(credential) = credential(request) else { return Ok(None) };
     state.identities.caller(&credential).await
 }
 
-/// What a request proves its sender with; a token where there is one, else the session of the cookie.
+/// Returns the credential of a request: a token if there is one, else the session of the cookie.
 fn credential(request: &HttpRequest) -> Option<Credential> {
-    // Other schemes are for others, a proxy's Basic for example.
+    // Other schemes are ignored: they are meant for others, such as Basic for a proxy.
     let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     if let Some((scheme, key)) = header.and_then(|header| header.split_once(' '))
         && scheme.eq_ignore_ascii_case("token")
@@ -109,36 +111,39 @@ fn credential(request: &HttpRequest) -> Option<Credential> {
     session(request)
 }
 
-/// The session of the cookie.
+/// Returns the session of the cookie.
 fn session(request: &HttpRequest) -> Option<Credential> {
     request.get_session().get::<String>(KEY_HASH).ok().flatten().map(Credential::Session)
 }
 
-/// Browsers cannot set a header on a socket's handshake: there a token comes as a subprotocol of this name.
+/// Prefix of the subprotocol that carries a token in a WebSocket handshake, where browsers cannot set
+/// headers.
 pub const TOKEN_SUBPROTOCOL: &str = "greenroom.token.";
 
-/// The token among the subprotocols that a handshake offers.
+/// Returns the token among the subprotocols that a handshake offers.
 pub fn subprotocol_token(request: &HttpRequest) -> Option<&str> {
     let offered = request.headers().get("sec-websocket-protocol")?.to_str().ok()?;
     offered.split(',').find_map(|protocol| protocol.trim().strip_prefix(TOKEN_SUBPROTOCOL))
 }
 
-/// Methods that change something, and the socket's upgrade, which can as well.
+/// Whether a request can change state: unsafe methods, and the handshake of a WebSocket, which accepts
+/// commands.
 fn is_unsafe(request: &HttpRequest) -> bool {
     let is_safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     !is_safe || request.headers().contains_key("sec-websocket-key")
 }
 
-/// Once a day of use the session counts its idle time anew, and the browser gets the cookie for its full time again.
+/// Renews a session that was last renewed more than a day ago. This restarts its idle timeout and the
+/// lifetime of the cookie.
 fn renew(request: &HttpRequest, caller: &Caller) {
     let due = caller.renewed_at.is_some_and(|last| last.plus(DAY) < Timestamp::now());
     if due {
-        // It goes into the state only to change it, which makes actix-session send the cookie.
+        // Any change of the state makes actix-session send the cookie.
         let _ = request.get_session().insert(RENEWED, Timestamp::now().0);
     }
 }
 
-/// The caller, in handlers behind the gate.
+/// Extractor for the caller, in handlers behind this middleware.
 pub struct Authenticated(pub Arc<Caller>);
 
 impl std::ops::Deref for Authenticated {

@@ -1,19 +1,19 @@
-//! Requests that another site makes a browser send along with the cookie are refused.
+//! CSRF protection: rejects cookie-authenticated requests that another site made the browser send.
 
 use actix_web::{HttpRequest, http::header::ORIGIN};
 use url::{Origin, Url};
 
 use crate::{config::Config, error::ApiError, net::forwarded};
 
-/// Whether a request may ride on the cookie. Requests without the headers that browsers send pass: no browser made
-/// them, so there is no cookie that somebody else's page could abuse.
+/// Checks the origin of a request that is authenticated by a cookie. Requests without the headers that
+/// browsers send pass: no browser made them, so no other site can have caused them.
 pub fn check(request: &HttpRequest, config: &Config) -> Result<(), ApiError> {
     let is_https = config.is_https() || forwarded::is_https(request, config);
     check_from(request, config, is_https)
 }
 
-/// The same for a sign-in, which also a page of the public host is to send that was opened over plain HTTP: the answer
-/// leads it to the secure one.
+/// Checks the origin of a sign-in. A page of the public host that was loaded over plain HTTP may send it too;
+/// the response redirects it to HTTPS.
 pub fn check_sign_in(request: &HttpRequest, config: &Config) -> Result<(), ApiError> {
     check_from(request, config, forwarded::is_https(request, config))
 }
@@ -36,13 +36,13 @@ fn check_from(request: &HttpRequest, config: &Config, is_https: bool) -> Result<
     }
 }
 
-/// Whether an origin is one of those allowed by setting.
+/// Whether an origin is in the setting `allowed_origins`.
 pub fn is_allowed(origin: &str, config: &Config) -> bool {
     config.allowed_origins.iter().any(|allowed| allowed == origin)
 }
 
-/// Whether an origin is this very host: the address that the request was sent to, or the public one. Where clients come
-/// over HTTPS, a page that did not is another's.
+/// Whether an origin is this server: the host of the request, or the public URL. If clients use HTTPS, an
+/// HTTP origin counts as another site.
 fn is_own(origin: &str, request: &HttpRequest, config: &Config, is_https: bool) -> bool {
     if config.public_url.as_deref() == Some(origin) {
         return true;
@@ -52,7 +52,8 @@ fn is_own(origin: &str, request: &HttpRequest, config: &Config, is_https: bool) 
     if is_https && origin.scheme() != "https" {
         return false;
     }
-    // Behind a proxy that says nothing the scheme is not known, so the port is compared as the origin's own scheme reads it.
+    // Behind a proxy without forwarding headers the scheme is unknown, so assume the origin's scheme for the
+    // port.
     let Ok(own) = Url::parse(&format!("{}://{host}", origin.scheme())) else { return false };
     matches!(origin.origin(), Origin::Tuple(..)) && origin.origin() == own.origin()
 }

@@ -1,9 +1,16 @@
-//! What stands around handlers: each is one file.
+//! Middleware: what runs around handlers.
 
+mod access_log;
 pub mod authenticate;
+pub mod common;
+mod cors;
 pub mod csrf;
-pub mod edge;
+mod json_errors;
+mod request_id;
+mod request_metrics;
+mod response_headers;
 pub mod session_cookie;
 
-pub use authenticate::gate;
+pub use authenticate::authenticate;
+pub use common::common;
 pub use session_cookie::pick_cookie;

@@ -1,7 +1,7 @@
-//! The session's cookie among all the cookies that a browser sends.
+//! Selects the session cookie among all cookies that a browser sends.
 //!
-//! actix-session looks at the first cookie of its name only, and at none where a byte of any cookie is not UTF-8. But
-//! other sites of a domain may have set cookies of the same name, and cookies with bytes of their own.
+//! actix-session reads only the first cookie of its name, and none if any cookie is not valid UTF-8. But
+//! other sites of the same domain may set cookies of the same name, or cookies that are not valid UTF-8.
 
 use actix_web::{
     Error,
@@ -19,18 +19,18 @@ use crate::{
         secrets,
     },
     error::ApiError,
-    state::State,
+    state::AppState,
 };
 
-/// More cookies of the name are not looked at.
+/// Maximum number of cookies of the name that are tried.
 const MOST: usize = 50;
 
-/// Lets a request through with the session's cookie alone.
+/// Removes all cookies but the session's from a request.
 pub async fn pick_cookie(
     mut request: ServiceRequest,
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let Some(state) = request.app_data::<Data<State>>().cloned() else {
+    let Some(state) = request.app_data::<Data<AppState>>().cloned() else {
         return Err(ApiError::NOT_FOUND.into());
     };
     if request.headers().contains_key(COOKIE) {
@@ -44,14 +44,14 @@ pub async fn pick_cookie(
     next.call(request).await
 }
 
-/// The first cookie of the name that belongs to a session.
-async fn pick(headers: &HeaderMap, state: &State) -> Result<Option<HeaderValue>, Refusal> {
+/// Returns the first cookie of the name that belongs to a session.
+async fn pick(headers: &HeaderMap, state: &AppState) -> Result<Option<HeaderValue>, Refusal> {
     let name = &state.config.cookie_name;
     let mut candidates = values(headers, name.as_bytes()).take(MOST).map(|value| format!("{name}={value}"));
     let Some(first) = candidates.next() else { return Ok(None) };
     let mut others = candidates.peekable();
     if others.peek().is_none() {
-        // Whether it is a session's is looked at later, as ever.
+        // With a single cookie there is no choice. actix-session validates it later.
         return Ok(HeaderValue::try_from(first).ok());
     }
     for candidate in std::iter::once(first).chain(others) {
@@ -64,7 +64,7 @@ async fn pick(headers: &HeaderMap, state: &State) -> Result<Option<HeaderValue>,
     Ok(None)
 }
 
-/// The values of all cookies of a name, without the quotes that they may have.
+/// Returns the values of all cookies of a name, without quotes.
 fn values<'h>(headers: &'h HeaderMap, name: &'h [u8]) -> impl Iterator<Item = &'h str> {
     let cookies = headers.get_all(COOKIE).flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
     cookies.filter_map(move |cookie| {
@@ -76,7 +76,7 @@ fn values<'h>(headers: &'h HeaderMap, name: &'h [u8]) -> impl Iterator<Item = &'
     })
 }
 
-/// The session that a cookie names, where we have signed it.
+/// Returns the session of a cookie, if the cookie has a valid signature.
 fn session(cookie: &str, name: &str, key: &Key) -> Option<Credential> {
     let mut jar = CookieJar::new();
     jar.add_original(Cookie::parse_encoded(cookie.to_owned()).ok()?);

@@ -1,7 +1,8 @@
-//! A client's connection, for as long as HTTP is spoken on it.
+//! A client's connection while it speaks HTTP.
 //!
-//! actix-http 3.20 has a time limit for the head of a connection's first request, and for none after it. And where a
-//! client sends on without taking its answers, it reads until its buffer is full and then wakes itself for ever.
+//! This wrapper works around two limitations of actix-http 3.20. Its timeout for the head of a request
+//! applies to the first request of a connection only. And if a client sends requests without reading the
+//! responses, actix-http fills its read buffer and then wakes itself in a busy loop.
 
 use std::{
     io::{self, IoSlice},
@@ -19,39 +20,40 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::offers::Offers;
 
-/// Reads and writes as the stream does, within limits.
+/// TCP stream with an idle timeout and backpressure.
 pub struct Connection {
     stream: TcpStream,
     offers: Offers,
-    /// When it was written to, or opened.
-    spoken: Instant,
-    silence: Duration,
-    /// Looks after the silence.
+    /// When bytes were last written, or the connection was opened.
+    last_write: Instant,
+    idle_timeout: Duration,
+    /// Timer of the idle timeout.
     watch: Pin<Box<Sleep>>,
-    /// The client does not take what it is sent, and so is not heard.
+    /// The client does not read its responses, so the server reads no further requests.
     is_stuck: bool,
 }
 
 impl Connection {
-    /// One that ends where nothing has been written to it for so long. `socket`: the address at which sockets open.
-    pub fn new(stream: TcpStream, silence: Duration, socket: &'static str) -> Self {
-        let spoken = Instant::now();
+    /// Creates a connection that times out if nothing is written to it for `idle_timeout`. `socket`: the path
+    /// of the WebSocket endpoint.
+    pub fn new(stream: TcpStream, idle_timeout: Duration, socket: &'static str) -> Self {
+        let last_write = Instant::now();
         Self {
             stream,
             offers: Offers::new(socket),
-            spoken,
-            silence,
-            watch: Box::pin(sleep_until(spoken + silence)),
+            last_write,
+            idle_timeout,
+            watch: Box::pin(sleep_until(last_write + idle_timeout)),
             is_stuck: false,
         }
     }
 
-    /// The stream, for another protocol than HTTP from now on, and what has come over it and was not read.
+    /// Returns the stream, for another protocol than HTTP, and the received bytes that were not read yet.
     pub fn into_parts(self) -> (TcpStream, BytesMut) {
         (self.stream, self.offers.into_rest())
     }
 
-    /// Reads from the stream into the buffer what HTTP may read of it.
+    /// Reads from the stream into the buffer, after upgrade offers have been filtered.
     fn poll_fill(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         loop {
             if self.offers.give(buffer) {
@@ -72,10 +74,10 @@ impl Connection {
         }
     }
 
-    /// Whether nothing has been written for too long; if not, the task is woken when that may be so.
+    /// Whether the idle timeout has passed. If not, registers the task to be woken when it may have.
     fn is_silent(&mut self, cx: &mut Context<'_>) -> bool {
         while self.watch.as_mut().poll(cx).is_ready() {
-            let end = self.spoken + self.silence;
+            let end = self.last_write + self.idle_timeout;
             if Instant::now() >= end {
                 return true;
             }
@@ -87,9 +89,9 @@ impl Connection {
     fn note(&mut self, written: &Poll<io::Result<usize>>, cx: &Context<'_>) {
         match written {
             Poll::Ready(Ok(count)) if *count > 0 => {
-                self.spoken = Instant::now();
+                self.last_write = Instant::now();
                 if std::mem::take(&mut self.is_stuck) {
-                    // To read what was not read meanwhile.
+                    // Resume reading.
                     cx.waker().wake_by_ref();
                 }
             }
@@ -151,34 +153,34 @@ mod tests {
 
     use super::*;
 
-    async fn pair(silence: Duration) -> (TcpStream, Connection) {
+    async fn pair(idle_timeout: Duration) -> (TcpStream, Connection) {
         let listener = actix_rt::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        (client, Connection::new(listener.accept().await.unwrap().0, silence, "/socket"))
+        (client, Connection::new(listener.accept().await.unwrap().0, idle_timeout, "/socket"))
     }
 
     #[actix_rt::test]
-    async fn who_says_half_a_thing_is_not_listened_to_for_ever() {
+    async fn an_incomplete_request_times_out() {
         let (mut client, mut server) = pair(Duration::from_millis(50)).await;
         client.write_all(b"GET / HT").await.unwrap();
-        let mut heard = [0; 100];
-        assert_eq!(server.read(&mut heard).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        let mut received = [0; 100];
+        assert_eq!(server.read(&mut received).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
     }
 
     #[actix_rt::test]
-    async fn who_takes_nothing_is_heard_again_once_they_do() {
+    async fn reading_resumes_once_the_client_reads_its_responses() {
         let (mut client, mut server) = pair(Duration::from_secs(60)).await;
         let mut written = 0;
         while let Some(count) = server.write(&[0; 65_536]).now_or_never() {
             written += count.unwrap();
         }
         client.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
-        let mut heard = [0; 100];
-        assert!(server.read(&mut heard).now_or_never().is_none());
+        let mut received = [0; 100];
+        assert!(server.read(&mut received).now_or_never().is_none());
         let mut taken = vec![0; written];
         let take = client.read_exact(&mut taken);
         let (_, last) = futures_util::future::join(take, server.write(b"last")).await;
         assert_eq!(last.unwrap(), 4);
-        assert_eq!(server.read(&mut heard).await.unwrap(), 18);
+        assert_eq!(server.read(&mut received).await.unwrap(), 18);
     }
 }

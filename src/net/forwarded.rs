@@ -1,7 +1,7 @@
-//! What proxies say of the clients behind them.
+//! Client address, host and scheme from the headers of trusted proxies.
 //!
-//! `Forwarded` is RFC 7239's; the other headers are as proxies and clouds document theirs. Their names are in
-//! `docs/DEPLOY.md`. They count where the connection comes from a proxy that is trusted.
+//! `Forwarded` follows RFC 7239; the other headers follow the documentation of proxies and cloud providers.
+//! Their names are listed in `docs/DEPLOY.md`. They are used only if the peer is a trusted proxy.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -12,7 +12,7 @@ use actix_web::{
 
 use crate::config::Config;
 
-/// Headers with a scheme, or with a word for HTTPS.
+/// Headers whose value is a scheme, or a word for HTTPS.
 const SCHEMES: [&str; 8] = [
     "x-forwarded-proto",
     "x-forwarded-scheme",
@@ -24,7 +24,7 @@ const SCHEMES: [&str; 8] = [
     "cloudfront-forwarded-proto",
 ];
 
-/// The address under which the client reached this server: `https://chat.example.com`.
+/// Returns the URL under which the client reached this server: `https://chat.example.com`.
 pub fn base_url(request: &HttpRequest, config: &Config) -> String {
     if let Some(url) = &config.public_url {
         return url.clone();
@@ -35,23 +35,23 @@ pub fn base_url(request: &HttpRequest, config: &Config) -> String {
     format!("{scheme}://{host}")
 }
 
-/// Whether a proxy that is trusted says that the client came over HTTPS.
+/// Whether a trusted proxy reports that the client used HTTPS.
 pub fn is_https(request: &HttpRequest, config: &Config) -> bool {
     config.trusts(peer(request)) && says_https(request.headers())
 }
 
-/// The host that the client asked for, where a proxy that is trusted says so.
+/// Returns the host that the client requested, if a trusted proxy reports it.
 pub fn host_by_proxy(request: &HttpRequest, config: &Config) -> Option<String> {
     if config.trusts(peer(request)) { said_host(request.headers()) } else { None }
 }
 
-/// The host that the client asked for, which is another than the request's where a trusted proxy says so.
+/// Returns the host that the client requested: the one that a trusted proxy reports, else the `Host` header.
 pub fn host(request: &HttpRequest, config: &Config) -> Option<String> {
     host_by_proxy(request, config)
         .or_else(|| request.headers().get(HOST).and_then(|host| host.to_str().ok()).map(str::to_owned))
 }
 
-/// The client's own address: the nearest one on the way here that is not a proxy that is trusted.
+/// Returns the client's address: the nearest hop that is not a trusted proxy.
 pub fn client_address(request: &HttpRequest, config: &Config) -> IpAddr {
     let mut address = peer(request);
     if !config.trusts(address) {
@@ -64,12 +64,12 @@ pub fn client_address(request: &HttpRequest, config: &Config) -> IpAddr {
     address
 }
 
-/// Where the connection comes from; an IPv4 address as such, also where the server listens on IPv6.
+/// Returns the peer address of the connection. IPv4-mapped IPv6 addresses are converted to IPv4.
 fn peer(request: &HttpRequest) -> IpAddr {
     request.peer_addr().map_or(IpAddr::from([0, 0, 0, 0]), |address| address.ip().to_canonical())
 }
 
-/// Whether any header has a word for HTTPS. Of several hops the first is the client's.
+/// Whether any header reports HTTPS. Of several hops the first one, the client's, counts.
 fn says_https(headers: &HeaderMap) -> bool {
     let said = SCHEMES.iter().filter_map(|name| elements(headers, name).next()).map(str::to_owned);
     let mut schemes = said.chain(pairs(headers, "proto").into_iter().next().flatten());
@@ -81,8 +81,8 @@ fn said_host(headers: &HeaderMap) -> Option<String> {
     host.or_else(|| pairs(headers, "host").into_iter().next().flatten()).filter(|host| is_host(host))
 }
 
-/// The addresses on the way here, the nearest first; `None` where one is not told. Only the first of `X-Forwarded-For`,
-/// `Forwarded` and `X-Real-IP` that there is counts.
+/// Returns the addresses of the hops, nearest first; `None` for a hop without a valid address. Uses the first
+/// present header of `X-Forwarded-For`, `Forwarded` and `X-Real-IP`.
 fn hops(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
     let told = |name: &str| -> Vec<_> { elements(headers, name).map(address).collect() };
     let mut hops = told("x-forwarded-for");
@@ -96,13 +96,13 @@ fn hops(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
     hops
 }
 
-/// The elements of a list, of all headers of a name.
+/// Returns the elements of a comma-separated list, over all headers of a name.
 fn elements<'h>(headers: &'h HeaderMap, name: &str) -> impl Iterator<Item = &'h str> {
     let values = headers.get_all(name).filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).map(str::trim).filter(|element| !element.is_empty())
 }
 
-/// An address in any of the spellings that proxies use: bare, with a port, in brackets, in quotes.
+/// Parses an address in the forms that proxies use: bare, with a port, in brackets, in quotes.
 fn address(text: &str) -> Option<IpAddr> {
     let text = text.trim().trim_matches('"');
     let bare = text.strip_prefix('[').and_then(|rest| rest.split_once(']'));
@@ -111,13 +111,13 @@ fn address(text: &str) -> Option<IpAddr> {
         Some(_) => return None,
         None => text,
     };
-    // A zone says which interface of the proxy it was.
+    // A zone id names an interface of the proxy.
     let bare = bare.split('%').next().unwrap_or_default();
     let with_port = || bare.parse::<SocketAddr>().map(|address| address.ip());
     bare.parse::<IpAddr>().or_else(|_| with_port()).ok().map(|address| address.to_canonical())
 }
 
-/// What each element of `Forwarded` has under a name.
+/// Returns the value of a parameter in each element of `Forwarded`.
 fn pairs(headers: &HeaderMap, name: &str) -> Vec<Option<String>> {
     let values = headers.get_all("forwarded").filter_map(|value| value.to_str().ok());
     let elements = values.flat_map(|value| split(value, ','));
@@ -130,7 +130,7 @@ fn pairs(headers: &HeaderMap, name: &str) -> Vec<Option<String>> {
     elements.filter(|element| !element.trim().is_empty()).map(value).collect()
 }
 
-/// The parts between separators that do not stand in quotes.
+/// Splits at separators outside quotes.
 fn split(text: &str, separator: char) -> Vec<&str> {
     let (mut is_quoted, mut is_escaped) = (false, false);
     let parts = text.split(|letter| {
@@ -142,7 +142,7 @@ fn split(text: &str, separator: char) -> Vec<&str> {
     parts.collect()
 }
 
-/// A value without its quotes, and without the backslashes in it.
+/// Removes the quotes of a quoted string, and the backslashes in it.
 fn unquoted(value: &str) -> String {
     let Some(inner) = value.strip_prefix('"').and_then(|value| value.strip_suffix('"')) else {
         return value.to_owned();
@@ -155,7 +155,7 @@ fn unquoted(value: &str) -> String {
     plain.collect()
 }
 
-/// Whether it can stand for a host in a link.
+/// Whether a text consists of characters that are safe as a host in a link.
 fn is_host(text: &str) -> bool {
     !text.is_empty()
         && text.bytes().all(|byte| {

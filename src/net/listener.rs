@@ -1,4 +1,4 @@
-//! HTTP as actix-web serves it, but that connections which become sockets are taken over.
+//! HTTP listener: actix-web's server with our own connection type and our own handling of WebSocket upgrades.
 
 use std::{
     fmt::Debug,
@@ -24,15 +24,15 @@ use tokio::sync::OnceCell;
 use super::{connection::Connection, upgraded};
 use crate::paths::SOCKET;
 
-/// A server that is about to be.
+/// Builder of the HTTP server.
 pub type Builder = actix_server::ServerBuilder;
 
-/// One with actix-web's defaults.
+/// Returns a builder with actix-web's defaults.
 pub fn build() -> Builder {
     Server::build()
 }
 
-/// Listens on an address, as actix-web does it.
+/// Binds a listening socket with the same options as actix-web.
 pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
@@ -43,20 +43,21 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 
 const BACKLOG: i32 = 1_024;
 
-/// How long a client may take to send the head of its first request, how long a connection without a request stays open,
-/// and how long one may take to end.
+/// Timeouts: for the head of the first request, for a connection without a request, and for closing a
+/// connection.
 const HEAD_WITHIN: Duration = Duration::from_secs(5);
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 const DISCONNECT_WITHIN: Duration = Duration::from_secs(1);
 
-/// A client that has been sent nothing for so long asks for nothing: no answer takes half as long, and a stream of events
-/// is never as quiet.
+/// Idle timeout: a connection to which nothing is written for this long is closed. No response takes half as
+/// long, and event streams send heartbeats more often.
 const SILENCE: Duration = Duration::from_secs(60);
 
-/// Data that the other side does not acknowledge for so long ends the connection; a window that stays shut counts.
+/// `TCP_USER_TIMEOUT`: a connection is closed if sent data is not acknowledged for this long. A zero window
+/// counts.
 const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(30);
 
-/// Has a server serve an app on a listener. As with actix-web's own `HttpServer`, each thread makes the app for itself.
+/// Serves an app on a listener. As with actix-web's `HttpServer`, every worker builds its own app.
 pub fn listen<F, I, S, B>(builder: Builder, listener: TcpListener, app: F) -> io::Result<Builder>
 where
     F: Fn() -> I + Clone + Send + 'static,
@@ -101,7 +102,7 @@ where
             .finish(fn_factory(app));
         fn_service(|stream: TcpStream| async move {
             if let Err(error) = set_up(&stream) {
-                tracing::warn!(%error, "a connection cannot be set up");
+                tracing::warn!(%error, "cannot set the options of a connection; serving it without them");
             }
             let peer = stream.peer_addr().ok();
             Ok::<_, DispatchError>((
@@ -119,7 +120,7 @@ fn set_up(stream: &TcpStream) -> io::Result<()> {
     SockRef::from(stream).set_tcp_user_timeout(Some(ACKNOWLEDGED_WITHIN))
 }
 
-/// Makes a service at the first call, and hands the same one out at each.
+/// Returns a function that creates a service on the first call, and returns the same one on every call.
 fn once<F, R>(
     factory: F,
 ) -> impl Fn() -> LocalBoxFuture<'static, Result<Rc<F::Service>, F::InitError>> + Clone + 'static

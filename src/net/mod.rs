@@ -1,4 +1,4 @@
-//! Connections: how they are served, what proxies say of them, and how one becomes a socket.
+//! Connections: the HTTP listener, proxy headers, allowed hosts, and the upgrade to WebSocket.
 
 pub(crate) mod connection;
 pub(crate) mod forwarded;

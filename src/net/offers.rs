@@ -1,8 +1,9 @@
-//! Offers of another protocol in the heads of requests, looked at before HTTP reads them.
+//! Filters protocol upgrade offers from request heads, before actix-http parses them.
 //!
-//! actix-http 3.20 takes `Connection: upgrade` for an upgrade that takes place, whatever is offered: it answers with the
-//! same and hangs up. `Upgrade: websocket` alone makes a socket of any request. RFC 9110, section 7.8, lets a server
-//! ignore an offer. So offers that are not ours are blanked, and a handshake keeps only the words that actix-http knows.
+//! actix-http 3.20 treats every `Connection: upgrade` as accepted, whatever protocol is offered: it echoes
+//! the header and closes the connection. It treats any request with `Upgrade: websocket` as a WebSocket
+//! handshake. RFC 9110, section 7.8, lets a server ignore an offer. So other offers are overwritten with
+//! blanks. A handshake keeps only the tokens that actix-http knows.
 
 use std::{mem::MaybeUninit, ops::Range};
 
@@ -10,56 +11,56 @@ use bytes::{Buf, BytesMut};
 use httparse::{Header, Request, Status};
 use tokio::io::ReadBuf;
 
-/// Follows the requests of a connection from head to head, and holds back a head until it is whole.
+/// Incremental filter over the requests of a connection. It buffers a head until it is complete.
 pub struct Offers {
-    /// The address of sockets, without a slash at its end.
+    /// Path of the WebSocket endpoint, without trailing slash.
     socket: &'static str,
     place: Place,
-    /// The beginning of a head.
+    /// An incomplete head.
     held: BytesMut,
-    /// What was held back and may be read now.
+    /// Filtered bytes that were buffered and can be read now.
     ready: BytesMut,
 }
 
-/// What the next byte belongs to.
+/// Parser state: the part of a request that the next byte belongs to.
 enum Place {
     Head,
-    /// A body, of which so much is to come.
+    /// A body with this many remaining bytes.
     Body(u64),
     Chunks(Chunks),
-    /// No request, or none that can be read: it is passed on as it is.
+    /// Not HTTP, or no longer: all further bytes are passed through.
     Beyond,
 }
 
-/// Where a body in chunks is (RFC 9112, section 7.1), as actix-http reads it.
+/// Parser state in a chunked body (RFC 9112, section 7.1), in the way actix-http parses it.
 enum Chunks {
-    /// In the digits of a size.
+    /// In the digits of a chunk size.
     Size(u64),
-    /// Behind them, up to the end of the line.
+    /// After the size, up to the end of the line.
     Extension(u64),
-    /// The data, with the line's end behind it.
+    /// In the chunk data and its final CRLF, with this many remaining bytes.
     Data(u64),
-    /// At the beginning of a line behind the last chunk.
+    /// At the start of a line after the last chunk.
     Line,
-    /// Within such a line.
+    /// Within a trailer line.
     Trailer,
-    /// Behind its carriage return; the empty line is the last.
+    /// After the carriage return of a line; `is_last` for the empty line that ends the body.
     LineEnd { is_last: bool },
 }
 
-/// A head that is longer is refused by actix-http.
+/// Maximum length of a buffered head, in bytes. actix-http rejects longer ones.
 const MOST_HELD: usize = 131_072;
 
-/// As many as actix-http takes.
+/// Maximum number of headers, as in actix-http.
 const MOST_HEADERS: usize = 96;
 
 impl Offers {
-    /// `socket`: the one address at which sockets open.
+    /// Creates a filter. `socket`: the path of the WebSocket endpoint.
     pub fn new(socket: &'static str) -> Self {
         Self { socket, place: Place::Head, held: BytesMut::new(), ready: BytesMut::new() }
     }
 
-    /// Takes bytes from the client, in place. Returns how many of them may be read at once; the others are held back.
+    /// Filters received bytes in place. Returns how many of them can be read now; the rest is buffered.
     pub fn take(&mut self, bytes: &mut [u8]) -> usize {
         if self.held.is_empty() {
             let whole = self.walk(bytes);
@@ -77,7 +78,7 @@ impl Offers {
         0
     }
 
-    /// Gives what was held back and may be read. Returns whether there was something.
+    /// Copies buffered bytes that can be read into `buffer`. Returns whether there were any.
     pub fn give(&mut self, buffer: &mut ReadBuf<'_>) -> bool {
         let count = self.ready.len().min(buffer.remaining());
         buffer.put_slice(&self.ready[..count]);
@@ -85,19 +86,20 @@ impl Offers {
         count > 0
     }
 
-    /// The client sends nothing more: what is held back may be read as it is.
+    /// Ends the input: what is buffered can be read unchanged.
     pub fn end(&mut self) {
         self.place = Place::Beyond;
         self.ready = std::mem::take(&mut self.held);
     }
 
-    /// What was not read yet, for who reads on in another way.
+    /// Returns all bytes that were not read yet.
     pub fn into_rest(mut self) -> BytesMut {
         self.ready.unsplit(self.held);
         self.ready
     }
 
-    /// Walks over whole requests, and blanks what is not to be read. Returns where an unfinished head begins.
+    /// Parses complete requests and blanks their offers. Returns the offset of an incomplete head, or the
+    /// length.
     fn walk(&mut self, bytes: &mut [u8]) -> usize {
         let mut at = 0;
         while at < bytes.len() {
@@ -135,7 +137,7 @@ impl Offers {
     }
 }
 
-/// Whether a head may end in what came behind `before`: an empty line does it.
+/// Whether a head may end in the bytes after `before`: whether they complete an empty line.
 fn may_end(bytes: &[u8], before: usize) -> bool {
     let mut lines = bytes[before.saturating_sub(3)..].split(|byte| *byte == b'\n').skip(1).peekable();
     while let Some(line) = lines.next() {
@@ -153,7 +155,7 @@ fn skip(left: &mut u64, available: usize) -> usize {
 }
 
 impl Chunks {
-    /// Passes over bytes of the body. Returns over how many, and whether the body ends there.
+    /// Consumes bytes of the body. Returns how many, and whether the body ends there.
     fn pass(&mut self, bytes: &[u8]) -> (usize, bool) {
         let mut at = 0;
         while let Some(byte) = bytes.get(at) {
@@ -184,16 +186,16 @@ impl Chunks {
     }
 }
 
-/// The head of a request.
+/// A parsed request head.
 struct Head {
     length: usize,
-    /// What comes behind it.
+    /// Parser state after the head.
     then: Place,
-    /// What is not to be read of it.
+    /// Ranges to overwrite with blanks.
     blanks: Vec<Range<usize>>,
 }
 
-/// Reads a head; `None` where it is not whole, an error where it is none.
+/// Parses a head. `None`: it is incomplete. An error: it is not an HTTP head.
 fn read(bytes: &[u8], socket: &str) -> Result<Option<Head>, ()> {
     let mut headers = [const { MaybeUninit::<Header<'_>>::uninit() }; MOST_HEADERS];
     let mut request = Request::new(&mut []);
@@ -246,10 +248,10 @@ fn read(bytes: &[u8], socket: &str) -> Result<Option<Head>, ()> {
     Ok(Some(Head { length, then: body, blanks }))
 }
 
-/// Whether a request is for an address, whatever stands behind its `?`.
+/// Whether a request target has this path, with any query.
 fn is_at(target: &str, address: &str) -> bool {
     let path = target.split('?').next().unwrap_or_default();
-    // Some proxies send the whole URL.
+    // Some proxies send an absolute URL.
     let path = path.split_once("://").map_or(path, |(_, rest)| rest.find('/').map_or("", |at| &rest[at..]));
     path.strip_prefix(address).is_some_and(|rest| matches!(rest, "" | "/"))
 }
@@ -262,7 +264,7 @@ fn number(value: &[u8]) -> Option<u64> {
 mod tests {
     use super::*;
 
-    /// What is read of bytes that come in pieces of a size.
+    /// Returns what is read if the bytes arrive in pieces of `size`.
     fn read_of(bytes: &[u8], size: usize) -> String {
         let mut offers = Offers::new("/messages/ws");
         let mut read = Vec::new();
@@ -286,7 +288,7 @@ mod tests {
         String::from_utf8(read).unwrap()
     }
 
-    /// The same, whatever the size of the pieces is; blanks are not told from others.
+    /// Asserts that pieces of all sizes give the same result, and returns it with runs of blanks collapsed.
     fn read(bytes: &str) -> String {
         let whole = read_of(bytes.as_bytes(), bytes.len());
         for size in [1, 2, 3, 7, 50, 64] {

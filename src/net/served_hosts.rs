@@ -1,5 +1,5 @@
-//! Which hosts this server is asked for: those that are no host at all are refused everywhere, and, where there is a public
-//! address or a list of hosts, all others.
+//! Check of the requested host. Malformed hosts are always rejected. If a public URL or a list of hosts is
+//! set, all other hosts are rejected too.
 
 use std::net::IpAddr;
 
@@ -22,20 +22,20 @@ use crate::{
     error::ApiError,
 };
 
-/// Said of a request whose host is none.
+/// Error for a malformed host.
 const NO_HOST: &str = "This is not a valid host.";
 
-/// Said of a host that is another server's.
+/// Error for a host that is not allowed.
 const FOREIGN: &str =
     "This host is not served here. Its name belongs into GREENROOM_PUBLIC_URL or GREENROOM_ALLOWED_HOSTS.";
 
-/// Longest label of a host that is logged; keys are longer.
+/// Maximum length of a label of a host that is logged; keys are longer.
 const LONGEST_LABEL: usize = 20;
 
-/// Where probes and Prometheus ask, by the address of a machine.
+/// Paths that probes and Prometheus may request by IP address.
 const PROBES: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
-/// Whether a request is for a host of this server.
+/// Checks that a request is for a host of this server.
 pub fn check(request: &HttpRequest, config: &Config) -> Result<(), ApiError> {
     let refused = |sentence: &str| ApiError::from(FieldErrors::whole(sentence));
     let sent = match request.headers().get(HOST).map(|host| host.to_str()) {
@@ -43,7 +43,7 @@ pub fn check(request: &HttpRequest, config: &Config) -> Result<(), ApiError> {
         Some(Err(_)) => return Err(refused(NO_HOST)),
         None => None,
     };
-    // A whole address in the request line has another host in it.
+    // An absolute URL in the request line has a host too.
     let asked = request.uri().authority().map(|authority| authority.as_str());
     let read = |host| name(host).ok_or_else(|| refused(NO_HOST));
     let (sent, asked) = (sent.map(read).transpose()?, asked.map(read).transpose()?);
@@ -53,14 +53,17 @@ pub fn check(request: &HttpRequest, config: &Config) -> Result<(), ApiError> {
     for name in meant.into_iter().chain(asked) {
         if !is_served(&name, is_probe, config) {
             let host = if name.split('.').all(|label| label.len() <= LONGEST_LABEL) { &*name } else { "..." };
-            tracing::info!(host, "refused a request for a host that is not served here");
+            tracing::info!(
+                host,
+                "rejected a request for an unknown host; GREENROOM_ALLOWED_HOSTS can allow it"
+            );
             return Err(refused(FOREIGN));
         }
     }
     Ok(())
 }
 
-/// Refuses requests for other hosts, where nothing else stands before the handlers.
+/// Middleware that rejects requests for other hosts, for apps without the common middleware.
 pub async fn own_hosts(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,

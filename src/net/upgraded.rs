@@ -1,7 +1,8 @@
-//! A connection that has become a socket: taken over from HTTP, whose two buffers of 8 KiB it needs no more.
+//! A connection after the upgrade to WebSocket, taken over from actix-http, whose two 8 KiB buffers are
+//! freed.
 //!
-//! What goes out is written from where it was encoded, once for all sockets; what comes in is read where there is
-//! something to read. So a connection on which nothing happens holds no buffer at all.
+//! Outgoing frames are written from a buffer that all sockets share. Incoming bytes are read into a buffer of
+//! the thread. So an idle connection holds no buffer.
 
 use std::{
     cell::RefCell,
@@ -34,22 +35,22 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::connection::Connection;
-use crate::hub::Wire;
+use crate::hub::ConnectionAbort;
 
-/// What the kernel keeps for a client that is slow, in bytes.
+/// Size of the kernel's send buffer of a socket, in bytes.
 const SEND_BUFFER: usize = 128 * 1024;
 
-/// Once the session is over, its last words and the client's goodbye may take so long.
+/// Timeout for writing the remaining data and receiving the client's close frame after the session has ended.
 const ENDS_WITHIN: Duration = Duration::from_secs(3);
 
-/// What is on its way out, and what has come in, before more is asked for.
+/// Maximum bytes queued for writing before the body is polled again, and received before reading pauses.
 const MOST_OUT: usize = 32 * 1024;
 const MOST_IN: usize = 16 * 1024;
 
-/// Frames that one call writes.
+/// Maximum frames that one vectored write takes.
 const AT_ONCE: usize = 32;
 
-/// Serves a request that asks for a socket, and then the socket, until it ends.
+/// Serves an upgrade request, and then the WebSocket until it ends.
 pub async fn serve<S, B>(
     app: Rc<S>,
     mut request: Request,
@@ -63,11 +64,11 @@ where
 {
     let parts = framed.into_parts();
     let ((io, rest), mut codec) = (parts.io.into_parts(), parts.codec);
-    let (inflow, wire) = (Rc::<RefCell<Inflow>>::default(), Wire::default());
+    let (inflow, wire) = (Rc::<RefCell<Inflow>>::default(), ConnectionAbort::default());
     inflow.borrow_mut().feed(&parts.read_buf);
     inflow.borrow_mut().feed(&rest);
     drop((parts.read_buf, rest));
-    settle(request.headers_mut());
+    normalize_headers(request.headers_mut());
     *request.payload() = Payload::Stream { payload: Box::pin(Incoming(inflow.clone())) };
     request.extensions_mut().insert(wire.clone());
     let response = match app.call(request).await {
@@ -77,26 +78,27 @@ where
     let (mut response, body) = response.into_parts();
     let is_socket = response.status() == StatusCode::SWITCHING_PROTOCOLS;
     if is_socket {
-        narrow(&io);
+        shrink_send_buffer(&io);
     } else {
         response.head_mut().set_connection_type(ConnectionType::Close);
     }
     let mut head = BytesMut::new();
     codec.encode(Message::Item((response, body.size())), &mut head)?;
-    let mut outgoing = Outgoing { codec: (!is_socket).then_some(codec), ..Outgoing::default() };
-    // Answers to what was asked before may be waiting still.
+    let mut outgoing = BytesOut { codec: (!is_socket).then_some(codec), ..BytesOut::default() };
+    // Responses to earlier pipelined requests may not have been written yet.
     [parts.write_buf, head]
         .into_iter()
         .filter(|bytes| !bytes.is_empty())
         .for_each(|bytes| outgoing.put(bytes.freeze()));
-    let mut line = Line { io, wire, inflow, body, outgoing, patience: None };
-    // Whatever ends it, there is nobody left to tell.
+    let mut line = UpgradedConnection { io, wire, inflow, body, outgoing, close_timer: None };
+    // The connection has ended, so an error cannot be reported to the client.
     let _ = std::future::poll_fn(|cx| line.poll(cx)).await;
     Ok(())
 }
 
-/// Writes what a handshake may say in a list, or in several headers, as those expect it who look at one.
-fn settle(headers: &mut HeaderMap) {
+/// Normalizes handshake headers: joins lists and repeated headers into one value. The code that validates a
+/// handshake reads only the first header of a name.
+fn normalize_headers(headers: &mut HeaderMap) {
     for name in [CONNECTION, UPGRADE, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION] {
         let values = headers.get_all(&name).filter_map(|value| value.to_str().ok());
         let words = values.flat_map(|value| value.split(',')).map(str::trim).filter(|word| !word.is_empty());
@@ -111,14 +113,14 @@ fn settle(headers: &mut HeaderMap) {
     }
 }
 
-/// Gives a connection the small buffer of a socket, whose events can be had again.
-fn narrow(io: &TcpStream) {
+/// Limits the kernel's send buffer. A socket needs little, because its client can fetch missed events again.
+fn shrink_send_buffer(io: &TcpStream) {
     if let Err(error) = SockRef::from(io).set_send_buffer_size(SEND_BUFFER) {
-        tracing::warn!(%error, "a socket's buffer cannot be set");
+        tracing::warn!(%error, "cannot set the send buffer of a socket; using the system default");
     }
 }
 
-/// What a client has sent and nobody has taken yet.
+/// Bytes received from the client that the session has not read yet.
 #[derive(Default)]
 struct Inflow {
     chunks: VecDeque<Bytes>,
@@ -152,7 +154,7 @@ impl Inflow {
     }
 }
 
-/// The same, as the session reads it.
+/// Stream of received bytes, as the session reads them.
 struct Incoming(Rc<RefCell<Inflow>>);
 
 impl Stream for Incoming {
@@ -175,17 +177,17 @@ impl Stream for Incoming {
     }
 }
 
-/// What is on its way to the client.
+/// Bytes to be written to the client.
 #[derive(Default)]
-struct Outgoing {
+struct BytesOut {
     chunks: VecDeque<Bytes>,
     bytes: usize,
     is_over: bool,
-    /// For an answer that is no socket.
+    /// Encoder of an HTTP response; `None` once the connection is a WebSocket.
     codec: Option<Codec>,
 }
 
-impl Outgoing {
+impl BytesOut {
     fn put(&mut self, chunk: Bytes) {
         self.bytes += chunk.len();
         self.chunks.push_back(chunk);
@@ -218,25 +220,25 @@ impl Outgoing {
     }
 }
 
-struct Line {
+struct UpgradedConnection {
     io: TcpStream,
-    wire: Wire,
+    wire: ConnectionAbort,
     inflow: Rc<RefCell<Inflow>>,
     body: BoxBody,
-    outgoing: Outgoing,
-    /// How long the end may take still, once it has come.
-    patience: Option<Pin<Box<Sleep>>>,
+    outgoing: BytesOut,
+    /// Timer that runs once the session has ended.
+    close_timer: Option<Pin<Box<Sleep>>>,
 }
 
 thread_local! {
-    /// Where connections are read into.
+    /// Read buffer of all connections on the thread.
     static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; MOST_IN].into());
 }
 
-impl Line {
+impl UpgradedConnection {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.wire.is_cut(cx.waker()) || self.is_out_of_time(cx) {
-            // Else the kernel would keep what waits until the other side has not acknowledged it for long enough.
+            // Resets the connection. Otherwise the kernel would keep unsent data until `TCP_USER_TIMEOUT`.
             return Poll::Ready(SockRef::from(&self.io).set_linger(Some(Duration::ZERO)));
         }
         self.read(cx)?;
@@ -245,24 +247,24 @@ impl Line {
         if has_written && self.outgoing.is_over {
             return Pin::new(&mut self.io).poll_shutdown(cx);
         }
-        // Where nothing was read because too much was waiting there may be room now. Others on this thread come first, or
-        // who sends much would hold them up for as long as there is more.
+        // Reading paused because the queue was full, and there is room now. Yield before reading on, so that
+        // a client that sends much does not starve other tasks on this thread.
         if is_full && self.inflow.borrow().wants_more() {
             cx.waker().wake_by_ref();
         }
         Poll::Pending
     }
 
-    /// Whether the client has not taken what the session has left it within its time.
+    /// Whether the session has ended and the timeout for the remaining data has passed.
     fn is_out_of_time(&mut self, cx: &mut Context<'_>) -> bool {
         if !self.wire.has_ended() {
             return false;
         }
-        let patience = self.patience.get_or_insert_with(|| Box::pin(sleep(ENDS_WITHIN)));
-        patience.as_mut().poll(cx).is_ready()
+        let close_timer = self.close_timer.get_or_insert_with(|| Box::pin(sleep(ENDS_WITHIN)));
+        close_timer.as_mut().poll(cx).is_ready()
     }
 
-    /// Reads as far as there is something and room for it.
+    /// Reads until the stream has no more data or the queue is full.
     fn read(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         let mut inflow = self.inflow.borrow_mut();
         SCRATCH.with_borrow_mut(|scratch| {
@@ -278,7 +280,7 @@ impl Line {
         })
     }
 
-    /// Writes all that there is; pending while the client does not take it.
+    /// Writes all available data. Pending while the client does not read it.
     fn write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut has_all = false;
         loop {
@@ -324,7 +326,7 @@ mod tests {
 
     use super::*;
 
-    /// Takes whatever a client has sent, as a session does, and counts it.
+    /// Reads all received bytes, as a session does, and counts them.
     struct Counting(Incoming, Rc<RefCell<usize>>);
 
     impl MessageBody for Counting {
@@ -346,7 +348,7 @@ mod tests {
     }
 
     #[actix_rt::test]
-    async fn who_sends_much_lets_others_on_the_thread_have_their_turn_in_between() {
+    async fn a_client_that_sends_much_does_not_starve_others_on_the_thread() {
         const SENT: usize = 1 << 20;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
@@ -357,8 +359,8 @@ mod tests {
         });
         let (inflow, taken) = (Rc::<RefCell<Inflow>>::default(), Rc::<RefCell<usize>>::default());
         let body = Counting(Incoming(inflow.clone()), taken.clone()).boxed();
-        let (wire, outgoing) = (Wire::default(), Outgoing::default());
-        let mut line = Line { io, wire, inflow, body, outgoing, patience: None };
+        let (wire, outgoing) = (ConnectionAbort::default(), BytesOut::default());
+        let mut line = UpgradedConnection { io, wire, inflow, body, outgoing, close_timer: None };
         let mut most = 0;
         std::future::poll_fn(|cx| {
             let before = *taken.borrow();

@@ -1,4 +1,4 @@
-//! Signing in and out, and making an account.
+//! Operations for sign-in, sign-out and registration.
 
 use serde_json::{Value, json};
 
@@ -16,38 +16,38 @@ pub(crate) fn describe(reference: &mut Reference) {
         .post("signIn", "Sign in", |operation| {
             operation
                 .says(
-                    "Sets the cookie of a new session and ends that of an old cookie. Five attempts on an account from one \
-                     address, or twenty from one address unless it is set otherwise, may fail in a minute. An HTML form with the same fields is taken \
-                     too.",
+                    "Sets the cookie of a new session and ends the session of an old cookie. In a minute, five attempts \
+                     on an account from one address may fail, or twenty from one address by default. An HTML form \
+                     with the same fields is accepted too.",
                 )
-                .query("next", text(), "Where a browser is sent then: a path of this site.")
+                .query("next", text(), "Path on this site that a browser is redirected to.")
                 .takes_part::<LoginFields>(
                     "SignIn",
                     "username! password! next",
                     json!({ "username": "alice", "password": "greenroom" }),
                 )
                 .answers::<OwnUserView>(200, "Signed in.", examples::own_user())
-                .bears(200, "Set-Cookie", "The session, `sessionid` unless it is set otherwise.")
-                .answers_nothing(303, "Signed in, where `Accept` contains `text/html`.")
+                .bears(200, "Set-Cookie", "The session cookie, `sessionid` by default.")
+                .answers_nothing(303, "Signed in, if `Accept` contains `text/html`.")
                 .bears(303, "Location", "The path in `next`, or `/`.")
                 .refuses(&[401, 429])
         })
         .get("getSignInPage", "The sign-in page", |operation| {
             operation
-                .query("next", text(), "Where to go once signed in.")
+                .query("next", text(), "The path to open after signing in.")
                 .answers_with("The page.", "text/html", text(), Value::Null)
-                .answers_nothing(302, "Somebody is signed in already.")
+                .answers_nothing(302, "The caller is signed in already.")
         });
     reference.open(TAG, "/logout/").post("signOut", "Sign out", |operation| {
         operation
             .says("Ends the session of the cookie and closes its sockets.")
-            .answers_nothing(204, "Signed out, also where there was no session.")
+            .answers_nothing(204, "Signed out. Also without a session.")
     });
-    reference.open(TAG, "/register/").post("register", "Make an account", |operation| {
+    reference.open(TAG, "/register/").post("register", "Register an account", |operation| {
         operation
             .says(
-                "Where `GREENROOM_REGISTRATION=open`, else 403. It does not sign in. One address may make so many accounts, \
-                 and find so many names taken, in an hour. An HTML form with the same fields is taken too.",
+                "Only if `GREENROOM_REGISTRATION=open`, else 403. Does not sign in. The accounts that one address may create, \
+                 and the taken names that it may probe, are limited. An HTML form with the same fields is accepted too.",
             )
             .takes_part::<UserFields>(
                 "Registration",

@@ -1,4 +1,4 @@
-//! The document of sockets: an AsyncAPI description of what they are sent, and of what may be said over them.
+//! AsyncAPI document of the WebSocket: the events that the server sends, and the commands that clients send.
 
 use std::sync::LazyLock;
 
@@ -7,16 +7,17 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::{SESSION, TOKEN, commands, components::Components, events, examples};
-use crate::{api::Answer, net::forwarded, state::State};
+use crate::{api::Answer, net::forwarded, state::AppState};
 
-/// The document of sockets, with a server on this machine.
+/// Returns the AsyncAPI document, with localhost as the server.
 pub fn asyncapi() -> &'static Value {
     static DOCUMENT: LazyLock<Value> = LazyLock::new(document);
     &DOCUMENT
 }
 
-/// `GET /messages/api/schema/websocket/`, open to all: the document, with the server that was asked.
-pub async fn show(state: Data<State>, request: HttpRequest) -> Answer {
+/// `GET /messages/api/schema/websocket/`, without authentication: the document, with the requested host as
+/// the server.
+pub async fn show(state: Data<AppState>, request: HttpRequest) -> Answer {
     let mut document = asyncapi().clone();
     if let Ok(base) = Url::parse(&forwarded::base_url(&request, &state.config)) {
         document["servers"]["greenroom"] = server(&base);
@@ -25,16 +26,18 @@ pub async fn show(state: Data<State>, request: HttpRequest) -> Answer {
 }
 
 const ABOUT: &str = "\
-`GET /messages/ws/` with a WebSocket handshake opens a socket that carries all of the caller's chats. It takes a session's \
-cookie, or a token as a header or as the subprotocol `greenroom.token.<key>`. All frames are text, one JSON object each, told \
-apart by `type`. The channels are the two directions of one socket. On one socket the `seq` of a chat only rises, and while \
-the connection holds none is missed and none comes twice. After a break connect with `?resume=1` and send `resume`. The \
-events of `GET /messages/api/events/` and of `POST /messages/api/sync/` are the same.";
+`GET /messages/ws/` with a WebSocket handshake opens a socket that carries all of the caller's chats. It authenticates \
+with a session's cookie, or with a token in a header or in the subprotocol `greenroom.token.<key>`. All frames are \
+text, one JSON object each. `type` names its kind. The channels are the two directions of one socket. On one socket \
+the `seq` of a chat only rises. While the connection lasts, every event is delivered exactly once. After a disconnect, \
+connect with `?resume=1` and send `resume`. `GET /messages/api/events/` and `POST /messages/api/sync/` have the same \
+events.";
 
 const SUBPROTOCOL: &str = "\
-The subprotocol `greenroom.token.<key>`, for browsers, which cannot send `Authorization` with a handshake. It is confirmed.";
+The subprotocol `greenroom.token.<key>`, for browsers, which cannot send `Authorization` with a handshake. The server \
+confirms it.";
 
-/// The messages of a channel, and all that they are made of.
+/// Messages under construction, with their components.
 #[derive(Default)]
 struct Messages {
     components: Components,
@@ -42,7 +45,7 @@ struct Messages {
 }
 
 impl Messages {
-    /// Makes a message a component; returns its name.
+    /// Adds a message as a component. Returns its name.
     fn add(&mut self, name: &str, kind: &str, summary: &Value, payload: &Value, example: Value) -> String {
         let mut message = json!({
             "name": name,
@@ -93,13 +96,13 @@ fn document() -> Value {
         "defaultContentType": "application/json",
         "servers": { "greenroom": server(&base) },
         "channels": {
-            "events": channel("What happens, as the server sends it unasked.", &sent),
-            "commands": channel("What a client asks for.", &taken),
-            "answers": channel("What the server answers, each with the `id` of its command.", &answers),
+            "events": channel("Events that the server pushes.", &sent),
+            "commands": channel("Commands of a client.", &taken),
+            "answers": channel("Responses of the server, each with the `id` of its command.", &answers),
         },
         "operations": {
-            "sendEvent": operation("send", "What the server sends.", "events", &sent),
-            "receiveCommand": operation("receive", "What a client may say, and what it is answered with.", "commands", &taken),
+            "sendEvent": operation("send", "The server sends an event.", "events", &sent),
+            "receiveCommand": operation("receive", "A client sends a command and gets a response.", "commands", &taken),
         },
         "components": {
             "messages": messages.all,
@@ -123,7 +126,7 @@ fn document() -> Value {
     document
 }
 
-/// Where the sockets are, below the address that the server is reached at.
+/// Describes the server at a base URL.
 fn server(base: &Url) -> Value {
     let host = base.host_str().unwrap_or("localhost");
     let host = base.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
@@ -133,7 +136,7 @@ fn server(base: &Url) -> Value {
         "host": host,
         "protocol": if base.scheme() == "https" { "wss" } else { "ws" },
         "protocolVersion": "13",
-        "description": "This server. One of these shows who asks.",
+        "description": "This server. One of these schemes authenticates the caller.",
         "security": security,
     });
     let path = base.path().trim_end_matches('/');
@@ -171,17 +174,17 @@ fn query() -> Value {
     json!({
         "type": "object",
         "properties": {
-            "chats": { "type": "string", "description": "Ids with commas between them: these chats only." },
+            "chats": { "type": "string", "description": "Comma-separated ids: only these chats." },
             "resume": {
                 "type": "string",
                 "const": "1",
-                "description": "Live events wait for `resume`, 5 seconds at most.",
+                "description": "Delays live events until `resume`, which must follow within 5 seconds.",
             },
         },
     })
 }
 
-/// An event as it may come.
+/// Returns an example of an event.
 fn example(kind: &str) -> Value {
     let message = examples::message;
     let fields = match kind {

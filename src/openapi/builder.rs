@@ -1,4 +1,4 @@
-//! The description under construction.
+//! Builder of the OpenAPI document.
 
 use super::{
     components::Components,
@@ -8,7 +8,7 @@ use crate::paths::BASE;
 
 use serde_json::{Map, Value, json};
 
-/// The description under construction.
+/// An OpenAPI document under construction.
 #[derive(Default)]
 pub(crate) struct Reference {
     pub(crate) paths: Map<String, Value>,
@@ -16,7 +16,7 @@ pub(crate) struct Reference {
 }
 
 impl Reference {
-    /// An address that only those may ask who are signed in, below the API's base.
+    /// Adds a path below the API's base, which requires authentication.
     pub(crate) fn api(&mut self, tag: &'static str, path: &str) -> Address<'_> {
         self.signed_in(tag, &format!("{}/{path}", BASE))
     }
@@ -25,13 +25,13 @@ impl Reference {
         Address { reference: self, tag, path: path.to_owned(), access: Access::SignedIn }
     }
 
-    /// An address that is open to all.
+    /// Adds a path that requires no authentication.
     pub(crate) fn open(&mut self, tag: &'static str, path: &str) -> Address<'_> {
         Address { reference: self, tag, path: path.to_owned(), access: Access::Open }
     }
 }
 
-/// An address whose methods are being described, each by its id and a few words.
+/// A path under construction. Each method has an operation id and a summary.
 pub(crate) struct Address<'a> {
     reference: &'a mut Reference,
     tag: &'static str,

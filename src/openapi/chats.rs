@@ -1,4 +1,4 @@
-//! Chats, reading and typing.
+//! Operations for chats, read markers and typing.
 
 use serde_json::json;
 
@@ -19,7 +19,7 @@ use crate::{
 const TAG: &str = "Chats";
 const ACTIVITY: &str = "Activity";
 
-/// What can be done with a chat, once its id is known.
+/// Operations that take the id of a chat.
 const WITH_A_CHAT: [&str; 8] = [
     "getChat",
     "updateChat",
@@ -36,32 +36,32 @@ pub(crate) fn describe(reference: &mut Reference) {
         .api(TAG, "chats/")
         .get("listChats", "The caller's chats", |operation| {
             operation
-                .says("Pinned ones before others, those with the latest activity first.")
+                .says("Pinned chats first, then by latest activity.")
                 .paged(10)
-                .query("search", text(), "Words that are in the title that was given, or in another member's name.")
+                .query("search", text(), "Words to find in the given title or in another member's name.")
                 .matches()
-                .query("chat_type", one_of(&["dm", "group", "room"]), "Only such chats.")
+                .query("chat_type", one_of(&["dm", "group", "room"]), "Only chats of this type.")
                 .answers_page::<ChatView>("A page of chats.", examples::chat())
                 .refuses(&[400])
         })
-        .post("createChat", "Make a chat", |operation| {
+        .post("createChat", "Create a chat", |operation| {
             operation
                 .says(
-                    "The caller is its admin, but for a public room on an object, which is nobody's own. A dm of the same \
-                     two, and the room of the same object, are there once: they are answered as they are. Who is not staff \
-                     makes only so many in an hour, 429, and is in no more than so many that they made or joined, 400.",
+                    "The caller becomes its admin, except of a public room on an object, which has no admin. There is one dm of \
+                     two users and one room of an object: an existing one is returned unchanged. Users other than staff may create \
+                     a limited number per hour, else 429, and may be in a limited number that they created or joined, else 400.",
                 )
                 .takes::<CreateFields>(
                     json!({ "chat_type": "group", "title": "Plans", "member_ids": [2] }),
                 )
                 .answers::<ChatView>(201, "The new chat.", examples::chat())
-                .answers::<ChatView>(200, "The chat that was there already.", examples::chat())
+                .answers::<ChatView>(200, "The existing chat.", examples::chat())
                 .leads_to(201, "chat", &WITH_A_CHAT)
         });
     reference
         .api(TAG, "chats/{chat}/")
         .get("getChat", "A chat", |operation| {
-            operation.says("For its members; a public room for anybody.").answers::<ChatView>(
+            operation.says("For members; a public room for every user.").answers::<ChatView>(
                 200,
                 "The chat.",
                 examples::chat(),
@@ -69,20 +69,21 @@ pub(crate) fn describe(reference: &mut Reference) {
         })
         .put("replaceChat", "Change a chat's title", |operation| {
             operation
-                .says("For admins; in a dm for either. Staff rename every room, and open a private one.")
+                .says("For admins, in a dm for either member. Staff rename every room, and open a private one.")
                 .takes_part::<UpdateFields>("ChatReplacement", "title! is_public", json!({ "title": "Plans for May" }))
                 .answers::<ChatView>(200, "The chat.", examples::chat())
         })
         .patch("updateChat", "Change a chat's title", |operation| {
             operation
                 .says(
-                    "For admins; in a dm for either. Without a title it stays. Staff rename every room, and open a private one.",
+                    "For admins, in a dm for either member. Without `title` it stays. Staff rename every room, and open a \
+                     private one.",
                 )
                 .takes_part::<UpdateFields>("ChatUpdate", "title is_public", json!({ "title": "Plans for May" }))
                 .answers::<ChatView>(200, "The chat.", examples::chat())
         })
         .delete("deleteChat", "Delete a chat for all its members", |operation| {
-            operation.says("For admins; a dm's is the one who began it.").answers_nothing(204, "It is gone.")
+            operation.says("For admins; the admin of a dm is its creator.").answers_nothing(204, "Deleted.")
         });
     activity(reference);
 }
@@ -92,26 +93,30 @@ fn activity(reference: &mut Reference) {
         operation
             .says("Moves the caller's read marker forward, never back. For members.")
             .takes::<MarkFields>(json!({ "message_id": 5 }))
-            .answers::<MarkedView>(200, "Done.", json!({ "status": "success", "marked_count": 1 }))
+            .answers::<MarkedView>(
+                200,
+                "The number of newly read messages.",
+                json!({ "status": "success", "marked_count": 1 }),
+            )
     });
     reference.api(ACTIVITY, "chats/{chat}/me/").patch(
         "updateChatPreferences",
-        "Mute, pin, make unread",
+        "Mute, pin, mark as unread",
         |operation| {
             operation
-                .says("What the caller sets for themselves; nobody else sees or hears of it. For members.")
+                .says("The caller's own preferences, which no other user can see. For members.")
                 .takes::<MeFields>(json!({ "is_pinned": true, "unread_from": 4 }))
                 .answers::<ChatView>(200, "The chat.", examples::chat())
         },
     );
     reference.api(ACTIVITY, "chats/{chat}/typing/").post(
         "sendTyping",
-        "Say that the caller is typing",
+        "Report that the caller is typing",
         |operation| {
             operation
                 .says("Repeat it at least every 6 seconds while the user types. For members.")
                 .takes::<TypingFields>(json!({ "is_typing": true }))
-                .answers::<TypingView>(200, "Told.", json!({ "status": "success" }))
+                .answers::<TypingView>(200, "Published.", json!({ "status": "success" }))
         },
     );
     reference.api(ACTIVITY, "unread/").get("getUnreadCounts", "Unread counts", |operation| {

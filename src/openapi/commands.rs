@@ -1,4 +1,4 @@
-//! What may be said over a socket, and what is answered.
+//! Commands of the WebSocket and their responses.
 
 use serde_json::{Value, json};
 use utoipa::PartialSchema;
@@ -9,7 +9,7 @@ use crate::{
     ws::{Ack, CaughtUp, ClientFrame},
 };
 
-/// Commands: fields with `!` where they are needed, what they are for, and an example.
+/// Commands: type, fields (required ones with `!`), description and an example.
 const COMMANDS: [(&str, &str, &str, &str); 10] = [
     (
         "send_message",
@@ -22,7 +22,7 @@ const COMMANDS: [(&str, &str, &str, &str); 10] = [
     (
         "react",
         "message_id! emoji! action",
-        "Reacts, or takes it back.",
+        "Adds or removes a reaction.",
         r#"{"message_id": 5, "emoji": "👍", "action": "add"}"#,
     ),
     (
@@ -31,19 +31,24 @@ const COMMANDS: [(&str, &str, &str, &str); 10] = [
         "Moves the read marker forward, up to the message or to the end.",
         r#"{"chat_id": 1, "message_id": 9}"#,
     ),
-    ("typing", "chat_id! is_typing!", "Tells that one types.", r#"{"chat_id": 1, "is_typing": true}"#),
-    ("watch", "chat_id!", "Follows a public room that one is not in.", r#"{"chat_id": 4}"#),
-    ("unwatch", "chat_id!", "Ends that.", r#"{"chat_id": 4}"#),
+    (
+        "typing",
+        "chat_id! is_typing!",
+        "Signals that the caller is typing.",
+        r#"{"chat_id": 1, "is_typing": true}"#,
+    ),
+    ("watch", "chat_id!", "Subscribes to a public room without joining it.", r#"{"chat_id": 4}"#),
+    ("unwatch", "chat_id!", "Ends the subscription of `watch`.", r#"{"chat_id": 4}"#),
     (
         "resume",
         "chats! more",
-        "Tells how far one has heard. What was missed comes first, then the `ack`, then live events.",
+        "Resumes after a disconnect. Missed events are sent first, then the `ack`, then live events.",
         r#"{"chats": {"1": 41, "7": 12}}"#,
     ),
-    ("ping", "", "Asks for `pong`.", "{}"),
+    ("ping", "", "Requests a `pong`.", "{}"),
 ];
 
-/// Each command with its schema and an example.
+/// Returns each command with its schema and an example.
 pub(crate) fn commands(components: &mut Components) -> Vec<(&'static str, Value, Value)> {
     let described = |(kind, fields, text, example): (&'static str, &str, &str, &str)| {
         let part = components.some_of::<ClientFrame>(fields);
@@ -54,14 +59,15 @@ pub(crate) fn commands(components: &mut Components) -> Vec<(&'static str, Value,
     COMMANDS.into_iter().map(described).collect()
 }
 
-/// A frame that asks or answers something: fields of its own, a `type` and an `id`.
+/// Returns the schema of a command or response: its own fields, a `type` and an `id`.
 fn addressed(kind: &str, text: &str, own: &Value) -> Value {
-    let id = json!({ "id": { "description": "The command's own, any JSON value." } });
+    let id = json!({ "id": { "description": "The command's id, any JSON value." } });
     let properties = examples::with(id, own["properties"].clone());
     tagged(kind, &text.into(), &properties, &own["required"])
 }
 
-/// Each answer: its name, its `type`, its schema and an example. One with more fields goes before one with fewer.
+/// Returns each response: name, `type`, schema and an example. Acks with more fields precede those with
+/// fewer.
 pub(crate) fn answers(components: &mut Components) -> Vec<(&'static str, &'static str, Value, Value)> {
     components.of::<Ack>();
     components.of::<CaughtUp>();
@@ -82,12 +88,17 @@ pub(crate) fn answers(components: &mut Components) -> Vec<(&'static str, &'stati
             &acks[0],
             json!({ "message": examples::message() }),
         ),
-        ack("ReactionAck", "What was done with a reaction.", &acks[1], reacted),
-        ack("ReadAck", "How many messages of others are newly read.", &acks[2], json!({ "marked_count": 1 })),
-        ack("WatchAck", "Where a watched room is.", &acks[3], json!({ "seq": 5 })),
-        ack("ResumeAck", "Everything that was missed has been sent.", &caught_up, caught),
-        ack("Ack", "It is done.", &acks[4], none),
-        ("ErrorAnswer", "error", addressed("error", "It was not done.", &error()), failed),
+        ack("ReactionAck", "A reaction was added or removed.", &acks[1], reacted),
+        ack(
+            "ReadAck",
+            "The number of newly read messages of others.",
+            &acks[2],
+            json!({ "marked_count": 1 }),
+        ),
+        ack("WatchAck", "The latest `seq` of a watched room.", &acks[3], json!({ "seq": 5 })),
+        ack("ResumeAck", "All missed events have been sent.", &caught_up, caught),
+        ack("Ack", "The command succeeded.", &acks[4], none),
+        ("ErrorAnswer", "error", addressed("error", "The command failed.", &error()), failed),
         (
             "Pong",
             "pong",
@@ -102,7 +113,7 @@ fn error() -> Value {
     json!({
         "required": ["status"],
         "properties": {
-            "status": { "type": "integer", "format": "int32", "description": "As REST has it; so are the other fields." },
+            "status": { "type": "integer", "format": "int32", "description": "The status of the REST error. The other fields are its body." },
             "detail": { "type": "string" },
             "retry_after": { "type": "integer", "format": "int64", "description": "Seconds." },
             "error": { "type": "string" },

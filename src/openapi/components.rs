@@ -1,19 +1,19 @@
-//! Schemas of the types that answers and bodies are made of, as they are derived from these.
+//! Components: the schemas derived from the types of requests and responses.
 
 use serde_json::{Map, Value, json};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::api::page::PageView;
 
-/// Schemas by name, each there once however many refer to it.
+/// Schemas by name.
 #[derive(Default)]
 pub(crate) struct Components(Map<String, Value>);
 
-/// Where a component is in a document.
+/// Prefix of references to components.
 const PREFIX: &str = "#/components/schemas/";
 
 impl Components {
-    /// A reference to the schema of a type, which is a component from now on, with all that it refers to.
+    /// Adds the schema of a type, and all schemas that it refers to. Returns a reference to it.
     pub(crate) fn of<T: ToSchema>(&mut self) -> Value {
         let mut found = vec![(T::name().into_owned(), T::schema())];
         T::schemas(&mut found);
@@ -23,7 +23,7 @@ impl Components {
         reference(&T::name())
     }
 
-    /// A reference to the schema of a page with such results.
+    /// Adds the schema of a page of a type. Returns a reference to it.
     pub(crate) fn page_of<T: ToSchema>(&mut self) -> Value {
         self.of::<T>();
         let name = format!("{}Page", T::name());
@@ -31,13 +31,14 @@ impl Components {
         reference(&name)
     }
 
-    /// A reference to an object with some fields of a type, those marked with `!` required.
+    /// Adds an object schema with some fields of a type; those marked with `!` are required. Returns a
+    /// reference to it.
     pub(crate) fn part_of<T: ToSchema>(&mut self, name: &str, fields: &str) -> Value {
         let part = self.some_of::<T>(fields);
         self.add(name, part)
     }
 
-    /// An object with some fields of a type, those marked with `!` required.
+    /// Returns an object schema with some fields of a type; those marked with `!` are required.
     pub(crate) fn some_of<T: ToSchema>(&mut self, fields: &str) -> Value {
         self.of::<T>();
         let whole = json!(T::schema());
@@ -57,18 +58,18 @@ impl Components {
         part
     }
 
-    /// A reference to a schema of one's own.
+    /// Adds a schema. Returns a reference to it.
     pub(crate) fn add(&mut self, name: &str, schema: Value) -> Value {
         self.0.insert(name.to_owned(), schema);
         reference(name)
     }
 
-    /// Whether a schema's object must have some field.
+    /// Whether a schema has required fields.
     pub(crate) fn requires_fields(&self, name: &str) -> bool {
         self.0.get(name).is_some_and(|schema| !schema["required"].is_null())
     }
 
-    /// All of them in the order of their names, each object in one piece; without those that were only pieces.
+    /// Returns all schemas that the document refers to, sorted by name, with flattened types merged.
     pub(crate) fn finish(self, document: &Value) -> Value {
         let plain = |(name, schema)| {
             let mut schema = in_one_piece(schema, &self.0);
@@ -94,11 +95,11 @@ pub(crate) fn reference(name: &str) -> Value {
     json!({ "$ref": format!("{PREFIX}{name}") })
 }
 
-/// An object whose type has others flattened into it, with the properties of all.
+/// Merges the parts of an `allOf` schema, which flattened types have, into one object schema.
 fn in_one_piece(schema: &Value, all: &Map<String, Value>) -> Value {
     let Some(parts) = schema["allOf"].as_array() else { return schema.clone() };
     let mut parts: Vec<(Value, bool)> = parts.iter().map(|part| piece(part, all)).collect();
-    // It is shown as it is written: what names the thing comes first.
+    // Documentation shows the properties in this order, so the part with the id is first.
     parts.sort_by_key(|(part, _)| part["properties"]["id"].is_null());
     let mut properties = Map::new();
     let mut required = Vec::new();
@@ -115,7 +116,7 @@ fn in_one_piece(schema: &Value, all: &Map<String, Value>) -> Value {
     whole
 }
 
-/// A part of an object, and whether it is always there.
+/// Resolves a part of an `allOf`. Returns it, and whether it is always present.
 fn piece(part: &Value, all: &Map<String, Value>) -> (Value, bool) {
     if let Some(choices) = part["oneOf"].as_array() {
         let there = choices.iter().find(|choice| choice["type"] != "null").unwrap_or(part);
@@ -126,8 +127,8 @@ fn piece(part: &Value, all: &Map<String, Value>) -> (Value, bool) {
     (named.map_or_else(|| part.clone(), |schema| in_one_piece(schema, all)), true)
 }
 
-/// Writes a derived schema as generators of clients read it best. Ids, times and numbers stand where they are used, since
-/// a name of their own becomes a class around a number. A field of one value is a `const`.
+/// Simplifies a derived schema for client generators. Ids, times and numbers are inlined, because generators
+/// turn a named number into a wrapper class.
 fn simplify(schema: &mut Value, all: &Map<String, Value>) {
     match schema {
         Value::Array(list) => list.iter_mut().for_each(|schema| simplify(schema, all)),
@@ -136,7 +137,7 @@ fn simplify(schema: &mut Value, all: &Map<String, Value>) {
             keywords.values_mut().for_each(|value| simplify(value, all));
             inline_scalar(keywords, all);
             merge_null(keywords);
-            // A number with limits in a list becomes a class of its own too.
+            // Generators turn a number with limits in a list into a wrapper class too.
             if let Some(Value::Object(items)) = keywords.get_mut("items") {
                 items.retain(|keyword, _| !matches!(keyword.as_str(), "minimum" | "maximum"));
             }
@@ -145,7 +146,7 @@ fn simplify(schema: &mut Value, all: &Map<String, Value>) {
     }
 }
 
-/// Replaces a reference to a number or a text that is no enum by what it refers to.
+/// Inlines a reference to an integer or string schema that is not an enum.
 fn inline_scalar(keywords: &mut Map<String, Value>, all: &Map<String, Value>) {
     let name = keywords.get("$ref").and_then(Value::as_str).and_then(|path| path.strip_prefix(PREFIX));
     let Some(Value::Object(scalar)) = name.and_then(|name| all.get(name)) else { return };
@@ -159,7 +160,8 @@ fn inline_scalar(keywords: &mut Map<String, Value>, all: &Map<String, Value>) {
     }
 }
 
-/// Says of a choice between a value and null what is the same for both once: its description, and a plain type.
+/// Simplifies a `oneOf` of a schema and null: moves the description up, and merges a plain type to `[type,
+/// "null"]`.
 fn merge_null(keywords: &mut Map<String, Value>) {
     let Some(Value::Array(choices)) = keywords.get_mut("oneOf") else { return };
     let [Value::Object(first), Value::Object(null)] = &mut choices[..] else { return };

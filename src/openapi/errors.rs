@@ -1,15 +1,15 @@
-//! The errors, which are the same wherever they come from.
+//! Error responses, which all operations share.
 
 use serde_json::{Map, Value, json};
 
 use super::components::Components;
 
-/// Status, header, and description of each, with the example of its body.
+/// Error responses: status, header, description and an example of the body.
 const ERRORS: [(u16, &str, &str, &str); 12] = [
     (
         400,
         "",
-        "The body or the query cannot be read, or breaks a rule. What belongs to no field is under `non_field_errors`.",
+        "The body or the query cannot be parsed, or breaks a rule. Errors of no single field are under `non_field_errors`.",
         r#"{"error": "Invalid request", "details": {"content": ["This field may not be blank."]}}"#,
     ),
     (
@@ -21,13 +21,13 @@ const ERRORS: [(u16, &str, &str, &str); 12] = [
     (
         403,
         "",
-        "The caller may not do this, or the request rides on the cookie and comes from another site.",
+        "The caller may not do this, or the request is authenticated by the cookie and is from another site.",
         r#"{"detail": "You do not have permission to perform this action."}"#,
     ),
     (
         404,
         "",
-        "It does not exist, was deleted, or the caller may not know of it; or there is no such page.",
+        "It does not exist, was deleted, or is hidden from the caller. Also: no such page.",
         r#"{"detail": "Not found."}"#,
     ),
     (
@@ -39,14 +39,14 @@ const ERRORS: [(u16, &str, &str, &str); 12] = [
     (
         409,
         "",
-        "The `client_id` was used with other content.",
+        "The `client_id` was used with other content, or the username was registered by a visitor.",
         r#"{"detail": "This client_id was used for a message with other content."}"#,
     ),
     (413, "", "The body is too large.", r#"{"detail": "The request body is too large."}"#),
     (
         415,
         "",
-        "The body is of a type that is not taken here.",
+        "The body has an unsupported media type.",
         r#"{"detail": "Unsupported media type \"text/plain\" in request."}"#,
     ),
     (
@@ -58,19 +58,19 @@ const ERRORS: [(u16, &str, &str, &str); 12] = [
     (
         429,
         "Retry-After",
-        "Too much; `Retry-After` says in seconds when to try again.",
+        "Rate limit exceeded; `Retry-After` gives the seconds until a retry is allowed.",
         r#"{"detail": "Request was throttled. Expected available in 60 seconds."}"#,
     ),
-    (500, "", "A fault of the server.", r#"{"error": "Internal server error"}"#),
+    (500, "", "An internal error of the server.", r#"{"error": "Internal server error"}"#),
     (
         503,
         "Retry-After",
-        "Overloaded, shutting down, or the database is away; `Retry-After` says in seconds when to try again.",
+        "Overloaded, shutting down, or the database is unavailable; `Retry-After` gives the seconds until a retry.",
         r#"{"error": "Service unavailable"}"#,
     ),
 ];
 
-/// The name of a status as a component, which clients name a type by.
+/// Returns the component name of a status, which client generators use for a type.
 pub(crate) fn name(status: u16) -> &'static str {
     match status {
         400 => "BadRequest",
@@ -88,7 +88,7 @@ pub(crate) fn name(status: u16) -> &'static str {
     }
 }
 
-/// The responses that operations refer to, by name.
+/// Returns the responses by name, for references of operations.
 pub(crate) fn responses(components: &mut Components) -> Value {
     let sentences = json!({ "type": "array", "items": { "type": "string" } });
     let detail =
@@ -101,7 +101,7 @@ pub(crate) fn responses(components: &mut Components) -> Value {
     );
     let response = |(status, header, text, example): &(u16, &str, &str, &str)| {
         let schema = match status {
-            // The HTTP library refuses what is no request at all.
+            // The HTTP library itself rejects malformed requests, with an `ErrorDetail`.
             400 => json!({ "oneOf": [invalid, detail] }),
             500 | 503 => fault.clone(),
             _ => detail.clone(),

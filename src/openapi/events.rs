@@ -1,4 +1,4 @@
-//! The events, each a component of its own, in both documents.
+//! Events, which are components in both documents.
 
 use serde_json::{Map, Value, json};
 use utoipa::PartialSchema;
@@ -10,14 +10,14 @@ use crate::view::{Frame, LiveEvent, MessageFrame};
 pub(crate) struct Event {
     /// Its `type`.
     pub(crate) kind: String,
-    /// The component's name.
+    /// Name of the component.
     pub(crate) name: String,
-    /// The reference to it.
+    /// Reference to the component.
     pub(crate) schema: Value,
     pub(crate) summary: Value,
 }
 
-/// Makes a component of each event, and the union `Event` of them all.
+/// Adds a component for each event, and the union `Event`.
 pub(crate) fn add(components: &mut Components) -> Vec<Event> {
     let union = components.of::<LiveEvent>();
     let kinds = [json!(MessageFrame::schema()), json!(Frame::schema())];
@@ -27,7 +27,7 @@ pub(crate) fn add(components: &mut Components) -> Vec<Event> {
     let mapping: Map<String, Value> =
         events.iter().map(|event| (event.kind.clone(), event.schema["$ref"].clone())).collect();
     let schema = json!({
-        "description": "What happened, told apart by `type`.",
+        "description": "An event; `type` tells which one.",
         "oneOf": choices,
         "discriminator": { "propertyName": "type", "mapping": mapping },
     });
@@ -45,7 +45,7 @@ fn event(components: &mut Components, variant: &Value) -> Event {
     Event { kind, name, schema, summary }
 }
 
-/// An object whose `type` is always the same.
+/// Returns an object schema whose `type` is a constant.
 pub(crate) fn tagged(kind: &str, description: &Value, properties: &Value, required: &Value) -> Value {
     let mut fields = Map::new();
     fields.insert("type".to_owned(), json!({ "type": "string", "const": kind }));
@@ -56,7 +56,7 @@ pub(crate) fn tagged(kind: &str, description: &Value, properties: &Value, requir
     json!({ "type": "object", "description": description, "properties": fields, "required": required })
 }
 
-/// `new_message` as `NewMessage`.
+/// Converts `new_message` to `NewMessage`.
 pub(crate) fn pascal(kind: &str) -> String {
     let word = |word: &str| {
         let mut letters = word.chars();

@@ -1,4 +1,4 @@
-//! Examples of what is answered, as a demo database gives them.
+//! Examples of responses, from the demo database.
 
 use serde_json::{Value, json};
 
@@ -28,7 +28,7 @@ pub(crate) fn own_user() -> Value {
     })
 }
 
-/// A user whom staff has made.
+/// Returns a user created by staff.
 pub(crate) fn new_user() -> Value {
     json!({
         "id": 4,
@@ -81,7 +81,7 @@ pub(crate) fn chat() -> Value {
     with(chat_for_all(), own)
 }
 
-/// What one has set for oneself in a chat.
+/// Returns the caller's preferences in a chat.
 pub(crate) fn me() -> Value {
     json!({ "muted_until": null, "is_pinned": true, "unread_from": null })
 }
@@ -101,7 +101,7 @@ pub(crate) fn chat_for_all() -> Value {
     })
 }
 
-/// A public room as somebody sees it who is not in it.
+/// Returns a public room as seen by a non-member.
 pub(crate) fn room() -> Value {
     let room = json!({
         "id": 4,
@@ -122,7 +122,7 @@ pub(crate) fn room() -> Value {
     with(chat(), room)
 }
 
-/// An object with further fields, or other ones.
+/// Returns an object with fields added or replaced.
 pub(crate) fn with(mut object: Value, fields: Value) -> Value {
     if let (Some(object), Value::Object(fields)) = (object.as_object_mut(), fields) {
         object.extend(fields);

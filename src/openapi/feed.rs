@@ -1,4 +1,4 @@
-//! What happens: by socket, as server-sent events, and by polling.
+//! Operations for live events: WebSocket, server-sent events and polling.
 
 use serde_json::{Value, json};
 
@@ -6,13 +6,13 @@ use super::{builder::Reference, components::reference as reference_to, events, e
 use crate::api::sync::{SinceFields, SinceView, StartView};
 
 const TAG: &str = "Live events";
-const CHATS: &str = "Ids with commas between them: these chats only.";
+const CHATS: &str = "Comma-separated ids: only these chats.";
 
 pub(crate) fn describe(reference: &mut Reference) {
     events::add(&mut reference.components);
     reference
         .api(TAG, "sync/")
-        .get("startSync", "All for a first screen", |operation| {
+        .get("startSync", "Data of the first screen", |operation| {
             let start = json!({
                 "chats": [examples::chat()],
                 "heads": { "1": 4, "2": 6 },
@@ -20,17 +20,18 @@ pub(crate) fn describe(reference: &mut Reference) {
                 "users_online": [3],
                 "last_seen": { "2": "2026-11-23T08:02:00.634989Z" },
             });
-            operation.answers::<StartView>(200, "As of one moment, or of a little before it.", start)
+            operation.answers::<StartView>(200, "The state at one moment, or shortly before it.", start)
         })
-        .post("sync", "What changed since", |operation| {
-            let event = json!({ "type": "new_message", "chat_id": 2, "seq": 6, "message": examples::message() });
+        .post("sync", "Changes since then", |operation| {
+            let event =
+                json!({ "type": "new_message", "chat_id": 2, "seq": 6, "message": examples::message() });
             let gone = json!({ "type": "chat_deleted", "chat_id": 8 });
             operation
-                .says("The events that a socket would have brought to who comes back. The body may be 1 MiB large.")
+                .says("The events that a resumed socket would receive. The body may be up to 1 MiB.")
                 .takes::<SinceFields>(json!({ "chats": { "1": 4, "2": 5, "8": 3 }, "wait": 25 }))
                 .answers::<SinceView>(
                     200,
-                    "What there is, at once or as soon as there is something.",
+                    "The missed events, or the next events as soon as there are any.",
                     json!({
                         "events": [gone, event],
                         "heads": { "1": 4, "2": 6 },
@@ -42,11 +43,11 @@ pub(crate) fn describe(reference: &mut Reference) {
     reference.api(TAG, "events/").get("streamEvents", "Server-sent events", |operation| {
         operation
             .says(
-                "`hello`, then events as over a socket. The schema is that of one event: the JSON object in its `data:`. What \
-                 lasts has an `id:`; a client that comes back with it gets what it missed first.",
+                "`hello`, then events as over a socket. The schema is that of one event: the JSON object in its `data:`. \
+                 Durable events have an `id:`; a client that reconnects with it receives the missed events first.",
             )
             .query("chats", text(), CHATS)
-            .header("Last-Event-ID", "The `id:` of the last event that was received.")
+            .header("Last-Event-ID", "The `id:` of the last event received.")
             .answers_with("The stream, which does not end by itself.", "text/event-stream", reference_to("Event"), Value::Null)
     });
     reference.signed_in(TAG, "/messages/ws/").get("openWebSocket", "A socket", |operation| {
@@ -56,7 +57,7 @@ pub(crate) fn describe(reference: &mut Reference) {
                  `/messages/api/schema/websocket/`.",
             )
             .query("chats", text(), CHATS)
-            .query("resume", json!({ "type": "string", "const": "1" }), "Live events wait until the client has said how far it has heard.")
+            .query("resume", json!({ "type": "string", "const": "1" }), "Live events are held back until the client sends `resume`.")
             .answers_nothing(101, "The socket is open.")
             .refuses(&[403, 426, 429])
     });

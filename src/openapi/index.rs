@@ -1,4 +1,4 @@
-//! All addresses in a list, for people.
+//! List of all routes as an HTML page.
 
 use std::fmt::Write;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::openapi;
 use crate::paths::BASE;
 
-/// The list, as HTML: each leads to where it is documented.
+/// Returns the list as HTML. Each route links to its documentation.
 pub(crate) fn index() -> String {
     let document = openapi();
     let mut list = String::new();

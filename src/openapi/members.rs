@@ -1,4 +1,4 @@
-//! Who is in a chat.
+//! Operations for members of chats.
 
 use serde_json::json;
 
@@ -13,25 +13,25 @@ const TAG: &str = "Members";
 pub(crate) fn describe(reference: &mut Reference) {
     reference.api(TAG, "chats/{chat}/members/").get("listMembers", "Members of a chat", |operation| {
         operation
-            .says("By joining. For members.")
+            .says("In the order of joining. For members.")
             .paged(100)
-            .query("search", text(), "Words that are in the member's names.")
+            .query("search", text(), "Words to find in the member's names.")
             .matches()
             .answers_page::<MemberView>("A page of members.", examples::member())
     });
     reference.api(TAG, "chats/{chat}/members/add/").post("addMembers", "Add members", |operation| {
         operation
-            .says("At most 200 in a request. If one of them does not exist nobody is added. Who comes begins with \
-                 everything read. For admins.")
+            .says("At most 200 per request. If one of them does not exist, none is added. For a new member all earlier \
+                 messages count as read. For admins.")
             .takes::<AddFields>(json!({ "user_ids": [3] }))
-            .answers::<AddedView>(200, "They are in.", json!({ "status": "success", "added_count": 1 }))
+            .answers::<AddedView>(200, "All are members.", json!({ "status": "success", "added_count": 1 }))
     });
     reference.api(TAG, "chats/{chat}/members/{user}/").patch(
         "updateMemberRole",
         "Change a role",
         |operation| {
             operation
-                .says("For admins. The last one cannot be demoted.")
+                .says("For admins. The last active admin cannot be demoted.")
                 .takes::<RoleFields>(json!({ "role": "admin" }))
                 .answers::<MemberView>(200, "The member.", examples::member())
         },
@@ -41,7 +41,7 @@ pub(crate) fn describe(reference: &mut Reference) {
         "Remove a member",
         |operation| {
             operation
-                .says("For admins, and for oneself. The last member's going deletes a group.")
+                .says("For admins, and for the caller's own membership. A group is deleted when its last member leaves.")
                 .answers_nothing(204, "Removed.")
                 .refuses(&[400])
         },

@@ -1,4 +1,4 @@
-//! Messages and reactions.
+//! Operations for messages and reactions.
 
 use serde_json::json;
 
@@ -22,13 +22,13 @@ pub(crate) fn describe(reference: &mut Reference) {
         .get("listMessages", "Messages of a chat", |operation| {
             operation
                 .says(
-                    "The newest first, tombstones included. What is written meanwhile moves numbered pages; `before` and \
-                     `after` stay in place. With either, `next` leads to older and `previous` to newer messages. For members.",
+                    "Newest first, including tombstones. New messages shift numbered pages; pages with `before` and `after` are \
+                     stable. With either, `next` leads to older and `previous` to newer messages. For members.",
                 )
                 .paged(50)
                 .query("before", id(), "The messages nearest below this id.")
                 .query("after", id(), "The messages nearest above this id.")
-                .query("search", text(), "Words, all of which must be found: answers as `search/` does.")
+                .query("search", text(), "Words, all of which must be found. The answer is that of `search/`.")
                 .matches()
                 .answers_or_page::<FoundView, MessageView>("A page of messages.", examples::message())
                 .refuses(&[400])
@@ -36,12 +36,12 @@ pub(crate) fn describe(reference: &mut Reference) {
         .post("sendMessage", "Send a message", |operation| {
             operation
                 .says(
-                    "The same `client_id` from the same sender in the same chat gives 200 with the first message as it is \
-                     now, and nothing is sent again. For members.",
+                    "Idempotent by `client_id`: if the sender has used it in the chat before, the response is 200 with the first \
+                     message in its current state, and no message is sent. For members.",
                 )
                 .takes::<PostFields>(json!({ "content": "Hello, Bob!", "client_id": "c-1" }))
                 .answers::<MessageView>(201, "The new message.", examples::message())
-                .answers::<MessageView>(200, "The message that was sent before.", examples::message())
+                .answers::<MessageView>(200, "The message that was sent earlier.", examples::message())
                 .leads_to(
                     201,
                     "message",
@@ -49,7 +49,7 @@ pub(crate) fn describe(reference: &mut Reference) {
                 )
                 .refuses(&[409])
         });
-    reference.api(TAG, "search/").get("searchMessages", "Find messages", |operation| {
+    reference.api(TAG, "search/").get("searchMessages", "Search messages", |operation| {
         let found = json!({
             "count": 1,
             "next": null,
@@ -59,10 +59,10 @@ pub(crate) fn describe(reference: &mut Reference) {
         });
         operation
             .says(
-                "In all of the caller's chats, the newest first. Every word must be found, in any case. \
-                 `next` and `previous` use `before`, and lead on through all hits.",
+                "In all of the caller's chats, newest first. Every word must be found, in any case. `next` and \
+                 `previous` use `before`, and lead through all hits.",
             )
-            .query("q", json!({ "type": "string", "minLength": 1 }), "The words. Needed, and not blank.")
+            .query("q", json!({ "type": "string", "minLength": 1 }), "The words. Required, and not blank.")
             .query("chat", id(), "Only in this chat.")
             .matches()
             .paged(50)
@@ -74,7 +74,7 @@ pub(crate) fn describe(reference: &mut Reference) {
     reference
         .api(TAG, "messages/{message}/")
         .get("getMessage", "A message", |operation| {
-            operation.says("For members of its chat. A deleted one is 404.").answers::<MessageView>(
+            operation.says("For members of its chat. A deleted message is 404.").answers::<MessageView>(
                 200,
                 "The message.",
                 examples::message(),
@@ -88,14 +88,14 @@ pub(crate) fn describe(reference: &mut Reference) {
         })
         .patch("updateMessage", "Edit a message", |operation| {
             operation
-                .says("For its sender, while a member. Without a content nothing changes.")
+                .says("For its sender, while a member. Without `content` nothing changes.")
                 .takes_part::<EditFields>("MessageUpdate", "content", json!({ "content": "Lunch?" }))
                 .answers::<MessageView>(200, "The message.", examples::message())
         })
         .delete("deleteMessage", "Delete a message", |operation| {
             operation
-                .says("Makes it a tombstone. For its sender, while a member.")
-                .answers_nothing(204, "It is gone.")
+                .says("Replaces it with a tombstone. For its sender, while a member.")
+                .answers_nothing(204, "Deleted.")
         });
     reactions(reference);
 }
@@ -105,26 +105,26 @@ fn reactions(reference: &mut Reference) {
     let answer = reacted.clone();
     reference.api(REACTIONS, "messages/{message}/reactions/").post(
         "toggleReaction",
-        "React, or take it back",
+        "Toggle a reaction",
         |operation| {
             operation
-                .says("Adds the caller's reaction, or removes it if it is there. For members.")
+                .says("Adds the caller's reaction, or removes it if it exists. For members.")
                 .takes::<ReactFields>(json!({ "emoji": "👍" }))
-                .answers::<ReactedView>(200, "What was done.", answer)
+                .answers::<ReactedView>(200, "The reaction, and whether it was added or removed.", answer)
         },
     );
     reference
         .api(REACTIONS, "messages/{message}/reactions/{emoji}/")
-        .put("addReaction", "React", |operation| {
+        .put("addReaction", "Add a reaction", |operation| {
             operation
-                .says("Again changes nothing. For members.")
-                .answers::<ReactedView>(200, "What was done.", reacted)
+                .says("Idempotent. For members.")
+                .answers::<ReactedView>(200, "The reaction is set.", reacted)
                 .refuses(&[400])
         })
-        .delete("removeReaction", "Take a reaction back", |operation| {
+        .delete("removeReaction", "Remove a reaction", |operation| {
             operation
-                .says("Again changes nothing. For members.")
-                .answers_nothing(204, "Done.")
+                .says("Idempotent. For members.")
+                .answers_nothing(204, "The reaction is not set.")
                 .refuses(&[400])
         });
 }

@@ -1,5 +1,6 @@
-//! What the API is described by: an OpenAPI document of all addresses, and one of the events and commands of sockets.
-//! Schemas are derived from the types that answers are made of; the suite holds every answer against them.
+//! API descriptions: an OpenAPI document of all routes, and an AsyncAPI document of WebSocket events and
+//! commands. Schemas are derived from the types of the responses. The test suite validates every response
+//! against them.
 
 mod accounts;
 mod asyncapi;
@@ -25,18 +26,18 @@ use std::sync::LazyLock;
 use actix_web::{HttpResponse, http::header::ContentType, web::Data};
 use serde_json::{Value, json};
 
-use crate::{api::Answer, state::State};
+use crate::{api::Answer, state::AppState};
 pub use asyncapi::{asyncapi, show as show_websocket};
 pub(crate) use index::index;
 
-/// The document of all addresses.
+/// Returns the OpenAPI document.
 pub fn openapi() -> &'static Value {
     static DOCUMENT: LazyLock<Value> = LazyLock::new(|| Reference::default().document());
     &DOCUMENT
 }
 
-/// `GET /messages/api/schema/`, open to all.
-pub async fn show(state: Data<State>) -> Answer {
+/// `GET /messages/api/schema/`, without authentication.
+pub async fn show(state: Data<AppState>) -> Answer {
     static TEXT: LazyLock<String> = LazyLock::new(|| openapi().to_string());
     let mut answer = HttpResponse::Ok();
     answer.content_type(ContentType::json());
@@ -49,38 +50,38 @@ pub async fn show(state: Data<State>) -> Answer {
     Ok(answer.body(document.to_string()))
 }
 
-/// What groups of operations are for, in the order in which they are shown.
+/// Tags with their descriptions, in display order.
 const TAGS: [(&str, &str); 11] = [
-    ("Authentication", "Sessions for browsers, and accounts where the server is open to new ones."),
+    ("Authentication", "Sessions for browsers, and registration if it is open."),
     ("Chats", "Direct messages, groups and rooms."),
-    ("Rooms", "Public rooms, and those of a host's own objects."),
-    ("Messages", "Reading, sending, editing and deleting them."),
+    ("Rooms", "Public rooms, and rooms of a host's objects."),
+    ("Messages", "Reading, searching, sending, editing and deleting messages."),
     ("Reactions", "An emoji is exactly one of Unicode's list for general interchange."),
-    ("Activity", "Read markers, unread counts, and who types."),
-    ("Members", "Who is in a chat. A dm's members do not change."),
-    ("Users", "Oneself and others."),
-    ("Administration", "For a host that brings its own users. Everybody else gets 403."),
-    ("Live events", "What happens, as it happens: by socket, as server-sent events, and by polling."),
-    ("Server", "The server itself, its pages, and what they are made of."),
+    ("Activity", "Read markers, unread counts and typing."),
+    ("Members", "Members of a chat. A dm's members do not change."),
+    ("Users", "The caller and other users."),
+    ("Administration", "For staff, such as a host that brings its own users. All others get 403."),
+    ("Live events", "Events by socket, as server-sent events, and by polling."),
+    ("Server", "The server itself, its pages, and their assets."),
 ];
 
 const ABOUT: &str = "\
-A chat server beside a product: direct messages, groups, rooms, edits and deletions, reactions, read receipts and unread \
-counts, and live events.
+A chat server beside a product: direct messages, groups, rooms, edits and deletions, reactions, read receipts and \
+unread counts, and live events.
 
-Paths end in `/`; the same path without it is served the same, without a redirect. What can be got answers `HEAD` too. \
-Bodies are JSON objects in UTF-8 of at most 64 KiB; unknown fields and parameters are ignored. Times are RFC 3339 in UTC. \
-Every answer has an `X-Request-Id`, which the server's log names with each fault. A method that a path does not have is \
-answered with 405 and `Allow`. Live events and the commands of sockets are described at `/messages/api/schema/websocket/`.";
+Paths end in `/`. The same path without it is served the same, without a redirect. Every `GET` also answers `HEAD`. \
+Bodies are JSON objects in UTF-8 of at most 64 KiB. Unknown fields and parameters are ignored. Times are RFC 3339 in \
+UTC. Every answer has an `X-Request-Id`, which the server logs with each error. An unsupported method gets 405 with \
+`Allow`. `/messages/api/schema/websocket/` describes live events and the commands of sockets.";
 
 const SESSION: &str = "\
-`POST /login/` sets it. A request that rides on it, changes something or opens a socket, and was caused by another site's \
-page (by `Sec-Fetch-Site`, or by an `Origin` that is not this host's, `GREENROOM_PUBLIC_URL` or one of \
-`GREENROOM_ALLOWED_ORIGINS`) is refused with 403: `CSRF Failed`. Where there is a token the cookie is not looked at.";
+`POST /login/` sets it. A cross-site request that uses it and changes something, or opens a socket, is refused with \
+403: `CSRF Failed`. Cross-site requests are detected by `Sec-Fetch-Site`, and by an `Origin` other than this host, \
+`GREENROOM_PUBLIC_URL` and `GREENROOM_ALLOWED_ORIGINS`. If a request has a token, the cookie is ignored.";
 
 const TOKEN: &str = "\
-`Token <key>`, with a key from `greenroom token create NAME` or from staff. Requests with one are exempt from the rule for \
-other sites. On the handshake of a socket it may come as the subprotocol `greenroom.token.<key>`.";
+`Token <key>`, with a key from `greenroom token create NAME` or from staff. Requests with one are exempt from the \
+cross-site check. In the handshake of a socket it may be the subprotocol `greenroom.token.<key>`.";
 
 impl Reference {
     fn document(mut self) -> Value {
@@ -93,7 +94,7 @@ impl Reference {
         feed::describe(&mut self);
         server::describe(&mut self);
         let responses = errors::responses(&mut self.components);
-        let request_id = json!({ "description": "Names the request in the server's log.", "schema": { "type": "string" } });
+        let request_id = json!({ "description": "Identifies the request in the server's log.", "schema": { "type": "string" } });
         let mut document = json!({
             "openapi": "3.1.0",
             "info": {

@@ -1,4 +1,4 @@
-//! How an operation is described: what it takes, what it answers, and what all of its kind have in common.
+//! Builder of operations: parameters, bodies, responses, and the defaults that all operations share.
 
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
@@ -6,22 +6,22 @@ use utoipa::ToSchema;
 use super::{components::Components, errors};
 use crate::core::text_index::matching;
 
-/// Who may ask.
+/// Authentication that an operation requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Access {
-    /// Anybody.
+    /// None.
     Open,
-    /// Who is signed in, by cookie or token.
+    /// A session cookie or a token.
     SignedIn,
 }
 
-/// An operation that is being described.
+/// An operation under construction.
 pub(crate) struct Operation<'a> {
     value: Map<String, Value>,
     components: &'a mut Components,
 }
 
-/// Media type of nearly everything.
+/// Default media type.
 const JSON: &str = "application/json";
 
 impl<'a> Operation<'a> {
@@ -53,13 +53,13 @@ impl<'a> Operation<'a> {
         operation.refuses(&[500, 503])
     }
 
-    /// What there is to say beyond the summary.
+    /// Sets the description.
     pub(crate) fn says(mut self, text: &str) -> Self {
         self.value.insert("description".to_owned(), text.into());
         self
     }
 
-    /// A parameter behind the `?`.
+    /// Adds a query parameter.
     pub(crate) fn query(self, name: &str, schema: Value, text: &str) -> Self {
         self.parameter("query", name, schema, text)
     }
@@ -77,37 +77,37 @@ impl<'a> Operation<'a> {
         self
     }
 
-    /// The two parameters of lists.
+    /// Adds the pagination parameters `page` and `page_size`.
     pub(crate) fn paged(self, size: usize) -> Self {
         let number = json!({ "type": "integer", "minimum": 1, "default": 1 });
         let most = json!({ "type": "integer", "minimum": 1, "maximum": 100, "default": size });
-        self.query("page", number, "Which page, from 1.")
-            .query("page_size", most, "Results on a page; more than 100 counts as 100.")
+        self.query("page", number, "The page, from 1.")
+            .query("page_size", most, "Results on a page. More than 100 counts as 100.")
             .refuses(&[404])
     }
 
-    /// The parameter of searches that says how a word must stand in a text.
+    /// Adds the parameter `match` of searches.
     pub(crate) fn matches(self) -> Self {
         let choice = json!({ "type": "string", "enum": matching::NAMES, "default": matching::NAMES[0] });
-        let text = "Where words are found: anywhere, or only where a word begins. Numbers, and scripts without spaces between \
-                    words, are searched anywhere.";
+        let text = "Where words match: anywhere, or only at the beginning of a word. Numbers, and scripts without spaces between \
+                    words, match anywhere.";
         self.query("match", choice, text).refuses(&[400])
     }
 
-    /// A JSON body of a type.
+    /// Sets a JSON body of a type.
     pub(crate) fn takes<T: ToSchema>(self, example: Value) -> Self {
         let schema = self.components.of::<T>();
         self.body(schema, example)
     }
 
-    /// A JSON body with some fields of a type, those marked with `!` required.
+    /// Sets a JSON body with some fields of a type; those marked with `!` are required.
     pub(crate) fn takes_part<T: ToSchema>(self, name: &str, fields: &str, example: Value) -> Self {
         let schema = self.components.part_of::<T>(name, fields);
         self.body(schema, example)
     }
 
-    /// A JSON body. Forms that are taken too are not described: several generators write clients that fail where there is
-    /// a choice of media types.
+    /// Sets a JSON body. Forms are not described even where they are accepted: several client generators fail
+    /// on a choice of media types.
     fn body(mut self, schema: Value, example: Value) -> Self {
         let name = schema["$ref"].as_str().and_then(|path| path.rsplit('/').next()).unwrap_or_default();
         let is_required = self.components.requires_fields(name);
@@ -116,33 +116,34 @@ impl<'a> Operation<'a> {
         self.refuses(&[400, 408, 413, 415])
     }
 
-    /// An answer with a view in it.
+    /// Adds a response with a view.
     pub(crate) fn answers<T: ToSchema>(self, status: u16, text: &str, example: Value) -> Self {
         let schema = self.components.of::<T>();
         self.answer(status, text, JSON, schema, example)
     }
 
-    /// An answer with one of two views, by who asks. Clients take the first that fits: the one with more fields.
+    /// Adds a response with one of two views, depending on the caller. Clients take the first that matches,
+    /// so the one with more fields is first.
     pub(crate) fn answers_one_of<T: ToSchema, U: ToSchema>(self, text: &str, example: Value) -> Self {
         let schema = json!({ "anyOf": [self.components.of::<T>(), self.components.of::<U>()] });
         self.answer(200, text, JSON, schema, example)
     }
 
-    /// An answer with a page of views.
+    /// Adds a response with a page of views.
     pub(crate) fn answers_page<T: ToSchema>(self, text: &str, example: Value) -> Self {
         let schema = self.components.page_of::<T>();
         let page = json!({ "count": 1, "next": null, "previous": null, "results": [example] });
         self.answer(200, text, JSON, schema, page)
     }
 
-    /// An answer with a view that has more fields than a page where that is asked for, else with a page.
+    /// Adds a response that is either a view `T` with more fields than a page, or a page of `U`.
     pub(crate) fn answers_or_page<T: ToSchema, U: ToSchema>(self, text: &str, example: Value) -> Self {
         let schema = json!({ "anyOf": [self.components.of::<T>(), self.components.page_of::<U>()] });
         let page = json!({ "count": 1, "next": null, "previous": null, "results": [example] });
         self.answer(200, text, JSON, schema, page)
     }
 
-    /// An answer of another kind, or the same in another form.
+    /// Adds a response of another media type.
     pub(crate) fn answers_with(self, text: &str, kind: &str, schema: Value, example: Value) -> Self {
         self.answer(200, text, kind, schema, example)
     }
@@ -158,20 +159,20 @@ impl<'a> Operation<'a> {
         self
     }
 
-    /// An answer without a body.
+    /// Adds a response without a body.
     pub(crate) fn answers_nothing(mut self, status: u16, text: &str) -> Self {
         self.responses().insert(status.to_string(), json!({ "description": text }));
         self
     }
 
-    /// Headers of an answer that was given already.
+    /// Adds a header to a response that was added before.
     pub(crate) fn bears(mut self, status: u16, name: &str, text: &str) -> Self {
         self.responses()[&status.to_string()]["headers"][name] =
             json!({ "description": text, "schema": { "type": "string" } });
         self
     }
 
-    /// Where an answer's value leads: a parameter of other operations.
+    /// Adds links from a response's `id` to a parameter of other operations.
     pub(crate) fn leads_to(mut self, status: u16, parameter: &str, operations: &[&str]) -> Self {
         for operation in operations {
             self.responses()[&status.to_string()]["links"][*operation] = json!({
@@ -182,7 +183,7 @@ impl<'a> Operation<'a> {
         self
     }
 
-    /// Errors, as they are everywhere.
+    /// Adds error responses.
     pub(crate) fn refuses(mut self, statuses: &[u16]) -> Self {
         for status in statuses {
             let reference = json!({ "$ref": format!("#/components/responses/{}", errors::name(*status)) });
@@ -206,7 +207,7 @@ impl<'a> Operation<'a> {
     }
 }
 
-/// An id, in a path or a query.
+/// Returns the schema of an id in a path or a query.
 pub(crate) fn id() -> Value {
     json!({ "type": "integer", "format": "int64", "minimum": 1, "maximum": crate::core::model::ids::MAX_ID })
 }
@@ -222,7 +223,7 @@ pub(crate) fn one_of(choices: &[&str]) -> Value {
 fn segment_schema(segment: &str) -> Value {
     match segment {
         "chat" | "message" | "user" | "session" | "token" => id(),
-        // What has a slash in it is another path.
+        // A value with a slash would be another path.
         _ => json!({ "type": "string", "minLength": 1 }),
     }
 }
@@ -235,7 +236,7 @@ fn segment_text(segment: &str) -> &'static str {
         "session" => "The session's id.",
         "token" => "The token's id.",
         "emoji" => "The emoji, percent-encoded.",
-        "version" => "What names the content of all files together.",
+        "version" => "Hash of the content of all files.",
         _ => "The file's path.",
     }
 }

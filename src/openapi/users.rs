@@ -1,4 +1,4 @@
-//! Users, and what staff may do for them.
+//! Operations for users, credentials, settings and administration.
 
 use serde_json::json;
 
@@ -19,10 +19,10 @@ const STAFF: &str = "Administration";
 pub(crate) fn describe(reference: &mut Reference) {
     reference
         .api(TAG, "users/me/")
-        .get("getMe", "Oneself", |operation| {
+        .get("getMe", "The caller's account", |operation| {
             operation.answers::<OwnUserView>(200, "The caller.", examples::own_user())
         })
-        .patch("updateMe", "Change one's profile", |operation| {
+        .patch("updateMe", "Change the caller's profile", |operation| {
             operation
                 .says("A new password needs the old one, and ends all other sessions.")
                 .takes_part::<UserFields>(
@@ -36,38 +36,42 @@ pub(crate) fn describe(reference: &mut Reference) {
     for_oneself(reference);
     reference.api(TAG, "users/{user}/").get("getUser", "A user", |operation| {
         operation
-            .says("To themselves and to staff with the rest. Deactivated ones are there too.")
+            .says("The user and staff get all fields. Deactivated users are included.")
             .answers_one_of::<OwnUserView, UserView>("The user.", examples::user())
     });
     reference
         .api(TAG, "users/{user}/block/")
-        .post("blockUser", "Block somebody", |operation| {
+        .post("blockUser", "Block a user", |operation| {
             operation
-                .says("They cannot open a dm with the caller or write in the one that there is, and see no other difference.")
-                .answers::<UserView>(200, "Who is blocked, also where they were already.", examples::user())
+                .says("The user can neither open a dm with the caller nor write in an existing one. They see no other difference.")
+                .answers::<UserView>(200, "The blocked user, even if blocked already.", examples::user())
                 .refuses(&[400])
         })
-        .delete("unblockUser", "Block somebody no more", |operation| {
-            operation.answers_nothing(204, "They are not blocked, perhaps never were.")
+        .delete("unblockUser", "Unblock a user", |operation| {
+            operation.answers_nothing(204, "The user is not blocked, even if never blocked before.")
         });
-    reference.api(TAG, "users/blocked/").get("listBlockedUsers", "Whom one has blocked", |operation| {
-        operation
-            .says("The latest first.")
-            .paged(100)
-            .answers_page::<UserView>("A page of users.", examples::user())
-    });
-    reference.api(TAG, "users/search/").get("searchUsers", "Find users", |operation| {
+    reference.api(TAG, "users/blocked/").get(
+        "listBlockedUsers",
+        "Users that the caller has blocked",
+        |operation| {
+            operation
+                .says("Latest first.")
+                .paged(100)
+                .answers_page::<UserView>("A page of users.", examples::user())
+        },
+    );
+    reference.api(TAG, "users/search/").get("searchUsers", "Search users", |operation| {
         operation
             .says(
-                "Active users other than the caller in whose display name, username or e-mail every word is found. Where \
-                 `GREENROOM_CONTACTS` is not `all`, staff find everybody and others those with whom they share a chat.",
+                "Active users other than the caller whose display name, username or e-mail contains every word. If \
+                 `GREENROOM_CONTACTS` is not `all`, staff find all users, and others find users that they share a chat with.",
             )
-            .query("q", json!({ "type": "string", "minLength": 1 }), "The words. Needed, and not blank.")
+            .query("q", json!({ "type": "string", "minLength": 1 }), "The words. Required, and not blank.")
             .matches()
-            .answers::<FoundView>(200, "Who was found.", json!({ "results": [examples::found_user()] }))
+            .answers::<FoundView>(200, "The users found.", json!({ "results": [examples::found_user()] }))
             .refuses(&[400])
     });
-    reference.api(TAG, "settings/").get("getSettings", "What this server allows", |operation| {
+    reference.api(TAG, "settings/").get("getSettings", "The server's settings", |operation| {
         let settings = json!({
             "allow_editing": true,
             "allow_deleting": true,
@@ -81,7 +85,7 @@ pub(crate) fn describe(reference: &mut Reference) {
             "max_title_length": 255,
             "server_version": env!("CARGO_PKG_VERSION"),
         });
-        operation.says("For clients that draw buttons.").answers::<SettingsView>(
+        operation.says("For clients, to show the right controls.").answers::<SettingsView>(
             200,
             "The settings.",
             settings,
@@ -90,7 +94,7 @@ pub(crate) fn describe(reference: &mut Reference) {
     for_staff(reference);
 }
 
-/// Where one is signed in.
+/// Describes the operations for the caller's own credentials.
 fn for_oneself(reference: &mut Reference) {
     let used = |id: i64, expires_at: &str| {
         json!({
@@ -105,46 +109,46 @@ fn for_oneself(reference: &mut Reference) {
     };
     reference
         .api(TAG, "users/me/sessions/")
-        .get("listSessions", "Where one is signed in", |operation| {
-            operation.says("The latest sign-in first.").paged(100).answers_page::<SessionView>(
+        .get("listSessions", "The caller's sessions", |operation| {
+            operation.says("Latest sign-in first.").paged(100).answers_page::<SessionView>(
                 "A page of sessions.",
                 used(2_893_041_882_411_071, "2026-12-07T09:02:07.804116Z"),
             )
         })
         .delete("deleteOtherSessions", "End all other sessions", |operation| {
             operation
-                .says("All but the one that asks, and the sockets that were opened with them.")
-                .answers_nothing(204, "They are ended.")
+                .says("Ends all but the one in use, and closes the sockets opened with them.")
+                .answers_nothing(204, "Ended.")
         });
     reference.api(TAG, "users/me/sessions/{session}/").delete(
         "deleteSession",
         "End a session",
-        |operation| operation.says("And its sockets.").answers_nothing(204, "It is ended."),
+        |operation| operation.says("Also closes its sockets.").answers_nothing(204, "Ended."),
     );
     reference
         .api(TAG, "users/me/tokens/")
-        .get("listTokens", "One's access tokens", |operation| {
+        .get("listTokens", "The caller's access tokens", |operation| {
             operation
-                .says("Those that work, the latest first, without their keys.")
+                .says("Valid ones, latest first, without their keys.")
                 .paged(100)
                 .answers_page::<AccessTokenView>("A page of tokens.", used(7, "2027-11-23T09:02:07.804116Z"))
         })
         .delete("deleteOtherTokens", "End all other tokens", |operation| {
             operation
-                .says("All but the one that asks, and the sockets that were opened with them.")
-                .answers_nothing(204, "They are ended.")
+                .says("Ends all but the one in use, and closes the sockets opened with them.")
+                .answers_nothing(204, "Ended.")
         });
     reference.api(TAG, "users/me/tokens/{token}/").delete("deleteToken", "End a token", |operation| {
-        operation.says("And its sockets.").answers_nothing(204, "It is ended.")
+        operation.says("Also closes its sockets.").answers_nothing(204, "Ended.")
     });
 }
 
 fn for_staff(reference: &mut Reference) {
-    reference.api(STAFF, "users/").post("createUser", "Make a user", |operation| {
+    reference.api(STAFF, "users/").post("createUser", "Create a user", |operation| {
         operation
             .says(
-                "Without a password the user cannot sign in with one. Refused with 409 where the one who has the username \
-                 registered the account: it may be anybody's.",
+                "Without a password the user cannot sign in with one. 409 if the account of that name is self-registered: its \
+                 owner is unknown.",
             )
             .takes_part::<UserFields>(
                 "NewUser",
@@ -152,7 +156,7 @@ fn for_staff(reference: &mut Reference) {
                 json!({ "username": "dave", "first_name": "Dave" }),
             )
             .answers::<OwnUserView>(201, "The new user.", examples::new_user())
-            .answers::<OwnUserView>(200, "The one who has the username, unchanged.", examples::new_user())
+            .answers::<OwnUserView>(200, "The existing user of that name, unchanged.", examples::new_user())
             .refuses(&[409])
             .leads_to(201, "user", &["updateUser", "createToken", "deleteTokens"])
     });
@@ -167,7 +171,7 @@ fn for_staff(reference: &mut Reference) {
     });
     reference
         .api(STAFF, "users/{user}/tokens/")
-        .post("createToken", "Make a token", |operation| {
+        .post("createToken", "Create a token", |operation| {
             let token = json!({
                 "id": 1,
                 "key": "_W9jAQe63YVr0SCdeNOTDpdWafDsMj92CT4rLEz5Cio",
@@ -175,15 +179,15 @@ fn for_staff(reference: &mut Reference) {
             });
             operation
                 .says(
-                    "For example one that the host's page uses in its user's browser. Not for a deactivated \
-                     user, nor for one for whom so many work already as are allowed, 400.",
+                    "For example for the host's page in its user's browser. 404 for a deactivated user, 400 if the user has the \
+                     maximum number of valid tokens.",
                 )
                 .takes::<TokenFields>(json!({ "expires_in": 3600 }))
                 .answers::<TokenView>(201, "The token.", token)
         })
         .delete("deleteTokens", "End all tokens", |operation| {
             operation
-                .says("And the sockets that were opened with them.")
-                .answers_nothing(204, "They are ended.")
+                .says("Also closes the sockets opened with them.")
+                .answers_nothing(204, "Ended.")
         });
 }

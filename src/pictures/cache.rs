@@ -1,4 +1,4 @@
-//! What was fetched, and what could not be: bounded by bytes and age.
+//! Cache of fetched pictures and of failures, bounded by bytes and by age.
 
 use std::{
     sync::Arc,
@@ -9,22 +9,22 @@ use quick_cache::{Weighter, unsync};
 
 use super::{Missing, Picture};
 
-/// Bytes that all pictures may take.
+/// Maximum size of the cache, in bytes.
 const CAPACITY: u64 = 32 << 20;
 
-/// Bytes that an entry takes beside its picture and its address.
+/// Estimated overhead of an entry beside its picture and its URL, in bytes.
 const OVERHEAD: u64 = 256;
 
-/// About as many entries are expected: pictures of 16 KiB.
+/// Expected number of entries, for pictures of 16 KiB.
 const EXPECTED: usize = 2_048;
 
-/// How long a picture is kept, as long as browsers do; and how long is remembered that there is none.
+/// Time to live of pictures, the same as in browsers, and of failures.
 const PICTURE_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 const FAILURE_FOR: Duration = Duration::from_secs(60);
 
 type Kept = (Option<Picture>, Instant);
 
-/// Pictures by their stored addresses.
+/// Cached pictures by their stored URLs.
 pub struct Cache(unsync::Cache<Arc<str>, Kept, ByBytes>);
 
 #[derive(Clone)]
@@ -42,7 +42,7 @@ impl Cache {
         Self(unsync::Cache::with_weighter(EXPECTED, CAPACITY, ByBytes))
     }
 
-    /// What is known of a picture; `None`: it is to be fetched.
+    /// Returns the cached picture or failure; `None` if it must be fetched.
     pub fn get(&self, stored: &str, now: Instant) -> Option<Result<Picture, Missing>> {
         let (picture, since) = self.0.get(stored)?;
         let lasts = if picture.is_some() { PICTURE_FOR } else { FAILURE_FOR };
@@ -50,12 +50,12 @@ impl Cache {
         is_current.then(|| picture.clone().ok_or(Missing::Failed))
     }
 
-    /// Keeps a picture, or that there is none.
+    /// Inserts a picture; `None` for a failure.
     pub fn keep(&mut self, stored: Arc<str>, picture: Option<Picture>, now: Instant) {
         self.0.insert(stored, (picture, now));
     }
 
-    /// Bytes that all of it takes.
+    /// Returns the size of the cache, in bytes.
     pub fn bytes(&self) -> u64 {
         self.0.weight()
     }
@@ -83,7 +83,7 @@ mod tests {
         assert!(matches!(has(&cache, "failure", 59), Some(Err(Missing::Failed))));
         assert!(has(&cache, "failure", 60).is_none());
         assert!(has(&cache, "other", 0).is_none());
-        // Kept again, it is as new.
+        // A new insertion restarts the time to live.
         cache.keep("failure".into(), Some(picture(10)), start + Duration::from_secs(60));
         assert!(matches!(has(&cache, "failure", 61), Some(Ok(_))));
     }

@@ -1,27 +1,27 @@
-//! Why there is no picture.
+//! Reasons why a picture could not be fetched.
 
-/// Why a picture could not be fetched.
+/// Reason why a picture could not be fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Failure {
-    /// Its address, or one that it leads to, is none that may be asked for it.
+    /// The URL, or one that it redirects to, is not allowed.
     Address,
-    /// The host's name is not found.
+    /// The host's name cannot be resolved.
     Name,
-    /// The host is in a private network, and not in one that is set.
+    /// The host is in a private network that the settings do not allow.
     Private,
-    /// The host takes no connection, or its certificate is not valid.
+    /// The host does not accept connections, or its certificate is invalid.
     Connect,
     Timeout,
-    /// It leads on too often.
+    /// Too many redirects.
     Redirects,
-    /// Another status than 200.
+    /// The status is not 200.
     Status,
     TooLarge,
-    /// It is none of the kinds of pictures that are passed on.
+    /// The content is not a supported image format.
     Kind,
-    /// What came is no answer, or not all of one.
+    /// The response is malformed or incomplete.
     Broken,
-    /// It leads to a host that has as many fetches as one may have.
+    /// A redirect leads to a host that has no free slot.
     Busy,
 }
 
@@ -40,7 +40,7 @@ impl Failure {
         Self::Busy,
     ];
 
-    /// What metrics and the log call it.
+    /// Returns the name in metrics and in the log.
     pub fn name(self) -> &'static str {
         match self {
             Self::Address => "address_not_allowed",

@@ -1,4 +1,4 @@
-//! Asking other hosts for pictures: to whom the server connects, how far it follows, how much it takes.
+//! HTTP client for pictures of other hosts, with limits on addresses, redirects, size and time.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -28,28 +28,28 @@ use super::{
 };
 use crate::core::{model::Pictures, secrets};
 
-/// Most bytes of a picture.
+/// Maximum size of a picture, in bytes.
 const LARGEST: usize = 1 << 20;
 
-/// Most redirects that are followed for a picture.
+/// Maximum number of redirects.
 const REDIRECTS: usize = 3;
 
-/// How long a fetch may take in all, redirects included.
+/// Timeout of a fetch, redirects included.
 const FETCHED_WITHIN: Duration = Duration::from_secs(5);
 
-/// How long one of a host's addresses may take to accept a connection; then the next one is tried.
+/// Connect timeout of one address of a host. Then the next address is tried.
 const CONNECTED_WITHIN: Duration = Duration::from_secs(2);
 
-/// By what name the server asks.
+/// `User-Agent` of the requests.
 const NAME: &str = concat!("Greenroom/", env!("CARGO_PKG_VERSION"));
 
-/// The host that an address names first.
+/// Returns the host of a stored URL.
 pub fn host_of(stored: &str) -> String {
     let (address, _) = Pictures::of_stored(stored);
     Url::parse(address).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default()
 }
 
-/// Fetches pictures.
+/// HTTP client for pictures.
 pub struct Fetcher {
     client: Client,
     pictures: Arc<Pictures>,
@@ -60,7 +60,7 @@ pub struct Fetcher {
 impl Fetcher {
     pub fn new(pictures: Arc<Pictures>, reach: Reach) -> Self {
         let connector = Connector::new().rustls_0_23(Arc::new(tls())).timeout(CONNECTED_WITHIN);
-        // Redirects are followed here, and all has one deadline.
+        // `Fetcher` follows redirects itself, to check each URL, under one deadline.
         let client = Client::builder()
             .connector(connector)
             .disable_redirects()
@@ -70,7 +70,7 @@ impl Fetcher {
         Self { client, pictures, reach, within: FETCHED_WITHIN }
     }
 
-    /// Fetches a picture of the host that the slot is of.
+    /// Fetches a picture. `slot` belongs to the host of the URL.
     pub async fn fetch(&self, stored: &str, slot: Slot) -> Result<Picture, Failure> {
         timeout(self.within, self.follow(stored, slot)).await.unwrap_or(Err(Failure::Timeout))
     }
@@ -82,7 +82,7 @@ impl Fetcher {
             if !self.pictures.may_ask(&url, is_chosen) {
                 return Err(Failure::Address);
             }
-            slot = slot.go_to(url.host_str().unwrap_or_default()).ok_or(Failure::Busy)?;
+            slot = slot.move_to(url.host_str().unwrap_or_default()).ok_or(Failure::Busy)?;
             let mut response = self.ask(&url).await?;
             let Some(next) = redirect(&response) else { return read(&mut response).await };
             url = url.join(&next).map_err(|_| Failure::Address)?;
@@ -90,7 +90,7 @@ impl Fetcher {
         Err(Failure::Redirects)
     }
 
-    /// Asks a host at one of its addresses that may be reached.
+    /// Sends a request to an allowed address of the host.
     async fn ask(&self, url: &Url) -> Result<ClientResponse, Failure> {
         let mut addresses = look_up(url).await?;
         addresses.retain(|address| self.reach.has(address.ip()));
@@ -100,7 +100,8 @@ impl Fetcher {
         self.ask_at(url, addresses).await
     }
 
-    /// Asks a host at these addresses, one after the other until one takes the connection. Its name is not looked up again.
+    /// Sends a request to the first of these addresses that accepts a connection. The name is not resolved
+    /// again, so the checked addresses are the ones connected to.
     async fn ask_at(&self, url: &Url, addresses: Vec<SocketAddr>) -> Result<ClientResponse, Failure> {
         for address in addresses {
             let request = self
@@ -120,7 +121,7 @@ impl Fetcher {
     }
 }
 
-/// The addresses of a host.
+/// Resolves the host of a URL.
 async fn look_up(url: &Url) -> Result<Vec<SocketAddr>, Failure> {
     let port = url.port_or_known_default().ok_or(Failure::Address)?;
     let address = |ip: IpAddr| vec![SocketAddr::new(ip, port)];
@@ -134,7 +135,7 @@ async fn look_up(url: &Url) -> Result<Vec<SocketAddr>, Failure> {
     }
 }
 
-/// Where an answer leads, if it does.
+/// Returns the target of a redirect response.
 fn redirect(response: &ClientResponse) -> Option<String> {
     let leads_on = matches!(
         response.status(),
@@ -161,14 +162,15 @@ async fn read(response: &mut ClientResponse) -> Result<Picture, Failure> {
     Ok(Picture { kind, bytes, etag })
 }
 
-/// TLS with the system's certificates, or those of `SSL_CERT_FILE` and `SSL_CERT_DIR`. HTTP/2 is not offered.
+/// Builds the TLS configuration, with the system's root certificates or those of `SSL_CERT_FILE` and
+/// `SSL_CERT_DIR`. HTTP/2 is not offered.
 fn tls() -> ClientConfig {
     let found = rustls_native_certs::load_native_certs();
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(found.certs);
     if roots.is_empty() {
         tracing::warn!(
-            "no certificates of authorities found, so no picture is fetched over https; install ca-certificates or set SSL_CERT_FILE"
+            "no root certificates found; pictures cannot be fetched over HTTPS; install ca-certificates or set SSL_CERT_FILE"
         );
     }
     let provider = rustls::crypto::ring::default_provider();

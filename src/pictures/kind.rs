@@ -1,6 +1,6 @@
-//! What kind of picture some bytes are.
+//! Detection of image formats.
 
-/// A kind of picture that is passed on. SVG is none of them: it can have scripts.
+/// Image formats that the proxy serves. SVG is excluded, because it can contain scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Png,
@@ -10,11 +10,11 @@ pub enum Kind {
     Avif,
 }
 
-/// The value of `Accept` that names them.
+/// `Accept` header of the requests.
 pub const ACCEPTED: &str = "image/avif,image/webp,image/png,image/jpeg,image/gif";
 
 impl Kind {
-    /// Tells the kind by the first bytes, whatever type the sender names.
+    /// Detects the format by the first bytes. The `Content-Type` of the response is ignored.
     pub fn of(bytes: &[u8]) -> Option<Self> {
         match bytes {
             [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Some(Self::Png),
@@ -37,15 +37,15 @@ impl Kind {
     }
 }
 
-/// Most bytes of the first box that are looked at for AVIF's brand.
+/// Maximum number of bytes of the first box that are searched for the AVIF brand.
 const FIRST_BOX: usize = 256;
 
-/// Whether the first box is `ftyp` (ISO/IEC 14496-12) and names AVIF among the brands.
+/// Whether the first box is `ftyp` (ISO/IEC 14496-12) with an AVIF brand.
 fn is_avif(bytes: &[u8]) -> bool {
     let Some((size, rest)) = bytes.split_first_chunk::<4>() else { return false };
     let Some(brands) = rest.strip_prefix(b"ftyp") else { return false };
     let length = (u32::from_be_bytes(*size) as usize).clamp(8, FIRST_BOX) - 8;
-    // After the main brand stands a version, which is no brand but could only look like one on purpose.
+    // The version after the major brand is compared too; it can equal a brand only on purpose.
     brands[..length.min(brands.len())].chunks_exact(4).any(|brand| brand == b"avif" || brand == b"avis")
 }
 
@@ -80,7 +80,7 @@ mod tests {
             b"<!doctype html>",
             b"RIFF\x24\0\0\0WAVEfmt ",
             b"\0\0\0\x18ftypisom\0\0\0\0mp42",
-            // The brand stands behind the box.
+            // The brand is after the end of the box.
             b"\0\0\0\x10ftypisom\0\0\0\0avif",
             b"\xff\xff\xff\xffftyp",
         ];

@@ -1,4 +1,4 @@
-//! What is counted of pictures.
+//! Metrics of the picture proxy.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge};
 use super::failure::Failure;
 use crate::core::metrics::{Instruments, REQUEST_SECONDS};
 
-/// The outcome of a fetch that brought a picture.
+/// Label of successful fetches.
 const FETCHED: &str = "fetched";
 
-/// The instruments of users' pictures.
+/// Metrics of the picture proxy.
 #[derive(Debug)]
 pub struct PictureMeter {
     pub hits: IntCounter,
@@ -25,13 +25,13 @@ impl PictureMeter {
     pub fn new(instruments: &Instruments) -> Self {
         let requests = instruments.counters(
             "greenroom_picture_requests_total",
-            "Requests for users' pictures of other hosts: answered from the cache (hit), after a fetch (miss), or turned \
-             away since too much waits (busy).",
+            "Requests for users' pictures of other hosts: answered from the cache (hit), after a fetch (miss), or rejected \
+             because the queue is full (busy).",
             &["cache"],
         );
         let fetches = instruments.counters(
             "greenroom_picture_fetches_total",
-            "Pictures that were asked of other hosts, by what came of it.",
+            "Fetches of pictures from other hosts, by outcome.",
             &["outcome"],
         );
         for outcome in Failure::ALL.map(Failure::name).into_iter().chain([FETCHED]) {
@@ -39,17 +39,17 @@ impl PictureMeter {
         }
         let seconds = instruments.histogram(
             "greenroom_picture_fetch_seconds",
-            "Time that fetching a picture took, redirects included.",
+            "Duration of fetches of pictures, including redirects.",
             &REQUEST_SECONDS,
         );
-        let bytes = instruments
-            .gauge("greenroom_picture_cache_bytes", "Memory that fetched pictures take, in bytes.");
+        let bytes =
+            instruments.gauge("greenroom_picture_cache_bytes", "Size of the cache of pictures, in bytes.");
         let [hits, misses, turned_away] =
             ["hit", "miss", "busy"].map(|label| requests.with_label_values(&[label]));
         Self { hits, misses, turned_away, bytes, fetches, seconds }
     }
 
-    /// Counts a fetch.
+    /// Counts a fetch and its duration.
     pub(super) fn count(&self, failure: Option<Failure>, took: Duration) {
         let outcome = failure.map_or(FETCHED, Failure::name);
         self.fetches.with_label_values(&[outcome]).inc();

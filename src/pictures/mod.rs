@@ -1,6 +1,7 @@
-//! Users' pictures of other hosts, fetched by this server: their hosts do not learn who looks at whom, when and from where.
+//! Picture proxy: fetches users' pictures from other hosts, so that these hosts do not learn which client
+//! views which user.
 //!
-//! One task keeps what was fetched and decides what is fetched next, so there is no lock. Handlers ask it by a channel.
+//! One task owns the cache and the queue, so no lock is needed. Handlers send it requests over a channel.
 
 mod cache;
 mod failure;
@@ -20,20 +21,20 @@ pub use kind::Kind;
 pub use meter::PictureMeter;
 pub use proxy::PictureProxy;
 
-/// A picture as it was fetched.
+/// A fetched picture.
 #[derive(Debug, Clone)]
 pub struct Picture {
     pub kind: Kind,
     pub bytes: Bytes,
-    /// Names this content, in quotes.
+    /// ETag of the content, in quotes.
     pub etag: Arc<str>,
 }
 
-/// Why there is no picture.
+/// Why a request gets no picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Missing {
-    /// It cannot be had, as was found out less than a minute ago.
+    /// The fetch failed, less than a minute ago.
     Failed,
-    /// Too much waits: try again in a moment.
+    /// The queue is full. Retry in a moment.
     Busy,
 }

@@ -1,4 +1,4 @@
-//! Which addresses may be connected to: those of the public internet, and private networks that are set.
+//! Address filter against SSRF: allows public addresses, and private networks from the settings.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -12,14 +12,14 @@ const fn v6(a: u16, b: u16, length: u8) -> Ipv6Net {
     Ipv6Net::new_assert(Ipv6Addr::new(a, b, 0, 0, 0, 0, 0, 0), length)
 }
 
-/// Special networks of IPv4, as IANA lists them, and a cloud's that is in none of them.
+/// IPv4 special-purpose networks of the IANA registry, and a cloud metadata address that is not in it.
 const SPECIAL_V4: [Ipv4Net; 16] = [
     v4(0, 0, 0, 0, 8),        // this network, unspecified
     v4(10, 0, 0, 0, 8),       // private
-    v4(100, 64, 0, 0, 10),    // shared by a provider's customers
+    v4(100, 64, 0, 0, 10),    // carrier-grade NAT
     v4(127, 0, 0, 0, 8),      // loopback
-    v4(168, 63, 129, 16, 32), // Azure's, where it tells its machines secrets
-    v4(169, 254, 0, 0, 16),   // link-local, where other clouds do
+    v4(168, 63, 129, 16, 32), // Azure's WireServer, which serves secrets to VMs
+    v4(169, 254, 0, 0, 16),   // link-local, with the metadata services of other clouds
     v4(172, 16, 0, 0, 12),    // private
     v4(192, 0, 0, 0, 24),     // protocols
     v4(192, 0, 2, 0, 24),     // documentation
@@ -32,10 +32,10 @@ const SPECIAL_V4: [Ipv4Net; 16] = [
     v4(240, 0, 0, 0, 4),      // reserved, broadcast
 ];
 
-/// What is public of IPv6 lies in here. Loopback, link-local, unique-local, site-local and multicast are outside.
+/// IPv6 global unicast. Loopback, link-local, unique-local, site-local and multicast are outside.
 const GLOBAL_V6: Ipv6Net = v6(0x2000, 0, 3);
 
-/// Special networks in [`GLOBAL_V6`].
+/// Special-purpose networks within [`GLOBAL_V6`].
 const SPECIAL_V6: [Ipv6Net; 4] = [
     v6(0x2001, 0, 23),     // protocols: Teredo, benchmarking, ORCHID
     v6(0x2001, 0xdb8, 32), // documentation
@@ -43,13 +43,13 @@ const SPECIAL_V6: [Ipv6Net; 4] = [
     v6(0x3fff, 0, 20),     // documentation
 ];
 
-/// Addresses of IPv4 as a translator shows them to networks that have IPv6 only (RFC 6052).
+/// NAT64: IPv4 addresses embedded in IPv6 (RFC 6052).
 const TRANSLATED: Ipv6Net = v6(0x64, 0xff9b, 96);
 
-/// What may be connected to.
+/// Filter for addresses that may be connected to.
 #[derive(Debug, Clone, Default)]
 pub struct Reach {
-    /// Networks that may be reached though they are not public.
+    /// Allowed networks that are not public.
     pub allowed: Vec<IpNet>,
 }
 

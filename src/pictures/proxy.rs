@@ -1,4 +1,4 @@
-//! How handlers ask for pictures.
+//! Handle of the picture proxy.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,18 +12,18 @@ use super::{
 };
 use crate::core::model::{Pictures, UserId};
 
-/// How long a viewer waits at most, for the pictures before theirs too.
+/// Timeout of a request, including the time in the queue.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(10);
 
-/// Most requests that the task has not looked at yet.
+/// Capacity of the task's mailbox.
 const MAILBOX: usize = 1_024;
 
-/// How handlers ask for pictures.
+/// Handle that sends requests to the proxy's task.
 #[derive(Debug, Clone)]
 pub struct PictureProxy(mpsc::Sender<Turn>);
 
 impl PictureProxy {
-    /// Makes a proxy, and the work behind it, which is to be run.
+    /// Creates a proxy, and the future of its task, which the caller must spawn.
     pub fn new(
         pictures: Arc<Pictures>,
         allowed: Vec<IpNet>,
@@ -35,7 +35,7 @@ impl PictureProxy {
         (proxy, work)
     }
 
-    /// Returns a user's picture, at its address in the form in which it is stored.
+    /// Returns a user's picture by its stored URL, from the cache or from its host.
     pub async fn get(&self, user: UserId, stored: &str) -> Result<Picture, Missing> {
         let (reply, answer) = oneshot::channel();
         self.0.try_send(Turn::Asked(user, stored.into(), reply)).map_err(|_| Missing::Busy)?;

@@ -1,4 +1,4 @@
-//! Which pictures are fetched next, and who waits for them.
+//! Fetch queue: schedules fetches and answers the waiting requests.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -22,47 +22,48 @@ use super::{
 };
 use crate::core::model::{Pictures, UserId};
 
-/// Most fetches that are under way.
-const UNDER_WAY: usize = 8;
+/// Maximum number of concurrent fetches.
+const MAX_CONCURRENT: usize = 8;
 
-/// Most pictures that wait to be fetched, of all hosts and of one.
+/// Maximum number of queued pictures, in all and of one host.
 const WAITING: usize = 256;
 const WAITING_OF_HOST: usize = 128;
 
-/// Most viewers that wait for them.
+/// Maximum number of waiting requests.
 const VIEWERS: usize = 1_024;
 
-/// What the queue works off.
+/// Messages to the task.
 pub enum Turn {
-    /// A viewer asks for a user's picture, at a stored address.
+    /// A request for a user's picture by its stored URL.
     Asked(UserId, Arc<str>, Viewer),
-    /// A fetch has ended, after so long.
+    /// A fetch has ended; with its duration.
     Fetched(Waiting, Result<Picture, Failure>, Duration),
 }
 
-/// A picture to be fetched.
+/// A queued picture.
 pub struct Waiting {
     stored: Arc<str>,
     host: String,
-    /// Whose picture it is. One of a user's waits and one is under way, so that nobody takes the places of others.
+    /// The user of the picture. A user has at most one queued picture and one fetch in progress, so that no
+    /// user can occupy the queue.
     user: UserId,
 }
 
 type Viewer = oneshot::Sender<Result<Picture, Missing>>;
 
-/// The pictures that are waited for, and those that are there.
+/// State of the task: queued pictures, waiting requests and the cache.
 pub struct Queue {
-    /// To itself, for fetches to tell that they have ended.
+    /// Sender to the task itself, for finished fetches.
     turns: mpsc::Sender<Turn>,
     fetcher: Rc<Fetcher>,
     hosts: Hosts,
     cache: Cache,
-    /// Who waits for a picture: one that is fetched, or in `next`.
+    /// Waiting requests by picture. The picture is in `next` or is being fetched.
     viewers: HashMap<Arc<str>, Vec<Viewer>>,
-    /// In the order in which they were asked for.
+    /// Queued pictures, oldest first.
     next: VecDeque<Waiting>,
-    /// Whose pictures are under way.
-    under_way: HashSet<UserId>,
+    /// Users with a fetch in progress.
+    in_progress: HashSet<UserId>,
     meter: Option<Arc<PictureMeter>>,
 }
 
@@ -80,7 +81,7 @@ impl Queue {
             cache: Cache::new(),
             viewers: HashMap::new(),
             next: VecDeque::new(),
-            under_way: HashSet::new(),
+            in_progress: HashSet::new(),
             meter,
         }
     }
@@ -108,15 +109,16 @@ impl Queue {
         }
     }
 
-    /// Makes sure that a picture is fetched, where there is room for one more who waits for it.
+    /// Queues a picture unless it is queued already. Returns false if the queue or the list of requests is
+    /// full.
     fn joins(&mut self, user: UserId, stored: &Arc<str>) -> bool {
-        if !self.makes_room(stored) {
+        if !self.make_room(stored) {
             return false;
         }
         if self.viewers.contains_key(stored) {
             return true;
         }
-        self.leave_out_given_up();
+        self.drop_cancelled();
         let host = host_of(stored);
         let of_host = self.next.iter().filter(|other| other.host == host).count();
         let is_first = self.next.iter().all(|other| other.user != user);
@@ -127,9 +129,9 @@ impl Queue {
         is_room
     }
 
-    /// Makes room for one more viewer of a picture. Where too many wait, one gives way who waits for the picture for which
-    /// most do, unless it is this one.
-    fn makes_room(&mut self, stored: &str) -> bool {
+    /// Makes room for one more request for a picture. If there are too many, drops a request for the picture
+    /// with the most requests. Returns false if this picture has the most.
+    fn make_room(&mut self, stored: &str) -> bool {
         let count = |viewers: &HashMap<_, Vec<_>>| viewers.values().map(Vec::len).sum::<usize>();
         if count(&self.viewers) < VIEWERS {
             return true;
@@ -146,8 +148,8 @@ impl Queue {
         true
     }
 
-    /// Forgets pictures for which nobody waits any more.
-    fn leave_out_given_up(&mut self) {
+    /// Drops queued pictures whose requests have all been cancelled.
+    fn drop_cancelled(&mut self) {
         let viewers = &mut self.viewers;
         self.next.retain(|Waiting { stored, .. }| {
             let is_waited_for = viewers[stored].iter().any(|viewer| !viewer.is_closed());
@@ -158,17 +160,17 @@ impl Queue {
         });
     }
 
-    /// Begins what may be under way: the oldest first whose host and whose user have not too much to do.
+    /// Starts fetches up to the limit, oldest first. Skips pictures whose host or user is at its limit.
     fn fetch_next(&mut self) {
-        if self.next.is_empty() || self.under_way.len() == UNDER_WAY {
+        if self.next.is_empty() || self.in_progress.len() == MAX_CONCURRENT {
             return;
         }
-        self.leave_out_given_up();
+        self.drop_cancelled();
         let mut passed = VecDeque::new();
-        while self.under_way.len() < UNDER_WAY
+        while self.in_progress.len() < MAX_CONCURRENT
             && let Some(picture) = self.next.pop_front()
         {
-            let is_first = !self.under_way.contains(&picture.user);
+            let is_first = !self.in_progress.contains(&picture.user);
             match is_first.then(|| self.hosts.enter(&picture.host)).flatten() {
                 Some(slot) => self.begin(picture, slot),
                 None => passed.push_back(picture),
@@ -179,10 +181,10 @@ impl Queue {
     }
 
     fn begin(&mut self, picture: Waiting, slot: Slot) {
-        self.under_way.insert(picture.user);
+        self.in_progress.insert(picture.user);
         let (fetcher, turns, begun) = (self.fetcher.clone(), self.turns.clone(), Instant::now());
         actix_rt::spawn(async move {
-            // Whatever happens, the queue must hear of it.
+            // The task must get a result even if the fetch panics.
             let fetch = AssertUnwindSafe(fetcher.fetch(&picture.stored, slot)).catch_unwind();
             let fetched = fetch.await.unwrap_or(Err(Failure::Broken));
             let _ = turns.send(Turn::Fetched(picture, fetched, begun.elapsed())).await;
@@ -191,7 +193,7 @@ impl Queue {
 
     fn fetched(&mut self, picture: Waiting, fetched: Result<Picture, Failure>, took: Duration) {
         let Waiting { stored, user, .. } = picture;
-        self.under_way.remove(&user);
+        self.in_progress.remove(&user);
         self.count(|meter| meter.count(fetched.as_ref().err().copied(), took));
         let answer = fetched.map_err(|failure| match failure {
             Failure::Busy => Missing::Busy,
@@ -215,20 +217,16 @@ impl Queue {
     }
 }
 
-/// Logs a failure: of the address only the host, since the rest may be a secret.
+/// Logs a failure with the host only, because the rest of the URL may be a secret.
 fn log(stored: &str, failure: Failure) {
     let (host, reason) = (host_of(stored), failure.name());
     match failure {
         Failure::Private => tracing::warn!(
             host,
             reason,
-            "a picture is not fetched: its host, or one that it leads to, is in a private network that GREENROOM_PICTURE_PROXY_ALLOW does not name"
+            "picture not fetched: its host, or a host it redirects to, is in a private network; add it to GREENROOM_PICTURE_PROXY_ALLOW to allow it"
         ),
-        _ => tracing::debug!(
-            host,
-            reason,
-            "a picture cannot be fetched; it is tried again in a minute at the earliest"
-        ),
+        _ => tracing::debug!(host, reason, "picture not fetched; the next request after a minute retries it"),
     }
 }
 
@@ -241,8 +239,8 @@ mod tests {
     use super::*;
     use crate::{core::model::PictureHost, pictures::PictureProxy};
 
-    /// A host that accepts nothing that connects, so nothing is answered, under all addresses of this machine; and a proxy
-    /// that asks it.
+    /// Starts a host that never answers, on all addresses of this machine, and a proxy that may fetch from
+    /// it.
     async fn silent() -> (TcpListener, PictureProxy, JoinHandle<()>, u16) {
         let silent = TcpListener::bind("0.0.0.0:0").await.unwrap();
         let port = silent.local_addr().unwrap().port();
@@ -252,7 +250,7 @@ mod tests {
         (silent, proxy, actix_rt::spawn(work), port)
     }
 
-    /// Asks for a picture that may not be asked for, which is found out once it is its turn to be fetched.
+    /// Requests a picture of a forbidden host. It fails once it is taken from the queue.
     async fn is_served(proxy: &PictureProxy, user: i64) -> bool {
         proxy.get(UserId(user), &format!("http://127.0.0.251:{user}/")).await.unwrap_err() == Missing::Failed
     }
@@ -264,7 +262,7 @@ mod tests {
             let (proxy, stored) = (proxy.clone(), format!("http://127.0.0.1:{port}/{number}"));
             async move { proxy.get(UserId(number), &stored).await.unwrap_err() }
         };
-        // Two are under way. All have asked once they are polled.
+        // Two are being fetched. Each has sent its request once it was polled.
         let mut viewers = join_all((0..2 + WAITING_OF_HOST as i64).map(ask));
         assert!((&mut viewers).now_or_never().is_none());
         assert_eq!(ask(1_000).await, Missing::Busy);
@@ -276,12 +274,12 @@ mod tests {
     #[actix_rt::test]
     async fn pictures_of_one_user_take_no_places_of_others() {
         let (_silent, proxy, work, port) = silent().await;
-        // Each picture is of another host, as it is where all hosts may be chosen.
+        // Each picture is on another host, so the limits per host do not apply.
         let ask = |number: u8| {
             let (proxy, stored) = (proxy.clone(), format!("http://127.0.0.{}:{port}/", number + 1));
             async move { proxy.get(UserId(1), &stored).await.unwrap_err() }
         };
-        // One is under way and one waits.
+        // One is being fetched and one is queued.
         let mut viewers = join_all((0..2).map(ask));
         assert!((&mut viewers).now_or_never().is_none());
         assert!(join_all((2..250).map(ask)).await.iter().all(|missing| *missing == Missing::Busy));
@@ -304,13 +302,13 @@ mod tests {
             let mut waits = 0;
             for viewer in &mut viewers {
                 waits += usize::from(viewer.as_mut().now_or_never().is_none());
-                // The task looks at them.
+                // Let the task process it.
                 tokio::task::yield_now().await;
             }
             assert_eq!(waits, count);
             viewers
         };
-        // Those who have hung up wait no more.
+        // Cancelled requests do not count.
         drop(look(VIEWERS).await);
         let mut viewers = look(VIEWERS).await;
         assert!(viewers.iter_mut().all(|viewer| viewer.as_mut().now_or_never().is_none()));

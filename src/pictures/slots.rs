@@ -1,15 +1,15 @@
-//! How many fetches a host has at a time.
+//! Limit of concurrent fetches per host.
 
 use std::{cell::RefCell, collections::HashMap, rc::Rc};
 
-/// Most fetches of one host that are under way.
+/// Maximum number of concurrent fetches from one host.
 const OF_ONE_HOST: usize = 2;
 
-/// How many fetches each host has under way.
+/// Number of fetches in progress by host.
 #[derive(Debug, Clone, Default)]
 pub struct Hosts(Rc<RefCell<HashMap<String, usize>>>);
 
-/// One of the fetches that a host may have.
+/// Permit for one fetch from a host.
 #[derive(Debug)]
 pub struct Slot {
     hosts: Hosts,
@@ -17,7 +17,7 @@ pub struct Slot {
 }
 
 impl Hosts {
-    /// Takes one of a host's slots, if one is free.
+    /// Takes a slot of a host, if one is free.
     pub fn enter(&self, host: &str) -> Option<Slot> {
         let mut hosts = self.0.borrow_mut();
         let count = hosts.entry(host.to_owned()).or_default();
@@ -29,8 +29,9 @@ impl Hosts {
 }
 
 impl Slot {
-    /// Follows a redirect: the host before is left first.
-    pub fn go_to(self, host: &str) -> Option<Self> {
+    /// Moves the slot to another host, for a redirect. The old slot is released first. Returns `None` if the
+    /// new host has no free slot.
+    pub fn move_to(self, host: &str) -> Option<Self> {
         if self.host == host {
             return Some(self);
         }
@@ -60,11 +61,11 @@ mod tests {
         let (first, second) = (hosts.enter("a").unwrap(), hosts.enter("a").unwrap());
         assert!(hosts.enter("a").is_none());
         let other = hosts.enter("b").unwrap();
-        // A redirect within a host needs no other slot, one to another host does.
-        let first = first.go_to("a").unwrap();
-        assert!(other.go_to("a").is_none());
+        // A redirect within a host keeps its slot; one to another host needs a slot there.
+        let first = first.move_to("a").unwrap();
+        assert!(other.move_to("a").is_none());
         drop(second);
-        let moved = hosts.enter("b").unwrap().go_to("a").unwrap();
+        let moved = hosts.enter("b").unwrap().move_to("a").unwrap();
         assert!(hosts.enter("a").is_none());
         drop((first, moved));
         assert!(hosts.0.borrow().is_empty());

@@ -1,4 +1,5 @@
-//! Who is there, on this node or another: people hear of those with whom they share a dm, when they come and go and when their names change.
+//! Presence across all nodes. Users get an event when a dm partner connects, disconnects, or changes name or
+//! picture.
 
 mod remote_nodes;
 mod renamed;
@@ -16,148 +17,156 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval, sleep_until},
 };
 
-use remote_nodes::{Elsewhere, GRACE};
+use remote_nodes::{GRACE, RemotePresence};
 use renamed::Renamed;
 
 use crate::{
-    bus::{Bus, News as Told, NodeId, PresenceNews},
+    bus::{Bus, BusMessage, NodeId, PresenceMessage},
     core::model::{Refusal, Timestamp, UserId},
-    hub::{UserRegistry, registry::ConnectionObserver},
-    storage::{Readers, WriterHandle, tables::dm_partners},
+    hub::{Hub, registry::ConnectionObserver},
+    storage::{ReadPool, WriterHandle, tables::dm_partners},
     view::frames,
 };
 
-/// Most turns that are taken at once.
+/// Most changes processed in one batch.
 const AT_ONCE: usize = 256;
 
-/// How often a node tells that it is alive.
-const BEAT_EVERY: Duration = Duration::from_secs(1);
+/// Heartbeat interval of a node.
+const HEARTBEAT_EVERY: Duration = Duration::from_secs(1);
 
-/// Who is online.
+/// Online users of all nodes, and the queue of presence changes.
 pub struct Presence {
     online: Mutex<Online>,
     bus: Arc<Bus>,
-    /// Who is to be looked at; each waits but once, however often they come and go.
+    /// Users with a queued connection change, deduplicated: each user is queued at most once.
     moved: Mutex<HashSet<UserId>>,
-    turns: UnboundedSender<Turn>,
-    readers: Readers,
+    changes: UnboundedSender<PresenceChange>,
+    readers: ReadPool,
     writer: WriterHandle,
 }
 
-/// The users of this node and of the others.
+/// Online users of this node and of the others.
 #[derive(Debug, Default)]
 struct Online {
     here: HashSet<UserId>,
-    /// What was told of them so far.
+    /// Version of this node's user set; every published change increments it.
     version: u64,
-    elsewhere: Elsewhere,
+    remote: RemotePresence,
 }
 
 impl Online {
     fn has(&self, user: UserId) -> bool {
-        self.here.contains(&user) || self.elsewhere.has(user)
+        self.here.contains(&user) || self.remote.has(user)
     }
 }
 
-/// Something that people may have to hear of.
+/// A change that users may have to be notified of.
 #[derive(Debug)]
-pub enum Turn {
-    /// A user's first connection began, or the last one ended.
+pub enum PresenceChange {
+    /// A user's first connection opened, or the last one closed.
     Moved(UserId),
-    /// Two people share a dm from now on.
-    Met(UserId, UserId),
-    /// The event of a user's new name or picture, for them and everybody with whom they share a dm.
-    Told(UserId, ByteString),
-    /// Another node tells of its users.
-    Elsewhere(NodeId, PresenceNews),
+    /// A new dm between two users.
+    NewDm(UserId, UserId),
+    /// A rendered `user_updated` event, for the user and all dm partners.
+    ProfileChanged(UserId, ByteString),
+    /// A presence message of another node.
+    RemotePresence(NodeId, PresenceMessage),
 }
 
 impl Presence {
-    /// Nobody is there yet. What happens is worked off by [`run`].
+    /// Creates an empty presence and the queue that [`run`] processes.
     pub fn new(
         bus: Arc<Bus>,
-        readers: Readers,
+        readers: ReadPool,
         writer: WriterHandle,
-    ) -> (Arc<Self>, UnboundedReceiver<Turn>) {
-        // What waits is bounded by the users who are here, and by the writes that chats and names take.
-        let (turns, received) = unbounded_channel();
+    ) -> (Arc<Self>, UnboundedReceiver<PresenceChange>) {
+        // Bounded in effect: by the connected users, and by the write rates of chats and profiles.
+        let (changes, received) = unbounded_channel();
         (
-            Arc::new(Self { online: Mutex::default(), bus, moved: Mutex::default(), turns, readers, writer }),
+            Arc::new(Self {
+                online: Mutex::default(),
+                bus,
+                moved: Mutex::default(),
+                changes,
+                readers,
+                writer,
+            }),
             received,
         )
     }
 
-    /// Has something looked at, a little later.
-    pub fn note(&self, turn: Turn) {
-        if let Turn::Moved(user) = turn
+    /// Queues a change for [`run`].
+    pub fn note(&self, change: PresenceChange) {
+        if let PresenceChange::Moved(user) = change
             && !lock(&self.moved).insert(user)
         {
             return;
         }
-        // The receiver is gone when the server ends.
-        let _ = self.turns.send(turn);
+        // Fails only at shutdown, when the receiver is gone.
+        let _ = self.changes.send(change);
     }
 
-    /// The people online with whom a user shares a dm.
+    /// Returns the online dm partners of a user, sorted by id.
     pub async fn partners_of(&self, user: UserId) -> Result<Vec<UserId>, Refusal> {
-        let pairs = self.readers.ask(move |conn| dm_partners::of(conn, &[user])).await?;
+        let pairs = self.readers.query(move |conn| dm_partners::of(conn, &[user])).await?;
         let online = self.lock();
-        let mut there: Vec<UserId> =
+        let mut online_partners: Vec<UserId> =
             pairs.into_iter().map(|(_, partner)| partner).filter(|partner| online.has(*partner)).collect();
         drop(online);
-        there.sort_unstable();
-        there.dedup();
-        Ok(there)
+        online_partners.sort_unstable();
+        online_partners.dedup();
+        Ok(online_partners)
     }
 
-    /// Notes, when the server ends, until when those who are online were seen.
+    /// Shutdown: stores the last-seen time of all users online on this node.
     pub async fn close(&self) {
         let now = Timestamp::now();
         let seen: Vec<(UserId, Timestamp)> = self.lock().here.drain().map(|user| (user, now)).collect();
-        self.keep(seen).await;
+        self.store_last_seen(seen).await;
     }
 
-    /// A user is connected to this node now. Returns whether they were not online before.
-    fn comes(&self, user: UserId) -> bool {
+    /// Marks a user as connected to this node. Returns whether they were offline on all nodes before.
+    fn set_online(&self, user: UserId) -> bool {
         let mut online = self.lock();
         let was_online = online.has(user);
         if online.here.insert(user) {
             online.version += 1;
-            self.tell(PresenceNews::Came { user, version: online.version });
+            self.publish(PresenceMessage::Came { user, version: online.version });
         }
         !was_online
     }
 
-    /// A user is not connected to this node any more. Returns whether they were, and whether they are online still.
-    fn goes(&self, user: UserId, at: Timestamp) -> (bool, bool) {
+    /// Marks a user as disconnected from this node. Returns whether they were connected, and whether they are
+    /// still online on another node.
+    fn set_offline(&self, user: UserId, at: Timestamp) -> (bool, bool) {
         let mut online = self.lock();
         let was_here = online.here.remove(&user);
         if was_here {
             online.version += 1;
-            self.tell(PresenceNews::Went { user, at, version: online.version });
+            self.publish(PresenceMessage::Went { user, at, version: online.version });
         }
         (was_here, online.has(user))
     }
 
-    /// Takes in what another node tells: those who are online now and were not, and those of whom the reverse is true.
-    fn hear(&self, from: NodeId, news: PresenceNews) -> Vec<(UserId, bool, Timestamp)> {
+    /// Applies a presence message of another node. Returns the users whose online state changed.
+    fn apply_remote(&self, from: NodeId, message: PresenceMessage) -> Vec<(UserId, bool, Timestamp)> {
         let mut online = self.lock();
-        if matches!(news, PresenceNews::Ask { of } if of == self.bus.me()) {
+        if matches!(message, PresenceMessage::Ask { of } if of == self.bus.me()) {
             let users = online.here.iter().copied().collect();
-            self.tell(PresenceNews::All { users, version: online.version });
+            self.publish(PresenceMessage::All { users, version: online.version });
         }
-        let were: HashSet<UserId> = match &news {
-            PresenceNews::Came { user, .. } => {
+        let were: HashSet<UserId> = match &message {
+            PresenceMessage::Came { user, .. } => {
                 Some(*user).filter(|user| online.has(*user)).into_iter().collect()
             }
-            PresenceNews::All { users, .. } => {
+            PresenceMessage::All { users, .. } => {
                 users.iter().copied().filter(|user| online.has(*user)).collect()
             }
             _ => HashSet::new(),
         };
-        let moves = online.elsewhere.hear(from, news, Instant::now());
+        let moves = online.remote.hear(from, message, Instant::now());
         if moves.is_behind {
-            self.tell(PresenceNews::Ask { of: from });
+            self.publish(PresenceMessage::Ask { of: from });
         }
         let now = Timestamp::now();
         let came = moves.came.into_iter().filter(|user| !were.contains(user)).map(|user| (user, true, now));
@@ -165,17 +174,17 @@ impl Presence {
         came.chain(went.map(|(user, at)| (user, false, at))).collect()
     }
 
-    /// Tells that this node is alive, and forgets those that are not. Returns who is not online any more.
-    fn beat(&self) -> Vec<UserId> {
+    /// Publishes a heartbeat and expires silent nodes. Returns the users whose last connection was on them.
+    fn send_heartbeat(&self) -> Vec<UserId> {
         let mut online = self.lock();
-        self.tell(PresenceNews::Beat { version: online.version });
-        let mut gone = online.elsewhere.expire(Instant::now());
+        self.publish(PresenceMessage::Heartbeat { version: online.version });
+        let mut gone = online.remote.expire(Instant::now());
         gone.retain(|user| !online.has(*user));
         gone
     }
 
-    fn tell(&self, news: PresenceNews) {
-        self.bus.publish(Told::Presence(news));
+    fn publish(&self, message: PresenceMessage) {
+        self.bus.publish(BusMessage::Presence(message));
     }
 
     fn lock(&self) -> MutexGuard<'_, Online> {
@@ -187,140 +196,140 @@ fn lock(users: &Mutex<HashSet<UserId>>) -> MutexGuard<'_, HashSet<UserId>> {
     users.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Works off what was noted, for as long as the server runs.
-pub async fn run(presence: Arc<Presence>, registry: Arc<UserRegistry>, mut turns: UnboundedReceiver<Turn>) {
-    let (mut leaving, mut renamed) = (Leaving::default(), Renamed::default());
-    let mut beat = interval(BEAT_EVERY);
-    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+/// Processes presence changes until the server shuts down.
+pub async fn run(presence: Arc<Presence>, hub: Arc<Hub>, mut changes: UnboundedReceiver<PresenceChange>) {
+    let (mut grace_periods, mut renamed) = (GracePeriods::default(), Renamed::default());
+    let mut heartbeat = interval(HEARTBEAT_EVERY);
+    heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let (mut batch, mut gone) = (Vec::new(), Vec::new());
         tokio::select! {
-            count = turns.recv_many(&mut batch, AT_ONCE) => if count == 0 { return },
-            () = leaving.is_due() => {}
+            count = changes.recv_many(&mut batch, AT_ONCE) => if count == 0 { return },
+            () = grace_periods.is_due() => {}
             () = renamed.is_due() => {}
-            _ = beat.tick(), if !presence.bus.is_alone() => gone = presence.beat(),
+            _ = heartbeat.tick(), if !presence.bus.is_alone() => gone = presence.send_heartbeat(),
         }
-        let mut news = follow(&presence, &registry, batch, &mut leaving, &mut renamed);
+        let mut announcements = process(&presence, &hub, batch, &mut grace_periods, &mut renamed);
         for (user, frame) in renamed.take_due() {
-            news.tell(&registry, user, frame);
+            announcements.send(&hub, user, frame);
         }
         let now = Timestamp::now();
-        news.frames.extend(gone.into_iter().map(|user| (user, frames::presence(user, false, now))));
-        let gone = leaving.take_due();
-        let gone: Vec<_> = gone.into_iter().filter(|(user, _)| !registry.is_connected(*user)).collect();
+        announcements.frames.extend(gone.into_iter().map(|user| (user, frames::presence(user, false, now))));
+        let gone = grace_periods.take_due();
+        let gone: Vec<_> = gone.into_iter().filter(|(user, _)| !hub.is_connected(*user)).collect();
         for (user, at) in gone {
-            let (was_here, is_online) = presence.goes(user, at);
+            let (was_here, is_online) = presence.set_offline(user, at);
             if was_here {
-                news.seen.push((user, at));
+                announcements.seen.push((user, at));
             }
             if was_here && !is_online {
-                news.frames.push((user, frames::presence(user, false, at)));
+                announcements.frames.push((user, frames::presence(user, false, at)));
             }
         }
-        news.spread(&presence, &registry).await;
+        announcements.deliver(&presence, &hub).await;
     }
 }
 
-/// What people are to hear, and what is to be kept.
+/// Result of one batch: events to deliver and last-seen times to store.
 #[derive(Default)]
-struct News {
+struct Announcements {
     seen: Vec<(UserId, Timestamp)>,
-    /// For the partners of a user.
+    /// Events for the dm partners of a user.
     frames: Vec<(UserId, ByteString)>,
 }
 
-fn follow(
+fn process(
     presence: &Presence,
-    registry: &UserRegistry,
-    batch: Vec<Turn>,
-    leaving: &mut Leaving,
+    hub: &Hub,
+    batch: Vec<PresenceChange>,
+    grace_periods: &mut GracePeriods,
     renamed: &mut Renamed,
-) -> News {
-    let mut news = News::default();
-    for turn in batch {
-        if let Turn::Moved(user) = turn {
-            // Before the look, so that a later move is looked at again.
+) -> Announcements {
+    let mut announcements = Announcements::default();
+    for change in batch {
+        if let PresenceChange::Moved(user) = change {
+            // Removed before the state is read, so that a later change is queued again.
             lock(&presence.moved).remove(&user);
         }
-        match turn {
-            Turn::Moved(user) if registry.is_connected(user) => {
-                leaving.stays(user);
-                if presence.comes(user) {
+        match change {
+            PresenceChange::Moved(user) if hub.is_connected(user) => {
+                grace_periods.cancel(user);
+                if presence.set_online(user) {
                     let now = Timestamp::now();
-                    news.seen.push((user, now));
-                    news.frames.push((user, frames::presence(user, true, now)));
+                    announcements.seen.push((user, now));
+                    announcements.frames.push((user, frames::presence(user, true, now)));
                 }
             }
-            Turn::Moved(user) => leaving.leaves(user),
-            Turn::Met(one, other) => {
-                introduce(presence, registry, one, other);
-                introduce(presence, registry, other, one);
+            PresenceChange::Moved(user) => grace_periods.start(user),
+            PresenceChange::NewDm(one, other) => {
+                send_if_online(presence, hub, one, other);
+                send_if_online(presence, hub, other, one);
             }
-            Turn::Told(user, frame) => {
+            PresenceChange::ProfileChanged(user, frame) => {
                 if let Some(frame) = renamed.changed(user, frame) {
-                    news.tell(registry, user, frame);
+                    announcements.send(hub, user, frame);
                 }
             }
-            Turn::Elsewhere(from, told) => {
-                for (user, is_online, at) in presence.hear(from, told) {
-                    news.frames.push((user, frames::presence(user, is_online, at)));
+            PresenceChange::RemotePresence(from, message) => {
+                for (user, is_online, at) in presence.apply_remote(from, message) {
+                    announcements.frames.push((user, frames::presence(user, is_online, at)));
                 }
             }
         }
     }
-    news
+    announcements
 }
 
-/// Tells `one` that `other` is there.
-fn introduce(presence: &Presence, registry: &UserRegistry, one: UserId, other: UserId) {
+/// Sends `one` a presence event if `other` is online.
+fn send_if_online(presence: &Presence, hub: &Hub, one: UserId, other: UserId) {
     if presence.lock().has(other) {
-        tell(registry, one, &frames::presence(other, true, Timestamp::now()));
+        send_to(hub, one, &frames::presence(other, true, Timestamp::now()));
     }
 }
 
-fn tell(registry: &UserRegistry, user: UserId, frame: &ByteString) {
-    registry.sockets_of(user).iter().for_each(|socket| socket.tell(frame));
+fn send_to(hub: &Hub, user: UserId, frame: &ByteString) {
+    hub.sockets_of(user).iter().for_each(|socket| socket.tell(frame));
 }
 
-impl News {
-    /// Tells a user, and has their partners told.
-    fn tell(&mut self, registry: &UserRegistry, user: UserId, frame: ByteString) {
-        tell(registry, user, &frame);
+impl Announcements {
+    /// Sends an event to a user, and queues it for the user's dm partners.
+    fn send(&mut self, hub: &Hub, user: UserId, frame: ByteString) {
+        send_to(hub, user, &frame);
         self.frames.push((user, frame));
     }
 
-    async fn spread(self, presence: &Presence, registry: &UserRegistry) {
+    async fn deliver(self, presence: &Presence, hub: &Hub) {
         if !self.frames.is_empty() {
             let mut users: Vec<UserId> = self.frames.iter().map(|(user, _)| *user).collect();
             users.sort_unstable();
             users.dedup();
-            // Where storage is away, this news is lost; whoever connects is told who is there.
+            // If storage fails, these events are lost. Clients get the current state when they reconnect.
             let pairs =
-                presence.readers.ask(move |conn| dm_partners::of(conn, &users)).await.unwrap_or_default();
+                presence.readers.query(move |conn| dm_partners::of(conn, &users)).await.unwrap_or_default();
             let mut partners: HashMap<UserId, Vec<UserId>> = HashMap::new();
             for (user, partner) in pairs {
                 partners.entry(user).or_default().push(partner);
             }
             for (user, frame) in &self.frames {
-                partners.get(user).into_iter().flatten().for_each(|partner| tell(registry, *partner, frame));
+                partners.get(user).into_iter().flatten().for_each(|partner| send_to(hub, *partner, frame));
             }
         }
-        presence.keep(self.seen).await;
+        presence.store_last_seen(self.seen).await;
     }
 }
 
-/// Most users of whom one transaction stores when they were last seen.
+/// Most users whose last-seen time one transaction stores.
 const SEEN_AT_ONCE: usize = 100;
 
 impl Presence {
-    async fn keep(&self, seen: Vec<(UserId, Timestamp)>) {
-        // At the end it may be everybody.
+    async fn store_last_seen(&self, seen: Vec<(UserId, Timestamp)>) {
+        // At shutdown it may be every user of the node.
         for step in seen.chunks(SEEN_AT_ONCE) {
             let step = step.to_vec();
             let stored =
                 self.writer.run("store_last_seen", move |conn, _| dm_partners::seen(conn, &step)).await;
             if let Err(refusal) = stored {
-                tracing::debug!(?refusal, "when users were last seen could not be kept");
+                tracing::debug!(?refusal, "could not store when users were last seen");
             }
         }
     }
@@ -334,26 +343,26 @@ impl Debug for Presence {
 
 impl ConnectionObserver for Presence {
     fn connections_changed(&self, user: UserId) {
-        self.note(Turn::Moved(user));
+        self.note(PresenceChange::Moved(user));
     }
 }
 
-/// Users without a connection who have not been away for long yet.
+/// Disconnected users within the grace period.
 #[derive(Default)]
-struct Leaving {
+struct GracePeriods {
     since: HashMap<UserId, Instant>,
-    /// In the order of leaving; some of them have come back.
+    /// Ordered by time of disconnection; entries of reconnected users are skipped later.
     order: VecDeque<(Instant, UserId, Timestamp)>,
 }
 
-impl Leaving {
-    fn leaves(&mut self, user: UserId) {
+impl GracePeriods {
+    fn start(&mut self, user: UserId) {
         let now = Instant::now();
         self.since.insert(user, now);
         self.order.push_back((now, user, Timestamp::now()));
     }
 
-    fn stays(&mut self, user: UserId) {
+    fn cancel(&mut self, user: UserId) {
         self.since.remove(&user);
     }
 
@@ -364,7 +373,7 @@ impl Leaving {
         }
     }
 
-    /// Those who have been away for long enough, each with when they went.
+    /// Takes the users whose grace period is over, each with the time of disconnection.
     fn take_due(&mut self) -> Vec<(UserId, Timestamp)> {
         let (now, mut due) = (Instant::now(), Vec::new());
         while let Some((since, user, at)) = self.order.front().copied()

@@ -1,4 +1,5 @@
-//! Who is connected to other nodes, as those tell. A node that falls silent takes its users with it.
+//! Users connected to other nodes, as those nodes report them. When a node's lease expires, its users go
+//! offline.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -8,69 +9,72 @@ use std::{
 use tokio::time::Instant;
 
 use crate::{
-    bus::{NodeId, PresenceNews},
+    bus::{NodeId, PresenceMessage},
     core::model::{Timestamp, UserId},
 };
 
-/// Whoever has no connection for so long is gone; who comes back before has not been away.
+/// Grace period before a disconnected user counts as offline; a reconnect within it is not reported.
 pub(super) const GRACE: Duration = Duration::from_secs(5);
 
-/// A node that says nothing for so long is gone.
+/// Lease of a node: without a message for this long, the node is considered gone.
 const LEASE: Duration = Duration::from_secs(15);
 
-/// The shortest time between two questions to a node.
+/// Shortest time between two snapshot requests to a node.
 const ASK_EVERY: Duration = Duration::from_secs(1);
 
-/// The users of the other nodes.
+/// The users of the other nodes, by node.
 #[derive(Debug, Default)]
-pub(super) struct Elsewhere(HashMap<NodeId, Node>);
+pub(super) struct RemotePresence(HashMap<NodeId, Node>);
 
 #[derive(Debug)]
 struct Node {
     users: HashSet<UserId>,
-    /// What it told so far; `None`: not everything.
+    /// Version of `users`; `None`: incomplete, a snapshot is needed.
     version: Option<u64>,
-    /// When it was last asked for everything.
+    /// When a snapshot was last requested.
     asked: Option<Instant>,
-    until: Instant,
+    lease_until: Instant,
 }
 
-/// What a node's news come to.
+/// Effect of a node's message.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Moves {
     pub came: Vec<UserId>,
     pub went: Vec<(UserId, Timestamp)>,
-    /// Something that it told was lost: it is to tell everything.
+    /// Messages were lost: request a snapshot.
     pub is_behind: bool,
 }
 
-impl Elsewhere {
-    /// Whether a user is connected to any of them.
+impl RemotePresence {
+    /// Returns whether a user is connected to any other node.
     pub(super) fn has(&self, user: UserId) -> bool {
         self.0.values().any(|node| node.users.contains(&user))
     }
 
-    /// Takes in what a node tells.
-    pub(super) fn hear(&mut self, from: NodeId, news: PresenceNews, now: Instant) -> Moves {
-        let new = || Node { users: HashSet::new(), version: None, asked: None, until: now };
+    /// Applies a node's message and renews its lease.
+    pub(super) fn hear(&mut self, from: NodeId, message: PresenceMessage, now: Instant) -> Moves {
+        let new = || Node { users: HashSet::new(), version: None, asked: None, lease_until: now };
         let node = self.0.entry(from).or_insert_with(new);
-        node.until = now + LEASE;
-        if node.is_old(&news) {
+        node.lease_until = now + LEASE;
+        if node.is_old(&message) {
             return Moves::default();
         }
-        match news {
-            PresenceNews::Came { user, version } => {
+        match message {
+            PresenceMessage::Came { user, version } => {
                 let came = if node.users.insert(user) { vec![user] } else { Vec::new() };
-                Moves { came, is_behind: !node.is_next(version) && node.asks(now), ..Moves::default() }
+                let is_behind = !node.is_next(version) && node.needs_snapshot(now);
+                Moves { came, is_behind, ..Moves::default() }
             }
-            PresenceNews::Went { user, at, version } => {
+            PresenceMessage::Went { user, at, version } => {
                 let went = if node.users.remove(&user) { vec![(user, at)] } else { Vec::new() };
-                Moves { went, is_behind: !node.is_next(version) && node.asks(now), ..Moves::default() }
+                let is_behind = !node.is_next(version) && node.needs_snapshot(now);
+                Moves { went, is_behind, ..Moves::default() }
             }
-            PresenceNews::Beat { version } => {
-                Moves { is_behind: node.version != Some(version) && node.asks(now), ..Moves::default() }
+            PresenceMessage::Heartbeat { version } => {
+                let is_behind = node.version != Some(version) && node.needs_snapshot(now);
+                Moves { is_behind, ..Moves::default() }
             }
-            PresenceNews::All { users, version } => {
+            PresenceMessage::All { users, version } => {
                 let users: HashSet<UserId> = users.into_iter().collect();
                 let at = Timestamp::now();
                 let came = users.difference(&node.users).copied().collect();
@@ -78,42 +82,44 @@ impl Elsewhere {
                 (node.users, node.version) = (users, Some(version));
                 Moves { came, went, is_behind: false }
             }
-            PresenceNews::Farewell => {
-                // Its users may be on their way to another node.
-                node.until = now + GRACE;
+            PresenceMessage::Leaving => {
+                // Its users may be reconnecting to another node.
+                node.lease_until = now + GRACE;
                 Moves::default()
             }
-            PresenceNews::Ask { .. } => Moves::default(),
+            PresenceMessage::Ask { .. } => Moves::default(),
         }
     }
 
-    /// Forgets nodes that have fallen silent. Returns their users.
+    /// Removes nodes whose lease has expired. Returns their users.
     pub(super) fn expire(&mut self, now: Instant) -> Vec<UserId> {
         let gone: Vec<NodeId> =
-            self.0.iter().filter(|(_, node)| node.until <= now).map(|(id, _)| *id).collect();
+            self.0.iter().filter(|(_, node)| node.lease_until <= now).map(|(id, _)| *id).collect();
         gone.iter().filter_map(|id| self.0.remove(id)).flat_map(|node| node.users).collect()
     }
 }
 
 impl Node {
-    /// Whether something newer was told already.
-    fn is_old(&self, news: &PresenceNews) -> bool {
-        self.version.is_some_and(|known| match news {
-            PresenceNews::Came { version, .. } | PresenceNews::Went { version, .. } => *version <= known,
-            PresenceNews::All { version, .. } => *version < known,
+    /// Returns whether the message is older than the known version.
+    fn is_old(&self, message: &PresenceMessage) -> bool {
+        self.version.is_some_and(|known| match message {
+            PresenceMessage::Came { version, .. } | PresenceMessage::Went { version, .. } => {
+                *version <= known
+            }
+            PresenceMessage::All { version, .. } => *version < known,
             _ => false,
         })
     }
 
-    /// Notes what was just told. Whether nothing is missing before it.
+    /// Applies a version. Returns whether no message is missing before it.
     fn is_next(&mut self, version: u64) -> bool {
         let is_next = self.version.is_some_and(|known| known + 1 == version);
         self.version = if is_next { Some(version) } else { None };
         is_next
     }
 
-    /// Whether it is to be asked for everything: not more than once in a while.
-    fn asks(&mut self, now: Instant) -> bool {
+    /// Returns whether to request a snapshot now; at most once per [`ASK_EVERY`].
+    fn needs_snapshot(&mut self, now: Instant) -> bool {
         let is_due = self.asked.is_none_or(|asked| now.duration_since(asked) >= ASK_EVERY);
         if is_due {
             self.asked = Some(now);
@@ -129,39 +135,39 @@ mod tests {
     const ANN: UserId = UserId(1);
     const BEN: UserId = UserId(2);
 
-    fn came(user: UserId, version: u64) -> PresenceNews {
-        PresenceNews::Came { user, version }
+    fn came(user: UserId, version: u64) -> PresenceMessage {
+        PresenceMessage::Came { user, version }
     }
 
     #[test]
-    fn a_node_that_is_not_known_whole_tells_all() {
-        let (mut elsewhere, node, now) = (Elsewhere::default(), NodeId::draw(), Instant::now());
-        assert!(elsewhere.hear(node, came(ANN, 7), now).is_behind);
-        let all = PresenceNews::All { users: vec![BEN], version: 8 };
-        let moves = elsewhere.hear(node, all, now);
+    fn a_node_whose_users_are_not_all_known_is_asked_for_a_snapshot() {
+        let (mut remote, node, now) = (RemotePresence::default(), NodeId::draw(), Instant::now());
+        assert!(remote.hear(node, came(ANN, 7), now).is_behind);
+        let all = PresenceMessage::All { users: vec![BEN], version: 8 };
+        let moves = remote.hear(node, all, now);
         assert_eq!((moves.came, moves.went.len(), moves.is_behind), (vec![BEN], 1, false));
-        assert!(!elsewhere.hear(node, came(ANN, 9), now).is_behind);
-        assert!(!elsewhere.hear(node, PresenceNews::Beat { version: 9 }, now).is_behind);
-        // It was asked but now.
-        let beat = || PresenceNews::Beat { version: 10 };
-        assert!(!elsewhere.hear(node, beat(), now).is_behind);
-        assert!(elsewhere.hear(node, beat(), now + ASK_EVERY).is_behind);
-        // Old news, told once more.
-        let old = PresenceNews::Went { user: ANN, at: Timestamp::now(), version: 8 };
-        assert_eq!(elsewhere.hear(node, old, now), Moves::default());
-        assert!(elsewhere.has(ANN) && elsewhere.has(BEN));
+        assert!(!remote.hear(node, came(ANN, 9), now).is_behind);
+        assert!(!remote.hear(node, PresenceMessage::Heartbeat { version: 9 }, now).is_behind);
+        // A snapshot was requested just now.
+        let beat = || PresenceMessage::Heartbeat { version: 10 };
+        assert!(!remote.hear(node, beat(), now).is_behind);
+        assert!(remote.hear(node, beat(), now + ASK_EVERY).is_behind);
+        // A repeated old message.
+        let old = PresenceMessage::Went { user: ANN, at: Timestamp::now(), version: 8 };
+        assert_eq!(remote.hear(node, old, now), Moves::default());
+        assert!(remote.has(ANN) && remote.has(BEN));
     }
 
     #[test]
-    fn users_go_with_a_silent_node_and_a_little_after_one_that_says_farewell() {
-        let (mut elsewhere, one, other, now) =
-            (Elsewhere::default(), NodeId::draw(), NodeId::draw(), Instant::now());
-        elsewhere.hear(one, came(ANN, 1), now);
-        elsewhere.hear(other, came(BEN, 1), now);
-        elsewhere.hear(other, PresenceNews::Farewell, now);
-        assert!(elsewhere.expire(now + GRACE - Duration::from_millis(1)).is_empty());
-        assert_eq!(elsewhere.expire(now + GRACE), [BEN]);
-        assert_eq!(elsewhere.expire(now + LEASE), [ANN]);
-        assert!(!elsewhere.has(ANN));
+    fn users_go_offline_with_a_silent_node_and_shortly_after_one_that_leaves() {
+        let (mut remote, one, other, now) =
+            (RemotePresence::default(), NodeId::draw(), NodeId::draw(), Instant::now());
+        remote.hear(one, came(ANN, 1), now);
+        remote.hear(other, came(BEN, 1), now);
+        remote.hear(other, PresenceMessage::Leaving, now);
+        assert!(remote.expire(now + GRACE - Duration::from_millis(1)).is_empty());
+        assert_eq!(remote.expire(now + GRACE), [BEN]);
+        assert_eq!(remote.expire(now + LEASE), [ANN]);
+        assert!(!remote.has(ANN));
     }
 }

@@ -1,4 +1,4 @@
-//! New names and pictures: told at once, and then the latest once in a while, however fast somebody changes theirs.
+//! Throttles profile changes: the first is published at once, then the latest at most once per interval.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -10,20 +10,21 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::core::model::UserId;
 
-/// How often others hear of the same user's changes.
-const TOLD_EVERY: Duration = Duration::from_secs(1);
+/// Shortest time between two published changes of one user.
+const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Users of whom others have heard of late.
+/// Users with a recently published change.
 #[derive(Debug, Default)]
 pub struct Renamed {
-    /// What is to be told of them next, if anything.
+    /// The latest unpublished change of each user, if there is one.
     next: HashMap<UserId, Option<ByteString>>,
-    /// When they may be told of again, the first first.
+    /// When each user's next change may be published; earliest first.
     order: VecDeque<(Instant, UserId)>,
 }
 
 impl Renamed {
-    /// Returns what is to be told now; where others have just heard of the user it is kept in the place of what was.
+    /// Returns the change if it may be published now. Otherwise keeps it, replacing an earlier unpublished
+    /// one.
     pub fn changed(&mut self, user: UserId, frame: ByteString) -> Option<ByteString> {
         match self.next.get_mut(&user) {
             Some(next) => {
@@ -31,13 +32,13 @@ impl Renamed {
                 None
             }
             None => {
-                self.told(user);
+                self.start_interval(user);
                 Some(frame)
             }
         }
     }
 
-    /// Waits until something may be told again.
+    /// Waits until the earliest interval ends.
     pub async fn is_due(&self) {
         match self.order.front() {
             Some((at, _)) => sleep_until(*at).await,
@@ -45,7 +46,7 @@ impl Renamed {
         }
     }
 
-    /// What is to be told now.
+    /// Takes the changes that may be published now.
     pub fn take_due(&mut self) -> Vec<(UserId, ByteString)> {
         let (now, mut due) = (Instant::now(), Vec::new());
         while let Some((at, user)) = self.order.front().copied()
@@ -53,16 +54,16 @@ impl Renamed {
         {
             self.order.pop_front();
             if let Some(frame) = self.next.remove(&user).flatten() {
-                self.told(user);
+                self.start_interval(user);
                 due.push((user, frame));
             }
         }
         due
     }
 
-    fn told(&mut self, user: UserId) {
+    fn start_interval(&mut self, user: UserId) {
         self.next.insert(user, None);
-        self.order.push_back((Instant::now() + TOLD_EVERY, user));
+        self.order.push_back((Instant::now() + INTERVAL, user));
     }
 }
 
@@ -73,7 +74,7 @@ mod tests {
     use super::*;
 
     #[actix_rt::test]
-    async fn the_first_change_is_told_at_once_and_then_the_latest() {
+    async fn the_first_change_is_published_at_once_and_then_the_latest() {
         let (mut renamed, [one, other]) = (Renamed::default(), [UserId(1), UserId(2)]);
         assert_eq!(renamed.changed(one, "a".into()), Some("a".into()));
         for name in ["b", "c", "d"] {
@@ -84,10 +85,10 @@ mod tests {
         renamed.is_due().await;
         assert_eq!(renamed.take_due(), [(one, "d".into())]);
         assert_eq!(renamed.changed(one, "e".into()), None);
-        sleep(TOLD_EVERY).await;
+        sleep(INTERVAL).await;
         renamed.is_due().await;
         assert_eq!(renamed.take_due(), [(one, "e".into())]);
-        sleep(TOLD_EVERY).await;
+        sleep(INTERVAL).await;
         assert_eq!(renamed.take_due(), []);
         assert!(renamed.next.is_empty() && renamed.order.is_empty());
         assert_eq!(renamed.changed(one, "f".into()), Some("f".into()));

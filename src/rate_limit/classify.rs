@@ -1,11 +1,11 @@
-//! Which limit a request counts against.
+//! Mapping of requests and commands to rate limits.
 
 use actix_web::http::Method;
 
-use super::Kind;
+use super::LimitClass;
 
-impl Kind {
-    /// Of a request to `path` below the API's base, as the router reads it.
+impl LimitClass {
+    /// Returns the class of a request; `path` is relative to the API's base.
     pub fn of_request(method: &Method, path: &str, query: &str) -> Self {
         let is_get = matches!(*method, Method::GET | Method::HEAD);
         let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
@@ -13,13 +13,13 @@ impl Kind {
             ["chats", _, "messages"] if *method == Method::POST => Self::Send,
             ["chats", _, "typing"] if *method == Method::POST => Self::Typing,
             ["search"] | ["users", "search"] => Self::Search,
-            // Lists take words to be searched by.
+            // Lists can be filtered by `search`.
             _ if is_get && searches(query) => Self::Search,
             _ => Self::Other,
         }
     }
 
-    /// Of a socket's command.
+    /// Returns the class of a WebSocket command.
     pub fn of_command(kind: &str) -> Self {
         match kind {
             "send_message" => Self::Send,
@@ -40,21 +40,21 @@ mod tests {
 
     #[test]
     fn requests_are_told_apart() {
-        let of = |method: Method, path, query| Kind::of_request(&method, path, query);
-        assert_eq!(of(Method::POST, "/chats/7/messages/", ""), Kind::Send);
-        assert_eq!(of(Method::POST, "/chats/7/messages", ""), Kind::Send);
-        assert_eq!(of(Method::GET, "/chats/7/messages/", ""), Kind::Other);
-        assert_eq!(of(Method::GET, "/chats/7/messages/", "page=2&search=a+b"), Kind::Search);
-        assert_eq!(of(Method::GET, "/chats/7/messages/", "search="), Kind::Other);
-        assert_eq!(of(Method::GET, "/search/", "q=x"), Kind::Search);
+        let of = |method: Method, path, query| LimitClass::of_request(&method, path, query);
+        assert_eq!(of(Method::POST, "/chats/7/messages/", ""), LimitClass::Send);
+        assert_eq!(of(Method::POST, "/chats/7/messages", ""), LimitClass::Send);
+        assert_eq!(of(Method::GET, "/chats/7/messages/", ""), LimitClass::Other);
+        assert_eq!(of(Method::GET, "/chats/7/messages/", "page=2&search=a+b"), LimitClass::Search);
+        assert_eq!(of(Method::GET, "/chats/7/messages/", "search="), LimitClass::Other);
+        assert_eq!(of(Method::GET, "/search/", "q=x"), LimitClass::Search);
         for list in ["/chats/", "/chats", "/rooms/", "/chats/7/members/"] {
-            assert_eq!(of(Method::GET, list, "page=2&search=x"), Kind::Search, "{list}");
-            assert_eq!(of(Method::HEAD, list, "sea%72ch=x"), Kind::Search, "{list}");
-            assert_eq!(of(Method::GET, list, "search=+"), Kind::Other, "{list}");
+            assert_eq!(of(Method::GET, list, "page=2&search=x"), LimitClass::Search, "{list}");
+            assert_eq!(of(Method::HEAD, list, "sea%72ch=x"), LimitClass::Search, "{list}");
+            assert_eq!(of(Method::GET, list, "search=+"), LimitClass::Other, "{list}");
         }
-        assert_eq!(of(Method::POST, "/chats/", "search=x"), Kind::Other);
-        assert_eq!(of(Method::GET, "/users/search/", "q=x"), Kind::Search);
-        assert_eq!(of(Method::POST, "/chats/7/typing/", ""), Kind::Typing);
-        assert_eq!(of(Method::PATCH, "/messages/7/", ""), Kind::Other);
+        assert_eq!(of(Method::POST, "/chats/", "search=x"), LimitClass::Other);
+        assert_eq!(of(Method::GET, "/users/search/", "q=x"), LimitClass::Search);
+        assert_eq!(of(Method::POST, "/chats/7/typing/", ""), LimitClass::Typing);
+        assert_eq!(of(Method::PATCH, "/messages/7/", ""), LimitClass::Other);
     }
 }

@@ -1,4 +1,4 @@
-//! How much each user may ask of this node, where that is limited: GCRA, which keeps one moment for each user and kind.
+//! Rate limits per user on this node, by the GCRA algorithm, which keeps one timestamp per user and limit.
 
 mod classify;
 mod rates;
@@ -13,21 +13,21 @@ use std::{
 use prometheus::IntCounter;
 
 use crate::core::{metrics::Instruments, model::UserId};
-pub use rates::{Kind, Rate, Rates};
+pub use rates::{LimitClass, Rate, Rates};
 pub use turns::{MANY, Turns};
 
-/// Maps of users, so that threads seldom wait for one another.
+/// Number of shards of the map of users, to reduce lock contention.
 const SHARDS: usize = 64;
 
-/// A map of no more entries than this is not looked through for idle users.
+/// Minimum number of entries of a shard before idle users are evicted.
 const FEW: usize = 256;
 
-/// Nanoseconds since this process began to count.
+/// Monotonic time: nanoseconds since the first call of [`now`] in this process.
 pub(crate) type Moment = u64;
 
-/// What users have asked for of late.
+/// Rate limiter of users.
 #[derive(Debug)]
-pub struct Limits {
+pub struct RateLimiter {
     rates: Rates,
     shards: Vec<Mutex<Shard>>,
     meter: Option<Arc<LimitMeter>>,
@@ -35,9 +35,9 @@ pub struct Limits {
 
 #[derive(Debug)]
 struct Shard {
-    /// For each kind the moment from which on nothing of what a user asked counts any more.
-    users: HashMap<UserId, [Moment; Kind::ALL.len()]>,
-    /// So many entries, and the idle ones are looked for.
+    /// Theoretical arrival times by user and limit: the time from which nothing counts any more.
+    users: HashMap<UserId, [Moment; LimitClass::ALL.len()]>,
+    /// Number of entries at which idle users are evicted.
     sweep_at: usize,
 }
 
@@ -47,18 +47,18 @@ impl Default for Shard {
     }
 }
 
-impl Limits {
+impl RateLimiter {
     pub fn new(rates: Rates, meter: Option<Arc<LimitMeter>>) -> Self {
         Self { rates, shards: (0..SHARDS).map(|_| Mutex::default()).collect(), meter }
     }
 
-    /// Whether anything is limited.
+    /// Whether any limit is set.
     pub fn is_on(&self) -> bool {
         self.rates.any()
     }
 
-    /// Lets a user do something, or tells in how many seconds they may.
-    pub fn take(&self, user: UserId, kind: Kind) -> Result<(), u64> {
+    /// Counts a request. `Err`: the limit is exceeded; the seconds until a retry is allowed.
+    pub fn take(&self, user: UserId, kind: LimitClass) -> Result<(), u64> {
         let taken = self.take_at(user, kind, now());
         if let (Err(_), Some(meter)) = (&taken, &self.meter) {
             meter.throttled[kind as usize].inc();
@@ -66,8 +66,8 @@ impl Limits {
         taken
     }
 
-    /// Takes back one that was let through and came to nothing.
-    pub fn give_back(&self, user: UserId, kind: Kind) {
+    /// Gives back a counted request that had no effect.
+    pub fn give_back(&self, user: UserId, kind: LimitClass) {
         let Some(rate) = self.rates.of(kind) else { return };
         let mut shard = self.shard(user);
         if let Some(free_at) = shard.users.get_mut(&user) {
@@ -75,7 +75,7 @@ impl Limits {
         }
     }
 
-    fn take_at(&self, user: UserId, kind: Kind, now: Moment) -> Result<(), u64> {
+    fn take_at(&self, user: UserId, kind: LimitClass, now: Moment) -> Result<(), u64> {
         let Some(rate) = self.rates.of(kind) else { return Ok(()) };
         let mut shard = self.shard(user);
         shard.sweep(now);
@@ -91,7 +91,7 @@ impl Limits {
 }
 
 impl Shard {
-    /// Forgets users of whom nothing counts any more, once in a while: the map has at most twice as many as do count.
+    /// Evicts idle users if the shard has doubled since the last time.
     fn sweep(&mut self, now: Moment) {
         if self.users.len() < self.sweep_at {
             return;
@@ -107,20 +107,20 @@ pub(crate) fn now() -> Moment {
     START.elapsed().as_nanos() as Moment
 }
 
-/// What is counted of limits.
+/// Metrics of the rate limiter.
 #[derive(Debug)]
 pub struct LimitMeter {
-    throttled: [IntCounter; Kind::ALL.len()],
+    throttled: [IntCounter; LimitClass::ALL.len()],
 }
 
 impl LimitMeter {
     pub fn new(instruments: &Instruments) -> Self {
         let throttled = instruments.counters(
             "greenroom_throttled_total",
-            "Requests and commands that were turned down since the user had asked too much, by limit.",
+            "Requests and commands rejected by a rate limit of the user, by limit.",
             &["limit"],
         );
-        Self { throttled: Kind::ALL.map(|kind| throttled.with_label_values(&[kind.name()])) }
+        Self { throttled: LimitClass::ALL.map(|kind| throttled.with_label_values(&[kind.name()])) }
     }
 }
 
@@ -130,14 +130,15 @@ mod tests {
 
     const SECOND: Moment = 1_000_000_000;
 
-    fn limits(text: &str) -> Limits {
-        Limits::new(Rates::parse(text).unwrap(), None)
+    fn limits(text: &str) -> RateLimiter {
+        RateLimiter::new(Rates::parse(text).unwrap(), None)
     }
 
     #[test]
     fn a_burst_passes_and_then_the_rate() {
         let limits = limits("send=10/s:30");
-        let passes = |now| (0..1_000).filter(|_| limits.take_at(UserId(1), Kind::Send, now).is_ok()).count();
+        let passes =
+            |now| (0..1_000).filter(|_| limits.take_at(UserId(1), LimitClass::Send, now).is_ok()).count();
         assert_eq!(passes(SECOND), 30);
         assert_eq!(passes(2 * SECOND), 10);
         assert_eq!(passes(2 * SECOND + SECOND / 2), 5);
@@ -147,7 +148,7 @@ mod tests {
     #[test]
     fn it_tells_when_to_come_back_and_that_is_true() {
         let limits = limits("search=2/h:1");
-        let take = |now| limits.take_at(UserId(1), Kind::Search, now);
+        let take = |now| limits.take_at(UserId(1), LimitClass::Search, now);
         assert_eq!(take(SECOND), Ok(()));
         assert_eq!(take(SECOND), Err(1_800));
         assert_eq!(take(1_700 * SECOND), Err(101));
@@ -158,23 +159,23 @@ mod tests {
     fn what_came_to_nothing_leaves_room() {
         let limits = limits("groups=2/h");
         for _ in 0..10 {
-            assert_eq!(limits.take_at(UserId(1), Kind::Groups, SECOND), Ok(()));
-            assert_eq!(limits.take_at(UserId(1), Kind::Groups, SECOND), Ok(()));
-            assert!(limits.take_at(UserId(1), Kind::Groups, SECOND).is_err());
-            limits.give_back(UserId(1), Kind::Groups);
-            limits.give_back(UserId(1), Kind::Groups);
+            assert_eq!(limits.take_at(UserId(1), LimitClass::Groups, SECOND), Ok(()));
+            assert_eq!(limits.take_at(UserId(1), LimitClass::Groups, SECOND), Ok(()));
+            assert!(limits.take_at(UserId(1), LimitClass::Groups, SECOND).is_err());
+            limits.give_back(UserId(1), LimitClass::Groups);
+            limits.give_back(UserId(1), LimitClass::Groups);
         }
     }
 
     #[test]
     fn users_and_kinds_have_limits_of_their_own() {
         let limits = limits("send=1/m,typing=1/m");
-        assert_eq!(limits.take_at(UserId(1), Kind::Send, 0), Ok(()));
-        assert!(limits.take_at(UserId(1), Kind::Send, 0).is_err());
-        assert_eq!(limits.take_at(UserId(1), Kind::Typing, 0), Ok(()));
-        assert_eq!(limits.take_at(UserId(2), Kind::Send, 0), Ok(()));
+        assert_eq!(limits.take_at(UserId(1), LimitClass::Send, 0), Ok(()));
+        assert!(limits.take_at(UserId(1), LimitClass::Send, 0).is_err());
+        assert_eq!(limits.take_at(UserId(1), LimitClass::Typing, 0), Ok(()));
+        assert_eq!(limits.take_at(UserId(2), LimitClass::Send, 0), Ok(()));
         for _ in 0..100 {
-            assert_eq!(limits.take_at(UserId(1), Kind::Other, 0), Ok(()));
+            assert_eq!(limits.take_at(UserId(1), LimitClass::Other, 0), Ok(()));
         }
     }
 
@@ -182,9 +183,9 @@ mod tests {
     fn idle_users_are_forgotten() {
         let limits = limits("other=1/s");
         for user in 0..1_000_000 {
-            // A thousand a second, each of whom counts for one.
+            // A thousand requests a second, each by another user.
             let now = user as Moment * SECOND / 1_000;
-            assert_eq!(limits.take_at(UserId(user), Kind::Other, now), Ok(()));
+            assert_eq!(limits.take_at(UserId(user), LimitClass::Other, now), Ok(()));
         }
         let kept: usize = limits.shards.iter().map(|shard| shard.lock().unwrap().users.len()).sum();
         assert!(kept <= SHARDS * FEW, "{kept}");

@@ -1,27 +1,27 @@
-//! Rates as they are set: `send=10/s:30,search=30/m,typing=1/s,other=50/s`.
+//! Rates, parsed from settings such as `send=10/s:30,search=30/m,typing=1/s,other=50/s`.
 
 use super::Moment;
 
-/// What is limited together.
+/// Class of requests and commands that share a rate limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum LimitClass {
     /// Messages.
     Send,
-    /// Searching: for users, messages, chats, rooms, members.
+    /// Searches for users, messages, chats, rooms and members.
     Search,
     Typing,
-    /// Groups and rooms that are made, by who is not staff.
+    /// Groups and rooms created by users other than staff.
     Groups,
-    /// Direct messages that are begun, by who is not staff.
+    /// Direct message chats created by users other than staff.
     Dms,
-    /// Everything else below the API, and all other commands of sockets.
+    /// All other requests of the API and commands of sockets.
     Other,
 }
 
-impl Kind {
+impl LimitClass {
     pub const ALL: [Self; 6] = [Self::Send, Self::Search, Self::Typing, Self::Groups, Self::Dms, Self::Other];
 
-    /// The name in settings.
+    /// Returns the name in settings.
     pub fn name(self) -> &'static str {
         match self {
             Self::Send => "send",
@@ -34,22 +34,22 @@ impl Kind {
     }
 }
 
-/// So many in a second, minute or hour, and so many at once.
+/// Rate limit by GCRA: a number per second, minute or hour, and a burst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
-    /// What one of them takes of the time, in nanoseconds.
+    /// Emission interval: the time that one request uses up, in nanoseconds.
     interval: u64,
-    /// How far ahead of the time one may get.
+    /// Burst tolerance: how far the theoretical arrival time may be ahead of now, in nanoseconds.
     tolerance: u64,
 }
 
-/// The highest number in a rate: an hour's nanoseconds times this is below 2^63.
+/// Maximum number in a rate. An hour in nanoseconds times this is below 2^63.
 const MOST: u32 = 1_000_000;
 
 const SECOND: u64 = 1_000_000_000;
 
 impl Rate {
-    /// Reads `10/s` or `10/s:30`.
+    /// Parses `10/s` or `10/s:30`.
     pub fn parse(text: &str) -> Option<Self> {
         let (rate, burst) = text.split_once(':').map_or((text, None), |(rate, burst)| (rate, Some(burst)));
         let (count, unit) = rate.split_once('/')?;
@@ -65,20 +65,20 @@ impl Rate {
         Some(Self { interval, tolerance: interval * u64::from(burst) })
     }
 
-    /// Takes one where all that was taken before counts until `free_at`; until when it counts with this one, or in how
-    /// many seconds there is room for it.
+    /// Counts one request, given the theoretical arrival time `free_at`. Returns the new arrival time. `Err`:
+    /// the limit is exceeded; the seconds until a retry is allowed.
     pub(crate) fn take(self, free_at: Moment, now: Moment) -> Result<Moment, u64> {
         let free_at = free_at.max(now) + self.interval;
         let too_far = (free_at - now).saturating_sub(self.tolerance);
         if too_far == 0 { Ok(free_at) } else { Err(too_far.div_ceil(SECOND)) }
     }
 
-    /// The rate for so many together.
+    /// Returns the rate of `count` clients together, with the same tolerance.
     pub(crate) fn times(self, count: usize) -> Self {
         Self { interval: (self.interval / count as u64).max(1), tolerance: self.tolerance }
     }
 
-    /// Until when what was taken counts without one of them.
+    /// Returns the theoretical arrival time without one of the counted requests.
     pub(crate) fn give_back(self, free_at: Moment) -> Moment {
         free_at.saturating_sub(self.interval)
     }
@@ -88,12 +88,12 @@ fn number(text: &str) -> Option<u32> {
     text.trim().parse().ok().filter(|number| (1..=MOST).contains(number))
 }
 
-/// A rate for each kind that is limited.
+/// Rates by class; `None` is unlimited.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Rates([Option<Rate>; Kind::ALL.len()]);
+pub struct Rates([Option<Rate>; LimitClass::ALL.len()]);
 
 impl Rates {
-    /// Reads `send=10/s:30,search=30/m`. What is not named is not limited; with `off` nothing is.
+    /// Parses `send=10/s:30,search=30/m`. Classes that are not listed are unlimited; with `off` all are.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut rates = Self::default();
         if text.trim() == "off" {
@@ -102,7 +102,7 @@ impl Rates {
         for part in text.split(',') {
             let (name, rate) = part.split_once('=').unwrap_or((part, ""));
             let name = name.trim();
-            let kind = Kind::ALL.into_iter().find(|kind| kind.name() == name);
+            let kind = LimitClass::ALL.into_iter().find(|kind| kind.name() == name);
             let kind = kind.ok_or_else(|| {
                 format!(
                     "there is no limit \"{name}\": give send, search, typing, groups, dms or other, such as \
@@ -119,12 +119,12 @@ impl Rates {
         Ok(rates)
     }
 
-    /// Whether anything is limited.
+    /// Whether any class is limited.
     pub fn any(&self) -> bool {
         self.0.iter().any(Option::is_some)
     }
 
-    pub(crate) fn of(&self, kind: Kind) -> Option<Rate> {
+    pub(crate) fn of(&self, kind: LimitClass) -> Option<Rate> {
         self.0[kind as usize]
     }
 }
@@ -137,10 +137,10 @@ mod tests {
     fn rates_are_read() {
         let rates = Rates::parse("send=10/s:30, search=30/m,typing=1/s").unwrap();
         let rate = |interval, burst| Some(Rate { interval, tolerance: interval * burst });
-        assert_eq!(rates.of(Kind::Send), rate(SECOND / 10, 30));
-        assert_eq!(rates.of(Kind::Search), rate(2 * SECOND, 30));
-        assert_eq!(rates.of(Kind::Typing), rate(SECOND, 1));
-        assert_eq!(rates.of(Kind::Other), None);
+        assert_eq!(rates.of(LimitClass::Send), rate(SECOND / 10, 30));
+        assert_eq!(rates.of(LimitClass::Search), rate(2 * SECOND, 30));
+        assert_eq!(rates.of(LimitClass::Typing), rate(SECOND, 1));
+        assert_eq!(rates.of(LimitClass::Other), None);
         assert_eq!(Rates::parse("off"), Ok(Rates::default()));
         for bad in [
             "off,send=1/s",
@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn the_largest_and_the_slowest_can_be_told() {
-        let rate = Rates::parse("send=1/h:1000000").unwrap().of(Kind::Send).unwrap();
+        let rate = Rates::parse("send=1/h:1000000").unwrap().of(LimitClass::Send).unwrap();
         let decades = 10_000_000_000 * SECOND / 100;
         assert!(rate.take(decades, decades).is_ok());
         assert_eq!(rate.take(decades + rate.tolerance, decades), Err(3_600));

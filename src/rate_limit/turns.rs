@@ -1,4 +1,4 @@
-//! Work of which each user has one piece under way, while the rest waits its turn.
+//! Concurrency limit for expensive work: one at a time per user, the rest queued.
 
 use std::{
     collections::HashMap,
@@ -10,18 +10,19 @@ use tokio::sync::Semaphore;
 use super::FEW;
 use crate::core::model::{Refusal, UserId};
 
-/// More people than this in a request are many: it waits for its user's turn.
+/// Requests that name more users than this are expensive and wait for their user's turn.
 pub const MANY: usize = 20;
 
-/// Most of a user that wait; more are turned down.
+/// Maximum number of queued requests per user; further ones are rejected.
 const MOST_WAITING: usize = 64;
 
-/// The users who have something under way, or had of late.
+/// One semaphore per user with work in progress or queued.
 #[derive(Debug, Default)]
 pub struct Turns(Mutex<HashMap<UserId, Arc<Semaphore>>>);
 
 impl Turns {
-    /// Does something once nothing else of the user's is under way: to its end, also where nobody waits for it any more.
+    /// Runs `work` once no other work of the user is in progress. Once started, it runs to completion even if
+    /// the caller is dropped.
     pub async fn take<T: 'static>(
         &self,
         user: UserId,
@@ -37,12 +38,12 @@ impl Turns {
 
     fn of(&self, user: UserId) -> Result<Arc<Semaphore>, Refusal> {
         let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // Whoever waits, or has the turn, holds it as well.
+        // Callers that wait or hold the permit hold a reference too.
         if turns.len() >= FEW && !turns.contains_key(&user) {
             turns.retain(|_, turn| Arc::strong_count(turn) > 1);
         }
         let turn = turns.entry(user).or_insert_with(|| Arc::new(Semaphore::new(1)));
-        // Beside the map, and the one that has the turn.
+        // One reference is held by the map and one by the running work.
         if Arc::strong_count(turn) > MOST_WAITING + 1 {
             return Err(Refusal::Throttled);
         }
@@ -82,7 +83,7 @@ mod tests {
         let (first, second) =
             join(join_all((0..20).map(|_| work(0))), join_all((0..20).map(|_| work(1)))).await;
         assert_eq!(*most.borrow(), [1, 1]);
-        // Nobody waits for another user.
+        // Users do not wait for each other.
         assert!(first.into_iter().chain(second).any(|together| together == Ok(2)));
     }
 

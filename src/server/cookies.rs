@@ -1,4 +1,4 @@
-//! The session's cookie.
+//! Configuration of the session cookie.
 
 use actix_session::{
     SessionMiddleware,
@@ -6,9 +6,9 @@ use actix_session::{
 };
 use actix_web::cookie::{SameSite, time};
 
-use crate::{auth::Sessions, state::State, storage::tables::sessions};
+use crate::{auth::Sessions, state::AppState, storage::tables::sessions};
 
-pub(super) fn session_middleware(state: &State) -> SessionMiddleware<Sessions> {
+pub(super) fn session_middleware(state: &AppState) -> SessionMiddleware<Sessions> {
     let lifecycle = PersistentSession::default()
         .session_ttl(time::Duration::microseconds(sessions::IDLE))
         .session_ttl_extension_policy(TtlExtensionPolicy::OnStateChanges);
@@ -19,9 +19,9 @@ pub(super) fn session_middleware(state: &State) -> SessionMiddleware<Sessions> {
         .cookie_path("/".to_owned())
         .cookie_http_only(true)
         .cookie_same_site(SameSite::Lax)
-        // Where HTTPS ends at a proxy, the edge adds it by request.
+        // If a proxy terminates HTTPS, the common middleware adds `Secure` per request.
         .cookie_secure(state.config.is_https())
-        // The key in the cookie is random; a signature is enough to turn away what we did not give out.
+        // The key in the cookie is random. A signature is enough to reject forged cookies.
         .cookie_content_security(CookieContentSecurity::Signed)
         .session_lifecycle(lifecycle)
         .build()

@@ -1,4 +1,4 @@
-//! How a server ends.
+//! Graceful shutdown.
 
 use std::{
     sync::atomic::Ordering,
@@ -12,67 +12,69 @@ use actix_rt::{
 
 use super::Server;
 use crate::{
-    bus::{News, PresenceNews},
+    bus::{BusMessage, PresenceMessage},
     hub::CloseReason,
-    state::State,
+    state::AppState,
     storage::{
-        DatabaseUrl, Exclusive, Readers,
+        DatabaseUrl, ReadPool, ServingLock,
         db::holders,
         maintenance::{
-            checkpoint::{self, InTheWay},
+            checkpoint::{self, BlockedCheckpoint},
             purge,
         },
     },
 };
 
-/// How long sockets get to end.
+/// Timeout for closing sockets.
 const SOCKETS_END_WITHIN: Duration = Duration::from_secs(3);
 
-/// How long it may take until chats have begun what they were asked for.
+/// Timeout for actors to drain their mailboxes.
 const CHATS_MOVE_WITHIN: Duration = Duration::from_secs(1);
 
-/// How long the last news may take to get out.
+/// Timeout for commands in flight, and for publishing the last messages on the bus.
 const LAST_NEWS_WITHIN: Duration = Duration::from_secs(1);
 
-/// How long it goes on clearing out deleted chats, whose texts would else be in the file until the next start.
+/// Timeout for purging deleted chats, whose texts would otherwise stay in the file until the next start.
 const CLEARED_OUT_WITHIN: Duration = Duration::from_secs(1);
 
-/// How long the last queries may take.
+/// Timeout for the last queries.
 const QUERIES_END_WITHIN: Duration = Duration::from_secs(2);
 
-/// How long it waits for other processes that have the SQLite file open: until all has taken so long, but for the second
-/// one in any case. For who seems to stay it waits no longer than that.
+/// Limits on waiting for other processes that read the SQLite file. The wait ends `ALL_ENDS_WITHIN` after the
+/// start of the shutdown, but takes at least `LEAST_PATIENCE`. If a reader has blocked the checkpoint for a
+/// minute, it takes only `LEAST_PATIENCE`.
 const ALL_ENDS_WITHIN: Duration = Duration::from_secs(9);
 const LEAST_PATIENCE: Duration = Duration::from_secs(1);
 
-/// Why a SQLite file is not whole by itself at the end, in one sentence. Nothing is lost.
+/// Why a SQLite file is not complete without its `-wal` after shutdown, in one sentence. No data is lost.
 #[derive(Debug, thiserror::Error)]
 pub enum StopError {
-    /// Others read it, which is nobody's fault.
+    /// Other processes still read the file, which they may.
     #[error(
-        "all is stored, but {name} is whole only together with {name}-wal, since it is being read by {readers}; copy both, or with `greenroom backup`"
+        "all data is stored, but {name} is whole only together with {name}-wal, because it is still being read by {readers}; copy both files, or use `greenroom backup`"
     )]
     Shared { name: String, readers: String },
-    #[error("all is stored, but {name} is whole only together with {name}-wal: {reason}")]
+    #[error("all data is stored, but {name} is whole only together with {name}-wal: {reason}")]
     Failed { name: String, reason: String },
 }
 
 impl Server {
-    /// Stops accepting, says goodbye to sockets, finishes what was accepted, and ends. A SQLite file is whole by itself then.
+    /// Shuts down: stops accepting, closes all sockets, completes accepted commands and requests, then stops.
+    /// Leaves a SQLite file that is complete without its `-wal`.
     pub async fn stop(self) -> Result<(), StopError> {
         let begun = Instant::now();
         self.state.draining.store(true, Ordering::Relaxed);
-        let sockets = self.state.registry.close_all(CloseReason::GoingAway);
+        let sockets = self.state.hub.close_all(CloseReason::GoingAway);
         tracing::info!(sockets, "shutting down");
         let deadline = begun + SOCKETS_END_WITHIN;
-        while self.state.registry.count() > 0 && Instant::now() < deadline {
-            // One that was on its way in when the others were closed.
-            self.state.registry.close_all(CloseReason::GoingAway);
+        while self.state.hub.count() > 0 && Instant::now() < deadline {
+            // Sockets that connected after the first call.
+            self.state.hub.close_all(CloseReason::GoingAway);
             actix_rt::time::sleep(Duration::from_millis(20)).await;
         }
-        // A thread that serves HTTP ends with its last connection, whichever chats live on it.
+        // A worker stops with its last connection, and with it the actors on its arbiter. So move them first.
         let directory = self.state.directory.clone();
-        directory.move_here(Instant::now() + CHATS_MOVE_WITHIN).await;
+        directory.migrate_to_current(Instant::now() + CHATS_MOVE_WITHIN).await;
         self.handle.stop(true).await;
         let _ = self.serving.await;
         self.tasks.iter().for_each(JoinHandle::abort);
@@ -83,8 +85,8 @@ impl Server {
         let _ = timeout(CLEARED_OUT_WITHIN, clear_out(&self.state)).await;
         let writer = self.writer;
         let _ = spawn_blocking(move || drop(writer)).await;
-        directory.settle(Instant::now() + LAST_NEWS_WITHIN).await;
-        self.state.bus.publish(News::Presence(PresenceNews::Farewell));
+        directory.wait_until_idle(Instant::now() + LAST_NEWS_WITHIN).await;
+        self.state.bus.publish(BusMessage::Presence(PresenceMessage::Leaving));
         self.state.bus.close();
         if let Some(carrying) = self.carrying {
             let _ = timeout(LAST_NEWS_WITHIN, carrying).await;
@@ -95,16 +97,16 @@ impl Server {
     }
 }
 
-async fn clear_out(state: &State) {
+async fn clear_out(state: &AppState) {
     while let Ok(true) = state.writer.run("purge_step", |conn, _| purge::step(conn)).await {}
 }
 
-/// Closes what has a SQLite file open, and sees to it that whoever copies the file has all of it.
+/// Closes all connections to a SQLite file and checkpoints it, so that a copy of the file alone is complete.
 async fn leave_file(
     url: DatabaseUrl,
-    readers: [&Readers; 3],
-    exclusive: Exclusive,
-    in_the_way: &InTheWay,
+    readers: [&ReadPool; 3],
+    exclusive: ServingLock,
+    in_the_way: &BlockedCheckpoint,
     deadline: Instant,
 ) -> Result<(), StopError> {
     if matches!(url, DatabaseUrl::Postgres(_)) {
@@ -125,15 +127,16 @@ async fn leave_file(
     left.unwrap_or_else(|error| Err(StopError::Failed { name, reason: error.to_string() }))
 }
 
-/// Sees to it that a SQLite file that this process has no use for any more is whole by itself, if it is there.
+/// Checkpoints a SQLite file that this process no longer uses, if it exists. Waits up to `patience` for other
+/// processes.
 pub fn leave(url: &DatabaseUrl, patience: Duration) -> Result<(), StopError> {
-    if url.expect_there().is_err() {
+    if url.expect_exists().is_err() {
         return Ok(());
     }
     let name = url.name();
     match checkpoint::complete(url, patience) {
         Ok(true) => Ok(()),
-        Ok(false) => Err(StopError::Shared { name, readers: holders::named(&url.holders()) }),
+        Ok(false) => Err(StopError::Shared { name, readers: holders::describe(&url.holders()) }),
         Err(error) => Err(StopError::Failed { name, reason: error.to_string() }),
     }
 }

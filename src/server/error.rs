@@ -1,10 +1,10 @@
-//! Why a server did not start.
+//! Startup errors.
 
 use std::net::SocketAddr;
 
 use crate::storage::OpenError;
 
-/// Why a server did not start, in one sentence.
+/// Startup error, in one sentence.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     #[error(transparent)]

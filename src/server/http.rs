@@ -1,4 +1,4 @@
-//! Serves HTTP.
+//! Configuration of the HTTP server.
 
 use std::net::SocketAddr;
 
@@ -7,34 +7,34 @@ use actix_web::{App, dev::ServerHandle, middleware::from_fn, web::Data};
 
 use super::{cookies::session_middleware, error::StartError};
 use crate::{
-    middleware::{edge::edge, pick_cookie},
+    middleware::{common, pick_cookie},
     net::listener,
     routes::routes,
-    state::State,
+    state::AppState,
 };
 
-/// For so many seconds requests may go on once the server is to stop.
+/// Timeout of requests in flight during shutdown, in seconds.
 const REQUESTS_END_WITHIN: u64 = 5;
 
-/// File descriptors kept for other things than connections.
+/// File descriptors reserved for other uses than connections.
 const SPARE_FILES: u64 = 256;
 
 type Serving = (SocketAddr, ServerHandle, JoinHandle<std::io::Result<()>>);
 
-pub(super) fn serve(state: &Data<State>) -> Result<Serving, StartError> {
+pub(super) fn serve(state: &Data<AppState>) -> Result<Serving, StartError> {
     let address = state.config.bind;
     let workers = state.config.workers();
     let files = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1_024);
     let per_worker = (files.saturating_sub(SPARE_FILES) as usize / workers).clamp(64, 100_000);
     let shared = state.clone();
     let app = move || {
-        // Each thread makes an app for itself, and all have before the first connection is taken.
-        shared.directory.live_on(Arbiter::current());
+        // Every worker builds its own app, and all do so before the first connection is accepted.
+        shared.directory.add_arbiter(Arbiter::current());
         App::new()
             .app_data(shared.clone())
             .wrap(session_middleware(&shared))
             .wrap(from_fn(pick_cookie))
-            .wrap(from_fn(edge))
+            .wrap(from_fn(common))
             .configure(routes)
     };
     let builder = listener::build()

@@ -1,4 +1,4 @@
-//! A running server: what it is made of, how it starts, how it ends.
+//! Composition root: builds, starts and stops a server.
 
 mod cookies;
 mod ending;
@@ -17,19 +17,19 @@ use actix_web::{dev::ServerHandle, web::Data};
 use tokio::sync::Notify;
 
 use crate::{
-    auth::{Failures, Hasher, Identities, Registrations, Sightings},
+    auth::{Hasher, IdentityCache, LoginThrottle, Registrations, Sightings},
     bus::{Bus, redis},
     chat::{ChatDirectory, context::Services},
     cluster::{self, Inbound, Reconciler},
     config::Config,
     feed::Feed,
-    hub::UserRegistry,
+    hub::Hub,
     pictures::PictureProxy,
     presence::{self, Presence},
-    rate_limit::{Limits, Turns},
-    state::State,
+    rate_limit::{RateLimiter, Turns},
+    state::AppState,
     storage::{
-        DatabaseUrl, Exclusive, KnownChats, Readers, Writer, maintenance::checkpoint::InTheWay,
+        ChatCache, DatabaseUrl, ReadPool, ServingLock, Writer, maintenance::checkpoint::BlockedCheckpoint,
         message_search::background_indexer, tables::revocations::Followed,
     },
     telemetry::{Listening, Meters, Sources},
@@ -45,28 +45,28 @@ use tasks::{
 pub use ending::{StopError, leave};
 pub use error::StartError;
 
-/// A server that runs.
+/// A running server.
 pub struct Server {
     pub address: SocketAddr,
-    pub state: Data<State>,
-    /// Answers Prometheus.
+    pub state: Data<AppState>,
+    /// Endpoint for Prometheus.
     watched: Option<Listening>,
     handle: ServerHandle,
     serving: JoinHandle<std::io::Result<()>>,
     tasks: Vec<JoinHandle<()>>,
-    /// Carries news between nodes.
+    /// Task that carries bus messages between nodes.
     carrying: Option<JoinHandle<()>>,
     writer: Writer,
-    /// What the search index is kept with.
-    indexing: Readers,
-    watching: Readers,
-    exclusive: Exclusive,
-    /// Who keeps SQLite's `-wal` from being emptied.
-    in_the_way: Arc<InTheWay>,
+    /// Connection of the background indexer.
+    indexing: ReadPool,
+    watching: ReadPool,
+    exclusive: ServingLock,
+    /// Since when readers have kept SQLite's `-wal` from being truncated.
+    in_the_way: Arc<BlockedCheckpoint>,
 }
 
 impl Server {
-    /// Brings the database up to date and serves. Call it inside an actix system.
+    /// Migrates the database and starts to serve. Must be called inside an actix system.
     pub async fn start(config: Config) -> Result<Self, StartError> {
         if config.redis_url.is_some() && matches!(config.database.database_url, DatabaseUrl::Sqlite(_)) {
             return Err(StartError::ManyNodesOnSqlite);
@@ -87,8 +87,8 @@ impl Server {
             }
         };
         let (presence, turns) = Presence::new(bus.clone(), readers.clone(), writer.handle());
-        let registry = UserRegistry::new(config.max_sockets_per_user, presence.clone());
-        let identities = Identities::new(readers.clone(), registry.clone(), bus.clone());
+        let hub = Hub::new(config.max_sockets_per_user, presence.clone());
+        let identities = IdentityCache::new(readers.clone(), hub.clone(), bus.clone());
         let links = preparing::links(&config, &kept);
         let (pictures, fetching) = config
             .picture_proxy
@@ -100,7 +100,7 @@ impl Server {
         let services = Services {
             writer: writer.handle(),
             readers: readers.clone(),
-            registry: registry.clone(),
+            hub: hub.clone(),
             presence: presence.clone(),
             bus: bus.clone(),
             rules: rules.clone(),
@@ -116,45 +116,45 @@ impl Server {
             rules: rules.clone(),
             links: links.clone(),
             directory: directory.clone(),
-            registry: registry.clone(),
+            hub: hub.clone(),
             identities: identities.clone(),
             meter: chat_meter,
         });
         let reconciler = Arc::new(Reconciler {
             directory: directory.clone(),
-            registry: registry.clone(),
+            hub: hub.clone(),
             readers: readers.clone(),
             bus: bus.clone(),
         });
-        let state = Data::new(State {
+        let state = Data::new(AppState {
             links,
-            known: KnownChats::new(rules.clone()),
+            chat_cache: ChatCache::new(rules.clone()),
             rules,
             readers,
             writer: writer.handle(),
             directory,
-            registry,
+            hub,
             presence,
             bus,
             identities,
             feed,
             reconciler,
             cookie_key: kept.cookie_key,
-            hasher: Hasher::new(workers),
-            failures: Failures::new(usize::from(config.failed_sign_ins_per_address), workers),
+            passwords: Hasher::new(workers),
+            login_throttle: LoginThrottle::new(usize::from(config.failed_sign_ins_per_address), workers),
             registrations: Registrations::new(config.registrations_per_address),
             sightings: Sightings::default(),
             pictures,
-            limits: Limits::new(config.rate_limit, limit_meter),
-            turns: Turns::default(),
+            rate_limiter: RateLimiter::new(config.rate_limit, limit_meter),
+            crowd_turns: Turns::default(),
             purge: Notify::new(),
             meters,
             draining: AtomicBool::new(false),
             config,
         });
-        // Before anybody is let in, so that no news of theirs is taken for old.
-        let followed = state.readers.ask_one(Followed::from_now).await;
-        let followed = followed.map_err(|_| StartError::Prepare("it cannot be read".to_owned()))?;
+        // Before the first request, so that no revocation after it is skipped.
+        let followed = state.readers.query_one(Followed::from_now).await;
+        let followed = followed.map_err(|_| StartError::Prepare("a query failed".to_owned()))?;
         let watched = match (state.config.metrics_bind, &state.meters) {
             (Some(address), Some(meters)) => Some(watched(address, meters.clone(), &state)?),
             _ => None,
@@ -168,11 +168,11 @@ impl Server {
             actix_rt::spawn(look_at_hashes(state.clone())),
             actix_rt::spawn(store_sightings(state.clone())),
             actix_rt::spawn(watch_sockets(state.clone())),
-            actix_rt::spawn(presence::run(state.presence.clone(), state.registry.clone(), turns)),
+            actix_rt::spawn(presence::run(state.presence.clone(), state.hub.clone(), turns)),
             actix_rt::spawn(background_indexer::run(indexing.clone(), state.writer.clone())),
         ];
         tasks.extend(fetching.map(actix_rt::spawn));
-        let in_the_way = Arc::<InTheWay>::default();
+        let in_the_way = Arc::<BlockedCheckpoint>::default();
         if may_have_company {
             tasks.push(actix_rt::spawn(cluster::compare(state.reconciler.clone())));
         } else {
@@ -200,17 +200,17 @@ impl Server {
         })
     }
 
-    /// Where Prometheus may ask.
+    /// Returns the address of the endpoint for Prometheus.
     pub fn metrics_address(&self) -> Option<SocketAddr> {
         self.watched.as_ref().map(|watched| watched.address)
     }
 }
 
-/// Answers Prometheus.
-fn watched(address: SocketAddr, meters: Arc<Meters>, state: &State) -> Result<Listening, StartError> {
+/// Starts the endpoint for Prometheus.
+fn watched(address: SocketAddr, meters: Arc<Meters>, state: &AppState) -> Result<Listening, StartError> {
     let sources = Sources {
         directory: state.directory.clone(),
-        registry: state.registry.clone(),
+        hub: state.hub.clone(),
         readers: state.readers.clone(),
         writer: state.writer.clone(),
         bus: state.bus.clone(),
@@ -219,13 +219,13 @@ fn watched(address: SocketAddr, meters: Arc<Meters>, state: &State) -> Result<Li
         .map_err(|reason| StartError::ListenMetrics { address, reason })
 }
 
-/// What the news of other nodes concerns here.
-fn inbound(state: &State) -> Inbound {
+/// Returns the handles that messages of other nodes act on.
+fn inbound(state: &AppState) -> Inbound {
     Inbound {
         directory: state.directory.clone(),
         presence: state.presence.clone(),
         identities: state.identities.clone(),
-        failures: state.failures.clone(),
+        login_throttle: state.login_throttle.clone(),
         bus: state.bus.clone(),
         reconciler: state.reconciler.clone(),
     }

@@ -1,4 +1,4 @@
-//! What a server needs of its database before it serves: the schema brought up to date, keys, connections.
+//! Preparation of the database before the server starts: migrations, stored keys, connections.
 
 use std::{
     os::unix::fs::MetadataExt,
@@ -18,33 +18,34 @@ use crate::{
         secrets::{self, cookie_key},
     },
     storage::{
-        Access, DatabaseUrl, Exclusive, Readers, Rules, StorageMeter, Writer,
+        Access, DatabaseUrl, ReadPool, ServingLock, StorageMeter, StoragePolicy, Writer,
         db::migrations,
-        maintenance::{foreign, restore_epoch},
+        maintenance::{restore_epoch, schema_check},
         tables::settings,
         transaction,
     },
     view::{AddressKey, Links},
 };
 
-/// All of it.
+/// A prepared database.
 pub(super) struct Prepared {
-    pub exclusive: Exclusive,
-    pub kept: Kept,
-    pub rules: Rules,
+    pub exclusive: ServingLock,
+    pub kept: StoredKeys,
+    pub rules: StoragePolicy,
     pub writer: Writer,
-    pub readers: Readers,
-    /// A connection that no metrics count: it reads for longer than anybody should wait.
-    pub indexing: Readers,
-    /// Another one, so that whoever reads much does not keep a node from seeing which credentials have ended.
-    pub watching: Readers,
+    pub readers: ReadPool,
+    /// Connection of the background indexer. Metrics do not count it, because its reads are long.
+    pub indexing: ReadPool,
+    /// Connection that polls for revocations, so that a busy read pool does not delay them.
+    pub watching: ReadPool,
 }
 
-/// After so long it says what it waits for, and again whenever so long has passed.
+/// Delay before the log says what a slow start waits for, and the interval of further log lines.
 const FIRST_WORD: Duration = Duration::from_secs(3);
 const FURTHER_WORDS: Duration = Duration::from_secs(30);
 
-/// Prepares a server, and says in the log what it waits for. Where this is dropped, nobody waits for it any more.
+/// Prepares the database, and logs what a slow start waits for. If the future is dropped, the work continues
+/// on its thread.
 pub(super) async fn prepare(
     config: &Config,
     meter: Option<Arc<StorageMeter>>,
@@ -58,13 +59,13 @@ pub(super) async fn prepare(
     loop {
         match timeout(pause, &mut preparing).await {
             Ok(prepared) => return prepared.map_err(|error| StartError::Prepare(error.to_string()))?,
-            Err(_) => tracing::warn!("the start takes long: it waits for {}", stage.get()),
+            Err(_) => tracing::warn!("the start is slow; still waiting for {}", stage.get()),
         }
         pause = FURTHER_WORDS;
     }
 }
 
-/// What a start waits for.
+/// Description of what the start waits for.
 #[derive(Debug, Clone, Default)]
 struct Stage(Arc<Mutex<String>>);
 
@@ -82,15 +83,15 @@ impl Prepared {
     fn of(config: &Config, meter: Option<Arc<StorageMeter>>, stage: &Stage) -> Result<Self, StartError> {
         let url = &config.database.database_url;
         stage.set(format!("{} to answer, or to be brought up to date", url.name()));
-        let exclusive = Exclusive::take(url)?;
-        migrations::migrate_telling(url, &|what| {
+        let exclusive = ServingLock::take(url)?;
+        migrations::migrate_reporting(url, &|what| {
             tracing::warn!("waiting for {what}");
             stage.set(what);
         })?;
         stage.set(format!("{} to answer", url.name()));
         warn_of_file(url)?;
-        let kept = Kept::load(config)?;
-        let rules = Rules {
+        let kept = StoredKeys::load(config)?;
+        let rules = StoragePolicy {
             receipts_max_members: config.receipts_max_members,
             contacts: config.contacts,
             object_rooms: config.object_rooms,
@@ -99,29 +100,29 @@ impl Prepared {
             restored_from: kept.restored_from,
         };
         let writer = Writer::start(url, rules.clone(), meter.clone())?;
-        let readers = Readers::open(url, config.readers(), config.reads_per_user(), meter)?;
-        let indexing = Readers::open(url, 1, 1, None)?;
-        let watching = Readers::open(url, 1, 1, None)?;
+        let readers = ReadPool::open(url, config.readers(), config.reads_per_user(), meter)?;
+        let indexing = ReadPool::open(url, 1, 1, None)?;
+        let watching = ReadPool::open(url, 1, 1, None)?;
         Ok(Self { exclusive, kept, rules, writer, readers, indexing, watching })
     }
 }
 
-/// Says in the log what is wrong with a SQLite file and yet no reason not to serve it.
+/// Logs problems of a SQLite file that do not prevent the start: its mode, and foreign objects in its schema.
 fn warn_of_file(url: &DatabaseUrl) -> Result<(), StartError> {
     let DatabaseUrl::Sqlite(path) = url else { return Ok(()) };
     let mode = std::fs::metadata(path).map_or(0, |file| file.mode() & 0o777);
     if mode & 0o007 != 0 {
         tracing::warn!("everybody on this machine can open {path} (mode {mode:03o}): run chmod o-rwx {path}");
     }
-    let found = foreign::differences(&mut url.open(Access::Read)?);
+    let found = schema_check::differences(&mut url.open(Access::Read)?);
     for difference in found.map_err(|error| StartError::Prepare(error.to_string()))? {
-        tracing::warn!("{path}: {difference}; see greenroom check");
+        tracing::warn!("{path}: {difference}; run `greenroom check`");
     }
     Ok(())
 }
 
-/// What the addresses are made of that are shown. All nodes of a database sign with the key that it keeps.
-pub(super) fn links(config: &Config, kept: &Kept) -> Links {
+/// Builds the configuration of links. All nodes of a database sign links with its stored key.
+pub(super) fn links(config: &Config, kept: &StoredKeys) -> Links {
     let public_url = config.public_url.clone().unwrap_or_default();
     let key = AddressKey::new(kept.content_key.as_bytes());
     Links {
@@ -132,25 +133,26 @@ pub(super) fn links(config: &Config, kept: &Kept) -> Links {
     }
 }
 
-/// What a database keeps for its servers.
-pub(super) struct Kept {
+/// Keys and settings that are stored in the database.
+pub(super) struct StoredKeys {
     pub cookie_key: Key,
     pub content_key: String,
-    /// Names the nodes of this database among others on the same Redis.
+    /// Identifies the nodes of this database among others that share a Redis.
     pub deployment: String,
     pub restored_from: Seq,
 }
 
-impl Kept {
-    /// Keys are made at the first start; the cookie's may be given by setting.
+impl StoredKeys {
+    /// Loads the keys, or creates them at the first start. The setting `secret_key` overrides the key of the
+    /// cookie.
     fn load(config: &Config) -> Result<Self, StartError> {
         let url = &config.database.database_url;
         let mut conn = url.open(Access::Write)?;
         let kept = transaction(&mut conn, |conn| {
-            let session = settings::get_or_make(conn, "session_key", secrets::draw)?;
-            let content = settings::get_or_make(conn, "content_key", secrets::draw)?;
+            let session = settings::get_or_create(conn, "session_key", secrets::draw)?;
+            let content = settings::get_or_create(conn, "content_key", secrets::draw)?;
             let restored_from = restore_epoch::number(conn)?;
-            let deployment = settings::get_or_make(conn, settings::DEPLOYMENT, secrets::draw)?;
+            let deployment = settings::get_or_create(conn, settings::DEPLOYMENT, secrets::draw)?;
             Ok((session, content, deployment, restored_from))
         });
         let (session, content_key, deployment, restored_from) =

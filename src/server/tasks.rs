@@ -1,4 +1,4 @@
-//! What a server does beside answering.
+//! Background tasks of a server.
 
 use std::{
     collections::BTreeMap,
@@ -13,12 +13,12 @@ use crate::{
     cluster,
     core::model::{ChatId, Refusal, UserId},
     services::succession::hand_over_chats_of,
-    state::State,
+    state::AppState,
     storage::{
-        DatabaseUrl, Readers,
+        DatabaseUrl, ReadPool,
         commands::succession,
         maintenance::{
-            checkpoint::{self, InTheWay},
+            checkpoint::{self, BlockedCheckpoint},
             purge, sweeping,
         },
         tables::{
@@ -28,13 +28,13 @@ use crate::{
     },
 };
 
-/// How often a server looks for credentials that others ended: the command line, or another node.
+/// Interval of polling for credentials that the command line or another node has revoked.
 const WATCH_EVERY: Duration = Duration::from_secs(1);
 
-pub(super) async fn watch_revocations(state: Data<State>, watching: Readers, mut followed: Followed) {
+pub(super) async fn watch_revocations(state: Data<AppState>, watching: ReadPool, mut followed: Followed) {
     loop {
         let (known, began) = (followed.clone(), Instant::now());
-        if let Ok(news) = watching.ask_one(move |conn| known.look(conn)).await {
+        if let Ok(news) = watching.query_one(move |conn| known.look(conn)).await {
             let mut users: BTreeMap<UserId, bool> = news.iter().map(|news| (news.user, false)).collect();
             let mut is_current = true;
             for (user, is_done) in &mut users {
@@ -45,7 +45,7 @@ pub(super) async fn watch_revocations(state: Data<State>, watching: Readers, mut
             if is_current {
                 state.identities.looked(began);
             }
-            // What could not be looked at is looked at again.
+            // Only users that were handled are marked as done; the others are retried at the next poll.
             let news = news.into_iter().filter(|news| users[&news.user]);
             let passed = news.inspect(log_deed).map(|news| news.number).collect();
             followed.pass(passed);
@@ -54,33 +54,33 @@ pub(super) async fn watch_revocations(state: Data<State>, watching: Readers, mut
     }
 }
 
-/// Logs what the command line did beside this server.
-fn log_deed(news: &revocations::News) {
+/// Logs a change that the command line made while this server runs.
+fn log_deed(news: &revocations::Revocation) {
     if !news.deed.is_empty() {
         tracing::info!(target: audit::TARGET, user_id = news.user.0, from = "the command line", "{}", news.deed);
     }
 }
 
-/// How often is stored which credentials were used.
+/// Interval of storing recorded uses of credentials.
 const STORE_SIGHTINGS_EVERY: Duration = Duration::from_secs(60);
 
-pub(super) async fn store_sightings(state: Data<State>) {
+pub(super) async fn store_sightings(state: Data<AppState>) {
     loop {
         actix_rt::time::sleep(STORE_SIGHTINGS_EVERY).await;
-        // What cannot be stored now is noted again at the next use.
+        // Uses that cannot be stored are lost; the next use is recorded again.
         let _ = state.sightings.store(&state.writer).await;
     }
 }
 
-/// Hands over chats that lost their admins before this was looked after, or while no server ran.
-pub(super) async fn hand_over_chats(state: Data<State>) {
+/// Hands over chats that lost their last active admin while no server ran, or under an older version.
+pub(super) async fn hand_over_chats(state: Data<AppState>) {
     if hand_over_all(&state).await.is_err() {
         tracing::warn!("chats without an active admin could not be handed over; the next start tries again");
     }
 }
 
-async fn hand_over_all(state: &State) -> Result<(), Refusal> {
-    let left: Vec<ChatId> = state.readers.ask_one(succession::unattended).await?.into_iter().collect();
+async fn hand_over_all(state: &AppState) -> Result<(), Refusal> {
+    let left: Vec<ChatId> = state.readers.query_one(succession::unattended).await?.into_iter().collect();
     for chats in left.chunks(HANDED_OVER_AT_ONCE) {
         let chats = chats.iter().copied().collect();
         state.writer.run("hand_over_chats", move |conn, _| succession::settle(conn, &chats)).await?;
@@ -88,38 +88,39 @@ async fn hand_over_all(state: &State) -> Result<(), Refusal> {
     if left.is_empty() { Ok(()) } else { cluster::compare_chats(&state.reconciler).await }
 }
 
-/// How many chats one transaction hands over.
+/// Number of chats that one transaction hands over.
 const HANDED_OVER_AT_ONCE: usize = 16;
 
-/// How often a server looks for deleted chats that nobody told it of.
+/// Interval of polling for deleted chats, beside the notifications.
 const CLEAR_OUT_EVERY: Duration = Duration::from_secs(60);
 
-/// How often sockets are looked after.
+/// Interval of checking the timeouts of sockets.
 const WATCH_SOCKETS_EVERY: Duration = Duration::from_millis(500);
 
-/// How many are ended at once, and the pause after them: what the kernel keeps for each takes time to let go of, and
-/// others are served by the same threads.
+/// Number of sockets that are closed at once, and the pause after them. Freeing the kernel's buffers takes
+/// time on threads that also serve other clients.
 const ENDED_AT_ONCE: usize = 8;
 const PAUSE: Duration = Duration::from_millis(2);
 
-pub(super) async fn watch_sockets(state: Data<State>) {
+pub(super) async fn watch_sockets(state: Data<AppState>) {
     let mut was_current = true;
     loop {
         actix_rt::time::sleep(WATCH_SOCKETS_EVERY).await;
-        // Events that this server held back after a pause are not late by the client's fault.
+        // While the identity cache was out of date, the server itself held events back. Do not blame the
+        // client.
         let is_current = state.identities.is_current();
-        let mut overdue = state.registry.overdue();
-        overdue.retain(|socket| socket.is_closing() || (was_current && is_current));
+        let mut timed_out = state.hub.timed_out();
+        timed_out.retain(|socket| socket.is_closing() || (was_current && is_current));
         was_current = is_current;
-        for sockets in overdue.chunks(ENDED_AT_ONCE) {
-            sockets.iter().for_each(|socket| socket.look_after());
+        for sockets in timed_out.chunks(ENDED_AT_ONCE) {
+            sockets.iter().for_each(|socket| socket.enforce_timeouts());
             actix_rt::time::sleep(PAUSE).await;
         }
     }
 }
 
-/// Clears out deleted chats, at the start and whenever there may be one.
-pub(super) async fn clear_out(state: Data<State>) {
+/// Purges deleted chats: at the start, on notification, and at an interval.
+pub(super) async fn clear_out(state: Data<AppState>) {
     loop {
         while let Ok(true) = state.writer.run("purge_step", |conn, _| purge::step(conn)).await {
             actix_rt::task::yield_now().await;
@@ -128,36 +129,37 @@ pub(super) async fn clear_out(state: Data<State>) {
     }
 }
 
-/// How often SQLite's `-wal` is emptied, so that deleted texts leave it, and the pause where somebody was in the way.
+/// Interval of truncating SQLite's `-wal`, so that deleted texts leave it, and the retry delay if a reader
+/// blocked it.
 const EMPTY_WAL_EVERY: Duration = Duration::from_secs(15);
 const EMPTY_WAL_AGAIN: Duration = Duration::from_secs(3);
 
-pub(super) async fn empty_wal(url: DatabaseUrl, in_the_way: Arc<InTheWay>) {
+pub(super) async fn empty_wal(url: DatabaseUrl, in_the_way: Arc<BlockedCheckpoint>) {
     let mut pause = EMPTY_WAL_EVERY;
     loop {
         actix_rt::time::sleep(pause).await;
         let url = url.clone();
-        let emptied = actix_rt::task::spawn_blocking(move || checkpoint::empty(&url)).await;
-        // A database that is away is seen by those who write.
+        let emptied = actix_rt::task::spawn_blocking(move || checkpoint::truncate_wal(&url)).await;
+        // If the database is unavailable, the writer reports it.
         in_the_way.note(matches!(emptied, Ok(Ok(false))), Instant::now());
         pause = if matches!(emptied, Ok(Ok(true))) { EMPTY_WAL_EVERY } else { EMPTY_WAL_AGAIN };
     }
 }
 
-/// Finds out whether users have hashes that Django made.
-pub(super) async fn look_at_hashes(state: Data<State>) {
+/// Checks whether any user has a Django hash.
+pub(super) async fn look_at_hashes(state: Data<AppState>) {
     let pattern = format!("{}%", passwords::DJANGO);
-    let found = state.readers.ask_one(move |conn| users::has_hash_like(conn, &pattern)).await;
-    // Where it cannot be told, as if there were.
+    let found = state.readers.query_one(move |conn| users::has_hash_like(conn, &pattern)).await;
+    // On failure, assume that one has.
     if found.unwrap_or(true) {
-        state.hasher.expect_others();
+        state.passwords.expect_others();
     }
 }
 
-/// How often outdated rows are deleted.
+/// Interval of deleting outdated rows.
 const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
 
-pub(super) async fn sweep(state: Data<State>) {
+pub(super) async fn sweep(state: Data<AppState>) {
     loop {
         if let Err(refusal) = sweep_all(&state).await {
             tracing::warn!(?refusal, "outdated rows could not be deleted; the next try is in an hour");
@@ -166,7 +168,7 @@ pub(super) async fn sweep(state: Data<State>) {
     }
 }
 
-async fn sweep_all(state: &State) -> Result<(), Refusal> {
+async fn sweep_all(state: &AppState) -> Result<(), Refusal> {
     while state.writer.run("sweep_step", |conn, _| sweeping::step(conn)).await? {
         actix_rt::task::yield_now().await;
     }

@@ -1,14 +1,16 @@
-//! Whether a caller may do something, as storage has it now.
+//! Permission checks against storage.
 
 use crate::{
     core::model::{ChatId, Refusal, UserId, permission::Ability},
-    state::State,
+    state::AppState,
     storage::queries::membership,
 };
 
-impl State {
-    /// Whether the caller may do something in a chat, as storage has it now.
+impl AppState {
+    /// Checks a permission of the caller in a chat against the current state of storage.
     pub async fn permitted(&self, chat: ChatId, caller: UserId, ability: Ability) -> Result<(), Refusal> {
-        self.readers.ask_one(move |conn| membership::authorized(conn, chat, caller, ability).map(drop)).await
+        self.readers
+            .query_one(move |conn| membership::authorized(conn, chat, caller, ability).map(drop))
+            .await
     }
 }

@@ -1,13 +1,13 @@
-//! Accounts, as clients ask of them.
+//! Services for accounts.
 
 use crate::{
     core::model::{Refusal, UserId},
-    state::State,
+    state::AppState,
     storage::tables::users,
 };
 
-/// A user who must exist.
-pub async fn exists(state: &State, user: UserId) -> Result<(), Refusal> {
-    let found = state.readers.ask_one(move |conn| users::find(conn, user)).await?;
+/// Returns 404 if a user does not exist.
+pub async fn exists(state: &AppState, user: UserId) -> Result<(), Refusal> {
+    let found = state.readers.query_one(move |conn| users::find(conn, user)).await?;
     found.map(drop).ok_or(Refusal::NotFound)
 }

@@ -1,6 +1,7 @@
-//! What clients ask of chats and messages, whichever way it came: over REST or as a socket's command.
+//! Services for chats and messages, used by REST handlers and by WebSocket commands.
 //!
-//! Each takes its fields parsed or with what was wrong with them, which only those learn who may know of the chat.
+//! Each takes the result of parsing its fields. Callers without permission get the permission error, and
+//! never the parse error, which would reveal that the chat exists.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -16,7 +17,7 @@ use crate::{
     },
     error::ApiError,
     input::{EditFields, MarkFields, MeFields, PostFields, ReactFields, TypingFields},
-    state::State,
+    state::AppState,
     storage::{queries::membership, tables::messages},
     view::frames,
 };
@@ -25,21 +26,22 @@ type Result<T> = std::result::Result<T, ApiError>;
 
 /// Posts a message.
 pub async fn post_message(
-    state: &State,
+    state: &AppState,
     caller: &Caller,
     chat: ChatId,
     fields: Result<PostFields>,
 ) -> Result<Answered> {
     let by = caller.id();
     let checked = fields.and_then(|fields| Ok(fields.check()?));
-    let (body, client_id) = or_refused(checked, state.permitted(chat, by, Ability::Write)).await?;
+    let (body, client_id) =
+        authorize_before_errors(checked, state.permitted(chat, by, Ability::Write)).await?;
     let action = Action::PostMessage { sender: caller.card.clone(), body, client_id };
     Ok(state.directory.command(Command { chat, by, action }).await?)
 }
 
-/// Edits a message. `is_whole`: a content must be given; otherwise nothing changes without one.
+/// Edits a message. With `is_whole`, `content` is required. Otherwise a missing `content` changes nothing.
 pub async fn edit_message(
-    state: &State,
+    state: &AppState,
     caller: &Caller,
     message: MessageId,
     fields: Result<EditFields>,
@@ -62,7 +64,7 @@ pub async fn edit_message(
 }
 
 /// Deletes a message.
-pub async fn delete_message(state: &State, caller: &Caller, message: MessageId) -> Result<()> {
+pub async fn delete_message(state: &AppState, caller: &Caller, message: MessageId) -> Result<()> {
     let by = caller.id();
     if !state.config.allow_deleting {
         own_message(state, by, message).await?;
@@ -76,20 +78,20 @@ pub async fn delete_message(state: &State, caller: &Caller, message: MessageId) 
     Ok(())
 }
 
-/// What came of a reaction: the emoji in its full form, and whether it is there now.
+/// Result of a reaction: the emoji in its fully-qualified form, and whether it is set now.
 pub struct Reacted {
     pub emoji: Emoji,
     pub added: bool,
 }
 
 impl Reacted {
-    /// What was done, in a word.
+    /// Returns the action as clients see it.
     pub fn action(&self) -> ReactionAction {
         if self.added { ReactionAction::Added } else { ReactionAction::Removed }
     }
 }
 
-/// What was done with a reaction.
+/// Whether a reaction was added or removed.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ReactionAction {
@@ -97,9 +99,9 @@ pub enum ReactionAction {
     Removed,
 }
 
-/// Puts an emoji on a message or takes it off.
+/// Adds a reaction to a message or removes it.
 pub async fn react(
-    state: &State,
+    state: &AppState,
     caller: &Caller,
     message: MessageId,
     fields: Result<ReactFields>,
@@ -111,7 +113,7 @@ pub async fn react(
         permission.await?;
         return Err(ApiError::FORBIDDEN);
     }
-    let emoji = or_refused(fields.and_then(|fields| Ok(fields.check()?)), permission).await?;
+    let emoji = authorize_before_errors(fields.and_then(|fields| Ok(fields.check()?)), permission).await?;
     let chat = chat_of(state, message).await?;
     let action = Action::React { message, emoji: emoji.clone(), intent };
     match state.directory.command(Command { chat, by, action }).await? {
@@ -120,64 +122,73 @@ pub async fn react(
     }
 }
 
-/// Whether a user sees a message and may react to it.
-pub async fn may_react(state: &State, user: UserId, message: MessageId) -> std::result::Result<(), Refusal> {
+/// Checks that a user sees a message and may react to it.
+pub async fn may_react(
+    state: &AppState,
+    user: UserId,
+    message: MessageId,
+) -> std::result::Result<(), Refusal> {
     let message = visible_message(state, user, message).await?;
     state.permitted(message.chat, user, Ability::Write).await
 }
 
-/// Moves the caller's read marker. Returns how many messages of others were newly read.
+/// Moves the caller's read marker. Returns the number of newly read messages by other users.
 pub async fn mark_as_read(
-    state: &State,
+    state: &AppState,
     caller: &Caller,
     chat: ChatId,
     fields: Result<MarkFields>,
 ) -> Result<i64> {
     let by = caller.id();
     let checked = fields.and_then(|fields| Ok(fields.check()?));
-    let up_to = or_refused(checked, state.permitted(chat, by, Ability::TakePart)).await?;
+    let up_to = authorize_before_errors(checked, state.permitted(chat, by, Ability::TakePart)).await?;
     match state.directory.command(Command { chat, by, action: Action::MarkAsRead { up_to } }).await? {
         Answered::Marked(count) => Ok(count),
         _ => Err(Refusal::Internal.into()),
     }
 }
 
-/// Changes what the caller has set for themselves in a chat.
-pub async fn change_me(state: &State, caller: &Caller, chat: ChatId, fields: Result<MeFields>) -> Result<()> {
+/// Changes the caller's preferences in a chat.
+pub async fn change_me(
+    state: &AppState,
+    caller: &Caller,
+    chat: ChatId,
+    fields: Result<MeFields>,
+) -> Result<()> {
     let by = caller.id();
     let checked = fields.and_then(|fields| Ok(fields.check()?));
-    let change = or_refused(checked, state.permitted(chat, by, Ability::TakePart)).await?;
+    let change = authorize_before_errors(checked, state.permitted(chat, by, Ability::TakePart)).await?;
     state.directory.command(Command { chat, by, action: Action::ChangeMe(change) }).await?;
     Ok(())
 }
 
-/// Tells a chat that the caller types, or stops.
+/// Publishes that the caller started or stopped typing in a chat.
 pub async fn typing(
-    state: &State,
+    state: &AppState,
     caller: &Caller,
     chat: ChatId,
     fields: Result<TypingFields>,
 ) -> Result<()> {
     let by = caller.id();
-    // Asked in any case: strangers neither start the chat's actor nor have it look at its members.
+    // Checked first, so that non-members cannot start the chat's actor or make it load its members.
     state.permitted(chat, by, Ability::Write).await?;
     let is_typing = fields?.check()?;
     state.directory.typing(chat, by, is_typing).await?;
     Ok(())
 }
 
-/// A message that the user may see.
+/// Finds a message. Returns 404 if the user may not see it.
 pub async fn visible_message(
-    state: &State,
+    state: &AppState,
     user: UserId,
     message: MessageId,
 ) -> std::result::Result<Message, Refusal> {
     let rules = state.rules.clone();
-    state.readers.ask(move |conn| membership::visible(conn, &rules, user, message)).await
+    state.readers.query(move |conn| membership::visible(conn, &rules, user, message)).await
 }
 
 async fn own_message(
-    state: &State,
+    state: &AppState,
     user: UserId,
     message: MessageId,
 ) -> std::result::Result<Message, Refusal> {
@@ -185,14 +196,15 @@ async fn own_message(
     if message.sender.id == user { Ok(message) } else { Err(Refusal::Forbidden) }
 }
 
-/// The chat of a message, which says nothing yet of who may see it.
-async fn chat_of(state: &State, message: MessageId) -> std::result::Result<ChatId, Refusal> {
-    let place = state.readers.ask_one(move |conn| messages::locate(conn, message)).await?;
+/// Finds the chat of a message, without a permission check.
+async fn chat_of(state: &AppState, message: MessageId) -> std::result::Result<ChatId, Refusal> {
+    let place = state.readers.query_one(move |conn| messages::locate(conn, message)).await?;
     place.map(|(chat, _)| chat).ok_or(Refusal::NotFound)
 }
 
-/// A result of looking at a request's fields, told only to who has the permission to know of the object they are for.
-pub async fn or_refused<T>(
+/// Returns the checked fields. If they are invalid, checks the permission first, so that only permitted
+/// callers get the validation error.
+pub async fn authorize_before_errors<T>(
     checked: Result<T>,
     permission: impl Future<Output = std::result::Result<(), Refusal>>,
 ) -> Result<T> {

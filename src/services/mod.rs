@@ -1,4 +1,4 @@
-//! What clients ask of a server, whichever way it comes: the same over every transport.
+//! Application services: what a request does, independent of its transport.
 
 mod access;
 pub mod accounts;

@@ -1,16 +1,17 @@
-//! Handing over the chats of who is shut out.
+//! Handover of the chats of a deactivated user.
 
 use crate::{
     cluster,
     core::model::{Refusal, UserId},
-    state::State,
-    storage::{AnyConn, Rules, commands::succession},
+    state::AppState,
+    storage::{AnyConn, StoragePolicy, commands::succession},
 };
 
-/// Hands over what a user has left without an active admin, and tells what another process has handed over.
-pub async fn hand_over_chats_of(state: &State, user: UserId) -> Result<(), Refusal> {
-    if state.readers.ask_one(succession::left).await?.contains(&user) {
-        let step = move |conn: &mut AnyConn, _: &Rules| succession::step(conn, Some(user));
+/// Hands over the chats that a user has left without an active admin. Then reconciles the user's chats, to
+/// publish handovers that another process has stored.
+pub async fn hand_over_chats_of(state: &AppState, user: UserId) -> Result<(), Refusal> {
+    if state.readers.query_one(succession::left).await?.contains(&user) {
+        let step = move |conn: &mut AnyConn, _: &StoragePolicy| succession::step(conn, Some(user));
         while state.writer.run("hand_over_chats", step).await? {}
     }
     cluster::compare_chats_of(&state.reconciler, user).await

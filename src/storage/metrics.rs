@@ -1,4 +1,4 @@
-//! What is counted of the database: the writer's queue, batches and commits, and the reading connections.
+//! Metrics of the database: the writer's queue, batches and commits, and the read connections.
 
 use std::time::Duration;
 
@@ -7,29 +7,30 @@ use prometheus::{Histogram, HistogramVec, IntCounter, IntGauge};
 use super::StorageError;
 use crate::core::metrics::{DATABASE_SECONDS, Instruments};
 
-/// Upper bounds of jobs in one transaction; the last is the most that there can be.
+/// Bucket bounds of the number of jobs in one transaction. The last is the largest batch.
 const BATCH: [f64; 9] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
 
-/// Upper bounds in seconds of one job; there are many kinds.
+/// Bucket bounds of the duration of a job, in seconds. They are few, since there is a histogram for each
+/// kind.
 const JOB_SECONDS: [f64; 6] = [0.000_1, 0.001, 0.005, 0.025, 0.1, 1.0];
 
-/// Instruments of the storage.
+/// The metrics of storage.
 #[derive(Debug)]
 pub struct StorageMeter {
-    /// Jobs that wait for the writer.
+    /// Jobs in the writer's queue.
     pub queued: IntGauge,
     pub batch: Histogram,
     pub transaction: Histogram,
     pub commit: Histogram,
-    /// Time of a job within its transaction, by kind.
+    /// Duration of a job within its transaction, by kind.
     pub job: HistogramVec,
-    /// Jobs by what came of them.
+    /// Jobs by result: done, refused by a rule, or failed in the database.
     done: IntCounter,
     refused: IntCounter,
     failed: IntCounter,
     pub read_wait: Histogram,
     pub read: Histogram,
-    /// Questions that found no free connection in time.
+    /// Queries rejected because no read connection was free in time.
     pub turned_away: IntCounter,
 }
 
@@ -38,7 +39,7 @@ impl StorageMeter {
         let seconds = |name, help| instruments.histogram(name, help, &DATABASE_SECONDS);
         let jobs = instruments.counters(
             "greenroom_writer_jobs_total",
-            "Writes by what came of them: done, refused (by a rule), failed (the database).",
+            "Writes by result: done, refused (by a rule), failed (the database).",
             &["result"],
         );
         Self {
@@ -50,7 +51,7 @@ impl StorageMeter {
             ),
             transaction: seconds(
                 "greenroom_writer_transaction_seconds",
-                "Time of a writing transaction, its commit included.",
+                "Time of a write transaction, including its commit.",
             ),
             commit: seconds("greenroom_writer_commit_seconds", "Time of the commit alone."),
             job: instruments.histograms(
@@ -64,17 +65,17 @@ impl StorageMeter {
             failed: jobs.with_label_values(&["failed"]),
             read_wait: seconds(
                 "greenroom_reader_wait_seconds",
-                "Time that a question waited for a reading connection.",
+                "Time that a query waited for a read connection.",
             ),
-            read: seconds("greenroom_reader_query_seconds", "Time of a question on a reading connection."),
+            read: seconds("greenroom_reader_query_seconds", "Time of a query on a read connection."),
             turned_away: instruments.counter(
                 "greenroom_reader_turned_away_total",
-                "Questions that found no free reading connection within two seconds.",
+                "Queries rejected because no read connection was free within two seconds.",
             ),
         }
     }
 
-    /// Counts a job that has come to an end.
+    /// Counts a finished job by its result.
     pub fn settled<T>(&self, result: &Result<T, StorageError>) {
         match result {
             Ok(_) => self.done.inc(),
@@ -83,7 +84,7 @@ impl StorageMeter {
         }
     }
 
-    /// Counts a transaction.
+    /// Records a transaction: its number of jobs, its duration, and the part of it that the commit took.
     pub fn transacted(&self, jobs: usize, took: Duration, commit: Duration) {
         self.batch.observe(jobs as f64);
         self.transaction.observe(took.as_secs_f64());

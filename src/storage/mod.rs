@@ -1,13 +1,15 @@
-//! All SQL: connections, the writer with its group commit, the readers, one file per table ([`tables`]),
-//! what is read of several ([`queries`]), and what each command does inside its transaction ([`commands`]).
+//! All SQL. Connections are used by the [`writer`] (group commit) and the read pool ([`readers`]).
+//!
+//! [`tables`] has one file per table, [`queries`] what reads several tables, [`commands`] the transaction of
+//! each command.
 
-pub mod asker;
 pub mod commands;
 pub mod db;
 pub mod maintenance;
 pub mod message_search;
 pub mod metrics;
 pub mod policy;
+pub mod principal;
 pub mod queries;
 pub mod readers;
 pub mod schema;
@@ -15,16 +17,16 @@ pub mod tables;
 mod turns;
 pub mod writer;
 
-pub use asker::Asker;
 pub use db::{
     conn::{Access, AnyConn},
     error::{OpenError, StorageError},
-    serving_lock::Exclusive,
+    serving_lock::ServingLock,
     transaction::{snapshot, transaction},
     url::DatabaseUrl,
 };
 pub use metrics::StorageMeter;
-pub use policy::Rules;
-pub use queries::chat_cache::KnownChats;
-pub use readers::Readers;
+pub use policy::StoragePolicy;
+pub use principal::Principal;
+pub use queries::chat_cache::ChatCache;
+pub use readers::ReadPool;
 pub use writer::{Writer, WriterHandle};

@@ -1,20 +1,22 @@
-//! What storage depends on besides the database.
+//! The settings that storage depends on.
 
 use crate::core::model::{Contacts, ObjectRooms, Seq};
 
-/// Settings that decide what is stored and shown.
+/// Settings that decide what storage accepts and returns.
 #[derive(Debug, Clone)]
-pub struct Rules {
-    /// Chats with more members than this have no receipts.
+pub struct StoragePolicy {
+    /// Most members of a chat with read receipts. Larger chats have none.
     pub receipts_max_members: i64,
-    /// Who may begin to write to whom.
+    /// Which users may start chats with which others.
     pub contacts: Contacts,
-    /// Who makes rooms on objects.
+    /// Which users may create rooms on objects.
     pub object_rooms: ObjectRooms,
-    /// Chats that a user may have made or joined who is not staff.
+    /// Most chats that a user may have created or joined. Staff have no limit.
     pub max_chats_per_user: u32,
-    /// Key of the hashes that tell a repeated message from another under the same client id.
+    /// HMAC key of the content hashes, which distinguish a retried message from another one under its client
+    /// id.
     pub content_key: Vec<u8>,
-    /// See [`super::maintenance::restore_epoch::number`].
+    /// Restore epoch: a chat's sequence numbers below it may be from before a restore from backup. 0 if the
+    /// database was never restored. See [`super::maintenance::restore_epoch::number`].
     pub restored_from: Seq,
 }

@@ -1,4 +1,4 @@
-//! Reading connections, off the threads that serve HTTP.
+//! The pool of read connections. Queries run on blocking threads, not on those that serve HTTP.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -9,7 +9,7 @@ use actix_rt::task::spawn_blocking;
 use tokio::time::timeout_at;
 
 use super::{
-    Access, AnyConn, Asker, DatabaseUrl, OpenError, StorageError, StorageMeter,
+    Access, AnyConn, DatabaseUrl, OpenError, Principal, StorageError, StorageMeter,
     db::{
         session::{is_lost, limit_statements},
         transaction::snapshot,
@@ -18,34 +18,34 @@ use super::{
 };
 use crate::core::model::Refusal;
 
-/// A query that finds no free connection for so long is turned down. Where the database is on the other side of a network,
-/// and may hang, so is one that is not answered by then.
+/// Timeout of a query: how long it waits for a free connection. On PostgreSQL, which may hang, it covers the
+/// answer too.
 const WAIT: Duration = Duration::from_secs(2);
 
-/// PostgreSQL ends a statement that goes on for so long, since nobody waits for it any more.
+/// Statement timeout on PostgreSQL. It is longer than [`WAIT`], so the caller has timed out by then.
 const LIMIT: Duration = Duration::from_secs(3);
 
-/// A pool of reading connections.
+/// A pool of read connections, shared fairly between principals.
 #[derive(Clone)]
-pub struct Readers {
-    /// `None` once it is closed.
+pub struct ReadPool {
+    /// `None` once the pool is closed.
     pool: Arc<Mutex<Option<r2d2::Pool<Opener>>>>,
     size: u32,
-    /// As many as there are connections, so that no thread blocks to wait for one.
+    /// One permit for each connection, so that no thread blocks while it waits for one.
     turns: Arc<Turns>,
     may_hang: bool,
     meter: Option<Arc<StorageMeter>>,
 }
 
-impl Readers {
-    /// Opens `size` connections, of which one asker uses no more than `share` at a time.
+impl ReadPool {
+    /// Opens `size` connections. One principal uses at most `share` of them at a time.
     pub fn open(
         url: &DatabaseUrl,
         size: u32,
         share: usize,
         meter: Option<Arc<StorageMeter>>,
     ) -> Result<Self, OpenError> {
-        // A first connection by hand, since the pool would hide why it fails.
+        // The pool would hide why a connection fails, so the first one is opened without it.
         url.open(Access::Read)?;
         let pool = r2d2::Pool::builder()
             .max_size(size)
@@ -60,53 +60,55 @@ impl Readers {
         Ok(Self { pool, size, turns, may_hang, meter })
     }
 
-    /// Closes the connections, once their questions are answered; those that are in use at the deadline close when they
-    /// are not any more. Further questions are turned down.
+    /// Closes the pool: rejects new queries and drains the others until `deadline`. A connection still in use
+    /// then closes once its query ends.
     pub async fn close(&self, deadline: Instant) {
         self.turns.close(deadline).await;
         let pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner).take();
         let _ = spawn_blocking(move || drop(pool)).await;
     }
 
-    /// Answers a question of one or more statements on one consistent view.
-    pub async fn ask<T: Send + 'static>(
+    /// Runs a query of one or more statements on a consistent snapshot.
+    pub async fn query<T: Send + 'static>(
         &self,
-        question: impl FnOnce(&mut AnyConn) -> Result<T, StorageError> + Send + 'static,
+        query: impl FnOnce(&mut AnyConn) -> Result<T, StorageError> + Send + 'static,
     ) -> Result<T, Refusal> {
-        self.run(|conn| snapshot(conn, question)).await
+        self.run(|conn| snapshot(conn, query)).await
     }
 
-    /// Answers a question of a single statement, which needs no transaction to be consistent.
-    pub async fn ask_one<T: Send + 'static>(
+    /// Runs a query of a single statement, which is consistent without a transaction.
+    pub async fn query_one<T: Send + 'static>(
         &self,
-        question: impl FnOnce(&mut AnyConn) -> Result<T, StorageError> + Send + 'static,
+        query: impl FnOnce(&mut AnyConn) -> Result<T, StorageError> + Send + 'static,
     ) -> Result<T, Refusal> {
-        self.run(question).await
+        self.run(query).await
     }
 
-    /// How many connections are in use, and how many there are.
+    /// Returns the number of connections in use, and of all connections.
     pub fn busy(&self) -> (usize, usize) {
         (self.turns.taken(), self.size as usize)
     }
 
-    /// Waits for a connection. An asker that has its share is asking too much; where it has less, others have the rest.
+    /// Waits for a permit to use a connection. On timeout, a principal that has its full share is throttled.
+    /// One with less gets `Busy`, since others use the rest.
     async fn turn(&self, deadline: tokio::time::Instant) -> Result<Turn, Refusal> {
-        let asker = Asker::current();
-        let before = self.turns.ended(asker);
-        match timeout_at(deadline, self.turns.take(asker)).await {
+        let principal = Principal::current();
+        let before = self.turns.ended(principal);
+        match timeout_at(deadline, self.turns.take(principal)).await {
             Ok(Ok(turn)) => return Ok(turn),
             Ok(Err(NoTurn::Closed)) => return Err(Refusal::Busy),
             Ok(Err(NoTurn::QueueFull)) | Err(_) => {}
         }
-        // Where nothing was answered meanwhile, it is the database that is slow.
-        let is_slow = self.may_hang && self.turns.ended(asker) == before;
-        let is_throttled = asker != Asker::Server && self.turns.has_its_share(asker) && !is_slow;
+        // If none of its queries ended during the wait, the database is slow, and the principal is not to
+        // blame.
+        let is_slow = self.may_hang && self.turns.ended(principal) == before;
+        let is_throttled = principal != Principal::Server && self.turns.has_its_share(principal) && !is_slow;
         Err(if is_throttled { Refusal::Throttled } else { Refusal::Busy })
     }
 
     async fn run<T: Send + 'static>(
         &self,
-        question: impl FnOnce(&mut AnyConn) -> Result<T, StorageError> + Send + 'static,
+        query: impl FnOnce(&mut AnyConn) -> Result<T, StorageError> + Send + 'static,
     ) -> Result<T, Refusal> {
         let asked = Instant::now();
         let deadline = tokio::time::Instant::from_std(asked) + WAIT;
@@ -115,18 +117,21 @@ impl Readers {
         })?;
         let pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner).clone().ok_or(Refusal::Busy)?;
         let timed = self.meter.clone().map(|meter| Timed::new(meter, asked));
+        let span = tracing::Span::current();
         let answer = spawn_blocking(move || {
+            let _entered = span.enter();
             let _turn = turn;
-            // Until it ends, or panics.
+            // Records the time when the query ends, even by a panic.
             let _timed = timed;
-            let mut reader = pool.get().map_err(|error| StorageError::Away(error.to_string()))?;
-            let answer = question(&mut reader.conn);
-            reader.is_doubtful = matches!(answer, Err(StorageError::Away(_)));
+            let mut reader = pool.get().map_err(|error| StorageError::Unavailable(error.to_string()))?;
+            let answer = query(&mut reader.conn);
+            reader.is_doubtful = matches!(answer, Err(StorageError::Unavailable(_)));
             answer
         });
         let answered = match self.may_hang {
             false => answer.await,
-            // The thread stays with the connection until the database answers, or the connection is found to be lost.
+            // On timeout the thread keeps the connection until the database answers or the connection is
+            // lost.
             true => match timeout_at(deadline, answer).await {
                 Ok(answered) => answered,
                 Err(_) => return Err(Refusal::StorageAway),
@@ -142,14 +147,14 @@ impl Readers {
     }
 }
 
-/// A question whose time is counted when it is dropped.
+/// A running query, whose duration is recorded when this is dropped.
 struct Timed {
     meter: Arc<StorageMeter>,
     begun: Instant,
 }
 
 impl Timed {
-    /// One that was asked then, and has a connection now.
+    /// Starts timing a query that has just got a connection, and records its wait since `asked`.
     fn new(meter: Arc<StorageMeter>, asked: Instant) -> Self {
         let begun = Instant::now();
         meter.read_wait.observe(begun.duration_since(asked).as_secs_f64());
@@ -170,11 +175,11 @@ struct Opener(DatabaseUrl);
 struct Reader {
     conn: AnyConn,
     used: Instant,
-    /// The last answer was that the database is away.
+    /// The last query found the database unavailable, so the connection may be lost.
     is_doubtful: bool,
 }
 
-/// A connection that was not used for so long is tried before it is: its server may have been started anew meanwhile.
+/// Idle time after which a connection is tested before use: the database may have restarted since.
 const UNPROVED_AFTER: Duration = Duration::from_secs(1);
 
 impl r2d2::ManageConnection for Opener {
@@ -189,7 +194,7 @@ impl r2d2::ManageConnection for Opener {
 
     fn is_valid(&self, reader: &mut Reader) -> Result<(), StorageError> {
         if reader.used.elapsed() > UNPROVED_AFTER && is_lost(&mut reader.conn) {
-            return Err(StorageError::Away("the connection is lost".to_owned()));
+            return Err(StorageError::Unavailable("the connection is lost".to_owned()));
         }
         Ok(())
     }

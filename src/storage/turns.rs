@@ -1,5 +1,7 @@
-//! Whose turn it is to use one of a few connections. Each asker has a share and a queue of its own; the queues are served
-//! in turn, so whoever asks much waits for itself alone.
+//! Fair permits for a limited number of connections.
+//!
+//! Each principal has a share of the permits and a queue of its own. The queues are served round-robin, so a
+//! busy principal delays only itself.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -12,60 +14,60 @@ use tokio::{
     time::timeout_at,
 };
 
-use super::asker::Asker;
+use super::principal::Principal;
 
-/// Most questions of one asker that wait.
+/// Capacity of the queue of one principal.
 pub const MOST_WAITING: usize = 256;
 
-/// Why there is no turn.
+/// Why no permit is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoTurn {
-    /// The asker's own queue is full.
+    /// The principal's own queue is full.
     QueueFull,
-    /// There are to be no more.
+    /// No permits are given any more: [`Turns::close`] was called.
     Closed,
 }
 
-/// The turns at a number of places.
+/// A fair semaphore with a fixed number of places.
 pub struct Turns {
     line: Mutex<Line>,
     returned: Notify,
 }
 
-/// Who has a place, and who waits for one.
+/// Which principals have places, and which wait for one.
 struct Line {
     places: usize,
-    /// Most places that one asker has at a time. The server itself may have all.
+    /// Most places of one principal at a time. The server itself may have all.
     share: usize,
     free: usize,
     is_closed: bool,
-    askers: HashMap<Asker, Queue>,
-    /// Askers that wait and may have one more place, in the order in which they are served. Empty where a place is free.
-    next: VecDeque<Asker>,
+    principals: HashMap<Principal, Queue>,
+    /// Principals that wait and may have one more place, in round-robin order. Empty while a place is free.
+    next: VecDeque<Principal>,
     last_ticket: u64,
 }
 
-/// One asker's questions.
+/// The permits and waiting requests of one principal.
 #[derive(Default)]
 struct Queue {
-    under_way: usize,
-    /// Turns that have ended since it was last idle.
+    in_use: usize,
+    /// Permits returned since the principal was last idle.
     ended: u64,
     waiting: VecDeque<(u64, oneshot::Sender<()>)>,
-    /// Whether it is among those that are served next.
+    /// Whether the principal is in `next`.
     is_next: bool,
 }
 
-/// A place, until it is dropped.
+/// A permit. Dropping it returns its place.
 pub struct Turn {
     turns: Arc<Turns>,
-    asker: Asker,
+    principal: Principal,
 }
 
-/// A place in a queue, until it is dropped.
+/// A waiting request. Dropping it removes it from its queue.
 struct Waiting {
     turns: Arc<Turns>,
-    asker: Asker,
+    principal: Principal,
     ticket: u64,
     called: oneshot::Receiver<()>,
     is_over: bool,
@@ -83,56 +85,58 @@ impl Turns {
             share: share.clamp(1, places),
             free: places,
             is_closed: false,
-            askers: HashMap::new(),
+            principals: HashMap::new(),
             next: VecDeque::new(),
             last_ticket: 0,
         };
         Arc::new(Self { line: Mutex::new(line), returned: Notify::new() })
     }
 
-    /// Waits for a turn. Where this is dropped, the place in the queue is given up.
-    pub async fn take(self: &Arc<Self>, asker: Asker) -> Result<Turn, NoTurn> {
-        let asked = self.line().ask(asker)?;
+    /// Waits for a permit. Cancel-safe: dropping the future removes the request from its queue.
+    pub async fn take(self: &Arc<Self>, principal: Principal) -> Result<Turn, NoTurn> {
+        let asked = self.line().request(principal)?;
         if let Asked::Waits(ticket, called) = asked {
-            let mut waiting = Waiting { turns: self.clone(), asker, ticket, called, is_over: false };
+            let mut waiting = Waiting { turns: self.clone(), principal, ticket, called, is_over: false };
             let called = (&mut waiting.called).await;
             waiting.is_over = true;
             called.map_err(|_| NoTurn::Closed)?;
         }
-        Ok(Turn { turns: self.clone(), asker })
+        Ok(Turn { turns: self.clone(), principal })
     }
 
-    /// Whether an asker has all places that it may have.
-    pub fn has_its_share(&self, asker: Asker) -> bool {
+    /// Returns whether a principal has all the places that it may have.
+    pub fn has_its_share(&self, principal: Principal) -> bool {
         let line = self.line();
-        line.askers.get(&asker).is_some_and(|queue| queue.under_way >= line.share_of(asker))
+        line.principals.get(&principal).is_some_and(|queue| queue.in_use >= line.share_of(principal))
     }
 
-    /// How many turns of an asker have ended since it last had none and waited for none.
-    pub fn ended(&self, asker: Asker) -> u64 {
-        self.line().askers.get(&asker).map_or(0, |queue| queue.ended)
+    /// Returns how many permits of a principal were returned since it was last idle. Idle: it has no permit
+    /// and waits for none.
+    pub fn ended(&self, principal: Principal) -> u64 {
+        self.line().principals.get(&principal).map_or(0, |queue| queue.ended)
     }
 
-    /// How many places are taken.
+    /// Returns the number of places in use.
     pub fn taken(&self) -> usize {
         let line = self.line();
         line.places - line.free
     }
 
-    /// Waits until all that was asked for has had its turn, no longer than to the deadline. There are no further turns.
+    /// Closes: rejects new requests and waits until the earlier ones have had and returned their permits. At
+    /// the deadline the requests that still wait are rejected too.
     pub async fn close(&self, deadline: Instant) {
         self.line().is_closed = true;
         let all_returned = async {
-            while !self.line().askers.is_empty() {
+            while !self.line().principals.is_empty() {
                 self.returned.notified().await;
             }
         };
         let _ = timeout_at(deadline.into(), all_returned).await;
-        self.line().askers.values_mut().for_each(|queue| queue.waiting.clear());
+        self.line().principals.values_mut().for_each(|queue| queue.waiting.clear());
     }
 
-    fn give_back(&self, asker: Asker) {
-        self.line().give_back(asker);
+    fn release(&self, principal: Principal) {
+        self.line().release(principal);
         self.returned.notify_one();
     }
 
@@ -142,18 +146,18 @@ impl Turns {
 }
 
 impl Line {
-    fn share_of(&self, asker: Asker) -> usize {
-        if asker == Asker::Server { self.places } else { self.share }
+    fn share_of(&self, principal: Principal) -> usize {
+        if principal == Principal::Server { self.places } else { self.share }
     }
 
-    fn ask(&mut self, asker: Asker) -> Result<Asked, NoTurn> {
+    fn request(&mut self, principal: Principal) -> Result<Asked, NoTurn> {
         if self.is_closed {
             return Err(NoTurn::Closed);
         }
-        let share = self.share_of(asker);
-        let queue = self.askers.entry(asker).or_default();
-        if self.free > 0 && queue.under_way < share {
-            queue.under_way += 1;
+        let share = self.share_of(principal);
+        let queue = self.principals.entry(principal).or_default();
+        if self.free > 0 && queue.in_use < share {
+            queue.in_use += 1;
             self.free -= 1;
             return Ok(Asked::Granted);
         }
@@ -163,69 +167,69 @@ impl Line {
         let (call, called) = oneshot::channel();
         self.last_ticket += 1;
         queue.waiting.push_back((self.last_ticket, call));
-        self.line_up(asker);
+        self.enqueue(principal);
         Ok(Asked::Waits(self.last_ticket, called))
     }
 
-    fn give_back(&mut self, asker: Asker) {
+    fn release(&mut self, principal: Principal) {
         self.free += 1;
-        if let Some(queue) = self.askers.get_mut(&asker) {
-            queue.under_way -= 1;
+        if let Some(queue) = self.principals.get_mut(&principal) {
+            queue.in_use -= 1;
             queue.ended += 1;
         }
-        self.line_up(asker);
+        self.enqueue(principal);
         self.serve();
-        self.forget_idle(asker);
+        self.remove_if_idle(principal);
     }
 
-    /// Has an asker be served once it is its turn, if it waits and may have one more place.
-    fn line_up(&mut self, asker: Asker) {
-        let share = self.share_of(asker);
-        let Some(queue) = self.askers.get_mut(&asker) else { return };
-        if !queue.is_next && queue.under_way < share && !queue.waiting.is_empty() {
+    /// Adds a principal to the round-robin order if it waits and may have one more place.
+    fn enqueue(&mut self, principal: Principal) {
+        let share = self.share_of(principal);
+        let Some(queue) = self.principals.get_mut(&principal) else { return };
+        if !queue.is_next && queue.in_use < share && !queue.waiting.is_empty() {
             queue.is_next = true;
-            self.next.push_back(asker);
+            self.next.push_back(principal);
         }
     }
 
-    /// Gives the free places to who is next.
+    /// Gives the free places to the next principals.
     fn serve(&mut self) {
         while self.free > 0
-            && let Some(asker) = self.next.pop_front()
+            && let Some(principal) = self.next.pop_front()
         {
-            let Some(queue) = self.askers.get_mut(&asker) else { continue };
+            let Some(queue) = self.principals.get_mut(&principal) else { continue };
             queue.is_next = false;
             if let Some((_, call)) = queue.waiting.pop_front() {
-                queue.under_way += 1;
+                queue.in_use += 1;
                 self.free -= 1;
-                // It waits for it as long as it is in the queue.
+                // The receiver lives as long as its request is in the queue.
                 let _ = call.send(());
             }
-            self.line_up(asker);
-            self.forget_idle(asker);
+            self.enqueue(principal);
+            self.remove_if_idle(principal);
         }
     }
 
-    /// Takes a question out of its queue. Returns whether it was there still.
-    fn give_up(&mut self, asker: Asker, ticket: u64) -> bool {
-        let Some(queue) = self.askers.get_mut(&asker) else { return false };
+    /// Removes a request from its queue. Returns whether it was still there.
+    fn withdraw(&mut self, principal: Principal, ticket: u64) -> bool {
+        let Some(queue) = self.principals.get_mut(&principal) else { return false };
         let Some(index) = queue.waiting.iter().position(|(other, _)| *other == ticket) else { return false };
         queue.waiting.remove(index);
-        self.forget_idle(asker);
+        self.remove_if_idle(principal);
         true
     }
 
-    fn forget_idle(&mut self, asker: Asker) {
-        let is_idle = |queue: &Queue| queue.under_way == 0 && queue.waiting.is_empty() && !queue.is_next;
-        if self.askers.get(&asker).is_some_and(is_idle) {
-            self.askers.remove(&asker);
+    fn remove_if_idle(&mut self, principal: Principal) {
+        let is_idle = |queue: &Queue| queue.in_use == 0 && queue.waiting.is_empty() && !queue.is_next;
+        if self.principals.get(&principal).is_some_and(is_idle) {
+            self.principals.remove(&principal);
         }
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        self.turns.give_back(self.asker);
+        self.turns.release(self.principal);
     }
 }
 
@@ -234,10 +238,10 @@ impl Drop for Waiting {
         if self.is_over {
             return;
         }
-        let has_given_up = self.turns.line().give_up(self.asker, self.ticket);
-        if !has_given_up && self.called.try_recv().is_ok() {
-            // It was called while it went away.
-            self.turns.give_back(self.asker);
+        let was_waiting = self.turns.line().withdraw(self.principal, self.ticket);
+        if !was_waiting && self.called.try_recv().is_ok() {
+            // A place was given to it while it was being dropped.
+            self.turns.release(self.principal);
         }
     }
 }
@@ -249,28 +253,28 @@ mod tests {
     use super::*;
     use crate::core::model::UserId;
 
-    const ANN: Asker = Asker::User(UserId(1));
-    const BOB: Asker = Asker::User(UserId(2));
+    const ANN: Principal = Principal::User(UserId(1));
+    const BOB: Principal = Principal::User(UserId(2));
 
-    fn at_once(turns: &Arc<Turns>, asker: Asker) -> Option<Result<Turn, NoTurn>> {
-        turns.take(asker).now_or_never()
+    fn at_once(turns: &Arc<Turns>, principal: Principal) -> Option<Result<Turn, NoTurn>> {
+        turns.take(principal).now_or_never()
     }
 
-    fn gets(turns: &Arc<Turns>, asker: Asker) -> Turn {
-        at_once(turns, asker).expect("a place is free").unwrap_or_else(|why| panic!("{why:?}"))
+    fn gets(turns: &Arc<Turns>, principal: Principal) -> Turn {
+        at_once(turns, principal).expect("a place is free").unwrap_or_else(|why| panic!("{why:?}"))
     }
 
     #[test]
-    fn one_asker_leaves_places_for_others_and_the_server_may_have_all() {
+    fn one_principal_leaves_places_for_others_and_the_server_may_have_all() {
         let turns = Turns::new(4, 2);
         let _anns = [gets(&turns, ANN), gets(&turns, ANN)];
         assert!(at_once(&turns, ANN).is_none());
         assert!(turns.has_its_share(ANN) && !turns.has_its_share(BOB));
         let bobs = [gets(&turns, BOB), gets(&turns, BOB)];
         assert_eq!(turns.taken(), 4);
-        assert!(at_once(&turns, Asker::Server).is_none());
+        assert!(at_once(&turns, Principal::Server).is_none());
         drop(bobs);
-        drop([gets(&turns, Asker::Server), gets(&turns, Asker::Server)]);
+        drop([gets(&turns, Principal::Server), gets(&turns, Principal::Server)]);
         assert_eq!(turns.taken(), 2);
     }
 
@@ -283,7 +287,7 @@ mod tests {
         let mut bobs = Box::pin(turns.take(BOB));
         assert!((&mut bobs).now_or_never().is_none());
         drop(first);
-        // He came last, and she has had a turn.
+        // Bob asked last, but Ann has had a turn already.
         drop((&mut bobs).now_or_never().expect("it is his turn"));
         for turn in &mut anns {
             drop(turn.now_or_never().expect("it is hers"));
@@ -298,15 +302,15 @@ mod tests {
         assert!((&mut waits).now_or_never().is_none() && (&mut called).now_or_never().is_none());
         drop(waits);
         drop(first);
-        // Called, and gone before it looked.
+        // It got a place, but was dropped before it was polled.
         drop(called);
         assert_eq!(turns.taken(), 0);
-        assert!(turns.line().askers.is_empty() && turns.line().next.is_empty());
+        assert!(turns.line().principals.is_empty() && turns.line().next.is_empty());
         drop(gets(&turns, BOB));
     }
 
     #[test]
-    fn a_queue_has_an_end_which_is_its_askers_alone() {
+    fn a_queue_has_an_end_which_is_its_principals_alone() {
         let turns = Turns::new(2, 1);
         let _first = gets(&turns, ANN);
         let mut anns: Vec<_> = (0..MOST_WAITING).map(|_| Box::pin(turns.take(ANN))).collect();

@@ -1,4 +1,4 @@
-//! The address where Prometheus asks: one of its own, so that it is public only where somebody has made it so.
+//! Endpoint for Prometheus, on a separate address, so that it is not public by accident.
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -14,13 +14,13 @@ use actix_web::{
 use super::{Meters, Sources};
 use crate::{config::Config, net::served_hosts::own_hosts};
 
-/// Connections that may be open at once.
+/// Maximum number of open connections.
 const CONNECTIONS: usize = 64;
 
-/// What the text format is called.
+/// Content type of the text format.
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// A listener that runs.
+/// A running endpoint.
 pub struct Listening {
     pub address: SocketAddr,
     handle: ServerHandle,
@@ -28,7 +28,7 @@ pub struct Listening {
 }
 
 impl Listening {
-    /// Answers `GET /metrics`.
+    /// Starts to serve `GET /metrics`.
     pub fn start(
         address: SocketAddr,
         meters: Arc<Meters>,
@@ -58,7 +58,7 @@ impl Listening {
         Ok(Self { address, handle: server.handle(), serving: actix_rt::spawn(server) })
     }
 
-    /// Stops answering.
+    /// Stops the endpoint.
     pub async fn stop(self) {
         self.handle.stop(true).await;
         let _ = self.serving.await;

@@ -1,4 +1,4 @@
-//! What is not counted but is as it is, looked at when Prometheus asks.
+//! Gauges, which are read when Prometheus scrapes.
 
 use std::sync::Arc;
 
@@ -8,20 +8,20 @@ use crate::{
     bus::Bus,
     chat::ChatDirectory,
     core::metrics::{Instruments, process::ProcessMeter},
-    hub::UserRegistry,
-    storage::{Readers, WriterHandle, maintenance::health},
+    hub::Hub,
+    storage::{ReadPool, WriterHandle, maintenance::health},
 };
 
-/// What is looked at.
+/// Handles that the gauges are read from.
 pub struct Sources {
     pub directory: Arc<ChatDirectory>,
-    pub registry: Arc<UserRegistry>,
-    pub readers: Readers,
+    pub hub: Arc<Hub>,
+    pub readers: ReadPool,
     pub writer: WriterHandle,
     pub bus: Arc<Bus>,
 }
 
-/// Gauges, set anew at each look.
+/// Gauges, set on each scrape.
 pub(crate) struct Levels {
     sockets: IntGauge,
     readers: IntGauge,
@@ -52,23 +52,23 @@ impl Levels {
             readers: gauge("greenroom_feed_readers", "Event streams and long polls that are open."),
             users: gauge("greenroom_connected_users", "Users with a socket, an event stream or a long poll."),
             chats: gauge("greenroom_active_chats", "Chats that have an actor."),
-            commands: gauge("greenroom_commands_under_way", "Commands to chats that are not answered yet."),
+            commands: gauge("greenroom_commands_under_way", "Commands in flight."),
             reading: gauge("greenroom_reader_connections_busy", "Reading connections in use."),
-            reading_most: gauge("greenroom_reader_connections", "Reading connections that there are."),
-            storage_up: gauge("greenroom_storage_up", "Whether the database answers and can be written."),
+            reading_most: gauge("greenroom_reader_connections", "Reading connections, busy or idle."),
+            storage_up: gauge("greenroom_storage_up", "Whether the database responds and is writable."),
             bus: has_bus.then(|| BusLevels {
                 connected: gauge("greenroom_bus_connected", "Whether this node is connected to the bus."),
-                doubted: gauge("greenroom_bus_in_doubt", "Whether news of other nodes may be getting lost."),
-                peers: gauge("greenroom_bus_peers", "Other nodes that were heard of late."),
-                queued: gauge("greenroom_bus_queue_news", "News that wait to be published."),
+                doubted: gauge("greenroom_bus_in_doubt", "Whether messages of other nodes may be lost."),
+                peers: gauge("greenroom_bus_peers", "Other nodes with a recent heartbeat."),
+                queued: gauge("greenroom_bus_queue_news", "Messages that wait to be published."),
             }),
             process: ProcessMeter::new(instruments),
         }
     }
 
-    /// Looks anew.
+    /// Sets all gauges to their current values.
     pub async fn look(&self, sources: &Sources) {
-        let connected = sources.registry.connected();
+        let connected = sources.hub.connected();
         self.sockets.set(connected.sockets as i64);
         self.readers.set(connected.readers as i64);
         self.users.set(connected.users as i64);
@@ -79,7 +79,7 @@ impl Levels {
         self.reading_most.set(most as i64);
         if let Some(bus) = &self.bus {
             bus.connected.set(i64::from(sources.bus.is_connected()));
-            bus.doubted.set(i64::from(sources.bus.is_in_doubt()));
+            bus.doubted.set(i64::from(sources.bus.is_degraded()));
             bus.peers.set(sources.bus.peer_count() as i64);
             bus.queued.set(sources.bus.queued() as i64);
         }
@@ -88,7 +88,7 @@ impl Levels {
     }
 }
 
-/// A gauge that is 1, with the version as its label.
+/// Registers the gauge `greenroom_build_info`: always 1, with the version as its label.
 fn gauge_of_version(instruments: &Instruments) -> IntGauge {
     let options = prometheus::Opts::new("greenroom_build_info", "1, with the version of this program.");
     instruments.registered(IntGauge::with_opts(options.const_label("version", env!("CARGO_PKG_VERSION"))))

@@ -1,4 +1,4 @@
-//! Requests by address, method and status, and how long their answers took.
+//! Metrics of HTTP requests: counts and durations by route, method and status.
 
 use std::{
     cell::{OnceCell, RefCell},
@@ -10,7 +10,7 @@ use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec};
 
 use crate::core::metrics::{Instruments, REQUEST_SECONDS};
 
-/// What is counted of requests.
+/// Metrics of HTTP requests.
 #[derive(Debug)]
 pub struct HttpMeter {
     requests: IntCounterVec,
@@ -21,25 +21,26 @@ impl HttpMeter {
     pub fn new(instruments: &Instruments) -> Self {
         let requests = instruments.counters(
             "greenroom_http_requests_total",
-            "Requests answered, by the pattern of the address, method and status.",
+            "Requests, by route, method and status.",
             &["route", "method", "status"],
         );
         let seconds = instruments.histograms(
             "greenroom_http_request_duration_seconds",
-            "Time from a request's head to its answer's, by the pattern of the address and method.",
+            "Time from the head of a request to the head of its response, by route and method.",
             &REQUEST_SECONDS,
             &["route", "method"],
         );
         Self { requests, seconds }
     }
 
-    /// Counts a request that came to no address of ours, or was answered before it got there: these are few.
+    /// Counts a request that matched no route or was answered by a middleware. Such requests are rare, so the
+    /// series is looked up each time.
     pub fn count_other(&self, route: &str, method: &Method, status: StatusCode, took: Duration) {
         Series::find(self, route, method, status).count(took);
     }
 }
 
-/// The requests to one address, as one thread has met them. The series are looked for once.
+/// Cached metric series of one route on one worker. Each series is looked up once.
 #[derive(Debug, Default)]
 pub struct Route {
     pattern: OnceCell<String>,
@@ -55,7 +56,7 @@ struct Series {
 }
 
 impl Route {
-    /// Counts a request; `pattern` is asked for with the first.
+    /// Counts a request. `pattern` is called for the first one only.
     pub fn count(
         &self,
         meter: &HttpMeter,
@@ -71,7 +72,7 @@ impl Route {
         let route = self.pattern.get_or_init(pattern);
         let series = Series::find(meter, route, method, status);
         series.count(took);
-        // Methods of others' making are not worth a place.
+        // Unknown methods are not cached, so that clients cannot grow the cache.
         if is_known(method) {
             met.push(series);
         }

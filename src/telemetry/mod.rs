@@ -1,4 +1,4 @@
-//! Being watched: what the parts of a server count, put together, and the address where Prometheus asks for it.
+//! Telemetry: the metrics of all parts of a server, and the endpoint for Prometheus.
 
 mod exporter;
 mod gauges;
@@ -16,7 +16,7 @@ pub use exporter::Listening;
 use gauges::Levels;
 pub use gauges::Sources;
 
-/// All instruments of a server.
+/// All metrics of a server.
 pub struct Meters {
     instruments: Instruments,
     pub http: HttpMeter,
@@ -24,7 +24,7 @@ pub struct Meters {
     pub storage: Arc<StorageMeter>,
     pub limits: Arc<LimitMeter>,
     pub pictures: Arc<PictureMeter>,
-    /// `None`: the node is alone.
+    /// `None` without Redis.
     pub bus: Option<Arc<BusMeter>>,
     levels: Levels,
 }

@@ -1,4 +1,4 @@
-//! How chats and their members are shown.
+//! JSON of chats and their members.
 
 use serde::Serialize;
 use utoipa::{
@@ -8,16 +8,16 @@ use utoipa::{
 
 use super::{Links, MessageView, Part, UserView, render_raw};
 use crate::core::model::{
-    Chat, ChatId, ChatJson, ChatKind, ChatSnapshot, HostObject, KnownChat, Me, Member, MessageId, Role, Seq,
-    ShownChat, Timestamp, UserId, Viewer,
+    CachedChat, Chat, ChatForViewer, ChatId, ChatJson, ChatKind, ChatSnapshot, HostObject, Me, Member,
+    MessageId, Role, Seq, Timestamp, UserId, Viewer,
 };
 
-/// Who looks at a chat object.
+/// The audience of a chat object.
 #[derive(Debug, Clone, Copy)]
 pub enum Perspective<'a> {
-    /// One of its members, or somebody who looks at a public room, with what differs by caller.
+    /// One viewer: a member, or a visitor of a public room. Includes fields that differ by caller.
     Of(&'a Viewer),
-    /// Everybody at once: without what differs by caller, the title null where it is automatic.
+    /// All members at once: without fields that differ by caller. The title is null where it is automatic.
     Everybody,
 }
 
@@ -26,24 +26,25 @@ pub enum Perspective<'a> {
 #[schema(as = Chat)]
 pub struct ChatView<'a> {
     id: ChatId,
-    /// The title that was given, else one formed from the members' names; to everybody at once, null where it is automatic.
+    /// The title that was given, else one formed from the members' names. In events for all members it is
+    /// null where it is automatic.
     #[schema(required)]
     title: Option<String>,
     #[schema(value_type = ChatKind)]
     chat_type: &'static str,
     created_at: Timestamp,
-    /// Moves with every new message and with the title.
+    /// Changes with every new message and with the title.
     updated_at: Timestamp,
     /// The newest message that is not deleted.
     #[schema(required, value_type = Option<MessageView>)]
     last_message: Part<'a, Option<MessageView<'a>>>,
-    /// The first 100 by joining.
+    /// The first 100 members, by time of joining.
     #[schema(value_type = Vec<MemberView>)]
     members: Part<'a, Vec<MemberView<'a>>>,
     member_count: i64,
-    /// All admins.
+    /// Ids of all admins.
     admins: &'a [UserId],
-    /// The number of its latest change.
+    /// The number of the chat's latest change.
     seq: Seq,
     #[serde(flatten)]
     room: Option<RoomPart<'a>>,
@@ -52,17 +53,17 @@ pub struct ChatView<'a> {
     own: Option<OwnPart>,
 }
 
-/// What only rooms show.
+/// Fields that only rooms have.
 #[derive(Debug, Serialize, ToSchema)]
 struct RoomPart<'a> {
-    /// What the room is there for.
+    /// The host's object that the room belongs to.
     #[schema(required)]
     object: Option<ObjectView<'a>>,
-    /// Of rooms only: whether anybody may see it and join.
+    /// Rooms only: whether any user may see it and join.
     is_public: bool,
 }
 
-/// An object of the host's.
+/// An object of the host application.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = HostObject)]
 struct ObjectView<'a> {
@@ -71,27 +72,27 @@ struct ObjectView<'a> {
     id: &'a str,
 }
 
-/// What a chat object shows to one caller only.
+/// The fields of a chat object that differ by caller.
 #[derive(Debug, Serialize, ToSchema)]
 struct OwnPart {
     /// The caller's read marker.
     #[schema(required)]
     last_read_message_id: Option<MessageId>,
-    /// Messages of others after the caller's read marker, deleted ones not counted.
+    /// Messages of other users after the caller's read marker, without deleted ones.
     unread_count: i64,
-    /// What the caller is in the chat; null of a public room that they are not in.
+    /// The caller's role in the chat; null in a public room that they are not a member of.
     #[schema(value_type = Option<Role>, required)]
     my_role: Option<&'static str>,
-    /// What the caller keeps to themselves; null for who is not in it.
+    /// The caller's own settings for the chat; null for a non-member.
     #[schema(required)]
     me: Option<Me>,
-    /// Of rooms only: whether the caller is in it.
+    /// Rooms only: whether the caller is a member.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     is_member: Option<bool>,
 }
 
-/// A chat as it is shown to everybody at once: without what differs by caller.
+/// A chat as shown to all members at once: without fields that differ by caller.
 pub struct ChatForAll;
 
 impl PartialSchema for ChatForAll {
@@ -100,7 +101,7 @@ impl PartialSchema for ChatForAll {
         match ChatView::schema() {
             RefOr::T(Schema::AllOf(mut whole)) => {
                 whole.items.retain(|part| *part != own);
-                whole.description = Some("A chat without what differs by who looks at it.".to_owned());
+                whole.description = Some("A chat without the fields that differ by caller.".to_owned());
                 RefOr::T(Schema::AllOf(whole))
             }
             other => other,
@@ -120,9 +121,10 @@ impl<'a> ChatView<'a> {
         )
     }
 
-    /// The same, of a chat that was perhaps shown before.
-    pub fn shown(shown: &'a ShownChat, links: &Links) -> Self {
-        let KnownChat { snapshot, json } = shown.chat.as_ref();
+    /// Creates the view of a cached chat. The parts that do not differ by caller are rendered once and kept
+    /// in the cache.
+    pub fn shown(shown: &'a ChatForViewer, links: &Links) -> Self {
+        let CachedChat { snapshot, json } = shown.chat.as_ref();
         let json = json.get_or_init(|| ChatJson {
             last_message: render_raw(&last_message(snapshot, links)),
             members: render_raw(&members(snapshot, links)),
@@ -188,10 +190,11 @@ impl<'a> RoomPart<'a> {
     }
 }
 
-/// How many names form the title of a group that has none.
+/// Number of names in the title of a group without a title.
 const NAMES_IN_TITLE: usize = 3;
 
-/// The title of a chat without one of its own: the other's name in a dm, the first names of others in a group.
+/// Builds the title of a chat without one: the partner's name in a dm, the first names of other members in a
+/// group.
 fn automatic_title(snapshot: &ChatSnapshot, viewer: UserId) -> String {
     let name = |member: &Member| member.user.display_name.clone();
     let others: Vec<&Member> =
@@ -208,7 +211,7 @@ fn automatic_title(snapshot: &ChatSnapshot, viewer: UserId) -> String {
     title
 }
 
-/// A member: the user's fields with what concerns the chat.
+/// A member: the user's fields and those of the membership.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Member)]
 pub struct MemberView<'a> {
@@ -217,11 +220,11 @@ pub struct MemberView<'a> {
     #[schema(value_type = Role)]
     role: &'static str,
     joined_at: Timestamp,
-    /// Everything up to this message is read; null where nothing is.
+    /// Read marker: everything up to this message is read; null if nothing is.
     #[schema(required)]
     last_read_message_id: Option<MessageId>,
-    /// The newest message when the member came: what was there before does not count as read by them. Null for who was
-    /// there from the start.
+    /// The newest message when the member joined: earlier ones do not count as read by them. Null for members
+    /// from the start.
     #[schema(required)]
     read_from_message_id: Option<MessageId>,
 }

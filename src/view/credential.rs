@@ -1,4 +1,4 @@
-//! How sessions and tokens are shown to those whose they are.
+//! JSON of sessions and access tokens, for the users that they belong to.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -9,11 +9,11 @@ use crate::core::model::{Origin, SessionId, Timestamp, TokenId};
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Session)]
 pub struct SessionView {
-    /// It names the session, and signs nobody in.
+    /// Names the session. It cannot be used to sign in.
     pub id: SessionId,
     #[serde(flatten)]
     pub use_: UseView,
-    /// When it ends if it is not used meanwhile.
+    /// When it expires if it is not used before.
     pub expires_at: Timestamp,
 }
 
@@ -29,19 +29,19 @@ pub struct AccessTokenView {
     pub expires_at: Option<Timestamp>,
 }
 
-/// What sessions and tokens have in common.
+/// Fields shared by sessions and access tokens.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = CredentialUse)]
 pub struct UseView {
     pub created_at: Timestamp,
-    /// The last use, to within some ten minutes. Null: never used, or not since this is noted.
+    /// The last use, accurate to about ten minutes. Null: never used, or last used before uses were recorded.
     #[schema(required)]
     pub last_seen: Option<Timestamp>,
-    /// From which address it was last used; empty where that is not known.
+    /// The address of the last use; empty if unknown.
     pub address: String,
-    /// The `User-Agent` of then, at most 200 characters.
+    /// The `User-Agent` of the last use, at most 200 characters.
     pub user_agent: String,
-    /// Whether this very request is made with it.
+    /// Whether this request was made with it.
     pub is_current: bool,
 }
 

@@ -1,4 +1,4 @@
-//! How events are shown: each is rendered once, and all sockets share the bytes.
+//! JSON of events. Each event is rendered once, and all sockets share the bytes.
 
 use std::collections::BTreeMap;
 
@@ -13,12 +13,12 @@ use crate::core::model::{
     event::{MarkerMoved, MeChanged, MembersChanged},
 };
 
-/// What a socket is sent of the chats: one JSON object, told apart by `type`.
+/// Events that a socket gets: one JSON object each, distinguished by `type`.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[schema(as = OtherEvent)]
 pub enum Frame<'a> {
-    /// A message is gone: its tombstone, and what is now the last message of the chat that is not deleted.
+    /// A message was deleted: its tombstone, and the chat's newest message that is not deleted.
     MessageDeleted {
         chat_id: ChatId,
         seq: Seq,
@@ -29,18 +29,18 @@ pub enum Frame<'a> {
     },
     /// All reactions of a message, as they are now.
     ReactionUpdated { chat_id: ChatId, seq: Seq, message_id: MessageId, reactions: &'a [Reaction] },
-    /// Somebody types, or has stopped. It does not last and has no number.
+    /// A member started or stopped typing. Ephemeral: it has no number.
     Typing { chat_id: ChatId, user_id: UserId, is_typing: bool },
-    /// Somebody's read marker moved.
+    /// A member's read marker moved.
     Read {
         chat_id: ChatId,
-        /// Missing in large chats, where only the reader hears of it.
+        /// Missing in large chats, where only the reader gets the event.
         #[serde(skip_serializing_if = "Option::is_none")]
         #[schema(nullable = false)]
         seq: Option<Seq>,
         user_id: UserId,
         last_read_message_id: MessageId,
-        /// To the reader's own sockets only.
+        /// Only on the reader's own sockets.
         #[serde(skip_serializing_if = "Option::is_none")]
         #[schema(nullable = false)]
         unread_count: Option<i64>,
@@ -48,9 +48,9 @@ pub enum Frame<'a> {
         #[schema(nullable = false)]
         me: Option<Me>,
     },
-    /// To one's own sockets only.
+    /// The receiver's own settings for the chat changed.
     MeUpdated { chat_id: ChatId, seq: Seq, me: Me, unread_count: i64 },
-    /// Members who came, ids of those who went, members whose role changed.
+    /// The membership changed: added members, ids of removed users, members with a new role.
     MembersChanged {
         chat_id: ChatId,
         seq: Seq,
@@ -59,7 +59,7 @@ pub enum Frame<'a> {
         changed: Vec<MemberView<'a>>,
         member_count: i64,
     },
-    /// A chat is new to the receiver: it was made, or they were added to it.
+    /// A chat is new to the receiver: it was created, or they were added to it.
     ChatCreated { chat_id: ChatId, seq: Seq, chat: ChatView<'a> },
     /// A chat has a new title.
     ChatUpdated {
@@ -68,35 +68,35 @@ pub enum Frame<'a> {
         #[schema(value_type = ChatForAll)]
         chat: ChatView<'a>,
     },
-    /// The chat was deleted, or the receiver is not in it any more. Nothing of it follows.
+    /// The chat was deleted, or the receiver is no longer a member. No event of it follows.
     ChatDeleted {
         chat_id: ChatId,
-        /// Missing where a user who comes back is told of a chat that they are not in any more.
+        /// Missing when a resuming user is no longer a member and the number is unknown.
         #[serde(skip_serializing_if = "Option::is_none")]
         #[schema(nullable = false)]
         seq: Option<Seq>,
     },
-    /// Somebody with whom one shares a dm has come or gone.
+    /// A dm partner went online or offline.
     Presence { user_id: UserId, is_online: bool, last_seen: Timestamp },
-    /// Somebody with whom one shares a dm, or oneself, has another name or picture.
+    /// A dm partner, or the receiver, has a new name or picture.
     UserUpdated { user: UserView<'a> },
-    /// The first of all: from where on events are sent.
+    /// The first event of a connection: the state from which events follow.
     Hello {
         user_id: UserId,
         server_version: &'static str,
-        /// How often the server gives a sign of life.
+        /// Interval of the server's pings or heartbeats, in seconds.
         heartbeat_seconds: u64,
         /// The number of the latest change of each of the caller's chats, by chat id.
         #[schema(value_type = BTreeMap<String, i64>)]
         chats: &'a BTreeMap<ChatId, Seq>,
-        /// Those online with whom one shares a dm.
+        /// Ids of the online dm partners.
         users_online: &'a [UserId],
     },
-    /// What happened is not replayed: the chat is to be loaded again.
+    /// The missed events are not replayed: load the chat again.
     Resync { chat_id: ChatId, seq: Seq },
 }
 
-/// The events of a message that are wrapped around it once it is rendered.
+/// Message events, built around a message that is already rendered.
 #[derive(ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[schema(as = MessageEvent)]
@@ -107,27 +107,27 @@ pub enum MessageFrame<'a> {
     MessageUpdated { chat_id: ChatId, seq: Seq, message: MessageView<'a> },
 }
 
-/// Everything that a socket is sent without having asked.
+/// Every event that a socket gets without a request.
 #[derive(ToSchema)]
 #[serde(untagged)]
 #[schema(as = Event)]
-#[expect(clippy::large_enum_variant, reason = "it is there to be described; nobody makes one")]
+#[expect(clippy::large_enum_variant, reason = "only its schema is used; it is never constructed")]
 pub enum LiveEvent<'a> {
     Message(MessageFrame<'a>),
     Other(Frame<'a>),
 }
 
-/// The frames that a change causes, each ready to be shared.
+/// Renders the events of a change, each ready to be shared.
 pub mod frames {
     use super::*;
 
-    /// A message as JSON: the answer over REST, and the heart of its event.
+    /// Renders a message as JSON: the REST answer, and the `message` field of its event.
     pub fn message(message: &Message, links: &Links) -> ByteString {
         render(&MessageView::new(message, links))
     }
 
-    /// The event for everybody in the chat, where there is one that is the same for all. `message`: the rendered
-    /// message of a change that has one.
+    /// Renders the event that is the same for all members; `None` if there is none. `message` is the rendered
+    /// message of a posted or edited message.
     pub fn shared(event: &Event, message: Option<&ByteString>, links: &Links) -> Option<ByteString> {
         let (chat_id, seq) = (event.chat, event.seq);
         let frame = match &event.change {
@@ -165,8 +165,8 @@ pub mod frames {
         Some(render(&frame))
     }
 
-    /// The event for those who follow a public room from outside: who is in it and what it is called, not what is said.
-    /// With `names_people` false it tells how many there are, and nobody by name.
+    /// Renders the event for observers of a public room: title and membership, never messages. With
+    /// `names_people` false, it has the number of members but no names.
     pub fn outline(event: &Event, names_people: bool, links: &Links) -> Option<ByteString> {
         let change = match &event.change {
             Change::MembersChanged(change) if names_people => Change::MembersChanged(change.clone()),
@@ -188,58 +188,58 @@ pub mod frames {
         members.iter().map(|member| MemberView::new(member, links)).collect()
     }
 
-    /// An event around a message that is rendered already.
+    /// Wraps a rendered message in its event.
     fn around(kind: &str, event: &Event, message: &ByteString) -> ByteString {
         let (chat, seq) = (event.chat, event.seq);
         format!(r#"{{"type":"{kind}","chat_id":{chat},"seq":{seq},"message":{message}}}"#).into()
     }
 
-    /// Somebody has read.
+    /// Renders a read marker for all members.
     fn read(chat_id: ChatId, seq: Option<Seq>, moved: &MarkerMoved) -> ByteString {
         let MarkerMoved { user: user_id, last_read_message_id, .. } = *moved;
         render(&Frame::Read { chat_id, seq, user_id, last_read_message_id, unread_count: None, me: None })
     }
 
-    /// The same to the reader's own sockets.
+    /// Renders a read marker for the reader's own sockets, with the unread count.
     pub fn own_read(chat_id: ChatId, seq: Option<Seq>, moved: &MarkerMoved) -> ByteString {
         let MarkerMoved { user: user_id, last_read_message_id, unread_count, me } = *moved;
         let unread_count = Some(unread_count);
         render(&Frame::Read { chat_id, seq, user_id, last_read_message_id, unread_count, me })
     }
 
-    /// One has set something for oneself.
+    /// Renders a change of the receiver's own settings.
     pub fn me_updated(chat_id: ChatId, seq: Seq, changed: &MeChanged) -> ByteString {
         let MeChanged { me, unread_count, .. } = *changed;
         render(&Frame::MeUpdated { chat_id, seq, me, unread_count })
     }
 
-    /// The chat is new to a user.
+    /// Renders `chat_created` for a user.
     pub fn chat_created(snapshot: &ChatSnapshot, seq: Seq, viewer: &Viewer, links: &Links) -> ByteString {
         let chat = ChatView::new(snapshot, Perspective::Of(viewer), links);
         render(&Frame::ChatCreated { chat_id: snapshot.chat.id, seq, chat })
     }
 
-    /// The chat is gone, or one is not in it any more.
+    /// Renders `chat_deleted`: the chat was deleted, or the receiver is no longer a member.
     pub fn chat_deleted(chat_id: ChatId, seq: Option<Seq>) -> ByteString {
         render(&Frame::ChatDeleted { chat_id, seq })
     }
 
-    /// The chat is to be loaded again, after which only what is above `seq` is news.
+    /// Renders `resync`: the client loads the chat again; only later events than `seq` are new.
     pub fn resync(chat_id: ChatId, seq: Seq) -> ByteString {
         render(&Frame::Resync { chat_id, seq })
     }
 
-    /// Somebody has come or gone.
+    /// Renders a user's change to online or offline.
     pub fn presence(user_id: UserId, is_online: bool, last_seen: Timestamp) -> ByteString {
         render(&Frame::Presence { user_id, is_online, last_seen })
     }
 
-    /// Somebody has another name or picture.
+    /// Renders a user's new name or picture.
     pub fn user_updated(user: &UserCard, links: &Links) -> ByteString {
         render(&Frame::UserUpdated { user: UserView::new(user, links) })
     }
 
-    /// The first event of a connection.
+    /// Renders the first event of a connection.
     pub fn hello(
         user_id: UserId,
         heartbeat_seconds: u64,
@@ -250,7 +250,7 @@ pub mod frames {
         render(&Frame::Hello { user_id, server_version, heartbeat_seconds, chats, users_online })
     }
 
-    /// Somebody types, or stopped.
+    /// Renders the start or end of typing.
     pub fn typing(chat_id: ChatId, user_id: UserId, is_typing: bool) -> ByteString {
         render(&Frame::Typing { chat_id, user_id, is_typing })
     }

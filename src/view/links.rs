@@ -1,4 +1,4 @@
-//! Addresses of this server in what it shows: those of pictures.
+//! URLs of this server in JSON: those of pictures.
 
 use std::{fmt, sync::Arc};
 
@@ -9,20 +9,22 @@ use url::Url;
 
 use crate::core::model::{Pictures, UserCard, UserId};
 
-/// Where this server is found from outside, for links that leave it.
+/// Builds and checks this server's public URLs.
 #[derive(Debug, Clone, Default)]
 pub struct Links {
-    /// `https://chat.example.com`, without a slash at the end; empty where it is not set.
+    /// `https://chat.example.com`, without a trailing slash; empty if not configured.
     pub public_url: String,
-    /// Where the pictures come from that are shown.
+    /// The hosts whose pictures are shown.
     pub pictures: Arc<Pictures>,
-    /// Set where not everybody may know who there is: pictures are shown to those who were shown their address.
+    /// Signs avatar URLs; set if users may not find each other. Then an avatar opens only to clients that
+    /// were given its URL.
     pub avatar_key: Option<AddressKey>,
-    /// Set where this server fetches the pictures of other hosts: those whose address it has shown.
+    /// Signs URLs of proxied pictures; set if this server fetches other hosts' pictures. Only pictures whose
+    /// URL it has signed are fetched.
     pub picture_key: Option<AddressKey>,
 }
 
-/// Signs addresses of pictures. Each kind signs a text that no other kind does.
+/// Key that signs picture URLs. Each kind of URL signs a text that no other kind does.
 #[derive(Clone)]
 pub struct AddressKey(Arc<[u8]>);
 
@@ -52,18 +54,18 @@ impl AddressKey {
     }
 }
 
-/// What is signed for the picture that the server draws for a user.
+/// Returns the text that is signed for the avatar that the server draws.
 fn drawn(user: UserId) -> String {
     format!("avatar {user}")
 }
 
-/// What is signed for a user's picture of another host. Another picture of theirs has another signature.
+/// Returns the text that is signed for a user's picture on another host. A new picture has a new signature.
 fn proxied(user: UserId, stored: &str) -> String {
     format!("picture {user} {stored}")
 }
 
 impl Links {
-    /// The address of a user's picture, as it is shown.
+    /// Returns the URL of a user's picture for clients.
     pub fn avatar(&self, user: &UserCard) -> String {
         if let Some(key) = &self.picture_key
             && let Some((stored, _)) = self.other_hosts(user)
@@ -82,32 +84,33 @@ impl Links {
         }
     }
 
-    /// The user's own address, where an address of this server is shown for it.
+    /// Returns the user's own picture URL if a proxy URL is shown in its place.
     pub fn source<'a>(&self, user: &'a UserCard) -> Option<&'a str> {
         self.picture_key.as_ref()?;
         self.other_hosts(user).map(|(_, address)| address)
     }
 
-    /// Whether a signature is that of the picture that the server draws for a user; all pass where none is needed.
+    /// Returns whether a signature opens the avatar drawn for a user. Any request passes if no signature is
+    /// required.
     pub fn open_avatar(&self, user: UserId, signature: Option<&str>) -> bool {
         let is_signed = |key: &AddressKey| signature.is_some_and(|text| key.has_signed(&drawn(user), text));
         self.avatar_key.as_ref().is_none_or(is_signed)
     }
 
-    /// The user's picture of another host as it is stored, where a signature is that of its address.
+    /// Returns the stored URL of a user's picture on another host, if the signature is valid for it.
     pub fn open_picture<'a>(&self, user: &'a UserCard, signature: &str) -> Option<&'a str> {
         let key = self.picture_key.as_ref()?;
         let (stored, _) = self.other_hosts(user)?;
         key.has_signed(&proxied(user.id, stored), signature).then_some(stored)
     }
 
-    /// Whether an address of this server stands for one of another host, and so is none that a picture may have.
+    /// Returns whether a URL is a proxy URL of this server. A user may not set one as their picture.
     pub fn is_proxied(&self, address: &str) -> bool {
         let is_below = Url::parse(address).is_ok_and(|url| url.path().starts_with(PICTURES));
         is_below && self.pictures.is_own_address(address)
     }
 
-    /// A user's picture, as it is stored and its address, where it is shown and of another host.
+    /// Returns a user's picture on another host, if it is shown: the stored text and its URL.
     fn other_hosts<'a>(&self, user: &'a UserCard) -> Option<(&'a str, &'a str)> {
         let stored = user.avatar_url.as_deref()?;
         let address = self.pictures.shown(stored)?;
@@ -115,5 +118,5 @@ impl Links {
     }
 }
 
-/// What the addresses begin with that stand for pictures of other hosts.
+/// Path prefix of proxied pictures.
 const PICTURES: &str = "/messages/pictures/";

@@ -1,4 +1,4 @@
-//! How messages are shown.
+//! JSON of messages.
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -28,14 +28,14 @@ pub struct MessageView<'a> {
     /// In the order in which each emoji was first used.
     #[schema(value_type = Vec<Reaction>)]
     reactions: &'a RawValue,
-    /// The first 100 who have read it, the sender first; in large chats the sender alone.
+    /// Ids of the first 100 readers, the sender first; in large chats only the sender.
     read_by: &'a [UserId],
-    /// How many have read it.
+    /// Number of readers.
     read_count: i64,
-    /// The sender's own key for it.
+    /// The sender's idempotency key for the message.
     #[schema(required)]
     client_id: Option<&'a str>,
-    /// The number of its latest change: of two copies keep the one with the higher one.
+    /// The number of its latest change: of two copies, keep the one with the higher number.
     seq: Seq,
 }
 
@@ -44,7 +44,7 @@ impl<'a> MessageView<'a> {
         Self::by(Part::New(UserView::new(&message.sender, links)), message)
     }
 
-    /// The same, one of many of few senders.
+    /// Creates the view of a message with its sender already rendered.
     pub fn said(message: &'a Message, senders: &'a Senders) -> Self {
         Self::by(senders.get(message), message)
     }
@@ -68,7 +68,7 @@ impl<'a> MessageView<'a> {
     }
 }
 
-/// The JSON of those who have sent some messages, each rendered once.
+/// Rendered senders of a page of messages, each rendered once.
 pub struct Senders(Vec<(UserId, Box<RawValue>)>);
 
 impl Senders {
@@ -100,6 +100,6 @@ pub struct FoundMessageView<'a> {
 
 fn highlights() -> Array {
     let pair = ArrayBuilder::new().items(i32::schema()).min_items(Some(2)).max_items(Some(2));
-    let about = "Where what was looked for stands in the content: characters, the end exclusive.";
+    let about = "Ranges of the matches in the content, in characters; the end is exclusive.";
     ArrayBuilder::new().items(pair).description(Some(about)).build()
 }

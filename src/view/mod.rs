@@ -1,4 +1,4 @@
-//! The JSON that clients see: one shape for each thing, the same over REST and sockets.
+//! The JSON that clients get: one shape for each thing, the same over REST and WebSocket.
 
 mod chat;
 mod credential;
@@ -19,22 +19,22 @@ use bytestring::ByteString;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-/// Bytes that a page of messages or chats takes.
+/// Initial buffer for a page of messages or chats, in bytes.
 const LONG: usize = 32 << 10;
 
-/// Renders a view that is often long: its text is not moved again and again as it grows.
+/// Renders a view that is often long, into a buffer large enough not to be reallocated often.
 pub fn render_long(view: &impl Serialize) -> ByteString {
     let mut text = Vec::with_capacity(LONG);
     serde_json::to_writer(&mut text, view).expect("views are always JSON");
     Bytes::from(text).try_into().expect("JSON is UTF-8")
 }
 
-/// Renders a part of a view, to be put into others.
+/// Renders a part of a view, to be embedded in others.
 fn render_raw(view: &impl Serialize) -> Box<RawValue> {
     serde_json::value::to_raw_value(view).expect("views are always JSON")
 }
 
-/// A part of a view: as it is, or as the JSON that was made of it before.
+/// A part of a view: a value, or its cached JSON.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 enum Part<'a, T> {

@@ -1,4 +1,4 @@
-//! How users are shown.
+//! JSON of users.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -14,9 +14,9 @@ pub struct UserView<'a> {
     username: &'a str,
     /// The full name, else the username.
     display_name: &'a str,
-    /// The user's own address where pictures may come from its host, else a picture that the server draws. With
-    /// `GREENROOM_PICTURE_PROXY` an address of this server stands for the user's own. This server's addresses are absolute where
-    /// `GREENROOM_PUBLIC_URL` is set.
+    /// The user's own picture URL if its host is allowed, else a picture that the server draws. With
+    /// `GREENROOM_PICTURE_PROXY`, a URL of this server replaces the user's own. URLs of this server are
+    /// absolute if `GREENROOM_PUBLIC_URL` is set.
     avatar_url: String,
 }
 
@@ -40,13 +40,13 @@ pub struct FoundUserView<'a> {
     pub email: &'a str,
 }
 
-/// A user as shown to themselves, and to staff.
+/// A user as shown to themselves and to staff.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = OwnUser)]
 pub struct OwnUserView<'a> {
     #[serde(flatten)]
     pub user: UserView<'a>,
-    /// The user's own address, where `avatar_url` is one of this server that stands for it.
+    /// The user's own picture URL, if `avatar_url` is a proxy URL of this server.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, required = false)]
     pub avatar_source: Option<&'a str>,

@@ -1,4 +1,4 @@
-//! The files of `web/`, which are part of the program: scripts, styles, texts and pictures.
+//! Static files of `web/`, embedded in the program: scripts, styles, texts and images.
 
 use std::{collections::HashMap, sync::LazyLock};
 
@@ -16,7 +16,7 @@ use crate::{
     error::ApiError,
 };
 
-/// A file as it was when the program was built.
+/// An embedded file.
 struct File {
     path: &'static str,
     plain: &'static [u8],
@@ -25,10 +25,10 @@ struct File {
 
 include!(concat!(env!("OUT_DIR"), "/web.rs"));
 
-/// Where the files are: below it the version, and then their paths in `web/`.
+/// Base path of the files. The version follows, then the path in `web/`.
 pub const BASE: &str = "/messages/static";
 
-/// Names the content of all files. It is in their addresses, so what was got under one never has to be asked for again.
+/// Hash of the content of all files. It is part of their URLs, so that browsers can cache them forever.
 pub static VERSION: LazyLock<String> = LazyLock::new(|| {
     let all: Vec<_> =
         FILES.iter().map(|file| format!("{} {}\n", file.path, secrets::hash(file.plain))).collect();
@@ -38,13 +38,13 @@ pub static VERSION: LazyLock<String> = LazyLock::new(|| {
 static ASSETS: LazyLock<HashMap<&str, Asset>> =
     LazyLock::new(|| FILES.iter().map(|file| (file.path, Asset::new(file))).collect());
 
-/// A file and what is said of it.
+/// A file with its response headers.
 pub struct Asset {
     plain: &'static [u8],
-    /// Where that is shorter.
+    /// Compressed content, if it is shorter.
     gzip: Option<&'static [u8]>,
     content_type: &'static str,
-    /// Changes with the content.
+    /// ETag, a hash of the content.
     etag: String,
 }
 
@@ -58,7 +58,7 @@ impl Asset {
         }
     }
 
-    /// Open to all, so that other sites' pages can use it.
+    /// Responds with the file. Any origin may use it, so that pages of other sites can embed it.
     fn answer(&self, request: &HttpRequest, cache_control: &'static str) -> HttpResponse {
         let is_known = is_known(request, &self.etag);
         let mut response = if is_known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
@@ -68,7 +68,7 @@ impl Asset {
             .insert_header((ACCESS_CONTROL_ALLOW_ORIGIN, "*"))
             .insert_header(("Cross-Origin-Resource-Policy", "cross-origin"));
         let gzip = self.gzip.filter(|_| takes_gzip(request));
-        // Both forms have one tag, so with the shorter one it says no more than that they mean the same.
+        // Both encodings share an ETag, so the compressed one gets a weak ETag.
         let etag = if gzip.is_some() { format!("W/{}", self.etag) } else { self.etag.clone() };
         response.insert_header((ETAG, etag));
         if is_known {
@@ -103,12 +103,12 @@ fn takes_gzip(request: &HttpRequest) -> bool {
     })
 }
 
-/// Asked for anew each time, so that a page never runs the client of an older server.
+/// Revalidated on each use, so that a page never runs the client of an older server.
 const FRESH: &str = "no-cache";
-/// Kept for a year.
+/// Cached for a year.
 const LASTING: &str = "public, max-age=31536000, immutable";
 
-/// The text of a file that is part of the program.
+/// Returns the text of an embedded file.
 pub fn text(path: &str) -> &'static str {
     let text = ASSETS.get(path).and_then(|asset| std::str::from_utf8(asset.plain).ok());
     text.unwrap_or_default()
@@ -118,7 +118,7 @@ pub fn text(path: &str) -> &'static str {
 pub async fn show(request: HttpRequest, path: Path<(String, String)>) -> Answer {
     let (version, path) = path.into_inner();
     let asset = ASSETS.get(path.as_str()).ok_or(ApiError::NOT_FOUND)?;
-    // A page from before an update may still ask for another version: it gets what there is.
+    // A page loaded before an update may request an older version. It gets the current file, uncached.
     Ok(asset.answer(&request, if version == *VERSION { LASTING } else { FRESH }))
 }
 
@@ -126,7 +126,7 @@ async fn fresh(request: HttpRequest, path: &str) -> Answer {
     Ok(ASSETS.get(path).ok_or(ApiError::NOT_FOUND)?.answer(&request, FRESH))
 }
 
-/// `GET /messages/widgets.js`: under an address that stays the same, those of this version.
+/// `GET /messages/widgets.js`: stable URL of the widgets of the current version.
 pub async fn widgets(request: HttpRequest) -> Answer {
     static WIDGETS: LazyLock<Asset> = LazyLock::new(|| {
         let script = format!("export * from \"./static/{}/widgets.js\";\n", *VERSION);

@@ -1,4 +1,4 @@
-//! Pages for people, and the files that they and the pages of other sites are made of.
+//! HTML pages, and the static files for them and for pages of other sites.
 
 pub mod assets;
 pub mod pages;

@@ -1,4 +1,4 @@
-//! The pages: to sign in, to read and write messages, and one that shows the widgets.
+//! HTML pages: sign-in, messages, widget demo and API reference.
 
 use std::{collections::HashMap, sync::LazyLock};
 
@@ -15,12 +15,12 @@ use crate::{
     api::{self, Answer, page::Query, sign_in},
     middleware::authenticate,
     openapi,
-    state::State,
+    state::AppState,
 };
 
-/// Everything that a page runs or asks comes from this server. Only pictures of users may be elsewhere, where this server does
-/// not fetch them. A form may lead to the public address.
-fn policy(state: &State) -> String {
+/// Returns the `Content-Security-Policy` of pages. All resources are from this server, except users' pictures
+/// if the picture proxy is off. Forms may also be sent to the public URL.
+fn policy(state: &AppState) -> String {
     let public_url = state.config.public_url.as_deref().unwrap_or_default();
     let others = if state.config.picture_proxy { "" } else { "https: " };
     format!(
@@ -29,21 +29,21 @@ fn policy(state: &State) -> String {
     )
 }
 
-fn page(state: &State, name: &'static str) -> HttpResponse {
+fn page(state: &AppState, name: &'static str) -> HttpResponse {
     static PAGES: LazyLock<HashMap<&str, String>> =
         LazyLock::new(|| ["messages", "demo", "reference"].map(|name| (name, filled_in(name))).into());
     in_html(state, PAGES.get(name).map(String::as_str).unwrap_or_default())
 }
 
-fn in_html(state: &State, text: impl MessageBody + 'static) -> HttpResponse {
+fn in_html(state: &AppState, text: impl MessageBody + 'static) -> HttpResponse {
     HttpResponse::Ok()
         .content_type("text/html; charset=utf-8")
         .insert_header((CONTENT_SECURITY_POLICY, policy(state)))
         .body(text)
 }
 
-/// A page with the address of the files where `{{static}}` stands, and for `{{modules}}` all that its script imports, so
-/// that a browser does not find out about one after the other.
+/// Fills in a page's template. `{{static}}` becomes the base URL of the files. `{{modules}}` becomes preload
+/// links for all modules that its script imports, so that a browser loads them in parallel.
 fn filled_in(name: &str) -> String {
     let base = format!("{}/{}", assets::BASE, *assets::VERSION);
     let preloads: Vec<_> = imports(&format!("{name}.js"))
@@ -54,7 +54,7 @@ fn filled_in(name: &str) -> String {
     page.replace("{{static}}", &base).replace("{{modules}}", &preloads.join("\n    "))
 }
 
-/// The modules that a module imports, and those that they import. Those that are loaded later, if at all, are not among them.
+/// Returns all static imports of a module, transitively. Dynamic imports are not included.
 fn imports(entry: &str) -> Vec<String> {
     let mut found = vec![entry.to_owned()];
     let mut next = 0;
@@ -72,7 +72,7 @@ fn imports(entry: &str) -> Vec<String> {
     found.split_off(1)
 }
 
-/// Where a relative path leads from a folder.
+/// Resolves a relative path against a folder.
 fn resolved(folder: &str, path: &str) -> String {
     let mut parts: Vec<_> = folder.split('/').filter(|part| !part.is_empty()).collect();
     for part in path.split('/') {
@@ -90,26 +90,27 @@ fn go_to(address: &str) -> HttpResponse {
 }
 
 /// `GET /` and `GET /messages/`
-pub async fn messages(state: Data<State>, request: HttpRequest) -> Answer {
-    if authenticate::visitor(&request, &state).await?.is_some() {
+pub async fn messages(state: Data<AppState>, request: HttpRequest) -> Answer {
+    if authenticate::optional_user(&request, &state).await?.is_some() {
         return Ok(page(&state, "messages"));
     }
     let next: String = form_urlencoded::byte_serialize(request.uri().to_string().as_bytes()).collect();
     Ok(go_to(&format!("/login/?next={next}")))
 }
 
-/// `GET /demo/`, for visitors too: they see what visitors of other sites see.
-pub async fn demo(state: Data<State>) -> Answer {
+/// `GET /demo/`, without authentication: visitors see what they would see on a host's site.
+pub async fn demo(state: Data<AppState>) -> Answer {
     Ok(page(&state, "demo"))
 }
 
-/// `GET /messages/api/docs/`, open to all.
-pub async fn reference(state: Data<State>) -> Answer {
+/// `GET /messages/api/docs/`, without authentication.
+pub async fn reference(state: Data<AppState>) -> Answer {
     Ok(page(&state, "reference"))
 }
 
-/// `GET /messages/api/`: for browsers a page with all addresses, for others links to the lists. Open to all.
-pub async fn index(state: Data<State>, request: HttpRequest) -> Answer {
+/// `GET /messages/api/`, without authentication: for browsers a page with all routes, for others links as
+/// JSON.
+pub async fn index(state: Data<AppState>, request: HttpRequest) -> Answer {
     static INDEX: LazyLock<String> =
         LazyLock::new(|| filled_in("index").replace("{{list}}", &openapi::index()));
     let accepted = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -123,12 +124,12 @@ pub async fn index(state: Data<State>, request: HttpRequest) -> Answer {
 }
 
 /// `GET /login/`
-pub async fn sign_in(state: Data<State>, request: HttpRequest) -> Answer {
-    if authenticate::visitor(&request, &state).await?.is_none() {
+pub async fn sign_in(state: Data<AppState>, request: HttpRequest) -> Answer {
+    if authenticate::optional_user(&request, &state).await?.is_none() {
         static PAGE: LazyLock<String> = LazyLock::new(|| filled_in("login"));
         let address = state.config.public_url.as_deref().unwrap_or_default();
         let mut page = in_html(&state, PAGE.replace("{{public}}", &address.replace('"', "&quot;")));
-        // Without scripts the form is sent by the browser itself, which must say where it comes from.
+        // Without JavaScript the browser submits the form itself. The CSRF check needs its `Origin` then.
         page.headers_mut().insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
         return Ok(page);
     }

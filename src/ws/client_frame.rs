@@ -1,4 +1,4 @@
-//! What a client sends.
+//! Frames that clients send.
 
 use std::borrow::Cow;
 
@@ -20,13 +20,13 @@ use crate::{
     view::render,
 };
 
-/// A client's frame. Which of the fields count depends on its type.
+/// A client's frame. Its type decides which fields are used.
 #[derive(Debug, Deserialize, ToSchema)]
 pub struct ClientFrame {
     #[serde(rename = "type", default)]
     #[schema(value_type = String)]
     kind: Field,
-    /// Echoed in the answer, whatever it is.
+    /// Echoed in the response; any JSON value.
     #[serde(default)]
     #[schema(value_type = serde_json::Value)]
     pub(super) id: Option<Box<RawValue>>,
@@ -39,36 +39,36 @@ pub struct ClientFrame {
     #[serde(default)]
     #[schema(value_type = String, min_length = 1, max_length = 5000)]
     pub(super) content: Field,
-    /// The sender's own key for the message: with one the command can be repeated safely.
+    /// Idempotency key of the message, chosen by the sender: a command that has one can be retried safely.
     #[serde(default)]
     #[schema(value_type = Option<String>, min_length = 1, max_length = 64)]
     pub(super) client_id: Field,
     #[serde(default)]
     #[schema(value_type = String)]
     pub(super) emoji: Field,
-    /// `toggle` where it is missing or null.
+    /// `toggle` if missing or null.
     #[serde(default)]
     #[schema(value_type = Option<ReactIntent>)]
     pub(super) action: Field,
     #[serde(default)]
     #[schema(value_type = bool)]
     pub(super) is_typing: Field,
-    /// How far one has heard of each chat, by chat id.
+    /// The last `seq` received of each chat, by chat id.
     #[serde(default)]
     #[schema(value_type = BTreeMap<String, i64>)]
     chats: HeadsField,
-    /// Whether further parts follow.
+    /// Whether more parts of the `resume` follow.
     #[serde(default)]
     #[schema(value_type = bool)]
     more: Field,
 }
 
-/// A frame that is no JSON object.
+/// A frame that is not a JSON object.
 pub struct Malformed;
 
 impl ClientFrame {
     pub fn parse(text: &str) -> Result<Self, Malformed> {
-        // serde would take a list for the fields in their order.
+        // serde would also accept an array of the fields in order.
         let is_object = text.trim_start().starts_with('{');
         serde_json::from_str(text).ok().filter(|_| is_object).ok_or(Malformed)
     }
@@ -80,12 +80,28 @@ impl ClientFrame {
         }
     }
 
-    /// Whether it asks for nothing but an answer.
+    /// Returns the command's name for the log, or `...` for one that does not exist: it may be any text.
+    pub(super) fn name(&self) -> &'static str {
+        const NAMES: [&str; 8] = [
+            "send_message",
+            "edit_message",
+            "delete_message",
+            "react",
+            "mark_as_read",
+            "typing",
+            "watch",
+            "unwatch",
+        ];
+        let kind = self.kind();
+        NAMES.into_iter().find(|name| *name == kind).unwrap_or("...")
+    }
+
+    /// Returns whether this is a ping, which needs only an answer.
     pub fn is_ping(&self) -> bool {
         self.kind() == "ping"
     }
 
-    /// The answer to a ping.
+    /// Renders the answer to a ping.
     pub fn pong(&self) -> ByteString {
         render(&AnswerFrame { kind: "pong", id: self.id.as_deref(), answer: () })
     }
@@ -94,7 +110,7 @@ impl ClientFrame {
         self.kind() == "resume"
     }
 
-    /// How far the client has heard.
+    /// Parses the frame as a `resume`, or a part of one.
     pub fn resume(&self) -> Result<Resume, ApiError> {
         let mut errors = FieldErrors::default();
         let chats = errors.note("chats", self.chats.heads());
@@ -106,13 +122,13 @@ impl ClientFrame {
         }
     }
 
-    /// An error in answer to this frame.
+    /// Renders an `error` response to this frame.
     pub fn error(&self, error: &ApiError) -> ByteString {
         error_frame(error, self.id.as_deref())
     }
 
-    /// Whether what it asks for is on its way at once. Where something has to be looked up first, whatever is sent
-    /// after it must wait, or it would overtake.
+    /// Returns whether the command is sent to its chat when first polled. A command that needs a lookup first
+    /// must finish before the next begins, to keep the order.
     pub(super) fn is_direct(&self) -> bool {
         matches!(&*self.kind(), "send_message" | "mark_as_read" | "typing")
     }
@@ -126,7 +142,7 @@ impl ClientFrame {
     }
 }
 
-/// An id in a frame. What cannot be one is like one that does not exist.
+/// Parses an id in a frame. A malformed id is answered like an unknown one.
 fn id(name: &'static str, field: &Field) -> Result<i64, ApiError> {
     match field {
         Field::Missing => Err(FieldErrors::of(name, REQUIRED).into()),
@@ -141,8 +157,8 @@ fn id(name: &'static str, field: &Field) -> Result<i64, ApiError> {
 /// A `resume`, or a part of one.
 pub struct Resume {
     pub id: Option<Box<RawValue>>,
-    /// Chats by id with the number of the latest change that the client has heard of.
+    /// The last `seq` that the client has received of each chat.
     pub chats: Heads,
-    /// Whether further parts follow.
+    /// Whether more parts of the `resume` follow.
     pub more: bool,
 }

@@ -1,4 +1,4 @@
-//! The end of a socket: once both sides have said goodbye the server hangs up.
+//! Close handshake: the server closes the connection once both sides have sent a close frame.
 
 use std::{
     pin::Pin,
@@ -12,33 +12,33 @@ use actix_web::{
     web::Bytes,
 };
 
-use super::size_limit::Guard;
+use super::size_limit::MessageSizeLimit;
 
-/// How long a client may take to return a goodbye.
-const GOODBYE_WITHIN: Duration = Duration::from_secs(1);
+/// Longest wait for the client's close frame.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What goes out over a socket, and then the wait for the client's goodbye. A connection that is closed with something
-/// of the client's unread takes back what is on its way to the client.
-pub struct Parting<O> {
-    /// Until the session has ended.
-    outflow: Option<O>,
-    guard: Guard,
-    patience: Option<Pin<Box<Sleep>>>,
+/// A socket's outgoing frames, followed by a wait for the client's close frame. Closing a connection with
+/// unread input would reset it and discard output not yet received.
+pub struct CloseHandshake<O> {
+    /// The outgoing frames; `None` once the session has ended.
+    outgoing: Option<O>,
+    guard: MessageSizeLimit,
+    timeout: Option<Pin<Box<Sleep>>>,
 }
 
-impl<O> Parting<O> {
-    pub fn new(outflow: O, guard: Guard) -> Self {
-        Self { outflow: Some(outflow), guard, patience: None }
+impl<O> CloseHandshake<O> {
+    pub fn new(outgoing: O, guard: MessageSizeLimit) -> Self {
+        Self { outgoing: Some(outgoing), guard, timeout: None }
     }
 
-    /// Waits for the goodbye, for as long as there is patience.
-    fn poll_goodbye(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let patience = self.patience.get_or_insert_with(|| Box::pin(sleep(GOODBYE_WITHIN)));
-        if self.guard.poll_goodbye(cx).is_ready() { Poll::Ready(()) } else { patience.as_mut().poll(cx) }
+    /// Waits for the client's close frame, at most [`CLOSE_TIMEOUT`].
+    fn poll_close_frame(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let timeout = self.timeout.get_or_insert_with(|| Box::pin(sleep(CLOSE_TIMEOUT)));
+        if self.guard.poll_close_frame(cx).is_ready() { Poll::Ready(()) } else { timeout.as_mut().poll(cx) }
     }
 }
 
-impl<O: MessageBody + Unpin> MessageBody for Parting<O> {
+impl<O: MessageBody + Unpin> MessageBody for CloseHandshake<O> {
     type Error = O::Error;
 
     fn size(&self) -> BodySize {
@@ -47,14 +47,14 @@ impl<O: MessageBody + Unpin> MessageBody for Parting<O> {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
         let this = self.get_mut();
-        if let Some(outflow) = &mut this.outflow {
-            let said = ready!(Pin::new(outflow).poll_next(cx));
-            if said.is_some() {
-                return Poll::Ready(said);
+        if let Some(outgoing) = &mut this.outgoing {
+            let frame = ready!(Pin::new(outgoing).poll_next(cx));
+            if frame.is_some() {
+                return Poll::Ready(frame);
             }
-            this.outflow = None;
+            this.outgoing = None;
         }
-        ready!(this.poll_goodbye(cx));
+        ready!(this.poll_close_frame(cx));
         Poll::Ready(None)
     }
 }

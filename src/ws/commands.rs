@@ -1,4 +1,4 @@
-//! What clients ask over a socket: parsed, carried out in the order sent, each answered with `ack` or `error`.
+//! Commands of a socket: parsed, run in the order sent, each answered with `ack` or `error`.
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -8,6 +8,7 @@ use bytestring::ByteString;
 use futures_util::{FutureExt, StreamExt, future::LocalBoxFuture, stream::FuturesOrdered};
 use serde_json::value::RawValue;
 use tokio::sync::mpsc;
+use tracing::{Instrument, Span};
 
 use super::{
     client_frame::ClientFrame,
@@ -22,33 +23,39 @@ use crate::{
     chat::Answered,
     core::model::{FieldErrors, Refusal, command::ReactIntent},
     error::ApiError,
-    hub::Socket,
+    hub::Subscriber,
     input::{EditFields, Field, MarkFields, PostFields, ReactFields, TypingFields},
-    rate_limit::Kind,
+    rate_limit::LimitClass,
     services::messages,
-    state::State,
+    state::AppState,
 };
 
-/// Frames that may be under way for one socket; more are an overload.
+/// Most commands queued for one socket; more close it.
 pub const UNDER_WAY: usize = 4_096;
 
-/// Commands that may await their answers at the same time.
+/// Most commands of one socket that await their answers at the same time.
 const AT_ONCE: usize = 256;
 
-/// Whose commands they are, and what they work with.
+/// Context of a socket's commands: its user and its dependencies.
 #[derive(Clone)]
 pub struct Client {
-    pub state: Data<State>,
+    pub state: Data<AppState>,
     pub caller: Arc<Caller>,
     /// The client's address.
     pub from: IpAddr,
-    pub socket: Arc<Socket>,
+    pub socket: Arc<Subscriber>,
     pub watched: Watched,
+    /// Log span of the handshake's request.
+    pub span: Span,
 }
 
-/// Carries out a socket's commands until the session drops its end. What comes one after the other is done, and
-/// answered, in that order; while one is being stored the next is on its way already.
-pub async fn carry_out(client: Client, mut frames: mpsc::Receiver<ClientFrame>, session: Recipient<Answer>) {
+/// Runs a socket's commands until the session drops its sender. Commands are run and answered in the order
+/// sent. While one is being stored, the next is already submitted.
+pub async fn run_commands(
+    client: Client,
+    mut frames: mpsc::Receiver<ClientFrame>,
+    session: Recipient<Answer>,
+) {
     let mut under_way: FuturesOrdered<LocalBoxFuture<'static, ByteString>> = FuturesOrdered::new();
     loop {
         tokio::select! {
@@ -58,7 +65,7 @@ pub async fn carry_out(client: Client, mut frames: mpsc::Receiver<ClientFrame>, 
                 let Some(frame) = frame else { break };
                 match client.state.identities.still_works(&client.caller.credential).await {
                     Ok(true) if !client.socket.is_closing() => {}
-                    // The socket is closed, or about to be.
+                    // The socket is closed or closing.
                     Ok(_) => continue,
                     Err(refusal) => {
                         session.do_send(Answer(frame.error(&refusal.into())));
@@ -66,9 +73,10 @@ pub async fn carry_out(client: Client, mut frames: mpsc::Receiver<ClientFrame>, 
                     }
                 }
                 let is_direct = frame.is_direct();
-                let mut answer = answer(client.clone(), frame).boxed_local();
+                let span = tracing::info_span!(parent: &client.span, "command", command = frame.name());
+                let mut answer = answer(client.clone(), frame).instrument(span).boxed_local();
                 if is_direct {
-                    // The first look at it sends the command.
+                    // The first poll submits the command.
                     match (&mut answer).now_or_never() {
                         Some(answer) => under_way.push_back(std::future::ready(answer).boxed_local()),
                         None => under_way.push_back(answer),
@@ -82,13 +90,13 @@ pub async fn carry_out(client: Client, mut frames: mpsc::Receiver<ClientFrame>, 
             }
         }
     }
-    // What was accepted is finished, though nobody hears of it any more.
+    // Accepted commands are finished after the socket has closed; their answers are discarded.
     while under_way.next().await.is_some() {}
 }
 
 async fn answer(client: Client, frame: ClientFrame) -> ByteString {
     let id = frame.id.clone();
-    match carry_out_one(&client, frame).await {
+    match run_command(&client, frame).await {
         Ok(answer) => ack_frame(id.as_deref(), answer),
         Err(error) => {
             if error.status_code() == StatusCode::FORBIDDEN {
@@ -99,9 +107,9 @@ async fn answer(client: Client, frame: ClientFrame) -> ByteString {
     }
 }
 
-async fn carry_out_one(client: &Client, frame: ClientFrame) -> Result<Ack, ApiError> {
+async fn run_command(client: &Client, frame: ClientFrame) -> Result<Ack, ApiError> {
     let Client { state, caller, socket, watched, .. } = client;
-    let limited = state.limits.take(caller.id(), Kind::of_command(&frame.kind()));
+    let limited = state.rate_limiter.take(caller.id(), LimitClass::of_command(&frame.kind()));
     limited.map_err(|seconds| ApiError::Throttled { seconds })?;
     match &*frame.kind() {
         "send_message" => {
@@ -119,9 +127,9 @@ async fn carry_out_one(client: &Client, frame: ClientFrame) -> Result<Ack, ApiEr
         "react" => {
             let message_id = frame.message()?;
             let fields = ReactFields { emoji: frame.emoji.clone() };
-            // An action that is none is told to those only who may see the message.
+            // An invalid action is reported only to users who may see the message.
             let intent = intent(&frame.action);
-            let intent = messages::or_refused(intent, async {
+            let intent = messages::authorize_before_errors(intent, async {
                 messages::may_react(state, caller.id(), message_id).await
             });
             let reacted = messages::react(state, caller, message_id, Ok(fields), intent.await?).await?;

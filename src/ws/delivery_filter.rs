@@ -1,4 +1,4 @@
-//! What a socket has heard of each chat, and so what is news to it.
+//! Per-socket delivery filter: drops events whose `seq` was already sent.
 
 use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
@@ -8,67 +8,77 @@ use super::room_watch::Watched;
 use crate::{
     core::model::{ChatId, Seq},
     feed::{Heads, Only},
-    hub::{Parcel, frame_batch::Standing},
+    hub::{FrameBatch, frame_batch::SubscriptionChange},
 };
 
-/// A socket first subscribes and then reads where its chats are, so that it misses nothing between the two.
+/// State of the filter. A socket subscribes first and reads its chats' heads afterwards, so that it misses no
+/// event in between.
 pub(super) enum Phase {
-    /// What is delivered waits: until the heads are known, or until the last of what was missed has been sent.
+    /// Deliveries stay queued: until the heads are known, or until the last missed events were sent.
     Waiting,
-    /// What was missed is being sent, as fast as the client reads. What is delivered meanwhile is in storage too, so it
-    /// is only noted in which chats there is more to read; for those that the user has left, with the number of that.
+    /// Missed events are being sent, at the client's pace. Deliveries are in storage too, so only the changed
+    /// chats are recorded. A chat that the user has left carries the `seq` of the removal.
     CatchingUp(BTreeMap<ChatId, Option<Seq>>),
-    /// The number of the latest change that went out, for each chat of the user.
+    /// The last `seq` sent, by chat of the user.
     Live(Heads),
-    /// The session has ended: nothing is sent any more.
+    /// The session has ended: nothing more is sent.
     Over,
 }
 
-/// The session decides when they are open; what is delivered passes them without it.
-pub(super) struct Ears {
+/// Per-socket delivery filter. The session switches its phase; the write path calls it directly, without
+/// going through the session's actor.
+pub(super) struct DeliveryFilter {
     pub(super) phase: Phase,
-    /// The chats that the socket is to carry.
+    /// The chats whose events the socket gets.
     pub(super) only: Only,
     pub(super) watched: Watched,
 }
 
-pub(super) type SharedEars = Rc<RefCell<Ears>>;
+pub(super) type SharedFilter = Rc<RefCell<DeliveryFilter>>;
 
-impl Ears {
-    pub(super) fn new(only: Only) -> SharedEars {
+impl DeliveryFilter {
+    pub(super) fn new(only: Only) -> SharedFilter {
         Rc::new(RefCell::new(Self { phase: Phase::Waiting, only, watched: Watched::default() }))
     }
 
-    /// Whether what is delivered is taken now.
-    pub(super) fn are_open(&self) -> bool {
+    /// Returns whether deliveries are taken from the queue now.
+    pub(super) fn accepts_events(&self) -> bool {
         matches!(self.phase, Phase::CatchingUp(_) | Phase::Live(_))
     }
 
-    pub(super) fn are_shut_for_good(&self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         matches!(self.phase, Phase::Over)
     }
 
-    /// Takes what is delivered. Returns what of it is to be sent: a chat's numbers only rise. It follows where the
-    /// socket stands.
-    pub(super) fn hear(&mut self, parcel: &Parcel) -> Option<Bytes> {
-        let Some(chat) = parcel.chat else { return Some(parcel.frames()) };
-        if parcel.standing == Standing::Joins {
-            self.want_watched(chat);
+    /// Filters a batch. Returns the frames to send: within a chat, `seq` only increases. Updates the
+    /// subscription state that the batch changes.
+    pub(super) fn hear(&mut self, batch: &FrameBatch) -> Option<Bytes> {
+        let Some(chat) = batch.chat else { return Some(batch.frames()) };
+        if batch.standing == SubscriptionChange::Joins {
+            self.keep_observed(chat);
         }
         match &mut self.phase {
-            Phase::Live(heads) => match parcel.standing {
-                // Who has come in has heard of the chat as a member by now.
-                Standing::Watches | Standing::WatchEnds if heads.contains_key(&chat) => None,
-                Standing::Watches | Standing::WatchEnds => self.hear_outside(chat, parcel),
-                _ => hear_live(heads, &self.only, chat, parcel),
+            Phase::Live(heads) => match batch.standing {
+                // After joining, the user gets the room's events as a member.
+                SubscriptionChange::Watches | SubscriptionChange::ObservationEnds
+                    if heads.contains_key(&chat) =>
+                {
+                    None
+                }
+                SubscriptionChange::Watches | SubscriptionChange::ObservationEnds => {
+                    self.filter_observed(chat, batch)
+                }
+                _ => filter_live(heads, &self.only, chat, batch),
             },
-            Phase::CatchingUp(noted) => match (parcel.standing, parcel.seq()) {
-                (Standing::Watches | Standing::WatchEnds, _) => self.hear_outside(chat, parcel),
+            Phase::CatchingUp(noted) => match (batch.standing, batch.seq()) {
+                (SubscriptionChange::Watches | SubscriptionChange::ObservationEnds, _) => {
+                    self.filter_observed(chat, batch)
+                }
                 (_, None) => None,
                 (standing, Some(seq)) => {
                     match standing {
-                        Standing::Leaves => drop(noted.insert(chat, Some(seq))),
-                        Standing::Joins => drop(noted.insert(chat, None)),
+                        SubscriptionChange::Leaves => drop(noted.insert(chat, Some(seq))),
+                        SubscriptionChange::Joins => drop(noted.insert(chat, None)),
                         _ => drop(noted.entry(chat).or_default()),
                     }
                     None
@@ -78,12 +88,12 @@ impl Ears {
         }
     }
 
-    fn hear_outside(&self, room: ChatId, parcel: &Parcel) -> Option<Bytes> {
-        self.watched.is_news(room, parcel.seq(), parcel.standing).then(|| parcel.frames())
+    fn filter_observed(&self, room: ChatId, batch: &FrameBatch) -> Option<Bytes> {
+        self.watched.is_news(room, batch.seq(), batch.standing).then(|| batch.frames())
     }
 
-    /// Whoever asked to watch a room and has come in wants it still.
-    fn want_watched(&mut self, room: ChatId) {
+    /// Keeps an observed room in the chat filter after the user has joined it.
+    fn keep_observed(&mut self, room: ChatId) {
         if self.watched.end(room)
             && let Some(only) = &mut self.only
         {
@@ -92,20 +102,20 @@ impl Ears {
     }
 }
 
-fn hear_live(heads: &mut Heads, only: &Only, chat: ChatId, parcel: &Parcel) -> Option<Bytes> {
-    let Some(seq) = parcel.seq() else { return heads.contains_key(&chat).then(|| parcel.frames()) };
+fn filter_live(heads: &mut Heads, only: &Only, chat: ChatId, batch: &FrameBatch) -> Option<Bytes> {
+    let Some(seq) = batch.seq() else { return heads.contains_key(&chat).then(|| batch.frames()) };
     let Some(last) = heads.get_mut(&chat) else {
         let is_wanted = only.as_ref().is_none_or(|only| only.contains(&chat));
-        return (parcel.standing == Standing::Joins && is_wanted).then(|| {
+        return (batch.standing == SubscriptionChange::Joins && is_wanted).then(|| {
             heads.insert(chat, seq);
-            parcel.frames()
+            batch.frames()
         });
     };
-    let news = parcel.frames_after(*last)?;
-    match parcel.standing {
-        Standing::Leaves => drop(heads.remove(&chat)),
-        Standing::Joins if only.as_ref().is_some_and(|only| !only.contains(&chat)) => return None,
+    let frames = batch.frames_after(*last)?;
+    match batch.standing {
+        SubscriptionChange::Leaves => drop(heads.remove(&chat)),
+        SubscriptionChange::Joins if only.as_ref().is_some_and(|only| !only.contains(&chat)) => return None,
         _ => *last = seq,
     }
-    Some(news)
+    Some(frames)
 }

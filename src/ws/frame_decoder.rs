@@ -1,7 +1,7 @@
-//! What a client's frames come to: whole messages, or how the socket ends over them (RFC 6455).
+//! Decodes a client's frames into whole messages, or into the close code of a protocol violation (RFC 6455).
 //!
-//! actix-web-actors hands frames on one by one and reports most breaches without acting upon them. Fragments are put
-//! together here, pings and goodbyes are answered, and each breach gets its close code.
+//! actix-web-actors passes frames on one by one and reports most violations without acting on them. This
+//! module assembles fragments, answers ping and close frames, and maps each violation to its close code.
 
 use std::io;
 
@@ -18,60 +18,60 @@ use actix_web_actors::ws::{
 use bytes::BytesMut;
 use bytestring::ByteString;
 
-use super::{closing::Parting, size_limit::Guard};
+use super::{closing::CloseHandshake, size_limit::MessageSizeLimit};
 
-/// Largest message that a client may send, in bytes, its fragments together.
+/// Largest message that a client may send, in bytes, including all fragments.
 const MAX_MESSAGE: usize = 64 * 1024;
 
-/// The frames of one client.
+/// Frame decoder of one client.
 #[derive(Debug)]
-pub struct Frames {
-    guard: Guard,
-    /// The message that comes in fragments, as far as it has come; the guard bounds it.
+pub struct FrameDecoder {
+    guard: MessageSizeLimit,
+    /// The fragmented message received so far; `guard` bounds its size.
     fragments: Option<BytesMut>,
 }
 
-/// Opens a socket with one of these subprotocols; its actor is made for the client's frames, and `outflow` has what the
-/// actor says go out.
+/// Opens a socket with one of these subprotocols. `actor` builds the session from its frame decoder.
+/// `outgoing` wraps the body that has the session's frames.
 pub fn open<A, O>(
     request: &HttpRequest,
     stream: Payload,
     protocols: &[&str],
-    actor: impl FnOnce(Frames) -> A,
-    outflow: impl FnOnce(BoxBody) -> O,
+    actor: impl FnOnce(FrameDecoder) -> A,
+    outgoing: impl FnOnce(BoxBody) -> O,
 ) -> Result<HttpResponse, Error>
 where
     A: Actor<Context = WebsocketContext<A>> + StreamHandler<Result<Message, ProtocolError>>,
     O: MessageBody<Error = <BoxBody as MessageBody>::Error> + Unpin + 'static,
 {
-    let guard = Guard::new(stream, MAX_MESSAGE as u64);
-    let actor = actor(Frames { guard: guard.clone(), fragments: None });
+    let guard = MessageSizeLimit::new(stream, MAX_MESSAGE as u64);
+    let actor = actor(FrameDecoder { guard: guard.clone(), fragments: None });
     let socket = WsResponseBuilder::new(actor, request, guard.clone()).protocols(protocols);
     let response = socket.frame_size(MAX_MESSAGE).start()?;
-    Ok(response.map_body(|_, body| Parting::new(outflow(body), guard).boxed()))
+    Ok(response.map_body(|_, body| CloseHandshake::new(outgoing(body), guard).boxed()))
 }
 
-/// What came of a frame.
-enum Heard {
+/// Result of decoding a frame.
+enum Decoded {
     Text(ByteString),
     Ping(Bytes),
-    /// A sign of life and nothing more: a pong, or a part of a message.
+    /// A pong, or a part of a message: shows that the client is alive, and needs no action.
     Nothing,
-    /// The client says goodbye, and is to have its own words back.
-    Goodbye(Option<CloseReason>),
-    Breach(Breach),
+    /// A close frame; its code and reason are echoed.
+    Close(Option<CloseReason>),
+    Violation(Violation),
 }
 
-/// A rule that a client broke.
+/// A protocol violation.
 #[derive(Clone, Copy)]
-enum Breach {
+enum Violation {
     BrokenFrame,
     Binary,
     NotUtf8,
     TooLarge,
 }
 
-impl Breach {
+impl Violation {
     fn code(self) -> CloseCode {
         match self {
             Self::BrokenFrame => CloseCode::Protocol,
@@ -91,13 +91,13 @@ impl Breach {
     }
 }
 
-impl Frames {
-    /// From now on the client's frames are taken.
+impl FrameDecoder {
+    /// Starts to read the client's frames.
     pub fn open(&self) {
         self.guard.open();
     }
 
-    /// Takes the next frame. Returns a message that has come to its end; all else is seen to here.
+    /// Handles the next frame. Returns a text message once it is complete.
     pub fn take<A>(
         &mut self,
         frame: Result<Message, ProtocolError>,
@@ -106,83 +106,83 @@ impl Frames {
     where
         A: Actor<Context = WebsocketContext<A>>,
     {
-        match self.hear(frame) {
-            Heard::Text(text) => return Some(text),
-            Heard::Ping(payload) => ctx.pong(&payload),
-            Heard::Nothing => {}
-            Heard::Goodbye(reason) => {
+        match self.decode(frame) {
+            Decoded::Text(text) => return Some(text),
+            Decoded::Ping(payload) => ctx.pong(&payload),
+            Decoded::Nothing => {}
+            Decoded::Close(reason) => {
                 ctx.close(reason);
                 ctx.stop();
             }
-            Heard::Breach(breach) => fail(ctx, breach),
+            Decoded::Violation(breach) => fail(ctx, breach),
         }
         None
     }
 
-    fn hear(&mut self, frame: Result<Message, ProtocolError>) -> Heard {
+    fn decode(&mut self, frame: Result<Message, ProtocolError>) -> Decoded {
         match frame {
-            Ok(Message::Text(text)) => Heard::Text(text),
-            Ok(Message::Ping(payload)) => Heard::Ping(payload),
-            Ok(Message::Pong(_) | Message::Nop) => Heard::Nothing,
-            Ok(Message::Binary(_)) => Heard::Breach(Breach::Binary),
-            Ok(Message::Continuation(fragment)) => self.hear_fragment(fragment),
-            Ok(Message::Close(reason)) => Heard::Goodbye(reason),
-            Err(error) => Heard::Breach(breach_of(&error)),
+            Ok(Message::Text(text)) => Decoded::Text(text),
+            Ok(Message::Ping(payload)) => Decoded::Ping(payload),
+            Ok(Message::Pong(_) | Message::Nop) => Decoded::Nothing,
+            Ok(Message::Binary(_)) => Decoded::Violation(Violation::Binary),
+            Ok(Message::Continuation(fragment)) => self.decode_fragment(fragment),
+            Ok(Message::Close(reason)) => Decoded::Close(reason),
+            Err(error) => Decoded::Violation(breach_of(&error)),
         }
     }
 
-    fn hear_fragment(&mut self, fragment: Item) -> Heard {
+    fn decode_fragment(&mut self, fragment: Item) -> Decoded {
         match (fragment, self.fragments.take()) {
-            (Item::FirstText(bytes), None) => self.keep(BytesMut::from(&*bytes)),
-            (Item::FirstBinary(_), None) => Heard::Breach(Breach::Binary),
+            (Item::FirstText(bytes), None) => self.keep_fragments(BytesMut::from(&*bytes)),
+            (Item::FirstBinary(_), None) => Decoded::Violation(Violation::Binary),
             (Item::Continue(bytes), Some(mut message)) => {
                 message.extend_from_slice(&bytes);
-                self.keep(message)
+                self.keep_fragments(message)
             }
             (Item::Last(bytes), Some(mut message)) => {
                 message.extend_from_slice(&bytes);
                 let text = ByteString::try_from(message.freeze());
-                text.map_or(Heard::Breach(Breach::NotUtf8), Heard::Text)
+                text.map_or(Decoded::Violation(Violation::NotUtf8), Decoded::Text)
             }
-            _ => Heard::Breach(Breach::BrokenFrame),
+            _ => Decoded::Violation(Violation::BrokenFrame),
         }
     }
 
-    fn keep(&mut self, message: BytesMut) -> Heard {
+    fn keep_fragments(&mut self, message: BytesMut) -> Decoded {
         self.fragments = Some(message);
-        Heard::Nothing
+        Decoded::Nothing
     }
 
-    /// The client sends nothing more, or nothing more is taken.
+    /// Ends the session when the client's stream has ended. A message that is too large gets its close code.
     pub fn end<A>(&self, ctx: &mut WebsocketContext<A>)
     where
         A: Actor<Context = WebsocketContext<A>>,
     {
         if self.guard.is_too_large() {
-            fail(ctx, Breach::TooLarge);
+            fail(ctx, Violation::TooLarge);
         } else {
             ctx.stop();
         }
     }
 }
 
-fn breach_of(error: &ProtocolError) -> Breach {
+fn breach_of(error: &ProtocolError) -> Violation {
     match error {
-        ProtocolError::Overflow => Breach::TooLarge,
-        // Text that is not UTF-8 comes as an error of no kind, reserved bits as one of bad data.
-        ProtocolError::Io(error) if error.kind() == io::ErrorKind::Other => Breach::NotUtf8,
-        _ => Breach::BrokenFrame,
+        ProtocolError::Overflow => Violation::TooLarge,
+        // actix reports invalid UTF-8 as `ErrorKind::Other`, reserved bits as invalid data.
+        ProtocolError::Io(error) if error.kind() == io::ErrorKind::Other => Violation::NotUtf8,
+        _ => Violation::BrokenFrame,
     }
 }
 
-fn fail<A>(ctx: &mut WebsocketContext<A>, breach: Breach)
+fn fail<A>(ctx: &mut WebsocketContext<A>, breach: Violation)
 where
     A: Actor<Context = WebsocketContext<A>>,
 {
     close(ctx, breach.code(), breach.text());
 }
 
-/// Says goodbye behind everything that is queued, and ends.
+/// Queues a close frame behind all queued frames, and stops the actor.
 pub fn close<A>(ctx: &mut WebsocketContext<A>, code: CloseCode, reason: &str)
 where
     A: Actor<Context = WebsocketContext<A>>,

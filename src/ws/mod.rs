@@ -1,4 +1,4 @@
-//! Sockets: the only code that knows actix-web-actors.
+//! WebSockets. No other folder uses actix-web-actors.
 
 mod client_frame;
 mod closing;

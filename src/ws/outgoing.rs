@@ -1,8 +1,7 @@
-//! What goes out over a socket: what its session says, and what is delivered to it.
+//! Outgoing half of a socket: frames of its session, and events delivered by chats.
 //!
-//! What is delivered does not go through the session: a busy room would have each of its sockets' actors look at its
-//! timers, its commands and its client's frames for every event. The actor is looked at when something of its own
-//! has woken it.
+//! Deliveries bypass the session. In a busy room, each event would otherwise make every socket's actor poll
+//! its timers, commands and client frames. The actor is polled only after one of its own wakers fired.
 
 use std::{
     pin::Pin,
@@ -19,73 +18,81 @@ use actix_web::{
 };
 use futures_util::task::AtomicWaker;
 
-use super::delivery_filter::SharedEars;
+use super::delivery_filter::SharedFilter;
 use crate::{
-    auth::Identities,
-    hub::{Next, Socket, goodbye},
+    auth::IdentityCache,
+    hub::{Next, Subscriber, close_frame},
 };
 
-/// The body of a socket's response.
-pub struct Outflow {
-    /// What the actor says, until it has ended.
+/// Response body of a socket: its outgoing frames.
+pub struct Outgoing {
+    /// The actor's frames; `None` after the socket was closed from outside.
     session: Option<BoxBody>,
-    socket: Arc<Socket>,
-    ears: SharedEars,
-    identities: Arc<Identities>,
-    bell: Arc<Bell>,
-    /// The bell as the actor knows it.
-    rope: Waker,
-    /// They take turns, so that neither waits for the other while the client is slow.
+    socket: Arc<Subscriber>,
+    filter: SharedFilter,
+    identities: Arc<IdentityCache>,
+    wake_flag: Arc<WakeFlag>,
+    /// The waker given to the actor; it sets `wake_flag`.
+    session_waker: Waker,
+    /// Alternates between the session's own frames and deliveries, so that a slow client starves neither.
     was_sessions_turn: bool,
 }
 
-impl Outflow {
+impl Outgoing {
     pub(super) fn new(
         session: BoxBody,
-        socket: Arc<Socket>,
-        ears: SharedEars,
-        identities: Arc<Identities>,
+        socket: Arc<Subscriber>,
+        filter: SharedFilter,
+        identities: Arc<IdentityCache>,
     ) -> Self {
-        let bell = Arc::new(Bell { has_rung: AtomicBool::new(true), task: AtomicWaker::new() });
-        let rope = Waker::from(bell.clone());
-        Self { session: Some(session), socket, ears, identities, bell, rope, was_sessions_turn: false }
+        let wake_flag = Arc::new(WakeFlag { is_set: AtomicBool::new(true), task: AtomicWaker::new() });
+        let session_waker = Waker::from(wake_flag.clone());
+        Self {
+            session: Some(session),
+            socket,
+            filter,
+            identities,
+            wake_flag,
+            session_waker,
+            was_sessions_turn: false,
+        }
     }
 
     fn poll_session(&mut self) -> Poll<Option<Result<Bytes, <BoxBody as MessageBody>::Error>>> {
         let Some(session) = &mut self.session else { return Poll::Ready(None) };
-        if !self.bell.has_rung.swap(false, Ordering::AcqRel) {
+        if !self.wake_flag.is_set.swap(false, Ordering::AcqRel) {
             return Poll::Pending;
         }
-        let said = Pin::new(session).poll_next(&mut Context::from_waker(&self.rope));
-        if said.is_ready() {
-            // There may be more.
-            self.bell.has_rung.store(true, Ordering::Release);
+        let frame = Pin::new(session).poll_next(&mut Context::from_waker(&self.session_waker));
+        if frame.is_ready() {
+            // There may be another frame.
+            self.wake_flag.is_set.store(true, Ordering::Release);
         }
-        said
+        frame
     }
 
-    /// Passes on what is delivered, as far as it is news.
-    fn pass(&mut self, reader: &Waker) -> Option<Bytes> {
-        let inbox = self.socket.inbox()?;
+    /// Takes the next frames from the send queue that pass the filter.
+    fn next_delivery(&mut self, reader: &Waker) -> Option<Bytes> {
+        let queue = self.socket.send_queue()?;
         loop {
-            // After a pause nothing goes out before it is known whose sessions have ended meanwhile.
-            let takes_events = self.ears.borrow().are_open() && self.identities.is_current();
-            match inbox.next(takes_events, reader)? {
-                Next::Pass(parcel) => {
-                    if let Some(news) = self.ears.borrow_mut().hear(&parcel) {
-                        return Some(news);
+            // After a pause of the process, sends nothing until revoked sessions are known.
+            let takes_events = self.filter.borrow().accepts_events() && self.identities.is_current();
+            match queue.next(takes_events, reader)? {
+                Next::Pass(batch) => {
+                    if let Some(frames) = self.filter.borrow_mut().hear(&batch) {
+                        return Some(frames);
                     }
                 }
                 Next::Close(reason) => {
                     self.session = None;
-                    return Some(goodbye(reason.code(), reason.text()));
+                    return Some(close_frame(reason.code(), reason.text()));
                 }
             }
         }
     }
 }
 
-impl MessageBody for Outflow {
+impl MessageBody for Outgoing {
     type Error = <BoxBody as MessageBody>::Error;
 
     fn size(&self) -> BodySize {
@@ -94,37 +101,37 @@ impl MessageBody for Outflow {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
         let this = self.get_mut();
-        this.bell.task.register(cx.waker());
-        if this.ears.borrow().are_shut_for_good() {
+        this.wake_flag.task.register(cx.waker());
+        if this.filter.borrow().is_over() {
             return this.poll_session();
         }
         if std::mem::take(&mut this.was_sessions_turn)
-            && let Some(news) = this.pass(cx.waker())
+            && let Some(frames) = this.next_delivery(cx.waker())
         {
-            return Poll::Ready(Some(Ok(news)));
+            return Poll::Ready(Some(Ok(frames)));
         }
-        let said = this.poll_session();
-        if said.is_ready() || this.ears.borrow().are_shut_for_good() {
+        let frame = this.poll_session();
+        if frame.is_ready() || this.filter.borrow().is_over() {
             this.was_sessions_turn = true;
-            return said;
+            return frame;
         }
-        this.pass(cx.waker()).map_or(Poll::Pending, |news| Poll::Ready(Some(Ok(news))))
+        this.next_delivery(cx.waker()).map_or(Poll::Pending, |frames| Poll::Ready(Some(Ok(frames))))
     }
 }
 
-/// Wakes the connection's task, and tells that it was for the actor.
-struct Bell {
-    has_rung: AtomicBool,
+/// Waker of the session's actor: wakes the connection's task and records that the actor must be polled.
+struct WakeFlag {
+    is_set: AtomicBool,
     task: AtomicWaker,
 }
 
-impl Wake for Bell {
+impl Wake for WakeFlag {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.has_rung.store(true, Ordering::Release);
+        self.is_set.store(true, Ordering::Release);
         self.task.wake();
     }
 }

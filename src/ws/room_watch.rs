@@ -1,4 +1,4 @@
-//! Following public rooms from outside: what a socket watches, and the commands that change it.
+//! Observed public rooms of a socket, and the `watch` and `unwatch` commands.
 
 use std::{cell::RefCell, collections::BTreeMap, rc::Rc, sync::Arc};
 
@@ -7,21 +7,21 @@ use tokio::sync::mpsc;
 use crate::{
     core::model::{Chat, ChatId, FieldErrors, Refusal, Seq, permission::Ability},
     error::ApiError,
-    hub::{Socket, frame_batch::Standing},
-    state::State,
+    hub::{Subscriber, frame_batch::SubscriptionChange},
+    state::AppState,
     storage::queries::membership,
 };
 
-/// Most rooms that one socket may watch.
+/// Most rooms that one socket may observe.
 pub const MOST_WATCHED: usize = 100;
 
-/// The rooms that a socket watches, each with the number of the latest change that went out; its session and the task
-/// that carries out its commands share it.
+/// The rooms that a socket observes, each with the last `seq` sent. Shared by the session and the task that
+/// runs its commands.
 #[derive(Debug, Clone, Default)]
 pub struct Watched(Rc<RefCell<BTreeMap<ChatId, Seq>>>);
 
 impl Watched {
-    /// Notes that a room is watched from now on; an error where there are too many.
+    /// Adds a room; an error if the socket observes too many.
     fn begin(&self, room: ChatId) -> Result<(), FieldErrors> {
         let mut rooms = self.0.borrow_mut();
         if rooms.len() >= MOST_WATCHED && !rooms.contains_key(&room) {
@@ -32,48 +32,49 @@ impl Watched {
         Ok(())
     }
 
-    /// Notes where a room is as far as the client is told: this node may hear later of what brought it there.
-    fn tell(&self, room: ChatId, seq: Seq) {
+    /// Records the `seq` that the client was answered with. Earlier events that reach this node later are
+    /// dropped.
+    fn record(&self, room: ChatId, seq: Seq) {
         if let Some(last) = self.0.borrow_mut().get_mut(&room) {
             *last = seq.max(*last);
         }
     }
 
-    /// Notes that a room is not watched any more. Returns whether it was.
+    /// Removes a room. Returns whether it was observed.
     pub fn end(&self, room: ChatId) -> bool {
         self.0.borrow_mut().remove(&room).is_some()
     }
 
-    /// Whether news of a room are new to a socket that watches it. Its numbers rise; they may skip, since much of what
-    /// happens in a room is not told outside.
-    pub fn is_news(&self, room: ChatId, seq: Option<Seq>, standing: Standing) -> bool {
+    /// Returns whether an event of an observed room must be sent. Its `seq` increases but skips numbers:
+    /// observers get few of a room's events.
+    pub fn is_news(&self, room: ChatId, seq: Option<Seq>, standing: SubscriptionChange) -> bool {
         let mut rooms = self.0.borrow_mut();
         let (Some(last), Some(seq)) = (rooms.get_mut(&room), seq) else { return false };
         if seq <= *last {
             return false;
         }
         *last = seq;
-        if standing == Standing::WatchEnds {
+        if standing == SubscriptionChange::ObservationEnds {
             rooms.remove(&room);
         }
         true
     }
 
-    /// All of them.
+    /// Returns all observed rooms.
     pub fn rooms(&self) -> Vec<ChatId> {
         self.0.borrow().keys().copied().collect()
     }
 }
 
-/// Has a socket hear from outside what a public room is called and who is in it. Returns where the room is: what
-/// happens after that is told. Nothing changes for who is in it already.
+/// Makes a socket an observer of a public room: it gets the room's title and membership changes. Returns the
+/// room's `seq`; later events are delivered. For a member nothing changes.
 pub async fn watch(
-    state: &State,
-    socket: &Arc<Socket>,
+    state: &AppState,
+    socket: &Arc<Subscriber>,
     watched: &Watched,
     room: ChatId,
 ) -> Result<Seq, ApiError> {
-    let (chat, is_member) = look(state, socket, room).await?;
+    let (chat, is_member) = read_room(state, socket, room).await?;
     if is_member {
         return Ok(chat.seq);
     }
@@ -81,15 +82,16 @@ pub async fn watch(
     let (done, mut is_done) = mpsc::channel(1);
     state.directory.watch(room, chat.seq, socket.clone(), done);
     let _ = is_done.recv().await;
-    // The caller may have come in and gone again meanwhile, which ended it.
+    // The caller may have joined and left during the subscription, which removed the room.
     watched.begin(room)?;
-    // Only now, so that a change is either told or known to whoever loads the room after this.
-    match look(state, socket, room).await {
+    // Read after the subscription: a change is either delivered, or seen by a client that loads the room
+    // afterwards.
+    match read_room(state, socket, room).await {
         Ok((chat, is_member)) => {
             if is_member {
                 watched.end(room);
             } else {
-                watched.tell(room, chat.seq);
+                watched.record(room, chat.seq);
             }
             Ok(chat.seq)
         }
@@ -100,8 +102,8 @@ pub async fn watch(
     }
 }
 
-/// Ends that. Nothing of the room is sent any more when this returns.
-pub async fn unwatch(state: &State, socket: &Socket, watched: &Watched, room: ChatId) {
+/// Ends a socket's observation of a room. No event of the room is sent after this returns.
+pub async fn unwatch(state: &AppState, socket: &Subscriber, watched: &Watched, room: ChatId) {
     if watched.end(room) {
         let (done, mut is_done) = mpsc::channel(1);
         state.directory.unwatch(room, socket.id, done);
@@ -109,14 +111,15 @@ pub async fn unwatch(state: &State, socket: &Socket, watched: &Watched, room: Ch
     }
 }
 
-async fn look(state: &State, socket: &Socket, chat: ChatId) -> Result<(Chat, bool), Refusal> {
+async fn read_room(state: &AppState, socket: &Subscriber, chat: ChatId) -> Result<(Chat, bool), Refusal> {
     let user = socket.user;
-    let met = state.readers.ask(move |conn| membership::authorized(conn, chat, user, Ability::See)).await?;
-    if met.role.is_none() && !met.chat.is_public {
-        // Staff may help there, and hear of nothing.
+    let found =
+        state.readers.query(move |conn| membership::authorized(conn, chat, user, Ability::See)).await?;
+    if found.role.is_none() && !found.chat.is_public {
+        // Staff may read private rooms, but not observe them.
         return Err(Refusal::NotFound);
     }
-    Ok((met.chat, met.role.is_some()))
+    Ok((found.chat, found.role.is_some()))
 }
 
 #[cfg(test)]
@@ -124,14 +127,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_brought_a_room_where_the_client_was_told_that_it_is_is_no_news() {
+    fn events_up_to_the_answered_seq_are_not_sent() {
         let (watched, room) = (Watched::default(), ChatId(1));
-        let is_news = |seq| watched.is_news(room, Some(seq), Standing::Watches);
+        let is_news = |seq| watched.is_news(room, Some(seq), SubscriptionChange::Watches);
         watched.begin(room).unwrap();
         assert!(is_news(5));
-        watched.tell(room, 7);
+        watched.record(room, 7);
         assert_eq!([6, 7, 8, 8].map(is_news), [false, false, true, false]);
-        watched.tell(room, 7);
+        watched.record(room, 7);
         assert!(!is_news(8));
     }
 }

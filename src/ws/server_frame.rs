@@ -1,4 +1,4 @@
-//! What answers a client's frames.
+//! Responses to a client's frames.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ use crate::{
     view::{MessageView, render},
 };
 
-/// An answer to a frame, with the frame's id.
+/// A response to a frame, with the frame's id.
 #[derive(Serialize)]
 pub(super) struct AnswerFrame<'a, T> {
     #[serde(rename = "type")]
@@ -28,7 +28,7 @@ pub(super) struct AnswerFrame<'a, T> {
     pub(super) answer: T,
 }
 
-/// What an `ack` bears besides the id.
+/// Contents of an `ack` besides the id.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 pub(crate) enum Ack {
@@ -50,17 +50,17 @@ pub(crate) enum Ack {
     Done {},
 }
 
-/// An `ack`, with what it bears.
+/// Renders an `ack`.
 pub fn ack_frame(id: Option<&RawValue>, answer: impl Serialize) -> ByteString {
     render(&AnswerFrame { kind: "ack", id, answer })
 }
 
-/// An `error`: the status as REST has it, and the body.
+/// Renders an `error`: the HTTP status that REST would answer, and the same body.
 pub fn error_frame(error: &ApiError, id: Option<&RawValue>) -> ByteString {
     #[derive(Serialize)]
     struct Failed {
         status: u16,
-        /// In seconds, where that helps.
+        /// Seconds until a retry may succeed, if known.
         #[serde(skip_serializing_if = "Option::is_none")]
         retry_after: Option<u64>,
         #[serde(flatten)]
@@ -71,14 +71,14 @@ pub fn error_frame(error: &ApiError, id: Option<&RawValue>) -> ByteString {
     render(&AnswerFrame { kind: "error", id, answer })
 }
 
-/// An answer, for the session to send.
+/// A rendered response for the session to send.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct Answer(pub ByteString);
 
 #[derive(Serialize, ToSchema)]
 pub(crate) struct CaughtUp<'a> {
-    /// The number of the latest change of each of the caller's chats, by chat id.
+    /// The `seq` of each of the caller's chats, by chat id.
     #[schema(value_type = BTreeMap<String, i64>)]
     pub(super) heads: &'a Heads,
     /// Unread counts by chat id, of chats that have any.

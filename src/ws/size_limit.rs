@@ -1,7 +1,7 @@
-//! A look at frames' headers before anything is buffered: what a client declares decides, not what it sends.
+//! Message size limit: reads frame headers before anything is buffered, and decides by the declared length.
 //!
-//! The codec below actix-web-actors keeps a frame until it is whole and only then looks at its size, so that a frame
-//! that declares gigabytes is buffered as it comes. This stream ends in front of it instead.
+//! The codec of actix-web-actors buffers a frame until it is complete, and checks its size only then. A frame
+//! that declares gigabytes would be buffered as it arrives. This stream ends before such a frame instead.
 
 use std::{
     cell::RefCell,
@@ -17,52 +17,52 @@ use actix_web::{
 };
 use futures_util::Stream;
 
-/// What comes in over a socket, ended in front of the first message that is too large. Its clones are the same stream.
+/// A socket's incoming bytes, cut off before the first message that is too large. Clones share one stream.
 ///
-/// It knows no errors: actix-web-actors would let an error overtake the frames before it.
+/// The stream yields no errors: actix-web-actors would handle an error before the frames that precede it.
 #[derive(Clone)]
-pub struct Guard(Rc<RefCell<Inflow>>);
+pub struct MessageSizeLimit(Rc<RefCell<Incoming>>);
 
-struct Inflow {
+struct Incoming {
     stream: Payload,
     headers: Headers,
     is_too_large: bool,
-    is_shut: bool,
-    /// Waits until it is opened.
+    is_closed: bool,
+    /// Waker of the reader that waits for [`MessageSizeLimit::open`].
     reader: Option<Waker>,
 }
 
-impl Guard {
-    /// One that is shut still. `max`: the largest message, in bytes.
+impl MessageSizeLimit {
+    /// Creates a closed guard: nothing is read until [`Self::open`]. `max`: the largest message, in bytes.
     pub fn new(stream: Payload, max: u64) -> Self {
         let headers = Headers::new(max);
-        Self(Rc::new(RefCell::new(Inflow {
+        Self(Rc::new(RefCell::new(Incoming {
             stream,
             headers,
             is_too_large: false,
-            is_shut: true,
+            is_closed: true,
             reader: None,
         })))
     }
 
-    /// Lets through what the client sends; until then it waits at the client.
+    /// Starts to read the client's bytes. Until then, TCP backpressure holds them at the client.
     pub fn open(&self) {
-        let mut inflow = self.0.borrow_mut();
-        inflow.is_shut = false;
-        if let Some(reader) = inflow.reader.take() {
+        let mut input = self.0.borrow_mut();
+        input.is_closed = false;
+        if let Some(reader) = input.reader.take() {
             reader.wake();
         }
     }
 
-    /// Whether it ended because a frame, or the fragments of a message together, declared more than is taken.
+    /// Returns whether the stream was cut off: a frame, or all fragments of a message, declared too much.
     pub fn is_too_large(&self) -> bool {
         self.0.borrow().is_too_large
     }
 
-    /// Waits until the client has said goodbye or is gone. Whatever else it still sends is thrown away.
-    pub fn poll_goodbye(&self, cx: &mut Context<'_>) -> Poll<()> {
-        let Inflow { stream, headers, .. } = &mut *self.0.borrow_mut();
-        while !headers.has_said_goodbye() {
+    /// Waits until the client has sent its close frame or disconnected. Discards all other input.
+    pub fn poll_close_frame(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let Incoming { stream, headers, .. } = &mut *self.0.borrow_mut();
+        while !headers.has_read_close() {
             let Some(Ok(chunk)) = ready!(Pin::new(&mut *stream).poll_next(cx)) else { break };
             headers.pass(&chunk);
         }
@@ -70,12 +70,12 @@ impl Guard {
     }
 }
 
-impl Stream for Guard {
+impl Stream for MessageSizeLimit {
     type Item = Result<Bytes, PayloadError>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let Inflow { stream, headers, is_too_large, is_shut, reader } = &mut *self.0.borrow_mut();
-        if *is_shut {
+        let Incoming { stream, headers, is_too_large, is_closed, reader } = &mut *self.0.borrow_mut();
+        if *is_closed {
             *reader = Some(cx.waker().clone());
             return Poll::Pending;
         }
@@ -89,37 +89,38 @@ impl Stream for Guard {
     }
 }
 
-impl fmt::Debug for Guard {
+impl fmt::Debug for MessageSizeLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Guard").field("is_too_large", &self.is_too_large()).finish_non_exhaustive()
+        f.debug_struct("MessageSizeLimit").field("is_too_large", &self.is_too_large()).finish_non_exhaustive()
     }
 }
 
 /// The opcode of a close frame.
 const CLOSE: u8 = 8;
 
-/// Walks from header to header (RFC 6455, section 5.2).
+/// Parser that skips from frame header to frame header (RFC 6455, section 5.2).
 struct Headers {
     max: u64,
-    /// Bytes of the message so far, of all its fragments.
+    /// Bytes of the current message so far, including all its fragments.
     message: u64,
     header: Vec<u8>,
-    /// Bytes of the current frame still to come.
+    /// Payload bytes of the current frame still to be read.
     payload: u64,
-    /// Whether a close frame has begun.
-    has_begun_goodbye: bool,
+    /// Whether the header of a close frame was read.
+    has_begun_close: bool,
 }
 
 impl Headers {
     fn new(max: u64) -> Self {
-        Self { max, message: 0, header: Vec::with_capacity(14), payload: 0, has_begun_goodbye: false }
+        Self { max, message: 0, header: Vec::with_capacity(14), payload: 0, has_begun_close: false }
     }
 
-    fn has_said_goodbye(&self) -> bool {
-        self.has_begun_goodbye && self.payload == 0
+    fn has_read_close(&self) -> bool {
+        self.has_begun_close && self.payload == 0
     }
 
-    /// How much of the chunk may be taken: all of it, or what comes before the end of a header that declares too much.
+    /// Returns how many bytes of the chunk may be passed on: all of it, or the bytes before the last byte of
+    /// a header that declares too much.
     fn pass(&mut self, chunk: &[u8]) -> usize {
         let (mut at, mut taken) = (0, chunk.len());
         while at < chunk.len() {
@@ -142,7 +143,7 @@ impl Headers {
         taken
     }
 
-    /// The length that the header declares, once the header is whole.
+    /// Returns the payload length that the header declares, once the header is complete.
     fn declared(&self) -> Option<u64> {
         let second = *self.header.get(1)?;
         let (extra, mask) = match second & 0x7f {
@@ -156,9 +157,10 @@ impl Headers {
     }
 
     fn count(&mut self, opcode: u8, length: u64) -> bool {
-        self.has_begun_goodbye |= opcode == CLOSE;
+        self.has_begun_close |= opcode == CLOSE;
         match opcode {
-            // A continuation adds to its message, control frames come in between, anything else begins a message.
+            // A continuation adds to its message. Control frames may be interleaved. Any other opcode begins
+            // a message.
             0 => self.message = self.message.saturating_add(length),
             8.. => return length <= self.max,
             _ => self.message = length,
@@ -222,18 +224,18 @@ mod tests {
     fn what_comes_before_the_first_that_is_too_large_is_taken() {
         let (small, large) = (frame(0x81, 5, 5), frame(0x81, 1_001, 20));
         let taken = Headers::new(1_000).pass(&[&small[..], &small, &large].concat());
-        // Of the header everything but its last byte, so that the codec waits for it.
+        // All of the header but its last byte, so that the codec waits for more.
         assert_eq!(taken, 2 * small.len() + 7);
     }
 
     #[test]
-    fn a_goodbye_is_heard_once_it_is_whole_whatever_came_before_it() {
+    fn a_close_frame_counts_once_it_is_complete_whatever_precedes_it() {
         let mut headers = Headers::new(1_000);
         headers.pass(&frame(0x81, 1_001, 1_001));
-        let goodbye = frame(0x88, 2, 2);
-        headers.pass(&goodbye[..7]);
-        assert!(!headers.has_said_goodbye());
-        headers.pass(&goodbye[7..]);
-        assert!(headers.has_said_goodbye());
+        let close = frame(0x88, 2, 2);
+        headers.pass(&close[..7]);
+        assert!(!headers.has_read_close());
+        headers.pass(&close[7..]);
+        assert!(headers.has_read_close());
     }
 }

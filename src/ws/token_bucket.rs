@@ -1,30 +1,30 @@
-//! How much a client may send over one socket.
+//! Token bucket that limits the frames of one socket.
 
 use std::time::Instant;
 
-/// A bucket of tokens: it fills at a rate and holds twice as much.
+/// Token bucket: refills at `per_second` and holds at most twice as many tokens.
 #[derive(Debug)]
-pub struct Allowance {
+pub struct TokenBucket {
     per_second: f64,
-    left: f64,
+    tokens: f64,
     filled_at: Instant,
 }
 
-impl Allowance {
-    /// A full bucket that fills with so many tokens a second.
+impl TokenBucket {
+    /// Creates a full bucket with this refill rate.
     pub fn new(per_second: u32, now: Instant) -> Self {
         let per_second = f64::from(per_second);
-        Self { per_second, left: 2.0 * per_second, filled_at: now }
+        Self { per_second, tokens: 2.0 * per_second, filled_at: now }
     }
 
-    /// Takes a token, if there is one.
+    /// Takes a token. Returns false if the bucket is empty.
     pub fn take(&mut self, now: Instant) -> bool {
         let passed = now.saturating_duration_since(self.filled_at).as_secs_f64();
-        self.left = (self.left + passed * self.per_second).min(2.0 * self.per_second);
+        self.tokens = (self.tokens + passed * self.per_second).min(2.0 * self.per_second);
         self.filled_at = now;
-        let has_one = self.left >= 1.0;
+        let has_one = self.tokens >= 1.0;
         if has_one {
-            self.left -= 1.0;
+            self.tokens -= 1.0;
         }
         has_one
     }
@@ -39,9 +39,9 @@ mod tests {
     #[test]
     fn twice_the_rate_at_once_and_the_rate_from_then_on() {
         let now = Instant::now();
-        let mut allowance = Allowance::new(100, now);
-        assert_eq!((0..1_000).filter(|_| allowance.take(now)).count(), 200);
+        let mut bucket = TokenBucket::new(100, now);
+        assert_eq!((0..1_000).filter(|_| bucket.take(now)).count(), 200);
         let later = now + Duration::from_secs(1);
-        assert_eq!((0..1_000).filter(|_| allowance.take(later)).count(), 100);
+        assert_eq!((0..1_000).filter(|_| bucket.take(later)).count(), 100);
     }
 }

@@ -1,4 +1,4 @@
-//! `GET /messages/ws/`: from a request to a socket.
+//! `GET /messages/ws/`: the WebSocket handshake.
 
 use actix_web::{
     HttpMessage, HttpRequest, HttpResponse,
@@ -10,27 +10,27 @@ use actix_web::{
 };
 
 use super::{
-    delivery_filter::Ears,
+    delivery_filter::DeliveryFilter,
     frame_decoder,
-    outgoing::Outflow,
+    outgoing::Outgoing,
     session::{Opener, Session},
 };
 use crate::{
     core::model::{Credential, Refusal},
     error::ApiError,
     feed::{self, Only},
-    hub::{Socket, Wire},
+    hub::{ConnectionAbort, Subscriber},
     middleware::authenticate::{Authenticated, TOKEN_SUBPROTOCOL, subprotocol_token},
     net::forwarded,
-    state::State,
+    state::AppState,
 };
 
-/// When a user with too many sockets may try again, in seconds.
+/// `Retry-After` for a user with too many sockets, in seconds.
 const RETRY: u64 = 5;
 
-/// Opens a socket for the caller, whom the gate has let in.
+/// Opens a socket for an authenticated caller.
 pub async fn upgrade(
-    state: Data<State>,
+    state: Data<AppState>,
     caller: Authenticated,
     request: HttpRequest,
     stream: Payload,
@@ -44,11 +44,11 @@ pub async fn upgrade(
     if state.is_draining() {
         return Err(ApiError::from(Refusal::Busy).into());
     }
-    let place = state.registry.reserve(caller.id()).ok_or(ApiError::Throttled { seconds: RETRY })?;
-    let wire = request.extensions().get::<Wire>().cloned();
-    let socket = Socket::new(caller.id(), caller.credential.clone(), wire, state.chat_meter());
-    let wishes = wishes(&request);
-    let ears = Ears::new(wishes.only);
+    let place = state.hub.reserve(caller.id()).ok_or(ApiError::Throttled { seconds: RETRY })?;
+    let abort = request.extensions().get::<ConnectionAbort>().cloned();
+    let socket = Subscriber::new(caller.id(), caller.credential.clone(), abort, state.chat_meter());
+    let params = params(&request);
+    let filter = DeliveryFilter::new(params.only);
     let protocol = subprotocol_token(&request).map(|key| format!("{TOKEN_SUBPROTOCOL}{key}"));
     let protocols: Vec<&str> = protocol.iter().map(String::as_str).collect();
     let session = |frames| {
@@ -57,44 +57,44 @@ pub async fn upgrade(
             Opener { caller: caller.0.clone(), from: forwarded::client_address(&request, &state.config) },
             place,
             socket.clone(),
-            ears.clone(),
-            wishes.resumes,
+            filter.clone(),
+            params.resumes,
             frames,
         )
     };
-    let outflow = |said| Outflow::new(said, socket.clone(), ears.clone(), state.identities.clone());
-    frame_decoder::open(&request, stream, &protocols, session, outflow)
+    let outgoing = |body| Outgoing::new(body, socket.clone(), filter.clone(), state.identities.clone());
+    frame_decoder::open(&request, stream, &protocols, session, outgoing)
 }
 
-/// How a client wants its socket.
+/// The query parameters of a handshake.
 #[derive(Default)]
-struct Wishes {
-    /// The chats that it is to carry.
+struct SocketParams {
+    /// The chats whose events the socket gets.
     only: Only,
-    /// Whether live events wait for a `resume`.
+    /// Whether live events are held back until the client sends `resume`.
     resumes: bool,
 }
 
-/// `?chats=1,2` and `?resume=1`. Ids that are none are ignored, like those of chats that one is not in.
-fn wishes(request: &HttpRequest) -> Wishes {
-    let mut wishes = Wishes::default();
+/// Parses `?chats=1,2` and `?resume=1`. Malformed ids are ignored, like ids of chats that the user is not in.
+fn params(request: &HttpRequest) -> SocketParams {
+    let mut params = SocketParams::default();
     for (name, value) in url::form_urlencoded::parse(request.query_string().as_bytes()) {
         match &*name {
-            "chats" => wishes.only = feed::only(&value),
-            "resume" => wishes.resumes = value == "1",
+            "chats" => params.only = feed::only(&value),
+            "resume" => params.resumes = value == "1",
             _ => {}
         }
     }
-    wishes
+    params
 }
 
-/// A handshake of the one version that there is, else 426.
+/// Checks for a WebSocket handshake of version 13 over HTTP/1.1; anything else gets 426.
 fn check_handshake(request: &HttpRequest) -> Result<(), ApiError> {
     let has = |name: header::HeaderName, wanted: &str| {
         let value = request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
         value.split(',').any(|part| part.trim().eq_ignore_ascii_case(wanted))
     };
-    // A body in chunks would be taken for frames, and they would be sent in chunks.
+    // With chunked encoding, the body would be parsed as frames, and frames would be sent chunked.
     let is_handshake = request.version() == Version::HTTP_11
         && !request.headers().contains_key(header::TRANSFER_ENCODING)
         && has(header::UPGRADE, "websocket")

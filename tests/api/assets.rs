@@ -1,4 +1,4 @@
-//! The pages and the files that they are made of, as browsers get them, on this site and on others.
+//! The pages and their files, as browsers load them on this site and on others.
 
 use std::io::Read;
 
@@ -12,7 +12,7 @@ use crate::{
 const CLIENT: &str = "/messages/greenroom.js";
 const TYPES: &str = "/messages/greenroom.d.ts";
 
-/// Expects a script to be served line by line as it was written, but for the comments.
+/// Asserts that a script is served as it was written, except for its comments.
 fn assert_comments_only_are_gone(served: &[u8], source: &str) {
     let served = std::str::from_utf8(served).unwrap();
     assert_eq!(served.lines().count(), source.lines().count());
@@ -90,7 +90,7 @@ async fn the_client_can_be_asked_for_without_its_body_and_not_changed() {
     }
 }
 
-/// The sign-in page's script, under the address that the page gives it.
+/// Returns the URL of the sign-in page's script, as the page has it.
 async fn script_of_a_page(nobody: &User) -> String {
     let page = nobody.send("GET", "/login/", None).await.expect(200);
     let page = String::from_utf8(page.body).unwrap();
@@ -109,7 +109,7 @@ async fn what_a_page_is_made_of_is_kept_for_good() {
     assert_eq!(script.header("cache-control"), "public, max-age=31536000, immutable");
     assert_eq!(script.header("content-type"), "text/javascript; charset=utf-8");
     assert_eq!(script.header("cross-origin-resource-policy"), "cross-origin");
-    // A page of an older server names another version: it gets what there is, for this time.
+    // A page of an older server names another version: it gets the current file, without caching.
     let version = address.split('/').nth(3).unwrap();
     let older = nobody.send("GET", &address.replace(version, "0123456789abcdef"), None).await.expect(200);
     assert_eq!((older.header("cache-control"), &older.body), ("no-cache", &script.body));

@@ -1,4 +1,4 @@
-//! Texts that no database should see, or that nobody should.
+//! Texts that databases reject or that mislead readers.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! Blocking: who is blocked cannot write to the one who did it, and sees no other difference.
+//! Blocking: a blocked user cannot write to the blocker, and sees no other difference.
 
 use futures_util::future::{join, join_all};
 use serde_json::{Value, json};
@@ -40,7 +40,7 @@ async fn one_lists_whom_one_has_blocked_the_latest_first() {
     ann.unblocks(&cat).await;
     ann.unblocks(&cat).await;
     assert_eq!(ann.get("users/blocked/").await.ids(), [eve.id, bob.id]);
-    // It is nobody else's matter.
+    // Other users do not see the list.
     assert!(bob.get("users/blocked/").await.ids().is_empty());
     let anonymous = server.anonymous();
     anonymous.get("users/blocked/").await.expect(401);
@@ -54,7 +54,7 @@ async fn one_lists_whom_one_has_blocked_the_latest_first() {
     assert_eq!(own.invalid("non_field_errors"), json!(["You cannot block yourself."]));
 }
 
-/// Everything that would reach the other one, over REST and as a command.
+/// Sends everything that would reach the blocker, over REST and as a command.
 async fn tries_everything(user: &User, chat: i64, own: &Value, others: &Value) -> Vec<Reply> {
     let (own, others, emoji) = (&own["id"], &others["id"], encoded("🎉"));
     vec![
@@ -79,7 +79,7 @@ async fn who_is_blocked_gets_nothing_through_in_the_dm() {
     let (own, anns) = (bob.posts(chat, "hi").await, ann.posts(chat, "ho").await);
     let mut socket = ann.listens().await;
     let mut commands = bob.listens().await;
-    // Who types is known as a member by then.
+    // Typing caches bob's membership; the block must take effect all the same.
     bob.post(&format!("chats/{chat}/typing/"), json!({"is_typing": true})).await.expect(200);
     socket.receives("typing").await;
     bob.post(&format!("chats/{chat}/typing/"), json!({"is_typing": false})).await.expect(200);
@@ -106,7 +106,7 @@ async fn who_is_blocked_gets_nothing_through_in_the_dm() {
         );
     }
     assert_eq!(ann.sees(chat).await, before);
-    // They read on, and take back what they wrote. The other one writes as before.
+    // The blocked user can still read and delete; the blocker can still write.
     assert_eq!(bob.reads(chat).await, ["hi", "ho"]);
     let next = ann.posts(chat, "bye").await;
     assert_eq!(commands.receives("new_message").await["message"], next);
@@ -128,14 +128,14 @@ async fn who_is_blocked_begins_no_dm_but_has_the_one_there_is() {
     ann.blocks(&bob).await;
     ann.blocks(&cat).await;
     assert_forbidden(&bob.opens_dm(&ann).await);
-    // Whom one has blocked one may still write to.
+    // A blocker may open a chat with the blocked user.
     let chat = ann.opens_dm(&bob).await.expect(201).id();
     assert_eq!(bob.opens_dm(&ann).await.expect(200).id(), chat);
     bob.post(&format!("chats/{chat}/messages/"), json!({"content": "hi"})).await.expect(403);
     bob.delete(&format!("chats/{chat}/")).await.expect(403);
     ann.delete(&format!("chats/{chat}/")).await.expect(204);
     assert_forbidden(&bob.opens_dm(&ann).await);
-    // It goes one way, and concerns two.
+    // A block works in one direction, and for two users only.
     ann.unblocks(&bob).await;
     bob.opens_dm(&ann).await.expect(201);
     assert_forbidden(&cat.opens_dm(&ann).await);
@@ -161,7 +161,7 @@ async fn who_is_blocked_brings_nobody_together_with_who_blocked_them() {
         bob.post(&path, json!({"user_ids": [staff.id]})).await.expect(200);
     }
     assert_eq!(bob.sees(group).await["member_count"], 3);
-    // Others may, the caller may herself, and staff bring in whom they must.
+    // Other users, the blocker herself and staff may add both.
     let by_cat = cat.group("Ours", &[&bob, &ann]).await;
     assert_eq!(socket.receives("chat_created").await["chat_id"], by_cat);
     let by_ann = ann.group("Mine", &[&bob]).await;
@@ -177,7 +177,7 @@ async fn nobody_is_brought_into_a_group_after_the_answer_to_the_block() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
     for _ in 0..20 {
-        // Over several nodes, where there are several.
+        // On several nodes, if the environment asks for them.
         let makers = [bob.clone(), server.anonymous().with("Authorization", &bob.headers[0].1)];
         let body = json!({"chat_type": "group", "member_ids": [ann.id]});
         let making = join_all((0..6).map(|number| makers[number % 2].post("chats/", body.clone())));
@@ -235,7 +235,7 @@ async fn no_message_is_taken_after_the_answer_to_the_block() {
     let [ann, bob] = server.users(["ann", "bob"]).await;
     let chat = bob.dm(&ann).await;
     for round in 0..20 {
-        // Over several nodes, where there are several.
+        // On several nodes, if the environment asks for them.
         let senders = [bob.clone(), server.anonymous().with("Authorization", &bob.headers[0].1)];
         let body = json!({"content": format!("round {round}")});
         let path = format!("chats/{chat}/messages/");

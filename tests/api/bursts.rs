@@ -1,4 +1,4 @@
-//! A great deal at once: who reads is not harmed by it, and who asks for too much ends.
+//! Bursts: clients that read receive everything, and clients that demand too much are closed.
 
 use std::collections::BTreeMap;
 
@@ -11,18 +11,19 @@ use crate::support::{
     raw_socket::{CLOSE, FIN, RawSocket, TEXT, frame},
 };
 
-/// A server on which sockets may give as many commands as they like.
+/// Starts a server without an effective limit on commands.
 async fn generous() -> Server {
     Server::start_with(|config| config.socket_commands_per_second = 1_000_000).await
 }
 
 impl User {
-    /// Posts so many messages to each of the chats as fast as it goes, over a socket of its own that hears no events.
+    /// Posts `count` messages to each chat as fast as possible, over a separate socket that receives no
+    /// events.
     async fn pours(&self, chats: &[i64], count: usize) {
         self.pours_within(&Semaphore::new(Semaphore::MAX_PERMITS), chats, count).await;
     }
 
-    /// The same, where each message takes a permit.
+    /// Posts `count` messages to each chat. Each message takes a permit first.
     async fn pours_within(&self, room: &Semaphore, chats: &[i64], count: usize) {
         let mut socket = self.connects_with("?chats=0").await.unwrap();
         socket.receives("hello").await;
@@ -41,7 +42,7 @@ impl User {
 }
 
 impl Listener {
-    /// Hears that the chat's numbers rise one by one up to `last`, and makes room for one message with each.
+    /// Asserts that `seq` rises one by one up to `last`, and adds a permit for each message received.
     async fn hears_up_to(&mut self, last: i64, room: &Semaphore) {
         for seq in 2..=last {
             assert_eq!(self.receives("new_message").await["seq"], seq);
@@ -49,7 +50,7 @@ impl Listener {
         }
     }
 
-    /// All that comes before the answer to a ping.
+    /// Returns all events that arrive before the answer to a ping.
     async fn hears_meanwhile(&mut self) -> Vec<Value> {
         self.says(r#"{"type": "ping"}"#).await;
         let mut heard = Vec::new();
@@ -68,7 +69,7 @@ async fn a_hot_chat_is_heard_whole_by_who_reads() {
     let server = generous().await;
     let (ann, bob) = (server.user("ann").await, server.user("bob").await);
     let chat = ann.group("Hot", &[&bob]).await;
-    // More in all than may wait for a socket, and never so much at once: how fast a reader is depends on the machine.
+    // The total exceeds a socket's queue. The permits keep the backlog below it, however slow the machine is.
     let (writers, each, room) = (4, 1_500, Semaphore::new(1_000));
     let mut bobs = bob.listens().await;
     let pouring = join_all((0..writers).map(|_| ann.pours_within(&room, std::slice::from_ref(&chat), each)));
@@ -92,7 +93,7 @@ async fn who_missed_thousands_of_changes_resumes_while_more_come() {
         anns.says(&json!({"type": "resume", "chats": known}).to_string()).await;
         let mut heads = known.clone();
         let mut loaded_again = 0;
-        // What is missed and what happens are one line of numbers; a chat that is beyond the bound is loaded again.
+        // Missed and live events form one sequence. A chat beyond the limit of missed events is reloaded.
         while heads.values().any(|seq| *seq < 551) {
             let event = anns.next().await;
             let head = heads.entry(event["chat_id"].to_string());
@@ -112,7 +113,7 @@ async fn who_missed_thousands_of_changes_resumes_while_more_come() {
         }
         loaded_again
     };
-    // It is 5,000 in all that come, and no more.
+    // At most 5,000 missed events are delivered.
     let (_, loaded_again) = join(ann.pours(&chats, 100), coming_back).await;
     assert!(loaded_again > 0);
 }

@@ -3,17 +3,17 @@ use serde_json::{Value, json};
 
 use crate::support::{Server, User, encoded};
 
-/// The ids of somebody's chats, in the order of the list.
+/// Returns the ids of a user's chats, in the order of the list.
 async fn listed(user: &User, query: &str) -> Vec<i64> {
     user.get(&format!("chats/?{query}")).await.expect(200).ids()
 }
 
-/// Somebody's chats that a search finds.
+/// Returns the chats of a user that a search finds.
 async fn found(user: &User, search: &str) -> Vec<i64> {
     listed(user, &format!("search={}", encoded(search))).await
 }
 
-// Making.
+// Creation.
 
 #[actix_web::test]
 async fn a_group_begins_with_its_creator_as_admin() {
@@ -212,7 +212,7 @@ async fn a_chat_whose_maker_hung_up_is_announced_all_the_same() {
     }
 }
 
-// What is shown again and again.
+// Repeated reads.
 
 #[actix_web::test]
 async fn what_was_shown_before_is_shown_as_it_is_now() {
@@ -220,7 +220,7 @@ async fn what_was_shown_before_is_shown_as_it_is_now() {
     let [ann, bob, cat] = server.users(["ann", "bob", "cat"]).await;
     let chat = ann.group("Team", &[&bob, &cat]).await;
     let message = bob.posts(chat, "hi").await["id"].clone();
-    // The list, the chat by itself and its messages, each for the second time at least.
+    // Reads the list, the single chat and its messages; the second call may be served from a cache.
     let shown = async || {
         let alone = ann.sees(chat).await;
         let list = ann.get("chats/").await.expect(200).json["results"][0].clone();

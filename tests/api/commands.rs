@@ -1,11 +1,11 @@
-//! Commands over a socket: the same as over REST, answered with `ack` or `error`.
+//! Commands over a socket: they equal the REST requests and are answered with `ack` or `error`.
 
 use serde_json::{Value, json};
 
 use crate::support::{Listener, Server, User};
 
 impl Listener {
-    /// Gives a command and returns its answer; events that come meanwhile are passed over.
+    /// Sends a command and returns its answer. Skips events that arrive before it.
     async fn asks(&mut self, command: Value) -> Value {
         self.says(&command.to_string()).await;
         loop {

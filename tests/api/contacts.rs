@@ -1,4 +1,4 @@
-//! Who may find, write to and add whom: `GREENROOM_CONTACTS`.
+//! `GREENROOM_CONTACTS`: which users may find, write to and add each other.
 
 use greenroom::core::model::Contacts;
 use serde_json::{Value, json};
@@ -46,10 +46,10 @@ async fn where_only_staff_start_chats_others_answer() {
     let (root, [ann, bob, cat]) = (server.staff("root").await, server.users(["ann", "bob", "cat"]).await);
     for kind in ["dm", "group"] {
         assert_refused(&ann.begins(kind, &[&bob]).await, STAFF_ONLY);
-        // Nothing is said of what is wrong with it besides.
+        // The answer does not mention that user 999 does not exist.
         let unknown = json!({"chat_type": kind, "member_ids": [bob.id, 999]});
         assert_refused(&ann.post("chats/", unknown).await, STAFF_ONLY);
-        // Alone one may do as one likes.
+        // A chat without other members is allowed.
         ann.begins(kind, &[]).await.expect(201);
     }
     let own = ann.room("Hall").await;
@@ -65,7 +65,7 @@ async fn where_only_staff_start_chats_others_answer() {
     bob.tries_to_add(team, json!([cat.id])).await.expect(403);
     cat.tries_to_add(team, json!([cat.id])).await.expect(404);
     assert_eq!(root.adds(team, &[&cat]).await, 1);
-    // Sharing a chat is not enough.
+    // A shared chat is not enough.
     assert_refused(&ann.begins("dm", &[&bob]).await, STAFF_ONLY);
 }
 
@@ -76,7 +76,7 @@ async fn where_a_chat_is_to_be_shared_strangers_stay_strangers() {
     for kind in ["dm", "group"] {
         assert_refused(&ann.begins(kind, &[&bob]).await, NO_STRANGERS);
     }
-    // Those who do not exist are strangers like others.
+    // Users that do not exist are refused as strangers are.
     for ids in [json!([999]), json!([bob.id, 999]), json!([bob.id, cat.id])] {
         let reply = ann.post("chats/", json!({"chat_type": "dm", "member_ids": ids})).await;
         assert_refused(&reply, NO_STRANGERS);
@@ -89,20 +89,20 @@ async fn where_a_chat_is_to_be_shared_strangers_stay_strangers() {
     assert_refused(&ann.begins("group", &[&bob, &cat]).await, NO_STRANGERS);
     assert_refused(&ann.tries_to_add(own, json!([cat.id, bob.id])).await, NO_STRANGERS);
     assert_eq!(ann.sees(own).await["member_count"], 2);
-    // A room makes people known to one another as well.
+    // A shared room makes two users acquainted too.
     let hall = root.room("Hall").await;
     for user in [&ann, &cat] {
         user.joins(hall).await;
     }
     assert_eq!(ann.adds(own, &[&cat]).await, 1);
-    // Bob meets cat in ann's group. Whoever has left is a stranger again, but for the chats that there are.
+    // Bob knows cat from ann's group. After leaving, bob is a stranger again, except in existing chats.
     bob.begins("dm", &[&cat]).await.expect(201);
     for chat in [team, own] {
         bob.post(&format!("chats/{chat}/leave/"), json!({})).await.expect(204);
     }
     assert_eq!(ann.begins("dm", &[&bob]).await.expect(200).id(), dm);
     ann.posts(dm, "still here").await;
-    // The dm is a chat that they share.
+    // The dm counts as a shared chat.
     ann.begins("group", &[&bob]).await.expect(201);
     let stranger = server.user("dan").await;
     root.begins("dm", &[&stranger]).await.expect(201);
@@ -140,7 +140,7 @@ async fn only_those_are_found_whom_one_may_write_to() {
             user.joins(hall).await;
         }
         root.patch(&format!("users/{}/", gone.id), json!({"is_active": false})).await.expect(200);
-        // Exact hits first, then beginnings, then the rest, each once.
+        // Exact matches first, then prefixes, then other matches, each once.
         assert_eq!(finds(&ann, "bob").await, ["bob", "bobby"]);
         assert_eq!(finds(&ann, "bo").await, ["bob", "bobby", "boris"]);
         assert_eq!(finds(&ann, "OBB").await, ["bobby"]);
@@ -167,7 +167,7 @@ async fn twenty_acquaintances_are_found_at_most() {
     assert_eq!(found, expected);
 }
 
-/// What an address answers, apart from what differs with each request.
+/// Returns the status and body of an answer, without what differs between requests.
 async fn answer(user: &User, method: &str, path: &str, body: Option<Value>) -> (u16, Vec<u8>) {
     let reply = user.send(method, path, body).await;
     (reply.status, reply.body.to_vec())
@@ -235,7 +235,8 @@ async fn those_with_whom_one_shares_a_chat_are_seen() {
         let team = root.begins("group", &[&ann, &bob]).await.expect(201).id();
         let path = format!("users/{}/", bob.id);
         let seen = ann.get(&path).await.expect(200).json;
-        // A picture's address is enough for pages of other sites; that of one user opens no other's.
+        // A picture's URL needs no credentials, so that other sites can show it. It opens no other user's
+        // picture.
         let picture = seen["avatar_url"].as_str().unwrap();
         let nobody = server.anonymous();
         nobody.send("GET", picture, None).await.expect(200);
@@ -250,7 +251,7 @@ async fn those_with_whom_one_shares_a_chat_are_seen() {
         for user in [&bob, &root] {
             assert_eq!(user.get(&path).await.expect(200).json["email"], "bob@example.com");
         }
-        // Who is blocked stays known, until that ends too.
+        // A blocked user remains known until the block ends.
         ann.post(&format!("{path}block/"), json!({})).await.expect(200);
         bob.post(&format!("chats/{team}/leave/"), json!({})).await.expect(204);
         assert_eq!(ann.get("users/blocked/").await.expect(200).json["count"], 1);

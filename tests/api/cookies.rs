@@ -1,4 +1,4 @@
-//! The session's cookie among others: what other sites of the domain have set, and under another name.
+//! The session cookie beside cookies that other sites of the domain have set, and under a configured name.
 
 use std::io::Write;
 
@@ -9,13 +9,13 @@ use crate::{
     support::{PASSWORD, Reply, Server, User},
 };
 
-/// Signs in with whatever cookies; returns the new one.
+/// Signs in with the user's cookies. Returns the reply, which sets the new one.
 async fn signs_in(user: &User) -> Reply {
     let body = json!({"username": "ann", "password": PASSWORD});
     user.send("POST", "/login/", Some(body)).await.expect(200)
 }
 
-/// What comes of a request with the lines of such cookies, byte for byte.
+/// Sends a request with raw `Cookie` lines. Returns the status.
 fn asks(server: &Server, lines: &[&[u8]]) -> u16 {
     let mut request = b"GET /messages/api/users/me/ HTTP/1.1\r\nHost: a\r\nConnection: close\r\n".to_vec();
     for line in lines {
@@ -82,7 +82,7 @@ async fn sockets_pages_and_signing_out_know_such_cookies_too() {
     let page = format!("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nCookie: {cookies}\r\n\r\n");
     stream.write_all(page.as_bytes()).unwrap();
     assert_eq!(Raw::read_head(&mut stream).status, 200);
-    // Signing in anew ends the session that was; signing out ends the one that is.
+    // A new sign-in ends the previous session; a sign-out ends the current one.
     let ann = server.anonymous().with("Cookie", &cookies);
     let next = signs_in(&ann).await.cookie();
     assert_eq!(asks(&server, &[cookies.as_bytes()]), 401);

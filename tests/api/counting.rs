@@ -1,4 +1,4 @@
-//! Counts over long chats, against counting one by one.
+//! Counts over long chats, compared with counting one by one.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use greenroom::{
         text::{MessageBody, Username},
     },
     storage::{
-        Access, AnyConn, DatabaseUrl, Rules, StorageError,
+        Access, AnyConn, DatabaseUrl, StorageError, StoragePolicy,
         commands::{Made, apply, create_chat},
         db::migrations,
         maintenance::check,
@@ -25,7 +25,7 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 use crate::support::database::Database;
 
-/// More than two levels of blocks.
+/// Enough messages for more than two levels of blocks.
 const MESSAGES: usize = 9_000;
 
 #[test]
@@ -40,7 +40,7 @@ fn unread_counts_are_exact_among_many_own_and_many_deleted_messages() {
 }
 
 fn count(conn: &mut AnyConn, random: &mut StdRng) -> Result<(), StorageError> {
-    let rules = Rules {
+    let rules = StoragePolicy {
         receipts_max_members: 100,
         contacts: Default::default(),
         object_rooms: Default::default(),
@@ -65,7 +65,7 @@ fn count(conn: &mut AnyConn, random: &mut StdRng) -> Result<(), StorageError> {
         apply(conn, &rules, &Command { chat, by: sender.id(), action })?;
         senders.push((sender.id(), true));
     }
-    // Some at random, and one long run that fills whole blocks.
+    // Some random messages, and one long run that covers whole blocks.
     let scattered: Vec<usize> = (0..1_500).map(|_| random.random_range(0..MESSAGES)).collect();
     for index in scattered.into_iter().chain(200..5_200) {
         let (by, is_live) = senders[index];

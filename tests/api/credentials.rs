@@ -1,10 +1,10 @@
-//! Where one is signed in, and the end of it.
+//! Listing and ending a user's sessions and tokens.
 
 use serde_json::{Value, json};
 
 use crate::support::{PASSWORD, Server, User};
 
-/// Signs in as a browser of that name; its session's cookie.
+/// Signs in with this `User-Agent`. Returns the user with the session cookie.
 async fn signs_in(server: &Server, name: &str, agent: &str) -> User {
     let browser = server.anonymous().with("User-Agent", agent);
     let body = json!({"username": name, "password": PASSWORD});
@@ -18,7 +18,7 @@ async fn list(user: &User, what: &str) -> Vec<Value> {
     reply.results().clone()
 }
 
-/// A second token of somebody, made by staff; and who asks with it.
+/// Has staff create a second token of a user. Returns a client that uses it.
 async fn with_token(server: &Server, staff: &User, user: &User) -> User {
     let made = staff.post(&format!("users/{}/tokens/", user.id), json!({})).await.expect(201).json;
     let header = format!("Token {}", made["key"].as_str().unwrap());
@@ -31,7 +31,7 @@ async fn sessions_are_listed_with_when_and_from_where() {
         Server::start_with(|config| config.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()]).await;
     server.user("ann").await;
     server.user("bob").await;
-    signs_in(&server, "bob", "Elsewhere/1").await;
+    signs_in(&server, "bob", "RemotePresence/1").await;
     let long = "x".repeat(1_000);
     let first = signs_in(&server, "ann", &long).await;
     let second = signs_in(&server, "ann", "Second/2").await;
@@ -44,7 +44,7 @@ async fn sessions_are_listed_with_when_and_from_where() {
     for session in &sessions {
         assert!(session["created_at"].as_str() <= session["last_seen"].as_str(), "{session}");
         assert!(session["expires_at"].as_str() > session["last_seen"].as_str(), "{session}");
-        // The id is no part of the cookie.
+        // The session's id does not occur in the cookie.
         let cookie =
             &first.headers.iter().chain(&second.headers).map(|(_, value)| &**value).collect::<String>();
         assert!(!cookie.contains(&session["id"].to_string()), "{session}");
@@ -95,7 +95,7 @@ async fn one_session_is_ended_with_its_sockets_and_nothing_else() {
     here.get("users/me/").await.expect(200);
     ann.group("Still here", &[]).await;
     own.receives("chat_created").await;
-    // One may end the session that one asks with.
+    // A client may end its own session.
     here.delete(&format!("users/me/sessions/{}/", of("Here/1"))).await.expect(204);
     assert_eq!(own.is_closed().await, 4401);
     here.get("users/me/").await.expect(401);
@@ -115,7 +115,7 @@ async fn all_other_sessions_are_ended_at_once() {
     two.get("users/me/").await.expect(401);
     assert_eq!(list(&here, "sessions").await.len(), 1);
     here.delete("users/me/sessions/").await.expect(204);
-    // Who asks with a token has no session to keep, and keeps the token.
+    // A client with a token ends all sessions and keeps its token.
     ann.delete("users/me/sessions/").await.expect(204);
     here.get("users/me/").await.expect(401);
     ann.get("users/me/").await.expect(200);

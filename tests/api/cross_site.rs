@@ -1,4 +1,4 @@
-//! Requests that pages of other sites make a browser send.
+//! Cross-site requests, which pages of other sites make a browser send.
 
 use greenroom::config::{Config, Registration};
 use serde_json::json;
@@ -7,24 +7,24 @@ use crate::support::{PASSWORD, Reply, Server, User};
 
 const ALLOWED: &str = "https://good.example";
 
-/// `Sec-Fetch-Site`, `Origin` and whether a request with them passes; `{own}` is the server's own origin, `{port}`
-/// its port.
+/// `Sec-Fetch-Site`, `Origin`, and whether a request with them is allowed. `{own}` is the server's origin,
+/// `{port}` its port.
 const CASES: [(&str, &str, bool); 29] = [
-    // No browser, or one at home.
+    // Not a browser, or a page of the same origin.
     ("", "", true),
     ("same-origin", "", true),
     ("none", "", true),
     ("same-origin", "{own}", true),
     ("none", "{own}", true),
     ("", "{own}", true),
-    // Another site by its own browser's word.
+    // Another site, according to `Sec-Fetch-Site`.
     ("cross-site", "", false),
     ("same-site", "", false),
     ("cross-site", "{own}", false),
     ("same-site", "{own}", false),
     ("cross-site", "null", false),
     ("anything", "", false),
-    // Another site by its origin.
+    // Another site, according to `Origin`.
     ("", "https://evil.example", false),
     ("same-origin", "https://evil.example", false),
     ("none", "https://evil.example", false),
@@ -36,7 +36,7 @@ const CASES: [(&str, &str, bool); 29] = [
     ("", "http://evil.example:{port}", false),
     ("", "http://127.0.0.1:{port}@evil.example", false),
     ("", "file://127.0.0.1:{port}", false),
-    // A site that may.
+    // An allowed site.
     ("cross-site", ALLOWED, true),
     ("same-site", ALLOWED, true),
     ("", ALLOWED, true),
@@ -53,7 +53,7 @@ async fn start() -> Server {
     .await
 }
 
-/// Somebody's request with the headers of a case.
+/// Returns the user with the headers of a case.
 fn from(user: &User, (site, origin, _): (&str, &str, bool)) -> User {
     let (own, port) = (format!("http://{}", user.address), user.address.port().to_string());
     let origin = origin.replace("{own}", &own).replace("{port}", &port);
@@ -62,7 +62,7 @@ fn from(user: &User, (site, origin, _): (&str, &str, bool)) -> User {
     given.fold(user.clone(), |user, (name, value)| user.with(name, value))
 }
 
-/// The reply passed with `status`, or was refused as a cross-site one is.
+/// Asserts that the reply has `status` if the case is allowed, or is the refusal of a cross-site request.
 #[track_caller]
 fn check(reply: &Reply, case: (&str, &str, bool), status: u16) {
     if case.2 {

@@ -1,4 +1,4 @@
-//! The proxies of docs/DEPLOY.md, with its examples as they stand there but for names, ports and certificates.
+//! The proxies of docs/DEPLOY.md, run with its examples. Only names, ports and certificates are replaced.
 
 use std::{
     net::{SocketAddr, TcpListener, TcpStream},
@@ -16,14 +16,14 @@ const DOCUMENT: &str = include_str!("../../docs/DEPLOY.md");
 const NGINX: &str = include_str!("../../docs/deploy/nginx.conf");
 const HAPROXY: &str = include_str!("../../docs/deploy/haproxy.cfg");
 
-/// The first example behind some words of the document.
+/// Returns the first example that follows some words of the document.
 fn example(words: &str) -> &'static str {
     let (_, rest) = DOCUMENT.split_once(words).expect("the document says so");
     let (_, rest) = rest.split_once("\n```").expect("it has an example");
     rest.split_once('\n').and_then(|(_, rest)| rest.split_once("\n```\n")).expect("that ends").0
 }
 
-/// An example with some of its parts changed, each of which must be there.
+/// Replaces parts of an example. Each part must occur.
 fn changed(example: &str, changes: &[(&str, &str)]) -> String {
     let mut text = example.to_owned();
     for (part, other) in changes {
@@ -33,15 +33,15 @@ fn changed(example: &str, changes: &[(&str, &str)]) -> String {
     text
 }
 
-/// What a proxy is given to begin with.
+/// The environment of a proxy.
 struct Place<'a> {
     folder: &'a Path,
-    /// Where it listens, and where Greenroom does.
+    /// Address on which the proxy listens.
     address: SocketAddr,
     greenroom: SocketAddr,
 }
 
-/// A proxy that runs; it is killed when it is dropped.
+/// A running proxy, killed on drop.
 struct Proxy {
     child: Child,
     address: SocketAddr,
@@ -55,7 +55,7 @@ impl Drop for Proxy {
     }
 }
 
-/// Where a program is: some are in a folder that only root has on the `PATH`.
+/// Returns the path of a program. Some are in a folder that only root has in its `PATH`.
 fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&path).chain(["/usr/sbin".into()]);
@@ -63,7 +63,7 @@ fn find(program: &str) -> Option<PathBuf> {
 }
 
 impl Proxy {
-    /// Runs a program with a file of settings and what else it needs. `None` where it is not there, which is a failure in
+    /// Runs a program with a configuration file. Returns `None` if the program is not installed, and fails in
     /// CI.
     async fn start(
         server: &Server,
@@ -91,7 +91,7 @@ impl Proxy {
         Some(proxy)
     }
 
-    /// Waits until it passes requests on.
+    /// Waits until the proxy forwards requests.
     async fn answers(&mut self, server: &Server) {
         let deadline = Instant::now() + DEADLINE;
         let nobody = server.anonymous().asking(self.address);
@@ -115,13 +115,13 @@ async fn server() -> Server {
     server.await
 }
 
-/// Signs in through a proxy, posts, and hears of it over a socket and an event stream, twice.
+/// Signs in through a proxy, posts, and receives the event over a socket and an event stream, twice.
 async fn carries_everything(server: &Server, proxy: &Proxy) {
     server.user("ann").await;
     let bob = server.user("bob").await.asking(proxy.address);
     for _ in 0..2 {
         let browser = server.anonymous().asking(proxy.address);
-        // As a browser has it, which sees the proxy alone, over TLS.
+        // A browser sends the origin of the proxy, with TLS.
         let browser: User = browser.with("Origin", &format!("https://{}", proxy.address));
         let credentials = json!({"username": "ann", "password": PASSWORD});
         let reply = browser.send("POST", "/login/", Some(credentials)).await.expect(200);
@@ -146,7 +146,7 @@ async fn carries_everything(server: &Server, proxy: &Proxy) {
 async fn nginx_carries_everything() {
     let server = server().await;
     let settings = |place: &Place| {
-        // Without TLS, which ends before, and with one node.
+        // Without TLS, which is terminated before, and with one node.
         let (begin, rest) = NGINX.split_once("# Who comes without TLS").expect("it has a part without TLS");
         let (_, end) = rest.split_once("\n}\n").unwrap();
         let is_kept = |line: &&str| {
@@ -196,7 +196,7 @@ async fn haproxy_carries_everything() {
                     &format!("bind {}", place.address),
                 ),
                 ("node1:8000", &place.greenroom.to_string()),
-                // As many files as any user may open.
+                // Within the default limit of open files.
                 ("maxconn 100000", "maxconn 100"),
             ],
         )
@@ -249,7 +249,7 @@ async fn apache_carries_everything() {
             .map(|name| format!("LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so\n"))
             .collect();
         let folder = place.folder.display();
-        // Only counts where root starts it.
+        // Effective only if root starts it.
         let user = "User www-data\nGroup www-data\n";
         format!(
             "{modules}{user}ServerName localhost\nPidFile {folder}/pid\nDefaultRuntimeDir {folder}\n\

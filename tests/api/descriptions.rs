@@ -1,4 +1,4 @@
-//! That generators of clients get good names and types of the descriptions: what they trip over is not there.
+//! Properties of the API descriptions that generators of clients need for good names and types.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::Server;
 
-/// Calls a function with every schema of a document, and with the place that it has there.
+/// Calls a function with every schema of a document and its path.
 fn each_schema<'a>(place: &str, value: &'a Value, look: &mut impl FnMut(&str, &'a Value)) {
     match value {
         Value::Object(fields) => {
@@ -54,7 +54,7 @@ fn every_component_has_a_name_that_is_a_type() {
                 assert!(!name.ends_with("View") && !name.ends_with("Fields"), "{kind}: {name}");
             }
         }
-        // A class around a number is of no use to anybody.
+        // A named schema becomes a class; a class around a number is useless.
         for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
             let is_object = schema["type"] == "object" || schema["oneOf"].is_array();
             assert!(is_object || schema["enum"].is_array(), "{name}: {schema}");
@@ -171,7 +171,7 @@ fn each_event_is_a_component_and_the_union_of_all_is_told_apart_by_type() {
         assert_eq!(name.strip_suffix("Event").unwrap().to_lowercase(), kind.replace('_', ""));
         assert_eq!(&mapping[kind], &choice["$ref"]);
         assert!(required(event).contains("type"), "{name}");
-        // It is the same whichever way it comes.
+        // An event has the same schema in every transport.
         assert_eq!(event, &asyncapi["components"]["schemas"][name], "{name}");
         assert!(asyncapi["channels"]["events"]["messages"].get(name).is_some(), "{name}");
     }

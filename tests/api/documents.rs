@@ -1,4 +1,4 @@
-//! Every example of `docs/API.md`, done as a reader would do it: against a demo database, one after the other.
+//! Every example of `docs/API.md`, executed in order against a demo database.
 
 use std::{collections::VecDeque, process::Command};
 
@@ -14,7 +14,7 @@ use crate::support::{
 
 const PAGE: &str = include_str!("../../docs/API.md");
 
-/// What stands between two fences, with the word behind the first one.
+/// Returns the fenced blocks, each with the language behind its first fence.
 fn blocks() -> Vec<(&'static str, &'static str)> {
     let mut parts = PAGE.split("\n```");
     parts.next();
@@ -25,7 +25,7 @@ fn blocks() -> Vec<(&'static str, &'static str)> {
     blocks
 }
 
-/// Who reads the page, with what their shell remembers.
+/// A reader of the page, with the variables of the shell.
 struct Reader {
     visitor: User,
     cookie: String,
@@ -63,7 +63,7 @@ async fn every_example_of_the_page_gives_what_the_page_says() {
     assert!(done > 40, "{done} examples were found");
 }
 
-/// Whether an example of a frame, sent or said, is as it is described.
+/// Validates an example of a server or client frame against the description.
 fn check_frame(text: &str) {
     let (document, frame) = (openapi::asyncapi(), abridged(text));
     let found =
@@ -103,7 +103,7 @@ impl Reader {
     async fn tries(&mut self, command: &str, expected: &str) {
         let reply = self.curl(command).await;
         if command.contains("/logout/") {
-            // What follows is done by alice again.
+            // The following examples are alice's again.
             let form = b"username=alice&password=greenroom".to_vec();
             let kind = Some("application/x-www-form-urlencoded");
             self.cookie = self.visitor.send_raw("POST", "/login/", kind, form).await.expect(200).cookie();
@@ -116,7 +116,7 @@ impl Reader {
         assert_eq!(problem, None, "{command}\n{}", String::from_utf8_lossy(&reply.body));
     }
 
-    /// Does what curl would do.
+    /// Executes a curl command.
     async fn curl(&mut self, command: &str) -> Reply {
         let mut words: VecDeque<String> = words(&command.replace("$KEY", &self.key)).into();
         assert_eq!(words.pop_front().as_deref(), Some("curl"), "{command}");
@@ -160,7 +160,7 @@ impl Reader {
     }
 }
 
-/// Words as a shell takes them.
+/// Splits a command into words as a shell does.
 fn words(command: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut quote = None;
@@ -175,7 +175,7 @@ fn words(command: &str) -> Vec<String> {
     words
 }
 
-/// JSON in which `...` stands for elements, for fields, or in the place of a value's fields.
+/// Parses JSON in which `...` replaces elements, fields, or all fields of a value.
 fn abridged(text: &str) -> Value {
     let mut whole = String::new();
     let mut open = Vec::new();
@@ -203,7 +203,7 @@ fn abridged(text: &str) -> Value {
     serde_json::from_str(&whole).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
-/// In what an answer differs from an example, other than in times and keys, which are never the same.
+/// Returns how an answer differs from an example, apart from times and keys, which always differ.
 fn differs(example: &Value, answer: &Value) -> Result<(), String> {
     match (example, answer) {
         (Value::Object(shown), Value::Object(there)) => {

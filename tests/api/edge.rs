@@ -1,4 +1,4 @@
-//! What every answer has, whatever becomes of its request, and what requests may look like.
+//! Headers of every answer, successful or not, and the accepted forms of requests.
 
 use std::io::Write;
 
@@ -11,7 +11,7 @@ use crate::{
 
 const STRICT: &str = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
-/// Headers that every answer has.
+/// Headers of every answer.
 const SAFE: [(&str, &str); 5] = [
     ("x-content-type-options", "nosniff"),
     ("content-security-policy", STRICT),
@@ -152,7 +152,7 @@ async fn an_id_may_be_written_in_percent_code() {
     }
 }
 
-/// Posts a chat as a body of any bytes and type.
+/// Posts a chat with any body bytes and content type.
 async fn make(user: &User, kind: Option<&str>, body: impl Into<Vec<u8>>) -> Reply {
     user.send_raw("POST", "/messages/api/chats/", kind, body.into()).await
 }
@@ -231,7 +231,7 @@ async fn a_body_in_chunks_has_the_same_limit() {
     assert_eq!(reply.text(), r#"{"detail":"The request body is too large."}"#);
 }
 
-/// The body is refused as no JSON object, which is nobody's field.
+/// Asserts that the body was rejected as no JSON object, in `non_field_errors`.
 #[track_caller]
 fn assert_not_parsed(reply: &Reply, body: &str) {
     assert_eq!(reply.status, 400, "{body}: {reply:?}");
@@ -379,7 +379,7 @@ async fn what_follows_a_body_that_nobody_read_is_not_taken_for_part_of_it() {
     assert!(!reply.text().contains("HTTP/1.1"), "{}", reply.text());
 }
 
-/// A request for a socket with the handshake's lines as given.
+/// Sends a socket handshake with these header lines.
 fn handshake(server: &Server, user: &User, lines: &str) -> Raw {
     let mut stream = connect(server);
     let token = &user.headers[0].1;
@@ -434,14 +434,14 @@ async fn a_socket_that_ended_leaves_its_place_to_another() {
     let server = Server::start_with(|config| config.max_sockets_per_user = 1).await;
     server.user("ann").await;
     let (first, mut second) = (server.signed_in("ann").await, server.signed_in("ann").await);
-    // The limit is each node's own.
+    // The limit applies to each node.
     second.address = first.address;
     let mut socket = first.listens().await;
     assert_eq!(second.connects().await.err().unwrap(), 429);
     first.send("POST", "/logout/", None).await.expect(204);
     assert_eq!(socket.is_closed().await, 4401);
     drop(socket);
-    // The server learns of its end a moment later; each try asks anew.
+    // The server notices the end of the socket a moment later, so the handshake is retried.
     let opened = async {
         while let Err(status) = second.connects().await {
             assert_eq!(status, 429);

@@ -1,4 +1,4 @@
-//! `events/`: the feed as server-sent events, with cursors to go on from.
+//! `events/`: the feed as server-sent events, with cursors to resume from.
 
 use std::{
     io::{Read, Write},
@@ -54,7 +54,7 @@ async fn a_stream_goes_on_from_its_cursor() {
     ann.posts(one, "third").await;
     ann.delete(&format!("chats/{two}/")).await.expect(204);
     let three = ann.group("Three", &[&bob]).await;
-    // From the cursor in the middle, and over a restart of the server.
+    // Resume from a cursor in the middle, after a restart of the server.
     let headers = (ann.headers.clone(), bob.headers.clone());
     let server = Server::start_on(server.stop(), |_| {}).await;
     let (mut ann, mut bob) = (server.anonymous(), server.anonymous());
@@ -94,7 +94,7 @@ async fn a_cursor_stands_for_many_chats() {
         let event = stream.receives("new_message").await;
         assert_eq!((&event["chat_id"], &event["message"]["content"]), (&json!(chat), &json!("missed")));
     }
-    // What it stands for is bob's own.
+    // The cursor is bound to bob.
     let stream = eve.streams_from("", &cursor).await.unwrap();
     assert_eq!(stream.hello["chats"], json!({}));
 }
@@ -118,7 +118,7 @@ async fn a_cursor_is_short_from_the_first_on_however_many_chats_there_are() {
         assert_eq!(stream.receives("new_message").await["chat_id"], chat);
         assert!(stream.last_id.len() < 400, "{}", stream.last_id);
     }
-    // One that was given before cursors were short.
+    // A cursor in the old, long format.
     let long: Vec<_> = chats.iter().map(|chat| format!("{chat}.1")).collect();
     let mut stream = bob.streams_from("", &format!(":{}", long.join(","))).await.unwrap();
     assert!(stream.last_id.len() < 400, "{}", stream.last_id);
@@ -153,7 +153,7 @@ async fn however_many_streams_a_user_opens_little_is_kept() {
         assert_eq!(stream.receives("new_message").await["chat_id"], chats[59]);
     }
     assert_eq!(kept_cursors(&server), 1);
-    // A client that is far behind each time has a cursor of its own, and there is an end to these.
+    // A client far behind has its own stored cursor for each request; their number is bounded.
     let far =
         |round: usize| chats.iter().map(move |chat| format!("{chat}.{}", round % 2)).collect::<Vec<_>>();
     for round in 0..25 {
@@ -206,7 +206,7 @@ async fn a_stream_may_be_narrowed_and_is_the_callers_own() {
     let mut stream = ann.streams_from(&format!("?chats={one}"), "").await.unwrap();
     assert_eq!(stream.hello["chats"], json!({one.to_string(): 1}));
     let mut bobs = bob.streams_from(&format!("?chats={one}"), &format!(":{one}.1")).await.unwrap();
-    // A narrower stream may go on from where a wider one was; what it does not carry is not told of.
+    // A narrower stream may resume from a wider one's cursor; it reports nothing of other chats.
     let mut narrower =
         ann.streams_from(&format!("?chats={one}"), &format!(":{one}.1,{two}.1")).await.unwrap();
     let head = ann.call("HEAD", "events/", None).await.expect(200);
@@ -249,7 +249,7 @@ async fn a_stream_ends_when_its_token_does_however_busy_it_is() {
         while program.get("users/me/").await.status == 200 {
             bob.posts(chat, "hi").await;
         }
-        // The token does not work. What is said from now on is not for the stream.
+        // The token has ended: later messages must not reach the stream.
         while server.listeners_of(&ann) > 0 {
             join_all((0..8).map(|_| bob.posts(chat, "not for ann"))).await;
             posted += 8;
@@ -294,17 +294,17 @@ async fn a_stream_outlives_a_storage_that_is_busy_for_some_seconds() {
     let mut stream = bob.streams().await;
     ann.posts(chat, "before").await;
     stream.receives("new_message").await;
-    // All connections that read are in use; what is written goes on.
+    // All read connections are busy; writes continue.
     let (_, connections) = server.state.readers.busy();
     let (done, waiting): (Vec<_>, Vec<_>) = (0..connections).map(|_| mpsc::channel::<()>()).unzip();
     let busy =
-        waiting.into_iter().map(|done| server.state.readers.ask_one(move |_| Ok(done.recv().is_err())));
+        waiting.into_iter().map(|done| server.state.readers.query_one(move |_| Ok(done.recv().is_err())));
     let meanwhile = async {
         while server.state.readers.busy().0 < connections {
             actix_web::rt::task::yield_now().await;
         }
         ann.posts(chat, "meanwhile").await;
-        // It was read in vain, and is read again a little later.
+        // The read failed and is retried a little later.
         stream.gets_a_sign_of_life().await;
         drop(done);
     };
@@ -345,7 +345,7 @@ async fn who_is_removed_in_mid_burst_gets_nothing_after() {
     };
     let (seq, (), ()) = join3(reading, removing, posting).await;
     assert!(seq > 1);
-    // Nothing more comes of it: the next is of another chat.
+    // No further event of the chat: the next one belongs to another chat.
     let (event, other) = join(stream.next(), ann.group("Other", &[&bob])).await;
     assert_eq!((&event["type"], &event["chat_id"]), (&json!("chat_created"), &json!(other)));
 }

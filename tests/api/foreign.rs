@@ -1,5 +1,5 @@
-//! What is not one's own: somebody who is in no chat walks through all ids on every address that takes one, over REST and
-//! over a socket, and must not be able to tell what there is from what never was.
+//! Foreign ids: a user in no chat tries all ids on every path that takes one, over REST and over a socket.
+//! Existing objects must be indistinguishable from unknown ones.
 
 use std::collections::BTreeSet;
 
@@ -10,22 +10,22 @@ use crate::{
     support::{Listener, Reply, Server, User},
 };
 
-/// Every address below the API's base that takes an id, as its table has it.
+/// The table of routes, from which all paths with an id are taken.
 const ROUTES: &str = include_str!("../../src/routes.rs");
 
-/// What somebody learns of an id who has nothing to do with it.
+/// The answer to an uninvolved user for an id.
 #[derive(Clone, Copy, PartialEq)]
 enum Answer {
-    /// 404, whatever the id.
+    /// 404 for every id.
     NotFound,
-    /// 403, whatever the id: it is for staff.
+    /// 403 for every id: for staff only.
     Forbidden,
-    /// Users are known to each other: who there is and who not is told.
+    /// Users are visible to each other: an existing user differs from an unknown one.
     Known,
 }
 use Answer::{Forbidden, Known, NotFound};
 
-/// Method, path, a body that is valid, and what is answered. A path may come several times.
+/// Method, path, a valid body, and the answer. A path may occur several times.
 type Row = (&'static str, &'static str, &'static str, Answer);
 
 const ROWS: &[Row] = &[
@@ -71,7 +71,7 @@ const ROWS: &[Row] = &[
     ("DELETE", "users/{user}/block", "", Known),
 ];
 
-/// The methods and paths of the routes' table that take an id.
+/// Returns the methods and paths of the table of routes that take an id.
 fn routes() -> BTreeSet<(String, String)> {
     let table = ROUTES.split("fn api(").nth(1).expect("the API's routes have a function of their own");
     let mut routes = BTreeSet::new();
@@ -95,18 +95,18 @@ fn every_address_that_takes_an_id_is_walked() {
     assert_eq!(routes(), walked, "a new address needs a row here");
 }
 
-/// Chats that somebody is in none of, and somebody who was in one of them.
+/// Chats, a user who is in none of them, and a user who has left one.
 struct World {
     _server: Server,
     ann: User,
     outsider: User,
     removed: User,
-    /// Dms, groups and private rooms, and one that was deleted.
+    /// Dms, groups and private rooms, and a deleted chat.
     chats: Vec<i64>,
     messages: Vec<i64>,
 }
 
-/// What never was.
+/// An id that does not exist.
 const UNKNOWN: i64 = 99_999;
 
 impl World {
@@ -149,7 +149,7 @@ impl World {
         Self { _server: server, ann, outsider, removed, chats, messages }
     }
 
-    /// All that there is, as one sees it who is in all chats.
+    /// Returns the complete state, as seen by a member of all chats.
     async fn state(&self) -> Vec<Value> {
         let mut seen = vec![self.ann.get("chats/?page_size=100").await.expect(200).json];
         for chat in &self.chats {
@@ -159,7 +159,7 @@ impl World {
         seen
     }
 
-    /// Those who have nothing to do with any chat, by now.
+    /// Returns the users who are in no chat now.
     fn strangers(&self) -> [&User; 2] {
         [&self.outsider, &self.removed]
     }
@@ -182,7 +182,7 @@ async fn no_answer_tells_what_is_foreign_from_what_never_was() {
     for row in ROWS.iter().filter(|row| row.1.starts_with("chats") || row.1.starts_with("messages")) {
         let ids = if row.1.starts_with("chats") { &world.chats } else { &world.messages };
         for user in world.strangers() {
-            // The other one in the path may be somebody in the chat, oneself, or nobody.
+            // The user in the path is a member of the chat, the caller, or unknown.
             for other in [world.ann.id, user.id, UNKNOWN] {
                 let unknown = asks(user, row, UNKNOWN, other).await;
                 assert_eq!((unknown.status, row.3 == NotFound), (404, true), "{} {}", row.0, row.1);
@@ -215,7 +215,7 @@ async fn what_is_for_staff_says_nothing_of_users_to_others() {
             assert_eq!(told(&asks(&world.outsider, row, 0, id).await), told(&unknown), "{} {}", row.0, row.1);
         }
     }
-    // The ids of tokens are numbers from 1 on: some are others', and one is one's own.
+    // Token ids are numbers from 1 on: one is the caller's, the others are foreign.
     for row in ROWS.iter().filter(|row| row.1.starts_with("users/me/")) {
         let named = |id: i64| row.1.replace("{session}", &id.to_string()).replace("{token}", &id.to_string());
         let unknown = world.outsider.delete(&format!("{}/", named(UNKNOWN))).await.expect(404);
@@ -231,7 +231,7 @@ async fn what_is_for_staff_says_nothing_of_users_to_others() {
     }
 }
 
-/// Who is in a group and its admin learns nothing of users by asking for members who are none.
+/// The admin of a group learns nothing about users who are not members of it.
 #[actix_web::test]
 async fn who_is_not_in_a_chat_is_like_nobody_to_its_admin() {
     let world = World::make().await;
@@ -259,7 +259,7 @@ async fn foreign_messages_are_places_and_nothing_more() {
         assert_eq!(list(format!("before={id}")).await["results"], json!(before), "{id}");
         assert_eq!(list(format!("after={id}")).await["results"], json!(after), "{id}");
     }
-    // One between one's own is as good a place as these themselves.
+    // A foreign id between two own messages works as a position without revealing whether it exists.
     let (from, to) = (&foreign["id"], &last["id"]);
     assert_eq!(
         list(format!("before={from}")).await["results"],
@@ -269,7 +269,7 @@ async fn foreign_messages_are_places_and_nothing_more() {
         list(format!("after={from}")).await["results"],
         list(format!("after={}", first["id"])).await["results"]
     );
-    // Where a message is named, a foreign one is like one that never was.
+    // In a body, a foreign message's id is rejected like an unknown one.
     let named = [("POST", "mark-as-read", "message_id"), ("PATCH", "me", "unread_from")];
     for (method, path, field) in named {
         for id in world.messages.iter().chain([&UNKNOWN]) {
@@ -306,7 +306,7 @@ async fn a_search_finds_nothing_foreign_and_tells_nothing_of_where_it_looks() {
     }
 }
 
-/// What a socket is answered to a command, without what names the command or the object.
+/// Returns the answer to a command, without the fields that identify the command or object.
 async fn answered(socket: &mut Listener, command: &Value) -> Value {
     socket.says(&command.to_string()).await;
     socket.next().await
@@ -361,7 +361,7 @@ async fn foreign_chats_are_not_followed_over_any_transport() {
         assert_eq!(socket.receives("hello").await["chats"], json!({own.to_string(): 1}));
         let stream = user.streams_from(&query, "").await.unwrap();
         assert_eq!(stream.hello["chats"], json!({own.to_string(): 1}));
-        // Whoever says that they know of one is told what is told of one that never was.
+        // A client that claims to know a foreign chat gets the same answer as for an unknown one.
         for id in world.chats.iter().chain([&UNKNOWN]) {
             for seq in [0, 1, 1_000_000] {
                 let known = json!({id.to_string(): seq, own.to_string(): 1});
@@ -377,7 +377,7 @@ async fn foreign_chats_are_not_followed_over_any_transport() {
         let next = user.posts(own, "mine").await;
         assert_eq!(socket.receives("new_message").await["message"], next);
     }
-    // Nor does the making of a room on an object tell more of a private one than that there is one.
+    // Creating a room on an object with a private room reveals only that the room exists.
     let body = json!({"chat_type": "room", "title": "x", "object_type": "page", "object_id": "1"});
     let reply = world.outsider.post("chats/", body).await.expect(403);
     assert_eq!(reply.json, json!({"detail": "You do not have permission to perform this action."}));

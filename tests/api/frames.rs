@@ -1,4 +1,4 @@
-//! Sockets of clients that break the rules or do not read.
+//! Sockets of clients that violate the protocol or do not read.
 
 use std::{io::ErrorKind, time::Duration};
 
@@ -115,7 +115,7 @@ async fn a_reader_that_lags_is_cut_and_nobody_else_waits_for_it() {
         ann.posts(chat, &text).await;
         assert_eq!(bobs.receives("new_message").await["message"]["content"], text);
     }
-    // The kernel has let go of what was on its way to it.
+    // The connection was reset: the kernel discarded the unsent data.
     let end = timeout(DEADLINE, stuck.0.read_to_end(&mut Vec::new())).await.expect("it ends");
     assert_eq!(end.unwrap_err().kind(), ErrorKind::ConnectionReset);
 }

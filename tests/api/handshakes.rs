@@ -1,4 +1,4 @@
-//! How a connection becomes a socket, and how it ends, byte for byte.
+//! The opening and closing handshakes of a socket, byte for byte.
 
 use std::{
     io::{Read, Write},
@@ -59,7 +59,7 @@ async fn who_does_not_take_the_last_words_of_a_socket_loses_it_all_the_same() {
     let eve = server.user("eve").await;
     let mut socket = RawSocket::open(&eve, 4_096).await;
     let ping = format!(r#"{{"type": "ping", "id": "{}"}}"#, "x".repeat(4_000));
-    // More than the kernel takes, and no more than that the session has said it all.
+    // More than the kernel buffers, but few enough that the session answers all of them.
     for _ in 0..49 {
         socket.0.write_all(&frame(FIN | TEXT, ping.as_bytes())).await.unwrap();
     }

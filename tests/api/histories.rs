@@ -1,4 +1,4 @@
-//! What a long history costs those who never wrote in it, in steps of SQLite's machine.
+//! The cost of a long history for members who never wrote in it, in steps of SQLite's virtual machine.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use greenroom::{
         text::MessageBody,
     },
     storage::{
-        Access, AnyConn, DatabaseUrl, Rules, StorageError,
+        Access, AnyConn, DatabaseUrl, StorageError, StoragePolicy,
         commands::{Made, apply, create_chat},
         db::migrations,
         queries::membership,
@@ -29,15 +29,20 @@ const WRITER: UserId = UserId(1);
 const READER: UserId = UserId(2);
 const NEWCOMER: UserId = UserId(3);
 
-fn post(conn: &mut AnyConn, rules: &Rules, chat: ChatId, by: UserId) -> Result<(), StorageError> {
+fn post(conn: &mut AnyConn, rules: &StoragePolicy, chat: ChatId, by: UserId) -> Result<(), StorageError> {
     let sender =
         Arc::new(UserCard { id: by, username: String::new(), display_name: String::new(), avatar_url: None });
     let action = Action::PostMessage { sender, body: MessageBody::parse("hello").unwrap(), client_id: None };
     apply(conn, rules, &Command { chat, by, action }).map(drop)
 }
 
-/// The steps of each thing that members do who have never written, in a group in which one member wrote `count` messages.
-fn costs(conn: &mut AnyConn, rules: &Rules, count: usize) -> Result<[(&'static str, u64); 3], StorageError> {
+/// Returns the steps of each operation of a member who never wrote, in a group with `count` messages of one
+/// member.
+fn costs(
+    conn: &mut AnyConn,
+    rules: &StoragePolicy,
+    count: usize,
+) -> Result<[(&'static str, u64); 3], StorageError> {
     let new = NewChat {
         kind: greenroom::core::model::ChatKind::Group,
         title: None,
@@ -71,7 +76,7 @@ fn a_member_who_never_wrote_pays_nothing_for_a_long_history() {
     migrations::migrate(&url).unwrap();
     count_steps();
     let mut conn = url.open(Access::Write).unwrap();
-    let rules = Rules {
+    let rules = StoragePolicy {
         receipts_max_members: 100,
         contacts: Default::default(),
         object_rooms: Default::default(),

@@ -1,4 +1,4 @@
-//! The host that a request is for, and the scheme of the page that sends it.
+//! The host of a request, and the scheme of the page that sends it.
 
 use std::io::Write;
 
@@ -12,7 +12,7 @@ use crate::{
 
 const PUBLIC: &str = "https://chat.example.com";
 
-/// Hosts that are none, in any place.
+/// Invalid hosts, wherever they occur.
 const NONE: [&str; 12] =
     ["a b\"<script>", "", " ", "a/b", "a@b", "a:b", "a:99999", "[::1", "::1", "a..b", "1.2.3.4.5", "a%20b"];
 
@@ -20,7 +20,7 @@ fn asked(server: &Server, line: &str, host: &str) -> Raw {
     Raw::send(server, format!("{line} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").as_bytes())
 }
 
-/// A socket's handshake for a host, by somebody with a token.
+/// Sends a socket handshake for a host, with a token. Returns the status.
 fn upgrade(server: &Server, host: &str, token: &str) -> u16 {
     let mut stream = connect(server);
     let request = format!(
@@ -31,7 +31,7 @@ fn upgrade(server: &Server, host: &str, token: &str) -> u16 {
     Raw::read_head(&mut stream).status
 }
 
-/// Where anything is answered.
+/// Requests to all kinds of paths, including an unknown one.
 const EVERYWHERE: [&str; 11] = [
     "GET /",
     "GET /messages/api/",
@@ -78,7 +78,7 @@ async fn what_is_no_host_is_refused_everywhere() {
         assert_eq!(asked(&server, "GET /healthz", host).status, 200, "{host}");
         assert_eq!(upgrade(&server, host, token), 101, "{host}");
     }
-    // In a whole address the host counts as well.
+    // The host of an absolute request URL is checked too.
     assert_eq!(asked(&server, "GET http://a..b/healthz", "a.example").status, 400);
 }
 
@@ -182,7 +182,7 @@ async fn where_clients_come_over_https_a_page_that_did_not_is_anothers() {
         let visitor = visitor.clone().with("Origin", &format!("{scheme}://{}", server.address));
         visitor.send("POST", "/login/", Some(body.clone())).await.expect(status);
     }
-    // Where nothing is known of the scheme, either may be meant.
+    // Without a known scheme both are accepted.
     for scheme in ["http", "https"] {
         session.clone().with("Origin", &own(scheme)).post("chats/", group.clone()).await.expect(201);
     }

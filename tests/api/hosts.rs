@@ -1,5 +1,5 @@
-//! Host applications with users of their own: the programs of docs/INTEGRATION.md, run as they stand there, and what a
-//! browser does with them.
+//! Host applications with their own users: the programs of docs/INTEGRATION.md, run unchanged, and their use
+//! by a browser.
 
 use std::{
     io::{BufRead, BufReader},
@@ -13,10 +13,10 @@ use crate::support::{Listener, Reply, Server, User};
 
 const DOCUMENT: &str = include_str!("../../docs/INTEGRATION.md");
 
-/// Where browsers find the shop: a proxy is before it.
+/// The shop's public origin, that of its proxy.
 const SHOP: &str = "https://shop.example.com";
 
-/// A program of the document, by its first line.
+/// Returns a program of the document by its first line.
 fn program(language: &str, first: &str) -> &'static str {
     let begins = format!("```{language}\n");
     let blocks = DOCUMENT.split(&begins[..]).skip(1);
@@ -26,7 +26,7 @@ fn program(language: &str, first: &str) -> &'static str {
         .expect("the program is in the document")
 }
 
-/// A running shop; it is killed when it is dropped.
+/// A running shop, killed on drop.
 struct Shop {
     child: Child,
     client: User,
@@ -41,7 +41,7 @@ impl Drop for Shop {
 }
 
 impl Shop {
-    /// `None` where the interpreter is not there, which is a failure in CI.
+    /// Starts the shop. Returns `None` if the interpreter is not installed, and fails in CI.
     async fn open(server: &Server, interpreter: &str, file: &str, token_seconds: u32) -> Option<Self> {
         let is_there = Command::new(interpreter).arg("--version").stdout(Stdio::null()).status().is_ok();
         if !is_there {
@@ -67,7 +67,7 @@ impl Shop {
         Some(Self { child, client: server.anonymous().asking(address), _folder: folder })
     }
 
-    /// A browser that signs in at the shop.
+    /// Signs a browser in at the shop.
     async fn sign_in(&self, username: &str) -> Reply {
         self.submit(&self.client, "/sign-in", &format!("username={username}&password=shop")).await
     }
@@ -85,7 +85,8 @@ impl Shop {
     }
 }
 
-/// The page in a browser: it asks the shop for a key, and Greenroom with it, from the shop's origin.
+/// Acts as the shop's page in a browser: gets a key from the shop and uses it with Greenroom, from the shop's
+/// origin.
 async fn page(server: &Server, browser: &User) -> (User, String) {
     let reply = browser.send("GET", "/chat-token", None).await.expect(200);
     assert_eq!(reply.header("cache-control"), "no-store");
@@ -98,7 +99,7 @@ async fn page(server: &Server, browser: &User) -> (User, String) {
     (page, key)
 }
 
-/// A browser's socket, whose token is a subprotocol.
+/// Opens a socket as a browser does, with the token as a subprotocol.
 async fn socket(page: &User, key: &str) -> Listener {
     let mut page = page.clone().with("Sec-WebSocket-Protocol", &format!("greenroom.token.{key}"));
     page.headers.retain(|(name, _)| name != "Authorization");
@@ -118,7 +119,7 @@ async fn a_shops_users_chat(interpreter: &str, file: &str) {
     assert!(html.contains(&format!("src=\"{}\"", server.url("/messages/widgets.js"))), "{html}");
     assert!(html.contains(r#"token-url="/chat-token""#), "{html}");
 
-    // What a browser needs before it lets the page ask.
+    // The CORS preflight that a browser sends first.
     let visitor = server.anonymous().with("Origin", SHOP);
     let script = visitor.send("GET", "/messages/widgets.js", None).await.expect(200);
     assert_eq!(script.header("cross-origin-resource-policy"), "cross-origin");
@@ -130,7 +131,7 @@ async fn a_shops_users_chat(interpreter: &str, file: &str) {
     let reply = stranger.send("GET", "/messages/api/users/me/", None).await;
     assert_eq!(reply.header("access-control-allow-origin"), "");
 
-    // Two of the shop's users write to each other.
+    // Two users of the shop write to each other.
     let (alices, bobs) = (shop.browser("alice").await, shop.browser("bob").await);
     let (alice, alices_key) = page(&server, &alices).await;
     let (bob, bobs_key) = page(&server, &bobs).await;
@@ -144,27 +145,27 @@ async fn a_shops_users_chat(interpreter: &str, file: &str) {
     let room = bob.post("chats/", room).await.expect(201).id();
     alice.joins(room).await;
 
-    // Asked twice, it is the same user, with another key.
+    // A second request returns the same user with another key.
     let (again, other_key) = page(&server, &alices).await;
     assert_eq!((again.id, other_key == alices_key), (alice.id, false));
 
-    // A new name is told.
+    // A changed name is published.
     shop.submit(&alices, "/profile", "first_name=Alice&last_name=Doe").await.expect(204);
     assert_eq!(hears.receives("user_updated").await["user"]["display_name"], "Alice Doe");
 
-    // Signing out ends the keys, and the socket.
+    // Signing out revokes the keys and closes the socket.
     shop.submit(&bobs, "/sign-out", "").await.expect(204);
     assert_eq!(hears.is_closed().await, 4401);
     bob.get("users/me/").await.expect(401);
     bobs.send("GET", "/chat-token", None).await.expect(401);
 
-    // Whoever signs in again finds everything.
+    // After signing in again everything is there.
     let bobs = shop.browser("bob").await;
     let (bob, bobs_key) = page(&server, &bobs).await;
     assert_eq!(bob.reads(chat).await, ["Is the lamp there still?"]);
     let mut hears = socket(&bob, &bobs_key).await;
 
-    // Who is shut out is shut out of both.
+    // A deactivated user is deactivated in both systems.
     shop.submit(&bobs, "/deactivate", "username=alice").await.expect(404);
     shop.submit(&alices, "/deactivate", "username=bob").await.expect(204);
     assert_eq!(hears.is_closed().await, 4401);
@@ -180,7 +181,7 @@ async fn keys_end_and_are_renewed(interpreter: &str, file: &str) {
     let Some(shop) = Shop::open(&server, interpreter, file, 3).await else { return };
     let alices = shop.browser("alice").await;
     let (alice, key) = page(&server, &alices).await;
-    // It may have ended before the socket was open.
+    // The key may have expired before the socket was open.
     let mut socket_of_the_page =
         alice.clone().with("Sec-WebSocket-Protocol", &format!("greenroom.token.{key}"));
     socket_of_the_page.headers.retain(|(name, _)| name != "Authorization");
@@ -192,7 +193,7 @@ async fn keys_end_and_are_renewed(interpreter: &str, file: &str) {
     assert_eq!((again.id, other_key == key), (alice.id, false));
 }
 
-/// The shop serves its own pages where Greenroom is away, and says what it could not do.
+/// Without Greenroom the shop still serves its own pages, and reports what it could not do.
 async fn the_shop_goes_on_alone(interpreter: &str, file: &str) {
     let server = shop_server().await;
     let Some(shop) = Shop::open(&server, interpreter, file, 600).await else { return };

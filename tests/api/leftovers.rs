@@ -1,4 +1,4 @@
-//! A change of much is seen at once, and what is left of it is done in steps afterwards, which nobody sees.
+//! Large changes are visible at once. The remaining rows are cleaned up in steps that no client notices.
 
 use actix_web::rt::time::timeout;
 use diesel::{QueryableByName, RunQueryDsl, connection::SimpleConnection, sql_query, sql_types::BigInt};
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::support::{DEADLINE, Server, User};
 
-/// Rows that no single step gets to the end of.
+/// More rows than one step deletes.
 const MANY: i64 = 1_300;
 
 #[derive(QueryableByName)]
@@ -25,7 +25,7 @@ struct Count {
 
 async fn count(server: &Server, from: &str) -> i64 {
     let query = format!("SELECT count(*) AS count FROM {from}");
-    let counting = server.state.readers.ask_one(move |conn| {
+    let counting = server.state.readers.query_one(move |conn| {
         Ok(match conn {
             AnyConn::Sqlite(conn) => sql_query(query).get_result::<Count>(conn)?.count,
             AnyConn::Postgres(conn) => sql_query(query).get_result::<Count>(conn)?.count,
@@ -43,7 +43,7 @@ async fn stores(server: &Server, sql: String) {
     server.state.writer.run("seed", move |conn, _| Ok(conn.batch_execute(&sql)?)).await.unwrap();
 }
 
-/// Has a command stored, and nobody told that there is something left.
+/// Stores a command without notifying the purge task.
 async fn is_stored(server: &Server, chat: i64, by: &User, action: Action) {
     let command = Command { chat: ChatId(chat), by: UserId(by.id), action };
     let work = move |conn: &mut AnyConn, rules: &_| apply(conn, rules, &command).map(drop);
@@ -51,15 +51,15 @@ async fn is_stored(server: &Server, chat: i64, by: &User, action: Action) {
 }
 
 async fn differences(server: &Server) -> Vec<String> {
-    server.state.readers.ask(check::check).await.unwrap().differences
+    server.state.readers.query(check::check).await.unwrap().differences
 }
 
-/// Numbers from one to [`MANY`], for an INSERT.
+/// Returns a `WITH` clause of the numbers from one to [`MANY`], for an INSERT.
 fn numbers() -> String {
     format!("WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < {MANY})")
 }
 
-/// A message with many reactions.
+/// Posts a message and adds many reactions.
 async fn popular(server: &Server, by: &User, chat: i64) -> i64 {
     let id = by.posts(chat, "popular").await["id"].as_i64().unwrap();
     let shown = json!([{"emoji": "👍", "count": MANY, "users": [900_001]}]);
@@ -91,7 +91,7 @@ async fn a_deleted_message_has_no_reactions_while_they_are_cleared_out() {
     let shown = &page.results()[0];
     assert_eq!((&shown["is_deleted"], &shown["reactions"]), (&json!(true), &json!([])));
     bob.post(&format!("messages/{message}/reactions/"), emoji).await.expect(404);
-    // Whoever deletes another one has both cleared out.
+    // Deleting another message notifies the purge task, which clears both.
     let other = popular(&server, &ann, chat).await;
     ann.delete(&format!("messages/{other}/")).await.expect(204);
     until_none(&server, "reactions").await;
@@ -99,7 +99,7 @@ async fn a_deleted_message_has_no_reactions_while_they_are_cleared_out() {
     assert_eq!(differences(&server).await, Vec::<String>::new());
 }
 
-/// What somebody is answered who was in a chat.
+/// Returns the answers to a former member of a chat.
 async fn answers(user: &User, chat: i64, message: i64) -> Vec<(String, u16, Value)> {
     let gets = [
         "chats/".to_owned(),
@@ -138,11 +138,11 @@ async fn answers(user: &User, chat: i64, message: i64) -> Vec<(String, u16, Valu
 async fn a_large_chat_that_is_deleted_is_gone_while_its_members_are_cleared_out() {
     let server = Server::start_with(|config| config.contacts = Contacts::SharedChat).await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
-    // Staff may begin to write to anybody.
+    // Staff may open a chat with any user.
     let root = server.staff("root").await;
     let chat = root.group("Large", &[&ann, &bob]).await;
     let message = root.posts(chat, "somewhere").await["id"].as_i64().unwrap();
-    // Before the others in whatever order they are found.
+    // Negative ids and a later update: these rows are found before the others in either order.
     let rows = format!(
         "INSERT INTO members (chat_id, user_id, role, joined_at, joined_seq, member_seq, read_seq, read_pos, from_pos) \
          {} SELECT {chat}, -x, 'member', 1, 0, 0, 0, 0, 0 FROM n; \
@@ -190,10 +190,10 @@ async fn many_chats_are_handed_over_in_steps() {
     let path = format!("users/{}/", bob.id);
     root.patch(&path, json!({"is_active": false})).await.expect(200);
     assert_eq!(managed(&bobs).await, 40, "when it is answered");
-    // Somebody else's server ended after it had stored that she is shut out.
+    // Simulate a server that ended right after storing the deactivation.
     let user = UserId(eve.id);
     let shutting_out = server.state.writer.run("shut_out", move |conn, _| {
-        let mut row = succession::hold(conn, user)?.unwrap();
+        let mut row = succession::lock_for_status_change(conn, user)?.unwrap();
         succession::change_standing(conn, &mut row, false)
     });
     shutting_out.await.unwrap();

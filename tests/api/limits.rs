@@ -1,4 +1,4 @@
-//! Limits on how much a user may ask for.
+//! Rate limits.
 
 use greenroom::{config::Config, rate_limit::Rates};
 use serde_json::json;
@@ -10,7 +10,7 @@ fn limit(rates: &str) -> impl FnOnce(&mut Config) {
     move |config| config.rate_limit = rates
 }
 
-/// A server with limits, and people who all ask its first node, since each node counts for itself.
+/// Starts a server with limits. All users are clients of its first node, since each node counts separately.
 async fn limited<const N: usize>(rates: &str, names: [&str; N]) -> (Server, [User; N]) {
     let server = Server::start_with(limit(rates)).await;
     let people = server.users(names).await.map(|user| user.at(&server));
@@ -44,7 +44,7 @@ async fn messages_beyond_the_burst_are_turned_down_and_stored_nowhere() {
     let seconds: u64 = refused.header("retry-after").parse().unwrap();
     assert!((1_700..=1_800).contains(&seconds), "{seconds}");
     assert_eq!(ann.reads(chat).await.len(), 3);
-    // Others, and everything else, are not concerned.
+    // Other users and other requests are not limited.
     posts(&bob, chat).await.expect(201);
     ann.marks_as_read(chat).await;
     for _ in 0..50 {
@@ -72,7 +72,7 @@ async fn all_sessions_of_a_user_count_together_over_rest_and_sockets() {
     assert_eq!((&error["status"], &error["id"]), (&json!(429), &json!(1)), "{error}");
     let seconds = error["retry_after"].as_u64().unwrap();
     assert_eq!(error["detail"], format!("Request was throttled. Expected available in {seconds} seconds."));
-    // The socket stays, and hears what others write.
+    // The socket stays open and receives other users' messages.
     socket.says(r#"{"type": "ping", "id": 2}"#).await;
     assert_eq!(socket.receives("pong").await["id"], 2);
     posts(&bob, chat).await.expect(201);
@@ -104,7 +104,7 @@ async fn searches_and_typing_have_limits_of_their_own() {
     let typing = format!("chats/{chat}/typing/");
     ann.post(&typing, json!({"is_typing": true})).await.expect(200);
     is_throttled(&ann.post(&typing, json!({"is_typing": true})).await);
-    // Written otherwise it is the same address.
+    // Another encoding of the same path counts too.
     is_throttled(&ann.post(&typing.replace("typing", "typ%69ng"), json!({"is_typing": true})).await);
     posts(&ann, chat).await.expect(201);
 }
@@ -148,7 +148,7 @@ async fn the_rest_is_limited_as_other() {
     assert_eq!(socket.receives("error").await["status"], 429);
     is_throttled(&ann.get("chats/").await);
     is_throttled(&ann.patch(&format!("messages/{message}/"), json!({"content": "x"})).await);
-    // Coming back after a break is not held up, nor are messages.
+    // Neither a resume nor a message is limited.
     let (_, _, ack) = ann.resumes(json!({})).await;
     assert_eq!(ack["type"], "ack");
     posts(&ann, chat).await.expect(201);
@@ -160,7 +160,7 @@ async fn it_comes_after_who_where_and_whence_and_before_the_rest() {
     let cookie = server.signed_in("ann").await.at(&server);
     ann.post("chats/99/messages/", json!({})).await.expect(404);
     ann.get("chats/99/").await.expect(404);
-    // Whether one may know of the chat, and what is wrong with the body, is not looked at any more.
+    // The limit is checked before the chat's visibility and the body.
     is_throttled(&ann.post("chats/99/messages/", json!({})).await);
     is_throttled(&ann.get("chats/99/").await);
     is_throttled(&ann.delete("chats/99/messages/").await);

@@ -1,4 +1,4 @@
-//! The API as its users meet it, one file for each resource.
+//! Tests of the API from its users' view, one file for each resource.
 
 #[path = "../support/mod.rs"]
 mod support;

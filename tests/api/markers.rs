@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Server, User};
 
-/// What somebody has not read of a chat, as its object and the list of all unread ones agree.
+/// Returns a user's unread count of a chat. Asserts that the chat object and `unread/` agree.
 async fn unread(user: &User, chat: i64) -> i64 {
     let count = user.sees(chat).await["unread_count"].as_i64().unwrap();
     let all = user.get("unread/").await.expect(200).json;
@@ -13,14 +13,14 @@ async fn unread(user: &User, chat: i64) -> i64 {
     count
 }
 
-/// Who has read a message.
+/// Returns the readers of a message.
 async fn readers(user: &User, message: &Value) -> Value {
     let message = user.get(&format!("messages/{}/", message["id"])).await.expect(200).json;
     assert_eq!(message["read_count"], message["read_by"].as_array().unwrap().len());
     message["read_by"].clone()
 }
 
-/// Says that one types, or does not any more.
+/// Sends a typing state. Returns the status.
 async fn types(user: &User, chat: i64, is_typing: bool) -> u16 {
     user.post(&format!("chats/{chat}/typing/"), json!({"is_typing": is_typing})).await.status
 }
@@ -73,7 +73,8 @@ async fn a_marker_may_stop_at_any_message_and_never_moves_back() {
     }
 }
 
-/// Three of ann's messages among two of bob's, some of them deleted before or after bob reads the first `read` ones.
+/// Posts three messages of ann and two of bob, and deletes `gone` before or after bob reads the first `read`.
+/// Asserts the counts.
 async fn counts_exactly([ann, bob]: [&User; 2], gone: &[usize], read: usize, deleted_first: bool) {
     let case = format!("{gone:?} deleted, {read} read, deleted first: {deleted_first}");
     let chat = ann.group("Team", &[bob]).await;
@@ -208,7 +209,7 @@ async fn unread_lists_the_chats_that_have_any() {
     assert_eq!(ann.get("unread/").await.json, of(&[(quiet, 1)]));
 }
 
-// Who has read.
+// Readers.
 
 #[actix_web::test]
 async fn readers_are_the_sender_and_then_the_others_by_joining() {
@@ -277,7 +278,7 @@ async fn who_left_is_no_reader_any_more_but_stays_the_sender() {
     assert_eq!(readers(&ann, &anns).await, json!([ann.id]));
 }
 
-// Telling.
+// Events.
 
 #[actix_web::test]
 async fn reading_is_told_to_others_and_with_what_is_left_to_ones_own_sockets() {

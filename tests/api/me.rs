@@ -1,4 +1,4 @@
-//! What people set for themselves in a chat: muting, pinning, unread by hand.
+//! A member's own settings in a chat: muting, pinning, marking as unread.
 
 use serde_json::{Value, json};
 
@@ -26,7 +26,7 @@ fn kinds(events: &[Value]) -> Vec<&str> {
 }
 
 async fn is_sound(server: &Server) {
-    let report = server.state.readers.ask(greenroom::storage::maintenance::check::check).await.unwrap();
+    let report = server.state.readers.query(greenroom::storage::maintenance::check::check).await.unwrap();
     assert_eq!(report.differences, Vec::<String>::new());
 }
 
@@ -47,7 +47,7 @@ async fn what_one_sets_is_shown_to_oneself_only() {
     assert_eq!(bob.get("chats/").await.results()[0]["me"], shown);
     assert_eq!(bob.get("sync/").await.json["chats"][0]["me"], shown);
     assert_eq!(ann.sees(chat).await["me"], plain());
-    // What is not named stays, null ends it.
+    // Omitted fields keep their values; null resets them.
     bob.sets(chat, json!({"muted_until": null})).await.expect(200);
     let left = json!({"muted_until": null, "is_pinned": true, "unread_from": message["id"]});
     assert_eq!(bob.sees(chat).await["me"], left);
@@ -81,7 +81,7 @@ async fn each_change_takes_a_number_and_none_where_nothing_changes() {
 async fn all_of_ones_own_sockets_hear_of_it_and_nobody_elses() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
-    // On another node, where there are two.
+    // On another node, if there are two.
     let bob_elsewhere = server.anonymous().with("Authorization", &bob.headers[0].1);
     let chat = ann.group("Team", &[&bob]).await;
     let message = ann.posts(chat, "hi").await;
@@ -103,7 +103,7 @@ async fn all_of_ones_own_sockets_hear_of_it_and_nobody_elses() {
         assert_eq!((&told["seq"], &told["unread_count"]), (&json!(5), &json!(1)));
         assert_eq!(told["me"]["unread_from"], message["id"]);
     }
-    // Others hear what is for them, without a gap to fill.
+    // Other members receive their events without a gap.
     let read = anns.receives("read").await;
     assert_eq!((&read["seq"], read.get("me")), (&json!(4), None));
     let next = bob.posts(chat, "ho").await;
@@ -129,7 +129,7 @@ async fn a_reader_who_asks_or_waits_is_told_of_ones_own_only() {
     let events: Vec<Value> = events.iter().filter(|event| event["type"] != "presence").cloned().collect();
     assert_eq!(kinds(&events), ["me_updated"]);
     assert_eq!(told["heads"], json!({chat.to_string(): 2}));
-    // Of another's there is nothing but the number.
+    // Another member's settings appear only as a skipped number.
     let told = ann.post("sync/", json!({"chats": known})).await.expect(200).json;
     assert_eq!((&told["events"], &told["heads"]), (&json!([]), &json!({chat.to_string(): 2})));
     let (mut anns, missed, ack) = ann.resumes(known.clone()).await;
@@ -155,7 +155,7 @@ async fn who_comes_back_is_told_once_how_it_is_now() {
     assert_eq!((&missed[1]["seq"], &missed[1]["unread_count"]), (&json!(5), &json!(1)));
     assert_eq!(missed[1]["me"], bob.sees(chat).await["me"]);
     assert_eq!(ack["unread"], json!({chat.to_string(): 1}));
-    // Reading ends it: one change, told by one event.
+    // Reading resets the mark: one change, one event.
     bob.marks_as_read(chat).await;
     let (_, missed, ack) = bob.resumes(json!({chat.to_string(): 5})).await;
     assert_eq!(kinds(&missed), ["read"]);
@@ -191,7 +191,8 @@ async fn unread_by_hand_changes_the_count_and_nothing_that_others_see() {
     let more = ann.posts(chat, "more").await;
     assert_eq!(unread(&bob, chat).await, 3);
     is_sound(&server).await;
-    // Reading up to any message ends it, also one that was read before: then the marker stays where it is.
+    // Reading up to any message resets the mark. For a message that was read before, the marker does not
+    // move.
     let mut anns = ann.listens().await;
     let seq = bob.sees(chat).await["seq"].as_i64().unwrap();
     assert_eq!(bob.marks_as_read_to(chat, &messages[0]).await, 0);
@@ -257,7 +258,7 @@ async fn pinned_chats_come_first_on_exact_pages() {
     assert_eq!((found.ids(), &found.json["count"]), (expected[..3].to_vec(), &json!(12)));
     let start = ann.get("sync/").await.json["chats"].clone();
     assert_eq!(start, ann.get("chats/").await.json["results"]);
-    // Nobody else's list has another order.
+    // The order of other users' lists is unchanged.
     assert_eq!(bob.get("chats/?page_size=2").await.ids(), [chats[9], chats[4]]);
 }
 
@@ -301,7 +302,7 @@ async fn what_is_not_valid_is_refused_and_nothing_changes() {
         ("unread_from", json!(elsewhere), no_such(elsewhere)),
         ("unread_from", json!(elsewhere + 1), no_such(elsewhere + 1)),
     ] {
-        // What else is named does not happen either.
+        // With one invalid field the valid ones are not applied either.
         let mut body = json!({"is_pinned": true});
         body[field] = value;
         assert_eq!(bob.sets(chat, body.clone()).await.invalid(field), json!([sentence]), "{body}");

@@ -3,14 +3,14 @@ use serde_json::{Value, json};
 
 use crate::support::{Reply, Server, User};
 
-/// The members of a chat with their roles, by joining.
+/// Returns the members of a chat with their roles, in the order of joining.
 async fn roles(user: &User, chat: i64) -> Vec<(i64, String)> {
     let page = user.get(&format!("chats/{chat}/members/")).await.expect(200);
     let role = |member: &Value| (member["id"].as_i64().unwrap(), member["role"].as_str().unwrap().to_owned());
     page.results().iter().map(role).collect()
 }
 
-/// A member as the members' page shows them.
+/// Returns a member as the list of members shows it.
 async fn member(user: &User, chat: i64, of: &User) -> Value {
     let page = user.get(&format!("chats/{chat}/members/")).await.expect(200);
     page.results().iter().find(|member| member["id"] == of.id).cloned().expect("a member")
@@ -21,12 +21,12 @@ async fn gives(user: &User, chat: i64, other: i64, role: &str) -> Reply {
     user.patch(&format!("chats/{chat}/members/{other}/"), json!({"role": role})).await
 }
 
-/// Tries to add somebody.
+/// Tries to add users.
 async fn tries_to_add(user: &User, chat: i64, ids: Value) -> Reply {
     user.post(&format!("chats/{chat}/members/add/"), json!({"user_ids": ids})).await
 }
 
-/// Tries to remove somebody.
+/// Tries to remove a user.
 async fn tries_to_remove(user: &User, chat: i64, other: i64) -> Reply {
     user.delete(&format!("chats/{chat}/members/{other}/remove/")).await
 }
@@ -39,7 +39,7 @@ fn plain(user: &User) -> (i64, String) {
     (user.id, "member".to_owned())
 }
 
-// Adding.
+// Adding members.
 
 #[actix_web::test]
 async fn adding_counts_those_who_were_not_in() {
@@ -142,7 +142,7 @@ async fn the_two_of_a_dm_stay_the_two() {
     assert_eq!(roles(&ann, dm).await, [admin(&ann), plain(&bob)]);
 }
 
-// Going.
+// Leaving and removal.
 
 #[actix_web::test]
 async fn a_member_removed_mid_session_stops_receiving() {
@@ -238,7 +238,7 @@ async fn the_last_admins_going_makes_the_longest_standing_member_admin() {
     let chat = ann.group("Team", &[&dan]).await;
     ann.adds(chat, &[&cat]).await;
     ann.adds(chat, &[&bob]).await;
-    // Who comes back begins anew.
+    // A returning member starts with fresh settings.
     dan.removes(chat, &dan).await;
     ann.adds(chat, &[&dan]).await;
     let mut dans = dan.listens().await;
@@ -375,7 +375,7 @@ async fn a_role_must_be_one_and_be_an_admins_to_give() {
     assert_eq!(roles(&ann, chat).await, [admin(&ann), plain(&bob)]);
 }
 
-// The list.
+// The list of members.
 
 #[actix_web::test]
 async fn members_are_listed_by_joining_with_what_concerns_the_chat() {
@@ -436,7 +436,7 @@ async fn members_are_found_by_their_names() {
     assert_eq!(found("BOB").await, [bob.id, bobby.id]);
     assert_eq!(found("hara%20bert").await, [bert.id]);
     assert_eq!(found("%25").await, [bert.id]);
-    // Not who is not in it, nobody by their address, and without words all.
+    // No users outside the chat, no match by email address, and all members for an empty search.
     assert_eq!(found("dora").await, [] as [i64; 0]);
     assert_eq!(found("example.com").await, [] as [i64; 0]);
     assert_eq!(found("%20").await.len(), 4);
@@ -464,7 +464,7 @@ async fn a_chat_shows_its_first_hundred_members_and_counts_all() {
     assert_eq!(second.ids(), [people[100].id, last.id]);
 }
 
-// Coming back.
+// Rejoining.
 
 #[actix_web::test]
 async fn who_comes_back_starts_with_everything_read() {

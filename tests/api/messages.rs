@@ -3,13 +3,13 @@ use serde_json::{Value, json};
 
 use crate::support::{Reply, Server, User};
 
-/// Posts under a client id.
+/// Posts with a client id.
 async fn sends(user: &User, chat: i64, text: &str, client_id: Value) -> Reply {
     let body = json!({"content": text, "client_id": client_id});
     user.post(&format!("chats/{chat}/messages/"), body).await
 }
 
-/// Posts numbered messages and returns their ids, newest first, as pages have them.
+/// Posts numbered messages and returns their ids, newest first.
 async fn fills(user: &User, chat: i64, count: usize) -> Vec<i64> {
     let mut ids = Vec::new();
     for number in 1..=count {
@@ -18,12 +18,12 @@ async fn fills(user: &User, chat: i64, count: usize) -> Vec<i64> {
     ids
 }
 
-/// A page of a chat's messages.
+/// Returns a page of a chat's messages.
 async fn page(user: &User, chat: i64, query: &str) -> Reply {
     user.get(&format!("chats/{chat}/messages/?{query}")).await.expect(200)
 }
 
-/// The pages from one on, as far as `next` or `previous` leads.
+/// Returns the ids of all pages from one on, following `next` or `previous`.
 async fn walk(user: &User, from: Reply, direction: &str) -> Vec<Vec<i64>> {
     let mut pages = vec![from.ids()];
     let mut link = from.json[direction].clone();

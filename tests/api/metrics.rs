@@ -1,4 +1,4 @@
-//! What Prometheus is told.
+//! The metrics for Prometheus.
 
 use std::{collections::BTreeSet, time::Instant};
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::{DEADLINE, Server, nodes, raw_socket::RawSocket};
 
-/// A series of requests.
+/// Returns the name of a series of the request counter.
 fn requests(route: &str, method: &str, status: u16) -> String {
     format!(r#"greenroom_http_requests_total{{method="{method}",route="{route}",status="{status}"}}"#)
 }
@@ -90,7 +90,7 @@ async fn sockets_events_and_deliveries_are_counted() {
         anns.receives("new_message").await;
         bobs.receives("new_message").await;
     }
-    // Presence is delivered as well.
+    // `presence` events are counted too.
     assert!(server.series(delivered).await.unwrap() >= before + 6.0);
     let events = server.series(r#"greenroom_events_total{type="new_message"}"#).await;
     assert_eq!(events, Some(3.0 * nodes() as f64), "each node makes them known");
@@ -238,7 +238,7 @@ async fn the_format_is_prometheus_and_the_address_answers_nothing_else() {
     nobody.send("GET", "/metrics", None).await.expect(404);
 }
 
-/// All strings under `expr` and `query` in a dashboard, however deep.
+/// Collects all strings under `expr` and `query` in a dashboard, at any depth.
 fn queries(dashboard: &Value, found: &mut Vec<String>) {
     match dashboard {
         Value::Object(fields) => {
@@ -254,13 +254,13 @@ fn queries(dashboard: &Value, found: &mut Vec<String>) {
     }
 }
 
-/// The metrics that a query names.
+/// Returns the metrics that a query names.
 fn metrics_in(query: &str) -> impl Iterator<Item = &str> {
     let words = query.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
     words.filter(|word| word.starts_with("greenroom_") || word.starts_with("process_"))
 }
 
-/// Labels with the values that a query asks for, but those that Prometheus itself adds.
+/// Returns the labels with values in a query, without those that Prometheus adds.
 fn labels_in(query: &str) -> Vec<String> {
     let braces = query.split('{').skip(1).filter_map(|rest| rest.split("\"}").next());
     let labels = braces.flat_map(|inside| inside.split("\",").filter_map(|label| label.split_once("=\"")));
@@ -299,7 +299,7 @@ async fn the_dashboard_and_the_alerts_name_nothing_that_is_not_there() {
         }
     }
     assert!(labelled > 5, "{labelled} labels are looked for");
-    // What is counted can be seen.
+    // The dashboard shows every metric.
     let shown = |name: &&&str| {
         let family = ["_bucket", "_sum", "_count"].iter().find_map(|suffix| name.strip_suffix(suffix));
         named.iter().any(|shown| shown == *name || family.is_some_and(|family| shown.starts_with(family)))

@@ -1,4 +1,4 @@
-//! The oracle of the feed, on an undisturbed server.
+//! The oracle of the feed, without faults.
 
 use crate::support::{Server, oracle};
 

@@ -1,10 +1,10 @@
-//! The pages for people, as a browser asks for them.
+//! The HTML pages, as a browser requests them.
 
 use serde_json::json;
 
 use crate::support::{PASSWORD, Server, User};
 
-/// Somebody's browser, signed in.
+/// Returns a signed-in browser.
 async fn browser(server: &Server, name: &str) -> User {
     server.user(name).await;
     let fields = json!({"username": name, "password": PASSWORD});
@@ -29,7 +29,7 @@ async fn who_is_not_signed_in_is_led_to_the_sign_in_page_and_back() {
     }
     let ended = nobody.clone().with("Cookie", "sessionid=nonsense");
     ended.send("GET", "/", None).await.expect(302);
-    // A token is for programs, which have no use for a page.
+    // A token does not open a page.
     server.user("ann").await.send("GET", "/", None).await.expect(302);
     nobody.send("GET", "/login/", None).await.expect(200);
 }

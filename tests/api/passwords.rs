@@ -1,4 +1,4 @@
-//! Which passwords may be set, wherever one is set.
+//! Rules for passwords, in every request that sets one.
 
 use greenroom::{auth::passwords, config::Registration, core::model::UserId, storage::tables::users};
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ async fn login(server: &Server, name: &str, password: &str) -> Reply {
     server.anonymous().send("POST", "/login/", Some(body)).await
 }
 
-/// Sets a password in each way that there is over the network; the answers.
+/// Sets a password with each request that can. Returns the replies.
 async fn sets(server: &Server, staff: &User, ann: &User, password: &str) -> Vec<Reply> {
     let id = format!("users/{}/", ann.id);
     let made = |name: &str| {
@@ -75,7 +75,7 @@ async fn sixty_four_characters_of_any_script_are_a_password() {
         }
         let statuses: Vec<u16> =
             sets(&server, &staff, &ann, &long).await.iter().map(|reply| reply.status).collect();
-        // The old password that is given last is the old one no more.
+        // The last request gives an old password that no longer applies.
         assert_eq!(statuses, [201, 201, 200, 200, 400], "{letters}");
         for name in ["zana", "zana2", "zana_o"] {
             login(&server, name, &long).await.expect(200);

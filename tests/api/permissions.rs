@@ -1,10 +1,10 @@
-//! Who may do what: a table of endpoints and roles, each cell on chats of its own.
+//! Permissions: a table of endpoints and roles. Each cell uses its own chats.
 
 use serde_json::{Value, json};
 
 use crate::support::{Reply, Server, User};
 
-/// Those who ask, in the order of the tables' columns.
+/// The callers, in the order of the tables' columns.
 const ROLES: [&str; 6] = ["anonymous", "outsider", "member", "sender", "admin", "removed"];
 const ANONYMOUS: usize = 0;
 const OUTSIDER: usize = 1;
@@ -16,26 +16,26 @@ const REMOVED: usize = 5;
 /// Method, path, body, and the status for each role.
 type Row = (&'static str, &'static str, &'static str, [u16; 6]);
 
-/// Those who ask, and two more to ask about.
+/// The callers, and two further users as targets.
 struct Cast {
     server: Server,
     roles: [User; 6],
     /// A further member.
     other: User,
-    /// In no chat at all.
+    /// A user in no chat.
     stranger: User,
 }
 
-/// One cell's chats and messages.
+/// The chats and messages of one cell.
 struct Scene {
     group: i64,
-    /// Between the admin, who began it, and the member.
+    /// A dm of the admin, who created it, and the member.
     dm: i64,
-    /// The sender's.
+    /// A message of the sender.
     message: i64,
-    /// Of the one who was removed, an admin at that time.
+    /// A message of the removed user, who was an admin then.
     left: i64,
-    /// A deleted one of the sender's.
+    /// A deleted message of the sender.
     gone: i64,
 }
 
@@ -87,7 +87,7 @@ impl Cast {
         self.roles[role].call(method, &self.path(path, scene, role), body).await
     }
 
-    /// All there is in the chats, as their admin sees it.
+    /// Returns the complete state of the chats, as their admin sees it.
     async fn state(&self, scene: &Scene) -> Vec<Value> {
         let mut seen = Vec::new();
         for chat in [scene.group, scene.dm] {
@@ -125,7 +125,7 @@ impl Cast {
 
 const NOT_FOUND: &str = r#"{"detail":"Not found."}"#;
 
-/// The one body of each refusal that says nothing of the request.
+/// Returns the fixed body of a refusal that does not depend on the request.
 fn refusal(status: u16) -> Option<&'static str> {
     match status {
         401 => Some(r#"{"detail":"Authentication credentials were not provided."}"#),
@@ -135,7 +135,7 @@ fn refusal(status: u16) -> Option<&'static str> {
     }
 }
 
-/// All that a client can tell two answers apart by.
+/// Returns everything by which a client could distinguish two answers.
 pub fn told(reply: &Reply) -> (u16, Vec<(String, String)>, Vec<u8>) {
     let mut headers: Vec<(String, String)> = reply
         .headers
@@ -269,7 +269,7 @@ async fn members_react_to_each_others_messages() {
         .await;
 }
 
-/// The sender is no party to the dm, which is the admin's and the member's.
+/// The dm belongs to the admin and the member; the sender is not in it.
 #[actix_web::test]
 async fn a_dm_belongs_to_both_and_its_members_do_not_change() {
     let both = [401, 404, 200, 404, 200, 404];
@@ -329,7 +329,7 @@ async fn what_the_server_decides_is_ignored_in_bodies() {
     }
 }
 
-/// Every address of a chat or a message; `{id}` is the chat's or the message's.
+/// Every path of a chat or a message; `{id}` is the id of either.
 const OBJECTS: [Row; 22] = [
     ("GET", "chats/{id}/", "", [0; 6]),
     ("PUT", "chats/{id}/", r#"{"title": "New"}"#, [0; 6]),
@@ -355,7 +355,7 @@ const OBJECTS: [Row; 22] = [
     ("DELETE", "messages/{id}/reactions/%F0%9F%91%8D/", "", [0; 6]),
 ];
 
-/// What is no id of anything: too small, too large, never given out, no number.
+/// Ids that do not exist: too small, too large, unused, or malformed.
 const NO_IDS: [&str; 12] = [
     "0",
     "-1",
@@ -372,7 +372,7 @@ const NO_IDS: [&str; 12] = [
 ];
 
 impl Cast {
-    /// Asks one of [`OBJECTS`], of `id`.
+    /// Sends a request of [`OBJECTS`] for `id`.
     async fn asks_of(&self, row: &Row, id: &str, role: usize) -> Reply {
         let (method, path, body, _) = *row;
         let scene = Scene { group: 0, dm: 0, message: 0, left: 0, gone: 0 };
@@ -509,7 +509,7 @@ async fn who_is_deactivated_is_nobody_everywhere() {
     assert_eq!(member.connects().await.err().unwrap(), 401);
 }
 
-/// Sends a body that is wrong in some way.
+/// Sends a body that may be invalid.
 async fn sends(user: &User, method: &str, path: &str, kind: &str, body: &str) -> Reply {
     user.send_raw(method, &format!("/messages/api/{path}"), Some(kind), body.as_bytes().to_vec()).await
 }
@@ -565,7 +565,7 @@ async fn a_request_wrong_in_every_way_hears_of_the_first_only() {
     let nobody = elsewhere(cast.server.anonymous());
     let outsider = elsewhere(cast.server.signed_in("nina").await);
     let own = format!("chats/{}/", scene.group);
-    // Credentials, path, cross-site, method, object.
+    // Order of the checks: credentials, path, cross-site, method, object.
     assert_eq!(sends(&nobody, "POST", "nowhere/", "text/plain", "{").await.status, 401);
     let unknown = sends(&outsider, "POST", "nowhere/", "text/plain", "{").await;
     assert_eq!(String::from_utf8_lossy(&unknown.body), NOT_FOUND);

@@ -1,4 +1,4 @@
-//! Users' pictures of other hosts, which the server fetches.
+//! Users' pictures on other hosts, which the server fetches.
 
 use futures_util::future::{join, join_all};
 use greenroom::{config::Config, core::model::PictureHost as Host};
@@ -9,7 +9,7 @@ use crate::support::{
     picture_host::{PNG, PictureHost},
 };
 
-/// Settings of a server that fetches pictures of these hosts, which are in this machine.
+/// Returns settings that fetch pictures from these hosts, which run on this machine.
 fn fetching(hosts: &[&PictureHost]) -> impl Fn(&mut Config) + use<> {
     let hosts: Vec<Host> = hosts.iter().map(|host| Host::parse(&host.name()).unwrap()).collect();
     move |config| {
@@ -19,7 +19,7 @@ fn fetching(hosts: &[&PictureHost]) -> impl Fn(&mut Config) + use<> {
     }
 }
 
-/// Chooses a picture; the address that is shown for it.
+/// Sets a user's picture. Returns the URL that is shown for it.
 async fn chooses(user: &User, address: &str) -> String {
     let changed = user.patch("users/me/", json!({"avatar_url": address})).await.expect(200).json;
     assert_eq!(changed["avatar_source"], address);
@@ -30,7 +30,7 @@ async fn looks(user: &User, address: &str) -> Reply {
     user.send("GET", address, None).await
 }
 
-/// The viewers of a test ask one node, where each node fetches for itself.
+/// Returns one viewer for each node, as each node fetches separately.
 async fn viewers(server: &Server) -> Vec<User> {
     (0..5).map(|_| server.anonymous().at(server)).collect()
 }
@@ -62,7 +62,7 @@ async fn addresses_of_other_hosts_are_this_servers_in_answers_and_events() {
         ann.get("users/me/").await.expect(200).json["avatar_url"].clone(),
     ];
     assert_eq!(seen.to_vec(), vec![json!(shown); seen.len()]);
-    // Its user and staff see where it comes from, and nobody else.
+    // Only the user and staff see the source URL.
     for (who, path) in [(&ann, "users/me/"), (&ann, &*user), (&root, &*user)] {
         assert_eq!(who.get(path).await.expect(200).json["avatar_source"], source);
     }
@@ -72,7 +72,7 @@ async fn addresses_of_other_hosts_are_this_servers_in_answers_and_events() {
         assert!(!text.contains(&name), "{path}: {text}");
     }
     assert!(!told.to_string().contains(&name) && !heard.to_string().contains(&name));
-    // What the server draws has no source.
+    // A generated picture has no source.
     assert_eq!(bob.get("users/me/").await.json["avatar_source"], Value::Null);
     assert_eq!(host.heads(), Vec::<String>::new(), "showing an address fetches nothing");
 }
@@ -119,7 +119,7 @@ async fn a_picture_is_fetched_once_for_all_who_look_and_without_anything_of_thei
     let again = viewers[0].clone().with("If-None-Match", &etag);
     assert_eq!(looks(&again, &shown).await.expect(304).header("etag"), etag);
     looks(&viewers[0].clone().with("If-None-Match", "\"other\""), &shown).await.expect(200);
-    // What the host sees is the server, and nothing of a viewer.
+    // The host sees the server's request, and nothing of a viewer.
     let mut lines: Vec<String> =
         host.heads()[0].trim_end().split("\r\n").map(str::to_ascii_lowercase).collect();
     assert_eq!(lines.remove(0), "get /a.png http/1.1");
@@ -198,7 +198,7 @@ async fn a_picture_that_leads_to_a_host_with_much_to_do_is_to_be_tried_again() {
     };
     let (replies, ()) = join(look, meanwhile).await;
     replies.into_iter().for_each(|reply| drop(reply.expect(200)));
-    // That is not remembered as a failure.
+    // This is not cached as a failure.
     assert_eq!(looks(&viewer, &leads).await.expect(200).body, PNG);
 }
 
@@ -228,19 +228,19 @@ async fn what_is_shown_may_be_sent_back_and_changes_nothing() {
             );
             who.patch(&path, json!({"first_name": ""})).await.expect(200);
         }
-        // What staff have set stays theirs, also where its user sends it back.
+        // A URL set by staff remains when its user sends it back.
         let set =
             root.patch(&format!("users/{}/", bob.id), json!({"avatar_url": other})).await.expect(200).json;
         assert_eq!(set["avatar_source"], other);
         for same in [json!(other), set["avatar_url"].clone()] {
             assert_eq!(bob.patch("users/me/", json!({"avatar_url": same})).await.expect(200).json, set);
         }
-        // Nobody's picture is an address that stands for another's.
+        // The proxied URL of another user's picture is rejected.
         let new = json!({"username": "zoe", "password": PASSWORD, "avatar_url": shown});
         bob.patch("users/me/", json!({"avatar_url": shown})).await.invalid("avatar_url");
         root.patch(&format!("users/{}/", bob.id), json!({"avatar_url": shown})).await.invalid("avatar_url");
         root.post("users/", new).await.invalid("avatar_url");
-        // Without a picture of one's own it is the drawn one that is sent back.
+        // A user without a picture may send the generated URL back.
         bob.patch("users/me/", json!({"avatar_url": ""})).await.expect(200);
         let drawn = bob.get("users/me/").await.expect(200).json;
         assert_eq!(drawn["avatar_source"], Value::Null);
@@ -278,21 +278,21 @@ async fn only_addresses_that_were_shown_of_pictures_that_are_still_there_are_fet
     }
     assert_eq!(host.heads(), Vec::<String>::new());
     looks(&nobody, &shown).await.expect(200);
-    // Once there is another picture, or none, the address before opens nothing, though the picture is in memory.
+    // After a change the previous URL answers 404, although its picture is still cached.
     let second = chooses(&ann, &host.draws("/second.png")).await;
     looks(&nobody, &shown).await.expect(404);
     looks(&nobody, &second).await.expect(200);
     ann.patch("users/me/", json!({"avatar_url": ""})).await.expect(200);
     looks(&nobody, &second).await.expect(404);
     assert_eq!(chooses(&ann, &host.url("/a.png")).await, shown, "the same picture has the same address");
-    // The key outlives the server. Where its host is not set any more, a picture is not shown.
+    // The key survives a restart. A picture whose host is no longer configured is not shown.
     let server = Server::start_on(server.stop(), fetching(&[&host])).await;
     looks(&server.anonymous(), &shown).await.expect(200);
     let server = Server::start_on(server.stop(), fetching(&[])).await;
     looks(&server.anonymous(), &shown).await.expect(404);
     let drawn = format!("/messages/avatars/{}.svg", ann.id);
     assert_eq!(bob.at(&server).get(&format!("users/{}/", ann.id)).await.json["avatar_url"], drawn);
-    // Where nothing is fetched, browsers are shown where pictures come from.
+    // With the picture proxy off, browsers get the source URL.
     let count = host.heads().len();
     let direct = |config: &mut Config| {
         fetching(&[&host])(config);
@@ -332,7 +332,7 @@ async fn what_is_no_picture_is_not_passed_on_nor_asked_for_by_each_viewer() {
         }
         assert_eq!(host.count(path), if path == "/loop" { 4 } else { 1 }, "{path}");
     }
-    // The type that is sent is told by the bytes, whatever the host says.
+    // The content type is detected from the bytes; the host's header is ignored.
     let kinds: [(&str, &[u8]); 4] = [
         ("image/jpeg", b"\xff\xd8\xff\xe0"),
         ("image/gif", b"GIF89a"),
@@ -382,7 +382,7 @@ async fn each_hop_of_a_redirect_is_held_to_the_same_rules() {
         let shown = path(&chooses(&ann, &address).await);
         looks(&nobody, &shown).await.expect(404);
     }
-    // Staff's pictures may lead to any host, but not to a port that is not set, nor into a network that is not.
+    // URLs set by staff may name any host, but no other port and no private network that is not allowed.
     for address in [host.url("/other"), host.url("/hidden"), other.url("/a.png"), hidden.url("/a.png")] {
         let set = json!({"avatar_url": address});
         let user = root.patch(&format!("users/{}/", ann.id), set).await.expect(200).json;
@@ -396,7 +396,7 @@ async fn private_networks_are_reached_where_they_are_named() {
     let host = PictureHost::start().await;
     let port = host.address.port();
     host.draws("/a.png");
-    // A name that is resolved, and other ways to write the address of this machine.
+    // A name to resolve, and other notations of the loopback address.
     let ways = ["127.0.0.1", "localhost", "2130706433", "0x7f.1", "[::ffff:127.0.0.1]"];
     let hosts: Vec<Host> = ways.iter().map(|way| Host::parse(&format!("{way}:{port}")).unwrap()).collect();
     let private = |config: &mut Config| {
@@ -454,7 +454,7 @@ async fn a_host_that_never_answers_is_given_up_for_all_who_wait() {
         reply.expect(404);
     }
     assert!(begun.elapsed() < DEADLINE / 2, "{:?}", begun.elapsed());
-    // It is not waited for again.
+    // The failure is cached.
     looks(&viewers[0], &shown).await.expect(404);
     assert_eq!(host.count("/a.png"), 1);
 }

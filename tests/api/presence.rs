@@ -1,4 +1,4 @@
-//! Who is there, and under which name: people hear that of those with whom they share a dm.
+//! Presence and names of users: published to users who share a dm.
 
 use std::time::Instant;
 
@@ -43,7 +43,7 @@ async fn who_is_back_within_moments_was_not_away() {
     let other = bob.listens().await;
     drop(bobs);
     drop(other);
-    // One time for all these.
+    // One event for all of these sockets.
     assert_eq!(anns.hears_of(&bob).await["is_online"], false);
     let _bobs = bob.listens().await;
     assert_eq!(anns.hears_of(&bob).await["is_online"], true);
@@ -60,7 +60,7 @@ async fn strangers_and_fellow_members_hear_nothing() {
     assert_eq!(anns.hello["users_online"], json!([]));
     let _bobs = bob.listens().await;
     anns.hears_of(&bob).await;
-    // Eve comes to share a dm with Ann, and hears of her as the first of all.
+    // Eve opens a dm with Ann, and receives her presence next.
     eve.dm(&ann).await;
     assert_eq!(eves.next_of_all().await.unwrap()["type"], "chat_created");
     assert_eq!(eves.hears_of(&ann).await["is_online"], true);
@@ -92,7 +92,7 @@ async fn a_new_name_or_picture_is_told_to_those_who_share_a_dm() {
     let team = ann.group("Team", &[&eve]).await;
     let (mut anns, mut bobs, mut eves) = (ann.listens().await, bob.listens().await, eve.listens().await);
     let path = format!("users/{}/", ann.id);
-    // Nothing to see has changed.
+    // No visible field has changed.
     root.patch(&path, json!({"email": "new@example.com"})).await.expect(200);
     root.patch(&path, json!({"first_name": "Ann", "last_name": "Ohm"})).await.expect(200);
     for listener in [&mut anns, &mut bobs] {

@@ -1,4 +1,4 @@
-//! One's own profile, and what a client learns of the server's settings.
+//! A user's own profile, and the settings that the server shows to clients.
 
 use greenroom::{config::Registration, core::model::PictureHost};
 use serde_json::json;
@@ -41,7 +41,7 @@ async fn users_choose_pictures_of_the_hosts_that_are_set_and_staff_of_any() {
     let new = json!({"username": "zoe", "password": PASSWORD, "avatar_url": good});
     let zoe = server.anonymous().send("POST", "/register/", Some(new)).await.expect(201).json;
     assert_eq!(zoe["avatar_url"], good);
-    // What staff set is shown, and a form may send it back.
+    // A URL set by staff is shown, and a form may send it back.
     root.patch(&format!("users/{}/", ann.id), json!({"avatar_url": theirs})).await.expect(200);
     ann.patch("users/me/", json!({"avatar_url": theirs, "first_name": "Ann"})).await.expect(200);
     assert_eq!(seen(&bob, &ann).await, theirs);
@@ -49,7 +49,7 @@ async fn users_choose_pictures_of_the_hosts_that_are_set_and_staff_of_any() {
     bob.patch("users/me/", json!({"avatar_url": good})).await.expect(200);
     ann.patch("users/me/", json!({"avatar_url": ""})).await.expect(200);
     assert_eq!(seen(&bob, &ann).await, drawn);
-    // Where the setting is another one, what users have chosen is not shown.
+    // With another setting the URLs that users chose are not shown.
     let server = Server::start_on(server.stop(), |_| {}).await;
     let (ann, bob) = (ann.at(&server), bob.at(&server));
     assert_eq!(seen(&ann, &bob).await, json!(format!("/messages/avatars/{}.svg", bob.id)));
@@ -107,7 +107,7 @@ async fn a_new_password_takes_the_old_one_and_ends_the_other_sessions() {
     elsewhere.get("users/me/").await.expect(200);
     here.patch("users/me/", json!({"password": new, "old_password": PASSWORD})).await.expect(200);
     here.get("users/me/").await.expect(200);
-    // It may take a moment until another node has heard.
+    // Another node is notified a moment later.
     while elsewhere.get("users/me/").await.status == 200 {}
     let login = |password: &str| json!({"username": "ann", "password": password});
     let nobody = server.anonymous();

@@ -1,4 +1,4 @@
-//! What proxies in front say of clients: their addresses, and whether they came over HTTPS.
+//! Headers of proxies: the client's address, and whether it used HTTPS.
 
 use serde_json::json;
 
@@ -41,7 +41,7 @@ async fn nobody_else_says_that_it_was_https() {
     assert_eq!(page.header("strict-transport-security"), "");
 }
 
-/// Fails to sign in so often, as if from `address`; at one node, since others hear of it a moment later.
+/// Fails to sign in `times` times from `address`. Uses one node, since others are notified a moment later.
 async fn fails(server: &Server, times: usize, address: &str) -> u16 {
     let nobody = server.anonymous().at(server).with("X-Forwarded-For", address);
     let body = json!({"username": "ann", "password": "wrong"});
@@ -57,7 +57,7 @@ async fn a_trusted_proxy_says_who_is_behind_it() {
     let server = behind_a_proxy().await;
     assert_eq!(fails(&server, 5, "203.0.113.1").await, 401);
     assert_eq!(fails(&server, 1, "203.0.113.1").await, 429);
-    // What a client says of itself stands left of what the proxies say.
+    // Addresses that a client forges are left of those that the proxies append.
     assert_eq!(fails(&server, 1, "198.51.100.7, 203.0.113.1").await, 429);
     assert_eq!(fails(&server, 1, "203.0.113.1, 127.0.0.9").await, 429);
     assert_eq!(fails(&server, 1, "203.0.113.2").await, 401);
@@ -102,7 +102,7 @@ async fn browsers_are_bound_to_https_for_this_host_alone_unless_it_is_set_otherw
         .await;
         let reply = server.anonymous().send("GET", "/healthz", None).await.expect(200);
         assert_eq!(reply.header("strict-transport-security"), value);
-        // What is no answer of a handler bears it as well.
+        // Answers without a handler have the header too.
         let reply = server.anonymous().send("GET", "/nowhere", None).await.expect(404);
         assert_eq!(reply.header("strict-transport-security"), value);
     }
@@ -145,7 +145,7 @@ async fn all_that_proxies_say_of_https_is_understood() {
     }
 }
 
-/// Fails once to sign in, with such headers; whether that was once too often.
+/// Fails to sign in once with these headers. Returns whether it was throttled.
 async fn is_throttled(server: &Server, headers: &[(&str, &str)]) -> bool {
     let mut nobody = server.anonymous().at(server);
     nobody.headers.extend(headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
@@ -178,7 +178,8 @@ async fn addresses_are_understood_in_all_their_spellings() {
         &[("Forwarded", "for=_hidden, for=\"[2001:db8::1]:4711\"")],
         &[("Forwarded", "for=198.51.100.1"), ("Forwarded", "for=\"[2001:db8::1]\"")],
         &[("X-Real-IP", "203.0.113.1")],
-        // What the header says that proxies append to counts, before those that they may have let through.
+        // `X-Forwarded-For`, to which proxies append, takes precedence over headers that they may pass
+        // through.
         &[
             ("X-Forwarded-For", "203.0.113.1"),
             ("Forwarded", "for=198.51.100.9"),
@@ -191,7 +192,7 @@ async fn addresses_are_understood_in_all_their_spellings() {
     for headers in [
         &[("X-Forwarded-For", "203.0.113.1, 203.0.113.77")][..],
         &[("Forwarded", "for=203.0.113.1, for=198.51.100.2")],
-        // Behind one who is not told it may be anybody: the proxy itself counts.
+        // Behind an unknown address any client is possible, so the proxy's address counts.
         &[("X-Forwarded-For", "203.0.113.1, unknown")],
         &[("Forwarded", "for=203.0.113.1, for=_hidden")],
     ] {
@@ -212,7 +213,7 @@ async fn a_trusted_proxy_says_which_host_was_asked_for() {
         let index =
             ann.clone().with("X-Forwarded-Proto", "https").with(name, value).get("").await.expect(200);
         assert_eq!(index.json["chats"], "https://chat.example.com/messages/api/chats/", "{name}");
-        // A page of that host may use the cookie, whatever host the proxy asks for.
+        // A page of the public host may use the cookie, whichever host the proxy requests.
         let mut browser =
             server.anonymous().at(&server).with(name, value).with("Origin", "https://chat.example.com");
         browser.headers.extend(cookie.clone());

@@ -1,4 +1,4 @@
-//! Parameters behind the `?` that are there and empty, as forms and frameworks send them.
+//! Empty query parameters, as forms and frameworks send them.
 
 use crate::support::Server;
 
@@ -37,7 +37,7 @@ async fn an_empty_parameter_is_as_good_as_none() {
             }
         }
     }
-    // The page behind it is the second.
+    // The next page is the second.
     let first = ann.get("chats/?page=").await.expect(200);
     assert_eq!(ann.follows(&first.json["next"]).await.expect(200).results().len(), 3);
 }

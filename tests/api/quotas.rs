@@ -1,4 +1,4 @@
-//! What one user may make that stays, and how much of it in an hour.
+//! Quotas: how many lasting objects a user may own, and create within an hour.
 
 use diesel::{QueryableByName, RunQueryDsl, connection::SimpleConnection, sql_query, sql_types::BigInt};
 use futures_util::future::join_all;
@@ -42,7 +42,7 @@ async fn nobody_makes_or_joins_more_chats_than_so_many_and_others_use_up_none_of
     let server = Server::start_with(|config| config.max_chats_per_user = 3).await;
     let [ann, bob, cat] = server.users(["ann", "bob", "cat"]).await;
     let boss = server.staff("boss").await;
-    // What others do, her dms with them and her being an admin included, takes none of it.
+    // Chats that others create do not count, including dms with her and chats of which she is an admin.
     for number in 0..5 {
         let group = boss.group(&number.to_string(), &[&ann]).await;
         let path = format!("chats/{group}/members/{}/", ann.id);
@@ -65,16 +65,16 @@ async fn nobody_makes_or_joins_more_chats_than_so_many_and_others_use_up_none_of
     let other = boss.room("Other").await;
     is_full(ann.post(&format!("chats/{other}/join/"), json!({})).await);
     assert_eq!(ann.get("chats/?page_size=100").await.expect(200).json["count"], 11);
-    // What she has is found and used as ever, a room that is nobody's is made, and others bring her in.
+    // With a full quota she can use her chats, create an unowned room, and be added by others.
     assert_eq!(ann.asks_for_dm(bob.id).await.expect(200).id(), dm);
     ann.joins(lobby).await;
     ann.joins(hall).await;
     ann.room_of_course("Rust", "rust").await;
     boss.adds(other, &[&ann]).await;
-    // Others have limits of their own, and staff have none.
+    // Other users have separate limits, and staff have none.
     bob.group("His", &[&ann]).await;
 
-    // What she leaves or deletes makes room, once for each; coming back by others' deed takes none.
+    // Leaving or deleting a chat frees its quota once; being added again by others takes none.
     ann.leaves(lobby).await;
     boss.adds(lobby, &[&ann]).await;
     ann.leaves(other).await;
@@ -90,7 +90,7 @@ async fn groups_and_rooms_are_made_at_a_rate_and_what_there_is_is_found() {
     let server = Server::start_with(rates("groups=1/h:3")).await;
     let [ann, bob] = server.users(["ann", "bob"]).await.map(|user| user.at(&server));
     let boss = server.staff("boss").await.at(&server);
-    // What comes to nothing counts for nothing.
+    // Failed requests do not count.
     for _ in 0..5 {
         ann.asks_for_group(&[999_999]).await.expect(400);
         ann.asks_for_room("", json!({})).await.expect(400);
@@ -110,7 +110,7 @@ async fn groups_and_rooms_are_made_at_a_rate_and_what_there_is_is_found() {
     ann.asks_for_room("Hidden", hidden).await.expect(403);
     let found = ann.asks_for_room("Rust", json!({"object_type": "course", "object_id": "rust"})).await;
     assert_eq!(found.expect(200).id(), room);
-    // Dms, and everybody else, are not concerned; staff have no such limit.
+    // Dms and other users are not limited; staff have no limit.
     ann.dm(&bob).await;
     bob.asks_for_group(&[ann.id]).await.expect(201);
     for _ in 0..5 {
@@ -137,7 +137,7 @@ async fn dms_are_begun_at_a_rate_and_those_there_are_are_found() {
     for user in [&ann, &bob, &cat, &dan] {
         boss.asks_for_dm(user.id).await.expect(201);
     }
-    // Whoever is written to has used up nothing, and writes back.
+    // The recipients' quota is unused, so they can write back.
     dan.asks_for_dm(ann.id).await.expect(201);
     ann.group("Team", &[&dan]).await;
 }
@@ -147,7 +147,7 @@ async fn there_are_limits_by_default() {
     let server = Server::start().await;
     let ann = server.user("ann").await.at(&server);
     let mut made = Vec::new();
-    // Some at a time: PostgreSQL is not waited for for ever.
+    // In batches: with PostgreSQL a request times out after a while.
     for _ in 0..15 {
         made.extend(join_all((0..10).map(|_| ann.asks_for_group(&[]))).await);
     }
@@ -184,7 +184,7 @@ async fn a_request_names_no_more_than_two_hundred_people_and_the_others_come_in_
     let path = format!("chats/{group}/members/add/");
     let add = async |user: &User, ids: &[i64]| user.post(&path, json!({"user_ids": ids})).await;
     assert_eq!(add(&ann, &ids[200..]).await.invalid("user_ids"), sentence);
-    // Also where all of them are one, or in it already, and for nobody who may not know of the chat.
+    // Duplicates and existing members count too; a user who may not see the chat gets 404.
     assert_eq!(add(&ann, &[bob.id; 201]).await.invalid("user_ids"), sentence);
     assert_eq!(add(&ann, &ids[..201]).await.invalid("user_ids"), sentence);
     add(&bob, &ids[..201]).await.expect(404);
@@ -215,7 +215,7 @@ async fn a_sign_in_beyond_the_limit_ends_the_session_with_the_oldest_request() {
         session.get("chats/").await.expect(200);
     }
     assert_eq!(newest.get("users/me/sessions/").await.expect(200).json["count"], 3);
-    // Tokens, their sockets and others' sessions have nothing to do with it.
+    // Tokens, their sockets and other users' sessions are not affected.
     ann.get("chats/").await.expect(200);
     bobs.get("chats/").await.expect(200);
     for socket in &mut sockets[1..] {
@@ -238,19 +238,19 @@ async fn only_so_many_tokens_work_for_a_user() {
     assert_eq!(make(json!({})).await.invalid("non_field_errors"), json!([sentence]));
     ann.get("chats/").await.expect(200);
     boss.post(&format!("users/{}/tokens/", bob.id), json!({})).await.expect(201);
-    // What has expired or ended leaves room for another.
+    // Expired and revoked tokens do not count.
     let mut conn = DatabaseUrl::parse(&server.database_url()).unwrap().open(Access::Write).unwrap();
     conn.batch_execute(&format!("UPDATE tokens SET expires_at = 1 WHERE id = {brief}")).unwrap();
     let another = make(json!({})).await.expect(201).id();
     make(json!({})).await.expect(400);
     ann.delete(&format!("users/me/tokens/{another}/")).await.expect(204);
     make(json!({})).await.expect(201);
-    // Signing in is no token.
+    // Sessions do not count as tokens.
     let body = json!({"username": "ann", "password": PASSWORD});
     server.anonymous().send("POST", "/login/", Some(body)).await.expect(200);
 }
 
-/// Notes for other nodes that something of users' has changed or ended.
+/// Counts the notifications for other nodes about changed users and ended credentials.
 fn noted(server: &Server) -> i64 {
     #[derive(QueryableByName)]
     struct Count {

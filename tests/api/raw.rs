@@ -1,4 +1,4 @@
-//! Requests byte for byte, for what no client would send.
+//! Raw requests, byte for byte, that no HTTP client would send.
 
 use std::{
     io::{Read, Write},
@@ -7,7 +7,7 @@ use std::{
 
 use crate::support::{DEADLINE, Server};
 
-/// What came back, as it was written.
+/// A raw response.
 #[derive(Debug)]
 pub struct Raw {
     pub status: u16,
@@ -21,17 +21,18 @@ impl Raw {
         Self::send_to(server.address, request)
     }
 
-    /// The same to whatever listens at an address.
+    /// Sends bytes to an address and reads until the server closes the connection.
     pub fn send_to(address: SocketAddr, request: &[u8]) -> Self {
         let mut stream = connect_to(address);
-        // The server may have refused before all was written.
+        // The server may have closed the connection before everything was written.
         let _ = stream.write_all(request);
         let mut reply = Vec::new();
         let _ = stream.read_to_end(&mut reply);
         Self::parse(&reply)
     }
 
-    /// A request whose head is given whole, without the lines that end it; the connection is to end after it.
+    /// Sends a request with this complete head, without its final line breaks. The server closes the
+    /// connection after it.
     pub fn request(server: &Server, head: &str) -> Self {
         Self::send(
             server,
@@ -39,7 +40,7 @@ impl Raw {
         )
     }
 
-    /// A socket's handshake with further header lines; only the head of the answer is read.
+    /// Sends a socket handshake with extra header lines. Reads only the head of the answer.
     pub fn upgrade(server: &Server, headers: &str) -> Self {
         let mut stream = connect(server);
         let request = format!(
@@ -69,7 +70,7 @@ impl Raw {
         Self { status: status.expect("a status"), head, body: reply[end + 4..].to_vec() }
     }
 
-    /// A header's value, empty where there is none.
+    /// Returns a header's value; empty if it is missing.
     pub fn header(&self, name: &str) -> &str {
         let lines = self.head.lines().filter_map(|line| line.split_once(": "));
         let mut values = lines.filter(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value);

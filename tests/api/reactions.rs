@@ -12,22 +12,22 @@ const TWENTY: [&str; 20] = [
     "😑", "😒", "😓",
 ];
 
-/// Puts an emoji on a message or takes it off.
+/// Adds an emoji to a message, or removes it.
 async fn toggles(user: &User, message: &Value, emoji: &str) -> Reply {
     user.post(&format!("messages/{}/reactions/", message["id"]), json!({"emoji": emoji})).await
 }
 
-/// The path of an emoji on a message.
+/// Returns the path of an emoji on a message.
 fn path(message: &Value, emoji: &str) -> String {
     format!("messages/{}/reactions/{}/", message["id"], encoded(emoji))
 }
 
-/// What a message shows.
+/// Returns the reactions of a message.
 async fn shown(user: &User, message: &Value) -> Value {
     user.get(&format!("messages/{}/", message["id"])).await.expect(200).json["reactions"].clone()
 }
 
-/// The emoji that a message shows, in their order.
+/// Returns the emoji of a message, in their order.
 async fn order(user: &User, message: &Value) -> Vec<String> {
     let reactions = shown(user, message).await;
     reactions.as_array().unwrap().iter().map(|one| one["emoji"].as_str().unwrap().to_owned()).collect()
@@ -123,7 +123,7 @@ async fn emoji_stand_in_the_order_of_first_use() {
     }
     toggles(&bob, &message, "👍").await.expect(200);
     assert_eq!(order(&ann, &message).await, ["🎉", "👍", "🇱🇹"]);
-    // It stays in its place while anybody uses it, and goes last when it comes again.
+    // An emoji keeps its position while any user has it, and is last when it is added again.
     toggles(&ann, &message, "👍").await.expect(200);
     assert_eq!(order(&ann, &message).await, ["🎉", "👍", "🇱🇹"]);
     toggles(&ann, &message, "🎉").await.expect(200);
@@ -185,7 +185,7 @@ async fn emoji_of_every_kind_are_taken_also_in_the_path() {
     assert_eq!(shown(&ann, &message).await, json!([]));
 }
 
-/// All emoji of Unicode's list for general interchange.
+/// Returns all emoji of Unicode's list for general interchange.
 fn all_emoji() -> Vec<&'static str> {
     let with_skin_tones = emojis::iter().flat_map(|emoji| match emoji.skin_tones() {
         Some(tones) => tones.map(|tone| tone.as_str()).collect::<Vec<_>>(),

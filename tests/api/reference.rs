@@ -1,5 +1,4 @@
-//! The description of the API, held against the addresses that there are. That every answer is as described is looked at
-//! wherever a test asks for one.
+//! The API description, compared with the routes. Every answer in every test is validated against it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,7 +24,7 @@ async fn the_description_is_open_to_all() {
     );
 }
 
-/// Addresses with their methods, as `src/routes.rs` has them.
+/// Returns the paths of `src/routes.rs` with their methods.
 fn routes() -> BTreeMap<String, BTreeSet<String>> {
     let source = include_str!("../../src/routes.rs");
     let (outside, api) = source.split_once("fn api(").expect("there is a function for the API's addresses");
@@ -47,7 +46,7 @@ fn routes() -> BTreeMap<String, BTreeSet<String>> {
         }
     }
     assert_eq!(found.len(), source.matches("at(").count(), "each address is found: {found:?}");
-    // It has no methods of its own kind.
+    // The socket's route is registered without a method.
     found.insert("/messages/ws".to_owned(), BTreeSet::from(["get".to_owned()]));
     found
 }
@@ -84,7 +83,7 @@ async fn the_server_has_the_methods_that_are_described() {
     }
 }
 
-/// All values of this name, wherever they are.
+/// Collects all values with this name, at any depth.
 fn all<'a>(value: &'a Value, name: &str, found: &mut Vec<&'a Value>) {
     match value {
         Value::Object(fields) => {
@@ -127,7 +126,7 @@ fn every_example_is_as_its_schema_says_and_every_json_body_has_one() {
     let mut contents = Vec::new();
     all(document, "content", &mut contents);
     let mut examples = 0;
-    // Messages have a field of that name too.
+    // Messages also have a field `content`.
     let bodies = contents.iter().filter_map(|content| content.as_object()).flatten();
     for (kind, content) in bodies.filter(|(kind, _)| kind.contains('/')) {
         let Some(example) = content.get("example") else {

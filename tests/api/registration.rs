@@ -1,4 +1,4 @@
-//! Open registration and sign-ins in great numbers: one who asks much does not keep others out.
+//! Open registration and many sign-ins at once: one client with many requests does not block others.
 
 use futures_util::future::join_all;
 use greenroom::{config::Registration, rate_limit::Rate};
@@ -16,7 +16,7 @@ async fn open(rate: &str) -> Server {
     .await
 }
 
-/// Somebody at an address, who asks one node, since each counts for itself.
+/// Returns a client with an address, of the first node, since each node counts separately.
 fn visitor(server: &Server, address: &str) -> User {
     server.anonymous().at(server).with("X-Forwarded-For", address)
 }
@@ -57,7 +57,7 @@ async fn names_that_are_taken_may_be_tried_only_so_often_and_others_are_let_in_m
     assert!(tried.iter().filter(|reply| reply.status == 400).all(|reply| reply.json["details"] == taken));
     let refused = tried.iter().find(|reply| reply.status == 429).unwrap();
     assert!(refused.header("retry-after").parse::<u64>().unwrap() >= 1);
-    // That counts for itself: an account is made there all the same.
+    // Sign-ins are counted separately: the attacker can still create an account.
     register(&attacker, "erin", PASSWORD).await.expect(201);
 }
 
@@ -95,7 +95,7 @@ async fn who_hangs_up_makes_no_more_accounts_than_who_waits() {
     let made = [boss.get("users/search/?q=dave").await, boss.get("users/search/?q=erin").await];
     let made: usize =
         made.into_iter().map(|reply| reply.expect(200).json["results"].as_array().unwrap().len()).sum();
-    // Those who had gone before they were let in have no address, and count as one together.
+    // Clients that disconnected before they were accepted have no address, and count as one.
     assert!((1..=6).contains(&made), "{made}");
 }
 
@@ -111,7 +111,7 @@ async fn a_customer_with_many_people_behind_one_address_signs_all_of_them_in_at_
         "{:?}",
         replies.iter().map(|reply| reply.status).collect::<Vec<_>>()
     );
-    // The same for one account that many programs share.
+    // Many programs may also share one account.
     let replies = join_all((0..12).map(|_| login(&browser, &people[0].name, PASSWORD))).await;
     assert_eq!(count(&replies, 200), 12);
 }

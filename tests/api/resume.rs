@@ -1,4 +1,4 @@
-//! Coming back after a break: what was missed comes first, once, and then what happens.
+//! Resuming after a lost connection: missed events are delivered first, once, and then live events.
 
 use serde_json::{Value, json};
 
@@ -151,7 +151,7 @@ async fn unread_counts_are_as_of_the_heads_that_they_come_with() {
     let resuming = async {
         for _ in 0..30 {
             let (_, ack) = bobs.catches_up(json!({chat.to_string(): 1})).await;
-            // The chat's first number is its making; each other one is a message that bob has not read.
+            // The chat's first number is its creation; each further one is a message that bob has not read.
             let head = ack["heads"][chat.to_string()].as_i64().unwrap();
             assert_eq!(ack["unread"][chat.to_string()].as_i64().unwrap_or_default(), head - 1);
         }

@@ -1,4 +1,4 @@
-//! Who may do what in rooms: a table of endpoints and roles for each kind of room, each cell on a room of its own.
+//! Permissions in rooms: a table of endpoints and roles for each kind of room. Each cell uses its own room.
 
 use std::cell::Cell;
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Reply, Server, User};
 
-/// Those who ask, in the order of the tables' columns. The removed one was an admin; staff are in no room.
+/// The callers, in the order of the tables' columns. The removed user was an admin; staff are in no room.
 const ROLES: [&str; 6] = ["anonymous", "outsider", "member", "admin", "removed", "staff"];
 const MEMBER: usize = 2;
 const ADMIN: usize = 3;
@@ -17,11 +17,11 @@ const STAFF: usize = 5;
 /// Method, path, body, and the status for each role.
 type Row = (&'static str, &'static str, &'static str, [u16; 6]);
 
-/// What kind of room it is about.
+/// A kind of room.
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
     Public,
-    /// A public one on an object: nobody began it.
+    /// A public room on an object, without an owner.
     Nobodys,
     Private,
 }
@@ -31,13 +31,13 @@ struct Cast {
     roles: [User; 6],
     /// A further member.
     other: User,
-    /// In no chat at all.
+    /// A user in no chat.
     stranger: User,
-    /// Rooms made so far, each on an object of its own where it is on one.
+    /// Number of rooms created so far; it names the object of the next room on one.
     rooms: Cell<usize>,
 }
 
-/// One cell's room, with a message of the member's and one of the removed one's.
+/// The room of one cell, with a message of the member and one of the removed user.
 struct Scene {
     room: i64,
     message: i64,
@@ -125,7 +125,7 @@ impl Cast {
     }
 }
 
-/// The one body of each refusal.
+/// Returns the fixed body of a refusal.
 fn refusal(status: u16) -> &'static [u8] {
     match status {
         401 => br#"{"detail":"Authentication credentials were not provided."}"#,
@@ -135,7 +135,7 @@ fn refusal(status: u16) -> &'static [u8] {
     }
 }
 
-/// What is the same for everybody in a room, and is not there for anybody else.
+/// Returns the rows of requests that all members may send, and that are 404 for other users.
 fn taking_part() -> Vec<Row> {
     let used = [401, 404, 200, 200, 404, 404];
     vec![
@@ -156,8 +156,8 @@ fn taking_part() -> Vec<Row> {
     ]
 }
 
-/// What admins do: `no` for who is not in the room; what `staff` come to with its members, by what an admin does. What
-/// a room is staff put right everywhere.
+/// Returns the rows of admins' requests. `no`: the status for users outside the room. `staff`: staff's status
+/// for requests about members, from an admin's. Staff may correct the room itself everywhere.
 fn managing(no: u16, staff: impl Fn(u16) -> u16) -> Vec<Row> {
     let managed = |ok| [401, no, 403, ok, no, staff(ok)];
     let kept = |ok| [401, no, 403, ok, no, ok];
@@ -227,7 +227,7 @@ async fn what_is_said_in_a_private_room_is_for_its_members() {
     Cast::meets().await.check(Kind::Private, &taking_part()).await;
 }
 
-/// Who makes a room on an object, and who comes to the one that there is.
+/// Checks which users create a room on an object, and which join the existing one.
 #[actix_web::test]
 async fn rooms_on_objects_are_made_by_whom_it_is_set() {
     for (rule, public, private) in [
@@ -244,7 +244,7 @@ async fn rooms_on_objects_are_made_by_whom_it_is_set() {
             assert_eq!(asks(user, format!("open {role}"), true).await, public[role], "{rule:?} {role}");
             assert_eq!(asks(user, format!("closed {role}"), false).await, private[role], "{rule:?} {role}");
         }
-        // The one that there is: a public one for all, a private one for those in it and for staff.
+        // An existing room: a public one is open to all, a private one to its members and staff.
         asks(&host, "open".to_owned(), true).await;
         asks(&host, "closed".to_owned(), false).await;
         let other = server.staff("other").await;

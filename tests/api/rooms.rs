@@ -1,4 +1,4 @@
-//! Rooms: made, found by their object, joined and left, listed.
+//! Rooms: creating, finding by object, joining, leaving and listing.
 
 use std::collections::BTreeSet;
 
@@ -9,14 +9,14 @@ use serde_json::{Value, json};
 use crate::support::{Reply, Server, User, encoded};
 
 impl User {
-    /// Asks for a room with a title and further fields.
+    /// Sends a request for a room with a title and further fields.
     pub async fn asks_for_room(&self, title: &str, more: Value) -> Reply {
         let mut body = json!({"chat_type": "room", "title": title});
         body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         self.post("chats/", body).await
     }
 
-    /// Makes the public room of a course.
+    /// Creates the public room of a course.
     pub async fn room_of_course(&self, title: &str, course: &str) -> i64 {
         self.asks_for_room(title, json!({"object_type": "course", "object_id": course}))
             .await
@@ -28,7 +28,7 @@ impl User {
         self.post(&format!("chats/{chat}/leave/"), json!({})).await.expect(204);
     }
 
-    /// The titles on the first page of rooms.
+    /// Returns the titles on the first page of rooms.
     async fn browses(&self, query: &str) -> Vec<String> {
         let page = self.get(&format!("rooms/?page_size=100&{query}")).await.expect(200);
         assert_eq!(page.json["count"], page.results().len());
@@ -98,7 +98,7 @@ async fn a_private_room_on_an_object_is_made_by_staff_for_its_members() {
     ann.get(&format!("chats/{}/", made["id"])).await.expect(404);
     assert_eq!(host.adds(&made["id"], &[&bob]).await, 1);
     assert_eq!(bob.asks_for_room("Order", object).await.expect(200).json["my_role"], "member");
-    // What is no object's anybody keeps to themselves.
+    // Any user may create a private room without an object.
     ann.asks_for_room("Ours", json!({"is_public": false})).await.expect(201);
 }
 
@@ -299,7 +299,7 @@ async fn a_room_stays_when_the_last_one_leaves() {
     assert_eq!(bob.browses("").await, ["Lobby"]);
     assert_eq!(bob.joins(room).await["seq"], 4);
     assert_eq!(bob.reads(room).await, ["anybody?"]);
-    let report = server.state.readers.ask(greenroom::storage::maintenance::check::check).await.unwrap();
+    let report = server.state.readers.query(greenroom::storage::maintenance::check::check).await.unwrap();
     assert_eq!(report.differences, Vec::<String>::new());
 }
 
@@ -487,7 +487,7 @@ async fn ones_rooms_are_among_ones_chats() {
     let [ann, bob] = server.users(["ann", "bob"]).await;
     let (room, group) = (ann.room("Lobby").await, ann.group("Team", &[&bob]).await);
     bob.joins(room).await;
-    ann.room("Elsewhere").await;
+    ann.room("RemotePresence").await;
     ann.posts(room, "hi").await;
     assert_eq!(bob.get("chats/").await.expect(200).ids(), [room, group]);
     let rooms = bob.get("chats/?chat_type=room").await.expect(200);
@@ -569,14 +569,14 @@ async fn a_room_is_joined_before_its_deletion_or_not_at_all() {
             heard.push(bobs.next().await["type"].as_str().unwrap().to_owned());
         }
         heard.retain(|kind| kind == "chat_created" || kind == "chat_deleted");
-        // What happens on another node may take a moment to be heard of.
+        // Events of another node may arrive a moment later.
         while (joined.status == 200 || !heard.is_empty())
             && heard.last().is_none_or(|kind| kind != "chat_deleted")
         {
             heard.push(bobs.next().await["type"].as_str().unwrap().to_owned());
             heard.retain(|kind| kind == "chat_created" || kind == "chat_deleted");
         }
-        // The answer shows the room, which may be gone by then though it was joined.
+        // The answer may be 404 although the user joined: the room was deleted before it was read.
         if joined.status == 200 || !heard.is_empty() {
             assert_eq!(heard, ["chat_created", "chat_deleted"]);
         } else {

@@ -1,22 +1,22 @@
-//! Scripts that somebody stores: kept as they were typed, and never served as anything that could run.
+//! Stored scripts: kept as they were typed, and never served in an executable form.
 
 use serde_json::{Value, json};
 
 use crate::support::{Reply, Server, encoded};
 
-/// What the pages' tests show in a browser as well.
+/// Returns the payloads, which the browser tests use too.
 fn payloads() -> Vec<String> {
     let payloads: Vec<String> = serde_json::from_str(include_str!("../support/payloads.json")).unwrap();
     assert_eq!(payloads.len(), 40);
     payloads
 }
 
-/// Whether a title or a name may be this: nothing in it changes the direction of the text.
+/// Returns whether a payload is a valid title or name: it must not contain bidirectional controls.
 fn may_name(payload: &str) -> bool {
     !payload.contains('\u{202E}')
 }
 
-/// JSON that no browser takes for anything else, and that could do nothing if one did.
+/// Asserts that a reply is JSON that a browser neither sniffs as another type nor could execute.
 #[track_caller]
 fn is_inert(reply: &Reply) {
     assert_eq!(reply.header("content-type"), "application/json", "{reply:?}");

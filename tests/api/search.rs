@@ -1,11 +1,11 @@
-//! Searching messages: what is found, in any script, and what never is.
+//! Message search: what it finds, in any script, and what it never returns.
 
 use greenroom::rate_limit::Rates;
 use serde_json::{Value, json};
 
 use crate::support::{Server, User, encoded};
 
-/// The texts of messages that are found, the newest first.
+/// Returns the texts of the messages found, newest first.
 async fn finds(user: &User, query: &str) -> Vec<String> {
     texts(&user.get(&format!("search/?q={}", encoded(query))).await.expect(200).json)
 }
@@ -178,7 +178,7 @@ async fn hits_are_messages_with_highlights_newest_first() {
 
 #[actix_web::test]
 async fn a_search_may_keep_to_the_beginnings_of_words() {
-    // It searches more often than a user may.
+    // The test searches more often than the limit allows.
     let server = Server::start_with(|config| config.rate_limit = Rates::parse("off").unwrap()).await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
     let chat = ann.dm(&bob).await;
@@ -339,7 +339,7 @@ async fn a_search_may_keep_to_one_chat() {
         assert_eq!(in_chat["results"][0]["highlights"], json!([[0, 5]]));
     }
     assert_eq!(texts(&ann.get("search/?q=lunch&chat=").await.expect(200).json).len(), 2);
-    // Nothing to look for: the chat's messages as they are.
+    // An empty search returns the chat's messages unfiltered.
     let plain = ann.get(&format!("chats/{dm}/messages/")).await.expect(200).json;
     for blank in ["", "%20"] {
         assert_eq!(ann.get(&format!("chats/{dm}/messages/?search={blank}")).await.expect(200).json, plain);

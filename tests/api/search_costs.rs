@@ -1,4 +1,4 @@
-//! What a search costs, in steps of SQLite's machine: not more where there is more to look through.
+//! The cost of a search, in steps of SQLite's virtual machine: it does not grow with the number of messages.
 
 use diesel::connection::SimpleConnection;
 use greenroom::{
@@ -7,9 +7,9 @@ use greenroom::{
         text_index::{Matching, Words},
     },
     storage::{
-        Access, AnyConn, DatabaseUrl, Rules,
+        Access, AnyConn, DatabaseUrl, StoragePolicy,
         db::migrations,
-        message_search::pages::{self, Asked, Question},
+        message_search::pages::{self, RequestedPage, SearchRequest},
         queries::user_search,
         transaction,
     },
@@ -24,8 +24,8 @@ use crate::support::{
     steps::{count_steps, steps},
 };
 
-fn rules() -> Rules {
-    Rules {
+fn rules() -> StoragePolicy {
+    StoragePolicy {
         receipts_max_members: 100,
         contacts: Contacts::All,
         object_rooms: ObjectRooms::Anyone,
@@ -35,7 +35,7 @@ fn rules() -> Rules {
     }
 }
 
-/// Fills a chat, the quick way.
+/// Inserts messages into a chat with plain SQL, which is faster.
 fn fill(conn: &mut AnyConn, chat: ChatId, sender: UserId, messages: i64, text: &str) {
     conn.batch_execute(&format!(
         "CREATE TEMP TABLE filling AS WITH RECURSIVE n(number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM n \
@@ -53,10 +53,11 @@ fn fill(conn: &mut AnyConn, chat: ChatId, sender: UserId, messages: i64, text: &
     .unwrap();
 }
 
-/// The steps of a search.
+/// Returns the steps of a search, and how many messages it found.
 fn cost(conn: &mut AnyConn, user: i64, query: &str) -> (u64, usize) {
     let words = Words::of(query).unwrap();
-    let question = Question { words, chat: None, after: 0, page: Asked::From { skip: 0, size: 50 } };
+    let question =
+        SearchRequest { words, chat: None, after: 0, page: RequestedPage::From { skip: 0, size: 50 } };
     let before = steps();
     let found = transaction(conn, |conn| pages::page(conn, &rules(), UserId(user), &question)).unwrap();
     assert!(found.is_complete, "{query}");
@@ -70,7 +71,7 @@ fn a_search_does_not_walk_through_what_it_does_not_find() {
     migrations::migrate(&url).unwrap();
     count_steps();
     let conn = &mut url.open(Access::Write).unwrap();
-    // The first is in the large room, the second in a small one.
+    // The first user is in the large room, the second in a small one.
     let (large, small) = transaction(conn, |conn| {
         make_users(conn, 1, 2)?;
         let large = make_room(conn, &rules(), UserId(1), 1..1)?;
@@ -114,7 +115,7 @@ fn a_search_does_not_walk_through_what_it_does_not_find() {
         println!(
             "{query}, for {user}: {first} steps among 16,000 messages, {third} among 48,000, {count} found"
         );
-        // Each of the eight segments takes some steps for each of a few parts of words, and each message that is found
+        // Each of the eight segments takes some steps for each gram of the query, and each message found
         // takes some tens.
         assert!(*third <= first + 8 * 200, "{query}: {first} steps, then {third}");
         assert!(*third <= 3_000 + 30 * *count as u64, "{query}: {third} steps");
@@ -133,7 +134,7 @@ fn a_search_that_costs_too_much_is_cut_short_and_goes_on_from_there() {
         make_room(conn, &rules(), UserId(1), 1..1)
     })
     .unwrap();
-    // Nothing of it is indexed.
+    // None of these messages is indexed.
     fill(
         conn,
         room,
@@ -141,9 +142,9 @@ fn a_search_that_costs_too_much_is_cut_short_and_goes_on_from_there() {
         30_000,
         "CASE i.pos WHEN 5 THEN 'a needle' WHEN 16000 THEN 'needles' ELSE 'hay' END",
     );
-    let (mut page, mut found, mut pages) = (Asked::From { skip: 0, size: 10 }, Vec::new(), 0);
+    let (mut page, mut found, mut pages) = (RequestedPage::From { skip: 0, size: 10 }, Vec::new(), 0);
     loop {
-        let question = Question { words: Words::of("needle").unwrap(), chat: None, after: 0, page };
+        let question = SearchRequest { words: Words::of("needle").unwrap(), chat: None, after: 0, page };
         let before = steps();
         let answer = transaction(conn, |conn| pages::page(conn, &rules(), UserId(1), &question)).unwrap();
         assert!(steps() - before < 1_200_000, "{} steps", steps() - before);
@@ -151,7 +152,7 @@ fn a_search_that_costs_too_much_is_cut_short_and_goes_on_from_there() {
         pages += 1;
         let Some(id) = answer.older else { break };
         assert!(!answer.is_complete && answer.count < 2);
-        page = Asked::Before { id, size: 10 };
+        page = RequestedPage::Before { id, size: 10 };
     }
     assert_eq!(found, [16_000, 5]);
     assert!(pages > 2, "{pages} pages");
@@ -198,14 +199,15 @@ fn a_search_for_all_words_of_long_messages_is_cut_short_as_well() {
     let letters: Vec<char> = ('\u{4e00}'..).take(5_000).collect();
     fill(conn, room, UserId(1), 8, &format!("'{}'", letters.iter().collect::<String>()));
     let query: Vec<String> = letters.chunks(2).map(|word| word.iter().collect()).collect();
-    let (mut page, mut found) = (Asked::From { skip: 0, size: 10 }, 0);
+    let (mut page, mut found) = (RequestedPage::From { skip: 0, size: 10 }, 0);
     loop {
-        let question = Question { words: Words::of(&query.join(" ")).unwrap(), chat: None, after: 0, page };
+        let question =
+            SearchRequest { words: Words::of(&query.join(" ")).unwrap(), chat: None, after: 0, page };
         let answer = transaction(conn, |conn| pages::page(conn, &rules(), UserId(1), &question)).unwrap();
         found += answer.messages.len();
         let Some(id) = answer.older else { break };
         assert!(answer.messages.len() < 3, "each looks for 2,500 words in 15,000 bytes");
-        page = Asked::Before { id, size: 10 };
+        page = RequestedPage::Before { id, size: 10 };
     }
     assert_eq!(found, 8);
 }

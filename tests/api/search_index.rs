@@ -1,4 +1,4 @@
-//! The index behind a search: whatever it has taken in, what is found is what the messages say.
+//! The search index: search results equal the messages' contents, whatever part of them is indexed.
 
 use std::{collections::BTreeMap, ops::Range, sync::Arc, time::Instant};
 
@@ -16,28 +16,28 @@ use greenroom::{
         text_index::Words,
     },
     storage::{
-        Access, AnyConn, DatabaseUrl, Rules,
+        Access, AnyConn, DatabaseUrl, StoragePolicy,
         commands::{Made, apply, create_room},
         db::migrations,
         maintenance::{check::check, purge, restore_epoch},
         message_search::{
             horizon::Horizon,
             indexed_up_to,
-            indexer::{Finished, Indexer, Progress, clear, merged, renewed},
-            pages::{self, Asked, Found, Newer, Question},
+            indexer::{Finished, Indexer, Progress, clear, merge_small, rebuild_changed},
+            pages::{self, Newer, RequestedPage, SearchPage, SearchRequest},
         },
         transaction,
     },
 };
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
-/// So long that some dozens fill a segment.
+/// Returns a text long enough that some dozens fill a segment.
 pub fn long(word: &str) -> String {
     format!("{word} {}", "🌊".repeat(4_900))
 }
 
-fn rules() -> Rules {
-    Rules {
+fn rules() -> StoragePolicy {
+    StoragePolicy {
         receipts_max_members: 100,
         contacts: Contacts::All,
         object_rooms: Default::default(),
@@ -62,22 +62,22 @@ fn posts(conn: &mut AnyConn, chat: i64, by: i64, text: &str) -> Option<i64> {
     }
 }
 
-/// Asks for a page as somebody.
-fn asks(conn: &mut AnyConn, user: i64, query: &str, chat: Option<i64>, page: Asked) -> Found {
+/// Runs a search as a user and returns a page.
+fn asks(conn: &mut AnyConn, user: i64, query: &str, chat: Option<i64>, page: RequestedPage) -> SearchPage {
     let words = Words::of(query).unwrap();
-    let question = Question { words, chat: chat.map(ChatId), after: 0, page };
+    let question = SearchRequest { words, chat: chat.map(ChatId), after: 0, page };
     pages::page(conn, &rules(), UserId(user), &question).unwrap()
 }
 
-fn ids(found: &Found) -> Vec<i64> {
+fn ids(found: &SearchPage) -> Vec<i64> {
     found.messages.iter().map(|message| message.id.0).collect()
 }
 
-/// Waits until all that was posted is there for good, and returns up to which id that is.
+/// Waits until the horizon covers committed messages. Returns the highest settled id.
 fn settled(conn: &mut AnyConn) -> i64 {
     let (mut horizon, began) = (Horizon::default(), Instant::now());
     loop {
-        let settled = horizon.look(conn).unwrap();
+        let settled = horizon.advance(conn).unwrap();
         if settled > 0 {
             return settled;
         }
@@ -86,7 +86,7 @@ fn settled(conn: &mut AnyConn) -> i64 {
     }
 }
 
-/// The next segment, where there is enough for one.
+/// Builds the next segment; `None` if there are too few messages.
 pub fn next_segment(conn: &mut AnyConn) -> Option<Finished> {
     let settled = settled(conn);
     let mut indexer = Indexer::begin(conn).unwrap();
@@ -99,27 +99,30 @@ pub fn next_segment(conn: &mut AnyConn) -> Option<Finished> {
     }
 }
 
-/// Stores a segment, or gives up after some of its parts.
+/// Stores a segment, or stops after some of its parts. Returns whether it was published.
 pub fn stores(conn: &mut AnyConn, segment: &Finished, parts: usize) -> bool {
     let mut next = Some(0);
     for _ in 0..parts {
         let Some(begin) = next else { break };
         next = transaction(conn, |conn| segment.store(conn, begin)).unwrap();
     }
-    let is_known = transaction(conn, |conn| segment.make_known(conn)).unwrap();
-    // One whose messages are all gone has no parts, and is whole with none of them stored.
-    assert!(!is_known || next.is_none() || segment.messages() == 0, "what is not whole is not made known");
-    // Who is killed here forgets no change, or some of them.
-    let mut change = Some(0).filter(|_| is_known && (parts.is_multiple_of(2) || parts == usize::MAX));
+    let is_published = transaction(conn, |conn| segment.publish(conn)).unwrap();
+    // A segment whose messages are all deleted has no parts, and is complete without storing any.
+    assert!(
+        !is_published || next.is_none() || segment.messages() == 0,
+        "incomplete segments stay unpublished"
+    );
+    // A process killed here has removed none or some of the pending changes.
+    let mut change = Some(0).filter(|_| is_published && (parts.is_multiple_of(2) || parts == usize::MAX));
     while let Some(begin) = change {
-        change = transaction(conn, |conn| segment.forget_changes(conn, begin)).unwrap();
+        change = transaction(conn, |conn| segment.delete_changes(conn, begin)).unwrap();
     }
-    // What a process leaves behind that is killed is in nobody's way.
-    let is_killed = !is_known && next.is_some();
-    for useless in segment.useless(is_known).iter().filter(|_| !is_killed) {
-        while transaction(conn, |conn| clear(conn, *useless)).unwrap() {}
+    // The remains of a killed process must not disturb others.
+    let is_killed = !is_published && next.is_some();
+    for obsolete in segment.obsolete(is_published).iter().filter(|_| !is_killed) {
+        while transaction(conn, |conn| clear(conn, *obsolete)).unwrap() {}
     }
-    is_known
+    is_published
 }
 
 fn assert_in_order(conn: &mut AnyConn) {
@@ -162,12 +165,12 @@ const QUERIES: [&str; 16] = [
 ];
 const PEOPLE: Range<i64> = 1..4;
 
-/// Users who post, edit, delete, come and go at random, while the index is made now and then.
+/// Random actions: users post, edit, delete, join and leave, and the index is built now and then.
 struct Walk {
     conn: AnyConn,
     random: StdRng,
     rooms: Vec<i64>,
-    /// What is there, by id: the chat and the text, folded.
+    /// Existing messages by id: the chat and the case-folded text.
     messages: BTreeMap<i64, (i64, String)>,
     members: Vec<(i64, i64)>,
 }
@@ -285,16 +288,16 @@ impl Walk {
         self.opens_a_room();
     }
 
-    /// Something of what a running server does, or what is left of it by one that is killed.
+    /// Performs a random step of the indexer, complete or interrupted by a kill.
     fn indexes(&mut self) {
         let conn = &mut self.conn;
         let made = match self.random.random_range(0..3) {
-            0 => renewed(conn, true).unwrap(),
-            1 => merged(conn).unwrap(),
+            0 => rebuild_changed(conn, true).unwrap(),
+            1 => merge_small(conn).unwrap(),
             _ => next_segment(conn),
         };
         let Some(segment) = made else { return };
-        // What happens between the making and the storing must not get lost.
+        // Changes between building and storing a segment must not be lost.
         match self.random.random_range(0..4) {
             0 => self.edits(),
             1 => self.deletes(),
@@ -304,7 +307,7 @@ impl Walk {
         stores(&mut self.conn, &segment, parts);
     }
 
-    /// What is found against what is there.
+    /// Compares search results with the existing messages.
     fn compares(&mut self) {
         let user = self.random.random_range(PEOPLE);
         let query = QUERIES[self.random.random_range(0..QUERIES.len())];
@@ -322,7 +325,7 @@ impl Walk {
             .map(|(id, _)| *id)
             .collect();
         let size = self.random.random_range(1..30);
-        let found = asks(&mut self.conn, user, query, chat, Asked::From { skip: 0, size });
+        let found = asks(&mut self.conn, user, query, chat, RequestedPage::From { skip: 0, size });
         let expected = &hits[..size.min(hits.len())];
         assert_eq!(
             (ids(&found), found.count, found.is_complete),
@@ -330,7 +333,7 @@ impl Walk {
             "{query}"
         );
         let Some(middle) = hits.get(hits.len() / 2).copied() else { return };
-        let found = asks(&mut self.conn, user, query, chat, Asked::Before { id: middle, size });
+        let found = asks(&mut self.conn, user, query, chat, RequestedPage::Before { id: middle, size });
         let older: Vec<i64> = hits.iter().copied().filter(|id| *id < middle).take(size).collect();
         assert_eq!(ids(&found), older, "{query} before {middle}");
         let newer = hits.len() / 2 + 1;
@@ -361,7 +364,7 @@ fn whatever_is_indexed_what_is_found_is_what_is_there() {
             walk.compares();
         }
         assert_in_order(&mut walk.conn);
-        while let Some(segment) = renewed(&mut walk.conn, true).unwrap() {
+        while let Some(segment) = rebuild_changed(&mut walk.conn, true).unwrap() {
             assert!(stores(&mut walk.conn, &segment, usize::MAX));
         }
         assert_in_order(&mut walk.conn);
@@ -384,7 +387,7 @@ fn what_is_posted_after_ids_have_leapt_is_indexed_as_soon() {
         assert!(stores(&mut walk.conn, &segment, usize::MAX));
     }
     assert!(indexed_up_to(&mut walk.conn).unwrap() > leapt);
-    let found = asks(&mut walk.conn, 1, "later", None, Asked::From { skip: 0, size: 50 });
+    let found = asks(&mut walk.conn, 1, "later", None, RequestedPage::From { skip: 0, size: 50 });
     assert_eq!((found.count, found.is_complete), (30, true));
     assert_in_order(&mut walk.conn);
 }

@@ -1,7 +1,7 @@
-//! The index while servers run.
+//! The background indexer of running servers.
 
 use diesel::connection::SimpleConnection;
-use greenroom::storage::{Access, DatabaseUrl, message_search::strays};
+use greenroom::storage::{Access, DatabaseUrl, message_search::orphaned_segments};
 use serde_json::json;
 use tokio::time::timeout;
 
@@ -56,7 +56,7 @@ async fn what_a_killed_process_left_of_the_index_is_cleared_away() {
     drop(conn);
     let server = Server::start_on(database, |_| {}).await;
     let waiting = async {
-        while server.state.readers.ask_one(strays).await.unwrap().contains(&7) {
+        while server.state.readers.query_one(orphaned_segments).await.unwrap().contains(&7) {
             tokio::task::yield_now().await;
         }
     };

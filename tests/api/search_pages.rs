@@ -1,4 +1,4 @@
-//! Pages of a search, by number and by the id of a message.
+//! Pages of search results, by number and by message id.
 
 use greenroom::{
     core::model::{ChatId, Command, UserCard, UserId, command::Action, text::MessageBody},
@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::support::{Server, User};
 
-/// Has somebody post many messages, the quick way.
+/// Posts many messages through the writer, which is faster.
 pub async fn posts_many(server: &Server, sender: &User, chat: i64, texts: Vec<String>) {
     let by = UserId(sender.id);
     let card = UserCard { id: by, username: String::new(), display_name: String::new(), avatar_url: None };
@@ -28,7 +28,7 @@ pub async fn posts_many(server: &Server, sender: &User, chat: i64, texts: Vec<St
     }
 }
 
-/// The ids of all messages of a chat whose texts have a word, the newest first.
+/// Returns the ids of all messages of a chat that contain a word, newest first.
 async fn all_with(user: &User, chat: i64, word: &str) -> Vec<i64> {
     let mut found = Vec::new();
     let mut page = user.get(&format!("chats/{chat}/messages/?page_size=100")).await.expect(200);
@@ -130,7 +130,7 @@ async fn hits_are_counted_up_to_a_thousand() {
     let last = ann.get("search/?q=word&page=10&page_size=100").await.expect(200);
     assert_eq!((last.json["count"].as_i64(), last.ids()), (Some(1_000), all[900..1_000].to_vec()));
     ann.get("search/?q=word&page=11&page_size=100").await.expect(404);
-    // Beyond them by id, and back.
+    // Pages beyond the numbered ones, by id, and back.
     let beyond = ann.follows(&last.json["next"]).await;
     assert_eq!((beyond.json["count"].as_i64(), beyond.ids()), (Some(1_000), all[1_000..1_100].to_vec()));
     let end = ann.follows(&beyond.json["next"]).await;

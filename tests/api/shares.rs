@@ -1,33 +1,33 @@
-//! One user's reading does not hold up the others.
+//! One user's queries do not delay other users.
 
 use std::sync::mpsc;
 
 use greenroom::{
     core::model::UserId,
-    storage::{Asker, Readers},
+    storage::{Principal, ReadPool},
 };
 
 use crate::support::{Server, User, config, database::Database};
 
-/// A question that goes on until it is let go.
+/// A query that runs until it is ended.
 struct Endless {
     end: mpsc::Sender<()>,
     answer: tokio::task::JoinHandle<()>,
 }
 
 impl Endless {
-    /// Begins one on behalf of an asker; it has a connection when this returns.
-    async fn begins(readers: &Readers, asker: Asker) -> Self {
+    /// Starts a query on behalf of a principal. It holds a connection when this returns.
+    async fn begins(readers: &ReadPool, principal: Principal) -> Self {
         let (end, ended) = mpsc::channel();
         let (begin, begun) = tokio::sync::oneshot::channel();
         let readers = readers.clone();
         let answer = tokio::task::spawn_local(async move {
-            let question = readers.ask_one(move |_| {
+            let question = readers.query_one(move |_| {
                 let _ = begin.send(());
                 let _ = ended.recv();
                 Ok(())
             });
-            asker.asks(question).await.unwrap();
+            principal.scope(question).await.unwrap();
         });
         begun.await.unwrap();
         Self { end, answer }
@@ -39,38 +39,39 @@ impl Endless {
     }
 }
 
-/// A server with four reading connections, of which one user has two.
+/// Starts a server with four read connections; one user may use two.
 async fn server() -> (Server, [User; 2]) {
     let database = Database::sqlite();
     let mut config = config(&database.url());
     config.workers = Some(4);
-    // Each node has connections of its own, so one is enough.
+    // Each node has its own connections, so one node is enough.
     let mut server = Server::start_nodes(database.url(), vec![config]).await;
     server.keep(database);
     let people = server.users(["ann", "bob"]).await;
-    // Who they are is known from now on.
+    // Their identities are cached from now on.
     for user in &people {
         user.get("chats/").await.expect(200);
     }
     (server, people)
 }
 
-fn asker(user: &User) -> Asker {
-    Asker::User(UserId(user.id))
+fn principal(user: &User) -> Principal {
+    Principal::User(UserId(user.id))
 }
 
 #[actix_web::test]
 async fn a_user_whose_queries_take_forever_waits_for_themselves_alone() {
     let (server, [ann, bob]) = server().await;
     let readers = server.state.readers.clone();
-    let both = [Endless::begins(&readers, asker(&ann)).await, Endless::begins(&readers, asker(&ann)).await];
+    let both =
+        [Endless::begins(&readers, principal(&ann)).await, Endless::begins(&readers, principal(&ann)).await];
     for path in ["chats/", "users/search/?q=ann", "unread/", "users/me/"] {
         bob.get(path).await.expect(200);
     }
     server.anonymous().with("Authorization", "Token none").get("chats/").await.expect(401);
     let chat = bob.group("group", &[]).await;
     bob.posts(chat, "hello").await;
-    // She has to wait, and is told so in the end.
+    // Her request waits, and is answered with 429 after a timeout.
     let refused = ann.get("chats/").await.expect(429);
     assert_eq!(refused.header("retry-after"), "1");
     for endless in both {
@@ -82,9 +83,9 @@ async fn a_user_whose_queries_take_forever_waits_for_themselves_alone() {
 #[actix_web::test]
 async fn who_has_not_proved_who_they_are_shares_with_their_address() {
     let (server, [ann, _]) = server().await;
-    let (readers, address) = (server.state.readers.clone(), Asker::Address([127, 0, 0, 1].into()));
+    let (readers, address) = (server.state.readers.clone(), Principal::Address([127, 0, 0, 1].into()));
     let both = [Endless::begins(&readers, address).await, Endless::begins(&readers, address).await];
-    // Whoever is known by now is no stranger, and the server's own questions are nobody's.
+    // Authenticated users have their own share, and the server's own queries belong to no principal.
     ann.get("chats/").await.expect(200);
     server.anonymous().send("GET", "/readyz", None).await.expect(200);
     server.anonymous().with("Authorization", "Token none").get("chats/").await.expect(429);
@@ -101,12 +102,13 @@ async fn sockets_and_streams_ask_for_their_user() {
     let message = ann.posts(chat, "hello").await;
     let mut socket = ann.listens().await;
     let readers = server.state.readers.clone();
-    let both = [Endless::begins(&readers, asker(&ann)).await, Endless::begins(&readers, asker(&ann)).await];
+    let both =
+        [Endless::begins(&readers, principal(&ann)).await, Endless::begins(&readers, principal(&ann)).await];
     let react = serde_json::json!({"type": "react", "id": 1, "message_id": message["id"], "emoji": "👍"});
     socket.says(&react.to_string()).await;
     let error = socket.receives("error").await;
     assert_eq!((&error["status"], &error["retry_after"]), (&429.into(), &1.into()), "{error}");
-    // One who comes back is sent away for a moment.
+    // A reconnecting client is closed for now.
     ann.connects().await.unwrap().is_closed().await;
     bob.listens().await;
     for endless in both {

@@ -1,4 +1,4 @@
-//! Signing in and out: passwords, sessions, tokens, and what ends them.
+//! Signing in and out: passwords, sessions, tokens, and how they end.
 
 use std::time::{Duration, Instant};
 
@@ -36,7 +36,7 @@ async fn login_form(user: &User, form: &str) -> Reply {
     user.send_raw("POST", "/login/", Some(kind), form.as_bytes().to_vec()).await
 }
 
-/// Does something to the database beside the running server, as the command line does.
+/// Changes the database beside the running server, as the command line does.
 fn beside<T>(server: &Server, work: impl FnMut(&mut AnyConn) -> Result<T, StorageError>) -> T {
     let mut conn = DatabaseUrl::parse(&server.database_url()).unwrap().open(Access::Write).unwrap();
     transaction(&mut conn, work).unwrap()
@@ -286,7 +286,7 @@ async fn a_password_changed_at_the_command_line_ends_sessions_while_the_server_r
     assert_eq!(second.is_closed().await, 4401);
     here.get("users/me/").await.expect(401);
     there.get("users/me/").await.expect(401);
-    // A token is no session.
+    // Tokens remain valid.
     let chat = ann.group("Still here", &[]).await;
     assert_eq!(program.receives("chat_created").await["chat_id"], chat);
     login(&server.anonymous(), "ann", PASSWORD).await.expect(401);
@@ -371,7 +371,7 @@ async fn another_secret_key_makes_all_cookies_void() {
     moved(ann).get("users/me/").await.expect(200);
 }
 
-/// A user's new token, made as the command line does.
+/// Creates a token of a user, as the command line does.
 fn token(server: &Server, user: &User, expires_at: Option<Timestamp>) -> String {
     let key = secrets::draw();
     let hash = secrets::hash(&key);
@@ -426,7 +426,7 @@ async fn a_socket_takes_its_token_as_a_subprotocol() {
     assert_eq!(offering("greenroom.token.wrong").connects().await.err().unwrap(), 401);
     let upgrade = Raw::upgrade(&server, &format!("Sec-WebSocket-Protocol: {protocol}\r\n"));
     assert_eq!(upgrade.status, 101);
-    // A browser closes where its protocol is not chosen.
+    // A browser closes the socket if its protocol is not selected.
     assert_eq!(upgrade.header("sec-websocket-protocol"), protocol);
 }
 
@@ -546,7 +546,7 @@ async fn djangos_password_hashes_are_taken_over() {
     let stored = || beside(&server, |conn| users::find(conn, ann)).unwrap().password;
     login(&server.anonymous(), "ann", "wrong").await.expect(401);
     assert_eq!(stored(), hash);
-    // Whoever the name is of: a failure is answered after a full second, which no hash takes here.
+    // A failure takes a full second for known and unknown names; no hash takes that long here.
     for name in ["ann", "nobody"] {
         let began = Instant::now();
         login(&server.anonymous(), name, "wrong").await.expect(401);
@@ -623,7 +623,7 @@ async fn a_name_that_is_taken_or_looks_like_one_that_is_is_refused() {
         let taken = json!({"username": ["A user with that username already exists."]});
         assert_eq!(reply.json, json!({"error": "Invalid request", "details": taken}), "{name}");
     }
-    // Of each pair, whoever comes first has the name.
+    // Names that look alike: the first of each pair is taken, the second is rejected.
     let twins = [
         ("Iris", "lris"),
         ("lan", "Ian"),
@@ -687,19 +687,20 @@ async fn a_password_that_changes_during_a_sign_in_with_the_old_one_lets_nobody_i
         users::update(conn, &row)?;
         sessions::end_all(conn, id, None)
     };
-    // It holds the writer until it is wanted, and so comes before the session is stored.
+    // The job blocks the writer until `change` is sent, so that it precedes the storing of the session.
     server.state.writer.run_then("change_user", change_it, |result| result.unwrap());
     let nobody = server.anonymous();
     let tries_twice = async {
         for _ in 0..2 {
-            // Passwords are tried one after the other here: by the end of the second the sign-in's was, most likely.
-            server.state.hasher.verify("another".to_owned(), None).await.unwrap();
+            // Passwords are hashed one at a time: after the second attempt the sign-in's was most likely
+            // verified.
+            server.state.passwords.verify("another".to_owned(), None).await.unwrap();
         }
         change.send(()).unwrap();
     };
     let (reply, ()) = futures_util::future::join(login(&nobody, "ann", PASSWORD), tries_twice).await;
     if reply.status == 200 {
-        // It was stored before the change after all, and so has ended with it.
+        // The session was stored before the change after all, so the change has ended it.
         let session = server.anonymous().with("Cookie", &reply.cookie());
         let deadline = Instant::now() + DEADLINE;
         while session.get("users/me/").await.status != 401 {

@@ -1,4 +1,4 @@
-//! Sockets: how they open, what they hear from the first moment on, how they end.
+//! Sockets: opening, the events they receive from the start, closing.
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -175,11 +175,11 @@ async fn a_user_has_no_more_sockets_than_one_may() {
     let (first, _second) = (ann.listens().await, ann.listens().await);
     assert_eq!(refusal(&ann).await, 429);
     drop(first);
-    // The server notices that it is gone by itself.
+    // The server notices the lost connection without a close frame.
     while refusal(&ann).await == 429 {}
 }
 
-/// The status with which a socket is refused; 101 where it is not.
+/// Returns the status of a rejected handshake, or 101.
 async fn refusal(user: &User) -> u16 {
     user.connects().await.map_or_else(|status| status.as_u16(), |_| 101)
 }

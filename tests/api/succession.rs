@@ -1,4 +1,4 @@
-//! Who manages a chat when its admins are shut out.
+//! Succession: which member becomes admin when a chat's admins are deactivated.
 
 use greenroom::{
     core::model::UserId,
@@ -14,12 +14,12 @@ use serde_json::{Value, json};
 
 use crate::support::{Server, User};
 
-/// Shuts a user out, or lets them in again, as staff do.
+/// Deactivates or reactivates a user, as staff do.
 async fn sets_active(staff: &User, user: &User, is_active: bool) {
     staff.patch(&format!("users/{}/", user.id), json!({"is_active": is_active})).await.expect(200);
 }
 
-/// The ids of a chat's admins, as one of its members sees them.
+/// Returns the ids of a chat's admins, as one of its members sees them.
 async fn admins(user: &User, chat: i64) -> Value {
     user.sees(chat).await["admins"].clone()
 }
@@ -29,10 +29,10 @@ async fn gives(by: &User, chat: i64, to: &User, role: &str) -> crate::support::R
 }
 
 async fn differences(server: &Server) -> Vec<String> {
-    server.state.readers.ask(check::check).await.unwrap().differences
+    server.state.readers.query(check::check).await.unwrap().differences
 }
 
-/// Stores that a user is not active and nothing else, as servers before did.
+/// Stores only that a user is not active, as older servers did.
 fn is_shut_out_the_old_way(url: &str, user: &User) {
     let mut conn = DatabaseUrl::parse(url).unwrap().open(Access::Write).unwrap();
     let work = |conn: &mut _| {
@@ -79,7 +79,7 @@ async fn shutting_the_only_admin_out_hands_their_chats_over_at_once() {
     heirs.sort_by_key(|(chat, _)| *chat);
     assert_eq!(heirs, [(group, json!(bob.id)), (room, json!(cat.id))]);
     assert_eq!(admins(&cat, group).await, json!([ann.id, bob.id]));
-    // They keep their role for the day on which they are let in again.
+    // A deactivated admin keeps the role, and has it again after reactivation.
     bob.put(&format!("chats/{group}/"), json!({"title": "Crew"})).await.expect(200);
     sets_active(&root, &ann, true).await;
     let ann = server.signed_in("ann").await;
@@ -98,7 +98,7 @@ async fn nothing_is_handed_over_while_another_admin_is_active() {
     let before = bob.sees(chat).await["seq"].clone();
     sets_active(&root, &ann, false).await;
     assert_eq!(bob.sees(chat).await["seq"], before);
-    // Who is left is the last admin of those who can do anything.
+    // The remaining member is the last active admin.
     assert_eq!(
         gives(&cat, chat, &cat, "member").await.expect(400).invalid("role"),
         json!(["The last admin of a chat stays its admin."])
@@ -142,7 +142,7 @@ async fn staff_help_where_nobody_active_manages_a_chat_and_read_nothing() {
     root.get(&format!("{path}messages/")).await.expect(404);
     root.patch(&path, json!({"title": "Kept"})).await.expect(200);
     gives(&root, chat, &bob, "admin").await.expect(400).invalid("role");
-    // Whoever they bring in manages it, and from then on they see it no more.
+    // A member whom staff add becomes admin, and the chat is no longer visible to staff.
     root.adds(chat, &[&cat]).await;
     assert_eq!(admins(&cat, chat).await, json!([ann.id, cat.id]));
     root.get(&path).await.expect(404);
@@ -169,7 +169,7 @@ async fn a_running_server_tells_what_the_command_line_hands_over() {
     let mut bobs = bob.listens().await;
     let mut conn = DatabaseUrl::parse(&server.database_url()).unwrap().open(Access::Write).unwrap();
     let work = |conn: &mut _| {
-        let mut row = succession::hold(conn, UserId(ann.id))?.unwrap();
+        let mut row = succession::lock_for_status_change(conn, UserId(ann.id))?.unwrap();
         succession::change_standing(conn, &mut row, false)?;
         revocations::record(conn, row.id())
     };

@@ -1,4 +1,4 @@
-//! `sync/`: the first screen, and what changed since, at once or as soon as there is something.
+//! `sync/`: the data of the first screen, and the changes since, at once or by long polling.
 
 use futures_util::future::{join, join3};
 use serde_json::{Value, json};
@@ -62,7 +62,7 @@ async fn what_changed_since_comes_as_over_a_socket() {
     for _ in 0..5 {
         heard.push(bobs.next().await);
     }
-    // There is an order in each chat, and none among chats.
+    // Events are ordered within a chat, but not between chats.
     heard.sort_by_key(|event| event["chat_id"].as_i64());
     let kinds: Vec<&str> = heard.iter().map(|event| event["type"].as_str().unwrap()).collect();
     assert_eq!(kinds, ["new_message", "message_updated", "chat_deleted", "chat_deleted", "chat_created"]);
@@ -74,7 +74,7 @@ async fn a_long_poll_answers_as_soon_as_there_is_something() {
     let server = Server::start().await;
     let (ann, bob) = (server.user("ann").await, server.user("bob").await);
     let chat = ann.group("Team", &[&bob]).await;
-    // Something else may be heard of before, such as typing.
+    // Other events, such as typing, may end a poll first.
     let polling = async {
         let mut known = json!({chat.to_string(): 1});
         loop {
@@ -86,12 +86,12 @@ async fn a_long_poll_answers_as_soon_as_there_is_something() {
         }
     };
     let posting = async {
-        // Whether before the poll or after it began makes no difference.
+        // The result is the same before and after the poll has begun.
         ann.posts(chat, "hi").await;
     };
     let (reply, ()) = join(polling, posting).await;
     assert_eq!(kinds(&reply), ["new_message"]);
-    // Nothing happens: an answer all the same.
+    // A poll without events ends with its timeout.
     let nothing = bob.syncs(reply.json["heads"].clone(), 1).await.expect(200);
     assert!(kinds(&nothing).is_empty());
     let known = nothing.json["heads"].clone();
@@ -142,11 +142,11 @@ async fn a_poll_that_cannot_be_read_is_told_why() {
     }
     let reply = ann.syncs(json!({"1": -1}), 0).await;
     assert_eq!(reply.invalid("chats"), json!(["Ensure this value is greater than or equal to 0."]));
-    // Both at once.
+    // Both fields are invalid.
     let reply = ann.post("sync/", json!({"chats": [], "wait": "x"})).await;
     assert!(reply.invalid("chats").is_array() && reply.invalid("wait").is_array(), "{reply:?}");
     server.anonymous().post("sync/", json!({"chats": {}})).await.expect(401);
-    // Many chats at once; none of them the caller's.
+    // Many chats, none of them the caller's.
     let known: serde_json::Map<String, Value> = (1..=40_000).map(|id| (id.to_string(), json!(1))).collect();
     let reply = ann.syncs(Value::Object(known.clone()), 0).await.expect(200);
     assert_eq!(reply.json["removed"].as_array().unwrap().len(), 40_000);
@@ -178,7 +178,7 @@ async fn a_poll_ends_when_its_token_does() {
         staff.post(&format!("users/{}/tokens/", ann.id), json!({"expires_in": 2})).await.expect(201).json;
     let header = format!("Token {}", made["key"].as_str().unwrap());
     let program = server.anonymous().with("Authorization", &header);
-    // Nothing happens meanwhile: the poll would wait for longer than the token works.
+    // No event occurs, and the poll outlasts the token.
     let polling = program.syncs(json!({}), 25);
     let (reply, began) = (polling.await, server.listeners_of(&ann));
     assert_eq!((reply.status, began), (401, 0));

@@ -1,10 +1,10 @@
-//! Writes that share a transaction: the failure of one is nobody else's.
+//! Writes that share a transaction: the failure of one does not affect the others.
 
 use diesel::connection::SimpleConnection;
 use futures_util::future::{join, join_all};
 use greenroom::{
     core::model::{Contacts, ObjectRooms},
-    storage::{AnyConn, DatabaseUrl, Rules, StorageError, Writer},
+    storage::{AnyConn, DatabaseUrl, StorageError, StoragePolicy, Writer},
 };
 use serde_json::json;
 
@@ -15,9 +15,9 @@ fn fails(conn: &mut AnyConn) -> Result<(), StorageError> {
     Ok(conn.batch_execute("INSERT INTO settings (name) VALUES ('without a value')")?)
 }
 
-/// How many settings have this name.
+/// Counts the settings with this name.
 async fn count(server: &Server, name: &'static str) -> usize {
-    let rows = server.state.readers.ask(move |conn| {
+    let rows = server.state.readers.query(move |conn| {
         use diesel::{ExpressionMethods, QueryDsl, RunQueryDsl};
         use greenroom::storage::schema::settings;
         Ok(settings::table.filter(settings::name.eq(name)).select(settings::value).load::<String>(conn)?)
@@ -45,7 +45,7 @@ async fn a_failure_takes_nothing_with_it() {
 #[actix_web::test]
 async fn what_was_not_stored_is_not_acknowledged() {
     let server = Server::start().await;
-    // PostgreSQL undoes the whole transaction for a failed statement, even where nobody minds the failure.
+    // PostgreSQL aborts the transaction after a failed statement, even if the job ignores the failure.
     let write = server.state.writer.run("write", |conn, _| {
         let _ = fails(conn);
         Ok(())
@@ -59,7 +59,7 @@ async fn what_was_not_stored_is_not_acknowledged() {
 async fn a_writer_that_is_told_to_stop_with_its_last_job_ends() {
     let database = Database::new();
     let url = DatabaseUrl::parse(&database.url()).unwrap();
-    let rules = Rules {
+    let rules = StoragePolicy {
         receipts_max_members: 100,
         contacts: Contacts::All,
         object_rooms: ObjectRooms::Anyone,

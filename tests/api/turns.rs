@@ -1,4 +1,4 @@
-//! One user's writing does not hold up the others.
+//! One user's writes do not delay other users.
 
 use std::sync::mpsc;
 
@@ -8,11 +8,11 @@ use tokio::{sync::oneshot, time::timeout};
 
 use crate::support::{DEADLINE, Server, config, database::Database};
 
-/// A write that goes on until it is let go; everything else waits for it.
+/// A write that runs until it is ended. All other writes wait for it.
 struct Endless(mpsc::Sender<()>);
 
 impl Endless {
-    /// It has begun when this returns.
+    /// Starts the write; it is running when this returns.
     async fn begins(writer: &WriterHandle) -> Self {
         let (end, ended) = mpsc::channel();
         let (begin, begun) = oneshot::channel();
@@ -34,7 +34,7 @@ impl Endless {
     }
 }
 
-/// A server on SQLite, where one thread writes.
+/// Starts a server on SQLite, which has one writer thread.
 async fn server() -> Server {
     let database = Database::sqlite();
     let mut config = config(&database.url());
@@ -44,7 +44,7 @@ async fn server() -> Server {
     server
 }
 
-/// Waits until so many commands are with their chat. It hands them to the writer in this order.
+/// Waits until `count` commands are queued at their chat, which passes them to the writer in this order.
 async fn under_way(server: &Server, count: usize) {
     let waiting = async {
         while server.state.directory.under_way() != count {
@@ -75,7 +75,7 @@ async fn who_floods_a_chat_waits_for_themselves_alone() {
         }
     }
     under_way(&server, SOCKETS * EACH).await;
-    // That is all that she may have waiting, whatever it is.
+    // Her share of the queue is full, for every kind of write.
     let path = format!("chats/{chat}/messages/");
     let more = async || ann.post(&path, json!({"content": "more"})).await;
     for refused in [more().await, ann.post("chats/", json!({"chat_type": "group", "title": "Other"})).await] {
@@ -84,7 +84,7 @@ async fn who_floods_a_chat_waits_for_themselves_alone() {
     let bobs_posts = async { bob.post(&path, json!({"content": "hello"})).await.expect(201) };
     let goes_on = async {
         under_way(&server, SOCKETS * EACH + 1).await;
-        // His is before hers.
+        // His command is queued; hers are still rejected.
         more().await.expect(429);
         endless.ends();
     };

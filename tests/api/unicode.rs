@@ -1,10 +1,10 @@
-//! Texts that are meant to mislead: names and titles take none, and what people write is kept as it is.
+//! Misleading texts: names and titles reject them, and message contents are kept unchanged.
 
 use serde_json::json;
 
 use crate::support::{Server, encoded};
 
-/// Characters that turn the direction of a text, or that nobody sees.
+/// Characters that are invisible, or that change the direction of a text.
 const DISGUISES: [std::ops::RangeInclusive<char>; 6] = [
     '\u{202A}'..='\u{202E}',
     '\u{2066}'..='\u{2069}',
@@ -51,7 +51,8 @@ async fn no_title_and_no_name_has_anything_that_disguises_it() {
     assert!(root.get("users/search/?q=pal").await.expect(200).results().is_empty());
 }
 
-/// Composed and decomposed forms, letters of other scripts, digits for letters: one account only.
+/// Composed and decomposed forms, letters of other scripts and digits for letters must not make a second
+/// account.
 #[actix_web::test]
 async fn no_two_accounts_have_names_that_look_alike() {
     let server = Server::start().await;
@@ -67,7 +68,7 @@ async fn no_two_accounts_have_names_that_look_alike() {
             assert_eq!(reply.invalid("username"), sentence, "{twin}");
         }
     }
-    // A name is of plain letters, so it has no other forms.
+    // A name consists of ASCII letters, so it has no other Unicode forms.
     for bad in
         ["p\u{430}ypal", "\u{440}aypal", "caf\u{e9}", "cafe\u{301}", "\u{ff50}aypal", "pay\u{ad}pal", "ﬁona"]
     {
@@ -98,13 +99,13 @@ async fn what_people_write_is_kept_character_by_character() {
         assert_eq!(bobs.receives("new_message").await["message"]["content"], text);
         assert_eq!(bob.get(&format!("messages/{}/", message["id"])).await.expect(200).json["content"], text);
     }
-    // One grapheme of ten thousand marks is ten thousand characters.
+    // One grapheme with ten thousand marks counts as ten thousand characters.
     let body = json!({"content": format!("a{}", "\u{301}".repeat(9_999))});
     let reply = ann.post(&format!("chats/{chat}/messages/"), body).await;
     assert_eq!(reply.invalid("content"), json!(["Ensure this field has no more than 5000 characters."]));
 }
 
-/// Both forms of a title are kept as they were given, and each is found by the other.
+/// Both forms of a title are kept unchanged, and a search for one finds the other.
 #[actix_web::test]
 async fn titles_are_found_in_either_form() {
     let server = Server::start().await;

@@ -1,4 +1,4 @@
-//! Offers to go on in another protocol: those that are ignored, and all the spellings of the one that is taken.
+//! `Upgrade` headers: offers that are ignored, and all spellings of the one that is accepted.
 
 use std::{
     io::{Read, Write},
@@ -12,11 +12,11 @@ use crate::{
     support::{Server, User},
 };
 
-/// What Java's HttpClient sends with each request of its own accord.
+/// Headers that Java's HttpClient adds to each request.
 const JAVA: &str = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\
                     HTTP2-Settings: AAEAAEAAAAIAAAAAAAMAAAAAAAQBAAAAAAUAAEAABgAGAAA\r\n";
 
-/// An answer with its body, by its length.
+/// Reads a response with its body, by `Content-Length`.
 fn read(stream: &mut TcpStream) -> Raw {
     let mut answer = Raw::read_head(stream);
     answer.body = vec![0; answer.header("content-length").parse().unwrap_or(0)];
@@ -24,7 +24,7 @@ fn read(stream: &mut TcpStream) -> Raw {
     answer
 }
 
-/// The head of a request by somebody with a token.
+/// Returns the head of a request with the user's token.
 fn head(user: &User, line: &str, lines: &str) -> String {
     let token = &user.headers[0].1;
     format!("{line}\r\nHost: {}\r\nAuthorization: {token}\r\n{lines}\r\n", user.address)
@@ -42,7 +42,7 @@ async fn an_offer_that_is_not_ours_is_ignored_and_the_connection_kept() {
     let mut stream = connect(&server);
     let line = format!("POST /messages/api/chats/{chat}/messages/ HTTP/1.1");
     for number in 0..20 {
-        // The body looks like a request with an offer, which is nobody's business.
+        // The body looks like a request with an upgrade; it must be ignored.
         let body =
             format!("{{\"content\": \"{number}\\r\\nConnection: Upgrade\\r\\nUpgrade: h2c\\r\\n\\r\\n\"}}");
         let lines = format!("{JAVA}Content-Type: application/json\r\n");
@@ -61,7 +61,7 @@ async fn an_offer_that_is_not_ours_is_ignored_and_the_connection_kept() {
         let content = format!("{number}\r\nConnection: Upgrade\r\nUpgrade: h2c");
         assert_eq!(message["content"], content);
     }
-    // All at once, whole and in pieces.
+    // Pipelined requests, in one piece and in parts.
     let asks = head(&ann, "GET /healthz HTTP/1.1", JAVA);
     for piece in [usize::MAX, 1, 10, 100] {
         for piece in asks.repeat(3).as_bytes().chunks(piece) {
@@ -96,10 +96,10 @@ async fn whatever_is_offered_the_answer_is_that_to_the_request_alone() {
         stream.write_all(head(&ann, line, lines).as_bytes()).unwrap();
         is_plain(&read(&mut stream), status);
     }
-    // There is no body behind the answer to HEAD.
+    // The answer to HEAD has no body.
     stream.write_all(head(&ann, "HEAD /messages/api/chats/ HTTP/1.1", JAVA).as_bytes()).unwrap();
     is_plain(&Raw::read_head(&mut stream), 200);
-    // Where sockets open, what is no handshake for one is told what it takes.
+    // An incomplete handshake on the socket's path is answered with the required headers.
     for lines in
         [JAVA, "Connection: upgrade\r\n", "Upgrade: websocket\r\n", socket, &format!("{JAVA}{socket}")]
     {
@@ -141,10 +141,10 @@ async fn a_handshake_may_be_written_in_many_ways() {
     let server = Server::start().await;
     let ann = server.user("ann").await.at(&server);
     for (line, lines) in [
-        // As lighttpd passes it on.
+        // As lighttpd forwards it.
         ("GET /messages/ws/ HTTP/1.1", "Connection: close, upgrade\r\nUpgrade: websocket\r\n"),
         ("GET /messages/ws/ HTTP/1.1", "Connection: upgrade, close\r\nUpgrade: websocket\r\n"),
-        // As Firefox does.
+        // As Firefox sends it.
         ("GET /messages/ws/ HTTP/1.1", "Connection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n"),
         ("GET /messages/ws HTTP/1.1", "Connection: Upgrade\r\nUpgrade: WebSocket\r\n"),
         ("GET /messages/ws/?a=b HTTP/1.1", "connection:UPGRADE\r\nupgrade:WEBSOCKET\r\n"),

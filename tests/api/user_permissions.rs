@@ -1,15 +1,15 @@
-//! Who may do what to whom: a table of endpoints and roles, each cell on a user of its own.
+//! Permissions on users: a table of endpoints and roles. Each cell uses its own user.
 
 use greenroom::core::model::Contacts;
 use serde_json::json;
 
 use crate::support::{Server, User};
 
-/// Those who ask, in the order of the tables' columns.
+/// The callers, in the order of the tables' columns.
 const ROLES: [&str; 5] = ["anonymous", "stranger", "acquaintance", "self", "staff"];
 
-/// Method, path, body, and the status for each role where all are known to each other, and where only those are who
-/// share a chat.
+/// Method, path, body, and the status for each role: with all users known to each other, and with only those
+/// known that share a chat.
 type Row = (&'static str, &'static str, &'static str, [u16; 5], [u16; 5]);
 
 const FOR_STAFF: [u16; 5] = [401, 403, 403, 403, 200];
@@ -51,15 +51,15 @@ async fn check(contacts: Contacts) {
             let user = server.user(&format!("user-{}", 1_000 + number * ROLES.len() + role)).await;
             staff.group("Team", &[&acquaintance, &user]).await;
             let nobody = server.anonymous();
-            let asker: &User = [&nobody, &stranger, &acquaintance, &user, &staff][role];
-            // The names in the rows go by what the user is called.
+            let principal: &User = [&nobody, &stranger, &acquaintance, &user, &staff][role];
+            // Names in the rows contain the user's name.
             let called = user.name.trim_start_matches("user-");
             let body = body.replace("\"user-{user}\"", &format!("\"{}\"", user.name));
             let body =
                 body.replace("new-{user}", &format!("new-{called}")).replace("{user}", &user.id.to_string());
             let body = (!body.is_empty()).then(|| serde_json::from_str(&body).unwrap());
             let path = format!("/messages/{}", path.replace("{user}", &user.id.to_string()));
-            let reply = asker.send(method, &path, body).await;
+            let reply = principal.send(method, &path, body).await;
             let expected = if contacts == Contacts::All { known[role] } else { hidden[role] };
             assert_eq!(reply.status, expected, "{method} {path} by the {name}: {reply:?}");
             if expected == 404 {

@@ -1,4 +1,4 @@
-//! People: oneself, the search for others, and what staff may do for a host's users.
+//! Users: the own account, the search, and what staff may do for a host's users.
 
 use std::collections::BTreeSet;
 
@@ -10,13 +10,13 @@ use crate::support::{PASSWORD, Reply, Server, User};
 
 const FORBIDDEN: &str = r#"{"detail":"You do not have permission to perform this action."}"#;
 
-/// A user with names, made by staff.
+/// Has staff create a user with names.
 async fn person(staff: &User, name: &str, first: &str, last: &str, email: &str) -> Value {
     let body = json!({"username": name, "first_name": first, "last_name": last, "email": email});
     staff.post("users/", body).await.expect(201).json
 }
 
-/// The usernames that a search finds, in their order.
+/// Returns the usernames that a search finds, in their order.
 async fn finds(user: &User, query: &str) -> Vec<String> {
     let reply = user.get(&format!("users/search/?q={query}")).await.expect(200);
     let name = |found: &Value| found["username"].as_str().unwrap().to_owned();
@@ -152,7 +152,7 @@ async fn staff_make_a_user_once() {
     assert_eq!(root.post("users/", body).await.expect(200).json, made);
     let other = json!({"username": "ann", "first_name": "Other"});
     assert_eq!(root.post("users/", other).await.expect(200).json, made);
-    // Without a password nobody signs in with one.
+    // A user without a password cannot sign in with one.
     for password in ["", "!", PASSWORD] {
         let login = json!({"username": "ann", "password": password});
         server.anonymous().send("POST", "/login/", Some(login)).await.expect(401);
@@ -191,14 +191,14 @@ async fn an_account_that_somebody_registered_is_not_handed_to_a_host() {
         let sentence = reply.json["detail"].as_str().unwrap();
         assert!(sentence.contains("registered by its user") && sentence.contains(&path), "{sentence}");
     }
-    // A name that staff gave out is not registered, and nobody makes an account one.
+    // A user whom staff created is not registered, and `is_registered` cannot be set.
     root.post("users/", json!({"username": "shop-18"})).await.expect(201);
     root.post("users/", json!({"username": "shop-18"})).await.expect(200);
     root.patch(&path, json!({"is_registered": true})).await.expect(400);
     session.patch(&path, json!({"is_registered": false})).await.expect(403);
     session.patch("users/me/", json!({"is_registered": false})).await.expect(200);
     root.post("users/", json!({"username": "shop-17"})).await.expect(409);
-    // Taken over, nothing that its user has opens it.
+    // After the takeover, the former user's credentials do not work.
     root.patch(&path, json!({"is_registered": false})).await.expect(200);
     for user in [&session, &with_key] {
         user.get("users/me/").await.expect(401);
@@ -208,7 +208,7 @@ async fn an_account_that_somebody_registered_is_not_handed_to_a_host() {
         root.post("users/", json!({"username": "shop-17"})).await.expect(200).json["id"],
         squatter["id"]
     );
-    // Done twice it takes nothing more.
+    // A second takeover revokes nothing.
     let key = root.post(&format!("{path}tokens/"), json!({})).await.expect(201).json["key"].clone();
     root.patch(&path, json!({"is_registered": false})).await.expect(200);
     let host = server.anonymous().with("Authorization", &format!("Token {}", key.as_str().unwrap()));
@@ -274,7 +274,7 @@ async fn who_is_shut_out_is_out_at_once_and_may_be_let_in_again() {
     session.get("users/me/").await.expect(401);
     root.post(&format!("{path}tokens/"), json!({})).await.expect(404);
     root.patch(&path, json!({"is_active": true})).await.expect(200);
-    // The session has ended for good.
+    // The session stays revoked.
     session.get("users/me/").await.expect(401);
     server.signed_in("ann").await.get("users/me/").await.expect(200);
 }
@@ -356,7 +356,7 @@ async fn a_user_is_shown_to_everybody_and_whole_to_themselves_and_to_staff() {
     assert_eq!((&whole["email"], &whole["is_active"]), (&json!("bob@example.com"), &json!(true)));
     let own = ann.get(&format!("users/{}/", ann.id)).await.expect(200);
     assert_eq!(own.body, ann.get("users/me/").await.body);
-    // Who is shut out has written things that others still see.
+    // A deactivated user's card is still visible, as its messages are.
     root.patch(&path, json!({"is_active": false})).await.expect(200);
     assert_eq!(ann.get(&path).await.expect(200).json, card);
     for id in ["0", "-1", "99", "x", "9007199254740992"] {
@@ -378,7 +378,7 @@ async fn users_who_are_not_there_are_not_found_by_staff() {
     }
 }
 
-/// People in a group, with a message of the first one's, where something is switched off.
+/// A group with a message of its first member, on a server that disables something.
 struct Restricted {
     _server: Server,
     ann: User,
@@ -397,7 +397,8 @@ impl Restricted {
         Self { _server: server, ann, bob, outsider, message }
     }
 
-    /// It is refused to both members, and to others as if there were nothing; the message stays as it was.
+    /// Asserts that a request is 403 for both members and 404 for other users, and does not change the
+    /// message.
     async fn refuses(&self, method: &str, path: &str, body: Option<Value>) {
         let before = self.ann.get(&self.message).await.expect(200).json;
         for member in [&self.ann, &self.bob] {

@@ -1,4 +1,4 @@
-//! Random walks: what users do at random must come to what a simple model says, however it is mixed.
+//! Random walks: the results of random actions must equal those of a simple model.
 
 use std::collections::BTreeMap;
 
@@ -22,11 +22,11 @@ async fn random_walks_come_to_what_the_model_says() {
     }
 }
 
-/// The state of all chats, as simple as can be.
+/// A simple model of all chats.
 #[derive(Default)]
 struct Model {
     chats: BTreeMap<i64, Chat>,
-    /// Rises with whatever moves a chat up in the lists.
+    /// Counter that rises with every action that moves a chat up in the lists.
     activity: u64,
 }
 
@@ -34,14 +34,14 @@ struct Model {
 enum Kind {
     Dm,
     Group,
-    /// A public one.
+    /// A public room.
     Room,
 }
 
 struct Chat {
     kind: Kind,
     title: Option<String>,
-    /// In the order of joining.
+    /// Members in the order of joining.
     members: Vec<Member>,
     messages: Vec<Message>,
     activity: u64,
@@ -51,19 +51,19 @@ struct Chat {
 struct Member {
     user: usize,
     is_admin: bool,
-    /// How many messages are read, and how many were there when reading began.
+    /// Number of messages read, and number of messages when the user joined.
     read: usize,
     from: usize,
     is_pinned: bool,
     is_muted: bool,
-    /// From which message on everything is unread by hand.
+    /// First message that is marked as unread.
     unread_from: Option<usize>,
-    /// When they joined; those of one request are in the order of their ids.
+    /// When the member joined. Members of one request are ordered by id.
     joined: u64,
 }
 
 impl Member {
-    /// Somebody who comes when there are so many messages.
+    /// Returns a member who joins when there are `there` messages.
     fn new(user: usize, joined: u64, there: usize) -> Self {
         let (is_admin, is_pinned, is_muted, unread_from) = (false, false, false, None);
         Self { user, is_admin, read: there, from: there, is_pinned, is_muted, unread_from, joined }
@@ -88,7 +88,8 @@ impl Chat {
         self.member(user).is_some_and(|member| member.is_admin)
     }
 
-    /// What managing it comes to for somebody who may not; who is not in a room sees it all the same.
+    /// Returns the status that forbids a user to manage the chat; `None` if allowed. A room is visible to
+    /// non-members.
     fn manager_status(&self, user: usize) -> Option<u16> {
         match self.member(user) {
             None if self.kind != Kind::Room => Some(404),
@@ -101,7 +102,7 @@ impl Chat {
         self.messages.iter().enumerate().filter(|(_, message)| !message.is_deleted)
     }
 
-    /// What somebody has not read, or has made unread.
+    /// Returns a member's unread count, including messages marked as unread.
     fn shown_unread(&self, member: &Member) -> usize {
         self.unread(member.user, member.unread_from.map_or(member.read, |from| from.min(member.read)))
     }
@@ -110,14 +111,14 @@ impl Chat {
         self.live().filter(|(index, message)| *index >= read && message.sender != user).count()
     }
 
-    /// By joining.
+    /// Returns the members in the order of joining.
     fn sorted_members(&self) -> Vec<Member> {
         let mut members = self.members.clone();
         members.sort_by_key(|member| (member.joined, member.user));
         members
     }
 
-    /// Who has read a message, the sender first.
+    /// Returns the readers of a message, the sender first.
     fn readers(&self, index: usize) -> Vec<usize> {
         let message = &self.messages[index];
         if message.is_deleted {
@@ -158,7 +159,7 @@ impl Walk {
             }
         }
         let report =
-            self.server.state.readers.ask(greenroom::storage::maintenance::check::check).await.unwrap();
+            self.server.state.readers.query(greenroom::storage::maintenance::check::check).await.unwrap();
         assert_eq!(report.differences, Vec::<String>::new());
     }
 
@@ -268,7 +269,8 @@ impl Walk {
         }
     }
 
-    /// Somebody is not in a chat any more: another follows the last admin, and only a room stays with nobody in it.
+    /// Removes a user from a chat. The last admin gets a successor. A chat without members is deleted unless
+    /// it is a room.
     fn take_out(&mut self, user: usize, id: i64) {
         let chat = self.model.chats.get_mut(&id).unwrap();
         let was_admin = chat.is_admin(user);
@@ -301,7 +303,8 @@ impl Walk {
         });
     }
 
-    /// What somebody may do with a message: 404 where they cannot see it, 403 where it is another's.
+    /// Returns the status that forbids an action on a message: 404 if it is not visible, 403 if it is another
+    /// user's.
     fn message_status(&self, user: usize, chat: i64, index: usize, own: bool) -> Option<u16> {
         let chat = &self.model.chats[&chat];
         let message = &chat.messages[index];
@@ -381,7 +384,7 @@ impl Walk {
         assert_eq!(reply.expect(200).json["marked_count"], marked);
     }
 
-    /// Pins, mutes, makes unread, or ends it.
+    /// Pins, mutes or marks as unread, or resets one of these.
     async fn set(&mut self, user: usize, id: i64) {
         let (what, is_on) = (self.pick(3), self.pick(3) > 0);
         let from = if is_on { self.pick_message(id) } else { None };
@@ -421,7 +424,7 @@ impl Walk {
         chat.members.extend(new.into_iter().map(|user| Member::new(user, joined, there)));
     }
 
-    /// What changing the members comes to, apart from success.
+    /// Returns the status that forbids a user to change the members; `None` if allowed.
     fn admin_status(&self, user: usize, chat: i64) -> Option<u16> {
         let chat = &self.model.chats[&chat];
         chat.manager_status(user).or((chat.kind == Kind::Dm).then_some(400))
@@ -491,7 +494,7 @@ impl Walk {
         }
     }
 
-    /// Everything that everybody sees against the model.
+    /// Compares everything that each user sees with the model.
     async fn compare(&self) {
         for user in 0..USERS {
             let page = self.users[user].get("chats/?page_size=100").await.expect(200);
@@ -515,7 +518,7 @@ impl Walk {
         }
     }
 
-    /// Public rooms as everybody sees them, newest first.
+    /// Compares the list of public rooms, newest first, with the model.
     async fn compare_rooms(&self, user: usize) {
         let page = self.users[user].get("rooms/?page_size=100").await.expect(200);
         let rooms = self.model.chats.iter().rev().filter(|(_, chat)| chat.kind == Kind::Room);

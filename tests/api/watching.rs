@@ -1,4 +1,4 @@
-//! Following public rooms from outside, over real sockets.
+//! Watching public rooms as a non-member, over real sockets.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::support::{DEADLINE, Listener, Server};
 
 impl Listener {
-    /// Gives a command about a room and returns its answer, before which nothing else may come.
+    /// Sends a command about a room and returns its answer. No other frame may arrive before it.
     async fn commands(&mut self, kind: &str, room: impl Into<Value>) -> Value {
         let room: Value = room.into();
         self.says(&json!({"type": kind, "id": kind, "chat_id": room}).to_string()).await;
@@ -18,7 +18,7 @@ impl Listener {
         answer
     }
 
-    /// Watches a room; the number from which on it hears of it.
+    /// Watches a room. Returns the `seq` after which its events are delivered.
     async fn watches(&mut self, room: i64) -> i64 {
         let ack = self.commands("watch", room).await;
         assert_eq!(ack["type"], "ack", "{ack}");
@@ -29,7 +29,7 @@ impl Listener {
         assert_eq!(self.commands("unwatch", room).await, json!({"type": "ack", "id": "unwatch"}));
     }
 
-    /// Nothing has been sent that was not taken.
+    /// Asserts that no event is pending.
     async fn hears_nothing(&mut self) {
         self.says(r#"{"type": "ping"}"#).await;
         self.receives("pong").await;
@@ -120,12 +120,12 @@ async fn who_joins_hears_everything_from_then_on() {
         assert_eq!((&created["seq"], &created["chat"]["is_member"]), (&json!(3), &json!(true)));
         assert_eq!(socket.receives("new_message").await["message"]["content"], "after");
     }
-    // To watch where one is in changes nothing, nor does ending it.
+    // Watching a room as its member changes nothing, nor does unwatching it.
     assert_eq!(watching.watches(room).await, 4);
     watching.unwatches(room).await;
     ann.posts(room, "still").await;
     assert_eq!(watching.receives("new_message").await["message"]["content"], "still");
-    // Who leaves hears nothing more, unless they watch again.
+    // After leaving, a user receives nothing more, unless it watches again.
     bob.leaves(room).await;
     watching.receives("chat_deleted").await;
     ann.patch(&format!("chats/{room}/"), json!({"title": "Hall"})).await.expect(200);
@@ -226,7 +226,7 @@ async fn watching_goes_on_over_a_resume() {
     assert_eq!(heard.last().unwrap()["heads"], json!({group.to_string(): 2}));
     assert!(heard.iter().any(|event| event["type"] == "new_message"), "{heard:?}");
     bob.leaves(room).await;
-    // The first may have come before or after the ack, but each comes once.
+    // The first event may arrive before or after the ack, but each arrives once.
     heard.push(eves.next().await);
     while heard.last().unwrap()["seq"] != 3 {
         heard.push(eves.next().await);
@@ -270,7 +270,7 @@ async fn whoever_watches_in_mid_traffic_misses_nothing_above_the_ack() {
             bob.leaves(room).await;
         }
     };
-    // Every number is one of a change of members: from the ack on, each comes once.
+    // Every number is a change of members: from the ack on, each arrives once.
     let watching = async {
         let mut eves = eve.listens().await;
         let mut last = 1;
@@ -289,7 +289,7 @@ async fn whoever_watches_in_mid_traffic_misses_nothing_above_the_ack() {
             let mut more = 0;
             while more < 5 && last < 81 {
                 let seq = eves.receives("members_changed").await["seq"].as_i64().unwrap();
-                // What the ack knows of may come after it.
+                // Events up to the ack's `seq` may arrive after it.
                 if seq > known {
                     heard.push(seq);
                     more += 1;

@@ -27,7 +27,7 @@ test("the documentation tells of sockets, and opens what its address names", asy
   const event = page.locator("#socket-MembersChangedEvent");
   await expect(event.getByLabel("An example of members_changed")).toContainText('"member_count": 3');
   await expect(event).toBeInViewport();
-  await expect(page.locator("#socket-ResumeCommand")).toContainText("Tells how far one has heard.");
+  await expect(page.locator("#socket-ResumeCommand")).toContainText("Resumes after a disconnect.");
 });
 
 test("the documentation and the index keep nobody out, on a phone either", async (t) => {

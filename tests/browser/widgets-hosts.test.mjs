@@ -253,7 +253,7 @@ test("a page that has an emoji picker of its own keeps it, and widgets have thei
 // Who it is
 
 test("the script of the docs gets its token where the docs' server gives it", async (t) => {
-  const example = documented("Who is it\\?", "html", 1);
+  const example = documented("Authentication", "html", 1);
   const body = (server) => `
     <greenroom-room object-type="film" object-id="1"></greenroom-room>
     ${example.replaceAll("https://chat.example.com", server.url)}`;

@@ -175,7 +175,7 @@ fn a_copy_that_is_interrupted_leaves_nothing() {
         let output = backup.wait_with_output().unwrap();
         let sentence = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "{sentence}");
-        assert!(sentence.ends_with("copy.db is not made: interrupted\n"), "{sentence}");
+        assert!(sentence.ends_with("copy.db was not written: interrupted\n"), "{sentence}");
         assert!(!names(folder.path()).iter().any(|name| name.starts_with("copy")));
     }
 }
@@ -278,7 +278,7 @@ async fn clients_that_were_ahead_of_a_restored_copy_load_again() {
     for _ in 0..2 {
         let url = database.url();
         assert!(fails(&url, &["restore", &copy], 1).contains("give --force"));
-        assert!(greenroom(&url, &["restore", &copy, "--force"]).contains("is put back"));
+        assert!(greenroom(&url, &["restore", &copy, "--force"]).contains("is restored"));
         assert!(greenroom(&url, &["check"]).ends_with(" 0 differences found\n"));
         let server = Server::start_on(database, |_| {}).await;
         assert!(fails(&server.database_url(), &["restore", &copy, "--force"], 1).contains("stop the server"));
@@ -358,7 +358,7 @@ async fn clients_that_were_ahead_of_a_restored_postgres_load_again() {
     let ahead = goes_on(&ann.at(&server), &bob.at(&server), chat).await;
     drop(server);
     let restored = Database::Postgres { cluster, name: "restored".to_owned() };
-    assert!(greenroom(&restored.url(), &["restore"]).contains("is put back"));
+    assert!(greenroom(&restored.url(), &["restore"]).contains("is restored"));
     let server = Server::start_on(restored, |_| {}).await;
     nothing_is_taken_for_what_was_lost(&server, &ann, &[ahead]).await;
     assert!(greenroom(&server.database_url(), &["check"]).ends_with(" 0 differences found\n"));

@@ -11,7 +11,7 @@ use actix_web::{
 use actix_web_actors::ws::{Message, ProtocolError, WebsocketContext};
 use greenroom::{
     net::listener,
-    ws::frame_decoder::{self, Frames},
+    ws::frame_decoder::{self, FrameDecoder},
 };
 
 /// A running echo; it ends when it is dropped.
@@ -43,7 +43,7 @@ async fn upgrade(request: HttpRequest, stream: Payload) -> Result<HttpResponse, 
     frame_decoder::open(&request, stream, &[], Conversation, |body| body)
 }
 
-struct Conversation(Frames);
+struct Conversation(FrameDecoder);
 
 impl Actor for Conversation {
     type Context = WebsocketContext<Self>;

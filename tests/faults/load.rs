@@ -43,14 +43,14 @@ fn operation<'a>(figures: &'a Value, name: &str) -> &'a Value {
 }
 
 /// A server of somebody else's, and alice's token, who is staff.
-struct Elsewhere {
+struct RemotePresence {
     _folder: TempDir,
     database: String,
     server: Program,
     token: String,
 }
 
-impl Elsewhere {
+impl RemotePresence {
     fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let database = format!("sqlite://{}", folder.path().join("test.db").display());
@@ -137,7 +137,7 @@ fn whatever_is_read_is_what_is_there() {
     for name in ["page", "last page", "before", "after", "chats", "unread", "sync"] {
         assert!(operation(&figures, name)["count"].as_u64().unwrap() > 0, "{figures:#}");
     }
-    let elsewhere = Elsewhere::start();
+    let elsewhere = RemotePresence::start();
     runs("read", &[&["--url", &elsewhere.url(), "--token", &elsewhere.token], &args[..]].concat());
     elsewhere.expect_clean(6);
 }
@@ -153,7 +153,7 @@ fn in_a_day_of_breaks_nobody_misses_anything() {
     }
     let checks = &figures["checks"];
     assert_eq!(checks["deliveries"].as_u64(), checks["messages_acknowledged"].as_u64().map(|sent| 4 * sent));
-    let elsewhere = Elsewhere::start();
+    let elsewhere = RemotePresence::start();
     runs("mix", &[&["--url", &elsewhere.url(), "--login", "alice:greenroom"], &args[..]].concat());
     elsewhere.expect_clean(12);
 }
@@ -173,7 +173,7 @@ fn a_report_is_one_page_with_plots() {
 
 #[test]
 fn a_run_against_a_server_of_somebody_elses_leaves_nothing_behind() {
-    let elsewhere = Elsewhere::start();
+    let elsewhere = RemotePresence::start();
     let (url, pid) = (elsewhere.url(), elsewhere.server.id().to_string());
     let rooms = ["--rooms", "2", "--members", "3"];
     let at = ["--url", &url, "--pid", &pid];
@@ -186,7 +186,7 @@ fn a_run_against_a_server_of_somebody_elses_leaves_nothing_behind() {
 
 /// What a run finds on a road that spoils an event.
 fn finds(spoil: Spoil) -> Value {
-    let elsewhere = Elsewhere::start();
+    let elsewhere = RemotePresence::start();
     let url = format!("http://{}", road_to(elsewhere.server.address(), spoil));
     let args = ["--url", &url, "--token", &elsewhere.token, "--rooms", "1", "--members", "3", "--rate", "50"];
     let (output, figures) = load("rooms", &args);
@@ -211,7 +211,7 @@ fn what_is_lost_doubled_or_swapped_on_the_way_is_found() {
 
 #[test]
 fn a_run_that_is_interrupted_cleans_up() {
-    let elsewhere = Elsewhere::start();
+    let elsewhere = RemotePresence::start();
     for signal in ["INT", "TERM"] {
         let mut load = command("sqlite://nowhere.db");
         load.args(["load", "rooms", "--duration", "1h", "--rooms", "1", "--members", "2", "--rate", "200"]);
@@ -282,7 +282,7 @@ fn what_does_not_fit_together_is_told_in_a_sentence() {
     // Keys may begin so.
     assert!(fails(&["--token", "-x", "--url", "http://127.0.0.1:1"]).contains("refused"));
     assert!(fails(&["--token", "x", "--url", "http://127.0.0.1:1"]).contains("refused"));
-    let elsewhere = Elsewhere::start();
+    let elsewhere = RemotePresence::start();
     let bob = greenroom(&elsewhere.database, &["token", "create", "bob"]);
     let sentence = fails(&["--token", bob.trim(), "--url", &elsewhere.url()]);
     assert!(sentence.contains("bob") && sentence.contains("not staff"), "{sentence}");

@@ -17,6 +17,7 @@ mod import;
 mod killed;
 mod leftovers;
 mod load;
+mod logs;
 mod modes;
 mod nodes;
 mod outputs;

@@ -55,7 +55,7 @@ async fn two_nodes(redis: &Redis) -> Server {
 /// Waits until a node knows that it cannot rely on the bus, or that it can.
 async fn doubts(server: &Server, doubt: bool) {
     let waiting = async {
-        while (0..2).any(|node| server.is_in_doubt(node) != doubt) {
+        while (0..2).any(|node| server.is_degraded(node) != doubt) {
             tokio::task::yield_now().await;
         }
     };

@@ -319,6 +319,6 @@ async fn what_a_log_has_lost_is_counted_in_it() {
     });
     server.goes_on(1).await;
     let text = reading.join().unwrap().unwrap();
-    assert!(text.contains(" lines of the log are lost here"), "{}", text.len());
+    assert!(text.contains(" log lines were dropped here"), "{}", text.len());
     assert!(text.contains("shutting down sockets=0"), "{}", text.len());
 }

@@ -431,7 +431,7 @@ async fn a_difference_is_found_and_told_by_the_exit_code() {
     let output = run(&database, &["check"]);
     let report = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(1), "{report}");
-    assert!(report.contains("the last place is 3, counted 2"), "{report}");
+    assert!(report.contains("the last position is 3, counted 2"), "{report}");
     assert!(report.contains("the reactions of message 2"), "{report}");
 }
 

@@ -49,7 +49,7 @@ async fn a_write_that_takes_long_is_logged_with_its_kind_and_chat() {
         let body = json!({"content": text});
         assert_eq!(server.request("POST", "chats/1/messages/", &token, Some(body)).await.unwrap().0, 201);
     }
-    let found = lines(&log, "a write took long");
+    let found = lines(&log, "slow write");
     assert_eq!(found.len(), 1, "{found:?}");
     for part in ["WARN", "kind=\"post_message\"", "chat=1", "left_out=0", "ms="] {
         assert!(found[0].contains(part), "{part}: {}", found[0]);

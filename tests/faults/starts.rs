@@ -59,7 +59,7 @@ impl Starting {
             std::thread::yield_now();
         }
         assert_eq!(self.child.wait().unwrap().code(), Some(0), "{}", self.said());
-        assert!(self.said().contains("asked to end before it has started"), "{}", self.said());
+        assert!(self.said().contains("stop requested during the start"), "{}", self.said());
     }
 }
 
@@ -107,14 +107,14 @@ fn a_start_that_waits_for_a_migration_says_so_and_can_be_ended() {
     let database = Database::postgres();
     let other = migrating(&database);
     let server = Starting::serve(&database.url());
-    server.says("another process that brings the schema of");
+    server.says("another process that migrates the schema of");
     assert!(server.said().contains(" of PostgreSQL)"), "{}", server.said());
     server.ends();
     let migrate = Starting::begin(&database.url(), &["migrate"]);
-    migrate.says("greenroom: waiting for another process that brings the schema of");
+    migrate.says("greenroom: waiting for another process that migrates the schema of");
     drop(migrate);
     let waiting = Starting::serve(&database.url());
-    waiting.says("another process that brings the schema of");
+    waiting.says("another process that migrates the schema of");
     drop(other);
     waiting.says("listening");
     Program::serve(&database.url());

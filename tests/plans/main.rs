@@ -1,8 +1,8 @@
-//! What statements cost as a database grows: each question and each command is put to the same world at two sizes, and must
-//! cost about the same, unless it says what it grows with.
+//! Cost of statements as a database grows. Each query and each command runs on the same data in two sizes.
+//! Its cost must be about the same, unless its bound names what it grows with.
 //!
-//! SQLite counts the steps of its virtual machine, PostgreSQL the pages that it looks at: both are the same on every machine.
-//! A statement of the storage that no action here runs fails the test, so a new one comes with a bound.
+//! SQLite counts steps of its virtual machine, PostgreSQL page accesses; both are the same on every machine.
+//! A statement of the storage that no action here runs fails the test, so every new statement needs a bound.
 
 mod actions;
 #[path = "../support/database.rs"]
@@ -22,15 +22,16 @@ use database::Database;
 use meter::{Cost, cost};
 use world::{GROWTH, World};
 
-/// How many times as much something may cost in the large world. A tree is higher there.
+/// Maximum ratio of the cost in the large world to that in the small one. Its B-trees are deeper.
 const FLAT: f64 = 1.6;
-/// The same where it says what it grows with: not more than that grows, with another way to the same there.
+/// Maximum ratio for a cost that grows in proportion. The plan may be a different one in the large world.
 const LINEAR: f64 = 1.5 * GROWTH as f64;
-/// What it may cost for each thing that it grows with, whatever the small world's takes: steps, and pages.
+/// Cost allowed for each thing that an action grows with, whatever its cost in the small world: steps, and
+/// pages.
 const STEPS_FOR_ONE: i64 = 160;
 const PAGES_FOR_ONE: i64 = 10;
 
-/// What may be added to it: a step down a tree here and there.
+/// Returns a constant that is always allowed, for a few more levels of B-trees.
 fn slack(conn: &AnyConn) -> i64 {
     match conn {
         AnyConn::Sqlite(_) => 200,
@@ -63,7 +64,7 @@ fn what_statements_cost_does_not_grow_on_postgres() {
         if has_statistics {
             for world in &worlds {
                 let mut conn = world.url.open(Access::Write).unwrap();
-                // PostgreSQL may be at it by itself.
+                // Autovacuum may hold the lock.
                 conn.batch_execute("SET lock_timeout = 0").unwrap();
                 conn.batch_execute("VACUUM ANALYZE").unwrap();
             }
@@ -75,7 +76,7 @@ fn what_statements_cost_does_not_grow_on_postgres() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
-/// Puts all actions to both worlds. Returns what grew more than it may, and notes which statements were run.
+/// Runs all actions in both worlds. Returns those that exceed their bounds, and records which statements ran.
 fn compare(
     [small, large]: &[World; 2],
     has_statistics: Option<bool>,
@@ -119,7 +120,8 @@ fn compare(
     faults
 }
 
-/// What an action costs; on SQLite the second time, as the first brings the schema into memory. Nothing of it stays.
+/// Returns the cost of an action, and rolls it back. SQLite runs it twice and counts the second run, since
+/// the first one loads the schema.
 fn cost_of(action: &Action, world: &World) -> Cost {
     let mut conn = world.url.open_to_serve(action.access).unwrap();
     let begin = match (&conn, action.access) {
@@ -134,7 +136,7 @@ fn cost_of(action: &Action, world: &World) -> Cost {
         conn.batch_execute(begin).unwrap();
         let (done, cost) = cost(&mut conn, |conn| (action.work)(conn, world));
         conn.batch_execute("ROLLBACK").unwrap();
-        // What is refused was looked at before.
+        // A refused action has run its statements.
         if let Err(error) = done
             && !matches!(error, StorageError::Refused(_))
         {

@@ -1,5 +1,5 @@
-//! Counts what statements cost: the steps of SQLite's virtual machine, or the pages that PostgreSQL looks at. Both are
-//! counts, the same on every machine.
+//! Counts the cost of statements: steps of SQLite's virtual machine, or page accesses of PostgreSQL. Both are
+//! the same on every machine.
 
 use std::{
     cell::{Cell, RefCell},
@@ -12,7 +12,7 @@ use diesel::{QueryableByName, RunQueryDsl, sql_query, sql_types::BigInt};
 use greenroom::storage::{AnyConn, db::watched::watch};
 use libsqlite3_sys as ffi;
 
-/// What something cost, and by statements what each cost of it and how often it was run.
+/// A total cost, and for each statement its cost and the number of runs.
 #[derive(Debug, Clone, Default)]
 pub struct Cost {
     pub all: i64,
@@ -22,16 +22,16 @@ pub struct Cost {
 thread_local! {
     /// Steps of all SQLite connections of this thread.
     static STEPS: Cell<i64> = const { Cell::new(0) };
-    /// The count at the end of the statement before.
+    /// The count at the end of the previous statement.
     static BEFORE: Cell<i64> = const { Cell::new(0) };
     static STATEMENTS: RefCell<BTreeMap<&'static str, (i64, u32)>> = const { RefCell::new(BTreeMap::new()) };
 }
 
-/// Has every SQLite connection that is opened from now on count its steps.
+/// Makes every SQLite connection that is opened from now on count its steps.
 pub fn count_steps() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        // SAFETY: SQLite calls it with the arguments that this signature names, once for each connection.
+        // SAFETY: SQLite calls it with the arguments of this signature, once per connection.
         assert_eq!(unsafe { ffi::sqlite3_auto_extension(Some(begin_to_count)) }, ffi::SQLITE_OK);
     });
 }
@@ -50,7 +50,8 @@ unsafe extern "C" fn begin_to_count(
     ffi::SQLITE_OK
 }
 
-/// What `work` costs. On PostgreSQL it has to be in a transaction: the server adds up the pages of one.
+/// Returns the cost of `work`. On PostgreSQL it must run in a transaction, because the server counts pages
+/// per transaction.
 pub fn cost<T>(conn: &mut AnyConn, work: impl FnOnce(&mut AnyConn) -> T) -> (T, Cost) {
     STATEMENTS.take();
     let before = now(conn);
@@ -62,7 +63,7 @@ pub fn cost<T>(conn: &mut AnyConn, work: impl FnOnce(&mut AnyConn) -> T) -> (T, 
     (done, Cost { all, statements: STATEMENTS.take() })
 }
 
-/// What is asked between two statements counts as the next one's.
+/// Records the cost of a statement. Costs between two statements are counted for the second.
 fn note_after(conn: &mut AnyConn, place: &'static str) {
     let now = now(conn);
     let cost = now - BEFORE.replace(now);
@@ -83,7 +84,7 @@ fn now(conn: &mut AnyConn) -> i64 {
     match conn {
         AnyConn::Sqlite(_) => STEPS.get(),
         AnyConn::Postgres(conn) => {
-            // The first ids are the system's own tables. A failed transaction answers nothing.
+            // Lower oids are system tables. The query fails in a failed transaction.
             let query = "SELECT coalesce(sum(pg_stat_get_xact_blocks_fetched(oid)), 0)::bigint AS pages \
                          FROM pg_class WHERE oid >= 16384";
             sql_query(query).get_result::<Pages>(conn).map_or(0, |row| row.pages)

@@ -1,4 +1,4 @@
-//! Finds all statements in the sources of the storage.
+//! Finds all statements in the source files of the storage.
 
 use std::{
     collections::BTreeSet,
@@ -6,10 +6,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The macros by which statements are written. Those that are made of `sql!` write two.
+/// The macros that contain statements. Those built on `sql!` contain two.
 const MACROS: [&str; 3] = ["sql!(", "within!(", "delete_some!("];
 
-/// Files whose statements are not for serving: they look at everything by what they are for, once, or set up a connection.
+/// Files with statements that do not serve clients: they read whole databases by design, run once, or set up
+/// a connection.
 const NOT_FOR_SERVING: [&str; 18] = [
     "db/catalog.rs",
     "db/conn.rs",
@@ -25,13 +26,13 @@ const NOT_FOR_SERVING: [&str; 18] = [
     "maintenance/foreign.rs",
     "maintenance/import.rs",
     "maintenance/restore_epoch.rs",
-    "maintenance/untaken.rs",
+    "maintenance/rejected_row.rs",
     "message_search/check.rs",
     "writer/checkpointer.rs",
     "writer/in_doubt.rs",
 ];
 
-/// The places of all statements that serve somebody, as file and line.
+/// Returns the locations of all statements that serve clients, as file and line.
 pub fn all() -> BTreeSet<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files = Vec::new();
@@ -59,7 +60,8 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-/// The lines, counted from 1, on which a statement begins, those of the macros' own text left out.
+/// Returns the lines, counted from 1, on which a statement begins. The definitions of the macros are left
+/// out.
 fn lines(text: &str) -> impl Iterator<Item = usize> {
     let mut is_macro = false;
     text.lines().enumerate().filter_map(move |(index, line)| {

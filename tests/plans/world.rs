@@ -1,4 +1,4 @@
-//! A database as bad as it gets for everybody who is in it, at two sizes.
+//! A worst-case database for all of its users, in two sizes.
 
 use diesel::connection::SimpleConnection;
 use greenroom::{
@@ -6,49 +6,49 @@ use greenroom::{
     storage::{Access, AnyConn, DatabaseUrl, db::migrations, message_search},
 };
 
-/// How many times as much there is in the large one.
+/// Ratio of the sizes of the large world and the small one.
 pub const GROWTH: i64 = 6;
 
-// Who is in it.
+// Users.
 pub const STAFF: UserId = UserId(1);
-/// Has written everything.
+/// Sender of all messages.
 pub const TALKER: UserId = UserId(2);
-/// Has never written, and has read nothing.
+/// Has sent and read no message.
 pub const SILENT: UserId = UserId(3);
-/// Is in many chats.
+/// Member of many chats.
 pub const CROWDED: UserId = UserId(4);
-/// Has many direct messages.
+/// Member of many dms.
 pub const POPULAR: UserId = UserId(5);
-/// Is blocked by many.
+/// Blocked by many users.
 pub const BLOCKED: UserId = UserId(6);
-/// Blocks many.
+/// Blocks many users.
 pub const BLOCKER: UserId = UserId(7);
-/// Is in no chat.
+/// Member of no chat.
 pub const STRANGER: UserId = UserId(8);
-/// Is in nothing but a group that many have left.
+/// Member only of a group that many have left.
 pub const LONELY: UserId = UserId(15);
-/// The first of many with alike names.
+/// The first of many users with similar names.
 pub const ALIKE: i64 = 1_000;
 
-// Its chats.
-/// A long history, all of it by one member.
+// Chats.
+/// A long history, all of it by one sender.
 pub const HISTORY: ChatId = ChatId(1);
-/// The same, of which all but the first message was deleted.
+/// A long history by one sender, deleted except for its first message.
 pub const DELETED: ChatId = ChatId(2);
-/// The same, of which everything was changed after it was posted.
+/// A long history by one sender, in which every message was changed after it was posted.
 pub const CHANGED: ChatId = ChatId(3);
-/// A public room of many, nine in ten of whom have left.
+/// A public room with many members, of whom nine in ten have left.
 pub const SQUARE: ChatId = ChatId(4);
-/// A message to which everybody has reacted.
+/// A chat with a message that all users have reacted to.
 pub const REACTED: ChatId = ChatId(5);
-/// A group that many have left, its only admin next.
+/// A group that many have left. Its only admin is about to leave.
 pub const EMPTIED: ChatId = ChatId(6);
-/// A long history that was deleted, and is not cleared out.
+/// A deleted chat with a long history, not yet purged.
 pub const DOOMED: ChatId = ChatId(300_000);
-/// The first of the many chats of [`CROWDED`], and of the direct messages of [`POPULAR`].
+/// The first of the many chats of [`CROWDED`], and of the dms of [`POPULAR`].
 pub const FIRST_OF_CROWDED: ChatId = ChatId(100_001);
 pub const FIRST_DM: ChatId = ChatId(10_001);
-/// One size of it.
+/// A world of one size.
 pub struct World {
     pub url: DatabaseUrl,
     /// Messages in each of the long histories.
@@ -76,7 +76,7 @@ impl World {
         world
     }
 
-    /// The id of the message at a place of one of the long histories.
+    /// Returns the id of the message at a position of one of the long histories.
     pub fn message(&self, chat: ChatId, pos: i64) -> MessageId {
         MessageId(chat.0 * 1_000_000 + pos)
     }
@@ -108,7 +108,7 @@ impl World {
         all
     }
 
-    /// The three long histories and the one that was deleted.
+    /// Returns the statements for the three long histories and the deleted one.
     fn histories(&self) -> Vec<String> {
         let messages = self.messages;
         let mut all = Vec::new();
@@ -138,7 +138,7 @@ impl World {
                 messages,
             ));
             if chat != DOOMED {
-                // The first has read nothing, and is the one who never wrote.
+                // The first member has read nothing and never posted.
                 all.push(format!(
                     "INSERT INTO members (chat_id, user_id, role, joined_at, joined_seq, member_seq, read_seq, read_pos, from_pos) \
                      SELECT {id}, id, CASE id WHEN 2 THEN 'admin' ELSE 'member' END, 1, 1, 1, 1, \
@@ -163,7 +163,8 @@ impl World {
         all
     }
 
-    /// The room that many left, the group that many left, and the message with many reactions.
+    /// Returns the statements for the room and the group that many have left, and the message with many
+    /// reactions.
     fn crowds(&self) -> Vec<String> {
         let people = self.people;
         let staying = people / 10;
@@ -196,7 +197,8 @@ impl World {
             ));
         }
         for (chat, stay) in [(4, 10), (6, 1_000_000_000)] {
-            // They came first and left later: each index by joining has them before all who are there.
+            // They joined first and left later, so every index by joining lists them before all current
+            // members.
             all.push(counted(
                 &format!(
                     "INSERT INTO members (chat_id, user_id, role, joined_at, joined_seq, member_seq, read_seq, left_seq, \
@@ -217,7 +219,7 @@ impl World {
         all
     }
 
-    /// Chats of one user, direct messages of another, public rooms.
+    /// Returns the statements for many chats of one user, dms of another, and public rooms.
     fn many_chats(&self) -> Vec<String> {
         let people = self.people;
         let mut all = Vec::new();
@@ -274,10 +276,10 @@ impl World {
         all
     }
 
-    /// Ended and living sessions, tokens and cursors.
+    /// Returns the statements for expired and valid sessions, tokens and cursors.
     fn credentials(&self) -> Vec<String> {
         let people = self.people;
-        // Microseconds: long ago, and far ahead.
+        // Microseconds: long ago, and far in the future.
         let (old, ahead) = ("i", "9000000000000000");
         let mut all = Vec::new();
         for (prefix, user, at) in [("old", "2", old), ("new", "3", ahead)] {
@@ -308,7 +310,7 @@ impl World {
         all
     }
 
-    /// Changes that the index has not taken in.
+    /// Adds pending changes of the search index.
     fn change_indexed(&self, conn: &mut AnyConn) {
         let people = self.people;
         conn.batch_execute(&counted(
@@ -319,14 +321,15 @@ impl World {
     }
 }
 
-/// A statement in which `n` has the numbers from 1 to `count` in its column `i`.
+/// Returns a statement in which `n` has the numbers from 1 to `count` in its column `i`.
 fn counted(statement: &str, count: i64) -> String {
     let numbers = format!("n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count})");
     let (insert, select) = statement.split_at(statement.find("SELECT").unwrap());
     format!("{insert} WITH RECURSIVE {numbers} {select}")
 }
 
-/// Users with the numbers from 1 to `count`, whose id, username, first and last names are made of `i`.
+/// Returns a statement that inserts `count` users. The ids, usernames, first and last names are expressions
+/// of `i`.
 fn users([id, username, first, last]: [&str; 4], count: i64) -> String {
     counted(
         &format!(

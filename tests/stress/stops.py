@@ -68,7 +68,7 @@ class Load:
         sockets = [await person.listens() for person in stage.crowd for _ in range(4)]
         clients = [socket.closes(60) for socket in sockets]
         for person in stage.crowd:
-            clients += [self.asks(person, "POST", "sync/", {"wait": 20}), self.asks(person, "GET", "search/?q=1"),
+            clients += [self.scope(person, "POST", "sync/", {"wait": 20}), self.scope(person, "GET", "search/?q=1"),
                         self.streams(person)]
         if self.number % 3 == 0:
             # Who does not read makes the end slow.

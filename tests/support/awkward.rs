@@ -1,10 +1,10 @@
-//! Texts that databases and browsers disagree on, and every field that a client can put one into.
+//! Texts that databases and browsers treat differently, and every field into which a client can put one.
 
 use serde_json::{Value, json};
 
 use super::{Reply, User};
 
-/// What is in the middle of a text, and whether it is a control character that is nowhere of use.
+/// A substring, and whether it is a control character that every field rejects.
 pub const AWKWARD: [(&str, bool); 14] = [
     ("\0", true),
     ("\u{1}", true),
@@ -22,7 +22,7 @@ pub const AWKWARD: [(&str, bool); 14] = [
     ("'\"%_\\", false),
 ];
 
-/// A field: how it is sent, its path, its body around the text, and its name.
+/// A text field: request method, path, field name, and the body around the text.
 pub struct Place {
     pub method: &'static str,
     pub path: String,
@@ -30,7 +30,7 @@ pub struct Place {
     body: fn(&str) -> Value,
 }
 
-/// Every text that is stored for a client; `chat` is one in which the client may do everything.
+/// Returns every text field that the server stores. The client must have all permissions in `chat`.
 pub fn places(user: i64, chat: i64, message: i64) -> Vec<Place> {
     let place = |method, path: &str, field, body| Place { method, path: path.to_owned(), field, body };
     let messages = format!("chats/{chat}/messages/");
@@ -69,7 +69,7 @@ pub fn places(user: i64, chat: i64, message: i64) -> Vec<Place> {
 }
 
 impl Place {
-    /// Sends a text to the field.
+    /// Sends a text in the field.
     pub async fn takes(&self, user: &User, text: &str) -> Reply {
         user.send(self.method, &format!("/messages/api/{}", self.path), Some((self.body)(text))).await
     }

@@ -1,5 +1,5 @@
-//! Databases of tests: each a file in a folder of its own, or, with `GREENROOM_TEST_DATABASE=postgres`, one in a
-//! PostgreSQL cluster that runs for as long as the tests do.
+//! Test databases: each is an SQLite file in a temporary folder. With `GREENROOM_TEST_DATABASE=postgres` each
+//! is a database in a PostgreSQL cluster that runs as long as the tests.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -14,14 +14,14 @@ use diesel::{Connection, PgConnection, connection::SimpleConnection};
 use greenroom::storage::{DatabaseUrl, db::migrations};
 use tempfile::TempDir;
 
-/// A new database. It goes when it is dropped.
+/// A new database, removed on drop.
 pub enum Database {
     Sqlite(TempDir),
     Postgres { cluster: &'static Cluster, name: String },
 }
 
 impl Database {
-    /// One on the database that the environment asks for.
+    /// Creates a database on the backend that `GREENROOM_TEST_DATABASE` names.
     pub fn new() -> Self {
         match std::env::var("GREENROOM_TEST_DATABASE").as_deref() {
             Ok("postgres") => SHARED.database(),
@@ -30,12 +30,12 @@ impl Database {
         }
     }
 
-    /// One on PostgreSQL, whatever the environment says.
+    /// Creates a PostgreSQL database, independent of the environment.
     pub fn postgres() -> Self {
         SHARED.database()
     }
 
-    /// One on SQLite, whatever the environment says.
+    /// Creates an SQLite database, independent of the environment.
     pub fn sqlite() -> Self {
         Self::Sqlite(tempfile::tempdir().unwrap())
     }
@@ -51,7 +51,7 @@ impl Database {
 impl Drop for Database {
     fn drop(&mut self) {
         if let Self::Postgres { cluster, name } = self {
-            // A cluster that a test has stopped is removed as a whole.
+            // This fails if a test has stopped the cluster; such a cluster is removed as a whole.
             let _ = cluster.execute(&format!("DROP DATABASE {name} WITH (FORCE)"));
         }
     }
@@ -59,7 +59,7 @@ impl Drop for Database {
 
 static SHARED: LazyLock<Cluster> = LazyLock::new(Cluster::start);
 
-/// A PostgreSQL cluster of one's own. It goes with the process, however that ends: `postgres.sh` waits for the end of
+/// A private PostgreSQL cluster. It is removed however the process ends: `postgres.sh` waits for the end of
 /// its standard input.
 pub struct Cluster {
     server: String,
@@ -69,16 +69,16 @@ pub struct Cluster {
     output: BufReader<ChildStdout>,
 }
 
-/// Has all migrations run; new databases are copies of it.
+/// Template database with all migrations applied; new databases are copies of it.
 const TEMPLATE: &str = "template_greenroom";
 
 impl Cluster {
-    /// One for many tests: in a hurry, since nothing in it has to survive.
+    /// Starts a cluster without fsync: fast, and its data need not survive.
     pub fn start() -> Self {
         Self::with_options("-c fsync=off")
     }
 
-    /// One that is as careful as PostgreSQL is by default.
+    /// Starts a cluster with fsync, as PostgreSQL does by default.
     pub fn start_durable() -> Self {
         Self::with_options("-c fsync=on")
     }
@@ -100,26 +100,26 @@ impl Cluster {
         cluster
     }
 
-    /// A new database with the whole schema.
+    /// Creates a database with the complete schema.
     pub fn database(&'static self) -> Database {
         let name = format!("test_{}", self.made.fetch_add(1, Ordering::Relaxed));
         self.execute(&format!("CREATE DATABASE {name} TEMPLATE {TEMPLATE}")).unwrap();
         Database::Postgres { cluster: self, name }
     }
 
-    /// The URL of a database in it.
+    /// Returns the URL of a database in this cluster.
     pub fn url(&self, database: &str) -> String {
         format!("{}/{database}", self.server)
     }
 
-    /// Carries out a statement on the cluster itself.
+    /// Executes a statement in the cluster's `postgres` database.
     pub fn execute(&self, sql: &str) -> diesel::QueryResult<()> {
         let mut conn = PgConnection::establish(&self.url("postgres"))
             .map_err(|error| diesel::result::Error::QueryBuilderError(error.into()))?;
         conn.batch_execute(sql)
     }
 
-    /// Gives `postgres.sh` a command and waits until it is done.
+    /// Sends `postgres.sh` a command and waits until it is done.
     pub fn command(&mut self, command: &str) {
         writeln!(self.input.as_mut().unwrap(), "{command}").unwrap();
         let mut answer = String::new();

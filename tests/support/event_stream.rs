@@ -1,4 +1,4 @@
-//! Server-sent events, as a client reads them.
+//! A client for server-sent events.
 
 use std::collections::VecDeque;
 
@@ -18,18 +18,19 @@ pub struct EventStream {
     chunks: Box<dyn Stream<Item = Result<Bytes, PayloadError>> + Unpin>,
     buffer: BytesMut,
     ready: VecDeque<Value>,
-    /// The cursor after the latest event that had one.
+    /// The cursor of the latest event that had one.
     pub last_id: String,
     pub hello: Value,
 }
 
 impl User {
-    /// Opens an event stream from now on, and takes its `hello`.
+    /// Opens an event stream that starts now, and receives its `hello`.
     pub async fn streams(&self) -> EventStream {
         self.streams_from("", "").await.expect("the stream opens")
     }
 
-    /// Opens one with a query, from a cursor on; the status where it is refused.
+    /// Opens an event stream with a query, starting at a cursor. Returns the status if the request is
+    /// rejected.
     pub async fn streams_from(&self, query: &str, cursor: &str) -> Result<EventStream, u16> {
         let client = Client::builder().disable_timeout().finish();
         let mut request = client.get(format!("http://{}/messages/api/events/{query}", self.address));
@@ -58,12 +59,12 @@ impl User {
 }
 
 impl EventStream {
-    /// The next event; who comes and goes is left out.
+    /// Returns the next event, skipping `presence`.
     pub async fn next(&mut self) -> Value {
         self.next_or_end().await.expect("the stream goes on")
     }
 
-    /// The next event, or `None` at the end.
+    /// Returns the next event, skipping `presence`, or `None` at the end of the stream.
     pub async fn next_or_end(&mut self) -> Option<Value> {
         loop {
             let event = timeout(DEADLINE, self.next_of_all()).await.expect("something arrives in time")?;
@@ -73,14 +74,14 @@ impl EventStream {
         }
     }
 
-    /// The next event, which must be of this type.
+    /// Returns the next event, which must have this type.
     pub async fn receives(&mut self, kind: &str) -> Value {
         let event = self.next().await;
         assert_eq!(event["type"], kind, "{event}");
         event
     }
 
-    /// Waits for a comment, which says that the stream goes on.
+    /// Waits for a comment, which the server sends as a heartbeat.
     pub async fn gets_a_sign_of_life(&mut self) {
         let waiting = async {
             while !self.buffer.windows(3).any(|three| three == b":\n\n") {

@@ -1,5 +1,5 @@
-//! Tests speak as users: a server of its own on a free port with a database of its own, people who ask it over HTTP,
-//! and sockets that wait for events, never for time to pass.
+//! Fixtures of the tests, which read as users' actions. Each test has its own server on a free port with its
+//! own database. Users are HTTP clients. Sockets wait for events, not for time to pass.
 
 #![allow(dead_code)]
 
@@ -42,7 +42,7 @@ use greenroom::{
         model::{UserId, text::Username},
         secrets,
     },
-    state::State,
+    state::AppState,
     storage::{
         DatabaseUrl,
         tables::{
@@ -56,35 +56,35 @@ use tokio::{io::AsyncWriteExt, net::TcpStream, sync::oneshot};
 
 use database::Database;
 
-/// How long anything may take before a test gives up.
+/// Deadline of every wait in a test.
 pub const DEADLINE: Duration = Duration::from_secs(20);
 
-/// Everybody's password.
+/// The password of all test users.
 pub const PASSWORD: &str = "correct horse";
 static HASH: LazyLock<String> = LazyLock::new(|| passwords::hash(PASSWORD));
 
-/// A running server: one node, or, with `GREENROOM_TEST_NODES=2`, two on one database with Redis between them. People
-/// are clients of one node and the next in turn.
+/// A running server: one node, or, with `GREENROOM_TEST_NODES=2`, two nodes with one database and one Redis.
+/// New users are assigned to the nodes in turn.
 pub struct Server {
-    /// Of the first node.
+    /// Address of the first node.
     pub address: SocketAddr,
-    pub state: Data<State>,
+    pub state: Data<AppState>,
     nodes: Vec<Node>,
     clients: AtomicUsize,
     database_url: String,
     database: Option<Database>,
 }
 
-/// One process's worth of a server, on a thread of its own.
+/// One node of the server. It runs on its own thread instead of in its own process.
 struct Node {
     address: SocketAddr,
     metrics: Option<SocketAddr>,
-    state: Data<State>,
+    state: Data<AppState>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// How many nodes the environment asks for.
+/// Returns the number of nodes that `GREENROOM_TEST_NODES` asks for.
 pub fn nodes() -> usize {
     std::env::var("GREENROOM_TEST_NODES").map_or(1, |count| count.parse().expect("a number of nodes"))
 }
@@ -119,29 +119,29 @@ impl Server {
         Self::start_with(|_| {}).await
     }
 
-    /// A server with other settings than the default ones.
+    /// Starts a server with changed settings.
     pub async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
         Self::start_on(Database::new(), change).await
     }
 
-    /// A server on this database, perhaps an earlier one's.
+    /// Starts a server on this database, which may be that of an earlier server.
     pub async fn start_on(database: Database, change: impl FnOnce(&mut Config)) -> Self {
         let mut server = Self::start_at(database.url(), change).await;
         server.keep(database);
         server
     }
 
-    /// Gives the server its database, which goes with it.
+    /// Gives the server its database, which is removed with it.
     pub fn keep(&mut self, database: Database) {
         self.database = Some(database);
     }
 
-    /// Another server on the same database, which stays the first one's.
+    /// Starts another server on the same database. The first server keeps the database.
     pub async fn beside(&self) -> Self {
         Self::start_at(self.database_url(), |_| {}).await
     }
 
-    /// A server on whatever database is at this URL.
+    /// Starts a server on the database at this URL.
     pub async fn start_at(database_url: String, change: impl FnOnce(&mut Config)) -> Self {
         let mut config = config(&database_url);
         change(&mut config);
@@ -151,15 +151,15 @@ impl Server {
         Self::start_nodes(database_url, vec![config; nodes()]).await
     }
 
-    /// Nodes on one database, each with settings of its own.
+    /// Starts nodes on one database, each with its own settings.
     pub async fn start_nodes(database_url: String, configs: Vec<Config>) -> Self {
         let mut nodes = Vec::new();
         for config in configs {
             nodes.push(Node::start(config).await);
         }
         for node in &nodes {
-            // News of what happens before a node hears the others would come late.
-            while node.state.bus.is_in_doubt() {
+            // Events that occur before a node has subscribed to the others would arrive late.
+            while node.state.bus.is_degraded() {
                 tokio::task::yield_now().await;
             }
         }
@@ -167,12 +167,12 @@ impl Server {
         Self { address, state, nodes, clients: AtomicUsize::new(0), database_url, database: None }
     }
 
-    /// Stops the server in order and hands back its database.
+    /// Shuts the server down and returns its database.
     pub fn stop(mut self) -> Database {
         self.end();
         let database = self.database.take().expect("it has its database until it ends");
         drop(self);
-        // A process would have ended; here its last query may be on its way still.
+        // Without a process to end, the server's last query may still be running.
         let url = DatabaseUrl::parse(&database.url()).unwrap();
         let deadline = Instant::now() + DEADLINE;
         while url.is_used() {
@@ -186,17 +186,17 @@ impl Server {
         self.nodes.iter_mut().for_each(Node::end);
     }
 
-    /// A server that is watched.
+    /// Starts a server with a metrics listener.
     pub async fn watched() -> Self {
         Self::start_with(|config| config.metrics_bind = Some(([127, 0, 0, 1], 0).into())).await
     }
 
-    /// Where Prometheus asks each node.
+    /// Returns the address of each node's metrics listener.
     pub fn metrics_addresses(&self) -> Vec<SocketAddr> {
         self.nodes.iter().map(|node| node.metrics.expect("the node is watched")).collect()
     }
 
-    /// Asks every node at the address where Prometheus does.
+    /// Sends a request to the metrics listener of every node.
     pub async fn asks_for_metrics(&self, method: &str, path: &str) -> Vec<Reply> {
         let mut replies = Vec::new();
         for address in self.metrics_addresses() {
@@ -206,7 +206,8 @@ impl Server {
         replies
     }
 
-    /// A series by its name and labels as they are written, summed over the nodes; `None` where there is none.
+    /// Returns the value of a metric, summed over the nodes; `None` if no node has it. `name`: name and
+    /// labels as they are written.
     pub async fn series(&self, name: &str) -> Option<f64> {
         let value = |text: &str| {
             text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
@@ -224,32 +225,32 @@ impl Server {
         format!("http://{}{path}", self.address)
     }
 
-    /// How many sockets a user has, event streams and long polls included.
+    /// Counts a user's subscribers: sockets, event streams and long polls.
     pub fn listeners_of(&self, user: &User) -> usize {
         let user = UserId(user.id);
-        self.nodes.iter().map(|node| node.state.registry.sockets_of(user).len()).sum()
+        self.nodes.iter().map(|node| node.state.hub.sockets_of(user).len()).sum()
     }
 
-    /// Whether a node cannot rely on the bus.
-    pub fn is_in_doubt(&self, node: usize) -> bool {
-        self.nodes[node].state.bus.is_in_doubt()
+    /// Returns whether a node's bus is degraded.
+    pub fn is_degraded(&self, node: usize) -> bool {
+        self.nodes[node].state.bus.is_degraded()
     }
 
-    /// How many sockets are open.
+    /// Counts the open sockets of all nodes.
     pub fn sockets(&self) -> usize {
-        self.nodes.iter().map(|node| node.state.registry.count()).sum()
+        self.nodes.iter().map(|node| node.state.hub.count()).sum()
     }
 
     pub fn database_url(&self) -> String {
         self.database_url.clone()
     }
 
-    /// A person with an account, who asks with a token.
+    /// Creates a user, who authenticates with a token.
     pub async fn user(&self, name: &str) -> User {
         self.person(name, false).await
     }
 
-    /// Several people, one after the other: `let [ann, bob] = server.users(["ann", "bob"]).await`.
+    /// Creates several users in order: `let [ann, bob] = server.users(["ann", "bob"]).await`.
     pub async fn users<const N: usize>(&self, names: [&str; N]) -> [User; N] {
         let mut people = Vec::new();
         for name in names {
@@ -258,7 +259,7 @@ impl Server {
         people.try_into().unwrap_or_else(|_| unreachable!("as many people as names"))
     }
 
-    /// So many people, named by numbers.
+    /// Creates `count` users, named by number.
     pub async fn crowd(&self, count: usize) -> Vec<User> {
         let mut people = Vec::new();
         for number in 0..count {
@@ -267,7 +268,7 @@ impl Server {
         people
     }
 
-    /// A person who may manage users.
+    /// Creates a staff user, who may manage users.
     pub async fn staff(&self, name: &str) -> User {
         self.person(name, true).await
     }
@@ -294,7 +295,7 @@ impl Server {
         User { id, name: name.to_owned(), ..self.anonymous() }.with("Authorization", &format!("Token {key}"))
     }
 
-    /// Somebody who proves nothing.
+    /// Returns a client without credentials.
     pub fn anonymous(&self) -> User {
         let client = Client::builder().timeout(DEADLINE).disable_redirects().finish();
         let turn = self.clients.fetch_add(1, Ordering::Relaxed);
@@ -302,7 +303,7 @@ impl Server {
         User { id: 0, name: "nobody".to_owned(), address, headers: Vec::new(), client, is_elsewhere: false }
     }
 
-    /// A person signed in with a password, who asks with the cookie.
+    /// Signs a user in with the password; the user then authenticates with the session cookie.
     pub async fn signed_in(&self, name: &str) -> User {
         let nobody = self.anonymous();
         let reply =
@@ -319,14 +320,14 @@ impl Drop for Server {
     }
 }
 
-/// Default settings, whatever the environment of the tests says, on a free port.
+/// Returns the default settings with a free port, independent of the environment.
 pub fn config(database_url: &str) -> Config {
     let command = Config::augment_args(Command::new("serve")).mut_args(|arg| arg.env(None));
     let args = ["serve", "--bind", "127.0.0.1:0", "--workers", "1", "--database-url", database_url];
     Config::from_arg_matches(&command.get_matches_from(args)).unwrap()
 }
 
-/// Somebody who sends requests.
+/// A user, or a client without credentials, that sends requests to one node.
 #[derive(Clone)]
 pub struct User {
     pub id: i64,
@@ -334,17 +335,17 @@ pub struct User {
     pub address: SocketAddr,
     pub headers: Vec<(String, String)>,
     client: Client,
-    /// Asks something else than Greenroom's API.
+    /// Requests go to another address than the API's: the API description is not checked.
     is_elsewhere: bool,
 }
 
-/// What came back.
+/// A response.
 #[derive(Debug, Clone)]
 pub struct Reply {
     pub status: u16,
     pub headers: HeaderMap,
     pub body: Vec<u8>,
-    /// Null where the body is no JSON.
+    /// `Null` if the body is not JSON.
     pub json: Value,
 }
 
@@ -353,7 +354,7 @@ impl Reply {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
-    /// The session's cookie, as a browser would send it back.
+    /// Returns the session cookie as a browser would send it back.
     pub fn cookie(&self) -> String {
         let cookie = self.header("set-cookie");
         assert!(cookie.starts_with("sessionid="), "{self:?}");
@@ -364,7 +365,7 @@ impl Reply {
         self.json["id"].as_i64().unwrap_or_else(|| panic!("no id in {self:?}"))
     }
 
-    /// The reply, having the status that it should have.
+    /// Asserts the status and returns the reply.
     #[track_caller]
     pub fn expect(self, status: u16) -> Self {
         assert_eq!(self.status, status, "{}", String::from_utf8_lossy(&self.body));
@@ -375,12 +376,12 @@ impl Reply {
         self.json["results"].as_array().unwrap_or_else(|| panic!("no results in {self:?}"))
     }
 
-    /// The ids of a page's results.
+    /// Returns the ids of a page's results.
     pub fn ids(&self) -> Vec<i64> {
         self.results().iter().map(|result| result["id"].as_i64().unwrap()).collect()
     }
 
-    /// What a 400 says of a field: a list of sentences.
+    /// Returns the errors of a field in a 400: a list of sentences.
     #[track_caller]
     pub fn invalid(&self, field: &str) -> Value {
         assert_eq!(self.status, 400, "{}", String::from_utf8_lossy(&self.body));
@@ -390,31 +391,31 @@ impl Reply {
 }
 
 impl User {
-    /// The same person, asking another server.
+    /// Returns the same user as a client of another server.
     pub fn at(&self, server: &Server) -> Self {
         Self { address: server.address, ..self.clone() }
     }
 
-    /// The same person, asking whoever else listens at an address.
+    /// Returns the same user as a client of another listener, such as the metrics'.
     pub fn asking(&self, address: SocketAddr) -> Self {
         Self { address, is_elsewhere: true, ..self.clone() }
     }
 
-    /// The same person with a further header.
+    /// Returns the same user with a header added or replaced.
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.headers.retain(|(other, _)| !other.eq_ignore_ascii_case(name));
         self.headers.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    /// Sends a request to any path of the server.
+    /// Sends a JSON request to any path of the server.
     pub async fn send(&self, method: &str, path: &str, body: Option<Value>) -> Reply {
         let bytes = body.map(|body| serde_json::to_vec(&body).unwrap());
         let kind = bytes.as_ref().map(|_| "application/json");
         self.send_raw(method, path, kind, bytes.unwrap_or_default()).await
     }
 
-    /// Sends any bytes as any type.
+    /// Sends a request with any bytes and content type.
     pub async fn send_raw(&self, method: &str, path: &str, kind: Option<&str>, body: Vec<u8>) -> Reply {
         let asked = Method::from_bytes(method.as_bytes()).unwrap();
         let mut request = self.client.request(asked, format!("http://{}{path}", self.address));
@@ -435,7 +436,8 @@ impl User {
         reply
     }
 
-    /// Sends a request and tears the connection after some turns of doing nothing, without waiting for the answer.
+    /// Sends a request and resets the connection after `turns` yields to the runtime, without reading the
+    /// response.
     pub async fn hangs_up_on(&self, method: &str, path: &str, body: &Value, turns: usize) {
         let body = body.to_string();
         let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\n", self.address);
@@ -485,12 +487,12 @@ impl User {
         self.send("GET", path, None).await.expect(200)
     }
 
-    /// Opens the dm with somebody.
+    /// Opens the direct message chat with another user.
     pub async fn dm(&self, other: &User) -> i64 {
         self.post("chats/", json!({"chat_type": "dm", "member_ids": [other.id]})).await.id()
     }
 
-    /// Makes a group with others.
+    /// Creates a group with other users.
     pub async fn group(&self, title: &str, others: &[&User]) -> i64 {
         let ids: Vec<i64> = others.iter().map(|user| user.id).collect();
         let body = json!({"chat_type": "group", "title": title, "member_ids": ids});
@@ -512,12 +514,12 @@ impl User {
         self.delete(&format!("messages/{}/", message["id"])).await.expect(204);
     }
 
-    /// The chat as this person sees it.
+    /// Returns the chat as this user sees it.
     pub async fn sees(&self, chat: impl Display) -> Value {
         self.get(&format!("chats/{chat}/")).await.expect(200).json
     }
 
-    /// The texts of the newest messages, oldest first.
+    /// Returns the texts of the newest messages, oldest first.
     pub async fn reads(&self, chat: impl Display) -> Vec<String> {
         let page = self.get(&format!("chats/{chat}/messages/?page_size=100")).await.expect(200);
         let text = |message: &Value| message["content"].as_str().unwrap().to_owned();
@@ -529,37 +531,38 @@ impl User {
         reply.json["marked_count"].as_i64().unwrap()
     }
 
-    /// Reads up to a message and no further.
+    /// Marks messages as read up to and including `message`. Returns how many were marked.
     pub async fn marks_as_read_to(&self, chat: impl Display, message: &Value) -> i64 {
         let body = json!({"message_id": message["id"]});
         let reply = self.post(&format!("chats/{chat}/mark-as-read/"), body).await.expect(200);
         reply.json["marked_count"].as_i64().unwrap()
     }
 
-    /// Adds people to a group; how many of them were new.
+    /// Adds users to a group. Returns how many of them were new.
     pub async fn adds(&self, chat: impl Display, others: &[&User]) -> i64 {
         let ids: Vec<i64> = others.iter().map(|user| user.id).collect();
         let reply = self.post(&format!("chats/{chat}/members/add/"), json!({"user_ids": ids})).await;
         reply.expect(200).json["added_count"].as_i64().unwrap()
     }
 
-    /// Removes somebody from a group, perhaps oneself.
+    /// Removes a user from a group; a user may remove itself.
     pub async fn removes(&self, chat: impl Display, other: &User) {
         self.delete(&format!("chats/{chat}/members/{}/remove/", other.id)).await.expect(204);
     }
 
-    /// Makes a public room for itself.
+    /// Creates a public room.
     pub async fn room(&self, title: &str) -> i64 {
         let body = json!({"chat_type": "room", "title": title});
         self.post("chats/", body).await.expect(201).id()
     }
 
-    /// Joins a public room, which is then as this shows it.
+    /// Joins a public room and returns it.
     pub async fn joins(&self, room: i64) -> Value {
         self.post(&format!("chats/{room}/join/"), json!({})).await.expect(200).json
     }
 
-    /// Opens a socket whose live events wait, says how far it has heard, and takes what it missed up to the `ack`.
+    /// Opens a socket with `?resume=1`, sends the known heads, and receives the missed events up to the
+    /// `ack`.
     pub async fn resumes(&self, known: Value) -> (Listener, Vec<Value>, Value) {
         let mut listener = self.connects_with("?resume=1").await.unwrap();
         listener.hello = listener.receives("hello").await;
@@ -567,19 +570,19 @@ impl User {
         (listener, missed, ack)
     }
 
-    /// Opens a socket and takes its `hello`.
+    /// Opens a socket and receives its `hello`.
     pub async fn listens(&self) -> Listener {
         let mut listener = self.connects().await.expect("the socket opens");
         listener.hello = listener.receives("hello").await;
         listener
     }
 
-    /// Tries to open a socket; the status where it is refused.
+    /// Opens a socket. Returns the status if the handshake is rejected.
     pub async fn connects(&self) -> Result<Listener, StatusCode> {
         self.connects_with("").await
     }
 
-    /// The same with a query behind the address.
+    /// Opens a socket with a query. Returns the status if the handshake is rejected.
     pub async fn connects_with(&self, query: &str) -> Result<Listener, StatusCode> {
         let client =
             Client::builder().timeout(DEADLINE).max_http_version(awc::http::Version::HTTP_11).finish();
@@ -595,12 +598,12 @@ impl User {
     }
 }
 
-/// A text as it stands in a path or a query.
+/// Percent-encodes every byte of a text.
 pub fn encoded(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }
 
-/// A socket that waits for events.
+/// An open socket.
 pub struct Listener {
     socket: actix_codec::Framed<BoxedSocket, Codec>,
     pub hello: Value,
@@ -608,7 +611,7 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// The next event, of whatever type.
+    /// Returns the next event of any type except `presence`.
     pub async fn next(&mut self) -> Value {
         match self.next_or_close().await {
             Ok(event) => event,
@@ -616,8 +619,8 @@ impl Listener {
         }
     }
 
-    /// The next event, or the code with which the server closes. Who comes and goes is left out: it depends on who
-    /// happened to be there.
+    /// Returns the next event, or the server's close code. Skips `presence`: it depends on which users happen
+    /// to be connected.
     pub async fn next_or_close(&mut self) -> Result<Value, u16> {
         loop {
             match self.next_of_all().await {
@@ -627,7 +630,7 @@ impl Listener {
         }
     }
 
-    /// The next that is heard of who is there.
+    /// Returns the next `presence` event of a user.
     pub async fn hears_of(&mut self, user: &User) -> Value {
         loop {
             let event = self.next_of_all().await.expect("the socket stays open");
@@ -656,14 +659,14 @@ impl Listener {
         }
     }
 
-    /// The next event, which must be of this type.
+    /// Returns the next event, which must have this type.
     pub async fn receives(&mut self, kind: &str) -> Value {
         let event = self.next().await;
         assert_eq!(event["type"], kind, "{event}");
         event
     }
 
-    /// Says how far it has heard of each chat, and takes what it missed up to the `ack`.
+    /// Sends a `resume` with the known head of each chat, and receives the missed events up to the `ack`.
     pub async fn catches_up(&mut self, known: Value) -> (Vec<Value>, Value) {
         self.says(&json!({"type": "resume", "id": "r", "chats": known}).to_string()).await;
         let mut missed = Vec::new();
@@ -676,7 +679,7 @@ impl Listener {
         }
     }
 
-    /// The code with which the server closes, after whatever it still sends.
+    /// Skips remaining events and returns the server's close code.
     pub async fn is_closed(&mut self) -> u16 {
         loop {
             if let Err(code) = self.next_or_close().await {

@@ -1,5 +1,5 @@
-//! The oracle of the feed: observers who build on events alone must know what a fresh look tells, over every transport
-//! and through every break.
+//! The oracle of the feed: an observer's state, built from events alone, must equal a fresh fetch. This holds
+//! for every transport and after every lost connection.
 
 use std::{
     collections::BTreeMap,
@@ -12,28 +12,27 @@ use serde_json::{Value, json};
 
 use super::{Listener, Server, User, event_stream::EventStream};
 
-/// What a client knows, from events alone; whole chats are loaded only where the server says that they are new or to
-/// be loaded again.
+/// A client's state, built from events alone. It fetches a chat only after `chat_created` or `resync`.
 #[derive(Default)]
 struct Observer {
     chats: BTreeMap<i64, Known>,
     transport: Transport,
-    /// When a socket was last read from.
+    /// When the socket was last read.
     looked: Option<Instant>,
 }
 
-/// A socket that was not read from for so long may have ended: its server got no answer to a ping.
+/// A socket that was not read for this long may be closed: it did not answer the server's pings.
 const LOOKS_WITHIN: Duration = Duration::from_secs(5);
 
-/// How an observer hears of events; `None` while it is cut off.
+/// How an observer receives events; `None` while it is disconnected.
 enum Transport {
     Socket(Option<Listener>),
     Stream {
         open: Option<EventStream>,
-        /// Where the last one was.
+        /// Cursor of the last event.
         cursor: String,
     },
-    /// It asks now and then.
+    /// Polls at random steps.
     Polls,
 }
 
@@ -48,35 +47,34 @@ struct Known {
     seq: i64,
     is_loaded: bool,
     title: Value,
-    /// What the observer has set, and what is unread as far as the server has told it.
+    /// The observer's own settings and unread counts, as the server last sent them.
     me: Value,
     messages: BTreeMap<i64, Value>,
-    /// By id: role and last read message.
+    /// Role and last read message by user id.
     members: BTreeMap<i64, (Value, Value)>,
 }
 
-/// Which changes are not for everybody.
+/// The changes that not every member may see.
 #[derive(Default)]
 struct Private {
-    /// The numbers of changes that one member alone is told of, by chat, each with that member. Others hear of what
-    /// comes before and after.
+    /// By chat: the numbers of changes delivered to one member only, each with that member's id.
     own: BTreeMap<i64, BTreeMap<i64, i64>>,
-    /// Each text with its chat and the number with which it was written. No two are alike.
+    /// Each text with its chat and the number of the change that wrote it. All texts differ.
     texts: BTreeMap<String, (i64, i64)>,
-    /// By user and chat.
+    /// Absences by user and chat.
     absences: BTreeMap<(i64, i64), Vec<Absence>>,
 }
 
-/// The number with which somebody was removed, and that with which they came back.
+/// The number of a user's removal, and that of the user's return.
 type Absence = (i64, Option<i64>);
 
 impl Private {
-    /// A text that nobody has used.
+    /// Returns an unused text.
     fn text(&self) -> String {
         format!("text {}", self.texts.len())
     }
 
-    /// Notes with which number a text was written.
+    /// Records the number of the change that wrote a text.
     fn wrote(&mut self, text: String, chat: &Value, answer: &Value) {
         self.texts.insert(text, (chat.as_i64().unwrap(), answer["seq"].as_i64().unwrap_or(0)));
     }
@@ -92,7 +90,7 @@ impl Private {
         }
     }
 
-    /// Nothing that was written after a removal is in any text of what the removed one hears.
+    /// Asserts that no event delivered to a removed user contains a text written after the removal.
     fn check(&self, user: &User, event: &Value) {
         let (chat, Some(seq)) = (event["chat_id"].as_i64().unwrap(), event["seq"].as_i64()) else { return };
         let Some(absences) = self.absences.get(&(user.id, chat)) else { return };
@@ -111,7 +109,7 @@ impl Private {
         }
     }
 
-    /// Notes what somebody has changed for themselves, if that took a number. `before` and `after`: the chat as they
+    /// Records a private change of a user, if it took a number. `before` and `after`: the chat as the user
     /// saw it.
     fn note(&mut self, user: &User, before: &Value, after: &Value) {
         let is_private = before["last_read_message_id"] == after["last_read_message_id"];
@@ -121,7 +119,7 @@ impl Private {
         }
     }
 
-    /// The last number up to the head that somebody is told of.
+    /// Returns the highest number up to the head that is delivered to a user.
     fn heard(&self, user: &User, chat: i64, mut head: i64) -> i64 {
         let numbers = self.own.get(&chat);
         while numbers.is_some_and(|numbers| numbers.get(&head).is_some_and(|other| *other != user.id)) {
@@ -140,7 +138,7 @@ impl Observer {
         self.chats.iter().map(|(chat, known)| (chat.to_string(), known.seq)).collect()
     }
 
-    /// Whether there is more to be heard of, with the chats where they are.
+    /// Returns whether events up to these heads are still missing.
     fn is_behind(&self, user: &User, heads: &Value, private: &Private) -> bool {
         let heads = heads.as_object().unwrap();
         let has_heard = |(chat, head): (&String, &Value)| {
@@ -159,7 +157,7 @@ impl Observer {
         }
     }
 
-    /// Comes back, unless it is there.
+    /// Reconnects and resumes if it is disconnected.
     async fn connect(&mut self, user: &User, private: &Private) {
         match &mut self.transport {
             Transport::Socket(Some(_)) | Transport::Stream { open: Some(_), .. } => {}
@@ -170,7 +168,7 @@ impl Observer {
                 self.transport = Transport::Socket(Some(listener));
             }
             Transport::Stream { open: None, cursor } => {
-                // The first time, everything is new.
+                // An empty position: every chat is new.
                 let from = if cursor.is_empty() { ":" } else { cursor };
                 let stream = user.streams_from("", from).await.unwrap();
                 let cursor = stream.last_id.clone();
@@ -181,7 +179,7 @@ impl Observer {
         }
     }
 
-    /// Takes what is heard of.
+    /// Receives and applies the available events.
     async fn drain(&mut self, user: &User, private: &Private) {
         if matches!(self.transport, Transport::Socket(Some(_)))
             && self.looked.is_some_and(|looked| looked.elapsed() > LOOKS_WITHIN)
@@ -219,7 +217,7 @@ impl Observer {
         }
     }
 
-    /// Takes an event or two, as somebody does who is cut off in the middle.
+    /// Receives one event of a stream, so that a later disconnect falls in the middle of a series.
     async fn sip(&mut self, user: &User, private: &Private) {
         let heads = user.get("sync/").await.expect(200).json["heads"].clone();
         let is_behind = self.is_behind(user, &heads, private);
@@ -231,7 +229,7 @@ impl Observer {
         }
     }
 
-    /// Takes what is heard of until it is all that there is.
+    /// Receives events until none is missing.
     async fn catch_up(&mut self, user: &User, private: &Private) {
         let heads = user.get("sync/").await.expect(200).json["heads"].clone();
         let hearing = async {
@@ -243,7 +241,7 @@ impl Observer {
         assert!(heard.is_ok(), "{} knows {:?} of {heads}", user.name, self.known());
     }
 
-    /// Compares what is known with a fresh look.
+    /// Asserts that the observer's state equals a fresh fetch.
     async fn compare(&self, user: &User, private: &Private) {
         let page = user.get("chats/?page_size=100").await.expect(200);
         let there: Vec<i64> = page.results().iter().map(|chat| chat["id"].as_i64().unwrap()).collect();
@@ -273,7 +271,7 @@ impl Observer {
         }
     }
 
-    /// Applies what was missed; `answer` tells where the chats are then.
+    /// Applies missed events. `answer` has the heads of the chats after them.
     async fn follow(&mut self, user: &User, missed: Vec<Value>, answer: &Value, private: &Private) {
         for event in missed {
             self.apply(user, &event, private).await;
@@ -307,12 +305,12 @@ impl Observer {
         }
     }
 
-    /// Loads a chat as a client would; copies with a higher number win whatever comes later.
+    /// Fetches a chat as a client does. Of two copies of a message, the one with the higher number wins.
     async fn load(&mut self, user: &User, id: i64) {
         let (chat, page) = (user.get(&format!("chats/{id}/")).await, messages(user, id).await);
         let known = self.chats.get_mut(&id).unwrap();
-        // They may have been removed by now, of which they hear next; until then there is nothing to keep up to date.
-        // A public room is seen from outside too.
+        // The user may have been removed by now; the event follows, and until then the state is not updated.
+        // A public room is visible to non-members too.
         known.is_loaded = chat.status == 200 && !chat.json["my_role"].is_null();
         if !known.is_loaded {
             return;
@@ -366,7 +364,7 @@ impl Known {
     }
 }
 
-/// All texts in a value, however deep.
+/// Returns all strings in a JSON value, at any depth.
 fn texts_in(value: &Value) -> Vec<&str> {
     match value {
         Value::String(text) => vec![text],
@@ -385,7 +383,7 @@ fn members(chat: &Value) -> BTreeMap<i64, (Value, Value)> {
     members.iter().map(|member| (member["id"].as_i64().unwrap(), role(member))).collect()
 }
 
-/// Who has read a message follows from the members' markers.
+/// Removes the `read_*` fields, which follow from the members' read markers.
 fn without_readers(message: &Value) -> Value {
     let mut message = message.clone();
     message.as_object_mut().unwrap().retain(|name, _| !name.starts_with("read_"));
@@ -408,15 +406,16 @@ async fn messages(user: &User, chat: i64) -> BTreeMap<i64, Value> {
     }
 }
 
-/// So many walks to take, or the one that the environment names. Each is printed as it begins.
+/// Returns `count` random seeds, or the one in `GREENROOM_ORACLE_SEED`. Prints each when its walk begins.
 pub fn seeds(count: usize) -> impl Iterator<Item = u64> {
     let given = std::env::var("GREENROOM_ORACLE_SEED").ok().and_then(|seed| seed.parse().ok());
     let seeds = given.map_or_else(|| (0..count).map(|_| rand::random()).collect(), |seed| vec![seed]);
     seeds.into_iter().inspect(|seed: &u64| println!("walk with GREENROOM_ORACLE_SEED={seed}"))
 }
 
-/// Lets five people do 800 things on a server while each observes over some transport, and compares in the end what they
-/// know with what there is. `disturb` is called before each step, and once more with `None` when all are done.
+/// Lets five users perform [`STEPS`] random actions while each observes over one transport. At the end
+/// compares each observer's state with a fresh fetch. Calls `disturb` before each step, and once more with
+/// `None` after the last.
 pub async fn walk(server: &Server, seed: u64, mut disturb: impl AsyncFnMut(Option<usize>)) {
     let mut random = StdRng::seed_from_u64(seed);
     let users = server.crowd(5).await;
@@ -445,13 +444,13 @@ pub async fn walk(server: &Server, seed: u64, mut disturb: impl AsyncFnMut(Optio
     }
 }
 
-/// Steps of a walk.
+/// Actions of a walk.
 const STEPS: usize = 800;
 
-/// News from another node, and what it has to be looked for in the database, takes so long at most.
+/// Longest delay of events from another node, including a backfill from the database.
 const NEWS_WITHIN: Duration = Duration::from_secs(30);
 
-/// Somebody does something, wherever they may.
+/// Lets a random user perform a random action in one of the user's chats.
 async fn act(random: &mut StdRng, users: &[User], private: &mut Private) {
     let user = &users[random.random_range(0..users.len())];
     let other = &users[random.random_range(0..users.len())];

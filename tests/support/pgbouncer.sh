@@ -1,8 +1,8 @@
 #!/bin/sh
-# A PgBouncer of one's own on a Unix socket in front of a PostgreSQL cluster that listens on one, for as long as standard
-# input is open; it leaves nothing behind. `pgbouncer.sh FOLDER MODE [SIZE]`: the folder of PostgreSQL's socket, the pool
-# mode, and how many connections a pool has. Prints the URL of the server, without a database.
-# `pgbouncer.sh --find` only tells where the program is; it fails where there is none.
+# Runs a private PgBouncer on a Unix socket, in front of a PostgreSQL cluster that listens on one. It runs until
+# standard input is closed and then removes its files. `pgbouncer.sh FOLDER MODE [SIZE]`: the folder of PostgreSQL's
+# socket, the pool mode, and the pool size. Prints the URL of the server, without a database.
+# `pgbouncer.sh --find` only prints the program's path, and fails if there is none.
 set -eu
 
 PATH=$PATH:/usr/sbin
@@ -11,14 +11,14 @@ if [ "${1:-}" = --find ]; then
     exit
 fi
 
-# It does not run as root.
+# PgBouncer refuses to run as root.
 as_owner() {
     if [ "$(id -u)" = 0 ]; then setpriv --reuid=postgres --regid=postgres --init-groups "$@"; else "$@"; fi
 }
 
 folder=$(mktemp -d)
 pooler=
-# Ctrl-C is for the tests; their end closes our standard input.
+# Ctrl-C stops the tests, which closes our standard input.
 trap '' INT TERM HUP
 trap 'kill -9 "$pooler" 2>/dev/null || :; rm -rf "$folder"' EXIT
 cat >"$folder/pgbouncer.ini" <<END

@@ -1,4 +1,4 @@
-//! A host of pictures: a small HTTP server that notes what it is asked.
+//! A picture host: a small HTTP server that records the requests it receives.
 
 use std::{
     cell::RefCell,
@@ -14,7 +14,7 @@ use tokio::{
     sync::watch,
 };
 
-/// A picture of one pixel.
+/// A PNG of one pixel.
 pub const PNG: &[u8] =
     b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0\x1f\x15\xc4\x89\0\0\0\rIDATx\
     \x9cc\xf8\xcf\xc0\xf0\x1f\0\x05\0\x01\xff\x89\x99=\x1d\0\0\0\0IEND\xaeB`\x82";
@@ -28,12 +28,12 @@ pub struct PictureHost {
 }
 
 impl PictureHost {
-    /// A host on a free port that has no picture yet.
+    /// Starts a host without pictures on a free port.
     pub async fn start() -> Self {
         Self::start_at(Ipv4Addr::LOCALHOST.into()).await
     }
 
-    /// The same at another address of this machine.
+    /// Starts a host without pictures on another address of this machine.
     pub async fn start_at(ip: IpAddr) -> Self {
         let listener = TcpListener::bind((ip, 0)).await.unwrap();
         let host = Self {
@@ -51,22 +51,22 @@ impl PictureHost {
         host
     }
 
-    /// How `GREENROOM_PICTURE_HOSTS` names it.
+    /// Returns the host's name as in `GREENROOM_PICTURE_HOSTS`.
     pub fn name(&self) -> String {
         self.address.to_string()
     }
 
-    /// The absolute address of a path.
+    /// Returns the absolute URL of a path.
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
-    /// Sends these bytes for a path, whatever they are.
+    /// Answers a path with these bytes, valid HTTP or not.
     pub fn sends(&self, path: &str, bytes: impl Into<Vec<u8>>) {
         self.answers.borrow_mut().insert(path.to_owned(), bytes.into());
     }
 
-    /// Has something of any type at a path, and tells its address.
+    /// Serves a body of any content type at a path. Returns its URL.
     pub fn has(&self, path: &str, kind: &str, body: &[u8]) -> String {
         let head = format!(
             "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nSet-Cookie: a=b\r\n\
@@ -77,19 +77,19 @@ impl PictureHost {
         self.url(path)
     }
 
-    /// Has a picture at a path, and tells its address.
+    /// Serves a picture at a path. Returns its URL.
     pub fn draws(&self, path: &str) -> String {
         self.has(path, "image/png", PNG)
     }
 
-    /// Leads on from a path, and tells its address.
+    /// Redirects a path to `next`. Returns the path's URL.
     pub fn leads(&self, path: &str, next: &str) -> String {
         let answer = format!("HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: {next}\r\n\r\n");
         self.sends(path, answer);
         self.url(path)
     }
 
-    /// Answers nobody until it is opened again.
+    /// Stops answering until `open` is called.
     pub fn close(&self) {
         self.gate.send_replace(false);
     }
@@ -98,12 +98,12 @@ impl PictureHost {
         self.gate.send_replace(true);
     }
 
-    /// The heads of all requests so far.
+    /// Returns the heads of all requests so far.
     pub fn heads(&self) -> Vec<String> {
         self.asked.borrow().clone()
     }
 
-    /// How often a path was asked for.
+    /// Counts the requests for a path.
     pub fn count(&self, path: &str) -> usize {
         let line = format!("GET {path} HTTP/1.1\r\n");
         self.asked.borrow().iter().filter(|head| head.starts_with(&line)).count()
@@ -125,7 +125,7 @@ async fn serve(
     let answer = answers.borrow().get(&path).cloned();
     let missing = || b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_vec();
     let _ = stream.write_all(&answer.unwrap_or_else(missing)).await;
-    // Who asks ends the connection.
+    // The client closes the connection.
     pending::<()>().await;
 }
 

@@ -1,11 +1,11 @@
 #!/bin/sh
-# A PostgreSQL cluster of one's own, for as long as standard input is open; it leaves nothing behind. Prints the URL of
-# its server, without a database. Then each line on standard input is a command, answered with "done":
-#   restart fast|immediate   stop it as pg_ctl does in that mode, and start it again
+# Runs a private PostgreSQL cluster until standard input is closed, and then removes its files. Prints the URL of the
+# server, without a database. Then each line on standard input is a command, answered with "done":
+#   restart fast|immediate   stops the server as pg_ctl does in that mode, and starts it again
 #   stop fast|immediate, start
 #   kill                     ends all its processes with SIGKILL
-#   pause, continue          as SIGSTOP and SIGCONT do to all its processes
-# `postgres.sh --find` only tells where PostgreSQL's programs are; it fails where there are none.
+#   pause, continue          sends SIGSTOP, SIGCONT to all its processes
+# `postgres.sh --find` only prints the folder of PostgreSQL's programs, and fails if there are none.
 set -eu
 
 find_programs() {
@@ -25,25 +25,25 @@ if [ "${1:-}" = --find ]; then
     exit
 fi
 
-# PostgreSQL does not run as root.
+# PostgreSQL refuses to run as root.
 as_owner() {
     if [ "$(id -u)" = 0 ]; then setpriv --reuid=postgres --regid=postgres --init-groups "$@"; else "$@"; fi
 }
 
-# What need not survive is kept in memory where there is enough of it: each database is made of some three hundred files.
+# Keep the data in memory if there is enough: it need not survive, and each database has some three hundred files.
 shelf=${TMPDIR:-/tmp}
 room=$(df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 { print $4 }')
 case ${OPTIONS:--c fsync=off} in
     *fsync=off*) if [ "${room:-0}" -gt 2000000 ]; then shelf=/dev/shm; fi ;;
 esac
 folder=$(mktemp -d "$shelf/greenroom-postgres-XXXXXX")
-# Ctrl-C is for the tests; their end closes our standard input.
+# Ctrl-C stops the tests, which closes our standard input.
 trap '' INT TERM HUP
 trap 'signal CONT 2>/dev/null; as_owner "$programs/pg_ctl" -D "$folder/data" -m immediate stop >/dev/null 2>&1 || :; rm -rf "$folder"' EXIT
 if [ "$(id -u)" = 0 ]; then chown postgres "$folder"; fi
 cd "$folder"
 
-# Not the locale C: an order of texts that Greenroom relied on would show. It listens on a Unix socket only.
+# Not the locale C, so that tests detect a dependency on the collation. The server listens on a Unix socket only.
 as_owner "$programs/initdb" -D "$folder/data" -U postgres -A trust -N -E UTF8 --locale=C.UTF-8 \
     --locale-provider=icu --icu-locale=en >initdb.log 2>&1 || { cat initdb.log >&2; exit 1; }
 start() {
@@ -55,10 +55,10 @@ stop() {
     as_owner "$programs/pg_ctl" -D "$folder/data" -m "$1" -w stop >/dev/null 2>&1 </dev/null
 }
 
-# Sends a signal to the postmaster and to those it has started.
+# Sends a signal to the postmaster and its children.
 signal() {
     first=$(head -1 "$folder/data/postmaster.pid")
-    # One that has ended by itself meanwhile needs none.
+    # Ignore a child that has ended by now.
     children=$(grep -ls "^PPid:[[:space:]]*$first$" /proc/[0-9]*/status | cut -d/ -f3)
     kill -"$1" "$first" $children 2>/dev/null || :
 }

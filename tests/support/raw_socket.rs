@@ -1,4 +1,4 @@
-//! A socket that sends whatever bytes it likes.
+//! A WebSocket client that can send arbitrary bytes.
 
 use std::net::SocketAddr;
 
@@ -19,8 +19,8 @@ pub const PING: u8 = 0x9;
 pub const PONG: u8 = 0xA;
 pub const FIN: u8 = 0x80;
 
-/// The bytes of a frame that declares a length; what it bears may be another. It is masked with zeros, which leaves
-/// the payload as it is.
+/// Encodes a frame with a declared length, which may differ from the payload's. The mask is zero, so that the
+/// payload is unchanged.
 pub fn declaring(first: u8, length: u64, payload: &[u8]) -> Vec<u8> {
     let mut frame = vec![first];
     match length {
@@ -39,7 +39,7 @@ pub fn declaring(first: u8, length: u64, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// The bytes of an honest frame.
+/// Encodes a frame with the correct length.
 pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     declaring(first, payload.len() as u64, payload)
 }
@@ -48,7 +48,7 @@ pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
 pub struct RawSocket(pub TcpStream);
 
 impl RawSocket {
-    /// Opens a socket with further header lines, and with a receive buffer of so many bytes.
+    /// Opens a socket with extra header lines and a receive buffer of `buffer` bytes.
     pub async fn connect(address: SocketAddr, headers: &str, buffer: usize) -> Self {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         socket.set_recv_buffer_size(buffer).unwrap();
@@ -69,13 +69,13 @@ impl RawSocket {
         Self(stream)
     }
 
-    /// Opens a socket as a person who asks with a token.
+    /// Opens a socket as a user with a token.
     pub async fn open(user: &User, buffer: usize) -> Self {
         let token = &user.headers.iter().find(|(name, _)| name == "Authorization").unwrap().1;
         Self::connect(user.address, &format!("Authorization: {token}\r\n"), buffer).await
     }
 
-    /// The same, and takes the `hello`.
+    /// Opens a socket as a user with a token, and receives the `hello`.
     pub async fn started(user: &User) -> Self {
         let mut socket = Self::open(user, 65_536).await;
         assert_eq!(socket.next().await.1["type"], "hello");
@@ -94,7 +94,7 @@ impl RawSocket {
         self.writes(&frame(first, payload)).await;
     }
 
-    /// The next frame: its opcode, and its JSON or the code it closes with.
+    /// Returns the next frame: its opcode, and its JSON or close code.
     pub async fn next(&mut self) -> (u8, Value) {
         let (opcode, payload) = self.receives().await;
         let value = match opcode {
@@ -105,7 +105,7 @@ impl RawSocket {
         (opcode, value)
     }
 
-    /// The next frame as it comes: its opcode and its payload.
+    /// Returns the next frame unparsed: its opcode and its payload.
     pub async fn receives(&mut self) -> (u8, Vec<u8>) {
         timeout(DEADLINE, self.read()).await.expect("something arrives in time")
     }
@@ -127,7 +127,7 @@ impl RawSocket {
         assert_eq!(self.next().await, (CLOSE, json!(code)));
     }
 
-    /// The connection ends without another word.
+    /// Waits for the end of the connection, without another byte.
     pub async fn hears_no_more(&mut self) {
         let mut rest = Vec::new();
         let _ = timeout(DEADLINE, self.0.read_to_end(&mut rest)).await.expect("it ends in time");

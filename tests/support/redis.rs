@@ -1,4 +1,4 @@
-//! Redis for tests of several nodes: one that runs for as long as the tests do, or one of a test's own.
+//! Redis for tests with several nodes: one shared by all tests, or one for a single test.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -6,12 +6,12 @@ use std::{
     sync::LazyLock,
 };
 
-/// One for all tests that do nothing to it. Nodes of different databases do not hear each other.
+/// Shared by all tests that do not disturb it. Nodes with different databases use different channels.
 pub static SHARED: LazyLock<Redis> = LazyLock::new(Redis::start);
 
-/// A running Redis. It goes with the process, however that ends: `redis.sh` waits for the end of its standard input.
+/// A running Redis. It ends however the process ends: `redis.sh` waits for the end of its standard input.
 pub struct Redis {
-    /// Where its Unix socket is.
+    /// Path of its Unix socket.
     pub socket: String,
     keeper: Child,
     input: Option<ChildStdin>,
@@ -35,7 +35,7 @@ impl Redis {
         format!("redis+unix://{}", self.socket)
     }
 
-    /// Gives `redis.sh` a command and waits until it is done.
+    /// Sends `redis.sh` a command and waits until it is done.
     pub fn command(&mut self, command: &str) {
         writeln!(self.input.as_mut().unwrap(), "{command}").unwrap();
         let mut answer = String::new();

@@ -1,10 +1,10 @@
 #!/bin/sh
-# A Redis of one's own on a Unix socket, for as long as standard input is open; it leaves nothing behind. Prints the
+# Runs a private Redis on a Unix socket until standard input is closed, and then removes its files. Prints the
 # socket's path. Then each line on standard input is a command, answered with "done":
-#   stop, continue   pause it and let it go on, as SIGSTOP and SIGCONT do
-#   kill, start      end it with SIGKILL, and start another in its place
-#   ACL ...          who may do what, as Redis has it
-# `redis.sh --find` only tells where the program is; it fails where there is none.
+#   stop, continue   pauses and resumes it with SIGSTOP and SIGCONT
+#   kill, start      ends it with SIGKILL, and starts another in its place
+#   ACL ...          runs this ACL command in Redis
+# `redis.sh --find` only prints the program's path, and fails if there is none.
 set -eu
 
 if [ "${1:-}" = --find ]; then
@@ -15,7 +15,7 @@ fi
 folder=$(mktemp -d)
 socket=$folder/redis.sock
 server=
-# Ctrl-C is for the tests; their end closes our standard input.
+# Ctrl-C stops the tests, which closes our standard input.
 trap '' INT TERM HUP
 trap 'kill -9 "$server" 2>/dev/null || :; rm -rf "$folder"' EXIT
 
@@ -42,7 +42,7 @@ while read -r command; do
             ;;
         start) start ;;
         ACL*)
-            # Its patterns are not for the shell.
+            # The shell must not expand the ACL's patterns.
             set -f
             redis-cli -s "$socket" $command >/dev/null
             ;;

@@ -1,14 +1,14 @@
-//! Answers held against the description of the API. It is stricter than the description says it is: what is not
-//! described may not be there.
+//! Validates answers and events against the API description. It is stricter than JSON Schema: fields that are
+//! not described are errors.
 
 use greenroom::openapi;
 use serde_json::Value;
 
 use super::Reply;
 
-/// Looks at an answer to a request; panics where the description does not tell of it.
+/// Validates a response; panics if the description does not cover it.
 pub fn check_answer(method: &str, path: &str, reply: &Reply) {
-    // The metrics have a listener of their own.
+    // The metrics listener is not part of the API.
     if !reply.headers.contains_key("x-request-id") {
         return;
     }
@@ -34,26 +34,26 @@ pub fn check_answer(method: &str, path: &str, reply: &Reply) {
     let kind = reply.header("content-type").split(';').next().unwrap_or_default();
     let described = content.get(kind).or_else(|| content.get("*/*"));
     let described = described.unwrap_or_else(|| panic!("{what} is not described as {kind:?}"));
-    // What is said to a handshake that is none has no body, as far as this client reads.
+    // This client does not read the body of a 426.
     if kind == "application/json" && !(reply.status == 426 && reply.body.is_empty()) {
         let problem = check(document, &described["schema"], &reply.json).err();
         assert_eq!(problem, None, "{what}: {}", reply.json);
     }
 }
 
-/// Looks at a frame that a socket was sent, or an event that came another way; panics where it is not described.
+/// Validates a server frame, or an event of another transport; panics if it is not described.
 pub fn check_frame(frame: &Value) {
     let document = openapi::asyncapi();
     let problem = described(document, FROM_SERVER, frame).err();
     assert_eq!(problem, None, "{frame}");
 }
 
-/// The channels of what a server sends.
+/// The channels of server frames.
 pub const FROM_SERVER: &[&str] = &["events", "answers"];
-/// The channels of what a client sends.
+/// The channels of client frames.
 pub const FROM_CLIENT: &[&str] = &["commands"];
 
-/// Which message of some channels a frame is.
+/// Returns the name of the described message that a frame matches.
 pub fn described<'a>(document: &'a Value, channels: &[&str], frame: &Value) -> Result<&'a str, String> {
     let mut problems = Vec::new();
     let messages = channels.iter().map(|name| document["channels"][name]["messages"].as_object().unwrap());
@@ -71,7 +71,7 @@ pub fn described<'a>(document: &'a Value, channels: &[&str], frame: &Value) -> R
     Err(format!("it is none of those described: {problems:?}"))
 }
 
-/// The methods of an address; one that is written out goes before one with names in it.
+/// Returns the operations of a path. A literal path takes precedence over one with parameters.
 fn item<'a>(document: &'a Value, path: &str) -> Option<&'a Value> {
     let path = path.split('?').next().unwrap_or_default().trim_end_matches('/');
     let paths = document["paths"].as_object().expect("there are paths");
@@ -94,23 +94,23 @@ fn fits(template: &str, path: &str) -> bool {
     names.zip(segments).all(is_so)
 }
 
-/// What a reference refers to.
+/// Resolves a `$ref`.
 fn resolved<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
     let Some(reference) = value["$ref"].as_str() else { return value };
     let pointer = reference.strip_prefix('#').expect("it refers to this document");
     document.pointer(pointer).unwrap_or_else(|| panic!("{reference} is not there"))
 }
 
-/// Keywords that say nothing of which values are valid, or that are looked at with others.
+/// Keywords that do not constrain values, or that are checked together with others.
 const ANNOTATIONS: [&str; 6] = ["description", "example", "examples", "default", "title", "discriminator"];
 
-/// In an example: there is more that is not shown.
+/// Placeholder in an example for omitted values.
 pub const MORE: &str = "...";
 
-/// So many elements of a list are looked at: in long ones all are alike.
+/// Number of elements checked in a list: the elements of long lists are alike.
 const FEW: usize = 5;
 
-/// Whether a value is as a schema says, without anything that it does not know; else where it is not.
+/// Validates a value against a schema, and rejects unknown fields. Returns where it differs.
 pub fn check(document: &Value, schema: &Value, value: &Value) -> Result<(), String> {
     let schema = resolved(document, schema);
     let Some(keywords) = schema.as_object() else { return Err(format!("no schema: {schema}")) };
@@ -126,7 +126,7 @@ pub fn check(document: &Value, schema: &Value, value: &Value) -> Result<(), Stri
             "maxLength" => length(value).is_none_or(|length| rule.as_u64().unwrap() >= length),
             "minItems" => elements(value).is_none_or(|count| rule.as_u64().unwrap() <= count),
             "maxItems" => elements(value).is_none_or(|count| rule.as_u64().unwrap() >= count),
-            // Only names have one, and what they are is the server's word here.
+            // Only usernames have a pattern, and the server's are trusted here.
             "pattern" => true,
             "oneOf" | "anyOf" => {
                 let problems: Vec<_> = rule
@@ -169,7 +169,7 @@ pub fn check(document: &Value, schema: &Value, value: &Value) -> Result<(), Stri
             other => return Err(format!("{other} is not looked at")),
         };
         if !is_so {
-            // Without the value, which may be long, and be right by another choice.
+            // The value is omitted: it may be long, and may match another alternative.
             return Err(format!("it is not of {keyword} {rule}"));
         }
     }

@@ -1,4 +1,4 @@
-//! Segments of the search index, as a running server makes them.
+//! Segments of the search index, made by a running server.
 
 use actix_web::rt::time::timeout;
 use greenroom::storage::message_search::indexed_up_to;
@@ -6,10 +6,11 @@ use serde_json::Value;
 
 use super::{DEADLINE, Server, User};
 
-/// How many messages [`fills_a_segment`] posts.
+/// Number of messages that [`fills_a_segment`] posts.
 pub const MEMOS: usize = 30;
 
-/// Has somebody write so much into a chat that it is indexed for searching: `memo 0` and so on. Waits until it is.
+/// Posts enough messages, `memo 0` and so on, for a segment of the search index. Waits until they are
+/// indexed.
 pub async fn fills_a_segment(server: &Server, user: &User, chat: i64) {
     let first = user.posts(chat, &memo(0)).await;
     for number in 1..MEMOS {
@@ -22,11 +23,11 @@ fn memo(number: usize) -> String {
     format!("memo {number} {}", "🌊".repeat(4_900))
 }
 
-/// Waits until more is indexed than a message, and returns up to which id.
+/// Waits until the index covers more than a message. Returns the highest indexed id.
 pub async fn indexed_beyond(server: &Server, message: &Value) -> i64 {
     let waiting = async {
         loop {
-            let indexed = server.state.readers.ask_one(indexed_up_to).await.unwrap();
+            let indexed = server.state.readers.query_one(indexed_up_to).await.unwrap();
             if indexed > message["id"].as_i64().unwrap() {
                 break indexed;
             }

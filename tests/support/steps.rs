@@ -1,4 +1,4 @@
-//! Steps of SQLite's machine: what a query costs, the same on every computer.
+//! Counts steps of SQLite's virtual machine: a query's cost, independent of the computer.
 
 use std::{
     cell::Cell,
@@ -9,7 +9,7 @@ use std::{
 use libsqlite3_sys as ffi;
 
 thread_local! {
-    /// Steps of SQLite's machine, on connections that this thread has opened since it began to count.
+    /// Steps of SQLite's virtual machine on connections that this thread opened after `count_steps`.
     static STEPS: Cell<u64> = const { Cell::new(0) };
     static COUNTS: Cell<bool> = const { Cell::new(false) };
 }
@@ -31,7 +31,7 @@ unsafe extern "C" fn opened(
     ffi::SQLITE_OK
 }
 
-/// Has the connections that this thread opens count their steps.
+/// Makes the connections that this thread opens from now on count their steps.
 pub fn count_steps() {
     static ONCE: Once = Once::new();
     // SAFETY: the entry point has the signature that SQLite calls it with, and lives as long as the process.
@@ -39,7 +39,7 @@ pub fn count_steps() {
     COUNTS.set(true);
 }
 
-/// How many steps there were.
+/// Returns the number of steps so far.
 pub fn steps() -> u64 {
     STEPS.get()
 }

@@ -1,5 +1,5 @@
-# Sourced by the scripts that run tests, in the folder of Cargo.toml: where the tests' own tools are, how missing ones are
-# installed, and what to do where that is not possible.
+# Sourced by the scripts that run tests, in the folder of Cargo.toml: the path of the tests' tools, their installation,
+# and what to do if that is not possible.
 
 tools=$PWD/target/tools
 case ":$PATH:" in
@@ -7,7 +7,7 @@ case ":$PATH:" in
     *) export PATH="$tools/bin:$PATH" ;;
 esac
 
-# Installs Debian packages: as root, or with a sudo that asks for no password. Fails elsewhere.
+# Installs Debian packages as root, or with a sudo that needs no password. Fails otherwise.
 install_packages() {
     command -v apt-get >/dev/null || return 1
     as_root=
@@ -23,7 +23,7 @@ install_packages() {
     $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
 }
 
-# `leave_out WHAT WHY`: names tests that cannot run here, for the summary at the end too. A failure with CI=true.
+# `leave_out WHAT WHY`: reports tests that cannot run here, now and in the final summary. Fails with CI=true.
 leave_out() {
     echo "LEFT OUT: $1 ($2)" >&2
     mkdir -p target
@@ -35,12 +35,12 @@ has_python() {
     python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))' 2>/dev/null
 }
 
-# Node 20.10 or newer, by an option that came with it, and npm.
+# Succeeds with Node 20.10 or newer, detected by an option that it introduced, and npm.
 has_node() {
     node --test-concurrency=1 -e 0 2>/dev/null && command -v npm >/dev/null
 }
 
-# Names the flag without which Node has no WebSocket; Node 22 needs none.
+# Prints the flag that enables WebSocket in Node; Node 22 needs none.
 websocket_flag() {
     if node --experimental-websocket -e 0 2>/dev/null; then echo --experimental-websocket; fi
 }

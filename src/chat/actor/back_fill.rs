@@ -1,4 +1,4 @@
-//! Takes up events in the order of their numbers: what is missing comes from the node where it happened or else from storage.
+//! Gap handling: waits briefly for reordered events, then backfills missing ones from storage.
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,129 +6,136 @@ use actix::{AsyncContext, Context};
 
 use super::{
     Accept, ChatActor,
-    sequencer::{Happened, PAUSE},
+    sequencer::{PAUSE, PendingEvent},
 };
 use crate::{
-    chat::mailbox::{Behind, Fill, Filled, Learned},
+    chat::mailbox::{Backfill, BackfillResult, GapDetected, RemoteEvent},
     core::model::{Change, Seq, UserId},
-    hub::frame_batch::Standing,
+    hub::frame_batch::SubscriptionChange,
     storage::queries::changes_since::{Missed, missed},
     view::frames,
 };
 
-/// What is missing usually comes by itself within so long.
-const PATIENCE: Duration = Duration::from_millis(40);
+/// Grace period for a reordered event before the gap is backfilled from storage.
+const REORDER_GRACE: Duration = Duration::from_millis(40);
 
-impl Accept<Learned> for ChatActor {
-    const IS_USE: bool = false;
+impl Accept<RemoteEvent> for ChatActor {
+    const KEEPS_ACTIVE: bool = false;
 
-    fn accept(&mut self, Learned(event): Learned, ctx: &mut Context<Self>) {
-        self.happened(Happened::Elsewhere(event), ctx);
+    fn accept(&mut self, RemoteEvent(event): RemoteEvent, ctx: &mut Context<Self>) {
+        self.publish_in_order(PendingEvent::Remote(event), ctx);
     }
 }
 
-impl Accept<Behind> for ChatActor {
-    const IS_USE: bool = false;
+impl Accept<GapDetected> for ChatActor {
+    const KEEPS_ACTIVE: bool = false;
 
-    fn accept(&mut self, Behind { head }: Behind, ctx: &mut Context<Self>) {
-        self.order.reached = self.order.reached.max(Some(head));
-        self.fill_later(ctx);
+    fn accept(&mut self, GapDetected { head }: GapDetected, ctx: &mut Context<Self>) {
+        self.sequencer.reached = self.sequencer.reached.max(Some(head));
+        self.schedule_backfill(ctx);
     }
 }
 
-impl Accept<Fill> for ChatActor {
-    const IS_USE: bool = false;
+impl Accept<Backfill> for ChatActor {
+    const KEEPS_ACTIVE: bool = false;
 
-    fn accept(&mut self, _: Fill, _: &mut Context<Self>) {
-        match self.order.seen {
-            // What is read while somebody is being let in would pass them by.
-            Some(since) if self.order.has_gap() && self.order.admitting == 0 => self.fill(since),
+    fn accept(&mut self, _: Backfill, _: &mut Context<Self>) {
+        match self.sequencer.seen {
+            // A backfill read while a user is being subscribed would not reach that user.
+            Some(since) if self.sequencer.has_gap() && self.sequencer.subscribing == 0 => {
+                self.backfill(since)
+            }
             _ => {
-                self.order.is_filling = false;
-                self.go_on();
+                self.sequencer.is_filling = false;
+                self.publish_held();
             }
         }
     }
 }
 
-impl Accept<Filled> for ChatActor {
-    const IS_USE: bool = false;
+impl Accept<BackfillResult> for ChatActor {
+    const KEEPS_ACTIVE: bool = false;
 
-    fn accept(&mut self, Filled { since, listeners, missed }: Filled, ctx: &mut Context<Self>) {
-        let mut was_of_use = true;
+    fn accept(
+        &mut self,
+        BackfillResult { since, listeners, missed }: BackfillResult,
+        ctx: &mut Context<Self>,
+    ) {
+        let mut made_progress = true;
         match missed {
-            // What was missing has come meanwhile, and perhaps something else is; or somebody is being let in.
-            Ok(_) if self.order.seen != Some(since) || self.order.admitting > 0 => {}
-            // Whoever has come to listen since is not among those who were looked for.
-            Ok(Missed::Resync { .. }) if !self.listen_only(&listeners) => {}
+            // Events arrived since the query began, so its result is stale. Or a user is being subscribed.
+            Ok(_) if self.sequencer.seen != Some(since) || self.sequencer.subscribing > 0 => {}
+            // The result lacks users that subscribed after the query began.
+            Ok(Missed::Resync { .. }) if !self.subscribers_are_in(&listeners) => {}
             Ok(missed) => {
-                self.make_up(missed);
-                was_of_use = self.order.seen != Some(since);
+                self.publish_backfill(missed);
+                made_progress = self.sequencer.seen != Some(since);
             }
             Err(_) => {
-                // It is done, whenever it can be told.
+                // The commands are durable: answer them, even though their events cannot be published yet.
                 self.answer_held();
-                was_of_use = false;
+                made_progress = false;
             }
         }
-        self.go_on();
-        if !was_of_use && self.order.has_gap() {
-            ctx.run_later(PAUSE, |actor, _| actor.directory.clone().send(actor.chat, Fill.into()));
+        self.publish_held();
+        if !made_progress && self.sequencer.has_gap() {
+            ctx.run_later(PAUSE, |actor, _| actor.directory.clone().send(actor.chat, Backfill.into()));
             return;
         }
-        self.order.is_filling = false;
-        self.fill_later(ctx);
+        self.sequencer.is_filling = false;
+        self.schedule_backfill(ctx);
     }
 }
 
 impl ChatActor {
-    /// Makes something known as soon as everything before it is.
-    pub(super) fn happened(&mut self, happened: Happened, ctx: &mut Context<Self>) {
-        match happened.event().map(|event| event.seq) {
-            Some(seq) if self.order.admitting > 0 || self.order.is_early(seq) => {
-                self.order.held.insert(seq, happened);
-                self.fill_later(ctx);
+    /// Publishes a result now, or holds it until all events before it are published.
+    pub(super) fn publish_in_order(&mut self, publish_in_order: PendingEvent, ctx: &mut Context<Self>) {
+        match publish_in_order.event().map(|event| event.seq) {
+            Some(seq) if self.sequencer.subscribing > 0 || self.sequencer.is_early(seq) => {
+                self.sequencer.held.insert(seq, publish_in_order);
+                self.schedule_backfill(ctx);
             }
             _ => {
-                self.make_known(happened);
-                self.go_on();
+                self.publish(publish_in_order);
+                self.publish_held();
             }
         }
     }
 
-    /// Makes known what was held, as far as nothing before it is missing.
-    pub(super) fn go_on(&mut self) {
-        while let Some(happened) = self.order.next() {
-            self.make_known(happened);
+    /// Publishes held events up to the next gap.
+    pub(super) fn publish_held(&mut self) {
+        while let Some(publish_in_order) = self.sequencer.next() {
+            self.publish(publish_in_order);
         }
     }
 
-    /// Has storage asked for what is missing, unless it comes by itself.
-    pub(super) fn fill_later(&mut self, ctx: &mut Context<Self>) {
-        if self.order.is_filling || !self.order.has_gap() {
+    /// Schedules a backfill if there is a gap. Waits for [`REORDER_GRACE`] first, unless the node has no
+    /// peers or the bus is degraded.
+    pub(super) fn schedule_backfill(&mut self, ctx: &mut Context<Self>) {
+        if self.sequencer.is_filling || !self.sequencer.has_gap() {
             return;
         }
-        self.order.is_filling = true;
+        self.sequencer.is_filling = true;
         let bus = &self.services.bus;
-        if bus.is_alone() || bus.is_in_doubt() {
-            return self.directory.clone().send(self.chat, Fill.into());
+        if bus.is_alone() || bus.is_degraded() {
+            return self.directory.clone().send(self.chat, Backfill.into());
         }
-        ctx.run_later(PATIENCE, |actor, _| actor.directory.clone().send(actor.chat, Fill.into()));
+        ctx.run_later(REORDER_GRACE, |actor, _| actor.directory.clone().send(actor.chat, Backfill.into()));
     }
 
-    /// Goes on after a failure, which may have cut short whatever was under way.
-    pub(super) fn take_up(&mut self) {
-        if self.order.is_filling || !self.order.held.is_empty() {
-            self.order.is_filling = true;
-            self.directory.clone().send(self.chat, Fill.into());
+    /// Resumes gap handling after a panic, which may have cut short a backfill.
+    pub(super) fn resume_backfill(&mut self) {
+        if self.sequencer.is_filling || !self.sequencer.held.is_empty() {
+            self.sequencer.is_filling = true;
+            self.directory.clone().send(self.chat, Backfill.into());
         }
     }
 
-    fn listen_only(&self, listeners: &[UserId]) -> bool {
-        self.subscribers.values().all(|socket| listeners.binary_search(&socket.user).is_ok())
+    fn subscribers_are_in(&self, users: &[UserId]) -> bool {
+        self.subscribers.values().all(|socket| users.binary_search(&socket.user).is_ok())
     }
 
-    fn fill(&self, since: Seq) {
+    fn backfill(&self, since: Seq) {
         if let Some(meter) = &self.services.meter {
             meter.back_fills.inc();
         }
@@ -139,44 +146,46 @@ impl ChatActor {
         actix_rt::spawn(async move {
             let rules = services.rules.clone();
             let of = listeners.clone();
-            let missed = services.readers.ask(move |conn| missed(conn, &rules, chat, since, &of)).await;
-            directory.send(chat, Filled { since, listeners, missed }.into());
+            let missed = services.readers.query(move |conn| missed(conn, &rules, chat, since, &of)).await;
+            directory.send(chat, BackfillResult { since, listeners, missed }.into());
         });
     }
 
-    /// Makes known what storage has that was not heard of here.
-    fn make_up(&mut self, missed: Missed) {
+    /// Publishes the events of a backfill.
+    fn publish_backfill(&mut self, missed: Missed) {
         match missed {
             Missed::Events { head, events } => {
-                // They are told in their latest state, which may be later than somebody's removal.
+                // Backfilled events carry the latest state, which may be later than a removal. So removed
+                // users are handled before any event is published.
                 for event in &events {
                     if let Change::MembersChanged(change) = &event.change {
-                        self.farewell(&change.removed, event.seq);
+                        self.remove_members(&change.removed, event.seq);
                     }
                 }
-                events.into_iter().for_each(|event| self.make_known(Happened::Elsewhere(Arc::new(event))));
-                self.order.note(head);
+                events.into_iter().for_each(|event| self.publish(PendingEvent::Remote(Arc::new(event))));
+                self.sequencer.note(head);
             }
             Missed::Resync { head, present } => {
-                self.start_anew(head, &present);
-                self.order.note(head);
+                self.send_resync(head, &present);
+                self.sequencer.note(head);
             }
             Missed::Gone => {
-                let last = self.order.held.last_key_value().map(|(seq, _)| *seq);
-                let seq = self.order.seen.max(last).unwrap_or_default() + 1;
-                // However far a socket has heard, it hears of the end.
+                let last = self.sequencer.held.last_key_value().map(|(seq, _)| *seq);
+                let seq = self.sequencer.seen.max(last).unwrap_or_default() + 1;
+                // The deletion passes every socket's duplicate check.
                 self.end(None, Seq::MAX);
-                self.order.note(seq);
-                self.order.reached = None;
+                self.sequencer.note(seq);
+                self.sequencer.reached = None;
             }
         }
     }
 
-    /// Has everybody load the chat again, but for those who are not in it any more.
-    fn start_anew(&mut self, head: Seq, present: &[UserId]) {
+    /// Sends `resync` to all members, and `chat_deleted` to former members.
+    fn send_resync(&mut self, head: Seq, present: &[UserId]) {
         self.flush();
-        let resync = self.parcel(Some(head), Standing::Same, &frames::resync(self.chat, head));
-        let gone = self.parcel(Some(head), Standing::Leaves, &frames::chat_deleted(self.chat, None));
+        let resync = self.parcel(Some(head), SubscriptionChange::Same, &frames::resync(self.chat, head));
+        let gone =
+            self.parcel(Some(head), SubscriptionChange::Leaves, &frames::chat_deleted(self.chat, None));
         self.subscribers.retain(|_, socket| {
             let is_in = present.contains(&socket.user);
             socket.deliver(if is_in { &resync } else { &gone });
@@ -185,12 +194,12 @@ impl ChatActor {
     }
 
     fn answer_held(&mut self) {
-        for (seq, happened) in std::mem::take(&mut self.order.held) {
-            let Some(event) = happened.event().cloned() else { continue };
-            if let Happened::Here(settled) = happened {
+        for (seq, publish_in_order) in std::mem::take(&mut self.sequencer.held) {
+            let Some(event) = publish_in_order.event().cloned() else { continue };
+            if let PendingEvent::Here(settled) = publish_in_order {
                 self.answer(settled);
             }
-            self.order.held.insert(seq, Happened::Elsewhere(event));
+            self.sequencer.held.insert(seq, PendingEvent::Remote(event));
         }
     }
 }

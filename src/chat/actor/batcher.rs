@@ -1,7 +1,7 @@
-//! What goes to everybody in a large chat, held together with what comes right behind it.
+//! Batches the events that go to all members of a large chat.
 //!
-//! A write costs several times what an event costs. One event after the other, as they are stored, would be a write
-//! each; events that go out together share one on every socket.
+//! A socket write costs several times as much as one more event in it. Unbatched, every stored event would
+//! cost one write on every socket. Events in a batch share one write per socket.
 
 use std::sync::Arc;
 
@@ -10,36 +10,36 @@ use tokio::sync::oneshot;
 
 use crate::{
     core::model::{ChatId, Seq},
-    hub::Parcel,
+    hub::FrameBatch,
 };
 
-/// Most bytes that are sent in one piece, unless a single event is larger: each socket has a copy on its way.
-const PIECE: usize = 16 * 1024;
+/// Largest batch in bytes, unless a single event is larger. Each socket buffers one copy.
+const MAX_BATCH: usize = 16 * 1024;
 
-/// Events on their way to all who hear of the chat.
+/// Events waiting to be sent to all subscribers.
 #[derive(Debug, Default)]
-pub(super) struct Outbox {
+pub(super) struct Batcher {
     pub(super) events: Vec<(Option<Seq>, ByteString)>,
-    pub(super) pace: Pace,
-    /// Tells an old reminder from the latest.
+    pub(super) pace: BatchWait,
+    /// Number of the latest wait; timeouts of earlier waits are ignored.
     pub(super) turn: u64,
 }
 
-/// What is waited for.
+/// What the batch waits for before it is sent.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) enum Pace {
-    /// Nothing: the sockets are through with what went before.
+pub(super) enum BatchWait {
+    /// Nothing: the sockets have taken the previous batch.
     #[default]
     Free,
-    /// Commands that are with the writer.
+    /// Commands that the writer is storing.
     Storing,
-    /// That the sockets take what they were given.
+    /// The sockets to take the current batch.
     Taking,
 }
 
-impl Outbox {
+impl Batcher {
     pub(super) fn put(&mut self, seq: Seq, event: ByteString) {
-        // After a failure an event may come once more.
+        // After a panic an event may be put a second time.
         if self.events.last().is_none_or(|(last, _)| Some(seq) > *last) {
             self.events.push((Some(seq), event));
         }
@@ -49,21 +49,26 @@ impl Outbox {
         self.events.clear();
     }
 
-    /// What is held, in pieces. The last of them tells when all sockets have taken it.
-    pub(super) fn wrap(&self, chat: ChatId, mut on_taken: Option<oneshot::Sender<()>>) -> Vec<Arc<Parcel>> {
+    /// Returns the held events as batches of at most [`MAX_BATCH`] bytes. `on_taken` is dropped once all
+    /// sockets have taken the last one.
+    pub(super) fn wrap(
+        &self,
+        chat: ChatId,
+        mut on_taken: Option<oneshot::Sender<()>>,
+    ) -> Vec<Arc<FrameBatch>> {
         let mut size = self.events.first().map_or(0, |(_, event)| event.len());
         let fits = |_: &(Option<Seq>, ByteString), (_, next): &(Option<Seq>, ByteString)| {
             size += next.len();
-            let fits = size <= PIECE;
+            let fits = size <= MAX_BATCH;
             size = if fits { size } else { next.len() };
             fits
         };
-        let mut pieces = self.events.chunk_by(fits).peekable();
-        let mut parcels = Vec::new();
-        while let Some(piece) = pieces.next() {
-            let on_taken = if pieces.peek().is_none() { on_taken.take() } else { None };
-            parcels.push(Parcel::of_many(chat, piece, on_taken));
+        let mut chunks = self.events.chunk_by(fits).peekable();
+        let mut batches = Vec::new();
+        while let Some(chunk) = chunks.next() {
+            let on_taken = if chunks.peek().is_none() { on_taken.take() } else { None };
+            batches.push(FrameBatch::of_many(chat, chunk, on_taken));
         }
-        parcels
+        batches
     }
 }

@@ -1,60 +1,62 @@
-//! Making known what happened: one event to all who hear of the chat, and then the answer.
+//! Publishes results: fans an event out to all subscribers, then answers the command.
 
 use std::sync::Arc;
 
 use bytestring::ByteString;
 use fail::fail_point;
 
-use super::{ChatActor, Happened};
+use super::{ChatActor, PendingEvent};
 use crate::{
-    bus::News,
-    chat::mailbox::{Admit, Answered, Settled, Type},
+    bus::BusMessage,
+    chat::mailbox::{Answered, EnsureSubscribed, Settled, Type},
     core::model::{
         Change, ChatKind, ChatSnapshot, Contacts, Event, Me, MessageId, Refusal, Role, Seq, UserId, Viewer,
         event::{Answer, Done, MarkerMoved, MeChanged, MembersChanged},
     },
-    hub::{Parcel, frame_batch::Standing, subscriber::Socket},
-    presence::Turn,
+    hub::{FrameBatch, frame_batch::SubscriptionChange, subscriber::Subscriber},
+    presence::PresenceChange,
     view::frames,
 };
 
 impl ChatActor {
-    /// Fans out what happened, and then answers who asked for it: nobody is told that something is done whose news is
-    /// not on the way.
-    pub(super) fn make_known(&mut self, happened: Happened) {
-        self.settling = Some(happened);
+    /// Fans out the event, then answers the caller. A caller never gets a success before the event was handed
+    /// to all subscribers.
+    pub(super) fn publish(&mut self, publish_in_order: PendingEvent) {
+        self.publishing = Some(publish_in_order);
         self.finish();
     }
 
-    /// Does, or goes on with, what is being made known.
+    /// Publishes `settling`. Also called after a panic, to publish it again.
     pub(super) fn finish(&mut self) {
         fail_point!("chat-publish");
-        let Some(happened) = &self.settling else { return };
-        let (event, is_here) = (happened.event().cloned(), matches!(happened, Happened::Here(_)));
+        let Some(publish_in_order) = &self.publishing else { return };
+        let (event, is_here) =
+            (publish_in_order.event().cloned(), matches!(publish_in_order, PendingEvent::Here(_)));
         let is_wanted = is_here || !self.subscribers.is_empty();
         let message = event.as_deref().filter(|_| is_wanted).and_then(|event| self.rendered(event));
         if let Some(event) = event {
-            // Where nobody has listened yet, what another node tells may be older than what there is.
-            if self.order.is_new(event.seq) && (is_here || self.order.seen().is_some()) {
+            // Without a known `seq`, an event from another node may be older than the chat's current state.
+            if self.sequencer.is_new(event.seq) && (is_here || self.sequencer.seen().is_some()) {
                 self.fan_out(&event, message.as_ref());
-                self.order.note(event.seq);
+                self.sequencer.note(event.seq);
             } else {
-                self.look_after_newcomers(&event);
+                self.ensure_newcomers_subscribed(&event);
             }
         }
-        if let Some(Happened::Here(settled)) = self.settling.take() {
+        if let Some(PendingEvent::Here(settled)) = self.publishing.take() {
             self.answer_with(settled, message);
         }
     }
 
-    /// Those who came with an event that is not made known any more may not have been told: storage says.
-    fn look_after_newcomers(&self, event: &Event) {
-        let (directory, registry) = (&self.directory, &self.services.registry);
-        let here = event.newcomers().filter(|user| registry.is_connected(*user));
-        here.for_each(|user| directory.clone().send(self.chat, Admit { user }.into()));
+    /// Ensures the subscription of users added by an event that is skipped: their sockets may not have got
+    /// it.
+    fn ensure_newcomers_subscribed(&self, event: &Event) {
+        let (directory, hub) = (&self.directory, &self.services.hub);
+        let connected = event.newcomers().filter(|user| hub.is_connected(*user));
+        connected.for_each(|user| directory.clone().send(self.chat, EnsureSubscribed { user }.into()));
     }
 
-    /// Answers who asked for something that is done.
+    /// Answers the caller of a completed command.
     pub(super) fn answer(&self, settled: Settled) {
         let event = settled.result.as_ref().ok().and_then(|done| done.event.clone());
         self.answer_with(settled, event.and_then(|event| self.rendered(&event)));
@@ -63,8 +65,8 @@ impl ChatActor {
     fn answer_with(&self, settled: Settled, message: Option<ByteString>) {
         let answer = settled.result.map(|done| {
             if let Some(moved) = &done.quiet_marker {
-                self.tell_reader(moved);
-                self.services.bus.publish(News::Marked { chat: self.chat, moved: moved.clone() });
+                self.deliver_to_reader(moved);
+                self.services.bus.publish(BusMessage::Marked { chat: self.chat, moved: moved.clone() });
             }
             self.answer_to(&done, message)
         });
@@ -80,9 +82,9 @@ impl ChatActor {
         }
     }
 
-    /// Where there are no receipts only the reader hears of a marker.
-    pub(super) fn tell_reader(&self, moved: &MarkerMoved) {
-        let parcel = self.parcel(None, Standing::Same, &frames::own_read(self.chat, None, moved));
+    /// Delivers a read marker to its reader only, in a chat without read receipts.
+    pub(super) fn deliver_to_reader(&self, moved: &MarkerMoved) {
+        let parcel = self.parcel(None, SubscriptionChange::Same, &frames::own_read(self.chat, None, moved));
         self.sockets_of(moved.user).iter().for_each(|socket| socket.deliver(&parcel));
     }
 
@@ -112,13 +114,13 @@ impl ChatActor {
         let seq = event.seq;
         match &event.change {
             Change::ChatCreated { snapshot, members, feeds } => {
-                self.services.registry.heard_feeds(feeds);
+                self.services.hub.advance_join_counts(feeds);
                 for (user, role) in members {
-                    let sockets = self.services.registry.sockets_of(*user);
-                    self.welcome(sockets, &newcomer(*user, *role, None), snapshot, seq);
+                    let sockets = self.services.hub.sockets_of(*user);
+                    self.subscribe_new_member(sockets, &new_member(*user, *role, None), snapshot, seq);
                 }
                 if let (ChatKind::Dm, [(one, _), (other, _)]) = (snapshot.chat.kind, members.as_slice()) {
-                    self.services.presence.note(Turn::Met(*one, *other));
+                    self.services.presence.note(PresenceChange::NewDm(*one, *other));
                 }
             }
             Change::MembersChanged(change) => self.fan_out_members(event, change),
@@ -127,80 +129,81 @@ impl ChatActor {
             Change::ChatDeleted => self.end(Some(seq), seq),
             change => {
                 if let Change::MessagePosted { message } = change {
-                    // Who posts has stopped typing; their message says so.
-                    self.typists.stop(message.sender.id);
+                    // Posting ends typing. The message itself tells clients so; no typing event is sent.
+                    self.typing_users.stop(message.sender.id);
                 }
-                self.tell_all(event, message);
+                self.deliver_to_all(event, message);
             }
         }
     }
 
-    /// The chat is gone, with the number `seq` where that is known and after `last` in any case.
+    /// Publishes `chat_deleted` and drops all subscribers. `seq` is the deletion's number, if known; sockets
+    /// treat the event as number `last`.
     pub(super) fn end(&mut self, seq: Option<Seq>, last: Seq) {
         let frame = frames::chat_deleted(self.chat, seq);
-        self.deliver(Some(last), Standing::Leaves, &frame, |_| true);
-        self.deliver_outside(last, Standing::WatchEnds, &frame);
+        self.deliver(Some(last), SubscriptionChange::Leaves, &frame, |_| true);
+        self.deliver_to_observers(last, SubscriptionChange::ObservationEnds, &frame);
         self.subscribers.clear();
-        self.watchers.clear();
-        refuse(self.typists.forget_all());
+        self.observers.clear();
+        refuse_typing(self.typing_users.forget_all());
     }
 
-    /// The same news to all who hear of the chat, and to those outside what they may know of it.
-    fn tell_all(&mut self, event: &Event, message: Option<&ByteString>) {
+    /// Delivers an event to all members. Observers get only the part that they may see.
+    fn deliver_to_all(&mut self, event: &Event, message: Option<&ByteString>) {
         let links = &self.services.links;
         if !self.subscribers.is_empty()
             && let Some(frame) = frames::shared(event, message, links)
         {
-            self.outbox.put(event.seq, frame);
+            self.batcher.put(event.seq, frame);
         }
-        if !self.watchers.is_empty()
+        if !self.observers.is_empty()
             && let Some(frame) = frames::outline(event, self.services.rules.contacts == Contacts::All, links)
         {
-            self.deliver_outside(event.seq, Standing::Watches, &frame);
+            self.deliver_to_observers(event.seq, SubscriptionChange::Watches, &frame);
         }
     }
 
-    /// Who was removed hears that the chat is gone and nothing after; the others hear who came and went; who came
-    /// hears of the chat before anything in it.
+    /// Publishes a membership change. Removed users get `chat_deleted` and nothing after it. Remaining
+    /// members get `members_changed`. Added users get `chat_created` before any other event of the chat.
     fn fan_out_members(&mut self, event: &Event, change: &MembersChanged) {
         let seq = event.seq;
         self.flush();
-        self.services.registry.heard_feeds(&change.feeds);
-        self.farewell(&change.removed, seq);
-        // Who comes in is not outside any more, and hears first that they are in.
-        if !self.watchers.is_empty() {
+        self.services.hub.advance_join_counts(&change.feeds);
+        self.remove_members(&change.removed, seq);
+        // New members are no longer observers; `chat_created` is their first event.
+        if !self.observers.is_empty() {
             for member in &change.added {
-                for socket in self.services.registry.sockets_of(member.user.id) {
-                    self.watchers.remove(&socket.id);
+                for socket in self.services.hub.sockets_of(member.user.id) {
+                    self.observers.remove(&socket.id);
                 }
             }
         }
-        // Who has gone and come again hears of the chat as somebody new.
+        // After leaving and joining again, a user gets `chat_created` like a new member.
         for member in &change.added {
-            for socket in self.services.registry.sockets_of(member.user.id) {
+            for socket in self.services.hub.sockets_of(member.user.id) {
                 self.subscribers.remove(&socket.id);
             }
         }
-        self.tell_all(event, None);
+        self.deliver_to_all(event, None);
         self.flush();
         for member in &change.added {
             if let Some(snapshot) = &change.snapshot {
-                let viewer = newcomer(member.user.id, member.role, member.last_read_message_id);
-                self.welcome(self.services.registry.sockets_of(viewer.id), &viewer, snapshot, seq);
+                let viewer = new_member(member.user.id, member.role, member.last_read_message_id);
+                self.subscribe_new_member(self.services.hub.sockets_of(viewer.id), &viewer, snapshot, seq);
             }
         }
     }
 
-    /// Tells users that the chat is gone for them, and nothing of it after that.
-    pub(super) fn farewell(&mut self, users: &[UserId], seq: Seq) {
+    /// Sends `chat_deleted` to removed users and unsubscribes their sockets.
+    pub(super) fn remove_members(&mut self, users: &[UserId], seq: Seq) {
         if users.is_empty() {
             return;
         }
         self.flush();
         let frame = frames::chat_deleted(self.chat, Some(seq));
-        let parcel = self.parcel(Some(seq), Standing::Leaves, &frame);
+        let parcel = self.parcel(Some(seq), SubscriptionChange::Leaves, &frame);
         for user in users {
-            refuse(self.typists.forget(*user));
+            refuse_typing(self.typing_users.forget(*user));
             for socket in self.sockets_of(*user) {
                 socket.deliver(&parcel);
                 self.subscribers.remove(&socket.id);
@@ -210,23 +213,26 @@ impl ChatActor {
 
     fn fan_out_marker(&mut self, event: &Event, moved: &MarkerMoved) {
         if let Some(frame) = frames::shared(event, None, &self.services.links) {
-            self.deliver(Some(event.seq), Standing::Same, &frame, |socket| socket.user != moved.user);
+            self.deliver(Some(event.seq), SubscriptionChange::Same, &frame, |socket| {
+                socket.user != moved.user
+            });
         }
         let own = frames::own_read(self.chat, Some(event.seq), moved);
-        self.deliver(Some(event.seq), Standing::Same, &own, |socket| socket.user == moved.user);
+        self.deliver(Some(event.seq), SubscriptionChange::Same, &own, |socket| socket.user == moved.user);
     }
 
-    /// Nobody else learns what somebody has set for themselves; the numbers that they hear skip this one.
+    /// Delivers a member's own settings to that member only. Other subscribers skip this `seq`.
     fn fan_out_me(&mut self, seq: Seq, changed: &MeChanged) {
         self.flush();
-        let parcel = self.parcel(Some(seq), Standing::Same, &frames::me_updated(self.chat, seq, changed));
+        let parcel =
+            self.parcel(Some(seq), SubscriptionChange::Same, &frames::me_updated(self.chat, seq, changed));
         self.sockets_of(changed.user).iter().for_each(|socket| socket.deliver(&parcel));
     }
 
-    /// Subscribes the sockets of somebody who is new here, and tells them of the chat.
-    pub(super) fn welcome(
+    /// Subscribes a new member's sockets and sends them `chat_created`.
+    pub(super) fn subscribe_new_member(
         &mut self,
-        sockets: Vec<Arc<Socket>>,
+        sockets: Vec<Arc<Subscriber>>,
         viewer: &Viewer,
         snapshot: &ChatSnapshot,
         seq: Seq,
@@ -236,50 +242,55 @@ impl ChatActor {
         }
         self.flush();
         let frame = frames::chat_created(snapshot, seq, viewer, &self.services.links);
-        let parcel = self.parcel(Some(seq), Standing::Joins, &frame);
+        let parcel = self.parcel(Some(seq), SubscriptionChange::Joins, &frame);
         for socket in sockets {
             socket.deliver(&parcel);
-            self.watchers.remove(&socket.id);
+            self.observers.remove(&socket.id);
             self.subscribers.insert(socket.id, socket);
         }
     }
 
-    /// A user's sockets that hear of the chat. The registry knows all that are open, so that however many listen here
-    /// are not looked through for one user's.
-    fn sockets_of(&self, user: UserId) -> Vec<Arc<Socket>> {
-        let mut sockets = self.services.registry.sockets_of(user);
+    /// Returns a user's subscribed sockets. It looks them up by user in the hub, so that the cost does not
+    /// depend on the number of subscribers.
+    fn sockets_of(&self, user: UserId) -> Vec<Arc<Subscriber>> {
+        let mut sockets = self.services.hub.sockets_of(user);
         sockets.retain(|socket| self.subscribers.contains_key(&socket.id));
         sockets
     }
 
-    fn deliver_outside(&self, seq: Seq, standing: Standing, frame: &ByteString) {
+    fn deliver_to_observers(&self, seq: Seq, standing: SubscriptionChange, frame: &ByteString) {
         let parcel = self.parcel(Some(seq), standing, frame);
-        self.watchers.values().for_each(|socket| socket.deliver(&parcel));
+        self.observers.values().for_each(|socket| socket.deliver(&parcel));
     }
 
     pub(super) fn deliver(
         &mut self,
         seq: Option<Seq>,
-        standing: Standing,
+        standing: SubscriptionChange,
         frame: &ByteString,
-        to: impl Fn(&Socket) -> bool,
+        to: impl Fn(&Subscriber) -> bool,
     ) {
         self.flush();
         let parcel = self.parcel(seq, standing, frame);
         self.subscribers.values().filter(|socket| to(socket)).for_each(|socket| socket.deliver(&parcel));
     }
 
-    pub(super) fn parcel(&self, seq: Option<Seq>, standing: Standing, event: &ByteString) -> Arc<Parcel> {
-        Parcel::of(Some(self.chat), seq, standing, event)
+    pub(super) fn parcel(
+        &self,
+        seq: Option<Seq>,
+        standing: SubscriptionChange,
+        event: &ByteString,
+    ) -> Arc<FrameBatch> {
+        FrameBatch::of(Some(self.chat), seq, standing, event)
     }
 }
 
-/// What somebody said of typing who is not in the chat any more.
-fn refuse(said: Vec<Type>) {
-    said.into_iter().for_each(|typing| typing.reply.send(Err(Refusal::NotFound)));
+/// Refuses typing signals of non-members.
+fn refuse_typing(signals: Vec<Type>) {
+    signals.into_iter().for_each(|typing| typing.reply.send(Err(Refusal::NotFound)));
 }
 
-/// Who comes begins with everything read.
-fn newcomer(id: UserId, role: Role, last_read_message_id: Option<MessageId>) -> Viewer {
+/// Builds the view of a new member: no unread messages, default settings.
+fn new_member(id: UserId, role: Role, last_read_message_id: Option<MessageId>) -> Viewer {
     Viewer { id, role: Some(role), last_read_message_id, unread_count: 0, me: Me::default() }
 }

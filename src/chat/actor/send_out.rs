@@ -1,78 +1,84 @@
-//! Sends what goes to everybody in a large chat, together with what comes right behind it.
+//! Decides when a batch is sent. In a large chat, an event waits briefly for others to share its socket
+//! writes.
 
 use std::time::Duration;
 
 use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 use tokio::sync::oneshot;
 
-use super::{Accept, ChatActor, batcher::Pace};
-use crate::chat::mailbox::Waited;
+use super::{Accept, ChatActor, batcher::BatchWait};
+use crate::chat::mailbox::BatchTimeout;
 
-/// Sockets from which on it pays to wait for others.
-const MANY: usize = 256;
+/// Number of subscribers from which batching pays.
+const BATCHED_FROM: usize = 256;
 
-/// How long is waited for each socket that there is, at most: for what is being stored, and for those who do not take
-/// what they were given.
-const STORED_WITHIN: Duration = Duration::from_micros(2);
-const TAKEN_WITHIN: Duration = Duration::from_micros(10);
+/// Longest wait per subscribed socket: for commands being stored, and for sockets to take the current batch.
+const STORE_WAIT: Duration = Duration::from_micros(2);
+const TAKE_WAIT: Duration = Duration::from_micros(10);
 
 impl ChatActor {
-    /// Sends what is held, unless there is something to wait for.
+    /// Sends the held events, or starts a wait for more.
     pub(super) fn send_out(&mut self, ctx: &mut Context<Self>) {
-        if self.outbox.events.is_empty() {
+        if self.batcher.events.is_empty() {
             return;
         }
-        match self.outbox.pace {
-            _ if self.subscribers.len() < MANY => self.flush(),
-            Pace::Free | Pace::Storing if self.in_flight == 0 => self.send_together(ctx),
-            Pace::Free => self.wait(Pace::Storing, STORED_WITHIN, std::future::pending::<()>(), ctx),
-            Pace::Storing | Pace::Taking => {}
+        match self.batcher.pace {
+            _ if self.subscribers.len() < BATCHED_FROM => self.flush(),
+            BatchWait::Free | BatchWait::Storing if self.in_flight == 0 => self.send_together(ctx),
+            BatchWait::Free => self.wait(BatchWait::Storing, STORE_WAIT, std::future::pending::<()>(), ctx),
+            BatchWait::Storing | BatchWait::Taking => {}
         }
     }
 
     fn send_together(&mut self, ctx: &mut Context<Self>) {
         let (taken, is_taken) = oneshot::channel();
-        self.wait(Pace::Taking, TAKEN_WITHIN, is_taken, ctx);
+        self.wait(BatchWait::Taking, TAKE_WAIT, is_taken, ctx);
         self.deliver_held(Some(taken));
     }
 
-    /// Sends all that is held, so that what is delivered after this comes after it.
+    /// Sends all held events now, so that later deliveries follow them.
     pub(super) fn flush(&mut self) {
         self.deliver_held(None);
     }
 
     fn deliver_held(&mut self, on_taken: Option<oneshot::Sender<()>>) {
-        if self.outbox.events.is_empty() {
+        if self.batcher.events.is_empty() {
             return;
         }
-        let parcels = self.outbox.wrap(self.chat, on_taken);
+        let batches = self.batcher.wrap(self.chat, on_taken);
         for socket in self.subscribers.values() {
-            parcels.iter().for_each(|parcel| socket.deliver(parcel));
+            batches.iter().for_each(|batch| socket.deliver(batch));
         }
-        // Not before, so that they are sent once more after a failure.
-        self.outbox.clear();
+        // Cleared last, so that the events are sent again after a panic.
+        self.batcher.clear();
     }
 
-    fn wait(&mut self, pace: Pace, each: Duration, over: impl Future + 'static, ctx: &mut Context<Self>) {
-        self.outbox.pace = pace;
-        self.outbox.turn += 1;
-        let turn = self.outbox.turn;
+    fn wait(
+        &mut self,
+        pace: BatchWait,
+        each: Duration,
+        over: impl Future + 'static,
+        ctx: &mut Context<Self>,
+    ) {
+        self.batcher.pace = pace;
+        self.batcher.turn += 1;
+        let turn = self.batcher.turn;
         let waited = tokio::time::timeout(each * self.subscribers.len() as u32, over);
         let waited = async move { drop(waited.await) };
         ctx.spawn(waited.into_actor(self).map(move |(), actor, _| {
-            actor.directory.clone().send(actor.chat, Waited { turn }.into());
+            actor.directory.clone().send(actor.chat, BatchTimeout { turn }.into());
         }));
     }
 }
 
-impl Accept<Waited> for ChatActor {
-    const IS_USE: bool = false;
+impl Accept<BatchTimeout> for ChatActor {
+    const KEEPS_ACTIVE: bool = false;
 
-    fn accept(&mut self, Waited { turn }: Waited, ctx: &mut Context<Self>) {
-        if turn != self.outbox.turn {
+    fn accept(&mut self, BatchTimeout { turn }: BatchTimeout, ctx: &mut Context<Self>) {
+        if turn != self.batcher.turn {
             return;
         }
-        if std::mem::take(&mut self.outbox.pace) == Pace::Storing {
+        if std::mem::take(&mut self.batcher.pace) == BatchWait::Storing {
             self.send_together(ctx);
         }
     }

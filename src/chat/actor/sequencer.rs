@@ -1,5 +1,5 @@
-//! Events in the order of their numbers, wherever they happened: what comes too early is held until what is missing
-//! before it is there, from the node where it happened or else from storage.
+//! Publishes events in `seq` order, whichever node they come from. Early events are held until the gap before
+//! them is filled, by the node where the events happened or from storage.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -8,74 +8,74 @@ use crate::{
     core::model::{Event, Seq},
 };
 
-/// The pause after storage could not be asked.
+/// Retry delay after a failed read from storage, or a backfill without progress.
 pub(super) const PAUSE: Duration = Duration::from_millis(500);
 
-/// Something that a command came to on this node, or that another node told of.
+/// A result waiting to be published: from a command on this node, or an event from another node.
 #[derive(Debug)]
-pub(super) enum Happened {
+pub(super) enum PendingEvent {
     Here(Settled),
-    Elsewhere(Arc<Event>),
+    Remote(Arc<Event>),
 }
 
-impl Happened {
-    /// The event, where something lasting happened.
+impl PendingEvent {
+    /// Returns the event, if a durable change happened.
     pub(super) fn event(&self) -> Option<&Arc<Event>> {
         match self {
             Self::Here(settled) => settled.result.as_ref().ok()?.event.as_ref(),
-            Self::Elsewhere(event) => Some(event),
+            PendingEvent::Remote(event) => Some(event),
         }
     }
 }
 
-/// How far a chat's events have been made known on this node.
+/// Publishing state of a chat on this node.
 #[derive(Debug, Default)]
-pub(super) struct Order {
-    /// The latest number; `None`: nobody has listened yet.
+pub(super) struct Sequencer {
+    /// `seq` of the latest published event; `None` until the first subscriber.
     pub(super) seen: Option<Seq>,
-    /// What came too early.
-    pub(super) held: BTreeMap<Seq, Happened>,
-    /// A number that storage was seen to have reached.
+    /// Early events, held until the gap before them is filled.
+    pub(super) held: BTreeMap<Seq, PendingEvent>,
+    /// A `seq` that storage is known to have reached.
     pub(super) reached: Option<Seq>,
     pub(super) is_filling: bool,
-    /// Users who are being let in: nothing goes on before they hear of the chat.
-    pub(super) admitting: usize,
+    /// Users being subscribed. Publishing is paused until each of them got the chat.
+    pub(super) subscribing: usize,
 }
 
-impl Order {
-    /// Where the chat was before the first who listens, if that is not known better.
+impl Sequencer {
+    /// Sets the starting `seq` for the first subscriber; keeps a known one.
     pub(super) fn begin(&mut self, head: Seq) {
         self.seen.get_or_insert(head);
     }
 
-    /// The latest number made known.
+    /// Returns the `seq` of the latest published event.
     pub(super) fn seen(&self) -> Option<Seq> {
         self.seen
     }
 
-    /// Whether an event has not been made known.
+    /// Returns whether an event was not published yet.
     pub(super) fn is_new(&self, seq: Seq) -> bool {
         self.seen.is_none_or(|seen| seq > seen)
     }
 
-    /// An event was made known.
+    /// Records that an event was published.
     pub(super) fn note(&mut self, seq: Seq) {
         self.seen = self.seen.max(Some(seq));
     }
 
-    /// Whether there is anything to wait for.
+    /// Returns whether events are held, a backfill is running or users are being subscribed.
     pub(super) fn is_waiting(&self) -> bool {
-        !self.held.is_empty() || self.is_filling || self.admitting > 0
+        !self.held.is_empty() || self.is_filling || self.subscribing > 0
     }
 
-    /// Somebody is being let in.
+    /// Pauses publishing while a user is being subscribed.
     pub(super) fn pause(&mut self) {
-        self.admitting += 1;
+        self.subscribing += 1;
     }
 
-    /// That has come to its end.
+    /// Ends one pause of [`Self::pause`].
     pub(super) fn resume(&mut self) {
-        self.admitting -= 1;
+        self.subscribing -= 1;
     }
 
     pub(super) fn has_gap(&self) -> bool {
@@ -87,13 +87,13 @@ impl Order {
         self.seen.is_some_and(|seen| seq > seen + 1)
     }
 
-    /// What was held and is next now.
-    pub(super) fn next(&mut self) -> Option<Happened> {
+    /// Takes the next held event, if publishing is not paused and there is no gap before it.
+    pub(super) fn next(&mut self) -> Option<PendingEvent> {
         let (seq, _) = self.held.first_key_value()?;
-        if self.admitting > 0 || self.is_early(*seq) {
+        if self.subscribing > 0 || self.is_early(*seq) {
             None
         } else {
-            self.held.pop_first().map(|(_, happened)| happened)
+            self.held.pop_first().map(|(_, publish_in_order)| publish_in_order)
         }
     }
 }

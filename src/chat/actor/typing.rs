@@ -1,4 +1,4 @@
-//! Who types: members do, and whoever is not known to be one is looked up.
+//! Typing indicators. Only members may type; unknown users are looked up first.
 
 use std::time::Duration;
 
@@ -6,38 +6,38 @@ use actix::{AsyncContext, Context};
 
 use super::{Accept, ChatActor};
 use crate::{
-    bus::News,
+    bus::BusMessage,
     chat::{
-        mailbox::{Answered, LookedUp, Type, Typed, TypingRanOut},
-        typing::Said,
+        mailbox::{Answered, LookedUp, RemoteTyping, Type, TypingTimeout},
+        typing::TypingDecision,
     },
     core::model::{Refusal, UserId},
-    hub::frame_batch::Standing,
+    hub::frame_batch::SubscriptionChange,
     storage::tables::members,
     view::frames,
 };
 
-/// Somebody who says nothing more of typing has stopped after so long.
-const TYPING_LASTS: Duration = Duration::from_secs(6);
+/// Typing timeout: a user without a further signal for this long has stopped typing.
+const TYPING_TIMEOUT: Duration = Duration::from_secs(6);
 
 impl Accept<Type> for ChatActor {
-    /// Members type; who is not known to be one is looked up.
+    /// Applies a member's signal. Looks up users not known as members.
     fn accept(&mut self, typing: Type, ctx: &mut Context<Self>) {
         let user = typing.user;
-        match self.typists.say(typing) {
-            Said::ByMember(typing) => self.take_note(typing, ctx),
-            Said::LookUp(turn) => self.look_up(user, turn),
-            Said::Waits => {}
+        match self.typing_users.say(typing) {
+            TypingDecision::ByMember(typing) => self.apply_and_answer(typing, ctx),
+            TypingDecision::LookUp(turn) => self.look_up(user, turn),
+            TypingDecision::Waits => {}
         }
     }
 }
 
 impl Accept<LookedUp> for ChatActor {
     fn accept(&mut self, LookedUp { user, turn, is_member }: LookedUp, ctx: &mut Context<Self>) {
-        let said = self.typists.looked_up(user, turn, is_member == Ok(true));
-        for typing in said {
+        let signals = self.typing_users.looked_up(user, turn, is_member == Ok(true));
+        for typing in signals {
             match &is_member {
-                Ok(true) => self.take_note(typing, ctx),
+                Ok(true) => self.apply_and_answer(typing, ctx),
                 Ok(false) => typing.reply.send(Err(Refusal::NotFound)),
                 Err(refusal) => typing.reply.send(Err(refusal.clone())),
             }
@@ -45,20 +45,20 @@ impl Accept<LookedUp> for ChatActor {
     }
 }
 
-impl Accept<TypingRanOut> for ChatActor {
-    fn accept(&mut self, TypingRanOut { user, turn }: TypingRanOut, ctx: &mut Context<Self>) {
-        if self.typists.is_latest(user, turn) {
-            self.note_typing(user, false, ctx);
+impl Accept<TypingTimeout> for ChatActor {
+    fn accept(&mut self, TypingTimeout { user, turn }: TypingTimeout, ctx: &mut Context<Self>) {
+        if self.typing_users.is_latest(user, turn) {
+            self.set_typing(user, false, ctx);
         }
     }
 }
 
-impl Accept<Typed> for ChatActor {
-    const IS_USE: bool = false;
+impl Accept<RemoteTyping> for ChatActor {
+    const KEEPS_ACTIVE: bool = false;
 
-    /// Somebody types on another node, which knows that they are a member.
-    fn accept(&mut self, Typed { user, is_typing }: Typed, ctx: &mut Context<Self>) {
-        self.note_typing(user, is_typing, ctx);
+    /// Applies a typing signal from another node, which has checked the membership.
+    fn accept(&mut self, RemoteTyping { user, is_typing }: RemoteTyping, ctx: &mut Context<Self>) {
+        self.set_typing(user, is_typing, ctx);
     }
 }
 
@@ -66,24 +66,24 @@ impl ChatActor {
     fn look_up(&self, user: UserId, turn: u64) {
         let (directory, readers, chat) = (self.directory.clone(), self.services.readers.clone(), self.chat);
         actix_rt::spawn(async move {
-            let is_member = readers.ask_one(move |conn| members::is_in(conn, chat, user)).await;
+            let is_member = readers.query_one(move |conn| members::is_in(conn, chat, user)).await;
             directory.send(chat, LookedUp { user, turn, is_member }.into());
         });
     }
 
-    fn take_note(&mut self, typing: Type, ctx: &mut Context<Self>) {
+    fn apply_and_answer(&mut self, typing: Type, ctx: &mut Context<Self>) {
         let (chat, user, is_typing) = (self.chat, typing.user, typing.is_typing);
-        self.note_typing(user, is_typing, ctx);
-        self.services.bus.publish(News::Typing { chat, user, is_typing });
+        self.set_typing(user, is_typing, ctx);
+        self.services.bus.publish(BusMessage::Typing { chat, user, is_typing });
         typing.reply.send(Ok(Answered::Done));
     }
 
-    fn note_typing(&mut self, user: UserId, is_typing: bool, ctx: &mut Context<Self>) {
-        let was_typing = self.typists.stop(user);
+    fn set_typing(&mut self, user: UserId, is_typing: bool, ctx: &mut Context<Self>) {
+        let was_typing = self.typing_users.stop(user);
         if is_typing {
-            let turn = self.typists.start(user);
-            ctx.run_later(TYPING_LASTS, move |actor, _| {
-                actor.directory.clone().send(actor.chat, TypingRanOut { user, turn }.into());
+            let turn = self.typing_users.start(user);
+            ctx.run_later(TYPING_TIMEOUT, move |actor, _| {
+                actor.directory.clone().send(actor.chat, TypingTimeout { user, turn }.into());
             });
         }
         if is_typing || was_typing {
@@ -91,7 +91,7 @@ impl ChatActor {
                 meter.typed();
             }
             let frame = frames::typing(self.chat, user, is_typing);
-            self.deliver(None, Standing::Same, &frame, |socket| socket.user != user);
+            self.deliver(None, SubscriptionChange::Same, &frame, |socket| socket.user != user);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What the operating system says of the process, under the names that Prometheus' own libraries use.
+//! Process metrics from the operating system, under the names of Prometheus' own client libraries.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use prometheus::{Counter, Gauge, IntGauge};
 
 use super::Instruments;
 
-/// CPU, memory, files and threads of this process.
+/// CPU, memory, file descriptors and threads of this process.
 #[derive(Debug)]
 pub struct ProcessMeter {
     cpu: Counter,
@@ -34,13 +34,13 @@ impl ProcessMeter {
         }
     }
 
-    /// Looks anew. What cannot be read, on other systems than Linux, stays as it was.
+    /// Updates all gauges. A value that cannot be read keeps its last value, as on systems other than Linux.
     pub fn look(&self) {
         if let Ok(stat) = fs::read_to_string("/proc/self/stat") {
             self.read(&stat);
         }
         if let Ok(files) = fs::read_dir("/proc/self/fd") {
-            // One of them is the look itself.
+            // `read_dir` itself holds one of them open.
             self.open_files.set(files.count() as i64 - 1);
         }
         if let Ok((most, _)) = rlimit::Resource::NOFILE.get() {
@@ -48,7 +48,8 @@ impl ProcessMeter {
         }
     }
 
-    /// `/proc/self/stat`: proc_pid_stat(5) numbers its fields from 1, and the name, which is the second, may have spaces.
+    /// Parses `/proc/self/stat`. proc_pid_stat(5) numbers its fields from 1; the second, the name, may
+    /// contain spaces.
     fn read(&self, stat: &str) -> Option<()> {
         let fields: Vec<&str> = stat[stat.rfind(')')? + 1..].split_whitespace().collect();
         let field = |number: usize| fields.get(number - 3)?.parse::<u64>().ok();
@@ -63,7 +64,7 @@ impl ProcessMeter {
     }
 }
 
-/// When the machine was started, in seconds since 1970.
+/// Returns the boot time of the machine in seconds since 1970.
 fn booted() -> Option<f64> {
     let stat = fs::read_to_string("/proc/stat").ok()?;
     stat.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()

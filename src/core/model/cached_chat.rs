@@ -1,4 +1,4 @@
-//! Chats that are shown again and again.
+//! Cached chats with their rendered JSON.
 
 use std::sync::{Arc, OnceLock};
 
@@ -6,28 +6,28 @@ use serde_json::value::RawValue;
 
 use super::{ChatSnapshot, Viewer};
 
-/// A chat with room for the JSON of what it shows, once that has been rendered.
+/// A cached chat. `json` is rendered on first use and then reused.
 #[derive(Debug)]
-pub struct KnownChat {
+pub struct CachedChat {
     pub snapshot: ChatSnapshot,
     pub json: OnceLock<ChatJson>,
 }
 
-/// What takes long to render of a chat, and does not differ by who looks at it.
+/// The parts of a chat's JSON that are slow to render and equal for all viewers.
 #[derive(Debug)]
 pub struct ChatJson {
     pub last_message: Box<RawValue>,
     pub members: Box<RawValue>,
 }
 
-/// A chat as somebody sees it.
+/// A cached chat together with the data of one viewer.
 #[derive(Debug)]
-pub struct ShownChat {
-    pub chat: Arc<KnownChat>,
+pub struct ChatForViewer {
+    pub chat: Arc<CachedChat>,
     pub viewer: Viewer,
 }
 
-impl KnownChat {
+impl CachedChat {
     pub fn new(snapshot: ChatSnapshot) -> Self {
         Self { snapshot, json: OnceLock::new() }
     }

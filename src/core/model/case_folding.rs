@@ -1,11 +1,11 @@
-//! The form in which texts are searched and compared, and where in a text a part of that form comes from.
+//! Case folding for search and comparison, with a mapping from folded text back to the original.
 
 use unicode_normalization::{
     IsNormalized, UnicodeNormalization, char::canonical_combining_class, is_nfkc_quick,
 };
 
-/// The form in which texts are searched and compared: compatibility forms folded (NFKC), case ignored. By way of the
-/// capitals, since small letters may share one: σ and ς, ß and ss. I and i are one letter with and without their dot.
+/// Folds a text for search and comparison: NFKC, then case-insensitive. It maps to upper case first, since
+/// lower-case letters may share a capital: σ and ς, ß and ss. Dotted and dotless I and i all fold to i.
 pub fn fold(text: &str) -> String {
     if text.is_ascii() {
         return text.to_ascii_lowercase();
@@ -15,16 +15,16 @@ pub fn fold(text: &str) -> String {
     folded
 }
 
-/// A folded text that knows which characters of the original each part of it comes from.
+/// A folded text that maps each of its parts back to characters of the original.
 #[derive(Debug, Default)]
 pub struct Traced {
     pub folded: String,
-    /// Where each piece ends: in bytes of the folded text, and in characters of the original.
+    /// The end of each piece: in bytes of the folded text, and in characters of the original.
     ends: Vec<(usize, usize)>,
 }
 
 impl Traced {
-    /// Folds a text.
+    /// Folds a text and records its pieces.
     pub fn new(text: &str) -> Self {
         let mut traced = Self::default();
         let mut chars = 0;
@@ -36,7 +36,8 @@ impl Traced {
         traced
     }
 
-    /// The characters of the original from which bytes `start..end` of the folded text come, whole pieces.
+    /// Returns the range of original characters behind bytes `start..end` of the folded text, extended to
+    /// whole pieces.
     pub fn origin(&self, start: usize, end: usize) -> (usize, usize) {
         let first = self.ends.partition_point(|(bytes, _)| *bytes <= start);
         let last = self.ends.partition_point(|(bytes, _)| *bytes < end);
@@ -45,8 +46,9 @@ impl Traced {
     }
 }
 
-/// Folds a text piece by piece. A piece is a character with all that can combine with it, so that it folds to the same
-/// wherever it stands. `take` gets its number of characters and its folded form.
+/// Folds a text piece by piece. A piece is a character with all characters that can combine with it, so its
+/// folded form does not depend on its context. Calls `take` with the piece's number of characters and its
+/// folded form.
 fn pieces(text: &str, mut take: impl FnMut(usize, &str)) {
     let mut chars = text.char_indices().peekable();
     while let Some((start, first)) = chars.next() {
@@ -67,13 +69,13 @@ fn pieces(text: &str, mut take: impl FnMut(usize, &str)) {
 }
 
 fn fold_piece(piece: &str) -> String {
-    // Small first, for the one capital that has no other small form than itself in capitals: ẞ.
+    // Lower case first, for ẞ: the one capital that upper case alone leaves unchanged.
     let small = piece.nfkc().flat_map(char::to_lowercase);
     let folded: String = small.flat_map(char::to_uppercase).flat_map(char::to_lowercase).nfkc().collect();
     folded.replace("i\u{307}", "i")
 }
 
-/// Whether a character may become one with what stands before it.
+/// Returns whether a character may combine with the one before it.
 fn combines(c: char) -> bool {
     if c < '\u{300}' || is_plain(c) {
         return false;
@@ -82,8 +84,8 @@ fn combines(c: char) -> bool {
     canonical_combining_class(first) != 0 || is_nfkc_quick(std::iter::once(first)) == IsNormalized::Maybe
 }
 
-/// Whether a character is known to fold to itself, or is ASCII. Only to be quick: the usual scripts without capitals,
-/// small Cyrillic letters, pictures.
+/// Returns whether a character is ASCII or is known to fold to itself. This is a fast path for common scripts
+/// without capitals, small Cyrillic letters and emoji.
 fn is_plain(c: char) -> bool {
     matches!(c, '\0'..='\x7f' | 'а'..='я' | 'א'..='ת' | '\u{621}'..='\u{64a}' | '\u{3001}'..='\u{3002}'
         | '\u{3041}'..='\u{3096}' | '\u{30a1}'..='\u{30fa}' | '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}'

@@ -1,5 +1,5 @@
-//! What clients ask a chat to do. A command that exists is well-formed; whether it may be done, the storage
-//! transaction decides.
+//! Commands: lasting changes that clients request of a chat. A command is well-formed; the storage
+//! transaction decides whether it is permitted.
 
 use std::sync::Arc;
 
@@ -11,22 +11,22 @@ use super::{
     text::{ClientId, MessageBody, Title},
 };
 
-/// Most users that one request names: what is done to them is done in one transaction, for which others wait.
+/// Most users in one request. All are processed in one transaction, which delays other writes.
 pub const MOST_USERS: usize = 200;
 
-/// A lasting change that one user asks of one chat.
+/// A lasting change that one user requests of one chat.
 #[derive(Debug, Clone)]
 pub struct Command {
     pub chat: ChatId,
-    /// Who asks.
+    /// The caller.
     pub by: UserId,
     pub action: Action,
 }
 
-/// What is asked.
+/// The requested change.
 #[derive(Debug, Clone)]
 pub enum Action {
-    /// `sender`: the caller, as the message is to show them.
+    /// Posts a message. `sender`: the caller's card as the message shows it.
     PostMessage {
         sender: Arc<UserCard>,
         body: MessageBody,
@@ -44,28 +44,28 @@ pub enum Action {
         emoji: Emoji,
         intent: ReactIntent,
     },
-    /// Moves the caller's read marker up to a message, or to the end.
+    /// Moves the caller's read marker up to a message, or to the newest one.
     MarkAsRead {
         up_to: Option<MessageId>,
     },
-    /// Changes what the caller has set for themselves.
+    /// Changes the caller's own preferences in the chat.
     ChangeMe(MeChange),
     /// `None` returns the chat to its automatic title.
     Rename {
         title: Option<Title>,
     },
-    /// Whether a room is to be public: it may be opened, and stays so.
+    /// Makes a private room public, which is permanent.
     Open {
         is_public: bool,
     },
     AddMembers {
         users: Vec<UserId>,
     },
-    /// The caller's own id: to leave.
+    /// Removes a member. With the caller's own id it is a leave.
     RemoveMember {
         user: UserId,
     },
-    /// The caller comes into a public room.
+    /// Adds the caller to a public room.
     Join,
     Leave,
     ChangeRole {
@@ -76,7 +76,7 @@ pub enum Action {
 }
 
 impl Action {
-    /// What commands of this kind are counted as.
+    /// Returns the label under which metrics count this command.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::PostMessage { .. } => "post_message",
@@ -97,7 +97,7 @@ impl Action {
     }
 }
 
-/// What is to change of [`super::Me`]; `None` stays as it is.
+/// The changes to [`super::Me`]; `None` leaves a field unchanged.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct MeChange {
     pub muted_until: Option<Option<Timestamp>>,
@@ -105,7 +105,7 @@ pub struct MeChange {
     pub unread_from: Option<Option<MessageId>>,
 }
 
-/// What a reaction is to become.
+/// The requested state of a reaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ToSchema)]
 #[schema(as = ReactionIntent, rename_all = "lowercase")]
 pub enum ReactIntent {
@@ -114,17 +114,17 @@ pub enum ReactIntent {
     Remove,
 }
 
-/// A dm or group to be made, or found where it is a dm that exists.
+/// A dm or group to create. An existing dm of the same people is returned instead.
 #[derive(Debug, Clone)]
 pub struct NewChat {
     pub kind: ChatKind,
     pub title: Option<Title>,
     pub creator: UserId,
-    /// Those to be in it besides the creator, who may be named again.
+    /// The members besides the creator. The creator may be listed too.
     pub members: Vec<UserId>,
 }
 
-/// A room to be made, or found where its object has one.
+/// A room to create. An object's existing room is returned instead.
 #[derive(Debug, Clone)]
 pub struct NewRoom {
     pub title: Title,

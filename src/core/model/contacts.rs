@@ -1,4 +1,4 @@
-//! Who may begin to write to whom, and where.
+//! Policies for starting chats: with which people, and on which objects.
 
 use clap::ValueEnum;
 use serde::Serialize;
@@ -6,23 +6,24 @@ use utoipa::ToSchema;
 
 use super::Refusal;
 
-/// Whom people who are not staff may look for, begin chats with and bring into chats. Staff may do so with everybody.
+/// Whom people who are not staff may search for, begin chats with and add to chats. Staff may do so with all
+/// users.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Contacts {
-    /// Everybody.
+    /// All users.
     #[default]
     All,
-    /// Nobody: only staff begin chats and add people.
+    /// No one: only staff begin chats and add people.
     StaffOnlyStart,
-    /// Those with whom they share a chat.
+    /// Users with whom they share a chat.
     SharedChat,
 }
 
-/// Who makes the rooms on a host's objects.
+/// Who creates the rooms on a host's objects.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum ObjectRooms {
-    /// Everybody makes public ones, staff private ones too.
+    /// All users create public ones, staff private ones too.
     #[default]
     Anyone,
     /// Only staff.
@@ -30,7 +31,7 @@ pub enum ObjectRooms {
 }
 
 impl ObjectRooms {
-    /// What somebody who is not staff is told who would make such a room.
+    /// Checks whether a user who is not staff may create a room on an object.
     pub fn makes(self, is_public: bool) -> Result<(), Refusal> {
         match self {
             Self::Anyone if is_public => Ok(()),
@@ -41,7 +42,7 @@ impl ObjectRooms {
 }
 
 impl Contacts {
-    /// What somebody who is not staff is told of a chat with others, whoever they are.
+    /// Checks whether a user who is not staff may begin chats with other users at all.
     pub fn begins(self) -> Result<(), Refusal> {
         match self {
             Self::All | Self::SharedChat => Ok(()),
@@ -51,7 +52,7 @@ impl Contacts {
         }
     }
 
-    /// The same of people with whom they share no chat.
+    /// Checks whether a user who is not staff may begin chats with users with whom they share none.
     pub fn meets_strangers(self) -> Result<(), Refusal> {
         match self {
             Self::All => Ok(()),

@@ -1,19 +1,19 @@
-//! What people prove with who they are.
+//! Credentials that users sign in with.
 
-/// From where a credential was used.
+/// The client from which a credential was used.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Origin {
-    /// The client's address; empty where it is not known.
+    /// The client's address; empty where it is unknown.
     pub address: String,
-    /// The program, as it names itself.
+    /// The client's `User-Agent`.
     pub user_agent: String,
 }
 
-/// What somebody proved with who they are. It holds hashes, not the secrets.
+/// The credential of an authenticated request. It contains hashes, not the secrets.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Credential {
-    /// A browser's session.
+    /// A browser session.
     Session(String),
-    /// A program's token.
+    /// A program's access token.
     Token(String),
 }

@@ -1,6 +1,6 @@
-//! Emoji that people react with.
+//! Emoji for reactions.
 
-/// Exactly one emoji of Unicode's list for general interchange, in its fully qualified form.
+/// Exactly one emoji of Unicode's list for general interchange (RGI), in its fully qualified form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Emoji(&'static str);
 
@@ -8,14 +8,14 @@ pub struct Emoji(&'static str);
 pub const MAX_PER_MESSAGE: usize = 20;
 
 impl Emoji {
-    /// Takes an emoji; one written without its variation selectors counts as its full form.
+    /// Parses one emoji. An emoji without its variation selectors becomes its fully qualified form.
     pub fn parse(text: &str) -> Result<Self, String> {
         emojis::get(text)
             .map(|emoji| Self(emoji.as_str()))
             .ok_or_else(|| "Enter exactly one emoji.".to_owned())
     }
 
-    /// The emoji itself.
+    /// Returns the emoji as text.
     pub fn as_str(&self) -> &'static str {
         self.0
     }

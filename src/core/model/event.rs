@@ -1,12 +1,14 @@
-//! What happened in a chat: the lasting changes that storage has made durable, as the chat's actor learns of them.
+//! Events: lasting changes in a chat that storage has committed, in the form that the chat's actor receives.
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Chat, ChatId, ChatSnapshot, Feed, Me, Member, Message, MessageId, Reaction, Role, Seq, UserId};
+use super::{
+    Chat, ChatId, ChatSnapshot, JoinCount, Me, Member, Message, MessageId, Reaction, Role, Seq, UserId,
+};
 
-/// A lasting change, with its number in the chat.
+/// A lasting change with its sequence number in the chat.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Event {
     pub chat: ChatId,
@@ -15,7 +17,7 @@ pub struct Event {
 }
 
 impl Event {
-    /// Those who came into the chat with it.
+    /// Returns the users that the event added to the chat.
     pub fn newcomers(&self) -> impl Iterator<Item = UserId> + '_ {
         let feeds = match &self.change {
             Change::ChatCreated { feeds, .. } => feeds.as_slice(),
@@ -26,14 +28,14 @@ impl Event {
     }
 }
 
-/// What changed.
+/// The kind of change and its data.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Change {
-    /// `members`: everybody in it, who may be more than the snapshot lists.
+    /// `members`: all members. The snapshot may list fewer.
     ChatCreated {
         snapshot: ChatSnapshot,
         members: Vec<(UserId, Role)>,
-        feeds: Vec<(UserId, Feed)>,
+        feeds: Vec<(UserId, JoinCount)>,
     },
     ChatRenamed {
         snapshot: ChatSnapshot,
@@ -58,43 +60,43 @@ pub enum Change {
     MembersChanged(MembersChanged),
 }
 
-/// Somebody has read up to a message.
+/// A member's read marker moved up to a message.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct MarkerMoved {
     pub user: UserId,
     pub last_read_message_id: MessageId,
-    /// What is left unread for that user.
+    /// The remaining unread count of that user.
     pub unread_count: i64,
-    /// What that user has set for themselves: reading ends what was made unread by hand. `None` where a node of an
-    /// earlier version told it.
+    /// That user's preferences: reading clears a manual unread mark. `None` in events of nodes of an earlier
+    /// version.
     #[serde(default)]
     pub me: Option<Me>,
 }
 
-/// Somebody has set something for themselves, which only they hear of.
+/// A member changed their own preferences. Only that user receives the event.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct MeChanged {
     pub user: UserId,
     pub me: Me,
-    /// What is unread for that user now.
+    /// The new unread count of that user.
     pub unread_count: i64,
 }
 
-/// People came, went or changed roles; one request is one change, however many people it concerns.
+/// Members were added or removed, or changed roles. One request makes one change, for any number of people.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct MembersChanged {
     pub added: Vec<Member>,
     pub removed: Vec<UserId>,
     pub changed: Vec<Member>,
     pub member_count: i64,
-    /// The chat as those who came see it; `None` where nobody did.
+    /// The chat as added members see it; `None` where none were added.
     pub snapshot: Option<ChatSnapshot>,
-    /// The counts of those who came.
-    pub feeds: Vec<(UserId, Feed)>,
+    /// The join counts of the added members.
+    pub feeds: Vec<(UserId, JoinCount)>,
 }
 
 impl MembersChanged {
-    /// A change of how many there are, and of nobody by name.
+    /// Returns a change of the member count alone, without named members.
     pub fn none(member_count: i64) -> Self {
         Self {
             added: Vec::new(),
@@ -107,46 +109,47 @@ impl MembersChanged {
     }
 }
 
-/// What a command came to.
+/// The result of a command.
 #[derive(Debug, Clone)]
 pub struct Done {
     pub answer: Answer,
-    /// `None`: nothing lasting changed.
+    /// `None`: the command changed nothing lasting.
     pub event: Option<Arc<Event>>,
-    /// A read marker in a chat too big for receipts: it takes no number, and only the reader hears of it.
+    /// A read marker in a chat too big for receipts. It takes no sequence number; only the reader receives
+    /// it.
     pub quiet_marker: Option<MarkerMoved>,
 }
 
 impl Done {
-    /// An answer with nothing changed.
+    /// Returns a result without an event.
     pub fn unchanged(answer: Answer) -> Self {
         Self { answer, event: None, quiet_marker: None }
     }
 
-    /// An answer to something that changed `chat`, which has taken its number already.
+    /// Returns a result with an event. The caller has already assigned the new `seq` to `chat`.
     pub fn changed(chat: &Chat, answer: Answer, change: Change) -> Self {
         let event = Event { chat: chat.id, seq: chat.seq, change };
         Self { answer, event: Some(Arc::new(event)), quiet_marker: None }
     }
 }
 
-/// What the caller is told.
+/// The answer to the caller.
 #[derive(Debug, Clone)]
 pub enum Answer {
-    /// The message that the event bears: posted or edited just now.
+    /// The message in the event, just posted or edited.
     Message,
-    /// A message that nothing was done to, as it is now.
+    /// The current state of a message that the command left unchanged.
     Unchanged(Box<Message>),
-    /// It is done and there is nothing to add.
+    /// Success without data.
     Done,
-    /// A message is deleted. Whether there is something of it to be cleared out.
+    /// A message is deleted. `is_left`: some of its data remains to be purged.
     Deleted { is_left: bool },
-    /// Whether the reaction is there now.
+    /// `added`: whether the reaction exists now.
     Reacted { added: bool },
-    /// How many messages of others were newly read.
+    /// The number of other users' messages that are newly read.
     Marked(i64),
-    /// How many people were not in already.
+    /// The number of users who were not members before.
     Added(usize),
-    /// The member whose role was asked about.
+    /// The member whose role the command changed or confirmed.
     Member(Box<Member>),
 }

@@ -1,4 +1,4 @@
-//! Names of hosts: those that a request bears, and those that a setting allows.
+//! Host names: those of requests, and the allow list in the settings.
 
 use std::{
     borrow::Cow,
@@ -7,12 +7,12 @@ use std::{
 
 use url::Url;
 
-/// A host of the list that a setting has: a name, or all below one where it begins with a dot.
+/// An entry of the configured allow list: one host, all subdomains where it begins with a dot, or `*`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AllowedHost(String);
 
 impl AllowedHost {
-    /// Reads `chat.internal`, `10.0.0.5`, `[::1]`, `.example.com` or `*`.
+    /// Parses `chat.internal`, `10.0.0.5`, `[::1]`, `.example.com` or `*`.
     pub fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
         let is_bare = |text: &str| split(text).is_some_and(|(_, port)| port.is_none());
@@ -33,7 +33,8 @@ impl AllowedHost {
     }
 }
 
-/// A host and perhaps a port: the host in lower case and without a dot at its end. `None`: it is no host.
+/// Normalizes a host with an optional port: lower case, without port or trailing dot. Returns `None` for an
+/// invalid host.
 pub(crate) fn name(text: &str) -> Option<Cow<'_, str>> {
     let (host, port) = split(text)?;
     let is_port = |port: &str| port.is_empty() || port.parse::<u16>().is_ok_and(|_| !port.starts_with('+'));
@@ -53,12 +54,12 @@ pub(crate) fn name(text: &str) -> Option<Cow<'_, str>> {
     if is_plain(host) {
         return Some(Cow::Borrowed(host));
     }
-    // What ends in a number is an address, and must be one.
+    // The URL standard reads a host that ends in a number as an IPv4 address, and it must be a valid one.
     let read = Url::parse(&format!("http://{host}/")).ok()?;
     Some(Cow::Owned(read.host_str()?.to_owned()))
 }
 
-/// Whether a name or an address is surely written as it is known, as nearly all are.
+/// Returns whether a host is certainly in normal form already, as nearly all are. It saves parsing a URL.
 fn is_plain(host: &str) -> bool {
     let last = host.rsplit('.').next().unwrap_or_default();
     match last.as_bytes().first() {
@@ -67,7 +68,7 @@ fn is_plain(host: &str) -> bool {
     }
 }
 
-/// What stands before the colon of a port, and what behind it.
+/// Splits a host from its optional port at the colon.
 pub(crate) fn split(text: &str) -> Option<(&str, Option<&str>)> {
     let end = if text.starts_with('[') { text.find(']')? + 1 } else { text.find(':').unwrap_or(text.len()) };
     let (host, rest) = text.split_at(end);
@@ -136,7 +137,7 @@ mod tests {
         }
     }
 
-    /// What is not read as an address is what reading would have made of it.
+    /// The fast path must agree with the URL parser.
     #[test]
     fn plain_hosts_are_as_they_are_read() {
         let labels = [

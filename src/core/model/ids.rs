@@ -1,11 +1,11 @@
-//! Identifiers as types of their own, so that a chat's id never meets a user's.
+//! Identifiers as separate types, so that a chat's id cannot be passed for a user's.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// The largest integer that JavaScript reads exactly; no identifier is above it.
+/// The largest integer that JavaScript represents exactly, and the largest identifier.
 pub const MAX_ID: i64 = (1 << 53) - 1;
 
 macro_rules! id {
@@ -26,7 +26,7 @@ macro_rules! id {
         }
 
         impl $name {
-            /// Reads an identifier as a path or a query shows it; `None` for what cannot be one.
+            /// Parses an identifier from a path or a query string; `None` if it is invalid.
             pub fn parse(text: &str) -> Option<Self> {
                 let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
                 let id = digits.then(|| text.parse().ok()).flatten()?;
@@ -54,25 +54,26 @@ id! {
 }
 
 id! {
-    /// Names a session to the user whose it is; it is not the secret in the cookie.
+    /// Identifies a session to its user; it is not the secret in the cookie.
     SessionId
 }
 
 impl SessionId {
-    /// Of the hash under which a session is stored: 52 of its bits, from which the secret cannot be found.
+    /// Derives the id from 52 bits of the hash under which a session is stored. They do not reveal the
+    /// secret.
     pub fn of(key_hash: &str) -> Self {
         let digits = key_hash.get(..13).unwrap_or_default();
         Self(i64::from_str_radix(digits, 16).unwrap_or_default().max(1))
     }
 }
 
-/// The number of a lasting change in a chat, counted from 1 without gaps.
+/// The sequence number of a lasting change in a chat, counted from 1 without gaps.
 pub type Seq = i64;
 
-/// How many times a user was brought into a chat.
-pub type Feed = i64;
+/// The number of times that a user was added to chats, over all chats. A gap reveals a missed event.
+pub type JoinCount = i64;
 
-/// The place of a message in its chat, counted from 1 without gaps, tombstones included.
+/// The position of a message in its chat, counted from 1 without gaps, tombstones included.
 pub type Pos = i64;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Plain data and rules, without input or output: what exists, what is valid, who may do what.
+//! Domain types and rules without I/O: records, validated texts, commands, events and permissions.
 
 pub mod cached_chat;
 pub mod case_folding;
@@ -17,12 +17,12 @@ pub mod text;
 pub mod time;
 mod visible;
 
-pub use cached_chat::{ChatJson, KnownChat, ShownChat};
+pub use cached_chat::{CachedChat, ChatForViewer, ChatJson};
 pub use command::Command;
 pub use contacts::{Contacts, ObjectRooms};
 pub use credential::{Credential, Origin};
 pub use event::{Change, Event};
-pub use ids::{ChatId, Feed, MessageId, Pos, Seq, SessionId, TokenId, UserId};
+pub use ids::{ChatId, JoinCount, MessageId, Pos, Seq, SessionId, TokenId, UserId};
 pub use pictures::{PictureHost, Pictures};
 pub use records::{
     Chat, ChatKind, ChatSnapshot, HostObject, Me, Member, Message, Reaction, Role, UserCard, Viewer,

@@ -1,23 +1,23 @@
-//! Who may do what in a chat: the one function that REST, sockets and the storage transaction ask.
+//! Permissions: the single check that REST, WebSocket and the storage transaction call.
 
 use super::{Chat, ChatKind, FieldErrors, Refusal, Role};
 
-/// Something that a person may want to do in a chat.
+/// An action in a chat that needs permission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ability {
-    /// See the chat itself, without its messages.
+    /// View the chat itself, without its messages.
     See,
-    /// Come in without being asked.
+    /// Join without an invitation.
     Join,
-    /// Read, mark as read, set things for oneself.
+    /// Read, mark as read, change one's own preferences.
     TakePart,
-    /// Write, react, type: what the others are told.
+    /// Post, react, type: everything that is delivered to other members.
     Write,
-    /// Edit a message that the caller sent, or that somebody else did.
+    /// Edit a message. `own`: the caller sent it.
     EditMessage {
         own: bool,
     },
-    /// The same for deleting one.
+    /// Delete a message. `own`: the caller sent it.
     DeleteMessage {
         own: bool,
     },
@@ -26,27 +26,27 @@ pub enum Ability {
     Open,
     DeleteChat,
     AddMembers,
-    /// Remove somebody else.
+    /// Remove another member.
     RemoveMember,
     /// Remove oneself.
     Leave,
     ChangeRole,
 }
 
-/// How somebody stands to a chat who wants to do something there.
+/// The caller's relation to a chat.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Asker {
-    /// `None`: they are not in it.
+pub struct Subject {
+    /// `None`: not a member.
     pub role: Option<Role>,
     pub is_staff: bool,
-    /// Whether it is a dm and the other one has blocked them.
+    /// Whether the chat is a dm whose other member has blocked the caller.
     pub is_blocked: bool,
-    /// Whether the chat has no admin who is active.
+    /// Whether the chat has no active admin.
     pub is_unattended: bool,
 }
 
 impl Ability {
-    /// Whether it is for those who manage a chat.
+    /// Returns whether the ability belongs to managing a chat.
     pub fn is_managing(self) -> bool {
         matches!(
             self,
@@ -60,16 +60,16 @@ impl Ability {
     }
 }
 
-/// Decides. What one may not know of does not exist; what one sees but may not do is forbidden; what a kind of chat does
-/// not have is invalid. Whoever is blocked reads on, and takes back what they wrote, but nothing new of theirs gets
-/// through.
-pub fn authorize(chat: &Chat, asker: Asker, ability: Ability) -> Result<(), Refusal> {
-    let Asker { role, is_staff, is_blocked, is_unattended } = asker;
+/// Decides whether the caller may act. An ability that the caller may not know of yields `NotFound`. A known
+/// one without permission yields `Forbidden`. One that this kind of chat does not have yields `Invalid`. A
+/// blocked user may still read and delete their own messages, but cannot post, edit or rename.
+pub fn authorize(chat: &Chat, subject: Subject, ability: Ability) -> Result<(), Refusal> {
+    let Subject { role, is_staff, is_blocked, is_unattended } = subject;
     let is_dm = chat.kind == ChatKind::Dm;
-    // Staff look after chats in which nobody else can; in a dm the one who is left does.
-    let by_staff = is_staff && !is_dm && (is_unattended || chat.is_nobodys());
+    // Staff manage chats without an active admin. In an unattended dm its remaining member may delete it.
+    let by_staff = is_staff && !is_dm && (is_unattended || chat.is_unowned());
     let helps = by_staff && is_unattended && (ability == Ability::See || ability.is_managing());
-    // Rooms stand for the host's objects and under its name: staff find every one, come in, and put right what it is.
+    // Rooms represent objects of the host. Staff can find, join, rename, open and delete every one of them.
     let keeps = is_staff && chat.kind == ChatKind::Room;
     let is_found = keeps && (matches!(ability, Ability::See | Ability::Join) || ability.is_managing());
     if !helps && !is_found && !is_known(chat, role, ability) {
@@ -99,8 +99,8 @@ pub fn authorize(chat: &Chat, asker: Asker, ability: Ability) -> Result<(), Refu
     Ok(())
 }
 
-/// Whether there is, for the caller, something to do this with. A public room is there for everybody, what happens in
-/// it for its members.
+/// Returns whether the caller may know of the ability. A public room is visible to all users, its messages to
+/// members only.
 fn is_known(chat: &Chat, role: Option<Role>, ability: Ability) -> bool {
     match ability {
         Ability::Join => chat.is_public,
@@ -138,17 +138,17 @@ mod tests {
     const MEMBER: Option<Role> = Some(Role::Member);
     const ADMIN: Option<Role> = Some(Role::Admin);
 
-    fn plain(role: Option<Role>) -> Asker {
-        Asker { role, ..Asker::default() }
+    fn plain(role: Option<Role>) -> Subject {
+        Subject { role, ..Subject::default() }
     }
 
-    fn staff(role: Option<Role>) -> Asker {
-        Asker { is_staff: true, ..plain(role) }
+    fn staff(role: Option<Role>) -> Subject {
+        Subject { is_staff: true, ..plain(role) }
     }
 
     #[test]
     fn who_is_blocked_reads_and_takes_back_and_writes_nothing() {
-        let blocked = Asker { is_blocked: true, ..plain(ADMIN) };
+        let blocked = Subject { is_blocked: true, ..plain(ADMIN) };
         let dm = |ability| authorize(&chat(ChatKind::Dm, false, None), blocked, ability);
         for ability in [Ability::Write, Ability::EditMessage { own: true }, Ability::Rename] {
             assert_eq!(dm(ability), Err(Refusal::Forbidden));
@@ -191,8 +191,8 @@ mod tests {
     #[test]
     fn staff_help_where_no_admin_is_active_and_read_nothing() {
         let unattended = |role, is_staff, ability| {
-            let asker = Asker { role, is_staff, is_unattended: true, ..Asker::default() };
-            authorize(&chat(ChatKind::Group, false, None), asker, ability)
+            let subject = Subject { role, is_staff, is_unattended: true, ..Subject::default() };
+            authorize(&chat(ChatKind::Group, false, None), subject, ability)
         };
         let managing = [Ability::Rename, Ability::DeleteChat, Ability::AddMembers, Ability::ChangeRole];
         for ability in managing {
@@ -210,8 +210,8 @@ mod tests {
     #[test]
     fn who_is_left_in_a_dm_may_delete_it() {
         let dm = |role, is_staff, ability| {
-            let asker = Asker { role, is_staff, is_unattended: true, ..Asker::default() };
-            authorize(&chat(ChatKind::Dm, false, None), asker, ability)
+            let subject = Subject { role, is_staff, is_unattended: true, ..Subject::default() };
+            authorize(&chat(ChatKind::Dm, false, None), subject, ability)
         };
         assert_eq!(dm(MEMBER, false, Ability::DeleteChat), Ok(()));
         assert_eq!(dm(MEMBER, false, Ability::AddMembers), Err(Refusal::Forbidden));

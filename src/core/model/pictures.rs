@@ -1,23 +1,24 @@
-//! Which hosts pictures of users may come from: each viewer's browser asks them, or this server does for all viewers.
+//! Allowed hosts of users' pictures. The viewer's browser loads a picture from there, or this server fetches
+//! it for all viewers.
 
 use url::{Url, form_urlencoded};
 
-/// What an address begins with in storage that its user has chosen, and nobody who is staff. It is shown where its host is
-/// one of those that are set.
+/// Prefix of a stored address that the user chose, as opposed to staff. Such a picture is shown only from an
+/// allowed host.
 const CHOSEN: &str = "chosen:";
 
-/// Hosts that users' pictures may come from.
+/// An allowed host of users' pictures.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PictureHost {
     Any,
-    /// One host, at a port where it is not the usual one.
+    /// One host. The port is given where it is not the scheme's default.
     One(String, Option<u16>),
-    /// All hosts whose name ends so, with the dot.
+    /// All hosts whose name ends with this suffix, which begins with a dot.
     Below(String),
 }
 
 impl PictureHost {
-    /// Takes a host with or without a port, `*.` and the name above many, or `*`.
+    /// Parses a host with or without a port, `*.` and a parent domain, or `*`.
     pub fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
         let wrong = || "give hosts such as images.example.com, *.example.com, or * for all".to_owned();
@@ -46,30 +47,30 @@ impl PictureHost {
     }
 }
 
-/// Where users' pictures come from.
+/// The policy for users' pictures.
 #[derive(Debug, Clone, Default)]
 pub struct Pictures {
-    /// Where this server is found, empty where that is not set.
+    /// The server's public URL; empty where it is not set.
     pub own: String,
     pub hosts: Vec<PictureHost>,
 }
 
 impl Pictures {
-    /// Whether a user may choose this address.
+    /// Returns whether a user may choose this address.
     pub fn allow(&self, address: &str) -> bool {
         let Ok(url) = Url::parse(address) else { return false };
         let is_own = self.is_own_address(address);
         !has_login(&url) && !is_api(&url) && (is_own || self.hosts.iter().any(|host| host.allows(&url)))
     }
 
-    /// Whether an address is one of this server.
+    /// Returns whether an address has the origin of this server.
     pub fn is_own_address(&self, address: &str) -> bool {
         let (Ok(own), Ok(url)) = (Url::parse(&self.own), Url::parse(address)) else { return false };
         own.origin() == url.origin()
     }
 
-    /// Whether this server may ask for a picture there: of a host that is set, where a user has chosen the picture. Other ports
-    /// than the usual ones are for hosts that are set with them.
+    /// Returns whether this server may fetch a picture from there. An address that its user chose needs an
+    /// allowed host. A port other than the default needs a host that is allowed with that port.
     pub fn may_ask(&self, url: &Url, is_chosen: bool) -> bool {
         let is_listed = self.hosts.iter().any(|host| host.allows(url));
         let is_with_port = |host: &PictureHost| matches!(host, PictureHost::One(..)) && host.allows(url);
@@ -80,7 +81,7 @@ impl Pictures {
             && (url.port().is_none() || self.hosts.iter().any(is_with_port))
     }
 
-    /// The address that is stored, and whether its user has chosen it.
+    /// Splits a stored value into the address and whether its user chose it.
     pub fn of_stored(stored: &str) -> (&str, bool) {
         match stored.strip_prefix(CHOSEN) {
             Some(address) => (address, true),
@@ -88,12 +89,12 @@ impl Pictures {
         }
     }
 
-    /// What is stored of an address that a user has chosen.
+    /// Returns the stored form of an address that a user chose.
     pub fn chosen(address: &str) -> String {
         if address.is_empty() { String::new() } else { format!("{CHOSEN}{address}") }
     }
 
-    /// The address that is shown of what is stored, if any.
+    /// Returns the address to show for a stored value, if any.
     pub fn shown<'a>(&self, stored: &'a str) -> Option<&'a str> {
         let (address, is_chosen) = Self::of_stored(stored);
         let is_shown = if is_chosen { self.allow(address) } else { !address.is_empty() };
@@ -105,8 +106,9 @@ fn has_login(url: &Url) -> bool {
     !url.username().is_empty() || url.password().is_some()
 }
 
-/// Whether an address is below the API of a server such as this, which browsers would ask as whoever looks: no picture is
-/// there. Not every server knows all hosts that are its own.
+/// Returns whether an address is below `/messages/api` on any host. A browser would send such a request with
+/// the viewer's cookies, and no picture is served there. All hosts are checked, since a server may not know
+/// all of its own names.
 fn is_api(url: &Url) -> bool {
     let segments = url.path_segments().into_iter().flatten().filter(|segment| !segment.is_empty());
     let plain =
@@ -150,7 +152,7 @@ mod tests {
             "http://chat.example.com/",
             "http://localhost/a",
             "",
-            // Each viewer's browser would ask for it as them.
+            // Each viewer's browser would request it with the viewer's cookies.
             "https://chat.example.com/messages/api/events/",
             "https://chat.example.com/messages/./x/../api/search/?q=a",
             "https://chat.example.com//%6dessages//ap%69",

@@ -1,37 +1,38 @@
-//! What is stored and shown: users, chats, members, messages.
+//! Stored records: users, chats, members, messages.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{ChatId, MessageId, Pos, Seq, Timestamp, UserId};
 
-/// What everybody may know of a user.
+/// The public profile of a user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UserCard {
     pub id: UserId,
     pub username: String,
-    /// The full name, else the username.
+    /// The full name, or the username where there is none.
     pub display_name: String,
-    /// The user's own picture as it is stored, see [`super::Pictures::shown`]; the server draws one where there is none.
+    /// The stored value of the user's own picture, see [`super::Pictures::shown`]. Without one the server
+    /// draws a picture.
     pub avatar_url: Option<String>,
 }
 
-/// What kind of chat it is.
+/// The kind of a chat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(rename_all = "lowercase")]
 pub enum ChatKind {
-    /// Between two people, or of one with oneself for notes.
+    /// Between two people, or with oneself for notes.
     Dm,
-    /// Of invited people.
+    /// A group of invited people.
     Group,
-    /// With a title, there for itself or for an object of the host's; it stays when the last member leaves.
+    /// A titled room, with or without an object of the host's. It stays when the last member leaves.
     Room,
 }
 
 impl ChatKind {
     const ALL: [Self; 3] = [Self::Dm, Self::Group, Self::Room];
 
-    /// As the API and the database write it.
+    /// Returns the name in the API and the database.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Dm => "dm",
@@ -40,13 +41,13 @@ impl ChatKind {
         }
     }
 
-    /// The reverse of [`ChatKind::as_str`].
+    /// Parses the result of [`ChatKind::as_str`].
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text)
     }
 }
 
-/// What a member may do in a chat.
+/// The role of a member in a chat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(rename_all = "lowercase")]
 pub enum Role {
@@ -55,7 +56,7 @@ pub enum Role {
 }
 
 impl Role {
-    /// As the API and the database write it.
+    /// Returns the name in the API and the database.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Admin => "admin",
@@ -63,7 +64,7 @@ impl Role {
         }
     }
 
-    /// The reverse of [`Role::as_str`].
+    /// Parses the result of [`Role::as_str`].
     pub fn parse(text: &str) -> Option<Self> {
         [Self::Admin, Self::Member].into_iter().find(|role| role.as_str() == text)
     }
@@ -74,83 +75,85 @@ impl Role {
 pub struct Chat {
     pub id: ChatId,
     pub kind: ChatKind,
-    /// The title that somebody gave it; `None`: it is formed from the members' names.
+    /// The title that was set; `None`: the title is formed from the members' names.
     pub title: Option<String>,
     pub created_at: Timestamp,
-    /// Moves with every new message and every change of title; never backwards.
+    /// Advances with every new message and every change of title; never moves backwards.
     pub updated_at: Timestamp,
-    /// Number of the latest lasting change.
+    /// Sequence number of the latest lasting change.
     pub seq: Seq,
-    /// Place of the newest message, which is how many there are, tombstones included.
+    /// Position of the newest message. It equals the number of messages, tombstones included.
     pub last_pos: Pos,
-    /// Place of the newest message that is not deleted; 0 for none.
+    /// Position of the newest message that is not deleted; 0 for none.
     pub last_live_pos: Pos,
-    /// How many tombstones there are.
+    /// The number of tombstones.
     pub deleted_count: i64,
     pub member_count: i64,
-    /// Whether anybody may see it and join; rooms only. Staff may open a private one, and it stays open.
+    /// Whether all users may see it and join; rooms only. Staff may make a private room public, which is
+    /// permanent.
     pub is_public: bool,
-    /// What a room is there for.
+    /// The host's object that a room belongs to.
     pub object: Option<HostObject>,
 }
 
 impl Chat {
-    /// Whether nobody began it: a public room on an object, whoever asked for it first. Staff look after it.
-    pub fn is_nobodys(&self) -> bool {
+    /// Returns whether the chat has no owner: a public room on an object. Staff manage such rooms.
+    pub fn is_unowned(&self) -> bool {
         self.is_public && self.object.is_some()
     }
 }
 
-/// An object of the host's, a product or a course for example, as the host names it.
+/// An object of the host, such as a product or a course, as the host names it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostObject {
     pub kind: String,
     pub id: String,
 }
 
-/// A person in a chat.
+/// A member of a chat.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Member {
     pub user: UserCard,
     pub role: Role,
     pub joined_at: Timestamp,
-    /// Everything up to here is read; a message's place, 0 for none.
+    /// Position of the last message that the member has read; 0 for none.
     pub read_pos: Pos,
     pub last_read_message_id: Option<MessageId>,
-    /// Reading began after this place: what is before was written before the member came.
+    /// Position of the newest message before the member joined. Messages up to here do not count as read by
+    /// the member.
     pub from_pos: Pos,
     pub read_from_message_id: Option<MessageId>,
 }
 
 impl Member {
-    /// Whether this member counts among the readers of the message at `pos`.
+    /// Returns whether this member counts as a reader of the message at `pos`.
     pub fn has_read(&self, pos: Pos) -> bool {
         self.from_pos < pos && pos <= self.read_pos
     }
 }
 
-/// An emoji on a message with those who used it.
+/// An emoji on a message with the users who chose it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Reaction {
     pub emoji: String,
     pub count: i64,
-    /// The first hundred, in the order in which they reacted.
+    /// The first hundred users, in the order of their reactions.
     pub users: Vec<UserId>,
 }
 
-/// Most users listed by name in a reaction or among the readers of a message; the counts beside are exact.
+/// Most users listed in a reaction or as readers of a message. The counts beside them are exact.
 pub const LISTED_USERS: usize = 100;
 
-/// Members shown in a chat object; the rest is on the members' pages.
+/// Most members in a chat object. Further ones are on the pages of the member list.
 pub const LISTED_MEMBERS: i64 = 100;
 
-/// A message as it is now.
+/// The current state of a message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
     pub id: MessageId,
     pub chat: ChatId,
     pub pos: Pos,
-    /// Number of its latest change.
+    /// Sequence number of its latest change.
     pub seq: Seq,
     /// Empty on a tombstone.
     pub content: String,
@@ -162,14 +165,14 @@ pub struct Message {
     pub client_id: Option<String>,
     /// Rendered JSON of a list of [`Reaction`], in the order in which each emoji was first used.
     pub reactions: String,
-    /// The first hundred who have read it, the sender first; nobody on a tombstone.
+    /// The first hundred readers, the sender first; empty on a tombstone.
     pub read_by: Vec<UserId>,
     pub read_count: i64,
 }
 
 impl Message {
-    /// Fills in who has read it. `members`: those whose marks count, in the order of joining; none where the chat is
-    /// too big for receipts.
+    /// Fills in the readers. `members`: the members whose read markers count, in the order of joining. It is
+    /// empty where the chat is too big for receipts.
     pub fn note_readers(&mut self, members: &[Member]) {
         self.read_by.clear();
         self.read_count = 0;
@@ -187,25 +190,25 @@ impl Message {
     }
 }
 
-/// What a member has set for themselves in a chat.
+/// A member's own preferences in a chat.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = ChatPreferences)]
 pub struct Me {
-    /// Clients keep quiet about the chat before this moment.
+    /// Clients show no notifications of the chat before this moment.
     #[schema(required)]
     pub muted_until: Option<Timestamp>,
-    /// Pinned chats come first in the list of chats.
+    /// Pinned chats are first in the list of chats.
     pub is_pinned: bool,
-    /// From this message on everything of others counts as unread, whatever has been read.
+    /// From this message on all messages of other users count as unread, regardless of the read marker.
     #[schema(required)]
     pub unread_from: Option<MessageId>,
 }
 
-/// All that a chat object shows, apart from what differs by viewer.
+/// The parts of a chat object that are equal for all viewers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChatSnapshot {
     pub chat: Chat,
-    /// The first hundred by joining.
+    /// The first hundred members by time of joining.
     pub members: Vec<Member>,
     pub admins: Vec<UserId>,
     /// The newest message that is not deleted.
@@ -213,22 +216,23 @@ pub struct ChatSnapshot {
 }
 
 impl ChatSnapshot {
-    /// As it is shown to who is not in it: what is said in a room is for its members.
+    /// Returns the snapshot for a user who is not a member, without the last message. A room's messages are
+    /// for its members only.
     pub fn from_outside(self) -> Self {
         Self { last_message: None, ..self }
     }
 
-    /// The same without who is in it.
+    /// Returns the snapshot without members and admins.
     pub fn without_people(self) -> Self {
         Self { members: Vec::new(), admins: Vec::new(), ..self }
     }
 }
 
-/// What a chat object shows to one user only.
+/// The parts of a chat object that are specific to one viewer.
 #[derive(Debug, Clone, Copy)]
 pub struct Viewer {
     pub id: UserId,
-    /// `None`: not in it, but looking at a public room.
+    /// `None`: not a member, but looking at a public room.
     pub role: Option<Role>,
     pub last_read_message_id: Option<MessageId>,
     pub unread_count: i64,

@@ -1,15 +1,15 @@
 //! Texts that exist only when valid: message bodies, titles, client ids, names.
 //!
-//! Sentences are those of Django REST Framework where it has one, so that existing clients recognise them.
+//! Error sentences follow Django REST Framework where it has one, so that existing clients recognize them.
 
 pub use super::case_folding::fold;
 use super::visible::{hides_something, shows_something};
 
-/// Said of a required text that is empty.
+/// Error for a required text that is empty.
 pub const BLANK: &str = "This field may not be blank.";
-/// Said of a required field that is missing.
+/// Error for a required field that is missing.
 pub const REQUIRED: &str = "This field is required.";
-/// Said of a null where there may be none.
+/// Error for a null value in a field that allows none.
 pub const NULL: &str = "This field may not be null.";
 
 macro_rules! text {
@@ -19,7 +19,7 @@ macro_rules! text {
         pub struct $name(String);
 
         impl $name {
-            /// The text itself.
+            /// Returns the text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -28,24 +28,25 @@ macro_rules! text {
 }
 
 text! {
-    /// What a message says: 1 to 5,000 characters, edges trimmed, kept exactly otherwise.
+    /// The body of a message: 1 to 5,000 characters, trimmed and otherwise unchanged.
     MessageBody
 }
 text! {
-    /// A chat's own title: 1 to 255 characters, without anything that could disguise it.
+    /// A chat's own title: 1 to 255 characters, without invisible or disguising characters.
     Title
 }
 text! {
-    /// The sender's own key for a message, 1 to 64 characters: the same key never makes a second message.
+    /// The sender's idempotency key of a message, 1 to 64 characters: the same key never posts a second
+    /// message.
     ClientId
 }
 text! {
-    /// A name to sign in with: 1 to 150 ASCII letters, digits and `@ . + - _`.
+    /// A username for signing in: 1 to 150 ASCII letters, digits and `@ . + - _`.
     Username
 }
 
 impl MessageBody {
-    /// Longest body, in characters.
+    /// The maximum length in characters.
     pub const MAX_CHARS: usize = 5_000;
 
     /// Trims and checks a body.
@@ -59,10 +60,10 @@ impl MessageBody {
 }
 
 impl Title {
-    /// Most characters of one.
+    /// The maximum length in characters.
     pub const MAX_CHARS: usize = 255;
 
-    /// Trims and checks a title. `None`: it was blank, which means "no title of its own".
+    /// Trims and checks a title. Returns `Ok(None)` for a blank one, which means "no title of its own".
     pub fn parse(text: &str) -> Result<Option<Self>, String> {
         let text = text.trim();
         if text.is_empty() {
@@ -73,7 +74,7 @@ impl Title {
 }
 
 impl ClientId {
-    /// Checks a key; it is not trimmed, since it is never shown.
+    /// Checks a key. It is not trimmed, since it is never shown.
     pub fn parse(text: &str) -> Result<Self, String> {
         filled(text)?;
         at_most(text, 64)?;
@@ -97,20 +98,21 @@ impl Username {
         Ok(Self(text.to_owned()))
     }
 
-    /// What two names share that a person could take for one another, by the confusables skeletons of Unicode TS 39.
-    /// Two names in whose keys there is one that is the same are not both taken.
+    /// Returns the keys for detecting confusable names, by the skeletons of Unicode TS 39. A name is refused
+    /// if either key equals either key of another name.
     pub fn keys(&self) -> NameKeys {
-        // A skeleton keeps case, and case hides what looks alike: I is an l as it is written, and an i as it is read.
+        // A skeleton keeps case, but case affects which letters look alike: `I` looks like `l`, and
+        // lower-cased it is `i`.
         NameKeys { read: skeleton(&fold(&self.0)), look: skeleton(&fold(&skeleton(&self.0))) }
     }
 }
 
-/// What names share that look alike.
+/// Comparison keys of a username; names that look alike share one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NameKeys {
-    /// Whatever case a name is written in.
+    /// Skeleton of the folded name: independent of case.
     pub read: String,
-    /// As the name is written.
+    /// Skeleton of the name as written.
     pub look: String,
 }
 
@@ -118,12 +120,13 @@ fn skeleton(text: &str) -> String {
     unicode_security::skeleton(text).collect()
 }
 
-/// A person's name or part of one: trimmed, at most `max` characters, nothing in it that could disguise it. May be empty.
+/// Checks a person's name or part of one: trimmed, at most `max` characters, no invisible or disguising ones.
+/// May be empty.
 pub fn person_name(text: &str, max: usize) -> Result<String, String> {
     name(text.trim(), max)
 }
 
-/// One of the two strings by which a host names an object: 1 to 255 characters, edges trimmed.
+/// Checks one of the two strings by which a host names an object: 1 to 255 characters, trimmed.
 pub fn object_name(text: &str) -> Result<String, String> {
     let text = text.trim();
     filled(text)?;
@@ -132,7 +135,7 @@ pub fn object_name(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// An e-mail address, or nothing: one `@` with something on both sides and a length that mail allows.
+/// Checks an e-mail address: one `@` between two non-empty parts, at most 254 characters. May be empty.
 pub fn email(text: &str) -> Result<String, String> {
     let text = text.trim();
     at_most(text, 254)?;
@@ -147,11 +150,11 @@ pub fn email(text: &str) -> Result<String, String> {
     }
 }
 
-/// An absolute `http(s)` address, or nothing.
+/// Checks an absolute `http(s)` address of at most 500 characters. May be empty.
 pub fn web_address(text: &str) -> Result<String, String> {
     let text = text.trim();
     at_most(text, 500)?;
-    // What reads addresses cuts some of these, so that another one would be meant than is stored.
+    // URL parsers strip some control characters, so that the stored address would differ from the one used.
     no_controls(text, &[])?;
     let valid =
         || url::Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());

@@ -1,4 +1,4 @@
-//! Moments in time, and the one door through which the current one comes in.
+//! Timestamps, and the only place where the current time is read.
 
 use std::fmt;
 
@@ -6,7 +6,8 @@ use chrono::{DateTime, Datelike, SecondsFormat, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use utoipa::ToSchema;
 
-/// A moment, in microseconds since 1970 UTC. Shown as RFC 3339 with `Z`, with microseconds where there are any.
+/// A moment in microseconds since 1970 UTC. Written as RFC 3339 with `Z`; microseconds are omitted where they
+/// are zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ToSchema)]
 #[schema(value_type = String, format = DateTime, as = Time)]
 pub struct Timestamp(pub i64);
@@ -19,18 +20,18 @@ pub const MINUTE: i64 = 60 * SECOND;
 pub const DAY: i64 = 24 * 60 * 60 * SECOND;
 
 impl Timestamp {
-    /// The current moment by the system's clock, which may jump: nothing may be ordered by it.
+    /// Returns the current time of the system clock. The clock may jump, so nothing may be ordered by it.
     pub fn now() -> Self {
         Self(Utc::now().timestamp_micros())
     }
 
-    /// A moment as RFC 3339 writes it, with whatever offset, in a year that four digits can show.
+    /// Parses RFC 3339 with any offset, for the years 1 to 9999.
     pub fn parse(text: &str) -> Option<Self> {
         let moment = DateTime::parse_from_rfc3339(text).ok()?.to_utc();
         (1..=9999).contains(&moment.year()).then(|| Self(moment.timestamp_micros()))
     }
 
-    /// The moment `micros` later.
+    /// Returns the moment `micros` later.
     pub fn plus(self, micros: i64) -> Self {
         Self(self.0.saturating_add(micros))
     }
@@ -43,7 +44,8 @@ impl fmt::Display for Timestamp {
         let Ok(year @ 0..=9999) = u32::try_from(date.year()) else {
             return f.write_str(&moment.to_rfc3339_opts(SecondsFormat::Micros, true));
         };
-        // A page shows a hundred of them, and chrono writes a character at a time.
+        // Hand-written for speed: a page shows a hundred timestamps, and chrono writes one character at a
+        // time.
         let mut text = *b"0000-00-00T00:00:00.000000Z";
         let second = self.0.div_euclid(SECOND).rem_euclid(86_400) as u32;
         put(&mut text[..4], year);
@@ -62,7 +64,7 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// Writes a number over as many digits as there are.
+/// Writes a number into all of `digits`, with leading zeros.
 fn put(digits: &mut [u8], mut number: u32) {
     for digit in digits.iter_mut().rev() {
         *digit = b'0' + (number % 10) as u8;
@@ -91,7 +93,7 @@ mod tests {
     #[test]
     fn it_is_written_as_chrono_writes_it() {
         let years = |count: i64| 365 * DAY * count;
-        // Before the year 0, after the year 9999, and a step that meets every part of a moment.
+        // Before the year 0, after the year 9999, in steps that vary every part of the timestamp.
         for micros in (years(-2_000)..years(9_000)).step_by((years(3) + DAY - SECOND + 7) as usize) {
             let moment = DateTime::from_timestamp_micros(micros).unwrap();
             assert_eq!(Timestamp(micros).to_string(), moment.to_rfc3339_opts(SecondsFormat::Micros, true));

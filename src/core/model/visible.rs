@@ -1,4 +1,4 @@
-//! What can be seen of a text: names and titles show all that they have.
+//! Checks for invisible characters, so that names and titles show everything that they contain.
 
 use icu_properties::{
     CodePointMapData, CodePointSetData,
@@ -8,8 +8,8 @@ use icu_properties::{
 const ZWNJ: char = '\u{200C}';
 const ZWJ: char = '\u{200D}';
 
-/// Whether a text has something in it that is not seen, or moves what is: characters that Unicode calls default-ignorable,
-/// annotations. Emoji are whole; joiners may stand where they change how letters are written.
+/// Returns whether a text contains invisible or reordering characters: Unicode's default-ignorable ones and
+/// annotations. Whole emoji are allowed, and joiners where they change how letters are written.
 pub fn hides_something(text: &str) -> bool {
     if !text.chars().any(is_hidden) {
         return false;
@@ -28,7 +28,7 @@ pub fn hides_something(text: &str) -> bool {
     false
 }
 
-/// Whether a text has something in it that can be seen.
+/// Returns whether a text contains a visible character.
 pub fn shows_something(text: &str) -> bool {
     let categories = CodePointMapData::<GeneralCategory>::new();
     text.chars().any(|c| {
@@ -55,25 +55,25 @@ fn is_hidden(c: char) -> bool {
     CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c) || matches!(c, '\u{FFF9}'..='\u{FFFB}')
 }
 
-/// Symbols that are drawn as nothing: Braille without a dot, the head of no note.
+/// Returns whether a symbol has an empty glyph: the blank Braille pattern and the null notehead.
 fn is_empty_shape(c: char) -> bool {
     matches!(c, '\u{2800}' | '\u{1D159}')
 }
 
-/// How many bytes the longest emoji takes with which a text begins.
+/// Returns the length in bytes of the longest emoji at the start of a text.
 fn emoji_at(text: &str) -> Option<usize> {
-    // The longest of Unicode's list has 14 characters.
+    // The longest emoji of Unicode's list has 14 characters.
     let ends = text.char_indices().map(|(at, c)| at + c.len_utf8()).take(14);
     ends.filter(|end| is_emoji(&text[..*end])).last()
 }
 
-/// Whether a text is an emoji as it is drawn: a digit is one with its keycap only.
+/// Returns whether a text is an emoji that is drawn as one. A digit is one only with its keycap.
 fn is_emoji(text: &str) -> bool {
     let is_drawn = !text.starts_with(|c: char| c.is_ascii()) || text.ends_with('\u{20E3}');
     is_drawn && emojis::get(text).is_some()
 }
 
-/// Whether a joiner stands where it is a part of how words are written, by rules A.1 and A.2 of RFC 5892.
+/// Returns whether a joiner is part of how a word is written, by rules A.1 and A.2 of RFC 5892.
 fn is_written(before: &str, c: char, after: &str) -> bool {
     if !matches!(c, ZWNJ | ZWJ) {
         return false;

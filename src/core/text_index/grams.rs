@@ -1,24 +1,23 @@
-//! Grams: the parts of words by which texts are found. A word has each of its characters alone, and each with the next
-//! one and the one after that. So a part of a word is found whatever stands around it, and one or two characters are
-//! enough to look for.
+//! Grams: the parts of words that the search index stores. A word yields each character alone, and each
+//! character with the next one or two. So any part of a word is found, from one or two characters on.
 
 use std::ops::RangeInclusive;
 
 use super::Words;
 
-/// What a gram is kept under. Both parts are hashed: what is found by them must be looked at still.
+/// The index key of a gram. Both parts are hashes, so that matches must be verified against the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Gram {
-    /// Spreads grams evenly; those with the same first two characters share it.
+    /// Distributes grams evenly over slots. Grams with the same first two characters share it.
     pub spread: u16,
-    /// The first two characters and, in the lowest byte, the third.
+    /// The hash of the first two characters and, in the lowest byte, of the third.
     pub key: u32,
 }
 
 /// Bits of a key.
 pub const KEY_BITS: u32 = 24;
 
-/// Stands for the second character of a gram of one.
+/// Takes the place of the second character in a gram of one character.
 const ALONE: u32 = u32::MAX;
 
 impl Gram {
@@ -27,7 +26,7 @@ impl Gram {
     }
 
     fn pair(first: char, second: char, third: Option<char>) -> Self {
-        // Where there are thousands of letters two of them are rare enough.
+        // In scripts with thousands of letters a pair is rare enough.
         let third = if is_of_many(first) && is_of_many(second) { None } else { third };
         Self::hashed(first.into(), second.into(), third.map_or(0, u32::from))
     }
@@ -39,18 +38,19 @@ impl Gram {
         Self { spread: (pair >> 48) as u16, key: (pair >> 32) as u32 & 0xffff << 8 | third }
     }
 
-    /// All keys of grams with the same first two characters.
+    /// Returns the range of all keys with the same first two characters.
     fn any_third(self) -> RangeInclusive<u64> {
         (self.key & !0xff).into()..=(self.key | 0xff).into()
     }
 }
 
-/// Whether a character is of a script with thousands of letters: Han, Hangul, and those beside them; or a picture.
+/// Returns whether a character is of a script with thousands of letters (Han, Hangul and neighbours), or an
+/// emoji.
 fn is_of_many(c: char) -> bool {
     c >= '\u{2e80}'
 }
 
-/// Calls `take` with each gram of a folded text, with some of them more than once.
+/// Calls `take` with each gram of a folded text. Some grams are repeated.
 pub fn of_text(folded: &str, mut take: impl FnMut(Gram)) {
     for word in folded.split_whitespace() {
         let mut rest = word.chars();
@@ -64,51 +64,52 @@ pub fn of_text(folded: &str, mut take: impl FnMut(Gram)) {
     }
 }
 
-/// Grams of which a text must have one with each spread and one of each keys.
+/// A search term: a text must contain a gram with this spread and one of these keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wanted {
+pub struct Term {
     pub spread: u16,
     pub keys: RangeInclusive<u64>,
 }
 
-/// Most grams that a search looks for. Each costs time; those that are left out only let more texts through.
-const MOST_WANTED: usize = 16;
+/// Most grams per search. Each costs time; a gram left out only lets more candidates through.
+const MAX_TERMS: usize = 16;
 
-/// Most of them for one word.
-const MOST_OF_WORD: usize = 6;
+/// Most grams per word.
+const MAX_TERMS_PER_WORD: usize = 6;
 
-/// The grams of a search: of each of its longest words, one after the other, and then more of each.
-pub fn of_search(words: &Words) -> Vec<Wanted> {
-    let words: Vec<Vec<Wanted>> = words.iter().take(MOST_WANTED).map(of_word).collect();
-    let each = (MOST_WANTED / words.len()).clamp(1, MOST_OF_WORD);
-    let mut wanted: Vec<Wanted> = Vec::new();
+/// Returns the grams of a search. It takes one gram of each of the longest words, then a second one of each,
+/// and so on.
+pub fn of_search(words: &Words) -> Vec<Term> {
+    let words: Vec<Vec<Term>> = words.iter().take(MAX_TERMS).map(of_word).collect();
+    let each = (MAX_TERMS / words.len()).clamp(1, MAX_TERMS_PER_WORD);
+    let mut terms: Vec<Term> = Vec::new();
     for number in 0..each {
         for grams in &words {
-            // From one end of the word to the other.
+            // Spread over the word, from its first gram to its last.
             let count = grams.len().min(each);
             let chosen = (number < count).then(|| &grams[number * (grams.len() - 1) / (count - 1).max(1)]);
-            wanted.extend(chosen.filter(|chosen| !wanted.contains(chosen)).cloned());
+            terms.extend(chosen.filter(|chosen| !terms.contains(chosen)).cloned());
         }
     }
-    wanted
+    terms
 }
 
-fn of_word(word: &str) -> Vec<Wanted> {
+fn of_word(word: &str) -> Vec<Term> {
     let chars: Vec<char> = word.chars().collect();
-    let exactly = |gram: Gram| Wanted { spread: gram.spread, keys: gram.key.into()..=gram.key.into() };
+    let exactly = |gram: Gram| Term { spread: gram.spread, keys: gram.key.into()..=gram.key.into() };
     let followed = chars.windows(3).map(|three| exactly(Gram::pair(three[0], three[1], Some(three[2]))));
-    let mut wanted: Vec<Wanted> = followed.collect();
+    let mut terms: Vec<Term> = followed.collect();
     match chars[..] {
-        [alone] => wanted.push(exactly(Gram::alone(alone))),
+        [alone] => terms.push(exactly(Gram::alone(alone))),
         [.., first, second] if is_of_many(first) && is_of_many(second) => {
-            wanted.push(exactly(Gram::pair(first, second, None)));
+            terms.push(exactly(Gram::pair(first, second, None)));
         }
         [first, second] => {
             let gram = Gram::pair(first, second, None);
-            wanted.push(Wanted { spread: gram.spread, keys: gram.any_third() });
+            terms.push(Term { spread: gram.spread, keys: gram.any_third() });
         }
-        // The last two are in the gram before them.
+        // The gram before them already contains the last two.
         _ => {}
     }
-    wanted
+    terms
 }

@@ -1,19 +1,19 @@
-//! How a word must stand in a text to be found there.
+//! Matching: where in a text a word must be, to be a match.
 
 use unicode_normalization::char::is_combining_mark;
 use unicode_script::{Script, UnicodeScript};
 
-/// Where in a text a word is found. Both are folded.
+/// Where in a text a word matches. Both are folded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Matching {
-    /// Anywhere.
+    /// At any position.
     #[default]
     Substring,
-    /// Where a word of the text begins. Numbers, and scripts without spaces between words, are searched anywhere.
+    /// At the beginning of a word. Numbers, and scripts without spaces between words, match at any position.
     Prefix,
 }
 
-/// The names of both, as clients give them.
+/// The names of both in the API.
 pub const NAMES: [&str; 2] = ["substring", "prefix"];
 
 impl Matching {
@@ -25,12 +25,12 @@ impl Matching {
         }
     }
 
-    /// Whether a word is found in a text.
+    /// Returns whether a word matches in a text.
     pub fn finds(self, text: &str, word: &str) -> bool {
         text.contains(word) && (self == Self::Substring || self.places(text, word).next().is_some())
     }
 
-    /// Where a word is found in a text, in bytes.
+    /// Returns the positions in bytes at which a word matches in a text.
     pub fn places<'a>(self, text: &'a str, word: &'a str) -> Box<dyn Iterator<Item = usize> + 'a> {
         match word.chars().next() {
             Some(first) if self == Self::Prefix && !first.is_numeric() && has_spaces_around(first) => {
@@ -44,13 +44,15 @@ impl Matching {
     }
 }
 
-/// Whether no letter or digit of a word stands before a place. Marks belong to the character that carries them.
+/// Returns whether no letter or digit precedes a position. Combining marks count as part of their base
+/// character.
 fn begins_word(text: &str, start: usize) -> bool {
     let before = text[..start].chars().rev().find(|c| c.is_ascii() || !is_combining_mark(*c));
     before.is_none_or(|before| !has_spaces_around(before))
 }
 
-/// Whether a character is a letter or a digit of words that have white space or punctuation between them.
+/// Returns whether a character is a letter or digit of a script that separates words by spaces or
+/// punctuation.
 fn has_spaces_around(c: char) -> bool {
     if c.is_ascii() {
         return c.is_ascii_alphanumeric();
@@ -63,7 +65,7 @@ fn is_of_script_without_spaces(c: char) -> bool {
         Balinese, Bopomofo, Han, Hiragana, Javanese, Katakana, Khmer, Lao, Myanmar, New_Tai_Lue, Tai_Le,
         Tai_Tham, Tai_Viet, Thai, Tibetan, Yi,
     };
-    // All scripts before Thai have spaces.
+    // All scripts below Thai separate words by spaces.
     if c < '\u{e00}' {
         return false;
     }
@@ -131,7 +133,7 @@ mod tests {
         assert!(finds("Die Straße", "STRASS") && !finds("Die Straße", "rasse") && !finds("Straße", "sse"));
         assert!(finds("Ёлка на площади", "площ") && !finds("Ёлка на площади", "лощ"));
         assert!(finds("x a-a-a", "a-a") && finds("xa-a-a", "a-a") && !finds("xa-b", "a-b"));
-        // A letter after a sign that kills the vowel, and one with a vowel's sign, are within a word.
+        // A letter after a virama, and one with a dependent vowel sign, are inside a word.
         assert!(
             finds("नमस्ते जी", "नम") && finds("नमस्ते जी", "जी") && !finds("नमस्ते", "ते") && !finds("नमस्ते", "स्ते")
         );

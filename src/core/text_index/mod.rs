@@ -1,5 +1,5 @@
-//! How messages are searched, without input or output: what is looked for, the parts by which it is found, and the
-//! form in which an index of them is kept. [`crate::storage::message_search`] keeps it and asks it.
+//! Full-text search without I/O: search words, grams, and the format of index segments.
+//! [`crate::storage::message_search`] maintains and queries the index.
 
 pub mod grams;
 pub mod matching;

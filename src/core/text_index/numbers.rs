@@ -1,6 +1,7 @@
-//! Numbers in as few bytes as they need: seven bits in each, the lowest first, the highest bit set where more follow.
+//! Variable-length integers (LEB128): seven bits per byte, lowest first; the highest bit is set where more
+//! bytes follow.
 
-/// Writes a number.
+/// Appends a number.
 pub fn push_number(bytes: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         bytes.push(number as u8 | 0x80);
@@ -9,7 +10,7 @@ pub fn push_number(bytes: &mut Vec<u8>, mut number: u64) {
     bytes.push(number as u8);
 }
 
-/// Takes a number off the front; `None` where there is none.
+/// Reads a number from the front and advances past it; `None` where there is no complete one.
 pub fn take_number(bytes: &mut &[u8]) -> Option<u64> {
     let (mut number, mut shift) = (0, 0);
     loop {

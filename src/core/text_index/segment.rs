@@ -1,5 +1,5 @@
-//! A segment of the index: some thousands of ids that follow each other, and under each gram the messages that have it.
-//! It is not changed, only made anew.
+//! Index segments: postings for a range of some thousand consecutive message ids. A segment is immutable; a
+//! change rebuilds it.
 
 use std::ops::RangeInclusive;
 
@@ -9,54 +9,54 @@ use super::{
     numbers::{push_number, take_number},
 };
 
-/// How many ids a segment can span. A message's position in it is its id less the first one.
+/// Number of ids in a segment. A message's position is its id minus the first id of the segment.
 pub const SPAN: usize = 1 << POSITION_BITS;
 const POSITION_BITS: u32 = 14;
 
-/// Grams are kept in so many slots, by their spread.
+/// Grams are stored in 2^10 slots, selected by their spread.
 const SLOT_BITS: u32 = 10;
 
-/// Grams of a message from which on it pays to look for those that it has more than once: a long text has most of them
-/// many times, and until the segment is made each takes eight bytes.
+/// Number of grams in a message above which duplicates are removed at once. A long text repeats most of its
+/// grams, and each takes eight bytes until the segment is built.
 const MANY_GRAMS: usize = 512;
 
-/// The slot in which grams of a spread are.
+/// Returns the slot of the grams with this spread.
 pub fn slot_of(spread: u16) -> u32 {
     u32::from(spread >> (16 - SLOT_BITS))
 }
 
-/// What is kept of a segment.
+/// The stored form of a segment.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Segment {
-    /// Bytes of text in it.
+    /// Size of its texts in bytes.
     pub size: usize,
-    /// Postings of its chats.
+    /// Postings by chat.
     pub chats: Vec<u8>,
-    /// Postings of grams; a slot without any is left out.
+    /// Postings by gram, per slot; empty slots are omitted.
     pub slots: Vec<(u32, Vec<u8>)>,
 }
 
-/// A segment being made, of messages by rising id.
+/// Builds a segment from messages in ascending order of id.
 #[derive(Debug, Default)]
 pub struct Builder {
     chats: Vec<(i64, usize)>,
-    /// Slot, key and position of each gram, from the highest bits down.
+    /// Slot, key and position of each gram, packed from the highest bits down.
     grams: Vec<u64>,
     size: usize,
 }
 
 impl Builder {
-    /// Bytes of text in it.
+    /// Returns the size of the texts added so far, in bytes.
     pub fn size(&self) -> usize {
         self.size
     }
 
-    /// How many messages are in it.
+    /// Returns the number of messages added so far.
     pub fn messages(&self) -> usize {
         self.chats.len()
     }
 
-    /// Adds the message at a position, with its chat and its text, folded.
+    /// Adds the message at a position, with its chat and its folded text.
     pub fn add(&mut self, position: usize, chat: i64, folded: &str) {
         assert!(position < SPAN, "the position is within the segment");
         self.chats.push((chat, position));
@@ -74,7 +74,7 @@ impl Builder {
         }
     }
 
-    /// Makes the segment.
+    /// Builds the segment.
     pub fn finish(mut self) -> Segment {
         sort(&mut self.grams);
         self.grams.dedup();
@@ -89,7 +89,8 @@ impl Builder {
     }
 }
 
-/// Sorts grams that come by rising position, by some bits of slot and key after the other.
+/// Sorts grams by slot and key with a radix sort. They are already in ascending order of position, which a
+/// stable sort keeps.
 fn sort(grams: &mut Vec<u64>) {
     const BITS: u32 = 12;
     let mut sorted = vec![0; grams.len()];
@@ -109,9 +110,8 @@ fn sort(grams: &mut Vec<u64>) {
     }
 }
 
-/// Postings as they are stored: for each key, of which there can be none below another, the difference to the one before,
-/// the number of bytes that follow, and in these the positions, either as differences or, where that is shorter, as
-/// bits.
+/// Encodes postings. For each key in ascending order: its difference to the key before, the length in bytes,
+/// and the positions. Positions are stored as differences or, where that is shorter, as a bitmap.
 fn written<T>(postings: &[T], key: impl Fn(&T) -> u64, position: impl Fn(&T) -> usize) -> Vec<u8> {
     let (mut bytes, mut last_key) = (Vec::new(), 0);
     for of_key in postings.chunk_by(|a, b| key(a) == key(b)) {
@@ -135,8 +135,8 @@ fn written<T>(postings: &[T], key: impl Fn(&T) -> u64, position: impl Fn(&T) -> 
     bytes
 }
 
-/// Adds to `found` the positions that postings have under those of some keys for which `wants` says so. What cannot be
-/// read adds nothing.
+/// Adds to `found` the positions of all keys in the range for which `wants` returns true. Stops at damaged
+/// data.
 pub fn find(postings: &[u8], keys: RangeInclusive<u64>, wants: impl Fn(u64) -> bool, found: &mut Positions) {
     let (mut rest, mut key) = (postings, 0_u64);
     while let (Some(step), Some(head)) = (take_number(&mut rest), take_number(&mut rest)) {
@@ -177,7 +177,7 @@ mod tests {
         builder.finish()
     }
 
-    /// Positions that have all grams of a search, as the index has them.
+    /// Returns the positions that contain all grams of a search, according to the index.
     fn candidates(segment: &Segment, query: &str) -> Vec<usize> {
         let mut all = Positions::all(SPAN);
         for wanted in grams::of_search(&Words::of(query).unwrap()) {

@@ -1,21 +1,21 @@
-//! What is looked for: words, each of which must be found.
+//! Search words; a text must contain every one.
 
 use super::Matching;
 use crate::core::model::case_folding::{Traced, fold};
 
-/// Most highlights of one message, and most words that have any; what is found further on is not marked.
+/// Most highlights in one message, and most words that are highlighted. Later matches are not highlighted.
 const MOST_HIGHLIGHTS: usize = 100;
 
-/// The different words of a search, and how they must stand in a text.
+/// The distinct words of a search, and how they match.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Words {
-    /// Folded, the longest first: it is the likeliest to be missing.
+    /// Folded, the longest first, since it is the most likely to be absent.
     words: Vec<String>,
     matching: Matching,
 }
 
 impl Words {
-    /// The words of a query; `None` where there are none.
+    /// Parses a query; `None` where it has no words.
     pub fn of(query: &str) -> Option<Self> {
         let folded = fold(query);
         let mut words: Vec<String> = folded.split_whitespace().map(str::to_owned).collect();
@@ -24,7 +24,7 @@ impl Words {
         (!words.is_empty()).then_some(Self { words, matching: Matching::default() })
     }
 
-    /// The same words, found in another way.
+    /// Returns the words with another way of matching.
     pub fn matching(self, matching: Matching) -> Self {
         Self { matching, ..self }
     }
@@ -33,17 +33,18 @@ impl Words {
         self.words.iter().map(String::as_str)
     }
 
-    /// How many words there are.
+    /// Returns the number of words.
     pub fn count(&self) -> usize {
         self.words.len()
     }
 
-    /// How many words are found in a folded text before one is not.
+    /// Counts the words that match a folded text, up to the first that does not.
     pub fn found_in(&self, folded: &str) -> usize {
         self.iter().take_while(|word| self.matching.finds(folded, word)).count()
     }
 
-    /// Where the longest words stand in a text: characters, the end exclusive, in order. Those that overlap are one.
+    /// Returns the matches of the longest words as ranges of characters, the end exclusive, in order.
+    /// Overlapping ranges are merged.
     pub fn highlights(&self, text: &str) -> Vec<(usize, usize)> {
         let text = Traced::new(text);
         let mut found = Vec::new();

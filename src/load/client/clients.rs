@@ -1,4 +1,4 @@
-//! The clients of a run.
+//! All clients of a run.
 
 use std::{
     cell::{Cell, RefCell},
@@ -11,99 +11,109 @@ use tokio::time::timeout;
 
 use super::{
     live_client::{Client, OnAnswer},
-    socket::Refused,
+    socket::ConnectError,
 };
-use crate::load::{environment::Stage, error::LoadError, measure::deliveries::Ledger};
+use crate::load::{environment::Environment, error::LoadError, measure::deliveries::Deliveries};
 
-/// Handshakes at the same time.
-const AT_ONCE: usize = 128;
+/// Concurrent handshakes.
+const CONCURRENT_HANDSHAKES: usize = 128;
 
-/// How long a socket may take to be live.
-const LIVE_WITHIN: Duration = Duration::from_secs(60);
+/// How long a socket may take to become live.
+const LIVE_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How often a handshake is tried that the server is too busy for, and how long it pauses where the server does not say.
-const TRIES: usize = 5;
+/// Attempts of a handshake that is answered with 503, and the pause between them without a `Retry-After`.
+const ATTEMPTS: usize = 5;
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// The clients of a run, by the places of their people; not everybody has to be one.
-pub(crate) struct Audience {
-    clients: Vec<Option<Rc<Client>>>,
+/// The clients of a run, by the index of their person; a person without a client has `None`.
+pub(crate) struct Clients {
+    by_person: Vec<Option<Rc<Client>>>,
 }
 
-impl Audience {
-    /// Connects these people, and waits until all are live.
+impl Clients {
+    /// Connects a client for each of `people`, and waits until all are live.
     pub(crate) async fn open(
-        stage: &Stage,
-        ledger: &Rc<RefCell<Ledger>>,
+        environment: &Environment,
+        deliveries: &Rc<RefCell<Deliveries>>,
         people: &[u32],
         on_answer: Option<&OnAnswer>,
     ) -> Result<Self, LoadError> {
-        let mut audience = Self { clients: vec![None; stage.cast.people.len()] };
-        let mut chats = chats_of(stage);
+        let mut clients = Self { by_person: vec![None; environment.fixtures.people.len()] };
+        let mut chats = chats_of(environment);
         for person in people {
-            let place = *person as usize;
-            let header = stage.cast.people[place].header.clone();
-            let chats = std::mem::take(&mut chats[place]);
-            let client = Client::new(stage.target.clone(), header, chats, ledger.clone(), on_answer.cloned());
-            audience.clients[place] = Some(client);
+            let index = *person as usize;
+            let header = environment.fixtures.people[index].header.clone();
+            let chats = std::mem::take(&mut chats[index]);
+            let client = Client::new(
+                environment.target.clone(),
+                header,
+                chats,
+                deliveries.clone(),
+                on_answer.cloned(),
+            );
+            clients.by_person[index] = Some(client);
         }
-        audience.connect(stage, ledger).await?;
-        Ok(audience)
+        clients.connect(environment, deliveries).await?;
+        Ok(clients)
     }
 
-    async fn connect(&self, stage: &Stage, ledger: &RefCell<Ledger>) -> Result<(), LoadError> {
+    async fn connect(
+        &self,
+        environment: &Environment,
+        deliveries: &RefCell<Deliveries>,
+    ) -> Result<(), LoadError> {
         let clients: Vec<&Rc<Client>> = self.all().collect();
         let next = Cell::new(0);
-        let lane = async || {
+        let worker = async || {
             while let Some(client) = clients.get(next.replace(next.get() + 1)) {
-                let begun = stage.clock.now();
-                timeout(LIVE_WITHIN, connect(client))
+                let begun = environment.clock.now();
+                timeout(LIVE_TIMEOUT, connect(client))
                     .await
                     .map_err(|_| "a socket was not live in time".to_owned())??;
-                ledger.borrow_mut().connects.record(stage.clock.now() - begun);
+                deliveries.borrow_mut().connect_latencies.record(environment.clock.now() - begun);
             }
             Ok::<_, LoadError>(())
         };
-        try_join_all((0..AT_ONCE.min(clients.len())).map(|_| lane())).await.map(drop)
+        try_join_all((0..CONCURRENT_HANDSHAKES.min(clients.len())).map(|_| worker())).await.map(drop)
     }
 
-    /// All clients.
+    /// Iterates over all clients, connected or not.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Rc<Client>> {
-        self.clients.iter().flatten()
+        self.by_person.iter().flatten()
     }
 
-    /// Somebody's.
+    /// Returns a person's client.
     pub(crate) fn client(&self, person: u32) -> Option<&Rc<Client>> {
-        self.clients[person as usize].as_ref()
+        self.by_person[person as usize].as_ref()
     }
 
-    /// How many are connected.
+    /// Counts the clients that are connected and live.
     pub(crate) fn connected(&self) -> usize {
         self.all().filter(|client| client.is_connected()).count()
     }
 
-    /// All say goodbye.
-    pub(crate) fn leave(&self) {
-        self.all().for_each(|client| client.leave());
+    /// Starts the close handshake of all clients.
+    pub(crate) fn close(&self) {
+        self.all().for_each(|client| client.close());
     }
 }
 
-/// The chats of each person, as places in the list of chats.
-pub(crate) fn chats_of(stage: &Stage) -> Vec<Vec<u32>> {
-    let mut chats = vec![Vec::new(); stage.cast.people.len()];
-    for (place, chat) in stage.cast.chats.iter().enumerate() {
+/// Returns the chats of each person, as indexes into the fixtures' chats.
+pub(crate) fn chats_of(environment: &Environment) -> Vec<Vec<u32>> {
+    let mut chats = vec![Vec::new(); environment.fixtures.people.len()];
+    for (index, chat) in environment.fixtures.chats.iter().enumerate() {
         for member in &chat.members {
-            chats[*member as usize].push(place as u32);
+            chats[*member as usize].push(index as u32);
         }
     }
     chats
 }
 
-/// Connects a client. A server that is too busy is asked again when it says so.
+/// Connects a client. After a 503 retries when `Retry-After` is over.
 async fn connect(client: &Rc<Client>) -> Result<(), LoadError> {
-    for _ in 1..TRIES {
+    for _ in 1..ATTEMPTS {
         match client.connect().await {
-            Err(Refused::Status(503, pause)) => {
+            Err(ConnectError::Status(503, pause)) => {
                 tokio::time::sleep(pause.map_or(PAUSE, Duration::from_secs)).await;
             }
             done => return done.map_err(|why| format!("a socket cannot be opened: {why}").into()),

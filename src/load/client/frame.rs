@@ -1,7 +1,7 @@
-//! WebSocket frames, read and written without more than is needed: a client of ten thousand sockets must cost less than
-//! the server that it looks at.
+//! A minimal WebSocket frame codec (RFC 6455). A client of ten thousand sockets must use less CPU than the
+//! server that it measures.
 
-/// Bits of a frame's first byte.
+/// Bits of a frame's first byte: the FIN flag and the opcodes.
 const FIN: u8 = 0x80;
 const CONTINUATION: u8 = 0x0;
 const TEXT: u8 = 0x1;
@@ -9,59 +9,63 @@ const CLOSE: u8 = 0x8;
 const PING: u8 = 0x9;
 const PONG: u8 = 0xA;
 
-/// Bit of the second byte: what follows is masked.
+/// Bit of the second byte: the payload is masked.
 const MASKED: u8 = 0x80;
 
-/// More than any server of ours sends in a frame.
-const LONGEST: u64 = 64 << 20;
+/// Longest payload accepted, in bytes: more than our server sends in a frame.
+const MAX_PAYLOAD: u64 = 64 << 20;
 
-/// What a server sends.
+/// A complete frame or message of the server.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum ServerFrame<'a> {
     Text(&'a [u8]),
     Ping(&'a [u8]),
-    /// With its code; 1005 where it bears none.
+    /// A close frame with its code; 1005 if it has none.
     Close(u16),
 }
 
-/// The server sent what is no frame.
+/// The server sent an invalid frame.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Broken;
+pub(crate) struct ProtocolError;
 
-/// The bytes that a server sends, put together to frames.
+/// Decoder of the server's byte stream into frames.
 #[derive(Debug, Default)]
 pub(crate) struct Incoming {
-    /// The beginning of a frame whose rest is on its way.
+    /// The beginning of an incomplete frame.
     part: Vec<u8>,
-    /// The beginning of a message in fragments.
+    /// The fragments received so far of a fragmented message.
     message: Option<Vec<u8>>,
 }
 
 impl Incoming {
-    /// Takes what has come, and hands on each frame that is whole.
-    pub(crate) fn take(&mut self, bytes: &[u8], mut each: impl FnMut(ServerFrame)) -> Result<(), Broken> {
+    /// Feeds received bytes and calls `each` for every complete frame.
+    pub(crate) fn feed(
+        &mut self,
+        bytes: &[u8],
+        mut each: impl FnMut(ServerFrame),
+    ) -> Result<(), ProtocolError> {
         if self.part.is_empty() {
-            let used = walk(&mut self.message, bytes, &mut each)?;
+            let used = decode(&mut self.message, bytes, &mut each)?;
             self.part.extend_from_slice(&bytes[used..]);
             return Ok(());
         }
         self.part.extend_from_slice(bytes);
-        let used = walk(&mut self.message, &self.part, &mut each)?;
+        let used = decode(&mut self.message, &self.part, &mut each)?;
         self.part.drain(..used);
         if self.part.is_empty() {
-            // Most sockets are idle most of the time.
+            // Free the buffer: most sockets are idle most of the time.
             self.part = Vec::new();
         }
         Ok(())
     }
 }
 
-/// Hands on the whole frames at the beginning of `bytes`. Returns how many bytes they take.
-fn walk(
+/// Decodes the complete frames at the beginning of `bytes`. Returns how many bytes they occupy.
+fn decode(
     message: &mut Option<Vec<u8>>,
     bytes: &[u8],
     each: &mut impl FnMut(ServerFrame),
-) -> Result<usize, Broken> {
+) -> Result<usize, ProtocolError> {
     let mut used = 0;
     while let Some((first, from, to)) = next(&bytes[used..])? {
         let payload = &bytes[used + from..used + to];
@@ -70,7 +74,7 @@ fn walk(
             (TEXT, true) => each(ServerFrame::Text(payload)),
             (TEXT, false) => *message = Some(payload.to_vec()),
             (CONTINUATION, is_last) => {
-                let whole = message.as_mut().ok_or(Broken)?;
+                let whole = message.as_mut().ok_or(ProtocolError)?;
                 whole.extend_from_slice(payload);
                 if is_last && let Some(whole) = message.take() {
                     each(ServerFrame::Text(&whole));
@@ -82,17 +86,18 @@ fn walk(
                 [high, low, ..] => u16::from_be_bytes([*high, *low]),
                 _ => 1005,
             })),
-            _ => return Err(Broken),
+            _ => return Err(ProtocolError),
         }
     }
     Ok(used)
 }
 
-/// The first byte of the frame at the beginning, and where its payload begins and ends; `None` where it is not whole.
-fn next(bytes: &[u8]) -> Result<Option<(u8, usize, usize)>, Broken> {
+/// Returns the first byte of the first frame, and where its payload begins and ends.
+/// `None` if the frame is incomplete.
+fn next(bytes: &[u8]) -> Result<Option<(u8, usize, usize)>, ProtocolError> {
     let [first, second, rest @ ..] = bytes else { return Ok(None) };
     if second & MASKED != 0 {
-        return Err(Broken);
+        return Err(ProtocolError);
     }
     let (from, length) = match (second, rest) {
         (126, [a, b, ..]) => (4, u64::from(u16::from_be_bytes([*a, *b]))),
@@ -100,29 +105,29 @@ fn next(bytes: &[u8]) -> Result<Option<(u8, usize, usize)>, Broken> {
         (126 | 127, _) => return Ok(None),
         (short, _) => (2, u64::from(*short)),
     };
-    if length > LONGEST {
-        return Err(Broken);
+    if length > MAX_PAYLOAD {
+        return Err(ProtocolError);
     }
     let to = from + length as usize;
     Ok((bytes.len() >= to).then_some((*first, from, to)))
 }
 
-/// Adds a text frame to what is to be sent.
+/// Appends a text frame to `out`.
 pub(crate) fn text(out: &mut Vec<u8>, payload: &[u8]) {
     frame(out, FIN | TEXT, payload);
 }
 
-/// Adds the answer to a ping.
+/// Appends a pong frame to `out`.
 pub(crate) fn pong(out: &mut Vec<u8>, payload: &[u8]) {
     frame(out, FIN | PONG, payload);
 }
 
-/// Adds a goodbye.
+/// Appends a close frame to `out`.
 pub(crate) fn close(out: &mut Vec<u8>, code: u16) {
     frame(out, FIN | CLOSE, &code.to_be_bytes());
 }
 
-/// A client's frame is masked; a mask of zeros leaves the payload as it is.
+/// Appends a client frame, which must be masked. A mask of zeros leaves the payload unchanged.
 fn frame(out: &mut Vec<u8>, first: u8, payload: &[u8]) {
     out.push(first);
     match payload.len() {
@@ -144,7 +149,7 @@ fn frame(out: &mut Vec<u8>, first: u8, payload: &[u8]) {
 mod tests {
     use super::*;
 
-    /// As a server would send it.
+    /// Encodes a frame as a server sends it: unmasked.
     fn sent(first: u8, payload: &[u8]) -> Vec<u8> {
         let mut bytes = Vec::new();
         frame(&mut bytes, first, payload);
@@ -154,11 +159,11 @@ mod tests {
         bytes
     }
 
-    fn taken(pieces: &[&[u8]]) -> Vec<String> {
+    fn decoded(pieces: &[&[u8]]) -> Vec<String> {
         let (mut incoming, mut frames) = (Incoming::default(), Vec::new());
         for piece in pieces {
             incoming
-                .take(piece, |frame| {
+                .feed(piece, |frame| {
                     frames.push(match frame {
                         ServerFrame::Text(text) => String::from_utf8_lossy(text).into_owned(),
                         other => format!("{other:?}"),
@@ -177,26 +182,26 @@ mod tests {
         bytes.extend(sent(FIN | TEXT, "y".repeat(300).as_bytes()));
         bytes.extend(sent(FIN | TEXT, long.as_bytes()));
         bytes.extend(sent(FIN | CLOSE, &4408_u16.to_be_bytes()));
-        let whole = taken(&[&bytes]);
+        let whole = decoded(&[&bytes]);
         assert_eq!(whole, ["one", "Ping([63])", &"y".repeat(300), &long, "Close(4408)"]);
         for cut in [1, 2, 5, 7, 9, 11, 300, 320, bytes.len() - 1] {
-            assert_eq!(taken(&[&bytes[..cut], &bytes[cut..]]), whole, "{cut}");
+            assert_eq!(decoded(&[&bytes[..cut], &bytes[cut..]]), whole, "{cut}");
         }
     }
 
     #[test]
     fn fragments_are_one_message() {
         let pieces = [sent(TEXT, b"a"), sent(FIN | PING, b""), sent(CONTINUATION, b"b"), sent(FIN, b"c")];
-        assert_eq!(taken(&[&pieces.concat()]), ["Ping([])", "abc"]);
+        assert_eq!(decoded(&[&pieces.concat()]), ["Ping([])", "abc"]);
     }
 
     #[test]
-    fn what_is_no_frame_is_told() {
-        assert_eq!(Incoming::default().take(&[FIN | TEXT, MASKED], |_| {}), Err(Broken));
-        assert_eq!(Incoming::default().take(&sent(FIN | 0x3, b""), |_| {}), Err(Broken));
+    fn invalid_frames_are_rejected() {
+        assert_eq!(Incoming::default().feed(&[FIN | TEXT, MASKED], |_| {}), Err(ProtocolError));
+        assert_eq!(Incoming::default().feed(&sent(FIN | 0x3, b""), |_| {}), Err(ProtocolError));
         assert_eq!(
-            Incoming::default().take(&[FIN | TEXT, 127, 255, 0, 0, 0, 0, 0, 0, 0], |_| {}),
-            Err(Broken)
+            Incoming::default().feed(&[FIN | TEXT, 127, 255, 0, 0, 0, 0, 0, 0, 0], |_| {}),
+            Err(ProtocolError)
         );
     }
 }

@@ -1,4 +1,4 @@
-//! A kept HTTP/1.1 connection over which one request follows the other.
+//! A keep-alive HTTP/1.1 connection for sequential requests.
 
 use std::{io, ops::Range, rc::Rc};
 
@@ -9,13 +9,13 @@ use tokio::{
 
 use super::target::Target;
 
-/// Most headers of an answer.
-const MOST_HEADERS: usize = 64;
+/// Highest number of headers in a response.
+const MAX_HEADERS: usize = 64;
 
-/// How much is read at once.
-const PIECE: usize = 32 << 10;
+/// Bytes reserved for each read.
+const READ_SIZE: usize = 32 << 10;
 
-/// A connection, opened when it is first needed and again after the server has closed it.
+/// A connection that is opened on first use, and reopened after the server has closed it.
 pub(crate) struct Connection {
     target: Rc<Target>,
     stream: Option<TcpStream>,
@@ -23,21 +23,21 @@ pub(crate) struct Connection {
     answer: Vec<u8>,
 }
 
-/// What a server answered.
+/// A complete response.
 #[derive(Debug)]
 pub(crate) struct Answer<'a> {
     pub(crate) status: u16,
-    /// `name=value` of the cookie that it sets.
+    /// `name=value` of the cookie that the response sets.
     pub(crate) cookie: Option<String>,
     pub(crate) body: &'a [u8],
 }
 
-/// The head of an answer, as far as it counts.
+/// The head of a response, as far as the load generator needs it.
 #[derive(Debug, Default)]
 pub(crate) struct Head {
     pub(crate) status: u16,
     length: usize,
-    /// Seconds, where the server names them.
+    /// `Retry-After`, in seconds.
     pub(crate) retry_after: Option<u64>,
     cookie: Option<String>,
     is_chunked: bool,
@@ -50,8 +50,8 @@ impl Connection {
         Self { target, stream: None, request: Vec::new(), answer: Vec::new() }
     }
 
-    /// Sends a request and reads its answer. `header`: whole header lines, such as who asks.
-    pub(crate) async fn ask(
+    /// Sends a request and reads its response. `header`: complete header lines, such as `Authorization`.
+    pub(crate) async fn request(
         &mut self,
         method: &str,
         path: &str,
@@ -86,7 +86,7 @@ impl Connection {
     }
 
     async fn exchange(&mut self) -> io::Result<(Head, Range<usize>)> {
-        // A server closes a connection that nothing was asked over for a while.
+        // The server closes idle connections.
         let is_closed = self.stream.as_ref().is_some_and(|stream| !is_open(stream));
         if is_closed {
             self.stream = None;
@@ -106,12 +106,12 @@ fn is_open(stream: &TcpStream) -> bool {
     matches!(stream.try_read(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
 }
 
-/// Reads an answer whole. Returns its head and where its body is.
+/// Reads a complete response. Returns its head and the range of its body.
 async fn read(stream: &mut TcpStream, bytes: &mut Vec<u8>) -> io::Result<(Head, Range<usize>)> {
     bytes.clear();
     let mut head = Head::default();
     loop {
-        more(stream, bytes).await?;
+        read_more(stream, bytes).await?;
         if head.body.is_none() {
             head = read_head(bytes)?;
         }
@@ -127,35 +127,35 @@ async fn read(stream: &mut TcpStream, bytes: &mut Vec<u8>) -> io::Result<(Head, 
     }
 }
 
-async fn more(stream: &mut TcpStream, bytes: &mut Vec<u8>) -> io::Result<()> {
-    bytes.reserve(PIECE);
+async fn read_more(stream: &mut TcpStream, bytes: &mut Vec<u8>) -> io::Result<()> {
+    bytes.reserve(READ_SIZE);
     match stream.read_buf(bytes).await? {
         0 => Err(io::ErrorKind::UnexpectedEof.into()),
         _ => Ok(()),
     }
 }
 
-/// Reads the head of an answer; it has no `body` where it is not whole.
+/// Parses the head of a response; its `body` is `None` while the head is incomplete.
 pub(crate) fn read_head(bytes: &[u8]) -> io::Result<Head> {
-    let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
+    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut response = httparse::Response::new(&mut headers);
     let parsed = response.parse(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
     let httparse::Status::Complete(body) = parsed else { return Ok(Head::default()) };
     let mut head = Head { status: response.code.unwrap_or(0), body: Some(body), ..Head::default() };
     for header in response.headers {
-        note(&mut head, header);
+        read_header(&mut head, header);
     }
     Ok(head)
 }
 
 impl Head {
-    /// Where what follows the head begins.
+    /// Returns the offset of the first byte after the head; `None` while the head is incomplete.
     pub(crate) fn end(&self) -> Option<usize> {
         self.body
     }
 }
 
-fn note(head: &mut Head, header: &httparse::Header) {
+fn read_header(head: &mut Head, header: &httparse::Header) {
     let is = |name: &str| header.name.eq_ignore_ascii_case(name);
     let value = || std::str::from_utf8(header.value).unwrap_or_default().trim();
     if is("content-length") {
@@ -171,7 +171,7 @@ fn note(head: &mut Head, header: &httparse::Header) {
     }
 }
 
-/// Joins the chunks of a body that is whole, in place. Returns where it ends then.
+/// Joins the chunks of a body in place. Returns the end of the joined body, or `None` if chunks are missing.
 fn join_chunks(bytes: &mut Vec<u8>, from: usize) -> io::Result<Option<usize>> {
     let mut chunks = Vec::new();
     let mut at = from;

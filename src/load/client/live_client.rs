@@ -1,4 +1,4 @@
-//! A user as an app keeps them connected: a socket, what was heard over it, and coming back after a break.
+//! A connected user: a socket, the check of its events, and resuming after a lost connection.
 
 use std::{
     cell::{Cell, RefCell},
@@ -9,43 +9,43 @@ use std::{
 use tokio::{sync::Notify, task::JoinHandle};
 
 use super::{
-    event::{self, Heard},
-    sequence_check::Listener,
-    socket::{End, Line, Refused, Socket},
+    event::{self, ServerEvent},
+    sequence_check::SequenceCheck,
+    socket::{ConnectError, End, Socket, SocketWriter},
     target::Target,
 };
-use crate::load::measure::deliveries::Ledger;
+use crate::load::measure::deliveries::Deliveries;
 
-/// Hears what a socket's own commands are answered with.
-pub(crate) type OnAnswer = Rc<dyn Fn(&Heard)>;
+/// Callback for the `ack` and `error` frames that answer a socket's own commands.
+pub(crate) type OnAnswer = Rc<dyn Fn(&ServerEvent)>;
 
-/// The id of a client's `resume`; those of other commands are smaller.
+/// The id of a client's `resume` command; the ids of other commands are smaller.
 const RESUME: u64 = 1 << 40;
 
-/// A user of the run with their socket.
+/// A user of the run with at most one socket.
 pub(crate) struct Client {
     target: Rc<Target>,
-    /// The header line that says who it is.
+    /// The header line that authenticates the user.
     pub(crate) header: String,
-    /// The chats, as places in the list of chats.
+    /// The user's chats, as indexes into the fixtures' chats.
     pub(crate) chats: Vec<u32>,
-    ledger: Rc<RefCell<Ledger>>,
+    deliveries: Rc<RefCell<Deliveries>>,
     on_answer: Option<OnAnswer>,
-    listener: RefCell<Listener>,
-    line: RefCell<Option<Rc<Line>>>,
-    hearing: RefCell<Option<JoinHandle<()>>>,
+    sequence_check: RefCell<SequenceCheck>,
+    writer: RefCell<Option<Rc<SocketWriter>>>,
+    receiver: RefCell<Option<JoinHandle<()>>>,
     phase: Cell<Phase>,
     changed: Notify,
 }
 
-/// How far a client's connection is.
+/// State of a client's connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// There is none, or its end is wanted.
-    Away,
-    Coming,
+    /// There is no connection, or the client is closing it.
+    Disconnected,
+    Connecting,
     Live,
-    /// It ended, and should not have.
+    /// The connection ended unexpectedly.
     Ended(End),
 }
 
@@ -54,123 +54,123 @@ impl Client {
         target: Rc<Target>,
         header: String,
         chats: Vec<u32>,
-        ledger: Rc<RefCell<Ledger>>,
+        deliveries: Rc<RefCell<Deliveries>>,
         on_answer: Option<OnAnswer>,
     ) -> Rc<Self> {
-        chats.iter().for_each(|chat| ledger.borrow_mut().listens(*chat));
+        chats.iter().for_each(|chat| deliveries.borrow_mut().add_subscriber(*chat));
         Rc::new(Self {
             target,
             header,
             chats,
-            ledger,
+            deliveries,
             on_answer,
-            listener: RefCell::default(),
-            line: RefCell::default(),
-            hearing: RefCell::default(),
-            phase: Cell::new(Phase::Away),
+            sequence_check: RefCell::default(),
+            writer: RefCell::default(),
+            receiver: RefCell::default(),
+            phase: Cell::new(Phase::Disconnected),
             changed: Notify::new(),
         })
     }
 
-    /// Opens a socket, and waits until it is live. Who was connected before hears what was missed.
-    pub(crate) async fn connect(self: &Rc<Self>) -> Result<(), Refused> {
-        let resumes = self.listener.borrow().has_begun();
+    /// Opens a socket and waits until it is live. Resumes if the client was connected before.
+    pub(crate) async fn connect(self: &Rc<Self>) -> Result<(), ConnectError> {
+        let resumes = self.sequence_check.borrow().has_begun();
         let query = if resumes { "?resume=1" } else { "" };
         let socket = Socket::open(&self.target, &self.header, query).await?;
-        *self.line.borrow_mut() = Some(socket.line.clone());
-        self.phase.set(Phase::Coming);
+        *self.writer.borrow_mut() = Some(socket.writer.clone());
+        self.phase.set(Phase::Connecting);
         let client = self.clone();
-        let hearing = actix_rt::spawn(async move { client.hear(socket, resumes).await });
-        *self.hearing.borrow_mut() = Some(hearing);
+        let receiver = actix_rt::spawn(async move { client.receive_events(socket, resumes).await });
+        *self.receiver.borrow_mut() = Some(receiver);
         loop {
             match self.phase.get() {
-                Phase::Coming => self.changed.notified().await,
-                Phase::Ended(end) => return Err(Refused::Ended(end)),
-                Phase::Live | Phase::Away => return Ok(()),
+                Phase::Connecting => self.changed.notified().await,
+                Phase::Ended(end) => return Err(ConnectError::Ended(end)),
+                Phase::Live | Phase::Disconnected => return Ok(()),
             }
         }
     }
 
-    async fn hear(&self, socket: Socket, resumes: bool) {
-        let clock = self.ledger.borrow().clock;
-        let end = socket.listen(|text| {
-            let heard = event::read(text);
+    async fn receive_events(&self, socket: Socket, resumes: bool) {
+        let clock = self.deliveries.borrow().clock;
+        let end = socket.receive(|text| {
+            let event = event::read(text);
             let now = clock.now();
-            self.ledger.borrow_mut().hears(&mut self.listener.borrow_mut(), &heard, now);
-            self.note(&heard, resumes);
+            self.deliveries.borrow_mut().receive(&mut self.sequence_check.borrow_mut(), &event, now);
+            self.handle_event(&event, resumes);
         });
         let end = end.await;
         let phase = self.phase.replace(Phase::Ended(end));
-        *self.line.borrow_mut() = None;
+        *self.writer.borrow_mut() = None;
         match phase {
-            Phase::Live => self.ledger.borrow_mut().ends(&self.chats, end),
-            Phase::Away => self.phase.set(Phase::Away),
-            // Whoever waits for it is told.
-            Phase::Coming | Phase::Ended(_) => {}
+            Phase::Live => self.deliveries.borrow_mut().socket_ended(&self.chats, end),
+            Phase::Disconnected => self.phase.set(Phase::Disconnected),
+            // `connect` is notified below and returns the error.
+            Phase::Connecting | Phase::Ended(_) => {}
         }
         self.changed.notify_one();
     }
 
-    fn note(&self, heard: &Heard, resumes: bool) {
-        match heard {
-            Heard::Hello { .. } if resumes => {
-                let resume = self.resume();
-                self.say(resume.as_bytes());
+    fn handle_event(&self, event: &ServerEvent, resumes: bool) {
+        match event {
+            ServerEvent::Hello { .. } if resumes => {
+                let resume = self.resume_frame();
+                self.send(resume.as_bytes());
             }
-            Heard::Hello { .. } => self.is_live(),
-            Heard::Ack { id: Some(RESUME), .. } => self.is_live(),
-            Heard::Ack { .. } | Heard::Error { .. } => {
+            ServerEvent::Hello { .. } => self.set_live(),
+            ServerEvent::Ack { id: Some(RESUME), .. } => self.set_live(),
+            ServerEvent::Ack { .. } | ServerEvent::Error { .. } => {
                 if let Some(on_answer) = &self.on_answer {
-                    on_answer(heard);
+                    on_answer(event);
                 }
             }
             _ => {}
         }
     }
 
-    fn is_live(&self) {
+    fn set_live(&self) {
         self.phase.set(Phase::Live);
         self.changed.notify_one();
     }
 
-    /// How far each chat was heard.
-    fn resume(&self) -> String {
+    /// Returns the `resume` command with the newest received `seq` of each chat.
+    fn resume_frame(&self) -> String {
         let mut text = format!(r#"{{"type":"resume","id":{RESUME},"chats":{{"#);
-        for (place, (chat, seq)) in self.listener.borrow().heads().enumerate() {
-            let comma = if place > 0 { "," } else { "" };
+        for (index, (chat, seq)) in self.sequence_check.borrow().heads().enumerate() {
+            let comma = if index > 0 { "," } else { "" };
             let _ = write!(text, r#"{comma}"{chat}":{seq}"#);
         }
         text.push_str("}}");
         text
     }
 
-    /// Says something. Returns whether there is a socket.
-    pub(crate) fn say(&self, text: &[u8]) -> bool {
-        let line = self.line.borrow();
-        if let Some(line) = &*line {
-            line.say(text);
+    /// Sends a text frame. Returns whether there is a socket.
+    pub(crate) fn send(&self, text: &[u8]) -> bool {
+        let writer = self.writer.borrow();
+        if let Some(writer) = &*writer {
+            writer.send_text(text);
         }
-        line.is_some()
+        writer.is_some()
     }
 
     pub(crate) fn is_connected(&self) -> bool {
         self.phase.get() == Phase::Live
     }
 
-    /// The connection breaks, without a goodbye.
-    pub(crate) fn cut(&self) {
-        self.phase.set(Phase::Away);
-        *self.line.borrow_mut() = None;
-        if let Some(hearing) = self.hearing.take() {
-            hearing.abort();
+    /// Drops the connection without a close frame.
+    pub(crate) fn drop_connection(&self) {
+        self.phase.set(Phase::Disconnected);
+        *self.writer.borrow_mut() = None;
+        if let Some(receiver) = self.receiver.take() {
+            receiver.abort();
         }
     }
 
-    /// Says goodbye.
-    pub(crate) fn leave(&self) {
-        self.phase.set(Phase::Away);
-        if let Some(line) = &*self.line.borrow() {
-            line.close();
+    /// Sends a close frame.
+    pub(crate) fn close(&self) {
+        self.phase.set(Phase::Disconnected);
+        if let Some(writer) = &*self.writer.borrow() {
+            writer.close();
         }
     }
 }

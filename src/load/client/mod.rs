@@ -1,4 +1,4 @@
-//! A client of its own, which knows the server by its addresses only.
+//! The HTTP and WebSocket client of the load generator. It knows the server by its URLs only.
 
 pub(crate) mod clients;
 pub(crate) mod event;

@@ -1,36 +1,36 @@
-//! How far a client has heard of each of its chats, and whether what comes is what comes next.
+//! Checks that the events a client receives are in order and without duplicates, by the `seq` of each chat.
 
-/// How far a chat was heard.
+/// The newest `seq` received of a chat.
 #[derive(Debug, Clone, Default)]
 struct Head {
     chat: i64,
     seq: i64,
-    /// Numbers that were skipped, from and to.
+    /// Ranges of numbers that were skipped, both ends inclusive.
     skipped: Vec<(i64, i64)>,
 }
 
-/// A client as its server's events find it, over one socket or over several that follow each other.
+/// The heads of a client's chats. It outlives a socket, so that it also covers events after a resume.
 #[derive(Debug, Default)]
-pub(crate) struct Listener {
-    /// By chat.
+pub(crate) struct SequenceCheck {
+    /// Sorted by chat.
     heads: Vec<Head>,
     has_begun: bool,
 }
 
-/// What an event is to who hears it.
+/// The verdict on a received event.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Note {
+pub(crate) enum Verdict {
     New,
-    /// It should have come before one that was heard already.
-    Late,
-    /// It was heard already.
-    Again,
-    /// It is of a chat that the client is not in.
-    Strange,
+    /// A later event was received before it.
+    OutOfOrder,
+    /// The event was received before.
+    Duplicate,
+    /// The client is not a member of the event's chat.
+    UnknownChat,
 }
 
-impl Listener {
-    /// Takes the heads of a first `hello`.
+impl SequenceCheck {
+    /// Sets the heads from the first `hello`; later ones are ignored.
     pub(crate) fn begin(&mut self, chats: &[(i64, i64)]) {
         if !self.has_begun {
             self.has_begun = true;
@@ -42,32 +42,32 @@ impl Listener {
         }
     }
 
-    /// Whether there was a first `hello`.
+    /// Returns whether a `hello` was received.
     pub(crate) fn has_begun(&self) -> bool {
         self.has_begun
     }
 
-    /// How far each chat was heard.
+    /// Iterates over the newest received `seq` of each chat.
     pub(crate) fn heads(&self) -> impl Iterator<Item = (i64, i64)> {
         self.heads.iter().map(|head| (head.chat, head.seq))
     }
 
-    /// An event of a chat with its number. Numbers rise; where one is skipped it may be that of an event that is not for
-    /// this client, but it must not come later.
-    pub(crate) fn note(&mut self, chat: i64, seq: i64) -> Note {
-        let Some(head) = self.head(chat) else { return Note::Strange };
+    /// Checks an event by its number. Numbers rise. A skipped number may belong to an event that is not for
+    /// this client, but that event must not arrive later.
+    pub(crate) fn check(&mut self, chat: i64, seq: i64) -> Verdict {
+        let Some(head) = self.head(chat) else { return Verdict::UnknownChat };
         if seq > head.seq {
             if seq > head.seq + 1 {
                 head.skipped.push((head.seq + 1, seq - 1));
             }
             head.seq = seq;
-            return Note::New;
+            return Verdict::New;
         }
-        head.late(seq)
+        head.classify_old(seq)
     }
 
-    /// The chat was loaded anew: only what is above this number is news.
-    pub(crate) fn jump(&mut self, chat: i64, seq: i64) {
+    /// Resets a chat that was reloaded: only events above `seq` are new.
+    pub(crate) fn reset(&mut self, chat: i64, seq: i64) {
         if let Some(head) = self.head(chat) {
             head.seq = seq;
             head.skipped.clear();
@@ -75,19 +75,19 @@ impl Listener {
     }
 
     fn head(&mut self, chat: i64) -> Option<&mut Head> {
-        let place = self.heads.binary_search_by_key(&chat, |head| head.chat).ok()?;
-        Some(&mut self.heads[place])
+        let index = self.heads.binary_search_by_key(&chat, |head| head.chat).ok()?;
+        Some(&mut self.heads[index])
     }
 }
 
 impl Head {
-    fn late(&mut self, seq: i64) -> Note {
-        let hole = self.skipped.iter().position(|(from, to)| (*from..=*to).contains(&seq));
-        let Some(hole) = hole else { return Note::Again };
-        let (from, to) = self.skipped.swap_remove(hole);
+    fn classify_old(&mut self, seq: i64) -> Verdict {
+        let gap = self.skipped.iter().position(|(from, to)| (*from..=*to).contains(&seq));
+        let Some(gap) = gap else { return Verdict::Duplicate };
+        let (from, to) = self.skipped.swap_remove(gap);
         let rest = [(from, seq - 1), (seq + 1, to)];
         self.skipped.extend(rest.into_iter().filter(|(from, to)| from <= to));
-        Note::Late
+        Verdict::OutOfOrder
     }
 }
 
@@ -96,16 +96,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_comes_next_twice_and_late_is_told_apart() {
-        let mut listener = Listener::default();
-        listener.begin(&[(9, 1), (7, 4)]);
-        let mut notes = |seqs: &[i64]| seqs.iter().map(|seq| listener.note(7, *seq)).collect::<Vec<_>>();
-        assert_eq!(notes(&[5, 6, 6, 4]), [Note::New, Note::New, Note::Again, Note::Again]);
+    fn new_duplicate_and_late_events_are_distinguished() {
+        let mut sequence_check = SequenceCheck::default();
+        sequence_check.begin(&[(9, 1), (7, 4)]);
+        let mut verdicts =
+            |seqs: &[i64]| seqs.iter().map(|seq| sequence_check.check(7, *seq)).collect::<Vec<_>>();
         assert_eq!(
-            notes(&[10, 8, 8, 7, 9, 11]),
-            [Note::New, Note::Late, Note::Again, Note::Late, Note::Late, Note::New]
+            verdicts(&[5, 6, 6, 4]),
+            [Verdict::New, Verdict::New, Verdict::Duplicate, Verdict::Duplicate]
         );
-        assert_eq!(listener.note(8, 1), Note::Strange);
-        assert_eq!(listener.heads().collect::<Vec<_>>(), [(7, 11), (9, 1)]);
+        assert_eq!(
+            verdicts(&[10, 8, 8, 7, 9, 11]),
+            [
+                Verdict::New,
+                Verdict::OutOfOrder,
+                Verdict::Duplicate,
+                Verdict::OutOfOrder,
+                Verdict::OutOfOrder,
+                Verdict::New
+            ]
+        );
+        assert_eq!(sequence_check.check(8, 1), Verdict::UnknownChat);
+        assert_eq!(sequence_check.heads().collect::<Vec<_>>(), [(7, 11), (9, 1)]);
     }
 }

@@ -1,4 +1,4 @@
-//! A socket to the server: its handshake, what it hears, what it says.
+//! A WebSocket connection to the server: handshake, receiving and sending.
 
 use std::{
     cell::RefCell,
@@ -23,24 +23,24 @@ use super::{
     target::Target,
 };
 
-/// How much is read at once, into one buffer for all sockets.
-const PIECE: usize = 64 << 10;
+/// Size of the read buffer, in bytes. All sockets share one.
+const READ_SIZE: usize = 64 << 10;
 
 thread_local! {
-    static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; PIECE]);
+    static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_SIZE]);
 }
 
-/// Why there is no socket.
+/// Why a socket could not be opened.
 #[derive(Debug)]
-pub(crate) enum Refused {
-    /// The server's answer was another than 101; seconds after which to try again, where it names them.
+pub(crate) enum ConnectError {
+    /// The handshake's status was not 101; with `Retry-After` in seconds, if present.
     Status(u16, Option<u64>),
-    /// It ended before it was live.
+    /// The socket ended before it was live.
     Ended(End),
     Io(io::Error),
 }
 
-impl Display for Refused {
+impl Display for ConnectError {
     fn fmt(&self, out: &mut Formatter) -> fmt::Result {
         match self {
             Self::Status(status, _) => write!(out, "{status}"),
@@ -50,7 +50,7 @@ impl Display for Refused {
     }
 }
 
-impl From<io::Error> for Refused {
+impl From<io::Error> for ConnectError {
     fn from(error: io::Error) -> Self {
         Self::Io(error)
     }
@@ -59,12 +59,12 @@ impl From<io::Error> for Refused {
 /// How a socket ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
-    /// The server said goodbye, with this code.
+    /// The server sent a close frame with this code.
     Closed(u16),
-    /// The connection ended without one.
+    /// The connection ended without a close frame.
     Cut,
-    /// The server sent what is no frame.
-    Broken,
+    /// The server sent an invalid frame.
+    ProtocolError,
 }
 
 impl Display for End {
@@ -72,34 +72,34 @@ impl Display for End {
         match self {
             Self::Closed(code) => write!(out, "{code}"),
             Self::Cut => out.write_str("cut"),
-            Self::Broken => out.write_str("broken frame"),
+            Self::ProtocolError => out.write_str("broken frame"),
         }
     }
 }
 
-/// What a socket says: written at once where there is room, else as soon as there is.
-pub(crate) struct Line {
-    half: OwnedWriteHalf,
-    waiting: RefCell<Vec<u8>>,
-    /// Wakes the reader, who also sees to what waits.
+/// The sending half of a socket. Writes at once if the kernel's buffer has room, else as soon as it has.
+pub(crate) struct SocketWriter {
+    write_half: OwnedWriteHalf,
+    pending: RefCell<Vec<u8>>,
+    /// Waker of the task that reads; that task also flushes `pending`.
     reader: RefCell<Option<Waker>>,
 }
 
-/// What waits is kept in memory of this size for the next time.
-const KEPT: usize = 4 << 10;
+/// Largest capacity of the pending buffer that is kept for reuse, in bytes.
+const KEPT_CAPACITY: usize = 4 << 10;
 
 /// An open socket.
 pub(crate) struct Socket {
-    pub(crate) line: Rc<Line>,
-    half: OwnedReadHalf,
+    pub(crate) writer: Rc<SocketWriter>,
+    read_half: OwnedReadHalf,
     incoming: Incoming,
-    /// What came along with the answer to the handshake.
-    early: Vec<u8>,
+    /// Bytes received together with the handshake response.
+    buffered: Vec<u8>,
 }
 
 impl Socket {
-    /// Opens a socket for whoever the header names. `query`: such as `?resume=1`, or nothing.
-    pub(crate) async fn open(target: &Target, header: &str, query: &str) -> Result<Self, Refused> {
+    /// Opens a socket for the user that `header` authenticates. `query`: such as `?resume=1`, or empty.
+    pub(crate) async fn open(target: &Target, header: &str, query: &str) -> Result<Self, ConnectError> {
         let mut stream = target.connect().await?;
         let (path, host) = (target.path("/messages/ws/"), &target.host);
         let request = format!(
@@ -107,33 +107,34 @@ impl Socket {
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: Z3JlZW5yb29tIGxvYWQhIQ==\r\n\r\n"
         );
         stream.write_all(request.as_bytes()).await?;
-        let early = shake_hands(&mut stream).await?;
-        let (half, writing) = stream.into_split();
-        let line = Rc::new(Line { half: writing, waiting: RefCell::default(), reader: RefCell::default() });
-        Ok(Self { line, half, incoming: Incoming::default(), early })
+        let buffered = read_handshake_response(&mut stream).await?;
+        let (read_half, write_half) = stream.into_split();
+        let writer =
+            Rc::new(SocketWriter { write_half, pending: RefCell::default(), reader: RefCell::default() });
+        Ok(Self { writer, read_half, incoming: Incoming::default(), buffered })
     }
 
-    /// Hands on each text until the socket ends.
-    pub(crate) async fn listen(mut self, mut each: impl FnMut(&[u8])) -> End {
-        let early = std::mem::take(&mut self.early);
-        if let Some(end) = self.take(&early, &mut each) {
+    /// Calls `on_text` for each text message until the socket ends.
+    pub(crate) async fn receive(mut self, mut on_text: impl FnMut(&[u8])) -> End {
+        let buffered = std::mem::take(&mut self.buffered);
+        if let Some(end) = self.feed(&buffered, &mut on_text) {
             return end;
         }
-        drop(early);
-        poll_fn(|context| self.poll(context, &mut each)).await
+        drop(buffered);
+        poll_fn(|context| self.poll(context, &mut on_text)).await
     }
 
-    fn poll(&mut self, context: &mut Context, each: &mut impl FnMut(&[u8])) -> Poll<End> {
-        self.line.flush(context);
+    fn poll(&mut self, context: &mut Context, on_text: &mut impl FnMut(&[u8])) -> Poll<End> {
+        self.writer.flush(context);
         loop {
             let end = BUFFER.with_borrow_mut(|buffer| {
                 let mut room = ReadBuf::new(buffer);
-                let half = std::pin::Pin::new(&mut self.half);
+                let half = std::pin::Pin::new(&mut self.read_half);
                 if ready!(tokio::io::AsyncRead::poll_read(half, context, &mut room)).is_err() {
                     return Poll::Ready(Some(End::Cut));
                 }
                 let bytes = room.filled();
-                Poll::Ready(if bytes.is_empty() { Some(End::Cut) } else { self.take(bytes, each) })
+                Poll::Ready(if bytes.is_empty() { Some(End::Cut) } else { self.feed(bytes, on_text) })
             });
             if let Some(end) = ready!(end) {
                 return Poll::Ready(end);
@@ -141,73 +142,73 @@ impl Socket {
         }
     }
 
-    fn take(&mut self, bytes: &[u8], each: &mut impl FnMut(&[u8])) -> Option<End> {
+    fn feed(&mut self, bytes: &[u8], on_text: &mut impl FnMut(&[u8])) -> Option<End> {
         let mut end = None;
-        let line = &self.line;
-        let taken = self.incoming.take(bytes, |frame| match frame {
-            ServerFrame::Text(text) => each(text),
-            ServerFrame::Ping(payload) => line.write(|out| frame::pong(out, payload)),
+        let writer = &self.writer;
+        let taken = self.incoming.feed(bytes, |frame| match frame {
+            ServerFrame::Text(text) => on_text(text),
+            ServerFrame::Ping(payload) => writer.write(|out| frame::pong(out, payload)),
             ServerFrame::Close(code) => {
-                line.write(|out| frame::close(out, if code == 1005 { 1000 } else { code }));
+                writer.write(|out| frame::close(out, if code == 1005 { 1000 } else { code }));
                 end = Some(End::Closed(code));
             }
         });
-        if taken.is_err() { Some(End::Broken) } else { end }
+        if taken.is_err() { Some(End::ProtocolError) } else { end }
     }
 }
 
-impl Line {
-    /// Sends a text.
-    pub(crate) fn say(&self, text: &[u8]) {
+impl SocketWriter {
+    /// Sends a text frame.
+    pub(crate) fn send_text(&self, text: &[u8]) {
         self.write(|out| frame::text(out, text));
     }
 
-    /// Says goodbye.
+    /// Sends a close frame with code 1000.
     pub(crate) fn close(&self) {
         self.write(|out| frame::close(out, 1000));
     }
 
     fn write(&self, add: impl FnOnce(&mut Vec<u8>)) {
-        let mut waiting = self.waiting.borrow_mut();
-        add(&mut waiting);
-        self.push(&mut waiting);
-        if !waiting.is_empty()
+        let mut pending = self.pending.borrow_mut();
+        add(&mut pending);
+        self.push(&mut pending);
+        if !pending.is_empty()
             && let Some(reader) = &*self.reader.borrow()
         {
             reader.wake_by_ref();
         }
     }
 
-    /// Writes as much as there is room for.
-    fn push(&self, waiting: &mut Vec<u8>) {
-        while !waiting.is_empty() {
-            match self.half.try_write(waiting) {
-                Ok(count) => drop(waiting.drain(..count)),
+    /// Writes as much as the kernel's buffer accepts.
+    fn push(&self, pending: &mut Vec<u8>) {
+        while !pending.is_empty() {
+            match self.write_half.try_write(pending) {
+                Ok(count) => drop(pending.drain(..count)),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                // Whoever reads learns of it.
-                Err(_) => waiting.clear(),
+                // The reader sees the error too, and ends the socket.
+                Err(_) => pending.clear(),
             }
         }
-        if waiting.capacity() > KEPT {
-            *waiting = Vec::new();
+        if pending.capacity() > KEPT_CAPACITY {
+            *pending = Vec::new();
         }
     }
 
-    /// Writes what waits, and has the reader woken where there is no room for it.
+    /// Writes the pending bytes. Registers the reader to be woken when the kernel's buffer has room again.
     fn flush(&self, context: &mut Context) {
         let mut reader = self.reader.borrow_mut();
         if !reader.as_ref().is_some_and(|reader| reader.will_wake(context.waker())) {
             *reader = Some(context.waker().clone());
         }
-        let mut waiting = self.waiting.borrow_mut();
-        while !waiting.is_empty() && self.half.as_ref().poll_write_ready(context).is_ready() {
-            self.push(&mut waiting);
+        let mut pending = self.pending.borrow_mut();
+        while !pending.is_empty() && self.write_half.as_ref().poll_write_ready(context).is_ready() {
+            self.push(&mut pending);
         }
     }
 }
 
-/// Reads the answer to a handshake. Returns what came after it.
-async fn shake_hands(stream: &mut TcpStream) -> Result<Vec<u8>, Refused> {
+/// Reads the handshake response. Returns the bytes that follow it.
+async fn read_handshake_response(stream: &mut TcpStream) -> Result<Vec<u8>, ConnectError> {
     let mut bytes = Vec::with_capacity(1_024);
     loop {
         if stream.read_buf(&mut bytes).await? == 0 {
@@ -217,7 +218,7 @@ async fn shake_hands(stream: &mut TcpStream) -> Result<Vec<u8>, Refused> {
         let Some(end) = head.end() else { continue };
         return match head.status {
             101 => Ok(bytes.split_off(end)),
-            status => Err(Refused::Status(status, head.retry_after)),
+            status => Err(ConnectError::Status(status, head.retry_after)),
         };
     }
 }

@@ -1,4 +1,4 @@
-//! The server that is put under load, and the ways to it.
+//! The server under load, and how to connect to it.
 
 use std::{
     io,
@@ -9,34 +9,34 @@ use std::{
 use tokio::net::{TcpSocket, TcpStream};
 use url::Url;
 
-/// Connections from one address of this machine before the next one is used; there are about 28,000 ports each.
-const CONNECTIONS_FROM_ONE: usize = 20_000;
+/// Connections opened from one loopback address before the next one is used. Each has about 28,000 ports.
+const CONNECTIONS_PER_SOURCE: usize = 20_000;
 
-/// Addresses that are tried where ports have run out.
+/// Number of loopback addresses to connect from.
 const SOURCES: u8 = 100;
 
-/// Where requests go.
+/// The address of the server under load.
 #[derive(Debug)]
 pub(crate) struct Target {
-    /// As users write it, without a slash at the end.
+    /// The base URL, without a trailing slash.
     pub(crate) url: String,
     address: SocketAddr,
-    /// For the header of this name.
+    /// Value of the `Host` header.
     pub(crate) host: String,
-    /// What stands before every path.
+    /// Prefix of every path.
     prefix: String,
     opened: AtomicUsize,
 }
 
 impl Target {
-    /// Finds the server of a base URL.
+    /// Resolves the host of a base URL.
     pub(crate) fn find(url: &Url) -> Result<Self, String> {
         let text = url.as_str().trim_end_matches('/').to_owned();
         let host = url.host_str().unwrap_or_default();
         let port = url.port_or_known_default().unwrap_or(80);
         let bare = host.trim_start_matches('[').trim_end_matches(']');
         let address = (bare, port).to_socket_addrs().ok().and_then(|mut found| found.next());
-        let address = address.ok_or_else(|| format!("there is no host {host}"))?;
+        let address = address.ok_or_else(|| format!("cannot resolve host {host}"))?;
         Ok(Self {
             address,
             host: format!("{host}:{port}"),
@@ -46,18 +46,18 @@ impl Target {
         })
     }
 
-    /// The path of a request as it is sent.
+    /// Returns the path to send in a request.
     pub(crate) fn path(&self, path: &str) -> String {
         format!("{}{path}", self.prefix)
     }
 
-    /// Opens a connection. To a server on this machine many may be opened: each address of loopback has ports of its own.
+    /// Opens a connection. Connections to 127.0.0.1 use several source addresses, as each has its own ports.
     pub(crate) async fn connect(&self) -> io::Result<TcpStream> {
         let number = self.opened.fetch_add(1, Ordering::Relaxed);
         let IpAddr::V4(Ipv4Addr::LOCALHOST) = self.address.ip() else {
-            return ready(TcpStream::connect(self.address).await?);
+            return without_delay(TcpStream::connect(self.address).await?);
         };
-        let first = (number / CONNECTIONS_FROM_ONE) as u8 % SOURCES;
+        let first = (number / CONNECTIONS_PER_SOURCE) as u8 % SOURCES;
         for source in first..SOURCES {
             match self.connect_from(source).await {
                 Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => {}
@@ -72,16 +72,16 @@ impl Target {
         if source > 0 {
             socket.bind((Ipv4Addr::new(127, 0, 0, 1 + source), 0).into())?;
         }
-        ready(socket.connect(self.address).await?)
+        without_delay(socket.connect(self.address).await?)
     }
 }
 
-fn ready(stream: TcpStream) -> io::Result<TcpStream> {
+fn without_delay(stream: TcpStream) -> io::Result<TcpStream> {
     stream.set_nodelay(true)?;
     Ok(stream)
 }
 
-/// Reads a base URL from the command line.
+/// Parses a base URL from the command line.
 pub(crate) fn base_url(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|_| "give an address such as http://127.0.0.1:8000".to_owned())?;
     let is_bare = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();

@@ -1,11 +1,11 @@
-//! Time as a run counts it: nanoseconds since the run began.
+//! The clock of a run: nanoseconds since the run began.
 
 use std::time::{Duration, Instant};
 
 /// Nanoseconds since a run began.
 pub(crate) type Moment = u64;
 
-/// What tells the time of a run.
+/// A monotonic clock that starts with the run.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Clock {
     begun: Instant,
@@ -25,12 +25,12 @@ impl Clock {
     }
 }
 
-/// A time as nanoseconds.
+/// Converts a duration to nanoseconds.
 pub(crate) fn nanos(duration: Duration) -> Moment {
     duration.as_nanos() as u64
 }
 
-/// Nanoseconds as seconds.
+/// Converts nanoseconds to seconds.
 pub(crate) fn seconds(nanos: Moment) -> f64 {
     nanos as f64 / 1e9
 }

@@ -1,4 +1,4 @@
-//! The book of all messages of a run: when each was due, who has heard it, and what went wrong.
+//! Tracks every message of a run: when it was due, how many sockets received it, and which faults occurred.
 
 use std::{
     cell::RefCell,
@@ -15,53 +15,54 @@ use super::{
 };
 use crate::load::{
     client::{
-        event::Heard,
-        sequence_check::{Listener, Note},
+        event::ServerEvent,
+        sequence_check::{SequenceCheck, Verdict},
         socket::End,
     },
-    environment::Stage,
+    environment::Environment,
 };
 
-/// A message of the run, found by its number, with which its content begins.
+/// A message of the run. Its content begins with its number, the index in `Deliveries::sent`.
 #[derive(Debug, Clone, Copy)]
 struct Sent {
     due: Moment,
     chat: u32,
-    standing: Standing,
-    /// How many sockets have heard it.
-    heard: u32,
+    state: SendState,
+    /// Number of sockets that have received it.
+    received: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Standing {
-    /// Nothing is known of it yet.
-    Asked,
+enum SendState {
+    /// The server has not answered yet.
+    Pending,
     Acknowledged,
-    /// The server said no, or the answer was lost: it may be stored or not.
-    Unanswered,
+    /// The server rejected it, or the answer was lost: the message may be stored or not.
+    Unconfirmed,
 }
 
 /// A chat of the run.
 #[derive(Debug, Clone, Copy)]
 struct Chat {
     id: i64,
-    /// Those who listen to it, and those of them whom the server has closed.
-    listeners: u32,
-    gone: u32,
+    /// Clients that are to receive its messages.
+    subscribers: u32,
+    /// Subscribers that are not expected to receive more: disconnected, or asked to reload the chat.
+    excluded: u32,
 }
 
-/// What must not happen.
+/// Counts of what must not happen.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Faults {
-    /// Deliveries of stored messages that never came.
+    /// Deliveries of stored messages that did not arrive.
     pub(crate) lost: u64,
-    /// Events that came twice on a socket.
+    /// Events that a client received twice.
     pub(crate) twice: u64,
-    /// Events that came after a later one.
+    /// Events that arrived after a later one.
     pub(crate) out_of_order: u64,
-    /// Frames that nobody can have sent: no JSON, a message of another chat or with words of nobody.
+    /// Unexpected frames: no JSON, an event of a foreign chat, or a message that the run did not send.
     pub(crate) strange: u64,
-    /// Sockets that the server closed, or that were cut, by their codes.
+    /// Sockets that ended unexpectedly, by close code; `cut` if there was no close frame.
     pub(crate) closed: BTreeMap<String, u64>,
 }
 
@@ -71,195 +72,202 @@ impl Faults {
     }
 }
 
-/// The book.
-pub(crate) struct Ledger {
+/// All messages of a run with their latencies and faults.
+pub(crate) struct Deliveries {
     pub(crate) clock: Clock,
     sent: Vec<Sent>,
     chats: Vec<Chat>,
-    /// What is due before this is not measured.
+    /// Messages due before this moment are not measured.
     pub(crate) measured_from: Moment,
-    /// From when it was due: until the answer, until each socket has heard it, until the last one has.
-    pub(crate) answers: Latencies,
-    pub(crate) deliveries: Latencies,
-    pub(crate) last_deliveries: Latencies,
-    /// Until a client is live, from when it is to be.
-    pub(crate) connects: Latencies,
+    /// Time from when a message was due until the server's answer.
+    pub(crate) answer_latencies: Latencies,
+    /// Time from when a message was due until a socket received it; one entry for each delivery.
+    pub(crate) delivery_latencies: Latencies,
+    /// Time from when a message was due until its last subscriber received it.
+    pub(crate) last_delivery_latencies: Latencies,
+    /// Time from when a client was due to connect until it is live.
+    pub(crate) connect_latencies: Latencies,
     pub(crate) acknowledged: u64,
     pub(crate) delivered: u64,
     pub(crate) faults: Faults,
     /// Requests that failed, by status or error.
     pub(crate) errors: BTreeMap<String, u64>,
-    awaited: HashMap<u32, Rc<Notify>>,
+    waiters: HashMap<u32, Rc<Notify>>,
 }
 
-impl Ledger {
-    /// An empty book of a stage's chats.
-    pub(crate) fn of(stage: &Stage) -> Rc<RefCell<Self>> {
-        let chats = stage.cast.chats.iter().map(|chat| Chat { id: chat.id, listeners: 0, gone: 0 });
+impl Deliveries {
+    /// Creates an empty record for the chats of an environment.
+    pub(crate) fn of(environment: &Environment) -> Rc<RefCell<Self>> {
+        let chats =
+            environment.fixtures.chats.iter().map(|chat| Chat { id: chat.id, subscribers: 0, excluded: 0 });
         Rc::new(RefCell::new(Self {
-            clock: stage.clock,
+            clock: environment.clock,
             sent: Vec::new(),
             chats: chats.collect(),
             measured_from: 0,
-            answers: Latencies::default(),
-            deliveries: Latencies::default(),
-            last_deliveries: Latencies::default(),
-            connects: Latencies::default(),
+            answer_latencies: Latencies::default(),
+            delivery_latencies: Latencies::default(),
+            last_delivery_latencies: Latencies::default(),
+            connect_latencies: Latencies::default(),
             acknowledged: 0,
             delivered: 0,
             faults: Faults::default(),
             errors: BTreeMap::new(),
-            awaited: HashMap::new(),
+            waiters: HashMap::new(),
         }))
     }
 
-    /// Somebody listens to a chat from now on.
-    pub(crate) fn listens(&mut self, chat: u32) {
-        self.chats[chat as usize].listeners += 1;
+    /// Counts one more client that is to receive the messages of a chat.
+    pub(crate) fn add_subscriber(&mut self, chat: u32) {
+        self.chats[chat as usize].subscribers += 1;
     }
 
-    /// A message that is to be sent. Returns its number.
-    pub(crate) fn asks(&mut self, chat: u32, due: Moment) -> u32 {
-        self.sent.push(Sent { due, chat, standing: Standing::Asked, heard: 0 });
+    /// Registers a message before it is sent. Returns its number.
+    pub(crate) fn begin_message(&mut self, chat: u32, due: Moment) -> u32 {
+        self.sent.push(Sent { due, chat, state: SendState::Pending, received: 0 });
         (self.sent.len() - 1) as u32
     }
 
-    /// The server has acknowledged a message.
-    pub(crate) fn acknowledges(&mut self, number: u32) {
+    /// Records that the server acknowledged a message.
+    pub(crate) fn acknowledge(&mut self, number: u32) {
         let now = self.clock.now();
         let Some(sent) = self.sent.get_mut(number as usize) else { return };
-        sent.standing = Standing::Acknowledged;
+        sent.state = SendState::Acknowledged;
         self.acknowledged += 1;
         if sent.due >= self.measured_from {
-            self.answers.record(now - sent.due);
+            self.answer_latencies.record(now - sent.due);
         }
     }
 
-    /// A message was refused, or nothing came back.
-    pub(crate) fn fails(&mut self, number: u32, why: &str) {
+    /// Records that a message was rejected, or that no answer arrived.
+    pub(crate) fn fail(&mut self, number: u32, why: &str) {
         if let Some(sent) = self.sent.get_mut(number as usize) {
-            sent.standing = Standing::Unanswered;
+            sent.state = SendState::Unconfirmed;
         }
-        self.awaited.remove(&number);
-        self.notes_error(why);
+        self.waiters.remove(&number);
+        self.count_error(why);
     }
 
-    /// A request that is no message has failed.
-    pub(crate) fn notes_error(&mut self, why: &str) {
+    /// Counts a failed request by its reason.
+    pub(crate) fn count_error(&mut self, why: &str) {
         *self.errors.entry(why.to_owned()).or_default() += 1;
     }
 
-    /// A socket has heard something. `now`: when what it read came.
-    pub(crate) fn hears(&mut self, listener: &mut Listener, heard: &Heard, now: Moment) {
-        match heard {
-            Heard::Message { chat, seq, number, .. } => {
-                if self.notes(listener, *chat, *seq) {
-                    self.delivers(*chat, *number, now);
+    /// Records a received frame. `now`: when its bytes were read.
+    pub(crate) fn receive(&mut self, sequence_check: &mut SequenceCheck, event: &ServerEvent, now: Moment) {
+        match event {
+            ServerEvent::Message { chat, seq, number, .. } => {
+                if self.is_new(sequence_check, *chat, *seq) {
+                    self.deliver(*chat, *number, now);
                 }
             }
-            Heard::Change { chat, seq } => drop(self.notes(listener, *chat, *seq)),
-            Heard::Hello { chats } => listener.begin(chats),
-            Heard::Resync { chat, seq } => {
-                listener.jump(*chat, *seq);
-                self.forgets(*chat);
+            ServerEvent::Change { chat, seq } => drop(self.is_new(sequence_check, *chat, *seq)),
+            ServerEvent::Hello { chats } => sequence_check.begin(chats),
+            ServerEvent::Resync { chat, seq } => {
+                sequence_check.reset(*chat, *seq);
+                self.exclude_client(*chat);
             }
-            Heard::Unknown => self.faults.strange += 1,
-            Heard::Ack { .. } | Heard::Error { .. } | Heard::Fleeting => {}
+            ServerEvent::Unknown => self.faults.strange += 1,
+            ServerEvent::Ack { .. } | ServerEvent::Error { .. } | ServerEvent::Ephemeral => {}
         }
     }
 
-    /// A client is to load a chat again: what it missed is in no event, so it is not asked for.
-    fn forgets(&mut self, id: i64) {
-        self.notes_error("resync");
+    /// Excludes a client that was asked to reload a chat: the events it missed are not delivered.
+    fn exclude_client(&mut self, id: i64) {
+        self.count_error("resync");
         if let Some(chat) = self.chats.iter_mut().find(|chat| chat.id == id) {
-            chat.gone += 1;
+            chat.excluded += 1;
         }
     }
 
-    /// Whether the socket has not had this.
-    fn notes(&mut self, listener: &mut Listener, chat: i64, seq: i64) -> bool {
-        match listener.note(chat, seq) {
-            Note::New => return true,
-            Note::Late => {
+    /// Checks an event's `seq` and counts faults. Returns whether the client receives it for the first time.
+    fn is_new(&mut self, sequence_check: &mut SequenceCheck, chat: i64, seq: i64) -> bool {
+        match sequence_check.check(chat, seq) {
+            Verdict::New => return true,
+            Verdict::OutOfOrder => {
                 self.faults.out_of_order += 1;
                 return true;
             }
-            Note::Again => self.faults.twice += 1,
-            Note::Strange => self.faults.strange += 1,
+            Verdict::Duplicate => self.faults.twice += 1,
+            Verdict::UnknownChat => self.faults.strange += 1,
         }
         false
     }
 
-    fn delivers(&mut self, chat: i64, number: Option<u32>, now: Moment) {
+    fn deliver(&mut self, chat: i64, number: Option<u32>, now: Moment) {
         let found = number.and_then(|number| Some((number, self.sent.get_mut(number as usize)?)));
         let Some((number, sent)) = found else {
             self.faults.strange += 1;
             return;
         };
-        let room = self.chats[sent.chat as usize];
-        if room.id != chat {
+        let chat_of_message = self.chats[sent.chat as usize];
+        if chat_of_message.id != chat {
             self.faults.strange += 1;
             return;
         }
-        sent.heard += 1;
-        let is_last = sent.heard + room.gone >= room.listeners;
+        sent.received += 1;
+        let is_last = sent.received + chat_of_message.excluded >= chat_of_message.subscribers;
         let took = now.saturating_sub(sent.due);
         let is_measured = sent.due >= self.measured_from;
         self.delivered += 1;
         if is_measured {
-            self.deliveries.record(took);
+            self.delivery_latencies.record(took);
         }
         if is_last {
             if is_measured {
-                self.last_deliveries.record(took);
+                self.last_delivery_latencies.record(took);
             }
-            if !self.awaited.is_empty()
-                && let Some(waiting) = self.awaited.remove(&number)
+            if !self.waiters.is_empty()
+                && let Some(waiting) = self.waiters.remove(&number)
             {
                 waiting.notify_one();
             }
         }
     }
 
-    /// Wakes whoever waits once all have heard a message. `None`: they have.
-    pub(crate) fn awaits(&mut self, number: u32) -> Option<Rc<Notify>> {
+    /// Returns a notification of a message's last delivery; `None` if all subscribers have received it.
+    pub(crate) fn watch_delivery(&mut self, number: u32) -> Option<Rc<Notify>> {
         let sent = self.sent[number as usize];
-        let room = self.chats[sent.chat as usize];
-        if sent.heard + room.gone >= room.listeners {
+        let chat_of_message = self.chats[sent.chat as usize];
+        if sent.received + chat_of_message.excluded >= chat_of_message.subscribers {
             return None;
         }
-        Some(self.awaited.entry(number).or_default().clone())
+        Some(self.waiters.entry(number).or_default().clone())
     }
 
-    /// A socket ended that was to stay.
-    pub(crate) fn ends(&mut self, chats: &[u32], end: End) {
+    /// Records a socket that ended unexpectedly. Its client is excluded from the deliveries of its chats.
+    pub(crate) fn socket_ended(&mut self, chats: &[u32], end: End) {
         *self.faults.closed.entry(end.to_string()).or_default() += 1;
         for chat in chats {
-            self.chats[*chat as usize].gone += 1;
+            self.chats[*chat as usize].excluded += 1;
         }
     }
 
-    /// How many deliveries of stored messages are still to come.
+    /// Counts the outstanding deliveries of stored messages.
     pub(crate) fn missing(&self) -> u64 {
         let missing = |sent: &Sent| {
-            let is_stored = sent.standing == Standing::Acknowledged || sent.heard > 0;
+            let is_stored = sent.state == SendState::Acknowledged || sent.received > 0;
             let chat = self.chats[sent.chat as usize];
-            if is_stored { u64::from((chat.listeners - chat.gone).saturating_sub(sent.heard)) } else { 0 }
+            if is_stored {
+                u64::from((chat.subscribers - chat.excluded).saturating_sub(sent.received))
+            } else {
+                0
+            }
         };
         self.sent.iter().map(missing).sum()
     }
 
-    /// Whether every message was answered, and heard by everybody.
-    pub(crate) fn is_settled(&self) -> bool {
-        self.sent.iter().all(|sent| sent.standing != Standing::Asked) && self.missing() == 0
+    /// Returns whether every message was answered, and delivered to all subscribers if stored.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.sent.iter().all(|sent| sent.state != SendState::Pending) && self.missing() == 0
     }
 
-    /// No more is to come: what is missing is lost.
-    pub(crate) fn close(&mut self) {
+    /// Ends the record: missing deliveries count as lost, unanswered messages as failed.
+    pub(crate) fn finish(&mut self) {
         self.faults.lost = self.missing();
         for number in 0..self.sent.len() {
-            if self.sent[number].standing == Standing::Asked {
-                self.fails(number as u32, "no answer");
+            if self.sent[number].state == SendState::Pending {
+                self.fail(number as u32, "no answer");
             }
         }
     }

@@ -1,22 +1,22 @@
-//! How long things took.
+//! Latency histograms.
 
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use super::clock::Moment;
 
-/// Shortest and longest times that are told apart, in nanoseconds.
+/// Lowest and highest latency that a histogram resolves, in nanoseconds: 1 us and 10 minutes.
 const SHORTEST: u64 = 1_000;
 const LONGEST: u64 = 600_000_000_000;
 
-/// Times of one kind.
+/// Latencies of one kind of operation.
 pub(crate) struct Latencies {
     all: Histogram<u64>,
-    /// Those since somebody last looked.
+    /// Latencies since the last `take_recent`.
     recent: Histogram<u64>,
 }
 
-/// Times of one kind, in microseconds.
+/// Percentiles of latencies, in microseconds.
 #[derive(Debug, Clone, Default, Serialize)]
 pub(crate) struct Percentiles {
     pub(crate) count: u64,
@@ -35,7 +35,7 @@ impl Default for Latencies {
 }
 
 fn histogram() -> Histogram<u64> {
-    Histogram::new_with_bounds(SHORTEST, LONGEST, 3).expect("the bounds are good ones")
+    Histogram::new_with_bounds(SHORTEST, LONGEST, 3).expect("the bounds are valid")
 }
 
 impl Latencies {
@@ -44,7 +44,7 @@ impl Latencies {
         self.recent.saturating_record(nanos);
     }
 
-    /// How many there were.
+    /// Returns the number of recorded latencies.
     pub(crate) fn count(&self) -> u64 {
         self.all.len()
     }
@@ -53,14 +53,15 @@ impl Latencies {
         percentiles(&self.all)
     }
 
-    /// Those since the last call.
+    /// Returns the percentiles of the latencies since the last call.
     pub(crate) fn take_recent(&mut self) -> Percentiles {
         let percentiles = percentiles(&self.recent);
         self.recent.reset();
         percentiles
     }
 
-    /// How many there were, by time in microseconds, each bar some percent wider than the one before.
+    /// Returns histogram bars: the upper bound in microseconds and the count.
+    /// Each bound is 1.25 times the previous one.
     pub(crate) fn bars(&self) -> Vec<(f64, u64)> {
         self.all
             .iter_log(SHORTEST, 1.25)
@@ -89,8 +90,8 @@ fn micros(nanos: u64) -> f64 {
     (nanos as f64 / 100.0).round() / 10.0
 }
 
-/// A time in microseconds, for people.
-pub(crate) fn written(micros: f64) -> String {
+/// Formats microseconds with a unit.
+pub(crate) fn format_micros(micros: f64) -> String {
     match micros {
         0.0 => "-".to_owned(),
         micros if micros < 1e3 => format!("{micros:.0} us"),

@@ -1,4 +1,4 @@
-//! The times of operations of several kinds.
+//! Latencies of several kinds of operations.
 
 use std::{
     cell::{Cell, RefCell},
@@ -10,23 +10,23 @@ use super::{
     latency::{Latencies, Percentiles},
 };
 
-/// Times by kind.
+/// Latencies by the name of the operation.
 #[derive(Default)]
-pub(crate) struct Meters {
+pub(crate) struct LatencyByOperation {
     kinds: RefCell<BTreeMap<&'static str, Latencies>>,
-    /// Of all kinds.
+    /// Latencies of all operations together.
     all: RefCell<Latencies>,
     done: Cell<u64>,
     measured_from: Cell<Moment>,
 }
 
-impl Meters {
-    /// What is due before this is not measured.
+impl LatencyByOperation {
+    /// Sets the moment before which due operations are not measured.
     pub(crate) fn measure_from(&self, moment: Moment) {
         self.measured_from.set(moment);
     }
 
-    /// Something is done that was due at a moment.
+    /// Records an operation that was due at `due` and is done.
     pub(crate) fn record(&self, kind: &'static str, due: Moment, now: Moment) {
         self.done.set(self.done.get() + 1);
         if due >= self.measured_from.get() {
@@ -36,7 +36,7 @@ impl Meters {
         }
     }
 
-    /// How many were done in all.
+    /// Returns the number of operations done, measured or not.
     pub(crate) fn done(&self) -> u64 {
         self.done.get()
     }
@@ -45,8 +45,8 @@ impl Meters {
         self.all.borrow_mut().take_recent()
     }
 
-    /// Looks at each kind.
-    pub(crate) fn each(&self, mut look: impl FnMut(&'static str, &Latencies)) {
-        self.kinds.borrow().iter().for_each(|(kind, latencies)| look(kind, latencies));
+    /// Calls `visit` for each kind.
+    pub(crate) fn each(&self, mut visit: impl FnMut(&'static str, &Latencies)) {
+        self.kinds.borrow().iter().for_each(|(kind, latencies)| visit(kind, latencies));
     }
 }

@@ -1,4 +1,4 @@
-//! What is measured, and what is checked.
+//! Measurements and checks.
 
 pub(crate) mod clock;
 pub(crate) mod deliveries;

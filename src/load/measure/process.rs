@@ -1,35 +1,35 @@
-//! What a process takes: CPU and memory.
+//! CPU time and memory of a process, from `/proc`.
 
 use std::{fs, sync::LazyLock};
 
 use serde::Serialize;
 
-/// Ticks of the kernel's clock of CPU time in a second.
+/// Clock ticks a second, the unit of CPU time in `/proc`.
 static TICKS: LazyLock<f64> = LazyLock::new(|| rustix::param::clock_ticks_per_second() as f64);
 
-/// A process of this machine.
+/// A process on this machine.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Process {
     pub(crate) pid: u32,
 }
 
-/// What it has taken so far, and holds now.
+/// CPU time so far and current memory of a process.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 pub(crate) struct Reading {
-    /// In all its threads, in user and kernel mode.
+    /// User and kernel time of all threads.
     pub(crate) cpu_seconds: f64,
-    /// Memory that is in use, and the most that was.
+    /// Current and highest resident memory.
     pub(crate) rss_bytes: u64,
     pub(crate) peak_rss_bytes: u64,
 }
 
 impl Process {
-    /// This one.
+    /// Returns this process.
     pub(crate) fn own() -> Self {
         Self { pid: std::process::id() }
     }
 
-    /// Looks at it; `None` where it is gone.
+    /// Reads the process's figures; `None` if it has ended.
     pub(crate) fn read(self) -> Option<Reading> {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid)).ok()?;
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).ok()?;
@@ -41,7 +41,7 @@ impl Process {
     }
 }
 
-/// User and kernel time together. The name, which comes second, may have spaces in it.
+/// Parses user plus kernel time. The process name, the second field, may contain spaces.
 fn ticks(stat: &str) -> Option<u64> {
     let (_, rest) = stat.rsplit_once(')')?;
     let field = |number: usize| rest.split_whitespace().nth(number)?.parse::<u64>().ok();

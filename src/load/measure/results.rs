@@ -1,4 +1,4 @@
-//! What came of a run, as it is printed, written as JSON, and drawn.
+//! The results of a run: printed as a table, written as JSON, drawn in the HTML report.
 
 use std::{collections::BTreeMap, fs};
 
@@ -6,31 +6,31 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{
-    deliveries::{Faults, Ledger},
+    deliveries::{Deliveries, Faults},
     latency::{Latencies, Percentiles},
-    latency_by_operation::Meters,
+    latency_by_operation::LatencyByOperation,
     sample::{Sample, Usage, rounded},
     sampler::Span,
 };
-use crate::{core::model::Timestamp, load::environment::Stage};
+use crate::{core::model::Timestamp, load::environment::Environment};
 
-/// What came of a run.
+/// The results of a run.
 #[derive(Debug, Serialize)]
-pub(crate) struct Outcome {
+pub(crate) struct Results {
     pub(crate) scenario: &'static str,
-    /// Nothing was lost, came twice or out of order, and no socket was closed.
+    /// Whether all checks passed: nothing lost, duplicated or out of order, and no socket closed.
     pub(crate) ok: bool,
     pub(crate) version: &'static str,
     pub(crate) target: String,
-    /// Whether the server was the run's own.
+    /// Whether the run spawned the server.
     pub(crate) spawned: bool,
     pub(crate) settings: Value,
-    /// When the measured time began.
+    /// When the measurement began.
     pub(crate) started_at: String,
-    /// How long it took.
+    /// Duration of the measurement.
     pub(crate) seconds: f64,
     pub(crate) operations: Vec<Operation>,
-    /// Figures of the scenario's own, by name.
+    /// Figures specific to the scenario, by name.
     pub(crate) figures: BTreeMap<&'static str, f64>,
     pub(crate) checks: Checks,
     /// Requests that failed, by status or reason.
@@ -39,27 +39,27 @@ pub(crate) struct Outcome {
     pub(crate) client: Usage,
     pub(crate) machine: Machine,
     pub(crate) samples: Vec<Sample>,
-    /// How many took how long: microseconds up to which, and the number, by operation.
+    /// Histogram bars by operation: upper bound in microseconds, and count.
     #[serde(skip)]
     pub(crate) bars: Vec<(String, Vec<(f64, u64)>)>,
 }
 
-impl Outcome {
-    /// What was found by watching alone.
+impl Results {
+    /// Creates results from what the sampler measured.
     pub(crate) fn of(
         (scenario, settings): (&'static str, Value),
-        stage: &Stage,
+        environment: &Environment,
         started_at: Timestamp,
         span: Span,
         samples: Vec<Sample>,
     ) -> Self {
-        let started_in = stage.started_in.map(|time| rounded(time.as_secs_f64() * 1e3, 10.0));
+        let started_in = environment.started_in.map(|time| rounded(time.as_secs_f64() * 1e3, 10.0));
         Self {
             scenario,
             ok: true,
             version: env!("CARGO_PKG_VERSION"),
-            target: stage.target.url.clone(),
-            spawned: stage.options.spawn,
+            target: environment.target.url.clone(),
+            spawned: environment.options.spawn,
             settings,
             started_at: started_at.to_string(),
             seconds: rounded(span.seconds, 1e3),
@@ -75,7 +75,7 @@ impl Outcome {
         }
     }
 
-    /// Adds something that was done, so many times a second.
+    /// Adds an operation with its latencies and its rate.
     pub(crate) fn add(&mut self, name: &str, latencies: &Latencies, per_second: f64) {
         let latency = latencies.percentiles();
         let per_second = rounded(per_second, 10.0);
@@ -83,36 +83,37 @@ impl Outcome {
         self.bars.push((name.to_owned(), latencies.bars()));
     }
 
-    /// Adds the messages of a ledger, which is closed by it. `sending`: while messages were sent.
-    pub(crate) fn add_messages(&mut self, ledger: &mut Ledger, sending: &Span) {
+    /// Finishes `deliveries` and adds its operations and checks.
+    /// `sending`: the time in which messages were sent.
+    pub(crate) fn add_messages(&mut self, deliveries: &mut Deliveries, sending: &Span) {
         let each_second = |count: u64| count as f64 / sending.seconds.max(1e-9);
-        self.add("connect", &ledger.connects, 0.0);
-        self.add("send", &ledger.answers, each_second(sending.operations));
-        self.add("deliver", &ledger.deliveries, each_second(sending.deliveries));
-        self.add("deliver to all", &ledger.last_deliveries, each_second(sending.operations));
-        self.add_checks(ledger);
-        self.ok &= ledger.acknowledged > 0;
+        self.add("connect", &deliveries.connect_latencies, 0.0);
+        self.add("send", &deliveries.answer_latencies, each_second(sending.operations));
+        self.add("deliver", &deliveries.delivery_latencies, each_second(sending.deliveries));
+        self.add("deliver to all", &deliveries.last_delivery_latencies, each_second(sending.operations));
+        self.add_checks(deliveries);
+        self.ok &= deliveries.acknowledged > 0;
     }
 
-    /// Adds operations of several kinds. `load`: while they were begun.
-    pub(crate) fn add_meters(&mut self, meters: &Meters, load: &Span) {
-        meters.each(|kind, latencies| {
+    /// Adds operations of several kinds. `load`: the time in which they were started.
+    pub(crate) fn add_operations(&mut self, by_operation: &LatencyByOperation, load: &Span) {
+        by_operation.each(|kind, latencies| {
             self.add(kind, latencies, latencies.count() as f64 / load.seconds.max(1e-9));
         });
     }
 
-    /// Adds what a ledger has found, which is closed by it.
-    pub(crate) fn add_checks(&mut self, ledger: &mut Ledger) {
-        ledger.close();
-        self.checks.messages_acknowledged = ledger.acknowledged;
-        self.checks.deliveries = ledger.delivered;
-        self.checks.faults = ledger.faults.clone();
-        self.errors.clone_from(&ledger.errors);
-        self.ok &= ledger.faults.is_none();
+    /// Finishes `deliveries` and adds its checks and errors.
+    pub(crate) fn add_checks(&mut self, deliveries: &mut Deliveries) {
+        deliveries.finish();
+        self.checks.messages_acknowledged = deliveries.acknowledged;
+        self.checks.deliveries = deliveries.delivered;
+        self.checks.faults = deliveries.faults.clone();
+        self.errors.clone_from(&deliveries.errors);
+        self.ok &= deliveries.faults.is_none();
     }
 }
 
-/// Something that was done many times. Times in microseconds.
+/// An operation with its rate and latencies, in microseconds.
 #[derive(Debug, Clone, Default, Serialize)]
 pub(crate) struct Operation {
     pub(crate) name: String,
@@ -121,26 +122,26 @@ pub(crate) struct Operation {
     pub(crate) latency: Percentiles,
 }
 
-/// What was looked at besides the time.
+/// The checks of a run.
 #[derive(Debug, Clone, Default, Serialize)]
 pub(crate) struct Checks {
     pub(crate) sockets: u64,
     pub(crate) messages_acknowledged: u64,
     pub(crate) deliveries: u64,
-    /// Due by the schedule and not even begun, since all were busy.
+    /// Operations that were due but not started, since all senders were busy.
     pub(crate) behind_schedule: u64,
     #[serde(flatten)]
     pub(crate) faults: Faults,
 }
 
-/// Where it was measured.
+/// The machine of the load generator.
 #[derive(Debug, Clone, Default, Serialize)]
 pub(crate) struct Machine {
     pub(crate) cores: usize,
     pub(crate) cpu: String,
     pub(crate) kernel: String,
     pub(crate) memory_bytes: u64,
-    /// As many as the system allows this process.
+    /// Limit of open files of this process.
     pub(crate) open_files: u64,
 }
 

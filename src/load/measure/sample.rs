@@ -1,15 +1,15 @@
-//! What a process took, and how things were at a moment.
+//! Resource usage of a process, and periodic samples.
 
 use serde::Serialize;
 
 use super::process::Reading;
 
-/// What a process took while it was measured.
+/// CPU time and memory that a process used during the measurement.
 #[derive(Debug, Clone, Default, Serialize)]
 pub(crate) struct Usage {
     pub(crate) pid: u32,
     pub(crate) cpu_seconds: f64,
-    /// Of one core.
+    /// Percent of one core.
     pub(crate) cpu_percent: f64,
     pub(crate) cpu_us_per_operation: Option<f64>,
     pub(crate) cpu_us_per_delivery: Option<f64>,
@@ -19,7 +19,7 @@ pub(crate) struct Usage {
 }
 
 impl Usage {
-    /// Between two readings, for so many operations and deliveries.
+    /// Computes the usage between two readings, and for each operation and delivery.
     pub(crate) fn between(
         pid: u32,
         before: &Reading,
@@ -42,12 +42,12 @@ impl Usage {
     }
 }
 
-/// How things were at a moment.
+/// Rates, latencies and resource usage of one sampling interval. Latencies in microseconds.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 pub(crate) struct Sample {
-    /// Since the run began.
+    /// Seconds since the run began.
     pub(crate) second: f64,
-    /// Since the sample before, by the second.
+    /// Rates since the previous sample.
     pub(crate) operations_per_second: f64,
     pub(crate) deliveries_per_second: f64,
     pub(crate) p50: f64,
@@ -57,7 +57,7 @@ pub(crate) struct Sample {
     pub(crate) server_rss_bytes: u64,
 }
 
-/// Rounded to a part of one.
+/// Rounds `value` to a multiple of `1 / parts`.
 pub(crate) fn rounded(value: f64, parts: f64) -> f64 {
     (value * parts).round() / parts
 }

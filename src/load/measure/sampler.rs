@@ -1,4 +1,4 @@
-//! Looks at a run while it lasts: what is done, how long it takes, what the processes take.
+//! Samples a run while it lasts: rates, latencies, and resource usage of server and client.
 
 use std::{
     cell::{Cell, RefCell},
@@ -11,18 +11,18 @@ use tokio::task::JoinHandle;
 
 use super::{
     clock::{Clock, Moment, nanos, seconds},
-    latency::{Percentiles, written},
+    latency::{Percentiles, format_micros},
     process::{Process, Reading},
     sample::{Sample, Usage, rounded},
 };
 use crate::load::output::progress::bar;
 
-/// How often it looks.
-const EVERY: Duration = Duration::from_millis(200);
+/// Time between two samples.
+const SAMPLE_INTERVAL: Duration = Duration::from_millis(200);
 
-/// What a moment's looking found.
+/// Counters and process readings at one moment.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Mark {
+pub(crate) struct Checkpoint {
     at: Moment,
     operations: u64,
     deliveries: u64,
@@ -30,7 +30,7 @@ pub(crate) struct Mark {
     client: Reading,
 }
 
-/// What was done, and taken, between two marks.
+/// Work done and resources used between two checkpoints.
 pub(crate) struct Span {
     pub(crate) seconds: f64,
     pub(crate) operations: u64,
@@ -39,30 +39,30 @@ pub(crate) struct Span {
     pub(crate) client: Usage,
 }
 
-/// Who looks.
-pub(crate) struct Watch {
+/// Takes samples of a run and updates its progress bar.
+pub(crate) struct Sampler {
     clock: Clock,
     server: Option<Process>,
     recent: Box<dyn Fn() -> Percentiles>,
     totals: Box<dyn Fn() -> (u64, u64)>,
     begun: Moment,
-    last: Cell<Mark>,
+    last: Cell<Checkpoint>,
     samples: RefCell<Vec<Sample>>,
     bar: ProgressBar,
 }
 
-/// Who looks again and again. Dropped, nobody does.
-pub(crate) struct Watching(JoinHandle<()>);
+/// The task that samples periodically; dropping it stops the sampling.
+pub(crate) struct SamplingTask(JoinHandle<()>);
 
-impl Drop for Watching {
+impl Drop for SamplingTask {
     fn drop(&mut self) {
         self.0.abort();
     }
 }
 
-impl Watch {
-    /// Begins to look at a run that is to take so long. `totals`: operations and
-    /// deliveries so far; `recent`: how long they took since it was asked before.
+impl Sampler {
+    /// Starts sampling a run of length `lasts`. `totals`: operations and deliveries so far;
+    /// `recent`: latencies since the previous call.
     pub(crate) fn begin(
         title: &'static str,
         clock: Clock,
@@ -70,10 +70,10 @@ impl Watch {
         lasts: Duration,
         totals: impl Fn() -> (u64, u64) + 'static,
         recent: impl Fn() -> Percentiles + 'static,
-    ) -> (Rc<Self>, Watching) {
+    ) -> (Rc<Self>, SamplingTask) {
         let begun = clock.now();
         let bar = bar(title, lasts.as_millis() as u64, "{prefix} {wide_bar} {msg}");
-        let watch = Rc::new(Self {
+        let sampler = Rc::new(Self {
             clock,
             server,
             recent: Box::new(recent),
@@ -83,27 +83,27 @@ impl Watch {
             samples: RefCell::default(),
             bar,
         });
-        watch.last.set(watch.mark());
-        let looking = watch.clone();
+        sampler.last.set(sampler.checkpoint());
+        let periodic = sampler.clone();
         let task = actix_rt::spawn(async move {
-            for turn in 1.. {
-                looking.clock.until(begun + turn * nanos(EVERY)).await;
-                looking.look();
+            for number in 1.. {
+                periodic.clock.until(begun + number * nanos(SAMPLE_INTERVAL)).await;
+                periodic.sample();
             }
         });
-        (watch, Watching(task))
+        (sampler, SamplingTask(task))
     }
 
-    /// How things are now.
-    pub(crate) fn mark(&self) -> Mark {
+    /// Reads the counters and processes now.
+    pub(crate) fn checkpoint(&self) -> Checkpoint {
         let (operations, deliveries) = (self.totals)();
         let read = |process: Option<Process>| process.and_then(Process::read).unwrap_or_default();
         let (server, client) = (read(self.server), read(Some(Process::own())));
-        Mark { at: self.clock.now(), operations, deliveries, server, client }
+        Checkpoint { at: self.clock.now(), operations, deliveries, server, client }
     }
 
-    fn look(&self) {
-        let (now, before, recent) = (self.mark(), self.last.get(), (self.recent)());
+    fn sample(&self) {
+        let (now, before, recent) = (self.checkpoint(), self.last.get(), (self.recent)());
         let passed = seconds(now.at - before.at).max(1e-9);
         let each_second = |now: u64, before: u64| rounded(now.saturating_sub(before) as f64 / passed, 10.0);
         let percent = |now: &Reading, before: &Reading| {
@@ -122,17 +122,17 @@ impl Watch {
         self.last.set(now);
         self.samples.borrow_mut().push(sample);
         self.bar.set_position((now.at - self.begun) / 1_000_000);
-        let (p50, p99) = (written(sample.p50), written(sample.p99));
+        let (p50, p99) = (format_micros(sample.p50), format_micros(sample.p99));
         self.bar.set_message(format!("{:.0}/s  p50 {p50}  p99 {p99}", sample.operations_per_second));
     }
 
-    /// What was done from a mark until now.
-    pub(crate) fn since(&self, before: &Mark) -> Span {
-        self.between(before, &self.mark())
+    /// Returns the span from a checkpoint until now.
+    pub(crate) fn since(&self, before: &Checkpoint) -> Span {
+        self.between(before, &self.checkpoint())
     }
 
-    /// What was done between two marks.
-    pub(crate) fn between(&self, before: &Mark, now: &Mark) -> Span {
+    /// Returns the span between two checkpoints.
+    pub(crate) fn between(&self, before: &Checkpoint, now: &Checkpoint) -> Span {
         let seconds = seconds(now.at - before.at);
         let (operations, deliveries) = (
             now.operations.saturating_sub(before.operations),
@@ -150,7 +150,7 @@ impl Watch {
         }
     }
 
-    /// Takes the bar away, and hands over what was seen.
+    /// Removes the progress bar and returns all samples.
     pub(crate) fn end(&self) -> Vec<Sample> {
         self.bar.finish_and_clear();
         self.samples.take()

@@ -1,4 +1,4 @@
-//! The figures of a run as a page with plots, all in one file.
+//! The results of a run as one self-contained HTML page with plots.
 
 use plotters::{
     coord::Shift,
@@ -10,7 +10,7 @@ use plotters::{
 };
 
 use super::table::table;
-use crate::load::measure::{results::Outcome, sample::Sample};
+use crate::load::measure::{results::Results, sample::Sample};
 
 const SIZE: (u32, u32) = (760, 300);
 const COLOURS: [RGBColor; 3] = [RGBColor(31, 119, 180), RGBColor(214, 92, 30), RGBColor(44, 140, 60)];
@@ -18,17 +18,17 @@ const COLOURS: [RGBColor; 3] = [RGBColor(31, 119, 180), RGBColor(214, 92, 30), R
 type Drawn = Result<(), DrawingAreaErrorKind<std::io::Error>>;
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
-/// A line of a plot: its name and its points.
+/// A line of a plot: name and points.
 type Line<'a> = (&'a str, Vec<(f64, f64)>);
 
-/// The whole page.
-pub(crate) fn page(outcome: &Outcome) -> Result<String, String> {
+/// Renders the page.
+pub(crate) fn page(results: &Results) -> Result<String, String> {
     let mut plots = String::new();
-    for (name, bars) in outcome.bars.iter().filter(|(_, bars)| bars.iter().any(|(_, count)| *count > 0)) {
-        plots.push_str(&plot(&format!("{name}: how many took how long"), |area| histogram(area, bars))?);
+    for (name, bars) in results.bars.iter().filter(|(_, bars)| bars.iter().any(|(_, count)| *count > 0)) {
+        plots.push_str(&plot(&format!("{name}: latency histogram"), |area| histogram(area, bars))?);
     }
     let line = |name, value: fn(&Sample) -> f64| -> Line {
-        (name, outcome.samples.iter().map(|sample| (sample.second, value(sample))).collect())
+        (name, results.samples.iter().map(|sample| (sample.second, value(sample))).collect())
     };
     let done = [line("operations", |sample| sample.operations_per_second)];
     let delivered = [line("deliveries", |sample| sample.deliveries_per_second)];
@@ -48,19 +48,20 @@ pub(crate) fn page(outcome: &Outcome) -> Result<String, String> {
     for (title, lines) in all.iter().filter(|(_, lines)| has_any(lines)) {
         plots.push_str(&plot(title, |area| over_time(area, lines))?);
     }
-    let settings = serde_json::to_string_pretty(&outcome.settings).map_err(|error| error.to_string())?;
-    let (machine, started) = (&outcome.machine, &outcome.started_at);
-    let place = format!("{started}, {} cores, {}, Linux {}", machine.cores, machine.cpu, machine.kernel);
+    let settings = serde_json::to_string_pretty(&results.settings).map_err(|error| error.to_string())?;
+    let (machine, started) = (&results.machine, &results.started_at);
+    let machine_line =
+        format!("{started}, {} cores, {}, Linux {}", machine.cores, machine.cpu, machine.kernel);
     Ok(format!(
         "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>greenroom load {scenario}</title>\n\
          <style>body{{font:15px/1.5 system-ui,sans-serif;max-width:1000px;margin:2em auto;padding:0 1em}}\
          pre{{overflow-x:auto;background:#f6f6f6;padding:1em}}h2{{font-size:1.1em;margin:2em 0 .3em}}\
          svg{{max-width:100%;height:auto}}</style>\n\
-         <h1>greenroom load {scenario}</h1>\n<p>{place}</p>\n<pre>{table}</pre>\n{plots}\
+         <h1>greenroom load {scenario}</h1>\n<p>{machine_line}</p>\n<pre>{table}</pre>\n{plots}\
          <h2>Settings</h2>\n<pre>{settings}</pre>\n</html>\n",
-        scenario = outcome.scenario,
-        place = escaped(&place),
-        table = escaped(&table(outcome)),
+        scenario = results.scenario,
+        machine_line = escaped(&machine_line),
+        table = escaped(&table(results)),
         settings = escaped(&settings),
     ))
 }
@@ -78,7 +79,7 @@ fn plot(title: &str, draw: impl FnOnce(&Area) -> Drawn) -> Result<String, String
     Ok(format!("<h2>{}</h2>\n{svg}\n", escaped(title)))
 }
 
-/// How many took how long; both in powers of ten, so that the few that took long are seen.
+/// Draws a latency histogram. Both axes are logarithmic, so that rare slow operations remain visible.
 fn histogram(area: &Area, bars: &[(f64, u64)]) -> Drawn {
     let seen: Vec<_> = bars.iter().filter(|(_, count)| *count > 0).copied().collect();
     let from = seen.first().map_or(1.0, |(micros, _)| micros / 1.25);
@@ -95,7 +96,7 @@ fn histogram(area: &Area, bars: &[(f64, u64)]) -> Drawn {
     Ok(())
 }
 
-/// The outline of bars.
+/// Returns the outline of the bars.
 fn steps(bars: &[(f64, u64)]) -> Vec<(f64, f64)> {
     let mut points = Vec::new();
     for (micros, count) in bars {

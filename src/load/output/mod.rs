@@ -1,4 +1,4 @@
-//! How the figures are shown.
+//! Presentation of results and progress.
 
 pub(crate) mod html_report;
 pub(crate) mod progress;

@@ -1,11 +1,11 @@
-//! How far something is, where there is a terminal.
+//! Progress bars. They are hidden unless standard error is a terminal.
 
 use std::io::IsTerminal;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// How far the making of something is, where there is a terminal.
-pub(crate) fn making(title: &'static str, steps: u64) -> ProgressBar {
+/// Creates a progress bar that counts steps.
+pub(crate) fn progress_bar(title: &'static str, steps: u64) -> ProgressBar {
     bar(title, steps, "{prefix} {wide_bar} {human_pos}/{human_len} {eta}")
 }
 

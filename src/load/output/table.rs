@@ -1,37 +1,37 @@
-//! The figures of a run, for people.
+//! The results of a run as a text table.
 
 use std::fmt::Write;
 
-use crate::load::measure::{latency::written, results::Outcome, sample::Usage};
+use crate::load::measure::{latency::format_micros, results::Results, sample::Usage};
 
-/// The whole table, ending in a line break.
-pub(crate) fn table(outcome: &Outcome) -> String {
+/// Renders the table, with a trailing line break.
+pub(crate) fn table(results: &Results) -> String {
     let mut text = String::new();
-    let whose = if outcome.spawned { "a server of its own" } else { &outcome.target };
-    let _ = writeln!(text, "{} against {whose}, {:.1} s measured\n", outcome.scenario, outcome.seconds);
-    operations(outcome, &mut text);
+    let whose = if results.spawned { "a spawned server" } else { &results.target };
+    let _ = writeln!(text, "{} against {whose}, {:.1} s measured\n", results.scenario, results.seconds);
+    operations(results, &mut text);
     let _ = writeln!(text);
-    match &outcome.server {
+    match &results.server {
         Some(server) => usage("server", server, &mut text),
-        None => drop(writeln!(text, "{:<10}not looked at: give --pid", "server")),
+        None => drop(writeln!(text, "{:<10}not measured: give --pid", "server")),
     }
-    usage("client", &outcome.client, &mut text);
-    for (name, value) in &outcome.figures {
+    usage("client", &results.client, &mut text);
+    for (name, value) in &results.figures {
         let _ = writeln!(text, "{:<34}{:>14}", name.replace('_', " "), number(*value));
     }
     let _ =
-        writeln!(text, "{:<10}{} may be open at once", "files", number(outcome.machine.open_files as f64));
-    checks(outcome, &mut text);
+        writeln!(text, "{:<10}{} may be open at a time", "files", number(results.machine.open_files as f64));
+    checks(results, &mut text);
     text
 }
 
-fn operations(outcome: &Outcome, text: &mut String) {
-    let heads = ["count", "a second", "p50", "p90", "p99", "p99.9", "longest"];
+fn operations(results: &Results, text: &mut String) {
+    let heads = ["count", "a second", "p50", "p90", "p99", "p99.9", "max"];
     let _ = writeln!(text, "{:<16}{}", "", heads.map(|head| format!("{head:>11}")).concat());
-    for operation in outcome.operations.iter().filter(|operation| operation.count > 0) {
+    for operation in results.operations.iter().filter(|operation| operation.count > 0) {
         let latency = &operation.latency;
         let times = [latency.p50, latency.p90, latency.p99, latency.p999, latency.max];
-        let times = times.map(|time| format!("{:>11}", written(time))).concat();
+        let times = times.map(|time| format!("{:>11}", format_micros(time))).concat();
         let count = number(operation.count as f64);
         let rate = if operation.per_second > 0.0 { number(operation.per_second) } else { String::new() };
         let _ = writeln!(text, "{:<16}{count:>11}{rate:>11}{times}", operation.name);
@@ -51,13 +51,13 @@ fn usage(name: &str, usage: &Usage, text: &mut String) {
     let _ = writeln!(text, "; {now:.1} MiB, {before:.1} before, {peak:.1} at most");
 }
 
-fn checks(outcome: &Outcome, text: &mut String) {
-    let checks = &outcome.checks;
+fn checks(results: &Results, text: &mut String) {
+    let checks = &results.checks;
     let faults = &checks.faults;
     if checks.behind_schedule > 0 {
-        let _ = writeln!(text, "{:<10}{} were due and not begun", "behind", checks.behind_schedule);
+        let _ = writeln!(text, "{:<10}{} were due but not started", "behind", checks.behind_schedule);
     }
-    for (why, count) in &outcome.errors {
+    for (why, count) in &results.errors {
         let _ = writeln!(text, "{:<10}{count} x {why}", "failed");
     }
     for (code, count) in &faults.closed {
@@ -77,15 +77,15 @@ fn checks(outcome: &Outcome, text: &mut String) {
     );
 }
 
-/// A number with commas; with a decimal where it is small.
+/// Formats a number with thousands separators. A fraction below 100 keeps one decimal.
 fn number(value: f64) -> String {
     if value < 100.0 && value.fract() != 0.0 {
         return format!("{value:.1}");
     }
     let digits = format!("{value:.0}");
     let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place) % 3 == 0 {
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
             text.push(',');
         }
         text.push(digit);

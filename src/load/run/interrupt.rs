@@ -1,4 +1,4 @@
-//! Ctrl-C: a run ends early, and what it made is removed.
+//! Ctrl-C and SIGTERM: the run ends early and removes its fixtures.
 
 use std::{
     io,
@@ -13,43 +13,43 @@ use tokio::{
     sync::Notify,
 };
 
-/// Whether somebody wants the run to end.
+/// A request to end the run early.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Stop(Arc<Wish>);
+pub(crate) struct Interrupt(Arc<Flag>);
 
 #[derive(Debug, Default)]
-struct Wish {
-    is_there: AtomicBool,
-    told: Notify,
+struct Flag {
+    is_set: AtomicBool,
+    changed: Notify,
 }
 
-impl Stop {
-    /// Listens to Ctrl-C and to the request to terminate.
+impl Interrupt {
+    /// Listens for SIGINT (Ctrl-C) and SIGTERM.
     pub(crate) fn listen() -> io::Result<Self> {
         let mut interrupted = signal(SignalKind::interrupt())?;
         let mut terminated = signal(SignalKind::terminate())?;
-        let stop = Self::default();
-        let told = stop.clone();
+        let interrupt = Self::default();
+        let flag = interrupt.0.clone();
         actix_rt::spawn(async move {
             tokio::select! {
                 _ = interrupted.recv() => {}
                 _ = terminated.recv() => {}
             }
-            told.0.is_there.store(true, Ordering::Relaxed);
-            told.0.told.notify_waiters();
+            flag.is_set.store(true, Ordering::Relaxed);
+            flag.changed.notify_waiters();
         });
-        Ok(stop)
+        Ok(interrupt)
     }
 
-    pub(crate) fn is_wanted(&self) -> bool {
-        self.0.is_there.load(Ordering::Relaxed)
+    pub(crate) fn is_requested(&self) -> bool {
+        self.0.is_set.load(Ordering::Relaxed)
     }
 
-    /// Waits for it.
-    pub(crate) async fn wanted(&self) {
-        let told = self.0.told.notified();
-        if !self.is_wanted() {
-            told.await;
+    /// Waits until a signal has arrived.
+    pub(crate) async fn requested(&self) {
+        let changed = self.0.changed.notified();
+        if !self.is_requested() {
+            changed.await;
         }
     }
 }

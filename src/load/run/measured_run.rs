@@ -1,120 +1,121 @@
-//! The course of a run: load for a while, of which all but the beginning is measured.
+//! A run: warm-up, then the measured time.
 
 use std::{cell::RefCell, rc::Rc, time::Duration};
 
 use tokio::time::timeout;
 
-use super::pacer::Pace;
+use super::pacer::Pacer;
 use crate::{
     core::model::Timestamp,
     load::{
-        environment::Stage,
+        environment::Environment,
         error::LoadError,
         measure::{
             clock::{Moment, nanos},
-            deliveries::Ledger,
+            deliveries::Deliveries,
             latency::Percentiles,
-            results::Outcome,
-            sampler::{Mark, Span, Watch, Watching},
+            results::Results,
+            sampler::{Checkpoint, Sampler, SamplingTask, Span},
         },
         scenario::Scenario,
     },
 };
 
-/// A run that is on.
-pub(crate) struct Course<'a> {
-    stage: &'a Stage,
-    pub(crate) pace: Pace,
-    /// What is due before this is not measured.
+/// A run in progress.
+pub(crate) struct MeasuredRun<'a> {
+    environment: &'a Environment,
+    pub(crate) pacer: Pacer,
+    /// Operations due before this moment belong to the warm-up and are not measured.
     pub(crate) measured_from: Moment,
-    pub(crate) watch: Rc<Watch>,
-    watching: Watching,
+    pub(crate) sampler: Rc<Sampler>,
+    sampling: SamplingTask,
 }
 
-/// What was found of a run.
-pub(crate) struct Found {
-    mark: Mark,
-    /// While there was load.
+/// The measured part of a run.
+pub(crate) struct Measurement {
+    checkpoint: Checkpoint,
+    /// The time under load, without the wait for outstanding deliveries.
     pub(crate) load: Span,
     started_at: Timestamp,
 }
 
-impl<'a> Course<'a> {
-    /// Begins, with so many operations a second, or without a rate. `totals`: operations and deliveries so far; `recent`:
-    /// how long they took since it was asked before.
+impl<'a> MeasuredRun<'a> {
+    /// Begins a run at `rate` operations a second, or as fast as possible.
+    /// `totals`: operations and deliveries so far; `recent`: latencies since the previous call.
     pub(crate) fn begin<S: Scenario>(
         scenario: &S,
-        stage: &'a Stage,
+        environment: &'a Environment,
         rate: Option<f64>,
         totals: impl Fn() -> (u64, u64) + 'static,
         recent: impl Fn() -> Percentiles + 'static,
     ) -> Result<Self, LoadError> {
         let options = scenario.options();
         let lasts = options.warmup + options.duration;
-        let (watch, watching) = Watch::begin(S::NAME, stage.clock, stage.server(), lasts, totals, recent);
-        let pace = Pace::start(stage.clock, rate, lasts).map_err(|error| error.to_string())?;
-        let measured_from = stage.clock.now() + nanos(options.warmup);
-        Ok(Self { stage, pace, measured_from, watch, watching })
+        let (sampler, sampling) =
+            Sampler::begin(S::NAME, environment.clock, environment.server(), lasts, totals, recent);
+        let pacer = Pacer::start(environment.clock, rate, lasts).map_err(|error| error.to_string())?;
+        let measured_from = environment.clock.now() + nanos(options.warmup);
+        Ok(Self { environment, pacer, measured_from, sampler, sampling })
     }
 
-    /// The same for a run whose operations are messages.
-    pub(crate) fn of_messages<S: Scenario>(
+    /// Begins a run whose operations are messages.
+    pub(crate) fn begin_messages<S: Scenario>(
         scenario: &S,
-        stage: &'a Stage,
+        environment: &'a Environment,
         rate: Option<f64>,
-        ledger: &Rc<RefCell<Ledger>>,
+        deliveries: &Rc<RefCell<Deliveries>>,
     ) -> Result<Self, LoadError> {
-        let (counted, looked_at) = (ledger.clone(), ledger.clone());
+        let (for_totals, for_recent) = (deliveries.clone(), deliveries.clone());
         let totals = move || {
-            let ledger = counted.borrow();
-            (ledger.acknowledged, ledger.delivered)
+            let deliveries = for_totals.borrow();
+            (deliveries.acknowledged, deliveries.delivered)
         };
-        let recent = move || looked_at.borrow_mut().answers.take_recent();
-        let course = Self::begin(scenario, stage, rate, totals, recent)?;
-        ledger.borrow_mut().measured_from = course.measured_from;
-        Ok(course)
+        let recent = move || for_recent.borrow_mut().answer_latencies.take_recent();
+        let run = Self::begin(scenario, environment, rate, totals, recent)?;
+        deliveries.borrow_mut().measured_from = run.measured_from;
+        Ok(run)
     }
 
-    /// Sees the load through. Where it does not end by itself within `grace` after its time, it is broken off.
-    pub(crate) async fn follow(&self, grace: Duration, load: impl Future<Output = ()>) -> Found {
-        let marking = async {
-            self.stage.clock.until(self.measured_from).await;
-            (self.watch.mark(), Timestamp::now())
+    /// Runs the load and measures it. Cancels the load if it has not ended within `grace` after its time.
+    pub(crate) async fn measure(&self, grace: Duration, load: impl Future<Output = ()>) -> Measurement {
+        let starting = async {
+            self.environment.clock.until(self.measured_from).await;
+            (self.sampler.checkpoint(), Timestamp::now())
         };
         let loading = async {
-            let _ = timeout(self.pace.left() + grace, load).await;
-            self.watch.mark()
+            let _ = timeout(self.pacer.left() + grace, load).await;
+            self.sampler.checkpoint()
         };
-        let ((mark, started_at), end) = tokio::join!(marking, loading);
-        Found { load: self.watch.between(&mark, &end), mark, started_at }
+        let ((checkpoint, started_at), end) = tokio::join!(starting, loading);
+        Measurement { load: self.sampler.between(&checkpoint, &end), checkpoint, started_at }
     }
 
-    /// Ends it. What the processes take until now counts.
-    pub(crate) fn end<S: Scenario>(self, scenario: &S, found: &Found) -> Outcome {
-        let span = self.watch.since(&found.mark);
-        drop(self.watching);
-        let mut outcome = Outcome::of(
+    /// Ends the run. The processes' usage counts up to now.
+    pub(crate) fn end<S: Scenario>(self, scenario: &S, measurement: &Measurement) -> Results {
+        let span = self.sampler.since(&measurement.checkpoint);
+        drop(self.sampling);
+        let mut results = Results::of(
             (S::NAME, serde_json::to_value(scenario).unwrap_or_default()),
-            self.stage,
-            found.started_at,
+            self.environment,
+            measurement.started_at,
             span,
-            self.watch.end(),
+            self.sampler.end(),
         );
-        outcome.checks.behind_schedule = self.pace.behind();
-        outcome
+        results.checks.behind_schedule = self.pacer.behind();
+        results
     }
 }
 
-/// How often it is looked whether all have heard everything.
-const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// Interval at which outstanding deliveries are checked.
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
-/// Waits until everybody has heard everything, or nothing new has come for as long as one is ready to wait.
-pub(crate) async fn settle(ledger: &RefCell<Ledger>, patience: Duration) {
+/// Waits until all messages are delivered, or until nothing was delivered for `patience`.
+pub(crate) async fn wait_until_delivered(deliveries: &RefCell<Deliveries>, patience: Duration) {
     let (mut delivered, mut quiet) = (0, Duration::ZERO);
-    while !ledger.borrow().is_settled() && quiet < patience {
-        tokio::time::sleep(LOOK_EVERY).await;
-        let now = ledger.borrow().delivered;
-        quiet = if now > delivered { Duration::ZERO } else { quiet + LOOK_EVERY };
+    while !deliveries.borrow().is_complete() && quiet < patience {
+        tokio::time::sleep(POLL_INTERVAL).await;
+        let now = deliveries.borrow().delivered;
+        quiet = if now > delivered { Duration::ZERO } else { quiet + POLL_INTERVAL };
         delivered = now;
     }
 }

@@ -1,4 +1,4 @@
-//! How a run goes: when what is begun, and by whom.
+//! Execution of a run: pacing, sending, interruption.
 
 pub(crate) mod interrupt;
 pub(crate) mod measured_run;

@@ -1,23 +1,23 @@
-//! Chance, the same in every run, so that runs can be compared.
+//! Seeded random numbers, the same in every run, so that runs are comparable.
 
 use std::cell::Cell;
 
-/// Throws numbers (SplitMix64).
+/// A SplitMix64 generator.
 #[derive(Debug)]
-pub(crate) struct Dice(Cell<u64>);
+pub(crate) struct Rng(Cell<u64>);
 
-impl Dice {
+impl Rng {
     pub(crate) fn new(seed: u64) -> Self {
         Self(Cell::new(seed))
     }
 
-    /// A number below `sides`.
-    pub(crate) fn throw(&self, sides: usize) -> usize {
-        (self.next() % sides.max(1) as u64) as usize
+    /// Returns a number below `bound`.
+    pub(crate) fn below(&self, bound: usize) -> usize {
+        (self.next() % bound.max(1) as u64) as usize
     }
 
-    /// A part of one.
-    pub(crate) fn part(&self) -> f64 {
+    /// Returns a number from 0 to below 1.
+    pub(crate) fn fraction(&self) -> f64 {
         (self.next() >> 11) as f64 / (1_u64 << 53) as f64
     }
 

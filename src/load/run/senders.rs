@@ -1,4 +1,4 @@
-//! How messages get to the server: over kept connections, or as commands over sockets.
+//! Sends messages: over keep-alive connections, or as commands over sockets.
 
 use std::{
     cell::{Cell, RefCell},
@@ -10,157 +10,167 @@ use std::{
 use futures_util::future::join_all;
 use tokio::{sync::Notify, time::timeout};
 
-use super::pacer::Pace;
+use super::pacer::Pacer;
 use crate::load::{
     client::{
-        clients::{Audience, chats_of},
-        event::Heard,
+        clients::{Clients, chats_of},
+        event::ServerEvent,
         http::Connection,
         live_client::OnAnswer,
     },
-    environment::Stage,
-    fixtures::plan::content,
-    measure::{clock::Moment, deliveries::Ledger},
+    environment::Environment,
+    fixtures::plan::{Chat, content},
+    measure::{clock::Moment, deliveries::Deliveries},
 };
 
-/// Commands that a socket has on its way at most, where there is a rate.
-const MOST_UNDER_WAY: u32 = 256;
+/// Highest number of unanswered commands of a socket when there is a rate.
+const MAX_IN_FLIGHT: u32 = 256;
 
-/// What is sent, and when a message is done for its sender.
+/// How messages are sent, and when a message is done for its sender.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sending {
     pub(crate) senders: usize,
-    /// Characters of a message.
+    /// Length of a message, in characters.
     pub(crate) size: usize,
-    /// Not when it is answered but when the last of those who listen has heard it.
-    pub(crate) until_heard: bool,
-    /// Messages that a socket has on its way; `None`: as many as the rate asks for.
+    /// A message is done when its last subscriber has received it, not when it is answered.
+    pub(crate) until_delivered: bool,
+    /// Unanswered messages of a socket; `None`: as many as the rate requires, up to [`MAX_IN_FLIGHT`].
     pub(crate) in_flight: Option<u32>,
 }
 
 impl Sending {
-    /// Sends over REST, to one chat after the other, in the names of their members in turn.
-    pub(crate) async fn over_rest(&self, stage: &Stage, ledger: &Rc<RefCell<Ledger>>, pace: &Pace) {
-        let turn = Cell::new(0_usize);
-        let lane = async || {
-            let mut connection = Connection::new(stage.target.clone());
-            while let Some(due) = pace.next().await {
-                let number = turn.replace(turn.get() + 1);
-                let (place, round) = (number % stage.cast.chats.len(), number / stage.cast.chats.len());
-                self.post(stage, ledger, &mut connection, (place, round), due).await;
+    /// Sends over REST, to all chats in turn, as each of their members in turn.
+    pub(crate) async fn over_rest(
+        &self,
+        environment: &Environment,
+        deliveries: &Rc<RefCell<Deliveries>>,
+        pacer: &Pacer,
+    ) {
+        let next = Cell::new(0_usize);
+        let worker = async || {
+            let mut connection = Connection::new(environment.target.clone());
+            while let Some(due) = pacer.next().await {
+                let number = next.replace(next.get() + 1);
+                let (chat, round) =
+                    (number % environment.fixtures.chats.len(), number / environment.fixtures.chats.len());
+                self.post(environment, deliveries, &mut connection, (chat, round), due).await;
             }
         };
-        join_all((0..self.senders).map(|_| lane())).await;
+        join_all((0..self.senders).map(|_| worker())).await;
     }
 
     async fn post(
         &self,
-        stage: &Stage,
-        ledger: &Rc<RefCell<Ledger>>,
+        environment: &Environment,
+        deliveries: &Rc<RefCell<Deliveries>>,
         connection: &mut Connection,
-        (place, round): (usize, usize),
+        (chat, round): (usize, usize),
         due: Moment,
     ) {
-        let chat = &stage.cast.chats[place];
-        let sender = &stage.cast.people[chat.members[round % chat.members.len()] as usize];
-        let number = ledger.borrow_mut().asks(place as u32, due);
+        let Chat { id, members } = &environment.fixtures.chats[chat];
+        let sender = &environment.fixtures.people[members[round % members.len()] as usize];
+        let number = deliveries.borrow_mut().begin_message(chat as u32, due);
         let body = format!(r#"{{"content":"{}"}}"#, content(number, self.size));
-        let path = format!("/messages/api/chats/{}/messages/", chat.id);
-        let answer = connection.ask("POST", &path, &sender.header, body.as_bytes()).await;
+        let path = format!("/messages/api/chats/{id}/messages/");
+        let answer = connection.request("POST", &path, &sender.header, body.as_bytes()).await;
         match answer.map(|answer| answer.status) {
-            Ok(201) => ledger.borrow_mut().acknowledges(number),
-            Ok(status) => return ledger.borrow_mut().fails(number, &status.to_string()),
-            Err(error) => return ledger.borrow_mut().fails(number, &error.kind().to_string()),
+            Ok(201) => deliveries.borrow_mut().acknowledge(number),
+            Ok(status) => return deliveries.borrow_mut().fail(number, &status.to_string()),
+            Err(error) => return deliveries.borrow_mut().fail(number, &error.kind().to_string()),
         }
-        if self.until_heard {
-            heard_by_all(ledger, number).await;
+        if self.until_delivered {
+            wait_for_delivery(deliveries, number).await;
         }
     }
 
-    /// Sends over the sockets of the first of these people, each to their chats in turn.
+    /// Sends over the sockets of the first `senders` of these people, each to their chats in turn.
     pub(crate) async fn over_sockets(
         &self,
-        stage: &Stage,
-        ledger: &Rc<RefCell<Ledger>>,
-        (audience, commands): (&Audience, &Rc<Commands>),
-        pace: &Pace,
+        environment: &Environment,
+        deliveries: &Rc<RefCell<Deliveries>>,
+        (clients, commands): (&Clients, &Rc<Commands>),
+        pacer: &Pacer,
         people: &[u32],
     ) {
-        let chats = chats_of(stage);
+        let chats = chats_of(environment);
         let senders = &people[..people.len().min(self.senders)];
-        commands.begin(senders, self.in_flight.unwrap_or(MOST_UNDER_WAY), self.until_heard);
+        commands.begin(senders, self.in_flight.unwrap_or(MAX_IN_FLIGHT), self.until_delivered);
         let mut frame = String::new();
-        let mut turn = 0_usize;
+        let mut sent_count = 0_usize;
         let sending = async {
             loop {
-                let sender = commands.ready().await;
-                let Some(due) = pace.next().await else { break };
+                let sender = commands.next_sender().await;
+                let Some(due) = pacer.next().await else { break };
                 let own = &chats[sender as usize];
-                let chat = own[turn / senders.len() % own.len()];
-                turn += 1;
-                let number = ledger.borrow_mut().asks(chat, due);
-                let (id, text) = (stage.cast.chats[chat as usize].id, content(number, self.size));
+                let chat = own[sent_count / senders.len() % own.len()];
+                sent_count += 1;
+                let number = deliveries.borrow_mut().begin_message(chat, due);
+                let (id, text) = (environment.fixtures.chats[chat as usize].id, content(number, self.size));
                 frame.clear();
                 let _ = write!(
                     frame,
                     r#"{{"type":"send_message","id":{number},"chat_id":{id},"content":"{text}"}}"#
                 );
-                commands.asks(number, sender);
-                let client = audience.client(sender);
-                if !client.is_some_and(|client| client.say(frame.as_bytes())) {
-                    ledger.borrow_mut().fails(number, "the socket is closed");
+                commands.insert(number, sender);
+                let client = clients.client(sender);
+                if !client.is_some_and(|client| client.send(frame.as_bytes())) {
+                    deliveries.borrow_mut().fail(number, "the socket is closed");
                 }
             }
         };
-        // Where all sockets are closed nobody gets ready any more.
-        let _ = timeout(pace.left(), sending).await;
-        let _ = timeout(stage.options.patience, commands.answered()).await;
+        // If all sockets are closed, no sender becomes ready again.
+        let _ = timeout(pacer.left(), sending).await;
+        let _ = timeout(environment.options.patience, commands.wait_until_answered()).await;
     }
 }
 
-/// Connections of [`post_once`].
-const LANES: usize = 16;
+/// Concurrent connections of [`post_once`].
+const WORKERS: usize = 16;
 
 /// Posts one message in each of these chats.
-pub(crate) async fn post_once(stage: &Stage, ledger: &Rc<RefCell<Ledger>>, places: &[u32]) {
-    let once = Sending { senders: LANES, size: 1, until_heard: false, in_flight: None };
+pub(crate) async fn post_once(
+    environment: &Environment,
+    deliveries: &Rc<RefCell<Deliveries>>,
+    chats: &[u32],
+) {
+    let once = Sending { senders: WORKERS, size: 1, until_delivered: false, in_flight: None };
     let next = Cell::new(0);
-    let lane = async || {
-        let mut connection = Connection::new(stage.target.clone());
-        while let Some(place) = places.get(next.replace(next.get() + 1)) {
-            let due = stage.clock.now();
-            once.post(stage, ledger, &mut connection, (*place as usize, 0), due).await;
+    let worker = async || {
+        let mut connection = Connection::new(environment.target.clone());
+        while let Some(chat) = chats.get(next.replace(next.get() + 1)) {
+            let due = environment.clock.now();
+            once.post(environment, deliveries, &mut connection, (*chat as usize, 0), due).await;
         }
     };
-    join_all((0..LANES.min(places.len())).map(|_| lane())).await;
+    join_all((0..WORKERS.min(chats.len())).map(|_| worker())).await;
 }
 
-async fn heard_by_all(ledger: &Rc<RefCell<Ledger>>, number: u32) {
-    let waiting = ledger.borrow_mut().awaits(number);
+async fn wait_for_delivery(deliveries: &Rc<RefCell<Deliveries>>, number: u32) {
+    let waiting = deliveries.borrow_mut().watch_delivery(number);
     if let Some(waiting) = waiting {
         waiting.notified().await;
     }
 }
 
-/// The commands that are on their way over sockets, and who may send the next one.
+/// The unanswered commands, and the queue of senders that may send the next one.
 #[derive(Default)]
 pub(crate) struct Commands {
     ready: RefCell<VecDeque<u32>>,
-    /// The sender of each, by number.
-    under_way: RefCell<HashMap<u32, u32>>,
+    /// The sender of each unanswered command, by message number.
+    sender_of: RefCell<HashMap<u32, u32>>,
     changed: Notify,
-    until_heard: Cell<bool>,
+    until_delivered: Cell<bool>,
 }
 
 impl Commands {
-    fn begin(&self, senders: &[u32], in_flight: u32, until_heard: bool) {
-        self.until_heard.set(until_heard);
+    fn begin(&self, senders: &[u32], in_flight: u32, until_delivered: bool) {
+        self.until_delivered.set(until_delivered);
         let mut ready = self.ready.borrow_mut();
         (0..in_flight).for_each(|_| ready.extend(senders));
     }
 
-    /// The next who may send.
-    async fn ready(&self) -> u32 {
+    /// Waits for a sender that may send.
+    async fn next_sender(&self) -> u32 {
         loop {
             let next = self.ready.borrow_mut().pop_front();
             match next {
@@ -170,45 +180,45 @@ impl Commands {
         }
     }
 
-    fn asks(&self, number: u32, sender: u32) {
-        self.under_way.borrow_mut().insert(number, sender);
+    fn insert(&self, number: u32, sender: u32) {
+        self.sender_of.borrow_mut().insert(number, sender);
     }
 
-    /// Waits until nothing is on its way.
-    async fn answered(&self) {
-        while !self.under_way.borrow().is_empty() {
+    /// Waits until every command is answered.
+    async fn wait_until_answered(&self) {
+        while !self.sender_of.borrow().is_empty() {
             self.changed.notified().await;
         }
     }
 
-    /// What is to be done with each answer.
-    pub(crate) fn on_answer(self: &Rc<Self>, ledger: &Rc<RefCell<Ledger>>) -> OnAnswer {
-        let (commands, ledger) = (self.clone(), ledger.clone());
-        Rc::new(move |heard| {
-            let (id, status) = match heard {
-                Heard::Ack { id, .. } => (id, None),
-                Heard::Error { id, status } => (id, Some(status)),
+    /// Returns the callback that records each answer and makes its sender ready again.
+    pub(crate) fn on_answer(self: &Rc<Self>, deliveries: &Rc<RefCell<Deliveries>>) -> OnAnswer {
+        let (commands, deliveries) = (self.clone(), deliveries.clone());
+        Rc::new(move |event| {
+            let (id, status) = match event {
+                ServerEvent::Ack { id, .. } => (id, None),
+                ServerEvent::Error { id, status } => (id, Some(status)),
                 _ => return,
             };
             let Some(number) = id.and_then(|id| u32::try_from(id).ok()) else { return };
             match status {
-                None => ledger.borrow_mut().acknowledges(number),
-                Some(status) => ledger.borrow_mut().fails(number, &status.to_string()),
+                None => deliveries.borrow_mut().acknowledge(number),
+                Some(status) => deliveries.borrow_mut().fail(number, &status.to_string()),
             }
-            let Some(sender) = commands.under_way.borrow_mut().remove(&number) else { return };
-            if commands.until_heard.get() && status.is_none() {
-                let (commands, ledger) = (commands.clone(), ledger.clone());
+            let Some(sender) = commands.sender_of.borrow_mut().remove(&number) else { return };
+            if commands.until_delivered.get() && status.is_none() {
+                let (commands, deliveries) = (commands.clone(), deliveries.clone());
                 actix_rt::spawn(async move {
-                    heard_by_all(&ledger, number).await;
-                    commands.is_ready(sender);
+                    wait_for_delivery(&deliveries, number).await;
+                    commands.make_ready(sender);
                 });
             } else {
-                commands.is_ready(sender);
+                commands.make_ready(sender);
             }
         })
     }
 
-    fn is_ready(&self, sender: u32) {
+    fn make_ready(&self, sender: u32) {
         self.ready.borrow_mut().push_back(sender);
         self.changed.notify_one();
     }

@@ -1,26 +1,26 @@
-//! `greenroom load idle`: open sockets on which nothing happens.
+//! `greenroom load idle`: holds idle sockets open and measures the server's memory for each.
 
 use clap::Args;
 use serde::Serialize;
 
 use crate::load::{
-    client::clients::Audience,
-    environment::Stage,
+    client::clients::Clients,
+    environment::Environment,
     error::LoadError,
     fixtures::plan::Plan,
     measure::{
-        clock::seconds, deliveries::Ledger, latency::Percentiles, process::Process, results::Outcome,
+        clock::seconds, deliveries::Deliveries, latency::Percentiles, process::Process, results::Results,
         sample::rounded,
     },
     options::Options,
-    run::measured_run::Course,
+    run::measured_run::MeasuredRun,
     scenario::Scenario,
 };
 
-/// Open sockets on which nothing happens: what each takes of the server's memory
+/// Hold idle sockets open and measure the server's memory for each
 #[derive(Debug, Clone, Args, Serialize)]
 pub(crate) struct Idle {
-    /// Open sockets, each of another user
+    /// Open sockets, one for each user
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     sockets: u32,
 
@@ -53,31 +53,31 @@ impl Scenario for Idle {
         self.sockets as usize
     }
 
-    async fn play(&self, stage: &Stage) -> Result<Outcome, LoadError> {
-        let ledger = Ledger::of(stage);
+    async fn run(&self, environment: &Environment) -> Result<Results, LoadError> {
+        let deliveries = Deliveries::of(environment);
         let people: Vec<u32> = (0..self.sockets).collect();
-        let before = stage.server().and_then(Process::read).unwrap_or_default();
-        let begun = stage.clock.now();
-        let audience = Audience::open(stage, &ledger, &people, None).await?;
-        let opened_in = seconds(stage.clock.now() - begun).max(1e-9);
-        let course = Course::begin(self, stage, None, || (0, 0), Percentiles::default)?;
-        let waiting = tokio::time::sleep(course.pace.left());
-        let found = course.follow(self.options.patience, waiting).await;
-        let mut outcome = course.end(self, &found);
-        let mut ledger = ledger.borrow_mut();
+        let before = environment.server().and_then(Process::read).unwrap_or_default();
+        let begun = environment.clock.now();
+        let clients = Clients::open(environment, &deliveries, &people, None).await?;
+        let opened_in = seconds(environment.clock.now() - begun).max(1e-9);
+        let run = MeasuredRun::begin(self, environment, None, || (0, 0), Percentiles::default)?;
+        let waiting = tokio::time::sleep(run.pacer.left());
+        let measurement = run.measure(self.options.patience, waiting).await;
+        let mut results = run.end(self, &measurement);
+        let mut deliveries = deliveries.borrow_mut();
         let sockets = f64::from(self.sockets);
-        outcome.add("connect", &ledger.connects, 0.0);
-        outcome.figures.insert("sockets_opened_per_second", rounded(sockets / opened_in, 10.0));
-        if let Some(server) = &outcome.server {
+        results.add("connect", &deliveries.connect_latencies, 0.0);
+        results.figures.insert("sockets_opened_per_second", rounded(sockets / opened_in, 10.0));
+        if let Some(server) = &results.server {
             let grown = server.rss_bytes.saturating_sub(before.rss_bytes) as f64 / 1024.0;
-            outcome.figures.insert("server_kib_per_socket", rounded(grown / sockets, 100.0));
+            results.figures.insert("server_kib_per_socket", rounded(grown / sockets, 100.0));
             let empty = before.rss_bytes as f64 / f64::from(1 << 20);
-            outcome.figures.insert("server_mib_without_sockets", rounded(empty, 10.0));
+            results.figures.insert("server_mib_without_sockets", rounded(empty, 10.0));
         }
-        outcome.add_checks(&mut ledger);
-        outcome.checks.sockets = audience.connected() as u64;
-        outcome.ok &= audience.connected() == people.len();
-        audience.leave();
-        Ok(outcome)
+        results.add_checks(&mut deliveries);
+        results.checks.sockets = clients.connected() as u64;
+        results.ok &= clients.connected() == people.len();
+        clients.close();
+        Ok(results)
     }
 }

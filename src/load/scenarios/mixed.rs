@@ -1,4 +1,4 @@
-//! `greenroom load mix`: a day in the life of users.
+//! `greenroom load mix`: simulates users with all of their actions.
 
 use std::{
     cell::{Cell, RefCell},
@@ -14,55 +14,55 @@ use tokio::time::timeout;
 
 use crate::load::{
     client::{
-        clients::{Audience, chats_of},
-        event::Heard,
+        clients::{Clients, chats_of},
+        event::ServerEvent,
         http::Connection,
         live_client::{Client, OnAnswer},
     },
-    environment::Stage,
+    environment::Environment,
     error::LoadError,
     fixtures::plan::{Plan, content},
     measure::{
         clock::{Moment, nanos},
-        deliveries::Ledger,
-        latency_by_operation::Meters,
-        results::Outcome,
+        deliveries::Deliveries,
+        latency_by_operation::LatencyByOperation,
+        results::Results,
     },
     options::{Options, duration, in_seconds},
     run::{
-        measured_run::{Course, settle},
-        rng::Dice,
+        measured_run::{MeasuredRun, wait_until_delivered},
+        rng::Rng,
     },
     scenario::Scenario,
 };
 
-/// A day in the life: users who come, look at their chats, read, type, send, react and go, at rates of their own
+/// Simulate users: they list chats, read, type, send, react, and lose and resume their connections
 #[derive(Debug, Clone, Args, Serialize)]
 pub(crate) struct Mix {
     /// Users, each connected most of the time
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     users: u32,
 
-    /// Chats; by default half as many as users
+    /// Chats; half as many as users by default
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     chats: Option<u32>,
 
-    /// Members of each
+    /// Members of each chat
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     members: u32,
 
-    /// Messages in each chat before it begins
+    /// Messages in each chat before the run
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     messages: u32,
 
-    /// Characters of a message
+    /// Length of a message, in characters
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=5_000))]
     size: u32,
 
     #[command(flatten)]
     rates: Rates,
 
-    /// How long who loses the connection stays away
+    /// How long a user who lost the connection stays away
     #[arg(long, default_value = "2s", value_parser = duration)]
     #[serde(serialize_with = "in_seconds")]
     away: Duration,
@@ -71,17 +71,17 @@ pub(crate) struct Mix {
     options: Options,
 }
 
-/// How often each user does something, in times a minute.
+/// Rates of a user's actions, in times a minute.
 #[derive(Debug, Clone, Args, Serialize)]
 #[command(next_help_heading = "Times a minute, for each user")]
 struct Rates {
-    /// Looks at the list of chats
+    /// Loads the list of chats
     #[arg(long, default_value_t = 2.0, value_name = "TIMES", value_parser = times)]
     lists: f64,
-    /// Opens a chat
+    /// Opens a chat: loads its newest page
     #[arg(long, default_value_t = 4.0, value_name = "TIMES", value_parser = times)]
     pages: f64,
-    /// Begins to type
+    /// Starts typing
     #[arg(long, default_value_t = 4.0, value_name = "TIMES", value_parser = times)]
     types: f64,
     /// Sends a message
@@ -93,14 +93,14 @@ struct Rates {
     /// Marks a chat as read
     #[arg(long, default_value_t = 4.0, value_name = "TIMES", value_parser = times)]
     marks: f64,
-    /// Loses the connection, and comes back
+    /// Loses the connection, and resumes
     #[arg(long, default_value_t = 0.5, value_name = "TIMES", value_parser = times)]
     breaks: f64,
 }
 
-/// What a user does.
+/// An action of a simulated user.
 #[derive(Debug, Clone, Copy)]
-enum Deed {
+enum UserAction {
     List,
     Page,
     Type,
@@ -111,15 +111,15 @@ enum Deed {
 }
 
 impl Rates {
-    fn all(&self) -> [(Deed, f64); 7] {
+    fn all(&self) -> [(UserAction, f64); 7] {
         [
-            (Deed::List, self.lists),
-            (Deed::Page, self.pages),
-            (Deed::Type, self.types),
-            (Deed::Send, self.sends),
-            (Deed::React, self.reacts),
-            (Deed::Mark, self.marks),
-            (Deed::Break, self.breaks),
+            (UserAction::List, self.lists),
+            (UserAction::Page, self.pages),
+            (UserAction::Type, self.types),
+            (UserAction::Send, self.sends),
+            (UserAction::React, self.reacts),
+            (UserAction::Mark, self.marks),
+            (UserAction::Break, self.breaks),
         ]
     }
 
@@ -127,16 +127,16 @@ impl Rates {
         self.all().iter().map(|(_, rate)| rate).sum()
     }
 
-    /// One of the deeds, by their rates.
-    fn choose(&self, dice: &Dice) -> Deed {
-        let mut left = dice.part() * self.sum();
-        for (deed, rate) in self.all() {
+    /// Chooses an action at random, weighted by the rates.
+    fn choose(&self, rng: &Rng) -> UserAction {
+        let mut left = rng.fraction() * self.sum();
+        for (action, rate) in self.all() {
             left -= rate;
             if left < 0.0 {
-                return deed;
+                return action;
             }
         }
-        Deed::Send
+        UserAction::Send
     }
 }
 
@@ -152,7 +152,7 @@ impl Scenario for Mix {
             return Err("--users must be at least --members".to_owned());
         }
         if self.rates.sum() <= 0.0 {
-            return Err("nobody does anything: give a rate".to_owned());
+            return Err("all rates are 0: give at least one".to_owned());
         }
         Ok(())
     }
@@ -172,208 +172,218 @@ impl Scenario for Mix {
     }
 
     fn connections(&self) -> usize {
-        self.users as usize + MOST_AT_ONCE
+        self.users as usize + MAX_CONCURRENT_ACTIONS
     }
 
-    async fn play(&self, stage: &Stage) -> Result<Outcome, LoadError> {
-        let ledger = Ledger::of(stage);
-        let meters = Rc::new(Meters::default());
+    async fn run(&self, environment: &Environment) -> Result<Results, LoadError> {
+        let deliveries = Deliveries::of(environment);
+        let latencies = Rc::new(LatencyByOperation::default());
         let typing = Typing::default();
-        let on_answer = on_answer(stage, &ledger, &meters, &typing);
-        let chats = chats_of(stage);
+        let on_answer = on_answer(environment, &deliveries, &latencies, &typing);
+        let chats = chats_of(environment);
         let people: Vec<u32> = (0..self.users).filter(|person| !chats[*person as usize].is_empty()).collect();
-        let audience = Audience::open(stage, &ledger, &people, Some(&on_answer)).await?;
-        let (counted, heard, looked_at) = (meters.clone(), ledger.clone(), meters.clone());
-        let totals = move || (counted.done(), heard.borrow().delivered);
+        let clients = Clients::open(environment, &deliveries, &people, Some(&on_answer)).await?;
+        let (for_totals, counts, for_recent) = (latencies.clone(), deliveries.clone(), latencies.clone());
+        let totals = move || (for_totals.done(), counts.borrow().delivered);
         let rate = self.rates.sum() / 60.0 * people.len() as f64;
-        let course = Course::begin(self, stage, Some(rate), totals, move || looked_at.take_recent())?;
-        meters.measure_from(course.measured_from);
-        ledger.borrow_mut().measured_from = course.measured_from;
-        let day = Day {
+        let recent = move || for_recent.take_recent();
+        let run = MeasuredRun::begin(self, environment, Some(rate), totals, recent)?;
+        latencies.measure_from(run.measured_from);
+        deliveries.borrow_mut().measured_from = run.measured_from;
+        let simulation = UserSimulation {
             mix: self,
-            stage,
-            ledger: &ledger,
-            meters: &meters,
-            audience: &audience,
+            environment,
+            deliveries: &deliveries,
+            latencies: &latencies,
+            clients: &clients,
             people: &people,
             chats: &chats,
             typing: &typing,
-            dice: Dice::new(1),
+            rng: Rng::new(1),
             connections: RefCell::default(),
-            newest: RefCell::new(vec![None; stage.cast.chats.len()]),
+            newest: RefCell::new(vec![None; environment.fixtures.chats.len()]),
         };
-        let found = course.follow(self.away + BACK_WITHIN + self.options.patience, day.pass(&course)).await;
-        day.all_come_back().await;
-        settle(&ledger, self.options.patience).await;
-        let mut outcome = course.end(self, &found);
-        outcome.add_meters(&meters, &found.load);
-        let mut ledger = ledger.borrow_mut();
-        outcome.add("deliver", &ledger.deliveries, found.load.deliveries as f64 / found.load.seconds);
-        outcome.add_checks(&mut ledger);
-        outcome.checks.sockets = audience.connected() as u64;
-        outcome.ok &= audience.connected() == people.len() && ledger.errors.is_empty();
-        audience.leave();
-        Ok(outcome)
+        let grace = self.away + RECONNECT_TIMEOUT + self.options.patience;
+        let measurement = run.measure(grace, simulation.run(&run)).await;
+        simulation.reconnect_all().await;
+        wait_until_delivered(&deliveries, self.options.patience).await;
+        let mut results = run.end(self, &measurement);
+        results.add_operations(&latencies, &measurement.load);
+        let mut deliveries = deliveries.borrow_mut();
+        let load = &measurement.load;
+        results.add("deliver", &deliveries.delivery_latencies, load.deliveries as f64 / load.seconds);
+        results.add_checks(&mut deliveries);
+        results.checks.sockets = clients.connected() as u64;
+        results.ok &= clients.connected() == people.len() && deliveries.errors.is_empty();
+        clients.close();
+        Ok(results)
     }
 }
 
-/// Deeds at the same time.
-const MOST_AT_ONCE: usize = 1_000;
+/// Highest number of concurrent actions.
+const MAX_CONCURRENT_ACTIONS: usize = 1_000;
 
-/// How long a client may take to come back.
-const BACK_WITHIN: Duration = Duration::from_secs(30);
+/// How long a client may take to reconnect.
+const RECONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// When somebody began to type, by the id of the command.
+/// When each unanswered `typing` command was due, by the id of the command.
 #[derive(Default, Clone)]
 struct Typing {
     due: Rc<RefCell<HashMap<u64, Moment>>>,
     next: Rc<Cell<u64>>,
 }
 
-fn on_answer(stage: &Stage, ledger: &Rc<RefCell<Ledger>>, meters: &Rc<Meters>, typing: &Typing) -> OnAnswer {
-    let (clock, ledger, meters, typing) = (stage.clock, ledger.clone(), meters.clone(), typing.clone());
-    Rc::new(move |heard| match heard {
-        Heard::Ack { id: Some(id), .. } => {
+fn on_answer(
+    environment: &Environment,
+    deliveries: &Rc<RefCell<Deliveries>>,
+    latencies: &Rc<LatencyByOperation>,
+    typing: &Typing,
+) -> OnAnswer {
+    let (clock, deliveries, latencies, typing) =
+        (environment.clock, deliveries.clone(), latencies.clone(), typing.clone());
+    Rc::new(move |event| match event {
+        ServerEvent::Ack { id: Some(id), .. } => {
             if let Some(due) = typing.due.borrow_mut().remove(id) {
-                meters.record("type", due, clock.now());
+                latencies.record("type", due, clock.now());
             }
         }
-        Heard::Error { status, .. } => ledger.borrow_mut().notes_error(&status.to_string()),
+        ServerEvent::Error { status, .. } => deliveries.borrow_mut().count_error(&status.to_string()),
         _ => {}
     })
 }
 
-/// A day that passes.
-struct Day<'a> {
+/// The simulated users of a run.
+struct UserSimulation<'a> {
     mix: &'a Mix,
-    stage: &'a Stage,
-    ledger: &'a Rc<RefCell<Ledger>>,
-    meters: &'a Meters,
-    audience: &'a Audience,
+    environment: &'a Environment,
+    deliveries: &'a Rc<RefCell<Deliveries>>,
+    latencies: &'a LatencyByOperation,
+    clients: &'a Clients,
     people: &'a [u32],
     chats: &'a [Vec<u32>],
     typing: &'a Typing,
-    dice: Dice,
-    /// Those that nobody is using.
+    rng: Rng,
+    /// Idle connections.
     connections: RefCell<Vec<Connection>>,
-    /// The id of each chat's newest message, as far as is known.
+    /// The id of the newest message that the run has sent to each chat.
     newest: RefCell<Vec<Option<i64>>>,
 }
 
-impl Day<'_> {
-    async fn pass(&self, course: &Course<'_>) {
-        let mut deeds = FuturesUnordered::new();
+impl UserSimulation<'_> {
+    async fn run(&self, run: &MeasuredRun<'_>) {
+        let mut actions = FuturesUnordered::new();
         loop {
             tokio::select! {
                 biased;
-                _ = deeds.next(), if !deeds.is_empty() => {}
-                due = course.pace.next(), if deeds.len() < MOST_AT_ONCE => {
+                _ = actions.next(), if !actions.is_empty() => {}
+                due = run.pacer.next(), if actions.len() < MAX_CONCURRENT_ACTIONS => {
                     let Some(due) = due else { break };
-                    let person = self.people[self.dice.throw(self.people.len())];
-                    deeds.push(self.does(person, self.mix.rates.choose(&self.dice), due));
+                    let person = self.people[self.rng.below(self.people.len())];
+                    actions.push(self.act(person, self.mix.rates.choose(&self.rng), due));
                 }
             }
         }
-        while deeds.next().await.is_some() {}
+        while actions.next().await.is_some() {}
     }
 
-    async fn does(&self, person: u32, deed: Deed, due: Moment) {
+    async fn act(&self, person: u32, action: UserAction, due: Moment) {
         let own = &self.chats[person as usize];
-        let chat = own[self.dice.throw(own.len())];
-        let id = self.stage.cast.chats[chat as usize].id;
-        match deed {
-            Deed::List => self.asks("list", person, "GET", "/messages/api/chats/", "", due).await,
-            Deed::Page => {
+        let chat = own[self.rng.below(own.len())];
+        let id = self.environment.fixtures.chats[chat as usize].id;
+        match action {
+            UserAction::List => self.call("list", person, "GET", "/messages/api/chats/", "", due).await,
+            UserAction::Page => {
                 let path = format!("/messages/api/chats/{id}/messages/");
-                self.asks("page", person, "GET", &path, "", due).await;
+                self.call("page", person, "GET", &path, "", due).await;
             }
-            Deed::Mark => {
+            UserAction::Mark => {
                 let path = format!("/messages/api/chats/{id}/mark-as-read/");
-                self.asks("mark as read", person, "POST", &path, "{}", due).await;
+                self.call("mark as read", person, "POST", &path, "{}", due).await;
             }
-            Deed::React => self.reacts(person, chat, due).await,
-            Deed::Type => self.types(person, id, due).await,
-            Deed::Send => self.sends(person, chat, due).await,
-            Deed::Break => self.breaks(person).await,
+            UserAction::React => self.react(person, chat, due).await,
+            UserAction::Type => self.begin_typing(person, id, due).await,
+            UserAction::Send => self.send_message(person, chat, due).await,
+            UserAction::Break => self.break_connection(person).await,
         }
     }
 
-    async fn asks(&self, name: &'static str, person: u32, method: &str, path: &str, body: &str, due: Moment) {
+    async fn call(&self, name: &'static str, person: u32, method: &str, path: &str, body: &str, due: Moment) {
         let mut connection = self.connection();
-        let header = &self.stage.cast.people[person as usize].header;
-        match connection.ask(method, path, header, body.as_bytes()).await.map(|answer| answer.status) {
-            Ok(200..300) => self.meters.record(name, due, self.stage.clock.now()),
-            Ok(status) => self.ledger.borrow_mut().notes_error(&format!("{status} to {name}")),
-            Err(error) => self.ledger.borrow_mut().notes_error(&format!("{} to {name}", error.kind())),
+        let header = &self.environment.fixtures.people[person as usize].header;
+        match connection.request(method, path, header, body.as_bytes()).await.map(|answer| answer.status) {
+            Ok(200..300) => self.latencies.record(name, due, self.environment.clock.now()),
+            Ok(status) => self.deliveries.borrow_mut().count_error(&format!("{status} to {name}")),
+            Err(error) => self.deliveries.borrow_mut().count_error(&format!("{} to {name}", error.kind())),
         }
         self.connections.borrow_mut().push(connection);
     }
 
     fn connection(&self) -> Connection {
         let kept = self.connections.borrow_mut().pop();
-        kept.unwrap_or_else(|| Connection::new(self.stage.target.clone()))
+        kept.unwrap_or_else(|| Connection::new(self.environment.target.clone()))
     }
 
-    async fn reacts(&self, person: u32, chat: u32, due: Moment) {
+    async fn react(&self, person: u32, chat: u32, due: Moment) {
         let Some(message) = self.newest.borrow()[chat as usize] else { return };
         let path = format!("/messages/api/messages/{message}/reactions/");
-        self.asks("react", person, "POST", &path, r#"{"emoji":"👍"}"#, due).await;
+        self.call("react", person, "POST", &path, r#"{"emoji":"👍"}"#, due).await;
     }
 
-    /// Over the socket where there is one, as an app would.
-    async fn types(&self, person: u32, chat: i64, due: Moment) {
+    /// Sends a typing event over the socket, as an app does, or over REST while there is none.
+    async fn begin_typing(&self, person: u32, chat: i64, due: Moment) {
         let id = self.typing.next.replace(self.typing.next.get() + 1);
         let frame = format!(r#"{{"type":"typing","id":{id},"chat_id":{chat},"is_typing":true}}"#);
         self.typing.due.borrow_mut().insert(id, due);
-        if !self.audience.client(person).is_some_and(|client| client.say(frame.as_bytes())) {
+        if !self.clients.client(person).is_some_and(|client| client.send(frame.as_bytes())) {
             self.typing.due.borrow_mut().remove(&id);
             let path = format!("/messages/api/chats/{chat}/typing/");
-            self.asks("type", person, "POST", &path, r#"{"is_typing":true}"#, due).await;
+            self.call("type", person, "POST", &path, r#"{"is_typing":true}"#, due).await;
         }
     }
 
-    async fn sends(&self, person: u32, chat: u32, due: Moment) {
+    async fn send_message(&self, person: u32, chat: u32, due: Moment) {
         let mut connection = self.connection();
-        let header = &self.stage.cast.people[person as usize].header;
-        let number = self.ledger.borrow_mut().asks(chat, due);
+        let header = &self.environment.fixtures.people[person as usize].header;
+        let number = self.deliveries.borrow_mut().begin_message(chat, due);
         let body = format!(r#"{{"content":"{}"}}"#, content(number, self.mix.size as usize));
-        let path = format!("/messages/api/chats/{}/messages/", self.stage.cast.chats[chat as usize].id);
-        match connection.ask("POST", &path, header, body.as_bytes()).await {
+        let path =
+            format!("/messages/api/chats/{}/messages/", self.environment.fixtures.chats[chat as usize].id);
+        match connection.request("POST", &path, header, body.as_bytes()).await {
             Ok(answer) if answer.status == 201 => {
-                self.meters.record("send", due, self.stage.clock.now());
-                self.ledger.borrow_mut().acknowledges(number);
+                self.latencies.record("send", due, self.environment.clock.now());
+                self.deliveries.borrow_mut().acknowledge(number);
                 if let Some(id) = crate::load::client::event::message_id(answer.body) {
                     self.newest.borrow_mut()[chat as usize] = Some(id);
                 }
             }
-            Ok(answer) => self.ledger.borrow_mut().fails(number, &format!("{} to send", answer.status)),
-            Err(error) => self.ledger.borrow_mut().fails(number, &format!("{} to send", error.kind())),
+            Ok(answer) => self.deliveries.borrow_mut().fail(number, &format!("{} to send", answer.status)),
+            Err(error) => self.deliveries.borrow_mut().fail(number, &format!("{} to send", error.kind())),
         }
         self.connections.borrow_mut().push(connection);
     }
 
-    async fn breaks(&self, person: u32) {
-        let Some(client) = self.audience.client(person).filter(|client| client.is_connected()) else {
+    async fn break_connection(&self, person: u32) {
+        let Some(client) = self.clients.client(person).filter(|client| client.is_connected()) else {
             return;
         };
-        client.cut();
-        let due = self.stage.clock.now() + nanos(self.mix.away);
-        self.stage.clock.until(due).await;
-        self.comes_back(client, due).await;
+        client.drop_connection();
+        let due = self.environment.clock.now() + nanos(self.mix.away);
+        self.environment.clock.until(due).await;
+        self.reconnect(client, due).await;
     }
 
-    async fn comes_back(&self, client: &Rc<Client>, due: Moment) {
-        match timeout(BACK_WITHIN, client.connect()).await {
-            Ok(Ok(())) => self.meters.record("come back", due, self.stage.clock.now()),
-            Ok(Err(why)) => self.ledger.borrow_mut().notes_error(&format!("{why} to come back")),
-            Err(_) => self.ledger.borrow_mut().notes_error("no answer to come back"),
+    async fn reconnect(&self, client: &Rc<Client>, due: Moment) {
+        match timeout(RECONNECT_TIMEOUT, client.connect()).await {
+            Ok(Ok(())) => self.latencies.record("come back", due, self.environment.clock.now()),
+            Ok(Err(why)) => self.deliveries.borrow_mut().count_error(&format!("{why} to come back")),
+            Err(_) => self.deliveries.borrow_mut().count_error("no answer to come back"),
         }
     }
 
-    /// Whoever is away still comes back, to hear what was missed.
-    async fn all_come_back(&self) {
-        let away = self.audience.all().filter(|client| !client.is_connected());
-        join_all(away.map(|client| self.comes_back(client, self.stage.clock.now()))).await;
+    /// Reconnects all disconnected clients, so that they receive the events they missed.
+    async fn reconnect_all(&self) {
+        let away = self.clients.all().filter(|client| !client.is_connected());
+        join_all(away.map(|client| self.reconnect(client, self.environment.clock.now()))).await;
     }
 }
 

@@ -1,4 +1,4 @@
-//! The kinds of load.
+//! The scenarios, one file each.
 
 pub(crate) mod idle;
 pub(crate) mod mixed;

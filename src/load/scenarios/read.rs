@@ -1,4 +1,4 @@
-//! `greenroom load read`: pages of messages, lists of chats.
+//! `greenroom load read`: loads pages of messages and lists of chats.
 
 use std::{
     cell::{Cell, RefCell},
@@ -12,27 +12,27 @@ use serde::Serialize;
 
 use crate::load::{
     client::{clients::chats_of, http::Connection},
-    environment::Stage,
+    environment::Environment,
     error::LoadError,
     fixtures::plan::Plan,
-    measure::{clock::Moment, latency_by_operation::Meters, results::Outcome},
+    measure::{clock::Moment, latency_by_operation::LatencyByOperation, results::Results},
     options::{Options, rate},
-    run::{measured_run::Course, rng::Dice},
+    run::{measured_run::MeasuredRun, rng::Rng},
     scenario::Scenario,
 };
 
-/// Pages of messages and lists of chats, as users load them
+/// Load pages of messages and lists of chats, as users do
 #[derive(Debug, Clone, Args, Serialize)]
 pub(crate) struct Read {
-    /// What is read, comma-separated, in turn
+    /// What to read in turn, comma-separated
     #[arg(long, value_delimiter = ',', default_value = "page,chats")]
-    what: Vec<What>,
+    what: Vec<Resource>,
 
     /// Chats
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     chats: u32,
 
-    /// Members of each
+    /// Members of each chat
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     members: u32,
 
@@ -44,31 +44,31 @@ pub(crate) struct Read {
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     messages: u32,
 
-    /// Messages have no reactions, and nobody has read them
+    /// Messages without reactions or read markers
     #[arg(long)]
     plain: bool,
 
-    /// One member of each chat has written all of them, and the others read
+    /// One member of each chat has sent all messages, and the others read
     #[arg(long)]
     one_sided: bool,
 
-    /// So many of a hundred of them are deleted
+    /// Percent of the messages that are deleted
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100))]
     deleted: u32,
 
-    /// Connections that are read over
+    /// Concurrent connections
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     connections: u32,
 
-    /// Requests a second, over all connections together
+    /// Requests a second over all connections
     #[arg(long, default_value = "100", value_parser = rate, conflicts_with = "closed")]
     rate: f64,
 
-    /// No rate: each connection asks for the next when it has the one before
+    /// No rate: each connection sends the next request when the previous one is answered
     #[arg(long)]
     closed: bool,
 
-    /// Characters of a message
+    /// Length of a message, in characters
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=5_000))]
     size: u32,
 
@@ -76,23 +76,23 @@ pub(crate) struct Read {
     options: Options,
 }
 
-/// What can be read.
+/// A resource that can be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "lowercase")]
-enum What {
+enum Resource {
     /// The newest 50 messages of a chat
     Page,
-    /// Its oldest 50, as the last page
+    /// The oldest 50 messages of a chat, as the last page
     Last,
-    /// 50 before a message that was written about half way
+    /// 50 messages before one in the middle of the chat
     Before,
-    /// 50 after it
+    /// 50 messages after one in the middle of the chat
     After,
     /// The first 10 chats
     Chats,
     /// Unread counts of all chats
     Unread,
-    /// All for a first screen
+    /// Everything that a client's first screen needs
     Sync,
 }
 
@@ -108,7 +108,7 @@ impl Scenario for Read {
             return Err("--users must be at least --members".to_owned());
         }
         if self.one_sided && self.members < 2 {
-            return Err("with --one-sided there must be two --members, or nobody reads".to_owned());
+            return Err("--one-sided needs at least two --members: one writes, the others read".to_owned());
         }
         Ok(())
     }
@@ -130,48 +130,48 @@ impl Scenario for Read {
         self.connections as usize
     }
 
-    async fn play(&self, stage: &Stage) -> Result<Outcome, LoadError> {
-        let meters = Rc::new(Meters::default());
-        let (counted, looked_at) = (meters.clone(), meters.clone());
-        let middles = self.middles(stage).await?;
+    async fn run(&self, environment: &Environment) -> Result<Results, LoadError> {
+        let latencies = Rc::new(LatencyByOperation::default());
+        let (for_totals, for_recent) = (latencies.clone(), latencies.clone());
+        let middles = self.middles(environment).await?;
         let rate = (!self.closed).then_some(self.rate);
-        let totals = move || (counted.done(), 0);
-        let course = Course::begin(self, stage, rate, totals, move || looked_at.take_recent())?;
-        meters.measure_from(course.measured_from);
+        let totals = move || (for_totals.done(), 0);
+        let run = MeasuredRun::begin(self, environment, rate, totals, move || for_recent.take_recent())?;
+        latencies.measure_from(run.measured_from);
         let reader = Reader {
             read: self,
-            stage,
-            meters: &meters,
-            chats: chats_of(stage),
+            environment,
+            latencies: &latencies,
+            chats: chats_of(environment),
             middles,
-            dice: Dice::new(1),
-            turn: Cell::new(0),
+            rng: Rng::new(1),
+            next_resource: Cell::new(0),
             errors: RefCell::default(),
         };
-        let lanes = || (0..self.connections).map(|_| reader.lane(&course));
-        let found = course.follow(self.options.patience, async { drop(join_all(lanes()).await) }).await;
-        let mut outcome = course.end(self, &found);
-        outcome.add_meters(&meters, &found.load);
-        outcome.errors = reader.errors.take();
-        outcome.ok = outcome.errors.is_empty() && meters.done() > 0;
-        Ok(outcome)
+        let workers = || (0..self.connections).map(|_| reader.worker(&run));
+        let measurement = run.measure(self.options.patience, async { drop(join_all(workers()).await) }).await;
+        let mut results = run.end(self, &measurement);
+        results.add_operations(&latencies, &measurement.load);
+        results.errors = reader.errors.take();
+        results.ok = results.errors.is_empty() && latencies.done() > 0;
+        Ok(results)
     }
 }
 
 impl Read {
-    /// For each chat an id about half way through it, where one is needed.
-    async fn middles(&self, stage: &Stage) -> Result<Vec<i64>, LoadError> {
+    /// Returns an id in the middle of each chat; nothing if no selected resource needs it.
+    async fn middles(&self, environment: &Environment) -> Result<Vec<i64>, LoadError> {
         let mut middles = Vec::new();
-        if !self.what.iter().any(|what| matches!(what, What::Before | What::After)) {
+        if !self.what.iter().any(|what| matches!(what, Resource::Before | Resource::After)) {
             return Ok(middles);
         }
-        let mut connection = Connection::new(stage.target.clone());
-        for chat in &stage.cast.chats {
-            let header = &stage.cast.people[chat.members[0] as usize].header;
+        let mut connection = Connection::new(environment.target.clone());
+        for chat in &environment.fixtures.chats {
+            let header = &environment.fixtures.people[chat.members[0] as usize].header;
             let mut ids = [0; 2];
             for (id, page) in ids.iter_mut().zip([1, self.messages]) {
                 let path = format!("/messages/api/chats/{}/messages/?page_size=1&page={page}", chat.id);
-                let answer = connection.ask("GET", &path, header, b"").await;
+                let answer = connection.request("GET", &path, header, b"").await;
                 let answer = answer.map_err(|error| format!("{path}: {error}"))?;
                 let page: serde_json::Value = serde_json::from_slice(answer.body).unwrap_or_default();
                 *id = page["results"][0]["id"]
@@ -184,74 +184,72 @@ impl Read {
     }
 }
 
-/// Who reads.
+/// State shared by the workers that read.
 struct Reader<'a> {
     read: &'a Read,
-    stage: &'a Stage,
-    meters: &'a Meters,
+    environment: &'a Environment,
+    latencies: &'a LatencyByOperation,
     chats: Vec<Vec<u32>>,
     middles: Vec<i64>,
-    dice: Dice,
-    turn: Cell<usize>,
+    rng: Rng,
+    next_resource: Cell<usize>,
     errors: RefCell<BTreeMap<String, u64>>,
 }
 
 impl Reader<'_> {
-    async fn lane(&self, course: &Course<'_>) {
-        let mut connection = Connection::new(self.stage.target.clone());
-        while let Some(due) = course.pace.next().await {
-            let turn = self.turn.replace(self.turn.get() + 1);
-            self.ask(&mut connection, self.read.what[turn % self.read.what.len()], due).await;
+    async fn worker(&self, run: &MeasuredRun<'_>) {
+        let mut connection = Connection::new(self.environment.target.clone());
+        while let Some(due) = run.pacer.next().await {
+            let number = self.next_resource.replace(self.next_resource.get() + 1);
+            self.request(&mut connection, self.read.what[number % self.read.what.len()], due).await;
         }
     }
 
-    async fn ask(&self, connection: &mut Connection, what: What, due: Moment) {
-        let person = self.dice.throw(self.stage.cast.people.len());
+    async fn request(&self, connection: &mut Connection, what: Resource, due: Moment) {
+        let person = self.rng.below(self.environment.fixtures.people.len());
         let own = &self.chats[person];
-        let Some(place) = own.get(self.dice.throw(own.len())) else { return };
-        let members = &self.stage.cast.chats[*place as usize].members;
+        let Some(chat) = own.get(self.rng.below(own.len())) else { return };
+        let members = &self.environment.fixtures.chats[*chat as usize].members;
         let person = match self.read.one_sided {
-            true => members[1 + self.dice.throw(members.len() - 1)] as usize,
+            true => members[1 + self.rng.below(members.len() - 1)] as usize,
             false => person,
         };
         let own = &self.chats[person];
-        let (path, expected) = self.request(what, *place as usize, own.len());
-        let header = &self.stage.cast.people[person].header;
-        let answer = connection.ask("GET", &path, header, b"").await;
+        let (path, expected) = self.path_and_prefix(what, *chat as usize, own.len());
+        let header = &self.environment.fixtures.people[person].header;
+        let answer = connection.request("GET", &path, header, b"").await;
         let fault = match &answer {
             Ok(answer) if answer.status != 200 => Some(answer.status.to_string()),
-            Ok(answer) if !answer.body.starts_with(expected.as_bytes()) => {
-                Some("not what is there".to_owned())
-            }
+            Ok(answer) if !answer.body.starts_with(expected.as_bytes()) => Some("unexpected body".to_owned()),
             Ok(_) => None,
             Err(error) => Some(error.kind().to_string()),
         };
         match fault {
-            None => self.meters.record(what.name(), due, self.stage.clock.now()),
+            None => self.latencies.record(what.name(), due, self.environment.clock.now()),
             Some(fault) => *self.errors.borrow_mut().entry(fault).or_default() += 1,
         }
     }
 
-    /// The path, and how its answer begins.
-    fn request(&self, what: What, place: usize, own: usize) -> (String, String) {
-        let chat = self.stage.cast.chats[place].id;
-        let messages = |query: &str| format!("/messages/api/chats/{chat}/messages/{query}");
+    /// Returns the path of a request and the expected beginning of its response.
+    fn path_and_prefix(&self, what: Resource, chat: usize, own: usize) -> (String, String) {
+        let id = self.environment.fixtures.chats[chat].id;
+        let messages = |query: &str| format!("/messages/api/chats/{id}/messages/{query}");
         let count = |count: usize| format!(r#"{{"count":{count},"#);
         let all = self.read.messages as usize;
-        let middle = || self.middles.get(place).copied().unwrap_or_default();
+        let middle = || self.middles.get(chat).copied().unwrap_or_default();
         match what {
-            What::Page => (messages(""), count(all)),
-            What::Last => (messages(&format!("?page={}", all.div_ceil(50))), count(all)),
-            What::Before => (messages(&format!("?before={}", middle())), count(all)),
-            What::After => (messages(&format!("?after={}", middle())), count(all)),
-            What::Chats => ("/messages/api/chats/".to_owned(), count(own)),
-            What::Unread => ("/messages/api/unread/".to_owned(), r#"{"total":"#.to_owned()),
-            What::Sync => ("/messages/api/sync/".to_owned(), r#"{"chats":"#.to_owned()),
+            Resource::Page => (messages(""), count(all)),
+            Resource::Last => (messages(&format!("?page={}", all.div_ceil(50))), count(all)),
+            Resource::Before => (messages(&format!("?before={}", middle())), count(all)),
+            Resource::After => (messages(&format!("?after={}", middle())), count(all)),
+            Resource::Chats => ("/messages/api/chats/".to_owned(), count(own)),
+            Resource::Unread => ("/messages/api/unread/".to_owned(), r#"{"total":"#.to_owned()),
+            Resource::Sync => ("/messages/api/sync/".to_owned(), r#"{"chats":"#.to_owned()),
         }
     }
 }
 
-impl What {
+impl Resource {
     fn name(self) -> &'static str {
         match self {
             Self::Page => "page",

@@ -1,4 +1,4 @@
-//! `greenroom load storm`: all clients lose their sockets, and come back at once.
+//! `greenroom load storm`: drops the sockets of all clients, which then reconnect at once.
 
 use std::{
     cell::{Cell, RefCell},
@@ -12,29 +12,29 @@ use serde::Serialize;
 use tokio::time::timeout;
 
 use crate::load::{
-    client::{clients::Audience, live_client::Client, socket::Refused},
-    environment::Stage,
+    client::{clients::Clients, live_client::Client, socket::ConnectError},
+    environment::Environment,
     error::LoadError,
     fixtures::plan::Plan,
     measure::{
         clock::{Moment, nanos, seconds},
-        deliveries::Ledger,
-        results::Outcome,
+        deliveries::Deliveries,
+        results::Results,
         sample::rounded,
     },
     options::{Options, duration, in_seconds},
     run::{
-        measured_run::{Course, settle},
-        rng::Dice,
+        measured_run::{MeasuredRun, wait_until_delivered},
+        rng::Rng,
         senders::post_once,
     },
     scenario::Scenario,
 };
 
-/// All clients lose their sockets, and come back at once for what they missed
+/// Drop the sockets of all clients and let them reconnect at once for the events they missed
 #[derive(Debug, Clone, Args, Serialize)]
-pub(crate) struct Storm {
-    /// Clients, each another user
+pub(crate) struct ReconnectStorm {
+    /// Clients, one for each user
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     sockets: u32,
 
@@ -42,16 +42,16 @@ pub(crate) struct Storm {
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     members: u32,
 
-    /// Percent of the chats in which something was said meanwhile
+    /// Percent of the chats that get a message while all clients are away
     #[arg(long, default_value_t = 1.0, value_parser = percent)]
     changed: f64,
 
-    /// Within which time all try to come back
+    /// Time over which the first reconnects are spread
     #[arg(long, default_value = "1s", value_parser = duration)]
     #[serde(serialize_with = "in_seconds")]
     within: Duration,
 
-    /// With --spawn, kill the server, and start it again
+    /// With --spawn, kill the server and start it again
     #[arg(long, requires = "spawn")]
     restart: bool,
 
@@ -59,13 +59,13 @@ pub(crate) struct Storm {
     options: Options,
 }
 
-/// How long who was turned away waits where the server does not say, and at most as much again, by chance.
+/// Pause before a retry without a `Retry-After`. Every pause is extended by a random part of this time.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// How long a client tries to come back.
-const TRIES_FOR: Duration = Duration::from_secs(60);
+/// How long a client retries to reconnect.
+const RECONNECT_TIMEOUT: Duration = Duration::from_secs(60);
 
-impl Scenario for Storm {
+impl Scenario for ReconnectStorm {
     const NAME: &'static str = "storm";
 
     fn options(&self) -> &Options {
@@ -86,121 +86,127 @@ impl Scenario for Storm {
         self.sockets as usize
     }
 
-    async fn play(&self, stage: &Stage) -> Result<Outcome, LoadError> {
-        let ledger = Ledger::of(stage);
+    async fn run(&self, environment: &Environment) -> Result<Results, LoadError> {
+        let deliveries = Deliveries::of(environment);
         let people: Vec<u32> = (0..self.sockets).collect();
-        let audience = Audience::open(stage, &ledger, &people, None).await?;
-        let changed = self.changed(stage);
-        post_once(stage, &ledger, &changed).await;
-        settle(&ledger, self.options.patience).await;
-        audience.all().for_each(|client| client.cut());
-        post_once(stage, &ledger, &changed).await;
+        let clients = Clients::open(environment, &deliveries, &people, None).await?;
+        let changed = self.changed(environment);
+        post_once(environment, &deliveries, &changed).await;
+        wait_until_delivered(&deliveries, self.options.patience).await;
+        clients.all().for_each(|client| client.drop_connection());
+        post_once(environment, &deliveries, &changed).await;
         if self.restart {
-            stage.restart().await?;
+            environment.restart().await?;
         }
-        ledger.borrow_mut().connects = Default::default();
-        let course = self.course(stage, &ledger)?;
-        let storm = Back::new(stage, &ledger);
-        let found = course.follow(self.within + TRIES_FOR, storm.all(&audience, self.within)).await;
-        post_once(stage, &ledger, &changed).await;
-        settle(&ledger, self.options.patience).await;
-        let mut outcome = course.end(self, &found);
-        let mut ledger = ledger.borrow_mut();
-        outcome.add("come back", &ledger.connects, 0.0);
-        outcome.figures.insert("seconds_until_all_were_back", rounded(seconds(storm.last.get()), 1e3));
-        outcome.figures.insert("turned_away_for_later", storm.later.get() as f64);
-        outcome.figures.insert("chats_changed", changed.len() as f64);
-        outcome.add_checks(&mut ledger);
-        outcome.checks.sockets = audience.connected() as u64;
-        outcome.ok &= audience.connected() == people.len() && storm.faults.get() == 0;
-        audience.leave();
-        Ok(outcome)
+        deliveries.borrow_mut().connect_latencies = Default::default();
+        let run = self.begin_run(environment, &deliveries)?;
+        let reconnects = Reconnects::new(environment, &deliveries);
+        let measurement = run
+            .measure(self.within + RECONNECT_TIMEOUT, reconnects.reconnect_all(&clients, self.within))
+            .await;
+        post_once(environment, &deliveries, &changed).await;
+        wait_until_delivered(&deliveries, self.options.patience).await;
+        let mut results = run.end(self, &measurement);
+        let mut deliveries = deliveries.borrow_mut();
+        results.add("come back", &deliveries.connect_latencies, 0.0);
+        results.figures.insert("seconds_until_all_were_back", rounded(seconds(reconnects.last.get()), 1e3));
+        results.figures.insert("turned_away_for_later", reconnects.deferred.get() as f64);
+        results.figures.insert("chats_changed", changed.len() as f64);
+        results.add_checks(&mut deliveries);
+        results.checks.sockets = clients.connected() as u64;
+        results.ok &= clients.connected() == people.len() && reconnects.faults.get() == 0;
+        clients.close();
+        Ok(results)
     }
 }
 
-impl Storm {
-    /// The chats in which something is said.
-    fn changed(&self, stage: &Stage) -> Vec<u32> {
-        let chats = stage.cast.chats.len();
+impl ReconnectStorm {
+    /// Returns the chats that get a message.
+    fn changed(&self, environment: &Environment) -> Vec<u32> {
+        let chats = environment.fixtures.chats.len();
         let count = ((chats as f64 * self.changed / 100.0).ceil() as usize).min(chats);
-        (0..count).map(|place| (place * chats / count) as u32).collect()
+        (0..count).map(|index| (index * chats / count) as u32).collect()
     }
 
-    fn course<'a>(&self, stage: &'a Stage, ledger: &Rc<RefCell<Ledger>>) -> Result<Course<'a>, LoadError> {
+    fn begin_run<'a>(
+        &self,
+        environment: &'a Environment,
+        deliveries: &Rc<RefCell<Deliveries>>,
+    ) -> Result<MeasuredRun<'a>, LoadError> {
         let mut at_once = self.clone();
         at_once.options.warmup = Duration::ZERO;
-        let (counted, looked_at) = (ledger.clone(), ledger.clone());
-        let totals = move || (counted.borrow().connects.count(), 0);
-        let recent = move || looked_at.borrow_mut().connects.take_recent();
-        Course::begin(&at_once, stage, None, totals, recent)
+        let (for_totals, for_recent) = (deliveries.clone(), deliveries.clone());
+        let totals = move || (for_totals.borrow().connect_latencies.count(), 0);
+        let recent = move || for_recent.borrow_mut().connect_latencies.take_recent();
+        MeasuredRun::begin(&at_once, environment, None, totals, recent)
     }
 }
 
-/// The coming back of all clients.
-struct Back<'a> {
-    stage: &'a Stage,
-    ledger: &'a RefCell<Ledger>,
-    dice: Dice,
-    /// How often a client was told to come later.
-    later: Cell<u64>,
-    /// How often a client was turned away in another way, or not at all let in.
+/// The reconnects of all clients.
+struct Reconnects<'a> {
+    environment: &'a Environment,
+    deliveries: &'a RefCell<Deliveries>,
+    rng: Rng,
+    /// Handshakes deferred by the server: 503 with `Retry-After`, or no connection.
+    deferred: Cell<u64>,
+    /// Handshakes that failed otherwise, and clients that did not reconnect in time.
     faults: Cell<u64>,
-    /// When the last was live, from the beginning.
+    /// Time from the beginning until the last client was live.
     last: Cell<Moment>,
 }
 
-impl<'a> Back<'a> {
-    fn new(stage: &'a Stage, ledger: &'a RefCell<Ledger>) -> Self {
-        let (later, faults, last) = (Cell::new(0), Cell::new(0), Cell::new(0));
-        Self { stage, ledger, dice: Dice::new(1), later, faults, last }
+impl<'a> Reconnects<'a> {
+    fn new(environment: &'a Environment, deliveries: &'a RefCell<Deliveries>) -> Self {
+        let (deferred, faults, last) = (Cell::new(0), Cell::new(0), Cell::new(0));
+        Self { environment, deliveries, rng: Rng::new(1), deferred, faults, last }
     }
 
-    async fn all(&self, audience: &Audience, within: Duration) {
-        let begun = self.stage.clock.now();
-        let count = audience.all().count().max(1) as u64;
-        let clients = audience.all().enumerate().map(|(place, client)| async move {
-            let due = begun + nanos(within) * place as u64 / count;
-            self.stage.clock.until(due).await;
-            if timeout(TRIES_FOR, self.one(client)).await.is_err() {
-                return self.fails("not back in time");
+    async fn reconnect_all(&self, clients: &Clients, within: Duration) {
+        let begun = self.environment.clock.now();
+        let count = clients.all().count().max(1) as u64;
+        let attempts = clients.all().enumerate().map(|(index, client)| async move {
+            let due = begun + nanos(within) * index as u64 / count;
+            self.environment.clock.until(due).await;
+            if timeout(RECONNECT_TIMEOUT, self.reconnect(client)).await.is_err() {
+                return self.fail("not back in time");
             }
-            let now = self.stage.clock.now();
-            self.ledger.borrow_mut().connects.record(now - due);
+            let now = self.environment.clock.now();
+            self.deliveries.borrow_mut().connect_latencies.record(now - due);
             self.last.set(self.last.get().max(now - begun));
         });
-        join_all(clients).await;
+        join_all(attempts).await;
     }
 
-    /// Tries until the client is live.
-    async fn one(&self, client: &Rc<Client>) {
+    /// Retries until the client is live.
+    async fn reconnect(&self, client: &Rc<Client>) {
         loop {
             let pause = match client.connect().await {
                 Ok(()) => return,
-                Err(Refused::Status(503, Some(seconds))) => {
-                    self.later.set(self.later.get() + 1);
+                Err(ConnectError::Status(503, Some(seconds))) => {
+                    self.deferred.set(self.deferred.get() + 1);
                     Duration::from_secs(seconds)
                 }
-                // A server that is being started takes no connections.
-                Err(Refused::Io(_)) => {
-                    self.later.set(self.later.get() + 1);
+                // A server that is starting accepts no connections.
+                Err(ConnectError::Io(_)) => {
+                    self.deferred.set(self.deferred.get() + 1);
                     PAUSE
                 }
                 Err(why) => {
-                    self.fails(&why.to_string());
+                    self.fail(&why.to_string());
                     PAUSE
                 }
             };
-            tokio::time::sleep(pause + PAUSE.mul_f64(self.dice.part())).await;
+            tokio::time::sleep(pause + PAUSE.mul_f64(self.rng.fraction())).await;
         }
     }
 
-    fn fails(&self, why: &str) {
+    fn fail(&self, why: &str) {
         self.faults.set(self.faults.get() + 1);
-        self.ledger.borrow_mut().notes_error(why);
+        self.deliveries.borrow_mut().count_error(why);
     }
 }
 
 fn percent(text: &str) -> Result<f64, String> {
-    let percent: f64 = text.parse().map_err(|_| "give a number of percent".to_owned())?;
+    let percent: f64 = text.parse().map_err(|_| "give a percentage".to_owned())?;
     if (0.0..=100.0).contains(&percent) { Ok(percent) } else { Err("give 0 to 100 percent".to_owned()) }
 }

@@ -1,4 +1,4 @@
-//! `greenroom load rooms`: chats that are written to, and listened to by all who are in them.
+//! `greenroom load rooms`: sends messages to chats and measures their delivery to all members.
 
 use std::rc::Rc;
 
@@ -6,39 +6,39 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use crate::load::{
-    client::clients::Audience,
-    environment::Stage,
+    client::clients::Clients,
+    environment::Environment,
     error::LoadError,
     fixtures::plan::Plan,
-    measure::{deliveries::Ledger, results::Outcome},
+    measure::{deliveries::Deliveries, results::Results},
     options::{Options, rate},
     run::{
-        measured_run::{Course, settle},
+        measured_run::{MeasuredRun, wait_until_delivered},
         senders::{Commands, Sending},
     },
     scenario::Scenario,
 };
 
-/// Rooms whose members hear what is written in them
+/// Send messages to rooms and measure their delivery to all members
 #[derive(Debug, Clone, Args, Serialize)]
 pub(crate) struct Rooms {
-    /// Rooms that are written to
+    /// Rooms to send messages to
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     rooms: u32,
 
-    /// Members of each
+    /// Members of each room
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     members: u32,
 
-    /// Different users; each is in about as many rooms as any other. By default everybody is in one room
+    /// Users; each is in about as many rooms as any other. By default each is in one room
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     users: Option<u32>,
 
-    /// Members of each room who have a socket; all by default
+    /// Members of each room with a socket; all by default
     #[arg(long)]
     listeners: Option<u32>,
 
-    /// Messages in each room before it begins
+    /// Messages in each room before the run
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=10_000_000))]
     messages: u32,
 
@@ -46,15 +46,15 @@ pub(crate) struct Rooms {
     #[arg(long, default_value = "rest")]
     via: Via,
 
-    /// Connections, or sockets, that messages are sent over
+    /// Connections, or sockets, to send messages over
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     senders: u32,
 
-    /// Messages a second, in all rooms together
+    /// Messages a second in all rooms together
     #[arg(long, default_value = "100", value_parser = rate, conflicts_with = "closed")]
     rate: f64,
 
-    /// No rate: each sender sends the next message when the one before is done
+    /// No rate: each sender sends the next message when the previous one is done
     #[arg(long)]
     closed: bool,
 
@@ -62,11 +62,11 @@ pub(crate) struct Rooms {
     #[arg(long, default_value = "answered")]
     until: Until,
 
-    /// Messages that each socket may have on their way with --closed
+    /// Unanswered messages of each socket with --closed
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=4_000))]
     in_flight: u32,
 
-    /// Characters of a message
+    /// Length of a message, in characters
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=5_000))]
     size: u32,
 
@@ -78,7 +78,7 @@ pub(crate) struct Rooms {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Via {
-    /// Over REST, on kept connections
+    /// Over REST, on keep-alive connections
     Rest,
     /// As commands over sockets
     Sockets,
@@ -90,7 +90,7 @@ enum Via {
 enum Until {
     /// When the server has answered
     Answered,
-    /// When the last of those who listen has heard it
+    /// When the last subscriber has received it
     Heard,
 }
 
@@ -130,30 +130,32 @@ impl Scenario for Rooms {
         listening.saturating_add(self.senders) as usize
     }
 
-    async fn play(&self, stage: &Stage) -> Result<Outcome, LoadError> {
-        let ledger = Ledger::of(stage);
+    async fn run(&self, environment: &Environment) -> Result<Results, LoadError> {
+        let deliveries = Deliveries::of(environment);
         let commands = Rc::new(Commands::default());
-        let people = self.listeners(stage);
-        let on_answer = commands.on_answer(&ledger);
-        let audience = Audience::open(stage, &ledger, &people, Some(&on_answer)).await?;
+        let people = self.listeners(environment);
+        let on_answer = commands.on_answer(&deliveries);
+        let clients = Clients::open(environment, &deliveries, &people, Some(&on_answer)).await?;
         let rate = (!self.closed).then_some(self.rate);
-        let course = Course::of_messages(self, stage, rate, &ledger)?;
-        let (sending, pace) = (self.sending(), &course.pace);
+        let run = MeasuredRun::begin_messages(self, environment, rate, &deliveries)?;
+        let (sending, pacer) = (self.sending(), &run.pacer);
         let load = async {
             match self.via {
-                Via::Rest => sending.over_rest(stage, &ledger, pace).await,
+                Via::Rest => sending.over_rest(environment, &deliveries, pacer).await,
                 Via::Sockets => {
-                    sending.over_sockets(stage, &ledger, (&audience, &commands), pace, &people).await;
+                    sending
+                        .over_sockets(environment, &deliveries, (&clients, &commands), pacer, &people)
+                        .await;
                 }
             }
         };
-        let found = course.follow(self.options.patience, load).await;
-        settle(&ledger, self.options.patience).await;
-        let mut outcome = course.end(self, &found);
-        outcome.add_messages(&mut ledger.borrow_mut(), &found.load);
-        outcome.checks.sockets = people.len() as u64;
-        audience.leave();
-        Ok(outcome)
+        let measurement = run.measure(self.options.patience, load).await;
+        wait_until_delivered(&deliveries, self.options.patience).await;
+        let mut results = run.end(self, &measurement);
+        results.add_messages(&mut deliveries.borrow_mut(), &measurement.load);
+        results.checks.sockets = people.len() as u64;
+        clients.close();
+        Ok(results)
     }
 }
 
@@ -162,10 +164,10 @@ impl Rooms {
         self.users.unwrap_or_else(|| self.rooms.saturating_mul(self.members))
     }
 
-    /// Those who have sockets.
-    fn listeners(&self, stage: &Stage) -> Vec<u32> {
+    /// Returns the people with a socket.
+    fn listeners(&self, environment: &Environment) -> Vec<u32> {
         let count = self.listeners.unwrap_or(self.members) as usize;
-        let members = stage.cast.chats.iter().flat_map(|chat| chat.members.iter().take(count));
+        let members = environment.fixtures.chats.iter().flat_map(|chat| chat.members.iter().take(count));
         let mut people: Vec<u32> = members.copied().collect();
         people.sort_unstable();
         people.dedup();
@@ -176,7 +178,7 @@ impl Rooms {
         Sending {
             senders: self.senders as usize,
             size: self.size as usize,
-            until_heard: self.until == Until::Heard,
+            until_delivered: self.until == Until::Heard,
             in_flight: self.closed.then_some(self.in_flight),
         }
     }

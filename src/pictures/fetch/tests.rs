@@ -10,7 +10,7 @@ use crate::{core::model::PictureHost, pictures::slots::Hosts};
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
 
-/// A host that sends these bytes to each who connects, and then nothing, and keeps the connection open.
+/// Starts a host that sends these bytes on each connection and then keeps the connection open.
 async fn host(bytes: Vec<u8>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -57,7 +57,7 @@ async fn a_host_that_is_slow_is_given_up() {
 
 #[actix_rt::test]
 async fn more_than_a_picture_may_have_is_not_waited_for() {
-    // Neither host ends what it sends, so nobody waits for the end.
+    // Neither host ends its response, so the fetcher must not wait for the end.
     let announced = answer(&format!("Content-Length: {}", LARGEST + 1), PNG);
     let chunk = [format!("{:x}\r\n", LARGEST + 1).as_bytes(), PNG, &vec![0; LARGEST]].concat();
     for bytes in [announced, answer("Transfer-Encoding: chunked", &chunk)] {
@@ -74,11 +74,11 @@ async fn the_address_that_was_looked_at_is_the_one_that_is_connected_to() {
     let good = host(answer(&format!("Content-Length: {}", PNG.len()), PNG)).await;
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let fetcher = Fetcher::new(Arc::default(), Reach::default());
-    // Nobody finds this name, so it is asked only where it was not looked up again.
+    // This name cannot be resolved, so the request succeeds only if the name is not resolved again.
     let url = Url::parse(&format!("http://nowhere.invalid:{}/", good.port())).unwrap();
     assert_eq!(fetcher.ask_at(&url, vec![closed, good]).await.unwrap().status(), StatusCode::OK);
     assert_eq!(fetcher.ask_at(&url, vec![closed]).await.unwrap_err(), Failure::Connect);
-    // The pages of this machine are not public, whatever is asked for.
+    // Loopback addresses are never allowed by default.
     let own = Url::parse(&format!("http://127.0.0.1:{}/", good.port())).unwrap();
     assert_eq!(fetcher.ask(&own).await.unwrap_err(), Failure::Private);
 }

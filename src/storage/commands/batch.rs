@@ -1,5 +1,7 @@
-//! Commands that are carried out together: their chats are locked and loaded at once, what is posted is stored at once, and
-//! everything else is done one by one. What happens in a chat happens in the order of asking.
+//! Batched commands: several commands in one transaction.
+//!
+//! Their chats are locked and loaded in one query, and new messages are stored in one. All other commands run
+//! one by one. The commands of a chat keep their order.
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
@@ -7,37 +9,38 @@ use std::{
 };
 
 use super::{
-    carry_out,
     messages::Post,
     outcome::{Outcome, unless_failed},
     post::post_together,
+    run_command,
 };
 use crate::{
     core::model::{Chat, ChatId, Command, Refusal, command::Action},
     storage::{
-        AnyConn, Rules, StorageError,
+        AnyConn, StorageError, StoragePolicy,
         tables::{
             chats,
-            locks::{self, Contested},
+            locks::{self, LockedRows},
         },
     },
 };
 
-/// How long commands took that were carried out together.
+/// Durations of the commands of a batch.
 #[derive(Debug, Default)]
 pub struct Times {
-    /// Finding and locking their chats.
+    /// Time to find and lock the chats.
     pub locking: Duration,
-    /// Each of them, `None` for one that was not begun. Messages that were stored at once share the time that it took.
+    /// Duration of each command; `None` if it was not started. Messages stored together share their time
+    /// equally.
     pub each: Vec<Option<Duration>>,
 }
 
-/// Carries out commands. Where it fails as a whole the transaction has to go.
+/// Runs a batch of commands. An error is of the whole batch: the caller must roll back the transaction.
 pub fn apply_together(
     conn: &mut AnyConn,
-    rules: &Rules,
+    rules: &StoragePolicy,
     commands: &[&Command],
-    contested: Contested,
+    contested: LockedRows,
     times: &mut Times,
 ) -> Result<Vec<Outcome>, StorageError> {
     times.each = vec![None; commands.len()];
@@ -47,33 +50,35 @@ pub fn apply_together(
     times.locking = begun.elapsed();
     let (chats, outcomes) = (chats?, commands.iter().map(|_| None).collect());
     let mut batch = Batch { commands, outcomes, chats, times };
-    let mut waiting = batch.turn_away(conn, &ids, contested)?;
+    let mut waiting = batch.answer_unlocked(conn, &ids, contested)?;
     while !waiting.is_empty() {
-        waiting = batch.go_on(conn, rules, waiting)?;
+        waiting = batch.run_round(conn, rules, waiting)?;
     }
     Ok(batch.outcomes.into_iter().map(|outcome| outcome.unwrap_or(Err(Refusal::Internal.into()))).collect())
 }
 
 struct Batch<'a> {
     commands: &'a [&'a Command],
-    /// As they are now; one that was changed behind their back is loaded again.
+    /// Current state of the locked chats. A command other than a post removes its chat, which is loaded again
+    /// if needed.
     chats: HashMap<ChatId, Chat>,
     outcomes: Vec<Option<Outcome>>,
     times: &'a mut Times,
 }
 
 impl Batch<'_> {
-    /// Answers those who named a chat that could not be locked, and returns the others. What somebody is just making is
-    /// not there yet, even if it is by now: nothing is decided about what is not locked.
-    fn turn_away(
+    /// Answers the commands whose chat is not locked: `Locked` if another transaction holds it, else
+    /// `NotFound`. Returns the indices of the other commands. A chat that was created after the locking
+    /// counts as missing, since nothing is decided without the lock.
+    fn answer_unlocked(
         &mut self,
         conn: &mut AnyConn,
         ids: &BTreeSet<ChatId>,
-        contested: Contested,
+        contested: LockedRows,
     ) -> Result<Vec<usize>, StorageError> {
         let missing: Vec<ChatId> = ids.iter().copied().filter(|id| !self.chats.contains_key(id)).collect();
         let held = match contested {
-            Contested::LeftOut if !missing.is_empty() => chats::existing(conn, &missing)?,
+            LockedRows::SkipLocked if !missing.is_empty() => chats::existing(conn, &missing)?,
             _ => Vec::new(),
         };
         let mut rest = Vec::with_capacity(self.commands.len());
@@ -90,11 +95,11 @@ impl Batch<'_> {
         Ok(rest)
     }
 
-    /// Carries out as much as can be without one command overtaking another in its chat, and returns what is left.
-    fn go_on(
+    /// Runs as many commands as possible without reordering those of a chat. Returns the indices of the rest.
+    fn run_round(
         &mut self,
         conn: &mut AnyConn,
-        rules: &Rules,
+        rules: &StoragePolicy,
         waiting: Vec<usize>,
     ) -> Result<Vec<usize>, StorageError> {
         let round = Round::of(self.commands, waiting);
@@ -111,7 +116,7 @@ impl Batch<'_> {
             let command = self.commands[index];
             self.chats.remove(&command.chat);
             let begun = Instant::now();
-            let outcome = carry_out(conn, rules, command);
+            let outcome = run_command(conn, rules, command);
             self.times.each[index] = Some(begun.elapsed());
             self.outcomes[index] = Some(unless_failed(outcome)?);
         }
@@ -122,13 +127,13 @@ impl Batch<'_> {
         let unknown: BTreeSet<ChatId> =
             posts.iter().map(|post| post.chat).filter(|chat| !self.chats.contains_key(chat)).collect();
         if !unknown.is_empty() {
-            self.chats.extend(locks::chats(conn, &unknown, Contested::WaitedFor)?);
+            self.chats.extend(locks::chats(conn, &unknown, LockedRows::Wait)?);
         }
         Ok(())
     }
 }
 
-/// Commands that can be carried out now: what is posted, and after it at most one other command in each chat.
+/// Commands of one round: all posts, and after them at most one other command in each chat.
 #[derive(Default)]
 struct Round<'a> {
     posts: Vec<(usize, Post<'a>)>,
@@ -139,12 +144,12 @@ struct Round<'a> {
 impl<'a> Round<'a> {
     fn of(commands: &[&'a Command], waiting: Vec<usize>) -> Self {
         let mut round = Self::default();
-        // Chats in which something has to be done first, and those who have used a client id.
+        // Chats whose further commands wait for the next round, and the client ids used in this one.
         let (mut closed, mut posters) = (HashSet::new(), HashSet::new());
         for index in waiting {
             let command = commands[index];
             let post = Post::of(command);
-            // Under the same client id the second message is compared with the first, which must be there by then.
+            // A second post under the same client id is compared with the first, which must be stored first.
             let mut is_new = |post: &Post<'a>| post.client_id.is_none() || posters.insert(post.poster());
             if closed.contains(&command.chat) {
                 round.rest.push(index);
@@ -164,8 +169,8 @@ impl<'a> Round<'a> {
     }
 }
 
-/// Whether a command can be carried out with others. One that lets people in or out changes what is kept of them as well;
-/// alone it locks them after its chat, as everybody does.
+/// Returns whether a command may be batched with others. One that adds or removes members also changes user
+/// rows. Alone in its transaction it locks these after its chat, which is the lock order of all transactions.
 pub fn can_share(command: &Command) -> bool {
     match command.action {
         Action::PostMessage { .. }

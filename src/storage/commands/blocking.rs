@@ -3,25 +3,26 @@
 use crate::{
     core::model::{FieldErrors, Refusal, Timestamp, UserCard, UserId},
     storage::{
-        AnyConn, Rules, StorageError,
+        AnyConn, StorageError, StoragePolicy,
         db::sql::sql,
         queries::contact_policy,
         tables::{chats, locks, users},
     },
 };
 
-/// Has `blocker` block a user; who is blocked stays so. Nothing that the user writes in the dm of the two is taken once
-/// this is committed, and no dm is begun: whoever does that has locked what is locked here, and looks afterwards.
+/// Blocks a user; idempotent. Once this is committed, the user can neither write in the dm of the two nor
+/// start one. Both actions take the locks that are taken here, and check for a block only afterwards.
 pub fn block(
     conn: &mut AnyConn,
-    rules: &Rules,
+    rules: &StoragePolicy,
     blocker: UserId,
     blocked: UserId,
 ) -> Result<UserCard, StorageError> {
     if blocker == blocked {
         return Err(FieldErrors::whole("You cannot block yourself.").into());
     }
-    // A dm's members do not change: nobody who has locked one waits for a user.
+    // The user is locked before the dm, against the usual order. This cannot deadlock. The members of a dm do
+    // not change, so no transaction that has locked a dm waits for a user.
     locks::user(conn, blocker)?;
     contact_policy::expect_known(conn, rules, blocker, blocked)?;
     let user = users::find(conn, blocked)?.ok_or(Refusal::NotFound)?;

@@ -1,5 +1,7 @@
-//! Many messages posted in one transaction: on PostgreSQL, where each statement is a journey to the server and back, in as
-//! few statements as one; on SQLite, where a statement is a call, in small ones that are each a look-up or two.
+//! Bulk insert of messages that are posted in one transaction.
+//!
+//! On PostgreSQL a statement is a round trip, so one statement stores them all. On SQLite a statement is a
+//! function call, so there are many small ones, each with one or two key lookups.
 
 use crate::{
     core::model::{Chat, ChatId, MessageId, Role, UserId},
@@ -13,7 +15,7 @@ use crate::{
     },
 };
 
-/// Somebody who posts in a chat, perhaps under a client id.
+/// The sender of a post, with its chat and its client id, if it has one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Poster<'a> {
     pub chat: ChatId,
@@ -21,36 +23,37 @@ pub struct Poster<'a> {
     pub client_id: Option<&'a str>,
 }
 
-/// What was there before.
-pub struct Standing {
-    /// `None`: the user is not in the chat.
+/// What is stored about a sender and a chat before the post.
+pub struct SenderState {
+    /// `None` if the user is not in the chat.
     pub role: Option<Role>,
-    /// Whether it is a dm and the other one has blocked the user.
+    /// Whether the chat is a dm and its other member has blocked the user.
     pub is_blocked: bool,
-    /// How many messages the user has posted in the chat.
+    /// Number of messages that the user has posted in the chat.
     pub sent: i64,
-    /// The message that was posted under the client id.
+    /// The message already posted under the same client id.
     pub earlier: Option<Posted>,
 }
 
-/// How those who post stand to the chats in which they do, in the order of asking. `are_dms`: whether each does in a dm.
-pub fn standings(
+/// Loads what is stored about each sender and its chat, in the given order. `are_dms`: whether each chat is a
+/// dm.
+pub fn sender_states(
     conn: &mut AnyConn,
     posters: &[Poster],
     are_dms: &[bool],
-) -> Result<Vec<Standing>, StorageError> {
+) -> Result<Vec<SenderState>, StorageError> {
     match conn {
         AnyConn::Sqlite(_) => {
             let posters = posters.iter().zip(are_dms);
             posters.map(|(poster, is_dm)| standing(conn, poster, *is_dm)).collect()
         }
-        AnyConn::Postgres(_) => all_standings(conn, posters, are_dms),
+        AnyConn::Postgres(_) => all_sender_states(conn, posters, are_dms),
     }
 }
 
 type StandingRow = (Option<String>, Option<i64>, bool, Option<i64>, Option<Vec<u8>>);
 
-impl From<StandingRow> for Standing {
+impl From<StandingRow> for SenderState {
     fn from((role, sent, is_blocked, pos, content_hash): StandingRow) -> Self {
         Self {
             role: role.map(|role| Role::parse(&role).unwrap_or(Role::Member)),
@@ -61,7 +64,7 @@ impl From<StandingRow> for Standing {
     }
 }
 
-fn standing(conn: &mut AnyConn, poster: &Poster, is_dm: bool) -> Result<Standing, StorageError> {
+fn standing(conn: &mut AnyConn, poster: &Poster, is_dm: bool) -> Result<SenderState, StorageError> {
     let Poster { chat, user, client_id } = *poster;
     let (role, sent, is_blocked) = sql!(
         "SELECT (SELECT role FROM members WHERE chat_id = ? AND user_id = ? AND left_seq IS NULL), \
@@ -83,16 +86,16 @@ fn standing(conn: &mut AnyConn, poster: &Poster, is_dm: bool) -> Result<Standing
         Some(client_id) => messages::by_client_id(conn, chat, user, client_id)?,
         None => None,
     };
-    Ok(Standing { earlier, ..Standing::from((role, sent, is_blocked, None, None)) })
+    Ok(SenderState { earlier, ..SenderState::from((role, sent, is_blocked, None, None)) })
 }
 
-fn all_standings(
+fn all_sender_states(
     conn: &mut AnyConn,
     posters: &[Poster],
     are_dms: &[bool],
-) -> Result<Vec<Standing>, StorageError> {
+) -> Result<Vec<SenderState>, StorageError> {
     let rows = sql!(
-        // Each a look-up by key, whatever the planner thinks of the tables.
+        // Each subquery is a key lookup, whatever the planner's statistics say.
         "SELECT (SELECT role FROM members m \
             WHERE m.chat_id = p.chat_id AND m.user_id = p.user_id AND m.left_seq IS NULL), \
          (SELECT ordinal FROM messages s WHERE s.chat_id = p.chat_id AND s.sender_id = p.user_id \
@@ -110,11 +113,11 @@ fn all_standings(
         ids(are_dms.iter().map(|is_dm| i64::from(*is_dm)))
     )
     .rows::<StandingRow>(conn)?;
-    Ok(rows.into_iter().map(Standing::from).collect())
+    Ok(rows.into_iter().map(SenderState::from).collect())
 }
 
-/// Stores messages, each with the how-manieth it is of its sender, and the chats that have taken their numbers. Returns
-/// the ids, which rise in the order given.
+/// Stores messages, and the chats that they changed. Each message has its ordinal: its number among the
+/// messages of its sender in the chat. Returns the ids, which rise in the given order.
 pub fn store(
     conn: &mut AnyConn,
     new: &[(NewMessage, i64)],
@@ -126,7 +129,8 @@ pub fn store(
     }
 }
 
-/// Draws the ids itself: who writes is alone, and `RETURNING` costs SQLite a table of its own each time.
+/// Assigns the ids itself: SQLite has a single writer, and `RETURNING` costs a temporary table for each
+/// statement.
 fn store_each(
     conn: &mut AnyConn,
     new: &[(NewMessage, i64)],

@@ -1,16 +1,16 @@
-//! Making, renaming and deleting chats.
+//! Creating, renaming and deleting chats.
 
 use super::outcome::take_number;
 use crate::{
     core::model::{
-        Change, Chat, ChatId, ChatKind, ChatSnapshot, Feed, FieldErrors, Role, Timestamp, UserId,
+        Change, Chat, ChatId, ChatKind, ChatSnapshot, FieldErrors, JoinCount, Role, Timestamp, UserId,
         command::NewChat,
         event::{Answer, Done},
         permission::Ability,
         text::{BLANK, Title},
     },
     storage::{
-        AnyConn, Rules, StorageError,
+        AnyConn, StorageError, StoragePolicy,
         queries::{chat_snapshot, contact_policy, membership, own_chats},
         tables::{
             blocks,
@@ -22,21 +22,21 @@ use crate::{
     },
 };
 
-/// What came of asking for a chat.
+/// Result of creating a chat.
 #[derive(Debug, Clone)]
 pub enum Made {
     New {
         snapshot: Box<ChatSnapshot>,
         members: Vec<(UserId, Role)>,
-        feeds: Vec<(UserId, Feed)>,
+        feeds: Vec<(UserId, JoinCount)>,
     },
-    /// The dm of the two, or the room of the object, exists already.
+    /// The dm of the two users, or the room of the object, already exists.
     Existing(ChatId),
 }
 
 impl Made {
-    /// A chat that has its members now.
-    pub(crate) fn new(conn: &mut AnyConn, rules: &Rules, chat: Chat) -> Result<Self, StorageError> {
+    /// Builds the result for a new chat whose members are stored, and raises their join counts.
+    pub(crate) fn new(conn: &mut AnyConn, rules: &StoragePolicy, chat: Chat) -> Result<Self, StorageError> {
         let members = members::roles(conn, chat.id)?;
         let ids: Vec<UserId> = members.iter().map(|(user, _)| *user).collect();
         let feeds = join_counts::raise(conn, &ids)?;
@@ -44,8 +44,9 @@ impl Made {
     }
 }
 
-/// Makes a chat with its members, the creator as its admin, or finds the dm that there is.
-pub fn create_chat(conn: &mut AnyConn, rules: &Rules, new: &NewChat) -> Result<Made, StorageError> {
+/// Creates a chat with its members; its creator becomes admin. Returns an existing dm instead of a second
+/// one.
+pub fn create_chat(conn: &mut AnyConn, rules: &StoragePolicy, new: &NewChat) -> Result<Made, StorageError> {
     if let Some(existing) = existing_dm(conn, new)? {
         return Ok(Made::Existing(existing));
     }
@@ -55,8 +56,8 @@ pub fn create_chat(conn: &mut AnyConn, rules: &Rules, new: &NewChat) -> Result<M
     if !others.is_empty() {
         contact_policy::expect_may_begin(conn, rules, new.creator)?;
     }
-    // First, so that nothing is told of those who are not to be found: not even whether there are any.
-    contact_policy::expect_reached(conn, rules, new.creator, &others)?;
+    // Checked first, so that the error does not reveal whether a user outside the caller's reach exists.
+    contact_policy::expect_may_contact(conn, rules, new.creator, &others)?;
     users::expect_users(conn, "member_ids", &others)?;
     if new.kind == ChatKind::Dm && !is_pair {
         let sentence = "A direct message chat is with exactly one other user, or with oneself.";
@@ -67,7 +68,7 @@ pub fn create_chat(conn: &mut AnyConn, rules: &Rules, new: &NewChat) -> Result<M
     } else if !others.is_empty() {
         blocks::expect_none(conn, new.creator, &others)?;
     }
-    own_chats::expect_room(conn, rules, new.creator)?;
+    own_chats::expect_below_chat_limit(conn, rules, new.creator)?;
     let row = NewRow {
         kind: new.kind,
         title: new.title.as_ref().map(Title::as_str),
@@ -84,7 +85,7 @@ pub fn create_chat(conn: &mut AnyConn, rules: &Rules, new: &NewChat) -> Result<M
     Made::new(conn, rules, chat)
 }
 
-/// The dm that there is of the two who are to be in one.
+/// Finds the existing dm of the two users of a new one.
 pub fn existing_dm(conn: &mut AnyConn, new: &NewChat) -> Result<Option<ChatId>, StorageError> {
     match (new.kind, others(new).as_slice()) {
         (ChatKind::Dm, []) => chats::dm_of(conn, new.creator, new.creator),
@@ -93,7 +94,7 @@ pub fn existing_dm(conn: &mut AnyConn, new: &NewChat) -> Result<Option<ChatId>, 
     }
 }
 
-/// Those to be in a new chat besides its creator.
+/// Returns the members of a new chat other than its creator, sorted and without duplicates.
 fn others(new: &NewChat) -> Vec<UserId> {
     let mut others = new.members.clone();
     others.retain(|user| *user != new.creator);
@@ -104,7 +105,7 @@ fn others(new: &NewChat) -> Vec<UserId> {
 
 pub(crate) fn rename(
     conn: &mut AnyConn,
-    rules: &Rules,
+    rules: &StoragePolicy,
     chat: ChatId,
     by: UserId,
     title: Option<&Title>,
@@ -131,7 +132,7 @@ pub(crate) fn delete(conn: &mut AnyConn, chat: ChatId, by: UserId) -> Result<Don
     end(conn, chat)
 }
 
-/// Ends a chat for everybody.
+/// Deletes a chat for all its members.
 pub(crate) fn end(conn: &mut AnyConn, mut chat: Chat) -> Result<Done, StorageError> {
     take_number(&mut chat);
     chats::mark_deleted(conn, &chat)?;

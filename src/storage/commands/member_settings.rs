@@ -1,4 +1,4 @@
-//! What members set for themselves: muting, pinning, unread by hand.
+//! Members' own settings of a chat: mute, pin, manual unread mark.
 
 use super::outcome::take_number;
 use crate::{
@@ -38,7 +38,8 @@ pub(crate) fn change(
     Ok(Done::changed(&chat, Answer::Done, change))
 }
 
-/// Stores what a member has set as the chat's next change. `after`: the place after which their messages are unread then.
+/// Stores a member's settings as the chat's next change. `after`: the position after which messages are
+/// unread for the member.
 pub(crate) fn store(
     conn: &mut AnyConn,
     chat: &mut Chat,
@@ -53,7 +54,7 @@ pub(crate) fn store(
     Ok(Change::MeChanged(MeChanged { user, me, unread_count }))
 }
 
-/// The place of a message that a field names, which must be in the chat.
+/// Returns the position of a message that a request field names. The message must be in the chat.
 pub(crate) fn place(
     conn: &mut AnyConn,
     field: &'static str,

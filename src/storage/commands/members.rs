@@ -1,4 +1,4 @@
-//! Adding and removing people, and changing their roles.
+//! Adding and removing members, and changing their roles.
 
 use std::collections::HashSet;
 
@@ -10,7 +10,7 @@ use crate::{
         permission::Ability,
     },
     storage::{
-        AnyConn, Rules, StorageError,
+        AnyConn, StorageError, StoragePolicy,
         queries::{chat_snapshot, contact_policy, membership},
         tables::{
             blocks, chats, join_counts,
@@ -22,7 +22,7 @@ use crate::{
 
 pub(crate) fn add(
     conn: &mut AnyConn,
-    rules: &Rules,
+    rules: &StoragePolicy,
     chat: ChatId,
     by: UserId,
     users: &[UserId],
@@ -38,8 +38,8 @@ pub(crate) fn add(
     let present = members::among(conn, chat.id, &new)?;
     let present: HashSet<UserId> = present.into_iter().map(|member| member.user.id).collect();
     new.retain(|user| !present.contains(user));
-    // First, so that nothing is told of those who are not to be found: not even whether there are any.
-    contact_policy::expect_reached(conn, rules, by, &new)?;
+    // Checked first, so that the error does not reveal whether a user outside the caller's reach exists.
+    contact_policy::expect_may_contact(conn, rules, by, &new)?;
     users::expect_users(conn, "user_ids", &asked)?;
     if new.is_empty() {
         return Ok(Done::unchanged(Answer::Added(0)));
@@ -49,10 +49,10 @@ pub(crate) fn add(
     Ok(Done::changed(&chat, Answer::Added(new.len()), change))
 }
 
-/// Makes plain members of users who are not in the chat, as one change.
+/// Adds users to a chat as plain members, in one change. None of them is in the chat yet.
 pub(crate) fn bring_in(
     conn: &mut AnyConn,
-    rules: &Rules,
+    rules: &StoragePolicy,
     chat: &mut Chat,
     (new, deed): (&[UserId], Deed),
 ) -> Result<Change, StorageError> {
@@ -60,9 +60,9 @@ pub(crate) fn bring_in(
     chat.member_count += new.len() as i64;
     let last_message = messages::last_id(conn, chat)?;
     members::join(conn, chat, new, (Role::Member, deed), last_message)?;
-    // Where all who are in it are shut out, nobody else manages it.
-    let is_begun_anew = chat.kind == ChatKind::Group || members::has_admin(conn, chat.id)?;
-    let heir = if is_begun_anew { succession::hand_over(conn, chat)? } else { None };
+    // If all earlier members are deactivated, the chat has no active admin and needs a new one.
+    let may_need_admin = chat.kind == ChatKind::Group || members::has_admin(conn, chat.id)?;
+    let heir = if may_need_admin { succession::hand_over(conn, chat)? } else { None };
     chats::update(conn, chat)?;
     let feeds = join_counts::raise(conn, new)?;
     let changed = heir.filter(|heir| !new.contains(heir));
@@ -82,7 +82,7 @@ pub(crate) fn remove(
     by: UserId,
     user: UserId,
 ) -> Result<Done, StorageError> {
-    // Who is not in it cannot leave; they ask for somebody's removal like anybody else.
+    // A user outside the chat cannot leave it. The request then needs the ability to remove members.
     let leaves = user == by && members::is_in(conn, chat, user)?;
     let ability = if leaves { Ability::Leave } else { Ability::RemoveMember };
     let chat = membership::authorized(conn, chat, by, ability)?.chat;

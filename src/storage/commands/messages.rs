@@ -15,7 +15,7 @@ use crate::{
         text::{ClientId, MessageBody},
     },
     storage::{
-        AnyConn, Rules, StorageError,
+        AnyConn, StorageError, StoragePolicy,
         queries::membership::{self, Membership},
         tables::{
             chats, members,
@@ -25,7 +25,7 @@ use crate::{
     },
 };
 
-/// What is asked for when somebody posts.
+/// A request to post a message.
 #[derive(Clone, Copy)]
 pub(crate) struct Post<'a> {
     pub chat: ChatId,
@@ -35,24 +35,24 @@ pub(crate) struct Post<'a> {
 }
 
 impl<'a> Post<'a> {
-    /// The post that a command is, if it is one.
+    /// Returns the post of a command; `None` for any other kind of command.
     pub fn of(command: &'a Command) -> Option<Self> {
         let Action::PostMessage { sender, body, client_id } = &command.action else { return None };
         Some(Self { chat: command.chat, sender, body, client_id: client_id.as_ref() })
     }
 
-    /// Who posts it.
+    /// Returns the sender with the chat and the client id.
     pub fn poster(&self) -> Poster<'a> {
         let client_id = self.client_id.map(ClientId::as_str);
         Poster { chat: self.chat, user: self.sender.id, client_id }
     }
 
-    /// The message that it becomes, at the chat's next place, as its next change.
-    pub fn take_place(&self, rules: &Rules, chat: &mut Chat) -> NewMessage {
+    /// Builds the message at the chat's next position, as the chat's next change.
+    pub fn take_place(&self, rules: &StoragePolicy, chat: &mut Chat) -> NewMessage {
         take_number(chat);
         chat.last_pos += 1;
         chat.last_live_pos = chat.last_pos;
-        // The clock may go back; a chat's times do not.
+        // The system clock may go back. The times of a chat never do.
         chat.updated_at = Timestamp::now().max(chat.updated_at);
         let message = Message {
             id: MessageId(0),
@@ -73,23 +73,25 @@ impl<'a> Post<'a> {
         NewMessage { message, content_hash: self.content_hash(rules) }
     }
 
-    /// Keyed hash of the content, where there is a client id under which it may come again.
-    fn content_hash(&self, rules: &Rules) -> Option<Vec<u8>> {
+    /// Returns the keyed hash of the content. `None` without a client id: only a post with one can be
+    /// retried.
+    fn content_hash(&self, rules: &StoragePolicy) -> Option<Vec<u8>> {
         self.client_id.map(|_| content_hash(rules, self.body))
     }
 }
 
-/// What came of a message that is stored.
+/// Returns the result of a post whose message is stored.
 pub(crate) fn posted(message: Message) -> Done {
     let event = Event { chat: message.chat, seq: message.seq, change: Change::MessagePosted { message } };
     Done { answer: Answer::Message, event: Some(Arc::new(event)), quiet_marker: None }
 }
 
-/// The same client id again: the same content gets the message as it is now, other content is a conflict. Once the
-/// message is deleted its content is gone, and any repeat gets the tombstone.
+/// Answers a retry under the same client id (idempotency key). The same content gets the message in its
+/// current state; other content is a conflict. The content of a deleted message is gone, so any retry gets
+/// the tombstone.
 pub(crate) fn repeated(
     conn: &mut AnyConn,
-    rules: &Rules,
+    rules: &StoragePolicy,
     chat: &Chat,
     earlier: &Posted,
     post: &Post,
@@ -104,7 +106,7 @@ pub(crate) fn repeated(
 
 pub(crate) fn edit(
     conn: &mut AnyConn,
-    rules: &Rules,
+    rules: &StoragePolicy,
     chat: ChatId,
     by: UserId,
     id: MessageId,
@@ -127,7 +129,7 @@ pub(crate) fn edit(
 
 pub(crate) fn delete(
     conn: &mut AnyConn,
-    rules: &Rules,
+    rules: &StoragePolicy,
     chat: ChatId,
     by: UserId,
     id: MessageId,
@@ -139,7 +141,7 @@ pub(crate) fn delete(
     message.content.clear();
     message.reactions = "[]".to_owned();
     message.updated_at = Timestamp::now().max(message.updated_at);
-    messages::bury(conn, (chat.id, message.pos), message.seq, message.updated_at)?;
+    messages::mark_deleted(conn, (chat.id, message.pos), message.seq, message.updated_at)?;
     let is_left = reactions::clear(conn, (chat.id, message.id))?;
     tombstones::record(conn, chat.id, by, message.pos)?;
     chat.deleted_count += 1;
@@ -156,8 +158,8 @@ pub(crate) fn delete(
     Ok(Done::changed(&chat, Answer::Deleted { is_left }, change))
 }
 
-/// A message that is the caller's to change: not there for who is not in the chat, or once deleted; forbidden where
-/// somebody else sent it.
+/// Loads a message that the caller may change. `NotFound` if the caller is not in the chat or the message is
+/// deleted. `Forbidden` if another user sent it.
 fn own_message(
     conn: &mut AnyConn,
     chat: ChatId,
@@ -170,7 +172,7 @@ fn own_message(
     Ok((membership.chat, message))
 }
 
-/// A message that the caller can see and that is not deleted.
+/// Loads a message that the caller can see and that is not deleted; else `NotFound`.
 pub(crate) fn visible_message(
     conn: &mut AnyConn,
     chat: ChatId,
@@ -182,7 +184,7 @@ pub(crate) fn visible_message(
     Ok((membership, message))
 }
 
-fn content_hash(rules: &Rules, body: &MessageBody) -> Vec<u8> {
+fn content_hash(rules: &StoragePolicy, body: &MessageBody) -> Vec<u8> {
     let mut mac = Hmac::<Sha256>::new_from_slice(&rules.content_key).expect("HMAC takes keys of any length");
     mac.update(body.as_str().as_bytes());
     mac.finalize().into_bytes().to_vec()

@@ -1,5 +1,5 @@
-//! What each command does inside its storage transaction: lock the chat, meet it, decide, take one number, write.
-//! Everything that can be refused is refused before the first write.
+//! The transaction of each command: lock the chat, load it, decide, take the next sequence number, write. All
+//! refusals happen before the first write.
 
 mod batch;
 pub mod blocking;
@@ -15,7 +15,7 @@ mod read_markers;
 mod rooms;
 pub mod succession;
 
-use super::{AnyConn, Rules, StorageError, tables::locks};
+use super::{AnyConn, StorageError, StoragePolicy, tables::locks};
 use crate::core::model::{Command, Refusal, command::Action, event::Done};
 
 use messages::Post;
@@ -24,16 +24,16 @@ pub use batch::{Times, apply_together, can_share};
 pub use chats::{Made, create_chat, existing_dm};
 pub use rooms::{create_room, existing_room};
 
-/// Carries out a command. The caller's transaction makes it last.
-pub fn apply(conn: &mut AnyConn, rules: &Rules, command: &Command) -> Result<Done, StorageError> {
+/// Runs a command inside the caller's transaction, which the caller commits.
+pub fn apply(conn: &mut AnyConn, rules: &StoragePolicy, command: &Command) -> Result<Done, StorageError> {
     if !locks::chat(conn, command.chat)? {
         return Err(Refusal::NotFound.into());
     }
-    carry_out(conn, rules, command)
+    run_command(conn, rules, command)
 }
 
-/// The same in a chat that is locked.
-fn carry_out(conn: &mut AnyConn, rules: &Rules, command: &Command) -> Result<Done, StorageError> {
+/// Runs a command in a chat that is already locked.
+fn run_command(conn: &mut AnyConn, rules: &StoragePolicy, command: &Command) -> Result<Done, StorageError> {
     let Command { chat, by, action } = command;
     let (chat, by) = (*chat, *by);
     match action {

@@ -1,14 +1,15 @@
-//! What one command came to, and the number that it takes.
+//! The outcome of one command, and the sequence number that it takes.
 
 use crate::{
     core::model::{Chat, event::Done},
     storage::StorageError,
 };
 
-/// What one command came to; an error is of this one alone, and it has written nothing.
+/// Outcome of one command. An error is of this command alone, which has then written nothing.
 pub(crate) type Outcome = Result<Done, StorageError>;
 
-/// Tells a refusal, which is an outcome, from a failure, which is the whole transaction's.
+/// Separates a refusal, which is the outcome of one command, from a failure, which fails the whole
+/// transaction.
 pub(crate) fn unless_failed(result: Result<Done, StorageError>) -> Result<Outcome, StorageError> {
     match result {
         Err(StorageError::Refused(refusal)) => Ok(Err(refusal.into())),
@@ -16,7 +17,7 @@ pub(crate) fn unless_failed(result: Result<Done, StorageError>) -> Result<Outcom
     }
 }
 
-/// Takes the next number of a chat, for one change.
+/// Takes the next sequence number of a chat, for one change.
 pub(crate) fn take_number(chat: &mut Chat) {
     chat.seq += 1;
 }

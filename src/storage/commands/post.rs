@@ -1,4 +1,5 @@
-//! Posting many messages at once: the rules are those of a single one, what they need is loaded and stored together.
+//! Posting many messages at once. Each message follows the rules of a single post; rows are loaded and stored
+//! together.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -11,28 +12,29 @@ use crate::{
     core::model::{
         Chat, ChatId, ChatKind, Message, Refusal,
         event::Done,
-        permission::{Ability, Asker, authorize},
+        permission::{Ability, Subject, authorize},
     },
     storage::{
-        AnyConn, Rules, StorageError,
+        AnyConn, StorageError, StoragePolicy,
         tables::{
-            locks::{self, Contested},
+            locks::{self, LockedRows},
             messages::NewMessage,
         },
     },
 };
 
 /// Posts one message.
-pub(crate) fn post(conn: &mut AnyConn, rules: &Rules, post: Post) -> Result<Done, StorageError> {
-    let mut chats = locks::chats(conn, &BTreeSet::from([post.chat]), Contested::WaitedFor)?;
+pub(crate) fn post(conn: &mut AnyConn, rules: &StoragePolicy, post: Post) -> Result<Done, StorageError> {
+    let mut chats = locks::chats(conn, &BTreeSet::from([post.chat]), LockedRows::Wait)?;
     let outcome = post_together(conn, rules, &mut chats, &[post])?.pop();
     outcome.unwrap_or(Err(Refusal::Internal.into()))
 }
 
-/// Carries out posts in chats that are locked, which it moves on. No two of the posts are under one client id.
+/// Posts messages in locked chats, and updates `chats` to their new state. No two posts have the same chat,
+/// sender and client id.
 pub(crate) fn post_together(
     conn: &mut AnyConn,
-    rules: &Rules,
+    rules: &StoragePolicy,
     chats: &mut HashMap<ChatId, Chat>,
     posts: &[Post],
 ) -> Result<Vec<Outcome>, StorageError> {
@@ -41,23 +43,23 @@ pub(crate) fn post_together(
     }
     let posters: Vec<Poster> = posts.iter().map(Post::poster).collect();
     let is_dm = |post: &Post| chats.get(&post.chat).is_some_and(|chat| chat.kind == ChatKind::Dm);
-    let standings = bulk_insert::standings(conn, &posters, &posts.iter().map(is_dm).collect::<Vec<_>>())?;
+    let senders = bulk_insert::sender_states(conn, &posters, &posts.iter().map(is_dm).collect::<Vec<_>>())?;
     let (mut new, mut sent) = (Vec::with_capacity(posts.len()), HashMap::new());
     let mut outcomes = Vec::with_capacity(posts.len());
-    for (post, standing) in posts.iter().zip(standings) {
+    for (post, sender) in posts.iter().zip(senders) {
         let Some(chat) = chats.get_mut(&post.chat) else {
             outcomes.push(Some(Err(Refusal::NotFound.into())));
             continue;
         };
-        let asker = Asker { role: standing.role, is_blocked: standing.is_blocked, ..Asker::default() };
-        if let Err(refusal) = authorize(chat, asker, Ability::TakePart) {
+        let subject = Subject { role: sender.role, is_blocked: sender.is_blocked, ..Subject::default() };
+        if let Err(refusal) = authorize(chat, subject, Ability::TakePart) {
             outcomes.push(Some(Err(refusal.into())));
-        } else if let Some(earlier) = &standing.earlier {
+        } else if let Some(earlier) = &sender.earlier {
             outcomes.push(Some(unless_failed(repeated(conn, rules, chat, earlier, post))?));
-        } else if let Err(refusal) = authorize(chat, asker, Ability::Write) {
+        } else if let Err(refusal) = authorize(chat, subject, Ability::Write) {
             outcomes.push(Some(Err(refusal.into())));
         } else {
-            let ordinal = sent.entry((post.chat, post.sender.id)).or_insert(standing.sent);
+            let ordinal = sent.entry((post.chat, post.sender.id)).or_insert(sender.sent);
             *ordinal += 1;
             new.push((post.take_place(rules, chat), *ordinal));
             outcomes.push(None);
@@ -68,7 +70,7 @@ pub(crate) fn post_together(
     Ok(outcomes.into_iter().map(|outcome| outcome.unwrap_or_else(&mut stored)).collect())
 }
 
-/// Stores messages and what they have changed of their chats, and gives them their ids.
+/// Stores messages, and the rows of the chats that they changed. Returns the messages with their ids.
 fn store(
     conn: &mut AnyConn,
     chats: &HashMap<ChatId, Chat>,

@@ -1,4 +1,4 @@
-//! Putting emoji on messages and taking them off.
+//! Adding reactions to messages and removing them.
 
 use super::{messages::visible_message, outcome::take_number};
 use crate::{
@@ -54,7 +54,7 @@ pub(crate) fn react(
     Ok(Done::changed(&chat, Answer::Reacted { added: wanted }, change))
 }
 
-/// The reactions that a message shows; it was rendered by us.
+/// Parses the reactions stored with a message, which are always our own JSON.
 fn parse(json: &str) -> Vec<Reaction> {
     serde_json::from_str(json).unwrap_or_default()
 }

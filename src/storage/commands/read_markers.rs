@@ -8,7 +8,7 @@ use crate::{
         permission::Ability,
     },
     storage::{
-        AnyConn, Rules, StorageError,
+        AnyConn, StorageError, StoragePolicy,
         queries::{membership, unread},
         tables::{chats, members, messages},
     },
@@ -16,7 +16,7 @@ use crate::{
 
 pub(crate) fn mark_as_read(
     conn: &mut AnyConn,
-    rules: &Rules,
+    rules: &StoragePolicy,
     chat: ChatId,
     by: UserId,
     up_to: Option<MessageId>,
@@ -27,7 +27,7 @@ pub(crate) fn mark_as_read(
         None => messages::last_id(conn, &chat)?.map(|id| (chat.last_pos, id)),
         Some(id) => Some((member_settings::place(conn, "message_id", chat.id, id)?, id)),
     };
-    // Whoever reads ends what they have made unread by hand, wherever the marker is.
+    // Reading clears a manual unread mark, even if the read marker does not move.
     let was_by_hand = membership.me.unread_from.is_some();
     let me = Me { unread_from: None, ..membership.me };
     // The marker never moves back.

@@ -1,4 +1,4 @@
-//! Making rooms and coming into them.
+//! Creating, joining and opening rooms.
 
 use super::{Made, members::bring_in, outcome::take_number};
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
         permission::Ability,
     },
     storage::{
-        AnyConn, Rules, StorageError,
+        AnyConn, StorageError, StoragePolicy,
         queries::{chat_snapshot, membership, own_chats, rooms},
         tables::{
             chats::{self, NewRow},
@@ -19,9 +19,9 @@ use crate::{
     },
 };
 
-/// Makes a room, or finds the one that its object has. A public room on an object begins without anybody in it; any
-/// other one with its creator as admin.
-pub fn create_room(conn: &mut AnyConn, rules: &Rules, new: &NewRoom) -> Result<Made, StorageError> {
+/// Creates a room, or finds the existing room of its object. A public room on an object starts without
+/// members; any other room starts with its creator as admin.
+pub fn create_room(conn: &mut AnyConn, rules: &StoragePolicy, new: &NewRoom) -> Result<Made, StorageError> {
     if let Some(existing) = existing_room(conn, new)? {
         return Ok(Made::Existing(existing));
     }
@@ -31,39 +31,39 @@ pub fn create_room(conn: &mut AnyConn, rules: &Rules, new: &NewRoom) -> Result<M
     {
         return Err(refusal.into());
     }
-    let is_nobodys = new.is_public && new.object.is_some();
-    if !is_nobodys {
-        own_chats::expect_room(conn, rules, new.creator)?;
+    let is_unowned = new.is_public && new.object.is_some();
+    if !is_unowned {
+        own_chats::expect_below_chat_limit(conn, rules, new.creator)?;
     }
     let row = NewRow {
         kind: ChatKind::Room,
         title: Some(new.title.as_str()),
-        member_count: i64::from(!is_nobodys),
+        member_count: i64::from(!is_unowned),
         is_public: new.is_public,
         object: new.object.as_ref(),
     };
     let chat = chats::insert(conn, &row)?;
-    if !is_nobodys {
+    if !is_unowned {
         members::join(conn, &chat, &[new.creator], (Role::Admin, Deed::Own), None)?;
     }
     Made::new(conn, rules, chat)
 }
 
-/// The room that the object has. Whoever names an object learns that it has one, but a private one is for its members and
-/// staff only.
+/// Finds the existing room of the object. `Forbidden` if it is private and the caller is neither member nor
+/// staff. The caller then learns only that the object has a room.
 pub fn existing_room(conn: &mut AnyConn, new: &NewRoom) -> Result<Option<ChatId>, StorageError> {
     let Some(object) = &new.object else { return Ok(None) };
     let Some(room) = rooms::of_object(conn, object)? else { return Ok(None) };
     match membership::authorized(conn, room, new.creator, Ability::See) {
         Err(StorageError::Refused(Refusal::NotFound)) => Err(Refusal::Forbidden.into()),
-        met => met.map(|_| Some(room)),
+        authorized => authorized.map(|_| Some(room)),
     }
 }
 
-/// Brings the caller into a public room; who is in it stays as they are.
+/// Adds the caller to a public room. Idempotent: a member stays as they are.
 pub(crate) fn join(
     conn: &mut AnyConn,
-    rules: &Rules,
+    rules: &StoragePolicy,
     room: ChatId,
     by: UserId,
 ) -> Result<Done, StorageError> {
@@ -72,16 +72,16 @@ pub(crate) fn join(
         return Ok(Done::unchanged(Answer::Done));
     }
     let mut chat = membership.chat;
-    own_chats::expect_room(conn, rules, by)?;
+    own_chats::expect_below_chat_limit(conn, rules, by)?;
     let change = bring_in(conn, rules, &mut chat, (&[by], Deed::Own))?;
     Ok(Done::changed(&chat, Answer::Done, change))
 }
 
-/// Opens a private room to everybody, or leaves it as it is. A public one is never closed: there is nobody to tell who
-/// of those that came in was meant.
+/// Makes a private room public. A public room is never made private: it is unknown which of the users that
+/// joined it should stay.
 pub(crate) fn open(
     conn: &mut AnyConn,
-    rules: &Rules,
+    rules: &StoragePolicy,
     room: ChatId,
     by: UserId,
     is_public: bool,

@@ -1,5 +1,7 @@
-//! Hands chats over, so that a chat with active members has an active admin: when an admin leaves, is shut out, or was
-//! shut out before this was looked after.
+//! Admin succession: a chat with active members has an active admin.
+//!
+//! A chat is handed over when an admin leaves or is deactivated. Admins deactivated before this rule existed
+//! are covered too.
 
 use std::collections::BTreeSet;
 
@@ -10,15 +12,15 @@ use crate::{
         db::sql::sql,
         tables::{
             chats,
-            locks::{self, Contested},
+            locks::{self, LockedRows},
             members,
             users::{self, User},
         },
     },
 };
 
-/// Whether a chat `c` has lost its admins while it has active members. A room that never had an admin is staff's. Members are
-/// asked for in the order of an index, so that those who left are passed over.
+/// SQL condition: chat `c` has active members but no active admin. A room that never had an admin belongs to
+/// staff and is left out. Members are read in the order of an index, which skips former members.
 macro_rules! is_unattended {
     () => {
         "c.chat_type <> 'dm' AND c.deleted_at IS NULL \
@@ -34,25 +36,26 @@ macro_rules! is_unattended {
     };
 }
 
-/// The chats that have active members and no active admin.
+/// Finds the chats that have active members but no active admin.
 pub fn unattended(conn: &mut AnyConn) -> Result<BTreeSet<ChatId>, StorageError> {
     let rows = sql!(concat!("SELECT c.id FROM chats c WHERE ", is_unattended!()));
     Ok(rows.rows::<(i64,)>(conn)?.into_iter().map(|(id,)| ChatId(id)).collect())
 }
 
-/// Most chats that one step looks at.
+/// Most chats that one step checks.
 const STEP: i64 = 16;
 
-/// Holds a user, or all staff where they are staff: for a transaction that lets the user in or shuts them out.
-pub fn hold(conn: &mut AnyConn, user: UserId) -> Result<Option<User>, StorageError> {
+/// Loads a user and locks the row; also locks all active staff if the user is staff. For transactions that
+/// activate or deactivate the user.
+pub fn lock_for_status_change(conn: &mut AnyConn, user: UserId) -> Result<Option<User>, StorageError> {
     if users::is_staff(conn, user)? {
         locks::staff(conn)?;
     }
-    users::hold(conn, user)
+    users::find_for_update(conn, user)
 }
 
-/// Stores whether a user is active, and that the chats which depend on it are to be handed over, by [`step`]. The user is
-/// held by [`hold`].
+/// Stores whether a user is active, and queues the user's chats for [`step`], which hands them over. The
+/// caller has locked the user.
 pub fn change_standing(conn: &mut AnyConn, user: &mut User, is_active: bool) -> Result<(), StorageError> {
     user.is_active = is_active;
     users::update(conn, user)?;
@@ -65,9 +68,11 @@ pub fn change_standing(conn: &mut AnyConn, user: &mut User, is_active: bool) -> 
     Ok(())
 }
 
-/// Looks at some chats of a user who was shut out or let in, and hands over those that need it; `whose`: of this one
-/// only. It comes after the transaction that changed the user, so whoever gives a role in one of these chats has it locked
-/// and is waited for, or knows already. Returns whether there may be more.
+/// Checks up to [`STEP`] chats of a user that was activated or deactivated, and hands over those that need
+/// it. `whose`: only this user's chats.
+///
+/// Runs after the transaction that changed the user. A concurrent role change in one of the chats is no race:
+/// it holds the chat's lock, or already sees the change. Returns whether there may be more.
 pub fn step(conn: &mut AnyConn, whose: Option<UserId>) -> Result<bool, StorageError> {
     let Some((user, after)) = locks::succession(conn, whose)? else { return Ok(false) };
     let chats = members::chats_of_after(conn, user, after, STEP)?;
@@ -81,7 +86,7 @@ pub fn step(conn: &mut AnyConn, whose: Option<UserId>) -> Result<bool, StorageEr
     Ok(true)
 }
 
-/// Chats that one of these steps will look at.
+/// Finds the chats that a [`step`] has yet to check.
 pub fn pending(conn: &mut AnyConn) -> Result<BTreeSet<ChatId>, StorageError> {
     let rows = sql!(
         "SELECT m.chat_id FROM successions s JOIN members m ON m.user_id = s.user_id AND m.left_seq IS NULL \
@@ -90,29 +95,30 @@ pub fn pending(conn: &mut AnyConn) -> Result<BTreeSet<ChatId>, StorageError> {
     Ok(rows.rows::<(i64,)>(conn)?.into_iter().map(|(id,)| ChatId(id)).collect())
 }
 
-/// Users whose chats are to be handed over still.
+/// Finds the users whose chats have yet to be checked.
 pub fn left(conn: &mut AnyConn) -> Result<Vec<UserId>, StorageError> {
     let rows = sql!("SELECT user_id FROM successions").rows::<(i64,)>(conn)?;
     Ok(rows.into_iter().map(|(id,)| UserId(id)).collect())
 }
 
-/// Hands over those of these chats that have active members and no active admin. A room that never had an admin is staff's.
+/// Hands over those of these chats that have active members but no active admin. A room that never had an
+/// admin belongs to staff and is left out.
 pub fn settle(conn: &mut AnyConn, ids: &BTreeSet<ChatId>) -> Result<(), StorageError> {
     if ids.is_empty() {
         return Ok(());
     }
-    for mut chat in locks::chats(conn, ids, Contested::WaitedFor)?.into_values() {
+    for mut chat in locks::chats(conn, ids, LockedRows::Wait)?.into_values() {
         chat.seq += 1;
-        let is_somebodys = chat.kind == ChatKind::Group || members::has_admin(conn, chat.id)?;
-        if is_somebodys && hand_over(conn, &chat)?.is_some() {
+        let ever_had_admin = chat.kind == ChatKind::Group || members::has_admin(conn, chat.id)?;
+        if ever_had_admin && hand_over(conn, &chat)?.is_some() {
             chats::update(conn, &chat)?;
         }
     }
     Ok(())
 }
 
-/// Makes the longest-standing active member admin of a chat that has no active admin. `chat` is locked, and has taken the
-/// number of this change already.
+/// Makes the longest-standing active member the admin of a chat without an active admin. Returns the new
+/// admin, if any. `chat` is locked and already has the sequence number of this change.
 pub fn hand_over(conn: &mut AnyConn, chat: &Chat) -> Result<Option<UserId>, StorageError> {
     if chat.kind == ChatKind::Dm || members::has_active_admin(conn, chat.id)? {
         return Ok(None);

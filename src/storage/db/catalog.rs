@@ -1,18 +1,18 @@
-//! The tables of a database and their columns, as its own catalogue has them.
+//! The tables and columns of a database, from its own catalog.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{migrations, sql::sql};
 use crate::storage::{AnyConn, StorageError};
 
-/// The tables of Greenroom's that hold data, by name. What a database derives from them by itself is not among them: neither
-/// the insides of an index, nor columns that are computed.
+/// Greenroom's tables that hold data, by name. Derived data is left out: the internal tables of an index, and
+/// generated columns.
 pub type Tables = BTreeMap<String, Columns>;
 
 /// A table's columns by name.
 pub type Columns = BTreeMap<String, Kind>;
 
-/// What a column holds.
+/// The type of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Integer,
@@ -21,7 +21,7 @@ pub enum Kind {
     Bytes,
 }
 
-/// The tables of a database, and the names of those that are not Greenroom's: a database may have others beside them.
+/// Returns Greenroom's tables, and the names of foreign tables in the same database.
 pub fn tables(conn: &mut AnyConn) -> Result<(Tables, BTreeSet<String>), StorageError> {
     let ours = migrations::tables()?;
     let rows = match conn {
@@ -56,14 +56,14 @@ fn kind_of(table: &str, column: &str, kind: &str) -> Result<Kind, StorageError> 
         "text" => Kind::Text,
         "blob" | "bytea" => Kind::Bytes,
         _ => {
-            return Err(StorageError::Away(format!(
+            return Err(StorageError::Unavailable(format!(
                 "column {column} of {table} is of an unknown type, {kind}"
             )));
         }
     })
 }
 
-/// The names of PostgreSQL's tables, none before one that it refers to.
+/// Returns the names of PostgreSQL's tables in dependency order, each after the tables that it refers to.
 pub fn in_order(conn: &mut AnyConn, tables: &Tables) -> Result<Vec<String>, StorageError> {
     let references = sql!(
         "SELECT child.relname::text, parent.relname::text FROM pg_constraint c \
@@ -80,7 +80,7 @@ pub fn in_order(conn: &mut AnyConn, tables: &Tables) -> Result<Vec<String>, Stor
         };
         let ready: Vec<&String> = left.iter().copied().filter(|table| !waits(table)).collect();
         if ready.is_empty() {
-            return Err(StorageError::Away("tables refer to each other in a circle".to_owned()));
+            return Err(StorageError::Unavailable("tables refer to each other in a circle".to_owned()));
         }
         left.retain(|table| !ready.contains(table));
         ordered.extend(ready.into_iter().cloned());

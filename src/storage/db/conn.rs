@@ -1,4 +1,4 @@
-//! A connection to either database, chosen by the URL, set up as Greenroom needs it.
+//! A connection to either database.
 
 use diesel::{
     Connection, MultiConnection, connection::SimpleConnection, pg::PgConnection, sqlite::SqliteConnection,
@@ -11,7 +11,7 @@ pub enum AnyConn {
     Postgres(PgConnection),
 }
 
-/// What a connection is for.
+/// What a connection is used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
     Read,

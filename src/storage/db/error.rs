@@ -1,26 +1,26 @@
-//! What can go wrong with the database.
+//! Storage errors.
 
 use diesel::result::{DatabaseErrorKind, Error};
 
 use crate::core::model::{FieldErrors, Refusal};
 
-/// Why something was not stored or read.
+/// Why a storage operation failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
-    /// The request was turned down; the database is fine.
+    /// The request was refused; the database is fine.
     #[error("refused: {0:?}")]
     Refused(Refusal),
-    /// The database cannot be reached, is full, or stayed locked: it may work later.
-    #[error("the database is away: {0}")]
-    Away(String),
-    /// Another transaction was in the way and has gone through: the same may succeed at once, or be refused.
-    #[error("another transaction was in the way: {0}")]
-    Clashed(Error),
-    /// Others hold a lock on what is to be written, and went on holding it.
-    #[error("it stayed locked: {0}")]
+    /// The database is unreachable, full, or stayed locked. A later retry may succeed.
+    #[error("the database is unavailable: {0}")]
+    Unavailable(String),
+    /// Conflict with another transaction that has finished. An immediate retry may succeed or be refused.
+    #[error("conflict with another transaction: {0}")]
+    Conflict(Error),
+    /// Timeout while waiting for a lock of another transaction.
+    #[error("timed out waiting for a lock: {0}")]
     Locked(String),
-    /// Anything else: a fault of ours, or a damaged database.
-    #[error("the database failed: {0}")]
+    /// Any other error: a bug, or a damaged database.
+    #[error("database error: {0}")]
     Failed(Error),
 }
 
@@ -44,36 +44,38 @@ impl From<Error> for StorageError {
         let Error::DatabaseError(kind, info) = &error else { return Self::Failed(error) };
         let message = info.message().trim_end();
         match kind {
-            UniqueViolation | SerializationFailure => Self::Clashed(error),
-            ClosedConnection | UnableToSendCommand | ReadOnlyTransaction => Self::Away(message.to_owned()),
-            _ if message.contains(DEADLOCK) => Self::Clashed(error),
+            UniqueViolation | SerializationFailure => Self::Conflict(error),
+            ClosedConnection | UnableToSendCommand | ReadOnlyTransaction => {
+                Self::Unavailable(message.to_owned())
+            }
+            _ if message.contains(DEADLOCK) => Self::Conflict(error),
             _ if message.contains(LOCK_TIMEOUT) => Self::Locked(message.to_owned()),
-            _ if is_passing(message) => Self::Away(message.to_owned()),
+            _ if is_passing(message) => Self::Unavailable(message.to_owned()),
             _ => Self::Failed(error),
         }
     }
 }
 
 impl StorageError {
-    /// What the caller is told; our own faults are logged here, once.
+    /// Returns the refusal for the caller. Logs errors of the database, once.
     pub fn into_refusal(self) -> Refusal {
         match self {
             Self::Refused(refusal) => refusal,
-            Self::Away(why) => {
-                tracing::error!(why, "the database is away");
+            Self::Unavailable(why) => {
+                tracing::error!(why, "database unavailable; refusing the request");
                 Refusal::StorageAway
             }
             Self::Locked(why) => {
-                tracing::warn!(why, "others kept the database from writing");
+                tracing::warn!(why, "timed out waiting for a database lock; refusing the request as busy");
                 Refusal::Busy
             }
-            Self::Clashed(error) if !is_unique_violation(&error) => {
-                tracing::warn!(%error, "others at work in the database were in the way again and again");
+            Self::Conflict(error) if !is_unique_violation(&error) => {
+                tracing::warn!(%error, "gave up after repeated transaction conflicts; refusing the request as busy");
                 Refusal::Busy
             }
-            // A row that is in the way for good is a fault of ours.
-            Self::Clashed(error) | Self::Failed(error) => {
-                tracing::error!(%error, "the database failed");
+            // A unique violation that persists after retries is a bug.
+            Self::Conflict(error) | Self::Failed(error) => {
+                tracing::error!(%error, "database error; the request fails");
                 Refusal::Internal
             }
         }
@@ -84,12 +86,13 @@ fn is_unique_violation(error: &Error) -> bool {
     matches!(error, Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _))
 }
 
-// diesel hands on no codes of what follows. PostgreSQL is asked to speak English (see `conn`).
+// diesel does not expose error codes for these. PostgreSQL is set to English messages (see `session`).
 
 const DEADLOCK: &str = "deadlock detected";
 const LOCK_TIMEOUT: &str = "due to lock timeout";
 
-/// Whether the database says so of a state that can pass: no room on the disk, a lock held elsewhere, a disk that fails.
+/// Returns whether an error message describes a temporary state: a full disk, a lock held elsewhere, a
+/// failing disk.
 fn is_passing(message: &str) -> bool {
     const SQLITE: [&str; 6] = [
         "database or disk is full",
@@ -109,9 +112,9 @@ fn is_passing(message: &str) -> bool {
     SQLITE.iter().chain(&POSTGRES).any(|sentence| message.contains(sentence))
 }
 
-/// Why a database could not be opened, in one sentence that names it and the remedy.
+/// Why a database could not be opened: one sentence with its name and the remedy.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot open {name}: {reason}; give --database-url another database or mend this one")]
+#[error("cannot open {name}: {reason}; give --database-url another database or repair this one")]
 pub struct OpenError {
     name: String,
     reason: String,
@@ -119,7 +122,7 @@ pub struct OpenError {
 
 impl From<OpenError> for StorageError {
     fn from(error: OpenError) -> Self {
-        Self::Away(error.reason)
+        Self::Unavailable(error.reason)
     }
 }
 

@@ -1,4 +1,4 @@
-//! The processes that have a SQLite database open, as Linux lists them.
+//! The processes that have a SQLite database open, from Linux's `/proc`.
 
 use std::{
     fmt::{Display, Formatter, Result},
@@ -20,15 +20,16 @@ impl Display for Holder {
     }
 }
 
-/// Their names, for people.
-pub fn named(holders: &[Holder]) -> String {
+/// Formats the processes for a message.
+pub fn describe(holders: &[Holder]) -> String {
     match holders {
         [] => "a process that cannot be seen from here".to_owned(),
         holders => holders.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and "),
     }
 }
 
-/// Those that have a database open, or a file that SQLite keeps beside it. Those of other users are known by their locks.
+/// Returns the processes that have the database open, or a file that SQLite keeps beside it. Processes of
+/// other users are found by their locks.
 pub fn holders(database: &str) -> Vec<Holder> {
     let files: Vec<(u64, u64)> = ["", "-wal", "-shm", "-journal"]
         .iter()
@@ -55,8 +56,8 @@ fn has_open(process: u32, files: &[(u64, u64)]) -> bool {
     open.flatten().any(|entry| of(entry).is_ok_and(|file| files.contains(&file)))
 }
 
-/// The processes in `/proc/locks`, whose lines are `1: POSIX ADVISORY READ 123 fe:01:4567 128 128`. A device is called
-/// otherwise there than elsewhere where file systems are stacked.
+/// Returns the processes in `/proc/locks`, with lines such as `1: POSIX ADVISORY READ 123 fe:01:4567 128
+/// 128`. Only the inode is compared, since stacked file systems show another device there.
 fn with_locks(files: &[(u64, u64)]) -> Vec<u32> {
     let locks = fs::read_to_string("/proc/locks").unwrap_or_default();
     let holder = |line: &str| {

@@ -1,6 +1,6 @@
-//! What is searched for in names and titles: words, and patterns in which nothing stands for anything but itself.
+//! Search words and LIKE patterns for names and titles.
 
-/// The words of a search, each once: one that is said a thousand times is looked for once.
+/// Splits a search into distinct words.
 pub(crate) fn different_words(search: &str) -> Vec<&str> {
     let mut words: Vec<&str> = search.split_whitespace().collect();
     words.sort_unstable();
@@ -8,17 +8,18 @@ pub(crate) fn different_words(search: &str) -> Vec<&str> {
     words
 }
 
-/// Longest word, in bytes, that is looked for: no name or title is longer, and the databases take no pattern of any length.
-const LONGEST_WORD: usize = 16_000;
+/// Maximum length of a word in bytes. No name or title is longer, and the databases limit the length of a
+/// pattern.
+const MAX_WORD_BYTES: usize = 16_000;
 
-/// A pattern that no text fits, since none is a control character.
-const NOWHERE: &str = "\u{1}";
+/// A pattern that matches no text, since none contains control characters.
+const MATCHES_NOTHING: &str = "\u{1}";
 
-/// A LIKE pattern for texts that contain `word`, whose wildcards are plain characters.
+/// Returns a LIKE pattern for texts that contain `word`, with its wildcards escaped.
 pub(crate) fn like_pattern(word: &str) -> String {
-    // No text has a NUL in it, which would end the pattern.
-    if word.len() > LONGEST_WORD || word.contains('\0') {
-        return NOWHERE.to_owned();
+    // No text contains a NUL, which would end the pattern.
+    if word.len() > MAX_WORD_BYTES || word.contains('\0') {
+        return MATCHES_NOTHING.to_owned();
     }
     let mut pattern = String::with_capacity(word.len() + 2);
     pattern.push('%');

@@ -1,4 +1,4 @@
-//! The schema's history, embedded in the binary.
+//! Schema migrations, embedded in the binary.
 
 use std::collections::BTreeSet;
 
@@ -17,17 +17,17 @@ use crate::storage::{Access, AnyConn, DatabaseUrl, StorageError};
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 
-/// Opens the database, making it where there is none, and brings its schema up to date. Returns the names of the
-/// migrations that ran. A database from a newer Greenroom is left alone.
+/// Opens or creates the database and runs pending migrations. Returns the names of the migrations that ran.
+/// Refuses a database from a newer Greenroom.
 pub fn migrate(url: &DatabaseUrl) -> Result<Vec<String>, OpenError> {
-    migrate_telling(url, &|_| {})
+    migrate_reporting(url, &|_| {})
 }
 
-/// The same; `tell` is called with what it waits for, once it has to.
-pub fn migrate_telling(url: &DatabaseUrl, tell: &dyn Fn(String)) -> Result<Vec<String>, OpenError> {
+/// Runs pending migrations like [`migrate`]. Calls `on_wait` if it must wait for another process.
+pub fn migrate_reporting(url: &DatabaseUrl, on_wait: &dyn Fn(String)) -> Result<Vec<String>, OpenError> {
     let name = url.name();
     let mut conn = url.open(Access::Write)?;
-    let waits = |holder| tell(format!("another process that brings the schema of {name} up to date{holder}"));
+    let waits = |holder| on_wait(format!("another process that migrates the schema of {name}{holder}"));
     lock_schema(&mut conn, &waits).map_err(|error| OpenError::new(&name, error))?;
     let ran = match &mut conn {
         AnyConn::Sqlite(conn) => run(conn, SQLITE),
@@ -36,48 +36,49 @@ pub fn migrate_telling(url: &DatabaseUrl, tell: &dyn Fn(String)) -> Result<Vec<S
     ran.map_err(|reason| OpenError::new(&name, reason))
 }
 
-/// How a database's schema stands to the one that this binary makes.
+/// How a database's schema compares with the one of this binary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum SchemaVersion {
     Older,
     Same,
     Newer,
 }
 
-/// Compares schemas. Fails where the database is not Greenroom's.
-pub fn standing(conn: &mut AnyConn) -> Result<Standing, StorageError> {
+/// Compares the schema versions. Fails where the database is not Greenroom's.
+pub fn schema_version(conn: &mut AnyConn) -> Result<SchemaVersion, StorageError> {
     let known = match conn {
         AnyConn::Sqlite(_) => versions::<Sqlite>(&SQLITE),
         AnyConn::Postgres(_) => versions::<Pg>(&POSTGRES),
     };
-    let known = known.map_err(StorageError::Away)?;
+    let known = known.map_err(StorageError::Unavailable)?;
     let rows = sql!("SELECT version FROM __diesel_schema_migrations").rows::<(String,)>(conn);
-    let foreign = |error| StorageError::Away(format!("it is no database of Greenroom's: {error}"));
+    let foreign = |error| StorageError::Unavailable(format!("it is no database of Greenroom's: {error}"));
     let applied: BTreeSet<String> = rows.map_err(foreign)?.into_iter().map(|(version,)| version).collect();
     Ok(if applied == known {
-        Standing::Same
+        SchemaVersion::Same
     } else if applied.is_subset(&known) {
-        Standing::Older
+        SchemaVersion::Older
     } else {
-        Standing::Newer
+        SchemaVersion::Newer
     })
 }
 
-/// An empty SQLite database with the newest schema.
+/// Creates an in-memory SQLite database with the newest schema.
 pub(crate) fn newest() -> Result<AnyConn, StorageError> {
     let mut conn = empty()?;
-    run(&mut conn, SQLITE).map_err(StorageError::Away)?;
+    run(&mut conn, SQLITE).map_err(StorageError::Unavailable)?;
     Ok(AnyConn::Sqlite(conn))
 }
 
-/// An empty SQLite database with the migrations that have run in another one; `None` where some of them are not known.
+/// Creates an in-memory SQLite database with the migrations that another one has applied; `None` where this
+/// binary does not know all of them.
 pub(crate) fn model(of: &mut AnyConn) -> Result<Option<AnyConn>, StorageError> {
-    if standing(of)? == Standing::Newer {
+    if schema_version(of)? == SchemaVersion::Newer {
         return Ok(None);
     }
     let rows = sql!("SELECT version FROM __diesel_schema_migrations").rows::<(String,)>(of)?;
     let applied: BTreeSet<String> = rows.into_iter().map(|(version,)| version).collect();
-    let away = |error: Box<dyn std::error::Error + Send + Sync>| StorageError::Away(error.to_string());
+    let away = |error: Box<dyn std::error::Error + Send + Sync>| StorageError::Unavailable(error.to_string());
     let known = MigrationSource::<Sqlite>::migrations(&SQLITE).map_err(away)?;
     let mut conn = empty()?;
     for migration in
@@ -89,14 +90,14 @@ pub(crate) fn model(of: &mut AnyConn) -> Result<Option<AnyConn>, StorageError> {
 }
 
 fn empty() -> Result<SqliteConnection, StorageError> {
-    let mut conn =
-        SqliteConnection::establish(":memory:").map_err(|error| StorageError::Away(error.to_string()))?;
-    // What notes the migrations.
-    conn.applied_migrations().map_err(|error| StorageError::Away(error.to_string()))?;
+    let mut conn = SqliteConnection::establish(":memory:")
+        .map_err(|error| StorageError::Unavailable(error.to_string()))?;
+    // Creates the table of applied migrations.
+    conn.applied_migrations().map_err(|error| StorageError::Unavailable(error.to_string()))?;
     Ok(conn)
 }
 
-/// The names of the tables that all migrations together make.
+/// Returns the names of the tables that the migrations create.
 pub(crate) fn tables() -> Result<BTreeSet<String>, StorageError> {
     let mut newest = newest()?;
     let names = sql!(
@@ -107,7 +108,7 @@ pub(crate) fn tables() -> Result<BTreeSet<String>, StorageError> {
     Ok(names.into_iter().map(|(name,)| name).collect())
 }
 
-/// What to say of a database from a later time.
+/// The error for a database from a newer version.
 pub const NEWER: &str = "it was made by a newer version of Greenroom";
 
 fn versions<DB: Backend>(migrations: &EmbeddedMigrations) -> Result<BTreeSet<String>, String> {

@@ -1,4 +1,4 @@
-//! Connections to either database, and how statements are written.
+//! Connections to SQLite and PostgreSQL, and the layer for writing SQL statements.
 
 pub mod catalog;
 pub mod conn;

@@ -1,7 +1,8 @@
-//! Recognises connection poolers that keep no sessions, as PgBouncer with `pool_mode = transaction` or `statement`.
+//! Detects connection poolers without sessions, such as PgBouncer with `pool_mode = transaction` or
+//! `statement`.
 //!
-//! Each transaction then runs on whichever of the pooler's connections is free. Settings, locks and prepared statements,
-//! which are a session's, would be missing where they are needed and stay where others meet them.
+//! There each transaction runs on any free connection of the pooler. Session state, namely settings, locks
+//! and prepared statements, would be missing where it is needed and would leak into the sessions of others.
 
 use std::{
     collections::BTreeSet,
@@ -15,40 +16,42 @@ use diesel::{
     sql_types::Text,
 };
 
-/// What to say where there are no sessions.
+/// The error for a pooler without sessions.
 pub const NO_SESSIONS: &str = "a connection pooler in front of it keeps no sessions, which Greenroom needs: set \
      pool_mode = session in PgBouncer for this database, or connect to PostgreSQL itself";
 
-/// How often two connections are compared: a busy pooler may give one the same session twice.
-const LOOKS: usize = 5;
+/// Number of comparisons of two connections: a busy pooler may return the same session twice by chance.
+const COMPARISONS: usize = 5;
 
-/// For so long a second connection is waited for. A pool of one connection has no other, and keeps its session.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// Timeout for a second connection. A pool of one connection has no other, and keeps its session.
+const SECOND_CONNECTION_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The URLs that were looked at.
-static KNOWN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+/// The URLs that passed the check.
+static CHECKED_URLS: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
-/// Whether a new connection to `url` has a session of its own. It changes nothing in it, and asks once for each URL.
+/// Returns whether a new connection to `url` has a session of its own. Changes no session state, and checks
+/// each URL once.
 pub fn keeps_sessions(conn: &mut PgConnection, url: &str) -> bool {
-    let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    if known().contains(url) {
+    let checked = || CHECKED_URLS.lock().unwrap_or_else(PoisonError::into_inner);
+    if checked().contains(url) {
         return true;
     }
-    let keeps = look(conn, url);
+    let keeps = compare_sessions(conn, url);
     if keeps {
-        known().insert(url.to_owned());
+        checked().insert(url.to_owned());
     }
     keeps
 }
 
-/// Two connections at once: what has sessions gives each its own, for good. What fails otherwise shows when it is used.
-fn look(conn: &mut PgConnection, url: &str) -> bool {
+/// Uses two connections at once: with sessions, each keeps its own. Any other failure will show when the
+/// connection is used.
+fn compare_sessions(conn: &mut PgConnection, url: &str) -> bool {
     let Ok(own) = session(conn) else { return takes_transactions(url) };
     let _ = conn.batch_execute("ROLLBACK");
-    (0..LOOKS).all(|_| keeps_beside_another(conn, &own, url))
+    (0..COMPARISONS).all(|_| keeps_beside_another(conn, &own, url))
 }
 
-/// Whether a connection keeps its session while another one is in a transaction.
+/// Returns whether a connection keeps its session while another one is in a transaction.
 fn keeps_beside_another(conn: &mut PgConnection, own: &str, url: &str) -> bool {
     let Some((other, hold)) = another(url.to_owned()) else { return true };
     if other == own {
@@ -60,7 +63,8 @@ fn keeps_beside_another(conn: &mut PgConnection, own: &str, url: &str) -> bool {
     again.is_ok_and(|again| again == own)
 }
 
-/// The session of another connection, which is in a transaction until what comes with it is dropped.
+/// Opens another connection and returns its session. It stays in a transaction until the returned sender is
+/// dropped.
 fn another(url: String) -> Option<(String, mpsc::Sender<()>)> {
     let (found, is_found) = mpsc::channel();
     let (hold, is_held) = mpsc::channel::<()>();
@@ -72,7 +76,7 @@ fn another(url: String) -> Option<(String, mpsc::Sender<()>)> {
         }
         let _ = conn.batch_execute("ROLLBACK");
     });
-    Some((is_found.recv_timeout(PATIENCE).ok()?, hold))
+    Some((is_found.recv_timeout(SECOND_CONNECTION_TIMEOUT).ok()?, hold))
 }
 
 #[derive(QueryableByName)]
@@ -81,8 +85,8 @@ struct Session {
     name: String,
 }
 
-/// Begins a transaction, so that all of this is asked on one connection of a pooler's, and names its session. Time
-/// limits of the role could end the session in between; for this transaction there are none.
+/// Begins a transaction, so that a pooler runs all of it on one connection, and returns the name of its
+/// session. Disables the role's time limits for this transaction, since they could end it.
 fn session(conn: &mut PgConnection) -> Result<String, diesel::result::Error> {
     conn.batch_execute(
         "BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0",
@@ -91,8 +95,8 @@ fn session(conn: &mut PgConnection) -> Result<String, diesel::result::Error> {
     Ok(sql_query(query).get_result::<Session>(conn)?.name)
 }
 
-/// Whether transactions are the reason for a failure: with `pool_mode = statement` there are none. PgBouncer closes the
-/// connection over them, so another one is asked.
+/// Returns false if transactions are the cause of a failure, as with `pool_mode = statement`. PgBouncer
+/// closes the connection over them, so this tries on another one.
 fn takes_transactions(url: &str) -> bool {
     let Ok(mut conn) = PgConnection::establish(url) else { return true };
     let answers = conn.batch_execute("SELECT 1").is_ok();

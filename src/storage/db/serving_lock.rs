@@ -1,4 +1,4 @@
-//! A SQLite file is served by one process at a time: another would neither hear of what happens there nor tell.
+//! The serving lock: only one process serves a SQLite file, since two would not receive each other's events.
 
 use std::{
     fs::{File, TryLockError},
@@ -10,23 +10,23 @@ use crate::{
     storage::{DatabaseUrl, OpenError},
 };
 
-/// Whether a server is serving a SQLite file.
+/// Returns whether a server is serving a SQLite file.
 pub fn is_served(path: &str) -> bool {
     let lock = files::open(Path::new(&format!("{path}-serving"))).ok().flatten();
     lock.is_some_and(|lock| matches!(lock.try_lock(), Err(TryLockError::WouldBlock)))
 }
 
-/// The right to serve a database, until it is dropped or the process ends.
+/// Exclusive lock on serving a database, held until it is dropped or the process ends.
 #[derive(Debug)]
-pub struct Exclusive(#[allow(dead_code)] Option<File>);
+pub struct ServingLock(#[allow(dead_code)] Option<File>);
 
-impl Exclusive {
-    /// Takes the right to serve a SQLite file; PostgreSQL has room for many.
+impl ServingLock {
+    /// Takes the lock for a SQLite file. PostgreSQL needs none, as several servers may share it.
     pub fn take(url: &DatabaseUrl) -> Result<Self, OpenError> {
         let DatabaseUrl::Sqlite(path) = url else { return Ok(Self(None)) };
         // Not the file itself: SQLite loses its own locks when another handle on it is closed.
         let lock = format!("{path}-serving");
-        let file = files::open_or_make(Path::new(&lock));
+        let file = files::open_or_create(Path::new(&lock));
         let file = file.map_err(|error| OpenError::new(&lock, error))?;
         match file.try_lock() {
             Ok(()) => Ok(Self(Some(file))),
@@ -34,9 +34,9 @@ impl Exclusive {
                 path,
                 "another server is serving it; for more than one, use PostgreSQL (--database-url postgres://...)",
             )),
-            // A file system without locks.
+            // The file system does not support locks.
             Err(TryLockError::Error(error)) => {
-                tracing::warn!(%error, "it cannot be told whether another server is serving {path}");
+                tracing::warn!(%error, "file locking unsupported; cannot detect a second server for {path}");
                 Ok(Self(None))
             }
         }
@@ -44,7 +44,7 @@ impl Exclusive {
 }
 
 impl DatabaseUrl {
-    /// Whether a server is serving the SQLite file.
+    /// Returns whether a server is serving the SQLite file.
     pub fn is_served(&self) -> bool {
         matches!(self, Self::Sqlite(path) if is_served(path))
     }

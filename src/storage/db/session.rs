@@ -1,4 +1,4 @@
-//! What a connection is told before it is used, and what can be asked of it.
+//! Session settings of a connection, and checks of its state.
 
 use std::time::Duration;
 
@@ -12,30 +12,30 @@ use super::{
 /// How long SQLite waits for another process that writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a statement of PostgreSQL's waits for rows that others have locked.
+/// How long a PostgreSQL statement waits for locked rows.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How long PostgreSQL waits for the next statement of a transaction that writes before it ends it: a paused process must
-/// not keep others from the rows that it has locked.
+/// How long a writing transaction of PostgreSQL may be idle before it is ended. Otherwise a paused process
+/// would keep its row locks and block others.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Names the lock of who brings the schema up to date among PostgreSQL's advisory locks.
-const MIGRATING: i64 = 0x6772_6565_6e02;
+/// Key of the PostgreSQL advisory lock that serializes schema migrations.
+const MIGRATION_LOCK: i64 = 0x6772_6565_6e02;
 
 pub(crate) fn set_up_sqlite(conn: &mut AnyConn, access: Access) -> Result<(), diesel::result::Error> {
-    // What the file itself says to carry out may have come from anybody.
+    // Code in the file's schema may be of untrusted origin.
     conn.batch_execute("PRAGMA trusted_schema = OFF")?;
     conn.batch_execute(&format!("PRAGMA busy_timeout = {}", BUSY_TIMEOUT.as_millis()))?;
     conn.batch_execute("PRAGMA journal_mode = WAL")?;
-    // An answered write must survive a power cut; group commit pays for it.
+    // An acknowledged write must survive a power failure; group commit makes it affordable.
     conn.batch_execute("PRAGMA synchronous = FULL")?;
     conn.batch_execute("PRAGMA foreign_keys = ON")?;
-    // In pages. A page that many commits touch is copied back once per checkpoint, so seldom is cheap; more than this
-    // would make the start after a crash slow.
+    // In pages. Each checkpoint copies a page once, however many commits changed it, so rare checkpoints are
+    // cheap. A larger limit would slow down recovery after a crash.
     conn.batch_execute("PRAGMA wal_autocheckpoint = 8192")?;
     conn.batch_execute("PRAGMA cache_size = -16384")?;
     conn.batch_execute("PRAGMA temp_store = MEMORY")?;
-    // What is deleted is overwritten with zeros.
+    // Overwrites deleted content with zeros.
     conn.batch_execute("PRAGMA secure_delete = ON")?;
     if access == Access::Read {
         conn.batch_execute("PRAGMA query_only = ON")?;
@@ -44,10 +44,11 @@ pub(crate) fn set_up_sqlite(conn: &mut AnyConn, access: Access) -> Result<(), di
 }
 
 pub(crate) fn set_up_postgres(conn: &mut AnyConn, access: Access) -> Result<(), diesel::result::Error> {
-    no_time_limits(conn)?;
-    // Some errors are known by their words only. Not everybody may set this; who may not is told by `speaks_english`.
+    clear_time_limits(conn)?;
+    // Some errors are recognized by their English text only. Without the privilege to set this,
+    // `has_english_errors` returns false.
     let _ = conn.batch_execute("SET lc_messages = 'C'");
-    // Notices would go to standard error, past the log.
+    // Notices would bypass the log and go to standard error.
     conn.batch_execute("SET client_min_messages = error")?;
     match access {
         Access::Write => {
@@ -55,7 +56,7 @@ pub(crate) fn set_up_postgres(conn: &mut AnyConn, access: Access) -> Result<(), 
             conn.batch_execute(&format!(
                 "SET lock_timeout = {lock}; SET idle_in_transaction_session_timeout = {idle}"
             ))?;
-            // An answered write must survive a power cut, whatever the database's default is.
+            // An acknowledged write must survive a power failure, whatever the database's default is.
             conn.batch_execute(
                 "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'",
             )
@@ -64,8 +65,9 @@ pub(crate) fn set_up_postgres(conn: &mut AnyConn, access: Access) -> Result<(), 
     }
 }
 
-/// Ends the time limits that a role or a database sets for what connects. Older versions do not know all of them.
-fn no_time_limits(conn: &mut AnyConn) -> Result<(), diesel::result::Error> {
+/// Removes the time limits that a role or a database sets for new connections. Older versions lack some of
+/// them.
+fn clear_time_limits(conn: &mut AnyConn) -> Result<(), diesel::result::Error> {
     conn.batch_execute("SET statement_timeout = 0")?;
     conn.batch_execute("SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0")?;
     conn.batch_execute(
@@ -74,8 +76,8 @@ fn no_time_limits(conn: &mut AnyConn) -> Result<(), diesel::result::Error> {
     )
 }
 
-/// Whether errors that are known by their words only will be.
-pub(crate) fn speaks_english(conn: &mut AnyConn) -> Result<bool, diesel::result::Error> {
+/// Returns whether the database reports errors in English, which some are recognized by.
+pub(crate) fn has_english_errors(conn: &mut AnyConn) -> Result<bool, diesel::result::Error> {
     let language = match conn {
         AnyConn::Sqlite(_) => return Ok(true),
         AnyConn::Postgres(_) => sql!("SELECT current_setting('lc_messages')").one::<(String,)>(conn)?.0,
@@ -85,8 +87,8 @@ pub(crate) fn speaks_english(conn: &mut AnyConn) -> Result<bool, diesel::result:
         || language.starts_with("en"))
 }
 
-/// Has PostgreSQL find every row by an index, in a plan that is made once. It would else plan each statement anew, or by
-/// statistics that are out of date walk through a whole table.
+/// Makes PostgreSQL use indexes and cached generic plans. Otherwise it would plan each statement anew, or
+/// scan whole tables because of outdated statistics.
 pub(crate) fn prefer_keys(conn: &mut AnyConn) -> Result<(), diesel::result::Error> {
     match conn {
         AnyConn::Sqlite(_) => Ok(()),
@@ -97,7 +99,7 @@ pub(crate) fn prefer_keys(conn: &mut AnyConn) -> Result<(), diesel::result::Erro
     }
 }
 
-/// Has PostgreSQL end a statement that takes longer.
+/// Sets PostgreSQL's statement timeout.
 pub(crate) fn limit_statements(conn: &mut AnyConn, limit: Duration) -> Result<(), diesel::result::Error> {
     match conn {
         AnyConn::Sqlite(_) => Ok(()),
@@ -105,41 +107,41 @@ pub(crate) fn limit_statements(conn: &mut AnyConn, limit: Duration) -> Result<()
     }
 }
 
-/// How often it is tried to take the lock of who brings the schema up to date.
-const TRY_EVERY: Duration = Duration::from_millis(200);
+/// Interval between attempts to take the migration lock.
+const RETRY_INTERVAL: Duration = Duration::from_millis(200);
 
-/// Keeps other processes from bringing the schema up to date until this connection is closed. SQLite needs no help. Where
-/// another process has to be waited for, `waits` is called with what is known of it.
-pub(crate) fn lock_schema(conn: &mut AnyConn, waits: &dyn Fn(String)) -> Result<(), diesel::result::Error> {
+/// Takes the migration lock until this connection closes. SQLite needs none. Calls `on_wait` once, with what is
+/// known of the holder, if another process has it.
+pub(crate) fn lock_schema(conn: &mut AnyConn, on_wait: &dyn Fn(String)) -> Result<(), diesel::result::Error> {
     if matches!(conn, AnyConn::Sqlite(_)) {
         return Ok(());
     }
-    // Another process may take its time; each of its statements has a limit.
+    // The other migration may take long; each of its statements has a timeout.
     conn.batch_execute("SET lock_timeout = 0")?;
     let mut has_waited = false;
-    while !sql!("SELECT pg_try_advisory_lock(?)", MIGRATING).one::<(bool,)>(conn)?.0 {
+    while !sql!("SELECT pg_try_advisory_lock(?)", MIGRATION_LOCK).one::<(bool,)>(conn)?.0 {
         if !has_waited {
-            waits(migrating(conn)?);
+            on_wait(lock_holder(conn)?);
             has_waited = true;
         }
-        std::thread::sleep(TRY_EVERY);
+        std::thread::sleep(RETRY_INTERVAL);
     }
     Ok(())
 }
 
-/// Names PostgreSQL's process for who brings the schema up to date, if there still is one.
-fn migrating(conn: &mut AnyConn) -> Result<String, diesel::result::Error> {
+/// Describes the PostgreSQL process that holds the migration lock, if there still is one.
+fn lock_holder(conn: &mut AnyConn) -> Result<String, diesel::result::Error> {
     let holder = sql!(
         "SELECT CAST(pid AS bigint) FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1 \
          AND (CAST(classid AS bigint) << 32) + CAST(objid AS bigint) = ? \
          AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
-        MIGRATING
+        MIGRATION_LOCK
     );
     let holder = holder.rows::<(i64,)>(conn)?;
     Ok(holder.first().map_or_else(String::new, |(pid,)| format!(" (process {pid} of PostgreSQL)")))
 }
 
-/// Whether the connection is of no use any more. A lost connection shows only once it is used.
+/// Returns whether the connection is lost, which shows only when it is used.
 pub(crate) fn is_lost(conn: &mut AnyConn) -> bool {
     match conn {
         AnyConn::Sqlite(_) => false,

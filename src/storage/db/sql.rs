@@ -1,9 +1,9 @@
-//! Statements written by hand, for both databases at once.
+//! Hand-written SQL statements for both databases.
 //!
-//! diesel's own query builder serves where it can express a statement and the statement is not hot. What it never
-//! caches (updates, upserts) or cannot say on both databases goes through [`sql!`]: the text is written once with `?`
-//! for its values, each use is a type of its own, and so diesel prepares it once per connection and finds it again
-//! without building its text.
+//! diesel's query builder is used where it can express a statement that is not hot. It never caches updates
+//! and upserts, and cannot express some statements on both databases. Those use [`sql!`]: the text is written
+//! once, with `?` for its values. Each use is a separate type, so diesel prepares it once per connection and
+//! finds it again without building its text.
 
 use std::{marker::PhantomData, sync::OnceLock};
 
@@ -38,27 +38,27 @@ macro_rules! sql {
 }
 pub(crate) use sql;
 
-/// The text of a statement. diesel walks through it each time that it is run, so it is cut at its values once.
+/// The text of a statement. diesel walks the text on each run, so it is split at its values only once.
 pub(crate) struct Text {
     text: &'static str,
-    /// The file and the line at which it is written.
-    place: &'static str,
+    /// The file and line of the statement.
+    location: &'static str,
     pieces: OnceLock<Box<[&'static str]>>,
     postgres: OnceLock<Box<[String]>>,
 }
 
 impl Text {
-    pub(crate) const fn new(text: &'static str, place: &'static str) -> Self {
-        Self { text, place, pieces: OnceLock::new(), postgres: OnceLock::new() }
+    pub(crate) const fn new(text: &'static str, location: &'static str) -> Self {
+        Self { text, location, pieces: OnceLock::new(), postgres: OnceLock::new() }
     }
 
-    /// What stands before, between and after the values.
+    /// Returns the text before, between and after the values.
     fn pieces(&self) -> &[&'static str] {
         self.pieces.get_or_init(|| self.text.split('?').collect())
     }
 
-    /// The same for PostgreSQL. A list is compared as an array there: for `IN (SELECT unnest(...))` the planner may walk
-    /// through the whole table, by what it has seen of it while it was small.
+    /// Returns the pieces for PostgreSQL. A list is compared as an array there. For `IN (SELECT unnest(...))`
+    /// the planner may scan the whole table, if its statistics are from when it was small.
     fn postgres_pieces(&self) -> &[String] {
         self.postgres
             .get_or_init(|| self.text.replace(" IN ?", " = ANY ?").split('?').map(str::to_owned).collect())
@@ -73,20 +73,20 @@ pub(crate) enum Value<'a> {
     MaybeText(Option<&'a str>),
     Bool(bool),
     MaybeBytes(Option<&'a [u8]>),
-    /// A list to be used as `IN ?`, or as a table whose only column is `value`.
+    /// A list for `IN ?`, or a table whose only column is `value`.
     Ints(IntList),
-    /// A list to be unfolded by the statement itself, which PostgreSQL only can do.
+    /// An array that the statement itself expands; PostgreSQL only.
     Array(Array<'a>),
 }
 
-/// A column of values.
+/// A PostgreSQL array of values.
 pub(crate) enum Array<'a> {
     Ints(Vec<i64>),
     Texts(Vec<Option<&'a str>>),
     Bytes(Vec<Option<&'a [u8]>>),
 }
 
-/// A list of integers, in the form that each database unfolds.
+/// A list of integers, in the formats that SQLite and PostgreSQL expand.
 pub(crate) struct IntList {
     values: Vec<i64>,
     json: String,
@@ -129,7 +129,7 @@ where
     }
 }
 
-/// One statement with its values. `Id` is a type of the place where it is written.
+/// A statement with its values. `Id` is a type unique to the place in the source.
 pub(crate) struct Statement<'a, Id> {
     text: &'static Text,
     values: Vec<Value<'a>>,
@@ -142,36 +142,36 @@ impl<'a, Id: 'static> Statement<'a, Id> {
         Self { text, values, id: PhantomData }
     }
 
-    /// Runs it and returns how many rows it changed.
+    /// Runs the statement and returns the number of changed rows.
     pub(crate) fn run(self, conn: &mut AnyConn) -> QueryResult<usize> {
-        let place = self.text.place;
+        let location = self.text.location;
         let changed = match conn {
             AnyConn::Sqlite(conn) => self.execute(conn),
             AnyConn::Postgres(conn) => self.execute(conn),
         };
-        watched::note(conn, place);
+        watched::note(conn, location);
         changed
     }
 
-    /// All rows.
+    /// Returns all rows.
     pub(crate) fn rows<T: Row>(self, conn: &mut AnyConn) -> QueryResult<Vec<T>> {
-        let place = self.text.place;
+        let location = self.text.location;
         let rows = T::load(self, conn);
-        watched::note(conn, place);
+        watched::note(conn, location);
         rows
     }
 
-    /// The first row, if there is one.
+    /// Returns the first row, if there is one.
     pub(crate) fn first<T: Row>(self, conn: &mut AnyConn) -> QueryResult<Option<T>> {
         Ok(self.rows(conn)?.into_iter().next())
     }
 
-    /// The only row of a statement that always has one.
+    /// Returns the only row of a statement that always has one.
     pub(crate) fn one<T: Row>(self, conn: &mut AnyConn) -> QueryResult<T> {
         self.first(conn)?.ok_or(diesel::result::Error::NotFound)
     }
 
-    /// `list` also gets what stands before the list.
+    /// Appends the pieces and values to `out`. `list` also receives the text before the list.
     fn walk<'b, DB>(
         &'b self,
         pieces: &'static [impl AsRef<str>],
@@ -210,7 +210,7 @@ impl<'a, Id: 'static> Statement<'a, Id> {
     }
 }
 
-// The one difference between the databases: how a list becomes rows.
+// The only difference between the databases: how a list expands to rows.
 impl<Id: 'static> QueryFragment<Sqlite> for Statement<'_, Id> {
     fn walk_ast<'b>(&'b self, out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
         let list = |out: &mut AstPass<'_, 'b, Sqlite>, _: &'static str, list: &'b IntList| {
@@ -301,15 +301,15 @@ pub(crate) trait Columns {
     type Sql: 'static;
 }
 
-/// A tuple of columns that rows can be read into.
+/// A tuple of columns that a row can be read into.
 pub(crate) trait Row: Sized {
     fn load<Id: 'static>(statement: Statement<'_, Id>, conn: &mut AnyConn) -> QueryResult<Vec<Self>>;
 }
 
-/// The columns of one tuple and then those of another: a row of more columns than a tuple can have.
-pub(crate) struct Both<A, B>(pub A, pub B);
+/// Two tuples of columns, one after the other: for rows with more columns than one tuple can have.
+pub(crate) struct Concat<A, B>(pub A, pub B);
 
-impl<A: Columns, B: Columns> Row for Both<A, B>
+impl<A: Columns, B: Columns> Row for Concat<A, B>
 where
     (A, B): FromSqlRow<(A::Sql, B::Sql), Sqlite> + FromSqlRow<(A::Sql, B::Sql), Pg>,
     Sqlite: QueryMetadata<(A::Sql, B::Sql)>,

@@ -1,13 +1,13 @@
-//! Deleting many rows in small steps, so that no writer waits for long.
+//! Deleting many rows in small steps that never block writers for long.
 
-/// Most members or reactions removed in one step.
+/// Most members or reactions deleted per step.
 pub(crate) const STEP: i64 = 200;
 
-/// Most outdated rows of a kind that one step deletes.
+/// Most expired rows of one table deleted per step.
 pub(crate) const SWEEP_STEP: i64 = 500;
 
-/// Deletes some rows of a table whose key has several columns, and tells how many. PostgreSQL finds them by their places: it
-/// may compare each row of the table with each of those that are meant.
+/// Deletes some rows of a table with a composite key, and returns their number. On PostgreSQL it selects them
+/// by `ctid`. With the key, the planner may compare each row of the table with each selected row.
 macro_rules! delete_some {
     ($conn:expr, $table:literal, $key:literal, $which:literal, $($value:expr),+) => {
         match $conn {

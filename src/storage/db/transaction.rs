@@ -1,21 +1,21 @@
-//! Transactions: those that may write, and consistent views.
+//! Writing transactions and read snapshots.
 
 use super::{conn::AnyConn, error::StorageError};
 
 use diesel::connection::SimpleConnection;
 
-/// How often what another transaction was in the way of is tried.
+/// Attempts per transaction in case of conflicts.
 pub(crate) const TRIES: usize = 3;
 
-/// Does `work` in one transaction that may write: all of it is durable afterwards, or nothing happened. It may be called
-/// again, where another transaction was in the way.
+/// Runs `work` in a writing transaction: all of it is committed, or nothing. Calls `work` again after a
+/// conflict with another transaction.
 pub fn transaction<T>(
     conn: &mut AnyConn,
     mut work: impl FnMut(&mut AnyConn) -> Result<T, StorageError>,
 ) -> Result<T, StorageError> {
     for _ in 1..TRIES {
         match attempt(conn, &mut work) {
-            Err(StorageError::Clashed(_)) => {}
+            Err(StorageError::Conflict(_)) => {}
             done => return done,
         }
     }
@@ -39,7 +39,7 @@ fn attempt<T>(
     }
 }
 
-/// Does `work` on one consistent view of the database.
+/// Runs `work` on one consistent snapshot of the database.
 pub fn snapshot<T>(
     conn: &mut AnyConn,
     work: impl FnOnce(&mut AnyConn) -> Result<T, StorageError>,
@@ -53,24 +53,25 @@ pub fn snapshot<T>(
     result
 }
 
-/// Begins a transaction that may write. On SQLite it is the only one in the database. On PostgreSQL others write as well:
-/// what is decided in it holds where the rows that it depends on have been locked (see `locks`).
+/// Begins a writing transaction. On SQLite it is the only one in the database. On PostgreSQL there are
+/// others: a decision is valid only if the rows it depends on are locked (see `locks`).
 pub(crate) fn begin(conn: &mut AnyConn) -> Result<(), StorageError> {
     Ok(conn.batch_execute(match conn {
-        // SQLite's plain BEGIN takes the write lock too late to wait for it.
+        // A plain BEGIN takes the write lock with the first write, when SQLite can no longer wait for it.
         AnyConn::Sqlite(_) => "BEGIN IMMEDIATE",
         AnyConn::Postgres(_) => BEGIN,
     })?)
 }
 
-/// Each statement sees what was committed before it began, and so all that it waited for.
+/// Each statement sees everything that was committed before it began, and so the result of every lock it
+/// waited for.
 pub(crate) const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
 
 pub(crate) fn commit(conn: &mut AnyConn) -> Result<(), StorageError> {
     let text = match conn {
         AnyConn::Sqlite(_) => "COMMIT",
-        // PostgreSQL answers COMMIT with success where a statement has failed before, and stores nothing. Any other
-        // statement fails then, and what follows it is not carried out.
+        // After a failed statement PostgreSQL answers COMMIT with success and rolls back. Any other statement
+        // fails then, and the COMMIT behind it is not executed.
         AnyConn::Postgres(_) => "SELECT 1; COMMIT",
     };
     if let Err(error) = conn.batch_execute(text) {
@@ -80,7 +81,7 @@ pub(crate) fn commit(conn: &mut AnyConn) -> Result<(), StorageError> {
     Ok(())
 }
 
-/// Ends a transaction without a trace. A failure means that there was none left to end.
+/// Rolls back. A failure means that no transaction was open.
 pub(crate) fn roll_back(conn: &mut AnyConn) {
     let _ = conn.batch_execute("ROLLBACK");
 }

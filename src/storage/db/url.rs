@@ -1,4 +1,4 @@
-//! Which database a URL names, and how it is opened.
+//! Database URLs, and how to open a connection to one.
 
 use std::{io::ErrorKind, os::unix::fs::MetadataExt, path::Path};
 
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::core::files;
 
-/// Which database a URL names.
+/// A parsed database URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DatabaseUrl {
     /// The path of a SQLite file.
@@ -23,7 +23,7 @@ pub enum DatabaseUrl {
 }
 
 impl DatabaseUrl {
-    /// Reads `sqlite://path` or `postgres://...`.
+    /// Parses `sqlite://path` or `postgres://...`.
     pub fn parse(url: &str) -> Result<Self, String> {
         match url.split_once("://") {
             Some(("sqlite", path)) if !path.is_empty() && path != ":memory:" => {
@@ -34,7 +34,7 @@ impl DatabaseUrl {
         }
     }
 
-    /// The database's name in messages to people: no password in it.
+    /// Returns the database's name for messages, without a password.
     pub fn name(&self) -> String {
         match self {
             Self::Sqlite(path) => path.clone(),
@@ -42,8 +42,8 @@ impl DatabaseUrl {
         }
     }
 
-    /// Fails where there is no such database, which opening it would make.
-    pub fn expect_there(&self) -> Result<(), OpenError> {
+    /// Fails where the SQLite file does not exist. Opening would create it.
+    pub fn expect_exists(&self) -> Result<(), OpenError> {
         match self {
             Self::Sqlite(path) if !std::path::Path::new(path).exists() => {
                 Err(OpenError::new(path, "there is no such file"))
@@ -52,19 +52,20 @@ impl DatabaseUrl {
         }
     }
 
-    /// Whether a server, or anybody else, has the SQLite file open. Of PostgreSQL nothing is known.
+    /// Returns whether a server or another process has the SQLite file open. Always false for PostgreSQL,
+    /// where it is unknown.
     pub fn is_used(&self) -> bool {
         let Self::Sqlite(path) = self else { return false };
-        if self.expect_there().is_err() {
+        if self.expect_exists().is_err() {
             return false;
         }
         let alone = "PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; ROLLBACK";
         let Ok(mut conn) = SqliteConnection::establish(path) else { return false };
         let locked = conn.batch_execute(alone).map_err(StorageError::from);
-        matches!(locked, Err(StorageError::Away(reason)) if reason.contains("locked"))
+        matches!(locked, Err(StorageError::Unavailable(reason)) if reason.contains("locked"))
     }
 
-    /// The other processes that have the SQLite file open, as far as they can be seen.
+    /// Returns the other processes that have the SQLite file open, as far as they are visible.
     pub fn holders(&self) -> Vec<Holder> {
         match self {
             Self::Sqlite(path) => holders(path),
@@ -72,14 +73,14 @@ impl DatabaseUrl {
         }
     }
 
-    /// Opens a connection to serve clients with: all that is asked there has indexes of its own.
+    /// Opens a connection for serving clients, whose queries all use indexes.
     pub fn open_to_serve(&self, access: Access) -> Result<AnyConn, OpenError> {
         let mut conn = self.open(access)?;
         prefer_keys(&mut conn).map_err(|error| OpenError::new(&self.name(), error))?;
         Ok(conn)
     }
 
-    /// Opens a connection. Readers may not write, which SQLite then enforces.
+    /// Opens a connection. A SQLite connection for reading rejects writes.
     pub fn open(&self, access: Access) -> Result<AnyConn, OpenError> {
         match self {
             Self::Sqlite(path) => {
@@ -94,7 +95,7 @@ impl DatabaseUrl {
                 let limited = with_time_limits(url);
                 let mut conn =
                     PgConnection::establish(&limited).map_err(|error| OpenError::new(&name, error))?;
-                // Before anything is said that would stay in a session of the pooler's.
+                // Before any setting that would remain in a session of the pooler.
                 if !pooling::keeps_sessions(&mut conn, &limited) {
                     return Err(OpenError::new(&name, pooling::NO_SESSIONS));
                 }
@@ -106,32 +107,33 @@ impl DatabaseUrl {
     }
 }
 
-/// What SQLite keeps beside a database, by the end of its name.
+/// Suffixes of the files that SQLite creates beside a database.
 pub const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
 
-/// Makes the file where there is none. SQLite would follow a link, and take the mode from the process; what it keeps
-/// beside the file has the file's mode. One that is there is not opened: SQLite would lose its locks by that.
+/// Creates the file if it does not exist. SQLite would follow a link and use the process's umask; files
+/// beside it get the mode of the file. An existing file is not opened, since closing it would release
+/// SQLite's locks.
 fn prepare_file(path: &str) -> std::io::Result<()> {
-    let place = Path::new(path);
+    let file = Path::new(path);
     if path.starts_with("file:") {
         return Ok(());
     }
-    match std::fs::metadata(place) {
-        Ok(there) if there.is_file() => return Ok(()),
+    match std::fs::metadata(file) {
+        Ok(found) if found.is_file() => return Ok(()),
         Ok(_) => return Err(std::io::Error::other("it is no file")),
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }
     for companion in COMPANIONS.map(|suffix| format!("{path}{suffix}")) {
-        // Of a database that has gone: SQLite would write into it.
+        // Left by a database that was deleted: SQLite would write into it.
         let left = std::fs::symlink_metadata(&companion);
         if left.is_ok_and(|left| !left.is_file() || left.mode() & 0o077 != 0) {
             std::fs::remove_file(&companion)?;
         }
     }
-    match files::make(place) {
-        // Another process was faster, or it is a link.
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => match place.is_file() {
+    match files::create_new(file) {
+        // Another process has created it first, or it is a link.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => match file.is_file() {
             true => Ok(()),
             false => Err(std::io::Error::other("it is a link that leads nowhere")),
         },
@@ -139,7 +141,8 @@ fn prepare_file(path: &str) -> std::io::Result<()> {
     }
 }
 
-/// In seconds, or milliseconds: a server that does not answer must not hold up a thread for the minutes that TCP waits.
+/// Timeouts in seconds or milliseconds. A server that does not answer must not block a thread for TCP's
+/// minutes.
 const TIME_LIMITS: [(&str, &str); 4] = [
     ("connect_timeout", "2"),
     ("tcp_user_timeout", "5000"),
@@ -147,7 +150,7 @@ const TIME_LIMITS: [(&str, &str); 4] = [
     ("keepalives_interval", "2"),
 ];
 
-/// The URL with those time limits that it does not name itself.
+/// Adds the timeouts that the URL does not set itself.
 fn with_time_limits(url: &str) -> String {
     let mut url = url.to_owned();
     for (name, value) in TIME_LIMITS {

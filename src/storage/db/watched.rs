@@ -1,11 +1,11 @@
-//! Shows each statement of `storage/db/sql` to a test that counts what it costs. Release builds have none of it.
+//! Test hook that observes each statement of `storage/db/sql`, to measure its cost. Not in release builds.
 
 #[cfg(debug_assertions)]
 use std::cell::Cell;
 
 use crate::storage::AnyConn;
 
-/// What is called after each statement that this thread runs, with the file and the line at which it is written.
+/// Called after each statement of this thread, with the file and line of the statement.
 pub type Watcher = fn(&mut AnyConn, &'static str);
 
 #[cfg(debug_assertions)]
@@ -13,19 +13,19 @@ thread_local! {
     static WATCHER: Cell<Option<Watcher>> = const { Cell::new(None) };
 }
 
-/// Has a watcher called from now on, or none.
+/// Sets or removes the watcher of this thread.
 #[cfg(debug_assertions)]
 pub fn watch(watcher: Option<Watcher>) {
     WATCHER.set(watcher);
 }
 
-/// Notes that a statement was run.
+/// Reports a statement that has run.
 #[inline]
-pub(crate) fn note(conn: &mut AnyConn, place: &'static str) {
+pub(crate) fn note(conn: &mut AnyConn, location: &'static str) {
     #[cfg(debug_assertions)]
     if let Some(watcher) = WATCHER.get() {
-        watcher(conn, place);
+        watcher(conn, location);
     }
     #[cfg(not(debug_assertions))]
-    let _ = (conn, place);
+    let _ = (conn, location);
 }

@@ -1,8 +1,8 @@
-//! Recounting what is derived, to find any difference from what is stored.
+//! Consistency check: recomputes derived data and compares it with what is stored.
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::foreign;
+use super::schema_check;
 use crate::{
     core::model::{ChatId, Reaction, UserId},
     storage::{
@@ -10,20 +10,20 @@ use crate::{
     },
 };
 
-/// What a check found.
+/// The result of a check.
 #[derive(Debug, Default)]
 pub struct Report {
     pub chats: usize,
     pub messages: i64,
-    /// A sentence for each difference.
+    /// One sentence per difference.
     pub differences: Vec<String>,
 }
 
-/// Looks at every chat. It reads all messages, one chat at a time.
+/// Checks the whole database. Reads all messages, one chat at a time.
 pub fn check(conn: &mut AnyConn) -> Result<Report, StorageError> {
     let mut report = Report::default();
     if let AnyConn::Sqlite(_) = conn {
-        report.differences = foreign::differences(conn)?;
+        report.differences = schema_check::differences(conn)?;
         check_file(conn, &mut report)?;
     }
     let chats = sql!("SELECT id FROM chats WHERE deleted_at IS NULL ORDER BY id").rows::<(i64,)>(conn)?;
@@ -39,7 +39,7 @@ pub fn check(conn: &mut AnyConn) -> Result<Report, StorageError> {
     Ok(report)
 }
 
-/// SQLite's own check of the file.
+/// Runs SQLite's own integrity check.
 fn check_file(conn: &mut AnyConn, report: &mut Report) -> Result<(), StorageError> {
     let rows = sql!("SELECT integrity_check FROM pragma_integrity_check WHERE integrity_check <> 'ok'");
     for (problem,) in rows.rows::<(String,)>(conn)? {
@@ -54,7 +54,7 @@ struct Checker<'a> {
     report: &'a mut Report,
 }
 
-/// What matters of a message here.
+/// The columns of a message that the checks need.
 struct Checked {
     id: i64,
     pos: i64,
@@ -83,7 +83,8 @@ impl Checker<'_> {
         }
     }
 
-    /// Places without gaps, ids and numbers rising with them, ordinals without gaps by sender.
+    /// Checks that positions have no gaps, ids and sequence numbers ascend with them, and ordinals have no
+    /// gaps per sender.
     fn check_messages(&mut self) -> Result<Vec<Checked>, StorageError> {
         let rows = sql!(
             "SELECT m.id, m.pos, m.sender_id, m.ordinal, m.created_seq, m.seq, m.is_deleted, m.content, \
@@ -97,8 +98,8 @@ impl Checker<'_> {
         let mut sent: HashMap<i64, i64> = HashMap::new();
         let (mut last_id, mut last_created) = (0, 0);
         for (id, pos, sender, ordinal, created, seq, is_deleted, content, reactions, located) in rows {
-            self.expect("a message's place", pos, checked.len() as i64 + 1);
-            self.expect(&format!("the place noted for message {id}"), located.unwrap_or(0), pos);
+            self.expect("the position of a message", pos, checked.len() as i64 + 1);
+            self.expect(&format!("the position noted for message {id}"), located.unwrap_or(0), pos);
             let count = sent.entry(sender).or_default();
             *count += 1;
             let count = *count;
@@ -107,7 +108,7 @@ impl Checker<'_> {
                 self.differs(&format!("message {id}: number {seq}"), created, "out of order");
             }
             if is_deleted && !content.is_empty() {
-                self.differs(&format!("message {id}: the text of a tombstone"), "there", "gone");
+                self.differs(&format!("message {id}: the content of a tombstone"), "present", "none");
             }
             (last_id, last_created) = (id, created);
             checked.push(Checked { id, pos, sender, is_deleted, reactions });
@@ -130,13 +131,13 @@ impl Checker<'_> {
         .one::<(Option<i64>, Option<i64>, Option<i64>)>(self.conn)?;
         let highest = highest.max(highest_me);
         self.expect("the number of members", members, counted.unwrap_or(0));
-        self.expect("the last place", last_pos, messages.len() as i64);
+        self.expect("the last position", last_pos, messages.len() as i64);
         let live = messages.iter().rev().find(|message| !message.is_deleted);
-        self.expect("the last live place", last_live, live.map_or(0, |message| message.pos));
-        let buried = messages.iter().filter(|message| message.is_deleted).count();
-        self.expect("the number of tombstones", deleted, buried as i64);
+        self.expect("the last live position", last_live, live.map_or(0, |message| message.pos));
+        let tombstones = messages.iter().filter(|message| message.is_deleted).count();
+        self.expect("the number of tombstones", deleted, tombstones as i64);
         if highest.unwrap_or(0) > seq {
-            self.differs("the head", seq, highest.unwrap_or(0));
+            self.differs("the sequence number", seq, highest.unwrap_or(0));
         }
         Ok(())
     }
@@ -151,12 +152,12 @@ impl Checker<'_> {
         for (message, emoji, count) in rows {
             counted.entry(message).or_default().insert(emoji, count);
         }
-        // They are cleared out, and nobody sees them.
+        // Reactions of deleted messages are invisible and waiting to be purged.
         let left = sql!("SELECT message_id FROM reactions_left WHERE chat_id = ?", self.chat);
         for (id,) in left.rows::<(i64,)>(self.conn)? {
             match messages.iter().any(|message| message.id == id && message.is_deleted) {
                 true => drop(counted.remove(&id)),
-                false => self.differs("a message whose reactions are to be cleared", id, "none"),
+                false => self.differs("a deleted message with reactions to purge", id, "none"),
             }
         }
         for message in messages {
@@ -168,9 +169,9 @@ impl Checker<'_> {
                 self.differs(&what, format!("{shown:?}"), format!("{counted:?}"));
             }
         }
-        let strays: Vec<i64> = counted.into_keys().collect();
-        for id in strays {
-            self.differs("a reaction's message", id, "none");
+        let orphaned: Vec<i64> = counted.into_keys().collect();
+        for id in orphaned {
+            self.differs("the message of a reaction", id, "none");
         }
         Ok(())
     }
@@ -190,12 +191,13 @@ impl Checker<'_> {
             }
         }
         if stored != counted {
-            self.differs("the blocks of tombstones", format!("{stored:?}"), format!("{counted:?}"));
+            self.differs("the tombstone counts", format!("{stored:?}"), format!("{counted:?}"));
         }
         Ok(())
     }
 
-    /// Unread counts as the API gives them against counting one by one, and the place of what is unread by hand.
+    /// Compares the unread counts of the API with counting one by one. Also checks the position of the manual
+    /// unread mark.
     fn check_members(&mut self, messages: &[Checked]) -> Result<(), StorageError> {
         let members =
             sql!("SELECT user_id, read_pos FROM members WHERE chat_id = ? AND left_seq IS NULL", self.chat)
@@ -204,15 +206,15 @@ impl Checker<'_> {
             let Some(membership) = membership::membership(self.conn, self.chat, UserId(user))? else {
                 continue;
             };
-            let by_hand = membership.me.unread_from.map(|id| id.0);
-            let place = messages.iter().find(|m| Some(m.id) == by_hand).map(|m| m.pos);
-            let what = format!("the place from which on user {user} has not read by hand");
-            self.expect(&what, membership.unread_pos.unwrap_or(0), place.unwrap_or(0));
+            let unread_from = membership.me.unread_from.map(|id| id.0);
+            let position = messages.iter().find(|m| Some(m.id) == unread_from).map(|m| m.pos);
+            let what = format!("the manual unread position of user {user}");
+            self.expect(&what, membership.unread_pos.unwrap_or(0), position.unwrap_or(0));
             let shown = membership.unread_count(self.conn)?;
-            let is_unread = |m: &Checked| m.pos > read_pos || by_hand.is_some_and(|id| m.id >= id);
+            let is_unread = |m: &Checked| m.pos > read_pos || unread_from.is_some_and(|id| m.id >= id);
             let counts = |m: &&Checked| is_unread(m) && m.sender != user && !m.is_deleted;
             let counted = messages.iter().filter(counts).count() as i64;
-            self.expect(&format!("what user {user} has not read"), shown, counted);
+            self.expect(&format!("the unread count of user {user}"), shown, counted);
         }
         Ok(())
     }

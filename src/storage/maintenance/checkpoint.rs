@@ -1,4 +1,4 @@
-//! What SQLite keeps in `-wal`, brought into the file itself.
+//! WAL checkpoints of SQLite: copying `-wal` into the database file.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -9,32 +9,32 @@ use diesel::connection::SimpleConnection;
 
 use crate::storage::{Access, DatabaseUrl, StorageError, db::sql::sql};
 
-/// Copies all that was written into the database's file and empties its `-wal`, so that the file alone is whole. Returns
-/// whether it is: another process may be in the way for longer than `patience`. PostgreSQL has nothing of the kind.
+/// Copies all of `-wal` into the database file and truncates it, so that the file alone is complete. Returns
+/// false if another process blocks it for longer than `patience`. PostgreSQL needs none.
 pub fn complete(url: &DatabaseUrl, patience: Duration) -> Result<bool, StorageError> {
     let DatabaseUrl::Sqlite(_) = url else { return Ok(true) };
     let mut conn = url.open(Access::Write)?;
-    // It waits for who writes, and then for who reads.
+    // Half of it to wait for writers, half for readers.
     conn.batch_execute(&format!("PRAGMA busy_timeout = {}", patience.as_millis() / 2))?;
     let checkpoint = sql!("PRAGMA wal_checkpoint(TRUNCATE)");
-    // Whether it gave up, the frames in `-wal`, and those of them that are in the file as well.
+    // Columns: whether it gave up, frames in `-wal`, and frames of these that are in the database file.
     let (_, frames, copied) = checkpoint.one::<(i64, i64, i64)>(&mut conn)?;
     Ok(frames == copied)
 }
 
-/// How long writers may wait for who still reads the end of `-wal`.
-const MOMENT: Duration = Duration::from_millis(50);
+/// How long a truncation may block writers while a reader still uses the end of `-wal`.
+const BUSY_TIMEOUT: Duration = Duration::from_millis(50);
 
-/// Copies what was written into the database's file and empties its `-wal`, which would else keep what was deleted since.
-/// Returns whether that is done: a reader may be in the way. Writers wait for a moment at most.
-pub fn empty(url: &DatabaseUrl) -> Result<bool, StorageError> {
+/// Copies `-wal` into the database file and truncates it, since it may still contain deleted data. Returns
+/// false if a reader blocks it. Writers wait for at most [`BUSY_TIMEOUT`].
+pub fn truncate_wal(url: &DatabaseUrl) -> Result<bool, StorageError> {
     let DatabaseUrl::Sqlite(path) = url else { return Ok(true) };
     if std::fs::metadata(format!("{path}-wal")).is_ok_and(|wal| wal.len() == 0) {
         return Ok(true);
     }
     let mut conn = url.open(Access::Write)?;
-    conn.batch_execute(&format!("PRAGMA busy_timeout = {}", MOMENT.as_millis()))?;
-    // Nobody waits for most of it.
+    conn.batch_execute(&format!("PRAGMA busy_timeout = {}", BUSY_TIMEOUT.as_millis()))?;
+    // The passive checkpoint copies most of it without blocking writers.
     let (_, frames, copied) = sql!("PRAGMA wal_checkpoint(PASSIVE)").one::<(i64, i64, i64)>(&mut conn)?;
     if copied < frames {
         return Ok(false);
@@ -43,24 +43,25 @@ pub fn empty(url: &DatabaseUrl) -> Result<bool, StorageError> {
     Ok(is_busy == 0)
 }
 
-/// Who is in the way for so long does not go within the seconds that a stop waits: Litestream, for example.
-const FOR_GOOD: Duration = Duration::from_secs(60);
+/// A process that blocks checkpoints for this long will not stop within the seconds of a shutdown. Litestream
+/// is one.
+const PERMANENT_AFTER: Duration = Duration::from_secs(60);
 
-/// Since when readers have kept `-wal` from being emptied.
+/// Tracks since when readers have blocked the truncation of `-wal`.
 #[derive(Debug, Default)]
-pub struct InTheWay(Mutex<Option<Instant>>);
+pub struct BlockedCheckpoint(Mutex<Option<Instant>>);
 
-impl InTheWay {
-    /// Notes whether somebody is in the way now.
-    pub fn note(&self, is_anybody: bool, now: Instant) {
+impl BlockedCheckpoint {
+    /// Records whether the truncation is blocked now.
+    pub fn note(&self, is_blocked: bool, now: Instant) {
         let mut since = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *since = is_anybody.then(|| since.unwrap_or(now));
+        *since = is_blocked.then(|| since.unwrap_or(now));
     }
 
-    /// Whether somebody is who seems to stay.
+    /// Returns whether it has been blocked for so long that the blocker seems permanent.
     pub fn is_for_good(&self, now: Instant) -> bool {
         let since = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        since.is_some_and(|since| now.duration_since(since) >= FOR_GOOD)
+        since.is_some_and(|since| now.duration_since(since) >= PERMANENT_AFTER)
     }
 }
 
@@ -70,7 +71,7 @@ mod tests {
 
     #[test]
     fn who_is_in_the_way_for_a_minute_without_a_break_stays() {
-        let (way, start) = (InTheWay::default(), Instant::now());
+        let (way, start) = (BlockedCheckpoint::default(), Instant::now());
         let after = |seconds| start + Duration::from_secs(seconds);
         assert!(!way.is_for_good(after(100)));
         way.note(true, after(100));

@@ -1,18 +1,19 @@
-//! Whether the database can be read and written.
+//! Health check of the database.
 
 use crate::{
     core::model::Refusal,
     storage::{
-        Readers, WriterHandle,
+        ReadPool, WriterHandle,
         tables::{settings, users},
     },
 };
 
-/// Looks whether the database can be read and written.
-pub async fn answers(readers: &Readers, writer: &WriterHandle) -> Result<(), Refusal> {
-    readers.ask_one(users::any).await?;
+/// Checks that the database can be read. While the writer is degraded, checks by a write whether it has
+/// recovered.
+pub async fn answers(readers: &ReadPool, writer: &WriterHandle) -> Result<(), Refusal> {
+    readers.query_one(users::any).await?;
     if writer.is_away() {
-        // It may have come back without anybody having tried.
+        // The database may be back although no write has been tried since.
         writer.run("try_to_write", |conn, _| settings::note_write(conn)).await?;
     }
     Ok(())

@@ -1,7 +1,8 @@
-//! Bringing all that a SQLite database has into an empty PostgreSQL.
+//! Import of a SQLite database into an empty PostgreSQL database.
 //!
-//! Both have the same tables and columns, which are read from their catalogues. Rows travel as JSON: each database has
-//! functions to write and to read it that know its types. All is one transaction, so a break leaves nothing behind.
+//! Both have the same tables and columns, which are read from their catalogs. Rows are transferred as JSON:
+//! each database has functions that write and read it with the right types. All is one transaction, so a
+//! failure leaves nothing behind.
 
 use std::{collections::BTreeSet, ops::Range};
 
@@ -12,7 +13,7 @@ use diesel::{
     sql_types::Text,
 };
 
-use super::untaken::{self, Untaken, attempt};
+use super::rejected_row::{self, RejectedRow, attempt};
 use crate::storage::{
     AnyConn, StorageError,
     db::{
@@ -22,11 +23,11 @@ use crate::storage::{
     },
 };
 
-/// No more rows than this go over at once, and no more bytes than this but for the last one.
-const MOST_ROWS: usize = 5_000;
-const MOST_BYTES: usize = 1 << 20;
+/// Limits of one batch: this number of rows, and this number of bytes before its last row.
+const MAX_ROWS: usize = 5_000;
+const MAX_BYTES: usize = 1 << 20;
 
-/// Why nothing was imported.
+/// Why an import failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
     #[error("{0}")]
@@ -36,10 +37,10 @@ pub enum ImportError {
     #[error("table {0} is not the same in both databases")]
     OtherSchema(String),
     #[error(transparent)]
-    Untaken(#[from] Untaken),
+    RejectedRow(#[from] RejectedRow),
     #[error("table {table} has a row that cannot be read, {place}: {reason}")]
     Unreadable { table: String, place: String, reason: String },
-    #[error("table {table} counts {found} afterwards, and {expected} in the source")]
+    #[error("table {table} differs after the import: {found} in the target, {expected} in the source")]
     Differs { table: String, expected: String, found: String },
 }
 
@@ -49,20 +50,20 @@ impl From<diesel::result::Error> for ImportError {
     }
 }
 
-/// What a source has. It holds for as long as the transaction lasts in which it was read.
+/// The tables and checksums of a source. Valid within the transaction in which they were read.
 pub struct Contents {
     tables: Tables,
     others: BTreeSet<String>,
-    tallies: Vec<(String, Tally)>,
+    checksums: Vec<(String, Checksum)>,
 }
 
-/// A table's number of rows, and a sum over each of its columns, as both databases write them.
+/// The number of rows of a table and a sum over each column, in a format that is equal in both databases.
 #[derive(Debug, PartialEq, Eq)]
-struct Tally(String);
+struct Checksum(String);
 
-/// A result of one column.
+/// A query result of one text column.
 #[derive(QueryableByName)]
-struct Line {
+struct TextRow {
     #[diesel(sql_type = Text)]
     line: String,
 }
@@ -70,30 +71,30 @@ struct Line {
 impl Contents {
     pub fn of(source: &mut AnyConn) -> Result<Self, ImportError> {
         let (tables, others) = catalog::tables(source)?;
-        let tallies =
-            tables.iter().map(|(table, columns)| Ok((table.clone(), Tally::of(source, table, columns)?)));
-        let tallies = tallies.collect::<Result<_, ImportError>>()?;
-        Ok(Self { tables, others, tallies })
+        let checksums =
+            tables.iter().map(|(table, columns)| Ok((table.clone(), Checksum::of(source, table, columns)?)));
+        let checksums = checksums.collect::<Result<_, ImportError>>()?;
+        Ok(Self { tables, others, checksums })
     }
 
-    /// The tables that are not Greenroom's, which are left.
+    /// Returns the foreign tables of the source, which are not imported.
     pub fn others(&self) -> &BTreeSet<String> {
         &self.others
     }
 
-    /// How many rows there are, table by table.
+    /// Returns the number of rows per table.
     pub fn rows(&self) -> impl Iterator<Item = (&str, u64)> {
-        self.tallies.iter().map(|(table, tally)| (table.as_str(), tally.rows()))
+        self.checksums.iter().map(|(table, checksum)| (table.as_str(), checksum.rows()))
     }
 }
 
-impl Tally {
+impl Checksum {
     fn of(conn: &mut AnyConn, table: &str, columns: &Columns) -> Result<Self, ImportError> {
         let is_postgres = matches!(conn, AnyConn::Postgres(_));
         let sums = columns.iter().map(|(column, kind)| {
             let column = quoted(column);
             let number = match kind {
-                // A sum of all digits would be too large.
+                // The sum of the full values could overflow.
                 Kind::Integer => format!("{column} % 1000003"),
                 Kind::Boolean if is_postgres => format!("{column}::int"),
                 Kind::Boolean => column.clone(),
@@ -103,7 +104,7 @@ impl Tally {
         });
         let sums: Vec<String> = sums.collect();
         let query = format!("SELECT concat_ws(' ', count(*), {}) AS line FROM {table}", sums.join(", "));
-        Ok(Self(sql_query(query).get_result::<Line>(conn)?.line))
+        Ok(Self(sql_query(query).get_result::<TextRow>(conn)?.line))
     }
 
     fn rows(&self) -> u64 {
@@ -111,8 +112,9 @@ impl Tally {
     }
 }
 
-/// Brings all rows of a source over, and compares them. Call it in the transaction of the source in which `contents` was
-/// read, and [`keep`] afterwards, without which nothing is there. `on_rows` hears how many rows more are over.
+/// Copies all rows of a source and compares the checksums. Must run in the transaction of the source in which
+/// `contents` was read. [`keep`] must follow to commit. Calls `on_rows` with the number of further rows
+/// copied.
 pub fn import(
     source: &mut AnyConn,
     contents: &Contents,
@@ -120,45 +122,46 @@ pub fn import(
     mut on_rows: impl FnMut(u64),
 ) -> Result<(), ImportError> {
     begin(target)?;
-    bring_all(source, contents, target, &mut on_rows).inspect_err(|_| roll_back(target))
+    copy_tables(source, contents, target, &mut on_rows).inspect_err(|_| roll_back(target))
 }
 
-/// Makes durable what was imported.
+/// Commits an import.
 pub fn keep(target: &mut AnyConn) -> Result<(), ImportError> {
     Ok(commit(target)?)
 }
 
-fn bring_all(
+fn copy_tables(
     source: &mut AnyConn,
     contents: &Contents,
     target: &mut AnyConn,
     on_rows: &mut impl FnMut(u64),
 ) -> Result<(), ImportError> {
     let tables = expect_same(contents, target)?;
-    // Its source may be slow; and what is left of one that was killed may take a while to end.
+    // The source may be slow to read. The session of a killed import may hold its locks for a while.
     target
         .batch_execute("SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL lock_timeout = '30s'")?;
     target.batch_execute(&format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", tables.join(", ")))?;
     expect_empty(target, &tables)?;
     if !is_referred_to(target, &tables)? {
-        // Where an import broke, what it has left takes room until then.
+        // Frees the space that a failed import has left.
         target.batch_execute(&format!("TRUNCATE {}", tables.join(", ")))?;
     }
     for table in &tables {
-        bring(source, table, &contents.tables[table], target, on_rows)?;
+        copy_table(source, table, &contents.tables[table], target, on_rows)?;
     }
-    for (table, expected) in &contents.tallies {
-        let found = Tally::of(target, table, &contents.tables[table])?;
+    for (table, expected) in &contents.checksums {
+        let found = Checksum::of(target, table, &contents.tables[table])?;
         if found != *expected {
             let (expected, found) = (expected.0.clone(), found.0);
             return Err(ImportError::Differs { table: table.clone(), expected, found });
         }
     }
-    // Last, since it is not undone with the rest.
+    // Last, because sequences are not rolled back.
     Ok(raise_ids(source, contents, target)?)
 }
 
-/// Whether tables of others refer to one of these, so that PostgreSQL would truncate those as well or refuse.
+/// Returns whether foreign tables refer to one of these. PostgreSQL would then refuse to truncate, or
+/// truncate them too.
 fn is_referred_to(target: &mut AnyConn, tables: &[String]) -> Result<bool, ImportError> {
     let rows = sql!(
         "SELECT c.conrelid::regclass::text, parent.relname::text FROM pg_constraint c \
@@ -172,12 +175,13 @@ fn is_referred_to(target: &mut AnyConn, tables: &[String]) -> Result<bool, Impor
     Ok(rows.iter().any(|(_, parent)| tables.contains(parent)))
 }
 
-/// Has PostgreSQL look at what it has now, so that it plans well from the start.
+/// Updates PostgreSQL's planner statistics, for good plans from the start.
 pub fn analyze(target: &mut AnyConn) -> Result<(), StorageError> {
     Ok(target.batch_execute("ANALYZE")?)
 }
 
-/// The tables, each behind those that it refers to.
+/// Checks that both databases have the same tables. Returns them in dependency order, each after those it
+/// refers to.
 fn expect_same(contents: &Contents, target: &mut AnyConn) -> Result<Vec<String>, ImportError> {
     let (tables, _) = catalog::tables(target)?;
     let names = tables.keys().chain(contents.tables.keys());
@@ -192,15 +196,15 @@ fn expect_same(contents: &Contents, target: &mut AnyConn) -> Result<Vec<String>,
 fn expect_empty(target: &mut AnyConn, tables: &[String]) -> Result<(), ImportError> {
     for table in tables {
         let query = format!("SELECT '' AS line FROM {table} LIMIT 1");
-        if !sql_query(query).load::<Line>(target)?.is_empty() {
+        if !sql_query(query).load::<TextRow>(target)?.is_empty() {
             return Err(ImportError::NotEmpty(table.clone()));
         }
     }
     Ok(())
 }
 
-/// Brings all rows of one table over.
-fn bring(
+/// Copies all rows of one table.
+fn copy_table(
     source: &mut AnyConn,
     table: &str,
     columns: &Columns,
@@ -214,7 +218,7 @@ fn bring(
     );
     let AnyConn::Sqlite(source) = source else { return Err(ImportError::OtherSchema(table.to_owned())) };
     let mut batch = Batch::default();
-    let rows = sql_query(rows_as_json(table, columns)).load_iter::<Line, DefaultLoadingMode>(source)?;
+    let rows = sql_query(rows_as_json(table, columns)).load_iter::<TextRow, DefaultLoadingMode>(source)?;
     for (before, row) in rows.enumerate() {
         let row = row.map_err(|error| ImportError::Unreadable {
             table: table.to_owned(),
@@ -232,7 +236,7 @@ fn bring(
 
 fn rows_as_json(table: &str, columns: &Columns) -> String {
     let fields = columns.iter().map(|(column, kind)| match kind {
-        // What is NULL is '' in hexadecimal.
+        // `hex` turns NULL into an empty string.
         Kind::Bytes => format!("'{column}', iif({0} IS NULL, NULL, '\\x' || hex({0}))", quoted(column)),
         _ => format!("'{column}', {}", quoted(column)),
     });
@@ -244,11 +248,11 @@ fn quoted(name: &str) -> String {
     format!("\"{name}\"")
 }
 
-/// Rows on their way, as a list in JSON.
+/// A batch of rows as a JSON array.
 #[derive(Default)]
 struct Batch {
     text: String,
-    /// Where each row begins and ends in it.
+    /// The byte range of each row in `text`.
     rows: Vec<Range<usize>>,
 }
 
@@ -261,16 +265,16 @@ impl Batch {
     }
 
     fn is_full(&self) -> bool {
-        self.rows.len() >= MOST_ROWS || self.text.len() >= MOST_BYTES
+        self.rows.len() >= MAX_ROWS || self.text.len() >= MAX_BYTES
     }
 
-    /// Stores the rows and begins anew. Returns how many there were.
+    /// Inserts the rows and empties the batch. Returns the number of rows.
     fn send(&mut self, table: &str, insert: &str, target: &mut AnyConn) -> Result<u64, ImportError> {
         if !self.rows.is_empty() {
             self.text.push(']');
             if let Err(error) = attempt(target, insert, &self.text) {
                 let rows = self.rows.iter().map(|row| &self.text[row.clone()]);
-                let found = untaken::find(target, table, insert, rows).ok().flatten();
+                let found = rejected_row::find(target, table, insert, rows).ok().flatten();
                 return Err(found.map_or_else(|| error.into(), ImportError::from));
             }
         }
@@ -279,7 +283,7 @@ impl Batch {
     }
 }
 
-/// Ids go on from the last one that was given, also where its row is gone.
+/// Raises the ids to the last ones that the source has assigned, even where their rows are deleted.
 fn raise_ids(source: &mut AnyConn, contents: &Contents, target: &mut AnyConn) -> Result<(), StorageError> {
     let given = sql!("SELECT name, seq FROM sqlite_sequence WHERE seq > 0").rows::<(String, i64)>(source)?;
     for (table, last) in given.into_iter().filter(|(table, _)| contents.tables.contains_key(table)) {

@@ -1,12 +1,12 @@
-//! What is done to a database as a whole: copies, checks, and clearing out.
+//! Maintenance of a whole database: backup, import, checks, purging and checkpoints.
 
 pub mod backup;
 pub mod check;
 pub mod checkpoint;
-pub mod foreign;
 pub mod health;
 pub mod import;
 pub mod purge;
+pub(crate) mod rejected_row;
 pub mod restore_epoch;
+pub mod schema_check;
 pub mod sweeping;
-pub(crate) mod untaken;

@@ -1,6 +1,6 @@
-//! Doing in small steps what is left of a change that is seen at once, so that no writer waits for long: clearing out
-//! deleted chats and the reactions of deleted messages, handing over the chats of who was shut out. Nobody sees what is left,
-//! and whoever starts next goes on.
+//! Purging: work that remains after a change has become visible, done in small steps that never block writers
+//! for long. It removes the rows of deleted chats and the reactions of deleted messages, and hands over the
+//! chats of deactivated admins. The remaining rows are invisible, and a restarted server continues.
 
 use crate::storage::{
     AnyConn, StorageError,
@@ -9,15 +9,15 @@ use crate::storage::{
     tables::{locks, members::clear_members, reactions},
 };
 
-/// Most messages removed in one step.
+/// Most messages removed per step.
 const MESSAGES: i64 = 64;
 
-/// Goes on with whatever is left. Returns whether there is more to do.
+/// Runs one step of the remaining work. Returns whether there is more to do.
 pub fn step(conn: &mut AnyConn) -> Result<bool, StorageError> {
     Ok(succession::step(conn, None)? || reactions::clear_left(conn)? || clear_chat(conn)?)
 }
 
-/// Removes some rows of a deleted chat. Returns whether there was one.
+/// Removes some rows of a deleted chat. Returns whether there was such a chat.
 fn clear_chat(conn: &mut AnyConn) -> Result<bool, StorageError> {
     let Some(chat) = locks::deleted_chat(conn)? else { return Ok(false) };
     if clear_members(conn, chat)? {

@@ -1,8 +1,8 @@
-//! A database that was put back to an earlier state.
+//! Restore epochs: continuing from a database that was restored to an earlier state.
 //!
-//! Its clients may know of more than is in it: messages, chats and changes that are lost. What is given from now on must
-//! not look like any of that, so every number goes on from one that was never reached, and whoever names a smaller one of
-//! a chat from before loads that chat again.
+//! Clients may have seen messages, chats and changes that the restored database has lost. New numbers must
+//! never equal a lost one. So all ids and sequence numbers continue from a value that was never reached. A
+//! client with a smaller number reloads a chat from before the restore.
 
 use crate::{
     core::model::{Seq, Timestamp},
@@ -13,19 +13,20 @@ use crate::{
     },
 };
 
-/// When a copy was made, as long as nobody has gone on from it.
+/// Setting with the time when a copy was made. It exists until a server first starts on the copy.
 const COPIED: &str = "copied_at";
 
-/// The number from which all others went on when the database was put back.
+/// Setting with the number from which all others continued after the restore.
 const RESTORED: &str = "restored_from";
 
-/// Makes a copy known as one.
+/// Marks the database as a copy.
 pub(crate) fn mark(conn: &mut AnyConn) -> Result<(), StorageError> {
     settings::put(conn, COPIED, &Timestamp::now().to_string())
 }
 
-/// The number below which numbers of chats may be of a time that is lost; 0 where none is. Raises all numbers first, where
-/// the database is a copy that nobody has gone on from. Call it in a transaction that may write.
+/// Returns the number of the restore epoch, or 0 if the database was never restored. Chat numbers below it
+/// may refer to a lost state. If the database is a fresh copy, first raises all numbers. Must run in a
+/// writing transaction.
 pub fn number(conn: &mut AnyConn) -> Result<Seq, StorageError> {
     if settings::remove(conn, COPIED)? {
         return raise_numbers(conn);
@@ -33,9 +34,9 @@ pub fn number(conn: &mut AnyConn) -> Result<Seq, StorageError> {
     Ok(settings::get(conn, RESTORED)?.and_then(|number| number.parse().ok()).unwrap_or(0))
 }
 
-/// Has every id and every chat's change number go on from one that was never reached: the microseconds since 1970, as
-/// nothing is counted up a million times a second. Returns it. Call it in a transaction that may write, with no server
-/// running.
+/// Raises every id and every chat's sequence number to a value that was never reached, and returns it. It
+/// uses the microseconds since 1970, as no counter advances a million times a second. Must run in a writing
+/// transaction, with no server running.
 pub fn raise_numbers(conn: &mut AnyConn) -> Result<Seq, StorageError> {
     let (highest,) = sql!("SELECT max(seq) FROM chats").one::<(Option<i64>,)>(conn)?;
     let number = Timestamp::now().0.max(highest.unwrap_or(0) + 1).max(highest_id(conn)? + 1);
@@ -43,12 +44,12 @@ pub fn raise_numbers(conn: &mut AnyConn) -> Result<Seq, StorageError> {
     raise_ids(conn, number)?;
     settings::put(conn, RESTORED, &number.to_string())?;
     settings::remove(conn, COPIED)?;
-    // Where what it was copied from is still served, the two do not hear of each other.
+    // If the original database is still in use, the two deployments must not exchange messages on the bus.
     settings::remove(conn, settings::DEPLOYMENT)?;
     Ok(number)
 }
 
-/// The highest id that any table has given.
+/// Returns the highest id that any table has assigned.
 fn highest_id(conn: &mut AnyConn) -> Result<i64, StorageError> {
     let rows = match conn {
         AnyConn::Sqlite(_) => {
@@ -65,7 +66,7 @@ fn highest_id(conn: &mut AnyConn) -> Result<i64, StorageError> {
     Ok(rows.into_iter().filter(|(table, _)| ours.contains(table)).map(|(_, id)| id).max().unwrap_or(0))
 }
 
-/// Tables of others keep their ids.
+/// Raises the ids of Greenroom's own tables. Foreign tables keep theirs.
 fn raise_ids(conn: &mut AnyConn, number: i64) -> Result<(), StorageError> {
     for table in migrations::tables()? {
         match conn {
@@ -81,7 +82,7 @@ fn raise_ids(conn: &mut AnyConn, number: i64) -> Result<(), StorageError> {
                 raised.rows::<(i64,)>(conn)?;
             }
             AnyConn::Sqlite(_) => {
-                // A table that never had a row is not listed there.
+                // A table that never had a row is missing in `sqlite_sequence`.
                 sql!(
                     "INSERT INTO sqlite_sequence (name, seq) SELECT name, 0 FROM sqlite_schema \
                      WHERE type = 'table' AND name = ? AND sql LIKE '%AUTOINCREMENT%' \

@@ -1,4 +1,4 @@
-//! Deleting outdated rows in small steps, so that no writer waits for long.
+//! Deletes expired rows in small steps that never block writers for long.
 
 use crate::storage::{
     AnyConn, StorageError,
@@ -6,7 +6,8 @@ use crate::storage::{
     writer::in_doubt,
 };
 
-/// Deletes some outdated rows, of one kind where there may be more of it. Returns whether there may be more.
+/// Deletes a batch of expired rows, of one table where more may remain in it. Returns whether more may
+/// remain.
 pub fn step(conn: &mut AnyConn) -> Result<bool, StorageError> {
     let kinds = [sessions::sweep, tokens::sweep, event_cursors::sweep, in_doubt::sweep, revocations::sweep];
     for sweep in kinds {

@@ -1,4 +1,4 @@
-//! Keeps the index up with what is written, while the server runs. Of several nodes one does.
+//! Background task that keeps the search index up to date. Only one node runs it at a time.
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,68 +6,68 @@ use tokio::time::{Instant, sleep};
 
 use super::{
     horizon::Horizon,
-    indexer::{Finished, Indexer, Progress, clear, merged, renewed},
-    segments::strays,
+    indexer::{Finished, Indexer, Progress, clear, merge_small, rebuild_changed},
+    segments::orphaned_segments,
 };
 use crate::{
     core::model::Refusal,
-    storage::{Readers, WriterHandle, tables::locks},
+    storage::{ReadPool, WriterHandle, tables::locks},
 };
 
-/// How often it looks for new messages, once it has read all.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Polling interval for new messages after all have been read.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How long it leaves a database alone that failed.
+/// Delay after a database error.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 
-/// How often it takes in changes where there are only a few.
-const RENEW_EVERY: Duration = Duration::from_secs(10);
+/// Interval for rebuilding a segment that has only a few pending changes.
+const REBUILD_INTERVAL: Duration = Duration::from_secs(10);
 
-/// After how many messages it tells how far it has come.
-const TELL_EVERY: usize = 100_000;
+/// Number of messages between two progress log lines.
+const LOG_EVERY: usize = 100_000;
 
-struct Keeper {
-    readers: Readers,
+struct BackgroundIndexer {
+    readers: ReadPool,
     writer: WriterHandle,
-    /// `None` at first, and after a failure.
+    /// `None` at first, and after an error.
     indexer: Option<Indexer>,
     horizon: Horizon,
-    renewed: Instant,
-    /// There are segments of which larger ones may be made.
+    last_rebuild: Instant,
+    /// Whether segments were added since the last attempt to merge.
     has_grown: bool,
-    /// No postings are stored of segments that are not known.
+    /// Whether there are no postings of unpublished segments.
     is_clean: bool,
-    /// Messages indexed since it last had nothing to do.
+    /// Messages indexed since it was last up to date.
     indexed: usize,
 }
 
-/// Runs as long as the server does.
-pub async fn run(readers: Readers, writer: WriterHandle) {
-    let mut keeper = Keeper {
+/// Runs until the server stops.
+pub async fn run(readers: ReadPool, writer: WriterHandle) {
+    let mut task = BackgroundIndexer {
         readers,
         writer,
         indexer: None,
         horizon: Horizon::default(),
-        renewed: Instant::now(),
+        last_rebuild: Instant::now(),
         has_grown: true,
         is_clean: false,
         indexed: 0,
     };
     loop {
-        match keeper.step().await {
+        match task.step().await {
             Ok(false) => {}
-            Ok(true) => sleep(LOOK_EVERY).await,
-            // It is logged where it happened.
+            Ok(true) => sleep(POLL_INTERVAL).await,
+            // The error is logged at its source.
             Err(_) => sleep(RETRY_AFTER).await,
         }
     }
 }
 
-impl Keeper {
-    /// Goes on. Returns whether that is all for now.
+impl BackgroundIndexer {
+    /// Runs one step. Returns whether the index is up to date.
     async fn step(&mut self) -> Result<bool, Refusal> {
-        let Some(settled) = self.look().await? else {
-            // Another node does, and may leave anything behind.
+        let Some(settled) = self.find_settled().await? else {
+            // Another node has the task, and may leave unpublished postings behind.
             (self.indexer, self.has_grown, self.is_clean) = (None, true, false);
             return Ok(true);
         };
@@ -76,10 +76,10 @@ impl Keeper {
             None => self.begin().await?,
         };
         let read = move |conn: &mut _| indexer.read(conn, settled).map(|progress| (indexer, progress));
-        let (indexer, progress) = self.readers.ask(read).await?;
+        let (indexer, progress) = self.readers.query(read).await?;
         match progress {
             Progress::Full(segment) => {
-                self.tell(segment.messages());
+                self.log_progress(segment.messages());
                 self.has_grown = true;
                 self.store(segment).await?;
                 Ok(false)
@@ -96,38 +96,39 @@ impl Keeper {
         }
     }
 
-    /// Up to which id messages may be indexed, if it is for this node to do.
-    async fn look(&mut self) -> Result<Option<i64>, Refusal> {
+    /// Returns the id up to which messages may be indexed, or `None` if another node has the task.
+    async fn find_settled(&mut self) -> Result<Option<i64>, Refusal> {
         let mut horizon = std::mem::take(&mut self.horizon);
         let look = move |conn: &mut _| {
-            let is_ours = locks::keeps_search_index(conn)?;
-            let settled = if is_ours { Some(horizon.look(conn)?) } else { None };
+            let is_ours = locks::try_lock_search_index(conn)?;
+            let settled = if is_ours { Some(horizon.advance(conn)?) } else { None };
             Ok((horizon, settled))
         };
-        let (horizon, settled) = self.readers.ask_one(look).await?;
+        let (horizon, settled) = self.readers.query_one(look).await?;
         self.horizon = horizon;
         Ok(settled)
     }
 
     async fn begin(&mut self) -> Result<Indexer, Refusal> {
         if !self.is_clean {
-            for segment in self.readers.ask(strays).await? {
+            for segment in self.readers.query(orphaned_segments).await? {
                 self.clear(segment).await?;
             }
             self.is_clean = true;
         }
-        self.readers.ask(Indexer::begin).await
+        self.readers.query(Indexer::begin).await
     }
 
-    /// Takes in changes, and makes large segments of small ones. Returns whether there is nothing more to do.
+    /// Rebuilds a segment with pending changes or merges small segments. Returns whether there is nothing
+    /// more to do.
     async fn tidy(&mut self) -> Result<bool, Refusal> {
-        let any = self.renewed.elapsed() >= RENEW_EVERY;
+        let any = self.last_rebuild.elapsed() >= REBUILD_INTERVAL;
         if any {
-            self.renewed = Instant::now();
+            self.last_rebuild = Instant::now();
         }
-        let mut found = self.readers.ask(move |conn| renewed(conn, any)).await?;
+        let mut found = self.readers.query(move |conn| rebuild_changed(conn, any)).await?;
         if found.is_none() && self.has_grown {
-            found = self.readers.ask(merged).await?;
+            found = self.readers.query(merge_small).await?;
             self.has_grown = found.is_some();
         }
         match found {
@@ -136,9 +137,9 @@ impl Keeper {
         }
     }
 
-    /// Stores a segment in steps, so that no writer waits for long.
+    /// Stores a segment in small steps that never block writers for long.
     async fn store(&mut self, segment: Finished) -> Result<(), Refusal> {
-        // What goes wrong leaves something behind.
+        // A failure leaves unpublished postings behind.
         self.is_clean = false;
         let segment = Arc::new(segment);
         let mut next = Some(0);
@@ -146,15 +147,15 @@ impl Keeper {
             let segment = segment.clone();
             next = self.writer.run("store_index", move |conn, _| segment.store(conn, begin)).await?;
         }
-        let known = segment.clone();
-        let is_known = self.writer.run("publish_index", move |conn, _| known.make_known(conn)).await?;
-        let mut next = Some(0).filter(|_| is_known);
+        let built = segment.clone();
+        let is_published = self.writer.run("publish_index", move |conn, _| built.publish(conn)).await?;
+        let mut next = Some(0).filter(|_| is_published);
         while let Some(begin) = next {
             let segment = segment.clone();
             next =
-                self.writer.run("clear_changes", move |conn, _| segment.forget_changes(conn, begin)).await?;
+                self.writer.run("clear_changes", move |conn, _| segment.delete_changes(conn, begin)).await?;
         }
-        for segment in segment.useless(is_known) {
+        for segment in segment.obsolete(is_published) {
             self.clear(*segment).await?;
         }
         self.is_clean = true;
@@ -166,11 +167,11 @@ impl Keeper {
         Ok(())
     }
 
-    fn tell(&mut self, messages: usize) {
-        let before = self.indexed / TELL_EVERY;
+    fn log_progress(&mut self, messages: usize) {
+        let before = self.indexed / LOG_EVERY;
         self.indexed += messages;
-        if self.indexed / TELL_EVERY > before {
-            tracing::info!(messages = self.indexed, "messages are being indexed for searching");
+        if self.indexed / LOG_EVERY > before {
+            tracing::info!(messages = self.indexed, "indexing messages for search");
         }
     }
 }

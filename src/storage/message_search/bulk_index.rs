@@ -1,4 +1,4 @@
-//! Indexing what there is, all at once, where no server has to.
+//! Bulk indexing of all stored messages outside of a server.
 
 use super::{
     horizon::Horizon,
@@ -6,10 +6,10 @@ use super::{
 };
 use crate::storage::{AnyConn, StorageError, snapshot, tables::locks, transaction};
 
-/// Makes segments for as long as there are enough messages for one, unless a node does. `tell` hears of how many are
-/// indexed so far.
-pub fn catch_up(conn: &mut AnyConn, mut tell: impl FnMut(usize)) -> Result<(), StorageError> {
-    if !locks::keeps_search_index(conn)? {
+/// Builds segments as long as there are enough messages for one. Does nothing if a node holds the lock of the
+/// index. Calls `on_progress` with the number of messages indexed so far.
+pub fn catch_up(conn: &mut AnyConn, mut on_progress: impl FnMut(usize)) -> Result<(), StorageError> {
+    if !locks::try_lock_search_index(conn)? {
         return Ok(());
     }
     let (mut messages, mut horizon) = (0, Horizon::default());
@@ -18,20 +18,20 @@ pub fn catch_up(conn: &mut AnyConn, mut tell: impl FnMut(usize)) -> Result<(), S
         while let Some(begin) = slot {
             slot = transaction(conn, |conn| segment.store(conn, begin))?;
         }
-        if transaction(conn, |conn| segment.make_known(conn))? {
+        if transaction(conn, |conn| segment.publish(conn))? {
             let mut change = Some(0);
             while let Some(begin) = change {
-                change = transaction(conn, |conn| segment.forget_changes(conn, begin))?;
+                change = transaction(conn, |conn| segment.delete_changes(conn, begin))?;
             }
             messages += segment.messages();
-            tell(messages);
+            on_progress(messages);
         }
     }
     Ok(())
 }
 
 fn next(conn: &mut AnyConn, horizon: &mut Horizon) -> Result<Option<Finished>, StorageError> {
-    let settled = horizon.look(conn)?;
+    let settled = horizon.advance(conn)?;
     let mut indexer = snapshot(conn, Indexer::begin)?;
     loop {
         match snapshot(conn, |conn| indexer.read(conn, settled))? {

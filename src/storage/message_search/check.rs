@@ -1,9 +1,9 @@
-//! Making the index once more, to find any difference from what is stored.
+//! Consistency check of the search index: rebuilds it and compares it with what is stored.
 
-use super::{indexer::anew, pending_changes, segments, texts};
+use super::{indexer::rebuild, pending_changes, segments, texts};
 use crate::storage::{AnyConn, StorageError, db::sql::sql};
 
-/// A sentence for each difference. Segments with changes that they have not taken in are left out.
+/// Returns one sentence per difference. Segments with pending changes are not compared.
 pub fn differences(conn: &mut AnyConn) -> Result<Vec<String>, StorageError> {
     let mut differences = Vec::new();
     let mut segments = segments::with_messages(conn, 0..i64::MAX)?;
@@ -19,14 +19,14 @@ pub fn differences(conn: &mut AnyConn) -> Result<Vec<String>, StorageError> {
         }
         expected = last_id + 1;
         let is_settled = pending_changes::of(conn, first_id..last_id + 1)?.is_empty();
-        if is_settled && *anew(conn, &[row])?.postings() != stored(conn, row.id)? {
+        if is_settled && *rebuild(conn, &[row])?.postings() != stored(conn, row.id)? {
             differences.push(format!("{name} differs from them"));
         }
     }
     Ok(differences)
 }
 
-/// What a segment has in all its slots, by slot.
+/// Returns the stored postings of a segment by slot.
 fn stored(conn: &mut AnyConn, segment: i64) -> Result<Vec<(i64, Vec<u8>)>, StorageError> {
     Ok(sql!("SELECT slot, postings FROM search_postings WHERE segment = ? ORDER BY slot", segment)
         .rows(conn)?)

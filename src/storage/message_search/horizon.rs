@@ -1,28 +1,30 @@
-//! Up to which id all messages are there that ever will be.
+//! The settled id: no message with this id or a lower one can appear any more.
 //!
-//! On PostgreSQL a message is there once its transaction is committed, and others that drew higher ids may be committed
-//! before. Whoever draws ids has begun to write, and so has a number as a transaction: once no transaction is on its way
-//! that had begun when an id was the highest, nothing can come up to that id.
+//! On PostgreSQL a message appears when its transaction commits, and higher ids may be committed first. A
+//! transaction that draws an id is writing, so it already has a transaction number. Take the highest id, and
+//! wait until all transactions that had begun by then have ended. No further message can then appear up to
+//! that id.
 
 use crate::storage::{AnyConn, StorageError, db::sql::sql};
 
-/// How far it has been found out.
+/// Tracks the settled id.
 #[derive(Debug, Default)]
 pub struct Horizon {
     settled: i64,
-    /// An id, and the first transaction that begins after it was the highest.
+    /// A candidate id, and the first transaction number that begins after it was the highest.
     awaited: Option<(i64, i64)>,
 }
 
 impl Horizon {
-    /// Looks once more, and returns the id. Call it outside of a transaction, in which time would stand still.
-    pub fn look(&mut self, conn: &mut AnyConn) -> Result<i64, StorageError> {
+    /// Updates and returns the settled id. Must run outside of a transaction, in which the snapshot would not
+    /// advance.
+    pub fn advance(&mut self, conn: &mut AnyConn) -> Result<i64, StorageError> {
         if let AnyConn::Sqlite(_) = conn {
-            // Who writes there is alone.
+            // SQLite has only one writer.
             return Ok(i64::MAX - 1);
         }
         if self.awaited.is_none() {
-            // In this order: who draws an id in between has begun before as well.
+            // In this order: a transaction that draws an id in between has begun before as well.
             let (id,) = sql!("SELECT last_value FROM message_ids_id_seq").one::<(i64,)>(conn)?;
             let next = sql!("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint");
             self.awaited = Some((id, next.one::<(i64,)>(conn)?.0));

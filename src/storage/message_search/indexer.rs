@@ -1,4 +1,4 @@
-//! Makes the segments of the index, behind what is written.
+//! Builds the segments of the index from stored messages.
 
 use std::ops::Range;
 
@@ -18,33 +18,33 @@ use crate::{
     storage::{AnyConn, StorageError, tables::locks},
 };
 
-/// Messages read at a time.
-const PART: i64 = 256;
+/// Messages read per query.
+const BATCH: i64 = 256;
 
-/// How large a segment is: how many ids it spans, and how many bytes of text it has.
+/// The size of a segment: its range of ids, and bytes of text.
 #[derive(Debug, Clone, Copy)]
 struct Extent {
     span: usize,
     size: usize,
 }
 
-/// With so much there is enough for a segment. It is little, so that little is searched without one.
-const ENOUGH: Extent = Extent { span: 4_000, size: 512 << 10 };
+/// Minimum size of a new segment. It is small, so that few messages must be scanned without an index.
+const MIN_SEGMENT: Extent = Extent { span: 4_000, size: 512 << 10 };
 
-/// With so much a segment is full.
-const FULL: Extent = Extent { span: SPAN, size: 2 << 20 };
+/// Maximum size of a segment.
+const MAX_SEGMENT: Extent = Extent { span: SPAN, size: 2 << 20 };
 
-/// Reads what is newer than all segments, until there is enough for another one.
+/// Reads messages newer than all segments until there are enough for another segment.
 #[derive(Debug)]
 pub struct Indexer {
-    /// The last message of the newest segment when reading began.
+    /// The last message id of the newest segment when reading began.
     after: i64,
     reading: Reading,
-    /// The changes that the texts have in them.
+    /// The pending changes that the texts read so far already contain.
     changes: Vec<i64>,
 }
 
-/// Messages from one on, up to another.
+/// A segment being built from consecutive messages.
 #[derive(Debug, Default)]
 struct Reading {
     first_id: i64,
@@ -52,30 +52,30 @@ struct Reading {
     builder: Builder,
 }
 
-/// How far reading has come.
+/// The result of one step of reading.
 #[derive(Debug)]
 pub enum Progress {
-    /// A segment is to be stored.
+    /// A segment is ready to be stored.
     Full(Finished),
-    /// There is more to be read.
+    /// There are more messages to read.
     More,
-    /// That is all for now.
+    /// There are not enough messages for a segment yet.
     End,
 }
 
 impl Indexer {
-    /// Begins behind the newest segment.
+    /// Starts after the newest segment.
     pub fn begin(conn: &mut AnyConn) -> Result<Self, StorageError> {
         let after = segments::last_id(conn)?;
         let reading = Reading { last_id: after, ..Reading::default() };
         Ok(Self { after, reading, changes: Vec::new() })
     }
 
-    /// Reads on, within one view of the database, up to an id that is [settled](super::horizon). Begin anew once there is
-    /// a segment.
+    /// Reads on, within one snapshot of the database, up to an id that is [settled](super::horizon). After a
+    /// segment is returned, begin again with a new indexer.
     pub fn read(&mut self, conn: &mut AnyConn, settled: i64) -> Result<Progress, StorageError> {
         let began = self.reading.last_id + 1;
-        let read = self.reading.some(conn, settled + 1, FULL)?;
+        let read = self.reading.read_batch(conn, settled + 1, MAX_SEGMENT)?;
         self.changes.extend(pending_changes::of(conn, began..self.reading.last_id + 1)?);
         Ok(match read {
             Read::All if !self.reading.has_enough() => Progress::End,
@@ -95,15 +95,15 @@ impl Indexer {
 enum Read {
     All,
     Some,
-    /// The next message has no place any more.
+    /// The next message does not fit.
     Full,
 }
 
 impl Reading {
-    /// Takes in the next messages below `end`.
-    fn some(&mut self, conn: &mut AnyConn, end: i64, full: Extent) -> Result<Read, StorageError> {
-        let texts = texts::first(conn, self.last_id + 1..end, PART)?;
-        let is_all = texts.len() < PART as usize;
+    /// Reads the next messages below `end`.
+    fn read_batch(&mut self, conn: &mut AnyConn, end: i64, full: Extent) -> Result<Read, StorageError> {
+        let texts = texts::first(conn, self.last_id + 1..end, BATCH)?;
+        let is_all = texts.len() < BATCH as usize;
         for (id, chat, content) in texts {
             if self.first_id == 0 {
                 self.first_id = id;
@@ -120,14 +120,14 @@ impl Reading {
 
     fn has_enough(&self) -> bool {
         let span = if self.first_id == 0 { 0 } else { self.last_id + 1 - self.first_id };
-        span >= ENOUGH.span as i64 || self.builder.size() >= ENOUGH.size
+        span >= MIN_SEGMENT.span as i64 || self.builder.size() >= MIN_SEGMENT.size
     }
 
-    /// All messages with some ids.
+    /// Reads all messages in a range of ids.
     fn all(conn: &mut AnyConn, ids: Range<i64>) -> Result<Self, StorageError> {
         let mut reading = Self { first_id: ids.start, last_id: ids.start - 1, ..Self::default() };
-        let any_size = Extent { size: usize::MAX, ..FULL };
-        while let Read::Some = reading.some(conn, ids.end, any_size)? {}
+        let any_size = Extent { size: usize::MAX, ..MAX_SEGMENT };
+        while let Read::Some = reading.read_batch(conn, ids.end, any_size)? {}
         Ok(Self { last_id: ids.end - 1, ..reading })
     }
 
@@ -137,38 +137,39 @@ impl Reading {
         let row =
             Row { id: Timestamp::now().0, first_id: self.first_id, last_id: self.last_id, size: size as i64 };
         let slots = slots.into_iter().map(|(slot, postings)| (slot.into(), postings));
-        // A segment may have nothing in it any more.
+        // All messages of a segment may have been deleted.
         let chats = Some((CHATS, chats)).filter(|(_, postings)| !postings.is_empty());
         let slots = chats.into_iter().chain(slots).collect();
         Finished { row, messages, slots, after, replaced, changes }
     }
 }
 
-/// So many changes in one segment are taken in at once, or so many in all of them: each search looks at all of these.
-const MANY_HERE: i64 = 64;
-const MANY_EVERYWHERE: i64 = 512;
+/// A segment with this number of pending changes is rebuilt at once, or the worst one when all segments have
+/// this number. Every search has to check all pending changes.
+const MANY_IN_SEGMENT: i64 = 64;
+const MANY_IN_ALL: i64 = 512;
 
-/// Makes the segment anew that has the most changes, if these are many or `any` will do.
-pub fn renewed(conn: &mut AnyConn, any: bool) -> Result<Option<Finished>, StorageError> {
+/// Rebuilds the segment with the most pending changes, if these are many or `any` is set.
+pub fn rebuild_changed(conn: &mut AnyConn, any: bool) -> Result<Option<Finished>, StorageError> {
     let Some(changed) = pending_changes::most(conn)? else { return Ok(None) };
-    if !any && changed.here < MANY_HERE && changed.everywhere < MANY_EVERYWHERE {
+    if !any && changed.here < MANY_IN_SEGMENT && changed.everywhere < MANY_IN_ALL {
         return Ok(None);
     }
     let segments = segments::with_messages(conn, changed.last_id..changed.last_id + 1)?;
-    anew(conn, &segments).map(Some)
+    rebuild(conn, &segments).map(Some)
 }
 
-/// Makes one large segment of small ones that follow each other, where there are enough.
-pub fn merged(conn: &mut AnyConn) -> Result<Option<Finished>, StorageError> {
+/// Merges adjacent small segments into a large one, where there are enough.
+pub fn merge_small(conn: &mut AnyConn) -> Result<Option<Finished>, StorageError> {
     let mut segments = segments::with_messages(conn, 0..i64::MAX)?;
     segments.reverse();
     let mut begin = 0;
     for end in 1..segments.len() {
         let group = &segments[begin..=end];
-        let fits = group[group.len() - 1].last_id - group[0].first_id < FULL.span as i64
-            && group.iter().map(|row| row.size).sum::<i64>() <= FULL.size as i64;
+        let fits = group[group.len() - 1].last_id - group[0].first_id < MAX_SEGMENT.span as i64
+            && group.iter().map(|row| row.size).sum::<i64>() <= MAX_SEGMENT.size as i64;
         if !fits && end - begin > 1 {
-            return anew(conn, &segments[begin..end]).map(Some);
+            return rebuild(conn, &segments[begin..end]).map(Some);
         }
         if !fits {
             begin = end;
@@ -177,11 +178,11 @@ pub fn merged(conn: &mut AnyConn) -> Result<Option<Finished>, StorageError> {
     Ok(None)
 }
 
-/// One segment in place of some that follow each other, the oldest first.
-pub(crate) fn anew(conn: &mut AnyConn, segments: &[Row]) -> Result<Finished, StorageError> {
+/// Builds one segment that replaces some adjacent ones, given in ascending order.
+pub(crate) fn rebuild(conn: &mut AnyConn, segments: &[Row]) -> Result<Finished, StorageError> {
     let (first, last) = (segments[0], segments[segments.len() - 1]);
     let ids = first.first_id..last.last_id + 1;
-    // Those of messages between two segments too, which were gone when the later one was made.
+    // Includes changes of messages between two segments, which were deleted when the later segment was built.
     let changed = segments::last_before(conn, first.first_id)? + 1..ids.end;
     let changes = pending_changes::of(conn, changed)?;
     let reading = Reading::all(conn, ids)?;
@@ -194,38 +195,38 @@ pub struct Finished {
     row: Row,
     messages: usize,
     slots: Vec<(i64, Vec<u8>)>,
-    /// What it begins behind, where it is a new one.
+    /// For a new segment: the last message id of the segment before it.
     after: Option<i64>,
-    /// The segments that it takes the place of.
+    /// The segments that it replaces.
     replaced: Vec<i64>,
     changes: Vec<i64>,
 }
 
-/// Most bytes of postings that are stored in one go.
-const MOST_AT_ONCE: usize = 128 << 10;
+/// Most bytes of postings that are stored per transaction.
+const STORED_AT_ONCE: usize = 128 << 10;
 
 impl Finished {
-    /// How many messages are in it.
+    /// Returns the number of messages in the segment.
     pub fn messages(&self) -> usize {
         self.messages
     }
 
-    /// What is in its slots, by slot.
+    /// Returns the postings by slot.
     pub(crate) fn postings(&self) -> &Vec<(i64, Vec<u8>)> {
         &self.slots
     }
 
-    /// The segments whose postings are to be [cleared](clear): those that it takes the place of once it is known, and
-    /// itself if it will not be.
-    pub fn useless(&self, is_known: bool) -> &[i64] {
-        if is_known { &self.replaced } else { std::slice::from_ref(&self.row.id) }
+    /// Returns the segments whose postings are to be [cleared](clear). These are the replaced ones after
+    /// publication, and the segment itself if it was not published.
+    pub fn obsolete(&self, is_published: bool) -> &[i64] {
+        if is_published { &self.replaced } else { std::slice::from_ref(&self.row.id) }
     }
 
-    /// Stores some of its postings. Returns from which slot on to go on, if there are more.
+    /// Stores a batch of the postings. Returns the slot to continue from, if there are more.
     pub fn store(&self, conn: &mut AnyConn, begin: usize) -> Result<Option<usize>, StorageError> {
         let mut size = 0;
         let fit = self.slots[begin..].iter().take_while(|(_, postings)| {
-            let fits = size < MOST_AT_ONCE;
+            let fits = size < STORED_AT_ONCE;
             size += postings.len();
             fits
         });
@@ -234,17 +235,17 @@ impl Finished {
         Ok((end < self.slots.len()).then_some(end))
     }
 
-    /// Makes it known, once all its postings are stored, unless another process was quicker: what that one has taken in
-    /// may be newer. Returns whether it did.
-    pub fn make_known(&self, conn: &mut AnyConn) -> Result<bool, StorageError> {
+    /// Publishes the segment after all its postings are stored. Another process may have published one
+    /// before, which may contain newer changes; then this returns false.
+    pub fn publish(&self, conn: &mut AnyConn) -> Result<bool, StorageError> {
         locks::search_index(conn)?;
         let is_next = match self.after {
             Some(after) => segments::last_id(conn)? == after,
             None => true,
         };
         let is_whole = segments::count_postings(conn, self.row.id)? == self.slots.len() as i64;
-        let are_old_there = segments::count(conn, &self.replaced)? == self.replaced.len();
-        if !is_next || !is_whole || !are_old_there {
+        let are_replaced_present = segments::count(conn, &self.replaced)? == self.replaced.len();
+        if !is_next || !is_whole || !are_replaced_present {
             return Ok(false);
         }
         segments::delete(conn, &self.replaced)?;
@@ -252,23 +253,23 @@ impl Finished {
         Ok(true)
     }
 
-    /// Forgets some of the changes that it has taken in, once it is known. Returns from which on to go on, if there are
-    /// more. A change that a killed process has not forgotten costs time, and nothing
-    /// else: its segment is made anew once more.
-    pub fn forget_changes(&self, conn: &mut AnyConn, begin: usize) -> Result<Option<usize>, StorageError> {
-        let end = self.changes.len().min(begin + FORGOTTEN_AT_ONCE);
+    /// Deletes a batch of the pending changes that the segment contains, after it is published. Returns the
+    /// index to continue from, if there are more. If the process dies before, the segment is merely rebuilt
+    /// once more.
+    pub fn delete_changes(&self, conn: &mut AnyConn, begin: usize) -> Result<Option<usize>, StorageError> {
+        let end = self.changes.len().min(begin + CHANGES_AT_ONCE);
         pending_changes::delete(conn, &self.changes[begin..end])?;
         Ok((end < self.changes.len()).then_some(end))
     }
 }
 
-/// Changes forgotten in one go.
-const FORGOTTEN_AT_ONCE: usize = 256;
+/// Pending changes deleted per transaction.
+const CHANGES_AT_ONCE: usize = 256;
 
-/// Slots deleted in one go.
-const CLEARED_AT_ONCE: i64 = 256;
+/// Slots deleted per transaction.
+const SLOTS_AT_ONCE: i64 = 256;
 
-/// Deletes some postings of a segment that is not known. Returns whether there may be more.
+/// Deletes a batch of postings of an unpublished segment. Returns whether there may be more.
 pub fn clear(conn: &mut AnyConn, segment: i64) -> Result<bool, StorageError> {
-    segments::delete_postings(conn, segment, CLEARED_AT_ONCE)
+    segments::delete_postings(conn, segment, SLOTS_AT_ONCE)
 }

@@ -1,8 +1,9 @@
-//! Searching messages.
+//! Full-text search of messages.
 //!
-//! [`indexer`] makes segments of the index, whenever [`background_indexer`] has it, behind what is written and not in the way of it;
-//! [`query`] asks them, looks through what is newer than they are, and believes only the texts themselves. So what is
-//! found is always as it is now, and what is deleted is never found, whatever the index still has.
+//! [`background_indexer`] runs [`indexer`], which builds segments of the index asynchronously, without
+//! blocking writers. [`query`] reads the segments, scans messages newer than them, and verifies every
+//! candidate against its current text. So results are always current, and deleted messages are never found,
+//! even if the index still contains them.
 
 pub mod background_indexer;
 mod bulk_index;
@@ -16,4 +17,4 @@ mod segments;
 mod texts;
 
 pub use bulk_index::catch_up;
-pub use segments::{last_id as indexed_up_to, strays};
+pub use segments::{last_id as indexed_up_to, orphaned_segments};

@@ -1,4 +1,4 @@
-//! Pages of a search: numbered among the first thousand hits, and beyond them by the id of a message.
+//! Pages of search results: by number among the first thousand hits, and by message id beyond them.
 
 use std::ops::Range;
 
@@ -9,49 +9,49 @@ use crate::{
         text_index::Words,
     },
     storage::{
-        AnyConn, Rules, StorageError,
+        AnyConn, StorageError, StoragePolicy,
         queries::membership,
         tables::{members, messages},
     },
 };
 
-/// Hits are counted, and have numbered pages, up to so many.
+/// Up to this number, hits are counted and have numbered pages.
 pub const MOST_COUNTED: usize = 1_000;
 
-/// What is looked for, and where.
+/// A search request.
 #[derive(Debug, Clone)]
-pub struct Question {
+pub struct SearchRequest {
     pub words: Words,
-    /// `None`: in all chats of the caller.
+    /// `None`: all chats of the caller.
     pub chat: Option<ChatId>,
-    /// Only messages above this id count.
+    /// Only messages above this id match.
     pub after: i64,
-    pub page: Asked,
+    pub page: RequestedPage,
 }
 
-/// Which hits are asked for.
+/// The requested page.
 #[derive(Debug, Clone, Copy)]
-pub enum Asked {
-    /// Those from a number on.
+pub enum RequestedPage {
+    /// A page by number: from hit number `skip` on.
     From { skip: usize, size: usize },
-    /// The newest below an id.
+    /// The newest hits below an id.
     Before { id: i64, size: usize },
 }
 
-/// A page of messages in which every word was found, the newest first.
+/// A page of matching messages, the newest first.
 #[derive(Debug, Default)]
-pub struct Found {
-    /// How many there are, as far as they are counted.
+pub struct SearchPage {
+    /// The number of hits, up to [`MOST_COUNTED`].
     pub count: usize,
     pub messages: Vec<Message>,
-    /// The id before which the next page is; `None` where there is none.
+    /// The id below which the next page begins; `None` where there is none.
     pub older: Option<i64>,
     pub newer: Newer,
-    /// Where it is not, the search was cut short for what it cost: there may be more than was counted.
+    /// Whether the search ran to its end. If it was cut short for its cost, there may be more hits.
     pub is_complete: bool,
 }
 
-/// The page before this one.
+/// The preceding page, with newer messages.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub enum Newer {
     #[default]
@@ -60,13 +60,13 @@ pub enum Newer {
     Before(i64),
 }
 
-/// Answers the question, as far as the caller may know.
+/// Returns a page of results among the messages that the caller may see.
 pub fn page(
     conn: &mut AnyConn,
-    rules: &Rules,
+    rules: &StoragePolicy,
     caller: UserId,
-    question: &Question,
-) -> Result<Found, StorageError> {
+    question: &SearchRequest,
+) -> Result<SearchPage, StorageError> {
     let scope = match question.chat {
         Some(chat) => Scope::Chat(membership::authorized(conn, chat, caller, Ability::TakePart)?.chat),
         None => Scope::Mine {
@@ -74,21 +74,21 @@ pub fn page(
             chats: members::chats_of(conn, caller)?.into_iter().map(|chat| chat.0).collect(),
         },
     };
-    let mut asking = Asking { conn, scope: &scope, question };
-    let top = asking.newest(i64::MAX, MOST_COUNTED + 1)?;
+    let mut pager = Pager { conn, scope: &scope, question };
+    let top = pager.newest(i64::MAX, MOST_COUNTED + 1)?;
     let (ids, older, newer, is_cut_short) = match question.page {
-        Asked::From { skip, size } => numbered(&top, skip, size),
-        Asked::Before { id, size } => asking.before(&top, id, size)?,
+        RequestedPage::From { skip, size } => numbered(&top, skip, size),
+        RequestedPage::Before { id, size } => pager.before(&top, id, size)?,
     };
-    let messages = shown(conn, rules, &ids)?;
+    let messages = load(conn, rules, &ids)?;
     let count = top.ids.len().min(MOST_COUNTED);
-    Ok(Found { count, messages, older, newer, is_complete: top.stopped.is_none() && !is_cut_short })
+    Ok(SearchPage { count, messages, older, newer, is_complete: top.stopped.is_none() && !is_cut_short })
 }
 
-/// The hits of a page, where the next one begins, where the one before does, whether it was cut short.
+/// The hits of a page, the start of the next page, the preceding page, and whether the search was cut short.
 type Page = (Vec<i64>, Option<i64>, Newer, bool);
 
-/// A page among the first hits.
+/// Returns a page by number.
 fn numbered(top: &Hits, skip: usize, size: usize) -> Page {
     let end = skip.saturating_add(size).min(MOST_COUNTED).min(top.ids.len());
     let ids = top.ids.get(skip..end).unwrap_or_default().to_vec();
@@ -96,7 +96,7 @@ fn numbered(top: &Hits, skip: usize, size: usize) -> Page {
     (ids, older, newer(&top.ids, skip, size), false)
 }
 
-/// What comes before the hit of a number.
+/// Returns the page before the hit of a number.
 fn newer(hits: &[i64], number: usize, size: usize) -> Newer {
     match number {
         0 => Newer::None,
@@ -105,13 +105,13 @@ fn newer(hits: &[i64], number: usize, size: usize) -> Newer {
     }
 }
 
-struct Asking<'a> {
+struct Pager<'a> {
     conn: &'a mut AnyConn,
     scope: &'a Scope,
-    question: &'a Question,
+    question: &'a SearchRequest,
 }
 
-impl Asking<'_> {
+impl Pager<'_> {
     fn newest(&mut self, end: i64, most: usize) -> Result<Hits, StorageError> {
         self.among(self.question.after.saturating_add(1)..end, most)
     }
@@ -120,7 +120,7 @@ impl Asking<'_> {
         newest(self.conn, self.scope, &self.question.words, ids, most)
     }
 
-    /// The page of the newest hits below an id.
+    /// Returns the page of the newest hits below an id.
     fn before(&mut self, top: &Hits, id: i64, size: usize) -> Result<Page, StorageError> {
         let number = top.ids.partition_point(|hit| *hit >= id);
         let is_whole = top.ids.len() <= MOST_COUNTED && top.stopped.is_none();
@@ -141,7 +141,7 @@ impl Asking<'_> {
         Ok((hits.ids, older, newer, hits.stopped.is_some()))
     }
 
-    /// The page just above an id that is beyond the first hits. It is looked for in ranges of growing size.
+    /// Returns the page just above an id that is beyond the first hits. It searches ranges of growing size.
     fn just_above(&mut self, top: &Hits, id: i64, size: usize) -> Result<Newer, StorageError> {
         let Some(newest) = top.ids.first() else { return Ok(Newer::None) };
         let mut span = 4_096;
@@ -159,8 +159,8 @@ impl Asking<'_> {
     }
 }
 
-/// Messages with those who have read them, the newest first.
-fn shown(conn: &mut AnyConn, rules: &Rules, ids: &[i64]) -> Result<Vec<Message>, StorageError> {
+/// Loads messages with their readers, the newest first.
+fn load(conn: &mut AnyConn, rules: &StoragePolicy, ids: &[i64]) -> Result<Vec<Message>, StorageError> {
     let mut messages = messages::with_ids(conn, ids)?;
     let mut chats: Vec<ChatId> = messages.iter().map(|message| message.chat).collect();
     chats.sort_unstable();

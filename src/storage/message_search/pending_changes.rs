@@ -1,17 +1,17 @@
-//! Messages whose texts were changed or went away, as triggers note them, until their segment is made anew.
+//! Pending changes: messages edited or deleted since their segment was built. Triggers record them.
 
 use std::ops::Range;
 
 use crate::storage::{AnyConn, StorageError, db::sql::sql};
 
-/// The changes of messages with some ids.
+/// Returns the pending changes of messages in a range of ids.
 pub fn of(conn: &mut AnyConn, ids: Range<i64>) -> Result<Vec<i64>, StorageError> {
     let rows =
         sql!("SELECT id FROM search_changes WHERE message_id >= ? AND message_id < ?", ids.start, ids.end);
     Ok(rows.rows::<(i64,)>(conn)?.into_iter().map(|(id,)| id).collect())
 }
 
-/// Messages with some ids that may say what their segment does not know of.
+/// Returns messages in a range of ids that were edited, and may contain words that their segment lacks.
 pub fn edited(conn: &mut AnyConn, ids: Range<i64>) -> Result<Vec<i64>, StorageError> {
     let rows = sql!(
         "SELECT DISTINCT message_id FROM search_changes WHERE message_id >= ? AND message_id < ? AND is_edit",
@@ -21,33 +21,33 @@ pub fn edited(conn: &mut AnyConn, ids: Range<i64>) -> Result<Vec<i64>, StorageEr
     Ok(rows.rows::<(i64,)>(conn)?.into_iter().map(|(id,)| id).collect())
 }
 
-/// Forgets changes.
+/// Deletes pending changes.
 pub fn delete(conn: &mut AnyConn, changes: &[i64]) -> Result<(), StorageError> {
     sql!("DELETE FROM search_changes WHERE id IN ?", changes).run(conn)?;
     Ok(())
 }
 
-/// Most changes that are looked at to find where there are most.
-const SOME: i64 = 10_000;
+/// Most pending changes that are counted to find the segment with the most.
+const COUNTED: i64 = 10_000;
 
-/// The segment with the most changes.
+/// The segment with the most pending changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Changed {
-    /// The last message that it can have.
+    /// The last message id of the segment.
     pub last_id: i64,
-    /// How many changes it has, and all segments have.
+    /// The number of pending changes of this segment, and of all segments.
     pub here: i64,
     pub everywhere: i64,
 }
 
-/// Where there are most changes.
+/// Returns the segment with the most pending changes.
 pub fn most(conn: &mut AnyConn) -> Result<Option<Changed>, StorageError> {
     let rows = sql!(
         "SELECT last_id, count(*) FROM ( \
             SELECT (SELECT min(s.last_id) FROM search_segments s WHERE s.last_id >= c.message_id) AS last_id \
             FROM (SELECT message_id FROM search_changes ORDER BY message_id LIMIT ?) AS c) AS changed \
          WHERE last_id IS NOT NULL GROUP BY last_id",
-        SOME
+        COUNTED
     );
     let rows = rows.rows::<(i64, i64)>(conn)?;
     let everywhere = rows.iter().map(|(_, count)| count).sum();

@@ -1,36 +1,36 @@
-//! The tables of the index: segments, the postings in their slots, and changes that they have not taken in.
+//! Tables of the search index: segments, and their postings by slot.
 
 use std::{collections::HashMap, ops::Range};
 
 use crate::storage::{AnyConn, StorageError, db::sql::sql};
 
-/// A segment's row.
+/// The row of a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Row {
     pub id: i64,
-    /// The first message that it can have, and the last one.
+    /// The first and last message id that the segment covers.
     pub first_id: i64,
     pub last_id: i64,
-    /// Bytes of text.
+    /// Size of the texts in bytes.
     pub size: i64,
 }
 
-/// The slot in which the chats of a segment's messages are.
+/// The slot with the postings by chat.
 pub const CHATS: i64 = -1;
 
-/// The id of the last message that a segment has; 0 where there is none.
+/// Returns the last message id of all segments; 0 where there are none.
 pub fn last_id(conn: &mut AnyConn) -> Result<i64, StorageError> {
     let (last,) = sql!("SELECT coalesce(max(last_id), 0) FROM search_segments").one::<(i64,)>(conn)?;
     Ok(last)
 }
 
-/// The last message of the segment before an id; 0 where there is none.
+/// Returns the last message id of the segment before an id; 0 where there is none.
 pub fn last_before(conn: &mut AnyConn, id: i64) -> Result<i64, StorageError> {
     let last = sql!("SELECT coalesce(max(last_id), 0) FROM search_segments WHERE last_id < ?", id);
     Ok(last.one::<(i64,)>(conn)?.0)
 }
 
-/// The segments that can have messages with some ids, the newest first.
+/// Returns the segments that overlap a range of ids, the newest first.
 pub fn with_messages(conn: &mut AnyConn, ids: Range<i64>) -> Result<Vec<Row>, StorageError> {
     let rows = sql!(
         "SELECT id, first_id, last_id, size FROM search_segments WHERE last_id >= ? AND first_id < ? \
@@ -42,7 +42,7 @@ pub fn with_messages(conn: &mut AnyConn, ids: Range<i64>) -> Result<Vec<Row>, St
     Ok(rows.rows(conn)?.into_iter().map(row).collect())
 }
 
-/// What some segments have in some slots.
+/// Returns the postings of some segments in some slots, by segment and slot.
 pub fn postings(
     conn: &mut AnyConn,
     segments: &[i64],
@@ -55,7 +55,7 @@ pub fn postings(
             slots
         )
         .rows::<(i64, i64, Vec<u8>)>(conn)?,
-        // As arrays they are looked up in the index, however many the planner takes them for.
+        // PostgreSQL looks up arrays in the index, regardless of how many elements the planner expects.
         AnyConn::Postgres(_) => sql!(
             "SELECT segment, slot, postings FROM search_postings \
              WHERE segment = ANY (ARRAY ?) AND slot = ANY (ARRAY ?)",
@@ -67,14 +67,14 @@ pub fn postings(
     Ok(rows.into_iter().map(|(segment, slot, postings)| ((segment, slot), postings)).collect())
 }
 
-/// Stores what a segment has in some slots.
+/// Inserts postings of a segment.
 pub fn insert_postings(
     conn: &mut AnyConn,
     segment: i64,
     slots: &[(i64, Vec<u8>)],
 ) -> Result<(), StorageError> {
-    // All in one statement: what is in them one after the other, and for each its slot, where it begins and how long it
-    // is, in one integer. The slots are counted from -1 on.
+    // In one statement: the postings are concatenated. One integer per slot packs the slot number, the offset
+    // and the length. Slot numbers start at -1.
     let (mut contents, mut places) = (Vec::new(), Vec::new());
     for (slot, postings) in slots {
         places.push((slot - CHATS) << 48 | (contents.len() as i64) << 24 | postings.len() as i64);
@@ -92,12 +92,12 @@ pub fn insert_postings(
     Ok(())
 }
 
-/// How many slots of a segment are stored.
+/// Returns the number of stored slots of a segment.
 pub fn count_postings(conn: &mut AnyConn, segment: i64) -> Result<i64, StorageError> {
     Ok(sql!("SELECT count(*) FROM search_postings WHERE segment = ?", segment).one::<(i64,)>(conn)?.0)
 }
 
-/// Deletes some slots of a segment. Returns whether there may be more.
+/// Deletes up to `most` slots of a segment. Returns whether there may be more.
 pub fn delete_postings(conn: &mut AnyConn, segment: i64, most: i64) -> Result<bool, StorageError> {
     let deleted = sql!(
         "DELETE FROM search_postings WHERE segment = ? AND slot IN \
@@ -110,9 +110,9 @@ pub fn delete_postings(conn: &mut AnyConn, segment: i64, most: i64) -> Result<bo
     Ok(deleted as i64 == most)
 }
 
-/// Segments of which there are slots, but no row.
-pub fn strays(conn: &mut AnyConn) -> Result<Vec<i64>, StorageError> {
-    // From one segment to the next, not through all their slots.
+/// Returns the segments that have slots but no row.
+pub fn orphaned_segments(conn: &mut AnyConn) -> Result<Vec<i64>, StorageError> {
+    // Skips from one segment to the next, instead of reading all their slots.
     let rows = sql!(
         "WITH RECURSIVE stored (id) AS (SELECT min(segment) FROM search_postings UNION ALL \
             SELECT (SELECT min(segment) FROM search_postings WHERE segment > stored.id) FROM stored \
@@ -122,7 +122,7 @@ pub fn strays(conn: &mut AnyConn) -> Result<Vec<i64>, StorageError> {
     Ok(rows.rows::<(i64,)>(conn)?.into_iter().map(|(id,)| id).collect())
 }
 
-/// Makes a segment known.
+/// Inserts the row of a segment, which publishes it.
 pub fn insert(conn: &mut AnyConn, row: Row) -> Result<(), StorageError> {
     sql!(
         "INSERT INTO search_segments (id, first_id, last_id, size) VALUES (?, ?, ?, ?)",
@@ -135,14 +135,14 @@ pub fn insert(conn: &mut AnyConn, row: Row) -> Result<(), StorageError> {
     Ok(())
 }
 
-/// How many of these segments there are.
+/// Returns how many of these segments exist.
 pub fn count(conn: &mut AnyConn, segments: &[i64]) -> Result<usize, StorageError> {
     let (count,) =
         sql!("SELECT count(*) FROM search_segments WHERE id IN ?", segments).one::<(i64,)>(conn)?;
     Ok(count as usize)
 }
 
-/// Makes segments unknown; what is in their slots stays.
+/// Deletes the rows of segments; their postings stay.
 pub fn delete(conn: &mut AnyConn, segments: &[i64]) -> Result<(), StorageError> {
     sql!("DELETE FROM search_segments WHERE id IN ?", segments).run(conn)?;
     Ok(())

@@ -1,4 +1,4 @@
-//! The texts of messages, as they are read to be searched.
+//! Reads the texts of messages for search.
 
 use std::ops::{Range, RangeInclusive};
 
@@ -7,10 +7,10 @@ use crate::{
     storage::{AnyConn, StorageError, db::sql::sql},
 };
 
-/// What a message says, with its id and its chat.
+/// The id of a message, its chat and its text.
 pub type Text = (i64, i64, String);
 
-/// The first texts with some ids, by rising id; a deleted message has an empty one.
+/// Returns the first texts in a range of ids, in ascending order. The text of a deleted message is empty.
 pub fn first(conn: &mut AnyConn, ids: Range<i64>, limit: i64) -> Result<Vec<Text>, StorageError> {
     let rows = sql!(
         "SELECT i.id, i.chat_id, m.content FROM message_ids i \
@@ -23,7 +23,7 @@ pub fn first(conn: &mut AnyConn, ids: Range<i64>, limit: i64) -> Result<Vec<Text
     Ok(rows.rows(conn)?)
 }
 
-/// Texts by id, the newest first.
+/// Returns texts by id, the newest first.
 pub fn with_ids(conn: &mut AnyConn, ids: &[i64]) -> Result<Vec<Text>, StorageError> {
     let rows = sql!(
         "SELECT i.id, i.chat_id, m.content FROM message_ids i \
@@ -33,7 +33,7 @@ pub fn with_ids(conn: &mut AnyConn, ids: &[i64]) -> Result<Vec<Text>, StorageErr
     Ok(rows.rows(conn)?)
 }
 
-/// The first of so many newest ids within a range; `None` where there are none.
+/// Returns the lowest of the `count` newest ids in a range; `None` where there are none.
 pub fn first_of_newest(conn: &mut AnyConn, ids: Range<i64>, count: i64) -> Result<Option<i64>, StorageError> {
     let row = sql!(
         "SELECT min(id) FROM (SELECT id FROM message_ids WHERE id >= ? AND id < ? ORDER BY id DESC LIMIT ?) AS newest",
@@ -44,14 +44,14 @@ pub fn first_of_newest(conn: &mut AnyConn, ids: Range<i64>, count: i64) -> Resul
     Ok(row.one::<(Option<i64>,)>(conn)?.0)
 }
 
-/// The newest texts with some ids in the chats of a user, the newest first.
+/// Returns the newest texts in a range of ids among the chats of a user, the newest first.
 pub fn newest_of_user(
     conn: &mut AnyConn,
     user: UserId,
     ids: Range<i64>,
     limit: i64,
 ) -> Result<Vec<Text>, StorageError> {
-    // Written as a cross join, which SQLite carries out in this order.
+    // SQLite executes cross joins in the order in which they are written.
     let rows = sql!(
         "SELECT i.id, i.chat_id, m.content FROM message_ids i CROSS JOIN members o CROSS JOIN chats c \
          CROSS JOIN messages m \
@@ -65,7 +65,7 @@ pub fn newest_of_user(
     Ok(rows.rows(conn)?)
 }
 
-/// The newest texts at some places of a chat, the newest first.
+/// Returns the newest texts in a range of positions of a chat, the newest first.
 pub fn newest_of_chat(
     conn: &mut AnyConn,
     chat: ChatId,

@@ -1,4 +1,5 @@
-//! What changed in a chat since a number: current rows, each once, in its latest state. There is no log to expire.
+//! Catch-up: what changed in a chat since a sequence number. It returns current rows, each once, in their
+//! latest state. There is no event log that could expire.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -13,32 +14,34 @@ use crate::{
         event::{MarkerMoved, MeChanged, MembersChanged},
     },
     storage::{
-        AnyConn, Rules, StorageError,
+        AnyConn, StorageError, StoragePolicy,
         db::sql::sql,
         tables::{chats, members, messages},
     },
 };
 
-/// More changes than this in one chat are not replayed: loading the chat costs less.
+/// Above this number of changes in one chat the client reloads the chat, which costs less than a replay.
 pub const MOST: usize = 500;
 
-/// What a user is to be told of a chat.
+/// The catch-up result for one user and one chat.
 #[derive(Debug)]
 pub enum Since {
-    /// The user is not in it; `left`: the number with which they left or it was deleted, where that is known.
+    /// The user is not a member. `left`: the number of the change by which they left or the chat was deleted,
+    /// where known.
     Gone { left: Option<Seq> },
-    /// The user came into it, for the first time or again.
+    /// The user joined or rejoined the chat after `since`.
     New { snapshot: Box<ChatSnapshot>, viewer: Viewer },
-    /// Too much to tell, or the user knows, or may know, of more than there is.
+    /// Too many changes to replay, or the client has or may have seen numbers that no longer exist.
     Resync { head: Seq, unread: i64 },
-    /// What changed, by rising numbers; `unread`: how many messages up to `head` the user has not read.
+    /// The changes in ascending order of number. `unread`: the user's unread messages up to `head`.
     Changes { head: Seq, unread: i64, events: Vec<Event> },
 }
 
-/// What changed in a chat, as `user` sees it, since the change number `since`. Call it on one consistent view.
+/// Returns what changed in a chat for `user` since change number `since`. Must run on one consistent
+/// snapshot.
 pub fn since(
     conn: &mut AnyConn,
-    rules: &Rules,
+    rules: &StoragePolicy,
     user: UserId,
     chat: ChatId,
     since: Option<Seq>,
@@ -67,22 +70,22 @@ pub fn since(
     })
 }
 
-/// What everybody in a chat is to be told.
+/// The catch-up result for all listeners of a chat.
 #[derive(Debug)]
 pub enum Missed {
-    /// There is no such chat any more.
+    /// The chat does not exist any more.
     Gone,
-    /// Too much to tell; `present`: those of the listeners who are in the chat.
+    /// Too many changes to replay. `present`: the listeners who are members.
     Resync { head: Seq, present: Vec<UserId> },
-    /// What changed, by rising numbers up to `head`.
+    /// The changes in ascending order of number, up to `head`.
     Events { head: Seq, events: Vec<Event> },
 }
 
-/// What changed in a chat since the change number `since`, for all who listen to it, by id. Call it on one consistent
-/// view.
+/// Returns what changed in a chat since change number `since`, for all listeners. `listeners` is sorted by
+/// id. Must run on one consistent snapshot.
 pub fn missed(
     conn: &mut AnyConn,
-    rules: &Rules,
+    rules: &StoragePolicy,
     chat: ChatId,
     since: Seq,
     listeners: &[UserId],
@@ -99,7 +102,7 @@ pub fn missed(
             present: present.into_iter().map(|member| member.user.id).collect(),
         });
     };
-    tell_of_coming(conn, &chat, since, &mut events)?;
+    split_additions(conn, &chat, since, &mut events)?;
     for event in &mut events {
         if let Change::MembersChanged(change) = &mut event.change
             && !change.added.is_empty()
@@ -110,9 +113,9 @@ pub fn missed(
     Ok(Missed::Events { head, events })
 }
 
-/// Splits what came and changed since into two events, one with each number: a socket that has resumed knows the first
-/// already, and only the second is news to it.
-fn tell_of_coming(
+/// Splits an item that was both added and changed since into two events, one for each number. A resumed
+/// socket may know the first one already, and then receives only the second.
+fn split_additions(
     conn: &mut AnyConn,
     chat: &Chat,
     since: Seq,
@@ -120,13 +123,13 @@ fn tell_of_coming(
 ) -> Result<(), StorageError> {
     let created: HashMap<MessageId, Seq> =
         messages::posted_and_changed(conn, chat, since)?.into_iter().collect();
-    let mut came = BTreeMap::<Seq, Change>::new();
+    let mut additions = BTreeMap::<Seq, Change>::new();
     for event in events.iter_mut() {
         match &mut event.change {
             Change::MessagePosted { message } => {
                 let Some(seq) = created.get(&message.id) else { continue };
                 let message = message.clone();
-                came.insert(*seq, Change::MessagePosted { message: message.clone() });
+                additions.insert(*seq, Change::MessagePosted { message: message.clone() });
                 event.change = Change::MessageEdited { message };
             }
             Change::MembersChanged(change) => {
@@ -138,19 +141,19 @@ fn tell_of_coming(
                     }
                     change.changed.push(member.clone());
                     let empty = || Change::MembersChanged(MembersChanged::none(chat.member_count));
-                    if let Change::MembersChanged(coming) = came.entry(joined).or_insert_with(empty) {
-                        coming.added.push(member);
+                    if let Change::MembersChanged(joins) = additions.entry(joined).or_insert_with(empty) {
+                        joins.added.push(member);
                     }
                 }
             }
             _ => {}
         }
     }
-    for (seq, change) in came {
-        let there = events.iter_mut().find(|event| event.seq == seq);
-        match (there.map(|event| &mut event.change), change) {
-            (Some(Change::MembersChanged(there)), Change::MembersChanged(came)) => {
-                there.added.extend(came.added)
+    for (seq, change) in additions {
+        let existing = events.iter_mut().find(|event| event.seq == seq);
+        match (existing.map(|event| &mut event.change), change) {
+            (Some(Change::MembersChanged(existing)), Change::MembersChanged(additions)) => {
+                existing.added.extend(additions.added)
             }
             (_, change) => events.push(Event { chat: chat.id, seq, change }),
         }
@@ -159,10 +162,11 @@ fn tell_of_coming(
     Ok(())
 }
 
-/// `listeners`, by id, are told of what is for themselves alone. `None`: there are too many.
+/// Returns the events since a number, or `None` if there are too many. `listeners`, sorted by id, also
+/// receive their own private changes.
 fn events(
     conn: &mut AnyConn,
-    rules: &Rules,
+    rules: &StoragePolicy,
     chat: &Chat,
     since: Seq,
     listeners: &[UserId],
@@ -177,10 +181,10 @@ fn events(
     if chat.member_count <= rules.receipts_max_members {
         changes.extend(marker_changes(conn, chat, since, listeners)?);
     }
-    // One that came with a moved marker is told with it.
+    // The marker event with the same number already contains it.
     let of_listeners = me_changes(conn, chat, since, listeners)?;
-    let told: HashSet<Seq> = changes.iter().map(|(seq, _)| *seq).collect();
-    changes.extend(of_listeners.into_iter().filter(|(seq, _)| !told.contains(seq)));
+    let covered: HashSet<Seq> = changes.iter().map(|(seq, _)| *seq).collect();
+    changes.extend(of_listeners.into_iter().filter(|(seq, _)| !covered.contains(seq)));
     let (meta_seq,) = sql!("SELECT meta_seq FROM chats WHERE id = ?", chat.id).one::<(i64,)>(conn)?;
     if meta_seq > since {
         changes.push((
@@ -196,10 +200,10 @@ fn events(
 
 type Changes = Vec<(Seq, Change)>;
 
-/// Messages posted since, in their latest state, and older ones changed since.
+/// Returns messages posted since, in their latest state, and older ones that changed since.
 fn message_changes(
     conn: &mut AnyConn,
-    rules: &Rules,
+    rules: &StoragePolicy,
     chat: &Chat,
     since: Seq,
     known: i64,
@@ -227,7 +231,7 @@ fn message_changes(
     Ok(changes)
 }
 
-/// Those who came, went or changed roles, one event for each number. `None`: there are too many.
+/// Returns joins, departures and role changes, one event per number. `None`: there are too many.
 fn member_changes(conn: &mut AnyConn, chat: &Chat, since: Seq) -> Result<Option<Changes>, StorageError> {
     let rows = sql!(
         "SELECT user_id, member_seq, joined_seq, left_seq FROM members \
@@ -258,7 +262,7 @@ fn member_changes(conn: &mut AnyConn, chat: &Chat, since: Seq) -> Result<Option<
     Ok(Some(changes))
 }
 
-/// Read markers of members that moved since, apart from those that came with joining.
+/// Returns the read markers that moved since, except those set by joining.
 fn marker_changes(
     conn: &mut AnyConn,
     chat: &Chat,
@@ -289,10 +293,10 @@ fn marker_changes(
     Ok(changes)
 }
 
-/// A user, the number of the change, the read marker, and what the user has set.
+/// The user, the number of the change, the read marker, and the user's preferences.
 type OwnRow = (i64, i64, i64, Option<bool>, Option<i64>, Option<i64>, Option<i64>);
 
-/// What listeners have set for themselves since, apart from what was when they joined.
+/// Returns the listeners' own preferences that changed since, except those set by joining.
 fn me_changes(
     conn: &mut AnyConn,
     chat: &Chat,
@@ -317,7 +321,7 @@ fn me_changes(
             concat!(
                 "SELECT m.user_id, m.me_seq, m.read_pos, ",
                 me_columns!(),
-                // A look-up by key for each, however many members there are.
+                // A look-up by key for each listener, regardless of the number of members.
                 " FROM unnest(?) AS asked (id) CROSS JOIN LATERAL (SELECT * FROM members ",
                 "WHERE chat_id = ? AND user_id = asked.id LIMIT 1) m ",
                 "WHERE m.me_seq > ? AND m.me_seq > m.joined_seq AND m.left_seq IS NULL"
@@ -339,7 +343,8 @@ fn me_changes(
     Ok(changes)
 }
 
-/// What only the member's own sockets are told, where they listen: what they have set, and what they have not read.
+/// Returns a listener's own preferences and unread count, which are sent to that user only. `None` for other
+/// users.
 fn own(
     conn: &mut AnyConn,
     chat: &Chat,

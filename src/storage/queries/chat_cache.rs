@@ -1,8 +1,8 @@
-//! What chats show to everybody, kept for who asks next.
+//! Cache of chat objects, in the part that is equal for all viewers.
 //!
-//! That is settled by the number of the chat's latest change and the number of the latest change of any profile. Both are
-//! read in the same view of the database as the rest of the answer, and what is kept is used for the same two numbers
-//! only. So it never has to be taken back, whichever process has changed what.
+//! The cache key is the chat's latest sequence number and the number of the latest change of any profile.
+//! Both are read in the same database snapshot as the rest of the answer. An entry is used only for the same
+//! two numbers, so it never needs invalidation, even when another process writes.
 
 use std::{
     collections::HashMap,
@@ -17,65 +17,70 @@ use super::{
 };
 use crate::{
     core::model::{
-        Chat, ChatId, ChatSnapshot, KnownChat, Message, Pos, Seq, ShownChat, UserId, permission::Ability,
-        records::LISTED_MEMBERS,
+        CachedChat, Chat, ChatForViewer, ChatId, ChatSnapshot, Message, Pos, Seq, UserId,
+        permission::Ability, records::LISTED_MEMBERS,
     },
     storage::{
-        AnyConn, Rules, StorageError,
+        AnyConn, StorageError, StoragePolicy,
         tables::{members, messages, profile_version},
     },
 };
 
-/// About how many bytes are kept, at most.
+/// Maximum size of the cache in bytes, estimated.
 const MOST: usize = 32 << 20;
 
-/// The chats that were shown lately. Ask within one view of the database, not in a transaction that writes.
-pub struct KnownChats {
-    rules: Rules,
-    kept: Mutex<Generations>,
+/// Cache of recently shown chats. Use it within one database snapshot, not in a writing transaction.
+pub struct ChatCache {
+    rules: StoragePolicy,
+    entries: Mutex<Generations>,
 }
 
-impl KnownChats {
-    pub fn new(rules: Rules) -> Arc<Self> {
-        Arc::new(Self { rules, kept: Mutex::default() })
+impl ChatCache {
+    pub fn new(rules: StoragePolicy) -> Arc<Self> {
+        Arc::new(Self { rules, entries: Mutex::default() })
     }
 
-    /// Looks at chats as they are now.
+    /// Starts reading chats in the current database snapshot.
     pub fn look(&self, conn: &mut AnyConn) -> Result<Look<'_>, StorageError> {
-        Ok(Look { known: self, profiles: profile_version::number(conn)? })
+        Ok(Look { cache: self, profiles: profile_version::number(conn)? })
     }
 
-    /// A chat as `user` sees it.
-    pub fn view(&self, conn: &mut AnyConn, chat: ChatId, user: UserId) -> Result<ShownChat, StorageError> {
+    /// Returns a chat for `user`. Fails with a refusal if the user may not see it.
+    pub fn view(
+        &self,
+        conn: &mut AnyConn,
+        chat: ChatId,
+        user: UserId,
+    ) -> Result<ChatForViewer, StorageError> {
         let membership = membership::authorized(conn, chat, user, Ability::See)?;
         self.look(conn)?.shown(conn, membership)
     }
 }
 
-/// Chats in one view of the database.
+/// Reads chats in one database snapshot, through the cache.
 #[derive(Clone, Copy)]
 pub struct Look<'a> {
-    known: &'a KnownChats,
+    cache: &'a ChatCache,
     profiles: i64,
 }
 
 impl Look<'_> {
-    /// The chat as the user sees it who has met it.
-    pub fn shown(self, conn: &mut AnyConn, membership: Membership) -> Result<ShownChat, StorageError> {
+    /// Returns the chat for the user of a membership.
+    pub fn shown(self, conn: &mut AnyConn, membership: Membership) -> Result<ChatForViewer, StorageError> {
         let viewer = membership.viewer(conn)?;
-        let known = self.chat(conn, membership.chat)?;
+        let cached = self.chat(conn, membership.chat)?;
         let chat = match viewer.role {
-            Some(_) => known,
+            Some(_) => cached,
             None => {
-                let outside = known.snapshot.clone().from_outside();
-                let is_limited = contact_policy::is_limited(conn, &self.known.rules, viewer.id)?;
-                Arc::new(KnownChat::new(if is_limited { outside.without_people() } else { outside }))
+                let outside = cached.snapshot.clone().from_outside();
+                let is_limited = contact_policy::is_limited(conn, &self.cache.rules, viewer.id)?;
+                Arc::new(CachedChat::new(if is_limited { outside.without_people() } else { outside }))
             }
         };
-        Ok(ShownChat { chat, viewer })
+        Ok(ChatForViewer { chat, viewer })
     }
 
-    /// The messages at a range of places in a chat, newest first, with their readers.
+    /// Returns the messages in a range of positions in a chat, newest first, with their readers.
     pub fn messages(
         self,
         conn: &mut AnyConn,
@@ -84,77 +89,79 @@ impl Look<'_> {
     ) -> Result<Vec<Message>, StorageError> {
         let id = chat.id;
         if self.is_small(&chat) {
-            let known = self.chat(conn, chat)?;
-            return messages::among(conn, id, places, &known.snapshot.members);
+            let cached = self.chat(conn, chat)?;
+            return messages::among(conn, id, places, &cached.snapshot.members);
         }
         let mut messages = messages::range(conn, id, places)?;
-        let readers = members::readers(conn, &chat, self.known.rules.receipts_max_members)?;
+        let readers = members::readers(conn, &chat, self.cache.rules.receipts_max_members)?;
         messages.iter_mut().for_each(|message| message.note_readers(&readers));
         Ok(messages)
     }
 
-    /// Whether a chat shows all its members, and all that it shows has a number: in larger ones read markers move without.
+    /// Returns whether the chat lists all members and every change in it takes a sequence number. In larger
+    /// chats read markers move without one.
     fn is_small(self, chat: &Chat) -> bool {
-        chat.member_count <= self.known.rules.receipts_max_members.min(LISTED_MEMBERS)
+        chat.member_count <= self.cache.rules.receipts_max_members.min(LISTED_MEMBERS)
     }
 
-    /// What a chat shows to its members.
-    fn chat(self, conn: &mut AnyConn, chat: Chat) -> Result<Arc<KnownChat>, StorageError> {
-        let rules = &self.known.rules;
+    /// Returns the chat as its members see it.
+    fn chat(self, conn: &mut AnyConn, chat: Chat) -> Result<Arc<CachedChat>, StorageError> {
+        let rules = &self.cache.rules;
         if !self.is_small(&chat) {
-            return Ok(Arc::new(KnownChat::new(chat_snapshot::snapshot_of(conn, rules, chat)?)));
+            return Ok(Arc::new(CachedChat::new(chat_snapshot::snapshot_of(conn, rules, chat)?)));
         }
         let (id, version) = (chat.id, (chat.seq, self.profiles));
-        let known = self.known.lock().get(id, version);
-        if let Some(known) = known {
+        let cached = self.cache.lock().get(id, version);
+        if let Some(cached) = cached {
             #[cfg(debug_assertions)]
             assert_eq!(
-                known.snapshot,
+                cached.snapshot,
                 chat_snapshot::snapshot_of(conn, rules, chat)?,
-                "what is kept is out of date"
+                "the cached chat is out of date"
             );
-            return Ok(known);
+            return Ok(cached);
         }
-        let known = Arc::new(KnownChat::new(chat_snapshot::snapshot_of(conn, rules, chat)?));
-        self.known.lock().put(id, version, known.clone());
-        Ok(known)
+        let cached = Arc::new(CachedChat::new(chat_snapshot::snapshot_of(conn, rules, chat)?));
+        self.cache.lock().put(id, version, cached.clone());
+        Ok(cached)
     }
 }
 
-impl KnownChats {
+impl ChatCache {
     fn lock(&self) -> std::sync::MutexGuard<'_, Generations> {
-        // Whoever panicked has left nothing half done that matters: all of it can be read again.
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+        // A panic leaves nothing half done that matters: all entries can be read again.
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The number of the chat's latest change, and of the latest change of a profile.
+/// The chat's latest sequence number, and the number of the latest change of a profile.
 type Version = (Seq, i64);
 
-type Generation = HashMap<ChatId, (Version, Arc<KnownChat>)>;
+type Generation = HashMap<ChatId, (Version, Arc<CachedChat>)>;
 
-/// Those asked for since half of the room was full, and those before them, who go when it is full again.
+/// Two-generation cache. `young` has the entries used since it last reached half the maximum size. The
+/// entries before them are in `old` and are evicted when `young` reaches it again.
 #[derive(Default)]
 struct Generations {
     young: Generation,
     old: Generation,
-    /// About how many bytes the young take.
+    /// Estimated size of `young` in bytes.
     size: usize,
 }
 
 impl Generations {
-    fn get(&mut self, id: ChatId, version: Version) -> Option<Arc<KnownChat>> {
-        if let Some((of, known)) = self.young.get(&id) {
-            return (*of == version).then(|| known.clone());
+    fn get(&mut self, id: ChatId, version: Version) -> Option<Arc<CachedChat>> {
+        if let Some((of, cached)) = self.young.get(&id) {
+            return (*of == version).then(|| cached.clone());
         }
-        let (of, known) = self.old.remove(&id)?;
-        self.put(id, of, known.clone());
-        (of == version).then_some(known)
+        let (of, cached) = self.old.remove(&id)?;
+        self.put(id, of, cached.clone());
+        (of == version).then_some(cached)
     }
 
-    fn put(&mut self, id: ChatId, version: Version, known: Arc<KnownChat>) {
-        self.size += weight(&known.snapshot);
-        if let Some((_, replaced)) = self.young.insert(id, (version, known)) {
+    fn put(&mut self, id: ChatId, version: Version, cached: Arc<CachedChat>) {
+        self.size += weight(&cached.snapshot);
+        if let Some((_, replaced)) = self.young.insert(id, (version, cached)) {
             self.size -= weight(&replaced.snapshot);
         }
         if self.size > MOST / 2 {
@@ -164,7 +171,7 @@ impl Generations {
     }
 }
 
-/// About how many bytes a chat takes, its JSON included.
+/// Estimates the size of a chat in bytes, with its JSON.
 fn weight(snapshot: &ChatSnapshot) -> usize {
     let people = snapshot.members.iter().map(|member| {
         let card = &member.user;
@@ -184,7 +191,7 @@ mod tests {
     use super::*;
     use crate::core::model::{ChatKind, Timestamp};
 
-    fn chat(id: i64) -> (ChatId, Arc<KnownChat>) {
+    fn chat(id: i64) -> (ChatId, Arc<CachedChat>) {
         let chat = Chat {
             id: ChatId(id),
             kind: ChatKind::Group,
@@ -200,35 +207,35 @@ mod tests {
             object: None,
         };
         let snapshot = ChatSnapshot { chat, members: Vec::new(), admins: Vec::new(), last_message: None };
-        (ChatId(id), Arc::new(KnownChat::new(snapshot)))
+        (ChatId(id), Arc::new(CachedChat::new(snapshot)))
     }
 
     #[test]
     fn what_was_asked_for_lately_stays_and_the_rest_goes() {
-        let mut kept = Generations::default();
+        let mut entries = Generations::default();
         let room = (MOST / 1024) as i64;
-        let (first, known) = chat(0);
-        kept.put(first, (1, 1), known);
+        let (first, cached) = chat(0);
+        entries.put(first, (1, 1), cached);
         for id in 1..4 * room {
-            let (id, known) = chat(id);
-            kept.put(id, (1, 1), known);
-            assert!(kept.get(first, (1, 1)).is_some(), "{id}");
-            assert!(kept.young.len() + kept.old.len() <= room as usize + 2);
+            let (id, cached) = chat(id);
+            entries.put(id, (1, 1), cached);
+            assert!(entries.get(first, (1, 1)).is_some(), "{id}");
+            assert!(entries.young.len() + entries.old.len() <= room as usize + 2);
         }
-        assert!(kept.get(ChatId(1), (1, 1)).is_none());
+        assert!(entries.get(ChatId(1), (1, 1)).is_none());
     }
 
     #[test]
     fn another_number_is_another_chat() {
-        let mut kept = Generations::default();
-        let (id, known) = chat(1);
-        kept.put(id, (1, 1), known);
-        assert!(kept.get(id, (2, 1)).is_none());
-        assert!(kept.get(id, (1, 2)).is_none());
+        let mut entries = Generations::default();
+        let (id, cached) = chat(1);
+        entries.put(id, (1, 1), cached);
+        assert!(entries.get(id, (2, 1)).is_none());
+        assert!(entries.get(id, (1, 2)).is_none());
         let (_, newer) = chat(1);
-        kept.put(id, (2, 1), newer);
-        assert!(kept.get(id, (1, 1)).is_none());
-        assert!(kept.get(id, (2, 1)).is_some());
-        assert_eq!(kept.size, 1024);
+        entries.put(id, (2, 1), newer);
+        assert!(entries.get(id, (1, 1)).is_none());
+        assert!(entries.get(id, (2, 1)).is_some());
+        assert_eq!(entries.size, 1024);
     }
 }

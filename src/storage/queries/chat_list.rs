@@ -1,4 +1,4 @@
-//! The list of a user's chats, and what is unread in them.
+//! The list of a user's chats, and their unread counts.
 
 use super::{
     chat_search,
@@ -7,11 +7,11 @@ use super::{
 };
 use crate::{
     core::{
-        model::{ChatId, ChatKind, ShownChat, UserId, text::fold},
+        model::{ChatForViewer, ChatId, ChatKind, UserId, text::fold},
         text_index::Matching,
     },
     storage::{
-        AnyConn, KnownChats, StorageError,
+        AnyConn, ChatCache, StorageError,
         db::{like_pattern::different_words, sql::sql},
         tables::rows::chat_columns,
     },
@@ -20,22 +20,22 @@ use crate::{
 /// Which of a user's chats to list.
 #[derive(Debug, Clone, Default)]
 pub struct ChatFilter {
-    /// Every word must be found in the title or in a member's name.
+    /// Every word must match in the title or in a member's name.
     pub search: String,
     pub matching: Matching,
     pub kind: Option<ChatKind>,
 }
 
-/// How many chats of `user` pass the filter, and those from number `skip` on, pinned ones before others and the
-/// latest activity first.
+/// Returns the number of `user`'s chats that pass the filter, and one page of them. Pinned chats are first,
+/// then those with the latest activity.
 pub fn page(
     conn: &mut AnyConn,
-    known: &KnownChats,
+    cache: &ChatCache,
     user: UserId,
     filter: &ChatFilter,
     skip: i64,
     limit: i64,
-) -> Result<(i64, Vec<ShownChat>), StorageError> {
+) -> Result<(i64, Vec<ChatForViewer>), StorageError> {
     let mut listed = listed(conn, user, filter.kind)?;
     let search = fold(&filter.search);
     let words = different_words(&search);
@@ -44,13 +44,13 @@ pub fn page(
         listed.retain(|chat| found.binary_search(chat).is_ok());
     }
     let page: Vec<i64> = listed.iter().skip(skip as usize).take(limit as usize).copied().collect();
-    let look = known.look(conn)?;
+    let look = cache.look(conn)?;
     let page = places(conn, user, &page)?.into_iter().map(|membership| look.shown(conn, membership));
     Ok((listed.len() as i64, page.collect::<Result<_, _>>()?))
 }
 
-/// The user's chats in the order in which they are listed. Databases put whole rows in order, of which a page shows few;
-/// so they are asked for what the order depends on only.
+/// Returns the ids of the user's chats in the order of the list. Databases sort whole rows, and a page shows
+/// few of them. So this reads only the columns that the order depends on.
 fn listed(conn: &mut AnyConn, user: UserId, kind: Option<ChatKind>) -> Result<Vec<i64>, StorageError> {
     let mut rows = sql!(
         "SELECT m.is_pinned, c.updated_at, m.chat_id FROM members m JOIN chats c ON c.id = m.chat_id \
@@ -64,7 +64,7 @@ fn listed(conn: &mut AnyConn, user: UserId, kind: Option<ChatKind>) -> Result<Ve
     Ok(rows.into_iter().map(|(_, _, chat)| chat).collect())
 }
 
-/// These chats, all of which the user is in, in the order given.
+/// Loads these chats in the order given. The user must be a member of all.
 fn places(conn: &mut AnyConn, user: UserId, chats: &[i64]) -> Result<Vec<Membership>, StorageError> {
     let rows = sql!(
         concat!(
@@ -84,7 +84,7 @@ fn places(conn: &mut AnyConn, user: UserId, chats: &[i64]) -> Result<Vec<Members
     Ok(places)
 }
 
-/// Unread messages by chat, of those of the user's chats that have any, by chat id.
+/// Returns unread counts by chat, in order of chat id. Chats without unread messages are omitted.
 pub fn unread_by_chat(conn: &mut AnyConn, user: UserId) -> Result<Vec<(ChatId, i64)>, StorageError> {
     let rows = sql!(
         concat!(
@@ -113,8 +113,8 @@ pub fn unread_by_chat(conn: &mut AnyConn, user: UserId) -> Result<Vec<(ChatId, i
     Ok(unread)
 }
 
-/// How many of the messages that count as unread are the user's own, for these chats in the order of their ids: in one
-/// statement, however many chats these are.
+/// Counts the user's own messages among the unread ones of these chats, in order of chat id. It takes one
+/// statement for any number of chats.
 fn own_unread(
     conn: &mut AnyConn,
     user: UserId,

@@ -1,4 +1,4 @@
-//! The search among a user's chats: by their titles, and by the names of those in them.
+//! Search in a user's chats: by title, and by the names of members.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,18 +10,19 @@ use crate::{
     },
 };
 
-/// Different words that a search may have. More are found nowhere.
+/// Most distinct words per search. A search with more finds nothing.
 const MOST_WORDS: usize = 32;
 
-/// The names of the members of larger chats are not looked at one by one.
+/// In chats with more members than this, members' names are not scanned one by one.
 const LARGE: i64 = 100;
 
-/// Most users of a name who are looked for in large chats. Of more there is soon one among the members.
+/// Most users with a matching name for whom large chats are searched. With more of them, a scan of a chat
+/// soon finds one.
 const MOST_NAMED: i64 = 1_000;
 
-/// The ids, in order, of the user's chats in whose title or members' names each word is found. The user's own name
-/// would find them all, so it counts only where nobody else is in the chat and it is the title. The database looks for the
-/// longest word; the others are looked for in what that finds.
+/// Returns the sorted ids of the user's chats in whose title or members' names every word is found. The
+/// user's own name would match all of them. So it counts only in a chat without other members, whose title it
+/// is. The database searches for the longest word; the others are checked in its results.
 pub fn with_every_word(
     conn: &mut AnyConn,
     user: UserId,
@@ -39,7 +40,7 @@ pub fn with_every_word(
 
 fn with_word(conn: &mut AnyConn, user: UserId, word: &str) -> Result<Vec<i64>, StorageError> {
     let pattern = like_pattern(word);
-    let named = if has_large(conn, user)? { named(conn, &pattern)? } else { Vec::new() };
+    let named = if has_large(conn, user)? { users_named(conn, &pattern)? } else { Vec::new() };
     let are_few = (named.len() as i64) < MOST_NAMED;
     let by_name_up_to = if are_few { LARGE } else { i64::MAX };
     let mut found = by_title_or_name(conn, user, &pattern, by_name_up_to)?;
@@ -51,10 +52,10 @@ fn with_word(conn: &mut AnyConn, user: UserId, word: &str) -> Result<Vec<i64>, S
     Ok(found)
 }
 
-/// Chats whose titles and names are read at a time.
-const PART: usize = 100;
+/// Chats whose titles and names are read per query.
+const BATCH: usize = 100;
 
-/// Leaves the chats in whose title or names each word is found in this way.
+/// Keeps the chats in whose title or names every word matches.
 fn keep_matching(
     conn: &mut AnyConn,
     user: UserId,
@@ -67,14 +68,14 @@ fn keep_matching(
         _ => "%".to_owned(),
     };
     let mut found = HashSet::new();
-    for part in chats.chunks(PART) {
+    for part in chats.chunks(BATCH) {
         let titles = sql!(
             "SELECT id, title_key FROM chats WHERE id IN ? AND title_key LIKE ? ESCAPE '\\'",
             part,
             &pattern
         );
         let mut missing: HashMap<i64, Vec<&str>> = part.iter().map(|chat| (*chat, words.to_vec())).collect();
-        strike_out(&mut missing, titles.rows(conn)?, matching);
+        remove_found(&mut missing, titles.rows(conn)?, matching);
         let rest: Vec<i64> = part.iter().copied().filter(|chat| !missing[chat].is_empty()).collect();
         if !rest.is_empty() {
             let names = sql!(
@@ -85,7 +86,7 @@ fn keep_matching(
                 user,
                 &pattern
             );
-            strike_out(&mut missing, names.rows(conn)?, matching);
+            remove_found(&mut missing, names.rows(conn)?, matching);
         }
         found.extend(missing.into_iter().filter(|(_, words)| words.is_empty()).map(|(chat, _)| chat));
     }
@@ -93,8 +94,8 @@ fn keep_matching(
     Ok(())
 }
 
-/// Strikes out of what is missing in each chat the words that are found in its texts.
-fn strike_out(missing: &mut HashMap<i64, Vec<&str>>, texts: Vec<(i64, String)>, matching: Matching) {
+/// Removes from each chat's missing words those that match in its texts.
+fn remove_found(missing: &mut HashMap<i64, Vec<&str>>, texts: Vec<(i64, String)>, matching: Matching) {
     for (chat, text) in texts {
         if let Some(words) = missing.get_mut(&chat) {
             words.retain(|word| !matching.finds(&text, word));
@@ -102,7 +103,8 @@ fn strike_out(missing: &mut HashMap<i64, Vec<&str>>, texts: Vec<(i64, String)>, 
     }
 }
 
-/// The chats with a title that fits, and of those with so many members at most also the ones with a name that fits.
+/// Returns chats with a matching title. Chats of at most `most_members` members are also found by a member's
+/// name.
 fn by_title_or_name(
     conn: &mut AnyConn,
     user: UserId,
@@ -125,7 +127,7 @@ fn by_title_or_name(
     Ok(rows.rows::<(i64,)>(conn)?.into_iter().map(|(id,)| id).collect())
 }
 
-/// Whether the user is in a large chat.
+/// Returns whether the user is in a large chat.
 fn has_large(conn: &mut AnyConn, user: UserId) -> Result<bool, StorageError> {
     let row = sql!(
         "SELECT c.id FROM members m JOIN chats c ON c.id = m.chat_id \
@@ -136,10 +138,10 @@ fn has_large(conn: &mut AnyConn, user: UserId) -> Result<bool, StorageError> {
     Ok(row.first::<(i64,)>(conn)?.is_some())
 }
 
-/// Some users with a name that fits; all of them, where they are few.
-fn named(conn: &mut AnyConn, pattern: &str) -> Result<Vec<i64>, StorageError> {
+/// Returns up to [`MOST_NAMED`] users with a matching name.
+fn users_named(conn: &mut AnyConn, pattern: &str) -> Result<Vec<i64>, StorageError> {
     let rows = sql!(
-        // Each half has an index of its own.
+        // Each half uses its own index.
         "SELECT id FROM users WHERE is_active AND name_key LIKE ? ESCAPE '\\' \
          UNION ALL SELECT id FROM users WHERE NOT is_active AND name_key LIKE ? ESCAPE '\\' LIMIT ?",
         pattern,
@@ -149,7 +151,7 @@ fn named(conn: &mut AnyConn, pattern: &str) -> Result<Vec<i64>, StorageError> {
     Ok(rows.rows::<(i64,)>(conn)?.into_iter().map(|(id,)| id).collect())
 }
 
-/// The user's large chats in which one of these others is.
+/// Returns the user's large chats that have one of these users as another member.
 fn large_with_one_of(conn: &mut AnyConn, user: UserId, named: &[i64]) -> Result<Vec<i64>, StorageError> {
     let rows = match conn {
         AnyConn::Sqlite(_) => sql!(
@@ -162,7 +164,7 @@ fn large_with_one_of(conn: &mut AnyConn, user: UserId, named: &[i64]) -> Result<
             named
         )
         .rows::<(i64,)>(conn)?,
-        // As an array they are looked up in the index.
+        // PostgreSQL looks up the elements of an array in the index.
         AnyConn::Postgres(_) => sql!(
             "SELECT c.id FROM members m JOIN chats c ON c.id = m.chat_id \
              WHERE m.user_id = ? AND m.left_seq IS NULL AND c.member_count > ? AND c.deleted_at IS NULL AND EXISTS ( \

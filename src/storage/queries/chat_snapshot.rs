@@ -1,4 +1,4 @@
-//! What a chat object shows.
+//! The data of a chat object.
 
 use super::membership::authorized;
 use crate::{
@@ -6,13 +6,17 @@ use crate::{
         Chat, ChatId, ChatSnapshot, Role, UserId, Viewer, permission::Ability, records::LISTED_MEMBERS,
     },
     storage::{
-        AnyConn, Rules, StorageError,
+        AnyConn, StorageError, StoragePolicy,
         tables::{members, messages},
     },
 };
 
-/// What a chat object shows to everybody.
-pub fn snapshot_of(conn: &mut AnyConn, rules: &Rules, chat: Chat) -> Result<ChatSnapshot, StorageError> {
+/// Returns the data of a chat object that is equal for all members.
+pub fn snapshot_of(
+    conn: &mut AnyConn,
+    rules: &StoragePolicy,
+    chat: Chat,
+) -> Result<ChatSnapshot, StorageError> {
     let members = members::first(conn, chat.id, LISTED_MEMBERS)?;
     let all_listed = chat.member_count <= members.len() as i64;
     let admins = if all_listed {
@@ -32,10 +36,10 @@ pub fn snapshot_of(conn: &mut AnyConn, rules: &Rules, chat: Chat) -> Result<Chat
     Ok(ChatSnapshot { chat, members, admins, last_message })
 }
 
-/// A chat as `user` sees it.
+/// Returns a chat for `user`. Fails with a refusal if the user may not see it.
 pub fn view(
     conn: &mut AnyConn,
-    rules: &Rules,
+    rules: &StoragePolicy,
     chat: ChatId,
     user: UserId,
 ) -> Result<(ChatSnapshot, Viewer), StorageError> {

@@ -1,30 +1,30 @@
-//! Whom one may begin to write to: whether two share a chat, as far as that matters.
+//! The contact policy: whom a user may contact, depending on whether the two share a chat.
 
 use std::collections::HashSet;
 
 use crate::{
     core::model::{ChatId, Contacts, Refusal, UserId},
     storage::{
-        AnyConn, Rules, StorageError,
+        AnyConn, StorageError, StoragePolicy,
         tables::{blocks, members, users},
     },
 };
 
-/// How many chats of another user are read at once.
+/// Page size for reading another user's chats.
 const CHATS_AT_ONCE: i64 = 64;
 
-/// Expects that `by` may begin chats with others, whoever they are, and bring them into chats.
-pub fn expect_may_begin(conn: &mut AnyConn, rules: &Rules, by: UserId) -> Result<(), StorageError> {
+/// Checks that `by` may begin chats and add people at all.
+pub fn expect_may_begin(conn: &mut AnyConn, rules: &StoragePolicy, by: UserId) -> Result<(), StorageError> {
     match rules.contacts.begins() {
         Err(refusal) if !users::is_staff(conn, by)? => Err(refusal.into()),
         _ => Ok(()),
     }
 }
 
-/// Expects that `by` may begin chats with these people, and bring them into chats.
-pub fn expect_reached(
+/// Checks that `by` may begin chats with these people and add them to chats.
+pub fn expect_may_contact(
     conn: &mut AnyConn,
-    rules: &Rules,
+    rules: &StoragePolicy,
     by: UserId,
     others: &[UserId],
 ) -> Result<(), StorageError> {
@@ -32,11 +32,11 @@ pub fn expect_reached(
     if users::is_staff(conn, by)? || shares_chats(conn, by, others)? { Ok(()) } else { Err(refusal.into()) }
 }
 
-/// Expects that `by` may know that there is such a user: oneself, those with whom one shares a chat, those whom one has
-/// blocked. Anybody else is like one that does not exist.
+/// Checks that `by` may know of a user: oneself, a user with whom one shares a chat, or one whom one has
+/// blocked. Any other user is reported as not found.
 pub fn expect_known(
     conn: &mut AnyConn,
-    rules: &Rules,
+    rules: &StoragePolicy,
     by: UserId,
     other: UserId,
 ) -> Result<(), StorageError> {
@@ -47,13 +47,13 @@ pub fn expect_known(
     if is_known { Ok(()) } else { Err(Refusal::NotFound.into()) }
 }
 
-/// Whether somebody finds only those with whom they share a chat.
-pub fn is_limited(conn: &mut AnyConn, rules: &Rules, user: UserId) -> Result<bool, StorageError> {
+/// Returns whether the policy lets a user find only people with whom they share a chat.
+pub fn is_limited(conn: &mut AnyConn, rules: &StoragePolicy, user: UserId) -> Result<bool, StorageError> {
     Ok(rules.contacts != Contacts::All && !users::is_staff(conn, user)?)
 }
 
-/// Whether a user shares a chat with each of `others`. Reads the user's chats once, and of each other only as many as
-/// it takes to find a common one.
+/// Returns whether a user shares a chat with each of `others`. Reads the user's own chats once, and the
+/// others' chats in pages until one is common.
 fn shares_chats(conn: &mut AnyConn, user: UserId, others: &[UserId]) -> Result<bool, StorageError> {
     let mut others = others.iter().filter(|other| **other != user).peekable();
     if others.peek().is_none() {
@@ -68,7 +68,7 @@ fn shares_chats(conn: &mut AnyConn, user: UserId, others: &[UserId]) -> Result<b
     Ok(true)
 }
 
-/// Whether a user is in one of these chats.
+/// Returns whether a user is in one of these chats.
 fn has_one_of(conn: &mut AnyConn, chats: &HashSet<ChatId>, user: UserId) -> Result<bool, StorageError> {
     let mut after = ChatId(0);
     loop {

@@ -1,5 +1,5 @@
-//! The search among those with whom one shares a chat, where others are not to be found. It begins with one's own chats,
-//! so however many users there are, it costs what one's chats have members.
+//! User search limited to people with whom the caller shares a chat. It starts from the caller's chats, so
+//! that its cost depends on their members and not on the number of users.
 
 use super::user_search::{Found, MOST_FOUND};
 use crate::{
@@ -17,8 +17,8 @@ use crate::{
     },
 };
 
-/// Active users who share a chat with `caller` and in whose names or e-mail every word of `query` is found: exact hits
-/// first, then beginnings, then the rest.
+/// Finds active users who share a chat with `caller` and in whose names or e-mail every word of `query`
+/// matches. Exact matches are first, then prefixes, then the rest.
 pub fn search(
     conn: &mut AnyConn,
     caller: UserId,
@@ -59,8 +59,8 @@ pub fn search(
     Ok(found.into_iter().map(|(_, found)| found).collect())
 }
 
-/// Those who are called so, then those whose name begins so, then those who have it within; of each, by display name before
-/// by username and that before by e-mail.
+/// Ranks a match: exact names first, then prefixes, then the rest. Within each, a display name ranks before a
+/// username, and that before an e-mail address.
 fn rank(phrase: &str, name_key: &str, email_key: &str) -> u8 {
     let (display_name, username) = name_key.split_once('\n').unwrap_or((name_key, ""));
     let keys = [display_name, username, email_key];

@@ -1,4 +1,4 @@
-//! Members by their names.
+//! Search for members of a chat by name.
 
 use crate::{
     core::{
@@ -15,10 +15,11 @@ use crate::{
     },
 };
 
-/// Different words that a search may have: no name has so many.
+/// Most distinct words per search; no name has as many.
 const MOST_WORDS: usize = 32;
 
-/// Those in whose names every word of `query` is found: how many, and a page of them by joining.
+/// Finds members whose names contain every word of `query`. Returns their number and one page, in order of
+/// joining.
 pub fn search(
     conn: &mut AnyConn,
     chat: ChatId,

@@ -1,16 +1,16 @@
-//! Chats as their members meet them, and public rooms as anybody does: where what one may do is decided.
+//! Memberships: a chat together with one user's state in it, and the authorization of that user.
 
 use super::unread;
 use crate::{
     core::model::{
         Chat, ChatId, ChatKind, Me, MessageId, Pos, Refusal, Role, Seq, Timestamp, UserId, Viewer,
-        permission::{Ability, Asker, authorize},
+        permission::{Ability, Subject, authorize},
         records::Message,
     },
     storage::{
         AnyConn, StorageError,
-        db::sql::{Both, sql},
-        policy::Rules,
+        db::sql::{Concat, sql},
+        policy::StoragePolicy,
         tables::{
             members,
             messages::{at, locate},
@@ -20,35 +20,35 @@ use crate::{
     },
 };
 
-/// A chat as one of its members meets it, or a public room as anybody does.
+/// A chat together with one user's state in it. In a public room the user need not be a member.
 #[derive(Debug, Clone)]
 pub struct Membership {
     pub chat: Chat,
     pub user: UserId,
-    /// `None`: the user is not in it.
+    /// `None`: the user is not a member.
     pub role: Option<Role>,
     pub read_pos: Pos,
     pub last_read_message_id: Option<MessageId>,
     pub me: Me,
-    /// The place of the message from which on everything is unread by hand.
+    /// The position of the message from which the user marked everything as unread.
     pub unread_pos: Option<Pos>,
-    /// Number of the latest change of what the user has set for themselves.
+    /// Sequence number of the latest change of the user's preferences.
     pub me_seq: Seq,
-    /// Whether it is a dm and the other one has blocked the user; looked for only where it is decided what they may do.
+    /// Whether the chat is a dm whose other member has blocked the user. Loaded only for authorization.
     is_blocked: bool,
 }
 
 impl Membership {
-    /// Whether the user may do something, apart from what staff may.
+    /// Checks whether the user may act, disregarding staff privileges.
     pub fn authorize(&self, ability: Ability) -> Result<(), Refusal> {
-        authorize(&self.chat, self.asker(), ability)
+        authorize(&self.chat, self.subject(), ability)
     }
 
-    fn asker(&self) -> Asker {
-        Asker { role: self.role, is_blocked: self.is_blocked, ..Asker::default() }
+    fn subject(&self) -> Subject {
+        Subject { role: self.role, is_blocked: self.is_blocked, ..Subject::default() }
     }
 
-    /// What the chat object shows to this member only.
+    /// Returns the parts of the chat object that are specific to this user.
     pub fn viewer(&self, conn: &mut AnyConn) -> Result<Viewer, StorageError> {
         let unread_count = match self.role {
             Some(_) => self.unread_count(conn)?,
@@ -58,31 +58,31 @@ impl Membership {
         Ok(Viewer { id: self.user, role, last_read_message_id, unread_count, me: self.me })
     }
 
-    /// How many messages of others are unread.
+    /// Counts other users' messages that are unread.
     pub fn unread_count(&self, conn: &mut AnyConn) -> Result<i64, StorageError> {
         unread::count(conn, &self.chat, self.user, unread::counted_after(self.read_pos, self.unread_pos))
     }
 }
 
-/// The chat and the user's place in it; `None` where the user is not in it or there is no such chat.
+/// Returns the membership of a user; `None` where the user is not a member or the chat does not exist.
 pub fn membership(
     conn: &mut AnyConn,
     chat: ChatId,
     user: UserId,
 ) -> Result<Option<Membership>, StorageError> {
-    Ok(met(conn, chat, user)?.filter(|membership| membership.role.is_some()))
+    Ok(load(conn, chat, user)?.filter(|membership| membership.role.is_some()))
 }
 
-/// The chat as the user meets it, whether they may see it or not; `None` where there is no such chat.
-fn met(conn: &mut AnyConn, chat: ChatId, user: UserId) -> Result<Option<Membership>, StorageError> {
+/// Loads a chat and the user's state in it, without authorization; `None` where the chat does not exist.
+fn load(conn: &mut AnyConn, chat: ChatId, user: UserId) -> Result<Option<Membership>, StorageError> {
     let row = sql!(
         concat!(
             "SELECT ",
             chat_columns!(),
             ", ",
             place_columns!(),
-            // In one statement, and nothing that a group or a room has to pay for. A look-up by key for each of the two:
-            // joined, a planner may begin with all blocks of a user whom thousands have blocked.
+            // One statement, at no cost for groups and rooms. The block is looked up by key: with a join, a
+            // planner may start with all blocks of a user whom thousands have blocked.
             ", CASE WHEN c.chat_type = 'dm' THEN EXISTS (SELECT 1 FROM members o WHERE o.chat_id = c.id AND ",
             "(SELECT b.created_at FROM blocks b WHERE b.blocker_id = o.user_id AND b.blocked_id = m.user_id) ",
             "IS NOT NULL) ELSE FALSE END ",
@@ -92,14 +92,14 @@ fn met(conn: &mut AnyConn, chat: ChatId, user: UserId) -> Result<Option<Membersh
         user,
         chat
     )
-    .first::<Both<ChatRow, AskingRow>>(conn)?;
-    Ok(row.map(|Both(chat, (a, b, c, d, e, f, g, h, is_blocked))| Membership {
+    .first::<Concat<ChatRow, AuthorizationRow>>(conn)?;
+    Ok(row.map(|Concat(chat, (a, b, c, d, e, f, g, h, is_blocked))| Membership {
         is_blocked,
-        ..membership_from(user, Both(chat, (a, b, c, d, e, f, g, h)))
+        ..membership_from(user, Concat(chat, (a, b, c, d, e, f, g, h)))
     }))
 }
 
-/// The columns of what a user has set for themselves, in the order of [`MeRow`]; `m` is the members table.
+/// The columns of a user's preferences, in the order of [`MeRow`]; `m` is the members table.
 macro_rules! me_columns {
     () => {
         "m.is_pinned, m.muted_until, m.unread_pos, m.unread_message_id"
@@ -109,7 +109,7 @@ pub(crate) use me_columns;
 
 pub(crate) type MeRow = (Option<bool>, Option<i64>, Option<i64>, Option<i64>);
 
-/// What a user has set for themselves, and the place of the message from which on everything is unread by hand.
+/// Returns a user's preferences, and the position of the message from which they marked everything as unread.
 pub(crate) fn me((is_pinned, muted_until, unread_pos, unread_from): MeRow) -> (Me, Option<Pos>) {
     let me = Me {
         muted_until: muted_until.map(Timestamp),
@@ -119,7 +119,7 @@ pub(crate) fn me((is_pinned, muted_until, unread_pos, unread_from): MeRow) -> (M
     (me, unread_pos)
 }
 
-/// The columns of a member's place in a chat, in the order of [`PlaceRow`]; `m` is the members table.
+/// The columns of a member's state in a chat, in the order of [`PlaceRow`]; `m` is the members table.
 macro_rules! place_columns {
     () => {
         concat!("m.role, m.read_pos, m.read_message_id, m.me_seq, ", me_columns!())
@@ -127,7 +127,7 @@ macro_rules! place_columns {
 }
 pub(crate) use place_columns;
 
-/// All null where there is no member.
+/// A member's state; all null where there is no member.
 type PlaceRow = (
     Option<String>,
     Option<i64>,
@@ -139,8 +139,8 @@ type PlaceRow = (
     Option<i64>,
 );
 
-/// The same, and whether the user is blocked.
-type AskingRow = (
+/// A member's state, and whether the user is blocked.
+type AuthorizationRow = (
     Option<String>,
     Option<i64>,
     Option<i64>,
@@ -152,9 +152,9 @@ type AskingRow = (
     bool,
 );
 
-pub(crate) type MembershipRow = Both<ChatRow, PlaceRow>;
+pub(crate) type MembershipRow = Concat<ChatRow, PlaceRow>;
 
-pub(crate) fn membership_from(user: UserId, Both(chat_row, place): MembershipRow) -> Membership {
+pub(crate) fn membership_from(user: UserId, Concat(chat_row, place): MembershipRow) -> Membership {
     let (role, read_pos, read_message_id, me_seq, is_pinned, muted_until, unread_pos, unread_from) = place;
     let (me, unread_pos) = me((is_pinned, muted_until, unread_pos, unread_from));
     Membership {
@@ -170,30 +170,30 @@ pub(crate) fn membership_from(user: UserId, Both(chat_row, place): MembershipRow
     }
 }
 
-/// The caller's place in a chat, if it allows what they want. This is the authority: what it says inside a writing
-/// transaction is what holds.
+/// Returns the caller's membership if it permits `ability`. This check is authoritative only inside a writing
+/// transaction.
 pub fn authorized(
     conn: &mut AnyConn,
     chat: ChatId,
     caller: UserId,
     ability: Ability,
 ) -> Result<Membership, StorageError> {
-    let met = met(conn, chat, caller)?.ok_or(Refusal::NotFound)?;
-    let Err(refusal) = met.authorize(ability) else { return Ok(met) };
+    let membership = load(conn, chat, caller)?.ok_or(Refusal::NotFound)?;
+    let Err(refusal) = membership.authorize(ability) else { return Ok(membership) };
     if !matches!(ability, Ability::See | Ability::Join) && !ability.is_managing() {
         return Err(refusal.into());
     }
     let is_staff = users::is_staff(conn, caller)?;
-    let may_help = is_staff || met.chat.kind == ChatKind::Dm;
+    let may_help = is_staff || membership.chat.kind == ChatKind::Dm;
     let is_unattended = may_help && !members::has_active_admin(conn, chat)?;
-    authorize(&met.chat, Asker { is_staff, is_unattended, ..met.asker() }, ability)?;
-    Ok(met)
+    authorize(&membership.chat, Subject { is_staff, is_unattended, ..membership.subject() }, ability)?;
+    Ok(membership)
 }
 
-/// A message that a user may see, with its readers.
+/// Returns a message that a user may see, with its readers.
 pub fn visible(
     conn: &mut AnyConn,
-    rules: &Rules,
+    rules: &StoragePolicy,
     user: UserId,
     id: MessageId,
 ) -> Result<Message, StorageError> {

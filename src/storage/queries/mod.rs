@@ -1,4 +1,4 @@
-//! What is read of several tables at once.
+//! Queries that read several tables.
 
 pub mod changes_since;
 pub(crate) mod chat_cache;

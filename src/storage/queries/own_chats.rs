@@ -1,15 +1,19 @@
-//! The chats that a user has made or joined, of which nobody has more than so many.
+//! The limit on chats that one user has created or joined.
 //!
-//! What others brought them into does not count: nobody uses up what another may have.
+//! Chats to which others added the user do not count, so that no one can use up another user's limit.
 
 use crate::{
     core::model::{FieldErrors, UserId},
-    storage::{AnyConn, Rules, StorageError, db::sql::sql, tables::users},
+    storage::{AnyConn, StorageError, StoragePolicy, db::sql::sql, tables::users},
 };
 
-/// Expects that a user may have another one. Staff may have any number. On PostgreSQL several that come at once may pass
-/// together, as many as there are writers.
-pub fn expect_room(conn: &mut AnyConn, rules: &Rules, user: UserId) -> Result<(), StorageError> {
+/// Checks that a user may have another chat. Staff have no limit. On PostgreSQL concurrent requests may
+/// exceed it together, by at most the number of writers.
+pub fn expect_below_chat_limit(
+    conn: &mut AnyConn,
+    rules: &StoragePolicy,
+    user: UserId,
+) -> Result<(), StorageError> {
     let most = i64::from(rules.max_chats_per_user);
     let (count,) = sql!(
         "SELECT count(*) FROM (SELECT user_id FROM members WHERE user_id = ? AND is_own AND left_seq IS NULL LIMIT ?) own",

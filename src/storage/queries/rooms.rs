@@ -1,13 +1,14 @@
-//! Rooms: found by their object, listed, searched, newest first. Staff find every room, everybody else the public ones.
+//! Rooms: found by their object, listed and searched, newest first. Staff find all rooms, other users the
+//! public ones.
 
 use super::membership::{Membership, MembershipRow, me_columns, membership_from, place_columns};
 use crate::{
     core::{
-        model::{ChatId, HostObject, ShownChat, UserId, text::fold},
+        model::{ChatForViewer, ChatId, HostObject, UserId, text::fold},
         text_index::Matching,
     },
     storage::{
-        AnyConn, KnownChats, StorageError,
+        AnyConn, ChatCache, StorageError,
         db::{
             like_pattern::{different_words, like_pattern},
             sql::sql,
@@ -16,7 +17,7 @@ use crate::{
     },
 };
 
-/// The room of an object, public or not.
+/// Returns the room of an object, public or not.
 pub fn of_object(conn: &mut AnyConn, object: &HostObject) -> Result<Option<ChatId>, StorageError> {
     let row = sql!(
         "SELECT id FROM chats WHERE object_id = ? AND object_type = ? AND deleted_at IS NULL",
@@ -26,16 +27,16 @@ pub fn of_object(conn: &mut AnyConn, object: &HostObject) -> Result<Option<ChatI
     Ok(row.first::<(i64,)>(conn)?.map(|(id,)| ChatId(id)))
 }
 
-/// Which rooms somebody may find.
+/// The rooms that a user may find.
 #[derive(Clone, Copy, PartialEq)]
 enum Reach {
     Public,
-    /// Private ones too, for staff.
+    /// Private ones too: for staff.
     All,
 }
 
-/// Asks for rooms that are within reach: what is asked before and after the condition, in two statements, since each
-/// has an index of its own.
+/// Queries the rooms within reach: `$before` and `$after` enclose the condition. Each reach has its own
+/// statement, since each has its own index.
 macro_rules! within {
     ($conn:expr, $reach:expr, $before:literal, $after:literal $(, $value:expr)* $(,)?) => {
         match $reach {
@@ -54,23 +55,23 @@ macro_rules! within {
 /// Which rooms to list.
 #[derive(Debug, Clone, Default)]
 pub struct RoomFilter {
-    /// Every word must be found in the title.
+    /// Every word must match in the title.
     pub search: String,
     pub matching: Matching,
     pub object_type: Option<String>,
     pub object_id: Option<String>,
 }
 
-/// How many rooms pass the filter, and those from number `skip` on as `user` sees them, newest first. A search
-/// finds no more than [`MOST_FOUND`], and looks at no more than [`MOST_SEARCHED`].
+/// Returns the number of rooms that pass the filter, and one page of them for `user`, newest first. A search
+/// finds at most [`MOST_FOUND`] rooms and scans at most [`MOST_SEARCHED`].
 pub fn page(
     conn: &mut AnyConn,
-    known: &KnownChats,
+    cache: &ChatCache,
     user: UserId,
     filter: &RoomFilter,
     skip: i64,
     limit: i64,
-) -> Result<(i64, Vec<ShownChat>), StorageError> {
+) -> Result<(i64, Vec<ChatForViewer>), StorageError> {
     let search = fold(&filter.search);
     let words = different_words(&search);
     let kind = filter.object_type.as_deref();
@@ -86,8 +87,8 @@ pub fn page(
             (found.len() as i64, page.collect())
         }
     };
-    let look = known.look(conn)?;
-    let rooms = met(conn, user, &ids)?.into_iter().map(|room| look.shown(conn, room));
+    let look = cache.look(conn)?;
+    let rooms = load(conn, user, &ids)?.into_iter().map(|room| look.shown(conn, room));
     Ok((count, rooms.collect::<Result<_, _>>()?))
 }
 
@@ -121,23 +122,23 @@ fn newest(
     Ok(rows.into_iter().map(|(id,)| id).collect())
 }
 
-/// A room's id and its title as it is searched.
+/// A room's id and its folded title.
 type Titled = (i64, Option<String>);
 
-/// Words, and how a title must have them.
-type Wanted<'a> = (&'a [&'a str], Matching);
+/// Search words, and how they must match in a title.
+type TitleQuery<'a> = (&'a [&'a str], Matching);
 
-fn has_words((_, title): &Titled, (words, matching): Wanted) -> bool {
+fn has_words((_, title): &Titled, (words, matching): TitleQuery) -> bool {
     words.iter().all(|word| title.as_deref().is_some_and(|title| matching.finds(title, word)))
 }
 
-/// The rooms on objects of this id: one, where the type is named too.
+/// Returns the rooms on objects with this id: at most one where the type is given too.
 fn on_object(
     conn: &mut AnyConn,
     reach: Reach,
     object_type: Option<&str>,
     object_id: &str,
-    wanted: Wanted,
+    query: TitleQuery,
 ) -> Result<Vec<i64>, StorageError> {
     let rows: Vec<Titled> = within!(
         conn,
@@ -147,24 +148,24 @@ fn on_object(
         object_id,
         object_type
     );
-    Ok(rows.into_iter().filter(|room| has_words(room, wanted)).map(|(id, _)| id).collect())
+    Ok(rows.into_iter().filter(|room| has_words(room, query)).map(|(id, _)| id).collect())
 }
 
 /// Most rooms that a search finds.
 pub const MOST_FOUND: usize = 1_000;
 
-/// Most rooms, the newest ones, whose titles a search looks at.
+/// Most rooms whose titles a search scans, from the newest on.
 pub const MOST_SEARCHED: i64 = 250_000;
 
-/// The newest rooms in whose title each word is found. The database narrows by the longest word, some rooms at
-/// a time, until there are enough.
+/// Returns the newest rooms in whose title every word matches. The database filters by the longest word, in
+/// batches, until there are enough.
 fn with_words(
     conn: &mut AnyConn,
     reach: Reach,
     object_type: Option<&str>,
-    wanted: Wanted,
+    query: TitleQuery,
 ) -> Result<Vec<i64>, StorageError> {
-    let longest = wanted.0.iter().max_by_key(|word| word.len()).copied().unwrap_or_default();
+    let longest = query.0.iter().max_by_key(|word| word.len()).copied().unwrap_or_default();
     let pattern = like_pattern(longest);
     let last = newest(conn, reach, object_type, MOST_SEARCHED - 1, 1)?.first().copied().unwrap_or(0);
     let (mut found, mut before) = (Vec::new(), i64::MAX);
@@ -172,7 +173,7 @@ fn with_words(
         let rooms = some_with(conn, reach, object_type, &pattern, last..before)?;
         let is_all = rooms.len() < MOST_FOUND;
         before = rooms.last().map_or(0, |(id, _)| *id);
-        found.extend(rooms.iter().filter(|room| has_words(room, wanted)).map(|(id, _)| *id));
+        found.extend(rooms.iter().filter(|room| has_words(room, query)).map(|(id, _)| *id));
         if is_all || found.len() >= MOST_FOUND {
             found.truncate(MOST_FOUND);
             return Ok(found);
@@ -213,8 +214,8 @@ fn some_with(
     })
 }
 
-/// Rooms as a user meets them, newest first.
-fn met(conn: &mut AnyConn, user: UserId, ids: &[i64]) -> Result<Vec<Membership>, StorageError> {
+/// Loads these rooms and a user's state in them, newest first.
+fn load(conn: &mut AnyConn, user: UserId, ids: &[i64]) -> Result<Vec<Membership>, StorageError> {
     let rows = sql!(
         concat!(
             "SELECT ",

@@ -1,4 +1,5 @@
-//! How many messages of others a member has not read: subtraction, corrected by own and deleted ones.
+//! Unread counts: other users' messages that a member has not read. Computed by subtraction of positions,
+//! less own and deleted messages.
 
 use crate::{
     core::model::{Chat, Pos, UserId},
@@ -8,13 +9,13 @@ use crate::{
     },
 };
 
-/// The place after which a member's unread messages are counted: that of the read marker, or an earlier one before what
-/// was made unread by hand.
+/// Returns the position after which a member's unread messages are counted. It is the read marker, or the
+/// message before a manual unread mark if that is earlier.
 pub fn counted_after(read_pos: Pos, unread_pos: Option<Pos>) -> Pos {
     unread_pos.map_or(read_pos, |pos| read_pos.min(pos - 1))
 }
 
-/// Messages of others after the place `after`, deleted ones not counted.
+/// Counts other users' messages after position `after`, without deleted ones.
 pub fn count(conn: &mut AnyConn, chat: &Chat, reader: UserId, after: Pos) -> Result<i64, StorageError> {
     if after >= chat.last_live_pos {
         return Ok(0);
@@ -23,7 +24,7 @@ pub fn count(conn: &mut AnyConn, chat: &Chat, reader: UserId, after: Pos) -> Res
     count_without(conn, chat, reader, after, own)
 }
 
-/// The same where it is known how many messages after that place are the reader's own.
+/// Counts other users' messages after position `after`, given the number of the reader's own messages there.
 pub fn count_without(
     conn: &mut AnyConn,
     chat: &Chat,

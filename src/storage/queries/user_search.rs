@@ -1,4 +1,4 @@
-//! The search for users: who is called so, whose name begins so, and who has it within their name.
+//! User search: exact matches, then prefixes, then matches within names.
 
 use std::collections::HashMap;
 
@@ -27,8 +27,9 @@ pub struct Found {
     pub email: String,
 }
 
-/// Active users but `caller` in whose names or e-mail every word of `query` is found: exact hits first, then
-/// beginnings, then the rest. Of each, display names come before usernames and these before e-mail addresses.
+/// Finds active users other than `caller` in whose names or e-mail every word of `query` matches. Exact
+/// matches are first, then prefixes, then the rest. Within each, display names rank before usernames, and
+/// these before e-mail addresses.
 pub fn search(
     conn: &mut AnyConn,
     caller: UserId,
@@ -36,24 +37,24 @@ pub fn search(
     matching: Matching,
 ) -> Result<Vec<Found>, StorageError> {
     let query = fold(query);
-    // No name has a NUL in it, and PostgreSQL takes no text with one.
+    // No name contains a NUL, and PostgreSQL rejects text with one.
     if query.contains('\0') {
         return Ok(Vec::new());
     }
     let phrase = query.split_whitespace().collect::<Vec<_>>().join(" ");
     let mut found = Vec::new();
-    for way in [exactly, beginning] {
-        note(&mut found, way(conn, caller, &phrase)?);
+    for way in [exact_matches, prefix_matches] {
+        append_new(&mut found, way(conn, caller, &phrase)?);
     }
     if found.len() < MOST_FOUND {
-        note(&mut found, within(conn, caller, &phrase, matching)?);
+        append_new(&mut found, substring_matches(conn, caller, &phrase, matching)?);
     }
     found.truncate(MOST_FOUND);
-    shown(conn, &found)
+    load(conn, &found)
 }
 
-/// Adds users that were not found before.
-fn note(found: &mut Vec<i64>, more: Vec<i64>) {
+/// Appends users that are not in the list yet.
+fn append_new(found: &mut Vec<i64>, more: Vec<i64>) {
     for id in more {
         if !found.contains(&id) {
             found.push(id);
@@ -61,26 +62,26 @@ fn note(found: &mut Vec<i64>, more: Vec<i64>) {
     }
 }
 
-/// Users whose display name, username or e-mail is the phrase.
-fn exactly(conn: &mut AnyConn, caller: UserId, phrase: &str) -> Result<Vec<i64>, StorageError> {
+/// Returns users whose display name, username or e-mail equals the phrase.
+fn exact_matches(conn: &mut AnyConn, caller: UserId, phrase: &str) -> Result<Vec<i64>, StorageError> {
     // The display name is the first line of the key.
-    let mut found = named(conn, caller, &format!("{phrase}\n"), &format!("{phrase}\u{b}"))?;
-    found.extend(signing_in_as(conn, caller, phrase, phrase)?);
-    found.extend(reached_at(conn, caller, phrase, phrase)?);
+    let mut found = by_name(conn, caller, &format!("{phrase}\n"), &format!("{phrase}\u{b}"))?;
+    found.extend(by_username(conn, caller, phrase, phrase)?);
+    found.extend(by_email(conn, caller, phrase, phrase)?);
     Ok(found)
 }
 
-/// Users whose display name, username or e-mail begins with the phrase.
-fn beginning(conn: &mut AnyConn, caller: UserId, phrase: &str) -> Result<Vec<i64>, StorageError> {
+/// Returns users whose display name, username or e-mail begins with the phrase.
+fn prefix_matches(conn: &mut AnyConn, caller: UserId, phrase: &str) -> Result<Vec<i64>, StorageError> {
     let last = format!("{phrase}{}", char::MAX);
-    let mut found = named(conn, caller, phrase, &last)?;
-    found.extend(signing_in_as(conn, caller, phrase, &last)?);
-    found.extend(reached_at(conn, caller, phrase, &last)?);
+    let mut found = by_name(conn, caller, phrase, &last)?;
+    found.extend(by_username(conn, caller, phrase, &last)?);
+    found.extend(by_email(conn, caller, phrase, &last)?);
     Ok(found)
 }
 
-/// Users whose names, as they are searched, are from `first` to `last`.
-fn named(conn: &mut AnyConn, caller: UserId, first: &str, last: &str) -> Result<Vec<i64>, StorageError> {
+/// Returns users whose search key of names is between `first` and `last`.
+fn by_name(conn: &mut AnyConn, caller: UserId, first: &str, last: &str) -> Result<Vec<i64>, StorageError> {
     let rows = sql!(
         "SELECT id FROM users WHERE name_key >= ? AND name_key <= ? AND is_active AND id <> ? \
          ORDER BY name_key, id LIMIT ?",
@@ -92,7 +93,7 @@ fn named(conn: &mut AnyConn, caller: UserId, first: &str, last: &str) -> Result<
     Ok(rows.rows::<(i64,)>(conn)?.into_iter().map(|(id,)| id).collect())
 }
 
-fn signing_in_as(
+fn by_username(
     conn: &mut AnyConn,
     caller: UserId,
     first: &str,
@@ -109,7 +110,7 @@ fn signing_in_as(
     Ok(rows.rows::<(i64,)>(conn)?.into_iter().map(|(id,)| id).collect())
 }
 
-fn reached_at(conn: &mut AnyConn, caller: UserId, first: &str, last: &str) -> Result<Vec<i64>, StorageError> {
+fn by_email(conn: &mut AnyConn, caller: UserId, first: &str, last: &str) -> Result<Vec<i64>, StorageError> {
     let rows = sql!(
         "SELECT id FROM users WHERE email_key >= ? AND email_key <= ? AND is_active AND id <> ? \
          ORDER BY email_key, id LIMIT ?",
@@ -121,14 +122,14 @@ fn reached_at(conn: &mut AnyConn, caller: UserId, first: &str, last: &str) -> Re
     Ok(rows.rows::<(i64,)>(conn)?.into_iter().map(|(id,)| id).collect())
 }
 
-/// Words that the database looks for. What it does not look for is looked for here.
+/// Words that the database searches for. Further ones are checked here.
 const WORDS: usize = 3;
 
-/// Users looked at in one go where the database finds too many.
-const PART: usize = 1_000;
+/// Rows per query where the database returns more than match.
+const BATCH: usize = 1_000;
 
-/// Users in whose names or e-mail each word of the phrase is found, by name.
-fn within(
+/// Returns users in whose names or e-mail every word of the phrase matches, in order of name.
+fn substring_matches(
     conn: &mut AnyConn,
     caller: UserId,
     phrase: &str,
@@ -139,7 +140,7 @@ fn within(
     let pattern = |number: usize| words.get(number).map_or_else(|| "%".to_owned(), |word| like_pattern(word));
     let [first, second, third] = [0, 1, 2].map(pattern);
     let is_exact = matching == Matching::Substring && words.len() <= WORDS;
-    let part = if is_exact { MOST_FOUND } else { PART };
+    let part = if is_exact { MOST_FOUND } else { BATCH };
     let (mut found, mut after) = (Vec::new(), (String::new(), 0));
     loop {
         let rows = sql!(
@@ -172,8 +173,8 @@ fn within(
     }
 }
 
-/// Users in this order.
-fn shown(conn: &mut AnyConn, ids: &[i64]) -> Result<Vec<Found>, StorageError> {
+/// Loads users, in the order of `ids`.
+fn load(conn: &mut AnyConn, ids: &[i64]) -> Result<Vec<Found>, StorageError> {
     let rows = sql!(concat!("SELECT ", card_columns!(), ", u.email FROM users u WHERE u.id IN ?"), ids)
         .rows::<(i64, String, String, String, String, String)>(conn)?;
     let found = rows.into_iter().map(|(id, name, first, last, url, email)| {

@@ -1,6 +1,6 @@
-//! Who has blocked whom.
+//! Blocks between users.
 //!
-//! Whether somebody is blocked in a dm is asked where it is decided what they may do there: see `membership`.
+//! Whether a user is blocked in a dm is part of the authorization query: see `membership`.
 
 use super::{
     locks,
@@ -12,28 +12,29 @@ use crate::{
     storage::{AnyConn, StorageError, db::sql::sql},
 };
 
-/// Ends a block, if there is one.
+/// Removes a block. Idempotent.
 pub fn unblock(conn: &mut AnyConn, blocker: UserId, blocked: UserId) -> Result<(), StorageError> {
     sql!("DELETE FROM blocks WHERE blocker_id = ? AND blocked_id = ?", blocker, blocked).run(conn)?;
     Ok(())
 }
 
-/// Expects that nobody has blocked `user` whom they begin a dm with. It stays so until the transaction's end.
+/// Refuses a new dm if `other` has blocked `user`. Locks both users, so that this holds until the transaction
+/// ends.
 pub fn expect_no_block(conn: &mut AnyConn, user: UserId, other: UserId) -> Result<(), StorageError> {
-    // Both, in the order in which everybody locks them: they are brought into a chat.
+    // Both join a new chat, so both are locked, in the lock order of all transactions.
     locks::user(conn, user.min(other))?;
     locks::user(conn, user.max(other))?;
     if has_blocked(conn, other, user)? { Err(Refusal::Forbidden.into()) } else { Ok(()) }
 }
 
-/// Whether somebody has blocked a user.
+/// Returns whether `blocker` has blocked `user`.
 pub(crate) fn has_blocked(conn: &mut AnyConn, blocker: UserId, user: UserId) -> Result<bool, StorageError> {
     let row = sql!("SELECT created_at FROM blocks WHERE blocker_id = ? AND blocked_id = ?", blocker, user);
     Ok(row.first::<(i64,)>(conn)?.is_some())
 }
 
-/// Expects that none of `others`, whom `user` brings into a chat, has blocked them. It stays so until the transaction's
-/// end. Staff may bring anybody in.
+/// Refuses to add `others` to a chat if one of them has blocked `user`. Staff may add anyone. Locks `others`,
+/// so that this holds until the transaction ends.
 pub fn expect_none(conn: &mut AnyConn, user: UserId, others: &[UserId]) -> Result<(), StorageError> {
     locks::users(conn, others)?;
     let ids: Vec<i64> = others.iter().map(|other| other.0).collect();
@@ -43,7 +44,7 @@ pub fn expect_none(conn: &mut AnyConn, user: UserId, others: &[UserId]) -> Resul
             sql!("SELECT 1 FROM blocks WHERE blocked_id = ? AND blocker_id IN ? LIMIT 1", user, ids)
                 .first::<(i64,)>(conn)?
         }
-        // A look-up by key for each, however many have blocked the user.
+        // One key lookup for each of them, however many users have blocked this one.
         AnyConn::Postgres(_) => sql!(
             "SELECT b.blocker_id FROM unnest(?) AS other (id) CROSS JOIN LATERAL \
              (SELECT blocker_id FROM blocks WHERE blocker_id = other.id AND blocked_id = ? LIMIT 1) b LIMIT 1",
@@ -55,7 +56,7 @@ pub fn expect_none(conn: &mut AnyConn, user: UserId, others: &[UserId]) -> Resul
     if row.is_some() && !users::is_staff(conn, user)? { Err(Refusal::Forbidden.into()) } else { Ok(()) }
 }
 
-/// How many users somebody has blocked, and those from number `skip` on, the latest first.
+/// Loads a page of the users that `blocker` has blocked, latest first, and their total number.
 pub fn page(
     conn: &mut AnyConn,
     blocker: UserId,

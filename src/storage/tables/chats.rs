@@ -1,4 +1,4 @@
-//! Chats: their rows, what a chat object shows, the list of a user's chats.
+//! The rows of chats, and the dm of each pair of users.
 
 use super::{
     members,
@@ -9,7 +9,7 @@ use crate::{
     storage::{AnyConn, StorageError, db::sql::sql},
 };
 
-/// Which of these chats there are.
+/// Returns those of these chats that exist and are not deleted.
 pub(crate) fn existing(conn: &mut AnyConn, chats: &[ChatId]) -> Result<Vec<ChatId>, StorageError> {
     let ids: Vec<i64> = chats.iter().map(|chat| chat.0).collect();
     let rows = sql!("SELECT id FROM chats WHERE id IN ? AND deleted_at IS NULL", ids.as_slice())
@@ -17,7 +17,7 @@ pub(crate) fn existing(conn: &mut AnyConn, chats: &[ChatId]) -> Result<Vec<ChatI
     Ok(rows.into_iter().map(|(id,)| ChatId(id)).collect())
 }
 
-/// A chat about to be made.
+/// A chat to be created.
 pub struct NewRow<'a> {
     pub kind: ChatKind,
     pub title: Option<&'a str>,
@@ -26,7 +26,7 @@ pub struct NewRow<'a> {
     pub object: Option<&'a HostObject>,
 }
 
-/// Makes a chat's row; its first change, number 1, is its making.
+/// Inserts a chat. Its creation is its first change, with sequence number 1.
 pub fn insert(conn: &mut AnyConn, new: &NewRow) -> Result<Chat, StorageError> {
     let now = Timestamp::now();
     let title_key = new.title.map(fold);
@@ -61,7 +61,7 @@ pub fn insert(conn: &mut AnyConn, new: &NewRow) -> Result<Chat, StorageError> {
     })
 }
 
-/// Stores what a change has moved in a chat's row; a title is stored by [`rename`].
+/// Stores the fields of a chat that any change may move. The title is stored by [`rename`].
 pub fn update(conn: &mut AnyConn, chat: &Chat) -> Result<(), StorageError> {
     sql!(
         "UPDATE chats SET updated_at = ?, seq = ?, last_pos = ?, last_live_pos = ?, deleted_count = ?, \
@@ -100,8 +100,8 @@ pub fn open(conn: &mut AnyConn, chat: &Chat) -> Result<(), StorageError> {
     Ok(())
 }
 
-/// Takes a chat away from everybody at once; its rows are purged later, most members of a large one too: who asks for a
-/// user's chats leaves out what is deleted.
+/// Marks a chat as deleted, which hides it from all members at once. Its rows are purged later, most member
+/// rows of a large chat too: queries for a user's chats leave out deleted ones.
 pub fn mark_deleted(conn: &mut AnyConn, chat: &Chat) -> Result<(), StorageError> {
     sql!(
         "UPDATE chats SET deleted_at = ?, seq = ?, member_count = 0 WHERE id = ?",
@@ -111,7 +111,7 @@ pub fn mark_deleted(conn: &mut AnyConn, chat: &Chat) -> Result<(), StorageError>
     )
     .run(conn)?;
     if chat.kind == ChatKind::Dm {
-        // By its key, or all dms would be looked through.
+        // By the key of the pair, since a search by chat would scan all dms.
         sql!(
             "DELETE FROM dm_pairs WHERE (low_id, high_id) = \
              (SELECT min(user_id), max(user_id) FROM members WHERE chat_id = ?) AND chat_id = ?",
@@ -124,21 +124,21 @@ pub fn mark_deleted(conn: &mut AnyConn, chat: &Chat) -> Result<(), StorageError>
     Ok(())
 }
 
-/// The dm of two users, who may be the same one.
+/// Finds the dm of two users, which may be one and the same.
 pub fn dm_of(conn: &mut AnyConn, one: UserId, other: UserId) -> Result<Option<ChatId>, StorageError> {
     let (low, high) = (one.min(other), one.max(other));
     let row = sql!("SELECT chat_id FROM dm_pairs WHERE low_id = ? AND high_id = ?", low, high);
     Ok(row.first::<(i64,)>(conn)?.map(|(id,)| ChatId(id)))
 }
 
-/// Notes which dm belongs to two users.
+/// Stores the dm of two users.
 pub fn insert_dm(conn: &mut AnyConn, one: UserId, other: UserId, chat: ChatId) -> Result<(), StorageError> {
     let (low, high) = (one.min(other), one.max(other));
     sql!("INSERT INTO dm_pairs (low_id, high_id, chat_id) VALUES (?, ?, ?)", low, high, chat).run(conn)?;
     Ok(())
 }
 
-/// A chat that is not deleted.
+/// Loads a chat that is not deleted.
 pub fn find(conn: &mut AnyConn, id: ChatId) -> Result<Option<Chat>, StorageError> {
     let row = sql!(
         concat!("SELECT ", chat_columns!(), " FROM chats c WHERE c.id = ? AND c.deleted_at IS NULL"),
@@ -147,14 +147,15 @@ pub fn find(conn: &mut AnyConn, id: ChatId) -> Result<Option<Chat>, StorageError
     Ok(row.first(conn)?.map(chat))
 }
 
-/// The number of the latest change of each of these chats, deleted ones included as long as they are there.
+/// Loads the head of each of these chats: the sequence number of its latest change. Includes deleted chats
+/// until they are purged.
 pub fn heads_of(conn: &mut AnyConn, ids: &[ChatId]) -> Result<Vec<(ChatId, Seq)>, StorageError> {
     let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
     let rows = sql!("SELECT id, seq FROM chats WHERE id IN ?", ids.as_slice()).rows::<(i64, i64)>(conn)?;
     Ok(rows.into_iter().map(|(id, seq)| (ChatId(id), seq)).collect())
 }
 
-/// The chats that `user` is in, with the number of the latest change of each.
+/// Loads the chats of `user` with the head of each: the sequence number of its latest change.
 pub fn heads(conn: &mut AnyConn, user: UserId) -> Result<Vec<(ChatId, i64)>, StorageError> {
     let rows = sql!(
         "SELECT c.id, c.seq FROM members m JOIN chats c ON c.id = m.chat_id \

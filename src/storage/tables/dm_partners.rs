@@ -1,11 +1,11 @@
-//! Who shares a dm with whom.
+//! Dm partners, and when users were last seen.
 
 use crate::{
     core::model::{Timestamp, UserId},
     storage::{AnyConn, StorageError, db::sql::sql},
 };
 
-/// For each of `users` the people with whom they share a dm, as pairs of the user and the other one.
+/// Finds the dm partners of `users`, as pairs of a user and a partner.
 pub fn of(conn: &mut AnyConn, users: &[UserId]) -> Result<Vec<(UserId, UserId)>, StorageError> {
     let ids: Vec<i64> = users.iter().map(|user| user.0).collect();
     let ids = ids.as_slice();
@@ -16,10 +16,10 @@ pub fn of(conn: &mut AnyConn, users: &[UserId]) -> Result<Vec<(UserId, UserId)>,
     Ok(higher.into_iter().chain(lower).map(|(user, other)| (UserId(user), UserId(other))).collect())
 }
 
-/// Notes when users were last seen.
+/// Stores when users were last seen.
 pub fn seen(conn: &mut AnyConn, users: &[(UserId, Timestamp)]) -> Result<(), StorageError> {
     let mut users = users.to_vec();
-    // The order in which everybody locks them.
+    // By id, the lock order of all transactions.
     users.sort_unstable_by_key(|(user, _)| *user);
     for (user, at) in &users {
         sql!("UPDATE users SET last_seen = ? WHERE id = ?", *at, *user).run(conn)?;
@@ -27,7 +27,7 @@ pub fn seen(conn: &mut AnyConn, users: &[(UserId, Timestamp)]) -> Result<(), Sto
     Ok(())
 }
 
-/// When a user's partners were last seen, those who ever were.
+/// Loads when a user's dm partners were last seen. Leaves out partners that never were.
 pub fn last_seen(conn: &mut AnyConn, user: UserId) -> Result<Vec<(UserId, Timestamp)>, StorageError> {
     let ids: Vec<i64> = of(conn, &[user])?.into_iter().map(|(_, partner)| partner.0).collect();
     let rows =

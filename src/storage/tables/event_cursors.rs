@@ -1,4 +1,4 @@
-//! What the cursors of event streams stand for.
+//! Stored cursors of event streams. A cursor names the heads of a user's chats at one point of the stream.
 
 use crate::{
     core::model::{Timestamp, UserId, time::DAY},
@@ -8,10 +8,11 @@ use crate::{
     },
 };
 
-/// Most that are kept of one user, the latest. A client that comes back with an older one loads its chats again.
+/// Most cursors kept for one user, the latest ones. A client that resumes from an older one loads its chats
+/// again.
 const KEPT: i64 = 16;
 
-/// Keeps a user's heads, written as text, under a name.
+/// Stores a user's heads, as text, under a new name. Deletes the user's oldest cursors above [`KEPT`].
 pub fn save(
     conn: &mut AnyConn,
     name: &str,
@@ -38,7 +39,7 @@ pub fn save(
     Ok(())
 }
 
-/// What was kept for this user under a name, and since when.
+/// Loads a cursor of this user by name: its heads and the time when it was stored.
 pub fn find(
     conn: &mut AnyConn,
     name: &str,
@@ -49,7 +50,7 @@ pub fn find(
     Ok(row.map(|(heads, at)| (heads, Timestamp(at))))
 }
 
-/// The latest that was kept for a user, where that was after `since`: its name, what it stands for, and since when.
+/// Loads the latest cursor of a user, if it was stored after `since`: its name, its heads and that time.
 pub fn latest(
     conn: &mut AnyConn,
     user: UserId,
@@ -65,7 +66,8 @@ pub fn latest(
     Ok(row.map(|(name, heads, at)| (name, heads, Timestamp(at))))
 }
 
-/// Deletes some of what no client has been given for a day and more. Returns whether there may be more.
+/// Deletes up to [`SWEEP_STEP`] cursors older than two days, which no client was given for at least a day.
+/// Returns whether there may be more.
 pub fn sweep(conn: &mut AnyConn) -> Result<bool, StorageError> {
     let old = Timestamp::now().plus(-2 * DAY);
     let deleted = sql!(

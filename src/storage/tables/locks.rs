@@ -1,10 +1,14 @@
-//! Locks on PostgreSQL's rows. SQLite needs none: who writes there is alone.
+//! Pessimistic row locks (PostgreSQL). SQLite needs none, since it has a single writer.
 //!
-//! What a transaction decides holds because it has locked, before it looked, the row that all of it hangs on: the chat's
-//! for everything in a chat, the user's for what a user may do. Everybody locks in one order, chats by id, then users
-//! by id, then the count of profile changes, so nobody waits in a circle. Who blocks somebody locks first themselves and then the dm of the two, if there is one: no
-//! command of a dm locks users. What has no row yet is kept single by a unique index: who comes second fails, is
-//! tried again, and then finds what the first has made.
+//! A transaction locks the row that its decision depends on before it reads it. That is the chat's row for
+//! everything in a chat, and the user's row for what a user may do.
+//!
+//! The lock order prevents deadlocks: chats by id, then users by id, then the counter of profile changes. The
+//! one exception is blocking a user, which locks the blocker and then the dm of the two. It is safe because
+//! no command in a dm locks users.
+//!
+//! A row that does not exist yet cannot be locked; a unique index keeps it single. The second transaction
+//! fails, is retried, and then finds the row of the first.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -14,7 +18,8 @@ use crate::{
     storage::{AnyConn, StorageError, db::sql::sql},
 };
 
-/// Locks a chat until the transaction's end. Whether there is one to lock: what others are just making does not count.
+/// Locks a chat until the transaction ends. Returns whether it exists; a chat that is not committed yet does
+/// not.
 pub fn chat(conn: &mut AnyConn, chat: ChatId) -> Result<bool, StorageError> {
     Ok(match conn {
         AnyConn::Sqlite(_) => true,
@@ -25,7 +30,7 @@ pub fn chat(conn: &mut AnyConn, chat: ChatId) -> Result<bool, StorageError> {
     })
 }
 
-/// Locks a user until the transaction's end.
+/// Locks a user until the transaction ends.
 pub fn user(conn: &mut AnyConn, user: UserId) -> Result<(), StorageError> {
     if let AnyConn::Postgres(_) = conn {
         sql!("SELECT id FROM users WHERE id = ? FOR NO KEY UPDATE", user).first::<(i64,)>(conn)?;
@@ -33,7 +38,7 @@ pub fn user(conn: &mut AnyConn, user: UserId) -> Result<(), StorageError> {
     Ok(())
 }
 
-/// Locks users until the transaction's end, by id.
+/// Locks users, by id, until the transaction ends.
 pub fn users(conn: &mut AnyConn, users: &[UserId]) -> Result<(), StorageError> {
     if let AnyConn::Postgres(_) = conn {
         let ids: Vec<i64> = users.iter().map(|user| user.0).collect();
@@ -43,7 +48,7 @@ pub fn users(conn: &mut AnyConn, users: &[UserId]) -> Result<(), StorageError> {
     Ok(())
 }
 
-/// Locks all active staff until the transaction's end, by id: for what must leave one of them.
+/// Locks all active staff, by id, until the transaction ends. For changes that must leave one of them active.
 pub fn staff(conn: &mut AnyConn) -> Result<(), StorageError> {
     if let AnyConn::Postgres(_) = conn {
         sql!("SELECT id FROM users WHERE is_staff AND is_active ORDER BY id FOR NO KEY UPDATE")
@@ -52,7 +57,8 @@ pub fn staff(conn: &mut AnyConn) -> Result<(), StorageError> {
     Ok(())
 }
 
-/// A deleted chat that nobody else clears out, locked until the transaction's end.
+/// Finds a deleted chat to purge and locks it until the transaction ends. Skips chats that others are
+/// purging.
 pub fn deleted_chat(conn: &mut AnyConn) -> Result<Option<ChatId>, StorageError> {
     let row = match conn {
         AnyConn::Sqlite(_) => sql!("SELECT id FROM chats WHERE deleted_at IS NOT NULL ORDER BY id LIMIT 1")
@@ -65,8 +71,8 @@ pub fn deleted_chat(conn: &mut AnyConn) -> Result<Option<ChatId>, StorageError> 
     Ok(row.map(|(id,)| ChatId(id)))
 }
 
-/// A deleted message of which reactions are left and nobody else clears out, locked until the transaction's end. Those of
-/// deleted chats go with these.
+/// Finds a deleted message with reactions left to purge and locks its entry until the transaction ends. Skips
+/// entries that others are purging. Leaves out deleted chats, whose purge removes their reactions.
 pub fn reactions_left(conn: &mut AnyConn) -> Result<Option<(ChatId, MessageId)>, StorageError> {
     let row = match conn {
         AnyConn::Sqlite(_) => sql!(
@@ -83,8 +89,9 @@ pub fn reactions_left(conn: &mut AnyConn) -> Result<Option<(ChatId, MessageId)>,
     Ok(row.map(|(chat, message)| (ChatId(chat), MessageId(message))))
 }
 
-/// A user whose chats are to be handed over, with the last that was looked at; locked until the transaction's end.
-/// `whose`: this one only; else one that nobody else looks at.
+/// Finds a user whose chats are to be handed over, with the last chat checked. Locks the entry until the
+/// transaction ends. `whose`: only this user, waiting for the lock; else any user that no other transaction
+/// has locked.
 pub fn succession(
     conn: &mut AnyConn,
     whose: Option<UserId>,
@@ -109,25 +116,27 @@ pub fn succession(
     Ok(row.map(|(user, chat)| (UserId(user), ChatId(chat))))
 }
 
-/// Names the lock of who keeps the search index among PostgreSQL's advisory locks.
-const KEEPING: i64 = 0x6772_6565_6e03;
+/// Key of PostgreSQL's advisory lock of the process that maintains the search index.
+const SEARCH_INDEX_LOCK: i64 = 0x6772_6565_6e03;
 
-/// Whether this connection's process is the one that keeps the search index up, so that not every node does. It is for as
-/// long as the connection lasts, which PostgreSQL ends where nothing is heard on it: a node may be paused, or cut off.
-pub fn keeps_search_index(conn: &mut AnyConn) -> Result<bool, StorageError> {
+/// Takes the lock of the one process that maintains the search index. Returns whether this connection has it.
+/// The lock lasts as long as the connection. PostgreSQL closes the connection after 30 s without a statement,
+/// since its node may be paused or cut off.
+pub fn try_lock_search_index(conn: &mut AnyConn) -> Result<bool, StorageError> {
     match conn {
         AnyConn::Sqlite(_) => Ok(true),
         AnyConn::Postgres(_) => {
             let lock = sql!(
                 "SELECT pg_try_advisory_lock(?), set_config('idle_session_timeout', '30s', false)",
-                KEEPING
+                SEARCH_INDEX_LOCK
             );
             Ok(lock.one::<(bool, String)>(conn)?.0)
         }
     }
 }
 
-/// Keeps others from making segments of the search index known, until the transaction's end. Who searches is not kept.
+/// Keeps others from publishing segments of the search index until the transaction ends. Searches are not
+/// blocked.
 pub fn search_index(conn: &mut AnyConn) -> Result<(), StorageError> {
     if let AnyConn::Postgres(_) = conn {
         sql!("LOCK TABLE search_segments IN SHARE ROW EXCLUSIVE MODE").run(conn)?;
@@ -135,19 +144,20 @@ pub fn search_index(conn: &mut AnyConn) -> Result<(), StorageError> {
     Ok(())
 }
 
-/// What becomes of rows that others have locked.
+/// How to treat rows that other transactions have locked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Contested {
-    /// As long as [`crate::storage::db::session`] allows.
-    WaitedFor,
-    LeftOut,
+pub enum LockedRows {
+    /// Wait for them, up to the lock timeout of [`crate::storage::db::session`].
+    Wait,
+    /// Leave them out.
+    SkipLocked,
 }
 
-/// Locks chats until the transaction's end, and returns them as they are from now on; deleted ones are not there.
+/// Locks chats until the transaction ends and loads them. Leaves out deleted chats.
 pub fn chats(
     conn: &mut AnyConn,
     ids: &BTreeSet<ChatId>,
-    contested: Contested,
+    contested: LockedRows,
 ) -> Result<HashMap<ChatId, Chat>, StorageError> {
     let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
     let rows = match (&conn, contested) {
@@ -156,7 +166,7 @@ pub fn chats(
             ids.as_slice()
         )
         .rows(conn)?,
-        (_, Contested::WaitedFor) => sql!(
+        (_, LockedRows::Wait) => sql!(
             concat!(
                 "SELECT ",
                 chat_columns!(),
@@ -165,7 +175,7 @@ pub fn chats(
             ids
         )
         .rows(conn)?,
-        (_, Contested::LeftOut) => sql!(
+        (_, LockedRows::SkipLocked) => sql!(
             concat!(
                 "SELECT ",
                 chat_columns!(),

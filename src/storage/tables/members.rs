@@ -1,4 +1,4 @@
-//! Who is in a chat, in which role, and how far each has read.
+//! Members of chats: their roles, read markers and own settings.
 
 use std::collections::HashMap;
 
@@ -39,7 +39,7 @@ fn member(row: MemberRow) -> Member {
     }
 }
 
-/// The first members by joining.
+/// Loads the first members, in the order of joining.
 pub fn first(conn: &mut AnyConn, chat: ChatId, limit: i64) -> Result<Vec<Member>, StorageError> {
     let rows = sql!(
         concat!(
@@ -55,7 +55,7 @@ pub fn first(conn: &mut AnyConn, chat: ChatId, limit: i64) -> Result<Vec<Member>
     Ok(rows.into_iter().map(member).collect())
 }
 
-/// Members by joining, from number `skip` on.
+/// Loads a page of members, in the order of joining, without the first `skip`.
 pub fn page(conn: &mut AnyConn, chat: ChatId, skip: i64, limit: i64) -> Result<Vec<Member>, StorageError> {
     if skip == 0 {
         return first(conn, chat, limit);
@@ -64,7 +64,7 @@ pub fn page(conn: &mut AnyConn, chat: ChatId, skip: i64, limit: i64) -> Result<V
         concat!(
             "SELECT ",
             member_columns!(),
-            // Those before the page are passed over in the index.
+            // The members before the page are skipped in the index.
             " FROM (SELECT chat_id, user_id FROM members WHERE chat_id = ? AND left_seq IS NULL ",
             "ORDER BY joined_seq, user_id LIMIT ? OFFSET ?) AS page ",
             "JOIN members m ON m.chat_id = page.chat_id AND m.user_id = page.user_id ",
@@ -78,7 +78,7 @@ pub fn page(conn: &mut AnyConn, chat: ChatId, skip: i64, limit: i64) -> Result<V
     Ok(rows.into_iter().map(member).collect())
 }
 
-/// Those of `users` who are in the chat.
+/// Loads those of `users` that are in the chat, in the order of joining.
 pub fn among(conn: &mut AnyConn, chat: ChatId, users: &[UserId]) -> Result<Vec<Member>, StorageError> {
     let ids: Vec<i64> = users.iter().map(|id| id.0).collect();
     let rows = match conn {
@@ -88,7 +88,7 @@ pub fn among(conn: &mut AnyConn, chat: ChatId, users: &[UserId]) -> Result<Vec<M
                 member_columns!(),
                 " FROM members m JOIN users u ON u.id = m.user_id ",
                 "WHERE m.chat_id = ? AND m.left_seq IS NULL AND m.user_id IN ? ",
-                // The sum keeps SQLite from walking through all members in this order.
+                // The sum keeps SQLite from scanning all members in this order.
                 "ORDER BY m.joined_seq + 0, m.user_id"
             ),
             chat,
@@ -99,7 +99,7 @@ pub fn among(conn: &mut AnyConn, chat: ChatId, users: &[UserId]) -> Result<Vec<M
             concat!(
                 "SELECT ",
                 member_columns!(),
-                // LIMIT keeps the planner from joining: each is a look-up by key, however many members there are.
+                // LIMIT keeps the planner from a join: each is a key lookup, however many members there are.
                 " FROM unnest(?) AS asked (id) CROSS JOIN LATERAL (SELECT * FROM members ",
                 "WHERE chat_id = ? AND user_id = asked.id AND left_seq IS NULL LIMIT 1) m ",
                 "CROSS JOIN LATERAL (SELECT * FROM users WHERE id = m.user_id LIMIT 1) u ",
@@ -113,17 +113,19 @@ pub fn among(conn: &mut AnyConn, chat: ChatId, users: &[UserId]) -> Result<Vec<M
     Ok(rows.into_iter().map(member).collect())
 }
 
-/// One member.
+/// Loads one member.
 pub fn find(conn: &mut AnyConn, chat: ChatId, user: UserId) -> Result<Option<Member>, StorageError> {
     Ok(among(conn, chat, &[user])?.into_iter().next())
 }
 
-/// Those whose marks count for `read_by`: everybody, or nobody where the chat has more than `max` members.
+/// Loads the members whose read markers count for `read_by`: all of them, or none if the chat has more than
+/// `max`.
 pub fn readers(conn: &mut AnyConn, chat: &Chat, max: i64) -> Result<Vec<Member>, StorageError> {
     if chat.member_count > max { Ok(Vec::new()) } else { first(conn, chat.id, max) }
 }
 
-/// The same for several chats at once.
+/// Loads the members whose read markers count for `read_by` of several chats at once. Leaves out chats with
+/// more than `max` members.
 pub fn readers_of(
     conn: &mut AnyConn,
     chats: &[ChatId],
@@ -135,9 +137,9 @@ pub fn readers_of(
             "SELECT m.chat_id, ",
             member_columns!(),
             " FROM chats c JOIN members m ON m.chat_id = c.id JOIN users u ON u.id = m.user_id ",
-            // Every joining has a number: this has SQLite pass over those who left.
+            // Every `joined_seq` is positive. The condition lets SQLite skip former members in the index.
             "WHERE c.id IN ? AND c.member_count <= ? AND m.left_seq IS NULL AND m.joined_seq > 0 ",
-            // By the chats' own ids, so that SQLite looks at how large they are first.
+            // By the chats' own ids, so that SQLite checks the size of a chat before it reads the members.
             "ORDER BY c.id, m.joined_seq, m.user_id"
         ),
         ids.as_slice(),
@@ -150,7 +152,7 @@ pub fn readers_of(
     Ok(found)
 }
 
-/// The number of the change with which a member came, 0 for who is not in the chat.
+/// Returns the sequence number of the change that added a member; 0 if the user is not in the chat.
 pub fn joined_seq(conn: &mut AnyConn, chat: ChatId, user: UserId) -> Result<Seq, StorageError> {
     let row = sql!(
         "SELECT m.joined_seq FROM members m JOIN chats c ON c.id = m.chat_id \
@@ -161,7 +163,8 @@ pub fn joined_seq(conn: &mut AnyConn, chat: ChatId, user: UserId) -> Result<Seq,
     Ok(row.first::<(i64,)>(conn)?.map_or(0, |(seq,)| seq))
 }
 
-/// The number with which a user left a chat, or it was deleted with them in it.
+/// Returns the sequence number of the change with which a user left a chat, or with which their chat was
+/// deleted.
 pub fn left_seq(conn: &mut AnyConn, chat: ChatId, user: UserId) -> Result<Option<Seq>, StorageError> {
     let row = sql!(
         "SELECT coalesce(m.left_seq, CASE WHEN c.deleted_at IS NOT NULL THEN c.seq END) \
@@ -172,12 +175,12 @@ pub fn left_seq(conn: &mut AnyConn, chat: ChatId, user: UserId) -> Result<Option
     Ok(row.first::<(Option<i64>,)>(conn)?.and_then(|(seq,)| seq))
 }
 
-/// Whether a user is in the chat.
+/// Returns whether a user is in the chat.
 pub fn is_in(conn: &mut AnyConn, chat: ChatId, user: UserId) -> Result<bool, StorageError> {
     Ok(joined_seq(conn, chat, user)? > 0)
 }
 
-/// The chats that a user is in.
+/// Returns the chats that a user is in.
 pub fn chats_of(conn: &mut AnyConn, user: UserId) -> Result<Vec<ChatId>, StorageError> {
     let rows = sql!(
         "SELECT c.id FROM members m JOIN chats c ON c.id = m.chat_id \
@@ -187,7 +190,7 @@ pub fn chats_of(conn: &mut AnyConn, user: UserId) -> Result<Vec<ChatId>, Storage
     Ok(rows.rows::<(i64,)>(conn)?.into_iter().map(|(id,)| ChatId(id)).collect())
 }
 
-/// Up to `limit` of them in the order of ids, from the first above `after` on.
+/// Returns up to `limit` chats of a user with ids above `after`, by id (keyset pagination).
 pub fn chats_of_after(
     conn: &mut AnyConn,
     user: UserId,
@@ -205,7 +208,7 @@ pub fn chats_of_after(
     Ok(rows.rows::<(i64,)>(conn)?.into_iter().map(|(id,)| ChatId(id)).collect())
 }
 
-/// Everybody in the chat, with their roles.
+/// Returns all members of the chat, with their roles.
 pub fn roles(conn: &mut AnyConn, chat: ChatId) -> Result<Vec<(UserId, Role)>, StorageError> {
     let rows = sql!(
         "SELECT user_id, role FROM members WHERE chat_id = ? AND left_seq IS NULL AND joined_seq > 0",
@@ -215,10 +218,10 @@ pub fn roles(conn: &mut AnyConn, chat: ChatId) -> Result<Vec<(UserId, Role)>, St
     Ok(rows.rows(conn)?.into_iter().map(role).collect())
 }
 
-/// Whether the chat has an admin, active or not.
+/// Returns whether the chat has an admin, active or not.
 pub fn has_admin(conn: &mut AnyConn, chat: ChatId) -> Result<bool, StorageError> {
     let row = sql!(
-        // In the order of the index of admins, or SQLite walks through all members.
+        // In the order of the index of admins; otherwise SQLite scans all members.
         "SELECT user_id FROM members WHERE chat_id = ? AND left_seq IS NULL AND role = 'admin' \
          ORDER BY joined_seq, user_id LIMIT 1",
         chat
@@ -226,12 +229,12 @@ pub fn has_admin(conn: &mut AnyConn, chat: ChatId) -> Result<bool, StorageError>
     Ok(row.first::<(i64,)>(conn)?.is_some())
 }
 
-/// Whether any admin of the chat is active.
+/// Returns whether any admin of the chat is active.
 pub fn has_active_admin(conn: &mut AnyConn, chat: ChatId) -> Result<bool, StorageError> {
     Ok(!active_admins(conn, chat, 1)?.is_empty())
 }
 
-/// The first active admins by joining.
+/// Returns the first active admins, in the order of joining.
 pub fn active_admins(conn: &mut AnyConn, chat: ChatId, limit: i64) -> Result<Vec<UserId>, StorageError> {
     let rows = sql!(
         "SELECT m.user_id FROM members m JOIN users u ON u.id = m.user_id \
@@ -243,7 +246,7 @@ pub fn active_admins(conn: &mut AnyConn, chat: ChatId, limit: i64) -> Result<Vec
     Ok(rows.rows::<(i64,)>(conn)?.into_iter().map(|(id,)| UserId(id)).collect())
 }
 
-/// The ids of all admins, by joining.
+/// Returns all admins, active or not, in the order of joining.
 pub fn admins(conn: &mut AnyConn, chat: ChatId) -> Result<Vec<UserId>, StorageError> {
     let rows = sql!(
         "SELECT user_id FROM members WHERE chat_id = ? AND left_seq IS NULL AND role = 'admin' \
@@ -253,7 +256,7 @@ pub fn admins(conn: &mut AnyConn, chat: ChatId) -> Result<Vec<UserId>, StorageEr
     Ok(rows.rows::<(i64,)>(conn)?.into_iter().map(|(id,)| UserId(id)).collect())
 }
 
-/// The active member who has been in the chat for the longest.
+/// Returns the active member that joined first.
 pub fn longest_standing(conn: &mut AnyConn, chat: ChatId) -> Result<Option<UserId>, StorageError> {
     let row = sql!(
         "SELECT m.user_id FROM members m JOIN users u ON u.id = m.user_id \
@@ -263,16 +266,17 @@ pub fn longest_standing(conn: &mut AnyConn, chat: ChatId) -> Result<Option<UserI
     Ok(row.first::<(i64,)>(conn)?.map(|(id,)| UserId(id)))
 }
 
-/// By whose deed somebody comes into a chat.
+/// How a user becomes a member. Only chats of their own doing count towards a user's limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deed {
-    /// They made it, or joined it.
+    /// They created or joined the chat themselves.
     Own,
+    /// Another user added them.
     Others,
 }
 
-/// Puts users into a chat, for the first time or again, with everything read. `chat` has taken the number of this
-/// change already. `last_message_id`: of the newest message, if there is one.
+/// Adds users to a chat, for the first time or again, with everything marked as read. `chat` already has the
+/// sequence number of this change. `last_message_id`: the newest message, if there is one.
 pub fn join(
     conn: &mut AnyConn,
     chat: &Chat,
@@ -282,7 +286,7 @@ pub fn join(
 ) -> Result<(), StorageError> {
     let ids: Vec<i64> = users.iter().map(|user| user.0).collect();
     sql!(
-        // WHERE tells SQLite that what follows is no join.
+        // Without WHERE, SQLite would parse ON as part of a join.
         "INSERT INTO members (chat_id, role, joined_at, joined_seq, member_seq, read_seq, read_pos, \
          read_message_id, from_pos, from_message_id, is_own, user_id) \
          SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, value FROM ? AS users WHERE TRUE \
@@ -308,7 +312,7 @@ pub fn join(
     Ok(())
 }
 
-/// Takes a user out of a chat; the row stays, with the number of the change.
+/// Removes a user from a chat. The row stays, with the sequence number of the change.
 pub fn leave(conn: &mut AnyConn, chat: ChatId, user: UserId, seq: Seq) -> Result<(), StorageError> {
     sql!(
         "UPDATE members SET left_seq = ?, member_seq = ? WHERE chat_id = ? AND user_id = ?",
@@ -321,7 +325,7 @@ pub fn leave(conn: &mut AnyConn, chat: ChatId, user: UserId, seq: Seq) -> Result
     Ok(())
 }
 
-/// Gives a member a role.
+/// Stores a member's role.
 pub fn set_role(
     conn: &mut AnyConn,
     chat: ChatId,
@@ -340,7 +344,7 @@ pub fn set_role(
     Ok(())
 }
 
-/// Moves a member's read marker. `seq`: the number of the change, `None` where it takes none.
+/// Stores a member's read marker. `seq`: the sequence number of the change; `None` if it takes none.
 pub fn set_marker(
     conn: &mut AnyConn,
     chat: ChatId,
@@ -361,8 +365,8 @@ pub fn set_marker(
     Ok(())
 }
 
-/// Stores what a member has set for themselves. `unread_pos`: the place of `me.unread_from`; `seq`: the number of the
-/// change.
+/// Stores a member's own settings. `unread_pos`: the position of `me.unread_from`. `seq`: the sequence number
+/// of the change.
 pub fn set_me(
     conn: &mut AnyConn,
     chat: ChatId,
@@ -385,7 +389,8 @@ pub fn set_me(
     Ok(())
 }
 
-/// Removes some members of a deleted chat, those that had left it too. Returns whether there may be more.
+/// Deletes up to [`STEP`] member rows of a deleted chat, including former members. Returns whether there may
+/// be more.
 pub(crate) fn clear_members(conn: &mut AnyConn, chat: ChatId) -> Result<bool, StorageError> {
     Ok(delete_some!(conn, "members", "user_id", "chat_id = ?", chat)? as i64 == STEP)
 }

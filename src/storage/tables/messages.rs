@@ -1,4 +1,5 @@
-//! Messages: posted, edited, deleted, found by id, by place and by client id. Pages are ranges of places.
+//! Messages: inserted, edited, deleted, and found by id, by position or by client id. Pages are ranges of
+//! positions.
 
 use std::ops::RangeInclusive;
 
@@ -10,18 +11,18 @@ use crate::{
     core::model::{Chat, ChatId, Member, Message, MessageId, Pos, Seq, Timestamp, UserCard, UserId},
     storage::{
         AnyConn, StorageError,
-        db::sql::{Both, sql},
+        db::sql::{Concat, sql},
     },
 };
 
-/// The columns of what was said, in the order of [`SaidRow`].
+/// The columns of a message without its sender, in the order of [`SaidRow`].
 macro_rules! said_columns {
     () => {
         "m.id, m.pos, m.seq, m.content, m.created_at, m.updated_at, m.is_edited, m.is_deleted, m.client_id, m.reactions"
     };
 }
 
-/// The columns of a message in the order of [`MessageRow`], the sender's card last.
+/// The columns of a message with its sender's card last, in the order of [`MessageRow`].
 macro_rules! message_columns {
     () => {
         concat!(said_columns!(), ", ", card_columns!())
@@ -29,9 +30,9 @@ macro_rules! message_columns {
 }
 
 type SaidRow = (i64, i64, i64, String, i64, i64, bool, bool, Option<String>, String);
-type MessageRow = Both<SaidRow, CardRow>;
+type MessageRow = Concat<SaidRow, CardRow>;
 
-pub(crate) fn message(chat: ChatId, Both(said, sender): MessageRow) -> Message {
+pub(crate) fn message(chat: ChatId, Concat(said, sender): MessageRow) -> Message {
     said_by(chat, said, card_of(sender))
 }
 
@@ -55,14 +56,14 @@ fn said_by(chat: ChatId, row: SaidRow, sender: UserCard) -> Message {
     }
 }
 
-/// A message about to be posted, whose id is not drawn yet.
+/// A message to be posted, which has no id yet.
 pub struct NewMessage {
     pub message: Message,
-    /// Keyed hash of the content; given where there is a client id.
+    /// Keyed hash of the content; `None` without a client id.
     pub content_hash: Option<Vec<u8>>,
 }
 
-/// Stores a message under an id, the how-manieth of its sender in the chat.
+/// Inserts a message under an id. `ordinal`: its number among the messages of its sender in the chat.
 pub fn insert(conn: &mut AnyConn, id: MessageId, new: &NewMessage, ordinal: i64) -> Result<(), StorageError> {
     let message = &new.message;
     sql!("INSERT INTO message_ids (id, chat_id, pos) VALUES (?, ?, ?)", id, message.chat, message.pos)
@@ -88,7 +89,7 @@ pub fn insert(conn: &mut AnyConn, id: MessageId, new: &NewMessage, ordinal: i64)
     Ok(())
 }
 
-/// How many messages a user has posted in a chat after one place and up to another, deleted ones included.
+/// Counts the messages that a user has posted after position `after` and up to `last`, deleted ones included.
 pub fn sent_between(
     conn: &mut AnyConn,
     chat: ChatId,
@@ -97,7 +98,8 @@ pub fn sent_between(
     last: Pos,
 ) -> Result<i64, StorageError> {
     let row = sql!(
-        // The index by sender answers max(). With ORDER BY pos, SQLite walks back through the whole chat instead.
+        // The index by sender answers max(). With ORDER BY pos, SQLite scans the whole chat backwards
+        // instead.
         "SELECT (SELECT ordinal FROM messages WHERE chat_id = ? \
             AND pos = (SELECT max(pos) FROM messages WHERE chat_id = ? AND sender_id = ? AND pos <= ?)), \
          (SELECT ordinal FROM messages WHERE chat_id = ? \
@@ -115,7 +117,7 @@ pub fn sent_between(
     Ok(up_to_last.unwrap_or(0) - up_to_after.unwrap_or(0))
 }
 
-/// Replaces what a message says.
+/// Replaces the content of a message.
 pub fn edit(
     conn: &mut AnyConn,
     place: (ChatId, Pos),
@@ -135,8 +137,13 @@ pub fn edit(
     Ok(())
 }
 
-/// Makes a message a tombstone; its text is gone.
-pub fn bury(conn: &mut AnyConn, place: (ChatId, Pos), seq: Seq, at: Timestamp) -> Result<(), StorageError> {
+/// Turns a message into a tombstone. Its content is erased.
+pub fn mark_deleted(
+    conn: &mut AnyConn,
+    place: (ChatId, Pos),
+    seq: Seq,
+    at: Timestamp,
+) -> Result<(), StorageError> {
     sql!(
         "UPDATE messages SET content = '', content_hash = NULL, reactions = '[]', is_deleted = TRUE, \
          updated_at = ?, seq = ? WHERE chat_id = ? AND pos = ?",
@@ -167,18 +174,18 @@ pub fn set_reactions(
     Ok(())
 }
 
-/// Where a message is, tombstones included.
+/// Finds the chat and position of a message, tombstones included.
 pub fn locate(conn: &mut AnyConn, id: MessageId) -> Result<Option<(ChatId, Pos)>, StorageError> {
     let row = sql!("SELECT chat_id, pos FROM message_ids WHERE id = ?", id);
     Ok(row.first::<(i64, i64)>(conn)?.map(|(chat, pos)| (ChatId(chat), pos)))
 }
 
-/// The message at a place, without its readers.
+/// Loads the message at a position, without its readers.
 pub fn at(conn: &mut AnyConn, chat: ChatId, pos: Pos) -> Result<Option<Message>, StorageError> {
     Ok(range(conn, chat, pos..=pos)?.pop())
 }
 
-/// The message with an id, in the chat named, without its readers.
+/// Loads the message with an id, if it is in this chat, without its readers.
 pub fn in_chat(conn: &mut AnyConn, chat: ChatId, id: MessageId) -> Result<Option<Message>, StorageError> {
     match locate(conn, id)? {
         Some((place, pos)) if place == chat => at(conn, chat, pos),
@@ -186,7 +193,7 @@ pub fn in_chat(conn: &mut AnyConn, chat: ChatId, id: MessageId) -> Result<Option
     }
 }
 
-/// The messages at a range of places, newest first, without their readers.
+/// Loads the messages in a range of positions, newest first, without their readers.
 pub fn range(
     conn: &mut AnyConn,
     chat: ChatId,
@@ -207,7 +214,8 @@ pub fn range(
     Ok(rows.into_iter().map(|row| message(chat, row)).collect())
 }
 
-/// The same with their readers, in a chat whose members are known, and whose marks count.
+/// Loads the messages in a range of positions, newest first, with their readers. `members`: all members of
+/// the chat, whose read markers count.
 pub fn among(
     conn: &mut AnyConn,
     chat: ChatId,
@@ -224,17 +232,17 @@ pub fn among(
         *places.start(),
         *places.end()
     )
-    .rows::<Both<(i64,), SaidRow>>(conn)?;
+    .rows::<Concat<(i64,), SaidRow>>(conn)?;
     let member = |id: UserId| members.iter().map(|member| &member.user).find(|user| user.id == id);
-    let mut left: Vec<UserId> = rows.iter().map(|Both((sender,), _)| UserId(*sender)).collect();
-    left.retain(|sender| member(*sender).is_none());
-    left.sort_unstable();
-    left.dedup();
-    let left = if left.is_empty() { Vec::new() } else { users::cards(conn, &left)? };
+    let mut former: Vec<UserId> = rows.iter().map(|Concat((sender,), _)| UserId(*sender)).collect();
+    former.retain(|sender| member(*sender).is_none());
+    former.sort_unstable();
+    former.dedup();
+    let former = if former.is_empty() { Vec::new() } else { users::cards(conn, &former)? };
     let mut messages = Vec::with_capacity(rows.len());
-    for Both((sender,), said) in rows {
+    for Concat((sender,), said) in rows {
         let sender = UserId(sender);
-        let card = member(sender).or_else(|| left.iter().find(|user| user.id == sender));
+        let card = member(sender).or_else(|| former.iter().find(|user| user.id == sender));
         let Some(card) = card else { continue };
         let mut message = said_by(chat, said, card.clone());
         message.note_readers(members);
@@ -243,7 +251,7 @@ pub fn among(
     Ok(messages)
 }
 
-/// The messages with some ids, newest first, without their readers.
+/// Loads the messages with these ids, newest first, without their readers.
 pub fn with_ids(conn: &mut AnyConn, ids: &[i64]) -> Result<Vec<Message>, StorageError> {
     let chats = sql!("SELECT chat_id FROM message_ids WHERE id IN ? ORDER BY id DESC", ids);
     let chats = chats.rows::<(i64,)>(conn)?;
@@ -260,30 +268,30 @@ pub fn with_ids(conn: &mut AnyConn, ids: &[i64]) -> Result<Vec<Message>, Storage
     Ok(chats.into_iter().zip(rows).map(|((chat,), row)| message(ChatId(chat), row)).collect())
 }
 
-/// The newest message of a chat that is not deleted, with its readers left to the caller.
+/// Loads the newest message of a chat that is not deleted, without its readers.
 pub fn last_live(conn: &mut AnyConn, chat: &Chat) -> Result<Option<Message>, StorageError> {
     if chat.last_live_pos == 0 { Ok(None) } else { at(conn, chat.id, chat.last_live_pos) }
 }
 
-/// The id of the newest message of a chat, tombstones included.
+/// Returns the id of the newest message of a chat, tombstones included.
 pub fn last_id(conn: &mut AnyConn, chat: &Chat) -> Result<Option<MessageId>, StorageError> {
     id_at(conn, chat.id, chat.last_pos)
 }
 
-/// The id of the message at a place.
+/// Returns the id of the message at a position.
 pub fn id_at(conn: &mut AnyConn, chat: ChatId, pos: Pos) -> Result<Option<MessageId>, StorageError> {
     let row = sql!("SELECT id FROM messages WHERE chat_id = ? AND pos = ?", chat, pos);
     Ok(row.first::<(i64,)>(conn)?.map(|(id,)| MessageId(id)))
 }
 
-/// How many messages of a chat have an id below `id`, which need not be one of a message there.
-pub fn places_before(conn: &mut AnyConn, chat: &Chat, id: i64) -> Result<Pos, StorageError> {
+/// Counts the messages of a chat with an id below `id`. The id need not belong to a message of the chat.
+pub fn count_before(conn: &mut AnyConn, chat: &Chat, id: i64) -> Result<Pos, StorageError> {
     if let Some((place, pos)) = locate(conn, MessageId(id))?
         && place == chat.id
     {
         return Ok(pos - 1);
     }
-    // Ids rise with places, so the place of a stranger is found by halving.
+    // Ids rise with positions, so a binary search finds the position of an id from outside the chat.
     let (mut low, mut high) = (0, chat.last_pos);
     while low < high {
         let middle = low + (high - low + 1) / 2;
@@ -295,10 +303,10 @@ pub fn places_before(conn: &mut AnyConn, chat: &Chat, id: i64) -> Result<Pos, St
     Ok(low)
 }
 
-/// How many messages had been posted when the change `seq` was made. The numbers of posting rise with places, so
-/// it is found by halving.
+/// Counts the messages that were posted up to change `seq`. Binary search: the sequence numbers of posting
+/// rise with positions.
 pub fn posted_up_to(conn: &mut AnyConn, chat: &Chat, seq: Seq) -> Result<Pos, StorageError> {
-    // No message has a number below its place's, the chat's making being number 1.
+    // A message's sequence number is above its position, since the chat's creation took number 1.
     let (mut low, mut high) = (0, chat.last_pos.min(seq));
     while low < high {
         let middle = low + (high - low + 1) / 2;
@@ -311,7 +319,8 @@ pub fn posted_up_to(conn: &mut AnyConn, chat: &Chat, seq: Seq) -> Result<Pos, St
     Ok(low)
 }
 
-/// Messages at places up to `last` that changed since, by the numbers of their changes, without their readers.
+/// Loads messages at positions up to `last` that changed after `since`, in the order of their changes,
+/// without their readers.
 pub fn changed(
     conn: &mut AnyConn,
     chat: ChatId,
@@ -335,7 +344,8 @@ pub fn changed(
     Ok(rows.into_iter().map(|row| message(chat, row)).collect())
 }
 
-/// Messages posted since that have changed since then, with the numbers with which they were posted.
+/// Returns the messages posted after change `since` that have changed after their posting. Each has the
+/// sequence number of its posting.
 pub fn posted_and_changed(
     conn: &mut AnyConn,
     chat: &Chat,
@@ -343,7 +353,7 @@ pub fn posted_and_changed(
 ) -> Result<Vec<(MessageId, Seq)>, StorageError> {
     let known = posted_up_to(conn, chat, since)?;
     let rows = sql!(
-        // The sum keeps PostgreSQL from the index of all that was ever changed.
+        // The sum keeps PostgreSQL from using the index of all messages that ever changed.
         "SELECT id, created_seq FROM messages WHERE chat_id = ? AND pos > ? AND seq + 0 > created_seq",
         chat.id,
         known
@@ -359,7 +369,7 @@ pub struct Posted {
     pub content_hash: Option<Vec<u8>>,
 }
 
-/// The message that a sender posted under a client id, if there is one.
+/// Finds the message that a sender posted under a client id.
 pub fn by_client_id(
     conn: &mut AnyConn,
     chat: ChatId,

@@ -1,4 +1,4 @@
-//! One file a table: its rows, and what is asked of them alone.
+//! One file per table: its rows, and the queries on this table alone.
 
 pub mod blocks;
 pub mod chats;

@@ -1,4 +1,5 @@
-//! Who reacted with what. The rows decide; each message keeps the list that is shown, rendered.
+//! Reactions on messages. The rows are the source of truth; each message also keeps its displayed list as
+//! JSON.
 
 use super::locks;
 use crate::{
@@ -12,7 +13,7 @@ use crate::{
     },
 };
 
-/// Whether a user has put an emoji on a message.
+/// Returns whether a user has reacted to a message with an emoji.
 pub fn exists(
     conn: &mut AnyConn,
     place: (ChatId, MessageId),
@@ -20,7 +21,7 @@ pub fn exists(
     user: UserId,
 ) -> Result<bool, StorageError> {
     let row = sql!(
-        // In the order of the key: without statistics PostgreSQL walks through all who reacted so.
+        // In the order of the key: without statistics PostgreSQL would scan all reactions with this emoji.
         "SELECT seq FROM reactions WHERE chat_id = ? AND message_id = ? AND emoji = ? \
          AND user_id BETWEEN ? AND ? ORDER BY user_id LIMIT 1",
         place.0,
@@ -32,7 +33,7 @@ pub fn exists(
     Ok(row.first::<(i64,)>(conn)?.is_some())
 }
 
-/// Adds a reaction that is not there, and to the list that is shown: an emoji that is new goes last.
+/// Adds a new reaction, and adds it to the displayed list. A new emoji becomes the last of the list.
 pub fn add(
     conn: &mut AnyConn,
     place: (ChatId, MessageId),
@@ -62,7 +63,7 @@ pub fn add(
     Ok(())
 }
 
-/// Removes a reaction that is there, also from the list that is shown.
+/// Removes an existing reaction, also from the displayed list.
 pub fn remove(
     conn: &mut AnyConn,
     place: (ChatId, MessageId),
@@ -88,8 +89,8 @@ pub fn remove(
     Ok(())
 }
 
-/// Removes reactions of a message that is deleted; what one step does not get is left for later. Nobody asks for those of a
-/// message that is not there. Returns whether there may be more.
+/// Deletes up to [`STEP`] reactions of a deleted message and queues the rest for [`clear_left`]. The rest is
+/// invisible: reactions of deleted messages are never read. Returns whether there may be more.
 pub fn clear(conn: &mut AnyConn, place: (ChatId, MessageId)) -> Result<bool, StorageError> {
     let is_more = clear_some(conn, place)?;
     if is_more {
@@ -98,7 +99,7 @@ pub fn clear(conn: &mut AnyConn, place: (ChatId, MessageId)) -> Result<bool, Sto
     Ok(is_more)
 }
 
-/// Goes on with a message of which some are left, if there is one. Returns whether there was.
+/// Deletes up to [`STEP`] queued reactions of one deleted message. Returns whether there was such a message.
 pub fn clear_left(conn: &mut AnyConn) -> Result<bool, StorageError> {
     let Some(place) = locks::reactions_left(conn)? else { return Ok(false) };
     if !clear_some(conn, place)? {
@@ -108,7 +109,7 @@ pub fn clear_left(conn: &mut AnyConn) -> Result<bool, StorageError> {
     Ok(true)
 }
 
-/// Removes some reactions of a message. Returns whether there may be more.
+/// Deletes up to [`STEP`] reactions of a message. Returns whether there may be more.
 fn clear_some(conn: &mut AnyConn, place: (ChatId, MessageId)) -> Result<bool, StorageError> {
     let (chat, message) = place;
     let removed =
@@ -116,7 +117,7 @@ fn clear_some(conn: &mut AnyConn, place: (ChatId, MessageId)) -> Result<bool, St
     Ok(removed as i64 == STEP)
 }
 
-/// The first users of an emoji, in the order in which they reacted.
+/// Returns the first users that reacted with an emoji, in the order of their reactions.
 fn first_users(
     conn: &mut AnyConn,
     place: (ChatId, MessageId),

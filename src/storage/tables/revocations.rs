@@ -1,4 +1,5 @@
-//! News of ended credentials, so that every running server, and not only the process that ended them, checks again.
+//! Revocations: notices that a credential of a user ended, or that cached data of a user is stale. Every
+//! server polls for them, not only the process that made the change, and invalidates its caches.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +14,7 @@ use crate::{
     },
 };
 
-/// Notes that some credential of a user ended, or that what a server remembers of the user is out of date.
+/// Records that a credential of a user ended, or that cached data of the user is stale.
 pub fn record(conn: &mut AnyConn, user: UserId) -> Result<(), StorageError> {
     diesel::insert_into(revocations::table)
         .values((revocations::user_id.eq(user.0), revocations::created_at.eq(Timestamp::now().0)))
@@ -21,8 +22,8 @@ pub fn record(conn: &mut AnyConn, user: UserId) -> Result<(), StorageError> {
     Ok(())
 }
 
-/// Notes what the command line did to a user, for the log of the servers that run.
-pub fn record_deed(conn: &mut AnyConn, user: UserId, deed: &str) -> Result<(), StorageError> {
+/// Records a change that the command line made to a user, which the running servers log.
+pub fn record_cli_change(conn: &mut AnyConn, user: UserId, deed: &str) -> Result<(), StorageError> {
     let row = (
         revocations::user_id.eq(user.0),
         revocations::created_at.eq(Timestamp::now().0),
@@ -32,33 +33,33 @@ pub fn record_deed(conn: &mut AnyConn, user: UserId, deed: &str) -> Result<(), S
     Ok(())
 }
 
-/// For so many looks a number that was passed over is looked for.
-const LOOKS: u32 = 60;
+/// Number of polls that include a skipped number.
+const POLLS: u32 = 60;
 
-/// Most numbers below the latest that are looked for.
+/// How far below the latest number polls include skipped numbers.
 const REACH: i64 = 1_000;
 
-/// How far a server has followed the news. PostgreSQL shows a number when its transaction ends, which may be after higher
-/// ones: so those that are missing below the latest are looked for too, until nobody can be writing them any more.
+/// Position of a server in the revocations. PostgreSQL shows a number when its transaction commits, which may
+/// be after higher ones. So polls include skipped numbers, until no transaction can still be writing them.
 #[derive(Debug, Clone, Default)]
 pub struct Followed {
     latest: i64,
-    /// With the looks that are left for each.
+    /// Skipped numbers, with the polls left for each.
     missing: BTreeMap<i64, u32>,
 }
 
-/// A piece of news.
+/// A notice about one user.
 #[derive(Debug, Clone)]
-pub struct News {
+pub struct Revocation {
     pub number: i64,
-    /// Whom it is about.
+    /// The user whose credential ended, or whose cached data is stale.
     pub user: UserId,
-    /// What the command line did; empty for all else.
+    /// The change that the command line made; empty for any other revocation.
     pub deed: String,
 }
 
 impl Followed {
-    /// Where somebody begins who knows of nothing yet that could be out of date.
+    /// Creates a position at the current end, for a server that has not cached anything yet.
     pub fn from_now(conn: &mut AnyConn) -> Result<Self, StorageError> {
         let rows = sql!("SELECT id FROM revocations ORDER BY id DESC LIMIT ?", REACH).rows::<(i64,)>(conn)?;
         let latest = rows.first().map_or(0, |(id,)| *id);
@@ -67,8 +68,8 @@ impl Followed {
         Ok(followed)
     }
 
-    /// The news since, oldest first.
-    pub fn look(&self, conn: &mut AnyConn) -> Result<Vec<News>, StorageError> {
+    /// Loads the revocations after this position, oldest first.
+    pub fn look(&self, conn: &mut AnyConn) -> Result<Vec<Revocation>, StorageError> {
         let missing: Vec<i64> = self.missing.keys().copied().collect();
         let rows = sql!(
             "SELECT id, user_id, deed FROM revocations WHERE id > ? \
@@ -77,24 +78,25 @@ impl Followed {
             missing.as_slice()
         )
         .rows::<(i64, i64, String)>(conn)?;
-        let news = |(number, user, deed)| News { number, user: UserId(user), deed };
-        Ok(rows.into_iter().map(news).collect())
+        let revocation = |(number, user, deed)| Revocation { number, user: UserId(user), deed };
+        Ok(rows.into_iter().map(revocation).collect())
     }
 
-    /// Goes on to behind what a look has brought.
+    /// Advances the position past the numbers that a poll found.
     pub fn pass(&mut self, found: BTreeSet<i64>) {
-        self.missing.retain(|id, looks| {
-            *looks -= 1;
-            *looks > 0 && !found.contains(id)
+        self.missing.retain(|id, polls| {
+            *polls -= 1;
+            *polls > 0 && !found.contains(id)
         });
         let Some(last) = found.last().copied().filter(|last| *last > self.latest) else { return };
         let new = (self.latest + 1).max(last - REACH)..last;
-        self.missing.extend(new.filter(|id| !found.contains(id)).map(|id| (id, LOOKS)));
+        self.missing.extend(new.filter(|id| !found.contains(id)).map(|id| (id, POLLS)));
         self.latest = last;
     }
 }
 
-/// Deletes some of what every server has long seen. Returns whether there may be more.
+/// Deletes up to [`SWEEP_STEP`] revocations older than a day, which every server has seen. Returns whether
+/// there may be more.
 pub fn sweep(conn: &mut AnyConn) -> Result<bool, StorageError> {
     let deleted = sql!(
         "DELETE FROM revocations WHERE id IN (SELECT id FROM revocations WHERE created_at < ? LIMIT ?)",
@@ -117,7 +119,7 @@ mod tests {
         assert!(followed.missing.keys().eq(&[6, 7]));
         followed.pass(BTreeSet::from([7]));
         assert!(followed.missing.keys().eq(&[6]));
-        (0..LOOKS).for_each(|_| followed.pass(BTreeSet::new()));
+        (0..POLLS).for_each(|_| followed.pass(BTreeSet::new()));
         assert!(followed.missing.is_empty());
         followed.pass(BTreeSet::from([1_000_000]));
         assert_eq!((followed.latest, followed.missing.len()), (1_000_000, REACH as usize));

@@ -1,4 +1,4 @@
-//! Columns that several tables' statements read, and what is made of them.
+//! Columns that the queries of several modules read, and their row mappers.
 
 use crate::core::model::{Chat, ChatId, ChatKind, HostObject, Timestamp, UserId, records::UserCard};
 
@@ -57,12 +57,13 @@ pub(crate) use card_columns;
 /// The columns of a card.
 pub(crate) type CardRow = (i64, String, String, String, String);
 
-/// Makes a card of its columns.
+/// Builds a user card from a row.
 pub(crate) fn card_of((id, username, first, last, avatar_url): CardRow) -> UserCard {
     card(id, username, &first, &last, avatar_url)
 }
 
-/// The same of its columns one by one.
+/// Builds a user card from single columns. The display name is the full name, or the username if that is
+/// empty.
 pub(crate) fn card(id: i64, username: String, first: &str, last: &str, avatar_url: String) -> UserCard {
     let full_name = [first, last].join(" ");
     let full_name = full_name.trim();

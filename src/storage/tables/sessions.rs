@@ -1,4 +1,5 @@
-//! Signed-in browsers. A row is found by the SHA-256 of the key that the cookie holds, never by the key itself.
+//! Sessions of signed-in browsers. A row is found by the SHA-256 of the key in the cookie, never by the key
+//! itself.
 
 use diesel::{BoolExpressionMethods, ExpressionMethods, OptionalExtension, QueryDsl, RunQueryDsl};
 
@@ -15,21 +16,21 @@ use crate::{
     },
 };
 
-/// A session unused for so long is over, in microseconds.
+/// Idle timeout of a session, in microseconds.
 pub const IDLE: i64 = 14 * DAY;
-/// A session is over after so long, however much it is used, in microseconds.
+/// Longest lifetime of a session, however much it is used, in microseconds.
 pub const ABSOLUTE: i64 = 30 * DAY;
 
-/// What came of starting a session.
+/// Result of starting a session.
 #[derive(Debug)]
 pub struct Started {
     pub user: User,
-    /// Others of the user that it has ended, since there are only so many.
+    /// Number of other sessions of the user that it ended, to keep within the limit.
     pub ended: usize,
 }
 
-/// Starts a session, unless the password that was given for it was changed meanwhile, or the user was shut out. Where the
-/// user has more than `most` now, those that were unused for longest end.
+/// Starts a session. `Busy` if the password has changed since it was checked, or the user was deactivated. If
+/// the user then has more than `most` sessions, the least recently used ones end.
 pub fn create(
     conn: &mut AnyConn,
     key_hash: &str,
@@ -38,8 +39,8 @@ pub fn create(
     origin: &Origin,
     most: u32,
 ) -> Result<Started, StorageError> {
-    let held = users::hold(conn, user)?;
-    let Some(held) = held.filter(|user| user.is_active && user.password == password_hash) else {
+    let locked = users::find_for_update(conn, user)?;
+    let Some(locked) = locked.filter(|user| user.is_active && user.password == password_hash) else {
         return Err(Refusal::Busy.into());
     };
     let now = Timestamp::now().0;
@@ -66,21 +67,21 @@ pub fn create(
     if ended > 0 {
         revocations::record(conn, user)?;
     }
-    Ok(Started { user: held, ended })
+    Ok(Started { user: locked, ended })
 }
 
-/// A session that is not over.
+/// A session that has not expired.
 #[derive(Debug, Clone, Copy)]
 pub struct LiveSession {
     pub user: UserId,
     pub renewed_at: Timestamp,
-    /// When it is over, if it is not used meanwhile.
+    /// When it expires, unless it is used before.
     pub ends_at: Timestamp,
-    /// When it was last seen in use, as far as that is stored.
+    /// When it was last used, as far as that is stored.
     pub seen_at: Option<Timestamp>,
 }
 
-/// The session with this key, if it is not over.
+/// Finds the session with this key hash, if it has not expired.
 pub fn find(conn: &mut AnyConn, key_hash: &str) -> Result<Option<LiveSession>, StorageError> {
     let now = Timestamp::now().0;
     let row = sessions::table
@@ -102,7 +103,7 @@ fn ends_at(created: i64, renewed: i64) -> Timestamp {
     Timestamp((renewed + IDLE).min(created + ABSOLUTE))
 }
 
-/// A session as its user may know of it.
+/// A session as shown to its user.
 #[derive(Debug, Clone)]
 pub struct Session {
     pub id: SessionId,
@@ -113,7 +114,7 @@ pub struct Session {
     pub origin: Origin,
 }
 
-/// How many sessions a user has that are not over, and some of them, the latest sign-in first.
+/// Loads a page of a user's sessions that have not expired, latest sign-in first, and their total number.
 pub fn page(
     conn: &mut AnyConn,
     user: UserId,
@@ -154,7 +155,7 @@ pub fn page(
     Ok((count, rows.into_iter().map(session).collect()))
 }
 
-/// Ends the session of a user with this id. Returns whether there was one.
+/// Ends the session with this id, if it is the user's. Returns whether there was one.
 pub fn end_one(conn: &mut AnyConn, user: UserId, id: SessionId) -> Result<bool, StorageError> {
     let own = sessions::table.filter(sessions::user_id.eq(user.0)).select(sessions::key_hash);
     let found = own.load::<String>(conn)?.into_iter().find(|hash| SessionId::of(hash) == id);
@@ -164,7 +165,7 @@ pub fn end_one(conn: &mut AnyConn, user: UserId, id: SessionId) -> Result<bool, 
     }
 }
 
-/// Counts the idle time from now again. Returns whose session it is, if there is such a one.
+/// Restarts the idle timeout of a session. Returns its user, or `None` if there is no such session.
 pub fn renew(conn: &mut AnyConn, key_hash: &str) -> Result<Option<UserId>, StorageError> {
     let owner = diesel::update(sessions::table.find(key_hash))
         .set(sessions::renewed_at.eq(Timestamp::now().0))
@@ -174,7 +175,7 @@ pub fn renew(conn: &mut AnyConn, key_hash: &str) -> Result<Option<UserId>, Stora
     Ok(owner.map(UserId))
 }
 
-/// Ends one session. Returns whose it was.
+/// Ends one session. Returns its user, or `None` if there was no such session.
 pub fn end(conn: &mut AnyConn, key_hash: &str) -> Result<Option<UserId>, StorageError> {
     let owner = diesel::delete(sessions::table.find(key_hash))
         .returning(sessions::user_id)
@@ -187,7 +188,7 @@ pub fn end(conn: &mut AnyConn, key_hash: &str) -> Result<Option<UserId>, Storage
     Ok(owner)
 }
 
-/// Ends all sessions of a user but the one with the key `spared`.
+/// Ends all sessions of a user, except the one with the key hash `spared`.
 pub fn end_all(conn: &mut AnyConn, user: UserId, spared: Option<&str>) -> Result<(), StorageError> {
     let all = sessions::table.filter(sessions::user_id.eq(user.0));
     let ended =
@@ -195,7 +196,8 @@ pub fn end_all(conn: &mut AnyConn, user: UserId, spared: Option<&str>) -> Result
     if ended > 0 { revocations::record(conn, user) } else { Ok(()) }
 }
 
-/// Deletes some sessions that are over. Returns whether there may be more.
+/// Deletes expired sessions: up to [`SWEEP_STEP`] idle ones and as many old ones. Returns whether there may
+/// be more.
 pub fn sweep(conn: &mut AnyConn) -> Result<bool, StorageError> {
     let now = Timestamp::now();
     let idle = sql!(

@@ -1,4 +1,4 @@
-//! Values that a database keeps for its servers: the keys made for it.
+//! Values that the servers of a database share, such as its secret keys.
 
 use diesel::{OptionalExtension, QueryDsl, RunQueryDsl};
 
@@ -7,12 +7,12 @@ use crate::{
     storage::{AnyConn, StorageError, db::sql::sql, schema::settings},
 };
 
-/// The name under which the nodes of a database know each other.
+/// Name of the setting with the deployment id, by which the nodes of a database recognize each other.
 pub const DEPLOYMENT: &str = "deployment";
 
-/// The value of a setting; `make` gives it where there is none yet. Call it in a transaction that may write. Whoever asks
-/// at the same time gets the same.
-pub fn get_or_make(
+/// Returns the value of a setting, and creates it with `make` if there is none. Call it in a write
+/// transaction. Concurrent callers get the same value.
+pub fn get_or_create(
     conn: &mut AnyConn,
     name: &str,
     make: impl FnOnce() -> String,
@@ -26,13 +26,13 @@ pub fn get_or_make(
     Ok(settings::table.find(name).select(settings::value).first(conn)?)
 }
 
-/// The value of a setting.
+/// Returns the value of a setting.
 pub(crate) fn get(conn: &mut AnyConn, name: &str) -> Result<Option<String>, StorageError> {
     let found = settings::table.find(name).select(settings::value).first::<String>(conn).optional()?;
     Ok(found)
 }
 
-/// Gives a setting its value.
+/// Stores the value of a setting.
 pub(crate) fn put(conn: &mut AnyConn, name: &str, value: &str) -> Result<(), StorageError> {
     sql!(
         "INSERT INTO settings (name, value) VALUES (?, ?) \
@@ -44,15 +44,15 @@ pub(crate) fn put(conn: &mut AnyConn, name: &str, value: &str) -> Result<(), Sto
     Ok(())
 }
 
-/// Forgets a setting. Returns whether it was there; of several who ask at the same time one is told so.
+/// Deletes a setting. Returns whether it existed. Of several concurrent callers only one gets `true`.
 pub(crate) fn remove(conn: &mut AnyConn, name: &str) -> Result<bool, StorageError> {
     Ok(diesel::delete(settings::table.find(name)).execute(conn)? > 0)
 }
 
-/// When a write was last tried for its own sake.
+/// Name of the setting with the time of the last test write.
 const LAST_TRIED: &str = "last_tried_write";
 
-/// Writes something, to learn whether that is possible.
+/// Writes a setting, to test whether the database accepts writes.
 pub fn note_write(conn: &mut AnyConn) -> Result<(), StorageError> {
     put(conn, LAST_TRIED, &Timestamp::now().to_string())
 }

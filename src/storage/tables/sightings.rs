@@ -1,4 +1,4 @@
-//! When and from where sessions and tokens were last used.
+//! Last use of sessions and tokens: the time, the address and the user agent.
 
 use diesel::{ExpressionMethods, QueryDsl, RunQueryDsl};
 
@@ -10,7 +10,7 @@ use crate::{
     },
 };
 
-/// Stores uses of credentials, in the order given. Those that have ended meanwhile are passed over.
+/// Stores uses of credentials, in the given order. Credentials that have ended are skipped.
 pub fn store(conn: &mut AnyConn, seen: &[(Credential, (Timestamp, Origin))]) -> Result<(), StorageError> {
     for (credential, (at, origin)) in seen {
         match credential {

@@ -1,4 +1,5 @@
-//! Access tokens, for programs. A row is found by the SHA-256 of the key, which is shown once and not kept.
+//! Access tokens for programs. A row is found by the SHA-256 of the key. The key is shown once and not
+//! stored.
 
 use diesel::{BoolExpressionMethods, ExpressionMethods, OptionalExtension, QueryDsl, RunQueryDsl};
 
@@ -20,8 +21,9 @@ pub struct Token {
     pub expires_at: Option<Timestamp>,
 }
 
-/// Expects that fewer than `most` tokens of a user work. The user is held, so that it stays so.
-pub fn expect_room(conn: &mut AnyConn, user: UserId, most: u32) -> Result<(), StorageError> {
+/// Refuses if a user already has `most` valid tokens. The caller has locked the user, so the count cannot
+/// change.
+pub fn expect_below_chat_limit(conn: &mut AnyConn, user: UserId, most: u32) -> Result<(), StorageError> {
     let works = tokens::expires_at.is_null().or(tokens::expires_at.gt(Timestamp::now().0));
     let own = tokens::table.filter(tokens::user_id.eq(user.0)).filter(works);
     if own.count().get_result::<i64>(conn)? < i64::from(most) {
@@ -33,7 +35,7 @@ pub fn expect_room(conn: &mut AnyConn, user: UserId, most: u32) -> Result<(), St
     Err(FieldErrors::whole(sentence).into())
 }
 
-/// Stores a token that works until `expires_at`, or for ever.
+/// Stores a token that is valid until `expires_at`, or for ever.
 pub fn create(
     conn: &mut AnyConn,
     user: UserId,
@@ -52,16 +54,16 @@ pub fn create(
     Ok(TokenId(id))
 }
 
-/// A token that works.
+/// A valid token.
 #[derive(Debug, Clone, Copy)]
 pub struct LiveToken {
     pub user: UserId,
     pub expires_at: Option<Timestamp>,
-    /// When it was last seen in use, as far as that is stored.
+    /// When it was last used, as far as that is stored.
     pub seen_at: Option<Timestamp>,
 }
 
-/// The token with this key, if it still works.
+/// Finds the token with this key hash, if it is still valid.
 pub fn find(conn: &mut AnyConn, key_hash: &str) -> Result<Option<LiveToken>, StorageError> {
     let works = tokens::expires_at.is_null().or(tokens::expires_at.gt(Timestamp::now().0));
     let row = tokens::table
@@ -77,7 +79,7 @@ pub fn find(conn: &mut AnyConn, key_hash: &str) -> Result<Option<LiveToken>, Sto
     }))
 }
 
-/// A token as its user may know of it.
+/// A token as shown to its user.
 #[derive(Debug, Clone)]
 pub struct KnownToken {
     pub id: TokenId,
@@ -88,7 +90,7 @@ pub struct KnownToken {
     pub origin: Origin,
 }
 
-/// How many tokens of a user work, and some of them, the latest first.
+/// Loads a page of a user's valid tokens, latest first, and their total number.
 pub fn page(
     conn: &mut AnyConn,
     user: UserId,
@@ -133,7 +135,7 @@ pub fn page(
     Ok((count, rows.into_iter().map(token).collect()))
 }
 
-/// A user's tokens, oldest first, those that have expired of late too.
+/// Loads all stored tokens of a user, oldest first, including recently expired ones.
 pub fn of_user(conn: &mut AnyConn, user: UserId) -> Result<Vec<Token>, StorageError> {
     let rows = tokens::table
         .filter(tokens::user_id.eq(user.0))
@@ -148,7 +150,7 @@ pub fn of_user(conn: &mut AnyConn, user: UserId) -> Result<Vec<Token>, StorageEr
     Ok(rows.into_iter().map(token).collect())
 }
 
-/// Ends one token of a user. Returns whether there was one.
+/// Revokes a token, if it is the user's. Returns whether there was one.
 pub fn revoke(conn: &mut AnyConn, user: UserId, token: TokenId) -> Result<bool, StorageError> {
     let own = tokens::table.find(token.0).filter(tokens::user_id.eq(user.0));
     let deleted = diesel::delete(own).execute(conn)?;
@@ -156,22 +158,23 @@ pub fn revoke(conn: &mut AnyConn, user: UserId, token: TokenId) -> Result<bool, 
     Ok(deleted > 0)
 }
 
-/// Ends all tokens of a user but the one with the key `spared`.
+/// Revokes all tokens of a user, except the one with the key hash `spared`.
 pub fn revoke_others(conn: &mut AnyConn, user: UserId, spared: Option<&str>) -> Result<(), StorageError> {
     let all = tokens::table.filter(tokens::user_id.eq(user.0));
     let ended = diesel::delete(all.filter(tokens::key_hash.ne(spared.unwrap_or_default()))).execute(conn)?;
     if ended > 0 { revocations::record(conn, user) } else { Ok(()) }
 }
 
-/// Ends all tokens of a user.
+/// Revokes all tokens of a user.
 pub fn revoke_all(conn: &mut AnyConn, user: UserId) -> Result<(), StorageError> {
     revoke_others(conn, user, None)
 }
 
-/// A token that has expired is listed for so long, in microseconds.
+/// How long an expired token stays listed, in microseconds.
 const LISTED: i64 = 30 * DAY;
 
-/// Deletes some tokens that expired long ago. Returns whether there may be more.
+/// Deletes up to [`SWEEP_STEP`] tokens that expired more than [`LISTED`] ago. Returns whether there may be
+/// more.
 pub fn sweep(conn: &mut AnyConn) -> Result<bool, StorageError> {
     let deleted = sql!(
         "DELETE FROM tokens WHERE id IN (SELECT id FROM tokens WHERE expires_at < ? LIMIT ?)",

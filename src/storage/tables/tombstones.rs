@@ -1,20 +1,22 @@
-//! Counts of deleted messages by blocks of places, so that any range is counted in a few steps, however long it is.
+//! Counts of deleted messages per block of positions. Any range is counted in a few steps, however long it
+//! is.
 
 use crate::{
     core::model::{Chat, ChatId, Pos, UserId},
     storage::{AnyConn, StorageError, db::sql::sql},
 };
 
-/// A block of level n holds 64^n places; the topmost is enough for a billion messages in a chat.
+/// Levels of blocks. A block of level n covers 64^n positions. A block of the top level covers a billion
+/// messages.
 const LEVELS: u32 = 5;
 const FANOUT: i64 = 64;
 
-/// Counts under this "sender" are those of everybody.
-const ANYBODY: UserId = UserId(0);
+/// Sender id under which the counts of all senders together are stored.
+const ALL_SENDERS: UserId = UserId(0);
 
-/// Notes that the message at `pos` was deleted.
+/// Counts the message at `pos` as deleted.
 pub fn record(conn: &mut AnyConn, chat: ChatId, sender: UserId, pos: Pos) -> Result<(), StorageError> {
-    for whose in [ANYBODY, sender] {
+    for whose in [ALL_SENDERS, sender] {
         for level in 1..=LEVELS {
             sql!(
                 "INSERT INTO tombstone_counts (chat_id, sender_id, level, block, tombstones) VALUES (?, ?, ?, ?, 1) \
@@ -31,7 +33,7 @@ pub fn record(conn: &mut AnyConn, chat: ChatId, sender: UserId, pos: Pos) -> Res
     Ok(())
 }
 
-/// How many messages of others than `reader` after `pos` are deleted.
+/// Counts the deleted messages after `pos` that `reader` did not send.
 pub fn of_others_after(
     conn: &mut AnyConn,
     chat: &Chat,
@@ -41,13 +43,13 @@ pub fn of_others_after(
     if chat.deleted_count == 0 {
         return Ok(0);
     }
-    let all = chat.deleted_count - up_to(conn, chat.id, ANYBODY, pos)?;
+    let all = chat.deleted_count - up_to(conn, chat.id, ALL_SENDERS, pos)?;
     let own = blocks(conn, chat.id, reader, LEVELS, 0, block_of(chat.last_pos, LEVELS) + 1)?;
     let own = if own == 0 { 0 } else { own - up_to(conn, chat.id, reader, pos)? };
     Ok(all - own)
 }
 
-/// The newest place before `pos` whose message is not deleted; 0 for none.
+/// Returns the newest position before `pos` whose message is not deleted; 0 if there is none.
 pub fn last_live_before(conn: &mut AnyConn, chat: ChatId, pos: Pos) -> Result<Pos, StorageError> {
     let mut end = pos;
     while end > 1 {
@@ -58,7 +60,7 @@ pub fn last_live_before(conn: &mut AnyConn, chat: ChatId, pos: Pos) -> Result<Po
             (end % size == 0 && end > size).then_some((level, block, size))
         });
         if let Some((level, block, size)) = full
-            && blocks(conn, chat, ANYBODY, level, block, block + 1)? == size
+            && blocks(conn, chat, ALL_SENDERS, level, block, block + 1)? == size
         {
             end -= size;
             continue;
@@ -79,11 +81,11 @@ pub fn last_live_before(conn: &mut AnyConn, chat: ChatId, pos: Pos) -> Result<Po
     Ok(0)
 }
 
-/// Tombstones at the places 1 to `pos`.
+/// Counts the tombstones at positions up to `pos`.
 fn up_to(conn: &mut AnyConn, chat: ChatId, whose: UserId, pos: Pos) -> Result<i64, StorageError> {
     let mut count = 0;
     for level in (1..=LEVELS).rev() {
-        // The whole blocks of this level before the one that holds `pos`, within the block above.
+        // The blocks of this level before the one with `pos`, within the same block of the level above.
         let end = block_of(pos, level);
         let start = if level == LEVELS { 0 } else { end / FANOUT * FANOUT };
         count += blocks(conn, chat, whose, level, start, end)?;
@@ -102,7 +104,7 @@ fn up_to(conn: &mut AnyConn, chat: ChatId, whose: UserId, pos: Pos) -> Result<i6
     Ok(count + rest)
 }
 
-/// Tombstones in the blocks `start` to `end`, which is not included.
+/// Counts the tombstones in the blocks from `start` up to, but not including, `end`.
 fn blocks(
     conn: &mut AnyConn,
     chat: ChatId,

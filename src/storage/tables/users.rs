@@ -1,4 +1,4 @@
-//! Users: their rows and their cards.
+//! Users: their rows, and the public cards made of them.
 
 use super::{
     locks,
@@ -30,11 +30,11 @@ pub struct User {
     pub avatar_url: String,
     pub is_active: bool,
     pub is_staff: bool,
-    /// Whether they made the account themselves.
+    /// Whether the user created the account themselves (self-registration).
     pub is_registered: bool,
 }
 
-/// Stands for the password of users who cannot sign in with one.
+/// Stored instead of a hash for users without a password, which cannot sign in with one.
 pub const NO_PASSWORD: &str = "!";
 
 impl User {
@@ -42,12 +42,12 @@ impl User {
         UserId(self.id)
     }
 
-    /// What everybody may know of this user.
+    /// Returns the public card of this user.
     pub fn card(&self) -> UserCard {
         card(self.id, self.username.clone(), &self.first_name, &self.last_name, self.avatar_url.clone())
     }
 
-    /// What others know of this user, which is no password.
+    /// Returns texts that others know about this user. A password must not be one of them.
     pub fn known(&self) -> Vec<String> {
         let texts = [&self.username, &self.email, &self.first_name, &self.last_name];
         texts.into_iter().cloned().chain([self.card().display_name]).collect()
@@ -58,7 +58,7 @@ impl User {
     }
 }
 
-/// A user to be made.
+/// A user to be created.
 #[derive(Debug, Clone)]
 pub struct NewUser {
     pub username: Username,
@@ -69,12 +69,12 @@ pub struct NewUser {
     pub last_name: String,
     pub avatar_url: String,
     pub is_staff: bool,
-    /// Whether they make the account themselves.
+    /// Whether the user creates the account themselves (self-registration).
     pub is_registered: bool,
 }
 
 impl NewUser {
-    /// What others will know of this user, which is no password.
+    /// Returns texts that others will know about this user. A password must not be one of them.
     pub fn known(&self) -> Vec<String> {
         let full_name = format!("{} {}", self.first_name, self.last_name);
         let texts = [self.username.as_str(), &self.email, &self.first_name, &self.last_name, &full_name];
@@ -82,10 +82,10 @@ impl NewUser {
     }
 }
 
-/// Said of a username that is taken, or that looks like one that is.
+/// Error text for a username that is taken, or that looks like one that is.
 pub const USERNAME_TAKEN: &str = "A user with that username already exists.";
 
-/// Whether a name is taken, or looks like one that is.
+/// Returns whether a username is taken, or looks like one that is.
 pub fn is_taken(conn: &mut AnyConn, name: &Username) -> Result<bool, StorageError> {
     let keys = name.keys();
     let taken = sql!(
@@ -99,7 +99,7 @@ pub fn is_taken(conn: &mut AnyConn, name: &Username) -> Result<bool, StorageErro
     Ok(taken.first::<(i64,)>(conn)?.is_some())
 }
 
-/// Makes a user. A name that is taken, or looks like one that is, is refused.
+/// Creates a user. Refuses a username that is taken, or that looks like one that is.
 pub fn create(conn: &mut AnyConn, new: &NewUser) -> Result<User, StorageError> {
     let keys = new.username.keys();
     if is_taken(conn, &new.username)? {
@@ -139,14 +139,14 @@ pub fn create(conn: &mut AnyConn, new: &NewUser) -> Result<User, StorageError> {
     Ok(user)
 }
 
-/// The user who has the name, or a new one, and whether it is.
+/// Finds the user with the username, or creates one. Returns the user, and whether it is new.
 pub fn find_or_create(conn: &mut AnyConn, new: &NewUser) -> Result<(User, bool), StorageError> {
     let name = new.username.as_str();
     if let Some(user) = by_username(conn, name)? {
         return Ok((user, false));
     }
     match create(conn, new) {
-        // Somebody was faster, or the name only looks like one that is taken.
+        // A concurrent transaction created the user, or the name only looks like one that is taken.
         Err(StorageError::Refused(refusal)) => {
             by_username(conn, name)?.map(|user| (user, false)).ok_or_else(|| refusal.into())
         }
@@ -154,7 +154,7 @@ pub fn find_or_create(conn: &mut AnyConn, new: &NewUser) -> Result<(User, bool),
     }
 }
 
-/// Stores what can change of a user, all but the id and the username.
+/// Stores a user's row, except the id and the username, which never change.
 pub fn update(conn: &mut AnyConn, user: &User) -> Result<(), StorageError> {
     diesel::update(users::table.find(user.id))
         .set((
@@ -173,7 +173,8 @@ pub fn update(conn: &mut AnyConn, user: &User) -> Result<(), StorageError> {
     Ok(())
 }
 
-/// Replaces a password's hash, unless the password was changed meanwhile.
+/// Replaces the hash of a password, unless the stored hash is no longer `old`: the password has changed
+/// since.
 pub fn rehash(conn: &mut AnyConn, id: UserId, old: &str, new: &str) -> Result<(), StorageError> {
     diesel::update(users::table.find(id.0).filter(users::password.eq(old)))
         .set(users::password.eq(new))
@@ -181,55 +182,56 @@ pub fn rehash(conn: &mut AnyConn, id: UserId, old: &str, new: &str) -> Result<()
     Ok(())
 }
 
-/// The user with an id.
+/// Loads the user with an id.
 pub fn find(conn: &mut AnyConn, id: UserId) -> Result<Option<User>, StorageError> {
     Ok(users::table.find(id.0).select(User::as_select()).first(conn).optional()?)
 }
 
-/// The same, who stays as they are until the transaction's end: for what depends on it, or changes it.
-pub fn hold(conn: &mut AnyConn, id: UserId) -> Result<Option<User>, StorageError> {
+/// Loads the user with an id and locks the row until the transaction ends. For transactions that depend on
+/// the user's state, or change it.
+pub fn find_for_update(conn: &mut AnyConn, id: UserId) -> Result<Option<User>, StorageError> {
     locks::user(conn, id)?;
     find(conn, id)
 }
 
-/// The user with exactly this name.
+/// Loads the user with exactly this username.
 pub fn by_username(conn: &mut AnyConn, username: &str) -> Result<Option<User>, StorageError> {
-    // PostgreSQL takes no text with a NUL in it, and no name has one.
+    // PostgreSQL rejects text with a NUL, and no username has one.
     if username.contains('\0') {
         return Ok(None);
     }
     Ok(users::table.filter(users::username.eq(username)).select(User::as_select()).first(conn).optional()?)
 }
 
-/// Whether any user's hash is like a pattern.
+/// Returns whether the password hash of any user matches a LIKE pattern.
 pub fn has_hash_like(conn: &mut AnyConn, pattern: &str) -> Result<bool, StorageError> {
     let row = sql!("SELECT id FROM users WHERE password LIKE ? LIMIT 1", pattern);
     Ok(row.first::<(i64,)>(conn)?.is_some())
 }
 
-/// Whether somebody may manage what is nobody's own.
+/// Returns whether a user is staff; `false` for an unknown user.
 pub fn is_staff(conn: &mut AnyConn, id: UserId) -> Result<bool, StorageError> {
     Ok(users::table.find(id.0).select(users::is_staff).first(conn).optional()?.unwrap_or(false))
 }
 
-/// Whether a user is the only active one who is staff.
+/// Returns whether a user is the only active staff member.
 pub fn is_last_staff(conn: &mut AnyConn, user: &User) -> Result<bool, StorageError> {
     let others = users::table.filter(users::is_staff.and(users::is_active).and(users::id.ne(user.id)));
     let is_staff = user.is_staff && user.is_active;
     Ok(is_staff && others.select(users::id).first::<i64>(conn).optional()?.is_none())
 }
 
-/// All users, by id.
+/// Loads all users, by id.
 pub fn all(conn: &mut AnyConn) -> Result<Vec<User>, StorageError> {
     Ok(users::table.order(users::id).select(User::as_select()).load(conn)?)
 }
 
-/// Whether there is any user.
+/// Returns whether there is any user.
 pub fn any(conn: &mut AnyConn) -> Result<bool, StorageError> {
     Ok(users::table.select(users::id).first::<i64>(conn).optional()?.is_some())
 }
 
-/// The active users among `ids`, by id.
+/// Loads the cards of the active users among `ids`, by id.
 pub fn active_cards(conn: &mut AnyConn, ids: &[UserId]) -> Result<Vec<UserCard>, StorageError> {
     let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
     let rows = sql!(
@@ -239,14 +241,15 @@ pub fn active_cards(conn: &mut AnyConn, ids: &[UserId]) -> Result<Vec<UserCard>,
     Ok(rows.rows(conn)?.into_iter().map(card_of).collect())
 }
 
-/// The users with these ids, active or not.
+/// Loads the cards of the users with these ids, active or not.
 pub(crate) fn cards(conn: &mut AnyConn, ids: &[UserId]) -> Result<Vec<UserCard>, StorageError> {
     let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
     let rows = sql!(concat!("SELECT ", card_columns!(), " FROM users u WHERE u.id IN ?"), ids.as_slice());
     Ok(rows.rows(conn)?.into_iter().map(card_of).collect())
 }
 
-/// Users that a command names must exist and be active; those that do not are named in the error.
+/// Refuses if a user that a request names does not exist or is not active. The field error lists each of
+/// these users.
 pub fn expect_users(conn: &mut AnyConn, field: &'static str, ids: &[UserId]) -> Result<(), StorageError> {
     let known: Vec<UserId> = active_cards(conn, ids)?.into_iter().map(|card| card.id).collect();
     let mut errors = FieldErrors::default();

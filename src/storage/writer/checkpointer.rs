@@ -1,5 +1,7 @@
-//! Copies what SQLite has in its `-wal` into the file, on a thread of its own. Where the writer does that itself, as SQLite
-//! has it by default, every write waits for the tens of milliseconds that it takes.
+//! The checkpoint thread (SQLite): copies pages from the `-wal` file into the database file.
+//!
+//! By default SQLite checkpoints inside a commit. Every write would then wait for the tens of milliseconds it
+//! takes.
 
 use std::{
     sync::{
@@ -14,41 +16,48 @@ use diesel::connection::SimpleConnection;
 
 use crate::storage::{Access, AnyConn, DatabaseUrl, OpenError, StorageError, db::sql::sql};
 
-/// With so many pages in `-wal` it is time. A page that many commits touch is copied once each time, so seldom is cheap; more
-/// than this would make the start after a crash slow.
-const MANY: i64 = 8_192;
+/// Pages in `-wal` from which on the thread checkpoints. A checkpoint copies a page once, however many
+/// commits touched it, so rare checkpoints are cheap. A larger `-wal` would make the start after a crash
+/// slow.
+const START_PAGES: i64 = 8_192;
 
-/// With so few that are not copied yet, or after so many tries to come there, the writer copies the rest between two
-/// transactions: only where all is copied does `-wal` begin anew.
-const FEW: i64 = 64;
-const TRIES: usize = 4;
+/// Pages left to copy at which the thread stops. The writer copies the rest between two transactions, since
+/// SQLite restarts `-wal` from its beginning only when all of it is copied.
+const REST_PAGES: i64 = 64;
+/// Passes of the thread, at most, before it leaves the rest to the writer.
+const MAX_PASSES: usize = 4;
 
-/// The writer does all of it from so many pages on, as SQLite does by itself: the thread does not come after.
-const TOO_MANY: i64 = 8 * MANY;
+/// Pages in `-wal` from which on a commit checkpoints by itself. This is the fallback if the thread cannot
+/// keep up.
+const FALLBACK_PAGES: i64 = 8 * START_PAGES;
 
-/// Has a writing connection leave it to the thread, unless that comes too late.
+/// Raises a writing connection's own checkpoint limit to [`FALLBACK_PAGES`] pages, which leaves the work to
+/// the thread.
 pub(super) fn leave_to_thread(conn: &mut AnyConn) -> diesel::QueryResult<()> {
-    conn.batch_execute(&format!("PRAGMA wal_autocheckpoint = {TOO_MANY}"))
+    conn.batch_execute(&format!("PRAGMA wal_autocheckpoint = {FALLBACK_PAGES}"))
 }
 
-/// How often it looks while there are commits.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// How often the thread checks the size of `-wal` while there are commits.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// What the writer and the thread tell each other.
+/// Flags that the writer and the thread share.
 #[derive(Default)]
 struct Shared {
+    /// There were commits since the thread last checked.
     has_written: AtomicBool,
+    /// The thread leaves the last pages to the writer.
     is_nearly_done: AtomicBool,
+    /// The thread must end.
     is_over: AtomicBool,
 }
 
-/// The thread; it ends when this is dropped.
+/// The checkpoint thread. Dropping this ends and joins it.
 pub(super) struct Checkpointer {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// What the writer tells the thread by.
+/// The writer's side: reports commits to the checkpoint thread.
 pub(super) struct Commits {
     shared: Arc<Shared>,
     thread: Thread,
@@ -60,12 +69,12 @@ impl Checkpointer {
         let shared = Arc::<Shared>::default();
         let for_thread = shared.clone();
         let thread = std::thread::Builder::new().name("checkpointer".to_owned());
-        let thread = thread.spawn(move || for_thread.work(&mut conn));
+        let thread = thread.spawn(move || for_thread.run(&mut conn));
         let thread = thread.map_err(|error| OpenError::new(&url.name(), error))?;
         Ok(Self { shared, thread: Some(thread) })
     }
 
-    /// For the writer.
+    /// Returns the handle with which the writer reports its commits.
     pub fn commits(&self) -> Option<Commits> {
         let thread = self.thread.as_ref()?.thread().clone();
         Some(Commits { shared: self.shared.clone(), thread })
@@ -83,43 +92,43 @@ impl Drop for Checkpointer {
 }
 
 impl Commits {
-    /// Notes a commit, and copies the last few pages where that is all that is left to do.
+    /// Reports a commit. Copies the last pages if the thread left them to the writer.
     pub fn note(&self, conn: &mut AnyConn) {
         if !self.shared.has_written.swap(true, Ordering::Release) {
             self.thread.unpark();
         }
         if self.shared.is_nearly_done.swap(false, Ordering::Acquire) {
-            // Where it fails there is another time.
-            let _ = copy(conn);
+            // A failure is harmless: the next round checkpoints again.
+            let _ = checkpoint_passive(conn);
         }
     }
 }
 
 impl Shared {
-    fn work(&self, conn: &mut AnyConn) {
+    fn run(&self, conn: &mut AnyConn) {
         while !self.is_over.load(Ordering::Acquire) {
             if !self.has_written.swap(false, Ordering::Acquire) {
                 std::thread::park();
                 continue;
             }
-            std::thread::park_timeout(LOOK_EVERY);
-            // A database that is away is noted by the writer.
-            let _ = self.look(conn);
+            std::thread::park_timeout(POLL_INTERVAL);
+            // The writer reports an unavailable database.
+            let _ = self.checkpoint_if_large(conn);
         }
     }
 
-    fn look(&self, conn: &mut AnyConn) -> Result<(), StorageError> {
+    fn checkpoint_if_large(&self, conn: &mut AnyConn) -> Result<(), StorageError> {
         let (_, pages, mut copied) = sql!("PRAGMA wal_checkpoint(NOOP)").one::<(i64, i64, i64)>(conn)?;
-        if pages < MANY {
+        if pages < START_PAGES {
             return Ok(());
         }
         let mut left = pages - copied;
-        for _ in 0..TRIES {
-            if left <= FEW || self.is_over.load(Ordering::Acquire) {
+        for _ in 0..MAX_PASSES {
+            if left <= REST_PAGES || self.is_over.load(Ordering::Acquire) {
                 break;
             }
-            let (pages, now_copied) = copy(conn)?;
-            // Somebody still reads what is older, or another process copies.
+            let (pages, now_copied) = checkpoint_passive(conn)?;
+            // An older read transaction, or a checkpoint of another process, blocks progress.
             if now_copied <= copied {
                 return Ok(());
             }
@@ -130,9 +139,9 @@ impl Shared {
     }
 }
 
-/// Copies as much as can be without keeping anybody waiting. Returns how many pages there are, and how many are copied; -1
-/// for both where another connection is at it.
-fn copy(conn: &mut AnyConn) -> Result<(i64, i64), StorageError> {
+/// Runs a passive checkpoint: copies as many pages as possible without blocking readers or writers. Returns
+/// the pages in `-wal` and how many of them are copied. Both are -1 while another connection checkpoints.
+fn checkpoint_passive(conn: &mut AnyConn) -> Result<(i64, i64), StorageError> {
     let (_, pages, copied) = sql!("PRAGMA wal_checkpoint(PASSIVE)").one::<(i64, i64, i64)>(conn)?;
     Ok((pages, copied))
 }
@@ -155,7 +164,7 @@ mod tests {
         let commits = checkpointer.commits().unwrap();
         let log = || std::fs::metadata(folder.path().join("log.db-wal")).unwrap().len() >> 20;
         let mut longest = 0;
-        // 160 MiB in parts of 1 MiB: the writer by itself would begin anew after 256.
+        // 160 MiB in parts of 1 MiB. Without the thread, the writer would restart `-wal` after 256 MiB.
         for _ in 0..160 {
             conn.batch_execute("INSERT INTO t VALUES (randomblob(1048576))").unwrap();
             commits.note(&mut conn);

@@ -1,11 +1,16 @@
-//! Commits that are not answered, because the connection is lost over them. Each writing connection to PostgreSQL counts
-//! its transactions in a row of its own, in the same transactions: what the row says afterwards is what became of the
-//! last one. That holds after a crash and on another server that took over as well.
+//! In-doubt transactions (PostgreSQL): the connection was lost during COMMIT, so its outcome is unknown.
+//!
+//! Each writing connection counts its transactions in a row of its own, inside these same transactions.
+//! Afterwards the row shows whether the last one was committed. This also holds after a crash, and on another
+//! server after a failover.
 
 use diesel::connection::SimpleConnection;
 
 use crate::{
-    core::model::{Timestamp, time::DAY},
+    core::{
+        model::{Timestamp, time::DAY},
+        secrets,
+    },
     storage::{
         AnyConn, StorageError,
         db::{
@@ -16,22 +21,20 @@ use crate::{
     },
 };
 
-/// The count of one writing connection, and of those that follow it.
+/// Transaction counter of one writing connection. A connection that replaces it continues the counter.
 #[derive(Debug)]
-pub struct Count {
+pub struct CommitMarker {
     name: String,
     transactions: i64,
 }
 
-impl Count {
-    /// A new count under a name that nobody else has.
-    pub fn drawn() -> Self {
-        let mut bytes = [0; 16];
-        getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
-        Self { name: format!("{:032x}", u128::from_ne_bytes(bytes)), transactions: 0 }
+impl CommitMarker {
+    /// Creates a counter under a new, random name.
+    pub fn random() -> Self {
+        Self { name: secrets::hex(&secrets::random::<16>()), transactions: 0 }
     }
 
-    /// Has a connection know how to count here.
+    /// Prepares the counting statement on a connection.
     pub fn prepare(&self, conn: &mut AnyConn) -> Result<(), diesel::result::Error> {
         conn.batch_execute(&format!(
             "PREPARE count_transaction (bigint, bigint) AS \
@@ -41,7 +44,7 @@ impl Count {
         ))
     }
 
-    /// Begins a transaction and counts it, in one journey to the server. Returns its number.
+    /// Begins a transaction and counts it, in one round trip. Returns the transaction's number.
     pub fn begin(&mut self, conn: &mut AnyConn) -> Result<i64, StorageError> {
         self.transactions += 1;
         let (number, now) = (self.transactions, Timestamp::now().0);
@@ -54,16 +57,16 @@ impl Count {
         Ok(number)
     }
 
-    /// Whether the transaction with this number was committed. Where it has not ended yet this waits for it.
+    /// Returns whether the transaction with this number was committed. Waits for it if it is still open.
     pub fn was_committed(&self, conn: &mut AnyConn, number: i64) -> Result<bool, StorageError> {
         begin(conn)?;
-        let counted = self.counted(conn);
+        let last = self.last_committed(conn);
         roll_back(conn);
-        Ok(counted? == number)
+        Ok(last? == number)
     }
 
-    fn counted(&self, conn: &mut AnyConn) -> Result<i64, StorageError> {
-        // A first row that is not committed yet can be waited for in this way only.
+    fn last_committed(&self, conn: &mut AnyConn) -> Result<i64, StorageError> {
+        // The open transaction may be the one that inserts the row. Only a conflicting INSERT waits for that.
         sql!(
             "INSERT INTO writers (name, transactions, used_at) VALUES (?, 0, 0) ON CONFLICT (name) DO NOTHING",
             &self.name
@@ -74,8 +77,8 @@ impl Count {
     }
 }
 
-/// Deletes some counts of connections that are not used any more. One that is, begins a new row. Returns whether there may
-/// be more.
+/// Deletes up to [`SWEEP_STEP`] counters unused for a day. A connection whose counter was deleted inserts a
+/// new row. Returns whether there may be more.
 pub fn sweep(conn: &mut AnyConn) -> Result<bool, StorageError> {
     let deleted = sql!(
         "DELETE FROM writers WHERE name IN (SELECT name FROM writers WHERE used_at < ? LIMIT ?)",

@@ -1,41 +1,45 @@
-//! What is to be written, and who is told what came of it.
+//! Write jobs, and the callbacks that receive their results.
 
 use std::time::Instant;
 
+use tracing::Span;
+
 use crate::{
     core::model::{ChatId, Command, Refusal, event::Done},
-    storage::{AnyConn, Asker, Rules, StorageError, commands::can_share},
+    storage::{AnyConn, Principal, StorageError, StoragePolicy, commands::can_share},
 };
 
-/// Something to be written. It may be attempted more than once; it is told one result.
+/// A queued write. It may be attempted more than once; its callback receives exactly one result.
 pub(super) struct Job {
-    /// What it is counted as.
+    /// Label of the job in the metrics.
     pub kind: &'static str,
-    /// Whose turn it takes.
-    pub asker: Asker,
+    /// The principal on whose behalf the job runs. The queue is fair between principals.
+    pub principal: Principal,
     pub work: Work,
-    /// When whoever asked has been told that the database is away. What has not been done by then is not done any more.
+    /// Log span of the request that queued the job.
+    pub span: Span,
+    /// Deadline: afterwards the caller has got its timeout error, and the job is dropped.
     pub expires: Option<Instant>,
 }
 
 pub(super) enum Work {
-    Command { command: Command, settle: Box<dyn FnOnce(Result<Done, Refusal>) + Send> },
+    Command { command: Command, complete: Box<dyn FnOnce(Result<Done, Refusal>) + Send> },
     Task(Box<dyn Task>),
 }
 
-/// Any other work; it keeps what it comes to.
+/// Any write that is not a chat command. The task keeps its own result until it is delivered.
 pub(super) trait Task: Send {
-    /// Writes, inside a transaction.
-    fn attempt(&mut self, conn: &mut AnyConn, rules: &Rules) -> Result<(), StorageError>;
-    /// Tells the result, after the commit.
-    fn settle(self: Box<Self>, result: Result<(), StorageError>);
+    /// Writes inside a transaction. May be called again after a rollback.
+    fn attempt(&mut self, conn: &mut AnyConn, rules: &StoragePolicy) -> Result<(), StorageError>;
+    /// Delivers the result, after the commit.
+    fn complete(self: Box<Self>, result: Result<(), StorageError>);
 }
 
-/// What a job came to. `None`: of a task, which has kept that itself.
+/// Result of a job. `None` for a task, which keeps its result itself.
 pub(super) type Outcome = Option<Done>;
 
 impl Job {
-    /// The chat that it is about, where it is about one.
+    /// Returns the chat that the job writes to. `None` for a task.
     pub fn chat(&self) -> Option<ChatId> {
         match &self.work {
             Work::Command { command, .. } => Some(command.chat),
@@ -43,7 +47,7 @@ impl Job {
         }
     }
 
-    /// The command, where it may share its transaction with others.
+    /// Returns the command if it may be batched with others in one transaction (see [`can_share`]).
     pub fn sharing(&self) -> Option<&Command> {
         match &self.work {
             Work::Command { command, .. } if can_share(command) => Some(command),
@@ -55,36 +59,36 @@ impl Job {
         self.expires.is_some_and(|expires| expires <= now)
     }
 
-    /// Tells what became of it, once that is durable.
-    pub fn settle(self, result: Result<Outcome, StorageError>) {
+    /// Delivers the result to the job's callback. Called only once the result is durable.
+    pub fn complete(self, result: Result<Outcome, StorageError>) {
         match (self.work, result) {
-            (Work::Task(task), result) => task.settle(result.map(drop)),
-            (Work::Command { settle, .. }, Ok(done)) => settle(done.ok_or(Refusal::Internal)),
-            (Work::Command { settle, .. }, Err(error)) => settle(Err(error.into_refusal())),
+            (Work::Task(task), result) => task.complete(result.map(drop)),
+            (Work::Command { complete, .. }, Ok(done)) => complete(done.ok_or(Refusal::Internal)),
+            (Work::Command { complete, .. }, Err(error)) => complete(Err(error.into_refusal())),
         }
     }
 }
 
-/// A task made of two functions.
+/// A task made of two closures: one writes, the other receives the result.
 pub(super) struct Closure<T, F, S> {
     pub work: F,
     pub value: Option<T>,
-    pub settle: S,
+    pub complete: S,
 }
 
 impl<T: Send, F, S> Task for Closure<T, F, S>
 where
-    F: FnMut(&mut AnyConn, &Rules) -> Result<T, StorageError> + Send,
+    F: FnMut(&mut AnyConn, &StoragePolicy) -> Result<T, StorageError> + Send,
     S: FnOnce(Result<T, Refusal>) + Send,
 {
-    fn attempt(&mut self, conn: &mut AnyConn, rules: &Rules) -> Result<(), StorageError> {
+    fn attempt(&mut self, conn: &mut AnyConn, rules: &StoragePolicy) -> Result<(), StorageError> {
         self.value = Some((self.work)(conn, rules)?);
         Ok(())
     }
 
-    fn settle(self: Box<Self>, result: Result<(), StorageError>) {
-        let Self { value, settle, .. } = *self;
+    fn complete(self: Box<Self>, result: Result<(), StorageError>) {
+        let Self { value, complete, .. } = *self;
         let result = result.map_err(StorageError::into_refusal);
-        settle(result.and_then(|()| value.ok_or(Refusal::Internal)));
+        complete(result.and_then(|()| value.ok_or(Refusal::Internal)));
     }
 }

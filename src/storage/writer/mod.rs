@@ -1,8 +1,8 @@
-//! The writer: threads that each drain a queue into one transaction after another, on a connection of their own.
+//! The writer: worker threads that drain one queue into transactions, each on a connection of its own.
 //!
-//! Whatever has queued up while one transaction was being made durable goes into the next: one `fsync` for a whole
-//! burst, and no waiting when there is none. Results leave only after the commit. On SQLite there is one thread. On
-//! PostgreSQL there are some, and a chat's commands are with one of them at a time.
+//! Group commit: jobs that queue up during one commit form the batch of the next. A burst costs one `fsync`,
+//! and a single job does not wait for a batch. Results are delivered only after the commit. SQLite has one
+//! worker. PostgreSQL has several, and only one of them at a time works on the commands of a chat.
 
 mod checkpointer;
 pub mod in_doubt;
@@ -27,35 +27,37 @@ use std::{
 };
 
 use tokio::{sync::oneshot, time::timeout};
+use tracing::Span;
 
-use super::{AnyConn, Asker, DatabaseUrl, OpenError, Rules, StorageError, StorageMeter};
+use super::{AnyConn, DatabaseUrl, OpenError, Principal, StorageError, StorageMeter, StoragePolicy};
 use crate::core::model::{Command, Refusal, event::Done};
 use checkpointer::Checkpointer;
 use job::{Closure, Job, Work};
 use queue::Queue;
 use shared::State;
-use transactions::Line;
-use worker::Lane;
+use transactions::WriteConnection;
+use worker::Worker;
 
 pub use queue::MOST_OF_ONE;
 
-/// Threads on PostgreSQL: as many as there are cores, within these bounds. More of them make each batch smaller, and what
-/// a transaction costs is mostly for itself and not for what is in it. One is always left for what waits for nobody.
-const LANES: RangeInclusive<usize> = 3..=4;
+/// Workers on PostgreSQL: the number of cores, within these bounds. More workers would make batches smaller,
+/// and most of a transaction's cost does not depend on its size. One worker is always left for jobs that do
+/// not wait for locks.
+const WORKERS: RangeInclusive<usize> = 3..=4;
 
-/// For so long whoever asked waits where the database is on the other side of a network, and may hang.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// Timeout of a caller on PostgreSQL, which is reached over a network and may hang.
+const CALLER_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// For so long the end waits for a database that hangs.
-const ENDS_WITHIN: Duration = Duration::from_secs(5);
+/// Shutdown timeout: how long dropping the writer waits for a database that hangs.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The writer's threads. Dropping it finishes what is queued; what comes later is turned down.
+/// The writer's threads. Dropping it rejects new jobs and finishes the queued ones.
 pub struct Writer {
     handle: WriterHandle,
     threads: Vec<JoinHandle<()>>,
-    /// On SQLite.
+    /// SQLite only.
     checkpointer: Option<Checkpointer>,
-    /// Closed when all threads have ended.
+    /// Disconnected once all threads have ended.
     ended: Receiver<()>,
 }
 
@@ -64,7 +66,7 @@ pub struct Writer {
 pub struct WriterHandle {
     queue: Arc<Queue>,
     state: Arc<State>,
-    patience: Option<Duration>,
+    caller_timeout: Option<Duration>,
     meter: Option<Arc<StorageMeter>>,
 }
 
@@ -72,12 +74,12 @@ impl Writer {
     /// Opens the writing connections and starts their threads.
     pub fn start(
         url: &DatabaseUrl,
-        rules: Rules,
+        rules: StoragePolicy,
         meter: Option<Arc<StorageMeter>>,
     ) -> Result<Self, OpenError> {
-        let (count, patience) = match url {
+        let (count, caller_timeout) = match url {
             DatabaseUrl::Sqlite(_) => (1, None),
-            DatabaseUrl::Postgres(_) => (lanes(), Some(PATIENCE)),
+            DatabaseUrl::Postgres(_) => (worker_count(), Some(CALLER_TIMEOUT)),
         };
         let state = Arc::<State>::default();
         let (ends, ended) = channel();
@@ -87,36 +89,36 @@ impl Writer {
             DatabaseUrl::Postgres(_) => None,
         };
         for number in 0..count {
-            let mut line = Line::open(url, state.clone(), meter.clone(), checkpointer.as_ref())?;
+            let mut conn = WriteConnection::open(url, state.clone(), meter.clone(), checkpointer.as_ref())?;
             if number == 0 {
-                line.mind_the_language();
+                conn.warn_if_errors_localized();
             }
-            let lane =
-                Lane::new(line, rules.clone(), queue.clone(), state.clone(), meter.clone(), ends.clone());
+            let worker =
+                Worker::new(conn, rules.clone(), queue.clone(), state.clone(), meter.clone(), ends.clone());
             let thread = std::thread::Builder::new().name(format!("writer {number}"));
-            let thread = thread.spawn(move || lane.work());
+            let thread = thread.spawn(move || worker.work());
             threads.push(thread.map_err(|error| OpenError::new(&url.name(), error))?);
         }
-        let handle = WriterHandle { queue, state, patience, meter };
+        let handle = WriterHandle { queue, state, caller_timeout, meter };
         Ok(Self { handle, threads, checkpointer, ended })
     }
 
-    /// A way to the queue.
+    /// Returns a handle that puts jobs into the queue.
     pub fn handle(&self) -> WriterHandle {
         self.handle.clone()
     }
 }
 
-fn lanes() -> usize {
+fn worker_count() -> usize {
     let cores = available_parallelism().map_or(1, NonZero::get);
-    cores.clamp(*LANES.start(), *LANES.end())
+    cores.clamp(*WORKERS.start(), *WORKERS.end())
 }
 
 impl Drop for Writer {
     fn drop(&mut self) {
         let state = &self.handle.state;
         state.is_stopping.store(true, Ordering::Relaxed);
-        let deadline = self.handle.patience.map(|_| Instant::now() + ENDS_WITHIN);
+        let deadline = self.handle.caller_timeout.map(|_| Instant::now() + SHUTDOWN_TIMEOUT);
         self.handle.queue.close();
         let has_ended = match deadline {
             None => self.ended.recv().is_err(),
@@ -133,60 +135,67 @@ impl Drop for Writer {
 }
 
 impl WriterHandle {
-    /// Queues a command, behind all that its user has asked of the same chat before. `settle` is called once, on a thread of the
-    /// writer's, when its result is durable.
-    pub fn submit(&self, command: Command, settle: impl FnOnce(Result<Done, Refusal>) + Send + 'static) {
-        let (asker, kind) = (Asker::User(command.by), command.action.kind());
-        self.queue(asker, kind, Work::Command { command, settle: Box::new(settle) });
+    /// Queues a command, after all earlier commands of its user in the same chat. `complete` is called once,
+    /// on a worker thread, when the result is durable.
+    pub fn submit(
+        &self,
+        command: Command,
+        span: Span,
+        complete: impl FnOnce(Result<Done, Refusal>) + Send + 'static,
+    ) {
+        let (principal, kind) = (Principal::User(command.by), command.action.kind());
+        self.queue(principal, kind, span, Work::Command { command, complete: Box::new(complete) });
     }
 
-    /// Does any other write in a transaction, for whoever asks in this task, and returns what it came to. `kind` is what it
-    /// is counted as. `work` may be
-    /// called more than once; what it refuses, it refuses before it writes.
+    /// Runs any other write in a transaction, as the principal of this task, and returns its result. `kind`
+    /// labels it in the metrics. `work` may be called more than once. It may refuse only before its first
+    /// write.
     pub async fn run<T: Send + 'static>(
         &self,
         kind: &'static str,
-        work: impl FnMut(&mut AnyConn, &Rules) -> Result<T, StorageError> + Send + 'static,
+        work: impl FnMut(&mut AnyConn, &StoragePolicy) -> Result<T, StorageError> + Send + 'static,
     ) -> Result<T, Refusal> {
         let (reply, result) = oneshot::channel();
         self.run_then(kind, work, move |result| {
-            // Nobody waits any more where the client has gone.
+            // The receiver is gone if the caller was cancelled or timed out.
             let _ = reply.send(result);
         });
         self.in_time(result).await?.unwrap_or(Err(Refusal::Internal))
     }
 
-    /// The same for what must follow even where the client has gone: `settle` is called as for a command.
+    /// Runs a write in a transaction and calls `complete` with its result, even if the client has
+    /// disconnected. `complete` is called once, on a worker thread, when the result is durable.
     pub fn run_then<T: Send + 'static>(
         &self,
         kind: &'static str,
-        work: impl FnMut(&mut AnyConn, &Rules) -> Result<T, StorageError> + Send + 'static,
-        settle: impl FnOnce(Result<T, Refusal>) + Send + 'static,
+        work: impl FnMut(&mut AnyConn, &StoragePolicy) -> Result<T, StorageError> + Send + 'static,
+        complete: impl FnOnce(Result<T, Refusal>) + Send + 'static,
     ) {
-        self.queue(Asker::current(), kind, Work::Task(Box::new(Closure { work, value: None, settle })));
+        let task = Box::new(Closure { work, value: None, complete });
+        self.queue(Principal::current(), kind, Span::current(), Work::Task(task));
     }
 
-    /// Waits for an answer that depends on the writer, but not for longer than a client should where the database hangs.
-    /// What has not been done by then is not done any more, unless its commit was on its way.
+    /// Awaits a result of the writer, with a timeout of [`CALLER_TIMEOUT`] on PostgreSQL. A job that has
+    /// timed out is dropped, unless its COMMIT was already sent.
     pub async fn in_time<T>(&self, answer: impl Future<Output = T>) -> Result<T, Refusal> {
-        match self.patience {
+        match self.caller_timeout {
             None => Ok(answer.await),
-            Some(patience) => timeout(patience, answer).await.map_err(|_| Refusal::StorageAway),
+            Some(caller_timeout) => timeout(caller_timeout, answer).await.map_err(|_| Refusal::StorageAway),
         }
     }
 
-    /// Whether the last transaction failed because the database cannot be written.
+    /// Returns whether the last transaction failed because the database is unavailable for writes.
     pub fn is_away(&self) -> bool {
         self.state.is_away.load(Ordering::Relaxed)
     }
 
-    fn queue(&self, asker: Asker, kind: &'static str, work: Work) {
-        let expires = self.patience.map(|patience| Instant::now() + patience);
-        // Before it is there, or it might be taken out first.
+    fn queue(&self, principal: Principal, kind: &'static str, span: Span, work: Work) {
+        let expires = self.caller_timeout.map(|caller_timeout| Instant::now() + caller_timeout);
+        // Counted before the push: a worker might take the job, and count it out, first.
         self.meter.iter().for_each(|meter| meter.queued.inc());
-        if let Some((job, refusal)) = self.queue.push(Job { kind, asker, work, expires }) {
+        if let Some((job, refusal)) = self.queue.push(Job { kind, principal, work, span, expires }) {
             self.meter.iter().for_each(|meter| meter.queued.dec());
-            job.settle(Err(refusal.into()));
+            job.complete(Err(refusal.into()));
         }
     }
 }

@@ -1,6 +1,8 @@
-//! What waits for the writer, and whose turn it is. Those who ask take turns, so whoever asks much waits for itself. What
-//! one asker wants of one chat is done in the order given. Where there are several lanes a chat is with one at a time, and
-//! each takes what is next of the chats that no other has.
+//! The writer's queue: fair between principals, ordered within a chat.
+//!
+//! Principals are served round-robin, so a busy one delays only itself. The jobs of one principal in one chat
+//! keep their order. With several workers, a chat belongs to one worker at a time. Each worker takes the next
+//! jobs of the chats that no other worker has.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -11,84 +13,86 @@ use std::{
 use super::job::Job;
 use crate::{
     core::model::{ChatId, Refusal},
-    storage::{Asker, tables::locks::Contested},
+    storage::{Principal, tables::locks::LockedRows},
 };
 
-/// Most jobs in one transaction, so that the first of a burst does not wait for the last.
+/// Most jobs in one transaction, so that the first job of a burst does not wait for the last.
 const BATCH: usize = 256;
 
-/// Jobs that may wait; more are turned down.
-const MOST: usize = 8_192;
+/// Capacity of the queue, in jobs. When it is full, further jobs are rejected.
+const CAPACITY: usize = 8_192;
 
-/// Jobs of one asker that may wait: four transactions' worth.
+/// Most queued jobs of one principal: four transactions' worth.
 pub const MOST_OF_ONE: usize = 1_024;
 
-/// Whoever wants a chat that could not be locked in time is turned down at once for so long, if it still cannot be.
+/// After a lock timeout, how long commands in the chat are rejected at once while it is still locked.
 const STUCK: Duration = Duration::from_secs(2);
 
-/// The jobs that wait, for all lanes.
+/// The queued jobs, for all workers.
 pub(super) struct Queue {
     waiting: Mutex<Waiting>,
-    news: Condvar,
+    wakeup: Condvar,
 }
 
-/// Jobs that are done in the order given: one asker's, of one chat or about none.
+/// Key of a strand. A strand is the ordered jobs of one principal in one chat, or without a chat.
 type Strand = Option<ChatId>;
 
 struct Waiting {
-    /// Nobody else writes, so nothing has to be kept apart.
-    is_alone: bool,
-    /// Lanes that may be busy with what may take long; one is left for the others.
-    most_slow: usize,
+    /// There is only one worker, so any jobs may share a transaction.
+    is_single_worker: bool,
+    /// Most workers that may wait for locks at a time. One worker is left for the other jobs.
+    max_slow: usize,
     slow: usize,
-    strands: HashMap<(Asker, Strand), VecDeque<Job>>,
-    askers: HashMap<Asker, Share>,
-    /// Askers who have something that may be done, in the order of their turns.
-    turns: VecDeque<Asker>,
-    /// Chats that a lane has, and who waits until it is through with them.
-    held: HashMap<ChatId, Vec<Asker>>,
-    /// What other processes have locked the chats of. They are held.
+    strands: HashMap<(Principal, Strand), VecDeque<Job>>,
+    principals: HashMap<Principal, Share>,
+    /// Principals with jobs that may run, in round-robin order.
+    turns: VecDeque<Principal>,
+    /// Chats that belong to a worker, with the principals whose jobs wait for each.
+    held: HashMap<ChatId, Vec<Principal>>,
+    /// Jobs to retry: other processes have locked their chats. The chats stay in `held`.
     contested: Vec<Job>,
+    /// Chats whose lock timed out, each with the time until which it counts as stuck.
     stuck: HashMap<ChatId, Instant>,
     count: usize,
     is_closed: bool,
 }
 
-/// What one asker waits for.
+/// The queued jobs of one principal.
 #[derive(Default)]
 struct Share {
-    /// Of which something may be done, as far as is known.
+    /// Strands whose next job may run. Their chats may have become busy since.
     ready: VecDeque<Strand>,
     waiting: usize,
     has_turn: bool,
 }
 
-/// Jobs that share a transaction.
+/// Jobs that share a transaction, taken by one worker.
 pub(super) struct Group {
     pub jobs: Vec<Job>,
-    pub contested: Contested,
+    pub contested: LockedRows,
     chats: HashSet<ChatId>,
     is_slow: bool,
 }
 
 enum Next {
     Job(Job),
-    /// One that shares its transaction with nobody.
+    /// A job that needs a transaction of its own.
     Alone(Job),
-    /// What it waits for cannot be done along with the others.
+    /// The principal's jobs cannot join this transaction; it keeps its turn.
     Later,
+    /// The principal has no job that may run.
     Nothing,
 }
 
 impl Queue {
-    /// For so many lanes. A single one has the database for itself.
-    pub fn new(lanes: usize) -> Self {
+    /// Creates a queue for this many workers. A single worker has the database for itself.
+    pub fn new(workers: usize) -> Self {
         let waiting = Waiting {
-            is_alone: lanes == 1,
-            most_slow: lanes.saturating_sub(1).max(1),
+            is_single_worker: workers == 1,
+            max_slow: workers.saturating_sub(1).max(1),
             slow: 0,
             strands: HashMap::new(),
-            askers: HashMap::new(),
+            principals: HashMap::new(),
             turns: VecDeque::new(),
             held: HashMap::new(),
             contested: Vec::new(),
@@ -96,54 +100,56 @@ impl Queue {
             count: 0,
             is_closed: false,
         };
-        Self { waiting: Mutex::new(waiting), news: Condvar::new() }
+        Self { waiting: Mutex::new(waiting), wakeup: Condvar::new() }
     }
 
-    /// Puts a job behind its asker's others, or hands it back with the reason why not.
+    /// Adds a job after its principal's other jobs. Returns a rejected job, with the reason.
     pub fn push(&self, job: Job) -> Option<(Job, Refusal)> {
         let mut waiting = self.waiting();
-        if let Some(refusal) = waiting.refusal(job.asker) {
+        if let Some(refusal) = waiting.refusal(job.principal) {
             return Some((job, refusal));
         }
         waiting.push(job);
         drop(waiting);
-        self.news.notify_one();
+        self.wakeup.notify_one();
         None
     }
 
-    /// The next jobs for a lane, which waits for them. `None` once there are to be no more.
+    /// Takes the next jobs for a worker; blocks until there are some. `None` once the queue is closed and
+    /// empty.
     pub fn take(&self) -> Option<Group> {
         let mut waiting = self.waiting();
         loop {
             if let Some(group) = waiting.next_group() {
                 if !waiting.turns.is_empty() {
-                    self.news.notify_one();
+                    self.wakeup.notify_one();
                 }
                 return Some(group);
             }
             if waiting.is_closed && waiting.count == 0 {
                 return None;
             }
-            waiting = self.news.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+            waiting = self.wakeup.wait(waiting).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
-    /// A group has been dealt with, but for jobs whose chats others have locked: those are waited for.
+    /// Releases the chats of a finished group. Requeues its `contested` jobs, whose chats other processes
+    /// have locked. Their retry waits for the locks.
     pub fn done(&self, group: Group, contested: Vec<Job>) {
         let mut waiting = self.waiting();
         waiting.done(group, contested);
         match waiting.is_closed {
-            true => self.news.notify_all(),
-            false => self.news.notify_one(),
+            true => self.wakeup.notify_all(),
+            false => self.wakeup.notify_one(),
         }
     }
 
-    /// Whether a chat was waited for in vain of late.
+    /// Returns whether the lock of a chat timed out within the last [`STUCK`].
     pub fn is_stuck(&self, chat: ChatId) -> bool {
         self.waiting().stuck.get(&chat).is_some_and(|until| Instant::now() < *until)
     }
 
-    /// A chat was waited for in vain.
+    /// Records that the lock of a chat timed out.
     pub fn note_stuck(&self, chat: ChatId) {
         let now = Instant::now();
         let stuck = &mut self.waiting().stuck;
@@ -151,10 +157,10 @@ impl Queue {
         stuck.insert(chat, now + STUCK);
     }
 
-    /// Turns down what comes from now on. What waits is done.
+    /// Closes the queue: rejects new jobs. The queued ones are still done.
     pub fn close(&self) {
         self.waiting().is_closed = true;
-        self.news.notify_all();
+        self.wakeup.notify_all();
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
@@ -163,95 +169,97 @@ impl Queue {
 }
 
 impl Waiting {
-    fn refusal(&self, asker: Asker) -> Option<Refusal> {
-        if self.is_closed || self.count >= MOST {
+    fn refusal(&self, principal: Principal) -> Option<Refusal> {
+        if self.is_closed || self.count >= CAPACITY {
             return Some(Refusal::Busy);
         }
-        let own = self.askers.get(&asker).map_or(0, |share| share.waiting);
-        (own >= MOST_OF_ONE && asker != Asker::Server).then_some(Refusal::Throttled)
+        let own = self.principals.get(&principal).map_or(0, |share| share.waiting);
+        (own >= MOST_OF_ONE && principal != Principal::Server).then_some(Refusal::Throttled)
     }
 
     fn push(&mut self, job: Job) {
-        let (asker, chat) = (job.asker, job.chat());
-        let strand = self.strands.entry((asker, chat)).or_default();
+        let (principal, chat) = (job.principal, job.chat());
+        let strand = self.strands.entry((principal, chat)).or_default();
         let is_first = strand.is_empty();
         strand.push_back(job);
         self.count += 1;
-        self.askers.entry(asker).or_default().waiting += 1;
+        self.principals.entry(principal).or_default().waiting += 1;
         if is_first {
-            self.line_up(asker, chat);
+            self.make_ready(principal, chat);
         }
     }
 
-    /// Has a strand with jobs be looked at when it is its asker's turn, or when its chat is free.
-    fn line_up(&mut self, asker: Asker, strand: Strand) {
+    /// Makes a strand ready for its principal's turn. If its chat belongs to a worker, it waits for the chat
+    /// first.
+    fn make_ready(&mut self, principal: Principal, strand: Strand) {
         if let Some(waits) = strand.and_then(|chat| self.held.get_mut(&chat)) {
-            waits.push(asker);
+            waits.push(principal);
             return;
         }
-        let Some(share) = self.askers.get_mut(&asker) else { return };
+        let Some(share) = self.principals.get_mut(&principal) else { return };
         share.ready.push_back(strand);
         if !share.has_turn {
             share.has_turn = true;
-            self.turns.push_back(asker);
+            self.turns.push_back(principal);
         }
     }
 
     fn next_group(&mut self) -> Option<Group> {
-        if !self.contested.is_empty() && self.slow < self.most_slow {
+        if !self.contested.is_empty() && self.slow < self.max_slow {
             return Some(self.contested());
         }
         let (mut jobs, mut chats, mut later) = (Vec::new(), HashSet::new(), Vec::new());
-        let mut contested = Contested::LeftOut;
+        let mut contested = LockedRows::SkipLocked;
         while jobs.len() < BATCH
-            && let Some(asker) = self.turns.pop_front()
+            && let Some(principal) = self.turns.pop_front()
         {
-            let may_be_slow = jobs.is_empty() && self.slow < self.most_slow;
-            match self.next_of(asker, &mut chats, may_be_slow) {
+            let may_be_slow = jobs.is_empty() && self.slow < self.max_slow;
+            match self.next_of(principal, &mut chats, may_be_slow) {
                 Next::Job(job) => {
                     jobs.push(job);
-                    self.take_turn(asker);
+                    self.end_turn(principal);
                 }
                 Next::Alone(job) => {
                     jobs.push(job);
-                    self.take_turn(asker);
-                    contested = Contested::WaitedFor;
+                    self.end_turn(principal);
+                    contested = LockedRows::Wait;
                     break;
                 }
-                Next::Later => later.push(asker),
-                Next::Nothing => self.take_turn(asker),
+                Next::Later => later.push(principal),
+                Next::Nothing => self.end_turn(principal),
             }
         }
-        // They are the next whose turn it is.
-        later.into_iter().rev().for_each(|asker| self.turns.push_front(asker));
-        let is_slow = contested == Contested::WaitedFor;
+        // They keep their turn: the next group begins with them.
+        later.into_iter().rev().for_each(|principal| self.turns.push_front(principal));
+        let is_slow = contested == LockedRows::Wait;
         self.slow += usize::from(is_slow);
         (!jobs.is_empty()).then_some(Group { jobs, contested, chats, is_slow })
     }
 
-    /// What is to be waited for, all of it.
+    /// Takes all contested jobs as one group, which waits for its locks.
     fn contested(&mut self) -> Group {
         let jobs = std::mem::take(&mut self.contested);
         self.count -= jobs.len();
         self.slow += 1;
         let chats = jobs.iter().filter_map(Job::chat).collect();
-        Group { jobs, contested: Contested::WaitedFor, chats, is_slow: true }
+        Group { jobs, contested: LockedRows::Wait, chats, is_slow: true }
     }
 
-    /// The next job of an asker. `chats`: those that the group has.
-    fn next_of(&mut self, asker: Asker, chats: &mut HashSet<ChatId>, may_be_slow: bool) -> Next {
-        let Some(share) = self.askers.get_mut(&asker) else { return Next::Nothing };
+    /// Takes the next job of a principal. `chats`: the chats of the group so far. `may_be_slow`: whether the
+    /// group may wait for locks.
+    fn next_of(&mut self, principal: Principal, chats: &mut HashSet<ChatId>, may_be_slow: bool) -> Next {
+        let Some(share) = self.principals.get_mut(&principal) else { return Next::Nothing };
         let mut is_left = false;
         for _ in 0..share.ready.len() {
             let Some(strand) = share.ready.pop_front() else { break };
             if let Some(chat) = strand.filter(|chat| !chats.contains(chat))
                 && let Some(waits) = self.held.get_mut(&chat)
             {
-                waits.push(asker);
+                waits.push(principal);
                 continue;
             }
-            let Some(jobs) = self.strands.get_mut(&(asker, strand)) else { continue };
-            let is_shared = self.is_alone || jobs.front().is_some_and(|job| job.sharing().is_some());
+            let Some(jobs) = self.strands.get_mut(&(principal, strand)) else { continue };
+            let is_shared = self.is_single_worker || jobs.front().is_some_and(|job| job.sharing().is_some());
             if !is_shared && !may_be_slow {
                 share.ready.push_back(strand);
                 is_left = true;
@@ -261,10 +269,10 @@ impl Waiting {
             share.waiting -= 1;
             self.count -= 1;
             match jobs.is_empty() {
-                true => drop(self.strands.remove(&(asker, strand))),
+                true => drop(self.strands.remove(&(principal, strand))),
                 false => share.ready.push_back(strand),
             }
-            if let Some(chat) = strand.filter(|_| !self.is_alone)
+            if let Some(chat) = strand.filter(|_| !self.is_single_worker)
                 && chats.insert(chat)
             {
                 self.held.insert(chat, Vec::new());
@@ -274,14 +282,14 @@ impl Waiting {
         if is_left { Next::Later } else { Next::Nothing }
     }
 
-    /// An asker has had its turn: it goes behind the others if it waits for more.
-    fn take_turn(&mut self, asker: Asker) {
-        let Some(share) = self.askers.get_mut(&asker) else { return };
+    /// Ends the turn of a principal. It moves behind the others if it has more jobs that may run.
+    fn end_turn(&mut self, principal: Principal) {
+        let Some(share) = self.principals.get_mut(&principal) else { return };
         share.has_turn = !share.ready.is_empty();
         if share.has_turn {
-            self.turns.push_back(asker);
+            self.turns.push_back(principal);
         } else if share.waiting == 0 {
-            self.askers.remove(&asker);
+            self.principals.remove(&principal);
         }
     }
 
@@ -289,8 +297,8 @@ impl Waiting {
         self.slow -= usize::from(group.is_slow);
         let kept: HashSet<ChatId> = contested.iter().filter_map(Job::chat).collect();
         for chat in group.chats.into_iter().filter(|chat| !kept.contains(chat)) {
-            for asker in self.held.remove(&chat).unwrap_or_default() {
-                self.line_up(asker, Some(chat));
+            for principal in self.held.remove(&chat).unwrap_or_default() {
+                self.make_ready(principal, Some(chat));
             }
         }
         self.count += contested.len();

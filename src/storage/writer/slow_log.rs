@@ -1,19 +1,20 @@
-//! The log of jobs that take long.
+//! Rate limit of the log lines about slow jobs.
 
 use std::{
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-/// Between two lines about jobs that took long.
+/// Least time between two log lines about slow jobs.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// When the last job that took long was logged, and how many have not been since.
+/// Time of the last log line about a slow job, and the number of slow jobs left out since.
 #[derive(Debug, Default)]
 pub(super) struct SlowLog(Mutex<(Option<Instant>, u64)>);
 
 impl SlowLog {
-    /// Whether to log one now: how many were left out before it.
+    /// Asks to log a slow job. Returns how many were left out before it, or `None` if this one is left out
+    /// too.
     pub(super) fn turn(&self, now: Instant) -> Option<u64> {
         let mut log = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if log.0.is_some_and(|last| now < last + PAUSE) {

@@ -1,4 +1,5 @@
-//! A writing connection: transactions, what of them is tried again, and another connection where this one is lost.
+//! A writing connection: runs batches in transactions, retries them, and reconnects when the connection is
+//! lost.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -8,7 +9,7 @@ use std::{
 
 use super::{
     checkpointer::{Checkpointer, Commits, leave_to_thread},
-    in_doubt::Count,
+    in_doubt::CommitMarker,
     job::{Job, Outcome, Work},
     shared::State,
     watch::Watch,
@@ -16,156 +17,168 @@ use super::{
 use crate::{
     core::model::Command,
     storage::{
-        Access, AnyConn, DatabaseUrl, OpenError, Rules, StorageError, StorageMeter,
+        Access, AnyConn, DatabaseUrl, OpenError, StorageError, StorageMeter, StoragePolicy,
         commands::{Times, apply, apply_together},
         db::{
             session,
             transaction::{self, TRIES},
         },
-        tables::locks::Contested,
+        tables::locks::LockedRows,
     },
 };
 
-/// What came of each job.
+/// The result of each job, in order.
 pub(super) type Results = Vec<Result<Outcome, StorageError>>;
 
-/// Said of jobs that nobody waits for any more.
-pub(super) const TOO_LATE: &str = "it was not done in time";
+/// Reason given for jobs whose caller has already timed out.
+pub(super) const TOO_LATE: &str = "the write timed out";
 
-/// For so long it is asked what became of a commit that was not answered.
-const DOUBT_LASTS: Duration = Duration::from_secs(60);
-const DOUBT_PAUSE: Duration = Duration::from_millis(50);
+/// How long the database is polled for the outcome of an in-doubt transaction.
+const IN_DOUBT_TIMEOUT: Duration = Duration::from_secs(60);
+/// Pause between two of these polls.
+const IN_DOUBT_POLL: Duration = Duration::from_millis(50);
 
-/// A writing connection, and where to find another one once it is lost.
-pub(super) struct Line {
+/// A writing connection that reconnects when it is lost.
+pub(super) struct WriteConnection {
     url: DatabaseUrl,
     conn: AnyConn,
-    /// Of its transactions on PostgreSQL.
-    count: Option<Count>,
+    /// Numbers its transactions; PostgreSQL only.
+    marker: Option<CommitMarker>,
     state: Arc<State>,
     meter: Option<Arc<StorageMeter>>,
     watch: Watch,
-    /// On SQLite.
+    /// Reports commits to the checkpoint thread; SQLite only.
     commits: Option<Commits>,
 }
 
-/// Why a transaction stored nothing, or perhaps nothing.
+/// Why a transaction was not committed, or may not have been.
 enum Undone {
     NotBegun(StorageError),
     Failed(StorageError),
-    /// Somebody has been told meanwhile that it would not be done.
+    /// The deadline of a job passed: its caller has already got a timeout error.
     Expired,
-    /// The connection was lost over the commit.
+    /// The connection was lost during the commit with this number.
     InDoubt(i64, Results),
 }
 
-/// What to do about it.
+/// How to continue after a transaction that was not committed.
 enum Next {
-    /// Nothing: it was stored after all.
+    /// Return the results: the transaction was committed after all.
     Done(Results),
+    /// Retry the whole batch.
     Again(StorageError),
-    /// Each job for itself.
+    /// Try each job in a transaction of its own.
     Alone(StorageError),
+    /// Fail all jobs: the database is unavailable.
     Away(StorageError),
 }
 
-impl Line {
+impl WriteConnection {
     pub fn open(
         url: &DatabaseUrl,
         state: Arc<State>,
         meter: Option<Arc<StorageMeter>>,
         checkpointer: Option<&Checkpointer>,
     ) -> Result<Self, OpenError> {
-        let count = matches!(url, DatabaseUrl::Postgres(_)).then(Count::drawn);
-        let conn = open(url, count.as_ref())?;
+        let marker = matches!(url, DatabaseUrl::Postgres(_)).then(CommitMarker::random);
+        let conn = open(url, marker.as_ref())?;
         let watch = Watch::new(state.clone(), meter.clone());
         let commits = checkpointer.and_then(Checkpointer::commits);
-        Ok(Self { url: url.clone(), conn, count, state, meter, watch, commits })
+        Ok(Self { url: url.clone(), conn, marker, state, meter, watch, commits })
     }
 
-    /// Says so where some errors of the database's will not be understood.
-    pub fn mind_the_language(&mut self) {
-        if !session::speaks_english(&mut self.conn).unwrap_or(true) {
+    /// Warns if the database's error messages are not in English: some errors are recognized by their text
+    /// only.
+    pub fn warn_if_errors_localized(&mut self) {
+        if !session::has_english_errors(&mut self.conn).unwrap_or(true) {
             tracing::warn!(
-                "the database tells its errors in another language than English, so some that pass will be answered \
-                 with 500; have its superuser say: ALTER ROLE ... SET lc_messages = 'C'"
+                "error messages of the database are not in English, so some temporary errors will be \
+                 answered with 500; as a superuser, run: ALTER ROLE ... SET lc_messages = 'C'"
             );
         }
     }
 
-    /// Carries out jobs in one transaction. Where that fails, each is tried alone, so that a failure costs only the job
-    /// that fails. `asked`: what becomes of chats that others have locked. A job that shares its transaction with nobody
-    /// waits for its locks in any case, once.
-    pub fn carry_out(&mut self, rules: &Rules, jobs: &mut [Job], asked: Contested) -> Results {
+    /// Runs jobs in one transaction. If that fails, each job is tried alone, so that only the failing job is
+    /// lost. `asked`: whether to wait for chats that others have locked, or to skip them. A job that cannot
+    /// be batched waits for its locks in any case, once.
+    pub fn run_jobs(&mut self, rules: &StoragePolicy, jobs: &mut [Job], asked: LockedRows) -> Results {
         let shares = jobs.iter().any(|job| job.sharing().is_some());
-        let mut contested = if shares { asked } else { Contested::LeftOut };
+        let mut contested = if shares { asked } else { LockedRows::SkipLocked };
         let mut tries = TRIES;
         loop {
-            let undone = match self.together(rules, jobs, contested) {
+            let undone = match self.run_batch(rules, jobs, contested) {
                 Ok(results) => return results,
                 Err(undone) => undone,
             };
             tries -= 1;
-            match self.mend(undone, &mut contested) {
+            match self.recover(undone, &mut contested) {
                 Next::Done(results) => return results,
-                Next::Away(error) => return all_away(jobs.len(), error),
+                Next::Away(error) => return all_unavailable(jobs.len(), error),
                 Next::Again(_) if tries > 0 => {}
-                Next::Again(error) | Next::Alone(error) => return self.alone(rules, jobs, error, asked),
+                Next::Again(error) | Next::Alone(error) => return self.run_each(rules, jobs, error, asked),
             }
         }
     }
 
-    /// Sees to it that a transaction that came to nothing can be tried again, where that may help.
-    fn mend(&mut self, undone: Undone, contested: &mut Contested) -> Next {
+    /// Decides how to continue after a transaction that was not committed. Reconnects if the connection was
+    /// lost.
+    fn recover(&mut self, undone: Undone, contested: &mut LockedRows) -> Next {
         match undone {
-            Undone::Expired => Next::Alone(StorageError::Away(TOO_LATE.to_owned())),
+            Undone::Expired => Next::Alone(StorageError::Unavailable(TOO_LATE.to_owned())),
             Undone::InDoubt(number, results) => match self.was_committed(number) {
                 Some(true) => Next::Done(results),
-                Some(false) => Next::Again(StorageError::Away("the connection was lost".to_owned())),
-                None => Next::Away(StorageError::Away("nobody knows what became of a commit".to_owned())),
+                Some(false) => Next::Again(StorageError::Unavailable("the connection was lost".to_owned())),
+                None => {
+                    Next::Away(StorageError::Unavailable("the outcome of a commit is unknown".to_owned()))
+                }
             },
             Undone::NotBegun(error) | Undone::Failed(error) if session::is_lost(&mut self.conn) => {
                 self.reopen().map_or_else(|error| Next::Away(error.into()), |()| Next::Again(error))
             }
-            // Trying each alone would only take longer to fail.
+            // The database is unavailable: each job alone would fail too, only more slowly.
             Undone::NotBegun(error) => Next::Away(error),
-            Undone::Failed(error @ StorageError::Clashed(_)) => Next::Again(error),
-            Undone::Failed(error @ StorageError::Locked(_)) if *contested == Contested::WaitedFor => {
-                // They have waited for long enough.
-                *contested = Contested::LeftOut;
+            Undone::Failed(error @ StorageError::Conflict(_)) => Next::Again(error),
+            Undone::Failed(error @ StorageError::Locked(_)) if *contested == LockedRows::Wait => {
+                // The lock timeout has passed: the retry skips the chats that are still locked.
+                *contested = LockedRows::SkipLocked;
                 Next::Again(error)
             }
             Undone::Failed(error) => Next::Alone(error),
         }
     }
 
-    /// Each job in a transaction of its own; a single one has had that.
-    fn alone(
+    /// Runs each job in a transaction of its own. A single job has already had one and fails with `error`.
+    fn run_each(
         &mut self,
-        rules: &Rules,
+        rules: &StoragePolicy,
         jobs: &mut [Job],
         error: StorageError,
-        contested: Contested,
+        contested: LockedRows,
     ) -> Results {
         if jobs.len() == 1 {
             return vec![Err(error)];
         }
         let singles = jobs.chunks_mut(1);
-        singles.flat_map(|job| self.carry_out(rules, job, contested)).collect()
+        singles.flat_map(|job| self.run_jobs(rules, job, contested)).collect()
     }
 
-    /// All jobs in one transaction.
-    fn together(&mut self, rules: &Rules, jobs: &mut [Job], contested: Contested) -> Result<Results, Undone> {
-        expect_in_time(jobs)?;
+    /// Runs all jobs in one transaction. Rolls back if a job fails or has expired.
+    fn run_batch(
+        &mut self,
+        rules: &StoragePolicy,
+        jobs: &mut [Job],
+        contested: LockedRows,
+    ) -> Result<Results, Undone> {
+        check_deadlines(jobs)?;
         let begun = Instant::now();
         let conn = &mut self.conn;
-        let number = match &mut self.count {
+        let number = match &mut self.marker {
             None => transaction::begin(conn).map(|()| None),
-            Some(count) => count.begin(conn).map(Some),
+            Some(marker) => marker.begin(conn).map(Some),
         };
         let number = number.map_err(Undone::NotBegun)?;
         let attempted = attempt_all(conn, rules, jobs, contested, &mut self.watch).map_err(Undone::Failed);
-        let attempted = attempted.and_then(|results| expect_in_time(jobs).map(|()| results));
+        let attempted = attempted.and_then(|results| check_deadlines(jobs).map(|()| results));
         let results = attempted.inspect_err(|_| transaction::roll_back(conn))?;
         let written = Instant::now();
         let committed = transaction::commit(conn);
@@ -180,36 +193,37 @@ impl Line {
                 Ok(results)
             }
             (Err(_), Some(number)) if session::is_lost(conn) => Err(Undone::InDoubt(number, results)),
-            (Err(error), _) => Ok(all_away(jobs.len(), error)),
+            (Err(error), _) => Ok(all_unavailable(jobs.len(), error)),
         }
     }
 
     fn reopen(&mut self) -> Result<(), OpenError> {
-        self.conn = open(&self.url, self.count.as_ref())?;
-        tracing::warn!("the connection to the database was lost; there is another one");
+        self.conn = open(&self.url, self.marker.as_ref())?;
+        tracing::warn!("the connection to the database was lost; reconnected");
         Ok(())
     }
 
-    /// Waits until the database can tell whether a transaction was committed; `None` where it cannot in time. Whoever
-    /// asked is told in time that nobody knows, but who listens is to hear of what has happened.
+    /// Polls until the database knows the outcome of an in-doubt transaction. `None` after
+    /// [`IN_DOUBT_TIMEOUT`], or when the server stops. The caller has long got its timeout error; subscribers
+    /// still need the event of a commit.
     fn was_committed(&mut self, number: i64) -> Option<bool> {
-        let deadline = Instant::now() + DOUBT_LASTS;
+        let deadline = Instant::now() + IN_DOUBT_TIMEOUT;
         while Instant::now() < deadline && !self.state.is_stopping.load(Ordering::Relaxed) {
             if (!session::is_lost(&mut self.conn) || self.reopen().is_ok())
-                && let Ok(known) = self.count.as_ref()?.was_committed(&mut self.conn, number)
+                && let Ok(known) = self.marker.as_ref()?.was_committed(&mut self.conn, number)
             {
                 return Some(known);
             }
-            std::thread::sleep(DOUBT_PAUSE);
+            std::thread::sleep(IN_DOUBT_POLL);
         }
         None
     }
 }
 
-fn open(url: &DatabaseUrl, count: Option<&Count>) -> Result<AnyConn, OpenError> {
+fn open(url: &DatabaseUrl, marker: Option<&CommitMarker>) -> Result<AnyConn, OpenError> {
     let mut conn = url.open_to_serve(Access::Write)?;
-    if let Some(count) = count {
-        count.prepare(&mut conn).map_err(|error| OpenError::new(&url.name(), error))?;
+    if let Some(marker) = marker {
+        marker.prepare(&mut conn).map_err(|error| OpenError::new(&url.name(), error))?;
     }
     if let DatabaseUrl::Sqlite(_) = url {
         leave_to_thread(&mut conn).map_err(|error| OpenError::new(&url.name(), error))?;
@@ -217,30 +231,31 @@ fn open(url: &DatabaseUrl, count: Option<&Count>) -> Result<AnyConn, OpenError> 
     Ok(conn)
 }
 
-fn expect_in_time(jobs: &[Job]) -> Result<(), Undone> {
+fn check_deadlines(jobs: &[Job]) -> Result<(), Undone> {
     let now = Instant::now();
     if jobs.iter().any(|job| job.has_expired(now)) { Err(Undone::Expired) } else { Ok(()) }
 }
 
-/// Writes what the jobs are about. A refusal is a result; any other failure is the whole transaction's.
+/// Runs the jobs inside the open transaction. A refusal is a job's result. Any other failure, or a panic,
+/// fails the whole transaction.
 fn attempt_all(
     conn: &mut AnyConn,
-    rules: &Rules,
+    rules: &StoragePolicy,
     jobs: &mut [Job],
-    contested: Contested,
+    contested: LockedRows,
     watch: &mut Watch,
 ) -> Result<Results, StorageError> {
-    let caught = catch_unwind(AssertUnwindSafe(|| in_turn(conn, rules, jobs, contested, watch)));
-    // It may have written half of what it meant to, so this is no refusal: the transaction must go.
+    let caught = catch_unwind(AssertUnwindSafe(|| run_in_order(conn, rules, jobs, contested, watch)));
+    // A job that panicked may have written half of its rows, so the transaction must be rolled back.
     caught.unwrap_or(Err(StorageError::Failed(diesel::result::Error::RollbackTransaction)))
 }
 
-/// Those next to each other that can be carried out together are.
-fn in_turn(
+/// Runs the jobs in order. Adjacent commands that can be batched are applied together.
+fn run_in_order(
     conn: &mut AnyConn,
-    rules: &Rules,
+    rules: &StoragePolicy,
     mut jobs: &mut [Job],
-    contested: Contested,
+    contested: LockedRows,
     watch: &mut Watch,
 ) -> Result<Results, StorageError> {
     let mut results = Vec::with_capacity(jobs.len());
@@ -248,8 +263,9 @@ fn in_turn(
         let together: Vec<&Command> = jobs.iter().map_while(Job::sharing).collect();
         let count = together.len().max(1);
         if together.is_empty() {
+            let _entered = jobs[0].span.clone().entered();
             let begun = Instant::now();
-            let result = alone(conn, rules, &mut jobs[0]);
+            let result = run_one(conn, rules, &mut jobs[0]);
             watch.took(jobs[0].kind, jobs[0].chat(), begun.elapsed());
             results.push(result?);
         } else {
@@ -263,9 +279,9 @@ fn in_turn(
     Ok(results)
 }
 
-fn alone(
+fn run_one(
     conn: &mut AnyConn,
-    rules: &Rules,
+    rules: &StoragePolicy,
     job: &mut Job,
 ) -> Result<Result<Outcome, StorageError>, StorageError> {
     let result = match &mut job.work {
@@ -278,7 +294,7 @@ fn alone(
     }
 }
 
-fn all_away(count: usize, why: impl ToString) -> Results {
+fn all_unavailable(count: usize, why: impl ToString) -> Results {
     let why = why.to_string();
-    (0..count).map(|_| Err(StorageError::Away(why.clone()))).collect()
+    (0..count).map(|_| Err(StorageError::Unavailable(why.clone()))).collect()
 }

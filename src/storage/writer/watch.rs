@@ -1,4 +1,4 @@
-//! How long each job takes, by its kind: counted, and logged where it is long.
+//! Duration of each job by kind: recorded in the metrics, and logged when it is slow.
 
 use std::{
     collections::HashMap,
@@ -14,13 +14,13 @@ use crate::{
     storage::{StorageMeter, commands::Times},
 };
 
-/// A job that takes longer is logged: nobody else writes meanwhile on SQLite, and on PostgreSQL a lane is taken.
+/// A job that takes longer is logged. It blocks all other writes on SQLite, and one worker on PostgreSQL.
 const SLOW: Duration = Duration::from_millis(50);
 
-/// What finding and locking the chats of commands that share a transaction is counted as.
+/// Kind under which finding and locking the chats of batched commands is recorded.
 const LOCKING: &str = "lock_chats";
 
-/// The instruments of one lane. Each kind's is looked for once.
+/// The metrics of one worker. The histogram of each kind is cached.
 pub(super) struct Watch {
     state: Arc<State>,
     meter: Option<Arc<StorageMeter>>,
@@ -32,7 +32,7 @@ impl Watch {
         Self { state, meter, kinds: HashMap::new() }
     }
 
-    /// A job was attempted, whatever came of it.
+    /// Records the duration of an attempt, whatever its result.
     pub fn took(&mut self, kind: &'static str, chat: Option<ChatId>, time: Duration) {
         if let Some(meter) = &self.meter {
             let seconds = self.kinds.entry(kind).or_insert_with(|| meter.job.with_label_values(&[kind]));
@@ -42,11 +42,11 @@ impl Watch {
             && let Some(left_out) = self.state.slow.turn(Instant::now())
         {
             let (ms, chat) = (time.as_millis() as u64, chat.map(|chat| chat.0));
-            tracing::warn!(kind, ms, chat, left_out, "a write took long");
+            tracing::warn!(kind, ms, chat, left_out, "slow write");
         }
     }
 
-    /// The same for jobs that were attempted together.
+    /// Records the durations of jobs that were attempted together, and of locking their chats.
     pub fn took_together(&mut self, jobs: &[Job], times: &Times) {
         self.took(LOCKING, None, times.locking);
         for (job, time) in jobs.iter().zip(&times.each) {

@@ -1,4 +1,4 @@
-//! One thread of the writer: it takes what is next and tells what came of it.
+//! A worker thread of the writer: takes groups of jobs from the queue, runs them, and delivers their results.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -10,33 +10,33 @@ use super::{
     job::{Job, Outcome},
     queue::{Group, Queue},
     shared::State,
-    transactions::{Line, Results, TOO_LATE},
+    transactions::{Results, TOO_LATE, WriteConnection},
 };
-use crate::storage::{Rules, StorageError, StorageMeter, tables::locks::Contested};
+use crate::storage::{StorageError, StorageMeter, StoragePolicy, tables::locks::LockedRows};
 
-pub(super) struct Lane {
-    line: Line,
-    rules: Rules,
+pub(super) struct Worker {
+    connection: WriteConnection,
+    rules: StoragePolicy,
     queue: Arc<Queue>,
     state: Arc<State>,
     meter: Option<Arc<StorageMeter>>,
-    /// Dropped when the thread ends.
+    /// Dropped when the thread ends, which the writer's shutdown waits for.
     _ends: Sender<()>,
 }
 
-impl Lane {
+impl Worker {
     pub fn new(
-        line: Line,
-        rules: Rules,
+        connection: WriteConnection,
+        rules: StoragePolicy,
         queue: Arc<Queue>,
         state: Arc<State>,
         meter: Option<Arc<StorageMeter>>,
         ends: Sender<()>,
     ) -> Self {
-        Self { line, rules, queue, state, meter, _ends: ends }
+        Self { connection, rules, queue, state, meter, _ends: ends }
     }
 
-    /// Works until the queue is closed and empty.
+    /// Runs until the queue is closed and empty.
     pub fn work(mut self) {
         while let Some(mut group) = self.queue.take() {
             if let Some(meter) = &self.meter {
@@ -45,29 +45,31 @@ impl Lane {
             let now = Instant::now();
             let jobs = std::mem::take(&mut group.jobs);
             let (late, jobs): (Vec<Job>, _) = jobs.into_iter().partition(|job| job.has_expired(now));
-            let contested = if jobs.is_empty() { Vec::new() } else { self.carry_out(&group, jobs) };
-            late.into_iter().for_each(|job| self.tell(job, Err(StorageError::Away(TOO_LATE.to_owned()))));
+            let contested = if jobs.is_empty() { Vec::new() } else { self.run_jobs(&group, jobs) };
+            late.into_iter()
+                .for_each(|job| self.tell(job, Err(StorageError::Unavailable(TOO_LATE.to_owned()))));
             if let Some(meter) = &self.meter {
                 meter.queued.add(contested.len() as i64);
             }
-            // Once all is told, so that nobody tells of what comes later in the same chats before.
+            // Only after all results are delivered, so that results in a chat keep the order of its commits.
             self.queue.done(group, contested);
         }
     }
 
-    /// Does jobs and tells the results. Returns those whose chats are locked by others.
-    fn carry_out(&mut self, group: &Group, mut jobs: Vec<Job>) -> Vec<Job> {
+    /// Runs jobs and delivers their results. Returns the jobs to retry: other processes have locked their
+    /// chats.
+    fn run_jobs(&mut self, group: &Group, mut jobs: Vec<Job>) -> Vec<Job> {
         let results: Results = if self.state.has_given_up() {
-            jobs.iter().map(|_| Err(StorageError::Away(TOO_LATE.to_owned()))).collect()
+            jobs.iter().map(|_| Err(StorageError::Unavailable(TOO_LATE.to_owned()))).collect()
         } else {
-            self.line.carry_out(&self.rules, &mut jobs, group.contested)
+            self.connection.run_jobs(&self.rules, &mut jobs, group.contested)
         };
-        let is_away = results.iter().any(|result| matches!(result, Err(StorageError::Away(_))));
+        let is_away = results.iter().any(|result| matches!(result, Err(StorageError::Unavailable(_))));
         self.state.is_away.store(is_away, Ordering::Relaxed);
         let mut contested = Vec::new();
         for (job, result) in jobs.into_iter().zip(results) {
             match (&result, job.chat()) {
-                (Err(StorageError::Locked(_)), Some(chat)) if group.contested == Contested::WaitedFor => {
+                (Err(StorageError::Locked(_)), Some(chat)) if group.contested == LockedRows::Wait => {
                     self.queue.note_stuck(chat);
                 }
                 (Err(StorageError::Locked(_)), Some(chat)) if !self.queue.is_stuck(chat) => {
@@ -85,9 +87,10 @@ impl Lane {
         if let Some(meter) = &self.meter {
             meter.settled(&result);
         }
-        // Whatever becomes of one answer, the thread goes on with the others.
-        if catch_unwind(AssertUnwindSafe(|| job.settle(result))).is_err() {
-            tracing::error!("making known what was written panicked");
+        // A panic in one callback must not end the thread.
+        let _entered = job.span.clone().entered();
+        if catch_unwind(AssertUnwindSafe(|| job.complete(result))).is_err() {
+            tracing::error!("delivering the result of a write panicked");
         }
     }
 }

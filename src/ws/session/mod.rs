@@ -1,4 +1,4 @@
-//! One socket: its user, what it has heard of each chat, its heartbeat.
+//! The actor of one socket: heartbeat, credential expiry, commands and resume.
 
 pub(crate) mod resume;
 pub(crate) mod resuming;
@@ -13,37 +13,38 @@ use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Handler, StreamHa
 use actix_web::web::Data;
 use actix_web_actors::ws::{CloseCode, Message, ProtocolError, WebsocketContext};
 use tokio::sync::mpsc;
+use tracing::Span;
 
 use super::{
     client_frame::{ClientFrame, Malformed},
-    commands::{Client, UNDER_WAY, carry_out},
-    delivery_filter::{Phase, SharedEars},
-    frame_decoder::{Frames, close},
+    commands::{Client, UNDER_WAY, run_commands},
+    delivery_filter::{Phase, SharedFilter},
+    frame_decoder::{FrameDecoder, close},
     server_frame::{Answer, error_frame},
-    token_bucket::Allowance,
+    token_bucket::TokenBucket,
 };
 use crate::{
     auth::Caller,
     core::model::{FieldErrors, Refusal, Timestamp},
     feed,
-    hub::{CloseReason, Socket, registry::Place},
-    state::State,
-    storage::Asker,
+    hub::{CloseReason, Subscriber, registry::ConnectionSlot},
+    state::AppState,
+    storage::Principal,
 };
 use resuming::{Resuming, start};
 
-/// How often the server pings, and how long it waits for a sign of life after that.
+/// Ping interval, and how long the server waits for any frame after a ping.
 pub(super) const PING_EVERY: Duration = Duration::from_secs(25);
 const PONG_WITHIN: Duration = Duration::from_secs(10);
 
-/// Shortest and longest time between two looks at whether the credential has ended; timers do not run for weeks.
-const SHORTEST_WATCH: Duration = Duration::from_millis(100);
-const LONGEST_WATCH: Duration = Duration::from_secs(60 * 60);
+/// Shortest and longest time between two checks of the credential's expiry; timers do not run for weeks.
+const MIN_EXPIRY_CHECK: Duration = Duration::from_millis(100);
+const MAX_EXPIRY_CHECK: Duration = Duration::from_secs(60 * 60);
 
-/// Frames that are no JSON object, of which one may send two.
+/// Number of frames that are not JSON objects at which the socket is closed.
 const MAX_MALFORMED: u32 = 3;
 
-/// Who opens a socket, and from which address.
+/// The user who opens a socket, and the client's address.
 pub struct Opener {
     pub caller: Arc<Caller>,
     pub from: IpAddr,
@@ -51,55 +52,59 @@ pub struct Opener {
 
 /// The actor of one socket.
 pub struct Session {
-    pub(super) state: Data<State>,
+    pub(super) state: Data<AppState>,
     pub(super) caller: Arc<Caller>,
     /// The client's address.
     from: IpAddr,
-    /// Given back when the session ends.
-    _place: Place,
-    pub(super) socket: Arc<Socket>,
-    pub(super) ears: SharedEars,
-    /// Whether live events wait for a `resume`.
+    /// Log span of the handshake's request.
+    span: Span,
+    /// Connection slot, released when the session ends.
+    _place: ConnectionSlot,
+    pub(super) socket: Arc<Subscriber>,
+    pub(super) filter: SharedFilter,
+    /// Whether live events are held back until the client sends `resume`.
     pub(super) awaits_resume: bool,
     pub(super) resuming: Resuming,
-    pub(super) frames: Frames,
-    allowance: Allowance,
-    /// To the task that carries out this socket's commands.
+    pub(super) frames: FrameDecoder,
+    bucket: TokenBucket,
+    /// Queue of the task that runs this socket's commands; started by the first one.
     commands: Option<mpsc::Sender<ClientFrame>>,
-    last_heard: Instant,
+    last_frame_at: Instant,
     malformed: u32,
 }
 
 impl Session {
     pub fn new(
-        state: Data<State>,
+        state: Data<AppState>,
         opener: Opener,
-        place: Place,
-        socket: Arc<Socket>,
-        ears: SharedEars,
+        place: ConnectionSlot,
+        socket: Arc<Subscriber>,
+        filter: SharedFilter,
         awaits_resume: bool,
-        frames: Frames,
+        frames: FrameDecoder,
     ) -> Self {
         let now = Instant::now();
         Self {
             socket,
-            ears,
+            filter,
             awaits_resume,
             resuming: Resuming::default(),
             frames,
-            allowance: Allowance::new(state.config.socket_commands_per_second, now),
+            bucket: TokenBucket::new(state.config.socket_commands_per_second, now),
             commands: None,
             state,
             caller: opener.caller,
             from: opener.from,
+            // Taken during the handshake, inside its request.
+            span: Span::current(),
             _place: place,
-            last_heard: now,
+            last_frame_at: now,
             malformed: 0,
         }
     }
 }
 
-// How it starts, and how it ends.
+// Lifecycle.
 
 pub(super) type Context = WebsocketContext<Session>;
 
@@ -107,78 +112,89 @@ impl Actor for Session {
     type Context = Context;
 
     fn started(&mut self, ctx: &mut Context) {
-        self.state.registry.add(self.socket.clone());
+        self.state.hub.add(self.socket.clone());
         ctx.run_interval(PING_EVERY, |session, ctx| session.ping(ctx));
         self.watch_expiry(ctx);
-        let only = self.ears.borrow().only.clone();
+        let only = self.filter.borrow().only.clone();
         let start = start(self.state.clone(), self.socket.clone(), only);
-        ctx.spawn(self.asker().asks(start).into_actor(self).map(|begun, session, ctx| match begun {
-            Ok((heads, users_online)) => session.on_subscribed(heads, &users_online, ctx),
-            Err(refusal) => session.give_up(&refusal, ctx),
-        }));
+        ctx.spawn(self.principal().scope(start).into_actor(self).map(
+            |outcome, session, ctx| match outcome {
+                Ok((heads, users_online)) => session.on_subscribed(heads, &users_online, ctx),
+                Err(refusal) => session.give_up(&refusal, ctx),
+            },
+        ));
     }
 
     fn stopped(&mut self, _: &mut Context) {
         let socket = &self.socket;
         socket.ended();
-        self.state.registry.remove(socket.user, socket.id);
-        let mut ears = self.ears.borrow_mut();
-        if let Phase::Live(heads) = std::mem::replace(&mut ears.phase, Phase::Over) {
+        self.state.hub.remove(socket.user, socket.id);
+        let mut filter = self.filter.borrow_mut();
+        if let Phase::Live(heads) = std::mem::replace(&mut filter.phase, Phase::Over) {
             feed::unsubscribe(&self.state.feed, socket, heads.into_keys());
         }
-        for room in ears.watched.rooms() {
+        for room in filter.watched.rooms() {
             self.state.directory.unsubscribe(room, socket.id);
         }
     }
 }
 
 impl Session {
-    pub(super) fn asker(&self) -> Asker {
-        Asker::User(self.caller.id())
+    pub(super) fn principal(&self) -> Principal {
+        Principal::User(self.caller.id())
     }
 
     pub(super) fn give_up(&mut self, refusal: &Refusal, ctx: &mut Context) {
         match refusal {
-            Refusal::Throttled => tracing::info!(user = self.caller.id().0, "a socket's user asks too much"),
-            _ => tracing::error!(user = self.caller.id().0, ?refusal, "a socket could not start"),
+            Refusal::Throttled => {
+                tracing::info!(
+                    user = self.caller.id().0,
+                    "closing a socket: its user has too many requests in flight"
+                );
+            }
+            _ => tracing::error!(
+                user = self.caller.id().0,
+                ?refusal,
+                "closing a socket: start or resume failed"
+            ),
         }
         close(ctx, CloseCode::Again, "try again later");
     }
 
-    /// When the credential is due to end, looks whether it has, or was renewed.
+    /// Checks the credential when it is due to expire; it may have been renewed.
     fn watch_expiry(&self, ctx: &mut Context) {
         let Some(expires_at) = self.caller.expires_at else { return };
         let left = Duration::from_micros((expires_at.0 - Timestamp::now().0).max(0) as u64);
-        // Where storage is away at that moment, it looks again a little later.
-        ctx.run_later(left.clamp(SHORTEST_WATCH, LONGEST_WATCH), |session, ctx| {
+        // If storage fails at that moment, the check is retried after the shortest interval.
+        ctx.run_later(left.clamp(MIN_EXPIRY_CHECK, MAX_EXPIRY_CHECK), |session, ctx| {
             let (state, credential) = (session.state.clone(), session.caller.credential.clone());
             let look = async move { state.identities.caller(&credential).await };
-            ctx.spawn(session.asker().asks(look).into_actor(session).map(
-                |caller, session, ctx| match caller {
+            ctx.spawn(session.principal().scope(look).into_actor(session).map(|caller, session, ctx| {
+                match caller {
                     Ok(None) => session.socket.close(CloseReason::SignedOut),
                     Ok(Some(caller)) => {
                         session.caller = caller;
                         session.watch_expiry(ctx);
                     }
                     Err(_) => session.watch_expiry(ctx),
-                },
-            ));
+                }
+            }));
         });
     }
 
-    /// Ends the session where nothing has been heard since the last ping; else sends another.
+    /// Sends a ping, and ends the session if no frame arrives within [`PONG_WITHIN`].
     fn ping(&mut self, ctx: &mut Context) {
         ctx.ping(b"");
         let pinged = Instant::now();
         ctx.run_later(PONG_WITHIN, move |session, ctx| {
-            if session.last_heard < pinged {
+            if session.last_frame_at < pinged {
                 ctx.stop();
             }
         });
     }
 }
 
-// What its commands came to.
+// Responses to commands.
 
 impl Handler<Answer> for Session {
     type Result = ();
@@ -188,13 +204,13 @@ impl Handler<Answer> for Session {
     }
 }
 
-// What its client sends.
+// Frames from the client.
 
 impl StreamHandler<Result<Message, ProtocolError>> for Session {
     fn handle(&mut self, frame: Result<Message, ProtocolError>, ctx: &mut Context) {
         let now = Instant::now();
-        self.last_heard = now;
-        if frame.is_ok() && !self.allowance.take(now) {
+        self.last_frame_at = now;
+        if frame.is_ok() && !self.bucket.take(now) {
             return close(ctx, CloseCode::Policy, "too many frames");
         }
         if let Some(text) = self.frames.take(frame, ctx) {
@@ -220,15 +236,15 @@ impl Session {
         }
     }
 
-    /// Hands a command to the task that carries them out, which is started by the first.
+    /// Queues a command for the socket's command task; the first command starts the task.
     fn on_command(&mut self, frame: ClientFrame, ctx: &mut Context) {
         let commands = self.commands.get_or_insert_with(|| {
             let (commands, frames) = mpsc::channel(UNDER_WAY);
             let (state, caller, socket) = (self.state.clone(), self.caller.clone(), self.socket.clone());
-            let watched = self.ears.borrow().watched.clone();
-            let client = Client { state, caller, from: self.from, socket, watched };
-            let work = carry_out(client, frames, ctx.address().recipient());
-            actix_rt::spawn(Asker::User(self.caller.id()).asks(work));
+            let watched = self.filter.borrow().watched.clone();
+            let client = Client { state, caller, from: self.from, socket, watched, span: self.span.clone() };
+            let work = run_commands(client, frames, ctx.address().recipient());
+            actix_rt::spawn(Principal::User(self.caller.id()).scope(work));
             commands
         });
         if commands.try_send(frame).is_err() {

@@ -1,4 +1,5 @@
-//! From the handshake to live events, at a first start and after a break: subscribe, then read, then let go what waited.
+//! Start and resume of a socket: subscribe, read missed events from storage, then release the queued
+//! deliveries.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -10,7 +11,7 @@ use super::{Context, PING_EVERY, Session};
 use crate::{
     core::model::{ChatId, UserId},
     feed::{Follower, Heads, Update},
-    hub::{CloseReason, Parcel, frame_batch::Standing},
+    hub::{CloseReason, FrameBatch, frame_batch::SubscriptionChange},
     view::frames,
     ws::{
         client_frame::Resume,
@@ -20,30 +21,30 @@ use crate::{
     },
 };
 
-/// How long a socket that wants to resume may take to say from where.
+/// Timeout for the first `resume` of a socket opened with `?resume=1`.
 const RESUME_WITHIN: Duration = Duration::from_secs(5);
 
-/// Most chats that a client may name in one `resume`, all its parts together.
+/// Most chats in one `resume`, including all its parts.
 const MOST_CHATS: usize = 100_000;
 
-/// Most that may wait for their turn.
+/// Most complete `resume` requests queued on one socket.
 const MOST_WAITING: usize = 16;
 
-/// A last look at so many chats is quick enough to let what is delivered meanwhile wait. It doubles with each look, so
-/// that there is a last one.
-const FEW: usize = 32;
+/// A read of at most this many chats is short enough to hold deliveries queued during it. Doubles with each
+/// round, so that the catch-up ends.
+const LAST_ROUND: usize = 32;
 
 impl Resume {
-    /// The answer, once everything that was missed has been sent.
+    /// Renders the `ack`, sent after all missed events.
     pub fn ack(&self, heads: &Heads, unread: &BTreeMap<ChatId, i64>) -> ByteString {
         ack_frame(self.id.as_deref(), CaughtUp { heads, unread })
     }
 }
 
 impl Session {
-    /// From now on nothing is missed: what comes is delivered, and waits here.
+    /// Sends `hello` once all subscriptions are active; deliveries are queued from now on.
     pub(crate) fn on_subscribed(&mut self, heads: Heads, users_online: &[UserId], ctx: &mut Context) {
-        // It is the first frame: what the client has sent before is looked at after it.
+        // `hello` is the first frame; client frames are read only after it.
         ctx.text(frames::hello(self.caller.id(), PING_EVERY.as_secs(), &heads, users_online));
         self.frames.open();
         if !self.awaits_resume {
@@ -56,7 +57,7 @@ impl Session {
         });
     }
 
-    /// A part of how far the client has heard; the last one is acted upon.
+    /// Accepts a `resume` or a part of one. The last part starts the catch-up.
     pub(crate) fn on_resume(&mut self, resume: Resume, ctx: &mut Context) {
         self.resuming.known.extend(&resume.chats);
         if self.resuming.known.len() > MOST_CHATS {
@@ -75,34 +76,34 @@ impl Session {
         }
     }
 
-    /// Reads and sends what was missed, a chat at a time.
+    /// Starts the next queued catch-up, which reads and sends missed events one chat at a time.
     fn catch_up(&mut self, ctx: &mut Context) {
         let Some((known, resume)) = self.resuming.whole.pop_front() else { return };
         self.resuming.is_under_way = true;
         self.resuming.looks = 0;
-        // The handshake's wish has come true, whatever else comes.
+        // The `resume` that the handshake announced has arrived.
         self.awaits_resume = false;
         let only = {
-            let mut ears = self.ears.borrow_mut();
-            ears.phase = Phase::CatchingUp(BTreeMap::new());
-            ears.only.clone()
+            let mut filter = self.filter.borrow_mut();
+            filter.phase = Phase::CatchingUp(BTreeMap::new());
+            filter.only.clone()
         };
         let (feed, user) = (self.state.feed.clone(), self.caller.id());
         let mut follower = Follower::new(feed, user, only, known);
         let compare = async move { follower.compare().await.map(|()| follower) };
-        ctx.spawn(self.asker().asks(compare).into_actor(self).map(
-            move |follower, session, ctx| match follower {
-                Ok(follower) => session.step(follower, resume, ctx),
+        ctx.spawn(self.principal().scope(compare).into_actor(self).map(move |follower, session, ctx| {
+            match follower {
+                Ok(follower) => session.read_next(follower, resume, ctx),
                 Err(refusal) => session.give_up(&refusal, ctx),
-            },
-        ));
+            }
+        }));
     }
 
-    /// Reads on. Nothing of this is done while the client has not taken what was sent before.
-    fn step(&mut self, mut follower: Follower, resume: Resume, ctx: &mut Context) {
+    /// Reads the next chat. Runs only after the client has taken the frames sent before.
+    fn read_next(&mut self, mut follower: Follower, resume: Resume, ctx: &mut Context) {
         let (identities, credential) = (self.state.identities.clone(), self.caller.credential.clone());
         let socket = self.socket.clone();
-        let look = async move {
+        let read = async move {
             let update = match identities.still_works(&credential).await {
                 Ok(true) => follower.next().await,
                 Ok(false) => {
@@ -113,14 +114,14 @@ impl Session {
             };
             (follower, update)
         };
-        ctx.spawn(self.asker().asks(look).into_actor(self).map(move |(follower, update), session, ctx| {
-            match update {
+        ctx.spawn(self.principal().scope(read).into_actor(self).map(
+            move |(follower, update), session, ctx| match update {
                 Ok(_) if session.socket.is_closing() => {}
                 Ok(Some(update)) => session.on_update(follower, resume, update, ctx),
                 Ok(None) => session.on_caught_up(follower, resume, ctx),
                 Err(refusal) => session.give_up(&refusal, ctx),
-            }
-        }));
+            },
+        ));
     }
 
     fn on_update(&mut self, mut follower: Follower, resume: Resume, update: Update, ctx: &mut Context) {
@@ -128,43 +129,44 @@ impl Session {
             follower.tell(&update);
             update.frames.into_iter().for_each(|(_, frame)| ctx.text(frame));
         }
-        self.step(follower, resume, ctx);
+        self.read_next(follower, resume, ctx);
     }
 
-    /// Whether the user has left a chat since it was read, perhaps: nothing of it is sent after that.
+    /// Returns whether the user may have left a chat since it was read. If so, nothing of it is sent.
     fn has_left(&self, chat: ChatId) -> bool {
-        let is_farewell = |parcel: &Parcel| parcel.chat == Some(chat) && parcel.standing == Standing::Leaves;
-        let is_noted = match &self.ears.borrow().phase {
+        let is_removal =
+            |batch: &FrameBatch| batch.chat == Some(chat) && batch.standing == SubscriptionChange::Leaves;
+        let is_noted = match &self.filter.borrow().phase {
             Phase::CatchingUp(noted) => noted.get(&chat).is_some_and(Option::is_some),
             _ => false,
         };
-        is_noted || self.socket.inbox().is_some_and(|inbox| inbox.has(is_farewell))
+        is_noted || self.socket.send_queue().is_some_and(|send_queue| send_queue.has(is_removal))
     }
 
-    /// Everything is sent that was there to be read: reads what has come since, the last of it while what is delivered
-    /// waits, so that nothing falls between reading and hearing.
+    /// Runs when all queued chats were sent: reads the chats that changed since. During the last such read,
+    /// deliveries stay queued, so that no event is lost between reading and live delivery.
     fn on_caught_up(&mut self, mut follower: Follower, resume: Resume, ctx: &mut Context) {
-        let mut ears = self.ears.borrow_mut();
-        if let Phase::CatchingUp(noted) = &mut ears.phase {
+        let mut filter = self.filter.borrow_mut();
+        if let Phase::CatchingUp(noted) = &mut filter.phase {
             let noted = std::mem::take(noted);
-            if noted.len() <= FEW << self.resuming.looks.min(16) {
-                ears.phase = Phase::Waiting;
+            if noted.len() <= LAST_ROUND << self.resuming.looks.min(16) {
+                filter.phase = Phase::Waiting;
             }
             self.resuming.looks += 1;
-            follower.want(ears.only.clone());
+            follower.want(filter.only.clone());
             follower.note(noted);
-            drop(ears);
-            return self.step(follower, resume, ctx);
+            drop(filter);
+            return self.read_next(follower, resume, ctx);
         }
-        drop(ears);
+        drop(filter);
         ctx.text(resume.ack(follower.known(), follower.unread()));
         self.go_live(follower.into_known());
         self.resuming.is_under_way = false;
         self.catch_up(ctx);
     }
 
-    /// What has waited is sent, as far as it is above the heads, and from now on what comes.
+    /// Switches to live delivery. Queued events above the heads are sent first.
     fn go_live(&mut self, heads: Heads) {
-        self.ears.borrow_mut().phase = Phase::Live(heads);
+        self.filter.borrow_mut().phase = Phase::Live(heads);
     }
 }

@@ -1,4 +1,4 @@
-//! How far a client says that it has heard, and where a socket begins.
+//! State of a socket's `resume` requests, and its initial subscription.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -7,27 +7,27 @@ use actix_web::web::Data;
 use crate::{
     core::model::{Refusal, UserId},
     feed::{self, Heads, Only},
-    hub::Socket,
-    state::State,
+    hub::Subscriber,
+    state::AppState,
     ws::client_frame::Resume,
 };
 
-/// How far the client has heard, while it tells so and until it is caught up with.
+/// State of `resume` requests: parts being collected, and complete ones waiting.
 #[derive(Default)]
 pub(crate) struct Resuming {
-    /// From the parts so far.
+    /// The last `seq` of each chat, from the parts received so far.
     pub(crate) known: Heads,
-    /// Whole ones that wait for their turn, each with its last part, which is answered.
+    /// Complete requests waiting for their catch-up, each with its last part, which is answered.
     pub(crate) whole: VecDeque<(Heads, Resume)>,
     pub(crate) is_under_way: bool,
-    /// Looks so far.
+    /// Rounds of the current catch-up so far.
     pub(crate) looks: u32,
 }
 
-/// Where a socket begins: how far its chats have come, and who is there.
+/// Subscribes a socket. Returns the `seq` of its chats, and its online dm partners.
 pub(crate) async fn start(
-    state: Data<State>,
-    socket: Arc<Socket>,
+    state: Data<AppState>,
+    socket: Arc<Subscriber>,
     only: Only,
 ) -> Result<(Heads, Vec<UserId>), Refusal> {
     let heads = feed::subscribe(&state.feed, &socket, &only).await?;

@@ -13,7 +13,7 @@ use greenroom::{
         command::{Action, NewChat},
     },
     storage::{
-        Access, AnyConn, DatabaseUrl, Rules, StorageError,
+        Access, AnyConn, DatabaseUrl, StorageError, StoragePolicy,
         commands::{Made, apply, create_chat},
         db::migrations,
         queries::membership,
@@ -96,7 +96,7 @@ fn a_dm_on_postgres_costs_the_same_however_many_have_blocked_its_user() {
          INSERT INTO dm_pairs SELECT 3, id, id + 100000 FROM generate_series(11, {CROWD}) id"
     ))
     .unwrap();
-    let rules = Rules {
+    let rules = StoragePolicy {
         receipts_max_members: 100,
         contacts: Default::default(),
         object_rooms: Default::default(),

@@ -1,26 +1,26 @@
-//! Everything that the storage is asked, by its functions.
+//! All operations of the storage, by function.
 
 mod reads;
 mod writes;
 
 use greenroom::{
     core::model::{Contacts, ObjectRooms},
-    storage::{Access, AnyConn, Rules, StorageError},
+    storage::{Access, AnyConn, StorageError, StoragePolicy},
 };
 
 use super::world::World;
 
-/// What an action's cost may grow with.
+/// How the cost of an action may grow.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Bound {
     Flat,
-    /// In proportion to something that the caller has of their own, or that there is little of; it says what.
+    /// In proportion to data that the caller owns or that is small; the text names it.
     Grows(&'static str),
-    /// Up to so many steps, or pages, which something bounds; it says what.
+    /// Up to this number of steps or pages, because of a limit; the text names it.
     AtMost(i64, &'static str),
 }
 
-/// Something that the storage is asked to do.
+/// An operation of the storage.
 pub struct Action {
     pub name: &'static str,
     pub access: Access,
@@ -28,7 +28,7 @@ pub struct Action {
     pub work: fn(&mut AnyConn, &World) -> Result<(), StorageError>,
 }
 
-/// All of them.
+/// Returns all actions.
 pub fn all() -> Vec<Action> {
     reads::all().into_iter().chain(writes::all()).collect()
 }
@@ -51,8 +51,8 @@ impl Action {
     }
 }
 
-fn rules() -> Rules {
-    Rules {
+fn rules() -> StoragePolicy {
+    StoragePolicy {
         receipts_max_members: 100,
         contacts: Contacts::All,
         object_rooms: ObjectRooms::Anyone,
@@ -62,6 +62,6 @@ fn rules() -> Rules {
     }
 }
 
-fn rules_of_contacts(contacts: Contacts) -> Rules {
-    Rules { contacts, ..rules() }
+fn rules_of_contacts(contacts: Contacts) -> StoragePolicy {
+    StoragePolicy { contacts, ..rules() }
 }

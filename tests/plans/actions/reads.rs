@@ -1,4 +1,4 @@
-//! What is asked of readers.
+//! Read operations.
 
 use greenroom::{
     core::{
@@ -8,11 +8,11 @@ use greenroom::{
         text_index::{Matching, Words},
     },
     storage::{
-        AnyConn, KnownChats, StorageError,
+        AnyConn, ChatCache, StorageError,
         message_search::{
             horizon::Horizon,
             indexer::{self, Indexer},
-            pages::{Asked, Question, page},
+            pages::{RequestedPage, SearchRequest, page},
         },
         queries::{
             changes_since,
@@ -43,14 +43,15 @@ pub fn all() -> Vec<Action> {
 }
 
 fn list(conn: &mut AnyConn, user: UserId, filter: &ChatFilter, skip: i64) -> Result<(), StorageError> {
-    chat_list::page(conn, &KnownChats::new(rules()), user, filter, skip, PAGE).map(drop)
+    chat_list::page(conn, &ChatCache::new(rules()), user, filter, skip, PAGE).map(drop)
 }
 
 fn searched(search: &str, matching: Matching) -> ChatFilter {
     ChatFilter { search: search.to_owned(), matching, kind: None }
 }
 
-/// A search reads some thousands of texts, of a thousand hits and of one more page.
+/// The limit for a search. It reads some thousands of texts: for up to a thousand hits, and for one more
+/// page.
 const MOST_OF_A_SEARCH: i64 = 200_000;
 const OWN_CHATS: &str = "the chats that the caller is in";
 const OWN_DMS: &str = "the direct messages that the caller has";
@@ -90,11 +91,11 @@ fn of_chats() -> Vec<Action> {
             list(conn, POPULAR, &searched("alex", Matching::Prefix), 0)
         })
         .grows_with(OWN_CHATS),
-        reads("search the chats of somebody in a large room", |conn, _| {
+        reads("search the chats of a user in a large room", |conn, _| {
             list(conn, SILENT, &searched("smith", Matching::Substring), 0)
         })
         .grows_with("users of a name, up to a thousand"),
-        reads("search by a rare name the chats of somebody in a large room", |conn, _| {
+        reads("search by a rare name the chats of a user in a large room", |conn, _| {
             list(conn, SILENT, &searched("smith 717", Matching::Substring), 0)?;
             list(conn, SILENT, &searched("717", Matching::Prefix), 0)
         })
@@ -116,7 +117,7 @@ fn of_chats() -> Vec<Action> {
         reads("manage as staff a group that many left", |conn, _| {
             membership::authorized(conn, EMPTIED, STAFF, Ability::DeleteChat).map(drop)
         }),
-        reads("see a dm with somebody who blocks", |conn, _| {
+        reads("see a dm with a user who blocks", |conn, _| {
             membership::authorized(conn, FIRST_DM, POPULAR, Ability::TakePart).map(drop)
         }),
         reads("heads", |conn, _| chats::heads(conn, SILENT).map(drop)),
@@ -129,20 +130,20 @@ fn of_chats() -> Vec<Action> {
         })
         .grows_with(OWN_CHATS),
         reads("list rooms", |conn, _| rooms_of(conn, STRANGER, &RoomFilter::default(), 0))
-            .grows_with("rooms, whose number is told, by the index alone"),
+            .grows_with("rooms, which are counted in the index alone"),
         reads("list rooms deep down", |conn, world| {
             rooms_of(conn, STRANGER, &RoomFilter::default(), world.people - 10)
         })
         .grows_with("rooms before the page, by the index alone"),
-        reads("search the chats of somebody in a group that many left", |conn, _| {
+        reads("search the chats of a user in a group that many left", |conn, _| {
             list(conn, LONELY, &searched("smith", Matching::Substring), 0)
         }),
         reads("list rooms of a type", |conn, _| rooms_of(conn, STRANGER, &of_type("page"), 0))
-            .grows_with("rooms, whose number is told, by the index alone"),
+            .grows_with("rooms, which are counted in the index alone"),
         reads("list all rooms", |conn, _| rooms_of(conn, STAFF, &of_type("page"), 0))
-            .grows_with("rooms, whose number is told, by the index alone"),
+            .grows_with("rooms, which are counted in the index alone"),
         reads("list every room as staff", |conn, _| rooms_of(conn, STAFF, &RoomFilter::default(), 0))
-            .grows_with("rooms, whose number is told, by the index alone"),
+            .grows_with("rooms, which are counted in the index alone"),
         reads("the room of an object", |conn, _| {
             let object = HostObject { kind: "page".to_owned(), id: "17".to_owned() };
             rooms::of_object(conn, &object).map(drop)
@@ -187,7 +188,7 @@ fn of_chats() -> Vec<Action> {
 }
 
 fn rooms_of(conn: &mut AnyConn, user: UserId, filter: &RoomFilter, skip: i64) -> Result<(), StorageError> {
-    rooms::page(conn, &KnownChats::new(rules()), user, filter, skip, PAGE).map(drop)
+    rooms::page(conn, &ChatCache::new(rules()), user, filter, skip, PAGE).map(drop)
 }
 
 fn of_type(kind: &str) -> RoomFilter {
@@ -210,21 +211,21 @@ fn of_messages() -> Vec<Action> {
         })
         .at_most(1_500, "a page, and the sender of each message"),
         reads("a page of messages with readers", |conn, world| {
-            let known = KnownChats::new(rules());
+            let known = ChatCache::new(rules());
             let chat = membership::authorized(conn, HISTORY, SILENT, Ability::TakePart)?.chat;
             let look = known.look(conn)?;
             look.messages(conn, chat, world.messages - PAGE..=world.messages).map(drop)
         }),
-        reads("a page of messages of somebody who left", |conn, _| {
-            let known = KnownChats::new(rules());
+        reads("a page of messages of a user who left", |conn, _| {
+            let known = ChatCache::new(rules());
             let chat = membership::authorized(conn, EMPTIED, SILENT, Ability::TakePart)?.chat;
             known.look(conn)?.messages(conn, chat, 1..=5).map(drop)
         }),
-        reads("the place of a message", |conn, world| {
+        reads("the position of a message", |conn, world| {
             let chat = membership::authorized(conn, HISTORY, SILENT, Ability::TakePart)?.chat;
-            messages::places_before(conn, &chat, world.message(HISTORY, 3).0)?;
-            // Of a message elsewhere.
-            messages::places_before(conn, &chat, world.message(CHANGED, 3).0).map(drop)
+            messages::count_before(conn, &chat, world.message(HISTORY, 3).0)?;
+            // A message of another chat.
+            messages::count_before(conn, &chat, world.message(CHANGED, 3).0).map(drop)
         }),
         reads("one message", |conn, world| {
             membership::visible(conn, &rules(), SILENT, world.message(HISTORY, 7)).map(drop)
@@ -233,11 +234,11 @@ fn of_messages() -> Vec<Action> {
             let chat = membership::authorized(conn, DELETED, SILENT, Ability::TakePart)?.chat;
             messages::last_id(conn, &chat).map(drop)
         }),
-        reads("unread messages of who never wrote", |conn, _| {
+        reads("unread messages of a user without own messages", |conn, _| {
             let chat = membership::authorized(conn, HISTORY, SILENT, Ability::TakePart)?.chat;
             unread::count(conn, &chat, SILENT, 0).map(drop)
         }),
-        reads("unread messages of who never wrote, from the middle", |conn, world| {
+        reads("unread messages of a user without own messages, from the middle", |conn, world| {
             let chat = membership::authorized(conn, HISTORY, SILENT, Ability::TakePart)?.chat;
             unread::count(conn, &chat, SILENT, world.messages / 2).map(drop)
         }),
@@ -271,7 +272,7 @@ fn of_members() -> Vec<Action> {
         reads("readers", |conn, _| {
             members::readers_of(conn, &[HISTORY, EMPTIED, SQUARE, CHANGED], 100).map(drop)
         }),
-        reads("when a member came and left", |conn, _| {
+        reads("when a member joined and left", |conn, _| {
             members::joined_seq(conn, SQUARE, SILENT)?;
             members::left_seq(conn, SQUARE, UserId(ALIKE + 1)).map(drop)
         }),
@@ -325,14 +326,14 @@ fn of_people() -> Vec<Action> {
         .grows_with("own blocks"),
         reads("whether one shares a chat", |conn, _| {
             let rules = rules_of_contacts(Contacts::SharedChat);
-            contact_policy::expect_reached(conn, &rules, SILENT, &[TALKER, POPULAR])?;
+            contact_policy::expect_may_contact(conn, &rules, SILENT, &[TALKER, POPULAR])?;
             contact_policy::expect_known(conn, &rules, SILENT, BLOCKER)
         }),
         reads("whether a user in many shares a chat", |conn, _| {
             let rules = rules_of_contacts(Contacts::SharedChat);
             let strangers: Vec<UserId> = (1..60).map(|number| UserId(ALIKE + number)).collect();
-            // They do not, so that all chats are looked at.
-            let _ = contact_policy::expect_reached(conn, &rules, CROWDED, &strangers);
+            // They share none, so all chats are read.
+            let _ = contact_policy::expect_may_contact(conn, &rules, CROWDED, &strangers);
             Ok(())
         })
         .grows_with(OWN_CHATS),
@@ -342,18 +343,18 @@ fn of_people() -> Vec<Action> {
         }),
         reads("partners of a user with many", |conn, _| dm_partners::last_seen(conn, POPULAR).map(drop))
             .grows_with(OWN_DMS),
-        reads("feeds", |conn, _| join_counts::of(conn, &[TALKER, SILENT]).map(drop)),
+        reads("join counts", |conn, _| join_counts::of(conn, &[TALKER, SILENT]).map(drop)),
         reads("cursors", |conn, _| {
             event_cursors::find(conn, "new17", SILENT)?;
             event_cursors::latest(conn, SILENT, Timestamp(0)).map(drop)
         }),
-        reads("news of ended credentials", |conn, _| {
+        reads("revoked credentials", |conn, _| {
             let followed = revocations::Followed::from_now(conn)?;
             followed.look(conn).map(drop)
         })
-        .grows_with("news, up to a thousand"),
+        .grows_with("revocations, up to a thousand"),
         reads("settings", |conn, _| {
-            settings::get_or_make(conn, "profile_changes", String::new).map(drop).or(Ok(()))
+            settings::get_or_create(conn, "profile_changes", String::new).map(drop).or(Ok(()))
         }),
     ]
 }
@@ -376,12 +377,12 @@ fn of_searches() -> Vec<Action> {
             user_search::search(conn, TALKER, "nobody", Matching::Substring).map(drop)
         })
         .grows_with("users, by an index alone"),
-        reads("search acquaintances", |conn, _| {
+        reads("search contacts", |conn, _| {
             greenroom::storage::queries::contact_search::search(conn, POPULAR, "smith 17", Matching::Prefix)
                 .map(drop)
         })
         .grows_with("people with whom the caller shares a chat"),
-        reads("search acquaintances of somebody in a group that many left", |conn, _| {
+        reads("search contacts of a member of a group that many left", |conn, _| {
             greenroom::storage::queries::contact_search::search(conn, LONELY, "nobody", Matching::Prefix)
                 .map(drop)
         }),
@@ -393,31 +394,31 @@ fn of_searches() -> Vec<Action> {
             .at_most(MOST_OF_A_SEARCH, "what one search may cost"),
         reads("search messages without a hit", |conn, _| search(conn, SILENT, None, "xylophone"))
             .at_most(MOST_OF_A_SEARCH, "what one search may cost"),
-        reads("search messages of somebody in no chat", |conn, _| {
-            search(conn, STRANGER, None, "about word7")
-        })
-        .at_most(MOST_OF_A_SEARCH, "what one search may cost"),
+        reads("search messages of a user in no chat", |conn, _| search(conn, STRANGER, None, "about word7"))
+            .at_most(MOST_OF_A_SEARCH, "what one search may cost"),
         reads("search messages beyond the counted ones", |conn, world| {
-            let question = Question {
+            let question = SearchRequest {
                 words: Words::of("nothing").unwrap(),
                 chat: Some(HISTORY),
                 after: 0,
-                page: Asked::Before { id: world.message(HISTORY, world.messages / 2).0, size: 20 },
+                page: RequestedPage::Before { id: world.message(HISTORY, world.messages / 2).0, size: 20 },
             };
             page(conn, &rules(), SILENT, &question).map(drop)
         })
         .at_most(MOST_OF_A_SEARCH, "what one search may cost"),
         reads("index", |conn, _| {
-            let settled = Horizon::default().look(conn)?;
+            let settled = Horizon::default().advance(conn)?;
             let mut indexer = Indexer::begin(conn)?;
             indexer.read(conn, settled).map(drop)
         }),
-        reads("index anew what was changed", |conn, _| indexer::renewed(conn, true).map(drop))
+        reads("rebuild a changed segment", |conn, _| indexer::rebuild_changed(conn, true).map(drop))
             .at_most(1_000_000, "one segment, and ten thousand changes"),
-        reads("merge segments", |conn, _| indexer::merged(conn).map(drop))
+        reads("merge segments", |conn, _| indexer::merge_small(conn).map(drop))
             .grows_with("segments of the index"),
-        reads("strays", |conn, _| greenroom::storage::message_search::strays(conn).map(drop))
-            .grows_with("segments of the index"),
+        reads("orphaned segments", |conn, _| {
+            greenroom::storage::message_search::orphaned_segments(conn).map(drop)
+        })
+        .grows_with("segments of the index"),
     ]
 }
 
@@ -428,6 +429,6 @@ fn search(
     words: &str,
 ) -> Result<(), StorageError> {
     let words = Words::of(words).unwrap();
-    let question = Question { words, chat, after: 0, page: Asked::From { skip: 0, size: 20 } };
+    let question = SearchRequest { words, chat, after: 0, page: RequestedPage::From { skip: 0, size: 20 } };
     page(conn, &rules(), user, &question).map(drop)
 }

@@ -1,4 +1,4 @@
-//! What is asked of the writer.
+//! Write operations.
 
 use std::sync::Arc;
 
@@ -21,11 +21,11 @@ use greenroom::{
         message_search::{
             horizon::Horizon,
             indexer::{self, Indexer, Progress},
-            pages::{Asked as Where, Question, page},
+            pages::{RequestedPage as Where, SearchRequest, page},
         },
         tables::{
             blocks, dm_partners, event_cursors, join_counts,
-            locks::{self, Contested},
+            locks::{self, LockedRows},
             members, reactions, revocations, sessions, settings, sightings, tokens,
             users::{self, NO_PASSWORD, NewUser},
         },
@@ -76,10 +76,10 @@ fn of_messages() -> Vec<Action> {
                 .map(|chat| Command { chat, by: SILENT, action: post_by(SILENT, Some("x")) })
                 .into();
             let commands: Vec<&Command> = commands.iter().collect();
-            apply_together(conn, &rules(), &commands, Contested::WaitedFor, &mut Times::default())?;
+            apply_together(conn, &rules(), &commands, LockedRows::Wait, &mut Times::default())?;
             let nowhere = Command { chat: ChatId(999), by: SILENT, action: post_by(SILENT, None) };
             let commands = [commands[0], commands[1], &nowhere];
-            apply_together(conn, &rules(), &commands, Contested::LeftOut, &mut Times::default()).map(drop)
+            apply_together(conn, &rules(), &commands, LockedRows::SkipLocked, &mut Times::default()).map(drop)
         }),
         writes("edit an old message", |conn, world| {
             let body = MessageBody::parse("better").unwrap();
@@ -100,7 +100,7 @@ fn of_messages() -> Vec<Action> {
             react(conn, REACTED, SILENT, world, "👍")?;
             react(conn, REACTED, SILENT, world, "🎉")
         }),
-        writes("mark everything as read, who never wrote", |conn, _| {
+        writes("mark everything as read without own messages", |conn, _| {
             ask(conn, HISTORY, SILENT, Asked::MarkAsRead { up_to: None })
         }),
         writes("mark up to a message as read", |conn, world| {
@@ -141,10 +141,10 @@ fn of_chats() -> Vec<Action> {
         }),
         writes("make a dm", |conn, _| make(conn, ChatKind::Dm, SILENT, &[STRANGER])),
         writes("make a group", |conn, _| make(conn, ChatKind::Group, CROWDED, &[TALKER, SILENT, POPULAR])),
-        writes("make a dm by somebody whom many block", |conn, _| {
+        writes("make a dm by a user whom many block", |conn, _| {
             make(conn, ChatKind::Dm, BLOCKED, &[STRANGER])
         }),
-        writes("make a group by somebody who blocks many", |conn, _| {
+        writes("make a group by a user who blocks many", |conn, _| {
             make(conn, ChatKind::Group, BLOCKER, &[TALKER, SILENT])
         }),
         writes("make a room", |conn, _| {
@@ -182,12 +182,12 @@ fn of_members() -> Vec<Action> {
             let users: Vec<UserId> = (1..60).map(|number| UserId(ALIKE + number)).collect();
             ask(conn, SQUARE, TALKER, Asked::AddMembers { users })
         })
-        .at_most(25_000, "those who are added"),
+        .at_most(25_000, "the added members"),
         writes("add members to a group that many left", |conn, _| {
             let users: Vec<UserId> = (1..60).map(|number| UserId(ALIKE + number)).collect();
             ask(conn, EMPTIED, TALKER, Asked::AddMembers { users })
         })
-        .at_most(25_000, "those who are added"),
+        .at_most(25_000, "the added members"),
         writes("add members where contacts count", |conn, _| {
             let command = Command {
                 chat: FIRST_OF_CROWDED,
@@ -205,7 +205,7 @@ fn of_members() -> Vec<Action> {
             ask(conn, EMPTIED, TALKER, Asked::ChangeRole { user: SILENT, role: Role::Member })?;
             ask(conn, SQUARE, TALKER, Asked::ChangeRole { user: SILENT, role: Role::Admin })
         }),
-        writes("raise feeds", |conn, _| join_counts::raise(conn, &[TALKER, SILENT]).map(drop)),
+        writes("raise join counts", |conn, _| join_counts::raise(conn, &[TALKER, SILENT]).map(drop)),
     ]
 }
 
@@ -217,14 +217,14 @@ fn of_users() -> Vec<Action> {
             users::find_or_create(conn, &new_user("zoe")).map(drop)
         }),
         writes("change a user", |conn, _| {
-            let mut user = users::hold(conn, TALKER)?.unwrap();
+            let mut user = users::find_for_update(conn, TALKER)?.unwrap();
             user.first_name = "Other".to_owned();
             users::update(conn, &user)?;
             users::rehash(conn, TALKER, "!", "?")
         }),
         writes("deactivate a user", |conn, _| deactivate(conn, SILENT)),
         writes("deactivate a user in many chats", |conn, _| deactivate(conn, CROWDED)),
-        writes("hand over chats of who was shut out", |conn, _| {
+        writes("hand over chats of a deactivated user", |conn, _| {
             deactivate(conn, CROWDED)?;
             succession::step(conn, None)?;
             succession::step(conn, Some(CROWDED))?;
@@ -236,7 +236,7 @@ fn of_users() -> Vec<Action> {
             deactivate(conn, CROWDED)?;
             succession::pending(conn).map(drop)
         })
-        .grows_with("the chats of who was shut out, for the check"),
+        .grows_with("the chats of deactivated users, for the check"),
         writes("deactivate staff", |conn, _| deactivate(conn, STAFF)).grows_with("staff"),
         writes("chats without admins", |conn, _| {
             let ids = succession::unattended(conn)?;
@@ -296,10 +296,10 @@ fn of_users() -> Vec<Action> {
         writes("save a cursor", |conn, _| event_cursors::save(conn, "fresh", SILENT, "1.1", Timestamp(9))),
         writes("note an ended credential", |conn, _| {
             revocations::record(conn, SILENT)?;
-            revocations::record_deed(conn, SILENT, "deed")
+            revocations::record_cli_change(conn, SILENT, "deed")
         }),
         writes("settings of a server", |conn, _| {
-            settings::get_or_make(conn, "new", || "value".to_owned())?;
+            settings::get_or_create(conn, "new", || "value".to_owned())?;
             settings::note_write(conn)
         }),
     ]
@@ -319,7 +319,7 @@ fn new_user(name: &str) -> NewUser {
 }
 
 fn deactivate(conn: &mut AnyConn, user: UserId) -> Result<(), StorageError> {
-    let mut held = succession::hold(conn, user)?.unwrap();
+    let mut held = succession::lock_for_status_change(conn, user)?.unwrap();
     succession::change_standing(conn, &mut held, false)
 }
 
@@ -351,30 +351,30 @@ fn of_upkeep() -> Vec<Action> {
         writes("lock what others may need", |conn, _| {
             locks::users(conn, &[TALKER, SILENT])?;
             locks::search_index(conn)?;
-            locks::keeps_search_index(conn).map(drop)
+            locks::try_lock_search_index(conn).map(drop)
         }),
-        writes("whether somebody is in a chat", |conn, _| members::is_in(conn, SQUARE, SILENT).map(drop)),
+        writes("whether a user is in a chat", |conn, _| members::is_in(conn, SQUARE, SILENT).map(drop)),
         writes("store a segment of the index", |conn, _| {
-            let settled = Horizon::default().look(conn)?;
+            let settled = Horizon::default().advance(conn)?;
             let mut indexer = Indexer::begin(conn)?;
             let segment = match indexer.read(conn, settled)? {
                 Progress::Full(segment) => Some(segment),
-                _ => indexer::renewed(conn, true)?,
+                _ => indexer::rebuild_changed(conn, true)?,
             };
             if let Some(segment) = segment {
                 let mut begin = Some(0);
                 while let Some(next) = begin {
                     begin = segment.store(conn, next)?;
                 }
-                segment.make_known(conn)?;
-                segment.forget_changes(conn, 0)?;
+                segment.publish(conn)?;
+                segment.delete_changes(conn, 0)?;
             }
             Ok(())
         })
         .at_most(1_500_000, "one segment, and ten thousand changes"),
         writes("search messages while nothing is indexed", |conn, _| {
             conn.batch_execute("DELETE FROM search_segments")?;
-            let question = Question {
+            let question = SearchRequest {
                 words: Words::of("about word7").unwrap(),
                 chat: None,
                 after: 0,
@@ -383,6 +383,6 @@ fn of_upkeep() -> Vec<Action> {
             page(conn, &rules(), STRANGER, &question).map(drop)
         })
         .at_most(1_300_000, "what one search may cost"),
-        writes("clear out a segment of the index", |conn, _| indexer::clear(conn, 1).map(drop)),
+        writes("purge a segment of the index", |conn, _| indexer::clear(conn, 1).map(drop)),
     ]
 }

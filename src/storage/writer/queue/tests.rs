@@ -7,19 +7,20 @@ use crate::{
 const ANN: i64 = 1;
 const BOB: i64 = 2;
 
-/// A command that shares its transaction, or none.
+/// Returns a job with a command. `shares`: whether the command can be batched.
 fn job(by: i64, chat: i64, shares: bool) -> Job {
     let action = if shares { Action::MarkAsRead { up_to: None } } else { Action::Leave };
     let command = Command { chat: ChatId(chat), by: UserId(by), action };
-    let work = Work::Command { command, settle: Box::new(|_| ()) };
-    Job { kind: "test", asker: Asker::User(UserId(by)), work, expires: None }
+    let work = Work::Command { command, complete: Box::new(|_| ()) };
+    let principal = Principal::User(UserId(by));
+    Job { kind: "test", principal, work, span: tracing::Span::none(), expires: None }
 }
 
 fn asks(queue: &Queue, by: i64, chat: i64) {
     assert!(queue.push(job(by, chat, true)).is_none());
 }
 
-/// Who asked for what, in the order in which it is done.
+/// Returns the user and chat of each job in a group, in order.
 fn of(group: &Group) -> Vec<(i64, i64)> {
     let one = |job: &Job| match &job.work {
         Work::Command { command, .. } => (command.by.0, command.chat.0),
@@ -29,7 +30,7 @@ fn of(group: &Group) -> Vec<(i64, i64)> {
 }
 
 #[test]
-fn askers_take_turns_and_each_ones_jobs_keep_their_order() {
+fn principals_take_turns_and_each_ones_jobs_keep_their_order() {
     let queue = Queue::new(1);
     for number in 0..300 {
         let job = Job { expires: Some(Instant::now() + Duration::from_secs(number)), ..job(ANN, 7, true) };
@@ -57,7 +58,7 @@ fn a_chat_is_with_one_lane_and_keeps_nobody_from_the_others() {
     asks(&queue, ANN, 8);
     let second = queue.take().unwrap();
     assert_eq!(of(&second), [(ANN, 8)]);
-    assert_eq!(second.contested, Contested::LeftOut);
+    assert_eq!(second.contested, LockedRows::SkipLocked);
     queue.done(first, Vec::new());
     assert_eq!(of(&queue.take().unwrap()), [(ANN, 7), (BOB, 7)]);
     queue.done(second, Vec::new());
@@ -75,8 +76,8 @@ fn what_is_locked_elsewhere_is_waited_for_before_what_came_later() {
     asks(&queue, ANN, 7);
     queue.done(group, locked);
     let waits = queue.take().unwrap();
-    assert_eq!((of(&waits), waits.contested), (vec![(ANN, 7)], Contested::WaitedFor));
-    // One lane is left for what waits for nobody.
+    assert_eq!((of(&waits), waits.contested), (vec![(ANN, 7)], LockedRows::Wait));
+    // One worker is left for jobs that do not wait for locks.
     assert!(queue.push(job(BOB, 9, false)).is_none());
     asks(&queue, BOB, 10);
     let other = queue.take().unwrap();
@@ -114,5 +115,5 @@ fn nothing_is_left_behind() {
     }
     let waiting = queue.waiting();
     assert_eq!((waiting.count, waiting.slow, waiting.turns.len()), (0, 0, 0));
-    assert!(waiting.askers.is_empty() && waiting.strands.is_empty() && waiting.held.is_empty());
+    assert!(waiting.principals.is_empty() && waiting.strands.is_empty() && waiting.held.is_empty());
 }

@@ -1,5 +1,5 @@
-//! What a SQLite file has in its schema that the migrations did not put there. Triggers, views and expressions of others
-//! would be carried out by whoever reads and writes.
+//! Compares the schema of a SQLite file with that of the migrations. Foreign triggers, views and expressions
+//! would run during ordinary reads and writes.
 
 use std::collections::BTreeSet;
 
@@ -10,14 +10,14 @@ use crate::storage::{
     db::{migrations, sql::sql},
 };
 
-/// A row of the schema: type, name, the table that it is about, and the statement that makes it.
+/// A row of the schema: type, name, the table that it belongs to, and its SQL statement.
 type Row = (String, String, String, Option<String>);
 
-/// What diesel notes the migrations in. Its statement is that of the diesel of its time.
+/// diesel's own table of migrations. Its statement depends on the version of diesel that created it.
 const MIGRATIONS: &str = "__diesel_schema_migrations";
 
-/// A sentence for each difference from what the migrations make. Tables of others, and their indexes, are none. A schema
-/// from a newer Greenroom is not compared.
+/// Returns a sentence for each difference from the schema of the migrations. Foreign tables and their indexes
+/// are permitted. A schema from a newer Greenroom is not compared.
 pub fn differences(conn: &mut AnyConn) -> Result<Vec<String>, StorageError> {
     if matches!(conn, AnyConn::Postgres(_)) {
         return Ok(Vec::new());
@@ -28,7 +28,7 @@ pub fn differences(conn: &mut AnyConn) -> Result<Vec<String>, StorageError> {
     let code = found.iter().filter(|row| is_code(row) && !is_ours(row));
     let mut differences: Vec<String> = code.map(|row| format!("{} is not Greenroom's", named(row))).collect();
     if !differences.is_empty() {
-        // A view may be what should be a table: nothing further is read.
+        // A view may have the name of a table that would be read next, so nothing further is read.
         return Ok(differences);
     }
     let Some(mut model) = migrations::model(conn)? else { return Ok(differences) };
@@ -51,11 +51,12 @@ pub fn differences(conn: &mut AnyConn) -> Result<Vec<String>, StorageError> {
     Ok(differences)
 }
 
-/// The same for a file that nobody has open, before anything of it is written or carried out.
+/// Returns the schema differences of a file that no process has open, before any write and before any of its
+/// code runs.
 pub fn look(path: &str) -> Result<Vec<String>, StorageError> {
     let refused = |error: &dyn std::fmt::Display| OpenError::new(path, error);
     let absolute = std::path::absolute(path).map_err(|error| refused(&error))?;
-    let uri = url::Url::from_file_path(&absolute).map_err(|()| refused(&"its name is none"))?;
+    let uri = url::Url::from_file_path(&absolute).map_err(|()| refused(&"its path is invalid"))?;
     let conn = SqliteConnection::establish(&format!("{uri}?immutable=1")).map_err(|error| refused(&error))?;
     let mut conn = AnyConn::Sqlite(conn);
     let wary = "PRAGMA trusted_schema = OFF; PRAGMA query_only = ON; PRAGMA cell_size_check = ON";
@@ -64,7 +65,7 @@ pub fn look(path: &str) -> Result<Vec<String>, StorageError> {
 }
 
 fn rows(conn: &mut AnyConn) -> Result<Vec<Row>, StorageError> {
-    // What SQLite keeps for itself has either no statement or a table of a certain name.
+    // SQLite's own entries have either no statement or a table with a reserved name.
     let rows = sql!(
         "SELECT type, name, tbl_name, sql FROM sqlite_schema \
          WHERE NOT (type = 'index' AND sql IS NULL) \
@@ -74,7 +75,8 @@ fn rows(conn: &mut AnyConn) -> Result<Vec<Row>, StorageError> {
     Ok(rows.rows(conn)?)
 }
 
-/// Whether a row is anything but a table or an index. SQLite goes by the statement, whatever the type says.
+/// Returns whether a row is anything but a table or an index. SQLite acts on the statement, whatever the type
+/// column says.
 fn is_code(row: &Row) -> bool {
     let begins =
         |with: &[&str]| with.iter().any(|start| row.3.as_ref().is_some_and(|sql| sql.starts_with(start)));
@@ -85,12 +87,12 @@ fn is_code(row: &Row) -> bool {
     }
 }
 
-/// The statement without the spaces that versions of SQLite may set otherwise.
+/// Returns the statement with normalized white space, which differs between versions of SQLite.
 fn statement(row: &Row) -> String {
     row.3.iter().flat_map(|sql| sql.split_whitespace()).collect::<Vec<_>>().join(" ")
 }
 
-/// How a row is named to people. Names may have anything in them.
+/// Formats a row for a message. Names are escaped, since they may contain any characters.
 fn named(row: &Row) -> String {
     let (kind, name, table) = (row.0.escape_debug(), row.1.escape_debug(), row.2.escape_debug());
     if row.1 == row.2 { format!("{kind} {name}") } else { format!("{kind} {name} on {table}") }

@@ -1,0 +1,91 @@
+//! Log lines in JSON, and the request that each belongs to.
+
+use std::{
+    fs::{self, File},
+    path::Path,
+};
+
+use actix_web::http::{Method, header};
+use diesel::{Connection, SqliteConnection, connection::SimpleConnection};
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+
+use crate::program::{Program, command, greenroom, listens};
+
+/// All lines of a log, each of which must be one JSON object.
+fn lines(log: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(log).unwrap();
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect()
+}
+
+/// The errors of the database that a request caused, by its id.
+fn errors_of<'a>(lines: &'a [Value], id: &str) -> Vec<&'a Value> {
+    let is_one = |line: &&Value| {
+        line["level"] == "ERROR" && line["error"].is_string() && line["spans"][0]["request_id"] == id
+    };
+    lines.iter().filter(is_one).collect()
+}
+
+#[actix_web::test]
+async fn an_error_in_storage_is_logged_with_the_request_that_caused_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("test.db").display().to_string();
+    let database = format!("sqlite://{path}");
+    greenroom(&database, &["demo"]);
+    let token = greenroom(&database, &["token", "create", "alice"]).trim().to_owned();
+    let log = folder.path().join("log");
+    let mut serve = command(&database);
+    serve
+        .args(["serve", "--bind", "127.0.0.1:0", "--log-format", "json"])
+        .stderr(File::create(&log).unwrap());
+    let server = Program::start(serve);
+    let mut socket = listens(&server, &token).await;
+    let mut conn = SqliteConnection::establish(&path).unwrap();
+    let broken = "CREATE TRIGGER broken AFTER INSERT ON messages BEGIN SELECT RAISE(ABORT, 'broken'); END; DROP TABLE blocks";
+    conn.batch_execute(broken).unwrap();
+
+    // A write, and a read.
+    for (method, path, body) in [
+        (Method::POST, "chats/1/messages/", json!({"content": "a secret plan"})),
+        (Method::GET, "blocks/", Value::Null),
+    ] {
+        let request = server
+            .client()
+            .request(method.clone(), format!("http://{}/messages/api/{path}?key=secret", server.address()))
+            .insert_header((header::AUTHORIZATION, format!("Token {token}")));
+        let answer = request.send_json(&body).await.unwrap();
+        assert_eq!(answer.status(), 500, "{method} {path}");
+        let id = answer.headers().get("x-request-id").unwrap().to_str().unwrap().to_owned();
+        let lines = lines(&log);
+        let errors = errors_of(&lines, &id);
+        assert_eq!(errors.len(), 1, "{method} {path}: {lines:#?}");
+        let span = &errors[0]["spans"][0];
+        let told = (&span["name"], &span["method"], &span["path"], &span["user_id"]);
+        let full = format!("/messages/api/{path}");
+        assert_eq!(told, (&json!("request"), &json!(method.as_str()), &json!(full), &json!(1)));
+        // The line of the request itself.
+        let is_its_own = |line: &&Value| line["request_id"] == id.as_str() && line["status"] == 500;
+        assert_eq!(lines.iter().filter(is_its_own).count(), 1, "{lines:#?}");
+    }
+
+    // A command of a socket bears the request that opened it.
+    let send = json!({"type": "send_message", "chat_id": 1, "content": "a secret plan", "id": "1"});
+    socket.send(awc::ws::Message::Text(send.to_string().into())).await.unwrap();
+    loop {
+        match socket.next().await.unwrap().unwrap() {
+            awc::ws::Frame::Text(text) if text.windows(7).any(|part| part == b"\"error\"") => break,
+            awc::ws::Frame::Close(reason) => panic!("{reason:?}"),
+            _ => {}
+        }
+    }
+    let all = lines(&log);
+    let of_socket = |line: &&Value| line["level"] == "ERROR" && line["spans"][1]["command"] == "send_message";
+    let errors: Vec<_> = all.iter().filter(of_socket).collect();
+    assert_eq!(errors.len(), 1, "{all:#?}");
+    let span = &errors[0]["spans"][0];
+    assert_eq!((&span["path"], &span["user_id"]), (&json!("/messages/ws/"), &json!(1)));
+    assert!(!span["request_id"].as_str().unwrap().is_empty());
+    assert!(!fs::read_to_string(&log).unwrap().contains("secret"));
+}
