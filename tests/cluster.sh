@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Several nodes to look at: PostgreSQL and Redis in temporary folders, three nodes, and nginx in front of them with the
-# settings of docs/deploy/nginx.conf. Ctrl-C ends it all; nothing is left behind.
+# Runs a local cluster: PostgreSQL and Redis in temporary folders, three nodes, and nginx in front of them with the
+# settings of docs/deploy/nginx.conf. Ctrl-C stops everything and removes all files.
 #
 #   tests/cluster.sh [PROGRAM]      GREENROOM_BIND: where nginx listens, 127.0.0.1:8000 by default
 set -eu
@@ -37,20 +37,20 @@ stop() {
 trap stop EXIT
 trap 'echo; exit 0' INT TERM HUP
 mkfifo "$folder/input"
-# For reading as well, or it would wait for somebody to write.
+# Opened for reading as well: opening for writing alone would block until a reader opens the pipe.
 exec 9<>"$folder/input"
 
-# Starts what ends with its input: keeper NAME COMMAND...
+# Starts a command that ends when its standard input is closed: keeper NAME COMMAND...
 keeper() {
     local name=$1
     shift
-    # It must not keep its own input open, nor hear of Ctrl-C by itself.
+    # The command must not inherit the writing end of its input, nor receive Ctrl-C.
     setsid "$@" <"$folder/input" >"$folder/$name.out" 2>"$folder/$name.log" 9>&- &
     keepers+=($!)
     names[$!]=$name last=$!
 }
 
-# Starts what ends where this script is killed as well: part NAME COMMAND...
+# Starts a command that also ends if this script is killed: part NAME COMMAND...
 part() {
     local name=$1
     shift
@@ -59,7 +59,7 @@ part() {
     names[$!]=$name last=$!
 }
 
-# Waits until a condition holds for what was started last: until_up CONDITION...
+# Waits until a condition holds for the command started last: until_up CONDITION...
 until_up() {
     local name=${names[$last]}
     for _ in $(seq 200); do
@@ -99,7 +99,7 @@ done
     echo "events { worker_connections 16384; }"
     echo "http { access_log off;"
     for kind in client_body proxy fastcgi uwsgi scgi; do echo "${kind}_temp_path $folder/$kind;"; done
-    # Without TLS.
+    # Remove TLS from the configuration.
     sed -e '/^# Who comes without TLS/,/^}/d' -e '/ssl_/d' -e '/listen \[::\]/d' -e '/server_name/d' \
         -e "s|listen 443 ssl http2|listen $bind|" $hints docs/deploy/nginx.conf
     echo "}"
@@ -117,7 +117,7 @@ Greenroom on $nodes nodes:  http://$bind/   Users: alice, bob, carol; password: 
 Logs are in $folder. Kill a node, and the others go on. Ctrl-C ends it all.
 END
 
-# A node may end; nothing else may.
+# A node may end; the end of any other process stops the cluster.
 while true; do
     wait -n -p ended "${parts[@]}" "${keepers[@]}" 2>/dev/null || :
     name=${names[$ended]}

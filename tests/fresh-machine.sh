@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Tries the README's two commands as a new user would: in an empty Debian 12 with Rust, a C compiler, make and git, and
-# nothing else. Not a part of `make test`. Needs root, debootstrap, 12 GiB of disk and about an hour.
+# Runs the README's two commands as a new user would: in an empty Debian 12 with only Rust, a C compiler, make and git.
+# Not part of `make test`. Needs root, debootstrap, 12 GiB of disk and about an hour.
 #
-# `tests/fresh-machine.sh [FOLDER]`: makes the machine in FOLDER, or in a temporary folder that goes in the end. What is
-# committed is tried, with this machine's Rust toolchain and certificates.
+# `tests/fresh-machine.sh [FOLDER]`: creates the machine in FOLDER, or in a temporary folder that is removed at the end.
+# It tests the committed tree, with this machine's Rust toolchain and certificates.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

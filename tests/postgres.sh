@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs on PostgreSQL the tests that have to do with the database, and then on two nodes with Redis between them.
+# Runs the tests that depend on the database on PostgreSQL, and then on two nodes with Redis between them.
 set -eu
 cd "$(dirname "$0")/.."
 . tests/support/tools.sh

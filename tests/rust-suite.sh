@@ -1,7 +1,7 @@
 #!/bin/sh
-# Runs `cargo test` with these arguments. Where a few tests fail, they run once more, one after the other: the suites keep
-# all cores busy, and a deadline may pass on a machine that has other work. What passes then is named as flaky, which is
-# a fault to be mended, but no reason to stop.
+# Runs `cargo test` with these arguments. If a few tests fail, they run again sequentially: the suites use all cores, so
+# that a deadline may pass on a busy machine. Tests that pass then are reported as flaky, which is a defect to fix but
+# does not fail the run.
 set -eu
 cd "$(dirname "$0")/.."
 

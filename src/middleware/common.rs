@@ -58,7 +58,7 @@ pub async fn common(
 
     let (method, path) = (line.method(), line.path());
     let span =
-        tracing::info_span!("request", request_id = headers.id.as_str(), method, %path, user_id = Empty);
+        tracing::error_span!("request", request_id = headers.id.as_str(), method, %path, user_id = Empty);
     let handled = Principal::Address(client_prefix(from)).scope(next.call(request).instrument(span));
     let error = match AssertUnwindSafe(handled).catch_unwind().await {
         Ok(Ok(response)) => {

@@ -279,3 +279,27 @@ async fn what_changes_and_ends_nothing_leaves_nothing_behind() {
     ann.patch("users/me/", json!({"first_name": "Bea"})).await.expect(200);
     assert_eq!(noted(&server), before + 1);
 }
+
+#[actix_web::test]
+async fn a_notification_replaces_the_earlier_ones_of_its_user() {
+    let server = Server::start().await;
+    let [ann, bob] = server.users(["ann", "bob"]).await;
+    let renames = async |user: &User, name: &str| {
+        user.patch("users/me/", json!({"first_name": name})).await.expect(200);
+    };
+    renames(&bob, "Bob").await;
+    let before = noted(&server);
+    let mut conn = DatabaseUrl::parse(&server.database_url()).unwrap().open(Access::Write).unwrap();
+    for name in ["Ann", "Anna", "Ann", "Anna", "Ann"] {
+        renames(&ann, name).await;
+        // The server has seen it long ago.
+        let minutes = 2 * 60 * 1_000_000;
+        conn.batch_execute(&format!("UPDATE revocations SET created_at = created_at - {minutes}")).unwrap();
+    }
+    // The one of bob stays.
+    assert_eq!(noted(&server), before + 1);
+    renames(&ann, "Anna").await;
+    renames(&ann, "Ann").await;
+    // What other servers may not have seen yet stays.
+    assert_eq!(noted(&server), before + 2);
+}

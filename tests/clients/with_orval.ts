@@ -2,7 +2,7 @@ import { getMessage, getUser, listChats, listMessages, sendMessage, signIn, star
 import type { Event } from "./orval";
 import { alice, base, cookieOf, expect, need } from "./steps";
 
-// What orval makes asks for paths, as a page of the server's own would.
+// orval's client requests relative paths, as a page of the server does.
 const ask = globalThis.fetch;
 globalThis.fetch = (input, init) => ask(new URL(String(input), base), init);
 

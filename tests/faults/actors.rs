@@ -1,4 +1,4 @@
-//! Chat actors that fail or retire in the middle of traffic.
+//! Chat actors that fail or stop amid traffic.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -8,7 +8,7 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use crate::support::{DEADLINE, Listener, Server, User};
 
-/// Failpoints are the whole process's: tests that set them take turns.
+/// Serializes the tests that set failpoints, which apply to the whole process.
 async fn one_at_a_time() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::const_new(());
     TURN.lock().await
@@ -29,7 +29,7 @@ impl Drop for Failing {
     }
 }
 
-/// Posts until it is done; the client id sees to it that it is done once.
+/// Posts with retries until it succeeds. The client id makes the retries idempotent.
 async fn posts_surely(user: &User, chat: i64, text: &str) -> i64 {
     loop {
         let body = json!({"content": text, "client_id": text});
@@ -42,7 +42,7 @@ async fn posts_surely(user: &User, chat: i64, text: &str) -> i64 {
     }
 }
 
-/// What a listener hears until it has heard of `count` messages, which must be the numbers of the chat in order.
+/// Receives `count` messages and asserts that their numbers rise one by one.
 async fn hears(listener: &mut Listener, count: usize) -> BTreeSet<i64> {
     let mut heard = BTreeSet::new();
     let mut last = 0;
@@ -102,7 +102,7 @@ async fn an_actor_that_cannot_publish_sends_its_listeners_to_load_again() {
     assert_eq!(bobs.receives("new_message").await["message"], message);
 }
 
-/// Waits until no chat has an actor.
+/// Waits until all chat actors have stopped.
 async fn all_retire(server: &Server) {
     let retire = async {
         while server.state.directory.active() > 0 {
@@ -136,7 +136,7 @@ async fn sockets_that_hang_up_while_they_start_leave_nothing_behind() {
         ann.group(&number.to_string(), &[]).await;
     }
     for _ in 0..20 {
-        // It hangs up with the handshake answered and its `hello` still to come.
+        // Drop the connection between the handshake response and `hello`.
         drop(ann.connects().await);
     }
     all_retire(&server).await;
@@ -145,7 +145,7 @@ async fn sockets_that_hang_up_while_they_start_leave_nothing_behind() {
 #[actix_web::test]
 async fn actors_that_retire_all_the_time_lose_nothing() {
     let _turn = one_at_a_time().await;
-    // So short that they retire between and amid the requests below.
+    // Short enough that actors stop between and during the requests below.
     let server = Server::start_with(|config| config.chat_idle = Duration::from_millis(1)).await;
     let (ann, bob) = (server.user("ann").await, server.user("bob").await);
     let chat = ann.group("Team", &[&bob]).await;
@@ -162,7 +162,7 @@ async fn actors_that_retire_all_the_time_lose_nothing() {
     assert_eq!(retired, 40);
     let page = bob.get(&format!("chats/{chat}/messages/?page_size=1")).await;
     assert_eq!(page.json["count"], 200);
-    // Whoever listens keeps the actor.
+    // A subscriber keeps the actor alive.
     let mut bobs = bob.listens().await;
     for number in 0..40 {
         let message = ann.posts(chat, &number.to_string()).await;

@@ -1,4 +1,4 @@
-//! What the log says of accounts and credentials, and what it never says.
+//! The audit log: what it records about accounts and credentials, and which secrets it never contains.
 
 use std::{
     fs::{self, File},
@@ -17,7 +17,7 @@ use crate::{
     support::DEADLINE,
 };
 
-/// A server that logs all that it can, and people of the demonstration.
+/// A server with the most verbose log level, and the demo's users.
 struct Logged {
     program: Program,
     database: String,
@@ -43,7 +43,7 @@ impl Logged {
         fs::read_to_string(self.log()).unwrap()
     }
 
-    /// Waits for a line with all of the words.
+    /// Waits for a log line that contains all of the words.
     async fn says(&self, words: &[&str]) {
         let deadline = Instant::now() + DEADLINE;
         let is_it =
@@ -54,7 +54,7 @@ impl Logged {
         }
     }
 
-    /// Sends a request with further header lines; the answer's status, its cookie and its body.
+    /// Sends a request with extra header lines. Returns the status, the cookie and the body.
     fn asks(&self, line: &str, headers: &str, body: &Value) -> (u16, String, Value) {
         let body = if body.is_null() { String::new() } else { body.to_string() };
         let mut stream = TcpStream::connect(self.program.address()).unwrap();
@@ -141,7 +141,7 @@ async fn no_secret_is_logged_in_whatever_form_it_comes() {
     let key = greenroom(&server.database, &["token", "create", "alice"]).trim().to_owned();
     let (_, cookie) = server.signs_in("alice", "greenroom");
     let session = cookie.split_once('=').unwrap().1.to_owned();
-    // A password that went into the wrong field.
+    // A password typed into the field of the username.
     assert_eq!(server.signs_in("oops-my-secret-horse", "greenroom").0, 401);
     let encoded: String = key.bytes().map(|byte| format!("%{byte:02X}")).collect();
     for secret in [&key, &session, &encoded] {
@@ -188,7 +188,7 @@ async fn no_secret_is_logged_in_whatever_form_it_comes() {
         let host = format!("{secret}.example");
         server.asks("GET /healthz", &format!("X-Forwarded-Host: {host}\r\n"), &Value::Null);
     }
-    // The last line is written, and so are all before it.
+    // When the last line is written, all earlier ones are.
     let evil = "Origin: https://evil.example\r\n";
     assert_eq!(server.asks("POST /register/", evil, &Value::Null).0, 403);
     server.says(&["refused: POST /register/"]).await;

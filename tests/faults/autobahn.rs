@@ -1,4 +1,4 @@
-//! Autobahn's fuzzing client against our frames: `make autobahn`, where it is installed. It needs Python 2.
+//! Autobahn's fuzzing client against our frames: `make autobahn`, if it is installed. It needs Python 2.
 
 use std::{collections::BTreeMap, process::Command};
 
@@ -6,16 +6,17 @@ use serde_json::{Value, json};
 
 use crate::echo::Echo;
 
-/// All but compression, which is not offered.
+/// All cases except compression, which the server does not offer.
 const CASES: [&str; 9] = ["1.*", "2.*", "3.*", "4.*", "5.*", "6.*", "7.*", "9.*", "10.*"];
 
-/// The codes with which we may refuse what Autobahn would have echoed: binary frames, and messages above 64 KiB.
+/// Returns the close codes for messages that Autobahn expects to be echoed: binary ones, and those over 64
+/// KiB.
 fn refusals(case: &str) -> &'static [u64] {
     let parts: Vec<u32> = case.split('.').map(|part| part.parse().unwrap()).collect();
     match parts[..] {
         [9, 1, 1] => &[],
         [1, 2, _] | [9, 2, 1] | [9, 8, _] => &[1003],
-        // What is both is refused for what shows first.
+        // A large binary message is closed for whichever is detected first.
         [9, 4, _] => &[1003, 1009],
         [9, 1 | 2 | 3 | 5 | 6, _] => &[1009],
         _ => &[],
@@ -27,7 +28,7 @@ fn passes(case: &str, result: &Value) -> bool {
     if !refusals.is_empty() {
         return result["remoteCloseCode"].as_u64().is_some_and(|code| refusals.contains(&code));
     }
-    // Text that is not UTF-8 is found at the end of its frame or message, not within; the standard leaves it open.
+    // Invalid UTF-8 is detected at the end of its frame or message, not within. RFC 6455 allows both.
     let fine = if case.starts_with("6.4.") { ["OK", "NON-STRICT"] } else { ["OK", "INFORMATIONAL"] };
     [&result["behavior"], &result["behaviorClose"]]
         .iter()

@@ -1,4 +1,4 @@
-//! Copies made while a server writes, and going on from them.
+//! Backups made while a server writes, and restoring them.
 
 use std::{
     collections::BTreeMap,
@@ -27,14 +27,14 @@ use crate::{
 const WRITERS: usize = 8;
 const CHATS: i64 = 3;
 
-/// Message id to client id.
+/// Client ids of acknowledged messages by message id.
 type Acknowledged = Arc<Mutex<BTreeMap<i64, String>>>;
 
 fn url(file: &Path) -> String {
     format!("sqlite://{}", file.display())
 }
 
-/// A folder with a database in it: the demo's, and alice's token.
+/// Creates the demo database in a temporary folder. Returns the folder, the file and alice's token.
 fn demo() -> (tempfile::TempDir, PathBuf, String) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("test.db");
@@ -78,7 +78,7 @@ async fn a_copy_made_under_load_has_everything_up_to_one_moment() {
     assert!(greenroom(&url(&copy), &["check"]).ends_with(" 0 differences found\n"));
     let found = stored(&url(&copy), &token).await;
     let acknowledged = acknowledged.lock().unwrap().clone();
-    // Ids are given in the order in which messages become durable.
+    // Ids are assigned in commit order.
     let last = *found.keys().last().unwrap();
     let expected: BTreeMap<i64, String> = acknowledged.into_iter().filter(|(id, _)| *id <= last).collect();
     assert!(found == expected, "{} found, {} expected", found.len(), expected.len());
@@ -104,7 +104,7 @@ async fn write(server: &Program, token: &str, writer: usize, stop: &AtomicBool, 
     }
 }
 
-/// The messages with a client id, as a server on this database shows them.
+/// Returns the messages with a client id, as a server on this database shows them.
 async fn stored(database: &str, token: &str) -> BTreeMap<i64, String> {
     let server = Program::serve(database);
     let mut found = BTreeMap::new();
@@ -154,7 +154,7 @@ fn a_copy_is_its_owners_alone_and_replaces_nothing_unasked() {
 #[test]
 fn a_copy_that_is_interrupted_leaves_nothing() {
     let (folder, file, _) = demo();
-    // Enough to copy for as long as it takes to send a signal.
+    // Large enough that the backup lasts until a signal is sent.
     let mut conn = SqliteConnection::establish(file.to_str().unwrap()).unwrap();
     conn.batch_execute(
         "CREATE TABLE ballast (id INTEGER PRIMARY KEY, weight BLOB NOT NULL); \
@@ -180,7 +180,7 @@ fn a_copy_that_is_interrupted_leaves_nothing() {
     }
 }
 
-/// What a client knows that was there until the database was put back.
+/// The state of a client that is ahead of the restored database.
 struct Ahead {
     user: User,
     known: Value,
@@ -190,7 +190,7 @@ struct Ahead {
     lost_message: i64,
 }
 
-/// Two people, a chat with messages, and the token of one who listens.
+/// Creates two users and a chat with messages.
 async fn begin(server: &Server) -> (User, User, i64) {
     let [ann, bob] = server.users(["ann", "bob"]).await;
     let chat = ann.group("Team", &[&bob]).await;
@@ -200,7 +200,8 @@ async fn begin(server: &Server) -> (User, User, i64) {
     (ann, bob, chat)
 }
 
-/// What happens after the copy was made, and is lost with it.
+/// Makes changes after the backup, which the restore will lose. Returns the state of a client that has seen
+/// them.
 async fn goes_on(ann: &User, bob: &User, chat: i64) -> Ahead {
     let mut stream = bob.streams().await;
     let lost_chat = ann.group("Lost", &[bob]).await;
@@ -215,7 +216,7 @@ async fn goes_on(ann: &User, bob: &User, chat: i64) -> Ahead {
 }
 
 impl Ahead {
-    /// Comes back by every way there is, and has to load the chat again each time.
+    /// Resumes over every transport, and asserts that the client must reload the chat each time.
     async fn loads_again(&self, server: &Server) {
         let user = self.user.at(server);
         let head = user.sees(self.chat).await["seq"].clone();
@@ -237,14 +238,14 @@ impl Ahead {
     }
 }
 
-/// A server on a database that was put back: nothing in it looks like what was lost, however much is done.
+/// Asserts that changes after a restore are never mistaken for lost ones, however many there are.
 async fn nothing_is_taken_for_what_was_lost(server: &Server, ann: &User, ahead: &[Ahead]) {
     let ann = ann.at(server);
     let chat = ahead[0].chat;
     for ahead in ahead {
         ahead.loads_again(server).await;
     }
-    // As many changes as were lost, and more.
+    // More changes than were lost.
     for number in 0..30 {
         let message = ann.posts(chat, &format!("new {number}")).await;
         assert!(ahead.iter().all(|ahead| message["id"].as_i64().unwrap() > ahead.lost_message));
@@ -254,7 +255,7 @@ async fn nothing_is_taken_for_what_was_lost(server: &Server, ann: &User, ahead: 
     for ahead in ahead {
         ahead.loads_again(server).await;
     }
-    // Who has loaded what there is goes on as ever.
+    // A client that has loaded the current state resumes as usual.
     let heads = ann.get("sync/").await.expect(200).json["heads"].clone();
     let message = ann.posts(chat, "news").await;
     ann.posts(group, "news").await;
@@ -274,7 +275,7 @@ async fn clients_that_were_ahead_of_a_restored_copy_load_again() {
     greenroom(&server.database_url(), &["backup", &copy]);
     let mut ahead = vec![goes_on(&ann, &bob, chat).await];
     let mut database = server.stop();
-    // Twice the same copy: what came in between is lost as well.
+    // Restore the same backup twice: the changes in between are lost too.
     for _ in 0..2 {
         let url = database.url();
         assert!(fails(&url, &["restore", &copy], 1).contains("give --force"));
@@ -300,7 +301,7 @@ async fn a_copy_may_be_served_as_it_is() {
     let server = Server::start_on(restored, |_| {}).await;
     nothing_is_taken_for_what_was_lost(&server, &ann, &[ahead]).await;
     let server = Server::start_on(server.stop(), |_| {}).await;
-    // Its numbers go on by themselves from then on.
+    // From then on its numbers continue normally.
     let ann = ann.at(&server);
     let heads = ann.get("sync/").await.expect(200).json["heads"].clone();
     let synced = ann.post("sync/", json!({"chats": heads})).await.expect(200).json;
@@ -347,7 +348,7 @@ fn what_is_no_copy_is_not_put_in_place() {
 #[actix_web::test]
 #[ignore = "needs PostgreSQL: make postgres"]
 async fn clients_that_were_ahead_of_a_restored_postgres_load_again() {
-    // It ends with the process.
+    // The cluster ends with the process.
     let cluster: &'static Cluster = Box::leak(Box::new(Cluster::start()));
     let server = Server::start_on(cluster.database(), |_| {}).await;
     let (ann, bob, chat) = begin(&server).await;
@@ -369,7 +370,7 @@ fn what_has_a_database_open_is_named_when_it_is_to_be_replaced() {
     let (folder, file, _) = demo();
     let (database, copy) = (url(&file), folder.path().join("copy.db").display().to_string());
     greenroom(&database, &["backup", &copy]);
-    // As Litestream does, it reads for as long as it runs.
+    // A permanent reader, as Litestream is.
     let mut reader = Command::new("python3")
         .args([
             "-c",

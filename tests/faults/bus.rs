@@ -1,4 +1,4 @@
-//! What Redis may refuse, and how that is seen.
+//! Redis that rejects connections or commands, and how the log and metrics report it.
 
 use std::{
     fs::{self, File},
@@ -16,7 +16,7 @@ use crate::{
     support::{DEADLINE, database::Database, redis::Redis},
 };
 
-/// A node, and what it says.
+/// A node and its log.
 struct Node {
     program: Program,
     metrics: String,
@@ -49,7 +49,7 @@ impl Node {
         }
     }
 
-    /// Whether its metrics say that it is connected.
+    /// Returns whether its metrics report a connection to Redis.
     async fn is_connected(&self) -> bool {
         let client = Client::builder().timeout(DEADLINE).finish();
         let mut answer = client.get(format!("http://{}/metrics", self.metrics)).send().await.unwrap();
@@ -66,7 +66,7 @@ impl Node {
     }
 }
 
-/// What a user needs, as the log says it.
+/// The permissions that the Redis user needs, as the log names them.
 const NEEDED: &str = "&greenroom:* +ssubscribe +spublish +ping";
 
 #[actix_web::test]
@@ -91,7 +91,7 @@ async fn what_redis_refuses_is_said_with_the_remedy_and_shown_in_the_metric() {
         assert!(!node.is_connected().await, "{rules}");
         redis.command(&format!("ACL SETUSER limited reset on >secret {NEEDED}"));
         node.becomes_connected(true).await;
-        // It is told once, however often it is tried.
+        // The problem is logged once, not for every retry.
         assert_eq!(node.said().lines().count(), 1, "{}", node.said());
     }
 }
@@ -109,7 +109,7 @@ async fn what_redis_refuses_later_is_seen_as_well() {
         node.becomes_connected(true).await;
         redis.command(&format!("ACL SETUSER limited {rule}"));
         if rule == "-ssubscribe" {
-            // Who listens already may go on.
+            // Existing subscriptions would continue, so restart Redis.
             redis.command("kill");
             redis.command("start");
             redis.command(&format!("ACL SETUSER limited reset on >secret {NEEDED} {rule}"));

@@ -1,4 +1,4 @@
-//! A server that sends back what it hears, over the frames of ours.
+//! An echo server built on our WebSocket frames.
 
 use std::net::SocketAddr;
 
@@ -14,7 +14,7 @@ use greenroom::{
     ws::frame_decoder::{self, FrameDecoder},
 };
 
-/// A running echo; it ends when it is dropped.
+/// A running echo server, stopped on drop.
 pub struct Echo {
     pub address: SocketAddr,
     handle: ServerHandle,

@@ -1,4 +1,4 @@
-//! What is deleted is gone from the files of a SQLite database soon, whatever goes on there.
+//! Deleted texts disappear from the files of an SQLite database soon, under any load.
 
 use std::{
     path::Path,
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::program::{Program, greenroom};
 
-/// How long a deleted text may stay readable.
+/// How long a deleted text may remain in the files.
 const GONE_WITHIN: Duration = Duration::from_secs(60);
 
 struct Scene {
@@ -46,7 +46,7 @@ impl Scene {
         self.asks("POST", &format!("chats/{chat}/messages/"), Some(body)).await["id"].as_i64().unwrap()
     }
 
-    /// Writes, has all of it deleted in one way or another, and returns what stays.
+    /// Writes messages, deletes them in different ways, and returns the text that remains.
     async fn writes_and_deletes(&self) -> &'static str {
         let chat = self.group("first erasable title").await;
         for number in 0..60 {
@@ -70,7 +70,7 @@ impl Scene {
     }
 }
 
-/// The files of a folder in which a text can be read, with how often.
+/// Returns the files of a folder that contain a text, with the number of occurrences.
 fn readable(folder: &Path, text: &str) -> Vec<(String, usize)> {
     let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let count = |path: std::path::PathBuf| {
@@ -81,7 +81,7 @@ fn readable(folder: &Path, text: &str) -> Vec<(String, usize)> {
     files.map(count).filter(|(_, found)| *found > 0).collect()
 }
 
-/// Waits until a text is gone from all files, doing something else meanwhile.
+/// Waits until no file contains a text. Repeats `meanwhile` during the wait.
 async fn is_gone(scene: &Scene, text: &str, mut meanwhile: impl AsyncFnMut()) {
     let deadline = Instant::now() + GONE_WITHIN;
     loop {

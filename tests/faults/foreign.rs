@@ -1,4 +1,4 @@
-//! Files that somebody else may have made: what their schema has carried out is not.
+//! Untrusted database files: triggers and other code in their schema are not executed.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use crate::program::{command, fails, greenroom};
 const TRIGGER: &str =
     "CREATE TRIGGER evil AFTER UPDATE ON chats BEGIN UPDATE users SET is_staff = TRUE; END;";
 
-/// What may be in a file, and how it is named.
+/// SQL that adds a foreign object to a file, and the error that names it.
 const FOREIGN: [(&str, &str); 9] = [
     (TRIGGER, "trigger evil on chats is not Greenroom's"),
     (
@@ -40,7 +40,7 @@ struct Files {
 }
 
 impl Files {
-    /// The demo's database, and a copy of it to which something is done.
+    /// Creates the demo database, and a copy of it changed by `sql`.
     fn with(sql: &str) -> Self {
         let files = Self { folder: tempfile::tempdir().unwrap() };
         greenroom(&files.url("chat.db"), &["demo"]);
@@ -73,7 +73,7 @@ fn what_a_copy_would_have_carried_out_is_named_and_not_restored() {
         assert!(refused.contains(sentence), "{sql}: {refused}");
         assert_eq!(std::fs::read(&copy).unwrap(), before, "{sql}");
         assert!(greenroom(&files.url("chat.db"), &["check"]).ends_with(" 0 differences found\n"));
-        // Put back by other means.
+        // Restored by other means than `greenroom restore`.
         let refused = fails(&files.url("copy.db"), &["restore"], 1);
         assert!(refused.contains(sentence), "{sql}: {refused}");
         let staff = greenroom(&files.url("copy.db"), &["user", "list"]);

@@ -1,4 +1,4 @@
-//! From SQLite to PostgreSQL, with everything that clients rely on.
+//! Import from SQLite to PostgreSQL, with everything that clients rely on.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -38,12 +38,12 @@ struct Name {
     name: String,
 }
 
-/// A cluster that ends with the process.
+/// Starts a cluster that ends with the process.
 fn cluster() -> &'static Cluster {
     Box::leak(Box::new(Cluster::start_durable()))
 }
 
-/// An empty database that Greenroom has never seen.
+/// Creates an empty database without a schema.
 fn empty(cluster: &'static Cluster) -> Database {
     cluster.execute("CREATE DATABASE empty").unwrap();
     Database::Postgres { cluster, name: "empty".to_owned() }
@@ -53,7 +53,7 @@ fn file(url: &str) -> &str {
     url.strip_prefix("sqlite://").unwrap()
 }
 
-/// The tables of the schema, as SQLite itself has them; what belongs to an index of texts is not among them.
+/// Returns the tables of the SQLite schema, without those of full-text indexes.
 fn tables(source: &str) -> Vec<String> {
     let mut conn = SqliteConnection::establish(file(source)).unwrap();
     let query = "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' \
@@ -72,10 +72,10 @@ fn count_in_postgres(target: &str, table: &str) -> i64 {
     sql_query(format!("SELECT count(*) AS count FROM {table}")).get_result::<Count>(&mut conn).unwrap().count
 }
 
-/// People with all kinds of things behind them.
+/// Users with every kind of data.
 struct World {
     people: Vec<User>,
-    /// How far each of them had heard some time ago.
+    /// Old heads of each user, to resume from.
     heads: Vec<Value>,
     cursor: String,
     keyed: Value,
@@ -121,7 +121,7 @@ impl World {
         let secret = eve.post("chats/", secret).await.expect(201).id();
         eve.posts(secret, "psst").await;
         let mut stream = bob.streams().await;
-        // More than a cursor holds by itself.
+        // More chats than a cursor holds inline.
         for number in 0..60 {
             let chat = ann.group(&format!("Many {number}"), &[&bob]).await;
             stream.receives("chat_created").await;
@@ -148,7 +148,7 @@ impl World {
         Self { people, heads, cursor, keyed, last_chat }
     }
 
-    /// What is done to things after the heads were noted.
+    /// Makes changes after the heads were recorded.
     async fn change(ann: &User, bob: &User, eve: &User, dan: &User, [team, untitled, dm]: [i64; 3]) {
         let page = bob.get(&format!("chats/{team}/messages/?page_size=100")).await.expect(200).json;
         let messages = page["results"].as_array().unwrap();
@@ -183,7 +183,7 @@ impl World {
         bob.posts(team, "after all that").await;
     }
 
-    /// All answers of a server, by person and path.
+    /// Returns the answers of a server by user and path.
     async fn answers(&self, server: &Server) -> BTreeMap<String, Vec<u8>> {
         let mut answers = BTreeMap::new();
         for person in &self.people {
@@ -215,7 +215,7 @@ impl World {
         paths
     }
 
-    /// What everybody is told who comes back with what they had heard.
+    /// Returns the events that each user receives when resuming from the old heads.
     async fn missed(&self, server: &Server) -> Vec<Value> {
         let mut missed = Vec::new();
         for (person, heads) in self.people.iter().zip(&self.heads) {
@@ -242,7 +242,7 @@ impl World {
                 break;
             }
         }
-        // Who is there depends on who still leaves.
+        // `users_online` depends on connections that are still closing.
         for frame in &mut missed {
             frame.as_object_mut().unwrap().remove("users_online");
         }
@@ -250,7 +250,7 @@ impl World {
     }
 }
 
-/// Links in answers name the same host on whatever port the server is.
+/// Sets a public URL, so that links do not depend on the server's port.
 fn named(config: &mut greenroom::config::Config) {
     config.public_url = Some("http://chat.example.com".to_owned());
 }
@@ -260,13 +260,13 @@ fn named(config: &mut greenroom::config::Config) {
 async fn everything_goes_over_to_postgres() {
     let server = Server::start_on(Database::sqlite(), named).await;
     let world = World::make(&server).await;
-    // Anew, so that nobody is online, and nothing is in memory.
+    // Restart, so that no user is online and all caches are empty.
     let server = Server::start_on(server.stop(), named).await;
     let missed = world.missed(&server).await;
     let server = Server::start_on(server.stop(), named).await;
     let answers = world.answers(&server).await;
     let source = server.stop();
-    // Only a server on PostgreSQL writes into the first, and the others are empty again within moments.
+    // Fill the remaining tables: only PostgreSQL uses the first, and the others are emptied within moments.
     let mut conn = SqliteConnection::establish(file(&source.url())).unwrap();
     conn.batch_execute(
         "INSERT INTO writers (name, transactions, used_at) VALUES ('nobody', 1, 1); \
@@ -302,7 +302,7 @@ async fn everything_goes_over_to_postgres() {
     assert!(greenroom(&server.database_url(), &["check"]).ends_with(" 0 differences found\n"));
 }
 
-/// Numbers go on where they were, and what was sent is known.
+/// Asserts that ids and numbers continue, and that client ids are still deduplicated.
 async fn goes_on(world: &World, server: &Server) {
     let [ann, eve] = [world.people[0].at(server), world.people[2].at(server)];
     let team = world.keyed["chat"].as_i64().unwrap();
@@ -316,7 +316,7 @@ async fn goes_on(world: &World, server: &Server) {
     let message = ann.posts(team, "on PostgreSQL").await;
     assert!(message["id"].as_i64() > newest["id"].as_i64());
     assert_eq!(message["seq"].as_i64().unwrap(), seq.as_i64().unwrap() + 1);
-    // That of a chat that is gone is not given again.
+    // The id of the deleted chat is not reused.
     assert_eq!(ann.group("New", &[&eve]).await, world.last_chat + 1);
     let zoe = server.user("zoe").await;
     assert!(world.people.iter().all(|person| person.id < zoe.id));
@@ -325,7 +325,7 @@ async fn goes_on(world: &World, server: &Server) {
     assert_eq!(found["results"][0]["id"], zoe.id);
 }
 
-/// A database with so many rows more that an import takes a while.
+/// Creates a database with additional rows, so that an import takes a while.
 fn with_ballast(rows: usize) -> (tempfile::TempDir, String) {
     let folder = tempfile::tempdir().unwrap();
     let source = format!("sqlite://{}", folder.path().join("test.db").display());
@@ -355,7 +355,7 @@ fn an_import_to_postgres_that_breaks_is_done_again() {
     let mut conn = PgConnection::establish(&target).unwrap();
     for _ in 0..3 {
         let mut import = begin(&source, &target);
-        // It has begun once it keeps others from the tables.
+        // The import has started when it holds the tables' locks.
         let locks = "SELECT count(*) AS count FROM pg_locks \
                      WHERE relation = 'revocations'::regclass AND mode = 'AccessExclusiveLock' AND granted";
         while sql_query(locks).get_result::<Count>(&mut conn).unwrap().count == 0 {
@@ -429,7 +429,7 @@ fn what_cannot_be_imported_to_postgres_is_refused_in_a_sentence() {
     assert!(refused(&source, &target).contains("rows in users already"));
     let mut conn = PgConnection::establish(&target).unwrap();
     conn.batch_execute("DELETE FROM users").unwrap();
-    // A server that is started on it makes its keys.
+    // A server that starts on the database creates its keys.
     drop(Program::serve(&target));
     assert!(refused(&source, &target).contains("rows in settings already"));
 }
@@ -472,7 +472,7 @@ fn tables_of_others_are_left_when_importing_to_postgres() {
     }
     for database in [&target, &source] {
         assert!(greenroom(database, &["check"]).ends_with(" 0 differences found\n"));
-        // Ids of others are not raised with Greenroom's.
+        // A restore does not raise the ids of foreign tables.
         greenroom(database, &["restore"]);
     }
     let mut conn = PgConnection::establish(&target).unwrap();
@@ -542,7 +542,7 @@ fn a_row_that_postgres_does_not_take_is_named() {
         drop(conn);
         let from = format!("sqlite://{}", copy.display());
         let output = command(&target).args(["import", &from]).output().unwrap();
-        // How far it came may stand before it.
+        // The error may follow lines of progress.
         let sentence = String::from_utf8(output.stderr).unwrap().lines().last().unwrap().to_owned();
         assert_eq!(output.status.code(), Some(1), "{sentence}");
         assert!(

@@ -1,4 +1,4 @@
-//! Processes killed without a word in the middle of writing.
+//! Servers killed with SIGKILL while they write.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,7 +17,7 @@ use crate::program::{Program, greenroom};
 const WRITERS: usize = 8;
 pub const CHATS: i64 = 3;
 
-/// What has been acknowledged: client id to message id.
+/// Message ids of acknowledged messages by client id.
 pub type Acknowledged = Arc<Mutex<BTreeMap<String, i64>>>;
 
 #[actix_web::test]
@@ -26,7 +26,7 @@ async fn what_was_acknowledged_survives_kill_9() {
     survives_kill_9(&format!("sqlite://{}", folder.path().join("test.db").display()), 30).await;
 }
 
-/// Kills so many servers on this database, each while it writes.
+/// Kills `cycles` servers on this database, each while it writes.
 pub async fn survives_kill_9(database: &str, cycles: usize) {
     greenroom(database, &["user", "create", "ann", "--password", "correct horse"]);
     let token = greenroom(database, &["token", "create", "ann"]).trim().to_owned();
@@ -64,7 +64,8 @@ pub async fn make_chats(server: &Program, token: &str) {
     }
 }
 
-/// Posts under ever new client ids until the server is gone; what is not acknowledged is tried again by the next one.
+/// Posts with new client ids until the server is killed. Messages without an acknowledgement are retried with
+/// the next server.
 async fn write(
     server: &Program,
     token: &str,
@@ -77,7 +78,7 @@ async fn write(
         let key = format!("{cycle}-{writer}-{number}");
         let path = format!("chats/{}/messages/", number % CHATS + 1);
         let body = json!({"content": key, "client_id": key});
-        // The same request twice now and then: it must come to one message.
+        // Send some requests twice: they must make one message.
         for _ in 0..1 + usize::from(number % 7 == 0) {
             if let Some((200 | 201, json)) = server.request("POST", &path, token, Some(body.clone())).await {
                 let before = acknowledged.lock().unwrap().insert(key.clone(), json["id"].as_i64().unwrap());
@@ -88,7 +89,7 @@ async fn write(
     }
 }
 
-/// Every acknowledged message is there once, under its id.
+/// Asserts that every acknowledged message is stored once, with its id.
 pub async fn compare(database: &str, token: &str, acknowledged: &BTreeMap<String, i64>) {
     let server = Program::serve(database);
     let mut found = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! What is left of a large change when its process is killed is known, and whoever starts next goes on with it.
+//! Pending steps of a large change survive the kill of a process: the next server continues them.
 
 use std::time::Instant;
 
@@ -16,7 +16,7 @@ use crate::{
 const REACTIONS: i64 = 60_000;
 const MEMBERS: i64 = 20_000;
 
-/// How often it is tried to kill a server before it is through.
+/// Attempts to kill a server before it has finished.
 const TRIES: usize = 10;
 
 #[derive(QueryableByName)]
@@ -25,7 +25,7 @@ struct Count {
     count: i64,
 }
 
-/// A database, past the server.
+/// Direct access to a server's database.
 struct Beside<'a>(&'a str);
 
 impl Beside<'_> {
@@ -49,7 +49,7 @@ impl Beside<'_> {
         found.unwrap().count
     }
 
-    /// What is left of deleted things.
+    /// Counts the rows still to be deleted.
     fn left(&self) -> i64 {
         self.count("reactions") + self.count("members WHERE user_id < 0")
     }
@@ -64,7 +64,8 @@ fn check(database: &str) {
     assert!(report.ends_with(" 0 differences found\n"), "{report}");
 }
 
-/// Kills a server that has just deleted a message with many reactions and a chat with many members.
+/// Kills a server that has just deleted a message with many reactions and a chat with many members. Asserts
+/// that the next server deletes the remaining rows.
 async fn is_gone_on_with(database: &str) {
     greenroom(database, &["user", "create", "ann", "--password", "correct horse"]);
     let token = greenroom(database, &["token", "create", "ann"]).trim().to_owned();

@@ -1,4 +1,4 @@
-//! Log lines in JSON, and the request that each belongs to.
+//! JSON log lines, and the request id of each.
 
 use std::{
     fs::{self, File},
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::program::{Program, command, greenroom, listens};
 
-/// All lines of a log, each of which must be one JSON object.
+/// Parses a log. Every line must be one JSON object.
 fn lines(log: &Path) -> Vec<Value> {
     let text = fs::read_to_string(log).unwrap();
     text.lines()
@@ -20,7 +20,7 @@ fn lines(log: &Path) -> Vec<Value> {
         .collect()
 }
 
-/// The errors of the database that a request caused, by its id.
+/// Returns the database errors of a request, by its id.
 fn errors_of<'a>(lines: &'a [Value], id: &str) -> Vec<&'a Value> {
     let is_one = |line: &&Value| {
         line["level"] == "ERROR" && line["error"].is_string() && line["spans"][0]["request_id"] == id
@@ -65,12 +65,12 @@ async fn an_error_in_storage_is_logged_with_the_request_that_caused_it() {
         let told = (&span["name"], &span["method"], &span["path"], &span["user_id"]);
         let full = format!("/messages/api/{path}");
         assert_eq!(told, (&json!("request"), &json!(method.as_str()), &json!(full), &json!(1)));
-        // The line of the request itself.
+        // The access log line of the request.
         let is_its_own = |line: &&Value| line["request_id"] == id.as_str() && line["status"] == 500;
         assert_eq!(lines.iter().filter(is_its_own).count(), 1, "{lines:#?}");
     }
 
-    // A command of a socket bears the request that opened it.
+    // A socket's commands have the id of the request that opened it.
     let send = json!({"type": "send_message", "chat_id": 1, "content": "a secret plan", "id": "1"});
     socket.send(awc::ws::Message::Text(send.to_string().into())).await.unwrap();
     loop {

@@ -1,5 +1,5 @@
-//! What must hold when something breaks: actors that fail or retire, processes that are killed, storage that is away,
-//! nodes that do not hear each other.
+//! Fault injection: actors that fail or stop, killed processes, unavailable storage, nodes that cannot reach
+//! each other.
 
 #[path = "../support/mod.rs"]
 mod support;

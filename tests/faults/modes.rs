@@ -1,4 +1,4 @@
-//! Files that the program makes: whatever the umask, and whatever has their names.
+//! Modes of the files that the program creates, with any umask and with obstacles at their paths.
 
 use std::{
     os::unix::fs::{FileTypeExt, PermissionsExt, symlink},
@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::program::{Program, command};
 
-/// A folder that belongs to whoever runs this, and in it what there is before the program is run.
+/// A folder owned by the test's user, with the files that exist before the program runs.
 struct Place {
     folder: tempfile::TempDir,
 }
@@ -28,7 +28,7 @@ impl Place {
         format!("sqlite://{}", self.path(name).display())
     }
 
-    /// Runs the program with a umask that leaves everything to everybody.
+    /// Runs the program with umask 0, which grants everything to all users.
     fn runs(&self, args: &[&str]) -> Output {
         let mut command = self.command();
         let output = command.args(args).stdin(Stdio::null()).output().unwrap();
@@ -36,7 +36,7 @@ impl Place {
         output
     }
 
-    /// Runs what must fail, and returns its sentence.
+    /// Runs a command that must fail. Returns its error.
     fn fails(&self, args: &[&str]) -> String {
         let output = self.command().args(args).stdin(Stdio::null()).output().unwrap();
         assert_eq!(output.status.code(), Some(1), "{args:?}");
@@ -64,7 +64,7 @@ impl Place {
         std::fs::symlink_metadata(self.path(name)).unwrap().permissions().mode() & 0o777
     }
 
-    /// All files in the folder are their owner's alone.
+    /// Asserts that only the owner can access the files in the folder, except those in `but`.
     #[track_caller]
     fn is_closed_to_others(&self, but: &[&str]) {
         for entry in std::fs::read_dir(self.folder.path()).unwrap() {
@@ -93,7 +93,7 @@ impl Place {
     }
 }
 
-/// Puts something in the place of a file.
+/// Creates an obstacle at the path of a file.
 type Obstacle<'a> = &'a dyn Fn(&Path);
 
 fn mkfifo(path: &Path) {
@@ -114,7 +114,7 @@ async fn every_file_is_its_owners_alone_whatever_the_umask() {
     assert!(names.iter().all(|name| place.path(name).exists()));
     place.is_closed_to_others(&[]);
     drop(server);
-    // What was open to others is not any more once it is replaced.
+    // Replacing a file that others could access closes it to them.
     for name in ["chat.db", "copy.db"] {
         place.loosens(name, 0o644);
     }
@@ -160,7 +160,7 @@ fn links_and_other_kinds_of_files_are_replaced_and_not_followed() {
         place.left_the_other_alone();
         assert!(!place.path("nowhere").exists());
     }
-    // The database itself, which is put back in the place of a link.
+    // The restored database replaces a symbolic link.
     std::fs::remove_file(place.path("chat.db")).unwrap();
     symlink(&other, place.path("chat.db")).unwrap();
     assert!(place.fails(&["restore", "copy.db"]).contains("give --force"));
@@ -180,12 +180,12 @@ fn a_new_database_is_made_by_its_own_name_only() {
     assert!(place.fails(&["demo"]).contains("it is no file"));
     assert!(std::fs::symlink_metadata(place.path("chat.db")).unwrap().file_type().is_fifo());
     std::fs::remove_file(place.path("chat.db")).unwrap();
-    // What is beside it is not written into either.
+    // A link at the path of the WAL is not followed either.
     let other = place.has_another_file();
     symlink(&other, place.path("chat.db-wal")).unwrap();
     place.runs(&["demo"]);
     place.left_the_other_alone();
-    // One that is elsewhere is served where it is, and a folder of its own keeps it.
+    // A database behind a link is served at the link's target.
     std::fs::rename(place.path("chat.db"), place.path("elsewhere.db")).unwrap();
     symlink("elsewhere.db", place.path("chat.db")).unwrap();
     assert!(String::from_utf8(place.runs(&["user", "list"]).stdout).unwrap().contains("alice"));
@@ -206,7 +206,7 @@ fn a_database_that_everybody_can_open_is_warned_of() {
         log.contains("everybody on this machine can open")
     };
     assert!(warns(0o644));
-    // A group may be meant to share it.
+    // Access for the group may be intended.
     assert!(!warns(0o660) && !warns(0o600));
     assert_eq!(place.mode("chat.db"), 0o600);
 }

@@ -1,5 +1,5 @@
-//! Two nodes on one PostgreSQL, and what happens between them. Who is named first is a client of the first node, who is
-//! named second of the second one, and so on in turn.
+//! Two nodes on one PostgreSQL, and faults between them. Users are assigned to the nodes in turn: the first
+//! to the first node, the second to the second node, and so on.
 
 use std::{
     cell::{Cell, RefCell},
@@ -34,7 +34,7 @@ struct Count {
     count: i64,
 }
 
-/// Two nodes that reach Redis at these addresses.
+/// Starts two nodes that reach Redis at these URLs.
 async fn nodes(urls: [&str; 2]) -> Server {
     let database = Database::new();
     let configs = urls.map(|url| {
@@ -52,7 +52,7 @@ async fn two_nodes(redis: &Redis) -> Server {
     nodes([&redis.url(), &redis.url()]).await
 }
 
-/// Waits until a node knows that it cannot rely on the bus, or that it can.
+/// Waits until every node's bus is degraded, or is not.
 async fn doubts(server: &Server, doubt: bool) {
     let waiting = async {
         while (0..2).any(|node| server.is_degraded(node) != doubt) {
@@ -97,7 +97,7 @@ async fn on_nodes_everything_is_heard_without_redis() {
     ann.edits(&posted, "still there").await;
     bob.marks_as_read(chat).await;
     assert_eq!(bobs.receives("message_updated").await["message"]["content"], "still there");
-    // Chats that begin while nobody tells.
+    // Chats created while the bus is down.
     let other = ann.group("Another", &[&bob]).await;
     loop {
         let event = bobs.next().await;
@@ -112,7 +112,7 @@ async fn on_nodes_everything_is_heard_without_redis() {
     }
     ann.posts(other, "welcome").await;
     assert_eq!(bobs.receives("new_message").await["message"]["content"], "welcome");
-    // And chats that end.
+    // Chats that end while the bus is down.
     ann.removes(other, &bob).await;
     assert_eq!(bobs.receives("chat_deleted").await["chat_id"], other);
     ann.delete(&format!("chats/{chat}/")).await.expect(204);
@@ -141,7 +141,7 @@ async fn on_nodes_typing_and_presence_are_heard_everywhere() {
     assert_eq!((&typing["user_id"], &typing["is_typing"]), (&json!(bob.id), &json!(true)));
     bob.post(&format!("chats/{chat}/typing/"), json!({"is_typing": false})).await.expect(200);
     assert_eq!(anns.receives("typing").await["is_typing"], false);
-    // Not the typist's own sockets.
+    // The typing user's own sockets receive no typing event.
     ann.posts(chat, "hello").await;
     bobs.receives("new_message").await;
     drop(bobs);
@@ -186,7 +186,7 @@ async fn on_nodes_guesses_count_together() {
     for _ in 0..5 {
         assert_eq!(guess(one.clone()).await, 401);
     }
-    // What one node tells the other takes a moment; each guess that is let through brings the end nearer.
+    // The other node is notified a moment later. Every guess that it accepts counts as well.
     let mut passed = 0;
     while guess(other.clone()).await == 401 {
         passed += 1;
@@ -211,7 +211,7 @@ async fn on_nodes_a_removal_that_is_lost_lets_nothing_through_that_came_after() 
     assert_eq!(doras.receives("members_changed").await["removed"], json!([bob.id]));
     assert_eq!(doras.receives("new_message").await["message"]["content"], "after");
     bobs.receives("chat_deleted").await;
-    // Nothing came between, and nothing comes after; who is added by news that are lost hears of it all the same.
+    // No event in between and none after. A user whose adding was lost on the bus is notified all the same.
     ann.adds(chat, &[&bob]).await;
     let created = bobs.receives("chat_created").await;
     assert_eq!(created["chat"]["last_message"]["content"], "after");
@@ -274,7 +274,7 @@ async fn on_nodes_who_resumes_ahead_of_the_chat_hears_of_each_message_once_as_ne
         let before = bob.sees(chat).await["seq"].clone();
         let message = ann.posts(chat, &format!("news {turn}")).await;
         ann.adds(chat, &[&carl]).await;
-        // It resumes from storage before the chat of its node has looked there.
+        // The resume reads from storage before the node's chat actor has backfilled.
         let (mut bobs, missed, _) = bob.resumes(json!({chat.to_string(): before})).await;
         let kinds = |events: &[serde_json::Value]| -> Vec<String> {
             events.iter().map(|event| event["type"].as_str().unwrap().to_owned()).collect()
@@ -329,7 +329,7 @@ async fn on_nodes_what_was_acknowledged_survives_kill_9_of_either() {
     compare(&database, &token, &acknowledged).await;
 }
 
-/// Posts under ever new client ids, each until one of the nodes has acknowledged it.
+/// Posts with new client ids, and retries each until one of the nodes acknowledges it.
 async fn write(
     nodes: &RefCell<[Rc<Program>; 2]>,
     token: &str,
@@ -353,7 +353,7 @@ async fn write(
     }
 }
 
-/// A way to Redis on which news that bear this word go to a channel that nobody hears.
+/// Starts a proxy to Redis that redirects messages containing `word` to a channel without subscribers.
 async fn losing(word: &'static str, redis: &Redis) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("redis://{}", listener.local_addr().unwrap());

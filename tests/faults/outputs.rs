@@ -1,4 +1,4 @@
-//! Output that cannot be written: of a server, which goes on, and of commands, which then have done nothing.
+//! Output that cannot be written: a server continues, and a command fails without having changed anything.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -22,13 +22,13 @@ use crate::{
     support::DEADLINE,
 };
 
-/// Where nothing can be written.
+/// An output that fails.
 #[derive(Debug, Clone, Copy)]
 enum Nowhere {
     FullDisk,
-    /// Whose reader has gone.
+    /// A pipe whose reader is closed.
     ClosedPipe,
-    /// Closed before the program began.
+    /// A descriptor closed before the program starts.
     Closed,
 }
 
@@ -43,7 +43,7 @@ impl Nowhere {
         }
     }
 
-    /// `greenroom` with its output there.
+    /// Returns a `greenroom` command with this standard output.
     fn command(self, database: &str, args: &[&str]) -> Command {
         let mut command = command(database);
         if let Self::Closed = self {
@@ -56,7 +56,7 @@ impl Nowhere {
         command
     }
 
-    /// Runs a command that must fail with a sentence, since it could not write what it has to say.
+    /// Runs a command that must fail with one sentence, since its output cannot be written.
     fn fails(self, database: &str, args: &[&str]) {
         let Output { status, stderr, .. } =
             self.command(database, args).stderr(Stdio::piped()).output().unwrap();
@@ -67,7 +67,7 @@ impl Nowhere {
             "{self:?} {args:?}: {sentence}"
         );
         assert_eq!(sentence.lines().count(), 1, "{sentence}");
-        // The same where the sentence cannot be written either.
+        // The exit code is the same if standard error fails too.
         let status = self.command(database, args).stderr(full()).status().unwrap();
         assert_eq!(status.code(), Some(1), "{self:?} {args:?}");
     }
@@ -96,7 +96,7 @@ impl Place {
         place
     }
 
-    /// All rows of all tables.
+    /// Returns all rows of all tables.
     fn rows(&self) -> Vec<String> {
         #[derive(QueryableByName)]
         struct Line {
@@ -220,7 +220,7 @@ fn a_load_keeps_what_it_can_of_its_figures() {
     assert!(!stdout.is_empty() && report.exists());
 }
 
-/// A server whose log or output goes nowhere.
+/// A server whose log or output cannot be written.
 struct Muted {
     child: Child,
     address: SocketAddr,
@@ -247,7 +247,7 @@ impl Muted {
         server
     }
 
-    /// The status of an answer to who is nobody.
+    /// Sends a request without credentials. Returns the status.
     async fn turns_away(&self) -> u16 {
         let url = format!("http://{}/messages/api/chats/", self.address);
         self.client.get(url).send().await.unwrap().status().as_u16()
@@ -259,7 +259,7 @@ impl Muted {
         request.send_json(&json!({"content": text})).await.unwrap().status().as_u16()
     }
 
-    /// Serves as if nothing were, and ends in order.
+    /// Asserts that the server answers requests and shuts down normally.
     async fn goes_on(mut self, requests: usize) {
         for _ in 0..requests {
             assert_eq!(self.turns_away().await, 401);
@@ -291,10 +291,10 @@ async fn a_server_goes_on_where_its_log_cannot_be_written() {
 #[actix_web::test]
 async fn a_server_does_not_wait_for_who_reads_its_log() {
     let (mut log, errors) = pipe().unwrap();
-    // More than a pipe holds, and than may wait.
+    // More lines than the pipe and the log queue hold.
     let server = Muted::serve(Stdio::null(), errors.into()).await;
     server.goes_on(6_000).await;
-    // What was taken comes first, and in order.
+    // The queued lines are written, in order.
     let mut text = String::new();
     let _ = log.read_to_string(&mut text);
     assert!(text.lines().count() > 100, "{text}");

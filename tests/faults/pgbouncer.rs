@@ -1,4 +1,4 @@
-//! PostgreSQL behind PgBouncer: served where it keeps sessions, refused in a sentence where it does not.
+//! PostgreSQL behind PgBouncer: session pooling works, other modes are rejected with an error.
 
 use std::{
     io::{BufRead, BufReader},
@@ -13,7 +13,7 @@ use crate::{
     support::database::Cluster,
 };
 
-/// A PgBouncer in front of a cluster; it goes with its standard input.
+/// A PgBouncer in front of a cluster. It ends when its standard input is closed.
 struct Pooler {
     server: String,
     keeper: Child,
@@ -68,7 +68,7 @@ fn count(cluster: &Cluster, query: &str) -> i64 {
 fn a_pgbouncer_that_keeps_no_sessions_is_refused_and_nothing_stays_locked() {
     let cluster = cluster();
     for mode in ["transaction", "statement"] {
-        // A pool of one, and one with connections to choose from.
+        // A pool with one connection, and one with several.
         for size in [1, 20] {
             let pooler = Pooler::start(&cluster, mode, size);
             let commands: [&[&str]; 6] = [

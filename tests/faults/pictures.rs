@@ -1,4 +1,4 @@
-//! Pictures that are fetched over HTTPS: the host's certificate must be of an authority that the system knows.
+//! Pictures fetched over HTTPS: the host's certificate must be signed by an authority that the system trusts.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use crate::{
     support::picture_host::{PNG, read_head},
 };
 
-/// An authority, and what it issues certificates with.
+/// Creates a certificate authority. Returns its certificate and issuer.
 fn authority() -> (String, Issuer<'static, KeyPair>) {
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -28,7 +28,7 @@ fn authority() -> (String, Issuer<'static, KeyPair>) {
     (certificate.pem(), Issuer::new(params, key))
 }
 
-/// A host with a certificate for a name; its port.
+/// Starts a host with a certificate for a name. Returns its port.
 async fn host(issuer: &Issuer<'static, KeyPair>, name: &str) -> u16 {
     let key = KeyPair::generate().unwrap();
     let certificate = CertificateParams::new([name.to_owned()]).unwrap().signed_by(&key, issuer).unwrap();

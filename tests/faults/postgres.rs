@@ -1,4 +1,4 @@
-//! A PostgreSQL server that goes away and comes back, and several servers of ours on it.
+//! A PostgreSQL server that stops and restarts, and several of our servers on it.
 
 mod costs;
 mod hangs;
@@ -27,10 +27,10 @@ use crate::{
 const WRITERS: usize = 8;
 const CYCLES: usize = 6;
 
-/// Client id to message id.
+/// Message ids by client id.
 type Acknowledged = Arc<Mutex<BTreeMap<String, i64>>>;
 
-/// A cluster for one test, with a user's token on a database in it.
+/// Starts a cluster for one test. Returns it with the URL of a database and a user's token.
 fn cluster() -> (Cluster, String, String) {
     let cluster = Cluster::start_durable();
     cluster.execute("CREATE DATABASE chat").unwrap();
@@ -68,7 +68,7 @@ async fn what_was_acknowledged_survives_restarts_of_the_database() {
                 actix_web::rt::task::yield_now().await;
             }
             let cluster = restarting.join().unwrap();
-            // It goes on by itself, and each writer gets through what it was at.
+            // The server recovers without help, and each writer's pending post succeeds.
             let again = acknowledged.lock().unwrap().len() + 100;
             reached(&acknowledged, again).await;
             stop.store(true, Ordering::Relaxed);
@@ -88,7 +88,7 @@ async fn reached(acknowledged: &Acknowledged, count: usize) {
     }
 }
 
-/// Posts one message after the other, each until it is acknowledged.
+/// Posts messages sequentially, and retries each until it is acknowledged.
 async fn write(
     server: &Program,
     token: &str,
@@ -114,7 +114,7 @@ async fn write(
     }
 }
 
-/// What is stored is what was acknowledged: nothing is missing, nothing is there twice.
+/// Asserts that exactly the acknowledged messages are stored, each once.
 async fn compare(server: &Program, token: &str, acknowledged: &BTreeMap<String, i64>) {
     let mut found = BTreeMap::new();
     let mut before = i64::MAX;
@@ -122,7 +122,7 @@ async fn compare(server: &Program, token: &str, acknowledged: &BTreeMap<String, 
         let path = format!("chats/1/messages/?page_size=100&before={before}");
         let (status, page) = server.request("GET", &path, token, None).await.unwrap();
         if status == 503 {
-            // A connection that was lost with the last restart shows when it is used.
+            // A connection that the restart broke is detected on its next use.
             continue;
         }
         let results = page["results"].as_array().unwrap();
@@ -165,7 +165,7 @@ async fn while_the_database_is_away_everything_is_refused_and_then_served_again(
         cluster.command("start");
         assert_eq!(post().await.unwrap().0, 201);
         let page: Value = loop {
-            // The pool opens its connections again at its own pace.
+            // The pool reopens its connections with a delay.
             match read().await.unwrap() {
                 (200, page) => break page,
                 answer => assert_eq!(answer, away),
@@ -184,7 +184,7 @@ async fn processes_write_to_one_chat_in_turn() {
     make_chat(&servers[0], &token).await;
     let first = json!({"content": "first"});
     assert_eq!(servers[0].request("POST", "chats/1/messages/", &token, Some(first)).await.unwrap().0, 201);
-    // Posting and editing both count the chat's changes.
+    // Posts and edits both increment the chat's number.
     let changes = (0..400).map(|number| {
         let body = json!({"content": number.to_string()});
         let (method, path) = [("POST", "chats/1/messages/"), ("PATCH", "messages/1/")][number % 2];
@@ -214,7 +214,7 @@ async fn a_paused_process_keeps_nobody_from_writing() {
         paused.signal("STOP");
         let body = json!({"content": "hi", "client_id": "other"});
         let id = loop {
-            // PostgreSQL ends the other's transaction after a while.
+            // PostgreSQL ends the other transaction after a while.
             let reply = other.request("POST", "chats/1/messages/", &token, Some(body.clone())).await.unwrap();
             match reply {
                 (201, message) => break message["id"].as_i64().unwrap(),
@@ -267,7 +267,7 @@ fn every_migration_can_be_undone_and_done_again_on_postgres() {
 fn commands_are_not_cut_by_the_time_limits_of_a_role_on_postgres() {
     let cluster = Cluster::start();
     cluster.execute("CREATE DATABASE chat").unwrap();
-    // The last one may pass between the connection and its first statement.
+    // The last limit may expire between connecting and the first statement, so it is longer.
     let limits = [
         ("statement_timeout", "1ms"),
         ("lock_timeout", "1ms"),

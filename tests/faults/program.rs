@@ -1,4 +1,4 @@
-//! The program as an admin meets it: commands, settings, signals.
+//! The program from an operator's view: commands, settings, signals.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -19,7 +19,7 @@ use crate::{
     support::{DEADLINE, raw_socket::RawSocket},
 };
 
-/// `greenroom`, without any setting of the environment of the tests.
+/// Returns a `greenroom` command without the settings of the tests' environment.
 pub fn command(database: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_greenroom"));
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("GREENROOM_")) {
@@ -33,7 +33,7 @@ fn run(database: &str, args: &[&str]) -> Output {
     command(database).args(args).output().unwrap()
 }
 
-/// Runs a command that must succeed, and returns what it prints.
+/// Runs a command that must succeed. Returns its output.
 pub fn greenroom(database: &str, args: &[&str]) -> String {
     let output = run(database, args);
     let text = String::from_utf8(output.stdout).unwrap();
@@ -41,7 +41,7 @@ pub fn greenroom(database: &str, args: &[&str]) -> String {
     text
 }
 
-/// Runs a command that must fail with a code, and returns its one sentence.
+/// Runs a command that must fail with this exit code. Returns its error, one sentence.
 pub fn fails(database: &str, args: &[&str], code: i32) -> String {
     let output = run(database, args);
     let sentence = String::from_utf8(output.stderr).unwrap();
@@ -53,7 +53,7 @@ pub fn fails(database: &str, args: &[&str], code: i32) -> String {
 
 const SERVE: [&str; 5] = ["serve", "--bind", "127.0.0.1:0", "--log", "off"];
 
-/// A `greenroom serve` of its own process; it is killed when it is dropped.
+/// A `greenroom serve` process, killed on drop.
 pub struct Program {
     pub child: Child,
     address: String,
@@ -61,21 +61,21 @@ pub struct Program {
 }
 
 impl Program {
-    /// Starts it on a free port and waits until it listens.
+    /// Starts a server on a free port and waits until it listens.
     pub fn serve(database: &str) -> Self {
         let mut serve = command(database);
         serve.args(SERVE);
         Self::start(serve)
     }
 
-    /// The same for one of several nodes.
+    /// Starts one of several nodes and waits until it listens.
     pub fn serve_as_node(database: &str, redis: &str) -> Self {
         let mut serve = command(database);
         serve.args(SERVE).args(["--redis-url", redis]);
         Self::start(serve)
     }
 
-    /// The same, but no file that it writes may become larger than this; SQLite then finds the disk full.
+    /// Starts a server whose files are limited to `kib` KiB; beyond it SQLite reports a full disk.
     pub fn serve_with_file_limit(database: &str, kib: u64) -> Self {
         let shell = format!("trap '' XFSZ; ulimit -S -f {kib}; exec \"$0\" \"$@\"");
         let mut serve = Command::new("bash");
@@ -84,7 +84,7 @@ impl Program {
         Self::start(serve)
     }
 
-    /// Lifts the limit of a running server.
+    /// Lifts the file limit of a running server.
     pub fn lift_file_limit(&self) {
         let pid = self.child.id().to_string();
         assert!(
@@ -92,7 +92,7 @@ impl Program {
         );
     }
 
-    /// Starts what `command` makes, and waits until it listens.
+    /// Starts a server command and waits until it listens.
     pub fn start(mut serve: Command) -> Self {
         let mut child = serve.stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
@@ -102,27 +102,27 @@ impl Program {
         Self { address: address.to_owned(), child, client }
     }
 
-    /// Who asks it.
+    /// Returns an HTTP client.
     pub fn client(&self) -> Client {
         self.client.clone()
     }
 
-    /// Where it listens.
+    /// Returns the address on which it listens.
     pub fn address(&self) -> SocketAddr {
         self.address.parse().unwrap()
     }
 
-    /// The number of its process.
+    /// Returns its process id.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// Sends a signal by its name.
+    /// Sends a signal by name.
     pub fn signal(&self, name: &str) {
         signal::send(self.child.id(), name);
     }
 
-    /// Sends a request with a token; `None` where no answer comes back.
+    /// Sends an API request with a token. Returns `None` if there is no answer.
     pub async fn request(
         &self,
         method: &str,
@@ -133,7 +133,7 @@ impl Program {
         self.request_at(method, &format!("/messages/api/{path}"), token, body).await
     }
 
-    /// The same for any path of the server.
+    /// Sends a request to any path with a token. Returns `None` if there is no answer.
     pub async fn request_at(
         &self,
         method: &str,
@@ -234,7 +234,7 @@ async fn tokens_are_printed_once_listed_and_revoked_while_a_server_runs() {
     assert!(greenroom(&database, &["token", "list", "ann"]).starts_with("1\tmade 20"));
     assert_eq!(server.request("GET", "users/me/", &token, None).await.unwrap().0, 200);
     greenroom(&database, &["token", "revoke", "ann", "1"]);
-    // A running server learns of it by itself.
+    // The running server notices the revocation.
     while server.request("GET", "users/me/", &token, None).await.unwrap().0 == 200 {}
     assert!(fails(&database, &["token", "revoke", "ann", "1"], 1).contains("no token 1"));
 }
@@ -253,11 +253,11 @@ async fn a_server_that_was_paused_lets_nobody_in_whose_credential_ended_meanwhil
     server.signal("STOP");
     greenroom(&database, &["token", "revoke", "bob", "1"]);
     greenroom(&database, &["token", "revoke", "bob", "2"]);
-    // It is sent while the server sleeps, over everything that is open; it counts from five seconds on.
+    // Sent over every open connection while the server is paused. A pause counts from five seconds on.
     let command = json!({"type": "send_message", "chat_id": 1, "content": "late"});
     socket.send(awc::ws::Message::Text(command.to_string().into())).await.unwrap();
     let body = || Some(json!({"content": "late"}));
-    // Who came while it slept may be told that it took too long: actix-http counts from when it last looked at the clock.
+    // Connections opened during the pause may get 408: actix-http measures from its last look at the clock.
     let ask = async |method: &str, path: &str, token: &str, body: Option<Value>| loop {
         let (status, _) = server.request(method, path, token, body.clone()).await.unwrap();
         if status != 408 {
@@ -315,7 +315,7 @@ fn a_user_is_let_in_again_and_made_staff_at_the_command_line() {
     greenroom(&database, &["user", "staff", "bob", "on"]);
     greenroom(&database, &["user", "staff", "bob", "on"]);
     greenroom(&database, &["user", "deactivate", "ann"]);
-    // Who is shut out helps nobody.
+    // A deactivated staff user does not count.
     assert!(
         fails(&database, &["user", "deactivate", "bob"], 1).contains("bob is the last active staff user")
     );
@@ -389,7 +389,7 @@ async fn a_watched_server_says_where_and_stops_being_watched_when_it_ends() {
     assert_eq!(answer.status(), 200);
     let text = answer.body().limit(1 << 20).await.unwrap();
     assert!(String::from_utf8_lossy(&text).contains("greenroom_build_info{version="));
-    // The connection stays open, and must not hold the end up.
+    // The idle keep-alive connection must not delay the shutdown.
     signal::send(child.id(), "TERM");
     assert_eq!(child.wait().unwrap().code(), Some(0));
     assert!(client.get(&address).send().await.is_err());
@@ -455,7 +455,7 @@ async fn a_terminated_server_says_goodbye_finishes_and_exits_0() {
     assert_eq!(rest, "");
 }
 
-/// Posts without a pause until no answer comes back; returns what was acknowledged.
+/// Posts without a pause until there is no answer. Returns the acknowledged texts.
 async fn posts_to_the_end(server: &Program, token: &str, writer: usize) -> Vec<String> {
     let mut acknowledged = Vec::new();
     loop {
@@ -470,8 +470,7 @@ async fn posts_to_the_end(server: &Program, token: &str, writer: usize) -> Vec<S
 
 pub type Listening = actix_codec::Framed<awc::BoxedSocket, awc::ws::Codec>;
 
-/// Opens a socket and waits until it is live.
-/// Opens a socket and takes its `hello`.
+/// Opens a socket and receives its `hello`.
 pub async fn listens(server: &Program, token: &str) -> Listening {
     let url = format!("http://{}/messages/ws/", server.address);
     let socket = server.client.ws(url).set_header("Authorization", format!("Token {token}")).connect().await;
@@ -481,7 +480,7 @@ pub async fn listens(server: &Program, token: &str) -> Listening {
     socket
 }
 
-/// The code with which a socket is closed, after whatever comes before it.
+/// Skips remaining events and returns the socket's close code.
 async fn close_code(mut socket: Listening) -> Option<u16> {
     loop {
         if let awc::ws::Frame::Close(reason) = socket.next().await?.ok()? {
@@ -495,7 +494,7 @@ async fn what_is_being_sent_while_a_server_ends_is_done_on_whatever_thread_its_c
     let (_folder, database) = database();
     greenroom(&database, &["demo"]);
     let token = greenroom(&database, &["token", "create", "alice"]).trim().to_owned();
-    // One lives on the thread that has the connection, the other on one that ends at once.
+    // One chat actor runs on the connection's worker thread, the other on a thread that stops at once.
     for chat in [2, 3] {
         let mut serve = command(&database);
         serve.args(SERVE).args(["--workers", "2"]);
@@ -529,7 +528,7 @@ async fn a_server_terminated_under_load_turns_away_who_comes_and_finishes_what_i
     let [alice, bob, carol] = ["alice", "bob", "carol"]
         .map(|name| greenroom(&database, &["token", "create", name]).trim().to_owned());
     let mut server = Program::serve(&database);
-    // Who does not read lets the end last long enough to be looked at.
+    // A client that does not read makes the shutdown last long enough to observe.
     let header = format!("Authorization: Token {carol}\r\n");
     let _stuck = RawSocket::connect(server.address.parse().unwrap(), &header, 4_096).await;
     for _ in 0..100 {
@@ -559,7 +558,7 @@ async fn a_server_terminated_under_load_turns_away_who_comes_and_finishes_what_i
     assert!(posted > 0);
     for key in acknowledged.concat() {
         let body = json!({"content": key, "client_id": key});
-        // It is there already.
+        // The message was stored before the shutdown.
         assert_eq!(server.request("POST", "chats/2/messages/", &alice, Some(body)).await.unwrap().0, 200);
     }
 }

@@ -1,5 +1,5 @@
-//! RFC 6455 case by case, in the order of Autobahn's suite, which `autobahn` runs where it is installed. Here every case
-//! comes in one go and, where it is short, octet by octet.
+//! RFC 6455 case by case, in the order of Autobahn's suite, which `autobahn` runs if it is installed. Here
+//! every case is sent at once and, if it is short, also octet by octet.
 
 use tokio::io::AsyncWriteExt;
 
@@ -11,7 +11,7 @@ use crate::{
 const CONTINUED: u8 = 0x0;
 const MAX_MESSAGE: usize = 65_536;
 
-/// Bytes that a client sends, the frames that must come back, and the code with which the socket must close.
+/// Bytes that a client sends, the expected frames, and the expected close code.
 struct Case {
     name: String,
     sent: Vec<u8>,
@@ -25,7 +25,7 @@ fn case(name: impl Into<String>, frames: impl IntoIterator<Item = Vec<u8>>) -> C
 }
 
 impl Case {
-    /// The server is to send this frame.
+    /// Expects this frame from the server.
     fn answered(mut self, opcode: u8, payload: &[u8]) -> Self {
         self.answers.push((opcode, payload.to_owned()));
         self
@@ -35,13 +35,13 @@ impl Case {
         self.answered(TEXT, text.as_bytes())
     }
 
-    /// The server is to end the socket with this code.
+    /// Expects the server to close with this code.
     fn fails(mut self, code: u16) -> Self {
         self.code = code;
         self
     }
 
-    /// The client ends the socket, in order.
+    /// Ends the case with the client's close frame.
     fn ends(mut self) -> Self {
         self.sent.extend(frame(FIN | CLOSE, &1000_u16.to_be_bytes()));
         self
@@ -51,7 +51,7 @@ impl Case {
         println!("{}, {octets} octets at a time", self.name);
         let mut socket = RawSocket::connect(echo.address, "", 65_536).await;
         for part in self.sent.chunks(octets) {
-            // The server may have hung up before all of it was sent.
+            // The server may close the connection before everything is sent.
             let _ = socket.0.write_all(part).await;
         }
         for answer in &self.answers {
@@ -66,7 +66,7 @@ impl Case {
     }
 }
 
-/// Runs each case whole and, where it is not too long, octet by octet.
+/// Runs each case at once and, if it is not too long, octet by octet.
 async fn run(cases: impl IntoIterator<Item = Case>) {
     let echo = Echo::start();
     let mut runs = 0;
@@ -85,7 +85,7 @@ fn text(text: &str) -> Vec<u8> {
     frame(FIN | TEXT, text.as_bytes())
 }
 
-/// A message in fragments of so many octets.
+/// Splits a message into fragments of `octets` bytes.
 fn in_fragments(message: &[u8], octets: usize) -> Vec<Vec<u8>> {
     let count = message.len().div_ceil(octets);
     let first = |number| if number == 0 { TEXT } else { CONTINUED };
@@ -180,7 +180,7 @@ async fn fragments() {
     .await;
 }
 
-/// Texts at the borders of what UTF-8 can say.
+/// Texts at the limits of UTF-8.
 const VALID: [&str; 16] = [
     "Hello-µ@ßöäüàá-UTF-8!!",
     "κόσμε",
@@ -200,7 +200,7 @@ const VALID: [&str; 16] = [
     "한글 テスト 🦀👩‍👩‍👧",
 ];
 
-/// Octets that are not UTF-8.
+/// Invalid UTF-8.
 const INVALID: [&[u8]; 27] = [
     b"\xf4\x90\x80\x80",                                 // above the last character
     b"\xf7\xbf\xbf\xbf",                                 // far above it
@@ -302,7 +302,7 @@ async fn messages_up_to_the_limit_and_above_it() {
     run(taken.into_iter().chain(too_large).chain(others)).await;
 }
 
-/// Longer than it would take if each goodbye had to wait for a timer.
+/// Thirty closing handshakes take less time than if each waited for a timer.
 #[actix_web::test]
 async fn the_server_hangs_up_as_soon_as_both_have_said_goodbye() {
     let echo = Echo::start();

@@ -1,4 +1,4 @@
-//! A road to PostgreSQL's Unix socket that can break.
+//! A TCP proxy to PostgreSQL's Unix socket that can break connections.
 
 use std::{
     io::{Read, Write},
@@ -12,20 +12,20 @@ use std::{
     thread,
 };
 
-/// What is done with the next commit that comes along.
+/// What to do at the next commit.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum AtCommit {
     PassOn = 0,
-    /// The connection is cut before the server has heard of it.
+    /// Cut the connection before the server receives the commit.
     CutBefore = 1,
-    /// The server carries it out, and the connection is cut before the answer.
+    /// Let the server commit, and cut the connection before the answer.
     CutAfter = 2,
 }
 
-/// As our writer commits.
+/// The commit as our writer sends it.
 const COMMIT: &[u8] = b"; COMMIT\0";
 
-/// The road. It takes connections for as long as the process lives.
+/// The proxy. It accepts connections as long as the process lives.
 pub struct Proxy {
     port: u16,
     road: Arc<Road>,
@@ -34,12 +34,12 @@ pub struct Proxy {
 struct Road {
     at_commit: AtomicU8,
     is_blocked: AtomicBool,
-    /// Both ends of all connections that were ever made.
+    /// Both ends of all connections so far.
     open: Mutex<Vec<(TcpStream, UnixStream)>>,
 }
 
 impl Proxy {
-    /// A road to the cluster with this URL.
+    /// Starts a proxy to the cluster with this URL.
     pub fn to(cluster: &str) -> Self {
         let folder = cluster.rsplit_once('@').unwrap().1.split('/').next().unwrap().replace("%2F", "/");
         let socket = PathBuf::from(folder).join(".s.PGSQL.5432");
@@ -59,22 +59,22 @@ impl Proxy {
         Self { port, road }
     }
 
-    /// The URL of a database at the end of the road.
+    /// Returns the URL of a database behind the proxy.
     pub fn url(&self, database: &str) -> String {
         format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
     }
 
-    /// What is to be done with the next commit, once.
+    /// Sets what to do at the next commit, once.
     pub fn at_commit(&self, at_commit: AtCommit) {
         self.road.at_commit.store(at_commit as u8, Ordering::SeqCst);
     }
 
-    /// Takes whatever comes from now on, and passes nothing on.
+    /// Accepts data from now on without forwarding it.
     pub fn block(&self) {
         self.road.is_blocked.store(true, Ordering::SeqCst);
     }
 
-    /// Cuts all connections; new ones get through.
+    /// Cuts all connections and forwards new ones again.
     pub fn mend(&self) {
         self.road.is_blocked.store(false, Ordering::SeqCst);
         for (client, server) in self.road.open.lock().unwrap().drain(..) {
@@ -110,7 +110,7 @@ impl Road {
                 break;
             }
             if what == AtCommit::CutAfter as u8 {
-                // Nobody hears the answer.
+                // The client must not receive the answer.
                 let _ = client.shutdown(Shutdown::Both);
             }
             if server.write_all(&buffer[..count]).is_err() {

@@ -1,8 +1,8 @@
-//! Signals to processes that a test has started, without a program `kill`, which a small machine lacks.
+//! Signals to child processes, without the program `kill`, which minimal systems lack.
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// Sends a signal by its name, `TERM` for example. Panics where the process is gone.
+/// Sends a signal by name, such as `TERM`. Panics if the process has ended.
 pub fn send(process: u32, name: &str) {
     let signal = match name {
         "INT" => Signal::INT,

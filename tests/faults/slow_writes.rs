@@ -1,4 +1,4 @@
-//! A write that takes long is in the log, with what it was.
+//! Slow writes are logged with their operation.
 
 use std::{
     fs::{self, File},
@@ -14,7 +14,7 @@ use crate::{
     support::DEADLINE,
 };
 
-/// The lines of a log that have some words, once there is one.
+/// Waits for log lines that contain some words, and returns them.
 fn lines(log: &Path, words: &str) -> Vec<String> {
     let deadline = Instant::now() + DEADLINE;
     loop {

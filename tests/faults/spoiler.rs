@@ -1,4 +1,4 @@
-//! A road to a server that spoils one of the events that come back over it.
+//! A proxy to a server that tampers with one of the events sent to clients.
 
 use std::{
     io::{Read, Write},
@@ -10,24 +10,24 @@ use std::{
     thread,
 };
 
-/// What becomes of the first event that is a message, in the whole time.
+/// What happens to the first `new_message` of the proxy's lifetime.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Spoil {
     Nothing,
-    /// It is not passed on.
+    /// It is dropped.
     Drop,
-    /// It is passed on twice.
+    /// It is delivered twice.
     Double,
-    /// The next one passes it.
+    /// It is delivered after the next event.
     Swap,
-    /// Its socket is cut.
+    /// Its connection is cut.
     Cut,
 }
 
-/// What events that are messages begin with.
+/// The beginning of a `new_message` event.
 const MESSAGE: &[u8] = br#"{"type":"new_message""#;
 
-/// A road to this server. It takes connections for as long as the process lives.
+/// Starts a proxy to this server. It accepts connections as long as the process lives.
 pub fn road_to(server: SocketAddr, spoil: Spoil) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -52,12 +52,12 @@ fn carry_there(mut client: TcpStream, mut server: TcpStream) {
     let _ = server.shutdown(Shutdown::Both);
 }
 
-/// The way from a server to a client.
+/// The direction from the server to a client.
 struct Back {
     client: TcpStream,
     spoil: Spoil,
     is_spoilt: Arc<AtomicBool>,
-    /// A frame that waits for the next one.
+    /// A frame held back until the next one.
     held: Option<Vec<u8>>,
 }
 
@@ -75,7 +75,7 @@ impl Back {
                     }
                     continue;
                 }
-                // The answer to the handshake, as it is.
+                // Forward the handshake response unchanged.
                 let head = buffer[..count].windows(4).position(|end| end == b"\r\n\r\n").unwrap() + 4;
                 let _ = self.client.write_all(&buffer[..head]);
                 bytes.extend_from_slice(&buffer[head..count]);
@@ -113,7 +113,7 @@ impl Back {
     }
 }
 
-/// How long the frame at the beginning is, where it is whole.
+/// Returns the length of the first frame; `None` if it is incomplete.
 fn frame(bytes: &[u8]) -> Option<usize> {
     let length = match bytes {
         [_, 126, high, low, ..] => 4 + usize::from(u16::from_be_bytes([*high, *low])),

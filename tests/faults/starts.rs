@@ -1,4 +1,4 @@
-//! A server that is asked to end before it has started.
+//! A server that is stopped before it has started.
 
 use std::{
     fs::{self, File},
@@ -16,7 +16,7 @@ use crate::{
     support::{DEADLINE, database::Database},
 };
 
-/// A `greenroom` that is on its way, and what it says meanwhile.
+/// A starting `greenroom` and its log.
 struct Starting {
     child: Child,
     folder: TempDir,
@@ -50,7 +50,7 @@ impl Starting {
         }
     }
 
-    /// Asks it to end, which it must.
+    /// Sends SIGTERM and asserts that it ends.
     fn ends(mut self) {
         Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
         let deadline = Instant::now() + DEADLINE;
@@ -72,7 +72,7 @@ impl Drop for Starting {
 
 #[test]
 fn a_start_that_waits_for_an_answer_of_the_database_says_so_and_can_be_ended() {
-    // It takes connections and says nothing.
+    // A listener that accepts connections and never answers.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = silent.local_addr().unwrap();
     let server = Starting::serve(&format!("postgres://ann:secret@{address}/chat?connect_timeout=60"));
@@ -94,7 +94,7 @@ fn a_start_that_waits_for_who_writes_to_the_file_can_be_ended() {
     assert!(greenroom(&format!("sqlite://{file}"), &["migrate"]).contains("start"));
 }
 
-/// Holds what a process holds that brings the schema up to date.
+/// Takes the advisory lock of a running migration.
 fn migrating(database: &Database) -> PgConnection {
     let mut other = PgConnection::establish(&database.url()).unwrap();
     other.batch_execute("SELECT pg_advisory_lock(113741025078786)").unwrap();

@@ -1,4 +1,4 @@
-//! How a server ends: the exit code, what it says, and what is in the database's file afterwards.
+//! Shutdown: the exit code, the log, and the content of the database file afterwards.
 
 use std::{
     fs::{self, File},
@@ -17,7 +17,7 @@ use crate::{
     support::{DEADLINE, raw_socket::RawSocket},
 };
 
-/// A database with the demo's users, in a folder of its own, and what its servers say.
+/// A demo database in its own folder, and the log of its servers.
 struct Place {
     folder: TempDir,
     token: String,
@@ -68,7 +68,7 @@ impl Place {
         }
     }
 
-    /// How many messages `cp` of the file alone brings along.
+    /// Returns how many messages a plain copy of the main file contains.
     fn copied(&self) -> i64 {
         let copy = self.folder.path().join("copy.db");
         fs::copy(self.file(), &copy).unwrap();
@@ -82,7 +82,7 @@ fn messages(conn: &mut SqliteConnection) -> i64 {
     diesel::dsl::sql::<BigInt>("SELECT count(*) FROM messages").get_result(conn).unwrap()
 }
 
-/// Waits for the end of a process while other tasks go on.
+/// Waits for the end of a process without blocking other tasks.
 async fn ends(child: &mut Child) -> ExitStatus {
     let deadline = Instant::now() + DEADLINE;
     loop {
@@ -101,7 +101,7 @@ async fn after_a_stop_the_file_alone_has_everything() {
     for cycle in 0..6 {
         let mut server = place.serve();
         let socket = listens(&server, &place.token).await;
-        // Who does not read makes the end slow.
+        // A client that does not read delays the shutdown.
         let header = format!("Authorization: Token {}\r\n", place.token);
         let _stuck = RawSocket::connect(server.address(), &header, 4_096).await;
         let reading = {
@@ -131,7 +131,7 @@ async fn a_process_that_has_the_file_open_changes_nothing_about_that() {
     let before = messages(&mut other);
     let mut server = place.serve();
     place.posts(&server, 20).await;
-    // It has looked at what is new, and is still there.
+    // The other process has read the new messages and is still connected.
     assert_eq!(messages(&mut other), before + 20);
     server.signal("TERM");
     assert_eq!(ends(&mut server.child).await.code(), Some(0));
@@ -170,7 +170,7 @@ async fn a_file_that_is_not_whole_by_itself_has_a_code_of_its_own() {
     let said = place.said();
     assert!(said.contains("test.db is whole only together with") && said.contains("test.db-wal"), "{said}");
     assert_eq!(said.lines().count(), 1, "{said}");
-    // Those who read are named: here it is the test.
+    // The warning names the reading processes: here the test's.
     assert!(said.contains(&format!("(process {})", std::process::id())), "{said}");
     // Nothing is lost.
     other.batch_execute("COMMIT").unwrap();

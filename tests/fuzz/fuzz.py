@@ -14,9 +14,9 @@ TOP = Path(__file__).parents[2]
 PROGRAM = os.environ.get("GREENROOM_PROGRAM", str(TOP / "target/debug/greenroom"))
 SCHEMATHESIS = str(Path(sys.executable).with_name("schemathesis"))
 
-# Which bodies are refused is not among them: numbers count as texts, and what is not known is ignored. Nor is which are
-# taken: that an emoji is none, or that a room needs a title, is told in words. Nor is whether what was made is there: it
-# takes usernames for users' ids.
+# Omitted: which bodies are rejected, as numbers count as texts and unknown fields are ignored; which are accepted, as
+# the description states only in words that an emoji must be valid or that a room needs a title; and whether a created
+# object exists, as the check takes usernames for users' ids.
 CHECKS = [
     "not_a_server_error",
     "status_code_conformance",
@@ -29,7 +29,7 @@ CHECKS = [
     "ignored_auth",
 ]
 
-# It does not end.
+# Responses that never end.
 ENDLESS = ["streamEvents"]
 
 

@@ -2,7 +2,7 @@
 
 import schemathesis
 
-# Whose token is used: shut out, they could ask nothing more.
+# The user whose token is used: deactivated, it could send no more requests.
 ALICE = "1"
 
 

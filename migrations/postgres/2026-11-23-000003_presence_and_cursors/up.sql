@@ -1,14 +1,14 @@
--- When a user's last connection ended; NULL for who never had one.
+-- End of the user's last connection. NULL if there was none.
 ALTER TABLE users ADD COLUMN last_seen BIGINT;
 
--- Whom a user shares a dm with is looked for from either side.
+-- A user's dm partners are looked up from either side of the pair.
 CREATE INDEX dm_pairs_by_high ON dm_pairs (high_id, low_id);
 
--- What the cursors of event streams stand for.
+-- Positions of event streams, by cursor.
 CREATE TABLE event_cursors (
     name TEXT PRIMARY KEY NOT NULL,
     user_id BIGINT NOT NULL,
-    -- How far the stream had told of each chat: 'chat.seq' pairs, between commas.
+    -- Last delivered change number of each chat: comma-separated 'chat.seq' pairs.
     heads TEXT NOT NULL,
     created_at BIGINT NOT NULL
 );

@@ -1,5 +1,5 @@
--- The connections that write, each with how many transactions it has begun: the number is stored with what the
--- transaction stores, and so tells whether a commit that was not answered was one.
+-- Commit markers: each writing connection's number of begun transactions. A transaction stores its number with its
+-- data. So the number shows whether an in-doubt transaction was committed.
 CREATE TABLE writers (
     name TEXT PRIMARY KEY NOT NULL,
     transactions BIGINT NOT NULL,

@@ -1,5 +1,5 @@
--- Counts what everybody may see of users changing, in a setting: whatever has been kept of profiles is of one such number.
--- Who else changes a profile waits for the end of the transaction, so that each number stands for one state of all.
+-- Counts changes of public profile fields, in a setting. It is the version of cached profiles. Concurrent changes of
+-- profiles wait for the end of the transaction, so that each number identifies one state of all profiles.
 CREATE FUNCTION count_profile_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO settings (name, value) VALUES ('profile_changes', '1')

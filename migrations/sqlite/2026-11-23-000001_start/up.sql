@@ -1,4 +1,7 @@
--- Times are microseconds since 1970 UTC. Every table that belongs to a chat is keyed by the chat first.
+-- SQLite stores comments inside a statement with the schema, and `greenroom check` compares it. Never edit a comment
+-- inside a statement of any migration: databases made before would differ.
+
+-- Times are microseconds since 1970 UTC. Every table of a chat has the chat first in its key.
 
 CREATE TABLE settings (
     name TEXT PRIMARY KEY NOT NULL,
@@ -43,7 +46,7 @@ CREATE TABLE tokens (
 );
 CREATE INDEX tokens_by_user ON tokens (user_id);
 
--- Users some of whose credentials ended: running servers look here and check again.
+-- Users with ended credentials. Running servers poll this table and revalidate these users' credentials.
 CREATE TABLE revocations (
     id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
     user_id BIGINT NOT NULL,
@@ -99,7 +102,7 @@ CREATE INDEX members_by_user ON members (user_id, chat_id) WHERE left_seq IS NUL
 CREATE INDEX members_by_change ON members (chat_id, member_seq);
 CREATE INDEX members_by_joining ON members (chat_id, joined_seq, user_id) WHERE left_seq IS NULL;
 
--- Draws the ids of messages and finds their chat and place.
+-- Assigns the ids of messages, and maps an id to its chat and position.
 CREATE TABLE message_ids (
     id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
     chat_id BIGINT NOT NULL,
@@ -127,7 +130,8 @@ CREATE TABLE messages (
     reactions TEXT NOT NULL,
     PRIMARY KEY (chat_id, pos)
 ) WITHOUT ROWID;
--- What changed after it was posted. What was posted since a number is found by place: both rise together.
+-- Messages changed since they were posted. Messages posted since a change number are found by position: both rise
+-- together.
 CREATE INDEX messages_by_change ON messages (chat_id, seq) WHERE seq > created_seq;
 CREATE INDEX messages_by_sender ON messages (chat_id, sender_id, pos);
 CREATE UNIQUE INDEX messages_by_client_id ON messages (chat_id, sender_id, client_id) WHERE client_id IS NOT NULL;
@@ -142,8 +146,8 @@ CREATE TABLE reactions (
 ) WITHOUT ROWID;
 CREATE INDEX reactions_by_age ON reactions (chat_id, message_id, emoji, seq, user_id);
 
--- How many messages of a sender (0: of anybody) are deleted in each block of 64, 64^2, ... places, so that any range
--- is counted in a few steps.
+-- Number of a sender's (0: all senders') deleted messages in each block of 64, 64^2, ... positions. It counts any range
+-- in a few steps.
 CREATE TABLE tombstone_counts (
     chat_id BIGINT NOT NULL,
     sender_id BIGINT NOT NULL,

@@ -1,10 +1,10 @@
--- When a user's last connection ended; NULL for who never had one.
+-- End of the user's last connection. NULL if there was none.
 ALTER TABLE users ADD COLUMN last_seen BIGINT;
 
--- Whom a user shares a dm with is looked for from either side.
+-- A user's dm partners are looked up from either side of the pair.
 CREATE INDEX dm_pairs_by_high ON dm_pairs (high_id, low_id);
 
--- What the cursors of event streams stand for.
+-- Positions of event streams, by cursor.
 CREATE TABLE event_cursors (
     name TEXT PRIMARY KEY NOT NULL,
     user_id BIGINT NOT NULL,

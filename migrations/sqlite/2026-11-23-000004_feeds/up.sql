@@ -1,2 +1,2 @@
--- How many times a user was brought into a chat: a server that has heard of fewer looks which chats those are.
+-- Number of times the user was added to a chat. A server that has seen fewer of these events queries the user's chats.
 ALTER TABLE users ADD COLUMN feed BIGINT NOT NULL DEFAULT 0;

@@ -1,5 +1,5 @@
--- The connections that write, each with how many transactions it has begun. PostgreSQL's; on SQLite it stays empty, since
--- there a commit is always answered.
+-- Commit markers of writing connections, for PostgreSQL. The table stays empty on SQLite, which has no in-doubt
+-- transactions.
 CREATE TABLE writers (
     name TEXT PRIMARY KEY NOT NULL,
     transactions BIGINT NOT NULL,

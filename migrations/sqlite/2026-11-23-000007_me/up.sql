@@ -1,5 +1,5 @@
--- What a member has set for themselves in a chat: muted, pinned, unread from a message on by hand. me_seq is the number of
--- the latest change of it.
+-- A member's own settings of a chat: muted, pinned, marked as unread from a message on. me_seq is the number of their
+-- latest change.
 ALTER TABLE members ADD COLUMN muted_until BIGINT;
 ALTER TABLE members ADD COLUMN is_pinned BOOLEAN NOT NULL DEFAULT FALSE;
 ALTER TABLE members ADD COLUMN unread_pos BIGINT;

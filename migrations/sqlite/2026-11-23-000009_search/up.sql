@@ -1,5 +1,5 @@
--- The index of messages, for searching. A segment is some thousands of ids that follow each other; what is newer than
--- all segments is searched as it is.
+-- Search index of messages. A segment covers some thousands of consecutive ids. Messages newer than all segments are
+-- searched without the index.
 CREATE TABLE search_segments (
     id INTEGER PRIMARY KEY NOT NULL,
     first_id BIGINT NOT NULL,
@@ -9,8 +9,8 @@ CREATE TABLE search_segments (
 );
 CREATE UNIQUE INDEX search_segments_by_message ON search_segments (last_id);
 
--- Which messages of a segment have which parts of words; each slot is shared by many of these. Slot -1 has the chats of
--- the messages. Rows of a segment that is not in search_segments are of one that is being made, or was replaced.
+-- Posting lists: the messages of a segment that contain a gram. Many grams share a slot. Slot -1 has the chats of the
+-- messages. A segment that is not in search_segments is under construction, or was replaced.
 CREATE TABLE search_postings (
     segment BIGINT NOT NULL,
     slot BIGINT NOT NULL,
@@ -18,7 +18,7 @@ CREATE TABLE search_postings (
     PRIMARY KEY (segment, slot)
 ) WITHOUT ROWID;
 
--- Messages whose text was changed or went away, which their segment has not taken in yet.
+-- Messages with a changed or deleted text that is not merged into their segment yet.
 CREATE TABLE search_changes (
     id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
     message_id BIGINT NOT NULL,
@@ -34,7 +34,8 @@ CREATE TRIGGER search_removed AFTER DELETE ON messages WHEN NOT OLD.is_deleted B
     INSERT INTO search_changes (message_id, is_edit) VALUES (OLD.id, FALSE);
 END;
 
--- Names and titles are folded as messages are: a capital sharp s is two letters, and an i is one with and without its dot.
+-- Names and titles are folded like messages: a sharp s becomes two letters, and i with and without its dot are one
+-- letter.
 UPDATE users SET name_key = replace(replace(name_key, 'ß', 'ss'), 'i' || char(775), 'i')
     WHERE name_key LIKE '%ß%' OR name_key LIKE '%' || 'i' || char(775) || '%';
 UPDATE users SET email_key = replace(replace(email_key, 'ß', 'ss'), 'i' || char(775), 'i')
@@ -42,7 +43,7 @@ UPDATE users SET email_key = replace(replace(email_key, 'ß', 'ss'), 'i' || char
 UPDATE chats SET title_key = replace(replace(title_key, 'ß', 'ss'), 'i' || char(775), 'i')
     WHERE title_key LIKE '%ß%' OR title_key LIKE '%' || 'i' || char(775) || '%';
 
--- Users are searched by how their names begin. What is within the names is looked for in the first index alone.
+-- For prefix searches of users. A substring search reads only the first index.
 CREATE INDEX users_by_name ON users (name_key, id, email_key, is_active);
 CREATE INDEX users_by_username ON users (lower(username));
 CREATE INDEX users_by_email ON users (email_key);

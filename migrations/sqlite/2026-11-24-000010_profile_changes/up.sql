@@ -1,5 +1,5 @@
--- Counts what everybody may see of users changing, in a setting: whatever has been kept of profiles is of one such number.
--- Who else changes a profile waits for the end of the transaction, so that each number stands for one state of all.
+-- Counts changes of public profile fields, in a setting. It is the version of cached profiles. Concurrent changes of
+-- profiles wait for the end of the transaction, so that each number identifies one state of all profiles.
 CREATE TRIGGER profile_changed AFTER UPDATE OF username, first_name, last_name, avatar_url ON users
     WHEN (NEW.username, NEW.first_name, NEW.last_name, NEW.avatar_url)
         <> (OLD.username, OLD.first_name, OLD.last_name, OLD.avatar_url) BEGIN

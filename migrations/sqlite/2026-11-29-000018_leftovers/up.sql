@@ -1,11 +1,12 @@
--- Deleted messages of which there are reactions still, to be cleared in steps.
+-- Deleted messages whose reactions remain to be deleted, in steps.
 CREATE TABLE reactions_left (
     chat_id BIGINT NOT NULL,
     message_id BIGINT NOT NULL,
     PRIMARY KEY (chat_id, message_id)
 ) WITHOUT ROWID;
 
--- Users who were shut out or let in, and the last of their chats that was looked at for who manages it now.
+-- Users that were deactivated or activated. The server reassigns the admins of their chats, and has done so up to
+-- after_chat_id.
 CREATE TABLE successions (
     user_id INTEGER PRIMARY KEY NOT NULL,
     after_chat_id BIGINT NOT NULL

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use diesel::{ExpressionMethods, RunQueryDsl};
 
 use crate::{
-    core::model::{Timestamp, UserId, time::DAY},
+    core::model::{Timestamp, UserId, time::{DAY, MINUTE}},
     storage::{
         AnyConn, StorageError,
         db::{sql::sql, steps::SWEEP_STEP},
@@ -14,10 +14,27 @@ use crate::{
     },
 };
 
-/// Records that a credential of a user ended, or that cached data of the user is stale.
+/// Age, in microseconds, at which a revocation of the same user is replaced by a new one. Every running server
+/// has seen it by then. A server that was suspended for longer sees the new one, which says the same.
+const REPLACED_AFTER: i64 = MINUTE;
+
+/// Maximum number of revocations that one call of [`record`] replaces. It bounds the time of the write.
+const REPLACED_AT_ONCE: i64 = 64;
+
+/// Records that a credential of a user ended, or that cached data of the user is stale. Replaces earlier
+/// revocations of the user, so that one user cannot fill the table.
 pub fn record(conn: &mut AnyConn, user: UserId) -> Result<(), StorageError> {
+    let now = Timestamp::now();
+    sql!(
+        "DELETE FROM revocations WHERE id IN \
+         (SELECT id FROM revocations WHERE user_id = ? AND created_at < ? AND deed = '' ORDER BY created_at LIMIT ?)",
+        user.0,
+        now.plus(-REPLACED_AFTER),
+        REPLACED_AT_ONCE
+    )
+    .run(conn)?;
     diesel::insert_into(revocations::table)
-        .values((revocations::user_id.eq(user.0), revocations::created_at.eq(Timestamp::now().0)))
+        .values((revocations::user_id.eq(user.0), revocations::created_at.eq(now.0)))
         .execute(conn)?;
     Ok(())
 }

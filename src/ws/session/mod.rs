@@ -148,12 +148,12 @@ impl Session {
         match refusal {
             Refusal::Throttled => {
                 tracing::info!(
-                    user = self.caller.id().0,
+                    user_id = self.caller.id().0,
                     "closing a socket: its user has too many requests in flight"
                 );
             }
             _ => tracing::error!(
-                user = self.caller.id().0,
+                user_id = self.caller.id().0,
                 ?refusal,
                 "closing a socket: start or resume failed"
             ),

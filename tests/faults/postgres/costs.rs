@@ -1,5 +1,5 @@
-//! What statements cost in large tables that PostgreSQL knew while they were small: rows that a statement reads, counted
-//! by the database.
+//! Costs of statements in large tables whose planner statistics are from when they were small: the rows that
+//! a statement reads, counted by the database.
 
 use diesel::{
     QueryResult, RunQueryDsl,
@@ -32,7 +32,7 @@ struct Number {
     number: Option<i64>,
 }
 
-/// Rows of a table that this transaction has read so far, in its indexes or in order.
+/// Returns the rows of a table that this transaction has read so far, by index or sequential scans.
 fn rows_read(conn: &mut AnyConn, table: &str) -> QueryResult<i64> {
     let counted = format!(
         "SELECT (seq_tup_read + coalesce(idx_tup_fetch, 0))::bigint AS number FROM pg_stat_xact_user_tables \
@@ -42,7 +42,7 @@ fn rows_read(conn: &mut AnyConn, table: &str) -> QueryResult<i64> {
     Ok(sql_query(counted).get_result::<Number>(conn)?.number.unwrap_or(0))
 }
 
-/// Fills a chat with members, the first few of whom the planner has seen.
+/// Fills a chat with members. The planner's statistics cover only the first few.
 fn fill(conn: &mut AnyConn) -> QueryResult<()> {
     conn.batch_execute(
         "CREATE FUNCTION people(first BIGINT, last BIGINT) RETURNS VOID LANGUAGE SQL AS $$ \

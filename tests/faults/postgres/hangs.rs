@@ -1,4 +1,4 @@
-//! A PostgreSQL server that does not answer, and connections that are lost at the worst moment.
+//! A PostgreSQL server that hangs, and connections lost at a commit.
 
 use futures_util::future::{join_all, join3};
 use serde_json::json;
@@ -22,7 +22,7 @@ async fn while_the_database_hangs_everybody_is_refused_in_time_and_then_served_a
     for round in 1..=2 {
         assert_eq!(post("before").await.unwrap().0, 201);
         cluster.command("pause");
-        // It hangs until all have been answered.
+        // PostgreSQL hangs until all requests have been answered.
         let posts = join_all((0..50).map(|_| post("while it hangs")));
         let reads = join_all((0..10).map(|_| server.request("GET", "chats/1/messages/", &token, None)));
         let makes = server.request("POST", "chats/", &token, Some(json!({"chat_type": "group"})));
@@ -32,7 +32,7 @@ async fn while_the_database_hangs_everybody_is_refused_in_time_and_then_served_a
         assert_eq!(server.request_at("GET", "/healthz", &token, None).await.unwrap().0, 200);
         cluster.command("continue");
         while server.request_at("GET", "/readyz", &token, None).await.unwrap().0 != 200 {}
-        // Whoever was refused had not been begun: nothing of it is done afterwards.
+        // Rejected requests were never started: none of them is executed later.
         let (_, page) = server.request("GET", "chats/1/messages/", &token, None).await.unwrap();
         assert_eq!(page["count"], round, "{page}");
         let (_, chats) = server.request("GET", "chats/", &token, None).await.unwrap();
@@ -55,7 +55,7 @@ async fn what_was_acknowledged_is_there_once_though_the_database_hung() {
         for round in 1..=3 {
             super::reached(&acknowledged, 100 * round).await;
             cluster.command("pause");
-            // Whoever writes is refused and tries again.
+            // Writers get 503 and retry.
             while server.request("GET", "chats/1/", &token, None).await.unwrap().0 != 503 {}
             cluster.command("continue");
         }
@@ -69,7 +69,7 @@ async fn what_was_acknowledged_is_there_once_though_the_database_hung() {
     assert!(greenroom(&database, &["check"]).ends_with(" 0 differences found\n"));
 }
 
-/// A server on a cluster of its own, at the end of a road that can break.
+/// Starts a server on a cluster, behind a proxy that can break connections.
 async fn server_behind(cluster: &Cluster) -> (Server, Proxy) {
     cluster.execute("CREATE DATABASE chat").unwrap();
     let proxy = Proxy::to(&cluster.url("postgres"));
@@ -88,7 +88,7 @@ async fn a_commit_that_is_not_answered_is_found_out_about() {
         for number in 0..5 {
             proxy.at_commit(at_commit);
             let text = number.to_string();
-            // Whichever it was, it is acknowledged, heard of once, and there once.
+            // In both cases the message is acknowledged, delivered once and stored once.
             let message = ann.posts(chat, &text).await;
             assert_eq!(listener.receives("new_message").await["message"], message);
         }
@@ -117,7 +117,7 @@ async fn a_network_that_swallows_everything_is_recovered_from() {
         assert_eq!((read.status, posted.status), (503, 503));
         assert!(!read.header("retry-after").is_empty() && !posted.header("retry-after").is_empty());
         proxy.mend();
-        // The writer has others' connections to find anew, and the pool goes at its own pace.
+        // The writer and the pool reopen their connections with a delay.
         let again = json!({"content": "hi", "client_id": round.to_string()});
         while ann.post(&path, again.clone()).await.status == 503 {}
         while ann.get(&path).await.status == 503 {}

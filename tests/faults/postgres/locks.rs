@@ -1,4 +1,4 @@
-//! Transactions that wait for one another: some of them held open by the test itself.
+//! Transactions that wait for each other's locks; the test holds some of them open.
 
 use std::thread;
 
@@ -15,7 +15,7 @@ async fn server() -> Server {
     Server::start_on(Database::postgres(), |_| {}).await
 }
 
-/// A connection of one's own to a server's database.
+/// Opens a separate connection to a server's database.
 fn connect(server: &Server) -> PgConnection {
     PgConnection::establish(&server.database_url()).unwrap()
 }
@@ -30,7 +30,7 @@ fn number(conn: &mut PgConnection, sql: &str) -> i64 {
     sql_query(format!("SELECT ({sql})::bigint AS number")).get_result::<Number>(conn).unwrap().number
 }
 
-/// Waits until somebody waits for what this connection has locked.
+/// Waits until another connection waits for a lock of this one.
 async fn is_waited_for(server: &Server, holder: &mut PgConnection) {
     let holder = number(holder, "SELECT pg_backend_pid()");
     let waiting =
@@ -38,7 +38,7 @@ async fn is_waited_for(server: &Server, holder: &mut PgConnection) {
     until(&mut connect(server), &waiting).await;
 }
 
-/// Waits until a count is not zero.
+/// Waits until a count is above zero.
 async fn until(conn: &mut PgConnection, count: &str) {
     let counting = async {
         while number(conn, count) == 0 {
@@ -56,7 +56,7 @@ async fn says(user: &User, chat: i64, text: &str) -> u16 {
     user.post(&format!("chats/{chat}/messages/"), json!({"content": text})).await.status
 }
 
-/// Some chats of a user's.
+/// Creates `N` chats of a user.
 async fn chats<const N: usize>(user: &User) -> [i64; N] {
     let mut chats = [0; N];
     for chat in &mut chats {
@@ -65,7 +65,7 @@ async fn chats<const N: usize>(user: &User) -> [i64; N] {
     chats
 }
 
-/// Lets what is on its way to a server arrive: it answers these requests after those that were sent before.
+/// Waits until earlier requests have reached the server: it answers these requests after them.
 async fn lets_arrive(user: &User) {
     for _ in 0..10 {
         user.send("GET", "/healthz", None).await.expect(200);
@@ -81,7 +81,7 @@ async fn a_message_that_cannot_be_stored_costs_only_itself() {
     let mut conn = connect(&server);
     conn.batch_execute("ALTER TABLE messages ADD CHECK (content <> 'poison')").unwrap();
     conn.batch_execute(&format!("BEGIN; {}", lock(chat))).unwrap();
-    // While the first one waits the others queue up for one transaction.
+    // While the first waits for the lock, the others queue for one transaction.
     let first = says(&ann, chat, "first");
     let others = async {
         is_waited_for(&server, &mut conn).await;
@@ -109,7 +109,7 @@ async fn a_message_that_cannot_be_stored_costs_only_itself() {
 async fn who_waits_in_a_circle_is_tried_again() {
     let database = Database::postgres();
     let mut conn = PgConnection::establish(&database.url()).unwrap();
-    // Soon enough that the server notices the circle before it tires of waiting.
+    // PostgreSQL must detect the deadlock before the server's lock timeout.
     let name = database.url().rsplit('/').next().unwrap().to_owned();
     conn.batch_execute(&format!("ALTER DATABASE {name} SET deadlock_timeout = '50ms'")).unwrap();
     let server = Server::start_on(database, |_| {}).await;
@@ -118,11 +118,11 @@ async fn who_waits_in_a_circle_is_tried_again() {
     let (low, high) = (bob.group("Low", &[&ann]).await, bob.group("High", &[&ann]).await);
     let mut other = connect(&server);
     other.batch_execute(&format!("SET deadlock_timeout = '1h'; BEGIN; {}", lock(high))).unwrap();
-    // Both are handed over to ann, in one transaction.
+    // Both chats get ann as their admin, in one transaction.
     let path = format!("users/{}/", bob.id);
     let handing_over = eve.call("PATCH", &path, Some(json!({"is_active": false})));
     let closing_the_circle = async {
-        // The server holds the one and waits for the other; now somebody wants it the other way round.
+        // The server holds one lock and waits for the other; now the test locks them in the opposite order.
         is_waited_for(&server, &mut other).await;
         let statement = format!("{}; COMMIT", lock(low));
         thread::spawn(move || other.batch_execute(&statement).unwrap()).join().unwrap();
@@ -131,7 +131,7 @@ async fn who_waits_in_a_circle_is_tried_again() {
     for chat in [low, high] {
         assert_eq!(ann.sees(chat).await["admins"], json!([ann.id, bob.id]));
     }
-    // The circle was one; PostgreSQL counts with the next transactions.
+    // It was a deadlock; PostgreSQL updates its counter with later transactions.
     let deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
     while number(&mut conn, deadlocks) == 0 {
         assert_eq!(says(&ann, low, "hi").await, 201);
@@ -163,7 +163,7 @@ async fn a_chat_that_stays_locked_keeps_nobody_from_the_others() {
 async fn while_a_chat_is_waited_for_others_are_written() {
     let server = server().await;
     let ann = server.user("ann").await;
-    // As many as there can be lanes, and the locked one.
+    // One chat for each writer worker, and the locked one.
     let [locked, free @ ..] = chats::<9>(&ann).await;
     let mut conn = connect(&server);
     conn.batch_execute(&format!("BEGIN; {}", lock(locked))).unwrap();
@@ -171,7 +171,7 @@ async fn while_a_chat_is_waited_for_others_are_written() {
     let others = async {
         is_waited_for(&server, &mut conn).await;
         assert_eq!(join_all(free.map(|chat| says(&ann, chat, "hi"))).await, [201; 8]);
-        // What shares its transaction with nobody.
+        // A job that runs in its own transaction.
         ann.group("Another", &[]).await;
         assert_eq!(number(&mut conn, waiting), 1, "the lock is waited for still");
         conn.batch_execute("COMMIT").unwrap();
@@ -186,7 +186,7 @@ async fn a_chat_that_is_just_being_made_is_not_there_yet() {
     let ann = server.user("ann").await;
     let [low, chat] = chats(&ann).await;
     let mut conn = connect(&server);
-    // As if it were made by another server: nobody sees it before the end of the transaction.
+    // Simulate a chat created by another server: it is invisible until the transaction commits.
     let next = chat + 1;
     conn.batch_execute(&format!(
         "BEGIN; {}; INSERT INTO chats SELECT (jsonb_populate_record(c, '{{\"id\": {next}}}')).* FROM chats c WHERE id = {chat}; \
@@ -265,7 +265,7 @@ async fn an_event_stream_outlives_a_table_that_is_locked_for_some_seconds() {
     let mut stream = bob.streams().await;
     ann.posts(chat, "before").await;
     stream.receives("new_message").await;
-    // Messages are written without it, and read with it.
+    // Posting does not use the table of reactions, reading does.
     let mut conn = connect(&server);
     conn.batch_execute("BEGIN; LOCK TABLE reactions").unwrap();
     ann.posts(chat, "meanwhile").await;

@@ -1,4 +1,4 @@
-//! What two servers on one database do at the same moment.
+//! Concurrent operations of two servers on one database.
 
 use futures_util::future::{join, join_all};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
@@ -17,7 +17,7 @@ async fn two_servers() -> [Server; 2] {
     [one, other]
 }
 
-/// Of two who ask for the same, one makes it and the other gets it.
+/// Asserts that of two equal requests one creates the object and the other returns it.
 #[track_caller]
 fn is_made_once((one, other): (Reply, Reply)) {
     let mut statuses = [one.status, other.status];
@@ -140,14 +140,14 @@ async fn who_is_removed_on_one_server_says_nothing_more_on_another() {
         assert!(talked.iter().all(|(_, status)| *status == 404), "{talked:?}");
         assert_eq!(afterwards, 404);
         let said: i64 = talked.iter().map(|(said, _)| said).sum();
-        // The making, what was said, and the removal last.
+        // The creation, the messages, and finally the removal.
         assert_eq!(ann.sees(chat).await["seq"], 1 + said + 1);
         let page = ann.get(&path).await;
         assert_eq!((&page.json["count"], &page.results()[0]["seq"]), (&json!(said), &json!(1 + said)));
     }
 }
 
-/// Somebody does something in some chat, whatever comes of it.
+/// Performs a random action of a user in a random chat. Returns the reply, successful or not.
 async fn does_something(user: &User, chats: &[i64], others: &[User], random: &mut StdRng) -> Reply {
     let chat = chats[random.random_range(0..chats.len())];
     let other = others[random.random_range(0..others.len())].id;
