@@ -12,7 +12,7 @@ export RUST_TEST_THREADS ?= $(shell expr 2 '*' $$(getconf _NPROCESSORS_ONLN))
 CARGO ?= cargo
 GREENROOM = target/release/greenroom
 
-.PHONY: help run build debug test postgres client cluster pages screenshots vendor bench stress stress-nodes autobahn fuzz clients check fmt migrate user token demo schema clean
+.PHONY: help run build dist deny debug test postgres client cluster pages screenshots vendor bench stress stress-nodes autobahn fuzz clients check fmt migrate user token demo schema clean
 
 help: ## List the tasks
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -29,6 +29,10 @@ run: build ## Build, make the database, add demo users, serve
 
 build:
 	$(CARGO) build --release --locked
+
+dist: ## Build the binary for packages: optimised as a whole and stripped, with its debug information beside it
+	$(CARGO) build --profile dist --locked
+	@echo "target/dist/greenroom, and its debug information: target/dist/greenroom.dwp"
 
 # The program in target/debug, as the Rust tests have it: `cargo build` would compile all dependencies a second time, since
 # those of the tests have other features.
@@ -84,10 +88,14 @@ fuzz: debug ## Schemathesis over the API's description, for ten minutes or SECON
 clients: debug ## Clients made of the API's descriptions by six generators: each is compiled and used
 	@tests/clients/run
 
-check: ## Formatting, lints, documentation, tests
+deny: ## Licences and sources of the dependencies, and known faults of them where the advisory database can be had
+	@CARGO="$(CARGO)" tests/deny.sh
+
+check: ## Formatting, lints, documentation, dependencies, tests
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --quiet
+	@$(MAKE) deny
 	$(MAKE) test
 
 fmt: ## Format the code

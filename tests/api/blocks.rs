@@ -76,7 +76,7 @@ async fn who_is_blocked_gets_nothing_through_in_the_dm() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
     let chat = bob.dm(&ann).await;
-    let (own, anns) = (bob.posts(chat, "hi").await, ann.posts(chat, "ho").await);
+    let (own, ann_message) = (bob.posts(chat, "hi").await, ann.posts(chat, "ho").await);
     let mut socket = ann.listens().await;
     let mut commands = bob.listens().await;
     // Typing caches bob's membership; the block must take effect all the same.
@@ -86,10 +86,10 @@ async fn who_is_blocked_gets_nothing_through_in_the_dm() {
     socket.receives("typing").await;
     ann.blocks(&bob).await;
     let before = ann.sees(chat).await;
-    for reply in tries_everything(&bob, chat, &own, &anns).await {
+    for reply in tries_everything(&bob, chat, &own, &ann_message).await {
         assert_forbidden(&reply);
     }
-    let (own_id, anns_id) = (&own["id"], &anns["id"]);
+    let (own_id, anns_id) = (&own["id"], &ann_message["id"]);
     for command in [
         json!({"type": "send_message", "chat_id": chat, "content": "hi"}),
         json!({"type": "edit_message", "message_id": own_id, "content": "edited"}),

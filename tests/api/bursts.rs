@@ -71,10 +71,10 @@ async fn a_hot_chat_is_heard_whole_by_who_reads() {
     let chat = ann.group("Hot", &[&bob]).await;
     // The total exceeds a socket's queue. The permits keep the backlog below it, however slow the machine is.
     let (writers, each, room) = (4, 1_500, Semaphore::new(1_000));
-    let mut bobs = bob.listens().await;
+    let mut bob_socket = bob.listens().await;
     let pouring = join_all((0..writers).map(|_| ann.pours_within(&room, std::slice::from_ref(&chat), each)));
-    join(pouring, bobs.hears_up_to(1 + (writers * each) as i64, &room)).await;
-    assert!(bobs.hears_meanwhile().await.is_empty());
+    join(pouring, bob_socket.hears_up_to(1 + (writers * each) as i64, &room)).await;
+    assert!(bob_socket.hears_meanwhile().await.is_empty());
 }
 
 #[actix_web::test]
@@ -87,15 +87,15 @@ async fn who_missed_thousands_of_changes_resumes_while_more_come() {
     }
     ann.pours(&chats, 450).await;
     let known: BTreeMap<String, i64> = chats.iter().map(|chat| (chat.to_string(), 1)).collect();
-    let mut anns = ann.connects_with("?resume=1").await.unwrap();
+    let mut ann_socket = ann.connects_with("?resume=1").await.unwrap();
     let coming_back = async {
-        anns.receives("hello").await;
-        anns.says(&json!({"type": "resume", "chats": known}).to_string()).await;
+        ann_socket.receives("hello").await;
+        ann_socket.says(&json!({"type": "resume", "chats": known}).to_string()).await;
         let mut heads = known.clone();
         let mut loaded_again = 0;
         // Missed and live events form one sequence. A chat beyond the limit of missed events is reloaded.
         while heads.values().any(|seq| *seq < 551) {
-            let event = anns.next().await;
+            let event = ann_socket.next().await;
             let head = heads.entry(event["chat_id"].to_string());
             match event["type"].as_str().unwrap() {
                 "new_message" => {
@@ -123,14 +123,14 @@ async fn who_is_removed_in_the_middle_of_a_burst_hears_nothing_above_it() {
     let server = Server::start_with(|config| config.workers = Some(2)).await;
     let [ann, bob, eve] = server.users(["ann", "bob", "eve"]).await;
     let chat = eve.group("Team", &[&ann, &bob]).await;
-    let mut bobs = bob.listens().await;
+    let mut bob_socket = bob.listens().await;
     let texts: Vec<String> = (0..1_000).map(|number| number.to_string()).collect();
     let (in_the_middle, middle) = oneshot::channel();
     let mut in_the_middle = Some(in_the_middle);
     let hearing = async {
         let mut heard = Vec::new();
         loop {
-            let event = bobs.next().await;
+            let event = bob_socket.next().await;
             heard.push(event["seq"].as_i64().unwrap());
             if event["type"] == "chat_deleted" {
                 return heard;
@@ -150,7 +150,7 @@ async fn who_is_removed_in_the_middle_of_a_burst_hears_nothing_above_it() {
     assert_eq!(heard, (2..=removal).collect::<Vec<_>>());
     assert!(removal < 1_000, "it was in the middle");
     ann.posts(chat, "after").await;
-    assert!(bobs.hears_meanwhile().await.is_empty());
+    assert!(bob_socket.hears_meanwhile().await.is_empty());
 }
 
 #[actix_web::test]
@@ -170,11 +170,11 @@ async fn resumes_that_pile_up_end_the_socket() {
 #[actix_web::test]
 async fn a_resume_without_an_end_ends_the_socket() {
     let server = Server::start().await;
-    let mut anns = server.user("ann").await.listens().await;
+    let mut ann_socket = server.user("ann").await.listens().await;
     for part in 0..30 {
         let chats: BTreeMap<String, i64> =
             (0..4_000).map(|number| ((part * 4_000 + number).to_string(), 1)).collect();
-        anns.says(&json!({"type": "resume", "more": true, "chats": chats}).to_string()).await;
+        ann_socket.says(&json!({"type": "resume", "more": true, "chats": chats}).to_string()).await;
     }
-    assert_eq!(anns.is_closed().await, 1009);
+    assert_eq!(ann_socket.is_closed().await, 1009);
 }

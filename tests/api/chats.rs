@@ -48,13 +48,13 @@ async fn a_new_chat_is_empty_and_read() {
 async fn who_is_added_hears_of_the_chat_and_then_of_what_happens_there() {
     let server = Server::start().await;
     let (ann, bob) = (server.user("ann").await, server.user("bob").await);
-    let mut bobs = bob.listens().await;
-    assert_eq!(bobs.hello["user_id"], bob.id);
+    let mut bob_socket = bob.listens().await;
+    assert_eq!(bob_socket.hello["user_id"], bob.id);
     let chat = ann.group("Team", &[&bob]).await;
-    let created = bobs.receives("chat_created").await;
+    let created = bob_socket.receives("chat_created").await;
     assert_eq!(created["chat"], bob.sees(chat).await);
     let message = ann.posts(chat, "hi").await;
-    let event = bobs.receives("new_message").await;
+    let event = bob_socket.receives("new_message").await;
     assert_eq!(event["message"], message);
     assert_eq!(event["chat_id"], chat);
     assert_eq!(event["seq"], message["seq"]);
@@ -102,12 +102,12 @@ async fn a_dm_that_many_ask_for_at_once_is_made_once() {
 async fn a_dm_that_exists_is_announced_to_nobody_again() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
-    let mut bobs = bob.listens().await;
+    let mut bob_socket = bob.listens().await;
     let dm = ann.dm(&bob).await;
-    assert_eq!(bobs.receives("chat_created").await["chat"]["title"], "ann");
+    assert_eq!(bob_socket.receives("chat_created").await["chat"]["title"], "ann");
     ann.dm(&bob).await;
     ann.posts(dm, "hi").await;
-    bobs.receives("new_message").await;
+    bob_socket.receives("new_message").await;
 }
 
 #[actix_web::test]
@@ -191,7 +191,7 @@ async fn what_is_not_the_callers_to_set_is_ignored() {
 async fn a_chat_whose_maker_hung_up_is_announced_all_the_same() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
-    let mut bobs = bob.listens().await;
+    let mut bob_socket = bob.listens().await;
     for number in 0..40 {
         let body = json!({"chat_type": "group", "title": number.to_string(), "member_ids": [bob.id]});
         ann.hangs_up_on("POST", "/messages/api/chats/", &body, number * 100).await;
@@ -202,7 +202,7 @@ async fn a_chat_whose_maker_hung_up_is_announced_all_the_same() {
     }
     let (mut announced, mut told) = (Vec::new(), 0);
     while told < chats.len() {
-        let event = bobs.next().await;
+        let event = bob_socket.next().await;
         if event["type"] == "chat_created" {
             announced.push(event["chat_id"].clone());
         } else {
@@ -295,7 +295,7 @@ async fn a_new_title_is_told_to_all_without_what_differs_by_caller() {
     let [ann, bob] = server.users(["ann", "bob"]).await;
     let chat = ann.group("Team", &[&bob]).await;
     let before = ann.sees(chat).await;
-    let mut bobs = bob.listens().await;
+    let mut bob_socket = bob.listens().await;
     let renamed = ann.put(&format!("chats/{chat}/"), json!({"title": " Crew "})).await.expect(200).json;
     assert_eq!(renamed["title"], "Crew");
     assert_eq!(renamed["seq"], 2);
@@ -303,7 +303,7 @@ async fn a_new_title_is_told_to_all_without_what_differs_by_caller() {
     let mut shared = renamed.as_object().unwrap().clone();
     let own = ["unread_count", "last_read_message_id", "my_role", "me"];
     shared.retain(|name, _| !own.contains(&name.as_str()));
-    let event = bobs.receives("chat_updated").await;
+    let event = bob_socket.receives("chat_updated").await;
     assert_eq!(event, json!({"type": "chat_updated", "chat_id": chat, "seq": 2, "chat": shared}));
 }
 
@@ -312,14 +312,14 @@ async fn a_blank_title_returns_a_chat_to_its_automatic_one() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
     let chats = [(ann.group("Team", &[&bob]).await, "bob"), (ann.dm(&bob).await, "bob")];
-    let mut bobs = bob.listens().await;
+    let mut bob_socket = bob.listens().await;
     for (chat, automatic) in chats {
         for blank in [json!(""), json!(" \t"), Value::Null] {
             ann.patch(&format!("chats/{chat}/"), json!({"title": "Crew"})).await.expect(200);
-            bobs.receives("chat_updated").await;
+            bob_socket.receives("chat_updated").await;
             let reply = ann.patch(&format!("chats/{chat}/"), json!({"title": blank})).await.expect(200);
             assert_eq!(reply.json["title"], automatic);
-            assert_eq!(bobs.receives("chat_updated").await["chat"]["title"], Value::Null);
+            assert_eq!(bob_socket.receives("chat_updated").await["chat"]["title"], Value::Null);
         }
     }
 }
@@ -340,12 +340,12 @@ async fn the_title_that_a_chat_has_already_changes_nothing() {
     let [ann, bob] = server.users(["ann", "bob"]).await;
     let chat = ann.group("Team", &[&bob]).await;
     let before = ann.sees(chat).await;
-    let mut bobs = bob.listens().await;
+    let mut bob_socket = bob.listens().await;
     for body in [json!({}), json!({"title": " Team"})] {
         assert_eq!(ann.patch(&format!("chats/{chat}/"), body).await.expect(200).json, before);
     }
     ann.posts(chat, "hi").await;
-    bobs.receives("new_message").await;
+    bob_socket.receives("new_message").await;
 }
 
 #[actix_web::test]
@@ -562,11 +562,11 @@ async fn a_deleted_group_is_gone_for_all() {
     let [ann, bob, cat] = server.users(["ann", "bob", "cat"]).await;
     let chat = ann.group("Team", &[&bob]).await;
     let message = ann.posts(chat, "hi").await;
-    let (mut anns, mut bobs) = (ann.listens().await, bob.listens().await);
+    let (mut ann_socket, mut bob_socket) = (ann.listens().await, bob.listens().await);
     bob.delete(&format!("chats/{chat}/")).await.expect(403);
     cat.delete(&format!("chats/{chat}/")).await.expect(404);
     ann.delete(&format!("chats/{chat}/")).await.expect(204);
-    for socket in [&mut anns, &mut bobs] {
+    for socket in [&mut ann_socket, &mut bob_socket] {
         let event = socket.receives("chat_deleted").await;
         assert_eq!(event, json!({"type": "chat_deleted", "chat_id": chat, "seq": 3}));
     }
@@ -585,14 +585,14 @@ async fn a_dm_is_deleted_by_who_began_it_and_may_be_opened_anew() {
     let [ann, bob] = server.users(["ann", "bob"]).await;
     let dm = ann.dm(&bob).await;
     ann.posts(dm, "hi").await;
-    let mut bobs = bob.listens().await;
+    let mut bob_socket = bob.listens().await;
     bob.delete(&format!("chats/{dm}/")).await.expect(403);
     ann.delete(&format!("chats/{dm}/")).await.expect(204);
-    assert_eq!(bobs.receives("chat_deleted").await["chat_id"], dm);
+    assert_eq!(bob_socket.receives("chat_deleted").await["chat_id"], dm);
     bob.get(&format!("chats/{dm}/")).await.expect(404);
     let anew = bob.dm(&ann).await;
     assert!(anew > dm);
-    assert_eq!(bobs.receives("chat_created").await["chat_id"], anew);
+    assert_eq!(bob_socket.receives("chat_created").await["chat_id"], anew);
     assert!(ann.reads(anew).await.is_empty());
     bob.delete(&format!("chats/{anew}/")).await.expect(204);
 }

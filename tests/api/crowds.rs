@@ -352,35 +352,35 @@ async fn a_room_of_ten_thousand_is_joined_used_and_left() {
         make_room(conn, &server.state.rules, creator, first..first + CROWD)
     });
     let room = made.unwrap().0;
-    let (mut anns, mut eves) = (ann.listens().await, eve.listens().await);
-    eves.says(&json!({"type": "watch", "chat_id": room}).to_string()).await;
-    eves.receives("ack").await;
+    let (mut ann_socket, mut eve_socket) = (ann.listens().await, eve.listens().await);
+    eve_socket.says(&json!({"type": "watch", "chat_id": room}).to_string()).await;
+    eve_socket.receives("ack").await;
 
     let joined = bob.joins(room).await;
     assert_eq!(joined["member_count"], CROWD + 2);
     assert_eq!((joined["members"].as_array().unwrap().len(), &joined["admins"]), (100, &json!([ann.id])));
-    assert_eq!(anns.receives("members_changed").await["member_count"], CROWD + 2);
-    assert_eq!(eves.receives("members_changed").await["added"][0]["id"], bob.id);
+    assert_eq!(ann_socket.receives("members_changed").await["member_count"], CROWD + 2);
+    assert_eq!(eve_socket.receives("members_changed").await["added"][0]["id"], bob.id);
     let page = bob.get(&format!("chats/{room}/members/?page=101")).await.expect(200);
     assert_eq!((page.results()[1]["id"].as_i64(), &page.json["count"]), (Some(bob.id), &json!(CROWD + 2)));
 
-    let mut bobs = bob.listens().await;
+    let mut bob_socket = bob.listens().await;
     let message = bob.posts(room, "hello, everybody").await;
     assert_eq!((&message["read_by"], &message["read_count"]), (&json!([bob.id]), &json!(1)));
-    assert_eq!(anns.receives("new_message").await["message"], message);
-    bobs.receives("new_message").await;
+    assert_eq!(ann_socket.receives("new_message").await["message"], message);
+    bob_socket.receives("new_message").await;
     assert_eq!(ann.marks_as_read(room).await, 1);
-    let read = anns.receives("read").await;
+    let read = ann_socket.receives("read").await;
     assert_eq!((read.get("seq"), &read["unread_count"]), (None, &json!(0)));
     ann.post(&format!("chats/{room}/typing/"), json!({"is_typing": true})).await.expect(200);
-    assert_eq!(bobs.receives("typing").await["user_id"], ann.id, "nobody else heard of the marker");
+    assert_eq!(bob_socket.receives("typing").await["user_id"], ann.id, "nobody else heard of the marker");
 
     bob.leaves(room).await;
-    assert_eq!(bobs.receives("chat_deleted").await["chat_id"], room);
-    assert_eq!(eves.receives("members_changed").await["removed"], json!([bob.id]));
-    assert_eq!(anns.receives("members_changed").await["member_count"], CROWD + 1);
+    assert_eq!(bob_socket.receives("chat_deleted").await["chat_id"], room);
+    assert_eq!(eve_socket.receives("members_changed").await["removed"], json!([bob.id]));
+    assert_eq!(ann_socket.receives("members_changed").await["member_count"], CROWD + 1);
     let listed = eve.get("rooms/").await.expect(200);
     assert_eq!((&listed.results()[0]["member_count"], &listed.json["count"]), (&json!(CROWD + 1), &json!(1)));
     ann.delete(&format!("chats/{room}/")).await.expect(204);
-    assert_eq!(eves.receives("chat_deleted").await["chat_id"], room);
+    assert_eq!(eve_socket.receives("chat_deleted").await["chat_id"], room);
 }

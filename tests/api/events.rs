@@ -205,7 +205,7 @@ async fn a_stream_may_be_narrowed_and_is_the_callers_own() {
     let (one, two) = (ann.group("One", &[]).await, ann.group("Two", &[]).await);
     let mut stream = ann.streams_from(&format!("?chats={one}"), "").await.unwrap();
     assert_eq!(stream.hello["chats"], json!({one.to_string(): 1}));
-    let mut bobs = bob.streams_from(&format!("?chats={one}"), &format!(":{one}.1")).await.unwrap();
+    let mut bob_stream = bob.streams_from(&format!("?chats={one}"), &format!(":{one}.1")).await.unwrap();
     // A narrower stream may resume from a wider one's cursor; it reports nothing of other chats.
     let mut narrower =
         ann.streams_from(&format!("?chats={one}"), &format!(":{one}.1,{two}.1")).await.unwrap();
@@ -215,7 +215,7 @@ async fn a_stream_may_be_narrowed_and_is_the_callers_own() {
     ann.posts(one, "here").await;
     assert_eq!(stream.receives("new_message").await["message"]["content"], "here");
     assert_eq!(narrower.receives("new_message").await["message"]["content"], "here");
-    assert_eq!(bobs.receives("chat_deleted").await["chat_id"], one);
+    assert_eq!(bob_stream.receives("chat_deleted").await["chat_id"], one);
     assert_eq!(server.anonymous().streams_from("", "").await.err(), Some(401));
 }
 

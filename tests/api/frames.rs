@@ -70,16 +70,16 @@ async fn what_comes_before_a_breach_or_a_break_is_done() {
     let ann = server.user("ann").await;
     let chat = ann.group("Notes", &[]).await;
     let command = |text| json!({"type": "send_message", "chat_id": chat, "content": text}).to_string();
-    let mut anns = ann.listens().await;
+    let mut ann_socket = ann.listens().await;
     let mut breaking = RawSocket::started(&ann).await;
     let both =
         [frame(FIN | TEXT, command("before a breach").as_bytes()), declaring(FIN | TEXT, 1 << 40, b"")];
     breaking.writes(&both.concat()).await;
-    assert_eq!(anns.receives("new_message").await["message"]["content"], "before a breach");
+    assert_eq!(ann_socket.receives("new_message").await["message"]["content"], "before a breach");
     let mut leaving = RawSocket::started(&ann).await;
     leaving.sends(FIN | TEXT, command("before a break").as_bytes()).await;
     drop(leaving);
-    assert_eq!(anns.receives("new_message").await["message"]["content"], "before a break");
+    assert_eq!(ann_socket.receives("new_message").await["message"]["content"], "before a break");
 }
 
 #[actix_web::test]
@@ -105,7 +105,7 @@ async fn a_reader_that_lags_is_cut_and_nobody_else_waits_for_it() {
     let server = Server::start().await;
     let (ann, bob, eve) = (server.user("ann").await, server.user("bob").await, server.user("eve").await);
     let chat = ann.group("Busy", &[&bob, &eve]).await;
-    let mut bobs = bob.listens().await;
+    let mut bob_socket = bob.listens().await;
     let mut stuck = RawSocket::open(&eve, 4_096).await;
     let text = "x".repeat(5_000);
     let mut posted = 0;
@@ -113,7 +113,7 @@ async fn a_reader_that_lags_is_cut_and_nobody_else_waits_for_it() {
         posted += 1;
         assert!(posted < 2_000, "it is never cut");
         ann.posts(chat, &text).await;
-        assert_eq!(bobs.receives("new_message").await["message"]["content"], text);
+        assert_eq!(bob_socket.receives("new_message").await["message"]["content"], text);
     }
     // The connection was reset: the kernel discarded the unsent data.
     let end = timeout(DEADLINE, stuck.0.read_to_end(&mut Vec::new())).await.expect("it ends");

@@ -132,10 +132,10 @@ async fn a_shops_users_chat(interpreter: &str, file: &str) {
     assert_eq!(reply.header("access-control-allow-origin"), "");
 
     // Two users of the shop write to each other.
-    let (alices, bobs) = (shop.browser("alice").await, shop.browser("bob").await);
-    let (alice, alices_key) = page(&server, &alices).await;
-    let (bob, bobs_key) = page(&server, &bobs).await;
-    let mut hears = socket(&bob, &bobs_key).await;
+    let (alice_browser, bob_browser) = (shop.browser("alice").await, shop.browser("bob").await);
+    let (alice, alice_key) = page(&server, &alice_browser).await;
+    let (bob, bob_key) = page(&server, &bob_browser).await;
+    let mut hears = socket(&bob, &bob_key).await;
     let chat = alice.dm(&bob).await;
     assert_eq!(hears.receives("chat_created").await["chat"]["title"], "Alice");
     alice.posts(chat, "Is the lamp there still?").await;
@@ -146,31 +146,31 @@ async fn a_shops_users_chat(interpreter: &str, file: &str) {
     alice.joins(room).await;
 
     // A second request returns the same user with another key.
-    let (again, other_key) = page(&server, &alices).await;
-    assert_eq!((again.id, other_key == alices_key), (alice.id, false));
+    let (again, other_key) = page(&server, &alice_browser).await;
+    assert_eq!((again.id, other_key == alice_key), (alice.id, false));
 
     // A changed name is published.
-    shop.submit(&alices, "/profile", "first_name=Alice&last_name=Doe").await.expect(204);
+    shop.submit(&alice_browser, "/profile", "first_name=Alice&last_name=Doe").await.expect(204);
     assert_eq!(hears.receives("user_updated").await["user"]["display_name"], "Alice Doe");
 
     // Signing out revokes the keys and closes the socket.
-    shop.submit(&bobs, "/sign-out", "").await.expect(204);
+    shop.submit(&bob_browser, "/sign-out", "").await.expect(204);
     assert_eq!(hears.is_closed().await, 4401);
     bob.get("users/me/").await.expect(401);
-    bobs.send("GET", "/chat-token", None).await.expect(401);
+    bob_browser.send("GET", "/chat-token", None).await.expect(401);
 
     // After signing in again everything is there.
-    let bobs = shop.browser("bob").await;
-    let (bob, bobs_key) = page(&server, &bobs).await;
+    let bob_browser = shop.browser("bob").await;
+    let (bob, bob_key) = page(&server, &bob_browser).await;
     assert_eq!(bob.reads(chat).await, ["Is the lamp there still?"]);
-    let mut hears = socket(&bob, &bobs_key).await;
+    let mut hears = socket(&bob, &bob_key).await;
 
     // A deactivated user is deactivated in both systems.
-    shop.submit(&bobs, "/deactivate", "username=alice").await.expect(404);
-    shop.submit(&alices, "/deactivate", "username=bob").await.expect(204);
+    shop.submit(&bob_browser, "/deactivate", "username=alice").await.expect(404);
+    shop.submit(&alice_browser, "/deactivate", "username=bob").await.expect(204);
     assert_eq!(hears.is_closed().await, 4401);
     bob.get("users/me/").await.expect(401);
-    bobs.send("GET", "/chat-token", None).await.expect(401);
+    bob_browser.send("GET", "/chat-token", None).await.expect(401);
     shop.sign_in("bob").await.expect(403);
     assert!(alice.get("users/search/?q=bob").await.results().is_empty(), "nobody finds them");
     assert_eq!(alice.reads(chat).await, ["Is the lamp there still?"], "messages stay");
@@ -179,8 +179,8 @@ async fn a_shops_users_chat(interpreter: &str, file: &str) {
 async fn keys_end_and_are_renewed(interpreter: &str, file: &str) {
     let server = shop_server().await;
     let Some(shop) = Shop::open(&server, interpreter, file, 3).await else { return };
-    let alices = shop.browser("alice").await;
-    let (alice, key) = page(&server, &alices).await;
+    let alice_browser = shop.browser("alice").await;
+    let (alice, key) = page(&server, &alice_browser).await;
     // The key may have expired before the socket was open.
     let mut socket_of_the_page =
         alice.clone().with("Sec-WebSocket-Protocol", &format!("greenroom.token.{key}"));
@@ -189,7 +189,7 @@ async fn keys_end_and_are_renewed(interpreter: &str, file: &str) {
         assert_eq!(hears.is_closed().await, 4401);
     }
     alice.get("users/me/").await.expect(401);
-    let (again, other_key) = page(&server, &alices).await;
+    let (again, other_key) = page(&server, &alice_browser).await;
     assert_eq!((again.id, other_key == key), (alice.id, false));
 }
 
@@ -197,11 +197,11 @@ async fn keys_end_and_are_renewed(interpreter: &str, file: &str) {
 async fn the_shop_goes_on_alone(interpreter: &str, file: &str) {
     let server = shop_server().await;
     let Some(shop) = Shop::open(&server, interpreter, file, 600).await else { return };
-    let alices = shop.browser("alice").await;
+    let alice_browser = shop.browser("alice").await;
     let database = server.stop();
-    alices.send("GET", "/chat-token", None).await.expect(503);
-    shop.submit(&alices, "/profile", "last_name=Doe").await.expect(503);
-    shop.submit(&alices, "/deactivate", "username=bob").await.expect(503);
+    alice_browser.send("GET", "/chat-token", None).await.expect(503);
+    shop.submit(&alice_browser, "/profile", "last_name=Doe").await.expect(503);
+    shop.submit(&alice_browser, "/deactivate", "username=bob").await.expect(503);
     shop.client.send("GET", "/", None).await.expect(200);
     shop.sign_in("bob").await.expect(403);
     drop(database);

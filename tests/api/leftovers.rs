@@ -152,8 +152,8 @@ async fn a_large_chat_that_is_deleted_is_gone_while_its_members_are_cleared_out(
     );
     stores(&server, rows).await;
     is_stored(&server, chat, &root, Action::DeleteChat).await;
-    let bobs = format!("members WHERE chat_id = {chat} AND user_id = {}", bob.id);
-    assert_eq!(count(&server, &bobs).await, 1, "he is left");
+    let bob_row = format!("members WHERE chat_id = {chat} AND user_id = {}", bob.id);
+    assert_eq!(count(&server, &bob_row).await, 1, "he is left");
     let meanwhile = answers(&bob, chat, message).await;
     for (path, status, json) in &meanwhile {
         let shows = json["count"].as_i64().unwrap_or(0) + json["total"].as_i64().unwrap_or(0);
@@ -174,10 +174,10 @@ async fn many_chats_are_handed_over_in_steps() {
     let server = Server::start().await;
     let root = server.staff("root").await;
     let [ann, bob, eve] = server.users(["ann", "bob", "eve"]).await;
-    let (mut bobs, mut eves) = (Vec::new(), Vec::new());
+    let (mut bob_chats, mut eve_chats) = (Vec::new(), Vec::new());
     for _ in 0..40 {
-        bobs.push(bob.group("Team", &[&ann]).await);
-        eves.push(eve.group("Crew", &[&ann]).await);
+        bob_chats.push(bob.group("Team", &[&ann]).await);
+        eve_chats.push(eve.group("Crew", &[&ann]).await);
     }
     let managed = async |chats: &[i64]| {
         let mut managed = 0;
@@ -189,7 +189,7 @@ async fn many_chats_are_handed_over_in_steps() {
     };
     let path = format!("users/{}/", bob.id);
     root.patch(&path, json!({"is_active": false})).await.expect(200);
-    assert_eq!(managed(&bobs).await, 40, "when it is answered");
+    assert_eq!(managed(&bob_chats).await, 40, "when it is answered");
     // Simulate a server that ended right after storing the deactivation.
     let user = UserId(eve.id);
     let shutting_out = server.state.writer.run("shut_out", move |conn, _| {
@@ -197,10 +197,10 @@ async fn many_chats_are_handed_over_in_steps() {
         succession::change_standing(conn, &mut row, false)
     });
     shutting_out.await.unwrap();
-    assert_eq!(managed(&eves).await, 0);
+    assert_eq!(managed(&eve_chats).await, 0);
     assert_eq!(differences(&server).await, Vec::<String>::new(), "it is known");
     server.state.purge.notify_one();
     until_none(&server, "successions").await;
-    assert_eq!(managed(&eves).await, 40);
+    assert_eq!(managed(&eve_chats).await, 40);
     assert_eq!(differences(&server).await, Vec::<String>::new());
 }

@@ -268,14 +268,14 @@ async fn who_left_is_no_reader_any_more_but_stays_the_sender() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
     let chat = ann.group("Team", &[&bob]).await;
-    let (anns, bobs) = (ann.posts(chat, "1").await, bob.posts(chat, "2").await);
+    let (ann_message, bob_message) = (ann.posts(chat, "1").await, bob.posts(chat, "2").await);
     bob.marks_as_read(chat).await;
     ann.marks_as_read(chat).await;
     ann.removes(chat, &bob).await;
-    assert_eq!(readers(&ann, &anns).await, json!([ann.id]));
-    assert_eq!(readers(&ann, &bobs).await, json!([bob.id, ann.id]));
+    assert_eq!(readers(&ann, &ann_message).await, json!([ann.id]));
+    assert_eq!(readers(&ann, &bob_message).await, json!([bob.id, ann.id]));
     ann.adds(chat, &[&bob]).await;
-    assert_eq!(readers(&ann, &anns).await, json!([ann.id]));
+    assert_eq!(readers(&ann, &ann_message).await, json!([ann.id]));
 }
 
 // Events.
@@ -286,14 +286,15 @@ async fn reading_is_told_to_others_and_with_what_is_left_to_ones_own_sockets() {
     let [ann, bob] = server.users(["ann", "bob"]).await;
     let chat = ann.group("Team", &[&bob]).await;
     let (one, _) = (ann.posts(chat, "1").await, ann.posts(chat, "2").await);
-    let (mut anns, mut bobs, mut phone) = (ann.listens().await, bob.listens().await, bob.listens().await);
+    let (mut ann_socket, mut bob_socket, mut phone) =
+        (ann.listens().await, bob.listens().await, bob.listens().await);
     bob.marks_as_read_to(chat, &one).await;
     let kind = "read";
     let mut event = json!({"type": kind, "chat_id": chat, "seq": 4, "user_id": bob.id, "last_read_message_id": one["id"]});
-    assert_eq!(anns.receives("read").await, event);
+    assert_eq!(ann_socket.receives("read").await, event);
     event["unread_count"] = json!(1);
     event["me"] = json!({"muted_until": null, "is_pinned": false, "unread_from": null});
-    assert_eq!(bobs.receives("read").await, event);
+    assert_eq!(bob_socket.receives("read").await, event);
     assert_eq!(phone.receives("read").await, event);
     assert_eq!(bob.sees(chat).await["seq"], 4);
 }
@@ -306,11 +307,11 @@ async fn a_marker_that_does_not_move_tells_nobody() {
     bob.marks_as_read(chat).await;
     let (one, _) = (ann.posts(chat, "1").await, ann.posts(chat, "2").await);
     bob.marks_as_read(chat).await;
-    let (mut anns, mut bobs) = (ann.listens().await, bob.listens().await);
+    let (mut ann_socket, mut bob_socket) = (ann.listens().await, bob.listens().await);
     bob.marks_as_read(chat).await;
     bob.marks_as_read_to(chat, &one).await;
     ann.posts(chat, "3").await;
-    for socket in [&mut anns, &mut bobs] {
+    for socket in [&mut ann_socket, &mut bob_socket] {
         assert_eq!(socket.receives("new_message").await["seq"], 5);
     }
 }
@@ -321,11 +322,12 @@ async fn a_big_chat_has_no_receipts() {
     let [ann, bob, cat] = server.users(["ann", "bob", "cat"]).await;
     let chat = ann.group("Team", &[&bob, &cat]).await;
     let message = ann.posts(chat, "hi").await;
-    let (mut anns, mut bobs, mut phone) = (ann.listens().await, bob.listens().await, bob.listens().await);
+    let (mut ann_socket, mut bob_socket, mut phone) =
+        (ann.listens().await, bob.listens().await, bob.listens().await);
     assert_eq!(unread(&bob, chat).await, 1);
     assert_eq!(bob.marks_as_read(chat).await, 1);
     assert_eq!(unread(&bob, chat).await, 0);
-    for socket in [&mut bobs, &mut phone] {
+    for socket in [&mut bob_socket, &mut phone] {
         let event = json!({
             "type": "read", "chat_id": chat, "user_id": bob.id, "last_read_message_id": message["id"],
             "unread_count": 0, "me": {"muted_until": null, "is_pinned": false, "unread_from": null}
@@ -336,7 +338,7 @@ async fn a_big_chat_has_no_receipts() {
     assert_eq!(bob.sees(chat).await["seq"], 2);
     assert_eq!(bob.sees(chat).await["last_read_message_id"], message["id"]);
     ann.posts(chat, "next").await;
-    assert_eq!(anns.receives("new_message").await["seq"], 3);
+    assert_eq!(ann_socket.receives("new_message").await["seq"], 3);
 }
 
 #[actix_web::test]
@@ -345,9 +347,9 @@ async fn a_chat_as_big_as_the_limit_has_receipts() {
     let [ann, bob] = server.users(["ann", "bob"]).await;
     let chat = ann.group("Team", &[&bob]).await;
     let message = ann.posts(chat, "hi").await;
-    let mut anns = ann.listens().await;
+    let mut ann_socket = ann.listens().await;
     bob.marks_as_read(chat).await;
-    assert_eq!(anns.receives("read").await["seq"], 3);
+    assert_eq!(ann_socket.receives("read").await["seq"], 3);
     assert_eq!(readers(&ann, &message).await, json!([ann.id, bob.id]));
 }
 
@@ -358,16 +360,17 @@ async fn typing_is_told_to_others_and_not_to_ones_own_sockets() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
     let chat = ann.group("Team", &[&bob]).await;
-    let (mut anns, mut bobs, mut phone) = (ann.listens().await, bob.listens().await, bob.listens().await);
+    let (mut ann_socket, mut bob_socket, mut phone) =
+        (ann.listens().await, bob.listens().await, bob.listens().await);
     for is_typing in [true, false] {
         let body = json!({"is_typing": is_typing});
         let reply = bob.post(&format!("chats/{chat}/typing/"), body).await.expect(200);
         assert_eq!(reply.json, json!({"status": "success"}));
         let told = json!({"type": "typing", "chat_id": chat, "user_id": bob.id, "is_typing": is_typing});
-        assert_eq!(anns.receives("typing").await, told);
+        assert_eq!(ann_socket.receives("typing").await, told);
     }
     ann.posts(chat, "hi").await;
-    for socket in [&mut anns, &mut bobs, &mut phone] {
+    for socket in [&mut ann_socket, &mut bob_socket, &mut phone] {
         assert_eq!(socket.receives("new_message").await["seq"], 2);
     }
 }
@@ -377,17 +380,17 @@ async fn only_members_type() {
     let server = Server::start().await;
     let [ann, bob, cat] = server.users(["ann", "bob", "cat"]).await;
     let chat = ann.group("Team", &[&bob]).await;
-    let mut anns = ann.listens().await;
+    let mut ann_socket = ann.listens().await;
     assert_eq!(types(&cat, chat, true).await, 404);
     assert_eq!(types(&bob, chat, true).await, 200);
     ann.removes(chat, &bob).await;
     assert_eq!(types(&bob, chat, true).await, 404);
     ann.adds(chat, &[&cat]).await;
     assert_eq!(types(&cat, chat, true).await, 200);
-    assert_eq!(anns.receives("typing").await["user_id"], bob.id);
-    anns.receives("members_changed").await;
-    anns.receives("members_changed").await;
-    assert_eq!(anns.receives("typing").await["user_id"], cat.id);
+    assert_eq!(ann_socket.receives("typing").await["user_id"], bob.id);
+    ann_socket.receives("members_changed").await;
+    ann_socket.receives("members_changed").await;
+    assert_eq!(ann_socket.receives("typing").await["user_id"], cat.id);
 }
 
 #[actix_web::test]

@@ -85,18 +85,18 @@ async fn all_of_ones_own_sockets_hear_of_it_and_nobody_elses() {
     let bob_elsewhere = server.anonymous().with("Authorization", &bob.headers[0].1);
     let chat = ann.group("Team", &[&bob]).await;
     let message = ann.posts(chat, "hi").await;
-    let (mut anns, mut bobs, mut others) =
+    let (mut ann_socket, mut bob_socket, mut others) =
         (ann.listens().await, bob.listens().await, bob_elsewhere.listens().await);
     let mut stream = bob.streams().await;
     bob.sets(chat, json!({"is_pinned": true})).await.expect(200);
     let me = json!({"muted_until": null, "is_pinned": true, "unread_from": null});
     let told = json!({"type": "me_updated", "chat_id": chat, "seq": 3, "me": me, "unread_count": 1});
-    assert_eq!(bobs.next().await, told);
+    assert_eq!(bob_socket.next().await, told);
     assert_eq!(others.next().await, told);
     assert_eq!(stream.next().await, told);
     bob.marks_as_read(chat).await;
     bob.sets(chat, json!({"unread_from": message["id"]})).await.expect(200);
-    for socket in [&mut bobs, &mut others] {
+    for socket in [&mut bob_socket, &mut others] {
         let read = socket.receives("read").await;
         assert_eq!((&read["me"], &read["unread_count"]), (&me, &json!(0)));
         let told = socket.receives("me_updated").await;
@@ -104,10 +104,10 @@ async fn all_of_ones_own_sockets_hear_of_it_and_nobody_elses() {
         assert_eq!(told["me"]["unread_from"], message["id"]);
     }
     // Other members receive their events without a gap.
-    let read = anns.receives("read").await;
+    let read = ann_socket.receives("read").await;
     assert_eq!((&read["seq"], read.get("me")), (&json!(4), None));
     let next = bob.posts(chat, "ho").await;
-    assert_eq!(anns.receives("new_message").await["message"], next);
+    assert_eq!(ann_socket.receives("new_message").await["message"], next);
     assert_eq!(next["seq"], 6);
 }
 
@@ -132,11 +132,11 @@ async fn a_reader_who_asks_or_waits_is_told_of_ones_own_only() {
     // Another member's settings appear only as a skipped number.
     let told = ann.post("sync/", json!({"chats": known})).await.expect(200).json;
     assert_eq!((&told["events"], &told["heads"]), (&json!([]), &json!({chat.to_string(): 2})));
-    let (mut anns, missed, ack) = ann.resumes(known.clone()).await;
+    let (mut ann_socket, missed, ack) = ann.resumes(known.clone()).await;
     assert_eq!((missed.len(), &ack["heads"]), (0, &json!({chat.to_string(): 2})));
     let mut stream = ann.streams_from("", &format!(":{chat}.1")).await.unwrap();
     let message = bob.posts(chat, "next").await;
-    assert_eq!(anns.receives("new_message").await["message"], message);
+    assert_eq!(ann_socket.receives("new_message").await["message"], message);
     assert_eq!(stream.receives("new_message").await["message"], message);
 }
 
@@ -193,14 +193,14 @@ async fn unread_by_hand_changes_the_count_and_nothing_that_others_see() {
     is_sound(&server).await;
     // Reading up to any message resets the mark. For a message that was read before, the marker does not
     // move.
-    let mut anns = ann.listens().await;
+    let mut ann_socket = ann.listens().await;
     let seq = bob.sees(chat).await["seq"].as_i64().unwrap();
     assert_eq!(bob.marks_as_read_to(chat, &messages[0]).await, 0);
     let seen = bob.sees(chat).await;
     assert_eq!((&seen["me"], &seen["seq"]), (&plain(), &json!(seq + 1)));
     assert_eq!(unread(&bob, chat).await, 2);
     assert_eq!(bob.marks_as_read_to(chat, &more).await, 2);
-    assert_eq!(anns.receives("read").await["seq"], seq + 2);
+    assert_eq!(ann_socket.receives("read").await["seq"], seq + 2);
     is_sound(&server).await;
 }
 
@@ -213,17 +213,17 @@ async fn where_there_are_no_receipts_reading_ends_it_as_well() {
     bob.marks_as_read_to(chat, &messages[0]).await;
     bob.sets(chat, json!({"unread_from": messages[0]["id"]})).await.expect(200);
     assert_eq!(unread(&bob, chat).await, 2);
-    let (mut anns, mut bobs) = (ann.listens().await, bob.listens().await);
+    let (mut ann_socket, mut bob_socket) = (ann.listens().await, bob.listens().await);
     assert_eq!(bob.marks_as_read(chat).await, 1);
-    let told = bobs.receives("me_updated").await;
+    let told = bob_socket.receives("me_updated").await;
     assert_eq!((&told["me"], &told["unread_count"], &told["seq"]), (&plain(), &json!(0), &json!(5)));
-    let read = bobs.receives("read").await;
+    let read = bob_socket.receives("read").await;
     assert_eq!((read.get("seq"), &read["unread_count"]), (None, &json!(0)));
     assert_eq!(unread(&bob, chat).await, 0);
     let (_, missed, _) = bob.resumes(json!({chat.to_string(): 4})).await;
     assert_eq!(kinds(&missed), ["me_updated"]);
     ann.posts(chat, "next").await;
-    anns.receives("new_message").await;
+    ann_socket.receives("new_message").await;
     is_sound(&server).await;
 }
 
@@ -271,9 +271,9 @@ async fn who_comes_back_into_a_chat_begins_anew() {
     let me = json!({"is_pinned": true, "muted_until": "2031-05-01T10:00:00Z", "unread_from": message["id"]});
     bob.sets(chat, me).await.expect(200);
     ann.removes(chat, &bob).await;
-    let mut bobs = bob.listens().await;
+    let mut bob_socket = bob.listens().await;
     ann.adds(chat, &[&bob]).await;
-    let created = bobs.receives("chat_created").await;
+    let created = bob_socket.receives("chat_created").await;
     assert_eq!((&created["chat"]["me"], &created["chat"]["unread_count"]), (&plain(), &json!(0)));
     assert_eq!(bob.sees(chat).await["me"], plain());
     assert_eq!(unread(&bob, chat).await, 0);

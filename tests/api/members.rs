@@ -61,16 +61,17 @@ async fn people_added_together_share_one_number() {
     let server = Server::start().await;
     let [ann, bob, cat, dan] = server.users(["ann", "bob", "cat", "dan"]).await;
     let chat = ann.group("Team", &[&dan]).await;
-    let (mut anns, mut bobs, mut cats) = (ann.listens().await, bob.listens().await, cat.listens().await);
+    let (mut ann_socket, mut bob_socket, mut cat_socket) =
+        (ann.listens().await, bob.listens().await, cat.listens().await);
     ann.adds(chat, &[&cat, &dan, &bob]).await;
     let added = json!([member(&ann, chat, &bob).await, member(&ann, chat, &cat).await]);
-    let event = anns.receives("members_changed").await;
+    let event = ann_socket.receives("members_changed").await;
     let told = json!({
         "type": "members_changed", "chat_id": chat, "seq": 2, "added": added, "removed": [], "changed": [],
         "member_count": 4
     });
     assert_eq!(event, told);
-    for (socket, user) in [(&mut bobs, &bob), (&mut cats, &cat)] {
+    for (socket, user) in [(&mut bob_socket, &bob), (&mut cat_socket, &cat)] {
         let event = socket.receives("chat_created").await;
         assert_eq!(
             event,
@@ -78,7 +79,7 @@ async fn people_added_together_share_one_number() {
         );
     }
     ann.posts(chat, "hi").await;
-    for socket in [&mut anns, &mut bobs, &mut cats] {
+    for socket in [&mut ann_socket, &mut bob_socket, &mut cat_socket] {
         assert_eq!(socket.receives("new_message").await["seq"], 3);
     }
 }
@@ -88,10 +89,10 @@ async fn adding_who_is_in_already_tells_nobody() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
     let chat = ann.group("Team", &[&bob]).await;
-    let mut bobs = bob.listens().await;
+    let mut bob_socket = bob.listens().await;
     ann.adds(chat, &[&bob]).await;
     ann.posts(chat, "hi").await;
-    assert_eq!(bobs.receives("new_message").await["seq"], 2);
+    assert_eq!(bob_socket.receives("new_message").await["seq"], 2);
 }
 
 #[actix_web::test]
@@ -149,7 +150,7 @@ async fn a_member_removed_mid_session_stops_receiving() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
     let (chat, other) = (ann.group("Team", &[&bob]).await, ann.group("Other", &[&bob]).await);
-    let (mut anns, mut bobs) = (ann.listens().await, bob.listens().await);
+    let (mut ann_socket, mut bob_socket) = (ann.listens().await, bob.listens().await);
     ann.removes(chat, &bob).await;
     let message = ann.posts(chat, "secret").await;
     ann.edits(&message, "more secret").await;
@@ -157,15 +158,15 @@ async fn a_member_removed_mid_session_stops_receiving() {
     ann.post(&format!("chats/{chat}/typing/"), json!({"is_typing": true})).await.expect(200);
     let elsewhere = ann.posts(other, "hi").await;
     assert_eq!(
-        bobs.receives("chat_deleted").await,
+        bob_socket.receives("chat_deleted").await,
         json!({"type": "chat_deleted", "chat_id": chat, "seq": 2})
     );
-    assert_eq!(bobs.receives("new_message").await["message"], elsewhere);
+    assert_eq!(bob_socket.receives("new_message").await["message"], elsewhere);
     let told = json!({
         "type": "members_changed", "chat_id": chat, "seq": 2, "added": [], "removed": [bob.id], "changed": [],
         "member_count": 1
     });
-    assert_eq!(anns.receives("members_changed").await, told);
+    assert_eq!(ann_socket.receives("members_changed").await, told);
 }
 
 #[actix_web::test]
@@ -217,7 +218,7 @@ async fn a_message_never_follows_its_senders_removal() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
     let chat = ann.group("Team", &[&bob]).await;
-    let mut anns = ann.listens().await;
+    let mut ann_socket = ann.listens().await;
     let path = format!("chats/{chat}/messages/");
     let sends = join_all((0..20).map(|_| bob.post(&path, json!({"content": "hi"}))));
     let (replies, removal) = join(sends, tries_to_remove(&ann, chat, bob.id)).await;
@@ -226,9 +227,9 @@ async fn a_message_never_follows_its_senders_removal() {
     assert_eq!(replies.iter().filter(|reply| reply.status == 404).count(), 20 - posted);
     assert_eq!(ann.reads(chat).await.len(), posted);
     for _ in 0..posted {
-        anns.receives("new_message").await;
+        ann_socket.receives("new_message").await;
     }
-    assert_eq!(anns.receives("members_changed").await["seq"], posted + 2);
+    assert_eq!(ann_socket.receives("members_changed").await["seq"], posted + 2);
 }
 
 #[actix_web::test]
@@ -241,14 +242,14 @@ async fn the_last_admins_going_makes_the_longest_standing_member_admin() {
     // A returning member starts with fresh settings.
     dan.removes(chat, &dan).await;
     ann.adds(chat, &[&dan]).await;
-    let mut dans = dan.listens().await;
+    let mut dan_socket = dan.listens().await;
     ann.removes(chat, &ann).await;
     let changed = json!([member(&dan, chat, &cat).await]);
     let told = json!({
         "type": "members_changed", "chat_id": chat, "seq": 6, "added": [], "removed": [ann.id], "changed": changed,
         "member_count": 3
     });
-    assert_eq!(dans.receives("members_changed").await, told);
+    assert_eq!(dan_socket.receives("members_changed").await, told);
     assert_eq!(roles(&dan, chat).await, [admin(&cat), plain(&bob), plain(&dan)]);
     assert_eq!(dan.sees(chat).await["admins"], json!([cat.id]));
     cat.put(&format!("chats/{chat}/"), json!({"title": "Crew"})).await.expect(200);
@@ -260,9 +261,9 @@ async fn an_admins_going_hands_over_nothing_while_there_is_another() {
     let [ann, bob, cat] = server.users(["ann", "bob", "cat"]).await;
     let chat = ann.group("Team", &[&bob, &cat]).await;
     gives(&ann, chat, cat.id, "admin").await.expect(200);
-    let mut bobs = bob.listens().await;
+    let mut bob_socket = bob.listens().await;
     ann.removes(chat, &cat).await;
-    assert_eq!(bobs.receives("members_changed").await["changed"], json!([]));
+    assert_eq!(bob_socket.receives("members_changed").await["changed"], json!([]));
     assert_eq!(roles(&bob, chat).await, [admin(&ann), plain(&bob)]);
 }
 
@@ -272,12 +273,12 @@ async fn the_last_members_going_deletes_the_group() {
     let [ann, bob] = server.users(["ann", "bob"]).await;
     let chat = ann.group("Team", &[&bob]).await;
     let message = bob.posts(chat, "hi").await;
-    let mut bobs = bob.listens().await;
+    let mut bob_socket = bob.listens().await;
     ann.removes(chat, &ann).await;
-    bobs.receives("members_changed").await;
+    bob_socket.receives("members_changed").await;
     bob.post(&format!("chats/{chat}/leave/"), json!({})).await.expect(204);
     assert_eq!(
-        bobs.receives("chat_deleted").await,
+        bob_socket.receives("chat_deleted").await,
         json!({"type": "chat_deleted", "chat_id": chat, "seq": 4})
     );
     bob.get(&format!("chats/{chat}/")).await.expect(404);
@@ -303,7 +304,7 @@ async fn a_role_is_answered_told_and_shown_alike() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
     let chat = ann.group("Team", &[&bob]).await;
-    let mut bobs = bob.listens().await;
+    let mut bob_socket = bob.listens().await;
     let promoted = gives(&ann, chat, bob.id, "admin").await.expect(200).json;
     assert_eq!((&promoted["id"], &promoted["role"]), (&json!(bob.id), &json!("admin")));
     assert_eq!(promoted, member(&ann, chat, &bob).await);
@@ -311,7 +312,7 @@ async fn a_role_is_answered_told_and_shown_alike() {
         "type": "members_changed", "chat_id": chat, "seq": 2, "added": [], "removed": [], "changed": [promoted],
         "member_count": 2
     });
-    assert_eq!(bobs.receives("members_changed").await, told);
+    assert_eq!(bob_socket.receives("members_changed").await, told);
     let seen = bob.sees(chat).await;
     assert_eq!((&seen["my_role"], &seen["admins"]), (&json!("admin"), &json!([ann.id, bob.id])));
     gives(&bob, chat, ann.id, "member").await.expect(200);
@@ -323,11 +324,11 @@ async fn the_role_that_one_has_already_changes_nothing() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
     let chat = ann.group("Team", &[&bob]).await;
-    let mut bobs = bob.listens().await;
+    let mut bob_socket = bob.listens().await;
     gives(&ann, chat, bob.id, "member").await.expect(200);
     gives(&ann, chat, ann.id, "admin").await.expect(200);
     ann.posts(chat, "hi").await;
-    assert_eq!(bobs.receives("new_message").await["seq"], 2);
+    assert_eq!(bob_socket.receives("new_message").await["seq"], 2);
 }
 
 #[actix_web::test]
@@ -388,11 +389,11 @@ async fn members_are_listed_by_joining_with_what_concerns_the_chat() {
     let page = cat.get(&format!("chats/{chat}/members/")).await.expect(200);
     assert_eq!(page.ids(), [ann.id, cat.id, bob.id]);
     assert_eq!(*page.results(), *cat.sees(chat).await["members"].as_array().unwrap());
-    let [anns, cats, bobs] = [0, 1, 2].map(|place| &page.results()[place]);
+    let [ann_entry, cat_entry, bob_entry] = [0, 1, 2].map(|place| &page.results()[place]);
     for (member, read, from) in [
-        (anns, Value::Null, Value::Null),
-        (cats, message["id"].clone(), Value::Null),
-        (bobs, message["id"].clone(), message["id"].clone()),
+        (ann_entry, Value::Null, Value::Null),
+        (cat_entry, message["id"].clone(), Value::Null),
+        (bob_entry, message["id"].clone(), message["id"].clone()),
     ] {
         assert_eq!(member["last_read_message_id"], read, "{member}");
         assert_eq!(member["read_from_message_id"], from, "{member}");
@@ -474,9 +475,9 @@ async fn who_comes_back_starts_with_everything_read() {
     let missed = ann.posts(chat, "1").await;
     ann.removes(chat, &bob).await;
     let latest = ann.posts(chat, "2").await;
-    let mut bobs = bob.listens().await;
+    let mut bob_socket = bob.listens().await;
     ann.adds(chat, &[&bob]).await;
-    let created = bobs.receives("chat_created").await;
+    let created = bob_socket.receives("chat_created").await;
     assert_eq!(created["chat"], bob.sees(chat).await);
     assert_eq!(created["chat"]["unread_count"], 0);
     assert_eq!(created["chat"]["last_read_message_id"], latest["id"]);
@@ -487,7 +488,7 @@ async fn who_comes_back_starts_with_everything_read() {
         assert_eq!((&shown["read_by"], &shown["read_count"]), (&json!([ann.id]), &json!(1)));
     }
     ann.posts(chat, "3").await;
-    assert_eq!(bobs.receives("new_message").await["seq"], 6);
+    assert_eq!(bob_socket.receives("new_message").await["seq"], 6);
     assert_eq!(bob.sees(chat).await["unread_count"], 1);
 }
 

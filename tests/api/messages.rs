@@ -43,9 +43,9 @@ async fn a_message_is_answered_told_and_shown_alike() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
     let chat = ann.group("Team", &[&bob]).await;
-    let mut bobs = bob.listens().await;
+    let mut bob_socket = bob.listens().await;
     let message = ann.posts(chat, "hi").await;
-    assert_eq!(bobs.receives("new_message").await["message"], message);
+    assert_eq!(bob_socket.receives("new_message").await["message"], message);
     assert_eq!(bob.get(&format!("messages/{}/", message["id"])).await.expect(200).json, message);
     assert_eq!(*page(&bob, chat, "").await.results(), std::slice::from_ref(&message));
     assert_eq!(bob.sees(chat).await["last_message"], message);
@@ -196,14 +196,14 @@ async fn twenty_sends_at_once_with_one_client_id_are_one_message() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
     let chat = ann.group("Team", &[&bob]).await;
-    let mut bobs = bob.listens().await;
+    let mut bob_socket = bob.listens().await;
     let replies = join_all((0..20).map(|_| sends(&ann, chat, "hi", json!("k1")))).await;
     assert_eq!(replies.iter().filter(|reply| reply.status == 201).count(), 1);
     assert_eq!(replies.iter().filter(|reply| reply.status == 200).count(), 19);
     assert!(replies.iter().all(|reply| reply.json == replies[0].json));
-    assert_eq!(bobs.receives("new_message").await["message"], replies[0].json);
+    assert_eq!(bob_socket.receives("new_message").await["message"], replies[0].json);
     let next = ann.posts(chat, "next").await;
-    assert_eq!(bobs.receives("new_message").await["message"], next);
+    assert_eq!(bob_socket.receives("new_message").await["message"], next);
     assert_eq!(bob.reads(chat).await, ["hi", "next"]);
 }
 
@@ -309,13 +309,13 @@ async fn an_edited_message_says_so_to_all() {
     let [ann, bob] = server.users(["ann", "bob"]).await;
     let chat = ann.group("Team", &[&bob]).await;
     let message = ann.posts(chat, "hi").await;
-    let mut bobs = bob.listens().await;
+    let mut bob_socket = bob.listens().await;
     let edited = ann.edits(&message, " hello ").await;
     assert_eq!((&edited["content"], &edited["is_edited"]), (&json!("hello"), &json!(true)));
     assert_eq!((&edited["id"], &edited["created_at"]), (&message["id"], &message["created_at"]));
     assert!(edited["updated_at"].as_str() > message["updated_at"].as_str());
     assert_eq!(edited["seq"], 3);
-    let event = bobs.receives("message_updated").await;
+    let event = bob_socket.receives("message_updated").await;
     assert_eq!(event, json!({"type": "message_updated", "chat_id": chat, "seq": 3, "message": edited}));
     assert_eq!(bob.sees(chat).await["last_message"], edited);
     assert_eq!(bob.sees(chat).await["updated_at"], message["created_at"]);
@@ -327,12 +327,12 @@ async fn the_same_text_again_is_no_edit() {
     let [ann, bob] = server.users(["ann", "bob"]).await;
     let chat = ann.group("Team", &[&bob]).await;
     let message = ann.posts(chat, "hi").await;
-    let mut bobs = bob.listens().await;
+    let mut bob_socket = bob.listens().await;
     assert_eq!(ann.edits(&message, " hi").await, message);
     let path = format!("messages/{}/", message["id"]);
     assert_eq!(ann.patch(&path, json!({})).await.expect(200).json, message);
     let next = ann.posts(chat, "next").await;
-    assert_eq!(bobs.receives("new_message").await["message"], next);
+    assert_eq!(bob_socket.receives("new_message").await["message"], next);
 }
 
 #[actix_web::test]
@@ -387,9 +387,9 @@ async fn a_deleted_message_stays_as_a_tombstone() {
     let (kept, gone) = (ann.posts(chat, "kept").await, bob.posts(chat, "gone").await);
     ann.post(&format!("messages/{}/reactions/", gone["id"]), json!({"emoji": "👍"})).await.expect(200);
     ann.marks_as_read(chat).await;
-    let mut anns = ann.listens().await;
+    let mut ann_socket = ann.listens().await;
     bob.deletes(&gone).await;
-    let event = anns.receives("message_deleted").await;
+    let event = ann_socket.receives("message_deleted").await;
     let list = page(&ann, chat, "").await;
     assert_eq!((&list.json["count"], list.ids().len()), (&json!(2), 2));
     let tombstone = &list.results()[0];
@@ -425,10 +425,10 @@ async fn the_last_message_is_the_newest_that_is_left() {
     let chat = ann.group("Team", &[&bob]).await;
     let (one, two, three) =
         (ann.posts(chat, "1").await, ann.posts(chat, "2").await, ann.posts(chat, "3").await);
-    let mut bobs = bob.listens().await;
+    let mut bob_socket = bob.listens().await;
     for (gone, left) in [(&two, &three["id"]), (&three, &one["id"]), (&one, &Value::Null)] {
         ann.deletes(gone).await;
-        let event = bobs.receives("message_deleted").await;
+        let event = bob_socket.receives("message_deleted").await;
         assert_eq!(event["last_message"]["id"], *left);
         assert_eq!(bob.sees(chat).await["last_message"], event["last_message"]);
         assert_eq!(*bob.get("chats/").await.results(), [bob.sees(chat).await]);

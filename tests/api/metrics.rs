@@ -81,14 +81,14 @@ async fn sockets_events_and_deliveries_are_counted() {
     let server = Server::watched().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
     let chat = ann.group("group", &[&bob]).await;
-    let (mut anns, mut bobs) = (ann.listens().await, bob.listens().await);
+    let (mut ann_socket, mut bob_socket) = (ann.listens().await, bob.listens().await);
     assert_eq!(server.series("greenroom_sockets").await, Some(2.0));
     let delivered = r#"greenroom_deliveries_total{to="socket"}"#;
     let before = server.series(delivered).await.unwrap();
     for text in ["one", "two", "three"] {
         ann.posts(chat, text).await;
-        anns.receives("new_message").await;
-        bobs.receives("new_message").await;
+        ann_socket.receives("new_message").await;
+        bob_socket.receives("new_message").await;
     }
     // `presence` events are counted too.
     assert!(server.series(delivered).await.unwrap() >= before + 6.0);
@@ -97,7 +97,7 @@ async fn sockets_events_and_deliveries_are_counted() {
     assert_eq!(server.series(&requests("/messages/ws", "GET", 101)).await, Some(2.0));
     let root = server.staff("root").await;
     root.delete(&format!("users/{}/tokens/", bob.id)).await.expect(204);
-    assert_eq!(bobs.is_closed().await, 4401);
+    assert_eq!(bob_socket.is_closed().await, 4401);
     assert_eq!(server.series(r#"greenroom_sockets_closed_total{reason="signed_out"}"#).await, Some(1.0));
 }
 

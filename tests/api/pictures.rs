@@ -41,13 +41,13 @@ async fn addresses_of_other_hosts_are_this_servers_in_answers_and_events() {
     let server = Server::start_with(fetching(&[&host])).await;
     let (root, [ann, bob]) = (server.staff("root").await, server.users(["ann", "bob"]).await);
     let chat = ann.dm(&bob).await;
-    let mut bobs = bob.listens().await;
+    let mut bob_socket = bob.listens().await;
     let source = host.draws("/a.png?secret=1");
     let shown = chooses(&ann, &source).await;
     assert!(shown.starts_with(&format!("/messages/pictures/{}/", ann.id)), "{shown}");
-    let told = bobs.receives("user_updated").await;
+    let told = bob_socket.receives("user_updated").await;
     ann.posts(chat, "hello").await;
-    let heard = bobs.receives("new_message").await;
+    let heard = bob_socket.receives("new_message").await;
     let user = format!("users/{}/", ann.id);
     let seen = [
         bob.get(&user).await.expect(200).json["avatar_url"].clone(),
@@ -256,8 +256,8 @@ async fn only_addresses_that_were_shown_of_pictures_that_are_still_there_are_fet
     let [ann, bob, cat] = server.users(["ann", "bob", "cat"]).await;
     let nobody = server.anonymous();
     let shown = chooses(&ann, &host.draws("/a.png")).await;
-    let bobs = chooses(&bob, &host.draws("/b.png")).await;
-    let cats = chooses(&cat, &host.url("/a.png")).await;
+    let bob_picture = chooses(&bob, &host.draws("/b.png")).await;
+    let cat_picture = chooses(&cat, &host.url("/a.png")).await;
     let key = |shown: &str| shown.rsplit('/').next().unwrap().to_owned();
     let altered = |shown: &str| {
         let flipped = if shown.ends_with('A') { "E" } else { "A" };
@@ -267,8 +267,8 @@ async fn only_addresses_that_were_shown_of_pictures_that_are_still_there_are_fet
         altered(&shown),
         shown[..shown.len() - 1].to_owned(),
         format!("/messages/pictures/{}/{}", bob.id, key(&shown)),
-        format!("/messages/pictures/{}/{}", ann.id, key(&bobs)),
-        format!("/messages/pictures/{}/{}", ann.id, key(&cats)),
+        format!("/messages/pictures/{}/{}", ann.id, key(&bob_picture)),
+        format!("/messages/pictures/{}/{}", ann.id, key(&cat_picture)),
         format!("/messages/pictures/{}/AAAA", ann.id),
         format!("/messages/pictures/9999/{}", key(&shown)),
         format!("/messages/pictures/{}/AAAA?url={}", ann.id, host.url("/a.png")),

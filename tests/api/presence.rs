@@ -11,14 +11,14 @@ async fn people_hear_when_the_other_of_a_dm_comes_and_goes() {
     let server = Server::start().await;
     let (ann, bob) = (server.user("ann").await, server.user("bob").await);
     ann.dm(&bob).await;
-    let mut anns = ann.listens().await;
-    assert_eq!(anns.hello["users_online"], json!([]));
-    let bobs = bob.listens().await;
-    assert_eq!(bobs.hello["users_online"], json!([ann.id]));
-    assert_eq!(anns.hears_of(&bob).await["is_online"], true);
+    let mut ann_socket = ann.listens().await;
+    assert_eq!(ann_socket.hello["users_online"], json!([]));
+    let bob_socket = bob.listens().await;
+    assert_eq!(bob_socket.hello["users_online"], json!([ann.id]));
+    assert_eq!(ann_socket.hears_of(&bob).await["is_online"], true);
     assert_eq!(ann.get("sync/").await.json["users_online"], json!([bob.id]));
-    drop(bobs);
-    let gone = anns.hears_of(&bob).await;
+    drop(bob_socket);
+    let gone = ann_socket.hears_of(&bob).await;
     assert_eq!(gone["is_online"], false);
     let last_seen = gone["last_seen"].as_str().unwrap();
     assert!(
@@ -35,18 +35,18 @@ async fn who_is_back_within_moments_was_not_away() {
     let server = Server::start().await;
     let (ann, bob) = (server.user("ann").await, server.user("bob").await);
     ann.dm(&bob).await;
-    let mut anns = ann.listens().await;
-    let bobs = bob.listens().await;
-    anns.hears_of(&bob).await;
-    drop(bobs);
-    let bobs = bob.listens().await;
+    let mut ann_socket = ann.listens().await;
+    let bob_socket = bob.listens().await;
+    ann_socket.hears_of(&bob).await;
+    drop(bob_socket);
+    let bob_socket = bob.listens().await;
     let other = bob.listens().await;
-    drop(bobs);
+    drop(bob_socket);
     drop(other);
     // One event for all of these sockets.
-    assert_eq!(anns.hears_of(&bob).await["is_online"], false);
-    let _bobs = bob.listens().await;
-    assert_eq!(anns.hears_of(&bob).await["is_online"], true);
+    assert_eq!(ann_socket.hears_of(&bob).await["is_online"], false);
+    let _bob_socket = bob.listens().await;
+    assert_eq!(ann_socket.hears_of(&bob).await["is_online"], true);
 }
 
 #[actix_web::test]
@@ -55,16 +55,16 @@ async fn strangers_and_fellow_members_hear_nothing() {
     let [ann, bob, eve] = server.users(["ann", "bob", "eve"]).await;
     ann.dm(&bob).await;
     ann.group("Team", &[&eve]).await;
-    let mut eves = eve.listens().await;
-    let mut anns = ann.listens().await;
-    assert_eq!(anns.hello["users_online"], json!([]));
-    let _bobs = bob.listens().await;
-    anns.hears_of(&bob).await;
+    let mut eve_socket = eve.listens().await;
+    let mut ann_socket = ann.listens().await;
+    assert_eq!(ann_socket.hello["users_online"], json!([]));
+    let _bob_socket = bob.listens().await;
+    ann_socket.hears_of(&bob).await;
     // Eve opens a dm with Ann, and receives her presence next.
     eve.dm(&ann).await;
-    assert_eq!(eves.next_of_all().await.unwrap()["type"], "chat_created");
-    assert_eq!(eves.hears_of(&ann).await["is_online"], true);
-    assert_eq!(anns.hears_of(&eve).await["is_online"], true);
+    assert_eq!(eve_socket.next_of_all().await.unwrap()["type"], "chat_created");
+    assert_eq!(eve_socket.hears_of(&ann).await["is_online"], true);
+    assert_eq!(ann_socket.hears_of(&eve).await["is_online"], true);
 }
 
 #[actix_web::test]
@@ -72,9 +72,9 @@ async fn last_seen_is_kept_over_a_restart() {
     let server = Server::start().await;
     let (ann, bob) = (server.user("ann").await, server.user("bob").await);
     ann.dm(&bob).await;
-    let mut anns = ann.listens().await;
-    let _bobs = bob.listens().await;
-    let came = anns.hears_of(&bob).await["last_seen"].as_str().unwrap().to_owned();
+    let mut ann_socket = ann.listens().await;
+    let _bob_socket = bob.listens().await;
+    let came = ann_socket.hears_of(&bob).await["last_seen"].as_str().unwrap().to_owned();
     let headers = ann.headers.clone();
     let server = Server::start_on(server.stop(), |_| {}).await;
     let mut ann = server.anonymous();
@@ -90,18 +90,19 @@ async fn a_new_name_or_picture_is_told_to_those_who_share_a_dm() {
     let [ann, bob, eve] = server.users(["ann", "bob", "eve"]).await;
     ann.dm(&bob).await;
     let team = ann.group("Team", &[&eve]).await;
-    let (mut anns, mut bobs, mut eves) = (ann.listens().await, bob.listens().await, eve.listens().await);
+    let (mut ann_socket, mut bob_socket, mut eve_socket) =
+        (ann.listens().await, bob.listens().await, eve.listens().await);
     let path = format!("users/{}/", ann.id);
     // No visible field has changed.
     root.patch(&path, json!({"email": "new@example.com"})).await.expect(200);
     root.patch(&path, json!({"first_name": "Ann", "last_name": "Ohm"})).await.expect(200);
-    for listener in [&mut anns, &mut bobs] {
+    for listener in [&mut ann_socket, &mut bob_socket] {
         let event = listener.receives("user_updated").await;
         assert_eq!(event["user"]["id"], ann.id);
         assert_eq!(event["user"]["display_name"], "Ann Ohm");
     }
     ann.posts(team, "hi").await;
-    assert_eq!(eves.receives("new_message").await["message"]["sender"]["display_name"], "Ann Ohm");
+    assert_eq!(eve_socket.receives("new_message").await["message"]["sender"]["display_name"], "Ann Ohm");
 }
 
 #[actix_web::test]
@@ -110,14 +111,14 @@ async fn who_changes_their_name_without_end_is_told_of_now_and_then() {
     let [ann, bob] = server.users(["ann", "bob"]).await;
     ann.dm(&bob).await;
     let ann = ann.at(&server);
-    let mut bobs = bob.listens().await;
+    let mut bob_socket = bob.listens().await;
     let begun = Instant::now();
     for number in 1..=50 {
         ann.patch("users/me/", json!({"first_name": format!("Ann {number}")})).await.expect(200);
     }
     let most = 2 + begun.elapsed().as_secs();
     let mut told = 0;
-    while bobs.receives("user_updated").await["user"]["display_name"] != "Ann 50" {
+    while bob_socket.receives("user_updated").await["user"]["display_name"] != "Ann 50" {
         told += 1;
     }
     assert!(told <= most, "{told}");

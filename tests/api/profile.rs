@@ -62,14 +62,14 @@ async fn names_and_picture_are_ones_own_to_change() {
     let server = with_pictures_of(&["example.com"]).await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
     let chat = ann.dm(&bob).await;
-    let mut bobs = bob.listens().await;
+    let mut bob_socket = bob.listens().await;
     let change = json!({"first_name": "Ann", "last_name": "Lee", "avatar_url": "https://example.com/a.png"});
     let changed = ann.patch("users/me/", change).await.expect(200).json;
     assert_eq!(changed["display_name"], "Ann Lee");
     assert_eq!(changed["avatar_url"], "https://example.com/a.png");
     assert_eq!(ann.get("users/me/").await.expect(200).json, changed);
     let told = loop {
-        let event = bobs.next().await;
+        let event = bob_socket.next().await;
         if event["type"] == "user_updated" {
             break event;
         }

@@ -199,7 +199,7 @@ async fn a_request_names_no_more_than_two_hundred_people_and_the_others_come_in_
 async fn a_sign_in_beyond_the_limit_ends_the_session_with_the_oldest_request() {
     let server = Server::start_with(|config| config.max_sessions_per_user = 3).await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
-    let bobs = server.signed_in("bob").await;
+    let bob_session = server.signed_in("bob").await;
     let mut sessions = Vec::new();
     for _ in 0..3 {
         sessions.push(server.signed_in("ann").await);
@@ -217,7 +217,7 @@ async fn a_sign_in_beyond_the_limit_ends_the_session_with_the_oldest_request() {
     assert_eq!(newest.get("users/me/sessions/").await.expect(200).json["count"], 3);
     // Tokens, their sockets and other users' sessions are not affected.
     ann.get("chats/").await.expect(200);
-    bobs.get("chats/").await.expect(200);
+    bob_session.get("chats/").await.expect(200);
     for socket in &mut sockets[1..] {
         socket.says(r#"{"type": "ping", "id": 1}"#).await;
         socket.receives("pong").await;

@@ -53,15 +53,15 @@ async fn a_reaction_is_told_to_all_with_the_whole_list() {
     let [ann, bob] = server.users(["ann", "bob"]).await;
     let chat = ann.group("Team", &[&bob]).await;
     let message = ann.posts(chat, "hi").await;
-    let mut anns = ann.listens().await;
+    let mut ann_socket = ann.listens().await;
     toggles(&bob, &message, "👍").await.expect(200);
-    let event = anns.receives("reaction_updated").await;
+    let event = ann_socket.receives("reaction_updated").await;
     let list = json!([{"emoji": "👍", "count": 1, "users": [bob.id]}]);
     let kind = "reaction_updated";
     let id = &message["id"];
     assert_eq!(event, json!({"type": kind, "chat_id": chat, "seq": 3, "message_id": id, "reactions": list}));
     toggles(&bob, &message, "👍").await.expect(200);
-    let event = anns.receives("reaction_updated").await;
+    let event = ann_socket.receives("reaction_updated").await;
     assert_eq!((&event["seq"], &event["reactions"]), (&json!(4), &json!([])));
 }
 
@@ -86,7 +86,7 @@ async fn putting_and_taking_off_are_safe_to_repeat() {
     let [ann, bob] = server.users(["ann", "bob"]).await;
     let chat = ann.group("Team", &[&bob]).await;
     let message = ann.posts(chat, "hi").await;
-    let mut anns = ann.listens().await;
+    let mut ann_socket = ann.listens().await;
     let path = path(&message, "❤️");
     for _ in 0..2 {
         let reply = bob.call("PUT", &path, None).await.expect(200);
@@ -95,10 +95,10 @@ async fn putting_and_taking_off_are_safe_to_repeat() {
     for _ in 0..2 {
         assert!(bob.delete(&path).await.expect(204).body.is_empty());
     }
-    assert_eq!(anns.receives("reaction_updated").await["seq"], 3);
-    assert_eq!(anns.receives("reaction_updated").await["reactions"], json!([]));
+    assert_eq!(ann_socket.receives("reaction_updated").await["seq"], 3);
+    assert_eq!(ann_socket.receives("reaction_updated").await["reactions"], json!([]));
     ann.posts(chat, "next").await;
-    assert_eq!(anns.receives("new_message").await["seq"], 5);
+    assert_eq!(ann_socket.receives("new_message").await["seq"], 5);
 }
 
 #[actix_web::test]

@@ -150,10 +150,10 @@ async fn every_frame_that_is_described_is_sent_by_and_by() {
     let all: BTreeSet<&str> =
         document["components"]["messages"].as_object().unwrap().keys().map(String::as_str).collect();
     let wanted: BTreeSet<&str> = all.into_iter().filter(|name| !name.ends_with("Command")).collect();
-    let mut bobs = bob.listens().await;
-    let mut seen = BTreeSet::from([described(document, FROM_SERVER, &bobs.hello).unwrap()]);
+    let mut bob_socket = bob.listens().await;
+    let mut seen = BTreeSet::from([described(document, FROM_SERVER, &bob_socket.hello).unwrap()]);
 
-    let _anns = ann.listens().await;
+    let _ann_socket = ann.listens().await;
     let message = ann.posts(dm, "one").await;
     ann.edits(&message, "two").await;
     ann.post(&format!("messages/{}/reactions/", message["id"]), json!({"emoji": "👍"})).await.expect(200);
@@ -178,10 +178,10 @@ async fn every_frame_that_is_described_is_sent_by_and_by() {
     ];
     for command in said {
         assert!(described(document, FROM_CLIENT, &command).is_ok(), "{command}");
-        bobs.says(&command.to_string()).await;
+        bob_socket.says(&command.to_string()).await;
     }
     while seen != wanted {
-        let frame = bobs.next_of_all().await.unwrap_or_else(|_| panic!("{seen:?} of {wanted:?}"));
+        let frame = bob_socket.next_of_all().await.unwrap_or_else(|_| panic!("{seen:?} of {wanted:?}"));
         seen.insert(described(document, FROM_SERVER, &frame).unwrap());
     }
 }

@@ -23,7 +23,7 @@ async fn what_changed_comes_once_in_its_latest_state() {
     ann.post(&format!("chats/{chat}/members/add/"), json!({"user_ids": [eve.id]})).await.expect(200);
     ann.patch(&format!("chats/{chat}/"), json!({"title": "Crew"})).await.expect(200);
     bob.marks_as_read(chat).await;
-    let (mut bobs, missed, ack) = bob.resumes(json!({chat.to_string(): seq})).await;
+    let (mut bob_socket, missed, ack) = bob.resumes(json!({chat.to_string(): seq})).await;
     let expected =
         ["message_updated", "new_message", "message_deleted", "members_changed", "chat_updated", "read"];
     assert_eq!(kinds(&missed), expected);
@@ -35,7 +35,7 @@ async fn what_changed_comes_once_in_its_latest_state() {
     assert_eq!(ack["heads"], json!({chat.to_string(): bob.sees(chat).await["seq"]}));
     assert_eq!((&ack["id"], &ack["unread"]), (&json!("r"), &json!({})));
     let next = ann.posts(chat, "live").await;
-    assert_eq!(bobs.receives("new_message").await["message"], next);
+    assert_eq!(bob_socket.receives("new_message").await["message"], next);
 }
 
 #[actix_web::test]
@@ -75,11 +75,11 @@ async fn too_much_and_too_far_are_to_be_loaded_again() {
         ann.posts(busy, &number.to_string()).await;
     }
     let known = json!({busy.to_string(): 1, quiet.to_string(): 77});
-    let (mut anns, missed, ack) = ann.resumes(known).await;
+    let (mut ann_socket, missed, ack) = ann.resumes(known).await;
     let resync = |chat, seq| json!({"type": "resync", "chat_id": chat, "seq": seq});
     assert_eq!(missed, [resync(busy, 502), resync(quiet, 1)]);
     assert_eq!(ack["heads"], json!({busy.to_string(): 502, quiet.to_string(): 1}));
-    let (missed, _) = anns.catches_up(json!({busy.to_string(): 2, quiet.to_string(): 1})).await;
+    let (missed, _) = ann_socket.catches_up(json!({busy.to_string(): 2, quiet.to_string(): 1})).await;
     assert_eq!(missed.len(), 500);
 }
 
@@ -88,29 +88,29 @@ async fn a_resume_may_come_in_parts_and_on_a_live_socket() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
     let (one, two) = (ann.group("One", &[]).await, ann.group("Two", &[]).await);
-    let mut anns = ann.listens().await;
+    let mut ann_socket = ann.listens().await;
     let part = json!({"type": "resume", "id": 1, "more": true, "chats": {one.to_string(): 1}});
-    anns.says(&part.to_string()).await;
-    let (missed, ack) = anns.catches_up(json!({two.to_string(): 1})).await;
+    ann_socket.says(&part.to_string()).await;
+    let (missed, ack) = ann_socket.catches_up(json!({two.to_string(): 1})).await;
     assert_eq!((missed.len(), &ack["id"]), (0, &json!("r")));
-    anns.says(r#"{"type": "resume", "id": 2}"#).await;
-    assert_eq!(anns.receives("error").await["details"], json!({"chats": ["This field is required."]}));
+    ann_socket.says(r#"{"type": "resume", "id": 2}"#).await;
+    assert_eq!(ann_socket.receives("error").await["details"], json!({"chats": ["This field is required."]}));
     ann.posts(two, "live").await;
-    assert_eq!(anns.receives("new_message").await["chat_id"], two);
+    assert_eq!(ann_socket.receives("new_message").await["chat_id"], two);
 }
 
 #[actix_web::test]
 async fn a_resume_that_cannot_be_read_is_told_why() {
     let server = Server::start().await;
-    let mut anns = server.user("ann").await.listens().await;
+    let mut ann_socket = server.user("ann").await.listens().await;
     for chats in [json!(null), json!([]), json!("x"), json!({"x": 1}), json!({"1": -1}), json!({"1": 1.5})] {
-        anns.says(&json!({"type": "resume", "id": 7, "chats": chats}).to_string()).await;
-        let error = anns.receives("error").await;
+        ann_socket.says(&json!({"type": "resume", "id": 7, "chats": chats}).to_string()).await;
+        let error = ann_socket.receives("error").await;
         assert_eq!((&error["id"], &error["status"]), (&json!(7), &json!(400)));
         assert!(error["details"]["chats"][0].is_string(), "{error}");
     }
-    anns.says(&json!({"type": "resume", "chats": {}, "more": "perhaps"}).to_string()).await;
-    assert_eq!(anns.receives("error").await["details"], json!({"more": ["Must be a valid boolean."]}));
+    ann_socket.says(&json!({"type": "resume", "chats": {}, "more": "perhaps"}).to_string()).await;
+    assert_eq!(ann_socket.receives("error").await["details"], json!({"more": ["Must be a valid boolean."]}));
 }
 
 #[actix_web::test]
@@ -119,22 +119,22 @@ async fn a_socket_may_be_narrowed_to_some_chats() {
     let (ann, eve) = (server.user("ann").await, server.user("eve").await);
     let (one, two, foreign) =
         (ann.group("One", &[]).await, ann.group("Two", &[]).await, eve.group("Eve's", &[]).await);
-    let mut anns = ann.connects_with(&format!("?chats={one},{foreign},x")).await.unwrap();
-    let hello = anns.receives("hello").await;
+    let mut ann_socket = ann.connects_with(&format!("?chats={one},{foreign},x")).await.unwrap();
+    let hello = ann_socket.receives("hello").await;
     assert_eq!(hello["chats"], json!({one.to_string(): 1}));
     ann.posts(two, "elsewhere").await;
     ann.group("Three", &[]).await;
     eve.posts(foreign, "secret").await;
     ann.posts(one, "here").await;
-    assert_eq!(anns.receives("new_message").await["message"]["content"], "here");
+    assert_eq!(ann_socket.receives("new_message").await["message"]["content"], "here");
 }
 
 #[actix_web::test]
 async fn a_socket_that_wants_to_resume_and_does_not_is_closed() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
-    let mut anns = ann.connects_with("?resume=1").await.unwrap();
-    assert_eq!(anns.is_closed().await, 1008);
+    let mut ann_socket = ann.connects_with("?resume=1").await.unwrap();
+    assert_eq!(ann_socket.is_closed().await, 1008);
 }
 
 #[actix_web::test]
@@ -147,10 +147,10 @@ async fn unread_counts_are_as_of_the_heads_that_they_come_with() {
             ann.posts(chat, &number.to_string()).await;
         }
     };
-    let mut bobs = bob.listens().await;
+    let mut bob_socket = bob.listens().await;
     let resuming = async {
         for _ in 0..30 {
-            let (_, ack) = bobs.catches_up(json!({chat.to_string(): 1})).await;
+            let (_, ack) = bob_socket.catches_up(json!({chat.to_string(): 1})).await;
             // The chat's first number is its creation; each further one is a message that bob has not read.
             let head = ack["heads"][chat.to_string()].as_i64().unwrap();
             assert_eq!(ack["unread"][chat.to_string()].as_i64().unwrap_or_default(), head - 1);

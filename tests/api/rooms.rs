@@ -142,15 +142,15 @@ async fn staff_find_rename_open_and_end_every_room() {
     assert_eq!(bob.browses("object_type=page&object_id=7").await, Vec::<String>::new());
     for room in &rooms[..2] {
         let path = format!("chats/{room}/");
-        let (mut anns, seq) = (ann.listens().await, ann.sees(*room).await["seq"].as_i64().unwrap());
+        let (mut ann_socket, seq) = (ann.listens().await, ann.sees(*room).await["seq"].as_i64().unwrap());
         assert_eq!(host.sees(*room).await["last_message"], Value::Null);
         host.get(&format!("{path}messages/")).await.expect(404);
         host.patch(&path, json!({"title": "Found", "is_public": false})).await.expect(200);
-        assert_eq!(anns.receives("chat_updated").await["chat"]["title"], "Found");
+        assert_eq!(ann_socket.receives("chat_updated").await["chat"]["title"], "Found");
         ann.patch(&path, json!({"is_public": true})).await.expect(403);
         bob.get(&path).await.expect(404);
         assert_eq!(host.patch(&path, json!({"is_public": true})).await.expect(200).json["is_public"], true);
-        let told = anns.receives("chat_updated").await;
+        let told = ann_socket.receives("chat_updated").await;
         assert_eq!((&told["seq"], &told["chat"]["is_public"]), (&json!(seq + 2), &json!(true)));
         host.patch(&path, json!({"is_public": true})).await.expect(200);
         assert_eq!(ann.sees(*room).await["seq"], seq + 2);
@@ -174,9 +174,9 @@ async fn staff_come_into_every_room() {
     let ann = server.user("ann").await;
     let host = server.staff("host").await;
     let room = ann.asks_for_room("Private", json!({"is_public": false})).await.expect(201).id();
-    let mut anns = ann.listens().await;
+    let mut ann_socket = ann.listens().await;
     assert_eq!(host.joins(room).await["my_role"], "member");
-    assert_eq!(anns.receives("members_changed").await["added"][0]["id"], host.id);
+    assert_eq!(ann_socket.receives("members_changed").await["added"][0]["id"], host.id);
 }
 
 #[actix_web::test]
@@ -277,11 +277,11 @@ async fn joining_many_times_at_once_is_joining_once() {
     let server = Server::start_with(|config| config.workers = Some(2)).await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
     let room = ann.room("Lobby").await;
-    let mut anns = ann.listens().await;
+    let mut ann_socket = ann.listens().await;
     join_all((0..10).map(|_| bob.joins(room))).await;
-    assert_eq!(anns.receives("members_changed").await["member_count"], 2);
+    assert_eq!(ann_socket.receives("members_changed").await["member_count"], 2);
     bob.posts(room, "hi").await;
-    assert_eq!(anns.receives("new_message").await["seq"], 3);
+    assert_eq!(ann_socket.receives("new_message").await["seq"], 3);
 }
 
 #[actix_web::test]
@@ -290,9 +290,9 @@ async fn a_room_stays_when_the_last_one_leaves() {
     let [ann, bob] = server.users(["ann", "bob"]).await;
     let room = ann.room("Lobby").await;
     ann.posts(room, "anybody?").await;
-    let mut anns = ann.listens().await;
+    let mut ann_socket = ann.listens().await;
     ann.leaves(room).await;
-    assert_eq!(anns.receives("chat_deleted").await["seq"], 3);
+    assert_eq!(ann_socket.receives("chat_deleted").await["seq"], 3);
     ann.post(&format!("chats/{room}/leave/"), json!({})).await.expect(404);
     let empty = bob.sees(room).await;
     assert_eq!((&empty["member_count"], &empty["members"]), (&json!(0), &json!([])));
@@ -502,24 +502,24 @@ async fn who_joins_or_is_added_hears_of_the_room_first_and_who_leaves_nothing_mo
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
     let room = ann.room("Lobby").await;
-    let (mut anns, mut bobs) = (ann.listens().await, bob.listens().await);
+    let (mut ann_socket, mut bob_socket) = (ann.listens().await, bob.listens().await);
     ann.posts(room, "one").await;
     bob.joins(room).await;
     ann.posts(room, "two").await;
     bob.leaves(room).await;
     ann.posts(room, "three").await;
     bob.joins(room).await;
-    let created = bobs.receives("chat_created").await;
+    let created = bob_socket.receives("chat_created").await;
     assert_eq!((&created["seq"], &created["chat"]["is_member"]), (&json!(3), &json!(true)));
     assert_eq!(created["chat"]["object"], Value::Null);
-    assert_eq!(bobs.receives("new_message").await["message"]["content"], "two");
-    assert_eq!(bobs.receives("chat_deleted").await["seq"], 5);
-    assert_eq!(bobs.receives("chat_created").await["seq"], 7);
-    anns.receives("new_message").await;
-    let joined = anns.receives("members_changed").await;
+    assert_eq!(bob_socket.receives("new_message").await["message"]["content"], "two");
+    assert_eq!(bob_socket.receives("chat_deleted").await["seq"], 5);
+    assert_eq!(bob_socket.receives("chat_created").await["seq"], 7);
+    ann_socket.receives("new_message").await;
+    let joined = ann_socket.receives("members_changed").await;
     assert_eq!((&joined["added"][0]["id"], &joined["member_count"]), (&json!(bob.id), &json!(2)));
-    anns.receives("new_message").await;
-    assert_eq!(anns.receives("members_changed").await["removed"], json!([bob.id]));
+    ann_socket.receives("new_message").await;
+    assert_eq!(ann_socket.receives("members_changed").await["removed"], json!([bob.id]));
 }
 
 #[actix_web::test]
@@ -535,17 +535,20 @@ async fn who_comes_back_hears_of_the_rooms_that_they_joined_and_left() {
     bob.joins(joined).await;
     ann.posts(joined, "after").await;
     ann.posts(kept, "missed").await;
-    let mut bobs = bob.connects_with("?resume=1").await.unwrap();
-    bobs.receives("hello").await;
+    let mut bob_socket = bob.connects_with("?resume=1").await.unwrap();
+    bob_socket.receives("hello").await;
     let known = json!({kept.to_string(): 2, left.to_string(): 2, foreign.to_string(): 1});
-    bobs.says(&json!({"type": "resume", "chats": known}).to_string()).await;
+    bob_socket.says(&json!({"type": "resume", "chats": known}).to_string()).await;
     for gone in [left, foreign] {
-        assert_eq!(bobs.next().await, json!({"type": "chat_deleted", "chat_id": gone}));
+        assert_eq!(bob_socket.next().await, json!({"type": "chat_deleted", "chat_id": gone}));
     }
-    assert_eq!(bobs.receives("new_message").await["message"]["content"], "missed");
-    let created = bobs.receives("chat_created").await;
+    assert_eq!(bob_socket.receives("new_message").await["message"]["content"], "missed");
+    let created = bob_socket.receives("chat_created").await;
     assert_eq!(created["chat"], bob.sees(joined).await);
-    assert_eq!(bobs.receives("ack").await["unread"], json!({kept.to_string(): 1, joined.to_string(): 1}));
+    assert_eq!(
+        bob_socket.receives("ack").await["unread"],
+        json!({kept.to_string(): 1, joined.to_string(): 1})
+    );
 }
 
 #[actix_web::test]
@@ -554,7 +557,7 @@ async fn a_room_is_joined_before_its_deletion_or_not_at_all() {
     let [ann, bob] = server.users(["ann", "bob"]).await;
     for turn in 0..30 {
         let room = ann.room("Lobby").await;
-        let mut bobs = bob.listens().await;
+        let mut bob_socket = bob.listens().await;
         let path = format!("chats/{room}/join/");
         let (joined, _) = join(bob.post(&path, json!({})), async {
             if turn % 2 == 0 {
@@ -563,17 +566,17 @@ async fn a_room_is_joined_before_its_deletion_or_not_at_all() {
             ann.delete(&format!("chats/{room}/")).await.expect(204)
         })
         .await;
-        bobs.says(r#"{"type": "ping"}"#).await;
+        bob_socket.says(r#"{"type": "ping"}"#).await;
         let mut heard = Vec::new();
         while heard.last().is_none_or(|kind| kind != "pong") {
-            heard.push(bobs.next().await["type"].as_str().unwrap().to_owned());
+            heard.push(bob_socket.next().await["type"].as_str().unwrap().to_owned());
         }
         heard.retain(|kind| kind == "chat_created" || kind == "chat_deleted");
         // Events of another node may arrive a moment later.
         while (joined.status == 200 || !heard.is_empty())
             && heard.last().is_none_or(|kind| kind != "chat_deleted")
         {
-            heard.push(bobs.next().await["type"].as_str().unwrap().to_owned());
+            heard.push(bob_socket.next().await["type"].as_str().unwrap().to_owned());
             heard.retain(|kind| kind == "chat_created" || kind == "chat_deleted");
         }
         // The answer may be 404 although the user joined: the room was deleted before it was read.
@@ -591,7 +594,7 @@ async fn nothing_is_posted_after_a_removal() {
     let server = Server::start_with(|config| config.workers = Some(2)).await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
     let room = ann.room("Lobby").await;
-    let mut anns = ann.listens().await;
+    let mut ann_socket = ann.listens().await;
     for _ in 0..20 {
         bob.joins(room).await;
         let path = format!("chats/{room}/messages/");
@@ -599,10 +602,10 @@ async fn nothing_is_posted_after_a_removal() {
         let (posted, _) = join(posting, ann.removes(room, &bob)).await;
         let stored = posted.iter().filter(|reply| reply.status == 201).count();
         assert_eq!(posted.iter().filter(|reply| reply.status == 404).count(), 5 - stored);
-        anns.receives("members_changed").await;
+        ann_socket.receives("members_changed").await;
         for _ in 0..stored {
-            anns.receives("new_message").await;
+            ann_socket.receives("new_message").await;
         }
-        assert_eq!(anns.receives("members_changed").await["removed"], json!([bob.id]));
+        assert_eq!(ann_socket.receives("members_changed").await["removed"], json!([bob.id]));
     }
 }

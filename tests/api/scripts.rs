@@ -30,17 +30,17 @@ async fn messages_are_kept_as_typed() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
     let chat = ann.dm(&bob).await;
-    let mut bobs = bob.listens().await;
+    let mut bob_socket = bob.listens().await;
     for payload in payloads() {
         let posted =
             ann.post(&format!("chats/{chat}/messages/"), json!({"content": payload})).await.expect(201);
         is_inert(&posted);
         assert_eq!(posted.json["content"], payload);
-        assert_eq!(bobs.receives("new_message").await["message"]["content"], payload);
+        assert_eq!(bob_socket.receives("new_message").await["message"]["content"], payload);
         let message = format!("messages/{}/", posted.id());
         let edited = ann.patch(&message, json!({"content": format!("{payload}!")})).await.expect(200);
         is_inert(&edited);
-        assert_eq!(bobs.receives("message_updated").await["message"]["content"], format!("{payload}!"));
+        assert_eq!(bob_socket.receives("message_updated").await["message"]["content"], format!("{payload}!"));
         let seen = bob.get(&message).await.expect(200);
         is_inert(&seen);
         assert_eq!(seen.json["content"], format!("{payload}!"));
@@ -55,14 +55,14 @@ async fn messages_are_kept_as_typed() {
 async fn titles_and_objects_are_kept_as_typed_or_refused() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
-    let mut bobs = bob.listens().await;
+    let mut bob_socket = bob.listens().await;
     for payload in payloads() {
         let group = json!({"chat_type": "group", "title": payload, "member_ids": [bob.id]});
         let made = ann.post("chats/", group).await;
         is_inert(&made);
         if may_name(&payload) {
             assert_eq!(made.expect(201).json["title"], payload);
-            assert_eq!(bobs.receives("chat_created").await["chat"]["title"], payload);
+            assert_eq!(bob_socket.receives("chat_created").await["chat"]["title"], payload);
             let found = ann.get(&format!("chats/?search={}", encoded(&payload))).await.expect(200);
             is_inert(&found);
             assert!(found.results().iter().any(|chat| chat["title"] == payload), "{payload}");

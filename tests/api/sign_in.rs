@@ -297,7 +297,7 @@ async fn a_user_deactivated_at_the_command_line_is_out_while_the_server_runs() {
     let server = Server::start().await;
     let (ann, bob) = (server.user("ann").await, server.user("bob").await);
     let here = server.signed_in("ann").await;
-    let (mut session, mut program, mut bobs) =
+    let (mut session, mut program, mut bob_socket) =
         (here.listens().await, ann.listens().await, bob.listens().await);
     deactivate(&server, &ann);
     assert_eq!(session.is_closed().await, 4401);
@@ -305,7 +305,7 @@ async fn a_user_deactivated_at_the_command_line_is_out_while_the_server_runs() {
     here.get("users/me/").await.expect(401);
     ann.get("users/me/").await.expect(401);
     bob.group("Still here", &[]).await;
-    bobs.receives("chat_created").await;
+    bob_socket.receives("chat_created").await;
 }
 
 #[actix_web::test]

@@ -15,11 +15,11 @@ async fn hello_says_where_the_callers_chats_are() {
     let first = ann.group("First", &[&bob]).await;
     ann.group("Not theirs", &[&eve]).await;
     ann.posts(first, "hi").await;
-    let bobs = bob.listens().await;
-    assert_eq!(bobs.hello["user_id"], bob.id);
-    assert_eq!(bobs.hello["heartbeat_seconds"], 25);
-    assert_eq!(bobs.hello["chats"], json!({first.to_string(): 2}));
-    assert!(bobs.hello["server_version"].is_string());
+    let bob_socket = bob.listens().await;
+    assert_eq!(bob_socket.hello["user_id"], bob.id);
+    assert_eq!(bob_socket.hello["heartbeat_seconds"], 25);
+    assert_eq!(bob_socket.hello["chats"], json!({first.to_string(): 2}));
+    assert!(bob_socket.hello["server_version"].is_string());
 }
 
 #[actix_web::test]
@@ -52,11 +52,11 @@ async fn hello_comes_first_where_a_resume_is_sent_at_once() {
     let ann = server.user("ann").await;
     let chat = ann.group("Notes", &[]).await;
     for _ in 0..30 {
-        let mut anns = ann.connects_with("?resume=1").await.unwrap();
-        anns.says(r#"{"type": "ping"}"#).await;
-        anns.says(&json!({"type": "resume", "chats": {chat.to_string(): 1}}).to_string()).await;
+        let mut ann_socket = ann.connects_with("?resume=1").await.unwrap();
+        ann_socket.says(r#"{"type": "ping"}"#).await;
+        ann_socket.says(&json!({"type": "resume", "chats": {chat.to_string(): 1}}).to_string()).await;
         for kind in ["hello", "pong", "ack"] {
-            assert_eq!(anns.next_of_all().await.unwrap()["type"], kind);
+            assert_eq!(ann_socket.next_of_all().await.unwrap()["type"], kind);
         }
     }
 }
@@ -88,10 +88,10 @@ async fn a_socket_that_opens_in_mid_traffic_misses_nothing() {
     };
     let listening = async {
         for _ in 0..8 {
-            let mut bobs = bob.listens().await;
-            let mut seq = bobs.hello["chats"][chat.to_string()].as_i64().unwrap();
+            let mut bob_socket = bob.listens().await;
+            let mut seq = bob_socket.hello["chats"][chat.to_string()].as_i64().unwrap();
             while seq < 201 {
-                let event = bobs.receives("new_message").await;
+                let event = bob_socket.receives("new_message").await;
                 seq += 1;
                 assert_eq!(event["seq"], seq);
             }
@@ -115,10 +115,10 @@ async fn members_who_come_and_go_while_sockets_open_hear_what_is_theirs() {
     };
     let listening = async {
         for _ in 0..30 {
-            let mut bobs = bob.listens().await;
-            bobs.says(r#"{"type": "ping"}"#).await;
+            let mut bob_socket = bob.listens().await;
+            bob_socket.says(r#"{"type": "ping"}"#).await;
             loop {
-                let event = bobs.next().await;
+                let event = bob_socket.next().await;
                 assert_ne!(event["message"]["content"], "not for bob");
                 if event["type"] == "pong" {
                     break;
@@ -161,11 +161,11 @@ async fn other_peoples_chats_are_silent() {
     let server = Server::start().await;
     let (ann, bob, eve) = (server.user("ann").await, server.user("bob").await, server.user("eve").await);
     let secret = ann.group("Secret", &[&bob]).await;
-    let mut eves = eve.listens().await;
+    let mut eve_socket = eve.listens().await;
     ann.posts(secret, "psst").await;
     ann.post(&format!("chats/{secret}/typing/"), json!({"is_typing": true})).await.expect(200);
     let own = eve.dm(&eve).await;
-    assert_eq!(eves.receives("chat_created").await["chat_id"], own);
+    assert_eq!(eve_socket.receives("chat_created").await["chat_id"], own);
 }
 
 #[actix_web::test]

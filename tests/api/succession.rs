@@ -52,9 +52,9 @@ async fn the_longest_standing_active_member_follows_an_admin_who_leaves() {
     ann.adds(chat, &[&cat]).await;
     ann.adds(chat, &[&dan]).await;
     sets_active(&root, &bob, false).await;
-    let mut dans = dan.listens().await;
+    let mut dan_socket = dan.listens().await;
     ann.removes(chat, &ann).await;
-    assert_eq!(dans.receives("members_changed").await["changed"][0]["id"], cat.id);
+    assert_eq!(dan_socket.receives("members_changed").await["changed"][0]["id"], cat.id);
     assert_eq!(admins(&dan, chat).await, json!([cat.id]));
     assert_eq!(differences(&server).await, Vec::<String>::new());
 }
@@ -68,11 +68,11 @@ async fn shutting_the_only_admin_out_hands_their_chats_over_at_once() {
     let room = ann.room("Lobby").await;
     cat.joins(room).await;
     let dm = ann.dm(&bob).await;
-    let mut cats = cat.listens().await;
+    let mut cat_socket = cat.listens().await;
     sets_active(&root, &ann, false).await;
     let mut heirs: Vec<(i64, Value)> = Vec::new();
     for _ in 0..2 {
-        let told = cats.receives("members_changed").await;
+        let told = cat_socket.receives("members_changed").await;
         assert_eq!(told["changed"][0]["role"], "admin");
         heirs.push((told["chat_id"].as_i64().unwrap(), told["changed"][0]["id"].clone()));
     }
@@ -166,7 +166,7 @@ async fn a_running_server_tells_what_the_command_line_hands_over() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
     let chat = ann.group("Team", &[&bob]).await;
-    let mut bobs = bob.listens().await;
+    let mut bob_socket = bob.listens().await;
     let mut conn = DatabaseUrl::parse(&server.database_url()).unwrap().open(Access::Write).unwrap();
     let work = |conn: &mut _| {
         let mut row = succession::lock_for_status_change(conn, UserId(ann.id))?.unwrap();
@@ -174,7 +174,7 @@ async fn a_running_server_tells_what_the_command_line_hands_over() {
         revocations::record(conn, row.id())
     };
     transaction(&mut conn, work).unwrap();
-    let told = bobs.receives("members_changed").await;
+    let told = bob_socket.receives("members_changed").await;
     assert_eq!((&told["chat_id"], &told["changed"][0]["role"]), (&json!(chat), &json!("admin")));
 }
 

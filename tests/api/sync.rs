@@ -46,7 +46,7 @@ async fn what_changed_since_comes_as_over_a_socket() {
         ann.group("Gone", &[&bob]).await,
     );
     let known = bob.get("sync/").await.json["heads"].clone();
-    let mut bobs = bob.listens().await;
+    let mut bob_socket = bob.listens().await;
     let message = ann.posts(kept, "one").await;
     ann.edits(&message, "two").await;
     ann.removes(left, &bob).await;
@@ -60,7 +60,7 @@ async fn what_changed_since_comes_as_over_a_socket() {
     assert_eq!(since.json["events"][2]["message"]["content"], "two");
     let mut heard = Vec::new();
     for _ in 0..5 {
-        heard.push(bobs.next().await);
+        heard.push(bob_socket.next().await);
     }
     // Events are ordered within a chat, but not between chats.
     heard.sort_by_key(|event| event["chat_id"].as_i64());

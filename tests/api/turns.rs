@@ -61,13 +61,13 @@ async fn who_floods_a_chat_waits_for_themselves_alone() {
     let server = server().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
     let chat = ann.group("Team", &[&bob]).await;
-    let mut bobs = bob.listens().await;
-    let mut anns = Vec::new();
+    let mut bob_socket = bob.listens().await;
+    let mut ann_sockets = Vec::new();
     for _ in 0..SOCKETS {
-        anns.push(ann.listens().await);
+        ann_sockets.push(ann.listens().await);
     }
     let endless = Endless::begins(&server.state.writer).await;
-    for (socket, listener) in anns.iter_mut().enumerate() {
+    for (socket, listener) in ann_sockets.iter_mut().enumerate() {
         for number in 0..EACH {
             let content = format!("{socket} {number}");
             let message = json!({"type": "send_message", "chat_id": chat, "content": content});
@@ -91,7 +91,7 @@ async fn who_floods_a_chat_waits_for_themselves_alone() {
     futures_util::future::join(bobs_posts, goes_on).await;
     let mut heard = Vec::new();
     for _ in 0..=SOCKETS * EACH {
-        let event = bobs.receives("new_message").await;
+        let event = bob_socket.receives("new_message").await;
         heard.push(event["message"]["content"].as_str().unwrap().to_owned());
     }
     let place = heard.iter().position(|text| text == "hello").unwrap();

@@ -84,7 +84,7 @@ async fn what_people_write_is_kept_character_by_character() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
     let chat = ann.group("Team", &[&bob]).await;
-    let mut bobs = bob.listens().await;
+    let mut bob_socket = bob.listens().await;
     let all: String = disguises().collect();
     let marks = format!("a{}", "\u{301}".repeat(4_999));
     for text in [
@@ -96,7 +96,7 @@ async fn what_people_write_is_kept_character_by_character() {
     ] {
         let message = ann.posts(chat, &text).await;
         assert_eq!(message["content"], text);
-        assert_eq!(bobs.receives("new_message").await["message"]["content"], text);
+        assert_eq!(bob_socket.receives("new_message").await["message"]["content"], text);
         assert_eq!(bob.get(&format!("messages/{}/", message["id"])).await.expect(200).json["content"], text);
     }
     // One grapheme with ten thousand marks counts as ten thousand characters.

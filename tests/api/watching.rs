@@ -41,9 +41,9 @@ async fn who_watches_hears_what_a_room_is_called_and_who_is_in_it_and_no_more() 
     let server = Server::start().await;
     let [ann, bob, eve] = server.users(["ann", "bob", "eve"]).await;
     let room = ann.room("Lobby").await;
-    let mut eves = eve.listens().await;
-    assert_eq!(eves.watches(room).await, 1);
-    assert_eq!(eves.watches(room).await, 1, "twice is once");
+    let mut eve_socket = eve.listens().await;
+    assert_eq!(eve_socket.watches(room).await, 1);
+    assert_eq!(eve_socket.watches(room).await, 1, "twice is once");
     let message = ann.posts(room, "for members").await;
     ann.edits(&message, "for members only").await;
     bob.joins(room).await;
@@ -56,10 +56,10 @@ async fn who_watches_hears_what_a_room_is_called_and_who_is_in_it_and_no_more() 
     ann.patch(&format!("chats/{room}/"), json!({"title": "Hall"})).await.expect(200);
     ann.patch(&format!("chats/{room}/members/{}/", bob.id), json!({"role": "admin"})).await.expect(200);
     bob.leaves(room).await;
-    let joined = eves.receives("members_changed").await;
+    let joined = eve_socket.receives("members_changed").await;
     assert_eq!((&joined["added"][0]["id"], &joined["member_count"]), (&json!(bob.id), &json!(2)));
     assert_eq!(joined["seq"], 4, "numbers skip what is not told");
-    let renamed = eves.receives("chat_updated").await;
+    let renamed = eve_socket.receives("chat_updated").await;
     assert_eq!((&renamed["chat"]["title"], &renamed["seq"]), (&json!("Hall"), &json!(8)));
     assert_eq!(
         (&renamed["chat"]["last_message"], &renamed["chat"]["member_count"]),
@@ -68,10 +68,10 @@ async fn who_watches_hears_what_a_room_is_called_and_who_is_in_it_and_no_more() 
     for own in ["is_member", "my_role", "unread_count", "last_read_message_id"] {
         assert!(renamed["chat"].get(own).is_none(), "{renamed}");
     }
-    assert_eq!(eves.receives("members_changed").await["changed"][0]["role"], "admin");
-    let left = eves.receives("members_changed").await;
+    assert_eq!(eve_socket.receives("members_changed").await["changed"][0]["role"], "admin");
+    let left = eve_socket.receives("members_changed").await;
     assert_eq!((&left["removed"], &left["seq"]), (&json!([bob.id]), &eve.sees(room).await["seq"]));
-    eves.hears_nothing().await;
+    eve_socket.hears_nothing().await;
 }
 
 #[actix_web::test]
@@ -80,9 +80,9 @@ async fn members_hear_the_title_with_the_last_message() {
     let ann = server.user("ann").await;
     let room = ann.room("Lobby").await;
     let message = ann.posts(room, "hi").await;
-    let mut anns = ann.listens().await;
+    let mut ann_socket = ann.listens().await;
     ann.patch(&format!("chats/{room}/"), json!({"title": "Hall"})).await.expect(200);
-    assert_eq!(anns.receives("chat_updated").await["chat"]["last_message"]["id"], message["id"]);
+    assert_eq!(ann_socket.receives("chat_updated").await["chat"]["last_message"]["id"], message["id"]);
 }
 
 #[actix_web::test]
@@ -90,19 +90,19 @@ async fn who_watches_no_more_hears_nothing_more() {
     let server = Server::start().await;
     let [ann, bob, eve] = server.users(["ann", "bob", "eve"]).await;
     let (room, other) = (ann.room("Lobby").await, ann.room("Other").await);
-    let mut eves = eve.listens().await;
-    eves.watches(room).await;
-    eves.watches(other).await;
+    let mut eve_socket = eve.listens().await;
+    eve_socket.watches(room).await;
+    eve_socket.watches(other).await;
     bob.joins(room).await;
-    eves.receives("members_changed").await;
-    eves.unwatches(room).await;
-    eves.unwatches(room).await;
+    eve_socket.receives("members_changed").await;
+    eve_socket.unwatches(room).await;
+    eve_socket.unwatches(room).await;
     bob.leaves(room).await;
     bob.joins(other).await;
-    assert_eq!(eves.receives("members_changed").await["chat_id"], other);
-    assert_eq!(eves.watches(room).await, 3);
+    assert_eq!(eve_socket.receives("members_changed").await["chat_id"], other);
+    assert_eq!(eve_socket.watches(room).await, 3);
     bob.joins(room).await;
-    assert_eq!(eves.receives("members_changed").await["seq"], 4);
+    assert_eq!(eve_socket.receives("members_changed").await["seq"], 4);
 }
 
 #[actix_web::test]
@@ -140,13 +140,13 @@ async fn who_is_added_while_watching_hears_that_first() {
     let server = Server::start().await;
     let [ann, bob, eve] = server.users(["ann", "bob", "eve"]).await;
     let room = ann.room("Lobby").await;
-    let (mut bobs, mut eves) = (bob.listens().await, eve.listens().await);
-    bobs.watches(room).await;
-    eves.watches(room).await;
+    let (mut bob_socket, mut eve_socket) = (bob.listens().await, eve.listens().await);
+    bob_socket.watches(room).await;
+    eve_socket.watches(room).await;
     ann.adds(room, &[&bob]).await;
-    assert_eq!(bobs.receives("chat_created").await["seq"], 2);
-    bobs.hears_nothing().await;
-    assert_eq!(eves.receives("members_changed").await["added"][0]["id"], bob.id);
+    assert_eq!(bob_socket.receives("chat_created").await["seq"], 2);
+    bob_socket.hears_nothing().await;
+    assert_eq!(eve_socket.receives("members_changed").await["added"][0]["id"], bob.id);
 }
 
 #[actix_web::test]
@@ -154,15 +154,15 @@ async fn a_watched_room_that_is_deleted_is_told_of() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
     let room = ann.room("Lobby").await;
-    let mut bobs = bob.listens().await;
-    bobs.watches(room).await;
+    let mut bob_socket = bob.listens().await;
+    bob_socket.watches(room).await;
     ann.posts(room, "last words").await;
     ann.delete(&format!("chats/{room}/")).await.expect(204);
     let deleted = json!({"type": "chat_deleted", "chat_id": room, "seq": 3});
-    assert_eq!(bobs.next().await, deleted);
-    assert_eq!(bobs.commands("watch", room).await["status"], 404);
-    bobs.unwatches(room).await;
-    bobs.hears_nothing().await;
+    assert_eq!(bob_socket.next().await, deleted);
+    assert_eq!(bob_socket.commands("watch", room).await["status"], 404);
+    bob_socket.unwatches(room).await;
+    bob_socket.hears_nothing().await;
 }
 
 #[actix_web::test]
@@ -171,16 +171,16 @@ async fn what_one_may_not_see_cannot_be_watched() {
     let [ann, eve] = server.users(["ann", "eve"]).await;
     let private = ann.asks_for_room("Private", json!({"is_public": false})).await.expect(201).id();
     let group = ann.group("Group", &[]).await;
-    let mut eves = eve.listens().await;
+    let mut eve_socket = eve.listens().await;
     for hidden in [json!(private), json!(group), json!(999), json!("x")] {
         let error = json!({"type": "error", "id": "watch", "status": 404, "detail": "Not found."});
-        assert_eq!(eves.commands("watch", hidden).await, error);
+        assert_eq!(eve_socket.commands("watch", hidden).await, error);
     }
-    eves.says(r#"{"type": "watch"}"#).await;
-    assert_eq!(eves.receives("error").await["details"]["chat_id"], json!(["This field is required."]));
-    let mut anns = ann.listens().await;
+    eve_socket.says(r#"{"type": "watch"}"#).await;
+    assert_eq!(eve_socket.receives("error").await["details"]["chat_id"], json!(["This field is required."]));
+    let mut ann_socket = ann.listens().await;
     for own in [private, group] {
-        assert_eq!(anns.watches(own).await, 1);
+        assert_eq!(ann_socket.watches(own).await, 1);
     }
 }
 
@@ -188,24 +188,24 @@ async fn what_one_may_not_see_cannot_be_watched() {
 async fn a_socket_watches_a_hundred_rooms_and_no_more() {
     let server = Server::start().await;
     let (ann, eve) = (server.staff("ann").await, server.user("eve").await);
-    let mut eves = eve.listens().await;
+    let mut eve_socket = eve.listens().await;
     let mut rooms = Vec::new();
     for number in 0..101 {
         rooms.push(ann.room(&format!("Room {number}")).await);
     }
     for room in &rooms[..100] {
-        eves.watches(*room).await;
+        eve_socket.watches(*room).await;
     }
-    let error = eves.commands("watch", rooms[100]).await;
+    let error = eve_socket.commands("watch", rooms[100]).await;
     assert_eq!(error["status"], 400);
     assert_eq!(error["details"]["chat_id"], json!(["A socket watches no more than 100 rooms."]));
-    assert_eq!(eves.commands("watch", 999).await["status"], 404);
-    eves.watches(rooms[99]).await;
-    eves.unwatches(rooms[0]).await;
-    eves.watches(rooms[100]).await;
+    assert_eq!(eve_socket.commands("watch", 999).await["status"], 404);
+    eve_socket.watches(rooms[99]).await;
+    eve_socket.unwatches(rooms[0]).await;
+    eve_socket.watches(rooms[100]).await;
     ann.delete(&format!("chats/{}/", rooms[1])).await.expect(204);
-    eves.receives("chat_deleted").await;
-    eves.watches(rooms[0]).await;
+    eve_socket.receives("chat_deleted").await;
+    eve_socket.watches(rooms[0]).await;
 }
 
 #[actix_web::test]
@@ -213,23 +213,23 @@ async fn watching_goes_on_over_a_resume() {
     let server = Server::start().await;
     let [ann, bob, eve] = server.users(["ann", "bob", "eve"]).await;
     let (room, group) = (ann.room("Lobby").await, ann.group("Team", &[&eve]).await);
-    let mut eves = eve.listens().await;
-    eves.watches(room).await;
+    let mut eve_socket = eve.listens().await;
+    eve_socket.watches(room).await;
     ann.posts(group, "missed?").await;
-    eves.receives("new_message").await;
+    eve_socket.receives("new_message").await;
     bob.joins(room).await;
-    eves.says(&json!({"type": "resume", "id": "r", "chats": {group.to_string(): 1}}).to_string()).await;
+    eve_socket.says(&json!({"type": "resume", "id": "r", "chats": {group.to_string(): 1}}).to_string()).await;
     let mut heard = Vec::new();
     while heard.last().is_none_or(|event: &Value| event["type"] != "ack") {
-        heard.push(eves.next().await);
+        heard.push(eve_socket.next().await);
     }
     assert_eq!(heard.last().unwrap()["heads"], json!({group.to_string(): 2}));
     assert!(heard.iter().any(|event| event["type"] == "new_message"), "{heard:?}");
     bob.leaves(room).await;
     // The first event may arrive before or after the ack, but each arrives once.
-    heard.push(eves.next().await);
+    heard.push(eve_socket.next().await);
     while heard.last().unwrap()["seq"] != 3 {
-        heard.push(eves.next().await);
+        heard.push(eve_socket.next().await);
     }
     let of_room: Vec<&Value> =
         heard.iter().filter(|event| event["chat_id"] == room).map(|event| &event["seq"]).collect();
@@ -242,21 +242,22 @@ async fn a_narrowed_socket_hears_of_the_rooms_that_it_watches() {
     let [ann, bob] = server.users(["ann", "bob"]).await;
     let (one, other) = (bob.group("One", &[]).await, bob.group("Other", &[]).await);
     let room = ann.room("Lobby").await;
-    let mut bobs = bob.connects_with(&format!("?chats={one}")).await.unwrap();
-    bobs.receives("hello").await;
-    bobs.watches(room).await;
+    let mut bob_socket = bob.connects_with(&format!("?chats={one}")).await.unwrap();
+    bob_socket.receives("hello").await;
+    bob_socket.watches(room).await;
     ann.patch(&format!("chats/{room}/"), json!({"title": "Hall"})).await.expect(200);
-    bobs.receives("chat_updated").await;
+    bob_socket.receives("chat_updated").await;
     bob.joins(room).await;
-    assert_eq!(bobs.receives("chat_created").await["chat_id"], room);
+    assert_eq!(bob_socket.receives("chat_created").await["chat_id"], room);
     bob.posts(other, "elsewhere").await;
     ann.posts(room, "here").await;
-    assert_eq!(bobs.receives("new_message").await["message"]["content"], "here");
-    bobs.says(&json!({"type": "resume", "chats": {room.to_string(): 4, one.to_string(): 1}}).to_string())
+    assert_eq!(bob_socket.receives("new_message").await["message"]["content"], "here");
+    bob_socket
+        .says(&json!({"type": "resume", "chats": {room.to_string(): 4, one.to_string(): 1}}).to_string())
         .await;
-    assert_eq!(bobs.receives("ack").await["heads"], json!({room.to_string(): 4, one.to_string(): 1}));
+    assert_eq!(bob_socket.receives("ack").await["heads"], json!({room.to_string(): 4, one.to_string(): 1}));
     ann.posts(room, "and here").await;
-    assert_eq!(bobs.receives("new_message").await["message"]["content"], "and here");
+    assert_eq!(bob_socket.receives("new_message").await["message"]["content"], "and here");
 }
 
 #[actix_web::test]
@@ -272,13 +273,13 @@ async fn whoever_watches_in_mid_traffic_misses_nothing_above_the_ack() {
     };
     // Every number is a change of members: from the ack on, each arrives once.
     let watching = async {
-        let mut eves = eve.listens().await;
+        let mut eve_socket = eve.listens().await;
         let mut last = 1;
         while last < 81 {
-            eves.says(&json!({"type": "watch", "id": 1, "chat_id": room}).to_string()).await;
+            eve_socket.says(&json!({"type": "watch", "id": 1, "chat_id": room}).to_string()).await;
             let mut heard = Vec::new();
             let known = loop {
-                let frame = eves.next().await;
+                let frame = eve_socket.next().await;
                 match frame["type"].as_str().unwrap() {
                     "ack" => break frame["seq"].as_i64().unwrap(),
                     "members_changed" => heard.push(frame["seq"].as_i64().unwrap()),
@@ -288,7 +289,7 @@ async fn whoever_watches_in_mid_traffic_misses_nothing_above_the_ack() {
             last = heard.last().copied().unwrap_or(0).max(known);
             let mut more = 0;
             while more < 5 && last < 81 {
-                let seq = eves.receives("members_changed").await["seq"].as_i64().unwrap();
+                let seq = eve_socket.receives("members_changed").await["seq"].as_i64().unwrap();
                 // Events up to the ack's `seq` may arrive after it.
                 if seq > known {
                     heard.push(seq);
@@ -298,8 +299,8 @@ async fn whoever_watches_in_mid_traffic_misses_nothing_above_the_ack() {
             }
             let above: Vec<i64> = heard.into_iter().filter(|seq| *seq > known).collect();
             assert_eq!(above, (known + 1..known + 1 + above.len() as i64).collect::<Vec<_>>());
-            eves.says(&json!({"type": "unwatch", "id": 2, "chat_id": room}).to_string()).await;
-            while eves.next().await["type"] != "ack" {}
+            eve_socket.says(&json!({"type": "unwatch", "id": 2, "chat_id": room}).to_string()).await;
+            while eve_socket.next().await["type"] != "ack" {}
         }
     };
     join(coming_and_going, watching).await;
@@ -309,20 +310,20 @@ async fn whoever_watches_in_mid_traffic_misses_nothing_above_the_ack() {
 async fn joining_while_the_watch_is_on_its_way_ends_in_being_in() {
     let server = Server::start_with(|config| config.workers = Some(2)).await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
-    let mut bobs = bob.listens().await;
+    let mut bob_socket = bob.listens().await;
     for _ in 0..30 {
         let room = ann.room("Lobby").await;
         let watch = json!({"type": "watch", "id": "w", "chat_id": room}).to_string();
-        join(bobs.says(&watch), bob.joins(room)).await;
+        join(bob_socket.says(&watch), bob.joins(room)).await;
         ann.posts(room, "hi").await;
         let mut kinds = Vec::new();
         while kinds.len() < 3 {
-            let frame = bobs.next().await;
+            let frame = bob_socket.next().await;
             kinds.push(frame["type"].as_str().unwrap().to_owned());
         }
         kinds.retain(|kind| kind != "ack");
         assert_eq!(kinds, ["chat_created", "new_message"]);
-        bobs.hears_nothing().await;
+        bob_socket.hears_nothing().await;
     }
 }
 
@@ -331,9 +332,9 @@ async fn a_room_that_nobody_watches_any_more_leaves_memory() {
     let server = Server::start_with(|config| config.chat_idle = Duration::from_millis(50)).await;
     let [ann, eve] = server.users(["ann", "eve"]).await;
     let room = ann.room("Lobby").await;
-    let mut eves = eve.listens().await;
-    eves.watches(room).await;
-    drop(eves);
+    let mut eve_socket = eve.listens().await;
+    eve_socket.watches(room).await;
+    drop(eve_socket);
     let gone = async {
         while server.state.directory.active() > 0 {
             tokio::task::yield_now().await;

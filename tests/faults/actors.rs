@@ -62,11 +62,11 @@ async fn an_actor_that_fails_over_commands_loses_nothing_and_keeps_its_listeners
     let server = Server::start().await;
     let (ann, bob) = (server.user("ann").await, server.user("bob").await);
     let chat = ann.group("Team", &[&bob]).await;
-    let mut bobs = bob.listens().await;
+    let mut bob_socket = bob.listens().await;
     let _failing = Failing::with("chat-submit", "10%panic");
     let texts: Vec<String> = (0..100).map(|number| number.to_string()).collect();
     let posted = join_all(texts.iter().map(|text| posts_surely(&ann, chat, text))).await;
-    assert_eq!(hears(&mut bobs, 100).await, posted.into_iter().collect());
+    assert_eq!(hears(&mut bob_socket, 100).await, posted.into_iter().collect());
     assert_eq!(bob.reads(chat).await.len(), 100);
 }
 
@@ -76,11 +76,11 @@ async fn an_actor_that_fails_while_it_publishes_does_it_again_and_nobody_hears_t
     let server = Server::start().await;
     let (ann, bob) = (server.user("ann").await, server.user("bob").await);
     let chat = ann.group("Team", &[&bob]).await;
-    let mut bobs = bob.listens().await;
+    let mut bob_socket = bob.listens().await;
     for number in 0..30 {
         let _failing = Failing::with("chat-publish", "1*panic");
         let message = ann.posts(chat, &number.to_string()).await;
-        assert_eq!(bobs.receives("new_message").await["message"], message);
+        assert_eq!(bob_socket.receives("new_message").await["message"], message);
     }
 }
 
@@ -90,16 +90,16 @@ async fn an_actor_that_cannot_publish_sends_its_listeners_to_load_again() {
     let server = Server::start().await;
     let (ann, bob) = (server.user("ann").await, server.user("bob").await);
     let chat = ann.group("Team", &[&bob]).await;
-    let mut bobs = bob.listens().await;
+    let mut bob_socket = bob.listens().await;
     let failing = Failing::with("chat-publish", "2*panic");
     let reply = ann.post(&format!("chats/{chat}/messages/"), json!({"content": "hi"})).await;
     assert_eq!(reply.status, 503);
-    assert_eq!(bobs.is_closed().await, 1012);
+    assert_eq!(bob_socket.is_closed().await, 1012);
     drop(failing);
     assert_eq!(bob.reads(chat).await, ["hi"]);
-    let mut bobs = bob.listens().await;
+    let mut bob_socket = bob.listens().await;
     let message = ann.posts(chat, "again").await;
-    assert_eq!(bobs.receives("new_message").await["message"], message);
+    assert_eq!(bob_socket.receives("new_message").await["message"], message);
 }
 
 /// Waits until all chat actors have stopped.
@@ -163,10 +163,10 @@ async fn actors_that_retire_all_the_time_lose_nothing() {
     let page = bob.get(&format!("chats/{chat}/messages/?page_size=1")).await;
     assert_eq!(page.json["count"], 200);
     // A subscriber keeps the actor alive.
-    let mut bobs = bob.listens().await;
+    let mut bob_socket = bob.listens().await;
     for number in 0..40 {
         let message = ann.posts(chat, &number.to_string()).await;
-        assert_eq!(bobs.receives("new_message").await["message"], message);
+        assert_eq!(bob_socket.receives("new_message").await["message"], message);
     }
     assert_eq!(server.state.directory.active(), 1);
 }

@@ -88,19 +88,19 @@ async fn on_nodes_everything_is_heard_without_redis() {
     let server = two_nodes(&redis).await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
     let chat = ann.group("Team", &[&bob]).await;
-    let (mut anns, mut bobs) = (ann.listens().await, bob.listens().await);
+    let (mut ann_socket, mut bob_socket) = (ann.listens().await, bob.listens().await);
     redis.command("kill");
     doubts(&server, true).await;
     let posted = ann.posts(chat, "still here").await;
-    assert_eq!(anns.receives("new_message").await["message"], posted);
-    assert_eq!(bobs.receives("new_message").await["message"]["content"], "still here");
+    assert_eq!(ann_socket.receives("new_message").await["message"], posted);
+    assert_eq!(bob_socket.receives("new_message").await["message"]["content"], "still here");
     ann.edits(&posted, "still there").await;
     bob.marks_as_read(chat).await;
-    assert_eq!(bobs.receives("message_updated").await["message"]["content"], "still there");
+    assert_eq!(bob_socket.receives("message_updated").await["message"]["content"], "still there");
     // Chats created while the bus is down.
     let other = ann.group("Another", &[&bob]).await;
     loop {
-        let event = bobs.next().await;
+        let event = bob_socket.next().await;
         if event["chat_id"] == other {
             assert_eq!(
                 (&event["type"], &event["chat"]["title"]),
@@ -111,18 +111,18 @@ async fn on_nodes_everything_is_heard_without_redis() {
         assert_eq!(event["type"], "read");
     }
     ann.posts(other, "welcome").await;
-    assert_eq!(bobs.receives("new_message").await["message"]["content"], "welcome");
+    assert_eq!(bob_socket.receives("new_message").await["message"]["content"], "welcome");
     // Chats that end while the bus is down.
     ann.removes(other, &bob).await;
-    assert_eq!(bobs.receives("chat_deleted").await["chat_id"], other);
+    assert_eq!(bob_socket.receives("chat_deleted").await["chat_id"], other);
     ann.delete(&format!("chats/{chat}/")).await.expect(204);
-    assert_eq!(bobs.receives("chat_deleted").await["chat_id"], chat);
+    assert_eq!(bob_socket.receives("chat_deleted").await["chat_id"], chat);
     redis.command("start");
     doubts(&server, false).await;
     let third = bob.group("Third", &[&ann]).await;
-    bobs.receives("chat_created").await;
+    bob_socket.receives("chat_created").await;
     bob.posts(third, "back").await;
-    assert_eq!(bobs.receives("new_message").await["message"]["content"], "back");
+    assert_eq!(bob_socket.receives("new_message").await["message"]["content"], "back");
 }
 
 #[actix_web::test]
@@ -132,20 +132,20 @@ async fn on_nodes_typing_and_presence_are_heard_everywhere() {
     let server = two_nodes(&redis).await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
     let chat = ann.dm(&bob).await;
-    let mut anns = ann.listens().await;
-    let mut bobs = bob.listens().await;
-    assert_eq!(anns.hears_of(&bob).await["is_online"], true);
+    let mut ann_socket = ann.listens().await;
+    let mut bob_socket = bob.listens().await;
+    assert_eq!(ann_socket.hears_of(&bob).await["is_online"], true);
     assert_eq!(bob.get("sync/").await.expect(200).json["users_online"], json!([ann.id]));
     bob.post(&format!("chats/{chat}/typing/"), json!({"is_typing": true})).await.expect(200);
-    let typing = anns.receives("typing").await;
+    let typing = ann_socket.receives("typing").await;
     assert_eq!((&typing["user_id"], &typing["is_typing"]), (&json!(bob.id), &json!(true)));
     bob.post(&format!("chats/{chat}/typing/"), json!({"is_typing": false})).await.expect(200);
-    assert_eq!(anns.receives("typing").await["is_typing"], false);
+    assert_eq!(ann_socket.receives("typing").await["is_typing"], false);
     // The typing user's own sockets receive no typing event.
     ann.posts(chat, "hello").await;
-    bobs.receives("new_message").await;
-    drop(bobs);
-    assert_eq!(anns.hears_of(&bob).await["is_online"], false);
+    bob_socket.receives("new_message").await;
+    drop(bob_socket);
+    assert_eq!(ann_socket.hears_of(&bob).await["is_online"], false);
 }
 
 #[actix_web::test]
@@ -202,18 +202,18 @@ async fn on_nodes_a_removal_that_is_lost_lets_nothing_through_that_came_after() 
     let server = nodes([&proxy, &redis.url()]).await;
     let [ann, bob, carl, dora] = server.users(["ann", "bob", "carl", "dora"]).await;
     let chat = ann.group("Team", &[&bob, &dora]).await;
-    let (mut bobs, mut doras) = (bob.listens().await, dora.listens().await);
+    let (mut bob_socket, mut dora_socket) = (bob.listens().await, dora.listens().await);
     ann.posts(chat, "before").await;
-    assert_eq!(bobs.receives("new_message").await["message"]["content"], "before");
+    assert_eq!(bob_socket.receives("new_message").await["message"]["content"], "before");
     ann.removes(chat, &bob).await;
     ann.posts(chat, "after").await;
-    doras.receives("new_message").await;
-    assert_eq!(doras.receives("members_changed").await["removed"], json!([bob.id]));
-    assert_eq!(doras.receives("new_message").await["message"]["content"], "after");
-    bobs.receives("chat_deleted").await;
+    dora_socket.receives("new_message").await;
+    assert_eq!(dora_socket.receives("members_changed").await["removed"], json!([bob.id]));
+    assert_eq!(dora_socket.receives("new_message").await["message"]["content"], "after");
+    bob_socket.receives("chat_deleted").await;
     // No event in between and none after. A user whose adding was lost on the bus is notified all the same.
     ann.adds(chat, &[&bob]).await;
-    let created = bobs.receives("chat_created").await;
+    let created = bob_socket.receives("chat_created").await;
     assert_eq!(created["chat"]["last_message"]["content"], "after");
     assert_eq!(carl.get(&format!("chats/{chat}/")).await.status, 404);
 }
@@ -275,7 +275,7 @@ async fn on_nodes_who_resumes_ahead_of_the_chat_hears_of_each_message_once_as_ne
         let message = ann.posts(chat, &format!("news {turn}")).await;
         ann.adds(chat, &[&carl]).await;
         // The resume reads from storage before the node's chat actor has backfilled.
-        let (mut bobs, missed, _) = bob.resumes(json!({chat.to_string(): before})).await;
+        let (mut bob_socket, missed, _) = bob.resumes(json!({chat.to_string(): before})).await;
         let kinds = |events: &[serde_json::Value]| -> Vec<String> {
             events.iter().map(|event| event["type"].as_str().unwrap().to_owned()).collect()
         };
@@ -283,11 +283,11 @@ async fn on_nodes_who_resumes_ahead_of_the_chat_hears_of_each_message_once_as_ne
         ann.edits(&message, &format!("edited {turn}")).await;
         let role = json!({"role": "admin"});
         ann.patch(&format!("chats/{chat}/members/{}/", carl.id), role).await.expect(200);
-        assert_eq!(bobs.next().await["type"], "message_updated");
-        let changed = bobs.next().await;
+        assert_eq!(bob_socket.next().await["type"], "message_updated");
+        let changed = bob_socket.next().await;
         assert_eq!((&changed["added"], &changed["changed"][0]["id"]), (&json!([]), &json!(carl.id)));
         ann.removes(chat, &carl).await;
-        bobs.receives("members_changed").await;
+        bob_socket.receives("members_changed").await;
     }
 }
 

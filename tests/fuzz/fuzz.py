@@ -1,4 +1,4 @@
-"""Asks a server whatever its description allows, and much that it does not, and holds the answers against it."""
+"""Sends a server requests that its description allows, and many that it forbids, and validates the answers."""
 
 import json
 import os
@@ -55,7 +55,7 @@ def server(folder):
 
 
 def description(url, folder):
-    """What the server says of itself; of the two ways to prove who one is only the token, which is the one that is used."""
+    """The server's API description, with the token as the only authentication scheme: the runs use no sessions."""
     with urllib.request.urlopen(f"{url}/messages/api/schema/") as answer:
         document = json.load(answer)
     for item in document["paths"].values():

@@ -1,4 +1,4 @@
-"""What would spoil a run, and is nobody's fault, is asked otherwise."""
+"""Changes requests that would break the run without revealing a defect."""
 
 import schemathesis
 

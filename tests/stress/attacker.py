@@ -1,9 +1,9 @@
-"""One user, or one address, does the worst that it can: what another user's posts and list of chats take meanwhile.
+"""Attacks by one user, or from one address: the latency of another user's posts and list of chats during each.
 
-Each attack goes on for some seconds, and the same is measured without one right before it. The two must be close: at most
-three times as long at the 99th percentile, and no 503. The attackers share the machine with the server: they run at the lowest
-priority, so that what the others wait for is the server and not the attackers' own work, and it is told who used how much
-of the cores.
+Each attack lasts some seconds. The same requests are measured right before it without an attack. During the attack the 99th
+percentile may be at most three times as long, and there may be no 503. The attackers share the machine with the server. They
+run at the lowest priority, so that the victim waits for the server and not for the attackers' own work. The report names the
+CPU time of each process.
 """
 
 import asyncio
@@ -17,11 +17,11 @@ import time
 from people import FIN, TEXT, Http, Server, Socket, frame, host_of, people, somebody
 from table import percentile
 
-# How long each attack goes on, and the same without one, in seconds.
+# Duration of each attack, and of the measurement without one, in seconds.
 SECONDS = 5.0
-# How much longer the victim's requests may take.
+# Highest ratio of the victim's latency during an attack to that without one.
 RATIO = 3.0
-# Users with alike names, members of a large room, and chats of one user, who may have no more.
+# Users with similar names, members of a large room, and chats of one user, who has reached the limit.
 USERS, CROWD, CHATS = 50_000, 20_000, 5_000
 # Pause of the victim between two rounds.
 PAUSE = 0.02
@@ -29,13 +29,13 @@ PREFIX = "/messages/api/"
 
 
 class Victim:
-    """Somebody who posts and looks at their chats, over two connections."""
+    """A user who posts and lists chats, over two connections."""
 
     def __init__(self, person, chat):
         self.poster, self.lister, self.chat = person, person.again(), chat
 
     async def measure(self, seconds):
-        """The 99th percentiles of posting and of listing in milliseconds, and the number of other answers."""
+        """Returns the 99th percentiles of posting and listing in milliseconds, and the number of failed requests."""
         self.failed, end = [], time.monotonic() + seconds
         body = {"content": "hello"}
         posts, lists = await asyncio.gather(
@@ -57,7 +57,7 @@ class Victim:
 
 
 class Attack:
-    """What is done over and over by one user on many connections, in a process of its own, until it is ended."""
+    """Requests that one user repeats on many connections, in a separate process, until it is ended."""
 
     def __init__(self, name, connections, work, by="attacker"):
         self.name, self.connections, self.work, self.by = name, connections, work, by
@@ -68,19 +68,19 @@ class Attack:
     async def one(self, stage, number):
         turn = 0
         while True:
-            # What the server ends, or refuses, begins again.
+            # Continue after connections that the server closes or rejects.
             with contextlib.suppress(OSError, AssertionError, asyncio.TimeoutError, asyncio.IncompleteReadError, ValueError):
                 await self.work(stage, number, turn)
             turn += 1
             await asyncio.sleep(0)
 
 
-# How much lower the attackers' priority is.
+# Increment of the attackers' nice value.
 LOWER = 19
 
 
 def in_process(attack, stage):
-    """Begins an attack, whose process ends with this one."""
+    """Starts an attack in a process that ends with this one."""
     def work():
         os.nice(LOWER)
         asyncio.run(attack.run(stage))
@@ -91,13 +91,13 @@ def in_process(attack, stage):
 
 
 def used(process):
-    """What a process has had of the cores, in seconds."""
+    """Returns the CPU time of a process, in seconds."""
     fields = pathlib.Path(f"/proc/{process.pid}/stat").read_text().rsplit(") ", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 class Stage:
-    """What attackers work with: the address, their own tokens, chats and rooms."""
+    """The attackers' fixtures: the address, their tokens, chats and rooms."""
 
     def __init__(self, server, attacker, victim, group, room, crowded):
         self.address, self.header, self.id = server.address, attacker.header, attacker.id
@@ -105,7 +105,7 @@ class Stage:
         self.connections = {}
 
     async def ask(self, number, method, path, body=None):
-        """A request over the connection with that number."""
+        """Sends a request over the connection with this number."""
         http = self.connections.setdefault(number, Http(self.address, self.header))
         try:
             status, answer, headers = await http.call(method, PREFIX + path, body)
@@ -113,7 +113,7 @@ class Stage:
             http.close()
             raise
         if status == 429 and "retry-after" in headers:
-            # Nothing is gained by waiting; whoever attacks does not.
+            # An attacker ignores `Retry-After`.
             await asyncio.sleep(0.005)
         return answer
 
@@ -129,7 +129,7 @@ MANY_WORDS = "%20".join("abcdefghijklmnopqrstuvwxyz"[at:at + 1] + "e" for at in 
 
 
 async def registers(stage, number, turn):
-    """Registrations with a name that is taken: each would cost a hash."""
+    """Registers a name that is taken: each attempt would cost a password hash."""
     http = stage.connections.setdefault(number, Http(stage.address))
     body = {"username": "victim", "password": "a long enough password"}
     status, _, _ = await http.call("POST", "/register/", body)
@@ -143,7 +143,7 @@ async def signs_in(stage, number, turn):
 
 
 async def opens_streams(stage, number, turn):
-    """Event streams that are opened and left."""
+    """Opens event streams and drops them."""
     reader, writer = await asyncio.open_connection(*stage.address)
     writer.write(f"GET {PREFIX}events/ HTTP/1.1\r\nHost: x\r\n{stage.header}\r\n\r\n".encode())
     await asyncio.wait_for(reader.read(1 << 16), 2)
@@ -159,7 +159,7 @@ async def opens_sockets(stage, number, turn):
 
 
 async def floods_a_socket(stage, number, turn):
-    """Watches, reactions and edits as fast as one socket may send."""
+    """Sends watches, reactions and edits as fast as a socket may."""
     one = await Socket(stage.address, [stage.header]).open()
     try:
         for count in range(100):
@@ -172,35 +172,35 @@ async def floods_a_socket(stage, number, turn):
 
 
 async def makes_rows(stage, number, turn):
-    """Chats and blocks without end."""
+    """Creates chats and blocks without end."""
     await stage.ask(number, "POST", "chats/", {"chat_type": "group", "title": f"{number} {turn}", "member_ids": []})
     await stage.ask(number, "POST", f"users/{stage.victim + 10 + turn % 1_000}/block/", {})
 
 
 async def joins(stage, number, turn):
-    """Into a large room, and out of it."""
+    """Joins and leaves a large room."""
     await stage.ask(number, "POST", f"chats/{stage.crowded}/join/", {})
     await stage.ask(number, "POST", f"chats/{stage.crowded}/leave/", {})
 
 
-# Most people that a request may name.
+# Highest number of users in a request.
 NAMED = 200
 
 
 async def adds_hundreds(stage, number, turn):
-    """Others at first, and then the same again."""
+    """Adds new users at first, and then the same ones again."""
     first = stage.victim + 100 + (4 * turn + number) * NAMED % (USERS - 1_000)
     ids = list(range(first, first + NAMED))
     await stage.ask(number, "POST", f"chats/{stage.group}/members/add/", {"user_ids": ids})
 
 
 async def syncs(stage, number, turn):
-    """From long ago, with every chat."""
+    """Syncs from an old head of every chat."""
     await stage.ask(number, "POST", "sync/", {"chats": {str(stage.group): 0}})
 
 
 async def catches_up(stage, number, turn):
-    """All chats at once, over every transport."""
+    """Catches up on all chats at once, over every transport."""
     await stage.ask(number, "GET", "sync/")
     await stage.ask(number, "GET", "chats/?page=1000")
     await opens_sockets(stage, number, turn)
@@ -208,7 +208,7 @@ async def catches_up(stage, number, turn):
 
 
 async def slow_body(stage, number, turn):
-    """Bodies that come a byte at a time, or stop, in all forms in which one can be announced."""
+    """Sends bodies that arrive byte by byte or stop, with every way to announce a body."""
     forms = ["Content-Length: 60000", "Transfer-Encoding: chunked", "Content-Length: 60000\r\nExpect: 100-continue"]
     path = ["chats/", f"chats/{stage.group}/messages/", "sync/", "users/me/"][number % 4]
     method = "PATCH" if path == "users/me/" else "POST"
@@ -256,7 +256,7 @@ ATTACKS = [
 
 
 def fill(path, room, hoarder):
-    """Users with alike names, many of them in a room, and one with many chats, written past the server, which does not run."""
+    """Inserts users with similar names, many of them in one room, and one user with many chats, while no server runs."""
     with contextlib.closing(sqlite3.connect(path)) as database, database:
         (last,) = database.execute("SELECT max(id) FROM users").fetchone()
         (seq,) = database.execute("SELECT seq FROM chats WHERE id = ?", (room,)).fetchone()
@@ -286,7 +286,7 @@ def fill(path, room, hoarder):
 
 
 async def set_up(binary, folder):
-    """A database of some size. Returns the ids of the group, the empty room and the large one."""
+    """Creates a database of some size. Returns the ids of the group, the empty room and the large one."""
     with Server(binary, folder, settings={"GREENROOM_REGISTRATION": "open"}) as server:
         host = await host_of(server)
         attacker = await person(server, host, "attacker")
@@ -324,7 +324,7 @@ async def run(binary, folder, table, only=None):
 
 
 async def compare(server, victim, attack, stage, table, where=None):
-    """What the victim's requests take without the attack and during it."""
+    """Measures the victim's requests without the attack and during it."""
     idle = await victim.measure(SECONDS)
     process = in_process(attack, stage)
     try:
@@ -338,7 +338,7 @@ async def compare(server, victim, attack, stage, table, where=None):
         process.kill()
         process.join()
     report(table, f"{where}, {attack.name}" if where else attack.name, idle, under, cores)
-    # What it left is done before the next begins.
+    # Let the server finish the attack's remaining work before the next one.
     await asyncio.sleep(1)
 
 

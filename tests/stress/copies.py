@@ -1,4 +1,4 @@
-"""A copy of a large database while it is written to: who writes is hardly held up, and the copy is one moment's."""
+"""A backup of a large database during writes: it hardly delays writers, and is a consistent snapshot."""
 
 import asyncio
 import os
@@ -14,7 +14,7 @@ MIB = 1 << 20
 
 
 class Load:
-    """People who post, each one message after the other, and how long each message took."""
+    """Users who post sequentially, and the latency of each message."""
 
     def __init__(self, writers, chats, rate):
         self.writers, self.chats, self.rate = writers, chats, rate
@@ -25,7 +25,7 @@ class Load:
         await asyncio.gather(*(self.write(number, until) for number in range(len(self.writers))))
 
     async def write(self, number, until):
-        """Posts at a rate, or, where there is none, as fast as answers come."""
+        """Posts at a rate, or without one as fast as answers arrive."""
         begun, count = time.monotonic(), 0
         while not until.is_set():
             due = begun + (count + number / len(self.writers)) * len(self.writers) / self.rate if self.rate else 0
@@ -39,20 +39,20 @@ class Load:
             count += 1
 
     def take(self):
-        """The 50th and 99th percentile since the last time, in milliseconds, and how many messages a second."""
+        """Returns the 50th and 99th percentile in milliseconds, and the number of messages, since the last call."""
         delays, self.delays = self.delays, []
         return percentile(delays, 0.5), percentile(delays, 0.99), len(delays)
 
 
 def make_large(folder, size):
-    """Fills a database that nobody uses with rows that mean nothing to anybody."""
+    """Fills a database with meaningless rows while no server uses it."""
     database = sqlite3.connect(f"{folder}/stress.db")
     now = time.time_ns() // 1_000
     rows = ((f"ballast {number}", os.urandom(500).hex(), now) for number in range(size // 1_100))
     database.executemany("INSERT INTO event_cursors (name, user_id, heads, created_at) VALUES (?, 0, ?, ?)", rows)
     database.commit()
     database.close()
-    # Nobody who posts should wait for this to reach the disk.
+    # Posts must not wait until these rows reach the disk.
     os.sync()
 
 
@@ -100,7 +100,7 @@ async def copy_under(server, load, copy, table):
 
 
 def compare(load, acknowledged, copy, what, table):
-    """All up to one moment, and nothing else."""
+    """Asserts that the copy has all messages up to one moment, and none after it."""
     database = sqlite3.connect(f"file:{copy}?mode=ro", uri=True)
     prefix = f"{load.rate}-%"
     stored = dict(database.execute("SELECT id, client_id FROM messages WHERE client_id LIKE ?", (prefix,)))
@@ -113,7 +113,7 @@ def compare(load, acknowledged, copy, what, table):
 
 
 def check(binary, copy, table):
-    """The copy is a database in order, for a server as well."""
+    """Serves the copy, and asserts that `greenroom check` finds no difference."""
     folder = f"{copy}.served"
     os.mkdir(folder)
     os.rename(copy, f"{folder}/stress.db")

@@ -1,4 +1,4 @@
-"""Connections whose other side is gone without a word: a line between two network namespaces that is cut."""
+"""Half-open connections: the link between two network namespaces is cut, without a FIN or RST."""
 
 import asyncio
 import ctypes
@@ -16,7 +16,7 @@ from table import percentile
 
 
 class Elsewhere:
-    """A network namespace with a line to this one that can be cut without a word."""
+    """A network namespace whose link to this one can be cut silently."""
 
     NAME, HERE, THERE = "greenroom-stress", "10.213.77.1", "10.213.77.2"
 
@@ -49,7 +49,7 @@ class Elsewhere:
         self.there("nft delete table inet cut")
 
     def socket(self):
-        """A socket that lives there: what a thread makes is in the thread's namespace for ever."""
+        """Returns a socket in that namespace: a socket stays in the namespace of the thread that creates it."""
         made = []
 
         def make():
@@ -70,7 +70,7 @@ class Elsewhere:
 
 
 async def until_a_place_is_free(person, within):
-    """How long the user is refused one more socket; None if for longer than this."""
+    """Returns how long the user is refused another socket; None if longer than `within`."""
     start = time.monotonic()
     while time.monotonic() - start < within:
         one = person.socket()
@@ -83,7 +83,7 @@ async def until_a_place_is_free(person, within):
 
 
 async def open_there(elsewhere, person, count):
-    """Sockets from the other namespace, not all at once, so that their pings are not."""
+    """Opens sockets in the other namespace, at intervals, so that their pings are spread."""
     sockets = []
     for _ in range(count):
         await asyncio.sleep(0.1)
@@ -92,7 +92,7 @@ async def open_there(elsewhere, person, count):
 
 
 async def all_places(person, count):
-    """How many sockets the user can open now."""
+    """Returns how many sockets the user can open now."""
     opened = [person.socket() for _ in range(count)]
     statuses = [await one.connect() for one in opened]
     [one.drop() for one in opened]
@@ -131,7 +131,7 @@ async def run(binary, folder, table):
 
 
 async def resume(person, chat, known, raw):
-    """Comes back on a new connection; how many messages were missed."""
+    """Resumes on a new connection. Returns the number of missed messages."""
     await until_a_place_is_free(person, 5)
     one = await person.socket("?resume=1").open(raw)
     one.send({"type": "resume", "chats": {str(chat): known}})

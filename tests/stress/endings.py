@@ -1,4 +1,4 @@
-"""Ends that the server brings about: its own, and those of sessions and memberships."""
+"""Closings by the server: at its shutdown, and when sessions and memberships end."""
 
 import asyncio
 import signal
@@ -10,7 +10,7 @@ from table import until
 
 
 class Writer:
-    """Posts one message after the other, and remembers what became of them."""
+    """Posts messages sequentially, and records the result of each."""
 
     def __init__(self, person, chat, number, pause=0.0):
         self.http, self.chat, self.number, self.pause = person.http, chat, number, pause
@@ -33,7 +33,7 @@ class Writer:
 
 
 async def probe(address, header, statuses):
-    """Asks /readyz and for a socket, each over a new connection, until nobody listens any more."""
+    """Requests /readyz and a socket, each over a new connection, until the port is closed."""
     while True:
         try:
             statuses["readyz"].append((await Http(address).call("GET", "/readyz"))[0])
@@ -44,7 +44,7 @@ async def probe(address, header, statuses):
 
 
 async def stored(person, chat):
-    """The ids of all messages by client id."""
+    """Returns the ids of all messages by client id."""
     found, before = {}, 1 << 52
     while True:
         page = await person.call("GET", f"chats/{chat}/messages/?page_size=100&before={before}")
@@ -55,7 +55,7 @@ async def stored(person, chat):
 
 
 async def load(host):
-    """Sockets that hear a hundred messages a second, and writers who write without a pause where nobody listens."""
+    """Runs sockets that receive a hundred messages a second, and writers that post without a pause to a chat without subscribers."""
     authors, crowd = await people(host, 9), await people(host, 20)
     heard, unheard = await authors[0].group([host, *crowd]), await authors[0].group([host, *authors[1:]])
     sockets = [await person.listens() for person in crowd for _ in range(10)]
@@ -64,7 +64,7 @@ async def load(host):
 
 
 async def stuck_socket(host):
-    """Somebody who does not read, though there is a lot: the end then lasts long enough to be looked at."""
+    """Opens a socket that does not read its backlog, so that the shutdown lasts long enough to be observed."""
     [eve] = await people(host, 1)
     chat = await host.group([eve])
     stuck, _ = await slow_socket(eve)
@@ -117,7 +117,7 @@ async def compare(binary, folder, table, writers):
 
 
 async def signed_in(person):
-    """The person with a session's cookie."""
+    """Returns the person with a session cookie."""
     body = {"username": person.name, "password": PASSWORD}
     status, _, headers = await Http(person.address).call("POST", "/login/", body)
     assert status == 200
@@ -125,7 +125,7 @@ async def signed_in(person):
 
 
 async def time_to_close(person, end):
-    """Milliseconds from asking for the end of a session to its socket's 4401, and the code."""
+    """Returns the milliseconds from the request that ends a session to its socket's 4401, and the code."""
     cookie = await signed_in(person)
     listener = await Socket(person.address, [cookie]).open()
     start = time.monotonic()
@@ -164,7 +164,7 @@ async def session_ends(server, host, table):
 
 
 async def removal(host, table, posts=1_000, connections=20):
-    """A member is removed in the middle of a burst: what they hear after that."""
+    """Removes a member in the middle of a burst. Returns what the member receives afterwards."""
     author, bob = await people(host, 2)
     chat = await author.group([bob])
     listener = await bob.listens()
@@ -180,7 +180,7 @@ async def removal(host, table, posts=1_000, connections=20):
             await person.posts(chat, str(number))
 
     async def remove():
-        # When half of it is done. What comes before the answer to a ping had been sent before the removal's answer.
+        # In the middle of the burst. Events before the answer to a ping were sent before the removal's answer.
         await until(lambda: len(heard) > posts // 2, every=0.001)
         await author.call("DELETE", f"chats/{chat}/members/{bob.id}/remove/")
         listener.send({"type": "ping"})

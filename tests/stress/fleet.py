@@ -1,4 +1,4 @@
-"""Two nodes on one PostgreSQL with Redis between them, and people who write to and listen at both."""
+"""Two nodes on one PostgreSQL with Redis between them, and users who post to and listen at both."""
 
 import asyncio
 import collections
@@ -16,7 +16,7 @@ SUPPORT = pathlib.Path(__file__).resolve().parent.parent / "support"
 
 
 class Keeper:
-    """One of the scripts that keep a PostgreSQL or a Redis for as long as their standard input is open."""
+    """A script that runs PostgreSQL or Redis as long as its standard input is open."""
 
     def __init__(self, script, **environment):
         self.process = subprocess.Popen(
@@ -39,7 +39,7 @@ class Keeper:
 
 
 class Way:
-    """A way to Redis that can be cut: whatever is sent then gets nowhere."""
+    """A proxy to Redis that can be cut: it then drops everything silently."""
 
     async def open(self, socket):
         self.socket, self.is_cut = socket, False
@@ -77,7 +77,7 @@ class Way:
 
 
 class Fleet:
-    """The nodes, what they stand on, and the people: one writer and one listener for each chat and node."""
+    """The nodes, their PostgreSQL and Redis, and the users: one writer and one listener for each chat and node."""
 
     CHATS = 4
 
@@ -87,7 +87,7 @@ class Fleet:
         self.redis = Keeper("redis.sh")
         self.database = f"{self.postgres.place}/postgres"
         self.nodes, self.ways = [None, None], []
-        # When each key was first sent, and where; what was acknowledged; the longest that somebody went without an answer.
+        # When and where each key was first sent; acknowledged keys; the longest time that a writer had no answer.
         self.sent, self.acknowledged, self.phase = {}, {}, "before"
         self.gaps, self.slowest = collections.Counter(), collections.Counter()
         self.tasks, self.writers, self.stopping = [], [], False
@@ -104,7 +104,7 @@ class Fleet:
         self.tasks = [asyncio.create_task(listener.run()) for listener in self.listeners]
         while not all(listener.is_open for listener in self.listeners):
             await asyncio.sleep(0.02)
-        # Nobody writes in the last chat at the second node: what is lost there shows by comparing only.
+        # The last chat has no writer at the second node: only reconciliation detects an event lost there.
         self.writers = [
             asyncio.create_task(self.write(person, self.chats[turn // 2], turn % 2, turn))
             for turn, person in enumerate(self.crowd[:-1])
@@ -122,7 +122,7 @@ class Fleet:
         self.nodes[number].process.send_signal(name)
 
     async def write(self, person, chat, home, writer):
-        """Posts under ever new keys; what is not acknowledged is tried again, at the other node too."""
+        """Posts with new keys. Retries messages without an acknowledgement, also at the other node."""
         ways = [Http(node.address, person.header) for node in self.nodes]
         number, node = 0, home
         while not self.stopping:
@@ -151,7 +151,7 @@ class Fleet:
             await asyncio.sleep(0.02)
 
     async def settle(self):
-        """Stops writing and waits until everybody has heard everything. Returns what is wrong, and in how many seconds."""
+        """Stops writing and waits until all listeners have received everything. Returns the faults and the seconds it took."""
         self.stopping = True
         _, unanswered = await asyncio.wait(self.writers, timeout=30)
         begun, wanted = time.monotonic(), set(self.acknowledged)
@@ -192,7 +192,7 @@ class Fleet:
         return found
 
     def spread(self, phase, remote=True):
-        """p50 and p99 in milliseconds, in words."""
+        """Formats p50 and p99 in milliseconds."""
         found = self.latencies(phase, remote)
         if not found:
             return "none"
@@ -200,12 +200,12 @@ class Fleet:
 
 
 class Listener:
-    """A socket at one node, which comes back and resumes; at the other one where there is nobody."""
+    """A socket at one node that reconnects and resumes, at the other node if the first is unreachable."""
 
     def __init__(self, fleet, person, home):
         self.fleet, self.person, self.home = fleet, person, home
         self.heads, self.heard, self.times = {}, collections.Counter(), {}
-        # What was read where the server said "resync": some of it may be heard as well.
+        # Messages fetched after a "resync": some may also be received as events.
         self.loaded, self.resyncs = set(), 0
         self.disorder, self.is_open = 0, False
 
@@ -227,7 +227,7 @@ class Listener:
         socket.send({"type": "resume", "chats": self.heads})
         try:
             while True:
-                # The server pings every 25 s: whoever hears nothing for longer has lost it.
+                # The server pings every 25 s: after a longer silence the connection is lost.
                 self.take(await socket.event(40), person)
         finally:
             socket.drop()
@@ -236,7 +236,7 @@ class Listener:
         chat, seq = str(event.get("chat_id")), event.get("seq")
         if event["type"] in ("ack", "error"):
             self.heads |= event.get("heads", {})
-            # What was written before this came with its chat, and not as a message.
+            # Earlier messages were part of the chat, not events.
             self.is_open = True
         if seq is None:
             return

@@ -1,4 +1,4 @@
-"""Malformed and hostile frames: each is refused with its code, and costs no memory."""
+"""Malformed and hostile frames: each is closed with its code, and costs no memory."""
 
 import asyncio
 import contextlib
@@ -11,7 +11,7 @@ LARGEST = 65_536
 
 
 def broken_frames():
-    """What must not be sent, by the code that it is closed with."""
+    """Returns invalid frames by their close code."""
     goodbye = FIN | CLOSE
     return {
         1002: [frame(FIN | 0x70 | TEXT, b"x"), frame(FIN | 0x3), frame(FIN, b"x"), frame(FIN | PING, bytes(126)),
@@ -31,7 +31,7 @@ async def closes_with(ann, octets):
 
 
 async def giants(sockets, declared):
-    """Frames that claim to be huge, and as much of them as the server takes, up to 48 MiB each."""
+    """Sends frames that declare a huge length, and as much of each as the server accepts, up to 48 MiB."""
     async def pour(one):
         one.writer.write(frame(FIN | TEXT, b"", declared))
         with contextlib.suppress(ConnectionError):
@@ -51,7 +51,7 @@ async def continuations(sockets):
 
 
 async def drip(sockets):
-    """The largest frame, its first 3,000 bytes one every millisecond. It is no JSON, so that 400 says it was read."""
+    """Sends the largest frame, its first 3,000 bytes one each millisecond. It is not JSON: a 400 proves that it was read."""
     message = frame(FIN | TEXT, b"x" * LARGEST)
     for byte in message[:3_000]:
         sockets[0].writer.write(bytes([byte]))
@@ -61,7 +61,7 @@ async def drip(sockets):
 
 
 async def in_use(ann, count):
-    """Sockets that have carried a message of the largest size, so that their buffers are there."""
+    """Opens sockets and sends a message of the largest size over each, so that their buffers are allocated."""
     sockets = [await ann.listens() for _ in range(count)]
     for one in sockets:
         one.writer.write(frame(FIN | TEXT, b"x" * LARGEST))

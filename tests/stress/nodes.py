@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Two nodes of a release binary of Greenroom on one PostgreSQL, and what happens to them, with figures.
+"""Faults of two nodes of a release binary on one PostgreSQL, with figures.
 
-Starts PostgreSQL, Redis and the nodes in temporary folders, lets people write to and listen at both nodes, and stops,
-kills, pauses and cuts off one thing after the other. Prints what was measured beside what is wanted. Exit code 1 where
-anything is not as wanted. It needs Linux, Python 3.9, PostgreSQL and Redis, and takes some minutes.
+Starts PostgreSQL, Redis and the nodes in temporary folders. Users post to and listen at both nodes, while the script stops,
+kills, pauses and cuts off one component after the other. Prints each measurement beside its limit. The exit code is 1 if a
+limit is exceeded. It needs Linux, Python 3.9, PostgreSQL and Redis, and takes some minutes.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from table import Table
 
 
 async def scene(options, table, name, disturb, checks, before=4, after=6):
-    """Lets people write, does something to the fleet, lets them go on, and checks what they heard."""
+    """Injects a fault into the fleet while users write, lets them continue, and checks the events they received."""
     with tempfile.TemporaryDirectory(prefix="greenroom-nodes-") as folder:
         fleet = Fleet(options.binary, folder)
         try:
@@ -44,7 +44,7 @@ async def scene(options, table, name, disturb, checks, before=4, after=6):
 
 
 def remote(within):
-    """How long it takes until those at the other node hear, and those at the same one."""
+    """Measures the delay of events at the other node and at the same node."""
     def checks(fleet):
         yield "remote p50 / p99 before", fleet.spread("before"), "-", True
         during = fleet.latencies("during")
@@ -109,7 +109,7 @@ async def node_paused(fleet, seconds=30):
 SCENES = {
     "redis-stopped": (redis_stopped, remote(2)),
     "redis-killed": (redis_killed, remote(2)),
-    # The node that is not cut off notices only after some seconds of silence.
+    # A node detects the cut only after some seconds without an answer.
     "redis-cut-off": (redis_cut_off, remote(5)),
     "postgres-fast": (lambda fleet: postgres(fleet, "restart fast"), answers(2.5)),
     "postgres-immediate": (lambda fleet: postgres(fleet, "restart immediate"), answers(2.5)),

@@ -1,4 +1,4 @@
-"""A server of its own process, and the people who use it: HTTP and WebSocket with nothing but the standard library."""
+"""A server process, and its users: HTTP and WebSocket clients with the standard library alone."""
 
 import asyncio
 import base64
@@ -17,7 +17,7 @@ PASSWORD = "correct horse"
 
 
 class Server:
-    """A `greenroom serve` of its own process, which ends with its block."""
+    """A `greenroom serve` process, which ends with its `with` block."""
 
     def __init__(self, binary, folder, bind="127.0.0.1:0", database=None, redis=None, settings=None,
                  log="off", errors=None):
@@ -34,7 +34,7 @@ class Server:
         self.address = (host, int(port))
 
     def metrics(self):
-        """Where Prometheus asks, of a server that was given such an address; it is told once."""
+        """Returns the address of the metrics listener, which the server prints once."""
         line = self.process.stdout.readline().strip()
         return line.removeprefix("Metrics on ")
 
@@ -44,7 +44,7 @@ class Server:
         return subprocess.run(command, env=self.environment, check=True, capture_output=True, text=True).stdout.strip()
 
     def memory(self, name="VmRSS"):
-        """Resident memory in bytes; VmHWM: its peak since `forget_peak`."""
+        """Returns the resident memory in bytes; with VmHWM its peak since `forget_peak`."""
         status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
         line = next(line for line in status.splitlines() if line.startswith(name))
         return int(line.split()[1]) * 1024
@@ -56,7 +56,7 @@ class Server:
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
     def connections(self):
-        """The server's connections in the kernel's table: peer's port -> (state, bytes not acknowledged yet)."""
+        """Returns the server's connections in the kernel's table: peer's port -> (state, unacknowledged bytes)."""
         rows, port = {}, f":{self.address[1]:04X}"
         for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]:
             _, own, peer, state, queues, *_ = line.split()
@@ -73,7 +73,7 @@ class Server:
 
 
 class Http:
-    """A connection that is kept alive, for one request after the other."""
+    """A keep-alive connection for sequential requests."""
 
     def __init__(self, address, *headers):
         self.address, self.headers = address, headers
@@ -81,9 +81,9 @@ class Http:
         self.used = 0.0
 
     async def call(self, method, path, body=None):
-        """The status, the JSON and the headers; raises OSError where no answer comes."""
+        """Sends a request. Returns the status, the JSON and the headers; raises OSError without an answer."""
         if time.monotonic() - self.used > 10:
-            # The server hangs up on who is idle.
+            # The server closes idle connections.
             self.close()
         self.used = time.monotonic()
         if self.writer is None:
@@ -112,7 +112,7 @@ class Http:
 
 
 class Closed(Exception):
-    """The server has closed the socket, with a code; 1006 where it said nothing."""
+    """The server has closed the socket with a code; 1006 without a close frame."""
 
     def __init__(self, code):
         super().__init__(code)
@@ -120,7 +120,7 @@ class Closed(Exception):
 
 
 def frame(first, payload=b"", declared=None):
-    """A client's frame, masked with zeros; it may declare another length than it has."""
+    """Encodes a client frame with a zero mask. The declared length may differ from the real one."""
     length = len(payload) if declared is None else declared
     if length < 126:
         size = bytes([0x80 | length])
@@ -147,7 +147,7 @@ class Socket:
         return "\r\n".join(lines).encode()
 
     async def connect(self, raw=None):
-        """Returns the status of the handshake; 101 if it is open."""
+        """Sends the handshake. Returns its status, 101 if the socket is open."""
         place = {"sock": raw} if raw else dict(zip(("host", "port"), self.address))
         self.reader, self.writer = await asyncio.open_connection(**place)
         self.writer.write(self.request())
@@ -155,7 +155,7 @@ class Socket:
         return int(head.split()[1])
 
     async def open(self, raw=None):
-        """Connects and takes the `hello`."""
+        """Connects and receives the `hello`."""
         assert await self.connect(raw) == 101
         assert (await self.event())["type"] == "hello"
         return self
@@ -164,7 +164,7 @@ class Socket:
         self.writer.write(frame(FIN | TEXT, json.dumps(value).encode()))
 
     async def read(self):
-        """The next frame: opcode and payload."""
+        """Returns the opcode and payload of the next frame."""
         first, length = await self.reader.readexactly(2)
         if length > 125:
             (length,) = struct.unpack(*(("!H", await self.reader.readexactly(2)) if length == 126 else
@@ -172,7 +172,7 @@ class Socket:
         return first & 0x0F, await self.reader.readexactly(length)
 
     async def event(self, within=DEADLINE):
-        """The next event. Raises Closed where the server ends the socket."""
+        """Returns the next event. Raises Closed if the server closes the socket."""
         while True:
             try:
                 opcode, payload = await asyncio.wait_for(self.read(), within)
@@ -187,7 +187,7 @@ class Socket:
                 raise Closed(struct.unpack("!H", payload[:2])[0] if payload else 1005)
 
     async def closes(self, within=DEADLINE):
-        """The code with which the server closes, after whatever it still sends."""
+        """Skips remaining events and returns the server's close code."""
         with contextlib.suppress(asyncio.TimeoutError):
             try:
                 while True:
@@ -213,7 +213,7 @@ class Person:
         self.http = Http(address, self.header)
 
     def again(self):
-        """The same person over another connection."""
+        """Returns the same person with another connection."""
         return Person(self.address, self.name, self.id, self.header.split()[-1])
 
     async def call(self, method, path, body=None, expect=(200, 201, 204)):
@@ -236,20 +236,20 @@ class Person:
 
 
 async def host_of(server):
-    """Somebody who may make users."""
+    """Creates a staff user, who may create users."""
     server.run("user", "create", "host", "--password", PASSWORD, "--staff")
     return await somebody(server, "host")
 
 
 async def somebody(server, name):
-    """A user who is there already."""
+    """Returns an existing user with a token."""
     person = Person(server.address, name, 0, server.run("token", "create", name))
     person.id = (await person.call("GET", "users/me/"))["id"]
     return person
 
 
 async def people(host, count, password=None):
-    """So many further users."""
+    """Creates `count` further users."""
     found = []
     for _ in range(count):
         name = f"user{time.monotonic_ns()}"

@@ -1,9 +1,9 @@
-"""What one user's largest chats cost another user.
+"""The cost of one user's largest chats for another user.
 
-Fills a database with the worst that there can be: groups of 500,000 messages by one member, rooms of 20,000, groups that
-20,000 left, messages with 100,000 reactions, a user in 5,000 chats, a user whom 20,000 block. One user then works with them
-as fast as one user can, and another user's posts and list of chats are measured, as `attacker` does. It also counts the
-writer's jobs that took over 5 ms, by kind: while such a job runs, nobody else's write is stored.
+Fills a database with extreme objects: groups with 500,000 messages by one member, rooms with 20,000 members, groups that 20,000
+members left, messages with 100,000 reactions, a user in 5,000 chats, and a user whom 20,000 users block. One user then works with
+them as fast as possible, while another user's posts and list of chats are measured, as in `attacker`. It also counts the writer's
+jobs that took over 5 ms, by kind: while such a job runs, no other write is stored.
 """
 
 import asyncio
@@ -20,14 +20,14 @@ from fleet import SUPPORT, Keeper
 from people import Server, host_of, somebody
 
 MESSAGES, MEMBERS, REACTIONS, CHATS, PEOPLE = 500_000, 20_000, 100_000, 5_000, 50_000
-# The first id of the people, and of the chats of each kind.
+# First ids: of the users, and of the chats of each kind.
 ALIKE, HISTORY, DOOMED, SQUARE, EMPTIED, REACTED, HALLS, OWN = 1_000, 1, 2, 3, 4, 5, 10, 100_000
-# Rooms of MEMBERS, and messages with REACTIONS, that are there to be deleted.
+# Number of rooms with MEMBERS, and of messages with REACTIONS, to be deleted.
 COPIES = 4
 
 
 def counted(statement, count):
-    """A statement in which the table `n` has the numbers from 1 to `count` in its column `i`."""
+    """Wraps a statement so that table `n` has the numbers from 1 to `count` in its column `i`."""
     at = statement.index("SELECT")
     numbers = f"WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count}) "
     return statement[:at] + numbers + statement[at:] + ";\n"
@@ -42,7 +42,7 @@ def chat(number, kind, messages, members, seq, is_public=False):
 
 
 def messages(number, sender, count):
-    """The first messages of a chat, whose ids have the chat before the place."""
+    """Returns statements that insert a chat's first messages. An id consists of the chat and the position."""
     first = f"{number} * 1000000"
     return counted(
         "INSERT INTO messages (chat_id, pos, id, sender_id, ordinal, content, created_at, updated_at, is_edited, is_deleted, "
@@ -59,7 +59,7 @@ def member(number, user, role="member", read=0):
 
 
 def world(ids):
-    """The statements that fill it, the same for both databases."""
+    """Returns the statements that fill the database, the same for both backends."""
     attacker, silent, hoarder, hated = ids
     seq = MESSAGES + MEMBERS + REACTIONS
     yield counted(
@@ -123,7 +123,7 @@ async def reacts(stage, number, turn):
 
 
 def place(number, turn):
-    """Some place of the history, another one each time."""
+    """Returns a position in the history, a different one each time."""
     return HISTORY * 1_000_000 + 1 + (turn * 7_919 + number * 104_729) % MESSAGES
 
 
@@ -161,7 +161,7 @@ async def where_many_left(stage, number, turn):
 
 
 async def syncs_all(stage, number, turn):
-    """Three behind in each of 5,000 chats."""
+    """Syncs from three messages behind in each of 5,000 chats."""
     await stage.ask(number, "POST", "sync/", {"chats": {str(chat): 2 for chat in range(OWN + 1, OWN + CHATS + 1)}})
 
 
@@ -206,7 +206,7 @@ ATTACKS = [
 
 
 class Jobs:
-    """The writer's jobs so far, by kind: all of them, and those that took over 5 ms, 25 ms and 100 ms."""
+    """The writer's jobs so far, by kind: in total, and over 5 ms, 25 ms and 100 ms."""
 
     LINE = re.compile(r'greenroom_writer_job_seconds_bucket\{kind="([^"]+)",le="([^"]+)"\} (\d+)')
     LIMITS = ("0.005", "0.025", "0.1")
@@ -219,7 +219,7 @@ class Jobs:
         self.slow = {kind: [count - counts[kind, limit] for limit in self.LIMITS] for kind, count in self.all.items()}
 
     def since(self, before):
-        """Those kinds of which some were slow since then, in words."""
+        """Formats the kinds of jobs of which some were slow since then."""
         found = []
         for kind, count in sorted(self.all.items()):
             slow = [now - then for now, then in zip(self.slow[kind], before.slow.get(kind, [0, 0, 0]))]
@@ -229,7 +229,7 @@ class Jobs:
 
 
 async def quiet(metrics):
-    """Waits until the writer has had nothing to do for a while: what an attack has left is cleared out in steps."""
+    """Waits until the writer was idle for a while: the rows that an attack leaves are purged in steps."""
     last = None
     for _ in range(240):
         jobs = Jobs(metrics).all
@@ -244,7 +244,7 @@ def fill(database, ids):
     if database.startswith("postgres"):
         tables = ("users", "chats", "message_ids", "tokens")
         script += "".join(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), (SELECT max(id) FROM {table}));\n" for table in tables)
-        # Autovacuum does the same in a minute or two.
+        # Autovacuum would do this within a minute or two.
         command = ["psql", "-q", "-v", "ON_ERROR_STOP=1", "-d", database]
         subprocess.run([*command, "-1", "-f", "-"], input=script, check=True, text=True, stdout=subprocess.DEVNULL)
         subprocess.run([*command, "-c", "VACUUM ANALYZE"], check=True)
@@ -252,7 +252,7 @@ def fill(database, ids):
         with contextlib.closing(sqlite3.connect(database)) as connection:
             connection.execute("PRAGMA synchronous = OFF")
             connection.executescript(f"BEGIN;\n{script}COMMIT;")
-    # What is not written to the disk yet would be in the way of the server's own.
+    # Unwritten pages would delay the server's own writes.
     os.sync()
 
 
@@ -283,7 +283,7 @@ async def on(binary, folder, table, where, database, only):
         other = await somebody(server, "victim")
         victim = Victim(other, await other.group([]))
         metrics = server.metrics()
-        # What began with the start, such as deleting outdated sessions.
+        # Jobs of the start, such as deleting expired sessions.
         begun = Jobs(metrics)
         await quiet(metrics)
         table.add(f"{where}, the start: the writer's jobs over 5/25/100 ms", Jobs(metrics).since(begun), "-", True)

@@ -1,4 +1,4 @@
-"""Readers who do not read, in a chat that gets a hundred messages a second: they go, and nobody else notices."""
+"""Clients that do not read, in a chat with a hundred messages a second: they are closed without affecting other clients."""
 
 import asyncio
 import contextlib
@@ -11,7 +11,7 @@ from table import MIB, kernel_memory, mib, percentile, until
 
 
 class HotRoom:
-    """A chat that gets a hundred messages a second, and how long they take to those who read."""
+    """A chat with a hundred messages a second, and the delays of clients that read."""
 
     def __init__(self, author, chat, size=1_500):
         self.author, self.chat, self.padding = author, chat, "x" * size
@@ -33,7 +33,7 @@ class HotRoom:
                     self.delays.append((due, time.monotonic() - due))
 
     async def measure(self, seconds):
-        """Posts for so long; the 99th percentile of the delays in each second, in milliseconds, lowest first."""
+        """Posts for some seconds. Returns the 99th percentile of the delays of each second in milliseconds, sorted."""
         self.delays.clear()
         start = time.monotonic()
         await self.post(seconds)
@@ -45,7 +45,7 @@ class HotRoom:
 
 
 async def slow_socket(person):
-    """A socket whose client never reads, with the smallest of buffers; returns it and its port."""
+    """Opens a socket that never reads, with the smallest receive buffer. Returns it and its port."""
     raw = socket.socket()
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
     raw.setblocking(False)
@@ -56,7 +56,7 @@ async def slow_socket(person):
 
 
 class Watch:
-    """When the kernel could take no more for each of some connections, and when the server let go of them."""
+    """Records for each connection when its kernel buffers were full, and when the server closed it."""
 
     def __init__(self, server, ports):
         self.server, self.ports = server, set(ports)
@@ -65,7 +65,7 @@ class Watch:
 
     async def run(self):
         while len(self.ended) < len(self.ports):
-            # Elsewhere, or it would show in the delays.
+            # In another thread, so that it does not affect the delays.
             rows = await asyncio.to_thread(self.server.connections)
             self.look(time.monotonic(), rows)
             self.kernel = max(self.kernel, kernel_memory())
@@ -80,12 +80,12 @@ class Watch:
                 self.queued[port], self.stuck[port] = queued, now
 
     def after_the_limit(self):
-        """Seconds from when the oldest event had waited for five seconds to the end, for each connection."""
+        """Returns, for each connection, the seconds from when its oldest event had waited five seconds until the end."""
         return [ended - self.stuck[port] - 5 for port, ended in self.ended.items() if port in self.stuck]
 
 
 class Before:
-    """What the server and the kernel hold, to be compared with later."""
+    """Memory of the server and the kernel at one moment, for comparison."""
 
     def __init__(self, server, kept):
         self.server = server
@@ -93,19 +93,19 @@ class Before:
         self.memory, self.kernel, self.files = max(server.memory(), kept), kernel_memory(), server.files()
 
     def growth(self):
-        """Of the server's memory: at its peak, and what is left of it."""
+        """Returns the growth of the server's memory: at its peak, and now."""
         return self.server.memory("VmHWM") - self.memory, self.server.memory() - self.memory
 
 
 async def crowd(server, host, table, count, calm_seconds=8, most_left=64 * MIB, name=None, kept=0):
-    """`kept`: what the server has had before, and the allocator may have given back or not."""
+    """`kept`: memory that the server used before, which the allocator may have returned or kept."""
     author, *readers = await people(host, 4)
     slow = await people(host, count)
     room = HotRoom(author, await author.group([*readers, *slow]))
     listeners = [await reader.listens() for reader in readers]
     reading = [asyncio.ensure_future(room.read(listener)) for listener in listeners]
     await room.post(2)
-    # Watched as well, since watching takes time too.
+    # Watch sockets here too, since watching takes time itself.
     watching = asyncio.ensure_future(Watch(server, [listener.port() for listener in listeners]).run())
     calm = await room.measure(calm_seconds)
     watching.cancel()
@@ -147,6 +147,6 @@ def report_memory(table, name, before, watch, most_left):
 async def run(server, host, table):
     await crowd(server, host, table, 1, most_left=16 * MIB)
     first = await crowd(server, host, table, 200)
-    # Memory that was used once may be kept, for the next ones.
+    # The allocator may keep memory for the next crowd.
     second = await crowd(server, host, table, 200, 2, name="200 more")
     await crowd(server, host, table, 200, 2, 4 * MIB, "another 200", max(first, second))

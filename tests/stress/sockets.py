@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Hostile, slow and dead sockets against a release binary of Greenroom, one user who does the worst, stops and copies under
-load, and timings, with figures.
+"""Stress tests of a release binary, with figures: hostile, slow and half-open sockets, attacks by one user, shutdowns and
+backups under load, and timings.
 
-Starts the server on a free port with a database of its own, does harm to it, and prints what was measured beside what
-is wanted. Exit code 1 where anything is not as wanted. It needs Linux and Python 3.9; the part on half-open
-connections makes a network namespace, for which it must be root and have `ip` and `nft`. All of it takes some minutes.
+Starts the server on a free port with its own database, and prints each measurement beside its limit. The exit code is 1 if a
+limit is exceeded. It needs Linux and Python 3.9. The part on half-open connections creates a network namespace, for which it
+must be root and have `ip` and `nft`. All parts take some minutes.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Stops under load, one after the other: each ends with 0, warns of nothing, and leaves a file that is whole by itself."""
+"""Repeated shutdowns under load: each exits with 0, logs no warning, and leaves a complete database file without a WAL."""
 
 import asyncio
 import contextlib
@@ -17,12 +17,12 @@ from table import percentile, until
 CROWD = 12
 WRITERS = 6
 
-# The longest that a stop may take, in seconds.
+# Longest duration of a stop, in seconds.
 ENDS_WITHIN = 10.0
 
 
 class Stage:
-    """People and a chat in one database, whichever server has it."""
+    """Users and a chat in one database, served by one server after the other."""
 
     def __init__(self, binary, folder):
         self.binary, self.folder = binary, folder
@@ -47,7 +47,7 @@ class Stage:
             person.http.close()
 
     def stored(self, number):
-        """The keys of a load's messages in a copy of the file alone."""
+        """Returns the keys of a load's messages in a copy of the main file alone."""
         copy = f"{self.folder}/copy.db"
         shutil.copyfile(f"{self.folder}/stress.db", copy)
         with contextlib.closing(sqlite3.connect(f"file:{copy}?immutable=1", uri=True)) as database:
@@ -57,7 +57,7 @@ class Stage:
 
 
 class Load:
-    """All kinds of clients at once, until the server is gone."""
+    """Runs all kinds of clients at once, until the server has stopped."""
 
     def __init__(self, stage, number):
         self.stage, self.number = stage, number
@@ -71,7 +71,7 @@ class Load:
             clients += [self.scope(person, "POST", "sync/", {"wait": 20}), self.scope(person, "GET", "search/?q=1"),
                         self.streams(person)]
         if self.number % 3 == 0:
-            # Who does not read makes the end slow.
+            # Clients that do not read delay the shutdown.
             self.stuck = [(await slow_socket(person))[0] for person in stage.crowd[:4]]
         self.writers = [Writer(person, stage.chat, f"{self.number}-{turn}") for turn, person in enumerate(stage.writers)]
         clients += [writer.run() for writer in self.writers]
@@ -92,7 +92,7 @@ class Load:
             writer.close()
 
     async def end(self):
-        """How many clients have not seen the end of their connection."""
+        """Returns how many clients have not seen their connection end."""
         _, left = await asyncio.wait(self.tasks, timeout=20)
         for task in left:
             task.cancel()
@@ -105,13 +105,13 @@ class Load:
 
 
 async def lists_users(server):
-    """Another process that opens the file, and ends, again and again."""
+    """Runs a process that opens the file and ends, repeatedly."""
     while True:
         await asyncio.to_thread(server.run, "user", "list")
 
 
 async def reads(stage, seconds):
-    """Another process's view of the file, for so long; it has the file open until this is cancelled."""
+    """Holds a read transaction for `seconds`, and keeps the file open until it is cancelled."""
     with contextlib.closing(sqlite3.connect(f"{stage.folder}/stress.db", isolation_level=None)) as database:
         database.execute("BEGIN")
         database.execute("SELECT count(*) FROM messages").fetchone()
@@ -121,13 +121,13 @@ async def reads(stage, seconds):
 
 
 def company(stage, server, number):
-    """Others who have the file open while the server stops."""
+    """Starts a reader that has the file open while the server stops."""
     kinds = {1: lambda: lists_users(server), 2: lambda: reads(stage, 0), 3: lambda: reads(stage, 2)}
     return [asyncio.ensure_future(kinds[number % 4]())] if number % 4 else []
 
 
 async def stop(stage, number):
-    """One start and stop. Returns what was wrong, how long the stop took, and how many messages were acknowledged."""
+    """Starts and stops a server once. Returns the faults, the duration of the stop, and the number of acknowledged messages."""
     wrong = []
     with stage.serve() as server:
         stage.move_to(server.address)

@@ -1,4 +1,4 @@
-"""What was measured beside what was wanted."""
+"""A table of measurements and their limits."""
 
 import asyncio
 import os
@@ -10,7 +10,7 @@ DEADLINE = 20.0
 
 
 class Table:
-    """Rows that pass or fail; each is printed as it comes."""
+    """Rows that pass or fail, each printed at once."""
 
     def __init__(self):
         self.rows = []
@@ -39,7 +39,7 @@ def percentile(values, share):
 
 
 async def until(condition, within=DEADLINE, every=0.02):
-    """Waits until something holds; how long that took, or None."""
+    """Waits until a condition holds. Returns the seconds it took, or None after a timeout."""
     start = time.monotonic()
     while time.monotonic() - start < within:
         if condition():
@@ -49,6 +49,6 @@ async def until(condition, within=DEADLINE, every=0.02):
 
 
 def kernel_memory():
-    """Memory of all TCP sockets, in bytes."""
+    """Returns the memory of all TCP sockets, in bytes."""
     tcp = next(line for line in pathlib.Path("/proc/net/sockstat").read_text().splitlines() if line.startswith("TCP"))
     return int(tcp.split()[-1]) * os.sysconf("SC_PAGESIZE")

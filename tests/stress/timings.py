@@ -1,4 +1,4 @@
-"""What cannot be told apart by how long it takes: accounts that are there and are not, chats of others and none."""
+"""Timing side channels: existing and unknown accounts, and foreign and unknown chats, must take the same time."""
 
 import random
 import statistics
@@ -15,7 +15,7 @@ async def took(http, method, path, body, status):
 
 
 async def compare(table, name, ways, rounds, within):
-    """`ways`: two things to do, done in turn in a random order. Their medians must be close to each other."""
+    """Runs two functions alternately in random order. Their medians must be close to each other."""
     times = [[], []]
     for number in range(rounds):
         for which in random.sample([0, 1], 2):
@@ -30,7 +30,7 @@ async def sign_ins(server, host, table):
 
     def guess(name, network):
         async def once(number):
-            # Each from an address of its own, or the limit would end it.
+            # Each from its own address, as the rate limit applies to addresses.
             http = Http(server.address, f"X-Forwarded-For: 10.{network}.{number // 250}.{number % 250 + 1}")
             try:
                 return await took(http, "POST", "/login/", {"username": name, "password": "wrong horse"}, 401)

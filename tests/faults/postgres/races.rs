@@ -88,8 +88,9 @@ async fn of_two_admins_who_demote_each_other_at_once_one_stays() {
         let of = |user: &User| format!("chats/{chat}/members/{}/", user.id);
         ann.patch(&of(&bob), json!({"role": "admin"})).await.expect(200);
         let demotion = json!({"role": "member"});
-        let (anns, bobs) = join(ann.patch(&of(&bob), demotion.clone()), bob.patch(&of(&ann), demotion)).await;
-        let (stays, demoted) = if anns.status == 200 { (&ann, bobs) } else { (&bob, anns) };
+        let (ann_reply, bob_reply) =
+            join(ann.patch(&of(&bob), demotion.clone()), bob.patch(&of(&ann), demotion)).await;
+        let (stays, demoted) = if ann_reply.status == 200 { (&ann, bob_reply) } else { (&bob, ann_reply) };
         assert_eq!(demoted.status, 403);
         assert_eq!(ann.sees(chat).await["admins"], json!([stays.id]));
     }
@@ -106,8 +107,8 @@ async fn when_all_admins_leave_at_once_somebody_else_becomes_one() {
         let path = format!("chats/{chat}/members/{}/", bob.id);
         ann.patch(&path, json!({"role": "admin"})).await.expect(200);
         let leave = format!("chats/{chat}/leave/");
-        let (anns, bobs) = join(ann.post(&leave, json!({})), bob.post(&leave, json!({}))).await;
-        assert_eq!((anns.status, bobs.status), (204, 204));
+        let (ann_reply, bob_reply) = join(ann.post(&leave, json!({})), bob.post(&leave, json!({}))).await;
+        assert_eq!((ann_reply.status, bob_reply.status), (204, 204));
         let seen = cat.sees(chat).await;
         assert_eq!((&seen["admins"], &seen["member_count"]), (&json!([cat.id]), &json!(1)));
     }
