@@ -133,10 +133,10 @@ fn no_files_import_one_another_in_a_loop() {
     let tree = Tree::read();
     let loops = tree.loops();
     let path = |file: &usize| tree.sources[*file].path.as_str();
-    let told: Vec<String> =
+    let details: Vec<String> =
         loops.iter().map(|files| files.iter().map(path).collect::<Vec<_>>().join(", ")).collect();
-    within_budget("LOOPS", loops.len(), LOOPS, &told.join("\n"));
-    within_budget("FILES_IN_LOOPS", loops.iter().map(Vec::len).sum(), FILES_IN_LOOPS, &told.join("\n"));
+    within_budget("LOOPS", loops.len(), LOOPS, &details.join("\n"));
+    within_budget("FILES_IN_LOOPS", loops.iter().map(Vec::len).sum(), FILES_IN_LOOPS, &details.join("\n"));
 }
 
 #[test]
@@ -187,13 +187,13 @@ fn the_map_is_the_one_in_the_docs() {
         let names = rest.strip_prefix('`')?.split(" | ").next()?.split(", ");
         Some(names.map(|name| name.trim_matches(['`', '/']).to_owned()).collect::<Vec<_>>())
     };
-    let told: Vec<Vec<String>> = page.lines().filter_map(row).collect();
-    assert_eq!(told, LAYERS[1..], "the map in docs/ARCHITECTURE.md, and LAYERS");
+    let documented: Vec<Vec<String>> = page.lines().filter_map(row).collect();
+    assert_eq!(documented, LAYERS[1..], "the map in docs/ARCHITECTURE.md, and LAYERS");
 }
 
 /// Fails if a budget is exceeded, and also if it can be lowered.
-fn within_budget(name: &str, found: usize, budget: usize, told: &str) {
-    assert!(found <= budget, "{found} are more than {name} allows, {budget}:\n{told}");
+fn within_budget(name: &str, found: usize, budget: usize, details: &str) {
+    assert!(found <= budget, "{found} are more than {name} allows, {budget}:\n{details}");
     assert_eq!(found, budget, "{name} can be lowered");
 }
 

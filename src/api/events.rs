@@ -122,7 +122,11 @@ impl EventStream {
                     return Some(Bytes::from_static(b":\n\n"));
                 }
                 Err(refusal) => {
-                    tracing::warn!(user_id = self.user.0, ?refusal, "event stream closed; the client retries");
+                    tracing::warn!(
+                        user_id = self.user.0,
+                        ?refusal,
+                        "event stream closed; the client retries"
+                    );
                     return None;
                 }
             }

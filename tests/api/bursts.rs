@@ -19,12 +19,12 @@ async fn generous() -> Server {
 impl User {
     /// Posts `count` messages to each chat as fast as possible, over a separate socket that receives no
     /// events.
-    async fn pours(&self, chats: &[i64], count: usize) {
-        self.pours_within(&Semaphore::new(Semaphore::MAX_PERMITS), chats, count).await;
+    async fn posts_many(&self, chats: &[i64], count: usize) {
+        self.posts_many_within(&Semaphore::new(Semaphore::MAX_PERMITS), chats, count).await;
     }
 
     /// Posts `count` messages to each chat. Each message takes a permit first.
-    async fn pours_within(&self, room: &Semaphore, chats: &[i64], count: usize) {
+    async fn posts_many_within(&self, room: &Semaphore, chats: &[i64], count: usize) {
         let mut socket = self.connects_with("?chats=0").await.unwrap();
         socket.receives("hello").await;
         for chat in chats {
@@ -43,7 +43,7 @@ impl User {
 
 impl Listener {
     /// Asserts that `seq` rises one by one up to `last`, and adds a permit for each message received.
-    async fn hears_up_to(&mut self, last: i64, room: &Semaphore) {
+    async fn receives_up_to(&mut self, last: i64, room: &Semaphore) {
         for seq in 2..=last {
             assert_eq!(self.receives("new_message").await["seq"], seq);
             room.add_permits(1);
@@ -51,15 +51,15 @@ impl Listener {
     }
 
     /// Returns all events that arrive before the answer to a ping.
-    async fn hears_meanwhile(&mut self) -> Vec<Value> {
+    async fn receives_pending(&mut self) -> Vec<Value> {
         self.says(r#"{"type": "ping"}"#).await;
-        let mut heard = Vec::new();
+        let mut received = Vec::new();
         loop {
             let event = self.next().await;
             if event["type"] == "pong" {
-                return heard;
+                return received;
             }
-            heard.push(event);
+            received.push(event);
         }
     }
 }
@@ -72,9 +72,10 @@ async fn a_hot_chat_is_heard_whole_by_who_reads() {
     // The total exceeds a socket's queue. The permits keep the backlog below it, however slow the machine is.
     let (writers, each, room) = (4, 1_500, Semaphore::new(1_000));
     let mut bob_socket = bob.listens().await;
-    let pouring = join_all((0..writers).map(|_| ann.pours_within(&room, std::slice::from_ref(&chat), each)));
-    join(pouring, bob_socket.hears_up_to(1 + (writers * each) as i64, &room)).await;
-    assert!(bob_socket.hears_meanwhile().await.is_empty());
+    let posting_many =
+        join_all((0..writers).map(|_| ann.posts_many_within(&room, std::slice::from_ref(&chat), each)));
+    join(posting_many, bob_socket.receives_up_to(1 + (writers * each) as i64, &room)).await;
+    assert!(bob_socket.receives_pending().await.is_empty());
 }
 
 #[actix_web::test]
@@ -85,7 +86,7 @@ async fn who_missed_thousands_of_changes_resumes_while_more_come() {
     for number in 0..12 {
         chats.push(ann.group(&number.to_string(), &[]).await);
     }
-    ann.pours(&chats, 450).await;
+    ann.posts_many(&chats, 450).await;
     let known: BTreeMap<String, i64> = chats.iter().map(|chat| (chat.to_string(), 1)).collect();
     let mut ann_socket = ann.connects_with("?resume=1").await.unwrap();
     let coming_back = async {
@@ -114,7 +115,7 @@ async fn who_missed_thousands_of_changes_resumes_while_more_come() {
         loaded_again
     };
     // At most 5,000 missed events are delivered.
-    let (_, loaded_again) = join(ann.pours(&chats, 100), coming_back).await;
+    let (_, loaded_again) = join(ann.posts_many(&chats, 100), coming_back).await;
     assert!(loaded_again > 0);
 }
 
@@ -127,15 +128,15 @@ async fn who_is_removed_in_the_middle_of_a_burst_hears_nothing_above_it() {
     let texts: Vec<String> = (0..1_000).map(|number| number.to_string()).collect();
     let (in_the_middle, middle) = oneshot::channel();
     let mut in_the_middle = Some(in_the_middle);
-    let hearing = async {
-        let mut heard = Vec::new();
+    let receiving = async {
+        let mut received = Vec::new();
         loop {
             let event = bob_socket.next().await;
-            heard.push(event["seq"].as_i64().unwrap());
+            received.push(event["seq"].as_i64().unwrap());
             if event["type"] == "chat_deleted" {
-                return heard;
+                return received;
             }
-            if heard.len() == 300 {
+            if received.len() == 300 {
                 in_the_middle.take().unwrap().send(()).unwrap();
             }
         }
@@ -145,12 +146,12 @@ async fn who_is_removed_in_the_middle_of_a_burst_hears_nothing_above_it() {
         eve.removes(chat, &bob).await;
     };
     let posting = join_all(texts.iter().map(|text| ann.posts(chat, text)));
-    let (heard, ..) = futures_util::future::join3(hearing, removing, posting).await;
-    let removal = *heard.last().unwrap();
-    assert_eq!(heard, (2..=removal).collect::<Vec<_>>());
+    let (received, ..) = futures_util::future::join3(receiving, removing, posting).await;
+    let removal = *received.last().unwrap();
+    assert_eq!(received, (2..=removal).collect::<Vec<_>>());
     assert!(removal < 1_000, "it was in the middle");
     ann.posts(chat, "after").await;
-    assert!(bob_socket.hears_meanwhile().await.is_empty());
+    assert!(bob_socket.receives_pending().await.is_empty());
 }
 
 #[actix_web::test]

@@ -200,14 +200,14 @@ async fn a_chat_whose_maker_hung_up_is_announced_all_the_same() {
     for chat in &chats {
         ann.posts(chat, "hi").await;
     }
-    let (mut announced, mut told) = (Vec::new(), 0);
-    while told < chats.len() {
+    let (mut announced, mut reported) = (Vec::new(), 0);
+    while reported < chats.len() {
         let event = bob_socket.next().await;
         if event["type"] == "chat_created" {
             announced.push(event["chat_id"].clone());
         } else {
             assert!(announced.contains(&event["chat_id"]), "{event}");
-            told += 1;
+            reported += 1;
         }
     }
 }

@@ -30,13 +30,13 @@ const NO_STRANGERS: &str = "You may only write to and add people with whom you s
 
 #[actix_web::test]
 async fn the_settings_tell_it() {
-    for (contacts, told) in [
+    for (contacts, reported) in [
         (Contacts::All, "all"),
         (Contacts::StaffOnlyStart, "staff-only-start"),
         (Contacts::SharedChat, "shared-chat"),
     ] {
         let server = server(contacts).await;
-        assert_eq!(server.user("ann").await.get("settings/").await.expect(200).json["contacts"], told);
+        assert_eq!(server.user("ann").await.get("settings/").await.expect(200).json["contacts"], reported);
     }
 }
 
@@ -279,11 +279,11 @@ async fn a_room_tells_nobody_outside_who_is_in_it() {
     socket.says(&json!({"type": "watch", "chat_id": hall}).to_string()).await;
     socket.receives("ack").await;
     cat.joins(hall).await;
-    let told = socket.receives("members_changed").await;
-    assert_eq!((&told["added"], &told["member_count"]), (&json!([]), &json!(2)));
+    let reported = socket.receives("members_changed").await;
+    assert_eq!((&reported["added"], &reported["member_count"]), (&json!([]), &json!(2)));
     ann.patch(&format!("chats/{hall}/"), json!({"title": "Big hall"})).await.expect(200);
-    let told = socket.receives("chat_updated").await;
-    assert_eq!((&told["chat"]["members"], &told["chat"]["title"]), (&json!([]), &json!("Big hall")));
+    let reported = socket.receives("chat_updated").await;
+    assert_eq!((&reported["chat"]["members"], &reported["chat"]["title"]), (&json!([]), &json!("Big hall")));
     bob.joins(hall).await;
     assert_eq!(bob.sees(hall).await["members"].as_array().unwrap().len(), 3);
 }

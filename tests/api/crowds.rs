@@ -373,7 +373,11 @@ async fn a_room_of_ten_thousand_is_joined_used_and_left() {
     let read = ann_socket.receives("read").await;
     assert_eq!((read.get("seq"), &read["unread_count"]), (None, &json!(0)));
     ann.post(&format!("chats/{room}/typing/"), json!({"is_typing": true})).await.expect(200);
-    assert_eq!(bob_socket.receives("typing").await["user_id"], ann.id, "nobody else heard of the marker");
+    assert_eq!(
+        bob_socket.receives("typing").await["user_id"],
+        ann.id,
+        "other members did not receive the marker"
+    );
 
     bob.leaves(room).await;
     assert_eq!(bob_socket.receives("chat_deleted").await["chat_id"], room);

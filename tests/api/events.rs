@@ -253,7 +253,7 @@ async fn a_stream_ends_when_its_token_does_however_busy_it_is() {
         while server.listeners_of(&ann) > 0 {
             join_all((0..8).map(|_| bob.posts(chat, "not for ann"))).await;
             posted += 8;
-            assert!(posted < 800, "the stream goes on");
+            assert!(posted < 800, "the stream is still open");
         }
     };
     join(listening, posting).await;

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use crate::{
-    permissions::told,
+    permissions::observable,
     support::{Listener, Reply, Server, User},
 };
 
@@ -189,8 +189,8 @@ async fn no_answer_tells_what_is_foreign_from_what_never_was() {
                 for id in ids {
                     let foreign = asks(user, row, *id, other).await;
                     assert_eq!(
-                        told(&foreign),
-                        told(&unknown),
+                        observable(&foreign),
+                        observable(&unknown),
                         "{} {} of {id} by {}",
                         row.0,
                         row.1,
@@ -212,7 +212,13 @@ async fn what_is_for_staff_says_nothing_of_users_to_others() {
     for row in ROWS.iter().filter(|row| row.3 == Forbidden) {
         let unknown = asks(&world.outsider, row, 0, UNKNOWN).await.expect(403);
         for id in [world.ann.id, world.outsider.id] {
-            assert_eq!(told(&asks(&world.outsider, row, 0, id).await), told(&unknown), "{} {}", row.0, row.1);
+            assert_eq!(
+                observable(&asks(&world.outsider, row, 0, id).await),
+                observable(&unknown),
+                "{} {}",
+                row.0,
+                row.1
+            );
         }
     }
     // Token ids are numbers from 1 on: one is the caller's, the others are foreign.
@@ -221,7 +227,7 @@ async fn what_is_for_staff_says_nothing_of_users_to_others() {
         let unknown = world.outsider.delete(&format!("{}/", named(UNKNOWN))).await.expect(404);
         for id in [1, 2, 3] {
             let foreign = world.outsider.delete(&format!("{}/", named(id))).await;
-            assert_eq!(told(&foreign), told(&unknown), "{} {}", row.0, row.1);
+            assert_eq!(observable(&foreign), observable(&unknown), "{} {}", row.0, row.1);
         }
         world.ann.get("users/me/").await.expect(200);
     }
@@ -239,7 +245,7 @@ async fn who_is_not_in_a_chat_is_like_nobody_to_its_admin() {
     for row in ROWS.iter().filter(|row| row.1.contains("{chat}/members/{user}")) {
         let unknown = asks(&world.outsider, row, own, UNKNOWN).await.expect(404);
         let foreign = asks(&world.outsider, row, own, world.ann.id).await;
-        assert_eq!(told(&foreign), told(&unknown), "{} {}", row.0, row.1);
+        assert_eq!(observable(&foreign), observable(&unknown), "{} {}", row.0, row.1);
     }
 }
 
@@ -299,7 +305,7 @@ async fn a_search_finds_nothing_foreign_and_tells_nothing_of_where_it_looks() {
             let unknown = user.get(&format!("search/?{query}&chat={UNKNOWN}")).await;
             for chat in &world.chats {
                 let foreign = user.get(&format!("search/?{query}&chat={chat}")).await;
-                assert_eq!(told(&foreign), told(&unknown), "{query} in {chat} by {}", user.name);
+                assert_eq!(observable(&foreign), observable(&unknown), "{query} in {chat} by {}", user.name);
             }
         }
         user.get(&format!("search/?q=secret&chat={UNKNOWN}")).await.expect(404);
@@ -366,9 +372,9 @@ async fn foreign_chats_are_not_followed_over_any_transport() {
             for seq in [0, 1, 1_000_000] {
                 let known = json!({id.to_string(): seq, own.to_string(): 1});
                 let gone = json!([{"type": "chat_deleted", "chat_id": id}]);
-                let told = user.post("sync/", json!({"chats": known})).await.expect(200).json;
-                assert_eq!((&told["events"], &told["removed"]), (&gone, &json!([id])), "{id}");
-                assert_eq!(told["heads"], json!({own.to_string(): 1}));
+                let reported = user.post("sync/", json!({"chats": known})).await.expect(200).json;
+                assert_eq!((&reported["events"], &reported["removed"]), (&gone, &json!([id])), "{id}");
+                assert_eq!(reported["heads"], json!({own.to_string(): 1}));
                 let (_, missed, ack) = user.resumes(known).await;
                 assert_eq!((json!(missed), &ack["heads"]), (gone, &json!({own.to_string(): 1})), "{id}");
             }

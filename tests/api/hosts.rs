@@ -135,11 +135,11 @@ async fn a_shops_users_chat(interpreter: &str, file: &str) {
     let (alice_browser, bob_browser) = (shop.browser("alice").await, shop.browser("bob").await);
     let (alice, alice_key) = page(&server, &alice_browser).await;
     let (bob, bob_key) = page(&server, &bob_browser).await;
-    let mut hears = socket(&bob, &bob_key).await;
+    let mut bob_socket = socket(&bob, &bob_key).await;
     let chat = alice.dm(&bob).await;
-    assert_eq!(hears.receives("chat_created").await["chat"]["title"], "Alice");
+    assert_eq!(bob_socket.receives("chat_created").await["chat"]["title"], "Alice");
     alice.posts(chat, "Is the lamp there still?").await;
-    assert_eq!(hears.receives("new_message").await["message"]["sender"]["username"], "alice");
+    assert_eq!(bob_socket.receives("new_message").await["message"]["sender"]["username"], "alice");
     let room =
         json!({"chat_type": "room", "title": "Questions", "object_type": "product", "object_id": "42"});
     let room = bob.post("chats/", room).await.expect(201).id();
@@ -151,11 +151,11 @@ async fn a_shops_users_chat(interpreter: &str, file: &str) {
 
     // A changed name is published.
     shop.submit(&alice_browser, "/profile", "first_name=Alice&last_name=Doe").await.expect(204);
-    assert_eq!(hears.receives("user_updated").await["user"]["display_name"], "Alice Doe");
+    assert_eq!(bob_socket.receives("user_updated").await["user"]["display_name"], "Alice Doe");
 
     // Signing out revokes the keys and closes the socket.
     shop.submit(&bob_browser, "/sign-out", "").await.expect(204);
-    assert_eq!(hears.is_closed().await, 4401);
+    assert_eq!(bob_socket.is_closed().await, 4401);
     bob.get("users/me/").await.expect(401);
     bob_browser.send("GET", "/chat-token", None).await.expect(401);
 
@@ -163,16 +163,19 @@ async fn a_shops_users_chat(interpreter: &str, file: &str) {
     let bob_browser = shop.browser("bob").await;
     let (bob, bob_key) = page(&server, &bob_browser).await;
     assert_eq!(bob.reads(chat).await, ["Is the lamp there still?"]);
-    let mut hears = socket(&bob, &bob_key).await;
+    let mut bob_socket = socket(&bob, &bob_key).await;
 
     // A deactivated user is deactivated in both systems.
     shop.submit(&bob_browser, "/deactivate", "username=alice").await.expect(404);
     shop.submit(&alice_browser, "/deactivate", "username=bob").await.expect(204);
-    assert_eq!(hears.is_closed().await, 4401);
+    assert_eq!(bob_socket.is_closed().await, 4401);
     bob.get("users/me/").await.expect(401);
     bob_browser.send("GET", "/chat-token", None).await.expect(401);
     shop.sign_in("bob").await.expect(403);
-    assert!(alice.get("users/search/?q=bob").await.results().is_empty(), "nobody finds them");
+    assert!(
+        alice.get("users/search/?q=bob").await.results().is_empty(),
+        "the search does not find a deactivated user"
+    );
     assert_eq!(alice.reads(chat).await, ["Is the lamp there still?"], "messages stay");
 }
 
@@ -185,8 +188,8 @@ async fn keys_end_and_are_renewed(interpreter: &str, file: &str) {
     let mut socket_of_the_page =
         alice.clone().with("Sec-WebSocket-Protocol", &format!("greenroom.token.{key}"));
     socket_of_the_page.headers.retain(|(name, _)| name != "Authorization");
-    if let Ok(mut hears) = socket_of_the_page.connects().await {
-        assert_eq!(hears.is_closed().await, 4401);
+    if let Ok(mut page_socket) = socket_of_the_page.connects().await {
+        assert_eq!(page_socket.is_closed().await, 4401);
     }
     alice.get("users/me/").await.expect(401);
     let (again, other_key) = page(&server, &alice_browser).await;

@@ -366,8 +366,8 @@ async fn typing_is_told_to_others_and_not_to_ones_own_sockets() {
         let body = json!({"is_typing": is_typing});
         let reply = bob.post(&format!("chats/{chat}/typing/"), body).await.expect(200);
         assert_eq!(reply.json, json!({"status": "success"}));
-        let told = json!({"type": "typing", "chat_id": chat, "user_id": bob.id, "is_typing": is_typing});
-        assert_eq!(ann_socket.receives("typing").await, told);
+        let expected = json!({"type": "typing", "chat_id": chat, "user_id": bob.id, "is_typing": is_typing});
+        assert_eq!(ann_socket.receives("typing").await, expected);
     }
     ann.posts(chat, "hi").await;
     for socket in [&mut ann_socket, &mut bob_socket, &mut phone] {

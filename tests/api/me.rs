@@ -90,18 +90,18 @@ async fn all_of_ones_own_sockets_hear_of_it_and_nobody_elses() {
     let mut stream = bob.streams().await;
     bob.sets(chat, json!({"is_pinned": true})).await.expect(200);
     let me = json!({"muted_until": null, "is_pinned": true, "unread_from": null});
-    let told = json!({"type": "me_updated", "chat_id": chat, "seq": 3, "me": me, "unread_count": 1});
-    assert_eq!(bob_socket.next().await, told);
-    assert_eq!(others.next().await, told);
-    assert_eq!(stream.next().await, told);
+    let reported = json!({"type": "me_updated", "chat_id": chat, "seq": 3, "me": me, "unread_count": 1});
+    assert_eq!(bob_socket.next().await, reported);
+    assert_eq!(others.next().await, reported);
+    assert_eq!(stream.next().await, reported);
     bob.marks_as_read(chat).await;
     bob.sets(chat, json!({"unread_from": message["id"]})).await.expect(200);
     for socket in [&mut bob_socket, &mut others] {
         let read = socket.receives("read").await;
         assert_eq!((&read["me"], &read["unread_count"]), (&me, &json!(0)));
-        let told = socket.receives("me_updated").await;
-        assert_eq!((&told["seq"], &told["unread_count"]), (&json!(5), &json!(1)));
-        assert_eq!(told["me"]["unread_from"], message["id"]);
+        let reported = socket.receives("me_updated").await;
+        assert_eq!((&reported["seq"], &reported["unread_count"]), (&json!(5), &json!(1)));
+        assert_eq!(reported["me"]["unread_from"], message["id"]);
     }
     // Other members receive their events without a gap.
     let read = ann_socket.receives("read").await;
@@ -124,14 +124,14 @@ async fn a_reader_who_asks_or_waits_is_told_of_ones_own_only() {
         }
         bob.sets(chat, json!({"is_pinned": true})).await.expect(200);
     };
-    let (told, ()) = futures_util::future::join(waiting, setting).await;
-    let events = told["events"].as_array().unwrap();
+    let (reported, ()) = futures_util::future::join(waiting, setting).await;
+    let events = reported["events"].as_array().unwrap();
     let events: Vec<Value> = events.iter().filter(|event| event["type"] != "presence").cloned().collect();
     assert_eq!(kinds(&events), ["me_updated"]);
-    assert_eq!(told["heads"], json!({chat.to_string(): 2}));
+    assert_eq!(reported["heads"], json!({chat.to_string(): 2}));
     // Another member's settings appear only as a skipped number.
-    let told = ann.post("sync/", json!({"chats": known})).await.expect(200).json;
-    assert_eq!((&told["events"], &told["heads"]), (&json!([]), &json!({chat.to_string(): 2})));
+    let reported = ann.post("sync/", json!({"chats": known})).await.expect(200).json;
+    assert_eq!((&reported["events"], &reported["heads"]), (&json!([]), &json!({chat.to_string(): 2})));
     let (mut ann_socket, missed, ack) = ann.resumes(known.clone()).await;
     assert_eq!((missed.len(), &ack["heads"]), (0, &json!({chat.to_string(): 2})));
     let mut stream = ann.streams_from("", &format!(":{chat}.1")).await.unwrap();
@@ -215,8 +215,11 @@ async fn where_there_are_no_receipts_reading_ends_it_as_well() {
     assert_eq!(unread(&bob, chat).await, 2);
     let (mut ann_socket, mut bob_socket) = (ann.listens().await, bob.listens().await);
     assert_eq!(bob.marks_as_read(chat).await, 1);
-    let told = bob_socket.receives("me_updated").await;
-    assert_eq!((&told["me"], &told["unread_count"], &told["seq"]), (&plain(), &json!(0), &json!(5)));
+    let reported = bob_socket.receives("me_updated").await;
+    assert_eq!(
+        (&reported["me"], &reported["unread_count"], &reported["seq"]),
+        (&plain(), &json!(0), &json!(5))
+    );
     let read = bob_socket.receives("read").await;
     assert_eq!((read.get("seq"), &read["unread_count"]), (None, &json!(0)));
     assert_eq!(unread(&bob, chat).await, 0);

@@ -66,11 +66,11 @@ async fn people_added_together_share_one_number() {
     ann.adds(chat, &[&cat, &dan, &bob]).await;
     let added = json!([member(&ann, chat, &bob).await, member(&ann, chat, &cat).await]);
     let event = ann_socket.receives("members_changed").await;
-    let told = json!({
+    let expected = json!({
         "type": "members_changed", "chat_id": chat, "seq": 2, "added": added, "removed": [], "changed": [],
         "member_count": 4
     });
-    assert_eq!(event, told);
+    assert_eq!(event, expected);
     for (socket, user) in [(&mut bob_socket, &bob), (&mut cat_socket, &cat)] {
         let event = socket.receives("chat_created").await;
         assert_eq!(
@@ -162,11 +162,11 @@ async fn a_member_removed_mid_session_stops_receiving() {
         json!({"type": "chat_deleted", "chat_id": chat, "seq": 2})
     );
     assert_eq!(bob_socket.receives("new_message").await["message"], elsewhere);
-    let told = json!({
+    let expected = json!({
         "type": "members_changed", "chat_id": chat, "seq": 2, "added": [], "removed": [bob.id], "changed": [],
         "member_count": 1
     });
-    assert_eq!(ann_socket.receives("members_changed").await, told);
+    assert_eq!(ann_socket.receives("members_changed").await, expected);
 }
 
 #[actix_web::test]
@@ -245,11 +245,11 @@ async fn the_last_admins_going_makes_the_longest_standing_member_admin() {
     let mut dan_socket = dan.listens().await;
     ann.removes(chat, &ann).await;
     let changed = json!([member(&dan, chat, &cat).await]);
-    let told = json!({
+    let expected = json!({
         "type": "members_changed", "chat_id": chat, "seq": 6, "added": [], "removed": [ann.id], "changed": changed,
         "member_count": 3
     });
-    assert_eq!(dan_socket.receives("members_changed").await, told);
+    assert_eq!(dan_socket.receives("members_changed").await, expected);
     assert_eq!(roles(&dan, chat).await, [admin(&cat), plain(&bob), plain(&dan)]);
     assert_eq!(dan.sees(chat).await["admins"], json!([cat.id]));
     cat.put(&format!("chats/{chat}/"), json!({"title": "Crew"})).await.expect(200);
@@ -308,11 +308,11 @@ async fn a_role_is_answered_told_and_shown_alike() {
     let promoted = gives(&ann, chat, bob.id, "admin").await.expect(200).json;
     assert_eq!((&promoted["id"], &promoted["role"]), (&json!(bob.id), &json!("admin")));
     assert_eq!(promoted, member(&ann, chat, &bob).await);
-    let told = json!({
+    let expected = json!({
         "type": "members_changed", "chat_id": chat, "seq": 2, "added": [], "removed": [], "changed": [promoted],
         "member_count": 2
     });
-    assert_eq!(bob_socket.receives("members_changed").await, told);
+    assert_eq!(bob_socket.receives("members_changed").await, expected);
     let seen = bob.sees(chat).await;
     assert_eq!((&seen["my_role"], &seen["admins"]), (&json!("admin"), &json!([ann.id, bob.id])));
     gives(&bob, chat, ann.id, "member").await.expect(200);

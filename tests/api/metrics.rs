@@ -110,7 +110,7 @@ async fn a_socket_that_does_not_keep_up_is_counted_when_it_is_told_to_go_and_whe
     let closed = |reason: &str| format!(r#"greenroom_sockets_closed_total{{reason="{reason}"}}"#);
     let (ann, text, deadline) = (ann.at(&server), "x".repeat(5_000), Instant::now() + DEADLINE);
     while server.series(&closed("too_slow")).await == Some(0.0) {
-        assert!(Instant::now() < deadline, "it is told to go");
+        assert!(Instant::now() < deadline, "the slow socket is closed");
         for _ in 0..20 {
             ann.posts(chat, &text).await;
         }

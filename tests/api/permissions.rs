@@ -17,7 +17,7 @@ const REMOVED: usize = 5;
 type Row = (&'static str, &'static str, &'static str, [u16; 6]);
 
 /// The callers, and two further users as targets.
-struct Cast {
+struct Actors {
     server: Server,
     roles: [User; 6],
     /// A further member.
@@ -27,7 +27,7 @@ struct Cast {
 }
 
 /// The chats and messages of one cell.
-struct Scene {
+struct Fixture {
     group: i64,
     /// A dm of the admin, who created it, and the member.
     dm: i64,
@@ -39,8 +39,8 @@ struct Scene {
     gone: i64,
 }
 
-impl Cast {
-    async fn meets() -> Self {
+impl Actors {
+    async fn create() -> Self {
         let server = Server::start().await;
         let roles = [
             server.anonymous(),
@@ -54,7 +54,7 @@ impl Cast {
         Self { server, roles, other, stranger }
     }
 
-    async fn scene(&self) -> Scene {
+    async fn fixture(&self) -> Fixture {
         let [_, _, member, sender, admin, removed] = &self.roles;
         let group = admin.group("Team", &[member, sender, removed, &self.other]).await;
         let role = format!("chats/{group}/members/{}/", removed.id);
@@ -64,16 +64,16 @@ impl Cast {
         let gone = sender.posts(group, "gone").await["id"].as_i64().unwrap();
         sender.delete(&format!("messages/{gone}/")).await.expect(204);
         admin.delete(&format!("chats/{group}/members/{}/remove/", removed.id)).await.expect(204);
-        Scene { group, dm: admin.dm(member).await, message, left, gone }
+        Fixture { group, dm: admin.dm(member).await, message, left, gone }
     }
 
-    fn path(&self, template: &str, scene: &Scene, role: usize) -> String {
+    fn path(&self, template: &str, fixture: &Fixture, role: usize) -> String {
         let ids = [
-            ("{group}", scene.group),
-            ("{dm}", scene.dm),
-            ("{message}", scene.message),
-            ("{left}", scene.left),
-            ("{gone}", scene.gone),
+            ("{group}", fixture.group),
+            ("{dm}", fixture.dm),
+            ("{message}", fixture.message),
+            ("{left}", fixture.left),
+            ("{gone}", fixture.gone),
             ("{self}", self.roles[role].id),
             ("{other}", self.other.id),
             ("{stranger}", self.stranger.id),
@@ -81,16 +81,16 @@ impl Cast {
         ids.iter().fold(template.to_owned(), |text, (name, id)| text.replace(name, &id.to_string()))
     }
 
-    async fn asks(&self, (method, path, body, _): &Row, scene: &Scene, role: usize) -> Reply {
-        let body = self.path(body, scene, role);
+    async fn asks(&self, (method, path, body, _): &Row, fixture: &Fixture, role: usize) -> Reply {
+        let body = self.path(body, fixture, role);
         let body = (!body.is_empty()).then(|| serde_json::from_str(&body).unwrap());
-        self.roles[role].call(method, &self.path(path, scene, role), body).await
+        self.roles[role].call(method, &self.path(path, fixture, role), body).await
     }
 
     /// Returns the complete state of the chats, as their admin sees it.
-    async fn state(&self, scene: &Scene) -> Vec<Value> {
+    async fn state(&self, fixture: &Fixture) -> Vec<Value> {
         let mut seen = Vec::new();
-        for chat in [scene.group, scene.dm] {
+        for chat in [fixture.group, fixture.dm] {
             for part in ["", "messages/", "members/"] {
                 let reply = self.roles[ADMIN].get(&format!("chats/{chat}/{part}")).await;
                 seen.push(reply.expect(200).json);
@@ -110,15 +110,15 @@ impl Cast {
     async fn check_cell(&self, row: &Row, role: usize) {
         let (method, path, _, statuses) = row;
         let cell = format!("{method} {path} by the {}", ROLES[role]);
-        let scene = self.scene().await;
-        let before = self.state(&scene).await;
-        let reply = self.asks(row, &scene, role).await;
+        let fixture = self.fixture().await;
+        let before = self.state(&fixture).await;
+        let reply = self.asks(row, &fixture, role).await;
         assert_eq!(reply.status, statuses[role], "{cell}: {}", String::from_utf8_lossy(&reply.body));
         if let Some(body) = refusal(reply.status) {
             assert_eq!(String::from_utf8_lossy(&reply.body), body, "{cell}");
         }
         if reply.status >= 400 {
-            assert_eq!(self.state(&scene).await, before, "{cell} has left something behind");
+            assert_eq!(self.state(&fixture).await, before, "{cell} has left something behind");
         }
     }
 }
@@ -136,7 +136,7 @@ fn refusal(status: u16) -> Option<&'static str> {
 }
 
 /// Returns everything by which a client could distinguish two answers.
-pub fn told(reply: &Reply) -> (u16, Vec<(String, String)>, Vec<u8>) {
+pub fn observable(reply: &Reply) -> (u16, Vec<(String, String)>, Vec<u8>) {
     let mut headers: Vec<(String, String)> = reply
         .headers
         .iter()
@@ -151,7 +151,7 @@ pub fn told(reply: &Reply) -> (u16, Vec<(String, String)>, Vec<u8>) {
 async fn what_concerns_no_chat_is_open_to_all_who_signed_in() {
     let open = |ok| [401, ok, ok, ok, ok, ok];
     let group = r#"{"chat_type": "group", "member_ids": [{stranger}]}"#;
-    Cast::meets()
+    Actors::create()
         .await
         .check(&[
             ("GET", "chats/", "", open(200)),
@@ -176,7 +176,7 @@ async fn what_concerns_no_chat_is_open_to_all_who_signed_in() {
 async fn a_group_is_for_its_members_and_managed_by_its_admins() {
     let managed = [401, 404, 403, 403, 200, 404];
     let used = [401, 404, 200, 200, 200, 404];
-    Cast::meets()
+    Actors::create()
         .await
         .check(&[
             ("GET", "chats/{group}/", "", used),
@@ -199,7 +199,7 @@ async fn the_members_of_a_group_are_its_admins_matter() {
     let managed = [401, 404, 403, 403, 200, 404];
     let removes = [401, 404, 403, 403, 204, 404];
     let leaves = [401, 404, 204, 204, 204, 404];
-    Cast::meets()
+    Actors::create()
         .await
         .check(&[
             ("GET", "chats/{group}/members/", "", [401, 404, 200, 200, 200, 404]),
@@ -220,7 +220,7 @@ async fn messages_are_read_by_members_and_changed_by_their_senders_only() {
     let edited = [401, 404, 403, 200, 403, 404];
     let foreign = [401, 404, 403, 403, 403, 404];
     let text = r#"{"content": "changed"}"#;
-    Cast::meets()
+    Actors::create()
         .await
         .check(&[
             ("GET", "chats/{group}/messages/", "", read),
@@ -241,7 +241,7 @@ async fn messages_are_read_by_members_and_changed_by_their_senders_only() {
 #[actix_web::test]
 async fn a_deleted_message_is_not_there_for_anybody() {
     let gone = [401, 404, 404, 404, 404, 404];
-    Cast::meets()
+    Actors::create()
         .await
         .check(&[
             ("GET", "messages/{gone}/", "", gone),
@@ -258,7 +258,7 @@ async fn a_deleted_message_is_not_there_for_anybody() {
 #[actix_web::test]
 async fn members_react_to_each_others_messages() {
     let react = [401, 404, 200, 200, 200, 404];
-    Cast::meets()
+    Actors::create()
         .await
         .check(&[
             ("POST", "messages/{message}/reactions/", r#"{"emoji": "👍"}"#, react),
@@ -275,7 +275,7 @@ async fn a_dm_belongs_to_both_and_its_members_do_not_change() {
     let both = [401, 404, 200, 404, 200, 404];
     let fixed = [401, 404, 400, 404, 400, 404];
     let admins = [401, 404, 403, 404, 400, 404];
-    Cast::meets()
+    Actors::create()
         .await
         .check(&[
             ("GET", "chats/{dm}/", "", both),
@@ -293,37 +293,37 @@ async fn a_dm_belongs_to_both_and_its_members_do_not_change() {
 
 #[actix_web::test]
 async fn lists_show_ones_own_chats_only_whatever_is_searched_for() {
-    let cast = Cast::meets().await;
-    let scene = cast.scene().await;
+    let actors = Actors::create().await;
+    let fixture = actors.fixture().await;
     for role in [OUTSIDER, REMOVED] {
         for search in ["", "?search=Team", "?search=sam", "?search=%25", "?chat_type=group"] {
-            let found = cast.roles[role].get(&format!("chats/{search}")).await.expect(200);
+            let found = actors.roles[role].get(&format!("chats/{search}")).await.expect(200);
             assert_eq!(found.json["count"], 0, "{search} by the {}", ROLES[role]);
         }
     }
-    let found = cast.roles[SENDER].get("chats/?search=team").await;
-    assert_eq!(found.results()[0]["id"], scene.group);
-    assert_eq!(cast.roles[REMOVED].get("unread/").await.json, json!({"total": 0, "chats": {}}));
+    let found = actors.roles[SENDER].get("chats/?search=team").await;
+    assert_eq!(found.results()[0]["id"], fixture.group);
+    assert_eq!(actors.roles[REMOVED].get("unread/").await.json, json!({"total": 0, "chats": {}}));
 }
 
 #[actix_web::test]
 async fn what_the_server_decides_is_ignored_in_bodies() {
-    let cast = Cast::meets().await;
-    let scene = cast.scene().await;
-    let (admin, sender) = (&cast.roles[ADMIN], &cast.roles[SENDER]);
-    let forged = json!({"title": "New", "content": "new", "id": 4242, "chat": scene.dm, "sender": admin.id,
+    let actors = Actors::create().await;
+    let fixture = actors.fixture().await;
+    let (admin, sender) = (&actors.roles[ADMIN], &actors.roles[SENDER]);
+    let forged = json!({"title": "New", "content": "new", "id": 4242, "chat": fixture.dm, "sender": admin.id,
         "admins": [sender.id], "members": [], "chat_type": "dm", "created_at": "2001-01-01T00:00:00Z"});
-    let before = admin.sees(scene.group).await;
-    let after = admin.patch(&format!("chats/{}/", scene.group), forged.clone()).await.expect(200).json;
+    let before = admin.sees(fixture.group).await;
+    let after = admin.patch(&format!("chats/{}/", fixture.group), forged.clone()).await.expect(200).json;
     assert_eq!(after["title"], "New");
     for field in ["id", "admins", "members", "chat_type", "created_at"] {
         assert_eq!(after[field], before[field], "{field}");
     }
-    let posted = sender.post(&format!("chats/{}/messages/", scene.group), forged.clone()).await.expect(201);
-    let edited = sender.put(&format!("messages/{}/", scene.message), forged).await.expect(200);
+    let posted = sender.post(&format!("chats/{}/messages/", fixture.group), forged.clone()).await.expect(201);
+    let edited = sender.put(&format!("messages/{}/", fixture.message), forged).await.expect(200);
     for message in [posted.json, edited.json] {
         assert_eq!(message["sender"]["id"], sender.id);
-        assert_eq!(message["chat"], scene.group);
+        assert_eq!(message["chat"], fixture.group);
         assert_ne!(message["id"], 4242);
         assert_ne!(message["created_at"], "2001-01-01T00:00:00Z");
     }
@@ -371,46 +371,47 @@ const NO_IDS: [&str; 12] = [
     "%20",
 ];
 
-impl Cast {
+impl Actors {
     /// Sends a request of [`OBJECTS`] for `id`.
     async fn asks_of(&self, row: &Row, id: &str, role: usize) -> Reply {
         let (method, path, body, _) = *row;
-        let scene = Scene { group: 0, dm: 0, message: 0, left: 0, gone: 0 };
-        let path = self.path(path, &scene, role).replace("{id}", id);
-        let body = (!body.is_empty()).then(|| serde_json::from_str(&self.path(body, &scene, role)).unwrap());
+        let fixture = Fixture { group: 0, dm: 0, message: 0, left: 0, gone: 0 };
+        let path = self.path(path, &fixture, role).replace("{id}", id);
+        let body =
+            (!body.is_empty()).then(|| serde_json::from_str(&self.path(body, &fixture, role)).unwrap());
         self.roles[role].call(method, &path, body).await
     }
 }
 
 #[actix_web::test]
 async fn what_is_foreign_and_what_never_was_are_answered_alike() {
-    let cast = Cast::meets().await;
-    let scene = cast.scene().await;
-    let before = cast.state(&scene).await;
+    let actors = Actors::create().await;
+    let fixture = actors.fixture().await;
+    let before = actors.state(&fixture).await;
     for row in &OBJECTS {
-        let own = if row.1.starts_with("chats/") { scene.group } else { scene.message };
-        let foreign = cast.asks_of(row, &own.to_string(), OUTSIDER).await;
+        let own = if row.1.starts_with("chats/") { fixture.group } else { fixture.message };
+        let foreign = actors.asks_of(row, &own.to_string(), OUTSIDER).await;
         assert_eq!(String::from_utf8_lossy(&foreign.body), NOT_FOUND, "{} {}", row.0, row.1);
-        let removed = cast.asks_of(row, &own.to_string(), REMOVED).await;
-        assert_eq!(told(&removed), told(&foreign), "{} {}", row.0, row.1);
+        let removed = actors.asks_of(row, &own.to_string(), REMOVED).await;
+        assert_eq!(observable(&removed), observable(&foreign), "{} {}", row.0, row.1);
         for id in NO_IDS {
-            let unknown = cast.asks_of(row, id, OUTSIDER).await;
-            assert_eq!(told(&unknown), told(&foreign), "{} {} of {id}", row.0, row.1);
+            let unknown = actors.asks_of(row, id, OUTSIDER).await;
+            assert_eq!(observable(&unknown), observable(&foreign), "{} {} of {id}", row.0, row.1);
         }
     }
-    assert_eq!(cast.state(&scene).await, before);
+    assert_eq!(actors.state(&fixture).await, before);
 }
 
 #[actix_web::test]
 async fn what_is_no_id_is_not_found_by_anybody_and_asked_for_by_nobody() {
-    let cast = Cast::meets().await;
+    let actors = Actors::create().await;
     for row in &OBJECTS {
         for id in NO_IDS {
-            let refused = cast.asks_of(row, id, ANONYMOUS).await;
+            let refused = actors.asks_of(row, id, ANONYMOUS).await;
             assert_eq!(refused.status, 401, "{} {} of {id}", row.0, row.1);
             assert_eq!(refused.header("www-authenticate"), "Session");
             for role in [MEMBER, ADMIN] {
-                let unknown = cast.asks_of(row, id, role).await;
+                let unknown = actors.asks_of(row, id, role).await;
                 assert_eq!(String::from_utf8_lossy(&unknown.body), NOT_FOUND, "{} {} of {id}", row.0, row.1);
             }
         }
@@ -419,12 +420,12 @@ async fn what_is_no_id_is_not_found_by_anybody_and_asked_for_by_nobody() {
 
 #[actix_web::test]
 async fn a_member_that_is_no_id_is_not_found() {
-    let cast = Cast::meets().await;
-    let group = cast.scene().await.group;
+    let actors = Actors::create().await;
+    let group = actors.fixture().await.group;
     for id in NO_IDS {
         let role = format!("chats/{group}/members/{id}/");
-        cast.roles[ADMIN].patch(&role, json!({"role": "admin"})).await.expect(404);
-        cast.roles[ADMIN].delete(&format!("{role}remove/")).await.expect(404);
+        actors.roles[ADMIN].patch(&role, json!({"role": "admin"})).await.expect(404);
+        actors.roles[ADMIN].delete(&format!("{role}remove/")).await.expect(404);
     }
 }
 
@@ -452,17 +453,17 @@ async fn other_methods_are_refused_by_name_before_the_object_is_looked_for() {
         ("chats/{id}/me/", "PATCH"),
         ("unread/", "GET, HEAD"),
     ];
-    let cast = Cast::meets().await;
-    let scene = cast.scene().await;
+    let actors = Actors::create().await;
+    let fixture = actors.fixture().await;
     for (path, allow) in addresses {
-        let own = if path.starts_with("chats/") { scene.group } else { scene.message };
+        let own = if path.starts_with("chats/") { fixture.group } else { fixture.message };
         for id in [own.to_string(), "99999".to_owned(), "x".to_owned()] {
-            cast.refuses_methods(&path.replace("{id}", &id), allow).await;
+            actors.refuses_methods(&path.replace("{id}", &id), allow).await;
         }
     }
 }
 
-impl Cast {
+impl Actors {
     async fn refuses_methods(&self, path: &str, allow: &str) {
         let others = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PURGE"];
         for method in others.into_iter().filter(|method| !allow.split(", ").any(|own| own == *method)) {
@@ -482,13 +483,13 @@ impl Cast {
 
 #[actix_web::test]
 async fn whoever_signed_in_may_open_a_socket_and_other_sites_may_not() {
-    let cast = Cast::meets().await;
-    cast.scene().await;
-    assert_eq!(cast.roles[ANONYMOUS].connects().await.err().unwrap(), 401);
-    let foreign = cast.server.anonymous().with("Origin", "https://evil.example");
+    let actors = Actors::create().await;
+    actors.fixture().await;
+    assert_eq!(actors.roles[ANONYMOUS].connects().await.err().unwrap(), 401);
+    let foreign = actors.server.anonymous().with("Origin", "https://evil.example");
     assert_eq!(foreign.connects().await.err().unwrap(), 401);
-    for user in &cast.roles[OUTSIDER..] {
-        let signed_in = cast.server.signed_in(&user.name).await;
+    for user in &actors.roles[OUTSIDER..] {
+        let signed_in = actors.server.signed_in(&user.name).await;
         signed_in.listens().await;
         user.listens().await;
         let elsewhere = signed_in.with("Origin", "https://evil.example");
@@ -498,13 +499,13 @@ async fn whoever_signed_in_may_open_a_socket_and_other_sites_may_not() {
 
 #[actix_web::test]
 async fn who_is_deactivated_is_nobody_everywhere() {
-    let cast = Cast::meets().await;
-    let (scene, staff) = (cast.scene().await, cast.server.staff("root").await);
-    let member = &cast.roles[MEMBER];
+    let actors = Actors::create().await;
+    let (fixture, staff) = (actors.fixture().await, actors.server.staff("root").await);
+    let member = &actors.roles[MEMBER];
     staff.patch(&format!("users/{}/", member.id), json!({"is_active": false})).await.expect(200);
     for row in &OBJECTS {
-        let own = if row.1.starts_with("chats/") { scene.group } else { scene.message };
-        cast.asks_of(row, &own.to_string(), MEMBER).await.expect(401);
+        let own = if row.1.starts_with("chats/") { fixture.group } else { fixture.message };
+        actors.asks_of(row, &own.to_string(), MEMBER).await.expect(401);
     }
     assert_eq!(member.connects().await.err().unwrap(), 401);
 }
@@ -516,8 +517,8 @@ async fn sends(user: &User, method: &str, path: &str, kind: &str, body: &str) ->
 
 #[actix_web::test]
 async fn nothing_is_told_of_a_body_to_those_who_may_not_send_one() {
-    let cast = Cast::meets().await;
-    let scene = cast.scene().await;
+    let actors = Actors::create().await;
+    let fixture = actors.fixture().await;
     let too_large = format!("{{\"title\": \"{}\"}}", "a".repeat(70_000));
     let bodies = [
         ("text/plain", "{}", 415),
@@ -526,10 +527,10 @@ async fn nothing_is_told_of_a_body_to_those_who_may_not_send_one() {
         ("application/json", r#"{"title": 5, "title": 6}"#, 400),
         ("application/json", r#"{"title": []}"#, 400),
     ];
-    let path = format!("chats/{}/", scene.group);
+    let path = format!("chats/{}/", fixture.group);
     for (kind, body, status) in bodies {
         let expected = [401, 404, 403, 403, status, 404];
-        for (role, user) in cast.roles.iter().enumerate() {
+        for (role, user) in actors.roles.iter().enumerate() {
             let reply = sends(user, "PATCH", &path, kind, body).await;
             assert_eq!(reply.status, expected[role], "{status} by the {}", ROLES[role]);
         }
@@ -538,8 +539,8 @@ async fn nothing_is_told_of_a_body_to_those_who_may_not_send_one() {
 
 #[actix_web::test]
 async fn nothing_is_told_of_a_body_for_a_message_of_others() {
-    let cast = Cast::meets().await;
-    let scene = cast.scene().await;
+    let actors = Actors::create().await;
+    let fixture = actors.fixture().await;
     let too_large = format!("{{\"content\": \"{}\"}}", "a".repeat(70_000));
     let bodies = [
         ("text/plain", "{}", 415),
@@ -547,10 +548,10 @@ async fn nothing_is_told_of_a_body_for_a_message_of_others() {
         ("application/json", "{", 400),
         ("application/json", r#"{"content": ""}"#, 400),
     ];
-    let path = format!("messages/{}/", scene.message);
+    let path = format!("messages/{}/", fixture.message);
     for (kind, body, status) in bodies {
         let expected = [401, 404, 403, status, 403, 404];
-        for (role, user) in cast.roles.iter().enumerate() {
+        for (role, user) in actors.roles.iter().enumerate() {
             let reply = sends(user, "PUT", &path, kind, body).await;
             assert_eq!(reply.status, expected[role], "{status} by the {}", ROLES[role]);
         }
@@ -559,12 +560,12 @@ async fn nothing_is_told_of_a_body_for_a_message_of_others() {
 
 #[actix_web::test]
 async fn a_request_wrong_in_every_way_hears_of_the_first_only() {
-    let cast = Cast::meets().await;
-    let scene = cast.scene().await;
+    let actors = Actors::create().await;
+    let fixture = actors.fixture().await;
     let elsewhere = |user: User| user.with("Sec-Fetch-Site", "cross-site");
-    let nobody = elsewhere(cast.server.anonymous());
-    let outsider = elsewhere(cast.server.signed_in("nina").await);
-    let own = format!("chats/{}/", scene.group);
+    let nobody = elsewhere(actors.server.anonymous());
+    let outsider = elsewhere(actors.server.signed_in("nina").await);
+    let own = format!("chats/{}/", fixture.group);
     // Order of the checks: credentials, path, cross-site, method, object.
     assert_eq!(sends(&nobody, "POST", "nowhere/", "text/plain", "{").await.status, 401);
     let unknown = sends(&outsider, "POST", "nowhere/", "text/plain", "{").await;
@@ -575,23 +576,23 @@ async fn a_request_wrong_in_every_way_hears_of_the_first_only() {
             assert_eq!(reply.status, 403, "{method} {path}");
             assert!(reply.json["detail"].as_str().unwrap().starts_with("CSRF Failed: "), "{reply:?}");
         }
-        assert_eq!(sends(&cast.roles[OUTSIDER], "POST", path, "text/plain", "{").await.status, 405);
-        assert_eq!(sends(&cast.roles[OUTSIDER], "PATCH", path, "text/plain", "{").await.status, 404);
+        assert_eq!(sends(&actors.roles[OUTSIDER], "POST", path, "text/plain", "{").await.status, 405);
+        assert_eq!(sends(&actors.roles[OUTSIDER], "PATCH", path, "text/plain", "{").await.status, 404);
     }
 }
 
 #[actix_web::test]
 async fn a_conflict_comes_after_everything_else() {
-    let cast = Cast::meets().await;
-    let scene = cast.scene().await;
-    let messages = format!("chats/{}/messages/", scene.group);
+    let actors = Actors::create().await;
+    let fixture = actors.fixture().await;
+    let messages = format!("chats/{}/messages/", fixture.group);
     let body = |content: &str| json!({"content": content, "client_id": "once"});
-    cast.roles[SENDER].post(&messages, body("first")).await.expect(201);
-    cast.roles[SENDER].post(&messages, body("")).await.expect(400);
-    cast.roles[SENDER].post(&messages, body("second")).await.expect(409);
-    cast.roles[SENDER]
-        .delete(&format!("chats/{}/members/{}/remove/", scene.group, cast.roles[SENDER].id))
+    actors.roles[SENDER].post(&messages, body("first")).await.expect(201);
+    actors.roles[SENDER].post(&messages, body("")).await.expect(400);
+    actors.roles[SENDER].post(&messages, body("second")).await.expect(409);
+    actors.roles[SENDER]
+        .delete(&format!("chats/{}/members/{}/remove/", fixture.group, actors.roles[SENDER].id))
         .await
         .expect(204);
-    cast.roles[SENDER].post(&messages, body("second")).await.expect(404);
+    actors.roles[SENDER].post(&messages, body("second")).await.expect(404);
 }

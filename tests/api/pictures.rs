@@ -45,9 +45,9 @@ async fn addresses_of_other_hosts_are_this_servers_in_answers_and_events() {
     let source = host.draws("/a.png?secret=1");
     let shown = chooses(&ann, &source).await;
     assert!(shown.starts_with(&format!("/messages/pictures/{}/", ann.id)), "{shown}");
-    let told = bob_socket.receives("user_updated").await;
+    let reported = bob_socket.receives("user_updated").await;
     ann.posts(chat, "hello").await;
-    let heard = bob_socket.receives("new_message").await;
+    let received = bob_socket.receives("new_message").await;
     let user = format!("users/{}/", ann.id);
     let seen = [
         bob.get(&user).await.expect(200).json["avatar_url"].clone(),
@@ -56,8 +56,8 @@ async fn addresses_of_other_hosts_are_this_servers_in_answers_and_events() {
         bob.get(&format!("chats/{chat}/messages/")).await.results()[0]["sender"]["avatar_url"].clone(),
         bob.get("chats/").await.results()[0]["last_message"]["sender"]["avatar_url"].clone(),
         bob.get("sync/").await.expect(200).json["chats"][0]["members"][0]["avatar_url"].clone(),
-        told["user"]["avatar_url"].clone(),
-        heard["message"]["sender"]["avatar_url"].clone(),
+        reported["user"]["avatar_url"].clone(),
+        received["message"]["sender"]["avatar_url"].clone(),
         root.get(&user).await.expect(200).json["avatar_url"].clone(),
         ann.get("users/me/").await.expect(200).json["avatar_url"].clone(),
     ];
@@ -71,7 +71,7 @@ async fn addresses_of_other_hosts_are_this_servers_in_answers_and_events() {
         let text = String::from_utf8(bob.get(path).await.expect(200).body).unwrap();
         assert!(!text.contains(&name), "{path}: {text}");
     }
-    assert!(!told.to_string().contains(&name) && !heard.to_string().contains(&name));
+    assert!(!reported.to_string().contains(&name) && !received.to_string().contains(&name));
     // A generated picture has no source.
     assert_eq!(bob.get("users/me/").await.json["avatar_source"], Value::Null);
     assert_eq!(host.heads(), Vec::<String>::new(), "showing an address fetches nothing");

@@ -15,10 +15,10 @@ async fn people_hear_when_the_other_of_a_dm_comes_and_goes() {
     assert_eq!(ann_socket.hello["users_online"], json!([]));
     let bob_socket = bob.listens().await;
     assert_eq!(bob_socket.hello["users_online"], json!([ann.id]));
-    assert_eq!(ann_socket.hears_of(&bob).await["is_online"], true);
+    assert_eq!(ann_socket.receives_presence_of(&bob).await["is_online"], true);
     assert_eq!(ann.get("sync/").await.json["users_online"], json!([bob.id]));
     drop(bob_socket);
-    let gone = ann_socket.hears_of(&bob).await;
+    let gone = ann_socket.receives_presence_of(&bob).await;
     assert_eq!(gone["is_online"], false);
     let last_seen = gone["last_seen"].as_str().unwrap();
     assert!(
@@ -37,16 +37,16 @@ async fn who_is_back_within_moments_was_not_away() {
     ann.dm(&bob).await;
     let mut ann_socket = ann.listens().await;
     let bob_socket = bob.listens().await;
-    ann_socket.hears_of(&bob).await;
+    ann_socket.receives_presence_of(&bob).await;
     drop(bob_socket);
     let bob_socket = bob.listens().await;
     let other = bob.listens().await;
     drop(bob_socket);
     drop(other);
     // One event for all of these sockets.
-    assert_eq!(ann_socket.hears_of(&bob).await["is_online"], false);
+    assert_eq!(ann_socket.receives_presence_of(&bob).await["is_online"], false);
     let _bob_socket = bob.listens().await;
-    assert_eq!(ann_socket.hears_of(&bob).await["is_online"], true);
+    assert_eq!(ann_socket.receives_presence_of(&bob).await["is_online"], true);
 }
 
 #[actix_web::test]
@@ -59,12 +59,12 @@ async fn strangers_and_fellow_members_hear_nothing() {
     let mut ann_socket = ann.listens().await;
     assert_eq!(ann_socket.hello["users_online"], json!([]));
     let _bob_socket = bob.listens().await;
-    ann_socket.hears_of(&bob).await;
+    ann_socket.receives_presence_of(&bob).await;
     // Eve opens a dm with Ann, and receives her presence next.
     eve.dm(&ann).await;
     assert_eq!(eve_socket.next_of_all().await.unwrap()["type"], "chat_created");
-    assert_eq!(eve_socket.hears_of(&ann).await["is_online"], true);
-    assert_eq!(ann_socket.hears_of(&eve).await["is_online"], true);
+    assert_eq!(eve_socket.receives_presence_of(&ann).await["is_online"], true);
+    assert_eq!(ann_socket.receives_presence_of(&eve).await["is_online"], true);
 }
 
 #[actix_web::test]
@@ -74,7 +74,7 @@ async fn last_seen_is_kept_over_a_restart() {
     ann.dm(&bob).await;
     let mut ann_socket = ann.listens().await;
     let _bob_socket = bob.listens().await;
-    let came = ann_socket.hears_of(&bob).await["last_seen"].as_str().unwrap().to_owned();
+    let came = ann_socket.receives_presence_of(&bob).await["last_seen"].as_str().unwrap().to_owned();
     let headers = ann.headers.clone();
     let server = Server::start_on(server.stop(), |_| {}).await;
     let mut ann = server.anonymous();
@@ -117,9 +117,9 @@ async fn who_changes_their_name_without_end_is_told_of_now_and_then() {
         ann.patch("users/me/", json!({"first_name": format!("Ann {number}")})).await.expect(200);
     }
     let most = 2 + begun.elapsed().as_secs();
-    let mut told = 0;
+    let mut reported = 0;
     while bob_socket.receives("user_updated").await["user"]["display_name"] != "Ann 50" {
-        told += 1;
+        reported += 1;
     }
-    assert!(told <= most, "{told}");
+    assert!(reported <= most, "{reported}");
 }

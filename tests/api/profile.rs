@@ -68,13 +68,13 @@ async fn names_and_picture_are_ones_own_to_change() {
     assert_eq!(changed["display_name"], "Ann Lee");
     assert_eq!(changed["avatar_url"], "https://example.com/a.png");
     assert_eq!(ann.get("users/me/").await.expect(200).json, changed);
-    let told = loop {
+    let reported = loop {
         let event = bob_socket.next().await;
         if event["type"] == "user_updated" {
             break event;
         }
     };
-    assert_eq!(told["user"]["display_name"], "Ann Lee");
+    assert_eq!(reported["user"]["display_name"], "Ann Lee");
     assert_eq!(bob.sees(chat).await["title"], "Ann Lee");
 }
 

@@ -22,11 +22,11 @@ type Row = (&'static str, &'static str, &'static str, [u16; 6]);
 enum Kind {
     Public,
     /// A public room on an object, without an owner.
-    Nobodys,
+    Unowned,
     Private,
 }
 
-struct Cast {
+struct Actors {
     _server: Server,
     roles: [User; 6],
     /// A further member.
@@ -38,14 +38,14 @@ struct Cast {
 }
 
 /// The room of one cell, with a message of the member and one of the removed user.
-struct Scene {
+struct Fixture {
     room: i64,
     message: i64,
     left: i64,
 }
 
-impl Cast {
-    async fn meets() -> Self {
+impl Actors {
+    async fn create() -> Self {
         let server = Server::start().await;
         let roles = [
             server.anonymous(),
@@ -59,16 +59,16 @@ impl Cast {
         Self { _server: server, roles, other, stranger, rooms: Cell::new(0) }
     }
 
-    async fn scene(&self, kind: Kind) -> Scene {
+    async fn fixture(&self, kind: Kind) -> Fixture {
         let [_, _, member, admin, removed, staff] = &self.roles;
         self.rooms.set(self.rooms.get() + 1);
         let fields = match kind {
             Kind::Public => json!({}),
-            Kind::Nobodys => json!({"object_type": "course", "object_id": self.rooms.get()}),
+            Kind::Unowned => json!({"object_type": "course", "object_id": self.rooms.get()}),
             Kind::Private => json!({"is_public": false}),
         };
         let room = admin.asks_for_room("Room", fields).await.expect(201).id();
-        let founder = if kind == Kind::Nobodys { staff } else { admin };
+        let founder = if kind == Kind::Unowned { staff } else { admin };
         founder.adds(room, &[member, admin, removed, &self.other]).await;
         for made in [admin, removed] {
             let path = format!("chats/{room}/members/{}/", made.id);
@@ -77,14 +77,14 @@ impl Cast {
         let message = member.posts(room, "mine").await["id"].as_i64().unwrap();
         let left = removed.posts(room, "his").await["id"].as_i64().unwrap();
         admin.removes(room, removed).await;
-        Scene { room, message, left }
+        Fixture { room, message, left }
     }
 
-    fn filled(&self, template: &str, scene: &Scene, role: usize) -> String {
+    fn filled(&self, template: &str, fixture: &Fixture, role: usize) -> String {
         let ids = [
-            ("{room}", scene.room),
-            ("{message}", scene.message),
-            ("{left}", scene.left),
+            ("{room}", fixture.room),
+            ("{message}", fixture.message),
+            ("{left}", fixture.left),
             ("{self}", self.roles[role].id),
             ("{other}", self.other.id),
             ("{stranger}", self.stranger.id),
@@ -92,16 +92,16 @@ impl Cast {
         ids.iter().fold(template.to_owned(), |text, (name, id)| text.replace(name, &id.to_string()))
     }
 
-    async fn asks(&self, (method, path, body, _): &Row, scene: &Scene, role: usize) -> Reply {
-        let body = self.filled(body, scene, role);
+    async fn asks(&self, (method, path, body, _): &Row, fixture: &Fixture, role: usize) -> Reply {
+        let body = self.filled(body, fixture, role);
         let body = (!body.is_empty()).then(|| serde_json::from_str(&body).unwrap());
-        self.roles[role].call(method, &self.filled(path, scene, role), body).await
+        self.roles[role].call(method, &self.filled(path, fixture, role), body).await
     }
 
-    async fn state(&self, scene: &Scene) -> Vec<Value> {
+    async fn state(&self, fixture: &Fixture) -> Vec<Value> {
         let mut seen = Vec::new();
         for part in ["", "messages/", "members/"] {
-            let reply = self.roles[ADMIN].get(&format!("chats/{}/{part}", scene.room)).await;
+            let reply = self.roles[ADMIN].get(&format!("chats/{}/{part}", fixture.room)).await;
             seen.push(reply.expect(200).json);
         }
         seen
@@ -112,13 +112,13 @@ impl Cast {
             for role in 0..ROLES.len() {
                 let (method, path, _, statuses) = row;
                 let cell = format!("{method} {path} by the {}", ROLES[role]);
-                let scene = self.scene(kind).await;
-                let before = self.state(&scene).await;
-                let reply = self.asks(row, &scene, role).await;
+                let fixture = self.fixture(kind).await;
+                let before = self.state(&fixture).await;
+                let reply = self.asks(row, &fixture, role).await;
                 assert_eq!(reply.status, statuses[role], "{cell}: {}", String::from_utf8_lossy(&reply.body));
                 if reply.status >= 400 {
                     assert_eq!(reply.body, refusal(reply.status), "{cell}");
-                    assert_eq!(self.state(&scene).await, before, "{cell} has left something behind");
+                    assert_eq!(self.state(&fixture).await, before, "{cell} has left something behind");
                 }
             }
         }
@@ -178,53 +178,53 @@ fn managing(no: u16, staff: impl Fn(u16) -> u16) -> Vec<Row> {
 
 #[actix_web::test]
 async fn a_public_room_is_seen_by_all_and_managed_by_its_admins() {
-    let cast = Cast::meets().await;
+    let actors = Actors::create().await;
     let open = [401, 200, 200, 200, 200, 200];
-    cast.check(Kind::Public, &[("GET", "chats/{room}/", "", open), ("POST", "chats/{room}/join/", "", open)])
+    actors
+        .check(Kind::Public, &[("GET", "chats/{room}/", "", open), ("POST", "chats/{room}/join/", "", open)])
         .await;
-    cast.check(Kind::Public, &managing(403, |_| 403)).await;
+    actors.check(Kind::Public, &managing(403, |_| 403)).await;
 }
 
 #[actix_web::test]
 async fn a_room_that_nobody_began_is_managed_by_staff_too() {
-    let cast = Cast::meets().await;
+    let actors = Actors::create().await;
     let open = [401, 200, 200, 200, 200, 200];
-    cast.check(
-        Kind::Nobodys,
-        &[("GET", "chats/{room}/", "", open), ("POST", "chats/{room}/join/", "", open)],
-    )
-    .await;
-    cast.check(Kind::Nobodys, &managing(403, |ok| ok)).await;
+    actors
+        .check(Kind::Unowned, &[("GET", "chats/{room}/", "", open), ("POST", "chats/{room}/join/", "", open)])
+        .await;
+    actors.check(Kind::Unowned, &managing(403, |ok| ok)).await;
 }
 
 #[actix_web::test]
 async fn a_private_room_is_not_there_for_others() {
-    let cast = Cast::meets().await;
-    cast.check(
-        Kind::Private,
-        &[
-            ("GET", "chats/{room}/", "", [401, 404, 200, 200, 404, 200]),
-            ("POST", "chats/{room}/join/", "", [401, 404, 404, 404, 404, 200]),
-            ("PATCH", "chats/{room}/", r#"{"is_public": true}"#, [401, 404, 403, 403, 404, 200]),
-        ],
-    )
-    .await;
-    cast.check(Kind::Private, &managing(404, |_| 403)).await;
+    let actors = Actors::create().await;
+    actors
+        .check(
+            Kind::Private,
+            &[
+                ("GET", "chats/{room}/", "", [401, 404, 200, 200, 404, 200]),
+                ("POST", "chats/{room}/join/", "", [401, 404, 404, 404, 404, 200]),
+                ("PATCH", "chats/{room}/", r#"{"is_public": true}"#, [401, 404, 403, 403, 404, 200]),
+            ],
+        )
+        .await;
+    actors.check(Kind::Private, &managing(404, |_| 403)).await;
 }
 
 #[actix_web::test]
 async fn what_is_said_in_a_public_room_is_for_its_members() {
-    Cast::meets().await.check(Kind::Public, &taking_part()).await;
+    Actors::create().await.check(Kind::Public, &taking_part()).await;
 }
 
 #[actix_web::test]
 async fn what_is_said_in_a_room_that_nobody_began_is_for_its_members() {
-    Cast::meets().await.check(Kind::Nobodys, &taking_part()).await;
+    Actors::create().await.check(Kind::Unowned, &taking_part()).await;
 }
 
 #[actix_web::test]
 async fn what_is_said_in_a_private_room_is_for_its_members() {
-    Cast::meets().await.check(Kind::Private, &taking_part()).await;
+    Actors::create().await.check(Kind::Private, &taking_part()).await;
 }
 
 /// Checks which users create a room on an object, and which join the existing one.
@@ -260,8 +260,8 @@ async fn rooms_on_objects_are_made_by_whom_it_is_set() {
 
 #[actix_web::test]
 async fn what_is_wrong_with_a_request_is_told_to_those_only_who_may_do_it() {
-    let cast = Cast::meets().await;
-    let scene = cast.scene(Kind::Public).await;
+    let actors = Actors::create().await;
+    let fixture = actors.fixture(Kind::Public).await;
     let cases = [
         ("PATCH", "chats/{room}/", r#"{"title": 7e400}"#, MEMBER, 403),
         ("PATCH", "chats/{room}/", r#"{"title": ["x"]}"#, REMOVED, 403),
@@ -274,9 +274,9 @@ async fn what_is_wrong_with_a_request_is_told_to_those_only_who_may_do_it() {
         ("PATCH", "chats/{room}/members/{other}/", r#"{"role": "king"}"#, ADMIN, 400),
     ];
     for (method, path, body, role, status) in cases {
-        let path = format!("/messages/api/{}", cast.filled(path, &scene, role));
+        let path = format!("/messages/api/{}", actors.filled(path, &fixture, role));
         let body = body.as_bytes().to_vec();
-        let reply = cast.roles[role].send_raw(method, &path, Some("application/json"), body).await;
+        let reply = actors.roles[role].send_raw(method, &path, Some("application/json"), body).await;
         assert_eq!(reply.status, status, "{method} {path} by the {}", ROLES[role]);
     }
 }

@@ -150,8 +150,8 @@ async fn staff_find_rename_open_and_end_every_room() {
         ann.patch(&path, json!({"is_public": true})).await.expect(403);
         bob.get(&path).await.expect(404);
         assert_eq!(host.patch(&path, json!({"is_public": true})).await.expect(200).json["is_public"], true);
-        let told = ann_socket.receives("chat_updated").await;
-        assert_eq!((&told["seq"], &told["chat"]["is_public"]), (&json!(seq + 2), &json!(true)));
+        let reported = ann_socket.receives("chat_updated").await;
+        assert_eq!((&reported["seq"], &reported["chat"]["is_public"]), (&json!(seq + 2), &json!(true)));
         host.patch(&path, json!({"is_public": true})).await.expect(200);
         assert_eq!(ann.sees(*room).await["seq"], seq + 2);
         let reply = host.patch(&path, json!({"is_public": false})).await;
@@ -567,21 +567,21 @@ async fn a_room_is_joined_before_its_deletion_or_not_at_all() {
         })
         .await;
         bob_socket.says(r#"{"type": "ping"}"#).await;
-        let mut heard = Vec::new();
-        while heard.last().is_none_or(|kind| kind != "pong") {
-            heard.push(bob_socket.next().await["type"].as_str().unwrap().to_owned());
+        let mut received = Vec::new();
+        while received.last().is_none_or(|kind| kind != "pong") {
+            received.push(bob_socket.next().await["type"].as_str().unwrap().to_owned());
         }
-        heard.retain(|kind| kind == "chat_created" || kind == "chat_deleted");
+        received.retain(|kind| kind == "chat_created" || kind == "chat_deleted");
         // Events of another node may arrive a moment later.
-        while (joined.status == 200 || !heard.is_empty())
-            && heard.last().is_none_or(|kind| kind != "chat_deleted")
+        while (joined.status == 200 || !received.is_empty())
+            && received.last().is_none_or(|kind| kind != "chat_deleted")
         {
-            heard.push(bob_socket.next().await["type"].as_str().unwrap().to_owned());
-            heard.retain(|kind| kind == "chat_created" || kind == "chat_deleted");
+            received.push(bob_socket.next().await["type"].as_str().unwrap().to_owned());
+            received.retain(|kind| kind == "chat_created" || kind == "chat_deleted");
         }
         // The answer may be 404 although the user joined: the room was deleted before it was read.
-        if joined.status == 200 || !heard.is_empty() {
-            assert_eq!(heard, ["chat_created", "chat_deleted"]);
+        if joined.status == 200 || !received.is_empty() {
+            assert_eq!(received, ["chat_created", "chat_deleted"]);
         } else {
             joined.expect(404);
         }

@@ -72,9 +72,9 @@ async fn shutting_the_only_admin_out_hands_their_chats_over_at_once() {
     sets_active(&root, &ann, false).await;
     let mut heirs: Vec<(i64, Value)> = Vec::new();
     for _ in 0..2 {
-        let told = cat_socket.receives("members_changed").await;
-        assert_eq!(told["changed"][0]["role"], "admin");
-        heirs.push((told["chat_id"].as_i64().unwrap(), told["changed"][0]["id"].clone()));
+        let reported = cat_socket.receives("members_changed").await;
+        assert_eq!(reported["changed"][0]["role"], "admin");
+        heirs.push((reported["chat_id"].as_i64().unwrap(), reported["changed"][0]["id"].clone()));
     }
     heirs.sort_by_key(|(chat, _)| *chat);
     assert_eq!(heirs, [(group, json!(bob.id)), (room, json!(cat.id))]);
@@ -174,8 +174,8 @@ async fn a_running_server_tells_what_the_command_line_hands_over() {
         revocations::record(conn, row.id())
     };
     transaction(&mut conn, work).unwrap();
-    let told = bob_socket.receives("members_changed").await;
-    assert_eq!((&told["chat_id"], &told["changed"][0]["role"]), (&json!(chat), &json!("admin")));
+    let reported = bob_socket.receives("members_changed").await;
+    assert_eq!((&reported["chat_id"], &reported["changed"][0]["role"]), (&json!(chat), &json!("admin")));
 }
 
 #[actix_web::test]

@@ -58,15 +58,15 @@ async fn what_changed_since_comes_as_over_a_socket() {
     assert_eq!(since.json["heads"], json!({kept.to_string(): 3, new.to_string(): 1}));
     assert_eq!(since.json["unread"], json!({kept.to_string(): 1}));
     assert_eq!(since.json["events"][2]["message"]["content"], "two");
-    let mut heard = Vec::new();
+    let mut received = Vec::new();
     for _ in 0..5 {
-        heard.push(bob_socket.next().await);
+        received.push(bob_socket.next().await);
     }
     // Events are ordered within a chat, but not between chats.
-    heard.sort_by_key(|event| event["chat_id"].as_i64());
-    let kinds: Vec<&str> = heard.iter().map(|event| event["type"].as_str().unwrap()).collect();
+    received.sort_by_key(|event| event["chat_id"].as_i64());
+    let kinds: Vec<&str> = received.iter().map(|event| event["type"].as_str().unwrap()).collect();
     assert_eq!(kinds, ["new_message", "message_updated", "chat_deleted", "chat_deleted", "chat_created"]);
-    assert_eq!(since.json["events"][3], heard[4]);
+    assert_eq!(since.json["events"][3], received[4]);
 }
 
 #[actix_web::test]
@@ -104,8 +104,8 @@ async fn a_long_poll_answers_as_soon_as_there_is_something() {
             }
         }
     };
-    let (heard, ()) = join(bob.syncs(known, 25), typing).await;
-    assert_eq!(heard.json["events"][0]["type"], "typing");
+    let (received, ()) = join(bob.syncs(known, 25), typing).await;
+    assert_eq!(received.json["events"][0]["type"], "typing");
 }
 
 #[actix_web::test]

@@ -89,18 +89,18 @@ async fn who_floods_a_chat_waits_for_themselves_alone() {
         endless.ends();
     };
     futures_util::future::join(bobs_posts, goes_on).await;
-    let mut heard = Vec::new();
+    let mut received = Vec::new();
     for _ in 0..=SOCKETS * EACH {
         let event = bob_socket.receives("new_message").await;
-        heard.push(event["message"]["content"].as_str().unwrap().to_owned());
+        received.push(event["message"]["content"].as_str().unwrap().to_owned());
     }
-    let place = heard.iter().position(|text| text == "hello").unwrap();
+    let place = received.iter().position(|text| text == "hello").unwrap();
     assert!(place < 3, "he is served in the next turn: {place}");
-    heard.remove(place);
+    received.remove(place);
     for socket in 0..SOCKETS {
         let of = format!("{socket} ");
         let numbers: Vec<usize> =
-            heard.iter().filter_map(|text| text.strip_prefix(&of)?.parse().ok()).collect();
+            received.iter().filter_map(|text| text.strip_prefix(&of)?.parse().ok()).collect();
         assert_eq!(numbers, (0..EACH).collect::<Vec<_>>(), "in the order sent");
     }
 }

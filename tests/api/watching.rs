@@ -30,7 +30,7 @@ impl Listener {
     }
 
     /// Asserts that no event is pending.
-    async fn hears_nothing(&mut self) {
+    async fn receives_nothing(&mut self) {
         self.says(r#"{"type": "ping"}"#).await;
         self.receives("pong").await;
     }
@@ -58,7 +58,7 @@ async fn who_watches_hears_what_a_room_is_called_and_who_is_in_it_and_no_more() 
     bob.leaves(room).await;
     let joined = eve_socket.receives("members_changed").await;
     assert_eq!((&joined["added"][0]["id"], &joined["member_count"]), (&json!(bob.id), &json!(2)));
-    assert_eq!(joined["seq"], 4, "numbers skip what is not told");
+    assert_eq!(joined["seq"], 4, "numbers skip events that are not delivered");
     let renamed = eve_socket.receives("chat_updated").await;
     assert_eq!((&renamed["chat"]["title"], &renamed["seq"]), (&json!("Hall"), &json!(8)));
     assert_eq!(
@@ -71,7 +71,7 @@ async fn who_watches_hears_what_a_room_is_called_and_who_is_in_it_and_no_more() 
     assert_eq!(eve_socket.receives("members_changed").await["changed"][0]["role"], "admin");
     let left = eve_socket.receives("members_changed").await;
     assert_eq!((&left["removed"], &left["seq"]), (&json!([bob.id]), &eve.sees(room).await["seq"]));
-    eve_socket.hears_nothing().await;
+    eve_socket.receives_nothing().await;
 }
 
 #[actix_web::test]
@@ -129,7 +129,7 @@ async fn who_joins_hears_everything_from_then_on() {
     bob.leaves(room).await;
     watching.receives("chat_deleted").await;
     ann.patch(&format!("chats/{room}/"), json!({"title": "Hall"})).await.expect(200);
-    watching.hears_nothing().await;
+    watching.receives_nothing().await;
     assert_eq!(watching.watches(room).await, 7);
     ann.patch(&format!("chats/{room}/"), json!({"title": "Lobby"})).await.expect(200);
     assert_eq!(watching.receives("chat_updated").await["seq"], 8);
@@ -145,7 +145,7 @@ async fn who_is_added_while_watching_hears_that_first() {
     eve_socket.watches(room).await;
     ann.adds(room, &[&bob]).await;
     assert_eq!(bob_socket.receives("chat_created").await["seq"], 2);
-    bob_socket.hears_nothing().await;
+    bob_socket.receives_nothing().await;
     assert_eq!(eve_socket.receives("members_changed").await["added"][0]["id"], bob.id);
 }
 
@@ -162,7 +162,7 @@ async fn a_watched_room_that_is_deleted_is_told_of() {
     assert_eq!(bob_socket.next().await, deleted);
     assert_eq!(bob_socket.commands("watch", room).await["status"], 404);
     bob_socket.unwatches(room).await;
-    bob_socket.hears_nothing().await;
+    bob_socket.receives_nothing().await;
 }
 
 #[actix_web::test]
@@ -219,20 +219,20 @@ async fn watching_goes_on_over_a_resume() {
     eve_socket.receives("new_message").await;
     bob.joins(room).await;
     eve_socket.says(&json!({"type": "resume", "id": "r", "chats": {group.to_string(): 1}}).to_string()).await;
-    let mut heard = Vec::new();
-    while heard.last().is_none_or(|event: &Value| event["type"] != "ack") {
-        heard.push(eve_socket.next().await);
+    let mut received = Vec::new();
+    while received.last().is_none_or(|event: &Value| event["type"] != "ack") {
+        received.push(eve_socket.next().await);
     }
-    assert_eq!(heard.last().unwrap()["heads"], json!({group.to_string(): 2}));
-    assert!(heard.iter().any(|event| event["type"] == "new_message"), "{heard:?}");
+    assert_eq!(received.last().unwrap()["heads"], json!({group.to_string(): 2}));
+    assert!(received.iter().any(|event| event["type"] == "new_message"), "{received:?}");
     bob.leaves(room).await;
     // The first event may arrive before or after the ack, but each arrives once.
-    heard.push(eve_socket.next().await);
-    while heard.last().unwrap()["seq"] != 3 {
-        heard.push(eve_socket.next().await);
+    received.push(eve_socket.next().await);
+    while received.last().unwrap()["seq"] != 3 {
+        received.push(eve_socket.next().await);
     }
     let of_room: Vec<&Value> =
-        heard.iter().filter(|event| event["chat_id"] == room).map(|event| &event["seq"]).collect();
+        received.iter().filter(|event| event["chat_id"] == room).map(|event| &event["seq"]).collect();
     assert_eq!(of_room, [&json!(2), &json!(3)]);
 }
 
@@ -277,27 +277,27 @@ async fn whoever_watches_in_mid_traffic_misses_nothing_above_the_ack() {
         let mut last = 1;
         while last < 81 {
             eve_socket.says(&json!({"type": "watch", "id": 1, "chat_id": room}).to_string()).await;
-            let mut heard = Vec::new();
+            let mut received = Vec::new();
             let known = loop {
                 let frame = eve_socket.next().await;
                 match frame["type"].as_str().unwrap() {
                     "ack" => break frame["seq"].as_i64().unwrap(),
-                    "members_changed" => heard.push(frame["seq"].as_i64().unwrap()),
+                    "members_changed" => received.push(frame["seq"].as_i64().unwrap()),
                     other => panic!("{other}"),
                 }
             };
-            last = heard.last().copied().unwrap_or(0).max(known);
+            last = received.last().copied().unwrap_or(0).max(known);
             let mut more = 0;
             while more < 5 && last < 81 {
                 let seq = eve_socket.receives("members_changed").await["seq"].as_i64().unwrap();
                 // Events up to the ack's `seq` may arrive after it.
                 if seq > known {
-                    heard.push(seq);
+                    received.push(seq);
                     more += 1;
                     last = last.max(seq);
                 }
             }
-            let above: Vec<i64> = heard.into_iter().filter(|seq| *seq > known).collect();
+            let above: Vec<i64> = received.into_iter().filter(|seq| *seq > known).collect();
             assert_eq!(above, (known + 1..known + 1 + above.len() as i64).collect::<Vec<_>>());
             eve_socket.says(&json!({"type": "unwatch", "id": 2, "chat_id": room}).to_string()).await;
             while eve_socket.next().await["type"] != "ack" {}
@@ -323,7 +323,7 @@ async fn joining_while_the_watch_is_on_its_way_ends_in_being_in() {
         }
         kinds.retain(|kind| kind != "ack");
         assert_eq!(kinds, ["chat_created", "new_message"]);
-        bob_socket.hears_nothing().await;
+        bob_socket.receives_nothing().await;
     }
 }
 

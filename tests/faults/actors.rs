@@ -43,17 +43,17 @@ async fn posts_surely(user: &User, chat: i64, text: &str) -> i64 {
 }
 
 /// Receives `count` messages and asserts that their numbers rise one by one.
-async fn hears(listener: &mut Listener, count: usize) -> BTreeSet<i64> {
-    let mut heard = BTreeSet::new();
+async fn receives_in_order(listener: &mut Listener, count: usize) -> BTreeSet<i64> {
+    let mut received = BTreeSet::new();
     let mut last = 0;
-    while heard.len() < count {
+    while received.len() < count {
         let event = listener.receives("new_message").await;
         let seq = event["seq"].as_i64().unwrap();
         assert!(seq > last, "{seq} after {last}");
         last = seq;
-        assert!(heard.insert(event["message"]["id"].as_i64().unwrap()), "twice: {event}");
+        assert!(received.insert(event["message"]["id"].as_i64().unwrap()), "twice: {event}");
     }
-    heard
+    received
 }
 
 #[actix_web::test]
@@ -66,7 +66,7 @@ async fn an_actor_that_fails_over_commands_loses_nothing_and_keeps_its_listeners
     let _failing = Failing::with("chat-submit", "10%panic");
     let texts: Vec<String> = (0..100).map(|number| number.to_string()).collect();
     let posted = join_all(texts.iter().map(|text| posts_surely(&ann, chat, text))).await;
-    assert_eq!(hears(&mut bob_socket, 100).await, posted.into_iter().collect());
+    assert_eq!(receives_in_order(&mut bob_socket, 100).await, posted.into_iter().collect());
     assert_eq!(bob.reads(chat).await.len(), 100);
 }
 

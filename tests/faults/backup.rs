@@ -202,7 +202,7 @@ async fn begin(server: &Server) -> (User, User, i64) {
 
 /// Makes changes after the backup, which the restore will lose. Returns the state of a client that has seen
 /// them.
-async fn goes_on(ann: &User, bob: &User, chat: i64) -> Ahead {
+async fn changes_after_backup(ann: &User, bob: &User, chat: i64) -> Ahead {
     let mut stream = bob.streams().await;
     let lost_chat = ann.group("Lost", &[bob]).await;
     stream.receives("chat_created").await;
@@ -217,7 +217,7 @@ async fn goes_on(ann: &User, bob: &User, chat: i64) -> Ahead {
 
 impl Ahead {
     /// Resumes over every transport, and asserts that the client must reload the chat each time.
-    async fn loads_again(&self, server: &Server) {
+    async fn must_reload(&self, server: &Server) {
         let user = self.user.at(server);
         let head = user.sees(self.chat).await["seq"].clone();
         let resync = json!({"type": "resync", "chat_id": self.chat, "seq": head});
@@ -225,25 +225,25 @@ impl Ahead {
         let mut socket = user.connects_with("?resume=1").await.unwrap();
         socket.receives("hello").await;
         socket.says(&json!({"type": "resume", "chats": self.known}).to_string()).await;
-        let told = [socket.next().await, socket.next().await];
-        assert!(told.contains(&resync) && told.contains(&gone), "{told:?}");
+        let reported = [socket.next().await, socket.next().await];
+        assert!(reported.contains(&resync) && reported.contains(&gone), "{reported:?}");
         assert_eq!(socket.receives("ack").await["heads"][self.chat.to_string()], head);
         let synced = user.post("sync/", json!({"chats": self.known})).await.expect(200).json;
-        let told = synced["events"].as_array().unwrap();
-        assert!(told.contains(&resync) && told.contains(&gone), "{told:?}");
+        let reported = synced["events"].as_array().unwrap();
+        assert!(reported.contains(&resync) && reported.contains(&gone), "{reported:?}");
         assert_eq!(synced["removed"], json!([self.lost_chat]));
         let mut stream = user.streams_from("", &self.cursor).await.unwrap();
-        let told = [stream.next().await, stream.next().await];
-        assert!(told.contains(&resync) && told.contains(&gone), "{told:?}");
+        let reported = [stream.next().await, stream.next().await];
+        assert!(reported.contains(&resync) && reported.contains(&gone), "{reported:?}");
     }
 }
 
 /// Asserts that changes after a restore are never mistaken for lost ones, however many there are.
-async fn nothing_is_taken_for_what_was_lost(server: &Server, ann: &User, ahead: &[Ahead]) {
+async fn no_change_is_mistaken_for_a_lost_one(server: &Server, ann: &User, ahead: &[Ahead]) {
     let ann = ann.at(server);
     let chat = ahead[0].chat;
     for ahead in ahead {
-        ahead.loads_again(server).await;
+        ahead.must_reload(server).await;
     }
     // More changes than were lost.
     for number in 0..30 {
@@ -253,17 +253,17 @@ async fn nothing_is_taken_for_what_was_lost(server: &Server, ann: &User, ahead: 
     let group = ann.group("New", &[]).await;
     assert!(ahead.iter().all(|ahead| group > ahead.lost_chat));
     for ahead in ahead {
-        ahead.loads_again(server).await;
+        ahead.must_reload(server).await;
     }
     // A client that has loaded the current state resumes as usual.
     let heads = ann.get("sync/").await.expect(200).json["heads"].clone();
     let message = ann.posts(chat, "news").await;
     ann.posts(group, "news").await;
     let synced = ann.post("sync/", json!({"chats": heads})).await.expect(200).json;
-    let told = synced["events"].as_array().unwrap();
-    assert_eq!(told.len(), 2, "{told:?}");
-    assert!(told.iter().any(|event| event["message"] == message));
-    assert!(told.iter().all(|event| event["type"] == "new_message"), "{told:?}");
+    let reported = synced["events"].as_array().unwrap();
+    assert_eq!(reported.len(), 2, "{reported:?}");
+    assert!(reported.iter().any(|event| event["message"] == message));
+    assert!(reported.iter().all(|event| event["type"] == "new_message"), "{reported:?}");
 }
 
 #[actix_web::test]
@@ -273,7 +273,7 @@ async fn clients_that_were_ahead_of_a_restored_copy_load_again() {
     let copy = tempfile::tempdir().unwrap();
     let copy = copy.path().join("copy.db").display().to_string();
     greenroom(&server.database_url(), &["backup", &copy]);
-    let mut ahead = vec![goes_on(&ann, &bob, chat).await];
+    let mut ahead = vec![changes_after_backup(&ann, &bob, chat).await];
     let mut database = server.stop();
     // Restore the same backup twice: the changes in between are lost too.
     for _ in 0..2 {
@@ -283,8 +283,8 @@ async fn clients_that_were_ahead_of_a_restored_copy_load_again() {
         assert!(greenroom(&url, &["check"]).ends_with(" 0 differences found\n"));
         let server = Server::start_on(database, |_| {}).await;
         assert!(fails(&server.database_url(), &["restore", &copy, "--force"], 1).contains("stop the server"));
-        nothing_is_taken_for_what_was_lost(&server, &ann, &ahead).await;
-        ahead.push(goes_on(&ann.at(&server), &bob.at(&server), chat).await);
+        no_change_is_mistaken_for_a_lost_one(&server, &ann, &ahead).await;
+        ahead.push(changes_after_backup(&ann.at(&server), &bob.at(&server), chat).await);
         database = server.stop();
         assert!(greenroom(&database.url(), &["check"]).ends_with(" 0 differences found\n"));
     }
@@ -296,10 +296,10 @@ async fn a_copy_may_be_served_as_it_is() {
     let (ann, bob, chat) = begin(&server).await;
     let restored = Database::sqlite();
     greenroom(&server.database_url(), &["backup", restored.url().strip_prefix("sqlite://").unwrap()]);
-    let ahead = goes_on(&ann, &bob, chat).await;
+    let ahead = changes_after_backup(&ann, &bob, chat).await;
     drop(server.stop());
     let server = Server::start_on(restored, |_| {}).await;
-    nothing_is_taken_for_what_was_lost(&server, &ann, &[ahead]).await;
+    no_change_is_mistaken_for_a_lost_one(&server, &ann, &[ahead]).await;
     let server = Server::start_on(server.stop(), |_| {}).await;
     // From then on its numbers continue normally.
     let ann = ann.at(&server);
@@ -356,12 +356,12 @@ async fn clients_that_were_ahead_of_a_restored_postgres_load_again() {
     let Database::Postgres { name, .. } = &database else { unreachable!("it is on PostgreSQL") };
     cluster.execute(&format!("CREATE DATABASE restored TEMPLATE {name}")).unwrap();
     let server = Server::start_on(database, |_| {}).await;
-    let ahead = goes_on(&ann.at(&server), &bob.at(&server), chat).await;
+    let ahead = changes_after_backup(&ann.at(&server), &bob.at(&server), chat).await;
     drop(server);
     let restored = Database::Postgres { cluster, name: "restored".to_owned() };
     assert!(greenroom(&restored.url(), &["restore"]).contains("is restored"));
     let server = Server::start_on(restored, |_| {}).await;
-    nothing_is_taken_for_what_was_lost(&server, &ann, &[ahead]).await;
+    no_change_is_mistaken_for_a_lost_one(&server, &ann, &[ahead]).await;
     assert!(greenroom(&server.database_url(), &["check"]).ends_with(" 0 differences found\n"));
 }
 

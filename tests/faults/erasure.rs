@@ -13,14 +13,14 @@ use crate::program::{Program, greenroom};
 /// How long a deleted text may remain in the files.
 const GONE_WITHIN: Duration = Duration::from_secs(60);
 
-struct Scene {
+struct Fixture {
     folder: tempfile::TempDir,
     url: String,
     token: String,
     server: Program,
 }
 
-impl Scene {
+impl Fixture {
     fn begin() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}", folder.path().join("chat.db").display());
@@ -82,10 +82,10 @@ fn readable(folder: &Path, text: &str) -> Vec<(String, usize)> {
 }
 
 /// Waits until no file contains a text. Repeats `meanwhile` during the wait.
-async fn is_gone(scene: &Scene, text: &str, mut meanwhile: impl AsyncFnMut()) {
+async fn is_gone(fixture: &Fixture, text: &str, mut meanwhile: impl AsyncFnMut()) {
     let deadline = Instant::now() + GONE_WITHIN;
     loop {
-        let left = readable(scene.folder.path(), text);
+        let left = readable(fixture.folder.path(), text);
         if left.is_empty() {
             return;
         }
@@ -96,26 +96,26 @@ async fn is_gone(scene: &Scene, text: &str, mut meanwhile: impl AsyncFnMut()) {
 
 #[actix_web::test]
 async fn deleted_texts_are_gone_from_all_files_of_an_idle_server_soon() {
-    let scene = Scene::begin();
-    let kept = scene.writes_and_deletes().await;
-    is_gone(&scene, "erasable", async || actix_web::rt::task::yield_now().await).await;
-    assert!(!readable(scene.folder.path(), kept).is_empty());
-    assert!(greenroom(&scene.url, &["check"]).ends_with(" 0 differences found\n"));
+    let fixture = Fixture::begin();
+    let kept = fixture.writes_and_deletes().await;
+    is_gone(&fixture, "erasable", async || actix_web::rt::task::yield_now().await).await;
+    assert!(!readable(fixture.folder.path(), kept).is_empty());
+    assert!(greenroom(&fixture.url, &["check"]).ends_with(" 0 differences found\n"));
 }
 
 #[actix_web::test]
 async fn deleted_texts_are_gone_while_others_write_and_once_a_long_reader_has_ended() {
-    let scene = Scene::begin();
-    let chat = scene.group("busy").await;
-    let path = scene.url.strip_prefix("sqlite://").unwrap().to_owned();
+    let fixture = Fixture::begin();
+    let chat = fixture.group("busy").await;
+    let path = fixture.url.strip_prefix("sqlite://").unwrap().to_owned();
     let mut reader = SqliteConnection::establish(&path).unwrap();
-    scene.posts(chat, "erasable and read").await;
+    fixture.posts(chat, "erasable and read").await;
     reader.batch_execute("BEGIN; SELECT count(*) FROM messages").unwrap();
-    scene.writes_and_deletes().await;
+    fixture.writes_and_deletes().await;
     let mut reader = Some(reader);
     let mut turns = 0;
-    is_gone(&scene, "erasable number", async || {
-        scene.posts(chat, "kept busy").await;
+    is_gone(&fixture, "erasable number", async || {
+        fixture.posts(chat, "kept busy").await;
         turns += 1;
         if turns == 100 {
             reader = None;
@@ -126,13 +126,13 @@ async fn deleted_texts_are_gone_while_others_write_and_once_a_long_reader_has_en
 
 #[actix_web::test]
 async fn a_deleted_chats_texts_are_gone_after_a_stop_that_follows_at_once() {
-    let mut scene = Scene::begin();
-    let chat = scene.group("Large").await;
+    let mut fixture = Fixture::begin();
+    let chat = fixture.group("Large").await;
     for number in 0..1_200 {
-        scene.posts(chat, &format!("erasable {number}")).await;
+        fixture.posts(chat, &format!("erasable {number}")).await;
     }
-    scene.asks("DELETE", &format!("chats/{chat}/"), None).await;
-    scene.server.signal("TERM");
-    assert_eq!(scene.server.child.wait().unwrap().code(), Some(0));
-    assert_eq!(readable(scene.folder.path(), "erasable"), []);
+    fixture.asks("DELETE", &format!("chats/{chat}/"), None).await;
+    fixture.server.signal("TERM");
+    assert_eq!(fixture.server.child.wait().unwrap().code(), Some(0));
+    assert_eq!(readable(fixture.folder.path(), "erasable"), []);
 }

@@ -279,7 +279,7 @@ async fn everything_goes_over_to_postgres() {
     let report = greenroom(&target.url(), &["import", &source.url()]);
     for table in tables(&source.url()) {
         let count = count_in_sqlite(&source.url(), &table);
-        assert!(count > 0, "this test has nothing in {table}, so nobody knows whether it is imported");
+        assert!(count > 0, "this test has no rows in {table}, so its import is not tested");
         assert_eq!(count_in_postgres(&target.url(), &table), count, "{table}");
         assert!(report.contains(&format!("{table}: {count} rows\n")), "{report}");
     }
@@ -298,12 +298,12 @@ async fn everything_goes_over_to_postgres() {
     assert_eq!(missed, world.missed(&server).await);
     let memos = world.people[0].at(&server).get("search/?q=memo").await.expect(200).json;
     assert_eq!(memos["count"], MEMOS);
-    goes_on(&world, &server).await;
+    ids_continue(&world, &server).await;
     assert!(greenroom(&server.database_url(), &["check"]).ends_with(" 0 differences found\n"));
 }
 
 /// Asserts that ids and numbers continue, and that client ids are still deduplicated.
-async fn goes_on(world: &World, server: &Server) {
+async fn ids_continue(world: &World, server: &Server) {
     let [ann, eve] = [world.people[0].at(server), world.people[2].at(server)];
     let team = world.keyed["chat"].as_i64().unwrap();
     let path = format!("chats/{team}/messages/");

@@ -219,7 +219,7 @@ fn a_run_that_is_interrupted_cleans_up() {
         let mut load = load.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         // Interrupt the run only when there is something to clean up.
         while !elsewhere.has_load() {
-            assert_eq!(load.try_wait().unwrap(), None, "it goes on");
+            assert_eq!(load.try_wait().unwrap(), None, "the run continues");
         }
         crate::signal::send(load.id(), signal);
         let output = load.wait_with_output().unwrap();

@@ -62,9 +62,9 @@ async fn an_error_in_storage_is_logged_with_the_request_that_caused_it() {
         let errors = errors_of(&lines, &id);
         assert_eq!(errors.len(), 1, "{method} {path}: {lines:#?}");
         let span = &errors[0]["spans"][0];
-        let told = (&span["name"], &span["method"], &span["path"], &span["user_id"]);
+        let reported = (&span["name"], &span["method"], &span["path"], &span["user_id"]);
         let full = format!("/messages/api/{path}");
-        assert_eq!(told, (&json!("request"), &json!(method.as_str()), &json!(full), &json!(1)));
+        assert_eq!(reported, (&json!("request"), &json!(method.as_str()), &json!(full), &json!(1)));
         // The access log line of the request.
         let is_its_own = |line: &&Value| line["request_id"] == id.as_str() && line["status"] == 500;
         assert_eq!(lines.iter().filter(is_its_own).count(), 1, "{lines:#?}");

@@ -53,9 +53,9 @@ async fn two_nodes(redis: &Redis) -> Server {
 }
 
 /// Waits until every node's bus is degraded, or is not.
-async fn doubts(server: &Server, doubt: bool) {
+async fn waits_for_degraded(server: &Server, is_degraded: bool) {
     let waiting = async {
-        while (0..2).any(|node| server.is_degraded(node) != doubt) {
+        while (0..2).any(|node| server.is_degraded(node) != is_degraded) {
             tokio::task::yield_now().await;
         }
     };
@@ -90,7 +90,7 @@ async fn on_nodes_everything_is_heard_without_redis() {
     let chat = ann.group("Team", &[&bob]).await;
     let (mut ann_socket, mut bob_socket) = (ann.listens().await, bob.listens().await);
     redis.command("kill");
-    doubts(&server, true).await;
+    waits_for_degraded(&server, true).await;
     let posted = ann.posts(chat, "still here").await;
     assert_eq!(ann_socket.receives("new_message").await["message"], posted);
     assert_eq!(bob_socket.receives("new_message").await["message"]["content"], "still here");
@@ -118,7 +118,7 @@ async fn on_nodes_everything_is_heard_without_redis() {
     ann.delete(&format!("chats/{chat}/")).await.expect(204);
     assert_eq!(bob_socket.receives("chat_deleted").await["chat_id"], chat);
     redis.command("start");
-    doubts(&server, false).await;
+    waits_for_degraded(&server, false).await;
     let third = bob.group("Third", &[&ann]).await;
     bob_socket.receives("chat_created").await;
     bob.posts(third, "back").await;
@@ -134,7 +134,7 @@ async fn on_nodes_typing_and_presence_are_heard_everywhere() {
     let chat = ann.dm(&bob).await;
     let mut ann_socket = ann.listens().await;
     let mut bob_socket = bob.listens().await;
-    assert_eq!(ann_socket.hears_of(&bob).await["is_online"], true);
+    assert_eq!(ann_socket.receives_presence_of(&bob).await["is_online"], true);
     assert_eq!(bob.get("sync/").await.expect(200).json["users_online"], json!([ann.id]));
     bob.post(&format!("chats/{chat}/typing/"), json!({"is_typing": true})).await.expect(200);
     let typing = ann_socket.receives("typing").await;
@@ -145,7 +145,7 @@ async fn on_nodes_typing_and_presence_are_heard_everywhere() {
     ann.posts(chat, "hello").await;
     bob_socket.receives("new_message").await;
     drop(bob_socket);
-    assert_eq!(ann_socket.hears_of(&bob).await["is_online"], false);
+    assert_eq!(ann_socket.receives_presence_of(&bob).await["is_online"], false);
 }
 
 #[actix_web::test]
@@ -164,7 +164,7 @@ async fn on_nodes_a_session_that_ended_has_ended_everywhere() {
         let mut socket = elsewhere.listens().await;
         if !is_redis_there {
             redis.command("kill");
-            doubts(&server, true).await;
+            waits_for_degraded(&server, true).await;
         }
         session.send("POST", "/logout/", None).await.expect(204);
         assert_eq!(socket.is_closed().await, 4401);
@@ -234,7 +234,7 @@ async fn on_nodes_no_text_of_any_event_is_later_than_a_removal() {
         }
         let mut guests = guest.listens().await;
         redis.command("kill");
-        doubts(&server, true).await;
+        waits_for_degraded(&server, true).await;
         ann.posts(chat, "first").await;
         match news {
             "deletes" => {
@@ -269,7 +269,7 @@ async fn on_nodes_who_resumes_ahead_of_the_chat_hears_of_each_message_once_as_ne
     let chat = ann.group("Team", &[&bob]).await;
     let _slow = bob.listens().await;
     redis.command("kill");
-    doubts(&server, true).await;
+    waits_for_degraded(&server, true).await;
     for turn in 0..5 {
         let before = bob.sees(chat).await["seq"].clone();
         let message = ann.posts(chat, &format!("news {turn}")).await;

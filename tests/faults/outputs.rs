@@ -248,7 +248,7 @@ impl Muted {
     }
 
     /// Sends a request without credentials. Returns the status.
-    async fn turns_away(&self) -> u16 {
+    async fn rejects(&self) -> u16 {
         let url = format!("http://{}/messages/api/chats/", self.address);
         self.client.get(url).send().await.unwrap().status().as_u16()
     }
@@ -260,9 +260,9 @@ impl Muted {
     }
 
     /// Asserts that the server answers requests and shuts down normally.
-    async fn goes_on(mut self, requests: usize) {
+    async fn keeps_serving(mut self, requests: usize) {
         for _ in 0..requests {
-            assert_eq!(self.turns_away().await, 401);
+            assert_eq!(self.rejects().await, 401);
         }
         assert_eq!(self.takes("hello").await, 201);
         Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
@@ -284,8 +284,8 @@ impl Drop for Muted {
 
 #[actix_web::test]
 async fn a_server_goes_on_where_its_log_cannot_be_written() {
-    Muted::serve(Stdio::null(), Nowhere::FullDisk.stdio()).await.goes_on(20).await;
-    Muted::serve(Stdio::null(), Nowhere::ClosedPipe.stdio()).await.goes_on(20).await;
+    Muted::serve(Stdio::null(), Nowhere::FullDisk.stdio()).await.keeps_serving(20).await;
+    Muted::serve(Stdio::null(), Nowhere::ClosedPipe.stdio()).await.keeps_serving(20).await;
 }
 
 #[actix_web::test]
@@ -293,7 +293,7 @@ async fn a_server_does_not_wait_for_who_reads_its_log() {
     let (mut log, errors) = pipe().unwrap();
     // More lines than the pipe and the log queue hold.
     let server = Muted::serve(Stdio::null(), errors.into()).await;
-    server.goes_on(6_000).await;
+    server.keeps_serving(6_000).await;
     // The queued lines are written, in order.
     let mut text = String::new();
     let _ = log.read_to_string(&mut text);
@@ -302,8 +302,8 @@ async fn a_server_does_not_wait_for_who_reads_its_log() {
 
 #[actix_web::test]
 async fn a_server_goes_on_where_it_cannot_say_that_it_listens() {
-    Muted::serve(Nowhere::FullDisk.stdio(), Stdio::null()).await.goes_on(1).await;
-    Muted::serve(Nowhere::ClosedPipe.stdio(), Stdio::null()).await.goes_on(1).await;
+    Muted::serve(Nowhere::FullDisk.stdio(), Stdio::null()).await.keeps_serving(1).await;
+    Muted::serve(Nowhere::ClosedPipe.stdio(), Stdio::null()).await.keeps_serving(1).await;
 }
 
 #[actix_web::test]
@@ -311,13 +311,13 @@ async fn what_a_log_has_lost_is_counted_in_it() {
     let (mut log, errors) = pipe().unwrap();
     let server = Muted::serve(Stdio::null(), errors.into()).await;
     for _ in 0..6_000 {
-        server.turns_away().await;
+        server.rejects().await;
     }
     let reading = std::thread::spawn(move || {
         let mut text = String::new();
         log.read_to_string(&mut text).map(|_| text)
     });
-    server.goes_on(1).await;
+    server.keeps_serving(1).await;
     let text = reading.join().unwrap().unwrap();
     assert!(text.contains(" log lines were dropped here"), "{}", text.len());
     assert!(text.contains("shutting down sockets=0"), "{}", text.len());

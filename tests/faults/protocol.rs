@@ -62,7 +62,7 @@ impl Case {
         if self.code != 1000 {
             let _ = socket.0.write_all(&frame(FIN | CLOSE, &payload)).await;
         }
-        socket.hears_no_more().await;
+        socket.receives_no_more().await;
     }
 }
 
@@ -277,7 +277,7 @@ async fn a_goodbye_without_a_code_is_returned_as_it_came() {
     let mut socket = RawSocket::connect(echo.address, "", 65_536).await;
     socket.sends(FIN | CLOSE, b"").await;
     assert_eq!(socket.receives().await, (CLOSE, Vec::new()));
-    socket.hears_no_more().await;
+    socket.receives_no_more().await;
 }
 
 #[actix_web::test]
@@ -311,7 +311,7 @@ async fn the_server_hangs_up_as_soon_as_both_have_said_goodbye() {
             let mut socket = RawSocket::connect(echo.address, "", 65_536).await;
             socket.sends(FIN | CLOSE, &code.to_be_bytes()).await;
             assert_eq!(socket.receives().await, (CLOSE, code.to_be_bytes().to_vec()));
-            socket.hears_no_more().await;
+            socket.receives_no_more().await;
         }
     };
     actix_web::rt::time::timeout(crate::support::DEADLINE, goodbyes)

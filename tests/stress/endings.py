@@ -97,10 +97,10 @@ def report_shutdown(table, start, ended, code, statuses, codes, writers):
     ended = ended or 99
     table.add("shutdown: exit", f"code {code} after {ended * 1_000:.0f} ms", "0, < 10 s", code == 0 and ended < 10)
     said = codes.count(1001)
-    table.add("shutdown: sockets told 1001", f"{said} of {len(codes)}", "all", said == len(codes))
+    table.add("shutdown: sockets closed with 1001", f"{said} of {len(codes)}", "all", said == len(codes))
     for what, heard in statuses.items():
         kinds = ", ".join(f"{heard.count(kind)} x {kind}" for kind in sorted(set(heard)))
-        table.add(f"shutdown: {what} meanwhile", kinds or "nothing", "503", set(heard) == {503})
+        table.add(f"shutdown: {what} during it", kinds or "nothing", "503", set(heard) == {503})
     unanswered = sum(writer.lost is not None and writer.lost < start for writer in writers)
     table.add("shutdown: posts under way unanswered", str(unanswered), "0", unanswered == 0)
 

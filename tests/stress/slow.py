@@ -127,7 +127,7 @@ def report(table, name, delays, watch, in_time):
     calm, during = (statistics.median(seconds) for seconds in delays)
     worst_calm, worst_during = (seconds[-1] for seconds in delays)
     late = max(watch.after_the_limit(), default=99)
-    table.add(f"{name}: p99 of who reads", f"{calm:.1f} ms before, {during:.1f} during", "+10 %, or < 20 ms",
+    table.add(f"{name}: p99 of reading clients", f"{calm:.1f} ms before, {during:.1f} during", "+10 %, or < 20 ms",
               during < max(calm * 1.1, 20))
     table.add(f"{name}: the same, worst second", f"{worst_calm:.1f} ms before, {worst_during:.1f} during", "< 250 ms",
               worst_during < 250)

@@ -61,7 +61,7 @@ impl User {
 impl EventStream {
     /// Returns the next event, skipping `presence`.
     pub async fn next(&mut self) -> Value {
-        self.next_or_end().await.expect("the stream goes on")
+        self.next_or_end().await.expect("the stream stays open")
     }
 
     /// Returns the next event, skipping `presence`, or `None` at the end of the stream.
@@ -85,7 +85,7 @@ impl EventStream {
     pub async fn gets_a_sign_of_life(&mut self) {
         let waiting = async {
             while !self.buffer.windows(3).any(|three| three == b":\n\n") {
-                let chunk = self.chunks.next().await.expect("the stream goes on").unwrap();
+                let chunk = self.chunks.next().await.expect("the stream stays open").unwrap();
                 self.buffer.extend_from_slice(&chunk);
             }
         };
@@ -112,9 +112,9 @@ impl EventStream {
             if let Some(id) = line.strip_prefix("id: ") {
                 self.last_id = id.to_owned();
             } else if let Some(data) = line.strip_prefix("data: ") {
-                let told = serde_json::from_str(data).unwrap();
-                reference::check_frame(&told);
-                event = Some(told);
+                let value = serde_json::from_str(data).unwrap();
+                reference::check_frame(&value);
+                event = Some(value);
             }
         }
         event

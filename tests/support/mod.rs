@@ -631,7 +631,7 @@ impl Listener {
     }
 
     /// Returns the next `presence` event of a user.
-    pub async fn hears_of(&mut self, user: &User) -> Value {
+    pub async fn receives_presence_of(&mut self, user: &User) -> Value {
         loop {
             let event = self.next_of_all().await.expect("the socket stays open");
             if event["type"] == "presence" && event["user_id"] == user.id {

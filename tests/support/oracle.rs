@@ -18,11 +18,11 @@ struct Observer {
     chats: BTreeMap<i64, Known>,
     transport: Transport,
     /// When the socket was last read.
-    looked: Option<Instant>,
+    last_read: Option<Instant>,
 }
 
 /// A socket that was not read for this long may be closed: it did not answer the server's pings.
-const LOOKS_WITHIN: Duration = Duration::from_secs(5);
+const READ_WITHIN: Duration = Duration::from_secs(5);
 
 /// How an observer receives events; `None` while it is disconnected.
 enum Transport {
@@ -83,7 +83,7 @@ impl Private {
         self.absences.entry((user.id, chat.as_i64().unwrap())).or_default().push((seq, None));
     }
 
-    fn came(&mut self, user: &User, chat: i64, seq: i64) {
+    fn returned(&mut self, user: &User, chat: i64, seq: i64) {
         let absences = self.absences.get_mut(&(user.id, chat));
         if let Some((_, back)) = absences.and_then(|absences| absences.last_mut()) {
             back.get_or_insert(seq);
@@ -99,7 +99,7 @@ impl Private {
         }
         for (left, back) in absences {
             let is_absent = *left < seq && back.is_none_or(|back| seq < back);
-            assert!(!is_absent, "{} hears after {left}: {event}", user.name);
+            assert!(!is_absent, "{} receives an event after the removal {left}: {event}", user.name);
         }
         let Some((left, None)) = absences.last() else { return };
         for text in texts_in(event) {
@@ -111,7 +111,7 @@ impl Private {
 
     /// Records a private change of a user, if it took a number. `before` and `after`: the chat as the user
     /// saw it.
-    fn note(&mut self, user: &User, before: &Value, after: &Value) {
+    fn record_private(&mut self, user: &User, before: &Value, after: &Value) {
         let is_private = before["last_read_message_id"] == after["last_read_message_id"];
         if is_private && before["seq"] != after["seq"] {
             let numbers = self.own.entry(after["id"].as_i64().unwrap()).or_default();
@@ -120,7 +120,7 @@ impl Private {
     }
 
     /// Returns the highest number up to the head that is delivered to a user.
-    fn heard(&self, user: &User, chat: i64, mut head: i64) -> i64 {
+    fn visible_head(&self, user: &User, chat: i64, mut head: i64) -> i64 {
         let numbers = self.own.get(&chat);
         while numbers.is_some_and(|numbers| numbers.get(&head).is_some_and(|other| *other != user.id)) {
             head -= 1;
@@ -141,12 +141,12 @@ impl Observer {
     /// Returns whether events up to these heads are still missing.
     fn is_behind(&self, user: &User, heads: &Value, private: &Private) -> bool {
         let heads = heads.as_object().unwrap();
-        let has_heard = |(chat, head): (&String, &Value)| {
+        let is_current = |(chat, head): (&String, &Value)| {
             let chat = chat.parse().unwrap();
-            let heard = private.heard(user, chat, head.as_i64().unwrap());
-            self.chats.get(&chat).is_some_and(|known| known.seq >= heard)
+            let visible = private.visible_head(user, chat, head.as_i64().unwrap());
+            self.chats.get(&chat).is_some_and(|known| known.seq >= visible)
         };
-        heads.len() != self.chats.len() || !heads.iter().all(has_heard)
+        heads.len() != self.chats.len() || !heads.iter().all(is_current)
     }
 
     fn break_off(&mut self) {
@@ -164,7 +164,7 @@ impl Observer {
             Transport::Socket(None) => {
                 let (listener, missed, ack) = user.resumes(json!(self.known())).await;
                 self.follow(user, missed, &ack, private).await;
-                self.looked = Some(Instant::now());
+                self.last_read = Some(Instant::now());
                 self.transport = Transport::Socket(Some(listener));
             }
             Transport::Stream { open: None, cursor } => {
@@ -182,7 +182,7 @@ impl Observer {
     /// Receives and applies the available events.
     async fn drain(&mut self, user: &User, private: &Private) {
         if matches!(self.transport, Transport::Socket(Some(_)))
-            && self.looked.is_some_and(|looked| looked.elapsed() > LOOKS_WITHIN)
+            && self.last_read.is_some_and(|read| read.elapsed() > READ_WITHIN)
         {
             self.break_off();
             self.connect(user, private).await;
@@ -197,7 +197,7 @@ impl Observer {
                     }
                     self.apply(user, &event, private).await;
                 }
-                self.looked = Some(Instant::now());
+                self.last_read = Some(Instant::now());
                 self.transport = Transport::Socket(Some(listener));
             }
             Transport::Stream { open: Some(mut stream), .. } => {
@@ -218,7 +218,7 @@ impl Observer {
     }
 
     /// Receives one event of a stream, so that a later disconnect falls in the middle of a series.
-    async fn sip(&mut self, user: &User, private: &Private) {
+    async fn take_one(&mut self, user: &User, private: &Private) {
         let heads = user.get("sync/").await.expect(200).json["heads"].clone();
         let is_behind = self.is_behind(user, &heads, private);
         let Transport::Stream { open: Some(stream), cursor } = &mut self.transport else { return };
@@ -232,13 +232,13 @@ impl Observer {
     /// Receives events until none is missing.
     async fn catch_up(&mut self, user: &User, private: &Private) {
         let heads = user.get("sync/").await.expect(200).json["heads"].clone();
-        let hearing = async {
+        let catching_up = async {
             while self.is_behind(user, &heads, private) {
                 self.drain(user, private).await;
             }
         };
-        let heard = timeout(NEWS_WITHIN, hearing).await;
-        assert!(heard.is_ok(), "{} knows {:?} of {heads}", user.name, self.known());
+        let caught_up = timeout(EVENTS_WITHIN, catching_up).await;
+        assert!(caught_up.is_ok(), "{} knows {:?} of {heads}", user.name, self.known());
     }
 
     /// Asserts that the observer's state equals a fresh fetch.
@@ -252,7 +252,7 @@ impl Observer {
             let id = chat["id"].as_i64().unwrap();
             let known = &self.chats[&id];
             let head = chat["seq"].as_i64().unwrap();
-            assert!((private.heard(user, id, head)..=head).contains(&known.seq), "chat {id}");
+            assert!((private.visible_head(user, id, head)..=head).contains(&known.seq), "chat {id}");
             assert_eq!(known.members, members(chat), "chat {id}");
             assert_eq!(known.me, chat["me"], "chat {id}");
             assert_eq!(known.messages, messages(user, id).await, "chat {id}");
@@ -432,7 +432,7 @@ pub async fn walk(server: &Server, seed: u64, mut disturb: impl AsyncFnMut(Optio
             0 => observers[one].break_off(),
             1 | 2 => observers[one].connect(&users[one], &private).await,
             3 => observers[one].drain(&users[one], &private).await,
-            4 => observers[one].sip(&users[one], &private).await,
+            4 => observers[one].take_one(&users[one], &private).await,
             _ => {}
         }
     }
@@ -448,7 +448,7 @@ pub async fn walk(server: &Server, seed: u64, mut disturb: impl AsyncFnMut(Optio
 const STEPS: usize = 800;
 
 /// Longest delay of events from another node, including a backfill from the database.
-const NEWS_WITHIN: Duration = Duration::from_secs(30);
+const EVENTS_WITHIN: Duration = Duration::from_secs(30);
 
 /// Lets a random user perform a random action in one of the user's chats.
 async fn act(random: &mut StdRng, users: &[User], private: &mut Private) {
@@ -473,7 +473,7 @@ async fn act(random: &mut StdRng, users: &[User], private: &mut Private) {
             let rooms = user.get("rooms/?page_size=100").await.expect(200).ids();
             if let Some(room) = rooms.get(random.random_range(0..5)) {
                 let joined = user.joins(*room).await;
-                private.came(user, *room, joined["seq"].as_i64().unwrap());
+                private.returned(user, *room, joined["seq"].as_i64().unwrap());
             }
         }
         (17, _) => {
@@ -495,19 +495,19 @@ async fn act(random: &mut StdRng, users: &[User], private: &mut Private) {
         }
         (11, Some(id)) => {
             user.post(&format!("chats/{chat}/mark-as-read/"), json!({"message_id": id})).await.expect(200);
-            private.note(user, before, &user.sees(chat).await);
+            private.record_private(user, before, &user.sees(chat).await);
         }
         (18, message) => {
             let me = [json!({"is_pinned": random.random_bool(0.5)}), json!({"unread_from": message})];
             let me = me[random.random_range(0..2)].clone();
             let reply = user.patch(&format!("chats/{chat}/me/"), me).await.expect(200);
-            private.note(user, before, &reply.json);
+            private.record_private(user, before, &reply.json);
         }
         (12, _) => {
             let added =
                 user.post(&format!("chats/{chat}/members/add/"), json!({"user_ids": [other.id]})).await;
             if added.json["added_count"] == 1 {
-                private.came(other, chat.as_i64().unwrap(), head + 1);
+                private.returned(other, chat.as_i64().unwrap(), head + 1);
             }
         }
         (13, _) => {

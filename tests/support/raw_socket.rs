@@ -128,7 +128,7 @@ impl RawSocket {
     }
 
     /// Waits for the end of the connection, without another byte.
-    pub async fn hears_no_more(&mut self) {
+    pub async fn receives_no_more(&mut self) {
         let mut rest = Vec::new();
         let _ = timeout(DEADLINE, self.0.read_to_end(&mut rest)).await.expect("it ends in time");
         assert!(rest.is_empty(), "{rest:?}");

@@ -30,14 +30,14 @@ pub(crate) struct ProtocolError;
 
 /// Decoder of the server's byte stream into frames.
 #[derive(Debug, Default)]
-pub(crate) struct Incoming {
+pub(crate) struct FrameDecoder {
     /// The beginning of an incomplete frame.
     part: Vec<u8>,
     /// The fragments received so far of a fragmented message.
     message: Option<Vec<u8>>,
 }
 
-impl Incoming {
+impl FrameDecoder {
     /// Feeds received bytes and calls `each` for every complete frame.
     pub(crate) fn feed(
         &mut self,
@@ -160,9 +160,9 @@ mod tests {
     }
 
     fn decoded(pieces: &[&[u8]]) -> Vec<String> {
-        let (mut incoming, mut frames) = (Incoming::default(), Vec::new());
+        let (mut decoder, mut frames) = (FrameDecoder::default(), Vec::new());
         for piece in pieces {
-            incoming
+            decoder
                 .feed(piece, |frame| {
                     frames.push(match frame {
                         ServerFrame::Text(text) => String::from_utf8_lossy(text).into_owned(),
@@ -197,10 +197,10 @@ mod tests {
 
     #[test]
     fn invalid_frames_are_rejected() {
-        assert_eq!(Incoming::default().feed(&[FIN | TEXT, MASKED], |_| {}), Err(ProtocolError));
-        assert_eq!(Incoming::default().feed(&sent(FIN | 0x3, b""), |_| {}), Err(ProtocolError));
+        assert_eq!(FrameDecoder::default().feed(&[FIN | TEXT, MASKED], |_| {}), Err(ProtocolError));
+        assert_eq!(FrameDecoder::default().feed(&sent(FIN | 0x3, b""), |_| {}), Err(ProtocolError));
         assert_eq!(
-            Incoming::default().feed(&[FIN | TEXT, 127, 255, 0, 0, 0, 0, 0, 0, 0], |_| {}),
+            FrameDecoder::default().feed(&[FIN | TEXT, 127, 255, 0, 0, 0, 0, 0, 0, 0], |_| {}),
             Err(ProtocolError)
         );
     }

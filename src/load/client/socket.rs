@@ -18,7 +18,7 @@ use tokio::{
 };
 
 use super::{
-    frame::{self, Incoming, ServerFrame},
+    frame::{self, FrameDecoder, ServerFrame},
     http,
     target::Target,
 };
@@ -92,7 +92,7 @@ const KEPT_CAPACITY: usize = 4 << 10;
 pub(crate) struct Socket {
     pub(crate) writer: Rc<SocketWriter>,
     read_half: OwnedReadHalf,
-    incoming: Incoming,
+    decoder: FrameDecoder,
     /// Bytes received together with the handshake response.
     buffered: Vec<u8>,
 }
@@ -111,7 +111,7 @@ impl Socket {
         let (read_half, write_half) = stream.into_split();
         let writer =
             Rc::new(SocketWriter { write_half, pending: RefCell::default(), reader: RefCell::default() });
-        Ok(Self { writer, read_half, incoming: Incoming::default(), buffered })
+        Ok(Self { writer, read_half, decoder: FrameDecoder::default(), buffered })
     }
 
     /// Calls `on_text` for each text message until the socket ends.
@@ -145,7 +145,7 @@ impl Socket {
     fn feed(&mut self, bytes: &[u8], on_text: &mut impl FnMut(&[u8])) -> Option<End> {
         let mut end = None;
         let writer = &self.writer;
-        let taken = self.incoming.feed(bytes, |frame| match frame {
+        let taken = self.decoder.feed(bytes, |frame| match frame {
             ServerFrame::Text(text) => on_text(text),
             ServerFrame::Ping(payload) => writer.write(|out| frame::pong(out, payload)),
             ServerFrame::Close(code) => {

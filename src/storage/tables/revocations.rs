@@ -6,7 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use diesel::{ExpressionMethods, RunQueryDsl};
 
 use crate::{
-    core::model::{Timestamp, UserId, time::{DAY, MINUTE}},
+    core::model::{
+        Timestamp, UserId,
+        time::{DAY, MINUTE},
+    },
     storage::{
         AnyConn, StorageError,
         db::{sql::sql, steps::SWEEP_STEP},

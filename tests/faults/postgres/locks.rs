@@ -155,7 +155,7 @@ async fn a_chat_that_stays_locked_keeps_nobody_from_the_others() {
     assert_eq!(others, [201; 10]);
     conn.batch_execute("COMMIT").unwrap();
     assert_eq!(says(&ann, locked, "ho").await, 201);
-    assert_eq!(ann.reads(locked).await, ["ho"], "nobody says what was refused");
+    assert_eq!(ann.reads(locked).await, ["ho"], "the rejected message is not stored");
 }
 
 #[actix_web::test]
@@ -225,7 +225,7 @@ async fn an_ending_that_is_committed_after_later_ones_is_heard_of() {
     let is_shut_out = |user: &User| {
         let user = user.clone();
         let asking = async move { while user.get("users/me/").await.status != 401 {} };
-        async { timeout(DEADLINE, asking).await.expect("the server hears of it") }
+        async { timeout(DEADLINE, asking).await.expect("the request arrives") }
     };
     is_shut_out(&ann).await;
     assert_eq!(me(&bob).await, 200, "it is not committed");
