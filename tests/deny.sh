@@ -1,5 +1,5 @@
 #!/bin/sh
-# Checks the dependencies with cargo-deny: licences, sources and banned crates offline, and known faults if the advisory
+# Checks the dependencies with cargo-deny: licences, sources and banned crates, and known faults if the advisory
 # database can be fetched. Installs cargo-deny into target/tools with CI=true; elsewhere names what was left out.
 set -eu
 cd "$(dirname "$0")/.."
@@ -18,9 +18,9 @@ if ! cargo-deny --version >/dev/null 2>&1; then
         exit
     }
 fi
-$cargo deny --locked --offline --log-level warn check licenses bans sources
+$cargo deny --locked --log-level warn check licenses bans sources
 if ! timeout 60 cargo-deny fetch db >/dev/null 2>&1; then
     echo "Known faults of the dependencies were not checked: the advisory database cannot be fetched from here."
     exit
 fi
-$cargo deny --locked --offline --log-level warn check advisories
+$cargo deny --locked --log-level warn check advisories

@@ -24,7 +24,7 @@ const NAMES = "--host-resolver-rules=MAP *.test 127.0.0.1";
 
 let browser;
 test.before(async () => {
-  const options = { executablePath: process.env.GREENROOM_CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox", NAMES] };
+  const options = { executablePath: process.env.GREENROOM_CHROMIUM, args: ["--no-sandbox", NAMES] };
   browser = await chromium.launch(options);
 });
 test.after(() => browser?.close());
