@@ -23,7 +23,7 @@ test("a page with widgets is kept for going back, and goes on where it was", asy
   });
   const { url, server, people } = await siteWith(t, ["ann", "bob"], pages);
   const browser = await chromium.launch({
-    executablePath: process.env.GREENROOM_CHROMIUM ?? "/usr/bin/chromium",
+    executablePath: process.env.GREENROOM_CHROMIUM,
     args: ["--no-sandbox"],
     ignoreDefaultArgs: ["--disable-back-forward-cache"],
   });
