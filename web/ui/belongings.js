@@ -1,7 +1,4 @@
-/**
- * What belongs to a user, whichever of a page's widgets shows it: what is being written, whom one has blocked, and what is
- * about to be deleted.
- */
+/** State of the signed-in user that all widgets of a page share: drafts, blocked users, and pending deletions. */
 
 import { Blocks } from "./blocks.js";
 import { Composings } from "./composing.js";
@@ -12,7 +9,7 @@ import { ownerOf } from "./session.js";
 /** @type {WeakMap<object, any>} */
 const known = new WeakMap();
 
-/** Those of the client's user. `failures`: functions of which the latest one says what went wrong. */
+/** Returns the state of the client's user. `failures`: functions that show an error; the latest one is called. */
 export function belongingsOf(client, settings) {
   const owner = ownerOf(client);
   const before = known.get(client);
@@ -39,7 +36,7 @@ function storage(name) {
   try {
     return globalThis[name];
   } catch {
-    // Browsers can be told to keep it closed.
+    // Browser settings can block it.
     return null;
   }
 }

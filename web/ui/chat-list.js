@@ -1,4 +1,4 @@
-/** The list of one's chats. */
+/** The list of the user's chats. */
 
 import { ChatAvatar } from "./avatar.js";
 import { useDesk, useKnown, useMinute, useRetry } from "./desk.js";
@@ -67,7 +67,7 @@ const Item = memo(function Item({ chat, isSelected, href, onSelect }) {
   `;
 });
 
-/** The latest message in one line. */
+/** Returns the latest message in one line. */
 function preview(message, chat, me) {
   if (!message) return t("noMessagesShort");
   const text = oneLine(message.content);
@@ -75,7 +75,7 @@ function preview(message, chat, me) {
   return chat.chat_type === "dm" ? text : t("said", { name: message.sender.display_name, text });
 }
 
-/** Loads further chats when one comes near the end of those that are there. */
+/** Loads more chats when the end of the list comes near. */
 function More() {
   const { client } = useDesk();
   const hasMore = useKnown((state) => state.hasMoreChats);

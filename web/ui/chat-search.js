@@ -1,4 +1,4 @@
-/** Finding messages of the open chat: from hit to hit, each shown in its place. */
+/** Searches messages of the open chat, and steps from hit to hit. */
 
 import { useDesk } from "./desk.js";
 import { html, useEffect, useRef, useState } from "./html.js";
@@ -12,7 +12,7 @@ const NOTHING = { hits: /** @type {any[]} */ ([]), next: null, count: 0, at: -1 
 /**
  * @param {object} props
  * @param {number} props.chatId
- * @param {(hit: any) => void} props.onHit shows a message, and leaves the focus here
+ * @param {(hit: any) => void} props.onHit shows a message without moving the focus
  * @param {() => void} props.onClose
  */
 export function ChatSearch({ chatId, onHit, onClose }) {

@@ -1,4 +1,4 @@
-/** Where one types. */
+/** The field in which the user writes a message or edits one. */
 
 import { useDesk } from "./desk.js";
 import { classes, focusedBeside, html, useEffect, useId, useMedia, useRef, useState } from "./html.js";
@@ -17,7 +17,7 @@ export function Composer({ composing, id, class: kind = "", label, onSent, hasFo
   const [, draw] = useState(0);
   const [isSaving, setSaving] = useState(false);
   const hint = useId();
-  // On a screen that is touched Enter is a new line: no key there has Shift.
+  // On touch screens Enter inserts a new line: their keyboards have no Shift+Enter.
   const isTouched = useMedia("(pointer: coarse)");
   const { editing, text } = composing;
 
@@ -100,7 +100,7 @@ export function Composer({ composing, id, class: kind = "", label, onSent, hasFo
   `;
 }
 
-/** Whether somebody is at work in another conversation of the page. */
+/** Whether another conversation of the page has the focus. */
 function isElsewhere(field) {
   const conversation = field && focusedBeside(field)?.closest(".gr-conversation");
   return Boolean(conversation) && !conversation.contains(field);

@@ -1,18 +1,18 @@
-/** What somebody types into a chat: a new message, or another text for one that is there. */
+/** The state of a chat's composer: a new message, or an edit of a sent one. */
 
-/** So near the longest text it is said how many characters there are left. */
+/** From so many remaining characters on, their number is shown. */
 const NEARLY = 500;
 
 export class Composing {
   #client;
   #drafts;
-  /** The longest text, in characters. */
+  /** The longest allowed text, in characters. */
   #longest;
   #listeners = new Set();
-  /** The message of an edit that was asked for, since it is not loaded. */
+  /** The edited message that was requested from the server, because it is not loaded. */
   #asked = null;
   chatId;
-  /** The message that is being edited. */
+  /** The message being edited, or null. */
   editing = null;
   text;
 
@@ -30,7 +30,7 @@ export class Composing {
     this.text = edit?.text ?? this.#drafts.get(this.chatId);
   }
 
-  /** Another tab has changed what is kept of it. */
+  /** Reads the stored text again, after another tab changed it. */
   onOtherTab(isEdit) {
     if (!isEdit && this.editing) return;
     this.#takeUp();
@@ -52,7 +52,7 @@ export class Composing {
     this.#tell();
   }
 
-  /** Takes up a message. What was typed before is there again afterwards. */
+  /** Starts to edit a message. The draft returns afterwards. */
   edit(message) {
     const { id, content } = message;
     this.editing = { id, content };
@@ -60,7 +60,7 @@ export class Composing {
     this.#tell("edit");
   }
 
-  /** Ends the edit of a message that is gone. What was typed of it goes on as a new message, behind what was typed before. */
+  /** Ends the edit of a deleted message. Its new text is appended to the draft. */
   giveUp() {
     const { text } = this;
     const isTyped = text.trim() !== "" && text !== this.editing.content;
@@ -68,7 +68,7 @@ export class Composing {
     if (isTyped) this.type([this.text, text].filter((part) => part.trim()).join("\n"));
   }
 
-  /** Gives away what was typed, for good. */
+  /** Returns the typed text and clears it. */
   takeAway() {
     const { text } = this;
     if (this.editing) this.cancel();
@@ -82,7 +82,7 @@ export class Composing {
     if (is_deleted && this.editing?.id === id) this.giveUp();
   }
 
-  /** Looks whether the message that is being edited is there still: it may have gone while nobody was here. */
+  /** Checks that the message being edited still exists: it may have been deleted while the page was closed. */
   async look() {
     const id = this.editing?.id;
     const known = id && this.#client.state.message(id);
@@ -97,7 +97,7 @@ export class Composing {
     }
   }
 
-  /** Takes up the latest message of one's own. */
+  /** Starts to edit the user's latest message. Returns whether there is one. */
   editLast() {
     const me = this.#client.state.me?.id;
     const last = this.#client.state
@@ -114,7 +114,7 @@ export class Composing {
     this.#tell(what);
   }
 
-  /** Sends it, or saves it. Fails where an edit does; then everything is as it was. */
+  /** Sends the message or saves the edit. After a failed edit nothing has changed. */
   async submit() {
     if (!this.isFit) return;
     const text = this.text.trim();
@@ -134,9 +134,9 @@ export class Composing {
     if (this.editing?.id === id) this.cancel();
   }
 
-  /** How many characters more there may be, once there are many; null before. */
+  /** Returns how many characters are left, when few are; else null. */
   get left() {
-    // A character takes at most two places, and those that take two are rare.
+    // A character takes at most two UTF-16 units, and those that take two are rare.
     if (this.text.length < this.#longest - NEARLY) return null;
     const count = this.#longest - [...this.text.trim()].length;
     return count <= NEARLY ? count : null;
@@ -151,7 +151,7 @@ export class Composing {
   }
 }
 
-/** Each chat's, so that nothing is lost while one looks elsewhere. */
+/** The composer states of all chats: a text stays when the user opens another chat. */
 export class Composings {
   #all = new Map();
   #client;

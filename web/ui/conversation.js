@@ -1,4 +1,4 @@
-/** An open chat: its heading, its messages, and where one answers. */
+/** An open chat: its header, its messages, and the composer. */
 
 import { Composer } from "./composer.js";
 import { useDesk, useKnown, useRetry } from "./desk.js";
@@ -9,7 +9,7 @@ import { t } from "./texts.js";
 import { readUpTo, Skeletons, Thread } from "./thread.js";
 
 /**
- * A place in a chat.
+ * A position in a chat.
  * @typedef {object} Place
  * @property {number | null} messageId
  * @property {any} [hit] the message as it was found
@@ -18,7 +18,7 @@ import { readUpTo, Skeletons, Thread } from "./thread.js";
 /** @type {Place} */
 const NOWHERE = { messageId: null };
 
-/** Each place has a number of its own. */
+/** Returns a key for a place. Each object has its own. */
 const numbers = new WeakMap();
 function numberOf(place) {
   if (!numbers.has(place)) numbers.set(place, Symbol());
@@ -29,9 +29,9 @@ function numberOf(place) {
  * @param {object} props
  * @param {number} props.chatId
  * @param {any} props.header
- * @param {Place} [props.place] the message to show; another object asks for it anew
+ * @param {Place} [props.place] the message to show; a new object scrolls to it again
  * @param {{list?: object, field?: object}} props.hooks ids and classes
- * @param {boolean} [props.hasFocus] whether one may type right away
+ * @param {boolean} [props.hasFocus] whether the composer gets the focus
  */
 export function Conversation({ chatId, header, place = NOWHERE, hooks = {}, hasFocus = false }) {
   const { client, composings } = useDesk();
@@ -70,7 +70,7 @@ export function Conversation({ chatId, header, place = NOWHERE, hooks = {}, hasF
   `;
 }
 
-/** Unread messages from which on a chat is opened where they begin, however far back that is. */
+/** Chats with more unread messages than this open at the first unread one, however old it is. */
 const MANY = 40;
 
 function openIn(client, chatId, messageId) {

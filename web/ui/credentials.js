@@ -1,4 +1,4 @@
-/** Where one is signed in, and the access keys of programs: when and from where they were used, and their end. */
+/** The user's sessions and access tokens: when and from where they were used, and a button to end each. */
 
 import { useAttempt, useDesk } from "./desk.js";
 import { html, useEffect, useRef, useState } from "./html.js";
@@ -12,7 +12,7 @@ export function Credentials() {
   `;
 }
 
-/** The sessions or the tokens, the newest first; those that fit on one page. */
+/** A list of sessions or tokens, the newest first. It shows the first page only. */
 function List({ title, list, end, endOthers, isShown }) {
   const { inWords, announce } = useDesk();
   const attempt = useAttempt();
@@ -59,7 +59,7 @@ function Row({ one, onEnd }) {
   `;
 }
 
-/** In this order: others name themselves after those that follow. */
+/** The order matters: browsers also name those that follow here. */
 const BROWSERS = [
   ["Edge", /Edg(?:e|A|iOS)?\//],
   ["Opera", /OPR\//],
@@ -78,7 +78,7 @@ const SYSTEMS = [
   ["Linux", /Linux/],
 ];
 
-/** What a `User-Agent` means, in a few words; of a program its name. */
+/** Returns a `User-Agent` in a few words: the browser and the system, or the program's name. */
 function program(agent) {
   const named = (list) => list.find(([, pattern]) => pattern.test(agent))?.[0];
   if (!agent.startsWith("Mozilla/")) return agent.split(/[\s(;]/)[0].slice(0, 40);

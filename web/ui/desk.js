@@ -1,18 +1,18 @@
-/** What every part of a page or a widget works with: the client, and ways to tell and to ask. */
+/** What all components of a page or a widget share: the client, and ways to notify and ask the user. */
 
 import { createContext, useContext, useEffect, useLatest, useRef, useState, useWatched } from "./html.js";
 
 /**
  * @typedef {object} Desk
  * @property {import("../greenroom.js").Greenroom} client
- * @property {{on: (listener: () => void) => () => void}} changes of what the client knows
+ * @property {{on: (listener: () => void) => () => void}} changes emits after each change of the store
  * @property {import("./blocks.js").Blocks} blocks
  * @property {import("./deletions.js").Deletions} deletions
  * @property {import("./composing.js").Composings} composings
  * @property {import("./settings.js").Settings} settings
  * @property {(error: any) => string} inWords
- * @property {(text: string) => void} announce says something to screen readers
- * @property {(text: string, action?: {label: string, run: () => void}) => void} toast shows something for a while
+ * @property {(text: string) => void} announce announces a text to screen readers
+ * @property {(text: string, action?: {label: string, run: () => void}) => void} toast shows a short notice for a while
  * @property {(question: object) => Promise<boolean>} confirm
  * @property {(at: Element, onPick: (emoji: string) => void) => void} pickEmoji
  * @property {(chatId: number, messageId?: number) => void} openChat
@@ -23,13 +23,13 @@ export const DeskContext = createContext(/** @type {any} */ (null));
 /** @returns {Desk} */
 export const useDesk = () => useContext(DeskContext);
 
-/** Something of what the client knows; drawn anew when it is another. */
+/** Selects a value from the client's store. Rerenders when it changes. */
 export function useKnown(select) {
   const { changes, client } = useDesk();
   return useWatched(changes, () => select(client.state, client));
 }
 
-/** Does something that may fail, and says so where it did. */
+/** Returns a function that runs work which may fail, and shows the error in a toast. */
 export function useAttempt() {
   const desk = useDesk();
   return async (work) => {
@@ -42,7 +42,7 @@ export function useAttempt() {
   };
 }
 
-/** Has something that failed done again by itself: when the server said that it may be, or once there is a connection again. */
+/** Retries failed work by itself: after `retryAfter`, or once the client is connected again. */
 export function useRetry(problem, again) {
   const isConnected = useKnown((_, { status }) => status === "live" || status === "polling");
   const wasConnected = useRef(isConnected);
@@ -58,13 +58,13 @@ export function useRetry(problem, again) {
   }, [isConnected]);
 }
 
-/** What is shown of the time changes with it. */
+/** Rerenders every 30 seconds, and when the page is shown again, so that relative times stay right. */
 export function useMinute() {
   const [, draw] = useState(0);
   useEffect(() => {
     const again = () => draw((count) => count + 1);
     const timer = setInterval(again, 30_000);
-    // Browsers let those of pages that nobody sees rest.
+    // Browsers throttle timers of hidden pages.
     document.addEventListener("visibilitychange", again);
     return () => {
       clearInterval(timer);

@@ -1,4 +1,4 @@
-/** The heading of a chat: its title, which can be changed in place, and what can be done with the chat. */
+/** The header of a chat: its title, which can be edited in place, and its actions. */
 
 import { ChatAvatar, otherOf } from "./avatar.js";
 import { ChatMenu, useChatActions } from "./chat-menu.js";
@@ -46,11 +46,11 @@ export function Heading({ chatId, onBack, onMembers, onSearch, onGone }) {
   `;
 }
 
-/** Says that one has blocked whom one writes with. */
+/** A note that the user has blocked the other user of this dm. */
 function BlockedNote({ chat, actions }) {
   const unblock = async () => {
     await actions.unblock();
-    // The button is gone.
+    // The focused button has been removed.
     document.getElementById("chat-menu-btn")?.focus();
   };
   const { client } = useDesk();

@@ -1,12 +1,12 @@
-/** Which chats' messages are kept: those on the screen, and a few that were there just before. */
+/** Keeps messages loaded: those of the chats on the screen, and of a few chats that were there before. */
 
-/** Chats that nobody looks at, of which the messages are kept. */
+/** How many chats stay loaded after they were left. */
 const KEPT = 8;
 
 /** @type {WeakMap<object, {held: Map<number, number>, idle: number[]}>} */
 const shelves = new WeakMap();
 
-/** Holds a chat's messages until the function that it returns is called. */
+/** Keeps a chat's messages loaded until the returned function is called. */
 export function hold(client, chatId) {
   if (!shelves.has(client)) shelves.set(client, { held: new Map(), idle: [] });
   const { held, idle } = shelves.get(client);

@@ -1,4 +1,4 @@
-/** The list of a chat's members, and what can be done with each. */
+/** The list of a chat's members, and the actions on each. */
 
 import { Avatar } from "./avatar.js";
 import { useDesk, useKnown, useRetry } from "./desk.js";
@@ -10,7 +10,7 @@ import { dmWith, MATCH, Names, SEARCHING, useLookup } from "./people.js";
 import { t } from "./texts.js";
 import { Skeletons } from "./thread.js";
 
-/** Members that are seen at a glance. Among more one may search. */
+/** Lists with more members than this have a search field. */
 const FEW = 8;
 const PAGE_SIZE = 100;
 
@@ -39,7 +39,7 @@ export function MemberList({ chat, isAdmin, onClose }) {
   `;
 }
 
-/** Those whom the chat lists and further pages of them, or those who have the words in their names; null before there is an answer. */
+/** Returns the members that the chat lists and further pages of them, or the search results; null before the first answer. */
 function useMembers(chat, words) {
   const { client } = useDesk();
   const [further, setFurther] = useState(/** @type {any[]} */ ([]));
@@ -54,7 +54,7 @@ function useMembers(chat, words) {
   const listed = new Map(chat.members.map((member) => [member.id, member]));
   const first = words ? found?.results : chat.members;
   const all = new Map([...(first ?? []), ...further].map((member) => [member.id, member]));
-  // What the chat lists is as it is now; of others it is known what was changed here, and who is gone: null.
+  // Listed members are up to date. Of others, changes made here are known; null: removed.
   const known = ([id, member]) => listed.get(id) ?? (changes.has(id) ? changes.get(id) : member);
   const members = first ? [...all].map(known).filter(Boolean) : null;
   const count = words ? (found?.count ?? 0) : chat.member_count;
@@ -92,7 +92,7 @@ function Member({ member, chat, isAdmin, onClose, setProblem, onChange }) {
     await attempt(async () => {
       await client.api.removeMember(chat.id, member.id);
       onChange(member.id, null);
-      // The button is gone that had the focus.
+      // The focused button has been removed.
       document.getElementById("manage-members-tab")?.focus();
     });
   };

@@ -1,4 +1,4 @@
-/** Who is in a chat. */
+/** The dialog with a chat's members, and the form that adds people. */
 
 import { Avatar } from "./avatar.js";
 import { useDesk, useKnown } from "./desk.js";
@@ -9,7 +9,7 @@ import { MemberList } from "./member-list.js";
 import { MATCH, Names, SEARCHING, useLookup } from "./people.js";
 import { t } from "./texts.js";
 
-/** Whether somebody may do what admins may: staff may in a room that is nobody's own. */
+/** Whether a user may do what admins may. Staff may in public rooms of an object. */
 export const mayManage = (chat, me) =>
   chat.my_role === "admin" || (me.is_staff && chat.chat_type === "room" && chat.is_public && chat.object !== null);
 
@@ -81,14 +81,14 @@ function AddPeople({ chat }) {
   `;
 }
 
-/** Which of those that were found are in the chat already, as far as it does not list them. */
+/** Returns which of the found users are in the chat already, beyond the members that it lists. */
 async function membersAmong(client, chat, users, words) {
   const among = new Set();
   const isListed = ({ id }) => among.has(id) || chat.members.some((member) => member.id === id);
   if (chat.members.length >= chat.member_count || users.every(isListed)) return among;
   const { results, next } = await client.api.members(chat.id, { search: words, page_size: 100 });
   for (const { id } of results) among.add(id);
-  // Members are not found by their e-mail address.
+  // The member search does not look at e-mail addresses.
   const isNamed = ({ display_name, username }) =>
     words.toLowerCase().split(/\s+/).every((word) => `${display_name}\n${username}`.toLowerCase().includes(word));
   const others = users.filter((user) => !isListed(user) && (next !== null || !isNamed(user)));
@@ -106,7 +106,7 @@ function Found({ user, chat, wasMember }) {
   const row = useRef(/** @type {any} */ (null));
   const holdsFocus = row.current?.contains(document.activeElement);
   useLayoutEffect(() => {
-    // The button is gone that had it.
+    // The focused button has been removed.
     if (holdsFocus && isMember) row.current.querySelector(".gr-added").focus();
   }, [isMember]);
   const add = async () => {

@@ -1,4 +1,4 @@
-/** The messages page: the list of chats and the open one, side by side or one at a time. */
+/** The messages page: the list of chats and the open chat, side by side or one at a time. */
 
 import { Avatar } from "./avatar.js";
 import { ChatList } from "./chat-list.js";
@@ -23,7 +23,7 @@ import { Shell } from "./shell.js";
 import { direction, language, t } from "./texts.js";
 import { Skeletons } from "./thread.js";
 
-/** The chat that the address names, and the message in it. */
+/** The chat and the message that the URL names. */
 function placeOfAddress() {
   const query = new URLSearchParams(location.search);
   return { chatId: Number(query.get("chat")) || null, messageId: Number(query.get("message")) || null };
@@ -40,7 +40,7 @@ export function Page({ client }) {
   useEffect(() => {
     Object.assign(document.documentElement, { lang: language, dir: direction });
     const leave = () => {
-      // A browser may keep the page for going back.
+      // The browser may keep the page in its back-forward cache.
       setState("left");
       toSignIn();
     };
@@ -52,7 +52,7 @@ export function Page({ client }) {
           forget(client, owner);
           leave();
         } else if (client.state.me) {
-          // It may be another user by now.
+          // Another user may have signed in.
           client.stop();
           client.start().catch(() => {});
         }
@@ -79,12 +79,12 @@ export function Page({ client }) {
     return () => globalThis.removeEventListener("pageshow", again);
   }, [state]);
 
-  /** Shows a chat, at a message that was found where one is given. */
+  /** Shows a chat, at a search hit if there is one. */
   const select = (chatId, hit = null, isSearching = false) => {
     const now = placeOfAddress();
     const messageId = hit?.id ?? null;
     const address = addressOf(chatId, messageId);
-    // One way back leads over all hits in a chat.
+    // All hits of a chat share one history entry.
     if (isSearching && now.messageId !== null) history.replaceState(null, "", address);
     else if (chatId !== now.chatId || messageId !== now.messageId) history.pushState(null, "", address);
     setPlace({ chatId, messageId, hit });
@@ -98,7 +98,7 @@ export function Page({ client }) {
   `;
 }
 
-/** How long it may take before it is said that it takes long, in milliseconds. */
+/** After so long, in milliseconds, the page says that the server cannot be reached. */
 const PATIENCE = 4_000;
 
 function Starting({ client, chatId }) {
@@ -160,7 +160,7 @@ function App({ place, onSelect }) {
   };
   const endSearch = () => {
     setSearching(false);
-    // Where the hit is not shown yet, or not any more, one goes on reading; once it is, it takes the focus.
+    // The hit takes the focus; where it is not in the list, the list does.
     const hit = document.querySelector(`[data-message-id="${place.messageId}"]`) ?? document.querySelector("#message-list");
     (place.messageId === null ? document.querySelector("#message-input") : hit)?.focus();
   };
@@ -234,7 +234,7 @@ function OwnMenu({ onProfile }) {
     await attempt(async () => {
       const owner = ownerOf(client);
       deletions.flush();
-      // Before the server ends the connection, which would be taken for being signed out by somebody else.
+      // First, because the server closes the connection, which would look like a sign-out elsewhere.
       client.stop();
       try {
         await client.api.logout();

@@ -1,4 +1,4 @@
-/** How the page is connected, where that is not as it should be; and that what one sends has to wait. */
+/** A note about a bad connection, or about messages that wait for the rate limit. */
 
 import { html, useEffect, useState } from "./html.js";
 import { useDesk, useKnown } from "./desk.js";
@@ -9,7 +9,7 @@ const SHOWN = ["reconnecting", "offline"];
 export function Pill() {
   const { client } = useDesk();
   const [status, isSlow] = useKnown((_, { status, isSlow }) => [status, isSlow]);
-  // Said once: a number that counts down would be heard each second.
+  // Announced once: screen readers would read a countdown every second.
   const [heldFor, setHeldFor] = useState(client.heldFor);
   useEffect(() => client.on("held", ({ seconds }) => setHeldFor(seconds)), [client]);
   const isHeld = heldFor > 0 && ["live", "polling"].includes(status);

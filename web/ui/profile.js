@@ -1,4 +1,4 @@
-/** Oneself: name, picture, password, where one is signed in. */
+/** The user's profile: name, picture, password, sessions and blocked users. */
 
 import { Avatar } from "./avatar.js";
 import { Credentials } from "./credentials.js";
@@ -35,7 +35,7 @@ export function Profile({ onClose }) {
   `;
 }
 
-/** Whom one has blocked. */
+/** The blocked users. */
 function Blocked() {
   const { blocks, inWords } = useDesk();
   const attempt = useAttempt();
@@ -68,19 +68,19 @@ function Blocked() {
   `;
 }
 
-/** Where one's picture comes from; nothing where the server draws it. What is shown for it does as well where that is not known. */
+/** Returns the URL of the user's picture; empty where the server draws it. `avatar_url` replaces an unknown source. */
 const pictureOf = ({ avatar_url: shown, avatar_source: source }) => source ?? (isDrawn(shown) ? "" : shown);
 
 /** Whether a picture is the one that the server draws. */
 const isDrawn = (url) => /\/messages\/avatars\/\d+\.svg(\?key=[\w-]+)?$/.test(url);
 
-/** What is wrong with passwords, in the reader's language. The server's sentences are in one. */
+/** Errors of passwords, in the user's language: the server's sentences are in English only. */
 const SECRETS = { old_password: () => t("oldPasswordWrong"), password: () => t("passwordRules") };
 
-/** What is wrong with a field. */
+/** Returns the error of a field. */
 const said = (name, sentences) => SECRETS[name]?.() ?? sentences.join(" ");
 
-/** Fields that are saved together. What is wrong with one is said below it. */
+/** Fields that are saved together. The error of a field is below it. */
 function Form({ fields, submit, isSecret = false }) {
   const { client, inWords } = useDesk();
   const [problems, setProblems] = useState(/** @type {Record<string, string[]>} */ ({}));

@@ -1,4 +1,4 @@
-/** The reactions at hand in a message's menu: those used last, then the usual ones, then all others. */
+/** The reactions in a message's menu: those used last, then the usual ones, then the picker. */
 
 import { useAttempt, useDesk } from "./desk.js";
 import { html } from "./html.js";
@@ -8,7 +8,7 @@ import { t } from "./texts.js";
 
 const USUAL = ["👍", "❤️", "😂", "😮", "😢", "🙏"];
 
-/** Used in this browser by the client's user, the latest first. */
+/** Returns the user's latest reactions in this browser, the latest first. */
 function recent(client) {
   try {
     const emoji = JSON.parse(localStorage.getItem(reactionsKey(ownerOf(client))) ?? "[]");
@@ -18,13 +18,13 @@ function recent(client) {
   }
 }
 
-/** Remembers that the client's user has reacted with it. */
+/** Stores that the user has reacted with an emoji. */
 export function remember(client, emoji) {
   const latest = [emoji, ...recent(client).filter((one) => one !== emoji)];
   try {
     localStorage.setItem(reactionsKey(ownerOf(client)), JSON.stringify(latest.slice(0, USUAL.length)));
   } catch {
-    // Full, or closed to us: then the usual ones are offered.
+    // The storage is full or blocked: the usual reactions are offered.
   }
 }
 

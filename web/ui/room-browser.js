@@ -1,4 +1,4 @@
-/** The public rooms, to join them. */
+/** The dialog in which the user finds public rooms and joins them. */
 
 import { ChatAvatar } from "./avatar.js";
 import { useDesk, useKnown, useRetry } from "./desk.js";
@@ -29,7 +29,7 @@ export function RoomBrowser({ onClose, onOpen }) {
   `;
 }
 
-/** Rooms whose title has these words, page by page. */
+/** Returns rooms whose titles match the words, page by page. */
 function useRooms(text) {
   const { client } = useDesk();
   const [state, setState] = useState({ rooms: /** @type {any[] | null} */ (null), hasMore: false, error: /** @type {any} */ (null) });

@@ -1,4 +1,4 @@
-/** A message, with what can be done with it. */
+/** A message and its actions. */
 
 import { Avatar } from "./avatar.js";
 import { useAttempt, useDesk } from "./desk.js";
@@ -18,14 +18,14 @@ export const Row = memo(function Row(props) {
   const row = useRef(/** @type {any} */ (null));
   const holdsFocus = row.current?.contains(focusedBeside(row.current));
   useLayoutEffect(() => {
-    // What had the focus may be gone: a reaction that was taken back, a menu of a message that is deleted.
+    // The focused element may be gone: a reaction that was removed, the menu of a deleted message.
     if (holdsFocus && !row.current.contains(focusedBeside(row.current))) row.current.focus({ preventScroll: true });
   });
   const isMine = message.sender?.id === me?.id;
   const isGone = message.is_deleted || isDeleting;
   const wasGone = useRef(isGone);
   useLayoutEffect(() => {
-    // In between the row was empty, and what is below had moved up.
+    // The row was empty in between, and the rows below had moved up.
     if (isGone !== wasGone.current) onResize(true);
     wasGone.current = isGone;
   }, [isGone]);
@@ -70,7 +70,7 @@ function Bubble({ message, me, chat, isMine }) {
   `;
 }
 
-/** How far one's own message has come. */
+/** The delivery state of the user's own message. */
 function Receipt({ message, me, chat }) {
   const readers = message.read_by?.filter((id) => id !== me?.id) ?? [];
   const [Icon, text] =
@@ -177,7 +177,7 @@ function Reactions({ message, me, chat, isCurrent }) {
   `;
 }
 
-/** The keys that open a menu open the message's. */
+/** Opens the message's menu by the keys that open context menus. */
 function onMenuKey(event) {
   const isMenuKey = event.key === "ContextMenu" || (event.key === "F10" && event.shiftKey) || event.key === "Enter";
   if (!isMenuKey || event.target !== event.currentTarget) return;

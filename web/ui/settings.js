@@ -1,9 +1,9 @@
-/** What people may do on this server, and what it has. */
+/** The server's settings: what users may do, and its limits. */
 
 export class Settings {
   #answer;
 
-  /** @param {Partial<import("../greenroom.d.ts").Settings>} answer as the server gives it */
+  /** @param {Partial<import("../greenroom.d.ts").Settings>} answer of `GET settings/` */
   constructor(answer) {
     this.#answer = answer;
   }
@@ -17,21 +17,21 @@ export class Settings {
     return this.#answer.show_deleted ?? true;
   }
 
-  /** Whether somebody may begin chats with others, and add people. */
+  /** Whether a user may start chats with others and add people. */
   mayStart(me) {
     return this.#answer.contacts !== "staff-only-start" || Boolean(me?.is_staff);
   }
 
-  /** In characters. */
+  /** The longest message, in characters. */
   get longestMessage() {
     return this.#answer.max_message_length ?? 5_000;
   }
 }
 
-/** Pauses before they are asked for again, in milliseconds. */
+/** The pauses between attempts to load the settings, in milliseconds. */
 const PAUSES = [250, 1_000, 4_000];
 
-/** Where they cannot be had after a while, everything is shown, and the server says what it does not allow. */
+/** Loads the settings. If that fails, all actions are shown, and the server refuses what it does not allow. */
 export async function loadSettings(client) {
   for (const pause of PAUSES) {
     try {

@@ -1,4 +1,4 @@
-/** What a page or a widget stands in: it holds what is shown above it, and what is said to screen readers. */
+/** The frame of a page or a widget: it holds toasts, dialogs and the emoji picker, and announces texts to screen readers. */
 
 import { belongingsOf } from "./belongings.js";
 import { DeskContext } from "./desk.js";
@@ -12,14 +12,14 @@ import { copy } from "./text.js";
 import { t } from "./texts.js";
 import { useUnsent } from "./unsent.js";
 
-/** How long something is shown, in milliseconds. */
+/** How long a toast is shown, in milliseconds. */
 const SHOWN = 6_000;
 
-/** How far notices stay away from a field, in pixels. */
+/** The distance between toasts and a composer, in pixels. */
 const GAP = 8;
 
 /**
- * Each user has one of their own: another one who signs in meanwhile sees nothing of what the first one typed.
+ * Each user has a frame of their own: after another user signs in, nothing that the first one typed is left.
  * @param {{client: any, settings: any, openChat: (id: number) => void, children?: any}} props
  */
 export function Shell(props) {
@@ -41,7 +41,7 @@ function OwnShell({ client, changes, settings, openChat, children }) {
 
   const { blocks, composings, deletions, failures } = useMemo(() => belongingsOf(client, settings), [client]);
   const desk = useMemo(() => {
-    // The same thing said again takes the place of what was said before.
+    // A repeated text replaces the earlier toast.
     const toast = (text, action = null) =>
       setToasts((before) => [...before.filter((other) => other.text !== text), { id: Symbol(text), text, action }]);
     return {
@@ -74,7 +74,7 @@ function OwnShell({ client, changes, settings, openChat, children }) {
     question.resolve(isYes);
   };
   useEffect(() => keepCompositions(shelf.current.parentElement), []);
-  // A question about a chat that is gone has no answer any more.
+  // A question about a deleted chat is dropped.
   useEffect(() => client.on("chat", ({ chatId, chat }) => !chat && question?.chatId === chatId && answer(false)), [question]);
   useUnsent(client, desk.composings, async (fields) => {
     if (await desk.confirm({ ...fields, yes: t("copy"), no: t("close"), isDangerous: false })) copy(fields.text, desk.toast);
@@ -82,7 +82,7 @@ function OwnShell({ client, changes, settings, openChat, children }) {
   useLayoutEffect(() => {
     const { current } = shelf;
     if (current.matches(":popover-open")) current.hidePopover();
-    // The latest one is above whatever has come up before it.
+    // Shown again, the toasts are above popovers that opened since.
     if (toasts.length === 0) return undefined;
     current.showPopover();
     return keepClear(current);
@@ -123,13 +123,13 @@ function Toast({ text, action, onEnd }) {
   `;
 }
 
-/** Keeps notices above the fields where one types, until the function that it returns is called. */
+/** Moves the toasts above the composers that they would cover, until the returned function is called. */
 function keepClear(shelf) {
   const roots = new Set([document, shelf.getRootNode()]);
   const composers = [...roots].flatMap((root) => [...root.querySelectorAll(".gr-composer")]);
   const lift = () => {
     shelf.style.insetBlockEnd = "";
-    // From the lowest to the highest: above one of them another may stand.
+    // From the bottom up: above one composer there may be another one.
     const boxes = composers.map((composer) => composer.getBoundingClientRect()).sort((a, b) => b.bottom - a.bottom);
     for (const { top, bottom, left, right, height } of boxes) {
       const at = shelf.getBoundingClientRect();
@@ -143,7 +143,7 @@ function keepClear(shelf) {
   return () => observer.disconnect();
 }
 
-/** Says something to screen readers; the same thing twice is heard twice. */
+/** Announces a text to screen readers. A repeated text is announced again. */
 function say(voice, text) {
   if (!voice) return;
   const line = document.createElement("p");

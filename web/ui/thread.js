@@ -1,4 +1,4 @@
-/** The messages of a chat. */
+/** The messages of a chat, as a scrolling list. */
 
 import { useDesk, useKnown, useMinute, useRetry } from "./desk.js";
 import { focusedBeside, html, useEffect, useRef, useState } from "./html.js";
@@ -9,17 +9,17 @@ import { Row } from "./row.js";
 import { dayName, dayOf, listOf, t, zone } from "./texts.js";
 import { lastSeen, useWindow } from "./window.js";
 
-/** Messages of one sender that are not further apart, in milliseconds, are shown as a group. */
+/** Messages of one sender within this time, in milliseconds, form a group. */
 const TOGETHER = 5 * 60_000;
 
 /**
  * @param {object} props
  * @param {number} props.chatId of an open chat
- * @param {import("./conversation.js").Place} props.place the message to show; where none is wanted: the first unread one, or the newest
+ * @param {import("./conversation.js").Place} props.place the message to show; without one: the first unread message, or the newest
  * @param {string} [props.id]
  * @param {string} [props.class]
  * @param {import("./composing.js").Composing} props.composing
- * @param {{current: any}} props.jumper is given a function that shows the newest messages
+ * @param {{current: any}} props.jumper receives a function that scrolls to the newest messages
  */
 export function Thread({ chatId, place, id, class: kind = "", composing, jumper }) {
   const { client, announce, inWords, settings } = useDesk();
@@ -71,7 +71,7 @@ export function Thread({ chatId, place, id, class: kind = "", composing, jumper 
     if (isKept) setNewFrom(firstUnread(chat, messages, me, hasOlder));
   }, [isKept, chat?.me?.unread_from]);
   useEffect(() => {
-    // Who is still searching here, or has begun to write, stays there.
+    // A user who is searching here, or writing, keeps the focus.
     const isBusy = focusedBeside(view.scroller.current)?.closest(".gr-chat-search, .gr-composer");
     if (messageId !== null && !isBusy) rowOf(messageId)?.focus({ preventScroll: true });
   }, []);
@@ -138,12 +138,12 @@ export function Thread({ chatId, place, id, class: kind = "", composing, jumper 
   `;
 }
 
-/** The messages that are shown, with what stands between them. */
+/** Returns the visible rows, with day separators and the line above new messages. */
 function rows({ shown, from }, messages, { newFrom, messageId, showsDeleted, current, setCurrent, ...shared }) {
   const isHidden = (message) => message?.is_deleted && !showsDeleted;
-  /** The nearest one that is shown. */
+  /** Returns the nearest message that is not hidden. */
   const neighbour = (place, step) => (isHidden(messages[place + step]) ? neighbour(place + step, step) : messages[place + step]);
-  // The message that was new first may be gone.
+  // The first new message may have been deleted.
   const line = newFrom === null ? null : messages.find((message) => message.id >= newFrom && isOthers(message, shared.me))?.id;
   return shown.flatMap((message, index) => {
     if (isHidden(message)) return [];
@@ -165,7 +165,7 @@ function rows({ shown, from }, messages, { newFrom, messageId, showsDeleted, cur
   });
 }
 
-/** The same for a message on its way and once it is there, so that nothing flickers in between. */
+/** Returns a row's key. It stays the same when an outgoing message is stored, so that nothing flickers. */
 const keyOf = (message, me) =>
   message.client_id && message.sender?.id === me?.id ? message.client_id : String(message.id);
 
@@ -176,13 +176,13 @@ const isTogether = (a, b) =>
   Math.abs(Date.parse(b.created_at) - Date.parse(a.created_at)) < TOGETHER &&
   dayOf(a.created_at) === dayOf(b.created_at);
 
-/** The last message that one has read; where one has read none, the last one from before one came. */
+/** Returns the last message that the user has read; before any, the last one from before the user joined. */
 export const readUpTo = (chat, me) =>
   chat.last_read_message_id ?? chat.members.find(({ id }) => id === me?.id)?.read_from_message_id ?? 0;
 
 const isOthers = (message, me) => message.id !== null && message.sender.id !== me?.id && !message.is_deleted;
 
-/** The first of the messages that were not read when the chat was opened; null where all are read, or it is not loaded. */
+/** Returns the first unread message; null where all are read, or where it is not loaded. */
 function firstUnread(chat, messages, me, hasOlder) {
   if (!chat || chat.unread_count === 0) return null;
   const read = Math.min(readUpTo(chat, me), (chat.me?.unread_from ?? Infinity) - 1);
@@ -200,17 +200,17 @@ function countAfter(messages, id, me) {
   return count;
 }
 
-/** Whether messages were made unread by hand since the chat was opened: they stay so until it is opened anew. */
+/** Whether the chat was marked as unread while it was open. It then stays unread until it is opened again. */
 function useKept(unreadFrom) {
   const before = useRef(unreadFrom);
   if (unreadFrom === null) before.current = null;
   return unreadFrom !== before.current;
 }
 
-/** Whether somebody looks at the page. */
+/** Whether the page is visible and has the focus. */
 const isWatched = () => document.visibilityState === "visible" && document.hasFocus();
 
-/** The newest message of each chat that was said to be read. */
+/** The newest message that was marked as read, by client and chat. */
 const told = new WeakMap();
 
 function markAsRead(client, chatId, messageId) {
@@ -223,7 +223,7 @@ function markAsRead(client, chatId, messageId) {
   client.markAsRead(chatId, messageId).catch(() => known.delete(chatId));
 }
 
-/** Arrows go from message to message, Home and End to the ends. */
+/** Moves between messages by the arrow keys; End goes to the newest. */
 function onKey(event, view, current, setCurrent) {
   const isOnRow = event.target.dataset.key !== undefined;
   if (event.target !== view.scroller.current && !isOnRow) return;
@@ -275,7 +275,7 @@ function Problem({ onRetry }) {
   `;
 }
 
-/** What stands for messages that are being loaded. */
+/** Placeholders for content that is loading. */
 export const Skeletons = ({ count }) => html`
   <div class="gr-skeletons" aria-hidden="true">
     ${Array.from({ length: count }, (_, index) => html`<span key=${index} class="gr-skeleton"></span>`)}

@@ -1,4 +1,4 @@
-/** What one wrote and a chat that is gone does not take any more: it is said, with the text. */
+/** Shows unsent texts of a chat that no longer exists for the user, so that they can be copied. */
 
 import { useEffect, useRef } from "./html.js";
 import { fullTitleOf } from "./people.js";
@@ -21,7 +21,7 @@ export function useUnsent(client, composings, tell) {
       if (texts.length === 0) return;
       latest.current({ title: t("unsentTitle", { title: titles.get(chatId) ?? "…" }), text: texts.join("\n\n") });
     };
-    /** Those that were refused while nobody was there to see it. */
+    /** Handles messages that were refused while no page was open. */
     const sayIfGone = async (chatId) => {
       if (client.state.chats.has(chatId)) return;
       const isGone = await client.api.chat(chatId).then(
@@ -33,7 +33,7 @@ export function useUnsent(client, composings, tell) {
     const onChat = async ({ chatId, chat }) => {
       if (chat) return titles.set(chatId, fullTitleOf(chat, client.state.me));
       if (!client.state.me) return undefined;
-      // What is on its way is refused in a moment.
+      // Messages in flight are refused in a moment.
       const sending = client.outgoing.filter((message) => message.chat === chatId && message.status === "sending");
       await Promise.allSettled(sending.map(({ sent }) => sent));
       return client.state.chats.has(chatId) || say(chatId);

@@ -1,12 +1,12 @@
-/** Whether somebody looks at the page, or at another tab of it. */
+/** Whether this page has the focus, or another tab of it. */
 
 const isWatchedHere = () => document.visibilityState === "visible" && document.hasFocus();
 
 const nameOf = (owner) => `greenroom-watched:${owner}:`;
-/** Tells this tab's from those of others. */
+/** Identifies this tab's lock. */
 const own = Math.random().toString(36).slice(2);
 
-/** Lets the other tabs know as long as somebody looks at this one, until the function that it returns is called. */
+/** Holds a lock while this tab has the focus, until the returned function is called. Other tabs see the lock. */
 export function tellWatched(owner) {
   const locks = globalThis.navigator?.locks;
   if (!locks) return () => {};
@@ -30,7 +30,7 @@ export function tellWatched(owner) {
   };
 }
 
-/** Whether somebody looks at one of the tabs. */
+/** Whether one of the tabs has the focus. */
 export async function isWatched(owner) {
   if (isWatchedHere()) return true;
   try {

@@ -1,4 +1,4 @@
-/** `<greenroom-dm user="5">`: a button that opens the direct messages with somebody. */
+/** `<greenroom-dm user="5">`: a button that opens the dm with a user. */
 
 import { ChatAvatar } from "./avatar.js";
 import { Conversation } from "./conversation.js";
@@ -21,7 +21,7 @@ function Dm({ tell, isFirst, user, label: wanted, title }) {
   const { client } = useDesk();
   const userId = Number(user);
   const chat = useKnown((state) => dmWith(state, userId));
-  // With whom it was opened by hand: only there one may type right away. What is typed goes on going nowhere else.
+  // The user with whom it was opened by hand: only there the composer gets the focus, so that text never goes to another user.
   const [openedFor, setOpenedFor] = useState(/** @type {number | null} */ (null));
   const isOpen = openedFor !== null;
   const button = useRef(/** @type {any} */ (null));
@@ -50,7 +50,7 @@ function Dm({ tell, isFirst, user, label: wanted, title }) {
   `;
 }
 
-/** While the chat is not there yet. */
+/** The panel while the chat is being created. */
 function Opening({ userId, label, onClose }) {
   const { client } = useDesk();
   const problem = useTried(async (isWanted) => {

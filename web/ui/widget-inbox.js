@@ -1,4 +1,4 @@
-/** `<greenroom-inbox>`: a button with the number of unread messages, and all of one's chats behind it. */
+/** `<greenroom-inbox>`: a button with the number of unread messages, which opens the user's chats. */
 
 import { ChatAvatar } from "./avatar.js";
 import { ChatList } from "./chat-list.js";

@@ -1,4 +1,4 @@
-/** `<greenroom-room object-type="video" object-id="42" title="Discussion">`: the discussion of something on the page. */
+/** `<greenroom-room object-type="video" object-id="42" title="Discussion">`: the discussion of an object of the page. */
 
 import { Conversation } from "./conversation.js";
 import { useAttempt, useDesk, useKnown } from "./desk.js";
@@ -20,7 +20,7 @@ export function RoomWidget({ connection, ...props }) {
       <div class="gr-empty"><p>${t("roomVisitor")}</p><${SignInLink} connection=${connection} /></div>
     </section>
   `;
-  // Another object has another room: nothing is left of the one before.
+  // Another object has another room: its state starts anew.
   return html`
     <${Signed} connection=${connection} visitor=${visitor}>
       <${Room} key=${JSON.stringify([objectType, objectId])} ...${props} heading=${heading} />
@@ -28,7 +28,7 @@ export function RoomWidget({ connection, ...props }) {
   `;
 }
 
-/** Finds the room of an object, and follows it. */
+/** Finds the room of an object, and watches it. */
 function useRoom(objectType, objectId, title) {
   const { client } = useDesk();
   const [id, setId] = useState(0);
@@ -37,7 +37,7 @@ function useRoom(objectType, objectId, title) {
   useEffect(() => (id ? follow(client, id) : undefined), [client, id]);
   const problem = useTried(
     async (isWanted) => {
-      // Without an object there would be a new room each time.
+      // Without an object each request would create another room.
       if (isThere || !objectType || !objectId) return;
       const fields = { title: title || t("discussion"), object_type: objectType, object_id: objectId };
       const found = id || (await client.api.createChat({ chat_type: "room", ...fields })).id;

@@ -1,9 +1,9 @@
-/** Rooms that widgets follow from outside; several may follow one. */
+/** Rooms that widgets watch. Several widgets may watch one room. */
 
-/** @type {WeakMap<object, Map<number, number>>} How many follow each room. */
+/** @type {WeakMap<object, Map<number, number>>} How many widgets watch each room. */
 const followers = new WeakMap();
 
-/** Follows a room until the function that it returns is called. */
+/** Watches a room until the returned function is called. */
 export function follow(client, chatId) {
   if (!followers.has(client)) followers.set(client, new Map());
   const counts = followers.get(client);

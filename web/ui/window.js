@@ -1,57 +1,57 @@
 /**
- * Which of a chat's messages are in the document. All of them would be too many, so it is a stretch of them that moves
- * along as one scrolls; what is on the screen stays where it is while the stretch grows and shrinks around it.
+ * A virtual list: only a range of a chat's messages is in the document. The range moves with the scroll position, and the
+ * visible rows stay in their places while rows are added and removed around them.
  */
 
 import { isSame, useLatest, useLayoutEffect, useRef, useState } from "./html.js";
 
-/** Messages shown at first, added at a time, and shown at most where the screen is not exceptionally high. */
+/** How many messages are rendered at first, added at a time, and rendered at most on a screen of usual height. */
 const FIRST = 60;
 const STEP = 40;
 const MOST = 160;
-/** So near an end of the stretch, in pixels, more is put there. */
+/** More messages are rendered this near to an end of the range, in pixels. */
 const NEAR = 1_000;
-/** No message is lower, in pixels. */
+/** No row is lower than this, in pixels. */
 const LOWEST = 24;
-/** So near the end, in pixels, counts as being there. */
+/** This near to the end, in pixels, counts as being there. */
 const SLACK = 40;
 
-/** @typedef {{from: number | null, to: number | null}} Stretch ids of messages; null: as it comes, up to the newest */
+/** @typedef {{from: number | null, to: number | null}} Stretch ids of messages; null: no bound, up to the newest */
 
 const END = { from: null, to: null };
 
 /**
  * @param {object} options
- * @param {readonly any[]} options.messages oldest first; without an id where it is on its way
+ * @param {readonly any[]} options.messages oldest first; outgoing messages have no id
  * @param {boolean} options.isComplete whether the newest message is among them
- * @param {number | null} options.start the message that is shown first; null: the newest
- * @param {() => void} options.onTop when older messages are wanted
- * @param {() => void} options.onBottom when newer messages are wanted
- * @param {() => void} options.onMoved when something else is seen
+ * @param {number | null} options.start the message to scroll to at first; null: the newest
+ * @param {() => void} options.onTop called when older messages are needed
+ * @param {() => void} options.onBottom called when newer messages are needed
+ * @param {() => void} options.onMoved called when the visible rows change
  */
 export function useWindow({ messages, isComplete, start, onTop, onBottom, onMoved }) {
   const scroller = useRef(/** @type {any} */ (null));
   const content = useRef(/** @type {any} */ (null));
   const [stretch, setStretch] = useState(() => around(messages, start));
   const [isAtEnd, setAtEnd] = useState(start === null);
-  // What is to stay in its place: the end, or the lower edge of a row. Its upper one moves when the row before it comes.
+  // The scroll anchor: the end, or the lower edge of a row. The upper edge moves when a row is inserted above.
   const hold = useRef(start === null ? { end: true } : { key: String(start), bottom: null });
 
-  // What was scrolled to, and how high everything was, when it was last looked at.
+  // The scroll position and heights at the latest measurement.
   const seen = useRef({ scrollTop: 0, clientHeight: 0, scrollHeight: 0 });
   const isHidden = useRef(false);
 
-  // Behind the newest one stands what is on its way.
+  // Outgoing messages follow the newest one.
   const isNewest = stretch.to === null || (isComplete && stretch.to === newest(messages));
   const to = isNewest ? messages.length : placeAfter(messages, stretch.to);
   const from = stretch.from === null ? Math.max(0, to - FIRST) : Math.min(placeOf(messages, stretch.from), to);
   const now = useRef(/** @type {any} */ (null));
   now.current = { messages, isComplete, from, to, stretch, onTop, onBottom, onMoved };
 
-  /** Puts everything back in its place; `isAsLookedAt`: whoever looks on has not scrolled since. */
+  /** Restores the scroll anchor. `isUnscrolled`: the reader cannot have scrolled since the latest measurement. */
   const keep = (isAsLookedAt = false) => {
     const box = scroller.current;
-    // What is not shown has no size, and where it was scrolled to is not known.
+    // A hidden list has no size, and no known scroll position.
     if (box.clientHeight === 0) return void (isHidden.current = true);
     if (!isAsLookedAt && !isHidden.current) follow();
     isHidden.current = false;
@@ -64,14 +64,14 @@ export function useWindow({ messages, isComplete, start, onTop, onBottom, onMove
       const wanted = bottom ?? box.clientHeight / 3;
       if (row) box.scrollTop += bottomOf(row, box) - wanted;
       look();
-      // There was not enough above it yet: what comes next puts it there.
+      // There is not enough content above the row yet: the next restore moves it.
       if (row && Math.abs(bottomOf(row, box) - wanted) > 1) hold.current = { key, bottom: wanted };
     }
   };
 
   /**
-   * The reader may have scrolled, and the event not be here yet. Where there was less to scroll in between, the browser did:
-   * then the end stays the end, and the row stays where it is.
+   * Updates the anchor after scrolling whose event has not arrived yet. When the content has become shorter, the browser has
+   * scrolled by itself: the anchor then stays as it is.
    */
   const follow = () => {
     const box = scroller.current;
@@ -79,7 +79,7 @@ export function useWindow({ messages, isComplete, start, onTop, onBottom, onMove
     const { end, key, bottom } = hold.current;
     const moved = box.scrollTop - scrollTop;
     if (moved === 0) return;
-    // As far up as the browser can have scrolled by itself.
+    // The lowest position to which the browser can have scrolled by itself.
     const lowest = Math.min(scrollHeight, box.scrollHeight) - Math.max(clientHeight, box.clientHeight);
     if (end) {
       if (box.scrollTop < lowest - SLACK) hold.current = firstSeen(box, content.current);
@@ -94,9 +94,9 @@ export function useWindow({ messages, isComplete, start, onTop, onBottom, onMove
     seen.current = { scrollTop, clientHeight, scrollHeight };
   };
 
-  /** A scroll event: the reader's, or the browser's where the size has changed as well. */
+  /** Handles a scroll event: the reader's, or the browser's when the size has changed as well. */
   const onScroll = () => {
-    if (!scroller.current) return; // It has gone since.
+    if (!scroller.current) return; // The list was removed since.
     const { clientHeight, scrollHeight } = scroller.current;
     const isSameSize = clientHeight === seen.current.clientHeight && scrollHeight === seen.current.scrollHeight;
     if (isSameSize) look();
@@ -112,12 +112,12 @@ export function useWindow({ messages, isComplete, start, onTop, onBottom, onMove
     const isEnd = isComplete && to === messages.length && below < SLACK;
     hold.current = isEnd ? { end: true } : firstSeen(box, content.current);
     setAtEnd(isEnd);
-    // At the end what is new pushes out what is old. Elsewhere nothing moves by itself.
+    // At the end, new messages push out old ones. Elsewhere nothing moves by itself.
     const next = { ...stretch, to: isEnd ? null : (stretch.to ?? newest(messages)) };
     const most = Math.max(MOST, Math.ceil((box.clientHeight + 2 * NEAR) / LOWEST) + STEP);
     const isNearTop = box.scrollTop < NEAR;
     if (isNearTop && from === 0) onTop();
-    // Where there is little, both ends are near.
+    // With few messages, both ends are near.
     if (isNearTop && from > 0) {
       Object.assign(next, upFrom(messages, from - STEP), to - from + STEP > most && downTo(messages, from - STEP + most));
     } else if (below < NEAR && !isEnd) {
@@ -132,14 +132,14 @@ export function useWindow({ messages, isComplete, start, onTop, onBottom, onMove
   latest.current = keep;
   useLayoutEffect(() => keep());
   useLayoutEffect(() => {
-    // What is around it changes its size as well: the window, the composer, a picture that has come.
+    // The window, the composer and loaded pictures change the size as well.
     const observer = new ResizeObserver(() => latest.current());
     observer.observe(scroller.current);
     observer.observe(content.current);
     return () => observer.disconnect();
   }, []);
 
-  /** Shows the newest messages. */
+  /** Scrolls to the newest messages. */
   const jump = () => {
     hold.current = { end: true };
     setStretch(END);
@@ -151,7 +151,7 @@ export function useWindow({ messages, isComplete, start, onTop, onBottom, onMove
   return { scroller, content, shown: messages.slice(from, to), from, isAtEnd, jump, keep: useLatest(keep), onScroll };
 }
 
-/** Where the message with an id is, or belongs; those on their way come last. */
+/** Returns the index of the message with an id, or where it belongs. Outgoing messages are last. */
 function placeOf(messages, id) {
   let low = 0;
   for (let high = messages.length; low < high; ) {
@@ -172,16 +172,16 @@ function around(messages, id) {
   return { ...upFrom(messages, place - FIRST / 2), ...downTo(messages, place + FIRST) };
 }
 
-/** A stretch's end by the place of its first message, or by the place after its last one. */
+/** One end of a range, by the index of its first message or by the index after its last one. */
 const upFrom = (messages, place) => ({ from: messages[Math.max(0, place)]?.id ?? null });
 const downTo = (messages, place) => ({ to: messages[place - 1]?.id ?? newest(messages) });
 
-/** How much there is below what is seen, in pixels. */
+/** Returns the height of the content below the visible part, in pixels. */
 const belowIn = (box) => box.scrollHeight - box.scrollTop - box.clientHeight;
 
 const bottomOf = (row, box) => row.getBoundingClientRect().bottom - box.getBoundingClientRect().top;
 
-/** The first row that can be seen, and where it is. */
+/** Returns the first visible row and its position. */
 function firstSeen(box, content) {
   const rows = content.querySelectorAll("[data-key]");
   let low = 0;
@@ -195,7 +195,7 @@ function firstSeen(box, content) {
   return row ? { key: row.dataset.key, bottom: bottomOf(row, box) } : { end: true };
 }
 
-/** The newest message that can be seen whole, or whose end can be seen. */
+/** Returns the newest message that is fully visible, or whose end is. */
 export function lastSeen(box, content) {
   const { bottom } = box.getBoundingClientRect();
   const rows = content.querySelectorAll("[data-message-id]");
