@@ -1,10 +1,10 @@
 /** The sign-in page. */
 
 import { Api } from "./greenroom.js";
-import { inWords } from "./ui/errors.js";
+import { errorText } from "./ui/errors.js";
 import { html, render, useEffect, useRef, useState } from "./ui/html.js";
 import { Logo } from "./ui/icons.js";
-import { keepCompositions } from "./ui/keys.js";
+import { ignoreImeKeys } from "./ui/ime-keys.js";
 import { announceSession } from "./ui/session.js";
 import { direction, language, loadTexts, t } from "./ui/texts.js";
 
@@ -40,7 +40,7 @@ function SignIn() {
   const [isShown, setShown] = useState(false);
   const form = useRef(/** @type {any} */ (null));
   useEffect(() => form.current.elements.username.focus(), []);
-  useEffect(() => keepCompositions(form.current), []);
+  useEffect(() => ignoreImeKeys(form.current), []);
 
   const submit = async (event) => {
     event.preventDefault();
@@ -90,7 +90,7 @@ function SignIn() {
 
 function sentence(error) {
   if (error.status === 401) return t("signInWrong");
-  return error.status === 429 ? t("signInTooMuch", { count: error.retryAfter ?? 60 }) : inWords(error);
+  return error.status === 429 ? t("signInTooMuch", { count: error.retryAfter ?? 60 }) : errorText(error);
 }
 
 await loadTexts();

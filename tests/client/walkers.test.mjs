@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 import { titleOf } from "../../web/ui/people.js";
-import { Drawn, excerpt, isAddress, isEmoji, marked, oneLine, parts } from "../../web/ui/text.js";
+import { BreakableText, excerpt, isAddress, isEmoji, marked, oneLine, parts } from "../../web/ui/text.js";
 import { loadTexts, t } from "../../web/ui/texts.js";
 
 const LENGTH = 5_000;
@@ -69,7 +69,7 @@ const NAME = filled("", "Some words of a plain text. ").slice(0, 300);
 /** Everything that walks a text which others have written, or which is looked for. */
 const WALKS = {
   links: parts,
-  "what is drawn": (text) => Drawn({ text }),
+  "what is drawn": (text) => BreakableText({ text }),
   "an address": isAddress,
   emoji: isEmoji,
   "a preview": oneLine,
@@ -117,11 +117,11 @@ test("a text is shown from near the first of what was found, and that is marked"
 test("no letter is drawn with thousands of marks, and nothing of a text is lost by that", () => {
   const drawn = (node) => (Array.isArray(node) ? node.map(drawn).join("") : typeof node === "string" ? node : node.type === "wbr" ? "|" : drawn(node.props.children));
   for (const text of HOSTILE) {
-    const shown = drawn(Drawn({ text }));
+    const shown = drawn(BreakableText({ text }));
     assert.doesNotMatch(shown, /\p{M}{100}/u);
     assert.equal(shown.replaceAll("|", ""), text.replaceAll("|", ""));
   }
-  assert.equal(Drawn({ text: "e\u0301 क्षि" }), "e\u0301 क्षि");
+  assert.equal(BreakableText({ text: "e\u0301 क्षि" }), "e\u0301 क्षि");
 });
 
 test("what has no host that there can be is no address", () => {

@@ -1,15 +1,15 @@
 /** Pictures of people and chats. Names are beside them, so they have no text of their own. */
 
+import { useAppContext, useStore } from "./app-context.js";
 import { html, useState } from "./html.js";
-import { titleOf } from "./people.js";
-import { useDesk, useKnown } from "./desk.js";
 import { Hash } from "./icons.js";
+import { titleOf } from "./people.js";
 
 /** URLs that failed to load. */
 const broken = new Set();
 
 export function Avatar({ user, small = false }) {
-  const { client } = useDesk();
+  const { client } = useAppContext();
   const url = address(user.avatar_url, client.api.base);
   const [, setBroken] = useState(false);
   const kind = `gr-avatar ${small ? "gr-avatar-small" : ""}`;
@@ -34,7 +34,7 @@ const initial = (name) => [...name.trim()][0]?.toLocaleUpperCase() ?? "?";
 export const otherOf = (chat, me) => chat.members.find(({ id }) => id !== me?.id) ?? chat.members[0];
 
 export function ChatAvatar({ chat, small = false }) {
-  const me = useKnown((state) => state.me);
+  const me = useStore((state) => state.me);
   if (chat.chat_type === "dm") {
     const other = otherOf(chat, me);
     return html`
@@ -57,6 +57,6 @@ export function ChatAvatar({ chat, small = false }) {
 const HUES = 6;
 
 function OnlineDot({ userId }) {
-  const isOnline = useKnown((state) => state.presence.get(userId)?.is_online ?? false);
+  const isOnline = useStore((state) => state.presence.get(userId)?.is_online ?? false);
   return isOnline && html`<span class="gr-online-dot"></span>`;
 }

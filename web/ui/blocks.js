@@ -1,7 +1,7 @@
 /** The users whom the signed-in user has blocked: they cannot write to them. */
 
-import { useAttempt, useDesk } from "./desk.js";
-import { useEffect, useWatched } from "./html.js";
+import { useAppContext, useAttempt } from "./app-context.js";
+import { useEffect, useSubscription } from "./html.js";
 import { t } from "./texts.js";
 
 export class Blocks {
@@ -66,9 +66,9 @@ export class Blocks {
 
 /** Whether a user is blocked, and functions to change that. */
 export function useBlock(user) {
-  const { announce, blocks } = useDesk();
+  const { announce, blocks } = useAppContext();
   const attempt = useAttempt();
-  const isBlocked = useWatched(blocks, () => Boolean(user) && blocks.has(user.id));
+  const isBlocked = useSubscription(blocks, () => Boolean(user) && blocks.has(user.id));
   useEffect(() => {
     // If the list cannot be loaded, blocking is offered. Blocking twice changes nothing.
     if (user) blocks.load().catch(() => {});

@@ -1,8 +1,8 @@
 /** The actions on a chat, and their menu. */
 
+import { useAppContext, useAttempt } from "./app-context.js";
 import { otherOf } from "./avatar.js";
 import { useBlock } from "./blocks.js";
-import { useAttempt, useDesk } from "./desk.js";
 import { html, useLayoutEffect, useRef, useState } from "./html.js";
 import { Bell, Block, Clock, Edit, More, Mute, People, Pin, Search, Trash, Unread } from "./icons.js";
 import { mayManage } from "./members.js";
@@ -19,7 +19,7 @@ export const isEnding = (chatId) => ending.has(chatId);
 
 /** The actions that the user may take on a chat. */
 export function useChatActions(chat, { onBack, onGone }) {
-  const { client, announce, confirm, settings, toast } = useDesk();
+  const { client, announce, confirm, settings, toast } = useAppContext();
   const attempt = useAttempt();
   const block = useBlock(personOf(chat, client.state.me));
   if (!chat) return {};
@@ -98,7 +98,7 @@ export const ChatMenu = (props) => html`
 `;
 
 function Items({ chat, actions, onRename, onMembers, onSearch }) {
-  const { client } = useDesk();
+  const { client } = useAppContext();
   const [isMuting, setMuting] = useState(false);
   if (isMuting) return html`<${Spans} onChoice=${actions.mute} />`;
   return html`

@@ -23,8 +23,8 @@ export class Connection {
     this.#signInUrl = signInUrl;
     const asked = typeof token === "function" ? async () => keyIn(await token()) : token;
     this.client = new Greenroom({ baseUrl: server, token: asked ?? (tokenUrl ? () => fetchToken(tokenUrl) : undefined) });
-    this.client.on("status", ({ status }) => status === "signedOut" && !this.#current && this.#become("visitor"));
-    this.client.on("change", () => this.userId !== this.#userId && this.#tell());
+    this.client.on("status", ({ status }) => status === "signedOut" && !this.#current && this.#setState("visitor"));
+    this.client.on("change", () => this.userId !== this.#userId && this.#notify());
     this.#start();
   }
 
@@ -47,7 +47,7 @@ export class Connection {
     if (start !== this.#current) return;
     this.#current = null;
     if (state === "failed") this.#retry = setTimeout(() => this.#start(), PAUSE);
-    this.#become(state);
+    this.#setState(state);
   }
 
   /** Starts again, if no user was signed in or the server refused. */
@@ -64,18 +64,18 @@ export class Connection {
   }
 
   /** Changes the sign-in URL. */
-  signsInAt(url) {
+  setSignInUrl(url) {
     if (url === this.#signInUrl) return;
     this.#signInUrl = url;
-    this.#tell();
+    this.#notify();
   }
 
-  #become(state) {
+  #setState(state) {
     this.state = state;
-    this.#tell();
+    this.#notify();
   }
 
-  #tell() {
+  #notify() {
     this.#userId = this.userId;
     for (const listener of this.#listeners) listener();
   }

@@ -1,11 +1,11 @@
 /** The user's sessions and access tokens: when and from where they were used, and a button to end each. */
 
-import { useAttempt, useDesk } from "./desk.js";
+import { useAppContext, useAttempt } from "./app-context.js";
 import { html, useEffect, useRef, useState } from "./html.js";
 import { ago, t } from "./texts.js";
 
 export function Credentials() {
-  const { api } = useDesk().client;
+  const { api } = useAppContext().client;
   return html`
     <${List} title=${t("signedInAt")} list=${api.sessions} end=${api.endSession} endOthers=${api.endOtherSessions} isShown=${() => true} />
     <${List} title=${t("accessKeys")} list=${api.tokens} end=${api.endToken} endOthers=${api.endOtherTokens} isShown=${(all) => all?.length > 0} />
@@ -14,7 +14,7 @@ export function Credentials() {
 
 /** A list of sessions or tokens, the newest first. It shows the first page only. */
 function List({ title, list, end, endOthers, isShown }) {
-  const { inWords, announce } = useDesk();
+  const { errorText, announce } = useAppContext();
   const attempt = useAttempt();
   const [all, setAll] = useState(/** @type {any[] | undefined} */ (undefined));
   const [problem, setProblem] = useState("");
@@ -22,7 +22,7 @@ function List({ title, list, end, endOthers, isShown }) {
   const load = () =>
     list().then(
       ({ results }) => setAll(results),
-      (error) => setProblem(inWords(error)),
+      (error) => setProblem(errorText(error)),
     );
   useEffect(() => void load(), []);
   const ends = (work) =>

@@ -20,7 +20,7 @@ export class Deletions {
     this.#owner = `greenroom-deletion:${owner}:`;
     this.#storage = storage;
     this.#onFailure = onFailure;
-    this.#takeUp();
+    this.#resume();
     // A user who leaves the page does not return to undo it.
     globalThis.addEventListener("pagehide", () => this.flush());
   }
@@ -38,12 +38,12 @@ export class Deletions {
     if (this.has(messageId)) return;
     this.#timers.set(messageId, setTimeout(() => this.#run(messageId), WAIT));
     this.#use((storage, owner) => storage.setItem(owner + messageId, String(Date.now() + WAIT)));
-    this.#tell();
+    this.#notify();
   }
 
   undo(messageId) {
-    this.#settle(messageId);
-    this.#tell();
+    this.#cancel(messageId);
+    this.#notify();
   }
 
   /** Sends all pending deletions now, in requests that outlive the page. */
@@ -53,7 +53,7 @@ export class Deletions {
       this.#timers.delete(messageId);
       this.#delete(messageId).catch(() => {});
     }
-    this.#tell();
+    this.#notify();
   }
 
   async #run(messageId) {
@@ -76,7 +76,7 @@ export class Deletions {
   }
 
   /** Sends the stored deletions of earlier pages, unless another tab undoes them in time. */
-  #takeUp() {
+  #resume() {
     const keys = this.#use((storage, owner) => Object.keys(storage).filter((key) => key.startsWith(owner))) ?? [];
     for (const key of keys) {
       const read = () => Number(this.#use((storage) => storage.getItem(key)));
@@ -85,7 +85,7 @@ export class Deletions {
     }
   }
 
-  #settle(messageId) {
+  #cancel(messageId) {
     clearTimeout(this.#timers.get(messageId));
     this.#timers.delete(messageId);
     this.#forget(messageId);
@@ -104,7 +104,7 @@ export class Deletions {
     }
   }
 
-  #tell() {
+  #notify() {
     for (const listener of this.#listeners) listener();
   }
 }

@@ -3,11 +3,11 @@
 import { t } from "./texts.js";
 
 /** @param {import("../greenroom.js").GreenroomError} error of work that is retried automatically */
-export const inWordsRetried = (error) =>
-  error.status === 429 ? t("errorTooMuchRetried", { count: error.retryAfter ?? 60 }) : inWords(error);
+export const retriedErrorText = (error) =>
+  error.status === 429 ? t("errorTooMuchRetried", { count: error.retryAfter ?? 60 }) : errorText(error);
 
 /** @param {import("../greenroom.js").GreenroomError} error */
-export function inWords(error) {
+export function errorText(error) {
   switch (error.status) {
     case 0:
       return t("errorOffline");

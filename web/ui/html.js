@@ -29,7 +29,7 @@ export {
 };
 
 /** Applies changes and renders them before it returns. */
-export function drawn(change) {
+export function renderNow(change) {
   const before = options.debounceRendering;
   let draw;
   options.debounceRendering = (callback) => (draw = callback);
@@ -65,7 +65,7 @@ const isCollection = (value) =>
 export const classes = (...names) => names.filter(Boolean).join(" ");
 
 /** Reads a value from an object with `on(listener)`. Rerenders when the value changes. */
-export function useWatched(object, read) {
+export function useSubscription(object, read) {
   const [, draw] = useState(0);
   const latest = useRef(/** @type {any} */ (null));
   const value = read(object);

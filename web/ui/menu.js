@@ -1,6 +1,6 @@
 /** Menus behind buttons. */
 
-import { drawn, focusedBeside, html, useId, useLayoutEffect, useRef, useState } from "./html.js";
+import { renderNow, focusedBeside, html, useId, useLayoutEffect, useRef, useState } from "./html.js";
 
 /**
  * A button and its menu. The menu is next to the button in the document, and above everything on the screen.
@@ -23,12 +23,12 @@ export function Menu({ button, children, label, class: kind = "" }) {
 
   const close = () => {
     if (menu.current?.contains(focusedBeside(menu.current))) opener.current?.focus();
-    drawn(() => setOpen(false));
+    renderNow(() => setOpen(false));
   };
   // Closes before the item acts: a dialog that it opens returns the focus to the element that has it now.
   const onChoice = ({ target }) => target.closest("[role^=menuitem]:not([data-stays])") && close();
   // Rendered at once, so that the menu is there after the click.
-  const toggle = () => (isOpen ? close() : drawn(() => setOpen(true)));
+  const toggle = () => (isOpen ? close() : renderNow(() => setOpen(true)));
   const onToggle = (event) => event.newState === "closed" && setOpen(false);
 
   return html`

@@ -1,6 +1,6 @@
 /** Muted chats. */
 
-import { useDesk, useKnown, useMinute } from "./desk.js";
+import { useAppContext, useMinute, useStore } from "./app-context.js";
 import { useEffect } from "./html.js";
 import { t, timeOfDay, dateAndTime } from "./texts.js";
 
@@ -39,7 +39,7 @@ const MOST = 100;
 const areToBeLoaded = ({ unreadElsewhere: { length } }) => length > 0 && length <= MOST;
 
 /** Returns the number of unread messages outside muted chats. */
-function unreadAloud(client) {
+function unmutedUnread(client) {
   const { state } = client;
   const sum = (chats) => chats.reduce((total, { unread_count }) => total + unread_count, 0);
   const loud = sum(state.chatList.filter((chat) => !isMuted(client, chat)));
@@ -47,14 +47,14 @@ function unreadAloud(client) {
 }
 
 /** Returns the number of unread messages outside muted chats, as it changes. Loads chats further down the list for it. */
-export function useUnreadAloud() {
-  const { client } = useDesk();
+export function useUnmutedUnread() {
+  const { client } = useAppContext();
   useMinute();
-  const isToLoad = useKnown(areToBeLoaded);
+  const isToLoad = useStore(areToBeLoaded);
   useEffect(() => {
     if (isToLoad) client.loadUnread();
   }, [client, isToLoad]);
-  return useKnown(() => unreadAloud(client));
+  return useStore(() => unmutedUnread(client));
 }
 
 /** Returns until when a chat is muted, as a text. */

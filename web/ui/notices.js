@@ -1,23 +1,23 @@
 /** Signs of new messages outside the open chat: the page's title and icon, and browser notifications. */
 
+import { useAppContext, useStore } from "./app-context.js";
 import { otherOf } from "./avatar.js";
-import { useDesk, useKnown } from "./desk.js";
 import { useEffect } from "./html.js";
-import { isMuted, useUnreadAloud } from "./muting.js";
-import { isNotified, notify, unnotify } from "./notifications.js";
+import { isMuted, useUnmutedUnread } from "./muting.js";
+import { isNotified, notify, closeNotification } from "./notifications.js";
 import { fullNameOf, fullTitleOf } from "./people.js";
 import { ownerOf } from "./session.js";
+import { announceFocus, isTabFocused } from "./tab-focus.js";
 import { t } from "./texts.js";
-import { tellWatched } from "./watching.js";
 
 /**
  * Muted chats give no sign.
  * @param {{chatId: number | null, onSelect: (id: number) => void}} props the open chat, and a function that opens another one
  */
 export function Notices({ chatId, onSelect }) {
-  const { client, announce } = useDesk();
-  const unread = useUnreadAloud();
-  const title = useKnown((state) => namedTitle(state.chats.get(chatId), state.me));
+  const { client, announce } = useAppContext();
+  const unread = useUnmutedUnread();
+  const title = useStore((state) => namedTitle(state.chats.get(chatId), state.me));
 
   useEffect(() => {
     document.title = [unread > 0 && `(${unread})`, title ?? t("messagesTitle"), "· Greenroom"].filter(Boolean).join(" ");
@@ -31,7 +31,7 @@ export function Notices({ chatId, onSelect }) {
         // Only a loaded chat shows whether it is muted.
         const chat = client.state.chats.get(of) ?? (await client.api.chat(of).catch(() => null));
         if (isMuted(client, chat)) return;
-        const isSeen = document.visibilityState === "visible" && document.hasFocus();
+        const isSeen = isTabFocused();
         const { title = "" } = chat ?? {};
         // In a dm, the username tells users of the same name apart.
         const name = chat?.chat_type === "dm" ? fullNameOf(message.sender) : message.sender.display_name;
@@ -40,8 +40,8 @@ export function Notices({ chatId, onSelect }) {
       }),
     [client, chatId],
   );
-  useEffect(() => client.on("chat", ({ chatId, chat }) => !chat?.unread_count && unnotify(chatId)), [client]);
-  useEffect(() => tellWatched(ownerOf(client)), [client]);
+  useEffect(() => client.on("chat", ({ chatId, chat }) => !chat?.unread_count && closeNotification(chatId)), [client]);
+  useEffect(() => announceFocus(ownerOf(client)), [client]);
   return null;
 }
 

@@ -1,7 +1,7 @@
 /** Browser notifications: one for each message, however many tabs are open. */
 
-import { isWanted, setWanted } from "./session.js";
-import { isWatched } from "./watching.js";
+import { wantsNotifications, setWantsNotifications } from "./session.js";
+import { isAnyTabFocused } from "./tab-focus.js";
 
 /** Browsers on phones have `Notification`, but only service workers may create one. */
 const isPhone = /Android|iPhone|iPad/.test(globalThis.navigator?.userAgent ?? "");
@@ -29,12 +29,12 @@ function make(title, options) {
 }
 
 /** Whether the user gets notifications in this browser. */
-export const isNotified = () => canNotify() && isWanted() && Notification.permission === "granted";
+export const isNotified = () => canNotify() && wantsNotifications() && Notification.permission === "granted";
 
 /** Turns notifications on or off, and asks the browser's permission. Returns whether they are on. */
 export async function askToNotify(isOn) {
   const isAllowed = isOn && canNotify() && (await Notification.requestPermission()) === "granted";
-  setWanted(isAllowed);
+  setWantsNotifications(isAllowed);
   return isAllowed;
 }
 
@@ -48,9 +48,9 @@ const shown = new Map();
  */
 export async function notify(owner, message, name, onClick) {
   if (!isNotified()) return;
-  await alone(`greenroom-notify:${owner}`, async () => {
+  await withLock(`greenroom-notify:${owner}`, async () => {
     const key = `greenroom-notified:${owner}`;
-    if ((await isWatched(owner)) || !claim(key, message.id) || !(await holds(`${key}:${message.id}`))) return;
+    if ((await isAnyTabFocused(owner)) || !claim(key, message.id) || !(await acquire(`${key}:${message.id}`))) return;
     const notification = make(name, {
       body: message.content.slice(0, 200),
       tag: `greenroom ${message.chat}`,
@@ -66,7 +66,7 @@ export async function notify(owner, message, name, onClick) {
 }
 
 /** Closes a chat's notification: the chat was read. */
-export function unnotify(chatId) {
+export function closeNotification(chatId) {
   shown.get(chatId)?.close();
   shown.delete(chatId);
 }
@@ -92,7 +92,7 @@ function claim(key, number) {
 const SEEN_WITHIN = 5_000;
 
 /** Takes a lock, and keeps it until all tabs see the changed storage. Returns whether this tab got it. */
-function holds(name) {
+function acquire(name) {
   const { locks } = globalThis.navigator ?? {};
   if (!locks) return true;
   return new Promise((resolve) => {
@@ -105,7 +105,7 @@ function holds(name) {
 }
 
 /** Runs work under a lock (Web Locks API), or without it where there are no locks. */
-async function alone(name, work) {
+async function withLock(name, work) {
   let isBegun = false;
   const begin = () => {
     isBegun = true;

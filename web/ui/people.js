@@ -1,8 +1,8 @@
 /** People: their names, and how to search for them. */
 
+import { useRetry } from "./app-context.js";
 import { otherOf } from "./avatar.js";
-import { useRetry } from "./desk.js";
-import { inWordsRetried } from "./errors.js";
+import { retriedErrorText } from "./errors.js";
 import { html, useEffect, useRef, useState } from "./html.js";
 import { t } from "./texts.js";
 
@@ -59,7 +59,7 @@ export const Names = ({ user, note = null }) => html`
 `;
 
 /** Attributes of search fields: keyboards do not correct names. (`autocorrect` as a property is not a string.) */
-export const SEARCHING = { autocomplete: "off", autocapitalize: "none", autoCorrect: "off", spellcheck: false, enterkeyhint: "search" };
+export const SEARCH_FIELD = { autocomplete: "off", autocapitalize: "none", autoCorrect: "off", spellcheck: false, enterkeyhint: "search" };
 
 /** Searches match words by their beginnings. */
 export const MATCH = "prefix";
@@ -71,7 +71,7 @@ const PAUSE = 250;
  * Searches as the user types. After a rate limit it retries by itself. `found` is null before the first answer.
  * @param {(text: string) => Promise<any>} look
  */
-export function useLookup(text, look, inputs = []) {
+export function useSearch(text, look, inputs = []) {
   const [state, setState] = useState({ found: /** @type {any} */ (null), error: /** @type {any} */ (null), of: "" });
   const [now, setNow] = useState(0);
   const before = useRef(0);
@@ -93,5 +93,5 @@ export function useLookup(text, look, inputs = []) {
   }, [text, now, ...inputs]);
   useRetry(state.error, again);
   const { found, error, of } = state;
-  return { found, problem: error && inWordsRetried(error), of, isLooking: !!text.trim() && of !== text, again };
+  return { found, problem: error && retriedErrorText(error), of, isLooking: !!text.trim() && of !== text, again };
 }

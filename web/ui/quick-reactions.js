@@ -1,6 +1,6 @@
 /** The reactions in a message's menu: those used last, then the usual ones, then the picker. */
 
-import { useAttempt, useDesk } from "./desk.js";
+import { useAppContext, useAttempt } from "./app-context.js";
 import { html } from "./html.js";
 import { Add } from "./icons.js";
 import { ownerOf, reactionsKey } from "./session.js";
@@ -19,7 +19,7 @@ function recent(client) {
 }
 
 /** Stores that the user has reacted with an emoji. */
-export function remember(client, emoji) {
+export function rememberReaction(client, emoji) {
   const latest = [emoji, ...recent(client).filter((one) => one !== emoji)];
   try {
     localStorage.setItem(reactionsKey(ownerOf(client)), JSON.stringify(latest.slice(0, USUAL.length)));
@@ -30,12 +30,12 @@ export function remember(client, emoji) {
 
 /** @param {{message: any, me: any, onMore: () => void}} props */
 export function QuickReactions({ message, me, onMore }) {
-  const { client } = useDesk();
+  const { client } = useAppContext();
   const attempt = useAttempt();
   const own = new Set(message.reactions.filter(({ users }) => users.includes(me?.id)).map(({ emoji }) => emoji));
   const offered = [...new Set([...recent(client), ...USUAL])].slice(0, USUAL.length);
   const toggle = (emoji) => {
-    if (!own.has(emoji)) remember(client, emoji);
+    if (!own.has(emoji)) rememberReaction(client, emoji);
     attempt(() => client.react(message.id, emoji, own.has(emoji) ? "remove" : "add"));
   };
   return html`

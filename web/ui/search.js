@@ -1,13 +1,13 @@
 /** Searches chats, people and messages. */
 
+import { useAppContext, useAttempt, useMinute } from "./app-context.js";
 import { Avatar, ChatAvatar, otherOf } from "./avatar.js";
-import { useAttempt, useDesk, useMinute } from "./desk.js";
-import { classes, drawn, html, useEffect, useRef, useState } from "./html.js";
+import { classes, renderNow, html, useEffect, useRef, useState } from "./html.js";
 import { Close, Search as Lens } from "./icons.js";
-import { Identity, identityOf, MATCH, SEARCHING, useLookup } from "./people.js";
-import { Drawn, excerpt, marked } from "./text.js";
+import { Skeletons } from "./message-list.js";
+import { Identity, identityOf, MATCH, SEARCH_FIELD, useSearch } from "./people.js";
+import { BreakableText, excerpt, marked } from "./text.js";
 import { ago, atLeast, t } from "./texts.js";
-import { Skeletons } from "./thread.js";
 
 /** How many chats and people are shown at first, and how many hits are fetched at a time. */
 const FEW = 5;
@@ -33,7 +33,7 @@ export function SearchField({ text, onText }) {
   return html`
     <div class="gr-search gr-side-search" role="search">
       <${Lens} />
-      <input ref=${field} id="search-input" type="search" aria-label=${t("searchAll")} placeholder=${t("searchAll")} ...${SEARCHING}
+      <input ref=${field} id="search-input" type="search" aria-label=${t("searchAll")} placeholder=${t("searchAll")} ...${SEARCH_FIELD}
         value=${text} onInput=${(event) => onText(event.currentTarget.value)} onKeyDown=${onKeyDown} />
       ${text && html`<button type="button" class="gr-icon-button" aria-label=${t("clearSearch")} onClick=${clear}><${Close} /></button>`}
     </div>
@@ -47,7 +47,7 @@ export function SearchField({ text, onText }) {
  * @param {(chatId: number, hit?: any) => void} props.onChat opens a chat, at a hit if given
  */
 export function SearchResults({ text, place, onChat }) {
-  const { client, announce, settings } = useDesk();
+  const { client, announce, settings } = useAppContext();
   useMinute();
   const attempt = useAttempt();
   // Answers from an attempt in which other requests failed: under a rate limit, repeating all requests would never succeed.
@@ -67,7 +67,7 @@ export function SearchResults({ text, place, onChat }) {
   /** Finds people to write to. Users who may not start chats find the people of their dms. */
   const peopleFor = async (words) => {
     const { me } = client.state;
-    if (settings.mayStart(me)) return client.api.searchUsers(words, { match: MATCH });
+    if (settings.mayStartChats(me)) return client.api.searchUsers(words, { match: MATCH });
     const { results } = await client.api.chats({ search: words, match: MATCH, chat_type: "dm", page_size: FETCHED });
     return { results: results.map((chat) => otherOf(chat, me)).filter(({ id }) => id !== me.id) };
   };
@@ -79,7 +79,7 @@ export function SearchResults({ text, place, onChat }) {
     const chatOf = (id) => client.state.chats.get(id) ?? fetched.get(id) ?? null;
     return { ...page, results: page.results.map((hit) => ({ ...hit, in: chatOf(hit.chat) })) };
   };
-  const { found, problem, isLooking, of, again } = useLookup(text, look);
+  const { found, problem, isLooking, of, again } = useSearch(text, look);
   const count = found && found.chats.count + found.people.count + found.messages.count;
   const isNothing = count === 0 && !found.messages.next;
   useEffect(() => {
@@ -130,7 +130,7 @@ function Section({ title, page, shown, more, children }) {
   const onMore = () =>
     attempt(async () => {
       const further = all.length > limit ? [] : [await more(queryOf(next))];
-      drawn(() => {
+      renderNow(() => {
         setPages([...pages, ...further]);
         setLimit(limit + FETCHED);
       });
@@ -172,7 +172,7 @@ const PersonHit = ({ user, words, onSelect }) => html`
 `;
 
 function MessageHit({ hit, isShown, onSelect }) {
-  const { client } = useDesk();
+  const { client } = useAppContext();
   const name = hit.sender.id === client.state.me?.id ? t("you") : hit.sender.display_name;
   // A dm has the other member's name as its title.
   const { me } = client.state;
@@ -198,7 +198,7 @@ function MessageHit({ hit, isShown, onSelect }) {
 /** Renders the pieces of a text, every second one marked. */
 const Pieces = ({ pieces }) =>
   pieces.map((piece, index) => {
-    const shown = html`<${Drawn} text=${piece} />`;
+    const shown = html`<${BreakableText} text=${piece} />`;
     return index % 2 === 1 ? html`<mark>${shown}</mark>` : shown;
   });
 

@@ -19,7 +19,7 @@ export function onSession(listener) {
 }
 
 /** Removes a user's data from the browser, for the next user of the device. */
-export function forget(client, owner) {
+export function clearUserData(client, owner) {
   for (const message of client.outgoing) message.discard();
   const kinds = ["draft", "deletion"].map((kind) => `greenroom-${kind}:${owner}:`);
   const own = [NOTIFICATIONS, reactionsKey(owner)];
@@ -44,9 +44,9 @@ export const ownerOf = (client) => `${client.api.base}:${client.state.me?.id}`;
 export const reactionsKey = (owner) => `greenroom-reactions:${owner}`;
 
 /** Whether the user wants notifications in this browser. */
-export const isWanted = () => use("localStorage", (storage) => storage.getItem(NOTIFICATIONS)) === "yes";
+export const wantsNotifications = () => use("localStorage", (storage) => storage.getItem(NOTIFICATIONS)) === "yes";
 
-export const setWanted = (isOn) => void use("localStorage", (storage) => storage.setItem(NOTIFICATIONS, isOn ? "yes" : "no"));
+export const setWantsNotifications = (isOn) => void use("localStorage", (storage) => storage.setItem(NOTIFICATIONS, isOn ? "yes" : "no"));
 
 /** @param {"localStorage" | "sessionStorage"} name @param {(storage: Storage) => any} work */
 function use(name, work) {

@@ -8,9 +8,9 @@ export class Settings {
     this.#answer = answer;
   }
 
-  /** @param {"editing" | "deleting" | "reactions" | "renaming_dms" | "renaming_rooms"} deed */
-  can(deed) {
-    return this.#answer[`allow_${deed}`] ?? true;
+  /** @param {"editing" | "deleting" | "reactions" | "renaming_dms" | "renaming_rooms"} action */
+  can(action) {
+    return this.#answer[`allow_${action}`] ?? true;
   }
 
   get showsDeleted() {
@@ -18,12 +18,12 @@ export class Settings {
   }
 
   /** Whether a user may start chats with others and add people. */
-  mayStart(me) {
+  mayStartChats(me) {
     return this.#answer.contacts !== "staff-only-start" || Boolean(me?.is_staff);
   }
 
   /** The longest message, in characters. */
-  get longestMessage() {
+  get maxMessageLength() {
     return this.#answer.max_message_length ?? 5_000;
   }
 }

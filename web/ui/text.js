@@ -43,14 +43,14 @@ function trimmed(address) {
 const MARKS = /(\p{M}{64})/u;
 
 /** A text with line break opportunities between such marks. They are neither visible nor copied. */
-export const Drawn = ({ text }) =>
+export const BreakableText = ({ text }) =>
   MARKS.test(text) ? text.split(MARKS).map((piece, index) => (index % 2 === 1 ? html`${piece}<wbr />` : piece)) : text;
 
 export const Text = ({ text }) =>
   parts(text).map((part) =>
     typeof part === "string"
-      ? html`<${Drawn} text=${part} />`
-      : html`<a href=${part.href} target="_blank" rel="noopener noreferrer nofollow"><${Drawn} text=${part.href} /></a>`,
+      ? html`<${BreakableText} text=${part} />`
+      : html`<a href=${part.href} target="_blank" rel="noopener noreferrer nofollow"><${BreakableText} text=${part.href} /></a>`,
   );
 
 /**

@@ -6,17 +6,17 @@ import { t } from "./texts.js";
 
 /**
  * @param {any} client
- * @param {import("./composing.js").Composings} composings
- * @param {(fields: {title: string, text: string}) => void} tell
+ * @param {import("./composer-state.js").ComposerStates} composers
+ * @param {(fields: {title: string, text: string}) => void} onUnsent
  */
-export function useUnsent(client, composings, tell) {
-  const latest = useRef(tell);
-  latest.current = tell;
+export function useUnsent(client, composers, onUnsent) {
+  const latest = useRef(onUnsent);
+  latest.current = onUnsent;
   useEffect(() => {
     const titles = new Map([...client.state.chats].map(([id, { title }]) => [id, title]));
     const say = (chatId) => {
       const failed = client.outgoing.filter((message) => message.chat === chatId && message.status === "failed");
-      const texts = [...failed.map(({ content }) => content), composings.of(chatId).takeAway()].filter((text) => text.trim());
+      const texts = [...failed.map(({ content }) => content), composers.of(chatId).takeText()].filter((text) => text.trim());
       failed.forEach((message) => message.discard());
       if (texts.length === 0) return;
       latest.current({ title: t("unsentTitle", { title: titles.get(chatId) ?? "…" }), text: texts.join("\n\n") });
@@ -44,5 +44,5 @@ export function useUnsent(client, composings, tell) {
       client.on("outgoing", ({ message }) => message.status === "failed" && client.outgoing.includes(message) && sayIfGone(message.chat)),
     ];
     return () => stops.forEach((stop) => stop());
-  }, [client, composings]);
+  }, [client, composers]);
 }

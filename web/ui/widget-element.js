@@ -2,7 +2,7 @@
 
 import { focusedBeside, html, render } from "./html.js";
 import { direction, language } from "./texts.js";
-import { addStyle, currentConnection, drawAll, enter, isFirst, leave, texts } from "./widget-page.js";
+import { addStyle, currentConnection, renderAll, addWidget, isFirst, removeWidget, texts } from "./widget-page.js";
 
 /** The attributes, by the properties that reflect them. */
 const ATTRIBUTES = {
@@ -28,8 +28,8 @@ export class WidgetElement extends HTMLElement {
 
   #box = newBox(this);
   #observer = new MutationObserver(() => this.#restore());
-  #isIn = false;
-  #isAwaited = false;
+  #isAdded = false;
+  #isScheduled = false;
   /** The focused element in it. @type {HTMLElement | null} */
   #focused = null;
 
@@ -40,10 +40,10 @@ export class WidgetElement extends HTMLElement {
   }
 
   connectedCallback() {
-    for (const name of Object.keys(ATTRIBUTES)) this.#takeUp(name);
-    if (!this.#isIn) {
-      this.#isIn = true;
-      enter(this);
+    for (const name of Object.keys(ATTRIBUTES)) this.#upgradeProperty(name);
+    if (!this.#isAdded) {
+      this.#isAdded = true;
+      addWidget(this);
     }
     this.#observer.observe(this, { childList: true });
     this.#restore();
@@ -59,19 +59,19 @@ export class WidgetElement extends HTMLElement {
   connectedMoveCallback() {}
 
   attributeChangedCallback(name, before, now) {
-    if (before === now || !this.#isIn) return;
-    if (SHARED.includes(name)) drawAll();
+    if (before === now || !this.#isAdded) return;
+    if (SHARED.includes(name)) renderAll();
     else this.draw();
   }
 
   /** Schedules a render after the current changes, once the texts are loaded. */
   draw() {
-    if (this.#isAwaited) return;
-    this.#isAwaited = true;
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
     queueMicrotask(async () => {
       // The language may change while another one is loading.
       for (let loaded; loaded !== texts(); ) await (loaded = texts());
-      this.#isAwaited = false;
+      this.#isScheduled = false;
       if (this.isConnected) this.#draw();
     });
   }
@@ -85,15 +85,15 @@ export class WidgetElement extends HTMLElement {
     Object.assign(this.#box, { lang: language, dir: direction });
     const { user, objectType, objectId, label, title } = /** @type {any} */ (this);
     const given = { user, objectType, objectId, label, title };
-    const props = { connection, tell: this.#tell, isFirst: isFirst(this), ...given };
+    const props = { connection, emit: this.#emit, isFirst: isFirst(this), ...given };
     render(html`<${Component} key=${language} ...${props} />`, this.#box);
   }
 
-  #tell = (name, detail) =>
+  #emit = (name, detail) =>
     void this.dispatchEvent(new CustomEvent(`greenroom:${name}`, { detail, bubbles: true, composed: true }));
 
   /** Applies a property that was set before the element was defined. */
-  #takeUp(name) {
+  #upgradeProperty(name) {
     if (!Object.hasOwn(this, name)) return;
     const value = this[name];
     delete this[name];
@@ -114,12 +114,12 @@ export class WidgetElement extends HTMLElement {
   }
 
   #leave() {
-    if (!this.#isIn) return;
-    this.#isIn = false;
+    if (!this.#isAdded) return;
+    this.#isAdded = false;
     this.#focused = null;
     this.#observer.disconnect();
     render(null, this.#box);
-    leave(this);
+    removeWidget(this);
   }
 }
 

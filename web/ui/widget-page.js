@@ -33,26 +33,26 @@ export function connect(given = {}) {
   options = { ...options, ...given };
   connection?.stop();
   connection = null;
-  drawAll();
+  renderAll();
 }
 
-export function enter(widget) {
+export function addWidget(widget) {
   clearTimeout(leaving);
   widgets.add(widget);
   // A user may have signed in since.
   if (connection) currentConnection().tryAgain();
 }
 
-export function leave(widget) {
+export function removeWidget(widget) {
   widgets.delete(widget);
-  drawAll();
+  renderAll();
   if (widgets.size === 0) leaving = setTimeout(() => connection?.stop(), LINGERS);
 }
 
 /** The first widget of a kind has the ids that themes and scripts use. */
 export const isFirst = (widget) => [...widgets].find(({ localName }) => localName === widget.localName) === widget;
 
-export const drawAll = () => widgets.forEach((widget) => widget.draw());
+export const renderAll = () => widgets.forEach((widget) => widget.draw());
 
 /** Returns a shared attribute, from the first widget that has it. */
 function given(attribute) {
@@ -67,7 +67,7 @@ export function currentConnection() {
     ...options,
   };
   if (connection && isSame({ ...wanted, signInUrl: null }, { ...used, signInUrl: null })) {
-    connection.signsInAt(wanted.signInUrl);
+    connection.setSignInUrl(wanted.signInUrl);
   } else {
     connection?.stop();
     connection = new Connection(server, wanted);
@@ -101,7 +101,7 @@ async function load(languages) {
   }
 }
 
-new MutationObserver(drawAll).observe(document.documentElement, { attributeFilter: ["lang"] });
+new MutationObserver(renderAll).observe(document.documentElement, { attributeFilter: ["lang"] });
 
 // Looks
 

@@ -1,14 +1,14 @@
 /** What widgets have in common: the sign-in, the panel that opens beside them, and their events for the page. */
 
-import { useDesk, useKnown } from "./desk.js";
-import { Fragment, classes, html, useEffect, useLatest, useLayoutEffect, useRef, useState, useWatched } from "./html.js";
+import { useAppContext, useStore } from "./app-context.js";
+import { AppShell } from "./app-shell.js";
+import { Fragment, classes, html, useEffect, useLatest, useLayoutEffect, useRef, useState, useSubscription } from "./html.js";
 import { Person } from "./icons.js";
-import { Shell } from "./shell.js";
 import { t } from "./texts.js";
 
 /** Renders its children for a signed-in user, and a link to sign in for visitors. */
-export function Signed({ connection, openChat = () => {}, children, visitor }) {
-  const [state, userId] = useWatched(connection, () => [connection.state, connection.userId, connection.signInUrl]);
+export function SignedIn({ connection, openChat = () => {}, children, visitor }) {
+  const [state, userId] = useSubscription(connection, () => [connection.state, connection.userId, connection.signInUrl]);
   const { client, settings } = connection;
   if (state === "visitor") return visitor ?? html`<${SignInLink} connection=${connection} />`;
   if (state === "failed") return html`<p class="gr-note" role="alert">${t("startFailed")}</p>`;
@@ -16,7 +16,7 @@ export function Signed({ connection, openChat = () => {}, children, visitor }) {
   // Another user starts with a new state.
   return html`
     <${Fragment} key=${client}>
-      <${Shell} key=${userId} client=${client} settings=${settings} openChat=${openChat}>${children}<//>
+      <${AppShell} key=${userId} client=${client} settings=${settings} openChat=${openChat}>${children}<//>
     <//>
   `;
 }
@@ -26,18 +26,18 @@ export const SignInLink = ({ connection, text = t("signInToWrite") }) => html`
 `;
 
 /** Emits events for the page: a chat's messages, and its unread count. */
-export function useChatTold(tell, chatId) {
-  const { client } = useDesk();
-  const unread = useKnown((state) => state.chats.get(chatId)?.unread_count ?? 0);
+export function useChatEvents(emit, chatId) {
+  const { client } = useAppContext();
+  const unread = useStore((state) => state.chats.get(chatId)?.unread_count ?? 0);
   useEffect(
     () =>
       client.on("message", ({ chatId: of, message, change }) => {
-        if (of === chatId) tell("message", { chatId, message, change });
+        if (of === chatId) emit("message", { chatId, message, change });
       }),
     [client, chatId],
   );
   useEffect(() => {
-    if (chatId) tell("unread", { chatId, unread });
+    if (chatId) emit("unread", { chatId, unread });
   }, [unread, chatId]);
 }
 
@@ -49,7 +49,7 @@ const LONGEST_PAUSE = 30_000;
  * Runs work, with retries until it succeeds or is refused for good. Returns the latest error.
  * @param {(isWanted: () => boolean) => Promise<any>} work
  */
-export function useTried(work, inputs) {
+export function useRetriedWork(work, inputs) {
   const [problem, setProblem] = useState(/** @type {any} */ (null));
   const latest = useLatest(work);
   useEffect(() => {
@@ -80,7 +80,7 @@ export function useTried(work, inputs) {
 }
 
 /** Warns the page's author in the console about a refused widget. Visitors do not see it. */
-export function complain(element, error) {
+export function warnAuthor(element, error) {
   console.warn(`greenroom: <${element}> was refused: ${error.detail ?? error}`);
 }
 

@@ -1,7 +1,7 @@
 /** State of the signed-in user that all widgets of a page share: drafts, blocked users, and pending deletions. */
 
 import { Blocks } from "./blocks.js";
-import { Composings } from "./composing.js";
+import { ComposerStates } from "./composer-state.js";
 import { Deletions } from "./deletions.js";
 import { Drafts } from "./drafts.js";
 import { ownerOf } from "./session.js";
@@ -10,11 +10,11 @@ import { ownerOf } from "./session.js";
 const known = new WeakMap();
 
 /** Returns the state of the client's user. `failures`: functions that show an error; the latest one is called. */
-export function belongingsOf(client, settings) {
+export function userStateOf(client, settings) {
   const owner = ownerOf(client);
   const before = known.get(client);
   if (before?.owner === owner) return before;
-  before?.composings.close();
+  before?.composers.close();
   known.set(client, made(client, owner, settings));
   return known.get(client);
 }
@@ -27,7 +27,7 @@ function made(client, owner, settings) {
     failures,
     blocks: new Blocks(client.api),
     deletions: new Deletions(client, owner, storage("localStorage"), (error) => [...failures].at(-1)?.(error)),
-    composings: new Composings(client, drafts, settings.longestMessage),
+    composers: new ComposerStates(client, drafts, settings.maxMessageLength),
   };
 }
 

@@ -6,7 +6,7 @@ const OF_COMPOSITION = 229;
 const isOfComposition = (event) => event.isComposing || event.keyCode === OF_COMPOSITION;
 
 /** Stops such keys in an element until the returned function is called. */
-export function keepCompositions(root) {
+export function ignoreImeKeys(root) {
   const onKey = (event) => {
     if (!isOfComposition(event)) return;
     event.stopPropagation();

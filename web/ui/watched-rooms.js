@@ -1,12 +1,12 @@
 /** Rooms that widgets watch. Several widgets may watch one room. */
 
 /** @type {WeakMap<object, Map<number, number>>} How many widgets watch each room. */
-const followers = new WeakMap();
+const watchers = new WeakMap();
 
 /** Watches a room until the returned function is called. */
-export function follow(client, chatId) {
-  if (!followers.has(client)) followers.set(client, new Map());
-  const counts = followers.get(client);
+export function watchRoom(client, chatId) {
+  if (!watchers.has(client)) watchers.set(client, new Map());
+  const counts = watchers.get(client);
   counts.set(chatId, (counts.get(chatId) ?? 0) + 1);
   return () => {
     counts.set(chatId, counts.get(chatId) - 1);

@@ -1,16 +1,16 @@
 /** What all components of a page or a widget share: the client, and ways to notify and ask the user. */
 
-import { createContext, useContext, useEffect, useLatest, useRef, useState, useWatched } from "./html.js";
+import { createContext, useContext, useEffect, useLatest, useRef, useState, useSubscription } from "./html.js";
 
 /**
- * @typedef {object} Desk
+ * @typedef {object} AppContextValue
  * @property {import("../greenroom.js").Greenroom} client
  * @property {{on: (listener: () => void) => () => void}} changes emits after each change of the store
  * @property {import("./blocks.js").Blocks} blocks
  * @property {import("./deletions.js").Deletions} deletions
- * @property {import("./composing.js").Composings} composings
+ * @property {import("./composer-state.js").ComposerStates} composers
  * @property {import("./settings.js").Settings} settings
- * @property {(error: any) => string} inWords
+ * @property {(error: any) => string} errorText
  * @property {(text: string) => void} announce announces a text to screen readers
  * @property {(text: string, action?: {label: string, run: () => void}) => void} toast shows a short notice for a while
  * @property {(question: object) => Promise<boolean>} confirm
@@ -18,25 +18,25 @@ import { createContext, useContext, useEffect, useLatest, useRef, useState, useW
  * @property {(chatId: number, messageId?: number) => void} openChat
  */
 
-export const DeskContext = createContext(/** @type {any} */ (null));
+export const AppContext = createContext(/** @type {any} */ (null));
 
-/** @returns {Desk} */
-export const useDesk = () => useContext(DeskContext);
+/** @returns {AppContextValue} */
+export const useAppContext = () => useContext(AppContext);
 
 /** Selects a value from the client's store. Rerenders when it changes. */
-export function useKnown(select) {
-  const { changes, client } = useDesk();
-  return useWatched(changes, () => select(client.state, client));
+export function useStore(select) {
+  const { changes, client } = useAppContext();
+  return useSubscription(changes, () => select(client.state, client));
 }
 
 /** Returns a function that runs work which may fail, and shows the error in a toast. */
 export function useAttempt() {
-  const desk = useDesk();
+  const app = useAppContext();
   return async (work) => {
     try {
       return await work();
     } catch (error) {
-      desk.toast(desk.inWords(error));
+      app.toast(app.errorText(error));
       return undefined;
     }
   };
@@ -44,7 +44,7 @@ export function useAttempt() {
 
 /** Retries failed work by itself: after `retryAfter`, or once the client is connected again. */
 export function useRetry(problem, again) {
-  const isConnected = useKnown((_, { status }) => status === "live" || status === "polling");
+  const isConnected = useStore((_, { status }) => status === "live" || status === "polling");
   const wasConnected = useRef(isConnected);
   const retry = useLatest(again);
   useEffect(() => {

@@ -1,14 +1,14 @@
 /** A note about a bad connection, or about messages that wait for the rate limit. */
 
+import { useAppContext, useStore } from "./app-context.js";
 import { html, useEffect, useState } from "./html.js";
-import { useDesk, useKnown } from "./desk.js";
 import { t } from "./texts.js";
 
 const SHOWN = ["reconnecting", "offline"];
 
 export function Pill() {
-  const { client } = useDesk();
-  const [status, isSlow] = useKnown((_, { status, isSlow }) => [status, isSlow]);
+  const { client } = useAppContext();
+  const [status, isSlow] = useStore((_, { status, isSlow }) => [status, isSlow]);
   // Announced once: screen readers would read a countdown every second.
   const [heldFor, setHeldFor] = useState(client.heldFor);
   useEffect(() => client.on("held", ({ seconds }) => setHeldFor(seconds)), [client]);

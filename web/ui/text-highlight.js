@@ -3,14 +3,14 @@
 const NAME = "greenroom-found";
 
 /** Highlights ranges of an element's text, counted in characters. */
-export function paint(element, ranges) {
+export function highlight(element, ranges) {
   // Browsers without the API show no highlights.
   if (!globalThis.CSS?.highlights) return;
   const places = placesOf(element, ranges.flat());
   CSS.highlights.set(NAME, new Highlight(...ranges.map((_, index) => rangeOf(places[2 * index], places[2 * index + 1]))));
 }
 
-export const unpaint = () => void globalThis.CSS?.highlights?.delete(NAME);
+export const clearHighlights = () => void globalThis.CSS?.highlights?.delete(NAME);
 
 function rangeOf([start, from], [end, to]) {
   const range = document.createRange();

@@ -1,16 +1,16 @@
 /** The frame of a page or a widget: it holds toasts, dialogs and the emoji picker, and announces texts to screen readers. */
 
-import { belongingsOf } from "./belongings.js";
-import { DeskContext } from "./desk.js";
+import { AppContext } from "./app-context.js";
 import { Confirmation } from "./dialog.js";
 import { pickEmoji } from "./emoji.js";
-import { inWords } from "./errors.js";
-import { html, useEffect, useLayoutEffect, useMemo, useRef, useState, useWatched } from "./html.js";
+import { errorText } from "./errors.js";
+import { html, useEffect, useLayoutEffect, useMemo, useRef, useState, useSubscription } from "./html.js";
 import { Close } from "./icons.js";
-import { keepCompositions } from "./keys.js";
+import { ignoreImeKeys } from "./ime-keys.js";
 import { copy } from "./text.js";
 import { t } from "./texts.js";
 import { useUnsent } from "./unsent.js";
+import { userStateOf } from "./user-state.js";
 
 /** How long a toast is shown, in milliseconds. */
 const SHOWN = 6_000;
@@ -22,15 +22,15 @@ const GAP = 8;
  * Each user has a frame of their own: after another user signs in, nothing that the first one typed is left.
  * @param {{client: any, settings: any, openChat: (id: number) => void, children?: any}} props
  */
-export function Shell(props) {
+export function AppShell(props) {
   const changes = useMemo(() => changesOf(props.client), [props.client]);
-  const userId = useWatched(changes, () => props.client.state.me?.id);
-  return userId !== undefined && html`<${OwnShell} key=${userId} ...${props} changes=${changes} />`;
+  const userId = useSubscription(changes, () => props.client.state.me?.id);
+  return userId !== undefined && html`<${UserShell} key=${userId} ...${props} changes=${changes} />`;
 }
 
 const changesOf = (client) => ({ on: (listener) => client.on("change", listener) });
 
-function OwnShell({ client, changes, settings, openChat, children }) {
+function UserShell({ client, changes, settings, openChat, children }) {
   const [toasts, setToasts] = useState(/** @type {any[]} */ ([]));
   const [question, setQuestion] = useState(/** @type {any} */ (null));
   const shelf = useRef(/** @type {any} */ (null));
@@ -39,8 +39,8 @@ function OwnShell({ client, changes, settings, openChat, children }) {
   const open = useRef(openChat);
   open.current = openChat;
 
-  const { blocks, composings, deletions, failures } = useMemo(() => belongingsOf(client, settings), [client]);
-  const desk = useMemo(() => {
+  const { blocks, composers, deletions, failures } = useMemo(() => userStateOf(client, settings), [client]);
+  const app = useMemo(() => {
     // A repeated text replaces the earlier toast.
     const toast = (text, action = null) =>
       setToasts((before) => [...before.filter((other) => other.text !== text), { id: Symbol(text), text, action }]);
@@ -49,10 +49,10 @@ function OwnShell({ client, changes, settings, openChat, children }) {
       changes,
       settings,
       blocks,
-      inWords,
+      errorText,
       toast,
       deletions,
-      composings,
+      composers,
       announce: (text) => say(voice.current, text),
       confirm: (fields) => new Promise((resolve) => setQuestion({ ...fields, resolve })),
       pickEmoji: async (at, onPick) => {
@@ -64,20 +64,20 @@ function OwnShell({ client, changes, settings, openChat, children }) {
   }, [client]);
 
   useEffect(() => {
-    const say = (error) => desk.toast(inWords(error));
+    const say = (error) => app.toast(errorText(error));
     failures.add(say);
     return () => void failures.delete(say);
-  }, [desk]);
+  }, [app]);
 
   const answer = (isYes) => {
     setQuestion(null);
     question.resolve(isYes);
   };
-  useEffect(() => keepCompositions(shelf.current.parentElement), []);
+  useEffect(() => ignoreImeKeys(shelf.current.parentElement), []);
   // A question about a deleted chat is dropped.
   useEffect(() => client.on("chat", ({ chatId, chat }) => !chat && question?.chatId === chatId && answer(false)), [question]);
-  useUnsent(client, desk.composings, async (fields) => {
-    if (await desk.confirm({ ...fields, yes: t("copy"), no: t("close"), isDangerous: false })) copy(fields.text, desk.toast);
+  useUnsent(client, app.composers, async (fields) => {
+    if (await app.confirm({ ...fields, yes: t("copy"), no: t("close"), isDangerous: false })) copy(fields.text, app.toast);
   });
   useLayoutEffect(() => {
     const { current } = shelf;
@@ -90,7 +90,7 @@ function OwnShell({ client, changes, settings, openChat, children }) {
   const dismiss = (toast) => setToasts((before) => before.filter(({ id }) => id !== toast.id));
 
   return html`
-    <${DeskContext.Provider} value=${desk}>
+    <${AppContext.Provider} value=${app}>
       ${children}
       ${question && html`<${Confirmation} ...${question} onAnswer=${answer} />`}
       <div ref=${shelf} class="gr-toasts" popover="manual" role="region" aria-label=${t("notices")}>
