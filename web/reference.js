@@ -273,7 +273,7 @@ function Reference({ openapi, asyncapi }) {
         ${sent.map((message) => html`<${Message} key=${message.name} document=${asyncapi} message=${message} isSent />`)}
         ${said.map((message) => html`<${Message} key=${message.name} document=${asyncapi} message=${message} />`)}
       </section>`}
-      ${shown.length + sent.length + said.length === 0 && html`<p role="status">Nothing found.</p>`}
+      ${shown.length + sent.length + said.length === 0 && html`<p role="status">No results</p>`}
     </main>
   </div>`;
 }

@@ -79,7 +79,7 @@ test("no page and no state of one keeps anybody out", async (t) => {
   await expect(page.getByRole("region", { name: "People" })).toBeVisible();
   await isAccessible(page, "what was found");
   await page.getByLabel("Search", { exact: true }).fill("nothing at all");
-  await expect(page.getByText("Nothing found.").first()).toBeVisible();
+  await expect(page.getByText("No results").first()).toBeVisible();
   await isAccessible(page, "nothing found");
   await page.goto("/");
   await message(page, "x").count();
@@ -98,7 +98,7 @@ test("a first visit, a missing chat and a phone keep nobody out", async (t) => {
   await expect(page.locator("#user-search-input")).toBeFocused();
   await isAccessible(page, "a new chat");
   await page.goto("/?chat=999");
-  await expect(page.getByText("This chat is not there")).toBeVisible();
+  await expect(page.getByText("This chat does not exist")).toBeVisible();
   await isAccessible(page, "a chat that is not there");
   const phone = await visit(t, server.url, people[0], "/", { viewport: NARROW, hasTouch: true, isMobile: true });
   await expect(phone.locator(".chat-item")).toBeVisible();
@@ -112,7 +112,7 @@ test("a first visit, a missing chat and a phone keep nobody out", async (t) => {
 test("the widgets keep nobody out", async (t) => {
   const { server, people } = await serverWith(t, ["ann", "bob", "carol"]);
   const visitor = await visit(t, server.url, null, "/demo/", { allows: ["401"] });
-  await expect(visitor.getByText("Sign in to read and to write.")).toBeVisible();
+  await expect(visitor.getByText("Sign in to read and write.")).toBeVisible();
   await isAccessible(visitor, "the widgets for a visitor");
   const page = await visit(t, server.url, people[0], "/demo/");
   await expect(page.locator(".join-room-btn")).toBeVisible();
@@ -306,12 +306,12 @@ test("it fits 320 pixels, a zoom of 200 %, large letters, and right to left", as
     await expect(page.getByText("1 of 1", { exact: true })).toBeVisible();
     await check("searching in the chat");
     await page.keyboard.press("Escape");
-    const back = page.getByRole("button", { name: "Back to the chats" });
+    const back = page.getByRole("button", { name: "Back to chats" });
     if (await back.isVisible()) await back.click();
     await page.getByLabel("Search", { exact: true }).fill("word");
     await expect(page.locator(".search-result")).toBeVisible();
     await check("what was found");
-    await page.getByLabel("Clear the search").click();
+    await page.getByLabel("Clear search").click();
     await page.locator("#browse-rooms-btn").click();
     await expect(page.locator(".room-item")).toBeVisible();
     await check("the rooms");
@@ -319,7 +319,7 @@ test("it fits 320 pixels, a zoom of 200 %, large letters, and right to left", as
     await page.locator(".gr-own-menu-btn").click();
     await check("one's own menu");
     await page.locator("#profile-btn").click();
-    await expect(page.getByText("You have blocked nobody.")).toBeVisible();
+    await expect(page.getByText("You have not blocked anyone.")).toBeVisible();
     await check("one's profile");
     await page.locator("#close-dialog-btn").click();
     await page.locator("[data-chat-id]").filter({ hasText: "Bob" }).last().click();

@@ -46,13 +46,13 @@ onBoth("a new chat gets a name and people, and everybody sees it happen", async 
   await expect(bobs.getByText("3 members")).toBeVisible();
   await opens(carols, "Plans");
   const carol = anns.locator(".member-item").filter({ hasText: "@carol" });
-  await carol.getByRole("button", { name: "More about Carol" }).click();
+  await carol.getByRole("button", { name: "Options for Carol" }).click();
   await anns.locator(".change-role-btn").click();
   await expect(carol.getByText("Admin")).toBeVisible();
   await carol.locator(".remove-member-btn").click();
   await anns.locator("#confirmation-confirm-btn").click();
   await expect(anns.locator(".member-item")).toHaveCount(2);
-  await expect(carols.getByText("This chat is not there")).toBeVisible();
+  await expect(carols.getByText("This chat does not exist")).toBeVisible();
   await expect(carols.locator(".chat-item")).toHaveCount(0);
 });
 
@@ -128,7 +128,7 @@ onBoth("what one may not do is said in words", async (t, how) => {
   await expect(anns.getByText("You are not allowed to do this.")).toBeVisible();
   await isAccessible(anns, "something that one may not do");
   await anns.goto("/messages/?chat=999");
-  await expect(anns.getByText("This chat is not there")).toBeVisible();
+  await expect(anns.getByText("This chat does not exist")).toBeVisible();
 });
 
 onBoth("what the server does not allow is not offered", async (t, how) => {

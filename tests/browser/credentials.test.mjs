@@ -52,7 +52,7 @@ for (const [how, viewport, colorScheme] of [
     await expect(sessions.getByRole("listitem")).toHaveCount(1);
     assert.deepEqual([await phone(), await robot()], [401, 401]);
     // The token that the person's helper has.
-    const keys = page.getByRole("list", { name: "Access keys of programs" });
+    const keys = page.getByRole("list", { name: "Access tokens" });
     await expect(keys.getByRole("listitem")).toHaveCount(1);
     await keys.getByRole("button", { name: "End" }).click();
     await expect(keys).toHaveCount(0);

@@ -130,7 +130,7 @@ test("a new chat is called one, and who leaves is told what becomes of it", asyn
     await (text instanceof RegExp ? expect(question).not.toContainText(text) : expect(question).toContainText(text));
     await page.locator("#confirmation-cancel-btn").click();
   };
-  await asks("You are the last one in it: it will be deleted");
+  await asks("You are its last member: the chat and all its messages will be deleted");
   await opens(page, "Plans");
   await asks("the longest-standing member will be the next one");
   const bob = await bobs.me();

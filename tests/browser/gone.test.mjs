@@ -87,7 +87,7 @@ onBoth("a question about a chat goes with the chat", async (t, how) => {
   await expect(page.getByRole("alertdialog")).toBeVisible();
   await bobs.deleteChat(id);
   await expect(page.getByRole("alertdialog")).toHaveCount(0);
-  await expect(page.getByText("This chat is not there")).toBeVisible();
+  await expect(page.getByText("This chat does not exist")).toBeVisible();
 });
 
 onBoth("who is removed is shown what they were writing", async (t, how) => {

@@ -38,12 +38,12 @@ onBoth("among many members one is found by name, whoever they are", async (t, ho
   await field.fill("user117");
   await expect(page.locator(".member-item")).toHaveCount(1);
   await isAccessible(page, "a member who was found");
-  await page.getByRole("button", { name: "More about User 117." }).click();
+  await page.getByRole("button", { name: "Options for User 117." }).click();
   await page.getByRole("menuitem", { name: "Make admin" }).click();
   await expect(member(page, "User 117.").getByText("Admin")).toBeVisible();
   await page.getByRole("button", { name: "Remove User 117." }).click();
   await page.locator("#confirmation-confirm-btn").click();
-  await expect(page.getByText("Nobody found.")).toBeVisible();
+  await expect(page.getByText("No one found.")).toBeVisible();
   await expect(page.locator("#manage-members-tab")).toHaveText("121 members");
   await expect(page.locator("#manage-members-tab")).toBeFocused();
   await isAccessible(page, "no member of the name");

@@ -71,7 +71,7 @@ test("fields tell a phone what they are for, and are not zoomed in on", async (t
   await page.locator("#chat-menu-btn").tap();
   await page.locator("#search-chat-btn").tap();
   await look("searching a chat");
-  await page.getByRole("button", { name: "Back to the chats" }).tap();
+  await page.getByRole("button", { name: "Back to chats" }).tap();
   await look("the chats");
   await page.locator("#browse-rooms-btn").tap();
   await look("rooms");

@@ -58,7 +58,7 @@ test("one sees where one's picture comes from, saves one's name without a change
   const page = await visit(t, server.url, people[0]);
   await page.getByRole("button", { name: "Ann: your account" }).click();
   await page.getByRole("menuitem", { name: "Your profile" }).click();
-  const field = page.getByLabel("Address of a picture");
+  const field = page.getByLabel("Picture URL");
   const portrait = page.getByRole("dialog").locator(".gr-person img.gr-avatar").first();
   await expect(field).toHaveValue(source);
   await expect.poll(() => portrait.evaluate((image) => image.naturalWidth)).toBe(1);

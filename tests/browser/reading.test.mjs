@@ -99,7 +99,7 @@ test("on a phone there is one thing at a time, and a way back", async (t) => {
   await page.locator(".chat-item").tap();
   await expect(page.locator("#chat-list")).toBeHidden();
   await expect(message(page, "line 3.")).toBeInViewport();
-  await page.getByRole("button", { name: "Back to the chats" }).tap();
+  await page.getByRole("button", { name: "Back to chats" }).tap();
   await expect(page.locator(".chat-item")).toBeFocused();
   await page.goBack();
   await expect(message(page, "line 3.")).toBeInViewport();

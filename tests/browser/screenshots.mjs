@@ -105,8 +105,8 @@ test("pictures of every page", async (t) => {
     await page.locator(".search-result", { hasText: "bus back" }).click();
     await expect(message(page, "bus back")).toBeVisible();
     await shoot(page, "found");
-    if (options.hasTouch) await page.getByRole("button", { name: "Back to the chats" }).click();
-    await page.getByLabel("Clear the search").click();
+    if (options.hasTouch) await page.getByRole("button", { name: "Back to chats" }).click();
+    await page.getByLabel("Clear search").click();
     await opens(page, "Weekend in the hills");
     await expect(message(page, "old mill")).toBeVisible();
     await bob.typing(trip, true);
@@ -141,7 +141,7 @@ test("pictures of every page", async (t) => {
     await expect(page.locator("#confirmation-confirm-btn")).toBeVisible();
     await shoot(page, "leave");
     await page.locator("#confirmation-cancel-btn").click();
-    if (options.hasTouch) await page.getByRole("button", { name: "Back to the chats" }).click();
+    if (options.hasTouch) await page.getByRole("button", { name: "Back to chats" }).click();
     await page.locator("#browse-rooms-btn").click();
     await expect(page.locator(".room-item").first()).toBeVisible();
     await shoot(page, "rooms");
@@ -208,7 +208,7 @@ test("pictures of what is shown where there is little, one waits, or something w
     const allows = [...BROKEN_ROAD, "400", "401", "403", "404", "429"];
     const given = { ...options, allows };
     const toList = (page) =>
-      options.hasTouch ? page.getByRole("button", { name: "Back to the chats" }).click() : null;
+      options.hasTouch ? page.getByRole("button", { name: "Back to chats" }).click() : null;
 
     const visitor = await visit(t, server.url, null, "/login/", given);
     await visitor.getByLabel("Username").fill(`nobody${number}`);
@@ -217,7 +217,7 @@ test("pictures of what is shown where there is little, one waits, or something w
     await expect(visitor.getByRole("alert")).toContainText("do not match");
     await shoot(visitor, "sign-in-failed");
     await visitor.goto("/demo/");
-    await expect(visitor.getByText("Sign in to read and to write.")).toBeVisible();
+    await expect(visitor.getByText("Sign in to read and write.")).toBeVisible();
     await shoot(visitor, "widgets-visitor");
 
     const first = await visit(t, server.url, fresh[number], "/", given);
@@ -225,7 +225,7 @@ test("pictures of what is shown where there is little, one waits, or something w
     await shoot(first, "first-run");
     await first.locator("#browse-rooms-btn").click();
     await first.getByLabel("Find a room").fill("kitchen");
-    await expect(first.getByRole("dialog").getByText("Nothing found.")).toBeVisible();
+    await expect(first.getByRole("dialog").getByText("No results")).toBeVisible();
     await shoot(first, "rooms-none");
     await first.locator("#close-dialog-btn").click();
     await first.goto("/demo/");
@@ -234,9 +234,9 @@ test("pictures of what is shown where there is little, one waits, or something w
     await first.locator("greenroom-inbox .gr-toggle").click();
     await shoot(first, "widgets-inbox");
     await first.goto("/?chat=9999");
-    await expect(first.getByText("This chat is not there")).toBeVisible();
+    await expect(first.getByText("This chat does not exist")).toBeVisible();
     await shoot(first, "not-there");
-    if (options.hasTouch) await first.getByRole("button", { name: "Back to the chats" }).click();
+    if (options.hasTouch) await first.getByRole("button", { name: "Back to chats" }).click();
     await first.locator("#new-chat-btn").click();
     await first.locator("#user-search-input").fill("bo");
     await expect(first.locator(".add-user-btn").first()).toBeVisible();
@@ -246,14 +246,14 @@ test("pictures of what is shown where there is little, one waits, or something w
     await shoot(first, "no-messages");
     await toList(first);
     await first.getByLabel("Search", { exact: true }).fill("nothing at all");
-    await expect(first.getByText("Nothing found.").first()).toBeVisible();
+    await expect(first.getByText("No results").first()).toBeVisible();
     await shoot(first, "no-hits");
     for (let times = 0; times < 10; times++)
       await helper(server, fresh[number])
         .search("x")
         .catch(() => {});
     await first.getByLabel("Search", { exact: true }).fill("something");
-    await expect(first.getByRole("alert")).toContainText("It is tried again");
+    await expect(first.getByRole("alert")).toContainText("Retrying in");
     await shoot(first, "too-much");
 
     const road = await server.road();

@@ -15,14 +15,14 @@ test("chats and people are found by name, with the keyboard alone", async (t) =>
   await expect(chats.getByRole("button")).toHaveCount(1);
   assert.equal(await chats.locator("mark").first().textContent(), "Bob");
   await expect(page.getByRole("region", { name: "People" }).getByRole("button")).toHaveCount(1);
-  await expect(page.locator("[aria-live=polite].gr-hidden")).toContainText("2 hits");
+  await expect(page.locator("[aria-live=polite].gr-hidden")).toContainText("2 results");
   await page.keyboard.press("ArrowDown");
   await expect(chats.getByRole("button")).toBeFocused();
   await page.keyboard.press("ArrowDown");
   await page.keyboard.press("Enter");
   await expect(page.locator("#current-chat-name")).toHaveText("Bob");
   await page.getByLabel("Search", { exact: true }).fill("nobody of this name");
-  await expect(page.getByText("Nothing found.").first()).toBeVisible();
+  await expect(page.getByText("No results").first()).toBeVisible();
   await page.getByLabel("Search", { exact: true }).press("Escape");
   await expect(page.locator("#chat-list .chat-item")).toHaveCount(3);
 });
@@ -85,7 +85,7 @@ onBoth("a message is found by its words, marked, and shown in its place", async 
   const hits = found(page).getByRole("button");
   await expect(hits).toHaveCount(15);
   await expect(found(page)).toContainText("Messages15");
-  await expect(page.locator("[aria-live=polite].gr-hidden")).toContainText("15 hits");
+  await expect(page.locator("[aria-live=polite].gr-hidden")).toContainText("15 results");
   // The newest first, and the marks are right behind characters of two units.
   assert.deepEqual(await hits.first().locator("mark").allTextContents(), ["Grey", "HERON"]);
   await expect(hits.first().locator(".gr-found-title")).toContainText(/Bob\s*· Pond/);
@@ -110,7 +110,7 @@ onBoth("a message is found by its words, marked, and shown in its place", async 
   await page.goForward();
   await expect(row).toBeInViewport();
   await field(page).fill("heron unicorn");
-  await expect(page.getByText("Nothing found.").first()).toBeVisible();
+  await expect(page.getByText("No results").first()).toBeVisible();
 });
 
 test("what is found begins with what was typed, or is of a script without spaces", async (t) => {
@@ -167,7 +167,7 @@ test("on a phone one comes back from a message to what was found", async (t) => 
   await second.tap();
   await expect(message(page, "line 20:")).toBeInViewport();
   await expect(second).toBeHidden();
-  await page.getByRole("button", { name: "Back to the chats" }).tap();
+  await page.getByRole("button", { name: "Back to chats" }).tap();
   await expect(second).toBeFocused();
   await expect(field(page)).toHaveValue("heron");
 });
@@ -196,10 +196,10 @@ onBoth("in a chat one goes from hit to hit, without leaving the keyboard", async
   await search.press("Shift+Enter");
   await expect(page.getByText("14 of 15")).toBeVisible();
   await expect(row(20)).toBeInViewport();
-  await page.getByRole("button", { name: "Newer hit" }).click();
+  await page.getByRole("button", { name: "Newer result" }).click();
   await expect(row(30)).toBeInViewport();
   await search.fill("nobody says this");
-  await expect(page.locator(".gr-chat-search-note")).toHaveText("Nothing found.");
+  await expect(page.locator(".gr-chat-search-note")).toHaveText("No results");
   await search.fill("line 30:");
   await expect(page.getByText("1 of 2")).toBeVisible();
   await search.press("ArrowUp");

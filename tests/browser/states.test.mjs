@@ -105,7 +105,7 @@ onBoth("where there is nothing it is said", async (t, how) => {
   await isAccessible(page, "no rooms");
   await helper(server, people[0]).createChat({ chat_type: "room", title: "Garden" });
   await page.getByLabel("Find a room").fill("kitchen");
-  await expect(page.getByText("Nothing found.")).toBeVisible();
+  await expect(page.getByText("No results")).toBeVisible();
   await isAccessible(page, "no such room");
   await page.locator("#close-dialog-btn").click();
   await opens(page, "Garden");
@@ -113,13 +113,13 @@ onBoth("where there is nothing it is said", async (t, how) => {
   await isAccessible(page, "no messages");
   await page.locator("#members-btn").click();
   await page.locator("#user-search-input").fill("nobody at all");
-  await expect(page.getByText("Nobody found.")).toBeVisible();
+  await expect(page.getByText("No one found.")).toBeVisible();
   await isAccessible(page, "nobody found");
   await page.locator("#close-dialog-btn").click();
   await page.locator("#chat-menu-btn").click();
   await page.locator("#search-chat-btn").click();
   await page.locator("#chat-search-input").fill("nothing at all");
-  await expect(page.locator(".gr-chat-search").getByText("Nothing found.")).toBeVisible();
+  await expect(page.locator(".gr-chat-search").getByText("No results")).toBeVisible();
   await isAccessible(page, "nothing found in a chat");
 });
 
@@ -220,9 +220,9 @@ test("on a phone one comes back from a chat that is not there", async (t) => {
   await helper(server, people[0]).createChat({ chat_type: "group", title: "Plans" });
   const phone = { viewport: NARROW, hasTouch: true, isMobile: true, allows: ["404"] };
   const page = await visit(t, server.url, people[0], "/?chat=999", phone);
-  await expect(page.getByRole("alert")).toContainText("This chat is not there");
+  await expect(page.getByRole("alert")).toContainText("This chat does not exist");
   await isAccessible(page, "a chat that is not there, on a phone");
-  await page.getByRole("button", { name: "Back to the chats" }).tap();
+  await page.getByRole("button", { name: "Back to chats" }).tap();
   await expect(page.locator(".chat-item", { hasText: "Plans" })).toBeVisible();
 });
 
@@ -231,9 +231,9 @@ test("what is wrong with a form is said where it is, and keeps nobody out", asyn
   const page = await visit(t, server.url, people[0], "/", { allows: ["400"] });
   await page.getByRole("button", { name: "Ann: your account" }).click();
   await page.getByRole("menuitem", { name: "Your profile" }).click();
-  await page.getByLabel("Address of a picture").fill("no address");
+  await page.getByLabel("Picture URL").fill("no address");
   await page.getByRole("button", { name: "Save" }).click();
-  const field = page.getByLabel("Address of a picture");
+  const field = page.getByLabel("Picture URL");
   await expect(field).toBeFocused();
   await expect(field).toHaveAttribute("aria-invalid", "true");
   assert.notEqual(await field.evaluate(({ ariaDescribedByElements: [note] }) => note.textContent), "");

@@ -33,7 +33,7 @@ async function hostSite(t, { body, token = () => null }) {
 test("a visitor gets a link to sign in, and comes back", async (t) => {
   const { server } = await serverWith(t, ["ann", "bob", "carol"]);
   const page = await visit(t, server.url, null, "/demo/", { allows: ["401"] });
-  await expect(page.getByText("Sign in to read and to write.")).toBeVisible();
+  await expect(page.getByText("Sign in to read and write.")).toBeVisible();
   await page.locator("greenroom-dm").first().getByRole("link", { name: "Sign in to write" }).click();
   await expect(page).toHaveURL("/login/?next=%2Fdemo%2F");
   await page.getByLabel("Username").fill("ann");
@@ -109,7 +109,7 @@ onBoth(
     await bobs.getByRole("dialog").getByLabel("Write a message").fill("From the inbox");
     await bobs.getByRole("dialog").getByLabel("Write a message").press("Enter");
     await expect(anns.locator(".room-message-list").getByText("From the inbox")).toBeVisible();
-    await bobs.getByRole("dialog").getByRole("button", { name: "Back to the chats" }).click();
+    await bobs.getByRole("dialog").getByRole("button", { name: "Back to chats" }).click();
     await expect(bobs.getByRole("link", { name: /You: From the inbox/ })).toBeVisible();
   },
 );
