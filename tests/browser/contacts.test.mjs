@@ -1,4 +1,4 @@
-// Who may write to whom.
+// Blocking, and the settings of who may write to whom.
 
 import { expect, helper, isAccessible, message, onBoth, opens, serverWith, visit, writes } from "./support.mjs";
 
@@ -17,10 +17,10 @@ onBoth("who is blocked cannot write, until they are unblocked", async (t, how) =
   await writes(bobs, "Are you there?");
   await expect(message(anns, "Are you there?")).toHaveCount(0);
   await expect(bobs.locator(".gr-failure")).toContainText("You are not allowed to do this.");
-  // Ann may go on writing.
+  // Ann can still write.
   await writes(anns, "I need a break");
   await expect(message(bobs, "I need a break")).toBeVisible();
-  // It is known after a reload, and ended where one's profile is.
+  // The block outlives a reload, and is removed in the profile.
   await anns.reload();
   await expect(anns.locator(".gr-blocked-note")).toBeVisible();
   await anns.getByRole("button", { name: "Ann: your account" }).click();
@@ -34,7 +34,7 @@ onBoth("who is blocked cannot write, until they are unblocked", async (t, how) =
   await expect(anns.locator(".gr-blocked-note")).toHaveCount(0);
   await bobs.locator(".gr-retry-btn").click();
   await expect(message(anns, "Are you there?")).toBeVisible();
-  // What was done by mistake is undone at once.
+  // A mistake can be undone at once.
   await anns.locator("#chat-menu-btn").click();
   await anns.getByRole("menuitem", { name: "Block" }).click();
   await anns.getByRole("button", { name: "Unblock" }).click();

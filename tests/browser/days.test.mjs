@@ -1,4 +1,4 @@
-// What is said of days and times, while these go on.
+// Days and times on the pages, while time passes.
 
 import { expect, helper, message, onBoth, serverWith, visit } from "./support.mjs";
 
@@ -12,7 +12,7 @@ async function annWithNews(t, options) {
   return { server, ann, page, id };
 }
 
-/** A zone where no day is about to begin or to end. */
+/** Returns a time zone in which midnight is not near. */
 function whereItIsNoon() {
   const ahead = 12 - new Date().getUTCHours();
   return `Etc/GMT${ahead > 0 ? "-" : "+"}${Math.abs(ahead)}`;

@@ -1,4 +1,4 @@
-// What the server refuses for a while, in words, and how it goes on.
+// Rate limits: their texts on the page, and the retries afterwards.
 
 import assert from "node:assert/strict";
 
@@ -52,7 +52,7 @@ onBoth("who searches too much is told, and it is done a little later", async (t,
   await expect(page.getByRole("region", { name: "People" }).getByRole("button")).toBeVisible();
 });
 
-/** Uses up what may be asked for, until something is seen. */
+/** Sends requests until the limit is reached and an element appears. */
 async function drains(api, locator) {
   const ask = () => api.chats().catch((error) => assert.equal(error.status, 429));
   await Promise.all([
@@ -101,7 +101,7 @@ onBoth("other requests that are too many are refused in words", async (t, how) =
   await page.locator(".chat-title-input").fill("Other plans");
   await page.locator(".chat-title-save-btn").click();
   await expect(page.getByText(/That was too fast. Try again in \d+ seconds?\./)).toBeVisible();
-  // What was typed stays where it is.
+  // The typed text stays in the field.
   await expect(page.locator(".chat-title-input")).toHaveValue("Other plans");
 });
 
@@ -112,7 +112,7 @@ onBoth("on a phone an open chat tells how it is connected", async (t, how) => {
   const page = await visit(t, road.url, people[0], `/?chat=${id}`, { ...how, viewport: NARROW, allows: BROKEN_ROAD });
   await expect(page.getByText("No messages yet. Write the first one.")).toBeVisible();
   road.isClosed = true;
-  // A poll that waits on a road that still holds is given up as well.
+  // A waiting poll over a connection that still holds is aborted as well.
   if (!how.polls) road.cut();
   await page.context().setOffline(true);
   await expect(page.getByText("You are offline.")).toBeVisible();

@@ -1,5 +1,5 @@
-// Takes pictures of the pages in their states, wide and narrow, light and dark: all of them into target/screenshots, and
-// those that the README shows into docs/screenshots.
+// Takes screenshots of the pages in all states, wide and narrow, light and dark. All of them are written to
+// target/screenshots, and those of the README also to docs/screenshots.
 
 import { copyFile, mkdir } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
@@ -27,7 +27,7 @@ const LOOKS = [
   ["narrow-dark", { viewport: { width: 380, height: 760 }, colorScheme: "dark", hasTouch: true, isMobile: true }],
 ];
 
-/** The demo's people, with more to say. */
+/** The demo's people and chats, with more messages. */
 async function stage(t) {
   const server = await demoServer(t);
   const people = ["alice", "bob", "carol"].map((name, index) => ({ name, id: index + 1 }));
@@ -79,7 +79,7 @@ async function stage(t) {
 
 test.before(() => Promise.all([FOLDER, README].map((folder) => mkdir(folder, { recursive: true }))));
 
-/** Takes a picture of a page in a state. */
+/** Takes a screenshot of a page in a state. */
 const camera = (look) => async (page, state) => {
   await page.waitForFunction(() =>
     [...document.images].every((image) => image.complete || !image.checkVisibility() || image.getBoundingClientRect().top > innerHeight),
@@ -177,7 +177,7 @@ test("pictures of every page", async (t) => {
   for (const name of SHOWN) await copyFile(`${FOLDER}/${name}.png`, `${README}/${name}.png`);
 });
 
-/** Those of the looks above, the narrowest that there is, and one from right to left. */
+/** The looks above, the narrowest one, and one from right to left. */
 const MORE_LOOKS = [
   ...LOOKS,
   ["tiny-light", { viewport: { width: 320, height: 640 }, colorScheme: "light", hasTouch: true, isMobile: true }],

@@ -44,7 +44,7 @@ test("a message far back is shown in its place, and from there one gets to the e
   await page.goForward();
   await page.goto(`/?chat=${chat}&message=${ids[99]}`);
   await expect(page.locator(`[data-message-id="${ids[99]}"]`)).toBeInViewport();
-  // Down from there, page by page, there is no hole.
+  // Further down, page by page, there is no gap.
   const shown = () => page.locator("#message-list .message-content").allTextContents();
   while (!(await shown()).includes("line 220.")) {
     await page.locator("#message-list").evaluate((box) => (box.scrollTop += 800));
@@ -59,11 +59,11 @@ test("a message far back is shown in its place, and from there one gets to the e
 const field = (page) => page.getByLabel("Search", { exact: true });
 const found = (page) => page.getByRole("region", { name: "Messages" });
 
-/** What is marked in the messages that are shown. */
+/** Returns the highlighted texts in the visible messages. */
 const painted = (page) =>
   page.evaluate(() => [...(CSS.highlights.get("greenroom-found") ?? [])].map((range) => range.toString()));
 
-/** Ann and bob with a group of so many lines of bob's, every tenth of them about a heron. */
+/** Ann and bob in a group with so many lines of bob's, every tenth about a heron. */
 async function herons(t, count, options) {
   const { server, people } = await serverWith(t, ["ann", "bob"]);
   const [ann, bob] = people;
@@ -86,7 +86,7 @@ onBoth("a message is found by its words, marked, and shown in its place", async 
   await expect(hits).toHaveCount(15);
   await expect(found(page)).toContainText("Messages15");
   await expect(page.locator("[aria-live=polite].gr-hidden")).toContainText("15 results");
-  // The newest first, and the marks are right behind characters of two units.
+  // The newest first. Highlights are right behind characters of two UTF-16 units.
   assert.deepEqual(await hits.first().locator("mark").allTextContents(), ["Grey", "HERON"]);
   await expect(hits.first().locator(".gr-found-title")).toContainText(/Bob\s*· Pond/);
   await isAccessible(page, "messages that were found");
@@ -100,11 +100,11 @@ onBoth("a message is found by its words, marked, and shown in its place", async 
   await expect(hits.nth(10)).toHaveAttribute("aria-current", "true");
   await expect.poll(() => painted(page)).toEqual(["Grey", "HERON"]);
   await isAccessible(page, "a message that was found");
-  // What comes meanwhile is not at the end of what is shown.
+  // A new message is not at the end of the visible range.
   await bobs.sendMessage(id, { content: "just now" });
   await page.getByRole("button", { name: /new message|Latest messages/ }).click();
   await expect(message(page, "just now")).toBeInViewport();
-  // Back to the message, and to before there was one.
+  // Back in the history: to the message, and to the chat before any.
   await page.goBack();
   await expect(page.locator("#current-chat-name")).toHaveCount(0);
   await page.goForward();

@@ -1,4 +1,4 @@
-// What is shown while one waits, where there is nothing, and where something went wrong.
+// The pages while content loads, without content, and after errors.
 
 import assert from "node:assert/strict";
 import test from "node:test";
@@ -18,7 +18,7 @@ import {
   writes,
 } from "./support.mjs";
 
-/** Lets requests wait on their way until the function that it returns is called. */
+/** Delays requests until the returned function is called. */
 async function holdsBack(context, address) {
   let release;
   const released = new Promise((resolve) => (release = resolve));
@@ -65,7 +65,7 @@ onBoth("what is being loaded has a shape before it is there", async (t, how) => 
   await expect(skeletons(page.locator(".gr-thread"))).toBeVisible();
   await expect(page.locator("#current-chat-name")).toHaveText("Plans");
   await isAccessible(page, "before the messages are there");
-  // One may write meanwhile, and nothing of it is lost.
+  // The user can write during that time, and no text is lost.
   await page.locator("#message-input").fill("meanwhile");
   const releaseOlder = await holdsBack(context, /\/messages\/\?before=/);
   release();
@@ -191,7 +191,7 @@ onBoth("a message tells how far it has come, in words", async (t, how) => {
   await helper(server, bob).markAsRead(dm);
   await expect(receipt).toHaveText("Read");
   await expect(receipt).toHaveAttribute("title", "Read");
-  // In a group they are counted, and named.
+  // In a group, readers are counted and named.
   await opens(page, "Plans");
   await writes(page, "Hello all");
   await expect(receipt).toHaveText("Sent, delivered to the server");
@@ -202,7 +202,7 @@ onBoth("a message tells how far it has come, in words", async (t, how) => {
   await message(page, "Hello all").locator(".context-menu-btn").click();
   await expect(page.getByText("Read by Bob and Carol")).toBeVisible();
   await page.keyboard.press("Escape");
-  // What is refused says so, also to who does not see it.
+  // A refused message says so, also to screen readers.
   await helper(server, bob).block(ann.id);
   await opens(page, "Bob");
   await writes(page, "Still there?");

@@ -1,4 +1,4 @@
-// The client as the server serves it: one file, bundled when the program was built.
+// The client as the server serves it: one file, bundled by the build.
 
 import assert from "node:assert/strict";
 import test from "node:test";

@@ -1,4 +1,4 @@
-// What the pages make of a text takes about as long as the text is long, whatever stands in it.
+// The time to process a text is proportional to its length, whatever it contains.
 
 import assert from "node:assert/strict";
 import test from "node:test";
@@ -56,17 +56,17 @@ const HOSTILE = [
   filled("", "🦰"),
 ];
 
-/** Emoji of which each is a part of emoji as well, and then a letter: short, and no emoji for a reason at its end only. */
+/** Emoji that are parts of other emoji, then a letter: short, and not an emoji only because of its end. */
 const NEARLY_EMOJI = [`${"🦰".repeat(11)}a`, `${" ".repeat(23)}a`, `${"1".repeat(23)}a`, `${"😀\u{200d}".repeat(7)}a`];
 
-/** Where the server may have found something: as often as it says, and nearly everywhere. */
+/** Ranges of hits: the most that the server returns, and nearly everywhere. */
 const ranges = (text) => {
   const length = [...text].length;
   return Array.from({ length: 100 }, (_, index) => [Math.floor((index * length) / 100), Math.floor((index * length) / 100) + 1]);
 };
 const NAME = filled("", "Some words of a plain text. ").slice(0, 300);
 
-/** Everything that walks a text which others have written, or which is looked for. */
+/** All functions that process texts of other users, or search words. */
 const WALKS = {
   links: parts,
   "what is drawn": (text) => BreakableText({ text }),
@@ -82,7 +82,7 @@ const WALKS = {
   "a title": (text) => titleOf({ chat_type: "group", member_count: 1, title: text }, { display_name: text }),
 };
 
-/** The quickest of several runs, in milliseconds: what else the machine does only adds to it. */
+/** Returns the fastest of several runs, in milliseconds: other load on the machine only adds time. */
 function quickest(walk) {
   const times = Array.from({ length: 5 }, () => {
     const begun = performance.now();
