@@ -27,7 +27,7 @@ onBoth("a new chat gets a name and people, and everybody sees it happen", async 
   const [anns, bobs, carols] = await Promise.all(people.map((user) => visit(t, server.url, user, "/", how)));
   await expect(anns.getByText("No chats yet.")).toBeVisible();
   await anns.locator("#new-chat-btn").click();
-  // The dialog to add people opens at once, and the user who was found is added at once.
+  // The dialog to add people opens at once, and a found user is added at once.
   await adds(anns, "bob");
   await anns.locator("#close-dialog-btn").click();
   await anns.locator("#current-chat-name").click();

@@ -1,4 +1,4 @@
-// Blocking, and the settings of who may write to whom.
+// Blocking, and the setting for contacts.
 
 import { expect, helper, isAccessible, message, onBoth, opens, serverWith, visit, writes } from "./support.mjs";
 

@@ -1,4 +1,4 @@
-// A reader at the end of a chat stays there, whatever changes its size. A reader who scrolled keeps their place.
+// A reader at the end of a chat stays there, whatever changes its size. After scrolling, a reader keeps their place.
 
 import assert from "node:assert/strict";
 import test from "node:test";

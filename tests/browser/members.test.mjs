@@ -52,7 +52,7 @@ onBoth("among many members one is found by name, whoever they are", async (t, ho
   await page.getByRole("button", { name: "Show more" }).click();
   await expect(page.locator(".member-item")).toHaveCount(121);
   await expect(member(page, "@user117")).toHaveCount(0);
-  // A member who is removed elsewhere disappears here too.
+  // A member removed elsewhere disappears here too.
   const { results } = await anns.members(id, { search: "user5" });
   await anns.removeMember(id, results.find(({ username }) => username === "user5").id);
   await expect(page.locator("#manage-members-tab")).toHaveText("120 members");

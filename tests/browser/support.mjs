@@ -60,7 +60,7 @@ const capital = (name) => name[0].toUpperCase() + name.slice(1);
 
 /**
  * Starts a user's browser, without a page. `at` is the address of the server, or of a proxy before it. `allows`: parts of
- * expected console errors; `isBuilt`: no file comes from the disk; `polls`: the browser has no WebSocket.
+ * expected console errors; `isBuilt`: no file is read from the disk; `polls`: the browser has no WebSocket.
  */
 export async function browserOf(t, at, user = null, options = {}) {
   const { allows = [], isBuilt = false, polls = false, ...others } = options;
@@ -119,7 +119,7 @@ export const message = (page, text) => page.locator("#message-list [data-message
 /** An API client without a browser, for steps that the test is not about. */
 export const helper = (server, user) => server.client(user).api;
 
-/** Fills a chat over one socket, as fast as the server accepts it: `text(number)` from 1. The server must run without a frame limit. */
+/** Fills a chat over one socket, as fast as the server accepts it: `text(number)` from 1. The server needs `UNLIMITED`. */
 export async function fill(server, user, chatId, count, text) {
   const socket = new WebSocket(`${server.url.replace("http", "ws")}/messages/ws/`, [`greenroom.token.${user.token}`]);
   let [sent, stored] = [0, 0];
@@ -158,7 +158,7 @@ export async function isAccessible(page, what) {
   await page.emulateMedia({ colorScheme: null });
 }
 
-/** Declares a test that runs over sockets and again by polling; `how` goes into the options of `visit`. */
+/** Declares a test that runs over sockets and again by polling; `how` is for the options of `visit`. */
 export function onBoth(name, body) {
   test(`${name}: over sockets`, (t) => body(t, { polls: false }));
   test(`${name}: by polling`, (t) => body(t, { polls: true }));

@@ -4,7 +4,7 @@ import { browserOf, expect, helper, serverWith } from "./support.mjs";
 
 const CHATS = "**/messages/api/chats/";
 
-/** Refuses requests to an address until told otherwise. Counts them. */
+/** Refuses requests to an address until it is reset. Counts them. */
 async function refuses(context, address, refuse) {
   let count = 0;
   const onRequest = (route) => {
@@ -99,7 +99,7 @@ test("texts and styles that did not come the first time come by themselves", asy
   const texts = await refuses(context, "**/texts/en.js", lost);
   const page = await context.newPage();
   await page.route("**/demo/", async (route) => {
-    // As on another site, where a `connect()` call comes first.
+    // As on another site, which has no preloads and no stylesheet link.
     const response = await route.fetch();
     await route.fulfill({ response, body: (await response.text()).replaceAll(/<link[^>]*(style\.css|modulepreload)[^>]*>/g, "") });
   });

@@ -24,7 +24,7 @@ function dice(seed) {
 
 /** Returns the client's whole state, in an order that does not depend on the order of events. */
 function picture(client) {
-  // Clients receive no events of other users' settings, nor their numbers.
+  // Other users' own settings take sequence numbers that the client does not receive.
   const chats = client.state.chatList.map(({ seq, ...chat }) => chat);
   const messages = chats.map(({ id }) => [id, client.state.messages(id).filter((message) => message.id !== null)]);
   return JSON.parse(JSON.stringify({ chats, messages, unread: client.state.unread }));

@@ -68,7 +68,7 @@ export class MessageWindows {
     return true;
   }
 
-  /** Inserts a message that is not loaded, if it belongs into its chat's window. Returns whether it did. @param {Message} message */
+  /** Inserts a message if it belongs into the loaded window. Returns whether it did. @param {Message} message */
   insert(message) {
     const window = this.#windows.get(message.chat);
     if (!window) return false;

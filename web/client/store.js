@@ -250,7 +250,7 @@ export class Store {
     if (this.#windows.insert(message)) this.messagesChanged(message.chat);
   }
 
-  /** Changes the loaded messages of a chat and its `last_message`, or one of them. @param {(copy: Message) => Message} change */
+  /** Changes a chat's loaded messages and its `last_message`. @param {(copy: Message) => Message} change */
   updateMessages(chatId, change, messageId = undefined) {
     if (this.#windows.update(chatId, change, messageId)) this.messagesChanged(chatId);
     const last = this.chats.get(chatId)?.last_message;

@@ -26,7 +26,7 @@ export default {
     admin: "Admin",
     notices: "Notices",
 
-    // What goes wrong
+    // Errors
     errorConflict: "This was already sent with a different text.",
     errorForbidden: "You are not allowed to do this.",
     errorGone: "This no longer exists.",
@@ -46,7 +46,7 @@ export default {
     startSlow: "The server cannot be reached. Trying again…",
     startFailed: "This page could not be loaded. Reload it to try again.",
 
-    // How one is connected
+    // Connection
     held: {
       one: "You are sending very fast. Your messages will be sent in {count} second.",
       other: "You are sending very fast. Your messages will be sent in {count} seconds.",
@@ -100,7 +100,7 @@ export default {
     unread: { one: "{count} unread message", other: "{count} unread messages" },
     newIn: "New message from {name} in {title}",
 
-    // Oneself
+    // The user
     profile: "Your profile",
     firstName: "First name",
     lastName: "Last name",

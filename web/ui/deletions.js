@@ -21,7 +21,7 @@ export class Deletions {
     this.#storage = storage;
     this.#onFailure = onFailure;
     this.#resume();
-    // A user who leaves the page does not return to undo it.
+    // After leaving the page, a user does not return to undo it.
     globalThis.addEventListener("pagehide", () => this.flush());
   }
 

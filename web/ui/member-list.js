@@ -39,7 +39,7 @@ export function MemberList({ chat, isAdmin, onClose }) {
   `;
 }
 
-/** Returns the members that the chat lists and further pages of them, or the search results; null before the first answer. */
+/** Returns listed members and further pages, or the search results; null before the first answer. */
 function useMembers(chat, words) {
   const { client } = useAppContext();
   const [further, setFurther] = useState(/** @type {any[]} */ ([]));

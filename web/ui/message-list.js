@@ -72,7 +72,7 @@ export function MessageList({ chatId, place, id, class: kind = "", composer, scr
     if (isMarkedUnread) setNewFrom(firstUnread(chat, messages, me, hasOlder));
   }, [isMarkedUnread, chat?.me?.unread_from]);
   useEffect(() => {
-    // A user who is searching here, or writing, keeps the focus.
+    // During a search here, or while writing, the focus stays.
     const isBusy = focusedBeside(view.scroller.current)?.closest(".gr-chat-search, .gr-composer");
     if (messageId !== null && !isBusy) rowOf(messageId)?.focus({ preventScroll: true });
   }, []);

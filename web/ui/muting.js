@@ -22,7 +22,7 @@ export const spans = () => [
   { text: t("muteForever"), span: Infinity },
 ];
 
-/** Returns when a mute of this length ends, by the server's clock. The device's clock may be wrong, and the known server time old. */
+/** Returns when a mute of this length ends, by the server's clock. It asks the server: the device's clock may be wrong. */
 export async function endOfSpan({ api }, span) {
   if (span === Infinity) return FOREVER;
   await api.settings();

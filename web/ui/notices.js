@@ -51,7 +51,7 @@ function namedTitle(chat, me) {
   return isGiven ? fullTitleOf(chat, me) : chat?.title;
 }
 
-/** Whether the server still has a message as unread. A page that wakes up receives the message first, and its read event later. */
+/** Whether the server has a message as unread. A page that wakes up gets the message first, and its read event later. */
 async function isUnread(client, { id, chat: chatId }) {
   const known = () => client.state.chats.get(chatId);
   const chat = await client.api.chat(chatId).catch((error) => (error.isFinal ? null : known()));

@@ -74,7 +74,7 @@ export function closeNotification(chatId) {
 /** How many claimed numbers are stored; lower ones count as claimed. */
 const REMEMBERED = 200;
 
-/** Claims a number for this tab. Returns false if it was claimed. Claims may be out of order: each waits for its own request. */
+/** Claims a number for this tab. Returns false if it was claimed. Claims may be out of order. */
 function claim(key, number) {
   try {
     const known = JSON.parse(localStorage.getItem(key) ?? "[]");

@@ -21,7 +21,7 @@ function Dm({ emit, isFirst, user, label: wanted, title }) {
   const { client } = useAppContext();
   const userId = Number(user);
   const chat = useStore((state) => dmWith(state, userId));
-  // The user with whom it was opened by hand: only there the composer gets the focus, so that text never goes to another user.
+  // The user whose dm was opened by hand. Only there the composer gets the focus: no text goes to another user.
   const [openedFor, setOpenedFor] = useState(/** @type {number | null} */ (null));
   const isOpen = openedFor !== null;
   const button = useRef(/** @type {any} */ (null));
