@@ -33,9 +33,9 @@ const changesOf = (client) => ({ on: (listener) => client.on("change", listener)
 function UserShell({ client, changes, settings, openChat, children }) {
   const [toasts, setToasts] = useState(/** @type {any[]} */ ([]));
   const [question, setQuestion] = useState(/** @type {any} */ (null));
-  const shelf = useRef(/** @type {any} */ (null));
+  const toastBox = useRef(/** @type {any} */ (null));
   const picker = useRef(/** @type {any} */ (null));
-  const voice = useRef(/** @type {any} */ (null));
+  const liveRegion = useRef(/** @type {any} */ (null));
   const open = useRef(openChat);
   open.current = openChat;
 
@@ -53,7 +53,7 @@ function UserShell({ client, changes, settings, openChat, children }) {
       toast,
       deletions,
       composers,
-      announce: (text) => say(voice.current, text),
+      announce: (text) => announceIn(liveRegion.current, text),
       confirm: (fields) => new Promise((resolve) => setQuestion({ ...fields, resolve })),
       pickEmoji: async (at, onPick) => {
         const emoji = await pickEmoji(picker.current, at);
@@ -73,19 +73,19 @@ function UserShell({ client, changes, settings, openChat, children }) {
     setQuestion(null);
     question.resolve(isYes);
   };
-  useEffect(() => ignoreImeKeys(shelf.current.parentElement), []);
+  useEffect(() => ignoreImeKeys(toastBox.current.parentElement), []);
   // A question about a deleted chat is dropped.
   useEffect(() => client.on("chat", ({ chatId, chat }) => !chat && question?.chatId === chatId && answer(false)), [question]);
   useUnsent(client, app.composers, async (fields) => {
     if (await app.confirm({ ...fields, yes: t("copy"), no: t("close"), isDangerous: false })) copy(fields.text, app.toast);
   });
   useLayoutEffect(() => {
-    const { current } = shelf;
+    const { current } = toastBox;
     if (current.matches(":popover-open")) current.hidePopover();
     // Shown again, the toasts are above popovers that opened since.
     if (toasts.length === 0) return undefined;
     current.showPopover();
-    return keepClear(current);
+    return avoidComposers(current);
   }, [toasts]);
   const dismiss = (toast) => setToasts((before) => before.filter(({ id }) => id !== toast.id));
 
@@ -93,11 +93,11 @@ function UserShell({ client, changes, settings, openChat, children }) {
     <${AppContext.Provider} value=${app}>
       ${children}
       ${question && html`<${Confirmation} ...${question} onAnswer=${answer} />`}
-      <div ref=${shelf} class="gr-toasts" popover="manual" role="region" aria-label=${t("notices")}>
+      <div ref=${toastBox} class="gr-toasts" popover="manual" role="region" aria-label=${t("notices")}>
         ${toasts.map((toast) => html`<${Toast} key=${toast.id} ...${toast} onEnd=${() => dismiss(toast)} />`)}
       </div>
       <div ref=${picker} class="gr-picker" popover="auto" role="dialog" aria-label=${t("pickEmoji")}></div>
-      <div ref=${voice} class="gr-hidden" role="status" aria-live="polite"></div>
+      <div ref=${liveRegion} class="gr-hidden" role="status" aria-live="polite"></div>
     <//>
   `;
 }
@@ -124,17 +124,17 @@ function Toast({ text, action, onEnd }) {
 }
 
 /** Moves the toasts above the composers that they would cover, until the returned function is called. */
-function keepClear(shelf) {
-  const roots = new Set([document, shelf.getRootNode()]);
+function avoidComposers(toastBox) {
+  const roots = new Set([document, toastBox.getRootNode()]);
   const composers = [...roots].flatMap((root) => [...root.querySelectorAll(".gr-composer")]);
   const lift = () => {
-    shelf.style.insetBlockEnd = "";
+    toastBox.style.insetBlockEnd = "";
     // From the bottom up: above one composer there may be another one.
     const boxes = composers.map((composer) => composer.getBoundingClientRect()).sort((a, b) => b.bottom - a.bottom);
     for (const { top, bottom, left, right, height } of boxes) {
-      const at = shelf.getBoundingClientRect();
+      const at = toastBox.getBoundingClientRect();
       const isBelow = height > 0 && at.top < bottom && top < at.bottom && at.left < right && left < at.right;
-      if (isBelow) shelf.style.insetBlockEnd = `${Math.min(innerHeight - top + GAP, innerHeight - at.height)}px`;
+      if (isBelow) toastBox.style.insetBlockEnd = `${Math.min(innerHeight - top + GAP, innerHeight - at.height)}px`;
     }
   };
   const observer = new ResizeObserver(lift);
@@ -144,10 +144,10 @@ function keepClear(shelf) {
 }
 
 /** Announces a text to screen readers. A repeated text is announced again. */
-function say(voice, text) {
-  if (!voice) return;
+function announceIn(liveRegion, text) {
+  if (!liveRegion) return;
   const line = document.createElement("p");
   line.textContent = text;
-  voice.append(line);
-  while (voice.childElementCount > 5) voice.firstElementChild.remove();
+  liveRegion.append(line);
+  while (liveRegion.childElementCount > 5) liveRegion.firstElementChild.remove();
 }

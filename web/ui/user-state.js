@@ -7,19 +7,19 @@ import { Drafts } from "./drafts.js";
 import { ownerOf } from "./session.js";
 
 /** @type {WeakMap<object, any>} */
-const known = new WeakMap();
+const states = new WeakMap();
 
 /** Returns the state of the client's user. `failures`: functions that show an error; the latest one is called. */
 export function userStateOf(client, settings) {
   const owner = ownerOf(client);
-  const before = known.get(client);
+  const before = states.get(client);
   if (before?.owner === owner) return before;
   before?.composers.close();
-  known.set(client, made(client, owner, settings));
-  return known.get(client);
+  states.set(client, createState(client, owner, settings));
+  return states.get(client);
 }
 
-function made(client, owner, settings) {
+function createState(client, owner, settings) {
   const failures = new Set();
   const drafts = new Drafts(owner, storage("localStorage"), storage("sessionStorage"));
   return {
