@@ -1,4 +1,4 @@
-/** The demo page: it lists what the widgets tell it. */
+/** The demo page: it lists the events of its widgets. */
 
 const list = document.querySelector("#events");
 

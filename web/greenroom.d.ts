@@ -1,6 +1,6 @@
 /**
- * Greenroom's client for browsers and Node 20 or newer. Objects of the API keep the names that they have there
- * (`display_name`); what is the client's own is in camel case. All ids are numbers, all times RFC 3339 in UTC.
+ * Greenroom's client for browsers and Node 20 or newer. API objects keep the API's names (`display_name`); names of the
+ * client itself are in camel case. All ids are numbers, all times RFC 3339 in UTC.
  */
 
 // ------------------------------------------------------------------------------------------------------- API objects
@@ -12,9 +12,9 @@ export interface User {
   avatar_url: string;
 }
 
-/** A user as shown to themselves and to staff. */
+/** A user as shown to that user and to staff. */
 export interface OwnUser extends User {
-  /** The user's own address, where `avatar_url` is one of the server that stands for it. */
+  /** The URL that the user has set, if `avatar_url` is the server's proxy for it. */
   avatar_source?: string;
   email: string;
   first_name: string;
@@ -23,24 +23,24 @@ export interface OwnUser extends User {
   is_active: boolean;
 }
 
-/** A signed-in browser of one's own. */
+/** One of the user's own sessions: a signed-in browser. */
 export interface Session {
-  /** It names the session, and signs nobody in. */
+  /** Identifies the session. It is not a credential. */
   id: number;
   created_at: string;
-  /** The last use, to within some ten minutes. */
+  /** The last use, accurate to some ten minutes. */
   last_seen: string | null;
-  /** From which address it was last used; empty where that is not known. */
+  /** The IP address of the last use; empty if unknown. */
   address: string;
-  /** The `User-Agent` of then, at most 200 characters. */
+  /** The `User-Agent` of the last use, at most 200 characters. */
   user_agent: string;
-  /** Whether this very request is made with it. */
+  /** Whether this request uses it. */
   is_current: boolean;
-  /** When it ends if it is not used meanwhile. */
+  /** When it expires if it is not used. */
   expires_at: string;
 }
 
-/** An access token of one's own, without its key. */
+/** One of the user's own access tokens, without its key. */
 export interface AccessToken extends Omit<Session, "expires_at"> {
   /** Null: it does not expire. */
   expires_at: string | null;
@@ -55,23 +55,23 @@ export type Role = "admin" | "member";
 export interface ChatMember extends User {
   role: Role;
   joined_at: string;
-  /** Everything up to this message is read; null where nothing is. */
+  /** Messages up to this one are read; null: none. */
   last_read_message_id: number | null;
-  /** The newest message when the member came; null for who was there from the start. */
+  /** The newest message when the member joined; null for members from the start. */
   read_from_message_id: number | null;
 }
 
 export interface Reaction {
   emoji: string;
   count: number;
-  /** The first 100. */
+  /** The first 100 users. */
   users: number[];
 }
 
 export interface Message {
   id: number;
   chat: number;
-  /** Show it as text: it is not escaped. Empty where the message is deleted. */
+  /** Plain text, not escaped: never render it as HTML. Empty in a deleted message. */
   content: string;
   created_at: string;
   updated_at: string;
@@ -79,20 +79,20 @@ export interface Message {
   is_deleted: boolean;
   sender: User;
   reactions: Reaction[];
-  /** The first 100, the sender first. */
+  /** The first 100 readers, the sender first. */
   read_by: number[];
   read_count: number;
   client_id: string | null;
   seq: number;
 }
 
-/** What one has set for oneself in a chat. */
+/** The user's own settings of a chat. */
 export interface Me {
-  /** Keep quiet about the chat before this moment. */
+  /** The chat is muted until this time. */
   muted_until: string | null;
   /** Pinned chats come first. */
   is_pinned: boolean;
-  /** From this message on everything of others counts as unread, until one reads. */
+  /** Messages of other users from this one on count as unread, until the user reads them. */
   unread_from: number | null;
 }
 
@@ -103,7 +103,7 @@ export interface Chat {
   created_at: string;
   updated_at: string;
   last_message: Message | null;
-  /** The first 100 by joining. */
+  /** The first 100 members, in the order of joining. */
   members: ChatMember[];
   member_count: number;
   admins: number[];
@@ -111,9 +111,9 @@ export interface Chat {
   last_read_message_id: number | null;
   unread_count: number;
   my_role: Role | null;
-  /** Null in a room that one is not in. */
+  /** Null in a room that the user is not in. */
   me: Me | null;
-  /** Of rooms. */
+  /** For rooms only. */
   object?: { type: string; id: string } | null;
   is_public?: boolean;
   is_member?: boolean;
@@ -127,16 +127,16 @@ export interface Page<T> {
 }
 
 export interface FoundMessage extends Message {
-  /** Where the words are in `content`, in characters; the end is exclusive. */
+  /** Positions of the words in `content`, in characters; the end is exclusive. */
   highlights: [number, number][];
 }
 
 export interface FoundPage extends Page<FoundMessage> {
-  /** False where the search was cut short: `next` goes on from there. */
+  /** False if the search stopped early: `next` continues it. */
   is_complete: boolean;
 }
 
-/** An event as the server sends it; which fields there are depends on `type`. See the live events in the API's docs. */
+/** An event as the server sends it. Its fields depend on `type`: see the live events in API.md. */
 export interface FeedEvent {
   type: string;
   chat_id?: number;
@@ -146,10 +146,10 @@ export interface FeedEvent {
 
 export interface Snapshot {
   chats: Chat[];
-  /** The number of the latest change of each chat. */
+  /** The `seq` of the latest change of each chat. */
   heads: Record<string, number>;
   unread: Record<string, number>;
-  /** Of those with whom one shares a dm; when they were last seen by id. */
+  /** Online users with whom the user shares a dm; and when users were last seen, by id. */
   users_online: number[];
   last_seen: Record<string, string>;
 }
@@ -161,26 +161,26 @@ export interface News {
   removed: number[];
 }
 
-/** What one may change of oneself; a new password together with the old one. */
+/** The profile fields that users may change themselves. A new `password` needs `old_password`. */
 export interface ProfileFields {
   first_name?: string;
   last_name?: string;
-  /** Empty for the picture that the server draws. */
+  /** Empty: the server draws a picture. */
   avatar_url?: string;
   password?: string;
   old_password?: string;
 }
 
-/** What one may do on the server. */
+/** The server's settings. */
 export interface Settings {
   allow_editing: boolean;
   allow_deleting: boolean;
   allow_reactions: boolean;
   allow_renaming_dms: boolean;
   allow_renaming_rooms: boolean;
-  /** Whether it is to be shown where a message was deleted. */
+  /** Whether clients show a placeholder for deleted messages. */
   show_deleted: boolean;
-  /** Whom people who are not staff may find, begin chats with and add. */
+  /** Which users non-staff may find, start chats with, and add. */
   contacts: "all" | "staff-only-start" | "shared-chat";
   receipts_max_members: number;
   max_message_length: number;
@@ -199,7 +199,7 @@ export interface UserFields {
 
 // ----------------------------------------------------------------------------------------------------------- Options
 
-/** What of `localStorage` is used. */
+/** The part of `localStorage` that the client uses. */
 export interface StorageLike {
   readonly length: number;
   key(index: number): string | null;
@@ -209,63 +209,63 @@ export interface StorageLike {
 }
 
 export interface Options {
-  /** Scheme, host and port of the server; the page's own where it is not given. */
+  /** Scheme, host and port of the server; by default the page's own. */
   baseUrl?: string;
   /**
-   * The token of the user, or a function that fetches one from the host's own server. The function is asked again when
-   * a token has ended. Without a token the session's cookie is sent.
+   * The user's token, or a function that fetches one from the host's own server. It is called again when a token has
+   * expired or was revoked. Without a token the session's cookie is sent.
    */
   token?: string | (() => string | Promise<string>);
-  /** Where what is not sent yet outlives a reload. `localStorage` in browsers; nowhere else, and with null. */
+  /** Storage of unsent messages, which outlive a reload. By default `localStorage` in browsers, else none; null: none. */
   storage?: StorageLike | null;
-  /** Messages kept of an open chat, at least 100 and 1,000 by default. Loading older ones raises it for that chat. */
+  /** How many messages of an open chat stay loaded, at least 100. 1,000 by default. Loading older ones raises it. */
   maxMessages?: number;
-  /** A constructor like the browsers', where there is none: Node 20. Without any, or with null, the client polls. */
+  /** A WebSocket constructor, for Node 20, which has none. Without one, or with null, the client polls. */
   WebSocket?: (new (url: string, protocols?: string[]) => any) | null;
   fetch?: typeof globalThis.fetch;
   timing?: Timing;
-  /** From 0 up to 1; draws the pauses between attempts. */
+  /** Returns a random number from 0 up to 1, for backoff jitter. */
   random?: () => number;
 }
 
 /** All in milliseconds. */
 export interface Timing {
-  /** How long a socket may take until the server says hello. 10,000 */
+  /** Timeout of opening a socket, until the server's hello. 10,000 */
   openWithin?: number;
-  /** After so long without a socket the client polls, until there is one. 2,000 */
+  /** If no socket is open after this time, the client starts to poll. 2,000 */
   pollAfter?: number;
-  /** A command goes over REST where nothing came over the socket for so long. 3,000 */
+  /** A command falls back to REST if no frame arrives over the socket within this time. 3,000 */
   silence?: number;
-  /** A socket is asked for a sign of life when nothing came for so long. 25,000 */
+  /** A ping is sent after so long without a frame. 25,000 */
   pingEvery?: number;
-  /** And is given up where none comes. 10,000 */
+  /** The socket is closed if no frame follows a ping within this time. 10,000 */
   pongWithin?: number;
-  /** How long a command over the socket may take. 30,000 */
+  /** Timeout of a command over the socket. 30,000 */
   answerWithin?: number;
-  /** The longest first pause after a failure; each further one may be twice as long. 1,000 */
+  /** The longest first backoff after a failure. It doubles with each further failure. 1,000 */
   backoff?: number;
-  /** The longest pause. 30,000 */
+  /** The longest backoff. 30,000 */
   backoffMax?: number;
-  /** A socket that was live for so long counts as a success. 10,000 */
+  /** A socket that was live for this long resets the backoff. 10,000 */
   steadyAfter?: number;
-  /** While polling, a socket is tried again and again, after pauses that grow up to this. 60,000 */
+  /** While polling, the client retries a socket with a backoff up to this. 60,000 */
   socketAgainEvery?: number;
-  /** While polling, rooms that are watched are looked at so often. 5,000 */
+  /** While polling, watched rooms are reloaded at this interval. 5,000 */
   lookEvery?: number;
 }
 
 // ------------------------------------------------------------------------------------------------------------ Errors
 
 export class GreenroomError extends Error {
-  /** The HTTP status, the same for commands over the socket; 0 where no answer came. */
+  /** The HTTP status, also for commands over the socket; 0 if no answer arrived. */
   readonly status: number;
-  /** One sentence; also `message`. */
+  /** One sentence; the same as `message`. */
   readonly detail: string;
-  /** Sentences by field, of a 400. */
+  /** Of a 400: sentences by field. */
   readonly fields: Record<string, string[]>;
-  /** Seconds after which to try again, where the server says so. */
+  /** Seconds to wait before a retry, if the server sent `Retry-After`. */
   readonly retryAfter: number | null;
-  /** Whether the same request would be refused again. */
+  /** Whether a retry would be refused as well. */
   readonly isFinal: boolean;
 }
 
@@ -276,7 +276,7 @@ export interface ListQuery {
   page_size?: number;
 }
 
-/** Where words are found: anywhere, or only where a word begins. */
+/** Where words match: anywhere, or at the beginning of words. */
 export type Match = "substring" | "prefix";
 
 export interface MessagesQuery extends ListQuery {
@@ -286,20 +286,21 @@ export interface MessagesQuery extends ListQuery {
   match?: Match;
 }
 
-/** A method for each endpoint. All reject with `GreenroomError`. */
+/** The REST API: a method for each endpoint. All reject with `GreenroomError`. */
 export class Api {
   constructor(options?: Options);
   /** The server's origin. */
   readonly base: string;
 
   /**
-   * The server's time in milliseconds since 1970, whatever the device's clock says: as the latest answer told it, to about a second.
+   * Returns the server's time in milliseconds since 1970, to about a second, from the latest answer. It does not depend on
+   * the device's clock.
    */
   now(): number;
 
   /**
-   * Any request; a path without `/` in front is below `/messages/api/`. `timeout` in milliseconds. With `keepalive` it
-   * goes on after the page is gone.
+   * Sends any request. A path without a leading `/` is relative to `/messages/api/`. `timeout` is in milliseconds. With
+   * `keepalive` the request outlives the page.
    */
   request(
     method: string,
@@ -327,18 +328,18 @@ export class Api {
     object_id?: string;
     is_public?: boolean;
   }): Promise<Chat>;
-  /** `null` or `""` returns to the automatic title. */
+  /** `null` or `""` restores the automatic title. */
   renameChat(id: number, title: string | null): Promise<Chat>;
   deleteChat(id: number): Promise<null>;
   rooms(query?: ListQuery & { search?: string; match?: Match; object_type?: string; object_id?: string }): Promise<Page<Chat>>;
-  /** Mutes, pins, makes unread from a message on; what is not named stays. */
+  /** Changes the user's own settings: mutes, pins, marks as unread. Fields that are not given stay. */
   setMe(id: number, fields: Partial<Me>): Promise<Chat>;
   joinChat(id: number): Promise<Chat>;
   leaveChat(id: number): Promise<null>;
 
   messages(chatId: number, query?: MessagesQuery): Promise<Page<Message>>;
   message(id: number): Promise<Message>;
-  /** Prefer `Greenroom.send`, which does not lose what was typed. */
+  /** Prefer `Greenroom.send`, which retries and never loses the message. */
   sendMessage(chatId: number, fields: { content: string; client_id?: string }): Promise<Message>;
   editMessage(id: number, content: string): Promise<Message>;
   deleteMessage(id: number): Promise<null>;
@@ -348,12 +349,12 @@ export class Api {
   addReaction(id: number, emoji: string): Promise<Reacted>;
   removeReaction(id: number, emoji: string): Promise<null>;
 
-  /** Without `messageId`: everything. */
+  /** Marks messages as read up to one; without `messageId`, all. */
   markAsRead(chatId: number, messageId?: number): Promise<{ status: "success"; marked_count: number }>;
   typing(chatId: number, isTyping: boolean): Promise<{ status: "success" }>;
   unread(): Promise<{ total: number; chats: Record<string, number> }>;
 
-  /** `search`: words that are in their names. */
+  /** `search`: words in the members' names. */
   members(chatId: number, query?: ListQuery & { search?: string; match?: Match }): Promise<Page<ChatMember>>;
   addMembers(chatId: number, userIds: number[]): Promise<{ status: "success"; added_count: number }>;
   changeRole(chatId: number, userId: number, role: Role): Promise<ChatMember>;
@@ -362,25 +363,25 @@ export class Api {
   me(): Promise<OwnUser>;
   /** Prefer `Greenroom.updateMe`, which keeps `state.me` up to date. */
   updateMe(fields: ProfileFields): Promise<OwnUser>;
-  /** Where one is signed in, the latest sign-in first. */
+  /** The user's sessions, the latest sign-in first. */
   sessions(query?: ListQuery): Promise<Page<Session>>;
   endSession(id: number): Promise<null>;
   /** All but the one that asks. */
   endOtherSessions(): Promise<null>;
-  /** Those that work, the latest first, without their keys. */
+  /** The user's valid tokens, the latest first, without their keys. */
   tokens(query?: ListQuery): Promise<Page<AccessToken>>;
   endToken(id: number): Promise<null>;
   /** All but the one that asks. */
   endOtherTokens(): Promise<null>;
-  /** `OwnUser` to oneself and to staff. */
+  /** Returns `OwnUser` for the user themselves and for staff. */
   user(id: number): Promise<User | OwnUser>;
-  /** Who is blocked cannot open a dm with one, or write in it. */
+  /** Blocks a user: they cannot open a dm with the caller, or write in it. */
   block(id: number): Promise<User>;
   unblock(id: number): Promise<null>;
   blocked(query?: ListQuery): Promise<Page<User>>;
   searchUsers(q: string, query?: { match?: Match }): Promise<{ results: FoundUser[] }>;
 
-  /** For staff. */
+  /** For staff only. */
   createUser(fields: UserFields): Promise<OwnUser>;
   updateUser(id: number, fields: Partial<UserFields> & { is_active?: boolean; is_registered?: false }): Promise<OwnUser>;
   createToken(
@@ -391,7 +392,7 @@ export class Api {
 
   settings(): Promise<Settings>;
   sync(): Promise<Snapshot>;
-  /** What changed since; `wait`: seconds, up to 25, for something to happen. */
+  /** Returns the changes since `chats`. `wait`: how long to wait for an event, up to 25 seconds. */
   syncSince(known: { chats: Record<string, number>; wait?: number }, options?: { signal?: AbortSignal }): Promise<News>;
 }
 
@@ -403,9 +404,9 @@ export interface Reacted {
 
 // ------------------------------------------------------------------------------------------------------------- State
 
-/** A message that is on its way, or was refused. It stands behind the chat's messages, and is replaced as it changes. */
+/** A message that is being sent, or was refused. It follows the chat's messages. A change replaces the object. */
 export interface OutgoingMessage {
-  /** Tells it from a message that the server has. */
+  /** Null: the server has not stored it. */
   readonly id: null;
   readonly chat: number;
   readonly content: string;
@@ -415,56 +416,56 @@ export interface OutgoingMessage {
   readonly status: "sending" | "failed";
   /** Why the server refused it. */
   readonly error: GreenroomError | null;
-  /** The message that it becomes. Rejects when it is refused or discarded. */
+  /** Resolves with the stored message. Rejects if it is refused or discarded. */
   readonly sent: Promise<Message>;
-  /** Sends it again after it failed; returns what it is from now on. */
+  /** Sends a failed message again. Returns the object that replaces it. */
   retry(): OutgoingMessage;
-  /** Throws it away. What is on its way at that moment may still arrive. */
+  /** Discards it. A request in flight may still deliver it. */
   discard(): void;
 }
 
-/** Oldest first; what is on its way comes last, and has no id yet. */
+/** Oldest first. Outgoing messages are last, and have no id. */
 export type Messages = readonly (Message | OutgoingMessage)[];
 
-/** What the client knows. Its objects are replaced when they change, never altered: compare them with `===`. */
+/** The client's copy of the user's chats. Objects are replaced when they change, never altered: compare them with `===`. */
 export interface State {
   readonly me: OwnUser | null;
-  /** Chats that are loaded: the most recent ones, and those in which something happened since. */
+  /** Loaded chats: the most recent ones, and those with events since. */
   readonly chats: ReadonlyMap<number, Chat>;
-  /** The same, pinned ones and then the latest activity first. */
+  /** Loaded chats in order: pinned ones first, then the latest activity first. */
   readonly chatList: readonly Chat[];
-  /** Public rooms that are watched and that one is not in. */
+  /** Watched public rooms that the user is not in. */
   readonly rooms: ReadonlyMap<number, Chat>;
-  /** Whether there are chats that are not loaded. */
+  /** Whether the user has chats that are not loaded. */
   readonly hasMoreChats: boolean;
-  /** Chats with unread messages that are not loaded: whether they are muted is not known. */
+  /** Chats that have unread messages and are not loaded. They may be muted. */
   readonly unreadElsewhere: readonly number[];
-  /** Unread messages in all chats. */
+  /** The number of unread messages in all chats. */
   readonly unread: number;
-  /** Of those with whom one shares a dm. */
+  /** Presence of users with whom the user shares a dm. */
   readonly presence: ReadonlyMap<number, { is_online: boolean; last_seen: string | null }>;
   /**
-   * Messages of an open chat, oldest first and without holes, deleted ones included: up to the newest, and then those
-   * that are on their way, or up to where `hasNewer` tells of more. The same array until something changes.
+   * Messages of an open chat, oldest first and without gaps, deleted ones included. They end with the newest message and
+   * the outgoing ones; or, if `hasNewer`, earlier. The same array until something changes.
    */
   messages(chatId: number): Messages;
-  /** A loaded message. */
+  /** Returns a message if it is loaded. */
   message(messageId: number): Message | undefined;
   isOpen(chatId: number): boolean;
   hasOlder(chatId: number): boolean;
   hasNewer(chatId: number): boolean;
-  /** Ids of those who type, oneself left out. */
+  /** Ids of the other users who are typing. */
   typing(chatId: number): number[];
 }
 
 // ------------------------------------------------------------------------------------------------------------ Client
 
 /**
- * - `connecting`: on the way to the first view of things
- * - `live`: over a socket
- * - `polling`: sockets do not get through; everything works, a little slower
- * - `reconnecting`, `offline`: what is sent waits; `offline` where the browser says that there is no network
- * - `signedOut`: sign in, or give a token, and `start()` again
+ * - `connecting`: loading the first snapshot
+ * - `live`: connected over a socket
+ * - `polling`: no socket opens; everything works over long polls, a little slower
+ * - `reconnecting`, `offline`: outgoing messages wait; `offline` when the browser reports no network
+ * - `signedOut`: sign in, or provide a token, and call `start()` again
  * - `stopped`: before `start()` and after `stop()`
  */
 export type Status = "connecting" | "live" | "polling" | "reconnecting" | "offline" | "signedOut" | "stopped";
@@ -474,13 +475,13 @@ export interface Events {
   /** `isSlow` has changed. */
   slow: { isSlow: boolean };
   /**
-   * Each piece of news once, also what was missed during a break, unless that was more than 500 changes in a chat. A
-   * reaction counts as an update, of messages that are loaded. What is loaded is no news.
+   * A message is new, updated or deleted: once for each change, also for changes missed while disconnected, unless a chat
+   * had more than 500. A reaction is an update of a loaded message. Loading a message emits nothing.
    */
   message: { chatId: number; message: Message; change: "new" | "updated" | "deleted" };
   /** `state.messages(chatId)` has changed. */
   messages: { chatId: number };
-  /** A chat, or a room that is watched, has changed; null: it is gone. */
+  /** A chat or a watched room has changed; null: it was removed. */
   chat: { chatId: number; chat: Chat | null };
   unread: { total: number };
   typing: { chatId: number; users: number[] };
@@ -488,11 +489,11 @@ export interface Events {
   presence: { userId: number; is_online: boolean; last_seen: string | null };
   /** `state.me` has changed. */
   me: { me: OwnUser };
-  /** A message was written, refused, or is not under way any more. */
+  /** An outgoing message was added, refused or removed. */
   outgoing: { message: OutgoingMessage };
-  /** What is sent waits for so many seconds, because it was too much or the server has too much to do; 0: no more. */
+  /** Sending is paused for so many seconds, by a rate limit or an overloaded server; 0: it continues. */
   held: { seconds: number };
-  /** After each change of anything, once; for who draws everything from the state. */
+  /** Once after each change of any kind, for applications that render everything from the state. */
   change: undefined;
 }
 
@@ -501,59 +502,62 @@ export class Greenroom {
   readonly api: Api;
   readonly state: State;
   readonly status: Status;
-  /** All messages that are on their way or were refused. */
+  /** All outgoing messages: those being sent, and refused ones. */
   readonly outgoing: readonly OutgoingMessage[];
-  /** Whether messages may be late: the client polls, and it is not known yet whether that works well. */
+  /** Whether messages may be late: the client polls, and no long poll has been answered yet. */
   readonly isSlow: boolean;
-  /** For how many seconds more nothing is sent, because it was too much or the server has too much to do. */
+  /** For how many more seconds sending is paused, by a rate limit or an overloaded server. */
   readonly heldFor: number;
 
-  /** Listens; the function that it returns stops it. */
+  /** Adds a listener. Returns a function that removes it. */
   on<Name extends keyof Events>(name: Name, listener: (payload: Events[Name]) => void): () => void;
 
   /**
-   * Connects, and stays connected. Resolves when there is something to show, however long that takes; rejects where
-   * nobody is signed in (status 401), or when it is stopped before.
+   * Connects, and stays connected. Resolves when the first snapshot is loaded, however long that takes. Rejects if no
+   * user is signed in (status 401), or if the client is stopped before.
    */
   start(): Promise<void>;
-  /** Hangs up; a page that is left does so by itself, and goes on when one comes back to it. What is known stays, what is not sent waits for the next `start()`. */
+  /**
+   * Disconnects. The state stays, and unsent messages wait for the next `start()`. A page that the user leaves
+   * disconnects by itself, and reconnects when the user returns.
+   */
   stop(): void;
 
-  /** Loads the newest messages of a chat and keeps them up to date. */
+  /** Opens a chat: loads its newest messages and keeps them up to date. */
   open(chatId: number): Promise<Messages>;
-  /** The same with the messages around one, unless that is among those that are open already. */
+  /** Opens a chat at a message and those around it, unless that message is loaded already. */
   openAt(chatId: number, messageId: number): Promise<Messages>;
-  /** Goes to the newest messages from wherever `openAt` led. */
+  /** Loads the newest messages, after `openAt`. */
   openNewest(chatId: number): Promise<Messages>;
-  /** Lets go of a chat's messages. */
+  /** Drops a chat's messages. */
   close(chatId: number): void;
-  /** Loads a page of older messages. Whether there are more. */
+  /** Loads a page of older messages. Returns whether there are more. */
   loadOlder(chatId: number): Promise<boolean>;
-  /** After `openAt`: loads a page of newer messages. Whether there are more. */
+  /** After `openAt`: loads a page of newer messages. Returns whether there are more. */
   loadNewer(chatId: number): Promise<boolean>;
-  /** Loads further chats. Whether there are more. */
+  /** Loads more chats. Returns whether there are still more. */
   loadMoreChats(): Promise<boolean>;
-  /** Loads the chats with unread messages that are not loaded, however far down the list they are. */
+  /** Loads all chats with unread messages, however far down the list they are. */
   loadUnread(): Promise<void>;
 
-  /** Changes one's own profile. */
+  /** Changes the user's own profile. */
   updateMe(fields: ProfileFields): Promise<OwnUser>;
 
   /**
-   * Follows a public room, whether one is in it or not: `state.rooms` has it while one is not. Rejects where there is no
-   * such room. Over breaks, and after leaving the room, it goes on.
+   * Subscribes to a public room. While the user is not in it, `state.rooms` has it. Rejects if there is no such room. The
+   * subscription survives disconnections, and leaving the room.
    */
   watch(chatId: number): Promise<Chat | undefined>;
   unwatch(chatId: number): void;
 
-  /** Sends a message: shown at once, and sent until the server has it or refuses it, across breaks and reloads. */
+  /** Sends a message. It is in the state at once. It is retried until the server stores or refuses it, also after a reload. */
   send(chatId: number, content: string): OutgoingMessage;
   edit(messageId: number, content: string): Promise<Message>;
   delete(messageId: number): Promise<void>;
-  /** Without `action`: removes the caller's reaction from a loaded message where it is there, else adds it. */
+  /** Adds or removes the user's reaction. Without `action` it toggles, for a loaded message. */
   react(messageId: number, emoji: string, action?: "add" | "remove"): Promise<"added" | "removed">;
-  /** Marks as read what is known of a chat, or up to a message. How many messages of others were newly read. */
+  /** Marks a chat's loaded messages as read, or those up to a message. Returns how many messages of others became read. */
   markAsRead(chatId: number, messageId?: number): Promise<number>;
-  /** Call it at each key stroke, and with false when the text is gone; it tells the others no more often than needed. */
+  /** Call it at each keystroke, and with false when the text is empty. Commands to the server are throttled. */
   typing(chatId: number, isTyping?: boolean): void;
 }

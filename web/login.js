@@ -1,14 +1,14 @@
 /** The sign-in page. */
 
 import { Api } from "./greenroom.js";
-import { inWords } from "./ui/errors.js";
+import { errorText } from "./ui/errors.js";
 import { html, render, useEffect, useRef, useState } from "./ui/html.js";
 import { Logo } from "./ui/icons.js";
-import { keepCompositions } from "./ui/keys.js";
+import { ignoreImeKeys } from "./ui/ime-keys.js";
 import { announceSession } from "./ui/session.js";
 import { direction, language, loadTexts, t } from "./ui/texts.js";
 
-/** Where to go then: a path of this site, as the server takes it. */
+/** Returns the page to open after the sign-in: a path of this site, as the server checks it. */
 function next() {
   const path = new URLSearchParams(location.search).get("next") ?? "/";
   if (!/^\/(?![/\\])/.test(path) || !URL.canParse(path, location.origin)) return "/";
@@ -16,17 +16,17 @@ function next() {
   return url.origin === location.origin ? url.href : "/";
 }
 
-/** The address under which this server is to be opened, where it has one. */
+/** The server's public URL, if it has one. */
 const publicUrl = document.querySelector("meta[name=greenroom-public-url]")?.content;
 
-/** Whether the browser has kept the cookie, and sends it. */
+/** Whether the browser has stored the cookie and sends it. */
 const isSignedIn = (api) =>
   api.me().then(
     () => true,
     (error) => error.status !== 401,
   );
 
-/** Why it has not. A cookie of a server that is reached over HTTPS is not taken over plain HTTP. */
+/** Explains why the cookie was not stored. Browsers refuse a secure cookie over plain HTTP. */
 function noCookie() {
   const isPlain = location.protocol === "http:" && publicUrl?.startsWith("https:");
   if (!isPlain) return t("signInNoCookie");
@@ -40,7 +40,7 @@ function SignIn() {
   const [isShown, setShown] = useState(false);
   const form = useRef(/** @type {any} */ (null));
   useEffect(() => form.current.elements.username.focus(), []);
-  useEffect(() => keepCompositions(form.current), []);
+  useEffect(() => ignoreImeKeys(form.current), []);
 
   const submit = async (event) => {
     event.preventDefault();
@@ -90,7 +90,7 @@ function SignIn() {
 
 function sentence(error) {
   if (error.status === 401) return t("signInWrong");
-  return error.status === 429 ? t("signInTooMuch", { count: error.retryAfter ?? 60 }) : inWords(error);
+  return error.status === 429 ? t("signInTooMuch", { count: error.retryAfter ?? 60 }) : errorText(error);
 }
 
 await loadTexts();

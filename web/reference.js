@@ -1,11 +1,11 @@
-/** The documentation of the API, drawn from what the server says of itself. */
+/** The documentation of the API, rendered from its OpenAPI and AsyncAPI descriptions. */
 
 import { html, render, useEffect, useState } from "./ui/html.js";
 
 const SCHEMA = "/messages/api/schema/";
 const SOCKETS = "/messages/api/schema/websocket/";
 
-/** What a reference refers to, with its name. */
+/** Resolves a `$ref`, with its name. */
 function resolved(document, schema) {
   if (!schema?.$ref) return { schema: schema ?? {}, name: null };
   const path = schema.$ref.slice(2).split("/");
@@ -13,12 +13,12 @@ function resolved(document, schema) {
   return { schema: found, name: path.at(-1) };
 }
 
-/** The choices of a schema other than null. */
+/** Returns the alternatives of a schema other than null. */
 const choices = (schema) => (schema.oneOf ?? schema.anyOf ?? []).filter(({ type }) => type !== "null");
 
 const isId = ({ maximum }) => maximum === Number.MAX_SAFE_INTEGER;
 
-/** A type in words. */
+/** Returns a type in words. */
 function typeOf(document, given) {
   const { schema, name } = resolved(document, given);
   if (schema.oneOf ?? schema.anyOf) {
@@ -39,7 +39,7 @@ function typeOf(document, given) {
   return words.join(" or ");
 }
 
-/** Where the fields of a type are: its own, those of what it lists, or of its only choice. */
+/** Returns the schema that has a type's fields: the type itself, its items, or its only alternative. */
 function insideOf(document, given) {
   const { schema } = resolved(document, given);
   if (schema.properties) return schema;
@@ -48,7 +48,7 @@ function insideOf(document, given) {
   return inside.length === 1 ? inside[0] : null;
 }
 
-/** What limits a value, in words. */
+/** Returns the limits of a value in words. */
 function limits(schema) {
   const { minimum, maximum, minLength, maxLength, default: usual } = schema;
   const words = [];
@@ -58,7 +58,7 @@ function limits(schema) {
   return words.join(", ");
 }
 
-/** A text with `code` in it. */
+/** Renders a text with `code` in it. */
 function Line({ text }) {
   return text.split("`").map((part, index) => (index % 2 ? html`<code>${part}</code>` : part));
 }
@@ -67,7 +67,7 @@ function Text({ text }) {
   return (text ?? "").split("\n\n").map((part) => html`<p><${Line} text=${part} /></p>`);
 }
 
-/** A field with what there is to say of it. What is inside is drawn when it is opened: types may be deep. */
+/** A field and its description. Nested fields are rendered when they are opened: types may be deep. */
 function Field({ document, name, given, isNeeded, description }) {
   const [isOpen, setOpen] = useState(false);
   const { schema } = resolved(document, given);
@@ -104,7 +104,7 @@ function Fields({ document, schema }) {
 
 function Example({ value, what }) {
   if (value === undefined) return null;
-  // Lists of numbers stay in one line.
+  // Lists of numbers are kept on one line.
   const text = JSON.stringify(value, null, 2).replace(/\[[\d,\s]+\]/g, (list) => list.replace(/\s+/g, " ").replace(/\[ | \]/g, (end) => end.trim()));
   return html`<pre tabindex="0" role="region" aria-label=${what}><code>${text}</code></pre>`;
 }
@@ -138,7 +138,7 @@ function Answer({ document, status, given }) {
   return html`<div class="answer"><p>${head}</p>${inner}</div>`;
 }
 
-/** Something that is opened to be read, and can be linked to. */
+/** A section that can be opened and linked to. */
 function Operation({ id, method, label, path, what, children }) {
   const [isOpen, setOpen] = useState(false);
   return html`<details class="operation" id=${id} onToggle=${(event) => setOpen(event.currentTarget.open)}>
@@ -198,7 +198,7 @@ function Message({ document, message, isSent }) {
   <//>`;
 }
 
-/** Opens what the address names. */
+/** Opens the section that the URL names. */
 function openTarget() {
   const target = window.document.getElementById(decodeURIComponent(location.hash.slice(1)));
   if (!target) return;
@@ -273,7 +273,7 @@ function Reference({ openapi, asyncapi }) {
         ${sent.map((message) => html`<${Message} key=${message.name} document=${asyncapi} message=${message} isSent />`)}
         ${said.map((message) => html`<${Message} key=${message.name} document=${asyncapi} message=${message} />`)}
       </section>`}
-      ${shown.length + sent.length + said.length === 0 && html`<p role="status">Nothing found.</p>`}
+      ${shown.length + sent.length + said.length === 0 && html`<p role="status">No results</p>`}
     </main>
   </div>`;
 }

@@ -6,7 +6,7 @@
  *     <greenroom-room object-type="video" object-id="42" title="Discussion"></greenroom-room>
  *     <greenroom-inbox></greenroom-inbox>
  *
- * They stand in the page's own document, below an element of class `greenroom`, so that its styles and scripts reach them.
+ * Their content is in the page's own document, in an element of class `greenroom`, so that its styles and scripts reach it.
  */
 
 import { DmWidget } from "./ui/widget-dm.js";

@@ -2,3 +2,6 @@
 
 pub mod assets;
 pub mod pages;
+/// Part of `build.rs`; here for its tests.
+#[cfg(test)]
+mod bundle;

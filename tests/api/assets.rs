@@ -28,7 +28,12 @@ async fn the_client_and_its_types_are_served_to_anybody() {
     let nobody = server.anonymous();
     let client = nobody.send("GET", CLIENT, None).await.expect(200);
     assert_eq!(client.header("content-type"), "text/javascript; charset=utf-8");
-    assert_comments_only_are_gone(&client.body, include_str!("../../web/greenroom.js"));
+    let script = std::str::from_utf8(&client.body).unwrap();
+    assert!(script.contains("\nclass GreenroomError extends Error {\n"), "the modules are in it");
+    let others = ["import", "export", "/*", "//"]
+        .map(|start| script.lines().filter(|line| line.starts_with(start)).count());
+    assert_eq!(others, [0, 1, 0, 0], "no imports, one export, no comments");
+    assert!(script.ends_with("\nexport { Api, Greenroom, GreenroomError };\n"));
     let types = nobody.send("GET", TYPES, None).await.expect(200);
     assert_eq!(types.header("content-type"), "application/typescript; charset=utf-8");
     assert_eq!(types.body, include_bytes!("../../web/greenroom.d.ts"));
@@ -113,7 +118,9 @@ async fn what_a_page_is_made_of_is_kept_for_good() {
     let version = address.split('/').nth(3).unwrap();
     let older = nobody.send("GET", &address.replace(version, "0123456789abcdef"), None).await.expect(200);
     assert_eq!((older.header("cache-control"), &older.body), ("no-cache", &script.body));
-    for nothing in ["nothing.js", "", "../Cargo.toml", "..%2f..%2fCargo.toml", "pages", "%00"] {
+    for nothing in
+        ["nothing.js", "client/greenroom.js", "", "../Cargo.toml", "..%2f..%2fCargo.toml", "pages", "%00"]
+    {
         let path = address.replace("login.js", nothing);
         let reply = nobody.send("GET", &path, None).await.expect(404);
         assert_eq!(reply.json["detail"], "Not found.", "{path}");

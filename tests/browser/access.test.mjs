@@ -3,7 +3,7 @@ import test from "node:test";
 
 import { NARROW, expect, helper, isAccessible, message, opens, serverWith, visit, writes } from "./support.mjs";
 
-/** Ann, bob and carol, with a group in which a good deal has happened. */
+/** Ann, bob and carol, with a group that has many messages. */
 async function busyGroup(t) {
   const { server, people } = await serverWith(t, ["ann", "bob", "carol"]);
   const [ann, bob, carol] = people;
@@ -79,7 +79,7 @@ test("no page and no state of one keeps anybody out", async (t) => {
   await expect(page.getByRole("region", { name: "People" })).toBeVisible();
   await isAccessible(page, "what was found");
   await page.getByLabel("Search", { exact: true }).fill("nothing at all");
-  await expect(page.getByText("Nothing found.").first()).toBeVisible();
+  await expect(page.getByText("No results").first()).toBeVisible();
   await isAccessible(page, "nothing found");
   await page.goto("/");
   await message(page, "x").count();
@@ -98,7 +98,7 @@ test("a first visit, a missing chat and a phone keep nobody out", async (t) => {
   await expect(page.locator("#user-search-input")).toBeFocused();
   await isAccessible(page, "a new chat");
   await page.goto("/?chat=999");
-  await expect(page.getByText("This chat is not there")).toBeVisible();
+  await expect(page.getByText("This chat does not exist")).toBeVisible();
   await isAccessible(page, "a chat that is not there");
   const phone = await visit(t, server.url, people[0], "/", { viewport: NARROW, hasTouch: true, isMobile: true });
   await expect(phone.locator(".chat-item")).toBeVisible();
@@ -112,7 +112,7 @@ test("a first visit, a missing chat and a phone keep nobody out", async (t) => {
 test("the widgets keep nobody out", async (t) => {
   const { server, people } = await serverWith(t, ["ann", "bob", "carol"]);
   const visitor = await visit(t, server.url, null, "/demo/", { allows: ["401"] });
-  await expect(visitor.getByText("Sign in to read and to write.")).toBeVisible();
+  await expect(visitor.getByText("Sign in to read and write.")).toBeVisible();
   await isAccessible(visitor, "the widgets for a visitor");
   const page = await visit(t, server.url, people[0], "/demo/");
   await expect(page.locator(".join-room-btn")).toBeVisible();
@@ -141,7 +141,7 @@ test("everything can be done with the keyboard alone, and the focus is never los
     for (const key of keys) await page.keyboard.press(key);
     assert.notEqual(await page.evaluate(() => document.activeElement?.localName), "body", `after ${keys}`);
   };
-  /** Goes on with Tab until something has the focus. */
+  /** Presses Tab until an element has the focus. */
   const reach = async (locator, key = "Tab") => {
     for (let step = 0; step < 60; step++) {
       await page.keyboard.press(key);
@@ -156,7 +156,7 @@ test("everything can be done with the keyboard alone, and the focus is never los
   await press("Enter");
   await expect(message(bobs, "From the keyboard")).toBeVisible();
   await expect(page.locator("#message-input")).toBeFocused();
-  // Up to the messages, and into the last one's menu.
+  // To the messages, and into the menu of the last one.
   await reach(page.locator("#message-list"), "Shift+Tab");
   await press("ArrowUp");
   await expect(message(page, "From the keyboard")).toBeFocused();
@@ -167,7 +167,7 @@ test("everything can be done with the keyboard alone, and the focus is never los
   await page.keyboard.type("!");
   await press("Enter");
   await expect(message(bobs, "From the keyboard!")).toBeVisible();
-  // A reaction to another one.
+  // Reacting to another message.
   await reach(page.locator("#message-list"), "Shift+Tab");
   await press("ArrowUp", "ArrowUp");
   await expect(message(page, "In the garden")).toBeFocused();
@@ -180,14 +180,14 @@ test("everything can be done with the keyboard alone, and the focus is never los
   await press("ArrowDown", "Enter");
   await expect(message(bobs, "In the garden").locator(".reaction")).toContainText("🌷");
   await expect(message(page, "In the garden").locator(".emoji-btn")).toBeFocused();
-  // Deleting and taking it back.
+  // Deleting, and undoing it.
   await press("Shift+Tab", "ArrowDown", "Enter", "End");
   await expect(page.getByRole("menuitem", { name: "Delete" })).toBeFocused();
   await press("Enter", "Tab");
   await expect(page.locator(".gr-undo-btn")).toBeFocused();
   await press("Enter");
   await expect(message(page, "From the keyboard!")).toBeVisible();
-  // A window keeps the focus, and gives it back.
+  // A dialog keeps the focus, and restores it.
   await reach(page.locator("#members-btn"), "Shift+Tab");
   await press("Enter");
   await expect(page.locator("#user-search-input")).toBeFocused();
@@ -198,7 +198,7 @@ test("everything can be done with the keyboard alone, and the focus is never los
   await expect(page.locator("#members-btn")).toBeFocused();
 });
 
-/** What can be pressed, and is smaller than it should be. Links in a text may be as high as its lines. */
+/** Returns controls that are smaller than they should be. Links in a text may be as high as its lines. */
 const small = (page) =>
   page.evaluate(() =>
     [...document.querySelectorAll("button, input, textarea, a, [role=tab]")]
@@ -212,7 +212,7 @@ const small = (page) =>
       .map(([element, { width, height }]) => `${element.outerHTML.slice(0, 80)} ${width}x${height}`),
   );
 
-/** What reaches over the edge of the window. */
+/** Returns elements that reach beyond the edge of the window. */
 const tooWide = (page) =>
   page.evaluate(() => {
     const { clientWidth, scrollWidth } = document.documentElement;
@@ -269,7 +269,7 @@ test("it fits 320 pixels, a zoom of 200 %, large letters, and right to left", as
     const room = await page.locator(".chat-title-input").evaluate((field) => field.clientWidth);
     assert.ok(room > 140, `${name}: ${room} pixels for the title`);
     await page.locator(".chat-title-input").press("Escape");
-    // The title takes the focus back a moment later.
+    // The title gets the focus back a moment later.
     await expect(page.locator("#current-chat-name")).toBeFocused();
     await page.locator("#message-input").press("ArrowUp");
     await expect(page.getByText("Editing message")).toBeVisible();
@@ -306,12 +306,12 @@ test("it fits 320 pixels, a zoom of 200 %, large letters, and right to left", as
     await expect(page.getByText("1 of 1", { exact: true })).toBeVisible();
     await check("searching in the chat");
     await page.keyboard.press("Escape");
-    const back = page.getByRole("button", { name: "Back to the chats" });
+    const back = page.getByRole("button", { name: "Back to chats" });
     if (await back.isVisible()) await back.click();
     await page.getByLabel("Search", { exact: true }).fill("word");
     await expect(page.locator(".search-result")).toBeVisible();
     await check("what was found");
-    await page.getByLabel("Clear the search").click();
+    await page.getByLabel("Clear search").click();
     await page.locator("#browse-rooms-btn").click();
     await expect(page.locator(".room-item")).toBeVisible();
     await check("the rooms");
@@ -319,7 +319,7 @@ test("it fits 320 pixels, a zoom of 200 %, large letters, and right to left", as
     await page.locator(".gr-own-menu-btn").click();
     await check("one's own menu");
     await page.locator("#profile-btn").click();
-    await expect(page.getByText("You have blocked nobody.")).toBeVisible();
+    await expect(page.getByText("You have not blocked anyone.")).toBeVisible();
     await check("one's profile");
     await page.locator("#close-dialog-btn").click();
     await page.locator("[data-chat-id]").filter({ hasText: "Bob" }).last().click();

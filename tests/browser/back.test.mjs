@@ -1,4 +1,4 @@
-// Pages that browsers keep while one is elsewhere. Playwright turns that off, so these tests have a browser of their own.
+// Pages in the back-forward cache. Playwright turns that cache off, so these tests start a browser of their own.
 
 import { createRequire } from "node:module";
 import test from "node:test";

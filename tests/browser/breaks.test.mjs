@@ -5,7 +5,7 @@ import { BROKEN_ROAD, browserOf, expect, helper, message, opens, serverWith, vis
 
 const texts = (page) => page.locator("#message-list [data-key] .message-content").allTextContents();
 
-/** Ann on a road that can break, and bob, with their dm. */
+/** Ann over a proxy that can break, and bob, with their dm. */
 async function annOnARoad(t, allows = []) {
   const { server, people } = await serverWith(t, ["ann", "bob"]);
   const [ann, bob] = people;
@@ -43,7 +43,7 @@ test("offline and back: nothing is lost, nothing comes twice", async (t) => {
 test("what waits outlives a reload", async (t) => {
   const { road, anns, bobs, chat } = await annOnARoad(t);
   await expect(anns.locator("#message-list")).toBeVisible();
-  // The page is had, but nothing can be sent.
+  // The page is loaded, but nothing can be sent.
   road.cutsBefore = (text) => text.includes("send_message") || text.startsWith("POST");
   await writes(anns, "stubborn");
   await expect(anns.getByText("stubborn")).toBeVisible();

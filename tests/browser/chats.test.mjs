@@ -14,7 +14,7 @@ import {
   writes,
 } from "./support.mjs";
 
-/** Looks for somebody in the window of the members, and adds them. */
+/** Searches for a user in the members dialog, and adds them. */
 async function adds(page, name) {
   await page.locator("#user-search-input").fill(name);
   await page.locator("#search-btn").click();
@@ -27,7 +27,7 @@ onBoth("a new chat gets a name and people, and everybody sees it happen", async 
   const [anns, bobs, carols] = await Promise.all(people.map((user) => visit(t, server.url, user, "/", how)));
   await expect(anns.getByText("No chats yet.")).toBeVisible();
   await anns.locator("#new-chat-btn").click();
-  // The window to add people is there at once, and what is found is added at once.
+  // The dialog to add people opens at once, and a found user is added at once.
   await adds(anns, "bob");
   await anns.locator("#close-dialog-btn").click();
   await anns.locator("#current-chat-name").click();
@@ -37,7 +37,7 @@ onBoth("a new chat gets a name and people, and everybody sees it happen", async 
   await expect(anns.locator("#current-chat-name")).toBeFocused();
   await opens(bobs, "Plans");
   await expect(bobs.locator("#current-chat-name")).toHaveText("Plans");
-  // A member who is no admin cannot rename it.
+  // Only admins can rename it.
   await expect(bobs.locator("button#current-chat-name")).toHaveCount(0);
   await anns.locator("#members-btn").click();
   await adds(anns, "carol");
@@ -46,13 +46,13 @@ onBoth("a new chat gets a name and people, and everybody sees it happen", async 
   await expect(bobs.getByText("3 members")).toBeVisible();
   await opens(carols, "Plans");
   const carol = anns.locator(".member-item").filter({ hasText: "@carol" });
-  await carol.getByRole("button", { name: "More about Carol" }).click();
+  await carol.getByRole("button", { name: "Options for Carol" }).click();
   await anns.locator(".change-role-btn").click();
   await expect(carol.getByText("Admin")).toBeVisible();
   await carol.locator(".remove-member-btn").click();
   await anns.locator("#confirmation-confirm-btn").click();
   await expect(anns.locator(".member-item")).toHaveCount(2);
-  await expect(carols.getByText("This chat is not there")).toBeVisible();
+  await expect(carols.getByText("This chat does not exist")).toBeVisible();
   await expect(carols.locator(".chat-item")).toHaveCount(0);
 });
 
@@ -121,14 +121,14 @@ onBoth("what one may not do is said in words", async (t, how) => {
   await opens(anns, "Garden");
   await anns.locator("#current-chat-name").click();
   await anns.locator(".chat-title-input").fill("Orchard");
-  // While she types, bob takes her rights away.
+  // While she types, bob removes her admin role.
   await helper(server, ann).changeRole(id, bob.id, "admin");
   await helper(server, bob).changeRole(id, ann.id, "member");
   await anns.locator(".chat-title-save-btn").click();
   await expect(anns.getByText("You are not allowed to do this.")).toBeVisible();
   await isAccessible(anns, "something that one may not do");
   await anns.goto("/messages/?chat=999");
-  await expect(anns.getByText("This chat is not there")).toBeVisible();
+  await expect(anns.getByText("This chat does not exist")).toBeVisible();
 });
 
 onBoth("what the server does not allow is not offered", async (t, how) => {

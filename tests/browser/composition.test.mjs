@@ -1,20 +1,20 @@
-// Text that is composed with an input method: its keys are never ours.
+// Text that is composed with an input method: the pages ignore its keys.
 
 import assert from "node:assert/strict";
 
 import { browserOf, expect, helper, message, onBoth, opens, serverWith, visit, writes } from "./support.mjs";
 
-/** Keys as Safari tells of them when they end a composition, and as others do within one. */
+/** Key events as Safari sends them at the end of a composition, and as other browsers send them during one. */
 const WAYS = [{ keyCode: 229 }, { isComposing: true }];
 
-/** Presses keys in a field that are a part of a composition. */
+/** Presses keys in a field as parts of a composition. */
 async function composes(field, ...keys) {
   for (const of of WAYS) {
     for (const key of keys) {
       await field.evaluate(
         (element, [key, of]) => {
           const event = new KeyboardEvent("keydown", { key, bubbles: true, composed: true, cancelable: true, ...of });
-          // What only a browser can: a key that nobody prevents sends the form of its field.
+          // Only a browser does this: a key whose default is not prevented submits the form.
           const sends = element.dispatchEvent(event) && key === "Enter" && element.localName === "input";
           if (sends) element.form?.requestSubmit();
         },
@@ -38,7 +38,7 @@ onBoth("keys of a composition do nothing in any field", async (t, how) => {
     await composes(field, ...KEYS);
     await expect(field).toBeFocused();
   };
-  // Searching everything.
+  // Searching all chats.
   const search = page.locator("#search-input");
   await search.fill("plain");
   await expect(page.locator(".search-result")).toHaveCount(2);
@@ -59,7 +59,7 @@ onBoth("keys of a composition do nothing in any field", async (t, how) => {
   await wide(field);
   await expect(page.getByText("Editing message")).toBeVisible();
   await field.press("Escape");
-  // Searching here.
+  // Searching this chat.
   await page.locator("#chat-menu-btn").click();
   await page.locator("#search-chat-btn").click();
   const here = page.locator("#chat-search-input");
@@ -85,7 +85,7 @@ onBoth("keys of a composition do nothing in any field", async (t, how) => {
   await picker.fill("");
   await page.keyboard.press("Escape");
   await expect(page.locator("emoji-picker")).toHaveCount(0);
-  // Windows.
+  // Dialogs.
   await page.locator("#members-btn").click();
   await wide(page.locator("#user-search-input"));
   await page.keyboard.press("Escape");

@@ -1,4 +1,4 @@
-// Who may write to whom.
+// Blocking, and the setting for contacts.
 
 import { expect, helper, isAccessible, message, onBoth, opens, serverWith, visit, writes } from "./support.mjs";
 
@@ -17,10 +17,10 @@ onBoth("who is blocked cannot write, until they are unblocked", async (t, how) =
   await writes(bobs, "Are you there?");
   await expect(message(anns, "Are you there?")).toHaveCount(0);
   await expect(bobs.locator(".gr-failure")).toContainText("You are not allowed to do this.");
-  // Ann may go on writing.
+  // Ann can still write.
   await writes(anns, "I need a break");
   await expect(message(bobs, "I need a break")).toBeVisible();
-  // It is known after a reload, and ended where one's profile is.
+  // The block outlives a reload, and is removed in the profile.
   await anns.reload();
   await expect(anns.locator(".gr-blocked-note")).toBeVisible();
   await anns.getByRole("button", { name: "Ann: your account" }).click();
@@ -29,12 +29,12 @@ onBoth("who is blocked cannot write, until they are unblocked", async (t, how) =
   await expect(list.getByRole("listitem")).toHaveCount(1);
   await isAccessible(anns, "whom one has blocked");
   await list.getByRole("button", { name: "Unblock Bob" }).click();
-  await expect(anns.getByText("You have blocked nobody.")).toBeVisible();
+  await expect(anns.getByText("You have not blocked anyone.")).toBeVisible();
   await anns.locator("#close-dialog-btn").click();
   await expect(anns.locator(".gr-blocked-note")).toHaveCount(0);
   await bobs.locator(".gr-retry-btn").click();
   await expect(message(anns, "Are you there?")).toBeVisible();
-  // What was done by mistake is undone at once.
+  // A mistake can be undone at once.
   await anns.locator("#chat-menu-btn").click();
   await anns.getByRole("menuitem", { name: "Block" }).click();
   await anns.getByRole("button", { name: "Unblock" }).click();
@@ -46,14 +46,14 @@ onBoth("where only staff may begin chats, others are not offered to", async (t, 
   const { server, people } = await serverWith(t, ["ann", "bob", "carol"], "--contacts", "staff-only-start");
   const [ann, bob] = people;
   const page = await visit(t, server.url, ann, "/", how);
-  await expect(page.getByText("No chats yet. Look at the rooms that are open to everybody.")).toBeVisible();
+  await expect(page.getByText("No chats yet. Browse the public rooms.")).toBeVisible();
   await expect(page.getByRole("button", { name: "New chat" })).toHaveCount(0);
   const room = await helper(server, ann).createChat({ chat_type: "room", title: "Garden" });
   await helper(server, bob).joinChat(room.id);
   await opens(page, "Garden");
   await page.locator("#members-btn").click();
   await expect(page.getByRole("tab")).toHaveText(["2 members"]);
-  await page.getByRole("button", { name: "More about Bob" }).click();
+  await page.getByRole("button", { name: "Options for Bob" }).click();
   await expect(page.getByRole("menuitem", { name: "Make admin" })).toBeVisible();
   await expect(page.getByRole("menuitem", { name: "Write to Bob" })).toHaveCount(0);
   await page.keyboard.press("Escape");

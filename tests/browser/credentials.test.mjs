@@ -1,4 +1,4 @@
-// Where one is signed in, in one's profile: seen, and ended.
+// The list of sessions and tokens in the profile, and ending them.
 
 import assert from "node:assert/strict";
 import test from "node:test";
@@ -9,7 +9,7 @@ const FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefo
 const IPHONE =
   "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 Mobile/15E148 Safari/604.1";
 
-/** Signs in as a program of that name; who asks with the session's cookie. */
+/** Signs in as a program of that name. Returns a function that requests with the session's cookie. */
 async function signsIn(server, name, agent) {
   const headers = { "Content-Type": "application/json", "User-Agent": agent };
   const body = JSON.stringify({ username: name, password: "correct horse" });
@@ -51,8 +51,8 @@ for (const [how, viewport, colorScheme] of [
     await page.getByRole("button", { name: "End all others" }).first().click();
     await expect(sessions.getByRole("listitem")).toHaveCount(1);
     assert.deepEqual([await phone(), await robot()], [401, 401]);
-    // The token that the person's helper has.
-    const keys = page.getByRole("list", { name: "Access keys of programs" });
+    // The token of the person's helper.
+    const keys = page.getByRole("list", { name: "Access tokens" });
     await expect(keys.getByRole("listitem")).toHaveCount(1);
     await keys.getByRole("button", { name: "End" }).click();
     await expect(keys).toHaveCount(0);

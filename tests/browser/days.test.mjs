@@ -1,4 +1,4 @@
-// What is said of days and times, while these go on.
+// Days and times on the pages, while time passes.
 
 import { expect, helper, message, onBoth, serverWith, visit } from "./support.mjs";
 
@@ -12,7 +12,7 @@ async function annWithNews(t, options) {
   return { server, ann, page, id };
 }
 
-/** A zone where no day is about to begin or to end. */
+/** Returns a time zone in which midnight is not near. */
 function whereItIsNoon() {
   const ahead = 12 - new Date().getUTCHours();
   return `Etc/GMT${ahead > 0 ? "-" : "+"}${Math.abs(ahead)}`;
@@ -23,7 +23,7 @@ onBoth("Today is Yesterday a minute after midnight", async (t, how) => {
   await page.clock.install({ time: Date.now() });
   await page.goto(`/?chat=${id}`);
   await expect(page.locator(".gr-day")).toHaveText("Today");
-  await expect(page.locator(".gr-chat-time")).toHaveText("now");
+  await expect(page.locator(".gr-chat-time")).toHaveText("just now");
   for (const [day, ago] of [
     ["Yesterday", "yesterday"],
     [/^\w+day,? \d+ \w+/, /^\w{3}$/],
@@ -40,7 +40,7 @@ onBoth("a clock that is set is followed, and one that is behind does not make ne
   await page.clock.install({ time: Date.now() - 3 * 3_600_000 });
   await page.goto(`/?chat=${id}`);
   await expect(page.locator(".gr-day")).toBeVisible();
-  await expect(page.locator(".gr-chat-time")).not.toHaveText("now");
+  await expect(page.locator(".gr-chat-time")).not.toHaveText("just now");
   await page.clock.setSystemTime(Date.now());
   await page.clock.runFor(31_000);
   await expect(page.locator(".gr-day")).toHaveText("Today");

@@ -1,4 +1,4 @@
-// What the pages look like where that can be measured: nothing covers what one reads, and each thing has its own sign.
+// The design of the pages, as far as it can be measured: nothing covers a text, and each action has an icon of its own.
 
 import assert from "node:assert/strict";
 import test from "node:test";
@@ -94,7 +94,7 @@ onBoth("the usual reactions are at hand, those used last first", async (t, how) 
   await page.reload();
   await open();
   await expect(row.getByRole("menuitemcheckbox").first()).toHaveText("😀");
-  // What is there is taken back.
+  // An existing reaction is removed.
   await row.getByRole("menuitemcheckbox", { name: "React with 😂" }).click();
   await expect(reaction("😂")).toHaveCount(0);
 });
@@ -130,7 +130,7 @@ test("a new chat is called one, and who leaves is told what becomes of it", asyn
     await (text instanceof RegExp ? expect(question).not.toContainText(text) : expect(question).toContainText(text));
     await page.locator("#confirmation-cancel-btn").click();
   };
-  await asks("You are the last one in it: it will be deleted");
+  await asks("You are its last member: the chat and all its messages will be deleted");
   await opens(page, "Plans");
   await asks("the longest-standing member will be the next one");
   const bob = await bobs.me();
@@ -140,7 +140,7 @@ test("a new chat is called one, and who leaves is told what becomes of it", asyn
   await expect(page.locator(".member-item .gr-badge", { hasText: "Admin" })).toHaveCount(2);
   await page.locator("#close-dialog-btn").click();
   await asks(/the next one/);
-  // It does not look like signing out.
+  // Its icon differs from that of signing out.
   const sign = (button) => button.locator("svg").evaluate((svg) => svg.innerHTML);
   const leave = await sign(page.locator("#leave-chat-btn"));
   await page.locator(".gr-own-menu-btn").click();

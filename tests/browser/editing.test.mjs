@@ -3,7 +3,7 @@ import test from "node:test";
 
 import { NARROW, expect, helper, message, onBoth, opens, serverWith, visit, writes } from "./support.mjs";
 
-/** Ann and bob with their dm open. */
+/** Ann and bob, with their dm open. */
 async function annAndBob(t, options) {
   const { server, people } = await serverWith(t, ["ann", "bob"]);
   const [ann, bob] = people;
@@ -13,7 +13,7 @@ async function annAndBob(t, options) {
   return { server, ann, bob, anns, bobs, chat };
 }
 
-/** Opens the menu of a message and chooses something in it. */
+/** Opens a message's menu and selects an item. */
 async function chooses(page, text, item) {
   await message(page, text).hover();
   await message(page, text).locator(".context-menu-btn").click();
@@ -34,7 +34,7 @@ onBoth("edits happen in the composer, and what was typed before comes back", asy
   await expect(message(anns, "Hello").locator(".message-timestamp")).toContainText("Edited");
   await expect(message(bobs, "Hello").locator(".message-timestamp")).toContainText("Edited");
   await expect(field).toHaveValue("half a thought");
-  // Escape leaves everything as it was, and Up takes the last one of one's own.
+  // Escape discards the edit, and Arrow Up edits the user's latest message.
   await writes(bobs, "Hi");
   await expect(message(anns, "Hi")).toBeVisible();
   await field.fill("");
@@ -55,7 +55,7 @@ onBoth("a deletion can be undone for a while, and then everybody sees it", async
   await writes(anns, "One");
   await writes(anns, "Two");
   await expect(message(anns, "Two")).toBeVisible();
-  // In the page itself, so that a slow machine does not use up the time that there is.
+  // In the page itself, so that a slow machine does not use up the time to undo.
   const shown = await message(anns, "One").evaluate(async (row) => {
     row.querySelector(".context-menu-btn").click();
     row.querySelector(".delete-btn").click();
@@ -71,7 +71,7 @@ onBoth("a deletion can be undone for a while, and then everybody sees it", async
   await expect(bobs.locator(".deleted-indicator")).toBeVisible();
   await expect(message(bobs, "Two")).toHaveCount(0);
   await expect(message(bobs, "One")).toBeVisible();
-  // Whoever goes away before the time is over means it.
+  // A user who leaves the page does not undo.
   await chooses(anns, "One", ".delete-btn");
   await anns.evaluate(() => dispatchEvent(new PageTransitionEvent("pagehide")));
   await expect(bobs.locator(".deleted-indicator")).toHaveCount(2);

@@ -1,4 +1,4 @@
-// Who is at the end of a chat stays there, whatever changes its size; who scrolled stays where they are.
+// A reader at the end of a chat stays there, whatever changes its size. After scrolling, a reader keeps their place.
 
 import assert from "node:assert/strict";
 import test from "node:test";
@@ -18,7 +18,7 @@ async function longChat(t, count = 60) {
   return { server, ann, bob, anns, bobs, id };
 }
 
-/** How far a row reaches out of the box that it is scrolled in, in pixels; once everything is drawn. */
+/** Returns how far a row reaches beyond its scroll container, in pixels, after the next render. */
 const outside = (row) =>
   row.evaluate(async (row) => {
     for (let frame = 0; frame < 3; frame++) await new Promise(requestAnimationFrame);
@@ -27,7 +27,7 @@ const outside = (row) =>
     return Math.max(0, box.top - top, bottom - box.bottom);
   });
 
-/** The row is seen whole, and nothing says that there is more below. */
+/** Expects the row to be fully visible, and no sign that there is more below. */
 async function isAtEnd(page, row, what) {
   await expect(row).toBeVisible();
   await expect.poll(() => outside(row), what).toBeLessThan(1);
@@ -121,19 +121,19 @@ test("whatever changes the size of what is seen, the end stays the end", async (
   await bobs.typing(id, true);
   await expect(page.getByText("Bob is typing…")).toBeVisible();
   await isAtEnd(page, row, "somebody types");
-  // A row that grows by itself, as it does once a font or a picture is there.
+  // A row that grows by itself, as it does when a font or a picture is loaded.
   await row.locator(".message-bubble").evaluate((bubble) => (bubble.style.paddingBottom = "77.7px"));
   await isAtEnd(page, row, "something in it was loaded");
   await row.locator(".message-bubble").evaluate((bubble) => (bubble.style.paddingBottom = ""));
   await isAtEnd(page, row, "something in it is gone");
-  // Typing several lines, and taking them back.
+  // Typing several lines, and deleting them.
   const field = page.locator("#message-input");
   for (const text of ["a\nb\nc\nd\ne\nf\ng\nh\ni\nj\nk", "a\nb", ""]) {
     await field.fill(text);
     await isAtEnd(page, row, `${text.length} characters are typed`);
   }
   assert.equal(await page.locator(".gr-composer").evaluate((box) => box.querySelectorAll("[style]").length), 0);
-  // What is not shown cannot be measured.
+  // A hidden list cannot be measured.
   const hide = (display) => page.locator(".gr-main").evaluate((box, display) => (box.style.display = display), display);
   await hide("none");
   await bobs.sendMessage(id, { content: "while it is hidden" });
@@ -153,7 +153,7 @@ test("who has scrolled stays where they are, whatever changes the size", async (
   await page.locator("#message-list").hover();
   await page.mouse.wheel(0, -700);
   await expect(page.locator(".gr-jump")).toBeVisible();
-  /** The text of the first row that is seen whole. */
+  /** Returns the text of the first row that is fully visible. */
   const first = () =>
     page.locator("#message-list").evaluate(async (box) => {
       for (let frame = 0; frame < 3; frame++) await new Promise(requestAnimationFrame);
@@ -181,7 +181,7 @@ test("who has scrolled stays where they are, whatever changes the size", async (
   await expect(page.locator(".gr-jump")).toContainText("2");
   await hide("");
   await still("hidden and shown");
-  // A little at a time leads away from the end, too.
+  // Small steps leave the end, too.
   await page.locator(".gr-jump").click();
   await isAtEnd(page, message(page, "more news"), "at the end");
   for (let step = 0; step < 30; step++) await page.locator("#message-list").evaluate((box) => (box.scrollTop -= 3));

@@ -7,7 +7,7 @@ import { helper } from "./support.mjs";
 
 const require = createRequire(fileURLToPath(new URL("../../target/browser/package.json", import.meta.url)));
 
-/** What each app is started with: `show()` gives its component other properties, as the framework does that. */
+/** The start of each app. `show()` changes the properties of its component, in the framework's own way. */
 const apps = {
   React: () =>
     bundled(
@@ -106,7 +106,7 @@ for (const [name, build] of Object.entries(apps)) {
     const dm = page.locator("greenroom-dm");
     const field = room.locator(".room-message-input");
 
-    // Rooms: what was typed for one is not sent to the other.
+    // Rooms: a text typed in one is not sent to the other.
     const first = { film: "r1", author: bob.id, title: "First film" };
     await show(first);
     await expect(room.getByRole("heading")).toHaveText("First film");
@@ -129,7 +129,7 @@ for (const [name, build] of Object.entries(apps)) {
       "Second film": ["For the second"],
     });
 
-    // People: the panel stays open, and shows the other one.
+    // People: the panel stays open, and shows the other person.
     await dm.locator(".gr-toggle").click();
     await dm.locator("#widget-message-input").pressSequentially("For bob");
     await show({ ...first, author: carol.id });
@@ -143,7 +143,7 @@ for (const [name, build] of Object.entries(apps)) {
     await expect.poll(() => contents(anns, { chat_type: "dm" })).toEqual({ Bob: [], Carol: ["For carol"] });
     await dm.getByRole("button", { name: "Close" }).click();
 
-    // What is shown: set, changed, taken away and set again.
+    // Properties: set, changed, removed and set again.
     const scheme = () => room.locator(".gr-widget").evaluate((box) => getComputedStyle(box).colorScheme);
     for (const theme of ["dark", "light", "dark"]) {
       await show({ ...first, theme, label: `Ask about ${theme}`, title: `A film in the ${theme}` });
@@ -168,7 +168,7 @@ for (const [name, build] of Object.entries(apps)) {
   });
 }
 
-/** All messages of somebody's chats of a kind, by the titles of the chats. */
+/** Returns all messages of a user's chats of one kind, by chat title. */
 async function contents(api, query) {
   const all = {};
   for (const { id, title } of (await api.chats(query)).results) {

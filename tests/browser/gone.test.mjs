@@ -1,11 +1,11 @@
-// What hangs on a message or a chat, and that goes meanwhile.
+// State that belongs to a message or chat which is deleted during use.
 
 import assert from "node:assert/strict";
 import test from "node:test";
 
 import { BROKEN_ROAD, expect, helper, message, onBoth, opens, serverWith, visit, writes } from "./support.mjs";
 
-/** Ann and bob in a group of bob's, with a message of ann's; she looks at it. */
+/** Ann and bob in bob's group, with a message of ann's. Ann has it open. */
 async function annInPlans(t, options = {}) {
   const { server, people } = await serverWith(t, ["ann", "bob"]);
   const [ann, bob] = people;
@@ -87,7 +87,7 @@ onBoth("a question about a chat goes with the chat", async (t, how) => {
   await expect(page.getByRole("alertdialog")).toBeVisible();
   await bobs.deleteChat(id);
   await expect(page.getByRole("alertdialog")).toHaveCount(0);
-  await expect(page.getByText("This chat is not there")).toBeVisible();
+  await expect(page.getByText("This chat does not exist")).toBeVisible();
 });
 
 onBoth("who is removed is shown what they were writing", async (t, how) => {

@@ -1,4 +1,4 @@
-// The ids and classes that existing themes and scripts know: each is there where one comes by it.
+// The ids and classes that themes and scripts rely on: each exists where it is documented.
 
 import test from "node:test";
 
@@ -54,7 +54,7 @@ test("themes and scripts find on the messages page what they look for", async (t
   await page.locator("#manage-members-tab").click();
   await has(page, ".member-item .remove-member-btn");
   await page.locator("#close-dialog-btn").click();
-  // A new chat is one of oneself, and people are added to it at once.
+  // A new chat has only its creator, and people are added at once.
   await page.locator("#new-chat-btn").click();
   await page.locator("#user-search-input").fill("bob");
   await page.locator("#search-btn").click();

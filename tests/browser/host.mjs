@@ -1,5 +1,4 @@
-// Other sites with widgets on their pages, for tests: plain pages, and apps of frameworks, whose code is that of
-// docs/WIDGETS.md.
+// Other sites with widgets, for tests: plain pages, and apps of frameworks. The apps' code is taken from docs/WIDGETS.md.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -13,14 +12,14 @@ import { expect, helper, serverWith, visit } from "./support.mjs";
 const require = createRequire(fileURLToPath(new URL("../../target/browser/package.json", import.meta.url)));
 const MODULES = dirname(require.resolve("playwright/package.json")).replace(/playwright$/, "");
 
-/** Where the text of a file of a package is. */
+/** Returns the path of a file of a package. */
 export const packaged = (path) => readFileSync(MODULES + path, "utf8");
 
 const TYPES = { js: "text/javascript", css: "text/css", json: "application/json" };
 
 /**
- * Another site. `pages` maps paths to what is answered: a text, or a function of the request that gives a text, or
- * `{status, body}`; `headers` go with each, texts or functions. What has no ending is HTML.
+ * Starts another site. `pages` maps paths to answers: a text, or a function of the request that returns a text or
+ * `{status, body}`. All answers have `headers`, whose values are texts or functions. Paths without an extension are HTML.
  */
 export async function hostSite(t, { pages, headers = {} }) {
   const requests = [];
@@ -45,8 +44,8 @@ export async function hostSite(t, { pages, headers = {} }) {
 }
 
 /**
- * A server with people, and another site on which the first of them is signed in as long as `site.user` is set.
- * `pages` is given the server once there is one.
+ * Starts a server with people, and another site on which the first of them is signed in while `site.user` is set.
+ * `pages` is called with the server.
  */
 export async function siteWith(t, names, pages, headers = {}) {
   const site = { user: null, server: null, people: [] };
@@ -68,11 +67,11 @@ export async function siteWith(t, names, pages, headers = {}) {
   return { ...host, site, server, people };
 }
 
-/** The script tag. */
+/** The script tag of the widgets. */
 export const script = (server, attributes = "") =>
   `<script type="module" ${attributes} src="${server.url}/messages/widgets.js"></script>`;
 
-/** An app of a framework: `main` is the module that starts it, `files` are what it imports, by their names. */
+/** Bundles an app of a framework. `main` is the module that starts it, `files` are its imports by name. */
 export async function bundled(main, files = {}, plugins = []) {
   const { build } = require("esbuild");
   const virtual = {
@@ -106,7 +105,7 @@ export async function bundled(main, files = {}, plugins = []) {
 
 const GUIDE = readFileSync(new URL("../../docs/WIDGETS.md", import.meta.url), "utf8");
 
-/** A block of code of the docs: one of those in a language below a heading. */
+/** Returns a code block of the docs: one in a language, below a heading. */
 export function documented(heading, language, place = 0) {
   const [, section] = GUIDE.split(new RegExp(`^#+ ${heading}$`, "m"));
   assert.ok(section, `there is a section ${heading}`);

@@ -4,7 +4,7 @@ import test from "node:test";
 
 import { expect, helper, serverWith, visit, writes } from "./support.mjs";
 
-/** What would run, or look like something else, if any of it were taken for HTML or for an address to open. */
+/** Texts that would run, or change the page, if any of them were parsed as HTML or opened as a URL. */
 const SCRIPTS = JSON.parse(readFileSync(new URL("../support/payloads.json", import.meta.url), "utf8"));
 
 test("nothing that somebody writes ever runs, wherever it is shown", async (t) => {
@@ -18,7 +18,7 @@ test("nothing that somebody writes ever runs, wherever it is shown", async (t) =
     last_name: `"><svg onload=window.ran='last'>`,
     avatar_url: `https://example.invalid/"onerror="window.ran='avatar'`,
   });
-  // The browser's own complaints of scripts that the Content-Security-Policy holds back would fail the test as well.
+  // The browser reports scripts that the Content-Security-Policy blocks, which also fails the test.
   const page = await visit(t, server.url, ann, "/", { allows: ["ERR_"] });
   const titles = SCRIPTS.filter((text) => !/[\u202E\uFFFD]/.test(text));
   for (const title of titles) await anns.createChat({ chat_type: "group", title, member_ids: [bob.id] });
@@ -60,7 +60,7 @@ test("nothing that somebody writes ever runs, wherever it is shown", async (t) =
   await page.locator("#close-dialog-btn").click();
   await page.locator("#leave-chat-btn").click();
   await page.locator("#confirmation-cancel-btn").click();
-  // The newest ones are in the list, whether the page heard of them or was loaded after.
+  // The newest ones are in the list, whether they arrived as events or were loaded.
   for (const title of titles.slice(-6)) {
     await page.locator(".gr-chat-title").filter({ hasText: title }).click();
     await expect(page.locator("#current-chat-name")).toHaveText(title);
@@ -86,7 +86,7 @@ test("nothing that somebody writes ever runs, wherever it is shown", async (t) =
   await anns.createChat({ chat_type: "dm", member_ids: [bob.id] });
   for (const last_name of titles) {
     await helper(server, staff).updateUser(bob.id, { first_name: "", last_name });
-    // The newest chat is above those that have such a title.
+    // The newest chat is above the chats with such titles.
     await expect(page.locator(".gr-chat-title").first()).toContainText(last_name);
   }
   await page.locator(".gr-chat-title").first().click();

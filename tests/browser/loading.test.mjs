@@ -5,7 +5,7 @@ import { browserOf, expect, helper, opens, serverWith } from "./support.mjs";
 
 const MOST = 150 * 1024;
 
-/** Opens a page in a browser that has nothing of it, and tells what was loaded until something can be done. */
+/** Opens a page with an empty cache. Returns what was loaded until the page could be used. */
 async function firstLoad(t, server, user, path, isReady) {
   const context = await browserOf(t, server.url, user, { isBuilt: true });
   const page = await context.newPage();

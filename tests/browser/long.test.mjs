@@ -4,18 +4,18 @@ import test from "node:test";
 import { UNLIMITED, expect, fill, helper, message, serverWith, visit, writes } from "./support.mjs";
 
 const COUNT = 50_000;
-/** Nodes in the whole document, however long a chat is. */
+/** The most nodes in the whole document, however long a chat is. */
 const MOST_NODES = 6_000;
 
 const countNodes = (page) => page.evaluate(() => document.querySelectorAll("*").length);
 
-/** The numbers of the messages that are in the document. */
+/** Returns the numbers of the messages in the document. */
 const numbers = (page) =>
   page.evaluate(() =>
     [...document.querySelectorAll("#message-list .message-content")].map(({ textContent }) => parseInt(textContent)),
   );
 
-/** Scrolls by so many pixels, and tells how far what is on the screen has really moved, once everything is drawn. */
+/** Scrolls by so many pixels. Returns how far the visible rows really moved, after the next render. */
 const scrolls = (page, by) =>
   page.evaluate(async (by) => {
     const box = document.querySelector("#message-list");
@@ -36,7 +36,7 @@ test("a chat of 50,000 messages is scrolled without a jump, and with few nodes",
   const { id } = await helper(server, ann).createChat({ chat_type: "group", title: "Long", member_ids: [bob.id] });
   const lines = (number) => (number % 7 === 0 ? "\nand another line".repeat(number % 5) : "");
   await fill(server, bob, id, COUNT, (number) => `${number}${lines(number)}`);
-  // Else it is opened at the first one.
+  // Else the chat opens at the first unread message.
   await helper(server, ann).markAsRead(id);
   const page = await visit(t, server.url, ann, `/?chat=${id}`);
   await expect(message(page, `${COUNT}`)).toBeVisible();
@@ -53,18 +53,18 @@ test("a chat of 50,000 messages is scrolled without a jump, and with few nodes",
     shown.forEach((number) => seen.add(number));
     most = Math.max(most, await countNodes(page));
   };
-  // Up through some thousands, page after page.
+  // Up through thousands of messages, page after page.
   while (!seen.has(COUNT - 3_000)) {
     const { wanted, moved } = await scrolls(page, -700);
     assert.ok(Math.abs(wanted - moved) <= 2, `it moved by ${moved}, not by ${wanted}`);
     await note();
   }
-  // What comes meanwhile moves nothing.
+  // New messages move nothing.
   const held = (await numbers(page))[0];
   await helper(server, bob).sendMessage(id, { content: "50001 is new" });
   await expect(page.getByRole("button", { name: "1 new message" })).toBeVisible();
   assert.equal((await numbers(page))[0], held);
-  // And down again.
+  // Down again.
   for (let step = 0; step < 10; step++) {
     const { wanted, moved } = await scrolls(page, 900);
     assert.ok(Math.abs(wanted - moved) <= 2, `it moved by ${moved}, not by ${wanted}`);
@@ -75,7 +75,7 @@ test("a chat of 50,000 messages is scrolled without a jump, and with few nodes",
   await note();
   assert.ok(most < MOST_NODES, `${most} nodes`);
   assert.equal(seen.size, COUNT + 1 - Math.min(...seen) + 1);
-  // Who writes sees it, wherever they were.
+  // The writer sees the new message, wherever they had scrolled.
   await scrolls(page, -3_000);
   await writes(page, "50002 is mine");
   await expect(message(page, "50002 is mine")).toBeInViewport();

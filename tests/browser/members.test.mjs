@@ -1,8 +1,8 @@
-// Who is in a chat, where that is many.
+// The members of a chat that has many.
 
 import { expect, helper, isAccessible, onBoth, opens, serverWith, visit } from "./support.mjs";
 
-/** Ann's room with bob and so many others in it, named User 1, User 2 and so on. */
+/** Ann's room with bob and so many other members, named User 1, User 2 and so on. */
 async function crowd(t, count) {
   const { server, people } = await serverWith(t, ["ann", "bob"]);
   const [ann, bob] = people;
@@ -25,25 +25,25 @@ onBoth("among many members one is found by name, whoever they are", async (t, ho
   await opens(page, "Garden");
   await page.locator("#members-btn").click();
   await page.locator("#manage-members-tab").click();
-  // The first hundred, and then the others.
+  // The first hundred, then the others.
   await expect(page.locator(".member-item")).toHaveCount(100);
   await isAccessible(page, "many members");
   await page.getByRole("button", { name: "Show more" }).click();
   await expect(page.locator(".member-item")).toHaveCount(122);
   await expect(page.getByRole("button", { name: "Show more" })).toHaveCount(0);
-  // By words, in any case.
+  // By words, in upper or lower case.
   const field = page.getByLabel("Find a member");
   await field.fill("USER 11");
   await expect(page.locator(".member-item")).toHaveCount(11);
   await field.fill("user117");
   await expect(page.locator(".member-item")).toHaveCount(1);
   await isAccessible(page, "a member who was found");
-  await page.getByRole("button", { name: "More about User 117." }).click();
+  await page.getByRole("button", { name: "Options for User 117." }).click();
   await page.getByRole("menuitem", { name: "Make admin" }).click();
   await expect(member(page, "User 117.").getByText("Admin")).toBeVisible();
   await page.getByRole("button", { name: "Remove User 117." }).click();
   await page.locator("#confirmation-confirm-btn").click();
-  await expect(page.getByText("Nobody found.")).toBeVisible();
+  await expect(page.getByText("No one found.")).toBeVisible();
   await expect(page.locator("#manage-members-tab")).toHaveText("121 members");
   await expect(page.locator("#manage-members-tab")).toBeFocused();
   await isAccessible(page, "no member of the name");
@@ -52,7 +52,7 @@ onBoth("among many members one is found by name, whoever they are", async (t, ho
   await page.getByRole("button", { name: "Show more" }).click();
   await expect(page.locator(".member-item")).toHaveCount(121);
   await expect(member(page, "@user117")).toHaveCount(0);
-  // Who is removed elsewhere is gone here too.
+  // A member removed elsewhere disappears here too.
   const { results } = await anns.members(id, { search: "user5" });
   await anns.removeMember(id, results.find(({ username }) => username === "user5").id);
   await expect(page.locator("#manage-members-tab")).toHaveText("120 members");

@@ -1,11 +1,10 @@
-// Who somebody is, whatever they call themselves or what is written with them: it stands beside every name and title of a
-// direct message.
+// A user's identity, whatever display name or dm title they choose: the username is beside every name and title of a dm.
 
 import test from "node:test";
 
 import { NARROW, WIDE, expect, helper, opens, serverWith, visit } from "./support.mjs";
 
-/** Mallory, who calls herself Carol, and what she writes with Ann "Carol Clark". */
+/** Mallory, with the display name Carol, and her dm with Ann, titled "Carol Clark". */
 async function scene(t) {
   const { server, people } = await serverWith(t, ["ann", "mallory", "carol"]);
   const [ann, mallory, carol] = people;
@@ -27,7 +26,7 @@ test("a title of a direct message does not hide who it is with", async (t) => {
   await expect(page.locator(".gr-heading-note")).toContainText("Mallory @mallory");
   await expect(page.locator(".gr-beginning-title")).toHaveText("Carol Clark (Mallory @mallory)");
   await expect(page).toHaveTitle(/Carol Clark \(Mallory @mallory\)/);
-  // However long it is, and however small the window.
+  // However long the title is, and however small the window.
   await api.renameChat(id, `Carol Clark ${"of the bank ".repeat(20)}`.trim());
   await api.updateMe({ first_name: "Carol of the bank", last_name: "of the whole wide world ".repeat(6).trim() });
   await expect(page.locator(".gr-heading-note")).toContainText("Carol of the bank");
@@ -38,7 +37,7 @@ test("a title of a direct message does not hide who it is with", async (t) => {
     await expect(row.getByText("@mallory")).toBeInViewport({ ratio: 1 });
     if (size.width < 700) await row.click();
   }
-  // Found by a search it says so too.
+  // Search results show it too.
   await page.setViewportSize(WIDE);
   await page.locator("#search-input").fill("Carol");
   const hit = page.locator(".gr-hit[data-chat-id]");

@@ -1,11 +1,11 @@
-// What one sets for oneself in a chat: pinned, muted, unread by hand.
+// A user's own settings of a chat: pinned, muted, marked as unread.
 
 import assert from "node:assert/strict";
 import test from "node:test";
 
 import { expect, helper, isAccessible, message, onBoth, opens, serverWith, visit } from "./support.mjs";
 
-/** Ann, with two chats of hers with bob, "Garden" above "Plans"; in each bob has written. */
+/** Ann's two chats with bob, "Garden" above "Plans". In each bob has written. */
 async function twoChats(t, options) {
   const { server, people } = await serverWith(t, ["ann", "bob"]);
   const [ann, bob] = people;
@@ -113,10 +113,10 @@ onBoth("the total leaves muted chats out, however far down the list they are", a
   await expect(page.locator("link[rel=icon]")).toHaveAttribute("href", /^data:image/);
   await expect(item(page, "Quiet").locator(".unread-indicator")).toContainText("2 unread messages");
   await expect(page).toHaveTitle("(1) Messages · Greenroom");
-  // All others are there as well, each once, as one scrolls.
+  // Scrolling shows all others, each once.
   while ((await titles(page).count()) < 58) await titles(page).last().scrollIntoViewIfNeeded();
   await expect(item(page, "Chat 3.")).toHaveCount(1);
-  // What is done on another screen is seen on this one.
+  // A change on another device appears here.
   await anns.setMe(loud, { muted_until: "9999-01-01T00:00:00Z" });
   await expect(page).toHaveTitle("Messages · Greenroom");
   await expect(page.locator("link[rel=icon]")).not.toHaveAttribute("href", /^data:/);
@@ -147,7 +147,7 @@ onBoth("a chat is muted for an hour, and says until when", async (t, how) => {
   const { me } = await anns.chat(chats.Plans);
   const left = Date.parse(me.muted_until) - before;
   assert.ok(left >= 3_600_000 && left < 3_660_000, `${left} ms`);
-  // It ends by the server's clock.
+  // It ends by the server's clock, not the device's.
   await anns.setMe(chats.Plans, { muted_until: new Date(anns.now() + 3_000).toISOString() });
   await expect(async () => {
     await page.reload();
@@ -186,7 +186,7 @@ onBoth("a chat is made unread, stays so, and is read when it is opened again", a
     await expect(item(screen, "Plans").locator(".unread-indicator")).toContainText("1 unread message");
   }
   await expect(page).toHaveTitle("(1) Messages · Greenroom");
-  // To bob it is read still.
+  // For bob it is still read.
   assert.equal((await bobs.messages(chats.Plans)).results[0].read_count, 2);
   await opens(page, "Plans");
   await expect(page.locator(".gr-new + .gr-row")).toContainText("second in Plans");

@@ -1,4 +1,4 @@
-// What fits a hand: keys, fields, notices, and names that are longer than the screen.
+// Pages on phones: keys, fields, toasts, and names that are longer than the screen.
 
 import assert from "node:assert/strict";
 import test from "node:test";
@@ -25,7 +25,7 @@ test("where a screen is touched Enter is a new line, and a button sends", async 
   await expect(page.locator(".is-mine")).toHaveCount(0);
   await page.getByRole("button", { name: "Send", exact: true }).tap();
   await expect(message(page, "one").locator(".message-content")).toHaveText("one\ntwo", { useInnerText: true });
-  // A keyboard that is plugged in has its own way.
+  // An external keyboard has its own keys.
   await page.keyboard.type("three");
   await page.keyboard.press("Control+Enter");
   await expect(message(page, "three")).toBeVisible();
@@ -71,7 +71,7 @@ test("fields tell a phone what they are for, and are not zoomed in on", async (t
   await page.locator("#chat-menu-btn").tap();
   await page.locator("#search-chat-btn").tap();
   await look("searching a chat");
-  await page.getByRole("button", { name: "Back to the chats" }).tap();
+  await page.getByRole("button", { name: "Back to chats" }).tap();
   await look("the chats");
   await page.locator("#browse-rooms-btn").tap();
   await look("rooms");
@@ -102,9 +102,9 @@ onBoth("who leaves a chat is told so once, beside where they type, however long 
     const { width, height } = page.viewportSize();
     assert.ok(toast.left >= 0 && toast.right <= width && toast.bottom <= height, JSON.stringify(toast));
     await page.context().close();
-    // A notice while a chat is open.
+    // A toast while a chat is open.
     const { id } = await anns.createChat({ chat_type: "group", title: "Plans", member_ids: [bob.id] });
-    // The first one is above the notice.
+    // The first message is above the toast.
     for (const content of ["a word", "another", "a third", "a fourth"]) await anns.sendMessage(id, { content });
     const other = await visit(t, server.url, ann, `/?chat=${id}`, { ...how, ...look, permissions: ["clipboard-write"] });
     const row = message(other, "a word");
@@ -157,7 +157,7 @@ test("names that are longer than their place end in an ellipsis, and widen nothi
   const dm = await bobs.createChat({ chat_type: "dm", member_ids: [ann.id] });
   await Promise.all([anns, bobs].map((api) => api.joinChat(room.id)));
   for (const { id } of [group, room, dm]) await bobs.sendMessage(id, { content: "Hello" });
-  /** What is cut without a sign, or wider than the screen. */
+  /** Returns elements that are cut off without an ellipsis, or wider than the screen. */
   const cut = (page) =>
     page.evaluate(() => {
       const found = document.documentElement.scrollWidth > innerWidth ? ["the page is wider than the screen"] : [];

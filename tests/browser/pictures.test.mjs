@@ -1,4 +1,4 @@
-// Pictures of another host, which the server fetches: browsers ask nobody else.
+// Pictures of another host, which the server fetches: browsers request them from the server only.
 
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
@@ -12,7 +12,7 @@ const PNG = Buffer.from(
   "base64",
 );
 
-/** A host of pictures; `asked` has all that it was asked for. */
+/** A host of pictures. `asked` lists the requests that it got. */
 async function pictureHost(t) {
   const asked = [];
   const host = createServer((request, response) => {
@@ -58,7 +58,7 @@ test("one sees where one's picture comes from, saves one's name without a change
   const page = await visit(t, server.url, people[0]);
   await page.getByRole("button", { name: "Ann: your account" }).click();
   await page.getByRole("menuitem", { name: "Your profile" }).click();
-  const field = page.getByLabel("Address of a picture");
+  const field = page.getByLabel("Picture URL");
   const portrait = page.getByRole("dialog").locator(".gr-person img.gr-avatar").first();
   await expect(field).toHaveValue(source);
   await expect.poll(() => portrait.evaluate((image) => image.naturalWidth)).toBe(1);
@@ -71,7 +71,7 @@ test("one sees where one's picture comes from, saves one's name without a change
   await expect(page.getByRole("dialog")).toContainText("Anna");
   assert.equal((await anns.me()).avatar_source, source);
   await expect(field).toHaveValue(source);
-  // Changed elsewhere: what is known of it may be sent back as well.
+  // After a change elsewhere, the known URL can be saved as well.
   await anns.updateMe({ avatar_url: `${source}?2` });
   await expect(field).not.toHaveValue(source);
   await page.getByLabel("First name").fill("Ann");

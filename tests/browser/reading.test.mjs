@@ -3,7 +3,7 @@ import test from "node:test";
 
 import { NARROW, browserOf, expect, helper, message, onBoth, opens, serverWith, visit } from "./support.mjs";
 
-/** Ann and bob in a group with so many messages of bob's that ann has not read. */
+/** Ann and bob in a group, with so many messages of bob's that ann has not read. */
 async function unreadFor(t, count, options) {
   const { server, people } = await serverWith(t, ["ann", "bob"]);
   const [ann, bob] = people;
@@ -24,7 +24,7 @@ onBoth("what is new is marked, and read as far as it is seen", async (t, how) =>
   await page.reload();
   await expect(page.locator(".unread-indicator")).toContainText("40 unread messages");
   await opens(page, "Plans");
-  // It opens where the new messages begin, and those below are not read yet.
+  // It opens at the first new message, and those below are still unread.
   await expect(page.locator(".gr-new")).toBeInViewport();
   await expect(page.locator(".gr-new + .gr-row")).toContainText("line 41.");
   await expect(page.locator(".chat-item .unread-indicator")).not.toContainText("40");
@@ -33,7 +33,7 @@ onBoth("what is new is marked, and read as far as it is seen", async (t, how) =>
   await page.getByRole("button", { name: /new messages/ }).click();
   await expect(message(page, "line 80.")).toBeInViewport();
   await expect(page.locator(".unread-indicator")).toHaveCount(0);
-  // While one is at the end, what comes is read as it comes.
+  // At the end, new messages are read as they arrive.
   const { id: last } = await bobs.sendMessage(id, { content: "line 81." });
   await expect(message(page, "line 81.")).toBeInViewport();
   await expect.poll(async () => (await bobs.message(last)).read_count).toBe(2);
@@ -99,7 +99,7 @@ test("on a phone there is one thing at a time, and a way back", async (t) => {
   await page.locator(".chat-item").tap();
   await expect(page.locator("#chat-list")).toBeHidden();
   await expect(message(page, "line 3.")).toBeInViewport();
-  await page.getByRole("button", { name: "Back to the chats" }).tap();
+  await page.getByRole("button", { name: "Back to chats" }).tap();
   await expect(page.locator(".chat-item")).toBeFocused();
   await page.goBack();
   await expect(message(page, "line 3.")).toBeInViewport();
@@ -110,7 +110,7 @@ test("on a phone there is one thing at a time, and a way back", async (t) => {
 onBoth("who has asked for it is notified while they are elsewhere", async (t, how) => {
   const { server, ann, page, bobs, id } = await unreadFor(t, 1, how);
   await page.context().grantPermissions(["notifications"]);
-  // What would be shown by the system is written down instead.
+  // Notifications are recorded instead of shown.
   const spy = () => {
     globalThis.shown = [];
     globalThis.Notification = class {
@@ -142,7 +142,7 @@ onBoth("who has asked for it is notified while they are elsewhere", async (t, ho
   await expect.poll(() => page.evaluate(() => globalThis.shown)).toEqual([["Bob", "while she does not"]]);
   await page.evaluate(() => globalThis.latest.onclick());
   await expect(page.locator("#current-chat-name")).toHaveText("Plans");
-  // Not of a chat that is muted.
+  // No notification of a muted chat.
   await helper(server, ann).setMe(id, { muted_until: "9999-01-01T00:00:00Z" });
   await expect(page.locator(".chat-item")).toContainText("Muted");
   await bobs.sendMessage(id, { content: "while it is muted" });

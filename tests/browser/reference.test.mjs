@@ -18,7 +18,7 @@ test("the documentation tells of each address, and finds them", async (t) => {
   await expect(page.locator("#leaveChat")).toBeVisible();
   await expect(operation).toBeHidden();
   await page.getByLabel("Find").fill("nothing of the kind");
-  await expect(page.getByText("Nothing found.")).toBeVisible();
+  await expect(page.getByText("No results")).toBeVisible();
 });
 
 test("the documentation tells of sockets, and opens what its address names", async (t) => {

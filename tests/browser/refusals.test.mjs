@@ -1,4 +1,4 @@
-// What the server refuses for a while, in words, and how it goes on.
+// Rate limits: their texts on the page, and the retries afterwards.
 
 import assert from "node:assert/strict";
 
@@ -25,7 +25,7 @@ onBoth("who sends too much is told, and nothing is lost", async (t, how) => {
   await opens(anns, "Bob");
   await opens(bobs, "Ann");
   for (const text of ["one", "two", "three"]) await writes(anns, text);
-  await expect(anns.getByText(/That was a lot at once. What you send goes out in [1-6] second/)).toBeVisible();
+  await expect(anns.getByText(/You are sending very fast. Your messages will be sent in [1-6] second/)).toBeVisible();
   await expect(message(bobs, "two")).toBeVisible();
   await expect(message(bobs, "three")).toHaveCount(0);
   await isAccessible(anns, "too much was sent");
@@ -47,12 +47,12 @@ onBoth("who searches too much is told, and it is done a little later", async (t,
     )) === 429;
   while (!(await isRefused()));
   await field.fill("bob");
-  await expect(page.getByRole("alert")).toContainText(/It is tried again in \d+ second/);
+  await expect(page.getByRole("alert")).toContainText(/Retrying in \d+ second/);
   await isAccessible(page, "too much was searched for");
   await expect(page.getByRole("region", { name: "People" }).getByRole("button")).toBeVisible();
 });
 
-/** Uses up what may be asked for, until something is seen. */
+/** Sends requests until the limit is reached and an element appears. */
 async function drains(api, locator) {
   const ask = () => api.chats().catch((error) => assert.equal(error.status, 429));
   await Promise.all([
@@ -79,7 +79,7 @@ onBoth("a chat that could not be opened for now opens by itself", async (t, how)
     )) === 429;
   while (!(await isRefused()));
   await item.click();
-  await drains(anns, page.getByText(/It is tried again in \d+ seconds?\./));
+  await drains(anns, page.getByText(/Retrying in \d+ seconds?\./));
   await expect(page.getByRole("button", { name: "Retry" })).toBeVisible();
   await isAccessible(page, "a chat that could not be opened");
   await expect(message(page, "Hello")).toBeVisible();
@@ -100,8 +100,8 @@ onBoth("other requests that are too many are refused in words", async (t, how) =
   await page.locator("#current-chat-name").click();
   await page.locator(".chat-title-input").fill("Other plans");
   await page.locator(".chat-title-save-btn").click();
-  await expect(page.getByText(/That was too much at once. Try again in \d+ seconds?\./)).toBeVisible();
-  // What was typed stays where it is.
+  await expect(page.getByText(/That was too fast. Try again in \d+ seconds?\./)).toBeVisible();
+  // The typed text stays in the field.
   await expect(page.locator(".chat-title-input")).toHaveValue("Other plans");
 });
 
@@ -112,7 +112,7 @@ onBoth("on a phone an open chat tells how it is connected", async (t, how) => {
   const page = await visit(t, road.url, people[0], `/?chat=${id}`, { ...how, viewport: NARROW, allows: BROKEN_ROAD });
   await expect(page.getByText("No messages yet. Write the first one.")).toBeVisible();
   road.isClosed = true;
-  // A poll that waits on a road that still holds is given up as well.
+  // A waiting poll over a connection that still holds is aborted as well.
   if (!how.polls) road.cut();
   await page.context().setOffline(true);
   await expect(page.getByText("You are offline.")).toBeVisible();

@@ -1,5 +1,5 @@
-// Takes pictures of the pages in their states, wide and narrow, light and dark: all of them into target/screenshots, and
-// those that the README shows into docs/screenshots.
+// Takes screenshots of the pages in all states, wide and narrow, light and dark. All of them are written to
+// target/screenshots, and those of the README also to docs/screenshots.
 
 import { copyFile, mkdir } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
@@ -27,7 +27,7 @@ const LOOKS = [
   ["narrow-dark", { viewport: { width: 380, height: 760 }, colorScheme: "dark", hasTouch: true, isMobile: true }],
 ];
 
-/** The demo's people, with more to say. */
+/** The demo's people and chats, with more messages. */
 async function stage(t) {
   const server = await demoServer(t);
   const people = ["alice", "bob", "carol"].map((name, index) => ({ name, id: index + 1 }));
@@ -79,7 +79,7 @@ async function stage(t) {
 
 test.before(() => Promise.all([FOLDER, README].map((folder) => mkdir(folder, { recursive: true }))));
 
-/** Takes a picture of a page in a state. */
+/** Takes a screenshot of a page in a state. */
 const camera = (look) => async (page, state) => {
   await page.waitForFunction(() =>
     [...document.images].every((image) => image.complete || !image.checkVisibility() || image.getBoundingClientRect().top > innerHeight),
@@ -105,8 +105,8 @@ test("pictures of every page", async (t) => {
     await page.locator(".search-result", { hasText: "bus back" }).click();
     await expect(message(page, "bus back")).toBeVisible();
     await shoot(page, "found");
-    if (options.hasTouch) await page.getByRole("button", { name: "Back to the chats" }).click();
-    await page.getByLabel("Clear the search").click();
+    if (options.hasTouch) await page.getByRole("button", { name: "Back to chats" }).click();
+    await page.getByLabel("Clear search").click();
     await opens(page, "Weekend in the hills");
     await expect(message(page, "old mill")).toBeVisible();
     await bob.typing(trip, true);
@@ -141,7 +141,7 @@ test("pictures of every page", async (t) => {
     await expect(page.locator("#confirmation-confirm-btn")).toBeVisible();
     await shoot(page, "leave");
     await page.locator("#confirmation-cancel-btn").click();
-    if (options.hasTouch) await page.getByRole("button", { name: "Back to the chats" }).click();
+    if (options.hasTouch) await page.getByRole("button", { name: "Back to chats" }).click();
     await page.locator("#browse-rooms-btn").click();
     await expect(page.locator(".room-item").first()).toBeVisible();
     await shoot(page, "rooms");
@@ -177,7 +177,7 @@ test("pictures of every page", async (t) => {
   for (const name of SHOWN) await copyFile(`${FOLDER}/${name}.png`, `${README}/${name}.png`);
 });
 
-/** Those of the looks above, the narrowest that there is, and one from right to left. */
+/** The looks above, the narrowest one, and one from right to left. */
 const MORE_LOOKS = [
   ...LOOKS,
   ["tiny-light", { viewport: { width: 320, height: 640 }, colorScheme: "light", hasTouch: true, isMobile: true }],
@@ -208,7 +208,7 @@ test("pictures of what is shown where there is little, one waits, or something w
     const allows = [...BROKEN_ROAD, "400", "401", "403", "404", "429"];
     const given = { ...options, allows };
     const toList = (page) =>
-      options.hasTouch ? page.getByRole("button", { name: "Back to the chats" }).click() : null;
+      options.hasTouch ? page.getByRole("button", { name: "Back to chats" }).click() : null;
 
     const visitor = await visit(t, server.url, null, "/login/", given);
     await visitor.getByLabel("Username").fill(`nobody${number}`);
@@ -217,7 +217,7 @@ test("pictures of what is shown where there is little, one waits, or something w
     await expect(visitor.getByRole("alert")).toContainText("do not match");
     await shoot(visitor, "sign-in-failed");
     await visitor.goto("/demo/");
-    await expect(visitor.getByText("Sign in to read and to write.")).toBeVisible();
+    await expect(visitor.getByText("Sign in to read and write.")).toBeVisible();
     await shoot(visitor, "widgets-visitor");
 
     const first = await visit(t, server.url, fresh[number], "/", given);
@@ -225,7 +225,7 @@ test("pictures of what is shown where there is little, one waits, or something w
     await shoot(first, "first-run");
     await first.locator("#browse-rooms-btn").click();
     await first.getByLabel("Find a room").fill("kitchen");
-    await expect(first.getByRole("dialog").getByText("Nothing found.")).toBeVisible();
+    await expect(first.getByRole("dialog").getByText("No results")).toBeVisible();
     await shoot(first, "rooms-none");
     await first.locator("#close-dialog-btn").click();
     await first.goto("/demo/");
@@ -234,9 +234,9 @@ test("pictures of what is shown where there is little, one waits, or something w
     await first.locator("greenroom-inbox .gr-toggle").click();
     await shoot(first, "widgets-inbox");
     await first.goto("/?chat=9999");
-    await expect(first.getByText("This chat is not there")).toBeVisible();
+    await expect(first.getByText("This chat does not exist")).toBeVisible();
     await shoot(first, "not-there");
-    if (options.hasTouch) await first.getByRole("button", { name: "Back to the chats" }).click();
+    if (options.hasTouch) await first.getByRole("button", { name: "Back to chats" }).click();
     await first.locator("#new-chat-btn").click();
     await first.locator("#user-search-input").fill("bo");
     await expect(first.locator(".add-user-btn").first()).toBeVisible();
@@ -246,14 +246,14 @@ test("pictures of what is shown where there is little, one waits, or something w
     await shoot(first, "no-messages");
     await toList(first);
     await first.getByLabel("Search", { exact: true }).fill("nothing at all");
-    await expect(first.getByText("Nothing found.").first()).toBeVisible();
+    await expect(first.getByText("No results").first()).toBeVisible();
     await shoot(first, "no-hits");
     for (let times = 0; times < 10; times++)
       await helper(server, fresh[number])
         .search("x")
         .catch(() => {});
     await first.getByLabel("Search", { exact: true }).fill("something");
-    await expect(first.getByRole("alert")).toContainText("It is tried again");
+    await expect(first.getByRole("alert")).toContainText("Retrying in");
     await shoot(first, "too-much");
 
     const road = await server.road();

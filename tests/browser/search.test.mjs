@@ -15,14 +15,14 @@ test("chats and people are found by name, with the keyboard alone", async (t) =>
   await expect(chats.getByRole("button")).toHaveCount(1);
   assert.equal(await chats.locator("mark").first().textContent(), "Bob");
   await expect(page.getByRole("region", { name: "People" }).getByRole("button")).toHaveCount(1);
-  await expect(page.locator("[aria-live=polite].gr-hidden")).toContainText("2 hits");
+  await expect(page.locator("[aria-live=polite].gr-hidden")).toContainText("2 results");
   await page.keyboard.press("ArrowDown");
   await expect(chats.getByRole("button")).toBeFocused();
   await page.keyboard.press("ArrowDown");
   await page.keyboard.press("Enter");
   await expect(page.locator("#current-chat-name")).toHaveText("Bob");
   await page.getByLabel("Search", { exact: true }).fill("nobody of this name");
-  await expect(page.getByText("Nothing found.").first()).toBeVisible();
+  await expect(page.getByText("No results").first()).toBeVisible();
   await page.getByLabel("Search", { exact: true }).press("Escape");
   await expect(page.locator("#chat-list .chat-item")).toHaveCount(3);
 });
@@ -44,7 +44,7 @@ test("a message far back is shown in its place, and from there one gets to the e
   await page.goForward();
   await page.goto(`/?chat=${chat}&message=${ids[99]}`);
   await expect(page.locator(`[data-message-id="${ids[99]}"]`)).toBeInViewport();
-  // Down from there, page by page, there is no hole.
+  // Further down, page by page, there is no gap.
   const shown = () => page.locator("#message-list .message-content").allTextContents();
   while (!(await shown()).includes("line 220.")) {
     await page.locator("#message-list").evaluate((box) => (box.scrollTop += 800));
@@ -59,11 +59,11 @@ test("a message far back is shown in its place, and from there one gets to the e
 const field = (page) => page.getByLabel("Search", { exact: true });
 const found = (page) => page.getByRole("region", { name: "Messages" });
 
-/** What is marked in the messages that are shown. */
+/** Returns the highlighted texts in the visible messages. */
 const painted = (page) =>
   page.evaluate(() => [...(CSS.highlights.get("greenroom-found") ?? [])].map((range) => range.toString()));
 
-/** Ann and bob with a group of so many lines of bob's, every tenth of them about a heron. */
+/** Ann and bob in a group with so many lines of bob's, every tenth about a heron. */
 async function herons(t, count, options) {
   const { server, people } = await serverWith(t, ["ann", "bob"]);
   const [ann, bob] = people;
@@ -85,8 +85,8 @@ onBoth("a message is found by its words, marked, and shown in its place", async 
   const hits = found(page).getByRole("button");
   await expect(hits).toHaveCount(15);
   await expect(found(page)).toContainText("Messages15");
-  await expect(page.locator("[aria-live=polite].gr-hidden")).toContainText("15 hits");
-  // The newest first, and the marks are right behind characters of two units.
+  await expect(page.locator("[aria-live=polite].gr-hidden")).toContainText("15 results");
+  // The newest first. Highlights are right behind characters of two UTF-16 units.
   assert.deepEqual(await hits.first().locator("mark").allTextContents(), ["Grey", "HERON"]);
   await expect(hits.first().locator(".gr-found-title")).toContainText(/Bob\s*· Pond/);
   await isAccessible(page, "messages that were found");
@@ -100,17 +100,17 @@ onBoth("a message is found by its words, marked, and shown in its place", async 
   await expect(hits.nth(10)).toHaveAttribute("aria-current", "true");
   await expect.poll(() => painted(page)).toEqual(["Grey", "HERON"]);
   await isAccessible(page, "a message that was found");
-  // What comes meanwhile is not at the end of what is shown.
+  // A new message is not at the end of the visible range.
   await bobs.sendMessage(id, { content: "just now" });
   await page.getByRole("button", { name: /new message|Latest messages/ }).click();
   await expect(message(page, "just now")).toBeInViewport();
-  // Back to the message, and to before there was one.
+  // Back in the history: to the message, and to the chat before any.
   await page.goBack();
   await expect(page.locator("#current-chat-name")).toHaveCount(0);
   await page.goForward();
   await expect(row).toBeInViewport();
   await field(page).fill("heron unicorn");
-  await expect(page.getByText("Nothing found.").first()).toBeVisible();
+  await expect(page.getByText("No results").first()).toBeVisible();
 });
 
 test("what is found begins with what was typed, or is of a script without spaces", async (t) => {
@@ -167,7 +167,7 @@ test("on a phone one comes back from a message to what was found", async (t) => 
   await second.tap();
   await expect(message(page, "line 20:")).toBeInViewport();
   await expect(second).toBeHidden();
-  await page.getByRole("button", { name: "Back to the chats" }).tap();
+  await page.getByRole("button", { name: "Back to chats" }).tap();
   await expect(second).toBeFocused();
   await expect(field(page)).toHaveValue("heron");
 });
@@ -196,10 +196,10 @@ onBoth("in a chat one goes from hit to hit, without leaving the keyboard", async
   await search.press("Shift+Enter");
   await expect(page.getByText("14 of 15")).toBeVisible();
   await expect(row(20)).toBeInViewport();
-  await page.getByRole("button", { name: "Newer hit" }).click();
+  await page.getByRole("button", { name: "Newer result" }).click();
   await expect(row(30)).toBeInViewport();
   await search.fill("nobody says this");
-  await expect(page.locator(".gr-chat-search-note")).toHaveText("Nothing found.");
+  await expect(page.locator(".gr-chat-search-note")).toHaveText("No results");
   await search.fill("line 30:");
   await expect(page.getByText("1 of 2")).toBeVisible();
   await search.press("ArrowUp");

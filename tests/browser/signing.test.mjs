@@ -1,4 +1,4 @@
-// Signing in where the browser keeps no cookie: the page says so, and why.
+// Signing in where the browser does not store the cookie: the page says so, and why.
 
 import test from "node:test";
 
@@ -6,21 +6,21 @@ import { browserOf, expect, isAccessible, serverWith } from "./support.mjs";
 
 const PASSWORD = "correct horse";
 
-/** Fills in the form and sends it. */
+/** Fills in the form and submits it. */
 async function signsIn(page, name) {
   await page.locator("[name=username]").fill(name);
   await page.locator("[name=password]").fill(PASSWORD);
   await page.locator("[type=submit]").click();
 }
 
-/** A server that is reached over HTTPS by its settings, and the address at which it is opened over plain HTTP. */
+/** A server whose public URL has HTTPS, and the plain HTTP address at which it is opened. */
 async function secureServer(t) {
   const { server } = await serverWith(t, ["ann"], "--public-url", "https://chat.test");
-  // Browsers take localhost for secure, and no other name.
+  // Browsers treat localhost as secure, and no other name.
   return server.url.replace("127.0.0.1", "chat.test");
 }
 
-/** What Chromium says of a page at such an address. */
+/** Chromium's console message about a page at such an address. */
 const UNTRUSTWORTHY = "Cross-Origin-Opener-Policy";
 
 const INSECURE = {

@@ -1,4 +1,4 @@
-// What is shown while one waits, where there is nothing, and where something went wrong.
+// The pages while content loads, without content, and after errors.
 
 import assert from "node:assert/strict";
 import test from "node:test";
@@ -18,7 +18,7 @@ import {
   writes,
 } from "./support.mjs";
 
-/** Lets requests wait on their way until the function that it returns is called. */
+/** Delays requests until the returned function is called. */
 async function holdsBack(context, address) {
   let release;
   const released = new Promise((resolve) => (release = resolve));
@@ -65,7 +65,7 @@ onBoth("what is being loaded has a shape before it is there", async (t, how) => 
   await expect(skeletons(page.locator(".gr-thread"))).toBeVisible();
   await expect(page.locator("#current-chat-name")).toHaveText("Plans");
   await isAccessible(page, "before the messages are there");
-  // One may write meanwhile, and nothing of it is lost.
+  // The user can write during that time, and no text is lost.
   await page.locator("#message-input").fill("meanwhile");
   const releaseOlder = await holdsBack(context, /\/messages\/\?before=/);
   release();
@@ -105,7 +105,7 @@ onBoth("where there is nothing it is said", async (t, how) => {
   await isAccessible(page, "no rooms");
   await helper(server, people[0]).createChat({ chat_type: "room", title: "Garden" });
   await page.getByLabel("Find a room").fill("kitchen");
-  await expect(page.getByText("Nothing found.")).toBeVisible();
+  await expect(page.getByText("No results")).toBeVisible();
   await isAccessible(page, "no such room");
   await page.locator("#close-dialog-btn").click();
   await opens(page, "Garden");
@@ -113,13 +113,13 @@ onBoth("where there is nothing it is said", async (t, how) => {
   await isAccessible(page, "no messages");
   await page.locator("#members-btn").click();
   await page.locator("#user-search-input").fill("nobody at all");
-  await expect(page.getByText("Nobody found.")).toBeVisible();
+  await expect(page.getByText("No one found.")).toBeVisible();
   await isAccessible(page, "nobody found");
   await page.locator("#close-dialog-btn").click();
   await page.locator("#chat-menu-btn").click();
   await page.locator("#search-chat-btn").click();
   await page.locator("#chat-search-input").fill("nothing at all");
-  await expect(page.locator(".gr-chat-search").getByText("Nothing found.")).toBeVisible();
+  await expect(page.locator(".gr-chat-search").getByText("No results")).toBeVisible();
   await isAccessible(page, "nothing found in a chat");
 });
 
@@ -191,7 +191,7 @@ onBoth("a message tells how far it has come, in words", async (t, how) => {
   await helper(server, bob).markAsRead(dm);
   await expect(receipt).toHaveText("Read");
   await expect(receipt).toHaveAttribute("title", "Read");
-  // In a group they are counted, and named.
+  // In a group, readers are counted and named.
   await opens(page, "Plans");
   await writes(page, "Hello all");
   await expect(receipt).toHaveText("Sent, delivered to the server");
@@ -202,7 +202,7 @@ onBoth("a message tells how far it has come, in words", async (t, how) => {
   await message(page, "Hello all").locator(".context-menu-btn").click();
   await expect(page.getByText("Read by Bob and Carol")).toBeVisible();
   await page.keyboard.press("Escape");
-  // What is refused says so, also to who does not see it.
+  // A refused message says so, also to screen readers.
   await helper(server, bob).block(ann.id);
   await opens(page, "Bob");
   await writes(page, "Still there?");
@@ -220,9 +220,9 @@ test("on a phone one comes back from a chat that is not there", async (t) => {
   await helper(server, people[0]).createChat({ chat_type: "group", title: "Plans" });
   const phone = { viewport: NARROW, hasTouch: true, isMobile: true, allows: ["404"] };
   const page = await visit(t, server.url, people[0], "/?chat=999", phone);
-  await expect(page.getByRole("alert")).toContainText("This chat is not there");
+  await expect(page.getByRole("alert")).toContainText("This chat does not exist");
   await isAccessible(page, "a chat that is not there, on a phone");
-  await page.getByRole("button", { name: "Back to the chats" }).tap();
+  await page.getByRole("button", { name: "Back to chats" }).tap();
   await expect(page.locator(".chat-item", { hasText: "Plans" })).toBeVisible();
 });
 
@@ -231,9 +231,9 @@ test("what is wrong with a form is said where it is, and keeps nobody out", asyn
   const page = await visit(t, server.url, people[0], "/", { allows: ["400"] });
   await page.getByRole("button", { name: "Ann: your account" }).click();
   await page.getByRole("menuitem", { name: "Your profile" }).click();
-  await page.getByLabel("Address of a picture").fill("no address");
+  await page.getByLabel("Picture URL").fill("no address");
   await page.getByRole("button", { name: "Save" }).click();
-  const field = page.getByLabel("Address of a picture");
+  const field = page.getByLabel("Picture URL");
   await expect(field).toBeFocused();
   await expect(field).toHaveAttribute("aria-invalid", "true");
   assert.notEqual(await field.evaluate(({ ariaDescribedByElements: [note] }) => note.textContent), "");

@@ -1,5 +1,5 @@
-// Tests of the pages: people with a browser each, before a real server on a free port with a database of its own. They
-// wait for what is to be seen, never for time to pass.
+// Tests of the pages: each person has a browser, and the server is a real one on a free port with a database of its own.
+// Tests wait until something is visible, never for time to pass.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -15,11 +15,11 @@ export const expect = require("playwright/test").expect.configure({ timeout: DEA
 export { Server, inTime };
 
 const PASSWORD = "correct horse";
-/** How wide and high the window is, unless a test wants another one. */
+/** The size of the window, unless a test sets another one. */
 export const WIDE = { width: 1280, height: 800 };
 export const NARROW = { width: 360, height: 720 };
 
-/** Names that end in `.test` lead here, since localhost is secure to browsers whatever the protocol is. */
+/** Names that end in `.test` resolve to this machine: browsers treat localhost itself as secure over any protocol. */
 const NAMES = "--host-resolver-rules=MAP *.test 127.0.0.1";
 
 let browser;
@@ -29,25 +29,25 @@ test.before(async () => {
 });
 test.after(() => browser?.close());
 
-/** The browsers of a test, and what they complained of. */
+/** The browsers of a test, and their console errors. */
 const contexts = new WeakMap();
 const complaints = new WeakMap();
 
-/** Has browsers closed before their server goes, and their complaints looked at afterwards. */
+/** Closes browsers before their server stops, and checks their console errors afterwards. */
 async function withBrowsers(t, start) {
   contexts.set(t, []);
   complaints.set(t, []);
-  // The hooks run in this order, and one that fails is the last.
+  // The hooks run in this order. The first failure is the last hook that runs.
   t.after(() => Promise.all(contexts.get(t).map((context) => context.close())));
   const server = await start();
   t.after(() => assert.deepEqual(complaints.get(t), [], "nothing goes wrong in the browser"));
   return server;
 }
 
-/** A server with the demo's people and chats. */
+/** Starts a server with the demo's people and chats. */
 export const demoServer = (t) => withBrowsers(t, () => Server.demo(t));
 
-/** A server with people on it. */
+/** Starts a server with people. */
 export async function serverWith(t, names, ...args) {
   const server = await withBrowsers(t, () => Server.start(t, ...args));
   const people = [];
@@ -59,8 +59,8 @@ export async function serverWith(t, names, ...args) {
 const capital = (name) => name[0].toUpperCase() + name.slice(1);
 
 /**
- * Somebody's browser, before any page was opened. `at` is the server's address, or that of a road to it. `allows`: parts of
- * complaints that are to be expected; `isBuilt`: nothing comes from the disk; `polls`: there are no sockets.
+ * Starts a user's browser, without a page. `at` is the address of the server, or of a proxy before it. `allows`: parts of
+ * expected console errors; `isBuilt`: no file is read from the disk; `polls`: the browser has no WebSocket.
  */
 export async function browserOf(t, at, user = null, options = {}) {
   const { allows = [], isBuilt = false, polls = false, ...others } = options;
@@ -81,7 +81,7 @@ export async function browserOf(t, at, user = null, options = {}) {
   return context;
 }
 
-/** The files as they are on the disk, so that the program does not have to be built to try a change. */
+/** Serves files from the disk, so that a change can be tested without a build. */
 async function fromDisk(route) {
   const path = new URL(route.request().url()).pathname.split("/").slice(4).join("/");
   await route.fulfill({
@@ -90,7 +90,7 @@ async function fromDisk(route) {
   });
 }
 
-/** Somebody who is signed in, on a page. */
+/** Opens a page as a signed-in user. */
 export async function visit(t, at, user, path = "/", options = {}) {
   const context = await browserOf(t, at, user, options);
   const page = await context.newPage();
@@ -98,28 +98,28 @@ export async function visit(t, at, user, path = "/", options = {}) {
   return page;
 }
 
-/** What browsers say of a connection that is refused or ends. */
+/** Browsers' messages about a connection that is refused or ends. */
 export const BROKEN_ROAD = ["ERR_", "WebSocket connection"];
 
-/** Opens a chat of the list. */
+/** Opens a chat from the list. */
 export async function opens(page, title) {
   await page.locator("#chat-list .chat-item").filter({ hasText: title }).click();
   await expect(page.locator("#current-chat-name")).toHaveText(title);
 }
 
-/** Writes a message in the open chat, on screens that are touched as well, where Enter alone is a new line. */
+/** Writes a message in the open chat. It works on touch screens as well, where Enter inserts a new line. */
 export async function writes(page, text) {
   await page.locator("#message-input").fill(text);
   await page.locator("#message-input").press("Control+Enter");
 }
 
-/** A message of the open chat. */
+/** Returns the locator of a message in the open chat. */
 export const message = (page, text) => page.locator("#message-list [data-message-id]").filter({ hasText: text });
 
-/** A client without a browser, to do what the test is not about. */
+/** An API client without a browser, for steps that the test is not about. */
 export const helper = (server, user) => server.client(user).api;
 
-/** Fills a chat over one socket, as fast as the server takes it: `text(number)` from 1. The server must not count frames. */
+/** Fills a chat over one socket, as fast as the server accepts it: `text(number)` from 1. The server needs `UNLIMITED`. */
 export async function fill(server, user, chatId, count, text) {
   const socket = new WebSocket(`${server.url.replace("http", "ws")}/messages/ws/`, [`greenroom.token.${user.token}`]);
   let [sent, stored] = [0, 0];
@@ -143,7 +143,7 @@ export const UNLIMITED = ["--socket-commands-per-second", "1000000"];
 
 const AXE = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 
-/** Finds nothing that keeps people out, in light and in dark. */
+/** Expects no accessibility violations, in light and in dark. */
 export async function isAccessible(page, what) {
   for (const colorScheme of ["light", "dark"]) {
     await page.emulateMedia({ colorScheme });
@@ -158,7 +158,7 @@ export async function isAccessible(page, what) {
   await page.emulateMedia({ colorScheme: null });
 }
 
-/** A test that is done over sockets and then by polling; `how` goes into the options of those who visit. */
+/** Declares a test that runs over sockets and again by polling; `how` is for the options of `visit`. */
 export function onBoth(name, body) {
   test(`${name}: over sockets`, (t) => body(t, { polls: false }));
   test(`${name}: by polling`, (t) => body(t, { polls: true }));

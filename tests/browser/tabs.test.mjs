@@ -1,11 +1,11 @@
-// Several tabs of one browser, on one chat.
+// Several tabs of one browser, with one chat open.
 
 import assert from "node:assert/strict";
 import test from "node:test";
 
 import { BROKEN_ROAD, browserOf, expect, helper, message, onBoth, serverWith } from "./support.mjs";
 
-/** Ann with two tabs on her dm with bob, on a road that can break. */
+/** Ann with two tabs of her dm with bob, over a proxy that can break. */
 async function twoTabs(t, options = {}) {
   const { server, people } = await serverWith(t, ["ann", "bob"]);
   const [ann, bob] = people;
@@ -34,7 +34,7 @@ onBoth("a draft is seen in all tabs, and is gone from all once it is sent", asyn
   await field(one).press("Enter");
   for (const page of [one, two]) await expect(message(page, "only once")).toHaveCount(1);
   assert.deepEqual(await contents(bobs, id), ["only once"]);
-  // The same with an edit.
+  // An edit is shared as well.
   await field(one).press("ArrowUp");
   await field(one).fill("only twice");
   await two.reload();
@@ -58,12 +58,12 @@ onBoth("what is typed in one tab stays while another one sends something else", 
     await expect(field(first)).toHaveValue("my own");
     await first.reload();
     await expect(field(first)).toHaveValue("my own");
-    // Then the cursor is put behind the text, which must not happen between its selection and the key that deletes it.
+    // The cursor moves behind the text. That must not happen between selecting the text and deleting it.
     await expect(field(first)).toBeFocused();
     await field(first).fill("");
     await expect(field(second)).toHaveValue("");
   }
-  // Also where the page is loaded anew before the other one sends.
+  // Also when the page is reloaded before the other tab sends.
   await field(one).fill("my own");
   await field(two).fill("a third");
   await one.reload();
@@ -115,7 +115,7 @@ test("what was refused is thrown away in all tabs at once", async (t) => {
   for (const page of [one, two]) await expect(page.getByText("refused")).toHaveCount(0);
 });
 
-/** What would be shown by the system is written down instead. */
+/** Records notifications instead of showing them. */
 const spy = () => {
   globalThis.shown = [];
   globalThis.Notification = class {
@@ -158,7 +158,7 @@ onBoth("of each message one tab notifies, and none while one of them is looked a
 
 onBoth("who signs out in one tab is signed out in all, and leaves nothing behind", async (t, how) => {
   const { one, two, ann, bobs, id } = await twoTabs(t, { ...how, allows: ["401", "403"] });
-  // A reaction, one of the picker's, which keeps the favourite ones, and a message that is refused.
+  // A reaction, one from the picker, which stores favourites, and a refused message.
   const { id: hello } = await bobs.sendMessage(id, { content: "hello" });
   await message(one, "hello").hover();
   await message(one, "hello").locator(".context-menu-btn").click();
@@ -196,7 +196,7 @@ test("another user who signs in sees nothing of what the first one typed", async
   await expect(field(two)).toHaveValue("typed by ann");
   const answer = await context.request.post("/login/", { data: { username: "bob", password: "correct horse" } });
   assert.equal(answer.status(), 200);
-  // It may have noticed by itself by now, and be loading.
+  // The page may have noticed by itself, and be loading.
   const tell = () => localStorage.setItem("greenroom-session", JSON.stringify({ owner: null, at: 1 }));
   await two.evaluate(tell).catch(() => {});
   await expect(one.getByRole("button", { name: "Bob: your account" })).toBeVisible();

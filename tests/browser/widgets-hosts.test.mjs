@@ -7,7 +7,7 @@ const ROOM = '<greenroom-room token-url="/chat-token" object-type="film" object-
 const DM = '<greenroom-dm user="2"></greenroom-dm>';
 const INBOX = "<greenroom-inbox></greenroom-inbox>";
 
-/** A page of another site; ann is in its room, where there are two messages. */
+/** A page of another site. Ann is in its room, which has two messages. */
 async function filmSite(t, { body = ROOM + DM + INBOX, head = "", html = "", headers = {}, pages = {}, nonce = "" } = {}) {
   const attributes = nonce && `nonce="${nonce}"`;
   const all = (server) => ({
@@ -31,7 +31,7 @@ async function filmSite(t, { body = ROOM + DM + INBOX, head = "", html = "", hea
 
 // Looks
 
-/** What is looked at of each element; widths and heights follow from these and from the fonts. */
+/** The compared style properties. Widths and heights follow from these and from the fonts. */
 const LOOKS = [
   "display", "position", "color", "backgroundColor", "fontFamily", "fontSize", "fontWeight", "fontStyle", "lineHeight",
   "letterSpacing", "textTransform", "textAlign", "textDecorationLine", "verticalAlign", "opacity", "marginTop", "marginBottom",
@@ -39,7 +39,7 @@ const LOOKS = [
   "boxShadow", "listStyleType", "cursor", "minHeight", "minWidth", "fill", "stroke", "strokeWidth", "transform", "float", "zoom",
 ];
 
-/** What all elements of the widgets look like, with their ::before and ::after. */
+/** Returns the styles of all elements of the widgets, with their ::before and ::after. */
 const looks = (page) =>
   page.evaluate((names) => {
     const ofSvg = ["display", "fill", "stroke", "strokeWidth", "opacity", "transform"];
@@ -55,7 +55,7 @@ const looks = (page) =>
     });
   }, LOOKS);
 
-/** All widgets open, with a menu. */
+/** Opens all widgets, and a menu. */
 async function opened(page) {
   await expect(page.locator("greenroom-room .message-item")).toHaveCount(2);
   await page.locator("greenroom-inbox .gr-toggle").click();
@@ -107,7 +107,7 @@ test("on a page in a language that there is not, the texts bear their own langua
   await page.evaluate(() => (document.documentElement.lang = "de-AT"));
   await expect(page.locator("greenroom-inbox .gr-toggle")).toContainText("Nachrichten");
   await expect(page.locator("greenroom-inbox .gr-widget")).toHaveAttribute("lang", "de");
-  // A widget's own language counts more, and is that of all.
+  // A widget's `lang` takes precedence, for all widgets.
   await page.locator("greenroom-dm").evaluate((dm) => (dm.lang = "es"));
   await expect(page.locator("greenroom-inbox .gr-toggle")).toContainText("Mensajes");
 });
@@ -129,7 +129,7 @@ test("the widget's own title counts more than the room's, whatever else is set",
   await expect(heading).toHaveText("Room of the film");
 });
 
-// What is around a widget
+// Elements around a widget
 
 test("Escape closes what is open in a widget, and not the dialog that it is in", async (t) => {
   const body = `<dialog id="modal">${DM}${ROOM}</dialog>
@@ -160,7 +160,7 @@ test("Escape closes what is open in a widget, and not the dialog that it is in",
   await expect(page.locator("emoji-picker")).toHaveCount(0);
   await expect(modal).toBeVisible();
   expect(await page.evaluate(() => globalThis.escapes)).toBe(0);
-  // What is not ours closes as ever.
+  // Other dialogs close as usual.
   await page.locator("#chat-toggle-btn").focus();
   await page.keyboard.press("Escape");
   await expect(modal).toBeHidden();
@@ -201,7 +201,7 @@ test("a room that is not shown at first is at its end once it is", async (t) => 
   await expect(page.locator(".message-item", { hasText: "Message 40." })).toBeInViewport();
 });
 
-// What a page's policy allows
+// Content-Security-Policies
 
 const policy = (server, more) => `default-src 'none'; script-src 'nonce-abc123'; style-src 'nonce-abc123';
   connect-src 'self' ${server.url} ${server.url.replace("http", "ws")}; img-src ${server.url}; ${more}`.replaceAll("\n", " ");
@@ -250,7 +250,7 @@ test("a page that has an emoji picker of its own keeps it, and widgets have thei
   await expect(page.locator("greenroom-emoji-picker").getByRole("menuitem").first()).toBeVisible();
 });
 
-// Who it is
+// Users
 
 test("the script of the docs gets its token where the docs' server gives it", async (t) => {
   const example = documented("Authentication", "html", 1);

@@ -6,7 +6,7 @@ import { browserOf, helper, serverWith } from "./support.mjs";
 const ROOM = '<greenroom-room token-url="/chat-token" object-type="film" object-id="1" title="Films"></greenroom-room>';
 const DM = '<greenroom-dm user="2"></greenroom-dm>';
 
-/** A page of another site with a room, to which ann belongs already, and a direct message button. */
+/** A page of another site with a room that ann has joined, and a direct message button. */
 async function filmSite(t, { body = ROOM + DM, head = "", pages = {}, headers = {} } = {}) {
   const all = (server) => ({
     "/": `<!doctype html><title>Host</title><head>${head}</head><body>${body}${script(server)}</body>`,
@@ -99,7 +99,7 @@ for (const [name, morph] of Object.entries({
       "/part": () => part(),
       ...files,
     }));
-    // A poll may be under way when the server ends.
+    // A poll may be in progress when the server stops.
     const page = await visit(t, made.url, null, "/", { allows: ["ERR_CONNECTION_REFUSED"] });
     await page.locator(".join-room-btn").click();
     const field = page.locator(".room-message-input");
@@ -168,7 +168,7 @@ test("who signs in without leaving the page is there once a widget is mounted, o
     old.replaceWith(old.cloneNode());
   });
   await expect(page.locator(".room-message-input")).toBeVisible();
-  // And without mounting anything.
+  // Without mounting anything.
   site.user = null;
   await page.reload();
   await expect(link).toBeVisible();
@@ -177,7 +177,7 @@ test("who signs in without leaving the page is there once a widget is mounted, o
     page.evaluate(async () => (await import(document.querySelector("script[type=module]").src)).connect());
   await connect();
   await expect(page.locator(".room-message-input")).toBeVisible();
-  // Somebody else, and nobody.
+  // Another user, and none.
   site.user = people[2];
   await connect();
   await expect(page.locator(".join-room-btn")).toBeVisible();
@@ -195,7 +195,7 @@ test("where to get a token, and where to sign in, may be said later, and by anot
   await expect(link).toHaveAttribute("href", /\/sign-in\?from=chat&next=/);
   await page.locator("greenroom-dm").evaluate((dm) => (dm.tokenUrl = "/chat-token"));
   await expect(page.locator(".room-message-input")).toBeVisible();
-  // What was said once holds, though the widget that said it is gone.
+  // An attribute stays in effect after its widget is removed.
   await page.locator("greenroom-dm").evaluate((dm) => dm.remove());
   await page.locator("greenroom-room").evaluate((room) => room.setAttribute("object-id", "2"));
   await expect(page.locator(".join-room-btn")).toBeVisible();
@@ -257,7 +257,7 @@ test("widgets that are taken away leave nothing behind: no listeners, no trees, 
 
 test("several widgets of one room: one that goes leaves the others as they were", async (t) => {
   const { url, server, people } = await filmSite(t, { body: ROOM + ROOM.replace("Films", "Second") });
-  // What is under way when one is out of the room is 404.
+  // Requests in flight when the user leaves the room get 404.
   const page = await visit(t, url, null, "/", { allows: ["404"] });
   await expect(page.locator(".room-message-input")).toHaveCount(2);
   await helper(server, people[0]).leaveChat((await helper(server, people[0]).chats()).results[0].id);

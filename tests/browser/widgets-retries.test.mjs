@@ -4,7 +4,7 @@ import { browserOf, expect, helper, serverWith } from "./support.mjs";
 
 const CHATS = "**/messages/api/chats/";
 
-/** Has what is asked of an address refused until it is said otherwise; tells how often it was. */
+/** Refuses requests to an address until it is reset. Counts them. */
 async function refuses(context, address, refuse) {
   let count = 0;
   const onRequest = (route) => {
@@ -40,7 +40,7 @@ for (const [name, refuse] of Object.entries(troubles)) {
     await end();
     await expect(page.locator(".join-room-btn")).toBeVisible();
     await expect(page.locator("greenroom-room").getByRole("alert")).toHaveCount(0);
-    // It is followed from then on.
+    // The room is watched from then on.
     const [room] = (await helper(server, people[1]).rooms()).results;
     await helper(server, people[1]).joinChat(room.id);
     await expect(page.locator(".member-count")).toHaveText("1 member");
@@ -99,7 +99,7 @@ test("texts and styles that did not come the first time come by themselves", asy
   const texts = await refuses(context, "**/texts/en.js", lost);
   const page = await context.newPage();
   await page.route("**/demo/", async (route) => {
-    // As on another site, where nothing is named beforehand.
+    // As on another site, which has no preloads and no stylesheet link.
     const response = await route.fetch();
     await route.fulfill({ response, body: (await response.text()).replaceAll(/<link[^>]*(style\.css|modulepreload)[^>]*>/g, "") });
   });

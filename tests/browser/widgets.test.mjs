@@ -6,7 +6,7 @@ import { Server, browserOf, expect, helper, message, onBoth, serverWith, visit }
 
 const MEDIA = '<greenroom-room object-type="video" object-id="42" title="Discussion"></greenroom-room>';
 
-/** Another site, with a page that has widgets on it; `token` answers its own pages' requests for one. */
+/** Another site, with a page that has widgets. `token` answers its requests for a token. */
 async function hostSite(t, { body, token = () => null }) {
   let asked = 0;
   const host = http.createServer(async (request, response) => {
@@ -17,7 +17,7 @@ async function hostSite(t, { body, token = () => null }) {
       return response.end(JSON.stringify({ key }));
     }
     response.writeHead(200, { "Content-Type": "text/html; charset=utf-8" });
-    // Styles that a page may well have, and that are not meant for the widgets.
+    // Styles that pages often have, and that must not affect the widgets.
     const style =
       "* { letter-spacing: 3px } span, .card span { display: block; color: red } button { position: absolute; top: 0 }";
     return response.end(`<!doctype html><title>Host</title><style>${style}</style><div class="card">${body()}</div>`);
@@ -33,7 +33,7 @@ async function hostSite(t, { body, token = () => null }) {
 test("a visitor gets a link to sign in, and comes back", async (t) => {
   const { server } = await serverWith(t, ["ann", "bob", "carol"]);
   const page = await visit(t, server.url, null, "/demo/", { allows: ["401"] });
-  await expect(page.getByText("Sign in to read and to write.")).toBeVisible();
+  await expect(page.getByText("Sign in to read and write.")).toBeVisible();
   await page.locator("greenroom-dm").first().getByRole("link", { name: "Sign in to write" }).click();
   await expect(page).toHaveURL("/login/?next=%2Fdemo%2F");
   await page.getByLabel("Username").fill("ann");
@@ -61,13 +61,13 @@ onBoth("a direct message button opens the messages with somebody, wherever they 
   await anns.keyboard.press("Escape");
   await expect(button).toBeFocused();
   await expect(button).toHaveAttribute("aria-expanded", "false");
-  // What comes while it is closed is counted on the button, and told to the page.
+  // Messages that arrive while it is closed are counted on the button, and emitted to the page.
   await bobs.locator("#message-input").fill("Still there?");
   await bobs.locator("#message-input").press("Enter");
   await expect(button).toContainText("1 unread message");
   await expect(anns.locator("#events")).toContainText("greenroom-dm: message, new: Still there?");
   await expect(anns.locator("#events")).toContainText("greenroom-inbox: unread, 1");
-  // The ids that themes and scripts know are on the first one alone.
+  // Only the first widget has the ids that themes and scripts use.
   assert.equal(await anns.locator("#chat-toggle-btn").count(), 1);
   await anns.locator("#chat-toggle-btn").click();
   await expect(anns.locator("#fixed-chat-widget #widget-message-input")).toBeFocused();
@@ -103,13 +103,13 @@ onBoth(
     await bobs.getByRole("button", { name: "Undo" }).click();
     await expect(row(bobs)).toBeVisible();
     await expect(anns.locator(".member-count")).toHaveText("2 members");
-    // It is in the inbox as well.
+    // The message is in the inbox as well.
     await bobs.locator("greenroom-inbox .gr-toggle").click();
     await bobs.getByRole("link", { name: /Discussion/ }).click();
     await bobs.getByRole("dialog").getByLabel("Write a message").fill("From the inbox");
     await bobs.getByRole("dialog").getByLabel("Write a message").press("Enter");
     await expect(anns.locator(".room-message-list").getByText("From the inbox")).toBeVisible();
-    await bobs.getByRole("dialog").getByRole("button", { name: "Back to the chats" }).click();
+    await bobs.getByRole("dialog").getByRole("button", { name: "Back to chats" }).click();
     await expect(bobs.getByRole("link", { name: /You: From the inbox/ })).toBeVisible();
   },
 );
@@ -118,7 +118,7 @@ test("on another site the widgets work with a token of the host's, which is aske
   let server;
   let ann;
   let root;
-  // Short-lived: it ends while the page is open.
+  // A short-lived token: it expires while the page is open.
   const token = async () => (await helper(server, root).createToken(ann.id, { expires_in: 2 })).key;
   const body = () => `
     <script type="module" src="${server.url}/messages/widgets.js"></script>
@@ -148,7 +148,7 @@ test("on another site the widgets work with a token of the host's, which is aske
   await page.locator("#widget-message-list .emoji-btn").click();
   await expect(page.locator("emoji-picker").getByRole("menuitem", { name: "red heart" }).first()).toBeVisible();
   await page.keyboard.press("Escape");
-  // The host's styles for its own buttons and spans are not for these.
+  // The host's styles for its own buttons and spans do not apply.
   const looks = await page
     .locator(".message-bubble .message-content")
     .first()
@@ -214,7 +214,7 @@ onBoth("the page hears of messages and of what is unread, and its colours are ta
   });
   const heard = () => page.evaluate(() => globalThis.heard);
   const inbox = page.locator("greenroom-inbox");
-  // What comes while the widgets load is where they begin.
+  // Messages that arrive while the widgets load are included at the start.
   await bobs.sendMessage(dm, { content: "Before" });
   await expect.poll(heard).toContainEqual(["greenroom-inbox", "unread", null, 1, null]);
   await expect.poll(heard).toContainEqual(["greenroom-dm", "unread", null, 1, dm]);
@@ -225,7 +225,7 @@ onBoth("the page hears of messages and of what is unread, and its colours are ta
   await expect.poll(heard).toContainEqual(["greenroom-dm", "unread", null, 2, dm]);
   await bobs.editMessage(id, "Hello!");
   await expect.poll(heard).toContainEqual(["greenroom-inbox", "message", "updated", "Hello!", dm]);
-  // Of a muted chat the page hears, but nothing is counted.
+  // The page receives events of a muted chat, and they are not counted.
   await bobs.sendMessage(quiet, { content: "pssst" });
   await expect.poll(heard).toContainEqual(["greenroom-inbox", "message", "new", "pssst", quiet]);
   await expect(inbox.locator(".gr-toggle .unread-indicator")).toContainText("2 unread messages");

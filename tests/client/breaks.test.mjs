@@ -3,7 +3,7 @@ import test from "node:test";
 
 import { Server, inTime, texts, until, untilStatus } from "./support.mjs";
 
-/** Ann with a good connection, bob over a road that can break, and a group of the two that both have open. */
+/** Ann with a good connection, bob over a proxy that can break, and their group, open for both. */
 async function annAndBob(t, options) {
   const server = await Server.start(t);
   const people = [await server.user("ann"), await server.user("bob")];
@@ -145,7 +145,7 @@ test("after more changes than are replayed the chat is loaded again", async (t) 
   await untilStatus(bob, "reconnecting");
   await ann.edit(first, "first, edited");
   const posts = Array.from({ length: 510 }, (_, number) => `${number}`);
-  // So many take their time: each has a deadline of its own.
+  // Many users take long: each has a deadline of its own.
   for (const text of posts) await inTime(ann.send(chat, text).sent, text);
   road.isClosed = false;
   await until(bob, () => texts(bob, chat).at(-1) === "509");

@@ -1,4 +1,4 @@
-// The client's clock is set to another time while something waits.
+// Changes of the device's clock while the client waits.
 
 import assert from "node:assert/strict";
 import test from "node:test";
@@ -7,7 +7,7 @@ import { Server, inTime, texts, until, untilStatus } from "./support.mjs";
 
 const HOUR = 3_600_000;
 
-/** Sets the clock, until the test ends. */
+/** Sets the clock until the test ends. */
 function setClock(t, by) {
   const { now } = Date;
   Date.now = () => now() + by;

@@ -118,7 +118,7 @@ test("what one sets for oneself is known on all of one's screens, and to nobody 
   assert.equal(await bob.markAsRead(chat), 0);
   await until(other, () => other.state.unread === 0 && other.state.chats.get(chat).me.unread_from === null);
   assert.deepEqual(ann.state.chats.get(chat).me, { is_pinned: false, muted_until: null, unread_from: null });
-  // What was made unread by hand is read again, though the marker is behind it already.
+  // A chat marked as unread is read again, though the read marker is already past it.
   const { id: last } = bob.state.messages(chat).findLast(({ is_deleted }) => !is_deleted);
   await bob.api.setMe(chat, { unread_from: last });
   await until(bob, () => bob.state.unread === 1);

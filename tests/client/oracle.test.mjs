@@ -1,5 +1,5 @@
-// What events add up to must equal what a fresh look shows, whatever happens and however often the connection breaks.
-// `GREENROOM_SEED=7 node --test tests/client/oracle.test.mjs` walks one walk again.
+// The state after all events must equal a fresh load, whatever happens and however often the connection breaks.
+// `GREENROOM_SEED=7 node --test tests/client/oracle.test.mjs` repeats one random walk.
 
 import assert from "node:assert/strict";
 import test from "node:test";
@@ -11,7 +11,7 @@ const STEPS = 80;
 const SEEDS = process.env.GREENROOM_SEED ? [Number(process.env.GREENROOM_SEED)] : [1, 2, 3, Date.now() % 1_000_000];
 const EMOJI = ["👍", "🎉", "❤️"];
 
-/** Numbers that are the same for the same seed (mulberry32). */
+/** Returns random numbers, the same for the same seed (mulberry32). */
 function dice(seed) {
   const random = () => {
     seed = (seed + 0x6d2b79f5) | 0;
@@ -22,20 +22,20 @@ function dice(seed) {
   return { random, one: (list) => list[Math.floor(random() * list.length)] };
 }
 
-/** All that a client knows, in an order that does not depend on how it came to know it. */
+/** Returns the client's whole state, in an order that does not depend on the order of events. */
 function picture(client) {
-  // Numbers of what others have set for themselves are not heard of.
+  // Other users' own settings take sequence numbers that the client does not receive.
   const chats = client.state.chatList.map(({ seq, ...chat }) => chat);
   const messages = chats.map(({ id }) => [id, client.state.messages(id).filter((message) => message.id !== null)]);
   return JSON.parse(JSON.stringify({ chats, messages, unread: client.state.unread }));
 }
 
-/** 0: over the road while it was broken. */
+/** 0: the request failed over the broken proxy. */
 function refused(error) {
   if (![0, 400, 403, 404].includes(error.status)) throw error;
 }
 
-/** What people do. What is refused, because somebody else was faster, is refused. */
+/** The actions of users. Refusals are expected: another user may have been faster. */
 class Walk {
   chats = [];
   messages = [];
@@ -49,7 +49,7 @@ class Walk {
     const who = this.one(this.people);
     const other = this.one(this.people);
     const chat = this.one(this.chats);
-    // Rather one of the newest.
+    // Prefers newer messages.
     const { id: message, by: sender } = this.one(this.random() < 0.5 ? this.messages.slice(-8) : this.messages) ?? {};
     const deeds = [
       [24, () => this.posts(who, chat)],
@@ -92,7 +92,7 @@ class Walk {
     }
   }
 
-  /** Two who go and come again while the observer, perhaps one of them, does not hear of it. */
+  /** Two users leave and rejoin while the observer, perhaps one of them, is disconnected. */
   async comesBack(who, other, chat) {
     const third = this.one(this.people);
     this.road.cut();
@@ -126,7 +126,7 @@ for (const seed of SEEDS) {
       walk.chats.push((await ann.api.createChat({ chat_type: "group", title, member_ids })).id);
     }
     await walk.makes(bob, ann);
-    // Answers are often slower than events, so that what they show is old when it comes.
+    // Answers are often slower than events, so their state is old when they arrive.
     road.lag = (data) => (data.includes("HTTP/1.1 200") ? walk.random() * 30 : walk.random() < 0.1 ? 10 : 0);
     for (let step = 0; step < STEPS; step++) {
       await Promise.all(Array.from({ length: 1 + Math.floor(walk.random() * 4) }, () => walk.step()));

@@ -3,7 +3,7 @@ import test from "node:test";
 
 import { Server, inTime, texts, until, untilStatus } from "./support.mjs";
 
-/** What browsers call `localStorage`. */
+/** A stand-in for browsers' `localStorage`. */
 class Storage {
   #items = new Map();
 
@@ -79,7 +79,7 @@ test("two tabs that share their storage send each message once", async (t) => {
   road.cut();
   await untilStatus(bob, "reconnecting");
   for (const text of ["one", "two", "three"]) bob.send(chat, text);
-  // The other tab finds what the first has not sent yet, and both come back at once.
+  // The other tab finds the first tab's unsent message, and both reconnect at once.
   const other = server.client(people[1], { baseUrl: road.url, storage });
   const started = other.start();
   road.isClosed = false;
@@ -168,7 +168,7 @@ for (const way of ["over the socket", "without sockets"]) {
     assert.ok(held.includes(1), `held for ${held}`);
     assert.deepEqual(texts(client, chat), ["one", "two", "three"]);
     assert.deepEqual(texts(client, other), ["elsewhere"]);
-    // Each is tried, and once more in each second that it waits for another's turn.
+    // Each message is tried, and once more in each second of waiting.
     assert.ok(attempts >= 4 && attempts <= 12, `${attempts} attempts`);
   });
 }

@@ -3,7 +3,7 @@ import test from "node:test";
 
 import { Server, inTime, texts, until } from "./support.mjs";
 
-/** Ann, live, in a group with so many messages in it. */
+/** Ann, live, in a group with so many messages. */
 async function annWith(t, count, options) {
   const server = await Server.start(t);
   const person = await server.user("ann");
@@ -44,7 +44,7 @@ test("what changes while its page is on its way is shown as it is now", async (t
   await reader.open(chat);
   const { results } = await ann.api.messages(chat, { page_size: 100 });
   const [edited, deleted, liked] = results.slice(60).map(({ id }) => id);
-  // The page is held back until everything has been heard of.
+  // The page is delayed until all events have arrived.
   let letGo;
   const held = new Promise((resolve) => (letGo = resolve));
   road.holds = (data) => (data.includes("HTTP/1.1 200") ? held : undefined);
@@ -126,7 +126,7 @@ test("chats with unread messages are loaded from far down the list, and leave no
     const fields = { chat_type: "group", title: `Chat ${number}`, member_ids: [bob.id] };
     chats.push((await anns.createChat(fields)).id);
   }
-  // More than a page of them, all below the second page.
+  // More than a page of chats, all below the second page.
   const unread = chats.slice(0, 60);
   for (const id of unread) await anns.sendMessage(id, { content: "Hello" });
   for (const id of chats.slice(60)) await anns.sendMessage(id, { content: "Hello" });
@@ -146,7 +146,7 @@ test("chats with unread messages are loaded from far down the list, and leave no
 
 const idsOf = (client, chat) => client.state.messages(chat).map(({ id }) => id);
 
-/** A chat with so many messages, one who reads it, and one who writes in it. */
+/** A chat with so many messages, a reader, and a writer. */
 async function longChat(t, count) {
   const { server, person, ann: writer, chat } = await annWith(t, count);
   while (await writer.loadOlder(chat));
@@ -158,7 +158,7 @@ test("a chat is opened at a message far back, and read on to its end", async (t)
   await reader.openAt(chat, ids[100]);
   assert.deepEqual([reader.state.hasOlder(chat), reader.state.hasNewer(chat)], [true, true]);
   assert.deepEqual(idsOf(reader, chat), ids.slice(51, 151));
-  // What comes now is far from what is shown, and so is what is sent.
+  // New messages are far from the loaded range, and so are sent ones.
   const { id } = await writer.send(chat, "news").sent;
   await until(reader, () => reader.state.chats.get(chat).last_message.id === id);
   const sent = await reader.send(chat, "mine").sent;
@@ -186,7 +186,7 @@ test("from a message far back it is one step to the newest", async (t) => {
     reader,
     () => reader.state.messages(chat).at(-1).content === "on its way" && reader.outgoing.length === 0,
   );
-  // It is there already.
+  // The message is loaded already.
   const before = reader.state.messages(chat);
   assert.equal(await reader.openAt(chat, before.at(-10).id), before);
 });

@@ -3,7 +3,7 @@ import test from "node:test";
 
 import { Server, inTime, texts, until, untilStatus } from "./support.mjs";
 
-/** Ann with a socket, and bob behind a proxy that lets no sockets through. */
+/** Ann with a socket, and bob behind a proxy that refuses sockets. */
 async function annAndBob(t, options) {
   const server = await Server.start(t);
   const people = [await server.user("ann"), await server.user("bob")];

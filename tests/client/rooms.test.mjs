@@ -3,7 +3,7 @@ import test from "node:test";
 
 import { Server, inTime, until, untilStatus } from "./support.mjs";
 
-/** Ann, who is in no room, and bob with a room of his. */
+/** Ann, without a room, and bob with a room of his. */
 async function annAndBobsRoom(t) {
   const server = await Server.start(t);
   const [ann, bob] = [await server.user("ann"), await server.user("bob")];
@@ -85,7 +85,7 @@ test("a room that is followed before there is a socket is followed over it", asy
   let release;
   const held = new Promise((resolve) => (release = resolve));
   const asks = { first: true };
-  // The first answer about the room comes only after the socket has opened.
+  // The first answer about the room arrives after the socket has opened.
   const slow = async (url, init) => {
     const response = await fetch(url, init);
     if (asks.first && url.endsWith(`/chats/${room}/`)) {
@@ -113,7 +113,7 @@ for (const [order, isAskedFirst] of [["asked for", false], ["answered", true]]) 
     const asked = new Promise((resolve) => (isAsked = resolve));
     const others = server.client(ann).api;
     await others.joinChat(room);
-    // Once the socket has told that the user left, the room is asked for; or its answer, from before that, arrives.
+    // After the event that the user left, the room is requested; or an earlier answer arrives.
     const late = async (url, init) => {
       if (!url.endsWith(`/chats/${room}/`)) return fetch(url, init);
       const answer = isAskedFirst ? await fetch(url, init) : null;

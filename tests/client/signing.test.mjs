@@ -4,7 +4,7 @@ import test from "node:test";
 import { Greenroom } from "../../web/greenroom.js";
 import { Server, inTime, texts, until, untilStatus } from "./support.mjs";
 
-/** Ann, of the staff, who gives bob's page its tokens, as a host's server would. */
+/** Ann, a staff user, issues bob's tokens, as a host's server does. */
 async function hostAndBob(t) {
   const server = await Server.start(t);
   const [ann, bob] = [await server.user("ann", "--staff"), await server.user("bob")];
@@ -30,7 +30,7 @@ test("a token that ends is asked for anew, and nothing is missed meanwhile", asy
   await host.send(chat, "meanwhile").sent;
   await until(client, () => given.length === 2 && client.status === "live" && texts(client, chat).length === 1);
   await host.api.deleteTokens(bob.id);
-  // One that ended between two requests is noticed by the next one, and those at once ask for one token together.
+  // The next request detects an expired token. Simultaneous requests fetch one new token together.
   await Promise.all([client.api.me(), client.api.unread(), client.api.chats()]);
   await until(client, () => client.status === "live");
   await client.send(chat, "Hello").sent;
@@ -94,7 +94,7 @@ test("a host that is away for a moment when a token is needed is asked again", a
 
 test("with the session's cookie a browser needs no token, and its end signs out", async (t) => {
   const { server, bob, chat } = await hostAndBob(t);
-  // A browser keeps the cookie and sends it with each request; here a jar does.
+  // Browsers send the cookie with each request; here a jar does.
   let cookie = "";
   const fetch = async (url, { headers, credentials, ...init }) => {
     assert.equal(credentials, "include");
@@ -102,7 +102,7 @@ test("with the session's cookie a browser needs no token, and its end signs out"
     cookie = response.headers.get("set-cookie")?.split(";")[0] ?? cookie;
     return response;
   };
-  // Node's sockets send no cookies, so this one polls.
+  // Node's sockets send no cookies, so this client polls.
   const client = server.client(bob, { token: undefined, fetch, WebSocket: null });
   await assert.rejects(client.start(), { status: 401 });
   await assert.rejects(client.api.login("bob", "wrong"), { status: 401, detail: "Invalid username or password." });
@@ -148,7 +148,7 @@ test("what one user typed is not sent, changed or read as another one whose cook
   const { id: stored } = await host.send(chat, "Hello").sent;
   let cookie = cookies.bob;
   const fetch = async (url, { headers, ...init }) => {
-    // The poll that waits does not end before the client ends it.
+    // The waiting poll does not end before the client aborts it.
     const ended = () => new Promise((_, reject) => init.signal.addEventListener("abort", () => reject(new Error("ended"))));
     if (/"wait":25/.test(init.body)) await ended();
     return globalThis.fetch(url, { ...init, headers: { ...headers, Cookie: cookie } });
@@ -181,7 +181,7 @@ test("the address of the server has to be known, and only it gets the token", as
   const { id } = await client.api.createChat({ chat_type: "group" });
   const link = (await client.api.chats({ page_size: 1 })).next;
   assert.equal((await client.api.request("GET", link)).results.length, 1);
-  // What is no id leads nowhere, not to another address.
+  // An invalid id is refused without a request to another path.
   for (const wrong of ["..", ".", ""]) await assert.rejects(client.api.chat(wrong), { status: 404 });
   const message = await client.api.sendMessage(id, { content: "stays" });
   await assert.rejects(client.api.removeReaction(message.id, ".."), { status: 404 });

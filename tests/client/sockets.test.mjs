@@ -1,14 +1,14 @@
-// Roads on which requests get through and sockets do not, each in its own way.
+// Proxies that pass requests and break sockets, each in its own way.
 
 import assert from "node:assert/strict";
 import test from "node:test";
 
 import { Server, WebSocket, inTime, texts, until, untilStatus } from "./support.mjs";
 
-/** Pauses as they are by default, but for a socket that opens too late: a test would wait long for that. */
+/** The default timing, except for a socket that opens too late: the test would take long. */
 const PATIENT = { openWithin: 60_000, answerWithin: 60_000, backoff: 20, backoffMax: 60_000, pingEvery: 60_000 };
 
-/** Ann with a socket, bob over a road, and a group of the two. */
+/** Ann with a socket, bob over a proxy, and their group. */
 async function annAndBob(t, harm = () => {}, options = {}) {
   const server = await Server.start(t);
   const people = [await server.user("ann"), await server.user("bob")];

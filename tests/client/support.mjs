@@ -1,5 +1,5 @@
-// Tests speak as users of the client: a real server on a free port with a database of its own, and a road to it that
-// can break. They wait for what is to happen, never for time to pass.
+// Tests act as users of the client: a real server on a free port with a database of its own, and a proxy before it that
+// can break. They wait for events, never for time to pass.
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -16,16 +16,16 @@ const PROGRAM =
   process.env.GREENROOM_PROGRAM ?? fileURLToPath(new URL("../../target/debug/greenroom", import.meta.url));
 const PASSWORD = "correct horse";
 
-/** How long anything may take before a test gives up, in milliseconds. */
+/** The deadline of every wait in tests, in milliseconds. */
 export const DEADLINE = Number(process.env.GREENROOM_TEST_DEADLINE ?? 20_000);
 
-/** Node's own, which Node 20 has behind a flag. */
+/** Node's own WebSocket, which Node 20 has behind a flag. */
 export const { WebSocket } = globalThis;
 
-/** Pauses that are short enough for tests. */
+/** Short pauses, for tests. */
 const TIMING = { backoff: 20, backoffMax: 200, steadyAfter: 50 };
 
-/** Rejects where something does not come about in time. */
+/** Rejects if a promise does not settle before the deadline. */
 export function inTime(promise, what) {
   let timer;
   const late = new Promise((_, reject) => {
@@ -34,7 +34,7 @@ export function inTime(promise, what) {
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
-/** Waits until something is so, looking again after each change of what the client knows. */
+/** Waits until a condition holds. Checks it after each change of the client's state. */
 export function until(client, isSo, what = String(isSo)) {
   let stop;
   const seen = new Promise((resolve, reject) => {
@@ -53,7 +53,7 @@ export function until(client, isSo, what = String(isSo)) {
 
 export const untilStatus = (client, status) => until(client, () => client.status === status, `status ${status}`);
 
-/** Waits until a client knows just what somebody else shows to be so; tells the difference where it never does. */
+/** Waits until a client's state equals another view of it; fails with the difference. */
 export async function untilSame(client, shown, known) {
   const isSettled = () => client.status === "live" && client.outgoing.every(({ status }) => status === "failed");
   await until(client, isSettled, "nothing under way");
@@ -62,7 +62,7 @@ export async function untilSame(client, shown, known) {
   await until(client, isSame, "the same").catch(() => assert.deepEqual(known(client), expected));
 }
 
-/** The texts of a chat's messages as the client shows them. */
+/** Returns the texts of a chat's messages in the client. */
 export const texts = (client, chatId) => client.state.messages(chatId).map((message) => message.content);
 
 /** A running server. */
@@ -80,7 +80,7 @@ export class Server {
     return server;
   }
 
-  /** One with the demo's people and chats. */
+  /** Starts one with the demo's people and chats. */
   static async demo(t) {
     const server = new Server();
     server.#folder = await mkdtemp(join(tmpdir(), "greenroom-"));
@@ -102,13 +102,13 @@ export class Server {
     this.url = `http://${address}`;
   }
 
-  /** Stops it in order, or as if the machine had lost its power. */
+  /** Stops it in order, or as in a power failure. */
   async stop(signal = "SIGTERM") {
     this.#process.child.kill(signal);
     await inTime(this.#process.ended, "the server's end");
   }
 
-  /** Starts it again where it was. */
+  /** Restarts it at the same address. */
   async startAgain() {
     await this.#serve(this.address, this.args);
   }
@@ -120,13 +120,13 @@ export class Server {
     return output().trim();
   }
 
-  /** Somebody with an account and a token. */
+  /** Creates a user with a token. */
   async user(name, ...options) {
     const made = await this.run("user", "create", name, "--password", PASSWORD, ...options);
     return { name, id: Number(made.match(/\d+/)[0]), token: await this.run("token", "create", name) };
   }
 
-  /** A client that is stopped when the test ends. */
+  /** Returns a client that is stopped when the test ends. */
   client(user, options = {}) {
     const { timing, ...others } = options;
     const client = new Greenroom({
@@ -140,7 +140,7 @@ export class Server {
     return client;
   }
 
-  /** A client that is live. */
+  /** Returns a live client. */
   async live(user, options) {
     const client = this.client(user, options);
     await inTime(client.start(), "the start");
@@ -148,7 +148,7 @@ export class Server {
     return client;
   }
 
-  /** A way to the server that can break. */
+  /** Returns a proxy before the server that can break. */
   async road() {
     const road = await Road.open(this.address);
     this.#roads.push(road);
@@ -165,7 +165,7 @@ export class Server {
 
 /** Runs `greenroom`. */
 function program(...args) {
-  // No settings of whoever runs the tests.
+  // Settings from the environment of the test run do not apply.
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("GREENROOM_")));
   const child = spawn(PROGRAM, args, { env, stdio: ["ignore", "pipe", "pipe"] });
   let output = "";
@@ -188,25 +188,25 @@ function program(...args) {
   return { child, ended, says, output: () => output || complaints };
 }
 
-/** A TCP proxy before the server: it can cut, swallow, and refuse. */
+/** A TCP proxy before the server: it can cut connections, drop data, and refuse. */
 export class Road {
-  /** Whether handshakes of sockets are answered with 403, as some companies' proxies do. */
+  /** Whether handshakes of sockets are answered with 403, as some companies' proxies answer. */
   refusesSockets = false;
   /**
-   * What of sockets is swallowed without a word: their `handshake`, the `greeting` of the server, what the client says after
-   * the handshake, its `commands`, or `everything` after it.
+   * What is silently dropped on sockets: the `handshake`, the server's `greeting`, the client's `commands` after the
+   * handshake, or `everything` after it.
    * @type {null | "handshake" | "greeting" | "commands" | "everything"}
    */
   swallowsOfSockets = null;
-  /** Whether nothing gets through any more, without anybody being told. */
+  /** Whether all data is dropped while connections stay open. */
   swallows = false;
-  /** How long something that the server says takes to get through, in milliseconds. */
+  /** The delay of data from the server, in milliseconds. */
   lag = () => 0;
-  /** May give something to wait for before what the server says gets through. */
+  /** May return a promise that data from the server waits for. */
   holds = () => undefined;
-  /** Whether nobody gets in. */
+  /** Whether new connections are refused. */
   isClosed = false;
-  /** Looks at what the client sends; the connection is cut where it returns true, without passing it on or after. */
+  /** Inspects the client's data. If it returns true, the connection is cut before or after that data is forwarded. */
   cutsBefore = () => false;
   cutsAfter = () => false;
   #awaited = new Map();
@@ -249,7 +249,7 @@ export class Road {
         return client.end("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
       }
       if (this.cutsBefore(text)) return end();
-      // What is cut after has reached the server, but its answer does not come back.
+      // With `cutsAfter` the server gets the data, but its answer is lost.
       if (this.cutsAfter(text)) {
         server.removeAllListeners("data");
         client.destroy();
@@ -259,7 +259,7 @@ export class Road {
       }
       server.write(data);
     });
-    // One after the other, however long each takes.
+    // In order, whatever the delay of each.
     let before = Promise.resolve();
     server.on("data", (data) => {
       if (this.swallows) return;
@@ -274,7 +274,7 @@ export class Road {
     });
   }
 
-  /** Waits until the client says something. */
+  /** Waits until the client sends certain words. */
   carries(words) {
     return inTime(new Promise((resolve) => this.#awaited.set(words, resolve)), `the client's ${words}`);
   }
@@ -294,7 +294,7 @@ export class Road {
   }
 }
 
-/** What a client sends, as text: requests as they are, a small frame without its mask. */
+/** Returns a client's data as text: requests as they are, a small frame without its mask. */
 function unmasked(data) {
   const isFrame = data[0] === 0x81 && (data[1] & 0x80) !== 0;
   if (!isFrame) return data.toString("latin1");

@@ -1,4 +1,4 @@
-// The texts of the pages: each language has all of them, with the same values in them, and every form that it needs.
+// The texts of the pages: each language has all of them, with the same values and all needed plural forms.
 
 import assert from "node:assert/strict";
 import { readFile, readdir } from "node:fs/promises";
@@ -12,7 +12,7 @@ const WEB = new URL("../../web/", import.meta.url);
 const textsOf = async (name) => (await import(`../../web/texts/${name}.js`)).default.texts;
 const values = (text) => [...text.matchAll(/\{(\w+)\}/g)].map(([, name]) => name).sort();
 
-/** All texts by their path: `picker.categories.flags`, `members.one`. */
+/** Returns all texts by their path: `picker.categories.flags`, `members.one`. */
 function flat(texts, path = "") {
   return Object.entries(texts).flatMap(([key, value]) =>
     typeof value === "object" ? flat(value, `${path}${key}.`) : [[path + key, value]],
@@ -93,7 +93,7 @@ test("times are said as one says them", async () => {
   await loadTexts(["en-GB"]);
   const now = new Date(2027, 4, 12, 15, 30);
   const at = (...parts) => new Date(...parts).toISOString();
-  assert.equal(ago(at(2027, 4, 12, 15, 29, 40), now), "now");
+  assert.equal(ago(at(2027, 4, 12, 15, 29, 40), now), "just now");
   assert.match(ago(at(2027, 4, 12, 15, 25), now), /^5 ?m/);
   assert.equal(ago(at(2027, 4, 12, 11, 5), now), "11:05");
   assert.equal(ago(at(2027, 4, 11, 23, 59), now), "yesterday");

@@ -1,10 +1,10 @@
-// What the pages make of a text takes about as long as the text is long, whatever stands in it.
+// The time to process a text is proportional to its length, whatever it contains.
 
 import assert from "node:assert/strict";
 import test from "node:test";
 
 import { titleOf } from "../../web/ui/people.js";
-import { Drawn, excerpt, isAddress, isEmoji, marked, oneLine, parts } from "../../web/ui/text.js";
+import { BreakableText, excerpt, isAddress, isEmoji, marked, oneLine, parts } from "../../web/ui/text.js";
 import { loadTexts, t } from "../../web/ui/texts.js";
 
 const LENGTH = 5_000;
@@ -56,20 +56,20 @@ const HOSTILE = [
   filled("", "🦰"),
 ];
 
-/** Emoji of which each is a part of emoji as well, and then a letter: short, and no emoji for a reason at its end only. */
+/** Emoji that are parts of other emoji, then a letter: short, and not an emoji only because of its end. */
 const NEARLY_EMOJI = [`${"🦰".repeat(11)}a`, `${" ".repeat(23)}a`, `${"1".repeat(23)}a`, `${"😀\u{200d}".repeat(7)}a`];
 
-/** Where the server may have found something: as often as it says, and nearly everywhere. */
+/** Ranges of hits: the most that the server returns, and nearly everywhere. */
 const ranges = (text) => {
   const length = [...text].length;
   return Array.from({ length: 100 }, (_, index) => [Math.floor((index * length) / 100), Math.floor((index * length) / 100) + 1]);
 };
 const NAME = filled("", "Some words of a plain text. ").slice(0, 300);
 
-/** Everything that walks a text which others have written, or which is looked for. */
+/** All functions that process texts of other users, or search words. */
 const WALKS = {
   links: parts,
-  "what is drawn": (text) => Drawn({ text }),
+  "what is drawn": (text) => BreakableText({ text }),
   "an address": isAddress,
   emoji: isEmoji,
   "a preview": oneLine,
@@ -82,7 +82,7 @@ const WALKS = {
   "a title": (text) => titleOf({ chat_type: "group", member_count: 1, title: text }, { display_name: text }),
 };
 
-/** The quickest of several runs, in milliseconds: what else the machine does only adds to it. */
+/** Returns the fastest of several runs, in milliseconds: other load on the machine only adds time. */
 function quickest(walk) {
   const times = Array.from({ length: 5 }, () => {
     const begun = performance.now();
@@ -117,11 +117,11 @@ test("a text is shown from near the first of what was found, and that is marked"
 test("no letter is drawn with thousands of marks, and nothing of a text is lost by that", () => {
   const drawn = (node) => (Array.isArray(node) ? node.map(drawn).join("") : typeof node === "string" ? node : node.type === "wbr" ? "|" : drawn(node.props.children));
   for (const text of HOSTILE) {
-    const shown = drawn(Drawn({ text }));
+    const shown = drawn(BreakableText({ text }));
     assert.doesNotMatch(shown, /\p{M}{100}/u);
     assert.equal(shown.replaceAll("|", ""), text.replaceAll("|", ""));
   }
-  assert.equal(Drawn({ text: "e\u0301 क्षि" }), "e\u0301 क्षि");
+  assert.equal(BreakableText({ text: "e\u0301 क्षि" }), "e\u0301 क्षि");
 });
 
 test("what has no host that there can be is no address", () => {

@@ -26,7 +26,7 @@ export default {
     admin: "Admin",
     notices: "Hinweise",
 
-    // What goes wrong
+    // Errors
     errorConflict: "Das wurde schon mit anderem Text gesendet.",
     errorForbidden: "Das darfst du nicht.",
     errorGone: "Das gibt es nicht mehr.",
@@ -46,7 +46,7 @@ export default {
     startSlow: "Der Server ist nicht zu erreichen. Neuer Versuch…",
     startFailed: "Der Server hat diese Seite nicht starten lassen. Lade sie neu, um es erneut zu versuchen.",
 
-    // How one is connected
+    // Connection
     held: {
       one: "Das war viel auf einmal. In {count} Sekunde wird weiter gesendet.",
       other: "Das war viel auf einmal. In {count} Sekunden wird weiter gesendet.",
@@ -100,7 +100,7 @@ export default {
     unread: { one: "{count} ungelesene Nachricht", other: "{count} ungelesene Nachrichten" },
     newIn: "Neue Nachricht von {name} in {title}",
 
-    // Oneself
+    // The user
     profile: "Dein Profil",
     firstName: "Vorname",
     lastName: "Nachname",

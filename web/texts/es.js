@@ -26,7 +26,7 @@ export default {
     admin: "Administra",
     notices: "Avisos",
 
-    // What goes wrong
+    // Errors
     errorConflict: "Esto ya se envió con otro texto.",
     errorForbidden: "No tienes permiso para hacer esto.",
     errorGone: "Ya no está disponible.",
@@ -46,7 +46,7 @@ export default {
     startSlow: "No se puede contactar con el servidor. Reintentando…",
     startFailed: "El servidor no ha dejado abrir esta página. Vuelve a cargarla para intentarlo de nuevo.",
 
-    // How one is connected
+    // Connection
     held: {
       one: "Ha sido mucho de una vez. Lo que envíes saldrá en {count} segundo.",
       other: "Ha sido mucho de una vez. Lo que envíes saldrá en {count} segundos.",
@@ -100,7 +100,7 @@ export default {
     unread: { one: "{count} mensaje sin leer", other: "{count} mensajes sin leer" },
     newIn: "Nuevo mensaje de {name} en {title}",
 
-    // Oneself
+    // The user
     profile: "Tu perfil",
     firstName: "Nombre",
     lastName: "Apellidos",

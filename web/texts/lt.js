@@ -26,7 +26,7 @@ export default {
     admin: "Administratorius",
     notices: "Pranešimai",
 
-    // What goes wrong
+    // Errors
     errorConflict: "Tai jau išsiųsta su kitu tekstu.",
     errorForbidden: "Jums neleidžiama to daryti.",
     errorGone: "To nebėra.",
@@ -50,7 +50,7 @@ export default {
     startSlow: "Nepavyksta pasiekti serverio. Bandoma dar kartą…",
     startFailed: "Serveris neleido atverti šio puslapio. Įkelkite jį iš naujo.",
 
-    // How one is connected
+    // Connection
     held: {
       one: "Daug vienu kartu. Siuntimas tęsis po {count} sekundės.",
       few: "Daug vienu kartu. Siuntimas tęsis po {count} sekundžių.",
@@ -118,7 +118,7 @@ export default {
     },
     newIn: "Nauja žinutė nuo {name} pokalbyje „{title}“",
 
-    // Oneself
+    // The user
     profile: "Jūsų profilis",
     firstName: "Vardas",
     lastName: "Pavardė",

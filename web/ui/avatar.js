@@ -1,15 +1,15 @@
-/** Pictures of people and chats. Names stand beside them, so they say nothing themselves. */
+/** Pictures of people and chats. Names are beside them, so they have no text of their own. */
 
+import { useAppContext, useStore } from "./app-context.js";
 import { html, useState } from "./html.js";
-import { titleOf } from "./people.js";
-import { useDesk, useKnown } from "./desk.js";
 import { Hash } from "./icons.js";
+import { titleOf } from "./people.js";
 
-/** Addresses that could not be loaded. */
+/** URLs that failed to load. */
 const broken = new Set();
 
 export function Avatar({ user, small = false }) {
-  const { client } = useDesk();
+  const { client } = useAppContext();
   const url = address(user.avatar_url, client.api.base);
   const [, setBroken] = useState(false);
   const kind = `gr-avatar ${small ? "gr-avatar-small" : ""}`;
@@ -18,7 +18,7 @@ export function Avatar({ user, small = false }) {
   return html`<img class=${kind} src=${url} alt="" loading="lazy" decoding="async" onError=${onError} />`;
 }
 
-/** Where a picture is; null where it is no address that a picture may have. */
+/** Returns a picture's absolute URL; null where pictures may not have that URL. */
 function address(url, base) {
   try {
     const { href, protocol } = new URL(url, base);
@@ -30,11 +30,11 @@ function address(url, base) {
 
 const initial = (name) => [...name.trim()][0]?.toLocaleUpperCase() ?? "?";
 
-/** The other one in a direct message; oneself in notes. */
+/** Returns the other member of a dm; the user in notes. */
 export const otherOf = (chat, me) => chat.members.find(({ id }) => id !== me?.id) ?? chat.members[0];
 
 export function ChatAvatar({ chat, small = false }) {
-  const me = useKnown((state) => state.me);
+  const me = useStore((state) => state.me);
   if (chat.chat_type === "dm") {
     const other = otherOf(chat, me);
     return html`
@@ -53,10 +53,10 @@ export function ChatAvatar({ chat, small = false }) {
   return html`<span class=${`gr-avatar gr-avatar-sign ${size} gr-hue-${chat.id % HUES}`} aria-hidden="true">${sign}</span>`;
 }
 
-/** How many colours there are for signs; the styles have them. */
+/** How many colours `style.css` has for signs. */
 const HUES = 6;
 
 function OnlineDot({ userId }) {
-  const isOnline = useKnown((state) => state.presence.get(userId)?.is_online ?? false);
+  const isOnline = useStore((state) => state.presence.get(userId)?.is_online ?? false);
   return isOnline && html`<span class="gr-online-dot"></span>`;
 }

@@ -1,13 +1,13 @@
-/** Whom one has blocked: they cannot write to one. */
+/** The users whom the signed-in user has blocked: they cannot write to them. */
 
-import { useAttempt, useDesk } from "./desk.js";
-import { useEffect, useWatched } from "./html.js";
+import { useAppContext, useAttempt } from "./app-context.js";
+import { useEffect, useSubscription } from "./html.js";
 import { t } from "./texts.js";
 
 export class Blocks {
   #api;
   #listeners = new Set();
-  /** @type {Map<number, any> | null} null before they are loaded */
+  /** @type {Map<number, any> | null} null before the list is loaded */
   #users = null;
   #loading;
 
@@ -20,7 +20,7 @@ export class Blocks {
     return () => void this.#listeners.delete(listener);
   }
 
-  /** The latest first; null before they are loaded. */
+  /** Blocked users, the latest first; null before they are loaded. */
   get users() {
     return this.#users && [...this.#users.values()];
   }
@@ -29,7 +29,7 @@ export class Blocks {
     return this.#users?.has(id) ?? false;
   }
 
-  /** Loads them, once. */
+  /** Loads the list, once. */
   load() {
     this.#loading ??= this.#fetch().catch((error) => {
       this.#loading = undefined;
@@ -64,13 +64,13 @@ export class Blocks {
   }
 }
 
-/** Whether somebody is blocked, and what changes it. */
+/** Whether a user is blocked, and functions to change that. */
 export function useBlock(user) {
-  const { announce, blocks } = useDesk();
+  const { announce, blocks } = useAppContext();
   const attempt = useAttempt();
-  const isBlocked = useWatched(blocks, () => Boolean(user) && blocks.has(user.id));
+  const isBlocked = useSubscription(blocks, () => Boolean(user) && blocks.has(user.id));
   useEffect(() => {
-    // Where it cannot be known, blocking is offered, and done again it changes nothing.
+    // If the list cannot be loaded, blocking is offered. Blocking twice changes nothing.
     if (user) blocks.load().catch(() => {});
   }, [user?.id]);
   const unblock = () => attempt(() => blocks.unblock(user));

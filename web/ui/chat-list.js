@@ -1,18 +1,18 @@
-/** The list of one's chats. */
+/** The list of the user's chats. */
 
+import { useAppContext, useMinute, useRetry, useStore } from "./app-context.js";
 import { ChatAvatar } from "./avatar.js";
-import { useDesk, useKnown, useMinute, useRetry } from "./desk.js";
 import { classes, html, memo, useEffect, useRef, useState } from "./html.js";
 import { Mute, Pin } from "./icons.js";
+import { Skeletons } from "./message-list.js";
 import { isMuted } from "./muting.js";
 import { Identity, titleOf } from "./people.js";
 import { oneLine } from "./text.js";
 import { ago, t } from "./texts.js";
-import { Skeletons } from "./thread.js";
 
 /** @param {{selected: number | null, address: (id: number) => string, onSelect: (id: number) => void, id?: string, isLoading?: boolean, children?: any}} props */
 export function ChatList({ selected, address, onSelect, id, isLoading = false, children }) {
-  const chats = useKnown((state) => state.chatList);
+  const chats = useStore((state) => state.chatList);
   useMinute();
   if (isLoading) return html`<div class="gr-chats"><${Skeletons} count=${6} /></div>`;
   if (chats.length === 0) return html`<div id=${id} class="gr-chats">${children}</div>`;
@@ -32,10 +32,10 @@ export function ChatList({ selected, address, onSelect, id, isLoading = false, c
 }
 
 const Item = memo(function Item({ chat, isSelected, href, onSelect }) {
-  const me = useKnown((state) => state.me);
-  const isTyping = useKnown((state) => state.typing(chat.id).length > 0);
+  const me = useStore((state) => state.me);
+  const isTyping = useStore((state) => state.typing(chat.id).length > 0);
   const { last_message: last, unread_count: unread } = chat;
-  const isQuiet = isMuted(useDesk().client, chat);
+  const isQuiet = isMuted(useAppContext().client, chat);
   const onClick = (event) => {
     if (event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
@@ -67,7 +67,7 @@ const Item = memo(function Item({ chat, isSelected, href, onSelect }) {
   `;
 });
 
-/** The latest message in one line. */
+/** Returns the latest message in one line. */
 function preview(message, chat, me) {
   if (!message) return t("noMessagesShort");
   const text = oneLine(message.content);
@@ -75,10 +75,10 @@ function preview(message, chat, me) {
   return chat.chat_type === "dm" ? text : t("said", { name: message.sender.display_name, text });
 }
 
-/** Loads further chats when one comes near the end of those that are there. */
+/** Loads more chats when the end of the list comes near. */
 function More() {
-  const { client } = useDesk();
-  const hasMore = useKnown((state) => state.hasMoreChats);
+  const { client } = useAppContext();
+  const hasMore = useStore((state) => state.hasMoreChats);
   const [problem, setProblem] = useState(/** @type {any} */ (null));
   const end = useRef(/** @type {any} */ (null));
   const load = () => {

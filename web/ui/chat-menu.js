@@ -1,8 +1,8 @@
-/** What can be done with a chat. */
+/** The actions on a chat, and their menu. */
 
+import { useAppContext, useAttempt } from "./app-context.js";
 import { otherOf } from "./avatar.js";
 import { useBlock } from "./blocks.js";
-import { useAttempt, useDesk } from "./desk.js";
 import { html, useLayoutEffect, useRef, useState } from "./html.js";
 import { Bell, Block, Clock, Edit, More, Mute, People, Pin, Search, Trash, Unread } from "./icons.js";
 import { mayManage } from "./members.js";
@@ -11,15 +11,15 @@ import { endOfSpan, isMuted, spans } from "./muting.js";
 import { fullTitleOf } from "./people.js";
 import { t } from "./texts.js";
 
-/** Chats that are being left or deleted here, until they are gone. */
+/** Chats that the user is leaving or deleting in this tab. */
 const ending = new Set();
 
-/** Whether it is known here why a chat goes. */
+/** Whether this tab itself is removing the chat. */
 export const isEnding = (chatId) => ending.has(chatId);
 
-/** What somebody may do with a chat as a whole, and how. */
+/** The actions that the user may take on a chat. */
 export function useChatActions(chat, { onBack, onGone }) {
-  const { client, announce, confirm, settings, toast } = useDesk();
+  const { client, announce, confirm, settings, toast } = useAppContext();
   const attempt = useAttempt();
   const block = useBlock(personOf(chat, client.state.me));
   if (!chat) return {};
@@ -34,7 +34,7 @@ export function useChatActions(chat, { onBack, onGone }) {
       stop();
       ending.delete(id);
     };
-    // Once all others know that it is gone.
+    // After all other listeners of this event.
     const stop = client.on("chat", (event) => event.chatId === id && !event.chat && setTimeout(settle));
     ending.add(id);
     await attempt(async () => {
@@ -46,7 +46,7 @@ export function useChatActions(chat, { onBack, onGone }) {
       onGone();
     });
   };
-  /** Sets something for oneself, which may have to be asked for first, and says that it is done. */
+  /** Changes the user's own settings of the chat and announces that. `fields` may be a function that computes them. */
   const set = (fields, done, then = () => {}) =>
     attempt(async () => {
       await client.api.setMe(chat.id, typeof fields === "function" ? await fields() : fields);
@@ -66,25 +66,25 @@ export function useChatActions(chat, { onBack, onGone }) {
     unpin: () => set({ is_pinned: false }, t("unpinned")),
     mute: (span) => set(async () => ({ muted_until: await endOfSpan(client, span) }), t("muted")),
     unmute: () => set({ muted_until: null }, t("unmuted")),
-    // Who stays would read it right away.
+    // An open chat would be marked as read at once.
     unread: () => set({ unread_from: last }, t("madeUnread"), onBack),
   };
 }
 
-/** What becomes of a chat that somebody leaves: another one inherits it, or it goes with them. */
+/** Returns what happens to the chat after the user leaves: it gets another admin, or it is deleted. */
 function leaveNote(chat, me) {
   if (chat.member_count === 1) return chat.chat_type === "room" ? "" : t("leaveLast");
   const isOnlyAdmin = chat.admins?.length === 1 && chat.admins[0] === me?.id;
   return isOnlyAdmin ? t("leaveHandsOver") : "";
 }
 
-/** The other one in a direct message. */
+/** Returns the other member of a dm; null for other chats and for notes. */
 function personOf(chat, me) {
   const other = chat?.chat_type === "dm" ? otherOf(chat, me) : null;
   return other && other.id !== me?.id ? other : null;
 }
 
-/** The newest message of somebody else, as far as is known. */
+/** Returns the newest loaded message of another user. */
 function lastOfOthers(state, chat) {
   const isTheirs = (message) => message.id !== null && !message.is_deleted && message.sender.id !== state.me?.id;
   const known = [...state.messages(chat.id), chat.last_message].filter((message) => message?.chat === chat.id);
@@ -98,7 +98,7 @@ export const ChatMenu = (props) => html`
 `;
 
 function Items({ chat, actions, onRename, onMembers, onSearch }) {
-  const { client } = useDesk();
+  const { client } = useAppContext();
   const [isMuting, setMuting] = useState(false);
   if (isMuting) return html`<${Spans} onChoice=${actions.mute} />`;
   return html`
@@ -119,7 +119,7 @@ function Items({ chat, actions, onRename, onMembers, onSearch }) {
   `;
 }
 
-/** For how long the chat is to be quiet: in place of the menu's items. */
+/** The choices of how long to mute. They replace the menu's items. */
 function Spans({ onChoice }) {
   const list = useRef(/** @type {any} */ (null));
   useLayoutEffect(() => list.current.querySelector("[role=menuitem]").focus(), []);

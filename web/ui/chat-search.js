@@ -1,9 +1,9 @@
-/** Finding messages of the open chat: from hit to hit, each shown in its place. */
+/** Searches messages of the open chat, and steps from hit to hit. */
 
-import { useDesk } from "./desk.js";
+import { useAppContext } from "./app-context.js";
 import { html, useEffect, useRef, useState } from "./html.js";
 import { Close, Down, Search, Up } from "./icons.js";
-import { MATCH, SEARCHING, useLookup } from "./people.js";
+import { MATCH, SEARCH_FIELD, useSearch } from "./people.js";
 import { COUNTED, queryOf } from "./search.js";
 import { atLeast, t } from "./texts.js";
 
@@ -12,16 +12,16 @@ const NOTHING = { hits: /** @type {any[]} */ ([]), next: null, count: 0, at: -1 
 /**
  * @param {object} props
  * @param {number} props.chatId
- * @param {(hit: any) => void} props.onHit shows a message, and leaves the focus here
+ * @param {(hit: any) => void} props.onHit shows a message without moving the focus
  * @param {() => void} props.onClose
  */
 export function ChatSearch({ chatId, onHit, onClose }) {
-  const { client, announce, inWords } = useDesk();
+  const { client, announce, errorText } = useAppContext();
   const [text, setText] = useState("");
   const [state, setState] = useState(NOTHING);
   const [failure, setFailure] = useState(/** @type {string | null} */ (null));
   const field = useRef(/** @type {any} */ (null));
-  const { found, problem, isLooking } = useLookup(text, (words) => client.api.search(words, { chat: chatId, match: MATCH }));
+  const { found, problem, isLooking } = useSearch(text, (words) => client.api.search(words, { chat: chatId, match: MATCH }));
   const { hits, next, count, at } = state;
 
   const show = (hits, next, count, at) => {
@@ -46,7 +46,7 @@ export function ChatSearch({ chatId, onHit, onClose }) {
       const page = await client.api.search(q, query);
       return show([...hits, ...page.results], page.next, count, page.results.length > 0 ? at + 1 : at);
     } catch (error) {
-      return setFailure(inWords(error));
+      return setFailure(errorText(error));
     }
   };
   const newer = () => at > 0 && show(hits, next, count, at - 1);
@@ -63,7 +63,7 @@ export function ChatSearch({ chatId, onHit, onClose }) {
     <div class="gr-chat-search" role="search" aria-label=${t("searchHere")} onKeyDown=${onKeyDown}>
       <span class="gr-search">
         <${Search} />
-        <input ref=${field} id="chat-search-input" type="search" aria-label=${t("searchHere")} placeholder=${t("searchHere")} ...${SEARCHING}
+        <input ref=${field} id="chat-search-input" type="search" aria-label=${t("searchHere")} placeholder=${t("searchHere")} ...${SEARCH_FIELD}
           value=${text} onInput=${(event) => setText(event.currentTarget.value)} />
       </span>
       <span class="gr-chat-search-note" role="status">${note}</span>

@@ -1,47 +1,47 @@
-/** Where one types. */
+/** The field in which the user writes a message or edits one. */
 
-import { useDesk } from "./desk.js";
+import { useAppContext } from "./app-context.js";
 import { classes, focusedBeside, html, useEffect, useId, useMedia, useRef, useState } from "./html.js";
 import { Check, Close, Edit, Send, Smile } from "./icons.js";
 import { t } from "./texts.js";
 
 /**
  * @param {object} props
- * @param {import("./composing.js").Composing} props.composing
+ * @param {import("./composer-state.js").ComposerState} props.composer
  * @param {string} [props.id] of the field
  * @param {() => void} props.onSent
  */
-export function Composer({ composing, id, class: kind = "", label, onSent, hasFocus = false }) {
-  const desk = useDesk();
+export function Composer({ composer, id, class: kind = "", label, onSent, hasFocus = false }) {
+  const app = useAppContext();
   const field = useRef(/** @type {any} */ (null));
   const [, draw] = useState(0);
   const [isSaving, setSaving] = useState(false);
   const hint = useId();
-  // On a screen that is touched Enter is a new line: no key there has Shift.
+  // On touch screens Enter inserts a new line: their keyboards have no Shift+Enter.
   const isTouched = useMedia("(pointer: coarse)");
-  const { editing, text } = composing;
+  const { editing, text } = composer;
 
   useEffect(
     () =>
-      composing.on((what) => {
+      composer.on((what) => {
         draw((count) => count + 1);
-        if (what === "gone") desk.toast(t("editGone"));
+        if (what === "gone") app.toast(t("editGone"));
         if (what === "edit") queueMicrotask(() => isElsewhere(field.current) || focusEnd(field.current));
         if (what === "sent") onSent();
       }),
-    [composing],
+    [composer],
   );
   useEffect(() => {
     if (hasFocus) focusEnd(field.current);
-  }, [composing, hasFocus]);
+  }, [composer, hasFocus]);
 
   const submit = async () => {
-    if (!composing.isFit || isSaving) return;
+    if (!composer.canSubmit || isSaving) return;
     setSaving(true);
     try {
-      await composing.submit();
+      await composer.submit();
     } catch (error) {
-      desk.toast(desk.inWords(error));
+      app.toast(app.errorText(error));
     } finally {
       setSaving(false);
       field.current?.focus();
@@ -49,24 +49,24 @@ export function Composer({ composing, id, class: kind = "", label, onSent, hasFo
   };
   const onKeyDown = (event) => {
     if (event.key === "Enter" && (isTouched ? event.ctrlKey || event.metaKey : !event.shiftKey)) submit();
-    else if (event.key === "Escape" && editing) composing.cancel();
-    else if (event.key === "ArrowUp" && text === "" && !editing && desk.settings.can("editing") && composing.editLast()) null;
+    else if (event.key === "Escape" && editing) composer.cancel();
+    else if (event.key === "ArrowUp" && text === "" && !editing && app.settings.can("editing") && composer.editLatest()) null;
     else return;
     event.preventDefault();
     event.stopPropagation();
   };
   const insert = (emoji) => {
     const { selectionStart, selectionEnd, value } = field.current;
-    composing.type(value.slice(0, selectionStart) + emoji + value.slice(selectionEnd));
+    composer.type(value.slice(0, selectionStart) + emoji + value.slice(selectionEnd));
     queueMicrotask(() => {
       field.current.focus();
       field.current.setSelectionRange(selectionStart + emoji.length, selectionStart + emoji.length);
     });
   };
-  const count = composing.left;
+  const count = composer.charactersLeft;
   const isTooLong = count !== null && count < 0;
   useEffect(() => {
-    if (isTooLong) desk.announce(t("tooLong", { count: -count }));
+    if (isTooLong) app.announce(t("tooLong", { count: -count }));
   }, [isTooLong]);
   return html`
     <form class=${classes("gr-composer", editing && "is-editing", isTooLong && "is-too-long")}
@@ -75,7 +75,7 @@ export function Composer({ composing, id, class: kind = "", label, onSent, hasFo
       html`
         <div class="gr-composer-editing">
           <${Edit} /><span>${t("editing")}</span>
-          <button type="button" class="gr-icon-button edit-cancel-btn" aria-label=${t("cancelEdit")} onClick=${() => composing.cancel()}><${Close} /></button>
+          <button type="button" class="gr-icon-button edit-cancel-btn" aria-label=${t("cancelEdit")} onClick=${() => composer.cancel()}><${Close} /></button>
         </div>
       `}
       <div class="gr-composer-field">
@@ -83,15 +83,15 @@ export function Composer({ composing, id, class: kind = "", label, onSent, hasFo
           <textarea ref=${field} id=${id} class=${kind} rows="1" aria-label=${label} placeholder=${label} dir=${text === "" ? undefined : "auto"}
             aria-describedby=${hint} value=${text} enterkeyhint=${isTouched ? "enter" : "send"} autocapitalize="sentences"
             autocomplete="off" aria-invalid=${isTooLong ? "true" : undefined}
-            onInput=${(event) => composing.type(event.currentTarget.value)} onKeyDown=${onKeyDown}></textarea>
+            onInput=${(event) => composer.type(event.currentTarget.value)} onKeyDown=${onKeyDown}></textarea>
         </span>
         <button type="button" class="gr-icon-button" aria-label=${t("insertEmoji")} title=${t("insertEmoji")}
-          onClick=${(event) => desk.pickEmoji(event.currentTarget, insert)}><${Smile} /></button>
+          onClick=${(event) => app.pickEmoji(event.currentTarget, insert)}><${Smile} /></button>
         ${editing
           ? html`<button type="submit" class="gr-send edit-save-btn" aria-label=${t("save")} title=${t("save")}
-              disabled=${!composing.isFit || isSaving}><${Check} /></button>`
+              disabled=${!composer.canSubmit || isSaving}><${Check} /></button>`
           : html`<button type="submit" class="gr-send" aria-label=${t("send")} title=${t("send")}
-              disabled=${!composing.isFit}><${Send} /></button>`}
+              disabled=${!composer.canSubmit}><${Send} /></button>`}
       </div>
       <p id=${hint} class=${classes("gr-composer-hint", isTooLong && "gr-danger")}>
         ${count !== null && (isTooLong ? t("tooLong", { count: -count }) : t("left", { count }))}
@@ -100,7 +100,7 @@ export function Composer({ composing, id, class: kind = "", label, onSent, hasFo
   `;
 }
 
-/** Whether somebody is at work in another conversation of the page. */
+/** Whether another conversation of the page has the focus. */
 function isElsewhere(field) {
   const conversation = field && focusedBeside(field)?.closest(".gr-conversation");
   return Boolean(conversation) && !conversation.contains(field);

@@ -1,9 +1,9 @@
-/** What the widgets of a page share: one client, and who looks at the page. */
+/** The connection that all widgets of a page share: one client, and the state of its user's sign-in. */
 
 import { Greenroom, GreenroomError } from "../greenroom.js";
 import { loadSettings } from "./settings.js";
 
-/** How long after a start that was refused it is tried again, in milliseconds. */
+/** The pause before a refused start is retried, in milliseconds. */
 const PAUSE = 30_000;
 
 export class Connection {
@@ -13,7 +13,7 @@ export class Connection {
   client;
   #signInUrl;
   #listeners = new Set();
-  /** The start that is under way. @type {symbol | null} */
+  /** The start in progress. @type {symbol | null} */
   #current = null;
   #retry;
   #userId;
@@ -23,12 +23,12 @@ export class Connection {
     this.#signInUrl = signInUrl;
     const asked = typeof token === "function" ? async () => keyIn(await token()) : token;
     this.client = new Greenroom({ baseUrl: server, token: asked ?? (tokenUrl ? () => fetchToken(tokenUrl) : undefined) });
-    this.client.on("status", ({ status }) => status === "signedOut" && !this.#current && this.#become("visitor"));
-    this.client.on("change", () => this.userId !== this.#userId && this.#tell());
+    this.client.on("status", ({ status }) => status === "signedOut" && !this.#current && this.#setState("visitor"));
+    this.client.on("change", () => this.userId !== this.#userId && this.#notify());
     this.#start();
   }
 
-  /** Whose chats these are; null while that is not known. */
+  /** The id of the signed-in user; null while it is not known. */
   get userId() {
     return this.client.state.me?.id ?? null;
   }
@@ -47,15 +47,15 @@ export class Connection {
     if (start !== this.#current) return;
     this.#current = null;
     if (state === "failed") this.#retry = setTimeout(() => this.#start(), PAUSE);
-    this.#become(state);
+    this.#setState(state);
   }
 
-  /** Looks again whether somebody is signed in, where nobody was, or the server refused to say. */
+  /** Starts again, if no user was signed in or the server refused. */
   tryAgain() {
     if (this.state !== "started" && !this.#current) this.#start();
   }
 
-  /** Lets go of the network until `tryAgain()`. */
+  /** Disconnects until `tryAgain()`. */
   stop() {
     this.#current = null;
     clearTimeout(this.#retry);
@@ -63,19 +63,19 @@ export class Connection {
     this.client.stop();
   }
 
-  /** Another address to sign in at. */
-  signsInAt(url) {
+  /** Changes the sign-in URL. */
+  setSignInUrl(url) {
     if (url === this.#signInUrl) return;
     this.#signInUrl = url;
-    this.#tell();
+    this.#notify();
   }
 
-  #become(state) {
+  #setState(state) {
     this.state = state;
-    this.#tell();
+    this.#notify();
   }
 
-  #tell() {
+  #notify() {
     this.#userId = this.userId;
     for (const listener of this.#listeners) listener();
   }
@@ -89,17 +89,17 @@ export class Connection {
     return this.client.api.base === location.origin;
   }
 
-  /** Where a visitor signs in, and comes back from. */
+  /** The URL at which a visitor signs in. It leads back to this page. */
   get signInUrl() {
     const here = this.isOwnSite ? location.pathname + location.search : location.href;
     const url = new URL(this.#signInUrl ?? `${this.client.api.base}/login/`, location.href);
-    // Only its own pages are where the server leads back to.
+    // The server redirects only to its own pages.
     if (this.#signInUrl || this.isOwnSite) url.searchParams.set("next", here);
     return url.href;
   }
 }
 
-/** A token from the host's own server. */
+/** Fetches a token from the host's server. */
 async function fetchToken(url) {
   const response = await fetch(url, { credentials: "same-origin", headers: { Accept: "application/json" } });
   if ([204, 401, 403, 404].includes(response.status)) throw new GreenroomError(401, { detail: "Nobody is signed in." });
@@ -107,7 +107,7 @@ async function fetchToken(url) {
   return keyIn(await response.text());
 }
 
-/** The token in what a host answers: JSON with a `key` or a `token`, or the token as it is. */
+/** Returns the token in a host's answer: JSON with `key` or `token`, or the token as plain text. */
 function keyIn(answer) {
   if (typeof answer === "string") {
     const text = answer.trim();

@@ -1,15 +1,15 @@
-/** An open chat: its heading, its messages, and where one answers. */
+/** An open chat: its header, its messages, and the composer. */
 
+import { useAppContext, useRetry, useStore } from "./app-context.js";
 import { Composer } from "./composer.js";
-import { useDesk, useKnown, useRetry } from "./desk.js";
-import { inWordsRetried } from "./errors.js";
-import { hold } from "./holding.js";
+import { retriedErrorText } from "./errors.js";
 import { html, useEffect, useRef, useState } from "./html.js";
+import { keepLoaded } from "./loaded-chats.js";
+import { readUpTo, Skeletons, MessageList } from "./message-list.js";
 import { t } from "./texts.js";
-import { readUpTo, Skeletons, Thread } from "./thread.js";
 
 /**
- * A place in a chat.
+ * A position in a chat.
  * @typedef {object} Place
  * @property {number | null} messageId
  * @property {any} [hit] the message as it was found
@@ -18,7 +18,7 @@ import { readUpTo, Skeletons, Thread } from "./thread.js";
 /** @type {Place} */
 const NOWHERE = { messageId: null };
 
-/** Each place has a number of its own. */
+/** Returns a key for a place. Each object has its own. */
 const numbers = new WeakMap();
 function numberOf(place) {
   if (!numbers.has(place)) numbers.set(place, Symbol());
@@ -29,22 +29,22 @@ function numberOf(place) {
  * @param {object} props
  * @param {number} props.chatId
  * @param {any} props.header
- * @param {Place} [props.place] the message to show; another object asks for it anew
+ * @param {Place} [props.place] the message to show; a new object scrolls to it again
  * @param {{list?: object, field?: object}} props.hooks ids and classes
- * @param {boolean} [props.hasFocus] whether one may type right away
+ * @param {boolean} [props.hasFocus] whether the composer gets the focus
  */
 export function Conversation({ chatId, header, place = NOWHERE, hooks = {}, hasFocus = false }) {
-  const { client, composings } = useDesk();
+  const { client, composers } = useAppContext();
   const [problem, setProblem] = useState(/** @type {any} */ (null));
   const [attempts, setAttempts] = useState(0);
-  const jumper = useRef(() => {});
-  const isOpen = useKnown((state) => state.isOpen(chatId));
-  const isKnown = useKnown((state) => state.chats.has(chatId));
-  const title = useKnown((state) => state.chats.get(chatId)?.title);
+  const scrollToNewest = useRef(() => {});
+  const isOpen = useStore((state) => state.isOpen(chatId));
+  const isKnown = useStore((state) => state.chats.has(chatId));
+  const title = useStore((state) => state.chats.get(chatId)?.title);
   const [opened, setOpened] = useState(/** @type {any} */ (null));
-  const composing = composings.of(chatId);
+  const composer = composers.of(chatId);
 
-  useEffect(() => hold(client, chatId), [client, chatId]);
+  useEffect(() => keepLoaded(client, chatId), [client, chatId]);
   useEffect(() => {
     let isHere = true;
     setProblem(null);
@@ -62,15 +62,15 @@ export function Conversation({ chatId, header, place = NOWHERE, hooks = {}, hasF
     <section class="gr-conversation" aria-label=${t("chatNamed", { title })}>
       ${header}
       ${isOpen && isKnown && opened
-        ? html`<${Thread} key=${numberOf(opened)} chatId=${chatId} place=${opened} ...${hooks.list} composing=${composing} jumper=${jumper} />`
+        ? html`<${MessageList} key=${numberOf(opened)} chatId=${chatId} place=${opened} ...${hooks.list} composer=${composer} scrollToNewest=${scrollToNewest} />`
         : html`<div class="gr-thread"><div class="gr-messages"><div class="gr-rows"><${Skeletons} count=${6} /></div></div></div>`}
-      <${Composer} key=${chatId} composing=${composing} ...${hooks.field} label=${t("writeMessage")}
-        hasFocus=${hasFocus && isOpen && place.messageId === null} onSent=${() => jumper.current()} />
+      <${Composer} key=${chatId} composer=${composer} ...${hooks.field} label=${t("writeMessage")}
+        hasFocus=${hasFocus && isOpen && place.messageId === null} onSent=${() => scrollToNewest.current()} />
     </section>
   `;
 }
 
-/** Unread messages from which on a chat is opened where they begin, however far back that is. */
+/** Chats with more unread messages than this open at the first unread one, however old it is. */
 const MANY = 40;
 
 function openIn(client, chatId, messageId) {
@@ -88,7 +88,7 @@ function Unopened({ header, error, onRetry }) {
       ${header}
       <div class="gr-empty" role="alert">
         <h2>${title}</h2>
-        <p>${isGone ? t("chatGoneText") : inWordsRetried(error)}</p>
+        <p>${isGone ? t("chatGoneText") : retriedErrorText(error)}</p>
         ${!isGone && html`<button type="button" class="gr-button gr-button-primary" onClick=${onRetry}>${t("retry")}</button>`}
       </div>
     </section>

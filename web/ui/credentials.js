@@ -1,20 +1,20 @@
-/** Where one is signed in, and the access keys of programs: when and from where they were used, and their end. */
+/** The user's sessions and access tokens: when and from where they were used, and a button to end each. */
 
-import { useAttempt, useDesk } from "./desk.js";
+import { useAppContext, useAttempt } from "./app-context.js";
 import { html, useEffect, useRef, useState } from "./html.js";
 import { ago, t } from "./texts.js";
 
 export function Credentials() {
-  const { api } = useDesk().client;
+  const { api } = useAppContext().client;
   return html`
     <${List} title=${t("signedInAt")} list=${api.sessions} end=${api.endSession} endOthers=${api.endOtherSessions} isShown=${() => true} />
     <${List} title=${t("accessKeys")} list=${api.tokens} end=${api.endToken} endOthers=${api.endOtherTokens} isShown=${(all) => all?.length > 0} />
   `;
 }
 
-/** The sessions or the tokens, the newest first; those that fit on one page. */
+/** A list of sessions or tokens, the newest first. It shows the first page only. */
 function List({ title, list, end, endOthers, isShown }) {
-  const { inWords, announce } = useDesk();
+  const { errorText, announce } = useAppContext();
   const attempt = useAttempt();
   const [all, setAll] = useState(/** @type {any[] | undefined} */ (undefined));
   const [problem, setProblem] = useState("");
@@ -22,7 +22,7 @@ function List({ title, list, end, endOthers, isShown }) {
   const load = () =>
     list().then(
       ({ results }) => setAll(results),
-      (error) => setProblem(inWords(error)),
+      (error) => setProblem(errorText(error)),
     );
   useEffect(() => void load(), []);
   const ends = (work) =>
@@ -59,7 +59,7 @@ function Row({ one, onEnd }) {
   `;
 }
 
-/** In this order: others name themselves after those that follow. */
+/** The order matters: browsers also name those that follow here. */
 const BROWSERS = [
   ["Edge", /Edg(?:e|A|iOS)?\//],
   ["Opera", /OPR\//],
@@ -78,7 +78,7 @@ const SYSTEMS = [
   ["Linux", /Linux/],
 ];
 
-/** What a `User-Agent` means, in a few words; of a program its name. */
+/** Returns a `User-Agent` in a few words: the browser and the system, or the program's name. */
 function program(agent) {
   const named = (list) => list.find(([, pattern]) => pattern.test(agent))?.[0];
   if (!agent.startsWith("Mozilla/")) return agent.split(/[\s(;]/)[0].slice(0, 40);

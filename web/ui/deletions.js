@@ -1,9 +1,9 @@
 /**
- * Messages that are about to be deleted. For a while it can be undone: until then the server does not know of it. It is noted
- * in the storage, so that it is done another time where the page's end came first.
+ * Pending deletions of messages. For a few seconds a deletion can be undone: until then it is not sent to the server. It
+ * is kept in the storage, so that the next page sends it if this one closes first.
  */
 
-/** How long, in milliseconds. */
+/** How long a deletion can be undone, in milliseconds. */
 const WAIT = 8_000;
 
 export class Deletions {
@@ -14,14 +14,14 @@ export class Deletions {
   #timers = new Map();
   #listeners = new Set();
 
-  /** @param {string} owner tells one user of one server from others */
+  /** @param {string} owner identifies the user and the server */
   constructor(client, owner, storage, onFailure) {
     this.#client = client;
     this.#owner = `greenroom-deletion:${owner}:`;
     this.#storage = storage;
     this.#onFailure = onFailure;
-    this.#takeUp();
-    // Whoever goes away does not come back to undo it.
+    this.#resume();
+    // After leaving the page, a user does not return to undo it.
     globalThis.addEventListener("pagehide", () => this.flush());
   }
 
@@ -38,22 +38,22 @@ export class Deletions {
     if (this.has(messageId)) return;
     this.#timers.set(messageId, setTimeout(() => this.#run(messageId), WAIT));
     this.#use((storage, owner) => storage.setItem(owner + messageId, String(Date.now() + WAIT)));
-    this.#tell();
+    this.#notify();
   }
 
   undo(messageId) {
-    this.#settle(messageId);
-    this.#tell();
+    this.#cancel(messageId);
+    this.#notify();
   }
 
-  /** Deletes now what waits, in requests that outlive the page. */
+  /** Sends all pending deletions now, in requests that outlive the page. */
   flush() {
     for (const messageId of [...this.#timers.keys()]) {
       clearTimeout(this.#timers.get(messageId));
       this.#timers.delete(messageId);
       this.#delete(messageId).catch(() => {});
     }
-    this.#tell();
+    this.#notify();
   }
 
   async #run(messageId) {
@@ -62,7 +62,7 @@ export class Deletions {
     } catch (error) {
       if (error.status !== 404) this.#onFailure(error);
     }
-    // Only now, so that its text is not seen again in between.
+    // Only now, so that the text does not reappear in between.
     this.undo(messageId);
   }
 
@@ -75,8 +75,8 @@ export class Deletions {
     this.#forget(messageId);
   }
 
-  /** Does what was left undone, unless another tab undoes it before its time. */
-  #takeUp() {
+  /** Sends the stored deletions of earlier pages, unless another tab undoes them in time. */
+  #resume() {
     const keys = this.#use((storage, owner) => Object.keys(storage).filter((key) => key.startsWith(owner))) ?? [];
     for (const key of keys) {
       const read = () => Number(this.#use((storage) => storage.getItem(key)));
@@ -85,7 +85,7 @@ export class Deletions {
     }
   }
 
-  #settle(messageId) {
+  #cancel(messageId) {
     clearTimeout(this.#timers.get(messageId));
     this.#timers.delete(messageId);
     this.#forget(messageId);
@@ -99,12 +99,12 @@ export class Deletions {
     try {
       return this.#storage ? use(this.#storage, this.#owner) : null;
     } catch {
-      // Full, or closed to us: then it is not done another time.
+      // The storage is full or blocked: a deletion does not outlive the page.
       return null;
     }
   }
 
-  #tell() {
+  #notify() {
     for (const listener of this.#listeners) listener();
   }
 }

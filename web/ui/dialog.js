@@ -1,4 +1,4 @@
-/** Windows above the page. The browser keeps the focus in them, and gives it back at the end. */
+/** Modal dialogs. The browser keeps the focus in them, and restores it when they close. */
 
 import { html, useId, useLayoutEffect, useRef } from "./html.js";
 import { Close } from "./icons.js";
@@ -23,7 +23,7 @@ export function Dialog({ title, onClose, children, header = null, class: kind = 
   `;
 }
 
-/** A question with two answers. */
+/** A question with two answers: confirm and cancel. */
 export function Confirmation({ title, text, yes, no = t("cancel"), isDangerous = true, onAnswer }) {
   const answer = useRef(false);
   const [dialog, onEnd] = useModal(() => onAnswer(answer.current));
@@ -59,11 +59,11 @@ function useModal(onClose) {
       current.close();
     };
   }, []);
-  // The event comes a little later than the end. Whoever took the window away does not have to be told of it.
+  // The `close` event arrives after the removal: then there is nothing left to report.
   return [dialog, () => isGone.current || onClose()];
 }
 
-/** A click beside a window closes it. */
+/** Closes a dialog by a click beside it. */
 function onBackdrop(event) {
   if (event.target === event.currentTarget) event.currentTarget.close();
 }

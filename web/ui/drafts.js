@@ -1,6 +1,6 @@
 /**
- * What was typed and not sent or saved yet, for each chat; it outlives a reload. The tabs of a browser share it: one shows what
- * another one typed, until one types in it oneself. From then on it keeps its own text.
+ * Unsent texts, by chat. They outlive a reload, and the tabs of a browser share them: a tab shows the text of another tab
+ * until the user types in it. From then on the tab keeps its own text.
  */
 
 export class Drafts {
@@ -8,17 +8,17 @@ export class Drafts {
   #storage;
   #ofTab;
   #kept = new Map();
-  /** What was typed in this tab. */
+  /** Chats in which the user typed in this tab. */
   #own = new Set();
-  /** The shared texts as this tab knows them: a read may be older than the latest event. */
+  /** The shared texts as last seen by this tab: a read may be older than the latest event. */
   #seen = new Map();
   #listeners = new Set();
   #end = new AbortController();
 
   /**
-   * @param {string} owner tells one user of one server from others
+   * @param {string} owner identifies the user and the server
    * @param {Storage | null} storage shared by all tabs
-   * @param {Storage | null} ofTab outlives a reload of this tab: keeps its text while another tab's is in the shared one
+   * @param {Storage | null} ofTab this tab's own storage: it keeps the tab's text while the shared storage has another tab's
    */
   constructor(owner, storage, ofTab = null) {
     this.#owner = `greenroom-draft:${owner}:`;
@@ -29,7 +29,7 @@ export class Drafts {
     globalThis.addEventListener("pagehide", () => this.#keepOwn(), { signal });
   }
 
-  /** Calls back with the chat's id, and whether it is an edit, when another tab has changed what is kept. */
+  /** Calls the listener with the chat's id, and whether it is an edit, when another tab has changed its text. */
   on(listener) {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
@@ -60,14 +60,14 @@ export class Drafts {
       this.#use(this.#storage, (storage, key) => storage.setItem(key, text), chatId);
     } else {
       this.#own.delete(chatId);
-      // Another tab's text stays.
+      // The shared text is another tab's: it stays.
       if (this.#seen.get(chatId) !== before) return;
       this.#seen.set(chatId, null);
       this.#use(this.#storage, (storage, key) => storage.removeItem(key), chatId);
     }
   }
 
-  /** The message that is being edited, `{id, content}`, and its new text as far as it is typed. */
+  /** Returns the edit in progress: the message `{id, content}` and its new text. */
   getEdit(chatId) {
     try {
       return JSON.parse(this.get(editIn(chatId)) || "null");
@@ -100,7 +100,7 @@ export class Drafts {
     for (const listener of this.#listeners) listener(Number(id), edit !== undefined);
   }
 
-  /** Keeps this tab's texts where another tab has written over them and the event has not come yet. */
+  /** Saves this tab's texts that another tab has overwritten, while the event has not arrived yet. */
   #keepOwn() {
     for (const chatId of this.#own) {
       const text = this.#kept.get(chatId);
@@ -117,7 +117,7 @@ export class Drafts {
     try {
       return storage ? use(storage, this.#owner + key) : null;
     } catch {
-      // Full, or closed to us: then a draft does not outlive a reload.
+      // The storage is full or blocked: a draft does not outlive a reload.
       return null;
     }
   }
@@ -125,5 +125,5 @@ export class Drafts {
 
 const editIn = (chatId) => `${chatId}:edit`;
 
-/** Whether a text was sent, or goes on, in another tab: it is gone there, or the longer of the two begins with the other. */
+/** Whether a text is the same draft in another tab: it was sent there, or one of the two begins with the other. */
 const isSameText = (text, other) => !other || other.startsWith(text) || text.startsWith(other);

@@ -1,6 +1,6 @@
 /**
- * Elements from the markup of the emoji picker's templates, without the browser's parser: pages that require Trusted Types
- * do not let us use that.
+ * Parses the markup of the emoji picker's templates without the browser's parser, which pages that require Trusted Types
+ * forbid.
  */
 
 const TAG_OR_TEXT = /<(\/?)([a-z][a-z0-9-]*)((?:[^">]|"[^"]*")*)>|([^<]+)/gi;

@@ -1,9 +1,9 @@
-/** What the emoji picker knows of emoji, in memory: for pages on which browsers keep the storage closed. */
+/** An in-memory database for the emoji picker, for pages on which the browser blocks the storage. */
 
-/** Shorter words find nothing. */
+/** Shorter words are not searched. */
 const SHORTEST = 2;
 
-/** As the picker's own database is asked. */
+/** The methods of the picker's own database. */
 export class EmojiMemory {
   customEmoji = [];
   locale;
@@ -32,7 +32,7 @@ export class EmojiMemory {
     return (await this.#all()).filter((emoji) => emoji.group === group);
   }
 
-  /** Those with all of the words; the last one may be unfinished. */
+  /** Returns the emoji with all of the words; the last word may be a prefix. */
   async getEmojiBySearchQuery(query) {
     const words = wordsIn(query);
     if (words.length === 0) return [];

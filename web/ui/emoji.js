@@ -1,15 +1,15 @@
-/** The emoji picker. It, and what it knows of emoji, is loaded when it is wanted for the first time. */
+/** The emoji picker. The picker and its data are loaded at first use. */
 
 import { EmojiMemory } from "./emoji-memory.js";
 import { focusedBeside } from "./html.js";
 import { place } from "./menu.js";
 import { group, language } from "./texts.js";
 
-/** What the picker shows where the system has no emoji in colour, and it cannot find out which ones there are. */
+/** The emoji version to show where the system has no colour emoji: the picker cannot detect its versions there. */
 const PLAIN = 15;
 
 let sheet;
-/** The picker's element; a page may have one of its own under its usual name. */
+/** The picker's element class. The page may define the usual element name itself. */
 let Element;
 
 async function makePicker() {
@@ -22,7 +22,7 @@ async function makePicker() {
   const database = eitherOf(new Database(source), new EmojiMemory(source));
   const emojiVersion = hasColours() ? undefined : PLAIN;
   const picker = new Element({ ...source, database, i18n: group("picker"), ...(emojiVersion && { emojiVersion }) });
-  // An inline style is refused by pages with a strict Content-Security-Policy; the same as a sheet is not.
+  // Strict Content-Security-Policies refuse inline styles; a constructed sheet is allowed.
   const style = picker.shadowRoot.querySelector("style");
   if (!sheet) {
     sheet = new CSSStyleSheet();
@@ -33,7 +33,7 @@ async function makePicker() {
   return picker;
 }
 
-/** A database, or where browsers keep the storage closed the other one. */
+/** Returns a proxy of the stored database, or of the other one where the browser blocks the storage. */
 function eitherOf(stored, other) {
   const usable = stored.ready().then(
     () => stored,
@@ -49,7 +49,7 @@ function named(Picker) {
   return Picker;
 }
 
-/** Whether emoji are drawn in colour. */
+/** Whether the system draws emoji in colour. */
 function hasColours() {
   const canvas = document.createElement("canvas");
   canvas.width = canvas.height = 8;
@@ -62,13 +62,13 @@ function hasColours() {
   return data.some((value, index) => index % 4 === 0 && (value !== data[index + 1] || value !== data[index + 2]));
 }
 
-/** Shows the picker beside something. Resolves with the emoji, or null where none was picked. */
+/** Shows the picker beside an element. Resolves with the emoji, or null where none was picked. */
 export async function pickEmoji(box, opener) {
   const focused = focusedBeside(box);
   const picker = await makePicker();
   return new Promise((resolve) => {
     let picked = null;
-    // What it was opened for may go: a message that is deleted.
+    // The element may be removed: a message that is deleted.
     const watch = new ResizeObserver(() => !opener.isConnected && box.matches(":popover-open") && box.hidePopover());
     watch.observe(opener);
     const end = () => {
@@ -83,7 +83,7 @@ export async function pickEmoji(box, opener) {
       picked = event.detail.unicode;
       box.hidePopover();
     });
-    // An earlier one may be open.
+    // Another picker may be open.
     if (box.matches(":popover-open")) box.hidePopover();
     box.replaceChildren(picker);
     box.showPopover();

@@ -1,18 +1,18 @@
-/** What went wrong, in words. */
+/** Errors as texts for the user. */
 
 import { t } from "./texts.js";
 
-/** @param {import("../greenroom.js").GreenroomError} error of something that is tried again by itself when it may be */
-export const inWordsRetried = (error) =>
-  error.status === 429 ? t("errorTooMuchRetried", { count: error.retryAfter ?? 60 }) : inWords(error);
+/** @param {import("../greenroom.js").GreenroomError} error of work that is retried automatically */
+export const retriedErrorText = (error) =>
+  error.status === 429 ? t("errorTooMuchRetried", { count: error.retryAfter ?? 60 }) : errorText(error);
 
 /** @param {import("../greenroom.js").GreenroomError} error */
-export function inWords(error) {
+export function errorText(error) {
   switch (error.status) {
     case 0:
       return t("errorOffline");
     case 400:
-      // The server's own sentences are for those who write programs, in one language.
+      // The server's sentences are for developers, in English only.
       return t("errorRefused");
     case 401:
       return t("errorSignedOut");
@@ -27,7 +27,7 @@ export function inWords(error) {
     case 429:
       return t("errorTooMuch", { count: error.retryAfter ?? 60 });
     case undefined:
-      // No answer of the server, but a fault of ours: it is seen like any error that nobody caught.
+      // Not an answer of the server but a bug here: reported as an uncaught error.
       setTimeout(() => {
         throw error;
       });

@@ -1,4 +1,4 @@
-/** Rendering: preact, with templates in place of JSX. */
+/** Rendering: Preact, with templates in place of JSX. */
 
 import { Fragment, createContext, h, options, render } from "../vendor/preact.js";
 import {
@@ -28,8 +28,8 @@ export {
   useState,
 };
 
-/** Makes changes and has them drawn before it returns. */
-export function drawn(change) {
+/** Applies changes and renders them before it returns. */
+export function renderNow(change) {
   const before = options.debounceRendering;
   let draw;
   options.debounceRendering = (callback) => (draw = callback);
@@ -41,7 +41,7 @@ export function drawn(change) {
   }
 }
 
-/** A component that is drawn again only when one of its properties is another one. */
+/** Returns a component that rerenders only when one of its properties changes. */
 export function memo(Component) {
   function Memo(props) {
     this.shouldComponentUpdate = (next) => !isSame(this.props, next);
@@ -50,7 +50,7 @@ export function memo(Component) {
   return Memo;
 }
 
-/** Whether two values are one, or lists or objects of the same. */
+/** Whether two values are identical, or lists or objects of identical values. */
 export function isSame(a, b) {
   if (Object.is(a, b)) return true;
   if (!isCollection(a) || !isCollection(b)) return false;
@@ -61,11 +61,11 @@ export function isSame(a, b) {
 const isCollection = (value) =>
   Array.isArray(value) || (value !== null && typeof value === "object" && value.constructor === Object);
 
-/** Class names, those that apply. */
+/** Joins the class names that apply. */
 export const classes = (...names) => names.filter(Boolean).join(" ");
 
-/** Something of an object that tells by `on` when it has changed; drawn anew when it is another. */
-export function useWatched(object, read) {
+/** Reads a value from an object with `on(listener)`. Rerenders when the value changes. */
+export function useSubscription(object, read) {
   const [, draw] = useState(0);
   const latest = useRef(/** @type {any} */ (null));
   const value = read(object);
@@ -81,7 +81,7 @@ export function useWatched(object, read) {
   return value;
 }
 
-/** What has the focus in the document, or in the shadow root that a node is in. */
+/** Returns the focused element of the document, or of the shadow root that a node is in. */
 export const focusedBeside = (node) => node.getRootNode().activeElement;
 
 /** Whether a media query applies. */
@@ -97,7 +97,7 @@ export function useMedia(query) {
   return applies;
 }
 
-/** A function that stays the same one, and does what the latest one given would do. */
+/** Returns a function that never changes, and calls the latest callback. */
 export function useLatest(callback) {
   const latest = useRef(callback);
   latest.current = callback;

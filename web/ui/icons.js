@@ -1,4 +1,4 @@
-/** Pictures on buttons. They say nothing that the button's label does not say. */
+/** Icons on buttons. The button's label says the same in words. */
 
 import { html } from "./html.js";
 
@@ -46,7 +46,7 @@ export const Unread = icon("M4 6h16v12H4z", "M4 7l8 6 8-6");
 export const Warning = icon("M12 4L2.5 20h19z", "M12 10v4.5M12 17.3v.01");
 export const Undo = icon("M8 5L4 9l4 4", "M4 9h10a5 5 0 0 1 0 10h-3");
 
-/** The sign of Greenroom. */
+/** Greenroom's logo. */
 export const Logo = () => html`
   <svg class="gr-logo" viewBox="0 0 32 32" aria-hidden="true" focusable="false">
     <rect width="32" height="32" rx="9" />

@@ -1,16 +1,16 @@
-/** The list of a chat's members, and what can be done with each. */
+/** The list of a chat's members, and the actions on each. */
 
+import { useAppContext, useRetry, useStore } from "./app-context.js";
 import { Avatar } from "./avatar.js";
-import { useDesk, useKnown, useRetry } from "./desk.js";
-import { inWordsRetried } from "./errors.js";
+import { retriedErrorText } from "./errors.js";
 import { html, useEffect, useState } from "./html.js";
 import { Bubble, More, Person, Trash } from "./icons.js";
 import { Menu, MenuItem } from "./menu.js";
-import { dmWith, MATCH, Names, SEARCHING, useLookup } from "./people.js";
+import { Skeletons } from "./message-list.js";
+import { dmWith, MATCH, Names, SEARCH_FIELD, useSearch } from "./people.js";
 import { t } from "./texts.js";
-import { Skeletons } from "./thread.js";
 
-/** Members that are seen at a glance. Among more one may search. */
+/** Lists with more members than this have a search field. */
 const FEW = 8;
 const PAGE_SIZE = 100;
 
@@ -23,7 +23,7 @@ export function MemberList({ chat, isAdmin, onClose }) {
     ${(chat.member_count > FEW || text) &&
     html`
       <div class="gr-search" role="search">
-        <input id="member-search-input" class="gr-field" type="search" aria-label=${t("findMember")} placeholder=${t("findMember")} ...${SEARCHING}
+        <input id="member-search-input" class="gr-field" type="search" aria-label=${t("findMember")} placeholder=${t("findMember")} ...${SEARCH_FIELD}
           value=${text} onInput=${(event) => setText(event.currentTarget.value)} />
       </div>
     `}
@@ -39,13 +39,13 @@ export function MemberList({ chat, isAdmin, onClose }) {
   `;
 }
 
-/** Those whom the chat lists and further pages of them, or those who have the words in their names; null before there is an answer. */
+/** Returns listed members and further pages, or the search results; null before the first answer. */
 function useMembers(chat, words) {
-  const { client } = useDesk();
+  const { client } = useAppContext();
   const [further, setFurther] = useState(/** @type {any[]} */ ([]));
   const [changes, setChanges] = useState(() => new Map());
   const [error, setError] = useState(/** @type {any} */ (null));
-  const { found, problem, isLooking } = useLookup(words, (search) => client.api.members(chat.id, { search, match: MATCH }));
+  const { found, problem, isLooking } = useSearch(words, (search) => client.api.members(chat.id, { search, match: MATCH }));
   useEffect(() => {
     setFurther([]);
     setError(null);
@@ -54,7 +54,7 @@ function useMembers(chat, words) {
   const listed = new Map(chat.members.map((member) => [member.id, member]));
   const first = words ? found?.results : chat.members;
   const all = new Map([...(first ?? []), ...further].map((member) => [member.id, member]));
-  // What the chat lists is as it is now; of others it is known what was changed here, and who is gone: null.
+  // Listed members are up to date. Of others, changes made here are known; null: removed.
   const known = ([id, member]) => listed.get(id) ?? (changes.has(id) ? changes.get(id) : member);
   const members = first ? [...all].map(known).filter(Boolean) : null;
   const count = words ? (found?.count ?? 0) : chat.member_count;
@@ -70,20 +70,20 @@ function useMembers(chat, words) {
   };
   useRetry(error, loadMore);
   const onChange = (id, member) => setChanges((before) => new Map(before).set(id, member));
-  return { members, hasMore: first && all.size < count, loadMore, failure: problem ?? (error && inWordsRetried(error)), isLooking, onChange };
+  return { members, hasMore: first && all.size < count, loadMore, failure: problem ?? (error && retriedErrorText(error)), isLooking, onChange };
 }
 
 function Member({ member, chat, isAdmin, onClose, setProblem, onChange }) {
-  const { client, confirm, inWords, openChat, settings } = useDesk();
-  const me = useKnown((state) => state.me);
-  const mayWrite = useKnown((state) => settings.mayStart(state.me) || dmWith(state, member.id) !== undefined);
+  const { client, confirm, errorText, openChat, settings } = useAppContext();
+  const me = useStore((state) => state.me);
+  const mayWrite = useStore((state) => settings.mayStartChats(state.me) || dmWith(state, member.id) !== undefined);
   const isMe = member.id === me?.id;
   const attempt = async (work) => {
     setProblem(null);
     try {
       await work();
     } catch (error) {
-      setProblem(inWords(error));
+      setProblem(errorText(error));
     }
   };
   const remove = async () => {
@@ -92,7 +92,7 @@ function Member({ member, chat, isAdmin, onClose, setProblem, onChange }) {
     await attempt(async () => {
       await client.api.removeMember(chat.id, member.id);
       onChange(member.id, null);
-      // The button is gone that had the focus.
+      // The focused button has been removed.
       document.getElementById("manage-members-tab")?.focus();
     });
   };

@@ -1,23 +1,23 @@
-/** Who is in a chat. */
+/** The dialog with a chat's members, and the form that adds people. */
 
+import { useAppContext, useStore } from "./app-context.js";
 import { Avatar } from "./avatar.js";
-import { useDesk, useKnown } from "./desk.js";
 import { Dialog } from "./dialog.js";
 import { html, useEffect, useLayoutEffect, useRef, useState } from "./html.js";
 import { Add, Check, Search } from "./icons.js";
 import { MemberList } from "./member-list.js";
-import { MATCH, Names, SEARCHING, useLookup } from "./people.js";
+import { MATCH, Names, SEARCH_FIELD, useSearch } from "./people.js";
 import { t } from "./texts.js";
 
-/** Whether somebody may do what admins may: staff may in a room that is nobody's own. */
+/** Whether a user may do what admins may. Staff may in public rooms of an object. */
 export const mayManage = (chat, me) =>
   chat.my_role === "admin" || (me.is_staff && chat.chat_type === "room" && chat.is_public && chat.object !== null);
 
 export function Members({ chatId, onClose }) {
-  const chat = useKnown((state) => state.chats.get(chatId));
-  const isAdmin = useKnown((state) => chat && mayManage(chat, state.me));
-  const { settings } = useDesk();
-  const mayAdd = useKnown((state) => isAdmin && settings.mayStart(state.me));
+  const chat = useStore((state) => state.chats.get(chatId));
+  const isAdmin = useStore((state) => chat && mayManage(chat, state.me));
+  const { settings } = useAppContext();
+  const mayAdd = useStore((state) => isAdmin && settings.mayStartChats(state.me));
   const [tab, setTab] = useState(mayAdd ? "add" : "manage");
   if (!chat) return null;
   const tabs = [mayAdd && ["add", t("addPeople")], ["manage", t("members", { count: chat.member_count })]].filter(Boolean);
@@ -51,14 +51,14 @@ function onTabKey(event, setTab) {
 }
 
 function AddPeople({ chat }) {
-  const { client } = useDesk();
+  const { client } = useAppContext();
   const [text, setText] = useState("");
   const field = useRef(/** @type {any} */ (null));
   const look = async (words) => {
     const { results } = await client.api.searchUsers(words, { match: MATCH });
     return { results, members: await membersAmong(client, chat, results, words) };
   };
-  const { found, problem, isLooking, again } = useLookup(text, look);
+  const { found, problem, isLooking, again } = useSearch(text, look);
   useEffect(() => field.current.focus(), []);
   const submit = (event) => {
     event.preventDefault();
@@ -67,7 +67,7 @@ function AddPeople({ chat }) {
   return html`
     <form class="gr-search" role="search" onSubmit=${submit}>
       <input ref=${field} id="user-search-input" type="search" aria-label=${t("findPeople")} placeholder=${t("findPeople")}
-        ...${SEARCHING} value=${text} onInput=${(event) => setText(event.currentTarget.value)} />
+        ...${SEARCH_FIELD} value=${text} onInput=${(event) => setText(event.currentTarget.value)} />
       <button type="submit" id="search-btn" class="gr-icon-button" aria-label=${t("search")} title=${t("search")}><${Search} /></button>
     </form>
     <div role="status">
@@ -81,14 +81,14 @@ function AddPeople({ chat }) {
   `;
 }
 
-/** Which of those that were found are in the chat already, as far as it does not list them. */
+/** Returns which of the found users are in the chat already, beyond the members that it lists. */
 async function membersAmong(client, chat, users, words) {
   const among = new Set();
   const isListed = ({ id }) => among.has(id) || chat.members.some((member) => member.id === id);
   if (chat.members.length >= chat.member_count || users.every(isListed)) return among;
   const { results, next } = await client.api.members(chat.id, { search: words, page_size: 100 });
   for (const { id } of results) among.add(id);
-  // Members are not found by their e-mail address.
+  // The member search does not look at e-mail addresses.
   const isNamed = ({ display_name, username }) =>
     words.toLowerCase().split(/\s+/).every((word) => `${display_name}\n${username}`.toLowerCase().includes(word));
   const others = users.filter((user) => !isListed(user) && (next !== null || !isNamed(user)));
@@ -100,13 +100,13 @@ async function membersAmong(client, chat, users, words) {
 }
 
 function Found({ user, chat, wasMember }) {
-  const { client, inWords } = useDesk();
+  const { client, errorText } = useAppContext();
   const [state, setState] = useState("");
   const isMember = chat.members.some(({ id }) => id === user.id) || wasMember || state === "added";
   const row = useRef(/** @type {any} */ (null));
   const holdsFocus = row.current?.contains(document.activeElement);
   useLayoutEffect(() => {
-    // The button is gone that had it.
+    // The focused button has been removed.
     if (holdsFocus && isMember) row.current.querySelector(".gr-added").focus();
   }, [isMember]);
   const add = async () => {
@@ -116,7 +116,7 @@ function Found({ user, chat, wasMember }) {
       await client.api.addMembers(chat.id, [user.id]);
       setState("added");
     } catch (error) {
-      setState(inWords(error));
+      setState(errorText(error));
     }
   };
   return html`

@@ -1,9 +1,9 @@
-/** Lists of things to do behind a button. */
+/** Menus behind buttons. */
 
-import { drawn, focusedBeside, html, useId, useLayoutEffect, useRef, useState } from "./html.js";
+import { renderNow, focusedBeside, html, useId, useLayoutEffect, useRef, useState } from "./html.js";
 
 /**
- * A button and its menu. The menu stands beside the button in the document and above everything on the screen.
+ * A button and its menu. The menu is next to the button in the document, and above everything on the screen.
  * @param {{button: (props: object) => any, children: () => any, class?: string, label: string}} props
  */
 export function Menu({ button, children, label, class: kind = "" }) {
@@ -23,12 +23,12 @@ export function Menu({ button, children, label, class: kind = "" }) {
 
   const close = () => {
     if (menu.current?.contains(focusedBeside(menu.current))) opener.current?.focus();
-    drawn(() => setOpen(false));
+    renderNow(() => setOpen(false));
   };
-  // Before the item does what it is for: a window that it opens gives the focus back to whoever has it now.
+  // Closes before the item acts: a dialog that it opens returns the focus to the element that has it now.
   const onChoice = ({ target }) => target.closest("[role^=menuitem]:not([data-stays])") && close();
-  // At once, so that who clicks finds the menu right away.
-  const toggle = () => (isOpen ? close() : drawn(() => setOpen(true)));
+  // Rendered at once, so that the menu is there after the click.
+  const toggle = () => (isOpen ? close() : renderNow(() => setOpen(true)));
   const onToggle = (event) => event.newState === "closed" && setOpen(false);
 
   return html`
@@ -50,7 +50,7 @@ export function Menu({ button, children, label, class: kind = "" }) {
   `;
 }
 
-/** `stays`: the menu does, and shows something else. */
+/** A menu item. `stays`: the menu stays open and shows something else. */
 export function MenuItem({ icon: Icon, children, onSelect, isDangerous = false, stays = false, ...others }) {
   const kind = `gr-menu-item ${isDangerous ? "gr-danger" : ""} ${others.class ?? ""}`;
   return html`
@@ -74,18 +74,18 @@ function onKey(event, menu, close) {
   if (event.key !== "Tab") event.preventDefault();
 }
 
-/** Whether menus come up from the lower edge of the screen, where thumbs are. The styles say it in the same words. */
+/** Whether menus open as sheets at the lower edge of the screen. `style.css` has the same condition. */
 const isSheet = () => matchMedia("(pointer: coarse) and (max-width: 46rem)").matches;
 
-/** Scrolls the message that a sheet is about above it, until the function that it returns is called. */
+/** Scrolls a sheet's message above the sheet, until the returned function is called. */
 function lift(opener, sheet) {
   const row = opener.closest("[data-key]");
   const box = row?.closest(".gr-messages");
   if (!box) return undefined;
-  // It may be on its way up still.
+  // The sheet may still be moving up.
   const top = innerHeight - sheet.offsetHeight;
   const covered = box.getBoundingClientRect().bottom - top;
-  // The last messages have nothing below them to scroll to.
+  // The last messages need room below them to scroll.
   if (covered > 0) box.style.paddingBlockEnd = `${covered + MARGIN}px`;
   box.scrollTop += Math.max(0, row.getBoundingClientRect().bottom - top + MARGIN);
   return () => {
@@ -93,16 +93,16 @@ function lift(opener, sheet) {
   };
 }
 
-/** Puts something beside what opened it, where there is room. */
+/** Places a popover beside the element that opened it, where there is room. */
 export function place(box, opener) {
   const { innerWidth, innerHeight } = globalThis;
   const at = opener.getBoundingClientRect();
   const isRtl = getComputedStyle(opener).direction === "rtl";
-  // Away from the message that it is about: beside others' messages is room after them.
+  // Away from the message: beside other users' messages there is room after them.
   const isAfter = opener.closest(".is-others") !== null;
   const { width, height } = box.getBoundingClientRect();
   const line = opener.closest(".gr-row-line")?.getBoundingClientRect();
-  // Above or below a message, unless that is as high as the screen.
+  // Above or below the message, unless it fills much of the screen.
   const edge = line && line.height < innerHeight / 3 ? line : at;
   const left = isRtl !== isAfter ? at.left : at.right - width;
   const top = edge.bottom + height + MARGIN > innerHeight && edge.top > innerHeight / 2 ? edge.top - height : edge.bottom;

@@ -1,20 +1,20 @@
-/** Chats that are to keep quiet. */
+/** Muted chats. */
 
-import { useDesk, useKnown, useMinute } from "./desk.js";
+import { useAppContext, useMinute, useStore } from "./app-context.js";
 import { useEffect } from "./html.js";
 import { t, timeOfDay, dateAndTime } from "./texts.js";
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
-/** Later than anybody waits for: muted until one says otherwise. */
+/** The end of a mute that lasts until the user unmutes. */
 const FOREVER = "9999-01-01T00:00:00Z";
-/** What ends later than that, in milliseconds from now, is not worth a date. */
+/** A mute that ends later than this, in milliseconds from now, is shown without a date. */
 const FAR = 365 * DAY;
 
-/** What the server's time is behind at most where it is told in whole seconds. */
+/** How far behind the known server time can be, in milliseconds: the `Date` header has whole seconds. */
 const BEHIND = 2_000;
 
-/** For how long chats can be muted, each with its text. */
+/** The durations for which chats can be muted, with their texts. */
 export const spans = () => [
   { text: t("muteHours", { count: 1 }), span: HOUR },
   { text: t("muteHours", { count: 8 }), span: 8 * HOUR },
@@ -22,7 +22,7 @@ export const spans = () => [
   { text: t("muteForever"), span: Infinity },
 ];
 
-/** When a span ends that begins now, by the server's clock. The device's may be wrong, and what is known of the server's may be old. */
+/** Returns when a mute of this length ends, by the server's clock. It asks the server: the device's clock may be wrong. */
 export async function endOfSpan({ api }, span) {
   if (span === Infinity) return FOREVER;
   await api.settings();
@@ -33,31 +33,31 @@ const endOf = (chat) => Date.parse(chat?.me?.muted_until ?? "") || 0;
 
 export const isMuted = ({ api }, chat) => endOf(chat) > api.now();
 
-/** Chats that are loaded only to know whether they are muted. Where there are more, they all count as loud. */
+/** At most so many chats are loaded to learn whether they are muted. With more, all of them count as not muted. */
 const MOST = 100;
 
 const areToBeLoaded = ({ unreadElsewhere: { length } }) => length > 0 && length <= MOST;
 
-/** Unread messages of all chats but the muted ones. */
-function unreadAloud(client) {
+/** Returns the number of unread messages outside muted chats. */
+function unmutedUnread(client) {
   const { state } = client;
   const sum = (chats) => chats.reduce((total, { unread_count }) => total + unread_count, 0);
   const loud = sum(state.chatList.filter((chat) => !isMuted(client, chat)));
   return areToBeLoaded(state) ? loud : loud + state.unread - sum(state.chatList);
 }
 
-/** The same as it changes. Chats further down the list are loaded for it. */
-export function useUnreadAloud() {
-  const { client } = useDesk();
+/** Returns the number of unread messages outside muted chats, as it changes. Loads chats further down the list for it. */
+export function useUnmutedUnread() {
+  const { client } = useAppContext();
   useMinute();
-  const isToLoad = useKnown(areToBeLoaded);
+  const isToLoad = useStore(areToBeLoaded);
   useEffect(() => {
     if (isToLoad) client.loadUnread();
   }, [client, isToLoad]);
-  return useKnown(() => unreadAloud(client));
+  return useStore(() => unmutedUnread(client));
 }
 
-/** How long a chat is muted, in words. */
+/** Returns until when a chat is muted, as a text. */
 export function mutedText({ api }, chat) {
   const left = endOf(chat) - api.now();
   if (left > FAR) return t("muted");

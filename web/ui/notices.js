@@ -1,23 +1,23 @@
-/** What tells of news while one looks elsewhere: the title, the icon, and the browser's notifications. */
+/** Signs of new messages outside the open chat: the page's title and icon, and browser notifications. */
 
+import { useAppContext, useStore } from "./app-context.js";
 import { otherOf } from "./avatar.js";
-import { useDesk, useKnown } from "./desk.js";
 import { useEffect } from "./html.js";
-import { isMuted, useUnreadAloud } from "./muting.js";
-import { isNotified, notify, unnotify } from "./notifications.js";
+import { isMuted, useUnmutedUnread } from "./muting.js";
+import { isNotified, notify, closeNotification } from "./notifications.js";
 import { fullNameOf, fullTitleOf } from "./people.js";
 import { ownerOf } from "./session.js";
+import { announceFocus, isTabFocused } from "./tab-focus.js";
 import { t } from "./texts.js";
-import { tellWatched } from "./watching.js";
 
 /**
- * Nothing of muted chats.
- * @param {{chatId: number | null, onSelect: (id: number) => void}} props the open chat, and what opens another one
+ * Muted chats give no sign.
+ * @param {{chatId: number | null, onSelect: (id: number) => void}} props the open chat, and a function that opens another one
  */
 export function Notices({ chatId, onSelect }) {
-  const { client, announce } = useDesk();
-  const unread = useUnreadAloud();
-  const title = useKnown((state) => namedTitle(state.chats.get(chatId), state.me));
+  const { client, announce } = useAppContext();
+  const unread = useUnmutedUnread();
+  const title = useStore((state) => namedTitle(state.chats.get(chatId), state.me));
 
   useEffect(() => {
     document.title = [unread > 0 && `(${unread})`, title ?? t("messagesTitle"), "· Greenroom"].filter(Boolean).join(" ");
@@ -28,30 +28,30 @@ export function Notices({ chatId, onSelect }) {
     () =>
       client.on("message", async ({ chatId: of, message, change }) => {
         if (change !== "new" || message.sender.id === client.state.me?.id) return;
-        // Of a chat that is not loaded it is not known whether it is muted.
+        // Only a loaded chat shows whether it is muted.
         const chat = client.state.chats.get(of) ?? (await client.api.chat(of).catch(() => null));
         if (isMuted(client, chat)) return;
-        const isSeen = document.visibilityState === "visible" && document.hasFocus();
+        const isSeen = isTabFocused();
         const { title = "" } = chat ?? {};
-        // Among two there is nobody else to tell them apart from.
+        // In a dm, the username tells users of the same name apart.
         const name = chat?.chat_type === "dm" ? fullNameOf(message.sender) : message.sender.display_name;
         if (isSeen && of !== chatId) announce(t("newIn", { name, title }));
         if (!isSeen && isNotified() && (await isUnread(client, message))) notify(ownerOf(client), message, name, () => onSelect(of));
       }),
     [client, chatId],
   );
-  useEffect(() => client.on("chat", ({ chatId, chat }) => !chat?.unread_count && unnotify(chatId)), [client]);
-  useEffect(() => tellWatched(ownerOf(client)), [client]);
+  useEffect(() => client.on("chat", ({ chatId, chat }) => !chat?.unread_count && closeNotification(chatId)), [client]);
+  useEffect(() => announceFocus(ownerOf(client)), [client]);
   return null;
 }
 
-/** The title of a chat; of a direct message that was given one, with who that is. */
+/** Returns the title of a chat; with the other member's name if a dm has a title of its own. */
 function namedTitle(chat, me) {
   const isGiven = chat?.chat_type === "dm" && chat.title !== otherOf(chat, me)?.display_name;
   return isGiven ? fullTitleOf(chat, me) : chat?.title;
 }
 
-/** Whether a message is unread still, as the server knows it: a page that wakes up hears of it first, and of its reader later. */
+/** Whether the server has a message as unread. A page that wakes up gets the message first, and its read event later. */
 async function isUnread(client, { id, chat: chatId }) {
   const known = () => client.state.chats.get(chatId);
   const chat = await client.api.chat(chatId).catch((error) => (error.isFinal ? null : known()));
@@ -62,7 +62,7 @@ async function isUnread(client, { id, chat: chatId }) {
 
 let plain;
 
-/** Puts the number of unread messages on the page's icon. */
+/** Shows the number of unread messages on the page's icon. */
 function showOnIcon(unread) {
   const link = /** @type {HTMLLinkElement | null} */ (document.querySelector("link[rel=icon]"));
   if (!link) return;

@@ -1,22 +1,22 @@
-/** The browser's notifications: whether they can be had, and one for each message, however many tabs there are. */
+/** Browser notifications: one for each message, however many tabs are open. */
 
-import { isWanted, setWanted } from "./session.js";
-import { isWatched } from "./watching.js";
+import { wantsNotifications, setWantsNotifications } from "./session.js";
+import { isAnyTabFocused } from "./tab-focus.js";
 
-/** Phones know the name, but their browsers refuse to make one outside of a service worker. */
+/** Browsers on phones have `Notification`, but only service workers may create one. */
 const isPhone = /Android|iPhone|iPad/.test(globalThis.navigator?.userAgent ?? "");
 
-/** Whether one could be made; null as long as that is not known. */
+/** Whether notifications can be created; null while it is not known. */
 let works = /** @type {boolean | null} */ (null);
 
-/** Whether the browser lets a page make notifications. */
+/** Whether the browser lets a page create notifications. */
 export function canNotify() {
   if (!("Notification" in globalThis) || !globalThis.isSecureContext) return false;
   if (works === null && (isPhone || Notification.permission !== "granted")) make("", { silent: true })?.close?.();
   return works ?? true;
 }
 
-/** Makes one, or null where that is not possible. @param {NotificationOptions} options */
+/** Creates a notification; null where that is not possible. @param {NotificationOptions} options */
 function make(title, options) {
   try {
     const notification = new Notification(title, options);
@@ -28,29 +28,29 @@ function make(title, options) {
   }
 }
 
-/** Whether one is notified in this browser. */
-export const isNotified = () => canNotify() && isWanted() && Notification.permission === "granted";
+/** Whether the user gets notifications in this browser. */
+export const isNotified = () => canNotify() && wantsNotifications() && Notification.permission === "granted";
 
-/** Asks the browser where that is needed. Whether one is notified from now on. */
+/** Turns notifications on or off, and asks the browser's permission. Returns whether they are on. */
 export async function askToNotify(isOn) {
   const isAllowed = isOn && canNotify() && (await Notification.requestPermission()) === "granted";
-  setWanted(isAllowed);
+  setWantsNotifications(isAllowed);
   return isAllowed;
 }
 
-/** Those that are shown, by chat. */
+/** Open notifications, by chat. */
 const shown = new Map();
 
 /**
- * Notifies of a message, unless another tab has, or somebody looks at one of them.
- * @param {string} owner whose tabs these are
- * @param {string} name how its sender is called
+ * Notifies of a message, unless another tab has, or one of the tabs is focused.
+ * @param {string} owner the signed-in user of these tabs
+ * @param {string} name the sender's name
  */
 export async function notify(owner, message, name, onClick) {
   if (!isNotified()) return;
-  await alone(`greenroom-notify:${owner}`, async () => {
+  await withLock(`greenroom-notify:${owner}`, async () => {
     const key = `greenroom-notified:${owner}`;
-    if ((await isWatched(owner)) || !claim(key, message.id) || !(await holds(`${key}:${message.id}`))) return;
+    if ((await isAnyTabFocused(owner)) || !claim(key, message.id) || !(await acquire(`${key}:${message.id}`))) return;
     const notification = make(name, {
       body: message.content.slice(0, 200),
       tag: `greenroom ${message.chat}`,
@@ -65,16 +65,16 @@ export async function notify(owner, message, name, onClick) {
   });
 }
 
-/** Takes back what a chat was notified of: it is read. */
-export function unnotify(chatId) {
+/** Closes a chat's notification: the chat was read. */
+export function closeNotification(chatId) {
   shown.get(chatId)?.close();
   shown.delete(chatId);
 }
 
-/** Numbers that are remembered; those before them are taken for claimed. */
+/** How many claimed numbers are stored; lower ones count as claimed. */
 const REMEMBERED = 200;
 
-/** Whether this tab is the first one to claim a number. They need not come in order: each waits for an answer of its own. */
+/** Claims a number for this tab. Returns false if it was claimed. Claims may be out of order. */
 function claim(key, number) {
   try {
     const known = JSON.parse(localStorage.getItem(key) ?? "[]");
@@ -83,16 +83,16 @@ function claim(key, number) {
     const latest = [...claimed, number].sort((a, b) => a - b).slice(-REMEMBERED);
     localStorage.setItem(key, JSON.stringify(latest));
   } catch {
-    // Without storage each tab is on its own.
+    // Without storage each tab notifies by itself.
   }
   return true;
 }
 
-/** How long other tabs may take to see what one has stored, in milliseconds. */
+/** How long other tabs may take to see a change of the storage, in milliseconds. */
 const SEEN_WITHIN = 5_000;
 
-/** Whether this tab gets a lock, which it keeps until the storage of all tabs tells the same. */
-function holds(name) {
+/** Takes a lock, and keeps it until all tabs see the changed storage. Returns whether this tab got it. */
+function acquire(name) {
   const { locks } = globalThis.navigator ?? {};
   if (!locks) return true;
   return new Promise((resolve) => {
@@ -104,7 +104,8 @@ function holds(name) {
   });
 }
 
-async function alone(name, work) {
+/** Runs work under a lock (Web Locks API), or without it where there are no locks. */
+async function withLock(name, work) {
   let isBegun = false;
   const begin = () => {
     isBegun = true;

@@ -1,29 +1,29 @@
-/** The messages page: the list of chats and the open one, side by side or one at a time. */
+/** The messages page: the list of chats and the open chat, side by side or one at a time. */
 
+import { useAppContext, useAttempt, useStore } from "./app-context.js";
+import { AppShell } from "./app-shell.js";
 import { Avatar } from "./avatar.js";
+import { ChatHeader } from "./chat-header.js";
 import { ChatList } from "./chat-list.js";
 import { isEnding } from "./chat-menu.js";
 import { ChatSearch } from "./chat-search.js";
+import { Pill } from "./connection-status.js";
 import { Conversation } from "./conversation.js";
-import { useAttempt, useDesk, useKnown } from "./desk.js";
-import { Heading } from "./heading.js";
 import { html, useEffect, useLayoutEffect, useMedia, useState } from "./html.js";
 import { Add, Bell, Bubble, Compass, Exit, Logo, Person } from "./icons.js";
 import { Members } from "./members.js";
 import { Menu, MenuItem } from "./menu.js";
+import { Skeletons } from "./message-list.js";
 import { Notices } from "./notices.js";
 import { askToNotify, canNotify, isNotified } from "./notifications.js";
-import { Pill } from "./pill.js";
 import { Profile } from "./profile.js";
 import { RoomBrowser } from "./room-browser.js";
-import { announceSession, forget, onSession, ownerOf } from "./session.js";
-import { loadSettings } from "./settings.js";
 import { SearchField, SearchResults } from "./search.js";
-import { Shell } from "./shell.js";
+import { announceSession, clearUserData, onSession, ownerOf } from "./session.js";
+import { loadSettings } from "./settings.js";
 import { direction, language, t } from "./texts.js";
-import { Skeletons } from "./thread.js";
 
-/** The chat that the address names, and the message in it. */
+/** The chat and the message that the URL names. */
 function placeOfAddress() {
   const query = new URLSearchParams(location.search);
   return { chatId: Number(query.get("chat")) || null, messageId: Number(query.get("message")) || null };
@@ -40,7 +40,7 @@ export function Page({ client }) {
   useEffect(() => {
     Object.assign(document.documentElement, { lang: language, dir: direction });
     const leave = () => {
-      // A browser may keep the page for going back.
+      // The browser may keep the page in its back-forward cache.
       setState("left");
       toSignIn();
     };
@@ -49,10 +49,10 @@ export function Page({ client }) {
       onSession((owner) => {
         if (owner && owner === ownerOf(client)) {
           client.stop();
-          forget(client, owner);
+          clearUserData(client, owner);
           leave();
         } else if (client.state.me) {
-          // It may be another user by now.
+          // Another user may have signed in.
           client.stop();
           client.start().catch(() => {});
         }
@@ -79,12 +79,12 @@ export function Page({ client }) {
     return () => globalThis.removeEventListener("pageshow", again);
   }, [state]);
 
-  /** Shows a chat, at a message that was found where one is given. */
+  /** Shows a chat, at a search hit if there is one. */
   const select = (chatId, hit = null, isSearching = false) => {
     const now = placeOfAddress();
     const messageId = hit?.id ?? null;
     const address = addressOf(chatId, messageId);
-    // One way back leads over all hits in a chat.
+    // All hits of a chat share one history entry.
     if (isSearching && now.messageId !== null) history.replaceState(null, "", address);
     else if (chatId !== now.chatId || messageId !== now.messageId) history.pushState(null, "", address);
     setPlace({ chatId, messageId, hit });
@@ -92,13 +92,13 @@ export function Page({ client }) {
   if (state === "failed") return html`<main class="gr-app gr-empty"><h1>${t("startFailed")}</h1></main>`;
   if (state === "starting" || state === "left") return html`<${Starting} client=${client} chatId=${place.chatId} />`;
   return html`
-    <${Shell} client=${client} settings=${settings} openChat=${select}>
+    <${AppShell} client=${client} settings=${settings} openChat=${select}>
       <${App} place=${place} onSelect=${select} />
     <//>
   `;
 }
 
-/** How long it may take before it is said that it takes long, in milliseconds. */
+/** After so long, in milliseconds, the page says that the server cannot be reached. */
 const PATIENCE = 4_000;
 
 function Starting({ client, chatId }) {
@@ -122,14 +122,14 @@ function Starting({ client, chatId }) {
 
 function App({ place, onSelect }) {
   const { chatId } = place;
-  const { client, settings, toast } = useDesk();
-  const mayStart = useKnown((state) => settings.mayStart(state.me));
+  const { client, settings, toast } = useAppContext();
+  const mayStartChats = useStore((state) => settings.mayStartChats(state.me));
   const attempt = useAttempt();
   const [dialog, setDialog] = useState(/** @type {string | null} */ (null));
   const [words, setWords] = useState("");
   const [isSearching, setSearching] = useState(false);
   const isWide = useMedia("(min-width: 46rem)");
-  const hasChats = useKnown((state) => state.chatList.length > 0);
+  const hasChats = useStore((state) => state.chatList.length > 0);
 
   useEffect(
     () =>
@@ -160,7 +160,7 @@ function App({ place, onSelect }) {
   };
   const endSearch = () => {
     setSearching(false);
-    // Where the hit is not shown yet, or not any more, one goes on reading; once it is, it takes the focus.
+    // The hit takes the focus; where it is not in the list, the list does.
     const hit = document.querySelector(`[data-message-id="${place.messageId}"]`) ?? document.querySelector("#message-list");
     (place.messageId === null ? document.querySelector("#message-input") : hit)?.focus();
   };
@@ -170,14 +170,14 @@ function App({ place, onSelect }) {
       <h1 class="gr-hidden">${t("messagesTitle")}</h1>
       <${Notices} chatId=${chatId} onSelect=${onSelect} />
       <nav class="gr-side" aria-label=${t("chats")}>
-        <${SideHeader} onNew=${mayStart && startChat} onRooms=${() => setDialog("rooms")} onProfile=${() => setDialog("profile")} />
+        <${SideHeader} onNew=${mayStartChats && startChat} onRooms=${() => setDialog("rooms")} onProfile=${() => setDialog("profile")} />
         <${SearchField} text=${words} onText=${setWords} />
         ${(isWide || !chatId) && html`<${Pill} />`}
         ${words.trim()
           ? html`<${SearchResults} text=${words} place=${place} onChat=${onSelect} />`
           : html`
               <${ChatList} id="chat-list" selected=${chatId} address=${addressOf} onSelect=${onSelect}>
-                <${FirstRun} onNew=${mayStart && startChat} onRooms=${() => setDialog("rooms")} />
+                <${FirstRun} onNew=${mayStartChats && startChat} onRooms=${() => setDialog("rooms")} />
               <//>
             `}
       </nav>
@@ -187,7 +187,7 @@ function App({ place, onSelect }) {
           ? html`<${Conversation} key=${chatId} chatId=${chatId} place=${place} hasFocus=${isWide}
               hooks=${{ list: { id: "message-list" }, field: { id: "message-input" } }}
               header=${html`
-                <${Heading} chatId=${chatId} onBack=${back} onMembers=${() => setDialog("members")} onSearch=${() => setSearching(true)}
+                <${ChatHeader} chatId=${chatId} onBack=${back} onMembers=${() => setDialog("members")} onSearch=${() => setSearching(true)}
                   onGone=${() => onSelect(null)} />
                 ${isSearching && html`<${ChatSearch} chatId=${chatId} onHit=${(hit) => onSelect(chatId, hit, true)} onClose=${endSearch} />`}
               `} />`
@@ -218,8 +218,8 @@ function SideHeader({ onNew, onRooms, onProfile }) {
 }
 
 function OwnMenu({ onProfile }) {
-  const { client, confirm, deletions, toast } = useDesk();
-  const me = useKnown((state) => state.me);
+  const { client, confirm, deletions, toast } = useAppContext();
+  const me = useStore((state) => state.me);
   const attempt = useAttempt();
   const [isOn, setOn] = useState(isNotified);
   const toggleNotices = async () => {
@@ -234,7 +234,7 @@ function OwnMenu({ onProfile }) {
     await attempt(async () => {
       const owner = ownerOf(client);
       deletions.flush();
-      // Before the server ends the connection, which would be taken for being signed out by somebody else.
+      // First, because the server closes the connection, which would look like a sign-out elsewhere.
       client.stop();
       try {
         await client.api.logout();
@@ -242,7 +242,7 @@ function OwnMenu({ onProfile }) {
         client.start().catch(() => {});
         if (error.status !== 401) throw error;
       }
-      forget(client, owner);
+      clearUserData(client, owner);
       announceSession(owner);
       location.replace("/login/");
     });

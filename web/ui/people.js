@@ -1,24 +1,24 @@
-/** People: how they are called, and how they are found. */
+/** People: their names, and how to search for them. */
 
+import { useRetry } from "./app-context.js";
 import { otherOf } from "./avatar.js";
-import { useRetry } from "./desk.js";
-import { inWordsRetried } from "./errors.js";
+import { retriedErrorText } from "./errors.js";
 import { html, useEffect, useRef, useState } from "./html.js";
 import { t } from "./texts.js";
 
-/** The direct messages with a user, as far as they are loaded. */
+/** Returns the dm with a user, if it is loaded. */
 export const dmWith = (state, userId) =>
   [...state.chats.values()].find(
     ({ chat_type, members }) => chat_type === "dm" && otherOf({ members }, state.me)?.id === userId && (members.length === 2 || userId === state.me.id),
   );
 
-/** The title of a chat. The server calls a group without others, and without a title, by one's own name. */
+/** Returns the title of a chat. The server names an untitled group without other members after the user. */
 export const titleOf = (chat, me) =>
   chat.chat_type === "group" && chat.member_count === 1 && chat.title === me?.display_name ? t("newChat") : chat.title;
 
 /**
- * Who the other one in a direct message is, as far as its title does not say so: either of the two gives it one, and each
- * gives themselves a name. Null where there is nothing to add.
+ * Returns what a dm's title does not show of its other member; null where there is nothing to add. Either member may set
+ * the title, and users choose their display names.
  * @returns {{name: string, username: string} | null}
  */
 export function identityOf(chat, me) {
@@ -29,19 +29,19 @@ export function identityOf(chat, me) {
   return { name: name === username ? "" : name, username };
 }
 
-/** The same in a line. */
+/** Returns `identityOf` in one line. */
 export function identityText(chat, me) {
   const identity = identityOf(chat, me);
   return identity ? [identity.name, `@${identity.username}`].filter(Boolean).join(" ") : "";
 }
 
-/** The title of a chat, with who that is: for a sentence. */
+/** Returns the title of a chat with its identity, for use in a sentence. */
 export function fullTitleOf(chat, me) {
   const identity = identityText(chat, me);
   return identity ? `${titleOf(chat, me)} (${identity})` : titleOf(chat, me);
 }
 
-/** How somebody is called, whatever name they have given themselves. */
+/** Returns a user's display name with the username: display names are not unique. */
 export const fullNameOf = ({ display_name: name, username }) => (name === username ? name : `${name} (@${username})`);
 
 export function Identity({ chat, me }) {
@@ -58,20 +58,20 @@ export const Names = ({ user, note = null }) => html`
   </span>
 `;
 
-/** What phones are told of a field in which one searches: names are not to be corrected. (`autocorrect` as a property is no text.) */
-export const SEARCHING = { autocomplete: "off", autocapitalize: "none", autoCorrect: "off", spellcheck: false, enterkeyhint: "search" };
+/** Attributes of search fields: keyboards do not correct names. (`autocorrect` as a property is not a string.) */
+export const SEARCH_FIELD = { autocomplete: "off", autocapitalize: "none", autoCorrect: "off", spellcheck: false, enterkeyhint: "search" };
 
-/** How the words that somebody types are found: where a word begins with them. */
+/** Searches match words by their beginnings. */
 export const MATCH = "prefix";
 
-/** How long one has to stop typing before it is looked for, in milliseconds. */
+/** The pause in typing after which the search starts, in milliseconds. */
 const PAUSE = 250;
 
 /**
- * What was found for words that somebody types. Where that was too much at once it is looked for again by itself. `found` is null before there is an answer.
+ * Searches as the user types. After a rate limit it retries by itself. `found` is null before the first answer.
  * @param {(text: string) => Promise<any>} look
  */
-export function useLookup(text, look, inputs = []) {
+export function useSearch(text, look, inputs = []) {
   const [state, setState] = useState({ found: /** @type {any} */ (null), error: /** @type {any} */ (null), of: "" });
   const [now, setNow] = useState(0);
   const before = useRef(0);
@@ -93,5 +93,5 @@ export function useLookup(text, look, inputs = []) {
   }, [text, now, ...inputs]);
   useRetry(state.error, again);
   const { found, error, of } = state;
-  return { found, problem: error && inWordsRetried(error), of, isLooking: !!text.trim() && of !== text, again };
+  return { found, problem: error && retriedErrorText(error), of, isLooking: !!text.trim() && of !== text, again };
 }

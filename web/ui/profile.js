@@ -1,15 +1,15 @@
-/** Oneself: name, picture, password, where one is signed in. */
+/** The user's profile: name, picture, password, sessions and blocked users. */
 
+import { useAppContext, useAttempt, useStore } from "./app-context.js";
 import { Avatar } from "./avatar.js";
 import { Credentials } from "./credentials.js";
-import { useAttempt, useDesk, useKnown } from "./desk.js";
 import { Dialog } from "./dialog.js";
-import { html, useEffect, useId, useRef, useState, useWatched } from "./html.js";
+import { html, useEffect, useId, useRef, useState, useSubscription } from "./html.js";
 import { Names } from "./people.js";
 import { t } from "./texts.js";
 
 export function Profile({ onClose }) {
-  const me = useKnown((state) => state.me);
+  const me = useStore((state) => state.me);
   return html`
     <${Dialog} title=${t("profile")} onClose=${onClose}>
       <div class="gr-person">
@@ -35,14 +35,14 @@ export function Profile({ onClose }) {
   `;
 }
 
-/** Whom one has blocked. */
+/** The blocked users. */
 function Blocked() {
-  const { blocks, inWords } = useDesk();
+  const { blocks, errorText } = useAppContext();
   const attempt = useAttempt();
-  const users = useWatched(blocks, () => blocks.users);
+  const users = useSubscription(blocks, () => blocks.users);
   const [problem, setProblem] = useState("");
   const title = useRef(/** @type {any} */ (null));
-  useEffect(() => void blocks.load().catch((error) => setProblem(inWords(error))), []);
+  useEffect(() => void blocks.load().catch((error) => setProblem(errorText(error))), []);
   const unblock = (user) =>
     attempt(async () => {
       await blocks.unblock(user);
@@ -68,21 +68,21 @@ function Blocked() {
   `;
 }
 
-/** Where one's picture comes from; nothing where the server draws it. What is shown for it does as well where that is not known. */
+/** Returns the URL of the user's picture; empty where the server draws it. `avatar_url` replaces an unknown source. */
 const pictureOf = ({ avatar_url: shown, avatar_source: source }) => source ?? (isDrawn(shown) ? "" : shown);
 
 /** Whether a picture is the one that the server draws. */
 const isDrawn = (url) => /\/messages\/avatars\/\d+\.svg(\?key=[\w-]+)?$/.test(url);
 
-/** What is wrong with passwords, in the reader's language. The server's sentences are in one. */
+/** Errors of passwords, in the user's language: the server's sentences are in English only. */
 const SECRETS = { old_password: () => t("oldPasswordWrong"), password: () => t("passwordRules") };
 
-/** What is wrong with a field. */
+/** Returns the error of a field. */
 const said = (name, sentences) => SECRETS[name]?.() ?? sentences.join(" ");
 
-/** Fields that are saved together. What is wrong with one is said below it. */
+/** Fields that are saved together. The error of a field is below it. */
 function Form({ fields, submit, isSecret = false }) {
-  const { client, inWords } = useDesk();
+  const { client, errorText } = useAppContext();
   const [problems, setProblems] = useState(/** @type {Record<string, string[]>} */ ({}));
   const [notice, setNotice] = useState("");
   const id = useId();
@@ -97,7 +97,7 @@ function Form({ fields, submit, isSecret = false }) {
       if (isSecret) form.reset();
     } catch (error) {
       const named = fields.some(({ name }) => name in (error.fields ?? {}));
-      setProblems(named ? error.fields : { "": [inWords(error)] });
+      setProblems(named ? error.fields : { "": [errorText(error)] });
       const first = fields.find(({ name }) => name in (error.fields ?? {}));
       if (first) form.elements[first.name].focus();
     }

@@ -1,6 +1,6 @@
-/** The reactions at hand in a message's menu: those used last, then the usual ones, then all others. */
+/** The reactions in a message's menu: those used last, then the usual ones, then the picker. */
 
-import { useAttempt, useDesk } from "./desk.js";
+import { useAppContext, useAttempt } from "./app-context.js";
 import { html } from "./html.js";
 import { Add } from "./icons.js";
 import { ownerOf, reactionsKey } from "./session.js";
@@ -8,7 +8,7 @@ import { t } from "./texts.js";
 
 const USUAL = ["👍", "❤️", "😂", "😮", "😢", "🙏"];
 
-/** Used in this browser by the client's user, the latest first. */
+/** Returns the user's latest reactions in this browser, the latest first. */
 function recent(client) {
   try {
     const emoji = JSON.parse(localStorage.getItem(reactionsKey(ownerOf(client))) ?? "[]");
@@ -18,24 +18,24 @@ function recent(client) {
   }
 }
 
-/** Remembers that the client's user has reacted with it. */
-export function remember(client, emoji) {
+/** Stores that the user has reacted with an emoji. */
+export function rememberReaction(client, emoji) {
   const latest = [emoji, ...recent(client).filter((one) => one !== emoji)];
   try {
     localStorage.setItem(reactionsKey(ownerOf(client)), JSON.stringify(latest.slice(0, USUAL.length)));
   } catch {
-    // Full, or closed to us: then the usual ones are offered.
+    // The storage is full or blocked: the usual reactions are offered.
   }
 }
 
 /** @param {{message: any, me: any, onMore: () => void}} props */
 export function QuickReactions({ message, me, onMore }) {
-  const { client } = useDesk();
+  const { client } = useAppContext();
   const attempt = useAttempt();
   const own = new Set(message.reactions.filter(({ users }) => users.includes(me?.id)).map(({ emoji }) => emoji));
   const offered = [...new Set([...recent(client), ...USUAL])].slice(0, USUAL.length);
   const toggle = (emoji) => {
-    if (!own.has(emoji)) remember(client, emoji);
+    if (!own.has(emoji)) rememberReaction(client, emoji);
     attempt(() => client.react(message.id, emoji, own.has(emoji) ? "remove" : "add"));
   };
   return html`

@@ -1,13 +1,13 @@
-/** The public rooms, to join them. */
+/** The dialog in which the user finds public rooms and joins them. */
 
+import { useAppContext, useRetry, useStore } from "./app-context.js";
 import { ChatAvatar } from "./avatar.js";
-import { useDesk, useKnown, useRetry } from "./desk.js";
 import { Dialog } from "./dialog.js";
-import { inWordsRetried } from "./errors.js";
+import { retriedErrorText } from "./errors.js";
 import { html, useEffect, useRef, useState } from "./html.js";
-import { MATCH, SEARCHING } from "./people.js";
+import { Skeletons } from "./message-list.js";
+import { MATCH, SEARCH_FIELD } from "./people.js";
 import { t } from "./texts.js";
-import { Skeletons } from "./thread.js";
 
 export function RoomBrowser({ onClose, onOpen }) {
   const [text, setText] = useState("");
@@ -15,7 +15,7 @@ export function RoomBrowser({ onClose, onOpen }) {
   return html`
     <${Dialog} title=${t("rooms")} onClose=${onClose}>
       <input class="gr-field" type="search" aria-label=${t("findRooms")} placeholder=${t("findRooms")} value=${text}
-        ...${SEARCHING} onInput=${(event) => setText(event.currentTarget.value)} />
+        ...${SEARCH_FIELD} onInput=${(event) => setText(event.currentTarget.value)} />
       <div role="status">
         ${problem && html`<p class="gr-note gr-danger">${problem}</p>`}
         ${rooms?.length === 0 && html`<p class="gr-note">${text.trim() ? t("noHits") : t("noRooms")}</p>`}
@@ -29,9 +29,9 @@ export function RoomBrowser({ onClose, onOpen }) {
   `;
 }
 
-/** Rooms whose title has these words, page by page. */
+/** Returns rooms whose titles match the words, page by page. */
 function useRooms(text) {
-  const { client } = useDesk();
+  const { client } = useAppContext();
   const [state, setState] = useState({ rooms: /** @type {any[] | null} */ (null), hasMore: false, error: /** @type {any} */ (null) });
   const pages = useRef(0);
   const asked = useRef(0);
@@ -53,19 +53,19 @@ function useRooms(text) {
   }, [text]);
   const loadMore = () => load(pages.current + 1);
   useRetry(state.error, loadMore);
-  return { ...state, problem: state.error && inWordsRetried(state.error), loadMore };
+  return { ...state, problem: state.error && retriedErrorText(state.error), loadMore };
 }
 
 function Room({ room, onOpen }) {
-  const { client, inWords } = useDesk();
+  const { client, errorText } = useAppContext();
   const [problem, setProblem] = useState(/** @type {string | null} */ (null));
-  const isMember = useKnown((state) => state.chats.has(room.id)) || room.is_member;
+  const isMember = useStore((state) => state.chats.has(room.id)) || room.is_member;
   const join = async () => {
     try {
       if (!isMember) await client.api.joinChat(room.id);
       onOpen(room.id);
     } catch (error) {
-      setProblem(inWords(error));
+      setProblem(errorText(error));
     }
   };
   return html`

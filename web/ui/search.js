@@ -1,23 +1,23 @@
-/** Finding chats, people and messages. */
+/** Searches chats, people and messages. */
 
+import { useAppContext, useAttempt, useMinute } from "./app-context.js";
 import { Avatar, ChatAvatar, otherOf } from "./avatar.js";
-import { useAttempt, useDesk, useMinute } from "./desk.js";
-import { classes, drawn, html, useEffect, useRef, useState } from "./html.js";
+import { classes, renderNow, html, useEffect, useRef, useState } from "./html.js";
 import { Close, Search as Lens } from "./icons.js";
-import { Identity, identityOf, MATCH, SEARCHING, useLookup } from "./people.js";
-import { Drawn, excerpt, marked } from "./text.js";
+import { Skeletons } from "./message-list.js";
+import { Identity, identityOf, MATCH, SEARCH_FIELD, useSearch } from "./people.js";
+import { BreakableText, excerpt, marked } from "./text.js";
 import { ago, atLeast, t } from "./texts.js";
-import { Skeletons } from "./thread.js";
 
-/** Chats and people that are shown at first, and hits of a kind that are fetched at a time. */
+/** How many chats and people are shown at first, and how many hits are fetched at a time. */
 const FEW = 5;
 const FETCHED = 20;
-/** The server counts no further. */
+/** The server counts up to this number of hits. */
 export const COUNTED = 1_000;
-/** What is shown of a message before the first word that was found, in characters. */
+/** How much of a message is shown before its first hit, in characters. */
 const LEAD = 30;
 
-/** The field. Down leads to what was found, Escape ends it. */
+/** The search field. Arrow Down moves to the hits, Escape clears it. */
 export function SearchField({ text, onText }) {
   const field = useRef(/** @type {any} */ (null));
   const clear = () => {
@@ -33,7 +33,7 @@ export function SearchField({ text, onText }) {
   return html`
     <div class="gr-search gr-side-search" role="search">
       <${Lens} />
-      <input ref=${field} id="search-input" type="search" aria-label=${t("searchAll")} placeholder=${t("searchAll")} ...${SEARCHING}
+      <input ref=${field} id="search-input" type="search" aria-label=${t("searchAll")} placeholder=${t("searchAll")} ...${SEARCH_FIELD}
         value=${text} onInput=${(event) => onText(event.currentTarget.value)} onKeyDown=${onKeyDown} />
       ${text && html`<button type="button" class="gr-icon-button" aria-label=${t("clearSearch")} onClick=${clear}><${Close} /></button>`}
     </div>
@@ -43,14 +43,14 @@ export function SearchField({ text, onText }) {
 /**
  * @param {object} props
  * @param {string} props.text
- * @param {{messageId: number | null}} props.place the message that is shown
- * @param {(chatId: number, hit?: any) => void} props.onChat opens a chat, at a message where one is given
+ * @param {{messageId: number | null}} props.place the visible message
+ * @param {(chatId: number, hit?: any) => void} props.onChat opens a chat, at a hit if given
  */
 export function SearchResults({ text, place, onChat }) {
-  const { client, announce, settings } = useDesk();
+  const { client, announce, settings } = useAppContext();
   useMinute();
   const attempt = useAttempt();
-  // What was answered while other parts were refused: where little may be asked, asking for all again would not end.
+  // Answers from an attempt in which other requests failed: under a rate limit, repeating all requests would never succeed.
   const kept = useRef(/** @type {any} */ ({}));
   const look = async (words) => {
     if (kept.current.words !== words) kept.current = { words };
@@ -64,14 +64,14 @@ export function SearchResults({ text, place, onChat }) {
     kept.current = {};
     return { chats, people: { next: null, count: people.results.length, ...people }, messages };
   };
-  /** People are found to write to them: who may not begin that finds those with whom it has begun. */
+  /** Finds people to write to. Users who may not start chats find the people of their dms. */
   const peopleFor = async (words) => {
     const { me } = client.state;
-    if (settings.mayStart(me)) return client.api.searchUsers(words, { match: MATCH });
+    if (settings.mayStartChats(me)) return client.api.searchUsers(words, { match: MATCH });
     const { results } = await client.api.chats({ search: words, match: MATCH, chat_type: "dm", page_size: FETCHED });
     return { results: results.map((chat) => otherOf(chat, me)).filter(({ id }) => id !== me.id) };
   };
-  /** Names the chats of hits: some may not be among those that are loaded. */
+  /** Adds the chat to each hit: some chats may not be loaded. */
   const withTitles = async (page) => {
     const ids = [...new Set(page.results.map(({ chat }) => chat))].filter((id) => !client.state.chats.has(id));
     const chats = await Promise.all(ids.map((id) => client.api.chat(id).catch(() => null)));
@@ -79,7 +79,7 @@ export function SearchResults({ text, place, onChat }) {
     const chatOf = (id) => client.state.chats.get(id) ?? fetched.get(id) ?? null;
     return { ...page, results: page.results.map((hit) => ({ ...hit, in: chatOf(hit.chat) })) };
   };
-  const { found, problem, isLooking, of, again } = useLookup(text, look);
+  const { found, problem, isLooking, of, again } = useSearch(text, look);
   const count = found && found.chats.count + found.people.count + found.messages.count;
   const isNothing = count === 0 && !found.messages.next;
   useEffect(() => {
@@ -118,7 +118,7 @@ export function SearchResults({ text, place, onChat }) {
   `;
 }
 
-/** What was found of one kind: the first of it, and more as it is asked for. */
+/** The hits of one kind: the first ones, and more on demand. */
 function Section({ title, page, shown, more, children }) {
   const [pages, setPages] = useState([page]);
   const [limit, setLimit] = useState(shown);
@@ -130,7 +130,7 @@ function Section({ title, page, shown, more, children }) {
   const onMore = () =>
     attempt(async () => {
       const further = all.length > limit ? [] : [await more(queryOf(next))];
-      drawn(() => {
+      renderNow(() => {
         setPages([...pages, ...further]);
         setLimit(limit + FETCHED);
       });
@@ -148,7 +148,7 @@ function Section({ title, page, shown, more, children }) {
   `;
 }
 
-/** What a link to another page asks for. */
+/** Returns the query of a link to another page. */
 export const queryOf = (link) => Object.fromEntries(new URL(link).searchParams);
 
 const ChatHit = ({ chat, me, words, onSelect }) => html`
@@ -172,9 +172,9 @@ const PersonHit = ({ user, words, onSelect }) => html`
 `;
 
 function MessageHit({ hit, isShown, onSelect }) {
-  const { client } = useDesk();
+  const { client } = useAppContext();
   const name = hit.sender.id === client.state.me?.id ? t("you") : hit.sender.display_name;
-  // A direct message is called by the other one's name.
+  // A dm has the other member's name as its title.
   const { me } = client.state;
   const title = !hit.in || hit.in.title === name ? "" : hit.in.title;
   return html`
@@ -195,17 +195,17 @@ function MessageHit({ hit, isShown, onSelect }) {
   `;
 }
 
-/** Pieces of a text, every other one of which is marked. */
+/** Renders the pieces of a text, every second one marked. */
 const Pieces = ({ pieces }) =>
   pieces.map((piece, index) => {
-    const shown = html`<${Drawn} text=${piece} />`;
+    const shown = html`<${BreakableText} text=${piece} />`;
     return index % 2 === 1 ? html`<mark>${shown}</mark>` : shown;
   });
 
-/** A text with what was found marked. */
+/** A text with the hits marked. */
 const Highlighted = ({ text, ranges }) => html`<${Pieces} pieces=${excerpt(text, ranges, LEAD)} />`;
 
-/** A name with the words that were looked for marked. */
+/** A name with the searched words marked. */
 const Marked = ({ text, words }) => html`<${Pieces} pieces=${marked(text, words)} />`;
 
 function onArrow(event) {

@@ -1,25 +1,25 @@
-/** Who uses this browser: what they leave in it, and what its tabs tell each other of signing in and out. */
+/** The user of this browser: what is stored for them, and how tabs share sign-ins and sign-outs. */
 
 import { language } from "./texts.js";
 
-/** Holds who has signed out last, or null, with a number that makes it another text each time. */
+/** Storage key of the user who signed out last, or null, with a random number that makes each value new. */
 const KEY = "greenroom-session";
 const NOTIFICATIONS = "greenroom-notifications";
 
-/** Tells the other tabs that somebody has signed in (null), or that an owner has signed out. */
+/** Notifies the other tabs that a user has signed in (null) or that `owner` has signed out. */
 export function announceSession(owner = null) {
   use("localStorage", (storage) => storage.setItem(KEY, JSON.stringify({ owner, at: Math.random() })));
 }
 
-/** Calls back with who has signed out in another tab, or null where somebody has signed in there. */
+/** Calls the listener with the owner who signed out in another tab, or with null after a sign-in there. */
 export function onSession(listener) {
   const onStorage = ({ key, newValue }) => key === KEY && newValue && listener(JSON.parse(newValue).owner);
   globalThis.addEventListener("storage", onStorage);
   return () => globalThis.removeEventListener("storage", onStorage);
 }
 
-/** Leaves nothing of somebody in the browser for whoever uses it next. */
-export function forget(client, owner) {
+/** Removes a user's data from the browser, for the next user of the device. */
+export function clearUserData(client, owner) {
   for (const message of client.outgoing) message.discard();
   const kinds = ["draft", "deletion"].map((kind) => `greenroom-${kind}:${owner}:`);
   const own = [NOTIFICATIONS, reactionsKey(owner)];
@@ -29,31 +29,31 @@ export function forget(client, owner) {
       keys.forEach((key) => storage.removeItem(key));
     });
   }
-  // The picker keeps which emoji one likes.
+  // The emoji picker stores favourites.
   try {
     indexedDB.deleteDatabase(`emoji-picker-element-${language}`);
   } catch {
-    // Closed to us, so nothing is kept.
+    // The storage is blocked, so nothing is stored.
   }
 }
 
-/** What tells one user of one server from others, in keys of the storage. */
+/** Identifies the user and the server, in storage keys. */
 export const ownerOf = (client) => `${client.api.base}:${client.state.me?.id}`;
 
-/** Where the reactions that a user has used last are kept. */
+/** The storage key of a user's latest reactions. */
 export const reactionsKey = (owner) => `greenroom-reactions:${owner}`;
 
-/** Whether one wants to be notified in this browser. */
-export const isWanted = () => use("localStorage", (storage) => storage.getItem(NOTIFICATIONS)) === "yes";
+/** Whether the user wants notifications in this browser. */
+export const wantsNotifications = () => use("localStorage", (storage) => storage.getItem(NOTIFICATIONS)) === "yes";
 
-export const setWanted = (isOn) => void use("localStorage", (storage) => storage.setItem(NOTIFICATIONS, isOn ? "yes" : "no"));
+export const setWantsNotifications = (isOn) => void use("localStorage", (storage) => storage.setItem(NOTIFICATIONS, isOn ? "yes" : "no"));
 
 /** @param {"localStorage" | "sessionStorage"} name @param {(storage: Storage) => any} work */
 function use(name, work) {
   try {
     return work(globalThis[name]);
   } catch {
-    // Full, or closed to us.
+    // The storage is full or blocked.
     return null;
   }
 }

@@ -1,37 +1,37 @@
-/** What people may do on this server, and what it has. */
+/** The server's settings: what users may do, and its limits. */
 
 export class Settings {
   #answer;
 
-  /** @param {Partial<import("../greenroom.d.ts").Settings>} answer as the server gives it */
+  /** @param {Partial<import("../greenroom.d.ts").Settings>} answer of `GET settings/` */
   constructor(answer) {
     this.#answer = answer;
   }
 
-  /** @param {"editing" | "deleting" | "reactions" | "renaming_dms" | "renaming_rooms"} deed */
-  can(deed) {
-    return this.#answer[`allow_${deed}`] ?? true;
+  /** @param {"editing" | "deleting" | "reactions" | "renaming_dms" | "renaming_rooms"} action */
+  can(action) {
+    return this.#answer[`allow_${action}`] ?? true;
   }
 
   get showsDeleted() {
     return this.#answer.show_deleted ?? true;
   }
 
-  /** Whether somebody may begin chats with others, and add people. */
-  mayStart(me) {
+  /** Whether a user may start chats with others and add people. */
+  mayStartChats(me) {
     return this.#answer.contacts !== "staff-only-start" || Boolean(me?.is_staff);
   }
 
-  /** In characters. */
-  get longestMessage() {
+  /** The longest message, in characters. */
+  get maxMessageLength() {
     return this.#answer.max_message_length ?? 5_000;
   }
 }
 
-/** Pauses before they are asked for again, in milliseconds. */
+/** The pauses between attempts to load the settings, in milliseconds. */
 const PAUSES = [250, 1_000, 4_000];
 
-/** Where they cannot be had after a while, everything is shown, and the server says what it does not allow. */
+/** Loads the settings. If that fails, all actions are shown, and the server refuses what it does not allow. */
 export async function loadSettings(client) {
   for (const pause of PAUSES) {
     try {

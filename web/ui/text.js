@@ -1,15 +1,15 @@
-/** The text of a message: as it was typed, with its links. Nothing of it is ever taken for HTML. */
+/** The text of a message, with links. It is never parsed as HTML. */
 
 import { html } from "./html.js";
 import { t } from "./texts.js";
 
 const LINK = /\bhttps?:\/\/[^\s<>"']+/g;
-/** What ends a sentence rather than an address. */
+/** Characters that end a sentence rather than a URL. */
 const TAIL = ".,:;!?…";
-/** An address with a host that there can be. Browsers take a while to find out that a longer one is none. */
+/** A URL with a host of valid length. Browsers parse longer ones slowly before they refuse them. */
 const HOST = /^https?:\/\/[^/?#\\]{1,255}([/?#\\]|$)/;
 
-/** Whether a text is an address, and of no length that would take long to be read. */
+/** Whether a text is a URL of reasonable length. */
 export const isAddress = (text) => HOST.test(text) && URL.canParse(text);
 
 /** @returns {(string | {href: string})[]} */
@@ -25,7 +25,7 @@ export function parts(text) {
   return [...found, text.slice(end)].filter((part) => part !== "");
 }
 
-/** An address without what belongs to the sentence around it. It looks at each character once, whatever the address is. */
+/** Returns a URL without the punctuation of the sentence around it. It reads each character once. */
 function trimmed(address) {
   let unopened = 0;
   for (const character of address) unopened += Number(character === ")") - Number(character === "(");
@@ -39,23 +39,23 @@ function trimmed(address) {
   return address.slice(0, end);
 }
 
-/** More accents and vowel signs in a row than any language writes. The time that browsers take to draw them grows with the square. */
+/** More combining marks in a row than any language uses. The time to render them grows with the square of their number. */
 const MARKS = /(\p{M}{64})/u;
 
-/** A text with places to break between such marks. They are neither seen nor copied. */
-export const Drawn = ({ text }) =>
+/** A text with line break opportunities between such marks. They are neither visible nor copied. */
+export const BreakableText = ({ text }) =>
   MARKS.test(text) ? text.split(MARKS).map((piece, index) => (index % 2 === 1 ? html`${piece}<wbr />` : piece)) : text;
 
 export const Text = ({ text }) =>
   parts(text).map((part) =>
     typeof part === "string"
-      ? html`<${Drawn} text=${part} />`
-      : html`<a href=${part.href} target="_blank" rel="noopener noreferrer nofollow"><${Drawn} text=${part.href} /></a>`,
+      ? html`<${BreakableText} text=${part} />`
+      : html`<a href=${part.href} target="_blank" rel="noopener noreferrer nofollow"><${BreakableText} text=${part.href} /></a>`,
   );
 
 /**
- * A text in pieces, every other one of which was found; it begins near the first of these. Ranges count characters, not units
- * of UTF-16.
+ * Splits a text into pieces, every second one a hit, and starts near the first hit. Ranges count characters, not UTF-16
+ * units.
  * @param {[number, number][]} ranges
  * @param {number} lead characters before the first range
  */
@@ -73,28 +73,28 @@ export function excerpt(text, ranges, lead) {
   return [...pieces, slice(end)];
 }
 
-/** No name or title is longer than this, in units of UTF-16, and no more words are marked in one. */
+/** The longest name or title, in UTF-16 units. At most so many words are marked in one. */
 const LONGEST = 512;
 const MOST_WORDS = 32;
 
-/** Scripts without spaces between words, of which the server finds words anywhere. */
+/** Scripts without spaces between words. The server finds their words anywhere. */
 const UNSPACED = ["Hani", "Hira", "Kana", "Bopo", "Yiii", "Thai", "Laoo", "Khmr", "Mymr", "Tibt"];
 const SPACED = `(?![${UNSPACED.map((script) => `\\p{scx=${script}}`).join("")}])`;
 const BEGINS_WITH_LETTER = new RegExp(`^${SPACED}\\p{L}`, "u");
-/** Here no word goes on. */
+/** Matches where a word begins. */
 const BEGINNING = `(?<!${SPACED}[\\p{L}\\p{N}]\\p{M}{0,8})`;
 
-/** A name in pieces, every other one of which is one of the words that were looked for, or the beginning of such a word. */
+/** Splits a name into pieces, every second one a searched word or the beginning of a word. */
 export function marked(name, words) {
   const different = [...new Set(words.trim().split(/\s+/))].filter((word) => word && word.length <= LONGEST);
   const wanted = different.slice(0, MOST_WORDS).map((word) => (BEGINS_WITH_LETTER.test(word) ? BEGINNING : "") + word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
   return wanted.length ? name.split(new RegExp(`(${wanted.join("|")})`, "giu")) : [name];
 }
 
-/** The beginning of a text in one line. */
+/** Returns the beginning of a text in one line. */
 export const oneLine = (text) => text.slice(0, 1_000).replace(/\s+/g, " ").slice(0, 120);
 
-/** Copies a text, and says whether it could be. */
+/** Copies a text, and shows whether that worked. */
 export async function copy(text, toast) {
   try {
     await navigator.clipboard.writeText(text);
@@ -104,7 +104,7 @@ export async function copy(text, toast) {
   }
 }
 
-/** Whether a text is nothing but a few emoji. */
+/** Whether a text consists of a few emoji only. */
 export function isEmoji(text) {
   return text.length <= 24 && /^[\p{Extended_Pictographic}\p{Emoji_Component}\s]+$/u.test(text) && !/^[\d\s#*]+$/.test(text);
 }

@@ -1,4 +1,4 @@
-/** What people read, in their language: texts, numbers and times. */
+/** Texts, numbers and times in the user's language. */
 
 const LANGUAGES = {
   en: () => import("../texts/en.js"),
@@ -11,17 +11,17 @@ let texts = {};
 let numbers = new Intl.NumberFormat("en");
 let plurals = new Intl.PluralRules("en");
 
-/** The language of the texts, `en`, and the one of numbers and times, `en-GB`. */
+/** The language of the texts (`en`), and the locale of numbers and times (`en-GB`). */
 export let language = "en";
 export let locale = "en";
 /** `ltr` or `rtl`. */
 export let direction = "ltr";
 
-/** Loads the texts in the first of the languages that there is. */
+/** Loads the texts in the first available language. */
 export async function loadTexts(wanted = globalThis.navigator?.languages ?? []) {
   const base = (tag) => tag.toLowerCase().split("-")[0];
   language = base(wanted.find((tag) => base(tag) in LANGUAGES) ?? "en");
-  // A page says `en` where the browser says `en-GB`.
+  // A page has `en` where the browser has `en-GB`.
   const tags = wanted.filter((tag) => base(tag) === language);
   locale = tags.find((tag) => tag.includes("-")) ?? tags[0] ?? "en";
   ({ texts, direction } = (await LANGUAGES[language]()).default);
@@ -29,7 +29,7 @@ export async function loadTexts(wanted = globalThis.navigator?.languages ?? []) 
   plurals = new Intl.PluralRules(locale);
 }
 
-/** A text. `{name}` in it stands for a value; where it has several forms, `count` tells which. */
+/** Returns a text. `{name}` is replaced by a value; `count` selects the plural form. */
 export function t(key, values = {}) {
   const text = texts[key];
   if (text === undefined) return key;
@@ -39,10 +39,10 @@ export function t(key, values = {}) {
   );
 }
 
-/** A number that is counted up to a limit: 12, or 1,000+. */
+/** Formats a count with a limit: 12, or 1,000+. */
 export const atLeast = (count, limit) => numbers.format(Math.min(count, limit)) + (count < limit ? "" : "+");
 
-/** Texts that belong together, as they are. */
+/** Returns a group of texts. */
 export const group = (key) => texts[key];
 
 // Times
@@ -52,29 +52,29 @@ const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
 const formats = new Map();
-/** A formatter of dates or of relative times. They are slow to make. */
+/** Returns a formatter of dates or relative times, from a cache: they are slow to create. */
 function format(options, Kind = Intl.DateTimeFormat) {
-  // One that was made before a journey does not follow it.
+  // The time zone of the device may change.
   const key = locale + Kind.name + zone() + JSON.stringify(options);
   if (!formats.has(key)) formats.set(key, new Kind(locale, options));
   return formats.get(key);
 }
 
-/** Tells time zones apart, as far as it matters now. */
+/** Identifies the current time zone, by its offset. */
 export const zone = () => new Date().getTimezoneOffset();
 
 const startOfDay = (date) => new Date(date.getFullYear(), date.getMonth(), date.getDate());
-/** How many midnights lie between a time and now. */
+/** Returns the number of midnights between a time and now. */
 const daysAgo = (date, now) => Math.round((startOfDay(now) - startOfDay(date)) / DAY);
 
-/** Two times of the same day have the same key. */
+/** Returns a key that is equal for times of the same day. */
 export const dayOf = (time) => startOfDay(new Date(time)).getTime();
 
 export const timeOfDay = (time) => format({ hour: "numeric", minute: "2-digit" }).format(new Date(time));
 
 export const dateAndTime = (time) => format({ dateStyle: "full", timeStyle: "short" }).format(new Date(time));
 
-/** A day as a heading: Today, Yesterday, Monday, 3 May 2027. */
+/** Formats a day as a heading: Today, Yesterday, Monday, 3 May 2027. */
 export function dayName(time, now = new Date()) {
   const date = new Date(time);
   const ago = daysAgo(date, now);
@@ -86,13 +86,13 @@ export function dayName(time, now = new Date()) {
   return format({ weekday: "long", day: "numeric", month: "long", ...year }).format(date);
 }
 
-/** How long ago, as short as it can be said. */
+/** Formats how long ago a time was, as short as possible. */
 export function ago(time, now = new Date()) {
   const date = new Date(time);
   const passed = now.getTime() - date.getTime();
   const days = daysAgo(date, now);
   const relative = format({ numeric: "auto", style: "short" }, Intl.RelativeTimeFormat);
-  // Clocks differ a little. What is much later than now is said as it is.
+  // Clocks differ a little. A time far in the future is shown as a date.
   if (Math.abs(passed) < MINUTE || (passed < 0 && passed > -5 * MINUTE)) return t("now");
   if (passed > 0 && passed < HOUR) return relative.format(-Math.floor(passed / MINUTE), "minute");
   if (days === 0) return timeOfDay(time);
@@ -102,5 +102,5 @@ export function ago(time, now = new Date()) {
   return format({ dateStyle: "short" }).format(date);
 }
 
-/** Names in one phrase: Ann, Bob and Carol. */
+/** Joins names into one phrase: Ann, Bob and Carol. */
 export const listOf = (names) => format({ type: "conjunction" }, Intl.ListFormat).format(names);

@@ -1,4 +1,4 @@
-/** What one wrote and a chat that is gone does not take any more: it is said, with the text. */
+/** Shows unsent texts of a chat that no longer exists for the user, so that they can be copied. */
 
 import { useEffect, useRef } from "./html.js";
 import { fullTitleOf } from "./people.js";
@@ -6,22 +6,22 @@ import { t } from "./texts.js";
 
 /**
  * @param {any} client
- * @param {import("./composing.js").Composings} composings
- * @param {(fields: {title: string, text: string}) => void} tell
+ * @param {import("./composer-state.js").ComposerStates} composers
+ * @param {(fields: {title: string, text: string}) => void} onUnsent
  */
-export function useUnsent(client, composings, tell) {
-  const latest = useRef(tell);
-  latest.current = tell;
+export function useUnsent(client, composers, onUnsent) {
+  const latest = useRef(onUnsent);
+  latest.current = onUnsent;
   useEffect(() => {
     const titles = new Map([...client.state.chats].map(([id, { title }]) => [id, title]));
     const say = (chatId) => {
       const failed = client.outgoing.filter((message) => message.chat === chatId && message.status === "failed");
-      const texts = [...failed.map(({ content }) => content), composings.of(chatId).takeAway()].filter((text) => text.trim());
+      const texts = [...failed.map(({ content }) => content), composers.of(chatId).takeText()].filter((text) => text.trim());
       failed.forEach((message) => message.discard());
       if (texts.length === 0) return;
       latest.current({ title: t("unsentTitle", { title: titles.get(chatId) ?? "…" }), text: texts.join("\n\n") });
     };
-    /** Those that were refused while nobody was there to see it. */
+    /** Handles messages that were refused while no page was open. */
     const sayIfGone = async (chatId) => {
       if (client.state.chats.has(chatId)) return;
       const isGone = await client.api.chat(chatId).then(
@@ -33,7 +33,7 @@ export function useUnsent(client, composings, tell) {
     const onChat = async ({ chatId, chat }) => {
       if (chat) return titles.set(chatId, fullTitleOf(chat, client.state.me));
       if (!client.state.me) return undefined;
-      // What is on its way is refused in a moment.
+      // Messages in flight are refused in a moment.
       const sending = client.outgoing.filter((message) => message.chat === chatId && message.status === "sending");
       await Promise.allSettled(sending.map(({ sent }) => sent));
       return client.state.chats.has(chatId) || say(chatId);
@@ -44,5 +44,5 @@ export function useUnsent(client, composings, tell) {
       client.on("outgoing", ({ message }) => message.status === "failed" && client.outgoing.includes(message) && sayIfGone(message.chat)),
     ];
     return () => stops.forEach((stop) => stop());
-  }, [client, composings]);
+  }, [client, composers]);
 }

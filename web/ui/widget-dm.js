@@ -1,31 +1,31 @@
-/** `<greenroom-dm user="5">`: a button that opens the direct messages with somebody. */
+/** `<greenroom-dm user="5">`: a button that opens the dm with a user. */
 
+import { useAppContext, useStore } from "./app-context.js";
 import { ChatAvatar } from "./avatar.js";
+import { ChatSubtitle } from "./chat-header.js";
+import { Pill } from "./connection-status.js";
 import { Conversation } from "./conversation.js";
-import { useDesk, useKnown } from "./desk.js";
-import { inWordsRetried } from "./errors.js";
-import { Note } from "./heading.js";
+import { retriedErrorText } from "./errors.js";
 import { html, useEffect, useRef, useState } from "./html.js";
 import { Bubble, Close } from "./icons.js";
 import { isMuted } from "./muting.js";
 import { dmWith } from "./people.js";
-import { Pill } from "./pill.js";
 import { t } from "./texts.js";
-import { complain, Panel, Signed, UnreadBadge, useChatTold, useTried } from "./widget.js";
+import { warnAuthor, Panel, SignedIn, UnreadBadge, useChatEvents, useRetriedWork } from "./widget.js";
 
 export const DmWidget = ({ connection, ...props }) => html`
-  <${Signed} connection=${connection}><${Dm} ...${props} /><//>
+  <${SignedIn} connection=${connection}><${Dm} ...${props} /><//>
 `;
 
-function Dm({ tell, isFirst, user, label: wanted, title }) {
-  const { client } = useDesk();
+function Dm({ emit, isFirst, user, label: wanted, title }) {
+  const { client } = useAppContext();
   const userId = Number(user);
-  const chat = useKnown((state) => dmWith(state, userId));
-  // With whom it was opened by hand: only there one may type right away. What is typed goes on going nowhere else.
+  const chat = useStore((state) => dmWith(state, userId));
+  // The user whose dm was opened by hand. Only there the composer gets the focus: no text goes to another user.
   const [openedFor, setOpenedFor] = useState(/** @type {number | null} */ (null));
   const isOpen = openedFor !== null;
   const button = useRef(/** @type {any} */ (null));
-  useChatTold(tell, chat?.id);
+  useChatEvents(emit, chat?.id);
 
   const close = () => {
     setOpenedFor(null);
@@ -43,26 +43,26 @@ function Dm({ tell, isFirst, user, label: wanted, title }) {
         ${chat
           ? html`<${Conversation} key=${chat.id} chatId=${chat.id} hasFocus=${openedFor === userId}
               hooks=${{ list: { id: isFirst ? "widget-message-list" : undefined }, field: { id: isFirst ? "widget-message-input" : undefined } }}
-              header=${html`<${PanelHeading} chat=${chat} onClose=${close} />`} />`
+              header=${html`<${PanelHeader} chat=${chat} onClose=${close} />`} />`
           : html`<${Opening} key=${user} userId=${userId} label=${label} onClose=${close} />`}
       <//>
     `}
   `;
 }
 
-/** While the chat is not there yet. */
+/** The panel while the chat is being created. */
 function Opening({ userId, label, onClose }) {
-  const { client } = useDesk();
-  const problem = useTried(async (isWanted) => {
+  const { client } = useAppContext();
+  const problem = useRetriedWork(async (isWanted) => {
     const { id } = await client.api.createChat({ chat_type: "dm", member_ids: [userId] });
     if (isWanted()) await client.open(id);
   }, []);
   useEffect(() => {
-    if (problem?.isFinal) complain("greenroom-dm", problem);
+    if (problem?.isFinal) warnAuthor("greenroom-dm", problem);
   }, [problem]);
   return html`
     <div class="gr-heading"><span class="gr-heading-text">${label}</span><${CloseButton} onClose=${onClose} /></div>
-    <div class="gr-empty">${problem && html`<p role="alert">${problem.isFinal ? t("dmImpossible") : inWordsRetried(problem)}</p>`}</div>
+    <div class="gr-empty">${problem && html`<p role="alert">${problem.isFinal ? t("dmImpossible") : retriedErrorText(problem)}</p>`}</div>
   `;
 }
 
@@ -70,12 +70,12 @@ export const CloseButton = ({ onClose }) => html`
   <button type="button" class="gr-icon-button gr-close-btn" aria-label=${t("close")} onClick=${onClose}><${Close} /></button>
 `;
 
-const PanelHeading = ({ chat, onClose }) => html`
+const PanelHeader = ({ chat, onClose }) => html`
   <div class="gr-heading">
     <${ChatAvatar} chat=${chat} small />
     <div class="gr-heading-text">
       <h2 class="gr-heading-title gr-panel-title" dir="auto">${chat.title}</h2>
-      <p class="gr-heading-note"><${Note} chat=${chat} /></p>
+      <p class="gr-heading-note"><${ChatSubtitle} chat=${chat} /></p>
     </div>
     <${CloseButton} onClose=${onClose} />
   </div>

@@ -1,10 +1,10 @@
-/** The elements: they follow their attributes, and stay whole whatever a page's scripts do around them. */
+/** The custom elements: they follow their attributes, and repair their content when the page's scripts change it. */
 
 import { focusedBeside, html, render } from "./html.js";
 import { direction, language } from "./texts.js";
-import { addStyle, currentConnection, drawAll, enter, isFirst, leave, texts } from "./widget-page.js";
+import { addStyle, currentConnection, renderAll, addWidget, isFirst, removeWidget, texts } from "./widget-page.js";
 
-/** The attributes, by the properties that stand for them. */
+/** The attributes, by the properties that reflect them. */
 const ATTRIBUTES = {
   user: "user",
   objectType: "object-type",
@@ -16,21 +16,21 @@ const ATTRIBUTES = {
   tokenUrl: "token-url",
   signInUrl: "sign-in-url",
 };
-/** Those that one widget says for all of them. */
+/** Attributes that one widget sets for all of them. */
 const SHARED = ["lang", "token-url", "sign-in-url"];
 
 let boxes = 0;
 
 export class WidgetElement extends HTMLElement {
   static observedAttributes = Object.values(ATTRIBUTES);
-  /** What is shown in it. */
+  /** The component that is rendered. */
   static Component = /** @type {any} */ (null);
 
   #box = newBox(this);
   #observer = new MutationObserver(() => this.#restore());
-  #isIn = false;
-  #isAwaited = false;
-  /** What has the focus in it. @type {HTMLElement | null} */
+  #isAdded = false;
+  #isScheduled = false;
+  /** The focused element in it. @type {HTMLElement | null} */
   #focused = null;
 
   constructor() {
@@ -40,38 +40,38 @@ export class WidgetElement extends HTMLElement {
   }
 
   connectedCallback() {
-    for (const name of Object.keys(ATTRIBUTES)) this.#takeUp(name);
-    if (!this.#isIn) {
-      this.#isIn = true;
-      enter(this);
+    for (const name of Object.keys(ATTRIBUTES)) this.#upgradeProperty(name);
+    if (!this.#isAdded) {
+      this.#isAdded = true;
+      addWidget(this);
     }
     this.#observer.observe(this, { childList: true });
     this.#restore();
     this.draw();
   }
 
-  /** Whoever moves it puts it back at once. */
+  /** An element that is moved is connected again at once. */
   disconnectedCallback() {
     queueMicrotask(() => this.isConnected || this.#leave());
   }
 
-  /** Moved by `moveBefore()`, it keeps everything. */
+  /** Keeps everything when moved by `moveBefore()`. */
   connectedMoveCallback() {}
 
   attributeChangedCallback(name, before, now) {
-    if (before === now || !this.#isIn) return;
-    if (SHARED.includes(name)) drawAll();
+    if (before === now || !this.#isAdded) return;
+    if (SHARED.includes(name)) renderAll();
     else this.draw();
   }
 
-  /** Draws it once what is under way is done, and the texts are there. */
+  /** Schedules a render after the current changes, once the texts are loaded. */
   draw() {
-    if (this.#isAwaited) return;
-    this.#isAwaited = true;
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
     queueMicrotask(async () => {
-      // Another language may be asked for while one is loaded.
+      // The language may change while another one is loading.
       for (let loaded; loaded !== texts(); ) await (loaded = texts());
-      this.#isAwaited = false;
+      this.#isScheduled = false;
       if (this.isConnected) this.#draw();
     });
   }
@@ -85,22 +85,22 @@ export class WidgetElement extends HTMLElement {
     Object.assign(this.#box, { lang: language, dir: direction });
     const { user, objectType, objectId, label, title } = /** @type {any} */ (this);
     const given = { user, objectType, objectId, label, title };
-    const props = { connection, tell: this.#tell, isFirst: isFirst(this), ...given };
+    const props = { connection, emit: this.#emit, isFirst: isFirst(this), ...given };
     render(html`<${Component} key=${language} ...${props} />`, this.#box);
   }
 
-  #tell = (name, detail) =>
+  #emit = (name, detail) =>
     void this.dispatchEvent(new CustomEvent(`greenroom:${name}`, { detail, bubbles: true, composed: true }));
 
-  /** What was assigned before this was an element of ours. */
-  #takeUp(name) {
+  /** Applies a property that was set before the element was defined. */
+  #upgradeProperty(name) {
     if (!Object.hasOwn(this, name)) return;
     const value = this[name];
     delete this[name];
     this[name] = value;
   }
 
-  /** Puts everything back: what was moved, or emptied by a script that makes the page like another one. */
+  /** Restores the content after a script has moved or emptied it, for example by morphing the page. */
   #restore() {
     addStyle(this.getRootNode());
     const focused = this.#focused;
@@ -114,12 +114,12 @@ export class WidgetElement extends HTMLElement {
   }
 
   #leave() {
-    if (!this.#isIn) return;
-    this.#isIn = false;
+    if (!this.#isAdded) return;
+    this.#isAdded = false;
     this.#focused = null;
     this.#observer.disconnect();
     render(null, this.#box);
-    leave(this);
+    removeWidget(this);
   }
 }
 
@@ -127,11 +127,11 @@ for (const [property, attribute] of Object.entries(ATTRIBUTES)) {
   Object.defineProperty(WidgetElement.prototype, property, {
     configurable: true,
     enumerable: true,
-    /** Empty where there is none. */
+    /** Returns an empty string where there is no attribute. */
     get() {
       return this.getAttribute(attribute) ?? "";
     },
-    /** Frameworks take an attribute away by `null`, `undefined` or `false`. */
+    /** Frameworks remove an attribute by `null`, `undefined` or `false`. */
     set(value) {
       if (value === null || value === undefined || value === false) this.removeAttribute(attribute);
       else this.setAttribute(attribute, String(value));
@@ -139,13 +139,13 @@ for (const [property, attribute] of Object.entries(ATTRIBUTES)) {
   });
 }
 
-/** What everything is drawn in. */
+/** Returns the element that contains all of the widget. */
 function newBox(widget) {
   const box = document.createElement("div");
   box.className = "greenroom gr-widget";
-  // With an id of its own it is never taken for another element, where scripts compare pages.
+  // An id of its own: scripts that morph pages never match it with another element.
   box.id = `greenroom-${++boxes}`;
-  // Else the widget's title would be shown wherever the pointer rests.
+  // Else the browser shows the widget's title as a tooltip everywhere in it.
   box.title = "";
   box.addEventListener("keydown", keepEscape);
   box.addEventListener("submit", (event) => event.stopPropagation());
@@ -153,18 +153,18 @@ function newBox(widget) {
   return box;
 }
 
-/** Escape closes what is open in a widget, and nothing around it. */
+/** Escape closes popovers and dialogs in a widget, not those around it. */
 function keepEscape(event) {
   if (event.key !== "Escape") return;
   if (event.currentTarget.querySelector(":popover-open:not(.gr-toasts), :modal")) event.stopPropagation();
 }
 
-/** A click in a widget is none on the label around it. */
+/** A click in a widget does not activate a label around it. */
 function keepClick(event, widget) {
   if (widget.closest("label") && !event.target.closest("a, button, input, textarea")) event.preventDefault();
 }
 
-/** Opens what was open above the page before it was taken out of it; what opens for a moment is closed. */
+/** Reopens the popovers that closed when the element left the page; popovers that open for a moment stay closed. */
 function reopen(box) {
   for (const popover of box.querySelectorAll("[popover]:not(:popover-open)")) {
     if (popover.popover !== "manual") popover.dispatchEvent(new ToggleEvent("toggle", { newState: "closed" }));

@@ -1,31 +1,31 @@
-/** `<greenroom-inbox>`: a button with the number of unread messages, and all of one's chats behind it. */
+/** `<greenroom-inbox>`: a button with the number of unread messages, which opens the user's chats. */
 
+import { useAppContext, useStore } from "./app-context.js";
 import { ChatAvatar } from "./avatar.js";
+import { ChatSubtitle } from "./chat-header.js";
 import { ChatList } from "./chat-list.js";
+import { Pill } from "./connection-status.js";
 import { Conversation } from "./conversation.js";
-import { useDesk, useKnown } from "./desk.js";
-import { Note } from "./heading.js";
 import { html, useEffect, useRef, useState } from "./html.js";
 import { Back, Bubble } from "./icons.js";
-import { useUnreadAloud } from "./muting.js";
-import { Pill } from "./pill.js";
+import { useUnmutedUnread } from "./muting.js";
 import { t } from "./texts.js";
 import { CloseButton } from "./widget-dm.js";
-import { Panel, Signed, SignInLink, UnreadBadge } from "./widget.js";
+import { Panel, SignedIn, SignInLink, UnreadBadge } from "./widget.js";
 
 export function InboxWidget({ connection, ...props }) {
   const visitor = html`<${SignInLink} connection=${connection} text=${t("signIn")} />`;
-  return html`<${Signed} connection=${connection} visitor=${visitor}><${Inbox} ...${props} /><//>`;
+  return html`<${SignedIn} connection=${connection} visitor=${visitor}><${Inbox} ...${props} /><//>`;
 }
 
-function Inbox({ tell, label: wanted, title }) {
-  const { client } = useDesk();
-  const unread = useUnreadAloud();
+function Inbox({ emit, label: wanted, title }) {
+  const { client } = useAppContext();
+  const unread = useUnmutedUnread();
   const [isOpen, setOpen] = useState(false);
   const [chatId, setChatId] = useState(/** @type {number | null} */ (null));
   const button = useRef(/** @type {any} */ (null));
-  useEffect(() => client.on("message", (detail) => tell("message", detail)), [client]);
-  useEffect(() => tell("unread", { total: unread }), [unread]);
+  useEffect(() => client.on("message", (detail) => emit("message", detail)), [client]);
+  useEffect(() => emit("unread", { total: unread }), [unread]);
   useEffect(() => client.on("chat", ({ chatId: id, chat }) => !chat && setChatId((now) => (now === id ? null : now))), [client]);
 
   const close = () => {
@@ -44,7 +44,7 @@ function Inbox({ tell, label: wanted, title }) {
       <${Panel} label=${label} onClose=${close}>
         ${chatId
           ? html`<${Conversation} key=${chatId} chatId=${chatId} hasFocus
-              header=${html`<${ChatHeading} chatId=${chatId} onBack=${() => setChatId(null)} onClose=${close} />`} />`
+              header=${html`<${InboxChatHeader} chatId=${chatId} onBack=${() => setChatId(null)} onClose=${close} />`} />`
           : html`
               <div class="gr-heading">
                 <div class="gr-heading-text"><h2 class="gr-heading-title gr-panel-title">${label}</h2></div>
@@ -61,15 +61,15 @@ function Inbox({ tell, label: wanted, title }) {
   `;
 }
 
-function ChatHeading({ chatId, onBack, onClose }) {
-  const chat = useKnown((state) => state.chats.get(chatId));
+function InboxChatHeader({ chatId, onBack, onClose }) {
+  const chat = useStore((state) => state.chats.get(chatId));
   return html`
     <div class="gr-heading">
       <button type="button" class="gr-icon-button gr-back gr-back-always" aria-label=${t("backToChats")} onClick=${onBack}><${Back} /></button>
       ${chat && html`<${ChatAvatar} chat=${chat} small />`}
       <div class="gr-heading-text">
         <h2 class="gr-heading-title gr-panel-title" dir="auto">${chat?.title}</h2>
-        <p class="gr-heading-note">${chat && html`<${Note} chat=${chat} />`}</p>
+        <p class="gr-heading-note">${chat && html`<${ChatSubtitle} chat=${chat} />`}</p>
       </div>
       <${CloseButton} onClose=${onClose} />
     </div>

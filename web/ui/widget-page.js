@@ -1,65 +1,65 @@
-/** What the widgets of a page share: the connection, the language, and the style sheet. */
+/** What all widgets of a page share: the connection, the language, and the style sheet. */
 
 import { Connection } from "./connection.js";
 import { isSame } from "./html.js";
 import { loadTexts } from "./texts.js";
 
-/** Where the server is: where this module came from. */
+/** The server: the origin of this module. */
 const server = new URL(import.meta.url).origin;
 const style = new URL("../style.css", import.meta.url).href;
 
-/** Pauses before something that failed is tried again, in milliseconds. */
+/** The first and longest pause before a retry, in milliseconds. */
 const FIRST_PAUSE = 1_000;
 const LONGEST_PAUSE = 30_000;
-/** How long the connection outlives the last widget, in milliseconds: the next page of an app may have others. */
+/** How long the connection outlives the last widget, in milliseconds: the app's next page may have widgets again. */
 const LINGERS = 5_000;
 
 /** @typedef {HTMLElement & {draw: () => void}} Drawn */
 
-/** @type {Set<Drawn>} The widgets of the document, and of shadow roots in it, in the order in which they came. */
+/** @type {Set<Drawn>} The widgets of the document and of its shadow roots, in the order of their arrival. */
 const widgets = new Set();
 /** @type {Connection | null} */
 let connection = null;
-/** What the connection was made with. */
+/** The options of the current connection. */
 let used = {};
 let options = {};
 let leaving;
 
 /**
- * Says how to get a token for whoever looks at the page, and where they sign in. Who that is is asked anew each time.
+ * Sets how to get the user's token, and where users sign in. Each call connects again, perhaps as another user.
  * @param {{token?: () => string | Promise<string>, tokenUrl?: string, signInUrl?: string}} given
  */
 export function connect(given = {}) {
   options = { ...options, ...given };
   connection?.stop();
   connection = null;
-  drawAll();
+  renderAll();
 }
 
-export function enter(widget) {
+export function addWidget(widget) {
   clearTimeout(leaving);
   widgets.add(widget);
-  // Somebody may have signed in since.
+  // A user may have signed in since.
   if (connection) currentConnection().tryAgain();
 }
 
-export function leave(widget) {
+export function removeWidget(widget) {
   widgets.delete(widget);
-  drawAll();
+  renderAll();
   if (widgets.size === 0) leaving = setTimeout(() => connection?.stop(), LINGERS);
 }
 
-/** The first widget of a kind has the ids that themes and scripts know it by. */
+/** The first widget of a kind has the ids that themes and scripts use. */
 export const isFirst = (widget) => [...widgets].find(({ localName }) => localName === widget.localName) === widget;
 
-export const drawAll = () => widgets.forEach((widget) => widget.draw());
+export const renderAll = () => widgets.forEach((widget) => widget.draw());
 
-/** What one of the widgets says for all of them. */
+/** Returns a shared attribute, from the first widget that has it. */
 function given(attribute) {
   return [...widgets].find((widget) => widget.hasAttribute(attribute))?.getAttribute(attribute);
 }
 
-/** The connection as the widgets and `connect()` want it now. */
+/** Returns the connection with the options of the widgets and of `connect()`; a new one after they changed. */
 export function currentConnection() {
   const wanted = {
     tokenUrl: given("token-url") ?? used.tokenUrl,
@@ -67,7 +67,7 @@ export function currentConnection() {
     ...options,
   };
   if (connection && isSame({ ...wanted, signInUrl: null }, { ...used, signInUrl: null })) {
-    connection.signsInAt(wanted.signInUrl);
+    connection.setSignInUrl(wanted.signInUrl);
   } else {
     connection?.stop();
     connection = new Connection(server, wanted);
@@ -82,7 +82,7 @@ let wanted = "";
 /** @type {Promise<void>} */
 let loaded;
 
-/** Loads the texts in the language of the page, or of a widget that names one. Resolves once they are there. */
+/** Loads the texts in the language of a widget or of the page. Resolves once they are loaded. */
 export function texts() {
   const languages = [given("lang"), document.documentElement.lang, ...navigator.languages].filter(Boolean);
   if (languages.join() === wanted) return loaded;
@@ -101,14 +101,14 @@ async function load(languages) {
   }
 }
 
-new MutationObserver(drawAll).observe(document.documentElement, { attributeFilter: ["lang"] });
+new MutationObserver(renderAll).observe(document.documentElement, { attributeFilter: ["lang"] });
 
 // Looks
 
 /** @type {WeakMap<Node, HTMLLinkElement>} */
 const links = new WeakMap();
 
-/** Gives the style sheet to the document or the shadow root that a widget is in, unless that has it. */
+/** Adds the style sheet to a widget's document or shadow root, unless it has it. */
 export function addStyle(root) {
   const hasStyle = [...root.querySelectorAll("link[rel=stylesheet]")].some(({ href }) => href === style);
   if (!hasStyle) (root === document ? document.head : root).append(links.get(root) ?? newLink(root));
@@ -122,13 +122,13 @@ function newLink(root, pause = FIRST_PAUSE) {
   return link;
 }
 
-/** What a page with a Content-Security-Policy of nonces lets its own scripts and styles in with. */
+/** Returns the nonce of the page's Content-Security-Policy. */
 function nonce() {
   const elements = /** @type {HTMLElement[]} */ ([...document.querySelectorAll("script, style, link")]);
   return elements.find(({ nonce }) => nonce)?.nonce ?? "";
 }
 
-/** Puts the style sheet back where a script has taken it out of the head, or replaced that. */
+/** Restores the style sheet after a script has removed it from the head, or replaced the head. */
 const heads = new MutationObserver(() => {
   watchHead();
   if (widgets.size > 0) addStyle(document);

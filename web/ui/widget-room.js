@@ -1,64 +1,64 @@
-/** `<greenroom-room object-type="video" object-id="42" title="Discussion">`: the discussion of something on the page. */
+/** `<greenroom-room object-type="video" object-id="42" title="Discussion">`: the discussion of an object of the page. */
 
+import { useAppContext, useAttempt, useStore } from "./app-context.js";
+import { Pill } from "./connection-status.js";
 import { Conversation } from "./conversation.js";
-import { useAttempt, useDesk, useKnown } from "./desk.js";
-import { inWordsRetried } from "./errors.js";
+import { retriedErrorText } from "./errors.js";
 import { html, useEffect, useState } from "./html.js";
 import { Leave, People } from "./icons.js";
-import { Pill } from "./pill.js";
+import { Skeletons } from "./message-list.js";
 import { t } from "./texts.js";
-import { Skeletons } from "./thread.js";
-import { complain, Signed, SignInLink, useChatTold, useTried } from "./widget.js";
-import { follow } from "./widget-watching.js";
+import { watchRoom } from "./watched-rooms.js";
+import { warnAuthor, SignedIn, SignInLink, useChatEvents, useRetriedWork } from "./widget.js";
 
 export function RoomWidget({ connection, ...props }) {
   const { objectType, objectId, label, title } = props;
   const heading = label || title;
   const visitor = html`
     <section class="gr-room" aria-label=${heading || t("discussion")}>
-      <${RoomHeading} title=${heading || t("discussion")} />
+      <${RoomHeader} title=${heading || t("discussion")} />
       <div class="gr-empty"><p>${t("roomVisitor")}</p><${SignInLink} connection=${connection} /></div>
     </section>
   `;
-  // Another object has another room: nothing is left of the one before.
+  // Another object has another room: its state starts anew.
   return html`
-    <${Signed} connection=${connection} visitor=${visitor}>
+    <${SignedIn} connection=${connection} visitor=${visitor}>
       <${Room} key=${JSON.stringify([objectType, objectId])} ...${props} heading=${heading} />
     <//>
   `;
 }
 
-/** Finds the room of an object, and follows it. */
+/** Finds the room of an object, and watches it. */
 function useRoom(objectType, objectId, title) {
-  const { client } = useDesk();
+  const { client } = useAppContext();
   const [id, setId] = useState(0);
-  const room = useKnown((state) => state.chats.get(id) ?? state.rooms.get(id));
+  const room = useStore((state) => state.chats.get(id) ?? state.rooms.get(id));
   const isThere = room !== undefined;
-  useEffect(() => (id ? follow(client, id) : undefined), [client, id]);
-  const problem = useTried(
+  useEffect(() => (id ? watchRoom(client, id) : undefined), [client, id]);
+  const problem = useRetriedWork(
     async (isWanted) => {
-      // Without an object there would be a new room each time.
+      // Without an object each request would create another room.
       if (isThere || !objectType || !objectId) return;
       const fields = { title: title || t("discussion"), object_type: objectType, object_id: objectId };
       const found = id || (await client.api.createChat({ chat_type: "room", ...fields })).id;
       if (!isWanted()) return;
       setId(found);
       await client.watch(found);
-      if (!isWanted()) follow(client, found)();
+      if (!isWanted()) watchRoom(client, found)();
     },
     [client, isThere],
   );
   return { id, room, problem: isThere ? null : problem };
 }
 
-function Room({ tell, objectType, objectId, heading: wanted, title, label }) {
-  const { client, toast } = useDesk();
+function Room({ emit, objectType, objectId, heading: wanted, title, label }) {
+  const { client, toast } = useAppContext();
   const attempt = useAttempt();
   const { id, room, problem } = useRoom(objectType, objectId, title || label);
-  const isMember = useKnown((state) => state.chats.has(id));
-  useChatTold(tell, id);
+  const isMember = useStore((state) => state.chats.has(id));
+  useChatEvents(emit, id);
   useEffect(() => {
-    if (problem?.isFinal) complain("greenroom-room", problem);
+    if (problem?.isFinal) warnAuthor("greenroom-room", problem);
   }, [problem]);
 
   const join = () => attempt(() => client.api.joinChat(id).then(() => client.open(id)));
@@ -68,7 +68,7 @@ function Room({ tell, objectType, objectId, heading: wanted, title, label }) {
       await client.api.leaveChat(id);
       toast(t("leaveDone", { title: shown }), { label: t("undo"), run: join });
     });
-  const heading = html`<${RoomHeading} title=${shown} count=${room?.member_count} onLeave=${isMember && leave} />`;
+  const heading = html`<${RoomHeader} title=${shown} count=${room?.member_count} onLeave=${isMember && leave} />`;
   if (isMember) {
     return html`
       <div class="gr-room">
@@ -81,7 +81,7 @@ function Room({ tell, objectType, objectId, heading: wanted, title, label }) {
     <section class="gr-room" aria-label=${shown}>
       ${heading}
       <div class="gr-empty">
-        ${problem && html`<p role="alert">${problem.isFinal ? t("roomImpossible") : inWordsRetried(problem)}</p>`}
+        ${problem && html`<p role="alert">${problem.isFinal ? t("roomImpossible") : retriedErrorText(problem)}</p>`}
         ${!room && !problem && html`<${Skeletons} count=${3} />`}
         ${room &&
         html`
@@ -93,7 +93,7 @@ function Room({ tell, objectType, objectId, heading: wanted, title, label }) {
   `;
 }
 
-const RoomHeading = ({ title, count = null, onLeave = null }) => html`
+const RoomHeader = ({ title, count = null, onLeave = null }) => html`
   <div class="gr-heading">
     <div class="gr-heading-text">
       <h2 class="gr-heading-title gr-panel-title" dir="auto">${title}</h2>

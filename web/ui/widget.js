@@ -1,22 +1,22 @@
-/** What widgets have in common: who looks at them, the panel that opens beside them, and what they tell the page. */
+/** What widgets have in common: the sign-in, the panel that opens beside them, and their events for the page. */
 
-import { useDesk, useKnown } from "./desk.js";
-import { Fragment, classes, html, useEffect, useLatest, useLayoutEffect, useRef, useState, useWatched } from "./html.js";
+import { useAppContext, useStore } from "./app-context.js";
+import { AppShell } from "./app-shell.js";
+import { Fragment, classes, html, useEffect, useLatest, useLayoutEffect, useRef, useState, useSubscription } from "./html.js";
 import { Person } from "./icons.js";
-import { Shell } from "./shell.js";
 import { t } from "./texts.js";
 
-/** Shows what is in it to who is signed in; others get a link to sign in. */
-export function Signed({ connection, openChat = () => {}, children, visitor }) {
-  const [state, userId] = useWatched(connection, () => [connection.state, connection.userId, connection.signInUrl]);
+/** Renders its children for a signed-in user, and a link to sign in for visitors. */
+export function SignedIn({ connection, openChat = () => {}, children, visitor }) {
+  const [state, userId] = useSubscription(connection, () => [connection.state, connection.userId, connection.signInUrl]);
   const { client, settings } = connection;
   if (state === "visitor") return visitor ?? html`<${SignInLink} connection=${connection} />`;
   if (state === "failed") return html`<p class="gr-note" role="alert">${t("startFailed")}</p>`;
   if (state === "starting" || userId === null) return html`<span class="gr-skeleton gr-skeleton-button" aria-hidden="true"></span>`;
-  // Nothing of one user is left for another one.
+  // Another user starts with a new state.
   return html`
     <${Fragment} key=${client}>
-      <${Shell} key=${userId} client=${client} settings=${settings} openChat=${openChat}>${children}<//>
+      <${AppShell} key=${userId} client=${client} settings=${settings} openChat=${openChat}>${children}<//>
     <//>
   `;
 }
@@ -25,31 +25,31 @@ export const SignInLink = ({ connection, text = t("signInToWrite") }) => html`
   <a class="gr-button gr-sign-in-link" href=${connection.signInUrl}><${Person} />${text}</a>
 `;
 
-/** Tells the page of a chat's messages, and of what is unread in it. Nothing where there is no chat. */
-export function useChatTold(tell, chatId) {
-  const { client } = useDesk();
-  const unread = useKnown((state) => state.chats.get(chatId)?.unread_count ?? 0);
+/** Emits events for the page: a chat's messages, and its unread count. */
+export function useChatEvents(emit, chatId) {
+  const { client } = useAppContext();
+  const unread = useStore((state) => state.chats.get(chatId)?.unread_count ?? 0);
   useEffect(
     () =>
       client.on("message", ({ chatId: of, message, change }) => {
-        if (of === chatId) tell("message", { chatId, message, change });
+        if (of === chatId) emit("message", { chatId, message, change });
       }),
     [client, chatId],
   );
   useEffect(() => {
-    if (chatId) tell("unread", { chatId, unread });
+    if (chatId) emit("unread", { chatId, unread });
   }, [unread, chatId]);
 }
 
-/** The pause before the first repetition, and the longest one, in milliseconds. */
+/** The first and longest pause before a retry, in milliseconds. */
 const FIRST_PAUSE = 1_000;
 const LONGEST_PAUSE = 30_000;
 
 /**
- * Does something, and again by itself until it succeeds or is refused for good. Gives what is wrong meanwhile.
+ * Runs work, with retries until it succeeds or is refused for good. Returns the latest error.
  * @param {(isWanted: () => boolean) => Promise<any>} work
  */
-export function useTried(work, inputs) {
+export function useRetriedWork(work, inputs) {
   const [problem, setProblem] = useState(/** @type {any} */ (null));
   const latest = useLatest(work);
   useEffect(() => {
@@ -79,12 +79,12 @@ export function useTried(work, inputs) {
   return problem;
 }
 
-/** What is wrong with a widget as the page's author has written it: for them, not for visitors. */
-export function complain(element, error) {
+/** Warns the page's author in the console about a refused widget. Visitors do not see it. */
+export function warnAuthor(element, error) {
   console.warn(`greenroom: <${element}> was refused: ${error.detail ?? error}`);
 }
 
-/** Something that is open beside the page, above everything else. Escape closes it. */
+/** A panel above the page. Escape closes it. */
 export function Panel({ id, label, onClose, children }) {
   const panel = useRef(/** @type {any} */ (null));
   useLayoutEffect(() => {
@@ -92,7 +92,7 @@ export function Panel({ id, label, onClose, children }) {
   }, []);
   const onKeyDown = (event) => {
     if (event.key !== "Escape" || event.isComposing || event.defaultPrevented) return;
-    // Else a dialog that the widget is in would close as well.
+    // Else a dialog around the widget would close as well.
     event.preventDefault();
     event.stopPropagation();
     onClose();
@@ -102,7 +102,7 @@ export function Panel({ id, label, onClose, children }) {
   `;
 }
 
-/** How many unread messages there are, on a button. */
+/** The number of unread messages, on a button. */
 export const UnreadBadge = ({ count, isQuiet = false }) =>
   count > 0 &&
   html`<span class=${classes("unread-indicator", isQuiet && "is-quiet")}><span aria-hidden="true">${count > 99 ? "99+" : count}</span><span class="gr-hidden">${t("unread", { count })}</span></span>`;

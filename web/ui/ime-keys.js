@@ -1,16 +1,16 @@
-/** Keys that are pressed while text is being composed: they belong to the input method, never to us. */
+/** Keys that are pressed during IME composition: they belong to the input method, not to the page. */
 
-/** Safari ends a composition before it tells of the key that ended it. That key has this code. */
+/** Safari ends the composition before the `keydown` of the key that ended it. That event has this key code. */
 const OF_COMPOSITION = 229;
 
 const isOfComposition = (event) => event.isComposing || event.keyCode === OF_COMPOSITION;
 
-/** Keeps such keys from everything in an element, until the function that it returns is called. */
-export function keepCompositions(root) {
+/** Stops such keys in an element until the returned function is called. */
+export function ignoreImeKeys(root) {
   const onKey = (event) => {
     if (!isOfComposition(event)) return;
     event.stopPropagation();
-    // Else the browser sends the form, or closes what is open.
+    // Else the browser submits the form, or closes an open dialog.
     const sends = event.key === "Enter" && event.target.localName !== "textarea";
     if (sends || event.key === "Escape") event.preventDefault();
   };

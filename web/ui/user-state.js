@@ -1,28 +1,25 @@
-/**
- * What belongs to a user, whichever of a page's widgets shows it: what is being written, whom one has blocked, and what is
- * about to be deleted.
- */
+/** State of the signed-in user that all widgets of a page share: drafts, blocked users, and pending deletions. */
 
 import { Blocks } from "./blocks.js";
-import { Composings } from "./composing.js";
+import { ComposerStates } from "./composer-state.js";
 import { Deletions } from "./deletions.js";
 import { Drafts } from "./drafts.js";
 import { ownerOf } from "./session.js";
 
 /** @type {WeakMap<object, any>} */
-const known = new WeakMap();
+const states = new WeakMap();
 
-/** Those of the client's user. `failures`: functions of which the latest one says what went wrong. */
-export function belongingsOf(client, settings) {
+/** Returns the state of the client's user. `failures`: functions that show an error; the latest one is called. */
+export function userStateOf(client, settings) {
   const owner = ownerOf(client);
-  const before = known.get(client);
+  const before = states.get(client);
   if (before?.owner === owner) return before;
-  before?.composings.close();
-  known.set(client, made(client, owner, settings));
-  return known.get(client);
+  before?.composers.close();
+  states.set(client, createState(client, owner, settings));
+  return states.get(client);
 }
 
-function made(client, owner, settings) {
+function createState(client, owner, settings) {
   const failures = new Set();
   const drafts = new Drafts(owner, storage("localStorage"), storage("sessionStorage"));
   return {
@@ -30,7 +27,7 @@ function made(client, owner, settings) {
     failures,
     blocks: new Blocks(client.api),
     deletions: new Deletions(client, owner, storage("localStorage"), (error) => [...failures].at(-1)?.(error)),
-    composings: new Composings(client, drafts, settings.longestMessage),
+    composers: new ComposerStates(client, drafts, settings.maxMessageLength),
   };
 }
 
@@ -39,7 +36,7 @@ function storage(name) {
   try {
     return globalThis[name];
   } catch {
-    // Browsers can be told to keep it closed.
+    // Browser settings can block it.
     return null;
   }
 }

@@ -1,36 +1,37 @@
-/** The messages of a chat. */
+/** The messages of a chat, as a scrolling list. */
 
-import { useDesk, useKnown, useMinute, useRetry } from "./desk.js";
+import { useAppContext, useMinute, useRetry, useStore } from "./app-context.js";
 import { focusedBeside, html, useEffect, useRef, useState } from "./html.js";
 import { Down } from "./icons.js";
-import { paint, unpaint } from "./painting.js";
+import { MessageRow } from "./message-row.js";
 import { fullTitleOf } from "./people.js";
-import { Row } from "./row.js";
+import { isTabFocused } from "./tab-focus.js";
+import { highlight, clearHighlights } from "./text-highlight.js";
 import { dayName, dayOf, listOf, t, zone } from "./texts.js";
-import { lastSeen, useWindow } from "./window.js";
+import { lastVisible, useVirtualList } from "./virtual-list.js";
 
-/** Messages of one sender that are not further apart, in milliseconds, are shown as a group. */
+/** Messages of one sender within this time, in milliseconds, form a group. */
 const TOGETHER = 5 * 60_000;
 
 /**
  * @param {object} props
  * @param {number} props.chatId of an open chat
- * @param {import("./conversation.js").Place} props.place the message to show; where none is wanted: the first unread one, or the newest
+ * @param {import("./conversation.js").Place} props.place the message to show; without one: the first unread message, or the newest
  * @param {string} [props.id]
  * @param {string} [props.class]
- * @param {import("./composing.js").Composing} props.composing
- * @param {{current: any}} props.jumper is given a function that shows the newest messages
+ * @param {import("./composer-state.js").ComposerState} props.composer
+ * @param {{current: any}} props.scrollToNewest receives a function that scrolls to the newest messages
  */
-export function Thread({ chatId, place, id, class: kind = "", composing, jumper }) {
-  const { client, announce, inWords, settings } = useDesk();
+export function MessageList({ chatId, place, id, class: kind = "", composer, scrollToNewest }) {
+  const { client, announce, errorText, settings } = useAppContext();
   const { messageId, hit = null } = place;
-  const [me, chat, messages] = useKnown((state) => [state.me, state.chats.get(chatId), state.messages(chatId)]);
-  const [hasOlder, hasNewer] = useKnown((state) => [state.hasOlder(chatId), state.hasNewer(chatId)]);
+  const [me, chat, messages] = useStore((state) => [state.me, state.chats.get(chatId), state.messages(chatId)]);
+  const [hasOlder, hasNewer] = useStore((state) => [state.hasOlder(chatId), state.hasNewer(chatId)]);
   const [newFrom, setNewFrom] = useState(() => firstUnread(chat, messages, me, hasOlder));
   const [problem, setProblem] = useState(/** @type {any} */ (null));
   const [current, setCurrent] = useState(/** @type {string | null} */ (null));
   const seen = useRef(chat?.last_read_message_id ?? 0);
-  const isKept = useKept(chat?.me?.unread_from ?? null);
+  const isMarkedUnread = useMarkedUnread(chat?.me?.unread_from ?? null);
   useMinute();
 
   const rowOf = (id) => view.content.current.querySelector(`[data-message-id="${id}"]`);
@@ -48,12 +49,12 @@ export function Thread({ chatId, place, id, class: kind = "", composing, jumper 
   };
   useRetry(problem, retry);
   const read = () => {
-    const last = lastSeen(view.scroller.current, view.content.current);
+    const last = lastVisible(view.scroller.current, view.content.current);
     if (last === null) return;
     seen.current = Math.max(seen.current, last);
-    if (isWatched() && !isKept) markAsRead(client, chatId, last);
+    if (isTabFocused() && !isMarkedUnread) markAsRead(client, chatId, last);
   };
-  const view = useWindow({
+  const view = useVirtualList({
     messages,
     isComplete: !hasNewer,
     start: messageId ?? newFrom,
@@ -63,15 +64,15 @@ export function Thread({ chatId, place, id, class: kind = "", composing, jumper 
   });
   const jump = async () => {
     if (client.state.hasNewer(chatId)) await client.openNewest(chatId).catch(() => {});
-    view.jump();
+    view.scrollToNewest();
   };
-  jumper.current = jump;
+  scrollToNewest.current = jump;
 
   useEffect(() => {
-    if (isKept) setNewFrom(firstUnread(chat, messages, me, hasOlder));
-  }, [isKept, chat?.me?.unread_from]);
+    if (isMarkedUnread) setNewFrom(firstUnread(chat, messages, me, hasOlder));
+  }, [isMarkedUnread, chat?.me?.unread_from]);
   useEffect(() => {
-    // Who is still searching here, or has begun to write, stays there.
+    // During a search here, or while writing, the focus stays.
     const isBusy = focusedBeside(view.scroller.current)?.closest(".gr-chat-search, .gr-composer");
     if (messageId !== null && !isBusy) rowOf(messageId)?.focus({ preventScroll: true });
   }, []);
@@ -79,8 +80,8 @@ export function Thread({ chatId, place, id, class: kind = "", composing, jumper 
   useEffect(() => {
     const text = isAsFound && rowOf(messageId)?.querySelector(".message-content");
     if (!text) return undefined;
-    paint(text, hit.highlights);
-    return unpaint;
+    highlight(text, hit.highlights);
+    return clearHighlights;
   });
   useEffect(() => {
     const onBack = () => read();
@@ -89,7 +90,7 @@ export function Thread({ chatId, place, id, class: kind = "", composing, jumper 
     return () => {
       globalThis.removeEventListener("focus", onBack);
       document.removeEventListener("visibilitychange", onBack);
-      told.get(client)?.delete(chatId);
+      sentReadMarkers.get(client)?.delete(chatId);
     };
   }, []);
 
@@ -98,7 +99,7 @@ export function Thread({ chatId, place, id, class: kind = "", composing, jumper 
       client.on("message", ({ chatId: of, message, change }) => {
         if (of !== chatId || change !== "new" || message.sender.id === client.state.me?.id) return;
         const read = client.state.chats.get(chatId)?.last_read_message_id ?? 0;
-        if (!isWatched()) setNewFrom((from) => (from !== null && from > read ? from : message.id));
+        if (!isTabFocused()) setNewFrom((from) => (from !== null && from > read ? from : message.id));
         announce(t("said", { name: message.sender.display_name, text: message.content.slice(0, 200) }));
       }),
     [client, chatId],
@@ -108,42 +109,42 @@ export function Thread({ chatId, place, id, class: kind = "", composing, jumper 
     () =>
       client.on("outgoing", ({ message }) => {
         if (message.chat !== chatId || message.status !== "failed" || !client.outgoing.includes(message)) return;
-        announce(`${t("stateFailed")}. ${inWords(message.error)}`);
+        announce(`${t("stateFailed")}. ${errorText(message.error)}`);
       }),
     [client, chatId],
   );
 
-  const waiting = view.isAtEnd ? 0 : hasNewer ? (chat?.unread_count ?? 0) : countAfter(messages, seen.current, me);
+  const newCount = view.isAtEnd ? 0 : hasNewer ? (chat?.unread_count ?? 0) : countAfter(messages, seen.current, me);
   const label = t("messagesOf", { title: chat?.title ?? "" });
   return html`
     <div class="gr-thread">
       <div ref=${view.scroller} id=${id} class=${`gr-messages ${kind}`} role="log" aria-live="off" aria-label=${label}
-        tabindex="0" onScroll=${view.onScroll} onKeyDown=${(event) => onKey(event, { ...view, jump }, current, setCurrent)}>
+        tabindex="0" onScroll=${view.onScroll} onKeyDown=${(event) => onKey(event, { ...view, scrollToNewest: jump }, current, setCurrent)}>
         <div ref=${view.content} class="gr-rows" role="list">
           ${view.from === 0 && hasOlder && !problem && html`<div class="gr-older" role="listitem"><${Skeletons} count=${3} /></div>`}
           ${problem && html`<${Problem} onRetry=${retry} />`}
           ${view.from === 0 && !hasOlder && html`<${Beginning} title=${chat && fullTitleOf(chat, me)} isEmpty=${messages.length === 0} />`}
-          ${rows(view, messages, { me, chat, newFrom, messageId, showsDeleted: settings.showsDeleted, current, setCurrent, composing, onResize: view.keep })}
+          ${rows(view, messages, { me, chat, newFrom, messageId, showsDeleted: settings.showsDeleted, current, setCurrent, composer, onResize: view.restoreAnchor })}
         </div>
       </div>
       ${!view.isAtEnd &&
       html`
-        <button type="button" class="gr-jump" title=${waiting > 0 ? t("jumpNew", { count: waiting }) : t("jump")} onClick=${() => (jump(), view.scroller.current.focus())}>
-          <${Down} /><span class="gr-hidden">${waiting > 0 ? t("jumpNew", { count: waiting }) : t("jump")}</span>
-          ${waiting > 0 && html`<span class="unread-indicator" aria-hidden="true">${waiting > 99 ? "99+" : waiting}</span>`}
+        <button type="button" class="gr-jump" title=${newCount > 0 ? t("jumpNew", { count: newCount }) : t("jump")} onClick=${() => (jump(), view.scroller.current.focus())}>
+          <${Down} /><span class="gr-hidden">${newCount > 0 ? t("jumpNew", { count: newCount }) : t("jump")}</span>
+          ${newCount > 0 && html`<span class="unread-indicator" aria-hidden="true">${newCount > 99 ? "99+" : newCount}</span>`}
         </button>
       `}
-      <${Typists} chatId=${chatId} />
+      <${TypingIndicator} chatId=${chatId} />
     </div>
   `;
 }
 
-/** The messages that are shown, with what stands between them. */
+/** Returns the visible rows, with day separators and the line above new messages. */
 function rows({ shown, from }, messages, { newFrom, messageId, showsDeleted, current, setCurrent, ...shared }) {
   const isHidden = (message) => message?.is_deleted && !showsDeleted;
-  /** The nearest one that is shown. */
+  /** Returns the nearest message that is not hidden. */
   const neighbour = (place, step) => (isHidden(messages[place + step]) ? neighbour(place + step, step) : messages[place + step]);
-  // The message that was new first may be gone.
+  // The first new message may have been deleted.
   const line = newFrom === null ? null : messages.find((message) => message.id >= newFrom && isOthers(message, shared.me))?.id;
   return shown.flatMap((message, index) => {
     if (isHidden(message)) return [];
@@ -159,13 +160,13 @@ function rows({ shown, from }, messages, { newFrom, messageId, showsDeleted, cur
       message.id !== null &&
         message.id === line &&
         html`<div key="new" class="gr-new" role="listitem"><span>${t("newMessages")}</span></div>`,
-      html`<${Row} key=${key} id=${key} message=${message} isFirst=${isFirst} isLast=${isLast}
+      html`<${MessageRow} key=${key} id=${key} message=${message} isFirst=${isFirst} isLast=${isLast}
         isTarget=${message.id !== null && message.id === messageId} isCurrent=${current === key} onFocus=${setCurrent} zone=${zone()} ...${shared} />`,
     ];
   });
 }
 
-/** The same for a message on its way and once it is there, so that nothing flickers in between. */
+/** Returns a row's key. It stays the same when an outgoing message is stored, so that nothing flickers. */
 const keyOf = (message, me) =>
   message.client_id && message.sender?.id === me?.id ? message.client_id : String(message.id);
 
@@ -176,13 +177,13 @@ const isTogether = (a, b) =>
   Math.abs(Date.parse(b.created_at) - Date.parse(a.created_at)) < TOGETHER &&
   dayOf(a.created_at) === dayOf(b.created_at);
 
-/** The last message that one has read; where one has read none, the last one from before one came. */
+/** Returns the last message that the user has read; before any, the last one from before the user joined. */
 export const readUpTo = (chat, me) =>
   chat.last_read_message_id ?? chat.members.find(({ id }) => id === me?.id)?.read_from_message_id ?? 0;
 
 const isOthers = (message, me) => message.id !== null && message.sender.id !== me?.id && !message.is_deleted;
 
-/** The first of the messages that were not read when the chat was opened; null where all are read, or it is not loaded. */
+/** Returns the first unread message; null where all are read, or where it is not loaded. */
 function firstUnread(chat, messages, me, hasOlder) {
   if (!chat || chat.unread_count === 0) return null;
   const read = Math.min(readUpTo(chat, me), (chat.me?.unread_from ?? Infinity) - 1);
@@ -200,30 +201,27 @@ function countAfter(messages, id, me) {
   return count;
 }
 
-/** Whether messages were made unread by hand since the chat was opened: they stay so until it is opened anew. */
-function useKept(unreadFrom) {
+/** Whether the chat was marked as unread while it was open. It then stays unread until it is opened again. */
+function useMarkedUnread(unreadFrom) {
   const before = useRef(unreadFrom);
   if (unreadFrom === null) before.current = null;
   return unreadFrom !== before.current;
 }
 
-/** Whether somebody looks at the page. */
-const isWatched = () => document.visibilityState === "visible" && document.hasFocus();
-
-/** The newest message of each chat that was said to be read. */
-const told = new WeakMap();
+/** The newest message that was marked as read, by client and chat. */
+const sentReadMarkers = new WeakMap();
 
 function markAsRead(client, chatId, messageId) {
   const chat = client.state.chats.get(chatId);
   if (!chat || (chat.unread_count === 0 && chat.last_read_message_id === null)) return;
-  const known = told.get(client) ?? new Map();
-  told.set(client, known);
+  const known = sentReadMarkers.get(client) ?? new Map();
+  sentReadMarkers.set(client, known);
   if (chat.unread_count === 0 || (known.get(chatId) ?? 0) >= messageId) return;
   known.set(chatId, messageId);
   client.markAsRead(chatId, messageId).catch(() => known.delete(chatId));
 }
 
-/** Arrows go from message to message, Home and End to the ends. */
+/** Moves between messages by the arrow keys; End goes to the newest. */
 function onKey(event, view, current, setCurrent) {
   const isOnRow = event.target.dataset.key !== undefined;
   if (event.target !== view.scroller.current && !isOnRow) return;
@@ -231,7 +229,7 @@ function onKey(event, view, current, setCurrent) {
   const at = all.findIndex((row) => row.dataset.key === current);
   const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
   if (event.key === "End") {
-    view.jump();
+    view.scrollToNewest();
     return event.preventDefault();
   }
   if (step === undefined || event.altKey || event.ctrlKey || event.metaKey) return undefined;
@@ -244,8 +242,8 @@ function onKey(event, view, current, setCurrent) {
   return event.preventDefault();
 }
 
-function Typists({ chatId }) {
-  const names = useKnown((state) => {
+function TypingIndicator({ chatId }) {
+  const names = useStore((state) => {
     const members = state.chats.get(chatId)?.members ?? [];
     return state.typing(chatId).map((id) => members.find((member) => member.id === id)?.display_name ?? t("somebody"));
   });
@@ -275,7 +273,7 @@ function Problem({ onRetry }) {
   `;
 }
 
-/** What stands for messages that are being loaded. */
+/** Placeholders for content that is loading. */
 export const Skeletons = ({ count }) => html`
   <div class="gr-skeletons" aria-hidden="true">
     ${Array.from({ length: count }, (_, index) => html`<span key=${index} class="gr-skeleton"></span>`)}

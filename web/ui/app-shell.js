@@ -1,47 +1,47 @@
-/** What a page or a widget stands in: it holds what is shown above it, and what is said to screen readers. */
+/** The frame of a page or a widget: it holds toasts, dialogs and the emoji picker, and announces texts to screen readers. */
 
-import { belongingsOf } from "./belongings.js";
-import { DeskContext } from "./desk.js";
+import { AppContext } from "./app-context.js";
 import { Confirmation } from "./dialog.js";
 import { pickEmoji } from "./emoji.js";
-import { inWords } from "./errors.js";
-import { html, useEffect, useLayoutEffect, useMemo, useRef, useState, useWatched } from "./html.js";
+import { errorText } from "./errors.js";
+import { html, useEffect, useLayoutEffect, useMemo, useRef, useState, useSubscription } from "./html.js";
 import { Close } from "./icons.js";
-import { keepCompositions } from "./keys.js";
+import { ignoreImeKeys } from "./ime-keys.js";
 import { copy } from "./text.js";
 import { t } from "./texts.js";
 import { useUnsent } from "./unsent.js";
+import { userStateOf } from "./user-state.js";
 
-/** How long something is shown, in milliseconds. */
+/** How long a toast is shown, in milliseconds. */
 const SHOWN = 6_000;
 
-/** How far notices stay away from a field, in pixels. */
+/** The distance between toasts and a composer, in pixels. */
 const GAP = 8;
 
 /**
- * Each user has one of their own: another one who signs in meanwhile sees nothing of what the first one typed.
+ * Each user has a frame of their own: after another user signs in, nothing that the first one typed is left.
  * @param {{client: any, settings: any, openChat: (id: number) => void, children?: any}} props
  */
-export function Shell(props) {
+export function AppShell(props) {
   const changes = useMemo(() => changesOf(props.client), [props.client]);
-  const userId = useWatched(changes, () => props.client.state.me?.id);
-  return userId !== undefined && html`<${OwnShell} key=${userId} ...${props} changes=${changes} />`;
+  const userId = useSubscription(changes, () => props.client.state.me?.id);
+  return userId !== undefined && html`<${UserShell} key=${userId} ...${props} changes=${changes} />`;
 }
 
 const changesOf = (client) => ({ on: (listener) => client.on("change", listener) });
 
-function OwnShell({ client, changes, settings, openChat, children }) {
+function UserShell({ client, changes, settings, openChat, children }) {
   const [toasts, setToasts] = useState(/** @type {any[]} */ ([]));
   const [question, setQuestion] = useState(/** @type {any} */ (null));
-  const shelf = useRef(/** @type {any} */ (null));
+  const toastBox = useRef(/** @type {any} */ (null));
   const picker = useRef(/** @type {any} */ (null));
-  const voice = useRef(/** @type {any} */ (null));
+  const liveRegion = useRef(/** @type {any} */ (null));
   const open = useRef(openChat);
   open.current = openChat;
 
-  const { blocks, composings, deletions, failures } = useMemo(() => belongingsOf(client, settings), [client]);
-  const desk = useMemo(() => {
-    // The same thing said again takes the place of what was said before.
+  const { blocks, composers, deletions, failures } = useMemo(() => userStateOf(client, settings), [client]);
+  const app = useMemo(() => {
+    // A repeated text replaces the earlier toast.
     const toast = (text, action = null) =>
       setToasts((before) => [...before.filter((other) => other.text !== text), { id: Symbol(text), text, action }]);
     return {
@@ -49,11 +49,11 @@ function OwnShell({ client, changes, settings, openChat, children }) {
       changes,
       settings,
       blocks,
-      inWords,
+      errorText,
       toast,
       deletions,
-      composings,
-      announce: (text) => say(voice.current, text),
+      composers,
+      announce: (text) => announceIn(liveRegion.current, text),
       confirm: (fields) => new Promise((resolve) => setQuestion({ ...fields, resolve })),
       pickEmoji: async (at, onPick) => {
         const emoji = await pickEmoji(picker.current, at);
@@ -64,40 +64,40 @@ function OwnShell({ client, changes, settings, openChat, children }) {
   }, [client]);
 
   useEffect(() => {
-    const say = (error) => desk.toast(inWords(error));
+    const say = (error) => app.toast(errorText(error));
     failures.add(say);
     return () => void failures.delete(say);
-  }, [desk]);
+  }, [app]);
 
   const answer = (isYes) => {
     setQuestion(null);
     question.resolve(isYes);
   };
-  useEffect(() => keepCompositions(shelf.current.parentElement), []);
-  // A question about a chat that is gone has no answer any more.
+  useEffect(() => ignoreImeKeys(toastBox.current.parentElement), []);
+  // A question about a deleted chat is dropped.
   useEffect(() => client.on("chat", ({ chatId, chat }) => !chat && question?.chatId === chatId && answer(false)), [question]);
-  useUnsent(client, desk.composings, async (fields) => {
-    if (await desk.confirm({ ...fields, yes: t("copy"), no: t("close"), isDangerous: false })) copy(fields.text, desk.toast);
+  useUnsent(client, app.composers, async (fields) => {
+    if (await app.confirm({ ...fields, yes: t("copy"), no: t("close"), isDangerous: false })) copy(fields.text, app.toast);
   });
   useLayoutEffect(() => {
-    const { current } = shelf;
+    const { current } = toastBox;
     if (current.matches(":popover-open")) current.hidePopover();
-    // The latest one is above whatever has come up before it.
+    // Shown again, the toasts are above popovers that opened since.
     if (toasts.length === 0) return undefined;
     current.showPopover();
-    return keepClear(current);
+    return avoidComposers(current);
   }, [toasts]);
   const dismiss = (toast) => setToasts((before) => before.filter(({ id }) => id !== toast.id));
 
   return html`
-    <${DeskContext.Provider} value=${desk}>
+    <${AppContext.Provider} value=${app}>
       ${children}
       ${question && html`<${Confirmation} ...${question} onAnswer=${answer} />`}
-      <div ref=${shelf} class="gr-toasts" popover="manual" role="region" aria-label=${t("notices")}>
+      <div ref=${toastBox} class="gr-toasts" popover="manual" role="region" aria-label=${t("notices")}>
         ${toasts.map((toast) => html`<${Toast} key=${toast.id} ...${toast} onEnd=${() => dismiss(toast)} />`)}
       </div>
       <div ref=${picker} class="gr-picker" popover="auto" role="dialog" aria-label=${t("pickEmoji")}></div>
-      <div ref=${voice} class="gr-hidden" role="status" aria-live="polite"></div>
+      <div ref=${liveRegion} class="gr-hidden" role="status" aria-live="polite"></div>
     <//>
   `;
 }
@@ -123,18 +123,18 @@ function Toast({ text, action, onEnd }) {
   `;
 }
 
-/** Keeps notices above the fields where one types, until the function that it returns is called. */
-function keepClear(shelf) {
-  const roots = new Set([document, shelf.getRootNode()]);
+/** Moves the toasts above the composers that they would cover, until the returned function is called. */
+function avoidComposers(toastBox) {
+  const roots = new Set([document, toastBox.getRootNode()]);
   const composers = [...roots].flatMap((root) => [...root.querySelectorAll(".gr-composer")]);
   const lift = () => {
-    shelf.style.insetBlockEnd = "";
-    // From the lowest to the highest: above one of them another may stand.
+    toastBox.style.insetBlockEnd = "";
+    // From the bottom up: above one composer there may be another one.
     const boxes = composers.map((composer) => composer.getBoundingClientRect()).sort((a, b) => b.bottom - a.bottom);
     for (const { top, bottom, left, right, height } of boxes) {
-      const at = shelf.getBoundingClientRect();
+      const at = toastBox.getBoundingClientRect();
       const isBelow = height > 0 && at.top < bottom && top < at.bottom && at.left < right && left < at.right;
-      if (isBelow) shelf.style.insetBlockEnd = `${Math.min(innerHeight - top + GAP, innerHeight - at.height)}px`;
+      if (isBelow) toastBox.style.insetBlockEnd = `${Math.min(innerHeight - top + GAP, innerHeight - at.height)}px`;
     }
   };
   const observer = new ResizeObserver(lift);
@@ -143,11 +143,11 @@ function keepClear(shelf) {
   return () => observer.disconnect();
 }
 
-/** Says something to screen readers; the same thing twice is heard twice. */
-function say(voice, text) {
-  if (!voice) return;
+/** Announces a text to screen readers. A repeated text is announced again. */
+function announceIn(liveRegion, text) {
+  if (!liveRegion) return;
   const line = document.createElement("p");
   line.textContent = text;
-  voice.append(line);
-  while (voice.childElementCount > 5) voice.firstElementChild.remove();
+  liveRegion.append(line);
+  while (liveRegion.childElementCount > 5) liveRegion.firstElementChild.remove();
 }

@@ -1,40 +1,40 @@
-/** What somebody types into a chat: a new message, or another text for one that is there. */
+/** The state of a chat's composer: a new message, or an edit of a sent one. */
 
-/** So near the longest text it is said how many characters there are left. */
-const NEARLY = 500;
+/** From so many remaining characters on, their number is shown. */
+const SHOW_LEFT_FROM = 500;
 
-export class Composing {
+export class ComposerState {
   #client;
   #drafts;
-  /** The longest text, in characters. */
-  #longest;
+  /** The longest allowed text, in characters. */
+  #maxLength;
   #listeners = new Set();
-  /** The message of an edit that was asked for, since it is not loaded. */
-  #asked = null;
+  /** The edited message that was requested from the server, because it is not loaded. */
+  #requested = null;
   chatId;
-  /** The message that is being edited. */
+  /** The message being edited, or null. */
   editing = null;
   text;
 
-  constructor(client, drafts, longest, chatId) {
+  constructor(client, drafts, maxLength, chatId) {
     this.#client = client;
-    this.#longest = longest;
+    this.#maxLength = maxLength;
     this.#drafts = drafts;
     this.chatId = chatId;
-    this.#takeUp();
+    this.#restore();
   }
 
-  #takeUp() {
+  #restore() {
     const edit = this.#drafts.getEdit(this.chatId);
     this.editing = edit?.message ?? null;
     this.text = edit?.text ?? this.#drafts.get(this.chatId);
   }
 
-  /** Another tab has changed what is kept of it. */
+  /** Reads the stored text again, after another tab changed it. */
   onOtherTab(isEdit) {
     if (!isEdit && this.editing) return;
-    this.#takeUp();
-    this.#tell();
+    this.#restore();
+    this.#notify();
   }
 
   on(listener) {
@@ -49,56 +49,56 @@ export class Composing {
       this.#drafts.set(this.chatId, text);
       this.#client.typing(this.chatId, text.trim() !== "");
     }
-    this.#tell();
+    this.#notify();
   }
 
-  /** Takes up a message. What was typed before is there again afterwards. */
+  /** Starts to edit a message. The draft returns afterwards. */
   edit(message) {
     const { id, content } = message;
     this.editing = { id, content };
     this.text = content;
-    this.#tell("edit");
+    this.#notify("edit");
   }
 
-  /** Ends the edit of a message that is gone. What was typed of it goes on as a new message, behind what was typed before. */
-  giveUp() {
+  /** Ends the edit of a deleted message. Its new text is appended to the draft. */
+  abandonEdit() {
     const { text } = this;
     const isTyped = text.trim() !== "" && text !== this.editing.content;
     this.cancel("gone");
     if (isTyped) this.type([this.text, text].filter((part) => part.trim()).join("\n"));
   }
 
-  /** Gives away what was typed, for good. */
-  takeAway() {
+  /** Returns the typed text and clears it. */
+  takeText() {
     const { text } = this;
     if (this.editing) this.cancel();
     this.#drafts.set(this.chatId, "");
     this.text = "";
-    this.#tell();
+    this.#notify();
     return text;
   }
 
   onMessage({ id, is_deleted }) {
-    if (is_deleted && this.editing?.id === id) this.giveUp();
+    if (is_deleted && this.editing?.id === id) this.abandonEdit();
   }
 
-  /** Looks whether the message that is being edited is there still: it may have gone while nobody was here. */
-  async look() {
+  /** Checks that the message being edited still exists: it may have been deleted while the page was closed. */
+  async checkEdited() {
     const id = this.editing?.id;
     const known = id && this.#client.state.message(id);
     if (known) return this.onMessage(known);
-    if (!id || this.#asked === id || !this.#client.state.isOpen(this.chatId)) return undefined;
-    this.#asked = id;
+    if (!id || this.#requested === id || !this.#client.state.isOpen(this.chatId)) return undefined;
+    this.#requested = id;
     try {
       return this.onMessage(await this.#client.api.message(id));
     } catch (error) {
       if (error.status === 404) return this.onMessage({ id, is_deleted: true });
-      return (this.#asked = null);
+      return (this.#requested = null);
     }
   }
 
-  /** Takes up the latest message of one's own. */
-  editLast() {
+  /** Starts to edit the user's latest message. Returns whether there is one. */
+  editLatest() {
     const me = this.#client.state.me?.id;
     const last = this.#client.state
       .messages(this.chatId)
@@ -111,62 +111,62 @@ export class Composing {
     this.editing = null;
     this.#drafts.setEdit(this.chatId, null);
     this.text = this.#drafts.get(this.chatId);
-    this.#tell(what);
+    this.#notify(what);
   }
 
-  /** Sends it, or saves it. Fails where an edit does; then everything is as it was. */
+  /** Sends the message or saves the edit. After a failed edit nothing has changed. */
   async submit() {
-    if (!this.isFit) return;
+    if (!this.canSubmit) return;
     const text = this.text.trim();
     if (!this.editing) {
       this.#client.send(this.chatId, text);
       this.#drafts.set(this.chatId, "");
       this.text = "";
-      return this.#tell("sent");
+      return this.#notify("sent");
     }
     const { id, content } = this.editing;
     try {
       if (text !== content) await this.#client.edit(id, text);
     } catch (error) {
-      if (error.status === 404 && this.editing?.id === id) return this.giveUp();
+      if (error.status === 404 && this.editing?.id === id) return this.abandonEdit();
       throw error;
     }
     if (this.editing?.id === id) this.cancel();
   }
 
-  /** How many characters more there may be, once there are many; null before. */
-  get left() {
-    // A character takes at most two places, and those that take two are rare.
-    if (this.text.length < this.#longest - NEARLY) return null;
-    const count = this.#longest - [...this.text.trim()].length;
-    return count <= NEARLY ? count : null;
+  /** Returns how many characters are left, when few are; else null. */
+  get charactersLeft() {
+    // A character takes at most two UTF-16 units, and those that take two are rare.
+    if (this.text.length < this.#maxLength - SHOW_LEFT_FROM) return null;
+    const count = this.#maxLength - [...this.text.trim()].length;
+    return count <= SHOW_LEFT_FROM ? count : null;
   }
 
-  get isFit() {
-    return this.text.trim() !== "" && (this.left ?? 0) >= 0;
+  get canSubmit() {
+    return this.text.trim() !== "" && (this.charactersLeft ?? 0) >= 0;
   }
 
-  #tell(what = "typed") {
+  #notify(what = "typed") {
     for (const listener of this.#listeners) listener(what);
   }
 }
 
-/** Each chat's, so that nothing is lost while one looks elsewhere. */
-export class Composings {
+/** The composer states of all chats: a text stays when the user opens another chat. */
+export class ComposerStates {
   #all = new Map();
   #client;
   #drafts;
-  #longest;
+  #maxLength;
   #stops;
 
-  constructor(client, drafts, longest) {
+  constructor(client, drafts, maxLength) {
     this.#client = client;
     this.#drafts = drafts;
-    this.#longest = longest;
+    this.#maxLength = maxLength;
     this.#stops = [
       drafts.on((chatId, isEdit) => this.#all.get(chatId)?.onOtherTab(isEdit)),
       client.on("message", ({ chatId, message }) => this.#all.get(chatId)?.onMessage(message)),
-      client.on("messages", ({ chatId }) => this.#all.get(chatId)?.look()),
+      client.on("messages", ({ chatId }) => this.#all.get(chatId)?.checkEdited()),
     ];
   }
 
@@ -176,7 +176,7 @@ export class Composings {
   }
 
   of(chatId) {
-    if (!this.#all.has(chatId)) this.#all.set(chatId, new Composing(this.#client, this.#drafts, this.#longest, chatId));
+    if (!this.#all.has(chatId)) this.#all.set(chatId, new ComposerState(this.#client, this.#drafts, this.#maxLength, chatId));
     return this.#all.get(chatId);
   }
 }

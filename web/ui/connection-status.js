@@ -1,15 +1,15 @@
-/** How the page is connected, where that is not as it should be; and that what one sends has to wait. */
+/** A note about a bad connection, or about messages that wait for the rate limit. */
 
+import { useAppContext, useStore } from "./app-context.js";
 import { html, useEffect, useState } from "./html.js";
-import { useDesk, useKnown } from "./desk.js";
 import { t } from "./texts.js";
 
 const SHOWN = ["reconnecting", "offline"];
 
 export function Pill() {
-  const { client } = useDesk();
-  const [status, isSlow] = useKnown((_, { status, isSlow }) => [status, isSlow]);
-  // Said once: a number that counts down would be heard each second.
+  const { client } = useAppContext();
+  const [status, isSlow] = useStore((_, { status, isSlow }) => [status, isSlow]);
+  // Announced once: screen readers would read a countdown every second.
   const [heldFor, setHeldFor] = useState(client.heldFor);
   useEffect(() => client.on("held", ({ seconds }) => setHeldFor(seconds)), [client]);
   const isHeld = heldFor > 0 && ["live", "polling"].includes(status);

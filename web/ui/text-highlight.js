@@ -1,16 +1,16 @@
-/** Marking what was found in a message that is shown, without changing what stands in the document. */
+/** Highlights search hits in a rendered message by the CSS Custom Highlight API, without changing the document. */
 
 const NAME = "greenroom-found";
 
-/** Marks places of an element's text, counted in characters. */
-export function paint(element, ranges) {
-  // Browsers that cannot do it show the message without.
+/** Highlights ranges of an element's text, counted in characters. */
+export function highlight(element, ranges) {
+  // Browsers without the API show no highlights.
   if (!globalThis.CSS?.highlights) return;
   const places = placesOf(element, ranges.flat());
   CSS.highlights.set(NAME, new Highlight(...ranges.map((_, index) => rangeOf(places[2 * index], places[2 * index + 1]))));
 }
 
-export const unpaint = () => void globalThis.CSS?.highlights?.delete(NAME);
+export const clearHighlights = () => void globalThis.CSS?.highlights?.delete(NAME);
 
 function rangeOf([start, from], [end, to]) {
   const range = document.createRange();
@@ -20,7 +20,7 @@ function rangeOf([start, from], [end, to]) {
 }
 
 /**
- * The text nodes with these characters, and where each is in its node in units of UTF-16. They rise, so one walk finds all.
+ * Returns the text node and the UTF-16 offset of each character position. The positions ascend, so one walk finds all.
  * @param {number[]} places
  * @returns {[Node, number][]}
  */

@@ -1,31 +1,31 @@
-/** A message, with what can be done with it. */
+/** A message and its actions. */
 
+import { useAppContext, useAttempt } from "./app-context.js";
 import { Avatar } from "./avatar.js";
-import { useAttempt, useDesk } from "./desk.js";
-import { classes, focusedBeside, html, memo, useLayoutEffect, useRef, useWatched } from "./html.js";
+import { errorText } from "./errors.js";
+import { classes, focusedBeside, html, memo, useLayoutEffect, useRef, useSubscription } from "./html.js";
 import { Check, Checks, Clock, Copy, Edit, More, Smile, Trash, Undo, Unread, Warning } from "./icons.js";
-import { inWords } from "./errors.js";
 import { Menu, MenuItem } from "./menu.js";
-import { QuickReactions, remember } from "./quick-reactions.js";
+import { QuickReactions, rememberReaction } from "./quick-reactions.js";
 import { copy, isEmoji, Text } from "./text.js";
 import { dateAndTime, listOf, t, timeOfDay } from "./texts.js";
 
-export const Row = memo(function Row(props) {
-  const { id, message, me, chat, isFirst, isLast, isTarget, isCurrent, onFocus, onResize, composing } = props;
-  const { deletions } = useDesk();
-  const isEditing = useWatched(composing, () => message.id !== null && composing.editing?.id === message.id);
-  const isDeleting = useWatched(deletions, () => deletions.has(message.id));
+export const MessageRow = memo(function MessageRow(props) {
+  const { id, message, me, chat, isFirst, isLast, isTarget, isCurrent, onFocus, onResize, composer } = props;
+  const { deletions } = useAppContext();
+  const isEditing = useSubscription(composer, () => message.id !== null && composer.editing?.id === message.id);
+  const isDeleting = useSubscription(deletions, () => deletions.has(message.id));
   const row = useRef(/** @type {any} */ (null));
   const holdsFocus = row.current?.contains(focusedBeside(row.current));
   useLayoutEffect(() => {
-    // What had the focus may be gone: a reaction that was taken back, a menu of a message that is deleted.
+    // The focused element may be gone: a reaction that was removed, the menu of a deleted message.
     if (holdsFocus && !row.current.contains(focusedBeside(row.current))) row.current.focus({ preventScroll: true });
   });
   const isMine = message.sender?.id === me?.id;
   const isGone = message.is_deleted || isDeleting;
   const wasGone = useRef(isGone);
   useLayoutEffect(() => {
-    // In between the row was empty, and what is below had moved up.
+    // The row was empty in between, and the rows below had moved up.
     if (isGone !== wasGone.current) onResize(true);
     wasGone.current = isGone;
   }, [isGone]);
@@ -70,7 +70,7 @@ function Bubble({ message, me, chat, isMine }) {
   `;
 }
 
-/** How far one's own message has come. */
+/** The delivery state of the user's own message. */
 function Receipt({ message, me, chat }) {
   const readers = message.read_by?.filter((id) => id !== me?.id) ?? [];
   const [Icon, text] =
@@ -85,7 +85,7 @@ function Receipt({ message, me, chat }) {
 }
 
 function Tombstone({ message, isDeleting, isCurrent }) {
-  const { deletions } = useDesk();
+  const { deletions } = useAppContext();
   return html`
     <div class="message-bubble gr-tombstone">
       <span class="deleted-indicator">${t("deleted")}</span>
@@ -101,26 +101,26 @@ function Tombstone({ message, isDeleting, isCurrent }) {
 function Failure({ message }) {
   return html`
     <div class="gr-failure">
-      <span>${inWords(message.error ?? { status: 0 })}</span>
+      <span>${errorText(message.error ?? { status: 0 })}</span>
       <button type="button" class="gr-button gr-button-quiet gr-retry-btn" onClick=${() => message.retry()}>${t("retry")}</button>
       <button type="button" class="gr-button gr-button-quiet" onClick=${() => message.discard()}>${t("discard")}</button>
     </div>
   `;
 }
 
-function Actions({ message, me, chat, isMine, isCurrent, composing }) {
-  const desk = useDesk();
-  const { client, settings, deletions, announce } = desk;
+function Actions({ message, me, chat, isMine, isCurrent, composer }) {
+  const app = useAppContext();
+  const { client, settings, deletions, announce } = app;
   const attempt = useAttempt();
   const tabindex = isCurrent ? 0 : -1;
   const actions = useRef(/** @type {any} */ (null));
   const react = (at) =>
-    desk.pickEmoji(at, (emoji) => {
-      remember(client, emoji);
+    app.pickEmoji(at, (emoji) => {
+      rememberReaction(client, emoji);
       attempt(() => client.react(message.id, emoji, "add"));
     });
   const remove = () => {
-    if (composing.editing?.id === message.id) composing.giveUp();
+    if (composer.editing?.id === message.id) composer.abandonEdit();
     deletions.add(message.id);
     announce(t("deletedUndo"));
   };
@@ -145,9 +145,9 @@ function Actions({ message, me, chat, isMine, isCurrent, composing }) {
         `}
       >${() => html`
         ${settings.can("reactions") && html`<${QuickReactions} message=${message} me=${me} onMore=${() => react(actions.current)} />`}
-        <${MenuItem} icon=${Copy} onSelect=${() => copy(message.content, desk.toast)}>${t("copy")}<//>
+        <${MenuItem} icon=${Copy} onSelect=${() => copy(message.content, app.toast)}>${t("copy")}<//>
         ${!isMine && chat && html`<${MenuItem} icon=${Unread} class="unread-from-btn" onSelect=${makeUnread}>${t("makeUnread")}<//>`}
-        ${isMine && settings.can("editing") && html`<${MenuItem} icon=${Edit} class="edit-btn" onSelect=${() => composing.edit(message)}>${t("edit")}<//>`}
+        ${isMine && settings.can("editing") && html`<${MenuItem} icon=${Edit} class="edit-btn" onSelect=${() => composer.edit(message)}>${t("edit")}<//>`}
         ${isMine && settings.can("deleting") && html`<${MenuItem} icon=${Trash} class="delete-btn" isDangerous onSelect=${remove}>${t("delete")}<//>`}
         ${isMine && readers.length > 0 && html`<p class="gr-menu-note">${t("readBy", { names: listOf(readers.map((user) => user.display_name)) })}</p>`}
       `}<//>
@@ -156,7 +156,7 @@ function Actions({ message, me, chat, isMine, isCurrent, composing }) {
 }
 
 function Reactions({ message, me, chat, isCurrent }) {
-  const { client, settings } = useDesk();
+  const { client, settings } = useAppContext();
   const attempt = useAttempt();
   const nameOf = (id) => (id === me?.id ? t("you") : chat?.members.find((member) => member.id === id)?.display_name);
   return html`
@@ -177,7 +177,7 @@ function Reactions({ message, me, chat, isCurrent }) {
   `;
 }
 
-/** The keys that open a menu open the message's. */
+/** Opens the message's menu by the keys that open context menus. */
 function onMenuKey(event) {
   const isMenuKey = event.key === "ContextMenu" || (event.key === "F10" && event.shiftKey) || event.key === "Enter";
   if (!isMenuKey || event.target !== event.currentTarget) return;

@@ -1,18 +1,18 @@
-/** Whether somebody looks at the page, or at another tab of it. */
+/** Whether this page has the focus, or another tab of it. */
 
-const isWatchedHere = () => document.visibilityState === "visible" && document.hasFocus();
+export const isTabFocused = () => document.visibilityState === "visible" && document.hasFocus();
 
 const nameOf = (owner) => `greenroom-watched:${owner}:`;
-/** Tells this tab's from those of others. */
+/** Identifies this tab's lock. */
 const own = Math.random().toString(36).slice(2);
 
-/** Lets the other tabs know as long as somebody looks at this one, until the function that it returns is called. */
-export function tellWatched(owner) {
+/** Holds a lock while this tab has the focus, until the returned function is called. Other tabs see the lock. */
+export function announceFocus(owner) {
   const locks = globalThis.navigator?.locks;
   if (!locks) return () => {};
   let release = /** @type {(() => void) | null} */ (null);
   const look = () => {
-    if (!isWatchedHere()) {
+    if (!isTabFocused()) {
       release?.();
       release = null;
     } else if (!release) {
@@ -30,9 +30,9 @@ export function tellWatched(owner) {
   };
 }
 
-/** Whether somebody looks at one of the tabs. */
-export async function isWatched(owner) {
-  if (isWatchedHere()) return true;
+/** Whether one of the tabs has the focus. */
+export async function isAnyTabFocused(owner) {
+  if (isTabFocused()) return true;
   try {
     const { held } = (await globalThis.navigator?.locks?.query()) ?? {};
     return held?.some(({ name }) => name.startsWith(nameOf(owner)) && !name.endsWith(own)) ?? false;

@@ -1,8 +1,8 @@
-/** The heading of a chat: its title, which can be changed in place, and what can be done with the chat. */
+/** The header of a chat: its title, which can be edited in place, and its actions. */
 
+import { useAppContext, useAttempt, useMinute, useStore } from "./app-context.js";
 import { ChatAvatar, otherOf } from "./avatar.js";
 import { ChatMenu, useChatActions } from "./chat-menu.js";
-import { useAttempt, useDesk, useKnown, useMinute } from "./desk.js";
 import { html, useEffect, useRef, useState } from "./html.js";
 import { Back, Check, Close, Leave, People } from "./icons.js";
 import { isMuted, mutedText } from "./muting.js";
@@ -10,9 +10,9 @@ import { fullNameOf, Identity, identityOf, titleOf } from "./people.js";
 import { ago, t } from "./texts.js";
 
 /** @param {{chatId: number, onBack: () => void, onMembers: () => void, onSearch: () => void, onGone: () => void}} props */
-export function Heading({ chatId, onBack, onMembers, onSearch, onGone }) {
-  const { client } = useDesk();
-  const chat = useKnown((state) => state.chats.get(chatId));
+export function ChatHeader({ chatId, onBack, onMembers, onSearch, onGone }) {
+  const { client } = useAppContext();
+  const chat = useStore((state) => state.chats.get(chatId));
   const [isRenaming, setRenaming] = useState(false);
   const actions = useChatActions(chat, { onBack, onGone });
   if (!chat) return html`<div class="gr-heading"><${BackButton} onBack=${onBack} /></div>`;
@@ -30,7 +30,7 @@ export function Heading({ chatId, onBack, onMembers, onSearch, onGone }) {
                   ? html`<button type="button" id="current-chat-name" dir="auto" title=${t("rename")} onClick=${() => setRenaming(true)}>${titleOf(chat, client.state.me)}</button>`
                   : html`<span id="current-chat-name" dir="auto" tabindex="-1">${titleOf(chat, client.state.me)}</span>`}
               </h2>
-              <p class="gr-heading-note"><${Note} chat=${chat} /></p>
+              <p class="gr-heading-note"><${ChatSubtitle} chat=${chat} /></p>
             </div>
           `}
       ${isGroup &&
@@ -46,14 +46,14 @@ export function Heading({ chatId, onBack, onMembers, onSearch, onGone }) {
   `;
 }
 
-/** Says that one has blocked whom one writes with. */
+/** A note that the user has blocked the other user of this dm. */
 function BlockedNote({ chat, actions }) {
   const unblock = async () => {
     await actions.unblock();
-    // The button is gone.
+    // The focused button has been removed.
     document.getElementById("chat-menu-btn")?.focus();
   };
-  const { client } = useDesk();
+  const { client } = useAppContext();
   return html`
     <div class="gr-blocked-note">
       <span>${t("blockedNote", { name: fullNameOf(otherOf(chat, client.state.me)) })}</span>
@@ -66,18 +66,18 @@ const BackButton = ({ onBack }) => html`
   <button type="button" class="gr-icon-button gr-back" aria-label=${t("backToChats")} onClick=${onBack}><${Back} /></button>
 `;
 
-export function Note({ chat }) {
-  const { client } = useDesk();
+export function ChatSubtitle({ chat }) {
+  const { client } = useAppContext();
   useMinute();
-  const me = useKnown((state) => state.me);
+  const me = useStore((state) => state.me);
   const identity = identityOf(chat, me) && html`<${Identity} chat=${chat} me=${me} />`;
-  return html`${identity}<${About} chat=${chat} isNamed=${identity !== null} />${isMuted(client, chat) && html`<span class="gr-muted-note"> · ${mutedText(client, chat)}</span>`}`;
+  return html`${identity}<${MembersOrPresence} chat=${chat} isNamed=${identity !== null} />${isMuted(client, chat) && html`<span class="gr-muted-note"> · ${mutedText(client, chat)}</span>`}`;
 }
 
-function About({ chat, isNamed }) {
-  const me = useKnown((state) => state.me);
+function MembersOrPresence({ chat, isNamed }) {
+  const me = useStore((state) => state.me);
   const other = chat.chat_type === "dm" ? otherOf(chat, me) : null;
-  const presence = useKnown((state) => state.presence.get(other?.id));
+  const presence = useStore((state) => state.presence.get(other?.id));
   if (!other) return t("members", { count: chat.member_count });
   if (other.id === me?.id) return t("notes");
   const seen = presence?.is_online ? t("online") : presence?.last_seen && t("lastSeen", { time: ago(presence.last_seen) });
@@ -86,7 +86,7 @@ function About({ chat, isNamed }) {
 }
 
 function TitleForm({ chat, onEnd }) {
-  const { client } = useDesk();
+  const { client } = useAppContext();
   const attempt = useAttempt();
   const field = useRef(/** @type {any} */ (null));
   useEffect(() => field.current.select(), []);

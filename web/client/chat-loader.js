@@ -1,0 +1,166 @@
+import { SingleFlight } from "./single-flight.js";
+
+const PAGE_SIZE = 50;
+const MAX_PAGE_SIZE = 100;
+/** Up to so many chats are loaded one by one, more by the page. */
+const FEW_CHATS = 3;
+
+/** Loads chats and pages of messages into the store, and reloads what is stale. */
+export class ChatLoader {
+  #api;
+  #store;
+  #connection;
+  #timing;
+  #loads = new SingleFlight();
+  #isReloading = false;
+  /** How many pages of the chat list were read one after the other. */
+  #chatPages = 0;
+
+  constructor({ api, store, connection, timing }) {
+    this.#api = api;
+    this.#store = store;
+    this.#connection = connection;
+    this.#timing = timing;
+  }
+
+  /** Forgets how much of the chat list was read, for another user. */
+  reset() {
+    this.#chatPages = 0;
+  }
+
+  // Messages
+
+  async open(chatId) {
+    if (!this.#store.isOpen(chatId)) await this.#loads.run(`open ${chatId}`, () => this.#loadNewest(chatId));
+    return this.#store.messages(chatId);
+  }
+
+  /** Loads the chat before its messages, so that a client without access to them does not load the chat again. */
+  async #loadNewest(chatId) {
+    if (!this.#store.chats.has(chatId) || this.#store.stale.has(chatId)) await this.#reload(chatId, false);
+    const load = () => this.#api.messages(chatId, { page_size: PAGE_SIZE });
+    await this.#store.loading(chatId, load, (page) => this.#store.takeNewest(chatId, page));
+  }
+
+  async openAt(chatId, messageId) {
+    if (!this.#store.chats.has(chatId)) await this.open(chatId);
+    const isLoaded = this.#store.isOpen(chatId) && this.#store.message(messageId)?.chat === chatId;
+    if (isLoaded) return this.#store.messages(chatId);
+    await this.#loads.run(`open ${chatId} ${messageId}`, () => {
+      const load = () => this.#loadAround(chatId, messageId);
+      return this.#store.loading(chatId, load, (page) => this.#store.takeNewest(chatId, page, page.previous !== null));
+    });
+    return this.#store.messages(chatId);
+  }
+
+  /** Returns a message and the messages before and after it, as one page. */
+  async #loadAround(chatId, messageId) {
+    const older = await this.#api.messages(chatId, { before: messageId + 1, page_size: PAGE_SIZE });
+    const newer = await this.#api.messages(chatId, { after: messageId, page_size: PAGE_SIZE });
+    return { results: [...newer.results, ...older.results], next: older.next, previous: newer.previous };
+  }
+
+  async openNewest(chatId) {
+    if (!this.#store.isOpen(chatId) || !this.#store.hasNewer(chatId)) return this.open(chatId);
+    await this.#loads.run(`newest ${chatId}`, () => this.#reload(chatId, true));
+    return this.#store.messages(chatId);
+  }
+
+  async loadOlder(chatId) {
+    await this.open(chatId);
+    if (!this.#store.hasOlder(chatId)) return false;
+    await this.#loads.run(`older ${chatId}`, () => {
+      const before = this.#store.messages(chatId)[0]?.id;
+      const load = () => this.#api.messages(chatId, { before, page_size: PAGE_SIZE });
+      return this.#store.loading(chatId, load, (page) => this.#store.takeOlder(chatId, before, page));
+    });
+    return this.#store.hasOlder(chatId);
+  }
+
+  async loadNewer(chatId) {
+    if (!this.#store.hasNewer(chatId)) return false;
+    await this.#loads.run(`newer ${chatId}`, () => {
+      const after = this.#store.messages(chatId).at(-1)?.id;
+      const load = () => this.#api.messages(chatId, { after, page_size: PAGE_SIZE });
+      return this.#store.loading(chatId, load, (page) => this.#store.takeNewer(chatId, after, page));
+    });
+    return this.#store.hasNewer(chatId);
+  }
+
+  // Chats
+
+  async loadMoreChats() {
+    await this.#loads.run("chats", async () => {
+      const known = this.#store.chats.size;
+      // Chats move up between pages, and some are deleted: then fewer are known than were read.
+      let page = Math.min(Math.floor(known / PAGE_SIZE), this.#chatPages);
+      // Some chats were loaded out of turn, so a page may bring nothing new.
+      do {
+        this.#chatPages = await this.#loadChats(++page);
+      } while (this.#chatPages > 0 && this.#store.chats.size === known);
+    });
+    return this.#store.hasMoreChats;
+  }
+
+  /** Loads a page of chats. Returns its number, or 0 after the last page: missing chats are then searched from the top. */
+  async #loadChats(page) {
+    let isLast = false;
+    this.#chatPages = 0;
+    await this.#store.loading(
+      null,
+      () => this.#api.chats({ page, page_size: PAGE_SIZE }),
+      ({ results, next }) => {
+        results.forEach((chat) => this.#store.takeChat(chat));
+        isLast = next === null;
+      },
+    );
+    return isLast ? 0 : page;
+  }
+
+  async loadUnread() {
+    const count = () => this.#store.unreadElsewhere.length;
+    // Most chats with unread messages are near the top of the list.
+    for (let before = Infinity; count() > FEW_CHATS && count() < before; ) {
+      before = count();
+      await this.loadMoreChats().catch(() => {});
+    }
+    // The others are loaded one by one. A failed load is retried on the next connection.
+    for (const chatId of this.#store.unreadElsewhere) this.#store.stale.add(chatId);
+    await this.reloadStale();
+  }
+
+  /** Loads a chat again, with its newest messages if wanted. */
+  #reload(chatId, withMessages) {
+    const page_size = Math.min(MAX_PAGE_SIZE, Math.max(PAGE_SIZE, this.#store.messages(chatId).length));
+    const load = async () => {
+      const chat = await this.#api.chat(chatId);
+      return { chat, page: withMessages ? await this.#api.messages(chatId, { page_size }) : null };
+    };
+    return this.#store.loading(chatId, load, ({ chat, page }) => {
+      this.#store.takeChat(chat);
+      if (page) this.#store.takeNewest(chatId, page);
+    });
+  }
+
+  /** Reloads all stale chats, one after the other. */
+  async reloadStale() {
+    if (this.#isReloading) return;
+    this.#isReloading = true;
+    const failed = [];
+    let wait = 0;
+    // The loop also visits chats that become stale while it runs.
+    for (const chatId of this.#store.stale) {
+      this.#store.stale.delete(chatId);
+      try {
+        await this.#reload(chatId, this.#store.isOpen(chatId));
+      } catch (error) {
+        if (!error.isFinal && this.#store.heads.has(chatId)) failed.push(chatId);
+        wait = Math.max(wait, error.retryAfter ?? 0);
+      }
+    }
+    // Failed chats are retried after `Retry-After`, or else on the next connection.
+    if (wait) setTimeout(() => this.#connection.isConnected && this.reloadStale(), wait * 1000 + this.#timing.backoff);
+    for (const chatId of failed) this.#store.stale.add(chatId);
+    this.#isReloading = false;
+  }
+}

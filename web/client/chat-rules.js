@@ -1,0 +1,71 @@
+// Pure rules over chats, members and messages. They compute what the server computes.
+
+/** How many members a chat lists, and how many readers a message lists. */
+export const MAX_LISTED = 100;
+
+export const idOf = ({ id }) => id;
+export const isAdmin = ({ role }) => role === "admin";
+const isPinned = ({ me }) => Boolean(me?.is_pinned);
+
+/** Compares times as the server writes them. Their `Z` would sort whole seconds behind fractions. */
+const isLater = (time, than) => time.slice(0, -1) > than.slice(0, -1);
+export const laterOf = (a, b) => (isLater(b, a) ? b : a);
+
+/** The order of the chat list: pinned chats first, then the latest activity first. */
+export function byActivity(a, b) {
+  if (isPinned(a) !== isPinned(b)) return isPinned(a) ? -1 : 1;
+  if (a.updated_at === b.updated_at) return b.id - a.id;
+  return isLater(a.updated_at, b.updated_at) ? -1 : 1;
+}
+
+/** Returns the index of the message with an id, or the index where it belongs. */
+export function indexOfId(messages, id) {
+  let low = 0;
+  for (let high = messages.length; low < high;) {
+    const middle = (low + high) >> 1;
+    if (messages[middle].id < id) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** Returns the title that the server gives to a chat without one of its own. */
+export function automaticTitle({ chat_type, members, member_count }, me) {
+  const names = members
+    .filter(({ id }) => id !== me?.id)
+    .slice(0, 3)
+    .map((member) => member.display_name);
+  if (chat_type === "dm" || names.length === 0) return names[0] ?? members[0]?.display_name ?? "";
+  const more = member_count - 1 - names.length;
+  return names.join(", ") + (more > 0 ? `, +${more}` : "");
+}
+
+/** Adds a reader to a message. `read_by` keeps the sender first, then the others in the chat's member order. */
+export function withReader(message, user, members) {
+  if (message.is_deleted || message.read_by.includes(user)) return message;
+  const order = (id) => members.findIndex((member) => member.id === id);
+  const index = message.read_by.findIndex((id, index) => index > 0 && order(id) > order(user));
+  const read_by = [...message.read_by];
+  read_by.splice(index < 0 ? read_by.length : index, 0, user);
+  return { ...message, read_by: read_by.slice(0, MAX_LISTED), read_count: message.read_count + 1 };
+}
+
+/** Removes a reader who has left the chat. The sender stays. */
+export function withoutReader(message, user) {
+  if (message.sender.id === user || !message.read_by.includes(user)) return message;
+  const read_by = message.read_by.filter((id) => id !== user);
+  return { ...message, read_by, read_count: message.read_count - 1 };
+}
+
+/** Returns members after additions, removals and changes. `gone` includes added users: they may rejoin. */
+export function updateMembers(members, gone, { added, changed }) {
+  const kept = members
+    .filter(({ id }) => !gone.includes(id))
+    .map((member) => changed.find(({ id }) => id === member.id) ?? member);
+  for (const member of added) {
+    let index = kept.length;
+    while (index > 0 && isLater(kept[index - 1].joined_at, member.joined_at)) index--;
+    kept.splice(index, 0, member);
+  }
+  return kept;
+}

@@ -1,0 +1,201 @@
+import { Api } from "./api.js";
+import { ChatLoader } from "./chat-loader.js";
+import { Commands } from "./commands.js";
+import { Connection } from "./connection.js";
+import { Delivery } from "./delivery.js";
+import { Emitter } from "./emitter.js";
+import { Outbox } from "./outbox.js";
+import { RoomWatcher } from "./room-watcher.js";
+import { Store } from "./store.js";
+import { TIMING } from "./timing.js";
+import { TypingNotifier } from "./typing-notifier.js";
+
+/** @typedef {import("../greenroom.d.ts").Options} Options */
+
+/** Returns the browser's `localStorage`; null where there is none. */
+function browserStorage() {
+  try {
+    return globalThis.document ? globalThis.localStorage : null;
+  } catch {
+    // Browser settings can block it.
+    return null;
+  }
+}
+
+/** The client. It connects its parts; `greenroom.d.ts` documents its methods. */
+export class Greenroom {
+  #emitter = new Emitter();
+  #outbox;
+  #connection;
+  #commands;
+  #loader;
+  #rooms;
+  #delivery;
+  #typingNotifier;
+
+  /** @param {Options} [options] */
+  constructor(options = {}) {
+    const { WebSocket = globalThis.WebSocket, storage = browserStorage(), maxMessages = 1_000 } = options;
+    const timing = { ...TIMING, ...options.timing };
+    const random = options.random ?? Math.random;
+    const emitter = this.#emitter;
+    const api = (this.api = new Api(options));
+    const isStored = ({ chat, client_id }) =>
+      this.state.messages(chat).some((message) => message.id !== null && message.client_id === client_id);
+    const outbox = (this.#outbox = new Outbox(storage, (message) => this.#onOutgoing(message), isStored));
+    const store = (this.state = new Store(emitter, outbox, maxMessages));
+    const hooks = {
+      deliver: () => this.#delivery.deliverAll(),
+      followRooms: () => this.#rooms.followAll(),
+      reloadStale: () => this.#loader.reloadStale(),
+      userChanged: () => this.#loader.reset(),
+    };
+    const connection = new Connection({ api, store, outbox, emitter, timing, random, WebSocket, hooks });
+    const commands = new Commands(connection);
+    this.#connection = connection;
+    this.#commands = commands;
+    this.#loader = new ChatLoader({ api, store, connection, timing });
+    this.#rooms = new RoomWatcher({ api, store, connection, commands, timing });
+    this.#delivery = new Delivery({ api, store, outbox, emitter, timing, connection, commands });
+    this.#typingNotifier = new TypingNotifier(api, commands);
+    emitter.on("stale", hooks.reloadStale);
+    // A watched room is followed again after the user has left it.
+    emitter.on("chat", ({ chatId, chat }) => !chat && this.#rooms.has(chatId) && this.#rooms.followAgain(chatId));
+  }
+
+  get status() {
+    return this.#connection.status;
+  }
+
+  get outgoing() {
+    return this.#outbox.all;
+  }
+
+  get isSlow() {
+    return this.#connection.isSlow;
+  }
+
+  get heldFor() {
+    return this.#delivery.heldFor;
+  }
+
+  on(name, listener) {
+    return this.#emitter.on(name, listener);
+  }
+
+  start() {
+    return this.#connection.start();
+  }
+
+  stop() {
+    this.#connection.stop();
+  }
+
+  // Loading
+
+  open(chatId) {
+    return this.#loader.open(chatId);
+  }
+
+  openAt(chatId, messageId) {
+    return this.#loader.openAt(chatId, messageId);
+  }
+
+  openNewest(chatId) {
+    return this.#loader.openNewest(chatId);
+  }
+
+  close(chatId) {
+    this.state.closeMessages(chatId);
+  }
+
+  loadOlder(chatId) {
+    return this.#loader.loadOlder(chatId);
+  }
+
+  loadNewer(chatId) {
+    return this.#loader.loadNewer(chatId);
+  }
+
+  loadMoreChats() {
+    return this.#loader.loadMoreChats();
+  }
+
+  loadUnread() {
+    return this.#loader.loadUnread();
+  }
+
+  async updateMe(fields) {
+    const me = await this.api.updateMe(fields);
+    this.state.takeMe(me);
+    return me;
+  }
+
+  watch(chatId) {
+    return this.#rooms.watch(chatId);
+  }
+
+  unwatch(chatId) {
+    this.#rooms.unwatch(chatId);
+  }
+
+  // Commands
+
+  send(chatId, content) {
+    this.#typingNotifier.messageSent(chatId);
+    this.#connection.hurry();
+    return this.#outbox.add(chatId, content, this.state.me, this.api.now());
+  }
+
+  #onOutgoing(message) {
+    this.state.messagesChanged(message.chat);
+    this.#emitter.schedule("outgoing", () => ({ message }));
+    this.#delivery.deliver(message.chat);
+  }
+
+  async edit(messageId, content) {
+    const rest = async () => ({ message: await this.api.editMessage(messageId, content) });
+    const { message } = await this.#commands.run({ type: "edit_message", message_id: messageId, content }, rest);
+    this.state.takeMessage(message);
+    return message;
+  }
+
+  async delete(messageId) {
+    const rest = async (isRepeated) => {
+      try {
+        await this.api.deleteMessage(messageId);
+      } catch (error) {
+        // The first attempt may have deleted it.
+        if (!isRepeated || error.status !== 404) throw error;
+      }
+    };
+    await this.#commands.run({ type: "delete_message", message_id: messageId }, rest);
+  }
+
+  async react(messageId, emoji, action = this.#hasReacted(messageId, emoji) ? "remove" : "add") {
+    const rest = async () => {
+      if (action === "add") return this.api.addReaction(messageId, emoji);
+      await this.api.removeReaction(messageId, emoji);
+      return { action: "removed" };
+    };
+    return (await this.#commands.run({ type: "react", message_id: messageId, emoji, action }, rest)).action;
+  }
+
+  /** Whether the user has this reaction on a loaded message. */
+  #hasReacted(messageId, emoji) {
+    const reaction = this.state.message(messageId)?.reactions.find((reaction) => reaction.emoji === emoji);
+    return reaction?.users.includes(this.state.me?.id);
+  }
+
+  async markAsRead(chatId, messageId = this.state.newestId(chatId)) {
+    const chat = this.state.chats.get(chatId);
+    if (chat?.last_read_message_id >= messageId && !chat.me?.unread_from) return 0;
+    const rest = () => this.api.markAsRead(chatId, messageId);
+    const command = { type: "mark_as_read", chat_id: chatId, message_id: messageId };
+    return (await this.#commands.run(command, rest)).marked_count;
+  }
+
+  typing(chatId, isTyping = true) {
+    this.#typingNotifier.notify(chatId, isTyping);
+  }
+}

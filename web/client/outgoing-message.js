@@ -1,0 +1,18 @@
+/** A message that is being sent, or that the server refused. It follows its chat's messages until it becomes one of them. */
+export class OutgoingMessage {
+  #outbox;
+
+  constructor(outbox, { chat, content, client_id, created_at, sender, status = "sending", error = null }, sent) {
+    this.#outbox = outbox;
+    this.client_id = client_id;
+    Object.freeze(Object.assign(this, { id: null, chat, content, created_at, sender, status, error, sent }));
+  }
+
+  retry() {
+    return this.#outbox.retry(this.client_id) ?? this;
+  }
+
+  discard() {
+    this.#outbox.discard(this.client_id);
+  }
+}
