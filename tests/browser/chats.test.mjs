@@ -186,7 +186,7 @@ onBoth("one's own name and password are changed, and others see the name", async
   await anns.getByLabel("New password").fill("another horse");
   await anns.getByRole("button", { name: "Change password" }).click();
   await expect(anns.getByLabel("Current password")).toBeFocused();
-  await expect(anns.getByLabel("Current password")).toHaveAccessibleDescription(/not your password/);
+  await expect(anns.getByLabel("Current password")).toHaveAccessibleDescription(/not your current password/);
   await anns.getByLabel("Current password").fill("correct horse");
   await anns.getByRole("button", { name: "Change password" }).click();
   await expect(anns.getByText("Saved.")).toBeVisible();
