@@ -13,5 +13,5 @@ pub use identity_cache::{Caller, IdentityCache};
 pub use login_throttle::{LoginThrottle, client_prefix};
 pub use passwords::{Hasher, NewPassword};
 pub use registrations::Registrations;
-pub use session_store::Sessions;
+pub use session_store::{NewSession, Sessions};
 pub use sightings::Sightings;
