@@ -1,9 +1,9 @@
 //! Rate limits per user on this node, and the parts of which all limiters consist.
 
-mod classify;
 mod gcra;
 mod keyed_map;
 mod rates;
+mod route_limits;
 mod turns;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,6 +15,7 @@ pub use gcra::{Gcra, Rate};
 pub(crate) use gcra::{Moment, moment, now};
 pub(crate) use keyed_map::KeyedMap;
 pub use rates::{LimitClass, Rates};
+pub use route_limits::RouteLimits;
 pub use turns::{MANY, Turns};
 
 /// Number of shards of the map of users, to reduce lock contention.
