@@ -15,6 +15,7 @@ use crate::{
     middleware::authenticate,
     openapi,
     paths::{BASE, SOCKET},
+    rate_limit::LimitClass,
     routing::at,
     telemetry::http::Route,
     web::{assets, pages},
@@ -62,7 +63,13 @@ pub fn routes(app: &mut ServiceConfig) {
 fn api(api: &mut ServiceConfig) {
     api
         // Chats.
-        .service(at("/chats/{chat}/messages").get(messages::list).post(messages::post).done())
+        .service(
+            at("/chats/{chat}/messages")
+                .get(messages::list)
+                .post(messages::post)
+                .limit(LimitClass::Send)
+                .done(),
+        )
         .service(at("/chats").get(chats::list).post(chats::create).done())
         .service(
             at("/chats/{chat}")
@@ -74,7 +81,7 @@ fn api(api: &mut ServiceConfig) {
         )
         .service(at("/chats/{chat}/mark-as-read").post(activity::mark_as_read).done())
         .service(at("/chats/{chat}/me").patch(activity::change_me).done())
-        .service(at("/chats/{chat}/typing").post(activity::typing).done())
+        .service(at("/chats/{chat}/typing").post(activity::typing).limit(LimitClass::Typing).done())
         .service(at("/chats/{chat}/join").post(members::join).done())
         .service(at("/chats/{chat}/leave").post(members::leave).done())
         .service(at("/chats/{chat}/members").get(members::list).done())
@@ -99,7 +106,7 @@ fn api(api: &mut ServiceConfig) {
         .service(
             at("/messages/{message}/reactions/{emoji}").put(reactions::put).delete(reactions::delete).done(),
         )
-        .service(at("/search").get(search::search).done())
+        .service(at("/search").get(search::search).limit(LimitClass::Search).done())
         // Users.
         .service(at("/users").post(users::create).done())
         .service(at("/settings").get(settings::show).done())
@@ -108,7 +115,7 @@ fn api(api: &mut ServiceConfig) {
         .service(at("/users/me/sessions/{session}").delete(credentials::end_session).done())
         .service(at("/users/me/tokens").get(credentials::tokens).delete(credentials::end_tokens).done())
         .service(at("/users/me/tokens/{token}").delete(credentials::end_token).done())
-        .service(at("/users/search").get(users::search).done())
+        .service(at("/users/search").get(users::search).limit(LimitClass::Search).done())
         .service(at("/users/blocked").get(blocks::list).done())
         .service(at("/users/{user}/block").post(blocks::block).delete(blocks::unblock).done())
         .service(at("/users/{user}").get(users::detail).patch(users::update).done())

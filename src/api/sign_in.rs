@@ -21,10 +21,9 @@ use super::{
 };
 use crate::{
     auth::{
-        NewPassword,
+        NewPassword, NewSession, Sessions,
         audit::{self, Who},
         passwords::Verdict,
-        session_store::{ADDRESS, PASSWORD, USER, USER_AGENT},
         sightings,
     },
     bus::BusMessage,
@@ -83,12 +82,8 @@ pub async fn login(state: Data<AppState>, session: Session, request: HttpRequest
         }
     };
     drop(attempt);
-    session.renew();
-    session.insert(USER, user.id).map_err(|_| Refusal::Internal)?;
-    session.insert(PASSWORD, &user.password).map_err(|_| Refusal::Internal)?;
     let origin = sightings::origin(&request, &state.config);
-    session.insert(ADDRESS, origin.address).map_err(|_| Refusal::Internal)?;
-    session.insert(USER_AGENT, origin.user_agent).map_err(|_| Refusal::Internal)?;
+    Sessions::start(&session, NewSession { user: user.id(), password_hash: user.password.clone(), origin })?;
     audit::note("signed in", Who::from(&user), address);
 
     let accepts = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();

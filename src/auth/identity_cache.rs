@@ -2,13 +2,15 @@
 //! revoked.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicI64, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
+
+use quick_cache::{DefaultHashBuilder, Lifecycle, UnitWeighter, sync};
 
 use crate::{
     bus::{Bus, BusMessage},
@@ -45,7 +47,7 @@ impl Caller {
 /// stopped or starved for longer bypasses the cache until the next poll.
 const TRUSTED_FOR: Duration = Duration::from_secs(4);
 
-/// Maximum number of cached callers. At this size the cache is cleared.
+/// Maximum number of cached callers. Each shard of the cache has an equal part, rounded up.
 const MAX_CACHED: usize = 100_000;
 
 /// Cache of authenticated callers by credential.
@@ -53,9 +55,7 @@ pub struct IdentityCache {
     readers: ReadPool,
     hub: Arc<Hub>,
     bus: Arc<Bus>,
-    known: Mutex<Known>,
-    /// Incremented by each invalidation, so that a result read before it is not cached after it.
-    changes: AtomicU64,
+    callers: Callers,
     started: Instant,
     /// When the last poll for revocations began, in milliseconds since `started`.
     looked: AtomicU64,
@@ -67,8 +67,7 @@ impl IdentityCache {
             readers,
             hub,
             bus,
-            known: Mutex::default(),
-            changes: AtomicU64::new(0),
+            callers: Callers::new(MAX_CACHED),
             started: Instant::now(),
             looked: AtomicU64::new(0),
         })
@@ -99,19 +98,16 @@ impl IdentityCache {
     /// Returns the user of a credential, from the cache or from storage. `None`: the credential is invalid,
     /// expired or revoked.
     pub async fn caller(&self, credential: &Credential) -> Result<Option<Arc<Caller>>, Refusal> {
-        let known = self.lock().callers.get(credential).cloned();
         let in_time = |caller: &Arc<Caller>| caller.expires_at.is_none_or(|end| Timestamp::now() < end);
-        if let Some(caller) = known.filter(in_time).filter(|_| self.is_current()) {
-            return Ok(Some(caller));
+        let cached = self.callers.get(credential).filter(in_time).filter(|_| self.is_current());
+        if cached.is_some() {
+            return Ok(cached);
         }
-        let before = self.changes.load(Ordering::Acquire);
+        let before = self.callers.invalidations();
         let wanted = credential.clone();
         let caller = self.readers.query(move |conn| find(conn, wanted)).await?.map(Arc::new);
         if let Some(caller) = &caller {
-            let mut known = self.lock();
-            if before == self.changes.load(Ordering::Acquire) {
-                known.insert(caller);
-            }
+            self.callers.insert(caller, before);
         }
         Ok(caller)
     }
@@ -126,7 +122,7 @@ impl IdentityCache {
     /// Invalidates the cached identities of a user and closes the sockets of their revoked credentials, on
     /// this node only. Returns false if a credential could not be read from storage.
     pub async fn recheck_here(&self, user: UserId) -> bool {
-        self.evict(user);
+        self.callers.evict(user);
         let mut is_done = true;
         for credential in self.hub.credentials_of(user) {
             match self.caller(&credential).await {
@@ -137,40 +133,86 @@ impl IdentityCache {
         }
         is_done
     }
-
-    fn evict(&self, user: UserId) {
-        let mut known = self.lock();
-        self.changes.fetch_add(1, Ordering::Release);
-        known.evict(user);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-/// Cached callers. An index by user makes invalidation independent of the size of the cache: every request
-/// takes this lock.
+/// Cached callers. A lookup locks one shard of the cache. Changes also lock the index by user, which makes
+/// invalidation independent of the size of the cache.
+struct Callers {
+    cache: sync::Cache<Credential, Arc<Caller>, UnitWeighter, DefaultHashBuilder, CollectEvicted>,
+    index: Mutex<Index>,
+}
+
+/// Credentials of all cached callers, by user.
 #[derive(Default)]
-struct Known {
-    callers: HashMap<Credential, Arc<Caller>>,
-    of_user: HashMap<UserId, Vec<Credential>>,
+struct Index {
+    of_user: HashMap<UserId, HashSet<Credential>>,
+    /// Number of invalidations. A result that was read before one is not cached after it.
+    invalidations: u64,
 }
 
-impl Known {
-    fn insert(&mut self, caller: &Arc<Caller>) {
-        if self.callers.len() >= MAX_CACHED {
-            *self = Self::default();
+/// Collects the entries that an insertion evicted or replaced.
+#[derive(Clone)]
+struct CollectEvicted;
+
+impl Lifecycle<Credential, Arc<Caller>> for CollectEvicted {
+    type RequestState = Vec<Arc<Caller>>;
+
+    fn on_evict(&self, evicted: &mut Vec<Arc<Caller>>, _: Credential, caller: Arc<Caller>) {
+        evicted.push(caller);
+    }
+}
+
+impl Callers {
+    fn new(most: usize) -> Self {
+        let hashing = DefaultHashBuilder::default();
+        let cache = sync::Cache::with(most, most as u64, UnitWeighter, hashing, CollectEvicted);
+        Self { cache, index: Mutex::default() }
+    }
+
+    fn get(&self, credential: &Credential) -> Option<Arc<Caller>> {
+        self.cache.get(credential)
+    }
+
+    fn invalidations(&self) -> u64 {
+        self.lock().invalidations
+    }
+
+    /// Caches a caller, unless there was an invalidation after the first `before` ones.
+    fn insert(&self, caller: &Arc<Caller>, before: u64) {
+        let mut index = self.lock();
+        if index.invalidations != before {
+            return;
         }
         let credential = &caller.credential;
-        if self.callers.insert(credential.clone(), caller.clone()).is_none() {
-            self.of_user.entry(caller.id()).or_default().push(credential.clone());
+        index.of_user.entry(caller.id()).or_default().insert(credential.clone());
+        let mut evicted = Vec::new();
+        self.cache.insert_with_lifecycle(credential.clone(), caller.clone(), &mut evicted);
+        // The cache reports replaced entries too. These are still cached.
+        for caller in evicted.iter().filter(|caller| !self.cache.contains_key(&caller.credential)) {
+            index.remove(caller);
         }
     }
 
-    fn evict(&mut self, user: UserId) {
-        for credential in self.of_user.remove(&user).unwrap_or_default() {
-            self.callers.remove(&credential);
+    fn evict(&self, user: UserId) {
+        let mut index = self.lock();
+        index.invalidations += 1;
+        for credential in index.of_user.remove(&user).unwrap_or_default() {
+            self.cache.remove(&credential);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Index> {
+        self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Index {
+    fn remove(&mut self, caller: &Caller) {
+        if let Some(credentials) = self.of_user.get_mut(&caller.id()) {
+            credentials.remove(&caller.credential);
+            if credentials.is_empty() {
+                self.of_user.remove(&caller.id());
+            }
         }
     }
 }
@@ -218,26 +260,61 @@ mod tests {
         })
     }
 
+    /// Returns the credentials in the cache and those in the index, sorted.
+    fn cached(callers: &Callers) -> [Vec<String>; 2] {
+        let index = callers.lock();
+        assert!(index.of_user.values().all(|credentials| !credentials.is_empty()));
+        let name = |credential: &Credential| format!("{credential:?}");
+        let mut both = [
+            callers.cache.iter().map(|(credential, _)| name(&credential)).collect::<Vec<_>>(),
+            index.of_user.values().flatten().map(name).collect(),
+        ];
+        both.iter_mut().for_each(|names| names.sort_unstable());
+        both
+    }
+
     #[test]
     fn a_user_is_forgotten_with_all_that_they_prove_themselves_with_and_nobody_else() {
-        let mut known = Known::default();
+        let callers = Callers::new(100);
         for (user, key) in [(1, 1), (1, 2), (2, 3), (1, 2)] {
-            known.insert(&caller(user, key));
+            callers.insert(&caller(user, key), 0);
         }
-        known.evict(UserId(1));
-        let left: Vec<_> = known.callers.keys().collect();
-        assert_eq!(left, [&Credential::Token("3".to_owned())]);
-        known.insert(&caller(1, 2));
-        known.evict(UserId(2));
-        assert_eq!((known.callers.len(), known.of_user.len()), (1, 1));
+        callers.evict(UserId(1));
+        let left = vec![format!("{:?}", Credential::Token("3".to_owned()))];
+        assert_eq!(cached(&callers), [left.clone(), left]);
+        callers.insert(&caller(1, 2), 1);
+        callers.evict(UserId(2));
+        assert_eq!(callers.lock().of_user.len(), 1);
+        assert!(callers.get(&Credential::Token("2".to_owned())).is_some());
+    }
+
+    #[test]
+    fn what_was_read_before_an_invalidation_is_not_cached_after_it() {
+        let callers = Callers::new(100);
+        let before = callers.invalidations();
+        callers.evict(UserId(2));
+        callers.insert(&caller(1, 1), before);
+        assert!(cached(&callers).iter().all(Vec::is_empty));
     }
 
     #[test]
     fn no_more_are_remembered_than_there_is_room_for() {
-        let mut known = Known::default();
-        for user in 0..=MAX_CACHED as i64 {
-            known.insert(&caller(user, user));
+        const MOST: usize = 1_000;
+        let callers = Callers::new(MOST);
+        for step in 0..50 * MOST as i64 {
+            // New credentials, and ones that were inserted a short or a long time before.
+            for key in [step, step - step % 7 * 10, step - step % 5 * 500] {
+                callers.insert(&caller(key % 300, key), 0);
+            }
+            callers.get(&Credential::Token((step / 2).to_string()));
+            if step % 1_000 == 0 {
+                let [in_cache, in_index] = cached(&callers);
+                assert_eq!(in_cache, in_index);
+                assert!(in_cache.len() <= MOST + callers.cache.num_shards(), "{}", in_cache.len());
+            }
         }
-        assert_eq!((known.callers.len(), known.of_user.len()), (1, 1));
+        assert!(callers.cache.len() > MOST / 2, "{}", callers.cache.len());
+        (0..300).for_each(|user| callers.evict(UserId(user)));
+        assert!(cached(&callers).iter().all(Vec::is_empty));
     }
 }

@@ -6,8 +6,8 @@
 //! additional guesses, and no client can fill the hashing queue.
 
 use std::{
-    collections::{HashMap, VecDeque},
-    net::{IpAddr, Ipv6Addr},
+    collections::VecDeque,
+    net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -17,7 +17,8 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{core::model::Refusal, error::ApiError};
+use super::client_range::ClientRange;
+use crate::{core::model::Refusal, error::ApiError, rate_limit::KeyedMap};
 
 const WINDOW: Duration = Duration::from_secs(60);
 const PER_ACCOUNT: usize = 5;
@@ -32,26 +33,15 @@ const FEW: usize = 10_000;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Key {
     Account(IpAddr, String),
-    Address(IpAddr),
-    Network(IpAddr),
+    Range(ClientRange),
 }
-
-/// A network has this many times the limits of one address, for failures and for concurrent attempts.
-pub const ADDRESSES: usize = 8;
 
 /// Failed sign-ins of the last minute, and attempts in progress.
 #[derive(Debug)]
 pub struct LoginThrottle {
     per_address: usize,
     at_once: usize,
-    recent: Mutex<Recent>,
-}
-
-#[derive(Debug)]
-struct Recent {
-    records: HashMap<Key, Record>,
-    /// Number of records at which outdated ones are evicted.
-    sweep_at: usize,
+    recent: Mutex<KeyedMap<Key, Record>>,
 }
 
 /// State of one [`Key`].
@@ -79,7 +69,7 @@ impl Attempt {
         self.failures.count(&self.keys, Instant::now());
         match &self.keys[0] {
             Key::Account(address, account) => (*address, account.clone()),
-            Key::Address(address) | Key::Network(address) => (*address, String::new()),
+            Key::Range(range) => (range.address(), String::new()),
         }
     }
 }
@@ -88,7 +78,7 @@ impl Drop for Attempt {
     fn drop(&mut self) {
         let mut recent = self.failures.lock();
         for key in &self.keys {
-            if let Some(record) = recent.records.get_mut(key) {
+            if let Some(record) = recent.get_mut(key) {
                 record.in_progress -= 1;
                 record.ended.notify_waiters();
             }
@@ -99,7 +89,7 @@ impl Drop for Attempt {
 impl LoginThrottle {
     /// Creates a throttle with the failures per minute and the concurrent attempts that one address may have.
     pub fn new(per_address: usize, at_once: usize) -> Arc<Self> {
-        let recent = Mutex::new(Recent { records: HashMap::new(), sweep_at: FEW });
+        let recent = Mutex::new(KeyedMap::new(FEW));
         Arc::new(Self { per_address, at_once: at_once.max(1), recent })
     }
 
@@ -129,9 +119,9 @@ impl LoginThrottle {
     /// has ended.
     fn turns(&self, keys: &[Key; 3], now: Instant) -> Result<([Arc<Semaphore>; 3], Arc<Notify>), ApiError> {
         let mut recent = self.lock();
-        recent.sweep(now);
+        sweep(&mut recent, now);
         let [account, address, network] = [0, 1, 2].map(|at| {
-            let record = recent.record(&keys[at], self.at_once(&keys[at]));
+            let record = self.record(&mut recent, &keys[at]);
             (record.throttled(self.most(&keys[at]), now), record.turns.clone(), record.ended.clone())
         });
         if let Some(seconds) = account.0.max(address.0).max(network.0) {
@@ -145,7 +135,7 @@ impl LoginThrottle {
     fn begin(&self, keys: &[Key; 3], now: Instant) -> Result<bool, ApiError> {
         let mut recent = self.lock();
         for key in keys {
-            let Some(record) = recent.records.get_mut(key) else { return Ok(false) };
+            let Some(record) = recent.get_mut(key) else { return Ok(false) };
             if let Some(seconds) = record.throttled(self.most(key), now) {
                 return Err(ApiError::Throttled { seconds });
             }
@@ -154,7 +144,7 @@ impl LoginThrottle {
             }
         }
         for key in keys {
-            recent.records.entry(key.clone()).and_modify(|record| record.in_progress += 1);
+            self.record(&mut recent, key).in_progress += 1;
         }
         Ok(true)
     }
@@ -166,10 +156,10 @@ impl LoginThrottle {
 
     fn count(&self, keys: &[Key; 3], now: Instant) {
         let mut recent = self.lock();
-        recent.sweep(now);
+        sweep(&mut recent, now);
         for key in keys {
             let most = self.most(key);
-            let record = recent.record(key, self.at_once(key));
+            let record = self.record(&mut recent, key);
             if record.failed.len() >= most {
                 record.failed.pop_front();
             }
@@ -180,45 +170,37 @@ impl LoginThrottle {
     fn most(&self, key: &Key) -> usize {
         match key {
             Key::Account(..) => PER_ACCOUNT.min(self.per_address),
-            Key::Address(_) => self.per_address,
-            Key::Network(_) => self.per_address * ADDRESSES,
+            Key::Range(range) => self.per_address * range.share(),
         }
     }
 
     fn at_once(&self, key: &Key) -> usize {
         match key {
             Key::Account(..) => 1,
-            Key::Address(_) => self.at_once,
-            Key::Network(_) => self.at_once * ADDRESSES,
+            Key::Range(range) => self.at_once * range.share(),
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Recent> {
-        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Recent {
-    fn record(&mut self, key: &Key, turns: usize) -> &mut Record {
-        self.records.entry(key.clone()).or_insert_with(|| Record {
+    fn record<'r>(&self, recent: &'r mut KeyedMap<Key, Record>, key: &Key) -> &'r mut Record {
+        recent.get_or_insert_with(key.clone(), || Record {
             failed: VecDeque::new(),
             in_progress: 0,
-            turns: Arc::new(Semaphore::new(turns)),
+            turns: Arc::new(Semaphore::new(self.at_once(key))),
             ended: Arc::default(),
         })
     }
 
-    /// Evicts outdated records that no attempt uses, if the map has doubled since the last sweep.
-    fn sweep(&mut self, now: Instant) {
-        if self.records.len() < self.sweep_at {
-            return;
-        }
-        self.records.retain(|_, record| {
-            let is_recent = record.failed.back().is_some_and(|last| now.duration_since(*last) < WINDOW);
-            is_recent || Arc::strong_count(&record.turns) > 1
-        });
-        self.sweep_at = FEW.max(2 * self.records.len());
+    fn lock(&self) -> MutexGuard<'_, KeyedMap<Key, Record>> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Drops outdated records that no attempt uses.
+fn sweep(recent: &mut KeyedMap<Key, Record>, now: Instant) {
+    recent.sweep(|record| {
+        let is_recent = record.failed.back().is_some_and(|last| now.duration_since(*last) < WINDOW);
+        is_recent || Arc::strong_count(&record.turns) > 1
+    });
 }
 
 impl Record {
@@ -234,28 +216,8 @@ impl Record {
 
 /// Returns the keys that an attempt is counted by.
 fn keys(address: IpAddr, account: String) -> [Key; 3] {
-    let address = client_prefix(address);
-    [Key::Account(address, account), Key::Address(address), Key::Network(network(address))]
-}
-
-/// Returns the largest network that a customer commonly gets: the /48 of an IPv6 address (RFC 6177), or the
-/// IPv4 address itself.
-pub fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 80 << 80)),
-    }
-}
-
-/// Returns the address range of one machine: an IPv4 address, or the /64 network of an IPv6 address.
-pub fn client_prefix(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(v6) => v6.to_ipv4_mapped().map_or_else(
-            || IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
-            IpAddr::V4,
-        ),
-    }
+    let [machine, customer] = ClientRange::of(address);
+    [Key::Account(machine.address(), account), Key::Range(machine), Key::Range(customer)]
 }
 
 #[cfg(test)]
@@ -304,14 +266,6 @@ mod tests {
         assert_eq!((0..1_000).position(count), Some(8 * 20));
         let elsewhere = super::keys("2001:db8:2::1".parse().unwrap(), "ann".to_owned());
         assert!(failures.turns(&elsewhere, now).is_ok());
-    }
-
-    #[test]
-    fn addresses_of_one_network_count_together() {
-        let at = |text: &str| client_prefix(text.parse().unwrap());
-        assert_eq!(at("2001:db8::1"), at("2001:db8::ffff:1"));
-        assert_ne!(at("2001:db8::1"), at("2001:db8:0:1::1"));
-        assert_eq!(at("::ffff:127.0.0.1"), at("127.0.0.1"));
     }
 
     #[actix_web::test]

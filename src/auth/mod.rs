@@ -1,6 +1,7 @@
 //! Authentication: sessions, tokens, passwords, the identity cache, throttling of sign-ins and registrations.
 
 pub mod audit;
+mod client_range;
 pub mod identity_cache;
 pub mod login_throttle;
 pub mod passwords;
@@ -9,9 +10,10 @@ pub mod session_store;
 pub mod sightings;
 mod strength;
 
+pub use client_range::client_prefix;
 pub use identity_cache::{Caller, IdentityCache};
-pub use login_throttle::{LoginThrottle, client_prefix};
+pub use login_throttle::LoginThrottle;
 pub use passwords::{Hasher, NewPassword};
 pub use registrations::Registrations;
-pub use session_store::Sessions;
+pub use session_store::{NewSession, Sessions};
 pub use sightings::Sightings;

@@ -2,13 +2,12 @@
 //! probe. The network of one customer has eight times the limit of an address.
 
 use std::{
-    collections::HashMap,
     net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::login_throttle::{ADDRESSES, client_prefix, network};
-use crate::rate_limit::{self, Moment, Rate};
+use super::client_range::ClientRange;
+use crate::rate_limit::{self, Gcra, KeyedMap, Moment, Rate};
 
 /// Minimum number of records before a sweep.
 const FEW: usize = 10_000;
@@ -20,19 +19,8 @@ pub struct Registrations {
     recent: Mutex<Recent>,
 }
 
-#[derive(Debug)]
-struct Recent {
-    /// Theoretical arrival times: one for created accounts, one for taken names.
-    free_at: HashMap<Key, [Moment; 2]>,
-    sweep_at: usize,
-}
-
-/// Key that registrations are counted by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Key {
-    Address(IpAddr),
-    Network(IpAddr),
-}
+/// One limit for created accounts, one for taken names.
+type Recent = KeyedMap<ClientRange, [Gcra; 2]>;
 
 /// Counted event: an account created, or a name found taken.
 #[derive(Debug, Clone, Copy)]
@@ -64,15 +52,15 @@ impl Reservation {
 impl Drop for Reservation {
     fn drop(&mut self) {
         if !self.is_kept {
-            self.registrations.lock().give_back(&self.registrations.limits(self.address), Kind::Made);
+            let limits = self.registrations.limits(self.address);
+            give_back(&mut self.registrations.lock(), &limits, Kind::Made);
         }
     }
 }
 
 impl Registrations {
     pub fn new(rate: Rate) -> Arc<Self> {
-        let recent = Mutex::new(Recent { free_at: HashMap::new(), sweep_at: FEW });
-        Arc::new(Self { rate, recent })
+        Arc::new(Self { rate, recent: Mutex::new(KeyedMap::new(FEW)) })
     }
 
     /// Reserves a registration. `Err`: the seconds until one is available.
@@ -86,23 +74,19 @@ impl Registrations {
         self.take(address, Kind::Taken, rate_limit::now())
     }
 
-    fn limits(&self, address: IpAddr) -> [(Key, Rate); 2] {
-        let own = (Key::Address(client_prefix(address)), self.rate);
-        [own, (Key::Network(network(address)), self.rate.times(ADDRESSES))]
+    fn limits(&self, address: IpAddr) -> [(ClientRange, Rate); 2] {
+        ClientRange::of(address).map(|range| (range, self.rate.times(range.share())))
     }
 
     fn take(&self, address: IpAddr, kind: Kind, now: Moment) -> Result<(), u64> {
         let mut recent = self.lock();
-        recent.sweep(now);
+        recent.sweep(|limits| limits.iter().any(|limit| !limit.is_idle(now)));
         let limits = self.limits(address);
-        for (taken, (key, rate)) in limits.iter().enumerate() {
-            let free_at = &mut recent.free_at.entry(*key).or_default()[kind as usize];
-            match rate.take(*free_at, now) {
-                Ok(next) => *free_at = next,
-                Err(seconds) => {
-                    recent.give_back(&limits[..taken], kind);
-                    return Err(seconds);
-                }
+        for (taken, (range, rate)) in limits.iter().enumerate() {
+            let limit = &mut recent.get_or_insert_with(*range, Default::default)[kind as usize];
+            if let Err(seconds) = limit.take(*rate, now) {
+                give_back(&mut recent, &limits[..taken], kind);
+                return Err(seconds);
             }
         }
         Ok(())
@@ -113,22 +97,11 @@ impl Registrations {
     }
 }
 
-impl Recent {
-    fn give_back(&mut self, limits: &[(Key, Rate)], kind: Kind) {
-        for (key, rate) in limits {
-            if let Some(free_at) = self.free_at.get_mut(key) {
-                free_at[kind as usize] = rate.give_back(free_at[kind as usize]);
-            }
+fn give_back(recent: &mut Recent, limits: &[(ClientRange, Rate)], kind: Kind) {
+    for (range, rate) in limits {
+        if let Some(counted) = recent.get_mut(range) {
+            counted[kind as usize].give_back(*rate);
         }
-    }
-
-    /// Evicts outdated records if the map has doubled since the last sweep.
-    fn sweep(&mut self, now: Moment) {
-        if self.free_at.len() < self.sweep_at {
-            return;
-        }
-        self.free_at.retain(|_, free_at| free_at.iter().any(|moment| *moment > now));
-        self.sweep_at = FEW.max(2 * self.free_at.len());
     }
 }
 

@@ -1,9 +1,12 @@
 //! actix-session store on the database. The cookie holds a random key; the row is looked up by the key's
 //! hash.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{cell::RefCell, collections::HashMap, sync::Arc};
 
-use actix_session::storage::{LoadError, SaveError, SessionKey, SessionStore, UpdateError};
+use actix_session::{
+    Session,
+    storage::{LoadError, SaveError, SessionKey, SessionStore, UpdateError},
+};
 use actix_web::cookie::time::Duration;
 use anyhow::anyhow;
 
@@ -19,17 +22,11 @@ use crate::{
     storage::{WriterHandle, tables::sessions},
 };
 
-/// Key in a session's state: the id of its user, set at sign-in.
-pub const USER: &str = "user";
-/// Key in a session's state: the user's password hash at sign-in. It is compared with the stored one, and not
-/// saved with the session.
-pub const PASSWORD: &str = "password";
-/// Key in a session's state: the client address at sign-in.
-pub const ADDRESS: &str = "address";
-/// Key in a session's state: the user agent at sign-in.
-pub const USER_AGENT: &str = "user_agent";
 /// Key in a session's state: the hash of the session's key. The store sets it on load, for authentication.
 pub const KEY_HASH: &str = "key_hash";
+/// Key in a session's state: the id of its user, set at sign-in. actix-session saves no new session without
+/// any state.
+const USER: &str = "user";
 /// Key in a session's state: changed once a day, so that actix-session sends the cookie with its full
 /// lifetime.
 pub const RENEWED: &str = "renewed";
@@ -43,11 +40,39 @@ pub struct Sessions {
     most: u32,
 }
 
+/// A session that a sign-in starts.
+pub struct NewSession {
+    pub user: UserId,
+    /// The user's password hash that was verified. The session starts only if it is still the stored one.
+    pub password_hash: String,
+    pub origin: Origin,
+}
+
+tokio::task_local! {
+    /// The session that the current request starts. actix-session passes the store neither the request nor
+    /// anything but strings, and a password hash does not belong among these.
+    static STARTING: RefCell<Option<NewSession>>;
+}
+
 type State = HashMap<String, String>;
 
 impl Sessions {
     pub fn new(identities: Arc<IdentityCache>, writer: WriterHandle, most: u32) -> Self {
         Self { identities, writer, most }
+    }
+
+    /// Handles a request, in which a sign-in may [`start`](Self::start) a session.
+    pub async fn scope<F: Future>(request: F) -> F::Output {
+        STARTING.scope(RefCell::default(), request).await
+    }
+
+    /// Starts a session in place of the request's own one. It is stored, and gets its key, after the handler
+    /// has returned.
+    pub fn start(session: &Session, new: NewSession) -> Result<(), Refusal> {
+        session.renew();
+        session.insert(USER, new.user).map_err(|_| Refusal::Internal)?;
+        STARTING.try_with(|starting| starting.replace(Some(new))).map_err(|_| Refusal::Internal)?;
+        Ok(())
     }
 }
 
@@ -59,21 +84,15 @@ impl SessionStore for Sessions {
         Ok(caller.map(|_| State::from([(KEY_HASH.to_owned(), json(&hash))])))
     }
 
-    async fn save(&self, state: State, _: &Duration) -> Result<SessionKey, SaveError> {
-        let user = state.get(USER).and_then(|id| id.parse().ok()).map(UserId);
-        let password = state.get(PASSWORD).and_then(|hash| serde_json::from_str::<String>(hash).ok());
-        let (Some(user), Some(password)) = (user, password) else {
+    async fn save(&self, _: State, _: &Duration) -> Result<SessionKey, SaveError> {
+        let Ok(Some(NewSession { user, password_hash, origin })) = STARTING.try_with(RefCell::take) else {
             return Err(SaveError::Other(anyhow!("only sign-in starts a session")));
-        };
-        let given = |name: &str| state.get(name).and_then(|text| serde_json::from_str(text).ok());
-        let origin = Origin {
-            address: given(ADDRESS).unwrap_or_default(),
-            user_agent: given(USER_AGENT).unwrap_or_default(),
         };
         let key = secrets::draw();
         let hash = secrets::hash(&key);
         let (most, address) = (self.most, origin.address.clone());
-        let save = move |conn: &mut _, _: &_| sessions::create(conn, &hash, user, &password, &origin, most);
+        let save =
+            move |conn: &mut _, _: &_| sessions::create(conn, &hash, user, &password_hash, &origin, most);
         let started = self
             .writer
             .run("create_session", save)

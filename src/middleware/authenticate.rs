@@ -1,5 +1,5 @@
-//! Authentication middleware of all paths below the API's base. It checks the credential, the path, the
-//! origin of cookie-authenticated requests, and the rate limits.
+//! Authentication middleware of all paths below the API's base. It checks the credential, the path, and the
+//! origin of cookie-authenticated requests.
 
 use std::{
     future::{Ready, ready},
@@ -27,14 +27,12 @@ use crate::{
         secrets,
     },
     error::ApiError,
-    paths::BASE,
-    rate_limit::LimitClass,
     state::AppState,
     storage::Principal,
 };
 
-/// Admits authenticated requests. Errors take precedence in this order: 401, unknown path, cross-site, rate
-/// limit.
+/// Admits authenticated requests. Errors take precedence in this order: 401, unknown path, cross-site. The
+/// route then checks the rate limit.
 pub async fn authenticate(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -57,26 +55,17 @@ async fn admit(request: &ServiceRequest) -> Result<UserId, ApiError> {
     request.extensions_mut().insert(caller.clone());
     tracing::Span::current().record("user_id", caller.id().0);
     let uses_cookie = matches!(credential, Credential::Session(_));
-    let mut admitted = Ok(());
-    if uses_cookie && is_unsafe(request.request()) {
-        admitted = csrf::check(request.request(), &state.config);
-    }
-    if let Err(error) = admitted.and_then(|()| within_limits(request, &state, caller.id())) {
-        // An unknown path gives 404 also to cross-site and to rate-limited requests.
+    if uses_cookie
+        && is_unsafe(request.request())
+        && let Err(error) = csrf::check(request.request(), &state.config)
+    {
+        // An unknown path gives 404 also to cross-site requests.
         let is_known = request.resource_map().has_resource(request.match_info().as_str());
         return Err(if is_known { error } else { ApiError::NOT_FOUND });
     }
     state.sightings.note(&caller, request.request(), &state.config);
     renew(request.request(), &caller);
     Ok(caller.id())
-}
-
-/// Checks the caller's rate limit for this request. Frames sent over a socket are limited there.
-fn within_limits(request: &ServiceRequest, state: &AppState, caller: UserId) -> Result<(), ApiError> {
-    let path = request.match_info().as_str().strip_prefix(BASE).filter(|_| state.rate_limiter.is_on());
-    let Some(path) = path else { return Ok(()) };
-    let kind = LimitClass::of_request(request.method(), path, request.query_string());
-    state.rate_limiter.take(caller, kind).map_err(|seconds| ApiError::Throttled { seconds })
 }
 
 /// Returns the user of the session cookie, if any. Records the use and renews the session.

@@ -6,6 +6,7 @@ pub mod common;
 mod cors;
 pub mod csrf;
 mod json_errors;
+mod limits;
 mod request_id;
 mod request_metrics;
 mod response_headers;
@@ -13,4 +14,5 @@ pub mod session_cookie;
 
 pub use authenticate::authenticate;
 pub use common::common;
+pub use limits::within_limits;
 pub use session_cookie::pick_cookie;

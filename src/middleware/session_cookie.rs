@@ -14,6 +14,7 @@ use actix_web::{
 };
 
 use crate::{
+    auth::Sessions,
     core::{
         model::{Credential, Refusal},
         secrets,
@@ -25,7 +26,7 @@ use crate::{
 /// Maximum number of cookies of the name that are tried.
 const MOST: usize = 50;
 
-/// Removes all cookies but the session's from a request.
+/// Removes all cookies but the session's from a request, and lets a sign-in start a session.
 pub async fn pick_cookie(
     mut request: ServiceRequest,
     next: Next<impl MessageBody>,
@@ -41,7 +42,7 @@ pub async fn pick_cookie(
             headers.insert(COOKIE, cookie);
         }
     }
-    next.call(request).await
+    Sessions::scope(next.call(request)).await
 }
 
 /// Returns the first cookie of the name that belongs to a session.

@@ -1,19 +1,21 @@
-//! Rate limits per user on this node, by the GCRA algorithm, which keeps one timestamp per user and limit.
+//! Rate limits per user on this node, and the parts of which all limiters consist.
 
-mod classify;
+mod gcra;
+mod keyed_map;
 mod rates;
+mod route_limits;
 mod turns;
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
-    time::Instant,
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use prometheus::IntCounter;
 
 use crate::core::{metrics::Instruments, model::UserId};
-pub use rates::{LimitClass, Rate, Rates};
+pub use gcra::{Gcra, Rate};
+pub(crate) use gcra::{Moment, moment, now};
+pub(crate) use keyed_map::KeyedMap;
+pub use rates::{LimitClass, Rates};
+pub use route_limits::RouteLimits;
 pub use turns::{MANY, Turns};
 
 /// Number of shards of the map of users, to reduce lock contention.
@@ -21,9 +23,6 @@ const SHARDS: usize = 64;
 
 /// Minimum number of entries of a shard before idle users are evicted.
 const FEW: usize = 256;
-
-/// Monotonic time: nanoseconds since the first call of [`now`] in this process.
-pub(crate) type Moment = u64;
 
 /// Rate limiter of users.
 #[derive(Debug)]
@@ -33,23 +32,11 @@ pub struct RateLimiter {
     meter: Option<Arc<LimitMeter>>,
 }
 
-#[derive(Debug)]
-struct Shard {
-    /// Theoretical arrival times by user and limit: the time from which nothing counts any more.
-    users: HashMap<UserId, [Moment; LimitClass::ALL.len()]>,
-    /// Number of entries at which idle users are evicted.
-    sweep_at: usize,
-}
-
-impl Default for Shard {
-    fn default() -> Self {
-        Self { users: HashMap::new(), sweep_at: FEW }
-    }
-}
+type Shard = KeyedMap<UserId, [Gcra; LimitClass::ALL.len()]>;
 
 impl RateLimiter {
     pub fn new(rates: Rates, meter: Option<Arc<LimitMeter>>) -> Self {
-        Self { rates, shards: (0..SHARDS).map(|_| Mutex::default()).collect(), meter }
+        Self { rates, shards: (0..SHARDS).map(|_| Mutex::new(KeyedMap::new(FEW))).collect(), meter }
     }
 
     /// Whether any limit is set.
@@ -69,42 +56,22 @@ impl RateLimiter {
     /// Gives back a counted request that had no effect.
     pub fn give_back(&self, user: UserId, kind: LimitClass) {
         let Some(rate) = self.rates.of(kind) else { return };
-        let mut shard = self.shard(user);
-        if let Some(free_at) = shard.users.get_mut(&user) {
-            free_at[kind as usize] = rate.give_back(free_at[kind as usize]);
+        if let Some(limits) = self.shard(user).get_mut(&user) {
+            limits[kind as usize].give_back(rate);
         }
     }
 
     fn take_at(&self, user: UserId, kind: LimitClass, now: Moment) -> Result<(), u64> {
         let Some(rate) = self.rates.of(kind) else { return Ok(()) };
         let mut shard = self.shard(user);
-        shard.sweep(now);
-        let free_at = &mut shard.users.entry(user).or_default()[kind as usize];
-        *free_at = rate.take(*free_at, now)?;
-        Ok(())
+        shard.sweep(|limits| limits.iter().any(|limit| !limit.is_idle(now)));
+        shard.get_or_insert_with(user, Default::default)[kind as usize].take(rate, now)
     }
 
     fn shard(&self, user: UserId) -> MutexGuard<'_, Shard> {
         let shard = &self.shards[user.0.unsigned_abs() as usize % SHARDS];
         shard.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-impl Shard {
-    /// Evicts idle users if the shard has doubled since the last time.
-    fn sweep(&mut self, now: Moment) {
-        if self.users.len() < self.sweep_at {
-            return;
-        }
-        self.users.retain(|_, free_at| free_at.iter().any(|moment| *moment > now));
-        self.users.shrink_to(FEW.max(2 * self.users.len()));
-        self.sweep_at = FEW.max(2 * self.users.len());
-    }
-}
-
-pub(crate) fn now() -> Moment {
-    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
-    START.elapsed().as_nanos() as Moment
 }
 
 /// Metrics of the rate limiter.
@@ -132,27 +99,6 @@ mod tests {
 
     fn limits(text: &str) -> RateLimiter {
         RateLimiter::new(Rates::parse(text).unwrap(), None)
-    }
-
-    #[test]
-    fn a_burst_passes_and_then_the_rate() {
-        let limits = limits("send=10/s:30");
-        let passes =
-            |now| (0..1_000).filter(|_| limits.take_at(UserId(1), LimitClass::Send, now).is_ok()).count();
-        assert_eq!(passes(SECOND), 30);
-        assert_eq!(passes(2 * SECOND), 10);
-        assert_eq!(passes(2 * SECOND + SECOND / 2), 5);
-        assert_eq!(passes(100 * SECOND), 30);
-    }
-
-    #[test]
-    fn it_tells_when_to_come_back_and_that_is_true() {
-        let limits = limits("search=2/h:1");
-        let take = |now| limits.take_at(UserId(1), LimitClass::Search, now);
-        assert_eq!(take(SECOND), Ok(()));
-        assert_eq!(take(SECOND), Err(1_800));
-        assert_eq!(take(1_700 * SECOND), Err(101));
-        assert_eq!(take(1_801 * SECOND), Ok(()));
     }
 
     #[test]
@@ -187,7 +133,7 @@ mod tests {
             let now = user as Moment * SECOND / 1_000;
             assert_eq!(limits.take_at(UserId(user), LimitClass::Other, now), Ok(()));
         }
-        let kept: usize = limits.shards.iter().map(|shard| shard.lock().unwrap().users.len()).sum();
+        let kept: usize = limits.shards.iter().map(|shard| shard.lock().unwrap().len()).sum();
         assert!(kept <= SHARDS * FEW, "{kept}");
     }
 }

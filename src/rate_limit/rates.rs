@@ -1,6 +1,8 @@
 //! Rates, parsed from settings such as `send=10/s:30,search=30/m,typing=1/s,other=50/s`.
 
-use super::Moment;
+use std::time::Duration;
+
+use super::Rate;
 
 /// Class of requests and commands that share a rate limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,19 +36,8 @@ impl LimitClass {
     }
 }
 
-/// Rate limit by GCRA: a number per second, minute or hour, and a burst.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rate {
-    /// Emission interval: the time that one request uses up, in nanoseconds.
-    interval: u64,
-    /// Burst tolerance: how far the theoretical arrival time may be ahead of now, in nanoseconds.
-    tolerance: u64,
-}
-
 /// Maximum number in a rate. An hour in nanoseconds times this is below 2^63.
 const MOST: u32 = 1_000_000;
-
-const SECOND: u64 = 1_000_000_000;
 
 impl Rate {
     /// Parses `10/s` or `10/s:30`.
@@ -56,31 +47,12 @@ impl Rate {
         let count = number(count)?;
         let burst = burst.map_or(Some(count), number)?;
         let period = match unit.trim() {
-            "s" => SECOND,
-            "m" => 60 * SECOND,
-            "h" => 3_600 * SECOND,
+            "s" => 1,
+            "m" => 60,
+            "h" => 3_600,
             _ => return None,
         };
-        let interval = period / u64::from(count);
-        Some(Self { interval, tolerance: interval * u64::from(burst) })
-    }
-
-    /// Counts one request, given the theoretical arrival time `free_at`. Returns the new arrival time. `Err`:
-    /// the limit is exceeded; the seconds until a retry is allowed.
-    pub(crate) fn take(self, free_at: Moment, now: Moment) -> Result<Moment, u64> {
-        let free_at = free_at.max(now) + self.interval;
-        let too_far = (free_at - now).saturating_sub(self.tolerance);
-        if too_far == 0 { Ok(free_at) } else { Err(too_far.div_ceil(SECOND)) }
-    }
-
-    /// Returns the rate of `count` clients together, with the same tolerance.
-    pub(crate) fn times(self, count: usize) -> Self {
-        Self { interval: (self.interval / count as u64).max(1), tolerance: self.tolerance }
-    }
-
-    /// Returns the theoretical arrival time without one of the counted requests.
-    pub(crate) fn give_back(self, free_at: Moment) -> Moment {
-        free_at.saturating_sub(self.interval)
+        Some(Self::new(count, Duration::from_secs(period), burst))
     }
 }
 
@@ -136,10 +108,10 @@ mod tests {
     #[test]
     fn rates_are_read() {
         let rates = Rates::parse("send=10/s:30, search=30/m,typing=1/s").unwrap();
-        let rate = |interval, burst| Some(Rate { interval, tolerance: interval * burst });
-        assert_eq!(rates.of(LimitClass::Send), rate(SECOND / 10, 30));
-        assert_eq!(rates.of(LimitClass::Search), rate(2 * SECOND, 30));
-        assert_eq!(rates.of(LimitClass::Typing), rate(SECOND, 1));
+        let rate = |count, period, burst| Some(Rate::new(count, Duration::from_secs(period), burst));
+        assert_eq!(rates.of(LimitClass::Send), rate(10, 1, 30));
+        assert_eq!(rates.of(LimitClass::Search), rate(30, 60, 30));
+        assert_eq!(rates.of(LimitClass::Typing), rate(1, 1, 1));
         assert_eq!(rates.of(LimitClass::Other), None);
         assert_eq!(Rates::parse("off"), Ok(Rates::default()));
         for bad in [
@@ -162,13 +134,5 @@ mod tests {
         ] {
             assert!(Rates::parse(bad).is_err(), "{bad}");
         }
-    }
-
-    #[test]
-    fn the_largest_and_the_slowest_can_be_told() {
-        let rate = Rates::parse("send=1/h:1000000").unwrap().of(LimitClass::Send).unwrap();
-        let decades = 10_000_000_000 * SECOND / 100;
-        assert!(rate.take(decades, decades).is_ok());
-        assert_eq!(rate.take(decades + rate.tolerance, decades), Err(3_600));
     }
 }

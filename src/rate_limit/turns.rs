@@ -1,13 +1,10 @@
 //! Concurrency limit for expensive work: one at a time per user, the rest queued.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Semaphore;
 
-use super::FEW;
+use super::{FEW, KeyedMap};
 use crate::core::model::{Refusal, UserId};
 
 /// Requests that name more users than this are expensive and wait for their user's turn.
@@ -17,8 +14,14 @@ pub const MANY: usize = 20;
 const MOST_WAITING: usize = 64;
 
 /// One semaphore per user with work in progress or queued.
-#[derive(Debug, Default)]
-pub struct Turns(Mutex<HashMap<UserId, Arc<Semaphore>>>);
+#[derive(Debug)]
+pub struct Turns(Mutex<KeyedMap<UserId, Arc<Semaphore>>>);
+
+impl Default for Turns {
+    fn default() -> Self {
+        Self(Mutex::new(KeyedMap::new(FEW)))
+    }
+}
 
 impl Turns {
     /// Runs `work` once no other work of the user is in progress. Once started, it runs to completion even if
@@ -39,10 +42,8 @@ impl Turns {
     fn of(&self, user: UserId) -> Result<Arc<Semaphore>, Refusal> {
         let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // Callers that wait or hold the permit hold a reference too.
-        if turns.len() >= FEW && !turns.contains_key(&user) {
-            turns.retain(|_, turn| Arc::strong_count(turn) > 1);
-        }
-        let turn = turns.entry(user).or_insert_with(|| Arc::new(Semaphore::new(1)));
+        turns.sweep(|turn| Arc::strong_count(turn) > 1);
+        let turn = turns.get_or_insert_with(user, || Arc::new(Semaphore::new(1)));
         // One reference is held by the map and one by the running work.
         if Arc::strong_count(turn) > MOST_WAITING + 1 {
             return Err(Refusal::Throttled);

@@ -107,9 +107,18 @@ async fn answer(client: Client, frame: ClientFrame) -> ByteString {
     }
 }
 
+/// Returns the rate limit that a command counts against.
+fn limit_class(kind: &str) -> LimitClass {
+    match kind {
+        "send_message" => LimitClass::Send,
+        "typing" => LimitClass::Typing,
+        _ => LimitClass::Other,
+    }
+}
+
 async fn run_command(client: &Client, frame: ClientFrame) -> Result<Ack, ApiError> {
     let Client { state, caller, socket, watched, .. } = client;
-    let limited = state.rate_limiter.take(caller.id(), LimitClass::of_command(&frame.kind()));
+    let limited = state.rate_limiter.take(caller.id(), limit_class(&frame.kind()));
     limited.map_err(|seconds| ApiError::Throttled { seconds })?;
     match &*frame.kind() {
         "send_message" => {

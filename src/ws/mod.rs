@@ -10,7 +10,6 @@ mod room_watch;
 mod server_frame;
 mod session;
 mod size_limit;
-mod token_bucket;
 mod upgrade;
 
 pub(crate) use client_frame::ClientFrame;

@@ -3,5 +3,4 @@
 pub(crate) mod interrupt;
 pub(crate) mod measured_run;
 pub(crate) mod pacer;
-pub(crate) mod rng;
 pub(crate) mod senders;

@@ -8,6 +8,7 @@ use std::{
 };
 
 use clap::Args;
+use fastrand::Rng;
 use futures_util::{StreamExt, future::join_all, stream::FuturesUnordered};
 use serde::Serialize;
 use tokio::time::timeout;
@@ -29,10 +30,7 @@ use crate::load::{
         results::Results,
     },
     options::{Options, duration, in_seconds},
-    run::{
-        measured_run::{MeasuredRun, wait_until_delivered},
-        rng::Rng,
-    },
+    run::measured_run::{MeasuredRun, wait_until_delivered},
     scenario::Scenario,
 };
 
@@ -128,8 +126,8 @@ impl Rates {
     }
 
     /// Chooses an action at random, weighted by the rates.
-    fn choose(&self, rng: &Rng) -> UserAction {
-        let mut left = rng.fraction() * self.sum();
+    fn choose(&self, rng: &mut Rng) -> UserAction {
+        let mut left = rng.f64() * self.sum();
         for (action, rate) in self.all() {
             left -= rate;
             if left < 0.0 {
@@ -199,7 +197,7 @@ impl Scenario for Mix {
             people: &people,
             chats: &chats,
             typing: &typing,
-            rng: Rng::new(1),
+            rng: RefCell::new(Rng::with_seed(1)),
             connections: RefCell::default(),
             newest: RefCell::new(vec![None; environment.fixtures.chats.len()]),
         };
@@ -262,7 +260,8 @@ struct UserSimulation<'a> {
     people: &'a [u32],
     chats: &'a [Vec<u32>],
     typing: &'a Typing,
-    rng: Rng,
+    /// Seeded, so that runs are comparable.
+    rng: RefCell<Rng>,
     /// Idle connections.
     connections: RefCell<Vec<Connection>>,
     /// The id of the newest message that the run has sent to each chat.
@@ -278,8 +277,9 @@ impl UserSimulation<'_> {
                 _ = actions.next(), if !actions.is_empty() => {}
                 due = run.pacer.next(), if actions.len() < MAX_CONCURRENT_ACTIONS => {
                     let Some(due) = due else { break };
-                    let person = self.people[self.rng.below(self.people.len())];
-                    actions.push(self.act(person, self.mix.rates.choose(&self.rng), due));
+                    let person = self.people[self.rng.borrow_mut().usize(..self.people.len())];
+                    let action = self.mix.rates.choose(&mut self.rng.borrow_mut());
+                    actions.push(self.act(person, action, due));
                 }
             }
         }
@@ -288,7 +288,7 @@ impl UserSimulation<'_> {
 
     async fn act(&self, person: u32, action: UserAction, due: Moment) {
         let own = &self.chats[person as usize];
-        let chat = own[self.rng.below(own.len())];
+        let chat = own[self.rng.borrow_mut().usize(..own.len())];
         let id = self.environment.fixtures.chats[chat as usize].id;
         match action {
             UserAction::List => self.call("list", person, "GET", "/messages/api/chats/", "", due).await,

@@ -7,6 +7,7 @@ use std::{
 };
 
 use clap::{Args, ValueEnum};
+use fastrand::Rng;
 use futures_util::future::join_all;
 use serde::Serialize;
 
@@ -17,7 +18,7 @@ use crate::load::{
     fixtures::plan::Plan,
     measure::{clock::Moment, latency_by_operation::LatencyByOperation, results::Results},
     options::{Options, rate},
-    run::{measured_run::MeasuredRun, rng::Rng},
+    run::measured_run::MeasuredRun,
     scenario::Scenario,
 };
 
@@ -144,7 +145,7 @@ impl Scenario for Read {
             latencies: &latencies,
             chats: chats_of(environment),
             middles,
-            rng: Rng::new(1),
+            rng: RefCell::new(Rng::with_seed(1)),
             next_resource: Cell::new(0),
             errors: RefCell::default(),
         };
@@ -191,7 +192,8 @@ struct Reader<'a> {
     latencies: &'a LatencyByOperation,
     chats: Vec<Vec<u32>>,
     middles: Vec<i64>,
-    rng: Rng,
+    /// Seeded, so that runs are comparable.
+    rng: RefCell<Rng>,
     next_resource: Cell<usize>,
     errors: RefCell<BTreeMap<String, u64>>,
 }
@@ -206,12 +208,12 @@ impl Reader<'_> {
     }
 
     async fn request(&self, connection: &mut Connection, what: Resource, due: Moment) {
-        let person = self.rng.below(self.environment.fixtures.people.len());
+        let person = self.rng.borrow_mut().usize(..self.environment.fixtures.people.len());
         let own = &self.chats[person];
-        let Some(chat) = own.get(self.rng.below(own.len())) else { return };
+        let Some(chat) = self.rng.borrow_mut().choice(own) else { return };
         let members = &self.environment.fixtures.chats[*chat as usize].members;
         let person = match self.read.one_sided {
-            true => members[1 + self.rng.below(members.len() - 1)] as usize,
+            true => members[self.rng.borrow_mut().usize(1..members.len())] as usize,
             false => person,
         };
         let own = &self.chats[person];

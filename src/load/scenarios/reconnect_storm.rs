@@ -7,6 +7,7 @@ use std::{
 };
 
 use clap::Args;
+use fastrand::Rng;
 use futures_util::future::join_all;
 use serde::Serialize;
 use tokio::time::timeout;
@@ -25,7 +26,6 @@ use crate::load::{
     options::{Options, duration, in_seconds},
     run::{
         measured_run::{MeasuredRun, wait_until_delivered},
-        rng::Rng,
         senders::post_once,
     },
     scenario::Scenario,
@@ -146,7 +146,8 @@ impl ReconnectStorm {
 struct Reconnects<'a> {
     environment: &'a Environment,
     deliveries: &'a RefCell<Deliveries>,
-    rng: Rng,
+    /// Seeded, so that runs are comparable.
+    rng: RefCell<Rng>,
     /// Handshakes deferred by the server: 503 with `Retry-After`, or no connection.
     deferred: Cell<u64>,
     /// Handshakes that failed otherwise, and clients that did not reconnect in time.
@@ -158,7 +159,8 @@ struct Reconnects<'a> {
 impl<'a> Reconnects<'a> {
     fn new(environment: &'a Environment, deliveries: &'a RefCell<Deliveries>) -> Self {
         let (deferred, faults, last) = (Cell::new(0), Cell::new(0), Cell::new(0));
-        Self { environment, deliveries, rng: Rng::new(1), deferred, faults, last }
+        let rng = RefCell::new(Rng::with_seed(1));
+        Self { environment, deliveries, rng, deferred, faults, last }
     }
 
     async fn reconnect_all(&self, clients: &Clients, within: Duration) {
@@ -196,7 +198,8 @@ impl<'a> Reconnects<'a> {
                     PAUSE
                 }
             };
-            tokio::time::sleep(pause + PAUSE.mul_f64(self.rng.fraction())).await;
+            let jitter = PAUSE.mul_f64(self.rng.borrow_mut().f64());
+            tokio::time::sleep(pause + jitter).await;
         }
     }
 

@@ -4,11 +4,11 @@
 //! Both are read in the same database snapshot as the rest of the answer. An entry is used only for the same
 //! two numbers, so it never needs invalidation, even when another process writes.
 
-use std::{
-    collections::HashMap,
-    mem,
-    ops::RangeInclusive,
-    sync::{Arc, Mutex, PoisonError},
+use std::{ops::RangeInclusive, sync::Arc};
+
+use quick_cache::{
+    DefaultHashBuilder, OptionsBuilder, Weighter,
+    sync::{Cache, DefaultLifecycle},
 };
 
 use super::{
@@ -27,17 +27,23 @@ use crate::{
 };
 
 /// Maximum size of the cache in bytes, estimated.
-const MOST: usize = 32 << 20;
+const CAPACITY: u64 = 32 << 20;
+
+/// Expected number of entries, for chats of 4 KiB.
+const EXPECTED: usize = 8_192;
+
+/// Number of shards, to reduce lock contention. A shard of 2 MiB has room for the largest chat.
+const SHARDS: usize = 16;
 
 /// Cache of recently shown chats. Use it within one database snapshot, not in a writing transaction.
 pub struct ChatCache {
     rules: StoragePolicy,
-    entries: Mutex<Generations>,
+    entries: Entries,
 }
 
 impl ChatCache {
     pub fn new(rules: StoragePolicy) -> Arc<Self> {
-        Arc::new(Self { rules, entries: Mutex::default() })
+        Arc::new(Self { rules, entries: Entries::new() })
     }
 
     /// Starts reading chats in the current database snapshot.
@@ -111,7 +117,7 @@ impl Look<'_> {
             return Ok(Arc::new(CachedChat::new(chat_snapshot::snapshot_of(conn, rules, chat)?)));
         }
         let (id, version) = (chat.id, (chat.seq, self.profiles));
-        let cached = self.cache.lock().get(id, version);
+        let cached = self.cache.entries.get(id, version);
         if let Some(cached) = cached {
             #[cfg(debug_assertions)]
             assert_eq!(
@@ -122,52 +128,53 @@ impl Look<'_> {
             return Ok(cached);
         }
         let cached = Arc::new(CachedChat::new(chat_snapshot::snapshot_of(conn, rules, chat)?));
-        self.cache.lock().put(id, version, cached.clone());
+        self.cache.entries.put(id, version, cached.clone());
         Ok(cached)
-    }
-}
-
-impl ChatCache {
-    fn lock(&self) -> std::sync::MutexGuard<'_, Generations> {
-        // A panic leaves nothing half done that matters: all entries can be read again.
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// The chat's latest sequence number, and the number of the latest change of a profile.
 type Version = (Seq, i64);
 
-type Generation = HashMap<ChatId, (Version, Arc<CachedChat>)>;
+/// Cached chats by id, one version of each.
+struct Entries(Cache<ChatId, VersionedChat, ByBytes>);
 
-/// Two-generation cache. `young` has the entries used since it last reached half the maximum size. The
-/// entries before them are in `old` and are evicted when `young` reaches it again.
-#[derive(Default)]
-struct Generations {
-    young: Generation,
-    old: Generation,
-    /// Estimated size of `young` in bytes.
-    size: usize,
+#[derive(Clone)]
+struct VersionedChat {
+    version: Version,
+    /// Estimated size in bytes.
+    weight: u64,
+    chat: Arc<CachedChat>,
 }
 
-impl Generations {
-    fn get(&mut self, id: ChatId, version: Version) -> Option<Arc<CachedChat>> {
-        if let Some((of, cached)) = self.young.get(&id) {
-            return (*of == version).then(|| cached.clone());
-        }
-        let (of, cached) = self.old.remove(&id)?;
-        self.put(id, of, cached.clone());
-        (of == version).then_some(cached)
+#[derive(Clone)]
+struct ByBytes;
+
+impl Weighter<ChatId, VersionedChat> for ByBytes {
+    fn weight(&self, _: &ChatId, entry: &VersionedChat) -> u64 {
+        entry.weight
+    }
+}
+
+impl Entries {
+    fn new() -> Self {
+        let options = OptionsBuilder::new()
+            .weight_capacity(CAPACITY)
+            .estimated_items_capacity(EXPECTED)
+            .shards(SHARDS)
+            .build()
+            .expect("all capacities are given");
+        let (hashing, lifecycle) = (DefaultHashBuilder::default(), DefaultLifecycle::default());
+        Self(Cache::with_options(options, ByBytes, hashing, lifecycle))
     }
 
-    fn put(&mut self, id: ChatId, version: Version, cached: Arc<CachedChat>) {
-        self.size += weight(&cached.snapshot);
-        if let Some((_, replaced)) = self.young.insert(id, (version, cached)) {
-            self.size -= weight(&replaced.snapshot);
-        }
-        if self.size > MOST / 2 {
-            self.old = mem::take(&mut self.young);
-            self.size = 0;
-        }
+    fn get(&self, id: ChatId, version: Version) -> Option<Arc<CachedChat>> {
+        self.0.get(&id).filter(|entry| entry.version == version).map(|entry| entry.chat)
+    }
+
+    fn put(&self, id: ChatId, version: Version, chat: Arc<CachedChat>) {
+        let weight = weight(&chat.snapshot) as u64;
+        self.0.insert(id, VersionedChat { version, weight, chat });
     }
 }
 
@@ -212,22 +219,24 @@ mod tests {
 
     #[test]
     fn what_was_asked_for_lately_stays_and_the_rest_goes() {
-        let mut entries = Generations::default();
-        let room = (MOST / 1024) as i64;
+        let entries = Entries::new();
+        let room = (CAPACITY / 1024) as i64;
         let (first, cached) = chat(0);
         entries.put(first, (1, 1), cached);
         for id in 1..4 * room {
             let (id, cached) = chat(id);
             entries.put(id, (1, 1), cached);
             assert!(entries.get(first, (1, 1)).is_some(), "{id}");
-            assert!(entries.young.len() + entries.old.len() <= room as usize + 2);
+            assert!(entries.0.weight() <= CAPACITY, "{}", entries.0.weight());
         }
-        assert!(entries.get(ChatId(1), (1, 1)).is_none());
+        assert!(entries.0.weight() > CAPACITY / 2, "{}", entries.0.weight());
+        let left = (1..4 * room).filter(|id| entries.get(ChatId(*id), (1, 1)).is_some()).count();
+        assert!(left <= room as usize, "{left}");
     }
 
     #[test]
     fn another_number_is_another_chat() {
-        let mut entries = Generations::default();
+        let entries = Entries::new();
         let (id, cached) = chat(1);
         entries.put(id, (1, 1), cached);
         assert!(entries.get(id, (2, 1)).is_none());
@@ -236,6 +245,6 @@ mod tests {
         entries.put(id, (2, 1), newer);
         assert!(entries.get(id, (1, 1)).is_none());
         assert!(entries.get(id, (2, 1)).is_some());
-        assert_eq!(entries.size, 1024);
+        assert_eq!(entries.0.weight(), 1024);
     }
 }

@@ -21,13 +21,13 @@ use super::{
     delivery_filter::{Phase, SharedFilter},
     frame_decoder::{FrameDecoder, close},
     server_frame::{Answer, error_frame},
-    token_bucket::TokenBucket,
 };
 use crate::{
     auth::Caller,
     core::model::{FieldErrors, Refusal, Timestamp},
     feed,
     hub::{CloseReason, Subscriber, registry::ConnectionSlot},
+    rate_limit::{self, Gcra, Rate},
     state::AppState,
     storage::Principal,
 };
@@ -43,6 +43,11 @@ const MAX_EXPIRY_CHECK: Duration = Duration::from_secs(60 * 60);
 
 /// Number of frames that are not JSON objects at which the socket is closed.
 const MAX_MALFORMED: u32 = 3;
+
+/// Returns the rate limit of a socket's frames, with a burst of twice the rate.
+fn frame_rate(per_second: u32) -> Rate {
+    Rate::new(per_second, Duration::from_secs(1), per_second.saturating_mul(2))
+}
 
 /// The user who opens a socket, and the client's address.
 pub struct Opener {
@@ -66,7 +71,9 @@ pub struct Session {
     pub(super) awaits_resume: bool,
     pub(super) resuming: Resuming,
     pub(super) frames: FrameDecoder,
-    bucket: TokenBucket,
+    /// Limits the frames of this socket.
+    frame_rate: Rate,
+    frame_limit: Gcra,
     /// Queue of the task that runs this socket's commands; started by the first one.
     commands: Option<mpsc::Sender<ClientFrame>>,
     last_frame_at: Instant,
@@ -90,7 +97,8 @@ impl Session {
             awaits_resume,
             resuming: Resuming::default(),
             frames,
-            bucket: TokenBucket::new(state.config.socket_commands_per_second, now),
+            frame_rate: frame_rate(state.config.socket_commands_per_second),
+            frame_limit: Gcra::default(),
             commands: None,
             state,
             caller: opener.caller,
@@ -210,7 +218,7 @@ impl StreamHandler<Result<Message, ProtocolError>> for Session {
     fn handle(&mut self, frame: Result<Message, ProtocolError>, ctx: &mut Context) {
         let now = Instant::now();
         self.last_frame_at = now;
-        if frame.is_ok() && !self.bucket.take(now) {
+        if frame.is_ok() && self.frame_limit.take(self.frame_rate, rate_limit::moment(now)).is_err() {
             return close(ctx, CloseCode::Policy, "too many frames");
         }
         if let Some(text) = self.frames.take(frame, ctx) {
