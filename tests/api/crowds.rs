@@ -325,7 +325,7 @@ async fn who_is_in_hundreds_of_chats_hears_of_all_of_them_whenever_they_come() {
     let mut conn = DatabaseUrl::parse(&server.database_url()).unwrap().open(Access::Write).unwrap();
     let made = transaction(&mut conn, |conn| {
         (0..CHATS)
-            .map(|_| make_room(conn, &server.state.rules, UserId(bob.id), ann.id..ann.id + 1))
+            .map(|_| make_room(conn, server.rules(), UserId(bob.id), ann.id..ann.id + 1))
             .collect::<Result<Vec<ChatId>, StorageError>>()
     });
     let rooms = made.unwrap();
@@ -349,7 +349,7 @@ async fn a_room_of_ten_thousand_is_joined_used_and_left() {
     let mut conn = DatabaseUrl::parse(&server.database_url()).unwrap().open(Access::Write).unwrap();
     let made = transaction(&mut conn, |conn| {
         make_users(conn, first, CROWD)?;
-        make_room(conn, &server.state.rules, creator, first..first + CROWD)
+        make_room(conn, server.rules(), creator, first..first + CROWD)
     });
     let room = made.unwrap().0;
     let (mut ann_socket, mut eve_socket) = (ann.listens().await, eve.listens().await);

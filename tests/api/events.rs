@@ -295,12 +295,11 @@ async fn a_stream_outlives_a_storage_that_is_busy_for_some_seconds() {
     ann.posts(chat, "before").await;
     stream.receives("new_message").await;
     // All read connections are busy; writes continue.
-    let (_, connections) = server.state.readers.busy();
+    let (_, connections) = server.readers().busy();
     let (done, waiting): (Vec<_>, Vec<_>) = (0..connections).map(|_| mpsc::channel::<()>()).unzip();
-    let busy =
-        waiting.into_iter().map(|done| server.state.readers.query_one(move |_| Ok(done.recv().is_err())));
+    let busy = waiting.into_iter().map(|done| server.readers().query_one(move |_| Ok(done.recv().is_err())));
     let meanwhile = async {
-        while server.state.readers.busy().0 < connections {
+        while server.readers().busy().0 < connections {
             actix_web::rt::task::yield_now().await;
         }
         ann.posts(chat, "meanwhile").await;

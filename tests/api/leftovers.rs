@@ -7,7 +7,6 @@ use greenroom::{
     storage::{
         AnyConn,
         commands::{apply, succession},
-        maintenance::check,
     },
 };
 use serde_json::{Value, json};
@@ -25,7 +24,7 @@ struct Count {
 
 async fn count(server: &Server, from: &str) -> i64 {
     let query = format!("SELECT count(*) AS count FROM {from}");
-    let counting = server.state.readers.query_one(move |conn| {
+    let counting = server.readers().query_one(move |conn| {
         Ok(match conn {
             AnyConn::Sqlite(conn) => sql_query(query).get_result::<Count>(conn)?.count,
             AnyConn::Postgres(conn) => sql_query(query).get_result::<Count>(conn)?.count,
@@ -40,18 +39,18 @@ async fn until_none(server: &Server, from: &str) {
 }
 
 async fn stores(server: &Server, sql: String) {
-    server.state.writer.run("seed", move |conn, _| Ok(conn.batch_execute(&sql)?)).await.unwrap();
+    server.writer().run("seed", move |conn, _| Ok(conn.batch_execute(&sql)?)).await.unwrap();
 }
 
 /// Stores a command without notifying the purge task.
 async fn is_stored(server: &Server, chat: i64, by: &User, action: Action) {
     let command = Command { chat: ChatId(chat), by: UserId(by.id), action };
     let work = move |conn: &mut AnyConn, rules: &_| apply(conn, rules, &command).map(drop);
-    server.state.writer.run("apply", work).await.unwrap();
+    server.writer().run("apply", work).await.unwrap();
 }
 
 async fn differences(server: &Server) -> Vec<String> {
-    server.state.readers.query(check::check).await.unwrap().differences
+    server.checks_database().await.differences
 }
 
 /// Returns a `WITH` clause of the numbers from one to [`MANY`], for an INSERT.
@@ -163,7 +162,7 @@ async fn a_large_chat_that_is_deleted_is_gone_while_its_members_are_cleared_out(
     let hello = bob.listens().await.hello;
     assert_eq!(hello["chats"], json!({}), "{hello}");
     assert_eq!(differences(&server).await, Vec::<String>::new());
-    server.state.purge.notify_one();
+    server.purges();
     until_none(&server, &format!("chats WHERE id = {chat}")).await;
     assert_eq!(count(&server, &format!("members WHERE chat_id = {chat}")).await, 0);
     assert_eq!(answers(&bob, chat, message).await, meanwhile);
@@ -192,14 +191,14 @@ async fn many_chats_are_handed_over_in_steps() {
     assert_eq!(managed(&bob_chats).await, 40, "when it is answered");
     // Simulate a server that ended right after storing the deactivation.
     let user = UserId(eve.id);
-    let shutting_out = server.state.writer.run("shut_out", move |conn, _| {
+    let shutting_out = server.writer().run("shut_out", move |conn, _| {
         let mut row = succession::lock_for_status_change(conn, user)?.unwrap();
         succession::change_standing(conn, &mut row, false)
     });
     shutting_out.await.unwrap();
     assert_eq!(managed(&eve_chats).await, 0);
     assert_eq!(differences(&server).await, Vec::<String>::new(), "it is known");
-    server.state.purge.notify_one();
+    server.purges();
     until_none(&server, "successions").await;
     assert_eq!(managed(&eve_chats).await, 40);
     assert_eq!(differences(&server).await, Vec::<String>::new());

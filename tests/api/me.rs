@@ -26,7 +26,7 @@ fn kinds(events: &[Value]) -> Vec<&str> {
 }
 
 async fn is_sound(server: &Server) {
-    let report = server.state.readers.query(greenroom::storage::maintenance::check::check).await.unwrap();
+    let report = server.checks_database().await;
     assert_eq!(report.differences, Vec::<String>::new());
 }
 

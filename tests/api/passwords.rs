@@ -92,7 +92,7 @@ async fn a_weak_password_that_somebody_has_goes_on_working() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
     let (id, hash) = (UserId(ann.id), passwords::hash("password"));
-    let set = server.state.writer.run("change_user", move |conn, _| {
+    let set = server.writer().run("change_user", move |conn, _| {
         let mut user = users::find(conn, id)?.unwrap();
         user.password.clone_from(&hash);
         users::update(conn, &user)

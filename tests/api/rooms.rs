@@ -299,7 +299,7 @@ async fn a_room_stays_when_the_last_one_leaves() {
     assert_eq!(bob.browses("").await, ["Lobby"]);
     assert_eq!(bob.joins(room).await["seq"], 4);
     assert_eq!(bob.reads(room).await, ["anybody?"]);
-    let report = server.state.readers.query(greenroom::storage::maintenance::check::check).await.unwrap();
+    let report = server.checks_database().await;
     assert_eq!(report.differences, Vec::<String>::new());
 }
 
@@ -390,7 +390,7 @@ async fn a_search_tells_no_more_than_a_thousand_rooms() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
     for twenty in 0..105 {
-        let made = server.state.writer.run("create_room", move |conn, rules| {
+        let made = server.writer().run("create_room", move |conn, rules| {
             for number in 0..20 {
                 let title = format!("room no {}", 20 * twenty + number);
                 let title = greenroom::core::model::text::Title::parse(&title).unwrap().unwrap();

@@ -56,7 +56,7 @@ async fn what_a_killed_process_left_of_the_index_is_cleared_away() {
     drop(conn);
     let server = Server::start_on(database, |_| {}).await;
     let waiting = async {
-        while server.state.readers.query_one(orphaned_segments).await.unwrap().contains(&7) {
+        while server.readers().query_one(orphaned_segments).await.unwrap().contains(&7) {
             tokio::task::yield_now().await;
         }
     };

@@ -16,7 +16,7 @@ pub async fn posts_many(server: &Server, sender: &User, chat: i64, texts: Vec<St
     let card = Arc::new(card);
     for part in texts.chunks(50) {
         let (part, card) = (part.to_vec(), card.clone());
-        let posted = server.state.writer.run("post_message", move |conn, rules| {
+        let posted = server.writer().run("post_message", move |conn, rules| {
             for text in &part {
                 let body = MessageBody::parse(text).unwrap();
                 let action = Action::PostMessage { sender: card.clone(), body, client_id: None };

@@ -62,7 +62,7 @@ fn principal(user: &User) -> Principal {
 #[actix_web::test]
 async fn a_user_whose_queries_take_forever_waits_for_themselves_alone() {
     let (server, [ann, bob]) = server().await;
-    let readers = server.state.readers.clone();
+    let readers = server.readers().clone();
     let both =
         [Endless::begins(&readers, principal(&ann)).await, Endless::begins(&readers, principal(&ann)).await];
     for path in ["chats/", "users/search/?q=ann", "unread/", "users/me/"] {
@@ -83,7 +83,7 @@ async fn a_user_whose_queries_take_forever_waits_for_themselves_alone() {
 #[actix_web::test]
 async fn who_has_not_proved_who_they_are_shares_with_their_address() {
     let (server, [ann, _]) = server().await;
-    let (readers, address) = (server.state.readers.clone(), Principal::Address([127, 0, 0, 1].into()));
+    let (readers, address) = (server.readers().clone(), Principal::Address([127, 0, 0, 1].into()));
     let both = [Endless::begins(&readers, address).await, Endless::begins(&readers, address).await];
     // Authenticated users have their own share, and the server's own queries belong to no principal.
     ann.get("chats/").await.expect(200);
@@ -101,7 +101,7 @@ async fn sockets_and_streams_ask_for_their_user() {
     let chat = ann.group("group", &[&bob]).await;
     let message = ann.posts(chat, "hello").await;
     let mut socket = ann.listens().await;
-    let readers = server.state.readers.clone();
+    let readers = server.readers().clone();
     let both =
         [Endless::begins(&readers, principal(&ann)).await, Endless::begins(&readers, principal(&ann)).await];
     let react = serde_json::json!({"type": "react", "id": 1, "message_id": message["id"], "emoji": "👍"});

@@ -688,13 +688,13 @@ async fn a_password_that_changes_during_a_sign_in_with_the_old_one_lets_nobody_i
         sessions::end_all(conn, id, None)
     };
     // The job blocks the writer until `change` is sent, so that it precedes the storing of the session.
-    server.state.writer.run_then("change_user", change_it, |result| result.unwrap());
+    server.writer().run_then("change_user", change_it, |result| result.unwrap());
     let nobody = server.anonymous();
     let tries_twice = async {
         for _ in 0..2 {
             // Passwords are hashed one at a time: after the second attempt the sign-in's was most likely
             // verified.
-            server.state.passwords.verify("another".to_owned(), None).await.unwrap();
+            server.hashes().await;
         }
         change.send(()).unwrap();
     };

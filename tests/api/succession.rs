@@ -29,7 +29,7 @@ async fn gives(by: &User, chat: i64, to: &User, role: &str) -> crate::support::R
 }
 
 async fn differences(server: &Server) -> Vec<String> {
-    server.state.readers.query(check::check).await.unwrap().differences
+    server.checks_database().await.differences
 }
 
 /// Stores only that a user is not active, as older servers did.

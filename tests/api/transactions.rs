@@ -17,7 +17,7 @@ fn fails(conn: &mut AnyConn) -> Result<(), StorageError> {
 
 /// Counts the settings with this name.
 async fn count(server: &Server, name: &'static str) -> usize {
-    let rows = server.state.readers.query(move |conn| {
+    let rows = server.readers().query(move |conn| {
         use diesel::{ExpressionMethods, QueryDsl, RunQueryDsl};
         use greenroom::storage::schema::settings;
         Ok(settings::table.filter(settings::name.eq(name)).select(settings::value).load::<String>(conn)?)
@@ -33,7 +33,7 @@ async fn a_failure_takes_nothing_with_it() {
     let path = format!("chats/{chat}/messages/");
     for round in 1..=2 {
         let posts = join_all((0..20).map(|number| ann.post(&path, json!({"content": format!("{number}")}))));
-        let failing = join_all((0..20).map(|_| server.state.writer.run("fail", |conn, _| fails(conn))));
+        let failing = join_all((0..20).map(|_| server.writer().run("fail", |conn, _| fails(conn))));
         let (posted, failed) = join(posts, failing).await;
         assert!(posted.iter().all(|reply| reply.status == 201), "{posted:?}");
         assert!(failed.iter().all(Result::is_err), "{failed:?}");
@@ -46,7 +46,7 @@ async fn a_failure_takes_nothing_with_it() {
 async fn what_was_not_stored_is_not_acknowledged() {
     let server = Server::start().await;
     // PostgreSQL aborts the transaction after a failed statement, even if the job ignores the failure.
-    let write = server.state.writer.run("write", |conn, _| {
+    let write = server.writer().run("write", |conn, _| {
         let _ = fails(conn);
         Ok(())
     });

@@ -47,7 +47,7 @@ async fn server() -> Server {
 /// Waits until `count` commands are queued at their chat, which passes them to the writer in this order.
 async fn under_way(server: &Server, count: usize) {
     let waiting = async {
-        while server.state.directory.under_way() != count {
+        while server.commands_under_way() != count {
             tokio::task::yield_now().await;
         }
     };
@@ -66,7 +66,7 @@ async fn who_floods_a_chat_waits_for_themselves_alone() {
     for _ in 0..SOCKETS {
         ann_sockets.push(ann.listens().await);
     }
-    let endless = Endless::begins(&server.state.writer).await;
+    let endless = Endless::begins(server.writer()).await;
     for (socket, listener) in ann_sockets.iter_mut().enumerate() {
         for number in 0..EACH {
             let content = format!("{socket} {number}");

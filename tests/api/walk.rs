@@ -158,8 +158,7 @@ impl Walk {
                 self.compare().await;
             }
         }
-        let report =
-            self.server.state.readers.query(greenroom::storage::maintenance::check::check).await.unwrap();
+        let report = self.server.checks_database().await;
         assert_eq!(report.differences, Vec::<String>::new());
     }
 

@@ -336,7 +336,7 @@ async fn a_room_that_nobody_watches_any_more_leaves_memory() {
     eve_socket.watches(room).await;
     drop(eve_socket);
     let gone = async {
-        while server.state.directory.active() > 0 {
+        while server.active_chats() > 0 {
             tokio::task::yield_now().await;
         }
     };

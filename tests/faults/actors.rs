@@ -105,7 +105,7 @@ async fn an_actor_that_cannot_publish_sends_its_listeners_to_load_again() {
 /// Waits until all chat actors have stopped.
 async fn all_retire(server: &Server) {
     let retire = async {
-        while server.state.directory.active() > 0 {
+        while server.active_chats() > 0 {
             actix_web::rt::task::yield_now().await;
         }
     };
@@ -120,7 +120,7 @@ async fn strangers_who_try_numbers_leave_no_actors_behind() {
     for chat in 1_000..1_020 {
         eve.post(&format!("chats/{chat}/typing/"), json!({"is_typing": true})).await.expect(404);
     }
-    assert_eq!(server.state.directory.active(), 0);
+    assert_eq!(server.active_chats(), 0);
     for chat in 1_000..1_020 {
         eve.post(&format!("chats/{chat}/messages/"), json!({"content": "hi"})).await.expect(404);
     }
@@ -154,7 +154,7 @@ async fn actors_that_retire_all_the_time_lose_nothing() {
         let texts: Vec<String> = (0..5).map(|number| format!("{round}.{number}")).collect();
         let posted = join_all(texts.iter().map(|text| ann.posts(chat, text))).await;
         assert_eq!(posted.len(), 5);
-        while server.state.directory.active() > 0 {
+        while server.active_chats() > 0 {
             actix_web::rt::task::yield_now().await;
         }
         retired += 1;
@@ -168,5 +168,5 @@ async fn actors_that_retire_all_the_time_lose_nothing() {
         let message = ann.posts(chat, &number.to_string()).await;
         assert_eq!(bob_socket.receives("new_message").await["message"], message);
     }
-    assert_eq!(server.state.directory.active(), 1);
+    assert_eq!(server.active_chats(), 1);
 }

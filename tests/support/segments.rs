@@ -27,7 +27,7 @@ fn memo(number: usize) -> String {
 pub async fn indexed_beyond(server: &Server, message: &Value) -> i64 {
     let waiting = async {
         loop {
-            let indexed = server.state.readers.query_one(indexed_up_to).await.unwrap();
+            let indexed = server.readers().query_one(indexed_up_to).await.unwrap();
             if indexed > message["id"].as_i64().unwrap() {
                 break indexed;
             }
