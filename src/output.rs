@@ -19,7 +19,7 @@ macro_rules! note {
 /// The output of a command could not be written.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write to standard output: {0}")]
-pub struct Unsaid(#[from] io::Error);
+pub struct OutputError(#[from] io::Error);
 
 /// Whether standard output was closed at the start. The standard library replaces closed streams by
 /// `/dev/null`.
@@ -31,7 +31,7 @@ pub fn is_closed() {
 }
 
 /// Prints lines and flushes. An empty text prints nothing.
-pub(crate) fn say(text: &impl Display) -> Result<(), Unsaid> {
+pub(crate) fn say(text: &impl Display) -> Result<(), OutputError> {
     let text = text.to_string();
     if text.is_empty() {
         return Ok(());
@@ -40,7 +40,7 @@ pub(crate) fn say(text: &impl Display) -> Result<(), Unsaid> {
 }
 
 /// Writes bytes to standard output and flushes.
-pub(crate) fn write(bytes: &[u8]) -> Result<(), Unsaid> {
+pub(crate) fn write(bytes: &[u8]) -> Result<(), OutputError> {
     if IS_CLOSED.load(Ordering::Relaxed) {
         return Err(io::Error::new(ErrorKind::BrokenPipe, "it is closed").into());
     }

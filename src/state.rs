@@ -18,7 +18,7 @@ use crate::{
     hub::{ChatMeter, Hub},
     pictures::PictureProxy,
     presence::Presence,
-    rate_limit::{RateLimiter, Turns},
+    rate_limit::{RateLimiter, UserLocks},
     storage::{ChatCache, ReadPool, StoragePolicy, WriterHandle},
     telemetry::Meters,
     view::Links,
@@ -51,7 +51,7 @@ pub struct AppState {
     pub pictures: Option<PictureProxy>,
     pub rate_limiter: RateLimiter,
     /// Concurrency limit for requests that name many users.
-    pub crowd_turns: Turns,
+    pub bulk_locks: UserLocks,
     /// Notified when a deleted chat may need to be purged.
     pub purge: Notify,
     /// `None`: metrics are off.

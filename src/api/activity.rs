@@ -7,9 +7,13 @@ use actix_web::{HttpResponse, web::Data};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Answer, body::Body, chats::show, path::Id};
+use super::{HandlerResult, body::Body, chats::show, path::Id};
 use crate::{
-    core::model::ChatId, middleware::authenticate::Authenticated, services::messages, state::AppState,
+    core::model::ChatId,
+    input::{MarkFields, MeFields, TypingFields},
+    middleware::authenticate::Authenticated,
+    services::messages,
+    state::AppState,
     storage::queries::chat_list,
 };
 
@@ -19,8 +23,9 @@ pub async fn mark_as_read(
     caller: Authenticated,
     chat: Id<ChatId>,
     body: Body,
-) -> Answer {
-    let marked_count = messages::mark_as_read(&state, &caller, chat.0, body.json()).await?;
+) -> HandlerResult {
+    let marked_count =
+        messages::mark_as_read(&state, &caller, chat.0, body.checked(MarkFields::check)).await?;
     Ok(HttpResponse::Ok().json(MarkedView { status: "success", marked_count }))
 }
 
@@ -33,14 +38,24 @@ pub(crate) struct MarkedView {
 }
 
 /// `PATCH chats/{chat}/me/`
-pub async fn change_me(state: Data<AppState>, caller: Authenticated, chat: Id<ChatId>, body: Body) -> Answer {
-    messages::change_me(&state, &caller, chat.0, body.json()).await?;
+pub async fn change_me(
+    state: Data<AppState>,
+    caller: Authenticated,
+    chat: Id<ChatId>,
+    body: Body,
+) -> HandlerResult {
+    messages::change_me(&state, &caller, chat.0, body.checked(MeFields::check)).await?;
     show(HttpResponse::Ok(), &state, caller.id(), chat.0).await
 }
 
 /// `POST chats/{chat}/typing/`
-pub async fn typing(state: Data<AppState>, caller: Authenticated, chat: Id<ChatId>, body: Body) -> Answer {
-    messages::typing(&state, &caller, chat.0, body.json()).await?;
+pub async fn typing(
+    state: Data<AppState>,
+    caller: Authenticated,
+    chat: Id<ChatId>,
+    body: Body,
+) -> HandlerResult {
+    messages::typing(&state, &caller, chat.0, body.checked(TypingFields::check)).await?;
     Ok(HttpResponse::Ok().json(TypingView { status: "success" }))
 }
 
@@ -51,7 +66,7 @@ pub(crate) struct TypingView {
 }
 
 /// `GET unread/`
-pub async fn unread(state: Data<AppState>, caller: Authenticated) -> Answer {
+pub async fn unread(state: Data<AppState>, caller: Authenticated) -> HandlerResult {
     let user = caller.id();
     let unread = state.readers.query(move |conn| chat_list::unread_by_chat(conn, user)).await?;
     let total = unread.iter().map(|(_, count)| count).sum();

@@ -7,7 +7,7 @@ use actix_web::{
     web::Data,
 };
 
-use super::{Answer, is_known, page::Query, users::known};
+use super::{HandlerResult, is_known, query::Query, users::known};
 use crate::{
     core::{
         model::{UserCard, UserId},
@@ -24,7 +24,7 @@ use crate::{
 /// A public URL needs no authentication, so that pages of other sites can embed the image. Where the contact
 /// policy hides users, the public URL is signed. Without a valid signature only callers that may see the user
 /// get the image.
-pub async fn show(state: Data<AppState>, request: HttpRequest) -> Answer {
+pub async fn show(state: Data<AppState>, request: HttpRequest) -> HandlerResult {
     let id = request.match_info().get("user").and_then(UserId::parse).ok_or(ApiError::NOT_FOUND)?;
     let query = Query::of(&request);
     let is_open = state.links.open_avatar(id, query.get("key"));

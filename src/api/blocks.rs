@@ -3,9 +3,10 @@
 use actix_web::{HttpRequest, HttpResponse, web::Data};
 
 use super::{
-    Answer,
-    page::{PageNumber, PageView, Query},
+    HandlerResult,
+    page::{PageNumber, PageView},
     path::Id,
+    query::Query,
 };
 use crate::{
     core::model::UserId,
@@ -18,7 +19,7 @@ use crate::{
 const PAGE_SIZE: i64 = 100;
 
 /// `POST users/{user}/block/`
-pub async fn block(state: Data<AppState>, caller: Authenticated, user: Id<UserId>) -> Answer {
+pub async fn block(state: Data<AppState>, caller: Authenticated, user: Id<UserId>) -> HandlerResult {
     let (by, user) = (caller.id(), user.0);
     let blocked =
         state.writer.run("block_user", move |conn, rules| blocking::block(conn, rules, by, user)).await?;
@@ -26,7 +27,7 @@ pub async fn block(state: Data<AppState>, caller: Authenticated, user: Id<UserId
 }
 
 /// `DELETE users/{user}/block/`; idempotent.
-pub async fn unblock(state: Data<AppState>, caller: Authenticated, user: Id<UserId>) -> Answer {
+pub async fn unblock(state: Data<AppState>, caller: Authenticated, user: Id<UserId>) -> HandlerResult {
     let (by, user) = (caller.id(), user.0);
     super::users::known(&state, by, user).await?;
     state.writer.run("unblock_user", move |conn, _| blocks::unblock(conn, by, user)).await?;
@@ -34,7 +35,7 @@ pub async fn unblock(state: Data<AppState>, caller: Authenticated, user: Id<User
 }
 
 /// `GET users/blocked/`
-pub async fn list(state: Data<AppState>, caller: Authenticated, request: HttpRequest) -> Answer {
+pub async fn list(state: Data<AppState>, caller: Authenticated, request: HttpRequest) -> HandlerResult {
     let page = PageNumber::of(&Query::of(&request), PAGE_SIZE)?;
     let by = caller.id();
     let (count, cards) =

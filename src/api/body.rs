@@ -13,7 +13,9 @@ use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
-use crate::{auth::Caller, core::model::FieldErrors, error::ApiError, state::AppState};
+use crate::{
+    auth::Caller, core::model::FieldErrors, error::ApiError, services::checked::Checked, state::AppState,
+};
 
 /// Largest body of most requests, in bytes.
 const MAX_BYTES: usize = 64 * 1024;
@@ -23,7 +25,7 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Content type of a body.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Kind {
+enum ContentType {
     Json,
     Form,
     Other(String),
@@ -33,7 +35,7 @@ enum Kind {
 /// handler can check permissions first. Only the second check of the credential can fail the extraction.
 #[derive(Debug)]
 pub struct Body<const MAX: usize = MAX_BYTES> {
-    kind: Kind,
+    kind: ContentType,
     bytes: Result<Bytes, ApiError>,
 }
 
@@ -44,11 +46,11 @@ impl<const MAX: usize> FromRequest for Body<MAX> {
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let content_type = request.content_type();
         let kind = if content_type.eq_ignore_ascii_case("application/json") {
-            Kind::Json
+            ContentType::Json
         } else if content_type.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-            Kind::Form
+            ContentType::Form
         } else {
-            Kind::Other(content_type.to_owned())
+            ContentType::Other(content_type.to_owned())
         };
         let declared =
             request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
@@ -88,15 +90,25 @@ impl<const MAX: usize> Body<MAX> {
         let bytes = self.bytes?;
         match self.kind {
             _ if bytes.is_empty() => parse_json(b"{}"),
-            Kind::Json => parse_json(&bytes),
-            Kind::Form => Err(ApiError::UnsupportedMediaType("application/x-www-form-urlencoded".to_owned())),
-            Kind::Other(kind) => Err(ApiError::UnsupportedMediaType(kind)),
+            ContentType::Json => parse_json(&bytes),
+            ContentType::Form => {
+                Err(ApiError::UnsupportedMediaType("application/x-www-form-urlencoded".to_owned()))
+            }
+            ContentType::Other(kind) => Err(ApiError::UnsupportedMediaType(kind)),
         }
+    }
+
+    /// Parses and validates a JSON object.
+    pub fn checked<F: DeserializeOwned, T>(
+        self,
+        check: impl FnOnce(F) -> Result<T, FieldErrors>,
+    ) -> Checked<T> {
+        Checked::of(self.json(), check)
     }
 
     /// Parses a JSON object or an HTML form.
     pub fn json_or_form<T: DeserializeOwned>(self) -> Result<T, ApiError> {
-        if self.kind != Kind::Form {
+        if self.kind != ContentType::Form {
             return self.json();
         }
         serde_urlencoded::from_bytes(&self.bytes?).map_err(|error| not_parsed(&error.to_string()))

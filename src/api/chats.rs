@@ -5,34 +5,26 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::{
-    Answer,
+    HandlerResult,
     body::Body,
-    page::{PageNumber, PageView, Query},
+    page::{PageNumber, PageView},
     path::Id,
+    query::Query,
     rooms::RoomFields,
 };
 use crate::{
-    auth::Caller,
     core::model::{
-        ChatId, ChatKind, Command, FieldErrors, Refusal, UserId,
-        command::{Action, NewChat, NewRoom},
+        ChatId, ChatKind, Command, FieldErrors, UserId,
+        command::{Action, NewChat},
         permission::Ability,
         text::{REQUIRED, Title},
     },
     error::ApiError,
     input::Field,
     middleware::authenticate::Authenticated,
-    rate_limit::{LimitClass, MANY},
-    services::messages::authorize_before_errors,
+    services::chats::{self, CreateChat},
     state::AppState,
-    storage::{
-        AnyConn, StorageError,
-        commands::{existing_dm, existing_room},
-        queries::{
-            chat_list::{self, ChatFilter},
-            membership,
-        },
-    },
+    storage::queries::chat_list::{self, ChatFilter},
     view::ChatView,
 };
 
@@ -40,7 +32,7 @@ use crate::{
 pub(super) const PAGE_SIZE: i64 = 10;
 
 /// `GET chats/`
-pub async fn list(state: Data<AppState>, caller: Authenticated, request: HttpRequest) -> Answer {
+pub async fn list(state: Data<AppState>, caller: Authenticated, request: HttpRequest) -> HandlerResult {
     let query = Query::of(&request);
     let page = PageNumber::of(&query, PAGE_SIZE)?;
     let kind = query.filled("chat_type");
@@ -64,43 +56,16 @@ fn unknown_kind(text: &str) -> ApiError {
 }
 
 /// `POST chats/`
-pub async fn create(state: Data<AppState>, caller: Authenticated, body: Body) -> Answer {
+pub async fn create(state: Data<AppState>, caller: Authenticated, body: Body) -> HandlerResult {
     let new = body.json::<CreateFields>()?.check(caller.id())?;
-    if let New::Chat(NewChat { kind: ChatKind::Dm, title: Some(_), .. }) = &new
+    if let CreateChat::Chat(NewChat { kind: ChatKind::Dm, title: Some(_), .. }) = &new
         && !state.config.allow_renaming_dms
     {
         return Err(ApiError::FORBIDDEN);
     }
-    let (chat, is_new) = make(&state, &caller, new).await?;
+    let (chat, is_new) = chats::create(&state, &caller, new).await?;
     let response = if is_new { HttpResponse::Created() } else { HttpResponse::Ok() };
     show(response, &state, caller.id(), chat).await
-}
-
-/// Creates the chat or finds an existing one. Returns its id and whether it is new.
-///
-/// Only a created chat counts against the rate limit. A caller over the limit still gets an existing chat.
-async fn make(state: &AppState, caller: &Caller, new: New) -> Result<(ChatId, bool), ApiError> {
-    let counts = (!caller.is_staff).then(|| new.counts_as());
-    if let Some(kind) = counts
-        && let Err(seconds) = state.rate_limiter.take(caller.id(), kind)
-    {
-        let found = state.readers.query(move |conn| new.existing(conn)).await?;
-        return found.map(|chat| (chat, false)).ok_or(ApiError::Throttled { seconds });
-    }
-    let made = match new {
-        New::Room(new) => state.directory.create_room(new).await,
-        New::Chat(new) if new.members.len() <= MANY => state.directory.create(new).await,
-        New::Chat(new) => {
-            let directory = state.directory.clone();
-            state.crowd_turns.take(caller.id(), async move { directory.create(new).await }).await
-        }
-    };
-    if let Some(kind) = counts
-        && !matches!(made, Ok((_, true)))
-    {
-        state.rate_limiter.give_back(caller.id(), kind);
-    }
-    Ok(made?)
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -131,38 +96,14 @@ pub(crate) struct CreateFields {
     is_public: Field,
 }
 
-/// Validated creation request.
-enum New {
-    Chat(NewChat),
-    Room(NewRoom),
-}
-
-impl New {
-    /// Returns the rate limit class that a creation counts against.
-    fn counts_as(&self) -> LimitClass {
-        match self {
-            Self::Chat(NewChat { kind: ChatKind::Dm, .. }) => LimitClass::Dms,
-            Self::Chat(_) | Self::Room(_) => LimitClass::Groups,
-        }
-    }
-
-    /// Finds the existing chat that the request would return.
-    fn existing(&self, conn: &mut AnyConn) -> Result<Option<ChatId>, StorageError> {
-        match self {
-            Self::Room(new) => existing_room(conn, new),
-            Self::Chat(new) => existing_dm(conn, new),
-        }
-    }
-}
-
 impl CreateFields {
-    fn check(self, creator: UserId) -> Result<New, FieldErrors> {
+    fn check(self, creator: UserId) -> Result<CreateChat, FieldErrors> {
         let mut errors = FieldErrors::default();
         let kind = errors.note("chat_type", self.chat_type.choice(ChatKind::parse));
         if kind == Some(ChatKind::Room) {
             let Self { title, object_type, object_id, is_public, .. } = self;
             let fields = RoomFields { title, object_type, object_id, is_public };
-            return fields.check(creator).map(New::Room);
+            return fields.check(creator).map(CreateChat::Room);
         }
         let title = errors.note("title", title(&self.title));
         let members = match self.member_ids {
@@ -171,7 +112,7 @@ impl CreateFields {
         };
         match (kind, title, errors.note("member_ids", members)) {
             (Some(kind), Some(title), Some(members)) => {
-                Ok(New::Chat(NewChat { kind, title, creator, members }))
+                Ok(CreateChat::Chat(NewChat { kind, title, creator, members }))
             }
             _ => Err(errors),
         }
@@ -184,7 +125,7 @@ fn title(field: &Field) -> Result<Option<Title>, String> {
 }
 
 /// `GET chats/{chat}/`
-pub async fn detail(state: Data<AppState>, caller: Authenticated, chat: Id<ChatId>) -> Answer {
+pub async fn detail(state: Data<AppState>, caller: Authenticated, chat: Id<ChatId>) -> HandlerResult {
     show(HttpResponse::Ok(), &state, caller.id(), chat.0).await
 }
 
@@ -195,36 +136,27 @@ pub async fn update(
     chat: Id<ChatId>,
     request: HttpRequest,
     body: Body,
-) -> Answer {
+) -> HandlerResult {
     let (chat, by) = (chat.0, caller.id());
-    refuse_lasting_titles(&state, chat, by).await?;
+    chats::expect_renamable(&state, chat, by).await?;
     let is_whole = request.method() == "PUT";
-    let fields = body.json::<UpdateFields>().and_then(|fields| Ok(fields.check(is_whole)?));
-    let change = authorize_before_errors(fields, state.permitted(chat, by, Ability::Rename)).await?;
+    let change = body.checked(|fields: UpdateFields| fields.check(is_whole));
+    let change = change.authorize_errors(state.permitted(chat, by, Ability::Rename)).await?;
     let Update { title, is_public } = change;
-    if title.is_none() {
+    let rename = match title {
+        TitleChange::Unchanged => None,
+        TitleChange::Automatic => Some(Action::Rename { title: None }),
+        TitleChange::Given(title) => Some(Action::Rename { title: Some(title) }),
+    };
+    if rename.is_none() {
         state.permitted(chat, by, Ability::Rename).await?;
     }
     let open = is_public.map(|is_public| Action::Open { is_public });
     // The action that can be refused while the other is allowed runs first.
-    for action in open.into_iter().chain(title.map(|title| Action::Rename { title })) {
+    for action in open.into_iter().chain(rename) {
         state.directory.command(Command { chat, by, action }).await?;
     }
     show(HttpResponse::Ok(), &state, by, chat).await
-}
-
-/// Returns 403 if the settings forbid changing the title of this kind of chat.
-async fn refuse_lasting_titles(state: &AppState, chat: ChatId, by: UserId) -> Result<(), Refusal> {
-    let may_rename = |kind| match kind {
-        ChatKind::Dm => state.config.allow_renaming_dms,
-        ChatKind::Room => state.config.allow_renaming_rooms,
-        ChatKind::Group => true,
-    };
-    if may_rename(ChatKind::Dm) && may_rename(ChatKind::Room) {
-        return Ok(());
-    }
-    let met = state.readers.query(move |conn| membership::authorized(conn, chat, by, Ability::See)).await?;
-    if may_rename(met.chat.kind) { Ok(()) } else { Err(Refusal::Forbidden) }
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -239,19 +171,27 @@ pub(crate) struct UpdateFields {
     is_public: Field,
 }
 
-/// Validated update. `None` leaves a field unchanged; `Some(None)` restores the automatic title.
+/// Validated update. `None` leaves a field unchanged.
 struct Update {
-    title: Option<Option<Title>>,
+    title: TitleChange,
     is_public: Option<bool>,
+}
+
+/// Change of a chat's title.
+enum TitleChange {
+    Unchanged,
+    /// Back to the title formed from the members' names.
+    Automatic,
+    Given(Title),
 }
 
 impl UpdateFields {
     fn check(self, is_whole: bool) -> Result<Update, FieldErrors> {
         let mut errors = FieldErrors::default();
         let given = match &self.title {
-            Field::Missing if !is_whole => Ok(None),
+            Field::Missing if !is_whole => Ok(TitleChange::Unchanged),
             Field::Missing => Err(REQUIRED.to_owned()),
-            given => title(given).map(Some),
+            given => title(given).map(|title| title.map_or(TitleChange::Automatic, TitleChange::Given)),
         };
         let is_public = if self.is_public.is_given() { self.is_public.boolean().map(Some) } else { Ok(None) };
         match (errors.note("title", given), errors.note("is_public", is_public)) {
@@ -262,7 +202,7 @@ impl UpdateFields {
 }
 
 /// `DELETE chats/{chat}/`
-pub async fn delete(state: Data<AppState>, caller: Authenticated, chat: Id<ChatId>) -> Answer {
+pub async fn delete(state: Data<AppState>, caller: Authenticated, chat: Id<ChatId>) -> HandlerResult {
     let command = Command { chat: chat.0, by: caller.id(), action: Action::DeleteChat };
     state.directory.command(command).await?;
     state.purge.notify_one();
@@ -275,7 +215,7 @@ pub(super) async fn show(
     state: &AppState,
     user: UserId,
     chat: ChatId,
-) -> Answer {
+) -> HandlerResult {
     let known = state.chat_cache.clone();
     let shown = state.readers.query(move |conn| known.view(conn, chat, user)).await?;
     Ok(response.json(ChatView::shown(&shown, &state.links)))

@@ -3,9 +3,10 @@
 use actix_web::{HttpRequest, HttpResponse, web::Data};
 
 use super::{
-    Answer,
-    page::{PageNumber, PageView, Query},
+    HandlerResult,
+    page::{PageNumber, PageView},
     path::Id,
+    query::Query,
 };
 use crate::{
     auth::audit,
@@ -21,7 +22,7 @@ use crate::{
 const PAGE_SIZE: i64 = 100;
 
 /// `GET users/me/sessions/`
-pub async fn sessions(state: Data<AppState>, caller: Authenticated, request: HttpRequest) -> Answer {
+pub async fn sessions(state: Data<AppState>, caller: Authenticated, request: HttpRequest) -> HandlerResult {
     let page = PageNumber::of(&Query::of(&request), PAGE_SIZE)?;
     let _ = state.sightings.store(&state.writer).await;
     let user = caller.id();
@@ -40,7 +41,7 @@ pub async fn sessions(state: Data<AppState>, caller: Authenticated, request: Htt
 }
 
 /// `GET users/me/tokens/`
-pub async fn tokens(state: Data<AppState>, caller: Authenticated, request: HttpRequest) -> Answer {
+pub async fn tokens(state: Data<AppState>, caller: Authenticated, request: HttpRequest) -> HandlerResult {
     let page = PageNumber::of(&Query::of(&request), PAGE_SIZE)?;
     let _ = state.sightings.store(&state.writer).await;
     let user = caller.id();
@@ -74,14 +75,18 @@ pub async fn end_session(
     caller: Authenticated,
     request: HttpRequest,
     session: Id<SessionId>,
-) -> Answer {
+) -> HandlerResult {
     let (user, id) = (caller.id(), session.0);
     let is_ended = state.writer.run("end_session", move |conn, _| sessions::end_one(conn, user, id)).await?;
     ended(&state, &caller, &request, "ended a session", is_ended).await
 }
 
 /// `DELETE users/me/sessions/`: ends all sessions except the current one.
-pub async fn end_sessions(state: Data<AppState>, caller: Authenticated, request: HttpRequest) -> Answer {
+pub async fn end_sessions(
+    state: Data<AppState>,
+    caller: Authenticated,
+    request: HttpRequest,
+) -> HandlerResult {
     let (user, spared) = (caller.id(), caller.credential.clone());
     let end = state.writer.run("end_sessions", move |conn, _| match &spared {
         Credential::Session(hash) => sessions::end_all(conn, user, Some(hash)),
@@ -97,14 +102,14 @@ pub async fn end_token(
     caller: Authenticated,
     request: HttpRequest,
     token: Id<TokenId>,
-) -> Answer {
+) -> HandlerResult {
     let (user, id) = (caller.id(), token.0);
     let is_ended = state.writer.run("end_token", move |conn, _| tokens::revoke(conn, user, id)).await?;
     ended(&state, &caller, &request, "ended a token", is_ended).await
 }
 
 /// `DELETE users/me/tokens/`: revokes all tokens except the current one.
-pub async fn end_tokens(state: Data<AppState>, caller: Authenticated, request: HttpRequest) -> Answer {
+pub async fn end_tokens(state: Data<AppState>, caller: Authenticated, request: HttpRequest) -> HandlerResult {
     let (user, spared) = (caller.id(), caller.credential.clone());
     let end = state.writer.run("end_tokens", move |conn, _| match &spared {
         Credential::Token(hash) => tokens::revoke_others(conn, user, Some(hash)),
@@ -122,12 +127,12 @@ async fn ended(
     request: &HttpRequest,
     what: &str,
     is_ended: bool,
-) -> Answer {
+) -> HandlerResult {
     if !is_ended {
         return Err(ApiError::NOT_FOUND);
     }
     state.identities.invalidate(caller.id()).await;
     let from = forwarded::client_address(request, &state.config);
-    audit::note(what, audit::Who::from(&*caller.card), from);
+    audit::note(what, audit::AuditUser::from(&*caller.card), from);
     Ok(HttpResponse::NoContent().finish())
 }

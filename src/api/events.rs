@@ -14,11 +14,11 @@ use bytestring::ByteString;
 use futures_util::stream::unfold;
 use tokio::time::sleep;
 
-use super::{Answer, page::Query};
+use super::{HandlerResult, query::Query};
 use crate::{
     auth::Caller,
     core::model::{ChatId, Refusal, UserId},
-    feed::{self, Cursor, Heads, Listener, Only, Update, pull_reader::FeedItem},
+    feed::{self, Cursor, Heads, Only, PullReader, Update, pull_reader::FeedItem},
     middleware::authenticate::Authenticated,
     state::AppState,
     storage::Principal,
@@ -35,7 +35,7 @@ const RETRY_STORAGE_AFTER: Duration = Duration::from_secs(1);
 const RETRY: u64 = 2_000;
 
 /// `GET events/`
-pub async fn stream(state: Data<AppState>, caller: Authenticated, request: HttpRequest) -> Answer {
+pub async fn stream(state: Data<AppState>, caller: Authenticated, request: HttpRequest) -> HandlerResult {
     if state.is_draining() {
         return Err(Refusal::Busy.into());
     }
@@ -62,7 +62,7 @@ pub async fn stream(state: Data<AppState>, caller: Authenticated, request: HttpR
 struct EventStream {
     state: Data<AppState>,
     user: UserId,
-    listener: Listener,
+    reader: PullReader,
     cursor: Cursor,
     /// First chunk of the stream: the `retry` field and the `hello` event.
     first: Option<Bytes>,
@@ -82,8 +82,8 @@ impl EventStream {
         };
         let (cursor, known) = place.unzip();
         let is_lost = is_back && known.is_none();
-        let listener = Listener::open(state.feed.clone(), caller, only, known).await?;
-        let known = listener.follower().known();
+        let reader = PullReader::open(state.feed.clone(), caller, only, known).await?;
+        let known = reader.catch_up().known();
         let mut cursor = cursor.unwrap_or_else(|| Cursor::at(known));
         cursor.keep(&state.feed, user, known).await;
         let users_online = state.presence.partners_of(user).await?;
@@ -93,7 +93,7 @@ impl EventStream {
         if is_lost {
             resync_all(&mut text, &cursor, known);
         }
-        Ok(Self { state, user, listener, cursor, first: Some(text.into()) })
+        Ok(Self { state, user, reader, cursor, first: Some(text.into()) })
     }
 
     /// Returns the next chunk; `None` ends the stream.
@@ -102,9 +102,9 @@ impl EventStream {
             return Some(first);
         }
         loop {
-            let known = self.listener.follower().known();
+            let known = self.reader.catch_up().known();
             self.cursor.keep(&self.state.feed, self.user, known).await;
-            match self.listener.next_now().await {
+            match self.reader.next_now().await {
                 Ok(Some(FeedItem::Update(update))) => return Some(self.written(&update)),
                 Ok(Some(FeedItem::Ephemeral(frame))) => {
                     let mut text = String::new();
@@ -130,7 +130,7 @@ impl EventStream {
                     return None;
                 }
             }
-            if !self.listener.wait(HEARTBEAT).await {
+            if !self.reader.wait(HEARTBEAT).await {
                 return Some(Bytes::from_static(b":\n\n"));
             }
         }

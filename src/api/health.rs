@@ -4,7 +4,7 @@ use actix_web::{HttpResponse, web::Data};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::Answer;
+use super::HandlerResult;
 use crate::{
     core::model::Refusal,
     state::AppState,
@@ -20,12 +20,12 @@ pub(crate) struct HealthView {
 const OK: HealthView = HealthView { status: "ok" };
 
 /// `GET /healthz`: liveness; always 200 while the process serves requests.
-pub async fn health() -> Answer {
+pub async fn health() -> HandlerResult {
     Ok(HttpResponse::Ok().json(OK))
 }
 
 /// `GET /readyz`: readiness; 200 while the database responds and the server is not draining.
-pub async fn ready(state: Data<AppState>) -> Answer {
+pub async fn ready(state: Data<AppState>) -> HandlerResult {
     if state.is_draining() {
         return Err(Refusal::Busy.into());
     }

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use actix_web::{HttpRequest, HttpResponse, web::Data};
 
-use super::Answer;
+use super::HandlerResult;
 use crate::{net::forwarded, paths, state::AppState};
 
 /// `GET /messages/api/`
-pub async fn show(state: Data<AppState>, request: HttpRequest) -> Answer {
+pub async fn show(state: Data<AppState>, request: HttpRequest) -> HandlerResult {
     let base = forwarded::base_url(&request, &state.config);
     let lists =
         ["chats", "rooms", "search", "settings", "unread", "users/blocked", "users/me", "users/search"];

@@ -5,11 +5,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    Answer,
+    HandlerResult,
     body::Body,
     chats::show,
-    page::{PageNumber, PageView, Query},
+    page::{PageNumber, PageView},
     path::Id,
+    query::Query,
 };
 use crate::{
     chat::Answered,
@@ -19,7 +20,7 @@ use crate::{
     input::Field,
     middleware::authenticate::Authenticated,
     rate_limit::MANY,
-    services::messages::authorize_before_errors,
+    services::checked::Checked,
     state::AppState,
     storage::{
         queries::{member_search, membership},
@@ -36,13 +37,13 @@ pub async fn list(
     caller: Authenticated,
     chat: Id<ChatId>,
     request: HttpRequest,
-) -> Answer {
+) -> HandlerResult {
     let (chat, user) = (chat.0, caller.id());
     let query = Query::of(&request);
     let search = query.get("search").unwrap_or_default().trim().to_owned();
     let asked = PageNumber::of(&query, PAGE_SIZE).and_then(|page| Ok((page, query.matching()?)));
     let (page, matching) =
-        authorize_before_errors(asked, state.permitted(chat, user, Ability::TakePart)).await?;
+        Checked::from(asked).authorize_errors(state.permitted(chat, user, Ability::TakePart)).await?;
     let found = state.readers.query(move |conn| {
         let chat = membership::authorized(conn, chat, user, Ability::TakePart)?.chat;
         if search.is_empty() {
@@ -57,15 +58,20 @@ pub async fn list(
 }
 
 /// `POST chats/{chat}/members/add/`
-pub async fn add(state: Data<AppState>, caller: Authenticated, chat: Id<ChatId>, body: Body) -> Answer {
+pub async fn add(
+    state: Data<AppState>,
+    caller: Authenticated,
+    chat: Id<ChatId>,
+    body: Body,
+) -> HandlerResult {
     let (chat, by) = (chat.0, caller.id());
-    let fields = body.json::<AddFields>().and_then(|fields| Ok(fields.check()?));
-    let users = authorize_before_errors(fields, state.permitted(chat, by, Ability::AddMembers)).await?;
+    let permission = state.permitted(chat, by, Ability::AddMembers);
+    let users = body.checked(AddFields::check).authorize_errors(permission).await?;
     let is_large = users.len() > MANY;
     let directory = state.directory.clone();
     let command = Command { chat, by, action: Action::AddMembers { users } };
     let adding = async move { directory.command(command).await };
-    let answered = if is_large { state.crowd_turns.take(by, adding).await? } else { adding.await? };
+    let answered = if is_large { state.bulk_locks.run_exclusive(by, adding).await? } else { adding.await? };
     let Answered::Added(added_count) = answered else { return Err(Refusal::Internal.into()) };
     Ok(HttpResponse::Ok().json(AddedView { status: "success", added_count }))
 }
@@ -98,24 +104,24 @@ pub async fn remove(
     caller: Authenticated,
     chat: Id<ChatId>,
     user: Id<UserId>,
-) -> Answer {
+) -> HandlerResult {
     let action = Action::RemoveMember { user: user.0 };
     remove_member(&state, Command { chat: chat.0, by: caller.id(), action }).await
 }
 
 /// `POST chats/{chat}/join/`
-pub async fn join(state: Data<AppState>, caller: Authenticated, chat: Id<ChatId>) -> Answer {
+pub async fn join(state: Data<AppState>, caller: Authenticated, chat: Id<ChatId>) -> HandlerResult {
     let (chat, by) = (chat.0, caller.id());
     state.directory.command(Command { chat, by, action: Action::Join }).await?;
     show(HttpResponse::Ok(), &state, by, chat).await
 }
 
 /// `POST chats/{chat}/leave/`
-pub async fn leave(state: Data<AppState>, caller: Authenticated, chat: Id<ChatId>) -> Answer {
+pub async fn leave(state: Data<AppState>, caller: Authenticated, chat: Id<ChatId>) -> HandlerResult {
     remove_member(&state, Command { chat: chat.0, by: caller.id(), action: Action::Leave }).await
 }
 
-async fn remove_member(state: &AppState, command: Command) -> Answer {
+async fn remove_member(state: &AppState, command: Command) -> HandlerResult {
     state.directory.command(command).await?;
     state.purge.notify_one();
     Ok(HttpResponse::NoContent().finish())
@@ -128,15 +134,14 @@ pub async fn change_role(
     chat: Id<ChatId>,
     user: Id<UserId>,
     body: Body,
-) -> Answer {
+) -> HandlerResult {
     let (chat, by, user) = (chat.0, caller.id(), user.0);
-    let fields = body.json::<RoleFields>().and_then(|fields| Ok(fields.check()?));
     let permission = async {
         state.permitted(chat, by, Ability::ChangeRole).await?;
         let member = state.readers.query(move |conn| members::find(conn, chat, user)).await?;
         member.map(drop).ok_or(Refusal::NotFound)
     };
-    let role = authorize_before_errors(fields, permission).await?;
+    let role = body.checked(RoleFields::check).authorize_errors(permission).await?;
     let answered =
         state.directory.command(Command { chat, by, action: Action::ChangeRole { user, role } }).await?;
     let Answered::Member(member) = answered else { return Err(Refusal::Internal.into()) };

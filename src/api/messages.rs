@@ -3,11 +3,12 @@
 use actix_web::{HttpRequest, HttpResponse, web::Data};
 
 use super::{
-    Answer,
+    HandlerResult,
     body::Body,
     json,
-    page::{PageNumber, PageView, Query, link, page_size},
+    page::{PageNumber, PageView, link, page_size},
     path::Id,
+    query::Query,
     search,
 };
 use crate::{
@@ -17,8 +18,9 @@ use crate::{
         text_index::Words,
     },
     error::ApiError,
+    input::{EditFields, PostFields},
     middleware::authenticate::Authenticated,
-    services::{self, messages::authorize_before_errors},
+    services::{self, checked::Checked},
     state::AppState,
     storage::{
         AnyConn, ChatCache, StorageError, message_search::pages::SearchRequest, queries::membership,
@@ -35,29 +37,26 @@ pub async fn list(
     caller: Authenticated,
     chat: Id<ChatId>,
     request: HttpRequest,
-) -> Answer {
+) -> HandlerResult {
     let query = Query::of(&request);
+    let permission = state.permitted(chat.0, caller.id(), Ability::TakePart);
     if let Some(words) = query.get("search").and_then(Words::of) {
         let question = SearchRequest::of(&query, words, Some(chat.0));
-        let question =
-            authorize_before_errors(question, state.permitted(chat.0, caller.id(), Ability::TakePart))
-                .await?;
+        let question = Checked::from(question).authorize_errors(permission).await?;
         return search::answer(&state, &caller, &request, question).await;
     }
-    let wanted =
-        authorize_before_errors(Wanted::of(&query), state.permitted(chat.0, caller.id(), Ability::TakePart))
-            .await?;
+    let wanted = Checked::from(PageQuery::of(&query)).authorize_errors(permission).await?;
     let (chat, user, known) = (chat.0, caller.id(), state.chat_cache.clone());
     let found = state.readers.query(move |conn| find(conn, &known, chat, user, wanted)).await?;
     let senders = Senders::of(&found.messages, &state.links);
     let results = found.messages.iter().map(|message| MessageView::said(message, &senders)).collect();
     let page = match wanted {
-        Wanted::Numbered(page) => {
+        PageQuery::Numbered(page) => {
             page.check(found.count)?;
             PageView::numbered(&request, &state, page, found.count, results)
         }
-        Wanted::Near(near) => {
-            let (older, newer) = near.neighbours(&found);
+        PageQuery::Window(window) => {
+            let (older, newer) = window.neighbours(&found);
             let link = |changes: [(&str, Option<String>); 2]| link(&request, &state, &query, &changes);
             PageView { count: found.count, next: older.map(link), previous: newer.map(link), results }
         }
@@ -67,31 +66,31 @@ pub async fn list(
 
 /// Requested page: by page number, or by keyset pagination with `before` and `after`.
 #[derive(Debug, Clone, Copy)]
-enum Wanted {
+enum PageQuery {
     Numbered(PageNumber),
-    Near(Near),
+    Window(Window),
 }
 
 /// Keyset pagination by message id. The bounds need not be ids of messages in the chat.
 #[derive(Debug, Clone, Copy)]
-struct Near {
+struct Window {
     before: Option<i64>,
     after: Option<i64>,
     size: i64,
 }
 
-impl Wanted {
+impl PageQuery {
     fn of(query: &Query) -> Result<Self, ApiError> {
         let (before, after) = (query.place("before")?, query.place("after")?);
         if before.is_none() && after.is_none() {
             return Ok(Self::Numbered(PageNumber::of(query, PAGE_SIZE)?));
         }
-        Ok(Self::Near(Near { before, after, size: page_size(query, PAGE_SIZE) }))
+        Ok(Self::Window(Window { before, after, size: page_size(query, PAGE_SIZE) }))
     }
 }
 
 /// A page of a chat's messages, newest first.
-struct Found {
+struct MessagePage {
     messages: Vec<Message>,
     /// Number of messages in the chat.
     count: i64,
@@ -104,15 +103,15 @@ fn find(
     known: &ChatCache,
     chat: ChatId,
     user: UserId,
-    wanted: Wanted,
-) -> Result<Found, StorageError> {
+    wanted: PageQuery,
+) -> Result<MessagePage, StorageError> {
     let chat = membership::authorized(conn, chat, user, Ability::TakePart)?.chat;
     let (bounds, places) = match wanted {
-        Wanted::Numbered(page) => {
+        PageQuery::Numbered(page) => {
             let newest = chat.last_pos.saturating_sub(page.skip());
             ((0, chat.last_pos), newest.saturating_sub(page.size) + 1..=newest)
         }
-        Wanted::Near(Near { before, after, size }) => {
+        PageQuery::Window(Window { before, after, size }) => {
             let above =
                 after.map_or(Ok(0), |id| messages::count_before(conn, &chat, id.saturating_add(1)))?;
             let last = before.map_or(Ok(chat.last_pos), |id| messages::count_before(conn, &chat, id))?;
@@ -124,38 +123,38 @@ fn find(
         }
     };
     let count = chat.last_pos;
-    let messages = known.look(conn)?.messages(conn, chat, places)?;
-    Ok(Found { messages, count, bounds })
+    let messages = known.at_snapshot(conn)?.messages(conn, chat, places)?;
+    Ok(MessagePage { messages, count, bounds })
 }
 
 type Changes = [(&'static str, Option<String>); 2];
 
-impl Near {
+impl Window {
     /// Returns the query parameters of the pages with older and with newer messages, if there are any.
-    fn neighbours(self, found: &Found) -> (Option<Changes>, Option<Changes>) {
+    fn neighbours(self, found: &MessagePage) -> (Option<Changes>, Option<Changes>) {
         let (first_place, last_place) = found.bounds;
         let (oldest, newest) = (found.messages.last(), found.messages.first());
         let keep = |id: Option<i64>| id.map(|id| id.to_string());
-        let window = self.before.is_some() && self.after.is_some();
+        let is_bounded = self.before.is_some() && self.after.is_some();
         // With both bounds given, the links stay between them. With one bound, the links may lead past it.
         let older = match oldest {
             Some(message) => {
-                let floor = if window { first_place } else { 0 };
+                let floor = if is_bounded { first_place } else { 0 };
                 (message.pos > floor + 1).then_some(message.id.0)
             }
-            None => self.after.filter(|_| !window && first_place > 0).map(|id| id.saturating_add(1)),
+            None => self.after.filter(|_| !is_bounded && first_place > 0).map(|id| id.saturating_add(1)),
         };
         let newer = match newest {
             Some(message) => {
-                let ceiling = if window { last_place } else { found.count };
+                let ceiling = if is_bounded { last_place } else { found.count };
                 (message.pos < ceiling).then_some(message.id.0)
             }
             None => {
-                self.before.filter(|_| !window && last_place < found.count).map(|id| id.saturating_sub(1))
+                self.before.filter(|_| !is_bounded && last_place < found.count).map(|id| id.saturating_sub(1))
             }
         };
-        let kept_after = if window { keep(self.after) } else { None };
-        let kept_before = if window { keep(self.before) } else { None };
+        let kept_after = if is_bounded { keep(self.after) } else { None };
+        let kept_before = if is_bounded { keep(self.before) } else { None };
         (
             older.map(|id| [("before", keep(Some(id))), ("after", kept_after)]),
             newer.map(|id| [("after", keep(Some(id))), ("before", kept_before)]),
@@ -164,14 +163,19 @@ impl Near {
 }
 
 /// `POST chats/{chat}/messages/`
-pub async fn post(state: Data<AppState>, caller: Authenticated, chat: Id<ChatId>, body: Body) -> Answer {
+pub async fn post(
+    state: Data<AppState>,
+    caller: Authenticated,
+    chat: Id<ChatId>,
+    body: Body,
+) -> HandlerResult {
     // Yields once, so that concurrent posts reach the writer together and share a group commit.
     tokio::task::yield_now().await;
-    answer(services::messages::post_message(&state, &caller, chat.0, body.json()).await?)
+    answer(services::messages::post_message(&state, &caller, chat.0, body.checked(PostFields::check)).await?)
 }
 
 /// `GET messages/{message}/`
-pub async fn detail(state: Data<AppState>, caller: Authenticated, message: Id<MessageId>) -> Answer {
+pub async fn detail(state: Data<AppState>, caller: Authenticated, message: Id<MessageId>) -> HandlerResult {
     let message = services::messages::visible_message(&state, caller.id(), message.0).await?;
     Ok(HttpResponse::Ok().json(MessageView::new(&message, &state.links)))
 }
@@ -183,18 +187,19 @@ pub async fn update(
     message: Id<MessageId>,
     request: HttpRequest,
     body: Body,
-) -> Answer {
+) -> HandlerResult {
     let is_whole = request.method() == "PUT";
-    answer(services::messages::edit_message(&state, &caller, message.0, body.json(), is_whole).await?)
+    let fields = body.checked(|fields: EditFields| fields.check(is_whole));
+    answer(services::messages::edit_message(&state, &caller, message.0, fields).await?)
 }
 
 /// `DELETE messages/{message}/`
-pub async fn delete(state: Data<AppState>, caller: Authenticated, message: Id<MessageId>) -> Answer {
+pub async fn delete(state: Data<AppState>, caller: Authenticated, message: Id<MessageId>) -> HandlerResult {
     services::messages::delete_message(&state, &caller, message.0).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
-fn answer(answered: Answered) -> Answer {
+fn answer(answered: Answered) -> HandlerResult {
     match answered {
         Answered::Message { json: body, created: true } => Ok(json(HttpResponse::Created(), body)),
         Answered::Message { json: body, created: false } => Ok(json(HttpResponse::Ok(), body)),

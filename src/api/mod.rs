@@ -16,6 +16,7 @@ pub(crate) mod page;
 mod path;
 pub mod pictures;
 pub mod profile;
+pub(crate) mod query;
 pub mod reactions;
 pub mod rooms;
 pub mod search;
@@ -37,7 +38,7 @@ use bytestring::ByteString;
 use crate::error::ApiError;
 
 /// Return type of handlers.
-pub(crate) type Answer = Result<HttpResponse, ApiError>;
+pub(crate) type HandlerResult = Result<HttpResponse, ApiError>;
 
 /// Builds a response from JSON that is already serialized.
 fn json(mut response: actix_web::HttpResponseBuilder, body: ByteString) -> HttpResponse {

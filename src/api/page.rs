@@ -1,71 +1,14 @@
-//! Pagination: query parameters and the JSON of a page.
-
-use std::num::IntErrorKind;
+//! Pagination: the requested page, its links, and the JSON of a page.
 
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
-use url::form_urlencoded::{Serializer, parse};
 use utoipa::ToSchema;
 
-use super::json;
-use crate::{
-    core::{model::FieldErrors, text_index::Matching},
-    error::ApiError,
-    net::forwarded,
-    state::AppState,
-    view::render_long,
-};
+use super::{json, query::Query};
+use crate::{error::ApiError, net::forwarded, state::AppState, view::render_long};
 
 /// Maximum page size.
 const MAX_SIZE: i64 = 100;
-
-/// Decoded query parameters, in order.
-pub struct Query(Vec<(String, String)>);
-
-impl Query {
-    pub fn of(request: &HttpRequest) -> Self {
-        Self(parse(request.query_string().as_bytes()).into_owned().collect())
-    }
-
-    /// Returns a parameter's value. Of repeated parameters the last one counts.
-    pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
-    }
-
-    /// Returns a parameter's trimmed value. An empty value counts as missing.
-    pub fn filled(&self, name: &str) -> Option<&str> {
-        self.get(name).map(str::trim).filter(|value| !value.is_empty())
-    }
-
-    /// Reads a parameter that bounds ids. Any integer is valid; one out of range saturates.
-    pub fn place(&self, name: &'static str) -> Result<Option<i64>, ApiError> {
-        let number = |text: &str| match text.parse::<i64>() {
-            Ok(number) => Ok(number),
-            Err(error) => match error.kind() {
-                IntErrorKind::PosOverflow => Ok(i64::MAX),
-                IntErrorKind::NegOverflow => Ok(i64::MIN),
-                _ => Err(FieldErrors::of(name, "A valid integer is required.").into()),
-            },
-        };
-        self.filled(name).map(number).transpose()
-    }
-
-    /// Reads `match`: how the words of a search must match a text.
-    pub fn matching(&self) -> Result<Matching, ApiError> {
-        let unknown = |name: &str| FieldErrors::of("match", format!("\"{name}\" is not a valid choice."));
-        let parse = |name| Matching::parse(name).ok_or_else(|| unknown(name).into());
-        self.filled("match").map_or(Ok(Matching::default()), parse)
-    }
-
-    /// Serializes the parameters with some replaced; `None` removes a parameter.
-    fn with(&self, changes: &[(&str, Option<String>)]) -> String {
-        let mut query = Serializer::new(String::new());
-        let changed = |name: &str| changes.iter().any(|(key, _)| *key == name);
-        query.extend_pairs(self.0.iter().filter(|(name, _)| !changed(name)));
-        query.extend_pairs(changes.iter().filter_map(|(name, value)| Some((name, value.as_ref()?))));
-        query.finish()
-    }
-}
 
 /// Requested page of a numbered list.
 #[derive(Debug, Clone, Copy)]

@@ -18,7 +18,7 @@ pub trait PathId: Sized {
     /// Name of the path segment.
     const SEGMENT: &'static str;
     /// An id that is never assigned.
-    const NOBODYS: Self;
+    const UNASSIGNED: Self;
 
     fn parse(text: &str) -> Option<Self>;
 }
@@ -27,7 +27,7 @@ macro_rules! path_id {
     ($($type:ident => $segment:literal),*) => {
         $(impl PathId for $type {
             const SEGMENT: &'static str = $segment;
-            const NOBODYS: Self = Self(0);
+            const UNASSIGNED: Self = Self(0);
 
             fn parse(text: &str) -> Option<Self> {
                 $type::parse(text)
@@ -45,6 +45,6 @@ impl<T: PathId> FromRequest for Id<T> {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let id = request.match_info().get(T::SEGMENT).and_then(T::parse);
-        ready(Ok(Self(id.unwrap_or(T::NOBODYS))))
+        ready(Ok(Self(id.unwrap_or(T::UNASSIGNED))))
     }
 }

@@ -6,7 +6,7 @@ use actix_web::{
     web::Data,
 };
 
-use super::{Answer, is_known};
+use super::{HandlerResult, is_known};
 use crate::{
     core::model::{Refusal, UserId},
     error::ApiError,
@@ -19,7 +19,7 @@ use crate::{
 ///
 /// Needs no authentication, so that pages of other sites can embed the image. This server signs the URL.
 /// It is valid while the user has this picture and the settings allow its host.
-pub async fn show(state: Data<AppState>, request: HttpRequest) -> Answer {
+pub async fn show(state: Data<AppState>, request: HttpRequest) -> HandlerResult {
     let proxy = state.pictures.as_ref().ok_or(ApiError::NOT_FOUND)?;
     let part = |name| request.match_info().get(name).ok_or(ApiError::NOT_FOUND);
     let id = UserId::parse(part("user")?).ok_or(ApiError::NOT_FOUND)?;

@@ -3,25 +3,16 @@
 use actix_web::{HttpRequest, HttpResponse, web::Data};
 
 use super::{
-    Answer,
+    HandlerResult,
     body::Body,
     user_fields::{UserFields, chosen_picture},
-    users::{change_user, own_view},
+    users::own_view,
 };
-use crate::{
-    auth::{login_throttle::Attempt, passwords::Verdict},
-    bus::BusMessage,
-    core::model::{FieldErrors, Refusal},
-    error::ApiError,
-    middleware::authenticate::Authenticated,
-    net::forwarded,
-    state::AppState,
-    storage::tables::users::{self, User},
-};
+use crate::{middleware::authenticate::Authenticated, net::forwarded, services::accounts, state::AppState};
 
 /// `GET users/me/`
-pub async fn show(state: Data<AppState>, caller: Authenticated) -> Answer {
-    let user = own_user(&state, &caller).await?;
+pub async fn show(state: Data<AppState>, caller: Authenticated) -> HandlerResult {
+    let user = accounts::find(&state, caller.id()).await?;
     Ok(HttpResponse::Ok().json(own_view(&user, &user.card(), &state.links)))
 }
 
@@ -31,41 +22,20 @@ pub async fn update(
     caller: Authenticated,
     request: HttpRequest,
     body: Body,
-) -> Answer {
+) -> HandlerResult {
     let mut fields = body.json::<UserFields>()?;
     if fields.has_picture() {
-        fields.leave_out_picture_of(&own_user(&state, &caller).await?.card(), &state.links);
+        fields.leave_out_picture_of(&accounts::find(&state, caller.id()).await?.card(), &state.links);
     }
     let (mut change, proof) = fields.check_own_change()?;
-    change.avatar_url = change.avatar_url.map(|address| chosen_picture(&state, &address)).transpose()?;
+    let picture = &mut change.profile.avatar_url;
+    *picture = picture.take().map(|address| chosen_picture(&state, &address)).transpose()?;
+    let from = forwarded::client_address(&request, &state.config);
     // Held until the new password is hashed, so that one user cannot fill the hashing queue.
     let _attempt = match proof {
-        Some(proof) => Some(verify_own_password(&state, &caller, &request, proof).await?),
+        Some(proof) => Some(accounts::verify_own_password(&state, &caller, from, proof).await?),
         None => None,
     };
-    let user = change_user(&state, &caller, &request, caller.id(), change).await?;
+    let user = accounts::change_user(&state, &caller, from, caller.id(), change).await?;
     Ok(HttpResponse::Ok().json(own_view(&user, &user.card(), &state.links)))
-}
-
-async fn own_user(state: &AppState, caller: &Authenticated) -> Result<User, Refusal> {
-    let id = caller.id();
-    state.readers.query_one(move |conn| users::find(conn, id)).await?.ok_or(Refusal::NotFound)
-}
-
-/// Verifies the caller's password. A wrong one counts as a failed sign-in.
-async fn verify_own_password(
-    state: &AppState,
-    caller: &Authenticated,
-    request: &HttpRequest,
-    password: String,
-) -> Result<Attempt, ApiError> {
-    let address = forwarded::client_address(request, &state.config);
-    let attempt = state.login_throttle.attempt(address, &caller.card.username).await?;
-    let user = own_user(state, caller).await?;
-    if matches!(state.passwords.verify(password, Some(user.password)).await?, Verdict::Wrong) {
-        let (address, account) = attempt.failed();
-        state.bus.publish(BusMessage::SignInFailed { address, account });
-        return Err(FieldErrors::of("old_password", "This is not your password.").into());
-    }
-    Ok(attempt)
 }

@@ -7,7 +7,7 @@ use actix_web::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Answer, body::Body, path::Id};
+use super::{HandlerResult, body::Body, path::Id};
 use crate::{
     core::model::{MessageId, command::ReactIntent},
     input::{Field, ReactFields},
@@ -22,8 +22,9 @@ pub async fn toggle(
     caller: Authenticated,
     message: Id<MessageId>,
     body: Body,
-) -> Answer {
-    let reacted = messages::react(&state, &caller, message.0, body.json(), ReactIntent::Toggle).await?;
+) -> HandlerResult {
+    let emoji = body.checked(ReactFields::check);
+    let reacted = messages::react(&state, &caller, message.0, emoji, ReactIntent::Toggle).await?;
     Ok(shown(message.0, &reacted))
 }
 
@@ -33,9 +34,9 @@ pub async fn put(
     caller: Authenticated,
     message: Id<MessageId>,
     path: Path<EmojiInPath>,
-) -> Answer {
-    let fields = Ok(path.into_inner().fields());
-    let reacted = messages::react(&state, &caller, message.0, fields, ReactIntent::Add).await?;
+) -> HandlerResult {
+    let emoji = path.into_inner().fields().check().into();
+    let reacted = messages::react(&state, &caller, message.0, emoji, ReactIntent::Add).await?;
     Ok(shown(message.0, &reacted))
 }
 
@@ -45,9 +46,9 @@ pub async fn delete(
     caller: Authenticated,
     message: Id<MessageId>,
     path: Path<EmojiInPath>,
-) -> Answer {
-    let fields = Ok(path.into_inner().fields());
-    messages::react(&state, &caller, message.0, fields, ReactIntent::Remove).await?;
+) -> HandlerResult {
+    let emoji = path.into_inner().fields().check().into();
+    messages::react(&state, &caller, message.0, emoji, ReactIntent::Remove).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -3,8 +3,9 @@
 use actix_web::{HttpRequest, web::Data};
 
 use super::{
-    Answer,
-    page::{PageNumber, PageView, Query},
+    HandlerResult,
+    page::{PageNumber, PageView},
+    query::Query,
 };
 use crate::{
     core::{
@@ -25,7 +26,7 @@ use crate::{
 const PAGE_SIZE: i64 = 10;
 
 /// `GET rooms/`
-pub async fn list(state: Data<AppState>, caller: Authenticated, request: HttpRequest) -> Answer {
+pub async fn list(state: Data<AppState>, caller: Authenticated, request: HttpRequest) -> HandlerResult {
     let query = Query::of(&request);
     let page = PageNumber::of(&query, PAGE_SIZE)?;
     let (user, known, filter) = (caller.id(), state.chat_cache.clone(), filter(&query, query.matching()?));
@@ -43,10 +44,7 @@ pub async fn list(state: Data<AppState>, caller: Authenticated, request: HttpReq
 
 /// Reads the filter. `None` if an object name is invalid, because no room can match it.
 fn filter(query: &Query, matching: Matching) -> Option<RoomFilter> {
-    let name = |parameter: &str| match query.filled(parameter) {
-        None => Some(None),
-        Some(name) => text::object_name(name).ok().map(Some),
-    };
+    let name = |parameter: &str| query.filled(parameter).map(text::object_name).transpose().ok();
     Some(RoomFilter {
         search: query.get("search").unwrap_or_default().to_owned(),
         matching,
@@ -71,21 +69,23 @@ impl RoomFields {
         let title = errors.note("title", title);
         let object = self.object(&mut errors);
         let is_public = if self.is_public.is_given() { self.is_public.boolean() } else { Ok(true) };
-        match (title, object, errors.note("is_public", is_public)) {
-            (Some(title), Some(object), Some(is_public)) => Ok(NewRoom { title, is_public, object, creator }),
+        match (title, errors.note("is_public", is_public)) {
+            (Some(title), Some(is_public)) if errors.is_empty() => {
+                Ok(NewRoom { title, is_public, object, creator })
+            }
             _ => Err(errors),
         }
     }
 
     /// Validates the host object: both of its names are given, or neither.
-    fn object(&self, errors: &mut FieldErrors) -> Option<Option<HostObject>> {
+    fn object(&self, errors: &mut FieldErrors) -> Option<HostObject> {
         let is_named = |field: &Field| !matches!(field, Field::Missing | Field::Null);
         if !is_named(&self.object_type) && !is_named(&self.object_id) {
-            return Some(None);
+            return None;
         }
         let name = |field: &Field| field.text().and_then(|name| text::object_name(&name));
         let kind = errors.note("object_type", name(&self.object_type));
         let id = errors.note("object_id", name(&self.object_id));
-        Some(Some(HostObject { kind: kind?, id: id? }))
+        Some(HostObject { kind: kind?, id: id? })
     }
 }

@@ -5,8 +5,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    Answer,
-    page::{PageNumber, Query, link, page_size},
+    HandlerResult,
+    page::{PageNumber, link, page_size},
+    query::Query,
 };
 use crate::{
     core::{
@@ -19,7 +20,7 @@ use crate::{
     },
     error::ApiError,
     middleware::authenticate::Authenticated,
-    services::messages::authorize_before_errors,
+    services::checked::Checked,
     state::AppState,
     storage::{
         AnyConn,
@@ -31,14 +32,15 @@ use crate::{
 const PAGE_SIZE: i64 = 50;
 
 /// `GET search/`
-pub async fn search(state: Data<AppState>, caller: Authenticated, request: HttpRequest) -> Answer {
+pub async fn search(state: Data<AppState>, caller: Authenticated, request: HttpRequest) -> HandlerResult {
     let query = Query::of(&request);
     let chat = query.filled("chat");
     let chat = chat.map(|chat| ChatId::parse(chat).ok_or(ApiError::NOT_FOUND)).transpose()?;
     let question = words(&query).and_then(|words| SearchRequest::of(&query, words, chat));
     let question = match chat {
         Some(chat) => {
-            authorize_before_errors(question, state.permitted(chat, caller.id(), Ability::TakePart)).await?
+            let permission = state.permitted(chat, caller.id(), Ability::TakePart);
+            Checked::from(question).authorize_errors(permission).await?
         }
         None => question?,
     };
@@ -93,7 +95,7 @@ pub(super) async fn answer(
     caller: &Authenticated,
     request: &HttpRequest,
     question: SearchRequest,
-) -> Answer {
+) -> HandlerResult {
     let (rules, user, asked) = (state.rules.clone(), caller.id(), question.page);
     // Highlighting can be slow for long texts and many words. So it runs on the read pool, not on a worker.
     let look = move |conn: &mut AnyConn| {

@@ -4,7 +4,7 @@ use actix_web::{HttpResponse, web::Data};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::Answer;
+use super::HandlerResult;
 use crate::{
     core::model::{
         Contacts,
@@ -30,7 +30,7 @@ pub(crate) struct SettingsView {
 }
 
 /// `GET settings/`
-pub async fn show(state: Data<AppState>) -> Answer {
+pub async fn show(state: Data<AppState>) -> HandlerResult {
     let config = &state.config;
     Ok(HttpResponse::Ok().json(SettingsView {
         allow_editing: config.allow_editing,

@@ -13,28 +13,27 @@ use url::form_urlencoded;
 use utoipa::ToSchema;
 
 use super::{
-    Answer,
+    HandlerResult,
     body::Body,
-    page::Query,
+    query::Query,
     user_fields::{UserFields, chosen_picture},
     users::own_view,
 };
 use crate::{
     auth::{
         NewPassword, NewSession, Sessions,
-        audit::{self, Who},
-        passwords::Verdict,
+        audit::{self, AuditUser},
         sightings,
     },
-    bus::BusMessage,
     config::Registration,
     core::model::{FieldErrors, Refusal},
     error::ApiError,
     input::Field,
     middleware::{authenticate, csrf},
     net::forwarded,
+    services::accounts::{self, Verified},
     state::AppState,
-    storage::tables::users::{self, User},
+    storage::tables::users,
 };
 
 #[derive(Deserialize, ToSchema)]
@@ -52,7 +51,12 @@ pub(crate) struct LoginFields {
 }
 
 /// `POST /login/`
-pub async fn login(state: Data<AppState>, session: Session, request: HttpRequest, body: Body) -> Answer {
+pub async fn login(
+    state: Data<AppState>,
+    session: Session,
+    request: HttpRequest,
+    body: Body,
+) -> HandlerResult {
     csrf::check_sign_in(&request, &state.config)?;
     let fields: LoginFields = body.json_or_form()?;
     let mut errors = FieldErrors::default();
@@ -65,18 +69,17 @@ pub async fn login(state: Data<AppState>, session: Session, request: HttpRequest
     let attempt = match state.login_throttle.attempt(address, &username).await {
         Ok(attempt) => attempt,
         Err(error) => {
-            audit::note("sign-in turned away: too many have failed", None::<Who>, address);
+            audit::note("sign-in turned away: too many have failed", None::<AuditUser>, address);
             return Err(error);
         }
     };
     let began = Instant::now();
-    let user = match try_password(&state, username, password).await? {
-        Tried::Right(user) => user,
-        Tried::Wrong(named) => {
+    let user = match accounts::verify_credentials(&state, username, password).await? {
+        Verified::Right(user) => user,
+        Verified::Wrong(named) => {
             // An unknown name is not logged: it may be a password typed into the wrong field.
-            audit::note("sign-in failed", named.as_ref().map(Who::from), address);
-            let (address, account) = attempt.failed();
-            state.bus.publish(BusMessage::SignInFailed { address, account });
+            audit::note("sign-in failed", named.as_ref().map(AuditUser::from), address);
+            accounts::record_failure(&state, attempt);
             state.passwords.level(began).await;
             return Err(ApiError::WrongPassword);
         }
@@ -84,7 +87,7 @@ pub async fn login(state: Data<AppState>, session: Session, request: HttpRequest
     drop(attempt);
     let origin = sightings::origin(&request, &state.config);
     Sessions::start(&session, NewSession { user: user.id(), password_hash: user.password.clone(), origin })?;
-    audit::note("signed in", Who::from(&user), address);
+    audit::note("signed in", AuditUser::from(&user), address);
 
     let accepts = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if accepts.contains("text/html") {
@@ -107,32 +110,6 @@ fn is_lost(state: &AppState, request: &HttpRequest) -> bool {
     state.config.is_https() && origin.is_some_and(|origin| origin.starts_with("http://"))
 }
 
-/// Result of checking a name and a password.
-enum Tried {
-    /// The credentials are those of an active user.
-    Right(User),
-    /// The credentials are wrong. Has the user of that name, if there is one.
-    Wrong(Option<User>),
-}
-
-async fn try_password(state: &AppState, username: String, password: String) -> Result<Tried, Refusal> {
-    let named = state.readers.query_one(move |conn| users::by_username(conn, &username)).await?;
-    let user = named.clone().filter(|user| user.is_active);
-    let stored = user.as_ref().map(|user| user.password.clone());
-    let verdict = state.passwords.verify(password, stored.clone()).await?;
-    let (Some(mut user), Some(old)) = (user, stored) else { return Ok(Tried::Wrong(named)) };
-    match verdict {
-        Verdict::Wrong => Ok(Tried::Wrong(named)),
-        Verdict::Right => Ok(Tried::Right(user)),
-        Verdict::RightRehashed(new) => {
-            let id = user.id();
-            user.password.clone_from(&new);
-            state.writer.run("rehash_password", move |conn, _| users::rehash(conn, id, &old, &new)).await?;
-            Ok(Tried::Right(user))
-        }
-    }
-}
-
 /// Whether a redirect target is safe: a path on this site that no browser reads as another site's URL.
 pub(crate) fn is_own_path(path: &str) -> bool {
     let is_plain = path.bytes().all(|byte| (b'!'..=b'~').contains(&byte) && byte != b'\\');
@@ -140,18 +117,18 @@ pub(crate) fn is_own_path(path: &str) -> bool {
 }
 
 /// `POST /logout/`; idempotent.
-pub async fn logout(state: Data<AppState>, session: Session, request: HttpRequest) -> Answer {
+pub async fn logout(state: Data<AppState>, session: Session, request: HttpRequest) -> HandlerResult {
     csrf::check(&request, &state.config)?;
     if let Some(caller) = authenticate::optional_user(&request, &state).await? {
         let from = forwarded::client_address(&request, &state.config);
-        audit::note("signed out", Who::from(&*caller.card), from);
+        audit::note("signed out", AuditUser::from(&*caller.card), from);
     }
     session.purge();
     Ok(HttpResponse::NoContent().finish())
 }
 
 /// `POST /register/`
-pub async fn register(state: Data<AppState>, request: HttpRequest, body: Body) -> Answer {
+pub async fn register(state: Data<AppState>, request: HttpRequest, body: Body) -> HandlerResult {
     csrf::check(&request, &state.config)?;
     if state.config.registration == Registration::Closed {
         return Err(ApiError::FORBIDDEN);
@@ -177,7 +154,7 @@ pub async fn register(state: Data<AppState>, request: HttpRequest, body: Body) -
             return Err(refusal.into());
         }
     };
-    audit::note("registered", Who::from(&user), address);
+    audit::note("registered", AuditUser::from(&user), address);
     Ok(HttpResponse::Created().json(own_view(&user, &user.card(), &state.links)))
 }
 

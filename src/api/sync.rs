@@ -15,11 +15,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::{Answer, body::Body, chats::PAGE_SIZE};
+use super::{HandlerResult, body::Body, chats::PAGE_SIZE};
 use crate::{
     core::model::{ChatId, FieldErrors, Refusal, Timestamp, UserId},
     error::ApiError,
-    feed::{Follower, Heads, Listener, pull_reader::FeedItem},
+    feed::{CatchUp, Heads, PullReader, pull_reader::FeedItem},
     hub::CloseReason,
     input::{Field, HeadsField},
     middleware::authenticate::Authenticated,
@@ -32,7 +32,7 @@ use crate::{
 };
 
 /// Maximum size of the events that one request replays, in bytes.
-const MOST_BYTES: usize = 8 << 20;
+const MAX_BYTES: usize = 8 << 20;
 
 /// Maximum duration of a long poll, in seconds.
 const LONGEST_WAIT: i64 = 25;
@@ -56,7 +56,7 @@ pub(crate) struct StartView<'a> {
 }
 
 /// `GET sync/`
-pub async fn start(state: Data<AppState>, caller: Authenticated) -> Answer {
+pub async fn start(state: Data<AppState>, caller: Authenticated) -> HandlerResult {
     let (user, known) = (caller.id(), state.chat_cache.clone());
     let look = move |conn: &mut crate::storage::AnyConn| {
         let heads = chats::heads(conn, user)?;
@@ -124,27 +124,27 @@ pub(crate) struct SinceView<'a> {
 }
 
 /// `POST sync/`
-pub async fn since(state: Data<AppState>, caller: Authenticated, body: Body<{ 1 << 20 }>) -> Answer {
+pub async fn since(state: Data<AppState>, caller: Authenticated, body: Body<{ 1 << 20 }>) -> HandlerResult {
     let (known, wait) = body.json::<SinceFields>()?.check()?;
     let mut collected = Told::default();
     if wait.is_zero() {
-        let mut follower = Follower::new(state.feed.clone(), caller.id(), None, known);
-        follower.limit(MOST_BYTES);
-        follower.compare().await?;
-        while let Some(update) = follower.next().await? {
-            follower.tell(&update);
+        let mut catch_up = CatchUp::new(state.feed.clone(), caller.id(), None, known);
+        catch_up.limit(MAX_BYTES);
+        catch_up.compare().await?;
+        while let Some(update) = catch_up.next().await? {
+            catch_up.mark_delivered(&update);
             collected.add(update.chat, update.frames);
         }
-        return collected.answer(&follower);
+        return collected.answer(&catch_up);
     }
     if state.is_draining() {
         return Err(Refusal::Busy.into());
     }
-    let mut listener = Listener::open(state.feed.clone(), &caller, None, Some(known)).await?;
-    listener.limit(MOST_BYTES);
+    let mut reader = PullReader::open(state.feed.clone(), &caller, None, Some(known)).await?;
+    reader.limit(MAX_BYTES);
     let deadline = Instant::now() + wait;
     loop {
-        match collected.take(&mut listener).await? {
+        match collected.take(&mut reader).await? {
             Some(CloseReason::SignedOut) => return Err(ApiError::Unauthenticated),
             Some(_) => break,
             None if collected.0.is_empty() => {}
@@ -154,10 +154,10 @@ pub async fn since(state: Data<AppState>, caller: Authenticated, body: Body<{ 1 
         if left.is_zero() {
             break;
         }
-        listener.wait(left).await;
+        reader.wait(left).await;
     }
-    collected.replace_left_chats(&mut listener);
-    collected.answer(listener.follower())
+    collected.replace_left_chats(&mut reader);
+    collected.answer(reader.catch_up())
 }
 
 impl Told {
@@ -166,8 +166,8 @@ impl Told {
     }
 
     /// Collects all pending events. Returns the close reason if the subscription has ended.
-    async fn take(&mut self, listener: &mut Listener) -> Result<Option<CloseReason>, Refusal> {
-        while let Some(heard) = listener.next_now().await? {
+    async fn take(&mut self, reader: &mut PullReader) -> Result<Option<CloseReason>, Refusal> {
+        while let Some(heard) = reader.next_now().await? {
             match heard {
                 FeedItem::Update(update) => self.add(update.chat, update.frames),
                 FeedItem::Ephemeral(frame) => self.0.push((None, frame)),
@@ -178,20 +178,20 @@ impl Told {
     }
 
     /// For chats that the caller has left since, replaces all collected events by the removal event.
-    fn replace_left_chats(&mut self, listener: &mut Listener) {
-        for gone in listener.left() {
+    fn replace_left_chats(&mut self, reader: &mut PullReader) {
+        for gone in reader.left() {
             self.0.retain(|(chat, _)| *chat != Some(gone.chat));
             self.add(gone.chat, gone.frames);
         }
     }
 
     /// Renders the response. The body is streamed in parts, with a yield to other tasks between them.
-    fn answer(self, follower: &Follower) -> Answer {
+    fn answer(self, catch_up: &CatchUp) -> HandlerResult {
         let view = SinceView {
             events: Vec::new(),
-            heads: follower.known(),
-            unread: follower.unread(),
-            removed: follower.removed(),
+            heads: catch_up.known(),
+            unread: catch_up.unread(),
+            removed: catch_up.removed(),
         };
         let rest = serde_json::to_vec(&view).map_err(|_| Refusal::Internal)?;
         let frames = self.0.into_iter().map(|(_, frame)| frame);

@@ -4,9 +4,9 @@ use actix_web::{HttpRequest, HttpResponse, web::Data};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Answer, body::Body, path::Id, users::staff_only};
+use super::{HandlerResult, body::Body, path::Id, users::staff_only};
 use crate::{
-    auth::audit::{self, Who},
+    auth::audit::{self, AuditUser},
     core::{
         model::{FieldErrors, Refusal, Timestamp, TokenId, UserId, time::SECOND},
         secrets,
@@ -14,7 +14,7 @@ use crate::{
     input::Field,
     middleware::authenticate::Authenticated,
     net::forwarded,
-    services::{accounts::exists, messages::authorize_before_errors},
+    services::accounts::{self, exists},
     state::AppState,
     storage::tables::{tokens, users},
 };
@@ -61,11 +61,10 @@ pub async fn create_token(
     request: HttpRequest,
     user: Id<UserId>,
     body: Body,
-) -> Answer {
+) -> HandlerResult {
     staff_only(&caller)?;
     let id = user.0;
-    let life = body.json::<TokenFields>().and_then(|fields| Ok(fields.check()?));
-    let life = authorize_before_errors(life, exists(&state, id)).await?;
+    let life = body.checked(TokenFields::check).authorize_errors(exists(&state, id)).await?;
     let expires_at = life.map(|seconds| Timestamp::now().plus(seconds * SECOND));
     let key = secrets::draw();
     let hash = secrets::hash(&key);
@@ -73,12 +72,12 @@ pub async fn create_token(
     let created = state.writer.run("create_token", move |conn, _| {
         let user =
             users::find_for_update(conn, id)?.filter(|user| user.is_active).ok_or(Refusal::NotFound)?;
-        tokens::expect_below_chat_limit(conn, user.id(), most)?;
+        tokens::expect_below_token_limit(conn, user.id(), most)?;
         Ok((tokens::create(conn, user.id(), &hash, expires_at)?, user))
     });
     let (token, user) = created.await?;
     let from = forwarded::client_address(&request, &state.config);
-    audit::note_done_to("made a token", Who::from(&user), Who::from(&*caller.card), from);
+    audit::note_done_to("made a token", AuditUser::from(&user), AuditUser::from(&*caller.card), from);
     Ok(HttpResponse::Created().json(TokenView { id: token, key: &key, expires_at }))
 }
 
@@ -88,13 +87,13 @@ pub async fn delete_tokens(
     caller: Authenticated,
     request: HttpRequest,
     user: Id<UserId>,
-) -> Answer {
+) -> HandlerResult {
     staff_only(&caller)?;
     let id = user.0;
-    let user = state.readers.query_one(move |conn| users::find(conn, id)).await?.ok_or(Refusal::NotFound)?;
+    let user = accounts::find(&state, id).await?;
     state.writer.run("end_tokens", move |conn, _| tokens::revoke_all(conn, id)).await?;
     state.identities.invalidate(id).await;
     let from = forwarded::client_address(&request, &state.config);
-    audit::note_done_to("ended all tokens", Who::from(&user), Who::from(&*caller.card), from);
+    audit::note_done_to("ended all tokens", AuditUser::from(&user), AuditUser::from(&*caller.card), from);
     Ok(HttpResponse::NoContent().finish())
 }

@@ -10,6 +10,7 @@ use crate::{
         text::{self, Username},
     },
     input::Field,
+    services::accounts::{ProfileChange, UserChange},
     state::AppState,
     storage::tables::users::{NO_PASSWORD, NewUser},
     view::Links,
@@ -67,7 +68,8 @@ impl UserFields {
         let password = errors.note("password", password);
         let profile = self.profile(&mut errors);
         match (username, password, profile) {
-            (Some(username), Some(password), Some([email, first_name, last_name, avatar_url])) => {
+            (Some(username), Some(password), Some(profile)) => {
+                let ProfileChange { email, first_name, last_name, avatar_url } = profile;
                 let new = NewUser {
                     username,
                     password: NO_PASSWORD.to_owned(),
@@ -134,26 +136,15 @@ impl UserFields {
         };
         let password = errors.note("password", password);
         match (is_active, is_taken_over, password, self.profile(&mut errors)) {
-            (
-                Some(is_active),
-                Some(is_taken_over),
-                Some(password),
-                Some([email, first_name, last_name, avatar_url]),
-            ) => Ok(UserChange {
-                email,
-                first_name,
-                last_name,
-                avatar_url,
-                is_active,
-                is_taken_over,
-                password,
-            }),
+            (Some(is_active), Some(is_taken_over), Some(password), Some(profile)) => {
+                Ok(UserChange { profile, is_active, is_taken_over, password })
+            }
             _ => Err(errors),
         }
     }
 
     /// Validates the given ones of e-mail, first name, last name and picture.
-    fn profile(&self, errors: &mut FieldErrors) -> Option<[Option<String>; 4]> {
+    fn profile(&self, errors: &mut FieldErrors) -> Option<ProfileChange> {
         let given = |field: &Field, check: &dyn Fn(&str) -> Result<String, String>| {
             field.optional_text()?.map(|text| check(&text)).transpose()
         };
@@ -162,7 +153,12 @@ impl UserFields {
         let first_name = errors.note("first_name", given(&self.first_name, &name));
         let last_name = errors.note("last_name", given(&self.last_name, &name));
         let avatar_url = errors.note("avatar_url", given(&self.avatar_url, &text::web_address));
-        Some([email?, first_name?, last_name?, avatar_url?])
+        Some(ProfileChange {
+            email: email?,
+            first_name: first_name?,
+            last_name: last_name?,
+            avatar_url: avatar_url?,
+        })
     }
 }
 
@@ -188,17 +184,4 @@ pub(super) fn expect_source(state: &AppState, address: &str) -> Result<(), Field
         return Err(FieldErrors::of("avatar_url", NO_SOURCE));
     }
     Ok(())
-}
-
-/// Validated change of a user. `None` leaves a field unchanged.
-pub(super) struct UserChange {
-    pub(super) email: Option<String>,
-    pub(super) first_name: Option<String>,
-    pub(super) last_name: Option<String>,
-    pub(super) avatar_url: Option<String>,
-    pub(super) is_active: Option<bool>,
-    /// Whether a self-registered account is transferred to the host.
-    pub(super) is_taken_over: bool,
-    /// Plain text; not hashed yet.
-    pub(super) password: Option<String>,
 }

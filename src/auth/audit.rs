@@ -15,32 +15,32 @@ pub const TARGET: &str = "greenroom::audit";
 
 /// A user in an audit line.
 #[derive(Debug, Clone, Copy)]
-pub struct Who<'a> {
+pub struct AuditUser<'a> {
     pub id: UserId,
     pub name: &'a str,
 }
 
-impl<'a> From<&'a UserCard> for Who<'a> {
+impl<'a> From<&'a UserCard> for AuditUser<'a> {
     fn from(card: &'a UserCard) -> Self {
         Self { id: card.id, name: &card.username }
     }
 }
 
-impl<'a> From<&'a User> for Who<'a> {
+impl<'a> From<&'a User> for AuditUser<'a> {
     fn from(user: &'a User) -> Self {
         Self { id: user.id(), name: &user.username }
     }
 }
 
 /// Logs an action of a user on their own account; `by` is `None` if the user is unknown.
-pub fn note<'a>(what: &str, by: impl Into<Option<Who<'a>>>, from: impl Display) {
+pub fn note<'a>(what: &str, by: impl Into<Option<AuditUser<'a>>>, from: impl Display) {
     let by = by.into();
     let (name, id) = (by.map(|who| who.name), by.map(|who| who.id.0));
     tracing::info!(target: TARGET, user = name, user_id = id, %from, "{what}");
 }
 
 /// Logs an action of user `by` on the account of user `whom`.
-pub fn note_done_to(what: &str, whom: Who<'_>, by: Who<'_>, from: impl Display) {
+pub fn note_done_to(what: &str, whom: AuditUser<'_>, by: AuditUser<'_>, from: impl Display) {
     let (user, user_id) = (whom.name, whom.id.0);
     tracing::info!(target: TARGET, user, user_id, by = by.name, by_id = by.id.0, %from, "{what}");
 }

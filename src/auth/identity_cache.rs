@@ -75,7 +75,7 @@ impl IdentityCache {
 
     /// Notes that all revocations committed before `at` have been applied. Wakes all sockets if the cache was
     /// out of date.
-    pub fn looked(&self, at: Instant) {
+    pub fn revocations_applied(&self, at: Instant) {
         let was_current = self.is_current();
         let millis = at.saturating_duration_since(self.started).as_millis() as u64;
         self.looked.fetch_max(millis, Ordering::AcqRel);
@@ -91,7 +91,7 @@ impl IdentityCache {
     }
 
     /// Whether a credential is valid. If the cache is out of date, looks the credential up in storage.
-    pub async fn still_works(&self, credential: &Credential) -> Result<bool, Refusal> {
+    pub async fn is_valid(&self, credential: &Credential) -> Result<bool, Refusal> {
         Ok(self.is_current() || self.caller(credential).await?.is_some())
     }
 
@@ -116,12 +116,12 @@ impl IdentityCache {
     /// all nodes.
     pub async fn invalidate(&self, user: UserId) {
         self.bus.publish(BusMessage::Invalidate(user));
-        self.recheck_here(user).await;
+        self.invalidate_here(user).await;
     }
 
     /// Invalidates the cached identities of a user and closes the sockets of their revoked credentials, on
     /// this node only. Returns false if a credential could not be read from storage.
-    pub async fn recheck_here(&self, user: UserId) -> bool {
+    pub async fn invalidate_here(&self, user: UserId) -> bool {
         self.callers.evict(user);
         let mut is_done = true;
         for credential in self.hub.credentials_of(user) {

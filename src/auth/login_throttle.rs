@@ -150,7 +150,7 @@ impl LoginThrottle {
     }
 
     /// Counts a failed attempt of another node.
-    pub fn heard(&self, address: IpAddr, account: String) {
+    pub fn count_remote(&self, address: IpAddr, account: String) {
         self.count(&keys(address, account), Instant::now());
     }
 

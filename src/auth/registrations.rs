@@ -24,7 +24,7 @@ type Recent = KeyedMap<ClientRange, [Gcra; 2]>;
 
 /// Counted event: an account created, or a name found taken.
 #[derive(Debug, Clone, Copy)]
-enum Kind {
+enum RegistrationKind {
     Made,
     Taken,
 }
@@ -53,7 +53,7 @@ impl Drop for Reservation {
     fn drop(&mut self) {
         if !self.is_kept {
             let limits = self.registrations.limits(self.address);
-            give_back(&mut self.registrations.lock(), &limits, Kind::Made);
+            give_back(&mut self.registrations.lock(), &limits, RegistrationKind::Made);
         }
     }
 }
@@ -65,20 +65,20 @@ impl Registrations {
 
     /// Reserves a registration. `Err`: the seconds until one is available.
     pub fn place(self: &Arc<Self>, address: IpAddr) -> Result<Reservation, u64> {
-        self.take(address, Kind::Made, rate_limit::now())?;
+        self.take(address, RegistrationKind::Made, rate_limit::now())?;
         Ok(Reservation { registrations: self.clone(), address, is_kept: false })
     }
 
     /// Counts a probed name that was taken. `Err`: the seconds until the next probe is allowed.
     pub fn taken(&self, address: IpAddr) -> Result<(), u64> {
-        self.take(address, Kind::Taken, rate_limit::now())
+        self.take(address, RegistrationKind::Taken, rate_limit::now())
     }
 
     fn limits(&self, address: IpAddr) -> [(ClientRange, Rate); 2] {
         ClientRange::of(address).map(|range| (range, self.rate.times(range.share())))
     }
 
-    fn take(&self, address: IpAddr, kind: Kind, now: Moment) -> Result<(), u64> {
+    fn take(&self, address: IpAddr, kind: RegistrationKind, now: Moment) -> Result<(), u64> {
         let mut recent = self.lock();
         recent.sweep(|limits| limits.iter().any(|limit| !limit.is_idle(now)));
         let limits = self.limits(address);
@@ -97,7 +97,7 @@ impl Registrations {
     }
 }
 
-fn give_back(recent: &mut Recent, limits: &[(ClientRange, Rate)], kind: Kind) {
+fn give_back(recent: &mut Recent, limits: &[(ClientRange, Rate)], kind: RegistrationKind) {
     for (range, rate) in limits {
         if let Some(counted) = recent.get_mut(range) {
             counted[kind as usize].give_back(*rate);

@@ -12,7 +12,7 @@ use anyhow::anyhow;
 
 use super::{
     IdentityCache,
-    audit::{self, Who},
+    audit::{self, AuditUser},
 };
 use crate::{
     core::{
@@ -54,7 +54,7 @@ tokio::task_local! {
     static STARTING: RefCell<Option<NewSession>>;
 }
 
-type State = HashMap<String, String>;
+type CookieState = HashMap<String, String>;
 
 impl Sessions {
     pub fn new(identities: Arc<IdentityCache>, writer: WriterHandle, most: u32) -> Self {
@@ -77,14 +77,14 @@ impl Sessions {
 }
 
 impl SessionStore for Sessions {
-    async fn load(&self, key: &SessionKey) -> Result<Option<State>, LoadError> {
+    async fn load(&self, key: &SessionKey) -> Result<Option<CookieState>, LoadError> {
         let hash = secrets::hash(key.as_ref());
         let caller = self.identities.caller(&Credential::Session(hash.clone())).await;
         let caller = caller.map_err(|refusal| LoadError::Other(away(&refusal)))?;
-        Ok(caller.map(|_| State::from([(KEY_HASH.to_owned(), json(&hash))])))
+        Ok(caller.map(|_| CookieState::from([(KEY_HASH.to_owned(), json(&hash))])))
     }
 
-    async fn save(&self, _: State, _: &Duration) -> Result<SessionKey, SaveError> {
+    async fn save(&self, _: CookieState, _: &Duration) -> Result<SessionKey, SaveError> {
         let Ok(Some(NewSession { user, password_hash, origin })) = STARTING.try_with(RefCell::take) else {
             return Err(SaveError::Other(anyhow!("only sign-in starts a session")));
         };
@@ -100,12 +100,16 @@ impl SessionStore for Sessions {
             .map_err(|refusal| SaveError::Other(away(&refusal)))?;
         if started.ended > 0 {
             self.identities.invalidate(user).await;
-            audit::note("a sign-in ended the least recently used session", Who::from(&started.user), address);
+            audit::note(
+                "a sign-in ended the least recently used session",
+                AuditUser::from(&started.user),
+                address,
+            );
         }
         SessionKey::try_from(key).map_err(|error| SaveError::Other(error.into()))
     }
 
-    async fn update(&self, key: SessionKey, _: State, _: &Duration) -> Result<SessionKey, UpdateError> {
+    async fn update(&self, key: SessionKey, _: CookieState, _: &Duration) -> Result<SessionKey, UpdateError> {
         self.renew(&key).await.map_err(|refusal| UpdateError::Other(away(&refusal)))?;
         Ok(key)
     }

@@ -139,7 +139,9 @@ impl Bus {
 
     fn connected(&self) {
         self.is_connected.store(true, Ordering::Relaxed);
-        self.meter.iter().for_each(|meter| meter.connects.inc());
+        if let Some(meter) = &self.meter {
+            meter.connects.inc();
+        }
         self.request_reconcile();
     }
 
@@ -165,11 +167,15 @@ impl Bus {
     }
 
     fn note_lost(&self) {
-        self.meter.iter().for_each(|meter| meter.lost.inc());
+        if let Some(meter) = &self.meter {
+            meter.lost.inc();
+        }
     }
 
     fn heard(&self, from: NodeId, is_farewell: bool) {
-        self.meter.iter().for_each(|meter| meter.heard.inc());
+        if let Some(meter) = &self.meter {
+            meter.heard.inc();
+        }
         let mut peers = self.peers();
         peers.insert(from, Instant::now());
         peers.retain(|node, heard| heard.elapsed() < GONE && !(is_farewell && *node == from));

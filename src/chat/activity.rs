@@ -11,13 +11,13 @@ pub struct Activity {
     pub(super) queued: AtomicUsize,
     /// `seq` of the latest event published on this node; 0 while the chat has no subscribers and no
     /// observers.
-    pub(super) told: AtomicI64,
+    pub(super) published_seq: AtomicI64,
 }
 
 impl Activity {
     /// Records that a message was accepted, and the published head after it.
-    pub(super) fn beat(&self, told: Option<Seq>) {
-        self.told.store(told.unwrap_or(0), Ordering::Relaxed);
+    pub(super) fn beat(&self, published: Option<Seq>) {
+        self.published_seq.store(published.unwrap_or(0), Ordering::Relaxed);
         self.queued.fetch_sub(1, Ordering::Release);
     }
 }

@@ -1,7 +1,7 @@
 //! The chat actor: submits commands to the writer in order, publishes the resulting events in order, then
 //! replies to the callers.
 
-pub mod back_fill;
+pub mod backfill;
 mod batcher;
 mod fan_out;
 pub mod send_out;
@@ -21,8 +21,8 @@ use super::{
     activity::Activity,
     context::{Chats, Services},
     mailbox::{
-        ChatMessage, EnsureSubscribed, Marked, MembershipRead, Settled, Submit, Subscribe, Unsubscribe,
-        Unwatch, Watch,
+        ChatMessage, EnsureSubscribed, Marked, MembershipRead, Observe, Settled, Submit, Subscribe,
+        Unobserve, Unsubscribe,
     },
     typing::Typing,
 };
@@ -161,8 +161,8 @@ impl Handler<ChatMessage> for ChatActor {
             ChatMessage::Type(message) => self.accept_or_restart(message, ctx),
             ChatMessage::Subscribe(message) => self.accept_or_restart(message, ctx),
             ChatMessage::Unsubscribe(message) => self.accept_or_restart(message, ctx),
-            ChatMessage::Watch(message) => self.accept_or_restart(message, ctx),
-            ChatMessage::Unwatch(message) => self.accept_or_restart(message, ctx),
+            ChatMessage::Observe(message) => self.accept_or_restart(message, ctx),
+            ChatMessage::Unobserve(message) => self.accept_or_restart(message, ctx),
             ChatMessage::LookedUp(message) => self.accept_or_restart(message, ctx),
             ChatMessage::TypingTimeout(message) => self.accept_or_restart(message, ctx),
             ChatMessage::RemoteEvent(message) => self.accept_or_restart(message, ctx),
@@ -248,9 +248,9 @@ impl Accept<Unsubscribe> for ChatActor {
     }
 }
 
-impl Accept<Watch> for ChatActor {
+impl Accept<Observe> for ChatActor {
     /// Adds an observer, unless the socket is already subscribed as a member.
-    fn accept(&mut self, Watch { socket, head, done }: Watch, _: &mut Context<Self>) {
+    fn accept(&mut self, Observe { socket, head, done }: Observe, _: &mut Context<Self>) {
         self.sequencer.begin(head);
         if !self.subscribers.contains_key(&socket.id) {
             self.observers.insert(socket.id, socket);
@@ -259,8 +259,8 @@ impl Accept<Watch> for ChatActor {
     }
 }
 
-impl Accept<Unwatch> for ChatActor {
-    fn accept(&mut self, Unwatch { socket, done }: Unwatch, _: &mut Context<Self>) {
+impl Accept<Unobserve> for ChatActor {
+    fn accept(&mut self, Unobserve { socket, done }: Unobserve, _: &mut Context<Self>) {
         self.observers.remove(&socket);
         drop(done);
     }

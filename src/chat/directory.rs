@@ -18,22 +18,15 @@ use super::{
     actor::ChatActor,
     context::{Chats, Services},
     mailbox::{
-        Answered, ChatMessage, EnsureSubscribed, GapDetected, Marked, RemoteEvent, RemoteTyping, Reply,
-        Settled, Submit, Subscribe, Type, Unsubscribe, Unwatch, Watch,
+        Answered, ChatMessage, EnsureSubscribed, GapDetected, Marked, Observe, RemoteEvent, RemoteTyping,
+        Reply, Settled, Submit, Subscribe, Type, Unobserve, Unsubscribe,
     },
     pending_creations::PendingCreations,
 };
 use crate::{
-    core::model::{
-        Change, ChatId, Command, Event, Refusal, Seq, UserId,
-        command::{NewChat, NewRoom},
-        event::{Answer, Done, MarkerMoved},
-    },
+    core::model::{ChatId, Command, Event, Refusal, Seq, UserId, event::MarkerMoved},
     hub::subscriber::{Subscriber, SubscriberId},
-    storage::{
-        AnyConn, StorageError, StoragePolicy, WriterHandle,
-        commands::{Made, create_chat, create_room},
-    },
+    storage::WriterHandle,
 };
 
 /// Most commands in flight; further ones are refused as busy.
@@ -50,9 +43,9 @@ pub struct ChatDirectory {
     shards: Vec<Mutex<HashMap<ChatId, Entry>>>,
     /// Arbiters of the threads that serve HTTP.
     arbiters: RwLock<Vec<ArbiterHandle>>,
-    commands: Arc<Semaphore>,
-    pending: PendingCreations,
-    services: Arc<Services>,
+    pub(super) commands: Arc<Semaphore>,
+    pub(super) pending: PendingCreations,
+    pub(super) services: Arc<Services>,
 }
 
 struct Entry {
@@ -124,67 +117,6 @@ impl ChatDirectory {
         )
     }
 
-    /// Creates a chat, or finds the existing dm. Returns the id and whether the chat is new. `chat_created`
-    /// is published to the members before any other event of the chat, even if the caller has disconnected.
-    pub async fn create(self: &Arc<Self>, new: NewChat) -> Result<(ChatId, bool), Refusal> {
-        self.make("create_chat", move |conn, rules| create_chat(conn, rules, &new)).await
-    }
-
-    /// Creates a room, or finds the existing room of the same object. Returns the id and whether the room is
-    /// new. `chat_created` is published to the members before any other event of the room.
-    pub async fn create_room(self: &Arc<Self>, new: NewRoom) -> Result<(ChatId, bool), Refusal> {
-        self.make("create_room", move |conn, rules| create_room(conn, rules, &new)).await
-    }
-
-    async fn make(
-        self: &Arc<Self>,
-        kind: &'static str,
-        mut make: impl FnMut(&mut AnyConn, &StoragePolicy) -> Result<Made, StorageError> + Send + 'static,
-    ) -> Result<(ChatId, bool), Refusal> {
-        let permit = self.commands.clone().try_acquire_owned().map_err(|_| Refusal::Busy)?;
-        let (caller, published) = oneshot::channel();
-        let (found, made) = oneshot::channel();
-        // A retried transaction creates a chat with another id each time.
-        let (attempt, attempts) = std::sync::mpsc::channel();
-        let directory = self.clone();
-        let work = move |conn: &mut AnyConn, rules: &StoragePolicy| {
-            let made = make(conn, rules)?;
-            if let Made::New { snapshot, .. } = &made {
-                directory.pending.begin(snapshot.chat.id);
-                let _ = attempt.send(snapshot.chat.id);
-            }
-            Ok(made)
-        };
-        let directory = self.clone();
-        let settle = move |result: Result<Made, Refusal>| {
-            let mut announcement = None;
-            let result = result.map(|made| match made {
-                Made::Existing(chat) => (chat, false),
-                Made::New { snapshot, members, feeds } => {
-                    let chat = snapshot.chat.id;
-                    let change = Change::ChatCreated { snapshot: *snapshot, members, feeds };
-                    announcement = Some(creation_result(chat, change, Reply { caller, _place: permit }));
-                    (chat, true)
-                }
-            });
-            for chat in attempts.try_iter() {
-                let is_made = result == Ok((chat, true));
-                let made = if is_made { announcement.take() } else { None };
-                directory.pending.end(chat, made, |settled| directory.put(chat, settled));
-            }
-            let _ = found.send(result);
-        };
-        self.services.writer.run_then(kind, work, settle);
-        let outcome = async {
-            let (chat, is_new) = made.await.unwrap_or(Err(Refusal::Internal))?;
-            if is_new {
-                published.await.unwrap_or(Err(Refusal::Busy))?;
-            }
-            Ok((chat, is_new))
-        };
-        self.services.writer.in_time(outcome).await?
-    }
-
     /// Subscribes a socket to a chat's events after `head`. `done` is dropped once the subscription is
     /// active.
     pub fn subscribe(
@@ -207,13 +139,13 @@ impl ChatDirectory {
     /// Subscribes a socket to a public room as an observer. `done` is dropped once the subscription is
     /// active.
     pub fn watch(self: &Arc<Self>, room: ChatId, head: Seq, socket: Arc<Subscriber>, done: mpsc::Sender<()>) {
-        self.put(room, Watch { socket, head, done });
+        self.put(room, Observe { socket, head, done });
     }
 
     /// Ends a socket's observer subscription to a room. `done` is dropped once nothing more is delivered.
     pub fn unwatch(self: &Arc<Self>, room: ChatId, socket: SubscriberId, done: mpsc::Sender<()>) {
         if let Some(entry) = self.shard(room).get(&room) {
-            entry.send(Unwatch { socket, done });
+            entry.send(Unobserve { socket, done });
         }
     }
 
@@ -254,9 +186,10 @@ impl ChatDirectory {
     }
 
     /// Lists the chats that have subscribers or observers, each with the `seq` published here.
-    pub fn told(&self) -> Vec<(ChatId, Seq)> {
-        let told = |(chat, entry): (&ChatId, &Entry)| (*chat, entry.activity.told.load(Ordering::Relaxed));
-        let of = |shard| lock(shard).iter().map(told).filter(|(_, seq)| *seq > 0).collect::<Vec<_>>();
+    pub fn published(&self) -> Vec<(ChatId, Seq)> {
+        let published =
+            |(chat, entry): (&ChatId, &Entry)| (*chat, entry.activity.published_seq.load(Ordering::Relaxed));
+        let of = |shard| lock(shard).iter().map(published).filter(|(_, seq)| *seq > 0).collect::<Vec<_>>();
         self.shards.iter().flat_map(of).collect()
     }
 
@@ -279,14 +212,14 @@ impl ChatDirectory {
         self: &Arc<Self>,
         chat: ChatId,
         message: impl FnOnce(Reply) -> M,
-    ) -> Asked {
+    ) -> PendingAnswer {
         let permit = self.commands.clone().try_acquire_owned().ok()?;
         let (caller, answer) = oneshot::channel();
         self.put(chat, message(Reply { caller, _place: permit }));
         Some(answer)
     }
 
-    fn put(self: &Arc<Self>, chat: ChatId, message: impl Into<ChatMessage>) {
+    pub(super) fn put(self: &Arc<Self>, chat: ChatId, message: impl Into<ChatMessage>) {
         self.shard(chat).entry(chat).or_insert_with(|| self.start(chat)).send(message.into());
     }
 
@@ -330,18 +263,11 @@ impl Chats for ChatDirectory {
 }
 
 /// Receiver of a command's result; `None` if too many commands are in flight.
-type Asked = Option<oneshot::Receiver<Result<Answered, Refusal>>>;
+type PendingAnswer = Option<oneshot::Receiver<Result<Answered, Refusal>>>;
 
-async fn await_answer(writer: WriterHandle, asked: Asked) -> Result<Answered, Refusal> {
+async fn await_answer(writer: WriterHandle, asked: PendingAnswer) -> Result<Answered, Refusal> {
     // An actor that panicked on this command has dropped its reply channel.
     writer.in_time(asked.ok_or(Refusal::Busy)?).await?.unwrap_or(Err(Refusal::Busy))
-}
-
-/// Builds the `chat_created` result of a new chat.
-fn creation_result(chat: ChatId, change: Change, reply: Reply) -> Settled {
-    let event = Some(Arc::new(Event { chat, seq: 1, change }));
-    let done = Done { answer: Answer::Done, event, quiet_marker: None };
-    Settled { result: Ok(Arc::new(done)), was_submitted: false, reply }
 }
 
 impl Entry {

@@ -13,7 +13,7 @@ use crate::{
         event::{Done, MarkerMoved},
     },
     hub::subscriber::{Subscriber, SubscriberId},
-    storage::queries::changes_since::Missed,
+    storage::queries::changes_since::Backfilled,
 };
 
 /// The result of a command, returned once it is durable and its event was handed to subscribers.
@@ -95,7 +95,7 @@ pub struct Unsubscribe {
 
 /// Subscribes a socket to a public room as an observer.
 #[derive(Debug)]
-pub struct Watch {
+pub struct Observe {
     pub socket: Arc<Subscriber>,
     /// The room's `seq` when the caller read it.
     pub head: Seq,
@@ -105,7 +105,7 @@ pub struct Watch {
 
 /// Ends a socket's subscription as an observer of a room.
 #[derive(Debug)]
-pub struct Unwatch {
+pub struct Unobserve {
     pub socket: SubscriberId,
     /// Dropped once nothing more is delivered.
     pub done: mpsc::Sender<()>,
@@ -146,7 +146,7 @@ pub struct BackfillResult {
     pub since: Seq,
     /// Subscribed users when the query was made, sorted by id.
     pub listeners: Vec<UserId>,
-    pub missed: Result<Missed, Refusal>,
+    pub backfilled: Result<Backfilled, Refusal>,
 }
 
 /// Ensures that all sockets of a member are subscribed. The event that added the user may not have reached
@@ -199,6 +199,6 @@ macro_rules! chat_messages {
 }
 
 chat_messages! {
-    Submit, Settled, Type, Subscribe, Unsubscribe, Watch, Unwatch, LookedUp, TypingTimeout, RemoteEvent, GapDetected, Backfill, BackfillResult,
+    Submit, Settled, Type, Subscribe, Unsubscribe, Observe, Unobserve, LookedUp, TypingTimeout, RemoteEvent, GapDetected, Backfill, BackfillResult,
     EnsureSubscribed, MembershipRead, RemoteTyping, Marked, BatchTimeout,
 }

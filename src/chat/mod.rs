@@ -3,6 +3,7 @@
 pub mod activity;
 pub mod actor;
 pub mod context;
+mod creation;
 pub mod directory;
 pub mod mailbox;
 mod pending_creations;

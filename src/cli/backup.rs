@@ -49,7 +49,7 @@ impl Backup {
         let _ = rustix::process::nice(19);
         // A read-only connection is not allowed to copy.
         let mut conn = url.open(Access::Write)?;
-        self.expect_below_chat_limit(Path::new(source))?;
+        self.expect_safe_target(Path::new(source))?;
         let total = backup::size(&mut conn).map_err(|error| self.failed(&reason(&error)))?;
         let progress = Progress::new("Copying", Unit::Bytes, total);
         actix_web::rt::System::new().block_on(self.copy(conn, progress))
@@ -71,7 +71,7 @@ impl Backup {
     }
 
     /// Fails if the copy would overwrite or corrupt another file.
-    fn expect_below_chat_limit(&self, source: &Path) -> Result<(), CliError> {
+    fn expect_safe_target(&self, source: &Path) -> Result<(), CliError> {
         let is_source = std::fs::canonicalize(&self.file).ok() == std::fs::canonicalize(source).ok();
         if is_source {
             return Err(CliError::Refused(format!("{} is the database itself", self.file.display())));

@@ -4,7 +4,7 @@ use super::error::CliError;
 use crate::{
     config::Database,
     core::model::Refusal,
-    output::{self, Unsaid},
+    output::{self, OutputError},
     storage::{Access, AnyConn, DatabaseUrl, OpenError, StorageError, db::migrations, transaction},
 };
 
@@ -28,7 +28,7 @@ pub(super) fn with_database(
 pub(super) fn say_and_commit(
     conn: &mut AnyConn,
     mut work: impl FnMut(&mut AnyConn) -> Result<String, StorageError>,
-) -> Result<Result<(), Unsaid>, StorageError> {
+) -> Result<Result<(), OutputError>, StorageError> {
     let (mut said, mut unsaid) = (None, None);
     let done = transaction(conn, |conn| {
         let text = work(conn)?;

@@ -82,7 +82,7 @@ fn fill(conn: &mut AnyConn) -> Result<(), StorageError> {
         };
         people.push(users::create(conn, &new)?);
     }
-    let mut stage = Stage { conn, rules };
+    let mut stage = DemoWriter { conn, rules };
     let [alice, bob, carol] = [&people[0], &people[1], &people[2]];
 
     let dm = stage.chat(ChatKind::Dm, None, alice, &[bob])?;
@@ -107,12 +107,12 @@ fn fill(conn: &mut AnyConn) -> Result<(), StorageError> {
 }
 
 /// The database being filled, with the same commands that clients send.
-struct Stage<'a> {
+struct DemoWriter<'a> {
     conn: &'a mut AnyConn,
     rules: StoragePolicy,
 }
 
-impl Stage<'_> {
+impl DemoWriter<'_> {
     fn chat(
         &mut self,
         kind: ChatKind,

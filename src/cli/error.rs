@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use crate::{
     core::model::{FieldErrors, Refusal},
     load::error::LoadError,
-    output::Unsaid,
+    output::OutputError,
     server::{StopError, error::StartError},
     storage::{OpenError, StorageError},
 };
@@ -22,7 +22,7 @@ pub(super) enum CliError {
     #[error(transparent)]
     Load(#[from] LoadError),
     #[error(transparent)]
-    Unsaid(#[from] Unsaid),
+    Output(#[from] OutputError),
     #[error("{0}")]
     Refused(String),
     #[error("{0}")]

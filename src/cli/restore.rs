@@ -20,7 +20,7 @@ use super::{
 use crate::{
     config::Database,
     core::{files, model::Seq},
-    output::Unsaid,
+    output::OutputError,
     storage::{
         Access, DatabaseUrl, OpenError, StorageError,
         db::{
@@ -165,7 +165,7 @@ fn pour(mut from: File, mut to: &File) -> std::io::Result<()> {
 fn raise_numbers(
     url: &DatabaseUrl,
     done: impl Fn(Seq) -> String,
-) -> Result<Result<(), Unsaid>, StorageError> {
+) -> Result<Result<(), OutputError>, StorageError> {
     let mut conn = url.open(Access::Write)?;
     if migrations::schema_version(&mut conn)? == SchemaVersion::Newer {
         return Err(OpenError::new(&url.name(), migrations::NEWER).into());

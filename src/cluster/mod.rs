@@ -43,11 +43,13 @@ fn apply(inbound: &Inbound, from: NodeId, message: BusMessage) {
             let (identities, reconciler) = (inbound.identities.clone(), inbound.reconciler.clone());
             // A failed check is repeated when the change is read from the database.
             actix_rt::spawn(async move {
-                identities.recheck_here(user).await;
+                identities.invalidate_here(user).await;
                 let _ = compare_chats_of(&reconciler, user).await;
             });
         }
-        BusMessage::SignInFailed { address, account } => inbound.login_throttle.heard(address, account),
+        BusMessage::SignInFailed { address, account } => {
+            inbound.login_throttle.count_remote(address, account)
+        }
         BusMessage::ForPartners { user, frame } => {
             inbound.presence.note(PresenceChange::ProfileChanged(user, frame.into()))
         }

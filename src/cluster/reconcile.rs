@@ -55,14 +55,14 @@ pub async fn compare(reconciler: Arc<Reconciler>) {
 
 /// Compares the chats with subscribers here, and reports gaps to their actors.
 pub async fn compare_chats(reconciler: &Reconciler) -> Result<(), Refusal> {
-    for told in reconciler.directory.told().chunks(AT_ONCE) {
-        let ids: Vec<ChatId> = told.iter().map(|(chat, _)| *chat).collect();
+    for published in reconciler.directory.published().chunks(AT_ONCE) {
+        let ids: Vec<ChatId> = published.iter().map(|(chat, _)| *chat).collect();
         let heads = reconciler.readers.query_one(move |conn| chats::heads_of(conn, &ids)).await?;
         let heads: HashMap<ChatId, Seq> = heads.into_iter().collect();
-        for (chat, told) in told {
+        for (chat, published_seq) in published {
             // A chat missing from storage was deleted.
             let head = heads.get(chat).copied().unwrap_or(Seq::MAX);
-            if head > *told {
+            if head > *published_seq {
                 reconciler.directory.report_head(*chat, head);
             }
         }
@@ -73,13 +73,13 @@ pub async fn compare_chats(reconciler: &Reconciler) -> Result<(), Refusal> {
 /// Compares a user's chats and reports gaps to their actors. Another process that deactivates a user may also
 /// have transferred the user's chats.
 pub async fn compare_chats_of(reconciler: &Reconciler, user: UserId) -> Result<(), Refusal> {
-    let told: HashMap<ChatId, Seq> = reconciler.directory.told().into_iter().collect();
-    if told.is_empty() {
+    let published: HashMap<ChatId, Seq> = reconciler.directory.published().into_iter().collect();
+    if published.is_empty() {
         return Ok(());
     }
     let heads = reconciler.readers.query_one(move |conn| chats::heads(conn, user)).await?;
     for (chat, head) in heads {
-        if told.get(&chat).is_some_and(|told| head > *told) {
+        if published.get(&chat).is_some_and(|published_seq| head > *published_seq) {
             reconciler.directory.report_head(chat, head);
         }
     }

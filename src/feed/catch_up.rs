@@ -27,7 +27,7 @@ const MAX_REPLAYED: usize = 5_000;
 
 /// Reads the changes that a user has missed. The cost is one query over the user's chats, and one read of
 /// each changed chat.
-pub struct Follower {
+pub struct CatchUp {
     feed: Arc<Feed>,
     user: UserId,
     only: Only,
@@ -60,8 +60,8 @@ pub struct Update {
     reach: Option<(Seq, i64)>,
 }
 
-impl Follower {
-    /// Creates a follower for a user who has each chat up to the `seq` in `known`. Chats not in `only` are
+impl CatchUp {
+    /// Creates a catch_up for a user who has each chat up to the `seq` in `known`. Chats not in `only` are
     /// skipped.
     pub fn new(feed: Arc<Feed>, user: UserId, only: Only, mut known: Heads) -> Self {
         known.retain(|chat, _| is_wanted(*chat, &only));
@@ -103,7 +103,7 @@ impl Follower {
     }
 
     /// Replaces the chat filter.
-    pub fn want(&mut self, only: Only) {
+    pub fn set_filter(&mut self, only: Only) {
         self.only = only;
     }
 
@@ -114,7 +114,7 @@ impl Follower {
     }
 
     /// Returns the next chat's changes; `None` if no chat is queued. After an error the chat stays queued. An
-    /// update not passed to [`Self::tell`] does not advance the chat's known `seq`.
+    /// update not passed to [`Self::mark_delivered`] does not advance the chat's known `seq`.
     pub async fn next(&mut self) -> Result<Option<Update>, Refusal> {
         let Some(due) = self.due.pop_front() else {
             (self.replayed, self.replayed_bytes) = (0, 0);
@@ -166,7 +166,7 @@ impl Follower {
     }
 
     /// Records that an update was delivered, and advances the chat's known `seq`.
-    pub fn tell(&mut self, update: &Update) {
+    pub fn mark_delivered(&mut self, update: &Update) {
         let chat = update.chat;
         self.replayed += update.frames.len();
         self.replayed_bytes += update.frames.iter().map(|(_, frame)| frame.len()).sum::<usize>();

@@ -58,8 +58,12 @@ impl Cursor {
         };
         for (chat, seq) in &since {
             match seq {
-                Some(seq) => drop(heads.insert(*chat, *seq)),
-                None => drop(heads.remove(chat)),
+                Some(seq) => {
+                    heads.insert(*chat, *seq);
+                }
+                None => {
+                    heads.remove(chat);
+                }
             }
         }
         Ok(Some((Self { base, since }, heads)))

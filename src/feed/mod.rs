@@ -12,9 +12,9 @@ use std::{
 use actix_rt::Arbiter;
 use tokio::{sync::mpsc, task::yield_now};
 
-pub use catch_up::{Follower, Update};
+pub use catch_up::{CatchUp, Update};
 pub use cursor::Cursor;
-pub use pull_reader::Listener;
+pub use pull_reader::PullReader;
 
 use crate::{
     auth::IdentityCache,

@@ -6,7 +6,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 use bytestring::ByteString;
 use tokio::time::timeout;
 
-use super::{Feed, Follower, Heads, Only, Update, is_wanted, subscribe, unsubscribe};
+use super::{CatchUp, Feed, Heads, Only, Update, is_wanted, subscribe, unsubscribe};
 use crate::{
     auth::Caller,
     core::model::{ChatId, Refusal, Timestamp},
@@ -21,13 +21,13 @@ const RETRY: u64 = 5;
 const CREDENTIAL_RETRY: Duration = Duration::from_secs(1);
 
 /// A subscription to everything that happens after it was opened. Dropping it unsubscribes.
-pub struct Listener {
+pub struct PullReader {
     feed: Arc<Feed>,
     socket: Arc<Subscriber>,
     /// When the credential expires, as last read.
     expires_at: Option<Timestamp>,
     only: Only,
-    follower: Follower,
+    catch_up: CatchUp,
     ephemeral: VecDeque<(Option<ChatId>, ByteString)>,
     _place: ConnectionSlot,
 }
@@ -43,7 +43,7 @@ pub enum FeedItem {
     Closed(CloseReason),
 }
 
-impl Listener {
+impl PullReader {
     /// Opens a subscription. `known` is the last `seq` the client has of each chat; `None`: live events only.
     pub async fn open(
         feed: Arc<Feed>,
@@ -55,29 +55,29 @@ impl Listener {
         let place = feed.hub.reserve_reader(user).ok_or(ApiError::Throttled { seconds: RETRY })?;
         let socket = Subscriber::reader(user, caller.credential.clone(), feed.meter.clone());
         feed.hub.add(socket.clone());
-        let follower = Follower::new(feed.clone(), user, only.clone(), Heads::new());
+        let catch_up = CatchUp::new(feed.clone(), user, only.clone(), Heads::new());
         let ephemeral = VecDeque::new();
-        // From here on, dropping the listener cleans up.
+        // From here on, dropping the reader cleans up.
         let expires_at = caller.expires_at;
-        let mut listener = Self { feed, socket, expires_at, only, follower, ephemeral, _place: place };
-        let heads = subscribe(&listener.feed, &listener.socket, &listener.only).await?;
-        let (feed, only) = (listener.feed.clone(), listener.only.clone());
+        let mut reader = Self { feed, socket, expires_at, only, catch_up, ephemeral, _place: place };
+        let heads = subscribe(&reader.feed, &reader.socket, &reader.only).await?;
+        let (feed, only) = (reader.feed.clone(), reader.only.clone());
         let has_missed = known.is_some();
-        listener.follower = Follower::new(feed, user, only, known.unwrap_or(heads));
+        reader.catch_up = CatchUp::new(feed, user, only, known.unwrap_or(heads));
         if has_missed {
-            listener.follower.compare().await?;
+            reader.catch_up.compare().await?;
         }
-        Ok(listener)
+        Ok(reader)
     }
 
-    /// See [`Follower::limit`].
+    /// See [`CatchUp::limit`].
     pub fn limit(&mut self, bytes: usize) {
-        self.follower.limit(bytes);
+        self.catch_up.limit(bytes);
     }
 
     /// Returns the next item for the client, if there is one now.
     pub async fn next_now(&mut self) -> Result<Option<FeedItem>, Refusal> {
-        match self.still_works().await {
+        match self.is_signed_in().await {
             Ok(true) => {}
             Ok(false) => return Ok(Some(FeedItem::Closed(CloseReason::SignedOut))),
             Err(_) => {
@@ -90,18 +90,18 @@ impl Listener {
             if let Some(reason) = self.socket.changed_chats().and_then(ChangedChats::closed) {
                 return Ok(Some(FeedItem::Closed(reason)));
             }
-            while let Some(update) = self.follower.next().await? {
+            while let Some(update) = self.catch_up.next().await? {
                 let has_left =
                     self.socket.changed_chats().is_some_and(|changes| changes.has_left(update.chat));
                 if !has_left {
-                    self.follower.tell(&update);
+                    self.catch_up.mark_delivered(&update);
                     if !update.frames.is_empty() {
                         return Ok(Some(FeedItem::Update(update)));
                     }
                 }
             }
             if let Some((chat, frame)) = self.ephemeral.pop_front() {
-                if chat.is_none_or(|chat| self.follower.known().contains_key(&chat)) {
+                if chat.is_none_or(|chat| self.catch_up.known().contains_key(&chat)) {
                     return Ok(Some(FeedItem::Ephemeral(frame)));
                 }
                 continue;
@@ -114,7 +114,7 @@ impl Listener {
             if noted.chats.is_empty() && noted.ephemeral.is_empty() {
                 return Ok(None);
             }
-            self.follower.note(noted.chats);
+            self.catch_up.note(noted.chats);
             let only = &self.only;
             self.ephemeral = noted.ephemeral;
             self.ephemeral.retain(|(chat, _)| chat.is_none_or(|chat| is_wanted(chat, only)));
@@ -125,9 +125,9 @@ impl Listener {
     pub fn left(&mut self) -> Vec<Update> {
         let noted = self.socket.changed_chats().map(ChangedChats::take_now).unwrap_or_default();
         let left = noted.chats.into_iter().filter(|(_, left)| left.is_some());
-        let known: Vec<_> = left.filter(|(chat, _)| self.follower.known().contains_key(chat)).collect();
+        let known: Vec<_> = left.filter(|(chat, _)| self.catch_up.known().contains_key(chat)).collect();
         let gone: Vec<Update> = known.into_iter().map(|(chat, left)| Update::gone(chat, left)).collect();
-        gone.iter().for_each(|update| self.follower.tell(update));
+        gone.iter().for_each(|update| self.catch_up.mark_delivered(update));
         gone
     }
 
@@ -141,10 +141,10 @@ impl Listener {
     }
 
     /// Returns whether the credential is valid. One whose expiry has passed may have been renewed.
-    async fn still_works(&mut self) -> Result<bool, Refusal> {
+    async fn is_signed_in(&mut self) -> Result<bool, Refusal> {
         let identities = &self.feed.identities;
         if self.expires_at.is_none_or(|at| Timestamp::now() < at) {
-            return identities.still_works(&self.socket.credential).await;
+            return identities.is_valid(&self.socket.credential).await;
         }
         let caller = identities.caller(&self.socket.credential).await?;
         self.expires_at = caller.as_ref().and_then(|caller| caller.expires_at);
@@ -152,16 +152,16 @@ impl Listener {
     }
 
     /// Returns the positions and unread counts of the subscription.
-    pub fn follower(&self) -> &Follower {
-        &self.follower
+    pub fn catch_up(&self) -> &CatchUp {
+        &self.catch_up
     }
 }
 
-impl Drop for Listener {
+impl Drop for PullReader {
     fn drop(&mut self) {
         self.socket.ended();
         self.feed.hub.remove(self.socket.user, self.socket.id);
         // Chats that are not in `known` drop the closed subscription themselves.
-        unsubscribe(&self.feed, &self.socket, self.follower.known().keys().copied());
+        unsubscribe(&self.feed, &self.socket, self.catch_up.known().keys().copied());
     }
 }

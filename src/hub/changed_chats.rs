@@ -46,9 +46,15 @@ impl ChangedChats {
     pub fn note(&self, batch: &FrameBatch) {
         let mut noted = self.lock();
         match (batch.chat, batch.seq(), batch.standing) {
-            (Some(chat), Some(seq), SubscriptionChange::Leaves) => drop(noted.chats.insert(chat, Some(seq))),
-            (Some(chat), Some(_), SubscriptionChange::Joins) => drop(noted.chats.insert(chat, None)),
-            (Some(chat), Some(_), _) => drop(noted.chats.entry(chat).or_default()),
+            (Some(chat), Some(seq), SubscriptionChange::Leaves) => {
+                noted.chats.insert(chat, Some(seq));
+            }
+            (Some(chat), Some(_), SubscriptionChange::Joins) => {
+                noted.chats.insert(chat, None);
+            }
+            (Some(chat), Some(_), _) => {
+                noted.chats.entry(chat).or_default();
+            }
             _ => {
                 if noted.ephemeral.len() == MAX_EPHEMERAL {
                     noted.ephemeral.pop_front();

@@ -31,7 +31,7 @@ pub struct Hub {
 }
 
 /// Most event streams and long polls that one user may have open at once.
-const MOST_READERS: usize = 100;
+const MAX_READERS: usize = 100;
 
 #[derive(Debug, Default)]
 struct Connected {
@@ -84,7 +84,7 @@ impl Hub {
     pub fn reserve_reader(self: &Arc<Self>, user: UserId) -> Option<ConnectionSlot> {
         let mut users = self.lock();
         let connected = users.entry(user).or_default();
-        if connected.readers >= MOST_READERS {
+        if connected.readers >= MAX_READERS {
             return None;
         }
         connected.readers += 1;

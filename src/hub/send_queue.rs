@@ -17,10 +17,10 @@ const KEPT_CAPACITY: usize = 16;
 
 /// Send queue, shared by all chats that deliver and the one task that drains it.
 #[derive(Debug, Default)]
-pub struct SendQueue(Mutex<Waiting>);
+pub struct SendQueue(Mutex<QueuedBatches>);
 
 #[derive(Debug, Default)]
-struct Waiting {
+struct QueuedBatches {
     batches: VecDeque<Arc<FrameBatch>>,
     events: usize,
     bytes: usize,
@@ -84,7 +84,7 @@ impl SendQueue {
 
     /// Drops all queued events; called when the socket has ended.
     pub fn clear(&self) {
-        *self.lock() = Waiting::default();
+        *self.lock() = QueuedBatches::default();
     }
 
     /// Returns whether a matching batch is queued.
@@ -97,14 +97,14 @@ impl SendQueue {
         self.lock().batches.front().map_or(0, |batch| now.saturating_sub(batch.at))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
+    fn lock(&self) -> MutexGuard<'_, QueuedBatches> {
         // The queue is consistent after each operation, so a poisoned lock is safe to use.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Wakes the draining task after unlocking, so that it does not wait for the lock at once.
-fn wake(mut waiting: MutexGuard<'_, Waiting>) {
+fn wake(mut waiting: MutexGuard<'_, QueuedBatches>) {
     let reader = waiting.reader.take();
     drop(waiting);
     if let Some(reader) = reader {

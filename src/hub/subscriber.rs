@@ -128,7 +128,7 @@ impl Subscriber {
     }
 
     /// Delivers an ephemeral event that belongs to no chat.
-    pub fn tell(&self, event: &ByteString) {
+    pub fn deliver_ephemeral(&self, event: &ByteString) {
         self.deliver(&FrameBatch::of(None, None, SubscriptionChange::Same, event));
     }
 
@@ -184,7 +184,9 @@ impl Subscriber {
                 // Taken, so that it happens once: the timeout stays exceeded until the session has ended.
                 if let Some(connection) = self.connection().take() {
                     connection.cut();
-                    self.meter.iter().for_each(|meter| meter.cut.inc());
+                    if let Some(meter) = &self.meter {
+                        meter.cut.inc();
+                    }
                 }
             }
             None => {}

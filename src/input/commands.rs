@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use super::Field;
 use crate::core::model::{
     FieldErrors, MessageId, Timestamp,
-    command::MeChange,
+    command::{MeChange, Mute, UnreadMark},
     emoji::Emoji,
     ids::MAX_ID,
     text::{ClientId, MessageBody},
@@ -114,18 +114,19 @@ pub struct MeFields {
 impl MeFields {
     pub fn check(self) -> Result<MeChange, FieldErrors> {
         let mut errors = FieldErrors::default();
-        let muted_until = given(&self.muted_until, Field::optional_time);
+        let mute =
+            given(&self.muted_until, |field| Ok(field.optional_time()?.map_or(Mute::Off, Mute::Until)));
         let is_pinned = given(&self.is_pinned, Field::boolean);
-        let unread_from = given(&self.unread_from, message_id);
-        let (muted_until, is_pinned, unread_from) = (
-            errors.note("muted_until", muted_until),
+        let unread_mark = given(&self.unread_from, |field| {
+            Ok(message_id(field)?.map_or(UnreadMark::Cleared, UnreadMark::From))
+        });
+        let (mute, is_pinned, unread_mark) = (
+            errors.note("muted_until", mute),
             errors.note("is_pinned", is_pinned),
-            errors.note("unread_from", unread_from),
+            errors.note("unread_from", unread_mark),
         );
-        match (muted_until, is_pinned, unread_from) {
-            (Some(muted_until), Some(is_pinned), Some(unread_from)) => {
-                Ok(MeChange { muted_until, is_pinned, unread_from })
-            }
+        match (mute, is_pinned, unread_mark) {
+            (Some(mute), Some(is_pinned), Some(unread_mark)) => Ok(MeChange { mute, is_pinned, unread_mark }),
             _ => Err(errors),
         }
     }

@@ -9,7 +9,7 @@ use serde::{
 
 use crate::core::model::{
     Timestamp, UserId,
-    command::MOST_USERS,
+    command::MAX_USERS,
     ids::MAX_ID,
     text::{NULL, REQUIRED},
 };
@@ -96,13 +96,13 @@ impl Field {
         parse(&text).ok_or_else(|| format!("\"{text}\" is not a valid choice."))
     }
 
-    /// Returns a required list of at most [`MOST_USERS`] user ids.
+    /// Returns a required list of at most [`MAX_USERS`] user ids.
     pub fn user_ids(&self) -> Judged<Vec<UserId>> {
         match self {
             Self::Missing => Err(REQUIRED.to_owned()),
             Self::Null => Err(NULL.to_owned()),
-            Self::List(list) if list.len() > MOST_USERS => {
-                Err(format!("Ensure this field has no more than {MOST_USERS} elements."))
+            Self::List(list) if list.len() > MAX_USERS => {
+                Err(format!("Ensure this field has no more than {MAX_USERS} elements."))
             }
             Self::List(list) => list.iter().map(Self::user_id).collect(),
             other => Err(format!("Expected a list of items but got type \"{}\".", other.type_name())),

@@ -197,7 +197,7 @@ async fn in_background(
     work: impl FnOnce(&Storage) -> Result<(), String> + Send + 'static,
 ) -> Result<(), String> {
     let storage = storage.clone();
-    let done = actix_rt::task::spawn_blocking(move || work(&storage)).await;
+    let done = tokio::task::spawn_blocking(move || work(&storage)).await;
     done.map_err(|error| error.to_string())?
 }
 

@@ -1,6 +1,6 @@
 //! Errors of a run.
 
-use crate::output::Unsaid;
+use crate::output::OutputError;
 
 /// Why a run failed or was not completed.
 #[derive(Debug, thiserror::Error)]
@@ -13,7 +13,7 @@ pub enum LoadError {
     #[error("interrupted")]
     Interrupted,
     #[error(transparent)]
-    Unsaid(#[from] Unsaid),
+    Output(#[from] OutputError),
 }
 
 impl From<String> for LoadError {

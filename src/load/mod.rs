@@ -16,6 +16,7 @@ mod spawned_server;
 use std::{io::Write, path::Path};
 
 use clap::{Args, Subcommand};
+use tokio::task::LocalSet;
 
 use crate::core::files;
 use environment::Environment;
@@ -63,9 +64,16 @@ impl Load {
 fn run_scenario<S: Scenario>(scenario: &S) -> Result<(), LoadError> {
     scenario.check().map_err(LoadError::Options)?;
     let files = environment::raise_open_file_limit(scenario.connections())?;
-    let mut results = actix_web::rt::System::new().block_on(run_in_environment(scenario))?;
+    let mut results = block_on(run_in_environment(scenario))?;
     results.machine.open_files = files;
     write_results(scenario.options(), &results)
+}
+
+/// Runs a future on this thread, together with the tasks that it spawns.
+fn block_on<T>(future: impl Future<Output = Result<T, LoadError>>) -> Result<T, LoadError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
+    let runtime = runtime.map_err(|error| error.to_string())?;
+    LocalSet::new().block_on(&runtime, future)
 }
 
 async fn run_in_environment<S: Scenario>(scenario: &S) -> Result<Results, LoadError> {

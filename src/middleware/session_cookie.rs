@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// Maximum number of cookies of the name that are tried.
-const MOST: usize = 50;
+const MAX_COOKIES: usize = 50;
 
 /// Removes all cookies but the session's from a request, and lets a sign-in start a session.
 pub async fn pick_cookie(
@@ -48,7 +48,8 @@ pub async fn pick_cookie(
 /// Returns the first cookie of the name that belongs to a session.
 async fn pick(headers: &HeaderMap, state: &AppState) -> Result<Option<HeaderValue>, Refusal> {
     let name = &state.config.cookie_name;
-    let mut candidates = values(headers, name.as_bytes()).take(MOST).map(|value| format!("{name}={value}"));
+    let mut candidates =
+        values(headers, name.as_bytes()).take(MAX_COOKIES).map(|value| format!("{name}={value}"));
     let Some(first) = candidates.next() else { return Ok(None) };
     let mut others = candidates.peekable();
     if others.peek().is_none() {

@@ -15,7 +15,7 @@ use tokio::io::ReadBuf;
 pub struct Offers {
     /// Path of the WebSocket endpoint, without trailing slash.
     socket: &'static str,
-    place: Place,
+    place: ParserState,
     /// An incomplete head.
     held: BytesMut,
     /// Filtered bytes that were buffered and can be read now.
@@ -23,7 +23,7 @@ pub struct Offers {
 }
 
 /// Parser state: the part of a request that the next byte belongs to.
-enum Place {
+enum ParserState {
     Head,
     /// A body with this many remaining bytes.
     Body(u64),
@@ -49,15 +49,15 @@ enum Chunks {
 }
 
 /// Maximum length of a buffered head, in bytes. actix-http rejects longer ones.
-const MOST_HELD: usize = 131_072;
+const MAX_HELD: usize = 131_072;
 
 /// Maximum number of headers, as in actix-http.
-const MOST_HEADERS: usize = 96;
+const MAX_HEADERS: usize = 96;
 
 impl Offers {
     /// Creates a filter. `socket`: the path of the WebSocket endpoint.
     pub fn new(socket: &'static str) -> Self {
-        Self { socket, place: Place::Head, held: BytesMut::new(), ready: BytesMut::new() }
+        Self { socket, place: ParserState::Head, held: BytesMut::new(), ready: BytesMut::new() }
     }
 
     /// Filters received bytes in place. Returns how many of them can be read now; the rest is buffered.
@@ -69,7 +69,7 @@ impl Offers {
         }
         let before = self.held.len();
         self.held.extend_from_slice(bytes);
-        if may_end(&self.held, before) || self.held.len() >= MOST_HELD {
+        if may_end(&self.held, before) || self.held.len() >= MAX_HELD {
             let mut held = std::mem::take(&mut self.held);
             let whole = self.walk(&mut held);
             self.held = held.split_off(whole);
@@ -88,7 +88,7 @@ impl Offers {
 
     /// Ends the input: what is buffered can be read unchanged.
     pub fn end(&mut self) {
-        self.place = Place::Beyond;
+        self.place = ParserState::Beyond;
         self.ready = std::mem::take(&mut self.held);
     }
 
@@ -104,30 +104,30 @@ impl Offers {
         let mut at = 0;
         while at < bytes.len() {
             at += match &mut self.place {
-                Place::Beyond => bytes.len() - at,
-                Place::Body(left) => {
+                ParserState::Beyond => bytes.len() - at,
+                ParserState::Body(left) => {
                     let passed = skip(left, bytes.len() - at);
                     if *left == 0 {
-                        self.place = Place::Head;
+                        self.place = ParserState::Head;
                     }
                     passed
                 }
-                Place::Chunks(chunks) => {
+                ParserState::Chunks(chunks) => {
                     let (passed, is_over) = chunks.pass(&bytes[at..]);
                     if is_over {
-                        self.place = Place::Head;
+                        self.place = ParserState::Head;
                     }
                     passed
                 }
-                Place::Head => match read(&bytes[at..], self.socket) {
+                ParserState::Head => match read(&bytes[at..], self.socket) {
                     Ok(Some(head)) => {
                         head.blanks.into_iter().for_each(|range| bytes[at..][range].fill(b' '));
                         self.place = head.then;
                         head.length
                     }
-                    Ok(None) if bytes.len() - at < MOST_HELD => return at,
+                    Ok(None) if bytes.len() - at < MAX_HELD => return at,
                     Ok(None) | Err(()) => {
-                        self.place = Place::Beyond;
+                        self.place = ParserState::Beyond;
                         0
                     }
                 },
@@ -187,17 +187,17 @@ impl Chunks {
 }
 
 /// A parsed request head.
-struct Head {
+struct RequestHead {
     length: usize,
     /// Parser state after the head.
-    then: Place,
+    then: ParserState,
     /// Ranges to overwrite with blanks.
     blanks: Vec<Range<usize>>,
 }
 
 /// Parses a head. `None`: it is incomplete. An error: it is not an HTTP head.
-fn read(bytes: &[u8], socket: &str) -> Result<Option<Head>, ()> {
-    let mut headers = [const { MaybeUninit::<Header<'_>>::uninit() }; MOST_HEADERS];
+fn read(bytes: &[u8], socket: &str) -> Result<Option<RequestHead>, ()> {
+    let mut headers = [const { MaybeUninit::<Header<'_>>::uninit() }; MAX_HEADERS];
     let mut request = Request::new(&mut []);
     let Status::Complete(length) = request.parse_with_uninit_headers(bytes, &mut headers).map_err(|_| ())?
     else {
@@ -209,13 +209,13 @@ fn read(bytes: &[u8], socket: &str) -> Result<Option<Head>, ()> {
     };
     let method = request.method.unwrap_or_default();
     let body = if method == "CONNECT" {
-        Place::Beyond
+        ParserState::Beyond
     } else if values("transfer-encoding").next().is_some() {
-        Place::Chunks(Chunks::Size(0))
+        ParserState::Chunks(Chunks::Size(0))
     } else {
         match values("content-length").next().map(number) {
-            None | Some(Some(0)) => Place::Head,
-            Some(Some(length)) => Place::Body(length),
+            None | Some(Some(0)) => ParserState::Head,
+            Some(Some(length)) => ParserState::Body(length),
             Some(None) => return Err(()),
         }
     };
@@ -232,7 +232,7 @@ fn read(bytes: &[u8], socket: &str) -> Result<Option<Head>, ()> {
         (words("connection", "upgrade").next(), words("upgrade", "websocket").next())
         && method == "GET"
         && request.version == Some(1)
-        && matches!(body, Place::Head)
+        && matches!(body, ParserState::Head)
         && is_at(request.path.unwrap_or_default(), socket)
     {
         for (name, kept) in [("connection", range(upgrade)), ("upgrade", range(websocket))] {
@@ -241,11 +241,11 @@ fn read(bytes: &[u8], socket: &str) -> Result<Option<Head>, ()> {
                 blanks.push(kept.end.clamp(start, end)..end);
             }
         }
-        return Ok(Some(Head { length, then: Place::Beyond, blanks }));
+        return Ok(Some(RequestHead { length, then: ParserState::Beyond, blanks }));
     }
     blanks.extend(words("connection", "upgrade").map(range));
     blanks.extend(values("upgrade").map(range));
-    Ok(Some(Head { length, then: body, blanks }))
+    Ok(Some(RequestHead { length, then: body, blanks }))
 }
 
 /// Whether a request target has this path, with any query.
@@ -353,7 +353,7 @@ mod tests {
 
     #[test]
     fn what_is_no_request_is_passed_on() {
-        let long = format!("GET /{} HTTP/1.1\r\n", "x".repeat(MOST_HELD));
+        let long = format!("GET /{} HTTP/1.1\r\n", "x".repeat(MAX_HELD));
         for bytes in ["\u{16}\u{3}\u{1}\r\n\r\nUpgrade: h2c\r\n\r\n", "GET / HT", &long] {
             assert_eq!(read_of(bytes.as_bytes(), 1_000), bytes);
         }

@@ -44,8 +44,8 @@ const SEND_BUFFER: usize = 128 * 1024;
 const ENDS_WITHIN: Duration = Duration::from_secs(3);
 
 /// Maximum bytes queued for writing before the body is polled again, and received before reading pauses.
-const MOST_OUT: usize = 32 * 1024;
-const MOST_IN: usize = 16 * 1024;
+const MAX_OUT: usize = 32 * 1024;
+const MAX_IN: usize = 16 * 1024;
 
 /// Maximum frames that one vectored write takes.
 const AT_ONCE: usize = 32;
@@ -150,7 +150,7 @@ impl Inflow {
     }
 
     fn wants_more(&self) -> bool {
-        !self.is_over && self.bytes < MOST_IN
+        !self.is_over && self.bytes < MAX_IN
     }
 }
 
@@ -232,7 +232,7 @@ struct UpgradedConnection {
 
 thread_local! {
     /// Read buffer of all connections on the thread.
-    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; MOST_IN].into());
+    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; MAX_IN].into());
 }
 
 impl UpgradedConnection {
@@ -284,7 +284,7 @@ impl UpgradedConnection {
     fn write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut has_all = false;
         loop {
-            while !has_all && !self.outgoing.is_over && self.outgoing.bytes < MOST_OUT {
+            while !has_all && !self.outgoing.is_over && self.outgoing.bytes < MAX_OUT {
                 match Pin::new(&mut self.body).poll_next(cx) {
                     Poll::Ready(Some(Ok(chunk))) => self.outgoing.put_encoded(Some(chunk))?,
                     Poll::Ready(Some(Err(error))) => {
@@ -369,7 +369,7 @@ mod tests {
             if *taken.borrow() == SENT { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
-        assert!(most <= 2 * MOST_IN, "{most}");
+        assert!(most <= 2 * MAX_IN, "{most}");
         sending.await.unwrap();
     }
 }

@@ -15,7 +15,7 @@ pub(crate) fn describe(reference: &mut Reference) {
         .open(TAG, "/login/")
         .post("signIn", "Sign in", |operation| {
             operation
-                .says(
+                .description(
                     "Sets the cookie of a new session and ends the session of an old cookie. In a minute, five attempts \
                      on an account from one address may fail, or twenty from one address by default. An HTML form \
                      with the same fields is accepted too.",
@@ -27,10 +27,10 @@ pub(crate) fn describe(reference: &mut Reference) {
                     json!({ "username": "alice", "password": "greenroom" }),
                 )
                 .answers::<OwnUserView>(200, "Signed in.", examples::own_user())
-                .bears(200, "Set-Cookie", "The session cookie, `sessionid` by default.")
+                .response_header(200, "Set-Cookie", "The session cookie, `sessionid` by default.")
                 .answers_nothing(303, "Signed in, if `Accept` contains `text/html`.")
-                .bears(303, "Location", "The path in `next`, or `/`.")
-                .refuses(&[401, 429])
+                .response_header(303, "Location", "The path in `next`, or `/`.")
+                .errors(&[401, 429])
         })
         .get("getSignInPage", "The sign-in page", |operation| {
             operation
@@ -40,12 +40,12 @@ pub(crate) fn describe(reference: &mut Reference) {
         });
     reference.open(TAG, "/logout/").post("signOut", "Sign out", |operation| {
         operation
-            .says("Ends the session of the cookie and closes its sockets.")
+            .description("Ends the session of the cookie and closes its sockets.")
             .answers_nothing(204, "Signed out. Also without a session.")
     });
     reference.open(TAG, "/register/").post("register", "Register an account", |operation| {
         operation
-            .says(
+            .description(
                 "Only if `GREENROOM_REGISTRATION=open`, else 403. Does not sign in. The accounts that one address may create, \
                  and the taken names that it may probe, are limited. An HTML form with the same fields is accepted too.",
             )
@@ -60,6 +60,6 @@ pub(crate) fn describe(reference: &mut Reference) {
                 }),
             )
             .answers::<OwnUserView>(201, "The account.", examples::new_user())
-            .refuses(&[429])
+            .errors(&[429])
     });
 }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::{SESSION, TOKEN, commands, components::Components, events, examples};
-use crate::{api::Answer, net::forwarded, state::AppState};
+use crate::{api::HandlerResult, net::forwarded, state::AppState};
 
 /// Returns the AsyncAPI document, with localhost as the server.
 pub fn asyncapi() -> &'static Value {
@@ -17,7 +17,7 @@ pub fn asyncapi() -> &'static Value {
 
 /// `GET /messages/api/schema/websocket/`, without authentication: the document, with the requested host as
 /// the server.
-pub async fn show(state: Data<AppState>, request: HttpRequest) -> Answer {
+pub async fn show(state: Data<AppState>, request: HttpRequest) -> HandlerResult {
     let mut document = asyncapi().clone();
     if let Ok(base) = Url::parse(&forwarded::base_url(&request, &state.config)) {
         document["servers"]["greenroom"] = server(&base);

@@ -36,17 +36,17 @@ pub(crate) fn describe(reference: &mut Reference) {
         .api(TAG, "chats/")
         .get("listChats", "The caller's chats", |operation| {
             operation
-                .says("Pinned chats first, then by latest activity.")
+                .description("Pinned chats first, then by latest activity.")
                 .paged(10)
                 .query("search", text(), "Words to find in the given title or in another member's name.")
                 .matches()
                 .query("chat_type", one_of(&["dm", "group", "room"]), "Only chats of this type.")
                 .answers_page::<ChatView>("A page of chats.", examples::chat())
-                .refuses(&[400])
+                .errors(&[400])
         })
         .post("createChat", "Create a chat", |operation| {
             operation
-                .says(
+                .description(
                     "The caller becomes its admin, except of a public room on an object, which has no admin. There is one dm of \
                      two users and one room of an object: an existing one is returned unchanged. Users other than staff may create \
                      a limited number per hour, else 429, and may be in a limited number that they created or joined, else 400.",
@@ -56,12 +56,12 @@ pub(crate) fn describe(reference: &mut Reference) {
                 )
                 .answers::<ChatView>(201, "The new chat.", examples::chat())
                 .answers::<ChatView>(200, "The existing chat.", examples::chat())
-                .leads_to(201, "chat", &WITH_A_CHAT)
+                .link(201, "chat", &WITH_A_CHAT)
         });
     reference
         .api(TAG, "chats/{chat}/")
         .get("getChat", "A chat", |operation| {
-            operation.says("For members; a public room for every user.").answers::<ChatView>(
+            operation.description("For members; a public room for every user.").answers::<ChatView>(
                 200,
                 "The chat.",
                 examples::chat(),
@@ -69,13 +69,13 @@ pub(crate) fn describe(reference: &mut Reference) {
         })
         .put("replaceChat", "Change a chat's title", |operation| {
             operation
-                .says("For admins, in a dm for either member. Staff rename every room, and open a private one.")
+                .description("For admins, in a dm for either member. Staff rename every room, and open a private one.")
                 .takes_part::<UpdateFields>("ChatReplacement", "title! is_public", json!({ "title": "Plans for May" }))
                 .answers::<ChatView>(200, "The chat.", examples::chat())
         })
         .patch("updateChat", "Change a chat's title", |operation| {
             operation
-                .says(
+                .description(
                     "For admins, in a dm for either member. Without `title` it stays. Staff rename every room, and open a \
                      private one.",
                 )
@@ -83,7 +83,7 @@ pub(crate) fn describe(reference: &mut Reference) {
                 .answers::<ChatView>(200, "The chat.", examples::chat())
         })
         .delete("deleteChat", "Delete a chat for all its members", |operation| {
-            operation.says("For admins; the admin of a dm is its creator.").answers_nothing(204, "Deleted.")
+            operation.description("For admins; the admin of a dm is its creator.").answers_nothing(204, "Deleted.")
         });
     activity(reference);
 }
@@ -91,7 +91,7 @@ pub(crate) fn describe(reference: &mut Reference) {
 fn activity(reference: &mut Reference) {
     reference.api(ACTIVITY, "chats/{chat}/mark-as-read/").post("markAsRead", "Mark as read", |operation| {
         operation
-            .says("Moves the caller's read marker forward, never back. For members.")
+            .description("Moves the caller's read marker forward, never back. For members.")
             .takes::<MarkFields>(json!({ "message_id": 5 }))
             .answers::<MarkedView>(
                 200,
@@ -104,7 +104,7 @@ fn activity(reference: &mut Reference) {
         "Mute, pin, mark as unread",
         |operation| {
             operation
-                .says("The caller's own preferences, which no other user can see. For members.")
+                .description("The caller's own preferences, which no other user can see. For members.")
                 .takes::<MeFields>(json!({ "is_pinned": true, "unread_from": 4 }))
                 .answers::<ChatView>(200, "The chat.", examples::chat())
         },
@@ -114,7 +114,7 @@ fn activity(reference: &mut Reference) {
         "Report that the caller is typing",
         |operation| {
             operation
-                .says("Repeat it at least every 6 seconds while the user types. For members.")
+                .description("Repeat it at least every 6 seconds while the user types. For members.")
                 .takes::<TypingFields>(json!({ "is_typing": true }))
                 .answers::<TypingView>(200, "Published.", json!({ "status": "success" }))
         },

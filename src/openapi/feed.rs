@@ -27,7 +27,7 @@ pub(crate) fn describe(reference: &mut Reference) {
                 json!({ "type": "new_message", "chat_id": 2, "seq": 6, "message": examples::message() });
             let gone = json!({ "type": "chat_deleted", "chat_id": 8 });
             operation
-                .says("The events that a resumed socket would receive. The body may be up to 1 MiB.")
+                .description("The events that a resumed socket would receive. The body may be up to 1 MiB.")
                 .takes::<SinceFields>(json!({ "chats": { "1": 4, "2": 5, "8": 3 }, "wait": 25 }))
                 .answers::<SinceView>(
                     200,
@@ -42,7 +42,7 @@ pub(crate) fn describe(reference: &mut Reference) {
         });
     reference.api(TAG, "events/").get("streamEvents", "Server-sent events", |operation| {
         operation
-            .says(
+            .description(
                 "`hello`, then events as over a socket. The schema is that of one event: the JSON object in its `data:`. \
                  Durable events have an `id:`; a client that reconnects with it receives the missed events first.",
             )
@@ -52,13 +52,13 @@ pub(crate) fn describe(reference: &mut Reference) {
     });
     reference.signed_in(TAG, "/messages/ws/").get("openWebSocket", "A socket", |operation| {
         operation
-            .says(
+            .description(
                 "A WebSocket that carries all of the caller's chats. Its events and commands are described at \
                  `/messages/api/schema/websocket/`.",
             )
             .query("chats", text(), CHATS)
             .query("resume", json!({ "type": "string", "const": "1" }), "Live events are held back until the client sends `resume`.")
             .answers_nothing(101, "The socket is open.")
-            .refuses(&[403, 426, 429])
+            .errors(&[403, 426, 429])
     });
 }

@@ -13,7 +13,7 @@ const TAG: &str = "Members";
 pub(crate) fn describe(reference: &mut Reference) {
     reference.api(TAG, "chats/{chat}/members/").get("listMembers", "Members of a chat", |operation| {
         operation
-            .says("In the order of joining. For members.")
+            .description("In the order of joining. For members.")
             .paged(100)
             .query("search", text(), "Words to find in the member's names.")
             .matches()
@@ -21,7 +21,7 @@ pub(crate) fn describe(reference: &mut Reference) {
     });
     reference.api(TAG, "chats/{chat}/members/add/").post("addMembers", "Add members", |operation| {
         operation
-            .says("At most 200 per request. If one of them does not exist, none is added. For a new member all earlier \
+            .description("At most 200 per request. If one of them does not exist, none is added. For a new member all earlier \
                  messages count as read. For admins.")
             .takes::<AddFields>(json!({ "user_ids": [3] }))
             .answers::<AddedView>(200, "All are members.", json!({ "status": "success", "added_count": 1 }))
@@ -31,7 +31,7 @@ pub(crate) fn describe(reference: &mut Reference) {
         "Change a role",
         |operation| {
             operation
-                .says("For admins. The last active admin cannot be demoted.")
+                .description("For admins. The last active admin cannot be demoted.")
                 .takes::<RoleFields>(json!({ "role": "admin" }))
                 .answers::<MemberView>(200, "The member.", examples::member())
         },
@@ -41,9 +41,9 @@ pub(crate) fn describe(reference: &mut Reference) {
         "Remove a member",
         |operation| {
             operation
-                .says("For admins, and for the caller's own membership. A group is deleted when its last member leaves.")
+                .description("For admins, and for the caller's own membership. A group is deleted when its last member leaves.")
                 .answers_nothing(204, "Removed.")
-                .refuses(&[400])
+                .errors(&[400])
         },
     );
 }

@@ -21,7 +21,7 @@ pub(crate) fn describe(reference: &mut Reference) {
         .api(TAG, "chats/{chat}/messages/")
         .get("listMessages", "Messages of a chat", |operation| {
             operation
-                .says(
+                .description(
                     "Newest first, including tombstones. New messages shift numbered pages; pages with `before` and `after` are \
                      stable. With either, `next` leads to older and `previous` to newer messages. For members.",
                 )
@@ -31,23 +31,23 @@ pub(crate) fn describe(reference: &mut Reference) {
                 .query("search", text(), "Words, all of which must be found. The answer is that of `search/`.")
                 .matches()
                 .answers_or_page::<FoundView, MessageView>("A page of messages.", examples::message())
-                .refuses(&[400])
+                .errors(&[400])
         })
         .post("sendMessage", "Send a message", |operation| {
             operation
-                .says(
+                .description(
                     "Idempotent by `client_id`: if the sender has used it in the chat before, the response is 200 with the first \
                      message in its current state, and no message is sent. For members.",
                 )
                 .takes::<PostFields>(json!({ "content": "Hello, Bob!", "client_id": "c-1" }))
                 .answers::<MessageView>(201, "The new message.", examples::message())
                 .answers::<MessageView>(200, "The message that was sent earlier.", examples::message())
-                .leads_to(
+                .link(
                     201,
                     "message",
                     &["getMessage", "updateMessage", "deleteMessage", "toggleReaction"],
                 )
-                .refuses(&[409])
+                .errors(&[409])
         });
     reference.api(TAG, "search/").get("searchMessages", "Search messages", |operation| {
         let found = json!({
@@ -58,7 +58,7 @@ pub(crate) fn describe(reference: &mut Reference) {
             "is_complete": true,
         });
         operation
-            .says(
+            .description(
                 "In all of the caller's chats, newest first. Every word must be found, in any case. `next` and \
                  `previous` use `before`, and lead through all hits.",
             )
@@ -69,32 +69,30 @@ pub(crate) fn describe(reference: &mut Reference) {
             .query("before", id(), "Only messages below this id.")
             .query("after", id(), "Only messages above this id.")
             .answers::<FoundView>(200, "A page of messages.", found)
-            .refuses(&[400])
+            .errors(&[400])
     });
     reference
         .api(TAG, "messages/{message}/")
         .get("getMessage", "A message", |operation| {
-            operation.says("For members of its chat. A deleted message is 404.").answers::<MessageView>(
-                200,
-                "The message.",
-                examples::message(),
-            )
+            operation
+                .description("For members of its chat. A deleted message is 404.")
+                .answers::<MessageView>(200, "The message.", examples::message())
         })
         .put("replaceMessage", "Edit a message", |operation| {
             operation
-                .says("For its sender, while a member.")
+                .description("For its sender, while a member.")
                 .takes_part::<EditFields>("MessageReplacement", "content!", json!({ "content": "Lunch?" }))
                 .answers::<MessageView>(200, "The message.", examples::message())
         })
         .patch("updateMessage", "Edit a message", |operation| {
             operation
-                .says("For its sender, while a member. Without `content` nothing changes.")
+                .description("For its sender, while a member. Without `content` nothing changes.")
                 .takes_part::<EditFields>("MessageUpdate", "content", json!({ "content": "Lunch?" }))
                 .answers::<MessageView>(200, "The message.", examples::message())
         })
         .delete("deleteMessage", "Delete a message", |operation| {
             operation
-                .says("Replaces it with a tombstone. For its sender, while a member.")
+                .description("Replaces it with a tombstone. For its sender, while a member.")
                 .answers_nothing(204, "Deleted.")
         });
     reactions(reference);
@@ -108,7 +106,7 @@ fn reactions(reference: &mut Reference) {
         "Toggle a reaction",
         |operation| {
             operation
-                .says("Adds the caller's reaction, or removes it if it exists. For members.")
+                .description("Adds the caller's reaction, or removes it if it exists. For members.")
                 .takes::<ReactFields>(json!({ "emoji": "👍" }))
                 .answers::<ReactedView>(200, "The reaction, and whether it was added or removed.", answer)
         },
@@ -117,14 +115,14 @@ fn reactions(reference: &mut Reference) {
         .api(REACTIONS, "messages/{message}/reactions/{emoji}/")
         .put("addReaction", "Add a reaction", |operation| {
             operation
-                .says("Idempotent. For members.")
+                .description("Idempotent. For members.")
                 .answers::<ReactedView>(200, "The reaction is set.", reacted)
-                .refuses(&[400])
+                .errors(&[400])
         })
         .delete("removeReaction", "Remove a reaction", |operation| {
             operation
-                .says("Idempotent. For members.")
+                .description("Idempotent. For members.")
                 .answers_nothing(204, "The reaction is not set.")
-                .refuses(&[400])
+                .errors(&[400])
         });
 }

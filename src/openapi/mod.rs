@@ -26,7 +26,7 @@ use std::sync::LazyLock;
 use actix_web::{HttpResponse, http::header::ContentType, web::Data};
 use serde_json::{Value, json};
 
-use crate::{api::Answer, state::AppState};
+use crate::{api::HandlerResult, state::AppState};
 pub use asyncapi::{asyncapi, show as show_websocket};
 pub(crate) use index::index;
 
@@ -37,7 +37,7 @@ pub fn openapi() -> &'static Value {
 }
 
 /// `GET /messages/api/schema/`, without authentication.
-pub async fn show(state: Data<AppState>) -> Answer {
+pub async fn show(state: Data<AppState>) -> HandlerResult {
     static TEXT: LazyLock<String> = LazyLock::new(|| openapi().to_string());
     let mut answer = HttpResponse::Ok();
     answer.content_type(ContentType::json());

@@ -40,21 +40,21 @@ impl<'a> Operation<'a> {
         }
         if access == Access::SignedIn {
             operation.value.insert("security".to_owned(), json!([{ "session": [] }, { "token": [] }]));
-            operation = operation.refuses(&[401, 429]);
+            operation = operation.errors(&[401, 429]);
         } else {
             operation.value.insert("security".to_owned(), json!([]));
         }
         if access == Access::SignedIn && path.contains('{') {
-            operation = operation.refuses(&[404]);
+            operation = operation.errors(&[404]);
         }
         if method != "get" {
-            operation = operation.refuses(&[403]);
+            operation = operation.errors(&[403]);
         }
-        operation.refuses(&[500, 503])
+        operation.errors(&[500, 503])
     }
 
     /// Sets the description.
-    pub(crate) fn says(mut self, text: &str) -> Self {
+    pub(crate) fn description(mut self, text: &str) -> Self {
         self.value.insert("description".to_owned(), text.into());
         self
     }
@@ -83,7 +83,7 @@ impl<'a> Operation<'a> {
         let most = json!({ "type": "integer", "minimum": 1, "maximum": 100, "default": size });
         self.query("page", number, "The page, from 1.")
             .query("page_size", most, "Results on a page. More than 100 counts as 100.")
-            .refuses(&[404])
+            .errors(&[404])
     }
 
     /// Adds the parameter `match` of searches.
@@ -91,7 +91,7 @@ impl<'a> Operation<'a> {
         let choice = json!({ "type": "string", "enum": matching::NAMES, "default": matching::NAMES[0] });
         let text = "Where words match: anywhere, or only at the beginning of a word. Numbers, and scripts without spaces between \
                     words, match anywhere.";
-        self.query("match", choice, text).refuses(&[400])
+        self.query("match", choice, text).errors(&[400])
     }
 
     /// Sets a JSON body of a type.
@@ -113,7 +113,7 @@ impl<'a> Operation<'a> {
         let is_required = self.components.requires_fields(name);
         let content = json!({ JSON: { "schema": schema, "example": example } });
         self.value.insert("requestBody".to_owned(), json!({ "required": is_required, "content": content }));
-        self.refuses(&[400, 408, 413, 415])
+        self.errors(&[400, 408, 413, 415])
     }
 
     /// Adds a response with a view.
@@ -166,14 +166,14 @@ impl<'a> Operation<'a> {
     }
 
     /// Adds a header to a response that was added before.
-    pub(crate) fn bears(mut self, status: u16, name: &str, text: &str) -> Self {
+    pub(crate) fn response_header(mut self, status: u16, name: &str, text: &str) -> Self {
         self.responses()[&status.to_string()]["headers"][name] =
             json!({ "description": text, "schema": { "type": "string" } });
         self
     }
 
     /// Adds links from a response's `id` to a parameter of other operations.
-    pub(crate) fn leads_to(mut self, status: u16, parameter: &str, operations: &[&str]) -> Self {
+    pub(crate) fn link(mut self, status: u16, parameter: &str, operations: &[&str]) -> Self {
         for operation in operations {
             self.responses()[&status.to_string()]["links"][*operation] = json!({
                 "operationId": operation,
@@ -184,7 +184,7 @@ impl<'a> Operation<'a> {
     }
 
     /// Adds error responses.
-    pub(crate) fn refuses(mut self, statuses: &[u16]) -> Self {
+    pub(crate) fn errors(mut self, statuses: &[u16]) -> Self {
         for status in statuses {
             let reference = json!({ "$ref": format!("#/components/responses/{}", errors::name(*status)) });
             self.responses().insert(status.to_string(), reference);

@@ -8,7 +8,7 @@ const TAG: &str = "Rooms";
 pub(crate) fn describe(reference: &mut Reference) {
     reference.api(TAG, "rooms/").get("listRooms", "Public rooms", |operation| {
         operation
-            .says("Newest first. A search without `object_id` finds up to 1,000 rooms, which also bounds `count`.")
+            .description("Newest first. A search without `object_id` finds up to 1,000 rooms, which also bounds `count`.")
             .paged(10)
             .query("search", text(), "Words to find in the title.")
             .matches()
@@ -18,17 +18,19 @@ pub(crate) fn describe(reference: &mut Reference) {
     });
     reference.api(TAG, "chats/{chat}/join/").post("joinRoom", "Join a public room", |operation| {
         operation
-            .says(
+            .description(
                 "The caller becomes a plain member, for whom all earlier messages count as read. 404 if the chat is not a public \
                  room, 400 if the caller has created or joined too many chats.",
             )
             .answers::<ChatView>(200, "The room, even if the caller was a member already.", examples::room())
-            .refuses(&[400])
+            .errors(&[400])
     });
     reference.api(TAG, "chats/{chat}/leave/").post("leaveChat", "Leave a room or a group", |operation| {
         operation
-            .says("When the last active admin leaves, the longest-standing active member becomes admin.")
+            .description(
+                "When the last active admin leaves, the longest-standing active member becomes admin.",
+            )
             .answers_nothing(204, "Left.")
-            .refuses(&[400])
+            .errors(&[400])
     });
 }

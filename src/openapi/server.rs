@@ -52,7 +52,7 @@ pub(crate) fn describe(reference: &mut Reference) {
             operation
                 .answers_with("The page.", "text/html", text(), Value::Null)
                 .answers_nothing(302, "The caller is not signed in.")
-                .bears(302, "Location", "The sign-in page.")
+                .response_header(302, "Location", "The sign-in page.")
         });
     }
     reference.open(TAG, "/demo/").get("getDemoPage", "A page with the widgets", |operation| {
@@ -64,14 +64,14 @@ pub(crate) fn describe(reference: &mut Reference) {
 fn files(reference: &mut Reference) {
     reference.open(TAG, "/messages/avatars/{user}.svg").get("getAvatar", "A user's initials", |operation| {
         operation
-            .says(
+            .description(
                 "If `GREENROOM_CONTACTS` is not `all`, the request needs the key from `avatar_url`, or a caller that may find \
                  the user.",
             )
             .query("key", text(), "The key from `avatar_url`.")
             .answers_with("A picture.", "image/svg+xml", text(), Value::Null)
             .answers_nothing(304, KNOWN)
-            .refuses(&[404])
+            .errors(&[404])
     });
     reference.open(TAG, "/messages/pictures/{user}/{signature}").get(
         "getPicture",
@@ -84,12 +84,12 @@ fn files(reference: &mut Reference) {
                 .fold(operation, |operation, kind| {
                     operation.answers_with("The picture.", kind, picture.clone(), Value::Null)
                 })
-                .says(
+                .description(
                     "Only with `GREENROOM_PICTURE_PROXY`: the picture at the URL in `avatar_url`, as long as the user has it. Also \
                      404 if it cannot be fetched.",
                 )
                 .answers_nothing(304, KNOWN)
-                .refuses(&[404, 503])
+                .errors(&[404, 503])
         },
     );
     for (path, id, summary, kind) in [
@@ -111,10 +111,10 @@ fn files(reference: &mut Reference) {
         "A static file of the pages",
         |operation| {
             operation
-                .says("Cacheable for a year if `version` is the current one, which the pages use.")
+                .description("Cacheable for a year if `version` is the current one, which the pages use.")
                 .answers_with("The file.", "*/*", text(), Value::Null)
                 .answers_nothing(304, KNOWN)
-                .refuses(&[404])
+                .errors(&[404])
         },
     );
 }

@@ -24,28 +24,28 @@ pub(crate) fn describe(reference: &mut Reference) {
         })
         .patch("updateMe", "Change the caller's profile", |operation| {
             operation
-                .says("A new password needs the old one, and ends all other sessions.")
+                .description("A new password needs the old one, and ends all other sessions.")
                 .takes_part::<UserFields>(
                     "ProfileUpdate",
                     "first_name last_name avatar_url password old_password",
                     json!({ "first_name": "Alice", "last_name": "Adams" }),
                 )
                 .answers::<OwnUserView>(200, "The caller.", examples::own_user())
-                .refuses(&[429])
+                .errors(&[429])
         });
     for_oneself(reference);
     reference.api(TAG, "users/{user}/").get("getUser", "A user", |operation| {
         operation
-            .says("The user and staff get all fields. Deactivated users are included.")
+            .description("The user and staff get all fields. Deactivated users are included.")
             .answers_one_of::<OwnUserView, UserView>("The user.", examples::user())
     });
     reference
         .api(TAG, "users/{user}/block/")
         .post("blockUser", "Block a user", |operation| {
             operation
-                .says("The user can neither open a dm with the caller nor write in an existing one. They see no other difference.")
+                .description("The user can neither open a dm with the caller nor write in an existing one. They see no other difference.")
                 .answers::<UserView>(200, "The blocked user, even if blocked already.", examples::user())
-                .refuses(&[400])
+                .errors(&[400])
         })
         .delete("unblockUser", "Unblock a user", |operation| {
             operation.answers_nothing(204, "The user is not blocked, even if never blocked before.")
@@ -55,21 +55,21 @@ pub(crate) fn describe(reference: &mut Reference) {
         "Users that the caller has blocked",
         |operation| {
             operation
-                .says("Latest first.")
+                .description("Latest first.")
                 .paged(100)
                 .answers_page::<UserView>("A page of users.", examples::user())
         },
     );
     reference.api(TAG, "users/search/").get("searchUsers", "Search users", |operation| {
         operation
-            .says(
+            .description(
                 "Active users other than the caller whose display name, username or e-mail contains every word. If \
                  `GREENROOM_CONTACTS` is not `all`, staff find all users, and others find users that they share a chat with.",
             )
             .query("q", json!({ "type": "string", "minLength": 1 }), "The words. Required, and not blank.")
             .matches()
             .answers::<FoundView>(200, "The users found.", json!({ "results": [examples::found_user()] }))
-            .refuses(&[400])
+            .errors(&[400])
     });
     reference.api(TAG, "settings/").get("getSettings", "The server's settings", |operation| {
         let settings = json!({
@@ -85,7 +85,7 @@ pub(crate) fn describe(reference: &mut Reference) {
             "max_title_length": 255,
             "server_version": env!("CARGO_PKG_VERSION"),
         });
-        operation.says("For clients, to show the right controls.").answers::<SettingsView>(
+        operation.description("For clients, to show the right controls.").answers::<SettingsView>(
             200,
             "The settings.",
             settings,
@@ -110,43 +110,43 @@ fn for_oneself(reference: &mut Reference) {
     reference
         .api(TAG, "users/me/sessions/")
         .get("listSessions", "The caller's sessions", |operation| {
-            operation.says("Latest sign-in first.").paged(100).answers_page::<SessionView>(
+            operation.description("Latest sign-in first.").paged(100).answers_page::<SessionView>(
                 "A page of sessions.",
                 used(2_893_041_882_411_071, "2026-12-07T09:02:07.804116Z"),
             )
         })
         .delete("deleteOtherSessions", "End all other sessions", |operation| {
             operation
-                .says("Ends all but the one in use, and closes the sockets opened with them.")
+                .description("Ends all but the one in use, and closes the sockets opened with them.")
                 .answers_nothing(204, "Ended.")
         });
     reference.api(TAG, "users/me/sessions/{session}/").delete(
         "deleteSession",
         "End a session",
-        |operation| operation.says("Also closes its sockets.").answers_nothing(204, "Ended."),
+        |operation| operation.description("Also closes its sockets.").answers_nothing(204, "Ended."),
     );
     reference
         .api(TAG, "users/me/tokens/")
         .get("listTokens", "The caller's access tokens", |operation| {
             operation
-                .says("Valid ones, latest first, without their keys.")
+                .description("Valid ones, latest first, without their keys.")
                 .paged(100)
                 .answers_page::<AccessTokenView>("A page of tokens.", used(7, "2027-11-23T09:02:07.804116Z"))
         })
         .delete("deleteOtherTokens", "End all other tokens", |operation| {
             operation
-                .says("Ends all but the one in use, and closes the sockets opened with them.")
+                .description("Ends all but the one in use, and closes the sockets opened with them.")
                 .answers_nothing(204, "Ended.")
         });
     reference.api(TAG, "users/me/tokens/{token}/").delete("deleteToken", "End a token", |operation| {
-        operation.says("Also closes its sockets.").answers_nothing(204, "Ended.")
+        operation.description("Also closes its sockets.").answers_nothing(204, "Ended.")
     });
 }
 
 fn for_staff(reference: &mut Reference) {
     reference.api(STAFF, "users/").post("createUser", "Create a user", |operation| {
         operation
-            .says(
+            .description(
                 "Without a password the user cannot sign in with one. 409 if the account of that name is self-registered: its \
                  owner is unknown.",
             )
@@ -157,8 +157,8 @@ fn for_staff(reference: &mut Reference) {
             )
             .answers::<OwnUserView>(201, "The new user.", examples::new_user())
             .answers::<OwnUserView>(200, "The existing user of that name, unchanged.", examples::new_user())
-            .refuses(&[409])
-            .leads_to(201, "user", &["updateUser", "createToken", "deleteTokens"])
+            .errors(&[409])
+            .link(201, "user", &["updateUser", "createToken", "deleteTokens"])
     });
     reference.api(STAFF, "users/{user}/").patch("updateUser", "Change a user", |operation| {
         operation
@@ -178,7 +178,7 @@ fn for_staff(reference: &mut Reference) {
                 "expires_at": "2026-11-23T09:02:07.804116Z",
             });
             operation
-                .says(
+                .description(
                     "For example for the host's page in its user's browser. 404 for a deactivated user, 400 if the user has the \
                      maximum number of valid tokens.",
                 )
@@ -187,7 +187,7 @@ fn for_staff(reference: &mut Reference) {
         })
         .delete("deleteTokens", "End all tokens", |operation| {
             operation
-                .says("Also closes the sockets opened with them.")
+                .description("Also closes the sockets opened with them.")
                 .answers_nothing(204, "Ended.")
         });
 }

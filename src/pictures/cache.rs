@@ -66,10 +66,10 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::pictures::Kind;
+    use crate::pictures::ImageFormat;
 
     fn picture(length: usize) -> Picture {
-        Picture { kind: Kind::Png, bytes: Bytes::from(vec![0; length]), etag: "\"x\"".into() }
+        Picture { kind: ImageFormat::Png, bytes: Bytes::from(vec![0; length]), etag: "\"x\"".into() }
     }
 
     #[test]

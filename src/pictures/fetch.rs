@@ -22,7 +22,7 @@ use url::{Host, Url};
 use super::{
     Picture,
     failure::Failure,
-    kind::{ACCEPTED, Kind},
+    image_format::{ACCEPTED, ImageFormat},
     networks::Reach,
     slots::Slot,
 };
@@ -157,7 +157,7 @@ async fn read(response: &mut ClientResponse) -> Result<Picture, Failure> {
         PayloadError::Overflow => Failure::TooLarge,
         _ => Failure::Broken,
     })?;
-    let kind = Kind::of(&bytes).ok_or(Failure::Kind)?;
+    let kind = ImageFormat::of(&bytes).ok_or(Failure::Kind)?;
     let etag = format!("\"{}\"", &secrets::hash(&bytes)[..16]).into();
     Ok(Picture { kind, bytes, etag })
 }

@@ -6,7 +6,7 @@
 mod cache;
 mod failure;
 mod fetch;
-mod kind;
+mod image_format;
 mod meter;
 mod networks;
 mod proxy;
@@ -17,14 +17,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-pub use kind::Kind;
+pub use image_format::ImageFormat;
 pub use meter::PictureMeter;
 pub use proxy::PictureProxy;
 
 /// A fetched picture.
 #[derive(Debug, Clone)]
 pub struct Picture {
-    pub kind: Kind,
+    pub kind: ImageFormat,
     pub bytes: Bytes,
     /// ETag of the content, in quotes.
     pub etag: Arc<str>,

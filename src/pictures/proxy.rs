@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     Missing, Picture, PictureMeter,
-    queue::{Queue, Turn},
+    queue::{FetchQueue, QueueMessage},
 };
 use crate::core::model::{Pictures, UserId};
 
@@ -20,7 +20,7 @@ const MAILBOX: usize = 1_024;
 
 /// Handle that sends requests to the proxy's task.
 #[derive(Debug, Clone)]
-pub struct PictureProxy(mpsc::Sender<Turn>);
+pub struct PictureProxy(mpsc::Sender<QueueMessage>);
 
 impl PictureProxy {
     /// Creates a proxy, and the future of its task, which the caller must spawn.
@@ -29,16 +29,16 @@ impl PictureProxy {
         allowed: Vec<IpNet>,
         meter: Option<Arc<PictureMeter>>,
     ) -> (Self, impl Future<Output = ()>) {
-        let (turns, received) = mpsc::channel(MAILBOX);
-        let proxy = Self(turns.clone());
-        let work = async move { Queue::new(turns, pictures, allowed, meter).run(received).await };
+        let (messages, received) = mpsc::channel(MAILBOX);
+        let proxy = Self(messages.clone());
+        let work = async move { FetchQueue::new(messages, pictures, allowed, meter).run(received).await };
         (proxy, work)
     }
 
     /// Returns a user's picture by its stored URL, from the cache or from its host.
     pub async fn get(&self, user: UserId, stored: &str) -> Result<Picture, Missing> {
         let (reply, answer) = oneshot::channel();
-        self.0.try_send(Turn::Asked(user, stored.into(), reply)).map_err(|_| Missing::Busy)?;
+        self.0.try_send(QueueMessage::Requested(user, stored.into(), reply)).map_err(|_| Missing::Busy)?;
         timeout(ANSWERED_WITHIN, answer).await.ok().and_then(Result::ok).unwrap_or(Err(Missing::Busy))
     }
 }

@@ -26,22 +26,22 @@ use crate::core::model::{Pictures, UserId};
 const MAX_CONCURRENT: usize = 8;
 
 /// Maximum number of queued pictures, in all and of one host.
-const WAITING: usize = 256;
-const WAITING_OF_HOST: usize = 128;
+const MAX_QUEUED: usize = 256;
+const MAX_QUEUED_OF_HOST: usize = 128;
 
 /// Maximum number of waiting requests.
-const VIEWERS: usize = 1_024;
+const MAX_VIEWERS: usize = 1_024;
 
 /// Messages to the task.
-pub enum Turn {
+pub enum QueueMessage {
     /// A request for a user's picture by its stored URL.
-    Asked(UserId, Arc<str>, Viewer),
+    Requested(UserId, Arc<str>, Viewer),
     /// A fetch has ended; with its duration.
-    Fetched(Waiting, Result<Picture, Failure>, Duration),
+    Fetched(QueuedPicture, Result<Picture, Failure>, Duration),
 }
 
 /// A queued picture.
-pub struct Waiting {
+pub struct QueuedPicture {
     stored: Arc<str>,
     host: String,
     /// The user of the picture. A user has at most one queued picture and one fetch in progress, so that no
@@ -52,30 +52,30 @@ pub struct Waiting {
 type Viewer = oneshot::Sender<Result<Picture, Missing>>;
 
 /// State of the task: queued pictures, waiting requests and the cache.
-pub struct Queue {
+pub struct FetchQueue {
     /// Sender to the task itself, for finished fetches.
-    turns: mpsc::Sender<Turn>,
+    messages: mpsc::Sender<QueueMessage>,
     fetcher: Rc<Fetcher>,
     hosts: Hosts,
     cache: Cache,
-    /// Waiting requests by picture. The picture is in `next` or is being fetched.
+    /// QueuedPicture requests by picture. The picture is in `next` or is being fetched.
     viewers: HashMap<Arc<str>, Vec<Viewer>>,
     /// Queued pictures, oldest first.
-    next: VecDeque<Waiting>,
+    next: VecDeque<QueuedPicture>,
     /// Users with a fetch in progress.
     in_progress: HashSet<UserId>,
     meter: Option<Arc<PictureMeter>>,
 }
 
-impl Queue {
+impl FetchQueue {
     pub fn new(
-        turns: mpsc::Sender<Turn>,
+        messages: mpsc::Sender<QueueMessage>,
         pictures: Arc<Pictures>,
         allowed: Vec<IpNet>,
         meter: Option<Arc<PictureMeter>>,
     ) -> Self {
         Self {
-            turns,
+            messages,
             fetcher: Rc::new(Fetcher::new(pictures, Reach { allowed })),
             hosts: Hosts::default(),
             cache: Cache::new(),
@@ -86,21 +86,21 @@ impl Queue {
         }
     }
 
-    pub async fn run(mut self, mut turns: mpsc::Receiver<Turn>) {
-        while let Some(turn) = turns.recv().await {
-            match turn {
-                Turn::Asked(user, stored, viewer) => self.asked(user, stored, viewer),
-                Turn::Fetched(picture, fetched, took) => self.fetched(picture, fetched, took),
+    pub async fn run(mut self, mut messages: mpsc::Receiver<QueueMessage>) {
+        while let Some(message) = messages.recv().await {
+            match message {
+                QueueMessage::Requested(user, stored, viewer) => self.on_request(user, stored, viewer),
+                QueueMessage::Fetched(picture, fetched, took) => self.on_fetched(picture, fetched, took),
             }
             self.fetch_next();
         }
     }
 
-    fn asked(&mut self, user: UserId, stored: Arc<str>, viewer: Viewer) {
+    fn on_request(&mut self, user: UserId, stored: Arc<str>, viewer: Viewer) {
         if let Some(known) = self.cache.get(&stored, Instant::now()) {
             self.count(|meter| meter.hits.inc());
             let _ = viewer.send(known);
-        } else if self.joins(user, &stored) {
+        } else if self.enqueue(user, &stored) {
             self.count(|meter| meter.misses.inc());
             self.viewers.entry(stored).or_default().push(viewer);
         } else {
@@ -111,7 +111,7 @@ impl Queue {
 
     /// Queues a picture unless it is queued already. Returns false if the queue or the list of requests is
     /// full.
-    fn joins(&mut self, user: UserId, stored: &Arc<str>) -> bool {
+    fn enqueue(&mut self, user: UserId, stored: &Arc<str>) -> bool {
         if !self.make_room(stored) {
             return false;
         }
@@ -122,9 +122,9 @@ impl Queue {
         let host = host_of(stored);
         let of_host = self.next.iter().filter(|other| other.host == host).count();
         let is_first = self.next.iter().all(|other| other.user != user);
-        let is_room = is_first && self.next.len() < WAITING && of_host < WAITING_OF_HOST;
+        let is_room = is_first && self.next.len() < MAX_QUEUED && of_host < MAX_QUEUED_OF_HOST;
         if is_room {
-            self.next.push_back(Waiting { stored: stored.clone(), host, user });
+            self.next.push_back(QueuedPicture { stored: stored.clone(), host, user });
         }
         is_room
     }
@@ -133,11 +133,11 @@ impl Queue {
     /// with the most requests. Returns false if this picture has the most.
     fn make_room(&mut self, stored: &str) -> bool {
         let count = |viewers: &HashMap<_, Vec<_>>| viewers.values().map(Vec::len).sum::<usize>();
-        if count(&self.viewers) < VIEWERS {
+        if count(&self.viewers) < MAX_VIEWERS {
             return true;
         }
         self.viewers.values_mut().for_each(|viewers| viewers.retain(|viewer: &Viewer| !viewer.is_closed()));
-        if count(&self.viewers) < VIEWERS {
+        if count(&self.viewers) < MAX_VIEWERS {
             return true;
         }
         let own = self.viewers.get(stored).map_or(0, Vec::len);
@@ -151,7 +151,7 @@ impl Queue {
     /// Drops queued pictures whose requests have all been cancelled.
     fn drop_cancelled(&mut self) {
         let viewers = &mut self.viewers;
-        self.next.retain(|Waiting { stored, .. }| {
+        self.next.retain(|QueuedPicture { stored, .. }| {
             let is_waited_for = viewers[stored].iter().any(|viewer| !viewer.is_closed());
             if !is_waited_for {
                 viewers.remove(stored);
@@ -180,19 +180,19 @@ impl Queue {
         self.next = passed;
     }
 
-    fn begin(&mut self, picture: Waiting, slot: Slot) {
+    fn begin(&mut self, picture: QueuedPicture, slot: Slot) {
         self.in_progress.insert(picture.user);
-        let (fetcher, turns, begun) = (self.fetcher.clone(), self.turns.clone(), Instant::now());
+        let (fetcher, messages, begun) = (self.fetcher.clone(), self.messages.clone(), Instant::now());
         actix_rt::spawn(async move {
             // The task must get a result even if the fetch panics.
             let fetch = AssertUnwindSafe(fetcher.fetch(&picture.stored, slot)).catch_unwind();
             let fetched = fetch.await.unwrap_or(Err(Failure::Broken));
-            let _ = turns.send(Turn::Fetched(picture, fetched, begun.elapsed())).await;
+            let _ = messages.send(QueueMessage::Fetched(picture, fetched, begun.elapsed())).await;
         });
     }
 
-    fn fetched(&mut self, picture: Waiting, fetched: Result<Picture, Failure>, took: Duration) {
-        let Waiting { stored, user, .. } = picture;
+    fn on_fetched(&mut self, picture: QueuedPicture, fetched: Result<Picture, Failure>, took: Duration) {
+        let QueuedPicture { stored, user, .. } = picture;
         self.in_progress.remove(&user);
         self.count(|meter| meter.count(fetched.as_ref().err().copied(), took));
         let answer = fetched.map_err(|failure| match failure {
@@ -213,7 +213,9 @@ impl Queue {
     }
 
     fn count(&self, count: impl FnOnce(&PictureMeter)) {
-        self.meter.as_deref().inspect(|meter| count(meter));
+        if let Some(meter) = &self.meter {
+            count(meter);
+        }
     }
 }
 
@@ -263,7 +265,7 @@ mod tests {
             async move { proxy.get(UserId(number), &stored).await.unwrap_err() }
         };
         // Two are being fetched. Each has sent its request once it was polled.
-        let mut viewers = join_all((0..2 + WAITING_OF_HOST as i64).map(ask));
+        let mut viewers = join_all((0..2 + MAX_QUEUED_OF_HOST as i64).map(ask));
         assert!((&mut viewers).now_or_never().is_none());
         assert_eq!(ask(1_000).await, Missing::Busy);
         assert!(is_served(&proxy, 2_000).await);
@@ -309,8 +311,8 @@ mod tests {
             viewers
         };
         // Cancelled requests do not count.
-        drop(look(VIEWERS).await);
-        let mut viewers = look(VIEWERS).await;
+        drop(look(MAX_VIEWERS).await);
+        let mut viewers = look(MAX_VIEWERS).await;
         assert!(viewers.iter_mut().all(|viewer| viewer.as_mut().now_or_never().is_none()));
         assert_eq!(ask().await, Missing::Busy);
         assert!(is_served(&proxy, 2).await);

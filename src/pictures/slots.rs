@@ -46,7 +46,9 @@ impl Drop for Slot {
         let mut hosts = self.hosts.0.borrow_mut();
         match hosts.get_mut(&self.host) {
             Some(count) if *count > 1 => *count -= 1,
-            _ => drop(hosts.remove(&self.host)),
+            _ => {
+                hosts.remove(&self.host);
+            }
         }
     }
 }

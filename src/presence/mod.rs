@@ -1,38 +1,31 @@
 //! Presence across all nodes. Users get an event when a dm partner connects, disconnects, or changes name or
 //! picture.
 
+mod grace_period;
 mod remote_nodes;
 mod renamed;
+pub mod task;
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::HashSet,
     fmt::{self, Debug, Formatter},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 
 use bytestring::ByteString;
 use tokio::{
     sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
-    time::{Instant, MissedTickBehavior, interval, sleep_until},
+    time::Instant,
 };
 
-use remote_nodes::{GRACE, RemotePresence};
-use renamed::Renamed;
+use remote_nodes::RemotePresence;
 
 use crate::{
     bus::{Bus, BusMessage, NodeId, PresenceMessage},
     core::model::{Refusal, Timestamp, UserId},
-    hub::{Hub, registry::ConnectionObserver},
+    hub::registry::ConnectionObserver,
     storage::{ReadPool, WriterHandle, tables::dm_partners},
-    view::frames,
 };
-
-/// Most changes processed in one batch.
-const AT_ONCE: usize = 256;
-
-/// Heartbeat interval of a node.
-const HEARTBEAT_EVERY: Duration = Duration::from_secs(1);
 
 /// Online users of all nodes, and the queue of presence changes.
 pub struct Presence {
@@ -74,7 +67,7 @@ pub enum PresenceChange {
 }
 
 impl Presence {
-    /// Creates an empty presence and the queue that [`run`] processes.
+    /// Creates an empty presence and the queue that [`task::run`] processes.
     pub fn new(
         bus: Arc<Bus>,
         readers: ReadPool,
@@ -95,7 +88,7 @@ impl Presence {
         )
     }
 
-    /// Queues a change for [`run`].
+    /// Queues a change for [`task::run`].
     pub fn note(&self, change: PresenceChange) {
         if let PresenceChange::Moved(user) = change
             && !lock(&self.moved).insert(user)
@@ -104,6 +97,11 @@ impl Presence {
         }
         // Fails only at shutdown, when the receiver is gone.
         let _ = self.changes.send(change);
+    }
+
+    /// Takes a connection change of a user from the queue's index, so that a later one is queued again.
+    fn take_moved(&self, user: UserId) {
+        lock(&self.moved).remove(&user);
     }
 
     /// Returns the online dm partners of a user, sorted by id.
@@ -196,128 +194,6 @@ fn lock(users: &Mutex<HashSet<UserId>>) -> MutexGuard<'_, HashSet<UserId>> {
     users.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Processes presence changes until the server shuts down.
-pub async fn run(presence: Arc<Presence>, hub: Arc<Hub>, mut changes: UnboundedReceiver<PresenceChange>) {
-    let (mut grace_periods, mut renamed) = (GracePeriods::default(), Renamed::default());
-    let mut heartbeat = interval(HEARTBEAT_EVERY);
-    heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        let (mut batch, mut gone) = (Vec::new(), Vec::new());
-        tokio::select! {
-            count = changes.recv_many(&mut batch, AT_ONCE) => if count == 0 { return },
-            () = grace_periods.is_due() => {}
-            () = renamed.is_due() => {}
-            _ = heartbeat.tick(), if !presence.bus.is_alone() => gone = presence.send_heartbeat(),
-        }
-        let mut announcements = process(&presence, &hub, batch, &mut grace_periods, &mut renamed);
-        for (user, frame) in renamed.take_due() {
-            announcements.send(&hub, user, frame);
-        }
-        let now = Timestamp::now();
-        announcements.frames.extend(gone.into_iter().map(|user| (user, frames::presence(user, false, now))));
-        let gone = grace_periods.take_due();
-        let gone: Vec<_> = gone.into_iter().filter(|(user, _)| !hub.is_connected(*user)).collect();
-        for (user, at) in gone {
-            let (was_here, is_online) = presence.set_offline(user, at);
-            if was_here {
-                announcements.seen.push((user, at));
-            }
-            if was_here && !is_online {
-                announcements.frames.push((user, frames::presence(user, false, at)));
-            }
-        }
-        announcements.deliver(&presence, &hub).await;
-    }
-}
-
-/// Result of one batch: events to deliver and last-seen times to store.
-#[derive(Default)]
-struct Announcements {
-    seen: Vec<(UserId, Timestamp)>,
-    /// Events for the dm partners of a user.
-    frames: Vec<(UserId, ByteString)>,
-}
-
-fn process(
-    presence: &Presence,
-    hub: &Hub,
-    batch: Vec<PresenceChange>,
-    grace_periods: &mut GracePeriods,
-    renamed: &mut Renamed,
-) -> Announcements {
-    let mut announcements = Announcements::default();
-    for change in batch {
-        if let PresenceChange::Moved(user) = change {
-            // Removed before the state is read, so that a later change is queued again.
-            lock(&presence.moved).remove(&user);
-        }
-        match change {
-            PresenceChange::Moved(user) if hub.is_connected(user) => {
-                grace_periods.cancel(user);
-                if presence.set_online(user) {
-                    let now = Timestamp::now();
-                    announcements.seen.push((user, now));
-                    announcements.frames.push((user, frames::presence(user, true, now)));
-                }
-            }
-            PresenceChange::Moved(user) => grace_periods.start(user),
-            PresenceChange::NewDm(one, other) => {
-                send_if_online(presence, hub, one, other);
-                send_if_online(presence, hub, other, one);
-            }
-            PresenceChange::ProfileChanged(user, frame) => {
-                if let Some(frame) = renamed.changed(user, frame) {
-                    announcements.send(hub, user, frame);
-                }
-            }
-            PresenceChange::RemotePresence(from, message) => {
-                for (user, is_online, at) in presence.apply_remote(from, message) {
-                    announcements.frames.push((user, frames::presence(user, is_online, at)));
-                }
-            }
-        }
-    }
-    announcements
-}
-
-/// Sends `one` a presence event if `other` is online.
-fn send_if_online(presence: &Presence, hub: &Hub, one: UserId, other: UserId) {
-    if presence.lock().has(other) {
-        send_to(hub, one, &frames::presence(other, true, Timestamp::now()));
-    }
-}
-
-fn send_to(hub: &Hub, user: UserId, frame: &ByteString) {
-    hub.sockets_of(user).iter().for_each(|socket| socket.tell(frame));
-}
-
-impl Announcements {
-    /// Sends an event to a user, and queues it for the user's dm partners.
-    fn send(&mut self, hub: &Hub, user: UserId, frame: ByteString) {
-        send_to(hub, user, &frame);
-        self.frames.push((user, frame));
-    }
-
-    async fn deliver(self, presence: &Presence, hub: &Hub) {
-        if !self.frames.is_empty() {
-            let mut users: Vec<UserId> = self.frames.iter().map(|(user, _)| *user).collect();
-            users.sort_unstable();
-            users.dedup();
-            // If storage fails, these events are lost. Clients get the current state when they reconnect.
-            let pairs =
-                presence.readers.query(move |conn| dm_partners::of(conn, &users)).await.unwrap_or_default();
-            let mut partners: HashMap<UserId, Vec<UserId>> = HashMap::new();
-            for (user, partner) in pairs {
-                partners.entry(user).or_default().push(partner);
-            }
-            for (user, frame) in &self.frames {
-                partners.get(user).into_iter().flatten().for_each(|partner| send_to(hub, *partner, frame));
-            }
-        }
-        presence.store_last_seen(self.seen).await;
-    }
-}
-
 /// Most users whose last-seen time one transaction stores.
 const SEEN_AT_ONCE: usize = 100;
 
@@ -344,47 +220,5 @@ impl Debug for Presence {
 impl ConnectionObserver for Presence {
     fn connections_changed(&self, user: UserId) {
         self.note(PresenceChange::Moved(user));
-    }
-}
-
-/// Disconnected users within the grace period.
-#[derive(Default)]
-struct GracePeriods {
-    since: HashMap<UserId, Instant>,
-    /// Ordered by time of disconnection; entries of reconnected users are skipped later.
-    order: VecDeque<(Instant, UserId, Timestamp)>,
-}
-
-impl GracePeriods {
-    fn start(&mut self, user: UserId) {
-        let now = Instant::now();
-        self.since.insert(user, now);
-        self.order.push_back((now, user, Timestamp::now()));
-    }
-
-    fn cancel(&mut self, user: UserId) {
-        self.since.remove(&user);
-    }
-
-    async fn is_due(&self) {
-        match self.order.front() {
-            Some((since, ..)) => sleep_until(*since + GRACE).await,
-            None => std::future::pending().await,
-        }
-    }
-
-    /// Takes the users whose grace period is over, each with the time of disconnection.
-    fn take_due(&mut self) -> Vec<(UserId, Timestamp)> {
-        let (now, mut due) = (Instant::now(), Vec::new());
-        while let Some((since, user, at)) = self.order.front().copied()
-            && since + GRACE <= now
-        {
-            self.order.pop_front();
-            if self.since.get(&user) == Some(&since) {
-                self.since.remove(&user);
-                due.push((user, at));
-            }
-        }
-        due
     }
 }

@@ -8,13 +8,11 @@ use std::{
 
 use tokio::time::Instant;
 
+use super::grace_period::GRACE;
 use crate::{
     bus::{NodeId, PresenceMessage},
     core::model::{Timestamp, UserId},
 };
-
-/// Grace period before a disconnected user counts as offline; a reconnect within it is not reported.
-pub(super) const GRACE: Duration = Duration::from_secs(5);
 
 /// Lease of a node: without a message for this long, the node is considered gone.
 const LEASE: Duration = Duration::from_secs(15);

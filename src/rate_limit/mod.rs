@@ -4,7 +4,7 @@ mod gcra;
 mod keyed_map;
 mod rates;
 mod route_limits;
-mod turns;
+mod user_locks;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -16,7 +16,7 @@ pub(crate) use gcra::{Moment, moment, now};
 pub(crate) use keyed_map::KeyedMap;
 pub use rates::{LimitClass, Rates};
 pub use route_limits::RouteLimits;
-pub use turns::{MANY, Turns};
+pub use user_locks::{MANY, UserLocks};
 
 /// Number of shards of the map of users, to reduce lock contention.
 const SHARDS: usize = 64;

@@ -37,7 +37,7 @@ impl LimitClass {
 }
 
 /// Maximum number in a rate. An hour in nanoseconds times this is below 2^63.
-const MOST: u32 = 1_000_000;
+const MAX_COUNT: u32 = 1_000_000;
 
 impl Rate {
     /// Parses `10/s` or `10/s:30`.
@@ -57,7 +57,7 @@ impl Rate {
 }
 
 fn number(text: &str) -> Option<u32> {
-    text.trim().parse().ok().filter(|number| (1..=MOST).contains(number))
+    text.trim().parse().ok().filter(|number| (1..=MAX_COUNT).contains(number))
 }
 
 /// Rates by class; `None` is unlimited.
@@ -82,7 +82,7 @@ impl Rates {
                 )
             })?;
             let rate = Rate::parse(rate.trim()).ok_or_else(|| {
-                format!("\"{part}\" is no rate: give a number from 1 to {MOST} and s, m or h, and perhaps a burst, such as {name}=10/s:30")
+                format!("\"{part}\" is no rate: give a number from 1 to {MAX_COUNT} and s, m or h, and perhaps a burst, such as {name}=10/s:30")
             })?;
             if rates.0[kind as usize].replace(rate).is_some() {
                 return Err(format!("\"{name}\" is there twice"));

@@ -26,7 +26,7 @@ use crate::{
     hub::Hub,
     pictures::PictureProxy,
     presence::{self, Presence},
-    rate_limit::{RateLimiter, Turns},
+    rate_limit::{RateLimiter, UserLocks},
     state::AppState,
     storage::{
         ChatCache, DatabaseUrl, ReadPool, ServingLock, Writer, maintenance::checkpoint::BlockedCheckpoint,
@@ -146,7 +146,7 @@ impl Server {
             sightings: Sightings::default(),
             pictures,
             rate_limiter: RateLimiter::new(config.rate_limit, limit_meter),
-            crowd_turns: Turns::default(),
+            bulk_locks: UserLocks::default(),
             purge: Notify::new(),
             meters,
             draining: AtomicBool::new(false),
@@ -168,7 +168,7 @@ impl Server {
             actix_rt::spawn(look_at_hashes(state.clone())),
             actix_rt::spawn(store_sightings(state.clone())),
             actix_rt::spawn(watch_sockets(state.clone())),
-            actix_rt::spawn(presence::run(state.presence.clone(), state.hub.clone(), turns)),
+            actix_rt::spawn(presence::task::run(state.presence.clone(), state.hub.clone(), turns)),
             actix_rt::spawn(background_indexer::run(indexing.clone(), state.writer.clone())),
         ];
         tasks.extend(fetching.map(actix_rt::spawn));

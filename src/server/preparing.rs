@@ -50,7 +50,7 @@ pub(super) async fn prepare(
     config: &Config,
     meter: Option<Arc<StorageMeter>>,
 ) -> Result<Prepared, StartError> {
-    let stage = Stage::default();
+    let stage = StartupStage::default();
     let mut preparing = spawn_blocking({
         let (config, stage) = (config.clone(), stage.clone());
         move || Prepared::of(&config, meter, &stage)
@@ -67,9 +67,9 @@ pub(super) async fn prepare(
 
 /// Description of what the start waits for.
 #[derive(Debug, Clone, Default)]
-struct Stage(Arc<Mutex<String>>);
+struct StartupStage(Arc<Mutex<String>>);
 
-impl Stage {
+impl StartupStage {
     fn set(&self, what: String) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = what;
     }
@@ -80,7 +80,11 @@ impl Stage {
 }
 
 impl Prepared {
-    fn of(config: &Config, meter: Option<Arc<StorageMeter>>, stage: &Stage) -> Result<Self, StartError> {
+    fn of(
+        config: &Config,
+        meter: Option<Arc<StorageMeter>>,
+        stage: &StartupStage,
+    ) -> Result<Self, StartError> {
         let url = &config.database.database_url;
         stage.set(format!("{} to answer, or to be brought up to date", url.name()));
         let exclusive = ServingLock::take(url)?;

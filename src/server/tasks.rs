@@ -34,21 +34,21 @@ const WATCH_EVERY: Duration = Duration::from_secs(1);
 pub(super) async fn watch_revocations(state: Data<AppState>, watching: ReadPool, mut followed: Followed) {
     loop {
         let (known, began) = (followed.clone(), Instant::now());
-        if let Ok(news) = watching.query_one(move |conn| known.look(conn)).await {
+        if let Ok(news) = watching.query_one(move |conn| known.poll(conn)).await {
             let mut users: BTreeMap<UserId, bool> = news.iter().map(|news| (news.user, false)).collect();
             let mut is_current = true;
             for (user, is_done) in &mut users {
-                let is_rechecked = state.identities.recheck_here(*user).await;
+                let is_rechecked = state.identities.invalidate_here(*user).await;
                 is_current &= is_rechecked;
                 *is_done = is_rechecked && hand_over_chats_of(&state, *user).await.is_ok();
             }
             if is_current {
-                state.identities.looked(began);
+                state.identities.revocations_applied(began);
             }
             // Only users that were handled are marked as done; the others are retried at the next poll.
             let news = news.into_iter().filter(|news| users[&news.user]);
             let passed = news.inspect(log_deed).map(|news| news.number).collect();
-            followed.pass(passed);
+            followed.advance(passed);
         }
         actix_rt::time::sleep(WATCH_EVERY).await;
     }

@@ -1,7 +1,7 @@
 //! Services for chats and messages, used by REST handlers and by WebSocket commands.
 //!
-//! Each takes the result of parsing its fields. Callers without permission get the permission error, and
-//! never the parse error, which would reveal that the chat exists.
+//! Callers without permission get the permission error, and never an error of their fields, which would
+//! reveal that the chat exists.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -11,12 +11,13 @@ use crate::{
     chat::Answered,
     core::model::{
         ChatId, Command, Message, MessageId, Refusal, UserId,
-        command::{Action, ReactIntent},
+        command::{Action, MeChange, ReactIntent},
         emoji::Emoji,
         permission::Ability,
+        text::{ClientId, MessageBody},
     },
     error::ApiError,
-    input::{EditFields, MarkFields, MeFields, PostFields, ReactFields, TypingFields},
+    services::checked::Checked,
     state::AppState,
     storage::{queries::membership, tables::messages},
     view::frames,
@@ -29,37 +30,36 @@ pub async fn post_message(
     state: &AppState,
     caller: &Caller,
     chat: ChatId,
-    fields: Result<PostFields>,
+    fields: Checked<(MessageBody, Option<ClientId>)>,
 ) -> Result<Answered> {
     let by = caller.id();
-    let checked = fields.and_then(|fields| Ok(fields.check()?));
-    let (body, client_id) =
-        authorize_before_errors(checked, state.permitted(chat, by, Ability::Write)).await?;
+    let (body, client_id) = fields.authorize_errors(state.permitted(chat, by, Ability::Write)).await?;
     let action = Action::PostMessage { sender: caller.card.clone(), body, client_id };
     Ok(state.directory.command(Command { chat, by, action }).await?)
 }
 
-/// Edits a message. With `is_whole`, `content` is required. Otherwise a missing `content` changes nothing.
+/// Edits a message. Without a new text, nothing changes.
 pub async fn edit_message(
     state: &AppState,
     caller: &Caller,
     message: MessageId,
-    fields: Result<EditFields>,
-    is_whole: bool,
+    fields: Checked<Option<MessageBody>>,
 ) -> Result<Answered> {
     let by = caller.id();
-    let checked = fields.and_then(|fields| Ok(fields.check(is_whole)?));
-    let (Ok(Some(body)), true) = (&checked, state.config.allow_editing) else {
-        let own = own_message(state, by, message).await?;
-        state.permitted(own.chat, by, Ability::EditMessage { own: true }).await?;
-        if !state.config.allow_editing {
-            return Err(ApiError::FORBIDDEN);
+    let body = match fields.into_result() {
+        Ok(Some(body)) if state.config.allow_editing => body,
+        unchanged => {
+            let own = own_message(state, by, message).await?;
+            state.permitted(own.chat, by, Ability::EditMessage { own: true }).await?;
+            if !state.config.allow_editing {
+                return Err(ApiError::FORBIDDEN);
+            }
+            unchanged?;
+            return Ok(Answered::Message { json: frames::message(&own, &state.links), created: false });
         }
-        checked?;
-        return Ok(Answered::Message { json: frames::message(&own, &state.links), created: false });
     };
     let chat = chat_of(state, message).await?;
-    let action = Action::EditMessage { message, body: body.clone() };
+    let action = Action::EditMessage { message, body };
     Ok(state.directory.command(Command { chat, by, action }).await?)
 }
 
@@ -104,7 +104,7 @@ pub async fn react(
     state: &AppState,
     caller: &Caller,
     message: MessageId,
-    fields: Result<ReactFields>,
+    fields: Checked<Emoji>,
     intent: ReactIntent,
 ) -> Result<Reacted> {
     let by = caller.id();
@@ -113,7 +113,7 @@ pub async fn react(
         permission.await?;
         return Err(ApiError::FORBIDDEN);
     }
-    let emoji = authorize_before_errors(fields.and_then(|fields| Ok(fields.check()?)), permission).await?;
+    let emoji = fields.authorize_errors(permission).await?;
     let chat = chat_of(state, message).await?;
     let action = Action::React { message, emoji: emoji.clone(), intent };
     match state.directory.command(Command { chat, by, action }).await? {
@@ -137,11 +137,10 @@ pub async fn mark_as_read(
     state: &AppState,
     caller: &Caller,
     chat: ChatId,
-    fields: Result<MarkFields>,
+    fields: Checked<Option<MessageId>>,
 ) -> Result<i64> {
     let by = caller.id();
-    let checked = fields.and_then(|fields| Ok(fields.check()?));
-    let up_to = authorize_before_errors(checked, state.permitted(chat, by, Ability::TakePart)).await?;
+    let up_to = fields.authorize_errors(state.permitted(chat, by, Ability::TakePart)).await?;
     match state.directory.command(Command { chat, by, action: Action::MarkAsRead { up_to } }).await? {
         Answered::Marked(count) => Ok(count),
         _ => Err(Refusal::Internal.into()),
@@ -153,26 +152,20 @@ pub async fn change_me(
     state: &AppState,
     caller: &Caller,
     chat: ChatId,
-    fields: Result<MeFields>,
+    fields: Checked<MeChange>,
 ) -> Result<()> {
     let by = caller.id();
-    let checked = fields.and_then(|fields| Ok(fields.check()?));
-    let change = authorize_before_errors(checked, state.permitted(chat, by, Ability::TakePart)).await?;
+    let change = fields.authorize_errors(state.permitted(chat, by, Ability::TakePart)).await?;
     state.directory.command(Command { chat, by, action: Action::ChangeMe(change) }).await?;
     Ok(())
 }
 
 /// Publishes that the caller started or stopped typing in a chat.
-pub async fn typing(
-    state: &AppState,
-    caller: &Caller,
-    chat: ChatId,
-    fields: Result<TypingFields>,
-) -> Result<()> {
+pub async fn typing(state: &AppState, caller: &Caller, chat: ChatId, fields: Checked<bool>) -> Result<()> {
     let by = caller.id();
     // Checked first, so that non-members cannot start the chat's actor or make it load its members.
     state.permitted(chat, by, Ability::Write).await?;
-    let is_typing = fields?.check()?;
+    let is_typing = fields.into_result()?;
     state.directory.typing(chat, by, is_typing).await?;
     Ok(())
 }
@@ -200,19 +193,4 @@ async fn own_message(
 async fn chat_of(state: &AppState, message: MessageId) -> std::result::Result<ChatId, Refusal> {
     let place = state.readers.query_one(move |conn| messages::locate(conn, message)).await?;
     place.map(|(chat, _)| chat).ok_or(Refusal::NotFound)
-}
-
-/// Returns the checked fields. If they are invalid, checks the permission first, so that only permitted
-/// callers get the validation error.
-pub async fn authorize_before_errors<T>(
-    checked: Result<T>,
-    permission: impl Future<Output = std::result::Result<(), Refusal>>,
-) -> Result<T> {
-    match checked {
-        Ok(value) => Ok(value),
-        Err(error) => {
-            permission.await?;
-            Err(error)
-        }
-    }
 }

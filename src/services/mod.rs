@@ -2,5 +2,7 @@
 
 mod access;
 pub mod accounts;
+pub mod chats;
+pub mod checked;
 pub mod messages;
 pub mod succession;

@@ -5,6 +5,7 @@
 
 pub mod commands;
 pub mod db;
+mod fair_semaphore;
 pub mod maintenance;
 pub mod message_search;
 pub mod metrics;
@@ -14,7 +15,6 @@ pub mod queries;
 pub mod readers;
 pub mod schema;
 pub mod tables;
-mod turns;
 pub mod writer;
 
 pub use db::{

@@ -5,8 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actix_rt::task::spawn_blocking;
-use tokio::time::timeout_at;
+use tokio::{task::spawn_blocking, time::timeout_at};
 
 use super::{
     Access, AnyConn, DatabaseUrl, OpenError, Principal, StorageError, StorageMeter,
@@ -14,7 +13,7 @@ use super::{
         session::{is_lost, limit_statements},
         transaction::snapshot,
     },
-    turns::{NoTurn, Turn, Turns},
+    fair_semaphore::{AcquireError, FairSemaphore, Permit},
 };
 use crate::core::model::Refusal;
 
@@ -32,7 +31,7 @@ pub struct ReadPool {
     pool: Arc<Mutex<Option<r2d2::Pool<Opener>>>>,
     size: u32,
     /// One permit for each connection, so that no thread blocks while it waits for one.
-    turns: Arc<Turns>,
+    permits: Arc<FairSemaphore>,
     may_hang: bool,
     meter: Option<Arc<StorageMeter>>,
 }
@@ -56,14 +55,14 @@ impl ReadPool {
             .build(Opener(url.clone()))
             .map_err(|error| OpenError::new(&url.name(), error))?;
         let may_hang = matches!(url, DatabaseUrl::Postgres(_));
-        let (pool, turns) = (Arc::new(Mutex::new(Some(pool))), Turns::new(size as usize, share));
-        Ok(Self { pool, size, turns, may_hang, meter })
+        let (pool, permits) = (Arc::new(Mutex::new(Some(pool))), FairSemaphore::new(size as usize, share));
+        Ok(Self { pool, size, permits, may_hang, meter })
     }
 
     /// Closes the pool: rejects new queries and drains the others until `deadline`. A connection still in use
     /// then closes once its query ends.
     pub async fn close(&self, deadline: Instant) {
-        self.turns.close(deadline).await;
+        self.permits.close(deadline).await;
         let pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner).take();
         let _ = spawn_blocking(move || drop(pool)).await;
     }
@@ -86,23 +85,24 @@ impl ReadPool {
 
     /// Returns the number of connections in use, and of all connections.
     pub fn busy(&self) -> (usize, usize) {
-        (self.turns.taken(), self.size as usize)
+        (self.permits.in_use(), self.size as usize)
     }
 
     /// Waits for a permit to use a connection. On timeout, a principal that has its full share is throttled.
     /// One with less gets `Busy`, since others use the rest.
-    async fn turn(&self, deadline: tokio::time::Instant) -> Result<Turn, Refusal> {
+    async fn acquire(&self, deadline: tokio::time::Instant) -> Result<Permit, Refusal> {
         let principal = Principal::current();
-        let before = self.turns.ended(principal);
-        match timeout_at(deadline, self.turns.take(principal)).await {
-            Ok(Ok(turn)) => return Ok(turn),
-            Ok(Err(NoTurn::Closed)) => return Err(Refusal::Busy),
-            Ok(Err(NoTurn::QueueFull)) | Err(_) => {}
+        let before = self.permits.returned_by(principal);
+        match timeout_at(deadline, self.permits.acquire(principal)).await {
+            Ok(Ok(permit)) => return Ok(permit),
+            Ok(Err(AcquireError::Closed)) => return Err(Refusal::Busy),
+            Ok(Err(AcquireError::QueueFull)) | Err(_) => {}
         }
         // If none of its queries ended during the wait, the database is slow, and the principal is not to
         // blame.
-        let is_slow = self.may_hang && self.turns.ended(principal) == before;
-        let is_throttled = principal != Principal::Server && self.turns.has_its_share(principal) && !is_slow;
+        let is_slow = self.may_hang && self.permits.returned_by(principal) == before;
+        let is_throttled =
+            principal != Principal::Server && self.permits.has_full_share(principal) && !is_slow;
         Err(if is_throttled { Refusal::Throttled } else { Refusal::Busy })
     }
 
@@ -112,15 +112,17 @@ impl ReadPool {
     ) -> Result<T, Refusal> {
         let asked = Instant::now();
         let deadline = tokio::time::Instant::from_std(asked) + WAIT;
-        let turn = self.turn(deadline).await.inspect_err(|_| {
-            self.meter.iter().for_each(|meter| meter.turned_away.inc());
+        let permit = self.acquire(deadline).await.inspect_err(|_| {
+            if let Some(meter) = &self.meter {
+                meter.turned_away.inc();
+            }
         })?;
         let pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner).clone().ok_or(Refusal::Busy)?;
         let timed = self.meter.clone().map(|meter| Timed::new(meter, asked));
         let span = tracing::Span::current();
         let answer = spawn_blocking(move || {
             let _entered = span.enter();
-            let _turn = turn;
+            let _permit = permit;
             // Records the time when the query ends, even by a panic.
             let _timed = timed;
             let mut reader = pool.get().map_err(|error| StorageError::Unavailable(error.to_string()))?;

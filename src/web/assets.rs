@@ -11,7 +11,7 @@ use actix_web::{
 };
 
 use crate::{
-    api::{Answer, is_known},
+    api::{HandlerResult, is_known},
     core::secrets,
     error::ApiError,
 };
@@ -115,19 +115,19 @@ pub fn text(path: &str) -> &'static str {
 }
 
 /// `GET /messages/static/{version}/{path}`
-pub async fn show(request: HttpRequest, path: Path<(String, String)>) -> Answer {
+pub async fn show(request: HttpRequest, path: Path<(String, String)>) -> HandlerResult {
     let (version, path) = path.into_inner();
     let asset = ASSETS.get(path.as_str()).ok_or(ApiError::NOT_FOUND)?;
     // A page loaded before an update may request an older version. It gets the current file, uncached.
     Ok(asset.answer(&request, if version == *VERSION { LASTING } else { FRESH }))
 }
 
-async fn fresh(request: HttpRequest, path: &str) -> Answer {
+async fn fresh(request: HttpRequest, path: &str) -> HandlerResult {
     Ok(ASSETS.get(path).ok_or(ApiError::NOT_FOUND)?.answer(&request, FRESH))
 }
 
 /// `GET /messages/widgets.js`: stable URL of the widgets of the current version.
-pub async fn widgets(request: HttpRequest) -> Answer {
+pub async fn widgets(request: HttpRequest) -> HandlerResult {
     static WIDGETS: LazyLock<Asset> = LazyLock::new(|| {
         let script = format!("export * from \"./static/{}/widgets.js\";\n", *VERSION);
         Asset::new(&File { path: "widgets.js", plain: script.leak().as_bytes(), gzip: &[] })
@@ -136,11 +136,11 @@ pub async fn widgets(request: HttpRequest) -> Answer {
 }
 
 /// `GET /messages/greenroom.js`
-pub async fn client(request: HttpRequest) -> Answer {
+pub async fn client(request: HttpRequest) -> HandlerResult {
     fresh(request, "greenroom.js").await
 }
 
 /// `GET /messages/greenroom.d.ts`
-pub async fn client_types(request: HttpRequest) -> Answer {
+pub async fn client_types(request: HttpRequest) -> HandlerResult {
     fresh(request, "greenroom.d.ts").await
 }

@@ -12,7 +12,7 @@ use url::form_urlencoded;
 
 use super::assets;
 use crate::{
-    api::{self, Answer, page::Query, sign_in},
+    api::{self, HandlerResult, query::Query, sign_in},
     middleware::authenticate,
     openapi,
     state::AppState,
@@ -90,7 +90,7 @@ fn go_to(address: &str) -> HttpResponse {
 }
 
 /// `GET /` and `GET /messages/`
-pub async fn messages(state: Data<AppState>, request: HttpRequest) -> Answer {
+pub async fn messages(state: Data<AppState>, request: HttpRequest) -> HandlerResult {
     if authenticate::optional_user(&request, &state).await?.is_some() {
         return Ok(page(&state, "messages"));
     }
@@ -99,18 +99,18 @@ pub async fn messages(state: Data<AppState>, request: HttpRequest) -> Answer {
 }
 
 /// `GET /demo/`, without authentication: visitors see what they would see on a host's site.
-pub async fn demo(state: Data<AppState>) -> Answer {
+pub async fn demo(state: Data<AppState>) -> HandlerResult {
     Ok(page(&state, "demo"))
 }
 
 /// `GET /messages/api/docs/`, without authentication.
-pub async fn reference(state: Data<AppState>) -> Answer {
+pub async fn reference(state: Data<AppState>) -> HandlerResult {
     Ok(page(&state, "reference"))
 }
 
 /// `GET /messages/api/`, without authentication: for browsers a page with all routes, for others links as
 /// JSON.
-pub async fn index(state: Data<AppState>, request: HttpRequest) -> Answer {
+pub async fn index(state: Data<AppState>, request: HttpRequest) -> HandlerResult {
     static INDEX: LazyLock<String> =
         LazyLock::new(|| filled_in("index").replace("{{list}}", &openapi::index()));
     let accepted = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -124,7 +124,7 @@ pub async fn index(state: Data<AppState>, request: HttpRequest) -> Answer {
 }
 
 /// `GET /login/`
-pub async fn sign_in(state: Data<AppState>, request: HttpRequest) -> Answer {
+pub async fn sign_in(state: Data<AppState>, request: HttpRequest) -> HandlerResult {
     if authenticate::optional_user(&request, &state).await?.is_none() {
         static PAGE: LazyLock<String> = LazyLock::new(|| filled_in("login"));
         let address = state.config.public_url.as_deref().unwrap_or_default();

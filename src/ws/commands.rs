@@ -13,12 +13,12 @@ use tracing::{Instrument, Span};
 use super::{
     client_frame::ClientFrame,
     room_watch::{Watched, unwatch, watch},
-    server_frame::{Ack, Answer, ack_frame, error_frame},
+    server_frame::{Ack, CommandReply, ack_frame, error_frame},
 };
 use crate::{
     auth::{
         Caller,
-        audit::{self, Who},
+        audit::{self, AuditUser},
     },
     chat::Answered,
     core::model::{FieldErrors, Refusal, command::ReactIntent},
@@ -26,7 +26,7 @@ use crate::{
     hub::Subscriber,
     input::{EditFields, Field, MarkFields, PostFields, ReactFields, TypingFields},
     rate_limit::LimitClass,
-    services::messages,
+    services::{checked::Checked, messages},
     state::AppState,
 };
 
@@ -54,21 +54,21 @@ pub struct Client {
 pub async fn run_commands(
     client: Client,
     mut frames: mpsc::Receiver<ClientFrame>,
-    session: Recipient<Answer>,
+    session: Recipient<CommandReply>,
 ) {
     let mut under_way: FuturesOrdered<LocalBoxFuture<'static, ByteString>> = FuturesOrdered::new();
     loop {
         tokio::select! {
             biased;
-            Some(answer) = under_way.next(), if !under_way.is_empty() => session.do_send(Answer(answer)),
+            Some(answer) = under_way.next(), if !under_way.is_empty() => session.do_send(CommandReply(answer)),
             frame = frames.recv(), if under_way.len() < AT_ONCE => {
                 let Some(frame) = frame else { break };
-                match client.state.identities.still_works(&client.caller.credential).await {
+                match client.state.identities.is_valid(&client.caller.credential).await {
                     Ok(true) if !client.socket.is_closing() => {}
                     // The socket is closed or closing.
                     Ok(_) => continue,
                     Err(refusal) => {
-                        session.do_send(Answer(frame.error(&refusal.into())));
+                        session.do_send(CommandReply(frame.error(&refusal.into())));
                         continue;
                     }
                 }
@@ -83,9 +83,9 @@ pub async fn run_commands(
                     }
                 } else {
                     while let Some(earlier) = under_way.next().await {
-                        session.do_send(Answer(earlier));
+                        session.do_send(CommandReply(earlier));
                     }
-                    session.do_send(Answer(answer.await));
+                    session.do_send(CommandReply(answer.await));
                 }
             }
         }
@@ -100,7 +100,11 @@ async fn answer(client: Client, frame: ClientFrame) -> ByteString {
         Ok(answer) => ack_frame(id.as_deref(), answer),
         Err(error) => {
             if error.status_code() == StatusCode::FORBIDDEN {
-                audit::note("refused: a command of a socket", Who::from(&*client.caller.card), client.from);
+                audit::note(
+                    "refused: a command of a socket",
+                    AuditUser::from(&*client.caller.card),
+                    client.from,
+                );
             }
             error_frame(&error, id.as_deref())
         }
@@ -123,11 +127,11 @@ async fn run_command(client: &Client, frame: ClientFrame) -> Result<Ack, ApiErro
     match &*frame.kind() {
         "send_message" => {
             let fields = PostFields { content: frame.content.clone(), client_id: frame.client_id.clone() };
-            message(messages::post_message(state, caller, frame.chat()?, Ok(fields)).await?)
+            message(messages::post_message(state, caller, frame.chat()?, fields.check().into()).await?)
         }
         "edit_message" => {
             let fields = EditFields { content: frame.content.clone() };
-            message(messages::edit_message(state, caller, frame.message()?, Ok(fields), true).await?)
+            message(messages::edit_message(state, caller, frame.message()?, fields.check(true).into()).await?)
         }
         "delete_message" => {
             messages::delete_message(state, caller, frame.message()?).await?;
@@ -138,20 +142,20 @@ async fn run_command(client: &Client, frame: ClientFrame) -> Result<Ack, ApiErro
             let fields = ReactFields { emoji: frame.emoji.clone() };
             // An invalid action is reported only to users who may see the message.
             let intent = intent(&frame.action);
-            let intent = messages::authorize_before_errors(intent, async {
-                messages::may_react(state, caller.id(), message_id).await
-            });
-            let reacted = messages::react(state, caller, message_id, Ok(fields), intent.await?).await?;
+            let permission = messages::may_react(state, caller.id(), message_id);
+            let intent = Checked::from(intent).authorize_errors(permission).await?;
+            let reacted = messages::react(state, caller, message_id, fields.check().into(), intent).await?;
             Ok(Ack::Reacted { action: reacted.action(), emoji: reacted.emoji.as_str(), message_id })
         }
         "mark_as_read" => {
             let fields = MarkFields { message_id: frame.message_id.clone() };
-            let marked_count = messages::mark_as_read(state, caller, frame.chat()?, Ok(fields)).await?;
+            let marked_count =
+                messages::mark_as_read(state, caller, frame.chat()?, fields.check().into()).await?;
             Ok(Ack::Marked { marked_count })
         }
         "typing" => {
             let fields = TypingFields { is_typing: frame.is_typing.clone() };
-            messages::typing(state, caller, frame.chat()?, Ok(fields)).await?;
+            messages::typing(state, caller, frame.chat()?, fields.check().into()).await?;
             Ok(Ack::Done {})
         }
         "watch" => Ok(Ack::Watching { seq: watch(state, socket, watched, frame.chat()?).await? }),

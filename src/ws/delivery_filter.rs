@@ -77,9 +77,15 @@ impl DeliveryFilter {
                 (_, None) => None,
                 (standing, Some(seq)) => {
                     match standing {
-                        SubscriptionChange::Leaves => drop(noted.insert(chat, Some(seq))),
-                        SubscriptionChange::Joins => drop(noted.insert(chat, None)),
-                        _ => drop(noted.entry(chat).or_default()),
+                        SubscriptionChange::Leaves => {
+                            noted.insert(chat, Some(seq));
+                        }
+                        SubscriptionChange::Joins => {
+                            noted.insert(chat, None);
+                        }
+                        _ => {
+                            noted.entry(chat).or_default();
+                        }
                     }
                     None
                 }
@@ -113,7 +119,9 @@ fn filter_live(heads: &mut Heads, only: &Only, chat: ChatId, batch: &FrameBatch)
     };
     let frames = batch.frames_after(*last)?;
     match batch.standing {
-        SubscriptionChange::Leaves => drop(heads.remove(&chat)),
+        SubscriptionChange::Leaves => {
+            heads.remove(&chat);
+        }
         SubscriptionChange::Joins if only.as_ref().is_some_and(|only| !only.contains(&chat)) => return None,
         _ => *last = seq,
     }

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Most rooms that one socket may observe.
-pub const MOST_WATCHED: usize = 100;
+pub const MAX_WATCHED: usize = 100;
 
 /// The rooms that a socket observes, each with the last `seq` sent. Shared by the session and the task that
 /// runs its commands.
@@ -24,8 +24,8 @@ impl Watched {
     /// Adds a room; an error if the socket observes too many.
     fn begin(&self, room: ChatId) -> Result<(), FieldErrors> {
         let mut rooms = self.0.borrow_mut();
-        if rooms.len() >= MOST_WATCHED && !rooms.contains_key(&room) {
-            let sentence = format!("A socket watches no more than {MOST_WATCHED} rooms.");
+        if rooms.len() >= MAX_WATCHED && !rooms.contains_key(&room) {
+            let sentence = format!("A socket watches no more than {MAX_WATCHED} rooms.");
             return Err(FieldErrors::of("chat_id", sentence));
         }
         rooms.entry(room).or_insert(0);

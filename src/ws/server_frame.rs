@@ -74,7 +74,7 @@ pub fn error_frame(error: &ApiError, id: Option<&RawValue>) -> ByteString {
 /// A rendered response for the session to send.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub struct Answer(pub ByteString);
+pub struct CommandReply(pub ByteString);
 
 #[derive(Serialize, ToSchema)]
 pub(crate) struct CaughtUp<'a> {

@@ -12,7 +12,7 @@ use super::{
 };
 
 /// Most users in one request. All are processed in one transaction, which delays other writes.
-pub const MOST_USERS: usize = 200;
+pub const MAX_USERS: usize = 200;
 
 /// A lasting change that one user requests of one chat.
 #[derive(Debug, Clone)]
@@ -100,9 +100,23 @@ impl Action {
 /// The changes to [`super::Me`]; `None` leaves a field unchanged.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct MeChange {
-    pub muted_until: Option<Option<Timestamp>>,
+    pub mute: Option<Mute>,
     pub is_pinned: Option<bool>,
-    pub unread_from: Option<Option<MessageId>>,
+    pub unread_mark: Option<UnreadMark>,
+}
+
+/// Whether clients show notifications for a chat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mute {
+    Off,
+    Until(Timestamp),
+}
+
+/// A member's own mark of the first unread message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnreadMark {
+    Cleared,
+    From(MessageId),
 }
 
 /// The requested state of a reaction.

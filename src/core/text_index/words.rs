@@ -4,7 +4,7 @@ use super::Matching;
 use crate::core::model::case_folding::{Traced, fold};
 
 /// Most highlights in one message, and most words that are highlighted. Later matches are not highlighted.
-const MOST_HIGHLIGHTS: usize = 100;
+const MAX_HIGHLIGHTS: usize = 100;
 
 /// The distinct words of a search, and how they match.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,8 +48,8 @@ impl Words {
     pub fn highlights(&self, text: &str) -> Vec<(usize, usize)> {
         let text = Traced::new(text);
         let mut found = Vec::new();
-        for word in self.iter().take(MOST_HIGHLIGHTS) {
-            let hits = self.matching.places(&text.folded, word).take(MOST_HIGHLIGHTS);
+        for word in self.iter().take(MAX_HIGHLIGHTS) {
+            let hits = self.matching.places(&text.folded, word).take(MAX_HIGHLIGHTS);
             found.extend(hits.map(|start| text.origin(start, start + word.len())));
         }
         found.sort_unstable();
@@ -60,7 +60,7 @@ impl Words {
                 _ => merged.push((start, end)),
             }
         }
-        merged.truncate(MOST_HIGHLIGHTS);
+        merged.truncate(MAX_HIGHLIGHTS);
         merged
     }
 }

@@ -16,7 +16,7 @@ const MAX_HEADERS: usize = 64;
 const READ_SIZE: usize = 32 << 10;
 
 /// A connection that is opened on first use, and reopened after the server has closed it.
-pub(crate) struct Connection {
+pub(crate) struct HttpConnection {
     target: Rc<Target>,
     stream: Option<TcpStream>,
     request: Vec<u8>,
@@ -25,7 +25,7 @@ pub(crate) struct Connection {
 
 /// A complete response.
 #[derive(Debug)]
-pub(crate) struct Answer<'a> {
+pub(crate) struct Response<'a> {
     pub(crate) status: u16,
     /// `name=value` of the cookie that the response sets.
     pub(crate) cookie: Option<String>,
@@ -34,7 +34,7 @@ pub(crate) struct Answer<'a> {
 
 /// The head of a response, as far as the load generator needs it.
 #[derive(Debug, Default)]
-pub(crate) struct Head {
+pub(crate) struct ResponseHead {
     pub(crate) status: u16,
     length: usize,
     /// `Retry-After`, in seconds.
@@ -45,7 +45,7 @@ pub(crate) struct Head {
     closes: bool,
 }
 
-impl Connection {
+impl HttpConnection {
     pub(crate) fn new(target: Rc<Target>) -> Self {
         Self { target, stream: None, request: Vec::new(), answer: Vec::new() }
     }
@@ -57,7 +57,7 @@ impl Connection {
         path: &str,
         header: &str,
         body: &[u8],
-    ) -> io::Result<Answer<'_>> {
+    ) -> io::Result<Response<'_>> {
         self.write(method, path, header, body);
         let result = self.exchange().await;
         if result.is_err() {
@@ -67,7 +67,7 @@ impl Connection {
         if head.closes {
             self.stream = None;
         }
-        Ok(Answer { status: head.status, cookie: head.cookie, body: &self.answer[body] })
+        Ok(Response { status: head.status, cookie: head.cookie, body: &self.answer[body] })
     }
 
     fn write(&mut self, method: &str, path: &str, header: &str, body: &[u8]) {
@@ -85,7 +85,7 @@ impl Connection {
         self.request.extend_from_slice(body);
     }
 
-    async fn exchange(&mut self) -> io::Result<(Head, Range<usize>)> {
+    async fn exchange(&mut self) -> io::Result<(ResponseHead, Range<usize>)> {
         // The server closes idle connections.
         let is_closed = self.stream.as_ref().is_some_and(|stream| !is_open(stream));
         if is_closed {
@@ -107,9 +107,9 @@ fn is_open(stream: &TcpStream) -> bool {
 }
 
 /// Reads a complete response. Returns its head and the range of its body.
-async fn read(stream: &mut TcpStream, bytes: &mut Vec<u8>) -> io::Result<(Head, Range<usize>)> {
+async fn read(stream: &mut TcpStream, bytes: &mut Vec<u8>) -> io::Result<(ResponseHead, Range<usize>)> {
     bytes.clear();
-    let mut head = Head::default();
+    let mut head = ResponseHead::default();
     loop {
         read_more(stream, bytes).await?;
         if head.body.is_none() {
@@ -136,26 +136,27 @@ async fn read_more(stream: &mut TcpStream, bytes: &mut Vec<u8>) -> io::Result<()
 }
 
 /// Parses the head of a response; its `body` is `None` while the head is incomplete.
-pub(crate) fn read_head(bytes: &[u8]) -> io::Result<Head> {
+pub(crate) fn read_head(bytes: &[u8]) -> io::Result<ResponseHead> {
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut response = httparse::Response::new(&mut headers);
     let parsed = response.parse(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-    let httparse::Status::Complete(body) = parsed else { return Ok(Head::default()) };
-    let mut head = Head { status: response.code.unwrap_or(0), body: Some(body), ..Head::default() };
+    let httparse::Status::Complete(body) = parsed else { return Ok(ResponseHead::default()) };
+    let mut head =
+        ResponseHead { status: response.code.unwrap_or(0), body: Some(body), ..ResponseHead::default() };
     for header in response.headers {
         read_header(&mut head, header);
     }
     Ok(head)
 }
 
-impl Head {
+impl ResponseHead {
     /// Returns the offset of the first byte after the head; `None` while the head is incomplete.
     pub(crate) fn end(&self) -> Option<usize> {
         self.body
     }
 }
 
-fn read_header(head: &mut Head, header: &httparse::Header) {
+fn read_header(head: &mut ResponseHead, header: &httparse::Header) {
     let is = |name: &str| header.name.eq_ignore_ascii_case(name);
     let value = || std::str::from_utf8(header.value).unwrap_or_default().trim();
     if is("content-length") {

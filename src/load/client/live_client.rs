@@ -80,7 +80,7 @@ impl Client {
         *self.writer.borrow_mut() = Some(socket.writer.clone());
         self.phase.set(Phase::Connecting);
         let client = self.clone();
-        let receiver = actix_rt::spawn(async move { client.receive_events(socket, resumes).await });
+        let receiver = tokio::task::spawn_local(async move { client.receive_events(socket, resumes).await });
         *self.receiver.borrow_mut() = Some(receiver);
         loop {
             match self.phase.get() {

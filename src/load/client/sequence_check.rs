@@ -2,7 +2,7 @@
 
 /// The newest `seq` received of a chat.
 #[derive(Debug, Clone, Default)]
-struct Head {
+struct ChatHead {
     chat: i64,
     seq: i64,
     /// Ranges of numbers that were skipped, both ends inclusive.
@@ -13,7 +13,7 @@ struct Head {
 #[derive(Debug, Default)]
 pub(crate) struct SequenceCheck {
     /// Sorted by chat.
-    heads: Vec<Head>,
+    heads: Vec<ChatHead>,
     has_begun: bool,
 }
 
@@ -36,7 +36,7 @@ impl SequenceCheck {
             self.has_begun = true;
             self.heads = chats
                 .iter()
-                .map(|(chat, seq)| Head { chat: *chat, seq: *seq, skipped: Vec::new() })
+                .map(|(chat, seq)| ChatHead { chat: *chat, seq: *seq, skipped: Vec::new() })
                 .collect();
             self.heads.sort_unstable_by_key(|head| head.chat);
         }
@@ -74,13 +74,13 @@ impl SequenceCheck {
         }
     }
 
-    fn head(&mut self, chat: i64) -> Option<&mut Head> {
+    fn head(&mut self, chat: i64) -> Option<&mut ChatHead> {
         let index = self.heads.binary_search_by_key(&chat, |head| head.chat).ok()?;
         Some(&mut self.heads[index])
     }
 }
 
-impl Head {
+impl ChatHead {
     fn classify_old(&mut self, seq: i64) -> Verdict {
         let gap = self.skipped.iter().position(|(from, to)| (*from..=*to).contains(&seq));
         let Some(gap) = gap else { return Verdict::Duplicate };

@@ -43,7 +43,7 @@ enum SendState {
 
 /// A chat of the run.
 #[derive(Debug, Clone, Copy)]
-struct Chat {
+struct ChatDeliveries {
     id: i64,
     /// Clients that are to receive its messages.
     subscribers: u32,
@@ -76,7 +76,7 @@ impl Faults {
 pub(crate) struct Deliveries {
     pub(crate) clock: Clock,
     sent: Vec<Sent>,
-    chats: Vec<Chat>,
+    chats: Vec<ChatDeliveries>,
     /// Messages due before this moment are not measured.
     pub(crate) measured_from: Moment,
     /// Time from when a message was due until the server's answer.
@@ -98,8 +98,11 @@ pub(crate) struct Deliveries {
 impl Deliveries {
     /// Creates an empty record for the chats of an environment.
     pub(crate) fn of(environment: &Environment) -> Rc<RefCell<Self>> {
-        let chats =
-            environment.fixtures.chats.iter().map(|chat| Chat { id: chat.id, subscribers: 0, excluded: 0 });
+        let chats = environment.fixtures.chats.iter().map(|chat| ChatDeliveries {
+            id: chat.id,
+            subscribers: 0,
+            excluded: 0,
+        });
         Rc::new(RefCell::new(Self {
             clock: environment.clock,
             sent: Vec::new(),

@@ -85,7 +85,7 @@ impl Sampler {
         });
         sampler.last.set(sampler.checkpoint());
         let periodic = sampler.clone();
-        let task = actix_rt::spawn(async move {
+        let task = tokio::task::spawn_local(async move {
             for number in 1.. {
                 periodic.clock.until(begun + number * nanos(SAMPLE_INTERVAL)).await;
                 periodic.sample();

@@ -19,7 +19,7 @@ type Drawn = Result<(), DrawingAreaErrorKind<std::io::Error>>;
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
 /// A line of a plot: name and points.
-type Line<'a> = (&'a str, Vec<(f64, f64)>);
+type ChartLine<'a> = (&'a str, Vec<(f64, f64)>);
 
 /// Renders the page.
 pub(crate) fn page(results: &Results) -> Result<String, String> {
@@ -27,7 +27,7 @@ pub(crate) fn page(results: &Results) -> Result<String, String> {
     for (name, bars) in results.bars.iter().filter(|(_, bars)| bars.iter().any(|(_, count)| *count > 0)) {
         plots.push_str(&plot(&format!("{name}: latency histogram"), |area| histogram(area, bars))?);
     }
-    let line = |name, value: fn(&Sample) -> f64| -> Line {
+    let line = |name, value: fn(&Sample) -> f64| -> ChartLine {
         (name, results.samples.iter().map(|sample| (sample.second, value(sample))).collect())
     };
     let done = [line("operations", |sample| sample.operations_per_second)];
@@ -38,7 +38,7 @@ pub(crate) fn page(results: &Results) -> Result<String, String> {
         line("client", |sample| sample.client_cpu_percent),
     ];
     let memory = [line("server", |sample| sample.server_rss_bytes as f64 / f64::from(1 << 20))];
-    let all: [(&str, &[Line]); 5] = [
+    let all: [(&str, &[ChartLine]); 5] = [
         ("Operations a second", &done),
         ("Deliveries a second", &delivered),
         ("Latency of operations, milliseconds", &took),
@@ -66,7 +66,7 @@ pub(crate) fn page(results: &Results) -> Result<String, String> {
     ))
 }
 
-fn has_any(lines: &[Line]) -> bool {
+fn has_any(lines: &[ChartLine]) -> bool {
     lines.iter().any(|(_, points)| points.iter().any(|(_, value)| *value > 0.0))
 }
 
@@ -106,7 +106,7 @@ fn steps(bars: &[(f64, u64)]) -> Vec<(f64, f64)> {
     points
 }
 
-fn over_time(area: &Area, lines: &[Line]) -> Drawn {
+fn over_time(area: &Area, lines: &[ChartLine]) -> Drawn {
     let points = || lines.iter().flat_map(|(_, points)| points);
     let last = points().map(|(second, _)| *second).fold(0.1, f64::max);
     let most = points().map(|(_, value)| *value).fold(f64::MIN_POSITIVE, f64::max);

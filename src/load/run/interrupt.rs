@@ -30,7 +30,7 @@ impl Interrupt {
         let mut terminated = signal(SignalKind::terminate())?;
         let interrupt = Self::default();
         let flag = interrupt.0.clone();
-        actix_rt::spawn(async move {
+        tokio::task::spawn_local(async move {
             tokio::select! {
                 _ = interrupted.recv() => {}
                 _ = terminated.recv() => {}

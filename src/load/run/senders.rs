@@ -15,11 +15,11 @@ use crate::load::{
     client::{
         clients::{Clients, chats_of},
         event::ServerEvent,
-        http::Connection,
+        http::HttpConnection,
         live_client::OnAnswer,
     },
     environment::Environment,
-    fixtures::plan::{Chat, content},
+    fixtures::plan::{PlannedChat, content},
     measure::{clock::Moment, deliveries::Deliveries},
 };
 
@@ -48,7 +48,7 @@ impl Sending {
     ) {
         let next = Cell::new(0_usize);
         let worker = async || {
-            let mut connection = Connection::new(environment.target.clone());
+            let mut connection = HttpConnection::new(environment.target.clone());
             while let Some(due) = pacer.next().await {
                 let number = next.replace(next.get() + 1);
                 let (chat, round) =
@@ -63,11 +63,11 @@ impl Sending {
         &self,
         environment: &Environment,
         deliveries: &Rc<RefCell<Deliveries>>,
-        connection: &mut Connection,
+        connection: &mut HttpConnection,
         (chat, round): (usize, usize),
         due: Moment,
     ) {
-        let Chat { id, members } = &environment.fixtures.chats[chat];
+        let PlannedChat { id, members } = &environment.fixtures.chats[chat];
         let sender = &environment.fixtures.people[members[round % members.len()] as usize];
         let number = deliveries.borrow_mut().begin_message(chat as u32, due);
         let body = format!(r#"{{"content":"{}"}}"#, content(number, self.size));
@@ -136,7 +136,7 @@ pub(crate) async fn post_once(
     let once = Sending { senders: WORKERS, size: 1, until_delivered: false, in_flight: None };
     let next = Cell::new(0);
     let worker = async || {
-        let mut connection = Connection::new(environment.target.clone());
+        let mut connection = HttpConnection::new(environment.target.clone());
         while let Some(chat) = chats.get(next.replace(next.get() + 1)) {
             let due = environment.clock.now();
             once.post(environment, deliveries, &mut connection, (*chat as usize, 0), due).await;
@@ -208,7 +208,7 @@ impl Commands {
             let Some(sender) = commands.sender_of.borrow_mut().remove(&number) else { return };
             if commands.until_delivered.get() && status.is_none() {
                 let (commands, deliveries) = (commands.clone(), deliveries.clone());
-                actix_rt::spawn(async move {
+                tokio::task::spawn_local(async move {
                     wait_for_delivery(&deliveries, number).await;
                     commands.make_ready(sender);
                 });

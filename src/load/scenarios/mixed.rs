@@ -17,7 +17,7 @@ use crate::load::{
     client::{
         clients::{Clients, chats_of},
         event::ServerEvent,
-        http::Connection,
+        http::HttpConnection,
         live_client::{Client, OnAnswer},
     },
     environment::Environment,
@@ -263,7 +263,7 @@ struct UserSimulation<'a> {
     /// Seeded, so that runs are comparable.
     rng: RefCell<Rng>,
     /// Idle connections.
-    connections: RefCell<Vec<Connection>>,
+    connections: RefCell<Vec<HttpConnection>>,
     /// The id of the newest message that the run has sent to each chat.
     newest: RefCell<Vec<Option<i64>>>,
 }
@@ -318,9 +318,9 @@ impl UserSimulation<'_> {
         self.connections.borrow_mut().push(connection);
     }
 
-    fn connection(&self) -> Connection {
+    fn connection(&self) -> HttpConnection {
         let kept = self.connections.borrow_mut().pop();
-        kept.unwrap_or_else(|| Connection::new(self.environment.target.clone()))
+        kept.unwrap_or_else(|| HttpConnection::new(self.environment.target.clone()))
     }
 
     async fn react(&self, person: u32, chat: u32, due: Moment) {

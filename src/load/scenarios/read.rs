@@ -12,7 +12,7 @@ use futures_util::future::join_all;
 use serde::Serialize;
 
 use crate::load::{
-    client::{clients::chats_of, http::Connection},
+    client::{clients::chats_of, http::HttpConnection},
     environment::Environment,
     error::LoadError,
     fixtures::plan::Plan,
@@ -166,7 +166,7 @@ impl Read {
         if !self.what.iter().any(|what| matches!(what, Resource::Before | Resource::After)) {
             return Ok(middles);
         }
-        let mut connection = Connection::new(environment.target.clone());
+        let mut connection = HttpConnection::new(environment.target.clone());
         for chat in &environment.fixtures.chats {
             let header = &environment.fixtures.people[chat.members[0] as usize].header;
             let mut ids = [0; 2];
@@ -200,14 +200,14 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     async fn worker(&self, run: &MeasuredRun<'_>) {
-        let mut connection = Connection::new(self.environment.target.clone());
+        let mut connection = HttpConnection::new(self.environment.target.clone());
         while let Some(due) = run.pacer.next().await {
             let number = self.next_resource.replace(self.next_resource.get() + 1);
             self.request(&mut connection, self.read.what[number % self.read.what.len()], due).await;
         }
     }
 
-    async fn request(&self, connection: &mut Connection, what: Resource, due: Moment) {
+    async fn request(&self, connection: &mut HttpConnection, what: Resource, due: Moment) {
         let person = self.rng.borrow_mut().usize(..self.environment.fixtures.people.len());
         let own = &self.chats[person];
         let Some(chat) = self.rng.borrow_mut().choice(own) else { return };

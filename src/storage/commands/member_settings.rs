@@ -4,7 +4,7 @@ use super::outcome::take_number;
 use crate::{
     core::model::{
         Change, Chat, ChatId, FieldErrors, Me, MessageId, Pos, UserId,
-        command::MeChange,
+        command::{MeChange, Mute, UnreadMark},
         event::{Answer, Done, MeChanged},
         permission::Ability,
     },
@@ -24,10 +24,18 @@ pub(crate) fn change(
     let membership = membership::authorized(conn, chat, by, Ability::TakePart)?;
     let (mut me, mut unread_pos) = (membership.me, membership.unread_pos);
     me.is_pinned = change.is_pinned.unwrap_or(me.is_pinned);
-    me.muted_until = change.muted_until.unwrap_or(me.muted_until);
-    if let Some(unread_from) = change.unread_from {
-        unread_pos = unread_from.map(|id| place(conn, "unread_from", chat, id)).transpose()?;
-        me.unread_from = unread_from;
+    match change.mute {
+        None => {}
+        Some(Mute::Off) => me.muted_until = None,
+        Some(Mute::Until(time)) => me.muted_until = Some(time),
+    }
+    match change.unread_mark {
+        None => {}
+        Some(UnreadMark::Cleared) => (me.unread_from, unread_pos) = (None, None),
+        Some(UnreadMark::From(message)) => {
+            unread_pos = Some(place(conn, "unread_from", chat, message)?);
+            me.unread_from = Some(message);
+        }
     }
     if me == membership.me {
         return Ok(Done::unchanged(Answer::Done));

@@ -10,11 +10,11 @@ use crate::storage::{AnyConn, StorageError};
 pub type Tables = BTreeMap<String, Columns>;
 
 /// A table's columns by name.
-pub type Columns = BTreeMap<String, Kind>;
+pub type Columns = BTreeMap<String, ColumnType>;
 
 /// The type of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum ColumnType {
     Integer,
     Boolean,
     Text,
@@ -49,12 +49,12 @@ pub fn tables(conn: &mut AnyConn) -> Result<(Tables, BTreeSet<String>), StorageE
     Ok((tables, others))
 }
 
-fn kind_of(table: &str, column: &str, kind: &str) -> Result<Kind, StorageError> {
+fn kind_of(table: &str, column: &str, kind: &str) -> Result<ColumnType, StorageError> {
     Ok(match kind.to_ascii_lowercase().as_str() {
-        "integer" | "bigint" | "smallint" => Kind::Integer,
-        "boolean" => Kind::Boolean,
-        "text" => Kind::Text,
-        "blob" | "bytea" => Kind::Bytes,
+        "integer" | "bigint" | "smallint" => ColumnType::Integer,
+        "boolean" => ColumnType::Boolean,
+        "text" => ColumnType::Text,
+        "blob" | "bytea" => ColumnType::Bytes,
         _ => {
             return Err(StorageError::Unavailable(format!(
                 "column {column} of {table} is of an unknown type, {kind}"

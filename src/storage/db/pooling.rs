@@ -80,7 +80,7 @@ fn another(url: String) -> Option<(String, mpsc::Sender<()>)> {
 }
 
 #[derive(QueryableByName)]
-struct Session {
+struct SessionName {
     #[diesel(sql_type = Text)]
     name: String,
 }
@@ -92,7 +92,7 @@ fn session(conn: &mut PgConnection) -> Result<String, diesel::result::Error> {
         "BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0",
     )?;
     let query = "SELECT concat_ws(' ', pid, backend_start) AS name FROM pg_stat_activity WHERE pid = pg_backend_pid()";
-    Ok(sql_query(query).get_result::<Session>(conn)?.name)
+    Ok(sql_query(query).get_result::<SessionName>(conn)?.name)
 }
 
 /// Returns false if transactions are the cause of a failure, as with `pool_mode = statement`. PgBouncer

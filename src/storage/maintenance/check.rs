@@ -156,7 +156,9 @@ impl Checker<'_> {
         let left = sql!("SELECT message_id FROM reactions_left WHERE chat_id = ?", self.chat);
         for (id,) in left.rows::<(i64,)>(self.conn)? {
             match messages.iter().any(|message| message.id == id && message.is_deleted) {
-                true => drop(counted.remove(&id)),
+                true => {
+                    counted.remove(&id);
+                }
                 false => self.differs("a deleted message with reactions to purge", id, "none"),
             }
         }

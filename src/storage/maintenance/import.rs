@@ -17,7 +17,7 @@ use super::rejected_row::{self, RejectedRow, attempt};
 use crate::storage::{
     AnyConn, StorageError,
     db::{
-        catalog::{self, Columns, Kind, Tables},
+        catalog::{self, ColumnType, Columns, Tables},
         sql::sql,
         transaction::{begin, commit, roll_back},
     },
@@ -95,10 +95,10 @@ impl Checksum {
             let column = quoted(column);
             let number = match kind {
                 // The sum of the full values could overflow.
-                Kind::Integer => format!("{column} % 1000003"),
-                Kind::Boolean if is_postgres => format!("{column}::int"),
-                Kind::Boolean => column.clone(),
-                Kind::Text | Kind::Bytes => format!("octet_length({column})"),
+                ColumnType::Integer => format!("{column} % 1000003"),
+                ColumnType::Boolean if is_postgres => format!("{column}::int"),
+                ColumnType::Boolean => column.clone(),
+                ColumnType::Text | ColumnType::Bytes => format!("octet_length({column})"),
             };
             format!("coalesce(sum({number}), 0), count({column})")
         });
@@ -237,7 +237,7 @@ fn copy_table(
 fn rows_as_json(table: &str, columns: &Columns) -> String {
     let fields = columns.iter().map(|(column, kind)| match kind {
         // `hex` turns NULL into an empty string.
-        Kind::Bytes => format!("'{column}', iif({0} IS NULL, NULL, '\\x' || hex({0}))", quoted(column)),
+        ColumnType::Bytes => format!("'{column}', iif({0} IS NULL, NULL, '\\x' || hex({0}))", quoted(column)),
         _ => format!("'{column}', {}", quoted(column)),
     });
     let fields: Vec<String> = fields.collect();

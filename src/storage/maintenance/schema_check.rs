@@ -11,7 +11,7 @@ use crate::storage::{
 };
 
 /// A row of the schema: type, name, the table that it belongs to, and its SQL statement.
-type Row = (String, String, String, Option<String>);
+type SchemaRow = (String, String, String, Option<String>);
 
 /// diesel's own table of migrations. Its statement depends on the version of diesel that created it.
 const MIGRATIONS: &str = "__diesel_schema_migrations";
@@ -24,7 +24,8 @@ pub fn differences(conn: &mut AnyConn) -> Result<Vec<String>, StorageError> {
     }
     let found = rows(conn)?;
     let ours = rows(&mut migrations::newest()?)?;
-    let is_ours = |row: &Row| ours.iter().any(|other| other.1 == row.1 && statement(other) == statement(row));
+    let is_ours =
+        |row: &SchemaRow| ours.iter().any(|other| other.1 == row.1 && statement(other) == statement(row));
     let code = found.iter().filter(|row| is_code(row) && !is_ours(row));
     let mut differences: Vec<String> = code.map(|row| format!("{} is not Greenroom's", named(row))).collect();
     if !differences.is_empty() {
@@ -46,7 +47,7 @@ pub fn differences(conn: &mut AnyConn) -> Result<Vec<String>, StorageError> {
             None => {}
         }
     }
-    let is_missing = |row: &&Row| !found.iter().any(|other| (&other.0, &other.1) == (&row.0, &row.1));
+    let is_missing = |row: &&SchemaRow| !found.iter().any(|other| (&other.0, &other.1) == (&row.0, &row.1));
     differences.extend(expected.iter().filter(is_missing).map(|row| format!("{} is missing", named(row))));
     Ok(differences)
 }
@@ -64,7 +65,7 @@ pub fn look(path: &str) -> Result<Vec<String>, StorageError> {
     differences(&mut conn)
 }
 
-fn rows(conn: &mut AnyConn) -> Result<Vec<Row>, StorageError> {
+fn rows(conn: &mut AnyConn) -> Result<Vec<SchemaRow>, StorageError> {
     // SQLite's own entries have either no statement or a table with a reserved name.
     let rows = sql!(
         "SELECT type, name, tbl_name, sql FROM sqlite_schema \
@@ -77,7 +78,7 @@ fn rows(conn: &mut AnyConn) -> Result<Vec<Row>, StorageError> {
 
 /// Returns whether a row is anything but a table or an index. SQLite acts on the statement, whatever the type
 /// column says.
-fn is_code(row: &Row) -> bool {
+fn is_code(row: &SchemaRow) -> bool {
     let begins =
         |with: &[&str]| with.iter().any(|start| row.3.as_ref().is_some_and(|sql| sql.starts_with(start)));
     match row.0.as_str() {
@@ -88,12 +89,12 @@ fn is_code(row: &Row) -> bool {
 }
 
 /// Returns the statement with normalized white space, which differs between versions of SQLite.
-fn statement(row: &Row) -> String {
+fn statement(row: &SchemaRow) -> String {
     row.3.iter().flat_map(|sql| sql.split_whitespace()).collect::<Vec<_>>().join(" ")
 }
 
 /// Formats a row for a message. Names are escaped, since they may contain any characters.
-fn named(row: &Row) -> String {
+fn named(row: &SchemaRow) -> String {
     let (kind, name, table) = (row.0.escape_debug(), row.1.escape_debug(), row.2.escape_debug());
     if row.1 == row.2 { format!("{kind} {name}") } else { format!("{kind} {name} on {table}") }
 }

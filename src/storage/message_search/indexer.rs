@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::{
     pending_changes,
-    segments::{self, CHATS, Row},
+    segments::{self, CHATS, SegmentRow},
     texts,
 };
 use crate::{
@@ -134,8 +134,12 @@ impl Reading {
     fn finish(self, after: Option<i64>, replaced: Vec<i64>, changes: Vec<i64>) -> Finished {
         let messages = self.builder.messages();
         let Segment { size, chats, slots } = self.builder.finish();
-        let row =
-            Row { id: Timestamp::now().0, first_id: self.first_id, last_id: self.last_id, size: size as i64 };
+        let row = SegmentRow {
+            id: Timestamp::now().0,
+            first_id: self.first_id,
+            last_id: self.last_id,
+            size: size as i64,
+        };
         let slots = slots.into_iter().map(|(slot, postings)| (slot.into(), postings));
         // All messages of a segment may have been deleted.
         let chats = Some((CHATS, chats)).filter(|(_, postings)| !postings.is_empty());
@@ -179,7 +183,7 @@ pub fn merge_small(conn: &mut AnyConn) -> Result<Option<Finished>, StorageError>
 }
 
 /// Builds one segment that replaces some adjacent ones, given in ascending order.
-pub(crate) fn rebuild(conn: &mut AnyConn, segments: &[Row]) -> Result<Finished, StorageError> {
+pub(crate) fn rebuild(conn: &mut AnyConn, segments: &[SegmentRow]) -> Result<Finished, StorageError> {
     let (first, last) = (segments[0], segments[segments.len() - 1]);
     let ids = first.first_id..last.last_id + 1;
     // Includes changes of messages between two segments, which were deleted when the later segment was built.
@@ -192,7 +196,7 @@ pub(crate) fn rebuild(conn: &mut AnyConn, segments: &[Row]) -> Result<Finished, 
 /// A segment to be stored.
 #[derive(Debug)]
 pub struct Finished {
-    row: Row,
+    row: SegmentRow,
     messages: usize,
     slots: Vec<(i64, Vec<u8>)>,
     /// For a new segment: the last message id of the segment before it.

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Up to this number, hits are counted and have numbered pages.
-pub const MOST_COUNTED: usize = 1_000;
+pub const MAX_COUNTED: usize = 1_000;
 
 /// A search request.
 #[derive(Debug, Clone)]
@@ -41,7 +41,7 @@ pub enum RequestedPage {
 /// A page of matching messages, the newest first.
 #[derive(Debug, Default)]
 pub struct SearchPage {
-    /// The number of hits, up to [`MOST_COUNTED`].
+    /// The number of hits, up to [`MAX_COUNTED`].
     pub count: usize,
     pub messages: Vec<Message>,
     /// The id below which the next page begins; `None` where there is none.
@@ -75,13 +75,13 @@ pub fn page(
         },
     };
     let mut pager = Pager { conn, scope: &scope, question };
-    let top = pager.newest(i64::MAX, MOST_COUNTED + 1)?;
+    let top = pager.newest(i64::MAX, MAX_COUNTED + 1)?;
     let (ids, older, newer, is_cut_short) = match question.page {
         RequestedPage::From { skip, size } => numbered(&top, skip, size),
         RequestedPage::Before { id, size } => pager.before(&top, id, size)?,
     };
     let messages = load(conn, rules, &ids)?;
-    let count = top.ids.len().min(MOST_COUNTED);
+    let count = top.ids.len().min(MAX_COUNTED);
     Ok(SearchPage { count, messages, older, newer, is_complete: top.stopped.is_none() && !is_cut_short })
 }
 
@@ -90,7 +90,7 @@ type Page = (Vec<i64>, Option<i64>, Newer, bool);
 
 /// Returns a page by number.
 fn numbered(top: &Hits, skip: usize, size: usize) -> Page {
-    let end = skip.saturating_add(size).min(MOST_COUNTED).min(top.ids.len());
+    let end = skip.saturating_add(size).min(MAX_COUNTED).min(top.ids.len());
     let ids = top.ids.get(skip..end).unwrap_or_default().to_vec();
     let older = if end < top.ids.len() { ids.last().copied() } else { top.stopped };
     (ids, older, newer(&top.ids, skip, size), false)
@@ -123,7 +123,7 @@ impl Pager<'_> {
     /// Returns the page of the newest hits below an id.
     fn before(&mut self, top: &Hits, id: i64, size: usize) -> Result<Page, StorageError> {
         let number = top.ids.partition_point(|hit| *hit >= id);
-        let is_whole = top.ids.len() <= MOST_COUNTED && top.stopped.is_none();
+        let is_whole = top.ids.len() <= MAX_COUNTED && top.stopped.is_none();
         if is_whole || number + size < top.ids.len() {
             let end = (number + size).min(top.ids.len());
             let ids = top.ids[number..end].to_vec();

@@ -11,7 +11,7 @@ use std::{
 
 use super::{
     pending_changes,
-    segments::{self, CHATS, Row},
+    segments::{self, CHATS, SegmentRow},
     texts::{self, Text},
 };
 use crate::{
@@ -237,7 +237,7 @@ impl Search<'_> {
     }
 
     /// Returns the messages in a range of ids that may contain every word, according to the segments.
-    fn candidates(&mut self, segments: &[Row], ids: Range<i64>) -> Result<Vec<i64>, StorageError> {
+    fn candidates(&mut self, segments: &[SegmentRow], ids: Range<i64>) -> Result<Vec<i64>, StorageError> {
         let mut found: Vec<Candidates> = segments.iter().map(Candidates::of).collect();
         for (round, terms) in self.terms.chunks(TERMS_PER_ROUND).enumerate() {
             let enough = if round == 0 { 0 } else { FEW };
@@ -290,7 +290,7 @@ struct Candidates {
 
 impl Candidates {
     /// Returns all positions of a segment.
-    fn of(row: &Row) -> Self {
+    fn of(row: &SegmentRow) -> Self {
         Self { segment: row.id, first_id: row.first_id, positions: Positions::all(SPAN) }
     }
 

@@ -6,7 +6,7 @@ use crate::storage::{AnyConn, StorageError, db::sql::sql};
 
 /// The row of a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Row {
+pub struct SegmentRow {
     pub id: i64,
     /// The first and last message id that the segment covers.
     pub first_id: i64,
@@ -31,14 +31,14 @@ pub fn last_before(conn: &mut AnyConn, id: i64) -> Result<i64, StorageError> {
 }
 
 /// Returns the segments that overlap a range of ids, the newest first.
-pub fn with_messages(conn: &mut AnyConn, ids: Range<i64>) -> Result<Vec<Row>, StorageError> {
+pub fn with_messages(conn: &mut AnyConn, ids: Range<i64>) -> Result<Vec<SegmentRow>, StorageError> {
     let rows = sql!(
         "SELECT id, first_id, last_id, size FROM search_segments WHERE last_id >= ? AND first_id < ? \
          ORDER BY last_id DESC",
         ids.start,
         ids.end
     );
-    let row = |(id, first_id, last_id, size)| Row { id, first_id, last_id, size };
+    let row = |(id, first_id, last_id, size)| SegmentRow { id, first_id, last_id, size };
     Ok(rows.rows(conn)?.into_iter().map(row).collect())
 }
 
@@ -123,7 +123,7 @@ pub fn orphaned_segments(conn: &mut AnyConn) -> Result<Vec<i64>, StorageError> {
 }
 
 /// Inserts the row of a segment, which publishes it.
-pub fn insert(conn: &mut AnyConn, row: Row) -> Result<(), StorageError> {
+pub fn insert(conn: &mut AnyConn, row: SegmentRow) -> Result<(), StorageError> {
     sql!(
         "INSERT INTO search_segments (id, first_id, last_id, size) VALUES (?, ?, ?, ?)",
         row.id,

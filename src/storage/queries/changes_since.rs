@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Above this number of changes in one chat the client reloads the chat, which costs less than a replay.
-pub const MOST: usize = 500;
+pub const MAX_EVENTS: usize = 500;
 
 /// The catch-up result for one user and one chat.
 #[derive(Debug)]
@@ -72,7 +72,7 @@ pub fn since(
 
 /// The catch-up result for all listeners of a chat.
 #[derive(Debug)]
-pub enum Missed {
+pub enum Backfilled {
     /// The chat does not exist any more.
     Gone,
     /// Too many changes to replay. `present`: the listeners who are members.
@@ -83,21 +83,21 @@ pub enum Missed {
 
 /// Returns what changed in a chat since change number `since`, for all listeners. `listeners` is sorted by
 /// id. Must run on one consistent snapshot.
-pub fn missed(
+pub fn backfill(
     conn: &mut AnyConn,
     rules: &StoragePolicy,
     chat: ChatId,
     since: Seq,
     listeners: &[UserId],
-) -> Result<Missed, StorageError> {
-    let Some(chat) = chats::find(conn, chat)? else { return Ok(Missed::Gone) };
+) -> Result<Backfilled, StorageError> {
+    let Some(chat) = chats::find(conn, chat)? else { return Ok(Backfilled::Gone) };
     let head = chat.seq;
     if since >= head {
-        return Ok(Missed::Events { head, events: Vec::new() });
+        return Ok(Backfilled::Events { head, events: Vec::new() });
     }
     let Some(mut events) = events(conn, rules, &chat, since, listeners)? else {
         let present = members::among(conn, chat.id, listeners)?;
-        return Ok(Missed::Resync {
+        return Ok(Backfilled::Resync {
             head,
             present: present.into_iter().map(|member| member.user.id).collect(),
         });
@@ -110,7 +110,7 @@ pub fn missed(
             change.snapshot = Some(chat_snapshot::snapshot_of(conn, rules, chat.clone())?);
         }
     }
-    Ok(Missed::Events { head, events })
+    Ok(Backfilled::Events { head, events })
 }
 
 /// Splits an item that was both added and changed since into two events, one for each number. A resumed
@@ -172,7 +172,7 @@ fn events(
     listeners: &[UserId],
 ) -> Result<Option<Vec<Event>>, StorageError> {
     let known = messages::posted_up_to(conn, chat, since)?;
-    if chat.last_pos - known > MOST as i64 {
+    if chat.last_pos - known > MAX_EVENTS as i64 {
         return Ok(None);
     }
     let mut changes = message_changes(conn, rules, chat, since, known)?;
@@ -195,7 +195,7 @@ fn events(
     changes.sort_by_key(|(seq, _)| *seq);
     let events: Vec<Event> =
         changes.into_iter().map(|(seq, change)| Event { chat: chat.id, seq, change }).collect();
-    Ok((events.len() <= MOST).then_some(events))
+    Ok((events.len() <= MAX_EVENTS).then_some(events))
 }
 
 type Changes = Vec<(Seq, Change)>;
@@ -209,7 +209,7 @@ fn message_changes(
     known: i64,
 ) -> Result<Changes, StorageError> {
     let mut found = messages::range(conn, chat.id, known + 1..=chat.last_pos)?;
-    found.extend(messages::changed(conn, chat.id, since, known, MOST as i64 + 1)?);
+    found.extend(messages::changed(conn, chat.id, since, known, MAX_EVENTS as i64 + 1)?);
     let readers = members::readers(conn, chat, rules.receipts_max_members)?;
     let mut last_message = messages::last_live(conn, chat)?;
     if let Some(last) = &mut last_message {
@@ -238,10 +238,10 @@ fn member_changes(conn: &mut AnyConn, chat: &Chat, since: Seq) -> Result<Option<
          WHERE chat_id = ? AND member_seq > ? ORDER BY member_seq LIMIT ?",
         chat.id,
         since,
-        MOST as i64 + 1
+        MAX_EVENTS as i64 + 1
     )
     .rows::<(i64, i64, i64, Option<i64>)>(conn)?;
-    if rows.len() > MOST {
+    if rows.len() > MAX_EVENTS {
         return Ok(None);
     }
     let ids: Vec<UserId> = rows.iter().map(|row| UserId(row.0)).collect();

@@ -47,8 +47,8 @@ impl ChatCache {
     }
 
     /// Starts reading chats in the current database snapshot.
-    pub fn look(&self, conn: &mut AnyConn) -> Result<Look<'_>, StorageError> {
-        Ok(Look { cache: self, profiles: profile_version::number(conn)? })
+    pub fn at_snapshot(&self, conn: &mut AnyConn) -> Result<CacheReader<'_>, StorageError> {
+        Ok(CacheReader { cache: self, profiles: profile_version::number(conn)? })
     }
 
     /// Returns a chat for `user`. Fails with a refusal if the user may not see it.
@@ -59,18 +59,18 @@ impl ChatCache {
         user: UserId,
     ) -> Result<ChatForViewer, StorageError> {
         let membership = membership::authorized(conn, chat, user, Ability::See)?;
-        self.look(conn)?.shown(conn, membership)
+        self.at_snapshot(conn)?.shown(conn, membership)
     }
 }
 
 /// Reads chats in one database snapshot, through the cache.
 #[derive(Clone, Copy)]
-pub struct Look<'a> {
+pub struct CacheReader<'a> {
     cache: &'a ChatCache,
     profiles: i64,
 }
 
-impl Look<'_> {
+impl CacheReader<'_> {
     /// Returns the chat for the user of a membership.
     pub fn shown(self, conn: &mut AnyConn, membership: Membership) -> Result<ChatForViewer, StorageError> {
         let viewer = membership.viewer(conn)?;

@@ -44,8 +44,8 @@ pub fn page(
         listed.retain(|chat| found.binary_search(chat).is_ok());
     }
     let page: Vec<i64> = listed.iter().skip(skip as usize).take(limit as usize).copied().collect();
-    let look = cache.look(conn)?;
-    let page = places(conn, user, &page)?.into_iter().map(|membership| look.shown(conn, membership));
+    let chats = cache.at_snapshot(conn)?;
+    let page = places(conn, user, &page)?.into_iter().map(|membership| chats.shown(conn, membership));
     Ok((listed.len() as i64, page.collect::<Result<_, _>>()?))
 }
 

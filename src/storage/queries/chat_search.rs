@@ -11,14 +11,14 @@ use crate::{
 };
 
 /// Most distinct words per search. A search with more finds nothing.
-const MOST_WORDS: usize = 32;
+const MAX_WORDS: usize = 32;
 
 /// In chats with more members than this, members' names are not scanned one by one.
 const LARGE: i64 = 100;
 
 /// Most users with a matching name for whom large chats are searched. With more of them, a scan of a chat
 /// soon finds one.
-const MOST_NAMED: i64 = 1_000;
+const MAX_NAMED: i64 = 1_000;
 
 /// Returns the sorted ids of the user's chats in whose title or members' names every word is found. The
 /// user's own name would match all of them. So it counts only in a chat without other members, whose title it
@@ -30,7 +30,7 @@ pub fn with_every_word(
     matching: Matching,
 ) -> Result<Vec<i64>, StorageError> {
     let longest = words.iter().max_by_key(|word| word.len());
-    let Some(longest) = longest.filter(|_| words.len() <= MOST_WORDS) else { return Ok(Vec::new()) };
+    let Some(longest) = longest.filter(|_| words.len() <= MAX_WORDS) else { return Ok(Vec::new()) };
     let mut found = with_word(conn, user, longest)?;
     if words.len() > 1 || matching != Matching::Substring {
         keep_matching(conn, user, &mut found, words, matching)?;
@@ -41,7 +41,7 @@ pub fn with_every_word(
 fn with_word(conn: &mut AnyConn, user: UserId, word: &str) -> Result<Vec<i64>, StorageError> {
     let pattern = like_pattern(word);
     let named = if has_large(conn, user)? { users_named(conn, &pattern)? } else { Vec::new() };
-    let are_few = (named.len() as i64) < MOST_NAMED;
+    let are_few = (named.len() as i64) < MAX_NAMED;
     let by_name_up_to = if are_few { LARGE } else { i64::MAX };
     let mut found = by_title_or_name(conn, user, &pattern, by_name_up_to)?;
     if are_few && !named.is_empty() {
@@ -138,7 +138,7 @@ fn has_large(conn: &mut AnyConn, user: UserId) -> Result<bool, StorageError> {
     Ok(row.first::<(i64,)>(conn)?.is_some())
 }
 
-/// Returns up to [`MOST_NAMED`] users with a matching name.
+/// Returns up to [`MAX_NAMED`] users with a matching name.
 fn users_named(conn: &mut AnyConn, pattern: &str) -> Result<Vec<i64>, StorageError> {
     let rows = sql!(
         // Each half uses its own index.
@@ -146,7 +146,7 @@ fn users_named(conn: &mut AnyConn, pattern: &str) -> Result<Vec<i64>, StorageErr
          UNION ALL SELECT id FROM users WHERE NOT is_active AND name_key LIKE ? ESCAPE '\\' LIMIT ?",
         pattern,
         pattern,
-        MOST_NAMED
+        MAX_NAMED
     );
     Ok(rows.rows::<(i64,)>(conn)?.into_iter().map(|(id,)| id).collect())
 }

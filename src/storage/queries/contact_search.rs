@@ -1,7 +1,7 @@
 //! User search limited to people with whom the caller shares a chat. It starts from the caller's chats, so
 //! that its cost depends on their members and not on the number of users.
 
-use super::user_search::{Found, MOST_FOUND};
+use super::user_search::{FoundUser, MAX_FOUND};
 use crate::{
     core::{
         model::{UserId, text::fold},
@@ -24,7 +24,7 @@ pub fn search(
     caller: UserId,
     query: &str,
     matching: Matching,
-) -> Result<Vec<Found>, StorageError> {
+) -> Result<Vec<FoundUser>, StorageError> {
     let query = fold(query);
     let words = different_words(&query);
     let Some(longest) = words.iter().max_by_key(|word| word.len()) else { return Ok(Vec::new()) };
@@ -46,16 +46,16 @@ pub fn search(
         &pattern
     )
     .rows::<(i64, String, String, String, String, String, String, String)>(conn)?;
-    let mut found: Vec<((u8, String), Found)> = rows
+    let mut found: Vec<((u8, String), FoundUser)> = rows
         .into_iter()
         .filter(|row| words.iter().all(|word| matching.finds(&row.6, word) || matching.finds(&row.7, word)))
         .map(|(id, name, first, last, url, email, name_key, email_key)| {
             let rank = rank(&phrase, &name_key, &email_key);
-            ((rank, name_key), Found { card: card(id, name, &first, &last, url), email })
+            ((rank, name_key), FoundUser { card: card(id, name, &first, &last, url), email })
         })
         .collect();
     found.sort_by(|a, b| (&a.0, a.1.card.id).cmp(&(&b.0, b.1.card.id)));
-    found.truncate(MOST_FOUND);
+    found.truncate(MAX_FOUND);
     Ok(found.into_iter().map(|(_, found)| found).collect())
 }
 

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Most distinct words per search; no name has as many.
-const MOST_WORDS: usize = 32;
+const MAX_WORDS: usize = 32;
 
 /// Finds members whose names contain every word of `query`. Returns their number and one page, in order of
 /// joining.
@@ -30,7 +30,7 @@ pub fn search(
     let query = fold(query);
     let words = different_words(&query);
     let longest = words.iter().max_by_key(|word| word.len());
-    let Some(longest) = longest.filter(|_| words.len() <= MOST_WORDS) else { return Ok((0, Vec::new())) };
+    let Some(longest) = longest.filter(|_| words.len() <= MAX_WORDS) else { return Ok((0, Vec::new())) };
     let pattern = like_pattern(longest);
     let rows = sql!(
         "SELECT u.id, u.name_key FROM members m JOIN users u ON u.id = m.user_id \

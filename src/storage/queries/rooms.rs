@@ -63,7 +63,7 @@ pub struct RoomFilter {
 }
 
 /// Returns the number of rooms that pass the filter, and one page of them for `user`, newest first. A search
-/// finds at most [`MOST_FOUND`] rooms and scans at most [`MOST_SEARCHED`].
+/// finds at most [`MAX_FOUND`] rooms and scans at most [`MAX_SEARCHED`].
 pub fn page(
     conn: &mut AnyConn,
     cache: &ChatCache,
@@ -87,8 +87,8 @@ pub fn page(
             (found.len() as i64, page.collect())
         }
     };
-    let look = cache.look(conn)?;
-    let rooms = load(conn, user, &ids)?.into_iter().map(|room| look.shown(conn, room));
+    let chats = cache.at_snapshot(conn)?;
+    let rooms = load(conn, user, &ids)?.into_iter().map(|room| chats.shown(conn, room));
     Ok((count, rooms.collect::<Result<_, _>>()?))
 }
 
@@ -152,10 +152,10 @@ fn on_object(
 }
 
 /// Most rooms that a search finds.
-pub const MOST_FOUND: usize = 1_000;
+pub const MAX_FOUND: usize = 1_000;
 
 /// Most rooms whose titles a search scans, from the newest on.
-pub const MOST_SEARCHED: i64 = 250_000;
+pub const MAX_SEARCHED: i64 = 250_000;
 
 /// Returns the newest rooms in whose title every word matches. The database filters by the longest word, in
 /// batches, until there are enough.
@@ -167,15 +167,15 @@ fn with_words(
 ) -> Result<Vec<i64>, StorageError> {
     let longest = query.0.iter().max_by_key(|word| word.len()).copied().unwrap_or_default();
     let pattern = like_pattern(longest);
-    let last = newest(conn, reach, object_type, MOST_SEARCHED - 1, 1)?.first().copied().unwrap_or(0);
+    let last = newest(conn, reach, object_type, MAX_SEARCHED - 1, 1)?.first().copied().unwrap_or(0);
     let (mut found, mut before) = (Vec::new(), i64::MAX);
     loop {
         let rooms = some_with(conn, reach, object_type, &pattern, last..before)?;
-        let is_all = rooms.len() < MOST_FOUND;
+        let is_all = rooms.len() < MAX_FOUND;
         before = rooms.last().map_or(0, |(id, _)| *id);
         found.extend(rooms.iter().filter(|room| has_words(room, query)).map(|(id, _)| *id));
-        if is_all || found.len() >= MOST_FOUND {
-            found.truncate(MOST_FOUND);
+        if is_all || found.len() >= MAX_FOUND {
+            found.truncate(MAX_FOUND);
             return Ok(found);
         }
     }
@@ -188,7 +188,7 @@ fn some_with(
     pattern: &str,
     ids: std::ops::Range<i64>,
 ) -> Result<Vec<Titled>, StorageError> {
-    let limit = MOST_FOUND as i64;
+    let limit = MAX_FOUND as i64;
     Ok(match object_type {
         None => within!(
             conn,

@@ -18,11 +18,11 @@ use crate::{
 };
 
 /// Most users that a search returns.
-pub(crate) const MOST_FOUND: usize = 20;
+pub(crate) const MAX_FOUND: usize = 20;
 
 /// A user found by a search.
 #[derive(Debug, Clone)]
-pub struct Found {
+pub struct FoundUser {
     pub card: UserCard,
     pub email: String,
 }
@@ -35,7 +35,7 @@ pub fn search(
     caller: UserId,
     query: &str,
     matching: Matching,
-) -> Result<Vec<Found>, StorageError> {
+) -> Result<Vec<FoundUser>, StorageError> {
     let query = fold(query);
     // No name contains a NUL, and PostgreSQL rejects text with one.
     if query.contains('\0') {
@@ -46,10 +46,10 @@ pub fn search(
     for way in [exact_matches, prefix_matches] {
         append_new(&mut found, way(conn, caller, &phrase)?);
     }
-    if found.len() < MOST_FOUND {
+    if found.len() < MAX_FOUND {
         append_new(&mut found, substring_matches(conn, caller, &phrase, matching)?);
     }
-    found.truncate(MOST_FOUND);
+    found.truncate(MAX_FOUND);
     load(conn, &found)
 }
 
@@ -88,7 +88,7 @@ fn by_name(conn: &mut AnyConn, caller: UserId, first: &str, last: &str) -> Resul
         first,
         last,
         caller,
-        MOST_FOUND as i64
+        MAX_FOUND as i64
     );
     Ok(rows.rows::<(i64,)>(conn)?.into_iter().map(|(id,)| id).collect())
 }
@@ -105,7 +105,7 @@ fn by_username(
         first,
         last,
         caller,
-        MOST_FOUND as i64
+        MAX_FOUND as i64
     );
     Ok(rows.rows::<(i64,)>(conn)?.into_iter().map(|(id,)| id).collect())
 }
@@ -117,7 +117,7 @@ fn by_email(conn: &mut AnyConn, caller: UserId, first: &str, last: &str) -> Resu
         first,
         last,
         caller,
-        MOST_FOUND as i64
+        MAX_FOUND as i64
     );
     Ok(rows.rows::<(i64,)>(conn)?.into_iter().map(|(id,)| id).collect())
 }
@@ -140,7 +140,7 @@ fn substring_matches(
     let pattern = |number: usize| words.get(number).map_or_else(|| "%".to_owned(), |word| like_pattern(word));
     let [first, second, third] = [0, 1, 2].map(pattern);
     let is_exact = matching == Matching::Substring && words.len() <= WORDS;
-    let part = if is_exact { MOST_FOUND } else { BATCH };
+    let part = if is_exact { MAX_FOUND } else { BATCH };
     let (mut found, mut after) = (Vec::new(), (String::new(), 0));
     loop {
         let rows = sql!(
@@ -167,19 +167,19 @@ fn substring_matches(
             }
             after = (name, id);
         }
-        if is_all || found.len() >= MOST_FOUND {
+        if is_all || found.len() >= MAX_FOUND {
             return Ok(found);
         }
     }
 }
 
 /// Loads users, in the order of `ids`.
-fn load(conn: &mut AnyConn, ids: &[i64]) -> Result<Vec<Found>, StorageError> {
+fn load(conn: &mut AnyConn, ids: &[i64]) -> Result<Vec<FoundUser>, StorageError> {
     let rows = sql!(concat!("SELECT ", card_columns!(), ", u.email FROM users u WHERE u.id IN ?"), ids)
         .rows::<(i64, String, String, String, String, String)>(conn)?;
     let found = rows.into_iter().map(|(id, name, first, last, url, email)| {
-        (id, Found { card: card(id, name, &first, &last, url), email })
+        (id, FoundUser { card: card(id, name, &first, &last, url), email })
     });
-    let mut found: HashMap<i64, Found> = found.collect();
+    let mut found: HashMap<i64, FoundUser> = found.collect();
     Ok(ids.iter().filter_map(|id| found.remove(id)).collect())
 }

@@ -84,12 +84,12 @@ impl Followed {
         let rows = sql!("SELECT id FROM revocations ORDER BY id DESC LIMIT ?", REACH).rows::<(i64,)>(conn)?;
         let latest = rows.first().map_or(0, |(id,)| *id);
         let mut followed = Self { latest: (latest - REACH).max(0), missing: BTreeMap::new() };
-        followed.pass(rows.into_iter().map(|(id,)| id).collect());
+        followed.advance(rows.into_iter().map(|(id,)| id).collect());
         Ok(followed)
     }
 
     /// Loads the revocations after this position, oldest first.
-    pub fn look(&self, conn: &mut AnyConn) -> Result<Vec<Revocation>, StorageError> {
+    pub fn poll(&self, conn: &mut AnyConn) -> Result<Vec<Revocation>, StorageError> {
         let missing: Vec<i64> = self.missing.keys().copied().collect();
         let rows = sql!(
             "SELECT id, user_id, deed FROM revocations WHERE id > ? \
@@ -103,7 +103,7 @@ impl Followed {
     }
 
     /// Advances the position past the numbers that a poll found.
-    pub fn pass(&mut self, found: BTreeSet<i64>) {
+    pub fn advance(&mut self, found: BTreeSet<i64>) {
         self.missing.retain(|id, polls| {
             *polls -= 1;
             *polls > 0 && !found.contains(id)
@@ -134,14 +134,14 @@ mod tests {
     #[test]
     fn a_number_that_was_passed_over_is_looked_for_for_a_while() {
         let mut followed = Followed { latest: 4, missing: BTreeMap::new() };
-        followed.pass(BTreeSet::from([5, 8]));
+        followed.advance(BTreeSet::from([5, 8]));
         assert_eq!(followed.latest, 8);
         assert!(followed.missing.keys().eq(&[6, 7]));
-        followed.pass(BTreeSet::from([7]));
+        followed.advance(BTreeSet::from([7]));
         assert!(followed.missing.keys().eq(&[6]));
-        (0..POLLS).for_each(|_| followed.pass(BTreeSet::new()));
+        (0..POLLS).for_each(|_| followed.advance(BTreeSet::new()));
         assert!(followed.missing.is_empty());
-        followed.pass(BTreeSet::from([1_000_000]));
+        followed.advance(BTreeSet::from([1_000_000]));
         assert_eq!((followed.latest, followed.missing.len()), (1_000_000, REACH as usize));
     }
 }

@@ -23,7 +23,7 @@ pub struct Token {
 
 /// Refuses if a user already has `most` valid tokens. The caller has locked the user, so the count cannot
 /// change.
-pub fn expect_below_chat_limit(conn: &mut AnyConn, user: UserId, most: u32) -> Result<(), StorageError> {
+pub fn expect_below_token_limit(conn: &mut AnyConn, user: UserId, most: u32) -> Result<(), StorageError> {
     let works = tokens::expires_at.is_null().or(tokens::expires_at.gt(Timestamp::now().0));
     let own = tokens::table.filter(tokens::user_id.eq(user.0)).filter(works);
     if own.count().get_result::<i64>(conn)? < i64::from(most) {

@@ -36,7 +36,7 @@ pub(super) trait Task: Send {
 }
 
 /// Result of a job. `None` for a task, which keeps its result itself.
-pub(super) type Outcome = Option<Done>;
+pub(super) type JobOutcome = Option<Done>;
 
 impl Job {
     /// Returns the chat that the job writes to. `None` for a task.
@@ -60,7 +60,7 @@ impl Job {
     }
 
     /// Delivers the result to the job's callback. Called only once the result is durable.
-    pub fn complete(self, result: Result<Outcome, StorageError>) {
+    pub fn complete(self, result: Result<JobOutcome, StorageError>) {
         match (self.work, result) {
             (Work::Task(task), result) => task.complete(result.map(drop)),
             (Work::Command { complete, .. }, Ok(done)) => complete(done.ok_or(Refusal::Internal)),

@@ -7,11 +7,11 @@
 mod checkpointer;
 pub mod in_doubt;
 mod job;
+mod job_meter;
 mod queue;
 pub mod shared;
 pub mod slow_log;
 mod transactions;
-mod watch;
 mod worker;
 
 use std::{
@@ -33,12 +33,12 @@ use super::{AnyConn, DatabaseUrl, OpenError, Principal, StorageError, StorageMet
 use crate::core::model::{Command, Refusal, event::Done};
 use checkpointer::Checkpointer;
 use job::{Closure, Job, Work};
-use queue::Queue;
-use shared::State;
+use queue::JobQueue;
+use shared::WriterState;
 use transactions::WriteConnection;
 use worker::Worker;
 
-pub use queue::MOST_OF_ONE;
+pub use queue::MAX_OF_ONE;
 
 /// Workers on PostgreSQL: the number of cores, within these bounds. More workers would make batches smaller,
 /// and most of a transaction's cost does not depend on its size. One worker is always left for jobs that do
@@ -64,8 +64,8 @@ pub struct Writer {
 /// Puts jobs into the writer's queue.
 #[derive(Clone)]
 pub struct WriterHandle {
-    queue: Arc<Queue>,
-    state: Arc<State>,
+    queue: Arc<JobQueue>,
+    state: Arc<WriterState>,
     caller_timeout: Option<Duration>,
     meter: Option<Arc<StorageMeter>>,
 }
@@ -81,9 +81,9 @@ impl Writer {
             DatabaseUrl::Sqlite(_) => (1, None),
             DatabaseUrl::Postgres(_) => (worker_count(), Some(CALLER_TIMEOUT)),
         };
-        let state = Arc::<State>::default();
+        let state = Arc::<WriterState>::default();
         let (ends, ended) = channel();
-        let (queue, mut threads) = (Arc::new(Queue::new(count)), Vec::new());
+        let (queue, mut threads) = (Arc::new(JobQueue::new(count)), Vec::new());
         let checkpointer = match url {
             DatabaseUrl::Sqlite(_) => Some(Checkpointer::start(url)?),
             DatabaseUrl::Postgres(_) => None,
@@ -192,9 +192,13 @@ impl WriterHandle {
     fn queue(&self, principal: Principal, kind: &'static str, span: Span, work: Work) {
         let expires = self.caller_timeout.map(|caller_timeout| Instant::now() + caller_timeout);
         // Counted before the push: a worker might take the job, and count it out, first.
-        self.meter.iter().for_each(|meter| meter.queued.inc());
+        if let Some(meter) = &self.meter {
+            meter.queued.inc();
+        }
         if let Some((job, refusal)) = self.queue.push(Job { kind, principal, work, span, expires }) {
-            self.meter.iter().for_each(|meter| meter.queued.dec());
+            if let Some(meter) = &self.meter {
+                meter.queued.dec();
+            }
             job.complete(Err(refusal.into()));
         }
     }

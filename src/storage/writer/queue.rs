@@ -23,21 +23,21 @@ const BATCH: usize = 256;
 const CAPACITY: usize = 8_192;
 
 /// Most queued jobs of one principal: four transactions' worth.
-pub const MOST_OF_ONE: usize = 1_024;
+pub const MAX_OF_ONE: usize = 1_024;
 
 /// After a lock timeout, how long commands in the chat are rejected at once while it is still locked.
 const STUCK: Duration = Duration::from_secs(2);
 
 /// The queued jobs, for all workers.
-pub(super) struct Queue {
-    waiting: Mutex<Waiting>,
+pub(super) struct JobQueue {
+    waiting: Mutex<QueuedJobs>,
     wakeup: Condvar,
 }
 
 /// Key of a strand. A strand is the ordered jobs of one principal in one chat, or without a chat.
 type Strand = Option<ChatId>;
 
-struct Waiting {
+struct QueuedJobs {
     /// There is only one worker, so any jobs may share a transaction.
     is_single_worker: bool,
     /// Most workers that may wait for locks at a time. One worker is left for the other jobs.
@@ -74,7 +74,7 @@ pub(super) struct Group {
     is_slow: bool,
 }
 
-enum Next {
+enum NextJob {
     Job(Job),
     /// A job that needs a transaction of its own.
     Alone(Job),
@@ -84,10 +84,10 @@ enum Next {
     Nothing,
 }
 
-impl Queue {
+impl JobQueue {
     /// Creates a queue for this many workers. A single worker has the database for itself.
     pub fn new(workers: usize) -> Self {
-        let waiting = Waiting {
+        let waiting = QueuedJobs {
             is_single_worker: workers == 1,
             max_slow: workers.saturating_sub(1).max(1),
             slow: 0,
@@ -163,18 +163,18 @@ impl Queue {
         self.wakeup.notify_all();
     }
 
-    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+    fn waiting(&self) -> MutexGuard<'_, QueuedJobs> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Waiting {
+impl QueuedJobs {
     fn refusal(&self, principal: Principal) -> Option<Refusal> {
         if self.is_closed || self.count >= CAPACITY {
             return Some(Refusal::Busy);
         }
         let own = self.principals.get(&principal).map_or(0, |share| share.waiting);
-        (own >= MOST_OF_ONE && principal != Principal::Server).then_some(Refusal::Throttled)
+        (own >= MAX_OF_ONE && principal != Principal::Server).then_some(Refusal::Throttled)
     }
 
     fn push(&mut self, job: Job) {
@@ -215,18 +215,18 @@ impl Waiting {
         {
             let may_be_slow = jobs.is_empty() && self.slow < self.max_slow;
             match self.next_of(principal, &mut chats, may_be_slow) {
-                Next::Job(job) => {
+                NextJob::Job(job) => {
                     jobs.push(job);
                     self.end_turn(principal);
                 }
-                Next::Alone(job) => {
+                NextJob::Alone(job) => {
                     jobs.push(job);
                     self.end_turn(principal);
                     contested = LockedRows::Wait;
                     break;
                 }
-                Next::Later => later.push(principal),
-                Next::Nothing => self.end_turn(principal),
+                NextJob::Later => later.push(principal),
+                NextJob::Nothing => self.end_turn(principal),
             }
         }
         // They keep their turn: the next group begins with them.
@@ -247,8 +247,8 @@ impl Waiting {
 
     /// Takes the next job of a principal. `chats`: the chats of the group so far. `may_be_slow`: whether the
     /// group may wait for locks.
-    fn next_of(&mut self, principal: Principal, chats: &mut HashSet<ChatId>, may_be_slow: bool) -> Next {
-        let Some(share) = self.principals.get_mut(&principal) else { return Next::Nothing };
+    fn next_of(&mut self, principal: Principal, chats: &mut HashSet<ChatId>, may_be_slow: bool) -> NextJob {
+        let Some(share) = self.principals.get_mut(&principal) else { return NextJob::Nothing };
         let mut is_left = false;
         for _ in 0..share.ready.len() {
             let Some(strand) = share.ready.pop_front() else { break };
@@ -269,7 +269,9 @@ impl Waiting {
             share.waiting -= 1;
             self.count -= 1;
             match jobs.is_empty() {
-                true => drop(self.strands.remove(&(principal, strand))),
+                true => {
+                    self.strands.remove(&(principal, strand));
+                }
                 false => share.ready.push_back(strand),
             }
             if let Some(chat) = strand.filter(|_| !self.is_single_worker)
@@ -277,9 +279,9 @@ impl Waiting {
             {
                 self.held.insert(chat, Vec::new());
             }
-            return if is_shared { Next::Job(job) } else { Next::Alone(job) };
+            return if is_shared { NextJob::Job(job) } else { NextJob::Alone(job) };
         }
-        if is_left { Next::Later } else { Next::Nothing }
+        if is_left { NextJob::Later } else { NextJob::Nothing }
     }
 
     /// Ends the turn of a principal. It moves behind the others if it has more jobs that may run.

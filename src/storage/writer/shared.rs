@@ -6,7 +6,7 @@ use super::slow_log::SlowLog;
 
 /// State that the writer's workers and handles share.
 #[derive(Default)]
-pub(super) struct State {
+pub(super) struct WriterState {
     /// The last transaction failed because the database is unavailable for writes.
     pub is_away: AtomicBool,
     /// The server is shutting down. From now on nothing waits for an unavailable database.
@@ -14,7 +14,7 @@ pub(super) struct State {
     pub slow: SlowLog,
 }
 
-impl State {
+impl WriterState {
     /// Returns whether to fail jobs without an attempt: the server is stopping and the database is
     /// unavailable. Each attempt could wait seconds for a lock.
     pub(super) fn has_given_up(&self) -> bool {

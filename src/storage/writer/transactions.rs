@@ -10,9 +10,9 @@ use std::{
 use super::{
     checkpointer::{Checkpointer, Commits, leave_to_thread},
     in_doubt::CommitMarker,
-    job::{Job, Outcome, Work},
-    shared::State,
-    watch::Watch,
+    job::{Job, JobOutcome, Work},
+    job_meter::JobMeter,
+    shared::WriterState,
 };
 use crate::{
     core::model::Command,
@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// The result of each job, in order.
-pub(super) type Results = Vec<Result<Outcome, StorageError>>;
+pub(super) type Results = Vec<Result<JobOutcome, StorageError>>;
 
 /// Reason given for jobs whose caller has already timed out.
 pub(super) const TOO_LATE: &str = "the write timed out";
@@ -44,9 +44,9 @@ pub(super) struct WriteConnection {
     conn: AnyConn,
     /// Numbers its transactions; PostgreSQL only.
     marker: Option<CommitMarker>,
-    state: Arc<State>,
+    state: Arc<WriterState>,
     meter: Option<Arc<StorageMeter>>,
-    watch: Watch,
+    job_meter: JobMeter,
     /// Reports commits to the checkpoint thread; SQLite only.
     commits: Option<Commits>,
 }
@@ -62,7 +62,7 @@ enum Undone {
 }
 
 /// How to continue after a transaction that was not committed.
-enum Next {
+enum Recovery {
     /// Return the results: the transaction was committed after all.
     Done(Results),
     /// Retry the whole batch.
@@ -76,15 +76,15 @@ enum Next {
 impl WriteConnection {
     pub fn open(
         url: &DatabaseUrl,
-        state: Arc<State>,
+        state: Arc<WriterState>,
         meter: Option<Arc<StorageMeter>>,
         checkpointer: Option<&Checkpointer>,
     ) -> Result<Self, OpenError> {
         let marker = matches!(url, DatabaseUrl::Postgres(_)).then(CommitMarker::random);
         let conn = open(url, marker.as_ref())?;
-        let watch = Watch::new(state.clone(), meter.clone());
+        let job_meter = JobMeter::new(state.clone(), meter.clone());
         let commits = checkpointer.and_then(Checkpointer::commits);
-        Ok(Self { url: url.clone(), conn, marker, state, meter, watch, commits })
+        Ok(Self { url: url.clone(), conn, marker, state, meter, job_meter, commits })
     }
 
     /// Warns if the database's error messages are not in English: some errors are recognized by their text
@@ -112,38 +112,42 @@ impl WriteConnection {
             };
             tries -= 1;
             match self.recover(undone, &mut contested) {
-                Next::Done(results) => return results,
-                Next::Away(error) => return all_unavailable(jobs.len(), error),
-                Next::Again(_) if tries > 0 => {}
-                Next::Again(error) | Next::Alone(error) => return self.run_each(rules, jobs, error, asked),
+                Recovery::Done(results) => return results,
+                Recovery::Away(error) => return all_unavailable(jobs.len(), error),
+                Recovery::Again(_) if tries > 0 => {}
+                Recovery::Again(error) | Recovery::Alone(error) => {
+                    return self.run_each(rules, jobs, error, asked);
+                }
             }
         }
     }
 
     /// Decides how to continue after a transaction that was not committed. Reconnects if the connection was
     /// lost.
-    fn recover(&mut self, undone: Undone, contested: &mut LockedRows) -> Next {
+    fn recover(&mut self, undone: Undone, contested: &mut LockedRows) -> Recovery {
         match undone {
-            Undone::Expired => Next::Alone(StorageError::Unavailable(TOO_LATE.to_owned())),
+            Undone::Expired => Recovery::Alone(StorageError::Unavailable(TOO_LATE.to_owned())),
             Undone::InDoubt(number, results) => match self.was_committed(number) {
-                Some(true) => Next::Done(results),
-                Some(false) => Next::Again(StorageError::Unavailable("the connection was lost".to_owned())),
+                Some(true) => Recovery::Done(results),
+                Some(false) => {
+                    Recovery::Again(StorageError::Unavailable("the connection was lost".to_owned()))
+                }
                 None => {
-                    Next::Away(StorageError::Unavailable("the outcome of a commit is unknown".to_owned()))
+                    Recovery::Away(StorageError::Unavailable("the outcome of a commit is unknown".to_owned()))
                 }
             },
             Undone::NotBegun(error) | Undone::Failed(error) if session::is_lost(&mut self.conn) => {
-                self.reopen().map_or_else(|error| Next::Away(error.into()), |()| Next::Again(error))
+                self.reopen().map_or_else(|error| Recovery::Away(error.into()), |()| Recovery::Again(error))
             }
             // The database is unavailable: each job alone would fail too, only more slowly.
-            Undone::NotBegun(error) => Next::Away(error),
-            Undone::Failed(error @ StorageError::Conflict(_)) => Next::Again(error),
+            Undone::NotBegun(error) => Recovery::Away(error),
+            Undone::Failed(error @ StorageError::Conflict(_)) => Recovery::Again(error),
             Undone::Failed(error @ StorageError::Locked(_)) if *contested == LockedRows::Wait => {
                 // The lock timeout has passed: the retry skips the chats that are still locked.
                 *contested = LockedRows::SkipLocked;
-                Next::Again(error)
+                Recovery::Again(error)
             }
-            Undone::Failed(error) => Next::Alone(error),
+            Undone::Failed(error) => Recovery::Alone(error),
         }
     }
 
@@ -177,7 +181,8 @@ impl WriteConnection {
             Some(marker) => marker.begin(conn).map(Some),
         };
         let number = number.map_err(Undone::NotBegun)?;
-        let attempted = attempt_all(conn, rules, jobs, contested, &mut self.watch).map_err(Undone::Failed);
+        let attempted =
+            attempt_all(conn, rules, jobs, contested, &mut self.job_meter).map_err(Undone::Failed);
         let attempted = attempted.and_then(|results| check_deadlines(jobs).map(|()| results));
         let results = attempted.inspect_err(|_| transaction::roll_back(conn))?;
         let written = Instant::now();
@@ -243,9 +248,9 @@ fn attempt_all(
     rules: &StoragePolicy,
     jobs: &mut [Job],
     contested: LockedRows,
-    watch: &mut Watch,
+    job_meter: &mut JobMeter,
 ) -> Result<Results, StorageError> {
-    let caught = catch_unwind(AssertUnwindSafe(|| run_in_order(conn, rules, jobs, contested, watch)));
+    let caught = catch_unwind(AssertUnwindSafe(|| run_in_order(conn, rules, jobs, contested, job_meter)));
     // A job that panicked may have written half of its rows, so the transaction must be rolled back.
     caught.unwrap_or(Err(StorageError::Failed(diesel::result::Error::RollbackTransaction)))
 }
@@ -256,7 +261,7 @@ fn run_in_order(
     rules: &StoragePolicy,
     mut jobs: &mut [Job],
     contested: LockedRows,
-    watch: &mut Watch,
+    job_meter: &mut JobMeter,
 ) -> Result<Results, StorageError> {
     let mut results = Vec::with_capacity(jobs.len());
     while !jobs.is_empty() {
@@ -266,12 +271,12 @@ fn run_in_order(
             let _entered = jobs[0].span.clone().entered();
             let begun = Instant::now();
             let result = run_one(conn, rules, &mut jobs[0]);
-            watch.took(jobs[0].kind, jobs[0].chat(), begun.elapsed());
+            job_meter.took(jobs[0].kind, jobs[0].chat(), begun.elapsed());
             results.push(result?);
         } else {
             let mut times = Times::default();
             let done = apply_together(conn, rules, &together, contested, &mut times);
-            watch.took_together(jobs, &times);
+            job_meter.took_together(jobs, &times);
             results.extend(done?.into_iter().map(|done| done.map(Some)));
         }
         jobs = &mut jobs[count..];
@@ -283,7 +288,7 @@ fn run_one(
     conn: &mut AnyConn,
     rules: &StoragePolicy,
     job: &mut Job,
-) -> Result<Result<Outcome, StorageError>, StorageError> {
+) -> Result<Result<JobOutcome, StorageError>, StorageError> {
     let result = match &mut job.work {
         Work::Command { command, .. } => apply(conn, rules, command).map(Some),
         Work::Task(task) => task.attempt(conn, rules).map(|()| None),

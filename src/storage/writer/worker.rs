@@ -7,9 +7,9 @@ use std::{
 };
 
 use super::{
-    job::{Job, Outcome},
-    queue::{Group, Queue},
-    shared::State,
+    job::{Job, JobOutcome},
+    queue::{Group, JobQueue},
+    shared::WriterState,
     transactions::{Results, TOO_LATE, WriteConnection},
 };
 use crate::storage::{StorageError, StorageMeter, StoragePolicy, tables::locks::LockedRows};
@@ -17,8 +17,8 @@ use crate::storage::{StorageError, StorageMeter, StoragePolicy, tables::locks::L
 pub(super) struct Worker {
     connection: WriteConnection,
     rules: StoragePolicy,
-    queue: Arc<Queue>,
-    state: Arc<State>,
+    queue: Arc<JobQueue>,
+    state: Arc<WriterState>,
     meter: Option<Arc<StorageMeter>>,
     /// Dropped when the thread ends, which the writer's shutdown waits for.
     _ends: Sender<()>,
@@ -28,8 +28,8 @@ impl Worker {
     pub fn new(
         connection: WriteConnection,
         rules: StoragePolicy,
-        queue: Arc<Queue>,
-        state: Arc<State>,
+        queue: Arc<JobQueue>,
+        state: Arc<WriterState>,
         meter: Option<Arc<StorageMeter>>,
         ends: Sender<()>,
     ) -> Self {
@@ -47,7 +47,7 @@ impl Worker {
             let (late, jobs): (Vec<Job>, _) = jobs.into_iter().partition(|job| job.has_expired(now));
             let contested = if jobs.is_empty() { Vec::new() } else { self.run_jobs(&group, jobs) };
             late.into_iter()
-                .for_each(|job| self.tell(job, Err(StorageError::Unavailable(TOO_LATE.to_owned()))));
+                .for_each(|job| self.complete(job, Err(StorageError::Unavailable(TOO_LATE.to_owned()))));
             if let Some(meter) = &self.meter {
                 meter.queued.add(contested.len() as i64);
             }
@@ -78,12 +78,12 @@ impl Worker {
                 }
                 _ => {}
             }
-            self.tell(job, result);
+            self.complete(job, result);
         }
         contested
     }
 
-    fn tell(&self, job: Job, result: Result<Outcome, StorageError>) {
+    fn complete(&self, job: Job, result: Result<JobOutcome, StorageError>) {
         if let Some(meter) = &self.meter {
             meter.settled(&result);
         }

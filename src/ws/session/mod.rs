@@ -20,7 +20,7 @@ use super::{
     commands::{Client, UNDER_WAY, run_commands},
     delivery_filter::{Phase, SharedFilter},
     frame_decoder::{FrameDecoder, close},
-    server_frame::{Answer, error_frame},
+    server_frame::{CommandReply, error_frame},
 };
 use crate::{
     auth::Caller,
@@ -204,10 +204,10 @@ impl Session {
 
 // Responses to commands.
 
-impl Handler<Answer> for Session {
+impl Handler<CommandReply> for Session {
     type Result = ();
 
-    fn handle(&mut self, Answer(frame): Answer, ctx: &mut Context) {
+    fn handle(&mut self, CommandReply(frame): CommandReply, ctx: &mut Context) {
         ctx.text(frame);
     }
 }

@@ -10,7 +10,7 @@ use bytestring::ByteString;
 use super::{Context, PING_EVERY, Session};
 use crate::{
     core::model::{ChatId, UserId},
-    feed::{Follower, Heads, Update},
+    feed::{CatchUp, Heads, Update},
     hub::{CloseReason, FrameBatch, frame_batch::SubscriptionChange},
     view::frames,
     ws::{
@@ -25,10 +25,10 @@ use crate::{
 const RESUME_WITHIN: Duration = Duration::from_secs(5);
 
 /// Most chats in one `resume`, including all its parts.
-const MOST_CHATS: usize = 100_000;
+const MAX_CHATS: usize = 100_000;
 
 /// Most complete `resume` requests queued on one socket.
-const MOST_WAITING: usize = 16;
+const MAX_WAITING: usize = 16;
 
 /// A read of at most this many chats is short enough to hold deliveries queued during it. Doubles with each
 /// round, so that the catch-up ends.
@@ -60,13 +60,13 @@ impl Session {
     /// Accepts a `resume` or a part of one. The last part starts the catch-up.
     pub(crate) fn on_resume(&mut self, resume: Resume, ctx: &mut Context) {
         self.resuming.known.extend(&resume.chats);
-        if self.resuming.known.len() > MOST_CHATS {
+        if self.resuming.known.len() > MAX_CHATS {
             return close(ctx, CloseCode::Size, "the resume is too large");
         }
         if resume.more {
             return;
         }
-        if self.resuming.whole.len() == MOST_WAITING {
+        if self.resuming.whole.len() == MAX_WAITING {
             return close(ctx, CloseCode::Again, "too many commands under way");
         }
         self.awaits_resume = true;
@@ -89,47 +89,47 @@ impl Session {
             filter.only.clone()
         };
         let (feed, user) = (self.state.feed.clone(), self.caller.id());
-        let mut follower = Follower::new(feed, user, only, known);
-        let compare = async move { follower.compare().await.map(|()| follower) };
-        ctx.spawn(self.principal().scope(compare).into_actor(self).map(move |follower, session, ctx| {
-            match follower {
-                Ok(follower) => session.read_next(follower, resume, ctx),
+        let mut catch_up = CatchUp::new(feed, user, only, known);
+        let compare = async move { catch_up.compare().await.map(|()| catch_up) };
+        ctx.spawn(self.principal().scope(compare).into_actor(self).map(move |catch_up, session, ctx| {
+            match catch_up {
+                Ok(catch_up) => session.read_next(catch_up, resume, ctx),
                 Err(refusal) => session.give_up(&refusal, ctx),
             }
         }));
     }
 
     /// Reads the next chat. Runs only after the client has taken the frames sent before.
-    fn read_next(&mut self, mut follower: Follower, resume: Resume, ctx: &mut Context) {
+    fn read_next(&mut self, mut catch_up: CatchUp, resume: Resume, ctx: &mut Context) {
         let (identities, credential) = (self.state.identities.clone(), self.caller.credential.clone());
         let socket = self.socket.clone();
         let read = async move {
-            let update = match identities.still_works(&credential).await {
-                Ok(true) => follower.next().await,
+            let update = match identities.is_valid(&credential).await {
+                Ok(true) => catch_up.next().await,
                 Ok(false) => {
                     socket.close(CloseReason::SignedOut);
                     Ok(None)
                 }
                 Err(refusal) => Err(refusal),
             };
-            (follower, update)
+            (catch_up, update)
         };
         ctx.spawn(self.principal().scope(read).into_actor(self).map(
-            move |(follower, update), session, ctx| match update {
+            move |(catch_up, update), session, ctx| match update {
                 Ok(_) if session.socket.is_closing() => {}
-                Ok(Some(update)) => session.on_update(follower, resume, update, ctx),
-                Ok(None) => session.on_caught_up(follower, resume, ctx),
+                Ok(Some(update)) => session.on_update(catch_up, resume, update, ctx),
+                Ok(None) => session.on_caught_up(catch_up, resume, ctx),
                 Err(refusal) => session.give_up(&refusal, ctx),
             },
         ));
     }
 
-    fn on_update(&mut self, mut follower: Follower, resume: Resume, update: Update, ctx: &mut Context) {
+    fn on_update(&mut self, mut catch_up: CatchUp, resume: Resume, update: Update, ctx: &mut Context) {
         if !self.has_left(update.chat) {
-            follower.tell(&update);
+            catch_up.mark_delivered(&update);
             update.frames.into_iter().for_each(|(_, frame)| ctx.text(frame));
         }
-        self.read_next(follower, resume, ctx);
+        self.read_next(catch_up, resume, ctx);
     }
 
     /// Returns whether the user may have left a chat since it was read. If so, nothing of it is sent.
@@ -145,7 +145,7 @@ impl Session {
 
     /// Runs when all queued chats were sent: reads the chats that changed since. During the last such read,
     /// deliveries stay queued, so that no event is lost between reading and live delivery.
-    fn on_caught_up(&mut self, mut follower: Follower, resume: Resume, ctx: &mut Context) {
+    fn on_caught_up(&mut self, mut catch_up: CatchUp, resume: Resume, ctx: &mut Context) {
         let mut filter = self.filter.borrow_mut();
         if let Phase::CatchingUp(noted) = &mut filter.phase {
             let noted = std::mem::take(noted);
@@ -153,14 +153,14 @@ impl Session {
                 filter.phase = Phase::Waiting;
             }
             self.resuming.looks += 1;
-            follower.want(filter.only.clone());
-            follower.note(noted);
+            catch_up.set_filter(filter.only.clone());
+            catch_up.note(noted);
             drop(filter);
-            return self.read_next(follower, resume, ctx);
+            return self.read_next(catch_up, resume, ctx);
         }
         drop(filter);
-        ctx.text(resume.ack(follower.known(), follower.unread()));
-        self.go_live(follower.into_known());
+        ctx.text(resume.ack(catch_up.known(), catch_up.unread()));
+        self.go_live(catch_up.into_known());
         self.resuming.is_under_way = false;
         self.catch_up(ctx);
     }

@@ -52,7 +52,7 @@ fn searched(search: &str, matching: Matching) -> ChatFilter {
 
 /// The limit for a search. It reads some thousands of texts: for up to a thousand hits, and for one more
 /// page.
-const MOST_OF_A_SEARCH: i64 = 200_000;
+const MAX_OF_A_SEARCH: i64 = 200_000;
 const OWN_CHATS: &str = "the chats that the caller is in";
 const OWN_DMS: &str = "the direct messages that the caller has";
 
@@ -200,7 +200,7 @@ fn since(conn: &mut AnyConn, chat: greenroom::core::model::ChatId, seq: i64) -> 
 }
 
 fn missed(conn: &mut AnyConn, chat: greenroom::core::model::ChatId, seq: i64) -> Result<(), StorageError> {
-    changes_since::missed(conn, &rules(), chat, seq, &[TALKER, SILENT, STRANGER]).map(drop)
+    changes_since::backfill(conn, &rules(), chat, seq, &[TALKER, SILENT, STRANGER]).map(drop)
 }
 
 fn of_messages() -> Vec<Action> {
@@ -213,13 +213,13 @@ fn of_messages() -> Vec<Action> {
         reads("a page of messages with readers", |conn, world| {
             let known = ChatCache::new(rules());
             let chat = membership::authorized(conn, HISTORY, SILENT, Ability::TakePart)?.chat;
-            let look = known.look(conn)?;
-            look.messages(conn, chat, world.messages - PAGE..=world.messages).map(drop)
+            let chats = known.at_snapshot(conn)?;
+            chats.messages(conn, chat, world.messages - PAGE..=world.messages).map(drop)
         }),
         reads("a page of messages of a user who left", |conn, _| {
             let known = ChatCache::new(rules());
             let chat = membership::authorized(conn, EMPTIED, SILENT, Ability::TakePart)?.chat;
-            known.look(conn)?.messages(conn, chat, 1..=5).map(drop)
+            known.at_snapshot(conn)?.messages(conn, chat, 1..=5).map(drop)
         }),
         reads("the position of a message", |conn, world| {
             let chat = membership::authorized(conn, HISTORY, SILENT, Ability::TakePart)?.chat;
@@ -350,7 +350,7 @@ fn of_people() -> Vec<Action> {
         }),
         reads("revoked credentials", |conn, _| {
             let followed = revocations::Followed::from_now(conn)?;
-            followed.look(conn).map(drop)
+            followed.poll(conn).map(drop)
         })
         .grows_with("revocations, up to a thousand"),
         reads("settings", |conn, _| {
@@ -387,15 +387,15 @@ fn of_searches() -> Vec<Action> {
                 .map(drop)
         }),
         reads("search messages", |conn, _| search(conn, SILENT, None, "about word7"))
-            .at_most(MOST_OF_A_SEARCH, "what one search may cost"),
+            .at_most(MAX_OF_A_SEARCH, "what one search may cost"),
         reads("search messages of a user in many", |conn, _| search(conn, CROWDED, None, "short note"))
             .grows_with(OWN_CHATS),
         reads("search messages of a chat", |conn, _| search(conn, SILENT, Some(HISTORY), "nothing word3"))
-            .at_most(MOST_OF_A_SEARCH, "what one search may cost"),
+            .at_most(MAX_OF_A_SEARCH, "what one search may cost"),
         reads("search messages without a hit", |conn, _| search(conn, SILENT, None, "xylophone"))
-            .at_most(MOST_OF_A_SEARCH, "what one search may cost"),
+            .at_most(MAX_OF_A_SEARCH, "what one search may cost"),
         reads("search messages of a user in no chat", |conn, _| search(conn, STRANGER, None, "about word7"))
-            .at_most(MOST_OF_A_SEARCH, "what one search may cost"),
+            .at_most(MAX_OF_A_SEARCH, "what one search may cost"),
         reads("search messages beyond the counted ones", |conn, world| {
             let question = SearchRequest {
                 words: Words::of("nothing").unwrap(),
@@ -405,7 +405,7 @@ fn of_searches() -> Vec<Action> {
             };
             page(conn, &rules(), SILENT, &question).map(drop)
         })
-        .at_most(MOST_OF_A_SEARCH, "what one search may cost"),
+        .at_most(MAX_OF_A_SEARCH, "what one search may cost"),
         reads("index", |conn, _| {
             let settled = Horizon::default().advance(conn)?;
             let mut indexer = Indexer::begin(conn)?;

@@ -7,7 +7,7 @@ use greenroom::{
     core::{
         model::{
             ChatId, ChatKind, Command, Contacts, HostObject, Role, Timestamp, UserCard, UserId,
-            command::{Action as Asked, MeChange, NewChat, NewRoom, ReactIntent},
+            command::{Action as Asked, MeChange, NewChat, NewRoom, ReactIntent, UnreadMark},
             credential::{Credential, Origin},
             emoji::Emoji,
             text::{ClientId, MessageBody, Title, Username},
@@ -113,8 +113,10 @@ fn of_messages() -> Vec<Action> {
         }),
         writes("mark a room as read", |conn, _| ask(conn, SQUARE, SILENT, Asked::MarkAsRead { up_to: None })),
         writes("mark as unread", |conn, world| {
-            let change =
-                MeChange { unread_from: Some(Some(world.message(HISTORY, 5))), ..MeChange::default() };
+            let change = MeChange {
+                unread_mark: Some(UnreadMark::From(world.message(HISTORY, 5))),
+                ..MeChange::default()
+            };
             ask(conn, HISTORY, SILENT, Asked::ChangeMe(change))
         }),
     ]

@@ -16,7 +16,7 @@ fn job(by: i64, chat: i64, shares: bool) -> Job {
     Job { kind: "test", principal, work, span: tracing::Span::none(), expires: None }
 }
 
-fn asks(queue: &Queue, by: i64, chat: i64) {
+fn asks(queue: &JobQueue, by: i64, chat: i64) {
     assert!(queue.push(job(by, chat, true)).is_none());
 }
 
@@ -31,7 +31,7 @@ fn of(group: &Group) -> Vec<(i64, i64)> {
 
 #[test]
 fn principals_take_turns_and_each_ones_jobs_keep_their_order() {
-    let queue = Queue::new(1);
+    let queue = JobQueue::new(1);
     for number in 0..300 {
         let job = Job { expires: Some(Instant::now() + Duration::from_secs(number)), ..job(ANN, 7, true) };
         assert!(queue.push(job).is_none());
@@ -50,7 +50,7 @@ fn principals_take_turns_and_each_ones_jobs_keep_their_order() {
 
 #[test]
 fn a_chat_is_with_one_lane_and_keeps_nobody_from_the_others() {
-    let queue = Queue::new(3);
+    let queue = JobQueue::new(3);
     asks(&queue, ANN, 7);
     let first = queue.take().unwrap();
     asks(&queue, ANN, 7);
@@ -68,7 +68,7 @@ fn a_chat_is_with_one_lane_and_keeps_nobody_from_the_others() {
 
 #[test]
 fn what_is_locked_elsewhere_is_waited_for_before_what_came_later() {
-    let queue = Queue::new(2);
+    let queue = JobQueue::new(2);
     asks(&queue, ANN, 7);
     asks(&queue, BOB, 8);
     let mut group = queue.take().unwrap();
@@ -89,8 +89,8 @@ fn what_is_locked_elsewhere_is_waited_for_before_what_came_later() {
 
 #[test]
 fn who_has_too_much_waiting_is_turned_down_and_nobody_else() {
-    let queue = Queue::new(2);
-    for number in 0..MOST_OF_ONE {
+    let queue = JobQueue::new(2);
+    for number in 0..MAX_OF_ONE {
         asks(&queue, ANN, number as i64 % 3);
     }
     let refused = queue.push(job(ANN, 7, true)).map(|(_, refusal)| refusal);
@@ -103,7 +103,7 @@ fn who_has_too_much_waiting_is_turned_down_and_nobody_else() {
 
 #[test]
 fn nothing_is_left_behind() {
-    let queue = Queue::new(2);
+    let queue = JobQueue::new(2);
     for number in 0..600 {
         asks(&queue, number % 5, number % 7);
     }

@@ -12,7 +12,7 @@ use crate::{
     chat::mailbox::{Backfill, BackfillResult, GapDetected, RemoteEvent},
     core::model::{Change, Seq, UserId},
     hub::frame_batch::SubscriptionChange,
-    storage::queries::changes_since::{Missed, missed},
+    storage::queries::changes_since::{Backfilled, backfill},
     view::frames,
 };
 
@@ -58,17 +58,17 @@ impl Accept<BackfillResult> for ChatActor {
 
     fn accept(
         &mut self,
-        BackfillResult { since, listeners, missed }: BackfillResult,
+        BackfillResult { since, listeners, backfilled }: BackfillResult,
         ctx: &mut Context<Self>,
     ) {
         let mut made_progress = true;
-        match missed {
+        match backfilled {
             // Events arrived since the query began, so its result is stale. Or a user is being subscribed.
             Ok(_) if self.sequencer.seen != Some(since) || self.sequencer.subscribing > 0 => {}
             // The result lacks users that subscribed after the query began.
-            Ok(Missed::Resync { .. }) if !self.subscribers_are_in(&listeners) => {}
-            Ok(missed) => {
-                self.publish_backfill(missed);
+            Ok(Backfilled::Resync { .. }) if !self.subscribers_are_in(&listeners) => {}
+            Ok(backfilled) => {
+                self.publish_backfill(backfilled);
                 made_progress = self.sequencer.seen != Some(since);
             }
             Err(_) => {
@@ -146,15 +146,16 @@ impl ChatActor {
         actix_rt::spawn(async move {
             let rules = services.rules.clone();
             let of = listeners.clone();
-            let missed = services.readers.query(move |conn| missed(conn, &rules, chat, since, &of)).await;
-            directory.send(chat, BackfillResult { since, listeners, missed }.into());
+            let backfilled =
+                services.readers.query(move |conn| backfill(conn, &rules, chat, since, &of)).await;
+            directory.send(chat, BackfillResult { since, listeners, backfilled }.into());
         });
     }
 
     /// Publishes the events of a backfill.
-    fn publish_backfill(&mut self, missed: Missed) {
-        match missed {
-            Missed::Events { head, events } => {
+    fn publish_backfill(&mut self, backfilled: Backfilled) {
+        match backfilled {
+            Backfilled::Events { head, events } => {
                 // Backfilled events carry the latest state, which may be later than a removal. So removed
                 // users are handled before any event is published.
                 for event in &events {
@@ -165,11 +166,11 @@ impl ChatActor {
                 events.into_iter().for_each(|event| self.publish(PendingEvent::Remote(Arc::new(event))));
                 self.sequencer.note(head);
             }
-            Missed::Resync { head, present } => {
+            Backfilled::Resync { head, present } => {
                 self.send_resync(head, &present);
                 self.sequencer.note(head);
             }
-            Missed::Gone => {
+            Backfilled::Gone => {
                 let last = self.sequencer.held.last_key_value().map(|(seq, _)| *seq);
                 let seq = self.sequencer.seen.max(last).unwrap_or_default() + 1;
                 // The deletion passes every socket's duplicate check.

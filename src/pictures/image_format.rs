@@ -2,7 +2,7 @@
 
 /// Image formats that the proxy serves. SVG is excluded, because it can contain scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum ImageFormat {
     Png,
     Jpeg,
     Gif,
@@ -13,7 +13,7 @@ pub enum Kind {
 /// `Accept` header of the requests.
 pub const ACCEPTED: &str = "image/avif,image/webp,image/png,image/jpeg,image/gif";
 
-impl Kind {
+impl ImageFormat {
     /// Detects the format by the first bytes. The `Content-Type` of the response is ignored.
     pub fn of(bytes: &[u8]) -> Option<Self> {
         match bytes {
@@ -55,17 +55,17 @@ mod tests {
 
     #[test]
     fn pictures_are_known_by_their_first_bytes() {
-        let known: [(&[u8], Kind); 7] = [
-            (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", Kind::Png),
-            (b"\xff\xd8\xff\xe0\0\x10JFIF", Kind::Jpeg),
-            (b"GIF87a\x01\0", Kind::Gif),
-            (b"GIF89a\x01\0", Kind::Gif),
-            (b"RIFF\x24\0\0\0WEBPVP8 ", Kind::Webp),
-            (b"\0\0\0\x1cftypavif\0\0\0\0mif1avif", Kind::Avif),
-            (b"\0\0\0\x1cftypmif1\0\0\0\0mif1avif", Kind::Avif),
+        let known: [(&[u8], ImageFormat); 7] = [
+            (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", ImageFormat::Png),
+            (b"\xff\xd8\xff\xe0\0\x10JFIF", ImageFormat::Jpeg),
+            (b"GIF87a\x01\0", ImageFormat::Gif),
+            (b"GIF89a\x01\0", ImageFormat::Gif),
+            (b"RIFF\x24\0\0\0WEBPVP8 ", ImageFormat::Webp),
+            (b"\0\0\0\x1cftypavif\0\0\0\0mif1avif", ImageFormat::Avif),
+            (b"\0\0\0\x1cftypmif1\0\0\0\0mif1avif", ImageFormat::Avif),
         ];
         for (bytes, kind) in known {
-            assert_eq!(Kind::of(bytes), Some(kind), "{bytes:?}");
+            assert_eq!(ImageFormat::of(bytes), Some(kind), "{bytes:?}");
         }
     }
 
@@ -85,7 +85,7 @@ mod tests {
             b"\xff\xff\xff\xffftyp",
         ];
         for bytes in others {
-            assert_eq!(Kind::of(bytes), None, "{bytes:?}");
+            assert_eq!(ImageFormat::of(bytes), None, "{bytes:?}");
         }
     }
 }

@@ -8,7 +8,7 @@ use std::{
 
 use prometheus::Histogram;
 
-use super::{job::Job, shared::State};
+use super::{job::Job, shared::WriterState};
 use crate::{
     core::model::ChatId,
     storage::{StorageMeter, commands::Times},
@@ -21,14 +21,14 @@ const SLOW: Duration = Duration::from_millis(50);
 const LOCKING: &str = "lock_chats";
 
 /// The metrics of one worker. The histogram of each kind is cached.
-pub(super) struct Watch {
-    state: Arc<State>,
+pub(super) struct JobMeter {
+    state: Arc<WriterState>,
     meter: Option<Arc<StorageMeter>>,
     kinds: HashMap<&'static str, Histogram>,
 }
 
-impl Watch {
-    pub fn new(state: Arc<State>, meter: Option<Arc<StorageMeter>>) -> Self {
+impl JobMeter {
+    pub fn new(state: Arc<WriterState>, meter: Option<Arc<StorageMeter>>) -> Self {
         Self { state, meter, kinds: HashMap::new() }
     }
 
