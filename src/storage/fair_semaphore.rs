@@ -317,7 +317,7 @@ mod tests {
         let _first = gets(&semaphore, ANN);
         let mut anns: Vec<_> = (0..MAX_WAITING).map(|_| Box::pin(semaphore.acquire(ANN))).collect();
         assert!(anns.iter_mut().all(|permit| permit.now_or_never().is_none()));
-        assert_eq!(at_once(&semaphore, ANN).map(|permit| permit.err()), Some(Some(AcquireError::QueueFull)));
+        assert_eq!(at_once(&semaphore, ANN).map(Result::err), Some(Some(AcquireError::QueueFull)));
         drop(gets(&semaphore, BOB));
         drop(anns.pop());
         assert!(at_once(&semaphore, ANN).is_none());
@@ -331,7 +331,7 @@ mod tests {
         assert!((&mut second).now_or_never().is_none());
         let mut close = Box::pin(semaphore.close(Instant::now() + std::time::Duration::from_secs(60)));
         assert!((&mut close).now_or_never().is_none());
-        assert_eq!(at_once(&semaphore, ANN).map(|permit| permit.err()), Some(Some(AcquireError::Closed)));
+        assert_eq!(at_once(&semaphore, ANN).map(Result::err), Some(Some(AcquireError::Closed)));
         drop(first);
         drop(second.await);
         close.await;

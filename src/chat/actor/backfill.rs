@@ -43,7 +43,7 @@ impl Accept<Backfill> for ChatActor {
         match self.sequencer.seen {
             // A backfill read while a user is being subscribed would not reach that user.
             Some(since) if self.sequencer.has_gap() && self.sequencer.subscribing == 0 => {
-                self.backfill(since)
+                self.backfill(since);
             }
             _ => {
                 self.sequencer.is_filling = false;
