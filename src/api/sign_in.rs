@@ -26,7 +26,7 @@ use crate::{
         sightings,
     },
     config::Registration,
-    core::model::{FieldErrors, Refusal},
+    core::model::FieldErrors,
     error::ApiError,
     input::Field,
     middleware::{authenticate, csrf},

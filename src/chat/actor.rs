@@ -142,49 +142,12 @@ impl ChatActor {
 
 // Message handlers.
 
-trait Accept<M> {
-    /// Whether this message counts as activity and so postpones retirement.
-    const KEEPS_ACTIVE: bool = true;
-
-    fn accept(&mut self, message: M, ctx: &mut Context<Self>)
-    where
-        Self: Actor<Context = Context<Self>>;
-}
-
 impl Handler<ChatMessage> for ChatActor {
     type Result = ();
 
-    fn handle(&mut self, message: ChatMessage, ctx: &mut Self::Context) {
-        match message {
-            ChatMessage::Submit(message) => self.accept_or_restart(message, ctx),
-            ChatMessage::Settled(message) => self.accept_or_restart(message, ctx),
-            ChatMessage::Type(message) => self.accept_or_restart(message, ctx),
-            ChatMessage::Subscribe(message) => self.accept_or_restart(message, ctx),
-            ChatMessage::Unsubscribe(message) => self.accept_or_restart(message, ctx),
-            ChatMessage::Observe(message) => self.accept_or_restart(message, ctx),
-            ChatMessage::Unobserve(message) => self.accept_or_restart(message, ctx),
-            ChatMessage::LookedUp(message) => self.accept_or_restart(message, ctx),
-            ChatMessage::TypingTimeout(message) => self.accept_or_restart(message, ctx),
-            ChatMessage::RemoteEvent(message) => self.accept_or_restart(message, ctx),
-            ChatMessage::GapDetected(message) => self.accept_or_restart(message, ctx),
-            ChatMessage::Backfill(message) => self.accept_or_restart(message, ctx),
-            ChatMessage::BackfillResult(message) => self.accept_or_restart(message, ctx),
-            ChatMessage::EnsureSubscribed(message) => self.accept_or_restart(message, ctx),
-            ChatMessage::MembershipRead(message) => self.accept_or_restart(message, ctx),
-            ChatMessage::RemoteTyping(message) => self.accept_or_restart(message, ctx),
-            ChatMessage::Marked(message) => self.accept_or_restart(message, ctx),
-            ChatMessage::BatchTimeout(message) => self.accept_or_restart(message, ctx),
-        }
-    }
-}
-
-impl ChatActor {
     /// Handles a message; restarts the actor's state if the handler panics.
-    fn accept_or_restart<M>(&mut self, message: M, ctx: &mut Context<Self>)
-    where
-        Self: Accept<M>,
-    {
-        self.was_active |= <Self as Accept<M>>::KEEPS_ACTIVE;
+    fn handle(&mut self, message: ChatMessage, ctx: &mut Self::Context) {
+        self.was_active |= message.keeps_active();
         let accepted = catch_unwind(AssertUnwindSafe(|| {
             self.accept(message, ctx);
             self.send_out(ctx);
@@ -201,11 +164,34 @@ impl ChatActor {
     }
 }
 
-impl Accept<Submit> for ChatActor {
+impl ChatActor {
+    fn accept(&mut self, message: ChatMessage, ctx: &mut Context<Self>) {
+        match message {
+            ChatMessage::Submit(message) => self.on_submit(message),
+            ChatMessage::Settled(message) => self.on_settled(message, ctx),
+            ChatMessage::Type(message) => self.on_type(message, ctx),
+            ChatMessage::Subscribe(message) => self.on_subscribe(message),
+            ChatMessage::Unsubscribe(message) => self.on_unsubscribe(message),
+            ChatMessage::Observe(message) => self.on_observe(message),
+            ChatMessage::Unobserve(message) => self.on_unobserve(message),
+            ChatMessage::LookedUp(message) => self.on_looked_up(message, ctx),
+            ChatMessage::TypingTimeout(message) => self.on_typing_timeout(message, ctx),
+            ChatMessage::RemoteEvent(message) => self.on_remote_event(message, ctx),
+            ChatMessage::GapDetected(message) => self.on_gap_detected(message, ctx),
+            ChatMessage::Backfill(_) => self.on_backfill(),
+            ChatMessage::BackfillResult(message) => self.on_backfill_result(message, ctx),
+            ChatMessage::EnsureSubscribed(message) => self.on_ensure_subscribed(message),
+            ChatMessage::MembershipRead(message) => self.on_membership_read(message, ctx),
+            ChatMessage::RemoteTyping(message) => self.on_remote_typing(message, ctx),
+            ChatMessage::Marked(message) => self.on_marked(message),
+            ChatMessage::BatchTimeout(message) => self.on_batch_timeout(message, ctx),
+        }
+    }
+
     /// Submits a command to the writer without waiting, so the next command is accepted while this one is
     /// stored. Permissions are checked in the writer's transaction, where they cannot change until the
     /// commit.
-    fn accept(&mut self, Submit { command, reply, span }: Submit, _: &mut Context<Self>) {
+    fn on_submit(&mut self, Submit { command, reply, span }: Submit) {
         fail_point!("chat-submit");
         let (directory, chat) = (self.directory.clone(), self.chat);
         let settle = move |result: Result<Done, Refusal>| {
@@ -215,10 +201,8 @@ impl Accept<Submit> for ChatActor {
         self.in_flight += 1;
         self.services.writer.submit(command, span, settle);
     }
-}
 
-impl Accept<Settled> for ChatActor {
-    fn accept(&mut self, settled: Settled, ctx: &mut Context<Self>) {
+    fn on_settled(&mut self, settled: Settled, ctx: &mut Context<Self>) {
         // The result may belong to a command of an earlier actor, from before `migrate_to_current`.
         self.in_flight = self.in_flight.saturating_sub(usize::from(settled.was_submitted));
         self.was_not_found = matches!(settled.result, Err(Refusal::NotFound));
@@ -230,56 +214,44 @@ impl Accept<Settled> for ChatActor {
         }
         self.publish_in_order(PendingEvent::Here(settled), ctx);
     }
-}
 
-impl Accept<Subscribe> for ChatActor {
-    fn accept(&mut self, Subscribe { socket, head, done }: Subscribe, _: &mut Context<Self>) {
+    fn on_subscribe(&mut self, Subscribe { socket, head, done }: Subscribe) {
         self.sequencer.begin(head);
         self.observers.remove(&socket.id);
         self.subscribers.insert(socket.id, socket);
         drop(done);
     }
-}
 
-impl Accept<Unsubscribe> for ChatActor {
-    fn accept(&mut self, Unsubscribe { socket }: Unsubscribe, _: &mut Context<Self>) {
+    fn on_unsubscribe(&mut self, Unsubscribe { socket }: Unsubscribe) {
         self.subscribers.remove(&socket);
         self.observers.remove(&socket);
     }
-}
 
-impl Accept<Observe> for ChatActor {
     /// Adds an observer, unless the socket is already subscribed as a member.
-    fn accept(&mut self, Observe { socket, head, done }: Observe, _: &mut Context<Self>) {
+    fn on_observe(&mut self, Observe { socket, head, done }: Observe) {
         self.sequencer.begin(head);
         if !self.subscribers.contains_key(&socket.id) {
             self.observers.insert(socket.id, socket);
         }
         drop(done);
     }
-}
 
-impl Accept<Unobserve> for ChatActor {
-    fn accept(&mut self, Unobserve { socket, done }: Unobserve, _: &mut Context<Self>) {
+    fn on_unobserve(&mut self, Unobserve { socket, done }: Unobserve) {
         self.observers.remove(&socket);
         drop(done);
     }
-}
 
-impl Accept<Marked> for ChatActor {
-    const KEEPS_ACTIVE: bool = false;
-
-    fn accept(&mut self, Marked(moved): Marked, _: &mut Context<Self>) {
+    fn on_marked(&mut self, Marked(moved): Marked) {
         self.deliver_to_reader(&moved);
     }
 }
 
 // Members whose sockets missed the event that added them.
 
-impl Accept<EnsureSubscribed> for ChatActor {
+impl ChatActor {
     /// Ensures that a member's sockets are subscribed. If some are not, reads the chat from storage; its
     /// `seq` is where their subscription begins.
-    fn accept(&mut self, EnsureSubscribed { user }: EnsureSubscribed, _: &mut Context<Self>) {
+    fn on_ensure_subscribed(&mut self, EnsureSubscribed { user }: EnsureSubscribed) {
         if self.unsubscribed_sockets_of(user).next().is_none() {
             return;
         }
@@ -292,10 +264,12 @@ impl Accept<EnsureSubscribed> for ChatActor {
             directory.send(chat, MembershipRead { user, found: Box::new(found) }.into());
         });
     }
-}
 
-impl Accept<MembershipRead> for ChatActor {
-    fn accept(&mut self, MembershipRead { user, found }: MembershipRead, ctx: &mut Context<Self>) {
+    fn on_membership_read(
+        &mut self,
+        MembershipRead { user, found }: MembershipRead,
+        ctx: &mut Context<Self>,
+    ) {
         self.sequencer.resume();
         match *found {
             Ok((snapshot, viewer)) if viewer.role.is_some() => {
@@ -321,9 +295,7 @@ impl Accept<MembershipRead> for ChatActor {
         self.publish_held();
         self.schedule_backfill(ctx);
     }
-}
 
-impl ChatActor {
     fn unsubscribed_sockets_of(&self, user: UserId) -> impl Iterator<Item = Arc<Subscriber>> + '_ {
         let sockets = self.services.hub.sockets_of(user);
         sockets.into_iter().filter(|socket| !self.subscribers.contains_key(&socket.id))

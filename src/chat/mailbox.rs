@@ -202,3 +202,19 @@ chat_messages! {
     Submit, Settled, Type, Subscribe, Unsubscribe, Observe, Unobserve, LookedUp, TypingTimeout, RemoteEvent, GapDetected, Backfill, BackfillResult,
     EnsureSubscribed, MembershipRead, RemoteTyping, Marked, BatchTimeout,
 }
+
+impl ChatMessage {
+    /// Whether this message counts as activity and so postpones retirement.
+    pub(super) fn keeps_active(&self) -> bool {
+        !matches!(
+            self,
+            Self::Marked(_)
+                | Self::RemoteEvent(_)
+                | Self::RemoteTyping(_)
+                | Self::GapDetected(_)
+                | Self::Backfill(_)
+                | Self::BackfillResult(_)
+                | Self::BatchTimeout(_)
+        )
+    }
+}

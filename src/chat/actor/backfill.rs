@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use actix::{AsyncContext, Context};
 
 use super::{
-    Accept, ChatActor,
+    ChatActor,
     sequencer::{PAUSE, PendingEvent},
 };
 use crate::{
@@ -19,27 +19,17 @@ use crate::{
 /// Grace period for a reordered event before the gap is backfilled from storage.
 const REORDER_GRACE: Duration = Duration::from_millis(40);
 
-impl Accept<RemoteEvent> for ChatActor {
-    const KEEPS_ACTIVE: bool = false;
-
-    fn accept(&mut self, RemoteEvent(event): RemoteEvent, ctx: &mut Context<Self>) {
+impl ChatActor {
+    pub(super) fn on_remote_event(&mut self, RemoteEvent(event): RemoteEvent, ctx: &mut Context<Self>) {
         self.publish_in_order(PendingEvent::Remote(event), ctx);
     }
-}
 
-impl Accept<GapDetected> for ChatActor {
-    const KEEPS_ACTIVE: bool = false;
-
-    fn accept(&mut self, GapDetected { head }: GapDetected, ctx: &mut Context<Self>) {
+    pub(super) fn on_gap_detected(&mut self, GapDetected { head }: GapDetected, ctx: &mut Context<Self>) {
         self.sequencer.reached = self.sequencer.reached.max(Some(head));
         self.schedule_backfill(ctx);
     }
-}
 
-impl Accept<Backfill> for ChatActor {
-    const KEEPS_ACTIVE: bool = false;
-
-    fn accept(&mut self, _: Backfill, _: &mut Context<Self>) {
+    pub(super) fn on_backfill(&mut self) {
         match self.sequencer.seen {
             // A backfill read while a user is being subscribed would not reach that user.
             Some(since) if self.sequencer.has_gap() && self.sequencer.subscribing == 0 => {
@@ -51,12 +41,8 @@ impl Accept<Backfill> for ChatActor {
             }
         }
     }
-}
 
-impl Accept<BackfillResult> for ChatActor {
-    const KEEPS_ACTIVE: bool = false;
-
-    fn accept(
+    pub(super) fn on_backfill_result(
         &mut self,
         BackfillResult { since, listeners, backfilled }: BackfillResult,
         ctx: &mut Context<Self>,
@@ -85,9 +71,7 @@ impl Accept<BackfillResult> for ChatActor {
         self.sequencer.is_filling = false;
         self.schedule_backfill(ctx);
     }
-}
 
-impl ChatActor {
     /// Publishes a result now, or holds it until all events before it are published.
     pub(super) fn publish_in_order(&mut self, publish_in_order: PendingEvent, ctx: &mut Context<Self>) {
         match publish_in_order.event().map(|event| event.seq) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 use tokio::sync::oneshot;
 
-use super::{Accept, ChatActor, batcher::BatchWait};
+use super::{ChatActor, batcher::BatchWait};
 use crate::chat::mailbox::BatchTimeout;
 
 /// Number of subscribers from which batching pays.
@@ -69,12 +69,8 @@ impl ChatActor {
             actor.directory.clone().send(actor.chat, BatchTimeout { turn }.into());
         }));
     }
-}
 
-impl Accept<BatchTimeout> for ChatActor {
-    const KEEPS_ACTIVE: bool = false;
-
-    fn accept(&mut self, BatchTimeout { turn }: BatchTimeout, ctx: &mut Context<Self>) {
+    pub(super) fn on_batch_timeout(&mut self, BatchTimeout { turn }: BatchTimeout, ctx: &mut Context<Self>) {
         if turn != self.batcher.turn {
             return;
         }

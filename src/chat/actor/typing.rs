@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use actix::{AsyncContext, Context};
 
-use super::{Accept, ChatActor};
+use super::ChatActor;
 use crate::{
     bus::BusMessage,
     chat::{
@@ -20,9 +20,9 @@ use crate::{
 /// Typing timeout: a user without a further signal for this long has stopped typing.
 const TYPING_TIMEOUT: Duration = Duration::from_secs(6);
 
-impl Accept<Type> for ChatActor {
+impl ChatActor {
     /// Applies a member's signal. Looks up users not known as members.
-    fn accept(&mut self, typing: Type, ctx: &mut Context<Self>) {
+    pub(super) fn on_type(&mut self, typing: Type, ctx: &mut Context<Self>) {
         let user = typing.user;
         match self.typing_users.say(typing) {
             TypingDecision::ByMember(typing) => self.apply_and_answer(typing, ctx),
@@ -30,10 +30,12 @@ impl Accept<Type> for ChatActor {
             TypingDecision::Waits => {}
         }
     }
-}
 
-impl Accept<LookedUp> for ChatActor {
-    fn accept(&mut self, LookedUp { user, turn, is_member }: LookedUp, ctx: &mut Context<Self>) {
+    pub(super) fn on_looked_up(
+        &mut self,
+        LookedUp { user, turn, is_member }: LookedUp,
+        ctx: &mut Context<Self>,
+    ) {
         let signals = self.typing_users.looked_up(user, turn, is_member == Ok(true));
         for typing in signals {
             match &is_member {
@@ -43,26 +45,26 @@ impl Accept<LookedUp> for ChatActor {
             }
         }
     }
-}
 
-impl Accept<TypingTimeout> for ChatActor {
-    fn accept(&mut self, TypingTimeout { user, turn }: TypingTimeout, ctx: &mut Context<Self>) {
+    pub(super) fn on_typing_timeout(
+        &mut self,
+        TypingTimeout { user, turn }: TypingTimeout,
+        ctx: &mut Context<Self>,
+    ) {
         if self.typing_users.is_latest(user, turn) {
             self.set_typing(user, false, ctx);
         }
     }
-}
-
-impl Accept<RemoteTyping> for ChatActor {
-    const KEEPS_ACTIVE: bool = false;
 
     /// Applies a typing signal from another node, which has checked the membership.
-    fn accept(&mut self, RemoteTyping { user, is_typing }: RemoteTyping, ctx: &mut Context<Self>) {
+    pub(super) fn on_remote_typing(
+        &mut self,
+        RemoteTyping { user, is_typing }: RemoteTyping,
+        ctx: &mut Context<Self>,
+    ) {
         self.set_typing(user, is_typing, ctx);
     }
-}
 
-impl ChatActor {
     fn look_up(&self, user: UserId, turn: u64) {
         let (directory, readers, chat) = (self.directory.clone(), self.services.readers.clone(), self.chat);
         actix_rt::spawn(async move {

@@ -4,7 +4,7 @@
 //! function call, so there are many small ones, each with one or two key lookups.
 
 use crate::{
-    core::model::{Chat, ChatId, MessageId, Role, UserId},
+    core::model::{Chat, ChatId, MessageId, Pos, Role, UserId},
     storage::{
         AnyConn, StorageError,
         db::sql::sql,
@@ -51,12 +51,12 @@ pub fn sender_states(
     }
 }
 
-type StandingRow = (Option<String>, Option<i64>, bool, Option<i64>, Option<Vec<u8>>);
+type StandingRow = (Option<Role>, Option<i64>, bool, Option<Pos>, Option<Vec<u8>>);
 
 impl From<StandingRow> for SenderState {
     fn from((role, sent, is_blocked, pos, content_hash): StandingRow) -> Self {
         Self {
-            role: role.map(|role| Role::parse(&role).unwrap_or(Role::Member)),
+            role,
             is_blocked,
             sent: sent.unwrap_or(0),
             earlier: pos.map(|pos| Posted { pos, content_hash }),
@@ -136,8 +136,8 @@ fn store_each(
     new: &[(NewMessage, i64)],
     chats: &[&Chat],
 ) -> Result<Vec<MessageId>, StorageError> {
-    let drawn = sql!("SELECT seq FROM sqlite_sequence WHERE name = 'message_ids'").first::<(i64,)>(conn)?;
-    let ids = drawn.map_or(0, |(id,)| id) + 1..;
+    let drawn = sql!("SELECT seq FROM sqlite_sequence WHERE name = 'message_ids'").first::<i64>(conn)?;
+    let ids = drawn.unwrap_or(0) + 1..;
     let mut stored = Vec::with_capacity(new.len());
     for ((new, ordinal), id) in new.iter().zip(ids) {
         messages::insert(conn, MessageId(id), new, *ordinal)?;
@@ -153,7 +153,7 @@ fn store_all(
     chats: &[&Chat],
 ) -> Result<Vec<MessageId>, StorageError> {
     let messages = || new.iter().map(|(new, _)| &new.message);
-    let rows = sql!(
+    let stored = sql!(
         "WITH new AS ( \
             SELECT nextval('message_ids_id_seq') AS id, n.* FROM unnest(?, ?, ?, ?, ?, ?, ?, ?, ?) WITH ORDINALITY \
             AS n (chat_id, pos, sender_id, ordinal, content, created_at, seq, client_id, content_hash, number) \
@@ -182,8 +182,8 @@ fn store_all(
         ids(chats.iter().map(|chat| chat.seq)),
         ids(chats.iter().map(|chat| chat.last_pos))
     )
-    .rows::<(i64,)>(conn)?;
-    Ok(rows.into_iter().map(|(id,)| MessageId(id)).collect())
+    .rows::<MessageId>(conn)?;
+    Ok(stored)
 }
 
 fn ids(values: impl Iterator<Item = i64>) -> Vec<i64> {

@@ -39,7 +39,7 @@ macro_rules! is_unattended {
 /// Finds the chats that have active members but no active admin.
 pub fn unattended(conn: &mut AnyConn) -> Result<BTreeSet<ChatId>, StorageError> {
     let rows = sql!(concat!("SELECT c.id FROM chats c WHERE ", is_unattended!()));
-    Ok(rows.rows::<(i64,)>(conn)?.into_iter().map(|(id,)| ChatId(id)).collect())
+    Ok(rows.rows::<ChatId>(conn)?.into_iter().collect())
 }
 
 /// Most chats that one step checks.
@@ -92,13 +92,12 @@ pub fn pending(conn: &mut AnyConn) -> Result<BTreeSet<ChatId>, StorageError> {
         "SELECT m.chat_id FROM successions s JOIN members m ON m.user_id = s.user_id AND m.left_seq IS NULL \
          WHERE m.chat_id > s.after_chat_id"
     );
-    Ok(rows.rows::<(i64,)>(conn)?.into_iter().map(|(id,)| ChatId(id)).collect())
+    Ok(rows.rows::<ChatId>(conn)?.into_iter().collect())
 }
 
 /// Finds the users whose chats have yet to be checked.
 pub fn left(conn: &mut AnyConn) -> Result<Vec<UserId>, StorageError> {
-    let rows = sql!("SELECT user_id FROM successions").rows::<(i64,)>(conn)?;
-    Ok(rows.into_iter().map(|(id,)| UserId(id)).collect())
+    Ok(sql!("SELECT user_id FROM successions").rows(conn)?)
 }
 
 /// Hands over those of these chats that have active members but no active admin. A room that never had an

@@ -51,9 +51,9 @@ pub fn schema_version(conn: &mut AnyConn) -> Result<SchemaVersion, StorageError>
         AnyConn::Postgres(_) => versions::<Pg>(&POSTGRES),
     };
     let known = known.map_err(StorageError::Unavailable)?;
-    let rows = sql!("SELECT version FROM __diesel_schema_migrations").rows::<(String,)>(conn);
+    let rows = sql!("SELECT version FROM __diesel_schema_migrations").rows::<String>(conn);
     let foreign = |error| StorageError::Unavailable(format!("it is no database of Greenroom's: {error}"));
-    let applied: BTreeSet<String> = rows.map_err(foreign)?.into_iter().map(|(version,)| version).collect();
+    let applied: BTreeSet<String> = rows.map_err(foreign)?.into_iter().collect();
     Ok(if applied == known {
         SchemaVersion::Same
     } else if applied.is_subset(&known) {
@@ -76,8 +76,8 @@ pub(crate) fn model(of: &mut AnyConn) -> Result<Option<AnyConn>, StorageError> {
     if schema_version(of)? == SchemaVersion::Newer {
         return Ok(None);
     }
-    let rows = sql!("SELECT version FROM __diesel_schema_migrations").rows::<(String,)>(of)?;
-    let applied: BTreeSet<String> = rows.into_iter().map(|(version,)| version).collect();
+    let rows = sql!("SELECT version FROM __diesel_schema_migrations").rows::<String>(of)?;
+    let applied: BTreeSet<String> = rows.into_iter().collect();
     let away = |error: Box<dyn std::error::Error + Send + Sync>| StorageError::Unavailable(error.to_string());
     let known = MigrationSource::<Sqlite>::migrations(&SQLITE).map_err(away)?;
     let mut conn = empty()?;
@@ -104,8 +104,8 @@ pub(crate) fn tables() -> Result<BTreeSet<String>, StorageError> {
         "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' \
          AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name <> '__diesel_schema_migrations'"
     );
-    let names = names.rows::<(String,)>(&mut newest)?;
-    Ok(names.into_iter().map(|(name,)| name).collect())
+    let names = names.rows::<String>(&mut newest)?;
+    Ok(names.into_iter().collect())
 }
 
 /// The error for a database from a newer version.

@@ -7,6 +7,7 @@ pub mod holders;
 pub(crate) mod like_pattern;
 pub mod migrations;
 pub(crate) mod pooling;
+pub(crate) mod row;
 pub mod serving_lock;
 pub mod session;
 pub(crate) mod sql;

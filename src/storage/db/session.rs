@@ -80,7 +80,7 @@ fn clear_time_limits(conn: &mut AnyConn) -> Result<(), diesel::result::Error> {
 pub(crate) fn has_english_errors(conn: &mut AnyConn) -> Result<bool, diesel::result::Error> {
     let language = match conn {
         AnyConn::Sqlite(_) => return Ok(true),
-        AnyConn::Postgres(_) => sql!("SELECT current_setting('lc_messages')").one::<(String,)>(conn)?.0,
+        AnyConn::Postgres(_) => sql!("SELECT current_setting('lc_messages')").one::<String>(conn)?,
     };
     Ok(["", "C", "POSIX"].contains(&language.as_str())
         || language.starts_with("C.")
@@ -119,7 +119,7 @@ pub(crate) fn lock_schema(conn: &mut AnyConn, on_wait: &dyn Fn(String)) -> Resul
     // The other migration may take long; each of its statements has a timeout.
     conn.batch_execute("SET lock_timeout = 0")?;
     let mut has_waited = false;
-    while !sql!("SELECT pg_try_advisory_lock(?)", MIGRATION_LOCK).one::<(bool,)>(conn)?.0 {
+    while !sql!("SELECT pg_try_advisory_lock(?)", MIGRATION_LOCK).one::<bool>(conn)? {
         if !has_waited {
             on_wait(lock_holder(conn)?);
             has_waited = true;
@@ -137,8 +137,8 @@ fn lock_holder(conn: &mut AnyConn) -> Result<String, diesel::result::Error> {
          AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
         MIGRATION_LOCK
     );
-    let holder = holder.rows::<(i64,)>(conn)?;
-    Ok(holder.first().map_or_else(String::new, |(pid,)| format!(" (process {pid} of PostgreSQL)")))
+    let holder = holder.rows::<i64>(conn)?;
+    Ok(holder.first().map_or_else(String::new, |pid| format!(" (process {pid} of PostgreSQL)")))
 }
 
 /// Returns whether the connection is lost, which shows only when it is used.

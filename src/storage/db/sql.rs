@@ -3,7 +3,8 @@
 //! diesel's query builder is used where it can express a statement that is not hot. It never caches updates
 //! and upserts, and cannot express some statements on both databases. Those use [`sql!`]: the text is written
 //! once, with `?` for its values. Each use is a separate type, so diesel prepares it once per connection and
-//! finds it again without building its text.
+//! finds it again without building its text. `{}` stands for the columns of the [row type](super::row) that the
+//! statement returns.
 
 use std::{marker::PhantomData, sync::OnceLock};
 
@@ -11,25 +12,28 @@ use diesel::{
     QueryResult, RunQueryDsl,
     backend::Backend,
     connection::{DefaultLoadingMode, LoadConnection},
-    deserialize::FromSqlRow,
-    expression::QueryMetadata,
     pg::Pg,
     query_builder::{AstPass, Query, QueryFragment, QueryId},
     result::Error,
     serialize::ToSql,
-    sql_types::{self, BigInt, Binary, Bool, HasSqlType, Nullable, SingleValue, SqlType},
+    sql_types::{self, BigInt, Binary, Bool, HasSqlType, Nullable},
     sqlite::Sqlite,
 };
 
-use super::{conn::AnyConn, watched};
+use super::{conn::AnyConn, row::Row, watched};
 use crate::core::model::{ChatId, MessageId, Timestamp, TokenId, UserId};
 
 /// Builds a [`Statement`]: a text with `?` for each value, then the values.
 macro_rules! sql {
     ($text:expr $(, $value:expr)* $(,)?) => {{
         struct Id;
-        static SQL: $crate::storage::db::sql::Text =
-            $crate::storage::db::sql::Text::new($text, concat!(file!(), ":", line!()));
+        impl $crate::storage::db::sql::Site for Id {
+            const TEXT: &'static str = $text;
+        }
+        static SQL: $crate::storage::db::sql::Text = $crate::storage::db::sql::Text::new(
+            <Id as $crate::storage::db::sql::Site>::TEXT,
+            concat!(file!(), ":", line!()),
+        );
         $crate::storage::db::sql::Statement::<Id>::new(
             &SQL,
             vec![$($crate::storage::db::sql::Value::from($value)),*],
@@ -38,31 +42,59 @@ macro_rules! sql {
 }
 pub(crate) use sql;
 
+/// The place of a statement in the source.
+pub(crate) trait Site: 'static {
+    const TEXT: &'static str;
+    /// Whether the text leaves the columns to the row type.
+    const TAKES_COLUMNS: bool = takes_columns(Self::TEXT.as_bytes());
+}
+
+const fn takes_columns(text: &[u8]) -> bool {
+    let mut at = 1;
+    while at < text.len() {
+        if text[at - 1] == b'{' && text[at] == b'}' {
+            return true;
+        }
+        at += 1;
+    }
+    false
+}
+
 /// The text of a statement. diesel walks the text on each run, so it is split at its values only once.
 pub(crate) struct Text {
     text: &'static str,
     /// The file and line of the statement.
     location: &'static str,
-    pieces: OnceLock<Box<[&'static str]>>,
+    sqlite: OnceLock<Box<[String]>>,
     postgres: OnceLock<Box<[String]>>,
 }
 
+/// Returns the columns that a statement selects.
+type Columns = fn() -> String;
+
 impl Text {
     pub(crate) const fn new(text: &'static str, location: &'static str) -> Self {
-        Self { text, location, pieces: OnceLock::new(), postgres: OnceLock::new() }
+        Self { text, location, sqlite: OnceLock::new(), postgres: OnceLock::new() }
     }
 
-    /// Returns the text before, between and after the values.
-    fn pieces(&self) -> &[&'static str] {
-        self.pieces.get_or_init(|| self.text.split('?').collect())
+    /// Returns the text before, between and after the values. A statement has the same columns on each run.
+    fn sqlite_pieces(&self, columns: Option<Columns>) -> &[String] {
+        self.sqlite.get_or_init(|| split(&self.with_columns(columns)))
     }
 
     /// Returns the pieces for PostgreSQL. A list is compared as an array there. For `IN (SELECT unnest(...))`
     /// the planner may scan the whole table, if its statistics are from when it was small.
-    fn postgres_pieces(&self) -> &[String] {
-        self.postgres
-            .get_or_init(|| self.text.replace(" IN ?", " = ANY ?").split('?').map(str::to_owned).collect())
+    fn postgres_pieces(&self, columns: Option<Columns>) -> &[String] {
+        self.postgres.get_or_init(|| split(&self.with_columns(columns).replace(" IN ?", " = ANY ?")))
     }
+
+    fn with_columns(&self, columns: Option<Columns>) -> String {
+        columns.map_or_else(|| self.text.to_owned(), |columns| self.text.replace("{}", &columns()))
+    }
+}
+
+fn split(text: &str) -> Box<[String]> {
+    text.split('?').map(str::to_owned).collect()
 }
 
 /// A value in a statement.
@@ -132,14 +164,15 @@ where
 /// A statement with its values. `Id` is a type unique to the place in the source.
 pub(crate) struct Statement<'a, Id> {
     text: &'static Text,
+    columns: Option<Columns>,
     values: Vec<Value<'a>>,
     id: PhantomData<Id>,
 }
 
-impl<'a, Id: 'static> Statement<'a, Id> {
+impl<'a, Id: Site> Statement<'a, Id> {
     pub(crate) fn new(text: &'static Text, values: Vec<Value<'a>>) -> Self {
-        debug_assert_eq!(text.pieces().len(), values.len() + 1, "{}", text.text);
-        Self { text, values, id: PhantomData }
+        debug_assert_eq!(text.text.matches('?').count(), values.len(), "{}", text.text);
+        Self { text, columns: None, values, id: PhantomData }
     }
 
     /// Runs the statement and returns the number of changed rows.
@@ -154,9 +187,24 @@ impl<'a, Id: 'static> Statement<'a, Id> {
     }
 
     /// Returns all rows.
-    pub(crate) fn rows<T: Row>(self, conn: &mut AnyConn) -> QueryResult<Vec<T>> {
+    pub(crate) fn rows<T: Row>(mut self, conn: &mut AnyConn) -> QueryResult<Vec<T>> {
+        const {
+            assert!(T::COLUMNS.is_some() == Id::TAKES_COLUMNS, "braces stand for the columns of a row type");
+        }
+        self.columns = T::COLUMNS;
         let location = self.text.location;
-        let rows = T::load(self, conn);
+        let rows = match conn {
+            AnyConn::Sqlite(conn) => {
+                LoadConnection::<DefaultLoadingMode>::load(conn, self).and_then(|rows| {
+                    rows.map(|row| T::from_sqlite(&row?).map_err(Error::DeserializationError)).collect()
+                })
+            }
+            AnyConn::Postgres(conn) => {
+                LoadConnection::<DefaultLoadingMode>::load(conn, self).and_then(|rows| {
+                    rows.map(|row| T::from_postgres(&row?).map_err(Error::DeserializationError)).collect()
+                })
+            }
+        };
         watched::note(conn, location);
         rows
     }
@@ -168,13 +216,13 @@ impl<'a, Id: 'static> Statement<'a, Id> {
 
     /// Returns the only row of a statement that always has one.
     pub(crate) fn one<T: Row>(self, conn: &mut AnyConn) -> QueryResult<T> {
-        self.first(conn)?.ok_or(diesel::result::Error::NotFound)
+        self.first(conn)?.ok_or(Error::NotFound)
     }
 
     /// Appends the pieces and values to `out`. `list` also receives the text before the list.
     fn walk<'b, DB>(
         &'b self,
-        pieces: &'static [impl AsRef<str>],
+        pieces: &'static [String],
         mut out: AstPass<'_, 'b, DB>,
         list: impl for<'c> Fn(&mut AstPass<'c, 'b, DB>, &'static str, &'b IntList) -> QueryResult<()>,
         array: impl for<'c> Fn(&mut AstPass<'c, 'b, DB>, &'b Array<'a>) -> QueryResult<()>,
@@ -191,7 +239,7 @@ impl<'a, Id: 'static> Statement<'a, Id> {
         [u8]: ToSql<Binary, DB>,
     {
         for (value, piece) in self.values.iter().zip(pieces) {
-            out.push_sql(piece.as_ref());
+            out.push_sql(piece);
             match value {
                 Value::Int(value) => out.push_bind_param::<BigInt, _>(value)?,
                 Value::MaybeInt(value) => out.push_bind_param::<Nullable<BigInt>, _>(value)?,
@@ -199,19 +247,19 @@ impl<'a, Id: 'static> Statement<'a, Id> {
                 Value::MaybeText(value) => out.push_bind_param::<Nullable<sql_types::Text>, _>(value)?,
                 Value::Bool(value) => out.push_bind_param::<Bool, _>(value)?,
                 Value::MaybeBytes(value) => out.push_bind_param::<Nullable<Binary>, _>(value)?,
-                Value::Ints(value) => list(&mut out, piece.as_ref(), value)?,
+                Value::Ints(value) => list(&mut out, piece, value)?,
                 Value::Array(value) => array(&mut out, value)?,
             }
         }
         if let Some(last) = pieces.last() {
-            out.push_sql(last.as_ref());
+            out.push_sql(last);
         }
         Ok(())
     }
 }
 
 // The only difference between the databases: how a list expands to rows.
-impl<Id: 'static> QueryFragment<Sqlite> for Statement<'_, Id> {
+impl<Id: Site> QueryFragment<Sqlite> for Statement<'_, Id> {
     fn walk_ast<'b>(&'b self, out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
         let list = |out: &mut AstPass<'_, 'b, Sqlite>, _: &'static str, list: &'b IntList| {
             out.push_sql("(SELECT value FROM json_each(");
@@ -219,13 +267,13 @@ impl<Id: 'static> QueryFragment<Sqlite> for Statement<'_, Id> {
             out.push_sql("))");
             Ok(())
         };
-        self.walk(self.text.pieces(), out, list, |_, _| {
+        self.walk(self.text.sqlite_pieces(self.columns), out, list, |_, _| {
             Err(Error::QueryBuilderError("SQLite has no arrays".into()))
         })
     }
 }
 
-impl<Id: 'static> QueryFragment<Pg> for Statement<'_, Id> {
+impl<Id: Site> QueryFragment<Pg> for Statement<'_, Id> {
     fn walk_ast<'b>(&'b self, out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         let list = |out: &mut AstPass<'_, 'b, Pg>, before: &'static str, list: &'b IntList| {
             let is_compared = before.ends_with("= ANY ");
@@ -234,7 +282,7 @@ impl<Id: 'static> QueryFragment<Pg> for Statement<'_, Id> {
             out.push_sql(if is_compared { ")" } else { ") AS value)" });
             Ok(())
         };
-        self.walk(self.text.postgres_pieces(), out, list, |out, array| match array {
+        self.walk(self.text.postgres_pieces(self.columns), out, list, |out, array| match array {
             Array::Ints(values) => out.push_bind_param::<sql_types::Array<BigInt>, _>(values),
             Array::Texts(values) => {
                 out.push_bind_param::<sql_types::Array<Nullable<sql_types::Text>>, _>(values)
@@ -249,135 +297,8 @@ impl<Id: 'static> QueryId for Statement<'_, Id> {
     const HAS_STATIC_QUERY_ID: bool = true;
 }
 
+impl<Id: 'static> Query for Statement<'_, Id> {
+    type SqlType = sql_types::Untyped;
+}
+
 impl<Conn, Id> RunQueryDsl<Conn> for Statement<'_, Id> {}
-
-/// A statement that returns rows of the SQL type `Sql`.
-struct Returning<'a, Id, Sql> {
-    statement: Statement<'a, Id>,
-    sql: PhantomData<Sql>,
-}
-
-impl<Id: 'static, Sql, DB: Backend> QueryFragment<DB> for Returning<'_, Id, Sql>
-where
-    for<'a> Statement<'a, Id>: QueryFragment<DB>,
-{
-    fn walk_ast<'b>(&'b self, out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
-        self.statement.walk_ast(out)
-    }
-}
-
-impl<Id: 'static, Sql> QueryId for Returning<'_, Id, Sql> {
-    type QueryId = Statement<'static, Id>;
-    const HAS_STATIC_QUERY_ID: bool = true;
-}
-
-impl<Id, Sql: 'static> Query for Returning<'_, Id, Sql> {
-    type SqlType = Sql;
-}
-
-impl<Conn, Id, Sql> RunQueryDsl<Conn> for Returning<'_, Id, Sql> {}
-
-/// A Rust type that one column can be read into.
-pub(crate) trait Column {
-    type Sql: SqlType + SingleValue;
-}
-
-macro_rules! column {
-    ($($type:ty => $sql:ty),* $(,)?) => { $(impl Column for $type { type Sql = $sql; })* };
-}
-column! {
-    i64 => BigInt,
-    String => sql_types::Text,
-    bool => Bool,
-    Vec<u8> => Binary,
-    Option<i64> => Nullable<BigInt>,
-    Option<bool> => Nullable<Bool>,
-    Option<String> => Nullable<sql_types::Text>,
-    Option<Vec<u8>> => Nullable<Binary>,
-}
-
-/// A tuple of columns.
-pub(crate) trait Columns {
-    type Sql: 'static;
-}
-
-/// A tuple of columns that a row can be read into.
-pub(crate) trait Row: Sized {
-    fn load<Id: 'static>(statement: Statement<'_, Id>, conn: &mut AnyConn) -> QueryResult<Vec<Self>>;
-}
-
-/// Two tuples of columns, one after the other: for rows with more columns than one tuple can have.
-pub(crate) struct Concat<A, B>(pub A, pub B);
-
-impl<A: Columns, B: Columns> Row for Concat<A, B>
-where
-    (A, B): FromSqlRow<(A::Sql, B::Sql), Sqlite> + FromSqlRow<(A::Sql, B::Sql), Pg>,
-    Sqlite: QueryMetadata<(A::Sql, B::Sql)>,
-    Pg: QueryMetadata<(A::Sql, B::Sql)>,
-{
-    fn load<Id: 'static>(statement: Statement<'_, Id>, conn: &mut AnyConn) -> QueryResult<Vec<Self>> {
-        let query = Returning::<'_, Id, (A::Sql, B::Sql)> { statement, sql: PhantomData };
-        let rows: Vec<(A, B)> = match conn {
-            AnyConn::Sqlite(conn) => LoadConnection::<DefaultLoadingMode>::load(conn, query)?
-                .map(|row| build::<_, (A::Sql, B::Sql), _>(&row?))
-                .collect::<QueryResult<_>>()?,
-            AnyConn::Postgres(conn) => LoadConnection::<DefaultLoadingMode>::load(conn, query)?
-                .map(|row| build::<_, (A::Sql, B::Sql), _>(&row?))
-                .collect::<QueryResult<_>>()?,
-        };
-        Ok(rows.into_iter().map(|(one, other)| Self(one, other)).collect())
-    }
-}
-
-fn build<'a, T, Sql, DB: Backend>(row: &impl diesel::row::Row<'a, DB>) -> QueryResult<T>
-where
-    T: FromSqlRow<Sql, DB>,
-{
-    T::build_from_row(row).map_err(Error::DeserializationError)
-}
-
-macro_rules! row {
-    ($($column:ident)+) => {
-        impl<$($column: Column),+> Columns for ($($column,)+)
-        where
-            ($($column::Sql,)+): 'static,
-        {
-            type Sql = ($($column::Sql,)+);
-        }
-
-        impl<$($column: Column),+> Row for ($($column,)+)
-        where
-            ($($column::Sql,)+): 'static,
-            Self: FromSqlRow<($($column::Sql,)+), Sqlite> + FromSqlRow<($($column::Sql,)+), Pg>,
-            Sqlite: QueryMetadata<($($column::Sql,)+)>,
-            Pg: QueryMetadata<($($column::Sql,)+)>,
-        {
-            fn load<Id: 'static>(
-                statement: Statement<'_, Id>,
-                conn: &mut AnyConn,
-            ) -> QueryResult<Vec<Self>> {
-                let query = Returning::<'_, Id, ($($column::Sql,)+)> { statement, sql: PhantomData };
-                match conn {
-                    AnyConn::Sqlite(conn) => LoadConnection::<DefaultLoadingMode>::load(conn, query)?.map(|row| build::<_, ($($column::Sql,)+), _>(&row?)).collect(),
-                    AnyConn::Postgres(conn) => LoadConnection::<DefaultLoadingMode>::load(conn, query)?.map(|row| build::<_, ($($column::Sql,)+), _>(&row?)).collect(),
-                }
-            }
-        }
-    };
-}
-row!(A);
-row!(A B);
-row!(A B C);
-row!(A B C D);
-row!(A B C D E);
-row!(A B C D E F);
-row!(A B C D E F G);
-row!(A B C D E F G H);
-row!(A B C D E F G H I);
-row!(A B C D E F G H I J);
-row!(A B C D E F G H I J K);
-row!(A B C D E F G H I J K L);
-row!(A B C D E F G H I J K L M);
-row!(A B C D E F G H I J K L M N);
-row!(A B C D E F G H I J K L M N O);
-row!(A B C D E F G H I J K L M N O P);

@@ -13,7 +13,7 @@ use crate::storage::{AnyConn, OpenError, StorageError, db::sql::sql};
 /// Returns the maximum size in bytes of a copy of the database.
 pub fn size(conn: &mut AnyConn) -> Result<u64, StorageError> {
     let pages = sql!("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size");
-    let (bytes,) = pages.one::<(i64,)>(conn)?;
+    let bytes = pages.one::<i64>(conn)?;
     Ok(bytes.unsigned_abs())
 }
 

@@ -6,7 +6,11 @@ use super::schema_check;
 use crate::{
     core::model::{ChatId, Reaction, UserId},
     storage::{
-        AnyConn, StorageError, commands::succession, db::sql::sql, message_search, queries::membership,
+        AnyConn, StorageError,
+        commands::succession,
+        db::{row::row, sql::sql},
+        message_search,
+        queries::membership,
     },
 };
 
@@ -26,10 +30,9 @@ pub fn check(conn: &mut AnyConn) -> Result<Report, StorageError> {
         report.differences = schema_check::differences(conn)?;
         check_file(conn, &mut report)?;
     }
-    let chats = sql!("SELECT id FROM chats WHERE deleted_at IS NULL ORDER BY id").rows::<(i64,)>(conn)?;
-    for (id,) in chats {
+    for chat in sql!("SELECT id FROM chats WHERE deleted_at IS NULL ORDER BY id").rows::<ChatId>(conn)? {
         report.chats += 1;
-        Checker { conn, chat: ChatId(id), report: &mut report }.check()?;
+        Checker { conn, chat, report: &mut report }.check()?;
     }
     let pending = succession::pending(conn)?;
     for chat in succession::unattended(conn)?.difference(&pending) {
@@ -42,7 +45,7 @@ pub fn check(conn: &mut AnyConn) -> Result<Report, StorageError> {
 /// Runs SQLite's own integrity check.
 fn check_file(conn: &mut AnyConn, report: &mut Report) -> Result<(), StorageError> {
     let rows = sql!("SELECT integrity_check FROM pragma_integrity_check WHERE integrity_check <> 'ok'");
-    for (problem,) in rows.rows::<(String,)>(conn)? {
+    for problem in rows.rows::<String>(conn)? {
         report.differences.push(format!("the file: {problem}"));
     }
     Ok(())
@@ -54,13 +57,41 @@ struct Checker<'a> {
     report: &'a mut Report,
 }
 
-/// The columns of a message that the checks need.
+row! {
+    /// The columns of a message that are checked.
+    struct CheckedRow from messages m {
+        id: i64,
+        pos: i64,
+        sender_id: i64,
+        ordinal: i64,
+        created_seq: i64,
+        seq: i64,
+        is_deleted: bool,
+        content: String,
+        reactions: String,
+        /// The position that is noted for the id.
+        located: Option<i64> = "i.pos",
+    }
+}
+
+/// The columns of a message that other checks need.
 struct Checked {
     id: i64,
     pos: i64,
     sender: i64,
     is_deleted: bool,
     reactions: String,
+}
+
+row! {
+    /// The derived columns of a chat.
+    struct HeadRow from chats c {
+        seq: i64,
+        last_pos: i64,
+        last_live_pos: i64,
+        deleted_count: i64,
+        member_count: i64,
+    }
 }
 
 impl Checker<'_> {
@@ -87,30 +118,31 @@ impl Checker<'_> {
     /// gaps per sender.
     fn check_messages(&mut self) -> Result<Vec<Checked>, StorageError> {
         let rows = sql!(
-            "SELECT m.id, m.pos, m.sender_id, m.ordinal, m.created_seq, m.seq, m.is_deleted, m.content, \
-             m.reactions, i.pos FROM messages m LEFT JOIN message_ids i ON i.id = m.id AND i.chat_id = m.chat_id \
+            "SELECT {} FROM messages m LEFT JOIN message_ids i ON i.id = m.id AND i.chat_id = m.chat_id \
              WHERE m.chat_id = ? ORDER BY m.pos",
             self.chat
         )
-        .rows::<(i64, i64, i64, i64, i64, i64, bool, String, String, Option<i64>)>(self.conn)?;
-        let (head,) = sql!("SELECT seq FROM chats WHERE id = ?", self.chat).one::<(i64,)>(self.conn)?;
+        .rows::<CheckedRow>(self.conn)?;
+        let head = sql!("SELECT seq FROM chats WHERE id = ?", self.chat).one::<i64>(self.conn)?;
         let mut checked = Vec::with_capacity(rows.len());
         let mut sent: HashMap<i64, i64> = HashMap::new();
         let (mut last_id, mut last_created) = (0, 0);
-        for (id, pos, sender, ordinal, created, seq, is_deleted, content, reactions, located) in rows {
+        for row in rows {
+            let CheckedRow { id, pos, seq, sender_id: sender, created_seq: created, .. } = row;
             self.expect("the position of a message", pos, checked.len() as i64 + 1);
-            self.expect(&format!("the position noted for message {id}"), located.unwrap_or(0), pos);
+            self.expect(&format!("the position noted for message {id}"), row.located.unwrap_or(0), pos);
             let count = sent.entry(sender).or_default();
             *count += 1;
             let count = *count;
-            self.expect(&format!("the ordinal of message {id}"), ordinal, count);
+            self.expect(&format!("the ordinal of message {id}"), row.ordinal, count);
             if id <= last_id || created <= last_created || seq < created || seq > head {
                 self.differs(&format!("message {id}: number {seq}"), created, "out of order");
             }
-            if is_deleted && !content.is_empty() {
+            if row.is_deleted && !row.content.is_empty() {
                 self.differs(&format!("message {id}: the content of a tombstone"), "present", "none");
             }
             (last_id, last_created) = (id, created);
+            let CheckedRow { is_deleted, reactions, .. } = row;
             checked.push(Checked { id, pos, sender, is_deleted, reactions });
         }
         self.report.messages += checked.len() as i64;
@@ -118,11 +150,7 @@ impl Checker<'_> {
     }
 
     fn check_head(&mut self, messages: &[Checked]) -> Result<(), StorageError> {
-        let (seq, last_pos, last_live, deleted, members) = sql!(
-            "SELECT seq, last_pos, last_live_pos, deleted_count, member_count FROM chats WHERE id = ?",
-            self.chat
-        )
-        .one::<(i64, i64, i64, i64, i64)>(self.conn)?;
+        let head = sql!("SELECT {} FROM chats c WHERE c.id = ?", self.chat).one::<HeadRow>(self.conn)?;
         let (counted, highest, highest_me) = sql!(
             "SELECT sum(CASE WHEN left_seq IS NULL THEN 1 ELSE 0 END), \
              max(CASE WHEN read_seq > member_seq THEN read_seq ELSE member_seq END), max(me_seq) FROM members WHERE chat_id = ?",
@@ -130,14 +158,14 @@ impl Checker<'_> {
         )
         .one::<(Option<i64>, Option<i64>, Option<i64>)>(self.conn)?;
         let highest = highest.max(highest_me);
-        self.expect("the number of members", members, counted.unwrap_or(0));
-        self.expect("the last position", last_pos, messages.len() as i64);
+        self.expect("the number of members", head.member_count, counted.unwrap_or(0));
+        self.expect("the last position", head.last_pos, messages.len() as i64);
         let live = messages.iter().rev().find(|message| !message.is_deleted);
-        self.expect("the last live position", last_live, live.map_or(0, |message| message.pos));
+        self.expect("the last live position", head.last_live_pos, live.map_or(0, |message| message.pos));
         let tombstones = messages.iter().filter(|message| message.is_deleted).count();
-        self.expect("the number of tombstones", deleted, tombstones as i64);
-        if highest.unwrap_or(0) > seq {
-            self.differs("the sequence number", seq, highest.unwrap_or(0));
+        self.expect("the number of tombstones", head.deleted_count, tombstones as i64);
+        if highest.unwrap_or(0) > head.seq {
+            self.differs("the sequence number", head.seq, highest.unwrap_or(0));
         }
         Ok(())
     }
@@ -154,7 +182,7 @@ impl Checker<'_> {
         }
         // Reactions of deleted messages are invisible and waiting to be purged.
         let left = sql!("SELECT message_id FROM reactions_left WHERE chat_id = ?", self.chat);
-        for (id,) in left.rows::<(i64,)>(self.conn)? {
+        for id in left.rows::<i64>(self.conn)? {
             match messages.iter().any(|message| message.id == id && message.is_deleted) {
                 true => {
                     counted.remove(&id);

@@ -288,7 +288,7 @@ fn raise_ids(source: &mut AnyConn, contents: &Contents, target: &mut AnyConn) ->
     let given = sql!("SELECT name, seq FROM sqlite_sequence WHERE seq > 0").rows::<(String, i64)>(source)?;
     for (table, last) in given.into_iter().filter(|(table, _)| contents.tables.contains_key(table)) {
         let raised = sql!("SELECT setval(pg_get_serial_sequence(?, 'id'), ?)", &table, last);
-        raised.rows::<(i64,)>(target)?;
+        raised.rows::<i64>(target)?;
     }
     Ok(())
 }

@@ -31,7 +31,7 @@ fn clear_chat(conn: &mut AnyConn) -> Result<bool, StorageError> {
         chat,
         MESSAGES
     );
-    let (last,) = range.one::<(Option<i64>,)>(conn)?;
+    let last = range.one::<Option<i64>>(conn)?;
     let Some(last) = last else {
         if delete_some!(conn, "tombstone_counts", "sender_id, level, block", "chat_id = ?", chat)? > 0 {
             return Ok(true);

@@ -51,10 +51,10 @@ fn describe(conn: &mut AnyConn, table: &str, row: &str, why: &str) -> Result<Rej
          WHERE i.indrelid = ?::text::regclass AND i.indisprimary ORDER BY a.attnum",
         table
     )
-    .rows::<(String,)>(conn)?;
+    .rows::<String>(conn)?;
     let fields: BTreeMap<String, Box<RawValue>> = serde_json::from_str(row).unwrap_or_default();
     let value = |column: &String| fields.get(column).map_or("null", |value| value.get());
-    let mut parts: Vec<String> = keys.iter().map(|(key,)| format!("{key} {}", value(key))).collect();
+    let mut parts: Vec<String> = keys.iter().map(|key| format!("{key} {}", value(key))).collect();
     let mut reason = why.to_owned();
     let take = format!("SELECT r FROM json_populate_record(NULL::{table}, $1::json) r");
     for (column, value) in &fields {

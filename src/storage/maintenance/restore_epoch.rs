@@ -38,7 +38,7 @@ pub fn number(conn: &mut AnyConn) -> Result<Seq, StorageError> {
 /// uses the microseconds since 1970, as no counter advances a million times a second. Must run in a writing
 /// transaction, with no server running.
 pub fn raise_numbers(conn: &mut AnyConn) -> Result<Seq, StorageError> {
-    let (highest,) = sql!("SELECT max(seq) FROM chats").one::<(Option<i64>,)>(conn)?;
+    let highest = sql!("SELECT max(seq) FROM chats").one::<Option<i64>>(conn)?;
     let number = Timestamp::now().0.max(highest.unwrap_or(0) + 1).max(highest_id(conn)? + 1);
     sql!("UPDATE chats SET seq = ?", number).run(conn)?;
     raise_ids(conn, number)?;
@@ -79,7 +79,7 @@ fn raise_ids(conn: &mut AnyConn, number: i64) -> Result<(), StorageError> {
                     number,
                     &table
                 );
-                raised.rows::<(i64,)>(conn)?;
+                raised.rows::<i64>(conn)?;
             }
             AnyConn::Sqlite(_) => {
                 // A table that never had a row is missing in `sqlite_sequence`.

@@ -25,12 +25,12 @@ impl Horizon {
         }
         if self.awaited.is_none() {
             // In this order: a transaction that draws an id in between has begun before as well.
-            let (id,) = sql!("SELECT last_value FROM message_ids_id_seq").one::<(i64,)>(conn)?;
+            let id = sql!("SELECT last_value FROM message_ids_id_seq").one::<i64>(conn)?;
             let next = sql!("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint");
-            self.awaited = Some((id, next.one::<(i64,)>(conn)?.0));
+            self.awaited = Some((id, next.one::<i64>(conn)?));
         }
         let oldest = sql!("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint");
-        let (oldest,) = oldest.one::<(i64,)>(conn)?;
+        let oldest = oldest.one::<i64>(conn)?;
         if let Some((id, next)) = self.awaited
             && oldest >= next
         {

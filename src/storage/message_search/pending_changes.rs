@@ -8,7 +8,7 @@ use crate::storage::{AnyConn, StorageError, db::sql::sql};
 pub fn of(conn: &mut AnyConn, ids: Range<i64>) -> Result<Vec<i64>, StorageError> {
     let rows =
         sql!("SELECT id FROM search_changes WHERE message_id >= ? AND message_id < ?", ids.start, ids.end);
-    Ok(rows.rows::<(i64,)>(conn)?.into_iter().map(|(id,)| id).collect())
+    Ok(rows.rows::<i64>(conn)?)
 }
 
 /// Returns messages in a range of ids that were edited, and may contain words that their segment lacks.
@@ -18,7 +18,7 @@ pub fn edited(conn: &mut AnyConn, ids: Range<i64>) -> Result<Vec<i64>, StorageEr
         ids.start,
         ids.end
     );
-    Ok(rows.rows::<(i64,)>(conn)?.into_iter().map(|(id,)| id).collect())
+    Ok(rows.rows::<i64>(conn)?)
 }
 
 /// Deletes pending changes.

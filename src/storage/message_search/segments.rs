@@ -2,17 +2,22 @@
 
 use std::{collections::HashMap, ops::Range};
 
-use crate::storage::{AnyConn, StorageError, db::sql::sql};
+use crate::storage::{
+    AnyConn, StorageError,
+    db::{row::row, sql::sql},
+};
 
-/// The row of a segment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SegmentRow {
-    pub id: i64,
-    /// The first and last message id that the segment covers.
-    pub first_id: i64,
-    pub last_id: i64,
-    /// Size of the texts in bytes.
-    pub size: i64,
+row! {
+    /// The row of a segment.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct SegmentRow from search_segments s {
+        id: i64,
+        /// The first and last message id that the segment covers.
+        first_id: i64,
+        last_id: i64,
+        /// Size of the texts in bytes.
+        size: i64,
+    }
 }
 
 /// The slot with the postings by chat.
@@ -20,26 +25,24 @@ pub const CHATS: i64 = -1;
 
 /// Returns the last message id of all segments; 0 where there are none.
 pub fn last_id(conn: &mut AnyConn) -> Result<i64, StorageError> {
-    let (last,) = sql!("SELECT coalesce(max(last_id), 0) FROM search_segments").one::<(i64,)>(conn)?;
+    let last = sql!("SELECT coalesce(max(last_id), 0) FROM search_segments").one::<i64>(conn)?;
     Ok(last)
 }
 
 /// Returns the last message id of the segment before an id; 0 where there is none.
 pub fn last_before(conn: &mut AnyConn, id: i64) -> Result<i64, StorageError> {
     let last = sql!("SELECT coalesce(max(last_id), 0) FROM search_segments WHERE last_id < ?", id);
-    Ok(last.one::<(i64,)>(conn)?.0)
+    Ok(last.one::<i64>(conn)?)
 }
 
 /// Returns the segments that overlap a range of ids, the newest first.
 pub fn with_messages(conn: &mut AnyConn, ids: Range<i64>) -> Result<Vec<SegmentRow>, StorageError> {
     let rows = sql!(
-        "SELECT id, first_id, last_id, size FROM search_segments WHERE last_id >= ? AND first_id < ? \
-         ORDER BY last_id DESC",
+        "SELECT {} FROM search_segments s WHERE s.last_id >= ? AND s.first_id < ? ORDER BY s.last_id DESC",
         ids.start,
         ids.end
     );
-    let row = |(id, first_id, last_id, size)| SegmentRow { id, first_id, last_id, size };
-    Ok(rows.rows(conn)?.into_iter().map(row).collect())
+    Ok(rows.rows(conn)?)
 }
 
 /// Returns the postings of some segments in some slots, by segment and slot.
@@ -94,7 +97,7 @@ pub fn insert_postings(
 
 /// Returns the number of stored slots of a segment.
 pub fn count_postings(conn: &mut AnyConn, segment: i64) -> Result<i64, StorageError> {
-    Ok(sql!("SELECT count(*) FROM search_postings WHERE segment = ?", segment).one::<(i64,)>(conn)?.0)
+    Ok(sql!("SELECT count(*) FROM search_postings WHERE segment = ?", segment).one::<i64>(conn)?)
 }
 
 /// Deletes up to `most` slots of a segment. Returns whether there may be more.
@@ -119,7 +122,7 @@ pub fn orphaned_segments(conn: &mut AnyConn) -> Result<Vec<i64>, StorageError> {
             WHERE stored.id IS NOT NULL) \
          SELECT id FROM stored WHERE id IS NOT NULL AND id NOT IN (SELECT id FROM search_segments)"
     );
-    Ok(rows.rows::<(i64,)>(conn)?.into_iter().map(|(id,)| id).collect())
+    Ok(rows.rows::<i64>(conn)?)
 }
 
 /// Inserts the row of a segment, which publishes it.
@@ -137,8 +140,7 @@ pub fn insert(conn: &mut AnyConn, row: SegmentRow) -> Result<(), StorageError> {
 
 /// Returns how many of these segments exist.
 pub fn count(conn: &mut AnyConn, segments: &[i64]) -> Result<usize, StorageError> {
-    let (count,) =
-        sql!("SELECT count(*) FROM search_segments WHERE id IN ?", segments).one::<(i64,)>(conn)?;
+    let count = sql!("SELECT count(*) FROM search_segments WHERE id IN ?", segments).one::<i64>(conn)?;
     Ok(count as usize)
 }
 

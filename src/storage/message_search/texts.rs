@@ -41,7 +41,7 @@ pub fn first_of_newest(conn: &mut AnyConn, ids: Range<i64>, count: i64) -> Resul
         ids.end,
         count
     );
-    Ok(row.one::<(Option<i64>,)>(conn)?.0)
+    Ok(row.one::<Option<i64>>(conn)?)
 }
 
 /// Returns the newest texts in a range of ids among the chats of a user, the newest first.

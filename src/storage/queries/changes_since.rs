@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::{
     chat_snapshot,
-    membership::{self, MeRow, me, me_columns},
+    membership::{self, MeRow},
     unread,
 };
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
     },
     storage::{
         AnyConn, StorageError, StoragePolicy,
-        db::sql::sql,
+        db::{row::row, sql::sql},
         tables::{chats, members, messages},
     },
 };
@@ -185,7 +185,7 @@ fn events(
     let of_listeners = me_changes(conn, chat, since, listeners)?;
     let covered: HashSet<Seq> = changes.iter().map(|(seq, _)| *seq).collect();
     changes.extend(of_listeners.into_iter().filter(|(seq, _)| !covered.contains(seq)));
-    let (meta_seq,) = sql!("SELECT meta_seq FROM chats WHERE id = ?", chat.id).one::<(i64,)>(conn)?;
+    let meta_seq = sql!("SELECT meta_seq FROM chats WHERE id = ?", chat.id).one::<i64>(conn)?;
     if meta_seq > since {
         changes.push((
             meta_seq,
@@ -240,11 +240,11 @@ fn member_changes(conn: &mut AnyConn, chat: &Chat, since: Seq) -> Result<Option<
         since,
         MAX_EVENTS as i64 + 1
     )
-    .rows::<(i64, i64, i64, Option<i64>)>(conn)?;
+    .rows::<(UserId, Seq, Seq, Option<Seq>)>(conn)?;
     if rows.len() > MAX_EVENTS {
         return Ok(None);
     }
-    let ids: Vec<UserId> = rows.iter().map(|row| UserId(row.0)).collect();
+    let ids: Vec<UserId> = rows.iter().map(|(user, ..)| *user).collect();
     let present = members::among(conn, chat.id, &ids)?;
     let find = |user: UserId| -> Option<Member> { present.iter().find(|m| m.user.id == user).cloned() };
     let mut changes: Changes = Vec::new();
@@ -253,13 +253,39 @@ fn member_changes(conn: &mut AnyConn, chat: &Chat, since: Seq) -> Result<Option<
             changes.push((seq, Change::MembersChanged(MembersChanged::none(chat.member_count))));
         }
         let Some((_, Change::MembersChanged(change))) = changes.last_mut() else { continue };
-        match (left, find(UserId(user))) {
-            (Some(_), _) | (None, None) => change.removed.push(UserId(user)),
+        match (left, find(user)) {
+            (Some(_), _) | (None, None) => change.removed.push(user),
             (None, Some(member)) if joined > since => change.added.push(member),
             (None, Some(member)) => change.changed.push(member),
         }
     }
     Ok(Some(changes))
+}
+
+row! {
+    /// A member's read marker and preferences.
+    struct OwnRow from members m {
+        user_id: UserId,
+        read_pos: Pos,
+        me: MeRow,
+    }
+}
+
+row! {
+    /// A read marker that moved.
+    struct MarkerRow from members m {
+        read_seq: Seq,
+        read_message_id: Option<MessageId>,
+        own: OwnRow,
+    }
+}
+
+row! {
+    /// Preferences that changed.
+    struct ChangedMeRow from members m {
+        me_seq: Seq,
+        own: OwnRow,
+    }
 }
 
 /// Returns the read markers that moved since, except those set by joining.
@@ -270,31 +296,22 @@ fn marker_changes(
     listeners: &[UserId],
 ) -> Result<Changes, StorageError> {
     let rows = sql!(
-        concat!(
-            "SELECT m.user_id, m.read_seq, m.read_pos, m.read_message_id, ",
-            me_columns!(),
-            " FROM members m WHERE m.chat_id = ? AND m.read_seq > ? AND m.read_seq > m.joined_seq ",
-            "AND m.left_seq IS NULL AND m.joined_seq > 0"
-        ),
+        "SELECT {} FROM members m WHERE m.chat_id = ? AND m.read_seq > ? AND m.read_seq > m.joined_seq \
+         AND m.left_seq IS NULL AND m.joined_seq > 0",
         chat.id,
         since
     )
-    .rows::<(i64, i64, i64, Option<i64>, Option<bool>, Option<i64>, Option<i64>, Option<i64>)>(conn)?;
+    .rows::<MarkerRow>(conn)?;
     let mut changes = Vec::with_capacity(rows.len());
-    for (user, seq, read_pos, message, is_pinned, muted_until, unread_pos, unread_from) in rows {
-        let (user, Some(message)) = (UserId(user), message) else { continue };
-        let own =
-            own(conn, chat, user, read_pos, (is_pinned, muted_until, unread_pos, unread_from), listeners)?;
+    for row in rows {
+        let (user, Some(last_read_message_id)) = (row.own.user_id, row.read_message_id) else { continue };
+        let own = own(conn, chat, row.own, listeners)?;
         let (me, unread_count) = own.map_or((None, 0), |(me, count)| (Some(me), count));
-        let last_read_message_id = MessageId(message);
         let moved = MarkerMoved { user, last_read_message_id, unread_count, me };
-        changes.push((seq, Change::MarkerMoved(moved)));
+        changes.push((row.read_seq, Change::MarkerMoved(moved)));
     }
     Ok(changes)
 }
-
-/// The user, the number of the change, the read marker, and the user's preferences.
-type OwnRow = (i64, i64, i64, Option<bool>, Option<i64>, Option<i64>, Option<i64>);
 
 /// Returns the listeners' own preferences that changed since, except those set by joining.
 fn me_changes(
@@ -304,28 +321,20 @@ fn me_changes(
     listeners: &[UserId],
 ) -> Result<Changes, StorageError> {
     let ids: Vec<i64> = listeners.iter().map(|user| user.0).collect();
-    let rows: Vec<OwnRow> = match conn {
+    let rows: Vec<ChangedMeRow> = match conn {
         AnyConn::Sqlite(_) => sql!(
-            concat!(
-                "SELECT m.user_id, m.me_seq, m.read_pos, ",
-                me_columns!(),
-                " FROM members m WHERE m.chat_id = ? AND m.user_id IN ? AND m.me_seq > ? ",
-                "AND m.me_seq > m.joined_seq AND m.left_seq IS NULL"
-            ),
+            "SELECT {} FROM members m WHERE m.chat_id = ? AND m.user_id IN ? AND m.me_seq > ? \
+             AND m.me_seq > m.joined_seq AND m.left_seq IS NULL",
             chat.id,
             ids.as_slice(),
             since
         )
         .rows(conn)?,
         AnyConn::Postgres(_) => sql!(
-            concat!(
-                "SELECT m.user_id, m.me_seq, m.read_pos, ",
-                me_columns!(),
-                // A look-up by key for each listener, regardless of the number of members.
-                " FROM unnest(?) AS asked (id) CROSS JOIN LATERAL (SELECT * FROM members ",
-                "WHERE chat_id = ? AND user_id = asked.id LIMIT 1) m ",
-                "WHERE m.me_seq > ? AND m.me_seq > m.joined_seq AND m.left_seq IS NULL"
-            ),
+            // A look-up by key for each listener, regardless of the number of members.
+            "SELECT {} FROM unnest(?) AS asked (id) CROSS JOIN LATERAL (SELECT * FROM members \
+                WHERE chat_id = ? AND user_id = asked.id LIMIT 1) m \
+             WHERE m.me_seq > ? AND m.me_seq > m.joined_seq AND m.left_seq IS NULL",
             ids,
             chat.id,
             since
@@ -333,12 +342,10 @@ fn me_changes(
         .rows(conn)?,
     };
     let mut changes = Vec::with_capacity(rows.len());
-    for (user, seq, read_pos, is_pinned, muted_until, unread_pos, unread_from) in rows {
-        let user = UserId(user);
-        let own =
-            own(conn, chat, user, read_pos, (is_pinned, muted_until, unread_pos, unread_from), listeners)?;
-        let Some((me, unread_count)) = own else { continue };
-        changes.push((seq, Change::MeChanged(MeChanged { user, me, unread_count })));
+    for ChangedMeRow { me_seq, own: row } in rows {
+        let user = row.user_id;
+        let Some((me, unread_count)) = own(conn, chat, row, listeners)? else { continue };
+        changes.push((me_seq, Change::MeChanged(MeChanged { user, me, unread_count })));
     }
     Ok(changes)
 }
@@ -348,15 +355,12 @@ fn me_changes(
 fn own(
     conn: &mut AnyConn,
     chat: &Chat,
-    user: UserId,
-    read_pos: Pos,
-    row: MeRow,
+    OwnRow { user_id, read_pos, me }: OwnRow,
     listeners: &[UserId],
 ) -> Result<Option<(Me, i64)>, StorageError> {
-    if listeners.binary_search(&user).is_err() {
+    if listeners.binary_search(&user_id).is_err() {
         return Ok(None);
     }
-    let (me, unread_pos) = me(row);
-    let unread_count = unread::count(conn, chat, user, unread::counted_after(read_pos, unread_pos))?;
-    Ok(Some((me, unread_count)))
+    let after = unread::counted_after(read_pos, me.unread_pos);
+    Ok(Some((me.into(), unread::count(conn, chat, user_id, after)?)))
 }

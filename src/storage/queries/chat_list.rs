@@ -2,7 +2,7 @@
 
 use super::{
     chat_search,
-    membership::{Membership, MembershipRow, me_columns, membership_from, place_columns},
+    membership::{Membership, MembershipRow},
     unread,
 };
 use crate::{
@@ -13,7 +13,6 @@ use crate::{
     storage::{
         AnyConn, ChatCache, StorageError,
         db::{like_pattern::different_words, sql::sql},
-        tables::rows::chat_columns,
     },
 };
 
@@ -67,19 +66,13 @@ fn listed(conn: &mut AnyConn, user: UserId, kind: Option<ChatKind>) -> Result<Ve
 /// Loads these chats in the order given. The user must be a member of all.
 fn places(conn: &mut AnyConn, user: UserId, chats: &[i64]) -> Result<Vec<Membership>, StorageError> {
     let rows = sql!(
-        concat!(
-            "SELECT ",
-            chat_columns!(),
-            ", ",
-            place_columns!(),
-            " FROM chats c JOIN members m ON m.chat_id = c.id ",
-            "WHERE c.id IN ? AND m.user_id = ? AND m.left_seq IS NULL"
-        ),
+        "SELECT {} FROM chats c JOIN members m ON m.chat_id = c.id \
+         WHERE c.id IN ? AND m.user_id = ? AND m.left_seq IS NULL",
         chats,
         user
     )
     .rows::<MembershipRow>(conn)?;
-    let mut places: Vec<_> = rows.into_iter().map(|row| membership_from(user, row)).collect();
+    let mut places: Vec<_> = rows.into_iter().map(|row| row.of(user)).collect();
     places.sort_by_cached_key(|place| chats.iter().position(|chat| *chat == place.chat.id.0));
     Ok(places)
 }
@@ -87,20 +80,13 @@ fn places(conn: &mut AnyConn, user: UserId, chats: &[i64]) -> Result<Vec<Members
 /// Returns unread counts by chat, in order of chat id. Chats without unread messages are omitted.
 pub fn unread_by_chat(conn: &mut AnyConn, user: UserId) -> Result<Vec<(ChatId, i64)>, StorageError> {
     let rows = sql!(
-        concat!(
-            "SELECT ",
-            chat_columns!(),
-            ", ",
-            place_columns!(),
-            " FROM members m JOIN chats c ON c.id = m.chat_id ",
-            "WHERE m.user_id = ? AND m.left_seq IS NULL AND c.deleted_at IS NULL ",
-            "AND (m.read_pos < c.last_pos OR m.unread_pos IS NOT NULL) ",
-            "ORDER BY c.id"
-        ),
+        "SELECT {} FROM members m JOIN chats c ON c.id = m.chat_id \
+         WHERE m.user_id = ? AND m.left_seq IS NULL AND c.deleted_at IS NULL \
+         AND (m.read_pos < c.last_pos OR m.unread_pos IS NOT NULL) ORDER BY c.id",
         user
     )
     .rows::<MembershipRow>(conn)?;
-    let memberships: Vec<Membership> = rows.into_iter().map(|row| membership_from(user, row)).collect();
+    let memberships: Vec<Membership> = rows.into_iter().map(|row| row.of(user)).collect();
     let own = own_unread(conn, user, &memberships)?;
     let mut unread = Vec::new();
     for (membership, (_, own)) in memberships.into_iter().zip(own) {

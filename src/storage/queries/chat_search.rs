@@ -124,7 +124,7 @@ fn by_title_or_name(
         most_members,
         pattern
     );
-    Ok(rows.rows::<(i64,)>(conn)?.into_iter().map(|(id,)| id).collect())
+    Ok(rows.rows::<i64>(conn)?)
 }
 
 /// Returns whether the user is in a large chat.
@@ -135,7 +135,7 @@ fn has_large(conn: &mut AnyConn, user: UserId) -> Result<bool, StorageError> {
         user,
         LARGE
     );
-    Ok(row.first::<(i64,)>(conn)?.is_some())
+    Ok(row.first::<i64>(conn)?.is_some())
 }
 
 /// Returns up to [`MAX_NAMED`] users with a matching name.
@@ -148,12 +148,12 @@ fn users_named(conn: &mut AnyConn, pattern: &str) -> Result<Vec<i64>, StorageErr
         pattern,
         MAX_NAMED
     );
-    Ok(rows.rows::<(i64,)>(conn)?.into_iter().map(|(id,)| id).collect())
+    Ok(rows.rows::<i64>(conn)?)
 }
 
 /// Returns the user's large chats that have one of these users as another member.
 fn large_with_one_of(conn: &mut AnyConn, user: UserId, named: &[i64]) -> Result<Vec<i64>, StorageError> {
-    let rows = match conn {
+    Ok(match conn {
         AnyConn::Sqlite(_) => sql!(
             "SELECT c.id FROM members m JOIN chats c ON c.id = m.chat_id \
              WHERE m.user_id = ? AND m.left_seq IS NULL AND c.member_count > ? AND c.deleted_at IS NULL AND EXISTS ( \
@@ -163,7 +163,7 @@ fn large_with_one_of(conn: &mut AnyConn, user: UserId, named: &[i64]) -> Result<
             LARGE,
             named
         )
-        .rows::<(i64,)>(conn)?,
+        .rows(conn)?,
         // PostgreSQL looks up the elements of an array in the index.
         AnyConn::Postgres(_) => sql!(
             "SELECT c.id FROM members m JOIN chats c ON c.id = m.chat_id \
@@ -175,6 +175,5 @@ fn large_with_one_of(conn: &mut AnyConn, user: UserId, named: &[i64]) -> Result<
             named
         )
         .rows(conn)?,
-    };
-    Ok(rows.into_iter().map(|(id,)| id).collect())
+    })
 }

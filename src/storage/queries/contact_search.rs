@@ -1,7 +1,7 @@
 //! User search limited to people with whom the caller shares a chat. It starts from the caller's chats, so
 //! that its cost depends on their members and not on the number of users.
 
-use super::user_search::{FoundUser, MAX_FOUND};
+use super::user_search::{FoundUser, FoundRow, MAX_FOUND};
 use crate::{
     core::{
         model::{UserId, text::fold},
@@ -11,11 +11,20 @@ use crate::{
         AnyConn, StorageError,
         db::{
             like_pattern::{different_words, like_pattern},
+            row::row,
             sql::sql,
         },
-        tables::rows::{card, card_columns},
     },
 };
+
+row! {
+    /// A user and the texts that a search compares.
+    struct ContactRow from users u {
+        found: FoundRow,
+        name_key: String,
+        email_key: String,
+    }
+}
 
 /// Finds active users who share a chat with `caller` and in whose names or e-mail every word of `query`
 /// matches. Exact matches are first, then prefixes, then the rest.
@@ -31,27 +40,27 @@ pub fn search(
     let phrase = query.split_whitespace().collect::<Vec<_>>().join(" ");
     let pattern = like_pattern(longest);
     let rows = sql!(
-        concat!(
-            "WITH people (id) AS MATERIALIZED (SELECT DISTINCT o.user_id FROM members m ",
-            "JOIN chats c ON c.id = m.chat_id ",
-            "JOIN members o ON o.chat_id = m.chat_id AND o.left_seq IS NULL AND o.joined_seq > 0 ",
-            "WHERE m.user_id = ? AND m.left_seq IS NULL AND c.deleted_at IS NULL) SELECT ",
-            card_columns!(),
-            ", u.email, u.name_key, u.email_key FROM people p JOIN users u ON u.id = p.id WHERE u.is_active AND u.id <> ? ",
-            "AND (u.name_key LIKE ? ESCAPE '\\' OR u.email_key LIKE ? ESCAPE '\\')"
-        ),
+        "WITH people (id) AS MATERIALIZED (SELECT DISTINCT o.user_id FROM members m \
+            JOIN chats c ON c.id = m.chat_id \
+            JOIN members o ON o.chat_id = m.chat_id AND o.left_seq IS NULL AND o.joined_seq > 0 \
+            WHERE m.user_id = ? AND m.left_seq IS NULL AND c.deleted_at IS NULL) \
+         SELECT {} FROM people p JOIN users u ON u.id = p.id WHERE u.is_active AND u.id <> ? \
+         AND (u.name_key LIKE ? ESCAPE '\\' OR u.email_key LIKE ? ESCAPE '\\')",
         caller,
         caller,
         &pattern,
         &pattern
     )
-    .rows::<(i64, String, String, String, String, String, String, String)>(conn)?;
+    .rows::<ContactRow>(conn)?;
     let mut found: Vec<((u8, String), FoundUser)> = rows
         .into_iter()
-        .filter(|row| words.iter().all(|word| matching.finds(&row.6, word) || matching.finds(&row.7, word)))
-        .map(|(id, name, first, last, url, email, name_key, email_key)| {
-            let rank = rank(&phrase, &name_key, &email_key);
-            ((rank, name_key), FoundUser { card: card(id, name, &first, &last, url), email })
+        .filter(|row| {
+            let keys = [&row.name_key, &row.email_key];
+            words.iter().all(|word| keys.iter().any(|key| matching.finds(key, word)))
+        })
+        .map(|row| {
+            let rank = rank(&phrase, &row.name_key, &row.email_key);
+            ((rank, row.name_key), FoundUser::from(row.found))
         })
         .collect();
     found.sort_by(|a, b| (&a.0, a.1.card.id).cmp(&(&b.0, b.1.card.id)));

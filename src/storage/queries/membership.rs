@@ -9,12 +9,12 @@ use crate::{
     },
     storage::{
         AnyConn, StorageError,
-        db::sql::{Concat, sql},
+        db::{row::row, sql::sql},
         policy::StoragePolicy,
         tables::{
             members,
             messages::{at, locate},
-            rows::{ChatRow, chat, chat_columns},
+            rows::ChatRow,
             users,
         },
     },
@@ -76,97 +76,73 @@ pub fn membership(
 /// Loads a chat and the user's state in it, without authorization; `None` where the chat does not exist.
 fn load(conn: &mut AnyConn, chat: ChatId, user: UserId) -> Result<Option<Membership>, StorageError> {
     let row = sql!(
-        concat!(
-            "SELECT ",
-            chat_columns!(),
-            ", ",
-            place_columns!(),
-            // One statement, at no cost for groups and rooms. The block is looked up by key: with a join, a
-            // planner may start with all blocks of a user whom thousands have blocked.
-            ", CASE WHEN c.chat_type = 'dm' THEN EXISTS (SELECT 1 FROM members o WHERE o.chat_id = c.id AND ",
-            "(SELECT b.created_at FROM blocks b WHERE b.blocker_id = o.user_id AND b.blocked_id = m.user_id) ",
-            "IS NOT NULL) ELSE FALSE END ",
-            "FROM chats c LEFT JOIN members m ON m.chat_id = c.id AND m.user_id = ? AND m.left_seq IS NULL ",
-            "WHERE c.id = ? AND c.deleted_at IS NULL"
-        ),
+        "SELECT {} FROM chats c \
+         LEFT JOIN members m ON m.chat_id = c.id AND m.user_id = ? AND m.left_seq IS NULL \
+         WHERE c.id = ? AND c.deleted_at IS NULL",
         user,
         chat
-    )
-    .first::<Concat<ChatRow, AuthorizationRow>>(conn)?;
-    Ok(row.map(|Concat(chat, (a, b, c, d, e, f, g, h, is_blocked))| Membership {
-        is_blocked,
-        ..membership_from(user, Concat(chat, (a, b, c, d, e, f, g, h)))
-    }))
+    );
+    let row = row.first::<AuthorizationRow>(conn)?;
+    Ok(row.map(|row| Membership { is_blocked: row.is_blocked, ..row.membership.of(user) }))
 }
 
-/// The columns of a user's preferences, in the order of [`MeRow`]; `m` is the members table.
-macro_rules! me_columns {
-    () => {
-        "m.is_pinned, m.muted_until, m.unread_pos, m.unread_message_id"
-    };
-}
-pub(crate) use me_columns;
-
-pub(crate) type MeRow = (Option<bool>, Option<i64>, Option<i64>, Option<i64>);
-
-/// Returns a user's preferences, and the position of the message from which they marked everything as unread.
-pub(crate) fn me((is_pinned, muted_until, unread_pos, unread_from): MeRow) -> (Me, Option<Pos>) {
-    let me = Me {
-        muted_until: muted_until.map(Timestamp),
-        is_pinned: is_pinned.unwrap_or(false),
-        unread_from: unread_from.map(MessageId),
-    };
-    (me, unread_pos)
+row! {
+    /// A user's preferences in a chat; all null where the user is not a member.
+    pub(crate) struct MeRow from members m {
+        is_pinned: Option<bool>,
+        muted_until: Option<Timestamp>,
+        unread_pos: Option<Pos>,
+        unread_message_id: Option<MessageId>,
+    }
 }
 
-/// The columns of a member's state in a chat, in the order of [`PlaceRow`]; `m` is the members table.
-macro_rules! place_columns {
-    () => {
-        concat!("m.role, m.read_pos, m.read_message_id, m.me_seq, ", me_columns!())
-    };
+impl From<MeRow> for Me {
+    fn from(row: MeRow) -> Self {
+        Self {
+            muted_until: row.muted_until,
+            is_pinned: row.is_pinned.unwrap_or(false),
+            unread_from: row.unread_message_id,
+        }
+    }
 }
-pub(crate) use place_columns;
 
-/// A member's state; all null where there is no member.
-type PlaceRow = (
-    Option<String>,
-    Option<i64>,
-    Option<i64>,
-    Option<i64>,
-    Option<bool>,
-    Option<i64>,
-    Option<i64>,
-    Option<i64>,
-);
+row! {
+    /// A chat and a user's state in it. The state is null where the user is not a member.
+    pub(crate) struct MembershipRow from members m {
+        chat: ChatRow,
+        role: Option<Role>,
+        read_pos: Option<Pos>,
+        read_message_id: Option<MessageId>,
+        me_seq: Option<Seq>,
+        me: MeRow,
+    }
+}
 
-/// A member's state, and whether the user is blocked.
-type AuthorizationRow = (
-    Option<String>,
-    Option<i64>,
-    Option<i64>,
-    Option<i64>,
-    Option<bool>,
-    Option<i64>,
-    Option<i64>,
-    Option<i64>,
-    bool,
-);
+row! {
+    /// A membership, and whether the chat is a dm whose other member has blocked the user.
+    struct AuthorizationRow {
+        membership: MembershipRow,
+        // One statement, at no cost for groups and rooms. The block is looked up by key: with a join, a planner
+        // may start with all blocks of a user whom thousands have blocked.
+        is_blocked: bool = "CASE WHEN c.chat_type = 'dm' THEN EXISTS (SELECT 1 FROM members o \
+            WHERE o.chat_id = c.id AND (SELECT b.created_at FROM blocks b \
+                WHERE b.blocker_id = o.user_id AND b.blocked_id = m.user_id) IS NOT NULL) ELSE FALSE END",
+    }
+}
 
-pub(crate) type MembershipRow = Concat<ChatRow, PlaceRow>;
-
-pub(crate) fn membership_from(user: UserId, Concat(chat_row, place): MembershipRow) -> Membership {
-    let (role, read_pos, read_message_id, me_seq, is_pinned, muted_until, unread_pos, unread_from) = place;
-    let (me, unread_pos) = me((is_pinned, muted_until, unread_pos, unread_from));
-    Membership {
-        chat: chat(chat_row),
-        user,
-        role: role.map(|role| Role::parse(&role).unwrap_or(Role::Member)),
-        read_pos: read_pos.unwrap_or(0),
-        last_read_message_id: read_message_id.map(MessageId),
-        me,
-        unread_pos,
-        me_seq: me_seq.unwrap_or(0),
-        is_blocked: false,
+impl MembershipRow {
+    pub(crate) fn of(self, user: UserId) -> Membership {
+        Membership {
+            chat: self.chat.into(),
+            user,
+            role: self.role,
+            read_pos: self.read_pos.unwrap_or(0),
+            last_read_message_id: self.read_message_id,
+            unread_pos: self.me.unread_pos,
+            me: self.me.into(),
+            me_seq: self.me_seq.unwrap_or(0),
+            is_blocked: false,
+        }
     }
 }
 

@@ -15,12 +15,12 @@ pub fn expect_below_chat_limit(
     user: UserId,
 ) -> Result<(), StorageError> {
     let most = i64::from(rules.max_chats_per_user);
-    let (count,) = sql!(
+    let count = sql!(
         "SELECT count(*) FROM (SELECT user_id FROM members WHERE user_id = ? AND is_own AND left_seq IS NULL LIMIT ?) own",
         user,
         most
     )
-    .one::<(i64,)>(conn)?;
+    .one::<i64>(conn)?;
     if count < most || users::is_staff(conn, user)? {
         return Ok(());
     }

@@ -1,7 +1,7 @@
 //! Rooms: found by their object, listed and searched, newest first. Staff find all rooms, other users the
 //! public ones.
 
-use super::membership::{Membership, MembershipRow, me_columns, membership_from, place_columns};
+use super::membership::{Membership, MembershipRow};
 use crate::{
     core::{
         model::{ChatForViewer, ChatId, HostObject, UserId, text::fold},
@@ -13,7 +13,7 @@ use crate::{
             like_pattern::{different_words, like_pattern},
             sql::sql,
         },
-        tables::{rows::chat_columns, users},
+        tables::users,
     },
 };
 
@@ -24,7 +24,7 @@ pub fn of_object(conn: &mut AnyConn, object: &HostObject) -> Result<Option<ChatI
         &object.id,
         &object.kind
     );
-    Ok(row.first::<(i64,)>(conn)?.map(|(id,)| ChatId(id)))
+    Ok(row.first::<ChatId>(conn)?)
 }
 
 /// The rooms that a user may find.
@@ -93,11 +93,11 @@ pub fn page(
 }
 
 fn count(conn: &mut AnyConn, reach: Reach, object_type: Option<&str>) -> Result<i64, StorageError> {
-    let counts: Vec<(i64,)> = match object_type {
+    let counts: Vec<i64> = match object_type {
         None => within!(conn, reach, "SELECT count(*)", ""),
         Some(kind) => within!(conn, reach, "SELECT count(*)", "AND object_type = ?", kind),
     };
-    Ok(counts.first().map_or(0, |(count,)| *count))
+    Ok(counts.first().copied().unwrap_or(0))
 }
 
 fn newest(
@@ -107,7 +107,7 @@ fn newest(
     skip: i64,
     limit: i64,
 ) -> Result<Vec<i64>, StorageError> {
-    let rows: Vec<(i64,)> = match object_type {
+    Ok(match object_type {
         None => within!(conn, reach, "SELECT id", "ORDER BY id DESC LIMIT ? OFFSET ?", limit, skip),
         Some(kind) => within!(
             conn,
@@ -118,8 +118,7 @@ fn newest(
             limit,
             skip
         ),
-    };
-    Ok(rows.into_iter().map(|(id,)| id).collect())
+    })
 }
 
 /// A room's id and its folded title.
@@ -217,18 +216,11 @@ fn some_with(
 /// Loads these rooms and a user's state in them, newest first.
 fn load(conn: &mut AnyConn, user: UserId, ids: &[i64]) -> Result<Vec<Membership>, StorageError> {
     let rows = sql!(
-        concat!(
-            "SELECT ",
-            chat_columns!(),
-            ", ",
-            place_columns!(),
-            " FROM chats c ",
-            "LEFT JOIN members m ON m.chat_id = c.id AND m.user_id = ? AND m.left_seq IS NULL ",
-            "WHERE c.id IN ? ORDER BY c.id DESC"
-        ),
+        "SELECT {} FROM chats c LEFT JOIN members m ON m.chat_id = c.id AND m.user_id = ? AND m.left_seq IS NULL \
+         WHERE c.id IN ? ORDER BY c.id DESC",
         user,
         ids
     )
     .rows::<MembershipRow>(conn)?;
-    Ok(rows.into_iter().map(|row| membership_from(user, row)).collect())
+    Ok(rows.into_iter().map(|row| row.of(user)).collect())
 }

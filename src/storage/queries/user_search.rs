@@ -11,9 +11,10 @@ use crate::{
         AnyConn, StorageError,
         db::{
             like_pattern::{different_words, like_pattern},
+            row::row,
             sql::sql,
         },
-        tables::rows::{card, card_columns},
+        tables::rows::CardRow,
     },
 };
 
@@ -25,6 +26,20 @@ pub(crate) const MAX_FOUND: usize = 20;
 pub struct FoundUser {
     pub card: UserCard,
     pub email: String,
+}
+
+row! {
+    /// A user found by a search.
+    pub(super) struct FoundRow from users u {
+        card: CardRow,
+        email: String,
+    }
+}
+
+impl From<FoundRow> for FoundUser {
+    fn from(row: FoundRow) -> Self {
+        Self { card: row.card.into(), email: row.email }
+    }
 }
 
 /// Finds active users other than `caller` in whose names or e-mail every word of `query` matches. Exact
@@ -90,7 +105,7 @@ fn by_name(conn: &mut AnyConn, caller: UserId, first: &str, last: &str) -> Resul
         caller,
         MAX_FOUND as i64
     );
-    Ok(rows.rows::<(i64,)>(conn)?.into_iter().map(|(id,)| id).collect())
+    Ok(rows.rows::<i64>(conn)?)
 }
 
 fn by_username(
@@ -107,7 +122,7 @@ fn by_username(
         caller,
         MAX_FOUND as i64
     );
-    Ok(rows.rows::<(i64,)>(conn)?.into_iter().map(|(id,)| id).collect())
+    Ok(rows.rows::<i64>(conn)?)
 }
 
 fn by_email(conn: &mut AnyConn, caller: UserId, first: &str, last: &str) -> Result<Vec<i64>, StorageError> {
@@ -119,7 +134,7 @@ fn by_email(conn: &mut AnyConn, caller: UserId, first: &str, last: &str) -> Resu
         caller,
         MAX_FOUND as i64
     );
-    Ok(rows.rows::<(i64,)>(conn)?.into_iter().map(|(id,)| id).collect())
+    Ok(rows.rows::<i64>(conn)?)
 }
 
 /// Words that the database searches for. Further ones are checked here.
@@ -175,11 +190,8 @@ fn substring_matches(
 
 /// Loads users, in the order of `ids`.
 fn load(conn: &mut AnyConn, ids: &[i64]) -> Result<Vec<FoundUser>, StorageError> {
-    let rows = sql!(concat!("SELECT ", card_columns!(), ", u.email FROM users u WHERE u.id IN ?"), ids)
-        .rows::<(i64, String, String, String, String, String)>(conn)?;
-    let found = rows.into_iter().map(|(id, name, first, last, url, email)| {
-        (id, FoundUser { card: card(id, name, &first, &last, url), email })
-    });
-    let mut found: HashMap<i64, FoundUser> = found.collect();
+    let rows = sql!("SELECT {} FROM users u WHERE u.id IN ?", ids).rows::<FoundRow>(conn)?;
+    let mut found: HashMap<i64, FoundUser> =
+        rows.into_iter().map(|row| (row.card.id.0, FoundUser::from(row))).collect();
     Ok(ids.iter().filter_map(|id| found.remove(id)).collect())
 }

@@ -2,11 +2,7 @@
 //!
 //! Whether a user is blocked in a dm is part of the authorization query: see `membership`.
 
-use super::{
-    locks,
-    rows::{card, card_columns},
-    users,
-};
+use super::{locks, rows::CardRow, users};
 use crate::{
     core::model::{Refusal, UserCard, UserId},
     storage::{AnyConn, StorageError, db::sql::sql},
@@ -30,7 +26,7 @@ pub fn expect_no_block(conn: &mut AnyConn, user: UserId, other: UserId) -> Resul
 /// Returns whether `blocker` has blocked `user`.
 pub(crate) fn has_blocked(conn: &mut AnyConn, blocker: UserId, user: UserId) -> Result<bool, StorageError> {
     let row = sql!("SELECT created_at FROM blocks WHERE blocker_id = ? AND blocked_id = ?", blocker, user);
-    Ok(row.first::<(i64,)>(conn)?.is_some())
+    Ok(row.first::<i64>(conn)?.is_some())
 }
 
 /// Refuses to add `others` to a chat if one of them has blocked `user`. Staff may add anyone. Locks `others`,
@@ -42,7 +38,7 @@ pub fn expect_none(conn: &mut AnyConn, user: UserId, others: &[UserId]) -> Resul
         AnyConn::Sqlite(_) => {
             let ids = ids.as_slice();
             sql!("SELECT 1 FROM blocks WHERE blocked_id = ? AND blocker_id IN ? LIMIT 1", user, ids)
-                .first::<(i64,)>(conn)?
+                .first::<i64>(conn)?
         }
         // One key lookup for each of them, however many users have blocked this one.
         AnyConn::Postgres(_) => sql!(
@@ -63,20 +59,15 @@ pub fn page(
     skip: i64,
     limit: i64,
 ) -> Result<(i64, Vec<UserCard>), StorageError> {
-    let (count,) = sql!("SELECT count(*) FROM blocks WHERE blocker_id = ?", blocker).one::<(i64,)>(conn)?;
+    let count = sql!("SELECT count(*) FROM blocks WHERE blocker_id = ?", blocker).one::<i64>(conn)?;
     let rows = sql!(
-        concat!(
-            "SELECT ",
-            card_columns!(),
-            " FROM (SELECT created_at, blocked_id FROM blocks WHERE blocker_id = ? ",
-            "ORDER BY created_at DESC, blocked_id DESC LIMIT ? OFFSET ?) AS b ",
-            "JOIN users u ON u.id = b.blocked_id ORDER BY b.created_at DESC, b.blocked_id DESC"
-        ),
+        "SELECT {} FROM (SELECT created_at, blocked_id FROM blocks WHERE blocker_id = ? \
+            ORDER BY created_at DESC, blocked_id DESC LIMIT ? OFFSET ?) AS b \
+         JOIN users u ON u.id = b.blocked_id ORDER BY b.created_at DESC, b.blocked_id DESC",
         blocker,
         limit,
         skip
     )
-    .rows::<(i64, String, String, String, String)>(conn)?;
-    let cards = rows.into_iter().map(|(id, name, first, last, url)| card(id, name, &first, &last, url));
-    Ok((count, cards.collect()))
+    .rows::<CardRow>(conn)?;
+    Ok((count, rows.into_iter().map(UserCard::from).collect()))
 }

@@ -1,9 +1,6 @@
 //! The rows of chats, and the dm of each pair of users.
 
-use super::{
-    members,
-    rows::{chat, chat_columns},
-};
+use super::{members, rows::ChatRow};
 use crate::{
     core::model::{Chat, ChatId, ChatKind, HostObject, Seq, Timestamp, UserId, text::fold},
     storage::{AnyConn, StorageError, db::sql::sql},
@@ -12,9 +9,7 @@ use crate::{
 /// Returns those of these chats that exist and are not deleted.
 pub(crate) fn existing(conn: &mut AnyConn, chats: &[ChatId]) -> Result<Vec<ChatId>, StorageError> {
     let ids: Vec<i64> = chats.iter().map(|chat| chat.0).collect();
-    let rows = sql!("SELECT id FROM chats WHERE id IN ? AND deleted_at IS NULL", ids.as_slice())
-        .rows::<(i64,)>(conn)?;
-    Ok(rows.into_iter().map(|(id,)| ChatId(id)).collect())
+    Ok(sql!("SELECT id FROM chats WHERE id IN ? AND deleted_at IS NULL", ids.as_slice()).rows(conn)?)
 }
 
 /// A chat to be created.
@@ -30,7 +25,7 @@ pub struct NewRow<'a> {
 pub fn insert(conn: &mut AnyConn, new: &NewRow) -> Result<Chat, StorageError> {
     let now = Timestamp::now();
     let title_key = new.title.map(fold);
-    let (id,) = sql!(
+    let id = sql!(
         "INSERT INTO chats (chat_type, title, title_key, created_at, updated_at, seq, meta_seq, last_pos, \
          last_live_pos, deleted_count, member_count, is_public, object_type, object_id) \
          VALUES (?, ?, ?, ?, ?, 1, 1, 0, 0, 0, ?, ?, ?, ?) RETURNING id",
@@ -44,9 +39,9 @@ pub fn insert(conn: &mut AnyConn, new: &NewRow) -> Result<Chat, StorageError> {
         new.object.map(|object| object.kind.as_str()),
         new.object.map(|object| object.id.as_str())
     )
-    .one::<(i64,)>(conn)?;
+    .one(conn)?;
     Ok(Chat {
-        id: ChatId(id),
+        id,
         kind: new.kind,
         title: new.title.map(str::to_owned),
         created_at: now,
@@ -128,7 +123,7 @@ pub fn mark_deleted(conn: &mut AnyConn, chat: &Chat) -> Result<(), StorageError>
 pub fn dm_of(conn: &mut AnyConn, one: UserId, other: UserId) -> Result<Option<ChatId>, StorageError> {
     let (low, high) = (one.min(other), one.max(other));
     let row = sql!("SELECT chat_id FROM dm_pairs WHERE low_id = ? AND high_id = ?", low, high);
-    Ok(row.first::<(i64,)>(conn)?.map(|(id,)| ChatId(id)))
+    Ok(row.first::<ChatId>(conn)?)
 }
 
 /// Stores the dm of two users.
@@ -140,19 +135,15 @@ pub fn insert_dm(conn: &mut AnyConn, one: UserId, other: UserId, chat: ChatId) -
 
 /// Loads a chat that is not deleted.
 pub fn find(conn: &mut AnyConn, id: ChatId) -> Result<Option<Chat>, StorageError> {
-    let row = sql!(
-        concat!("SELECT ", chat_columns!(), " FROM chats c WHERE c.id = ? AND c.deleted_at IS NULL"),
-        id
-    );
-    Ok(row.first(conn)?.map(chat))
+    let row = sql!("SELECT {} FROM chats c WHERE c.id = ? AND c.deleted_at IS NULL", id);
+    Ok(row.first::<ChatRow>(conn)?.map(Chat::from))
 }
 
 /// Loads the head of each of these chats: the sequence number of its latest change. Includes deleted chats
 /// until they are purged.
 pub fn heads_of(conn: &mut AnyConn, ids: &[ChatId]) -> Result<Vec<(ChatId, Seq)>, StorageError> {
     let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
-    let rows = sql!("SELECT id, seq FROM chats WHERE id IN ?", ids.as_slice()).rows::<(i64, i64)>(conn)?;
-    Ok(rows.into_iter().map(|(id, seq)| (ChatId(id), seq)).collect())
+    Ok(sql!("SELECT id, seq FROM chats WHERE id IN ?", ids.as_slice()).rows(conn)?)
 }
 
 /// Loads the chats of `user` with the head of each: the sequence number of its latest change.
@@ -161,7 +152,6 @@ pub fn heads(conn: &mut AnyConn, user: UserId) -> Result<Vec<(ChatId, i64)>, Sto
         "SELECT c.id, c.seq FROM members m JOIN chats c ON c.id = m.chat_id \
          WHERE m.user_id = ? AND m.left_seq IS NULL AND c.deleted_at IS NULL",
         user
-    )
-    .rows::<(i64, i64)>(conn)?;
-    Ok(rows.into_iter().map(|(id, seq)| (ChatId(id), seq)).collect())
+    );
+    Ok(rows.rows(conn)?)
 }

@@ -10,10 +10,10 @@ pub fn of(conn: &mut AnyConn, users: &[UserId]) -> Result<Vec<(UserId, UserId)>,
     let ids: Vec<i64> = users.iter().map(|user| user.0).collect();
     let ids = ids.as_slice();
     let higher = sql!("SELECT low_id, high_id FROM dm_pairs WHERE low_id IN ? AND low_id <> high_id", ids)
-        .rows::<(i64, i64)>(conn)?;
+        .rows::<(UserId, UserId)>(conn)?;
     let lower = sql!("SELECT high_id, low_id FROM dm_pairs WHERE high_id IN ? AND low_id <> high_id", ids)
-        .rows::<(i64, i64)>(conn)?;
-    Ok(higher.into_iter().chain(lower).map(|(user, other)| (UserId(user), UserId(other))).collect())
+        .rows(conn)?;
+    Ok(higher.into_iter().chain(lower).collect())
 }
 
 /// Stores when users were last seen.
@@ -31,7 +31,6 @@ pub fn seen(conn: &mut AnyConn, users: &[(UserId, Timestamp)]) -> Result<(), Sto
 pub fn last_seen(conn: &mut AnyConn, user: UserId) -> Result<Vec<(UserId, Timestamp)>, StorageError> {
     let ids: Vec<i64> = of(conn, &[user])?.into_iter().map(|(_, partner)| partner.0).collect();
     let rows =
-        sql!("SELECT id, last_seen FROM users WHERE id IN ? AND last_seen IS NOT NULL", ids.as_slice())
-            .rows::<(i64, i64)>(conn)?;
-    Ok(rows.into_iter().map(|(id, at)| (UserId(id), Timestamp(at))).collect())
+        sql!("SELECT id, last_seen FROM users WHERE id IN ? AND last_seen IS NOT NULL", ids.as_slice());
+    Ok(rows.rows(conn)?)
 }

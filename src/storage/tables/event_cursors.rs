@@ -45,9 +45,8 @@ pub fn find(
     name: &str,
     user: UserId,
 ) -> Result<Option<(String, Timestamp)>, StorageError> {
-    let row = sql!("SELECT heads, created_at FROM event_cursors WHERE name = ? AND user_id = ?", name, user)
-        .first::<(String, i64)>(conn)?;
-    Ok(row.map(|(heads, at)| (heads, Timestamp(at))))
+    let row = sql!("SELECT heads, created_at FROM event_cursors WHERE name = ? AND user_id = ?", name, user);
+    Ok(row.first(conn)?)
 }
 
 /// Loads the latest cursor of a user, if it was stored after `since`: its name, its heads and that time.
@@ -61,9 +60,8 @@ pub fn latest(
          ORDER BY created_at DESC LIMIT 1",
         user,
         since
-    )
-    .first::<(String, String, i64)>(conn)?;
-    Ok(row.map(|(name, heads, at)| (name, heads, Timestamp(at))))
+    );
+    Ok(row.first(conn)?)
 }
 
 /// Deletes up to [`SWEEP_STEP`] cursors older than two days, which no client was given for at least a day.

@@ -22,13 +22,12 @@ pub fn raise(conn: &mut AnyConn, users: &[UserId]) -> Result<Vec<(UserId, JoinCo
         )
         .rows(conn),
     };
-    let rows: Vec<(i64, i64)> = rows?;
-    Ok(rows.into_iter().map(|(id, feed)| (UserId(id), feed)).collect())
+    Ok(rows?)
 }
 
 /// Loads the join counts of users. Unknown users are left out.
 pub fn of(conn: &mut AnyConn, users: &[UserId]) -> Result<Vec<(UserId, JoinCount)>, StorageError> {
     let ids: Vec<i64> = users.iter().map(|user| user.0).collect();
     let rows = sql!("SELECT id, feed FROM users WHERE id IN ?", ids.as_slice());
-    Ok(rows.rows::<(i64, i64)>(conn)?.into_iter().map(|(id, feed)| (UserId(id), feed)).collect())
+    Ok(rows.rows::<(UserId, i64)>(conn)?)
 }

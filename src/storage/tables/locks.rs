@@ -12,7 +12,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::rows::{self, chat_columns};
+use super::rows::ChatRow;
 use crate::{
     core::model::{Chat, ChatId, MessageId, UserId},
     storage::{AnyConn, StorageError, db::sql::sql},
@@ -25,7 +25,7 @@ pub fn chat(conn: &mut AnyConn, chat: ChatId) -> Result<bool, StorageError> {
         AnyConn::Sqlite(_) => true,
         AnyConn::Postgres(_) => {
             let row = sql!("SELECT id FROM chats WHERE id = ? FOR NO KEY UPDATE", chat);
-            row.first::<(i64,)>(conn)?.is_some()
+            row.first::<i64>(conn)?.is_some()
         }
     })
 }
@@ -33,7 +33,7 @@ pub fn chat(conn: &mut AnyConn, chat: ChatId) -> Result<bool, StorageError> {
 /// Locks a user until the transaction ends.
 pub fn user(conn: &mut AnyConn, user: UserId) -> Result<(), StorageError> {
     if let AnyConn::Postgres(_) = conn {
-        sql!("SELECT id FROM users WHERE id = ? FOR NO KEY UPDATE", user).first::<(i64,)>(conn)?;
+        sql!("SELECT id FROM users WHERE id = ? FOR NO KEY UPDATE", user).first::<i64>(conn)?;
     }
     Ok(())
 }
@@ -43,7 +43,7 @@ pub fn users(conn: &mut AnyConn, users: &[UserId]) -> Result<(), StorageError> {
     if let AnyConn::Postgres(_) = conn {
         let ids: Vec<i64> = users.iter().map(|user| user.0).collect();
         sql!("SELECT id FROM users WHERE id = ANY(?) ORDER BY id FOR NO KEY UPDATE", ids)
-            .rows::<(i64,)>(conn)?;
+            .rows::<i64>(conn)?;
     }
     Ok(())
 }
@@ -52,7 +52,7 @@ pub fn users(conn: &mut AnyConn, users: &[UserId]) -> Result<(), StorageError> {
 pub fn staff(conn: &mut AnyConn) -> Result<(), StorageError> {
     if let AnyConn::Postgres(_) = conn {
         sql!("SELECT id FROM users WHERE is_staff AND is_active ORDER BY id FOR NO KEY UPDATE")
-            .rows::<(i64,)>(conn)?;
+            .rows::<i64>(conn)?;
     }
     Ok(())
 }
@@ -60,33 +60,32 @@ pub fn staff(conn: &mut AnyConn) -> Result<(), StorageError> {
 /// Finds a deleted chat to purge and locks it until the transaction ends. Skips chats that others are
 /// purging.
 pub fn deleted_chat(conn: &mut AnyConn) -> Result<Option<ChatId>, StorageError> {
-    let row = match conn {
-        AnyConn::Sqlite(_) => sql!("SELECT id FROM chats WHERE deleted_at IS NOT NULL ORDER BY id LIMIT 1")
-            .first::<(i64,)>(conn)?,
+    Ok(match conn {
+        AnyConn::Sqlite(_) => {
+            sql!("SELECT id FROM chats WHERE deleted_at IS NOT NULL ORDER BY id LIMIT 1").first(conn)?
+        }
         AnyConn::Postgres(_) => sql!(
             "SELECT id FROM chats WHERE deleted_at IS NOT NULL ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED"
         )
         .first(conn)?,
-    };
-    Ok(row.map(|(id,)| ChatId(id)))
+    })
 }
 
 /// Finds a deleted message with reactions left to purge and locks its entry until the transaction ends. Skips
 /// entries that others are purging. Leaves out deleted chats, whose purge removes their reactions.
 pub fn reactions_left(conn: &mut AnyConn) -> Result<Option<(ChatId, MessageId)>, StorageError> {
-    let row = match conn {
+    Ok(match conn {
         AnyConn::Sqlite(_) => sql!(
             "SELECT l.chat_id, l.message_id FROM reactions_left l JOIN chats c ON c.id = l.chat_id \
              WHERE c.deleted_at IS NULL ORDER BY l.chat_id, l.message_id LIMIT 1"
         )
-        .first::<(i64, i64)>(conn)?,
+        .first(conn)?,
         AnyConn::Postgres(_) => sql!(
             "SELECT l.chat_id, l.message_id FROM reactions_left l JOIN chats c ON c.id = l.chat_id \
              WHERE c.deleted_at IS NULL ORDER BY l.chat_id, l.message_id LIMIT 1 FOR UPDATE OF l SKIP LOCKED"
         )
         .first(conn)?,
-    };
-    Ok(row.map(|(chat, message)| (ChatId(chat), MessageId(message))))
+    })
 }
 
 /// Finds a user whose chats are to be handed over, with the last chat checked. Locks the entry until the
@@ -96,10 +95,9 @@ pub fn succession(
     conn: &mut AnyConn,
     whose: Option<UserId>,
 ) -> Result<Option<(UserId, ChatId)>, StorageError> {
-    let row = match (&conn, whose) {
+    Ok(match (&conn, whose) {
         (AnyConn::Sqlite(_), Some(user)) => {
-            sql!("SELECT user_id, after_chat_id FROM successions WHERE user_id = ?", user)
-                .first::<(i64, i64)>(conn)?
+            sql!("SELECT user_id, after_chat_id FROM successions WHERE user_id = ?", user).first(conn)?
         }
         (AnyConn::Sqlite(_), None) => {
             sql!("SELECT user_id, after_chat_id FROM successions ORDER BY user_id LIMIT 1").first(conn)?
@@ -112,8 +110,7 @@ pub fn succession(
             "SELECT user_id, after_chat_id FROM successions ORDER BY user_id LIMIT 1 FOR UPDATE SKIP LOCKED"
         )
         .first(conn)?,
-    };
-    Ok(row.map(|(user, chat)| (UserId(user), ChatId(chat))))
+    })
 }
 
 /// Key of PostgreSQL's advisory lock of the process that maintains the search index.
@@ -161,30 +158,21 @@ pub fn chats(
 ) -> Result<HashMap<ChatId, Chat>, StorageError> {
     let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
     let rows = match (&conn, contested) {
-        (AnyConn::Sqlite(_), _) => sql!(
-            concat!("SELECT ", chat_columns!(), " FROM chats c WHERE c.id IN ? AND c.deleted_at IS NULL"),
-            ids.as_slice()
-        )
-        .rows(conn)?,
+        (AnyConn::Sqlite(_), _) => {
+            sql!("SELECT {} FROM chats c WHERE c.id IN ? AND c.deleted_at IS NULL", ids.as_slice())
+                .rows::<ChatRow>(conn)?
+        }
         (_, LockedRows::Wait) => sql!(
-            concat!(
-                "SELECT ",
-                chat_columns!(),
-                " FROM chats c WHERE c.id = ANY(?) AND c.deleted_at IS NULL ORDER BY c.id FOR NO KEY UPDATE"
-            ),
+            "SELECT {} FROM chats c WHERE c.id = ANY(?) AND c.deleted_at IS NULL ORDER BY c.id FOR NO KEY UPDATE",
             ids
         )
         .rows(conn)?,
         (_, LockedRows::SkipLocked) => sql!(
-            concat!(
-                "SELECT ",
-                chat_columns!(),
-                " FROM chats c WHERE c.id = ANY(?) AND c.deleted_at IS NULL ORDER BY c.id ",
-                "FOR NO KEY UPDATE SKIP LOCKED"
-            ),
+            "SELECT {} FROM chats c WHERE c.id = ANY(?) AND c.deleted_at IS NULL ORDER BY c.id \
+             FOR NO KEY UPDATE SKIP LOCKED",
             ids
         )
         .rows(conn)?,
     };
-    Ok(rows.into_iter().map(rows::chat).map(|chat| (chat.id, chat)).collect())
+    Ok(rows.into_iter().map(|row| (row.id, Chat::from(row))).collect())
 }

@@ -2,57 +2,64 @@
 
 use std::collections::HashMap;
 
-use super::rows::{card, card_columns};
+use super::rows::CardRow;
 use crate::{
     core::model::{Chat, ChatId, Me, Member, MessageId, Pos, Role, Seq, Timestamp, UserId},
     storage::{
         AnyConn, StorageError,
         db::{
+            row::row,
             sql::sql,
             steps::{STEP, delete_some},
         },
     },
 };
 
-/// The columns of a member in the order of [`MemberRow`]; `m` is the members table, `u` the users table.
-macro_rules! member_columns {
-    () => {
-        concat!(
-            card_columns!(),
-            ", m.role, m.joined_at, m.read_pos, m.read_message_id, m.from_pos, m.from_message_id"
-        )
-    };
+row! {
+    /// A member with the user's card.
+    struct MemberRow from members m {
+        user: CardRow,
+        role: Role,
+        joined_at: Timestamp,
+        read_pos: Pos,
+        read_message_id: Option<MessageId>,
+        from_pos: Pos,
+        from_message_id: Option<MessageId>,
+    }
 }
 
-type MemberRow = (i64, String, String, String, String, String, i64, i64, Option<i64>, i64, Option<i64>);
+impl From<MemberRow> for Member {
+    fn from(row: MemberRow) -> Self {
+        Self {
+            user: row.user.into(),
+            role: row.role,
+            joined_at: row.joined_at,
+            read_pos: row.read_pos,
+            last_read_message_id: row.read_message_id,
+            from_pos: row.from_pos,
+            read_from_message_id: row.from_message_id,
+        }
+    }
+}
 
-fn member(row: MemberRow) -> Member {
-    let (id, name, first, last, url, role, joined_at, read_pos, read_id, from_pos, from_id) = row;
-    Member {
-        user: card(id, name, &first, &last, url),
-        role: Role::parse(&role).unwrap_or(Role::Member),
-        joined_at: Timestamp(joined_at),
-        read_pos,
-        last_read_message_id: read_id.map(MessageId),
-        from_pos,
-        read_from_message_id: from_id.map(MessageId),
+row! {
+    /// A member and the chat.
+    struct MemberOfRow from members m {
+        chat_id: ChatId,
+        member: MemberRow,
     }
 }
 
 /// Loads the first members, in the order of joining.
 pub fn first(conn: &mut AnyConn, chat: ChatId, limit: i64) -> Result<Vec<Member>, StorageError> {
     let rows = sql!(
-        concat!(
-            "SELECT ",
-            member_columns!(),
-            " FROM members m JOIN users u ON u.id = m.user_id WHERE m.chat_id = ? AND m.left_seq IS NULL ",
-            "ORDER BY m.joined_seq, m.user_id LIMIT ?"
-        ),
+        "SELECT {} FROM members m JOIN users u ON u.id = m.user_id \
+         WHERE m.chat_id = ? AND m.left_seq IS NULL ORDER BY m.joined_seq, m.user_id LIMIT ?",
         chat,
         limit
     )
     .rows::<MemberRow>(conn)?;
-    Ok(rows.into_iter().map(member).collect())
+    Ok(rows.into_iter().map(Member::from).collect())
 }
 
 /// Loads a page of members, in the order of joining, without the first `skip`.
@@ -61,21 +68,17 @@ pub fn page(conn: &mut AnyConn, chat: ChatId, skip: i64, limit: i64) -> Result<V
         return first(conn, chat, limit);
     }
     let rows = sql!(
-        concat!(
-            "SELECT ",
-            member_columns!(),
-            // The members before the page are skipped in the index.
-            " FROM (SELECT chat_id, user_id FROM members WHERE chat_id = ? AND left_seq IS NULL ",
-            "ORDER BY joined_seq, user_id LIMIT ? OFFSET ?) AS page ",
-            "JOIN members m ON m.chat_id = page.chat_id AND m.user_id = page.user_id ",
-            "JOIN users u ON u.id = m.user_id ORDER BY m.joined_seq, m.user_id"
-        ),
+        // The members before the page are skipped in the index.
+        "SELECT {} FROM (SELECT chat_id, user_id FROM members WHERE chat_id = ? AND left_seq IS NULL \
+            ORDER BY joined_seq, user_id LIMIT ? OFFSET ?) AS page \
+         JOIN members m ON m.chat_id = page.chat_id AND m.user_id = page.user_id \
+         JOIN users u ON u.id = m.user_id ORDER BY m.joined_seq, m.user_id",
         chat,
         limit,
         skip
     )
     .rows::<MemberRow>(conn)?;
-    Ok(rows.into_iter().map(member).collect())
+    Ok(rows.into_iter().map(Member::from).collect())
 }
 
 /// Loads those of `users` that are in the chat, in the order of joining.
@@ -83,34 +86,26 @@ pub fn among(conn: &mut AnyConn, chat: ChatId, users: &[UserId]) -> Result<Vec<M
     let ids: Vec<i64> = users.iter().map(|id| id.0).collect();
     let rows = match conn {
         AnyConn::Sqlite(_) => sql!(
-            concat!(
-                "SELECT ",
-                member_columns!(),
-                " FROM members m JOIN users u ON u.id = m.user_id ",
-                "WHERE m.chat_id = ? AND m.left_seq IS NULL AND m.user_id IN ? ",
-                // The sum keeps SQLite from scanning all members in this order.
-                "ORDER BY m.joined_seq + 0, m.user_id"
-            ),
+            // The sum keeps SQLite from scanning all members in this order.
+            "SELECT {} FROM members m JOIN users u ON u.id = m.user_id \
+             WHERE m.chat_id = ? AND m.left_seq IS NULL AND m.user_id IN ? \
+             ORDER BY m.joined_seq + 0, m.user_id",
             chat,
             ids.as_slice()
         )
         .rows::<MemberRow>(conn)?,
         AnyConn::Postgres(_) => sql!(
-            concat!(
-                "SELECT ",
-                member_columns!(),
-                // LIMIT keeps the planner from a join: each is a key lookup, however many members there are.
-                " FROM unnest(?) AS asked (id) CROSS JOIN LATERAL (SELECT * FROM members ",
-                "WHERE chat_id = ? AND user_id = asked.id AND left_seq IS NULL LIMIT 1) m ",
-                "CROSS JOIN LATERAL (SELECT * FROM users WHERE id = m.user_id LIMIT 1) u ",
-                "ORDER BY m.joined_seq, m.user_id"
-            ),
+            // LIMIT keeps the planner from a join: each is a key lookup, however many members there are.
+            "SELECT {} FROM unnest(?) AS asked (id) CROSS JOIN LATERAL (SELECT * FROM members \
+                WHERE chat_id = ? AND user_id = asked.id AND left_seq IS NULL LIMIT 1) m \
+             CROSS JOIN LATERAL (SELECT * FROM users WHERE id = m.user_id LIMIT 1) u \
+             ORDER BY m.joined_seq, m.user_id",
             ids,
             chat
         )
         .rows::<MemberRow>(conn)?,
     };
-    Ok(rows.into_iter().map(member).collect())
+    Ok(rows.into_iter().map(Member::from).collect())
 }
 
 /// Loads one member.
@@ -133,21 +128,17 @@ pub fn readers_of(
 ) -> Result<HashMap<ChatId, Vec<Member>>, StorageError> {
     let ids: Vec<i64> = chats.iter().map(|id| id.0).collect();
     let rows = sql!(
-        concat!(
-            "SELECT m.chat_id, ",
-            member_columns!(),
-            " FROM chats c JOIN members m ON m.chat_id = c.id JOIN users u ON u.id = m.user_id ",
-            // Every `joined_seq` is positive. The condition lets SQLite skip former members in the index.
-            "WHERE c.id IN ? AND c.member_count <= ? AND m.left_seq IS NULL AND m.joined_seq > 0 ",
-            // By the chats' own ids, so that SQLite checks the size of a chat before it reads the members.
-            "ORDER BY c.id, m.joined_seq, m.user_id"
-        ),
+        // Every `joined_seq` is positive. The condition lets SQLite skip former members in the index. The
+        // order is by the chats' own ids, so that SQLite checks the size of a chat before it reads the members.
+        "SELECT {} FROM chats c JOIN members m ON m.chat_id = c.id JOIN users u ON u.id = m.user_id \
+         WHERE c.id IN ? AND c.member_count <= ? AND m.left_seq IS NULL AND m.joined_seq > 0 \
+         ORDER BY c.id, m.joined_seq, m.user_id",
         ids.as_slice(),
         max
     );
     let mut found: HashMap<ChatId, Vec<Member>> = HashMap::new();
-    for (chat, a, b, c, d, e, f, g, h, i, j, k) in rows.rows(conn)? {
-        found.entry(ChatId(chat)).or_default().push(member((a, b, c, d, e, f, g, h, i, j, k)));
+    for row in rows.rows::<MemberOfRow>(conn)? {
+        found.entry(row.chat_id).or_default().push(row.member.into());
     }
     Ok(found)
 }
@@ -160,7 +151,7 @@ pub fn joined_seq(conn: &mut AnyConn, chat: ChatId, user: UserId) -> Result<Seq,
         chat,
         user
     );
-    Ok(row.first::<(i64,)>(conn)?.map_or(0, |(seq,)| seq))
+    Ok(row.first::<i64>(conn)?.unwrap_or(0))
 }
 
 /// Returns the sequence number of the change with which a user left a chat, or with which their chat was
@@ -172,7 +163,7 @@ pub fn left_seq(conn: &mut AnyConn, chat: ChatId, user: UserId) -> Result<Option
         chat,
         user
     );
-    Ok(row.first::<(Option<i64>,)>(conn)?.and_then(|(seq,)| seq))
+    Ok(row.first::<Option<Seq>>(conn)?.flatten())
 }
 
 /// Returns whether a user is in the chat.
@@ -187,7 +178,7 @@ pub fn chats_of(conn: &mut AnyConn, user: UserId) -> Result<Vec<ChatId>, Storage
          WHERE m.user_id = ? AND m.left_seq IS NULL AND c.deleted_at IS NULL",
         user
     );
-    Ok(rows.rows::<(i64,)>(conn)?.into_iter().map(|(id,)| ChatId(id)).collect())
+    Ok(rows.rows::<ChatId>(conn)?)
 }
 
 /// Returns up to `limit` chats of a user with ids above `after`, by id (keyset pagination).
@@ -205,7 +196,7 @@ pub fn chats_of_after(
         after,
         limit
     );
-    Ok(rows.rows::<(i64,)>(conn)?.into_iter().map(|(id,)| ChatId(id)).collect())
+    Ok(rows.rows::<ChatId>(conn)?)
 }
 
 /// Returns all members of the chat, with their roles.
@@ -214,8 +205,7 @@ pub fn roles(conn: &mut AnyConn, chat: ChatId) -> Result<Vec<(UserId, Role)>, St
         "SELECT user_id, role FROM members WHERE chat_id = ? AND left_seq IS NULL AND joined_seq > 0",
         chat
     );
-    let role = |(id, role): (i64, String)| (UserId(id), Role::parse(&role).unwrap_or(Role::Member));
-    Ok(rows.rows(conn)?.into_iter().map(role).collect())
+    Ok(rows.rows(conn)?)
 }
 
 /// Returns whether the chat has an admin, active or not.
@@ -226,7 +216,7 @@ pub fn has_admin(conn: &mut AnyConn, chat: ChatId) -> Result<bool, StorageError>
          ORDER BY joined_seq, user_id LIMIT 1",
         chat
     );
-    Ok(row.first::<(i64,)>(conn)?.is_some())
+    Ok(row.first::<i64>(conn)?.is_some())
 }
 
 /// Returns whether any admin of the chat is active.
@@ -243,7 +233,7 @@ pub fn active_admins(conn: &mut AnyConn, chat: ChatId, limit: i64) -> Result<Vec
         chat,
         limit
     );
-    Ok(rows.rows::<(i64,)>(conn)?.into_iter().map(|(id,)| UserId(id)).collect())
+    Ok(rows.rows::<UserId>(conn)?)
 }
 
 /// Returns all admins, active or not, in the order of joining.
@@ -253,7 +243,7 @@ pub fn admins(conn: &mut AnyConn, chat: ChatId) -> Result<Vec<UserId>, StorageEr
          ORDER BY joined_seq, user_id",
         chat
     );
-    Ok(rows.rows::<(i64,)>(conn)?.into_iter().map(|(id,)| UserId(id)).collect())
+    Ok(rows.rows::<UserId>(conn)?)
 }
 
 /// Returns the active member that joined first.
@@ -263,7 +253,7 @@ pub fn longest_standing(conn: &mut AnyConn, chat: ChatId) -> Result<Option<UserI
          WHERE m.chat_id = ? AND m.left_seq IS NULL AND u.is_active ORDER BY m.joined_seq, m.user_id LIMIT 1",
         chat
     );
-    Ok(row.first::<(i64,)>(conn)?.map(|(id,)| UserId(id)))
+    Ok(row.first::<UserId>(conn)?)
 }
 
 /// How a user becomes a member. Only chats of their own doing count towards a user's limit.

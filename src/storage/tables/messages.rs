@@ -3,56 +3,79 @@
 
 use std::ops::RangeInclusive;
 
-use super::{
-    rows::{CardRow, card_columns, card_of},
-    users,
-};
+use super::{rows::CardRow, users};
 use crate::{
     core::model::{Chat, ChatId, Member, Message, MessageId, Pos, Seq, Timestamp, UserCard, UserId},
     storage::{
         AnyConn, StorageError,
-        db::sql::{Concat, sql},
+        db::{row::row, sql::sql},
     },
 };
 
-/// The columns of a message without its sender, in the order of [`SaidRow`].
-macro_rules! said_columns {
-    () => {
-        "m.id, m.pos, m.seq, m.content, m.created_at, m.updated_at, m.is_edited, m.is_deleted, m.client_id, m.reactions"
-    };
+row! {
+    /// A message without its sender.
+    struct ContentRow from messages m {
+        id: MessageId,
+        pos: Pos,
+        seq: Seq,
+        content: String,
+        created_at: Timestamp,
+        updated_at: Timestamp,
+        is_edited: bool,
+        is_deleted: bool,
+        client_id: Option<String>,
+        reactions: String,
+    }
 }
 
-/// The columns of a message with its sender's card last, in the order of [`MessageRow`].
-macro_rules! message_columns {
-    () => {
-        concat!(said_columns!(), ", ", card_columns!())
-    };
+row! {
+    /// A message with its sender's card.
+    struct MessageRow {
+        message: ContentRow,
+        sender: CardRow,
+    }
 }
 
-type SaidRow = (i64, i64, i64, String, i64, i64, bool, bool, Option<String>, String);
-type MessageRow = Concat<SaidRow, CardRow>;
-
-pub(crate) fn message(chat: ChatId, Concat(said, sender): MessageRow) -> Message {
-    said_by(chat, said, card_of(sender))
+row! {
+    /// A message of any chat.
+    struct FoundRow from messages m {
+        chat_id: ChatId,
+        found: MessageRow,
+    }
 }
 
-fn said_by(chat: ChatId, row: SaidRow, sender: UserCard) -> Message {
-    let (id, pos, seq, content, created_at, updated_at, is_edited, is_deleted, client_id, reactions) = row;
-    Message {
-        id: MessageId(id),
-        chat,
-        pos,
-        seq,
-        content,
-        created_at: Timestamp(created_at),
-        updated_at: Timestamp(updated_at),
-        is_edited,
-        is_deleted,
-        sender,
-        client_id,
-        reactions,
-        read_by: Vec::new(),
-        read_count: 0,
+row! {
+    /// A message with its sender's id.
+    struct SentRow from messages m {
+        sender_id: UserId,
+        message: ContentRow,
+    }
+}
+
+impl MessageRow {
+    fn posted_in(self, chat: ChatId) -> Message {
+        self.message.sent_by(chat, self.sender.into())
+    }
+}
+
+impl ContentRow {
+    fn sent_by(self, chat: ChatId, sender: UserCard) -> Message {
+        Message {
+            id: self.id,
+            chat,
+            pos: self.pos,
+            seq: self.seq,
+            content: self.content,
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+            is_edited: self.is_edited,
+            is_deleted: self.is_deleted,
+            sender,
+            client_id: self.client_id,
+            reactions: self.reactions,
+            read_by: Vec::new(),
+            read_count: 0,
+        }
     }
 }
 
@@ -177,7 +200,7 @@ pub fn set_reactions(
 /// Finds the chat and position of a message, tombstones included.
 pub fn locate(conn: &mut AnyConn, id: MessageId) -> Result<Option<(ChatId, Pos)>, StorageError> {
     let row = sql!("SELECT chat_id, pos FROM message_ids WHERE id = ?", id);
-    Ok(row.first::<(i64, i64)>(conn)?.map(|(chat, pos)| (ChatId(chat), pos)))
+    Ok(row.first(conn)?)
 }
 
 /// Loads the message at a position, without its readers.
@@ -200,18 +223,14 @@ pub fn range(
     places: RangeInclusive<Pos>,
 ) -> Result<Vec<Message>, StorageError> {
     let rows = sql!(
-        concat!(
-            "SELECT ",
-            message_columns!(),
-            " FROM messages m JOIN users u ON u.id = m.sender_id ",
-            "WHERE m.chat_id = ? AND m.pos BETWEEN ? AND ? ORDER BY m.pos DESC"
-        ),
+        "SELECT {} FROM messages m JOIN users u ON u.id = m.sender_id \
+         WHERE m.chat_id = ? AND m.pos BETWEEN ? AND ? ORDER BY m.pos DESC",
         chat,
         *places.start(),
         *places.end()
     )
     .rows::<MessageRow>(conn)?;
-    Ok(rows.into_iter().map(|row| message(chat, row)).collect())
+    Ok(rows.into_iter().map(|row| row.posted_in(chat)).collect())
 }
 
 /// Loads the messages in a range of positions, newest first, with their readers. `members`: all members of
@@ -223,28 +242,23 @@ pub fn among(
     members: &[Member],
 ) -> Result<Vec<Message>, StorageError> {
     let rows = sql!(
-        concat!(
-            "SELECT m.sender_id, ",
-            said_columns!(),
-            " FROM messages m WHERE m.chat_id = ? AND m.pos BETWEEN ? AND ? ORDER BY m.pos DESC"
-        ),
+        "SELECT {} FROM messages m WHERE m.chat_id = ? AND m.pos BETWEEN ? AND ? ORDER BY m.pos DESC",
         chat,
         *places.start(),
         *places.end()
     )
-    .rows::<Concat<(i64,), SaidRow>>(conn)?;
+    .rows::<SentRow>(conn)?;
     let member = |id: UserId| members.iter().map(|member| &member.user).find(|user| user.id == id);
-    let mut former: Vec<UserId> = rows.iter().map(|Concat((sender,), _)| UserId(*sender)).collect();
+    let mut former: Vec<UserId> = rows.iter().map(|row| row.sender_id).collect();
     former.retain(|sender| member(*sender).is_none());
     former.sort_unstable();
     former.dedup();
     let former = if former.is_empty() { Vec::new() } else { users::cards(conn, &former)? };
     let mut messages = Vec::with_capacity(rows.len());
-    for Concat((sender,), said) in rows {
-        let sender = UserId(sender);
+    for SentRow { sender_id: sender, message } in rows {
         let card = member(sender).or_else(|| former.iter().find(|user| user.id == sender));
         let Some(card) = card else { continue };
-        let mut message = said_by(chat, said, card.clone());
+        let mut message = message.sent_by(chat, card.clone());
         message.note_readers(members);
         messages.push(message);
     }
@@ -253,19 +267,13 @@ pub fn among(
 
 /// Loads the messages with these ids, newest first, without their readers.
 pub fn with_ids(conn: &mut AnyConn, ids: &[i64]) -> Result<Vec<Message>, StorageError> {
-    let chats = sql!("SELECT chat_id FROM message_ids WHERE id IN ? ORDER BY id DESC", ids);
-    let chats = chats.rows::<(i64,)>(conn)?;
     let rows = sql!(
-        concat!(
-            "SELECT ",
-            message_columns!(),
-            " FROM message_ids i JOIN messages m ON m.chat_id = i.chat_id AND m.pos = i.pos ",
-            "JOIN users u ON u.id = m.sender_id WHERE i.id IN ? ORDER BY i.id DESC"
-        ),
+        "SELECT {} FROM message_ids i JOIN messages m ON m.chat_id = i.chat_id AND m.pos = i.pos \
+         JOIN users u ON u.id = m.sender_id WHERE i.id IN ? ORDER BY i.id DESC",
         ids
-    )
-    .rows::<MessageRow>(conn)?;
-    Ok(chats.into_iter().zip(rows).map(|((chat,), row)| message(ChatId(chat), row)).collect())
+    );
+    let rows = rows.rows::<FoundRow>(conn)?;
+    Ok(rows.into_iter().map(|row| row.found.posted_in(row.chat_id)).collect())
 }
 
 /// Loads the newest message of a chat that is not deleted, without its readers.
@@ -281,7 +289,7 @@ pub fn last_id(conn: &mut AnyConn, chat: &Chat) -> Result<Option<MessageId>, Sto
 /// Returns the id of the message at a position.
 pub fn id_at(conn: &mut AnyConn, chat: ChatId, pos: Pos) -> Result<Option<MessageId>, StorageError> {
     let row = sql!("SELECT id FROM messages WHERE chat_id = ? AND pos = ?", chat, pos);
-    Ok(row.first::<(i64,)>(conn)?.map(|(id,)| MessageId(id)))
+    Ok(row.first::<MessageId>(conn)?)
 }
 
 /// Counts the messages of a chat with an id below `id`. The id need not belong to a message of the chat.
@@ -311,8 +319,8 @@ pub fn posted_up_to(conn: &mut AnyConn, chat: &Chat, seq: Seq) -> Result<Pos, St
     while low < high {
         let middle = low + (high - low + 1) / 2;
         let row = sql!("SELECT created_seq FROM messages WHERE chat_id = ? AND pos = ?", chat.id, middle);
-        match row.first::<(i64,)>(conn)? {
-            Some((created,)) if created <= seq => low = middle,
+        match row.first::<Seq>(conn)? {
+            Some(created) if created <= seq => low = middle,
             _ => high = middle - 1,
         }
     }
@@ -329,19 +337,15 @@ pub fn changed(
     limit: i64,
 ) -> Result<Vec<Message>, StorageError> {
     let rows = sql!(
-        concat!(
-            "SELECT ",
-            message_columns!(),
-            " FROM (SELECT * FROM messages WHERE chat_id = ? AND seq > ? AND seq > created_seq AND pos <= ? ",
-            "ORDER BY seq LIMIT ?) AS m JOIN users u ON u.id = m.sender_id ORDER BY m.seq"
-        ),
+        "SELECT {} FROM (SELECT * FROM messages WHERE chat_id = ? AND seq > ? AND seq > created_seq AND pos <= ? \
+            ORDER BY seq LIMIT ?) AS m JOIN users u ON u.id = m.sender_id ORDER BY m.seq",
         chat,
         since,
         last,
         limit
     )
     .rows::<MessageRow>(conn)?;
-    Ok(rows.into_iter().map(|row| message(chat, row)).collect())
+    Ok(rows.into_iter().map(|row| row.posted_in(chat)).collect())
 }
 
 /// Returns the messages posted after change `since` that have changed after their posting. Each has the
@@ -358,8 +362,8 @@ pub fn posted_and_changed(
         chat.id,
         known
     )
-    .rows::<(i64, i64)>(conn)?;
-    Ok(rows.into_iter().map(|(id, seq)| (MessageId(id), seq)).collect())
+    .rows(conn)?;
+    Ok(rows)
 }
 
 /// A message that was posted under a client id.

@@ -30,7 +30,7 @@ pub fn exists(
         user,
         user
     );
-    Ok(row.first::<(i64,)>(conn)?.is_some())
+    Ok(row.first::<i64>(conn)?.is_some())
 }
 
 /// Adds a new reaction, and adds it to the displayed list. A new emoji becomes the last of the list.
@@ -131,5 +131,5 @@ fn first_users(
         emoji,
         LISTED_USERS as i64
     );
-    Ok(rows.rows::<(i64,)>(conn)?.into_iter().map(|(id,)| UserId(id)).collect())
+    Ok(rows.rows::<UserId>(conn)?)
 }

@@ -81,10 +81,10 @@ pub struct Revocation {
 impl Followed {
     /// Creates a position at the current end, for a server that has not cached anything yet.
     pub fn from_now(conn: &mut AnyConn) -> Result<Self, StorageError> {
-        let rows = sql!("SELECT id FROM revocations ORDER BY id DESC LIMIT ?", REACH).rows::<(i64,)>(conn)?;
-        let latest = rows.first().map_or(0, |(id,)| *id);
+        let rows = sql!("SELECT id FROM revocations ORDER BY id DESC LIMIT ?", REACH).rows::<i64>(conn)?;
+        let latest = rows.first().copied().unwrap_or(0);
         let mut followed = Self { latest: (latest - REACH).max(0), missing: BTreeMap::new() };
-        followed.advance(rows.into_iter().map(|(id,)| id).collect());
+        followed.advance(rows.into_iter().collect());
         Ok(followed)
     }
 
@@ -97,8 +97,8 @@ impl Followed {
             self.latest,
             missing.as_slice()
         )
-        .rows::<(i64, i64, String)>(conn)?;
-        let revocation = |(number, user, deed)| Revocation { number, user: UserId(user), deed };
+        .rows(conn)?;
+        let revocation = |(number, user, deed)| Revocation { number, user, deed };
         Ok(rows.into_iter().map(revocation).collect())
     }
 

@@ -73,7 +73,7 @@ pub fn last_live_before(conn: &mut AnyConn, chat: ChatId, pos: Pos) -> Result<Po
             start,
             end
         );
-        if let Some((found,)) = row.first::<(i64,)>(conn)? {
+        if let Some(found) = row.first(conn)? {
             return Ok(found);
         }
         end = start;
@@ -91,7 +91,7 @@ fn up_to(conn: &mut AnyConn, chat: ChatId, whose: UserId, pos: Pos) -> Result<i6
         count += blocks(conn, chat, whose, level, start, end)?;
     }
     let start = block_of(pos, 1) * FANOUT;
-    let (rest,) = sql!(
+    let rest = sql!(
         "SELECT count(*) FROM messages WHERE chat_id = ? AND pos BETWEEN ? AND ? AND is_deleted \
          AND (? = 0 OR sender_id = ?)",
         chat,
@@ -100,7 +100,7 @@ fn up_to(conn: &mut AnyConn, chat: ChatId, whose: UserId, pos: Pos) -> Result<i6
         whose,
         whose
     )
-    .one::<(i64,)>(conn)?;
+    .one::<i64>(conn)?;
     Ok(count + rest)
 }
 
@@ -116,7 +116,7 @@ fn blocks(
     if start == end {
         return Ok(0);
     }
-    let (count,) = sql!(
+    let count = sql!(
         "SELECT CAST(coalesce(sum(tombstones), 0) AS BIGINT) FROM tombstone_counts \
          WHERE chat_id = ? AND sender_id = ? AND level = ? AND block >= ? AND block < ?",
         chat,
@@ -125,7 +125,7 @@ fn blocks(
         start,
         end
     )
-    .one::<(i64,)>(conn)?;
+    .one::<i64>(conn)?;
     Ok(count)
 }
 

@@ -1,9 +1,6 @@
 //! Users: their rows, and the public cards made of them.
 
-use super::{
-    locks,
-    rows::{card, card_columns, card_of},
-};
+use super::{locks, rows::CardRow};
 use crate::{
     core::model::{
         FieldErrors, Timestamp, UserCard, UserId,
@@ -44,7 +41,14 @@ impl User {
 
     /// Returns the public card of this user.
     pub fn card(&self) -> UserCard {
-        card(self.id, self.username.clone(), &self.first_name, &self.last_name, self.avatar_url.clone())
+        let row = CardRow {
+            id: self.id(),
+            username: self.username.clone(),
+            first_name: self.first_name.clone(),
+            last_name: self.last_name.clone(),
+            avatar_url: self.avatar_url.clone(),
+        };
+        row.into()
     }
 
     /// Returns texts that others know about this user. A password must not be one of them.
@@ -96,7 +100,7 @@ pub fn is_taken(conn: &mut AnyConn, name: &Username) -> Result<bool, StorageErro
         &keys.read,
         &keys.look
     );
-    Ok(taken.first::<(i64,)>(conn)?.is_some())
+    Ok(taken.first::<i64>(conn)?.is_some())
 }
 
 /// Creates a user. Refuses a username that is taken, or that looks like one that is.
@@ -206,7 +210,7 @@ pub fn by_username(conn: &mut AnyConn, username: &str) -> Result<Option<User>, S
 /// Returns whether the password hash of any user matches a LIKE pattern.
 pub fn has_hash_like(conn: &mut AnyConn, pattern: &str) -> Result<bool, StorageError> {
     let row = sql!("SELECT id FROM users WHERE password LIKE ? LIMIT 1", pattern);
-    Ok(row.first::<(i64,)>(conn)?.is_some())
+    Ok(row.first::<i64>(conn)?.is_some())
 }
 
 /// Returns whether a user is staff; `false` for an unknown user.
@@ -234,18 +238,15 @@ pub fn any(conn: &mut AnyConn) -> Result<bool, StorageError> {
 /// Loads the cards of the active users among `ids`, by id.
 pub fn active_cards(conn: &mut AnyConn, ids: &[UserId]) -> Result<Vec<UserCard>, StorageError> {
     let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
-    let rows = sql!(
-        concat!("SELECT ", card_columns!(), " FROM users u WHERE u.id IN ? AND u.is_active ORDER BY u.id"),
-        ids.as_slice()
-    );
-    Ok(rows.rows(conn)?.into_iter().map(card_of).collect())
+    let rows = sql!("SELECT {} FROM users u WHERE u.id IN ? AND u.is_active ORDER BY u.id", ids.as_slice());
+    Ok(rows.rows::<CardRow>(conn)?.into_iter().map(UserCard::from).collect())
 }
 
 /// Loads the cards of the users with these ids, active or not.
 pub(crate) fn cards(conn: &mut AnyConn, ids: &[UserId]) -> Result<Vec<UserCard>, StorageError> {
     let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
-    let rows = sql!(concat!("SELECT ", card_columns!(), " FROM users u WHERE u.id IN ?"), ids.as_slice());
-    Ok(rows.rows(conn)?.into_iter().map(card_of).collect())
+    let rows = sql!("SELECT {} FROM users u WHERE u.id IN ?", ids.as_slice());
+    Ok(rows.rows::<CardRow>(conn)?.into_iter().map(UserCard::from).collect())
 }
 
 /// Refuses if a user that a request names does not exist or is not active. The field error lists each of

@@ -73,7 +73,7 @@ impl CommitMarker {
         )
         .run(conn)?;
         let row = sql!("SELECT transactions FROM writers WHERE name = ? FOR UPDATE", &self.name);
-        Ok(row.one::<(i64,)>(conn)?.0)
+        Ok(row.one::<i64>(conn)?)
     }
 }
 
