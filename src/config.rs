@@ -273,7 +273,7 @@ fn origin(text: &str) -> Result<String, String> {
 /// Parses a network or a single address.
 fn network(text: &str) -> Result<IpNet, String> {
     let text = text.trim();
-    let single = || text.parse().ok().map(|address: std::net::IpAddr| IpNet::from(address));
+    let single = || text.parse().ok().map(|address: IpAddr| IpNet::from(address));
     text.parse()
         .ok()
         .or_else(single)

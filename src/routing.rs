@@ -73,14 +73,14 @@ impl Address {
 
     /// Sets the rate limit that requests for the handler before count against. Without it they are searches
     /// if they have the parameter `search`, and else others.
-    pub fn limit(mut self, class: LimitClass) -> Self {
+    pub(crate) fn limit(mut self, class: LimitClass) -> Self {
         self.limits.set(self.latest, class);
         self
     }
 
     /// Completes the route. Requests of an authenticated caller are counted against the caller's rate limits
     /// before any handler runs, including the one that answers 405.
-    pub fn done(self) -> impl HttpServiceFactory {
+    pub(crate) fn done(self) -> impl HttpServiceFactory {
         let allow = self.allow.join(", ");
         let refuse = move |request: HttpRequest| {
             let error =

@@ -12,7 +12,7 @@ const MAX_SIZE: i64 = 100;
 
 /// Requested page of a numbered list.
 #[derive(Debug, Clone, Copy)]
-pub struct PageNumber {
+pub(crate) struct PageNumber {
     /// From 1.
     pub number: i64,
     pub size: i64,
@@ -20,7 +20,7 @@ pub struct PageNumber {
 
 impl PageNumber {
     /// Reads `page` and `page_size`.
-    pub fn of(query: &Query, default_size: i64) -> Result<Self, ApiError> {
+    pub(crate) fn of(query: &Query, default_size: i64) -> Result<Self, ApiError> {
         let number = match query.filled("page") {
             None => 1,
             Some(text) => text.parse().ok().filter(|page| *page >= 1).ok_or(ApiError::InvalidPage)?,
@@ -29,18 +29,18 @@ impl PageNumber {
     }
 
     /// Returns how many results precede this page.
-    pub fn skip(self) -> i64 {
+    pub(crate) fn skip(self) -> i64 {
         (self.number - 1).saturating_mul(self.size)
     }
 
     /// Rejects a page past the end. The first page always exists, even if it is empty.
-    pub fn check(self, count: i64) -> Result<(), ApiError> {
+    pub(crate) fn check(self, count: i64) -> Result<(), ApiError> {
         if self.number > 1 && self.skip() >= count { Err(ApiError::InvalidPage) } else { Ok(()) }
     }
 }
 
 /// Reads `page_size`. A missing or invalid value gives the default.
-pub fn page_size(query: &Query, default: i64) -> i64 {
+pub(crate) fn page_size(query: &Query, default: i64) -> i64 {
     let given = query.filled("page_size").and_then(|text| text.parse().ok());
     given.filter(|size| *size >= 1).map_or(default, |size: i64| size.min(MAX_SIZE))
 }
@@ -48,7 +48,7 @@ pub fn page_size(query: &Query, default: i64) -> i64 {
 /// A page of results.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(bound = "T: ToSchema")]
-pub struct PageView<T> {
+pub(crate) struct PageView<T> {
     /// Number of results on all pages.
     pub count: i64,
     /// URL of the next page.
@@ -61,7 +61,7 @@ pub struct PageView<T> {
 
 impl<T> PageView<T> {
     /// Builds a numbered page with links to the next and the previous one.
-    pub fn numbered(
+    pub(crate) fn numbered(
         request: &HttpRequest,
         state: &AppState,
         page: PageNumber,
@@ -86,13 +86,13 @@ impl<T> PageView<T> {
 
 impl<T: Serialize> PageView<T> {
     /// Renders the page as a response.
-    pub fn answer(&self) -> HttpResponse {
+    pub(crate) fn answer(&self) -> HttpResponse {
         json(HttpResponse::Ok(), render_long(self))
     }
 }
 
 /// Returns the absolute URL of this request with some parameters changed.
-pub fn link(
+pub(crate) fn link(
     request: &HttpRequest,
     state: &AppState,
     query: &Query,

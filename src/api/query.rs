@@ -11,25 +11,25 @@ use crate::{
 };
 
 /// Decoded query parameters, in order.
-pub struct Query(Vec<(String, String)>);
+pub(crate) struct Query(Vec<(String, String)>);
 
 impl Query {
-    pub fn of(request: &HttpRequest) -> Self {
+    pub(crate) fn of(request: &HttpRequest) -> Self {
         Self(parse(request.query_string().as_bytes()).into_owned().collect())
     }
 
     /// Returns a parameter's value. Of repeated parameters the last one counts.
-    pub fn get(&self, name: &str) -> Option<&str> {
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     /// Returns a parameter's trimmed value. An empty value counts as missing.
-    pub fn filled(&self, name: &str) -> Option<&str> {
+    pub(crate) fn filled(&self, name: &str) -> Option<&str> {
         self.get(name).map(str::trim).filter(|value| !value.is_empty())
     }
 
     /// Reads a parameter that bounds ids. Any integer is valid; one out of range saturates.
-    pub fn place(&self, name: &'static str) -> Result<Option<i64>, ApiError> {
+    pub(crate) fn place(&self, name: &'static str) -> Result<Option<i64>, ApiError> {
         let number = |text: &str| match text.parse::<i64>() {
             Ok(number) => Ok(number),
             Err(error) => match error.kind() {
@@ -42,7 +42,7 @@ impl Query {
     }
 
     /// Reads `match`: how the words of a search must match a text.
-    pub fn matching(&self) -> Result<Matching, ApiError> {
+    pub(crate) fn matching(&self) -> Result<Matching, ApiError> {
         let unknown = |name: &str| FieldErrors::of("match", format!("\"{name}\" is not a valid choice."));
         let parse = |name| Matching::parse(name).ok_or_else(|| unknown(name).into());
         self.filled("match").map_or(Ok(Matching::default()), parse)

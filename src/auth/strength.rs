@@ -30,7 +30,7 @@ const SHORTEST_NAME: usize = 3;
 const OURS: &str = "greenroom";
 
 /// Checks the strength of a password, given the names and addresses of its user.
-pub fn check(password: &str, known: &[String]) -> Result<(), String> {
+pub(super) fn check(password: &str, known: &[String]) -> Result<(), String> {
     if password.chars().all(|letter| letter.is_whitespace() || letter.is_control()) {
         return Err(WEAK.to_owned());
     }

@@ -15,7 +15,7 @@ use crate::core::model::ChatId;
 /// soon as its transaction commits. With several writer threads, their commands in it may complete before the
 /// creation does.
 #[derive(Default)]
-pub struct PendingCreations {
+pub(super) struct PendingCreations {
     buffered: Mutex<HashMap<ChatId, Vec<Settled>>>,
     /// Number of pending chats, read without the lock: while it is 0, the lock is not taken.
     count: AtomicUsize,
@@ -23,14 +23,14 @@ pub struct PendingCreations {
 
 impl PendingCreations {
     /// Marks a chat as pending. Must be called before its transaction commits.
-    pub fn begin(&self, chat: ChatId) {
+    pub(super) fn begin(&self, chat: ChatId) {
         self.change(|buffered| {
             buffered.entry(chat).or_default();
         });
     }
 
     /// Buffers a result of a pending chat. Returns the result if the chat is not pending.
-    pub fn hold(&self, chat: ChatId, settled: Settled) -> Option<Settled> {
+    pub(super) fn hold(&self, chat: ChatId, settled: Settled) -> Option<Settled> {
         if self.count.load(Ordering::SeqCst) == 0 {
             return Some(settled);
         }
@@ -45,7 +45,7 @@ impl PendingCreations {
 
     /// Ends the pending state. Sends the creation first, if it succeeded, then the buffered results. Both
     /// precede any later result of the chat.
-    pub fn end(&self, chat: ChatId, made: Option<Settled>, send: impl FnMut(Settled)) {
+    pub(super) fn end(&self, chat: ChatId, made: Option<Settled>, send: impl FnMut(Settled)) {
         self.change(|buffered| {
             let results = buffered.remove(&chat).unwrap_or_default();
             made.into_iter().chain(results).for_each(send);

@@ -21,7 +21,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::offers::Offers;
 
 /// TCP stream with an idle timeout and backpressure.
-pub struct Connection {
+pub(crate) struct Connection {
     stream: TcpStream,
     offers: Offers,
     /// When bytes were last written, or the connection was opened.
@@ -36,7 +36,7 @@ pub struct Connection {
 impl Connection {
     /// Creates a connection that times out if nothing is written to it for `idle_timeout`. `socket`: the path
     /// of the WebSocket endpoint.
-    pub fn new(stream: TcpStream, idle_timeout: Duration, socket: &'static str) -> Self {
+    pub(crate) fn new(stream: TcpStream, idle_timeout: Duration, socket: &'static str) -> Self {
         let last_write = Instant::now();
         Self {
             stream,
@@ -49,7 +49,7 @@ impl Connection {
     }
 
     /// Returns the stream, for another protocol than HTTP, and the received bytes that were not read yet.
-    pub fn into_parts(self) -> (TcpStream, BytesMut) {
+    pub(crate) fn into_parts(self) -> (TcpStream, BytesMut) {
         (self.stream, self.offers.into_rest())
     }
 

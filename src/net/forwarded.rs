@@ -25,7 +25,7 @@ const SCHEMES: [&str; 8] = [
 ];
 
 /// Returns the URL under which the client reached this server: `https://chat.example.com`.
-pub fn base_url(request: &HttpRequest, config: &Config) -> String {
+pub(crate) fn base_url(request: &HttpRequest, config: &Config) -> String {
     if let Some(url) = &config.public_url {
         return url.clone();
     }
@@ -36,23 +36,23 @@ pub fn base_url(request: &HttpRequest, config: &Config) -> String {
 }
 
 /// Whether a trusted proxy reports that the client used HTTPS.
-pub fn is_https(request: &HttpRequest, config: &Config) -> bool {
+pub(crate) fn is_https(request: &HttpRequest, config: &Config) -> bool {
     config.trusts(peer(request)) && says_https(request.headers())
 }
 
 /// Returns the host that the client requested, if a trusted proxy reports it.
-pub fn host_by_proxy(request: &HttpRequest, config: &Config) -> Option<String> {
+pub(crate) fn host_by_proxy(request: &HttpRequest, config: &Config) -> Option<String> {
     if config.trusts(peer(request)) { said_host(request.headers()) } else { None }
 }
 
 /// Returns the host that the client requested: the one that a trusted proxy reports, else the `Host` header.
-pub fn host(request: &HttpRequest, config: &Config) -> Option<String> {
+pub(crate) fn host(request: &HttpRequest, config: &Config) -> Option<String> {
     host_by_proxy(request, config)
         .or_else(|| request.headers().get(HOST).and_then(|host| host.to_str().ok()).map(str::to_owned))
 }
 
 /// Returns the client's address: the nearest hop that is not a trusted proxy.
-pub fn client_address(request: &HttpRequest, config: &Config) -> IpAddr {
+pub(crate) fn client_address(request: &HttpRequest, config: &Config) -> IpAddr {
     let mut address = peer(request);
     if !config.trusts(address) {
         return address;

@@ -12,7 +12,7 @@ use httparse::{Header, Request, Status};
 use tokio::io::ReadBuf;
 
 /// Incremental filter over the requests of a connection. It buffers a head until it is complete.
-pub struct Offers {
+pub(crate) struct Offers {
     /// Path of the WebSocket endpoint, without trailing slash.
     socket: &'static str,
     place: ParserState,
@@ -56,12 +56,12 @@ const MAX_HEADERS: usize = 96;
 
 impl Offers {
     /// Creates a filter. `socket`: the path of the WebSocket endpoint.
-    pub fn new(socket: &'static str) -> Self {
+    pub(crate) fn new(socket: &'static str) -> Self {
         Self { socket, place: ParserState::Head, held: BytesMut::new(), ready: BytesMut::new() }
     }
 
     /// Filters received bytes in place. Returns how many of them can be read now; the rest is buffered.
-    pub fn take(&mut self, bytes: &mut [u8]) -> usize {
+    pub(crate) fn take(&mut self, bytes: &mut [u8]) -> usize {
         if self.held.is_empty() {
             let whole = self.walk(bytes);
             self.held.extend_from_slice(&bytes[whole..]);
@@ -79,7 +79,7 @@ impl Offers {
     }
 
     /// Copies buffered bytes that can be read into `buffer`. Returns whether there were any.
-    pub fn give(&mut self, buffer: &mut ReadBuf<'_>) -> bool {
+    pub(crate) fn give(&mut self, buffer: &mut ReadBuf<'_>) -> bool {
         let count = self.ready.len().min(buffer.remaining());
         buffer.put_slice(&self.ready[..count]);
         self.ready.advance(count);
@@ -87,13 +87,13 @@ impl Offers {
     }
 
     /// Ends the input: what is buffered can be read unchanged.
-    pub fn end(&mut self) {
+    pub(crate) fn end(&mut self) {
         self.place = ParserState::Beyond;
         self.ready = std::mem::take(&mut self.held);
     }
 
     /// Returns all bytes that were not read yet.
-    pub fn into_rest(mut self) -> BytesMut {
+    pub(crate) fn into_rest(mut self) -> BytesMut {
         self.ready.unsplit(self.held);
         self.ready
     }

@@ -51,7 +51,7 @@ const MAX_IN: usize = 16 * 1024;
 const AT_ONCE: usize = 32;
 
 /// Serves an upgrade request, and then the WebSocket until it ends.
-pub async fn serve<S, B>(
+pub(crate) async fn serve<S, B>(
     app: Rc<S>,
     mut request: Request,
     framed: Framed<Connection, Codec>,

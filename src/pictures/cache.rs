@@ -25,7 +25,7 @@ const FAILURE_FOR: Duration = Duration::from_secs(60);
 type Kept = (Option<Picture>, Instant);
 
 /// Cached pictures by their stored URLs.
-pub struct Cache(unsync::Cache<Arc<str>, Kept, ByBytes>);
+pub(super) struct Cache(unsync::Cache<Arc<str>, Kept, ByBytes>);
 
 #[derive(Clone)]
 struct ByBytes;
@@ -38,12 +38,12 @@ impl Weighter<Arc<str>, Kept> for ByBytes {
 }
 
 impl Cache {
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self(unsync::Cache::with_weighter(EXPECTED, CAPACITY, ByBytes))
     }
 
     /// Returns the cached picture or failure; `None` if it must be fetched.
-    pub fn get(&self, stored: &str, now: Instant) -> Option<Result<Picture, Missing>> {
+    pub(super) fn get(&self, stored: &str, now: Instant) -> Option<Result<Picture, Missing>> {
         let (picture, since) = self.0.get(stored)?;
         let lasts = if picture.is_some() { PICTURE_FOR } else { FAILURE_FOR };
         let is_current = now.saturating_duration_since(*since) < lasts;
@@ -51,12 +51,12 @@ impl Cache {
     }
 
     /// Inserts a picture; `None` for a failure.
-    pub fn keep(&mut self, stored: Arc<str>, picture: Option<Picture>, now: Instant) {
+    pub(super) fn keep(&mut self, stored: Arc<str>, picture: Option<Picture>, now: Instant) {
         self.0.insert(stored, (picture, now));
     }
 
     /// Returns the size of the cache, in bytes.
-    pub fn bytes(&self) -> u64 {
+    pub(super) fn bytes(&self) -> u64 {
         self.0.weight()
     }
 }

@@ -2,7 +2,7 @@
 
 /// Reason why a picture could not be fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Failure {
+pub(super) enum Failure {
     /// The URL, or one that it redirects to, is not allowed.
     Address,
     /// The host's name cannot be resolved.
@@ -26,7 +26,7 @@ pub enum Failure {
 }
 
 impl Failure {
-    pub const ALL: [Self; 11] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::Address,
         Self::Name,
         Self::Private,
@@ -41,7 +41,7 @@ impl Failure {
     ];
 
     /// Returns the name in metrics and in the log.
-    pub fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Address => "address_not_allowed",
             Self::Name => "name_not_found",

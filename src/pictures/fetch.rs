@@ -44,13 +44,13 @@ const CONNECTED_WITHIN: Duration = Duration::from_secs(2);
 const NAME: &str = concat!("Greenroom/", env!("CARGO_PKG_VERSION"));
 
 /// Returns the host of a stored URL.
-pub fn host_of(stored: &str) -> String {
+pub(super) fn host_of(stored: &str) -> String {
     let (address, _) = Pictures::of_stored(stored);
     Url::parse(address).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default()
 }
 
 /// HTTP client for pictures.
-pub struct Fetcher {
+pub(super) struct Fetcher {
     client: Client,
     pictures: Arc<Pictures>,
     reach: Reach,
@@ -58,7 +58,7 @@ pub struct Fetcher {
 }
 
 impl Fetcher {
-    pub fn new(pictures: Arc<Pictures>, reach: Reach) -> Self {
+    pub(super) fn new(pictures: Arc<Pictures>, reach: Reach) -> Self {
         let connector = Connector::new().rustls_0_23(Arc::new(tls())).timeout(CONNECTED_WITHIN);
         // `Fetcher` follows redirects itself, to check each URL, under one deadline.
         let client = Client::builder()
@@ -71,7 +71,7 @@ impl Fetcher {
     }
 
     /// Fetches a picture. `slot` belongs to the host of the URL.
-    pub async fn fetch(&self, stored: &str, slot: Slot) -> Result<Picture, Failure> {
+    pub(super) async fn fetch(&self, stored: &str, slot: Slot) -> Result<Picture, Failure> {
         timeout(self.within, self.follow(stored, slot)).await.unwrap_or(Err(Failure::Timeout))
     }
 

@@ -11,7 +11,7 @@ pub enum ImageFormat {
 }
 
 /// `Accept` header of the requests.
-pub const ACCEPTED: &str = "image/avif,image/webp,image/png,image/jpeg,image/gif";
+pub(super) const ACCEPTED: &str = "image/avif,image/webp,image/png,image/jpeg,image/gif";
 
 impl ImageFormat {
     /// Detects the format by the first bytes. The `Content-Type` of the response is ignored.

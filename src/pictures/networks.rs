@@ -48,13 +48,13 @@ const TRANSLATED: Ipv6Net = v6(0x64, 0xff9b, 96);
 
 /// Filter for addresses that may be connected to.
 #[derive(Debug, Clone, Default)]
-pub struct Reach {
+pub(super) struct Reach {
     /// Allowed networks that are not public.
     pub allowed: Vec<IpNet>,
 }
 
 impl Reach {
-    pub fn has(&self, address: IpAddr) -> bool {
+    pub(super) fn has(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         is_public(address) || self.allowed.iter().any(|network| network.contains(&address))
     }

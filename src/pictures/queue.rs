@@ -33,7 +33,7 @@ const MAX_QUEUED_OF_HOST: usize = 128;
 const MAX_VIEWERS: usize = 1_024;
 
 /// Messages to the task.
-pub enum QueueMessage {
+pub(super) enum QueueMessage {
     /// A request for a user's picture by its stored URL.
     Requested(UserId, Arc<str>, Viewer),
     /// A fetch has ended; with its duration.
@@ -41,7 +41,7 @@ pub enum QueueMessage {
 }
 
 /// A queued picture.
-pub struct QueuedPicture {
+pub(super) struct QueuedPicture {
     stored: Arc<str>,
     host: String,
     /// The user of the picture. A user has at most one queued picture and one fetch in progress, so that no
@@ -52,7 +52,7 @@ pub struct QueuedPicture {
 type Viewer = oneshot::Sender<Result<Picture, Missing>>;
 
 /// State of the task: queued pictures, waiting requests and the cache.
-pub struct FetchQueue {
+pub(super) struct FetchQueue {
     /// Sender to the task itself, for finished fetches.
     messages: mpsc::Sender<QueueMessage>,
     fetcher: Rc<Fetcher>,
@@ -68,7 +68,7 @@ pub struct FetchQueue {
 }
 
 impl FetchQueue {
-    pub fn new(
+    pub(super) fn new(
         messages: mpsc::Sender<QueueMessage>,
         pictures: Arc<Pictures>,
         allowed: Vec<IpNet>,
@@ -86,7 +86,7 @@ impl FetchQueue {
         }
     }
 
-    pub async fn run(mut self, mut messages: mpsc::Receiver<QueueMessage>) {
+    pub(super) async fn run(mut self, mut messages: mpsc::Receiver<QueueMessage>) {
         while let Some(message) = messages.recv().await {
             match message {
                 QueueMessage::Requested(user, stored, viewer) => self.on_request(user, stored, viewer),

@@ -7,18 +7,18 @@ const OF_ONE_HOST: usize = 2;
 
 /// Number of fetches in progress by host.
 #[derive(Debug, Clone, Default)]
-pub struct Hosts(Rc<RefCell<HashMap<String, usize>>>);
+pub(super) struct Hosts(Rc<RefCell<HashMap<String, usize>>>);
 
 /// Permit for one fetch from a host.
 #[derive(Debug)]
-pub struct Slot {
+pub(super) struct Slot {
     hosts: Hosts,
     host: String,
 }
 
 impl Hosts {
     /// Takes a slot of a host, if one is free.
-    pub fn enter(&self, host: &str) -> Option<Slot> {
+    pub(super) fn enter(&self, host: &str) -> Option<Slot> {
         let mut hosts = self.0.borrow_mut();
         let count = hosts.entry(host.to_owned()).or_default();
         (*count < OF_ONE_HOST).then(|| {
@@ -31,7 +31,7 @@ impl Hosts {
 impl Slot {
     /// Moves the slot to another host, for a redirect. The old slot is released first. Returns `None` if the
     /// new host has no free slot.
-    pub fn move_to(self, host: &str) -> Option<Self> {
+    pub(super) fn move_to(self, host: &str) -> Option<Self> {
         if self.host == host {
             return Some(self);
         }

@@ -22,19 +22,19 @@ pub(super) struct GracePeriods {
 
 impl GracePeriods {
     /// Starts the grace period of a user who has just disconnected.
-    pub fn start(&mut self, user: UserId) {
+    pub(super) fn start(&mut self, user: UserId) {
         let now = Instant::now();
         self.since.insert(user, now);
         self.order.push_back((now, user, Timestamp::now()));
     }
 
     /// Ends the grace period of a user who has reconnected.
-    pub fn cancel(&mut self, user: UserId) {
+    pub(super) fn cancel(&mut self, user: UserId) {
         self.since.remove(&user);
     }
 
     /// Waits until the earliest grace period ends.
-    pub async fn is_due(&self) {
+    pub(super) async fn is_due(&self) {
         match self.order.front() {
             Some((since, ..)) => sleep_until(*since + GRACE).await,
             None => std::future::pending().await,
@@ -42,7 +42,7 @@ impl GracePeriods {
     }
 
     /// Takes the users whose grace period is over, each with the time of disconnection.
-    pub fn take_due(&mut self) -> Vec<(UserId, Timestamp)> {
+    pub(super) fn take_due(&mut self) -> Vec<(UserId, Timestamp)> {
         let (now, mut due) = (Instant::now(), Vec::new());
         while let Some((since, user, at)) = self.order.front().copied()
             && since + GRACE <= now

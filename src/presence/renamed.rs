@@ -15,7 +15,7 @@ const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Users with a recently published change.
 #[derive(Debug, Default)]
-pub struct Renamed {
+pub(super) struct Renamed {
     /// The latest unpublished change of each user, if there is one.
     next: HashMap<UserId, Option<ByteString>>,
     /// When each user's next change may be published; earliest first.
@@ -25,7 +25,7 @@ pub struct Renamed {
 impl Renamed {
     /// Returns the change if it may be published now. Otherwise keeps it, replacing an earlier unpublished
     /// one.
-    pub fn changed(&mut self, user: UserId, frame: ByteString) -> Option<ByteString> {
+    pub(super) fn changed(&mut self, user: UserId, frame: ByteString) -> Option<ByteString> {
         match self.next.get_mut(&user) {
             Some(next) => {
                 *next = Some(frame);
@@ -39,7 +39,7 @@ impl Renamed {
     }
 
     /// Waits until the earliest interval ends.
-    pub async fn is_due(&self) {
+    pub(super) async fn is_due(&self) {
         match self.order.front() {
             Some((at, _)) => sleep_until(*at).await,
             None => std::future::pending().await,
@@ -47,7 +47,7 @@ impl Renamed {
     }
 
     /// Takes the changes that may be published now.
-    pub fn take_due(&mut self) -> Vec<(UserId, ByteString)> {
+    pub(super) fn take_due(&mut self) -> Vec<(UserId, ByteString)> {
         let (now, mut due) = (Instant::now(), Vec::new());
         while let Some((at, user)) = self.order.front().copied()
             && at <= now

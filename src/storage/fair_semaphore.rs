@@ -17,11 +17,11 @@ use tokio::{
 use super::principal::Principal;
 
 /// Capacity of the queue of one principal.
-pub const MAX_WAITING: usize = 256;
+pub(super) const MAX_WAITING: usize = 256;
 
 /// Why no permit is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AcquireError {
+pub(super) enum AcquireError {
     /// The principal's own queue is full.
     QueueFull,
     /// No permits are given any more: [`FairSemaphore::close`] was called.
@@ -29,7 +29,7 @@ pub enum AcquireError {
 }
 
 /// A fair semaphore with a fixed number of permits.
-pub struct FairSemaphore {
+pub(super) struct FairSemaphore {
     state: Mutex<State>,
     returned: Notify,
 }
@@ -59,7 +59,7 @@ struct PrincipalQueue {
 }
 
 /// A permit. Dropping it returns it.
-pub struct Permit {
+pub(super) struct Permit {
     semaphore: Arc<FairSemaphore>,
     principal: Principal,
 }
@@ -79,7 +79,7 @@ enum Acquired {
 }
 
 impl FairSemaphore {
-    pub fn new(permits: usize, share: usize) -> Arc<Self> {
+    pub(super) fn new(permits: usize, share: usize) -> Arc<Self> {
         let state = State {
             permits,
             share: share.clamp(1, permits),
@@ -93,7 +93,7 @@ impl FairSemaphore {
     }
 
     /// Waits for a permit. Cancel-safe: dropping the future removes the request from its queue.
-    pub async fn acquire(self: &Arc<Self>, principal: Principal) -> Result<Permit, AcquireError> {
+    pub(super) async fn acquire(self: &Arc<Self>, principal: Principal) -> Result<Permit, AcquireError> {
         let acquired = self.state().request(principal)?;
         if let Acquired::Queued(ticket, granted) = acquired {
             let mut waiter = Waiter { semaphore: self.clone(), principal, ticket, granted, is_over: false };
@@ -105,26 +105,26 @@ impl FairSemaphore {
     }
 
     /// Returns whether a principal has all the permits that it may have.
-    pub fn has_full_share(&self, principal: Principal) -> bool {
+    pub(super) fn has_full_share(&self, principal: Principal) -> bool {
         let state = self.state();
         state.principals.get(&principal).is_some_and(|queue| queue.in_use >= state.share_of(principal))
     }
 
     /// Returns how many permits of a principal were returned since it was last idle. Idle: it has no permit
     /// and waits for none.
-    pub fn returned_by(&self, principal: Principal) -> u64 {
+    pub(super) fn returned_by(&self, principal: Principal) -> u64 {
         self.state().principals.get(&principal).map_or(0, |queue| queue.returned)
     }
 
     /// Returns the number of permits in use.
-    pub fn in_use(&self) -> usize {
+    pub(super) fn in_use(&self) -> usize {
         let state = self.state();
         state.permits - state.free
     }
 
     /// Closes: rejects new requests and waits until the earlier ones have had and returned their permits. At
     /// the deadline the requests that still wait are rejected too.
-    pub async fn close(&self, deadline: Instant) {
+    pub(super) async fn close(&self, deadline: Instant) {
         self.state().is_closed = true;
         let all_returned = async {
             while !self.state().principals.is_empty() {

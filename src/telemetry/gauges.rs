@@ -43,7 +43,7 @@ struct BusLevels {
 }
 
 impl Levels {
-    pub fn new(instruments: &Instruments, has_bus: bool) -> Self {
+    pub(super) fn new(instruments: &Instruments, has_bus: bool) -> Self {
         let gauge = |name, help| instruments.gauge(name, help);
         let version = gauge_of_version(instruments);
         version.set(1);
@@ -67,7 +67,7 @@ impl Levels {
     }
 
     /// Sets all gauges to their current values.
-    pub async fn look(&self, sources: &Sources) {
+    pub(super) async fn look(&self, sources: &Sources) {
         let connected = sources.hub.connected();
         self.sockets.set(connected.sockets as i64);
         self.readers.set(connected.readers as i64);

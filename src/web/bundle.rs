@@ -12,14 +12,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// A joined file, and the paths of the modules in it: each after the modules that it imports.
 #[derive(Debug)]
-pub struct Bundle {
+pub(crate) struct Bundle {
     pub text: String,
     pub modules: Vec<String>,
 }
 
 /// Joins a module and all modules that it imports. `read` returns the text of a module by its path. Fails with a
 /// sentence that names the module and, where there is one, the line.
-pub fn bundle(entry: &str, read: impl Fn(&str) -> Option<String>) -> Result<Bundle, String> {
+pub(crate) fn bundle(entry: &str, read: impl Fn(&str) -> Option<String>) -> Result<Bundle, String> {
     let mut modules = BTreeMap::new();
     let mut order = Vec::new();
     collect(entry, &read, &mut Vec::new(), &mut modules, &mut order)?;

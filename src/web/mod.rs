@@ -1,7 +1,7 @@
 //! HTML pages, and the static files for them and for pages of other sites.
 
 pub mod assets;
-pub mod pages;
 /// Part of `build.rs`; here for its tests.
 #[cfg(test)]
 mod bundle;
+pub mod pages;

@@ -22,7 +22,7 @@ use crate::{
 
 /// A client's frame. Its type decides which fields are used.
 #[derive(Debug, Deserialize, ToSchema)]
-pub struct ClientFrame {
+pub(crate) struct ClientFrame {
     #[serde(rename = "type", default)]
     #[schema(value_type = String)]
     kind: Field,
@@ -64,10 +64,10 @@ pub struct ClientFrame {
 }
 
 /// A frame that is not a JSON object.
-pub struct Malformed;
+pub(crate) struct Malformed;
 
 impl ClientFrame {
-    pub fn parse(text: &str) -> Result<Self, Malformed> {
+    pub(crate) fn parse(text: &str) -> Result<Self, Malformed> {
         // serde would also accept an array of the fields in order.
         let is_object = text.trim_start().starts_with('{');
         serde_json::from_str(text).ok().filter(|_| is_object).ok_or(Malformed)
@@ -97,21 +97,21 @@ impl ClientFrame {
     }
 
     /// Returns whether this is a ping, which needs only an answer.
-    pub fn is_ping(&self) -> bool {
+    pub(crate) fn is_ping(&self) -> bool {
         self.kind() == "ping"
     }
 
     /// Renders the answer to a ping.
-    pub fn pong(&self) -> ByteString {
+    pub(crate) fn pong(&self) -> ByteString {
         render(&AnswerFrame { kind: "pong", id: self.id.as_deref(), answer: () })
     }
 
-    pub fn is_resume(&self) -> bool {
+    pub(crate) fn is_resume(&self) -> bool {
         self.kind() == "resume"
     }
 
     /// Parses the frame as a `resume`, or a part of one.
-    pub fn resume(&self) -> Result<Resume, ApiError> {
+    pub(crate) fn resume(&self) -> Result<Resume, ApiError> {
         let mut errors = FieldErrors::default();
         let chats = errors.note("chats", self.chats.heads());
         let more =
@@ -123,7 +123,7 @@ impl ClientFrame {
     }
 
     /// Renders an `error` response to this frame.
-    pub fn error(&self, error: &ApiError) -> ByteString {
+    pub(crate) fn error(&self, error: &ApiError) -> ByteString {
         error_frame(error, self.id.as_deref())
     }
 
@@ -155,7 +155,7 @@ fn id(name: &'static str, field: &Field) -> Result<i64, ApiError> {
 }
 
 /// A `resume`, or a part of one.
-pub struct Resume {
+pub(crate) struct Resume {
     pub id: Option<Box<RawValue>>,
     /// The last `seq` that the client has received of each chat.
     pub chats: Heads,

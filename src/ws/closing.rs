@@ -19,7 +19,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A socket's outgoing frames, followed by a wait for the client's close frame. Closing a connection with
 /// unread input would reset it and discard output not yet received.
-pub struct CloseHandshake<O> {
+pub(super) struct CloseHandshake<O> {
     /// The outgoing frames; `None` once the session has ended.
     outgoing: Option<O>,
     guard: MessageSizeLimit,
@@ -27,7 +27,7 @@ pub struct CloseHandshake<O> {
 }
 
 impl<O> CloseHandshake<O> {
-    pub fn new(outgoing: O, guard: MessageSizeLimit) -> Self {
+    pub(super) fn new(outgoing: O, guard: MessageSizeLimit) -> Self {
         Self { outgoing: Some(outgoing), guard, timeout: None }
     }
 

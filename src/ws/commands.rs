@@ -31,14 +31,14 @@ use crate::{
 };
 
 /// Most commands queued for one socket; more close it.
-pub const UNDER_WAY: usize = 4_096;
+pub(super) const UNDER_WAY: usize = 4_096;
 
 /// Most commands of one socket that await their answers at the same time.
 const AT_ONCE: usize = 256;
 
 /// Context of a socket's commands: its user and its dependencies.
 #[derive(Clone)]
-pub struct Client {
+pub(super) struct Client {
     pub state: Data<AppState>,
     pub caller: Arc<Caller>,
     /// The client's address.
@@ -51,7 +51,7 @@ pub struct Client {
 
 /// Runs a socket's commands until the session drops its sender. Commands are run and answered in the order
 /// sent. While one is being stored, the next is already submitted.
-pub async fn run_commands(
+pub(super) async fn run_commands(
     client: Client,
     mut frames: mpsc::Receiver<ClientFrame>,
     session: Recipient<CommandReply>,

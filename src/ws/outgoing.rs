@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// Response body of a socket: its outgoing frames.
-pub struct Outgoing {
+pub(super) struct Outgoing {
     /// The actor's frames; `None` after the socket was closed from outside.
     session: Option<BoxBody>,
     socket: Arc<Subscriber>,

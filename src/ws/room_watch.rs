@@ -13,12 +13,12 @@ use crate::{
 };
 
 /// Most rooms that one socket may observe.
-pub const MAX_WATCHED: usize = 100;
+pub(super) const MAX_WATCHED: usize = 100;
 
 /// The rooms that a socket observes, each with the last `seq` sent. Shared by the session and the task that
 /// runs its commands.
 #[derive(Debug, Clone, Default)]
-pub struct Watched(Rc<RefCell<BTreeMap<ChatId, Seq>>>);
+pub(super) struct Watched(Rc<RefCell<BTreeMap<ChatId, Seq>>>);
 
 impl Watched {
     /// Adds a room; an error if the socket observes too many.
@@ -41,13 +41,13 @@ impl Watched {
     }
 
     /// Removes a room. Returns whether it was observed.
-    pub fn end(&self, room: ChatId) -> bool {
+    pub(super) fn end(&self, room: ChatId) -> bool {
         self.0.borrow_mut().remove(&room).is_some()
     }
 
     /// Returns whether an event of an observed room must be sent. Its `seq` increases but skips numbers:
     /// observers get few of a room's events.
-    pub fn is_news(&self, room: ChatId, seq: Option<Seq>, standing: SubscriptionChange) -> bool {
+    pub(super) fn is_news(&self, room: ChatId, seq: Option<Seq>, standing: SubscriptionChange) -> bool {
         let mut rooms = self.0.borrow_mut();
         let (Some(last), Some(seq)) = (rooms.get_mut(&room), seq) else { return false };
         if seq <= *last {
@@ -61,14 +61,14 @@ impl Watched {
     }
 
     /// Returns all observed rooms.
-    pub fn rooms(&self) -> Vec<ChatId> {
+    pub(super) fn rooms(&self) -> Vec<ChatId> {
         self.0.borrow().keys().copied().collect()
     }
 }
 
 /// Makes a socket an observer of a public room: it gets the room's title and membership changes. Returns the
 /// room's `seq`; later events are delivered. For a member nothing changes.
-pub async fn watch(
+pub(super) async fn watch(
     state: &AppState,
     socket: &Arc<Subscriber>,
     watched: &Watched,
@@ -103,7 +103,7 @@ pub async fn watch(
 }
 
 /// Ends a socket's observation of a room. No event of the room is sent after this returns.
-pub async fn unwatch(state: &AppState, socket: &Subscriber, watched: &Watched, room: ChatId) {
+pub(super) async fn unwatch(state: &AppState, socket: &Subscriber, watched: &Watched, room: ChatId) {
     if watched.end(room) {
         let (done, mut is_done) = mpsc::channel(1);
         state.directory.unwatch(room, socket.id, done);

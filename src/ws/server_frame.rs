@@ -51,12 +51,12 @@ pub(crate) enum Ack {
 }
 
 /// Renders an `ack`.
-pub fn ack_frame(id: Option<&RawValue>, answer: impl Serialize) -> ByteString {
+pub(super) fn ack_frame(id: Option<&RawValue>, answer: impl Serialize) -> ByteString {
     render(&AnswerFrame { kind: "ack", id, answer })
 }
 
 /// Renders an `error`: the HTTP status that REST would answer, and the same body.
-pub fn error_frame(error: &ApiError, id: Option<&RawValue>) -> ByteString {
+pub(super) fn error_frame(error: &ApiError, id: Option<&RawValue>) -> ByteString {
     #[derive(Serialize)]
     struct Failed {
         status: u16,
@@ -74,7 +74,7 @@ pub fn error_frame(error: &ApiError, id: Option<&RawValue>) -> ByteString {
 /// A rendered response for the session to send.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub struct CommandReply(pub ByteString);
+pub(super) struct CommandReply(pub ByteString);
 
 #[derive(Serialize, ToSchema)]
 pub(crate) struct CaughtUp<'a> {

@@ -21,7 +21,7 @@ use futures_util::Stream;
 ///
 /// The stream yields no errors: actix-web-actors would handle an error before the frames that precede it.
 #[derive(Clone)]
-pub struct MessageSizeLimit(Rc<RefCell<Incoming>>);
+pub(super) struct MessageSizeLimit(Rc<RefCell<Incoming>>);
 
 struct Incoming {
     stream: Payload,
@@ -34,7 +34,7 @@ struct Incoming {
 
 impl MessageSizeLimit {
     /// Creates a closed guard: nothing is read until [`Self::open`]. `max`: the largest message, in bytes.
-    pub fn new(stream: Payload, max: u64) -> Self {
+    pub(super) fn new(stream: Payload, max: u64) -> Self {
         let headers = Headers::new(max);
         Self(Rc::new(RefCell::new(Incoming {
             stream,
@@ -46,7 +46,7 @@ impl MessageSizeLimit {
     }
 
     /// Starts to read the client's bytes. Until then, TCP backpressure holds them at the client.
-    pub fn open(&self) {
+    pub(super) fn open(&self) {
         let mut input = self.0.borrow_mut();
         input.is_closed = false;
         if let Some(reader) = input.reader.take() {
@@ -55,12 +55,12 @@ impl MessageSizeLimit {
     }
 
     /// Returns whether the stream was cut off: a frame, or all fragments of a message, declared too much.
-    pub fn is_too_large(&self) -> bool {
+    pub(super) fn is_too_large(&self) -> bool {
         self.0.borrow().is_too_large
     }
 
     /// Waits until the client has sent its close frame or disconnected. Discards all other input.
-    pub fn poll_close_frame(&self, cx: &mut Context<'_>) -> Poll<()> {
+    pub(super) fn poll_close_frame(&self, cx: &mut Context<'_>) -> Poll<()> {
         let Incoming { stream, headers, .. } = &mut *self.0.borrow_mut();
         while !headers.has_read_close() {
             let Some(Ok(chunk)) = ready!(Pin::new(&mut *stream).poll_next(cx)) else { break };

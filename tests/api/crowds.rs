@@ -36,7 +36,7 @@ use crate::support::{
 const CROWD: i64 = 10_000;
 
 /// Creates `count` users with ids from `first` on.
-pub fn make_users(conn: &mut AnyConn, first: i64, count: i64) -> Result<(), StorageError> {
+pub(crate) fn make_users(conn: &mut AnyConn, first: i64, count: i64) -> Result<(), StorageError> {
     let last = first + count - 1;
     conn.batch_execute(&format!(
         "INSERT INTO users (id, username, username_key, password, email, first_name, last_name, avatar_url, name_key, \
@@ -48,7 +48,7 @@ pub fn make_users(conn: &mut AnyConn, first: i64, count: i64) -> Result<(), Stor
 }
 
 /// Creates a public room with `creator` as its admin and the users of these ids as members.
-pub fn make_room(
+pub(crate) fn make_room(
     conn: &mut AnyConn,
     rules: &StoragePolicy,
     creator: UserId,

@@ -136,7 +136,7 @@ fn refusal(status: u16) -> Option<&'static str> {
 }
 
 /// Returns everything by which a client could distinguish two answers.
-pub fn observable(reply: &Reply) -> (u16, Vec<(String, String)>, Vec<u8>) {
+pub(crate) fn observable(reply: &Reply) -> (u16, Vec<(String, String)>, Vec<u8>) {
     let mut headers: Vec<(String, String)> = reply
         .headers
         .iter()

@@ -9,7 +9,7 @@ use crate::support::{DEADLINE, Server};
 
 /// A raw response.
 #[derive(Debug)]
-pub struct Raw {
+pub(crate) struct Raw {
     pub status: u16,
     pub head: String,
     pub body: Vec<u8>,
@@ -17,12 +17,12 @@ pub struct Raw {
 
 impl Raw {
     /// Sends bytes and reads until the server ends the connection.
-    pub fn send(server: &Server, request: &[u8]) -> Self {
+    pub(crate) fn send(server: &Server, request: &[u8]) -> Self {
         Self::send_to(server.address, request)
     }
 
     /// Sends bytes to an address and reads until the server closes the connection.
-    pub fn send_to(address: SocketAddr, request: &[u8]) -> Self {
+    pub(crate) fn send_to(address: SocketAddr, request: &[u8]) -> Self {
         let mut stream = connect_to(address);
         // The server may have closed the connection before everything was written.
         let _ = stream.write_all(request);
@@ -33,7 +33,7 @@ impl Raw {
 
     /// Sends a request with this complete head, without its final line breaks. The server closes the
     /// connection after it.
-    pub fn request(server: &Server, head: &str) -> Self {
+    pub(crate) fn request(server: &Server, head: &str) -> Self {
         Self::send(
             server,
             format!("{head}\r\nHost: {}\r\nConnection: close\r\n\r\n", server.address).as_bytes(),
@@ -41,7 +41,7 @@ impl Raw {
     }
 
     /// Sends a socket handshake with extra header lines. Reads only the head of the answer.
-    pub fn upgrade(server: &Server, headers: &str) -> Self {
+    pub(crate) fn upgrade(server: &Server, headers: &str) -> Self {
         let mut stream = connect(server);
         let request = format!(
             "GET /messages/ws/ HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
@@ -53,7 +53,7 @@ impl Raw {
     }
 
     /// Reads an answer up to the end of its head.
-    pub fn read_head(stream: &mut TcpStream) -> Self {
+    pub(crate) fn read_head(stream: &mut TcpStream) -> Self {
         let mut reply = Vec::new();
         let mut byte = [0];
         while !reply.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap() > 0 {
@@ -71,18 +71,18 @@ impl Raw {
     }
 
     /// Returns a header's value; empty if it is missing.
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         let lines = self.head.lines().filter_map(|line| line.split_once(": "));
         let mut values = lines.filter(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value);
         values.next().unwrap_or_default()
     }
 
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 }
 
-pub fn connect(server: &Server) -> TcpStream {
+pub(crate) fn connect(server: &Server) -> TcpStream {
     connect_to(server.address)
 }
 

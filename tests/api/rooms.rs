@@ -10,21 +10,21 @@ use crate::support::{Reply, Server, User, encoded};
 
 impl User {
     /// Sends a request for a room with a title and further fields.
-    pub async fn asks_for_room(&self, title: &str, more: Value) -> Reply {
+    pub(crate) async fn asks_for_room(&self, title: &str, more: Value) -> Reply {
         let mut body = json!({"chat_type": "room", "title": title});
         body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         self.post("chats/", body).await
     }
 
     /// Creates the public room of a course.
-    pub async fn room_of_course(&self, title: &str, course: &str) -> i64 {
+    pub(crate) async fn room_of_course(&self, title: &str, course: &str) -> i64 {
         self.asks_for_room(title, json!({"object_type": "course", "object_id": course}))
             .await
             .expect(201)
             .id()
     }
 
-    pub async fn leaves(&self, chat: i64) {
+    pub(crate) async fn leaves(&self, chat: i64) {
         self.post(&format!("chats/{chat}/leave/"), json!({})).await.expect(204);
     }
 

@@ -32,7 +32,7 @@ use greenroom::{
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 /// Returns a text long enough that some dozens fill a segment.
-pub fn long(word: &str) -> String {
+pub(crate) fn long(word: &str) -> String {
     format!("{word} {}", "🌊".repeat(4_900))
 }
 
@@ -87,7 +87,7 @@ fn settled(conn: &mut AnyConn) -> i64 {
 }
 
 /// Builds the next segment; `None` if there are too few messages.
-pub fn next_segment(conn: &mut AnyConn) -> Option<Finished> {
+pub(crate) fn next_segment(conn: &mut AnyConn) -> Option<Finished> {
     let settled = settled(conn);
     let mut indexer = Indexer::begin(conn).unwrap();
     loop {
@@ -100,7 +100,7 @@ pub fn next_segment(conn: &mut AnyConn) -> Option<Finished> {
 }
 
 /// Stores a segment, or stops after some of its parts. Returns whether it was published.
-pub fn stores(conn: &mut AnyConn, segment: &Finished, parts: usize) -> bool {
+pub(crate) fn stores(conn: &mut AnyConn, segment: &Finished, parts: usize) -> bool {
     let mut next = Some(0);
     for _ in 0..parts {
         let Some(begin) = next else { break };

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::support::{Server, User};
 
 /// Posts many messages through the writer, which is faster.
-pub async fn posts_many(server: &Server, sender: &User, chat: i64, texts: Vec<String>) {
+pub(crate) async fn posts_many(server: &Server, sender: &User, chat: i64, texts: Vec<String>) {
     let by = UserId(sender.id);
     let card = UserCard { id: by, username: String::new(), display_name: String::new(), avatar_url: None };
     let card = Arc::new(card);

@@ -5,19 +5,19 @@ use std::collections::BTreeMap;
 use crate::source::{Module, Source, sources, words};
 
 /// An import of another file.
-pub struct Import {
+pub(crate) struct Import {
     pub line: usize,
     pub to: usize,
 }
 
 /// All files and their imports.
-pub struct Tree {
+pub(crate) struct Tree {
     pub sources: Vec<Source>,
     pub imports: Vec<Vec<Import>>,
 }
 
 impl Tree {
-    pub fn read() -> Self {
+    pub(crate) fn read() -> Self {
         let sources = sources();
         let modules =
             sources.iter().enumerate().map(|(file, source)| (source.module.clone(), file)).collect();
@@ -40,7 +40,7 @@ impl Tree {
     }
 
     /// Returns the import cycles: Tarjan's strongly connected components of more than one file.
-    pub fn loops(&self) -> Vec<Vec<usize>> {
+    pub(crate) fn loops(&self) -> Vec<Vec<usize>> {
         let mut search = Search::new(self);
         (0..self.sources.len()).for_each(|file| {
             if search.number[file].is_none() {

@@ -6,10 +6,10 @@ use std::{
 };
 
 /// A module path below the crate root.
-pub type Module = Vec<String>;
+pub(crate) type Module = Vec<String>;
 
 /// The code of a file in `src/`, without comments, string literals and tests.
-pub struct Source {
+pub(crate) struct Source {
     pub path: String,
     pub module: Module,
     pub code: String,
@@ -17,7 +17,7 @@ pub struct Source {
 }
 
 /// Returns the source files of the program, without those of its tests.
-pub fn sources() -> Vec<Source> {
+pub(crate) fn sources() -> Vec<Source> {
     let is_rust = |path: &&PathBuf| path.extension().is_some_and(|extension| extension == "rs");
     let paths = walk(Path::new("src"), &[]);
     let sources = paths.iter().filter(is_rust).map(|path| Source::read(path));
@@ -26,7 +26,7 @@ pub fn sources() -> Vec<Source> {
 }
 
 /// Returns the files in a folder and below it, sorted. Folders of the names in `skipped` are left out.
-pub fn walk(folder: &Path, skipped: &[&str]) -> Vec<PathBuf> {
+pub(crate) fn walk(folder: &Path, skipped: &[&str]) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -92,14 +92,14 @@ fn quoted(text: &str) -> usize {
 }
 
 /// Iterates over the words of a text, each with its position.
-pub fn words(code: &str) -> impl Iterator<Item = (usize, &str)> {
+pub(crate) fn words(code: &str) -> impl Iterator<Item = (usize, &str)> {
     let is_part = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
     let pieces = code.split(move |letter| !is_part(letter)).filter(|word| !word.is_empty());
     pieces.map(|word| (word.as_ptr() as usize - code.as_ptr() as usize, word))
 }
 
 /// Returns the names of the types that a file declares.
-pub fn types(code: &str) -> Vec<String> {
+pub(crate) fn types(code: &str) -> Vec<String> {
     let words: Vec<&str> = words(code).map(|(_, word)| word).collect();
     let named =
         words.windows(2).filter(|pair| matches!(pair[0], "struct" | "enum" | "type" | "trait" | "union"));

@@ -15,13 +15,13 @@ use greenroom::{
 };
 
 /// A running echo server, stopped on drop.
-pub struct Echo {
+pub(crate) struct Echo {
     pub address: SocketAddr,
     handle: ServerHandle,
 }
 
 impl Echo {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let listener = listener::bind(([127, 0, 0, 1], 0).into()).unwrap();
         let address = listener.local_addr().unwrap();
         let builder = listener::build().workers(1).disable_signals();

@@ -15,10 +15,10 @@ use serde_json::json;
 use crate::program::{Program, greenroom};
 
 const WRITERS: usize = 8;
-pub const CHATS: i64 = 3;
+pub(crate) const CHATS: i64 = 3;
 
 /// Message ids of acknowledged messages by client id.
-pub type Acknowledged = Arc<Mutex<BTreeMap<String, i64>>>;
+pub(crate) type Acknowledged = Arc<Mutex<BTreeMap<String, i64>>>;
 
 #[actix_web::test]
 async fn what_was_acknowledged_survives_kill_9() {
@@ -27,7 +27,7 @@ async fn what_was_acknowledged_survives_kill_9() {
 }
 
 /// Kills `cycles` servers on this database, each while it writes.
-pub async fn survives_kill_9(database: &str, cycles: usize) {
+pub(crate) async fn survives_kill_9(database: &str, cycles: usize) {
     greenroom(database, &["user", "create", "ann", "--password", "correct horse"]);
     let token = greenroom(database, &["token", "create", "ann"]).trim().to_owned();
     let acknowledged = Acknowledged::default();
@@ -56,7 +56,7 @@ pub async fn survives_kill_9(database: &str, cycles: usize) {
     compare(database, &token, &acknowledged).await;
 }
 
-pub async fn make_chats(server: &Program, token: &str) {
+pub(crate) async fn make_chats(server: &Program, token: &str) {
     for number in 0..CHATS {
         let body = json!({"chat_type": "group", "title": format!("chat {number}")});
         let reply = server.request("POST", "chats/", token, Some(body)).await.unwrap();
@@ -90,7 +90,7 @@ async fn write(
 }
 
 /// Asserts that every acknowledged message is stored once, with its id.
-pub async fn compare(database: &str, token: &str, acknowledged: &BTreeMap<String, i64>) {
+pub(crate) async fn compare(database: &str, token: &str, acknowledged: &BTreeMap<String, i64>) {
     let server = Program::serve(database);
     let mut found = BTreeMap::new();
     for chat in 1..=CHATS {

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Returns a `greenroom` command without the settings of the tests' environment.
-pub fn command(database: &str) -> Command {
+pub(crate) fn command(database: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_greenroom"));
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("GREENROOM_")) {
         command.env_remove(name);
@@ -34,7 +34,7 @@ fn run(database: &str, args: &[&str]) -> Output {
 }
 
 /// Runs a command that must succeed. Returns its output.
-pub fn greenroom(database: &str, args: &[&str]) -> String {
+pub(crate) fn greenroom(database: &str, args: &[&str]) -> String {
     let output = run(database, args);
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{args:?}: {text}{}", String::from_utf8_lossy(&output.stderr));
@@ -42,7 +42,7 @@ pub fn greenroom(database: &str, args: &[&str]) -> String {
 }
 
 /// Runs a command that must fail with this exit code. Returns its error, one sentence.
-pub fn fails(database: &str, args: &[&str], code: i32) -> String {
+pub(crate) fn fails(database: &str, args: &[&str], code: i32) -> String {
     let output = run(database, args);
     let sentence = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(code), "{args:?}: {sentence}");
@@ -54,7 +54,7 @@ pub fn fails(database: &str, args: &[&str], code: i32) -> String {
 const SERVE: [&str; 5] = ["serve", "--bind", "127.0.0.1:0", "--log", "off"];
 
 /// A `greenroom serve` process, killed on drop.
-pub struct Program {
+pub(crate) struct Program {
     pub child: Child,
     address: String,
     client: Client,
@@ -62,21 +62,21 @@ pub struct Program {
 
 impl Program {
     /// Starts a server on a free port and waits until it listens.
-    pub fn serve(database: &str) -> Self {
+    pub(crate) fn serve(database: &str) -> Self {
         let mut serve = command(database);
         serve.args(SERVE);
         Self::start(serve)
     }
 
     /// Starts one of several nodes and waits until it listens.
-    pub fn serve_as_node(database: &str, redis: &str) -> Self {
+    pub(crate) fn serve_as_node(database: &str, redis: &str) -> Self {
         let mut serve = command(database);
         serve.args(SERVE).args(["--redis-url", redis]);
         Self::start(serve)
     }
 
     /// Starts a server whose files are limited to `kib` KiB; beyond it SQLite reports a full disk.
-    pub fn serve_with_file_limit(database: &str, kib: u64) -> Self {
+    pub(crate) fn serve_with_file_limit(database: &str, kib: u64) -> Self {
         let shell = format!("trap '' XFSZ; ulimit -S -f {kib}; exec \"$0\" \"$@\"");
         let mut serve = Command::new("bash");
         serve.args(["-c", &shell, env!("CARGO_BIN_EXE_greenroom")]).args(SERVE);
@@ -85,7 +85,7 @@ impl Program {
     }
 
     /// Lifts the file limit of a running server.
-    pub fn lift_file_limit(&self) {
+    pub(crate) fn lift_file_limit(&self) {
         let pid = self.child.id().to_string();
         assert!(
             Command::new("prlimit").args(["--pid", &pid, "--fsize=unlimited"]).status().unwrap().success()
@@ -93,7 +93,7 @@ impl Program {
     }
 
     /// Starts a server command and waits until it listens.
-    pub fn start(mut serve: Command) -> Self {
+    pub(crate) fn start(mut serve: Command) -> Self {
         let mut child = serve.stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
@@ -103,27 +103,27 @@ impl Program {
     }
 
     /// Returns an HTTP client.
-    pub fn client(&self) -> Client {
+    pub(crate) fn client(&self) -> Client {
         self.client.clone()
     }
 
     /// Returns the address on which it listens.
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address.parse().unwrap()
     }
 
     /// Returns its process id.
-    pub fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
     /// Sends a signal by name.
-    pub fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         signal::send(self.child.id(), name);
     }
 
     /// Sends an API request with a token. Returns `None` if there is no answer.
-    pub async fn request(
+    pub(crate) async fn request(
         &self,
         method: &str,
         path: &str,
@@ -134,7 +134,7 @@ impl Program {
     }
 
     /// Sends a request to any path with a token. Returns `None` if there is no answer.
-    pub async fn request_at(
+    pub(crate) async fn request_at(
         &self,
         method: &str,
         path: &str,
@@ -468,10 +468,10 @@ async fn posts_to_the_end(server: &Program, token: &str, writer: usize) -> Vec<S
     }
 }
 
-pub type Listening = actix_codec::Framed<awc::BoxedSocket, awc::ws::Codec>;
+pub(crate) type Listening = actix_codec::Framed<awc::BoxedSocket, awc::ws::Codec>;
 
 /// Opens a socket and receives its `hello`.
-pub async fn listens(server: &Program, token: &str) -> Listening {
+pub(crate) async fn listens(server: &Program, token: &str) -> Listening {
     let url = format!("http://{}/messages/ws/", server.address);
     let socket = server.client.ws(url).set_header("Authorization", format!("Token {token}")).connect().await;
     let (_, mut socket) = socket.unwrap();

@@ -14,7 +14,7 @@ use std::{
 
 /// What to do at the next commit.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum AtCommit {
+pub(crate) enum AtCommit {
     PassOn = 0,
     /// Cut the connection before the server receives the commit.
     CutBefore = 1,
@@ -26,7 +26,7 @@ pub enum AtCommit {
 const COMMIT: &[u8] = b"; COMMIT\0";
 
 /// The proxy. It accepts connections as long as the process lives.
-pub struct Proxy {
+pub(crate) struct Proxy {
     port: u16,
     road: Arc<Road>,
 }
@@ -40,7 +40,7 @@ struct Road {
 
 impl Proxy {
     /// Starts a proxy to the cluster with this URL.
-    pub fn to(cluster: &str) -> Self {
+    pub(crate) fn to(cluster: &str) -> Self {
         let folder = cluster.rsplit_once('@').unwrap().1.split('/').next().unwrap().replace("%2F", "/");
         let socket = PathBuf::from(folder).join(".s.PGSQL.5432");
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -60,22 +60,22 @@ impl Proxy {
     }
 
     /// Returns the URL of a database behind the proxy.
-    pub fn url(&self, database: &str) -> String {
+    pub(crate) fn url(&self, database: &str) -> String {
         format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
     }
 
     /// Sets what to do at the next commit, once.
-    pub fn at_commit(&self, at_commit: AtCommit) {
+    pub(crate) fn at_commit(&self, at_commit: AtCommit) {
         self.road.at_commit.store(at_commit as u8, Ordering::SeqCst);
     }
 
     /// Accepts data from now on without forwarding it.
-    pub fn block(&self) {
+    pub(crate) fn block(&self) {
         self.road.is_blocked.store(true, Ordering::SeqCst);
     }
 
     /// Cuts all connections and forwards new ones again.
-    pub fn mend(&self) {
+    pub(crate) fn mend(&self) {
         self.road.is_blocked.store(false, Ordering::SeqCst);
         for (client, server) in self.road.open.lock().unwrap().drain(..) {
             cut(&client, &server);

@@ -3,7 +3,7 @@
 use rustix::process::{Pid, Signal, kill_process};
 
 /// Sends a signal by name, such as `TERM`. Panics if the process has ended.
-pub fn send(process: u32, name: &str) {
+pub(crate) fn send(process: u32, name: &str) {
     let signal = match name {
         "INT" => Signal::INT,
         "TERM" => Signal::TERM,

@@ -12,7 +12,7 @@ use std::{
 
 /// What happens to the first `new_message` of the proxy's lifetime.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Spoil {
+pub(crate) enum Spoil {
     Nothing,
     /// It is dropped.
     Drop,
@@ -28,7 +28,7 @@ pub enum Spoil {
 const MESSAGE: &[u8] = br#"{"type":"new_message""#;
 
 /// Starts a proxy to this server. It accepts connections as long as the process lives.
-pub fn road_to(server: SocketAddr, spoil: Spoil) -> SocketAddr {
+pub(crate) fn road_to(server: SocketAddr, spoil: Spoil) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let is_spoilt = Arc::new(AtomicBool::new(spoil == Spoil::Nothing));

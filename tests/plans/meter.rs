@@ -14,7 +14,7 @@ use libsqlite3_sys as ffi;
 
 /// A total cost, and for each statement its cost and the number of runs.
 #[derive(Debug, Clone, Default)]
-pub struct Cost {
+pub(crate) struct Cost {
     pub all: i64,
     pub statements: BTreeMap<&'static str, (i64, u32)>,
 }
@@ -28,7 +28,7 @@ thread_local! {
 }
 
 /// Makes every SQLite connection that is opened from now on count its steps.
-pub fn count_steps() {
+pub(crate) fn count_steps() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         // SAFETY: SQLite calls it with the arguments of this signature, once per connection.
@@ -52,7 +52,7 @@ unsafe extern "C" fn begin_to_count(
 
 /// Returns the cost of `work`. On PostgreSQL it must run in a transaction, because the server counts pages
 /// per transaction.
-pub fn cost<T>(conn: &mut AnyConn, work: impl FnOnce(&mut AnyConn) -> T) -> (T, Cost) {
+pub(crate) fn cost<T>(conn: &mut AnyConn, work: impl FnOnce(&mut AnyConn) -> T) -> (T, Cost) {
     STATEMENTS.take();
     let before = now(conn);
     BEFORE.set(before);

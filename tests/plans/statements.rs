@@ -33,7 +33,7 @@ const NOT_FOR_SERVING: [&str; 18] = [
 ];
 
 /// Returns the locations of all statements that serve clients, as file and line.
-pub fn all() -> BTreeSet<String> {
+pub(crate) fn all() -> BTreeSet<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files = Vec::new();
     collect(&root.join("src/storage"), &mut files);

@@ -7,49 +7,49 @@ use greenroom::{
 };
 
 /// Ratio of the sizes of the large world and the small one.
-pub const GROWTH: i64 = 6;
+pub(crate) const GROWTH: i64 = 6;
 
 // Users.
-pub const STAFF: UserId = UserId(1);
+pub(crate) const STAFF: UserId = UserId(1);
 /// Sender of all messages.
-pub const TALKER: UserId = UserId(2);
+pub(crate) const TALKER: UserId = UserId(2);
 /// Has sent and read no message.
-pub const SILENT: UserId = UserId(3);
+pub(crate) const SILENT: UserId = UserId(3);
 /// Member of many chats.
-pub const CROWDED: UserId = UserId(4);
+pub(crate) const CROWDED: UserId = UserId(4);
 /// Member of many dms.
-pub const POPULAR: UserId = UserId(5);
+pub(crate) const POPULAR: UserId = UserId(5);
 /// Blocked by many users.
-pub const BLOCKED: UserId = UserId(6);
+pub(crate) const BLOCKED: UserId = UserId(6);
 /// Blocks many users.
-pub const BLOCKER: UserId = UserId(7);
+pub(crate) const BLOCKER: UserId = UserId(7);
 /// Member of no chat.
-pub const STRANGER: UserId = UserId(8);
+pub(crate) const STRANGER: UserId = UserId(8);
 /// Member only of a group that many have left.
-pub const LONELY: UserId = UserId(15);
+pub(crate) const LONELY: UserId = UserId(15);
 /// The first of many users with similar names.
-pub const ALIKE: i64 = 1_000;
+pub(crate) const ALIKE: i64 = 1_000;
 
 // Chats.
 /// A long history, all of it by one sender.
-pub const HISTORY: ChatId = ChatId(1);
+pub(crate) const HISTORY: ChatId = ChatId(1);
 /// A long history by one sender, deleted except for its first message.
-pub const DELETED: ChatId = ChatId(2);
+pub(crate) const DELETED: ChatId = ChatId(2);
 /// A long history by one sender, in which every message was changed after it was posted.
-pub const CHANGED: ChatId = ChatId(3);
+pub(crate) const CHANGED: ChatId = ChatId(3);
 /// A public room with many members, of whom nine in ten have left.
-pub const SQUARE: ChatId = ChatId(4);
+pub(crate) const SQUARE: ChatId = ChatId(4);
 /// A chat with a message that all users have reacted to.
-pub const REACTED: ChatId = ChatId(5);
+pub(crate) const REACTED: ChatId = ChatId(5);
 /// A group that many have left. Its only admin is about to leave.
-pub const EMPTIED: ChatId = ChatId(6);
+pub(crate) const EMPTIED: ChatId = ChatId(6);
 /// A deleted chat with a long history, not yet purged.
-pub const DOOMED: ChatId = ChatId(300_000);
+pub(crate) const DOOMED: ChatId = ChatId(300_000);
 /// The first of the many chats of [`CROWDED`], and of the dms of [`POPULAR`].
-pub const FIRST_OF_CROWDED: ChatId = ChatId(100_001);
-pub const FIRST_DM: ChatId = ChatId(10_001);
+pub(crate) const FIRST_OF_CROWDED: ChatId = ChatId(100_001);
+pub(crate) const FIRST_DM: ChatId = ChatId(10_001);
 /// A world of one size.
-pub struct World {
+pub(crate) struct World {
     pub url: DatabaseUrl,
     /// Messages in each of the long histories.
     pub messages: i64,
@@ -58,7 +58,7 @@ pub struct World {
 
 impl World {
     /// Fills an empty database.
-    pub fn fill(url: &str, size: i64) -> Self {
+    pub(crate) fn fill(url: &str, size: i64) -> Self {
         let url = DatabaseUrl::parse(url).unwrap();
         migrations::migrate(&url).unwrap();
         let world = Self { messages: 1_000 * size, people: 1_200 * size, url };
@@ -77,7 +77,7 @@ impl World {
     }
 
     /// Returns the id of the message at a position of one of the long histories.
-    pub fn message(&self, chat: ChatId, pos: i64) -> MessageId {
+    pub(crate) fn message(&self, chat: ChatId, pos: i64) -> MessageId {
         MessageId(chat.0 * 1_000_000 + pos)
     }
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Reply, User};
 
 /// A substring, and whether it is a control character that every field rejects.
-pub const AWKWARD: [(&str, bool); 14] = [
+pub(crate) const AWKWARD: [(&str, bool); 14] = [
     ("\0", true),
     ("\u{1}", true),
     ("\u{1b}[31m", true),
@@ -23,7 +23,7 @@ pub const AWKWARD: [(&str, bool); 14] = [
 ];
 
 /// A text field: request method, path, field name, and the body around the text.
-pub struct Place {
+pub(crate) struct Place {
     pub method: &'static str,
     pub path: String,
     pub field: &'static str,
@@ -31,7 +31,7 @@ pub struct Place {
 }
 
 /// Returns every text field that the server stores. The client must have all permissions in `chat`.
-pub fn places(user: i64, chat: i64, message: i64) -> Vec<Place> {
+pub(crate) fn places(user: i64, chat: i64, message: i64) -> Vec<Place> {
     let place = |method, path: &str, field, body| Place { method, path: path.to_owned(), field, body };
     let messages = format!("chats/{chat}/messages/");
     let title = format!("chats/{chat}/");
@@ -70,7 +70,7 @@ pub fn places(user: i64, chat: i64, message: i64) -> Vec<Place> {
 
 impl Place {
     /// Sends a text in the field.
-    pub async fn takes(&self, user: &User, text: &str) -> Reply {
+    pub(crate) async fn takes(&self, user: &User, text: &str) -> Reply {
         user.send(self.method, &format!("/messages/api/{}", self.path), Some((self.body)(text))).await
     }
 }

@@ -15,14 +15,14 @@ use greenroom::storage::{DatabaseUrl, db::migrations};
 use tempfile::TempDir;
 
 /// A new database, removed on drop.
-pub enum Database {
+pub(crate) enum Database {
     Sqlite(TempDir),
     Postgres { cluster: &'static Cluster, name: String },
 }
 
 impl Database {
     /// Creates a database on the backend that `GREENROOM_TEST_DATABASE` names.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         match std::env::var("GREENROOM_TEST_DATABASE").as_deref() {
             Ok("postgres") => SHARED.database(),
             Ok("sqlite") | Err(_) => Self::sqlite(),
@@ -31,16 +31,16 @@ impl Database {
     }
 
     /// Creates a PostgreSQL database, independent of the environment.
-    pub fn postgres() -> Self {
+    pub(crate) fn postgres() -> Self {
         SHARED.database()
     }
 
     /// Creates an SQLite database, independent of the environment.
-    pub fn sqlite() -> Self {
+    pub(crate) fn sqlite() -> Self {
         Self::Sqlite(tempfile::tempdir().unwrap())
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         match self {
             Self::Sqlite(folder) => format!("sqlite://{}", folder.path().join("test.db").display()),
             Self::Postgres { cluster, name } => cluster.url(name),
@@ -61,7 +61,7 @@ static SHARED: LazyLock<Cluster> = LazyLock::new(Cluster::start);
 
 /// A private PostgreSQL cluster. It is removed however the process ends: `postgres.sh` waits for the end of
 /// its standard input.
-pub struct Cluster {
+pub(crate) struct Cluster {
     server: String,
     made: AtomicUsize,
     keeper: Child,
@@ -74,12 +74,12 @@ const TEMPLATE: &str = "template_greenroom";
 
 impl Cluster {
     /// Starts a cluster without fsync: fast, and its data need not survive.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::with_options("-c fsync=off")
     }
 
     /// Starts a cluster with fsync, as PostgreSQL does by default.
-    pub fn start_durable() -> Self {
+    pub(crate) fn start_durable() -> Self {
         Self::with_options("-c fsync=on")
     }
 
@@ -101,26 +101,26 @@ impl Cluster {
     }
 
     /// Creates a database with the complete schema.
-    pub fn database(&'static self) -> Database {
+    pub(crate) fn database(&'static self) -> Database {
         let name = format!("test_{}", self.made.fetch_add(1, Ordering::Relaxed));
         self.execute(&format!("CREATE DATABASE {name} TEMPLATE {TEMPLATE}")).unwrap();
         Database::Postgres { cluster: self, name }
     }
 
     /// Returns the URL of a database in this cluster.
-    pub fn url(&self, database: &str) -> String {
+    pub(crate) fn url(&self, database: &str) -> String {
         format!("{}/{database}", self.server)
     }
 
     /// Executes a statement in the cluster's `postgres` database.
-    pub fn execute(&self, sql: &str) -> diesel::QueryResult<()> {
+    pub(crate) fn execute(&self, sql: &str) -> diesel::QueryResult<()> {
         let mut conn = PgConnection::establish(&self.url("postgres"))
             .map_err(|error| diesel::result::Error::QueryBuilderError(error.into()))?;
         conn.batch_execute(sql)
     }
 
     /// Sends `postgres.sh` a command and waits until it is done.
-    pub fn command(&mut self, command: &str) {
+    pub(crate) fn command(&mut self, command: &str) {
         writeln!(self.input.as_mut().unwrap(), "{command}").unwrap();
         let mut answer = String::new();
         self.output.read_line(&mut answer).unwrap();

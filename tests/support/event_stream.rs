@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::{DEADLINE, User, reference};
 
 /// An open event stream.
-pub struct EventStream {
+pub(crate) struct EventStream {
     chunks: Box<dyn Stream<Item = Result<Bytes, PayloadError>> + Unpin>,
     buffer: BytesMut,
     ready: VecDeque<Value>,
@@ -25,13 +25,13 @@ pub struct EventStream {
 
 impl User {
     /// Opens an event stream that starts now, and receives its `hello`.
-    pub async fn streams(&self) -> EventStream {
+    pub(crate) async fn streams(&self) -> EventStream {
         self.streams_from("", "").await.expect("the stream opens")
     }
 
     /// Opens an event stream with a query, starting at a cursor. Returns the status if the request is
     /// rejected.
-    pub async fn streams_from(&self, query: &str, cursor: &str) -> Result<EventStream, u16> {
+    pub(crate) async fn streams_from(&self, query: &str, cursor: &str) -> Result<EventStream, u16> {
         let client = Client::builder().disable_timeout().finish();
         let mut request = client.get(format!("http://{}/messages/api/events/{query}", self.address));
         for (name, value) in &self.headers {
@@ -60,12 +60,12 @@ impl User {
 
 impl EventStream {
     /// Returns the next event, skipping `presence`.
-    pub async fn next(&mut self) -> Value {
+    pub(crate) async fn next(&mut self) -> Value {
         self.next_or_end().await.expect("the stream stays open")
     }
 
     /// Returns the next event, skipping `presence`, or `None` at the end of the stream.
-    pub async fn next_or_end(&mut self) -> Option<Value> {
+    pub(crate) async fn next_or_end(&mut self) -> Option<Value> {
         loop {
             let event = timeout(DEADLINE, self.next_of_all()).await.expect("something arrives in time")?;
             if event["type"] != "presence" {
@@ -75,14 +75,14 @@ impl EventStream {
     }
 
     /// Returns the next event, which must have this type.
-    pub async fn receives(&mut self, kind: &str) -> Value {
+    pub(crate) async fn receives(&mut self, kind: &str) -> Value {
         let event = self.next().await;
         assert_eq!(event["type"], kind, "{event}");
         event
     }
 
     /// Waits for a comment, which the server sends as a heartbeat.
-    pub async fn gets_a_sign_of_life(&mut self) {
+    pub(crate) async fn gets_a_sign_of_life(&mut self) {
         let waiting = async {
             while !self.buffer.windows(3).any(|three| three == b":\n\n") {
                 let chunk = self.chunks.next().await.expect("the stream stays open").unwrap();
@@ -92,7 +92,7 @@ impl EventStream {
         timeout(DEADLINE, waiting).await.expect("a sign of life in time");
     }
 
-    pub async fn next_of_all(&mut self) -> Option<Value> {
+    pub(crate) async fn next_of_all(&mut self) -> Option<Value> {
         loop {
             if let Some(end) = self.buffer.windows(2).position(|two| two == b"\n\n") {
                 let block = self.buffer.split_to(end + 2);

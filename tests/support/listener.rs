@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::{DEADLINE, User, reference};
 
 /// An open socket.
-pub struct Listener {
+pub(crate) struct Listener {
     socket: Framed<BoxedSocket, Codec>,
     pub hello: Value,
 }
@@ -24,7 +24,7 @@ impl Listener {
     }
 
     /// Returns the next event of any type except `presence`.
-    pub async fn next(&mut self) -> Value {
+    pub(crate) async fn next(&mut self) -> Value {
         match self.next_or_close().await {
             Ok(event) => event,
             Err(code) => panic!("closed with {code}"),
@@ -33,7 +33,7 @@ impl Listener {
 
     /// Returns the next event, or the server's close code. Skips `presence`: it depends on which users happen
     /// to be connected.
-    pub async fn next_or_close(&mut self) -> Result<Value, u16> {
+    pub(crate) async fn next_or_close(&mut self) -> Result<Value, u16> {
         loop {
             match self.next_of_all().await {
                 Ok(event) if event["type"] == "presence" => {}
@@ -43,7 +43,7 @@ impl Listener {
     }
 
     /// Returns the next `presence` event of a user.
-    pub async fn receives_presence_of(&mut self, user: &User) -> Value {
+    pub(crate) async fn receives_presence_of(&mut self, user: &User) -> Value {
         loop {
             let event = self.next_of_all().await.expect("the socket stays open");
             if event["type"] == "presence" && event["user_id"] == user.id {
@@ -52,7 +52,7 @@ impl Listener {
         }
     }
 
-    pub async fn next_of_all(&mut self) -> Result<Value, u16> {
+    pub(crate) async fn next_of_all(&mut self) -> Result<Value, u16> {
         loop {
             let frame = timeout(DEADLINE, self.socket.next()).await.expect("something arrives in time");
             match frame {
@@ -72,14 +72,14 @@ impl Listener {
     }
 
     /// Returns the next event, which must have this type.
-    pub async fn receives(&mut self, kind: &str) -> Value {
+    pub(crate) async fn receives(&mut self, kind: &str) -> Value {
         let event = self.next().await;
         assert_eq!(event["type"], kind, "{event}");
         event
     }
 
     /// Sends a `resume` with the known head of each chat, and receives the missed events up to the `ack`.
-    pub async fn catches_up(&mut self, known: Value) -> (Vec<Value>, Value) {
+    pub(crate) async fn catches_up(&mut self, known: Value) -> (Vec<Value>, Value) {
         self.says(&json!({"type": "resume", "id": "r", "chats": known}).to_string()).await;
         let mut missed = Vec::new();
         loop {
@@ -92,7 +92,7 @@ impl Listener {
     }
 
     /// Skips remaining events and returns the server's close code.
-    pub async fn is_closed(&mut self) -> u16 {
+    pub(crate) async fn is_closed(&mut self) -> u16 {
         loop {
             if let Err(code) = self.next_or_close().await {
                 return code;
@@ -100,11 +100,11 @@ impl Listener {
         }
     }
 
-    pub async fn says(&mut self, text: &str) {
+    pub(crate) async fn says(&mut self, text: &str) {
         self.socket.send(ws::Message::Text(text.to_owned().into())).await.unwrap();
     }
 
-    pub async fn sends(&mut self, message: ws::Message) {
+    pub(crate) async fn sends(&mut self, message: ws::Message) {
         self.socket.send(message).await.unwrap();
     }
 }

@@ -3,37 +3,37 @@
 
 #![allow(dead_code, unused_imports)]
 
-pub mod awkward;
-pub mod database;
-pub mod event_stream;
+pub(crate) mod awkward;
+pub(crate) mod database;
+pub(crate) mod event_stream;
 mod listener;
 mod node;
-pub mod oracle;
-pub mod picture_host;
-pub mod raw_socket;
-pub mod redis;
-pub mod reference;
+pub(crate) mod oracle;
+pub(crate) mod picture_host;
+pub(crate) mod raw_socket;
+pub(crate) mod redis;
+pub(crate) mod reference;
 mod reply;
-pub mod segments;
+pub(crate) mod segments;
 mod server;
-pub mod steps;
+pub(crate) mod steps;
 mod user;
 
 use std::time::Duration;
 
-pub use listener::Listener;
-pub use node::nodes;
-pub use reply::Reply;
-pub use server::{Server, config};
-pub use user::User;
+pub(crate) use listener::Listener;
+pub(crate) use node::nodes;
+pub(crate) use reply::Reply;
+pub(crate) use server::{Server, config};
+pub(crate) use user::User;
 
 /// Deadline of every wait in a test.
-pub const DEADLINE: Duration = Duration::from_secs(20);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
 /// The password of all test users.
-pub const PASSWORD: &str = "correct horse";
+pub(crate) const PASSWORD: &str = "correct horse";
 
 /// Percent-encodes every byte of a text.
-pub fn encoded(text: &str) -> String {
+pub(crate) fn encoded(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }

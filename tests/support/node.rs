@@ -7,7 +7,7 @@ use greenroom::{config::Config, state::AppState};
 use tokio::sync::oneshot;
 
 /// One node of the server. It runs on its own thread instead of in its own process.
-pub struct Node {
+pub(super) struct Node {
     pub address: SocketAddr,
     pub metrics: Option<SocketAddr>,
     pub state: Data<AppState>,
@@ -16,13 +16,13 @@ pub struct Node {
 }
 
 /// Returns the number of nodes that `GREENROOM_TEST_NODES` asks for.
-pub fn nodes() -> usize {
+pub(crate) fn nodes() -> usize {
     std::env::var("GREENROOM_TEST_NODES").map_or(1, |count| count.parse().expect("a number of nodes"))
 }
 
 impl Node {
     /// Starts a server with these settings on a thread of its own.
-    pub async fn start(config: Config) -> Self {
+    pub(super) async fn start(config: Config) -> Self {
         let (started, running) = oneshot::channel();
         let (stop, stopped) = oneshot::channel::<()>();
         let thread = std::thread::spawn(move || {
@@ -38,7 +38,7 @@ impl Node {
     }
 
     /// Stops the server and waits for its thread.
-    pub fn end(&mut self) {
+    pub(super) fn end(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
             let result = thread.join();

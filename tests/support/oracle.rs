@@ -407,7 +407,7 @@ async fn messages(user: &User, chat: i64) -> BTreeMap<i64, Value> {
 }
 
 /// Returns `count` random seeds, or the one in `GREENROOM_ORACLE_SEED`. Prints each when its walk begins.
-pub fn seeds(count: usize) -> impl Iterator<Item = u64> {
+pub(crate) fn seeds(count: usize) -> impl Iterator<Item = u64> {
     let given = std::env::var("GREENROOM_ORACLE_SEED").ok().and_then(|seed| seed.parse().ok());
     let seeds = given.map_or_else(|| (0..count).map(|_| rand::random()).collect(), |seed| vec![seed]);
     seeds.into_iter().inspect(|seed: &u64| println!("walk with GREENROOM_ORACLE_SEED={seed}"))
@@ -416,7 +416,7 @@ pub fn seeds(count: usize) -> impl Iterator<Item = u64> {
 /// Lets five users perform [`STEPS`] random actions while each observes over one transport. At the end
 /// compares each observer's state with a fresh fetch. Calls `disturb` before each step, and once more with
 /// `None` after the last.
-pub async fn walk(server: &Server, seed: u64, mut disturb: impl AsyncFnMut(Option<usize>)) {
+pub(crate) async fn walk(server: &Server, seed: u64, mut disturb: impl AsyncFnMut(Option<usize>)) {
     let mut random = StdRng::seed_from_u64(seed);
     let users = server.crowd(5).await;
     let cut_off = || Transport::Stream { open: None, cursor: String::new() };

@@ -15,12 +15,12 @@ use tokio::{
 };
 
 /// A PNG of one pixel.
-pub const PNG: &[u8] =
+pub(crate) const PNG: &[u8] =
     b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0\x1f\x15\xc4\x89\0\0\0\rIDATx\
     \x9cc\xf8\xcf\xc0\xf0\x1f\0\x05\0\x01\xff\x89\x99=\x1d\0\0\0\0IEND\xaeB`\x82";
 
 /// A running host.
-pub struct PictureHost {
+pub(crate) struct PictureHost {
     pub address: SocketAddr,
     answers: Rc<RefCell<HashMap<String, Vec<u8>>>>,
     asked: Rc<RefCell<Vec<String>>>,
@@ -29,12 +29,12 @@ pub struct PictureHost {
 
 impl PictureHost {
     /// Starts a host without pictures on a free port.
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::start_at(Ipv4Addr::LOCALHOST.into()).await
     }
 
     /// Starts a host without pictures on another address of this machine.
-    pub async fn start_at(ip: IpAddr) -> Self {
+    pub(crate) async fn start_at(ip: IpAddr) -> Self {
         let listener = TcpListener::bind((ip, 0)).await.unwrap();
         let host = Self {
             address: listener.local_addr().unwrap(),
@@ -52,22 +52,22 @@ impl PictureHost {
     }
 
     /// Returns the host's name as in `GREENROOM_PICTURE_HOSTS`.
-    pub fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         self.address.to_string()
     }
 
     /// Returns the absolute URL of a path.
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
     /// Answers a path with these bytes, valid HTTP or not.
-    pub fn sends(&self, path: &str, bytes: impl Into<Vec<u8>>) {
+    pub(crate) fn sends(&self, path: &str, bytes: impl Into<Vec<u8>>) {
         self.answers.borrow_mut().insert(path.to_owned(), bytes.into());
     }
 
     /// Serves a body of any content type at a path. Returns its URL.
-    pub fn has(&self, path: &str, kind: &str, body: &[u8]) -> String {
+    pub(crate) fn has(&self, path: &str, kind: &str, body: &[u8]) -> String {
         let head = format!(
             "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nSet-Cookie: a=b\r\n\
              Content-Disposition: attachment; filename=x.exe\r\n\r\n",
@@ -78,33 +78,33 @@ impl PictureHost {
     }
 
     /// Serves a picture at a path. Returns its URL.
-    pub fn draws(&self, path: &str) -> String {
+    pub(crate) fn draws(&self, path: &str) -> String {
         self.has(path, "image/png", PNG)
     }
 
     /// Redirects a path to `next`. Returns the path's URL.
-    pub fn leads(&self, path: &str, next: &str) -> String {
+    pub(crate) fn leads(&self, path: &str, next: &str) -> String {
         let answer = format!("HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: {next}\r\n\r\n");
         self.sends(path, answer);
         self.url(path)
     }
 
     /// Stops answering until `open` is called.
-    pub fn close(&self) {
+    pub(crate) fn close(&self) {
         self.gate.send_replace(false);
     }
 
-    pub fn open(&self) {
+    pub(crate) fn open(&self) {
         self.gate.send_replace(true);
     }
 
     /// Returns the heads of all requests so far.
-    pub fn heads(&self) -> Vec<String> {
+    pub(crate) fn heads(&self) -> Vec<String> {
         self.asked.borrow().clone()
     }
 
     /// Counts the requests for a path.
-    pub fn count(&self, path: &str) -> usize {
+    pub(crate) fn count(&self, path: &str) -> usize {
         let line = format!("GET {path} HTTP/1.1\r\n");
         self.asked.borrow().iter().filter(|head| head.starts_with(&line)).count()
     }
@@ -130,7 +130,7 @@ async fn serve(
 }
 
 /// Reads a request's head.
-pub async fn read_head(stream: &mut (impl AsyncRead + Unpin)) -> String {
+pub(crate) async fn read_head(stream: &mut (impl AsyncRead + Unpin)) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         match stream.read_u8().await {

@@ -12,16 +12,16 @@ use tokio::{
 
 use super::{DEADLINE, User};
 
-pub const TEXT: u8 = 0x1;
-pub const BINARY: u8 = 0x2;
-pub const CLOSE: u8 = 0x8;
-pub const PING: u8 = 0x9;
-pub const PONG: u8 = 0xA;
-pub const FIN: u8 = 0x80;
+pub(crate) const TEXT: u8 = 0x1;
+pub(crate) const BINARY: u8 = 0x2;
+pub(crate) const CLOSE: u8 = 0x8;
+pub(crate) const PING: u8 = 0x9;
+pub(crate) const PONG: u8 = 0xA;
+pub(crate) const FIN: u8 = 0x80;
 
 /// Encodes a frame with a declared length, which may differ from the payload's. The mask is zero, so that the
 /// payload is unchanged.
-pub fn declaring(first: u8, length: u64, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn declaring(first: u8, length: u64, payload: &[u8]) -> Vec<u8> {
     let mut frame = vec![first];
     match length {
         0..126 => frame.push(0x80 | length as u8),
@@ -40,16 +40,16 @@ pub fn declaring(first: u8, length: u64, payload: &[u8]) -> Vec<u8> {
 }
 
 /// Encodes a frame with the correct length.
-pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     declaring(first, payload.len() as u64, payload)
 }
 
 /// A connection after its handshake.
-pub struct RawSocket(pub TcpStream);
+pub(crate) struct RawSocket(pub TcpStream);
 
 impl RawSocket {
     /// Opens a socket with extra header lines and a receive buffer of `buffer` bytes.
-    pub async fn connect(address: SocketAddr, headers: &str, buffer: usize) -> Self {
+    pub(crate) async fn connect(address: SocketAddr, headers: &str, buffer: usize) -> Self {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         socket.set_recv_buffer_size(buffer).unwrap();
         socket.connect(&SockAddr::from(address)).unwrap();
@@ -70,32 +70,32 @@ impl RawSocket {
     }
 
     /// Opens a socket as a user with a token.
-    pub async fn open(user: &User, buffer: usize) -> Self {
+    pub(crate) async fn open(user: &User, buffer: usize) -> Self {
         let token = &user.headers.iter().find(|(name, _)| name == "Authorization").unwrap().1;
         Self::connect(user.address, &format!("Authorization: {token}\r\n"), buffer).await
     }
 
     /// Opens a socket as a user with a token, and receives the `hello`.
-    pub async fn started(user: &User) -> Self {
+    pub(crate) async fn started(user: &User) -> Self {
         let mut socket = Self::open(user, 65_536).await;
         assert_eq!(socket.next().await.1["type"], "hello");
         socket
     }
 
-    pub async fn writes(&mut self, bytes: &[u8]) {
+    pub(crate) async fn writes(&mut self, bytes: &[u8]) {
         self.0.write_all(bytes).await.unwrap();
     }
 
-    pub async fn declares(&mut self, first: u8, length: u64, payload: &[u8]) {
+    pub(crate) async fn declares(&mut self, first: u8, length: u64, payload: &[u8]) {
         self.writes(&declaring(first, length, payload)).await;
     }
 
-    pub async fn sends(&mut self, first: u8, payload: &[u8]) {
+    pub(crate) async fn sends(&mut self, first: u8, payload: &[u8]) {
         self.writes(&frame(first, payload)).await;
     }
 
     /// Returns the next frame: its opcode, and its JSON or close code.
-    pub async fn next(&mut self) -> (u8, Value) {
+    pub(crate) async fn next(&mut self) -> (u8, Value) {
         let (opcode, payload) = self.receives().await;
         let value = match opcode {
             CLOSE => json!(u16::from_be_bytes([payload[0], payload[1]])),
@@ -106,7 +106,7 @@ impl RawSocket {
     }
 
     /// Returns the next frame unparsed: its opcode and its payload.
-    pub async fn receives(&mut self) -> (u8, Vec<u8>) {
+    pub(crate) async fn receives(&mut self) -> (u8, Vec<u8>) {
         timeout(DEADLINE, self.read()).await.expect("something arrives in time")
     }
 
@@ -123,12 +123,12 @@ impl RawSocket {
         (first & 0x0f, payload)
     }
 
-    pub async fn is_closed_with(&mut self, code: u16) {
+    pub(crate) async fn is_closed_with(&mut self, code: u16) {
         assert_eq!(self.next().await, (CLOSE, json!(code)));
     }
 
     /// Waits for the end of the connection, without another byte.
-    pub async fn receives_no_more(&mut self) {
+    pub(crate) async fn receives_no_more(&mut self) {
         let mut rest = Vec::new();
         let _ = timeout(DEADLINE, self.0.read_to_end(&mut rest)).await.expect("it ends in time");
         assert!(rest.is_empty(), "{rest:?}");

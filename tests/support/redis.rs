@@ -7,10 +7,10 @@ use std::{
 };
 
 /// Shared by all tests that do not disturb it. Nodes with different databases use different channels.
-pub static SHARED: LazyLock<Redis> = LazyLock::new(Redis::start);
+pub(crate) static SHARED: LazyLock<Redis> = LazyLock::new(Redis::start);
 
 /// A running Redis. It ends however the process ends: `redis.sh` waits for the end of its standard input.
-pub struct Redis {
+pub(crate) struct Redis {
     /// Path of its Unix socket.
     pub socket: String,
     keeper: Child,
@@ -19,7 +19,7 @@ pub struct Redis {
 }
 
 impl Redis {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/redis.sh");
         let mut keeper = Command::new(script);
         let mut keeper = keeper.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("a shell");
@@ -31,12 +31,12 @@ impl Redis {
         Self { socket: line.trim().to_owned(), keeper, input, output }
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("redis+unix://{}", self.socket)
     }
 
     /// Sends `redis.sh` a command and waits until it is done.
-    pub fn command(&mut self, command: &str) {
+    pub(crate) fn command(&mut self, command: &str) {
         writeln!(self.input.as_mut().unwrap(), "{command}").unwrap();
         let mut answer = String::new();
         self.output.read_line(&mut answer).unwrap();

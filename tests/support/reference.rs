@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::Reply;
 
 /// Validates a response; panics if the description does not cover it.
-pub fn check_answer(method: &str, path: &str, reply: &Reply) {
+pub(crate) fn check_answer(method: &str, path: &str, reply: &Reply) {
     // The metrics listener is not part of the API.
     if !reply.headers.contains_key("x-request-id") {
         return;
@@ -42,19 +42,23 @@ pub fn check_answer(method: &str, path: &str, reply: &Reply) {
 }
 
 /// Validates a server frame, or an event of another transport; panics if it is not described.
-pub fn check_frame(frame: &Value) {
+pub(crate) fn check_frame(frame: &Value) {
     let document = openapi::asyncapi();
     let problem = described(document, FROM_SERVER, frame).err();
     assert_eq!(problem, None, "{frame}");
 }
 
 /// The channels of server frames.
-pub const FROM_SERVER: &[&str] = &["events", "answers"];
+pub(crate) const FROM_SERVER: &[&str] = &["events", "answers"];
 /// The channels of client frames.
-pub const FROM_CLIENT: &[&str] = &["commands"];
+pub(crate) const FROM_CLIENT: &[&str] = &["commands"];
 
 /// Returns the name of the described message that a frame matches.
-pub fn described<'a>(document: &'a Value, channels: &[&str], frame: &Value) -> Result<&'a str, String> {
+pub(crate) fn described<'a>(
+    document: &'a Value,
+    channels: &[&str],
+    frame: &Value,
+) -> Result<&'a str, String> {
     let mut problems = Vec::new();
     let messages = channels.iter().map(|name| document["channels"][name]["messages"].as_object().unwrap());
     for message in messages.flat_map(|messages| messages.values()) {
@@ -105,13 +109,13 @@ fn resolved<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
 const ANNOTATIONS: [&str; 6] = ["description", "example", "examples", "default", "title", "discriminator"];
 
 /// Placeholder in an example for omitted values.
-pub const MORE: &str = "...";
+pub(crate) const MORE: &str = "...";
 
 /// Number of elements checked in a list: the elements of long lists are alike.
 const FEW: usize = 5;
 
 /// Validates a value against a schema, and rejects unknown fields. Returns where it differs.
-pub fn check(document: &Value, schema: &Value, value: &Value) -> Result<(), String> {
+pub(crate) fn check(document: &Value, schema: &Value, value: &Value) -> Result<(), String> {
     let schema = resolved(document, schema);
     let Some(keywords) = schema.as_object() else { return Err(format!("no schema: {schema}")) };
     for (keyword, rule) in keywords {

@@ -7,11 +7,11 @@ use serde_json::Value;
 use super::{DEADLINE, Server, User};
 
 /// Number of messages that [`fills_a_segment`] posts.
-pub const MEMOS: usize = 30;
+pub(crate) const MEMOS: usize = 30;
 
 /// Posts enough messages, `memo 0` and so on, for a segment of the search index. Waits until they are
 /// indexed.
-pub async fn fills_a_segment(server: &Server, user: &User, chat: i64) {
+pub(crate) async fn fills_a_segment(server: &Server, user: &User, chat: i64) {
     let first = user.posts(chat, &memo(0)).await;
     for number in 1..MEMOS {
         user.posts(chat, &memo(number)).await;
@@ -24,7 +24,7 @@ fn memo(number: usize) -> String {
 }
 
 /// Waits until the index covers more than a message. Returns the highest indexed id.
-pub async fn indexed_beyond(server: &Server, message: &Value) -> i64 {
+pub(crate) async fn indexed_beyond(server: &Server, message: &Value) -> i64 {
     let waiting = async {
         loop {
             let indexed = server.readers().query_one(indexed_up_to).await.unwrap();

@@ -43,7 +43,7 @@ static HASH: LazyLock<String> = LazyLock::new(|| passwords::hash(PASSWORD));
 
 /// A running server: one node, or, with `GREENROOM_TEST_NODES=2`, two nodes with one database and one Redis.
 /// New users are assigned to the nodes in turn.
-pub struct Server {
+pub(crate) struct Server {
     /// Address of the first node.
     pub address: SocketAddr,
     state: Data<AppState>,
@@ -54,34 +54,34 @@ pub struct Server {
 }
 
 impl Server {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::start_with(|_| {}).await
     }
 
     /// Starts a server with changed settings.
-    pub async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
+    pub(crate) async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
         Self::start_on(Database::new(), change).await
     }
 
     /// Starts a server on this database, which may be that of an earlier server.
-    pub async fn start_on(database: Database, change: impl FnOnce(&mut Config)) -> Self {
+    pub(crate) async fn start_on(database: Database, change: impl FnOnce(&mut Config)) -> Self {
         let mut server = Self::start_at(database.url(), change).await;
         server.keep(database);
         server
     }
 
     /// Gives the server its database, which is removed with it.
-    pub fn keep(&mut self, database: Database) {
+    pub(crate) fn keep(&mut self, database: Database) {
         self.database = Some(database);
     }
 
     /// Starts another server on the same database. The first server keeps the database.
-    pub async fn beside(&self) -> Self {
+    pub(crate) async fn beside(&self) -> Self {
         Self::start_at(self.database_url(), |_| {}).await
     }
 
     /// Starts a server on the database at this URL.
-    pub async fn start_at(database_url: String, change: impl FnOnce(&mut Config)) -> Self {
+    pub(crate) async fn start_at(database_url: String, change: impl FnOnce(&mut Config)) -> Self {
         let mut config = config(&database_url);
         change(&mut config);
         if nodes() > 1 {
@@ -91,7 +91,7 @@ impl Server {
     }
 
     /// Starts nodes on one database, each with its own settings.
-    pub async fn start_nodes(database_url: String, configs: Vec<Config>) -> Self {
+    pub(crate) async fn start_nodes(database_url: String, configs: Vec<Config>) -> Self {
         let mut nodes = Vec::new();
         for config in configs {
             nodes.push(Node::start(config).await);
@@ -107,7 +107,7 @@ impl Server {
     }
 
     /// Shuts the server down and returns its database.
-    pub fn stop(mut self) -> Database {
+    pub(crate) fn stop(mut self) -> Database {
         self.end();
         let database = self.database.take().expect("it has its database until it ends");
         drop(self);
@@ -126,17 +126,17 @@ impl Server {
     }
 
     /// Starts a server with a metrics listener.
-    pub async fn watched() -> Self {
+    pub(crate) async fn watched() -> Self {
         Self::start_with(|config| config.metrics_bind = Some(([127, 0, 0, 1], 0).into())).await
     }
 
     /// Returns the address of each node's metrics listener.
-    pub fn metrics_addresses(&self) -> Vec<SocketAddr> {
+    pub(crate) fn metrics_addresses(&self) -> Vec<SocketAddr> {
         self.nodes.iter().map(|node| node.metrics.expect("the node is watched")).collect()
     }
 
     /// Sends a request to the metrics listener of every node.
-    pub async fn asks_for_metrics(&self, method: &str, path: &str) -> Vec<Reply> {
+    pub(crate) async fn asks_for_metrics(&self, method: &str, path: &str) -> Vec<Reply> {
         let mut replies = Vec::new();
         for address in self.metrics_addresses() {
             let prometheus = self.anonymous().asking(address);
@@ -147,7 +147,7 @@ impl Server {
 
     /// Returns the value of a metric, summed over the nodes; `None` if no node has it. `name`: name and
     /// labels as they are written.
-    pub async fn series(&self, name: &str) -> Option<f64> {
+    pub(crate) async fn series(&self, name: &str) -> Option<f64> {
         let value = |text: &str| {
             text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
         };
@@ -160,37 +160,37 @@ impl Server {
         sum
     }
 
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
     /// Counts a user's subscribers: sockets, event streams and long polls.
-    pub fn listeners_of(&self, user: &User) -> usize {
+    pub(crate) fn listeners_of(&self, user: &User) -> usize {
         let user = UserId(user.id);
         self.nodes.iter().map(|node| node.state.hub.sockets_of(user).len()).sum()
     }
 
     /// Returns whether a node's bus is degraded.
-    pub fn is_degraded(&self, node: usize) -> bool {
+    pub(crate) fn is_degraded(&self, node: usize) -> bool {
         self.nodes[node].state.bus.is_degraded()
     }
 
     /// Counts the open sockets of all nodes.
-    pub fn sockets(&self) -> usize {
+    pub(crate) fn sockets(&self) -> usize {
         self.nodes.iter().map(|node| node.state.hub.count()).sum()
     }
 
-    pub fn database_url(&self) -> String {
+    pub(crate) fn database_url(&self) -> String {
         self.database_url.clone()
     }
 
     /// Creates a user, who authenticates with a token.
-    pub async fn user(&self, name: &str) -> User {
+    pub(crate) async fn user(&self, name: &str) -> User {
         self.person(name, false).await
     }
 
     /// Creates several users in order: `let [ann, bob] = server.users(["ann", "bob"]).await`.
-    pub async fn users<const N: usize>(&self, names: [&str; N]) -> [User; N] {
+    pub(crate) async fn users<const N: usize>(&self, names: [&str; N]) -> [User; N] {
         let mut people = Vec::new();
         for name in names {
             people.push(self.user(name).await);
@@ -199,7 +199,7 @@ impl Server {
     }
 
     /// Creates `count` users, named by number.
-    pub async fn crowd(&self, count: usize) -> Vec<User> {
+    pub(crate) async fn crowd(&self, count: usize) -> Vec<User> {
         let mut people = Vec::new();
         for number in 0..count {
             people.push(self.user(&format!("user{number:03}")).await);
@@ -208,7 +208,7 @@ impl Server {
     }
 
     /// Creates a staff user, who may manage users.
-    pub async fn staff(&self, name: &str) -> User {
+    pub(crate) async fn staff(&self, name: &str) -> User {
         self.person(name, true).await
     }
 
@@ -235,7 +235,7 @@ impl Server {
     }
 
     /// Returns a client without credentials.
-    pub fn anonymous(&self) -> User {
+    pub(crate) fn anonymous(&self) -> User {
         let client = Client::builder().timeout(DEADLINE).disable_redirects().finish();
         let turn = self.clients.fetch_add(1, Ordering::Relaxed);
         let address = self.nodes[turn % self.nodes.len()].address;
@@ -243,7 +243,7 @@ impl Server {
     }
 
     /// Signs a user in with the password; the user then authenticates with the session cookie.
-    pub async fn signed_in(&self, name: &str) -> User {
+    pub(crate) async fn signed_in(&self, name: &str) -> User {
         let nobody = self.anonymous();
         let reply =
             nobody.send("POST", "/login/", Some(json!({"username": name, "password": PASSWORD}))).await;
@@ -256,42 +256,42 @@ impl Server {
 /// Access to the server's inside, for what no client can see or do.
 impl Server {
     /// Returns the first node's read pool.
-    pub fn readers(&self) -> &ReadPool {
+    pub(crate) fn readers(&self) -> &ReadPool {
         &self.state.readers
     }
 
     /// Returns the first node's writer.
-    pub fn writer(&self) -> &WriterHandle {
+    pub(crate) fn writer(&self) -> &WriterHandle {
         &self.state.writer
     }
 
     /// Returns the first node's storage policy.
-    pub fn rules(&self) -> &StoragePolicy {
+    pub(crate) fn rules(&self) -> &StoragePolicy {
         &self.state.rules
     }
 
     /// Checks the database's derived data, as `greenroom check` does.
-    pub async fn checks_database(&self) -> check::Report {
+    pub(crate) async fn checks_database(&self) -> check::Report {
         self.state.readers.query(check::check).await.unwrap()
     }
 
     /// Counts the running chat actors of the first node.
-    pub fn active_chats(&self) -> usize {
+    pub(crate) fn active_chats(&self) -> usize {
         self.state.directory.active()
     }
 
     /// Counts the commands in flight on the first node.
-    pub fn commands_under_way(&self) -> usize {
+    pub(crate) fn commands_under_way(&self) -> usize {
         self.state.directory.under_way()
     }
 
     /// Starts the purge of deleted chats.
-    pub fn purges(&self) {
+    pub(crate) fn purges(&self) {
         self.state.purge.notify_one();
     }
 
     /// Verifies a password that no user has, which takes a place in the hashing queue.
-    pub async fn hashes(&self) {
+    pub(crate) async fn hashes(&self) {
         self.state.passwords.verify("another".to_owned(), None).await.unwrap();
     }
 }
@@ -303,7 +303,7 @@ impl Drop for Server {
 }
 
 /// Returns the default settings with a free port, independent of the environment.
-pub fn config(database_url: &str) -> Config {
+pub(crate) fn config(database_url: &str) -> Config {
     let command = Config::augment_args(Command::new("serve")).mut_args(|arg| arg.env(None));
     let args = ["serve", "--bind", "127.0.0.1:0", "--workers", "1", "--database-url", database_url];
     Config::from_arg_matches(&command.get_matches_from(args)).unwrap()

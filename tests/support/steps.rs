@@ -32,7 +32,7 @@ unsafe extern "C" fn opened(
 }
 
 /// Makes the connections that this thread opens from now on count their steps.
-pub fn count_steps() {
+pub(crate) fn count_steps() {
     static ONCE: Once = Once::new();
     // SAFETY: the entry point has the signature that SQLite calls it with, and lives as long as the process.
     ONCE.call_once(|| unsafe { assert_eq!(ffi::sqlite3_auto_extension(Some(opened)), ffi::SQLITE_OK) });
@@ -40,6 +40,6 @@ pub fn count_steps() {
 }
 
 /// Returns the number of steps so far.
-pub fn steps() -> u64 {
+pub(crate) fn steps() -> u64 {
     STEPS.get()
 }

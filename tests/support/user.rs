@@ -13,7 +13,7 @@ use super::{DEADLINE, Listener, Reply, Server, reference};
 
 /// A user, or a client without credentials, that sends requests to one node.
 #[derive(Clone)]
-pub struct User {
+pub(crate) struct User {
     pub id: i64,
     pub name: String,
     pub address: SocketAddr,
@@ -25,31 +25,37 @@ pub struct User {
 
 impl User {
     /// Returns the same user as a client of another server.
-    pub fn at(&self, server: &Server) -> Self {
+    pub(crate) fn at(&self, server: &Server) -> Self {
         Self { address: server.address, ..self.clone() }
     }
 
     /// Returns the same user as a client of another listener, such as the metrics'.
-    pub fn asking(&self, address: SocketAddr) -> Self {
+    pub(crate) fn asking(&self, address: SocketAddr) -> Self {
         Self { address, is_elsewhere: true, ..self.clone() }
     }
 
     /// Returns the same user with a header added or replaced.
-    pub fn with(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
         self.headers.retain(|(other, _)| !other.eq_ignore_ascii_case(name));
         self.headers.push((name.to_owned(), value.to_owned()));
         self
     }
 
     /// Sends a JSON request to any path of the server.
-    pub async fn send(&self, method: &str, path: &str, body: Option<Value>) -> Reply {
+    pub(crate) async fn send(&self, method: &str, path: &str, body: Option<Value>) -> Reply {
         let bytes = body.map(|body| serde_json::to_vec(&body).unwrap());
         let kind = bytes.as_ref().map(|_| "application/json");
         self.send_raw(method, path, kind, bytes.unwrap_or_default()).await
     }
 
     /// Sends a request with any bytes and content type.
-    pub async fn send_raw(&self, method: &str, path: &str, kind: Option<&str>, body: Vec<u8>) -> Reply {
+    pub(crate) async fn send_raw(
+        &self,
+        method: &str,
+        path: &str,
+        kind: Option<&str>,
+        body: Vec<u8>,
+    ) -> Reply {
         let asked = Method::from_bytes(method.as_bytes()).unwrap();
         let mut request = self.client.request(asked, format!("http://{}{path}", self.address));
         for (name, value) in &self.headers {
@@ -71,7 +77,7 @@ impl User {
 
     /// Sends a request and resets the connection after `turns` yields to the runtime, without reading the
     /// response.
-    pub async fn hangs_up_on(&self, method: &str, path: &str, body: &Value, turns: usize) {
+    pub(crate) async fn hangs_up_on(&self, method: &str, path: &str, body: &Value, turns: usize) {
         let body = body.to_string();
         let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\n", self.address);
         for (name, value) in &self.headers {
@@ -89,114 +95,114 @@ impl User {
     }
 
     /// Sends a request below the API's base.
-    pub async fn call(&self, method: &str, path: &str, body: Option<Value>) -> Reply {
+    pub(crate) async fn call(&self, method: &str, path: &str, body: Option<Value>) -> Reply {
         self.send(method, &format!("/messages/api/{path}"), body).await
     }
 
-    pub async fn get(&self, path: &str) -> Reply {
+    pub(crate) async fn get(&self, path: &str) -> Reply {
         self.call("GET", path, None).await
     }
 
-    pub async fn post(&self, path: &str, body: Value) -> Reply {
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Reply {
         self.call("POST", path, Some(body)).await
     }
 
-    pub async fn patch(&self, path: &str, body: Value) -> Reply {
+    pub(crate) async fn patch(&self, path: &str, body: Value) -> Reply {
         self.call("PATCH", path, Some(body)).await
     }
 
-    pub async fn put(&self, path: &str, body: Value) -> Reply {
+    pub(crate) async fn put(&self, path: &str, body: Value) -> Reply {
         self.call("PUT", path, Some(body)).await
     }
 
-    pub async fn delete(&self, path: &str) -> Reply {
+    pub(crate) async fn delete(&self, path: &str) -> Reply {
         self.call("DELETE", path, None).await
     }
 
     /// Follows a page's `next` or `previous`.
-    pub async fn follows(&self, link: &Value) -> Reply {
+    pub(crate) async fn follows(&self, link: &Value) -> Reply {
         let link = link.as_str().expect("there is a link");
         let path = link.strip_prefix(&format!("http://{}", self.address)).expect("the link leads here");
         self.send("GET", path, None).await.expect(200)
     }
 
     /// Opens the direct message chat with another user.
-    pub async fn dm(&self, other: &User) -> i64 {
+    pub(crate) async fn dm(&self, other: &User) -> i64 {
         self.post("chats/", json!({"chat_type": "dm", "member_ids": [other.id]})).await.id()
     }
 
     /// Creates a group with other users.
-    pub async fn group(&self, title: &str, others: &[&User]) -> i64 {
+    pub(crate) async fn group(&self, title: &str, others: &[&User]) -> i64 {
         let ids: Vec<i64> = others.iter().map(|user| user.id).collect();
         let body = json!({"chat_type": "group", "title": title, "member_ids": ids});
         self.post("chats/", body).await.expect(201).id()
     }
 
     /// Posts a message and returns it.
-    pub async fn posts(&self, chat: impl Display, text: &str) -> Value {
+    pub(crate) async fn posts(&self, chat: impl Display, text: &str) -> Value {
         self.post(&format!("chats/{chat}/messages/"), json!({"content": text})).await.expect(201).json
     }
 
     /// Edits a message and returns it.
-    pub async fn edits(&self, message: &Value, text: &str) -> Value {
+    pub(crate) async fn edits(&self, message: &Value, text: &str) -> Value {
         let path = format!("messages/{}/", message["id"]);
         self.patch(&path, json!({"content": text})).await.expect(200).json
     }
 
-    pub async fn deletes(&self, message: &Value) {
+    pub(crate) async fn deletes(&self, message: &Value) {
         self.delete(&format!("messages/{}/", message["id"])).await.expect(204);
     }
 
     /// Returns the chat as this user sees it.
-    pub async fn sees(&self, chat: impl Display) -> Value {
+    pub(crate) async fn sees(&self, chat: impl Display) -> Value {
         self.get(&format!("chats/{chat}/")).await.expect(200).json
     }
 
     /// Returns the texts of the newest messages, oldest first.
-    pub async fn reads(&self, chat: impl Display) -> Vec<String> {
+    pub(crate) async fn reads(&self, chat: impl Display) -> Vec<String> {
         let page = self.get(&format!("chats/{chat}/messages/?page_size=100")).await.expect(200);
         let text = |message: &Value| message["content"].as_str().unwrap().to_owned();
         page.results().iter().rev().map(text).collect()
     }
 
-    pub async fn marks_as_read(&self, chat: impl Display) -> i64 {
+    pub(crate) async fn marks_as_read(&self, chat: impl Display) -> i64 {
         let reply = self.post(&format!("chats/{chat}/mark-as-read/"), json!({})).await.expect(200);
         reply.json["marked_count"].as_i64().unwrap()
     }
 
     /// Marks messages as read up to and including `message`. Returns how many were marked.
-    pub async fn marks_as_read_to(&self, chat: impl Display, message: &Value) -> i64 {
+    pub(crate) async fn marks_as_read_to(&self, chat: impl Display, message: &Value) -> i64 {
         let body = json!({"message_id": message["id"]});
         let reply = self.post(&format!("chats/{chat}/mark-as-read/"), body).await.expect(200);
         reply.json["marked_count"].as_i64().unwrap()
     }
 
     /// Adds users to a group. Returns how many of them were new.
-    pub async fn adds(&self, chat: impl Display, others: &[&User]) -> i64 {
+    pub(crate) async fn adds(&self, chat: impl Display, others: &[&User]) -> i64 {
         let ids: Vec<i64> = others.iter().map(|user| user.id).collect();
         let reply = self.post(&format!("chats/{chat}/members/add/"), json!({"user_ids": ids})).await;
         reply.expect(200).json["added_count"].as_i64().unwrap()
     }
 
     /// Removes a user from a group; a user may remove itself.
-    pub async fn removes(&self, chat: impl Display, other: &User) {
+    pub(crate) async fn removes(&self, chat: impl Display, other: &User) {
         self.delete(&format!("chats/{chat}/members/{}/remove/", other.id)).await.expect(204);
     }
 
     /// Creates a public room.
-    pub async fn room(&self, title: &str) -> i64 {
+    pub(crate) async fn room(&self, title: &str) -> i64 {
         let body = json!({"chat_type": "room", "title": title});
         self.post("chats/", body).await.expect(201).id()
     }
 
     /// Joins a public room and returns it.
-    pub async fn joins(&self, room: i64) -> Value {
+    pub(crate) async fn joins(&self, room: i64) -> Value {
         self.post(&format!("chats/{room}/join/"), json!({})).await.expect(200).json
     }
 
     /// Opens a socket with `?resume=1`, sends the known heads, and receives the missed events up to the
     /// `ack`.
-    pub async fn resumes(&self, known: Value) -> (Listener, Vec<Value>, Value) {
+    pub(crate) async fn resumes(&self, known: Value) -> (Listener, Vec<Value>, Value) {
         let mut listener = self.connects_with("?resume=1").await.unwrap();
         listener.hello = listener.receives("hello").await;
         let (missed, ack) = listener.catches_up(known).await;
@@ -204,19 +210,19 @@ impl User {
     }
 
     /// Opens a socket and receives its `hello`.
-    pub async fn listens(&self) -> Listener {
+    pub(crate) async fn listens(&self) -> Listener {
         let mut listener = self.connects().await.expect("the socket opens");
         listener.hello = listener.receives("hello").await;
         listener
     }
 
     /// Opens a socket. Returns the status if the handshake is rejected.
-    pub async fn connects(&self) -> Result<Listener, StatusCode> {
+    pub(crate) async fn connects(&self) -> Result<Listener, StatusCode> {
         self.connects_with("").await
     }
 
     /// Opens a socket with a query. Returns the status if the handshake is rejected.
-    pub async fn connects_with(&self, query: &str) -> Result<Listener, StatusCode> {
+    pub(crate) async fn connects_with(&self, query: &str) -> Result<Listener, StatusCode> {
         let client =
             Client::builder().timeout(DEADLINE).max_http_version(awc::http::Version::HTTP_11).finish();
         let mut request = client.ws(format!("http://{}/messages/ws/{query}", self.address));

@@ -10,7 +10,7 @@ const ZWJ: char = '\u{200D}';
 
 /// Returns whether a text contains invisible or reordering characters: Unicode's default-ignorable ones and
 /// annotations. Whole emoji are allowed, and joiners where they change how letters are written.
-pub fn hides_something(text: &str) -> bool {
+pub(super) fn hides_something(text: &str) -> bool {
     if !text.chars().any(is_hidden) {
         return false;
     }
@@ -29,7 +29,7 @@ pub fn hides_something(text: &str) -> bool {
 }
 
 /// Returns whether a text contains a visible character.
-pub fn shows_something(text: &str) -> bool {
+pub(super) fn shows_something(text: &str) -> bool {
     let categories = CodePointMapData::<GeneralCategory>::new();
     text.chars().any(|c| {
         use GeneralCategory::{

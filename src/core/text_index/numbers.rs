@@ -2,7 +2,7 @@
 //! bytes follow.
 
 /// Appends a number.
-pub fn push_number(bytes: &mut Vec<u8>, mut number: u64) {
+pub(super) fn push_number(bytes: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         bytes.push(number as u8 | 0x80);
         number >>= 7;
@@ -11,7 +11,7 @@ pub fn push_number(bytes: &mut Vec<u8>, mut number: u64) {
 }
 
 /// Reads a number from the front and advances past it; `None` where there is no complete one.
-pub fn take_number(bytes: &mut &[u8]) -> Option<u64> {
+pub(super) fn take_number(bytes: &mut &[u8]) -> Option<u64> {
     let (mut number, mut shift) = (0, 0);
     loop {
         let (byte, rest) = bytes.split_first()?;

@@ -36,19 +36,19 @@ pub(crate) struct Post<'a> {
 
 impl<'a> Post<'a> {
     /// Returns the post of a command; `None` for any other kind of command.
-    pub fn of(command: &'a Command) -> Option<Self> {
+    pub(super) fn of(command: &'a Command) -> Option<Self> {
         let Action::PostMessage { sender, body, client_id } = &command.action else { return None };
         Some(Self { chat: command.chat, sender, body, client_id: client_id.as_ref() })
     }
 
     /// Returns the sender with the chat and the client id.
-    pub fn poster(&self) -> Poster<'a> {
+    pub(super) fn poster(&self) -> Poster<'a> {
         let client_id = self.client_id.map(ClientId::as_str);
         Poster { chat: self.chat, user: self.sender.id, client_id }
     }
 
     /// Builds the message at the chat's next position, as the chat's next change.
-    pub fn take_place(&self, rules: &StoragePolicy, chat: &mut Chat) -> NewMessage {
+    pub(super) fn take_place(&self, rules: &StoragePolicy, chat: &mut Chat) -> NewMessage {
         take_number(chat);
         chat.last_pos += 1;
         chat.last_live_pos = chat.last_pos;

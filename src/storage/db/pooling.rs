@@ -17,7 +17,7 @@ use diesel::{
 };
 
 /// The error for a pooler without sessions.
-pub const NO_SESSIONS: &str = "a connection pooler in front of it keeps no sessions, which Greenroom needs: set \
+pub(crate) const NO_SESSIONS: &str = "a connection pooler in front of it keeps no sessions, which Greenroom needs: set \
      pool_mode = session in PgBouncer for this database, or connect to PostgreSQL itself";
 
 /// Number of comparisons of two connections: a busy pooler may return the same session twice by chance.
@@ -31,7 +31,7 @@ static CHECKED_URLS: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
 /// Returns whether a new connection to `url` has a session of its own. Changes no session state, and checks
 /// each URL once.
-pub fn keeps_sessions(conn: &mut PgConnection, url: &str) -> bool {
+pub(crate) fn keeps_sessions(conn: &mut PgConnection, url: &str) -> bool {
     let checked = || CHECKED_URLS.lock().unwrap_or_else(PoisonError::into_inner);
     if checked().contains(url) {
         return true;

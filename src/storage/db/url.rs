@@ -45,7 +45,7 @@ impl DatabaseUrl {
     /// Fails where the SQLite file does not exist. Opening would create it.
     pub fn expect_exists(&self) -> Result<(), OpenError> {
         match self {
-            Self::Sqlite(path) if !std::path::Path::new(path).exists() => {
+            Self::Sqlite(path) if !Path::new(path).exists() => {
                 Err(OpenError::new(path, "there is no such file"))
             }
             _ => Ok(()),

@@ -5,14 +5,14 @@ use std::ops::Range;
 use crate::storage::{AnyConn, StorageError, db::sql::sql};
 
 /// Returns the pending changes of messages in a range of ids.
-pub fn of(conn: &mut AnyConn, ids: Range<i64>) -> Result<Vec<i64>, StorageError> {
+pub(super) fn of(conn: &mut AnyConn, ids: Range<i64>) -> Result<Vec<i64>, StorageError> {
     let rows =
         sql!("SELECT id FROM search_changes WHERE message_id >= ? AND message_id < ?", ids.start, ids.end);
     Ok(rows.rows::<i64>(conn)?)
 }
 
 /// Returns messages in a range of ids that were edited, and may contain words that their segment lacks.
-pub fn edited(conn: &mut AnyConn, ids: Range<i64>) -> Result<Vec<i64>, StorageError> {
+pub(super) fn edited(conn: &mut AnyConn, ids: Range<i64>) -> Result<Vec<i64>, StorageError> {
     let rows = sql!(
         "SELECT DISTINCT message_id FROM search_changes WHERE message_id >= ? AND message_id < ? AND is_edit",
         ids.start,
@@ -22,7 +22,7 @@ pub fn edited(conn: &mut AnyConn, ids: Range<i64>) -> Result<Vec<i64>, StorageEr
 }
 
 /// Deletes pending changes.
-pub fn delete(conn: &mut AnyConn, changes: &[i64]) -> Result<(), StorageError> {
+pub(super) fn delete(conn: &mut AnyConn, changes: &[i64]) -> Result<(), StorageError> {
     sql!("DELETE FROM search_changes WHERE id IN ?", changes).run(conn)?;
     Ok(())
 }
@@ -32,7 +32,7 @@ const COUNTED: i64 = 10_000;
 
 /// The segment with the most pending changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Changed {
+pub(super) struct Changed {
     /// The last message id of the segment.
     pub last_id: i64,
     /// The number of pending changes of this segment, and of all segments.
@@ -41,7 +41,7 @@ pub struct Changed {
 }
 
 /// Returns the segment with the most pending changes.
-pub fn most(conn: &mut AnyConn) -> Result<Option<Changed>, StorageError> {
+pub(super) fn most(conn: &mut AnyConn) -> Result<Option<Changed>, StorageError> {
     let rows = sql!(
         "SELECT last_id, count(*) FROM ( \
             SELECT (SELECT min(s.last_id) FROM search_segments s WHERE s.last_id >= c.message_id) AS last_id \

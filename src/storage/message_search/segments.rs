@@ -10,7 +10,7 @@ use crate::storage::{
 row! {
     /// The row of a segment.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-    pub struct SegmentRow from search_segments s {
+    pub(crate) struct SegmentRow from search_segments s {
         id: i64,
         /// The first and last message id that the segment covers.
         first_id: i64,
@@ -21,7 +21,7 @@ row! {
 }
 
 /// The slot with the postings by chat.
-pub const CHATS: i64 = -1;
+pub(super) const CHATS: i64 = -1;
 
 /// Returns the last message id of all segments; 0 where there are none.
 pub fn last_id(conn: &mut AnyConn) -> Result<i64, StorageError> {
@@ -30,13 +30,13 @@ pub fn last_id(conn: &mut AnyConn) -> Result<i64, StorageError> {
 }
 
 /// Returns the last message id of the segment before an id; 0 where there is none.
-pub fn last_before(conn: &mut AnyConn, id: i64) -> Result<i64, StorageError> {
+pub(super) fn last_before(conn: &mut AnyConn, id: i64) -> Result<i64, StorageError> {
     let last = sql!("SELECT coalesce(max(last_id), 0) FROM search_segments WHERE last_id < ?", id);
     Ok(last.one::<i64>(conn)?)
 }
 
 /// Returns the segments that overlap a range of ids, the newest first.
-pub fn with_messages(conn: &mut AnyConn, ids: Range<i64>) -> Result<Vec<SegmentRow>, StorageError> {
+pub(super) fn with_messages(conn: &mut AnyConn, ids: Range<i64>) -> Result<Vec<SegmentRow>, StorageError> {
     let rows = sql!(
         "SELECT {} FROM search_segments s WHERE s.last_id >= ? AND s.first_id < ? ORDER BY s.last_id DESC",
         ids.start,
@@ -46,7 +46,7 @@ pub fn with_messages(conn: &mut AnyConn, ids: Range<i64>) -> Result<Vec<SegmentR
 }
 
 /// Returns the postings of some segments in some slots, by segment and slot.
-pub fn postings(
+pub(super) fn postings(
     conn: &mut AnyConn,
     segments: &[i64],
     slots: &[i64],
@@ -71,7 +71,7 @@ pub fn postings(
 }
 
 /// Inserts postings of a segment.
-pub fn insert_postings(
+pub(super) fn insert_postings(
     conn: &mut AnyConn,
     segment: i64,
     slots: &[(i64, Vec<u8>)],
@@ -96,12 +96,12 @@ pub fn insert_postings(
 }
 
 /// Returns the number of stored slots of a segment.
-pub fn count_postings(conn: &mut AnyConn, segment: i64) -> Result<i64, StorageError> {
+pub(super) fn count_postings(conn: &mut AnyConn, segment: i64) -> Result<i64, StorageError> {
     Ok(sql!("SELECT count(*) FROM search_postings WHERE segment = ?", segment).one::<i64>(conn)?)
 }
 
 /// Deletes up to `most` slots of a segment. Returns whether there may be more.
-pub fn delete_postings(conn: &mut AnyConn, segment: i64, most: i64) -> Result<bool, StorageError> {
+pub(super) fn delete_postings(conn: &mut AnyConn, segment: i64, most: i64) -> Result<bool, StorageError> {
     let deleted = sql!(
         "DELETE FROM search_postings WHERE segment = ? AND slot IN \
          (SELECT slot FROM search_postings WHERE segment = ? LIMIT ?)",
@@ -126,7 +126,7 @@ pub fn orphaned_segments(conn: &mut AnyConn) -> Result<Vec<i64>, StorageError> {
 }
 
 /// Inserts the row of a segment, which publishes it.
-pub fn insert(conn: &mut AnyConn, row: SegmentRow) -> Result<(), StorageError> {
+pub(super) fn insert(conn: &mut AnyConn, row: SegmentRow) -> Result<(), StorageError> {
     sql!(
         "INSERT INTO search_segments (id, first_id, last_id, size) VALUES (?, ?, ?, ?)",
         row.id,
@@ -139,13 +139,13 @@ pub fn insert(conn: &mut AnyConn, row: SegmentRow) -> Result<(), StorageError> {
 }
 
 /// Returns how many of these segments exist.
-pub fn count(conn: &mut AnyConn, segments: &[i64]) -> Result<usize, StorageError> {
+pub(super) fn count(conn: &mut AnyConn, segments: &[i64]) -> Result<usize, StorageError> {
     let count = sql!("SELECT count(*) FROM search_segments WHERE id IN ?", segments).one::<i64>(conn)?;
     Ok(count as usize)
 }
 
 /// Deletes the rows of segments; their postings stay.
-pub fn delete(conn: &mut AnyConn, segments: &[i64]) -> Result<(), StorageError> {
+pub(super) fn delete(conn: &mut AnyConn, segments: &[i64]) -> Result<(), StorageError> {
     sql!("DELETE FROM search_segments WHERE id IN ?", segments).run(conn)?;
     Ok(())
 }

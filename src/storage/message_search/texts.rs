@@ -8,10 +8,10 @@ use crate::{
 };
 
 /// The id of a message, its chat and its text.
-pub type Text = (i64, i64, String);
+pub(super) type Text = (i64, i64, String);
 
 /// Returns the first texts in a range of ids, in ascending order. The text of a deleted message is empty.
-pub fn first(conn: &mut AnyConn, ids: Range<i64>, limit: i64) -> Result<Vec<Text>, StorageError> {
+pub(super) fn first(conn: &mut AnyConn, ids: Range<i64>, limit: i64) -> Result<Vec<Text>, StorageError> {
     let rows = sql!(
         "SELECT i.id, i.chat_id, m.content FROM message_ids i \
          JOIN messages m ON m.chat_id = i.chat_id AND m.pos = i.pos \
@@ -24,7 +24,7 @@ pub fn first(conn: &mut AnyConn, ids: Range<i64>, limit: i64) -> Result<Vec<Text
 }
 
 /// Returns texts by id, the newest first.
-pub fn with_ids(conn: &mut AnyConn, ids: &[i64]) -> Result<Vec<Text>, StorageError> {
+pub(super) fn with_ids(conn: &mut AnyConn, ids: &[i64]) -> Result<Vec<Text>, StorageError> {
     let rows = sql!(
         "SELECT i.id, i.chat_id, m.content FROM message_ids i \
          JOIN messages m ON m.chat_id = i.chat_id AND m.pos = i.pos WHERE i.id IN ? ORDER BY i.id DESC",
@@ -34,7 +34,11 @@ pub fn with_ids(conn: &mut AnyConn, ids: &[i64]) -> Result<Vec<Text>, StorageErr
 }
 
 /// Returns the lowest of the `count` newest ids in a range; `None` where there are none.
-pub fn first_of_newest(conn: &mut AnyConn, ids: Range<i64>, count: i64) -> Result<Option<i64>, StorageError> {
+pub(super) fn first_of_newest(
+    conn: &mut AnyConn,
+    ids: Range<i64>,
+    count: i64,
+) -> Result<Option<i64>, StorageError> {
     let row = sql!(
         "SELECT min(id) FROM (SELECT id FROM message_ids WHERE id >= ? AND id < ? ORDER BY id DESC LIMIT ?) AS newest",
         ids.start,
@@ -45,7 +49,7 @@ pub fn first_of_newest(conn: &mut AnyConn, ids: Range<i64>, count: i64) -> Resul
 }
 
 /// Returns the newest texts in a range of ids among the chats of a user, the newest first.
-pub fn newest_of_user(
+pub(super) fn newest_of_user(
     conn: &mut AnyConn,
     user: UserId,
     ids: Range<i64>,
@@ -66,7 +70,7 @@ pub fn newest_of_user(
 }
 
 /// Returns the newest texts in a range of positions of a chat, the newest first.
-pub fn newest_of_chat(
+pub(super) fn newest_of_chat(
     conn: &mut AnyConn,
     chat: ChatId,
     places: RangeInclusive<Pos>,

@@ -23,7 +23,7 @@ const MAX_NAMED: i64 = 1_000;
 /// Returns the sorted ids of the user's chats in whose title or members' names every word is found. The
 /// user's own name would match all of them. So it counts only in a chat without other members, whose title it
 /// is. The database searches for the longest word; the others are checked in its results.
-pub fn with_every_word(
+pub(crate) fn with_every_word(
     conn: &mut AnyConn,
     user: UserId,
     words: &[&str],

@@ -1,7 +1,7 @@
 //! User search limited to people with whom the caller shares a chat. It starts from the caller's chats, so
 //! that its cost depends on their members and not on the number of users.
 
-use super::user_search::{FoundUser, FoundRow, MAX_FOUND};
+use super::user_search::{FoundRow, FoundUser, MAX_FOUND};
 use crate::{
     core::{
         model::{UserId, text::fold},

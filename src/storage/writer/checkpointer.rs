@@ -64,7 +64,7 @@ pub(super) struct Commits {
 }
 
 impl Checkpointer {
-    pub fn start(url: &DatabaseUrl) -> Result<Self, OpenError> {
+    pub(super) fn start(url: &DatabaseUrl) -> Result<Self, OpenError> {
         let mut conn = url.open(Access::Write)?;
         let shared = Arc::<Shared>::default();
         let for_thread = shared.clone();
@@ -75,7 +75,7 @@ impl Checkpointer {
     }
 
     /// Returns the handle with which the writer reports its commits.
-    pub fn commits(&self) -> Option<Commits> {
+    pub(super) fn commits(&self) -> Option<Commits> {
         let thread = self.thread.as_ref()?.thread().clone();
         Some(Commits { shared: self.shared.clone(), thread })
     }
@@ -93,7 +93,7 @@ impl Drop for Checkpointer {
 
 impl Commits {
     /// Reports a commit. Copies the last pages if the thread left them to the writer.
-    pub fn note(&self, conn: &mut AnyConn) {
+    pub(super) fn note(&self, conn: &mut AnyConn) {
         if !self.shared.has_written.swap(true, Ordering::Release) {
             self.thread.unpark();
         }

@@ -40,7 +40,7 @@ pub(super) type JobOutcome = Option<Done>;
 
 impl Job {
     /// Returns the chat that the job writes to. `None` for a task.
-    pub fn chat(&self) -> Option<ChatId> {
+    pub(super) fn chat(&self) -> Option<ChatId> {
         match &self.work {
             Work::Command { command, .. } => Some(command.chat),
             Work::Task(_) => None,
@@ -48,19 +48,19 @@ impl Job {
     }
 
     /// Returns the command if it may be batched with others in one transaction (see [`can_share`]).
-    pub fn sharing(&self) -> Option<&Command> {
+    pub(super) fn sharing(&self) -> Option<&Command> {
         match &self.work {
             Work::Command { command, .. } if can_share(command) => Some(command),
             _ => None,
         }
     }
 
-    pub fn has_expired(&self, now: Instant) -> bool {
+    pub(super) fn has_expired(&self, now: Instant) -> bool {
         self.expires.is_some_and(|expires| expires <= now)
     }
 
     /// Delivers the result to the job's callback. Called only once the result is durable.
-    pub fn complete(self, result: Result<JobOutcome, StorageError>) {
+    pub(super) fn complete(self, result: Result<JobOutcome, StorageError>) {
         match (self.work, result) {
             (Work::Task(task), result) => task.complete(result.map(drop)),
             (Work::Command { complete, .. }, Ok(done)) => complete(done.ok_or(Refusal::Internal)),

@@ -28,12 +28,12 @@ pub(super) struct JobMeter {
 }
 
 impl JobMeter {
-    pub fn new(state: Arc<WriterState>, meter: Option<Arc<StorageMeter>>) -> Self {
+    pub(super) fn new(state: Arc<WriterState>, meter: Option<Arc<StorageMeter>>) -> Self {
         Self { state, meter, kinds: HashMap::new() }
     }
 
     /// Records the duration of an attempt, whatever its result.
-    pub fn took(&mut self, kind: &'static str, chat: Option<ChatId>, time: Duration) {
+    pub(super) fn took(&mut self, kind: &'static str, chat: Option<ChatId>, time: Duration) {
         if let Some(meter) = &self.meter {
             let seconds = self.kinds.entry(kind).or_insert_with(|| meter.job.with_label_values(&[kind]));
             seconds.observe(time.as_secs_f64());
@@ -47,7 +47,7 @@ impl JobMeter {
     }
 
     /// Records the durations of jobs that were attempted together, and of locking their chats.
-    pub fn took_together(&mut self, jobs: &[Job], times: &Times) {
+    pub(super) fn took_together(&mut self, jobs: &[Job], times: &Times) {
         self.took(LOCKING, None, times.locking);
         for (job, time) in jobs.iter().zip(&times.each) {
             if let Some(time) = *time {

@@ -86,7 +86,7 @@ enum NextJob {
 
 impl JobQueue {
     /// Creates a queue for this many workers. A single worker has the database for itself.
-    pub fn new(workers: usize) -> Self {
+    pub(super) fn new(workers: usize) -> Self {
         let waiting = QueuedJobs {
             is_single_worker: workers == 1,
             max_slow: workers.saturating_sub(1).max(1),
@@ -104,7 +104,7 @@ impl JobQueue {
     }
 
     /// Adds a job after its principal's other jobs. Returns a rejected job, with the reason.
-    pub fn push(&self, job: Job) -> Option<(Job, Refusal)> {
+    pub(super) fn push(&self, job: Job) -> Option<(Job, Refusal)> {
         let mut waiting = self.waiting();
         if let Some(refusal) = waiting.refusal(job.principal) {
             return Some((job, refusal));
@@ -117,7 +117,7 @@ impl JobQueue {
 
     /// Takes the next jobs for a worker; blocks until there are some. `None` once the queue is closed and
     /// empty.
-    pub fn take(&self) -> Option<Group> {
+    pub(super) fn take(&self) -> Option<Group> {
         let mut waiting = self.waiting();
         loop {
             if let Some(group) = waiting.next_group() {
@@ -135,7 +135,7 @@ impl JobQueue {
 
     /// Releases the chats of a finished group. Requeues its `contested` jobs, whose chats other processes
     /// have locked. Their retry waits for the locks.
-    pub fn done(&self, group: Group, contested: Vec<Job>) {
+    pub(super) fn done(&self, group: Group, contested: Vec<Job>) {
         let mut waiting = self.waiting();
         waiting.done(group, contested);
         match waiting.is_closed {
@@ -145,12 +145,12 @@ impl JobQueue {
     }
 
     /// Returns whether the lock of a chat timed out within the last [`STUCK`].
-    pub fn is_stuck(&self, chat: ChatId) -> bool {
+    pub(super) fn is_stuck(&self, chat: ChatId) -> bool {
         self.waiting().stuck.get(&chat).is_some_and(|until| Instant::now() < *until)
     }
 
     /// Records that the lock of a chat timed out.
-    pub fn note_stuck(&self, chat: ChatId) {
+    pub(super) fn note_stuck(&self, chat: ChatId) {
         let now = Instant::now();
         let stuck = &mut self.waiting().stuck;
         stuck.retain(|_, until| now < *until);
@@ -158,7 +158,7 @@ impl JobQueue {
     }
 
     /// Closes the queue: rejects new jobs. The queued ones are still done.
-    pub fn close(&self) {
+    pub(super) fn close(&self) {
         self.waiting().is_closed = true;
         self.wakeup.notify_all();
     }

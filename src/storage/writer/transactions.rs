@@ -74,7 +74,7 @@ enum Recovery {
 }
 
 impl WriteConnection {
-    pub fn open(
+    pub(super) fn open(
         url: &DatabaseUrl,
         state: Arc<WriterState>,
         meter: Option<Arc<StorageMeter>>,
@@ -89,7 +89,7 @@ impl WriteConnection {
 
     /// Warns if the database's error messages are not in English: some errors are recognized by their text
     /// only.
-    pub fn warn_if_errors_localized(&mut self) {
+    pub(super) fn warn_if_errors_localized(&mut self) {
         if !session::has_english_errors(&mut self.conn).unwrap_or(true) {
             tracing::warn!(
                 "error messages of the database are not in English, so some temporary errors will be \
@@ -101,7 +101,7 @@ impl WriteConnection {
     /// Runs jobs in one transaction. If that fails, each job is tried alone, so that only the failing job is
     /// lost. `asked`: whether to wait for chats that others have locked, or to skip them. A job that cannot
     /// be batched waits for its locks in any case, once.
-    pub fn run_jobs(&mut self, rules: &StoragePolicy, jobs: &mut [Job], asked: LockedRows) -> Results {
+    pub(super) fn run_jobs(&mut self, rules: &StoragePolicy, jobs: &mut [Job], asked: LockedRows) -> Results {
         let shares = jobs.iter().any(|job| job.sharing().is_some());
         let mut contested = if shares { asked } else { LockedRows::SkipLocked };
         let mut tries = TRIES;

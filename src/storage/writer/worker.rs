@@ -25,7 +25,7 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    pub fn new(
+    pub(super) fn new(
         connection: WriteConnection,
         rules: StoragePolicy,
         queue: Arc<JobQueue>,
@@ -37,7 +37,7 @@ impl Worker {
     }
 
     /// Runs until the queue is closed and empty.
-    pub fn work(mut self) {
+    pub(super) fn work(mut self) {
         while let Some(mut group) = self.queue.take() {
             if let Some(meter) = &self.meter {
                 meter.queued.sub(group.jobs.len() as i64);

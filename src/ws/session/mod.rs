@@ -50,13 +50,13 @@ fn frame_rate(per_second: u32) -> Rate {
 }
 
 /// The user who opens a socket, and the client's address.
-pub struct Opener {
+pub(super) struct Opener {
     pub caller: Arc<Caller>,
     pub from: IpAddr,
 }
 
 /// The actor of one socket.
-pub struct Session {
+pub(super) struct Session {
     pub(super) state: Data<AppState>,
     pub(super) caller: Arc<Caller>,
     /// The client's address.
@@ -81,7 +81,7 @@ pub struct Session {
 }
 
 impl Session {
-    pub fn new(
+    pub(super) fn new(
         state: Data<AppState>,
         opener: Opener,
         place: ConnectionSlot,

@@ -36,7 +36,7 @@ const LAST_ROUND: usize = 32;
 
 impl Resume {
     /// Renders the `ack`, sent after all missed events.
-    pub fn ack(&self, heads: &Heads, unread: &BTreeMap<ChatId, i64>) -> ByteString {
+    pub(crate) fn ack(&self, heads: &Heads, unread: &BTreeMap<ChatId, i64>) -> ByteString {
         ack_frame(self.id.as_deref(), CaughtUp { heads, unread })
     }
 }

@@ -12,7 +12,7 @@ use super::world::World;
 
 /// How the cost of an action may grow.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Bound {
+pub(crate) enum Bound {
     Flat,
     /// In proportion to data that the caller owns or that is small; the text names it.
     Grows(&'static str),
@@ -21,7 +21,7 @@ pub enum Bound {
 }
 
 /// An operation of the storage.
-pub struct Action {
+pub(crate) struct Action {
     pub name: &'static str,
     pub access: Access,
     pub bound: Bound,
@@ -29,7 +29,7 @@ pub struct Action {
 }
 
 /// Returns all actions.
-pub fn all() -> Vec<Action> {
+pub(crate) fn all() -> Vec<Action> {
     reads::all().into_iter().chain(writes::all()).collect()
 }
 

@@ -33,7 +33,7 @@ use crate::world::*;
 
 const PAGE: i64 = 50;
 
-pub fn all() -> Vec<Action> {
+pub(super) fn all() -> Vec<Action> {
     let mut all = of_chats();
     all.extend(of_messages());
     all.extend(of_members());

@@ -35,7 +35,7 @@ use greenroom::{
 use super::{Action, rules, rules_of_contacts, writes};
 use crate::world::*;
 
-pub fn all() -> Vec<Action> {
+pub(super) fn all() -> Vec<Action> {
     let mut all = of_messages();
     all.extend(of_chats());
     all.extend(of_members());
