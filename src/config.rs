@@ -1,7 +1,7 @@
 //! Settings: from a flag, else an environment variable, else a default. Keep `docs/CONFIG.md` in sync.
 
 // The fields' docs are also the text of `--help`, which would show the brackets around URLs.
-#![allow(rustdoc::bare_urls)]
+#![allow(rustdoc::bare_urls, reason = "the docs are help texts too")]
 
 use std::{
     net::{IpAddr, SocketAddr},

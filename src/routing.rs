@@ -34,7 +34,7 @@ pub(super) struct Address {
 
 macro_rules! methods {
     ($($name:ident $method:ident),*) => {
-        $(pub fn $name<F, Args>(self, handler: F) -> Self
+        $(pub(crate) fn $name<F, Args>(self, handler: F) -> Self
         where
             F: Handler<Args>,
             Args: FromRequest + 'static,

@@ -33,7 +33,7 @@ pub(super) struct Log {
 enum Entry {
     Line(Vec<u8>),
     /// Dropped by the thread once all earlier entries are written.
-    Mark(#[allow(dead_code)] SyncSender<()>),
+    Mark(#[allow(dead_code, reason = "only its drop matters")] SyncSender<()>),
 }
 
 impl Log {

@@ -36,7 +36,7 @@ fn apply(inbound: &Inbound, from: NodeId, message: BusMessage) {
     match message {
         BusMessage::Event(event) => inbound.directory.apply_remote_event(event),
         BusMessage::Typing { chat, user, is_typing } => {
-            inbound.directory.apply_remote_typing(chat, user, is_typing)
+            inbound.directory.apply_remote_typing(chat, user, is_typing);
         }
         BusMessage::Marked { chat, moved } => inbound.directory.apply_remote_marker(chat, moved),
         BusMessage::Invalidate(user) => {
@@ -48,10 +48,10 @@ fn apply(inbound: &Inbound, from: NodeId, message: BusMessage) {
             });
         }
         BusMessage::SignInFailed { address, account } => {
-            inbound.login_throttle.count_remote(address, account)
+            inbound.login_throttle.count_remote(address, account);
         }
         BusMessage::ForPartners { user, frame } => {
-            inbound.presence.note(PresenceChange::ProfileChanged(user, frame.into()))
+            inbound.presence.note(PresenceChange::ProfileChanged(user, frame.into()));
         }
         BusMessage::Presence(message) => inbound.presence.note(PresenceChange::RemotePresence(from, message)),
         BusMessage::Lost => inbound.bus.request_reconcile(),

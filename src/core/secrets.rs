@@ -11,6 +11,7 @@ pub fn draw() -> String {
 /// Returns random bytes from the operating system. Panics if it provides none.
 pub fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
+    #[expect(clippy::disallowed_methods, reason = "the one place that draws random bytes")]
     getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
     bytes
 }

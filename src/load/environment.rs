@@ -186,7 +186,7 @@ async fn clean_up(storage: &Storage, folder: Option<&DatabaseFolder>) -> Result<
     };
     let mut storage = storage.clone();
     storage.progress = progress_bar("Cleaning up", steps);
-    let cleaned = in_background(&storage, |storage| storage.clean_up()).await;
+    let cleaned = in_background(&storage, Storage::clean_up).await;
     storage.progress.finish_and_clear();
     cleaned.map_err(|error| format!("could not remove all users and chats of the run: {error}").into())
 }

@@ -44,7 +44,7 @@ pub fn check(request: &HttpRequest, config: &Config) -> Result<(), ApiError> {
         None => None,
     };
     // An absolute URL in the request line has a host too.
-    let asked = request.uri().authority().map(|authority| authority.as_str());
+    let asked = request.uri().authority().map(actix_http::uri::Authority::as_str);
     let read = |host| name(host).ok_or_else(|| refused(NO_HOST));
     let (sent, asked) = (sent.map(read).transpose()?, asked.map(read).transpose()?);
     let said = forwarded::host_by_proxy(request, config);

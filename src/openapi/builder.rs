@@ -18,7 +18,7 @@ pub(crate) struct Reference {
 impl Reference {
     /// Adds a path below the API's base, which requires authentication.
     pub(crate) fn api(&mut self, tag: &'static str, path: &str) -> Address<'_> {
-        self.signed_in(tag, &format!("{}/{path}", BASE))
+        self.signed_in(tag, &format!("{BASE}/{path}"))
     }
 
     pub(crate) fn signed_in(&mut self, tag: &'static str, path: &str) -> Address<'_> {

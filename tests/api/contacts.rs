@@ -170,7 +170,7 @@ async fn twenty_acquaintances_are_found_at_most() {
 /// Returns the status and body of an answer, without what differs between requests.
 async fn answer(user: &User, method: &str, path: &str, body: Option<Value>) -> (u16, Vec<u8>) {
     let reply = user.send(method, path, body).await;
-    (reply.status, reply.body.to_vec())
+    (reply.status, reply.body.clone())
 }
 
 #[actix_web::test]

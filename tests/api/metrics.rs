@@ -211,7 +211,7 @@ async fn the_format_is_prometheus_and_the_address_answers_nothing_else() {
             match words.as_slice() {
                 ["#", "HELP", name, help] if !help.is_empty() => assert!(described.insert(*name), "{line}"),
                 ["#", "TYPE", name, "counter" | "gauge" | "histogram"] => {
-                    assert!(typed.insert(*name), "{line}")
+                    assert!(typed.insert(*name), "{line}");
                 }
                 [series, value] if !series.starts_with('#') => {
                     assert!(value.parse::<f64>().is_ok(), "{line}");

@@ -188,7 +188,7 @@ async fn emoji_of_every_kind_are_taken_also_in_the_path() {
 /// Returns all emoji of Unicode's list for general interchange.
 fn all_emoji() -> Vec<&'static str> {
     let with_skin_tones = emojis::iter().flat_map(|emoji| match emoji.skin_tones() {
-        Some(tones) => tones.map(|tone| tone.as_str()).collect::<Vec<_>>(),
+        Some(tones) => tones.map(emojis::Emoji::as_str).collect::<Vec<_>>(),
         None => vec![emoji.as_str()],
     });
     with_skin_tones.collect()

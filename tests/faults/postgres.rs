@@ -105,7 +105,7 @@ async fn write(
             match reply.expect("there is an answer to everything") {
                 (200 | 201, message) => break message["id"].as_i64().unwrap(),
                 (status, answer) => {
-                    assert_eq!((status, &answer), (503, &json!({"error": "Service unavailable"})))
+                    assert_eq!((status, &answer), (503, &json!({"error": "Service unavailable"})));
                 }
             }
         };

@@ -282,7 +282,7 @@ async fn a_server_that_was_paused_lets_nobody_in_whose_credential_ended_meanwhil
         match socket.next().await.unwrap().unwrap() {
             awc::ws::Frame::Close(reason) => break assert_eq!(u16::from(reason.unwrap().code), 4401),
             awc::ws::Frame::Text(text) => {
-                assert!(!text.windows(7).any(|part| part == b"for bob"), "{text:?}")
+                assert!(!text.windows(7).any(|part| part == b"for bob"), "{text:?}");
             }
             _ => {}
         }

@@ -6,7 +6,7 @@
 
 mod actions;
 #[path = "../support/database.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "the other suites use the rest")]
 mod database;
 mod meter;
 mod statements;

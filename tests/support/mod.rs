@@ -1,7 +1,7 @@
 //! Fixtures of the tests, which read as users' actions. Each test has its own server on a free port with its
 //! own database. Users are HTTP clients. Sockets wait for events, not for time to pass.
 
-#![allow(dead_code, unused_imports)]
+#![allow(dead_code, unused_imports, reason = "each suite uses a part of it")]
 
 pub(crate) mod awkward;
 pub(crate) mod database;

@@ -21,6 +21,7 @@ pub const DAY: i64 = 24 * 60 * 60 * SECOND;
 
 impl Timestamp {
     /// Returns the current time of the system clock. The clock may jump, so nothing may be ordered by it.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
     pub fn now() -> Self {
         Self(Utc::now().timestamp_micros())
     }

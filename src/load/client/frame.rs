@@ -167,7 +167,7 @@ mod tests {
                     frames.push(match frame {
                         ServerFrame::Text(text) => String::from_utf8_lossy(text).into_owned(),
                         other => format!("{other:?}"),
-                    })
+                    });
                 })
                 .unwrap();
         }

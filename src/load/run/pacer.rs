@@ -102,6 +102,7 @@ impl Release {
             }
             let next = self.start + (due as f64 * self.interval) as Moment;
             let sleep = next.saturating_sub(now).clamp(BATCH_WINDOW, MAX_SLEEP);
+            #[expect(clippy::disallowed_methods, reason = "a thread of its own")]
             thread::sleep(Duration::from_nanos(sleep));
         }
     }

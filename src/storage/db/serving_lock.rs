@@ -18,7 +18,7 @@ pub fn is_served(path: &str) -> bool {
 
 /// Exclusive lock on serving a database, held until it is dropped or the process ends.
 #[derive(Debug)]
-pub struct ServingLock(#[allow(dead_code)] Option<File>);
+pub struct ServingLock(#[allow(dead_code, reason = "only its drop matters")] Option<File>);
 
 impl ServingLock {
     /// Takes the lock for a SQLite file. PostgreSQL needs none, as several servers may share it.

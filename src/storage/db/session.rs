@@ -124,6 +124,10 @@ pub(crate) fn lock_schema(conn: &mut AnyConn, on_wait: &dyn Fn(String)) -> Resul
             on_wait(lock_holder(conn)?);
             has_waited = true;
         }
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "runs on a thread of its own, before anything is served"
+        )]
         std::thread::sleep(RETRY_INTERVAL);
     }
     Ok(())

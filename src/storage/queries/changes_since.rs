@@ -153,7 +153,7 @@ fn split_additions(
         let existing = events.iter_mut().find(|event| event.seq == seq);
         match (existing.map(|event| &mut event.change), change) {
             (Some(Change::MembersChanged(existing)), Change::MembersChanged(additions)) => {
-                existing.added.extend(additions.added)
+                existing.added.extend(additions.added);
             }
             (_, change) => events.push(Event { chat: chat.id, seq, change }),
         }

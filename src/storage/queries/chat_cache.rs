@@ -185,7 +185,7 @@ fn weight(snapshot: &ChatSnapshot) -> usize {
         512 + 2
             * (card.username.len()
                 + card.display_name.len()
-                + card.avatar_url.as_ref().map_or(0, |url| url.len()))
+                + card.avatar_url.as_ref().map_or(0, String::len))
     });
     let last = snapshot.last_message.iter().map(|message| {
         1024 + 2 * (message.content.len() + message.reactions.len()) + 16 * message.read_by.len()

@@ -219,6 +219,7 @@ impl WriteConnection {
             {
                 return Some(known);
             }
+            #[expect(clippy::disallowed_methods, reason = "the worker's own thread")]
             std::thread::sleep(IN_DOUBT_POLL);
         }
         None

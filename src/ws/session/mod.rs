@@ -121,7 +121,7 @@ impl Actor for Session {
 
     fn started(&mut self, ctx: &mut Context) {
         self.state.hub.add(self.socket.clone());
-        ctx.run_interval(PING_EVERY, |session, ctx| session.ping(ctx));
+        ctx.run_interval(PING_EVERY, Session::ping);
         self.watch_expiry(ctx);
         let only = self.filter.borrow().only.clone();
         let start = start(self.state.clone(), self.socket.clone(), only);
