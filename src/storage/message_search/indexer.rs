@@ -78,9 +78,9 @@ impl Indexer {
         let read = self.reading.read_batch(conn, settled + 1, MAX_SEGMENT)?;
         self.changes.extend(pending_changes::of(conn, began..self.reading.last_id + 1)?);
         Ok(match read {
-            Read::All if !self.reading.has_enough() => Progress::End,
-            Read::Some => Progress::More,
-            Read::All | Read::Full => {
+            BatchRead::All if !self.reading.has_enough() => Progress::End,
+            BatchRead::Some => Progress::More,
+            BatchRead::All | BatchRead::Full => {
                 let changes = std::mem::take(&mut self.changes);
                 Progress::Full(std::mem::take(&mut self.reading).finish(
                     Some(self.after),
@@ -92,7 +92,7 @@ impl Indexer {
     }
 }
 
-enum Read {
+enum BatchRead {
     All,
     Some,
     /// The next message does not fit.
@@ -101,7 +101,7 @@ enum Read {
 
 impl Reading {
     /// Reads the next messages below `end`.
-    fn read_batch(&mut self, conn: &mut AnyConn, end: i64, full: Extent) -> Result<Read, StorageError> {
+    fn read_batch(&mut self, conn: &mut AnyConn, end: i64, full: Extent) -> Result<BatchRead, StorageError> {
         let texts = texts::first(conn, self.last_id + 1..end, BATCH)?;
         let is_all = texts.len() < BATCH as usize;
         for (id, chat, content) in texts {
@@ -110,12 +110,12 @@ impl Reading {
             }
             let position = (id - self.first_id) as usize;
             if position >= full.span || self.builder.size() >= full.size {
-                return Ok(Read::Full);
+                return Ok(BatchRead::Full);
             }
             self.builder.add(position, chat, &fold(&content));
             self.last_id = id;
         }
-        Ok(if is_all { Read::All } else { Read::Some })
+        Ok(if is_all { BatchRead::All } else { BatchRead::Some })
     }
 
     fn has_enough(&self) -> bool {
@@ -127,7 +127,7 @@ impl Reading {
     fn all(conn: &mut AnyConn, ids: Range<i64>) -> Result<Self, StorageError> {
         let mut reading = Self { first_id: ids.start, last_id: ids.start - 1, ..Self::default() };
         let any_size = Extent { size: usize::MAX, ..MAX_SEGMENT };
-        while let Read::Some = reading.read_batch(conn, ids.end, any_size)? {}
+        while let BatchRead::Some = reading.read_batch(conn, ids.end, any_size)? {}
         Ok(Self { last_id: ids.end - 1, ..reading })
     }
 
