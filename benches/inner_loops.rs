@@ -40,7 +40,7 @@ const PAGE: i64 = 50;
 
 struct Chat {
     conn: AnyConn,
-    rules: StoragePolicy,
+    policy: StoragePolicy,
     links: Links,
     id: ChatId,
     users: Vec<Arc<UserCard>>,
@@ -56,7 +56,7 @@ impl Chat {
             DatabaseUrl::parse(&format!("sqlite://{}", folder.path().join("bench.db").display())).unwrap();
         migrations::migrate(&url).unwrap();
         let mut conn = url.open(Access::Write).unwrap();
-        let rules = StoragePolicy {
+        let policy = StoragePolicy {
             receipts_max_members: 100,
             content_key: Vec::new(),
             restored_from: 0,
@@ -68,20 +68,20 @@ impl Chat {
             let ids: Vec<UserId> = (0..MEMBERS).map(|number| user(conn, number)).collect();
             let title = Title::parse("Hall").unwrap();
             let new = NewChat { kind: ChatKind::Group, title, creator: ids[0], members: ids.clone() };
-            let Made::New { snapshot, .. } = create_chat(conn, &rules, &new)? else { panic!("it is new") };
+            let Made::New { snapshot, .. } = create_chat(conn, &policy, &new)? else { panic!("it is new") };
             let id = snapshot.chat.id;
             let users: Vec<_> = users::active_cards(conn, &ids)?.into_iter().map(Arc::new).collect();
             let mut posted = None;
             for number in 0..MESSAGES {
-                posted = Some(post(conn, &rules, id, &users, number));
+                posted = Some(post(conn, &policy, id, &users, number));
             }
             for user in users.iter().step_by(2) {
-                apply(conn, &rules, &command(id, user.id, Action::MarkAsRead { up_to: None }))?;
+                apply(conn, &policy, &command(id, user.id, Action::MarkAsRead { up_to: None }))?;
             }
             Ok((id, users, posted.unwrap()))
         })
         .unwrap();
-        Self { conn, rules, links: Links::default(), id, users, posted, _folder: folder }
+        Self { conn, policy, links: Links::default(), id, users, posted, _folder: folder }
     }
 }
 
@@ -105,7 +105,7 @@ fn command(chat: ChatId, by: UserId, action: Action) -> Command {
 
 fn post(
     conn: &mut AnyConn,
-    rules: &StoragePolicy,
+    policy: &StoragePolicy,
     chat: ChatId,
     users: &[Arc<UserCard>],
     number: usize,
@@ -116,12 +116,12 @@ fn post(
             .unwrap();
     let by = sender.id;
     let posted =
-        apply(conn, rules, &command(chat, by, Action::PostMessage { sender, body, client_id: None }));
+        apply(conn, policy, &command(chat, by, Action::PostMessage { sender, body, client_id: None }));
     let event = posted.unwrap().event.unwrap();
     let Change::MessagePosted { message } = &event.change else { panic!("it was posted") };
     let emoji = Emoji::parse("👍").unwrap();
     let react = Action::React { message: message.id, emoji, intent: ReactIntent::Add };
-    apply(conn, rules, &command(chat, users[(number + 1) % users.len()].id, react)).unwrap();
+    apply(conn, policy, &command(chat, users[(number + 1) % users.len()].id, react)).unwrap();
     event
 }
 
@@ -136,13 +136,13 @@ fn rendering_an_event(bench: &mut Criterion) {
 
 /// Reads the newest messages with senders, reactions and readers, and renders them as JSON.
 fn a_page_of_50(bench: &mut Criterion) {
-    let Chat { mut conn, rules, links, id, users, .. } = Chat::make();
+    let Chat { mut conn, policy, links, id, users, .. } = Chat::make();
     bench.bench_function("a page of 50", |bench| {
         bench.iter(|| {
             let page = snapshot(&mut conn, |conn| {
                 let chat = membership::authorized(conn, id, users[0].id, Ability::TakePart)?.chat;
                 let mut page = messages::range(conn, id, chat.last_pos - PAGE + 1..=chat.last_pos)?;
-                let readers = members::readers(conn, &chat, rules.receipts_max_members)?;
+                let readers = members::readers(conn, &chat, policy.receipts_max_members)?;
                 page.iter_mut().for_each(|message| message.note_readers(&readers));
                 Ok(page)
             });
@@ -155,13 +155,13 @@ fn a_page_of_50(bench: &mut Criterion) {
 
 /// Reads the changes that a reconnecting client has missed: none, and the last 20.
 fn the_feeds_since(bench: &mut Criterion) {
-    let Chat { mut conn, rules, id, users, .. } = Chat::make();
+    let Chat { mut conn, policy, id, users, .. } = Chat::make();
     let (user, head) = (users[1].id, chats::find(&mut conn, id).unwrap().unwrap().seq);
     for missed in [0, 20] {
         bench.bench_function(&format!("the feed since {missed} changes ago"), |bench| {
             bench.iter(|| {
                 let since = snapshot(&mut conn, |conn| {
-                    changes_since::since(conn, &rules, user, id, Some(head - missed))
+                    changes_since::since(conn, &policy, user, id, Some(head - missed))
                 });
                 let Since::Changes { events, .. } = since.unwrap() else { panic!("they can be told") };
                 assert_eq!(events.is_empty(), missed == 0);

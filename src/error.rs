@@ -47,20 +47,28 @@ pub enum ApiError {
     UpgradeRequired,
 }
 
-/// `Retry-After` in seconds: if a queue was full, and if storage was unavailable.
-const BUSY_RETRY: u64 = 1;
-const AWAY_RETRY: u64 = 5;
+/// `Retry-After` if a queue was full, in seconds.
+const BUSY_RETRY_AFTER_SECONDS: u64 = 1;
+
+/// `Retry-After` if storage was unavailable, in seconds.
+const STORAGE_RETRY_AFTER_SECONDS: u64 = 5;
 
 /// Error for an invalid body or query.
 const INVALID: &str = "Invalid request";
+
+/// Error for an object that does not exist, or that the caller may not see.
 const NOT_FOUND: &str = "Not found.";
+
+/// Error for an action that the caller may not do.
 const FORBIDDEN: &str = "You do not have permission to perform this action.";
+
+/// Error for a caller without a valid credential.
 const UNAUTHENTICATED: &str = "Authentication credentials were not provided.";
 
 impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> Self {
         match refusal {
-            Refusal::Throttled => Self::Throttled { seconds: BUSY_RETRY },
+            Refusal::Throttled => Self::Throttled { seconds: BUSY_RETRY_AFTER_SECONDS },
             refusal => Self::Refused(refusal),
         }
     }
@@ -100,8 +108,8 @@ impl ApiError {
     pub fn retry_after(&self) -> Option<u64> {
         match self {
             Self::Throttled { seconds } => Some(*seconds),
-            Self::Refused(Refusal::Busy) => Some(BUSY_RETRY),
-            Self::Refused(Refusal::StorageAway) => Some(AWAY_RETRY),
+            Self::Refused(Refusal::Busy) => Some(BUSY_RETRY_AFTER_SECONDS),
+            Self::Refused(Refusal::StorageAway) => Some(STORAGE_RETRY_AFTER_SECONDS),
             _ => None,
         }
     }

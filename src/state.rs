@@ -28,7 +28,7 @@ use crate::{
 pub struct AppState {
     pub config: Config,
     pub links: Links,
-    pub rules: StoragePolicy,
+    pub policy: StoragePolicy,
     pub chat_cache: Arc<ChatCache>,
     pub readers: ReadPool,
     pub writer: WriterHandle,

@@ -22,7 +22,7 @@ const PAGE_SIZE: i64 = 100;
 pub async fn block(state: Data<AppState>, caller: Authenticated, user: Id<UserId>) -> HandlerResult {
     let (by, user) = (caller.id(), user.0);
     let blocked =
-        state.writer.run("block_user", move |conn, rules| blocking::block(conn, rules, by, user)).await?;
+        state.writer.run("block_user", move |conn, policy| blocking::block(conn, policy, by, user)).await?;
     Ok(HttpResponse::Ok().json(UserView::new(&blocked, &state.links)))
 }
 

@@ -29,10 +29,10 @@ use crate::{
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// Delay before a read is retried after storage was busy or unavailable.
-const RETRY_STORAGE_AFTER: Duration = Duration::from_secs(1);
+const STORAGE_RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// Reconnection delay that clients are given in the `retry` field, in milliseconds.
-const RETRY: u64 = 2_000;
+const RECONNECT_DELAY_MS: u64 = 2_000;
 
 /// `GET events/`
 pub async fn stream(state: Data<AppState>, caller: Authenticated, request: HttpRequest) -> HandlerResult {
@@ -88,7 +88,7 @@ impl EventStream {
         cursor.keep(&state.feed, user, known).await;
         let users_online = state.presence.partners_of(user).await?;
         let hello = frames::hello(user, HEARTBEAT.as_secs(), known, &users_online);
-        let mut text = format!("retry: {RETRY}\n");
+        let mut text = format!("retry: {RECONNECT_DELAY_MS}\n");
         write_event(&mut text, Some(&cursor), &hello);
         if is_lost {
             resync_all(&mut text, &cursor, known);
@@ -118,7 +118,7 @@ impl EventStream {
                 Err(Refusal::Busy | Refusal::StorageAway | Refusal::Throttled)
                     if !self.state.is_draining() =>
                 {
-                    sleep(RETRY_STORAGE_AFTER).await;
+                    sleep(STORAGE_RETRY_DELAY).await;
                     return Some(Bytes::from_static(b":\n\n"));
                 }
                 Err(refusal) => {

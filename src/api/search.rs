@@ -96,10 +96,10 @@ pub(super) async fn answer(
     request: &HttpRequest,
     question: SearchRequest,
 ) -> HandlerResult {
-    let (rules, user, asked) = (state.rules.clone(), caller.id(), question.page);
+    let (policy, user, asked) = (state.policy.clone(), caller.id(), question.page);
     // Highlighting can be slow for long texts and many words. So it runs on the read pool, not on a worker.
     let look = move |conn: &mut AnyConn| {
-        let found = pages::page(conn, &rules, user, &question)?;
+        let found = pages::page(conn, &policy, user, &question)?;
         let texts = found.messages.iter().map(|message| &message.content);
         let highlights: Vec<_> = texts.map(|text| question.words.highlights(text)).collect();
         Ok((found, highlights))

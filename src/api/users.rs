@@ -56,8 +56,8 @@ pub async fn search(state: Data<AppState>, caller: Authenticated, request: HttpR
     }
     let matching = query.matching()?;
     let user = caller.id();
-    let rules = state.rules.clone();
-    let find = move |conn: &mut AnyConn| match contact_policy::is_limited(conn, &rules, user)? {
+    let policy = state.policy.clone();
+    let find = move |conn: &mut AnyConn| match contact_policy::is_limited(conn, &policy, user)? {
         true => contact_search::search(conn, user, &wanted, matching),
         false => user_search::search(conn, user, &wanted, matching),
     };
@@ -88,9 +88,9 @@ pub async fn create(
 
 /// Finds a user that `by` may see. Returns 404 for all others.
 pub(super) async fn known(state: &AppState, by: UserId, user: UserId) -> Result<User, Refusal> {
-    let rules = state.rules.clone();
+    let policy = state.policy.clone();
     let find = move |conn: &mut AnyConn| {
-        contact_policy::expect_known(conn, &rules, by, user)?;
+        contact_policy::expect_known(conn, &policy, by, user)?;
         users::find(conn, user)
     };
     state.readers.query(find).await?.ok_or(Refusal::NotFound)

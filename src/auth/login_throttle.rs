@@ -20,11 +20,14 @@ use tokio::{
 use super::client_range::ClientRange;
 use crate::{core::model::Refusal, error::ApiError, rate_limit::KeyedMap};
 
+/// Length of the sliding window in which failed sign-ins count.
 const WINDOW: Duration = Duration::from_secs(60);
+
+/// Failed sign-ins of one account in the window after which further attempts are refused.
 const PER_ACCOUNT: usize = 5;
 
 /// Timeout for waiting on other sign-ins of the same account, address or network.
-const WAIT: Duration = Duration::from_secs(10);
+const TURN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Minimum number of records before a sweep.
 const FEW: usize = 10_000;
@@ -93,11 +96,12 @@ impl LoginThrottle {
         Arc::new(Self { per_address, at_once: at_once.max(1), recent })
     }
 
-    /// Waits for a turn to try the password. Fails if too many attempts have failed, or after [`WAIT`].
+    /// Waits for a turn to try the password. Fails if too many attempts have failed, or after
+    /// [`TURN_TIMEOUT`].
     pub async fn attempt(self: &Arc<Self>, address: IpAddr, account: &str) -> Result<Attempt, ApiError> {
         let account = crate::core::model::text::fold(account).chars().take(150).collect();
         let keys = keys(address, account);
-        timeout(WAIT, self.in_turn(keys)).await.unwrap_or(Err(Refusal::Busy.into()))
+        timeout(TURN_TIMEOUT, self.in_turn(keys)).await.unwrap_or(Err(Refusal::Busy.into()))
     }
 
     async fn in_turn(self: &Arc<Self>, keys: [Key; 3]) -> Result<Attempt, ApiError> {

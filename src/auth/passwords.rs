@@ -29,8 +29,10 @@ use crate::core::{
     secrets,
 };
 
-/// Minimum and maximum length of a password, in characters.
+/// Minimum length of a password, in characters.
 const MIN_CHARS: usize = 8;
+
+/// Maximum length of a password, in characters.
 const MAX_CHARS: usize = 128;
 
 /// Checks the length of a new password. [`NewPassword::hash`] checks its strength.
@@ -142,7 +144,7 @@ pub struct Hasher {
 const STEP: Duration = Duration::from_secs(1);
 
 /// Timeout for waiting in the hashing queue.
-const WAIT: Duration = Duration::from_secs(10);
+const QUEUE_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Hasher {
     /// Creates a hasher that hashes at most `at_once` passwords in parallel.
@@ -203,7 +205,7 @@ impl Hasher {
         queue: Arc<Semaphore>,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Refusal> {
-        let free = timeout(WAIT, queue.acquire_owned()).await;
+        let free = timeout(QUEUE_TIMEOUT, queue.acquire_owned()).await;
         let Ok(Ok(permit)) = free else { return Err(Refusal::Busy) };
         let (sender, result) = oneshot::channel();
         let thread = Builder::new().name("hasher".to_owned()).spawn(move || {

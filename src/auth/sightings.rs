@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Minimum interval between recorded uses of a credential, in microseconds.
-const EVERY: i64 = 10 * MINUTE;
+const MIN_INTERVAL: i64 = 10 * MINUTE;
 
 /// Maximum length of a stored user agent, in characters.
 const LONGEST_AGENT: usize = 200;
@@ -36,7 +36,7 @@ impl Sightings {
     /// Records a use of the caller's credential, unless the last recorded one is recent.
     pub fn note(&self, caller: &Caller, request: &HttpRequest, config: &Config) {
         let (now, last) = (Timestamp::now(), caller.seen_at.load(Ordering::Relaxed));
-        if now.0 - last < EVERY || caller.seen_at.swap(now.0, Ordering::Relaxed) != last {
+        if now.0 - last < MIN_INTERVAL || caller.seen_at.swap(now.0, Ordering::Relaxed) != last {
             return;
         }
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);

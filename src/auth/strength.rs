@@ -11,13 +11,17 @@ const ENOUGH_GUESSES: u64 = 100_000;
 /// A password of at least this many characters is accepted whatever it consists of.
 const LONG: usize = 64;
 
-/// Characters that are estimated together. If many of them may be substitutes for letters, as in `p4$$w0rd`,
-/// zxcvbn tries all combinations. Then more than `PIECE_IN_DISGUISE` characters take seconds.
+/// Characters that are estimated together.
 const PIECE: usize = 32;
+
+/// Characters that are estimated together if many of them may be substitutes for letters, as in `p4$$w0rd`.
+/// zxcvbn then tries all combinations, and more characters take seconds.
 const PIECE_IN_DISGUISE: usize = 12;
 
-/// Characters that may be substitutes for letters, and how many different ones are cheap to estimate.
+/// Characters that may be substitutes for letters.
 const DISGUISES: &str = "4@8({[<3691!|70$5+%2";
+
+/// How many different substitutes are cheap to estimate.
 const FEW_DISGUISES: usize = 4;
 
 /// Minimum number of letters and digits beside the names of the user.

@@ -24,14 +24,18 @@ use super::{Bus, BusChannels, BusMessage, NodeId, message::Envelope};
 const CHANNELS: i64 = 64;
 
 /// Most messages published in one pipeline.
-const AT_ONCE: usize = 256;
+const MAX_PIPELINE: usize = 256;
 
-/// Ping interval of an idle connection, and response timeout.
+/// Ping interval of an idle connection.
 const PING_EVERY: Duration = Duration::from_secs(2);
+
+/// Timeout of a response.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Reconnect backoff: doubles with each failed attempt.
+/// Backoff after the first failed attempt to connect. It doubles with each further one.
 const MIN_BACKOFF: Duration = Duration::from_millis(100);
+
+/// Longest backoff between two attempts to connect.
 const MAX_BACKOFF: Duration = Duration::from_secs(1);
 
 /// Address of Redis: one server, or several nodes of one Redis Cluster.
@@ -112,7 +116,7 @@ async fn serve(
 ) -> Result<(), RedisError> {
     let mut ping = interval(PING_EVERY);
     ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut batch = Vec::with_capacity(AT_ONCE);
+    let mut batch = Vec::with_capacity(MAX_PIPELINE);
     loop {
         if bus.has_lost.swap(false, Ordering::Relaxed) {
             batch.push(BusMessage::Lost);
@@ -122,7 +126,7 @@ async fn serve(
             batch.clear();
         }
         tokio::select! {
-            _ = queue.recv_many(&mut batch, AT_ONCE) => {}
+            _ = queue.recv_many(&mut batch, MAX_PIPELINE) => {}
             _ = ping.tick() => connection.ping().await?,
             () = disconnect.notified() => return Err(connection_ended()),
             () = bus.closing.notified() => {
@@ -194,7 +198,7 @@ impl PushReceiver {
 
 /// A connection subscribed to all channels.
 struct RedisConnection {
-    wire: RedisClient,
+    client: RedisClient,
     deployment: String,
 }
 
@@ -216,7 +220,7 @@ impl RedisConnection {
             receiver.take(&push);
             Ok::<(), redis::aio::SendError>(())
         };
-        let wire = match url.0.as_slice() {
+        let client = match url.0.as_slice() {
             [one] => {
                 let config = AsyncConnectionConfig::new()
                     .set_connection_timeout(Some(RESPONSE_TIMEOUT))
@@ -236,7 +240,7 @@ impl RedisConnection {
                 RedisClient::Cluster(with_timeout(client.get_async_connection()).await?)
             }
         };
-        let mut connection = Self { wire, deployment: deployment.to_owned() };
+        let mut connection = Self { client, deployment: deployment.to_owned() };
         connection.ping().await?;
         for channel in 0..=CHANNELS {
             let name = connection.channel(channel);
@@ -254,7 +258,7 @@ impl RedisConnection {
             // The Redis client treats an empty pipeline as an error.
             return Ok(());
         }
-        match &mut self.wire {
+        match &mut self.client {
             RedisClient::One(connection) => {
                 let mut pipe = redis::pipe();
                 commands.into_iter().for_each(|command| {
@@ -291,7 +295,7 @@ impl RedisConnection {
     }
 
     async fn execute(&mut self, command: &Cmd) -> Result<(), RedisError> {
-        match &mut self.wire {
+        match &mut self.client {
             RedisClient::One(connection) => {
                 check_response(with_timeout(connection.req_packed_command(command)).await)
             }

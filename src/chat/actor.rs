@@ -38,7 +38,7 @@ use crate::{
 };
 
 use batcher::Batcher;
-use sequencer::{PAUSE, PendingEvent, Sequencer};
+use sequencer::{BACKFILL_RETRY_DELAY, PendingEvent, Sequencer};
 
 /// One active chat of this node.
 pub struct ChatActor {
@@ -129,9 +129,7 @@ impl ChatActor {
             // Publishing this event panics each time: close all subscribers, so that they reconnect and load
             // the chat again.
             let failed = self.publishing.take();
-            failed.and_then(|publish_in_order| {
-                publish_in_order.event().map(|event| self.sequencer.note(event.seq))
-            });
+            failed.and_then(|pending| pending.event().map(|event| self.sequencer.note(event.seq)));
             self.batcher.clear();
             let receivers = self.subscribers.drain().chain(self.observers.drain());
             receivers.for_each(|(_, socket)| socket.close(CloseReason::Restart));
@@ -258,9 +256,9 @@ impl ChatActor {
         self.sequencer.pause();
         let (directory, services, chat) = (self.directory.clone(), self.services.clone(), self.chat);
         actix_rt::spawn(async move {
-            let rules = services.rules.clone();
+            let policy = services.policy.clone();
             let found =
-                services.readers.query(move |conn| chat_snapshot::view(conn, &rules, chat, user)).await;
+                services.readers.query(move |conn| chat_snapshot::view(conn, &policy, chat, user)).await;
             directory.send(chat, MembershipRead { user, found: Box::new(found) }.into());
         });
     }
@@ -287,7 +285,7 @@ impl ChatActor {
                 // Sent through the directory: this actor may have retired by then.
                 let (directory, chat) = (self.directory.clone(), self.chat);
                 actix_rt::spawn(async move {
-                    actix_rt::time::sleep(PAUSE).await;
+                    actix_rt::time::sleep(BACKFILL_RETRY_DELAY).await;
                     directory.clone().send(chat, EnsureSubscribed { user }.into());
                 });
             }

@@ -19,7 +19,7 @@ pub struct Services {
     pub hub: Arc<Hub>,
     pub presence: Arc<Presence>,
     pub bus: Arc<Bus>,
-    pub rules: StoragePolicy,
+    pub policy: StoragePolicy,
     pub links: Links,
     pub meter: Option<Arc<ChatMeter>>,
     /// Idle timeout: an actor without messages, subscribers and observers for this long retires.

@@ -24,13 +24,13 @@ impl ChatDirectory {
     /// Creates a chat, or finds the existing dm. Returns the id and whether the chat is new. `chat_created`
     /// is published to the members before any other event of the chat, even if the caller has disconnected.
     pub async fn create(self: &Arc<Self>, new: NewChat) -> Result<(ChatId, bool), Refusal> {
-        self.make("create_chat", move |conn, rules| create_chat(conn, rules, &new)).await
+        self.make("create_chat", move |conn, policy| create_chat(conn, policy, &new)).await
     }
 
     /// Creates a room, or finds the existing room of the same object. Returns the id and whether the room is
     /// new. `chat_created` is published to the members before any other event of the room.
     pub async fn create_room(self: &Arc<Self>, new: NewRoom) -> Result<(ChatId, bool), Refusal> {
-        self.make("create_room", move |conn, rules| create_room(conn, rules, &new)).await
+        self.make("create_room", move |conn, policy| create_room(conn, policy, &new)).await
     }
 
     async fn make(
@@ -44,8 +44,8 @@ impl ChatDirectory {
         // A retried transaction creates a chat with another id each time.
         let (attempt, attempts) = std::sync::mpsc::channel();
         let directory = self.clone();
-        let work = move |conn: &mut AnyConn, rules: &StoragePolicy| {
-            let made = make(conn, rules)?;
+        let work = move |conn: &mut AnyConn, policy: &StoragePolicy| {
+            let made = make(conn, policy)?;
             if let Made::New { snapshot, .. } = &made {
                 directory.pending.begin(snapshot.chat.id);
                 let _ = attempt.send(snapshot.chat.id);
@@ -57,9 +57,9 @@ impl ChatDirectory {
             let mut announcement = None;
             let result = result.map(|made| match made {
                 Made::Existing(chat) => (chat, false),
-                Made::New { snapshot, members, feeds } => {
+                Made::New { snapshot, members, join_counts } => {
                     let chat = snapshot.chat.id;
-                    let change = Change::ChatCreated { snapshot: *snapshot, members, feeds };
+                    let change = Change::ChatCreated { snapshot: *snapshot, members, join_counts };
                     announcement = Some(creation_result(chat, change, Reply { caller, _place: permit }));
                     (chat, true)
                 }

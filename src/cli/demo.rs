@@ -59,7 +59,7 @@ impl Demo {
 
 fn fill(conn: &mut AnyConn) -> Result<(), StorageError> {
     // The demo's messages have no client ids, so no content key is needed.
-    let rules = StoragePolicy {
+    let policy = StoragePolicy {
         receipts_max_members: 100,
         contacts: Contacts::All,
         object_rooms: ObjectRooms::Anyone,
@@ -82,7 +82,7 @@ fn fill(conn: &mut AnyConn) -> Result<(), StorageError> {
         };
         people.push(users::create(conn, &new)?);
     }
-    let mut stage = DemoWriter { conn, rules };
+    let mut stage = DemoWriter { conn, policy };
     let [alice, bob, carol] = [&people[0], &people[1], &people[2]];
 
     let dm = stage.chat(ChatKind::Dm, None, alice, &[bob])?;
@@ -109,7 +109,7 @@ fn fill(conn: &mut AnyConn) -> Result<(), StorageError> {
 /// The database being filled, with the same commands that clients send.
 struct DemoWriter<'a> {
     conn: &'a mut AnyConn,
-    rules: StoragePolicy,
+    policy: StoragePolicy,
 }
 
 impl DemoWriter<'_> {
@@ -123,7 +123,7 @@ impl DemoWriter<'_> {
         let title = valid(title.map_or(Ok(None), Title::parse))?;
         let members: Vec<UserId> = with.iter().map(|user| user.id()).collect();
         let new = NewChat { kind, title, creator: by.id(), members };
-        Ok(match create_chat(self.conn, &self.rules, &new)? {
+        Ok(match create_chat(self.conn, &self.policy, &new)? {
             Made::New { snapshot, .. } => snapshot.chat.id,
             Made::Existing(chat) => chat,
         })
@@ -133,12 +133,12 @@ impl DemoWriter<'_> {
     fn room(&mut self, title: &str, object: HostObject, with: &[&User]) -> Result<ChatId, StorageError> {
         let title = valid(Title::parse(title))?.ok_or(Refusal::Internal)?;
         let new = NewRoom { title, is_public: true, object: Some(object), creator: with[0].id() };
-        let room = match create_room(self.conn, &self.rules, &new)? {
+        let room = match create_room(self.conn, &self.policy, &new)? {
             Made::New { snapshot, .. } => snapshot.chat.id,
             Made::Existing(room) => room,
         };
         for user in with {
-            apply(self.conn, &self.rules, &Command { chat: room, by: user.id(), action: Action::Join })?;
+            apply(self.conn, &self.policy, &Command { chat: room, by: user.id(), action: Action::Join })?;
         }
         Ok(room)
     }
@@ -146,7 +146,7 @@ impl DemoWriter<'_> {
     fn says(&mut self, chat: ChatId, by: &User, text: &str) -> Result<MessageId, StorageError> {
         let body = valid(MessageBody::parse(text))?;
         let action = Action::PostMessage { sender: Arc::new(by.card()), body, client_id: None };
-        let done = apply(self.conn, &self.rules, &Command { chat, by: by.id(), action })?;
+        let done = apply(self.conn, &self.policy, &Command { chat, by: by.id(), action })?;
         match done.event.map(|event| event.change.clone()) {
             Some(Change::MessagePosted { message }) => Ok(message.id),
             _ => Err(Refusal::Internal.into()),
@@ -162,7 +162,7 @@ impl DemoWriter<'_> {
     ) -> Result<(), StorageError> {
         let emoji = valid(Emoji::parse(emoji))?;
         let action = Action::React { message, emoji, intent: ReactIntent::Add };
-        apply(self.conn, &self.rules, &Command { chat, by: by.id(), action }).map(drop)
+        apply(self.conn, &self.policy, &Command { chat, by: by.id(), action }).map(drop)
     }
 }
 

@@ -19,13 +19,17 @@ use crate::{
     },
 };
 
-/// Interval between two comparisons: while the bus is degraded, otherwise, and the minimum on request.
-const WHILE_DEGRADED: Duration = Duration::from_secs(1);
-const OTHERWISE: Duration = Duration::from_secs(5);
-const SHORTEST: Duration = Duration::from_millis(200);
+/// Interval between two comparisons while the bus is degraded.
+const DEGRADED_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Interval between two comparisons while the bus works.
+const NORMAL_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Shortest interval between two comparisons, also on request.
+const MIN_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Most chats or users in one query.
-const AT_ONCE: usize = 1_000;
+const MAX_IDS: usize = 1_000;
 
 /// Finds events that this node has not published, and users whose sockets are not subscribed.
 pub struct Reconciler {
@@ -40,8 +44,8 @@ pub async fn compare(reconciler: Arc<Reconciler>) {
     let mut compared_at = Instant::now();
     loop {
         // Waits in short steps, so that a request does not wait for the longer interval to end.
-        let is_asked = timeout(WHILE_DEGRADED, reconciler.bus.reconcile_requested()).await.is_ok();
-        if !is_asked && !reconciler.bus.is_degraded() && compared_at.elapsed() < OTHERWISE {
+        let is_asked = timeout(DEGRADED_INTERVAL, reconciler.bus.reconcile_requested()).await.is_ok();
+        if !is_asked && !reconciler.bus.is_degraded() && compared_at.elapsed() < NORMAL_INTERVAL {
             continue;
         }
         compared_at = Instant::now();
@@ -49,13 +53,13 @@ pub async fn compare(reconciler: Arc<Reconciler>) {
         let _ = compare_chats(&reconciler).await;
         let _ = compare_users(&reconciler).await;
         // Rate limit for requested comparisons.
-        sleep(SHORTEST).await;
+        sleep(MIN_INTERVAL).await;
     }
 }
 
 /// Compares the chats with subscribers here, and reports gaps to their actors.
 pub async fn compare_chats(reconciler: &Reconciler) -> Result<(), Refusal> {
-    for published in reconciler.directory.published().chunks(AT_ONCE) {
+    for published in reconciler.directory.published().chunks(MAX_IDS) {
         let ids: Vec<ChatId> = published.iter().map(|(chat, _)| *chat).collect();
         let heads = reconciler.readers.query_one(move |conn| chats::heads_of(conn, &ids)).await?;
         let heads: HashMap<ChatId, Seq> = heads.into_iter().collect();
@@ -88,16 +92,18 @@ pub async fn compare_chats_of(reconciler: &Reconciler, user: UserId) -> Result<(
 
 /// Subscribes connected users to chats that they were added to without an event reaching this node.
 async fn compare_users(reconciler: &Reconciler) -> Result<(), Refusal> {
-    for known in reconciler.hub.feeds().chunks(AT_ONCE) {
+    for known in reconciler.hub.join_counts().chunks(MAX_IDS) {
         let ids: Vec<UserId> = known.iter().map(|(user, _)| *user).collect();
-        let feeds = reconciler.readers.query_one(move |conn| join_counts::of(conn, &ids)).await?;
+        let join_counts = reconciler.readers.query_one(move |conn| join_counts::of(conn, &ids)).await?;
         let known: HashMap<UserId, JoinCount> = known.iter().copied().collect();
-        for (user, feed) in feeds.into_iter().filter(|(user, feed)| known.get(user) < Some(feed)) {
+        for (user, join_count) in
+            join_counts.into_iter().filter(|(user, join_count)| known.get(user) < Some(join_count))
+        {
             let heads = reconciler.readers.query_one(move |conn| chats::heads(conn, user)).await?;
             for (chat, _) in heads {
                 reconciler.directory.ensure_subscribed(chat, user);
             }
-            reconciler.hub.caught_up(user, feed);
+            reconciler.hub.caught_up(user, join_count);
         }
     }
     Ok(())

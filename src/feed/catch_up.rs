@@ -133,11 +133,11 @@ impl CatchUp {
     }
 
     async fn read_chat(&self, chat: ChatId, left: Option<Seq>) -> Result<Update, Refusal> {
-        let (user, since, rules) = (self.user, self.known.get(&chat).copied(), self.feed.rules.clone());
+        let (user, since, policy) = (self.user, self.known.get(&chat).copied(), self.feed.policy.clone());
         let found = self
             .feed
             .readers
-            .query(move |conn| changes_since::since(conn, &rules, user, chat, since))
+            .query(move |conn| changes_since::since(conn, &policy, user, chat, since))
             .await?;
         let links = &self.feed.links;
         Ok(match found {

@@ -32,7 +32,7 @@ use crate::{
 pub struct Feed {
     pub readers: ReadPool,
     pub writer: WriterHandle,
-    pub rules: StoragePolicy,
+    pub policy: StoragePolicy,
     pub links: Links,
     pub directory: Arc<ChatDirectory>,
     pub hub: Arc<Hub>,
@@ -57,7 +57,7 @@ fn is_wanted(chat: ChatId, only: &Only) -> bool {
 }
 
 /// Chats subscribed or unsubscribed in one step, before the thread serves other tasks.
-const AT_ONCE: usize = 64;
+const CHATS_PER_STEP: usize = 64;
 
 /// Returns the current `seq` of each of a user's chats.
 pub async fn heads(feed: &Feed, user: UserId, only: &Only) -> Result<Heads, Refusal> {
@@ -81,7 +81,7 @@ pub async fn subscribe(feed: &Feed, socket: &Arc<Subscriber>, only: &Only) -> Re
         feed.hub.begin_join_count(user, count);
     }
     let wanted: Vec<_> = before.into_iter().filter(|(chat, _)| is_wanted(*chat, only)).collect();
-    for chunk in wanted.chunks(AT_ONCE) {
+    for chunk in wanted.chunks(CHATS_PER_STEP) {
         let (done, mut all_done) = mpsc::channel(1);
         for (chat, head) in chunk {
             feed.directory.subscribe(*chat, *head, socket.clone(), done.clone());
@@ -104,9 +104,9 @@ pub fn unsubscribe(feed: &Arc<Feed>, socket: &Subscriber, chats: impl Iterator<I
         }
     };
     match Arbiter::try_current() {
-        Some(thread) if chats.len() > AT_ONCE => {
+        Some(thread) if chats.len() > CHATS_PER_STEP => {
             thread.spawn(async move {
-                for chunk in chats.chunks(AT_ONCE) {
+                for chunk in chats.chunks(CHATS_PER_STEP) {
                     end(chunk);
                     yield_now().await;
                 }

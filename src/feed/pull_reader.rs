@@ -15,10 +15,10 @@ use crate::{
 };
 
 /// `Retry-After` for a user with too many readers, in seconds.
-const RETRY: u64 = 5;
+const RETRY_AFTER_SECONDS: u64 = 5;
 
 /// Retry delay when storage cannot confirm a credential.
-const CREDENTIAL_RETRY: Duration = Duration::from_secs(1);
+const CREDENTIAL_RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// A subscription to everything that happens after it was opened. Dropping it unsubscribes.
 pub struct PullReader {
@@ -52,7 +52,8 @@ impl PullReader {
         known: Option<Heads>,
     ) -> Result<Self, ApiError> {
         let user = caller.id();
-        let place = feed.hub.reserve_reader(user).ok_or(ApiError::Throttled { seconds: RETRY })?;
+        let place =
+            feed.hub.reserve_reader(user).ok_or(ApiError::Throttled { seconds: RETRY_AFTER_SECONDS })?;
         let socket = Subscriber::reader(user, caller.credential.clone(), feed.meter.clone());
         feed.hub.add(socket.clone());
         let catch_up = CatchUp::new(feed.clone(), user, only.clone(), Heads::new());
@@ -82,7 +83,7 @@ impl PullReader {
             Ok(false) => return Ok(Some(FeedItem::Closed(CloseReason::SignedOut))),
             Err(_) => {
                 // The credential cannot be checked now, so nothing is sent. Changed chats stay noted.
-                actix_rt::time::sleep(CREDENTIAL_RETRY).await;
+                actix_rt::time::sleep(CREDENTIAL_RETRY_DELAY).await;
                 return Ok(None);
             }
         }

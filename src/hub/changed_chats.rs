@@ -1,4 +1,4 @@
-//! Dirty set of a pull reader: records which chats changed, not the events.
+//! Changed chats of a pull reader: records their ids, not the events.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -17,7 +17,8 @@ use crate::core::model::{ChatId, Seq};
 /// Most ephemeral events kept for a reader; the oldest are dropped.
 const MAX_EPHEMERAL: usize = 256;
 
-/// Dirty set of one reader. Its size is bounded by the reader's number of chats, however long it is not read.
+/// Changed chats of one reader. Its size is bounded by the reader's number of chats, however long it is not
+/// read.
 #[derive(Debug, Default)]
 pub struct ChangedChats {
     noted: Mutex<Noted>,
@@ -45,7 +46,7 @@ impl ChangedChats {
     /// Records a batch: its chat as changed, or its ephemeral event.
     pub fn note(&self, batch: &FrameBatch) {
         let mut noted = self.lock();
-        match (batch.chat, batch.seq(), batch.standing) {
+        match (batch.chat, batch.seq(), batch.change) {
             (Some(chat), Some(seq), SubscriptionChange::Leaves) => {
                 noted.chats.insert(chat, Some(seq));
             }

@@ -14,7 +14,7 @@ use crate::core::model::{ChatId, Seq};
 pub struct FrameBatch {
     /// `None` for events that belong to no chat, such as presence.
     pub chat: Option<ChatId>,
-    pub standing: SubscriptionChange,
+    pub change: SubscriptionChange,
     /// Offset of each event in `frames`, with its `seq`; `None` for ephemeral events such as typing.
     events: Vec<(usize, Option<Seq>)>,
     /// The WebSocket text frames, concatenated.
@@ -32,11 +32,11 @@ impl FrameBatch {
     pub fn of(
         chat: Option<ChatId>,
         seq: Option<Seq>,
-        standing: SubscriptionChange,
+        change: SubscriptionChange,
         event: &ByteString,
     ) -> Arc<Self> {
         let ephemeral = seq.is_none().then(|| event.clone());
-        Arc::new(Self { ephemeral, ..Self::wrap(chat, standing, &[(seq, event.clone())]) })
+        Arc::new(Self { ephemeral, ..Self::wrap(chat, change, &[(seq, event.clone())]) })
     }
 
     /// Creates a batch of consecutive events of a chat.
@@ -48,7 +48,7 @@ impl FrameBatch {
         Arc::new(Self { _on_taken: on_taken, ..Self::wrap(Some(chat), SubscriptionChange::Same, events) })
     }
 
-    fn wrap(chat: Option<ChatId>, standing: SubscriptionChange, texts: &[(Option<Seq>, ByteString)]) -> Self {
+    fn wrap(chat: Option<ChatId>, change: SubscriptionChange, texts: &[(Option<Seq>, ByteString)]) -> Self {
         let size = texts.iter().map(|(_, text)| text.len() + LONGEST_HEADER).sum();
         let (mut frames, mut events) = (BytesMut::with_capacity(size), Vec::with_capacity(texts.len()));
         for (seq, text) in texts {
@@ -56,7 +56,7 @@ impl FrameBatch {
             put_frame(&mut frames, TEXT, text.as_bytes());
         }
         let frames = frames.freeze();
-        Self { chat, standing, events, frames, ephemeral: None, at: millis(), _on_taken: None }
+        Self { chat, change, events, frames, ephemeral: None, at: millis(), _on_taken: None }
     }
 
     /// Returns the `seq` of the latest event.
@@ -87,10 +87,13 @@ impl FrameBatch {
     }
 }
 
-/// First bytes of unfragmented frames: FIN and the opcode.
+/// First byte of an unfragmented text frame: FIN and the opcode.
 const TEXT: u8 = 0x81;
+
+/// First byte of a close frame: FIN and the opcode.
 const CLOSE: u8 = 0x88;
 
+/// Longest header of an unmasked frame, in bytes.
 const LONGEST_HEADER: usize = 10;
 
 /// Encodes a close frame.

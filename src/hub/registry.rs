@@ -132,9 +132,9 @@ impl Hub {
 
     /// Advances the join counts of users added to a chat. A count that skips a number is not advanced: the
     /// reconciler then finds the missed join.
-    pub fn advance_join_counts(&self, feeds: &[(UserId, JoinCount)]) {
+    pub fn advance_join_counts(&self, join_counts: &[(UserId, JoinCount)]) {
         let mut users = self.lock();
-        for (user, join_count) in feeds {
+        for (user, join_count) in join_counts {
             if let Some(known) = users.get_mut(user).and_then(|connected| connected.join_count.as_mut())
                 && *join_count == *known + 1
             {
@@ -151,7 +151,7 @@ impl Hub {
     }
 
     /// Lists the connected users with their known join counts.
-    pub fn feeds(&self) -> Vec<(UserId, JoinCount)> {
+    pub fn join_counts(&self) -> Vec<(UserId, JoinCount)> {
         self.lock().iter().filter_map(|(user, connected)| Some((*user, connected.join_count?))).collect()
     }
 

@@ -8,8 +8,10 @@ use std::{
 
 use super::{close_reason::CloseReason, frame_batch::FrameBatch};
 
-/// Most events in one queue, and most bytes.
+/// Most events in one queue.
 const MAX_EVENTS: usize = 4_096;
+
+/// Most bytes in one queue.
 const MAX_BYTES: usize = 1 << 20;
 
 /// Queue capacity kept when the queue becomes empty; larger buffers are freed.

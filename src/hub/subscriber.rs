@@ -60,7 +60,7 @@ pub struct Subscriber {
 const MAX_QUEUE_AGE: Duration = Duration::from_secs(5);
 
 /// Longest time from the close request to the close frame; then the connection is aborted.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+const ABORT_AFTER: Duration = Duration::from_secs(1);
 
 impl Subscriber {
     pub fn new(
@@ -96,7 +96,7 @@ impl Subscriber {
         })
     }
 
-    /// Returns the dirty set of a pull reader.
+    /// Returns the changed chats of a pull reader.
     pub fn changed_chats(&self) -> Option<&ChangedChats> {
         match &self.outlet {
             Outlet::Session(_) => None,
@@ -197,7 +197,7 @@ impl Subscriber {
         let (now, closing_since) = (millis(), self.closing_since.load(Ordering::Relaxed));
         let since = |moment| Duration::from_millis(now.saturating_sub(moment));
         if closing_since != 0 {
-            (since(closing_since) > CLOSE_TIMEOUT).then_some(Overdue::Close)
+            (since(closing_since) > ABORT_AFTER).then_some(Overdue::Close)
         } else {
             let age = self.send_queue().map_or(0, |send_queue| send_queue.age(now));
             (Duration::from_millis(age) > MAX_QUEUE_AGE).then_some(Overdue::Events)

@@ -11,8 +11,10 @@ use tokio::{
 use super::measure::process::Process;
 use crate::{core::secrets, storage::DatabaseUrl};
 
-/// How long a server may take to start, and to shut down after SIGTERM.
+/// How long a server may take to start.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long a server may take to shut down after SIGTERM.
 const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Settings that lift the limits which a load generator would exceed.

@@ -41,12 +41,16 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
+/// Most connections that wait to be accepted.
 const BACKLOG: i32 = 1_024;
 
-/// Timeouts: for the head of the first request, for a connection without a request, and for closing a
-/// connection.
+/// Timeout for the head of the first request of a connection.
 const HEAD_WITHIN: Duration = Duration::from_secs(5);
+
+/// Timeout of a connection without a request.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// Timeout for closing a connection.
 const DISCONNECT_WITHIN: Duration = Duration::from_secs(1);
 
 /// Idle timeout: a connection to which nothing is written for this long is closed. No response takes half as

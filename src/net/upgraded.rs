@@ -43,12 +43,14 @@ const SEND_BUFFER: usize = 128 * 1024;
 /// Timeout for writing the remaining data and receiving the client's close frame after the session has ended.
 const ENDS_WITHIN: Duration = Duration::from_secs(3);
 
-/// Maximum bytes queued for writing before the body is polled again, and received before reading pauses.
+/// Maximum bytes queued for writing before the body is polled again.
 const MAX_OUT: usize = 32 * 1024;
+
+/// Maximum bytes received before reading pauses.
 const MAX_IN: usize = 16 * 1024;
 
 /// Maximum frames that one vectored write takes.
-const AT_ONCE: usize = 32;
+const MAX_SLICES: usize = 32;
 
 /// Serves an upgrade request, and then the WebSocket until it ends.
 pub(crate) async fn serve<S, B>(
@@ -64,13 +66,13 @@ where
 {
     let parts = framed.into_parts();
     let ((io, rest), mut codec) = (parts.io.into_parts(), parts.codec);
-    let (inflow, wire) = (Rc::<RefCell<Inflow>>::default(), ConnectionAbort::default());
+    let (inflow, abort) = (Rc::<RefCell<Inflow>>::default(), ConnectionAbort::default());
     inflow.borrow_mut().feed(&parts.read_buf);
     inflow.borrow_mut().feed(&rest);
     drop((parts.read_buf, rest));
     normalize_headers(request.headers_mut());
     *request.payload() = Payload::Stream { payload: Box::pin(Incoming(inflow.clone())) };
-    request.extensions_mut().insert(wire.clone());
+    request.extensions_mut().insert(abort.clone());
     let response = match app.call(request).await {
         Ok(response) => response.into().map_body(|_, body| body.boxed()),
         Err(error) => error.into(),
@@ -90,9 +92,9 @@ where
         .into_iter()
         .filter(|bytes| !bytes.is_empty())
         .for_each(|bytes| outgoing.put(bytes.freeze()));
-    let mut line = UpgradedConnection { io, wire, inflow, body, outgoing, close_timer: None };
+    let mut connection = UpgradedConnection { io, abort, inflow, body, outgoing, close_timer: None };
     // The connection has ended, so an error cannot be reported to the client.
-    let _ = std::future::poll_fn(|cx| line.poll(cx)).await;
+    let _ = std::future::poll_fn(|cx| connection.poll(cx)).await;
     Ok(())
 }
 
@@ -216,13 +218,13 @@ impl BytesOut {
             count -= chunk.len();
             self.chunks.pop_front();
         }
-        self.chunks.shrink_to(AT_ONCE);
+        self.chunks.shrink_to(MAX_SLICES);
     }
 }
 
 struct UpgradedConnection {
     io: TcpStream,
-    wire: ConnectionAbort,
+    abort: ConnectionAbort,
     inflow: Rc<RefCell<Inflow>>,
     body: BoxBody,
     outgoing: BytesOut,
@@ -237,7 +239,7 @@ thread_local! {
 
 impl UpgradedConnection {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.wire.is_cut(cx.waker()) || self.is_out_of_time(cx) {
+        if self.abort.is_cut(cx.waker()) || self.is_out_of_time(cx) {
             // Resets the connection. Otherwise the kernel would keep unsent data until `TCP_USER_TIMEOUT`.
             return Poll::Ready(SockRef::from(&self.io).set_linger(Some(Duration::ZERO)));
         }
@@ -257,7 +259,7 @@ impl UpgradedConnection {
 
     /// Whether the session has ended and the timeout for the remaining data has passed.
     fn is_out_of_time(&mut self, cx: &mut Context<'_>) -> bool {
-        if !self.wire.has_ended() {
+        if !self.abort.has_ended() {
             return false;
         }
         let close_timer = self.close_timer.get_or_insert_with(|| Box::pin(sleep(ENDS_WITHIN)));
@@ -312,9 +314,9 @@ impl UpgradedConnection {
         {
             return io.poll_write(cx, chunk);
         }
-        let mut slices = [IoSlice::new(&[]); AT_ONCE];
+        let mut slices = [IoSlice::new(&[]); MAX_SLICES];
         slices.iter_mut().zip(chunks).for_each(|(slice, chunk)| *slice = IoSlice::new(chunk));
-        io.poll_write_vectored(cx, &slices[..chunks.len().min(AT_ONCE)])
+        io.poll_write_vectored(cx, &slices[..chunks.len().min(MAX_SLICES)])
     }
 }
 
@@ -359,12 +361,12 @@ mod tests {
         });
         let (inflow, taken) = (Rc::<RefCell<Inflow>>::default(), Rc::<RefCell<usize>>::default());
         let body = Counting(Incoming(inflow.clone()), taken.clone()).boxed();
-        let (wire, outgoing) = (ConnectionAbort::default(), BytesOut::default());
-        let mut line = UpgradedConnection { io, wire, inflow, body, outgoing, close_timer: None };
+        let (abort, outgoing) = (ConnectionAbort::default(), BytesOut::default());
+        let mut connection = UpgradedConnection { io, abort, inflow, body, outgoing, close_timer: None };
         let mut most = 0;
         std::future::poll_fn(|cx| {
             let before = *taken.borrow();
-            assert!(line.poll(cx).is_pending());
+            assert!(connection.poll(cx).is_pending());
             most = most.max(*taken.borrow() - before);
             if *taken.borrow() == SENT { Poll::Ready(()) } else { Poll::Pending }
         })

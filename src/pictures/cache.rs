@@ -18,8 +18,10 @@ const OVERHEAD: u64 = 256;
 /// Expected number of entries, for pictures of 16 KiB.
 const EXPECTED: usize = 2_048;
 
-/// Time to live of pictures, the same as in browsers, and of failures.
+/// Time to live of pictures, the same as in browsers.
 const PICTURE_FOR: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Time to live of failures.
 const FAILURE_FOR: Duration = Duration::from_secs(60);
 
 type Kept = (Option<Picture>, Instant);

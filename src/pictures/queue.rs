@@ -25,8 +25,10 @@ use crate::core::model::{Pictures, UserId};
 /// Maximum number of concurrent fetches.
 const MAX_CONCURRENT: usize = 8;
 
-/// Maximum number of queued pictures, in all and of one host.
+/// Maximum number of queued pictures in all.
 const MAX_QUEUED: usize = 256;
+
+/// Maximum number of queued pictures of one host.
 const MAX_QUEUED_OF_HOST: usize = 128;
 
 /// Maximum number of waiting requests.

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Most changes processed in one batch.
-const AT_ONCE: usize = 256;
+const MAX_CHANGES: usize = 256;
 
 /// Heartbeat interval of a node.
 const HEARTBEAT_EVERY: Duration = Duration::from_secs(1);
@@ -30,7 +30,7 @@ pub async fn run(presence: Arc<Presence>, hub: Arc<Hub>, mut changes: UnboundedR
     loop {
         let (mut batch, mut gone) = (Vec::new(), Vec::new());
         tokio::select! {
-            count = changes.recv_many(&mut batch, AT_ONCE) => if count == 0 { return },
+            count = changes.recv_many(&mut batch, MAX_CHANGES) => if count == 0 { return },
             () = grace_periods.is_due() => {}
             () = renamed.is_due() => {}
             _ = heartbeat.tick(), if !presence.bus.is_alone() => gone = presence.send_heartbeat(),

@@ -32,18 +32,20 @@ const SOCKETS_END_WITHIN: Duration = Duration::from_secs(3);
 const CHATS_MOVE_WITHIN: Duration = Duration::from_secs(1);
 
 /// Timeout for commands in flight, and for publishing the last messages on the bus.
-const LAST_NEWS_WITHIN: Duration = Duration::from_secs(1);
+const LAST_EVENTS_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Timeout for purging deleted chats, whose texts would otherwise stay in the file until the next start.
-const CLEARED_OUT_WITHIN: Duration = Duration::from_secs(1);
+const PURGE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Timeout for the last queries.
 const QUERIES_END_WITHIN: Duration = Duration::from_secs(2);
 
-/// Limits on waiting for other processes that read the SQLite file. The wait ends `ALL_ENDS_WITHIN` after the
-/// start of the shutdown, but takes at least `LEAST_PATIENCE`. If a reader has blocked the checkpoint for a
-/// minute, it takes only `LEAST_PATIENCE`.
-const ALL_ENDS_WITHIN: Duration = Duration::from_secs(9);
+/// Deadline of waiting for other processes that read the SQLite file, from the start of the shutdown. It
+/// bounds this last step only.
+const FILE_READERS_DEADLINE: Duration = Duration::from_secs(9);
+
+/// Shortest wait for other processes that read the SQLite file, also after [`FILE_READERS_DEADLINE`]. If one
+/// has blocked the checkpoint for a minute already, the server waits no longer than this.
 const LEAST_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Why a SQLite file is not complete without its `-wal` after shutdown, in one sentence. No data is lost.
@@ -82,22 +84,22 @@ impl Server {
             watched.stop().await;
         }
         self.state.presence.close().await;
-        let _ = timeout(CLEARED_OUT_WITHIN, clear_out(&self.state)).await;
+        let _ = timeout(PURGE_TIMEOUT, purge_deleted_chats(&self.state)).await;
         let writer = self.writer;
         let _ = spawn_blocking(move || drop(writer)).await;
-        directory.wait_until_idle(Instant::now() + LAST_NEWS_WITHIN).await;
+        directory.wait_until_idle(Instant::now() + LAST_EVENTS_TIMEOUT).await;
         self.state.bus.publish(BusMessage::Presence(PresenceMessage::Leaving));
         self.state.bus.close();
         if let Some(carrying) = self.carrying {
-            let _ = timeout(LAST_NEWS_WITHIN, carrying).await;
+            let _ = timeout(LAST_EVENTS_TIMEOUT, carrying).await;
         }
         let readers = [&self.state.readers, &self.indexing, &self.watching];
         let url = self.state.config.database.database_url.clone();
-        leave_file(url, readers, self.exclusive, &self.in_the_way, begun + ALL_ENDS_WITHIN).await
+        leave_file(url, readers, self.exclusive, &self.in_the_way, begun + FILE_READERS_DEADLINE).await
     }
 }
 
-async fn clear_out(state: &AppState) {
+async fn purge_deleted_chats(state: &AppState) {
     while let Ok(true) = state.writer.run("purge_step", |conn, _| purge::step(conn)).await {}
 }
 

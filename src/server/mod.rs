@@ -38,8 +38,8 @@ use crate::{
 use http::serve;
 use preparing::Prepared;
 use tasks::{
-    clear_out, empty_wal, hand_over_chats, look_at_hashes, store_sightings, sweep, watch_revocations,
-    watch_sockets,
+    empty_wal, hand_over_chats, look_at_hashes, purge_deleted_chats, store_sightings, sweep,
+    watch_revocations, watch_sockets,
 };
 
 pub use ending::{StopError, leave};
@@ -76,7 +76,7 @@ impl Server {
         let limit_meter = meters.as_ref().map(|meters| meters.limits.clone());
         let storage_meter = meters.as_ref().map(|meters| meters.storage.clone());
         let workers = config.workers();
-        let Prepared { exclusive, kept, rules, writer, readers, indexing, watching } =
+        let Prepared { exclusive, kept, policy, writer, readers, indexing, watching } =
             preparing::prepare(&config, storage_meter).await?;
         let (bus, ends) = match &config.redis_url {
             None => (Bus::alone(), None),
@@ -103,7 +103,7 @@ impl Server {
             hub: hub.clone(),
             presence: presence.clone(),
             bus: bus.clone(),
-            rules: rules.clone(),
+            policy: policy.clone(),
             links: links.clone(),
             meter: meters.as_ref().map(|meters| meters.chats.clone()),
             idle: config.chat_idle,
@@ -113,7 +113,7 @@ impl Server {
         let feed = Arc::new(Feed {
             readers: readers.clone(),
             writer: writer.handle(),
-            rules: rules.clone(),
+            policy: policy.clone(),
             links: links.clone(),
             directory: directory.clone(),
             hub: hub.clone(),
@@ -128,8 +128,8 @@ impl Server {
         });
         let state = Data::new(AppState {
             links,
-            chat_cache: ChatCache::new(rules.clone()),
-            rules,
+            chat_cache: ChatCache::new(policy.clone()),
+            policy,
             readers,
             writer: writer.handle(),
             directory,
@@ -162,7 +162,7 @@ impl Server {
         let (address, handle, serving) = serve(&state)?;
         let mut tasks = vec![
             actix_rt::spawn(watch_revocations(state.clone(), watching.clone(), followed)),
-            actix_rt::spawn(clear_out(state.clone())),
+            actix_rt::spawn(purge_deleted_chats(state.clone())),
             actix_rt::spawn(hand_over_chats(state.clone())),
             actix_rt::spawn(sweep(state.clone())),
             actix_rt::spawn(look_at_hashes(state.clone())),

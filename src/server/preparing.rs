@@ -31,7 +31,7 @@ use crate::{
 pub(super) struct Prepared {
     pub exclusive: ServingLock,
     pub kept: StoredKeys,
-    pub rules: StoragePolicy,
+    pub policy: StoragePolicy,
     pub writer: Writer,
     pub readers: ReadPool,
     /// Connection of the background indexer. Metrics do not count it, because its reads are long.
@@ -40,9 +40,11 @@ pub(super) struct Prepared {
     pub watching: ReadPool,
 }
 
-/// Delay before the log says what a slow start waits for, and the interval of further log lines.
-const FIRST_WORD: Duration = Duration::from_secs(3);
-const FURTHER_WORDS: Duration = Duration::from_secs(30);
+/// Delay before the log first says what a slow start waits for.
+const SLOW_START_AFTER: Duration = Duration::from_secs(3);
+
+/// Interval of further log lines about a slow start.
+const SLOW_START_LOG_EVERY: Duration = Duration::from_secs(30);
 
 /// Prepares the database, and logs what a slow start waits for. If the future is dropped, the work continues
 /// on its thread.
@@ -55,13 +57,13 @@ pub(super) async fn prepare(
         let (config, stage) = (config.clone(), stage.clone());
         move || Prepared::of(&config, meter, &stage)
     });
-    let mut pause = FIRST_WORD;
+    let mut pause = SLOW_START_AFTER;
     loop {
         match timeout(pause, &mut preparing).await {
             Ok(prepared) => return prepared.map_err(|error| StartError::Prepare(error.to_string()))?,
             Err(_) => tracing::warn!("the start is slow; still waiting for {}", stage.get()),
         }
-        pause = FURTHER_WORDS;
+        pause = SLOW_START_LOG_EVERY;
     }
 }
 
@@ -95,7 +97,7 @@ impl Prepared {
         stage.set(format!("{} to answer", url.name()));
         warn_of_file(url)?;
         let kept = StoredKeys::load(config)?;
-        let rules = StoragePolicy {
+        let policy = StoragePolicy {
             receipts_max_members: config.receipts_max_members,
             contacts: config.contacts,
             object_rooms: config.object_rooms,
@@ -103,11 +105,11 @@ impl Prepared {
             content_key: kept.content_key.clone().into_bytes(),
             restored_from: kept.restored_from,
         };
-        let writer = Writer::start(url, rules.clone(), meter.clone())?;
+        let writer = Writer::start(url, policy.clone(), meter.clone())?;
         let readers = ReadPool::open(url, config.readers(), config.reads_per_user(), meter)?;
         let indexing = ReadPool::open(url, 1, 1, None)?;
         let watching = ReadPool::open(url, 1, 1, None)?;
-        Ok(Self { exclusive, kept, rules, writer, readers, indexing, watching })
+        Ok(Self { exclusive, kept, policy, writer, readers, indexing, watching })
     }
 }
 

@@ -47,7 +47,7 @@ pub(super) async fn watch_revocations(state: Data<AppState>, watching: ReadPool,
             }
             // Only users that were handled are marked as done; the others are retried at the next poll.
             let news = news.into_iter().filter(|news| users[&news.user]);
-            let passed = news.inspect(log_deed).map(|news| news.number).collect();
+            let passed = news.inspect(log_cli_change).map(|news| news.number).collect();
             followed.advance(passed);
         }
         actix_rt::time::sleep(WATCH_EVERY).await;
@@ -55,9 +55,9 @@ pub(super) async fn watch_revocations(state: Data<AppState>, watching: ReadPool,
 }
 
 /// Logs a change that the command line made while this server runs.
-fn log_deed(news: &revocations::Revocation) {
-    if !news.deed.is_empty() {
-        tracing::info!(target: audit::TARGET, user_id = news.user.0, from = "the command line", "{}", news.deed);
+fn log_cli_change(news: &revocations::Revocation) {
+    if !news.change.is_empty() {
+        tracing::info!(target: audit::TARGET, user_id = news.user.0, from = "the command line", "{}", news.change);
     }
 }
 
@@ -81,7 +81,7 @@ pub(super) async fn hand_over_chats(state: Data<AppState>) {
 
 async fn hand_over_all(state: &AppState) -> Result<(), Refusal> {
     let left: Vec<ChatId> = state.readers.query_one(succession::unattended).await?.into_iter().collect();
-    for chats in left.chunks(HANDED_OVER_AT_ONCE) {
+    for chats in left.chunks(CHATS_PER_TRANSACTION) {
         let chats = chats.iter().copied().collect();
         state.writer.run("hand_over_chats", move |conn, _| succession::settle(conn, &chats)).await?;
     }
@@ -89,60 +89,63 @@ async fn hand_over_all(state: &AppState) -> Result<(), Refusal> {
 }
 
 /// Number of chats that one transaction hands over.
-const HANDED_OVER_AT_ONCE: usize = 16;
+const CHATS_PER_TRANSACTION: usize = 16;
 
 /// Interval of polling for deleted chats, beside the notifications.
-const CLEAR_OUT_EVERY: Duration = Duration::from_secs(60);
+const PURGE_EVERY: Duration = Duration::from_secs(60);
 
 /// Interval of checking the timeouts of sockets.
 const WATCH_SOCKETS_EVERY: Duration = Duration::from_millis(500);
 
-/// Number of sockets that are closed at once, and the pause after them. Freeing the kernel's buffers takes
-/// time on threads that also serve other clients.
-const ENDED_AT_ONCE: usize = 8;
-const PAUSE: Duration = Duration::from_millis(2);
+/// Number of sockets that are closed without a delay between them. Freeing the kernel's buffers takes time on
+/// threads that also serve other clients.
+const CLOSE_BATCH: usize = 8;
+
+/// Delay after each [`CLOSE_BATCH`] sockets.
+const CLOSE_BATCH_DELAY: Duration = Duration::from_millis(2);
 
 pub(super) async fn watch_sockets(state: Data<AppState>) {
     let mut was_current = true;
     loop {
         actix_rt::time::sleep(WATCH_SOCKETS_EVERY).await;
-        // While the identity cache was out of date, the server itself held events back. Do not blame the
-        // client.
+        // While the identity cache was out of date, the server itself held events back. Their age does not
+        // show that the client is slow, so only sockets that are closing are checked.
         let is_current = state.identities.is_current();
         let mut timed_out = state.hub.timed_out();
         timed_out.retain(|socket| socket.is_closing() || (was_current && is_current));
         was_current = is_current;
-        for sockets in timed_out.chunks(ENDED_AT_ONCE) {
+        for sockets in timed_out.chunks(CLOSE_BATCH) {
             sockets.iter().for_each(|socket| socket.enforce_timeouts());
-            actix_rt::time::sleep(PAUSE).await;
+            actix_rt::time::sleep(CLOSE_BATCH_DELAY).await;
         }
     }
 }
 
 /// Purges deleted chats: at the start, on notification, and at an interval.
-pub(super) async fn clear_out(state: Data<AppState>) {
+pub(super) async fn purge_deleted_chats(state: Data<AppState>) {
     loop {
         while let Ok(true) = state.writer.run("purge_step", |conn, _| purge::step(conn)).await {
             actix_rt::task::yield_now().await;
         }
-        let _ = tokio::time::timeout(CLEAR_OUT_EVERY, state.purge.notified()).await;
+        let _ = tokio::time::timeout(PURGE_EVERY, state.purge.notified()).await;
     }
 }
 
-/// Interval of truncating SQLite's `-wal`, so that deleted texts leave it, and the retry delay if a reader
-/// blocked it.
-const EMPTY_WAL_EVERY: Duration = Duration::from_secs(15);
-const EMPTY_WAL_AGAIN: Duration = Duration::from_secs(3);
+/// Interval of truncating SQLite's `-wal`, so that deleted texts leave it.
+const TRUNCATE_WAL_EVERY: Duration = Duration::from_secs(15);
+
+/// Retry delay of truncating SQLite's `-wal`, after a reader blocked it or it failed.
+const TRUNCATE_WAL_RETRY_DELAY: Duration = Duration::from_secs(3);
 
 pub(super) async fn empty_wal(url: DatabaseUrl, in_the_way: Arc<BlockedCheckpoint>) {
-    let mut pause = EMPTY_WAL_EVERY;
+    let mut pause = TRUNCATE_WAL_EVERY;
     loop {
         actix_rt::time::sleep(pause).await;
         let url = url.clone();
         let emptied = actix_rt::task::spawn_blocking(move || checkpoint::truncate_wal(&url)).await;
         // If the database is unavailable, the writer reports it.
         in_the_way.note(matches!(emptied, Ok(Ok(false))), Instant::now());
-        pause = if matches!(emptied, Ok(Ok(true))) { EMPTY_WAL_EVERY } else { EMPTY_WAL_AGAIN };
+        pause = if matches!(emptied, Ok(Ok(true))) { TRUNCATE_WAL_EVERY } else { TRUNCATE_WAL_RETRY_DELAY };
     }
 }
 

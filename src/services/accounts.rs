@@ -216,7 +216,8 @@ pub enum Verified {
     Wrong(Option<User>),
 }
 
-/// Verifies a name and a password. Stores a new hash if the old one has outdated parameters. /// is verified against a dummy hash.
+/// Verifies a name and a password. An unknown name is verified against a dummy hash. Stores a new hash if the
+/// old one has outdated parameters.
 pub async fn verify_credentials(
     state: &AppState,
     username: String,

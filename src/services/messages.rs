@@ -176,8 +176,8 @@ pub async fn visible_message(
     user: UserId,
     message: MessageId,
 ) -> std::result::Result<Message, Refusal> {
-    let rules = state.rules.clone();
-    state.readers.query(move |conn| membership::visible(conn, &rules, user, message)).await
+    let policy = state.policy.clone();
+    state.readers.query(move |conn| membership::visible(conn, &policy, user, message)).await
 }
 
 async fn own_message(

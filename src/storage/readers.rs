@@ -19,10 +19,10 @@ use crate::core::model::Refusal;
 
 /// Timeout of a query: how long it waits for a free connection. On PostgreSQL, which may hang, it covers the
 /// answer too.
-const WAIT: Duration = Duration::from_secs(2);
+const QUERY_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Statement timeout on PostgreSQL. It is longer than [`WAIT`], so the caller has timed out by then.
-const LIMIT: Duration = Duration::from_secs(3);
+/// Statement timeout on PostgreSQL. It is longer than [`QUERY_TIMEOUT`], so the caller has timed out by then.
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A pool of read connections, shared fairly between principals.
 #[derive(Clone)]
@@ -51,7 +51,7 @@ impl ReadPool {
             .test_on_check_out(true)
             .max_lifetime(None)
             .idle_timeout(None)
-            .connection_timeout(WAIT)
+            .connection_timeout(QUERY_TIMEOUT)
             .build(Opener(url.clone()))
             .map_err(|error| OpenError::new(&url.name(), error))?;
         let may_hang = matches!(url, DatabaseUrl::Postgres(_));
@@ -111,7 +111,7 @@ impl ReadPool {
         query: impl FnOnce(&mut AnyConn) -> Result<T, StorageError> + Send + 'static,
     ) -> Result<T, Refusal> {
         let asked = Instant::now();
-        let deadline = tokio::time::Instant::from_std(asked) + WAIT;
+        let deadline = tokio::time::Instant::from_std(asked) + QUERY_TIMEOUT;
         let permit = self.acquire(deadline).await.inspect_err(|_| {
             if let Some(meter) = &self.meter {
                 meter.turned_away.inc();
@@ -190,7 +190,7 @@ impl r2d2::ManageConnection for Opener {
 
     fn connect(&self) -> Result<Reader, StorageError> {
         let mut conn = self.0.open_to_serve(Access::Read)?;
-        limit_statements(&mut conn, LIMIT)?;
+        limit_statements(&mut conn, STATEMENT_TIMEOUT)?;
         Ok(Reader { conn, used: Instant::now(), is_doubtful: false })
     }
 

@@ -15,7 +15,7 @@ use actix_web::{
 use super::size_limit::MessageSizeLimit;
 
 /// Longest wait for the client's close frame.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+const CLOSE_FRAME_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A socket's outgoing frames, followed by a wait for the client's close frame. Closing a connection with
 /// unread input would reset it and discard output not yet received.
@@ -31,9 +31,9 @@ impl<O> CloseHandshake<O> {
         Self { outgoing: Some(outgoing), guard, timeout: None }
     }
 
-    /// Waits for the client's close frame, at most [`CLOSE_TIMEOUT`].
+    /// Waits for the client's close frame, at most [`CLOSE_FRAME_TIMEOUT`].
     fn poll_close_frame(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let timeout = self.timeout.get_or_insert_with(|| Box::pin(sleep(CLOSE_TIMEOUT)));
+        let timeout = self.timeout.get_or_insert_with(|| Box::pin(sleep(CLOSE_FRAME_TIMEOUT)));
         if self.guard.poll_close_frame(cx).is_ready() { Poll::Ready(()) } else { timeout.as_mut().poll(cx) }
     }
 }

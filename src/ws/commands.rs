@@ -34,7 +34,7 @@ use crate::{
 pub(super) const UNDER_WAY: usize = 4_096;
 
 /// Most commands of one socket that await their answers at the same time.
-const AT_ONCE: usize = 256;
+const MAX_PENDING: usize = 256;
 
 /// Context of a socket's commands: its user and its dependencies.
 #[derive(Clone)]
@@ -61,7 +61,7 @@ pub(super) async fn run_commands(
         tokio::select! {
             biased;
             Some(answer) = under_way.next(), if !under_way.is_empty() => session.do_send(CommandReply(answer)),
-            frame = frames.recv(), if under_way.len() < AT_ONCE => {
+            frame = frames.recv(), if under_way.len() < MAX_PENDING => {
                 let Some(frame) = frame else { break };
                 match client.state.identities.is_valid(&client.caller.credential).await {
                     Ok(true) if !client.socket.is_closing() => {}

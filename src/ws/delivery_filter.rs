@@ -54,11 +54,11 @@ impl DeliveryFilter {
     /// subscription state that the batch changes.
     pub(super) fn hear(&mut self, batch: &FrameBatch) -> Option<Bytes> {
         let Some(chat) = batch.chat else { return Some(batch.frames()) };
-        if batch.standing == SubscriptionChange::Joins {
+        if batch.change == SubscriptionChange::Joins {
             self.keep_observed(chat);
         }
         match &mut self.phase {
-            Phase::Live(heads) => match batch.standing {
+            Phase::Live(heads) => match batch.change {
                 // After joining, the user gets the room's events as a member.
                 SubscriptionChange::Watches | SubscriptionChange::ObservationEnds
                     if heads.contains_key(&chat) =>
@@ -70,13 +70,13 @@ impl DeliveryFilter {
                 }
                 _ => filter_live(heads, &self.only, chat, batch),
             },
-            Phase::CatchingUp(noted) => match (batch.standing, batch.seq()) {
+            Phase::CatchingUp(noted) => match (batch.change, batch.seq()) {
                 (SubscriptionChange::Watches | SubscriptionChange::ObservationEnds, _) => {
                     self.filter_observed(chat, batch)
                 }
                 (_, None) => None,
-                (standing, Some(seq)) => {
-                    match standing {
+                (change, Some(seq)) => {
+                    match change {
                         SubscriptionChange::Leaves => {
                             noted.insert(chat, Some(seq));
                         }
@@ -95,7 +95,7 @@ impl DeliveryFilter {
     }
 
     fn filter_observed(&self, room: ChatId, batch: &FrameBatch) -> Option<Bytes> {
-        self.watched.is_news(room, batch.seq(), batch.standing).then(|| batch.frames())
+        self.watched.is_news(room, batch.seq(), batch.change).then(|| batch.frames())
     }
 
     /// Keeps an observed room in the chat filter after the user has joined it.
@@ -112,13 +112,13 @@ fn filter_live(heads: &mut Heads, only: &Only, chat: ChatId, batch: &FrameBatch)
     let Some(seq) = batch.seq() else { return heads.contains_key(&chat).then(|| batch.frames()) };
     let Some(last) = heads.get_mut(&chat) else {
         let is_wanted = only.as_ref().is_none_or(|only| only.contains(&chat));
-        return (batch.standing == SubscriptionChange::Joins && is_wanted).then(|| {
+        return (batch.change == SubscriptionChange::Joins && is_wanted).then(|| {
             heads.insert(chat, seq);
             batch.frames()
         });
     };
     let frames = batch.frames_after(*last)?;
-    match batch.standing {
+    match batch.change {
         SubscriptionChange::Leaves => {
             heads.remove(&chat);
         }

@@ -47,14 +47,14 @@ impl Watched {
 
     /// Returns whether an event of an observed room must be sent. Its `seq` increases but skips numbers:
     /// observers get few of a room's events.
-    pub(super) fn is_news(&self, room: ChatId, seq: Option<Seq>, standing: SubscriptionChange) -> bool {
+    pub(super) fn is_news(&self, room: ChatId, seq: Option<Seq>, change: SubscriptionChange) -> bool {
         let mut rooms = self.0.borrow_mut();
         let (Some(last), Some(seq)) = (rooms.get_mut(&room), seq) else { return false };
         if seq <= *last {
             return false;
         }
         *last = seq;
-        if standing == SubscriptionChange::ObservationEnds {
+        if change == SubscriptionChange::ObservationEnds {
             rooms.remove(&room);
         }
         true

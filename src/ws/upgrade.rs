@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// `Retry-After` for a user with too many sockets, in seconds.
-const RETRY: u64 = 5;
+const RETRY_AFTER_SECONDS: u64 = 5;
 
 /// Opens a socket for an authenticated caller.
 pub async fn upgrade(
@@ -44,7 +44,7 @@ pub async fn upgrade(
     if state.is_draining() {
         return Err(ApiError::from(Refusal::Busy).into());
     }
-    let place = state.hub.reserve(caller.id()).ok_or(ApiError::Throttled { seconds: RETRY })?;
+    let place = state.hub.reserve(caller.id()).ok_or(ApiError::Throttled { seconds: RETRY_AFTER_SECONDS })?;
     let abort = request.extensions().get::<ConnectionAbort>().cloned();
     let socket = Subscriber::new(caller.id(), caller.credential.clone(), abort, state.chat_meter());
     let params = params(&request);

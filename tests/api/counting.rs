@@ -40,7 +40,7 @@ fn unread_counts_are_exact_among_many_own_and_many_deleted_messages() {
 }
 
 fn count(conn: &mut AnyConn, random: &mut StdRng) -> Result<(), StorageError> {
-    let rules = StoragePolicy {
+    let policy = StoragePolicy {
         receipts_max_members: 100,
         contacts: Default::default(),
         object_rooms: Default::default(),
@@ -55,14 +55,14 @@ fn count(conn: &mut AnyConn, random: &mut StdRng) -> Result<(), StorageError> {
         creator: people[0].id(),
         members: vec![people[1].id()],
     };
-    let Made::New { snapshot, .. } = create_chat(conn, &rules, &new)? else { panic!("it is new") };
+    let Made::New { snapshot, .. } = create_chat(conn, &policy, &new)? else { panic!("it is new") };
     let chat = snapshot.chat.id;
     let mut senders = Vec::new();
     for _ in 0..MESSAGES {
         let sender = &people[random.random_range(0..2)];
         let body = MessageBody::parse("x").unwrap();
         let action = Action::PostMessage { sender: Arc::new(sender.card()), body, client_id: None };
-        apply(conn, &rules, &Command { chat, by: sender.id(), action })?;
+        apply(conn, &policy, &Command { chat, by: sender.id(), action })?;
         senders.push((sender.id(), true));
     }
     // Some random messages, and one long run that covers whole blocks.
@@ -71,7 +71,7 @@ fn count(conn: &mut AnyConn, random: &mut StdRng) -> Result<(), StorageError> {
         let (by, is_live) = senders[index];
         if is_live {
             let message = messages::id_at(conn, chat, index as i64 + 1)?.unwrap();
-            apply(conn, &rules, &Command { chat, by, action: Action::DeleteMessage { message } })?;
+            apply(conn, &policy, &Command { chat, by, action: Action::DeleteMessage { message } })?;
             senders[index].1 = false;
         }
     }

@@ -50,18 +50,18 @@ pub(crate) fn make_users(conn: &mut AnyConn, first: i64, count: i64) -> Result<(
 /// Creates a public room with `creator` as its admin and the users of these ids as members.
 pub(crate) fn make_room(
     conn: &mut AnyConn,
-    rules: &StoragePolicy,
+    policy: &StoragePolicy,
     creator: UserId,
     members: std::ops::Range<i64>,
 ) -> Result<ChatId, StorageError> {
     let title = Title::parse("Hall").unwrap().unwrap();
     let new = NewRoom { title, is_public: true, object: None, creator };
-    let Made::New { snapshot, .. } = create_room(conn, rules, &new)? else { panic!("it is new") };
+    let Made::New { snapshot, .. } = create_room(conn, policy, &new)? else { panic!("it is new") };
     let chat = snapshot.chat.id;
     let ids: Vec<UserId> = members.map(UserId).collect();
     for users in ids.chunks(1_000) {
         let action = Action::AddMembers { users: users.to_vec() };
-        apply(conn, rules, &Command { chat, by: creator, action })?;
+        apply(conn, policy, &Command { chat, by: creator, action })?;
     }
     Ok(chat)
 }
@@ -69,7 +69,7 @@ pub(crate) fn make_room(
 /// The cost of each operation in a room, in steps of SQLite's virtual machine.
 struct Costs<'a> {
     conn: &'a mut AnyConn,
-    rules: StoragePolicy,
+    policy: StoragePolicy,
     room: ChatId,
     found: Vec<(&'static str, u64)>,
 }
@@ -81,14 +81,14 @@ impl Costs<'_> {
         work: impl FnOnce(&mut AnyConn, &StoragePolicy, ChatId) -> Result<T, StorageError>,
     ) -> Result<T, StorageError> {
         let before = steps();
-        let result = work(self.conn, &self.rules, self.room)?;
+        let result = work(self.conn, &self.policy, self.room)?;
         self.found.push((what, steps() - before));
         Ok(result)
     }
 
     fn does(&mut self, what: &'static str, by: UserId, action: Action) -> Result<Change, StorageError> {
         let done =
-            self.measure(what, |conn, rules, chat| apply(conn, rules, &Command { chat, by, action }))?;
+            self.measure(what, |conn, policy, chat| apply(conn, policy, &Command { chat, by, action }))?;
         let quiet = done.quiet_marker.map(Change::MarkerMoved);
         Ok(done.event.map(|event| event.change.clone()).or(quiet).expect("it changes something"))
     }
@@ -110,8 +110,8 @@ impl Costs<'_> {
         let renamed = |title: &str| Action::Rename { title: Title::parse(title).unwrap() };
         let promoted = |role| Action::ChangeRole { user: member, role };
         self.posts("the first message", admin)?;
-        self.measure("looking from outside", |conn, rules, chat| {
-            chat_snapshot::view(conn, rules, chat, member)
+        self.measure("looking from outside", |conn, policy, chat| {
+            chat_snapshot::view(conn, policy, chat, member)
         })?;
         self.does("joining", member, Action::Join)?;
         let message = self.posts("posting", member)?;
@@ -124,16 +124,16 @@ impl Costs<'_> {
         self.does("renaming", admin, renamed("Great Hall"))?;
         self.does("promoting", admin, promoted(Role::Admin))?;
         self.does("demoting", admin, promoted(Role::Member))?;
-        self.measure("looking", |conn, rules, chat| chat_snapshot::view(conn, rules, chat, member))?;
+        self.measure("looking", |conn, policy, chat| chat_snapshot::view(conn, policy, chat, member))?;
         self.measure("typing", |conn, _, chat| members::is_in(conn, chat, member))?;
-        self.measure("searching one's chats", |conn, rules, _| {
+        self.measure("searching one's chats", |conn, policy, _| {
             let filter = ChatFilter { search: "nobody".to_owned(), ..ChatFilter::default() };
-            chat_list::page(conn, &ChatCache::new(rules.clone()), member, &filter, 0, 10)
+            chat_list::page(conn, &ChatCache::new(policy.clone()), member, &filter, 0, 10)
         })?;
         self.measure("listing members", |conn, _, chat| members::page(conn, chat, 0, 100))?;
         let head = membership::authorized(self.conn, self.room, member, Ability::See)?.chat.seq;
-        self.measure("coming back", |conn, rules, chat| {
-            changes_since::since(conn, rules, admin, chat, Some(head - 2))
+        self.measure("coming back", |conn, policy, chat| {
+            changes_since::since(conn, policy, admin, chat, Some(head - 2))
         })?;
         self.does("leaving", member, Action::Leave)?;
         self.does("joining again", member, Action::Join)?;
@@ -153,7 +153,7 @@ fn nothing_costs_more_where_there_are_ten_thousand_members() {
     count_steps();
     let mut conn = url.open(Access::Write).unwrap();
     // Both rooms are above the limit for receipts, as every room with more than a hundred members is.
-    let rules = StoragePolicy {
+    let policy = StoragePolicy {
         receipts_max_members: 50,
         contacts: Default::default(),
         object_rooms: Default::default(),
@@ -166,8 +166,8 @@ fn nothing_costs_more_where_there_are_ten_thousand_members() {
         make_users(conn, 1, CROWD + 2)?;
         let mut costs = Vec::new();
         for size in [200, CROWD] {
-            let room = make_room(conn, &rules, admin, 1..size + 1)?;
-            let costing = Costs { conn, rules: rules.clone(), room, found: Vec::new() };
+            let room = make_room(conn, &policy, admin, 1..size + 1)?;
+            let costing = Costs { conn, policy: policy.clone(), room, found: Vec::new() };
             costs.push(costing.find(admin, member)?);
         }
         Ok(costs)
@@ -185,17 +185,17 @@ fn nothing_costs_more_where_there_are_ten_thousand_members() {
 /// over all chats, and of reading the three.
 fn coming_back(
     conn: &mut AnyConn,
-    rules: &StoragePolicy,
+    policy: &StoragePolicy,
     (user, other): (UserId, UserId),
     chats: usize,
 ) -> Result<(u64, u64), StorageError> {
     for _ in 0..chats {
-        make_room(conn, rules, other, user.0..user.0 + 1)?;
+        make_room(conn, policy, other, user.0..user.0 + 1)?;
     }
     let known: Vec<_> = chats::heads(conn, user)?;
     assert_eq!(known.len(), chats);
     for (room, _) in &known[..3] {
-        Costs { conn, rules: rules.clone(), room: *room, found: Vec::new() }.posts("posting", other)?;
+        Costs { conn, policy: policy.clone(), room: *room, found: Vec::new() }.posts("posting", other)?;
     }
     let before = steps();
     let heads = chats::heads(conn, user)?;
@@ -205,7 +205,7 @@ fn coming_back(
     let changed = known.iter().zip(&heads).filter(|(known, head)| known != head);
     let mut found = 0;
     for ((chat, seq), _) in changed {
-        changes_since::since(conn, rules, user, *chat, Some(*seq))?;
+        changes_since::since(conn, policy, user, *chat, Some(*seq))?;
         found += 1;
     }
     assert_eq!(found, 3);
@@ -219,7 +219,7 @@ fn coming_back_to_a_thousand_chats_costs_what_changed_and_one_look_at_them() {
     migrations::migrate(&url).unwrap();
     count_steps();
     let mut conn = url.open(Access::Write).unwrap();
-    let rules = StoragePolicy {
+    let policy = StoragePolicy {
         receipts_max_members: 50,
         contacts: Default::default(),
         object_rooms: Default::default(),
@@ -229,8 +229,8 @@ fn coming_back_to_a_thousand_chats_costs_what_changed_and_one_look_at_them() {
     };
     let costs = transaction(&mut conn, |conn| {
         make_users(conn, 1, 4)?;
-        let few = coming_back(conn, &rules, (UserId(1), UserId(2)), 10)?;
-        Ok((few, coming_back(conn, &rules, (UserId(3), UserId(4)), 1_000)?))
+        let few = coming_back(conn, &policy, (UserId(1), UserId(2)), 10)?;
+        Ok((few, coming_back(conn, &policy, (UserId(3), UserId(4)), 1_000)?))
     });
     let ((few_look, few_reads), (many_look, many_reads)) = costs.unwrap();
     println!(
@@ -248,7 +248,7 @@ fn counting_ones_own_chats_costs_nothing_for_those_that_others_brought_one_into(
     migrations::migrate(&url).unwrap();
     count_steps();
     let mut conn = url.open(Access::Write).unwrap();
-    let rules = StoragePolicy {
+    let policy = StoragePolicy {
         receipts_max_members: 50,
         contacts: Contacts::All,
         object_rooms: Default::default(),
@@ -260,14 +260,14 @@ fn counting_ones_own_chats_costs_nothing_for_those_that_others_brought_one_into(
     let costs = transaction(&mut conn, |conn| {
         make_users(conn, 1, 3)?;
         for _ in 0..1_000 {
-            make_room(conn, &StoragePolicy { max_chats_per_user: u32::MAX, ..rules.clone() }, host, 3..4)?;
+            make_room(conn, &StoragePolicy { max_chats_per_user: u32::MAX, ..policy.clone() }, host, 3..4)?;
         }
         [user, popular]
             .into_iter()
             .map(|by| {
-                make_room(conn, &rules, by, 1..1)?;
+                make_room(conn, &policy, by, 1..1)?;
                 let before = steps();
-                own_chats::expect_below_chat_limit(conn, &rules, by)?;
+                own_chats::expect_below_chat_limit(conn, &policy, by)?;
                 Ok(steps() - before)
             })
             .collect::<Result<Vec<u64>, StorageError>>()
@@ -285,7 +285,7 @@ fn meeting_people_costs_one_look_at_ones_own_chats() {
     migrations::migrate(&url).unwrap();
     count_steps();
     let mut conn = url.open(Access::Write).unwrap();
-    let rules = StoragePolicy {
+    let policy = StoragePolicy {
         receipts_max_members: 50,
         contacts: Contacts::All,
         object_rooms: Default::default(),
@@ -293,16 +293,16 @@ fn meeting_people_costs_one_look_at_ones_own_chats() {
         content_key: Vec::new(),
         restored_from: 0,
     };
-    let limited = StoragePolicy { contacts: Contacts::SharedChat, ..rules.clone() };
+    let limited = StoragePolicy { contacts: Contacts::SharedChat, ..policy.clone() };
     let (user, busy) = (UserId(1), UserId(2));
     let costs = transaction(&mut conn, |conn| {
         make_users(conn, 1, PEOPLE + 3)?;
         let others: Vec<UserId> = (4..PEOPLE + 4).map(UserId).collect();
         for _ in 0..1_000 {
-            make_room(conn, &rules, busy, 3..4)?;
+            make_room(conn, &policy, busy, 3..4)?;
         }
-        make_room(conn, &rules, user, 4..PEOPLE + 4)?;
-        make_room(conn, &rules, busy, 4..PEOPLE + 4)?;
+        make_room(conn, &policy, user, 4..PEOPLE + 4)?;
+        make_room(conn, &policy, busy, 4..PEOPLE + 4)?;
         [user, busy]
             .into_iter()
             .map(|by| {
@@ -325,7 +325,7 @@ async fn who_is_in_hundreds_of_chats_hears_of_all_of_them_whenever_they_come() {
     let mut conn = DatabaseUrl::parse(&server.database_url()).unwrap().open(Access::Write).unwrap();
     let made = transaction(&mut conn, |conn| {
         (0..CHATS)
-            .map(|_| make_room(conn, server.rules(), UserId(bob.id), ann.id..ann.id + 1))
+            .map(|_| make_room(conn, server.policy(), UserId(bob.id), ann.id..ann.id + 1))
             .collect::<Result<Vec<ChatId>, StorageError>>()
     });
     let rooms = made.unwrap();
@@ -349,7 +349,7 @@ async fn a_room_of_ten_thousand_is_joined_used_and_left() {
     let mut conn = DatabaseUrl::parse(&server.database_url()).unwrap().open(Access::Write).unwrap();
     let made = transaction(&mut conn, |conn| {
         make_users(conn, first, CROWD)?;
-        make_room(conn, server.rules(), creator, first..first + CROWD)
+        make_room(conn, server.policy(), creator, first..first + CROWD)
     });
     let room = made.unwrap().0;
     let (mut ann_socket, mut eve_socket) = (ann.listens().await, eve.listens().await);

@@ -29,18 +29,18 @@ const WRITER: UserId = UserId(1);
 const READER: UserId = UserId(2);
 const NEWCOMER: UserId = UserId(3);
 
-fn post(conn: &mut AnyConn, rules: &StoragePolicy, chat: ChatId, by: UserId) -> Result<(), StorageError> {
+fn post(conn: &mut AnyConn, policy: &StoragePolicy, chat: ChatId, by: UserId) -> Result<(), StorageError> {
     let sender =
         Arc::new(UserCard { id: by, username: String::new(), display_name: String::new(), avatar_url: None });
     let action = Action::PostMessage { sender, body: MessageBody::parse("hello").unwrap(), client_id: None };
-    apply(conn, rules, &Command { chat, by, action }).map(drop)
+    apply(conn, policy, &Command { chat, by, action }).map(drop)
 }
 
 /// Returns the steps of each operation of a member who never wrote, in a group with `count` messages of one
 /// member.
 fn costs(
     conn: &mut AnyConn,
-    rules: &StoragePolicy,
+    policy: &StoragePolicy,
     count: usize,
 ) -> Result<[(&'static str, u64); 3], StorageError> {
     let new = NewChat {
@@ -49,18 +49,18 @@ fn costs(
         creator: WRITER,
         members: vec![READER, NEWCOMER],
     };
-    let Made::New { snapshot, .. } = create_chat(conn, rules, &new)? else { panic!("it is new") };
+    let Made::New { snapshot, .. } = create_chat(conn, policy, &new)? else { panic!("it is new") };
     let chat = snapshot.chat.id;
     for _ in 0..count {
-        post(conn, rules, chat, WRITER)?;
+        post(conn, policy, chat, WRITER)?;
     }
     let begun = steps();
     let unread = membership::membership(conn, chat, READER)?.unwrap().unread_count(conn)?;
     assert_eq!(unread, count as i64);
     let counted = steps();
-    apply(conn, rules, &Command { chat, by: READER, action: Action::MarkAsRead { up_to: None } })?;
+    apply(conn, policy, &Command { chat, by: READER, action: Action::MarkAsRead { up_to: None } })?;
     let read = steps();
-    post(conn, rules, chat, NEWCOMER)?;
+    post(conn, policy, chat, NEWCOMER)?;
     let posted = steps();
     Ok([
         ("counting the unread", counted - begun),
@@ -76,7 +76,7 @@ fn a_member_who_never_wrote_pays_nothing_for_a_long_history() {
     migrations::migrate(&url).unwrap();
     count_steps();
     let mut conn = url.open(Access::Write).unwrap();
-    let rules = StoragePolicy {
+    let policy = StoragePolicy {
         receipts_max_members: 100,
         contacts: Default::default(),
         object_rooms: Default::default(),
@@ -86,7 +86,7 @@ fn a_member_who_never_wrote_pays_nothing_for_a_long_history() {
     };
     let [short, long] = transaction(&mut conn, |conn| {
         make_users(conn, 1, 3)?;
-        Ok([costs(conn, &rules, 100)?, costs(conn, &rules, 4_000)?])
+        Ok([costs(conn, &policy, 100)?, costs(conn, &policy, 4_000)?])
     })
     .unwrap();
     for ((what, short), (_, long)) in short.into_iter().zip(long) {

@@ -45,7 +45,7 @@ async fn stores(server: &Server, sql: String) {
 /// Stores a command without notifying the purge task.
 async fn is_stored(server: &Server, chat: i64, by: &User, action: Action) {
     let command = Command { chat: ChatId(chat), by: UserId(by.id), action };
-    let work = move |conn: &mut AnyConn, rules: &_| apply(conn, rules, &command).map(drop);
+    let work = move |conn: &mut AnyConn, policy: &_| apply(conn, policy, &command).map(drop);
     server.writer().run("apply", work).await.unwrap();
 }
 

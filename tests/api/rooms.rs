@@ -390,7 +390,7 @@ async fn a_search_tells_no_more_than_a_thousand_rooms() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
     for twenty in 0..105 {
-        let made = server.writer().run("create_room", move |conn, rules| {
+        let made = server.writer().run("create_room", move |conn, policy| {
             for number in 0..20 {
                 let title = format!("room no {}", 20 * twenty + number);
                 let title = greenroom::core::model::text::Title::parse(&title).unwrap().unwrap();
@@ -401,7 +401,7 @@ async fn a_search_tells_no_more_than_a_thousand_rooms() {
                     object: None,
                     creator,
                 };
-                greenroom::storage::commands::create_room(conn, rules, &new)?;
+                greenroom::storage::commands::create_room(conn, policy, &new)?;
             }
             Ok(())
         });

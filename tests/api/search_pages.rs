@@ -16,11 +16,11 @@ pub(crate) async fn posts_many(server: &Server, sender: &User, chat: i64, texts:
     let card = Arc::new(card);
     for part in texts.chunks(50) {
         let (part, card) = (part.to_vec(), card.clone());
-        let posted = server.writer().run("post_message", move |conn, rules| {
+        let posted = server.writer().run("post_message", move |conn, policy| {
             for text in &part {
                 let body = MessageBody::parse(text).unwrap();
                 let action = Action::PostMessage { sender: card.clone(), body, client_id: None };
-                apply(conn, rules, &Command { chat: ChatId(chat), by, action })?;
+                apply(conn, policy, &Command { chat: ChatId(chat), by, action })?;
             }
             Ok(())
         });

@@ -59,7 +59,7 @@ async fn what_was_not_stored_is_not_acknowledged() {
 async fn a_writer_that_is_told_to_stop_with_its_last_job_ends() {
     let database = Database::new();
     let url = DatabaseUrl::parse(&database.url()).unwrap();
-    let rules = StoragePolicy {
+    let policy = StoragePolicy {
         receipts_max_members: 100,
         contacts: Contacts::All,
         object_rooms: ObjectRooms::Anyone,
@@ -68,7 +68,7 @@ async fn a_writer_that_is_told_to_stop_with_its_last_job_ends() {
         restored_from: 0,
     };
     for _ in 0..30 {
-        let writer = Writer::start(&url, rules.clone(), None).unwrap();
+        let writer = Writer::start(&url, policy.clone(), None).unwrap();
         let (tell, done) = std::sync::mpsc::channel();
         for _ in 0..3 {
             let tell = tell.clone();

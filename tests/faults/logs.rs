@@ -49,7 +49,7 @@ async fn an_error_in_storage_is_logged_with_the_request_that_caused_it() {
     // A write, and a read.
     for (method, path, body) in [
         (Method::POST, "chats/1/messages/", json!({"content": "a secret plan"})),
-        (Method::GET, "blocks/", Value::Null),
+        (Method::GET, "users/blocked/", Value::Null),
     ] {
         let request = server
             .client()

@@ -76,7 +76,7 @@ fn a_start_that_waits_for_an_answer_of_the_database_says_so_and_can_be_ended() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = silent.local_addr().unwrap();
     let server = Starting::serve(&format!("postgres://ann:secret@{address}/chat?connect_timeout=60"));
-    server.says("it waits for postgres://ann@");
+    server.says("still waiting for postgres://ann@");
     assert!(!server.said().contains("secret"));
     server.ends();
 }
@@ -88,7 +88,7 @@ fn a_start_that_waits_for_who_writes_to_the_file_can_be_ended() {
     let mut other = SqliteConnection::establish(&file).unwrap();
     other.batch_execute("PRAGMA journal_mode = WAL; BEGIN IMMEDIATE; CREATE TABLE others (id)").unwrap();
     let server = Starting::serve(&format!("sqlite://{file}"));
-    server.says("it waits for");
+    server.says("still waiting for");
     server.ends();
     other.batch_execute("ROLLBACK").unwrap();
     assert!(greenroom(&format!("sqlite://{file}"), &["migrate"]).contains("start"));

@@ -266,8 +266,8 @@ impl Server {
     }
 
     /// Returns the first node's storage policy.
-    pub(crate) fn rules(&self) -> &StoragePolicy {
-        &self.state.rules
+    pub(crate) fn policy(&self) -> &StoragePolicy {
+        &self.state.policy
     }
 
     /// Checks the database's derived data, as `greenroom check` does.

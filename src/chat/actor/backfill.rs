@@ -6,7 +6,7 @@ use actix::{AsyncContext, Context};
 
 use super::{
     ChatActor,
-    sequencer::{PAUSE, PendingEvent},
+    sequencer::{BACKFILL_RETRY_DELAY, PendingEvent},
 };
 use crate::{
     chat::mailbox::{Backfill, BackfillResult, GapDetected, RemoteEvent},
@@ -65,7 +65,9 @@ impl ChatActor {
         }
         self.publish_held();
         if !made_progress && self.sequencer.has_gap() {
-            ctx.run_later(PAUSE, |actor, _| actor.directory.clone().send(actor.chat, Backfill.into()));
+            ctx.run_later(BACKFILL_RETRY_DELAY, |actor, _| {
+                actor.directory.clone().send(actor.chat, Backfill.into());
+            });
             return;
         }
         self.sequencer.is_filling = false;
@@ -73,14 +75,14 @@ impl ChatActor {
     }
 
     /// Publishes a result now, or holds it until all events before it are published.
-    pub(super) fn publish_in_order(&mut self, publish_in_order: PendingEvent, ctx: &mut Context<Self>) {
-        match publish_in_order.event().map(|event| event.seq) {
+    pub(super) fn publish_in_order(&mut self, pending: PendingEvent, ctx: &mut Context<Self>) {
+        match pending.event().map(|event| event.seq) {
             Some(seq) if self.sequencer.subscribing > 0 || self.sequencer.is_early(seq) => {
-                self.sequencer.held.insert(seq, publish_in_order);
+                self.sequencer.held.insert(seq, pending);
                 self.schedule_backfill(ctx);
             }
             _ => {
-                self.publish(publish_in_order);
+                self.publish(pending);
                 self.publish_held();
             }
         }
@@ -88,8 +90,8 @@ impl ChatActor {
 
     /// Publishes held events up to the next gap.
     pub(super) fn publish_held(&mut self) {
-        while let Some(publish_in_order) = self.sequencer.next() {
-            self.publish(publish_in_order);
+        while let Some(pending) = self.sequencer.next() {
+            self.publish(pending);
         }
     }
 
@@ -128,10 +130,10 @@ impl ChatActor {
         listeners.dedup();
         let (directory, services, chat) = (self.directory.clone(), self.services.clone(), self.chat);
         actix_rt::spawn(async move {
-            let rules = services.rules.clone();
+            let policy = services.policy.clone();
             let of = listeners.clone();
             let backfilled =
-                services.readers.query(move |conn| backfill(conn, &rules, chat, since, &of)).await;
+                services.readers.query(move |conn| backfill(conn, &policy, chat, since, &of)).await;
             directory.send(chat, BackfillResult { since, listeners, backfilled }.into());
         });
     }
@@ -168,9 +170,8 @@ impl ChatActor {
     /// Sends `resync` to all members, and `chat_deleted` to former members.
     fn send_resync(&mut self, head: Seq, present: &[UserId]) {
         self.flush();
-        let resync = self.parcel(Some(head), SubscriptionChange::Same, &frames::resync(self.chat, head));
-        let gone =
-            self.parcel(Some(head), SubscriptionChange::Leaves, &frames::chat_deleted(self.chat, None));
+        let resync = self.batch(Some(head), SubscriptionChange::Same, &frames::resync(self.chat, head));
+        let gone = self.batch(Some(head), SubscriptionChange::Leaves, &frames::chat_deleted(self.chat, None));
         self.subscribers.retain(|_, socket| {
             let is_in = present.contains(&socket.user);
             socket.deliver(if is_in { &resync } else { &gone });
@@ -179,9 +180,9 @@ impl ChatActor {
     }
 
     fn answer_held(&mut self) {
-        for (seq, publish_in_order) in std::mem::take(&mut self.sequencer.held) {
-            let Some(event) = publish_in_order.event().cloned() else { continue };
-            if let PendingEvent::Here(settled) = publish_in_order {
+        for (seq, pending) in std::mem::take(&mut self.sequencer.held) {
+            let Some(event) = pending.event().cloned() else { continue };
+            if let PendingEvent::Here(settled) = pending {
                 self.answer(settled);
             }
             self.sequencer.held.insert(seq, PendingEvent::Remote(event));

@@ -20,7 +20,7 @@ const MAX_BATCH: usize = 16 * 1024;
 #[derive(Debug, Default)]
 pub(super) struct Batcher {
     pub(super) events: Vec<(Option<Seq>, ByteString)>,
-    pub(super) pace: BatchWait,
+    pub(super) wait: BatchWait,
     /// Number of the latest wait; timeouts of earlier waits are ignored.
     pub(super) turn: u64,
 }

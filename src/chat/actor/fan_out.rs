@@ -21,17 +21,16 @@ use crate::{
 impl ChatActor {
     /// Fans out the event, then answers the caller. A caller never gets a success before the event was handed
     /// to all subscribers.
-    pub(super) fn publish(&mut self, publish_in_order: PendingEvent) {
-        self.publishing = Some(publish_in_order);
+    pub(super) fn publish(&mut self, pending: PendingEvent) {
+        self.publishing = Some(pending);
         self.finish();
     }
 
-    /// Publishes `settling`. Also called after a panic, to publish it again.
+    /// Publishes `publishing`. Also called after a panic, to publish it again.
     pub(super) fn finish(&mut self) {
         fail_point!("chat-publish");
-        let Some(publish_in_order) = &self.publishing else { return };
-        let (event, is_here) =
-            (publish_in_order.event().cloned(), matches!(publish_in_order, PendingEvent::Here(_)));
+        let Some(pending) = &self.publishing else { return };
+        let (event, is_here) = (pending.event().cloned(), matches!(pending, PendingEvent::Here(_)));
         let is_wanted = is_here || !self.subscribers.is_empty();
         let message = event.as_deref().filter(|_| is_wanted).and_then(|event| self.rendered(event));
         if let Some(event) = event {
@@ -84,8 +83,8 @@ impl ChatActor {
 
     /// Delivers a read marker to its reader only, in a chat without read receipts.
     pub(super) fn deliver_to_reader(&self, moved: &MarkerMoved) {
-        let parcel = self.parcel(None, SubscriptionChange::Same, &frames::own_read(self.chat, None, moved));
-        self.sockets_of(moved.user).iter().for_each(|socket| socket.deliver(&parcel));
+        let batch = self.batch(None, SubscriptionChange::Same, &frames::own_read(self.chat, None, moved));
+        self.sockets_of(moved.user).iter().for_each(|socket| socket.deliver(&batch));
     }
 
     fn answer_to(&self, done: &Done, message: Option<ByteString>) -> Answered {
@@ -113,8 +112,8 @@ impl ChatActor {
         }
         let seq = event.seq;
         match &event.change {
-            Change::ChatCreated { snapshot, members, feeds } => {
-                self.services.hub.advance_join_counts(feeds);
+            Change::ChatCreated { snapshot, members, join_counts } => {
+                self.services.hub.advance_join_counts(join_counts);
                 for (user, role) in members {
                     let sockets = self.services.hub.sockets_of(*user);
                     self.subscribe_new_member(sockets, &new_member(*user, *role, None), snapshot, seq);
@@ -157,7 +156,7 @@ impl ChatActor {
             self.batcher.put(event.seq, frame);
         }
         if !self.observers.is_empty()
-            && let Some(frame) = frames::outline(event, self.services.rules.contacts == Contacts::All, links)
+            && let Some(frame) = frames::outline(event, self.services.policy.contacts == Contacts::All, links)
         {
             self.deliver_to_observers(event.seq, SubscriptionChange::Watches, &frame);
         }
@@ -168,7 +167,7 @@ impl ChatActor {
     fn fan_out_members(&mut self, event: &Event, change: &MembersChanged) {
         let seq = event.seq;
         self.flush();
-        self.services.hub.advance_join_counts(&change.feeds);
+        self.services.hub.advance_join_counts(&change.join_counts);
         self.remove_members(&change.removed, seq);
         // New members are no longer observers; `chat_created` is their first event.
         if !self.observers.is_empty() {
@@ -201,11 +200,11 @@ impl ChatActor {
         }
         self.flush();
         let frame = frames::chat_deleted(self.chat, Some(seq));
-        let parcel = self.parcel(Some(seq), SubscriptionChange::Leaves, &frame);
+        let batch = self.batch(Some(seq), SubscriptionChange::Leaves, &frame);
         for user in users {
             refuse_typing(self.typing_users.forget(*user));
             for socket in self.sockets_of(*user) {
-                socket.deliver(&parcel);
+                socket.deliver(&batch);
                 self.subscribers.remove(&socket.id);
             }
         }
@@ -224,9 +223,9 @@ impl ChatActor {
     /// Delivers a member's own settings to that member only. Other subscribers skip this `seq`.
     fn fan_out_me(&mut self, seq: Seq, changed: &MeChanged) {
         self.flush();
-        let parcel =
-            self.parcel(Some(seq), SubscriptionChange::Same, &frames::me_updated(self.chat, seq, changed));
-        self.sockets_of(changed.user).iter().for_each(|socket| socket.deliver(&parcel));
+        let batch =
+            self.batch(Some(seq), SubscriptionChange::Same, &frames::me_updated(self.chat, seq, changed));
+        self.sockets_of(changed.user).iter().for_each(|socket| socket.deliver(&batch));
     }
 
     /// Subscribes a new member's sockets and sends them `chat_created`.
@@ -242,9 +241,9 @@ impl ChatActor {
         }
         self.flush();
         let frame = frames::chat_created(snapshot, seq, viewer, &self.services.links);
-        let parcel = self.parcel(Some(seq), SubscriptionChange::Joins, &frame);
+        let batch = self.batch(Some(seq), SubscriptionChange::Joins, &frame);
         for socket in sockets {
-            socket.deliver(&parcel);
+            socket.deliver(&batch);
             self.observers.remove(&socket.id);
             self.subscribers.insert(socket.id, socket);
         }
@@ -258,30 +257,30 @@ impl ChatActor {
         sockets
     }
 
-    fn deliver_to_observers(&self, seq: Seq, standing: SubscriptionChange, frame: &ByteString) {
-        let parcel = self.parcel(Some(seq), standing, frame);
-        self.observers.values().for_each(|socket| socket.deliver(&parcel));
+    fn deliver_to_observers(&self, seq: Seq, change: SubscriptionChange, frame: &ByteString) {
+        let batch = self.batch(Some(seq), change, frame);
+        self.observers.values().for_each(|socket| socket.deliver(&batch));
     }
 
     pub(super) fn deliver(
         &mut self,
         seq: Option<Seq>,
-        standing: SubscriptionChange,
+        change: SubscriptionChange,
         frame: &ByteString,
         to: impl Fn(&Subscriber) -> bool,
     ) {
         self.flush();
-        let parcel = self.parcel(seq, standing, frame);
-        self.subscribers.values().filter(|socket| to(socket)).for_each(|socket| socket.deliver(&parcel));
+        let batch = self.batch(seq, change, frame);
+        self.subscribers.values().filter(|socket| to(socket)).for_each(|socket| socket.deliver(&batch));
     }
 
-    pub(super) fn parcel(
+    pub(super) fn batch(
         &self,
         seq: Option<Seq>,
-        standing: SubscriptionChange,
+        change: SubscriptionChange,
         event: &ByteString,
     ) -> Arc<FrameBatch> {
-        FrameBatch::of(Some(self.chat), seq, standing, event)
+        FrameBatch::of(Some(self.chat), seq, change, event)
     }
 }
 

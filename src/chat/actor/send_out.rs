@@ -12,8 +12,10 @@ use crate::chat::mailbox::BatchTimeout;
 /// Number of subscribers from which batching pays.
 const BATCHED_FROM: usize = 256;
 
-/// Longest wait per subscribed socket: for commands being stored, and for sockets to take the current batch.
+/// Longest wait for commands being stored, for each subscribed socket.
 const STORE_WAIT: Duration = Duration::from_micros(2);
+
+/// Longest wait for the sockets to take the current batch, for each subscribed socket.
 const TAKE_WAIT: Duration = Duration::from_micros(10);
 
 impl ChatActor {
@@ -22,7 +24,7 @@ impl ChatActor {
         if self.batcher.events.is_empty() {
             return;
         }
-        match self.batcher.pace {
+        match self.batcher.wait {
             _ if self.subscribers.len() < BATCHED_FROM => self.flush(),
             BatchWait::Free | BatchWait::Storing if self.in_flight == 0 => self.send_together(ctx),
             BatchWait::Free => self.wait(BatchWait::Storing, STORE_WAIT, std::future::pending::<()>(), ctx),
@@ -55,12 +57,12 @@ impl ChatActor {
 
     fn wait(
         &mut self,
-        pace: BatchWait,
+        wait: BatchWait,
         each: Duration,
         over: impl Future + 'static,
         ctx: &mut Context<Self>,
     ) {
-        self.batcher.pace = pace;
+        self.batcher.wait = wait;
         self.batcher.turn += 1;
         let turn = self.batcher.turn;
         let waited = tokio::time::timeout(each * self.subscribers.len() as u32, over);
@@ -74,7 +76,7 @@ impl ChatActor {
         if turn != self.batcher.turn {
             return;
         }
-        if std::mem::take(&mut self.batcher.pace) == BatchWait::Storing {
+        if std::mem::take(&mut self.batcher.wait) == BatchWait::Storing {
             self.send_together(ctx);
         }
     }

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Retry delay after a failed read from storage, or a backfill without progress.
-pub(super) const PAUSE: Duration = Duration::from_millis(500);
+pub(super) const BACKFILL_RETRY_DELAY: Duration = Duration::from_millis(500);
 
 /// A result waiting to be published: from a command on this node, or an event from another node.
 #[derive(Debug)]
@@ -93,7 +93,7 @@ impl Sequencer {
         if self.subscribing > 0 || self.is_early(*seq) {
             None
         } else {
-            self.held.pop_first().map(|(_, publish_in_order)| publish_in_order)
+            self.held.pop_first().map(|(_, pending)| pending)
         }
     }
 }

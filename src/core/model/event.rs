@@ -19,12 +19,12 @@ pub struct Event {
 impl Event {
     /// Returns the users that the event added to the chat.
     pub fn newcomers(&self) -> impl Iterator<Item = UserId> + '_ {
-        let feeds = match &self.change {
-            Change::ChatCreated { feeds, .. } => feeds.as_slice(),
-            Change::MembersChanged(change) => &change.feeds,
+        let join_counts = match &self.change {
+            Change::ChatCreated { join_counts, .. } => join_counts.as_slice(),
+            Change::MembersChanged(change) => &change.join_counts,
             _ => &[],
         };
-        feeds.iter().map(|(user, _)| *user)
+        join_counts.iter().map(|(user, _)| *user)
     }
 }
 
@@ -35,7 +35,8 @@ pub enum Change {
     ChatCreated {
         snapshot: ChatSnapshot,
         members: Vec<(UserId, Role)>,
-        feeds: Vec<(UserId, JoinCount)>,
+        #[serde(rename = "feeds")]
+        join_counts: Vec<(UserId, JoinCount)>,
     },
     ChatRenamed {
         snapshot: ChatSnapshot,
@@ -92,7 +93,8 @@ pub struct MembersChanged {
     /// The chat as added members see it; `None` where none were added.
     pub snapshot: Option<ChatSnapshot>,
     /// The join counts of the added members.
-    pub feeds: Vec<(UserId, JoinCount)>,
+    #[serde(rename = "feeds")]
+    pub join_counts: Vec<(UserId, JoinCount)>,
 }
 
 impl MembersChanged {
@@ -104,7 +106,7 @@ impl MembersChanged {
             changed: Vec::new(),
             member_count,
             snapshot: None,
-            feeds: Vec::new(),
+            join_counts: Vec::new(),
         }
     }
 }

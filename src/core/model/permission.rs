@@ -1,4 +1,7 @@
 //! Permissions: the single check that REST, WebSocket and the storage transaction call.
+//!
+//! The settings `allow_editing`, `allow_deleting` and `allow_reactions` are not part of it. They switch an
+//! action off for all users, and `services/messages.rs` applies them.
 
 use super::{Chat, ChatKind, FieldErrors, Refusal, Role};
 

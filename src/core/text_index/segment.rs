@@ -11,6 +11,8 @@ use super::{
 
 /// Number of ids in a segment. A message's position is its id minus the first id of the segment.
 pub const SPAN: usize = 1 << POSITION_BITS;
+
+/// Bits of a message's position in its segment.
 const POSITION_BITS: u32 = 14;
 
 /// Grams are stored in 2^10 slots, selected by their spread.

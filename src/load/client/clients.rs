@@ -21,9 +21,11 @@ const CONCURRENT_HANDSHAKES: usize = 128;
 /// How long a socket may take to become live.
 const LIVE_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Attempts of a handshake that is answered with 503, and the pause between them without a `Retry-After`.
+/// Attempts of a handshake that is answered with 503.
 const ATTEMPTS: usize = 5;
-const PAUSE: Duration = Duration::from_millis(200);
+
+/// Delay before another attempt, if the 503 has no `Retry-After`.
+const RETRY_DELAY: Duration = Duration::from_millis(200);
 
 /// The clients of a run, by the index of their person; a person without a client has `None`.
 pub(crate) struct Clients {
@@ -114,7 +116,7 @@ async fn connect(client: &Rc<Client>) -> Result<(), LoadError> {
     for _ in 1..ATTEMPTS {
         match client.connect().await {
             Err(ConnectError::Status(503, pause)) => {
-                tokio::time::sleep(pause.map_or(PAUSE, Duration::from_secs)).await;
+                tokio::time::sleep(pause.map_or(RETRY_DELAY, Duration::from_secs)).await;
             }
             done => return done.map_err(|why| format!("a socket cannot be opened: {why}").into()),
         }

@@ -1,8 +1,11 @@
 //! A minimal WebSocket frame codec (RFC 6455). A client of ten thousand sockets must use less CPU than the
 //! server that it measures.
 
-/// Bits of a frame's first byte: the FIN flag and the opcodes.
+/// Flag of a message's last frame, in the first byte.
 const FIN: u8 = 0x80;
+
+// Opcodes, in the first byte.
+
 const CONTINUATION: u8 = 0x0;
 const TEXT: u8 = 0x1;
 const CLOSE: u8 = 0x8;

@@ -5,8 +5,10 @@ use serde::Serialize;
 
 use super::clock::Moment;
 
-/// Lowest and highest latency that a histogram resolves, in nanoseconds: 1 us and 10 minutes.
+/// Lowest latency that a histogram resolves: 1 us, in nanoseconds.
 const SHORTEST: u64 = 1_000;
+
+/// Highest latency that a histogram resolves: 10 minutes, in nanoseconds.
 const LONGEST: u64 = 600_000_000_000;
 
 /// Latencies of one kind of operation.

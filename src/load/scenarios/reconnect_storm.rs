@@ -60,7 +60,7 @@ pub(crate) struct ReconnectStorm {
 }
 
 /// Pause before a retry without a `Retry-After`. Every pause is extended by a random part of this time.
-const PAUSE: Duration = Duration::from_millis(250);
+const RETRY_DELAY: Duration = Duration::from_millis(250);
 
 /// How long a client retries to reconnect.
 const RECONNECT_TIMEOUT: Duration = Duration::from_secs(60);
@@ -191,14 +191,14 @@ impl<'a> Reconnects<'a> {
                 // A server that is starting accepts no connections.
                 Err(ConnectError::Io(_)) => {
                     self.deferred.set(self.deferred.get() + 1);
-                    PAUSE
+                    RETRY_DELAY
                 }
                 Err(why) => {
                     self.fail(&why.to_string());
-                    PAUSE
+                    RETRY_DELAY
                 }
             };
-            let jitter = PAUSE.mul_f64(self.rng.borrow_mut().f64());
+            let jitter = RETRY_DELAY.mul_f64(self.rng.borrow_mut().f64());
             tokio::time::sleep(pause + jitter).await;
         }
     }

@@ -38,21 +38,21 @@ pub struct Times {
 /// Runs a batch of commands. An error is of the whole batch: the caller must roll back the transaction.
 pub fn apply_together(
     conn: &mut AnyConn,
-    rules: &StoragePolicy,
+    policy: &StoragePolicy,
     commands: &[&Command],
-    contested: LockedRows,
+    locked_rows: LockedRows,
     times: &mut Times,
 ) -> Result<Vec<Outcome>, StorageError> {
     times.each = vec![None; commands.len()];
     let ids: BTreeSet<ChatId> = commands.iter().map(|command| command.chat).collect();
     let begun = Instant::now();
-    let chats = locks::chats(conn, &ids, contested);
+    let chats = locks::chats(conn, &ids, locked_rows);
     times.locking = begun.elapsed();
     let (chats, outcomes) = (chats?, commands.iter().map(|_| None).collect());
     let mut batch = Batch { commands, outcomes, chats, times };
-    let mut waiting = batch.answer_unlocked(conn, &ids, contested)?;
+    let mut waiting = batch.answer_unlocked(conn, &ids, locked_rows)?;
     while !waiting.is_empty() {
-        waiting = batch.run_round(conn, rules, waiting)?;
+        waiting = batch.run_round(conn, policy, waiting)?;
     }
     Ok(batch.outcomes.into_iter().map(|outcome| outcome.unwrap_or(Err(Refusal::Internal.into()))).collect())
 }
@@ -74,10 +74,10 @@ impl Batch<'_> {
         &mut self,
         conn: &mut AnyConn,
         ids: &BTreeSet<ChatId>,
-        contested: LockedRows,
+        locked_rows: LockedRows,
     ) -> Result<Vec<usize>, StorageError> {
         let missing: Vec<ChatId> = ids.iter().copied().filter(|id| !self.chats.contains_key(id)).collect();
-        let held = match contested {
+        let held = match locked_rows {
             LockedRows::SkipLocked if !missing.is_empty() => chats::existing(conn, &missing)?,
             _ => Vec::new(),
         };
@@ -99,14 +99,14 @@ impl Batch<'_> {
     fn run_round(
         &mut self,
         conn: &mut AnyConn,
-        rules: &StoragePolicy,
+        policy: &StoragePolicy,
         waiting: Vec<usize>,
     ) -> Result<Vec<usize>, StorageError> {
         let round = Round::of(self.commands, waiting);
         let posts: Vec<Post> = round.posts.iter().map(|(_, post)| *post).collect();
         let begun = Instant::now();
         self.load(conn, &posts)?;
-        let outcomes = post_together(conn, rules, &mut self.chats, &posts);
+        let outcomes = post_together(conn, policy, &mut self.chats, &posts);
         let time = begun.elapsed() / posts.len().max(1) as u32;
         round.posts.iter().for_each(|(index, _)| self.times.each[*index] = Some(time));
         for ((index, _), outcome) in round.posts.iter().zip(outcomes?) {
@@ -116,7 +116,7 @@ impl Batch<'_> {
             let command = self.commands[index];
             self.chats.remove(&command.chat);
             let begun = Instant::now();
-            let outcome = run_command(conn, rules, command);
+            let outcome = run_command(conn, policy, command);
             self.times.each[index] = Some(begun.elapsed());
             self.outcomes[index] = Some(unless_failed(outcome)?);
         }

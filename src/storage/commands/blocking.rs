@@ -14,7 +14,7 @@ use crate::{
 /// start one. Both actions take the locks that are taken here, and check for a block only afterwards.
 pub fn block(
     conn: &mut AnyConn,
-    rules: &StoragePolicy,
+    policy: &StoragePolicy,
     blocker: UserId,
     blocked: UserId,
 ) -> Result<UserCard, StorageError> {
@@ -24,7 +24,7 @@ pub fn block(
     // The user is locked before the dm, against the usual order. This cannot deadlock. The members of a dm do
     // not change, so no transaction that has locked a dm waits for a user.
     locks::user(conn, blocker)?;
-    contact_policy::expect_known(conn, rules, blocker, blocked)?;
+    contact_policy::expect_known(conn, policy, blocker, blocked)?;
     let user = users::find(conn, blocked)?.ok_or(Refusal::NotFound)?;
     if let Some(dm) = chats::dm_of(conn, blocker, blocked)? {
         locks::chat(conn, dm)?;

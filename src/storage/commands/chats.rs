@@ -28,7 +28,7 @@ pub enum Made {
     New {
         snapshot: Box<ChatSnapshot>,
         members: Vec<(UserId, Role)>,
-        feeds: Vec<(UserId, JoinCount)>,
+        join_counts: Vec<(UserId, JoinCount)>,
     },
     /// The dm of the two users, or the room of the object, already exists.
     Existing(ChatId),
@@ -36,17 +36,21 @@ pub enum Made {
 
 impl Made {
     /// Builds the result for a new chat whose members are stored, and raises their join counts.
-    pub(crate) fn new(conn: &mut AnyConn, rules: &StoragePolicy, chat: Chat) -> Result<Self, StorageError> {
+    pub(crate) fn new(conn: &mut AnyConn, policy: &StoragePolicy, chat: Chat) -> Result<Self, StorageError> {
         let members = members::roles(conn, chat.id)?;
         let ids: Vec<UserId> = members.iter().map(|(user, _)| *user).collect();
-        let feeds = join_counts::raise(conn, &ids)?;
-        Ok(Self::New { snapshot: Box::new(chat_snapshot::snapshot_of(conn, rules, chat)?), members, feeds })
+        let join_counts = join_counts::raise(conn, &ids)?;
+        Ok(Self::New {
+            snapshot: Box::new(chat_snapshot::snapshot_of(conn, policy, chat)?),
+            members,
+            join_counts,
+        })
     }
 }
 
 /// Creates a chat with its members; its creator becomes admin. Returns an existing dm instead of a second
 /// one.
-pub fn create_chat(conn: &mut AnyConn, rules: &StoragePolicy, new: &NewChat) -> Result<Made, StorageError> {
+pub fn create_chat(conn: &mut AnyConn, policy: &StoragePolicy, new: &NewChat) -> Result<Made, StorageError> {
     if let Some(existing) = existing_dm(conn, new)? {
         return Ok(Made::Existing(existing));
     }
@@ -54,10 +58,10 @@ pub fn create_chat(conn: &mut AnyConn, rules: &StoragePolicy, new: &NewChat) -> 
     let partner = others.first().copied().unwrap_or(new.creator);
     let is_pair = new.kind == ChatKind::Dm && others.len() <= 1;
     if !others.is_empty() {
-        contact_policy::expect_may_begin(conn, rules, new.creator)?;
+        contact_policy::expect_may_begin(conn, policy, new.creator)?;
     }
     // Checked first, so that the error does not reveal whether a user outside the caller's reach exists.
-    contact_policy::expect_may_contact(conn, rules, new.creator, &others)?;
+    contact_policy::expect_may_contact(conn, policy, new.creator, &others)?;
     users::expect_users(conn, "member_ids", &others)?;
     if new.kind == ChatKind::Dm && !is_pair {
         let sentence = "A direct message chat is with exactly one other user, or with oneself.";
@@ -68,7 +72,7 @@ pub fn create_chat(conn: &mut AnyConn, rules: &StoragePolicy, new: &NewChat) -> 
     } else if !others.is_empty() {
         blocks::expect_none(conn, new.creator, &others)?;
     }
-    own_chats::expect_below_chat_limit(conn, rules, new.creator)?;
+    own_chats::expect_below_chat_limit(conn, policy, new.creator)?;
     let row = NewRow {
         kind: new.kind,
         title: new.title.as_ref().map(Title::as_str),
@@ -82,7 +86,7 @@ pub fn create_chat(conn: &mut AnyConn, rules: &StoragePolicy, new: &NewChat) -> 
     if new.kind == ChatKind::Dm {
         chats::insert_dm(conn, new.creator, partner, chat.id)?;
     }
-    Made::new(conn, rules, chat)
+    Made::new(conn, policy, chat)
 }
 
 /// Finds the existing dm of the two users of a new one.
@@ -105,7 +109,7 @@ fn others(new: &NewChat) -> Vec<UserId> {
 
 pub(crate) fn rename(
     conn: &mut AnyConn,
-    rules: &StoragePolicy,
+    policy: &StoragePolicy,
     chat: ChatId,
     by: UserId,
     title: Option<&Title>,
@@ -123,7 +127,7 @@ pub(crate) fn rename(
     chat.updated_at = Timestamp::now().max(chat.updated_at);
     chats::rename(conn, &chat)?;
     chats::update(conn, &chat)?;
-    let change = Change::ChatRenamed { snapshot: chat_snapshot::snapshot_of(conn, rules, chat.clone())? };
+    let change = Change::ChatRenamed { snapshot: chat_snapshot::snapshot_of(conn, policy, chat.clone())? };
     Ok(Done::changed(&chat, Answer::Done, change))
 }
 

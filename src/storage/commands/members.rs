@@ -22,14 +22,14 @@ use crate::{
 
 pub(crate) fn add(
     conn: &mut AnyConn,
-    rules: &StoragePolicy,
+    policy: &StoragePolicy,
     chat: ChatId,
     by: UserId,
     users: &[UserId],
 ) -> Result<Done, StorageError> {
     let mut chat = membership::authorized(conn, chat, by, Ability::AddMembers)?.chat;
     if !users.is_empty() {
-        contact_policy::expect_may_begin(conn, rules, by)?;
+        contact_policy::expect_may_begin(conn, policy, by)?;
     }
     let mut new = users.to_vec();
     new.sort();
@@ -39,20 +39,20 @@ pub(crate) fn add(
     let present: HashSet<UserId> = present.into_iter().map(|member| member.user.id).collect();
     new.retain(|user| !present.contains(user));
     // Checked first, so that the error does not reveal whether a user outside the caller's reach exists.
-    contact_policy::expect_may_contact(conn, rules, by, &new)?;
+    contact_policy::expect_may_contact(conn, policy, by, &new)?;
     users::expect_users(conn, "user_ids", &asked)?;
     if new.is_empty() {
         return Ok(Done::unchanged(Answer::Added(0)));
     }
     blocks::expect_none(conn, by, &new)?;
-    let change = bring_in(conn, rules, &mut chat, (&new, Deed::Others))?;
+    let change = bring_in(conn, policy, &mut chat, (&new, Deed::Others))?;
     Ok(Done::changed(&chat, Answer::Added(new.len()), change))
 }
 
 /// Adds users to a chat as plain members, in one change. None of them is in the chat yet.
 pub(crate) fn bring_in(
     conn: &mut AnyConn,
-    rules: &StoragePolicy,
+    policy: &StoragePolicy,
     chat: &mut Chat,
     (new, deed): (&[UserId], Deed),
 ) -> Result<Change, StorageError> {
@@ -64,15 +64,15 @@ pub(crate) fn bring_in(
     let may_need_admin = chat.kind == ChatKind::Group || members::has_admin(conn, chat.id)?;
     let heir = if may_need_admin { succession::hand_over(conn, chat)? } else { None };
     chats::update(conn, chat)?;
-    let feeds = join_counts::raise(conn, new)?;
+    let join_counts = join_counts::raise(conn, new)?;
     let changed = heir.filter(|heir| !new.contains(heir));
     Ok(Change::MembersChanged(MembersChanged {
         added: members::among(conn, chat.id, new)?,
         removed: Vec::new(),
         changed: members::among(conn, chat.id, changed.as_slice())?,
         member_count: chat.member_count,
-        snapshot: Some(chat_snapshot::snapshot_of(conn, rules, chat.clone())?),
-        feeds,
+        snapshot: Some(chat_snapshot::snapshot_of(conn, policy, chat.clone())?),
+        join_counts,
     }))
 }
 
@@ -110,7 +110,7 @@ fn take_out(conn: &mut AnyConn, mut chat: Chat, user: UserId) -> Result<Done, St
         changed: members::among(conn, chat.id, heir.as_slice())?,
         member_count: chat.member_count,
         snapshot: None,
-        feeds: Vec::new(),
+        join_counts: Vec::new(),
     };
     Ok(Done::changed(&chat, Answer::Done, Change::MembersChanged(change)))
 }
@@ -143,7 +143,7 @@ pub(crate) fn change_role(
         changed: vec![member.clone()],
         member_count: chat.member_count,
         snapshot: None,
-        feeds: Vec::new(),
+        join_counts: Vec::new(),
     };
     Ok(Done::changed(&chat, Answer::Member(Box::new(member)), Change::MembersChanged(change)))
 }

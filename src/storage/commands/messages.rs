@@ -48,7 +48,7 @@ impl<'a> Post<'a> {
     }
 
     /// Builds the message at the chat's next position, as the chat's next change.
-    pub(super) fn take_place(&self, rules: &StoragePolicy, chat: &mut Chat) -> NewMessage {
+    pub(super) fn take_place(&self, policy: &StoragePolicy, chat: &mut Chat) -> NewMessage {
         take_number(chat);
         chat.last_pos += 1;
         chat.last_live_pos = chat.last_pos;
@@ -70,13 +70,13 @@ impl<'a> Post<'a> {
             read_by: vec![self.sender.id],
             read_count: 1,
         };
-        NewMessage { message, content_hash: self.content_hash(rules) }
+        NewMessage { message, content_hash: self.content_hash(policy) }
     }
 
     /// Returns the keyed hash of the content. `None` without a client id: only a post with one can be
     /// retried.
-    fn content_hash(&self, rules: &StoragePolicy) -> Option<Vec<u8>> {
-        self.client_id.map(|_| content_hash(rules, self.body))
+    fn content_hash(&self, policy: &StoragePolicy) -> Option<Vec<u8>> {
+        self.client_id.map(|_| content_hash(policy, self.body))
     }
 }
 
@@ -91,29 +91,29 @@ pub(crate) fn posted(message: Message) -> Done {
 /// the tombstone.
 pub(crate) fn repeated(
     conn: &mut AnyConn,
-    rules: &StoragePolicy,
+    policy: &StoragePolicy,
     chat: &Chat,
     earlier: &Posted,
     post: &Post,
 ) -> Result<Done, StorageError> {
-    if earlier.content_hash.is_some() && earlier.content_hash != post.content_hash(rules) {
+    if earlier.content_hash.is_some() && earlier.content_hash != post.content_hash(policy) {
         return Err(Refusal::Conflict.into());
     }
     let mut message = messages::at(conn, chat.id, earlier.pos)?.ok_or(diesel::result::Error::NotFound)?;
-    message.note_readers(&members::readers(conn, chat, rules.receipts_max_members)?);
+    message.note_readers(&members::readers(conn, chat, policy.receipts_max_members)?);
     Ok(Done::unchanged(Answer::Unchanged(Box::new(message))))
 }
 
 pub(crate) fn edit(
     conn: &mut AnyConn,
-    rules: &StoragePolicy,
+    policy: &StoragePolicy,
     chat: ChatId,
     by: UserId,
     id: MessageId,
     body: &MessageBody,
 ) -> Result<Done, StorageError> {
     let (mut chat, mut message) = own_message(conn, chat, by, id, |own| Ability::EditMessage { own })?;
-    message.note_readers(&members::readers(conn, &chat, rules.receipts_max_members)?);
+    message.note_readers(&members::readers(conn, &chat, policy.receipts_max_members)?);
     if message.content == body.as_str() {
         return Ok(Done::unchanged(Answer::Unchanged(Box::new(message))));
     }
@@ -129,7 +129,7 @@ pub(crate) fn edit(
 
 pub(crate) fn delete(
     conn: &mut AnyConn,
-    rules: &StoragePolicy,
+    policy: &StoragePolicy,
     chat: ChatId,
     by: UserId,
     id: MessageId,
@@ -151,7 +151,7 @@ pub(crate) fn delete(
     chats::update(conn, &chat)?;
     let mut last_message = messages::last_live(conn, &chat)?;
     if let Some(last) = &mut last_message {
-        last.note_readers(&members::readers(conn, &chat, rules.receipts_max_members)?);
+        last.note_readers(&members::readers(conn, &chat, policy.receipts_max_members)?);
     }
     message.note_readers(&[]);
     let change = Change::MessageDeleted { tombstone: message, last_message };
@@ -184,8 +184,8 @@ pub(crate) fn visible_message(
     Ok((membership, message))
 }
 
-fn content_hash(rules: &StoragePolicy, body: &MessageBody) -> Vec<u8> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(&rules.content_key).expect("HMAC takes keys of any length");
+fn content_hash(policy: &StoragePolicy, body: &MessageBody) -> Vec<u8> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(&policy.content_key).expect("HMAC takes keys of any length");
     mac.update(body.as_str().as_bytes());
     mac.finalize().into_bytes().to_vec()
 }

@@ -25,33 +25,33 @@ pub use chats::{Made, create_chat, existing_dm};
 pub use rooms::{create_room, existing_room};
 
 /// Runs a command inside the caller's transaction, which the caller commits.
-pub fn apply(conn: &mut AnyConn, rules: &StoragePolicy, command: &Command) -> Result<Done, StorageError> {
+pub fn apply(conn: &mut AnyConn, policy: &StoragePolicy, command: &Command) -> Result<Done, StorageError> {
     if !locks::chat(conn, command.chat)? {
         return Err(Refusal::NotFound.into());
     }
-    run_command(conn, rules, command)
+    run_command(conn, policy, command)
 }
 
 /// Runs a command in a chat that is already locked.
-fn run_command(conn: &mut AnyConn, rules: &StoragePolicy, command: &Command) -> Result<Done, StorageError> {
+fn run_command(conn: &mut AnyConn, policy: &StoragePolicy, command: &Command) -> Result<Done, StorageError> {
     let Command { chat, by, action } = command;
     let (chat, by) = (*chat, *by);
     match action {
         Action::PostMessage { sender, body, client_id } => {
-            post::post(conn, rules, Post { chat, sender, body, client_id: client_id.as_ref() })
+            post::post(conn, policy, Post { chat, sender, body, client_id: client_id.as_ref() })
         }
-        Action::EditMessage { message, body } => messages::edit(conn, rules, chat, by, *message, body),
-        Action::DeleteMessage { message } => messages::delete(conn, rules, chat, by, *message),
+        Action::EditMessage { message, body } => messages::edit(conn, policy, chat, by, *message, body),
+        Action::DeleteMessage { message } => messages::delete(conn, policy, chat, by, *message),
         Action::React { message, emoji, intent } => {
             reactions::react(conn, chat, by, *message, emoji, *intent)
         }
-        Action::MarkAsRead { up_to } => read_markers::mark_as_read(conn, rules, chat, by, *up_to),
+        Action::MarkAsRead { up_to } => read_markers::mark_as_read(conn, policy, chat, by, *up_to),
         Action::ChangeMe(change) => member_settings::change(conn, chat, by, *change),
-        Action::Rename { title } => chats::rename(conn, rules, chat, by, title.as_ref()),
-        Action::Open { is_public } => rooms::open(conn, rules, chat, by, *is_public),
-        Action::AddMembers { users } => members::add(conn, rules, chat, by, users),
+        Action::Rename { title } => chats::rename(conn, policy, chat, by, title.as_ref()),
+        Action::Open { is_public } => rooms::open(conn, policy, chat, by, *is_public),
+        Action::AddMembers { users } => members::add(conn, policy, chat, by, users),
         Action::RemoveMember { user } => members::remove(conn, chat, by, *user),
-        Action::Join => rooms::join(conn, rules, chat, by),
+        Action::Join => rooms::join(conn, policy, chat, by),
         Action::Leave => members::leave(conn, chat, by),
         Action::ChangeRole { user, role } => members::change_role(conn, chat, by, *user, *role),
         Action::DeleteChat => chats::delete(conn, chat, by),

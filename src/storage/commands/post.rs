@@ -24,9 +24,9 @@ use crate::{
 };
 
 /// Posts one message.
-pub(crate) fn post(conn: &mut AnyConn, rules: &StoragePolicy, post: Post) -> Result<Done, StorageError> {
+pub(crate) fn post(conn: &mut AnyConn, policy: &StoragePolicy, post: Post) -> Result<Done, StorageError> {
     let mut chats = locks::chats(conn, &BTreeSet::from([post.chat]), LockedRows::Wait)?;
-    let outcome = post_together(conn, rules, &mut chats, &[post])?.pop();
+    let outcome = post_together(conn, policy, &mut chats, &[post])?.pop();
     outcome.unwrap_or(Err(Refusal::Internal.into()))
 }
 
@@ -34,7 +34,7 @@ pub(crate) fn post(conn: &mut AnyConn, rules: &StoragePolicy, post: Post) -> Res
 /// sender and client id.
 pub(crate) fn post_together(
     conn: &mut AnyConn,
-    rules: &StoragePolicy,
+    policy: &StoragePolicy,
     chats: &mut HashMap<ChatId, Chat>,
     posts: &[Post],
 ) -> Result<Vec<Outcome>, StorageError> {
@@ -55,13 +55,13 @@ pub(crate) fn post_together(
         if let Err(refusal) = authorize(chat, subject, Ability::TakePart) {
             outcomes.push(Some(Err(refusal.into())));
         } else if let Some(earlier) = &sender.earlier {
-            outcomes.push(Some(unless_failed(repeated(conn, rules, chat, earlier, post))?));
+            outcomes.push(Some(unless_failed(repeated(conn, policy, chat, earlier, post))?));
         } else if let Err(refusal) = authorize(chat, subject, Ability::Write) {
             outcomes.push(Some(Err(refusal.into())));
         } else {
             let ordinal = sent.entry((post.chat, post.sender.id)).or_insert(sender.sent);
             *ordinal += 1;
-            new.push((post.take_place(rules, chat), *ordinal));
+            new.push((post.take_place(policy, chat), *ordinal));
             outcomes.push(None);
         }
     }

@@ -16,7 +16,7 @@ use crate::{
 
 pub(crate) fn mark_as_read(
     conn: &mut AnyConn,
-    rules: &StoragePolicy,
+    policy: &StoragePolicy,
     chat: ChatId,
     by: UserId,
     up_to: Option<MessageId>,
@@ -42,7 +42,7 @@ pub(crate) fn mark_as_read(
     let after = unread::count(conn, &chat, by, pos)?;
     let moved = MarkerMoved { user: by, last_read_message_id: id, unread_count: after, me: Some(me) };
     let answer = Answer::Marked(before - after);
-    if chat.member_count > rules.receipts_max_members {
+    if chat.member_count > policy.receipts_max_members {
         members::set_marker(conn, chat.id, by, (pos, id), None)?;
         let done = match was_by_hand {
             true => {

@@ -21,19 +21,19 @@ use crate::{
 
 /// Creates a room, or finds the existing room of its object. A public room on an object starts without
 /// members; any other room starts with its creator as admin.
-pub fn create_room(conn: &mut AnyConn, rules: &StoragePolicy, new: &NewRoom) -> Result<Made, StorageError> {
+pub fn create_room(conn: &mut AnyConn, policy: &StoragePolicy, new: &NewRoom) -> Result<Made, StorageError> {
     if let Some(existing) = existing_room(conn, new)? {
         return Ok(Made::Existing(existing));
     }
     if new.object.is_some()
-        && let Err(refusal) = rules.object_rooms.makes(new.is_public)
+        && let Err(refusal) = policy.object_rooms.makes(new.is_public)
         && !users::is_staff(conn, new.creator)?
     {
         return Err(refusal.into());
     }
     let is_unowned = new.is_public && new.object.is_some();
     if !is_unowned {
-        own_chats::expect_below_chat_limit(conn, rules, new.creator)?;
+        own_chats::expect_below_chat_limit(conn, policy, new.creator)?;
     }
     let row = NewRow {
         kind: ChatKind::Room,
@@ -46,7 +46,7 @@ pub fn create_room(conn: &mut AnyConn, rules: &StoragePolicy, new: &NewRoom) -> 
     if !is_unowned {
         members::join(conn, &chat, &[new.creator], (Role::Admin, Deed::Own), None)?;
     }
-    Made::new(conn, rules, chat)
+    Made::new(conn, policy, chat)
 }
 
 /// Finds the existing room of the object. `Forbidden` if it is private and the caller is neither member nor
@@ -63,7 +63,7 @@ pub fn existing_room(conn: &mut AnyConn, new: &NewRoom) -> Result<Option<ChatId>
 /// Adds the caller to a public room. Idempotent: a member stays as they are.
 pub(crate) fn join(
     conn: &mut AnyConn,
-    rules: &StoragePolicy,
+    policy: &StoragePolicy,
     room: ChatId,
     by: UserId,
 ) -> Result<Done, StorageError> {
@@ -72,8 +72,8 @@ pub(crate) fn join(
         return Ok(Done::unchanged(Answer::Done));
     }
     let mut chat = membership.chat;
-    own_chats::expect_below_chat_limit(conn, rules, by)?;
-    let change = bring_in(conn, rules, &mut chat, (&[by], Deed::Own))?;
+    own_chats::expect_below_chat_limit(conn, policy, by)?;
+    let change = bring_in(conn, policy, &mut chat, (&[by], Deed::Own))?;
     Ok(Done::changed(&chat, Answer::Done, change))
 }
 
@@ -81,7 +81,7 @@ pub(crate) fn join(
 /// joined it should stay.
 pub(crate) fn open(
     conn: &mut AnyConn,
-    rules: &StoragePolicy,
+    policy: &StoragePolicy,
     room: ChatId,
     by: UserId,
     is_public: bool,
@@ -101,6 +101,6 @@ pub(crate) fn open(
     chat.is_public = true;
     chats::open(conn, &chat)?;
     chats::update(conn, &chat)?;
-    let change = Change::ChatRenamed { snapshot: chat_snapshot::snapshot_of(conn, rules, chat.clone())? };
+    let change = Change::ChatRenamed { snapshot: chat_snapshot::snapshot_of(conn, policy, chat.clone())? };
     Ok(Done::changed(&chat, Answer::Done, change))
 }

@@ -88,7 +88,10 @@ fn is_unique_violation(error: &Error) -> bool {
 
 // diesel does not expose error codes for these. PostgreSQL is set to English messages (see `session`).
 
+/// Text of the error of a transaction that PostgreSQL ended to break a deadlock.
 const DEADLOCK: &str = "deadlock detected";
+
+/// Text of the error of a statement whose lock timeout passed.
 const LOCK_TIMEOUT: &str = "due to lock timeout";
 
 /// Returns whether an error message describes a temporary state: a full disk, a lock held elsewhere, a

@@ -108,10 +108,10 @@ pub(crate) fn limit_statements(conn: &mut AnyConn, limit: Duration) -> Result<()
 }
 
 /// Interval between attempts to take the migration lock.
-const RETRY_INTERVAL: Duration = Duration::from_millis(200);
+const MIGRATION_LOCK_RETRY_DELAY: Duration = Duration::from_millis(200);
 
-/// Takes the migration lock until this connection closes. SQLite needs none. Calls `on_wait` once, with what is
-/// known of the holder, if another process has it.
+/// Takes the migration lock until this connection closes. SQLite needs none. If another process has it, calls
+/// `on_wait` once, with what is known of the holder.
 pub(crate) fn lock_schema(conn: &mut AnyConn, on_wait: &dyn Fn(String)) -> Result<(), diesel::result::Error> {
     if matches!(conn, AnyConn::Sqlite(_)) {
         return Ok(());
@@ -128,7 +128,7 @@ pub(crate) fn lock_schema(conn: &mut AnyConn, on_wait: &dyn Fn(String)) -> Resul
             clippy::disallowed_methods,
             reason = "runs on a thread of its own, before anything is served"
         )]
-        std::thread::sleep(RETRY_INTERVAL);
+        std::thread::sleep(MIGRATION_LOCK_RETRY_DELAY);
     }
     Ok(())
 }

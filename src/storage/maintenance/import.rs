@@ -23,8 +23,10 @@ use crate::storage::{
     },
 };
 
-/// Limits of one batch: this number of rows, and this number of bytes before its last row.
+/// Most rows of one batch.
 const MAX_ROWS: usize = 5_000;
+
+/// Most bytes of one batch before its last row.
 const MAX_BYTES: usize = 1 << 20;
 
 /// Why an import failed.

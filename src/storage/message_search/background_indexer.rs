@@ -18,7 +18,7 @@ use crate::{
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Delay after a database error.
-const RETRY_AFTER: Duration = Duration::from_secs(2);
+const RETRY_DELAY: Duration = Duration::from_secs(2);
 
 /// Interval for rebuilding a segment that has only a few pending changes.
 const REBUILD_INTERVAL: Duration = Duration::from_secs(10);
@@ -58,7 +58,7 @@ pub async fn run(readers: ReadPool, writer: WriterHandle) {
             Ok(false) => {}
             Ok(true) => sleep(POLL_INTERVAL).await,
             // The error is logged at its source.
-            Err(_) => sleep(RETRY_AFTER).await,
+            Err(_) => sleep(RETRY_DELAY).await,
         }
     }
 }

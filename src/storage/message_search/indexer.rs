@@ -148,9 +148,11 @@ impl Reading {
     }
 }
 
-/// A segment with this number of pending changes is rebuilt at once, or the worst one when all segments have
-/// this number. Every search has to check all pending changes.
+/// A segment with this number of pending changes is rebuilt at once. Every search has to check all pending
+/// changes.
 const MANY_IN_SEGMENT: i64 = 64;
+
+/// If all segments together have this number of pending changes, the worst segment is rebuilt at once.
 const MANY_IN_ALL: i64 = 512;
 
 /// Rebuilds the segment with the most pending changes, if these are many or `any` is set.

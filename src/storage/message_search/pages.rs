@@ -63,7 +63,7 @@ pub enum Newer {
 /// Returns a page of results among the messages that the caller may see.
 pub fn page(
     conn: &mut AnyConn,
-    rules: &StoragePolicy,
+    policy: &StoragePolicy,
     caller: UserId,
     question: &SearchRequest,
 ) -> Result<SearchPage, StorageError> {
@@ -80,7 +80,7 @@ pub fn page(
         RequestedPage::From { skip, size } => numbered(&top, skip, size),
         RequestedPage::Before { id, size } => pager.before(&top, id, size)?,
     };
-    let messages = load(conn, rules, &ids)?;
+    let messages = load(conn, policy, &ids)?;
     let count = top.ids.len().min(MAX_COUNTED);
     Ok(SearchPage { count, messages, older, newer, is_complete: top.stopped.is_none() && !is_cut_short })
 }
@@ -160,12 +160,12 @@ impl Pager<'_> {
 }
 
 /// Loads messages with their readers, the newest first.
-fn load(conn: &mut AnyConn, rules: &StoragePolicy, ids: &[i64]) -> Result<Vec<Message>, StorageError> {
+fn load(conn: &mut AnyConn, policy: &StoragePolicy, ids: &[i64]) -> Result<Vec<Message>, StorageError> {
     let mut messages = messages::with_ids(conn, ids)?;
     let mut chats: Vec<ChatId> = messages.iter().map(|message| message.chat).collect();
     chats.sort_unstable();
     chats.dedup();
-    let readers = members::readers_of(conn, &chats, rules.receipts_max_members)?;
+    let readers = members::readers_of(conn, &chats, policy.receipts_max_members)?;
     for message in &mut messages {
         message.note_readers(readers.get(&message.chat).map_or(&[], Vec::as_slice));
     }

@@ -58,9 +58,13 @@ pub struct Hits {
 /// million messages no search reaches half of it.
 const BUDGET: i64 = 20_000;
 
-/// Costs of reading a slot, a text that follows the one before, and a text from anywhere.
+/// Cost of reading a slot.
 const SLOT_COST: i64 = 3;
+
+/// Cost of reading a text that follows the one before.
 const NEXT_TEXT_COST: i64 = 2;
+
+/// Cost of reading a text from anywhere.
 const ANY_TEXT_COST: i64 = 4;
 
 /// Number of bytes that can be checked for one word at the cost of one unit.
@@ -72,17 +76,22 @@ const SMALL_CHAT: i64 = 4_000;
 /// Texts read per query.
 const BATCH: usize = 256;
 
-/// Ids scanned per query where only some belong to the user's chats, and how many of them cost one unit.
+/// Ids scanned per query where only some belong to the user's chats.
 const IDS_PER_SCAN: i64 = 4_096;
+
+/// How many scanned ids cost one unit.
 const IDS_PER_UNIT: i64 = 4;
 
-/// Segments read in the first round, and most in a later one.
+/// Segments read in the first round.
 const FIRST_SEGMENTS: usize = 4;
+
+/// Most segments read in a later round.
 const MAX_SEGMENTS: usize = 64;
 
-/// Grams per round, and the number of candidates in a segment up to which further grams are not worth their
-/// cost.
+/// Grams per round.
 const TERMS_PER_ROUND: usize = 3;
+
+/// Number of candidates in a segment up to which further grams are not worth their cost.
 const FEW: usize = 4;
 
 /// A search in progress.

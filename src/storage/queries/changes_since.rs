@@ -41,7 +41,7 @@ pub enum Since {
 /// snapshot.
 pub fn since(
     conn: &mut AnyConn,
-    rules: &StoragePolicy,
+    policy: &StoragePolicy,
     user: UserId,
     chat: ChatId,
     since: Option<Seq>,
@@ -53,18 +53,18 @@ pub fn since(
     let viewer = membership.viewer(conn)?;
     let chat = membership.chat;
     let Some(since) = since.filter(|since| *since >= joined) else {
-        let snapshot = Box::new(chat_snapshot::snapshot_of(conn, rules, chat)?);
+        let snapshot = Box::new(chat_snapshot::snapshot_of(conn, policy, chat)?);
         return Ok(Since::New { snapshot, viewer });
     };
     let (head, unread) = (chat.seq, viewer.unread_count);
-    let may_be_lost = since < rules.restored_from && chat.id.0 < rules.restored_from;
+    let may_be_lost = since < policy.restored_from && chat.id.0 < policy.restored_from;
     if since > head || may_be_lost {
         return Ok(Since::Resync { head, unread });
     }
     if since == head {
         return Ok(Since::Changes { head, unread, events: Vec::new() });
     }
-    Ok(match events(conn, rules, &chat, since, &[user])? {
+    Ok(match events(conn, policy, &chat, since, &[user])? {
         Some(events) => Since::Changes { head, unread, events },
         None => Since::Resync { head, unread },
     })
@@ -85,7 +85,7 @@ pub enum Backfilled {
 /// id. Must run on one consistent snapshot.
 pub fn backfill(
     conn: &mut AnyConn,
-    rules: &StoragePolicy,
+    policy: &StoragePolicy,
     chat: ChatId,
     since: Seq,
     listeners: &[UserId],
@@ -95,7 +95,7 @@ pub fn backfill(
     if since >= head {
         return Ok(Backfilled::Events { head, events: Vec::new() });
     }
-    let Some(mut events) = events(conn, rules, &chat, since, listeners)? else {
+    let Some(mut events) = events(conn, policy, &chat, since, listeners)? else {
         let present = members::among(conn, chat.id, listeners)?;
         return Ok(Backfilled::Resync {
             head,
@@ -107,7 +107,7 @@ pub fn backfill(
         if let Change::MembersChanged(change) = &mut event.change
             && !change.added.is_empty()
         {
-            change.snapshot = Some(chat_snapshot::snapshot_of(conn, rules, chat.clone())?);
+            change.snapshot = Some(chat_snapshot::snapshot_of(conn, policy, chat.clone())?);
         }
     }
     Ok(Backfilled::Events { head, events })
@@ -166,7 +166,7 @@ fn split_additions(
 /// receive their own private changes.
 fn events(
     conn: &mut AnyConn,
-    rules: &StoragePolicy,
+    policy: &StoragePolicy,
     chat: &Chat,
     since: Seq,
     listeners: &[UserId],
@@ -175,10 +175,10 @@ fn events(
     if chat.last_pos - known > MAX_EVENTS as i64 {
         return Ok(None);
     }
-    let mut changes = message_changes(conn, rules, chat, since, known)?;
+    let mut changes = message_changes(conn, policy, chat, since, known)?;
     let Some(members) = member_changes(conn, chat, since)? else { return Ok(None) };
     changes.extend(members);
-    if chat.member_count <= rules.receipts_max_members {
+    if chat.member_count <= policy.receipts_max_members {
         changes.extend(marker_changes(conn, chat, since, listeners)?);
     }
     // The marker event with the same number already contains it.
@@ -189,7 +189,7 @@ fn events(
     if meta_seq > since {
         changes.push((
             meta_seq,
-            Change::ChatRenamed { snapshot: chat_snapshot::snapshot_of(conn, rules, chat.clone())? },
+            Change::ChatRenamed { snapshot: chat_snapshot::snapshot_of(conn, policy, chat.clone())? },
         ));
     }
     changes.sort_by_key(|(seq, _)| *seq);
@@ -203,14 +203,14 @@ type Changes = Vec<(Seq, Change)>;
 /// Returns messages posted since, in their latest state, and older ones that changed since.
 fn message_changes(
     conn: &mut AnyConn,
-    rules: &StoragePolicy,
+    policy: &StoragePolicy,
     chat: &Chat,
     since: Seq,
     known: i64,
 ) -> Result<Changes, StorageError> {
     let mut found = messages::range(conn, chat.id, known + 1..=chat.last_pos)?;
     found.extend(messages::changed(conn, chat.id, since, known, MAX_EVENTS as i64 + 1)?);
-    let readers = members::readers(conn, chat, rules.receipts_max_members)?;
+    let readers = members::readers(conn, chat, policy.receipts_max_members)?;
     let mut last_message = messages::last_live(conn, chat)?;
     if let Some(last) = &mut last_message {
         last.note_readers(&readers);

@@ -37,13 +37,13 @@ const SHARDS: usize = 16;
 
 /// Cache of recently shown chats. Use it within one database snapshot, not in a writing transaction.
 pub struct ChatCache {
-    rules: StoragePolicy,
+    policy: StoragePolicy,
     entries: Entries,
 }
 
 impl ChatCache {
-    pub fn new(rules: StoragePolicy) -> Arc<Self> {
-        Arc::new(Self { rules, entries: Entries::new() })
+    pub fn new(policy: StoragePolicy) -> Arc<Self> {
+        Arc::new(Self { policy, entries: Entries::new() })
     }
 
     /// Starts reading chats in the current database snapshot.
@@ -79,7 +79,7 @@ impl CacheReader<'_> {
             Some(_) => cached,
             None => {
                 let outside = cached.snapshot.clone().from_outside();
-                let is_limited = contact_policy::is_limited(conn, &self.cache.rules, viewer.id)?;
+                let is_limited = contact_policy::is_limited(conn, &self.cache.policy, viewer.id)?;
                 Arc::new(CachedChat::new(if is_limited { outside.without_people() } else { outside }))
             }
         };
@@ -99,7 +99,7 @@ impl CacheReader<'_> {
             return messages::among(conn, id, places, &cached.snapshot.members);
         }
         let mut messages = messages::range(conn, id, places)?;
-        let readers = members::readers(conn, &chat, self.cache.rules.receipts_max_members)?;
+        let readers = members::readers(conn, &chat, self.cache.policy.receipts_max_members)?;
         messages.iter_mut().for_each(|message| message.note_readers(&readers));
         Ok(messages)
     }
@@ -107,14 +107,14 @@ impl CacheReader<'_> {
     /// Returns whether the chat lists all members and every change in it takes a sequence number. In larger
     /// chats read markers move without one.
     fn is_small(self, chat: &Chat) -> bool {
-        chat.member_count <= self.cache.rules.receipts_max_members.min(LISTED_MEMBERS)
+        chat.member_count <= self.cache.policy.receipts_max_members.min(LISTED_MEMBERS)
     }
 
     /// Returns the chat as its members see it.
     fn chat(self, conn: &mut AnyConn, chat: Chat) -> Result<Arc<CachedChat>, StorageError> {
-        let rules = &self.cache.rules;
+        let policy = &self.cache.policy;
         if !self.is_small(&chat) {
-            return Ok(Arc::new(CachedChat::new(chat_snapshot::snapshot_of(conn, rules, chat)?)));
+            return Ok(Arc::new(CachedChat::new(chat_snapshot::snapshot_of(conn, policy, chat)?)));
         }
         let (id, version) = (chat.id, (chat.seq, self.profiles));
         let cached = self.cache.entries.get(id, version);
@@ -122,12 +122,12 @@ impl CacheReader<'_> {
             #[cfg(debug_assertions)]
             assert_eq!(
                 cached.snapshot,
-                chat_snapshot::snapshot_of(conn, rules, chat)?,
+                chat_snapshot::snapshot_of(conn, policy, chat)?,
                 "the cached chat is out of date"
             );
             return Ok(cached);
         }
-        let cached = Arc::new(CachedChat::new(chat_snapshot::snapshot_of(conn, rules, chat)?));
+        let cached = Arc::new(CachedChat::new(chat_snapshot::snapshot_of(conn, policy, chat)?));
         self.cache.entries.put(id, version, cached.clone());
         Ok(cached)
     }

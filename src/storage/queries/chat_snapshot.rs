@@ -14,7 +14,7 @@ use crate::{
 /// Returns the data of a chat object that is equal for all members.
 pub fn snapshot_of(
     conn: &mut AnyConn,
-    rules: &StoragePolicy,
+    policy: &StoragePolicy,
     chat: Chat,
 ) -> Result<ChatSnapshot, StorageError> {
     let members = members::first(conn, chat.id, LISTED_MEMBERS)?;
@@ -26,7 +26,7 @@ pub fn snapshot_of(
     };
     let mut last_message = messages::last_live(conn, &chat)?;
     if let Some(message) = &mut last_message {
-        let max = rules.receipts_max_members;
+        let max = policy.receipts_max_members;
         if all_listed && chat.member_count <= max {
             message.note_readers(&members);
         } else {
@@ -39,12 +39,12 @@ pub fn snapshot_of(
 /// Returns a chat for `user`. Fails with a refusal if the user may not see it.
 pub fn view(
     conn: &mut AnyConn,
-    rules: &StoragePolicy,
+    policy: &StoragePolicy,
     chat: ChatId,
     user: UserId,
 ) -> Result<(ChatSnapshot, Viewer), StorageError> {
     let membership = authorized(conn, chat, user, Ability::See)?;
     let viewer = membership.viewer(conn)?;
-    let snapshot = snapshot_of(conn, rules, membership.chat)?;
+    let snapshot = snapshot_of(conn, policy, membership.chat)?;
     Ok((if viewer.role.is_some() { snapshot } else { snapshot.from_outside() }, viewer))
 }

@@ -14,8 +14,8 @@ use crate::{
 const CHATS_AT_ONCE: i64 = 64;
 
 /// Checks that `by` may begin chats and add people at all.
-pub fn expect_may_begin(conn: &mut AnyConn, rules: &StoragePolicy, by: UserId) -> Result<(), StorageError> {
-    match rules.contacts.begins() {
+pub fn expect_may_begin(conn: &mut AnyConn, policy: &StoragePolicy, by: UserId) -> Result<(), StorageError> {
+    match policy.contacts.begins() {
         Err(refusal) if !users::is_staff(conn, by)? => Err(refusal.into()),
         _ => Ok(()),
     }
@@ -24,11 +24,11 @@ pub fn expect_may_begin(conn: &mut AnyConn, rules: &StoragePolicy, by: UserId) -
 /// Checks that `by` may begin chats with these people and add them to chats.
 pub fn expect_may_contact(
     conn: &mut AnyConn,
-    rules: &StoragePolicy,
+    policy: &StoragePolicy,
     by: UserId,
     others: &[UserId],
 ) -> Result<(), StorageError> {
-    let Err(refusal) = rules.contacts.meets_strangers() else { return Ok(()) };
+    let Err(refusal) = policy.contacts.meets_strangers() else { return Ok(()) };
     if users::is_staff(conn, by)? || shares_chats(conn, by, others)? { Ok(()) } else { Err(refusal.into()) }
 }
 
@@ -36,20 +36,20 @@ pub fn expect_may_contact(
 /// blocked. Any other user is reported as not found.
 pub fn expect_known(
     conn: &mut AnyConn,
-    rules: &StoragePolicy,
+    policy: &StoragePolicy,
     by: UserId,
     other: UserId,
 ) -> Result<(), StorageError> {
     let is_known = by == other
-        || !is_limited(conn, rules, by)?
+        || !is_limited(conn, policy, by)?
         || shares_chats(conn, by, &[other])?
         || blocks::has_blocked(conn, by, other)?;
     if is_known { Ok(()) } else { Err(Refusal::NotFound.into()) }
 }
 
 /// Returns whether the policy lets a user find only people with whom they share a chat.
-pub fn is_limited(conn: &mut AnyConn, rules: &StoragePolicy, user: UserId) -> Result<bool, StorageError> {
-    Ok(rules.contacts != Contacts::All && !users::is_staff(conn, user)?)
+pub fn is_limited(conn: &mut AnyConn, policy: &StoragePolicy, user: UserId) -> Result<bool, StorageError> {
+    Ok(policy.contacts != Contacts::All && !users::is_staff(conn, user)?)
 }
 
 /// Returns whether a user shares a chat with each of `others`. Reads the user's own chats once, and the

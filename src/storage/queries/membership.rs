@@ -122,8 +122,8 @@ row! {
     /// A membership, and whether the chat is a dm whose other member has blocked the user.
     struct AuthorizationRow {
         membership: MembershipRow,
-        // One statement, at no cost for groups and rooms. The block is looked up by key: with a join, a planner
-        // may start with all blocks of a user whom thousands have blocked.
+        // One statement, at no cost for groups and rooms. The block is looked up by key: with a join, a
+        // planner may start with all blocks of a user whom thousands have blocked.
         is_blocked: bool = "CASE WHEN c.chat_type = 'dm' THEN EXISTS (SELECT 1 FROM members o \
             WHERE o.chat_id = c.id AND (SELECT b.created_at FROM blocks b \
                 WHERE b.blocker_id = o.user_id AND b.blocked_id = m.user_id) IS NOT NULL) ELSE FALSE END",
@@ -169,7 +169,7 @@ pub fn authorized(
 /// Returns a message that a user may see, with its readers.
 pub fn visible(
     conn: &mut AnyConn,
-    rules: &StoragePolicy,
+    policy: &StoragePolicy,
     user: UserId,
     id: MessageId,
 ) -> Result<Message, StorageError> {
@@ -177,6 +177,6 @@ pub fn visible(
     let chat = authorized(conn, chat, user, Ability::TakePart)?.chat;
     let message = at(conn, chat.id, pos)?.filter(|message| !message.is_deleted);
     let mut message = message.ok_or(Refusal::NotFound)?;
-    message.note_readers(&members::readers(conn, &chat, rules.receipts_max_members)?);
+    message.note_readers(&members::readers(conn, &chat, policy.receipts_max_members)?);
     Ok(message)
 }

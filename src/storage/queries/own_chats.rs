@@ -11,10 +11,10 @@ use crate::{
 /// exceed it together, by at most the number of writers.
 pub fn expect_below_chat_limit(
     conn: &mut AnyConn,
-    rules: &StoragePolicy,
+    policy: &StoragePolicy,
     user: UserId,
 ) -> Result<(), StorageError> {
-    let most = i64::from(rules.max_chats_per_user);
+    let most = i64::from(policy.max_chats_per_user);
     let count = sql!(
         "SELECT count(*) FROM (SELECT user_id FROM members WHERE user_id = ? AND is_own AND left_seq IS NULL LIMIT ?) own",
         user,

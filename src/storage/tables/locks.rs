@@ -154,10 +154,10 @@ pub enum LockedRows {
 pub fn chats(
     conn: &mut AnyConn,
     ids: &BTreeSet<ChatId>,
-    contested: LockedRows,
+    locked_rows: LockedRows,
 ) -> Result<HashMap<ChatId, Chat>, StorageError> {
     let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
-    let rows = match (&conn, contested) {
+    let rows = match (&conn, locked_rows) {
         (AnyConn::Sqlite(_), _) => {
             sql!("SELECT {} FROM chats c WHERE c.id IN ? AND c.deleted_at IS NULL", ids.as_slice())
                 .rows::<ChatRow>(conn)?

@@ -17,8 +17,8 @@ use crate::{
     },
 };
 
-/// Age, in microseconds, at which a revocation of the same user is replaced by a new one. Every running server
-/// has seen it by then. A server that was suspended for longer sees the new one, which says the same.
+/// Age, in microseconds, at which a revocation of the same user is replaced by a new one. Every running
+/// server has seen it by then. A server that was suspended for longer sees the new one, which says the same.
 const REPLACED_AFTER: i64 = MINUTE;
 
 /// Maximum number of revocations that one call of [`record`] replaces. It bounds the time of the write.
@@ -43,11 +43,11 @@ pub fn record(conn: &mut AnyConn, user: UserId) -> Result<(), StorageError> {
 }
 
 /// Records a change that the command line made to a user, which the running servers log.
-pub fn record_cli_change(conn: &mut AnyConn, user: UserId, deed: &str) -> Result<(), StorageError> {
+pub fn record_cli_change(conn: &mut AnyConn, user: UserId, change: &str) -> Result<(), StorageError> {
     let row = (
         revocations::user_id.eq(user.0),
         revocations::created_at.eq(Timestamp::now().0),
-        revocations::deed.eq(deed),
+        revocations::deed.eq(change),
     );
     diesel::insert_into(revocations::table).values(row).execute(conn)?;
     Ok(())
@@ -75,7 +75,7 @@ pub struct Revocation {
     /// The user whose credential ended, or whose cached data is stale.
     pub user: UserId,
     /// The change that the command line made; empty for any other revocation.
-    pub deed: String,
+    pub change: String,
 }
 
 impl Followed {
@@ -98,7 +98,7 @@ impl Followed {
             missing.as_slice()
         )
         .rows(conn)?;
-        let revocation = |(number, user, deed)| Revocation { number, user, deed };
+        let revocation = |(number, user, change)| Revocation { number, user, change };
         Ok(rows.into_iter().map(revocation).collect())
     }
 

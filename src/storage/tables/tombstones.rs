@@ -9,6 +9,8 @@ use crate::{
 /// Levels of blocks. A block of level n covers 64^n positions. A block of the top level covers a billion
 /// messages.
 const LEVELS: u32 = 5;
+
+/// Blocks of one level that a block of the next level covers.
 const FANOUT: i64 = 64;
 
 /// Sender id under which the counts of all senders together are stored.

@@ -30,7 +30,7 @@ pub(super) enum Work {
 /// Any write that is not a chat command. The task keeps its own result until it is delivered.
 pub(super) trait Task: Send {
     /// Writes inside a transaction. May be called again after a rollback.
-    fn attempt(&mut self, conn: &mut AnyConn, rules: &StoragePolicy) -> Result<(), StorageError>;
+    fn attempt(&mut self, conn: &mut AnyConn, policy: &StoragePolicy) -> Result<(), StorageError>;
     /// Delivers the result, after the commit.
     fn complete(self: Box<Self>, result: Result<(), StorageError>);
 }
@@ -81,8 +81,8 @@ where
     F: FnMut(&mut AnyConn, &StoragePolicy) -> Result<T, StorageError> + Send,
     S: FnOnce(Result<T, Refusal>) + Send,
 {
-    fn attempt(&mut self, conn: &mut AnyConn, rules: &StoragePolicy) -> Result<(), StorageError> {
-        self.value = Some((self.work)(conn, rules)?);
+    fn attempt(&mut self, conn: &mut AnyConn, policy: &StoragePolicy) -> Result<(), StorageError> {
+        self.value = Some((self.work)(conn, policy)?);
         Ok(())
     }
 

@@ -74,7 +74,7 @@ impl Writer {
     /// Opens the writing connections and starts their threads.
     pub fn start(
         url: &DatabaseUrl,
-        rules: StoragePolicy,
+        policy: StoragePolicy,
         meter: Option<Arc<StorageMeter>>,
     ) -> Result<Self, OpenError> {
         let (count, caller_timeout) = match url {
@@ -94,7 +94,7 @@ impl Writer {
                 conn.warn_if_errors_localized();
             }
             let worker =
-                Worker::new(conn, rules.clone(), queue.clone(), state.clone(), meter.clone(), ends.clone());
+                Worker::new(conn, policy.clone(), queue.clone(), state.clone(), meter.clone(), ends.clone());
             let thread = std::thread::Builder::new().name(format!("writer {number}"));
             let thread = thread.spawn(move || worker.work());
             threads.push(thread.map_err(|error| OpenError::new(&url.name(), error))?);

@@ -69,7 +69,7 @@ struct Share {
 /// Jobs that share a transaction, taken by one worker.
 pub(super) struct Group {
     pub jobs: Vec<Job>,
-    pub contested: LockedRows,
+    pub locked_rows: LockedRows,
     chats: HashSet<ChatId>,
     is_slow: bool,
 }
@@ -209,7 +209,7 @@ impl QueuedJobs {
             return Some(self.contested());
         }
         let (mut jobs, mut chats, mut later) = (Vec::new(), HashSet::new(), Vec::new());
-        let mut contested = LockedRows::SkipLocked;
+        let mut locked_rows = LockedRows::SkipLocked;
         while jobs.len() < BATCH
             && let Some(principal) = self.turns.pop_front()
         {
@@ -222,7 +222,7 @@ impl QueuedJobs {
                 NextJob::Alone(job) => {
                     jobs.push(job);
                     self.end_turn(principal);
-                    contested = LockedRows::Wait;
+                    locked_rows = LockedRows::Wait;
                     break;
                 }
                 NextJob::Later => later.push(principal),
@@ -231,9 +231,9 @@ impl QueuedJobs {
         }
         // They keep their turn: the next group begins with them.
         later.into_iter().rev().for_each(|principal| self.turns.push_front(principal));
-        let is_slow = contested == LockedRows::Wait;
+        let is_slow = locked_rows == LockedRows::Wait;
         self.slow += usize::from(is_slow);
-        (!jobs.is_empty()).then_some(Group { jobs, contested, chats, is_slow })
+        (!jobs.is_empty()).then_some(Group { jobs, locked_rows, chats, is_slow })
     }
 
     /// Takes all contested jobs as one group, which waits for its locks.
@@ -242,7 +242,7 @@ impl QueuedJobs {
         self.count -= jobs.len();
         self.slow += 1;
         let chats = jobs.iter().filter_map(Job::chat).collect();
-        Group { jobs, contested: LockedRows::Wait, chats, is_slow: true }
+        Group { jobs, locked_rows: LockedRows::Wait, chats, is_slow: true }
     }
 
     /// Takes the next job of a principal. `chats`: the chats of the group so far. `may_be_slow`: whether the

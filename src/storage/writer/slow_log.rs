@@ -6,7 +6,7 @@ use std::{
 };
 
 /// Least time between two log lines about slow jobs.
-const PAUSE: Duration = Duration::from_secs(1);
+const LOG_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Time of the last log line about a slow job, and the number of slow jobs left out since.
 #[derive(Debug, Default)]
@@ -17,7 +17,7 @@ impl SlowLog {
     /// too.
     pub(super) fn turn(&self, now: Instant) -> Option<u64> {
         let mut log = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if log.0.is_some_and(|last| now < last + PAUSE) {
+        if log.0.is_some_and(|last| now < last + LOG_INTERVAL) {
             log.1 += 1;
             return None;
         }
@@ -34,7 +34,7 @@ mod tests {
     fn many_slow_jobs_are_one_line_a_second_that_counts_the_others() {
         let (log, now) = (SlowLog::default(), Instant::now());
         assert_eq!(log.turn(now), Some(0));
-        assert_eq!((log.turn(now), log.turn(now + PAUSE / 2)), (None, None));
-        assert_eq!((log.turn(now + PAUSE), log.turn(now + 2 * PAUSE)), (Some(2), Some(0)));
+        assert_eq!((log.turn(now), log.turn(now + LOG_INTERVAL / 2)), (None, None));
+        assert_eq!((log.turn(now + LOG_INTERVAL), log.turn(now + 2 * LOG_INTERVAL)), (Some(2), Some(0)));
     }
 }

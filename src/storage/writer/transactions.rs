@@ -35,7 +35,8 @@ pub(super) const TOO_LATE: &str = "the write timed out";
 
 /// How long the database is polled for the outcome of an in-doubt transaction.
 const IN_DOUBT_TIMEOUT: Duration = Duration::from_secs(60);
-/// Pause between two of these polls.
+
+/// Delay between two polls for the outcome of an in-doubt transaction.
 const IN_DOUBT_POLL: Duration = Duration::from_millis(50);
 
 /// A writing connection that reconnects when it is lost.
@@ -101,22 +102,27 @@ impl WriteConnection {
     /// Runs jobs in one transaction. If that fails, each job is tried alone, so that only the failing job is
     /// lost. `asked`: whether to wait for chats that others have locked, or to skip them. A job that cannot
     /// be batched waits for its locks in any case, once.
-    pub(super) fn run_jobs(&mut self, rules: &StoragePolicy, jobs: &mut [Job], asked: LockedRows) -> Results {
+    pub(super) fn run_jobs(
+        &mut self,
+        policy: &StoragePolicy,
+        jobs: &mut [Job],
+        asked: LockedRows,
+    ) -> Results {
         let shares = jobs.iter().any(|job| job.sharing().is_some());
-        let mut contested = if shares { asked } else { LockedRows::SkipLocked };
+        let mut locked_rows = if shares { asked } else { LockedRows::SkipLocked };
         let mut tries = TRIES;
         loop {
-            let undone = match self.run_batch(rules, jobs, contested) {
+            let undone = match self.run_batch(policy, jobs, locked_rows) {
                 Ok(results) => return results,
                 Err(undone) => undone,
             };
             tries -= 1;
-            match self.recover(undone, &mut contested) {
+            match self.recover(undone, &mut locked_rows) {
                 Recovery::Done(results) => return results,
                 Recovery::Away(error) => return all_unavailable(jobs.len(), error),
                 Recovery::Again(_) if tries > 0 => {}
                 Recovery::Again(error) | Recovery::Alone(error) => {
-                    return self.run_each(rules, jobs, error, asked);
+                    return self.run_each(policy, jobs, error, asked);
                 }
             }
         }
@@ -124,7 +130,7 @@ impl WriteConnection {
 
     /// Decides how to continue after a transaction that was not committed. Reconnects if the connection was
     /// lost.
-    fn recover(&mut self, undone: Undone, contested: &mut LockedRows) -> Recovery {
+    fn recover(&mut self, undone: Undone, locked_rows: &mut LockedRows) -> Recovery {
         match undone {
             Undone::Expired => Recovery::Alone(StorageError::Unavailable(TOO_LATE.to_owned())),
             Undone::InDoubt(number, results) => match self.was_committed(number) {
@@ -142,9 +148,9 @@ impl WriteConnection {
             // The database is unavailable: each job alone would fail too, only more slowly.
             Undone::NotBegun(error) => Recovery::Away(error),
             Undone::Failed(error @ StorageError::Conflict(_)) => Recovery::Again(error),
-            Undone::Failed(error @ StorageError::Locked(_)) if *contested == LockedRows::Wait => {
+            Undone::Failed(error @ StorageError::Locked(_)) if *locked_rows == LockedRows::Wait => {
                 // The lock timeout has passed: the retry skips the chats that are still locked.
-                *contested = LockedRows::SkipLocked;
+                *locked_rows = LockedRows::SkipLocked;
                 Recovery::Again(error)
             }
             Undone::Failed(error) => Recovery::Alone(error),
@@ -154,24 +160,24 @@ impl WriteConnection {
     /// Runs each job in a transaction of its own. A single job has already had one and fails with `error`.
     fn run_each(
         &mut self,
-        rules: &StoragePolicy,
+        policy: &StoragePolicy,
         jobs: &mut [Job],
         error: StorageError,
-        contested: LockedRows,
+        locked_rows: LockedRows,
     ) -> Results {
         if jobs.len() == 1 {
             return vec![Err(error)];
         }
         let singles = jobs.chunks_mut(1);
-        singles.flat_map(|job| self.run_jobs(rules, job, contested)).collect()
+        singles.flat_map(|job| self.run_jobs(policy, job, locked_rows)).collect()
     }
 
     /// Runs all jobs in one transaction. Rolls back if a job fails or has expired.
     fn run_batch(
         &mut self,
-        rules: &StoragePolicy,
+        policy: &StoragePolicy,
         jobs: &mut [Job],
-        contested: LockedRows,
+        locked_rows: LockedRows,
     ) -> Result<Results, Undone> {
         check_deadlines(jobs)?;
         let begun = Instant::now();
@@ -182,7 +188,7 @@ impl WriteConnection {
         };
         let number = number.map_err(Undone::NotBegun)?;
         let attempted =
-            attempt_all(conn, rules, jobs, contested, &mut self.job_meter).map_err(Undone::Failed);
+            attempt_all(conn, policy, jobs, locked_rows, &mut self.job_meter).map_err(Undone::Failed);
         let attempted = attempted.and_then(|results| check_deadlines(jobs).map(|()| results));
         let results = attempted.inspect_err(|_| transaction::roll_back(conn))?;
         let written = Instant::now();
@@ -246,12 +252,12 @@ fn check_deadlines(jobs: &[Job]) -> Result<(), Undone> {
 /// fails the whole transaction.
 fn attempt_all(
     conn: &mut AnyConn,
-    rules: &StoragePolicy,
+    policy: &StoragePolicy,
     jobs: &mut [Job],
-    contested: LockedRows,
+    locked_rows: LockedRows,
     job_meter: &mut JobMeter,
 ) -> Result<Results, StorageError> {
-    let caught = catch_unwind(AssertUnwindSafe(|| run_in_order(conn, rules, jobs, contested, job_meter)));
+    let caught = catch_unwind(AssertUnwindSafe(|| run_in_order(conn, policy, jobs, locked_rows, job_meter)));
     // A job that panicked may have written half of its rows, so the transaction must be rolled back.
     caught.unwrap_or(Err(StorageError::Failed(diesel::result::Error::RollbackTransaction)))
 }
@@ -259,9 +265,9 @@ fn attempt_all(
 /// Runs the jobs in order. Adjacent commands that can be batched are applied together.
 fn run_in_order(
     conn: &mut AnyConn,
-    rules: &StoragePolicy,
+    policy: &StoragePolicy,
     mut jobs: &mut [Job],
-    contested: LockedRows,
+    locked_rows: LockedRows,
     job_meter: &mut JobMeter,
 ) -> Result<Results, StorageError> {
     let mut results = Vec::with_capacity(jobs.len());
@@ -271,12 +277,12 @@ fn run_in_order(
         if together.is_empty() {
             let _entered = jobs[0].span.clone().entered();
             let begun = Instant::now();
-            let result = run_one(conn, rules, &mut jobs[0]);
+            let result = run_one(conn, policy, &mut jobs[0]);
             job_meter.took(jobs[0].kind, jobs[0].chat(), begun.elapsed());
             results.push(result?);
         } else {
             let mut times = Times::default();
-            let done = apply_together(conn, rules, &together, contested, &mut times);
+            let done = apply_together(conn, policy, &together, locked_rows, &mut times);
             job_meter.took_together(jobs, &times);
             results.extend(done?.into_iter().map(|done| done.map(Some)));
         }
@@ -287,12 +293,12 @@ fn run_in_order(
 
 fn run_one(
     conn: &mut AnyConn,
-    rules: &StoragePolicy,
+    policy: &StoragePolicy,
     job: &mut Job,
 ) -> Result<Result<JobOutcome, StorageError>, StorageError> {
     let result = match &mut job.work {
-        Work::Command { command, .. } => apply(conn, rules, command).map(Some),
-        Work::Task(task) => task.attempt(conn, rules).map(|()| None),
+        Work::Command { command, .. } => apply(conn, policy, command).map(Some),
+        Work::Task(task) => task.attempt(conn, policy).map(|()| None),
     };
     match result {
         Err(StorageError::Refused(refusal)) => Ok(Err(refusal.into())),

@@ -16,7 +16,7 @@ use crate::storage::{StorageError, StorageMeter, StoragePolicy, tables::locks::L
 
 pub(super) struct Worker {
     connection: WriteConnection,
-    rules: StoragePolicy,
+    policy: StoragePolicy,
     queue: Arc<JobQueue>,
     state: Arc<WriterState>,
     meter: Option<Arc<StorageMeter>>,
@@ -27,13 +27,13 @@ pub(super) struct Worker {
 impl Worker {
     pub(super) fn new(
         connection: WriteConnection,
-        rules: StoragePolicy,
+        policy: StoragePolicy,
         queue: Arc<JobQueue>,
         state: Arc<WriterState>,
         meter: Option<Arc<StorageMeter>>,
         ends: Sender<()>,
     ) -> Self {
-        Self { connection, rules, queue, state, meter, _ends: ends }
+        Self { connection, policy, queue, state, meter, _ends: ends }
     }
 
     /// Runs until the queue is closed and empty.
@@ -62,14 +62,14 @@ impl Worker {
         let results: Results = if self.state.has_given_up() {
             jobs.iter().map(|_| Err(StorageError::Unavailable(TOO_LATE.to_owned()))).collect()
         } else {
-            self.connection.run_jobs(&self.rules, &mut jobs, group.contested)
+            self.connection.run_jobs(&self.policy, &mut jobs, group.locked_rows)
         };
         let is_away = results.iter().any(|result| matches!(result, Err(StorageError::Unavailable(_))));
         self.state.is_away.store(is_away, Ordering::Relaxed);
         let mut contested = Vec::new();
         for (job, result) in jobs.into_iter().zip(results) {
             match (&result, job.chat()) {
-                (Err(StorageError::Locked(_)), Some(chat)) if group.contested == LockedRows::Wait => {
+                (Err(StorageError::Locked(_)), Some(chat)) if group.locked_rows == LockedRows::Wait => {
                     self.queue.note_stuck(chat);
                 }
                 (Err(StorageError::Locked(_)), Some(chat)) if !self.queue.is_stuck(chat) => {

@@ -33,12 +33,16 @@ use crate::{
 };
 use resuming::{Resuming, start};
 
-/// Ping interval, and how long the server waits for any frame after a ping.
+/// Ping interval.
 pub(super) const PING_EVERY: Duration = Duration::from_secs(25);
+
+/// How long the server waits for any frame after a ping.
 const PONG_WITHIN: Duration = Duration::from_secs(10);
 
-/// Shortest and longest time between two checks of the credential's expiry; timers do not run for weeks.
+/// Shortest time between two checks of the credential's expiry.
 const MIN_EXPIRY_CHECK: Duration = Duration::from_millis(100);
+
+/// Longest time between two checks of the credential's expiry, since timers do not run for weeks.
 const MAX_EXPIRY_CHECK: Duration = Duration::from_secs(60 * 60);
 
 /// Number of frames that are not JSON objects at which the socket is closed.

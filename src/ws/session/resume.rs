@@ -80,7 +80,7 @@ impl Session {
     fn catch_up(&mut self, ctx: &mut Context) {
         let Some((known, resume)) = self.resuming.whole.pop_front() else { return };
         self.resuming.is_under_way = true;
-        self.resuming.looks = 0;
+        self.resuming.rounds = 0;
         // The `resume` that the handshake announced has arrived.
         self.awaits_resume = false;
         let only = {
@@ -135,7 +135,7 @@ impl Session {
     /// Returns whether the user may have left a chat since it was read. If so, nothing of it is sent.
     fn has_left(&self, chat: ChatId) -> bool {
         let is_removal =
-            |batch: &FrameBatch| batch.chat == Some(chat) && batch.standing == SubscriptionChange::Leaves;
+            |batch: &FrameBatch| batch.chat == Some(chat) && batch.change == SubscriptionChange::Leaves;
         let is_noted = match &self.filter.borrow().phase {
             Phase::CatchingUp(noted) => noted.get(&chat).is_some_and(Option::is_some),
             _ => false,
@@ -149,10 +149,10 @@ impl Session {
         let mut filter = self.filter.borrow_mut();
         if let Phase::CatchingUp(noted) = &mut filter.phase {
             let noted = std::mem::take(noted);
-            if noted.len() <= LAST_ROUND << self.resuming.looks.min(16) {
+            if noted.len() <= LAST_ROUND << self.resuming.rounds.min(16) {
                 filter.phase = Phase::Waiting;
             }
-            self.resuming.looks += 1;
+            self.resuming.rounds += 1;
             catch_up.set_filter(filter.only.clone());
             catch_up.note(noted);
             drop(filter);

@@ -21,7 +21,7 @@ pub(crate) struct Resuming {
     pub(crate) whole: VecDeque<(Heads, Resume)>,
     pub(crate) is_under_way: bool,
     /// Rounds of the current catch-up so far.
-    pub(crate) looks: u32,
+    pub(crate) rounds: u32,
 }
 
 /// Subscribes a socket. Returns the `seq` of its chats, and its online dm partners.

@@ -96,7 +96,7 @@ fn a_dm_on_postgres_costs_the_same_however_many_have_blocked_its_user() {
          INSERT INTO dm_pairs SELECT 3, id, id + 100000 FROM generate_series(11, {CROWD}) id"
     ))
     .unwrap();
-    let rules = StoragePolicy {
+    let policy = StoragePolicy {
         receipts_max_members: 100,
         contacts: Default::default(),
         object_rooms: Default::default(),
@@ -106,14 +106,14 @@ fn a_dm_on_postgres_costs_the_same_however_many_have_blocked_its_user() {
     };
     transaction(&mut conn, |conn| -> Result<(), StorageError> {
         let new = NewChat { kind: ChatKind::Dm, title: None, creator: UserId(1), members: vec![UserId(2)] };
-        let Made::New { snapshot, .. } = create_chat(conn, &rules, &new)? else { panic!("it is new") };
+        let Made::New { snapshot, .. } = create_chat(conn, &policy, &new)? else { panic!("it is new") };
         let chat = snapshot.chat.id;
         let before = rows_read(conn, "blocks")?;
         assert!(membership::membership(conn, chat, UserId(1))?.is_some());
         let read = rows_read(conn, "blocks")? - before;
         assert!(read <= 10, "{read} blocks are read");
         let before = rows_read(conn, "dm_pairs")?;
-        apply(conn, &rules, &Command { chat, by: UserId(1), action: Action::DeleteChat })?;
+        apply(conn, &policy, &Command { chat, by: UserId(1), action: Action::DeleteChat })?;
         let read = rows_read(conn, "dm_pairs")? - before;
         assert!(read <= 10, "{read} dms are read");
         Ok(())

@@ -51,7 +51,7 @@ impl Action {
     }
 }
 
-fn rules() -> StoragePolicy {
+fn policy() -> StoragePolicy {
     StoragePolicy {
         receipts_max_members: 100,
         contacts: Contacts::All,
@@ -62,6 +62,6 @@ fn rules() -> StoragePolicy {
     }
 }
 
-fn rules_of_contacts(contacts: Contacts) -> StoragePolicy {
-    StoragePolicy { contacts, ..rules() }
+fn policy_of_contacts(contacts: Contacts) -> StoragePolicy {
+    StoragePolicy { contacts, ..policy() }
 }

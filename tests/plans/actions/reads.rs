@@ -28,7 +28,7 @@ use greenroom::{
     },
 };
 
-use super::{Action, reads, rules, rules_of_contacts};
+use super::{Action, policy, policy_of_contacts, reads};
 use crate::world::*;
 
 const PAGE: i64 = 50;
@@ -43,7 +43,7 @@ pub(super) fn all() -> Vec<Action> {
 }
 
 fn list(conn: &mut AnyConn, user: UserId, filter: &ChatFilter, skip: i64) -> Result<(), StorageError> {
-    chat_list::page(conn, &ChatCache::new(rules()), user, filter, skip, PAGE).map(drop)
+    chat_list::page(conn, &ChatCache::new(policy()), user, filter, skip, PAGE).map(drop)
 }
 
 fn searched(search: &str, matching: Matching) -> ChatFilter {
@@ -100,16 +100,16 @@ fn of_chats() -> Vec<Action> {
             list(conn, SILENT, &searched("717", Matching::Prefix), 0)
         })
         .grows_with("users, by an index alone"),
-        reads("view a chat", |conn, _| chat_snapshot::view(conn, &rules(), HISTORY, SILENT).map(drop)),
+        reads("view a chat", |conn, _| chat_snapshot::view(conn, &policy(), HISTORY, SILENT).map(drop)),
         reads("view a chat of deleted messages", |conn, _| {
-            chat_snapshot::view(conn, &rules(), DELETED, SILENT).map(drop)
+            chat_snapshot::view(conn, &policy(), DELETED, SILENT).map(drop)
         }),
-        reads("view a room", |conn, _| chat_snapshot::view(conn, &rules(), SQUARE, SILENT).map(drop)),
+        reads("view a room", |conn, _| chat_snapshot::view(conn, &policy(), SQUARE, SILENT).map(drop)),
         reads("view a room from outside", |conn, _| {
-            chat_snapshot::view(conn, &rules(), SQUARE, STRANGER).map(drop)
+            chat_snapshot::view(conn, &policy(), SQUARE, STRANGER).map(drop)
         }),
         reads("view a group that many left", |conn, _| {
-            chat_snapshot::view(conn, &rules(), EMPTIED, SILENT).map(drop)
+            chat_snapshot::view(conn, &policy(), EMPTIED, SILENT).map(drop)
         }),
         reads("manage as staff", |conn, _| {
             membership::authorized(conn, SQUARE, STAFF, Ability::DeleteChat).map(drop)
@@ -176,7 +176,7 @@ fn of_chats() -> Vec<Action> {
         reads("changes since, of people who left", |conn, world| since(conn, EMPTIED, 2 * world.people - 20)),
         reads("changes since, of a room", |conn, world| since(conn, SQUARE, 2 * world.people - 20)),
         reads("changes since, of a stranger", |conn, _| {
-            changes_since::since(conn, &rules(), STRANGER, HISTORY, Some(5)).map(drop)
+            changes_since::since(conn, &policy(), STRANGER, HISTORY, Some(5)).map(drop)
         }),
         reads("changes missed", |conn, world| missed(conn, CHANGED, 2 * world.messages - 20)),
         reads("changes missed of a history", |conn, world| missed(conn, HISTORY, world.messages - 20)),
@@ -188,7 +188,7 @@ fn of_chats() -> Vec<Action> {
 }
 
 fn rooms_of(conn: &mut AnyConn, user: UserId, filter: &RoomFilter, skip: i64) -> Result<(), StorageError> {
-    rooms::page(conn, &ChatCache::new(rules()), user, filter, skip, PAGE).map(drop)
+    rooms::page(conn, &ChatCache::new(policy()), user, filter, skip, PAGE).map(drop)
 }
 
 fn of_type(kind: &str) -> RoomFilter {
@@ -196,11 +196,11 @@ fn of_type(kind: &str) -> RoomFilter {
 }
 
 fn since(conn: &mut AnyConn, chat: greenroom::core::model::ChatId, seq: i64) -> Result<(), StorageError> {
-    changes_since::since(conn, &rules(), SILENT, chat, Some(seq)).map(drop)
+    changes_since::since(conn, &policy(), SILENT, chat, Some(seq)).map(drop)
 }
 
 fn missed(conn: &mut AnyConn, chat: greenroom::core::model::ChatId, seq: i64) -> Result<(), StorageError> {
-    changes_since::backfill(conn, &rules(), chat, seq, &[TALKER, SILENT, STRANGER]).map(drop)
+    changes_since::backfill(conn, &policy(), chat, seq, &[TALKER, SILENT, STRANGER]).map(drop)
 }
 
 fn of_messages() -> Vec<Action> {
@@ -211,13 +211,13 @@ fn of_messages() -> Vec<Action> {
         })
         .at_most(1_500, "a page, and the sender of each message"),
         reads("a page of messages with readers", |conn, world| {
-            let known = ChatCache::new(rules());
+            let known = ChatCache::new(policy());
             let chat = membership::authorized(conn, HISTORY, SILENT, Ability::TakePart)?.chat;
             let chats = known.at_snapshot(conn)?;
             chats.messages(conn, chat, world.messages - PAGE..=world.messages).map(drop)
         }),
         reads("a page of messages of a user who left", |conn, _| {
-            let known = ChatCache::new(rules());
+            let known = ChatCache::new(policy());
             let chat = membership::authorized(conn, EMPTIED, SILENT, Ability::TakePart)?.chat;
             known.at_snapshot(conn)?.messages(conn, chat, 1..=5).map(drop)
         }),
@@ -228,7 +228,7 @@ fn of_messages() -> Vec<Action> {
             messages::count_before(conn, &chat, world.message(CHANGED, 3).0).map(drop)
         }),
         reads("one message", |conn, world| {
-            membership::visible(conn, &rules(), SILENT, world.message(HISTORY, 7)).map(drop)
+            membership::visible(conn, &policy(), SILENT, world.message(HISTORY, 7)).map(drop)
         }),
         reads("the newest message's id", |conn, _| {
             let chat = membership::authorized(conn, DELETED, SILENT, Ability::TakePart)?.chat;
@@ -325,15 +325,15 @@ fn of_people() -> Vec<Action> {
         })
         .grows_with("own blocks"),
         reads("whether one shares a chat", |conn, _| {
-            let rules = rules_of_contacts(Contacts::SharedChat);
-            contact_policy::expect_may_contact(conn, &rules, SILENT, &[TALKER, POPULAR])?;
-            contact_policy::expect_known(conn, &rules, SILENT, BLOCKER)
+            let policy = policy_of_contacts(Contacts::SharedChat);
+            contact_policy::expect_may_contact(conn, &policy, SILENT, &[TALKER, POPULAR])?;
+            contact_policy::expect_known(conn, &policy, SILENT, BLOCKER)
         }),
         reads("whether a user in many shares a chat", |conn, _| {
-            let rules = rules_of_contacts(Contacts::SharedChat);
+            let policy = policy_of_contacts(Contacts::SharedChat);
             let strangers: Vec<UserId> = (1..60).map(|number| UserId(ALIKE + number)).collect();
             // They share none, so all chats are read.
-            let _ = contact_policy::expect_may_contact(conn, &rules, CROWDED, &strangers);
+            let _ = contact_policy::expect_may_contact(conn, &policy, CROWDED, &strangers);
             Ok(())
         })
         .grows_with(OWN_CHATS),
@@ -403,7 +403,7 @@ fn of_searches() -> Vec<Action> {
                 after: 0,
                 page: RequestedPage::Before { id: world.message(HISTORY, world.messages / 2).0, size: 20 },
             };
-            page(conn, &rules(), SILENT, &question).map(drop)
+            page(conn, &policy(), SILENT, &question).map(drop)
         })
         .at_most(MAX_OF_A_SEARCH, "what one search may cost"),
         reads("index", |conn, _| {
@@ -430,5 +430,5 @@ fn search(
 ) -> Result<(), StorageError> {
     let words = Words::of(words).unwrap();
     let question = SearchRequest { words, chat, after: 0, page: RequestedPage::From { skip: 0, size: 20 } };
-    page(conn, &rules(), user, &question).map(drop)
+    page(conn, &policy(), user, &question).map(drop)
 }

@@ -32,7 +32,7 @@ use greenroom::{
     },
 };
 
-use super::{Action, rules, rules_of_contacts, writes};
+use super::{Action, policy, policy_of_contacts, writes};
 use crate::world::*;
 
 pub(super) fn all() -> Vec<Action> {
@@ -45,7 +45,7 @@ pub(super) fn all() -> Vec<Action> {
 }
 
 fn ask(conn: &mut AnyConn, chat: ChatId, by: UserId, action: Asked) -> Result<(), StorageError> {
-    apply(conn, &rules(), &Command { chat, by, action }).map(drop)
+    apply(conn, &policy(), &Command { chat, by, action }).map(drop)
 }
 
 fn post_by(user: UserId, client_id: Option<&str>) -> Asked {
@@ -76,10 +76,11 @@ fn of_messages() -> Vec<Action> {
                 .map(|chat| Command { chat, by: SILENT, action: post_by(SILENT, Some("x")) })
                 .into();
             let commands: Vec<&Command> = commands.iter().collect();
-            apply_together(conn, &rules(), &commands, LockedRows::Wait, &mut Times::default())?;
+            apply_together(conn, &policy(), &commands, LockedRows::Wait, &mut Times::default())?;
             let nowhere = Command { chat: ChatId(999), by: SILENT, action: post_by(SILENT, None) };
             let commands = [commands[0], commands[1], &nowhere];
-            apply_together(conn, &rules(), &commands, LockedRows::SkipLocked, &mut Times::default()).map(drop)
+            apply_together(conn, &policy(), &commands, LockedRows::SkipLocked, &mut Times::default())
+                .map(drop)
         }),
         writes("edit an old message", |conn, world| {
             let body = MessageBody::parse("better").unwrap();
@@ -152,13 +153,13 @@ fn of_chats() -> Vec<Action> {
         writes("make a room", |conn, _| {
             let object = Some(HostObject { kind: "page".to_owned(), id: "new".to_owned() });
             let title = Title::parse("Room").unwrap().unwrap();
-            create_room(conn, &rules(), &NewRoom { title, is_public: true, object, creator: SILENT })
+            create_room(conn, &policy(), &NewRoom { title, is_public: true, object, creator: SILENT })
                 .map(drop)
         }),
         writes("open a room", |conn, _| {
             let title = Title::parse("Room").unwrap().unwrap();
             let room = NewRoom { title, is_public: false, object: None, creator: STAFF };
-            match create_room(conn, &rules(), &room)? {
+            match create_room(conn, &policy(), &room)? {
                 Made::New { snapshot, .. } => {
                     ask(conn, snapshot.chat.id, STAFF, Asked::Open { is_public: true })
                 }
@@ -173,7 +174,7 @@ fn of_chats() -> Vec<Action> {
 }
 
 fn make(conn: &mut AnyConn, kind: ChatKind, creator: UserId, members: &[UserId]) -> Result<(), StorageError> {
-    create_chat(conn, &rules(), &NewChat { kind, title: None, creator, members: members.to_vec() }).map(drop)
+    create_chat(conn, &policy(), &NewChat { kind, title: None, creator, members: members.to_vec() }).map(drop)
 }
 
 fn of_members() -> Vec<Action> {
@@ -196,7 +197,7 @@ fn of_members() -> Vec<Action> {
                 by: TALKER,
                 action: Asked::AddMembers { users: vec![SILENT, POPULAR] },
             };
-            apply(conn, &rules_of_contacts(Contacts::SharedChat), &command).map(drop)
+            apply(conn, &policy_of_contacts(Contacts::SharedChat), &command).map(drop)
         })
         .grows_with("the chats that the caller is in"),
         writes("remove a member", |conn, _| ask(conn, SQUARE, TALKER, Asked::RemoveMember { user: SILENT })),
@@ -246,10 +247,10 @@ fn of_users() -> Vec<Action> {
         })
         .grows_with("chats, once at the start"),
         writes("block and unblock", |conn, _| {
-            blocking::block(conn, &rules(), SILENT, TALKER)?;
+            blocking::block(conn, &policy(), SILENT, TALKER)?;
             blocks::unblock(conn, SILENT, TALKER)?;
-            blocking::block(conn, &rules(), BLOCKER, POPULAR)?;
-            blocking::block(conn, &rules(), POPULAR, UserId(ALIKE + 1)).map(drop)
+            blocking::block(conn, &policy(), BLOCKER, POPULAR)?;
+            blocking::block(conn, &policy(), POPULAR, UserId(ALIKE + 1)).map(drop)
         }),
         writes("whether one is blocked", |conn, _| {
             blocks::expect_no_block(conn, BLOCKED, TALKER)?;
@@ -382,7 +383,7 @@ fn of_upkeep() -> Vec<Action> {
                 after: 0,
                 page: Where::From { skip: 0, size: 20 },
             };
-            page(conn, &rules(), STRANGER, &question).map(drop)
+            page(conn, &policy(), STRANGER, &question).map(drop)
         })
         .at_most(1_300_000, "what one search may cost"),
         writes("purge a segment of the index", |conn, _| indexer::clear(conn, 1).map(drop)),

@@ -58,7 +58,7 @@ fn a_chat_is_with_one_lane_and_keeps_nobody_from_the_others() {
     asks(&queue, ANN, 8);
     let second = queue.take().unwrap();
     assert_eq!(of(&second), [(ANN, 8)]);
-    assert_eq!(second.contested, LockedRows::SkipLocked);
+    assert_eq!(second.locked_rows, LockedRows::SkipLocked);
     queue.done(first, Vec::new());
     assert_eq!(of(&queue.take().unwrap()), [(ANN, 7), (BOB, 7)]);
     queue.done(second, Vec::new());
@@ -76,7 +76,7 @@ fn what_is_locked_elsewhere_is_waited_for_before_what_came_later() {
     asks(&queue, ANN, 7);
     queue.done(group, locked);
     let waits = queue.take().unwrap();
-    assert_eq!((of(&waits), waits.contested), (vec![(ANN, 7)], LockedRows::Wait));
+    assert_eq!((of(&waits), waits.locked_rows), (vec![(ANN, 7)], LockedRows::Wait));
     // One worker is left for jobs that do not wait for locks.
     assert!(queue.push(job(BOB, 9, false)).is_none());
     asks(&queue, BOB, 10);
