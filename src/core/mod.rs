@@ -1,11 +1,11 @@
 //! The lowest layer: domain types and rules, the text index and metrics. It uses neither tokio, actix nor
 //! diesel.
 
-pub mod clock;
+pub(crate) mod clock;
 pub mod files;
 pub mod metrics;
 pub mod model;
 pub mod secrets;
-pub mod sync;
+pub(crate) mod sync;
 pub mod text_index;
-pub mod websocket;
+pub(crate) mod websocket;

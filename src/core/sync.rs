@@ -9,57 +9,57 @@ use std::sync::{self, MutexGuard, PoisonError, RwLockReadGuard, RwLockWriteGuard
 
 /// A mutex of the standard library without poisoning.
 #[derive(Debug, Default)]
-pub struct Mutex<T: ?Sized>(sync::Mutex<T>);
+pub(crate) struct Mutex<T: ?Sized>(sync::Mutex<T>);
 
 impl<T> Mutex<T> {
-    pub const fn new(value: T) -> Self {
+    pub(crate) const fn new(value: T) -> Self {
         Self(sync::Mutex::new(value))
     }
 }
 
 impl<T: ?Sized> Mutex<T> {
     /// Waits for the lock and takes it.
-    pub fn lock(&self) -> MutexGuard<'_, T> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// A condition variable for the guards of a [`Mutex`].
 #[derive(Debug, Default)]
-pub struct Condvar(sync::Condvar);
+pub(crate) struct Condvar(sync::Condvar);
 
 impl Condvar {
-    pub const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self(sync::Condvar::new())
     }
 
     /// Releases the lock until the next notification. Like any condition variable it may also return without
     /// one.
-    pub fn wait<'a, T>(&self, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
+    pub(crate) fn wait<'a, T>(&self, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
         self.0.wait(guard).unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub fn notify_one(&self) {
+    pub(crate) fn notify_one(&self) {
         self.0.notify_one();
     }
 
-    pub fn notify_all(&self) {
+    pub(crate) fn notify_all(&self) {
         self.0.notify_all();
     }
 }
 
 /// A readers-writer lock of the standard library without poisoning.
 #[derive(Debug, Default)]
-pub struct RwLock<T: ?Sized>(sync::RwLock<T>);
+pub(crate) struct RwLock<T: ?Sized>(sync::RwLock<T>);
 
 impl<T: ?Sized> RwLock<T> {
     /// Waits for shared access and takes it.
-    pub fn read(&self) -> RwLockReadGuard<'_, T> {
+    pub(crate) fn read(&self) -> RwLockReadGuard<'_, T> {
         self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits for exclusive access and takes it.
-    pub fn write(&self) -> RwLockWriteGuard<'_, T> {
+    pub(crate) fn write(&self) -> RwLockWriteGuard<'_, T> {
         self.0.write().unwrap_or_else(PoisonError::into_inner)
     }
 }

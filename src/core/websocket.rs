@@ -3,43 +3,43 @@
 use bytes::BufMut;
 
 /// The bit of the first byte that marks the last fragment of a message.
-pub const FIN: u8 = 0x80;
+pub(crate) const FIN: u8 = 0x80;
 
 /// Opcodes: the lower half of the first byte.
-pub const CONTINUATION: u8 = 0x0;
-pub const TEXT: u8 = 0x1;
-pub const CLOSE: u8 = 0x8;
-pub const PING: u8 = 0x9;
-pub const PONG: u8 = 0xA;
+pub(crate) const CONTINUATION: u8 = 0x0;
+pub(crate) const TEXT: u8 = 0x1;
+pub(crate) const CLOSE: u8 = 0x8;
+pub(crate) const PING: u8 = 0x9;
+pub(crate) const PONG: u8 = 0xA;
 
 /// The bit of the second byte that marks a masked payload.
-pub const MASKED: u8 = 0x80;
+pub(crate) const MASKED: u8 = 0x80;
 
 /// Size of the longest header in bytes, without a masking key.
-pub const LONGEST_HEADER: usize = 10;
+pub(crate) const LONGEST_HEADER: usize = 10;
 
 /// Size of a masking key in bytes.
-pub const MASKING_KEY: usize = 4;
+pub(crate) const MASKING_KEY: usize = 4;
 
 /// The header of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Header {
+pub(crate) struct Header {
     /// FIN, the reserved bits and the opcode.
-    pub first: u8,
+    pub(crate) first: u8,
     /// Length of the payload in bytes.
-    pub length: u64,
+    pub(crate) length: u64,
     /// Size of the header in bytes, with its masking key.
-    pub size: usize,
+    pub(crate) size: usize,
 }
 
 impl Header {
-    pub fn opcode(self) -> u8 {
+    pub(crate) fn opcode(self) -> u8 {
         self.first & 0x0f
     }
 }
 
 /// Reads the header at the beginning of `bytes`. `None`: it is incomplete.
-pub fn read_header(bytes: &[u8]) -> Option<Header> {
+pub(crate) fn read_header(bytes: &[u8]) -> Option<Header> {
     let [first, second, rest @ ..] = bytes else { return None };
     let (size, length) = match (second & !MASKED, rest) {
         (126, [a, b, ..]) => (4, u64::from(u16::from_be_bytes([*a, *b]))),
@@ -53,12 +53,12 @@ pub fn read_header(bytes: &[u8]) -> Option<Header> {
 
 /// Appends a header with the length in its shortest form. A masked header has a key of zeros, which leaves the
 /// payload unchanged.
-pub fn write_header(out: &mut impl BufMut, first: u8, length: usize, is_masked: bool) {
+pub(crate) fn write_header(out: &mut impl BufMut, first: u8, length: usize, is_masked: bool) {
     let mask = if is_masked { MASKED } else { 0 };
     out.put_u8(first);
     match length {
-        ..=125 => out.put_u8(mask | length as u8),
-        ..=0xffff => {
+        0..=125 => out.put_u8(mask | length as u8),
+        126..=0xffff => {
             out.put_u8(mask | 126);
             out.put_u16(length as u16);
         }

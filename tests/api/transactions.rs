@@ -2,10 +2,7 @@
 
 use diesel::connection::SimpleConnection;
 use futures_util::future::{join, join_all};
-use greenroom::{
-    core::model::ObjectRooms,
-    storage::{AnyConn, DatabaseUrl, StorageError, StoragePolicy, Writer},
-};
+use greenroom::storage::{AnyConn, DatabaseUrl, StorageError, StoragePolicy, Writer};
 use serde_json::json;
 
 use crate::support::{DEADLINE, Server, database::Database};
