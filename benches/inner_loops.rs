@@ -8,7 +8,7 @@ use std::sync::Arc;
 use criterion::{Criterion, criterion_group, criterion_main};
 use greenroom::{
     core::model::{
-        ChatId, ChatKind, Command, Contacts, Event, UserCard, UserId,
+        ChatId, ChatKind, Command, Event, UserCard, UserId,
         command::{Action, NewChat, ReactIntent},
         emoji::Emoji,
         event::Change,
@@ -56,14 +56,7 @@ impl Chat {
             DatabaseUrl::parse(&format!("sqlite://{}", folder.path().join("bench.db").display())).unwrap();
         migrations::migrate(&url).unwrap();
         let mut conn = url.open(Access::Write).unwrap();
-        let policy = StoragePolicy {
-            receipts_max_members: 100,
-            content_key: Vec::new(),
-            restored_from: 0,
-            contacts: Contacts::All,
-            object_rooms: Default::default(),
-            max_chats_per_user: u32::MAX,
-        };
+        let policy = StoragePolicy::for_tools();
         let (id, users, posted) = transaction(&mut conn, |conn| {
             let ids: Vec<UserId> = (0..MEMBERS).map(|number| user(conn, number)).collect();
             let title = Title::parse("Hall").unwrap();

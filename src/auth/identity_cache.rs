@@ -4,7 +4,7 @@
 use std::{
     collections::{HashMap, HashSet},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicI64, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -14,7 +14,10 @@ use quick_cache::{DefaultHashBuilder, Lifecycle, UnitWeighter, sync};
 
 use crate::{
     bus::{Bus, BusMessage},
-    core::model::{Credential, Refusal, Timestamp, UserCard, UserId},
+    core::{
+        model::{Credential, Refusal, Timestamp, UserCard, UserId},
+        sync::Mutex,
+    },
     hub::Hub,
     storage::{
         AnyConn, ReadPool, StorageError,
@@ -174,12 +177,12 @@ impl Callers {
     }
 
     fn invalidations(&self) -> u64 {
-        self.lock().invalidations
+        self.index.lock().invalidations
     }
 
     /// Caches a caller, unless there was an invalidation after the first `before` ones.
     fn insert(&self, caller: &Arc<Caller>, before: u64) {
-        let mut index = self.lock();
+        let mut index = self.index.lock();
         if index.invalidations != before {
             return;
         }
@@ -194,15 +197,11 @@ impl Callers {
     }
 
     fn evict(&self, user: UserId) {
-        let mut index = self.lock();
+        let mut index = self.index.lock();
         index.invalidations += 1;
         for credential in index.of_user.remove(&user).unwrap_or_default() {
             self.cache.remove(&credential);
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Index> {
-        self.index.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -262,7 +261,7 @@ mod tests {
 
     /// Returns the credentials in the cache and those in the index, sorted.
     fn cached(callers: &Callers) -> [Vec<String>; 2] {
-        let index = callers.lock();
+        let index = callers.index.lock();
         assert!(index.of_user.values().all(|credentials| !credentials.is_empty()));
         let name = |credential: &Credential| format!("{credential:?}");
         let mut both = [
@@ -284,7 +283,7 @@ mod tests {
         assert_eq!(cached(&callers), [left.clone(), left]);
         callers.insert(&caller(1, 2), 1);
         callers.evict(UserId(2));
-        assert_eq!(callers.lock().of_user.len(), 1);
+        assert_eq!(callers.index.lock().of_user.len(), 1);
         assert!(callers.get(&Credential::Token("2".to_owned())).is_some());
     }
 

@@ -8,7 +8,7 @@
 use std::{
     collections::VecDeque,
     net::IpAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -18,7 +18,11 @@ use tokio::{
 };
 
 use super::client_range::ClientRange;
-use crate::{core::model::Refusal, error::ApiError, rate_limit::KeyedMap};
+use crate::{
+    core::{model::Refusal, sync::Mutex},
+    error::ApiError,
+    rate_limit::KeyedMap,
+};
 
 /// Length of the sliding window in which failed sign-ins count.
 const WINDOW: Duration = Duration::from_secs(60);
@@ -79,7 +83,7 @@ impl Attempt {
 
 impl Drop for Attempt {
     fn drop(&mut self) {
-        let mut recent = self.failures.lock();
+        let mut recent = self.failures.recent.lock();
         for key in &self.keys {
             if let Some(record) = recent.get_mut(key) {
                 record.in_progress -= 1;
@@ -122,7 +126,7 @@ impl LoginThrottle {
     /// Returns what an attempt waits for: its semaphores, and the notification that an attempt in its network
     /// has ended.
     fn turns(&self, keys: &[Key; 3], now: Instant) -> Result<([Arc<Semaphore>; 3], Arc<Notify>), ApiError> {
-        let mut recent = self.lock();
+        let mut recent = self.recent.lock();
         sweep(&mut recent, now);
         let [account, address, network] = [0, 1, 2].map(|at| {
             let record = self.record(&mut recent, &keys[at]);
@@ -137,7 +141,7 @@ impl LoginThrottle {
     /// Begins an attempt that holds its permits. Returns false if the limit would be exceeded should all
     /// attempts in progress fail.
     fn begin(&self, keys: &[Key; 3], now: Instant) -> Result<bool, ApiError> {
-        let mut recent = self.lock();
+        let mut recent = self.recent.lock();
         for key in keys {
             let Some(record) = recent.get_mut(key) else { return Ok(false) };
             if let Some(seconds) = record.throttled(self.most(key), now) {
@@ -159,7 +163,7 @@ impl LoginThrottle {
     }
 
     fn count(&self, keys: &[Key; 3], now: Instant) {
-        let mut recent = self.lock();
+        let mut recent = self.recent.lock();
         sweep(&mut recent, now);
         for key in keys {
             let most = self.most(key);
@@ -192,10 +196,6 @@ impl LoginThrottle {
             turns: Arc::new(Semaphore::new(self.at_once(key))),
             ended: Arc::default(),
         })
-    }
-
-    fn lock(&self) -> MutexGuard<'_, KeyedMap<Key, Record>> {
-        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

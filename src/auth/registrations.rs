@@ -1,13 +1,13 @@
 //! Rate limit of registrations: how many accounts an address may create, and how many taken names it may
 //! probe. The network of one customer has eight times the limit of an address.
 
-use std::{
-    net::IpAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{net::IpAddr, sync::Arc};
 
 use super::client_range::ClientRange;
-use crate::rate_limit::{self, Gcra, KeyedMap, Moment, Rate};
+use crate::{
+    core::sync::Mutex,
+    rate_limit::{self, Gcra, KeyedMap, Moment, Rate},
+};
 
 /// Minimum number of records before a sweep.
 const FEW: usize = 10_000;
@@ -53,7 +53,7 @@ impl Drop for Reservation {
     fn drop(&mut self) {
         if !self.is_kept {
             let limits = self.registrations.limits(self.address);
-            give_back(&mut self.registrations.lock(), &limits, RegistrationKind::Made);
+            give_back(&mut self.registrations.recent.lock(), &limits, RegistrationKind::Made);
         }
     }
 }
@@ -79,7 +79,7 @@ impl Registrations {
     }
 
     fn take(&self, address: IpAddr, kind: RegistrationKind, now: Moment) -> Result<(), u64> {
-        let mut recent = self.lock();
+        let mut recent = self.recent.lock();
         recent.sweep(|limits| limits.iter().any(|limit| !limit.is_idle(now)));
         let limits = self.limits(address);
         for (taken, (range, rate)) in limits.iter().enumerate() {
@@ -90,10 +90,6 @@ impl Registrations {
             }
         }
         Ok(())
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Recent> {
-        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,17 +1,17 @@
 //! When and from where credentials were last used. A use within ten minutes of the last recorded one is
 //! skipped. Recorded uses are buffered and stored in batches.
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, PoisonError, atomic::Ordering},
-};
+use std::{collections::HashMap, sync::atomic::Ordering};
 
 use actix_web::{HttpRequest, http::header::USER_AGENT};
 
 use super::Caller;
 use crate::{
     config::Config,
-    core::model::{Credential, Origin, Refusal, Timestamp, time::MINUTE},
+    core::{
+        model::{Credential, Origin, Refusal, Timestamp, time::MINUTE},
+        sync::Mutex,
+    },
     net::forwarded,
     storage::{WriterHandle, tables::sightings},
 };
@@ -39,7 +39,7 @@ impl Sightings {
         if now.0 - last < MIN_INTERVAL || caller.seen_at.swap(now.0, Ordering::Relaxed) != last {
             return;
         }
-        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.0.lock();
         if waiting.len() < WAITING {
             waiting.insert(caller.credential.clone(), (now, origin(request, config)));
         }
@@ -47,7 +47,7 @@ impl Sightings {
 
     /// Stores the buffered uses in batches. On failure the uses not stored yet are lost.
     pub async fn store(&self, writer: &WriterHandle) -> Result<(), Refusal> {
-        let seen = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let seen = std::mem::take(&mut *self.0.lock());
         // Sorted, so that nodes that store at the same time lock rows in the same order and do not deadlock.
         let mut seen: Vec<_> = seen.into_iter().collect();
         seen.sort_unstable_by(|(one, _), (other, _)| key(one).cmp(&key(other)));

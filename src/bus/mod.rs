@@ -8,7 +8,7 @@ pub mod redis;
 use std::{
     collections::HashMap,
     sync::{
-        Arc, LazyLock, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -16,6 +16,7 @@ use std::{
 
 use tokio::sync::{Notify, mpsc};
 
+use crate::core::{clock::micros, sync::Mutex};
 pub use message::{BusMessage, NodeId, PresenceMessage};
 pub use metrics::BusMeter;
 pub use redis::RedisUrl;
@@ -107,7 +108,7 @@ impl Bus {
 
     /// Returns the number of other nodes that sent a message recently.
     pub fn peer_count(&self) -> usize {
-        self.peers().values().filter(|heard| heard.elapsed() < SILENT).count()
+        self.peers.lock().values().filter(|heard| heard.elapsed() < SILENT).count()
     }
 
     /// Returns the number of messages waiting to be published.
@@ -119,7 +120,7 @@ impl Bus {
     pub fn is_degraded(&self) -> bool {
         let is_silent = |heard: &Instant| (SILENT..GONE).contains(&heard.elapsed());
         !self.is_alone()
-            && (!self.is_connected.load(Ordering::Relaxed) || self.peers().values().any(is_silent))
+            && (!self.is_connected.load(Ordering::Relaxed) || self.peers.lock().values().any(is_silent))
     }
 
     /// Waits until messages may have been lost and a comparison with storage is due at once.
@@ -176,18 +177,8 @@ impl Bus {
         if let Some(meter) = &self.meter {
             meter.heard.inc();
         }
-        let mut peers = self.peers();
+        let mut peers = self.peers.lock();
         peers.insert(from, Instant::now());
         peers.retain(|node, heard| heard.elapsed() < GONE && !(is_farewell && *node == from));
     }
-
-    fn peers(&self) -> std::sync::MutexGuard<'_, HashMap<NodeId, Instant>> {
-        self.peers.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Returns microseconds since the first call in this process.
-fn micros() -> u64 {
-    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
-    START.elapsed().as_micros() as u64
 }

@@ -4,7 +4,7 @@
 use std::{
     collections::HashMap,
     mem,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, atomic::Ordering},
+    sync::{Arc, MutexGuard, atomic::Ordering},
     time::{Duration, Instant},
 };
 
@@ -24,7 +24,10 @@ use super::{
     pending_creations::PendingCreations,
 };
 use crate::{
-    core::model::{ChatId, Command, Event, Refusal, Seq, UserId, event::MarkerMoved},
+    core::{
+        model::{ChatId, Command, Event, Refusal, Seq, UserId, event::MarkerMoved},
+        sync::{Mutex, RwLock},
+    },
     hub::subscriber::{Subscriber, SubscriberId},
     storage::WriterHandle,
 };
@@ -68,16 +71,16 @@ impl ChatDirectory {
     /// Adds an arbiter on which actors may run. Must be called before the first request. A chat always maps
     /// to the same arbiter.
     pub fn add_arbiter(&self, arbiter: ArbiterHandle) {
-        self.arbiters.write().unwrap_or_else(PoisonError::into_inner).push(arbiter);
+        self.arbiters.write().push(arbiter);
     }
 
     /// Shutdown only: starts all further actors on the calling thread's arbiter. Then waits until the
     /// existing actors have drained their mailboxes, or until `deadline`. Results of their commands arrive at
     /// the new actors. Called once all sockets are closed, before the other threads stop.
     pub async fn migrate_to_current(&self, deadline: Instant) {
-        *self.arbiters.write().unwrap_or_else(PoisonError::into_inner) = vec![Arbiter::current()];
+        *self.arbiters.write() = vec![Arbiter::current()];
         let old_entries: Vec<Entry> =
-            self.shards.iter().flat_map(|shard| mem::take(&mut *lock(shard)).into_values()).collect();
+            self.shards.iter().flat_map(|shard| mem::take(&mut *shard.lock()).into_values()).collect();
         let has_messages = |entry: &Entry| entry.activity.queued.load(Ordering::Acquire) > 0;
         while old_entries.iter().any(has_messages) && Instant::now() < deadline {
             sleep(POLL_EVERY).await;
@@ -189,7 +192,9 @@ impl ChatDirectory {
     pub fn published(&self) -> Vec<(ChatId, Seq)> {
         let published =
             |(chat, entry): (&ChatId, &Entry)| (*chat, entry.activity.published_seq.load(Ordering::Relaxed));
-        let of = |shard| lock(shard).iter().map(published).filter(|(_, seq)| *seq > 0).collect::<Vec<_>>();
+        let of = |shard: &Mutex<HashMap<ChatId, Entry>>| {
+            shard.lock().iter().map(published).filter(|(_, seq)| *seq > 0).collect::<Vec<_>>()
+        };
         self.shards.iter().flat_map(of).collect()
     }
 
@@ -204,7 +209,7 @@ impl ChatDirectory {
 
     /// Returns the number of running actors.
     pub fn active(&self) -> usize {
-        self.shards.iter().map(|shard| lock(shard).len()).sum()
+        self.shards.iter().map(|shard| shard.lock().len()).sum()
     }
 
     /// Sends a message before returning, so that two calls of one caller arrive in order.
@@ -225,7 +230,7 @@ impl ChatDirectory {
 
     fn start(self: &Arc<Self>, chat: ChatId) -> Entry {
         let activity = Arc::new(Activity::default());
-        let arbiters = self.arbiters.read().unwrap_or_else(PoisonError::into_inner);
+        let arbiters = self.arbiters.read();
         let arbiter = arbiters.get(chat.0 as usize % arbiters.len().max(1));
         let arbiter = arbiter.cloned().unwrap_or_else(Arbiter::current);
         let (directory, services, shared) = (self.clone(), self.services.clone(), activity.clone());
@@ -236,7 +241,7 @@ impl ChatDirectory {
     }
 
     fn shard(&self, chat: ChatId) -> MutexGuard<'_, HashMap<ChatId, Entry>> {
-        lock(&self.shards[chat.0 as usize % SHARDS])
+        self.shards[chat.0 as usize % SHARDS].lock()
     }
 }
 
@@ -277,9 +282,4 @@ impl Entry {
         self.activity.queued.fetch_add(1, Ordering::Release);
         self.actor.do_send(message.into());
     }
-}
-
-fn lock(shard: &Mutex<HashMap<ChatId, Entry>>) -> MutexGuard<'_, HashMap<ChatId, Entry>> {
-    // The map is consistent after each operation, so a poisoned lock is safe to use.
-    shard.lock().unwrap_or_else(PoisonError::into_inner)
 }

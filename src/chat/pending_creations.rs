@@ -2,14 +2,11 @@
 
 use std::{
     collections::HashMap,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::atomic::{AtomicUsize, Ordering},
 };
 
 use super::mailbox::Settled;
-use crate::core::model::ChatId;
+use crate::core::{model::ChatId, sync::Mutex};
 
 /// Buffers results for chats whose `chat_created` event was not published yet. Other users can find a chat as
 /// soon as its transaction commits. With several writer threads, their commands in it may complete before the
@@ -53,7 +50,7 @@ impl PendingCreations {
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut HashMap<ChatId, Vec<Settled>>) -> T) -> T {
-        let mut buffered = self.buffered.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut buffered = self.buffered.lock();
         let result = change(&mut buffered);
         self.count.store(buffered.len(), Ordering::SeqCst);
         result

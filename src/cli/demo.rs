@@ -9,8 +9,7 @@ use crate::{
     auth::passwords,
     config::Database,
     core::model::{
-        ChatId, ChatKind, Command, Contacts, FieldErrors, HostObject, MessageId, ObjectRooms, Refusal,
-        UserId,
+        ChatId, ChatKind, Command, FieldErrors, HostObject, MessageId, Refusal, UserId,
         command::{Action, NewChat, NewRoom, ReactIntent},
         emoji::Emoji,
         event::Change,
@@ -59,14 +58,7 @@ impl Demo {
 
 fn fill(conn: &mut AnyConn) -> Result<(), StorageError> {
     // The demo's messages have no client ids, so no content key is needed.
-    let policy = StoragePolicy {
-        receipts_max_members: 100,
-        contacts: Contacts::All,
-        object_rooms: ObjectRooms::Anyone,
-        max_chats_per_user: u32::MAX,
-        content_key: Vec::new(),
-        restored_from: 0,
-    };
+    let policy = StoragePolicy::for_tools();
     let hash = passwords::hash(PASSWORD);
     let mut people = Vec::new();
     for (name, first, last) in PEOPLE {

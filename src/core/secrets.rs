@@ -23,10 +23,15 @@ pub fn hash(secret: impl AsRef<[u8]>) -> String {
 }
 
 /// Encodes bytes in hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
+fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digit = |half: u8| char::from(DIGITS[usize::from(half)]);
     bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0x0f)]).collect()
+}
+
+/// Generates a random name of `BYTES` bytes, in hexadecimal.
+pub fn random_name<const BYTES: usize>() -> String {
+    hex(&random::<BYTES>())
 }
 
 /// Derives the key that signs cookies from the secret in the settings or the database.

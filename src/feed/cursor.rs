@@ -90,7 +90,7 @@ impl Cursor {
             *self = shared;
             return;
         }
-        let name = secrets::hex(&secrets::random::<16>());
+        let name = secrets::random_name::<16>();
         let text = format_positions(heads.iter().map(|(chat, seq)| (*chat, Some(*seq))));
         let kept = name.clone();
         let saved = feed

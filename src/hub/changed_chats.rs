@@ -1,9 +1,6 @@
 //! Changed chats of a pull reader: records their ids, not the events.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::collections::{BTreeMap, VecDeque};
 
 use bytestring::ByteString;
 use tokio::sync::Notify;
@@ -12,7 +9,10 @@ use super::{
     close_reason::CloseReason,
     frame_batch::{FrameBatch, SubscriptionChange},
 };
-use crate::core::model::{ChatId, Seq};
+use crate::core::{
+    model::{ChatId, Seq},
+    sync::Mutex,
+};
 
 /// Most ephemeral events kept for a reader; the oldest are dropped.
 const MAX_EPHEMERAL: usize = 256;
@@ -45,7 +45,7 @@ impl Noted {
 impl ChangedChats {
     /// Records a batch: its chat as changed, or its ephemeral event.
     pub fn note(&self, batch: &FrameBatch) {
-        let mut noted = self.lock();
+        let mut noted = self.noted.lock();
         match (batch.chat, batch.seq(), batch.change) {
             (Some(chat), Some(seq), SubscriptionChange::Leaves) => {
                 noted.chats.insert(chat, Some(seq));
@@ -69,25 +69,25 @@ impl ChangedChats {
 
     /// Records that the subscription must end.
     pub fn close(&self, reason: CloseReason) {
-        self.lock().closed.get_or_insert(reason);
+        self.noted.lock().closed.get_or_insert(reason);
         self.changed.notify_one();
     }
 
     /// Returns why the subscription must end, if it must.
     pub fn closed(&self) -> Option<CloseReason> {
-        self.lock().closed
+        self.noted.lock().closed
     }
 
     /// Waits until there is a change.
     pub async fn wait(&self) {
-        while self.lock().is_empty() {
+        while self.noted.lock().is_empty() {
             self.changed.notified().await;
         }
     }
 
     /// Takes the recorded changes. The close reason stays recorded.
     pub fn take_now(&self) -> Noted {
-        let mut noted = self.lock();
+        let mut noted = self.noted.lock();
         let closed = noted.closed;
         std::mem::replace(&mut *noted, Noted { closed, ..Noted::default() })
     }
@@ -95,11 +95,6 @@ impl ChangedChats {
     /// Returns whether the reader has left a chat since the last take. If so, data read before must not be
     /// sent: the removal may already be confirmed to the user who did it.
     pub fn has_left(&self, chat: ChatId) -> bool {
-        self.lock().chats.get(&chat).is_some_and(Option::is_some)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Noted> {
-        // The set is consistent after each operation, so a poisoned lock is safe to use.
-        self.noted.lock().unwrap_or_else(PoisonError::into_inner)
+        self.noted.lock().chats.get(&chat).is_some_and(Option::is_some)
     }
 }

@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use bytestring::ByteString;
 use tokio::sync::oneshot;
 
-use super::clock::millis;
-use crate::core::model::{ChatId, Seq};
+use crate::core::{
+    clock::millis,
+    model::{ChatId, Seq},
+    websocket::{CLOSE, FIN, LONGEST_HEADER, TEXT, write_header},
+};
 
 /// Events of one chat, or of none, that are delivered to the same subscribers together.
 #[derive(Debug)]
@@ -53,7 +56,7 @@ impl FrameBatch {
         let (mut frames, mut events) = (BytesMut::with_capacity(size), Vec::with_capacity(texts.len()));
         for (seq, text) in texts {
             events.push((frames.len(), *seq));
-            put_frame(&mut frames, TEXT, text.as_bytes());
+            put_frame(&mut frames, FIN | TEXT, text.as_bytes());
         }
         let frames = frames.freeze();
         Self { chat, change, events, frames, ephemeral: None, at: millis(), _on_taken: None }
@@ -87,37 +90,17 @@ impl FrameBatch {
     }
 }
 
-/// First byte of an unfragmented text frame: FIN and the opcode.
-const TEXT: u8 = 0x81;
-
-/// First byte of a close frame: FIN and the opcode.
-const CLOSE: u8 = 0x88;
-
-/// Longest header of an unmasked frame, in bytes.
-const LONGEST_HEADER: usize = 10;
-
 /// Encodes a close frame.
 pub fn close_frame(code: u16, reason: &str) -> Bytes {
     let (mut payload, mut frame) = (code.to_be_bytes().to_vec(), BytesMut::new());
     payload.extend_from_slice(reason.as_bytes());
-    put_frame(&mut frame, CLOSE, &payload);
+    put_frame(&mut frame, FIN | CLOSE, &payload);
     frame.freeze()
 }
 
-/// Encodes an unmasked frame, as servers send them (RFC 6455, section 5.2).
-fn put_frame(buffer: &mut BytesMut, opcode: u8, payload: &[u8]) {
-    buffer.put_u8(opcode);
-    match payload.len() {
-        length @ ..=125 => buffer.put_u8(length as u8),
-        length @ ..=0xffff => {
-            buffer.put_u8(126);
-            buffer.put_u16(length as u16);
-        }
-        length => {
-            buffer.put_u8(127);
-            buffer.put_u64(length as u64);
-        }
-    }
+/// Appends an unmasked frame, as servers send them.
+fn put_frame(buffer: &mut BytesMut, first: u8, payload: &[u8]) {
+    write_header(buffer, first, payload.len(), false);
     buffer.extend_from_slice(payload);
 }
 
@@ -144,19 +127,6 @@ mod tests {
         let text = |length: &usize| ByteString::from("x".repeat(*length));
         let events: Vec<_> = lengths.iter().zip(1..).map(|(length, seq)| (Some(seq), text(length))).collect();
         FrameBatch::of_many(ChatId(1), &events, None)
-    }
-
-    #[test]
-    fn headers_have_the_length_in_the_shortest_form() {
-        for (length, header) in [
-            (125, &[0x81, 125][..]),
-            (126, &[0x81, 126, 0, 126]),
-            (65_535, &[0x81, 126, 255, 255]),
-            (65_536, &[0x81, 127, 0, 0, 0, 0, 0, 1, 0, 0]),
-        ] {
-            let frames = batch(&[length]).frames();
-            assert!(frames.starts_with(header) && frames.len() == header.len() + length, "{length}");
-        }
     }
 
     #[test]

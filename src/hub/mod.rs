@@ -1,7 +1,6 @@
 //! Live connections of this node: users, their subscribers, and the queues that chats deliver to.
 
 pub mod changed_chats;
-pub mod clock;
 pub mod close_reason;
 pub mod connection_abort;
 pub mod frame_batch;

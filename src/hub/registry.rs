@@ -3,18 +3,17 @@
 //! A map behind a lock rather than an actor. A chat that adds a user must find the user's sockets
 //! synchronously. Otherwise another event of the chat could reach them before `chat_created`.
 
-use std::{
-    collections::HashMap,
-    fmt::Debug,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::HashMap, fmt::Debug, sync::Arc};
 
 use super::{
     close_reason::CloseReason,
     send_queue::SendQueue,
     subscriber::{Subscriber, SubscriberId},
 };
-use crate::core::model::{Credential, JoinCount, UserId};
+use crate::core::{
+    model::{Credential, JoinCount, UserId},
+    sync::Mutex,
+};
 
 /// Observer of users who connect and disconnect.
 pub trait ConnectionObserver: Debug + Send + Sync {
@@ -70,7 +69,7 @@ impl Hub {
 
     /// Reserves a WebSocket slot for a user; `None` at the user's limit.
     pub fn reserve(self: &Arc<Self>, user: UserId) -> Option<ConnectionSlot> {
-        let mut users = self.lock();
+        let mut users = self.users.lock();
         let connected = users.entry(user).or_default();
         if connected.slots >= self.max_sockets {
             return None;
@@ -82,7 +81,7 @@ impl Hub {
     /// Reserves a slot for an event stream or a long poll; `None` at the user's limit. These do not count as
     /// WebSockets.
     pub fn reserve_reader(self: &Arc<Self>, user: UserId) -> Option<ConnectionSlot> {
-        let mut users = self.lock();
+        let mut users = self.users.lock();
         let connected = users.entry(user).or_default();
         if connected.readers >= MAX_READERS {
             return None;
@@ -94,7 +93,7 @@ impl Hub {
     /// Adds an open connection; from now on it gets its user's events.
     pub fn add(&self, socket: Arc<Subscriber>) {
         let user = socket.user;
-        let mut users = self.lock();
+        let mut users = self.users.lock();
         let sockets = &mut users.entry(user).or_default().sockets;
         sockets.push(socket);
         if sockets.len() == 1 {
@@ -104,7 +103,7 @@ impl Hub {
 
     /// Removes a closed connection.
     pub fn remove(&self, user: UserId, socket: SubscriberId) {
-        let mut users = self.lock();
+        let mut users = self.users.lock();
         let Some(connected) = users.get_mut(&user) else { return };
         let before = connected.sockets.len();
         connected.sockets.retain(|other| other.id != socket);
@@ -115,17 +114,17 @@ impl Hub {
 
     /// Returns whether a user has any open connection.
     pub fn is_connected(&self, user: UserId) -> bool {
-        self.lock().get(&user).is_some_and(|connected| !connected.sockets.is_empty())
+        self.users.lock().get(&user).is_some_and(|connected| !connected.sockets.is_empty())
     }
 
     /// Returns a user's open connections.
     pub fn sockets_of(&self, user: UserId) -> Vec<Arc<Subscriber>> {
-        self.lock().get(&user).map(|connected| connected.sockets.clone()).unwrap_or_default()
+        self.users.lock().get(&user).map(|connected| connected.sockets.clone()).unwrap_or_default()
     }
 
     /// Sets a user's join count, read before the first connection read its chats; keeps a known one.
     pub fn begin_join_count(&self, user: UserId, join_count: JoinCount) {
-        if let Some(connected) = self.lock().get_mut(&user) {
+        if let Some(connected) = self.users.lock().get_mut(&user) {
             connected.join_count.get_or_insert(join_count);
         }
     }
@@ -133,7 +132,7 @@ impl Hub {
     /// Advances the join counts of users added to a chat. A count that skips a number is not advanced: the
     /// reconciler then finds the missed join.
     pub fn advance_join_counts(&self, join_counts: &[(UserId, JoinCount)]) {
-        let mut users = self.lock();
+        let mut users = self.users.lock();
         for (user, join_count) in join_counts {
             if let Some(known) = users.get_mut(user).and_then(|connected| connected.join_count.as_mut())
                 && *join_count == *known + 1
@@ -145,14 +144,20 @@ impl Hub {
 
     /// Raises a user's join count after all of the user's chats were read.
     pub fn caught_up(&self, user: UserId, join_count: JoinCount) {
-        if let Some(known) = self.lock().get_mut(&user).and_then(|connected| connected.join_count.as_mut()) {
+        if let Some(known) =
+            self.users.lock().get_mut(&user).and_then(|connected| connected.join_count.as_mut())
+        {
             *known = join_count.max(*known);
         }
     }
 
     /// Lists the connected users with their known join counts.
     pub fn join_counts(&self) -> Vec<(UserId, JoinCount)> {
-        self.lock().iter().filter_map(|(user, connected)| Some((*user, connected.join_count?))).collect()
+        self.users
+            .lock()
+            .iter()
+            .filter_map(|(user, connected)| Some((*user, connected.join_count?)))
+            .collect()
     }
 
     /// Returns the credentials that a user's connections were opened with.
@@ -169,7 +174,7 @@ impl Hub {
 
     /// Wakes every socket's writer task.
     pub fn wake_all(&self) {
-        let users = self.lock();
+        let users = self.users.lock();
         let sockets = users.values().flat_map(|connected| &connected.sockets);
         sockets.filter_map(|socket| socket.send_queue()).for_each(SendQueue::wake);
     }
@@ -177,21 +182,21 @@ impl Hub {
     /// Closes every connection. Returns how many there were.
     pub fn close_all(&self, reason: CloseReason) -> usize {
         let sockets: Vec<Arc<Subscriber>> =
-            self.lock().values().flat_map(|connected| connected.sockets.iter().cloned()).collect();
+            self.users.lock().values().flat_map(|connected| connected.sockets.iter().cloned()).collect();
         sockets.iter().for_each(|socket| socket.close(reason));
         sockets.len()
     }
 
     /// Returns the connections that have exceeded a timeout: see [`Subscriber::enforce_timeouts`].
     pub fn timed_out(&self) -> Vec<Arc<Subscriber>> {
-        let users = self.lock();
+        let users = self.users.lock();
         let sockets = users.values().flat_map(|connected| &connected.sockets);
         sockets.filter(|socket| socket.is_overdue()).cloned().collect()
     }
 
     /// Returns the number of connected users and connections.
     pub fn connected(&self) -> Connections {
-        let users = self.lock();
+        let users = self.users.lock();
         let sum = |of: fn(&Connected) -> usize| users.values().map(of).sum();
         Connections {
             users: users.len(),
@@ -202,18 +207,13 @@ impl Hub {
 
     /// Returns the number of WebSockets that are open or being opened.
     pub fn count(&self) -> usize {
-        self.lock().values().map(|connected| connected.slots).sum()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<UserId, Connected>> {
-        // The maps are consistent after each operation, so a poisoned lock is safe to use.
-        self.users.lock().unwrap_or_else(PoisonError::into_inner)
+        self.users.lock().values().map(|connected| connected.slots).sum()
     }
 }
 
 impl Drop for ConnectionSlot {
     fn drop(&mut self) {
-        let mut users = self.hub.lock();
+        let mut users = self.hub.users.lock();
         if let Some(connected) = users.get_mut(&self.user) {
             match self.is_reader {
                 false => connected.slots -= 1,

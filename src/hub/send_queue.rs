@@ -2,11 +2,12 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, MutexGuard},
     task::Waker,
 };
 
 use super::{close_reason::CloseReason, frame_batch::FrameBatch};
+use crate::core::sync::Mutex;
 
 /// Most events in one queue.
 const MAX_EVENTS: usize = 4_096;
@@ -42,7 +43,7 @@ pub enum Next {
 impl SendQueue {
     /// Queues a batch. Returns false if the queue is full. An empty queue accepts a batch of any size.
     pub fn put(&self, batch: &Arc<FrameBatch>) -> bool {
-        let mut waiting = self.lock();
+        let mut waiting = self.0.lock();
         let (events, bytes) = (waiting.events + batch.count(), waiting.bytes + batch.size());
         if !waiting.batches.is_empty() && (events > MAX_EVENTS || bytes > MAX_BYTES) {
             return false;
@@ -55,7 +56,7 @@ impl SendQueue {
 
     /// Requests a close frame.
     pub fn close(&self, reason: CloseReason) {
-        let mut waiting = self.lock();
+        let mut waiting = self.0.lock();
         waiting.closing = Some(reason);
         wake(waiting);
     }
@@ -63,7 +64,7 @@ impl SendQueue {
     /// Takes the next action, or registers `reader` to be woken. With `takes_events` false, a close request
     /// passes the queued events.
     pub fn next(&self, takes_events: bool, reader: &Waker) -> Option<Next> {
-        let mut waiting = self.lock();
+        let mut waiting = self.0.lock();
         if takes_events && let Some(batch) = waiting.batches.pop_front() {
             waiting.events -= batch.count();
             waiting.bytes -= batch.size();
@@ -81,27 +82,22 @@ impl SendQueue {
 
     /// Wakes the draining task.
     pub fn wake(&self) {
-        wake(self.lock());
+        wake(self.0.lock());
     }
 
     /// Drops all queued events; called when the socket has ended.
     pub fn clear(&self) {
-        *self.lock() = QueuedBatches::default();
+        *self.0.lock() = QueuedBatches::default();
     }
 
     /// Returns whether a matching batch is queued.
     pub fn has(&self, predicate: impl Fn(&FrameBatch) -> bool) -> bool {
-        self.lock().batches.iter().any(|batch| predicate(batch))
+        self.0.lock().batches.iter().any(|batch| predicate(batch))
     }
 
     /// Returns the age of the oldest batch in milliseconds; 0 if the queue is empty.
     pub fn age(&self, now: u64) -> u64 {
-        self.lock().batches.front().map_or(0, |batch| now.saturating_sub(batch.at))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, QueuedBatches> {
-        // The queue is consistent after each operation, so a poisoned lock is safe to use.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().batches.front().map_or(0, |batch| now.saturating_sub(batch.at))
     }
 }
 

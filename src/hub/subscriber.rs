@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -13,13 +13,16 @@ use bytestring::ByteString;
 use super::{
     ChatMeter,
     changed_chats::ChangedChats,
-    clock::millis,
     close_reason::CloseReason,
     connection_abort::ConnectionAbort,
     frame_batch::{FrameBatch, SubscriptionChange},
     send_queue::SendQueue,
 };
-use crate::core::model::{Credential, UserId};
+use crate::core::{
+    clock::millis,
+    model::{Credential, UserId},
+    sync::Mutex,
+};
 
 /// Identifies a connection within this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -158,16 +161,12 @@ impl Subscriber {
     /// Marks the session or reader as ended, and releases the connection and the queue.
     pub fn ended(&self) {
         self.has_ended.store(true, Ordering::Relaxed);
-        if let Some(connection) = self.connection().take() {
+        if let Some(connection) = self.connection.lock().take() {
             connection.end();
         }
         if let Some(send_queue) = self.send_queue() {
             send_queue.clear();
         }
-    }
-
-    fn connection(&self) -> MutexGuard<'_, Option<ConnectionAbort>> {
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns whether a timeout was exceeded.
@@ -182,7 +181,7 @@ impl Subscriber {
             Some(Overdue::Events) => self.close(CloseReason::TooSlow),
             Some(Overdue::Close) => {
                 // Taken, so that it happens once: the timeout stays exceeded until the session has ended.
-                if let Some(connection) = self.connection().take() {
+                if let Some(connection) = self.connection.lock().take() {
                     connection.cut();
                     if let Some(meter) = &self.meter {
                         meter.cut.inc();

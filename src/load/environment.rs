@@ -3,7 +3,7 @@
 use std::{
     cell::RefCell,
     rc::Rc,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -21,7 +21,7 @@ use super::{
     run::interrupt::Interrupt,
     spawned_server::{DatabaseFolder, SpawnedServer},
 };
-use crate::storage::DatabaseUrl;
+use crate::{core::sync::Mutex, storage::DatabaseUrl};
 
 /// Open files allowed for besides connections.
 const OTHER_FILES: u64 = 256;
@@ -102,7 +102,7 @@ impl Environment {
         let target = Rc::new(Target::find(
             &base.parse().map_err(|_| "the spawned server printed an invalid address".to_owned())?,
         )?);
-        let fixtures = storage.fixtures.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let fixtures = storage.fixtures.lock().clone();
         let teardown = Teardown::Spawned { server: RefCell::new(Some(server)), storage, folder };
         Ok(Self { options: options.clone(), target, fixtures, clock: Clock::start(), started_in, teardown })
     }
@@ -181,7 +181,7 @@ async fn clean_up(storage: &Storage, folder: Option<&DatabaseFolder>) -> Result<
         return Ok(());
     }
     let steps = {
-        let fixtures = storage.fixtures.lock().unwrap_or_else(PoisonError::into_inner);
+        let fixtures = storage.fixtures.lock();
         (fixtures.people.len() + fixtures.chats.len()) as u64
     };
     let mut storage = storage.clone();

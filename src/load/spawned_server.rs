@@ -39,8 +39,7 @@ pub(crate) struct DatabaseFolder(PathBuf);
 
 impl DatabaseFolder {
     pub(crate) fn make() -> io::Result<Self> {
-        let path =
-            std::env::temp_dir().join(format!("greenroom-load-{}", secrets::hex(&secrets::random::<8>())));
+        let path = std::env::temp_dir().join(format!("greenroom-load-{}", secrets::random_name::<8>()));
         std::fs::DirBuilder::new().mode(0o700).create(&path)?;
         let is_in_memory = rustix::fs::statfs(&path).is_ok_and(|system| system.f_type == TMPFS);
         if is_in_memory {

@@ -20,7 +20,7 @@ pub(super) struct RequestId(HeaderValue);
 impl RequestId {
     /// Returns the id of the next request.
     pub(super) fn next() -> Self {
-        static PROCESS: LazyLock<String> = LazyLock::new(|| secrets::hex(&secrets::random::<6>()));
+        static PROCESS: LazyLock<String> = LazyLock::new(secrets::random_name::<6>);
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let id = HeaderValue::try_from(format!("{}-{number:x}", *PROCESS));

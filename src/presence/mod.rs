@@ -9,7 +9,7 @@ pub mod task;
 use std::{
     collections::HashSet,
     fmt::{self, Debug, Formatter},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
 };
 
 use bytestring::ByteString;
@@ -22,7 +22,10 @@ use remote_nodes::RemotePresence;
 
 use crate::{
     bus::{Bus, BusMessage, NodeId, PresenceMessage},
-    core::model::{Refusal, Timestamp, UserId},
+    core::{
+        model::{Refusal, Timestamp, UserId},
+        sync::Mutex,
+    },
     hub::registry::ConnectionObserver,
     storage::{ReadPool, WriterHandle, tables::dm_partners},
 };
@@ -91,7 +94,7 @@ impl Presence {
     /// Queues a change for [`task::run`].
     pub fn note(&self, change: PresenceChange) {
         if let PresenceChange::Moved(user) = change
-            && !lock(&self.moved).insert(user)
+            && !self.moved.lock().insert(user)
         {
             return;
         }
@@ -101,13 +104,13 @@ impl Presence {
 
     /// Takes a connection change of a user from the queue's index, so that a later one is queued again.
     fn take_moved(&self, user: UserId) {
-        lock(&self.moved).remove(&user);
+        self.moved.lock().remove(&user);
     }
 
     /// Returns the online dm partners of a user, sorted by id.
     pub async fn partners_of(&self, user: UserId) -> Result<Vec<UserId>, Refusal> {
         let pairs = self.readers.query(move |conn| dm_partners::of(conn, &[user])).await?;
-        let online = self.lock();
+        let online = self.online.lock();
         let mut online_partners: Vec<UserId> =
             pairs.into_iter().map(|(_, partner)| partner).filter(|partner| online.has(*partner)).collect();
         drop(online);
@@ -119,13 +122,14 @@ impl Presence {
     /// Shutdown: stores the last-seen time of all users online on this node.
     pub async fn close(&self) {
         let now = Timestamp::now();
-        let seen: Vec<(UserId, Timestamp)> = self.lock().here.drain().map(|user| (user, now)).collect();
+        let seen: Vec<(UserId, Timestamp)> =
+            self.online.lock().here.drain().map(|user| (user, now)).collect();
         self.store_last_seen(seen).await;
     }
 
     /// Marks a user as connected to this node. Returns whether they were offline on all nodes before.
     fn set_online(&self, user: UserId) -> bool {
-        let mut online = self.lock();
+        let mut online = self.online.lock();
         let was_online = online.has(user);
         if online.here.insert(user) {
             online.version += 1;
@@ -137,7 +141,7 @@ impl Presence {
     /// Marks a user as disconnected from this node. Returns whether they were connected, and whether they are
     /// still online on another node.
     fn set_offline(&self, user: UserId, at: Timestamp) -> (bool, bool) {
-        let mut online = self.lock();
+        let mut online = self.online.lock();
         let was_here = online.here.remove(&user);
         if was_here {
             online.version += 1;
@@ -148,7 +152,7 @@ impl Presence {
 
     /// Applies a presence message of another node. Returns the users whose online state changed.
     fn apply_remote(&self, from: NodeId, message: PresenceMessage) -> Vec<(UserId, bool, Timestamp)> {
-        let mut online = self.lock();
+        let mut online = self.online.lock();
         if matches!(message, PresenceMessage::Ask { of } if of == self.bus.me()) {
             let users = online.here.iter().copied().collect();
             self.publish(PresenceMessage::All { users, version: online.version });
@@ -174,7 +178,7 @@ impl Presence {
 
     /// Publishes a heartbeat and expires silent nodes. Returns the users whose last connection was on them.
     fn send_heartbeat(&self) -> Vec<UserId> {
-        let mut online = self.lock();
+        let mut online = self.online.lock();
         self.publish(PresenceMessage::Heartbeat { version: online.version });
         let mut gone = online.remote.expire(Instant::now());
         gone.retain(|user| !online.has(*user));
@@ -184,14 +188,6 @@ impl Presence {
     fn publish(&self, message: PresenceMessage) {
         self.bus.publish(BusMessage::Presence(message));
     }
-
-    fn lock(&self) -> MutexGuard<'_, Online> {
-        self.online.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn lock(users: &Mutex<HashSet<UserId>>) -> MutexGuard<'_, HashSet<UserId>> {
-    users.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Most users whose last-seen time one transaction stores.

@@ -108,7 +108,7 @@ fn process(
 
 /// Sends `one` a presence event if `other` is online.
 fn send_if_online(presence: &Presence, hub: &Hub, one: UserId, other: UserId) {
-    if presence.lock().has(other) {
+    if presence.online.lock().has(other) {
         send_to(hub, one, &frames::presence(other, true, Timestamp::now()));
     }
 }

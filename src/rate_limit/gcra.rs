@@ -1,12 +1,11 @@
 //! The generic cell rate algorithm (GCRA). It keeps one timestamp for each limited client, and has no clock of
 //! its own.
 
-use std::{
-    sync::LazyLock,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
-/// Monotonic time: nanoseconds since the first call of [`moment`] in this process.
+use crate::core::clock;
+
+/// Monotonic time: nanoseconds on the clock of the process.
 pub(crate) type Moment = u64;
 
 const SECOND: u64 = 1_000_000_000;
@@ -18,8 +17,7 @@ pub(crate) fn now() -> Moment {
 
 /// Converts a time to the clock of the rate limits.
 pub(crate) fn moment(at: Instant) -> Moment {
-    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
-    at.saturating_duration_since(*START).as_nanos() as Moment
+    clock::since_start(at).as_nanos() as Moment
 }
 
 /// A rate and a burst.

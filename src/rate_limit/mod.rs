@@ -6,11 +6,11 @@ mod rates;
 mod route_limits;
 mod user_locks;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 
 use prometheus::IntCounter;
 
-use crate::core::{metrics::Instruments, model::UserId};
+use crate::core::{metrics::Instruments, model::UserId, sync::Mutex};
 pub use gcra::{Gcra, Rate};
 pub(crate) use gcra::{Moment, moment, now};
 pub(crate) use keyed_map::KeyedMap;
@@ -70,7 +70,7 @@ impl RateLimiter {
 
     fn shard(&self, user: UserId) -> MutexGuard<'_, Shard> {
         let shard = &self.shards[user.0.unsigned_abs() as usize % SHARDS];
-        shard.lock().unwrap_or_else(PoisonError::into_inner)
+        shard.lock()
     }
 }
 
@@ -133,7 +133,7 @@ mod tests {
             let now = user as Moment * SECOND / 1_000;
             assert_eq!(limits.take_at(UserId(user), LimitClass::Other, now), Ok(()));
         }
-        let kept: usize = limits.shards.iter().map(|shard| shard.lock().unwrap().len()).sum();
+        let kept: usize = limits.shards.iter().map(|shard| shard.lock().len()).sum();
         assert!(kept <= SHARDS * FEW, "{kept}");
     }
 }

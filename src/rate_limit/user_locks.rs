@@ -1,11 +1,14 @@
 //! Concurrency limit for expensive work: one at a time per user, the rest queued.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
 use super::{FEW, KeyedMap};
-use crate::core::model::{Refusal, UserId};
+use crate::core::{
+    model::{Refusal, UserId},
+    sync::Mutex,
+};
 
 /// Requests that name more users than this are expensive and run one at a time per user.
 pub const MANY: usize = 20;
@@ -40,7 +43,7 @@ impl UserLocks {
     }
 
     fn of(&self, user: UserId) -> Result<Arc<Semaphore>, Refusal> {
-        let mut locks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut locks = self.0.lock();
         // Callers that wait or hold the permit hold a reference too.
         locks.sweep(|lock| Arc::strong_count(lock) > 1);
         let lock = locks.get_or_insert_with(user, || Arc::new(Semaphore::new(1)));

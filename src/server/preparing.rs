@@ -1,10 +1,6 @@
 //! Preparation of the database before the server starts: migrations, stored keys, connections.
 
-use std::{
-    os::unix::fs::MetadataExt,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{os::unix::fs::MetadataExt, sync::Arc, time::Duration};
 
 use actix_rt::task::spawn_blocking;
 use actix_web::cookie::Key;
@@ -16,6 +12,7 @@ use crate::{
     core::{
         model::{Contacts, Pictures, Seq},
         secrets::{self, cookie_key},
+        sync::Mutex,
     },
     storage::{
         Access, DatabaseUrl, ReadPool, ServingLock, StorageMeter, StoragePolicy, Writer,
@@ -73,11 +70,11 @@ struct StartupStage(Arc<Mutex<String>>);
 
 impl StartupStage {
     fn set(&self, what: String) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = what;
+        *self.0.lock() = what;
     }
 
     fn get(&self) -> String {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.lock().clone()
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::Instant,
 };
 
@@ -15,6 +15,7 @@ use tokio::{
 };
 
 use super::principal::Principal;
+use crate::core::sync::Mutex;
 
 /// Capacity of the queue of one principal.
 pub(super) const MAX_WAITING: usize = 256;
@@ -94,7 +95,7 @@ impl FairSemaphore {
 
     /// Waits for a permit. Cancel-safe: dropping the future removes the request from its queue.
     pub(super) async fn acquire(self: &Arc<Self>, principal: Principal) -> Result<Permit, AcquireError> {
-        let acquired = self.state().request(principal)?;
+        let acquired = self.state.lock().request(principal)?;
         if let Acquired::Queued(ticket, granted) = acquired {
             let mut waiter = Waiter { semaphore: self.clone(), principal, ticket, granted, is_over: false };
             let granted = (&mut waiter.granted).await;
@@ -106,42 +107,38 @@ impl FairSemaphore {
 
     /// Returns whether a principal has all the permits that it may have.
     pub(super) fn has_full_share(&self, principal: Principal) -> bool {
-        let state = self.state();
+        let state = self.state.lock();
         state.principals.get(&principal).is_some_and(|queue| queue.in_use >= state.share_of(principal))
     }
 
     /// Returns how many permits of a principal were returned since it was last idle. Idle: it has no permit
     /// and waits for none.
     pub(super) fn returned_by(&self, principal: Principal) -> u64 {
-        self.state().principals.get(&principal).map_or(0, |queue| queue.returned)
+        self.state.lock().principals.get(&principal).map_or(0, |queue| queue.returned)
     }
 
     /// Returns the number of permits in use.
     pub(super) fn in_use(&self) -> usize {
-        let state = self.state();
+        let state = self.state.lock();
         state.permits - state.free
     }
 
     /// Closes: rejects new requests and waits until the earlier ones have had and returned their permits. At
     /// the deadline the requests that still wait are rejected too.
     pub(super) async fn close(&self, deadline: Instant) {
-        self.state().is_closed = true;
+        self.state.lock().is_closed = true;
         let all_returned = async {
-            while !self.state().principals.is_empty() {
+            while !self.state.lock().principals.is_empty() {
                 self.returned.notified().await;
             }
         };
         let _ = timeout_at(deadline.into(), all_returned).await;
-        self.state().principals.values_mut().for_each(|queue| queue.waiters.clear());
+        self.state.lock().principals.values_mut().for_each(|queue| queue.waiters.clear());
     }
 
     fn release(&self, principal: Principal) {
-        self.state().release(principal);
+        self.state.lock().release(principal);
         self.returned.notify_one();
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -239,7 +236,7 @@ impl Drop for Waiter {
         if self.is_over {
             return;
         }
-        let was_waiting = self.semaphore.state().withdraw(self.principal, self.ticket);
+        let was_waiting = self.semaphore.state.lock().withdraw(self.principal, self.ticket);
         if !was_waiting && self.granted.try_recv().is_ok() {
             // A permit was given to it while it was being dropped.
             self.semaphore.release(self.principal);
@@ -307,7 +304,7 @@ mod tests {
         // It got a permit, but was dropped before it was polled.
         drop(granted_unpolled);
         assert_eq!(semaphore.in_use(), 0);
-        assert!(semaphore.state().principals.is_empty() && semaphore.state().next.is_empty());
+        assert!(semaphore.state.lock().principals.is_empty() && semaphore.state.lock().next.is_empty());
         drop(gets(&semaphore, BOB));
     }
 

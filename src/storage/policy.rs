@@ -20,3 +20,18 @@ pub struct StoragePolicy {
     /// database was never restored. See [`super::maintenance::restore_epoch::number`].
     pub restored_from: Seq,
 }
+
+impl StoragePolicy {
+    /// Returns the policy of tools that write into a database of their own: receipts in chats of up to 100
+    /// members, no other limit, no content key.
+    pub fn for_tools() -> Self {
+        Self {
+            receipts_max_members: 100,
+            contacts: Contacts::All,
+            object_rooms: ObjectRooms::Anyone,
+            max_chats_per_user: u32::MAX,
+            content_key: Vec::new(),
+            restored_from: 0,
+        }
+    }
+}

@@ -1,7 +1,7 @@
 //! The pool of read connections. Queries run on blocking threads, not on those that serve HTTP.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -15,7 +15,7 @@ use super::{
     },
     fair_semaphore::{AcquireError, FairSemaphore, Permit},
 };
-use crate::core::model::Refusal;
+use crate::core::{model::Refusal, sync::Mutex};
 
 /// Timeout of a query: how long it waits for a free connection. On PostgreSQL, which may hang, it covers the
 /// answer too.
@@ -63,7 +63,7 @@ impl ReadPool {
     /// then closes once its query ends.
     pub async fn close(&self, deadline: Instant) {
         self.permits.close(deadline).await;
-        let pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let pool = self.pool.lock().take();
         let _ = spawn_blocking(move || drop(pool)).await;
     }
 
@@ -117,7 +117,7 @@ impl ReadPool {
                 meter.turned_away.inc();
             }
         })?;
-        let pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner).clone().ok_or(Refusal::Busy)?;
+        let pool = self.pool.lock().clone().ok_or(Refusal::Busy)?;
         let timed = self.meter.clone().map(|meter| Timed::new(meter, asked));
         let span = tracing::Span::current();
         let answer = spawn_blocking(move || {

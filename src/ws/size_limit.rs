@@ -17,6 +17,8 @@ use actix_web::{
 };
 use futures_util::Stream;
 
+use crate::core::websocket::{CLOSE, CONTINUATION, LONGEST_HEADER, MASKING_KEY, read_header};
+
 /// A socket's incoming bytes, cut off before the first message that is too large. Clones share one stream.
 ///
 /// The stream yields no errors: actix-web-actors would handle an error before the frames that precede it.
@@ -95,9 +97,6 @@ impl fmt::Debug for MessageSizeLimit {
     }
 }
 
-/// The opcode of a close frame.
-const CLOSE: u8 = 8;
-
 /// Parser that skips from frame header to frame header (RFC 6455, section 5.2).
 struct Headers {
     max: u64,
@@ -112,7 +111,13 @@ struct Headers {
 
 impl Headers {
     fn new(max: u64) -> Self {
-        Self { max, message: 0, header: Vec::with_capacity(14), payload: 0, has_begun_close: false }
+        Self {
+            max,
+            message: 0,
+            header: Vec::with_capacity(LONGEST_HEADER + MASKING_KEY),
+            payload: 0,
+            has_begun_close: false,
+        }
     }
 
     fn has_read_close(&self) -> bool {
@@ -131,11 +136,11 @@ impl Headers {
                 continue;
             }
             self.header.push(chunk[at]);
-            if let Some(length) = self.declared() {
-                if !self.count(self.header[0] & 0x0f, length) {
+            if let Some(header) = read_header(&self.header) {
+                if !self.count(header.opcode(), header.length) {
                     taken = taken.min(at);
                 }
-                self.payload = length;
+                self.payload = header.length;
                 self.header.clear();
             }
             at += 1;
@@ -143,26 +148,13 @@ impl Headers {
         taken
     }
 
-    /// Returns the payload length that the header declares, once the header is complete.
-    fn declared(&self) -> Option<u64> {
-        let second = *self.header.get(1)?;
-        let (extra, mask) = match second & 0x7f {
-            126 => (2, second & 0x80),
-            127 => (8, second & 0x80),
-            _ => (0, second & 0x80),
-        };
-        let size = 2 + extra + if mask == 0 { 0 } else { 4 };
-        let declared = || self.header[2..2 + extra].iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte));
-        (self.header.len() == size).then(|| if extra == 0 { u64::from(second & 0x7f) } else { declared() })
-    }
-
     fn count(&mut self, opcode: u8, length: u64) -> bool {
         self.has_begun_close |= opcode == CLOSE;
         match opcode {
             // A continuation adds to its message. Control frames may be interleaved. Any other opcode begins
             // a message.
-            0 => self.message = self.message.saturating_add(length),
-            8.. => return length <= self.max,
+            CONTINUATION => self.message = self.message.saturating_add(length),
+            CLOSE.. => return length <= self.max,
             _ => self.message = length,
         }
         self.message <= self.max
@@ -179,6 +171,7 @@ mod tests {
         }
     }
 
+    /// Encodes a frame without the code under test. The declared length may differ from the payload's.
     fn frame(first: u8, length: u64, payload: usize) -> Vec<u8> {
         let mut bytes = vec![first];
         match length {

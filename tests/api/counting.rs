@@ -40,14 +40,7 @@ fn unread_counts_are_exact_among_many_own_and_many_deleted_messages() {
 }
 
 fn count(conn: &mut AnyConn, random: &mut StdRng) -> Result<(), StorageError> {
-    let policy = StoragePolicy {
-        receipts_max_members: 100,
-        contacts: Default::default(),
-        object_rooms: Default::default(),
-        max_chats_per_user: u32::MAX,
-        content_key: Vec::new(),
-        restored_from: 0,
-    };
+    let policy = StoragePolicy::for_tools();
     let people = [user(conn, "ann")?, user(conn, "bob")?];
     let new = NewChat {
         kind: ChatKind::Group,

@@ -153,14 +153,7 @@ fn nothing_costs_more_where_there_are_ten_thousand_members() {
     count_steps();
     let mut conn = url.open(Access::Write).unwrap();
     // Both rooms are above the limit for receipts, as every room with more than a hundred members is.
-    let policy = StoragePolicy {
-        receipts_max_members: 50,
-        contacts: Default::default(),
-        object_rooms: Default::default(),
-        max_chats_per_user: u32::MAX,
-        content_key: Vec::new(),
-        restored_from: 0,
-    };
+    let policy = StoragePolicy { receipts_max_members: 50, ..StoragePolicy::for_tools() };
     let (admin, member) = (UserId(CROWD + 1), UserId(CROWD + 2));
     let costs = transaction(&mut conn, |conn| {
         make_users(conn, 1, CROWD + 2)?;
@@ -219,14 +212,7 @@ fn coming_back_to_a_thousand_chats_costs_what_changed_and_one_look_at_them() {
     migrations::migrate(&url).unwrap();
     count_steps();
     let mut conn = url.open(Access::Write).unwrap();
-    let policy = StoragePolicy {
-        receipts_max_members: 50,
-        contacts: Default::default(),
-        object_rooms: Default::default(),
-        max_chats_per_user: u32::MAX,
-        content_key: Vec::new(),
-        restored_from: 0,
-    };
+    let policy = StoragePolicy { receipts_max_members: 50, ..StoragePolicy::for_tools() };
     let costs = transaction(&mut conn, |conn| {
         make_users(conn, 1, 4)?;
         let few = coming_back(conn, &policy, (UserId(1), UserId(2)), 10)?;
@@ -248,14 +234,8 @@ fn counting_ones_own_chats_costs_nothing_for_those_that_others_brought_one_into(
     migrations::migrate(&url).unwrap();
     count_steps();
     let mut conn = url.open(Access::Write).unwrap();
-    let policy = StoragePolicy {
-        receipts_max_members: 50,
-        contacts: Contacts::All,
-        object_rooms: Default::default(),
-        max_chats_per_user: 20,
-        content_key: Vec::new(),
-        restored_from: 0,
-    };
+    let policy =
+        StoragePolicy { receipts_max_members: 50, max_chats_per_user: 20, ..StoragePolicy::for_tools() };
     let (host, user, popular) = (UserId(1), UserId(2), UserId(3));
     let costs = transaction(&mut conn, |conn| {
         make_users(conn, 1, 3)?;
@@ -285,14 +265,7 @@ fn meeting_people_costs_one_look_at_ones_own_chats() {
     migrations::migrate(&url).unwrap();
     count_steps();
     let mut conn = url.open(Access::Write).unwrap();
-    let policy = StoragePolicy {
-        receipts_max_members: 50,
-        contacts: Contacts::All,
-        object_rooms: Default::default(),
-        max_chats_per_user: u32::MAX,
-        content_key: Vec::new(),
-        restored_from: 0,
-    };
+    let policy = StoragePolicy { receipts_max_members: 50, ..StoragePolicy::for_tools() };
     let limited = StoragePolicy { contacts: Contacts::SharedChat, ..policy.clone() };
     let (user, busy) = (UserId(1), UserId(2));
     let costs = transaction(&mut conn, |conn| {

@@ -76,14 +76,7 @@ fn a_member_who_never_wrote_pays_nothing_for_a_long_history() {
     migrations::migrate(&url).unwrap();
     count_steps();
     let mut conn = url.open(Access::Write).unwrap();
-    let policy = StoragePolicy {
-        receipts_max_members: 100,
-        contacts: Default::default(),
-        object_rooms: Default::default(),
-        max_chats_per_user: u32::MAX,
-        content_key: Vec::new(),
-        restored_from: 0,
-    };
+    let policy = StoragePolicy::for_tools();
     let [short, long] = transaction(&mut conn, |conn| {
         make_users(conn, 1, 3)?;
         Ok([costs(conn, &policy, 100)?, costs(conn, &policy, 4_000)?])

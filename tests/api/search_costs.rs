@@ -3,7 +3,7 @@
 use diesel::connection::SimpleConnection;
 use greenroom::{
     core::{
-        model::{ChatId, Contacts, ObjectRooms, UserId},
+        model::{ChatId, UserId},
         text_index::{Matching, Words},
     },
     storage::{
@@ -23,17 +23,6 @@ use crate::support::{
     database::Database,
     steps::{count_steps, steps},
 };
-
-fn policy() -> StoragePolicy {
-    StoragePolicy {
-        receipts_max_members: 100,
-        contacts: Contacts::All,
-        object_rooms: ObjectRooms::Anyone,
-        max_chats_per_user: u32::MAX,
-        content_key: Vec::new(),
-        restored_from: 0,
-    }
-}
 
 /// Inserts messages into a chat with plain SQL, which is faster.
 fn fill(conn: &mut AnyConn, chat: ChatId, sender: UserId, messages: i64, text: &str) {
@@ -59,7 +48,9 @@ fn cost(conn: &mut AnyConn, user: i64, query: &str) -> (u64, usize) {
     let question =
         SearchRequest { words, chat: None, after: 0, page: RequestedPage::From { skip: 0, size: 50 } };
     let before = steps();
-    let found = transaction(conn, |conn| pages::page(conn, &policy(), UserId(user), &question)).unwrap();
+    let found =
+        transaction(conn, |conn| pages::page(conn, &StoragePolicy::for_tools(), UserId(user), &question))
+            .unwrap();
     assert!(found.is_complete, "{query}");
     (steps() - before, found.count)
 }
@@ -74,8 +65,8 @@ fn a_search_does_not_walk_through_what_it_does_not_find() {
     // The first user is in the large room, the second in a small one.
     let (large, small) = transaction(conn, |conn| {
         make_users(conn, 1, 2)?;
-        let large = make_room(conn, &policy(), UserId(1), 1..1)?;
-        Ok((large, make_room(conn, &policy(), UserId(2), 2..2)?))
+        let large = make_room(conn, &StoragePolicy::for_tools(), UserId(1), 1..1)?;
+        Ok((large, make_room(conn, &StoragePolicy::for_tools(), UserId(2), 2..2)?))
     })
     .unwrap();
     fill(conn, small, UserId(2), 10, "'a few words of my own'");
@@ -131,7 +122,7 @@ fn a_search_that_costs_too_much_is_cut_short_and_goes_on_from_there() {
     let conn = &mut url.open(Access::Write).unwrap();
     let room = transaction(conn, |conn| {
         make_users(conn, 1, 1)?;
-        make_room(conn, &policy(), UserId(1), 1..1)
+        make_room(conn, &StoragePolicy::for_tools(), UserId(1), 1..1)
     })
     .unwrap();
     // None of these messages is indexed.
@@ -146,7 +137,9 @@ fn a_search_that_costs_too_much_is_cut_short_and_goes_on_from_there() {
     loop {
         let question = SearchRequest { words: Words::of("needle").unwrap(), chat: None, after: 0, page };
         let before = steps();
-        let answer = transaction(conn, |conn| pages::page(conn, &policy(), UserId(1), &question)).unwrap();
+        let answer =
+            transaction(conn, |conn| pages::page(conn, &StoragePolicy::for_tools(), UserId(1), &question))
+                .unwrap();
         assert!(steps() - before < 1_200_000, "{} steps", steps() - before);
         found.extend(answer.messages.iter().map(|message| message.pos));
         pages += 1;
@@ -193,7 +186,7 @@ fn a_search_for_all_words_of_long_messages_is_cut_short_as_well() {
     let conn = &mut url.open(Access::Write).unwrap();
     let room = transaction(conn, |conn| {
         make_users(conn, 1, 1)?;
-        make_room(conn, &policy(), UserId(1), 1..1)
+        make_room(conn, &StoragePolicy::for_tools(), UserId(1), 1..1)
     })
     .unwrap();
     let letters: Vec<char> = ('\u{4e00}'..).take(5_000).collect();
@@ -203,7 +196,9 @@ fn a_search_for_all_words_of_long_messages_is_cut_short_as_well() {
     loop {
         let question =
             SearchRequest { words: Words::of(&query.join(" ")).unwrap(), chat: None, after: 0, page };
-        let answer = transaction(conn, |conn| pages::page(conn, &policy(), UserId(1), &question)).unwrap();
+        let answer =
+            transaction(conn, |conn| pages::page(conn, &StoragePolicy::for_tools(), UserId(1), &question))
+                .unwrap();
         found += answer.messages.len();
         let Some(id) = answer.older else { break };
         assert!(answer.messages.len() < 3, "each looks for 2,500 words in 15,000 bytes");

@@ -7,7 +7,7 @@ use diesel::connection::SimpleConnection;
 use greenroom::{
     core::{
         model::{
-            ChatId, Command, Contacts, MessageId, UserCard, UserId,
+            ChatId, Command, MessageId, UserCard, UserId,
             case_folding::fold,
             command::{Action, NewRoom},
             event::Change,
@@ -36,20 +36,12 @@ pub(crate) fn long(word: &str) -> String {
     format!("{word} {}", "🌊".repeat(4_900))
 }
 
-fn policy() -> StoragePolicy {
-    StoragePolicy {
-        receipts_max_members: 100,
-        contacts: Contacts::All,
-        object_rooms: Default::default(),
-        max_chats_per_user: u32::MAX,
-        content_key: Vec::new(),
-        restored_from: 0,
-    }
-}
-
 fn does(conn: &mut AnyConn, chat: i64, by: i64, action: Action) -> Option<Change> {
     let command = Command { chat: ChatId(chat), by: UserId(by), action };
-    transaction(conn, |conn| apply(conn, &policy(), &command)).ok()?.event.map(|event| event.change.clone())
+    transaction(conn, |conn| apply(conn, &StoragePolicy::for_tools(), &command))
+        .ok()?
+        .event
+        .map(|event| event.change.clone())
 }
 
 fn posts(conn: &mut AnyConn, chat: i64, by: i64, text: &str) -> Option<i64> {
@@ -66,7 +58,7 @@ fn posts(conn: &mut AnyConn, chat: i64, by: i64, text: &str) -> Option<i64> {
 fn asks(conn: &mut AnyConn, user: i64, query: &str, chat: Option<i64>, page: RequestedPage) -> SearchPage {
     let words = Words::of(query).unwrap();
     let question = SearchRequest { words, chat: chat.map(ChatId), after: 0, page };
-    pages::page(conn, &policy(), UserId(user), &question).unwrap()
+    pages::page(conn, &StoragePolicy::for_tools(), UserId(user), &question).unwrap()
 }
 
 fn ids(found: &SearchPage) -> Vec<i64> {
@@ -203,7 +195,8 @@ impl Walk {
     fn opens_a_room(&mut self) {
         let title = Title::parse("Hall").unwrap().unwrap();
         let new = NewRoom { title, is_public: true, object: None, creator: UserId(1) };
-        let made = transaction(&mut self.conn, |conn| create_room(conn, &policy(), &new)).unwrap();
+        let made =
+            transaction(&mut self.conn, |conn| create_room(conn, &StoragePolicy::for_tools(), &new)).unwrap();
         let Made::New { snapshot, .. } = made else { panic!("it is new") };
         let room = snapshot.chat.id.0;
         self.rooms.push(room);

@@ -2,10 +2,7 @@
 
 use diesel::connection::SimpleConnection;
 use futures_util::future::{join, join_all};
-use greenroom::{
-    core::model::{Contacts, ObjectRooms},
-    storage::{AnyConn, DatabaseUrl, StorageError, StoragePolicy, Writer},
-};
+use greenroom::storage::{AnyConn, DatabaseUrl, StorageError, StoragePolicy, Writer};
 use serde_json::json;
 
 use crate::support::{DEADLINE, Server, database::Database};
@@ -59,14 +56,7 @@ async fn what_was_not_stored_is_not_acknowledged() {
 async fn a_writer_that_is_told_to_stop_with_its_last_job_ends() {
     let database = Database::new();
     let url = DatabaseUrl::parse(&database.url()).unwrap();
-    let policy = StoragePolicy {
-        receipts_max_members: 100,
-        contacts: Contacts::All,
-        object_rooms: ObjectRooms::Anyone,
-        max_chats_per_user: u32::MAX,
-        content_key: Vec::new(),
-        restored_from: 0,
-    };
+    let policy = StoragePolicy::for_tools();
     for _ in 0..30 {
         let writer = Writer::start(&url, policy.clone(), None).unwrap();
         let (tell, done) = std::sync::mpsc::channel();

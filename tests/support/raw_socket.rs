@@ -19,6 +19,8 @@ pub(crate) const PING: u8 = 0x9;
 pub(crate) const PONG: u8 = 0xA;
 pub(crate) const FIN: u8 = 0x80;
 
+// The headers are written and read here without `core::websocket`, as an independent check of it.
+
 /// Encodes a frame with a declared length, which may differ from the payload's. The mask is zero, so that the
 /// payload is unchanged.
 pub(crate) fn declaring(first: u8, length: u64, payload: &[u8]) -> Vec<u8> {

@@ -119,23 +119,10 @@ fn is_known(chat: &Chat, role: Option<Role>, ability: Ability) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::model::{ChatId, HostObject, Timestamp};
+    use crate::core::model::{ChatId, HostObject};
 
     fn chat(kind: ChatKind, is_public: bool, object: Option<HostObject>) -> Chat {
-        Chat {
-            id: ChatId(1),
-            kind,
-            title: None,
-            created_at: Timestamp(0),
-            updated_at: Timestamp(0),
-            seq: 1,
-            last_pos: 0,
-            last_live_pos: 0,
-            deleted_count: 0,
-            member_count: 0,
-            is_public,
-            object,
-        }
+        Chat { is_public, object, ..Chat::fixture(ChatId(1), kind) }
     }
 
     const MEMBER: Option<Role> = Some(Role::Member);

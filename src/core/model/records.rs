@@ -101,6 +101,25 @@ impl Chat {
     pub fn is_unowned(&self) -> bool {
         self.is_public && self.object.is_some()
     }
+
+    /// Returns an empty private chat for tests.
+    #[cfg(test)]
+    pub(crate) fn fixture(id: ChatId, kind: ChatKind) -> Self {
+        Self {
+            id,
+            kind,
+            title: None,
+            created_at: Timestamp(0),
+            updated_at: Timestamp(0),
+            seq: 1,
+            last_pos: 0,
+            last_live_pos: 0,
+            deleted_count: 0,
+            member_count: 0,
+            is_public: false,
+            object: None,
+        }
+    }
 }
 
 /// An object of the host, such as a product or a course, as the host names it.

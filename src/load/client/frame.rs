@@ -1,19 +1,7 @@
 //! A minimal WebSocket frame codec (RFC 6455). A client of ten thousand sockets must use less CPU than the
 //! server that it measures.
 
-/// Flag of a message's last frame, in the first byte.
-const FIN: u8 = 0x80;
-
-// Opcodes, in the first byte.
-
-const CONTINUATION: u8 = 0x0;
-const TEXT: u8 = 0x1;
-const CLOSE: u8 = 0x8;
-const PING: u8 = 0x9;
-const PONG: u8 = 0xA;
-
-/// Bit of the second byte: the payload is masked.
-const MASKED: u8 = 0x80;
+use crate::core::websocket::{CLOSE, CONTINUATION, FIN, MASKED, PING, PONG, TEXT, read_header, write_header};
 
 /// Longest payload accepted, in bytes: more than our server sends in a frame.
 const MAX_PAYLOAD: u64 = 64 << 20;
@@ -98,21 +86,15 @@ fn decode(
 /// Returns the first byte of the first frame, and where its payload begins and ends.
 /// `None` if the frame is incomplete.
 fn next(bytes: &[u8]) -> Result<Option<(u8, usize, usize)>, ProtocolError> {
-    let [first, second, rest @ ..] = bytes else { return Ok(None) };
-    if second & MASKED != 0 {
+    if bytes.get(1).is_some_and(|second| second & MASKED != 0) {
         return Err(ProtocolError);
     }
-    let (from, length) = match (second, rest) {
-        (126, [a, b, ..]) => (4, u64::from(u16::from_be_bytes([*a, *b]))),
-        (127, [a, b, c, d, e, f, g, h, ..]) => (10, u64::from_be_bytes([*a, *b, *c, *d, *e, *f, *g, *h])),
-        (126 | 127, _) => return Ok(None),
-        (short, _) => (2, u64::from(*short)),
-    };
-    if length > MAX_PAYLOAD {
+    let Some(header) = read_header(bytes) else { return Ok(None) };
+    if header.length > MAX_PAYLOAD {
         return Err(ProtocolError);
     }
-    let to = from + length as usize;
-    Ok((bytes.len() >= to).then_some((*first, from, to)))
+    let to = header.size + header.length as usize;
+    Ok((bytes.len() >= to).then_some((header.first, header.size, to)))
 }
 
 /// Appends a text frame to `out`.
@@ -132,19 +114,7 @@ pub(crate) fn close(out: &mut Vec<u8>, code: u16) {
 
 /// Appends a client frame, which must be masked. A mask of zeros leaves the payload unchanged.
 fn frame(out: &mut Vec<u8>, first: u8, payload: &[u8]) {
-    out.push(first);
-    match payload.len() {
-        length @ 0..126 => out.push(MASKED | length as u8),
-        length @ 126..65_536 => {
-            out.push(MASKED | 126);
-            out.extend_from_slice(&(length as u16).to_be_bytes());
-        }
-        length => {
-            out.push(MASKED | 127);
-            out.extend_from_slice(&(length as u64).to_be_bytes());
-        }
-    }
-    out.extend_from_slice(&[0; 4]);
+    write_header(out, first, payload.len(), true);
     out.extend_from_slice(payload);
 }
 
@@ -155,10 +125,8 @@ mod tests {
     /// Encodes a frame as a server sends it: unmasked.
     fn sent(first: u8, payload: &[u8]) -> Vec<u8> {
         let mut bytes = Vec::new();
-        frame(&mut bytes, first, payload);
-        let head = bytes.len() - payload.len() - 4;
-        bytes.drain(head..head + 4);
-        bytes[1] &= !MASKED;
+        write_header(&mut bytes, first, payload.len(), false);
+        bytes.extend_from_slice(payload);
         bytes
     }
 

@@ -4,17 +4,14 @@
 //! There each transaction runs on any free connection of the pooler. Session state, namely settings, locks
 //! and prepared statements, would be missing where it is needed and would leak into the sessions of others.
 
-use std::{
-    collections::BTreeSet,
-    sync::{Mutex, PoisonError, mpsc},
-    thread,
-    time::Duration,
-};
+use std::{collections::BTreeSet, sync::mpsc, thread, time::Duration};
 
 use diesel::{
     Connection, QueryableByName, RunQueryDsl, connection::SimpleConnection, pg::PgConnection, sql_query,
     sql_types::Text,
 };
+
+use crate::core::sync::Mutex;
 
 /// The error for a pooler without sessions.
 pub(crate) const NO_SESSIONS: &str = "a connection pooler in front of it keeps no sessions, which Greenroom needs: set \
@@ -32,7 +29,7 @@ static CHECKED_URLS: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 /// Returns whether a new connection to `url` has a session of its own. Changes no session state, and checks
 /// each URL once.
 pub(crate) fn keeps_sessions(conn: &mut PgConnection, url: &str) -> bool {
-    let checked = || CHECKED_URLS.lock().unwrap_or_else(PoisonError::into_inner);
+    let checked = || CHECKED_URLS.lock();
     if checked().contains(url) {
         return true;
     }

@@ -4,7 +4,8 @@
 //! from it, so their orders cannot differ. A statement contains `{}` in the place of the list. A field whose
 //! type is another row adds the columns of that row: this is how joins are read.
 //!
-//! Columns are read by index. Tuples of columns are for short lists that one statement selects.
+//! Columns are read by index, and each read is inlined, so that a row costs no more than a tuple of diesel.
+//! Tuples of columns are for short lists that one statement selects.
 
 use std::error::Error;
 
@@ -60,6 +61,7 @@ pub(crate) struct Cursor<'r, R> {
 }
 
 impl<R> Cursor<'_, R> {
+    #[inline(always)]
     fn next<'c, 'a: 'c, DB: Backend>(&'c mut self) -> deserialize::Result<R::Field<'c>>
     where
         R: DbRow<'a, DB>,
@@ -91,12 +93,12 @@ impl<T: Column, DB: Backend> Read<DB> for T
 where
     T::Raw: FromSql<T::Sql, DB>,
 {
-    #[inline]
+    #[inline(always)]
     fn read<'a, R: DbRow<'a, DB>>(cursor: &mut Cursor<'_, R>) -> deserialize::Result<Self> {
         let field = cursor.next()?;
         match T::Raw::from_nullable_sql(field.value()) {
             Ok(raw) => Ok(T::from_raw(raw)),
-            Err(error) => Err(failed(field.field_name(), error)),
+            Err(error) => Err(failed(&field, error)),
         }
     }
 }
@@ -111,20 +113,23 @@ impl<T: Column, DB: Backend> Read<DB> for Option<T>
 where
     T::Raw: FromSql<T::Sql, DB>,
 {
-    #[inline]
+    #[inline(always)]
     fn read<'a, R: DbRow<'a, DB>>(cursor: &mut Cursor<'_, R>) -> deserialize::Result<Self> {
         let field = cursor.next()?;
         let Some(value) = field.value() else { return Ok(None) };
         match T::Raw::from_sql(value) {
             Ok(raw) => Ok(Some(T::from_raw(raw))),
-            Err(error) => Err(failed(field.field_name(), error)),
+            Err(error) => Err(failed(&field, error)),
         }
     }
 }
 
+type BoxError = Box<dyn Error + Send + Sync>;
+
+/// Adds the name of the column to an error.
 #[cold]
-fn failed(column: Option<&str>, error: Box<dyn Error + Send + Sync>) -> Box<dyn Error + Send + Sync> {
-    let column = column.unwrap_or("without a name");
+fn failed<'a, DB: Backend>(field: &impl Field<'a, DB>, error: BoxError) -> BoxError {
+    let column = field.field_name().unwrap_or("without a name");
     if error.is::<UnexpectedNullError>() { error } else { format!("column {column}: {error}").into() }
 }
 

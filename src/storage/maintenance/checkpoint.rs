@@ -1,13 +1,13 @@
 //! WAL checkpoints of SQLite: copying `-wal` into the database file.
 
-use std::{
-    sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection;
 
-use crate::storage::{Access, DatabaseUrl, StorageError, db::sql::sql};
+use crate::{
+    core::sync::Mutex,
+    storage::{Access, DatabaseUrl, StorageError, db::sql::sql},
+};
 
 /// Copies all of `-wal` into the database file and truncates it, so that the file alone is complete. Returns
 /// false if another process blocks it for longer than `patience`. PostgreSQL needs none.
@@ -54,13 +54,13 @@ pub struct BlockedCheckpoint(Mutex<Option<Instant>>);
 impl BlockedCheckpoint {
     /// Records whether the truncation is blocked now.
     pub fn note(&self, is_blocked: bool, now: Instant) {
-        let mut since = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut since = self.0.lock();
         *since = is_blocked.then(|| since.unwrap_or(now));
     }
 
     /// Returns whether it has been blocked for so long that the blocker seems permanent.
     pub fn is_for_good(&self, now: Instant) -> bool {
-        let since = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = *self.0.lock();
         since.is_some_and(|since| now.duration_since(since) >= PERMANENT_AFTER)
     }
 }

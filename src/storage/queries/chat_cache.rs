@@ -196,23 +196,10 @@ fn weight(snapshot: &ChatSnapshot) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::model::{ChatKind, Timestamp};
+    use crate::core::model::ChatKind;
 
     fn chat(id: i64) -> (ChatId, Arc<CachedChat>) {
-        let chat = Chat {
-            id: ChatId(id),
-            kind: ChatKind::Group,
-            title: None,
-            created_at: Timestamp(0),
-            updated_at: Timestamp(0),
-            seq: 1,
-            last_pos: 0,
-            last_live_pos: 0,
-            deleted_count: 0,
-            member_count: 0,
-            is_public: false,
-            object: None,
-        };
+        let chat = Chat::fixture(ChatId(id), ChatKind::Group);
         let snapshot = ChatSnapshot { chat, members: Vec::new(), admins: Vec::new(), last_message: None };
         (ChatId(id), Arc::new(CachedChat::new(snapshot)))
     }

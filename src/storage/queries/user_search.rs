@@ -80,61 +80,67 @@ fn append_new(found: &mut Vec<i64>, more: Vec<i64>) {
 /// Returns users whose display name, username or e-mail equals the phrase.
 fn exact_matches(conn: &mut AnyConn, caller: UserId, phrase: &str) -> Result<Vec<i64>, StorageError> {
     // The display name is the first line of the key.
-    let mut found = by_name(conn, caller, &format!("{phrase}\n"), &format!("{phrase}\u{b}"))?;
-    found.extend(by_username(conn, caller, phrase, phrase)?);
-    found.extend(by_email(conn, caller, phrase, phrase)?);
+    let (first, last) = (format!("{phrase}\n"), format!("{phrase}\u{b}"));
+    let mut found = in_range(conn, caller, SearchKey::Names, &first, &last)?;
+    found.extend(in_range(conn, caller, SearchKey::Username, phrase, phrase)?);
+    found.extend(in_range(conn, caller, SearchKey::Email, phrase, phrase)?);
     Ok(found)
 }
 
 /// Returns users whose display name, username or e-mail begins with the phrase.
 fn prefix_matches(conn: &mut AnyConn, caller: UserId, phrase: &str) -> Result<Vec<i64>, StorageError> {
     let last = format!("{phrase}{}", char::MAX);
-    let mut found = by_name(conn, caller, phrase, &last)?;
-    found.extend(by_username(conn, caller, phrase, &last)?);
-    found.extend(by_email(conn, caller, phrase, &last)?);
+    let mut found = Vec::new();
+    for key in [SearchKey::Names, SearchKey::Username, SearchKey::Email] {
+        found.extend(in_range(conn, caller, key, phrase, &last)?);
+    }
     Ok(found)
 }
 
-/// Returns users whose search key of names is between `first` and `last`.
-fn by_name(conn: &mut AnyConn, caller: UserId, first: &str, last: &str) -> Result<Vec<i64>, StorageError> {
-    let rows = sql!(
-        "SELECT id FROM users WHERE name_key >= ? AND name_key <= ? AND is_active AND id <> ? \
-         ORDER BY name_key, id LIMIT ?",
-        first,
-        last,
-        caller,
-        MAX_FOUND as i64
-    );
-    Ok(rows.rows::<i64>(conn)?)
+/// An indexed key of users.
+#[derive(Clone, Copy)]
+enum SearchKey {
+    /// The display name and the username, in two lines.
+    Names,
+    Username,
+    Email,
 }
 
-fn by_username(
+/// The statement that finds users by the range of a key.
+macro_rules! select_by {
+    ($key:literal, $order:literal) => {
+        concat!(
+            "SELECT id FROM users WHERE ",
+            $key,
+            " >= ? AND ",
+            $key,
+            " <= ? AND is_active AND id <> ? ORDER BY ",
+            $order,
+            " LIMIT ?"
+        )
+    };
+}
+
+/// Returns users whose key is between `first` and `last`, in the order of the key.
+fn in_range(
     conn: &mut AnyConn,
     caller: UserId,
+    key: SearchKey,
     first: &str,
     last: &str,
 ) -> Result<Vec<i64>, StorageError> {
-    let rows = sql!(
-        "SELECT id FROM users WHERE lower(username) >= ? AND lower(username) <= ? AND is_active AND id <> ? \
-         ORDER BY lower(username) LIMIT ?",
-        first,
-        last,
-        caller,
-        MAX_FOUND as i64
-    );
-    Ok(rows.rows::<i64>(conn)?)
-}
-
-fn by_email(conn: &mut AnyConn, caller: UserId, first: &str, last: &str) -> Result<Vec<i64>, StorageError> {
-    let rows = sql!(
-        "SELECT id FROM users WHERE email_key >= ? AND email_key <= ? AND is_active AND id <> ? \
-         ORDER BY email_key, id LIMIT ?",
-        first,
-        last,
-        caller,
-        MAX_FOUND as i64
-    );
-    Ok(rows.rows::<i64>(conn)?)
+    let limit = MAX_FOUND as i64;
+    Ok(match key {
+        SearchKey::Names => {
+            sql!(select_by!("name_key", "name_key, id"), first, last, caller, limit).rows(conn)?
+        }
+        SearchKey::Username => {
+            sql!(select_by!("lower(username)", "lower(username)"), first, last, caller, limit).rows(conn)?
+        }
+        SearchKey::Email => {
+            sql!(select_by!("email_key", "email_key, id"), first, last, caller, limit).rows(conn)?
+        }
+    })
 }
 
 /// Words that the database searches for. Further ones are checked here.

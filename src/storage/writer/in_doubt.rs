@@ -31,7 +31,7 @@ pub struct CommitMarker {
 impl CommitMarker {
     /// Creates a counter under a new, random name.
     pub fn random() -> Self {
-        Self { name: secrets::hex(&secrets::random::<16>()), transactions: 0 }
+        Self { name: secrets::random_name::<16>(), transactions: 0 }
     }
 
     /// Prepares the counting statement on a connection.

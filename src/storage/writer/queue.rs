@@ -6,13 +6,15 @@
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
-    sync::{Condvar, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use super::job::Job;
 use crate::{
-    core::model::{ChatId, Refusal},
+    core::{
+        model::{ChatId, Refusal},
+        sync::{Condvar, Mutex},
+    },
     storage::{Principal, tables::locks::LockedRows},
 };
 
@@ -105,7 +107,7 @@ impl JobQueue {
 
     /// Adds a job after its principal's other jobs. Returns a rejected job, with the reason.
     pub(super) fn push(&self, job: Job) -> Option<(Job, Refusal)> {
-        let mut waiting = self.waiting();
+        let mut waiting = self.waiting.lock();
         if let Some(refusal) = waiting.refusal(job.principal) {
             return Some((job, refusal));
         }
@@ -118,7 +120,7 @@ impl JobQueue {
     /// Takes the next jobs for a worker; blocks until there are some. `None` once the queue is closed and
     /// empty.
     pub(super) fn take(&self) -> Option<Group> {
-        let mut waiting = self.waiting();
+        let mut waiting = self.waiting.lock();
         loop {
             if let Some(group) = waiting.next_group() {
                 if !waiting.turns.is_empty() {
@@ -129,14 +131,14 @@ impl JobQueue {
             if waiting.is_closed && waiting.count == 0 {
                 return None;
             }
-            waiting = self.wakeup.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+            waiting = self.wakeup.wait(waiting);
         }
     }
 
     /// Releases the chats of a finished group. Requeues its `contested` jobs, whose chats other processes
     /// have locked. Their retry waits for the locks.
     pub(super) fn done(&self, group: Group, contested: Vec<Job>) {
-        let mut waiting = self.waiting();
+        let mut waiting = self.waiting.lock();
         waiting.done(group, contested);
         match waiting.is_closed {
             true => self.wakeup.notify_all(),
@@ -146,25 +148,21 @@ impl JobQueue {
 
     /// Returns whether the lock of a chat timed out within the last [`STUCK`].
     pub(super) fn is_stuck(&self, chat: ChatId) -> bool {
-        self.waiting().stuck.get(&chat).is_some_and(|until| Instant::now() < *until)
+        self.waiting.lock().stuck.get(&chat).is_some_and(|until| Instant::now() < *until)
     }
 
     /// Records that the lock of a chat timed out.
     pub(super) fn note_stuck(&self, chat: ChatId) {
         let now = Instant::now();
-        let stuck = &mut self.waiting().stuck;
+        let stuck = &mut self.waiting.lock().stuck;
         stuck.retain(|_, until| now < *until);
         stuck.insert(chat, now + STUCK);
     }
 
     /// Closes the queue: rejects new jobs. The queued ones are still done.
     pub(super) fn close(&self) {
-        self.waiting().is_closed = true;
+        self.waiting.lock().is_closed = true;
         self.wakeup.notify_all();
-    }
-
-    fn waiting(&self) -> MutexGuard<'_, QueuedJobs> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,9 +1,8 @@
 //! Rate limit of the log lines about slow jobs.
 
-use std::{
-    sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
+
+use crate::core::sync::Mutex;
 
 /// Least time between two log lines about slow jobs.
 const LOG_INTERVAL: Duration = Duration::from_secs(1);
@@ -16,7 +15,7 @@ impl SlowLog {
     /// Asks to log a slow job. Returns how many were left out before it, or `None` if this one is left out
     /// too.
     pub(super) fn turn(&self, now: Instant) -> Option<u64> {
-        let mut log = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut log = self.0.lock();
         if log.0.is_some_and(|last| now < last + LOG_INTERVAL) {
             log.1 += 1;
             return None;

@@ -96,14 +96,7 @@ fn a_dm_on_postgres_costs_the_same_however_many_have_blocked_its_user() {
          INSERT INTO dm_pairs SELECT 3, id, id + 100000 FROM generate_series(11, {CROWD}) id"
     ))
     .unwrap();
-    let policy = StoragePolicy {
-        receipts_max_members: 100,
-        contacts: Default::default(),
-        object_rooms: Default::default(),
-        max_chats_per_user: u32::MAX,
-        content_key: Vec::new(),
-        restored_from: 0,
-    };
+    let policy = StoragePolicy::for_tools();
     transaction(&mut conn, |conn| -> Result<(), StorageError> {
         let new = NewChat { kind: ChatKind::Dm, title: None, creator: UserId(1), members: vec![UserId(2)] };
         let Made::New { snapshot, .. } = create_chat(conn, &policy, &new)? else { panic!("it is new") };

@@ -4,7 +4,7 @@ mod reads;
 mod writes;
 
 use greenroom::{
-    core::model::{Contacts, ObjectRooms},
+    core::model::Contacts,
     storage::{Access, AnyConn, StorageError, StoragePolicy},
 };
 
@@ -52,14 +52,7 @@ impl Action {
 }
 
 fn policy() -> StoragePolicy {
-    StoragePolicy {
-        receipts_max_members: 100,
-        contacts: Contacts::All,
-        object_rooms: ObjectRooms::Anyone,
-        content_key: vec![7; 32],
-        restored_from: 0,
-        max_chats_per_user: 1_000_000,
-    }
+    StoragePolicy { content_key: vec![7; 32], max_chats_per_user: 1_000_000, ..StoragePolicy::for_tools() }
 }
 
 fn policy_of_contacts(contacts: Contacts) -> StoragePolicy {

@@ -113,7 +113,7 @@ fn nothing_is_left_behind() {
         count += group.jobs.len();
         queue.done(group, Vec::new());
     }
-    let waiting = queue.waiting();
+    let waiting = queue.waiting.lock();
     assert_eq!((waiting.count, waiting.slow, waiting.turns.len()), (0, 0, 0));
     assert!(waiting.principals.is_empty() && waiting.strands.is_empty() && waiting.held.is_empty());
 }
