@@ -1,5 +1,6 @@
 // Pages in the back-forward cache. Playwright turns that cache off, so these tests start a browser of their own.
 
+import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import test from "node:test";
 import { fileURLToPath } from "node:url";
@@ -9,6 +10,10 @@ import { browserOf, helper, serverWith } from "./support.mjs";
 
 const require = createRequire(fileURLToPath(new URL("../../target/browser/package.json", import.meta.url)));
 const { chromium } = require("playwright");
+
+/** Chromium without a window system has no such cache. */
+const FULL = "/usr/bin/chromium";
+const executablePath = existsSync(FULL) ? FULL : process.env.GREENROOM_CHROMIUM;
 
 test("a page with widgets is kept for going back, and goes on where it was", async (t) => {
   const pages = (server) => ({
@@ -23,7 +28,7 @@ test("a page with widgets is kept for going back, and goes on where it was", asy
   });
   const { url, server, people } = await siteWith(t, ["ann", "bob"], pages);
   const browser = await chromium.launch({
-    executablePath: process.env.GREENROOM_CHROMIUM,
+    executablePath,
     args: ["--no-sandbox"],
     ignoreDefaultArgs: ["--disable-back-forward-cache"],
   });
