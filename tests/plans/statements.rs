@@ -23,7 +23,7 @@ const NOT_FOR_SERVING: [&str; 18] = [
     "maintenance/backup.rs",
     "maintenance/check.rs",
     "maintenance/checkpoint.rs",
-    "maintenance/foreign.rs",
+    "maintenance/schema_check.rs",
     "maintenance/import.rs",
     "maintenance/restore_epoch.rs",
     "maintenance/rejected_row.rs",
