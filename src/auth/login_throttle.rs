@@ -101,7 +101,7 @@ impl LoginThrottle {
     }
 
     /// Waits for a turn to try the password. Fails if too many attempts have failed, or after
-    /// [`TURN_TIMEOUT`].
+    /// `TURN_TIMEOUT`.
     pub async fn attempt(self: &Arc<Self>, address: IpAddr, account: &str) -> Result<Attempt, ApiError> {
         let account = crate::core::model::text::fold(account).chars().take(150).collect();
         let keys = keys(address, account);

@@ -162,7 +162,7 @@ impl Hasher {
         self.has_django_hashes.store(true, Ordering::Relaxed);
     }
 
-    /// Delays a failed sign-in to the next multiple of [`STEP`], if users have Django hashes. So the time
+    /// Delays a failed sign-in to the next multiple of `STEP`, if users have Django hashes. So the time
     /// does not reveal the kind of hash, or whether the user exists.
     pub async fn level(&self, began: Instant) {
         if self.has_django_hashes.load(Ordering::Relaxed) {

@@ -183,7 +183,7 @@ pub struct BatchTimeout {
 
 macro_rules! chat_messages {
     ($($kind:ident),* $(,)?) => {
-        /// Any message in an actor's mailbox. It was counted in [`Activity::queued`] when it was sent.
+        /// Any message in an actor's mailbox. It was counted in `Activity::queued` when it was sent.
         #[derive(Debug, Message)]
         #[rtype(result = "()")]
         pub enum ChatMessage {

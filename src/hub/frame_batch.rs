@@ -24,7 +24,7 @@ pub struct FrameBatch {
     frames: Bytes,
     /// An ephemeral event as JSON, for pull readers, which use no frames.
     pub ephemeral: Option<ByteString>,
-    /// When the batch was created, in milliseconds of [`millis`].
+    /// When the batch was created, in milliseconds of `millis`.
     pub at: u64,
     /// Dropped with the batch: the receiver then knows that all subscribers have taken it.
     _on_taken: Option<oneshot::Sender<()>>,

@@ -68,7 +68,7 @@ pub fn change_standing(conn: &mut AnyConn, user: &mut User, is_active: bool) -> 
     Ok(())
 }
 
-/// Checks up to [`STEP`] chats of a user that was activated or deactivated, and hands over those that need
+/// Checks up to `STEP` chats of a user that was activated or deactivated, and hands over those that need
 /// it. `whose`: only this user's chats.
 ///
 /// Runs after the transaction that changed the user. A concurrent role change in one of the chats is no race:

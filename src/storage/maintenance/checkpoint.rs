@@ -26,7 +26,7 @@ pub fn complete(url: &DatabaseUrl, patience: Duration) -> Result<bool, StorageEr
 const BUSY_TIMEOUT: Duration = Duration::from_millis(50);
 
 /// Copies `-wal` into the database file and truncates it, since it may still contain deleted data. Returns
-/// false if a reader blocks it. Writers wait for at most [`BUSY_TIMEOUT`].
+/// false if a reader blocks it. Writers wait for at most `BUSY_TIMEOUT`.
 pub fn truncate_wal(url: &DatabaseUrl) -> Result<bool, StorageError> {
     let DatabaseUrl::Sqlite(path) = url else { return Ok(true) };
     if std::fs::metadata(format!("{path}-wal")).is_ok_and(|wal| wal.len() == 0) {

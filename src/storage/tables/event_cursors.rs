@@ -12,7 +12,7 @@ use crate::{
 /// again.
 const KEPT: i64 = 16;
 
-/// Stores a user's heads, as text, under a new name. Deletes the user's oldest cursors above [`KEPT`].
+/// Stores a user's heads, as text, under a new name. Deletes the user's oldest cursors above `KEPT`.
 pub fn save(
     conn: &mut AnyConn,
     name: &str,
@@ -64,7 +64,7 @@ pub fn latest(
     Ok(row.first(conn)?)
 }
 
-/// Deletes up to [`SWEEP_STEP`] cursors older than two days, which no client was given for at least a day.
+/// Deletes up to `SWEEP_STEP` cursors older than two days, which no client was given for at least a day.
 /// Returns whether there may be more.
 pub fn sweep(conn: &mut AnyConn) -> Result<bool, StorageError> {
     let old = Timestamp::now().plus(-2 * DAY);

@@ -89,7 +89,7 @@ pub fn remove(
     Ok(())
 }
 
-/// Deletes up to [`STEP`] reactions of a deleted message and queues the rest for [`clear_left`]. The rest is
+/// Deletes up to `STEP` reactions of a deleted message and queues the rest for [`clear_left`]. The rest is
 /// invisible: reactions of deleted messages are never read. Returns whether there may be more.
 pub fn clear(conn: &mut AnyConn, place: (ChatId, MessageId)) -> Result<bool, StorageError> {
     let is_more = clear_some(conn, place)?;
@@ -99,7 +99,7 @@ pub fn clear(conn: &mut AnyConn, place: (ChatId, MessageId)) -> Result<bool, Sto
     Ok(is_more)
 }
 
-/// Deletes up to [`STEP`] queued reactions of one deleted message. Returns whether there was such a message.
+/// Deletes up to `STEP` queued reactions of one deleted message. Returns whether there was such a message.
 pub fn clear_left(conn: &mut AnyConn) -> Result<bool, StorageError> {
     let Some(place) = locks::reactions_left(conn)? else { return Ok(false) };
     if !clear_some(conn, place)? {

@@ -115,7 +115,7 @@ impl Followed {
     }
 }
 
-/// Deletes up to [`SWEEP_STEP`] revocations older than a day, which every server has seen. Returns whether
+/// Deletes up to `SWEEP_STEP` revocations older than a day, which every server has seen. Returns whether
 /// there may be more.
 pub fn sweep(conn: &mut AnyConn) -> Result<bool, StorageError> {
     let deleted = sql!(

@@ -196,7 +196,7 @@ pub fn end_all(conn: &mut AnyConn, user: UserId, spared: Option<&str>) -> Result
     if ended > 0 { revocations::record(conn, user) } else { Ok(()) }
 }
 
-/// Deletes expired sessions: up to [`SWEEP_STEP`] idle ones and as many old ones. Returns whether there may
+/// Deletes expired sessions: up to `SWEEP_STEP` idle ones and as many old ones. Returns whether there may
 /// be more.
 pub fn sweep(conn: &mut AnyConn) -> Result<bool, StorageError> {
     let now = Timestamp::now();

@@ -173,7 +173,7 @@ pub fn revoke_all(conn: &mut AnyConn, user: UserId) -> Result<(), StorageError> 
 /// How long an expired token stays listed, in microseconds.
 const LISTED: i64 = 30 * DAY;
 
-/// Deletes up to [`SWEEP_STEP`] tokens that expired more than [`LISTED`] ago. Returns whether there may be
+/// Deletes up to `SWEEP_STEP` tokens that expired more than `LISTED` ago. Returns whether there may be
 /// more.
 pub fn sweep(conn: &mut AnyConn) -> Result<bool, StorageError> {
     let deleted = sql!(

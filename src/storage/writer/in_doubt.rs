@@ -77,7 +77,7 @@ impl CommitMarker {
     }
 }
 
-/// Deletes up to [`SWEEP_STEP`] counters unused for a day. A connection whose counter was deleted inserts a
+/// Deletes up to `SWEEP_STEP` counters unused for a day. A connection whose counter was deleted inserts a
 /// new row. Returns whether there may be more.
 pub fn sweep(conn: &mut AnyConn) -> Result<bool, StorageError> {
     let deleted = sql!(

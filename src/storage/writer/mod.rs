@@ -175,7 +175,7 @@ impl WriterHandle {
         self.queue(Principal::current(), kind, Span::current(), Work::Task(task));
     }
 
-    /// Awaits a result of the writer, with a timeout of [`CALLER_TIMEOUT`] on PostgreSQL. A job that has
+    /// Awaits a result of the writer, with a timeout of `CALLER_TIMEOUT` on PostgreSQL. A job that has
     /// timed out is dropped, unless its COMMIT was already sent.
     pub async fn in_time<T>(&self, answer: impl Future<Output = T>) -> Result<T, Refusal> {
         match self.caller_timeout {
