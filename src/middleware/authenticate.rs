@@ -53,7 +53,6 @@ async fn admit(request: &ServiceRequest) -> Result<UserId, ApiError> {
     let caller = state.identities.caller(&credential).await?.ok_or(ApiError::Unauthenticated)?;
     // Set before the checks, so that the log names the caller of a refused request too.
     request.extensions_mut().insert(caller.clone());
-    tracing::Span::current().record("user_id", caller.id().0);
     let uses_cookie = matches!(credential, Credential::Session(_));
     if uses_cookie
         && is_unsafe(request.request())

@@ -12,7 +12,7 @@ use actix_web::{
     web::Data,
 };
 use futures_util::FutureExt;
-use tracing::{Instrument, field::Empty};
+use tracing::Instrument;
 
 use super::{
     access_log::{self, RequestLine},
@@ -56,9 +56,7 @@ pub async fn common(
         return Ok(counted(request.into_response(response), timer.as_ref()));
     }
 
-    let (method, path) = (line.method(), line.path());
-    let span =
-        tracing::error_span!("request", request_id = headers.id.as_str(), method, %path, user_id = Empty);
+    let span = tracing::error_span!("request", request_id = headers.id.as_str());
     let handled = Principal::Address(client_prefix(from)).scope(next.call(request).instrument(span));
     let error = match AssertUnwindSafe(handled).catch_unwind().await {
         Ok(Ok(response)) => {

@@ -73,7 +73,12 @@ pub(super) async fn run_commands(
                     }
                 }
                 let is_direct = frame.is_direct();
-                let span = tracing::error_span!(parent: &client.span, "command", command = frame.name());
+                let span = tracing::error_span!(
+                    parent: &client.span,
+                    "command",
+                    command = frame.name(),
+                    user_id = client.caller.id().0
+                );
                 let mut answer = answer(client.clone(), frame).instrument(span).boxed_local();
                 if is_direct {
                     // The first poll submits the command.
