@@ -11,6 +11,7 @@ use super::request_id::RequestId;
 use crate::{
     auth::{Caller, audit},
     state::AppState,
+    telemetry::http::is_known,
 };
 
 /// Maximum length of a path segment that is logged, in bytes. Keys and tokens are longer.
@@ -28,16 +29,7 @@ impl Display for RequestLine {
 impl RequestLine {
     /// Returns the method, or `...` for one that HTTP does not define, since it may be any text.
     pub(super) fn method(&self) -> &str {
-        let known = [
-            Method::GET,
-            Method::HEAD,
-            Method::POST,
-            Method::PUT,
-            Method::PATCH,
-            Method::DELETE,
-            Method::OPTIONS,
-        ];
-        if known.contains(&self.0) { self.0.as_str() } else { "..." }
+        if is_known(&self.0) { self.0.as_str() } else { "..." }
     }
 
     /// Returns the path without its query.

@@ -96,7 +96,8 @@ impl Series {
     }
 }
 
-fn is_known(method: &Method) -> bool {
+/// Whether HTTP defines a method. Any other may be any text, and belongs in no label and no log line.
+pub(crate) fn is_known(method: &Method) -> bool {
     let known = [
         Method::GET,
         Method::HEAD,
