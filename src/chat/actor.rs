@@ -189,7 +189,7 @@ impl ChatActor {
     /// Submits a command to the writer without waiting, so the next command is accepted while this one is
     /// stored. Permissions are checked in the writer's transaction, where they cannot change until the
     /// commit.
-    fn on_submit(&mut self, Submit { command, reply, span }: Submit) {
+    fn on_submit(&mut self, Submit { command, reply, log_context }: Submit) {
         fail_point!("chat-submit");
         let (directory, chat) = (self.directory.clone(), self.chat);
         let settle = move |result: Result<Done, Refusal>| {
@@ -197,7 +197,7 @@ impl ChatActor {
             directory.settled(chat, Settled { result, was_submitted: true, reply });
         };
         self.in_flight += 1;
-        self.services.writer.submit(command, span, settle);
+        self.services.writer.submit(command, log_context, settle);
     }
 
     fn on_settled(&mut self, settled: Settled, ctx: &mut Context<Self>) {

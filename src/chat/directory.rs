@@ -11,7 +11,6 @@ use std::{
 use actix::{Actor, Addr, Context};
 use actix_rt::{Arbiter, ArbiterHandle, time::sleep};
 use tokio::sync::{Semaphore, mpsc, oneshot};
-use tracing::Span;
 
 use super::{
     activity::Activity,
@@ -25,6 +24,7 @@ use super::{
 };
 use crate::{
     core::{
+        log_context::LogContext,
         model::{ChatId, Command, Event, Refusal, Seq, UserId, event::MarkerMoved},
         sync::{Mutex, RwLock},
     },
@@ -102,7 +102,7 @@ impl ChatDirectory {
     ) -> impl Future<Output = Result<Answered, Refusal>> + use<> {
         await_answer(
             self.services.writer.clone(),
-            self.request(command.chat, |reply| Submit { command, reply, span: Span::current() }),
+            self.request(command.chat, |reply| Submit { command, reply, log_context: LogContext::current() }),
         )
     }
 

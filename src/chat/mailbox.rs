@@ -5,12 +5,14 @@ use std::sync::Arc;
 use actix::Message;
 use bytestring::ByteString;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
-use tracing::Span;
 
 use crate::{
-    core::model::{
-        ChatSnapshot, Command, Event, Member, Refusal, Seq, UserId, Viewer,
-        event::{Done, MarkerMoved},
+    core::{
+        log_context::LogContext,
+        model::{
+            ChatSnapshot, Command, Event, Member, Refusal, Seq, UserId, Viewer,
+            event::{Done, MarkerMoved},
+        },
     },
     hub::subscriber::{Subscriber, SubscriberId},
     storage::queries::changes_since::Backfilled,
@@ -56,8 +58,8 @@ impl Reply {
 pub struct Submit {
     pub command: Command,
     pub reply: Reply,
-    /// Log span of the request.
-    pub span: Span,
+    /// Log context of the request.
+    pub log_context: LogContext,
 }
 
 /// The writer's result for a command: either its changes are durable, or nothing was changed.

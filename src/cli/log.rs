@@ -3,6 +3,7 @@
 
 use std::{
     backtrace::{Backtrace, BacktraceStatus},
+    fmt::Display,
     io::{self, Write},
     panic::PanicHookInfo,
     sync::{
@@ -15,7 +16,13 @@ use std::{
 
 use serde_json::json;
 
-use crate::{config::LogFormat, core::model::Timestamp};
+use crate::{
+    config::LogFormat,
+    core::{
+        log_context::{LogContext, SocketCommand},
+        model::Timestamp,
+    },
+};
 
 /// Maximum number of queued lines.
 const QUEUE: usize = 4_096;
@@ -56,7 +63,9 @@ impl Log {
         }
     }
 
-    fn say(&self, line: Vec<u8>) {
+    /// Queues a line that ends with a line feed.
+    fn say(&self, mut line: Vec<u8>) {
+        add_context(&mut line, self.format, LogContext::current());
         if self.entries.try_send(Entry::Line(line)).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
@@ -83,6 +92,33 @@ impl Write for &Log {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// Adds the fields of a log context to the end of a line.
+fn add_context(line: &mut Vec<u8>, format: LogFormat, LogContext { request, command }: LogContext) {
+    let end: &[u8] = match format {
+        LogFormat::Text => b"\n",
+        LogFormat::Json => b"}\n",
+    };
+    if !line.ends_with(end) {
+        return;
+    }
+    line.truncate(line.len() - end.len());
+    // The values need no escapes.
+    let mut add = |name: &str, value: &dyn Display| {
+        let _ = match format {
+            LogFormat::Text => write!(line, " {name}={value}"),
+            LogFormat::Json => write!(line, ",\"{name}\":{value}"),
+        };
+    };
+    if let Some(request) = request {
+        add("request_id", &format_args!("\"{request}\""));
+    }
+    if let Some(SocketCommand { name, caller }) = command {
+        add("command", &format_args!("\"{name}\""));
+        add("caller_id", &caller.0);
+    }
+    line.extend_from_slice(end);
 }
 
 /// Formats an error that did not pass through tracing.

@@ -3,8 +3,10 @@
 
 pub(crate) mod clock;
 pub mod files;
+pub mod log_context;
 pub mod metrics;
 pub mod model;
+pub mod request_id;
 pub mod secrets;
 pub(crate) mod sync;
 pub mod text_index;

@@ -7,9 +7,9 @@ use std::{
 
 use actix_web::http::{Method, StatusCode, Uri};
 
-use super::request_id::RequestId;
 use crate::{
     auth::{Caller, audit},
+    core::request_id::RequestId,
     state::AppState,
     telemetry::http::is_known,
 };
@@ -64,11 +64,11 @@ pub(super) fn log(
     state: &AppState,
     line: &RequestLine,
     status: StatusCode,
-    id: &RequestId,
+    id: RequestId,
     caller: Option<&Caller>,
     from: IpAddr,
 ) {
-    let (status, request_id) = (status.as_u16(), id.as_str());
+    let (status, request_id) = (status.as_u16(), tracing::field::display(id));
     // A 503 during shutdown is expected.
     let is_fault = status >= 500 && !(status == 503 && state.is_draining());
     if is_fault {

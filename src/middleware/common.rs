@@ -12,7 +12,6 @@ use actix_web::{
     web::Data,
 };
 use futures_util::FutureExt;
-use tracing::Instrument;
 
 use super::{
     access_log::{self, RequestLine},
@@ -23,14 +22,14 @@ use super::{
 };
 use crate::{
     auth::{Caller, client_prefix},
-    core::model::Refusal,
+    core::{log_context::LogContext, model::Refusal},
     error::ApiError,
     net::{forwarded, served_hosts},
     state::AppState,
     storage::Principal,
 };
 
-/// Gives a request its id, log span and timer. Rejects foreign hosts, answers preflight requests, and
+/// Gives a request its id, log context and timer. Rejects foreign hosts, answers preflight requests, and
 /// converts every error and panic to JSON.
 pub async fn common(
     request: ServiceRequest,
@@ -56,8 +55,8 @@ pub async fn common(
         return Ok(counted(request.into_response(response), timer.as_ref()));
     }
 
-    let span = tracing::error_span!("request", request_id = headers.id.as_str());
-    let handled = Principal::Address(client_prefix(from)).scope(next.call(request).instrument(span));
+    let log_context = LogContext { request: Some(headers.id), command: None };
+    let handled = Principal::Address(client_prefix(from)).scope(log_context.scope(next.call(request)));
     let error = match AssertUnwindSafe(handled).catch_unwind().await {
         Ok(Ok(response)) => {
             let mut response = in_json(response.map_into_boxed_body());
@@ -65,7 +64,7 @@ pub async fn common(
                 end_with_connection(&mut response);
             }
             let caller = response.request().extensions().get::<Arc<Caller>>().cloned();
-            access_log::log(&state, &line, response.status(), &headers.id, caller.as_deref(), from);
+            access_log::log(&state, &line, response.status(), headers.id, caller.as_deref(), from);
             let mut response = counted(response, timer.as_ref());
             headers.add_to(response.headers_mut());
             return Ok(response);
@@ -96,7 +95,7 @@ fn error_response(
     from: IpAddr,
 ) -> Error {
     let mut response: HttpResponse = error.error_response();
-    access_log::log(state, line, response.status(), &headers.id, None, from);
+    access_log::log(state, line, response.status(), headers.id, None, from);
     headers.add_to(response.headers_mut());
     InternalError::from_response(error.clone(), response).into()
 }

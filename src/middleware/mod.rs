@@ -7,7 +7,6 @@ mod cors;
 pub mod csrf;
 mod json_errors;
 mod limits;
-mod request_id;
 mod request_metrics;
 mod response_headers;
 pub mod session_cookie;

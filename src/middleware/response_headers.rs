@@ -5,11 +5,11 @@ use actix_web::{
     http::header::{self, HeaderMap, HeaderName, HeaderValue},
 };
 
-use super::{
-    cors,
-    request_id::{REQUEST_ID, RequestId},
-};
-use crate::{config::Hsts, net::forwarded, state::AppState};
+use super::cors;
+use crate::{config::Hsts, core::request_id::RequestId, net::forwarded, state::AppState};
+
+/// Response header with the request's id.
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Default headers of every response. A handler can override each.
 const HEADERS: [(HeaderName, &str); 7] = [
@@ -45,7 +45,9 @@ impl CommonHeaders {
     }
 
     pub(super) fn add_to(&self, headers: &mut HeaderMap) {
-        headers.insert(REQUEST_ID, self.id.header());
+        if let Ok(id) = HeaderValue::try_from(self.id.to_string()) {
+            headers.insert(REQUEST_ID, id);
+        }
         for (name, value) in HEADERS {
             if !headers.contains_key(&name) {
                 headers.insert(name, HeaderValue::from_static(value));

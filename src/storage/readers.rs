@@ -15,7 +15,7 @@ use super::{
     },
     fair_semaphore::{AcquireError, FairSemaphore, Permit},
 };
-use crate::core::{model::Refusal, sync::Mutex};
+use crate::core::{log_context::LogContext, model::Refusal, sync::Mutex};
 
 /// Timeout of a query: how long it waits for a free connection. On PostgreSQL, which may hang, it covers the
 /// answer too.
@@ -119,14 +119,13 @@ impl ReadPool {
         })?;
         let pool = self.pool.lock().clone().ok_or(Refusal::Busy)?;
         let timed = self.meter.clone().map(|meter| Timed::new(meter, asked));
-        let span = tracing::Span::current();
+        let log_context = LogContext::current();
         let answer = spawn_blocking(move || {
-            let _entered = span.enter();
             let _permit = permit;
             // Records the time when the query ends, even by a panic.
             let _timed = timed;
             let mut reader = pool.get().map_err(|error| StorageError::Unavailable(error.to_string()))?;
-            let answer = query(&mut reader.conn);
+            let answer = log_context.enter(|| query(&mut reader.conn));
             reader.is_doubtful = matches!(answer, Err(StorageError::Unavailable(_)));
             answer
         });

@@ -8,7 +8,6 @@ use bytestring::ByteString;
 use futures_util::{FutureExt, StreamExt, future::LocalBoxFuture, stream::FuturesOrdered};
 use serde_json::value::RawValue;
 use tokio::sync::mpsc;
-use tracing::{Instrument, Span};
 
 use super::{
     client_frame::ClientFrame,
@@ -21,7 +20,10 @@ use crate::{
         audit::{self, AuditUser},
     },
     chat::Answered,
-    core::model::{FieldErrors, Refusal, command::ReactIntent},
+    core::{
+        log_context::{LogContext, SocketCommand},
+        model::{FieldErrors, Refusal, command::ReactIntent},
+    },
     error::ApiError,
     hub::Subscriber,
     input::{EditFields, Field, MarkFields, PostFields, ReactFields, TypingFields},
@@ -45,8 +47,8 @@ pub(super) struct Client {
     pub from: IpAddr,
     pub socket: Arc<Subscriber>,
     pub watched: Watched,
-    /// Log span of the handshake's request.
-    pub span: Span,
+    /// Log context of the handshake's request.
+    pub log_context: LogContext,
 }
 
 /// Runs a socket's commands until the session drops its sender. Commands are run and answered in the order
@@ -73,13 +75,9 @@ pub(super) async fn run_commands(
                     }
                 }
                 let is_direct = frame.is_direct();
-                let span = tracing::error_span!(
-                    parent: &client.span,
-                    "command",
-                    command = frame.name(),
-                    user_id = client.caller.id().0
-                );
-                let mut answer = answer(client.clone(), frame).instrument(span).boxed_local();
+                let command = SocketCommand { name: frame.name(), caller: client.caller.id() };
+                let log_context = LogContext { command: Some(command), ..client.log_context };
+                let mut answer = log_context.scope(answer(client.clone(), frame)).boxed_local();
                 if is_direct {
                     // The first poll submits the command.
                     match (&mut answer).now_or_never() {

@@ -2,10 +2,11 @@
 
 use std::time::Instant;
 
-use tracing::Span;
-
 use crate::{
-    core::model::{ChatId, Command, Refusal, event::Done},
+    core::{
+        log_context::LogContext,
+        model::{ChatId, Command, Refusal, event::Done},
+    },
     storage::{AnyConn, Principal, StorageError, StoragePolicy, commands::can_share},
 };
 
@@ -16,8 +17,8 @@ pub(super) struct Job {
     /// The principal on whose behalf the job runs. The queue is fair between principals.
     pub principal: Principal,
     pub work: Work,
-    /// Log span of the request that queued the job.
-    pub span: Span,
+    /// Log context of the request that queued the job.
+    pub log_context: LogContext,
     /// Deadline: afterwards the caller has got its timeout error, and the job is dropped.
     pub expires: Option<Instant>,
 }

@@ -27,10 +27,12 @@ use std::{
 };
 
 use tokio::{sync::oneshot, time::timeout};
-use tracing::Span;
 
 use super::{AnyConn, DatabaseUrl, OpenError, Principal, StorageError, StorageMeter, StoragePolicy};
-use crate::core::model::{Command, Refusal, event::Done};
+use crate::core::{
+    log_context::LogContext,
+    model::{Command, Refusal, event::Done},
+};
 use checkpointer::Checkpointer;
 use job::{Closure, Job, Work};
 use queue::JobQueue;
@@ -140,11 +142,11 @@ impl WriterHandle {
     pub fn submit(
         &self,
         command: Command,
-        span: Span,
+        log_context: LogContext,
         complete: impl FnOnce(Result<Done, Refusal>) + Send + 'static,
     ) {
         let (principal, kind) = (Principal::User(command.by), command.action.kind());
-        self.queue(principal, kind, span, Work::Command { command, complete: Box::new(complete) });
+        self.queue(principal, kind, log_context, Work::Command { command, complete: Box::new(complete) });
     }
 
     /// Runs any other write in a transaction, as the principal of this task, and returns its result. `kind`
@@ -172,7 +174,7 @@ impl WriterHandle {
         complete: impl FnOnce(Result<T, Refusal>) + Send + 'static,
     ) {
         let task = Box::new(Closure { work, value: None, complete });
-        self.queue(Principal::current(), kind, Span::current(), Work::Task(task));
+        self.queue(Principal::current(), kind, LogContext::current(), Work::Task(task));
     }
 
     /// Awaits a result of the writer, with a timeout of `CALLER_TIMEOUT` on PostgreSQL. A job that has
@@ -189,13 +191,13 @@ impl WriterHandle {
         self.state.is_away.load(Ordering::Relaxed)
     }
 
-    fn queue(&self, principal: Principal, kind: &'static str, span: Span, work: Work) {
+    fn queue(&self, principal: Principal, kind: &'static str, log_context: LogContext, work: Work) {
         let expires = self.caller_timeout.map(|caller_timeout| Instant::now() + caller_timeout);
         // Counted before the push: a worker might take the job, and count it out, first.
         if let Some(meter) = &self.meter {
             meter.queued.inc();
         }
-        if let Some((job, refusal)) = self.queue.push(Job { kind, principal, work, span, expires }) {
+        if let Some((job, refusal)) = self.queue.push(Job { kind, principal, work, log_context, expires }) {
             if let Some(meter) = &self.meter {
                 meter.queued.dec();
             }

@@ -275,9 +275,8 @@ fn run_in_order(
         let together: Vec<&Command> = jobs.iter().map_while(Job::sharing).collect();
         let count = together.len().max(1);
         if together.is_empty() {
-            let _entered = jobs[0].span.clone().entered();
             let begun = Instant::now();
-            let result = run_one(conn, policy, &mut jobs[0]);
+            let result = jobs[0].log_context.enter(|| run_one(conn, policy, &mut jobs[0]));
             job_meter.took(jobs[0].kind, jobs[0].chat(), begun.elapsed());
             results.push(result?);
         } else {

@@ -88,9 +88,10 @@ impl Worker {
             meter.settled(&result);
         }
         // A panic in one callback must not end the thread.
-        let _entered = job.span.clone().entered();
-        if catch_unwind(AssertUnwindSafe(|| job.complete(result))).is_err() {
-            tracing::error!("delivering the result of a write panicked");
-        }
+        job.log_context.enter(|| {
+            if catch_unwind(AssertUnwindSafe(|| job.complete(result))).is_err() {
+                tracing::error!("delivering the result of a write panicked");
+            }
+        });
     }
 }

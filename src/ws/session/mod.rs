@@ -13,7 +13,6 @@ use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Handler, StreamHa
 use actix_web::web::Data;
 use actix_web_actors::ws::{CloseCode, Message, ProtocolError, WebsocketContext};
 use tokio::sync::mpsc;
-use tracing::Span;
 
 use super::{
     client_frame::{ClientFrame, Malformed},
@@ -24,7 +23,10 @@ use super::{
 };
 use crate::{
     auth::Caller,
-    core::model::{FieldErrors, Refusal, Timestamp},
+    core::{
+        log_context::LogContext,
+        model::{FieldErrors, Refusal, Timestamp},
+    },
     feed,
     hub::{CloseReason, Subscriber, registry::ConnectionSlot},
     rate_limit::{self, Gcra, Rate},
@@ -65,8 +67,8 @@ pub(super) struct Session {
     pub(super) caller: Arc<Caller>,
     /// The client's address.
     from: IpAddr,
-    /// Log span of the handshake's request.
-    span: Span,
+    /// Log context of the handshake's request.
+    log_context: LogContext,
     /// Connection slot, released when the session ends.
     _place: ConnectionSlot,
     pub(super) socket: Arc<Subscriber>,
@@ -108,7 +110,7 @@ impl Session {
             caller: opener.caller,
             from: opener.from,
             // Taken during the handshake, inside its request.
-            span: Span::current(),
+            log_context: LogContext::current(),
             _place: place,
             last_frame_at: now,
             malformed: 0,
@@ -254,7 +256,8 @@ impl Session {
             let (commands, frames) = mpsc::channel(UNDER_WAY);
             let (state, caller, socket) = (self.state.clone(), self.caller.clone(), self.socket.clone());
             let watched = self.filter.borrow().watched.clone();
-            let client = Client { state, caller, from: self.from, socket, watched, span: self.span.clone() };
+            let client =
+                Client { state, caller, from: self.from, socket, watched, log_context: self.log_context };
             let work = run_commands(client, frames, ctx.address().recipient());
             actix_rt::spawn(Principal::User(self.caller.id()).scope(work));
             commands

@@ -1,6 +1,9 @@
 use super::*;
 use crate::{
-    core::model::{Command, UserId, command::Action},
+    core::{
+        log_context::LogContext,
+        model::{Command, UserId, command::Action},
+    },
     storage::writer::job::Work,
 };
 
@@ -13,7 +16,7 @@ fn job(by: i64, chat: i64, shares: bool) -> Job {
     let command = Command { chat: ChatId(chat), by: UserId(by), action };
     let work = Work::Command { command, complete: Box::new(|_| ()) };
     let principal = Principal::User(UserId(by));
-    Job { kind: "test", principal, work, span: tracing::Span::none(), expires: None }
+    Job { kind: "test", principal, work, log_context: LogContext::default(), expires: None }
 }
 
 fn asks(queue: &JobQueue, by: i64, chat: i64) {
