@@ -40,7 +40,7 @@ pub(super) fn serve(config: Config) -> Result<(), CliError> {
     match config.log_format {
         LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).init(),
         LogFormat::Json => {
-            lines.json().flatten_event(true).with_current_span(false).with_span_list(false).init()
+            lines.json().flatten_event(true).with_current_span(false).with_span_list(false).init();
         }
     }
     if !config.bind.ip().is_loopback() && !config.is_https() {

@@ -1,6 +1,7 @@
 //! The pool of read connections. Queries run on blocking threads, not on those that serve HTTP.
 
 use std::{
+    any::Any,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -110,6 +111,12 @@ impl ReadPool {
         &self,
         query: impl FnOnce(&mut AnyConn) -> Result<T, StorageError> + Send + 'static,
     ) -> Result<T, Refusal> {
+        let answer = self.run_boxed(Box::new(|conn| Ok(Box::new(query(conn)?)))).await?;
+        answer.downcast().map(|answer| *answer).map_err(|_| Refusal::Internal)
+    }
+
+    /// Runs a query whose type is erased: each type of task costs compile time and code.
+    async fn run_boxed(&self, query: BoxedQuery) -> Result<BoxedAnswer, Refusal> {
         let asked = Instant::now();
         let deadline = tokio::time::Instant::from_std(asked) + QUERY_TIMEOUT;
         let permit = self.acquire(deadline).await.inspect_err(|_| {
@@ -147,6 +154,9 @@ impl ReadPool {
         }
     }
 }
+
+type BoxedQuery = Box<dyn FnOnce(&mut AnyConn) -> Result<BoxedAnswer, StorageError> + Send>;
+type BoxedAnswer = Box<dyn Any + Send>;
 
 /// A running query, whose duration is recorded when this is dropped.
 struct Timed {

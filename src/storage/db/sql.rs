@@ -12,6 +12,7 @@ use diesel::{
     QueryResult, RunQueryDsl,
     backend::Backend,
     connection::{DefaultLoadingMode, LoadConnection},
+    deserialize,
     pg::Pg,
     query_builder::{AstPass, Query, QueryFragment, QueryId},
     result::Error,
@@ -194,16 +195,10 @@ impl<'a, Id: Site> Statement<'a, Id> {
         self.columns = T::COLUMNS;
         let location = self.text.location;
         let rows = match conn {
-            AnyConn::Sqlite(conn) => {
-                LoadConnection::<DefaultLoadingMode>::load(conn, self).and_then(|rows| {
-                    rows.map(|row| T::from_sqlite(&row?).map_err(Error::DeserializationError)).collect()
-                })
-            }
-            AnyConn::Postgres(conn) => {
-                LoadConnection::<DefaultLoadingMode>::load(conn, self).and_then(|rows| {
-                    rows.map(|row| T::from_postgres(&row?).map_err(Error::DeserializationError)).collect()
-                })
-            }
+            AnyConn::Sqlite(conn) => LoadConnection::<DefaultLoadingMode>::load(conn, self)
+                .and_then(|rows| collect(rows, T::from_sqlite)),
+            AnyConn::Postgres(conn) => LoadConnection::<DefaultLoadingMode>::load(conn, self)
+                .and_then(|rows| collect(rows, T::from_postgres)),
         };
         watched::note(conn, location);
         rows
@@ -256,6 +251,14 @@ impl<'a, Id: Site> Statement<'a, Id> {
         }
         Ok(())
     }
+}
+
+/// Reads all rows.
+fn collect<R, T>(
+    rows: impl Iterator<Item = QueryResult<R>>,
+    read: impl Fn(&R) -> deserialize::Result<T>,
+) -> QueryResult<Vec<T>> {
+    rows.map(|row| read(&row?).map_err(Error::DeserializationError)).collect()
 }
 
 // The only difference between the databases: how a list expands to rows.
