@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use divan::Bencher;
 use greenroom::{
     core::model::{
         ChatId, ChatKind, Command, Event, UserCard, UserId,
@@ -119,50 +119,45 @@ fn post(
 }
 
 /// Renders the JSON of a posted message and the frame around it, which all sockets share.
-fn rendering_an_event(bench: &mut Criterion) {
+#[divan::bench]
+fn rendering_an_event(bencher: Bencher) {
     let Chat { links, posted, .. } = Chat::make();
     let Change::MessagePosted { message } = &posted.change else { panic!("it was posted") };
-    bench.bench_function("rendering an event", |bench| {
-        bench.iter(|| frames::shared(&posted, Some(&frames::message(message, &links)), &links));
-    });
+    bencher.bench_local(|| frames::shared(&posted, Some(&frames::message(message, &links)), &links));
 }
 
 /// Reads the newest messages with senders, reactions and readers, and renders them as JSON.
-fn a_page_of_50(bench: &mut Criterion) {
+#[divan::bench]
+fn a_page_of_50(bencher: Bencher) {
     let Chat { mut conn, policy, links, id, users, .. } = Chat::make();
-    bench.bench_function("a page of 50", |bench| {
-        bench.iter(|| {
-            let page = snapshot(&mut conn, |conn| {
-                let chat = membership::authorized(conn, id, users[0].id, Ability::TakePart)?.chat;
-                let mut page = messages::range(conn, id, chat.last_pos - PAGE + 1..=chat.last_pos)?;
-                let readers = members::readers(conn, &chat, policy.receipts_max_members)?;
-                page.iter_mut().for_each(|message| message.note_readers(&readers));
-                Ok(page)
-            });
-            let page = page.unwrap();
-            assert_eq!(page.len(), PAGE as usize);
-            render(&page.iter().map(|message| MessageView::new(message, &links)).collect::<Vec<_>>())
+    bencher.bench_local(|| {
+        let page = snapshot(&mut conn, |conn| {
+            let chat = membership::authorized(conn, id, users[0].id, Ability::TakePart)?.chat;
+            let mut page = messages::range(conn, id, chat.last_pos - PAGE + 1..=chat.last_pos)?;
+            let readers = members::readers(conn, &chat, policy.receipts_max_members)?;
+            page.iter_mut().for_each(|message| message.note_readers(&readers));
+            Ok(page)
         });
+        let page = page.unwrap();
+        assert_eq!(page.len(), PAGE as usize);
+        render(&page.iter().map(|message| MessageView::new(message, &links)).collect::<Vec<_>>())
     });
 }
 
 /// Reads the changes that a reconnecting client has missed: none, and the last 20.
-fn the_feeds_since(bench: &mut Criterion) {
+#[divan::bench(args = [0, 20])]
+fn changes_since_a_cursor(bencher: Bencher, missed: i64) {
     let Chat { mut conn, policy, id, users, .. } = Chat::make();
     let (user, head) = (users[1].id, chats::find(&mut conn, id).unwrap().unwrap().seq);
-    for missed in [0, 20] {
-        bench.bench_function(&format!("the feed since {missed} changes ago"), |bench| {
-            bench.iter(|| {
-                let since = snapshot(&mut conn, |conn| {
-                    changes_since::since(conn, &policy, user, id, Some(head - missed))
-                });
-                let Since::Changes { events, .. } = since.unwrap() else { panic!("they can be told") };
-                assert_eq!(events.is_empty(), missed == 0);
-                events
-            });
-        });
-    }
+    bencher.bench_local(|| {
+        let since =
+            snapshot(&mut conn, |conn| changes_since::since(conn, &policy, user, id, Some(head - missed)));
+        let Since::Changes { events, .. } = since.unwrap() else { panic!("they can be told") };
+        assert_eq!(events.is_empty(), missed == 0);
+        events
+    });
 }
 
-criterion_group!(inner_loops, rendering_an_event, a_page_of_50, the_feeds_since);
-criterion_main!(inner_loops);
+fn main() {
+    divan::main();
+}

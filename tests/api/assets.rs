@@ -22,7 +22,7 @@ fn assert_comments_only_are_gone(served: &[u8], source: &str) {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn the_client_and_its_types_are_served_to_anybody() {
     let server = Server::start().await;
     let nobody = server.anonymous();
@@ -48,7 +48,7 @@ async fn the_client_and_its_types_are_served_to_anybody() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn who_has_the_client_already_does_not_get_it_again() {
     let server = Server::start().await;
     let nobody = server.anonymous();
@@ -66,7 +66,7 @@ async fn who_has_the_client_already_does_not_get_it_again() {
     assert_ne!(types.header("etag"), etag);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn pages_of_allowed_sites_may_import_the_client() {
     let site = "https://shop.example.com";
     let server = Server::start_with(|config| config.allowed_origins = vec![site.to_owned()]).await;
@@ -81,7 +81,7 @@ async fn pages_of_allowed_sites_may_import_the_client() {
     assert_eq!(others.header("access-control-allow-credentials"), "");
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn the_client_can_be_asked_for_without_its_body_and_not_changed() {
     let server = Server::start().await;
     let nobody = server.anonymous();
@@ -107,7 +107,7 @@ async fn script_of_a_page(nobody: &User) -> String {
     address.to_owned()
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn what_a_page_is_made_of_is_kept_for_good() {
     let server = Server::start().await;
     let nobody = server.anonymous();
@@ -130,7 +130,7 @@ async fn what_a_page_is_made_of_is_kept_for_good() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn files_are_compressed_for_who_takes_that() {
     let server = Server::start().await;
     let nobody = server.anonymous();

@@ -8,7 +8,7 @@ use crate::support::{
     encoded,
 };
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn an_awkward_text_is_stored_or_refused_by_the_name_of_its_field() {
     let server = Server::start().await;
     let (root, bob) = (server.staff("root").await, server.user("bob").await);
@@ -27,7 +27,7 @@ async fn an_awkward_text_is_stored_or_refused_by_the_name_of_its_field() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn an_awkward_parameter_finds_nothing() {
     let server = Server::start().await;
     let (root, bob) = (server.staff("root").await, server.user("bob").await);
@@ -58,7 +58,7 @@ async fn an_awkward_parameter_finds_nothing() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn nothing_hides_in_a_name() {
     let server = Server::start().await;
     let (root, bob) = (server.staff("root").await, server.user("bob").await);

@@ -25,7 +25,7 @@ fn assert_forbidden(reply: &Reply) {
     assert_eq!((reply.status, String::from_utf8_lossy(&reply.body).as_ref()), (403, FORBIDDEN));
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn one_lists_whom_one_has_blocked_the_latest_first() {
     let server = Server::start().await;
     let [ann, bob, cat, eve] = server.users(["ann", "bob", "cat", "eve"]).await;
@@ -71,7 +71,7 @@ async fn tries_everything(user: &User, chat: i64, own: &Value, others: &Value) -
     ]
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn who_is_blocked_gets_nothing_through_in_the_dm() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -121,7 +121,7 @@ async fn who_is_blocked_gets_nothing_through_in_the_dm() {
     assert_eq!(socket.receives("new_message").await["message"], message);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn who_is_blocked_begins_no_dm_but_has_the_one_there_is() {
     let server = Server::start().await;
     let [ann, bob, cat] = server.users(["ann", "bob", "cat"]).await;
@@ -143,7 +143,7 @@ async fn who_is_blocked_begins_no_dm_but_has_the_one_there_is() {
     cat.post("chats/", json!({"chat_type": "dm"})).await.expect(201);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn who_is_blocked_brings_nobody_together_with_who_blocked_them() {
     let server = Server::start().await;
     let [ann, bob, cat] = server.users(["ann", "bob", "cat"]).await;
@@ -172,7 +172,7 @@ async fn who_is_blocked_brings_nobody_together_with_who_blocked_them() {
     bob.post("chats/", others).await.expect(201);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn nobody_is_brought_into_a_group_after_the_answer_to_the_block() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -192,7 +192,7 @@ async fn nobody_is_brought_into_a_group_after_the_answer_to_the_block() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn elsewhere_a_block_makes_no_difference() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -214,7 +214,7 @@ async fn elsewhere_a_block_makes_no_difference() {
     assert_eq!(bob.sees(new).await["members"].as_array().unwrap().len(), 2);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn what_was_sent_before_is_answered_as_ever() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -229,7 +229,7 @@ async fn what_was_sent_before_is_answered_as_ever() {
     assert_eq!(ann.reads(chat).await, ["hi"]);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn no_message_is_taken_after_the_answer_to_the_block() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -255,7 +255,7 @@ async fn no_message_is_taken_after_the_answer_to_the_block() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn no_dm_is_begun_after_the_answer_to_the_block() {
     let server = Server::start().await;
     let ann = server.user("ann").await;

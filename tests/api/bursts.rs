@@ -64,7 +64,7 @@ impl Listener {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_hot_chat_is_heard_whole_by_who_reads() {
     let server = generous().await;
     let (ann, bob) = (server.user("ann").await, server.user("bob").await);
@@ -78,7 +78,7 @@ async fn a_hot_chat_is_heard_whole_by_who_reads() {
     assert!(bob_socket.receives_pending().await.is_empty());
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn who_missed_thousands_of_changes_resumes_while_more_come() {
     let server = generous().await;
     let ann = server.user("ann").await;
@@ -119,7 +119,7 @@ async fn who_missed_thousands_of_changes_resumes_while_more_come() {
     assert!(loaded_again > 0);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn who_is_removed_in_the_middle_of_a_burst_hears_nothing_above_it() {
     let server = Server::start_with(|config| config.workers = Some(2)).await;
     let [ann, bob, eve] = server.users(["ann", "bob", "eve"]).await;
@@ -154,7 +154,7 @@ async fn who_is_removed_in_the_middle_of_a_burst_hears_nothing_above_it() {
     assert!(bob_socket.receives_pending().await.is_empty());
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn resumes_that_pile_up_end_the_socket() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -168,7 +168,7 @@ async fn resumes_that_pile_up_end_the_socket() {
     assert_eq!(frame, (CLOSE, json!(1013)));
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_resume_without_an_end_ends_the_socket() {
     let server = Server::start().await;
     let mut ann_socket = server.user("ann").await.listens().await;

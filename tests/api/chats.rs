@@ -15,7 +15,7 @@ async fn found(user: &User, search: &str) -> Vec<i64> {
 
 // Creation.
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_group_begins_with_its_creator_as_admin() {
     let server = Server::start().await;
     let (ann, bob) = (server.user("ann").await, server.user("bob").await);
@@ -30,7 +30,7 @@ async fn a_group_begins_with_its_creator_as_admin() {
     assert_eq!(bob.sees(&chat["id"]).await["my_role"], "member");
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_new_chat_is_empty_and_read() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -44,7 +44,7 @@ async fn a_new_chat_is_empty_and_read() {
     assert_eq!(chat["members"][1]["role"], "member");
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn who_is_added_hears_of_the_chat_and_then_of_what_happens_there() {
     let server = Server::start().await;
     let (ann, bob) = (server.user("ann").await, server.user("bob").await);
@@ -60,7 +60,7 @@ async fn who_is_added_hears_of_the_chat_and_then_of_what_happens_there() {
     assert_eq!(event["seq"], message["seq"]);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn two_people_have_one_dm_whoever_asks_for_it() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -73,7 +73,7 @@ async fn two_people_have_one_dm_whoever_asks_for_it() {
     assert_eq!(back.json["my_role"], "member");
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_dm_may_name_the_caller_too() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -83,7 +83,7 @@ async fn a_dm_may_name_the_caller_too() {
     assert_eq!(bob.dm(&ann).await, dm.id());
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_dm_that_many_ask_for_at_once_is_made_once() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -98,7 +98,7 @@ async fn a_dm_that_many_ask_for_at_once_is_made_once() {
     assert_eq!(listed(&ann, "").await, listed(&bob, "").await);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_dm_that_exists_is_announced_to_nobody_again() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -110,7 +110,7 @@ async fn a_dm_that_exists_is_announced_to_nobody_again() {
     bob_socket.receives("new_message").await;
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_dm_with_nobody_else_is_for_notes() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -125,7 +125,7 @@ async fn a_dm_with_nobody_else_is_for_notes() {
     assert_eq!(ann.sees(notes.id()).await["unread_count"], 0);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_dm_is_not_for_three() {
     let server = Server::start().await;
     let [ann, bob, cat] = server.users(["ann", "bob", "cat"]).await;
@@ -134,7 +134,7 @@ async fn a_dm_is_not_for_three() {
     assert!(listed(&ann, "").await.is_empty());
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn members_who_do_not_exist_are_named_and_nothing_is_made() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -148,7 +148,7 @@ async fn members_who_do_not_exist_are_named_and_nothing_is_made() {
     assert!(listed(&bob, "").await.is_empty());
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_chat_needs_one_of_the_types() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -160,7 +160,7 @@ async fn a_chat_needs_one_of_the_types() {
     assert_eq!(null.invalid("chat_type"), json!(["This field may not be null."]));
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn all_wrong_fields_are_named_at_once() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -171,7 +171,7 @@ async fn all_wrong_fields_are_named_at_once() {
     assert_eq!(reply.invalid("member_ids"), json!([sentence]));
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn what_is_not_the_callers_to_set_is_ignored() {
     let server = Server::start().await;
     let [ann, bob, cat] = server.users(["ann", "bob", "cat"]).await;
@@ -187,7 +187,7 @@ async fn what_is_not_the_callers_to_set_is_ignored() {
     assert_eq!(changed, chat);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_chat_whose_maker_hung_up_is_announced_all_the_same() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -214,7 +214,7 @@ async fn a_chat_whose_maker_hung_up_is_announced_all_the_same() {
 
 // Repeated reads.
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn what_was_shown_before_is_shown_as_it_is_now() {
     let server = Server::start().await;
     let [ann, bob, cat] = server.users(["ann", "bob", "cat"]).await;
@@ -262,7 +262,7 @@ async fn what_was_shown_before_is_shown_as_it_is_now() {
 
 // Titles.
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn each_sees_a_dm_under_the_others_name() {
     let server = Server::start().await;
     let root = server.staff("root").await;
@@ -274,7 +274,7 @@ async fn each_sees_a_dm_under_the_others_name() {
     assert_eq!(bob.sees(dm).await["title"], "ann");
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn an_untitled_group_is_called_by_its_first_others() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -289,7 +289,7 @@ async fn an_untitled_group_is_called_by_its_first_others() {
     assert_eq!(cat.sees(group.id()).await["title"], "ann, bob, dan, +1");
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_new_title_is_told_to_all_without_what_differs_by_caller() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -307,7 +307,7 @@ async fn a_new_title_is_told_to_all_without_what_differs_by_caller() {
     assert_eq!(event, json!({"type": "chat_updated", "chat_id": chat, "seq": 2, "chat": shared}));
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_blank_title_returns_a_chat_to_its_automatic_one() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -324,7 +324,7 @@ async fn a_blank_title_returns_a_chat_to_its_automatic_one() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_renamed_dm_has_one_title_for_both_and_either_may_give_it() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -334,7 +334,7 @@ async fn a_renamed_dm_has_one_title_for_both_and_either_may_give_it() {
     assert_eq!(bob.sees(dm).await["title"], "Us");
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn the_title_that_a_chat_has_already_changes_nothing() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -348,7 +348,7 @@ async fn the_title_that_a_chat_has_already_changes_nothing() {
     bob_socket.receives("new_message").await;
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn put_needs_a_title_and_patch_does_not() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -359,7 +359,7 @@ async fn put_needs_a_title_and_patch_does_not() {
     ann.put(&format!("chats/{chat}/"), json!({"title": null})).await.expect(200);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn titles_have_a_length_and_no_disguises() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -377,7 +377,7 @@ async fn titles_have_a_length_and_no_disguises() {
     assert_eq!(ann.sees(chat).await["title"], longest);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn renaming_dms_may_be_switched_off() {
     let server = Server::start_with(|config| config.allow_renaming_dms = false).await;
     let [ann, bob, cat] = server.users(["ann", "bob", "cat"]).await;
@@ -391,7 +391,7 @@ async fn renaming_dms_may_be_switched_off() {
 
 // Listing.
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn chats_are_listed_by_latest_activity() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -407,7 +407,7 @@ async fn chats_are_listed_by_latest_activity() {
     assert_eq!(listed(&ann, "").await, [three, two, one]);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn the_list_shows_chats_as_they_are_shown_alone_and_only_ones_own() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -419,7 +419,7 @@ async fn the_list_shows_chats_as_they_are_shown_alone_and_only_ones_own() {
     assert_eq!(page.json["count"], 1);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn chats_come_in_pages() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -440,7 +440,7 @@ async fn chats_come_in_pages() {
     assert_eq!(ann.follows(&second.json["previous"]).await.json, first.json);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn pages_of_chats_have_the_size_that_is_asked_for_up_to_a_hundred() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -459,7 +459,7 @@ async fn pages_of_chats_have_the_size_that_is_asked_for_up_to_a_hundred() {
     assert!(second.json["next"].as_str().unwrap().contains("chat_type=group"));
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_page_that_is_none_is_not_found() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -470,7 +470,7 @@ async fn a_page_that_is_none_is_not_found() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_type_filters_the_list() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -482,7 +482,7 @@ async fn a_type_filters_the_list() {
     assert_eq!(reply.invalid("chat_type"), json!(["\"party\" is not a valid choice."]));
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_search_finds_titles_and_members_in_any_case() {
     let server = Server::start().await;
     let root = server.staff("root").await;
@@ -501,7 +501,7 @@ async fn a_search_finds_titles_and_members_in_any_case() {
     assert!(found(&root, "bob").await.is_empty());
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_search_takes_wildcards_as_they_are() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -513,7 +513,7 @@ async fn a_search_takes_wildcards_as_they_are() {
     assert_eq!(found(&ann, "100").await, [odd, plain]);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_search_finds_ones_notes_by_their_title() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -523,7 +523,7 @@ async fn a_search_finds_ones_notes_by_their_title() {
     assert_eq!(found(&ann, "ann").await, [notes]);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn pages_of_a_search_keep_the_search() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -537,7 +537,7 @@ async fn pages_of_a_search_keep_the_search() {
     assert_eq!((second.results().len(), &second.json["count"]), (2, &json!(5)));
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn paths_without_the_slash_are_served_the_same() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -556,7 +556,7 @@ async fn paths_without_the_slash_are_served_the_same() {
 
 // Deleting.
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_deleted_group_is_gone_for_all() {
     let server = Server::start().await;
     let [ann, bob, cat] = server.users(["ann", "bob", "cat"]).await;
@@ -579,7 +579,7 @@ async fn a_deleted_group_is_gone_for_all() {
     assert!(listed(&bob, "").await.is_empty());
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_dm_is_deleted_by_who_began_it_and_may_be_opened_anew() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;

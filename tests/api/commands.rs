@@ -22,7 +22,7 @@ async fn three(server: &Server) -> (User, User, User) {
     (server.user("ann").await, server.user("bob").await, server.user("eve").await)
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_message_sent_over_a_socket_is_acked_and_heard() {
     let server = Server::start().await;
     let (ann, bob, _) = three(&server).await;
@@ -38,7 +38,7 @@ async fn a_message_sent_over_a_socket_is_acked_and_heard() {
     assert_eq!(bob.get(&format!("messages/{id}/")).await.json, ack["message"]);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn everything_that_rest_does_with_messages_a_socket_does_too() {
     let server = Server::start().await;
     let (ann, bob, _) = three(&server).await;
@@ -68,7 +68,7 @@ async fn everything_that_rest_does_with_messages_a_socket_does_too() {
     assert_eq!(ann.reads(chat).await, [""]);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn refusals_bear_the_status_and_the_body_of_rest() {
     let server = Server::start().await;
     let (ann, bob, eve) = three(&server).await;
@@ -105,7 +105,7 @@ async fn refusals_bear_the_status_and_the_body_of_rest() {
     assert_eq!(ann.reads(chat).await, ["hi", "one"]);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn commands_are_done_and_answered_in_the_order_sent() {
     let server = Server::start_with(|config| config.socket_commands_per_second = 1_000).await;
     let (ann, bob, _) = three(&server).await;
@@ -137,7 +137,7 @@ async fn commands_are_done_and_answered_in_the_order_sent() {
     assert_eq!(done, in_order);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn commands_accepted_before_a_socket_broke_are_done() {
     let server = Server::start().await;
     let (ann, bob, _) = three(&server).await;

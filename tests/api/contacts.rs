@@ -28,7 +28,7 @@ fn assert_refused(reply: &Reply, sentence: &str) {
 const STAFF_ONLY: &str = "Only staff may start chats and add people here.";
 const NO_STRANGERS: &str = "You may only write to and add people with whom you share a chat.";
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn the_settings_tell_it() {
     for (contacts, reported) in [
         (Contacts::All, "all"),
@@ -40,7 +40,7 @@ async fn the_settings_tell_it() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn where_only_staff_start_chats_others_answer() {
     let server = server(Contacts::StaffOnlyStart).await;
     let (root, [ann, bob, cat]) = (server.staff("root").await, server.users(["ann", "bob", "cat"]).await);
@@ -69,7 +69,7 @@ async fn where_only_staff_start_chats_others_answer() {
     assert_refused(&ann.begins("dm", &[&bob]).await, STAFF_ONLY);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn where_a_chat_is_to_be_shared_strangers_stay_strangers() {
     let server = server(Contacts::SharedChat).await;
     let (root, [ann, bob, cat]) = (server.staff("root").await, server.users(["ann", "bob", "cat"]).await);
@@ -110,7 +110,7 @@ async fn where_a_chat_is_to_be_shared_strangers_stay_strangers() {
     stranger.begins("group", &[&root]).await.expect(201);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn everybody_may_write_to_everybody_unless_it_is_set() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -124,7 +124,7 @@ async fn finds(user: &User, query: &str) -> Vec<String> {
     reply.results().iter().map(|found| found["username"].as_str().unwrap().to_owned()).collect()
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn only_those_are_found_whom_one_may_write_to() {
     for contacts in [Contacts::StaffOnlyStart, Contacts::SharedChat] {
         let server = server(contacts).await;
@@ -157,7 +157,7 @@ async fn only_those_are_found_whom_one_may_write_to() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn twenty_acquaintances_are_found_at_most() {
     let server = server(Contacts::SharedChat).await;
     let (root, crowd) = (server.staff("root").await, server.crowd(25).await);
@@ -173,7 +173,7 @@ async fn answer(user: &User, method: &str, path: &str, body: Option<Value>) -> (
     (reply.status, reply.body.clone())
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn those_who_may_not_be_found_are_like_those_who_never_were() {
     for contacts in [Contacts::StaffOnlyStart, Contacts::SharedChat] {
         let server = server(contacts).await;
@@ -226,7 +226,7 @@ async fn those_who_may_not_be_found_are_like_those_who_never_were() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn those_with_whom_one_shares_a_chat_are_seen() {
     for contacts in [Contacts::StaffOnlyStart, Contacts::SharedChat] {
         let server = server(contacts).await;
@@ -263,7 +263,7 @@ async fn those_with_whom_one_shares_a_chat_are_seen() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_room_tells_nobody_outside_who_is_in_it() {
     let server = server(Contacts::SharedChat).await;
     let (root, [ann, bob, cat]) = (server.staff("root").await, server.users(["ann", "bob", "cat"]).await);

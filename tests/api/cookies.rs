@@ -27,7 +27,7 @@ fn asks(server: &Server, lines: &[&[u8]]) -> u16 {
     Raw::send(server, &request).status
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn the_first_cookie_that_belongs_to_a_session_counts() {
     let server = Server::start().await;
     server.user("ann").await;
@@ -58,7 +58,7 @@ async fn the_first_cookie_that_belongs_to_a_session_counts() {
     assert_eq!(asks(&server, &[b"sessionid=foreign", b"theme=dark", valid.as_bytes()]), 200);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn bytes_of_other_cookies_do_not_matter() {
     let server = Server::start().await;
     server.user("ann").await;
@@ -71,7 +71,7 @@ async fn bytes_of_other_cookies_do_not_matter() {
     assert_eq!(asks(&server, &[b"name=\xe9; sessionid=foreign"]), 401);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn sockets_pages_and_signing_out_know_such_cookies_too() {
     let server = Server::start().await;
     server.user("ann").await;
@@ -93,7 +93,7 @@ async fn sockets_pages_and_signing_out_know_such_cookies_too() {
     assert_eq!(asks(&server, &[cookies.as_bytes()]), 401);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn the_cookies_name_is_a_setting() {
     let server = Server::start_with(|config| config.cookie_name = "__Host-greenroom".to_owned()).await;
     server.user("ann").await;

@@ -36,7 +36,7 @@ async fn with_token(server: &Server, staff: &User, user: &User) -> User {
     server.anonymous().with("Authorization", &header)
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn sessions_are_listed_with_when_and_from_where() {
     let server =
         Server::start_with(|config| config.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()]).await;
@@ -66,7 +66,7 @@ async fn sessions_are_listed_with_when_and_from_where() {
     server.anonymous().get("users/me/sessions/").await.expect(401);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn tokens_are_listed_without_their_keys_and_with_their_last_use() {
     let server =
         Server::start_with(|config| config.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()]).await;
@@ -83,7 +83,7 @@ async fn tokens_are_listed_without_their_keys_and_with_their_last_use() {
     assert!(!Value::from(tokens).to_string().contains(&key));
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn one_session_is_ended_with_its_sockets_and_nothing_else() {
     let server = Server::start().await;
     let (ann, _) = (server.user("ann").await, server.user("bob").await);
@@ -113,7 +113,7 @@ async fn one_session_is_ended_with_its_sockets_and_nothing_else() {
     bob.get("users/me/").await.expect(200);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn all_other_sessions_are_ended_at_once() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -132,7 +132,7 @@ async fn all_other_sessions_are_ended_at_once() {
     ann.get("users/me/").await.expect(200);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn tokens_are_ended_one_by_one_and_all_others_at_once() {
     let server = Server::start().await;
     let (staff, ann) = (server.staff("root").await, server.user("ann").await);
@@ -158,7 +158,7 @@ async fn tokens_are_ended_one_by_one_and_all_others_at_once() {
     staff.get("users/me/").await.expect(200);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_cookie_may_be_bound_to_its_host() {
     let server = Server::start_with(|config| {
         config.public_url = Some("https://chat.example.com".to_owned());

@@ -77,7 +77,7 @@ fn check(reply: &Reply, case: (&str, &str, bool), status: u16) {
     assert_eq!(reply.header("access-control-allow-origin"), allowed, "{case:?}");
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn what_changes_something_does_not_ride_on_the_cookie_from_elsewhere() {
     let server = start().await;
     let (ann, bob) = (server.user("ann").await, server.user("bob").await);
@@ -99,7 +99,7 @@ async fn what_changes_something_does_not_ride_on_the_cookie_from_elsewhere() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn what_is_only_looked_at_passes_from_anywhere() {
     let server = start().await;
     server.user("ann").await;
@@ -112,7 +112,7 @@ async fn what_is_only_looked_at_passes_from_anywhere() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn nobody_is_signed_in_from_elsewhere() {
     let server = start().await;
     server.user("ann").await;
@@ -124,7 +124,7 @@ async fn nobody_is_signed_in_from_elsewhere() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn nobody_is_signed_out_from_elsewhere() {
     let server = start().await;
     server.user("ann").await;
@@ -136,7 +136,7 @@ async fn nobody_is_signed_out_from_elsewhere() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn nobody_makes_an_account_from_elsewhere() {
     let server = start().await;
     for (number, case) in CASES.into_iter().filter(|case| !case.2).enumerate() {
@@ -146,7 +146,7 @@ async fn nobody_makes_an_account_from_elsewhere() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn no_socket_is_opened_from_elsewhere() {
     let server = start().await;
     let ann = server.user("ann").await;
@@ -165,7 +165,7 @@ async fn no_socket_is_opened_from_elsewhere() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn tokens_come_from_anywhere() {
     let server = start().await;
     let ann = server.user("ann").await;
@@ -176,7 +176,7 @@ async fn tokens_come_from_anywhere() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_form_of_another_site_is_refused_even_by_a_browser_that_says_nothing() {
     let server = start().await;
     server.user("ann").await;
@@ -189,7 +189,7 @@ async fn a_form_of_another_site_is_refused_even_by_a_browser_that_says_nothing()
     assert_eq!(session.get("chats/").await.json["count"], 0);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn the_public_address_is_the_servers_own() {
     let public = "https://chat.example.com";
     let server = Server::start_with(|config| config.public_url = Some(public.to_owned())).await;
@@ -203,7 +203,7 @@ async fn the_public_address_is_the_servers_own() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn an_allowed_site_is_told_so_on_every_answer() {
     let server = start().await;
     let ann = server.user("ann").await.with("Origin", ALLOWED);
@@ -230,7 +230,7 @@ fn preflight(user: &User, origin: &str) -> User {
         .with("Access-Control-Request-Headers", "authorization")
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_preflight_of_an_allowed_site_is_answered_before_anything_else() {
     let server = start().await;
     let page = preflight(&server.anonymous(), ALLOWED);
@@ -250,7 +250,7 @@ async fn a_preflight_of_an_allowed_site_is_answered_before_anything_else() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_preflight_of_any_other_site_is_answered_as_any_request() {
     let server = start().await;
     for origin in ["https://evil.example", "null", "https://good.example.evil.com"] {
@@ -264,7 +264,7 @@ async fn a_preflight_of_any_other_site_is_answered_as_any_request() {
     no_preflight.call("OPTIONS", "chats/", None).await.expect(401);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn nobody_is_allowed_where_nobody_was_named() {
     let server = Server::start().await;
     let ann = server.user("ann").await.with("Origin", ALLOWED);
@@ -273,7 +273,7 @@ async fn nobody_is_allowed_where_nobody_was_named() {
     preflight(&server.anonymous(), ALLOWED).call("OPTIONS", "chats/", None).await.expect(401);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn sockets_without_an_origin_can_be_refused() {
     let server = Server::start_with(|config| config.sockets_without_origin = false).await;
     server.user("ann").await;
@@ -283,7 +283,7 @@ async fn sockets_without_an_origin_can_be_refused() {
     session.with("Origin", &own).listens().await;
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn pictures_may_be_shown_by_other_sites() {
     let server = start().await;
     let ann = server.user("ann").await;

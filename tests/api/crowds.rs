@@ -290,7 +290,7 @@ fn meeting_people_costs_one_look_at_ones_own_chats() {
     assert!(costs[1] <= costs[0] + 1_000 * 30);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn who_is_in_hundreds_of_chats_hears_of_all_of_them_whenever_they_come() {
     const CHATS: usize = 600;
     let server = Server::start().await;
@@ -314,7 +314,7 @@ async fn who_is_in_hundreds_of_chats_hears_of_all_of_them_whenever_they_come() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_room_of_ten_thousand_is_joined_used_and_left() {
     let server = Server::start().await;
     let [ann, bob, eve] = server.users(["ann", "bob", "eve"]).await;

@@ -142,7 +142,7 @@ async fn carries_everything(server: &Server, proxy: &Proxy) {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn nginx_carries_everything() {
     let server = server().await;
     let settings = |place: &Place| {
@@ -178,7 +178,7 @@ async fn nginx_carries_everything() {
     carries_everything(&server, &proxy).await;
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn haproxy_carries_everything() {
     let server = server().await;
     let settings = |place: &Place| {
@@ -208,7 +208,7 @@ async fn haproxy_carries_everything() {
     carries_everything(&server, &proxy).await;
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn caddy_carries_everything() {
     let server = server().await;
     let settings = |place: &Place| {
@@ -229,7 +229,7 @@ async fn caddy_carries_everything() {
     carries_everything(&server, &proxy).await;
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn apache_carries_everything() {
     let server = server().await;
     let settings = |place: &Place| {
@@ -264,7 +264,7 @@ async fn apache_carries_everything() {
     carries_everything(&server, &proxy).await;
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn lighttpd_carries_everything() {
     let server = server().await;
     let settings = |place: &Place| {
@@ -285,7 +285,7 @@ async fn lighttpd_carries_everything() {
     carries_everything(&server, &proxy).await;
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn varnish_carries_everything() {
     let server = server().await;
     let settings = |place: &Place| {

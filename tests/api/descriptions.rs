@@ -235,7 +235,7 @@ fn the_description_of_sockets_has_a_channel_for_each_direction_and_says_who_may_
     assert_eq!(server["security"].as_array().unwrap().len(), 3);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn the_description_of_sockets_names_the_server_that_was_asked() {
     let server = Server::start().await;
     let reply =

@@ -32,7 +32,7 @@ struct Reader {
     key: String,
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn every_example_of_the_page_gives_what_the_page_says() {
     let database = Database::new();
     let program = |args: &[&str]| {

@@ -33,7 +33,7 @@ fn assert_safe(reply: &Reply) {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn every_kind_of_answer_has_safe_headers_and_an_id() {
     let server = Server::start().await;
     let (ann, nobody) = (server.user("ann").await, server.anonymous());
@@ -68,7 +68,7 @@ async fn every_kind_of_answer_has_safe_headers_and_an_id() {
     assert_eq!(ids.len(), 17, "each answer has an id of its own");
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn unknown_paths_are_not_found_in_json() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -86,7 +86,7 @@ async fn unknown_paths_are_not_found_in_json() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn other_methods_are_refused_with_those_that_there_are() {
     let server = Server::start().await;
     let nobody = server.anonymous();
@@ -110,7 +110,7 @@ async fn other_methods_are_refused_with_those_that_there_are() {
     assert_eq!(socket.header("allow"), "GET");
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_slash_at_the_end_changes_nothing() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -124,7 +124,7 @@ async fn a_slash_at_the_end_changes_nothing() {
     server.anonymous().send("POST", "/login", None).await.expect(400);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn head_is_answered_as_get_without_the_body() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -140,7 +140,7 @@ async fn head_is_answered_as_get_without_the_body() {
     assert_eq!(Raw::request(&server, "HEAD /healthz HTTP/1.1").status, 200);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn an_id_may_be_written_in_percent_code() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -157,7 +157,7 @@ async fn make(user: &User, kind: Option<&str>, body: impl Into<Vec<u8>>) -> Repl
     user.send_raw("POST", "/messages/api/chats/", kind, body.into()).await
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_body_is_json_and_says_so() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -175,7 +175,7 @@ async fn a_body_is_json_and_says_so() {
     assert_eq!(chats, 3);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_body_of_64_kib_is_taken_and_a_larger_one_is_not() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -189,7 +189,7 @@ async fn a_body_of_64_kib_is_taken_and_a_larger_one_is_not() {
     assert_safe(&reply);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn half_a_request_is_not_waited_for_for_ever() {
     let server = Server::start().await;
     let head = "GET /healthz HTTP/1.1\r\nHo".to_owned();
@@ -204,7 +204,7 @@ async fn half_a_request_is_not_waited_for_for_ever() {
     });
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_body_that_is_declared_too_large_is_not_waited_for() {
     let server = Server::start().await;
     for length in ["65537", "9223372036854775807"] {
@@ -216,7 +216,7 @@ async fn a_body_that_is_declared_too_large_is_not_waited_for() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_body_in_chunks_has_the_same_limit() {
     let server = Server::start().await;
     let mut request = b"POST /login/ HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
@@ -243,7 +243,7 @@ fn assert_not_parsed(reply: &Reply, body: &str) {
     );
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn what_is_no_json_object_is_refused() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -273,7 +273,7 @@ async fn what_is_no_json_object_is_refused() {
     assert_eq!(ann.get("chats/").await.json["count"], 0);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn what_is_unknown_is_ignored_however_wild() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -292,7 +292,7 @@ async fn what_is_unknown_is_ignored_however_wild() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn depth_in_a_known_field_is_no_value_of_it() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -304,7 +304,7 @@ async fn depth_in_a_known_field_is_no_value_of_it() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_nul_is_no_text() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -318,7 +318,7 @@ async fn a_nul_is_no_text() {
     server.anonymous().send("POST", "/login/", Some(login)).await.expect(401);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_query_of_any_bytes_is_no_fault_of_ours() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -336,7 +336,7 @@ async fn a_query_of_any_bytes_is_no_fault_of_ours() {
     assert_eq!(ann.get("chats/?search=zz%00am").await.json["count"], 0);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn what_is_no_http_gets_no_more_than_a_status() {
     let server = Server::start().await;
     let many: String = (0..97).map(|number| format!("X-{number}: 1\r\n")).collect();
@@ -365,7 +365,7 @@ async fn what_is_no_http_gets_no_more_than_a_status() {
     server.anonymous().send("GET", "/healthz", None).await.expect(200);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn what_follows_a_body_that_nobody_read_is_not_taken_for_part_of_it() {
     let server = Server::start().await;
     let inner = format!("GET /healthz HTTP/1.1\r\nHost: x\r\nX-Pad: {}\r\n\r\n", "a".repeat(70_000));
@@ -389,7 +389,7 @@ fn handshake(server: &Server, user: &User, lines: &str) -> Raw {
     Raw::read_head(&mut stream)
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_socket_is_asked_for_in_the_one_version_there_is() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -416,7 +416,7 @@ async fn a_socket_is_asked_for_in_the_one_version_there_is() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_user_has_so_many_sockets_and_no_more() {
     let server = Server::start_with(|config| config.max_sockets_per_user = 2).await;
     let (ann, bob) = (server.user("ann").await, server.user("bob").await);
@@ -429,7 +429,7 @@ async fn a_user_has_so_many_sockets_and_no_more() {
     bob.listens().await;
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_socket_that_ended_leaves_its_place_to_another() {
     let server = Server::start_with(|config| config.max_sockets_per_user = 1).await;
     server.user("ann").await;
@@ -450,7 +450,7 @@ async fn a_socket_that_ended_leaves_its_place_to_another() {
     actix_web::rt::time::timeout(crate::support::DEADLINE, opened).await.expect("a place is free");
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn health_is_told_to_anybody() {
     let server = Server::start().await;
     for path in ["/healthz", "/readyz"] {
@@ -460,7 +460,7 @@ async fn health_is_told_to_anybody() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn the_index_lists_addresses_for_anybody() {
     let server = Server::start().await;
     let nobody = server.anonymous();
@@ -475,7 +475,7 @@ fn picture(id: i64) -> String {
     format!("/messages/avatars/{id}.svg")
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn pictures_are_drawn_for_anybody_and_kept() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -491,7 +491,7 @@ async fn pictures_are_drawn_for_anybody_and_kept() {
     nobody.with("If-None-Match", "\"other\"").send("GET", &picture(ann.id), None).await.expect(200);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_picture_follows_its_users_name() {
     let server = Server::start().await;
     let (staff, ann) = (server.staff("root").await, server.user("ann").await);
@@ -506,7 +506,7 @@ async fn a_picture_follows_its_users_name() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn links_lead_where_the_request_came_to() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -520,7 +520,7 @@ async fn links_lead_where_the_request_came_to() {
     assert_eq!(ann.get("users/me/").await.json["avatar_url"], picture(ann.id));
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn links_lead_to_the_public_address_where_there_is_one() {
     let public = "https://chat.example.com";
     let server = Server::start_with(|config| config.public_url = Some(public.to_owned())).await;

@@ -15,7 +15,7 @@ use crate::{
     support::Server,
 };
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_stream_has_what_a_socket_has() {
     let server = Server::start().await;
     let (ann, bob) = (server.user("ann").await, server.user("bob").await);
@@ -39,7 +39,7 @@ async fn a_stream_has_what_a_socket_has() {
     assert_eq!(stream.receives("chat_deleted").await, socket.receives("chat_deleted").await);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_stream_goes_on_from_its_cursor() {
     let server = Server::start().await;
     let (ann, bob) = (server.user("ann").await, server.user("bob").await);
@@ -70,7 +70,7 @@ async fn a_stream_goes_on_from_its_cursor() {
     assert_eq!(stream.receives("new_message").await["chat_id"], three);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_cursor_stands_for_many_chats() {
     let server = Server::start().await;
     let [ann, bob, eve] = server.users(["ann", "bob", "eve"]).await;
@@ -99,7 +99,7 @@ async fn a_cursor_stands_for_many_chats() {
     assert_eq!(stream.hello["chats"], json!({}));
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_cursor_is_short_from_the_first_on_however_many_chats_there_are() {
     let server = Server::start().await;
     let (ann, bob) = (server.staff("ann").await, server.user("bob").await);
@@ -137,7 +137,7 @@ fn kept_cursors(server: &Server) -> i64 {
     sql_query("SELECT count(*) AS count FROM event_cursors").get_result::<Count>(&mut conn).unwrap().count
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn however_many_streams_a_user_opens_little_is_kept() {
     let server = Server::start().await;
     let (ann, bob) = (server.user("ann").await, server.user("bob").await);
@@ -163,7 +163,7 @@ async fn however_many_streams_a_user_opens_little_is_kept() {
     assert!((1..=16).contains(&kept), "{kept} are kept");
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_client_of_http_1_0_gets_a_stream_that_ends_with_its_connection() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -183,7 +183,7 @@ async fn a_client_of_http_1_0_gets_a_stream_that_ends_with_its_connection() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn an_unknown_cursor_is_told_to_load_every_chat() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -198,7 +198,7 @@ async fn an_unknown_cursor_is_told_to_load_every_chat() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_stream_may_be_narrowed_and_is_the_callers_own() {
     let server = Server::start().await;
     let (ann, bob) = (server.user("ann").await, server.user("bob").await);
@@ -219,7 +219,7 @@ async fn a_stream_may_be_narrowed_and_is_the_callers_own() {
     assert_eq!(server.anonymous().streams_from("", "").await.err(), Some(401));
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn streams_do_not_count_as_sockets_and_end_with_the_session() {
     let server = Server::start_with(|config| config.max_sockets_per_user = 1).await;
     server.user("ann").await;
@@ -232,7 +232,7 @@ async fn streams_do_not_count_as_sockets_and_end_with_the_session() {
     assert_eq!(ann.streams_from("", "").await.err(), Some(401));
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_stream_ends_when_its_token_does_however_busy_it_is() {
     let server = Server::start().await;
     let (staff, ann) = (server.staff("root").await, server.user("ann").await);
@@ -259,7 +259,7 @@ async fn a_stream_ends_when_its_token_does_however_busy_it_is() {
     join(listening, posting).await;
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_stream_ends_when_the_server_does() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -269,7 +269,7 @@ async fn a_stream_ends_when_the_server_does() {
     stopping.await.unwrap();
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_stream_that_is_not_read_for_a_while_misses_nothing() {
     let server = Server::start().await;
     let (ann, bob) = (server.user("ann").await, server.user("bob").await);
@@ -286,7 +286,7 @@ async fn a_stream_that_is_not_read_for_a_while_misses_nothing() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_stream_outlives_a_storage_that_is_busy_for_some_seconds() {
     let server = Server::start().await;
     let (ann, bob) = (server.user("ann").await.at(&server), server.user("bob").await.at(&server));
@@ -313,7 +313,7 @@ async fn a_stream_outlives_a_storage_that_is_busy_for_some_seconds() {
     assert_eq!(stream.receives("new_message").await["message"]["content"], "after");
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn who_is_removed_in_mid_burst_gets_nothing_after() {
     let server = Server::start().await;
     let (ann, bob) = (server.user("ann").await, server.user("bob").await);

@@ -175,7 +175,7 @@ async fn asks(user: &User, (method, path, body, _): &Row, id: i64, other: i64) -
     user.call(method, &format!("{path}/?{query}"), body).await
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn no_answer_tells_what_is_foreign_from_what_never_was() {
     let world = World::make().await;
     let before = world.state().await;
@@ -206,7 +206,7 @@ async fn no_answer_tells_what_is_foreign_from_what_never_was() {
     assert_eq!(world.state().await, before);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn what_is_for_staff_says_nothing_of_users_to_others() {
     let world = World::make().await;
     for row in ROWS.iter().filter(|row| row.3 == Forbidden) {
@@ -238,7 +238,7 @@ async fn what_is_for_staff_says_nothing_of_users_to_others() {
 }
 
 /// The admin of a group learns nothing about users who are not members of it.
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn who_is_not_in_a_chat_is_like_nobody_to_its_admin() {
     let world = World::make().await;
     let own = world.outsider.group("Own", &[]).await;
@@ -249,7 +249,7 @@ async fn who_is_not_in_a_chat_is_like_nobody_to_its_admin() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn foreign_messages_are_places_and_nothing_more() {
     let world = World::make().await;
     let nina = &world.outsider;
@@ -288,7 +288,7 @@ async fn foreign_messages_are_places_and_nothing_more() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_search_finds_nothing_foreign_and_tells_nothing_of_where_it_looks() {
     let world = World::make().await;
     for user in world.strangers() {
@@ -318,7 +318,7 @@ async fn answered(socket: &mut Listener, command: &Value) -> Value {
     socket.next().await
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn no_command_tells_what_is_foreign_from_what_never_was() {
     let world = World::make().await;
     let before = world.state().await;
@@ -356,7 +356,7 @@ async fn no_command_tells_what_is_foreign_from_what_never_was() {
     assert_eq!(world.state().await, before);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn foreign_chats_are_not_followed_over_any_transport() {
     let world = World::make().await;
     let names = |ids: &[i64]| ids.iter().map(i64::to_string).collect::<Vec<_>>().join(",");

@@ -11,7 +11,7 @@ use crate::support::{
     raw_socket::{BINARY, FIN, PING, RawSocket, TEXT, declaring, frame},
 };
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn frames_that_declare_too_much_are_refused_by_their_header() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -26,7 +26,7 @@ async fn frames_that_declare_too_much_are_refused_by_their_header() {
     socket.is_closed_with(1009).await;
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn fragments_are_put_together_with_control_frames_in_between() {
     let server = Server::start().await;
     let mut socket = RawSocket::started(&server.user("ann").await).await;
@@ -40,7 +40,7 @@ async fn fragments_are_put_together_with_control_frames_in_between() {
     assert_eq!(socket.next().await.1, json!({"type": "pong", "id": "ž"}));
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn broken_frames_end_with_their_code() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -64,7 +64,7 @@ async fn broken_frames_end_with_their_code() {
     unmasked.is_closed_with(1002).await;
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn what_comes_before_a_breach_or_a_break_is_done() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -82,7 +82,7 @@ async fn what_comes_before_a_breach_or_a_break_is_done() {
     assert_eq!(ann_socket.receives("new_message").await["message"]["content"], "before a break");
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_flood_of_frames_ends_the_socket_after_twice_the_rate() {
     let server = Server::start().await;
     let mut socket = RawSocket::started(&server.user("ann").await).await;
@@ -100,7 +100,7 @@ async fn a_flood_of_frames_ends_the_socket_after_twice_the_rate() {
     assert!(pongs >= 200, "{pongs}");
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_reader_that_lags_is_cut_and_nobody_else_waits_for_it() {
     let server = Server::start().await;
     let (ann, bob, eve) = (server.user("ann").await, server.user("bob").await, server.user("eve").await);
@@ -120,7 +120,7 @@ async fn a_reader_that_lags_is_cut_and_nobody_else_waits_for_it() {
     assert_eq!(end.unwrap_err().kind(), ErrorKind::ConnectionReset);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_reader_that_leaves_a_few_events_waiting_is_cut_in_seconds() {
     let server = Server::start().await;
     let (ann, eve) = (server.user("ann").await, server.user("eve").await);

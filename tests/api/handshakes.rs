@@ -25,7 +25,7 @@ fn handshake(user: &User, version: &str, lines: &str) -> String {
     )
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn what_was_asked_before_a_handshake_is_answered_before_it() {
     let server = Server::start().await;
     let ann = server.user("ann").await.at(&server);
@@ -42,7 +42,7 @@ async fn what_was_asked_before_a_handshake_is_answered_before_it() {
     assert!(answers.contains("HTTP/1.1 101 "), "{answers}");
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_handshake_has_no_body_in_chunks_and_is_of_the_version_that_knows_it() {
     let server = Server::start().await;
     let ann = server.user("ann").await.at(&server);
@@ -53,7 +53,7 @@ async fn a_handshake_has_no_body_in_chunks_and_is_of_the_version_that_knows_it()
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn who_does_not_take_the_last_words_of_a_socket_loses_it_all_the_same() {
     let server = Server::start_with(|config| config.socket_commands_per_second = 1_000).await;
     let eve = server.user("eve").await;

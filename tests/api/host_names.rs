@@ -54,7 +54,7 @@ async fn public(list: &'static [&'static str]) -> Server {
     .await
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn what_is_no_host_is_refused_everywhere() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -82,7 +82,7 @@ async fn what_is_no_host_is_refused_everywhere() {
     assert_eq!(asked(&server, "GET http://a..b/healthz", "a.example").status, 400);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn with_a_public_address_only_its_host_and_those_of_the_list_are_served() {
     let server = public(&["inner.example", ".below.example", "10.0.0.7"]).await;
     let ann = server.user("ann").await;
@@ -123,7 +123,7 @@ async fn with_a_public_address_only_its_host_and_those_of_the_list_are_served() 
     assert_eq!(asked(&server, "GET http://evil.example/healthz", "chat.example.com").status, 400);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_host_that_a_trusted_proxy_names_counts_as_well() {
     let server = Server::start_with(|config| {
         config.public_url = Some(PUBLIC.to_owned());
@@ -136,7 +136,7 @@ async fn a_host_that_a_trusted_proxy_names_counts_as_well() {
     assert_eq!(reply.status, 400);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn metrics_are_for_hosts_of_the_server_as_well() {
     let server = Server::start_with(|config| {
         config.public_url = Some(PUBLIC.to_owned());
@@ -160,7 +160,7 @@ async fn metrics_are_for_hosts_of_the_server_as_well() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn where_clients_come_over_https_a_page_that_did_not_is_anothers() {
     let server = Server::start_with(|config| {
         config.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];

@@ -210,32 +210,32 @@ async fn the_shop_goes_on_alone(interpreter: &str, file: &str) {
     drop(database);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn users_of_the_python_host_chat() {
     a_shops_users_chat("python3", "shop.py").await;
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn users_of_the_node_host_chat() {
     a_shops_users_chat("node", "shop.mjs").await;
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn keys_of_the_python_host_end_and_are_renewed() {
     keys_end_and_are_renewed("python3", "shop.py").await;
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn keys_of_the_node_host_end_and_are_renewed() {
     keys_end_and_are_renewed("node", "shop.mjs").await;
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn the_python_host_goes_on_alone() {
     the_shop_goes_on_alone("python3", "shop.py").await;
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn the_node_host_goes_on_alone() {
     the_shop_goes_on_alone("node", "shop.mjs").await;
 }

@@ -72,7 +72,7 @@ async fn popular(server: &Server, by: &User, chat: i64) -> i64 {
     id
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_deleted_message_has_no_reactions_while_they_are_cleared_out() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -133,7 +133,7 @@ async fn answers(user: &User, chat: i64, message: i64) -> Vec<(String, u16, Valu
     answers
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_large_chat_that_is_deleted_is_gone_while_its_members_are_cleared_out() {
     let server = Server::start_with(|config| config.contacts = Contacts::SharedChat).await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -168,7 +168,7 @@ async fn a_large_chat_that_is_deleted_is_gone_while_its_members_are_cleared_out(
     assert_eq!(answers(&bob, chat, message).await, meanwhile);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn many_chats_are_handed_over_in_steps() {
     let server = Server::start().await;
     let root = server.staff("root").await;

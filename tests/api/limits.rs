@@ -32,7 +32,7 @@ async fn posts(user: &User, chat: i64) -> Reply {
     user.post(&format!("chats/{chat}/messages/"), json!({"content": "hello"})).await
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn messages_beyond_the_burst_are_turned_down_and_stored_nowhere() {
     let (_server, [ann, bob]) = limited("send=2/h:3", ["ann", "bob"]).await;
     let chat = ann.dm(&bob).await;
@@ -52,7 +52,7 @@ async fn messages_beyond_the_burst_are_turned_down_and_stored_nowhere() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn all_sessions_of_a_user_count_together_over_rest_and_sockets() {
     let (server, [ann, bob]) = limited("send=1/h:2", ["ann", "bob"]).await;
     let chat = ann.dm(&bob).await;
@@ -79,7 +79,7 @@ async fn all_sessions_of_a_user_count_together_over_rest_and_sockets() {
     socket.receives("new_message").await;
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn there_is_room_again_when_it_was_said_to_be() {
     let (_server, [ann, bob]) = limited("send=2/s:1", ["ann", "bob"]).await;
     let chat = ann.dm(&bob).await;
@@ -91,7 +91,7 @@ async fn there_is_room_again_when_it_was_said_to_be() {
     assert!(refused > 0);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn searches_and_typing_have_limits_of_their_own() {
     let (_server, [ann, bob]) = limited("search=1/h:2,typing=1/h:1", ["ann", "bob"]).await;
     let chat = ann.dm(&bob).await;
@@ -109,7 +109,7 @@ async fn searches_and_typing_have_limits_of_their_own() {
     posts(&ann, chat).await.expect(201);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn every_list_that_is_searched_counts_as_a_search() {
     let (_server, [ann, bob]) = limited("search=1/h:6", ["ann", "bob"]).await;
     let chat = ann.dm(&bob).await;
@@ -132,7 +132,7 @@ async fn every_list_that_is_searched_counts_as_a_search() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn the_rest_is_limited_as_other() {
     let (_server, [ann, bob]) = limited("other=1/h:4", ["ann", "bob"]).await;
     let chat = ann.dm(&bob).await;
@@ -154,7 +154,7 @@ async fn the_rest_is_limited_as_other() {
     posts(&ann, chat).await.expect(201);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn it_comes_after_who_where_and_whence_and_before_the_rest() {
     let (server, [ann]) = limited("send=1/h:1,other=1/h:1", ["ann"]).await;
     let cookie = server.signed_in("ann").await.at(&server);
@@ -170,7 +170,7 @@ async fn it_comes_after_who_where_and_whence_and_before_the_rest() {
     foreign.post("chats/99/messages/", json!({})).await.expect(403);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn what_is_turned_down_is_counted() {
     let server = Server::start_with(|config| {
         limit("send=1/h,typing=1/h")(config);
@@ -187,7 +187,7 @@ async fn what_is_turned_down_is_counted() {
     assert_eq!(server.series(&throttled("typing")).await, Some(0.0));
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn without_the_setting_only_searches_are_limited() {
     let server = Server::start().await;
     let ann = server.user("ann").await.at(&server);
@@ -202,7 +202,7 @@ async fn without_the_setting_only_searches_are_limited() {
     assert!(searched >= 100, "{searched}");
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn it_can_be_off() {
     let (_server, [ann]) = limited("off", ["ann"]).await;
     for _ in 0..200 {

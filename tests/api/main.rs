@@ -69,3 +69,5 @@ mod user_permissions;
 mod users;
 mod walk;
 mod watching;
+
+use support::System;

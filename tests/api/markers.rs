@@ -27,7 +27,7 @@ async fn types(user: &User, chat: i64, is_typing: bool) -> u16 {
 
 // Counting.
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn messages_of_others_are_unread_until_they_are_read() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -44,7 +44,7 @@ async fn messages_of_others_are_unread_until_they_are_read() {
     assert_eq!(bob.marks_as_read(chat).await, 0);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn sending_does_not_move_the_senders_marker() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -55,7 +55,7 @@ async fn sending_does_not_move_the_senders_marker() {
     assert_eq!((&seen["unread_count"], &seen["last_read_message_id"]), (&json!(1), &Value::Null));
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_marker_may_stop_at_any_message_and_never_moves_back() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -100,7 +100,7 @@ async fn counts_exactly([ann, bob]: [&User; 2], gone: &[usize], read: usize, del
     assert_eq!(unread(bob, chat).await, (read..5).filter(is_left).count() as i64, "{case}");
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn unread_is_exact_whatever_is_deleted_before_or_after_the_marker() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -113,7 +113,7 @@ async fn unread_is_exact_whatever_is_deleted_before_or_after_the_marker() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn unread_is_exact_in_a_long_chat() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -137,7 +137,7 @@ async fn unread_is_exact_in_a_long_chat() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_marker_may_stand_on_a_tombstone() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -150,7 +150,7 @@ async fn a_marker_may_stand_on_a_tombstone() {
     assert_eq!(readers(&bob, &one).await, json!([ann.id, bob.id]));
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_message_of_another_chat_is_no_place_for_a_marker() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -169,7 +169,7 @@ async fn a_message_of_another_chat_is_no_place_for_a_marker() {
     assert_eq!(all.expect(200).json["marked_count"], 1);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn outsiders_read_nothing() {
     let server = Server::start().await;
     let [ann, bob, cat] = server.users(["ann", "bob", "cat"]).await;
@@ -184,7 +184,7 @@ async fn outsiders_read_nothing() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn unread_lists_the_chats_that_have_any() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -211,7 +211,7 @@ async fn unread_lists_the_chats_that_have_any() {
 
 // Readers.
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn readers_are_the_sender_and_then_the_others_by_joining() {
     let server = Server::start().await;
     let [ann, bob, cat, dan] = server.users(["ann", "bob", "cat", "dan"]).await;
@@ -230,7 +230,7 @@ async fn readers_are_the_sender_and_then_the_others_by_joining() {
     assert_eq!(dan.sees(chat).await["last_message"], page.results()[0]);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn the_first_hundred_readers_are_named_and_all_counted() {
     let server = Server::start_with(|config| config.receipts_max_members = 200).await;
     let people = server.crowd(102).await;
@@ -247,7 +247,7 @@ async fn the_first_hundred_readers_are_named_and_all_counted() {
     assert_eq!(sender.sees(chat).await["last_message"], shown);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn who_joins_later_is_no_reader_of_what_was_before() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -263,7 +263,7 @@ async fn who_joins_later_is_no_reader_of_what_was_before() {
     assert_eq!(readers(&bob, &after).await, json!([ann.id, bob.id]));
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn who_left_is_no_reader_any_more_but_stays_the_sender() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -280,7 +280,7 @@ async fn who_left_is_no_reader_any_more_but_stays_the_sender() {
 
 // Events.
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn reading_is_told_to_others_and_with_what_is_left_to_ones_own_sockets() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -299,7 +299,7 @@ async fn reading_is_told_to_others_and_with_what_is_left_to_ones_own_sockets() {
     assert_eq!(bob.sees(chat).await["seq"], 4);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_marker_that_does_not_move_tells_nobody() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -316,7 +316,7 @@ async fn a_marker_that_does_not_move_tells_nobody() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_big_chat_has_no_receipts() {
     let server = Server::start_with(|config| config.receipts_max_members = 2).await;
     let [ann, bob, cat] = server.users(["ann", "bob", "cat"]).await;
@@ -341,7 +341,7 @@ async fn a_big_chat_has_no_receipts() {
     assert_eq!(ann_socket.receives("new_message").await["seq"], 3);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_chat_as_big_as_the_limit_has_receipts() {
     let server = Server::start_with(|config| config.receipts_max_members = 2).await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -355,7 +355,7 @@ async fn a_chat_as_big_as_the_limit_has_receipts() {
 
 // Typing.
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn typing_is_told_to_others_and_not_to_ones_own_sockets() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -375,7 +375,7 @@ async fn typing_is_told_to_others_and_not_to_ones_own_sockets() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn only_members_type() {
     let server = Server::start().await;
     let [ann, bob, cat] = server.users(["ann", "bob", "cat"]).await;
@@ -393,7 +393,7 @@ async fn only_members_type() {
     assert_eq!(ann_socket.receives("typing").await["user_id"], cat.id);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn nobody_types_in_a_chat_that_was_deleted() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -405,7 +405,7 @@ async fn nobody_types_in_a_chat_that_was_deleted() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn nobody_types_in_a_chat_that_all_have_left() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -415,7 +415,7 @@ async fn nobody_types_in_a_chat_that_all_have_left() {
     assert_eq!(types(&ann, chat, true).await, 404);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn who_types_while_being_removed_types_no_more_after_it() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -426,7 +426,7 @@ async fn who_types_while_being_removed_types_no_more_after_it() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn typing_is_true_or_false() {
     let server = Server::start().await;
     let [ann, cat] = server.users(["ann", "cat"]).await;

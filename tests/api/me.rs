@@ -30,7 +30,7 @@ async fn is_sound(server: &Server) {
     assert_eq!(report.differences, Vec::<String>::new());
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn what_one_sets_is_shown_to_oneself_only() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -56,7 +56,7 @@ async fn what_one_sets_is_shown_to_oneself_only() {
     is_sound(&server).await;
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn each_change_takes_a_number_and_none_where_nothing_changes() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -77,7 +77,7 @@ async fn each_change_takes_a_number_and_none_where_nothing_changes() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn all_of_ones_own_sockets_hear_of_it_and_nobody_elses() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -111,7 +111,7 @@ async fn all_of_ones_own_sockets_hear_of_it_and_nobody_elses() {
     assert_eq!(next["seq"], 6);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_reader_who_asks_or_waits_is_told_of_ones_own_only() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -140,7 +140,7 @@ async fn a_reader_who_asks_or_waits_is_told_of_ones_own_only() {
     assert_eq!(stream.receives("new_message").await["message"], message);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn who_comes_back_is_told_once_how_it_is_now() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -166,7 +166,7 @@ async fn who_comes_back_is_told_once_how_it_is_now() {
     assert_eq!(missed[0].get("me"), None);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn unread_by_hand_changes_the_count_and_nothing_that_others_see() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -204,7 +204,7 @@ async fn unread_by_hand_changes_the_count_and_nothing_that_others_see() {
     is_sound(&server).await;
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn where_there_are_no_receipts_reading_ends_it_as_well() {
     let server = Server::start_with(|config| config.receipts_max_members = 1).await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -230,7 +230,7 @@ async fn where_there_are_no_receipts_reading_ends_it_as_well() {
     is_sound(&server).await;
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn pinned_chats_come_first_on_exact_pages() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -265,7 +265,7 @@ async fn pinned_chats_come_first_on_exact_pages() {
     assert_eq!(bob.get("chats/?page_size=2").await.ids(), [chats[9], chats[4]]);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn who_comes_back_into_a_chat_begins_anew() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -283,7 +283,7 @@ async fn who_comes_back_into_a_chat_begins_anew() {
     is_sound(&server).await;
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn what_is_not_valid_is_refused_and_nothing_changes() {
     let server = Server::start().await;
     let [ann, bob, cat] = server.users(["ann", "bob", "cat"]).await;
@@ -315,7 +315,7 @@ async fn what_is_not_valid_is_refused_and_nothing_changes() {
     bob.call("PUT", &format!("chats/{chat}/me/"), Some(json!({}))).await.expect(405);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn it_is_for_members_only() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;

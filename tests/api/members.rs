@@ -41,7 +41,7 @@ fn plain(user: &User) -> (i64, String) {
 
 // Adding members.
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn adding_counts_those_who_were_not_in() {
     let server = Server::start().await;
     let [ann, bob, cat] = server.users(["ann", "bob", "cat"]).await;
@@ -56,7 +56,7 @@ async fn adding_counts_those_who_were_not_in() {
     assert_eq!((&seen["member_count"], &seen["seq"]), (&json!(3), &json!(3)));
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn people_added_together_share_one_number() {
     let server = Server::start().await;
     let [ann, bob, cat, dan] = server.users(["ann", "bob", "cat", "dan"]).await;
@@ -84,7 +84,7 @@ async fn people_added_together_share_one_number() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn adding_who_is_in_already_tells_nobody() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -95,7 +95,7 @@ async fn adding_who_is_in_already_tells_nobody() {
     assert_eq!(bob_socket.receives("new_message").await["seq"], 2);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn unknown_people_are_named_and_nobody_is_added() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -115,7 +115,7 @@ async fn unknown_people_are_named_and_nobody_is_added() {
     assert_eq!(roles(&ann, chat).await, [admin(&ann)]);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn only_admins_add_people() {
     let server = Server::start().await;
     let [ann, bob, cat] = server.users(["ann", "bob", "cat"]).await;
@@ -127,7 +127,7 @@ async fn only_admins_add_people() {
     assert_eq!(roles(&ann, chat).await, [admin(&ann), plain(&bob)]);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn the_two_of_a_dm_stay_the_two() {
     let server = Server::start().await;
     let [ann, bob, cat] = server.users(["ann", "bob", "cat"]).await;
@@ -145,7 +145,7 @@ async fn the_two_of_a_dm_stay_the_two() {
 
 // Leaving and removal.
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_member_removed_mid_session_stops_receiving() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -169,7 +169,7 @@ async fn a_member_removed_mid_session_stops_receiving() {
     assert_eq!(ann_socket.receives("members_changed").await, expected);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn who_was_removed_finds_nothing_there() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -185,7 +185,7 @@ async fn who_was_removed_finds_nothing_there() {
     assert_eq!(ann.reads(chat).await, ["hi"]);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn who_is_not_in_cannot_be_removed() {
     let server = Server::start().await;
     let [ann, bob, cat] = server.users(["ann", "bob", "cat"]).await;
@@ -199,7 +199,7 @@ async fn who_is_not_in_cannot_be_removed() {
     assert_eq!(ann.sees(chat).await["seq"], 2);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_plain_member_removes_nobody_but_oneself() {
     let server = Server::start().await;
     let [ann, bob, cat] = server.users(["ann", "bob", "cat"]).await;
@@ -213,7 +213,7 @@ async fn a_plain_member_removes_nobody_but_oneself() {
     assert_eq!(roles(&ann, chat).await, [admin(&ann)]);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_message_never_follows_its_senders_removal() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -232,7 +232,7 @@ async fn a_message_never_follows_its_senders_removal() {
     assert_eq!(ann_socket.receives("members_changed").await["seq"], posted + 2);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn the_last_admins_going_makes_the_longest_standing_member_admin() {
     let server = Server::start().await;
     let [ann, bob, cat, dan] = server.users(["ann", "bob", "cat", "dan"]).await;
@@ -255,7 +255,7 @@ async fn the_last_admins_going_makes_the_longest_standing_member_admin() {
     cat.put(&format!("chats/{chat}/"), json!({"title": "Crew"})).await.expect(200);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn an_admins_going_hands_over_nothing_while_there_is_another() {
     let server = Server::start().await;
     let [ann, bob, cat] = server.users(["ann", "bob", "cat"]).await;
@@ -267,7 +267,7 @@ async fn an_admins_going_hands_over_nothing_while_there_is_another() {
     assert_eq!(roles(&bob, chat).await, [admin(&ann), plain(&bob)]);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn the_last_members_going_deletes_the_group() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -285,7 +285,7 @@ async fn the_last_members_going_deletes_the_group() {
     bob.get(&format!("messages/{}/", message["id"])).await.expect(404);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn all_may_leave_at_once() {
     let server = Server::start().await;
     let people = server.users(["ann", "bob", "cat", "dan", "eve"]).await;
@@ -299,7 +299,7 @@ async fn all_may_leave_at_once() {
 
 // Roles.
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_role_is_answered_told_and_shown_alike() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -319,7 +319,7 @@ async fn a_role_is_answered_told_and_shown_alike() {
     tries_to_add(&ann, chat, json!([bob.id])).await.expect(403);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn the_role_that_one_has_already_changes_nothing() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -331,7 +331,7 @@ async fn the_role_that_one_has_already_changes_nothing() {
     assert_eq!(bob_socket.receives("new_message").await["seq"], 2);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn the_last_admin_stays_one() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -343,7 +343,7 @@ async fn the_last_admin_stays_one() {
     assert_eq!(roles(&ann, chat).await, [plain(&ann), admin(&bob)]);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn two_admins_who_demote_one_another_at_once_leave_one() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -356,7 +356,7 @@ async fn two_admins_who_demote_one_another_at_once_leave_one() {
     assert_eq!(ann.sees(chat).await["admins"].as_array().unwrap().len(), 1);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_role_must_be_one_and_be_an_admins_to_give() {
     let server = Server::start().await;
     let [ann, bob, cat] = server.users(["ann", "bob", "cat"]).await;
@@ -378,7 +378,7 @@ async fn a_role_must_be_one_and_be_an_admins_to_give() {
 
 // The list of members.
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn members_are_listed_by_joining_with_what_concerns_the_chat() {
     let server = Server::start().await;
     let [ann, bob, cat] = server.users(["ann", "bob", "cat"]).await;
@@ -402,7 +402,7 @@ async fn members_are_listed_by_joining_with_what_concerns_the_chat() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn members_come_in_pages() {
     let server = Server::start().await;
     let people = server.users(["ann", "bob", "cat", "dan", "eve"]).await;
@@ -423,7 +423,7 @@ async fn members_come_in_pages() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn members_are_found_by_their_names() {
     let server = Server::start().await;
     let [ann, bob, bobby, bert, dora] = server.users(["ann", "bob", "bobby", "bert", "dora"]).await;
@@ -447,7 +447,7 @@ async fn members_are_found_by_their_names() {
     dora.get(&format!("chats/{chat}/members/?search=bob")).await.expect(404);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_chat_shows_its_first_hundred_members_and_counts_all() {
     let server = Server::start().await;
     let people = server.crowd(102).await;
@@ -467,7 +467,7 @@ async fn a_chat_shows_its_first_hundred_members_and_counts_all() {
 
 // Rejoining.
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn who_comes_back_starts_with_everything_read() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -492,7 +492,7 @@ async fn who_comes_back_starts_with_everything_read() {
     assert_eq!(bob.sees(chat).await["unread_count"], 1);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn an_admin_who_comes_back_is_a_plain_member() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;

@@ -38,7 +38,7 @@ async fn walk(user: &User, from: Reply, direction: &str) -> Vec<Vec<i64>> {
 
 // Posting.
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_message_is_answered_told_and_shown_alike() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -51,7 +51,7 @@ async fn a_message_is_answered_told_and_shown_alike() {
     assert_eq!(bob.sees(chat).await["last_message"], message);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_new_message_has_all_its_fields() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -70,7 +70,7 @@ async fn a_new_message_has_all_its_fields() {
     assert_eq!(message, rest);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn the_edges_of_a_text_are_trimmed_and_nothing_else() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -79,7 +79,7 @@ async fn the_edges_of_a_text_are_trimmed_and_nothing_else() {
     assert_eq!(message["content"], "a \r\n\tb  c");
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn texts_come_back_exactly() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -104,7 +104,7 @@ async fn texts_come_back_exactly() {
     assert_eq!(ann.reads(chat).await, texts);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_text_has_up_to_five_thousand_characters_of_any_kind() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -123,7 +123,7 @@ async fn a_text_has_up_to_five_thousand_characters_of_any_kind() {
     assert_eq!(reply.json["content"], "😀".repeat(5_000));
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn control_characters_are_refused() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -139,7 +139,7 @@ async fn control_characters_are_refused() {
     assert_eq!(ann.reads(chat).await, ["fine"]);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_text_must_be_there_and_be_one() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -158,7 +158,7 @@ async fn a_text_must_be_there_and_be_one() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_body_that_is_no_json_object_is_refused() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -172,7 +172,7 @@ async fn a_body_that_is_no_json_object_is_refused() {
     assert!(ann.reads(chat).await.is_empty());
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn what_is_not_the_senders_to_set_is_ignored() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -191,7 +191,7 @@ async fn what_is_not_the_senders_to_set_is_ignored() {
 
 // Client ids.
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn twenty_sends_at_once_with_one_client_id_are_one_message() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -207,7 +207,7 @@ async fn twenty_sends_at_once_with_one_client_id_are_one_message() {
     assert_eq!(bob.reads(chat).await, ["hi", "next"]);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_client_id_used_again_with_other_content_is_a_conflict() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -220,7 +220,7 @@ async fn a_client_id_used_again_with_other_content_is_a_conflict() {
     assert_eq!(ann.reads(chat).await, ["hi"]);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn no_client_id_repeats_nothing() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -232,7 +232,7 @@ async fn no_client_id_repeats_nothing() {
     assert_eq!(ann.reads(chat).await.len(), 4);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_client_id_is_the_senders_own_in_one_chat() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -244,7 +244,7 @@ async fn a_client_id_is_the_senders_own_in_one_chat() {
     assert_eq!(bob.reads(chat).await, ["hi", "ho", "K"]);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_client_id_has_one_to_sixty_four_characters() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -262,7 +262,7 @@ async fn a_client_id_has_one_to_sixty_four_characters() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_repeat_after_an_edit_gets_the_message_as_it_is() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -274,7 +274,7 @@ async fn a_repeat_after_an_edit_gets_the_message_as_it_is() {
     sends(&ann, chat, "hello", json!("k1")).await.expect(409);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_repeat_after_the_deletion_gets_the_tombstone() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -289,7 +289,7 @@ async fn a_repeat_after_the_deletion_gets_the_tombstone() {
     assert_eq!(ann.reads(chat).await, [""]);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn who_has_left_cannot_repeat_what_they_sent() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -303,7 +303,7 @@ async fn who_has_left_cannot_repeat_what_they_sent() {
 
 // Editing.
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn an_edited_message_says_so_to_all() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -321,7 +321,7 @@ async fn an_edited_message_says_so_to_all() {
     assert_eq!(bob.sees(chat).await["updated_at"], message["created_at"]);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn the_same_text_again_is_no_edit() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -335,7 +335,7 @@ async fn the_same_text_again_is_no_edit() {
     assert_eq!(bob_socket.receives("new_message").await["message"], next);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn twins_that_look_alike_are_not_the_same_text() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -345,7 +345,7 @@ async fn twins_that_look_alike_are_not_the_same_text() {
     assert_eq!((&edited["content"], &edited["is_edited"]), (&json!("cafe\u{301}"), &json!(true)));
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn put_needs_a_text_and_patch_does_not() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -358,7 +358,7 @@ async fn put_needs_a_text_and_patch_does_not() {
     assert_eq!(ann.put(&path, json!({"content": "ho"})).await.expect(200).json["content"], "ho");
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn only_its_sender_changes_a_message_and_only_as_a_member() {
     let server = Server::start().await;
     let [ann, bob, cat] = server.users(["ann", "bob", "cat"]).await;
@@ -379,7 +379,7 @@ async fn only_its_sender_changes_a_message_and_only_as_a_member() {
 
 // Deleting.
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_deleted_message_stays_as_a_tombstone() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -404,7 +404,7 @@ async fn a_deleted_message_stays_as_a_tombstone() {
     assert_eq!(event["last_message"], ann.sees(chat).await["last_message"]);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_deleted_message_is_nowhere_by_its_id() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -418,7 +418,7 @@ async fn a_deleted_message_is_nowhere_by_its_id() {
     assert_eq!(ann.get(&path).await.expect(404).json, json!({"detail": "Not found."}));
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn the_last_message_is_the_newest_that_is_left() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -437,7 +437,7 @@ async fn the_last_message_is_the_newest_that_is_left() {
     assert_eq!(bob.sees(chat).await["last_message"], four);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn editing_and_deleting_may_be_switched_off() {
     let server = Server::start_with(|config| {
         config.allow_editing = false;
@@ -457,7 +457,7 @@ async fn editing_and_deleting_may_be_switched_off() {
 
 // Reading by id.
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_strangers_message_is_like_one_that_never_was() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -474,7 +474,7 @@ async fn a_strangers_message_is_like_one_that_never_was() {
 
 // Pages.
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn messages_come_in_pages_newest_first() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -497,7 +497,7 @@ async fn messages_come_in_pages_newest_first() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn before_and_after_give_the_nearest_messages_on_that_side() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -517,7 +517,7 @@ async fn before_and_after_give_the_nearest_messages_on_that_side() {
     assert!(near(format!("after={}&before={}", ids[2], ids[6])).await.ids().is_empty());
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn any_number_is_a_place_in_the_order_of_ids() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -538,7 +538,7 @@ async fn any_number_is_a_place_in_the_order_of_ids() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn before_and_after_must_be_numbers() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -552,7 +552,7 @@ async fn before_and_after_must_be_numbers() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn links_lead_past_every_message_exactly_once() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -578,7 +578,7 @@ async fn links_lead_past_every_message_exactly_once() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn links_lead_back_the_way_one_came() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -596,7 +596,7 @@ async fn links_lead_back_the_way_one_came() {
     assert_eq!(ann.follows(&nothing_newer.json["next"]).await.ids(), ids[..3]);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_window_between_two_places_is_walked_within_its_bounds() {
     let server = Server::start().await;
     let ann = server.user("ann").await;

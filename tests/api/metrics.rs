@@ -19,7 +19,7 @@ async fn becomes(server: &Server, series: &str, value: f64) {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn requests_are_counted_by_the_pattern_of_their_address() {
     let server = Server::watched().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -45,7 +45,7 @@ async fn requests_are_counted_by_the_pattern_of_their_address() {
     assert!(server.series(&seconds("sum")).await.unwrap() > 0.0);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn who_is_turned_away_at_the_door_is_counted_too() {
     let server = Server::watched().await;
     let nobody = server.anonymous();
@@ -60,7 +60,7 @@ async fn who_is_turned_away_at_the_door_is_counted_too() {
     assert_eq!(server.series(&requests("/messages/ws", "GET", 401)).await, Some(1.0));
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn no_address_makes_a_series_of_its_own() {
     let server = Server::watched().await;
     let ann = server.user("ann").await;
@@ -76,7 +76,7 @@ async fn no_address_makes_a_series_of_its_own() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn sockets_events_and_deliveries_are_counted() {
     let server = Server::watched().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -101,7 +101,7 @@ async fn sockets_events_and_deliveries_are_counted() {
     assert_eq!(server.series(r#"greenroom_sockets_closed_total{reason="signed_out"}"#).await, Some(1.0));
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_socket_that_does_not_keep_up_is_counted_when_it_is_told_to_go_and_when_it_is_cut() {
     let server = Server::watched().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -121,7 +121,7 @@ async fn a_socket_that_does_not_keep_up_is_counted_when_it_is_told_to_go_and_whe
     assert_eq!(server.series(&closed("going_away")).await, Some(0.0));
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn the_databases_time_is_counted() {
     let server = Server::watched().await;
     let ann = server.user("ann").await;
@@ -152,7 +152,7 @@ async fn the_databases_time_is_counted() {
     assert_eq!(server.series("greenroom_storage_up").await, Some(nodes() as f64));
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn writes_are_timed_by_their_kind() {
     let server = Server::watched().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -180,7 +180,7 @@ async fn writes_are_timed_by_their_kind() {
     assert!(server.series(r#"greenroom_writer_job_seconds_count{kind="lock_chats"}"#).await.unwrap() >= 5.0);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn event_streams_and_long_polls_are_counted_while_they_are_open() {
     let server = Server::watched().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -199,7 +199,7 @@ async fn event_streams_and_long_polls_are_counted_while_they_are_open() {
     assert!(server.series(r#"greenroom_deliveries_total{to="reader"}"#).await.unwrap() >= 1.0);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn the_format_is_prometheus_and_the_address_answers_nothing_else() {
     let server = Server::watched().await;
     for reply in server.asks_for_metrics("GET", "/metrics").await {
@@ -269,7 +269,7 @@ fn labels_in(query: &str) -> Vec<String> {
         .collect()
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn the_dashboard_and_the_alerts_name_nothing_that_is_not_there() {
     let server = Server::watched().await;
     let ann = server.user("ann").await;

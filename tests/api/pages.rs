@@ -12,7 +12,7 @@ async fn browser(server: &Server, name: &str) -> User {
     server.anonymous().with("Cookie", &reply.cookie())
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn who_is_not_signed_in_is_led_to_the_sign_in_page_and_back() {
     let server = Server::start().await;
     let nobody = server.anonymous();
@@ -34,7 +34,7 @@ async fn who_is_not_signed_in_is_led_to_the_sign_in_page_and_back() {
     nobody.send("GET", "/login/", None).await.expect(200);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn who_is_signed_in_gets_the_messages_page() {
     let server = Server::start().await;
     let ann = browser(&server, "ann").await;
@@ -51,7 +51,7 @@ async fn who_is_signed_in_gets_the_messages_page() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn pages_run_nothing_but_this_servers_own() {
     let server = Server::start().await;
     let ann = browser(&server, "ann").await;

@@ -36,7 +36,7 @@ async fn start() -> (Server, User, User) {
     (server, staff, ann)
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_password_that_is_easily_guessed_is_refused_wherever_one_is_set() {
     let (server, staff, ann) = start().await;
     for weak in [
@@ -62,7 +62,7 @@ async fn a_password_that_is_easily_guessed_is_refused_wherever_one_is_set() {
     login(&server, "zana", "password").await.expect(401);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn sixty_four_characters_of_any_script_are_a_password() {
     for letters in ["ž", "密", "🦊", "дом", "a b"] {
         let (server, staff, ann) = start().await;
@@ -87,7 +87,7 @@ async fn sixty_four_characters_of_any_script_are_a_password() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_weak_password_that_somebody_has_goes_on_working() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -104,7 +104,7 @@ async fn a_weak_password_that_somebody_has_goes_on_working() {
     login(&server, "ann", "another horse").await.expect(200);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn who_may_not_know_of_a_user_learns_nothing_of_a_weak_password() {
     let server = Server::start().await;
     let (staff, ann) = (server.staff("root").await, server.user("ann").await);

@@ -147,7 +147,7 @@ pub(crate) fn observable(reply: &Reply) -> (u16, Vec<(String, String)>, Vec<u8>)
     (reply.status, headers, reply.body.clone())
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn what_concerns_no_chat_is_open_to_all_who_signed_in() {
     let open = |ok| [401, ok, ok, ok, ok, ok];
     let group = r#"{"chat_type": "group", "member_ids": [{stranger}]}"#;
@@ -172,7 +172,7 @@ async fn what_concerns_no_chat_is_open_to_all_who_signed_in() {
         .await;
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_group_is_for_its_members_and_managed_by_its_admins() {
     let managed = [401, 404, 403, 403, 200, 404];
     let used = [401, 404, 200, 200, 200, 404];
@@ -194,7 +194,7 @@ async fn a_group_is_for_its_members_and_managed_by_its_admins() {
         .await;
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn the_members_of_a_group_are_its_admins_matter() {
     let managed = [401, 404, 403, 403, 200, 404];
     let removes = [401, 404, 403, 403, 204, 404];
@@ -214,7 +214,7 @@ async fn the_members_of_a_group_are_its_admins_matter() {
         .await;
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn messages_are_read_by_members_and_changed_by_their_senders_only() {
     let read = [401, 404, 200, 200, 200, 404];
     let edited = [401, 404, 403, 200, 403, 404];
@@ -238,7 +238,7 @@ async fn messages_are_read_by_members_and_changed_by_their_senders_only() {
         .await;
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_deleted_message_is_not_there_for_anybody() {
     let gone = [401, 404, 404, 404, 404, 404];
     Actors::create()
@@ -255,7 +255,7 @@ async fn a_deleted_message_is_not_there_for_anybody() {
         .await;
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn members_react_to_each_others_messages() {
     let react = [401, 404, 200, 200, 200, 404];
     Actors::create()
@@ -270,7 +270,7 @@ async fn members_react_to_each_others_messages() {
 }
 
 /// The dm belongs to the admin and the member; the sender is not in it.
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_dm_belongs_to_both_and_its_members_do_not_change() {
     let both = [401, 404, 200, 404, 200, 404];
     let fixed = [401, 404, 400, 404, 400, 404];
@@ -291,7 +291,7 @@ async fn a_dm_belongs_to_both_and_its_members_do_not_change() {
         .await;
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn lists_show_ones_own_chats_only_whatever_is_searched_for() {
     let actors = Actors::create().await;
     let fixture = actors.fixture().await;
@@ -306,7 +306,7 @@ async fn lists_show_ones_own_chats_only_whatever_is_searched_for() {
     assert_eq!(actors.roles[REMOVED].get("unread/").await.json, json!({"total": 0, "chats": {}}));
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn what_the_server_decides_is_ignored_in_bodies() {
     let actors = Actors::create().await;
     let fixture = actors.fixture().await;
@@ -383,7 +383,7 @@ impl Actors {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn what_is_foreign_and_what_never_was_are_answered_alike() {
     let actors = Actors::create().await;
     let fixture = actors.fixture().await;
@@ -402,7 +402,7 @@ async fn what_is_foreign_and_what_never_was_are_answered_alike() {
     assert_eq!(actors.state(&fixture).await, before);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn what_is_no_id_is_not_found_by_anybody_and_asked_for_by_nobody() {
     let actors = Actors::create().await;
     for row in &OBJECTS {
@@ -418,7 +418,7 @@ async fn what_is_no_id_is_not_found_by_anybody_and_asked_for_by_nobody() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_member_that_is_no_id_is_not_found() {
     let actors = Actors::create().await;
     let group = actors.fixture().await.group;
@@ -429,7 +429,7 @@ async fn a_member_that_is_no_id_is_not_found() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn other_methods_are_refused_by_name_before_the_object_is_looked_for() {
     let addresses = [
         ("chats/", "GET, HEAD, POST"),
@@ -481,7 +481,7 @@ impl Actors {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn whoever_signed_in_may_open_a_socket_and_other_sites_may_not() {
     let actors = Actors::create().await;
     actors.fixture().await;
@@ -497,7 +497,7 @@ async fn whoever_signed_in_may_open_a_socket_and_other_sites_may_not() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn who_is_deactivated_is_nobody_everywhere() {
     let actors = Actors::create().await;
     let (fixture, staff) = (actors.fixture().await, actors.server.staff("root").await);
@@ -515,7 +515,7 @@ async fn sends(user: &User, method: &str, path: &str, kind: &str, body: &str) ->
     user.send_raw(method, &format!("/messages/api/{path}"), Some(kind), body.as_bytes().to_vec()).await
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn nothing_is_told_of_a_body_to_those_who_may_not_send_one() {
     let actors = Actors::create().await;
     let fixture = actors.fixture().await;
@@ -537,7 +537,7 @@ async fn nothing_is_told_of_a_body_to_those_who_may_not_send_one() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn nothing_is_told_of_a_body_for_a_message_of_others() {
     let actors = Actors::create().await;
     let fixture = actors.fixture().await;
@@ -558,7 +558,7 @@ async fn nothing_is_told_of_a_body_for_a_message_of_others() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_request_wrong_in_every_way_hears_of_the_first_only() {
     let actors = Actors::create().await;
     let fixture = actors.fixture().await;
@@ -581,7 +581,7 @@ async fn a_request_wrong_in_every_way_hears_of_the_first_only() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_conflict_comes_after_everything_else() {
     let actors = Actors::create().await;
     let fixture = actors.fixture().await;

@@ -35,7 +35,7 @@ async fn viewers(server: &Server) -> Vec<User> {
     (0..5).map(|_| server.anonymous().at(server)).collect()
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn addresses_of_other_hosts_are_this_servers_in_answers_and_events() {
     let host = PictureHost::start().await;
     let server = Server::start_with(fetching(&[&host])).await;
@@ -77,7 +77,7 @@ async fn addresses_of_other_hosts_are_this_servers_in_answers_and_events() {
     assert_eq!(host.heads(), Vec::<String>::new(), "showing an address fetches nothing");
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_picture_is_fetched_once_for_all_who_look_and_without_anything_of_theirs() {
     let host = PictureHost::start().await;
     let server = Server::start_with(|config| {
@@ -140,7 +140,7 @@ async fn a_picture_is_fetched_once_for_all_who_look_and_without_anything_of_thei
     assert!(series("cache_bytes").await.unwrap() > PNG.len() as f64);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_host_is_asked_for_two_pictures_at_a_time_while_others_are_asked() {
     let (slow, quick) = (PictureHost::start().await, PictureHost::start_at([127, 0, 0, 2].into()).await);
     let server = Server::start_with(|config| {
@@ -171,7 +171,7 @@ async fn a_host_is_asked_for_two_pictures_at_a_time_while_others_are_asked() {
     assert_eq!(slow.heads().len(), 3);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_picture_that_leads_to_a_host_with_much_to_do_is_to_be_tried_again() {
     let (host, busy) = (PictureHost::start().await, PictureHost::start_at([127, 0, 0, 2].into()).await);
     let server = Server::start_with(|config| {
@@ -202,7 +202,7 @@ async fn a_picture_that_leads_to_a_host_with_much_to_do_is_to_be_tried_again() {
     assert_eq!(looks(&viewer, &leads).await.expect(200).body, PNG);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn what_is_shown_may_be_sent_back_and_changes_nothing() {
     for public_url in [None, Some("https://chat.example.com".to_owned())] {
         let (host, other) = (PictureHost::start().await, "https://img.example.com/a.png");
@@ -249,7 +249,7 @@ async fn what_is_shown_may_be_sent_back_and_changes_nothing() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn only_addresses_that_were_shown_of_pictures_that_are_still_there_are_fetched() {
     let host = PictureHost::start().await;
     let server = Server::start_with(fetching(&[&host])).await;
@@ -305,7 +305,7 @@ async fn only_addresses_that_were_shown_of_pictures_that_are_still_there_are_fet
     assert_eq!(host.heads().len(), count);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn what_is_no_picture_is_not_passed_on_nor_asked_for_by_each_viewer() {
     let host = PictureHost::start().await;
     let server = Server::start_with(fetching(&[&host])).await;
@@ -346,7 +346,7 @@ async fn what_is_no_picture_is_not_passed_on_nor_asked_for_by_each_viewer() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn each_hop_of_a_redirect_is_held_to_the_same_rules() {
     let (host, other) = (PictureHost::start().await, PictureHost::start().await);
     let hidden = PictureHost::start_at([127, 0, 0, 2].into()).await;
@@ -391,7 +391,7 @@ async fn each_hop_of_a_redirect_is_held_to_the_same_rules() {
     assert_eq!((other.heads().len(), hidden.heads().len()), (0, 0));
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn private_networks_are_reached_where_they_are_named() {
     let host = PictureHost::start().await;
     let port = host.address.port();
@@ -430,7 +430,7 @@ async fn private_networks_are_reached_where_they_are_named() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn pages_ask_no_other_host_where_the_server_fetches_pictures() {
     for is_on in [true, false] {
         let server = Server::start_with(|config| config.picture_proxy = is_on).await;
@@ -441,7 +441,7 @@ async fn pages_ask_no_other_host_where_the_server_fetches_pictures() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_host_that_never_answers_is_given_up_for_all_who_wait() {
     let host = PictureHost::start().await;
     let server = Server::start_with(fetching(&[&host])).await;

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::support::Server;
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn people_hear_when_the_other_of_a_dm_comes_and_goes() {
     let server = Server::start().await;
     let (ann, bob) = (server.user("ann").await, server.user("bob").await);
@@ -30,7 +30,7 @@ async fn people_hear_when_the_other_of_a_dm_comes_and_goes() {
     assert!(start["last_seen"][bob.id.to_string()].is_string(), "{start}");
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn who_is_back_within_moments_was_not_away() {
     let server = Server::start().await;
     let (ann, bob) = (server.user("ann").await, server.user("bob").await);
@@ -49,7 +49,7 @@ async fn who_is_back_within_moments_was_not_away() {
     assert_eq!(ann_socket.receives_presence_of(&bob).await["is_online"], true);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn strangers_and_fellow_members_hear_nothing() {
     let server = Server::start().await;
     let [ann, bob, eve] = server.users(["ann", "bob", "eve"]).await;
@@ -67,7 +67,7 @@ async fn strangers_and_fellow_members_hear_nothing() {
     assert_eq!(ann_socket.receives_presence_of(&eve).await["is_online"], true);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn last_seen_is_kept_over_a_restart() {
     let server = Server::start().await;
     let (ann, bob) = (server.user("ann").await, server.user("bob").await);
@@ -83,7 +83,7 @@ async fn last_seen_is_kept_over_a_restart() {
     assert!(kept.as_str().unwrap() > came.as_str(), "{kept} after {came}");
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_new_name_or_picture_is_told_to_those_who_share_a_dm() {
     let server = Server::start().await;
     let root = server.staff("root").await;
@@ -105,7 +105,7 @@ async fn a_new_name_or_picture_is_told_to_those_who_share_a_dm() {
     assert_eq!(eve_socket.receives("new_message").await["message"]["sender"]["display_name"], "Ann Ohm");
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn who_changes_their_name_without_end_is_told_of_now_and_then() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;

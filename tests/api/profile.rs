@@ -14,7 +14,7 @@ async fn with_pictures_of(hosts: &[&str]) -> Server {
     .await
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn users_choose_pictures_of_the_hosts_that_are_set_and_staff_of_any() {
     let (theirs, good) = ("https://evil.example/pixel.png", "https://img.example.com/a.png");
     let server = with_pictures_of(&["*.example.com"]).await;
@@ -57,7 +57,7 @@ async fn users_choose_pictures_of_the_hosts_that_are_set_and_staff_of_any() {
     ann.patch("users/me/", json!({"avatar_url": good})).await.invalid("avatar_url");
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn names_and_picture_are_ones_own_to_change() {
     let server = with_pictures_of(&["example.com"]).await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -78,7 +78,7 @@ async fn names_and_picture_are_ones_own_to_change() {
     assert_eq!(bob.sees(chat).await["title"], "Ann Lee");
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn what_is_the_hosts_to_decide_stays() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -91,7 +91,7 @@ async fn what_is_the_hosts_to_decide_stays() {
     assert_eq!(ann.delete("users/me/").await.expect(405).header("allow"), "GET, HEAD, PATCH");
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_new_password_takes_the_old_one_and_ends_the_other_sessions() {
     let server = Server::start().await;
     server.user("ann").await;
@@ -115,7 +115,7 @@ async fn a_new_password_takes_the_old_one_and_ends_the_other_sessions() {
     nobody.send("POST", "/login/", Some(login(new))).await.expect(200);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn guesses_at_ones_password_are_limited_like_those_at_the_door() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -126,7 +126,7 @@ async fn guesses_at_ones_password_are_limited_like_those_at_the_door() {
     ann.patch("users/me/", wrong).await.expect(429);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_client_learns_which_buttons_to_draw() {
     let server = Server::start_with(|config| config.allow_editing = false).await;
     let settings = server.user("ann").await.get("settings/").await.expect(200).json;

@@ -10,7 +10,7 @@ async fn behind_a_proxy() -> Server {
     Server::start_with(|config| config.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()]).await
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_trusted_proxy_says_that_it_was_https() {
     let server = behind_a_proxy().await;
     let ann = server.user("ann").await.with("X-Forwarded-Proto", "https");
@@ -29,7 +29,7 @@ async fn a_trusted_proxy_says_that_it_was_https() {
     assert!(secure.header("set-cookie").ends_with("; Secure"));
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn nobody_else_says_that_it_was_https() {
     let server = Server::start().await;
     let ann =
@@ -52,7 +52,7 @@ async fn fails(server: &Server, times: usize, address: &str) -> u16 {
     status
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_trusted_proxy_says_who_is_behind_it() {
     let server = behind_a_proxy().await;
     assert_eq!(fails(&server, 5, "203.0.113.1").await, 401);
@@ -64,7 +64,7 @@ async fn a_trusted_proxy_says_who_is_behind_it() {
     assert_eq!(fails(&server, 1, "203.0.113.1, 203.0.113.3").await, 401);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn nobody_else_says_who_is_behind_them() {
     let server = Server::start().await;
     for client in 1..=5 {
@@ -73,7 +73,7 @@ async fn nobody_else_says_who_is_behind_them() {
     assert_eq!(fails(&server, 1, "203.0.113.6").await, 429);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_proxy_is_known_by_its_address_of_either_family() {
     let server = Server::start_with(|config| {
         config.bind = "[::]:0".parse().unwrap();
@@ -87,7 +87,7 @@ async fn a_proxy_is_known_by_its_address_of_either_family() {
     assert_ne!(reply.header("strict-transport-security"), "");
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn browsers_are_bound_to_https_for_this_host_alone_unless_it_is_set_otherwise() {
     for (hsts, value) in [
         (None, "max-age=31536000"),
@@ -108,7 +108,7 @@ async fn browsers_are_bound_to_https_for_this_host_alone_unless_it_is_set_otherw
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn all_that_proxies_say_of_https_is_understood() {
     let server = behind_a_proxy().await;
     server.user("ann").await;
@@ -153,7 +153,7 @@ async fn is_throttled(server: &Server, headers: &[(&str, &str)]) -> bool {
     nobody.send("POST", "/login/", Some(body)).await.status == 429
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn addresses_are_understood_in_all_their_spellings() {
     let server = behind_a_proxy().await;
     assert_eq!(fails(&server, 5, "203.0.113.1").await, 401);
@@ -200,7 +200,7 @@ async fn addresses_are_understood_in_all_their_spellings() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_trusted_proxy_says_which_host_was_asked_for() {
     let server = behind_a_proxy().await;
     let ann = server.user("ann").await.at(&server);

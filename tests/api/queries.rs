@@ -2,7 +2,7 @@
 
 use crate::support::Server;
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn an_empty_parameter_is_as_good_as_none() {
     let server = Server::start().await;
     let (ann, bob) = (server.user("ann").await, server.user("bob").await);

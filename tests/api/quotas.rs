@@ -37,7 +37,7 @@ fn is_throttled(reply: &Reply) {
 
 // Chats.
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn nobody_makes_or_joins_more_chats_than_so_many_and_others_use_up_none_of_them() {
     let server = Server::start_with(|config| config.max_chats_per_user = 3).await;
     let [ann, bob, cat] = server.users(["ann", "bob", "cat"]).await;
@@ -85,7 +85,7 @@ async fn nobody_makes_or_joins_more_chats_than_so_many_and_others_use_up_none_of
     is_full(ann.asks_for_group(&[]).await);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn groups_and_rooms_are_made_at_a_rate_and_what_there_is_is_found() {
     let server = Server::start_with(rates("groups=1/h:3")).await;
     let [ann, bob] = server.users(["ann", "bob"]).await.map(|user| user.at(&server));
@@ -119,7 +119,7 @@ async fn groups_and_rooms_are_made_at_a_rate_and_what_there_is_is_found() {
     assert_eq!(ann.get("chats/?page_size=100").await.expect(200).json["count"], 9);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn dms_are_begun_at_a_rate_and_those_there_are_are_found() {
     let server = Server::start_with(rates("dms=1/h:2")).await;
     let [ann, bob, cat, dan] = server.users(["ann", "bob", "cat", "dan"]).await.map(|user| user.at(&server));
@@ -142,7 +142,7 @@ async fn dms_are_begun_at_a_rate_and_those_there_are_are_found() {
     ann.group("Team", &[&dan]).await;
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn there_are_limits_by_default() {
     let server = Server::start().await;
     let ann = server.user("ann").await.at(&server);
@@ -155,7 +155,7 @@ async fn there_are_limits_by_default() {
     assert_eq!(made.iter().filter(|reply| reply.status == 429).count(), 50);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn who_hangs_up_makes_no_more_than_who_waits() {
     let server = Server::start_with(rates("groups=1/h:3")).await;
     let ann = server.user("ann").await.at(&server);
@@ -170,7 +170,7 @@ async fn who_hangs_up_makes_no_more_than_who_waits() {
 
 // Members.
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_request_names_no_more_than_two_hundred_people_and_the_others_come_in_by_further_ones() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -195,7 +195,7 @@ async fn a_request_names_no_more_than_two_hundred_people_and_the_others_come_in_
 
 // Sessions and tokens.
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_sign_in_beyond_the_limit_ends_the_session_with_the_oldest_request() {
     let server = Server::start_with(|config| config.max_sessions_per_user = 3).await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -225,7 +225,7 @@ async fn a_sign_in_beyond_the_limit_ends_the_session_with_the_oldest_request() {
     bob.get("chats/").await.expect(200);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn only_so_many_tokens_work_for_a_user() {
     let server = Server::start_with(|config| config.max_tokens_per_user = 3).await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -261,7 +261,7 @@ fn noted(server: &Server) -> i64 {
     sql_query("SELECT count(*) AS count FROM revocations").get_result::<Count>(&mut conn).unwrap().count
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn what_changes_and_ends_nothing_leaves_nothing_behind() {
     let server = Server::start().await;
     let (root, [ann, bob]) = (server.staff("root").await, server.users(["ann", "bob"]).await);
@@ -280,7 +280,7 @@ async fn what_changes_and_ends_nothing_leaves_nothing_behind() {
     assert_eq!(noted(&server), before + 1);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_notification_replaces_the_earlier_ones_of_its_user() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;

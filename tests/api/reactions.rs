@@ -33,7 +33,7 @@ async fn order(user: &User, message: &Value) -> Vec<String> {
     reactions.as_array().unwrap().iter().map(|one| one["emoji"].as_str().unwrap().to_owned()).collect()
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn the_same_emoji_again_takes_it_off() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -47,7 +47,7 @@ async fn the_same_emoji_again_takes_it_off() {
     assert_eq!(shown(&ann, &message).await, both);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_reaction_is_told_to_all_with_the_whole_list() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -65,7 +65,7 @@ async fn a_reaction_is_told_to_all_with_the_whole_list() {
     assert_eq!((&event["seq"], &event["reactions"]), (&json!(4), &json!([])));
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_reaction_changes_the_messages_number_but_is_no_edit() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -80,7 +80,7 @@ async fn a_reaction_changes_the_messages_number_but_is_no_edit() {
     assert_eq!(ann.sees(chat).await["last_message"], after);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn putting_and_taking_off_are_safe_to_repeat() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -101,7 +101,7 @@ async fn putting_and_taking_off_are_safe_to_repeat() {
     assert_eq!(ann_socket.receives("new_message").await["seq"], 5);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn many_puts_at_once_are_one_reaction() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -113,7 +113,7 @@ async fn many_puts_at_once_are_one_reaction() {
     assert_eq!(shown(&ann, &message).await, json!([{"emoji": "👍", "count": 1, "users": [ann.id]}]));
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn emoji_stand_in_the_order_of_first_use() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -131,7 +131,7 @@ async fn emoji_stand_in_the_order_of_first_use() {
     assert_eq!(order(&ann, &message).await, ["👍", "🇱🇹", "🎉"]);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_message_takes_twenty_different_emoji() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -149,7 +149,7 @@ async fn a_message_takes_twenty_different_emoji() {
     assert_eq!(order(&ann, &message).await.last().unwrap(), "👍");
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn the_first_hundred_who_use_an_emoji_are_named_and_all_counted() {
     let server = Server::start().await;
     let people = server.crowd(102).await;
@@ -169,7 +169,7 @@ async fn the_first_hundred_who_use_an_emoji_are_named_and_all_counted() {
     assert_eq!(shown(&people[0], &message).await, list);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn emoji_of_every_kind_are_taken_also_in_the_path() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -194,7 +194,7 @@ fn all_emoji() -> Vec<&'static str> {
     with_skin_tones.collect()
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn every_emoji_of_the_list_is_taken_and_shown_as_it_is() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -215,7 +215,7 @@ async fn every_emoji_of_the_list_is_taken_and_shown_as_it_is() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn an_emoji_without_its_variation_selector_is_the_full_one() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -229,7 +229,7 @@ async fn an_emoji_without_its_variation_selector_is_the_full_one() {
     assert_eq!(shown(&ann, &message).await, json!([]));
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn what_is_not_exactly_one_emoji_is_refused_everywhere() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -270,7 +270,7 @@ async fn what_is_not_exactly_one_emoji_is_refused_everywhere() {
     assert_eq!(shown(&ann, &message).await, json!([]));
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn bytes_that_are_no_text_are_no_emoji() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -281,7 +281,7 @@ async fn bytes_that_are_no_text_are_no_emoji() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn the_field_must_be_there() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -292,7 +292,7 @@ async fn the_field_must_be_there() {
     assert_eq!(null.invalid("emoji"), json!(["This field may not be null."]));
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_deleted_message_takes_no_reactions() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -306,7 +306,7 @@ async fn a_deleted_message_takes_no_reactions() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn outsiders_learn_nothing_from_reacting() {
     let server = Server::start().await;
     let [ann, bob, cat] = server.users(["ann", "bob", "cat"]).await;
@@ -324,7 +324,7 @@ async fn outsiders_learn_nothing_from_reacting() {
     assert_eq!(shown(&ann, &message).await, json!([{"emoji": "👍", "count": 1, "users": [bob.id]}]));
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn reactions_may_be_switched_off() {
     let server = Server::start_with(|config| config.allow_reactions = false).await;
     let [ann, cat] = server.users(["ann", "cat"]).await;

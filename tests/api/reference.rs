@@ -10,7 +10,7 @@ use crate::support::{
     reference::{FROM_CLIENT, FROM_SERVER, check, described},
 };
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn the_description_is_open_to_all() {
     let server = Server::start().await;
     let nobody = server.anonymous();
@@ -65,7 +65,7 @@ fn every_address_is_described_with_all_its_methods() {
     assert_eq!(described, routes());
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn the_server_has_the_methods_that_are_described() {
     let server = Server::start().await;
     let ann = server.staff("ann").await;
@@ -140,7 +140,7 @@ fn every_example_is_as_its_schema_says_and_every_json_body_has_one() {
     assert!(examples > 60, "{examples}");
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn every_frame_that_is_described_is_sent_by_and_by() {
     let server = Server::start().await;
     let [ann, bob, cat] = server.users(["ann", "bob", "cat"]).await;

@@ -35,7 +35,7 @@ fn count(replies: &[Reply], status: u16) -> usize {
     replies.iter().filter(|reply| reply.status == status).count()
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn names_that_are_taken_may_be_tried_only_so_often_and_others_are_let_in_meanwhile() {
     let server = open("100/h").await;
     server.user("ann").await;
@@ -61,7 +61,7 @@ async fn names_that_are_taken_may_be_tried_only_so_often_and_others_are_let_in_m
     register(&attacker, "erin", PASSWORD).await.expect(201);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn an_address_makes_only_so_many_accounts_and_what_was_not_made_does_not_count() {
     let server = open("3/h").await;
     let here = visitor(&server, "203.0.113.1");
@@ -80,7 +80,7 @@ async fn an_address_makes_only_so_many_accounts_and_what_was_not_made_does_not_c
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn who_hangs_up_makes_no_more_accounts_than_who_waits() {
     let server = open("3/h").await;
     let here = visitor(&server, "203.0.113.1");
@@ -99,7 +99,7 @@ async fn who_hangs_up_makes_no_more_accounts_than_who_waits() {
     assert!((1..=6).contains(&made), "{made}");
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_customer_with_many_people_behind_one_address_signs_all_of_them_in_at_once() {
     let server = Server::start().await;
     let people = server.crowd(30).await;
@@ -116,7 +116,7 @@ async fn a_customer_with_many_people_behind_one_address_signs_all_of_them_in_at_
     assert_eq!(count(&replies, 200), 12);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn guesses_in_parallel_get_no_further_than_one_after_the_other() {
     let server = Server::start().await;
     server.user("ann").await;
@@ -125,7 +125,7 @@ async fn guesses_in_parallel_get_no_further_than_one_after_the_other() {
     assert_eq!((count(&replies, 401), count(&replies, 429)), (5, 25));
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn guesses_at_many_accounts_in_parallel_are_limited_by_setting() {
     let server = Server::start_with(|config| config.failed_sign_ins_per_address = 12).await;
     let nobody = server.anonymous().at(&server);
@@ -134,7 +134,7 @@ async fn guesses_at_many_accounts_in_parallel_are_limited_by_setting() {
     assert_eq!((count(&replies, 401), count(&replies, 429)), (12, 18));
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn somebody_who_changes_their_own_password_without_end_keeps_nobody_out() {
     let server = Server::start().await;
     let (ann, _) = (server.user("ann").await.at(&server), server.user("bob").await);

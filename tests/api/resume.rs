@@ -8,7 +8,7 @@ fn kinds(events: &[Value]) -> Vec<&str> {
     events.iter().map(|event| event["type"].as_str().unwrap()).collect()
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn what_changed_comes_once_in_its_latest_state() {
     let server = Server::start().await;
     let (ann, bob, eve) = (server.user("ann").await, server.user("bob").await, server.user("eve").await);
@@ -38,7 +38,7 @@ async fn what_changed_comes_once_in_its_latest_state() {
     assert_eq!(bob_socket.receives("new_message").await["message"], next);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn chats_that_came_and_went_are_told_of() {
     let server = Server::start().await;
     let (ann, bob) = (server.user("ann").await, server.user("bob").await);
@@ -66,7 +66,7 @@ async fn chats_that_came_and_went_are_told_of() {
     assert_eq!(ack["heads"], json!({again.to_string(): 3, new.to_string(): 1}));
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn too_much_and_too_far_are_to_be_loaded_again() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -83,7 +83,7 @@ async fn too_much_and_too_far_are_to_be_loaded_again() {
     assert_eq!(missed.len(), 500);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_resume_may_come_in_parts_and_on_a_live_socket() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -99,7 +99,7 @@ async fn a_resume_may_come_in_parts_and_on_a_live_socket() {
     assert_eq!(ann_socket.receives("new_message").await["chat_id"], two);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_resume_that_cannot_be_read_is_told_why() {
     let server = Server::start().await;
     let mut ann_socket = server.user("ann").await.listens().await;
@@ -113,7 +113,7 @@ async fn a_resume_that_cannot_be_read_is_told_why() {
     assert_eq!(ann_socket.receives("error").await["details"], json!({"more": ["Must be a valid boolean."]}));
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_socket_may_be_narrowed_to_some_chats() {
     let server = Server::start().await;
     let (ann, eve) = (server.user("ann").await, server.user("eve").await);
@@ -129,7 +129,7 @@ async fn a_socket_may_be_narrowed_to_some_chats() {
     assert_eq!(ann_socket.receives("new_message").await["message"]["content"], "here");
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_socket_that_wants_to_resume_and_does_not_is_closed() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -137,7 +137,7 @@ async fn a_socket_that_wants_to_resume_and_does_not_is_closed() {
     assert_eq!(ann_socket.is_closed().await, 1008);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn unread_counts_are_as_of_the_heads_that_they_come_with() {
     let server = Server::start().await;
     let (ann, bob) = (server.user("ann").await, server.user("bob").await);

@@ -176,7 +176,7 @@ fn managing(no: u16, staff: impl Fn(u16) -> u16) -> Vec<Row> {
     ]
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_public_room_is_seen_by_all_and_managed_by_its_admins() {
     let actors = Actors::create().await;
     let open = [401, 200, 200, 200, 200, 200];
@@ -186,7 +186,7 @@ async fn a_public_room_is_seen_by_all_and_managed_by_its_admins() {
     actors.check(Kind::Public, &managing(403, |_| 403)).await;
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_room_that_nobody_began_is_managed_by_staff_too() {
     let actors = Actors::create().await;
     let open = [401, 200, 200, 200, 200, 200];
@@ -196,7 +196,7 @@ async fn a_room_that_nobody_began_is_managed_by_staff_too() {
     actors.check(Kind::Unowned, &managing(403, |ok| ok)).await;
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_private_room_is_not_there_for_others() {
     let actors = Actors::create().await;
     actors
@@ -212,23 +212,23 @@ async fn a_private_room_is_not_there_for_others() {
     actors.check(Kind::Private, &managing(404, |_| 403)).await;
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn what_is_said_in_a_public_room_is_for_its_members() {
     Actors::create().await.check(Kind::Public, &taking_part()).await;
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn what_is_said_in_a_room_that_nobody_began_is_for_its_members() {
     Actors::create().await.check(Kind::Unowned, &taking_part()).await;
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn what_is_said_in_a_private_room_is_for_its_members() {
     Actors::create().await.check(Kind::Private, &taking_part()).await;
 }
 
 /// Checks which users create a room on an object, and which join the existing one.
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn rooms_on_objects_are_made_by_whom_it_is_set() {
     for (rule, public, private) in [
         (ObjectRooms::Anyone, [401, 201, 201], [401, 403, 201]),
@@ -258,7 +258,7 @@ async fn rooms_on_objects_are_made_by_whom_it_is_set() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn what_is_wrong_with_a_request_is_told_to_those_only_who_may_do_it() {
     let actors = Actors::create().await;
     let fixture = actors.fixture(Kind::Public).await;

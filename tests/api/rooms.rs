@@ -40,7 +40,7 @@ fn member_ids(chat: &Value) -> Vec<i64> {
     chat["members"].as_array().unwrap().iter().map(|member| member["id"].as_i64().unwrap()).collect()
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_room_begins_with_its_creator_as_its_admin() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -55,7 +55,7 @@ async fn a_room_begins_with_its_creator_as_its_admin() {
     assert_eq!(ann.asks_for_room("Lobby", json!({})).await.expect(201).json["is_public"], true);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn only_rooms_speak_of_objects_and_of_who_is_in() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -67,7 +67,7 @@ async fn only_rooms_speak_of_objects_and_of_who_is_in() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_public_room_on_an_object_begins_with_nobody_and_stays_the_only_one() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -84,7 +84,7 @@ async fn a_public_room_on_an_object_begins_with_nobody_and_stays_the_only_one() 
     assert_ne!(bob.asks_for_room("Seminar 7", other).await.expect(201).id(), made["id"]);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_private_room_on_an_object_is_made_by_staff_for_its_members() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -102,7 +102,7 @@ async fn a_private_room_on_an_object_is_made_by_staff_for_its_members() {
     ann.asks_for_room("Ours", json!({"is_public": false})).await.expect(201);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn where_only_staff_make_rooms_on_objects_others_come_to_those_there_are() {
     let server = Server::start_with(|config| config.object_rooms = ObjectRooms::Staff).await;
     let ann = server.user("ann").await;
@@ -118,7 +118,7 @@ async fn where_only_staff_make_rooms_on_objects_others_come_to_those_there_are()
     ann.room("Lobby").await;
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn staff_find_rename_open_and_end_every_room() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -168,7 +168,7 @@ async fn staff_find_rename_open_and_end_every_room() {
     assert_eq!(reply.invalid("is_public"), json!(["Only a room can be public."]));
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn staff_come_into_every_room() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -179,7 +179,7 @@ async fn staff_come_into_every_room() {
     assert_eq!(ann_socket.receives("members_changed").await["added"][0]["id"], host.id);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn what_a_room_is_made_of_is_checked() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -217,7 +217,7 @@ async fn what_a_room_is_made_of_is_checked() {
     assert_eq!(ann.asks_for_room("t", without).await.expect(201).json["object"], Value::Null);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn twenty_who_ask_at_once_for_an_objects_room_get_one() {
     let server = Server::start_with(|config| config.workers = Some(2)).await;
     let crowd = server.crowd(20).await;
@@ -239,7 +239,7 @@ async fn twenty_who_ask_at_once_for_an_objects_room_get_one() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn whoever_joins_reads_what_was_said_and_takes_part() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -256,7 +256,7 @@ async fn whoever_joins_reads_what_was_said_and_takes_part() {
     assert_eq!(ann.sees(room).await["seq"], 4, "joining twice is one change");
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn who_is_not_in_sees_the_room_and_not_what_is_said() {
     let server = Server::start().await;
     let [ann, eve] = server.users(["ann", "eve"]).await;
@@ -272,7 +272,7 @@ async fn who_is_not_in_sees_the_room_and_not_what_is_said() {
     assert_eq!(eve.get("unread/").await.json["total"], 0);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn joining_many_times_at_once_is_joining_once() {
     let server = Server::start_with(|config| config.workers = Some(2)).await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -284,7 +284,7 @@ async fn joining_many_times_at_once_is_joining_once() {
     assert_eq!(ann_socket.receives("new_message").await["seq"], 3);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_room_stays_when_the_last_one_leaves() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -303,7 +303,7 @@ async fn a_room_stays_when_the_last_one_leaves() {
     assert_eq!(report.differences, Vec::<String>::new());
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn the_last_admins_leaving_makes_the_longest_standing_member_admin() {
     let server = Server::start().await;
     let [ann, bob, eve] = server.users(["ann", "bob", "eve"]).await;
@@ -314,7 +314,7 @@ async fn the_last_admins_leaving_makes_the_longest_standing_member_admin() {
     assert_eq!(eve.sees(room).await["admins"], json!([bob.id]));
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn rooms_are_listed_newest_first_without_private_and_deleted_ones() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -338,7 +338,7 @@ async fn rooms_are_listed_newest_first_without_private_and_deleted_ones() {
     server.anonymous().get("rooms/").await.expect(401);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn rooms_are_found_by_every_word_of_their_title() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -363,7 +363,7 @@ async fn rooms_are_found_by_every_word_of_their_title() {
     assert_eq!(found(&"x".repeat(2_000)).await, Vec::<String>::new());
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn rooms_are_found_by_their_object() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -385,7 +385,7 @@ async fn rooms_are_found_by_their_object() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_search_tells_no_more_than_a_thousand_rooms() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -415,7 +415,7 @@ async fn a_search_tells_no_more_than_a_thousand_rooms() {
     assert_eq!(ann.get("rooms/?search=room+7").await.json["count"], sevens);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_room_keeps_a_title() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -430,7 +430,7 @@ async fn a_room_keeps_a_title() {
     assert_eq!(ann.browses("search=lobby").await, Vec::<String>::new());
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn renaming_rooms_may_be_switched_off() {
     let server = Server::start_with(|config| config.allow_renaming_rooms = false).await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -447,7 +447,7 @@ async fn renaming_rooms_may_be_switched_off() {
     ann.patch(&format!("chats/{dm}/"), title).await.expect(200);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn an_object_whose_room_was_deleted_may_have_another() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -460,7 +460,7 @@ async fn an_object_whose_room_was_deleted_may_have_another() {
     ann.post(&format!("chats/{first}/join/"), json!({})).await.expect(404);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn staff_look_after_the_room_of_an_object() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -481,7 +481,7 @@ async fn staff_look_after_the_room_of_an_object() {
     ann.get(&format!("chats/{room}/")).await.expect(404);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn ones_rooms_are_among_ones_chats() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -497,7 +497,7 @@ async fn ones_rooms_are_among_ones_chats() {
     assert_eq!(bob.get("unread/").await.json["chats"], json!({room.to_string(): 1}));
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn who_joins_or_is_added_hears_of_the_room_first_and_who_leaves_nothing_more() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -522,7 +522,7 @@ async fn who_joins_or_is_added_hears_of_the_room_first_and_who_leaves_nothing_mo
     assert_eq!(ann_socket.receives("members_changed").await["removed"], json!([bob.id]));
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn who_comes_back_hears_of_the_rooms_that_they_joined_and_left() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -551,7 +551,7 @@ async fn who_comes_back_hears_of_the_rooms_that_they_joined_and_left() {
     );
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_room_is_joined_before_its_deletion_or_not_at_all() {
     let server = Server::start_with(|config| config.workers = Some(2)).await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -589,7 +589,7 @@ async fn a_room_is_joined_before_its_deletion_or_not_at_all() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn nothing_is_posted_after_a_removal() {
     let server = Server::start_with(|config| config.workers = Some(2)).await;
     let [ann, bob] = server.users(["ann", "bob"]).await;

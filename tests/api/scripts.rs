@@ -25,7 +25,7 @@ fn is_inert(reply: &Reply) {
     assert!(reply.json.is_object(), "{reply:?}");
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn messages_are_kept_as_typed() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -51,7 +51,7 @@ async fn messages_are_kept_as_typed() {
     assert_eq!(bob.reads(chat).await, texts);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn titles_and_objects_are_kept_as_typed_or_refused() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -81,7 +81,7 @@ async fn titles_and_objects_are_kept_as_typed_or_refused() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn names_are_kept_as_typed_or_refused() {
     let server = Server::start().await;
     let (bob, root) = (server.user("bob").await, server.staff("root").await);
@@ -118,7 +118,7 @@ async fn names_are_kept_as_typed_or_refused() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn what_is_refused_is_not_served_as_anything_that_runs_either() {
     let server = Server::start().await;
     let (ann, nobody) = (server.user("ann").await, server.anonymous());
@@ -149,7 +149,7 @@ async fn what_is_refused_is_not_served_as_anything_that_runs_either() {
     assert_eq!(known, Vec::<Value>::new());
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn an_event_stream_has_no_more_lines_than_its_events() {
     let server = Server::start().await;
     let ann = server.user("ann").await;

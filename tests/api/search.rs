@@ -15,7 +15,7 @@ fn texts(page: &Value) -> Vec<String> {
     results.iter().map(|message| message["content"].as_str().unwrap().to_owned()).collect()
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn every_word_must_be_found_in_any_case() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -32,7 +32,7 @@ async fn every_word_must_be_found_in_any_case() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn words_of_any_script_are_found() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -63,7 +63,7 @@ async fn words_of_any_script_are_found() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn nothing_stands_for_anything_but_itself() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -122,7 +122,7 @@ async fn nothing_stands_for_anything_but_itself() {
     assert_eq!(finds(&bob, "plain OR").await, ["plain words, ab, and near OR not"]);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn queries_may_be_long() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -142,7 +142,7 @@ async fn queries_may_be_long() {
     assert_eq!(finds(&bob, &"abc ".repeat(2_000)).await, [solid]);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn hits_are_messages_with_highlights_newest_first() {
     let server = Server::start().await;
     let [ann, bob, eve] = server.users(["ann", "bob", "eve"]).await;
@@ -176,7 +176,7 @@ async fn hits_are_messages_with_highlights_newest_first() {
     assert_eq!(highlights("unch lunc time").await, json!([[0, 5], [5, 9]]), "what overlaps is one");
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_search_may_keep_to_the_beginnings_of_words() {
     // The test searches more often than the limit allows.
     let server = Server::start_with(|config| config.rate_limit = Rates::parse("off").unwrap()).await;
@@ -235,7 +235,7 @@ async fn a_search_may_keep_to_the_beginnings_of_words() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn pages_of_beginnings_hold_each_of_them_once() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -258,7 +258,7 @@ async fn pages_of_beginnings_hold_each_of_them_once() {
     assert_eq!(texts(&second), expected[5..10]);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn names_are_found_from_their_beginnings_too() {
     let server = Server::start().await;
     let [ann, bob, art] = server.users(["ann", "bob", "art"]).await;
@@ -287,7 +287,7 @@ async fn names_are_found_from_their_beginnings_too() {
     assert_eq!(ids("users/search/?q=tone").await, [0; 0]);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn edits_and_deletions_are_followed_at_once() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -302,7 +302,7 @@ async fn edits_and_deletions_are_followed_at_once() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn nothing_is_found_of_a_chat_that_one_is_not_in() {
     let server = Server::start().await;
     let [ann, bob, eve] = server.users(["ann", "bob", "eve"]).await;
@@ -324,7 +324,7 @@ async fn nothing_is_found_of_a_chat_that_one_is_not_in() {
     assert!(finds(&bob, "secret").await.is_empty());
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_search_may_keep_to_one_chat() {
     let server = Server::start().await;
     let [ann, bob, eve] = server.users(["ann", "bob", "eve"]).await;
@@ -361,7 +361,7 @@ async fn a_search_may_keep_to_one_chat() {
     );
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_search_needs_words_and_someone_who_asks() {
     let server = Server::start().await;
     let ann = server.user("ann").await;

@@ -11,7 +11,7 @@ use crate::support::{
     segments::{MEMOS, fills_a_segment, indexed_beyond},
 };
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_running_server_indexes_what_is_posted() {
     let server = Server::start().await;
     let [ann, bob, eve] = server.users(["ann", "bob", "eve"]).await;
@@ -41,7 +41,7 @@ async fn a_running_server_indexes_what_is_posted() {
     assert_eq!(page.results()[0]["highlights"], json!([[9, 17]]));
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn what_a_killed_process_left_of_the_index_is_cleared_away() {
     let server = Server::start().await;
     let ann = server.user("ann").await;

@@ -42,7 +42,7 @@ async fn all_with(user: &User, chat: i64, word: &str) -> Vec<i64> {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn pages_lead_on_and_back_through_all_hits() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -91,7 +91,7 @@ async fn pages_lead_on_and_back_through_all_hits() {
     );
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn any_id_is_a_place_to_look_from() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -111,7 +111,7 @@ async fn any_id_is_a_place_to_look_from() {
     assert_eq!(found("after=-99999999999999999999999").await, all);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn hits_are_counted_up_to_a_thousand() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;

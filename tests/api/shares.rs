@@ -59,7 +59,7 @@ fn principal(user: &User) -> Principal {
     Principal::User(UserId(user.id))
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_user_whose_queries_take_forever_waits_for_themselves_alone() {
     let (server, [ann, bob]) = server().await;
     let readers = server.readers().clone();
@@ -80,7 +80,7 @@ async fn a_user_whose_queries_take_forever_waits_for_themselves_alone() {
     ann.get("chats/").await.expect(200);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn who_has_not_proved_who_they_are_shares_with_their_address() {
     let (server, [ann, _]) = server().await;
     let (readers, address) = (server.readers().clone(), Principal::Address([127, 0, 0, 1].into()));
@@ -95,7 +95,7 @@ async fn who_has_not_proved_who_they_are_shares_with_their_address() {
     server.anonymous().with("Authorization", "Token none").get("chats/").await.expect(401);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn sockets_and_streams_ask_for_their_user() {
     let (server, [ann, bob]) = server().await;
     let chat = ann.group("group", &[&bob]).await;

@@ -66,7 +66,7 @@ fn text(reply: &Reply) -> String {
     String::from_utf8_lossy(&reply.body).into_owned()
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn signing_in_by_json_gives_the_user_and_a_cookie() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -79,7 +79,7 @@ async fn signing_in_by_json_gives_the_user_and_a_cookie() {
     assert_eq!(me.json, reply.json);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn the_cookie_is_for_this_site_and_no_script() {
     let server = Server::start().await;
     server.user("ann").await;
@@ -91,7 +91,7 @@ async fn the_cookie_is_for_this_site_and_no_script() {
     assert_eq!(reply.headers.get_all("set-cookie").count(), 1);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn the_cookie_is_secure_where_the_site_is() {
     let public = |config: &mut greenroom::config::Config| {
         config.public_url = Some("https://chat.example.com".to_owned());
@@ -105,7 +105,7 @@ async fn the_cookie_is_secure_where_the_site_is() {
     assert!(reply.header("strict-transport-security").contains("max-age="));
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn signing_in_by_form_works_the_same() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -114,7 +114,7 @@ async fn signing_in_by_form_works_the_same() {
     server.anonymous().with("Cookie", &reply.cookie()).get("users/me/").await.expect(200);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_browser_is_sent_on_to_paths_of_this_site_only() {
     let server = Server::start().await;
     server.user("ann").await;
@@ -138,7 +138,7 @@ async fn a_browser_is_sent_on_to_paths_of_this_site_only() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_browser_may_be_told_by_the_query_where_to_go() {
     let server = Server::start().await;
     server.user("ann").await;
@@ -150,7 +150,7 @@ async fn a_browser_may_be_told_by_the_query_where_to_go() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_wrong_password_and_an_unknown_user_are_answered_alike() {
     let server = Server::start().await;
     server.user("ann").await;
@@ -166,7 +166,7 @@ async fn a_wrong_password_and_an_unknown_user_are_answered_alike() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn what_is_missing_to_sign_in_is_named() {
     let server = Server::start().await;
     let nobody = server.anonymous();
@@ -186,7 +186,7 @@ async fn what_is_missing_to_sign_in_is_named() {
     nobody.send_raw("POST", "/login/", Some("text/plain"), b"x".to_vec()).await.expect(415);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn each_sign_in_makes_a_new_session_and_ends_the_old_one() {
     let server = Server::start().await;
     server.user("ann").await;
@@ -198,7 +198,7 @@ async fn each_sign_in_makes_a_new_session_and_ends_the_old_one() {
     before.get("users/me/").await.expect(401);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_failed_sign_in_changes_nothing_for_who_is_signed_in() {
     let server = Server::start().await;
     server.user("ann").await;
@@ -207,7 +207,7 @@ async fn a_failed_sign_in_changes_nothing_for_who_is_signed_in() {
     ann.get("users/me/").await.expect(200);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_cookie_planted_before_the_sign_in_is_worth_nothing_after() {
     let server = Server::start().await;
     let (ann, _) = (server.user("ann").await, server.user("mallory").await);
@@ -223,7 +223,7 @@ async fn a_cookie_planted_before_the_sign_in_is_worth_nothing_after() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_cookie_with_another_signature_is_none() {
     let server = Server::start().await;
     server.user("ann").await;
@@ -235,7 +235,7 @@ async fn a_cookie_with_another_signature_is_none() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn signing_out_ends_the_session_on_the_server() {
     let server = Server::start().await;
     server.user("ann").await;
@@ -248,7 +248,7 @@ async fn signing_out_ends_the_session_on_the_server() {
     there.get("users/me/").await.expect(200);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn signing_out_closes_the_sessions_sockets_and_no_others() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -264,7 +264,7 @@ async fn signing_out_closes_the_sessions_sockets_and_no_others() {
     assert_eq!(here.connects().await.err().unwrap(), 401);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn signing_in_again_closes_the_sockets_of_the_old_session() {
     let server = Server::start().await;
     server.user("ann").await;
@@ -274,7 +274,7 @@ async fn signing_in_again_closes_the_sockets_of_the_old_session() {
     assert_eq!(socket.is_closed().await, 4401);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_password_changed_at_the_command_line_ends_sessions_while_the_server_runs() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -292,7 +292,7 @@ async fn a_password_changed_at_the_command_line_ends_sessions_while_the_server_r
     login(&server.anonymous(), "ann", PASSWORD).await.expect(401);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_user_deactivated_at_the_command_line_is_out_while_the_server_runs() {
     let server = Server::start().await;
     let (ann, bob) = (server.user("ann").await, server.user("bob").await);
@@ -308,7 +308,7 @@ async fn a_user_deactivated_at_the_command_line_is_out_while_the_server_runs() {
     bob_socket.receives("chat_created").await;
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn staff_who_set_a_password_end_that_users_sessions() {
     let server = Server::start().await;
     let (staff, ann) = (server.staff("root").await, server.user("ann").await);
@@ -323,7 +323,7 @@ async fn staff_who_set_a_password_end_that_users_sessions() {
     login(&server.anonymous(), "ann", "another horse").await.expect(200);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn who_changes_their_own_password_stays_signed_in_there_and_nowhere_else() {
     let server = Server::start().await;
     let root = server.staff("root").await;
@@ -341,7 +341,7 @@ async fn who_changes_their_own_password_stays_signed_in_there_and_nowhere_else()
     here.get("users/me/").await.expect(401);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn sessions_survive_a_restart() {
     let server = Server::start().await;
     server.user("ann").await;
@@ -356,7 +356,7 @@ async fn sessions_survive_a_restart() {
     moved(out).get("users/me/").await.expect(401);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn another_secret_key_makes_all_cookies_void() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -379,7 +379,7 @@ fn token(server: &Server, user: &User, expires_at: Option<Timestamp>) -> String 
     key
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_token_works_wherever_a_session_does() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -390,7 +390,7 @@ async fn a_token_works_wherever_a_session_does() {
     assert_eq!(program.listens().await.hello["user_id"], ann.id);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_wrong_token_is_refused_whatever_the_cookie_says() {
     let server = Server::start().await;
     server.user("ann").await;
@@ -401,7 +401,7 @@ async fn a_wrong_token_is_refused_whatever_the_cookie_says() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn other_schemes_are_for_others_and_the_cookie_counts() {
     let server = Server::start().await;
     server.user("ann").await;
@@ -414,7 +414,7 @@ async fn other_schemes_are_for_others_and_the_cookie_counts() {
     server.anonymous().with("Authorization", basic).get("users/me/").await.expect(401);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_socket_takes_its_token_as_a_subprotocol() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -430,7 +430,7 @@ async fn a_socket_takes_its_token_as_a_subprotocol() {
     assert_eq!(upgrade.header("sec-websocket-protocol"), protocol);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn an_expired_token_works_no_more() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -440,7 +440,7 @@ async fn an_expired_token_works_no_more() {
     assert_eq!(program.connects().await.err().unwrap(), 401);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_token_that_expires_closes_its_sockets_and_no_others() {
     let server = Server::start().await;
     let (staff, ann) = (server.staff("root").await, server.user("ann").await);
@@ -455,7 +455,7 @@ async fn a_token_that_expires_closes_its_sockets_and_no_others() {
     other.receives("chat_created").await;
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_token_revoked_at_the_command_line_closes_its_sockets_and_no_others() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -482,7 +482,7 @@ fn assert_throttled(reply: &Reply) {
     assert_eq!(reply.json, json!({"detail": sentence}));
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn the_sixth_failure_of_an_account_is_throttled_and_others_are_not() {
     let server = Server::start().await;
     server.user("ann").await;
@@ -497,7 +497,7 @@ async fn the_sixth_failure_of_an_account_is_throttled_and_others_are_not() {
     login(&nobody, "bob", PASSWORD).await.expect(200);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn white_space_about_a_name_makes_no_other_account_of_it() {
     let server = Server::start().await;
     server.user("ann").await;
@@ -508,7 +508,7 @@ async fn white_space_about_a_name_makes_no_other_account_of_it() {
     assert_throttled(&login(&nobody, "   ann", PASSWORD).await);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn an_address_has_twenty_failures_whatever_the_accounts() {
     let server = Server::start().await;
     server.user("ann").await;
@@ -519,7 +519,7 @@ async fn an_address_has_twenty_failures_whatever_the_accounts() {
     assert_throttled(&login(&nobody, "ann", PASSWORD).await);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn right_passwords_are_not_counted() {
     let server = Server::start().await;
     server.user("ann").await;
@@ -528,7 +528,7 @@ async fn right_passwords_are_not_counted() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn djangos_password_hashes_are_taken_over() {
     let server = Server::start().await;
     let hash = "pbkdf2_sha256$1000$seasalt$wLUmo5LyH7ibWvgvh58fctOy9Q/53+0Q8eluQjS8PIY=";
@@ -558,7 +558,7 @@ async fn djangos_password_hashes_are_taken_over() {
     login(&server.anonymous(), "ann", "Greenroom").await.expect(401);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_hash_that_is_as_it_should_be_is_left_alone() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -576,7 +576,7 @@ async fn register(server: &Server, body: Value) -> Reply {
     server.anonymous().send("POST", "/register/", Some(body)).await
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn nobody_makes_an_account_where_registration_is_closed() {
     let server = Server::start().await;
     let body = json!({"username": "ann", "password": "correct horse"});
@@ -585,7 +585,7 @@ async fn nobody_makes_an_account_where_registration_is_closed() {
     login(&server.anonymous(), "ann", PASSWORD).await.expect(401);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn anybody_makes_an_account_where_registration_is_open() {
     let server = open().await;
     let body = json!({"username": "ann", "password": PASSWORD, "email": "ann@example.com",
@@ -599,7 +599,7 @@ async fn anybody_makes_an_account_where_registration_is_open() {
     ann.post("users/", json!({"username": "other"})).await.expect(403);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn usernames_have_rules() {
     let server = open().await;
     let long = "a".repeat(151);
@@ -614,7 +614,7 @@ async fn usernames_have_rules() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_name_that_is_taken_or_looks_like_one_that_is_is_refused() {
     let server = open().await;
     register(&server, json!({"username": "paypal", "password": PASSWORD})).await.expect(201);
@@ -641,7 +641,7 @@ async fn a_name_that_is_taken_or_looks_like_one_that_is_is_refused() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_password_is_not_too_short_and_not_too_long() {
     let server = open().await;
     let (long, longest) = ("x".repeat(129), "x".repeat(128));
@@ -655,7 +655,7 @@ async fn a_password_is_not_too_short_and_not_too_long() {
     register(&server, json!({"username": "bob", "password": "žąsytėžą"})).await.expect(201);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn names_and_addresses_of_new_accounts_are_checked() {
     let server = open().await;
     let bads = [
@@ -674,7 +674,7 @@ async fn names_and_addresses_of_new_accounts_are_checked() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_password_that_changes_during_a_sign_in_with_the_old_one_lets_nobody_in() {
     let server = Server::start().await;
     let ann = server.user("ann").await;

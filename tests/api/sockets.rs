@@ -8,7 +8,7 @@ use crate::support::{
     raw_socket::{FIN, PING, PONG, RawSocket, TEXT},
 };
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn hello_says_where_the_callers_chats_are() {
     let server = Server::start().await;
     let (ann, bob, eve) = (server.user("ann").await, server.user("bob").await, server.user("eve").await);
@@ -22,7 +22,7 @@ async fn hello_says_where_the_callers_chats_are() {
     assert!(bob_socket.hello["server_version"].is_string());
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn hello_comes_first_whatever_is_sent_at_once() {
     let server = Server::start().await;
     let (ann, bob) = (server.user("ann").await, server.user("bob").await);
@@ -46,7 +46,7 @@ async fn hello_comes_first_whatever_is_sent_at_once() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn hello_comes_first_where_a_resume_is_sent_at_once() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -61,7 +61,7 @@ async fn hello_comes_first_where_a_resume_is_sent_at_once() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn every_member_hears_everything_once_and_in_order() {
     let server = Server::start_with(|config| config.workers = Some(2)).await;
     let (ann, bob) = (server.user("ann").await, server.user("bob").await);
@@ -76,7 +76,7 @@ async fn every_member_hears_everything_once_and_in_order() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_socket_that_opens_in_mid_traffic_misses_nothing() {
     let server = Server::start_with(|config| config.workers = Some(2)).await;
     let (ann, bob) = (server.user("ann").await, server.user("bob").await);
@@ -100,7 +100,7 @@ async fn a_socket_that_opens_in_mid_traffic_misses_nothing() {
     futures_util::future::join(posting, listening).await;
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn members_who_come_and_go_while_sockets_open_hear_what_is_theirs() {
     let server = Server::start_with(|config| config.workers = Some(2)).await;
     let (ann, bob) = (server.user("ann").await, server.user("bob").await);
@@ -129,7 +129,7 @@ async fn members_who_come_and_go_while_sockets_open_hear_what_is_theirs() {
     futures_util::future::join(coming_and_going, listening).await;
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_socket_ends_when_its_token_does() {
     let server = Server::start().await;
     let (host, ann) = (server.staff("host").await, server.user("ann").await);
@@ -139,7 +139,7 @@ async fn a_socket_ends_when_its_token_does() {
     assert_eq!(socket.is_closed().await, 4401);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn frames_that_are_no_json_objects_are_answered_twice_and_then_end_the_socket() {
     let server = Server::start().await;
     let mut socket = server.user("ann").await.listens().await;
@@ -156,7 +156,7 @@ async fn frames_that_are_no_json_objects_are_answered_twice_and_then_end_the_soc
     assert_eq!(socket.is_closed().await, 1008);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn other_peoples_chats_are_silent() {
     let server = Server::start().await;
     let (ann, bob, eve) = (server.user("ann").await, server.user("bob").await, server.user("eve").await);
@@ -168,7 +168,7 @@ async fn other_peoples_chats_are_silent() {
     assert_eq!(eve_socket.receives("chat_created").await["chat_id"], own);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_user_has_no_more_sockets_than_one_may() {
     let server = Server::start_with(|config| config.max_sockets_per_user = 2).await;
     let ann = server.user("ann").await;

@@ -43,7 +43,7 @@ fn is_shut_out_the_old_way(url: &str, user: &User) {
     transaction(&mut conn, work).unwrap();
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn the_longest_standing_active_member_follows_an_admin_who_leaves() {
     let server = Server::start().await;
     let root = server.staff("root").await;
@@ -59,7 +59,7 @@ async fn the_longest_standing_active_member_follows_an_admin_who_leaves() {
     assert_eq!(differences(&server).await, Vec::<String>::new());
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn shutting_the_only_admin_out_hands_their_chats_over_at_once() {
     let server = Server::start().await;
     let root = server.staff("root").await;
@@ -88,7 +88,7 @@ async fn shutting_the_only_admin_out_hands_their_chats_over_at_once() {
     assert_eq!(differences(&server).await, Vec::<String>::new());
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn nothing_is_handed_over_while_another_admin_is_active() {
     let server = Server::start().await;
     let root = server.staff("root").await;
@@ -109,7 +109,7 @@ async fn nothing_is_handed_over_while_another_admin_is_active() {
     assert_eq!(admins(&bob, chat).await, json!([bob.id, cat.id]));
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_chat_whose_members_are_all_shut_out_goes_to_the_first_who_is_let_in() {
     let server = Server::start().await;
     let root = server.staff("root").await;
@@ -124,7 +124,7 @@ async fn a_chat_whose_members_are_all_shut_out_goes_to_the_first_who_is_let_in()
     assert_eq!(admins(&cat, chat).await, json!([ann.id, cat.id]));
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn staff_help_where_nobody_active_manages_a_chat_and_read_nothing() {
     let server = Server::start().await;
     let root = server.staff("root").await;
@@ -149,7 +149,7 @@ async fn staff_help_where_nobody_active_manages_a_chat_and_read_nothing() {
     cat.delete(&format!("{path}members/{}/remove/", ann.id)).await.expect(204);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn whoever_is_left_in_a_dm_may_delete_it() {
     let server = Server::start().await;
     let root = server.staff("root").await;
@@ -161,7 +161,7 @@ async fn whoever_is_left_in_a_dm_may_delete_it() {
     bob.delete(&format!("chats/{dm}/")).await.expect(204);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_running_server_tells_what_the_command_line_hands_over() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -178,7 +178,7 @@ async fn a_running_server_tells_what_the_command_line_hands_over() {
     assert_eq!((&reported["chat_id"], &reported["changed"][0]["role"]), (&json!(chat), &json!("admin")));
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn chats_that_lost_their_admins_before_are_found_and_handed_over_at_the_start() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -194,7 +194,7 @@ async fn chats_that_lost_their_admins_before_are_found_and_handed_over_at_the_st
     bob.put(&format!("chats/{chat}/"), json!({"title": "Crew"})).await.expect(200);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn the_last_staff_user_is_not_shut_out() {
     let server = Server::start().await;
     let [root, other] = [server.staff("root").await, server.staff("other").await];

@@ -16,7 +16,7 @@ fn kinds(reply: &Reply) -> Vec<&str> {
     events.iter().map(|event| event["type"].as_str().unwrap()).filter(|kind| *kind != "presence").collect()
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn the_start_has_everything_for_the_first_screen() {
     let server = Server::start().await;
     let (ann, bob) = (server.user("ann").await, server.user("bob").await);
@@ -36,7 +36,7 @@ async fn the_start_has_everything_for_the_first_screen() {
     assert_eq!(then.json["heads"], start["heads"]);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn what_changed_since_comes_as_over_a_socket() {
     let server = Server::start().await;
     let (ann, bob) = (server.user("ann").await, server.user("bob").await);
@@ -69,7 +69,7 @@ async fn what_changed_since_comes_as_over_a_socket() {
     assert_eq!(since.json["events"][3], received[4]);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_long_poll_answers_as_soon_as_there_is_something() {
     let server = Server::start().await;
     let (ann, bob) = (server.user("ann").await, server.user("bob").await);
@@ -108,7 +108,7 @@ async fn a_long_poll_answers_as_soon_as_there_is_something() {
     assert_eq!(received.json["events"][0]["type"], "typing");
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_poll_that_cannot_be_read_is_told_why() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -154,7 +154,7 @@ async fn a_poll_that_cannot_be_read_is_told_why() {
     ann.post("sync/", json!({"chats": known, "padding": padding})).await.expect(413);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_poll_of_whom_is_signed_out_ends_with_401() {
     let server = Server::start().await;
     server.user("ann").await;
@@ -170,7 +170,7 @@ async fn a_poll_of_whom_is_signed_out_ends_with_401() {
     reply.expect(401);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_poll_ends_when_its_token_does() {
     let server = Server::start().await;
     let (staff, ann) = (server.staff("root").await, server.user("ann").await);
@@ -184,7 +184,7 @@ async fn a_poll_ends_when_its_token_does() {
     assert_eq!((reply.status, began), (401, 0));
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn who_is_removed_in_mid_burst_gets_nothing_after() {
     let server = Server::start().await;
     let (ann, bob) = (server.user("ann").await, server.user("bob").await);

@@ -22,7 +22,7 @@ async fn count(server: &Server, name: &'static str) -> usize {
     rows.await.unwrap().len()
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_failure_takes_nothing_with_it() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -39,7 +39,7 @@ async fn a_failure_takes_nothing_with_it() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn what_was_not_stored_is_not_acknowledged() {
     let server = Server::start().await;
     // PostgreSQL aborts the transaction after a failed statement, even if the job ignores the failure.
@@ -52,7 +52,7 @@ async fn what_was_not_stored_is_not_acknowledged() {
     server.user("ann").await.group("Team", &[]).await;
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_writer_that_is_told_to_stop_with_its_last_job_ends() {
     let database = Database::new();
     let url = DatabaseUrl::parse(&database.url()).unwrap();

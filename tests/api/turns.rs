@@ -54,7 +54,7 @@ async fn under_way(server: &Server, count: usize) {
     timeout(DEADLINE, waiting).await.expect("they arrive");
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn who_floods_a_chat_waits_for_themselves_alone() {
     const SOCKETS: usize = 4;
     const EACH: usize = 256;

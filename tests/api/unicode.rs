@@ -18,7 +18,7 @@ fn disguises() -> impl Iterator<Item = char> {
     DISGUISES.into_iter().flatten()
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn no_title_and_no_name_has_anything_that_disguises_it() {
     let server = Server::start().await;
     let (ann, root) = (server.user("ann").await, server.staff("root").await);
@@ -53,7 +53,7 @@ async fn no_title_and_no_name_has_anything_that_disguises_it() {
 
 /// Composed and decomposed forms, letters of other scripts and digits for letters must not make a second
 /// account.
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn no_two_accounts_have_names_that_look_alike() {
     let server = Server::start().await;
     let root = server.staff("root").await;
@@ -79,7 +79,7 @@ async fn no_two_accounts_have_names_that_look_alike() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn what_people_write_is_kept_character_by_character() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -106,7 +106,7 @@ async fn what_people_write_is_kept_character_by_character() {
 }
 
 /// Both forms of a title are kept unchanged, and a search for one finds the other.
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn titles_are_found_in_either_form() {
     let server = Server::start().await;
     let ann = server.user("ann").await;

@@ -34,7 +34,7 @@ fn is_plain(answer: &Raw, status: u16) {
     assert_eq!((answer.status, answer.header("connection")), (status, ""), "{}", answer.head);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn an_offer_that_is_not_ours_is_ignored_and_the_connection_kept() {
     let server = Server::start().await;
     let ann = server.user("ann").await.at(&server);
@@ -73,7 +73,7 @@ async fn an_offer_that_is_not_ours_is_ignored_and_the_connection_kept() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn whatever_is_offered_the_answer_is_that_to_the_request_alone() {
     let server = Server::start().await;
     let ann = server.user("ann").await.at(&server);
@@ -114,7 +114,7 @@ async fn whatever_is_offered_the_answer_is_that_to_the_request_alone() {
     assert_eq!(read(&mut stream).status, 426);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn who_wants_the_connection_to_end_is_obeyed_whatever_else_is_offered() {
     let server = Server::start().await;
     let ann = server.user("ann").await.at(&server);
@@ -136,7 +136,7 @@ async fn who_wants_the_connection_to_end_is_obeyed_whatever_else_is_offered() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_handshake_may_be_written_in_many_ways() {
     let server = Server::start().await;
     let ann = server.user("ann").await.at(&server);
@@ -181,7 +181,7 @@ async fn a_handshake_may_be_written_in_many_ways() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_token_may_be_among_the_subprotocols_of_any_header() {
     let server = Server::start().await;
     let ann = server.user("ann").await.at(&server);

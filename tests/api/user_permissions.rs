@@ -70,12 +70,12 @@ async fn check(contacts: Contacts) {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn where_all_are_known_to_each_other() {
     check(Contacts::All).await;
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn where_those_are_known_who_share_a_chat() {
     check(Contacts::SharedChat).await;
 }

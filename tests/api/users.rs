@@ -28,7 +28,7 @@ fn assert_forbidden(reply: &Reply) {
     assert_eq!((reply.status, String::from_utf8_lossy(&reply.body).as_ref()), (403, FORBIDDEN));
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn one_is_shown_to_oneself() {
     let server = Server::start().await;
     let (ann, root) = (server.user("ann").await, server.staff("root").await);
@@ -40,7 +40,7 @@ async fn one_is_shown_to_oneself() {
     assert_eq!(root.get("users/me/").await.json["is_staff"], true);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_search_needs_something_to_look_for() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -53,7 +53,7 @@ async fn a_search_needs_something_to_look_for() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn found_people_are_shown_with_their_e_mail() {
     let server = Server::start().await;
     let (ann, bob) = (server.user("ann").await, server.user("bob").await);
@@ -63,7 +63,7 @@ async fn found_people_are_shown_with_their_e_mail() {
     assert_eq!(found, json!({"results": [expected]}));
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn people_are_found_by_name_username_and_e_mail_in_any_case() {
     let server = Server::start().await;
     let (ann, root) = (server.user("ann").await, server.staff("root").await);
@@ -91,7 +91,7 @@ async fn people_are_found_by_name_username_and_e_mail_in_any_case() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn exact_hits_come_first_then_beginnings() {
     let server = Server::start().await;
     let (ann, root) = (server.user("ann").await, server.staff("root").await);
@@ -103,7 +103,7 @@ async fn exact_hits_come_first_then_beginnings() {
     assert_eq!(finds(&ann, "Lukas").await, ["lukas", "zed", "lukasz", "other", "a_lukas"]);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_search_finds_twenty_at_most() {
     let server = Server::start().await;
     let (ann, root) = (server.user("ann").await, server.staff("root").await);
@@ -114,7 +114,7 @@ async fn a_search_finds_twenty_at_most() {
     assert_eq!(finds(&ann, "guest34").await, ["guest34"]);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn wildcards_are_plain_characters() {
     let server = Server::start().await;
     let (ann, root) = (server.user("ann").await, server.staff("root").await);
@@ -128,7 +128,7 @@ async fn wildcards_are_plain_characters() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn the_caller_and_who_is_shut_out_are_not_found() {
     let server = Server::start().await;
     let (ann, anna, root) = (server.user("ann").await, server.user("anna").await, server.staff("root").await);
@@ -138,7 +138,7 @@ async fn the_caller_and_who_is_shut_out_are_not_found() {
     assert!(finds(&ann, "ann").await.is_empty());
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn staff_make_a_user_once() {
     let server = Server::start().await;
     let root = server.staff("root").await;
@@ -159,7 +159,7 @@ async fn staff_make_a_user_once() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn of_names_that_look_alike_one_is_taken_by_twenty_at_once() {
     let server = Server::start().await;
     let root = server.staff("root").await;
@@ -176,7 +176,7 @@ async fn of_names_that_look_alike_one_is_taken_by_twenty_at_once() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn an_account_that_somebody_registered_is_not_handed_to_a_host() {
     let server = Server::start_with(|config| config.registration = Registration::Open).await;
     let root = server.staff("root").await;
@@ -215,7 +215,7 @@ async fn an_account_that_somebody_registered_is_not_handed_to_a_host() {
     host.get("users/me/").await.expect(200);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn staff_may_give_a_new_user_a_password() {
     let server = Server::start().await;
     let root = server.staff("root").await;
@@ -229,7 +229,7 @@ async fn staff_may_give_a_new_user_a_password() {
     assert_eq!(alike.json["details"], taken);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn staff_change_what_they_name_and_nothing_else() {
     let server = Server::start().await;
     let (root, ann) = (server.staff("root").await, server.user("ann").await);
@@ -250,7 +250,7 @@ async fn staff_change_what_they_name_and_nothing_else() {
     assert_eq!(ann.get("users/me/").await.json, changed);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_new_name_is_seen_by_all_at_once() {
     let server = Server::start().await;
     let (root, ann, bob) = (server.staff("root").await, server.user("ann").await, server.user("bob").await);
@@ -262,7 +262,7 @@ async fn a_new_name_is_seen_by_all_at_once() {
     assert_eq!(finds(&bob, "annie").await, ["ann"]);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn who_is_shut_out_is_out_at_once_and_may_be_let_in_again() {
     let server = Server::start().await;
     let (root, ann) = (server.staff("root").await, server.user("ann").await);
@@ -279,7 +279,7 @@ async fn who_is_shut_out_is_out_at_once_and_may_be_let_in_again() {
     server.signed_in("ann").await.get("users/me/").await.expect(200);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn staff_make_a_token_that_works_until_its_time() {
     let server = Server::start().await;
     let (root, ann) = (server.staff("root").await, server.user("ann").await);
@@ -296,7 +296,7 @@ async fn staff_make_a_token_that_works_until_its_time() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn the_life_of_a_token_is_a_number_of_seconds() {
     let server = Server::start().await;
     let (root, ann) = (server.staff("root").await, server.user("ann").await);
@@ -308,7 +308,7 @@ async fn the_life_of_a_token_is_a_number_of_seconds() {
     root.post(&tokens, json!({"expires_in": null})).await.expect(201);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn staff_end_all_tokens_of_a_user() {
     let server = Server::start().await;
     let (root, ann) = (server.staff("root").await, server.user("ann").await);
@@ -324,7 +324,7 @@ async fn staff_end_all_tokens_of_a_user() {
     root.get("users/me/").await.expect(200);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn users_are_staffs_matter() {
     let server = Server::start().await;
     let (ann, bob) = (server.user("ann").await, server.user("bob").await);
@@ -341,7 +341,7 @@ async fn users_are_staffs_matter() {
     server.anonymous().post("users/", json!({"username": "new"})).await.expect(401);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_user_is_shown_to_everybody_and_whole_to_themselves_and_to_staff() {
     let server = Server::start().await;
     let (ann, root) = (server.user("ann").await, server.staff("root").await);
@@ -367,7 +367,7 @@ async fn a_user_is_shown_to_everybody_and_whole_to_themselves_and_to_staff() {
     server.anonymous().get(&path).await.expect(401);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn users_who_are_not_there_are_not_found_by_staff() {
     let server = Server::start().await;
     let root = server.staff("root").await;
@@ -411,7 +411,7 @@ impl Restricted {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn editing_may_be_switched_off() {
     let team = Restricted::start(|config| config.allow_editing = false).await;
     for method in ["PUT", "PATCH"] {
@@ -421,14 +421,14 @@ async fn editing_may_be_switched_off() {
     team.ann.delete(&team.message).await.expect(204);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn deleting_may_be_switched_off() {
     let team = Restricted::start(|config| config.allow_deleting = false).await;
     team.refuses("DELETE", &team.message, None).await;
     team.ann.patch(&team.message, json!({"content": "changed"})).await.expect(200);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn reactions_may_be_switched_off() {
     let team = Restricted::start(|config| config.allow_reactions = false).await;
     let reactions = format!("{}reactions/", team.message);
@@ -439,7 +439,7 @@ async fn reactions_may_be_switched_off() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn renaming_dms_may_be_switched_off() {
     let server = Server::start_with(|config| config.allow_renaming_dms = false).await;
     let (ann, bob, eve) = (server.user("ann").await, server.user("bob").await, server.user("eve").await);

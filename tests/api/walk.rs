@@ -12,7 +12,7 @@ const STEPS: usize = 600;
 const MUTED_UNTIL: &str = "2031-05-01T10:00:00Z";
 const EMOJI: [&str; 3] = ["👍", "❤️", "🎉"];
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn random_walks_come_to_what_the_model_says() {
     let given = std::env::var("GREENROOM_WALK_SEED").ok().and_then(|seed| seed.parse().ok());
     let seeds: Vec<u64> = given.map_or_else(|| (0..3).map(|_| rand::random()).collect(), |seed| vec![seed]);

@@ -36,7 +36,7 @@ impl Listener {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn who_watches_hears_what_a_room_is_called_and_who_is_in_it_and_no_more() {
     let server = Server::start().await;
     let [ann, bob, eve] = server.users(["ann", "bob", "eve"]).await;
@@ -74,7 +74,7 @@ async fn who_watches_hears_what_a_room_is_called_and_who_is_in_it_and_no_more() 
     eve_socket.receives_nothing().await;
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn members_hear_the_title_with_the_last_message() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
@@ -85,7 +85,7 @@ async fn members_hear_the_title_with_the_last_message() {
     assert_eq!(ann_socket.receives("chat_updated").await["chat"]["last_message"]["id"], message["id"]);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn who_watches_no_more_hears_nothing_more() {
     let server = Server::start().await;
     let [ann, bob, eve] = server.users(["ann", "bob", "eve"]).await;
@@ -105,7 +105,7 @@ async fn who_watches_no_more_hears_nothing_more() {
     assert_eq!(eve_socket.receives("members_changed").await["seq"], 4);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn who_joins_hears_everything_from_then_on() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -135,7 +135,7 @@ async fn who_joins_hears_everything_from_then_on() {
     assert_eq!(watching.receives("chat_updated").await["seq"], 8);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn who_is_added_while_watching_hears_that_first() {
     let server = Server::start().await;
     let [ann, bob, eve] = server.users(["ann", "bob", "eve"]).await;
@@ -149,7 +149,7 @@ async fn who_is_added_while_watching_hears_that_first() {
     assert_eq!(eve_socket.receives("members_changed").await["added"][0]["id"], bob.id);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_watched_room_that_is_deleted_is_told_of() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -165,7 +165,7 @@ async fn a_watched_room_that_is_deleted_is_told_of() {
     bob_socket.receives_nothing().await;
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn what_one_may_not_see_cannot_be_watched() {
     let server = Server::start().await;
     let [ann, eve] = server.users(["ann", "eve"]).await;
@@ -184,7 +184,7 @@ async fn what_one_may_not_see_cannot_be_watched() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_socket_watches_a_hundred_rooms_and_no_more() {
     let server = Server::start().await;
     let (ann, eve) = (server.staff("ann").await, server.user("eve").await);
@@ -208,7 +208,7 @@ async fn a_socket_watches_a_hundred_rooms_and_no_more() {
     eve_socket.watches(rooms[0]).await;
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn watching_goes_on_over_a_resume() {
     let server = Server::start().await;
     let [ann, bob, eve] = server.users(["ann", "bob", "eve"]).await;
@@ -236,7 +236,7 @@ async fn watching_goes_on_over_a_resume() {
     assert_eq!(of_room, [&json!(2), &json!(3)]);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_narrowed_socket_hears_of_the_rooms_that_it_watches() {
     let server = Server::start().await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -260,7 +260,7 @@ async fn a_narrowed_socket_hears_of_the_rooms_that_it_watches() {
     assert_eq!(bob_socket.receives("new_message").await["message"]["content"], "and here");
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn whoever_watches_in_mid_traffic_misses_nothing_above_the_ack() {
     let server = Server::start_with(|config| config.workers = Some(2)).await;
     let [ann, bob, eve] = server.users(["ann", "bob", "eve"]).await;
@@ -306,7 +306,7 @@ async fn whoever_watches_in_mid_traffic_misses_nothing_above_the_ack() {
     join(coming_and_going, watching).await;
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn joining_while_the_watch_is_on_its_way_ends_in_being_in() {
     let server = Server::start_with(|config| config.workers = Some(2)).await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -327,7 +327,7 @@ async fn joining_while_the_watch_is_on_its_way_ends_in_being_in() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_room_that_nobody_watches_any_more_leaves_memory() {
     let server = Server::start_with(|config| config.chat_idle = Duration::from_millis(50)).await;
     let [ann, eve] = server.users(["ann", "eve"]).await;

@@ -56,7 +56,7 @@ async fn receives_in_order(listener: &mut Listener, count: usize) -> BTreeSet<i6
     received
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn an_actor_that_fails_over_commands_loses_nothing_and_keeps_its_listeners() {
     let _turn = one_at_a_time().await;
     let server = Server::start().await;
@@ -70,7 +70,7 @@ async fn an_actor_that_fails_over_commands_loses_nothing_and_keeps_its_listeners
     assert_eq!(bob.reads(chat).await.len(), 100);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn an_actor_that_fails_while_it_publishes_does_it_again_and_nobody_hears_twice() {
     let _turn = one_at_a_time().await;
     let server = Server::start().await;
@@ -84,7 +84,7 @@ async fn an_actor_that_fails_while_it_publishes_does_it_again_and_nobody_hears_t
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn an_actor_that_cannot_publish_sends_its_listeners_to_load_again() {
     let _turn = one_at_a_time().await;
     let server = Server::start().await;
@@ -112,7 +112,7 @@ async fn all_retire(server: &Server) {
     assert!(actix_web::rt::time::timeout(DEADLINE, retire).await.is_ok());
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn strangers_who_try_numbers_leave_no_actors_behind() {
     let _turn = one_at_a_time().await;
     let server = Server::start().await;
@@ -127,7 +127,7 @@ async fn strangers_who_try_numbers_leave_no_actors_behind() {
     all_retire(&server).await;
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn sockets_that_hang_up_while_they_start_leave_nothing_behind() {
     let _turn = one_at_a_time().await;
     let server = Server::start_with(|config| config.chat_idle = Duration::from_millis(50)).await;
@@ -142,7 +142,7 @@ async fn sockets_that_hang_up_while_they_start_leave_nothing_behind() {
     all_retire(&server).await;
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn actors_that_retire_all_the_time_lose_nothing() {
     let _turn = one_at_a_time().await;
     // Short enough that actors stop between and during the requests below.

@@ -82,7 +82,7 @@ impl Logged {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn the_log_says_who_did_what_to_accounts_and_from_where() {
     let server = Logged::start();
     assert_eq!(server.signs_in("alice", "wrong").0, 401);
@@ -135,7 +135,7 @@ async fn the_log_says_who_did_what_to_accounts_and_from_where() {
     server.says(&["sign-in turned away", "from=203.0.113.7"]).await;
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn no_secret_is_logged_in_whatever_form_it_comes() {
     let server = Logged::start();
     let key = greenroom(&server.database, &["token", "create", "alice"]).trim().to_owned();

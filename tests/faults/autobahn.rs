@@ -35,7 +35,7 @@ fn passes(case: &str, result: &Value) -> bool {
         .all(|verdict| fine.contains(&verdict.as_str().unwrap()))
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 #[ignore = "needs Autobahn's wstest, on the path or named by WSTEST"]
 async fn autobahn() {
     let echo = Echo::start();

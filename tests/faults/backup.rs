@@ -51,7 +51,7 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_copy_made_under_load_has_everything_up_to_one_moment() {
     let (folder, file, token) = demo();
     let copy = folder.path().join("copy.db");
@@ -266,7 +266,7 @@ async fn no_change_is_mistaken_for_a_lost_one(server: &Server, ann: &User, ahead
     assert!(reported.iter().all(|event| event["type"] == "new_message"), "{reported:?}");
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn clients_that_were_ahead_of_a_restored_copy_load_again() {
     let server = Server::start_on(Database::sqlite(), |_| {}).await;
     let (ann, bob, chat) = begin(&server).await;
@@ -290,7 +290,7 @@ async fn clients_that_were_ahead_of_a_restored_copy_load_again() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_copy_may_be_served_as_it_is() {
     let server = Server::start_on(Database::sqlite(), |_| {}).await;
     let (ann, bob, chat) = begin(&server).await;
@@ -308,7 +308,7 @@ async fn a_copy_may_be_served_as_it_is() {
     assert_eq!((&synced["events"], &synced["heads"]), (&json!([]), &heads));
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn what_a_killed_server_has_left_is_not_taken_for_the_copys() {
     let (folder, file, token) = demo();
     let copy = folder.path().join("copy.db").display().to_string();
@@ -345,7 +345,7 @@ fn what_is_no_copy_is_not_put_in_place() {
     assert!(greenroom(&database, &["check"]).starts_with("4 chats with 8 messages"));
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 #[ignore = "needs PostgreSQL: make postgres"]
 async fn clients_that_were_ahead_of_a_restored_postgres_load_again() {
     // The cluster ends with the process.

@@ -69,7 +69,7 @@ impl Node {
 /// The permissions that the Redis user needs, as the log names them.
 const NEEDED: &str = "&greenroom:* +ssubscribe +spublish +ping";
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 #[ignore = "needs PostgreSQL and Redis: make postgres"]
 async fn what_redis_refuses_is_said_with_the_remedy_and_shown_in_the_metric() {
     let database = Database::postgres();
@@ -96,7 +96,7 @@ async fn what_redis_refuses_is_said_with_the_remedy_and_shown_in_the_metric() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 #[ignore = "needs PostgreSQL and Redis: make postgres"]
 async fn what_redis_refuses_later_is_seen_as_well() {
     let database = Database::postgres();
@@ -119,7 +119,7 @@ async fn what_redis_refuses_later_is_seen_as_well() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 #[ignore = "needs PostgreSQL and Redis: make postgres"]
 async fn a_node_that_ends_in_order_warns_of_nothing() {
     let database = Database::postgres();

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::program::{Program, greenroom};
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_full_disk_refuses_writes_serves_reads_and_is_recovered_from() {
     let folder = tempfile::tempdir().unwrap();
     let database = format!("sqlite://{}", folder.path().join("test.db").display());

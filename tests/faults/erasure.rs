@@ -94,7 +94,7 @@ async fn is_gone(fixture: &Fixture, text: &str, mut meanwhile: impl AsyncFnMut()
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn deleted_texts_are_gone_from_all_files_of_an_idle_server_soon() {
     let fixture = Fixture::begin();
     let kept = fixture.writes_and_deletes().await;
@@ -103,7 +103,7 @@ async fn deleted_texts_are_gone_from_all_files_of_an_idle_server_soon() {
     assert!(greenroom(&fixture.url, &["check"]).ends_with(" 0 differences found\n"));
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn deleted_texts_are_gone_while_others_write_and_once_a_long_reader_has_ended() {
     let fixture = Fixture::begin();
     let chat = fixture.group("busy").await;
@@ -124,7 +124,7 @@ async fn deleted_texts_are_gone_while_others_write_and_once_a_long_reader_has_en
     .await;
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_deleted_chats_texts_are_gone_after_a_stop_that_follows_at_once() {
     let mut fixture = Fixture::begin();
     let chat = fixture.group("Large").await;

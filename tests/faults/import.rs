@@ -255,7 +255,7 @@ fn named(config: &mut greenroom::config::Config) {
     config.public_url = Some("http://chat.example.com".to_owned());
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 #[ignore = "needs PostgreSQL: make postgres"]
 async fn everything_goes_over_to_postgres() {
     let server = Server::start_on(Database::sqlite(), named).await;
@@ -488,7 +488,7 @@ fn tables_of_others_are_left_when_importing_to_postgres() {
     assert_eq!(sql_query(second).get_result::<Count>(&mut conn).unwrap().count, 2);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 #[ignore = "needs PostgreSQL: make postgres"]
 async fn whatever_clients_could_store_goes_over_to_postgres() {
     let server = Server::start_on(Database::sqlite(), named).await;

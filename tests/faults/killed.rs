@@ -20,7 +20,7 @@ pub(crate) const CHATS: i64 = 3;
 /// Message ids of acknowledged messages by client id.
 pub(crate) type Acknowledged = Arc<Mutex<BTreeMap<String, i64>>>;
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn what_was_acknowledged_survives_kill_9() {
     let folder = tempfile::tempdir().unwrap();
     survives_kill_9(&format!("sqlite://{}", folder.path().join("test.db").display()), 30).await;

@@ -120,13 +120,13 @@ async fn is_gone_on_with(database: &str) {
     check(database);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn what_is_left_of_a_change_is_gone_on_with_after_kill_9() {
     let folder = tempfile::tempdir().unwrap();
     is_gone_on_with(&format!("sqlite://{}", folder.path().join("test.db").display())).await;
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 #[ignore = "needs PostgreSQL: make postgres"]
 async fn what_is_left_of_a_change_is_gone_on_with_after_kill_9_on_postgres() {
     let cluster = Cluster::start_durable();

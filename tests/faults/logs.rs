@@ -27,7 +27,7 @@ fn errors_of<'a>(lines: &'a [Value], id: &str) -> Vec<&'a Value> {
     lines.iter().filter(is_one).collect()
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn an_error_in_storage_is_logged_with_the_request_that_caused_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("test.db").display().to_string();

@@ -32,3 +32,5 @@ mod slow_writes;
 mod spoiler;
 mod starts;
 mod stops;
+
+use support::System;

@@ -100,7 +100,7 @@ fn mkfifo(path: &Path) {
     assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn every_file_is_its_owners_alone_whatever_the_umask() {
     let place = Place::new();
     place.runs(&["demo"]);

@@ -62,7 +62,7 @@ async fn waits_for_degraded(server: &Server, is_degraded: bool) {
     timeout(DEADLINE, waiting).await.expect("the nodes notice");
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 #[ignore = "needs PostgreSQL and Redis: make postgres"]
 async fn on_nodes_observers_know_everything_whatever_happens_to_redis() {
     for seed in oracle::seeds(2) {
@@ -81,7 +81,7 @@ async fn on_nodes_observers_know_everything_whatever_happens_to_redis() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 #[ignore = "needs PostgreSQL and Redis: make postgres"]
 async fn on_nodes_everything_is_heard_without_redis() {
     let mut redis = Redis::start();
@@ -125,7 +125,7 @@ async fn on_nodes_everything_is_heard_without_redis() {
     assert_eq!(bob_socket.receives("new_message").await["message"]["content"], "back");
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 #[ignore = "needs PostgreSQL and Redis: make postgres"]
 async fn on_nodes_typing_and_presence_are_heard_everywhere() {
     let redis = Redis::start();
@@ -148,7 +148,7 @@ async fn on_nodes_typing_and_presence_are_heard_everywhere() {
     assert_eq!(ann_socket.receives_presence_of(&bob).await["is_online"], false);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 #[ignore = "needs PostgreSQL and Redis: make postgres"]
 async fn on_nodes_a_session_that_ended_has_ended_everywhere() {
     let mut redis = Redis::start();
@@ -172,7 +172,7 @@ async fn on_nodes_a_session_that_ended_has_ended_everywhere() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 #[ignore = "needs PostgreSQL and Redis: make postgres"]
 async fn on_nodes_guesses_count_together() {
     let redis = Redis::start();
@@ -194,7 +194,7 @@ async fn on_nodes_guesses_count_together() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 #[ignore = "needs PostgreSQL and Redis: make postgres"]
 async fn on_nodes_a_removal_that_is_lost_lets_nothing_through_that_came_after() {
     let redis = Redis::start();
@@ -218,7 +218,7 @@ async fn on_nodes_a_removal_that_is_lost_lets_nothing_through_that_came_after() 
     assert_eq!(carl.get(&format!("chats/{chat}/")).await.status, 404);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 #[ignore = "needs PostgreSQL and Redis: make postgres"]
 async fn on_nodes_no_text_of_any_event_is_later_than_a_removal() {
     for news in ["deletes", "renames", "adds", "joins"] {
@@ -260,7 +260,7 @@ async fn on_nodes_no_text_of_any_event_is_later_than_a_removal() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 #[ignore = "needs PostgreSQL and Redis: make postgres"]
 async fn on_nodes_who_resumes_ahead_of_the_chat_hears_of_each_message_once_as_new() {
     let mut redis = Redis::start();
@@ -291,7 +291,7 @@ async fn on_nodes_who_resumes_ahead_of_the_chat_hears_of_each_message_once_as_ne
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 #[ignore = "needs PostgreSQL and Redis: make postgres"]
 async fn on_nodes_what_was_acknowledged_survives_kill_9_of_either() {
     let (cluster, redis) = (Cluster::start_durable(), Redis::start());
@@ -388,7 +388,7 @@ fn find(text: &[u8], word: &[u8]) -> Option<usize> {
     text.windows(word.len()).position(|window| window == word)
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 #[ignore = "needs PostgreSQL and Redis: make postgres"]
 async fn on_nodes_one_keeps_the_search_index_and_then_another() {
     let first = Server::start_on(Database::postgres(), |_| {}).await;

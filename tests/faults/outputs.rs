@@ -282,13 +282,13 @@ impl Drop for Muted {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_server_goes_on_where_its_log_cannot_be_written() {
     Muted::serve(Stdio::null(), Nowhere::FullDisk.stdio()).await.keeps_serving(20).await;
     Muted::serve(Stdio::null(), Nowhere::ClosedPipe.stdio()).await.keeps_serving(20).await;
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_server_does_not_wait_for_who_reads_its_log() {
     let (mut log, errors) = pipe().unwrap();
     // More lines than the pipe and the log queue hold.
@@ -300,13 +300,13 @@ async fn a_server_does_not_wait_for_who_reads_its_log() {
     assert!(text.lines().count() > 100, "{text}");
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_server_goes_on_where_it_cannot_say_that_it_listens() {
     Muted::serve(Nowhere::FullDisk.stdio(), Stdio::null()).await.keeps_serving(1).await;
     Muted::serve(Nowhere::ClosedPipe.stdio(), Stdio::null()).await.keeps_serving(1).await;
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn what_a_log_has_lost_is_counted_in_it() {
     let (mut log, errors) = pipe().unwrap();
     let server = Muted::serve(Stdio::null(), errors.into()).await;

@@ -93,7 +93,7 @@ fn a_pgbouncer_that_keeps_no_sessions_is_refused_and_nothing_stays_locked() {
     greenroom(&cluster.url("chat"), &["migrate"]);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 #[ignore = "needs pgbouncer: make postgres"]
 async fn a_pgbouncer_that_keeps_sessions_is_served() {
     let cluster = cluster();

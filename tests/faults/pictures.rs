@@ -55,7 +55,7 @@ async fn host(issuer: &Issuer<'static, KeyPair>, name: &str) -> u16 {
     port
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_certificate_must_be_of_a_known_authority_and_of_the_hosts_name() {
     let folder = tempfile::tempdir().unwrap();
     let database = format!("sqlite://{}", folder.path().join("test.db").display());

@@ -45,7 +45,7 @@ async fn make_chat(server: &Program, token: &str) {
     assert_eq!(server.request("POST", "chats/", token, Some(body)).await.unwrap().0, 201);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 #[ignore = "needs PostgreSQL: make postgres"]
 async fn what_was_acknowledged_survives_restarts_of_the_database() {
     let (mut cluster, database, token) = cluster();
@@ -138,7 +138,7 @@ async fn compare(server: &Program, token: &str, acknowledged: &BTreeMap<String, 
     assert!(found == *acknowledged, "stored and acknowledged are the same");
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 #[ignore = "needs PostgreSQL: make postgres"]
 async fn what_was_acknowledged_survives_kill_9_on_postgres() {
     let cluster = Cluster::start_durable();
@@ -146,7 +146,7 @@ async fn what_was_acknowledged_survives_kill_9_on_postgres() {
     survives_kill_9(&cluster.url("chat"), 10).await;
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 #[ignore = "needs PostgreSQL: make postgres"]
 async fn while_the_database_is_away_everything_is_refused_and_then_served_again() {
     let (mut cluster, database, token) = cluster();
@@ -176,7 +176,7 @@ async fn while_the_database_is_away_everything_is_refused_and_then_served_again(
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 #[ignore = "needs PostgreSQL: make postgres"]
 async fn processes_write_to_one_chat_in_turn() {
     let (_cluster, database, token) = cluster();
@@ -200,7 +200,7 @@ async fn processes_write_to_one_chat_in_turn() {
     assert!(greenroom(&database, &["check"]).ends_with(" 0 differences found\n"));
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 #[ignore = "needs PostgreSQL: make postgres"]
 async fn a_paused_process_keeps_nobody_from_writing() {
     let (_cluster, database, token) = cluster();

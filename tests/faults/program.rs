@@ -167,7 +167,7 @@ fn database() -> (TempDir, String) {
     (folder, url)
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_demo_fills_an_empty_database_only() {
     let (_folder, database) = database();
     assert!(greenroom(&database, &["demo"]).contains("alice"));
@@ -225,7 +225,7 @@ fn a_password_can_come_over_standard_input() {
     assert!(child.wait().unwrap().success());
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn tokens_are_printed_once_listed_and_revoked_while_a_server_runs() {
     let (_folder, database) = database();
     greenroom(&database, &["user", "create", "ann", "--password", "correct horse"]);
@@ -239,7 +239,7 @@ async fn tokens_are_printed_once_listed_and_revoked_while_a_server_runs() {
     assert!(fails(&database, &["token", "revoke", "ann", "1"], 1).contains("no token 1"));
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_server_that_was_paused_lets_nobody_in_whose_credential_ended_meanwhile() {
     let (_folder, database) = database();
     greenroom(&database, &["demo"]);
@@ -297,7 +297,7 @@ async fn a_server_that_was_paused_lets_nobody_in_whose_credential_ended_meanwhil
     assert!(!messages.to_string().contains("late"), "{messages}");
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_deactivated_user_is_shut_out_of_a_running_server() {
     let (_folder, database) = database();
     greenroom(&database, &["user", "create", "ann", "--password", "correct horse"]);
@@ -338,7 +338,7 @@ fn a_user_is_let_in_again_and_made_staff_at_the_command_line() {
     assert!(fails(&database, &["user", "staff", "ann", "perhaps"], 2).contains("perhaps"));
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_user_made_staff_or_let_in_at_the_command_line_is_so_in_a_running_server() {
     let (_folder, database) = database();
     greenroom(&database, &["user", "create", "ann", "--password", "correct horse"]);
@@ -381,7 +381,7 @@ fn bad_settings_stop_the_start_with_one_sentence() {
     assert!(fails(&database, &watched, 1).contains("give --metrics-bind another address"));
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_watched_server_says_where_and_stops_being_watched_when_it_ends() {
     let (_folder, database) = database();
     let mut serve = command(&database);
@@ -427,7 +427,7 @@ fn migrating_twice_changes_nothing() {
     assert!(greenroom(&database, &["migrate"]).contains("is up to date"));
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_difference_is_found_and_told_by_the_exit_code() {
     let (folder, database) = database();
     greenroom(&database, &["demo"]);
@@ -446,7 +446,7 @@ fn spoil_database(file: &std::path::Path, sql: &str) {
     SqliteConnection::establish(&file.display().to_string()).unwrap().batch_execute(sql).unwrap();
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_terminated_server_says_goodbye_finishes_and_exits_0() {
     let (_folder, database) = database();
     greenroom(&database, &["demo"]);
@@ -495,7 +495,7 @@ async fn close_code(mut socket: Listening) -> Option<u16> {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn what_is_being_sent_while_a_server_ends_is_done_on_whatever_thread_its_chat_lives() {
     let (_folder, database) = database();
     greenroom(&database, &["demo"]);
@@ -527,7 +527,7 @@ async fn what_is_being_sent_while_a_server_ends_is_done_on_whatever_thread_its_c
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_server_terminated_under_load_turns_away_who_comes_and_finishes_what_it_began() {
     let (_folder, database) = database();
     greenroom(&database, &["demo"]);

@@ -97,7 +97,7 @@ fn in_fragments(message: &[u8], octets: usize) -> Vec<Vec<u8>> {
         .collect()
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn messages_of_every_form_of_length() {
     let sizes = [0, 125, 126, 127, 128, 65_535, 65_536];
     let texts = sizes.map(|size| {
@@ -109,7 +109,7 @@ async fn messages_of_every_form_of_length() {
     run(texts.into_iter().chain(binaries)).await;
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn pings_and_pongs() {
     let bytes = &[0x00, 0xff, 0xfe, 0xfd, 0xfc, 0xfb, 0x00, 0xff];
     let ping = |payload: &[u8]| frame(FIN | PING, payload);
@@ -131,7 +131,7 @@ async fn pings_and_pongs() {
     run(pings.into_iter().chain(others)).await;
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn reserved_bits_and_opcodes_are_broken_frames() {
     let bits = (1..8).map(|bits| {
         let reserved = frame(FIN | bits << 4 | TEXT, b"reserved");
@@ -151,7 +151,7 @@ async fn reserved_bits_and_opcodes_are_broken_frames() {
     run(bits.chain(controls).chain(opcodes)).await;
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn fragments() {
     let (first, more, last) = (frame(TEXT, b"one "), frame(CONTINUED, b"two "), frame(FIN, b"three"));
     let (ping, pong) = (frame(FIN | PING, b"?"), frame(FIN | PONG, b""));
@@ -231,7 +231,7 @@ const INVALID: [&[u8]; 27] = [
     b"\xce\xba\xe1\xbd\xb9\xcf\x83\xed\xa0\x80\x65\x64", // words with a surrogate in them
 ];
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn text_is_utf_8_however_it_is_cut() {
     let valid = VALID.into_iter().flat_map(|text| {
         let whole = case(format!("{text:?}"), [frame(FIN | TEXT, text.as_bytes())]).echoed(text).ends();
@@ -248,7 +248,7 @@ async fn text_is_utf_8_however_it_is_cut() {
     run(valid.chain(invalid)).await;
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn goodbyes() {
     let close = |payload: &[u8]| frame(FIN | CLOSE, payload);
     let coded = |code: u16, reason: &[u8]| close(&[&code.to_be_bytes(), reason].concat());
@@ -271,7 +271,7 @@ async fn goodbyes() {
     run(valid.into_iter().chain(invalid).chain(others)).await;
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_goodbye_without_a_code_is_returned_as_it_came() {
     let echo = Echo::start();
     let mut socket = RawSocket::connect(echo.address, "", 65_536).await;
@@ -280,7 +280,7 @@ async fn a_goodbye_without_a_code_is_returned_as_it_came() {
     socket.receives_no_more().await;
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn messages_up_to_the_limit_and_above_it() {
     let whole = "*".repeat(MAX_MESSAGE);
     let sizes = [64, 256, 1_024, 1_300, 4_096, 16_384, 65_536];
@@ -303,7 +303,7 @@ async fn messages_up_to_the_limit_and_above_it() {
 }
 
 /// Thirty closing handshakes take less time than if each waited for a timer.
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn the_server_hangs_up_as_soon_as_both_have_said_goodbye() {
     let echo = Echo::start();
     let goodbyes = async {

@@ -28,7 +28,7 @@ fn lines(log: &Path, words: &str) -> Vec<String> {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_write_that_takes_long_is_logged_with_its_kind_and_chat() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("test.db").display().to_string();

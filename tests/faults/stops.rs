@@ -94,7 +94,7 @@ async fn ends(child: &mut Child) -> ExitStatus {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn after_a_stop_the_file_alone_has_everything() {
     let place = Place::new();
     let mut expected = messages(&mut place.opens());
@@ -124,7 +124,7 @@ async fn after_a_stop_the_file_alone_has_everything() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_process_that_has_the_file_open_changes_nothing_about_that() {
     let place = Place::new();
     let mut other = place.opens();
@@ -138,7 +138,7 @@ async fn a_process_that_has_the_file_open_changes_nothing_about_that() {
     assert_eq!(place.copied(), before + 20);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_stop_waits_for_a_process_that_reads() {
     let place = Place::new();
     let mut other = place.opens();
@@ -157,7 +157,7 @@ async fn a_stop_waits_for_a_process_that_reads() {
     assert_eq!(place.copied(), before + 20);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 async fn a_file_that_is_not_whole_by_itself_has_a_code_of_its_own() {
     let place = Place::new();
     let mut other = place.opens();

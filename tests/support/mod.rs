@@ -17,6 +17,7 @@ mod reply;
 pub(crate) mod segments;
 mod server;
 pub(crate) mod steps;
+mod system;
 mod user;
 
 use std::time::Duration;
@@ -25,6 +26,7 @@ pub(crate) use listener::Listener;
 pub(crate) use node::nodes;
 pub(crate) use reply::Reply;
 pub(crate) use server::{Server, config};
+pub(crate) use system::System;
 pub(crate) use user::User;
 
 /// Deadline of every wait in a test.

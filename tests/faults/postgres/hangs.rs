@@ -10,7 +10,7 @@ use crate::{
     support::{Server, database::Cluster},
 };
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 #[ignore = "needs PostgreSQL: make postgres"]
 async fn while_the_database_hangs_everybody_is_refused_in_time_and_then_served_again() {
     let (mut cluster, database, token) = cluster();
@@ -42,7 +42,7 @@ async fn while_the_database_hangs_everybody_is_refused_in_time_and_then_served_a
     assert!(greenroom(&database, &["check"]).ends_with(" 0 differences found\n"));
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 #[ignore = "needs PostgreSQL: make postgres"]
 async fn what_was_acknowledged_is_there_once_though_the_database_hung() {
     let (mut cluster, database, token) = cluster();
@@ -76,7 +76,7 @@ async fn server_behind(cluster: &Cluster) -> (Server, Proxy) {
     (Server::start_at(proxy.url("chat"), |_| {}).await, proxy)
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 #[ignore = "needs PostgreSQL: make postgres"]
 async fn a_commit_that_is_not_answered_is_found_out_about() {
     let cluster = Cluster::start();
@@ -101,7 +101,7 @@ async fn a_commit_that_is_not_answered_is_found_out_about() {
     assert_eq!(ann.get("chats/").await.json["count"], 3);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 #[ignore = "needs PostgreSQL: make postgres"]
 async fn a_network_that_swallows_everything_is_recovered_from() {
     let cluster = Cluster::start();

@@ -72,7 +72,7 @@ async fn lets_arrive(user: &User) {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 #[ignore = "needs PostgreSQL: make postgres"]
 async fn a_message_that_cannot_be_stored_costs_only_itself() {
     let server = server().await;
@@ -104,7 +104,7 @@ async fn a_message_that_cannot_be_stored_costs_only_itself() {
     assert_eq!(ann.reads(chat).await.len(), 20);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 #[ignore = "needs PostgreSQL: make postgres"]
 async fn who_waits_in_a_circle_is_tried_again() {
     let database = Database::postgres();
@@ -138,7 +138,7 @@ async fn who_waits_in_a_circle_is_tried_again() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 #[ignore = "needs PostgreSQL: make postgres"]
 async fn a_chat_that_stays_locked_keeps_nobody_from_the_others() {
     let server = server().await;
@@ -158,7 +158,7 @@ async fn a_chat_that_stays_locked_keeps_nobody_from_the_others() {
     assert_eq!(ann.reads(locked).await, ["ho"], "the rejected message is not stored");
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 #[ignore = "needs PostgreSQL: make postgres"]
 async fn while_a_chat_is_waited_for_others_are_written() {
     let server = server().await;
@@ -179,7 +179,7 @@ async fn while_a_chat_is_waited_for_others_are_written() {
     assert_eq!(join(says(&ann, locked, "hi"), others).await.0, 201);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 #[ignore = "needs PostgreSQL: make postgres"]
 async fn a_chat_that_is_just_being_made_is_not_there_yet() {
     let server = server().await;
@@ -203,7 +203,7 @@ async fn a_chat_that_is_just_being_made_is_not_there_yet() {
     assert_eq!(says(&ann, next, "hi").await, 201);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 #[ignore = "needs PostgreSQL: make postgres"]
 async fn an_ending_that_is_committed_after_later_ones_is_heard_of() {
     let server = server().await;
@@ -233,7 +233,7 @@ async fn an_ending_that_is_committed_after_later_ones_is_heard_of() {
     is_shut_out(&bob).await;
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 #[ignore = "needs PostgreSQL: make postgres"]
 async fn who_signs_in_while_the_password_is_changed_elsewhere_is_not_signed_in() {
     let server = server().await;
@@ -256,7 +256,7 @@ async fn who_signs_in_while_the_password_is_changed_elsewhere_is_not_signed_in()
     assert_eq!(number(&mut conn, "SELECT count(*) FROM sessions"), 0);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 #[ignore = "needs PostgreSQL: make postgres"]
 async fn an_event_stream_outlives_a_table_that_is_locked_for_some_seconds() {
     let server = server().await;

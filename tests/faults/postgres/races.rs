@@ -26,7 +26,7 @@ fn is_made_once((one, other): (Reply, Reply)) {
     assert_eq!(one.id(), other.id());
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 #[ignore = "needs PostgreSQL: make postgres"]
 async fn the_dm_of_two_who_ask_for_it_at_once_is_one() {
     let [one, other] = two_servers().await;
@@ -38,7 +38,7 @@ async fn the_dm_of_two_who_ask_for_it_at_once_is_one() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 #[ignore = "needs PostgreSQL: make postgres"]
 async fn the_room_of_an_object_that_is_asked_for_twice_at_once_is_one() {
     let [one, other] = two_servers().await;
@@ -51,7 +51,7 @@ async fn the_room_of_an_object_that_is_asked_for_twice_at_once_is_one() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 #[ignore = "needs PostgreSQL: make postgres"]
 async fn a_user_that_is_brought_twice_at_once_is_one() {
     let [one, other] = two_servers().await;
@@ -63,7 +63,7 @@ async fn a_user_that_is_brought_twice_at_once_is_one() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 #[ignore = "needs PostgreSQL: make postgres"]
 async fn a_message_that_is_sent_to_two_servers_at_once_is_stored_once() {
     let [one, other] = two_servers().await;
@@ -77,7 +77,7 @@ async fn a_message_that_is_sent_to_two_servers_at_once_is_stored_once() {
     assert_eq!(ann.get(&path).await.json["count"], ROUNDS);
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 #[ignore = "needs PostgreSQL: make postgres"]
 async fn of_two_admins_who_demote_each_other_at_once_one_stays() {
     let [one, other] = two_servers().await;
@@ -96,7 +96,7 @@ async fn of_two_admins_who_demote_each_other_at_once_one_stays() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 #[ignore = "needs PostgreSQL: make postgres"]
 async fn when_all_admins_leave_at_once_somebody_else_becomes_one() {
     let [one, other] = two_servers().await;
@@ -114,7 +114,7 @@ async fn when_all_admins_leave_at_once_somebody_else_becomes_one() {
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 #[ignore = "needs PostgreSQL: make postgres"]
 async fn who_is_removed_on_one_server_says_nothing_more_on_another() {
     let [one, other] = two_servers().await;
@@ -174,7 +174,7 @@ async fn does_something(user: &User, chats: &[i64], others: &[User], random: &mu
     }
 }
 
-#[actix_web::test]
+#[actix_rt::test(system = "crate::System")]
 #[ignore = "needs PostgreSQL: make postgres"]
 async fn what_two_servers_do_at_once_adds_up() {
     let seed = rand::rng().random_range(0..1_000_000_u64);
