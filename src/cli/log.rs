@@ -114,9 +114,9 @@ fn add_context(line: &mut Vec<u8>, format: LogFormat, LogContext { request, comm
     if let Some(request) = request {
         add("request_id", &format_args!("\"{request}\""));
     }
-    if let Some(SocketCommand { name, caller }) = command {
+    if let Some(SocketCommand { name, caller_id }) = command {
         add("command", &format_args!("\"{name}\""));
-        add("caller_id", &caller.0);
+        add("caller_id", &caller_id);
     }
     line.extend_from_slice(end);
 }

@@ -7,7 +7,7 @@
 
 use std::{cell::Cell, future::poll_fn, pin::pin};
 
-use super::{model::UserId, request_id::RequestId};
+use super::request_id::RequestId;
 
 /// The request and the socket command of a unit of work.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -16,11 +16,11 @@ pub struct LogContext {
     pub command: Option<SocketCommand>,
 }
 
-/// A command of a socket: its type, and the user who sent it.
+/// A command of a socket: its type, and the id of the user who sent it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SocketCommand {
     pub name: &'static str,
-    pub caller: UserId,
+    pub caller_id: i64,
 }
 
 thread_local! {

@@ -75,7 +75,7 @@ pub(super) async fn run_commands(
                     }
                 }
                 let is_direct = frame.is_direct();
-                let command = SocketCommand { name: frame.name(), caller: client.caller.id() };
+                let command = SocketCommand { name: frame.name(), caller_id: client.caller.id().0 };
                 let log_context = LogContext { command: Some(command), ..client.log_context };
                 let mut answer = log_context.scope(answer(client.clone(), frame)).boxed_local();
                 if is_direct {

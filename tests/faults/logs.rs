@@ -42,7 +42,7 @@ async fn an_error_in_storage_is_logged_with_the_request_that_caused_it() {
     let server = Program::start(serve);
     let mut socket = listens(&server, &token).await;
     let mut conn = SqliteConnection::establish(&path).unwrap();
-    let broken = "CREATE TRIGGER broken AFTER INSERT ON messages BEGIN SELECT RAISE(ABORT, 'broken'); END; DROP TABLE blocks";
+    let broken = "PRAGMA busy_timeout = 5000; CREATE TRIGGER broken AFTER INSERT ON messages BEGIN SELECT RAISE(ABORT, 'broken'); END; DROP TABLE blocks";
     conn.batch_execute(broken).unwrap();
 
     // A write, and a read.
