@@ -31,9 +31,9 @@ fn fill(conn: &mut AnyConn, chat: ChatId, sender: UserId, messages: i64, text: &
             WHERE number < {messages}) \
             SELECT number, (SELECT last_pos FROM chats WHERE id = {chat}) + number AS pos FROM n; \
          INSERT INTO message_ids (chat_id, pos) SELECT {chat}, pos FROM filling ORDER BY pos; \
-         INSERT INTO messages (chat_id, pos, id, sender_id, ordinal, content, created_at, updated_at, is_edited, \
+         INSERT INTO messages (chat_id, pos, id, sender_id, content, created_at, updated_at, is_edited, \
             is_deleted, created_seq, seq, reactions) \
-            SELECT i.chat_id, i.pos, i.id, {sender}, i.pos, {text}, 0, 0, FALSE, FALSE, i.pos + 1, i.pos + 1, '[]' \
+            SELECT i.chat_id, i.pos, i.id, {sender}, {text}, 0, 0, FALSE, FALSE, i.pos + 1, i.pos + 1, '[]' \
             FROM filling f JOIN message_ids i ON i.chat_id = {chat} AND i.pos = f.pos; \
          UPDATE chats SET last_pos = last_pos + {messages}, last_live_pos = last_pos + {messages}, \
             seq = seq + {messages} WHERE id = {chat}; \

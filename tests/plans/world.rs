@@ -127,8 +127,8 @@ impl World {
             ));
             all.push(counted(
                 &format!(
-                    "INSERT INTO messages (chat_id, pos, id, sender_id, ordinal, content, created_at, updated_at, is_edited, \
-                     is_deleted, created_seq, seq, reactions, client_id) SELECT {id}, i, {first} + i, 2, i, {text}, i, i, \
+                    "INSERT INTO messages (chat_id, pos, id, sender_id, content, created_at, updated_at, is_edited, \
+                     is_deleted, created_seq, seq, reactions, client_id) SELECT {id}, i, {first} + i, 2, {text}, i, i, \
                      FALSE, {is_deleted} AND i > 1, i + 1, {seq}, '[]', 'c' || i FROM n"
                 ),
                 messages,
@@ -136,6 +136,12 @@ impl World {
             all.push(counted(
                 &format!("INSERT INTO message_ids (id, chat_id, pos) SELECT {first} + i, {id}, i FROM n"),
                 messages,
+            ));
+            all.push(counted(
+                &format!(
+                    "INSERT INTO sent_counts (chat_id, sender_id, block, sent) SELECT {id}, 2, i - 1, i * 16 - 1 FROM n"
+                ),
+                (messages + 1) / 16,
             ));
             if chat != DOOMED {
                 // The first member has read nothing and never posted.
@@ -178,8 +184,8 @@ impl World {
         for chat in [4, 5, 6] {
             all.push(counted(
                 &format!(
-                    "INSERT INTO messages (chat_id, pos, id, sender_id, ordinal, content, created_at, updated_at, is_edited, \
-                     is_deleted, created_seq, seq, reactions) SELECT {chat}, i, {chat} * 1000000 + i, 2, i, 'hello ' || i, i, i, \
+                    "INSERT INTO messages (chat_id, pos, id, sender_id, content, created_at, updated_at, is_edited, \
+                     is_deleted, created_seq, seq, reactions) SELECT {chat}, i, {chat} * 1000000 + i, 2, 'hello ' || i, i, i, \
                      FALSE, FALSE, i + 1, i + 1, '[]' FROM n"
                 ),
                 5,
@@ -255,8 +261,8 @@ impl World {
             }
             all.push(counted(
                 &format!(
-                    "INSERT INTO messages (chat_id, pos, id, sender_id, ordinal, content, created_at, updated_at, is_edited, \
-                     is_deleted, created_seq, seq, reactions) SELECT {first} + i, p, 500000000 + ({first} + i) * 10 + p, {other}, p, 'short note ' || i, \
+                    "INSERT INTO messages (chat_id, pos, id, sender_id, content, created_at, updated_at, is_edited, \
+                     is_deleted, created_seq, seq, reactions) SELECT {first} + i, p, 500000000 + ({first} + i) * 10 + p, {other}, 'short note ' || i, \
                      i, i, FALSE, FALSE, p + 1, p + 1, '[]' FROM n, (SELECT 1 AS p UNION ALL SELECT 2 UNION ALL SELECT 3) AS places"
                 ),
                 people,

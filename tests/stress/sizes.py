@@ -45,10 +45,17 @@ def messages(number, sender, count):
     """Returns statements that insert a chat's first messages. An id consists of the chat and the position."""
     first = f"{number} * 1000000"
     return counted(
-        "INSERT INTO messages (chat_id, pos, id, sender_id, ordinal, content, created_at, updated_at, is_edited, is_deleted, "
-        f"created_seq, seq, reactions) SELECT {number}, i, {first} + i, {sender}, i, 'word' || (i % 50) || ' about nothing ' || i, "
+        "INSERT INTO messages (chat_id, pos, id, sender_id, content, created_at, updated_at, is_edited, is_deleted, "
+        f"created_seq, seq, reactions) SELECT {number}, i, {first} + i, {sender}, 'word' || (i % 50) || ' about nothing ' || i, "
         "i, i, FALSE, FALSE, i + 1, i + 1, '[]' FROM n", count,
-    ) + counted(f"INSERT INTO message_ids (id, chat_id, pos) SELECT {first} + i, {number}, i FROM n", count)
+    ) + counted(f"INSERT INTO message_ids (id, chat_id, pos) SELECT {first} + i, {number}, i FROM n", count) + sent_counts(number, sender, count)
+
+
+def sent_counts(number, sender, count):
+    """Returns a statement for the counts of a chat whose messages are all from one sender."""
+    blocks = (count + 1) // 16
+    counts = f"INSERT INTO sent_counts (chat_id, sender_id, block, sent) SELECT {number}, {sender}, i - 1, i * 16 - 1 FROM n"
+    return counted(counts, blocks) if blocks else ""
 
 
 MEMBER = "INSERT INTO members (chat_id, user_id, role, joined_at, joined_seq, member_seq, read_seq, read_pos, from_pos"
@@ -94,8 +101,8 @@ def world(ids):
         yield counted(f"{MEMBER}) SELECT {OWN} + i, {user}, '{role}', 1, 1, 1, 1, 0, 0 FROM n", CHATS)
     for pos in (1, 2, 3):
         yield counted(
-            "INSERT INTO messages (chat_id, pos, id, sender_id, ordinal, content, created_at, updated_at, is_edited, is_deleted, "
-            f"created_seq, seq, reactions) SELECT {OWN} + i, {pos}, 500000000 + i * 10 + {pos}, {attacker}, {pos}, 'note ' || i, "
+            "INSERT INTO messages (chat_id, pos, id, sender_id, content, created_at, updated_at, is_edited, is_deleted, "
+            f"created_seq, seq, reactions) SELECT {OWN} + i, {pos}, 500000000 + i * 10 + {pos}, {attacker}, 'note ' || i, "
             f"i, i, FALSE, FALSE, {pos} + 1, {pos} + 1, '[]' FROM n", CHATS,
         )
         yield counted(f"INSERT INTO message_ids (id, chat_id, pos) SELECT 500000000 + i * 10 + {pos}, {OWN} + i, {pos} FROM n", CHATS)

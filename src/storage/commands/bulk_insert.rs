@@ -11,6 +11,7 @@ use crate::{
         tables::{
             chats,
             messages::{self, NewMessage, Posted},
+            sent_counts,
         },
     },
 };
@@ -29,8 +30,6 @@ pub struct SenderState {
     pub role: Option<Role>,
     /// Whether the chat is a dm and its other member has blocked the user.
     pub is_blocked: bool,
-    /// Number of messages that the user has posted in the chat.
-    pub sent: i64,
     /// The message already posted under the same client id.
     pub earlier: Option<Posted>,
 }
@@ -51,30 +50,20 @@ pub fn sender_states(
     }
 }
 
-type StandingRow = (Option<Role>, Option<i64>, bool, Option<Pos>, Option<Vec<u8>>);
+type StandingRow = (Option<Role>, bool, Option<Pos>, Option<Vec<u8>>);
 
 impl From<StandingRow> for SenderState {
-    fn from((role, sent, is_blocked, pos, content_hash): StandingRow) -> Self {
-        Self {
-            role,
-            is_blocked,
-            sent: sent.unwrap_or(0),
-            earlier: pos.map(|pos| Posted { pos, content_hash }),
-        }
+    fn from((role, is_blocked, pos, content_hash): StandingRow) -> Self {
+        Self { role, is_blocked, earlier: pos.map(|pos| Posted { pos, content_hash }) }
     }
 }
 
 fn standing(conn: &mut AnyConn, poster: &Poster, is_dm: bool) -> Result<SenderState, StorageError> {
     let Poster { chat, user, client_id } = *poster;
-    let (role, sent, is_blocked) = sql!(
+    let (role, is_blocked) = sql!(
         "SELECT (SELECT role FROM members WHERE chat_id = ? AND user_id = ? AND left_seq IS NULL), \
-         (SELECT ordinal FROM messages WHERE chat_id = ? \
-            AND pos = (SELECT max(pos) FROM messages WHERE chat_id = ? AND sender_id = ?)), \
          CASE WHEN ? THEN EXISTS (SELECT 1 FROM members o JOIN blocks b \
             ON b.blocker_id = o.user_id AND b.blocked_id = ? WHERE o.chat_id = ?) ELSE FALSE END",
-        chat,
-        user,
-        chat,
         chat,
         user,
         is_dm,
@@ -86,7 +75,7 @@ fn standing(conn: &mut AnyConn, poster: &Poster, is_dm: bool) -> Result<SenderSt
         Some(client_id) => messages::by_client_id(conn, chat, user, client_id)?,
         None => None,
     };
-    Ok(SenderState { earlier, ..SenderState::from((role, sent, is_blocked, None, None)) })
+    Ok(SenderState { earlier, ..SenderState::from((role, is_blocked, None, None)) })
 }
 
 fn all_sender_states(
@@ -98,8 +87,6 @@ fn all_sender_states(
         // Each subquery is a key lookup, whatever the planner's statistics say.
         "SELECT (SELECT role FROM members m \
             WHERE m.chat_id = p.chat_id AND m.user_id = p.user_id AND m.left_seq IS NULL), \
-         (SELECT ordinal FROM messages s WHERE s.chat_id = p.chat_id AND s.sender_id = p.user_id \
-            ORDER BY pos DESC LIMIT 1), \
          CASE WHEN p.is_dm = 1 THEN EXISTS (SELECT 1 FROM members o JOIN blocks b \
             ON b.blocker_id = o.user_id AND b.blocked_id = p.user_id WHERE o.chat_id = p.chat_id) ELSE FALSE END, \
          e.pos, e.content_hash \
@@ -116,31 +103,32 @@ fn all_sender_states(
     Ok(rows.into_iter().map(SenderState::from).collect())
 }
 
-/// Stores messages, and the chats that they changed. Each message has its ordinal: its number among the
-/// messages of its sender in the chat. Returns the ids, which rise in the given order.
+/// Stores messages, and the chats that they changed. Returns the ids, which rise in the given order.
 pub fn store(
     conn: &mut AnyConn,
-    new: &[(NewMessage, i64)],
+    new: &[NewMessage],
     chats: &[&Chat],
 ) -> Result<Vec<MessageId>, StorageError> {
-    match conn {
+    let stored = match conn {
         AnyConn::Sqlite(_) => store_each(conn, new, chats),
         AnyConn::Postgres(_) => store_all(conn, new, chats),
-    }
+    }?;
+    sent_counts::record(conn, new.iter().map(|new| (new.message.chat, new.message.pos)))?;
+    Ok(stored)
 }
 
 /// Assigns the ids itself: SQLite has a single writer, and `RETURNING` costs a temporary table for each
 /// statement.
 fn store_each(
     conn: &mut AnyConn,
-    new: &[(NewMessage, i64)],
+    new: &[NewMessage],
     chats: &[&Chat],
 ) -> Result<Vec<MessageId>, StorageError> {
     let drawn = sql!("SELECT seq FROM sqlite_sequence WHERE name = 'message_ids'").first::<i64>(conn)?;
     let ids = drawn.unwrap_or(0) + 1..;
     let mut stored = Vec::with_capacity(new.len());
-    for ((new, ordinal), id) in new.iter().zip(ids) {
-        messages::insert(conn, MessageId(id), new, *ordinal)?;
+    for (new, id) in new.iter().zip(ids) {
+        messages::insert(conn, MessageId(id), new)?;
         stored.push(MessageId(id));
     }
     chats.iter().try_for_each(|chat| chats::update(conn, chat))?;
@@ -149,20 +137,20 @@ fn store_each(
 
 fn store_all(
     conn: &mut AnyConn,
-    new: &[(NewMessage, i64)],
+    new: &[NewMessage],
     chats: &[&Chat],
 ) -> Result<Vec<MessageId>, StorageError> {
-    let messages = || new.iter().map(|(new, _)| &new.message);
+    let messages = || new.iter().map(|new| &new.message);
     let stored = sql!(
         "WITH new AS ( \
-            SELECT nextval('message_ids_id_seq') AS id, n.* FROM unnest(?, ?, ?, ?, ?, ?, ?, ?, ?) WITH ORDINALITY \
-            AS n (chat_id, pos, sender_id, ordinal, content, created_at, seq, client_id, content_hash, number) \
+            SELECT nextval('message_ids_id_seq') AS id, n.* FROM unnest(?, ?, ?, ?, ?, ?, ?, ?) WITH ORDINALITY \
+            AS n (chat_id, pos, sender_id, content, created_at, seq, client_id, content_hash, number) \
          ), placed AS ( \
             INSERT INTO message_ids (id, chat_id, pos) SELECT id, chat_id, pos FROM new \
          ), stored AS ( \
-            INSERT INTO messages (chat_id, pos, id, sender_id, ordinal, content, created_at, updated_at, is_edited, \
+            INSERT INTO messages (chat_id, pos, id, sender_id, content, created_at, updated_at, is_edited, \
             is_deleted, created_seq, seq, client_id, content_hash, reactions) \
-            SELECT chat_id, pos, id, sender_id, ordinal, content, created_at, created_at, FALSE, \
+            SELECT chat_id, pos, id, sender_id, content, created_at, created_at, FALSE, \
             FALSE, seq, seq, client_id, content_hash, '[]' FROM new \
          ), moved AS ( \
             UPDATE chats c SET updated_at = n.updated_at, seq = n.seq, last_pos = n.pos, last_live_pos = n.pos \
@@ -171,12 +159,11 @@ fn store_all(
         ids(messages().map(|message| message.chat.0)),
         ids(messages().map(|message| message.pos)),
         ids(messages().map(|message| message.sender.id.0)),
-        ids(new.iter().map(|(_, ordinal)| *ordinal)),
         messages().map(|message| Some(message.content.as_str())).collect::<Vec<_>>(),
         ids(messages().map(|message| message.created_at.0)),
         ids(messages().map(|message| message.seq)),
         messages().map(|message| message.client_id.as_deref()).collect::<Vec<_>>(),
-        new.iter().map(|(new, _)| new.content_hash.as_deref()).collect::<Vec<_>>(),
+        new.iter().map(|new| new.content_hash.as_deref()).collect::<Vec<_>>(),
         ids(chats.iter().map(|chat| chat.id.0)),
         ids(chats.iter().map(|chat| chat.updated_at.0)),
         ids(chats.iter().map(|chat| chat.seq)),

@@ -44,7 +44,7 @@ pub(crate) fn post_together(
     let posters: Vec<Poster> = posts.iter().map(Post::poster).collect();
     let is_dm = |post: &Post| chats.get(&post.chat).is_some_and(|chat| chat.kind == ChatKind::Dm);
     let senders = bulk_insert::sender_states(conn, &posters, &posts.iter().map(is_dm).collect::<Vec<_>>())?;
-    let (mut new, mut sent) = (Vec::with_capacity(posts.len()), HashMap::new());
+    let mut new = Vec::with_capacity(posts.len());
     let mut outcomes = Vec::with_capacity(posts.len());
     for (post, sender) in posts.iter().zip(senders) {
         let Some(chat) = chats.get_mut(&post.chat) else {
@@ -59,9 +59,7 @@ pub(crate) fn post_together(
         } else if let Err(refusal) = authorize(chat, subject, Ability::Write) {
             outcomes.push(Some(Err(refusal.into())));
         } else {
-            let ordinal = sent.entry((post.chat, post.sender.id)).or_insert(sender.sent);
-            *ordinal += 1;
-            new.push((post.take_place(policy, chat), *ordinal));
+            new.push(post.take_place(policy, chat));
             outcomes.push(None);
         }
     }
@@ -74,16 +72,16 @@ pub(crate) fn post_together(
 fn store(
     conn: &mut AnyConn,
     chats: &HashMap<ChatId, Chat>,
-    mut new: Vec<(NewMessage, i64)>,
+    mut new: Vec<NewMessage>,
 ) -> Result<Vec<Message>, StorageError> {
     if new.is_empty() {
         return Ok(Vec::new());
     }
-    let changed: HashSet<ChatId> = new.iter().map(|(new, _)| new.message.chat).collect();
+    let changed: HashSet<ChatId> = new.iter().map(|new| new.message.chat).collect();
     let changed: Vec<&Chat> = changed.iter().filter_map(|chat| chats.get(chat)).collect();
     let ids = bulk_insert::store(conn, &new, &changed)?;
-    for ((new, _), id) in new.iter_mut().zip(ids) {
+    for (new, id) in new.iter_mut().zip(ids) {
         new.message.id = id;
     }
-    Ok(new.into_iter().map(|(new, _)| new.message).collect())
+    Ok(new.into_iter().map(|new| new.message).collect())
 }

@@ -11,6 +11,7 @@ use crate::{
         db::{row::row, sql::sql},
         message_search,
         queries::membership,
+        tables::sent_counts,
     },
 };
 
@@ -63,7 +64,6 @@ row! {
         id: i64,
         pos: i64,
         sender_id: i64,
-        ordinal: i64,
         created_seq: i64,
         seq: i64,
         is_deleted: bool,
@@ -100,6 +100,7 @@ impl Checker<'_> {
         self.check_head(&messages)?;
         self.check_reactions(&messages)?;
         self.check_tombstones(&messages)?;
+        self.check_sent_counts(&messages)?;
         self.check_members(&messages)
     }
 
@@ -114,8 +115,7 @@ impl Checker<'_> {
         }
     }
 
-    /// Checks that positions have no gaps, ids and sequence numbers ascend with them, and ordinals have no
-    /// gaps per sender.
+    /// Checks that positions have no gaps, and that ids and sequence numbers ascend with them.
     fn check_messages(&mut self) -> Result<Vec<Checked>, StorageError> {
         let rows = sql!(
             "SELECT {} FROM messages m LEFT JOIN message_ids i ON i.id = m.id AND i.chat_id = m.chat_id \
@@ -125,16 +125,11 @@ impl Checker<'_> {
         .rows::<CheckedRow>(self.conn)?;
         let head = sql!("SELECT seq FROM chats WHERE id = ?", self.chat).one::<i64>(self.conn)?;
         let mut checked = Vec::with_capacity(rows.len());
-        let mut sent: HashMap<i64, i64> = HashMap::new();
         let (mut last_id, mut last_created) = (0, 0);
         for row in rows {
             let CheckedRow { id, pos, seq, sender_id: sender, created_seq: created, .. } = row;
             self.expect("the position of a message", pos, checked.len() as i64 + 1);
             self.expect(&format!("the position noted for message {id}"), row.located.unwrap_or(0), pos);
-            let count = sent.entry(sender).or_default();
-            *count += 1;
-            let count = *count;
-            self.expect(&format!("the ordinal of message {id}"), row.ordinal, count);
             if id <= last_id || created <= last_created || seq < created || seq > head {
                 self.differs(&format!("message {id}: number {seq}"), created, "out of order");
             }
@@ -222,6 +217,24 @@ impl Checker<'_> {
         }
         if stored != counted {
             self.differs("the tombstone counts", format!("{stored:?}"), format!("{counted:?}"));
+        }
+        Ok(())
+    }
+
+    fn check_sent_counts(&mut self, messages: &[Checked]) -> Result<(), StorageError> {
+        let stored = sql!("SELECT sender_id, block, sent FROM sent_counts WHERE chat_id = ?", self.chat)
+            .rows::<(i64, i64, i64)>(self.conn)?;
+        let stored: BTreeMap<(i64, i64), i64> =
+            stored.into_iter().map(|(sender, block, sent)| ((sender, block), sent)).collect();
+        let (mut counted, mut sent) = (BTreeMap::new(), HashMap::<i64, i64>::new());
+        let blocks = (messages.len() as i64 + 1) / sent_counts::BLOCK;
+        for message in messages.iter().filter(|message| message.pos / sent_counts::BLOCK < blocks) {
+            let count = sent.entry(message.sender).or_default();
+            *count += 1;
+            counted.insert((message.sender, message.pos / sent_counts::BLOCK), *count);
+        }
+        if stored != counted {
+            self.differs("the counts of sent messages", format!("{stored:?}"), format!("{counted:?}"));
         }
         Ok(())
     }

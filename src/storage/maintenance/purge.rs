@@ -36,6 +36,9 @@ fn clear_chat(conn: &mut AnyConn) -> Result<bool, StorageError> {
         if delete_some!(conn, "tombstone_counts", "sender_id, level, block", "chat_id = ?", chat)? > 0 {
             return Ok(true);
         }
+        if delete_some!(conn, "sent_counts", "sender_id, block", "chat_id = ?", chat)? > 0 {
+            return Ok(true);
+        }
         sql!("DELETE FROM reactions_left WHERE chat_id = ?", chat).run(conn)?;
         sql!("DELETE FROM chats WHERE id = ?", chat).run(conn)?;
         return Ok(true);

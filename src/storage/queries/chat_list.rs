@@ -111,13 +111,20 @@ fn own_unread(
         return Ok(Vec::new());
     }
     let rows = sql!(
-        "SELECT c.id, \
-            coalesce((SELECT ordinal FROM messages WHERE chat_id = c.id AND pos = ( \
-                SELECT max(pos) FROM messages WHERE chat_id = c.id AND sender_id = m.user_id AND pos <= c.last_pos)), 0) \
-          - coalesce((SELECT ordinal FROM messages WHERE chat_id = c.id AND pos = ( \
-                SELECT max(pos) FROM messages WHERE chat_id = c.id AND sender_id = m.user_id AND pos <= \
-                    CASE WHEN m.unread_pos <= m.read_pos THEN m.unread_pos - 1 ELSE m.read_pos END)), 0) \
-         FROM members m JOIN chats c ON c.id = m.chat_id WHERE m.chat_id IN ? AND m.user_id = ? ORDER BY c.id",
+        // As `sent_counts::between`, with blocks of 16 positions.
+        "SELECT p.chat_id, \
+            coalesce((SELECT sent FROM sent_counts s WHERE s.chat_id = p.chat_id AND s.sender_id = p.user_id \
+                AND s.block < p.last_pos / 16 ORDER BY s.block DESC LIMIT 1), 0) \
+            + (SELECT count(*) FROM messages o WHERE o.chat_id = p.chat_id \
+                AND o.pos BETWEEN p.last_pos / 16 * 16 AND p.last_pos AND o.sender_id = p.user_id) \
+            - coalesce((SELECT sent FROM sent_counts s WHERE s.chat_id = p.chat_id AND s.sender_id = p.user_id \
+                AND s.block < p.after_pos / 16 ORDER BY s.block DESC LIMIT 1), 0) \
+            - (SELECT count(*) FROM messages o WHERE o.chat_id = p.chat_id \
+                AND o.pos BETWEEN p.after_pos / 16 * 16 AND p.after_pos AND o.sender_id = p.user_id) \
+         FROM (SELECT m.chat_id, m.user_id, c.last_pos, \
+            CASE WHEN m.unread_pos <= m.read_pos THEN m.unread_pos - 1 ELSE m.read_pos END AS after_pos \
+            FROM members m JOIN chats c ON c.id = m.chat_id WHERE m.chat_id IN ? AND m.user_id = ?) AS p \
+         ORDER BY p.chat_id",
         ids.as_slice(),
         user
     );

@@ -5,7 +5,7 @@ use crate::{
     core::model::{Chat, Pos, UserId},
     storage::{
         AnyConn, StorageError,
-        tables::{messages, tombstones},
+        tables::{sent_counts, tombstones},
     },
 };
 
@@ -20,7 +20,7 @@ pub fn count(conn: &mut AnyConn, chat: &Chat, reader: UserId, after: Pos) -> Res
     if after >= chat.last_live_pos {
         return Ok(0);
     }
-    let own = messages::sent_between(conn, chat.id, reader, after, chat.last_pos)?;
+    let own = sent_counts::between(conn, chat.id, reader, after, chat.last_pos)?;
     count_without(conn, chat, reader, after, own)
 }
 

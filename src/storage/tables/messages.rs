@@ -86,20 +86,19 @@ pub struct NewMessage {
     pub content_hash: Option<Vec<u8>>,
 }
 
-/// Inserts a message under an id. `ordinal`: its number among the messages of its sender in the chat.
-pub fn insert(conn: &mut AnyConn, id: MessageId, new: &NewMessage, ordinal: i64) -> Result<(), StorageError> {
+/// Inserts a message under an id.
+pub fn insert(conn: &mut AnyConn, id: MessageId, new: &NewMessage) -> Result<(), StorageError> {
     let message = &new.message;
     sql!("INSERT INTO message_ids (id, chat_id, pos) VALUES (?, ?, ?)", id, message.chat, message.pos)
         .run(conn)?;
     sql!(
-        "INSERT INTO messages (chat_id, pos, id, sender_id, ordinal, content, created_at, updated_at, is_edited, \
+        "INSERT INTO messages (chat_id, pos, id, sender_id, content, created_at, updated_at, is_edited, \
          is_deleted, created_seq, seq, client_id, content_hash, reactions) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, FALSE, FALSE, ?, ?, ?, ?, '[]')",
+         VALUES (?, ?, ?, ?, ?, ?, ?, FALSE, FALSE, ?, ?, ?, ?, '[]')",
         message.chat,
         message.pos,
         id,
         message.sender.id,
-        ordinal,
         &message.content,
         message.created_at,
         message.updated_at,
@@ -110,34 +109,6 @@ pub fn insert(conn: &mut AnyConn, id: MessageId, new: &NewMessage, ordinal: i64)
     )
     .run(conn)?;
     Ok(())
-}
-
-/// Counts the messages that a user has posted after position `after` and up to `last`, deleted ones included.
-pub fn sent_between(
-    conn: &mut AnyConn,
-    chat: ChatId,
-    sender: UserId,
-    after: Pos,
-    last: Pos,
-) -> Result<i64, StorageError> {
-    let row = sql!(
-        // The index by sender answers max(). With ORDER BY pos, SQLite scans the whole chat backwards
-        // instead.
-        "SELECT (SELECT ordinal FROM messages WHERE chat_id = ? \
-            AND pos = (SELECT max(pos) FROM messages WHERE chat_id = ? AND sender_id = ? AND pos <= ?)), \
-         (SELECT ordinal FROM messages WHERE chat_id = ? \
-            AND pos = (SELECT max(pos) FROM messages WHERE chat_id = ? AND sender_id = ? AND pos <= ?))",
-        chat,
-        chat,
-        sender,
-        last,
-        chat,
-        chat,
-        sender,
-        after
-    );
-    let (up_to_last, up_to_after) = row.one::<(Option<i64>, Option<i64>)>(conn)?;
-    Ok(up_to_last.unwrap_or(0) - up_to_after.unwrap_or(0))
 }
 
 /// Replaces the content of a message.

@@ -12,6 +12,7 @@ pub(crate) mod profile_version;
 pub mod reactions;
 pub mod revocations;
 pub mod rows;
+pub mod sent_counts;
 pub mod sessions;
 pub mod settings;
 pub mod sightings;

@@ -1,0 +1,110 @@
+//! Numbers of messages that each sender has posted up to the end of each block of positions. They count a
+//! user's own messages in any range in a few steps, without an index by sender that each post would write to.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    core::model::{ChatId, Pos, UserId},
+    storage::{AnyConn, StorageError, db::sql::sql},
+};
+
+/// Number of positions of a block. Also in the statements here and of `queries/chat_list.rs`.
+pub const BLOCK: i64 = 16;
+
+/// Returns the block that a message at `pos` completes, if any.
+fn completed_block(pos: Pos) -> Option<i64> {
+    ((pos + 1) % BLOCK == 0).then_some(pos / BLOCK)
+}
+
+/// Records the blocks that are completed by messages at these positions. The messages must be stored.
+pub fn record(conn: &mut AnyConn, posted: impl Iterator<Item = (ChatId, Pos)>) -> Result<(), StorageError> {
+    let mut completed: BTreeMap<ChatId, Vec<i64>> = BTreeMap::new();
+    for (chat, pos) in posted {
+        if let Some(block) = completed_block(pos) {
+            completed.entry(chat).or_default().push(block);
+        }
+    }
+    match conn {
+        AnyConn::Sqlite(_) => completed
+            .iter()
+            .flat_map(|(chat, blocks)| blocks.iter().map(move |block| (chat, block)))
+            .try_for_each(|(chat, block)| record_each(conn, *chat, *block)),
+        AnyConn::Postgres(_) => record_together(conn, completed),
+    }
+}
+
+fn record_each(conn: &mut AnyConn, chat: ChatId, block: i64) -> Result<(), StorageError> {
+    sql!(
+        "INSERT INTO sent_counts (chat_id, sender_id, block, sent) SELECT m.chat_id, m.sender_id, ?, count(*) \
+            + coalesce((SELECT e.sent FROM sent_counts e WHERE e.chat_id = m.chat_id AND e.sender_id = m.sender_id \
+                ORDER BY e.block DESC LIMIT 1), 0) \
+         FROM messages m WHERE m.chat_id = ? AND m.pos BETWEEN ? AND ? GROUP BY m.chat_id, m.sender_id",
+        block,
+        chat,
+        block * BLOCK,
+        block * BLOCK + BLOCK - 1
+    )
+    .run(conn)?;
+    Ok(())
+}
+
+/// Takes one statement for any number of chats. A second block of a chat builds on the first, so it takes
+/// another statement.
+fn record_together(
+    conn: &mut AnyConn,
+    mut completed: BTreeMap<ChatId, Vec<i64>>,
+) -> Result<(), StorageError> {
+    completed.values_mut().for_each(|blocks| blocks.sort_unstable_by(|one, other| other.cmp(one)));
+    loop {
+        let next = completed.iter_mut().filter_map(|(chat, blocks)| Some((chat.0, blocks.pop()?)));
+        let (chats, blocks): (Vec<i64>, Vec<i64>) = next.unzip();
+        if chats.is_empty() {
+            return Ok(());
+        }
+        sql!(
+            "INSERT INTO sent_counts (chat_id, sender_id, block, sent) SELECT m.chat_id, m.sender_id, b.block, count(*) \
+                + coalesce((SELECT e.sent FROM sent_counts e WHERE e.chat_id = m.chat_id AND e.sender_id = m.sender_id \
+                    ORDER BY e.block DESC LIMIT 1), 0) \
+             FROM unnest(?, ?) AS b (chat_id, block) \
+             JOIN messages m ON m.chat_id = b.chat_id AND m.pos BETWEEN b.block * 16 AND b.block * 16 + 15 \
+             GROUP BY m.chat_id, m.sender_id, b.block",
+            chats,
+            blocks
+        )
+        .run(conn)?;
+    }
+}
+
+/// Counts the messages that a user has posted after position `after` and up to `last`, deleted ones included.
+pub fn between(
+    conn: &mut AnyConn,
+    chat: ChatId,
+    sender: UserId,
+    after: Pos,
+    last: Pos,
+) -> Result<i64, StorageError> {
+    let count = sql!(
+        "SELECT coalesce((SELECT sent FROM sent_counts WHERE chat_id = ? AND sender_id = ? AND block < ? \
+                ORDER BY block DESC LIMIT 1), 0) \
+            + (SELECT count(*) FROM messages WHERE chat_id = ? AND pos BETWEEN ? AND ? AND sender_id = ?) \
+            - coalesce((SELECT sent FROM sent_counts WHERE chat_id = ? AND sender_id = ? AND block < ? \
+                ORDER BY block DESC LIMIT 1), 0) \
+            - (SELECT count(*) FROM messages WHERE chat_id = ? AND pos BETWEEN ? AND ? AND sender_id = ?)",
+        chat,
+        sender,
+        last / BLOCK,
+        chat,
+        last / BLOCK * BLOCK,
+        last,
+        sender,
+        chat,
+        sender,
+        after / BLOCK,
+        chat,
+        after / BLOCK * BLOCK,
+        after,
+        sender
+    )
+    .one::<i64>(conn)?;
+    Ok(count)
+}
