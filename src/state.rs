@@ -5,11 +5,10 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use actix_web::cookie::Key;
 use tokio::sync::Notify;
 
 use crate::{
-    auth::{Hasher, IdentityCache, LoginThrottle, Registrations, Sightings},
+    auth::{Hasher, IdentityCache, LoginThrottle, Registrations, SessionCookies, Sightings},
     bus::Bus,
     chat::ChatDirectory,
     cluster::Reconciler,
@@ -41,8 +40,7 @@ pub struct AppState {
     pub feed: Arc<Feed>,
     /// Compares published events with storage and publishes missing ones.
     pub reconciler: Arc<Reconciler>,
-    /// Key that signs the session cookie.
-    pub cookie_key: Key,
+    pub session_cookies: SessionCookies,
     pub passwords: Hasher,
     pub login_throttle: Arc<LoginThrottle>,
     pub registrations: Arc<Registrations>,

@@ -22,8 +22,6 @@ use crate::{
     storage::{WriterHandle, tables::sessions},
 };
 
-/// Key in a session's state: the hash of the session's key. The store sets it on load, for authentication.
-pub const KEY_HASH: &str = "key_hash";
 /// Key in a session's state: the id of its user, set at sign-in. actix-session saves no new session without
 /// any state.
 const USER: &str = "user";
@@ -79,9 +77,9 @@ impl Sessions {
 impl SessionStore for Sessions {
     async fn load(&self, key: &SessionKey) -> Result<Option<CookieState>, LoadError> {
         let hash = secrets::hash(key.as_ref());
-        let caller = self.identities.caller(&Credential::Session(hash.clone())).await;
+        let caller = self.identities.caller(&Credential::Session(hash)).await;
         let caller = caller.map_err(|refusal| LoadError::Other(away(&refusal)))?;
-        Ok(caller.map(|_| CookieState::from([(KEY_HASH.to_owned(), json(&hash))])))
+        Ok(caller.map(|_| CookieState::default()))
     }
 
     async fn save(&self, _: CookieState, _: &Duration) -> Result<SessionKey, SaveError> {
@@ -137,10 +135,6 @@ impl Sessions {
         }
         Ok(())
     }
-}
-
-fn json(text: &str) -> String {
-    serde_json::to_string(text).unwrap_or_default()
 }
 
 fn away(refusal: &Refusal) -> anyhow::Error {

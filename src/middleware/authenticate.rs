@@ -16,14 +16,11 @@ use actix_web::{
     web::Data,
 };
 
-use super::csrf;
+use super::{csrf, session_cookie::CookieSession};
 use crate::{
-    auth::{
-        Caller,
-        session_store::{KEY_HASH, RENEWED},
-    },
+    auth::{Caller, session_store::RENEWED},
     core::{
-        model::{Credential, Refusal, Timestamp, UserId, time::DAY},
+        model::{Credential, Refusal, Timestamp, UserId},
         secrets,
     },
     error::ApiError,
@@ -101,7 +98,7 @@ fn credential(request: &HttpRequest) -> Option<Credential> {
 
 /// Returns the session of the cookie.
 fn session(request: &HttpRequest) -> Option<Credential> {
-    request.get_session().get::<String>(KEY_HASH).ok().flatten().map(Credential::Session)
+    request.extensions().get::<CookieSession>().map(|session| session.credential.clone())
 }
 
 /// Prefix of the subprotocol that carries a token in a WebSocket handshake, where browsers cannot set
@@ -124,8 +121,10 @@ fn is_unsafe(request: &HttpRequest) -> bool {
 /// Renews a session that was last renewed more than a day ago. This restarts its idle timeout and the
 /// lifetime of the cookie.
 fn renew(request: &HttpRequest, caller: &Caller) {
-    let due = caller.renewed_at.is_some_and(|last| last.plus(DAY) < Timestamp::now());
-    if due {
+    // A token takes precedence over a cookie.
+    let is_its_own = |session: &CookieSession| session.is_due && session.credential == caller.credential;
+    let is_due = request.extensions().get().is_some_and(is_its_own);
+    if is_due {
         // Any change of the state makes actix-session send the cookie.
         let _ = request.get_session().insert(RENEWED, Timestamp::now().0);
     }

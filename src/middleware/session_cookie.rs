@@ -1,12 +1,13 @@
-//! Selects the session cookie among all cookies that a browser sends.
+//! Selects the session cookie among all cookies that a browser sends, and finds its session.
 //!
 //! actix-session reads only the first cookie of its name, and none if any cookie is not valid UTF-8. But
-//! other sites of the same domain may set cookies of the same name, or cookies that are not valid UTF-8.
+//! other sites of the same domain may set cookies of the same name, or cookies that are not valid UTF-8. It
+//! also verifies the signature and loads the session on each request. So it gets the cookie only if it has
+//! to change the session or to renew the cookie.
 
 use actix_web::{
-    Error,
+    Error, HttpMessage,
     body::MessageBody,
-    cookie::{Cookie, CookieJar, Key},
     dev::{ServiceRequest, ServiceResponse},
     http::header::{COOKIE, HeaderMap, HeaderValue},
     middleware::Next,
@@ -14,11 +15,8 @@ use actix_web::{
 };
 
 use crate::{
-    auth::Sessions,
-    core::{
-        model::{Credential, Refusal},
-        secrets,
-    },
+    auth::{SessionCookies, Sessions},
+    core::model::{Credential, Refusal, Timestamp, time::DAY},
     error::ApiError,
     state::AppState,
 };
@@ -26,7 +24,18 @@ use crate::{
 /// Maximum number of cookies of the name that are tried.
 const MAX_COOKIES: usize = 50;
 
-/// Removes all cookies but the session's from a request, and lets a sign-in start a session.
+/// Paths that start and end sessions, without their trailing slash.
+const SIGN_IN_PATHS: [&str; 2] = ["/login", "/logout"];
+
+/// The session of a request's cookie.
+#[derive(Debug, Clone)]
+pub(super) struct CookieSession {
+    pub(super) credential: Credential,
+    /// Whether the session was last renewed more than a day ago.
+    pub(super) is_due: bool,
+}
+
+/// Removes all cookies from a request, and adds the [`CookieSession`] to it. Lets a sign-in start a session.
 pub async fn pick_cookie(
     mut request: ServiceRequest,
     next: Next<impl MessageBody>,
@@ -36,31 +45,29 @@ pub async fn pick_cookie(
     };
     if request.headers().contains_key(COOKIE) {
         let picked = pick(request.headers(), &state).await.map_err(ApiError::from)?;
+        let is_for_sign_in = SIGN_IN_PATHS.contains(&request.path().trim_end_matches('/'));
         let headers = request.headers_mut();
         headers.remove(COOKIE);
-        if let Some(cookie) = picked {
-            headers.insert(COOKIE, cookie);
+        if let Some((value, session)) = picked {
+            if session.is_due || is_for_sign_in {
+                let cookie = HeaderValue::try_from(format!("{}={value}", state.session_cookies.name()));
+                cookie.map(|cookie| headers.insert(COOKIE, cookie)).ok();
+            }
+            request.extensions_mut().insert(session);
         }
     }
     Sessions::scope(next.call(request)).await
 }
 
-/// Returns the first cookie of the name that belongs to a session.
-async fn pick(headers: &HeaderMap, state: &AppState) -> Result<Option<HeaderValue>, Refusal> {
-    let name = &state.config.cookie_name;
-    let mut candidates =
-        values(headers, name.as_bytes()).take(MAX_COOKIES).map(|value| format!("{name}={value}"));
-    let Some(first) = candidates.next() else { return Ok(None) };
-    let mut others = candidates.peekable();
-    if others.peek().is_none() {
-        // With a single cookie there is no choice. actix-session validates it later.
-        return Ok(HeaderValue::try_from(first).ok());
-    }
-    for candidate in std::iter::once(first).chain(others) {
-        if let Some(session) = session(&candidate, name, &state.cookie_key)
-            && state.identities.caller(&session).await?.is_some()
+/// Returns the value of the first cookie of the name that belongs to a session, and that session.
+async fn pick(headers: &HeaderMap, state: &AppState) -> Result<Option<(String, CookieSession)>, Refusal> {
+    let cookies: &SessionCookies = &state.session_cookies;
+    for value in values(headers, cookies.name().as_bytes()).take(MAX_COOKIES) {
+        if let Some(credential) = cookies.session(value)
+            && let Some(caller) = state.identities.caller(&credential).await?
         {
-            return Ok(HeaderValue::try_from(candidate).ok());
+            let is_due = caller.renewed_at.is_some_and(|last| last.plus(DAY) < Timestamp::now());
+            return Ok(Some((value.to_owned(), CookieSession { credential, is_due })));
         }
     }
     Ok(None)
@@ -76,14 +83,6 @@ fn values<'h>(headers: &'h HeaderMap, name: &'h [u8]) -> impl Iterator<Item = &'
         let quoted = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
         Some(quoted.unwrap_or(value))
     })
-}
-
-/// Returns the session of a cookie, if the cookie has a valid signature.
-fn session(cookie: &str, name: &str, key: &Key) -> Option<Credential> {
-    let mut jar = CookieJar::new();
-    jar.add_original(Cookie::parse_encoded(cookie.to_owned()).ok()?);
-    let signed = jar.signed(key).get(name)?;
-    Some(Credential::Session(secrets::hash(signed.value())))
 }
 
 #[cfg(test)]

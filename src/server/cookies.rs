@@ -14,8 +14,8 @@ pub(super) fn session_middleware(state: &AppState) -> SessionMiddleware<Sessions
         .session_ttl_extension_policy(TtlExtensionPolicy::OnStateChanges);
     let sessions =
         Sessions::new(state.identities.clone(), state.writer.clone(), state.config.max_sessions_per_user);
-    SessionMiddleware::builder(sessions, state.cookie_key.clone())
-        .cookie_name(state.config.cookie_name.clone())
+    SessionMiddleware::builder(sessions, state.session_cookies.key().clone())
+        .cookie_name(state.session_cookies.name().to_owned())
         .cookie_path("/".to_owned())
         .cookie_http_only(true)
         .cookie_same_site(SameSite::Lax)

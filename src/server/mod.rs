@@ -17,7 +17,7 @@ use actix_web::{dev::ServerHandle, web::Data};
 use tokio::sync::Notify;
 
 use crate::{
-    auth::{Hasher, IdentityCache, LoginThrottle, Registrations, Sightings},
+    auth::{Hasher, IdentityCache, LoginThrottle, Registrations, SessionCookies, Sightings},
     bus::{Bus, redis},
     chat::{ChatDirectory, context::Services},
     cluster::{self, Inbound, Reconciler},
@@ -139,7 +139,7 @@ impl Server {
             identities,
             feed,
             reconciler,
-            cookie_key: kept.cookie_key,
+            session_cookies: SessionCookies::new(config.cookie_name.clone(), kept.cookie_key),
             passwords: Hasher::new(workers),
             login_throttle: LoginThrottle::new(usize::from(config.failed_sign_ins_per_address), workers),
             registrations: Registrations::new(config.registrations_per_address),
