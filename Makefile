@@ -12,7 +12,7 @@ export RUST_TEST_THREADS ?= $(shell expr 2 '*' $$(getconf _NPROCESSORS_ONLN))
 CARGO ?= cargo
 GREENROOM = target/release/greenroom
 
-.PHONY: help run build dist deny debug test postgres client cluster pages screenshots vendor bench stress stress-nodes autobahn fuzz clients check fmt migrate user token demo schema clean
+.PHONY: help run build dist deny debug test frontend postgres client cluster pages screenshots vendor bench stress stress-nodes autobahn fuzz clients check fmt migrate user token demo schema clean
 
 help: ## List the tasks
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -43,12 +43,15 @@ test: ## Install what the tests need, and run them all
 	@rm -f target/left-out target/flaky
 	@tests/install
 	PATH="$(CURDIR)/target/tools/bin:$$PATH" CARGO="$(CARGO)" tests/rust-suite.sh
-	@$(MAKE) postgres
-	@$(MAKE) client
-	@$(MAKE) pages
-	@tests/fuzz/run 60
+	@$(MAKE) --jobs=2 --output-sync=line postgres frontend $(ALSO)
 	@if [ -e target/flaky ]; then sort -u target/flaky; fi
 	@if [ -e target/left-out ]; then echo "LEFT OUT, all else passed:"; sort -u target/left-out; else echo "All tests passed; none was left out."; fi
+
+# These suites wait for browsers and databases, so two of them share the processors.
+frontend: debug
+	@tests/client/run
+	@tests/browser/run
+	@tests/fuzz/run 60
 
 postgres: ## The tests that have to do with the database, on PostgreSQL
 	@CARGO="$(CARGO)" tests/postgres.sh
@@ -95,8 +98,7 @@ check: ## Formatting, lints, documentation, dependencies, tests
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --quiet
-	@$(MAKE) deny
-	$(MAKE) test
+	$(MAKE) test ALSO=deny
 
 fmt: ## Format the code
 	$(CARGO) fmt

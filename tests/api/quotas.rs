@@ -165,7 +165,8 @@ async fn who_hangs_up_makes_no_more_than_who_waits() {
     }
     while ann.asks_for_group(&[]).await.status == 201 {}
     let count = ann.get("chats/").await.expect(200).json["count"].as_i64().unwrap();
-    assert!((1..=3).contains(&count), "{count}");
+    // None, if each request that counted was dropped before it was stored.
+    assert!(count <= 3, "{count}");
 }
 
 // Members.
