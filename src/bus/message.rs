@@ -77,10 +77,11 @@ pub enum PresenceMessage {
 }
 
 impl BusMessage {
-    /// Returns the chat whose channel the message uses, if it is about one.
+    /// Returns the chat whose channel the message uses. `None`: all nodes get it. They do if an event adds
+    /// members, who may be connected to a node that does not know the chat.
     pub fn chat(&self) -> Option<ChatId> {
         match self {
-            Self::Event(event) => Some(event.chat),
+            Self::Event(event) => event.newcomers().next().is_none().then_some(event.chat),
             Self::Typing { chat, .. } | Self::Marked { chat, .. } => Some(*chat),
             _ => None,
         }
@@ -100,4 +101,35 @@ pub struct Envelope<N> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<u64>,
     pub news: N,
+}
+
+impl<N> Envelope<N> {
+    /// Returns how the messages of a node begin.
+    pub(super) fn start(from: NodeId) -> String {
+        format!("{{\"from\":{},", from.0)
+    }
+
+    /// Returns the publish time of a message, given what follows [`Self::start`]. So a node need not parse
+    /// its own messages.
+    pub(super) fn time(rest: &[u8]) -> Option<u64> {
+        let digits = rest.strip_prefix(b"\"at\":")?;
+        let end = digits.iter().position(|byte| !byte.is_ascii_digit())?;
+        std::str::from_utf8(&digits[..end]).ok()?.parse().ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_messages_are_recognised_by_their_start() {
+        let from = NodeId(18_000_000_000_000_000_001);
+        for at in [Some(1_700_000_000_000_000), None] {
+            let text = serde_json::to_vec(&Envelope { from, at, news: &BusMessage::Lost }).unwrap();
+            let rest = text.strip_prefix(Envelope::<()>::start(from).as_bytes()).unwrap();
+            assert_eq!(Envelope::<()>::time(rest), at);
+            assert!(!text.starts_with(Envelope::<()>::start(NodeId(1)).as_bytes()));
+        }
+    }
 }

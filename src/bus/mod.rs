@@ -1,6 +1,8 @@
 //! Message bus between the nodes of a deployment. Delivery is best effort: messages may be lost, repeated and
 //! reordered. Receivers order events by `seq` and backfill gaps from storage.
 
+mod channels;
+mod listening;
 pub mod message;
 mod metrics;
 pub mod redis;
@@ -16,7 +18,9 @@ use std::{
 
 use tokio::sync::{Notify, mpsc};
 
-use crate::core::{clock::micros, sync::Mutex};
+use crate::core::{clock::micros, model::ChatId, sync::Mutex};
+use channels::{Channels, Slot};
+pub use listening::Listening;
 pub use message::{BusMessage, NodeId, PresenceMessage};
 pub use metrics::BusMeter;
 pub use redis::RedisUrl;
@@ -41,6 +45,10 @@ pub struct Bus {
     has_lost: AtomicBool,
     /// When a message of each other node last arrived.
     peers: Mutex<HashMap<NodeId, Instant>>,
+    /// The slots of chats that this node subscribes to.
+    channels: Mutex<Channels>,
+    /// A slot waits to be subscribed.
+    channels_changed: Notify,
     degraded: Notify,
     closing: Notify,
     meter: Option<Arc<BusMeter>>,
@@ -75,6 +83,8 @@ impl Bus {
             is_connected: AtomicBool::new(false),
             has_lost: AtomicBool::new(false),
             peers: Mutex::default(),
+            channels: Mutex::default(),
+            channels_changed: Notify::new(),
             degraded: Notify::new(),
             closing: Notify::new(),
             meter,
@@ -98,6 +108,35 @@ impl Bus {
         {
             self.has_lost.store(true, Ordering::Relaxed);
             self.note_lost();
+        }
+    }
+
+    /// Subscribes to the messages of a chat until the result is dropped, and a few seconds longer.
+    pub fn listen(self: &Arc<Self>, chat: ChatId) -> Listening {
+        if !self.is_alone() && self.channels.lock().add(Slot::of(chat)) {
+            self.channels_changed.notify_one();
+        }
+        Listening::new(self.clone(), chat)
+    }
+
+    /// Returns whether the messages of a chat arrive here, or will not: this node is alone or disconnected.
+    pub fn is_listening(&self, chat: ChatId) -> bool {
+        !self.is_connected() || self.channels.lock().is_open(Slot::of(chat))
+    }
+
+    /// Drops `done` once [`Self::is_listening`]. What the chat's storage has then, and what other nodes
+    /// publish later, is all.
+    pub fn once_listening(&self, chat: ChatId, done: mpsc::Sender<()>) {
+        let mut channels = self.channels.lock();
+        // Checked inside the lock: a disconnect drops all that wait.
+        if self.is_connected() {
+            channels.once_open(Slot::of(chat), done);
+        }
+    }
+
+    fn unlisten(&self, chat: ChatId) {
+        if !self.is_alone() {
+            self.channels.lock().remove(Slot::of(chat));
         }
     }
 
@@ -138,16 +177,28 @@ impl Bus {
         self.closing.notify_one();
     }
 
-    fn connected(&self) {
-        self.is_connected.store(true, Ordering::Relaxed);
+    /// Notes that this node is connected, once all slots are subscribed. Returns false if some are not.
+    fn connected(&self) -> bool {
+        {
+            let channels = self.channels.lock();
+            if channels.has_to_open() {
+                return false;
+            }
+            self.is_connected.store(true, Ordering::Relaxed);
+        }
         if let Some(meter) = &self.meter {
             meter.connects.inc();
         }
         self.request_reconcile();
+        true
     }
 
     fn disconnected(&self) {
-        self.is_connected.store(false, Ordering::Relaxed);
+        {
+            let mut channels = self.channels.lock();
+            self.is_connected.store(false, Ordering::Relaxed);
+            channels.reset();
+        }
         self.has_lost.store(true, Ordering::Relaxed);
         self.request_reconcile();
     }

@@ -18,13 +18,13 @@ use tokio::{
     time::{MissedTickBehavior, interval, sleep, timeout},
 };
 
-use super::{Bus, BusChannels, BusMessage, NodeId, message::Envelope};
-
-/// Number of channels that chats are hashed to; one more is for messages without a chat.
-const CHANNELS: i64 = 64;
+use super::{Bus, BusChannels, BusMessage, NodeId, channels::Slot, message::Envelope};
 
 /// Most messages published in one pipeline.
 const MAX_PIPELINE: usize = 256;
+
+/// Most channels that one pipeline subscribes to.
+const MAX_SUBSCRIBE: usize = 256;
 
 /// Ping interval of an idle connection.
 const PING_EVERY: Duration = Duration::from_secs(2);
@@ -73,11 +73,11 @@ pub async fn run(bus: Arc<Bus>, url: RedisUrl, deployment: String, mut channels:
     let mut logged = None;
     loop {
         let (heard, disconnect) = (channels.heard.clone(), Arc::new(Notify::new()));
-        let receiver = PushReceiver { bus: bus.clone(), heard, disconnect: disconnect.clone() };
+        let own = Envelope::<()>::start(bus.me);
+        let receiver = PushReceiver { bus: bus.clone(), heard, disconnect: disconnect.clone(), own };
         let failure = match RedisConnection::open(&url, &deployment, receiver, &bus).await {
             Ok(connection) => {
                 tracing::info!(redis = url.name(), "connected to Redis");
-                bus.connected();
                 (backoff, logged) = (MIN_BACKOFF, None);
                 match serve(connection, &bus, &mut channels.queue, &disconnect).await {
                     Ok(()) => return,
@@ -125,9 +125,16 @@ async fn serve(
             connection.publish(bus, &batch).await?;
             batch.clear();
         }
+        while bus.channels.lock().has_to_open() {
+            connection.subscribe_some(bus).await?;
+        }
         tokio::select! {
             _ = queue.recv_many(&mut batch, MAX_PIPELINE) => {}
-            _ = ping.tick() => connection.ping().await?,
+            () = bus.channels_changed.notified() => {}
+            _ = ping.tick() => {
+                connection.ping().await?;
+                connection.unsubscribe_idle(bus).await?;
+            }
             () = disconnect.notified() => return Err(connection_ended()),
             () = bus.closing.notified() => {
                 while let Ok(news) = queue.try_recv() {
@@ -143,7 +150,7 @@ async fn serve(
 fn remedy(failure: &RedisError) -> &'static str {
     match failure.kind() {
         ErrorKind::Server(ServerErrorKind::NoPerm) => {
-            ". Grant its user these permissions: ACL SETUSER NAME &greenroom:* +ssubscribe +spublish +ping"
+            ". Grant its user these permissions: ACL SETUSER NAME &greenroom:* +ssubscribe +sunsubscribe +spublish +ping"
         }
         ErrorKind::Server(ServerErrorKind::Moved | ServerErrorKind::CrossSlot) => {
             ". It is a node of a Redis Cluster: give --redis-url several of its nodes, comma-separated"
@@ -169,18 +176,28 @@ struct PushReceiver {
     bus: Arc<Bus>,
     heard: mpsc::Sender<(NodeId, BusMessage)>,
     disconnect: Arc<Notify>,
+    /// How this node's own messages begin.
+    own: String,
 }
 
 impl PushReceiver {
+    /// Whether this node asked for the end of the subscription that a push reports.
+    fn is_expected(&self, push: &PushInfo) -> bool {
+        slot_of(push).is_some_and(|slot| self.bus.channels.lock().is_closing(slot))
+    }
+
     fn take(&self, push: &PushInfo) {
         match push.kind {
             PushKind::SMessage => {}
+            PushKind::SUnsubscribe if self.is_expected(push) => return,
             PushKind::Disconnection | PushKind::SUnsubscribe => return self.disconnect.notify_one(),
             _ => return,
         }
         let Some(Value::BulkString(text)) = push.data.last() else { return };
+        if let Some(rest) = text.strip_prefix(self.own.as_bytes()) {
+            return self.bus.came_back(Envelope::<()>::time(rest));
+        }
         match serde_json::from_slice::<Envelope<BusMessage>>(text) {
-            Ok(Envelope { from, at, .. }) if from == self.bus.me => self.bus.came_back(at),
             Ok(Envelope { from, news, .. }) => {
                 self.bus.heard(from, news.is_farewell());
                 if self.heard.try_send((from, news)).is_err() {
@@ -196,7 +213,13 @@ impl PushReceiver {
     }
 }
 
-/// A connection subscribed to all channels.
+/// Returns the slot that the channel of a push belongs to.
+fn slot_of(push: &PushInfo) -> Option<Slot> {
+    let Some(Value::BulkString(name)) = push.data.first() else { return None };
+    std::str::from_utf8(name).ok()?.rsplit_once(':').and_then(|(_, number)| Slot::parse(number))
+}
+
+/// A connection subscribed to the channel for all nodes and to those of this node's chats.
 struct RedisConnection {
     client: RedisClient,
     deployment: String,
@@ -242,18 +265,49 @@ impl RedisConnection {
         };
         let mut connection = Self { client, deployment: deployment.to_owned() };
         connection.ping().await?;
-        for channel in 0..=CHANNELS {
-            let name = connection.channel(channel);
-            connection.execute(redis::cmd("SSUBSCRIBE").arg(name)).await?;
-        }
+        let everything = connection.channel(None);
+        connection.execute(redis::cmd("SSUBSCRIBE").arg(everything)).await?;
+        let nothing = connection.channel(Some(Slot::EMPTY));
+        connection.execute(redis::cmd("SUNSUBSCRIBE").arg(nothing)).await?;
         bus.has_lost.store(false, Ordering::Relaxed);
         connection.publish(bus, &[BusMessage::Lost]).await?;
+        while !bus.connected() {
+            connection.subscribe_some(bus).await?;
+        }
         Ok(connection)
     }
 
     async fn publish(&mut self, bus: &Bus, batch: &[BusMessage]) -> Result<(), RedisError> {
         let at = bus.about_to_publish(batch.len());
-        let commands: Vec<Cmd> = batch.iter().filter_map(|news| self.command(bus.me, at, news)).collect();
+        let commands = batch.iter().filter_map(|news| self.command(bus.me, at, news)).collect();
+        self.execute_all(commands).await
+    }
+
+    /// Subscribes to channels that wait for it.
+    async fn subscribe_some(&mut self, bus: &Bus) -> Result<(), RedisError> {
+        let slots = bus.channels.lock().take_to_open(MAX_SUBSCRIBE);
+        self.execute_all(self.for_each("SSUBSCRIBE", &slots)).await?;
+        bus.channels.lock().opened(&slots);
+        Ok(())
+    }
+
+    /// Unsubscribes from channels whose chats have had no actor here for a while.
+    async fn unsubscribe_idle(&mut self, bus: &Bus) -> Result<(), RedisError> {
+        let slots = bus.channels.lock().sweep();
+        for slots in slots.chunks(MAX_SUBSCRIBE) {
+            self.execute_all(self.for_each("SUNSUBSCRIBE", slots)).await?;
+            bus.channels.lock().closed(slots);
+        }
+        Ok(())
+    }
+
+    fn for_each(&self, command: &str, slots: &[Slot]) -> Vec<Cmd> {
+        let of = |slot: &Slot| redis::cmd(command).arg(self.channel(Some(*slot))).to_owned();
+        slots.iter().map(of).collect()
+    }
+
+    /// Sends commands together, and waits for all responses.
+    async fn execute_all(&mut self, commands: Vec<Cmd>) -> Result<(), RedisError> {
         if commands.is_empty() {
             // The Redis client treats an empty pipeline as an error.
             return Ok(());
@@ -281,7 +335,7 @@ impl RedisConnection {
     }
 
     fn command(&self, me: NodeId, at: Option<u64>, news: &BusMessage) -> Option<Cmd> {
-        let channel = self.channel(news.chat().map_or(CHANNELS, |chat| chat.0 % CHANNELS));
+        let channel = self.channel(news.chat().map(Slot::of));
         let text = serde_json::to_vec(&Envelope { from: me, at, news })
             .inspect_err(|error| tracing::error!(%error, "could not serialize a bus message; dropped"))
             .ok()?;
@@ -305,8 +359,12 @@ impl RedisConnection {
         }
     }
 
-    fn channel(&self, number: i64) -> String {
-        format!("greenroom:{}:{number}", self.deployment)
+    /// Returns the name of a slot's channel, or of the channel for all nodes.
+    fn channel(&self, slot: Option<Slot>) -> String {
+        match slot {
+            Some(slot) => format!("greenroom:{}:chats:{}", self.deployment, slot.number()),
+            None => format!("greenroom:{}:all", self.deployment),
+        }
     }
 }
 

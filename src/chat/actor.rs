@@ -27,7 +27,7 @@ use super::{
     typing::Typing,
 };
 use crate::{
-    bus::BusMessage,
+    bus::{BusMessage, Listening},
     core::model::{ChatId, ChatKind, Refusal, UserId, event::Done},
     hub::{
         close_reason::CloseReason,
@@ -47,6 +47,8 @@ pub struct ChatActor {
     services: Arc<Services>,
     /// Counters shared with the directory.
     activity: Arc<Activity>,
+    /// Keeps this node subscribed to the chat's messages of other nodes.
+    _listening: Listening,
     sequencer: Sequencer,
     batcher: Batcher,
     /// Subscribed members' sockets. They get every event.
@@ -74,6 +76,7 @@ impl ChatActor {
         Self {
             chat,
             directory,
+            _listening: services.bus.listen(chat),
             services,
             activity,
             sequencer: Sequencer::default(),
@@ -217,7 +220,7 @@ impl ChatActor {
         self.sequencer.begin(head);
         self.observers.remove(&socket.id);
         self.subscribers.insert(socket.id, socket);
-        drop(done);
+        self.services.bus.once_listening(self.chat, done);
     }
 
     fn on_unsubscribe(&mut self, Unsubscribe { socket }: Unsubscribe) {
@@ -231,7 +234,7 @@ impl ChatActor {
         if !self.subscribers.contains_key(&socket.id) {
             self.observers.insert(socket.id, socket);
         }
-        drop(done);
+        self.services.bus.once_listening(self.chat, done);
     }
 
     fn on_unobserve(&mut self, Unobserve { socket, done }: Unobserve) {

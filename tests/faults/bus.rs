@@ -67,7 +67,7 @@ impl Node {
 }
 
 /// The permissions that the Redis user needs, as the log names them.
-const NEEDED: &str = "&greenroom:* +ssubscribe +spublish +ping";
+const NEEDED: &str = "&greenroom:* +ssubscribe +sunsubscribe +spublish +ping";
 
 #[actix_rt::test(system = "crate::System")]
 #[ignore = "needs PostgreSQL and Redis: make postgres"]
@@ -75,10 +75,11 @@ async fn what_redis_refuses_is_said_with_the_remedy_and_shown_in_the_metric() {
     let database = Database::postgres();
     let mut redis = Redis::start();
     let refusals = [
-        ("&greenroom:* +spublish +ping", "'ssubscribe'"),
-        ("&others:* +ssubscribe +spublish +ping", "channel"),
-        ("&greenroom:* +ssubscribe +spublish", "'ping'"),
-        ("&greenroom:* +ssubscribe +ping", "'spublish'"),
+        ("&greenroom:* +sunsubscribe +spublish +ping", "'ssubscribe'"),
+        ("&greenroom:* +ssubscribe +spublish +ping", "'sunsubscribe'"),
+        ("&others:* +ssubscribe +sunsubscribe +spublish +ping", "channel"),
+        ("&greenroom:* +ssubscribe +sunsubscribe +spublish", "'ping'"),
+        ("&greenroom:* +ssubscribe +sunsubscribe +ping", "'spublish'"),
     ];
     let url = format!("{}?user=limited&pass=secret", redis.url());
     for (rules, refused) in refusals {

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use actix::{AsyncContext, Context};
+use tokio::sync::mpsc;
 
 use super::{
     ChatActor,
@@ -12,7 +13,10 @@ use crate::{
     chat::mailbox::{Backfill, BackfillResult, GapDetected, RemoteEvent},
     core::model::{Change, Seq, UserId},
     hub::frame_batch::SubscriptionChange,
-    storage::queries::changes_since::{Backfilled, backfill},
+    storage::{
+        queries::changes_since::{Backfilled, backfill},
+        tables::chats,
+    },
     view::frames,
 };
 
@@ -27,6 +31,22 @@ impl ChatActor {
     pub(super) fn on_gap_detected(&mut self, GapDetected { head }: GapDetected, ctx: &mut Context<Self>) {
         self.sequencer.reached = self.sequencer.reached.max(Some(head));
         self.schedule_backfill(ctx);
+    }
+
+    /// Compares the chat with storage once messages of other nodes arrive here. What they published before is
+    /// missed.
+    pub(super) fn check_once_listening(&self) {
+        let (directory, services, chat) = (self.directory.clone(), self.services.clone(), self.chat);
+        let (done, mut listening) = mpsc::channel(1);
+        services.bus.once_listening(chat, done);
+        actix_rt::spawn(async move {
+            let _ = listening.recv().await;
+            if let Ok(heads) = services.readers.query_one(move |conn| chats::heads_of(conn, &[chat])).await {
+                // A chat missing from storage was deleted.
+                let head = heads.first().map_or(Seq::MAX, |(_, head)| *head);
+                directory.send(chat, GapDetected { head }.into());
+            }
+        });
     }
 
     pub(super) fn on_backfill(&mut self) {

@@ -247,6 +247,9 @@ impl ChatActor {
             self.observers.remove(&socket.id);
             self.subscribers.insert(socket.id, socket);
         }
+        if !self.services.bus.is_listening(self.chat) {
+            self.check_once_listening();
+        }
     }
 
     /// Returns a user's subscribed sockets. It looks them up by user in the hub, so that the cost does not
