@@ -35,7 +35,7 @@ pub(super) struct CookieSession {
     pub(super) is_due: bool,
 }
 
-/// Removes all cookies from a request, and adds the [`CookieSession`] to it. Lets a sign-in start a session.
+/// Removes all cookies from a request, and adds its session to it. Lets a sign-in start a session.
 pub async fn pick_cookie(
     mut request: ServiceRequest,
     next: Next<impl MessageBody>,
