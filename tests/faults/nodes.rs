@@ -41,6 +41,7 @@ async fn nodes(urls: [&str; 2]) -> Server {
         let mut config = config(&database.url());
         config.redis_url = Some(RedisUrl::parse(url).unwrap());
         config.socket_commands_per_second = 10_000;
+        config.metrics_bind = Some(([127, 0, 0, 1], 0).into());
         config
     });
     let mut server = Server::start_nodes(database.url(), configs.into()).await;
@@ -146,6 +147,36 @@ async fn on_nodes_typing_and_presence_are_heard_everywhere() {
     bob_socket.receives("new_message").await;
     drop(bob_socket);
     assert_eq!(ann_socket.receives_presence_of(&bob).await["is_online"], false);
+}
+
+#[actix_rt::test(system = "crate::System")]
+#[ignore = "needs PostgreSQL and Redis: make postgres"]
+async fn on_nodes_messages_reach_only_nodes_that_serve_their_chat() {
+    const POSTS: usize = 200;
+    let redis = Redis::start();
+    let server = two_nodes(&redis).await;
+    let [ann, bob] = server.users(["ann", "bob"]).await;
+    let chat = ann.group("Team", &[&bob]).await;
+    let received = async || server.series("greenroom_bus_heard_total").await.unwrap() as usize;
+    let posts = async || {
+        for number in 0..POSTS {
+            ann.posts(chat, &number.to_string()).await;
+        }
+    };
+    // Nobody listens on bob's node. It receives heartbeats only.
+    let before = received().await;
+    posts().await;
+    let after = received().await;
+    assert!(after - before < POSTS / 2, "{}", after - before);
+    // Now it does, and nothing is missed from the first moment on.
+    let mut socket = bob.listens().await;
+    let listens = async {
+        for number in 0..POSTS {
+            assert_eq!(socket.receives("new_message").await["message"]["content"], number.to_string());
+        }
+    };
+    futures_util::future::join(posts(), listens).await;
+    assert!(received().await - after >= POSTS);
 }
 
 #[actix_rt::test(system = "crate::System")]
