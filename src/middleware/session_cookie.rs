@@ -45,7 +45,8 @@ pub async fn pick_cookie(
     };
     if request.headers().contains_key(COOKIE) {
         let picked = pick(request.headers(), &state).await.map_err(ApiError::from)?;
-        let is_for_sign_in = SIGN_IN_PATHS.contains(&request.path().trim_end_matches('/'));
+        // As the router sees it: a path may be percent-encoded.
+        let is_for_sign_in = SIGN_IN_PATHS.contains(&request.match_info().as_str().trim_end_matches('/'));
         let headers = request.headers_mut();
         headers.remove(COOKIE);
         if let Some((value, session)) = picked {

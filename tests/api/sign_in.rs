@@ -249,6 +249,18 @@ async fn signing_out_ends_the_session_on_the_server() {
 }
 
 #[actix_rt::test(system = "crate::System")]
+async fn signing_out_works_under_any_spelling_of_the_path() {
+    let server = Server::start().await;
+    server.user("ann").await;
+    for path in ["/logout", "/log%6Fut/"] {
+        let session = server.signed_in("ann").await;
+        session.get("chats/").await.expect(200);
+        session.send("POST", path, None).await.expect(204);
+        session.get("chats/").await.expect(401);
+    }
+}
+
+#[actix_rt::test(system = "crate::System")]
 async fn signing_out_closes_the_sessions_sockets_and_no_others() {
     let server = Server::start().await;
     let ann = server.user("ann").await;
