@@ -1,5 +1,4 @@
-//! The channels of this node: chats are hashed to slots, and the node subscribes to a slot while a chat of it
-//! has an actor here.
+//! The channels of this node: one for each chat that has an actor here.
 
 use std::collections::HashMap;
 
@@ -7,44 +6,17 @@ use tokio::sync::mpsc;
 
 use crate::core::model::ChatId;
 
-/// Number of slots. Redis Cluster has as many.
-const SLOTS: i64 = 16_384;
-
-/// A slot of chats, which share a channel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Slot(i64);
-
-impl Slot {
-    /// A slot without chats, to verify the permission to unsubscribe.
-    pub(super) const EMPTY: Self = Self(-1);
-
-    /// Returns the slot of a chat.
-    pub(super) fn of(chat: ChatId) -> Self {
-        Self(chat.0.rem_euclid(SLOTS))
-    }
-
-    /// Returns the number of the slot, for the name of its channel.
-    pub(super) fn number(self) -> i64 {
-        self.0
-    }
-
-    /// Returns the slot with this number.
-    pub(super) fn parse(number: &str) -> Option<Self> {
-        number.parse().ok().map(Self)
-    }
-}
-
-/// The slots that this node subscribes to.
+/// The chats whose channels this node subscribes to.
 #[derive(Debug, Default)]
 pub(super) struct Channels {
-    slots: HashMap<Slot, Subscription>,
-    /// Slots that wait to be subscribed.
-    to_open: Vec<Slot>,
+    chats: HashMap<ChatId, Subscription>,
+    /// Chats whose channels wait to be subscribed.
+    to_open: Vec<ChatId>,
 }
 
 #[derive(Debug, Default)]
 struct Subscription {
-    /// Number of actors of its chats.
+    /// Number of its actors: during shutdown there may be two.
     actors: usize,
     status: Status,
     /// Dropped once the subscription is active.
@@ -63,68 +35,68 @@ enum Status {
 }
 
 impl Channels {
-    /// Counts an actor of a slot. Returns whether the slot is to be subscribed.
-    pub(super) fn add(&mut self, slot: Slot) -> bool {
-        let subscription = self.slots.entry(slot).or_default();
+    /// Counts an actor of a chat. Returns whether its channel is to be subscribed.
+    pub(super) fn add(&mut self, chat: ChatId) -> bool {
+        let subscription = self.chats.entry(chat).or_default();
         subscription.actors += 1;
         let is_new = subscription.actors == 1 && subscription.status == Status::Closed;
         if is_new {
-            self.to_open.push(slot);
+            self.to_open.push(chat);
         }
         is_new
     }
 
-    /// Counts an actor of a slot out.
-    pub(super) fn remove(&mut self, slot: Slot) {
-        if let Some(subscription) = self.slots.get_mut(&slot) {
+    /// Counts an actor of a chat out.
+    pub(super) fn remove(&mut self, chat: ChatId) {
+        if let Some(subscription) = self.chats.get_mut(&chat) {
             subscription.actors = subscription.actors.saturating_sub(1);
         }
     }
 
-    /// Whether messages of a slot arrive here.
-    pub(super) fn is_open(&self, slot: Slot) -> bool {
-        let subscription = self.slots.get(&slot);
+    /// Whether messages of a chat arrive here.
+    pub(super) fn is_open(&self, chat: ChatId) -> bool {
+        let subscription = self.chats.get(&chat);
         subscription.is_some_and(|subscription| matches!(subscription.status, Status::Open | Status::Idle))
     }
 
-    /// Drops `done` once messages of a slot arrive here.
-    pub(super) fn once_open(&mut self, slot: Slot, done: mpsc::Sender<()>) {
-        if !self.is_open(slot)
-            && let Some(subscription) = self.slots.get_mut(&slot)
+    /// Drops `done` once messages of a chat arrive here.
+    pub(super) fn once_open(&mut self, chat: ChatId, done: mpsc::Sender<()>) {
+        if !self.is_open(chat)
+            && let Some(subscription) = self.chats.get_mut(&chat)
         {
             subscription.waiting.push(done);
         }
     }
 
-    /// Returns up to `most` slots to subscribe now.
-    pub(super) fn take_to_open(&mut self, most: usize) -> Vec<Slot> {
+    /// Returns up to `most` chats to subscribe now.
+    pub(super) fn take_to_open(&mut self, most: usize) -> Vec<ChatId> {
         self.to_open.split_off(self.to_open.len().saturating_sub(most))
     }
 
-    /// Returns whether slots wait to be subscribed.
+    /// Returns whether chats wait to be subscribed.
     pub(super) fn has_to_open(&self) -> bool {
         !self.to_open.is_empty()
     }
 
-    /// Notes that slots are subscribed.
-    pub(super) fn opened(&mut self, slots: &[Slot]) {
-        for slot in slots {
-            if let Some(subscription) = self.slots.get_mut(slot) {
+    /// Notes that chats are subscribed.
+    pub(super) fn opened(&mut self, chats: &[ChatId]) {
+        for chat in chats {
+            if let Some(subscription) = self.chats.get_mut(chat) {
                 subscription.status = Status::Open;
                 subscription.waiting.clear();
             }
         }
     }
 
-    /// Returns the slots to unsubscribe: those without actors at this sweep and at the one before.
-    pub(super) fn sweep(&mut self) -> Vec<Slot> {
+    /// Returns the chats to unsubscribe: those without actors at this sweep and at the one before.
+    pub(super) fn sweep(&mut self) -> Vec<ChatId> {
         let mut idle = Vec::new();
-        for (slot, subscription) in &mut self.slots {
+        for (chat, subscription) in &mut self.chats {
             match subscription.status {
                 Status::Idle if subscription.actors > 0 => subscription.status = Status::Open,
                 Status::Idle => {
                     subscription.status = Status::Closing;
-                    idle.push(*slot);
+                    idle.push(*chat);
                 }
                 Status::Open if subscription.actors == 0 => subscription.status = Status::Idle,
                 Status::Open | Status::Closed | Status::Closing => {}
@@ -133,34 +105,34 @@ impl Channels {
         idle
     }
 
-    /// Notes that slots are unsubscribed. Those that are needed again wait to be subscribed.
-    pub(super) fn closed(&mut self, slots: &[Slot]) {
-        for slot in slots {
-            if let Some(subscription) = self.slots.get_mut(slot) {
+    /// Notes that chats are unsubscribed. Those that are needed again wait to be subscribed.
+    pub(super) fn closed(&mut self, chats: &[ChatId]) {
+        for chat in chats {
+            if let Some(subscription) = self.chats.get_mut(chat) {
                 subscription.status = Status::Closed;
                 if subscription.actors > 0 {
-                    self.to_open.push(*slot);
+                    self.to_open.push(*chat);
                 } else {
-                    self.slots.remove(slot);
+                    self.chats.remove(chat);
                 }
             }
         }
     }
 
-    /// Whether this node asked for the end of a slot's subscription.
-    pub(super) fn is_closing(&self, slot: Slot) -> bool {
-        self.slots.get(&slot).is_none_or(|subscription| subscription.status == Status::Closing)
+    /// Whether this node asked for the end of a chat's subscription.
+    pub(super) fn is_closing(&self, chat: ChatId) -> bool {
+        self.chats.get(&chat).is_none_or(|subscription| subscription.status == Status::Closing)
     }
 
-    /// Notes that the connection is lost. All slots with actors wait to be subscribed again. What waited for
+    /// Notes that the connection is lost. All chats with actors wait to be subscribed again. What waited for
     /// a subscription continues: this node compares with storage until it is connected.
     pub(super) fn reset(&mut self) {
-        self.slots.retain(|_, subscription| subscription.actors > 0);
-        for subscription in self.slots.values_mut() {
+        self.chats.retain(|_, subscription| subscription.actors > 0);
+        for subscription in self.chats.values_mut() {
             subscription.status = Status::Closed;
             subscription.waiting.clear();
         }
-        self.to_open = self.slots.keys().copied().collect();
+        self.to_open = self.chats.keys().copied().collect();
     }
 }
 
@@ -168,7 +140,7 @@ impl Channels {
 mod tests {
     use super::*;
 
-    const SLOT: Slot = Slot(7);
+    const CHAT: ChatId = ChatId(7);
 
     fn is_waiting(receiver: &mut mpsc::Receiver<()>) -> bool {
         receiver.try_recv() == Err(mpsc::error::TryRecvError::Empty)
@@ -176,56 +148,56 @@ mod tests {
 
     fn wait(channels: &mut Channels) -> mpsc::Receiver<()> {
         let (done, receiver) = mpsc::channel(1);
-        channels.once_open(SLOT, done);
+        channels.once_open(CHAT, done);
         receiver
     }
 
     #[test]
-    fn a_subscriber_waits_until_its_slot_is_open() {
+    fn a_subscriber_waits_until_its_chat_is_open() {
         let mut channels = Channels::default();
-        assert!(channels.add(SLOT));
+        assert!(channels.add(CHAT));
         let mut early = wait(&mut channels);
         assert!(is_waiting(&mut early));
-        assert_eq!(channels.take_to_open(9), [SLOT]);
-        assert!(is_waiting(&mut early) && !channels.is_open(SLOT));
-        channels.opened(&[SLOT]);
-        assert!(!is_waiting(&mut early) && channels.is_open(SLOT));
+        assert_eq!(channels.take_to_open(9), [CHAT]);
+        assert!(is_waiting(&mut early) && !channels.is_open(CHAT));
+        channels.opened(&[CHAT]);
+        assert!(!is_waiting(&mut early) && channels.is_open(CHAT));
         assert!(!is_waiting(&mut wait(&mut channels)));
-        assert!(!channels.add(SLOT) && !channels.has_to_open());
+        assert!(!channels.add(CHAT) && !channels.has_to_open());
     }
 
     #[test]
-    fn a_slot_is_closed_late_and_opened_again_if_it_is_needed_meanwhile() {
+    fn a_chat_is_closed_late_and_opened_again_if_it_is_needed_meanwhile() {
         let mut channels = Channels::default();
-        channels.add(SLOT);
+        channels.add(CHAT);
         channels.take_to_open(9);
-        channels.opened(&[SLOT]);
-        channels.remove(SLOT);
-        assert!(channels.sweep().is_empty() && channels.is_open(SLOT));
+        channels.opened(&[CHAT]);
+        channels.remove(CHAT);
+        assert!(channels.sweep().is_empty() && channels.is_open(CHAT));
         // An actor that comes back keeps it open.
-        channels.add(SLOT);
+        channels.add(CHAT);
         assert!(channels.sweep().is_empty() && channels.sweep().is_empty());
-        channels.remove(SLOT);
+        channels.remove(CHAT);
         assert!(channels.sweep().is_empty());
-        assert_eq!(channels.sweep(), [SLOT]);
-        assert!(channels.is_closing(SLOT) && !channels.is_open(SLOT));
+        assert_eq!(channels.sweep(), [CHAT]);
+        assert!(channels.is_closing(CHAT) && !channels.is_open(CHAT));
         // One that comes while the request is under way waits for the next subscription.
-        channels.add(SLOT);
+        channels.add(CHAT);
         let mut late = wait(&mut channels);
         assert!(!channels.has_to_open());
-        channels.closed(&[SLOT]);
+        channels.closed(&[CHAT]);
         assert!(is_waiting(&mut late));
-        assert_eq!(channels.take_to_open(9), [SLOT]);
-        channels.opened(&[SLOT]);
+        assert_eq!(channels.take_to_open(9), [CHAT]);
+        channels.opened(&[CHAT]);
         assert!(!is_waiting(&mut late));
     }
 
     #[test]
-    fn a_lost_connection_opens_all_slots_with_actors_again() {
+    fn a_lost_connection_opens_all_chats_with_actors_again() {
         let mut channels = Channels::default();
-        let idle = Slot(8);
-        for slot in [SLOT, idle] {
-            channels.add(slot);
+        let idle = ChatId(8);
+        for chat in [CHAT, idle] {
+            channels.add(chat);
         }
         channels.take_to_open(9);
         channels.opened(&[idle]);
@@ -233,7 +205,7 @@ mod tests {
         let mut waiting = wait(&mut channels);
         channels.reset();
         assert!(!is_waiting(&mut waiting));
-        assert_eq!(channels.take_to_open(9), [SLOT]);
-        assert!(!channels.is_open(SLOT) && channels.is_closing(idle));
+        assert_eq!(channels.take_to_open(9), [CHAT]);
+        assert!(!channels.is_open(CHAT) && channels.is_closing(idle));
     }
 }

@@ -19,7 +19,7 @@ use std::{
 use tokio::sync::{Notify, mpsc};
 
 use crate::core::{clock::micros, model::ChatId, sync::Mutex};
-use channels::{Channels, Slot};
+use channels::Channels;
 pub use listening::Listening;
 pub use message::{BusMessage, NodeId, PresenceMessage};
 pub use metrics::BusMeter;
@@ -45,9 +45,9 @@ pub struct Bus {
     has_lost: AtomicBool,
     /// When a message of each other node last arrived.
     peers: Mutex<HashMap<NodeId, Instant>>,
-    /// The slots of chats that this node subscribes to.
+    /// The chats that this node subscribes to.
     channels: Mutex<Channels>,
-    /// A slot waits to be subscribed.
+    /// A chat waits to be subscribed.
     channels_changed: Notify,
     degraded: Notify,
     closing: Notify,
@@ -113,7 +113,7 @@ impl Bus {
 
     /// Subscribes to the messages of a chat until the result is dropped, and a few seconds longer.
     pub fn listen(self: &Arc<Self>, chat: ChatId) -> Listening {
-        if !self.is_alone() && self.channels.lock().add(Slot::of(chat)) {
+        if !self.is_alone() && self.channels.lock().add(chat) {
             self.channels_changed.notify_one();
         }
         Listening::new(self.clone(), chat)
@@ -121,7 +121,7 @@ impl Bus {
 
     /// Returns whether the messages of a chat arrive here, or will not: this node is alone or disconnected.
     pub fn is_listening(&self, chat: ChatId) -> bool {
-        !self.is_connected() || self.channels.lock().is_open(Slot::of(chat))
+        !self.is_connected() || self.channels.lock().is_open(chat)
     }
 
     /// Drops `done` once [`Self::is_listening`]. What the chat's storage has then, and what other nodes
@@ -130,13 +130,13 @@ impl Bus {
         let mut channels = self.channels.lock();
         // Checked inside the lock: a disconnect drops all that wait.
         if self.is_connected() {
-            channels.once_open(Slot::of(chat), done);
+            channels.once_open(chat, done);
         }
     }
 
     fn unlisten(&self, chat: ChatId) {
         if !self.is_alone() {
-            self.channels.lock().remove(Slot::of(chat));
+            self.channels.lock().remove(chat);
         }
     }
 
@@ -177,7 +177,7 @@ impl Bus {
         self.closing.notify_one();
     }
 
-    /// Notes that this node is connected, once all slots are subscribed. Returns false if some are not.
+    /// Notes that this node is connected, once all chats are subscribed. Returns false if some are not.
     fn connected(&self) -> bool {
         {
             let channels = self.channels.lock();

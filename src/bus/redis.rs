@@ -18,13 +18,17 @@ use tokio::{
     time::{MissedTickBehavior, interval, sleep, timeout},
 };
 
-use super::{Bus, BusChannels, BusMessage, NodeId, channels::Slot, message::Envelope};
+use super::{Bus, BusChannels, BusMessage, NodeId, message::Envelope};
+use crate::core::model::ChatId;
 
 /// Most messages published in one pipeline.
 const MAX_PIPELINE: usize = 256;
 
 /// Most channels that one pipeline subscribes to.
 const MAX_SUBSCRIBE: usize = 256;
+
+/// No chat has this id. Its channel serves to verify the permission to unsubscribe.
+const NO_CHAT: ChatId = ChatId(0);
 
 /// Ping interval of an idle connection.
 const PING_EVERY: Duration = Duration::from_secs(2);
@@ -183,7 +187,7 @@ struct PushReceiver {
 impl PushReceiver {
     /// Whether this node asked for the end of the subscription that a push reports.
     fn is_expected(&self, push: &PushInfo) -> bool {
-        slot_of(push).is_some_and(|slot| self.bus.channels.lock().is_closing(slot))
+        chat_of(push).is_some_and(|chat| self.bus.channels.lock().is_closing(chat))
     }
 
     fn take(&self, push: &PushInfo) {
@@ -213,10 +217,11 @@ impl PushReceiver {
     }
 }
 
-/// Returns the slot that the channel of a push belongs to.
-fn slot_of(push: &PushInfo) -> Option<Slot> {
+/// Returns the chat whose channel a push is about.
+fn chat_of(push: &PushInfo) -> Option<ChatId> {
     let Some(Value::BulkString(name)) = push.data.first() else { return None };
-    std::str::from_utf8(name).ok()?.rsplit_once(':').and_then(|(_, number)| Slot::parse(number))
+    let (_, number) = std::str::from_utf8(name).ok()?.rsplit_once(':')?;
+    number.parse().ok().map(ChatId)
 }
 
 /// A connection subscribed to the channel for all nodes and to those of this node's chats.
@@ -265,10 +270,9 @@ impl RedisConnection {
         };
         let mut connection = Self { client, deployment: deployment.to_owned() };
         connection.ping().await?;
-        let everything = connection.channel(None);
-        connection.execute(redis::cmd("SSUBSCRIBE").arg(everything)).await?;
-        let nothing = connection.channel(Some(Slot::EMPTY));
-        connection.execute(redis::cmd("SUNSUBSCRIBE").arg(nothing)).await?;
+        let for_all = connection.channel(None);
+        connection.execute(redis::cmd("SSUBSCRIBE").arg(for_all)).await?;
+        connection.execute_all(connection.for_each("SUNSUBSCRIBE", &[NO_CHAT])).await?;
         bus.has_lost.store(false, Ordering::Relaxed);
         connection.publish(bus, &[BusMessage::Lost]).await?;
         while !bus.connected() {
@@ -285,25 +289,25 @@ impl RedisConnection {
 
     /// Subscribes to channels that wait for it.
     async fn subscribe_some(&mut self, bus: &Bus) -> Result<(), RedisError> {
-        let slots = bus.channels.lock().take_to_open(MAX_SUBSCRIBE);
-        self.execute_all(self.for_each("SSUBSCRIBE", &slots)).await?;
-        bus.channels.lock().opened(&slots);
+        let chats = bus.channels.lock().take_to_open(MAX_SUBSCRIBE);
+        self.execute_all(self.for_each("SSUBSCRIBE", &chats)).await?;
+        bus.channels.lock().opened(&chats);
         Ok(())
     }
 
     /// Unsubscribes from channels whose chats have had no actor here for a while.
     async fn unsubscribe_idle(&mut self, bus: &Bus) -> Result<(), RedisError> {
-        let slots = bus.channels.lock().sweep();
-        for slots in slots.chunks(MAX_SUBSCRIBE) {
-            self.execute_all(self.for_each("SUNSUBSCRIBE", slots)).await?;
-            bus.channels.lock().closed(slots);
+        let chats = bus.channels.lock().sweep();
+        for chats in chats.chunks(MAX_SUBSCRIBE) {
+            self.execute_all(self.for_each("SUNSUBSCRIBE", chats)).await?;
+            bus.channels.lock().closed(chats);
         }
         Ok(())
     }
 
-    fn for_each(&self, command: &str, slots: &[Slot]) -> Vec<Cmd> {
-        let of = |slot: &Slot| redis::cmd(command).arg(self.channel(Some(*slot))).to_owned();
-        slots.iter().map(of).collect()
+    fn for_each(&self, command: &str, chats: &[ChatId]) -> Vec<Cmd> {
+        let of = |chat: &ChatId| redis::cmd(command).arg(self.channel(Some(*chat))).to_owned();
+        chats.iter().map(of).collect()
     }
 
     /// Sends commands together, and waits for all responses.
@@ -335,7 +339,7 @@ impl RedisConnection {
     }
 
     fn command(&self, me: NodeId, at: Option<u64>, news: &BusMessage) -> Option<Cmd> {
-        let channel = self.channel(news.chat().map(Slot::of));
+        let channel = self.channel(news.chat());
         let text = serde_json::to_vec(&Envelope { from: me, at, news })
             .inspect_err(|error| tracing::error!(%error, "could not serialize a bus message; dropped"))
             .ok()?;
@@ -359,10 +363,10 @@ impl RedisConnection {
         }
     }
 
-    /// Returns the name of a slot's channel, or of the channel for all nodes.
-    fn channel(&self, slot: Option<Slot>) -> String {
-        match slot {
-            Some(slot) => format!("greenroom:{}:chats:{}", self.deployment, slot.number()),
+    /// Returns the name of a chat's channel, or of the channel for all nodes.
+    fn channel(&self, chat: Option<ChatId>) -> String {
+        match chat {
+            Some(chat) => format!("greenroom:{}:chat:{}", self.deployment, chat.0),
             None => format!("greenroom:{}:all", self.deployment),
         }
     }
