@@ -1,4 +1,4 @@
-//! The channels of this node: one for each chat that has an actor here.
+//! The channels of this node: one for each chat that has subscribers here.
 
 use std::collections::HashMap;
 

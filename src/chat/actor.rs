@@ -28,7 +28,7 @@ use super::{
 };
 use crate::{
     bus::{BusMessage, Listening},
-    core::model::{ChatId, ChatKind, Refusal, UserId, event::Done},
+    core::model::{ChatId, ChatKind, Event, Refusal, UserId, event::Done},
     hub::{
         close_reason::CloseReason,
         subscriber::{Subscriber, SubscriberId},
@@ -47,8 +47,8 @@ pub struct ChatActor {
     services: Arc<Services>,
     /// Counters shared with the directory.
     activity: Arc<Activity>,
-    /// Keeps this node subscribed to the chat's messages of other nodes.
-    _listening: Listening,
+    /// Keeps this node subscribed to what other nodes publish of the chat; `None` until the first subscriber.
+    listening: Option<Listening>,
     sequencer: Sequencer,
     batcher: Batcher,
     /// Subscribed members' sockets. They get every event.
@@ -76,7 +76,7 @@ impl ChatActor {
         Self {
             chat,
             directory,
-            _listening: services.bus.listen(chat),
+            listening: None,
             services,
             activity,
             sequencer: Sequencer::default(),
@@ -132,7 +132,7 @@ impl ChatActor {
             // Publishing this event panics each time: close all subscribers, so that they reconnect and load
             // the chat again.
             let failed = self.publishing.take();
-            failed.and_then(|pending| pending.event().map(|event| self.sequencer.note(event.seq)));
+            failed.and_then(|pending| pending.event().map(|event| self.note(event)));
             self.batcher.clear();
             let receivers = self.subscribers.drain().chain(self.observers.drain());
             receivers.for_each(|(_, socket)| socket.close(CloseReason::Restart));
@@ -217,6 +217,7 @@ impl ChatActor {
     }
 
     fn on_subscribe(&mut self, Subscribe { socket, head, done }: Subscribe) {
+        self.listen();
         self.sequencer.begin(head);
         self.observers.remove(&socket.id);
         self.subscribers.insert(socket.id, socket);
@@ -230,6 +231,7 @@ impl ChatActor {
 
     /// Adds an observer, unless the socket is already subscribed as a member.
     fn on_observe(&mut self, Observe { socket, head, done }: Observe) {
+        self.listen();
         self.sequencer.begin(head);
         if !self.subscribers.contains_key(&socket.id) {
             self.observers.insert(socket.id, socket);
@@ -300,6 +302,20 @@ impl ChatActor {
     fn unsubscribed_sockets_of(&self, user: UserId) -> impl Iterator<Item = Arc<Subscriber>> + '_ {
         let sockets = self.services.hub.sockets_of(user);
         sockets.into_iter().filter(|socket| !self.subscribers.contains_key(&socket.id))
+    }
+
+    /// Subscribes to what other nodes publish of the chat, until the actor ends.
+    fn listen(&mut self) {
+        self.listening.get_or_insert_with(|| self.services.bus.listen(self.chat));
+    }
+
+    /// Records that an event was published. Before the first subscriber, this node does not know the events
+    /// of other nodes, so there is nothing to order.
+    fn note(&mut self, event: &Event) {
+        match self.listening {
+            Some(_) => self.sequencer.note(event.seq),
+            None => self.sequencer.note_before(event.seq),
+        }
     }
 
     fn has_subscribers(&self) -> bool {

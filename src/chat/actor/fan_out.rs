@@ -37,7 +37,7 @@ impl ChatActor {
             // Without a known `seq`, an event from another node may be older than the chat's current state.
             if self.sequencer.is_new(event.seq) && (is_here || self.sequencer.seen().is_some()) {
                 self.fan_out(&event, message.as_ref());
-                self.sequencer.note(event.seq);
+                self.note(&event);
             } else {
                 self.ensure_newcomers_subscribed(&event);
             }
@@ -239,6 +239,7 @@ impl ChatActor {
         if sockets.is_empty() {
             return;
         }
+        self.listen();
         self.flush();
         let frame = frames::chat_created(snapshot, seq, viewer, &self.services.links);
         let batch = self.batch(Some(seq), SubscriptionChange::Joins, &frame);

@@ -33,6 +33,8 @@ impl PendingEvent {
 pub(super) struct Sequencer {
     /// `seq` of the latest published event; `None` until the first subscriber.
     pub(super) seen: Option<Seq>,
+    /// `seq` of the latest event that this node published before the first subscriber.
+    before: Option<Seq>,
     /// Early events, held until the gap before them is filled.
     pub(super) held: BTreeMap<Seq, PendingEvent>,
     /// A `seq` that storage is known to have reached.
@@ -43,9 +45,15 @@ pub(super) struct Sequencer {
 }
 
 impl Sequencer {
-    /// Sets the starting `seq` for the first subscriber; keeps a known one.
+    /// Sets the starting `seq` for the first subscriber; keeps a known one. The subscriber reads what happened
+    /// before from storage.
     pub(super) fn begin(&mut self, head: Seq) {
-        self.seen.get_or_insert(head);
+        self.seen.get_or_insert(self.before.map_or(head, |before| before.max(head)));
+    }
+
+    /// Records that an event was published while there was no subscriber yet.
+    pub(super) fn note_before(&mut self, seq: Seq) {
+        self.before = self.before.max(Some(seq));
     }
 
     /// Returns the `seq` of the latest published event.
