@@ -43,7 +43,7 @@ test: ## Install what the tests need, and run them all
 	@rm -f target/left-out target/flaky
 	@tests/install
 	PATH="$(CURDIR)/target/tools/bin:$$PATH" CARGO="$(CARGO)" tests/rust-suite.sh
-	@$(MAKE) --jobs=2 --output-sync=line postgres frontend $(ALSO)
+	@$(MAKE) --jobs=2 postgres frontend $(ALSO)
 	@if [ -e target/flaky ]; then sort -u target/flaky; fi
 	@if [ -e target/left-out ]; then echo "LEFT OUT, all else passed:"; sort -u target/left-out; else echo "All tests passed; none was left out."; fi
 

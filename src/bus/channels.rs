@@ -1,6 +1,6 @@
 //! The channels of this node: one for each chat that has subscribers here.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use tokio::sync::mpsc;
 
@@ -10,8 +10,8 @@ use crate::core::model::ChatId;
 #[derive(Debug, Default)]
 pub(super) struct Channels {
     chats: HashMap<ChatId, Subscription>,
-    /// Chats whose channels wait to be subscribed.
-    to_open: Vec<ChatId>,
+    /// Chats whose channels wait to be subscribed, in order.
+    to_open: VecDeque<ChatId>,
 }
 
 #[derive(Debug, Default)]
@@ -41,7 +41,7 @@ impl Channels {
         subscription.actors += 1;
         let is_new = subscription.actors == 1 && subscription.status == Status::Closed;
         if is_new {
-            self.to_open.push(chat);
+            self.to_open.push_back(chat);
         }
         is_new
     }
@@ -70,7 +70,7 @@ impl Channels {
 
     /// Returns up to `most` chats to subscribe now.
     pub(super) fn take_to_open(&mut self, most: usize) -> Vec<ChatId> {
-        self.to_open.split_off(self.to_open.len().saturating_sub(most))
+        self.to_open.drain(..most.min(self.to_open.len())).collect()
     }
 
     /// Returns whether chats wait to be subscribed.
@@ -88,18 +88,18 @@ impl Channels {
         }
     }
 
-    /// Returns the chats to unsubscribe: those without actors at this sweep and at the one before.
-    pub(super) fn sweep(&mut self) -> Vec<ChatId> {
+    /// Returns up to `most` chats to unsubscribe: those without actors at this sweep and at the one before.
+    pub(super) fn sweep(&mut self, most: usize) -> Vec<ChatId> {
         let mut idle = Vec::new();
         for (chat, subscription) in &mut self.chats {
             match subscription.status {
                 Status::Idle if subscription.actors > 0 => subscription.status = Status::Open,
-                Status::Idle => {
+                Status::Idle if idle.len() < most => {
                     subscription.status = Status::Closing;
                     idle.push(*chat);
                 }
                 Status::Open if subscription.actors == 0 => subscription.status = Status::Idle,
-                Status::Open | Status::Closed | Status::Closing => {}
+                _ => {}
             }
         }
         idle
@@ -111,17 +111,12 @@ impl Channels {
             if let Some(subscription) = self.chats.get_mut(chat) {
                 subscription.status = Status::Closed;
                 if subscription.actors > 0 {
-                    self.to_open.push(*chat);
+                    self.to_open.push_back(*chat);
                 } else {
                     self.chats.remove(chat);
                 }
             }
         }
-    }
-
-    /// Whether this node asked for the end of a chat's subscription.
-    pub(super) fn is_closing(&self, chat: ChatId) -> bool {
-        self.chats.get(&chat).is_none_or(|subscription| subscription.status == Status::Closing)
     }
 
     /// Notes that the connection is lost. All chats with actors wait to be subscribed again. What waited for
@@ -173,14 +168,14 @@ mod tests {
         channels.take_to_open(9);
         channels.opened(&[CHAT]);
         channels.remove(CHAT);
-        assert!(channels.sweep().is_empty() && channels.is_open(CHAT));
+        assert!(channels.sweep(9).is_empty() && channels.is_open(CHAT));
         // An actor that comes back keeps it open.
         channels.add(CHAT);
-        assert!(channels.sweep().is_empty() && channels.sweep().is_empty());
+        assert!(channels.sweep(9).is_empty() && channels.sweep(9).is_empty());
         channels.remove(CHAT);
-        assert!(channels.sweep().is_empty());
-        assert_eq!(channels.sweep(), [CHAT]);
-        assert!(channels.is_closing(CHAT) && !channels.is_open(CHAT));
+        assert!(channels.sweep(9).is_empty());
+        assert_eq!(channels.sweep(9), [CHAT]);
+        assert!(!channels.is_open(CHAT));
         // One that comes while the request is under way waits for the next subscription.
         channels.add(CHAT);
         let mut late = wait(&mut channels);
@@ -206,6 +201,6 @@ mod tests {
         channels.reset();
         assert!(!is_waiting(&mut waiting));
         assert_eq!(channels.take_to_open(9), [CHAT]);
-        assert!(!channels.is_open(CHAT) && channels.is_closing(idle));
+        assert!(!channels.is_open(CHAT) && !channels.is_open(idle));
     }
 }

@@ -2,6 +2,7 @@
 //! reordered. Receivers order events by `seq` and backfill gaps from storage.
 
 mod channels;
+mod connection;
 mod listening;
 pub mod message;
 mod metrics;
@@ -127,6 +128,9 @@ impl Bus {
     /// Drops `done` once [`Self::is_listening`]. What the chat's storage has then, and what other nodes
     /// publish later, is all.
     pub fn once_listening(&self, chat: ChatId, done: mpsc::Sender<()>) {
+        if self.is_alone() {
+            return;
+        }
         let mut channels = self.channels.lock();
         // Checked inside the lock: a disconnect drops all that wait.
         if self.is_connected() {

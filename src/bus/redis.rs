@@ -5,36 +5,27 @@ use std::{
     time::Duration,
 };
 
-use futures_util::{StreamExt, stream::FuturesUnordered};
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, ConnectionInfo, ErrorKind, IntoConnectionInfo, ProtocolVersion,
-    PushInfo, PushKind, RedisError, ServerErrorKind, Value,
-    aio::{ConnectionLike, MultiplexedConnection},
-    cluster::ClusterClient,
-    cluster_async::ClusterConnection,
+    ConnectionInfo, ErrorKind, IntoConnectionInfo, ProtocolVersion, PushInfo, PushKind, RedisError,
+    ServerErrorKind, Value,
 };
 use tokio::{
     sync::{Notify, mpsc},
-    time::{MissedTickBehavior, interval, sleep, timeout},
+    time::{MissedTickBehavior, interval, sleep},
 };
 
-use super::{Bus, BusChannels, BusMessage, NodeId, message::Envelope};
+use super::{
+    Bus, BusChannels, BusMessage, NodeId,
+    connection::{RedisConnection, connection_ended},
+    message::Envelope,
+};
 use crate::core::model::ChatId;
 
 /// Most messages published in one pipeline.
 const MAX_PIPELINE: usize = 256;
 
-/// Most channels that one pipeline subscribes to.
-const MAX_SUBSCRIBE: usize = 256;
-
-/// No chat has this id. Its channel serves to verify the permission to unsubscribe.
-const NO_CHAT: ChatId = ChatId(0);
-
 /// Ping interval of an idle connection.
 const PING_EVERY: Duration = Duration::from_secs(2);
-
-/// Timeout of a response.
-const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Backoff after the first failed attempt to connect. It doubles with each further one.
 const MIN_BACKOFF: Duration = Duration::from_millis(100);
@@ -79,17 +70,18 @@ pub async fn run(bus: Arc<Bus>, url: RedisUrl, deployment: String, mut channels:
         let (heard, disconnect) = (channels.heard.clone(), Arc::new(Notify::new()));
         let own = Envelope::<()>::start(bus.me);
         let receiver = PushReceiver { bus: bus.clone(), heard, disconnect: disconnect.clone(), own };
-        let failure = match RedisConnection::open(&url, &deployment, receiver, &bus).await {
-            Ok(connection) => {
-                tracing::info!(redis = url.name(), "connected to Redis");
-                (backoff, logged) = (MIN_BACKOFF, None);
-                match serve(connection, &bus, &mut channels.queue, &disconnect).await {
-                    Ok(()) => return,
-                    Err(error) => error,
+        let failure =
+            match RedisConnection::open(&url, &deployment, move |push| receiver.take(push), &bus).await {
+                Ok(connection) => {
+                    tracing::info!(redis = url.name(), "connected to Redis");
+                    (backoff, logged) = (MIN_BACKOFF, None);
+                    match serve(connection, &bus, &mut channels.queue, &disconnect).await {
+                        Ok(()) => return,
+                        Err(error) => error,
+                    }
                 }
-            }
-            Err(error) => error,
-        };
+                Err(error) => error,
+            };
         let why = failure.to_string();
         if logged.as_ref() != Some(&why) {
             tracing::warn!(
@@ -129,8 +121,14 @@ async fn serve(
             connection.publish(bus, &batch).await?;
             batch.clear();
         }
-        while bus.channels.lock().has_to_open() {
-            connection.subscribe_some(bus).await?;
+        if connection.subscribe_some(bus).await? {
+            // More wait. Messages do not wait for all of them.
+            while batch.len() < MAX_PIPELINE
+                && let Ok(message) = queue.try_recv()
+            {
+                batch.push(message);
+            }
+            continue;
         }
         tokio::select! {
             _ = queue.recv_many(&mut batch, MAX_PIPELINE) => {}
@@ -171,10 +169,6 @@ fn is_unknown(failure: &RedisError) -> bool {
     failure.to_string().contains("unknown command")
 }
 
-fn connection_ended() -> RedisError {
-    RedisError::from((ErrorKind::Io, "the connection was lost"))
-}
-
 /// Receives the messages that Redis pushes.
 struct PushReceiver {
     bus: Arc<Bus>,
@@ -187,7 +181,7 @@ struct PushReceiver {
 impl PushReceiver {
     /// Whether this node asked for the end of the subscription that a push reports.
     fn is_expected(&self, push: &PushInfo) -> bool {
-        chat_of(push).is_some_and(|chat| self.bus.channels.lock().is_closing(chat))
+        chat_of(push).is_some_and(|chat| !self.bus.channels.lock().is_open(chat))
     }
 
     fn take(&self, push: &PushInfo) {
@@ -222,164 +216,6 @@ fn chat_of(push: &PushInfo) -> Option<ChatId> {
     let Some(Value::BulkString(name)) = push.data.first() else { return None };
     let (_, number) = std::str::from_utf8(name).ok()?.rsplit_once(':')?;
     number.parse().ok().map(ChatId)
-}
-
-/// A connection subscribed to the channel for all nodes and to those of this node's chats.
-struct RedisConnection {
-    client: RedisClient,
-    deployment: String,
-}
-
-/// A connection to a single Redis, or to a Redis Cluster.
-enum RedisClient {
-    One(MultiplexedConnection),
-    Cluster(ClusterConnection),
-}
-
-impl RedisConnection {
-    /// Connects, and verifies the permissions that the bus needs.
-    async fn open(
-        url: &RedisUrl,
-        deployment: &str,
-        receiver: PushReceiver,
-        bus: &Bus,
-    ) -> Result<Self, RedisError> {
-        let push = move |push: PushInfo| {
-            receiver.take(&push);
-            Ok::<(), redis::aio::SendError>(())
-        };
-        let client = match url.0.as_slice() {
-            [one] => {
-                let config = AsyncConnectionConfig::new()
-                    .set_connection_timeout(Some(RESPONSE_TIMEOUT))
-                    .set_response_timeout(Some(RESPONSE_TIMEOUT))
-                    .set_push_sender(push);
-                let client = Client::open(one.clone())?;
-                RedisClient::One(client.get_multiplexed_async_connection_with_config(&config).await?)
-            }
-            nodes => {
-                let client = ClusterClient::builder(nodes.to_vec())
-                    .use_protocol(ProtocolVersion::RESP3)
-                    .connection_timeout(RESPONSE_TIMEOUT)
-                    .response_timeout(RESPONSE_TIMEOUT)
-                    .retries(2)
-                    .push_sender(push)
-                    .build()?;
-                RedisClient::Cluster(with_timeout(client.get_async_connection()).await?)
-            }
-        };
-        let mut connection = Self { client, deployment: deployment.to_owned() };
-        connection.ping().await?;
-        let for_all = connection.channel(None);
-        connection.execute(redis::cmd("SSUBSCRIBE").arg(for_all)).await?;
-        connection.execute_all(connection.for_each("SUNSUBSCRIBE", &[NO_CHAT])).await?;
-        bus.has_lost.store(false, Ordering::Relaxed);
-        connection.publish(bus, &[BusMessage::Lost]).await?;
-        while !bus.connected() {
-            connection.subscribe_some(bus).await?;
-        }
-        Ok(connection)
-    }
-
-    async fn publish(&mut self, bus: &Bus, batch: &[BusMessage]) -> Result<(), RedisError> {
-        let at = bus.about_to_publish(batch.len());
-        let commands = batch.iter().filter_map(|news| self.command(bus.me, at, news)).collect();
-        self.execute_all(commands).await
-    }
-
-    /// Subscribes to channels that wait for it.
-    async fn subscribe_some(&mut self, bus: &Bus) -> Result<(), RedisError> {
-        let chats = bus.channels.lock().take_to_open(MAX_SUBSCRIBE);
-        self.execute_all(self.for_each("SSUBSCRIBE", &chats)).await?;
-        bus.channels.lock().opened(&chats);
-        Ok(())
-    }
-
-    /// Unsubscribes from channels whose chats have had no actor here for a while.
-    async fn unsubscribe_idle(&mut self, bus: &Bus) -> Result<(), RedisError> {
-        let chats = bus.channels.lock().sweep();
-        for chats in chats.chunks(MAX_SUBSCRIBE) {
-            self.execute_all(self.for_each("SUNSUBSCRIBE", chats)).await?;
-            bus.channels.lock().closed(chats);
-        }
-        Ok(())
-    }
-
-    fn for_each(&self, command: &str, chats: &[ChatId]) -> Vec<Cmd> {
-        let of = |chat: &ChatId| redis::cmd(command).arg(self.channel(Some(*chat))).to_owned();
-        chats.iter().map(of).collect()
-    }
-
-    /// Sends commands together, and waits for all responses.
-    async fn execute_all(&mut self, commands: Vec<Cmd>) -> Result<(), RedisError> {
-        if commands.is_empty() {
-            // The Redis client treats an empty pipeline as an error.
-            return Ok(());
-        }
-        match &mut self.client {
-            RedisClient::One(connection) => {
-                let mut pipe = redis::pipe();
-                commands.into_iter().for_each(|command| {
-                    pipe.add_command(command).ignore();
-                });
-                with_timeout(pipe.query_async(connection)).await
-            }
-            RedisClient::Cluster(connection) => {
-                let publish = |command: Cmd| {
-                    let mut connection = connection.clone();
-                    async move { check_response(connection.req_packed_command(&command).await) }
-                };
-                let mut published: FuturesUnordered<_> = commands.into_iter().map(publish).collect();
-                while let Some(result) = with_timeout(async { Ok(published.next().await) }).await? {
-                    result?;
-                }
-                Ok(())
-            }
-        }
-    }
-
-    fn command(&self, me: NodeId, at: Option<u64>, news: &BusMessage) -> Option<Cmd> {
-        let channel = self.channel(news.chat());
-        let text = serde_json::to_vec(&Envelope { from: me, at, news })
-            .inspect_err(|error| tracing::error!(%error, "could not serialize a bus message; dropped"))
-            .ok()?;
-        let mut command = redis::cmd("SPUBLISH");
-        command.arg(channel).arg(text);
-        Some(command)
-    }
-
-    async fn ping(&mut self) -> Result<(), RedisError> {
-        self.execute(&redis::cmd("PING")).await
-    }
-
-    async fn execute(&mut self, command: &Cmd) -> Result<(), RedisError> {
-        match &mut self.client {
-            RedisClient::One(connection) => {
-                check_response(with_timeout(connection.req_packed_command(command)).await)
-            }
-            RedisClient::Cluster(connection) => {
-                check_response(with_timeout(connection.req_packed_command(command)).await)
-            }
-        }
-    }
-
-    /// Returns the name of a chat's channel, or of the channel for all nodes.
-    fn channel(&self, chat: Option<ChatId>) -> String {
-        match chat {
-            Some(chat) => format!("greenroom:{}:chat:{}", self.deployment, chat.0),
-            None => format!("greenroom:{}:all", self.deployment),
-        }
-    }
-}
-
-/// Converts an error response into `Err`.
-fn check_response(answer: Result<Value, RedisError>) -> Result<(), RedisError> {
-    answer.and_then(Value::extract_error).map(drop)
-}
-
-/// Applies the response timeout; a timeout counts as a lost connection.
-async fn with_timeout<T>(answer: impl Future<Output = Result<T, RedisError>>) -> Result<T, RedisError> {
-    timeout(RESPONSE_TIMEOUT, answer).await.unwrap_or_else(|_| Err(connection_ended()))
 }
 
 #[cfg(test)]

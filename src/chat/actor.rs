@@ -49,6 +49,8 @@ pub struct ChatActor {
     activity: Arc<Activity>,
     /// Keeps this node subscribed to what other nodes publish of the chat; `None` until the first subscriber.
     listening: Option<Listening>,
+    /// Whether the chat will be compared with storage once this node is subscribed.
+    is_checking: bool,
     sequencer: Sequencer,
     batcher: Batcher,
     /// Subscribed members' sockets. They get every event.
@@ -77,6 +79,7 @@ impl ChatActor {
             chat,
             directory,
             listening: None,
+            is_checking: false,
             services,
             activity,
             sequencer: Sequencer::default(),
@@ -276,8 +279,10 @@ impl ChatActor {
         self.sequencer.resume();
         match *found {
             Ok((snapshot, viewer)) if viewer.role.is_some() => {
-                self.sequencer.begin(snapshot.chat.seq);
-                let sockets = self.unsubscribed_sockets_of(user).collect();
+                let sockets: Vec<_> = self.unsubscribed_sockets_of(user).collect();
+                if !sockets.is_empty() {
+                    self.sequencer.begin(snapshot.chat.seq);
+                }
                 self.subscribe_new_member(sockets, &viewer, &snapshot, snapshot.chat.seq);
                 if snapshot.chat.kind == ChatKind::Dm {
                     let other = snapshot.members.iter().map(|member| member.user.id).find(|id| *id != user);

@@ -51,7 +51,7 @@ async fn a_write_that_takes_long_is_logged_with_its_kind_and_chat() {
     }
     let found = lines(&log, "slow write");
     assert_eq!(found.len(), 1, "{found:?}");
-    for part in ["WARN", "kind=\"post_message\"", "chat=1", "left_out=0", "ms="] {
+    for part in ["WARN", "kind=\"post_message\"", "chat=1", "left_out=0", "ms=", "request_id="] {
         assert!(found[0].contains(part), "{part}: {}", found[0]);
     }
 }

@@ -1,3 +1,5 @@
+-- A server of the previous version may still write. Its later writes fail.
+LOCK TABLE messages IN SHARE ROW EXCLUSIVE MODE;
 -- Number of messages that a sender has posted in a chat up to the end of a block of 16 positions. There is a row for each
 -- block that is full and has a message of the sender.
 CREATE TABLE sent_counts (

@@ -29,23 +29,30 @@ impl ChatActor {
     }
 
     pub(super) fn on_gap_detected(&mut self, GapDetected { head }: GapDetected, ctx: &mut Context<Self>) {
+        self.is_checking = false;
         self.sequencer.reached = self.sequencer.reached.max(Some(head));
         self.schedule_backfill(ctx);
     }
 
     /// Compares the chat with storage once messages of other nodes arrive here. What they published before is
     /// missed.
-    pub(super) fn check_once_listening(&self) {
+    pub(super) fn check_once_listening(&mut self) {
+        if self.services.bus.is_alone() || std::mem::replace(&mut self.is_checking, true) {
+            return;
+        }
         let (directory, services, chat) = (self.directory.clone(), self.services.clone(), self.chat);
         let (done, mut listening) = mpsc::channel(1);
         services.bus.once_listening(chat, done);
         actix_rt::spawn(async move {
             let _ = listening.recv().await;
-            if let Ok(heads) = services.readers.query_one(move |conn| chats::heads_of(conn, &[chat])).await {
+            let heads = services.readers.query_one(move |conn| chats::heads_of(conn, &[chat])).await;
+            let head = match heads {
                 // A chat missing from storage was deleted.
-                let head = heads.first().map_or(Seq::MAX, |(_, head)| *head);
-                directory.send(chat, GapDetected { head }.into());
-            }
+                Ok(heads) => heads.first().map_or(Seq::MAX, |(_, head)| *head),
+                // The next comparison of all chats finds what is missing.
+                Err(_) => 0,
+            };
+            directory.send(chat, GapDetected { head }.into());
         });
     }
 

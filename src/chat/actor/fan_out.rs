@@ -239,6 +239,7 @@ impl ChatActor {
         if sockets.is_empty() {
             return;
         }
+        let is_first = self.listening.is_none();
         self.listen();
         self.flush();
         let frame = frames::chat_created(snapshot, seq, viewer, &self.services.links);
@@ -248,7 +249,7 @@ impl ChatActor {
             self.observers.remove(&socket.id);
             self.subscribers.insert(socket.id, socket);
         }
-        if !self.services.bus.is_listening(self.chat) {
+        if is_first || !self.services.bus.is_listening(self.chat) {
             self.check_once_listening();
         }
     }

@@ -32,8 +32,12 @@ impl JobMeter {
         Self { state, meter, kinds: HashMap::new() }
     }
 
-    /// Records the duration of an attempt, whatever its result.
-    pub(super) fn took(&mut self, kind: &'static str, chat: Option<ChatId>, time: Duration) {
+    /// Records the duration of an attempt of a job, whatever its result.
+    pub(super) fn took(&mut self, job: &Job, time: Duration) {
+        job.log_context.enter(|| self.note(job.kind, job.chat(), time));
+    }
+
+    fn note(&mut self, kind: &'static str, chat: Option<ChatId>, time: Duration) {
         if let Some(meter) = &self.meter {
             let seconds = self.kinds.entry(kind).or_insert_with(|| meter.job.with_label_values(&[kind]));
             seconds.observe(time.as_secs_f64());
@@ -48,10 +52,10 @@ impl JobMeter {
 
     /// Records the durations of jobs that were attempted together, and of locking their chats.
     pub(super) fn took_together(&mut self, jobs: &[Job], times: &Times) {
-        self.took(LOCKING, None, times.locking);
+        self.note(LOCKING, None, times.locking);
         for (job, time) in jobs.iter().zip(&times.each) {
             if let Some(time) = *time {
-                self.took(job.kind, job.chat(), time);
+                self.took(job, time);
             }
         }
     }

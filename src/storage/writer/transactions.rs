@@ -276,8 +276,9 @@ fn run_in_order(
         let count = together.len().max(1);
         if together.is_empty() {
             let begun = Instant::now();
-            let result = jobs[0].log_context.enter(|| run_one(conn, policy, &mut jobs[0]));
-            job_meter.took(jobs[0].kind, jobs[0].chat(), begun.elapsed());
+            let job = &mut jobs[0];
+            let result = job.log_context.enter(|| run_one(conn, policy, job));
+            job_meter.took(job, begun.elapsed());
             results.push(result?);
         } else {
             let mut times = Times::default();
