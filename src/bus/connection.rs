@@ -11,7 +11,7 @@ use redis::{
 };
 use tokio::time::timeout;
 
-use super::{Bus, BusMessage, NodeId, message::Envelope, redis::RedisUrl};
+use super::{Bus, BusMessage, NodeId, message::Envelope, redis_url::RedisUrl};
 use crate::core::model::ChatId;
 
 /// Most channels that are subscribed to, or unsubscribed from, in one pipeline.
@@ -47,7 +47,7 @@ impl RedisConnection {
             receive(&push);
             Ok::<(), redis::aio::SendError>(())
         };
-        let client = match url.0.as_slice() {
+        let client = match url.servers() {
             [one] => {
                 let config = AsyncConnectionConfig::new()
                     .set_connection_timeout(Some(RESPONSE_TIMEOUT))

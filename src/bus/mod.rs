@@ -7,6 +7,7 @@ mod listening;
 pub mod message;
 mod metrics;
 pub mod redis;
+mod redis_url;
 
 use std::{
     collections::HashMap,
@@ -24,7 +25,7 @@ use channels::Channels;
 pub use listening::Listening;
 pub use message::{BusMessage, NodeId, PresenceMessage};
 pub use metrics::BusMeter;
-pub use redis::RedisUrl;
+pub use redis_url::RedisUrl;
 
 /// Capacity of the outgoing and of the incoming queue; further messages are dropped.
 const QUEUE: usize = 65_536;
