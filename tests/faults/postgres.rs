@@ -13,7 +13,7 @@ use std::{
     },
 };
 
-use diesel::{Connection, PgConnection};
+use diesel::{Connection, PgConnection, migration::MigrationVersion};
 use diesel_migrations::{FileBasedMigrations, MigrationHarness};
 use futures_util::future::{join, join_all};
 use serde_json::{Value, json};
@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use crate::{
     killed::survives_kill_9,
     program::{Program, greenroom},
-    support::database::Cluster,
+    support::{Server, database::Cluster},
 };
 
 const WRITERS: usize = 8;
@@ -260,6 +260,28 @@ fn every_migration_can_be_undone_and_done_again_on_postgres() {
     let first = conn.run_pending_migrations(migrations.clone()).unwrap().len();
     assert_eq!(conn.revert_all_migrations(migrations.clone()).unwrap().len(), first);
     assert_eq!(conn.run_pending_migrations(migrations).unwrap().len(), first);
+}
+
+#[actix_rt::test(system = "crate::System")]
+#[ignore = "needs PostgreSQL: make postgres"]
+async fn sent_messages_of_an_older_database_are_counted_on_postgres() {
+    let server = Server::start().await;
+    let [ann, bob] = server.users(["ann", "bob"]).await;
+    for messages in [14, 15, 16, 31] {
+        let chat = ann.group("Team", &[&bob]).await;
+        for number in 0..messages {
+            [&ann, &bob][number % 2].posts(chat, "x").await;
+        }
+    }
+    let mut conn = PgConnection::establish(&server.database_url()).unwrap();
+    let migrations =
+        FileBasedMigrations::from_path(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/postgres")).unwrap();
+    let sent_counts = MigrationVersion::from("20261129000022");
+    while conn.applied_migrations().unwrap()[0] >= sent_counts {
+        conn.revert_last_migration(migrations.clone()).unwrap();
+    }
+    conn.run_pending_migrations(migrations).unwrap();
+    assert_eq!(server.checks_database().await.differences, Vec::<String>::new());
 }
 
 #[test]

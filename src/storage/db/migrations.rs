@@ -134,6 +134,8 @@ where
 
 #[cfg(test)]
 mod tests {
+    use diesel::{connection::SimpleConnection, migration::MigrationVersion};
+
     use super::*;
 
     #[test]
@@ -143,5 +145,41 @@ mod tests {
         let undone = conn.revert_all_migrations(SQLITE).unwrap();
         assert_eq!(undone.len(), first.len());
         assert_eq!(run(&mut conn, SQLITE).unwrap(), first);
+    }
+
+    #[test]
+    fn sent_messages_of_an_older_database_are_counted() {
+        let mut conn = SqliteConnection::establish(":memory:").unwrap();
+        run(&mut conn, SQLITE).unwrap();
+        while conn.applied_migrations().unwrap()[0] >= MigrationVersion::from("20261129000022") {
+            conn.revert_last_migration(SQLITE).unwrap();
+        }
+        // Two users write in turn.
+        for (chat, messages) in [(1, 14), (2, 15), (3, 16), (4, 31)] {
+            conn.batch_execute(&format!(
+                "INSERT INTO chats (id, chat_type, created_at, updated_at, seq, meta_seq, last_pos, last_live_pos, \
+                 deleted_count, member_count) VALUES ({chat}, 'group', 1, 1, 99, 1, {messages}, {messages}, 0, 2); \
+                 INSERT INTO messages (chat_id, pos, id, sender_id, ordinal, content, created_at, updated_at, is_edited, \
+                 is_deleted, created_seq, seq, reactions) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n \
+                 WHERE i < {messages}) SELECT {chat}, i, {chat} * 100 + i, i % 2, (i + 1) / 2, 'x', 1, 1, FALSE, FALSE, \
+                 i, i, '[]' FROM n"
+            ))
+            .unwrap();
+        }
+        run(&mut conn, SQLITE).unwrap();
+        let mut conn = AnyConn::Sqlite(conn);
+        let rows = sql!("SELECT chat_id, block, sender_id, sent FROM sent_counts ORDER BY 1, 2, 3");
+        let counts = rows.rows::<(i64, i64, i64, i64)>(&mut conn).unwrap();
+        let expected = [
+            (2, 0, 0, 7),
+            (2, 0, 1, 8),
+            (3, 0, 0, 7),
+            (3, 0, 1, 8),
+            (4, 0, 0, 7),
+            (4, 0, 1, 8),
+            (4, 1, 0, 15),
+            (4, 1, 1, 16),
+        ];
+        assert_eq!(counts, expected);
     }
 }
