@@ -12,7 +12,7 @@ export RUST_TEST_THREADS ?= $(shell expr 2 '*' $$(getconf _NPROCESSORS_ONLN))
 CARGO ?= cargo
 GREENROOM = target/release/greenroom
 
-.PHONY: help run build dist deny debug test frontend postgres client cluster pages screenshots vendor bench stress stress-nodes autobahn fuzz clients check fmt migrate user token demo schema clean
+.PHONY: help run build dist deny debug test frontend postgres client cluster pages screenshots vendor bench stress stress-nodes soak autobahn fuzz clients check fmt migrate user token demo schema clean
 
 help: ## List the tasks
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -81,6 +81,9 @@ stress: build ## Hostile, slow and dead sockets, one user who does the worst, st
 
 stress-nodes: build ## Two nodes whose Redis, PostgreSQL and selves are stopped, killed and cut off, with figures
 	@python3 tests/stress/nodes.py --binary $(GREENROOM)
+
+soak: build ## Mixed traffic for an hour, or HOURS or SECONDS: whether memory, descriptors, CPU of each request or latencies grow; JSON=FILE keeps all samples
+	@python3 tests/stress/soak.py --binary $(GREENROOM) $(if $(HOURS),--hours $(HOURS)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(JSON),--json $(JSON))
 
 autobahn: ## Autobahn's fuzzing client: make autobahn WSTEST=/path/to/wstest
 	$(CARGO) test --locked --test faults -- --ignored autobahn --nocapture
