@@ -285,8 +285,12 @@ pub fn count_before(conn: &mut AnyConn, chat: &Chat, id: i64) -> Result<Pos, Sto
 /// Counts the messages that were posted up to change `seq`. Binary search: the sequence numbers of posting
 /// rise with positions.
 pub fn posted_up_to(conn: &mut AnyConn, chat: &Chat, seq: Seq) -> Result<Pos, StorageError> {
+    // Each posting took a number of its own. So at most as many messages are newer as there were changes. A
+    // client that is little behind makes this read few rows, all at the end of the chat.
+    let newer = chat.seq.saturating_sub(seq);
+    let first = chat.last_pos.saturating_sub(newer).clamp(0, chat.last_pos);
     // A message's sequence number is above its position, since the chat's creation took number 1.
-    let (mut low, mut high) = (0, chat.last_pos.min(seq));
+    let (mut low, mut high) = (first, chat.last_pos.min(seq));
     while low < high {
         let middle = low + (high - low + 1) / 2;
         let row = sql!("SELECT created_seq FROM messages WHERE chat_id = ? AND pos = ?", chat.id, middle);
