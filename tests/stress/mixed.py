@@ -14,6 +14,8 @@ from table import DEADLINE
 ACTIVE, IDLE, RATE = 40, 80, 30.0
 # Active users with a socket, with an event stream, and with a long poll.
 LISTENERS, STREAMS, POLLERS = 20, 5, 2
+# Chats of each user: groups, to which half of the requests go, and dms.
+GROUPS, DMS = 4, 12
 # Mean lifetime of a socket or a stream, duration of a long poll, and mean pause between two sign-ins, in seconds.
 LIFETIME, POLL, SIGN_IN_EVERY = 45.0, 15, 10.0
 # Number of messages of one topic: a word that only these messages contain.
@@ -90,9 +92,13 @@ async def made(server):
     for size in (10, 5):
         for at in range(0, ACTIVE, size):
             await chat_of(host, "group", users[at:at + size] + ([subject] if at == 0 else []))
-    for one, other in [*zip(users[::2], users[1::2]), *zip(users[:10], users[10:20]), (subject, users[0])]:
-        await chat_of(one.person, "dm", [other])
-        one.chats.append(other.chats[-1])
+    for apart in range(1, DMS // 2 + 1):
+        for one, other in zip(users, users[apart:] + users[:apart]):
+            await chat_of(one.person, "dm", [other])
+            one.chats.append(other.chats[-1])
+    for other in users[:DMS]:
+        await chat_of(other.person, "dm", [subject])
+        other.chats.append(subject.chats[-1])
     # A page, so that bursts find messages from the beginning.
     for number in range(50):
         await users[0].person.posts(crowd, f"hello {number}")
@@ -183,7 +189,8 @@ class Traffic:
             await self.request(user, *self.dice.choices(list(SHARES), list(SHARES.values())))
 
     async def request(self, user, kind):
-        chat, http = self.dice.choice(user.chats), user.person.http
+        chat = self.dice.choice(user.chats[:GROUPS] if self.dice.random() < 0.5 else user.chats)
+        http = user.person.http
         latest = self.world.latest[chat]
         if (kind in ("older page", "react") and not latest) or (kind in ("edit", "delete") and not user.own):
             kind = "post"

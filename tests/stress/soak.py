@@ -39,6 +39,8 @@ from table import MIB, Table, percentile
 RATIO = 1.1
 # Number of latencies in a third from which on their 99th percentile is compared.
 ENOUGH = 300
+# KiB that the log must grow by in a third to be compared. In short runs a few lines make the difference.
+LOG_ENOUGH = 20
 # Seconds between two lines of progress.
 PROGRESS = 30
 
@@ -158,7 +160,8 @@ class Soak:
             ("log, added", "KiB", grown, 1),
             ("CPU of the traffic", "%", cpu, 1),
         ]:
-            self.compare(table, what, [statistics.median(each) / divisor if each else None for each in thirds], unit)
+            enough = ENOUGH if what != "log, added" or thirds[1] > [LOG_ENOUGH] else 0
+            self.compare(table, what, [statistics.median(each) / divisor if each else None for each in thirds], unit, enough)
         for name in ("database", "wal"):
             shown = ", ".join(f"{max(each) / MIB:.1f}" for each in self.sampled(name) if each)
             table.add(f"{name}, largest", f"{shown} MiB", "grows with the messages", True)
