@@ -19,13 +19,6 @@ def cpu_time(process):
     return time.clock_gettime((~process.pid << 3) | 2)
 
 
-def reference():
-    """Returns the CPU time of a fixed computation in this process, in milliseconds. It shows how fast the machine is now."""
-    begun = time.thread_time()
-    sum(number * number for number in range(30_000))
-    return (time.thread_time() - begun) * 1_000
-
-
 class Bursts:
     """The kinds of bursts, each a method that sends one request. The kinds take turns."""
 
@@ -64,13 +57,21 @@ class Bursts:
         kind, count, once = self.kinds[turn % len(self.kinds)]
         async with self.traffic.paused():
             await self.prepare(kind)
-            costs, references = [], [reference()]
+            costs, references = [], []
             for number in range(count):
-                before = cpu_time(self.server.process)
-                await once(number)
-                costs.append((cpu_time(self.server.process) - before) * 1_000)
-                references += [reference()] if number % 10 == 9 else []
+                references.append(await self.cost(self.settings(number)))
+                costs.append(await self.cost(once(number)))
         return kind, statistics.median(costs), statistics.median(references)
+
+    async def cost(self, request):
+        """Returns the CPU time of a request in milliseconds."""
+        before = cpu_time(self.server.process)
+        await request
+        return (cpu_time(self.server.process) - before) * 1_000
+
+    async def settings(self, _):
+        """Sends the reference: a request without a query, whose cost depends on nothing but the machine."""
+        await self.call("GET", "settings/")
 
     async def prepare(self, kind):
         """Brings the user to the same state before each burst: all is known and read, but in the group of all."""
