@@ -406,12 +406,15 @@ fn what_cannot_be_imported_to_postgres_is_refused_in_a_sentence() {
         std::fs::copy(file(&source), &copy).unwrap();
         format!("sqlite://{}", copy.display())
     };
-    let older = other("older.db");
+    let older = format!("sqlite://{}", folder.path().join("older.db").display());
     let mut conn = SqliteConnection::establish(file(&older)).unwrap();
     let migrations =
         FileBasedMigrations::from_path(Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations/sqlite"))
             .unwrap();
-    conn.revert_last_migration(migrations).unwrap();
+    let all = conn.pending_migrations(migrations).unwrap();
+    for migration in &all[..all.len() - 1] {
+        conn.run_migration(migration.as_ref()).unwrap();
+    }
     drop(conn);
     let sentence = refused(&older, &target);
     assert!(sentence.contains("greenroom migrate --database-url sqlite://"), "{sentence}");
