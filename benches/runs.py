@@ -83,13 +83,13 @@ class Bench:
                 return self.load(kind, *args, at=at)
         return {name: run}
 
-    def in_turn(self, target, runs, times=None):
-        """Runs each in turn, several times. Returns the figures of each by its name."""
+    def in_turn(self, what, runs, times=None):
+        """Runs each in turn, several times. Returns the figures of each by its name. `what` is for the progress."""
         times = times or self.times
         figures = {name: Runs() for name in runs}
         for turn in range(1, times + 1):
             for name, run in runs.items():
-                self.progress(f"{target}: {name}, turn {turn} of {times}")
+                self.progress(f"{what}: {name}, turn {turn} of {times}")
                 figures[name].append(run())
         return figures
 

@@ -107,7 +107,7 @@ def commands(bench):
 @functools.cache
 def deliveries(bench, members, senders):
     args = ["--rooms", 1, "--members", members, "--senders", senders, *TOGETHER]
-    return bench.in_turn("P4", bench.on_builds("rooms", *args) | bench.on_limit("bare room", "room", "rooms", *args))
+    return bench.in_turn(f"P4, {members:,} sockets, {senders} in flight", bench.on_builds("rooms", *args) | bench.on_limit("bare room", "room", "rooms", *args))
 
 
 def delivered(figures):
@@ -135,7 +135,7 @@ def last_delivery(bench):
     for each, asked in [(100, ""), (half, ", half of the most")]:
         case = f"at {each:,.0f}/s{asked}"
         args = ["--rooms", 1, "--members", 1_000, "--rate", each]
-        runs = bench.in_turn("P5", bench.on_builds("rooms", *args) | bench.on_limit("bare room", "room", "rooms", *args))
+        runs = bench.in_turn(f"P5 {case}", bench.on_builds("rooms", *args) | bench.on_limit("bare room", "room", "rooms", *args))
         own, bare = (runs[name].middle(p99) for name in ("this build", "bare room"))
         if asked:
             target, met = "p50 6 ms, p99 20 ms", p50(own) <= 6_000 and p99(own) <= 20_000
@@ -152,7 +152,7 @@ def last_delivery(bench):
 
 def reading(bench):
     for what in ["page", "chats"]:
-        runs = bench.in_turn("P6", bench.on_builds("read", "--what", what, "--closed", "--connections", 32, "--session"))
+        runs = bench.in_turn(f"P6, {what}", bench.on_builds("read", "--what", what, "--closed", "--connections", 32, "--session"))
         own = runs["this build"].middle(cpu)
         requests = lambda figures: operation(figures, what)["per_second"]
         name = {"page": "a page of 50 messages", "chats": "a list of 10 chats"}[what]
@@ -210,8 +210,8 @@ def worst_cases(bench):
 
 def memory(bench):
     count = 1_000 if bench.quick else 9_000
-    idle = bench.in_turn("P8", bench.on_builds("idle", "--sockets", count, "--session"), bench.times_of_long_runs)
-    busy = bench.in_turn("P8", bench.on_builds("rooms", "--rooms", count // 100, "--members", 100, "--rate", 100), bench.times_of_long_runs)
+    idle = bench.in_turn("P8, idle", bench.on_builds("idle", "--sockets", count, "--session"), bench.times_of_long_runs)
+    busy = bench.in_turn("P8, traffic", bench.on_builds("rooms", "--rooms", count // 100, "--members", 100, "--rate", 100), bench.times_of_long_runs)
     empty, each = figure("server_mib_without_sockets"), figure("server_kib_per_socket")
     own, after = idle["this build"].middle(each), busy["this build"].middle(mib)
     met = empty(own) <= 30 and each(own) <= 16 and mib(after) <= 300
@@ -249,8 +249,8 @@ def history(bench):
     # Existing messages are indexed for search during the warmup.
     warmup = "2" if bench.quick else "12"
     among = lambda count: bench.on_builds("rooms", "--session", "--rooms", 10, *POSTS, "--messages", count // 10, warmup=warmup)
-    short = bench.in_turn("P12", {"this build": among(few)["this build"]})["this build"].middle(cpu)
-    runs = bench.in_turn("P12", among(many))
+    short = bench.in_turn("P12, few messages", {"this build": among(few)["this build"]})["this build"].middle(cpu)
+    runs = bench.in_turn("P12, many messages", among(many))
     long = runs["this build"].middle(cpu)
     ratio = cpu(long) / cpu(short)
     bench.row("P12", f"CPU of a post among {many:,} messages against {few:,}", "1.2 x", f"{cpu(long):.1f} us", ratio <= 1.2, f"{cpu(short):.1f} us", ratio)
