@@ -12,7 +12,7 @@ export RUST_TEST_THREADS ?= $(shell expr 2 '*' $$(getconf _NPROCESSORS_ONLN))
 CARGO ?= cargo
 GREENROOM = target/release/greenroom
 
-.PHONY: help run build dist deny debug test frontend postgres client cluster pages screenshots vendor bench stress stress-nodes soak autobahn fuzz clients check fmt migrate user token demo schema clean
+.PHONY: help run build dist deny debug test frontend postgres client cluster pages screenshots vendor bench bench-base stress stress-nodes soak autobahn fuzz clients check fmt migrate user token demo schema clean
 
 help: ## List the tasks
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -71,10 +71,16 @@ vendor: ## Fetch the libraries of the pages from npm anew
 cluster: build ## Three nodes with PostgreSQL, Redis and nginx, and demo data, until Ctrl-C
 	@tests/cluster.sh $(GREENROOM)
 
-bench: build ## Measure all targets beside the limits of what it is built of; make bench QUICK=1 to see that it works
+bench: bench-base ## Measure all targets beside the limits of what it is built of; QUICK=1 to see that it works, ONLY=P1,P5 for some, BASE=path/to/greenroom to compare with another build
 	$(CARGO) build --release --locked --bench limits
-	@python3 benches/targets.py --binary $(GREENROOM) $(if $(QUICK),--quick) \
+	@# Last: the line above leaves a greenroom with the features of the tests, such as failpoints.
+	@$(MAKE) build
+	@python3 benches/targets.py --binary $(GREENROOM) $(if $(QUICK),--quick) $(if $(ONLY),--only "$(ONLY)") $(if $(BASE),--base "$(BASE)") \
 		--limits "$$(ls -t target/release/deps/limits-* | grep -v '\.d$$' | head -1)"
+
+# A base that cannot be used is refused before the build, which takes minutes.
+bench-base:
+	@$(if $(BASE),python3 benches/comparison.py "$(BASE)",:)
 
 stress: build ## Hostile, slow and dead sockets, one user who does the worst, stops (STOPS=200) and copies under load, against the release binary, with figures
 	@python3 tests/stress/sockets.py --binary $(GREENROOM) $(if $(STOPS),--stops $(STOPS))

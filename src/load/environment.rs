@@ -19,7 +19,8 @@ use super::{
     options::Options,
     output::progress::progress_bar,
     run::interrupt::Interrupt,
-    spawned_server::{DatabaseFolder, SpawnedServer},
+    server_program::ServerProgram,
+    spawned_server::{DatabaseFolder, SpawnedServer, migrate},
 };
 use crate::{core::sync::Mutex, storage::DatabaseUrl};
 
@@ -39,8 +40,16 @@ pub(crate) struct Environment {
 
 /// What `tear_down` has to stop and remove.
 enum Teardown {
-    Spawned { server: RefCell<Option<SpawnedServer>>, storage: Storage, folder: Option<DatabaseFolder> },
-    External { admin: Admin, pid: Option<Process> },
+    Spawned {
+        program: ServerProgram,
+        server: RefCell<Option<SpawnedServer>>,
+        storage: Storage,
+        folder: Option<DatabaseFolder>,
+    },
+    External {
+        admin: Admin,
+        pid: Option<Process>,
+    },
 }
 
 impl Environment {
@@ -67,6 +76,9 @@ impl Environment {
         interrupt: &Interrupt,
         names: Names,
     ) -> Result<Self, LoadError> {
+        let this = ServerProgram::this().map_err(|error| error.to_string())?;
+        let is_for_another_build = options.server_binary.is_some();
+        let program = options.server_binary.clone().unwrap_or(this);
         let (folder, url) = match &options.database_url {
             Some(url) => (None, url.clone()),
             None => {
@@ -76,9 +88,13 @@ impl Environment {
                 (Some(folder), url)
             }
         };
+        if is_for_another_build {
+            migrate(&program, &url).await?;
+        }
         let progress = progress_bar("Creating users and chats", plan.steps());
         let fixtures = Arc::new(Mutex::new(Fixtures::default()));
-        let storage = Storage { url: url.clone(), names, interrupt: interrupt.clone(), progress, fixtures };
+        let interrupt = interrupt.clone();
+        let storage = Storage { url, is_for_another_build, names, interrupt, progress, fixtures };
         let made = in_background(&storage, {
             let plan = plan.clone();
             move |storage| storage.make(&plan)
@@ -87,7 +103,7 @@ impl Environment {
         storage.progress.finish_and_clear();
         let begun = Instant::now();
         let started = match made {
-            Ok(()) => SpawnedServer::start(&url, 0).await,
+            Ok(()) => SpawnedServer::start(&program, &storage.url, 0).await,
             Err(error) => Err(error),
         };
         let started_in = Some(begun.elapsed());
@@ -103,7 +119,7 @@ impl Environment {
             &base.parse().map_err(|_| "the spawned server printed an invalid address".to_owned())?,
         )?);
         let fixtures = storage.fixtures.lock().clone();
-        let teardown = Teardown::Spawned { server: RefCell::new(Some(server)), storage, folder };
+        let teardown = Teardown::Spawned { program, server: RefCell::new(Some(server)), storage, folder };
         Ok(Self { options: options.clone(), target, fixtures, clock: Clock::start(), started_in, teardown })
     }
 
@@ -140,13 +156,13 @@ impl Environment {
 
     /// Kills the spawned server and starts it again on the same port and database.
     pub(crate) async fn restart(&self) -> Result<(), LoadError> {
-        let Teardown::Spawned { server, storage, .. } = &self.teardown else {
+        let Teardown::Spawned { program, server, storage, .. } = &self.teardown else {
             return Err("only a spawned server can be restarted: give --spawn".to_owned().into());
         };
         let Some(old) = server.take() else { return Ok(()) };
         let port = old.address.port();
         old.kill().await;
-        let new = SpawnedServer::start(&storage.url, port).await?;
+        let new = SpawnedServer::start(program, &storage.url, port).await?;
         *server.borrow_mut() = Some(new);
         Ok(())
     }
@@ -154,7 +170,7 @@ impl Environment {
     /// Stops a spawned server, deletes the chats of the run and deactivates its users.
     pub(crate) async fn tear_down(self) -> Result<(), LoadError> {
         match self.teardown {
-            Teardown::Spawned { server, storage, folder } => {
+            Teardown::Spawned { server, storage, folder, .. } => {
                 if let Some(server) = server.take() {
                     server.stop().await;
                 }

@@ -11,6 +11,7 @@ mod output;
 mod run;
 mod scenario;
 mod scenarios;
+mod server_program;
 mod spawned_server;
 
 use std::{io::Write, path::Path};

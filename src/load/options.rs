@@ -6,7 +6,10 @@ use clap::{ArgGroup, Args};
 use serde::{Serialize, Serializer};
 use url::Url;
 
-use super::{client::target::base_url, fixtures::over_rest::Credential, measure::process::Process};
+use super::{
+    client::target::base_url, fixtures::over_rest::Credential, measure::process::Process,
+    server_program::ServerProgram,
+};
 use crate::storage::DatabaseUrl;
 
 /// The server, the duration, and the outputs of a run.
@@ -21,6 +24,11 @@ pub(crate) struct Options {
     #[arg(long, help_heading = "Server", requires = "spawn", value_parser = DatabaseUrl::parse)]
     #[serde(skip)]
     pub(crate) database_url: Option<DatabaseUrl>,
+
+    /// With --spawn, start this build of greenroom as the server instead
+    #[arg(long, help_heading = "Server", value_name = "FILE", requires = "spawn", value_parser = ServerProgram::parse)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) server_binary: Option<ServerProgram>,
 
     /// Base URL of a server that is already running
     #[arg(long, help_heading = "Server", default_value = "http://127.0.0.1:8000", value_parser = base_url)]

@@ -1,4 +1,4 @@
-//! A server that the run spawns: a child process of this program on a temporary or given database.
+//! A server that the run spawns: a child process on a temporary or given database.
 
 use std::{io, net::SocketAddr, os::unix::fs::DirBuilderExt, path::PathBuf, process::Stdio, time::Duration};
 
@@ -8,7 +8,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::measure::process::Process;
+use super::{measure::process::Process, server_program::ServerProgram};
 use crate::{core::secrets, storage::DatabaseUrl};
 
 /// How long a server may take to start.
@@ -70,23 +70,20 @@ pub(crate) struct SpawnedServer {
 
 impl SpawnedServer {
     /// Starts a server on `port`, or on a free port if it is 0, and waits until it listens.
-    pub(crate) async fn start(database: &DatabaseUrl, port: u16) -> Result<Self, String> {
-        let program = std::env::current_exe().map_err(|error| error.to_string())?;
-        let mut command = Command::new(program);
+    pub(crate) async fn start(
+        program: &ServerProgram,
+        database: &DatabaseUrl,
+        port: u16,
+    ) -> Result<Self, String> {
+        let mut command = command(program, database);
         command.arg("serve").arg("--bind").arg(format!("127.0.0.1:{port}"));
         for (flag, value) in SETTINGS {
             command.args([flag, value]);
         }
-        for name in CLEARED_VARIABLES {
-            command.env_remove(name);
-        }
         if std::env::var_os("GREENROOM_LOG").is_none() {
             command.args(["--log", "warn"]);
         }
-        // A variable, unlike an argument, does not appear in the process list. In its own process group
-        // the child does not receive the terminal's Ctrl-C.
-        command.env("GREENROOM_DATABASE_URL", url(database)).process_group(0);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
+        command.stdout(Stdio::piped());
         let mut child = command.spawn().map_err(|error| format!("the server cannot be started: {error}"))?;
         let address = timeout(START_TIMEOUT, read_address(&mut child)).await;
         let address = address.ok().flatten().ok_or("the server did not start; its error is above")?;
@@ -111,6 +108,30 @@ impl SpawnedServer {
             let _ = self.child.kill().await;
         }
     }
+}
+
+/// Migrates a database to the schema of a program.
+pub(crate) async fn migrate(program: &ServerProgram, database: &DatabaseUrl) -> Result<(), String> {
+    let status = command(program, database).arg("migrate").stdout(Stdio::null()).status().await;
+    let status = status.map_err(|error| format!("the server's program cannot be started: {error}"))?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err("the server's program cannot migrate the database; its error is above".to_owned())
+    }
+}
+
+/// Returns a command of the program, without its subcommand.
+fn command(program: &ServerProgram, database: &DatabaseUrl) -> Command {
+    let mut command = Command::new(program);
+    for name in CLEARED_VARIABLES {
+        command.env_remove(name);
+    }
+    // A variable, unlike an argument, does not appear in the process list. In its own process group
+    // the child does not receive the terminal's Ctrl-C.
+    command.env("GREENROOM_DATABASE_URL", url(database)).process_group(0);
+    command.stdin(Stdio::null()).kill_on_drop(true);
+    command
 }
 
 /// Reads the address from the server's first line on standard output.

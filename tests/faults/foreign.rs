@@ -117,27 +117,36 @@ fn tables_of_others_stay() {
     greenroom(&files.url("chat.db"), &["user", "list"]);
 }
 
-#[test]
-fn a_copy_of_an_older_schema_is_compared_with_that() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("older.db");
+/// Creates a database without the newest migration. Returns the version of that migration.
+pub(crate) fn older(file: &Path) -> String {
     let mut migrations: Vec<_> = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/sqlite"))
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .collect();
     migrations.sort();
-    migrations.pop();
+    let newest = migrations.pop().unwrap();
+    let version = |migration: &Path| {
+        let name = migration.file_name().unwrap().to_str().unwrap();
+        name.split_once('_').unwrap().0.replace('-', "")
+    };
     execute(
-        &file,
+        file,
         "CREATE TABLE __diesel_schema_migrations (version VARCHAR(50) PRIMARY KEY NOT NULL, run_on TIMESTAMP NOT NULL \
          DEFAULT CURRENT_TIMESTAMP)",
     );
     for migration in migrations {
-        execute(&file, &std::fs::read_to_string(migration.join("up.sql")).unwrap());
-        let name = migration.file_name().unwrap().to_str().unwrap();
-        let version = name.split_once('_').unwrap().0.replace('-', "");
-        execute(&file, &format!("INSERT INTO __diesel_schema_migrations (version) VALUES ('{version}')"));
+        execute(file, &std::fs::read_to_string(migration.join("up.sql")).unwrap());
+        let version = version(&migration);
+        execute(file, &format!("INSERT INTO __diesel_schema_migrations (version) VALUES ('{version}')"));
     }
+    version(&newest)
+}
+
+#[test]
+fn a_copy_of_an_older_schema_is_compared_with_that() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("older.db");
+    older(&file);
     let database = format!("sqlite://{}", folder.path().join("chat.db").display());
     greenroom(&database, &["restore", file.to_str().unwrap()]);
     greenroom(&database, &["migrate"]);

@@ -1,12 +1,16 @@
 //! `greenroom load`: each scenario on a small scale, and the faults that it must detect.
 
-use std::process::{Output, Stdio};
+use std::{
+    os::unix::fs::PermissionsExt,
+    process::{Output, Stdio},
+};
 
-use diesel::{Connection, RunQueryDsl, SqliteConnection};
+use diesel::{Connection, QueryableByName, RunQueryDsl, SqliteConnection, sql_query, sql_types::BigInt};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{
+    foreign,
     program::{Program, command, fails, greenroom},
     spoiler::{Spoil, road_to},
     support::database::Database,
@@ -70,7 +74,7 @@ impl ExternalServer {
         let mut conn = SqliteConnection::establish(file).unwrap();
         let made = "SELECT m.id FROM messages m JOIN chats c ON c.id = m.chat_id \
                     WHERE c.title LIKE 'Load %' AND c.deleted_at IS NULL LIMIT 1";
-        let count = diesel::dsl::sql::<diesel::sql_types::BigInt>(&format!("SELECT count(*) FROM ({made})"));
+        let count = diesel::dsl::sql::<BigInt>(&format!("SELECT count(*) FROM ({made})"));
         count.get_result::<i64>(&mut conn).unwrap() > 0
     }
 
@@ -245,6 +249,38 @@ fn a_server_of_ones_own_goes_with_its_database_also_when_interrupted() {
     assert!(!is_there());
 }
 
+#[derive(QueryableByName)]
+struct Count {
+    #[diesel(sql_type = BigInt)]
+    count: i64,
+}
+
+#[test]
+fn an_older_server_is_given_a_database_that_it_knows() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let newest = foreign::older(&path("older.db"));
+    // The script migrates to an older schema than this build does. It copies the database that it is to serve.
+    let script = format!(
+        "#!/bin/sh\ncase $1 in\nmigrate) cp '{older}' \"${{GREENROOM_DATABASE_URL#sqlite://}}\"; exit ;;\n\
+         serve) cp \"${{GREENROOM_DATABASE_URL#sqlite://}}\" '{served}' ;;\nesac\nexec '{program}' \"$@\"\n",
+        older = path("older.db").display(),
+        served = path("served.db").display(),
+        program = env!("CARGO_BIN_EXE_greenroom"),
+    );
+    std::fs::write(path("server"), script).unwrap();
+    std::fs::set_permissions(path("server"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let server = path("server").to_str().unwrap().to_owned();
+    let figures = runs("rooms", &["--spawn", "--server-binary", &server, "--rooms", "2", "--members", "3"]);
+    assert_eq!(figures["settings"]["options"]["server_binary"], server);
+    let mut conn = SqliteConnection::establish(path("served.db").to_str().unwrap()).unwrap();
+    let mut count = |query: &str| sql_query(query).get_result::<Count>(&mut conn).unwrap().count;
+    let versions = "SELECT count(*) AS count FROM __diesel_schema_migrations";
+    assert_eq!(count(&format!("{versions} WHERE version = '{newest}'")), 0);
+    assert!(count(versions) > 0);
+    assert_eq!(count("SELECT count(*) AS count FROM users WHERE username LIKE 'load-%'"), 6);
+}
+
 #[test]
 #[ignore = "needs PostgreSQL: make postgres"]
 fn a_database_of_ones_own_on_postgres_is_left_clean() {
@@ -273,6 +309,11 @@ fn what_does_not_fit_together_is_told_in_a_sentence() {
     assert!(load(&["--spawn", "--listeners", "11"]).contains("--listeners"));
     assert!(load(&["--token", "x", "--pid", "0"]).contains("--pid"));
     assert!(load(&["--login", "alice"]).contains("NAME:PASSWORD"));
+    assert!(load(&["--token", "x", "--server-binary", env!("CARGO_BIN_EXE_greenroom")]).contains("--spawn"));
+    let server = |file: &str| load(&["--spawn", "--server-binary", file]);
+    assert!(server("/nowhere/greenroom").contains("'--server-binary <FILE>': No such file"));
+    assert!(server("/etc/passwd").contains("it does not start: Permission denied"));
+    assert!(server("/bin/true").contains("it is not Greenroom"));
     let other = |args: &[&str], code| fails("sqlite://nowhere.db", &[&["load"], args].concat(), code);
     assert!(other(&["storm", "--token", "x", "--restart"], 2).contains("--spawn"));
     assert!(other(&["read", "--spawn", "--what", "minds"], 2).contains("--what"));

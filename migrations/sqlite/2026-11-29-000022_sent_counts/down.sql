@@ -1,5 +1,6 @@
 ALTER TABLE messages ADD COLUMN ordinal BIGINT NOT NULL DEFAULT 0;
+UPDATE messages SET ordinal = counted.ordinal
+    FROM (SELECT chat_id, pos, row_number() OVER (PARTITION BY chat_id, sender_id ORDER BY pos) AS ordinal FROM messages) AS counted
+    WHERE counted.chat_id = messages.chat_id AND counted.pos = messages.pos;
 CREATE INDEX messages_by_sender ON messages (chat_id, sender_id, pos);
-UPDATE messages SET ordinal = (SELECT count(*) FROM messages o
-    WHERE o.chat_id = messages.chat_id AND o.sender_id = messages.sender_id AND o.pos <= messages.pos);
 DROP TABLE sent_counts;

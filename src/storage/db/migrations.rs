@@ -36,6 +36,18 @@ pub fn migrate_reporting(url: &DatabaseUrl, on_wait: &dyn Fn(String)) -> Result<
     ran.map_err(|reason| OpenError::new(&name, reason))
 }
 
+/// Reverts migrations of these names, the latest first, as an older Greenroom needs it.
+pub(crate) fn revert(url: &DatabaseUrl, names: &[String]) -> Result<(), OpenError> {
+    let name = url.name();
+    let mut conn = url.open(Access::Write)?;
+    lock_schema(&mut conn, &|_| {}).map_err(|error| OpenError::new(&name, error))?;
+    let reverted = match &mut conn {
+        AnyConn::Sqlite(conn) => undo(conn, SQLITE, names),
+        AnyConn::Postgres(conn) => undo(conn, POSTGRES, names),
+    };
+    reverted.map_err(|reason| OpenError::new(&name, reason))
+}
+
 /// How a database's schema compares with the one of this binary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SchemaVersion {
@@ -130,6 +142,19 @@ where
     let ran = conn.run_pending_migrations(migrations).map_err(|error| error.to_string())?;
     let has_run = |version| ran.contains(&version);
     Ok(known.iter().filter(|m| has_run(m.name().version())).map(|m| m.name().to_string()).collect())
+}
+
+fn undo<DB, C>(conn: &mut C, migrations: EmbeddedMigrations, names: &[String]) -> Result<(), String>
+where
+    DB: Backend,
+    C: MigrationHarness<DB>,
+{
+    let mut known = MigrationSource::<DB>::migrations(&migrations).map_err(|error| error.to_string())?;
+    known.sort_by(|a, b| b.name().version().cmp(&a.name().version()));
+    for migration in known.iter().filter(|migration| names.contains(&migration.name().to_string())) {
+        conn.revert_migration(migration.as_ref()).map_err(|error| error.to_string())?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
