@@ -364,11 +364,12 @@ def main():
         bench.expected = rehearsal.done
         failed = run(bench, steps)
     missed = [row["name"] for row in bench.rows if not row["met"]]
-    print(f"not met: {', '.join(missed)}" if missed else "all met")
+    whole = "all that ran" if failed else "all"
+    print(f"not met: {', '.join(missed)}" if missed else f"{whole} met")
     if options.base:
         print("", *bench.comparison.table(), "", sep="\n")
         exceeded = bench.comparison.exceeded()
-        print(f"not within their limits: {'; '.join(exceeded)}" if exceeded else "all within their limits")
+        print(f"not within their limits: {'; '.join(exceeded)}" if exceeded else f"{whole} within their limits")
     if failed:
         print(f"failed: {', '.join(failed)}")
     return 1 if failed else 0
