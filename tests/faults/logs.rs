@@ -3,6 +3,7 @@
 use std::{
     fs::{self, File},
     path::Path,
+    time::Instant,
 };
 
 use actix_web::http::{Method, header};
@@ -10,14 +11,27 @@ use diesel::{Connection, SqliteConnection, connection::SimpleConnection};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 
-use crate::program::{Program, command, greenroom, listens};
+use crate::{
+    program::{Program, command, greenroom, listens},
+    support::DEADLINE,
+};
 
-/// Parses a log. Every line must be one JSON object.
-fn lines(log: &Path) -> Vec<Value> {
-    let text = fs::read_to_string(log).unwrap();
-    text.lines()
-        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
-        .collect()
+/// Parses a log once it has a line of the wanted kind: a thread of its own writes it. Every line must be one
+/// JSON object.
+fn lines(log: &Path, is_wanted: impl Fn(&Value) -> bool) -> Vec<Value> {
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        let text = fs::read_to_string(log).unwrap();
+        let whole = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+        let lines: Vec<Value> = whole
+            .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+            .collect();
+        if lines.iter().any(&is_wanted) {
+            return lines;
+        }
+        assert!(Instant::now() < deadline, "{text}");
+        std::thread::yield_now();
+    }
 }
 
 /// Returns the database errors of a request, by its id.
@@ -57,12 +71,12 @@ async fn an_error_in_storage_is_logged_with_the_request_that_caused_it() {
         let answer = request.send_json(&body).await.unwrap();
         assert_eq!(answer.status(), 500, "{method} {path}");
         let id = answer.headers().get("x-request-id").unwrap().to_str().unwrap().to_owned();
-        let lines = lines(&log);
+        // The access log line of the request comes after the error.
+        let is_its_own = |line: &Value| line["request_id"] == id.as_str() && line["status"] == 500;
+        let lines = lines(&log, is_its_own);
         let errors = errors_of(&lines, &id);
         assert_eq!(errors.len(), 1, "{method} {path}: {lines:#?}");
-        // The access log line of the request.
-        let is_its_own = |line: &&Value| line["request_id"] == id.as_str() && line["status"] == 500;
-        let own: Vec<_> = lines.iter().filter(is_its_own).collect();
+        let own: Vec<_> = lines.iter().filter(|line| is_its_own(line)).collect();
         assert_eq!(own.len(), 1, "{lines:#?}");
         assert_eq!(own[0]["message"], format!("{method} /messages/api/{path}"));
     }
@@ -77,9 +91,9 @@ async fn an_error_in_storage_is_logged_with_the_request_that_caused_it() {
             _ => {}
         }
     }
-    let all = lines(&log);
-    let of_socket = |line: &&Value| line["level"] == "ERROR" && line["command"] == "send_message";
-    let errors: Vec<_> = all.iter().filter(of_socket).collect();
+    let of_socket = |line: &Value| line["level"] == "ERROR" && line["command"] == "send_message";
+    let all = lines(&log, of_socket);
+    let errors: Vec<_> = all.iter().filter(|line| of_socket(line)).collect();
     assert_eq!(errors.len(), 1, "{all:#?}");
     assert_eq!(errors[0]["caller_id"], 1);
     assert!(!errors[0]["request_id"].as_str().unwrap().is_empty());
