@@ -35,6 +35,6 @@ pub fn count_without(
     if after >= chat.last_live_pos {
         return Ok(0);
     }
-    let deleted = tombstones::of_others_after(conn, chat, reader, after, own)?;
+    let deleted = tombstones::of_others_after(conn, chat, reader, after)?;
     Ok(chat.last_pos - after - own - deleted)
 }

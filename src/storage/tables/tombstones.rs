@@ -35,32 +35,17 @@ pub fn record(conn: &mut AnyConn, chat: ChatId, sender: UserId, pos: Pos) -> Res
     Ok(())
 }
 
-/// Counts the deleted messages after `pos` that `reader` did not send. `own`: the number of messages after
-/// `pos` that the reader did send.
+/// Counts the deleted messages after `pos` that `reader` did not send.
 pub fn of_others_after(
     conn: &mut AnyConn,
     chat: &Chat,
     reader: UserId,
     pos: Pos,
-    own: i64,
 ) -> Result<i64, StorageError> {
     if chat.deleted_count == 0 {
         return Ok(0);
     }
-    if chat.last_pos - pos <= FANOUT {
-        // So few messages are counted in one statement. Blocks take several.
-        let count = sql!(
-            "SELECT count(*) FROM messages WHERE chat_id = ? AND pos > ? AND is_deleted AND sender_id <> ?",
-            chat.id,
-            pos,
-            reader
-        );
-        return Ok(count.one::<i64>(conn)?);
-    }
     let all = chat.deleted_count - up_to(conn, chat.id, ALL_SENDERS, pos)?;
-    if own == 0 {
-        return Ok(all);
-    }
     let own = blocks(conn, chat.id, reader, LEVELS, 0, block_of(chat.last_pos, LEVELS) + 1)?;
     let own = if own == 0 { 0 } else { own - up_to(conn, chat.id, reader, pos)? };
     Ok(all - own)
