@@ -71,6 +71,9 @@ fn of_messages() -> Vec<Action> {
         writes("post in a room", |conn, _| ask(conn, SQUARE, SILENT, post_by(SILENT, Some("new")))),
         writes("post in a group that many left", |conn, _| ask(conn, EMPTIED, SILENT, post_by(SILENT, None))),
         writes("post in a dm", |conn, _| ask(conn, FIRST_DM, POPULAR, post_by(POPULAR, None))),
+        writes("post until a block of counted messages is complete", |conn, _| {
+            (0..16).try_for_each(|_| ask(conn, HISTORY, TALKER, post_by(TALKER, None)))
+        }),
         writes("post together", |conn, _| {
             let commands: Vec<Command> = [HISTORY, DELETED, CHANGED, SQUARE, EMPTIED]
                 .map(|chat| Command { chat, by: SILENT, action: post_by(SILENT, Some("x")) })
