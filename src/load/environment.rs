@@ -43,7 +43,7 @@ enum Teardown {
     Spawned {
         program: ServerProgram,
         server: RefCell<Option<SpawnedServer>>,
-        storage: Storage,
+        storage: Box<Storage>,
         folder: Option<DatabaseFolder>,
     },
     External {
@@ -119,7 +119,12 @@ impl Environment {
             &base.parse().map_err(|_| "the spawned server printed an invalid address".to_owned())?,
         )?);
         let fixtures = storage.fixtures.lock().clone();
-        let teardown = Teardown::Spawned { program, server: RefCell::new(Some(server)), storage, folder };
+        let teardown = Teardown::Spawned {
+            program,
+            server: RefCell::new(Some(server)),
+            storage: Box::new(storage),
+            folder,
+        };
         Ok(Self { options: options.clone(), target, fixtures, clock: Clock::start(), started_in, teardown })
     }
 
