@@ -105,7 +105,7 @@ impl Proxy {
                 let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap();
                 panic!("it does not answer, {ended:?}: {log}");
             }
-            actix_web::rt::task::yield_now().await;
+            crate::support::pause().await;
         }
     }
 }

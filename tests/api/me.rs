@@ -120,7 +120,7 @@ async fn a_reader_who_asks_or_waits_is_told_of_ones_own_only() {
     let waiting = async { bob.post("sync/", json!({"chats": known, "wait": 20})).await.expect(200).json };
     let setting = async {
         while server.listeners_of(&bob) == 0 {
-            tokio::task::yield_now().await;
+            crate::support::pause().await;
         }
         bob.sets(chat, json!({"is_pinned": true})).await.expect(200);
     };

@@ -161,7 +161,7 @@ async fn a_host_is_asked_for_two_pictures_at_a_time_while_others_are_asked() {
         while server.series(r#"greenroom_picture_requests_total{cache="miss"}"#).await != Some(3.0) {}
         assert_eq!(looks(&viewers[1], &other).await.expect(200).body, PNG);
         while slow.heads().len() < 2 {
-            tokio::task::yield_now().await;
+            crate::support::pause().await;
         }
         assert_eq!(slow.heads().len(), 2);
         slow.open();
@@ -190,7 +190,7 @@ async fn a_picture_that_leads_to_a_host_with_much_to_do_is_to_be_tried_again() {
     let look = join_all(shown.iter().map(|address| looks(&viewer, address)));
     let meanwhile = async {
         while busy.heads().len() < 2 {
-            tokio::task::yield_now().await;
+            crate::support::pause().await;
         }
         assert_eq!(looks(&viewer, &leads).await.expect(503).header("retry-after"), "1");
         assert_eq!(busy.count("/a.png"), 0);

@@ -74,7 +74,7 @@ fn settled(conn: &mut AnyConn) -> i64 {
             return settled;
         }
         assert!(began.elapsed() < DEADLINE, "transactions of other tests end in time");
-        std::thread::yield_now();
+        crate::support::pause_thread();
     }
 }
 

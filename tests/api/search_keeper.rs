@@ -57,7 +57,7 @@ async fn what_a_killed_process_left_of_the_index_is_cleared_away() {
     let server = Server::start_on(database, |_| {}).await;
     let waiting = async {
         while server.readers().query_one(orphaned_segments).await.unwrap().contains(&7) {
-            tokio::task::yield_now().await;
+            crate::support::pause().await;
         }
     };
     timeout(DEADLINE, waiting).await.expect("it is cleared away in time");

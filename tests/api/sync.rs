@@ -162,7 +162,7 @@ async fn a_poll_of_whom_is_signed_out_ends_with_401() {
     let polling = ann.syncs(json!({}), 25);
     let ending = async {
         while server.listeners_of(&ann) == 0 {
-            actix_web::rt::task::yield_now().await;
+            crate::support::pause().await;
         }
         ann.send("POST", "/logout/", None).await.expect(204);
     };
@@ -196,7 +196,7 @@ async fn who_is_removed_in_mid_burst_gets_nothing_after() {
     };
     let removing = async {
         while server.listeners_of(&bob) == 0 {
-            actix_web::rt::task::yield_now().await;
+            crate::support::pause().await;
         }
         ann.posts(chat, "soon").await;
         ann.removes(chat, &bob).await;

@@ -337,7 +337,7 @@ async fn a_room_that_nobody_watches_any_more_leaves_memory() {
     drop(eve_socket);
     let gone = async {
         while server.active_chats() > 0 {
-            tokio::task::yield_now().await;
+            crate::support::pause().await;
         }
     };
     timeout(DEADLINE, gone).await.expect("the room leaves memory");

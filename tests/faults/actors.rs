@@ -106,7 +106,7 @@ async fn an_actor_that_cannot_publish_sends_its_listeners_to_load_again() {
 async fn all_retire(server: &Server) {
     let retire = async {
         while server.active_chats() > 0 {
-            actix_web::rt::task::yield_now().await;
+            crate::support::pause().await;
         }
     };
     assert!(actix_web::rt::time::timeout(DEADLINE, retire).await.is_ok());
@@ -155,7 +155,7 @@ async fn actors_that_retire_all_the_time_lose_nothing() {
         let posted = join_all(texts.iter().map(|text| ann.posts(chat, text))).await;
         assert_eq!(posted.len(), 5);
         while server.active_chats() > 0 {
-            actix_web::rt::task::yield_now().await;
+            crate::support::pause().await;
         }
         retired += 1;
     }

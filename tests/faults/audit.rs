@@ -10,7 +10,6 @@ use std::{
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::task::yield_now;
 
 use crate::{
     program::{Program, command, greenroom},
@@ -50,7 +49,7 @@ impl Logged {
             |line: &str| line.contains("greenroom::audit") && words.iter().all(|word| line.contains(word));
         while !self.said().lines().any(is_it) {
             assert!(Instant::now() < deadline, "{words:?}: {}", self.said());
-            yield_now().await;
+            crate::support::pause().await;
         }
     }
 

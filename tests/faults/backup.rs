@@ -65,7 +65,7 @@ async fn a_copy_made_under_load_has_everything_up_to_one_moment() {
         let (source, copy) = (url(&file), copy.display().to_string());
         let copying = std::thread::spawn(move || greenroom(&source, &["backup", &copy]));
         while !copying.is_finished() {
-            actix_web::rt::task::yield_now().await;
+            crate::support::pause().await;
         }
         copying.join().unwrap();
         let enough = acknowledged.lock().unwrap().len() + 100;
@@ -87,7 +87,7 @@ async fn a_copy_made_under_load_has_everything_up_to_one_moment() {
 
 async fn reached(acknowledged: &Acknowledged, count: usize) {
     while acknowledged.lock().unwrap().len() < count {
-        actix_web::rt::task::yield_now().await;
+        crate::support::pause().await;
     }
 }
 

@@ -7,7 +7,6 @@ use std::{
     time::Instant,
 };
 
-use actix_web::rt::task::yield_now;
 use awc::Client;
 use tempfile::TempDir;
 
@@ -45,7 +44,7 @@ impl Node {
         let deadline = Instant::now() + DEADLINE;
         while !self.said().contains(words) {
             assert!(Instant::now() < deadline, "{words}: {}", self.said());
-            yield_now().await;
+            crate::support::pause().await;
         }
     }
 

@@ -98,7 +98,7 @@ async fn is_gone(fixture: &Fixture, text: &str, mut meanwhile: impl AsyncFnMut()
 async fn deleted_texts_are_gone_from_all_files_of_an_idle_server_soon() {
     let fixture = Fixture::begin();
     let kept = fixture.writes_and_deletes().await;
-    is_gone(&fixture, "erasable", async || actix_web::rt::task::yield_now().await).await;
+    is_gone(&fixture, "erasable", async || crate::support::pause().await).await;
     assert!(!readable(fixture.folder.path(), kept).is_empty());
     assert!(greenroom(&fixture.url, &["check"]).ends_with(" 0 differences found\n"));
 }

@@ -42,7 +42,7 @@ pub(crate) async fn survives_kill_9(database: &str, cycles: usize) {
             .map(|writer| write(&server, &token, (cycle, writer), stop.clone(), acknowledged.clone()));
         let kill = async {
             while acknowledged.lock().unwrap().len() < enough {
-                actix_web::rt::task::yield_now().await;
+                crate::support::pause().await;
             }
             server.signal("KILL");
             stop.store(true, Ordering::Relaxed);

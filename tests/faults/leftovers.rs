@@ -114,7 +114,7 @@ async fn is_gone_on_with(database: &str) {
         > 0
     {
         assert!(Instant::now() < deadline, "{} rows are left", beside.left());
-        std::thread::yield_now();
+        crate::support::pause_thread();
     }
     drop(server);
     check(database);

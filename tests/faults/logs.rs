@@ -30,7 +30,7 @@ fn lines(log: &Path, is_wanted: impl Fn(&Value) -> bool) -> Vec<Value> {
             return lines;
         }
         assert!(Instant::now() < deadline, "{text}");
-        std::thread::yield_now();
+        crate::support::pause_thread();
     }
 }
 

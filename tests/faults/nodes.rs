@@ -57,7 +57,7 @@ async fn two_nodes(redis: &Redis) -> Server {
 async fn waits_for_degraded(server: &Server, is_degraded: bool) {
     let waiting = async {
         while (0..2).any(|node| server.is_degraded(node) != is_degraded) {
-            tokio::task::yield_now().await;
+            crate::support::pause().await;
         }
     };
     timeout(DEADLINE, waiting).await.expect("the nodes notice");
@@ -341,12 +341,12 @@ async fn on_nodes_what_was_acknowledged_survives_kill_9_of_either() {
         for cycle in 0..10 {
             let enough = acknowledged.lock().unwrap().len() + 50;
             while acknowledged.lock().unwrap().len() < enough {
-                tokio::task::yield_now().await;
+                crate::support::pause().await;
             }
             nodes.borrow()[cycle % 2].signal("KILL");
             let enough = acknowledged.lock().unwrap().len() + 50;
             while acknowledged.lock().unwrap().len() < enough {
-                tokio::task::yield_now().await;
+                crate::support::pause().await;
             }
             nodes.borrow_mut()[cycle % 2] = serve();
         }

@@ -8,7 +8,6 @@ use std::{
     time::Instant,
 };
 
-use actix_web::rt::task::yield_now;
 use awc::Client;
 use diesel::{
     Connection, QueryableByName, RunQueryDsl, SqliteConnection, sql_query,
@@ -242,7 +241,7 @@ impl Muted {
         let deadline = Instant::now() + DEADLINE;
         while TcpStream::connect(address).is_err() {
             assert!(Instant::now() < deadline, "the server starts");
-            yield_now().await;
+            crate::support::pause().await;
         }
         server
     }
@@ -269,7 +268,7 @@ impl Muted {
         let deadline = Instant::now() + DEADLINE;
         while self.child.try_wait().unwrap().is_none() {
             assert!(Instant::now() < deadline, "the server ends");
-            yield_now().await;
+            crate::support::pause().await;
         }
         assert_eq!(self.child.wait().unwrap().code(), Some(0));
     }

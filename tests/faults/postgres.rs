@@ -13,7 +13,7 @@ use std::{
     },
 };
 
-use diesel::{Connection, PgConnection, migration::MigrationVersion};
+use diesel::{Connection, PgConnection, connection::SimpleConnection, migration::MigrationVersion};
 use diesel_migrations::{FileBasedMigrations, MigrationHarness};
 use futures_util::future::{join, join_all};
 use serde_json::{Value, json};
@@ -65,7 +65,7 @@ async fn what_was_acknowledged_survives_restarts_of_the_database() {
                 cluster
             });
             while !restarting.is_finished() {
-                actix_web::rt::task::yield_now().await;
+                crate::support::pause().await;
             }
             let cluster = restarting.join().unwrap();
             // The server recovers without help, and each writer's pending post succeeds.
@@ -84,7 +84,7 @@ async fn what_was_acknowledged_survives_restarts_of_the_database() {
 
 async fn reached(acknowledged: &Acknowledged, count: usize) {
     while acknowledged.lock().unwrap().len() < count {
-        actix_web::rt::task::yield_now().await;
+        crate::support::pause().await;
     }
 }
 
@@ -284,26 +284,47 @@ async fn sent_messages_of_an_older_database_are_counted_on_postgres() {
     assert_eq!(server.checks_database().await.differences, Vec::<String>::new());
 }
 
+/// Time limits of a role. They do not expire in this test. Instead the database rejects changes under them.
+const ROLE_LIMITS: [(&str, &str); 4] = [
+    ("statement_timeout", "41min"),
+    ("lock_timeout", "42min"),
+    ("idle_in_transaction_session_timeout", "43min"),
+    ("idle_session_timeout", "44min"),
+];
+
 #[test]
 #[ignore = "needs PostgreSQL: make postgres"]
 fn commands_are_not_cut_by_the_time_limits_of_a_role_on_postgres() {
     let cluster = Cluster::start();
     cluster.execute("CREATE DATABASE chat").unwrap();
-    // The last limit may expire between connecting and the first statement, so it is longer.
-    let limits = [
-        ("statement_timeout", "1ms"),
-        ("lock_timeout", "1ms"),
-        ("idle_in_transaction_session_timeout", "1ms"),
-        ("idle_session_timeout", "4s"),
-    ];
-    for (limit, time) in limits {
+    let database = cluster.url("chat");
+    // It has no limits, since it is opened before they are set.
+    let mut conn = PgConnection::establish(&database).unwrap();
+    let is_limited =
+        ROLE_LIMITS.map(|(limit, time)| format!("current_setting('{limit}') = '{time}'")).join(" OR ");
+    let reject = format!("IF {is_limited} THEN RAISE EXCEPTION 'under the limits of the role'; END IF;");
+    conn.batch_execute(&format!(
+        "CREATE SCHEMA limits;
+         CREATE FUNCTION limits.of_schema() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN {reject} END $$;
+         CREATE FUNCTION limits.of_rows() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {reject} RETURN NEW; END $$;
+         CREATE EVENT TRIGGER limits ON ddl_command_end EXECUTE FUNCTION limits.of_schema()"
+    ))
+    .unwrap();
+    for (limit, time) in ROLE_LIMITS {
         cluster.execute(&format!("ALTER ROLE postgres IN DATABASE chat SET {limit} = '{time}'")).unwrap();
     }
     let folder = tempfile::tempdir().unwrap();
     let source = format!("sqlite://{}", folder.path().join("source.db").display());
     greenroom(&source, &["demo"]);
-    let database = cluster.url("chat");
     greenroom(&database, &["migrate"]);
+    for table in ["users", "chats", "messages"] {
+        conn.batch_execute(&format!(
+            "CREATE TRIGGER limits BEFORE INSERT OR UPDATE ON {table} EXECUTE FUNCTION limits.of_rows()"
+        ))
+        .unwrap();
+    }
+    let limited = PgConnection::establish(&database).unwrap().batch_execute("UPDATE users SET id = id");
+    assert!(limited.is_err_and(|error| error.to_string().contains("under the limits of the role")));
     greenroom(&database, &["import", &source]);
     assert!(greenroom(&database, &["check"]).ends_with(" 0 differences found\n"));
     greenroom(&database, &["restore"]);

@@ -24,7 +24,7 @@ fn lines(log: &Path, words: &str) -> Vec<String> {
             return found;
         }
         assert!(Instant::now() < deadline, "{words}: {text}");
-        std::thread::yield_now();
+        crate::support::pause_thread();
     }
 }
 

@@ -46,7 +46,7 @@ impl Starting {
         let deadline = Instant::now() + DEADLINE;
         while !self.said().contains(words) {
             assert!(Instant::now() < deadline, "{words}: {}", self.said());
-            std::thread::yield_now();
+            crate::support::pause_thread();
         }
     }
 
@@ -56,7 +56,7 @@ impl Starting {
         let deadline = Instant::now() + DEADLINE;
         while self.child.try_wait().unwrap().is_none() {
             assert!(Instant::now() < deadline, "{}", self.said());
-            std::thread::yield_now();
+            crate::support::pause_thread();
         }
         assert_eq!(self.child.wait().unwrap().code(), Some(0), "{}", self.said());
         assert!(self.said().contains("stop requested during the start"), "{}", self.said());

@@ -7,7 +7,7 @@ use std::{
     time::Instant,
 };
 
-use actix_web::rt::{spawn, task::yield_now};
+use actix_web::rt::spawn;
 use diesel::{Connection, RunQueryDsl, SqliteConnection, connection::SimpleConnection, sql_types::BigInt};
 use serde_json::json;
 use tempfile::TempDir;
@@ -90,7 +90,7 @@ async fn ends(child: &mut Child) -> ExitStatus {
             return status;
         }
         assert!(Instant::now() < deadline, "the server ends");
-        yield_now().await;
+        crate::support::pause().await;
     }
 }
 
@@ -149,7 +149,7 @@ async fn a_stop_waits_for_a_process_that_reads() {
     server.signal("TERM");
     let address = server.address();
     while std::net::TcpStream::connect(address).is_ok() {
-        yield_now().await;
+        crate::support::pause().await;
     }
     assert_eq!(server.child.try_wait().unwrap(), None);
     other.batch_execute("COMMIT").unwrap();

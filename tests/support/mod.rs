@@ -32,6 +32,21 @@ pub(crate) use user::User;
 /// Deadline of every wait in a test.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
+/// Time between two looks at what a test waits for. A test that looked without a pause would take a core from the
+/// server that it waits for.
+const PAUSE: Duration = Duration::from_millis(1);
+
+/// Pauses before the next look at what a test waits for.
+pub(crate) async fn pause() {
+    tokio::time::sleep(PAUSE).await;
+}
+
+/// Pauses a thread that is no part of a runtime.
+#[expect(clippy::disallowed_methods, reason = "not a thread of a runtime")]
+pub(crate) fn pause_thread() {
+    std::thread::sleep(PAUSE);
+}
+
 /// The password of all test users.
 pub(crate) const PASSWORD: &str = "correct horse";
 

@@ -31,7 +31,7 @@ pub(crate) async fn indexed_beyond(server: &Server, message: &Value) -> i64 {
             if indexed > message["id"].as_i64().unwrap() {
                 break indexed;
             }
-            tokio::task::yield_now().await;
+            super::pause().await;
         }
     };
     timeout(DEADLINE, waiting).await.expect("it is indexed in time")

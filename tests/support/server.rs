@@ -99,7 +99,7 @@ impl Server {
         for node in &nodes {
             // Events that occur before a node has subscribed to the others would arrive late.
             while node.state.bus.is_degraded() {
-                tokio::task::yield_now().await;
+                super::pause().await;
             }
         }
         let (address, state) = (nodes[0].address, nodes[0].state.clone());
@@ -116,7 +116,7 @@ impl Server {
         let deadline = Instant::now() + DEADLINE;
         while url.is_used() {
             assert!(Instant::now() < deadline, "the server lets go of its database");
-            std::thread::yield_now();
+            super::pause_thread();
         }
         database
     }

@@ -14,4 +14,5 @@ pub(crate) mod sql;
 pub mod steps;
 pub mod transaction;
 pub mod url;
+mod vfs;
 pub mod watched;

@@ -10,6 +10,7 @@ use super::{
     holders::{Holder, holders},
     pooling,
     session::{prefer_keys, set_up_postgres, set_up_sqlite},
+    vfs,
 };
 use crate::core::files;
 
@@ -85,6 +86,9 @@ impl DatabaseUrl {
         match self {
             Self::Sqlite(path) => {
                 prepare_file(path).map_err(|error| OpenError::new(path, error))?;
+                vfs::register().map_err(|code| {
+                    OpenError::new(path, format!("SQLite rejected the VFS with code {code}"))
+                })?;
                 let conn = SqliteConnection::establish(path).map_err(|error| OpenError::new(path, error))?;
                 let mut conn = AnyConn::Sqlite(conn);
                 set_up_sqlite(&mut conn, access).map_err(|error| OpenError::new(path, error))?;

@@ -42,7 +42,7 @@ async fn is_waited_for(server: &Server, holder: &mut PgConnection) {
 async fn until(conn: &mut PgConnection, count: &str) {
     let counting = async {
         while number(conn, count) == 0 {
-            actix_web::rt::task::yield_now().await;
+            crate::support::pause().await;
         }
     };
     timeout(DEADLINE, counting).await.expect("it happens in time");
