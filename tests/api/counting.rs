@@ -36,7 +36,18 @@ fn unread_counts_are_exact_among_many_own_and_many_deleted_messages() {
     let url = DatabaseUrl::parse(&database.url()).unwrap();
     migrations::migrate(&url).unwrap();
     let mut conn = url.open(Access::Write).unwrap();
-    transaction(&mut conn, |conn| count(conn, &mut StdRng::seed_from_u64(seed))).unwrap();
+    count(&mut conn, &mut StdRng::seed_from_u64(seed)).unwrap();
+}
+
+/// Does something for each item, a hundred of them in a transaction. PostgreSQL keeps each version of a row until
+/// the transaction ends, so one for all would take minutes.
+fn in_steps<T>(
+    conn: &mut AnyConn,
+    items: &[T],
+    mut each: impl FnMut(&mut AnyConn, &T) -> Result<(), StorageError>,
+) -> Result<(), StorageError> {
+    let mut steps = items.chunks(100);
+    steps.try_for_each(|step| transaction(conn, |conn| step.iter().try_for_each(|item| each(conn, item))))
 }
 
 fn count(conn: &mut AnyConn, random: &mut StdRng) -> Result<(), StorageError> {
@@ -50,24 +61,24 @@ fn count(conn: &mut AnyConn, random: &mut StdRng) -> Result<(), StorageError> {
     };
     let Made::New { snapshot, .. } = create_chat(conn, &policy, &new)? else { panic!("it is new") };
     let chat = snapshot.chat.id;
-    let mut senders = Vec::new();
-    for _ in 0..MESSAGES {
-        let sender = &people[random.random_range(0..2)];
+    let senders: Vec<&users::User> = (0..MESSAGES).map(|_| &people[random.random_range(0..2)]).collect();
+    in_steps(conn, &senders, |conn, sender| {
         let body = MessageBody::parse("x").unwrap();
         let action = Action::PostMessage { sender: Arc::new(sender.card()), body, client_id: None };
-        apply(conn, &policy, &Command { chat, by: sender.id(), action })?;
-        senders.push((sender.id(), true));
-    }
+        apply(conn, &policy, &Command { chat, by: sender.id(), action }).map(drop)
+    })?;
+    let mut senders: Vec<(UserId, bool)> = senders.iter().map(|sender| (sender.id(), true)).collect();
     // Some random messages, and one long run that covers whole blocks.
     let scattered: Vec<usize> = (0..1_500).map(|_| random.random_range(0..MESSAGES)).collect();
-    for index in scattered.into_iter().chain(200..5_200) {
-        let (by, is_live) = senders[index];
-        if is_live {
-            let message = messages::id_at(conn, chat, index as i64 + 1)?.unwrap();
-            apply(conn, &policy, &Command { chat, by, action: Action::DeleteMessage { message } })?;
-            senders[index].1 = false;
-        }
-    }
+    let mut deleted: Vec<usize> = scattered.into_iter().chain(200..5_200).collect();
+    deleted.sort_unstable();
+    deleted.dedup();
+    in_steps(conn, &deleted, |conn, index| {
+        let message = messages::id_at(conn, chat, *index as i64 + 1)?.unwrap();
+        let by = senders[*index].0;
+        apply(conn, &policy, &Command { chat, by, action: Action::DeleteMessage { message } }).map(drop)
+    })?;
+    deleted.iter().for_each(|index| senders[*index].1 = false);
     let head = membership::membership(conn, chat, people[0].id())?.unwrap().chat;
     let marks = [0, 1, 63, 64, 65, 199, 200, 4_095, 4_096, 5_199, 5_200, MESSAGES - 1, MESSAGES];
     let random_marks: Vec<usize> = (0..200).map(|_| random.random_range(0..=MESSAGES)).collect();
