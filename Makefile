@@ -12,7 +12,7 @@ export RUST_TEST_THREADS ?= $(shell expr 2 '*' $$(getconf _NPROCESSORS_ONLN))
 CARGO ?= cargo
 GREENROOM = target/release/greenroom
 
-.PHONY: help run build dist deny debug test frontend postgres client cluster pages screenshots vendor bench bench-base stress stress-nodes soak autobahn fuzz clients check fmt migrate user token demo schema clean
+.PHONY: help run build dist deny debug install test backend lint frontend postgres client cluster pages screenshots vendor bench bench-base stress stress-nodes soak autobahn fuzz clients check fmt migrate user token demo schema clean
 
 help: ## List the tasks
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -41,13 +41,19 @@ debug:
 
 test: ## Install what the tests need, and run them all
 	@rm -f target/left-out target/flaky
-	@tests/install
-	PATH="$(CURDIR)/target/tools/bin:$$PATH" CARGO="$(CARGO)" tests/rust-suite.sh
-	@$(MAKE) --jobs=2 postgres frontend $(ALSO)
+	@$(MAKE) --jobs=2 install debug
+	@$(MAKE) --jobs=2 backend frontend
 	@if [ -e target/flaky ]; then sort -u target/flaky; fi
 	@if [ -e target/left-out ]; then echo "LEFT OUT, all else passed:"; sort -u target/left-out; else echo "All tests passed; none was left out."; fi
 
-# These suites wait for browsers and databases, so two of them share the processors.
+install:
+	@tests/install
+
+# These two wait for databases and browsers as much as they compute, so they share the processors.
+backend: debug
+	PATH="$(CURDIR)/target/tools/bin:$$PATH" CARGO="$(CARGO)" tests/rust-suite.sh
+	@$(MAKE) postgres $(ALSO)
+
 frontend: debug
 	@tests/client/run
 	@tests/browser/run
@@ -105,9 +111,13 @@ deny: ## Licences and sources of the dependencies, and known faults of them wher
 
 check: ## Formatting, lints, documentation, dependencies, tests
 	$(CARGO) fmt --check
+	@# Packages are downloaded while the compiler works.
+	@$(MAKE) --jobs=2 install lint
+	$(MAKE) test ALSO=deny
+
+lint:
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --quiet
-	$(MAKE) test ALSO=deny
 
 fmt: ## Format the code
 	$(CARGO) fmt

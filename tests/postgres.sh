@@ -9,7 +9,8 @@ programs=$(tests/support/postgres.sh --find 2>/dev/null) || exit 0
 
 echo "On PostgreSQL, of $programs:"
 export GREENROOM_TEST_DATABASE=postgres
-tests/rust-suite.sh --test api
+# Without Redis, all tests of the API run on one node. With it they run on two, below.
+tests/support/redis.sh --find >/dev/null || tests/rust-suite.sh --test api
 tests/rust-suite.sh --test faults -- --ignored postgres
 tests/rust-suite.sh --test plans -- --ignored postgres
 if tests/support/pgbouncer.sh --find >/dev/null; then
