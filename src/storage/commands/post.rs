@@ -26,6 +26,9 @@ pub(crate) fn post_together(
     chats: &mut HashMap<ChatId, Chat>,
     posts: &[Post],
 ) -> Result<Vec<Outcome>, StorageError> {
+    if posts.is_empty() {
+        return Ok(Vec::new());
+    }
     match conn {
         AnyConn::Sqlite(_) => post_each(conn, policy, chats, posts),
         AnyConn::Postgres(_) => post_all(conn, policy, chats, posts),

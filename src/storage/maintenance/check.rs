@@ -87,6 +87,7 @@ row! {
     /// The derived columns of a chat.
     struct HeadRow from chats c {
         seq: i64,
+        members_seq: i64,
         last_pos: i64,
         last_live_pos: i64,
         deleted_count: i64,
@@ -146,14 +147,15 @@ impl Checker<'_> {
 
     fn check_head(&mut self, messages: &[Checked]) -> Result<(), StorageError> {
         let head = sql!("SELECT {} FROM chats c WHERE c.id = ?", self.chat).one::<HeadRow>(self.conn)?;
-        let (counted, highest, highest_me) = sql!(
-            "SELECT sum(CASE WHEN left_seq IS NULL THEN 1 ELSE 0 END), \
+        let (counted, members_seq, highest, highest_me) = sql!(
+            "SELECT sum(CASE WHEN left_seq IS NULL THEN 1 ELSE 0 END), max(member_seq), \
              max(CASE WHEN read_seq > member_seq THEN read_seq ELSE member_seq END), max(me_seq) FROM members WHERE chat_id = ?",
             self.chat
         )
-        .one::<(Option<i64>, Option<i64>, Option<i64>)>(self.conn)?;
+        .one::<(Option<i64>, Option<i64>, Option<i64>, Option<i64>)>(self.conn)?;
         let highest = highest.max(highest_me);
         self.expect("the number of members", head.member_count, counted.unwrap_or(0));
+        self.expect("the latest change of members", head.members_seq, members_seq.unwrap_or(0));
         self.expect("the last position", head.last_pos, messages.len() as i64);
         let live = messages.iter().rev().find(|message| !message.is_deleted);
         self.expect("the last live position", head.last_live_pos, live.map_or(0, |message| message.pos));
