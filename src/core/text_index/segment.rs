@@ -116,8 +116,8 @@ fn sort(grams: &mut Vec<u64>) {
 /// and the positions. Positions are stored as differences or, where that is shorter, as a bitmap.
 fn written<T>(postings: &[T], key: impl Fn(&T) -> u64, position: impl Fn(&T) -> usize) -> Vec<u8> {
     let (mut bytes, mut last_key) = (Vec::new(), 0);
+    let mut positions = Vec::new();
     for of_key in postings.chunk_by(|a, b| key(a) == key(b)) {
-        let mut positions = Vec::new();
         let mut last = 0;
         for position in of_key.iter().map(&position) {
             push_number(&mut positions, (position - last) as u64);
@@ -125,7 +125,8 @@ fn written<T>(postings: &[T], key: impl Fn(&T) -> u64, position: impl Fn(&T) -> 
         }
         let is_bits = positions.len() > last / 8 + 1;
         if is_bits {
-            positions = vec![0; last / 8 + 1];
+            positions.clear();
+            positions.resize(last / 8 + 1, 0);
             of_key.iter().map(&position).for_each(|position| positions[position / 8] |= 1 << (position % 8));
         }
         let this_key = key(&of_key[0]);
