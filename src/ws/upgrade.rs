@@ -12,6 +12,7 @@ use actix_web::{
 use super::{
     delivery_filter::DeliveryFilter,
     frame_decoder,
+    heartbeat::Heartbeat,
     outgoing::Outgoing,
     session::{Opener, Session},
 };
@@ -48,7 +49,7 @@ pub async fn upgrade(
     let abort = request.extensions().get::<ConnectionAbort>().cloned();
     let socket = Subscriber::new(caller.id(), caller.credential.clone(), abort, state.chat_meter());
     let params = params(&request);
-    let filter = DeliveryFilter::new(params.only);
+    let (filter, heartbeat) = (DeliveryFilter::new(params.only), Heartbeat::new());
     let protocol = subprotocol_token(&request).map(|key| format!("{TOKEN_SUBPROTOCOL}{key}"));
     let protocols: Vec<&str> = protocol.iter().map(String::as_str).collect();
     let session = |frames| {
@@ -60,9 +61,12 @@ pub async fn upgrade(
             filter.clone(),
             params.resumes,
             frames,
+            heartbeat.clone(),
         )
     };
-    let outgoing = |body| Outgoing::new(body, socket.clone(), filter.clone(), state.identities.clone());
+    let outgoing = |body| {
+        Outgoing::new(body, socket.clone(), filter.clone(), heartbeat.clone(), state.identities.clone())
+    };
     frame_decoder::open(&request, stream, &protocols, session, outgoing)
 }
 
