@@ -47,7 +47,13 @@ pub async fn upgrade(
     }
     let place = state.hub.reserve(caller.id()).ok_or(ApiError::Throttled { seconds: RETRY_AFTER_SECONDS })?;
     let abort = request.extensions().get::<ConnectionAbort>().cloned();
-    let socket = Subscriber::new(caller.id(), caller.credential.clone(), abort, state.chat_meter());
+    let socket = Subscriber::new(
+        caller.id(),
+        caller.credential.clone(),
+        abort,
+        state.chat_meter(),
+        state.hub.watchlist.clone(),
+    );
     let params = params(&request);
     let (filter, heartbeat) = (DeliveryFilter::new(params.only), Heartbeat::new());
     let protocol = subprotocol_token(&request).map(|key| format!("{TOKEN_SUBPROTOCOL}{key}"));
