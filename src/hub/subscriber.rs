@@ -229,7 +229,7 @@ pub struct Watchlist(Mutex<Vec<Weak<Subscriber>>>);
 impl Watchlist {
     /// Adds a socket whose queue or close state was changed before.
     fn add(&self, socket: &Arc<Subscriber>) {
-        // The queue's lock orders this after the removal by a check that has not seen the change.
+        // A check that has not seen the change has removed the socket before. The queue's lock orders the two.
         if !socket.is_watched.load(Ordering::Relaxed) && !socket.is_watched.swap(true, Ordering::Relaxed) {
             self.0.lock().push(Arc::downgrade(socket));
         }
@@ -251,5 +251,35 @@ impl Watchlist {
             }
         }
         timed_out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+
+    #[test]
+    fn a_socket_is_watched_while_events_are_queued_or_it_is_closing() {
+        let watchlist = Arc::<Watchlist>::default();
+        let credential = Credential::Token(String::new());
+        let socket = Subscriber::new(UserId(1), credential, None, None, watchlist.clone());
+        let is_watched = || {
+            watchlist.timed_out();
+            watchlist.0.lock().len() == 1
+        };
+        assert!(!is_watched());
+        for _ in 0..2 {
+            socket.deliver_ephemeral(&ByteString::from("{}"));
+        }
+        let take = || socket.send_queue().unwrap().next(true, Waker::noop());
+        assert!(is_watched() && take().is_some());
+        assert!(is_watched() && take().is_some());
+        assert!(!is_watched());
+        socket.close(CloseReason::SignedOut);
+        assert!(is_watched() && is_watched());
+        socket.ended();
+        assert!(!is_watched());
     }
 }
