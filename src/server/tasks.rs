@@ -12,6 +12,7 @@ use crate::{
     auth::{audit, passwords},
     cluster,
     core::model::{ChatId, Refusal, UserId},
+    hub::Subscriber,
     services::succession::hand_over_chats_of,
     state::AppState,
     storage::{
@@ -115,7 +116,7 @@ pub(super) async fn watch_sockets(state: Data<AppState>) {
         timed_out.retain(|socket| socket.is_closing() || (was_current && is_current));
         was_current = is_current;
         for sockets in timed_out.chunks(CLOSE_BATCH) {
-            sockets.iter().for_each(|socket| socket.enforce_timeouts());
+            sockets.iter().for_each(Subscriber::enforce_timeouts);
             actix_rt::time::sleep(CLOSE_BATCH_DELAY).await;
         }
     }

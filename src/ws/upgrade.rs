@@ -61,8 +61,11 @@ pub async fn upgrade(
     let session = |frames| {
         Session::new(
             state.clone(),
-            Opener { caller: caller.0.clone(), from: forwarded::client_address(&request, &state.config) },
-            place,
+            Opener {
+                caller: caller.0.clone(),
+                from: forwarded::client_address(&request, &state.config),
+                place,
+            },
             socket.clone(),
             filter.clone(),
             params.resumes,

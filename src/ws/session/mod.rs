@@ -51,10 +51,11 @@ fn frame_rate(per_second: u32) -> Rate {
     Rate::new(per_second, Duration::from_secs(1), per_second.saturating_mul(2))
 }
 
-/// The user who opens a socket, and the client's address.
+/// The user who opens a socket, the client's address, and the user's connection slot.
 pub(super) struct Opener {
     pub caller: Arc<Caller>,
     pub from: IpAddr,
+    pub place: ConnectionSlot,
 }
 
 /// The actor of one socket.
@@ -86,7 +87,6 @@ impl Session {
     pub(super) fn new(
         state: Data<AppState>,
         opener: Opener,
-        place: ConnectionSlot,
         socket: Arc<Subscriber>,
         filter: SharedFilter,
         awaits_resume: bool,
@@ -107,7 +107,7 @@ impl Session {
             from: opener.from,
             // Taken during the handshake, inside its request.
             log_context: LogContext::current(),
-            _place: place,
+            _place: opener.place,
             heartbeat,
             malformed: 0,
         }
