@@ -8,7 +8,7 @@ use std::{collections::HashMap, fmt::Debug, sync::Arc};
 use super::{
     close_reason::CloseReason,
     send_queue::SendQueue,
-    subscriber::{Subscriber, SubscriberId},
+    subscriber::{Subscriber, SubscriberId, Watchlist},
 };
 use crate::core::{
     model::{Credential, JoinCount, UserId},
@@ -27,6 +27,8 @@ pub struct Hub {
     users: Mutex<HashMap<UserId, Connected>>,
     max_sockets: usize,
     observer: Arc<dyn ConnectionObserver>,
+    /// The sockets that may exceed a timeout.
+    pub watchlist: Arc<Watchlist>,
 }
 
 /// Most event streams and long polls that one user may have open at once.
@@ -64,7 +66,7 @@ pub struct ConnectionSlot {
 impl Hub {
     /// Creates a hub that allows each user at most `max_sockets` WebSockets.
     pub fn new(max_sockets: usize, observer: Arc<dyn ConnectionObserver>) -> Arc<Self> {
-        Arc::new(Self { users: Mutex::default(), max_sockets, observer })
+        Arc::new(Self { users: Mutex::default(), max_sockets, observer, watchlist: Arc::default() })
     }
 
     /// Reserves a WebSocket slot for a user; `None` at the user's limit.
@@ -185,13 +187,6 @@ impl Hub {
             self.users.lock().values().flat_map(|connected| connected.sockets.iter().cloned()).collect();
         sockets.iter().for_each(|socket| socket.close(reason));
         sockets.len()
-    }
-
-    /// Returns the connections that have exceeded a timeout: see [`Subscriber::enforce_timeouts`].
-    pub fn timed_out(&self) -> Vec<Arc<Subscriber>> {
-        let users = self.users.lock();
-        let sockets = users.values().flat_map(|connected| &connected.sockets);
-        sockets.filter(|socket| socket.is_overdue()).cloned().collect()
     }
 
     /// Returns the number of connected users and connections.

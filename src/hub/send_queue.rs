@@ -95,9 +95,9 @@ impl SendQueue {
         self.0.lock().batches.iter().any(|batch| predicate(batch))
     }
 
-    /// Returns the age of the oldest batch in milliseconds; 0 if the queue is empty.
-    pub fn age(&self, now: u64) -> u64 {
-        self.0.lock().batches.front().map_or(0, |batch| now.saturating_sub(batch.at))
+    /// Returns the age of the oldest batch in milliseconds; `None` if the queue is empty.
+    pub fn age(&self, now: u64) -> Option<u64> {
+        self.0.lock().batches.front().map(|batch| now.saturating_sub(batch.at))
     }
 }
 
@@ -136,11 +136,11 @@ mod tests {
     #[test]
     fn its_age_is_that_of_the_oldest_batch() {
         let (queue, batch) = (SendQueue::default(), batch(1));
-        assert_eq!(queue.age(u64::MAX), 0);
+        assert_eq!(queue.age(u64::MAX), None);
         assert!(queue.put(&batch));
-        assert_eq!(queue.age(batch.at + 3_000), 3_000);
+        assert_eq!(queue.age(batch.at + 3_000), Some(3_000));
         assert!(matches!(queue.next(true, Waker::noop()), Some(Next::Pass(_))));
-        assert_eq!(queue.age(u64::MAX), 0);
+        assert_eq!(queue.age(u64::MAX), None);
     }
 
     #[test]

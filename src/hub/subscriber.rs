@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -38,8 +38,8 @@ impl SubscriberId {
 /// Destination of deliveries.
 #[derive(Debug)]
 enum Outlet {
-    /// A WebSocket: every event is queued.
-    Session(SendQueue),
+    /// A WebSocket: every event is queued. It is on the watchlist while it may exceed a timeout.
+    Session(SendQueue, Arc<Watchlist>),
     /// An event stream or a long poll: changed chats are noted, and the reader reads them from storage.
     Reader(ChangedChats),
 }
@@ -56,6 +56,7 @@ pub struct Subscriber {
     /// When the close was requested, in milliseconds of [`millis`]; 0 before.
     closing_since: AtomicU64,
     has_ended: AtomicBool,
+    is_watched: AtomicBool,
     meter: Option<Arc<ChatMeter>>,
 }
 
@@ -71,8 +72,10 @@ impl Subscriber {
         credential: Credential,
         connection: Option<ConnectionAbort>,
         meter: Option<Arc<ChatMeter>>,
+        watchlist: Arc<Watchlist>,
     ) -> Arc<Self> {
-        Self::with_outlet(user, credential, Outlet::Session(SendQueue::default()), connection, meter)
+        let outlet = Outlet::Session(SendQueue::default(), watchlist);
+        Self::with_outlet(user, credential, outlet, connection, meter)
     }
 
     /// Creates a subscriber for an event stream or a long poll.
@@ -95,6 +98,7 @@ impl Subscriber {
             connection: Mutex::new(connection),
             closing_since: AtomicU64::new(0),
             has_ended: AtomicBool::new(false),
+            is_watched: AtomicBool::new(false),
             meter,
         })
     }
@@ -102,7 +106,7 @@ impl Subscriber {
     /// Returns the changed chats of a pull reader.
     pub fn changed_chats(&self) -> Option<&ChangedChats> {
         match &self.outlet {
-            Outlet::Session(_) => None,
+            Outlet::Session(..) => None,
             Outlet::Reader(changes) => Some(changes),
         }
     }
@@ -110,13 +114,13 @@ impl Subscriber {
     /// Returns the send queue of a WebSocket.
     pub fn send_queue(&self) -> Option<&SendQueue> {
         match &self.outlet {
-            Outlet::Session(send_queue) => Some(send_queue),
+            Outlet::Session(send_queue, _) => Some(send_queue),
             Outlet::Reader(_) => None,
         }
     }
 
     /// Delivers a batch. A full send queue closes the socket as too slow.
-    pub fn deliver(&self, batch: &Arc<FrameBatch>) {
+    pub fn deliver(self: &Arc<Self>, batch: &Arc<FrameBatch>) {
         if self.is_closing() || !self.is_open() {
             return;
         }
@@ -125,13 +129,13 @@ impl Subscriber {
         }
         match &self.outlet {
             Outlet::Reader(changes) => changes.note(batch),
-            Outlet::Session(send_queue) if send_queue.put(batch) => {}
-            Outlet::Session(_) => self.close(CloseReason::TooSlow),
+            Outlet::Session(send_queue, watchlist) if send_queue.put(batch) => watchlist.add(self),
+            Outlet::Session(..) => self.close(CloseReason::TooSlow),
         }
     }
 
     /// Delivers an ephemeral event that belongs to no chat.
-    pub fn deliver_ephemeral(&self, event: &ByteString) {
+    pub fn deliver_ephemeral(self: &Arc<Self>, event: &ByteString) {
         self.deliver(&FrameBatch::of(None, None, SubscriptionChange::Same, event));
     }
 
@@ -146,13 +150,16 @@ impl Subscriber {
     }
 
     /// Requests a close; only the first call has an effect.
-    pub fn close(&self, reason: CloseReason) {
+    pub fn close(self: &Arc<Self>, reason: CloseReason) {
         let first = self.closing_since.compare_exchange(0, millis(), Ordering::Relaxed, Ordering::Relaxed);
-        if let (Ok(_), Some(meter), Outlet::Session(_)) = (first, &self.meter, &self.outlet) {
+        if let (Ok(_), Some(meter), Outlet::Session(..)) = (first, &self.meter, &self.outlet) {
             meter.closed(reason);
         }
         match &self.outlet {
-            Outlet::Session(send_queue) if first.is_ok() => send_queue.close(reason),
+            Outlet::Session(send_queue, watchlist) if first.is_ok() => {
+                send_queue.close(reason);
+                watchlist.add(self);
+            }
             Outlet::Reader(changes) if first.is_ok() => changes.close(reason),
             _ => {}
         }
@@ -169,17 +176,12 @@ impl Subscriber {
         }
     }
 
-    /// Returns whether a timeout was exceeded.
-    pub fn is_overdue(&self) -> bool {
-        self.exceeded_timeout().is_some()
-    }
-
     /// Enforces timeouts from outside the session. Closes a socket whose events were queued too long, and
     /// aborts one that did not close in time.
-    pub fn enforce_timeouts(&self) {
-        match self.exceeded_timeout() {
-            Some(Overdue::Events) => self.close(CloseReason::TooSlow),
-            Some(Overdue::Close) => {
+    pub fn enforce_timeouts(self: &Arc<Self>) {
+        match self.timeouts() {
+            Timeouts::QueueExceeded => self.close(CloseReason::TooSlow),
+            Timeouts::CloseExceeded => {
                 // Taken, so that it happens once: the timeout stays exceeded until the session has ended.
                 if let Some(connection) = self.connection.lock().take() {
                     connection.cut();
@@ -188,24 +190,96 @@ impl Subscriber {
                     }
                 }
             }
-            None => {}
+            Timeouts::None | Timeouts::Running => {}
         }
     }
 
-    fn exceeded_timeout(&self) -> Option<Overdue> {
-        let (now, closing_since) = (millis(), self.closing_since.load(Ordering::Relaxed));
-        let since = |moment| Duration::from_millis(now.saturating_sub(moment));
-        if closing_since != 0 {
-            (since(closing_since) > ABORT_AFTER).then_some(Overdue::Close)
-        } else {
-            let age = self.send_queue().map_or(0, |send_queue| send_queue.age(now));
-            (Duration::from_millis(age) > MAX_QUEUE_AGE).then_some(Overdue::Events)
+    fn timeouts(&self) -> Timeouts {
+        let now = millis();
+        // The queue is locked first. What another thread did before it locked the queue is seen afterwards.
+        let age = self.send_queue().and_then(|send_queue| send_queue.age(now));
+        let closing_since = self.closing_since.load(Ordering::Relaxed);
+        let exceeds = |millis, limit| Duration::from_millis(millis) > limit;
+        match (closing_since, age) {
+            _ if !self.is_open() => Timeouts::None,
+            (0, None) => Timeouts::None,
+            (0, Some(age)) if exceeds(age, MAX_QUEUE_AGE) => Timeouts::QueueExceeded,
+            (0, Some(_)) => Timeouts::Running,
+            _ if exceeds(now.saturating_sub(closing_since), ABORT_AFTER) => Timeouts::CloseExceeded,
+            _ => Timeouts::Running,
         }
     }
 }
 
-/// The timeout that a socket has exceeded.
-enum Overdue {
-    Events,
-    Close,
+/// Timeouts of a socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Timeouts {
+    /// No event is queued and no close was requested, or the session has ended.
+    None,
+    Running,
+    QueueExceeded,
+    CloseExceeded,
+}
+
+/// The sockets of a node that may exceed a timeout. An idle socket is not among them, so that the check costs
+/// nothing for it.
+#[derive(Debug, Default)]
+pub struct Watchlist(Mutex<Vec<Weak<Subscriber>>>);
+
+impl Watchlist {
+    /// Adds a socket whose queue or close state was changed before.
+    fn add(&self, socket: &Arc<Subscriber>) {
+        // A check that has not seen the change has removed the socket before. The queue's lock orders the two.
+        if !socket.is_watched.load(Ordering::Relaxed) && !socket.is_watched.swap(true, Ordering::Relaxed) {
+            self.0.lock().push(Arc::downgrade(socket));
+        }
+    }
+
+    /// Returns the sockets that have exceeded a timeout: see [`Subscriber::enforce_timeouts`]. Removes those
+    /// without one.
+    pub fn timed_out(&self) -> Vec<Arc<Subscriber>> {
+        let mut timed_out = Vec::new();
+        let watched = std::mem::take(&mut *self.0.lock());
+        for socket in watched.iter().filter_map(Weak::upgrade) {
+            socket.is_watched.store(false, Ordering::Relaxed);
+            let timeouts = socket.timeouts();
+            if timeouts != Timeouts::None {
+                self.add(&socket);
+            }
+            if matches!(timeouts, Timeouts::QueueExceeded | Timeouts::CloseExceeded) {
+                timed_out.push(socket);
+            }
+        }
+        timed_out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+
+    #[test]
+    fn a_socket_is_watched_while_events_are_queued_or_it_is_closing() {
+        let watchlist = Arc::<Watchlist>::default();
+        let credential = Credential::Token(String::new());
+        let socket = Subscriber::new(UserId(1), credential, None, None, watchlist.clone());
+        let is_watched = || {
+            watchlist.timed_out();
+            watchlist.0.lock().len() == 1
+        };
+        assert!(!is_watched());
+        for _ in 0..2 {
+            socket.deliver_ephemeral(&ByteString::from("{}"));
+        }
+        let take = || socket.send_queue().unwrap().next(true, Waker::noop());
+        assert!(is_watched() && take().is_some());
+        assert!(is_watched() && take().is_some());
+        assert!(!is_watched());
+        socket.close(CloseReason::SignedOut);
+        assert!(is_watched() && is_watched());
+        socket.ended();
+        assert!(!is_watched());
+    }
 }

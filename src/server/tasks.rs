@@ -12,6 +12,7 @@ use crate::{
     auth::{audit, passwords},
     cluster,
     core::model::{ChatId, Refusal, UserId},
+    hub::Subscriber,
     services::succession::hand_over_chats_of,
     state::AppState,
     storage::{
@@ -111,11 +112,11 @@ pub(super) async fn watch_sockets(state: Data<AppState>) {
         // While the identity cache was out of date, the server itself held events back. Their age does not
         // show that the client is slow, so only sockets that are closing are checked.
         let is_current = state.identities.is_current();
-        let mut timed_out = state.hub.timed_out();
+        let mut timed_out = state.hub.watchlist.timed_out();
         timed_out.retain(|socket| socket.is_closing() || (was_current && is_current));
         was_current = is_current;
         for sockets in timed_out.chunks(CLOSE_BATCH) {
-            sockets.iter().for_each(|socket| socket.enforce_timeouts());
+            sockets.iter().for_each(Subscriber::enforce_timeouts);
             actix_rt::time::sleep(CLOSE_BATCH_DELAY).await;
         }
     }

@@ -5,6 +5,7 @@ mod closing;
 mod commands;
 mod delivery_filter;
 pub mod frame_decoder;
+mod heartbeat;
 mod outgoing;
 mod room_watch;
 mod server_frame;

@@ -1,10 +1,12 @@
-//! Outgoing half of a socket: frames of its session, and events delivered by chats.
+//! Outgoing half of a socket: frames of its session, events delivered by chats, and pings.
 //!
-//! Deliveries bypass the session. In a busy room, each event would otherwise make every socket's actor poll
-//! its timers, commands and client frames. The actor is polled only after one of its own wakers fired.
+//! Deliveries and pings bypass the session. In a busy room, each event would otherwise make every socket's
+//! actor poll its timers, commands and client frames. The actor is polled only after one of its own wakers
+//! fired.
 
 use std::{
     pin::Pin,
+    rc::Rc,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -18,18 +20,26 @@ use actix_web::{
 };
 use futures_util::task::AtomicWaker;
 
-use super::delivery_filter::SharedFilter;
+use super::{
+    delivery_filter::SharedFilter,
+    heartbeat::{Due, Heartbeat},
+};
 use crate::{
     auth::IdentityCache,
+    core::websocket::{FIN, PING},
     hub::{Next, Subscriber, close_frame},
 };
 
+/// A ping without a payload.
+const PING_FRAME: &[u8] = &[FIN | PING, 0];
+
 /// Response body of a socket: its outgoing frames.
 pub(super) struct Outgoing {
-    /// The actor's frames; `None` after the socket was closed from outside.
+    /// The actor's frames; `None` after the socket was closed from outside, or has timed out.
     session: Option<BoxBody>,
     socket: Arc<Subscriber>,
     filter: SharedFilter,
+    heartbeat: Rc<Heartbeat>,
     identities: Arc<IdentityCache>,
     wake_flag: Arc<WakeFlag>,
     /// The waker given to the actor; it sets `wake_flag`.
@@ -43,6 +53,7 @@ impl Outgoing {
         session: BoxBody,
         socket: Arc<Subscriber>,
         filter: SharedFilter,
+        heartbeat: Rc<Heartbeat>,
         identities: Arc<IdentityCache>,
     ) -> Self {
         let wake_flag = Arc::new(WakeFlag { is_set: AtomicBool::new(true), task: AtomicWaker::new() });
@@ -51,6 +62,7 @@ impl Outgoing {
             session: Some(session),
             socket,
             filter,
+            heartbeat,
             identities,
             wake_flag,
             session_waker,
@@ -104,6 +116,14 @@ impl MessageBody for Outgoing {
         this.wake_flag.task.register(cx.waker());
         if this.filter.borrow().is_over() {
             return this.poll_session();
+        }
+        match this.heartbeat.take_due(cx.waker()) {
+            Some(Due::Ping) => return Poll::Ready(Some(Ok(Bytes::from_static(PING_FRAME)))),
+            Some(Due::TimedOut) => {
+                this.session = None;
+                return Poll::Ready(None);
+            }
+            None => {}
         }
         if std::mem::take(&mut this.was_sessions_turn)
             && let Some(frames) = this.next_delivery(cx.waker())

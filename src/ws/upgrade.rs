@@ -12,6 +12,7 @@ use actix_web::{
 use super::{
     delivery_filter::DeliveryFilter,
     frame_decoder,
+    heartbeat::Heartbeat,
     outgoing::Outgoing,
     session::{Opener, Session},
 };
@@ -46,23 +47,35 @@ pub async fn upgrade(
     }
     let place = state.hub.reserve(caller.id()).ok_or(ApiError::Throttled { seconds: RETRY_AFTER_SECONDS })?;
     let abort = request.extensions().get::<ConnectionAbort>().cloned();
-    let socket = Subscriber::new(caller.id(), caller.credential.clone(), abort, state.chat_meter());
+    let socket = Subscriber::new(
+        caller.id(),
+        caller.credential.clone(),
+        abort,
+        state.chat_meter(),
+        state.hub.watchlist.clone(),
+    );
     let params = params(&request);
-    let filter = DeliveryFilter::new(params.only);
+    let (filter, heartbeat) = (DeliveryFilter::new(params.only), Heartbeat::new());
     let protocol = subprotocol_token(&request).map(|key| format!("{TOKEN_SUBPROTOCOL}{key}"));
     let protocols: Vec<&str> = protocol.iter().map(String::as_str).collect();
     let session = |frames| {
         Session::new(
             state.clone(),
-            Opener { caller: caller.0.clone(), from: forwarded::client_address(&request, &state.config) },
-            place,
+            Opener {
+                caller: caller.0.clone(),
+                from: forwarded::client_address(&request, &state.config),
+                place,
+            },
             socket.clone(),
             filter.clone(),
             params.resumes,
             frames,
+            heartbeat.clone(),
         )
     };
-    let outgoing = |body| Outgoing::new(body, socket.clone(), filter.clone(), state.identities.clone());
+    let outgoing = |body| {
+        Outgoing::new(body, socket.clone(), filter.clone(), heartbeat.clone(), state.identities.clone())
+    };
     frame_decoder::open(&request, stream, &protocols, session, outgoing)
 }
 

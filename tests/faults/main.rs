@@ -13,6 +13,7 @@ mod disk;
 mod echo;
 mod erasure;
 mod foreign;
+mod heartbeat;
 mod import;
 mod killed;
 mod leftovers;

@@ -1,15 +1,16 @@
-//! The actor of one socket: heartbeat, credential expiry, commands and resume.
+//! The actor of one socket: credential expiry, commands and resume.
 
 pub(crate) mod resume;
 pub(crate) mod resuming;
 
 use std::{
     net::IpAddr,
+    rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Handler, StreamHandler, WrapFuture};
+use actix::{Actor, ActorFutureExt, AsyncContext, Handler, StreamHandler, WrapFuture};
 use actix_web::web::Data;
 use actix_web_actors::ws::{CloseCode, Message, ProtocolError, WebsocketContext};
 use tokio::sync::mpsc;
@@ -19,6 +20,7 @@ use super::{
     commands::{Client, UNDER_WAY, run_commands},
     delivery_filter::{Phase, SharedFilter},
     frame_decoder::{FrameDecoder, close},
+    heartbeat::Heartbeat,
     server_frame::{CommandReply, error_frame},
 };
 use crate::{
@@ -35,12 +37,6 @@ use crate::{
 };
 use resuming::{Resuming, start};
 
-/// Ping interval.
-pub(super) const PING_EVERY: Duration = Duration::from_secs(25);
-
-/// How long the server waits for any frame after a ping.
-const PONG_WITHIN: Duration = Duration::from_secs(10);
-
 /// Shortest time between two checks of the credential's expiry.
 const MIN_EXPIRY_CHECK: Duration = Duration::from_millis(100);
 
@@ -55,10 +51,11 @@ fn frame_rate(per_second: u32) -> Rate {
     Rate::new(per_second, Duration::from_secs(1), per_second.saturating_mul(2))
 }
 
-/// The user who opens a socket, and the client's address.
+/// The user who opens a socket, the client's address, and the user's connection slot.
 pub(super) struct Opener {
     pub caller: Arc<Caller>,
     pub from: IpAddr,
+    pub place: ConnectionSlot,
 }
 
 /// The actor of one socket.
@@ -82,7 +79,7 @@ pub(super) struct Session {
     frame_limit: Gcra,
     /// Queue of the task that runs this socket's commands; started by the first one.
     commands: Option<mpsc::Sender<ClientFrame>>,
-    last_frame_at: Instant,
+    heartbeat: Rc<Heartbeat>,
     malformed: u32,
 }
 
@@ -90,13 +87,12 @@ impl Session {
     pub(super) fn new(
         state: Data<AppState>,
         opener: Opener,
-        place: ConnectionSlot,
         socket: Arc<Subscriber>,
         filter: SharedFilter,
         awaits_resume: bool,
         frames: FrameDecoder,
+        heartbeat: Rc<Heartbeat>,
     ) -> Self {
-        let now = Instant::now();
         Self {
             socket,
             filter,
@@ -111,8 +107,8 @@ impl Session {
             from: opener.from,
             // Taken during the handshake, inside its request.
             log_context: LogContext::current(),
-            _place: place,
-            last_frame_at: now,
+            _place: opener.place,
+            heartbeat,
             malformed: 0,
         }
     }
@@ -127,7 +123,7 @@ impl Actor for Session {
 
     fn started(&mut self, ctx: &mut Context) {
         self.state.hub.add(self.socket.clone());
-        ctx.run_interval(PING_EVERY, Session::ping);
+        self.heartbeat.start();
         self.watch_expiry(ctx);
         let only = self.filter.borrow().only.clone();
         let start = start(self.state.clone(), self.socket.clone(), only);
@@ -195,17 +191,6 @@ impl Session {
             }));
         });
     }
-
-    /// Sends a ping, and ends the session if no frame arrives within [`PONG_WITHIN`].
-    fn ping(&mut self, ctx: &mut Context) {
-        ctx.ping(b"");
-        let pinged = Instant::now();
-        ctx.run_later(PONG_WITHIN, move |session, ctx| {
-            if session.last_frame_at < pinged {
-                ctx.stop();
-            }
-        });
-    }
 }
 
 // Responses to commands.
@@ -223,7 +208,7 @@ impl Handler<CommandReply> for Session {
 impl StreamHandler<Result<Message, ProtocolError>> for Session {
     fn handle(&mut self, frame: Result<Message, ProtocolError>, ctx: &mut Context) {
         let now = Instant::now();
-        self.last_frame_at = now;
+        self.heartbeat.received(now);
         if frame.is_ok() && self.frame_limit.take(self.frame_rate, rate_limit::moment(now)).is_err() {
             return close(ctx, CloseCode::Policy, "too many frames");
         }

@@ -7,7 +7,7 @@ use actix::{ActorFutureExt, AsyncContext, WrapFuture};
 use actix_web_actors::ws::CloseCode;
 use bytestring::ByteString;
 
-use super::{Context, PING_EVERY, Session};
+use super::{Context, Session};
 use crate::{
     core::model::{ChatId, UserId},
     feed::{CatchUp, Heads, Update},
@@ -17,6 +17,7 @@ use crate::{
         client_frame::Resume,
         delivery_filter::Phase,
         frame_decoder::close,
+        heartbeat::PING_EVERY,
         server_frame::{CaughtUp, ack_frame},
     },
 };
