@@ -181,8 +181,11 @@ test("names that are longer than their place end in an ellipsis, and widen nothi
     for (const { id } of [group, dm]) {
       await page.goto(`/?chat=${id}`);
       await expect(message(page, "Hello")).toBeVisible();
-      await bobs.typing(id, true);
-      await expect(page.locator(".gr-typing-text")).toBeVisible();
+      // The page may not be subscribed yet when it shows the messages.
+      await expect(async () => {
+        await bobs.typing(id, true);
+        await expect(page.locator(".gr-typing-text")).toBeVisible({ timeout: 2000 });
+      }).toPass({ timeout: DEADLINE });
       assert.deepEqual(await cut(page), [], `chat ${id}, ${what}`);
     }
     await page.goto("/demo/");

@@ -109,9 +109,10 @@ async fn a_message_that_cannot_be_stored_costs_only_itself() {
 async fn who_waits_in_a_circle_is_tried_again() {
     let database = Database::postgres();
     let mut conn = PgConnection::establish(&database.url()).unwrap();
-    // PostgreSQL must detect the deadlock before the server's lock timeout.
+    // PostgreSQL looks for a deadlock once, so the circle must be closed by then. It must be before the server's lock
+    // timeout of a second.
     let name = database.url().rsplit('/').next().unwrap().to_owned();
-    conn.batch_execute(&format!("ALTER DATABASE {name} SET deadlock_timeout = '50ms'")).unwrap();
+    conn.batch_execute(&format!("ALTER DATABASE {name} SET deadlock_timeout = '500ms'")).unwrap();
     let server = Server::start_on(database, |_| {}).await;
     let eve = server.staff("eve").await;
     let [ann, bob] = server.users(["ann", "bob"]).await;
@@ -133,9 +134,12 @@ async fn who_waits_in_a_circle_is_tried_again() {
     }
     // It was a deadlock; PostgreSQL updates its counter with later transactions.
     let deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
-    while number(&mut conn, deadlocks) == 0 {
-        assert_eq!(says(&ann, low, "hi").await, 201);
-    }
+    let detecting = async {
+        while number(&mut conn, deadlocks) == 0 {
+            assert_eq!(says(&ann, low, "hi").await, 201);
+        }
+    };
+    timeout(DEADLINE, detecting).await.expect("a deadlock is detected");
 }
 
 #[actix_rt::test(system = "crate::System")]
