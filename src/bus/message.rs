@@ -128,6 +128,22 @@ impl<N> Envelope<N> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::model::{Change, event::MembersChanged};
+
+    #[test]
+    fn an_event_reaches_the_nodes_of_added_members() {
+        let adding = |count: i64| {
+            let mut change = MembersChanged::none(9);
+            change.join_counts = (1..=count).map(|user| (UserId(user), 1)).collect();
+            let change = Change::MembersChanged(change);
+            BusMessage::Event(Arc::new(Event { chat: ChatId(7), seq: 1, change })).channels()
+        };
+        let chat = Channel::Chat(ChatId(7));
+        assert_eq!(adding(0), [chat]);
+        assert_eq!(adding(2), [Channel::User(UserId(1)), Channel::User(UserId(2)), chat]);
+        assert_eq!(adding(MAX_CHANNELS as i64 - 1).len(), MAX_CHANNELS);
+        assert_eq!(adding(MAX_CHANNELS as i64), [Channel::All]);
+    }
 
     #[test]
     fn own_messages_are_recognised_by_their_start() {

@@ -244,7 +244,9 @@ impl Debug for Presence {
 
 impl ConnectionObserver for Presence {
     fn connected(&self, user: UserId) {
-        self.listening.lock().insert(user, self.bus.listen(Channel::User(user)));
+        if !self.bus.is_alone() {
+            self.listening.lock().insert(user, self.bus.listen(Channel::User(user)));
+        }
         self.note(PresenceChange::Moved(user));
     }
 
