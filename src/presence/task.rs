@@ -8,7 +8,9 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval},
 };
 
-use super::{Presence, PresenceChange, grace_period::GracePeriods, partners::Partners, renamed::Renamed};
+use super::{
+    Moved, Presence, PresenceChange, grace_period::GracePeriods, partners::Partners, renamed::Renamed,
+};
 use crate::{
     bus::PresenceMessage,
     core::model::{Timestamp, UserId},
@@ -105,10 +107,12 @@ fn process(
                 }
             }
             PresenceChange::RemotePresence(from, message) => {
-                for moved in presence.apply_remote(from, message) {
-                    let user = moved.user;
-                    announcements.frames.push((user, frames::presence(user, moved.is_online, moved.at)));
-                    announcements.partners.set(user, moved.partners);
+                for Moved { user, is_online, at, partners } in presence.apply_remote(from, message) {
+                    let is_here = |partner: &UserId| hub.is_connected(*partner);
+                    if partners.as_ref().is_none_or(|partners| partners.iter().any(is_here)) {
+                        announcements.frames.push((user, frames::presence(user, is_online, at)));
+                        announcements.partners.set(user, partners);
+                    }
                 }
             }
         }
