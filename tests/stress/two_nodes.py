@@ -242,17 +242,26 @@ class RedisClient:
         pairs = dict(line.split(":", 1) for line in text.decode(errors="replace").splitlines() if ":" in line)
         return int(pairs["used_memory"]), float(pairs["used_cpu_user"]) + float(pairs["used_cpu_sys"])
 
-    def many(self, command, names, *rest):
-        """Sends a command for each name, in pipelines of 256, and waits for all answers."""
+    def skip(self):
+        """Reads what has arrived."""
+        with contextlib.suppress(BlockingIOError):
+            while self.socket.recv(1 << 20, socket.MSG_DONTWAIT):
+                pass
+
+    def many(self, command, names, *rest, receivers=()):
+        """Sends a command for each name, in pipelines of 256, and waits for all answers. Empties the receivers."""
         for first in range(0, len(names), 256):
             some = names[first:first + 256]
             words = lambda name: [command, name, *rest]
             text = "".join(f"*{len(words(name))}\r\n" + "".join(f"${len(w)}\r\n{w}\r\n" for w in words(name)) for name in some)
             self.socket.sendall(text.encode())
-            answers = 0
-            end = b"\r\n:" if command.endswith("SUBSCRIBE") else b":"
+            answers, rest_of_end, end = 0, b"", b"\r\n:" if command.endswith("SUBSCRIBE") else b":"
             while answers < len(some):
-                answers += self.socket.recv(1 << 20).count(end)
+                data = rest_of_end + self.socket.recv(1 << 20)
+                answers += data.count(end)
+                rest_of_end = data[len(data) - len(end) + 1:]
+            for receiver in receivers:
+                receiver.skip()
 
 
 def measure_redis(_):
@@ -267,10 +276,12 @@ def measure_redis(_):
                 now, after = watch.info()
                 print(f"redis: {count:,} channels, {what} subscriber: {(now - memory) / count:.0f} bytes and {(after - used) / count * 1e6:.2f} us of CPU each", flush=True)
             publisher = RedisClient(redis.place)
-            memory, used = watch.info()
-            publisher.many("SPUBLISH", [f"greenroom:0123456789abcdef:user:{number}" for number in range(count)], "x" * 600)
-            _, after = watch.info()
-            print(f"redis: {count:,} messages that nobody gets: {(after - used) / count * 1e6:.2f} us of CPU each", flush=True)
+            for what, kind in (("nobody", "user"), ("two subscribers", "chat")):
+                _, used = watch.info()
+                places = [f"greenroom:0123456789abcdef:{kind}:{number}" for number in range(count)]
+                publisher.many("SPUBLISH", places, "x" * 600, receivers=nodes)
+                _, after = watch.info()
+                print(f"redis: {count:,} messages of 600 bytes to {what}: {(after - used) / count * 1e6:.2f} us of CPU each", flush=True)
             memory, used = watch.info()
             nodes[1].many("SUNSUBSCRIBE", names)
             now, after = watch.info()
