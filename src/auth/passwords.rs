@@ -222,8 +222,9 @@ impl Hasher {
     }
 }
 
-/// Niceness added to hashing threads.
-const LOWER: i32 = 10;
+/// Niceness added to hashing threads. They then get about a quarter of a core beside a busy thread. With 10 they
+/// would get a tenth, and sign-ins would time out on a machine that is busy with other programs.
+const LOWER: i32 = 5;
 
 /// Lowers the priority of the current thread, because a slow sign-in is better than a slow message. Linux
 /// only: elsewhere the call would apply to the whole process.

@@ -238,7 +238,7 @@ mod tests {
     #[test]
     fn a_lost_connection_opens_all_chats_with_actors_again() {
         let mut channels = Channels::default();
-        // Chats and users are told apart.
+        // A chat and a user may have the same number.
         let idle = Channel::User(UserId(7));
         for chat in [CHAT, idle] {
             channels.add(chat);

@@ -24,11 +24,12 @@ use super::{
         ChatMessage, EnsureSubscribed, Marked, MembershipRead, Observe, Settled, Submit, Subscribe,
         Unobserve, Unsubscribe,
     },
+    roster::Roster,
     typing::Typing,
 };
 use crate::{
     bus::{BusMessage, Channel, Listening},
-    core::model::{ChatId, ChatKind, Event, Refusal, UserId, event::Done},
+    core::model::{ChatId, ChatKind, Event, Refusal, UserId, command::Action, event::Done},
     hub::{
         close_reason::CloseReason,
         subscriber::{Subscriber, SubscriberId},
@@ -51,6 +52,7 @@ pub struct ChatActor {
     listening: Option<Listening>,
     /// Whether the chat will be compared with storage once this node is subscribed.
     is_checking: bool,
+    roster: Roster,
     sequencer: Sequencer,
     batcher: Batcher,
     /// Subscribed members' sockets. They get every event.
@@ -80,6 +82,7 @@ impl ChatActor {
             directory,
             listening: None,
             is_checking: false,
+            roster: Roster::new(services.meter.as_ref().map(|meter| meter.known_members.clone())),
             services,
             activity,
             sequencer: Sequencer::default(),
@@ -127,6 +130,7 @@ impl ChatActor {
     fn restart(&mut self) {
         tracing::error!(chat = self.chat.0, "a chat actor panicked; restarting it");
         drop(self.typing_users.forget_all());
+        self.roster.forget();
         let finish = || {
             self.finish();
             self.flush();
@@ -193,8 +197,8 @@ impl ChatActor {
     }
 
     /// Submits a command to the writer without waiting, so the next command is accepted while this one is
-    /// stored. Permissions are checked in the writer's transaction, where they cannot change until the
-    /// commit.
+    /// stored. A post of a known member is permitted here, and the writer's transaction checks that the members
+    /// have not changed. Everything else is permitted there.
     fn on_submit(&mut self, Submit { command, reply, log_context }: Submit) {
         fail_point!("chat-submit");
         let (directory, chat) = (self.directory.clone(), self.chat);
@@ -203,18 +207,22 @@ impl ChatActor {
             directory.settled(chat, Settled { result, was_submitted: true, reply });
         };
         self.in_flight += 1;
-        self.services.writer.submit(command, log_context, settle);
+        let is_post = matches!(command.action, Action::PostMessage { .. });
+        let decided_at = if is_post { self.roster.permits_post(command.by) } else { None };
+        self.services.writer.submit(command, decided_at, log_context, settle);
     }
 
     fn on_settled(&mut self, settled: Settled, ctx: &mut Context<Self>) {
         // The result may belong to a command of an earlier actor, from before `migrate_to_current`.
         self.in_flight = self.in_flight.saturating_sub(usize::from(settled.was_submitted));
         self.was_not_found = matches!(settled.result, Err(Refusal::NotFound));
-        // The event is durable. Receivers order events by `seq`.
-        if let Ok(done) = &settled.result
-            && let Some(event) = &done.event
-        {
-            self.services.bus.publish(BusMessage::Event(event.clone()));
+        if let Ok(done) = &settled.result {
+            done.standing.iter().for_each(|standing| self.roster.learn(standing));
+            // The event is durable. Receivers order events by `seq`.
+            if let Some(event) = &done.event {
+                self.roster.note(&event.change);
+                self.services.bus.publish(BusMessage::Event(event.clone()));
+            }
         }
         self.publish_in_order(PendingEvent::Here(settled), ctx);
     }

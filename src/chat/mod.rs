@@ -7,6 +7,7 @@ mod creation;
 pub mod directory;
 pub mod mailbox;
 mod pending_creations;
+mod roster;
 pub mod typing;
 
 pub use directory::ChatDirectory;

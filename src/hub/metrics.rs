@@ -1,6 +1,6 @@
 //! Metrics of chats and their subscribers.
 
-use prometheus::{IntCounter, IntCounterVec};
+use prometheus::{IntCounter, IntCounterVec, IntGauge};
 
 use super::CloseReason;
 use crate::core::{metrics::Instruments, model::Change};
@@ -17,6 +17,8 @@ pub struct ChatMeter {
     pub cut: IntCounter,
     /// Backfills: reads from storage to fill a gap in a chat's events.
     pub back_fills: IntCounter,
+    /// Members that the chat actors know, and whose posts they permit themselves.
+    pub known_members: IntGauge,
 }
 
 /// Event types, in the order of [`index_of`].
@@ -71,6 +73,10 @@ impl ChatMeter {
             back_fills: instruments.counter(
                 "greenroom_back_fills_total",
                 "Backfills: reads from storage to fill a gap in a chat's events.",
+            ),
+            known_members: instruments.gauge(
+                "greenroom_known_members",
+                "Members that the chat actors of this node know, whose posts need no lookup.",
             ),
         }
     }

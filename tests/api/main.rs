@@ -59,6 +59,7 @@ mod search_pages;
 mod shares;
 mod sign_in;
 mod sockets;
+mod stale_actors;
 mod succession;
 mod sync;
 mod transactions;

@@ -91,7 +91,7 @@ async fn on_nodes_chats_are_read_once_their_member_is_listened_to() {
         team
     };
     let (team, mut socket) = join(creates, bob.listens()).await;
-    // The event was published before anyone subscribed. So the chats were read later.
+    // The event was published before the subscription. So the chats were read later.
     assert!(socket.hello["chats"].get(team.to_string()).is_some(), "{}", socket.hello);
     ann.posts(team, "welcome").await;
     assert_eq!(socket.receives("new_message").await["message"]["content"], "welcome");

@@ -25,6 +25,7 @@ const REORDER_GRACE: Duration = Duration::from_millis(40);
 
 impl ChatActor {
     pub(super) fn on_remote_event(&mut self, RemoteEvent(event): RemoteEvent, ctx: &mut Context<Self>) {
+        self.roster.note(&event.change);
         self.publish_in_order(PendingEvent::Remote(event), ctx);
     }
 

@@ -120,18 +120,34 @@ pub struct Done {
     /// A read marker in a chat too big for receipts. It takes no sequence number; only the reader receives
     /// it.
     pub quiet_marker: Option<MarkerMoved>,
+    /// What the storage looked up to permit a post.
+    pub standing: Option<Box<Standing>>,
+}
+
+/// A member of a chat, as the storage has found it. It holds while the chat's `members_seq` stays the same.
+#[derive(Debug, Clone)]
+pub struct Standing {
+    pub chat: Chat,
+    pub user: UserId,
+    pub role: Role,
 }
 
 impl Done {
     /// Returns a result without an event.
     pub fn unchanged(answer: Answer) -> Self {
-        Self { answer, event: None, quiet_marker: None }
+        Self { answer, event: None, quiet_marker: None, standing: None }
+    }
+
+    /// Returns the result of a post whose message is stored.
+    pub fn posted(message: Message) -> Self {
+        let event = Event { chat: message.chat, seq: message.seq, change: Change::MessagePosted { message } };
+        Self { event: Some(Arc::new(event)), ..Self::unchanged(Answer::Message) }
     }
 
     /// Returns a result with an event. The caller has already assigned the new `seq` to `chat`.
     pub fn changed(chat: &Chat, answer: Answer, change: Change) -> Self {
         let event = Event { chat: chat.id, seq: chat.seq, change };
-        Self { answer, event: Some(Arc::new(event)), quiet_marker: None }
+        Self { answer, event: Some(Arc::new(event)), quiet_marker: None, standing: None }
     }
 }
 

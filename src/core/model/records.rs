@@ -82,6 +82,10 @@ pub struct Chat {
     pub updated_at: Timestamp,
     /// Sequence number of the latest lasting change.
     pub seq: Seq,
+    /// Sequence number of the latest change of the members or their roles; 0 before the first one that recorded
+    /// it.
+    #[serde(default)]
+    pub members_seq: Seq,
     /// Position of the newest message. It equals the number of messages, tombstones included.
     pub last_pos: Pos,
     /// Position of the newest message that is not deleted; 0 for none.
@@ -97,6 +101,11 @@ pub struct Chat {
 }
 
 impl Chat {
+    /// Returns whether the chat is a direct message chat.
+    pub fn is_dm(&self) -> bool {
+        self.kind == ChatKind::Dm
+    }
+
     /// Returns whether the chat has no owner: a public room on an object. Staff manage such rooms.
     pub fn is_unowned(&self) -> bool {
         self.is_public && self.object.is_some()
@@ -112,6 +121,7 @@ impl Chat {
             created_at: Timestamp(0),
             updated_at: Timestamp(0),
             seq: 1,
+            members_seq: 1,
             last_pos: 0,
             last_live_pos: 0,
             deleted_count: 0,

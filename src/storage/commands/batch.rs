@@ -15,7 +15,7 @@ use super::{
     run_command,
 };
 use crate::{
-    core::model::{Chat, ChatId, Command, Refusal, command::Action},
+    core::model::{Chat, ChatId, Command, Refusal, Seq, command::Action},
     storage::{
         AnyConn, StorageError, StoragePolicy,
         tables::{
@@ -35,16 +35,24 @@ pub struct Times {
     pub each: Vec<Option<Duration>>,
 }
 
+/// A command of a batch.
+#[derive(Debug, Clone, Copy)]
+pub struct Batched<'a> {
+    pub command: &'a Command,
+    /// The chat's `members_seq` at which its actor has permitted the command. `None`: the transaction decides.
+    pub decided_at: Option<Seq>,
+}
+
 /// Runs a batch of commands. An error is of the whole batch: the caller must roll back the transaction.
 pub fn apply_together(
     conn: &mut AnyConn,
     policy: &StoragePolicy,
-    commands: &[&Command],
+    commands: &[Batched],
     locked_rows: LockedRows,
     times: &mut Times,
 ) -> Result<Vec<Outcome>, StorageError> {
     times.each = vec![None; commands.len()];
-    let ids: BTreeSet<ChatId> = commands.iter().map(|command| command.chat).collect();
+    let ids: BTreeSet<ChatId> = commands.iter().map(|batched| batched.command.chat).collect();
     let begun = Instant::now();
     let chats = locks::chats(conn, &ids, locked_rows);
     times.locking = begun.elapsed();
@@ -58,7 +66,7 @@ pub fn apply_together(
 }
 
 struct Batch<'a> {
-    commands: &'a [&'a Command],
+    commands: &'a [Batched<'a>],
     /// Current state of the locked chats. A command other than a post removes its chat, which is loaded again
     /// if needed.
     chats: HashMap<ChatId, Chat>,
@@ -82,7 +90,7 @@ impl Batch<'_> {
             _ => Vec::new(),
         };
         let mut rest = Vec::with_capacity(self.commands.len());
-        for (index, command) in self.commands.iter().enumerate() {
+        for (index, Batched { command, .. }) in self.commands.iter().enumerate() {
             if self.chats.contains_key(&command.chat) {
                 rest.push(index);
             } else if held.contains(&command.chat) {
@@ -113,7 +121,7 @@ impl Batch<'_> {
             self.outcomes[*index] = Some(outcome);
         }
         for index in round.others {
-            let command = self.commands[index];
+            let command = self.commands[index].command;
             self.chats.remove(&command.chat);
             let begun = Instant::now();
             let outcome = run_command(conn, policy, command);
@@ -142,13 +150,13 @@ struct Round<'a> {
 }
 
 impl<'a> Round<'a> {
-    fn of(commands: &[&'a Command], waiting: Vec<usize>) -> Self {
+    fn of(commands: &[Batched<'a>], waiting: Vec<usize>) -> Self {
         let mut round = Self::default();
         // Chats whose further commands wait for the next round, and the client ids used in this one.
         let (mut closed, mut posters) = (HashSet::new(), HashSet::new());
         for index in waiting {
-            let command = commands[index];
-            let post = Post::of(command);
+            let Batched { command, decided_at } = commands[index];
+            let post = Post::of(command).map(|post| Post { decided_at, ..post });
             // A second post under the same client id is compared with the first, which must be stored first.
             let mut is_new = |post: &Post<'a>| post.client_id.is_none() || posters.insert(post.poster());
             if closed.contains(&command.chat) {

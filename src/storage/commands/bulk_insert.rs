@@ -1,53 +1,102 @@
-//! Bulk insert of messages that are posted in one transaction.
-//!
-//! On PostgreSQL a statement is a round trip, so one statement stores them all. On SQLite a statement is a
-//! function call, so there are many small ones, each with one or two key lookups.
+//! Posting on PostgreSQL, where a statement is a round trip: one looks up all senders, and one stores all
+//! messages with their chats.
 
+use std::collections::{HashMap, HashSet};
+
+use super::{
+    decided::{is_decided, posted},
+    messages::{Post, Poster, repeat_of},
+    outcome::{Outcome, unless_failed},
+};
 use crate::{
-    core::model::{Chat, ChatId, MessageId, Pos, Role, UserId},
+    core::model::{
+        Chat, ChatId, Message, MessageId, Pos, Refusal, Role,
+        event::Done,
+        permission::{Ability, Subject, authorize},
+    },
     storage::{
-        AnyConn, StorageError,
+        AnyConn, StorageError, StoragePolicy,
         db::sql::sql,
         tables::{
-            chats,
-            messages::{self, NewMessage, Posted},
+            messages::{NewMessage, Posted},
             sent_counts,
         },
     },
 };
 
-/// The sender of a post, with its chat and its client id, if it has one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Poster<'a> {
-    pub chat: ChatId,
-    pub user: UserId,
-    pub client_id: Option<&'a str>,
+/// Posts messages whose chats are locked and loaded.
+pub(super) fn post_all(
+    conn: &mut AnyConn,
+    policy: &StoragePolicy,
+    chats: &mut HashMap<ChatId, Chat>,
+    posts: &[Post],
+) -> Result<Vec<Outcome>, StorageError> {
+    if let Some(outcomes) = post_decided(conn, policy, chats, posts)? {
+        return Ok(outcomes);
+    }
+    let is_dm = |post: &Post| chats.get(&post.chat).is_some_and(Chat::is_dm);
+    let senders = sender_states(conn, posts, &posts.iter().map(is_dm).collect::<Vec<_>>())?;
+    let (mut new, mut roles) = (Vec::with_capacity(posts.len()), Vec::with_capacity(posts.len()));
+    let mut outcomes = Vec::with_capacity(posts.len());
+    for (post, sender) in posts.iter().zip(senders) {
+        let Some(chat) = chats.get_mut(&post.chat) else {
+            outcomes.push(Some(Err(Refusal::NotFound.into())));
+            continue;
+        };
+        let subject = Subject { role: sender.role, is_blocked: sender.is_blocked, ..Subject::default() };
+        if let Err(refusal) = authorize(chat, subject, Ability::TakePart) {
+            outcomes.push(Some(Err(refusal.into())));
+        } else if let Some(earlier) = &sender.earlier {
+            outcomes.push(Some(unless_failed(repeat_of(conn, policy, chat, earlier, post))?));
+        } else if let Err(refusal) = authorize(chat, subject, Ability::Write) {
+            outcomes.push(Some(Err(refusal.into())));
+        } else {
+            new.push(post.take_place(policy, chat));
+            roles.push(sender.role);
+            outcomes.push(None);
+        }
+    }
+    let stored = store(conn, new, chats)?.into_iter().zip(roles);
+    let mut stored =
+        stored.map(|(message, role)| chats.get(&message.chat).map(|chat| posted(message, chat, role)));
+    let mut next = || stored.next().flatten().ok_or_else(|| Refusal::Internal.into());
+    Ok(outcomes.into_iter().map(|outcome| outcome.unwrap_or_else(&mut next)).collect())
+}
+
+/// Posts messages whose senders the chats' actors have permitted, without looking the senders up. `None` if a
+/// decision does not hold any more, or if a message is a retry: nothing is stored then.
+fn post_decided(
+    conn: &mut AnyConn,
+    policy: &StoragePolicy,
+    chats: &mut HashMap<ChatId, Chat>,
+    posts: &[Post],
+) -> Result<Option<Vec<Outcome>>, StorageError> {
+    let mut changed = HashMap::new();
+    let mut new = Vec::with_capacity(posts.len());
+    for post in posts {
+        let Some(chat) = chats.get(&post.chat) else { return Ok(None) };
+        if !is_decided(conn, post, chat)? {
+            return Ok(None);
+        }
+        new.push(post.take_place(policy, changed.entry(post.chat).or_insert_with(|| chat.clone())));
+    }
+    let stored = store(conn, new, &changed)?;
+    if stored.len() < posts.len() {
+        return Ok(None);
+    }
+    let outcomes = stored.into_iter().map(|message| Ok(Done::posted(message))).collect();
+    chats.extend(changed);
+    Ok(Some(outcomes))
 }
 
 /// What is stored about a sender and a chat before the post.
-pub struct SenderState {
+struct SenderState {
     /// `None` if the user is not in the chat.
-    pub role: Option<Role>,
+    role: Option<Role>,
     /// Whether the chat is a dm and its other member has blocked the user.
-    pub is_blocked: bool,
+    is_blocked: bool,
     /// The message already posted under the same client id.
-    pub earlier: Option<Posted>,
-}
-
-/// Loads what is stored about each sender and its chat, in the given order. `are_dms`: whether each chat is a
-/// dm.
-pub fn sender_states(
-    conn: &mut AnyConn,
-    posters: &[Poster],
-    are_dms: &[bool],
-) -> Result<Vec<SenderState>, StorageError> {
-    match conn {
-        AnyConn::Sqlite(_) => {
-            let posters = posters.iter().zip(are_dms);
-            posters.map(|(poster, is_dm)| standing(conn, poster, *is_dm)).collect()
-        }
-        AnyConn::Postgres(_) => all_sender_states(conn, posters, are_dms),
-    }
+    earlier: Option<Posted>,
 }
 
 type StandingRow = (Option<Role>, bool, Option<Pos>, Option<Vec<u8>>);
@@ -58,31 +107,14 @@ impl From<StandingRow> for SenderState {
     }
 }
 
-fn standing(conn: &mut AnyConn, poster: &Poster, is_dm: bool) -> Result<SenderState, StorageError> {
-    let Poster { chat, user, client_id } = *poster;
-    let (role, is_blocked) = sql!(
-        "SELECT (SELECT role FROM members WHERE chat_id = ? AND user_id = ? AND left_seq IS NULL), \
-         CASE WHEN ? THEN EXISTS (SELECT 1 FROM members o JOIN blocks b \
-            ON b.blocker_id = o.user_id AND b.blocked_id = ? WHERE o.chat_id = ?) ELSE FALSE END",
-        chat,
-        user,
-        is_dm,
-        user,
-        chat
-    )
-    .one(conn)?;
-    let earlier = match client_id {
-        Some(client_id) => messages::by_client_id(conn, chat, user, client_id)?,
-        None => None,
-    };
-    Ok(SenderState { earlier, ..SenderState::from((role, is_blocked, None, None)) })
-}
-
-fn all_sender_states(
+/// Loads what is stored about each sender and its chat, in the given order. `are_dms`: whether each chat is a
+/// dm.
+fn sender_states(
     conn: &mut AnyConn,
-    posters: &[Poster],
+    posts: &[Post],
     are_dms: &[bool],
 ) -> Result<Vec<SenderState>, StorageError> {
+    let posters: Vec<Poster> = posts.iter().map(Post::poster).collect();
     let rows = sql!(
         // Each subquery is a key lookup, whatever the planner's statistics say.
         "SELECT (SELECT role FROM members m \
@@ -103,48 +135,40 @@ fn all_sender_states(
     Ok(rows.into_iter().map(SenderState::from).collect())
 }
 
-/// Stores messages, and the chats that they changed. Returns the ids, which rise in the given order.
-pub fn store(
+/// Stores messages, and the chats that they changed. Returns the messages with their ids, which rise in the
+/// given order. Stores nothing and returns none if one of them is a retry.
+fn store(
     conn: &mut AnyConn,
-    new: &[NewMessage],
-    chats: &[&Chat],
-) -> Result<Vec<MessageId>, StorageError> {
-    let stored = match conn {
-        AnyConn::Sqlite(_) => store_each(conn, new, chats),
-        AnyConn::Postgres(_) => store_all(conn, new, chats),
-    }?;
-    sent_counts::record(conn, new.iter().map(|new| (new.message.chat, new.message.pos)))?;
-    Ok(stored)
-}
-
-/// Assigns the ids itself: SQLite has a single writer, and `RETURNING` costs a temporary table for each
-/// statement.
-fn store_each(
-    conn: &mut AnyConn,
-    new: &[NewMessage],
-    chats: &[&Chat],
-) -> Result<Vec<MessageId>, StorageError> {
-    let drawn = sql!("SELECT seq FROM sqlite_sequence WHERE name = 'message_ids'").first::<i64>(conn)?;
-    let ids = drawn.unwrap_or(0) + 1..;
-    let mut stored = Vec::with_capacity(new.len());
-    for (new, id) in new.iter().zip(ids) {
-        messages::insert(conn, MessageId(id), new)?;
-        stored.push(MessageId(id));
+    mut new: Vec<NewMessage>,
+    chats: &HashMap<ChatId, Chat>,
+) -> Result<Vec<Message>, StorageError> {
+    if new.is_empty() {
+        return Ok(Vec::new());
     }
-    chats.iter().try_for_each(|chat| chats::update(conn, chat))?;
-    Ok(stored)
+    let changed: HashSet<ChatId> = new.iter().map(|new| new.message.chat).collect();
+    let changed: Vec<&Chat> = changed.iter().filter_map(|chat| chats.get(chat)).collect();
+    let ids = insert(conn, &new, &changed)?;
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    sent_counts::record(conn, new.iter().map(|new| (new.message.chat, new.message.pos)))?;
+    for (new, id) in new.iter_mut().zip(ids) {
+        new.message.id = id;
+    }
+    Ok(new.into_iter().map(|new| new.message).collect())
 }
 
-fn store_all(
-    conn: &mut AnyConn,
-    new: &[NewMessage],
-    chats: &[&Chat],
-) -> Result<Vec<MessageId>, StorageError> {
+fn insert(conn: &mut AnyConn, new: &[NewMessage], chats: &[&Chat]) -> Result<Vec<MessageId>, StorageError> {
     let messages = || new.iter().map(|new| &new.message);
     let stored = sql!(
-        "WITH new AS ( \
-            SELECT nextval('message_ids_id_seq') AS id, n.* FROM unnest(?, ?, ?, ?, ?, ?, ?, ?) WITH ORDINALITY \
+        // The subquery with LIMIT is a key lookup, whatever the planner's statistics say.
+        "WITH asked AS ( \
+            SELECT n.* FROM unnest(?, ?, ?, ?, ?, ?, ?, ?) WITH ORDINALITY \
             AS n (chat_id, pos, sender_id, content, created_at, seq, client_id, content_hash, number) \
+         ), new AS ( \
+            SELECT nextval('message_ids_id_seq') AS id, a.* FROM asked a WHERE NOT EXISTS ( \
+                SELECT 1 FROM asked r CROSS JOIN LATERAL (SELECT 1 FROM messages m WHERE m.chat_id = r.chat_id \
+                AND m.sender_id = r.sender_id AND m.client_id = r.client_id LIMIT 1) e) \
          ), placed AS ( \
             INSERT INTO message_ids (id, chat_id, pos) SELECT id, chat_id, pos FROM new \
          ), stored AS ( \
@@ -154,7 +178,8 @@ fn store_all(
             FALSE, seq, seq, client_id, content_hash, '[]' FROM new \
          ), moved AS ( \
             UPDATE chats c SET updated_at = n.updated_at, seq = n.seq, last_pos = n.pos, last_live_pos = n.pos \
-            FROM unnest(?, ?, ?, ?) AS n (id, updated_at, seq, pos) WHERE c.id = n.id \
+            FROM unnest(?, ?, ?, ?) AS n (id, updated_at, seq, pos) \
+            WHERE c.id = n.id AND EXISTS (SELECT 1 FROM new) \
          ) SELECT id FROM new ORDER BY number",
         ids(messages().map(|message| message.chat.0)),
         ids(messages().map(|message| message.pos)),

@@ -1,14 +1,12 @@
 //! Posting, editing and deleting messages.
 
-use std::sync::Arc;
-
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use super::{bulk_insert::Poster, outcome::take_number};
+use super::outcome::take_number;
 use crate::{
     core::model::{
-        Change, Chat, ChatId, Command, Event, Message, MessageId, Refusal, Timestamp, UserCard, UserId,
+        Change, Chat, ChatId, Command, Message, MessageId, Refusal, Seq, Timestamp, UserCard, UserId,
         command::Action,
         event::{Answer, Done},
         permission::Ability,
@@ -25,6 +23,14 @@ use crate::{
     },
 };
 
+/// The sender of a post, with its chat and its client id, if it has one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Poster<'a> {
+    pub chat: ChatId,
+    pub user: UserId,
+    pub client_id: Option<&'a str>,
+}
+
 /// A request to post a message.
 #[derive(Clone, Copy)]
 pub(crate) struct Post<'a> {
@@ -32,13 +38,16 @@ pub(crate) struct Post<'a> {
     pub sender: &'a UserCard,
     pub body: &'a MessageBody,
     pub client_id: Option<&'a ClientId>,
+    /// The chat's `members_seq` at which its actor has decided that the sender may post. `None`: it is decided
+    /// here.
+    pub decided_at: Option<Seq>,
 }
 
 impl<'a> Post<'a> {
     /// Returns the post of a command; `None` for any other kind of command.
     pub(super) fn of(command: &'a Command) -> Option<Self> {
         let Action::PostMessage { sender, body, client_id } = &command.action else { return None };
-        Some(Self { chat: command.chat, sender, body, client_id: client_id.as_ref() })
+        Some(Self { chat: command.chat, sender, body, client_id: client_id.as_ref(), decided_at: None })
     }
 
     /// Returns the sender with the chat and the client id.
@@ -80,16 +89,21 @@ impl<'a> Post<'a> {
     }
 }
 
-/// Returns the result of a post whose message is stored.
-pub(crate) fn posted(message: Message) -> Done {
-    let event = Event { chat: message.chat, seq: message.seq, change: Change::MessagePosted { message } };
-    Done { answer: Answer::Message, event: Some(Arc::new(event)), quiet_marker: None }
+/// Answers a retry under the same client id (idempotency key). `None` if nothing was posted under it.
+pub(super) fn repeated(
+    conn: &mut AnyConn,
+    policy: &StoragePolicy,
+    chat: &Chat,
+    post: &Post,
+) -> Result<Option<Done>, StorageError> {
+    let Some(client_id) = post.client_id else { return Ok(None) };
+    let earlier = messages::by_client_id(conn, chat.id, post.sender.id, client_id.as_str())?;
+    earlier.map(|earlier| repeat_of(conn, policy, chat, &earlier, post)).transpose()
 }
 
-/// Answers a retry under the same client id (idempotency key). The same content gets the message in its
-/// current state; other content is a conflict. The content of a deleted message is gone, so any retry gets
-/// the tombstone.
-pub(crate) fn repeated(
+/// Answers a retry of a known message. The same content gets the message in its current state; other content is
+/// a conflict. The content of a deleted message is gone, so any retry gets the tombstone.
+pub(super) fn repeat_of(
     conn: &mut AnyConn,
     policy: &StoragePolicy,
     chat: &Chat,

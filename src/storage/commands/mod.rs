@@ -3,13 +3,15 @@
 
 mod batch;
 pub mod blocking;
-pub mod bulk_insert;
+mod bulk_insert;
 mod chats;
+mod decided;
 mod member_settings;
 mod members;
 mod messages;
 pub mod outcome;
 mod post;
+mod post_each;
 mod reactions;
 mod read_markers;
 mod rooms;
@@ -20,7 +22,7 @@ use crate::core::model::{Command, Refusal, command::Action, event::Done};
 
 use messages::Post;
 
-pub use batch::{Times, apply_together, can_share};
+pub use batch::{Batched, Times, apply_together, can_share};
 pub use chats::{Made, create_chat, existing_dm};
 pub use rooms::{create_room, existing_room};
 
@@ -38,7 +40,8 @@ fn run_command(conn: &mut AnyConn, policy: &StoragePolicy, command: &Command) ->
     let (chat, by) = (*chat, *by);
     match action {
         Action::PostMessage { sender, body, client_id } => {
-            post::post(conn, policy, Post { chat, sender, body, client_id: client_id.as_ref() })
+            let client_id = client_id.as_ref();
+            post::post(conn, policy, Post { chat, sender, body, client_id, decided_at: None })
         }
         Action::EditMessage { message, body } => messages::edit(conn, policy, chat, by, *message, body),
         Action::DeleteMessage { message } => messages::delete(conn, policy, chat, by, *message),

@@ -299,6 +299,13 @@ pub fn join(
         ids.as_slice()
     )
     .run(conn)?;
+    note_change(conn, chat.id, chat.seq)
+}
+
+/// Records a change of the members or their roles, which ends what was decided from them. `seq`: the sequence
+/// number of the change.
+fn note_change(conn: &mut AnyConn, chat: ChatId, seq: Seq) -> Result<(), StorageError> {
+    sql!("UPDATE chats SET members_seq = ? WHERE id = ?", seq, chat).run(conn)?;
     Ok(())
 }
 
@@ -312,7 +319,7 @@ pub fn leave(conn: &mut AnyConn, chat: ChatId, user: UserId, seq: Seq) -> Result
         user
     )
     .run(conn)?;
-    Ok(())
+    note_change(conn, chat, seq)
 }
 
 /// Stores a member's role.
@@ -331,7 +338,7 @@ pub fn set_role(
         user
     )
     .run(conn)?;
-    Ok(())
+    note_change(conn, chat, seq)
 }
 
 /// Stores a member's read marker. `seq`: the sequence number of the change; `None` if it takes none.

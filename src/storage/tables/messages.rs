@@ -86,18 +86,17 @@ pub struct NewMessage {
     pub content_hash: Option<Vec<u8>>,
 }
 
-/// Inserts a message under an id.
-pub fn insert(conn: &mut AnyConn, id: MessageId, new: &NewMessage) -> Result<(), StorageError> {
+/// Inserts a message with its id, unless its sender has posted another one in the chat under the same client
+/// id. Returns whether it was inserted.
+pub fn insert(conn: &mut AnyConn, new: &NewMessage) -> Result<bool, StorageError> {
     let message = &new.message;
-    sql!("INSERT INTO message_ids (id, chat_id, pos) VALUES (?, ?, ?)", id, message.chat, message.pos)
-        .run(conn)?;
-    sql!(
+    let inserted = sql!(
         "INSERT INTO messages (chat_id, pos, id, sender_id, content, created_at, updated_at, is_edited, \
          is_deleted, created_seq, seq, client_id, content_hash, reactions) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, FALSE, FALSE, ?, ?, ?, ?, '[]')",
+         VALUES (?, ?, ?, ?, ?, ?, ?, FALSE, FALSE, ?, ?, ?, ?, '[]') ON CONFLICT DO NOTHING",
         message.chat,
         message.pos,
-        id,
+        message.id,
         message.sender.id,
         &message.content,
         message.created_at,
@@ -108,7 +107,17 @@ pub fn insert(conn: &mut AnyConn, id: MessageId, new: &NewMessage) -> Result<(),
         new.content_hash.as_deref()
     )
     .run(conn)?;
-    Ok(())
+    if inserted == 0 {
+        return Ok(false);
+    }
+    sql!(
+        "INSERT INTO message_ids (id, chat_id, pos) VALUES (?, ?, ?)",
+        message.id,
+        message.chat,
+        message.pos
+    )
+    .run(conn)?;
+    Ok(true)
 }
 
 /// Replaces the content of a message.

@@ -5,9 +5,12 @@ use std::time::Instant;
 use crate::{
     core::{
         log_context::LogContext,
-        model::{ChatId, Command, Refusal, event::Done},
+        model::{ChatId, Command, Refusal, Seq, event::Done},
     },
-    storage::{AnyConn, Principal, StorageError, StoragePolicy, commands::can_share},
+    storage::{
+        AnyConn, Principal, StorageError, StoragePolicy,
+        commands::{Batched, can_share},
+    },
 };
 
 /// A queued write. It may be attempted more than once; its callback receives exactly one result.
@@ -24,7 +27,12 @@ pub(super) struct Job {
 }
 
 pub(super) enum Work {
-    Command { command: Command, complete: Box<dyn FnOnce(Result<Done, Refusal>) + Send> },
+    Command {
+        command: Command,
+        /// The chat's `members_seq` at which its actor has permitted the command.
+        decided_at: Option<Seq>,
+        complete: Box<dyn FnOnce(Result<Done, Refusal>) + Send>,
+    },
     Task(Box<dyn Task>),
 }
 
@@ -49,9 +57,11 @@ impl Job {
     }
 
     /// Returns the command if it may be batched with others in one transaction (see [`can_share`]).
-    pub(super) fn sharing(&self) -> Option<&Command> {
+    pub(super) fn sharing(&self) -> Option<Batched<'_>> {
         match &self.work {
-            Work::Command { command, .. } if can_share(command) => Some(command),
+            Work::Command { command, decided_at, .. } if can_share(command) => {
+                Some(Batched { command, decided_at: *decided_at })
+            }
             _ => None,
         }
     }

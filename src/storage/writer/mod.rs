@@ -31,7 +31,7 @@ use tokio::{sync::oneshot, time::timeout};
 use super::{AnyConn, DatabaseUrl, OpenError, Principal, StorageError, StorageMeter, StoragePolicy};
 use crate::core::{
     log_context::LogContext,
-    model::{Command, Refusal, event::Done},
+    model::{Command, Refusal, Seq, event::Done},
 };
 use checkpointer::Checkpointer;
 use job::{Closure, Job, Work};
@@ -137,16 +137,23 @@ impl Drop for Writer {
 }
 
 impl WriterHandle {
-    /// Queues a command, after all earlier commands of its user in the same chat. `complete` is called once,
-    /// on a worker thread, when the result is durable.
+    /// Queues a command, after all earlier commands of its user in the same chat. `decided_at`: the chat's
+    /// `members_seq` at which its actor has permitted the command. `complete` is called once, on a worker
+    /// thread, when the result is durable.
     pub fn submit(
         &self,
         command: Command,
+        decided_at: Option<Seq>,
         log_context: LogContext,
         complete: impl FnOnce(Result<Done, Refusal>) + Send + 'static,
     ) {
         let (principal, kind) = (Principal::User(command.by), command.action.kind());
-        self.queue(principal, kind, log_context, Work::Command { command, complete: Box::new(complete) });
+        self.queue(
+            principal,
+            kind,
+            log_context,
+            Work::Command { command, decided_at, complete: Box::new(complete) },
+        );
     }
 
     /// Runs any other write in a transaction, as the principal of this task, and returns its result. `kind`

@@ -14,17 +14,14 @@ use super::{
     job_meter::JobMeter,
     shared::WriterState,
 };
-use crate::{
-    core::model::Command,
-    storage::{
-        Access, AnyConn, DatabaseUrl, OpenError, StorageError, StorageMeter, StoragePolicy,
-        commands::{Times, apply, apply_together},
-        db::{
-            session,
-            transaction::{self, TRIES},
-        },
-        tables::locks::LockedRows,
+use crate::storage::{
+    Access, AnyConn, DatabaseUrl, OpenError, StorageError, StorageMeter, StoragePolicy,
+    commands::{Batched, Times, apply, apply_together},
+    db::{
+        session,
+        transaction::{self, TRIES},
     },
+    tables::locks::LockedRows,
 };
 
 /// The result of each job, in order.
@@ -272,7 +269,7 @@ fn run_in_order(
 ) -> Result<Results, StorageError> {
     let mut results = Vec::with_capacity(jobs.len());
     while !jobs.is_empty() {
-        let together: Vec<&Command> = jobs.iter().map_while(Job::sharing).collect();
+        let together: Vec<Batched> = jobs.iter().map_while(Job::sharing).collect();
         let count = together.len().max(1);
         if together.is_empty() {
             let begun = Instant::now();

@@ -16,7 +16,9 @@ use greenroom::{
     },
     storage::{
         AnyConn, StorageError,
-        commands::{Made, Times, apply, apply_together, blocking, create_chat, create_room, succession},
+        commands::{
+            Batched, Made, Times, apply, apply_together, blocking, create_chat, create_room, succession,
+        },
         maintenance::{purge, sweeping},
         message_search::{
             horizon::Horizon,
@@ -78,10 +80,11 @@ fn of_messages() -> Vec<Action> {
             let commands: Vec<Command> = [HISTORY, DELETED, CHANGED, SQUARE, EMPTIED]
                 .map(|chat| Command { chat, by: SILENT, action: post_by(SILENT, Some("x")) })
                 .into();
-            let commands: Vec<&Command> = commands.iter().collect();
+            let undecided = |command| Batched { command, decided_at: None };
+            let commands: Vec<Batched> = commands.iter().map(undecided).collect();
             apply_together(conn, &policy(), &commands, LockedRows::Wait, &mut Times::default())?;
             let nowhere = Command { chat: ChatId(999), by: SILENT, action: post_by(SILENT, None) };
-            let commands = [commands[0], commands[1], &nowhere];
+            let commands = [commands[0], commands[1], undecided(&nowhere)];
             apply_together(conn, &policy(), &commands, LockedRows::SkipLocked, &mut Times::default())
                 .map(drop)
         }),

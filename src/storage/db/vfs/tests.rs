@@ -75,6 +75,8 @@ fn writes() -> u64 {
 fn a_commit_takes_one_write() {
     let scene = Scene::new();
     let mut conn = scene.open(Access::Write);
+    // Starts the log.
+    add(&mut conn, 1);
     let (before, start) = (scene.log().len(), writes());
     for _ in 0..50 {
         add(&mut conn, 20);

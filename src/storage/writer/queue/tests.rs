@@ -14,7 +14,7 @@ const BOB: i64 = 2;
 fn job(by: i64, chat: i64, shares: bool) -> Job {
     let action = if shares { Action::MarkAsRead { up_to: None } } else { Action::Leave };
     let command = Command { chat: ChatId(chat), by: UserId(by), action };
-    let work = Work::Command { command, complete: Box::new(|_| ()) };
+    let work = Work::Command { command, decided_at: None, complete: Box::new(|_| ()) };
     let principal = Principal::User(UserId(by));
     Job { kind: "test", principal, work, log_context: LogContext::default(), expires: None }
 }
