@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_subscriber_waits_until_its_chat_is_open() {
+    fn a_listener_waits_until_its_channel_is_open() {
         let mut channels = Channels::default();
         assert!(channels.add(CHAT));
         let mut early = wait(&mut channels);
@@ -210,14 +210,14 @@ mod tests {
     }
 
     #[test]
-    fn a_chat_is_closed_late_and_opened_again_if_it_is_needed_meanwhile() {
+    fn a_channel_is_closed_late_and_opened_again_if_it_is_needed_meanwhile() {
         let mut channels = Channels::default();
         channels.add(CHAT);
         channels.take_to_open(9);
         channels.opened(&[CHAT]);
         channels.remove(CHAT);
         assert!(channels.sweep(9).is_empty() && channels.is_open(CHAT));
-        // An actor that comes back keeps it open.
+        // A new listener keeps it open.
         channels.add(CHAT);
         assert!(channels.sweep(9).is_empty() && channels.sweep(9).is_empty());
         channels.remove(CHAT);
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_connection_opens_all_chats_with_actors_again() {
+    fn a_lost_connection_opens_all_channels_with_listeners_again() {
         let mut channels = Channels::default();
         // A chat and a user may have the same number.
         let idle = Channel::User(UserId(7));
