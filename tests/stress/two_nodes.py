@@ -101,19 +101,16 @@ def sent(found):
 
 
 def chats(options, binary, nodes, placement):
-    """Runs two load generators at once. Returns the posts a second of both together, and the CPU of all nodes for each."""
+    """Runs two load generators at once. Returns the posts a second of both together."""
     with Nodes(binary, nodes) as fleet:
         asyncio.run(host_of(fleet.nodes[0]))
         key = fleet.nodes[0].run("token", "create", "host")
         urls = [fleet.url(number) for number in range(nodes)]
         args = ["--rooms", 50, "--members", 2, "--senders", 16, "--closed", "--duration", options.seconds, "--warmup", 3]
-        begun, at = [fleet.cpu(node) for node in range(nodes)], time.monotonic()
         loads = [
             rooms(options.generator, key, urls if placement == "across" else [urls[number % nodes]], *args) for number in range(2)
         ]
-        found = [figures(load) for load in loads]
-        rate = sum(map(sent, found))
-        return rate
+        return sum(sent(figures(load)) for load in loads)
 
 
 def measure_chats(options):
