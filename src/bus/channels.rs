@@ -1,23 +1,61 @@
-//! The channels of this node: one for each chat that has subscribers here.
+//! The channels that this node subscribes to: one for each chat that has subscribers here, and one for each
+//! user connected here.
 
-use std::collections::{HashMap, VecDeque};
+use std::{
+    collections::{HashMap, VecDeque},
+    fmt::{self, Display, Formatter},
+};
 
 use tokio::sync::mpsc;
 
-use crate::core::model::ChatId;
+use crate::core::model::{ChatId, UserId};
 
-/// The chats whose channels this node subscribes to.
+/// What a channel is about, and so which nodes subscribe to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Channel {
+    /// All nodes.
+    All,
+    /// Nodes with subscribers of the chat.
+    Chat(ChatId),
+    /// Nodes that the user is connected to.
+    User(UserId),
+}
+
+impl Channel {
+    /// Parses the end of a channel's name in Redis. `None`: the channel for all nodes, or of another program.
+    pub(super) fn parse(name: &str) -> Option<Self> {
+        let (rest, number) = name.rsplit_once(':')?;
+        let number = number.parse().ok()?;
+        match rest.rsplit_once(':')?.1 {
+            "chat" => Some(Self::Chat(ChatId(number))),
+            "user" => Some(Self::User(UserId(number))),
+            _ => None,
+        }
+    }
+}
+
+impl Display for Channel {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::All => f.write_str("all"),
+            Self::Chat(chat) => write!(f, "chat:{}", chat.0),
+            Self::User(user) => write!(f, "user:{}", user.0),
+        }
+    }
+}
+
+/// The channels that this node subscribes to, besides the one for all nodes.
 #[derive(Debug, Default)]
 pub(super) struct Channels {
-    chats: HashMap<ChatId, Subscription>,
-    /// Chats whose channels wait to be subscribed, in order.
-    to_open: VecDeque<ChatId>,
+    subscriptions: HashMap<Channel, Subscription>,
+    /// Channels that wait to be subscribed, in order.
+    to_open: VecDeque<Channel>,
 }
 
 #[derive(Debug, Default)]
 struct Subscription {
-    /// Number of its actors: during shutdown there may be two.
-    actors: usize,
+    /// Number of its listeners: during shutdown a chat may have two actors.
+    listeners: usize,
     status: Status,
     /// Dropped once the subscription is active.
     waiting: Vec<mpsc::Sender<()>>,
@@ -28,106 +66,106 @@ enum Status {
     #[default]
     Closed,
     Open,
-    /// Open, and without actors at the last sweep.
+    /// Open, and without listeners at the last sweep.
     Idle,
     /// The request to unsubscribe is under way.
     Closing,
 }
 
 impl Channels {
-    /// Counts an actor of a chat. Returns whether its channel is to be subscribed.
-    pub(super) fn add(&mut self, chat: ChatId) -> bool {
-        let subscription = self.chats.entry(chat).or_default();
-        subscription.actors += 1;
-        let is_new = subscription.actors == 1 && subscription.status == Status::Closed;
+    /// Counts a listener of a channel. Returns whether the channel is to be subscribed.
+    pub(super) fn add(&mut self, channel: Channel) -> bool {
+        let subscription = self.subscriptions.entry(channel).or_default();
+        subscription.listeners += 1;
+        let is_new = subscription.listeners == 1 && subscription.status == Status::Closed;
         if is_new {
-            self.to_open.push_back(chat);
+            self.to_open.push_back(channel);
         }
         is_new
     }
 
-    /// Counts an actor of a chat out.
-    pub(super) fn remove(&mut self, chat: ChatId) {
-        if let Some(subscription) = self.chats.get_mut(&chat) {
-            subscription.actors = subscription.actors.saturating_sub(1);
+    /// Counts a listener of a channel out.
+    pub(super) fn remove(&mut self, channel: Channel) {
+        if let Some(subscription) = self.subscriptions.get_mut(&channel) {
+            subscription.listeners = subscription.listeners.saturating_sub(1);
         }
     }
 
-    /// Whether messages of a chat arrive here.
-    pub(super) fn is_open(&self, chat: ChatId) -> bool {
-        let subscription = self.chats.get(&chat);
+    /// Whether messages of a channel arrive here.
+    pub(super) fn is_open(&self, channel: Channel) -> bool {
+        let subscription = self.subscriptions.get(&channel);
         subscription.is_some_and(|subscription| matches!(subscription.status, Status::Open | Status::Idle))
     }
 
-    /// Drops `done` once messages of a chat arrive here.
-    pub(super) fn once_open(&mut self, chat: ChatId, done: mpsc::Sender<()>) {
-        if !self.is_open(chat)
-            && let Some(subscription) = self.chats.get_mut(&chat)
+    /// Drops `done` once messages of a channel arrive here.
+    pub(super) fn once_open(&mut self, channel: Channel, done: mpsc::Sender<()>) {
+        if !self.is_open(channel)
+            && let Some(subscription) = self.subscriptions.get_mut(&channel)
         {
             subscription.waiting.push(done);
         }
     }
 
-    /// Returns up to `most` chats to subscribe now.
-    pub(super) fn take_to_open(&mut self, most: usize) -> Vec<ChatId> {
+    /// Returns up to `most` channels to subscribe now.
+    pub(super) fn take_to_open(&mut self, most: usize) -> Vec<Channel> {
         self.to_open.drain(..most.min(self.to_open.len())).collect()
     }
 
-    /// Returns whether chats wait to be subscribed.
+    /// Returns whether channels wait to be subscribed.
     pub(super) fn has_to_open(&self) -> bool {
         !self.to_open.is_empty()
     }
 
-    /// Notes that chats are subscribed.
-    pub(super) fn opened(&mut self, chats: &[ChatId]) {
-        for chat in chats {
-            if let Some(subscription) = self.chats.get_mut(chat) {
+    /// Notes that channels are subscribed.
+    pub(super) fn opened(&mut self, channels: &[Channel]) {
+        for channel in channels {
+            if let Some(subscription) = self.subscriptions.get_mut(channel) {
                 subscription.status = Status::Open;
                 subscription.waiting.clear();
             }
         }
     }
 
-    /// Returns up to `most` chats to unsubscribe: those without actors at this sweep and at the one before.
-    pub(super) fn sweep(&mut self, most: usize) -> Vec<ChatId> {
+    /// Returns up to `most` channels to unsubscribe: those without listeners at this sweep and at the one before.
+    pub(super) fn sweep(&mut self, most: usize) -> Vec<Channel> {
         let mut idle = Vec::new();
-        for (chat, subscription) in &mut self.chats {
+        for (channel, subscription) in &mut self.subscriptions {
             match subscription.status {
-                Status::Idle if subscription.actors > 0 => subscription.status = Status::Open,
+                Status::Idle if subscription.listeners > 0 => subscription.status = Status::Open,
                 Status::Idle if idle.len() < most => {
                     subscription.status = Status::Closing;
-                    idle.push(*chat);
+                    idle.push(*channel);
                 }
-                Status::Open if subscription.actors == 0 => subscription.status = Status::Idle,
+                Status::Open if subscription.listeners == 0 => subscription.status = Status::Idle,
                 _ => {}
             }
         }
         idle
     }
 
-    /// Notes that chats are unsubscribed. Those that are needed again wait to be subscribed.
-    pub(super) fn closed(&mut self, chats: &[ChatId]) {
-        for chat in chats {
-            if let Some(subscription) = self.chats.get_mut(chat) {
+    /// Notes that channels are unsubscribed. Those that are needed again wait to be subscribed.
+    pub(super) fn closed(&mut self, channels: &[Channel]) {
+        for channel in channels {
+            if let Some(subscription) = self.subscriptions.get_mut(channel) {
                 subscription.status = Status::Closed;
-                if subscription.actors > 0 {
-                    self.to_open.push_back(*chat);
+                if subscription.listeners > 0 {
+                    self.to_open.push_back(*channel);
                 } else {
-                    self.chats.remove(chat);
+                    self.subscriptions.remove(channel);
                 }
             }
         }
     }
 
-    /// Notes that the connection is lost. All chats with actors wait to be subscribed again. What waited for
+    /// Notes that the connection is lost. All channels with listeners wait to be subscribed again. What waited for
     /// a subscription continues: this node compares with storage until it is connected.
     pub(super) fn reset(&mut self) {
-        self.chats.retain(|_, subscription| subscription.actors > 0);
-        for subscription in self.chats.values_mut() {
+        self.subscriptions.retain(|_, subscription| subscription.listeners > 0);
+        for subscription in self.subscriptions.values_mut() {
             subscription.status = Status::Closed;
             subscription.waiting.clear();
         }
-        self.to_open = self.chats.keys().copied().collect();
+        self.to_open = self.subscriptions.keys().copied().collect();
     }
 }
 
@@ -135,7 +173,7 @@ impl Channels {
 mod tests {
     use super::*;
 
-    const CHAT: ChatId = ChatId(7);
+    const CHAT: Channel = Channel::Chat(ChatId(7));
 
     fn is_waiting(receiver: &mut mpsc::Receiver<()>) -> bool {
         receiver.try_recv() == Err(mpsc::error::TryRecvError::Empty)
@@ -148,7 +186,17 @@ mod tests {
     }
 
     #[test]
-    fn a_subscriber_waits_until_its_chat_is_open() {
+    fn channels_are_parsed_by_their_names() {
+        for channel in [CHAT, Channel::User(UserId(8))] {
+            assert_eq!(Channel::parse(&format!("greenroom:a1:{channel}")), Some(channel));
+        }
+        for other in [&*format!("greenroom:a1:{}", Channel::All), "user:8", "greenroom:a1:room:8", ""] {
+            assert_eq!(Channel::parse(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_listener_waits_until_its_channel_is_open() {
         let mut channels = Channels::default();
         assert!(channels.add(CHAT));
         let mut early = wait(&mut channels);
@@ -162,14 +210,14 @@ mod tests {
     }
 
     #[test]
-    fn a_chat_is_closed_late_and_opened_again_if_it_is_needed_meanwhile() {
+    fn a_channel_is_closed_late_and_opened_again_if_it_is_needed_meanwhile() {
         let mut channels = Channels::default();
         channels.add(CHAT);
         channels.take_to_open(9);
         channels.opened(&[CHAT]);
         channels.remove(CHAT);
         assert!(channels.sweep(9).is_empty() && channels.is_open(CHAT));
-        // An actor that comes back keeps it open.
+        // A new listener keeps it open.
         channels.add(CHAT);
         assert!(channels.sweep(9).is_empty() && channels.sweep(9).is_empty());
         channels.remove(CHAT);
@@ -188,9 +236,10 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_connection_opens_all_chats_with_actors_again() {
+    fn a_lost_connection_opens_all_channels_with_listeners_again() {
         let mut channels = Channels::default();
-        let idle = ChatId(8);
+        // A chat and a user may have the same number.
+        let idle = Channel::User(UserId(7));
         for chat in [CHAT, idle] {
             channels.add(chat);
         }

@@ -11,19 +11,19 @@ use redis::{
 };
 use tokio::time::timeout;
 
-use super::{Bus, BusMessage, NodeId, message::Envelope, redis_url::RedisUrl};
+use super::{Bus, BusMessage, Channel, NodeId, message::Envelope, redis_url::RedisUrl};
 use crate::core::model::ChatId;
 
 /// Most channels that are subscribed to, or unsubscribed from, in one pipeline.
 const MAX_CHANNELS: usize = 512;
 
 /// No chat has this id. Its channel serves to verify the permission to unsubscribe.
-const NO_CHAT: ChatId = ChatId(0);
+const NO_CHAT: Channel = Channel::Chat(ChatId(0));
 
 /// Timeout of a response.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A connection subscribed to the channel for all nodes and to those of this node's chats.
+/// A connection subscribed to the channel for all nodes and to those of this node's chats and users.
 pub(super) struct RedisConnection {
     client: RedisClient,
     deployment: String,
@@ -69,7 +69,7 @@ impl RedisConnection {
         };
         let mut connection = Self { client, deployment: deployment.to_owned() };
         connection.ping().await?;
-        let for_all = connection.channel(None);
+        let for_all = connection.name(Channel::All);
         connection.execute(redis::cmd("SSUBSCRIBE").arg(for_all)).await?;
         connection.execute_all(connection.for_each("SUNSUBSCRIBE", &[NO_CHAT])).await?;
         bus.has_lost.store(false, Ordering::Relaxed);
@@ -82,30 +82,30 @@ impl RedisConnection {
 
     pub(super) async fn publish(&mut self, bus: &Bus, batch: &[BusMessage]) -> Result<(), RedisError> {
         let at = bus.about_to_publish(batch.len());
-        let commands = batch.iter().filter_map(|news| self.command(bus.me, at, news)).collect();
+        let commands = batch.iter().flat_map(|news| self.commands(bus.me, at, news)).collect();
         self.execute_all(commands).await
     }
 
     /// Subscribes to channels that wait for it. Returns whether more of them wait.
     pub(super) async fn subscribe_some(&mut self, bus: &Bus) -> Result<bool, RedisError> {
-        let chats = bus.channels.lock().take_to_open(MAX_CHANNELS);
-        self.execute_all(self.for_each("SSUBSCRIBE", &chats)).await?;
+        let some = bus.channels.lock().take_to_open(MAX_CHANNELS);
+        self.execute_all(self.for_each("SSUBSCRIBE", &some)).await?;
         let mut channels = bus.channels.lock();
-        channels.opened(&chats);
+        channels.opened(&some);
         Ok(channels.has_to_open())
     }
 
-    /// Unsubscribes from some of the channels whose chats have had no actor here for a while.
+    /// Unsubscribes from some of the channels that have had no listener here for a while.
     pub(super) async fn unsubscribe_idle(&mut self, bus: &Bus) -> Result<(), RedisError> {
-        let chats = bus.channels.lock().sweep(MAX_CHANNELS);
-        self.execute_all(self.for_each("SUNSUBSCRIBE", &chats)).await?;
-        bus.channels.lock().closed(&chats);
+        let idle = bus.channels.lock().sweep(MAX_CHANNELS);
+        self.execute_all(self.for_each("SUNSUBSCRIBE", &idle)).await?;
+        bus.channels.lock().closed(&idle);
         Ok(())
     }
 
-    fn for_each(&self, command: &str, chats: &[ChatId]) -> Vec<Cmd> {
-        let of = |chat: &ChatId| redis::cmd(command).arg(self.channel(Some(*chat))).to_owned();
-        chats.iter().map(of).collect()
+    fn for_each(&self, command: &str, channels: &[Channel]) -> Vec<Cmd> {
+        let of = |channel: &Channel| redis::cmd(command).arg(self.name(*channel)).to_owned();
+        channels.iter().map(of).collect()
     }
 
     /// Sends commands together, and waits for all responses.
@@ -136,14 +136,14 @@ impl RedisConnection {
         }
     }
 
-    fn command(&self, me: NodeId, at: Option<u64>, news: &BusMessage) -> Option<Cmd> {
-        let channel = self.channel(news.chat());
+    /// Returns the commands that publish a message on each of its channels.
+    fn commands(&self, me: NodeId, at: Option<u64>, news: &BusMessage) -> Vec<Cmd> {
         let text = serde_json::to_vec(&Envelope { from: me, at, news })
-            .inspect_err(|error| tracing::error!(%error, "could not serialize a bus message; dropped"))
-            .ok()?;
-        let mut command = redis::cmd("SPUBLISH");
-        command.arg(channel).arg(text);
-        Some(command)
+            .inspect_err(|error| tracing::error!(%error, "could not serialize a bus message; dropped"));
+        let Ok(text) = text else { return Vec::new() };
+        let publish =
+            |channel| redis::cmd("SPUBLISH").arg(self.name(channel)).arg(text.as_slice()).to_owned();
+        news.channels().into_iter().map(publish).collect()
     }
 
     pub(super) async fn ping(&mut self) -> Result<(), RedisError> {
@@ -161,12 +161,9 @@ impl RedisConnection {
         }
     }
 
-    /// Returns the name of a chat's channel, or of the channel for all nodes.
-    fn channel(&self, chat: Option<ChatId>) -> String {
-        match chat {
-            Some(chat) => format!("greenroom:{}:chat:{}", self.deployment, chat.0),
-            None => format!("greenroom:{}:all", self.deployment),
-        }
+    /// Returns the name of a channel in Redis.
+    fn name(&self, channel: Channel) -> String {
+        format!("greenroom:{}:{channel}", self.deployment)
     }
 }
 

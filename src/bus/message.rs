@@ -4,10 +4,14 @@ use std::{net::IpAddr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
+use super::channels::Channel;
 use crate::core::{
     model::{ChatId, Event, Timestamp, UserId, event::MarkerMoved},
     secrets,
 };
+
+/// Most channels that a message is published on. One that needs more reaches all nodes instead.
+const MAX_CHANNELS: usize = 16;
 
 /// Identifies a running server within its deployment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -21,7 +25,7 @@ impl NodeId {
     }
 }
 
-/// A message to all other nodes.
+/// A message to other nodes.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum BusMessage {
     /// A durable change of a chat.
@@ -45,45 +49,48 @@ pub enum BusMessage {
     Lost,
 }
 
-/// A node's report of its connected users. `version` counts the changes published.
+/// A node's report of its connected users. `version` counts the changes published. `partners` are the user's
+/// dm partners, so that receivers need not read them from storage; `None`: unknown, or too many.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum PresenceMessage {
     Came {
         user: UserId,
         version: u64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        partners: Option<Vec<UserId>>,
     },
     Went {
         user: UserId,
         at: Timestamp,
         version: u64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        partners: Option<Vec<UserId>>,
     },
     /// Heartbeat.
     #[serde(rename = "Beat")]
-    Heartbeat {
-        version: u64,
-    },
+    Heartbeat { version: u64 },
     /// Snapshot of the node's connected users.
-    All {
-        users: Vec<UserId>,
-        version: u64,
-    },
+    All { users: Vec<UserId>, version: u64 },
     /// Requests a snapshot from a node.
-    Ask {
-        of: NodeId,
-    },
+    Ask { of: NodeId },
     /// The node shuts down.
     #[serde(rename = "Farewell")]
     Leaving,
 }
 
 impl BusMessage {
-    /// Returns the chat whose channel the message uses. `None`: all nodes get it. They do if an event adds
-    /// members, who may be connected to a node that does not know the chat.
-    pub fn chat(&self) -> Option<ChatId> {
+    /// Returns the channels that the message is published on.
+    pub(super) fn channels(&self) -> Vec<Channel> {
         match self {
-            Self::Event(event) => event.newcomers().next().is_none().then_some(event.chat),
-            Self::Typing { chat, .. } | Self::Marked { chat, .. } => Some(*chat),
-            _ => None,
+            Self::Event(event) => {
+                // Added members may be connected to a node that does not know the chat.
+                let added = event.newcomers().map(Channel::User);
+                let channels: Vec<Channel> = added.chain([Channel::Chat(event.chat)]).collect();
+                if channels.len() <= MAX_CHANNELS { channels } else { vec![Channel::All] }
+            }
+            Self::Typing { chat, .. } => vec![Channel::Chat(*chat)],
+            Self::Marked { moved, .. } => vec![Channel::User(moved.user)],
+            _ => vec![Channel::All],
         }
     }
 
@@ -121,6 +128,22 @@ impl<N> Envelope<N> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::model::{Change, event::MembersChanged};
+
+    #[test]
+    fn an_event_reaches_the_nodes_of_added_members() {
+        let adding = |count: i64| {
+            let mut change = MembersChanged::none(9);
+            change.join_counts = (1..=count).map(|user| (UserId(user), 1)).collect();
+            let change = Change::MembersChanged(change);
+            BusMessage::Event(Arc::new(Event { chat: ChatId(7), seq: 1, change })).channels()
+        };
+        let chat = Channel::Chat(ChatId(7));
+        assert_eq!(adding(0), [chat]);
+        assert_eq!(adding(2), [Channel::User(UserId(1)), Channel::User(UserId(2)), chat]);
+        assert_eq!(adding(MAX_CHANNELS as i64 - 1).len(), MAX_CHANNELS);
+        assert_eq!(adding(MAX_CHANNELS as i64), [Channel::All]);
+    }
 
     #[test]
     fn own_messages_are_recognised_by_their_start() {

@@ -20,7 +20,8 @@ use std::{
 
 use tokio::sync::{Notify, mpsc};
 
-use crate::core::{clock::micros, model::ChatId, sync::Mutex};
+use crate::core::{clock::micros, sync::Mutex};
+pub use channels::Channel;
 use channels::Channels;
 pub use listening::Listening;
 pub use message::{BusMessage, NodeId, PresenceMessage};
@@ -47,9 +48,9 @@ pub struct Bus {
     has_lost: AtomicBool,
     /// When a message of each other node last arrived.
     peers: Mutex<HashMap<NodeId, Instant>>,
-    /// The chats that this node subscribes to.
+    /// The channels that this node subscribes to.
     channels: Mutex<Channels>,
-    /// A chat waits to be subscribed.
+    /// A channel waits to be subscribed.
     channels_changed: Notify,
     degraded: Notify,
     closing: Notify,
@@ -113,35 +114,42 @@ impl Bus {
         }
     }
 
-    /// Subscribes to the messages of a chat until the result is dropped, and a few seconds longer.
-    pub fn listen(self: &Arc<Self>, chat: ChatId) -> Listening {
-        if !self.is_alone() && self.channels.lock().add(chat) {
+    /// Subscribes to the messages of a channel until the result is dropped, and a few seconds longer.
+    pub fn listen(self: &Arc<Self>, channel: Channel) -> Listening {
+        if !self.is_alone() && self.channels.lock().add(channel) {
             self.channels_changed.notify_one();
         }
-        Listening::new(self.clone(), chat)
+        Listening::new(self.clone(), channel)
     }
 
-    /// Returns whether the messages of a chat arrive here, or will not: this node is alone or disconnected.
-    pub fn is_listening(&self, chat: ChatId) -> bool {
-        !self.is_connected() || self.channels.lock().is_open(chat)
+    /// Returns whether the messages of a channel arrive here, or will not: this node is alone or disconnected.
+    pub fn is_listening(&self, channel: Channel) -> bool {
+        !self.is_connected() || self.channels.lock().is_open(channel)
     }
 
-    /// Drops `done` once [`Self::is_listening`]. What the chat's storage has then, and what other nodes
-    /// publish later, is all.
-    pub fn once_listening(&self, chat: ChatId, done: mpsc::Sender<()>) {
+    /// Waits until [`Self::is_listening`]. What storage has then, and what other nodes publish later, is all.
+    pub async fn listening(&self, channel: Channel) {
+        let (done, mut is_done) = mpsc::channel(1);
+        self.once_listening(channel, done);
+        // Returns `None` once the sender is dropped.
+        let _ = is_done.recv().await;
+    }
+
+    /// Drops `done` once [`Self::is_listening`].
+    pub fn once_listening(&self, channel: Channel, done: mpsc::Sender<()>) {
         if self.is_alone() {
             return;
         }
         let mut channels = self.channels.lock();
         // Checked inside the lock: a disconnect drops all that wait.
         if self.is_connected() {
-            channels.once_open(chat, done);
+            channels.once_open(channel, done);
         }
     }
 
-    fn unlisten(&self, chat: ChatId) {
+    fn unlisten(&self, channel: Channel) {
         if !self.is_alone() {
-            self.channels.lock().remove(chat);
+            self.channels.lock().remove(channel);
         }
     }
 
@@ -182,7 +190,7 @@ impl Bus {
         self.closing.notify_one();
     }
 
-    /// Notes that this node is connected, once all chats are subscribed. Returns false if some are not.
+    /// Notes that this node is connected, once all channels are subscribed. Returns false if some are not.
     fn connected(&self) -> bool {
         {
             let channels = self.channels.lock();

@@ -12,12 +12,11 @@ use tokio::{
 };
 
 use super::{
-    Bus, BusChannels, BusMessage, NodeId,
+    Bus, BusChannels, BusMessage, Channel, NodeId,
     connection::{RedisConnection, connection_ended},
     message::Envelope,
     redis_url::RedisUrl,
 };
-use crate::core::model::ChatId;
 
 /// Most messages published in one pipeline.
 const MAX_PIPELINE: usize = 256;
@@ -154,7 +153,7 @@ struct PushReceiver {
 impl PushReceiver {
     /// Whether this node asked for the end of the subscription that a push reports.
     fn is_expected(&self, push: &PushInfo) -> bool {
-        chat_of(push).is_some_and(|chat| !self.bus.channels.lock().is_open(chat))
+        channel_of(push).is_some_and(|channel| !self.bus.channels.lock().is_open(channel))
     }
 
     fn take(&self, push: &PushInfo) {
@@ -184,9 +183,8 @@ impl PushReceiver {
     }
 }
 
-/// Returns the chat whose channel a push is about.
-fn chat_of(push: &PushInfo) -> Option<ChatId> {
+/// Returns the channel of a chat or a user that a push is about.
+fn channel_of(push: &PushInfo) -> Option<Channel> {
     let Some(Value::BulkString(name)) = push.data.first() else { return None };
-    let (_, number) = std::str::from_utf8(name).ok()?.rsplit_once(':')?;
-    number.parse().ok().map(ChatId)
+    Channel::parse(std::str::from_utf8(name).ok()?)
 }

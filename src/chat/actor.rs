@@ -28,7 +28,7 @@ use super::{
     typing::Typing,
 };
 use crate::{
-    bus::{BusMessage, Listening},
+    bus::{BusMessage, Channel, Listening},
     core::model::{ChatId, ChatKind, Event, Refusal, UserId, command::Action, event::Done},
     hub::{
         close_reason::CloseReason,
@@ -232,7 +232,7 @@ impl ChatActor {
         self.sequencer.begin(head);
         self.observers.remove(&socket.id);
         self.subscribers.insert(socket.id, socket);
-        self.services.bus.once_listening(self.chat, done);
+        self.services.bus.once_listening(Channel::Chat(self.chat), done);
     }
 
     fn on_unsubscribe(&mut self, Unsubscribe { socket }: Unsubscribe) {
@@ -247,7 +247,7 @@ impl ChatActor {
         if !self.subscribers.contains_key(&socket.id) {
             self.observers.insert(socket.id, socket);
         }
-        self.services.bus.once_listening(self.chat, done);
+        self.services.bus.once_listening(Channel::Chat(self.chat), done);
     }
 
     fn on_unobserve(&mut self, Unobserve { socket, done }: Unobserve) {
@@ -319,7 +319,7 @@ impl ChatActor {
 
     /// Subscribes to what other nodes publish of the chat, until the actor ends.
     fn listen(&mut self) {
-        self.listening.get_or_insert_with(|| self.services.bus.listen(self.chat));
+        self.listening.get_or_insert_with(|| self.services.bus.listen(Channel::Chat(self.chat)));
     }
 
     /// Records that an event was published. Before the first subscriber, this node does not know the events

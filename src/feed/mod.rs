@@ -18,6 +18,7 @@ pub use pull_reader::PullReader;
 
 use crate::{
     auth::IdentityCache,
+    bus::{Bus, Channel},
     chat::ChatDirectory,
     core::model::{ChatId, Refusal, Seq, UserId},
     hub::{ChatMeter, CloseReason, Hub, Subscriber},
@@ -37,6 +38,7 @@ pub struct Feed {
     pub directory: Arc<ChatDirectory>,
     pub hub: Arc<Hub>,
     pub identities: Arc<IdentityCache>,
+    pub bus: Arc<Bus>,
     /// Metrics of the chats.
     pub meter: Option<Arc<ChatMeter>>,
 }
@@ -75,6 +77,8 @@ pub async fn subscribe(feed: &Feed, socket: &Arc<Subscriber>, only: &Only) -> Re
         return Ok(Heads::new());
     }
     let user = socket.user;
+    // Events that add the user to chats arrive from then on. Earlier ones are in storage.
+    feed.bus.listening(Channel::User(user)).await;
     let read = move |conn: &mut AnyConn| Ok((chats::heads(conn, user)?, join_counts::of(conn, &[user])?));
     let (before, counts) = feed.readers.query(read).await?;
     for (user, count) in counts {

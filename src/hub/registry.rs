@@ -17,8 +17,11 @@ use crate::core::{
 
 /// Observer of users who connect and disconnect.
 pub trait ConnectionObserver: Debug + Send + Sync {
-    /// Called when a user's first connection opens, or the last one closes.
-    fn connections_changed(&self, user: UserId);
+    /// Called when a user's first connection opens.
+    fn connected(&self, user: UserId);
+
+    /// Called when a user's last connection has closed.
+    fn disconnected(&self, user: UserId);
 }
 
 /// The users connected to this node, with their subscribers.
@@ -99,7 +102,7 @@ impl Hub {
         let sockets = &mut users.entry(user).or_default().sockets;
         sockets.push(socket);
         if sockets.len() == 1 {
-            self.observer.connections_changed(user);
+            self.observer.connected(user);
         }
     }
 
@@ -110,7 +113,7 @@ impl Hub {
         let before = connected.sockets.len();
         connected.sockets.retain(|other| other.id != socket);
         if before > 0 && connected.sockets.is_empty() {
-            self.observer.connections_changed(user);
+            self.observer.disconnected(user);
         }
     }
 

@@ -115,9 +115,8 @@ impl Environment {
             }
         };
         let base = format!("http://{}", server.address);
-        let target = Rc::new(Target::find(
-            &base.parse().map_err(|_| "the spawned server printed an invalid address".to_owned())?,
-        )?);
+        let base = base.parse().map_err(|_| "the spawned server printed an invalid address".to_owned())?;
+        let target = Rc::new(Target::find(&[base])?);
         let fixtures = storage.fixtures.lock().clone();
         let teardown = Teardown::Spawned {
             program,

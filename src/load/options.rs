@@ -30,10 +30,10 @@ pub(crate) struct Options {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) server_binary: Option<ServerProgram>,
 
-    /// Base URL of a server that is already running
+    /// Base URL of a server that is already running; several nodes of it are used in turn
     #[arg(long, help_heading = "Server", default_value = "http://127.0.0.1:8000", value_parser = base_url)]
     #[serde(skip)]
-    pub(crate) url: Url,
+    pub(crate) url: Vec<Url>,
 
     /// Token of a staff user of that server, who creates the users of the run
     #[arg(

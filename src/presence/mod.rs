@@ -2,12 +2,14 @@
 //! picture.
 
 mod grace_period;
+mod partners;
+mod recent_dms;
 mod remote_nodes;
 mod renamed;
 pub mod task;
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     fmt::{self, Debug, Formatter},
     sync::Arc,
 };
@@ -18,10 +20,11 @@ use tokio::{
     time::Instant,
 };
 
+use recent_dms::RecentDms;
 use remote_nodes::RemotePresence;
 
 use crate::{
-    bus::{Bus, BusMessage, NodeId, PresenceMessage},
+    bus::{Bus, BusMessage, Channel, Listening, NodeId, PresenceMessage},
     core::{
         model::{Refusal, Timestamp, UserId},
         sync::Mutex,
@@ -34,6 +37,8 @@ use crate::{
 pub struct Presence {
     online: Mutex<Online>,
     bus: Arc<Bus>,
+    /// Keeps this node subscribed to the channels of its users.
+    listening: Mutex<HashMap<UserId, Listening>>,
     /// Users with a queued connection change, deduplicated: each user is queued at most once.
     moved: Mutex<HashSet<UserId>>,
     changes: UnboundedSender<PresenceChange>,
@@ -48,6 +53,18 @@ struct Online {
     /// Version of this node's user set; every published change increments it.
     version: u64,
     remote: RemotePresence,
+    /// New dms of users connected to this node.
+    recent_dms: RecentDms,
+}
+
+/// A user whose online state has changed.
+#[derive(Debug)]
+struct Moved {
+    user: UserId,
+    is_online: bool,
+    at: Timestamp,
+    /// The user's dm partners, if known.
+    partners: Option<Vec<UserId>>,
 }
 
 impl Online {
@@ -82,6 +99,7 @@ impl Presence {
             Arc::new(Self {
                 online: Mutex::default(),
                 bus,
+                listening: Mutex::default(),
                 moved: Mutex::default(),
                 changes,
                 readers,
@@ -127,32 +145,33 @@ impl Presence {
         self.store_last_seen(seen).await;
     }
 
-    /// Marks a user as connected to this node. Returns whether they were offline on all nodes before.
-    fn set_online(&self, user: UserId) -> bool {
+    /// Marks a user as connected to this node. Returns the message for the other nodes, if they were not, and
+    /// whether they were offline on all nodes before.
+    fn set_online(&self, user: UserId) -> (Option<PresenceMessage>, bool) {
         let mut online = self.online.lock();
         let was_online = online.has(user);
-        if online.here.insert(user) {
+        let message = online.here.insert(user).then(|| {
             online.version += 1;
-            self.publish(PresenceMessage::Came { user, version: online.version });
-        }
-        !was_online
+            PresenceMessage::Came { user, version: online.version, partners: None }
+        });
+        (message, !was_online)
     }
 
-    /// Marks a user as disconnected from this node. Returns whether they were connected, and whether they are
-    /// still online on another node.
-    fn set_offline(&self, user: UserId, at: Timestamp) -> (bool, bool) {
+    /// Marks a user as disconnected from this node. Returns the message for the other nodes, if they were
+    /// connected, and whether they are still online on another node.
+    fn set_offline(&self, user: UserId, at: Timestamp) -> (Option<PresenceMessage>, bool) {
         let mut online = self.online.lock();
-        let was_here = online.here.remove(&user);
-        if was_here {
+        let message = online.here.remove(&user).then(|| {
             online.version += 1;
-            self.publish(PresenceMessage::Went { user, at, version: online.version });
-        }
-        (was_here, online.has(user))
+            PresenceMessage::Went { user, at, version: online.version, partners: None }
+        });
+        (message, online.has(user))
     }
 
     /// Applies a presence message of another node. Returns the users whose online state changed.
-    fn apply_remote(&self, from: NodeId, message: PresenceMessage) -> Vec<(UserId, bool, Timestamp)> {
+    fn apply_remote(&self, from: NodeId, message: PresenceMessage) -> Vec<Moved> {
         let mut online = self.online.lock();
+        let now = Instant::now();
         if matches!(message, PresenceMessage::Ask { of } if of == self.bus.me()) {
             let users = online.here.iter().copied().collect();
             self.publish(PresenceMessage::All { users, version: online.version });
@@ -166,14 +185,24 @@ impl Presence {
             }
             _ => HashSet::new(),
         };
-        let moves = online.remote.hear(from, message, Instant::now());
+        let partners = match &message {
+            PresenceMessage::Came { user, partners: Some(partners), .. }
+            | PresenceMessage::Went { user, partners: Some(partners), .. } => {
+                let mut partners = partners.clone();
+                online.recent_dms.complete(*user, &mut partners, now);
+                Some(partners)
+            }
+            _ => None,
+        };
+        let moves = online.remote.hear(from, message, now);
         if moves.is_behind {
             self.publish(PresenceMessage::Ask { of: from });
         }
         let now = Timestamp::now();
         let came = moves.came.into_iter().filter(|user| !were.contains(user)).map(|user| (user, true, now));
         let went = moves.went.into_iter().filter(|(user, _)| !online.has(*user));
-        came.chain(went.map(|(user, at)| (user, false, at))).collect()
+        let moved = came.chain(went.map(|(user, at)| (user, false, at)));
+        moved.map(|(user, is_online, at)| Moved { user, is_online, at, partners: partners.clone() }).collect()
     }
 
     /// Publishes a heartbeat and expires silent nodes. Returns the users whose last connection was on them.
@@ -214,7 +243,15 @@ impl Debug for Presence {
 }
 
 impl ConnectionObserver for Presence {
-    fn connections_changed(&self, user: UserId) {
+    fn connected(&self, user: UserId) {
+        if !self.bus.is_alone() {
+            self.listening.lock().insert(user, self.bus.listen(Channel::User(user)));
+        }
+        self.note(PresenceChange::Moved(user));
+    }
+
+    fn disconnected(&self, user: UserId) {
+        self.listening.lock().remove(&user);
         self.note(PresenceChange::Moved(user));
     }
 }

@@ -58,12 +58,12 @@ impl RemotePresence {
             return Moves::default();
         }
         match message {
-            PresenceMessage::Came { user, version } => {
+            PresenceMessage::Came { user, version, .. } => {
                 let came = if node.users.insert(user) { vec![user] } else { Vec::new() };
                 let is_behind = !node.is_next(version) && node.needs_snapshot(now);
                 Moves { came, is_behind, ..Moves::default() }
             }
-            PresenceMessage::Went { user, at, version } => {
+            PresenceMessage::Went { user, at, version, .. } => {
                 let went = if node.users.remove(&user) { vec![(user, at)] } else { Vec::new() };
                 let is_behind = !node.is_next(version) && node.needs_snapshot(now);
                 Moves { went, is_behind, ..Moves::default() }
@@ -134,7 +134,7 @@ mod tests {
     const BEN: UserId = UserId(2);
 
     fn came(user: UserId, version: u64) -> PresenceMessage {
-        PresenceMessage::Came { user, version }
+        PresenceMessage::Came { user, version, partners: None }
     }
 
     #[test]
@@ -151,7 +151,7 @@ mod tests {
         assert!(!remote.hear(node, beat(), now).is_behind);
         assert!(remote.hear(node, beat(), now + ASK_EVERY).is_behind);
         // A repeated old message.
-        let old = PresenceMessage::Went { user: ANN, at: Timestamp::now(), version: 8 };
+        let old = PresenceMessage::Went { user: ANN, at: Timestamp::now(), version: 8, partners: None };
         assert_eq!(remote.hear(node, old, now), Moves::default());
         assert!(remote.has(ANN) && remote.has(BEN));
     }

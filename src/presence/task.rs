@@ -1,18 +1,20 @@
 //! The presence task: applies queued changes in batches, and delivers events to dm partners.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use bytestring::ByteString;
 use tokio::{
     sync::mpsc::UnboundedReceiver,
-    time::{MissedTickBehavior, interval},
+    time::{Instant, MissedTickBehavior, interval},
 };
 
-use super::{Presence, PresenceChange, grace_period::GracePeriods, renamed::Renamed};
+use super::{
+    Moved, Presence, PresenceChange, grace_period::GracePeriods, partners::Partners, renamed::Renamed,
+};
 use crate::{
+    bus::PresenceMessage,
     core::model::{Timestamp, UserId},
     hub::Hub,
-    storage::tables::dm_partners,
     view::frames,
 };
 
@@ -44,7 +46,9 @@ pub async fn run(presence: Arc<Presence>, hub: Arc<Hub>, mut changes: UnboundedR
         let gone = grace_periods.take_due();
         let gone: Vec<_> = gone.into_iter().filter(|(user, _)| !hub.is_connected(*user)).collect();
         for (user, at) in gone {
-            let (was_here, is_online) = presence.set_offline(user, at);
+            let (message, is_online) = presence.set_offline(user, at);
+            let was_here = message.is_some();
+            announcements.messages.extend(message);
             if was_here {
                 announcements.seen.push((user, at));
             }
@@ -62,6 +66,9 @@ struct Announcements {
     seen: Vec<(UserId, Timestamp)>,
     /// Events for the dm partners of a user.
     frames: Vec<(UserId, ByteString)>,
+    /// Messages for the other nodes, without the partners.
+    messages: Vec<PresenceMessage>,
+    partners: Partners,
 }
 
 fn process(
@@ -80,7 +87,9 @@ fn process(
         match change {
             PresenceChange::Moved(user) if hub.is_connected(user) => {
                 grace_periods.cancel(user);
-                if presence.set_online(user) {
+                let (message, is_new) = presence.set_online(user);
+                announcements.messages.extend(message);
+                if is_new {
                     let now = Timestamp::now();
                     announcements.seen.push((user, now));
                     announcements.frames.push((user, frames::presence(user, true, now)));
@@ -88,6 +97,7 @@ fn process(
             }
             PresenceChange::Moved(user) => grace_periods.start(user),
             PresenceChange::NewDm(one, other) => {
+                presence.online.lock().recent_dms.add(one, other, Instant::now());
                 send_if_online(presence, hub, one, other);
                 send_if_online(presence, hub, other, one);
             }
@@ -97,8 +107,12 @@ fn process(
                 }
             }
             PresenceChange::RemotePresence(from, message) => {
-                for (user, is_online, at) in presence.apply_remote(from, message) {
-                    announcements.frames.push((user, frames::presence(user, is_online, at)));
+                for Moved { user, is_online, at, partners } in presence.apply_remote(from, message) {
+                    let is_here = |partner: &UserId| hub.is_connected(*partner);
+                    if partners.as_ref().is_none_or(|partners| partners.iter().any(is_here)) {
+                        announcements.frames.push((user, frames::presence(user, is_online, at)));
+                        announcements.partners.set(user, partners);
+                    }
                 }
             }
         }
@@ -124,21 +138,21 @@ impl Announcements {
         self.frames.push((user, frame));
     }
 
-    async fn deliver(self, presence: &Presence, hub: &Hub) {
-        if !self.frames.is_empty() {
-            let mut users: Vec<UserId> = self.frames.iter().map(|(user, _)| *user).collect();
-            users.sort_unstable();
-            users.dedup();
-            // If storage fails, these events are lost. Clients get the current state when they reconnect.
-            let pairs =
-                presence.readers.query(move |conn| dm_partners::of(conn, &users)).await.unwrap_or_default();
-            let mut partners: HashMap<UserId, Vec<UserId>> = HashMap::new();
-            for (user, partner) in pairs {
-                partners.entry(user).or_default().push(partner);
+    async fn deliver(mut self, presence: &Presence, hub: &Hub) {
+        // Read after the users' state was set, so that no new partner is missed. If storage fails, these events
+        // are lost. Clients get the current state when they reconnect.
+        let users = self.frames.iter().map(|(user, _)| *user);
+        self.partners.read(&presence.readers, users).await;
+        for mut message in self.messages {
+            if let PresenceMessage::Came { user, partners, .. }
+            | PresenceMessage::Went { user, partners, .. } = &mut message
+            {
+                *partners = self.partners.listed(*user);
             }
-            for (user, frame) in &self.frames {
-                partners.get(user).into_iter().flatten().for_each(|partner| send_to(hub, *partner, frame));
-            }
+            presence.publish(message);
+        }
+        for (user, frame) in &self.frames {
+            self.partners.of(*user).iter().for_each(|partner| send_to(hub, *partner, frame));
         }
         presence.store_last_seen(self.seen).await;
     }

@@ -118,6 +118,7 @@ impl Server {
             directory: directory.clone(),
             hub: hub.clone(),
             identities: identities.clone(),
+            bus: bus.clone(),
             meter: chat_meter,
         });
         let reconciler = Arc::new(Reconciler {

@@ -9,6 +9,7 @@ mod audit;
 mod autobahn;
 mod backup;
 mod bus;
+mod channels;
 mod disk;
 mod echo;
 mod erasure;

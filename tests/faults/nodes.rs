@@ -35,7 +35,7 @@ struct Count {
 }
 
 /// Starts two nodes that reach Redis at these URLs.
-async fn nodes(urls: [&str; 2]) -> Server {
+pub(crate) async fn nodes(urls: [&str; 2]) -> Server {
     let database = Database::new();
     let configs = urls.map(|url| {
         let mut config = config(&database.url());
@@ -49,7 +49,7 @@ async fn nodes(urls: [&str; 2]) -> Server {
     server
 }
 
-async fn two_nodes(redis: &Redis) -> Server {
+pub(crate) async fn two_nodes(redis: &Redis) -> Server {
     nodes([&redis.url(), &redis.url()]).await
 }
 

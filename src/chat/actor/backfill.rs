@@ -3,13 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use actix::{AsyncContext, Context};
-use tokio::sync::mpsc;
 
 use super::{
     ChatActor,
     sequencer::{BACKFILL_RETRY_DELAY, PendingEvent},
 };
 use crate::{
+    bus::Channel,
     chat::mailbox::{Backfill, BackfillResult, GapDetected, RemoteEvent},
     core::model::{Change, Seq, UserId},
     hub::frame_batch::SubscriptionChange,
@@ -42,10 +42,8 @@ impl ChatActor {
             return;
         }
         let (directory, services, chat) = (self.directory.clone(), self.services.clone(), self.chat);
-        let (done, mut listening) = mpsc::channel(1);
-        services.bus.once_listening(chat, done);
         actix_rt::spawn(async move {
-            let _ = listening.recv().await;
+            services.bus.listening(Channel::Chat(chat)).await;
             let heads = services.readers.query_one(move |conn| chats::heads_of(conn, &[chat])).await;
             let head = match heads {
                 // A chat missing from storage was deleted.

@@ -7,7 +7,7 @@ use fail::fail_point;
 
 use super::{ChatActor, PendingEvent};
 use crate::{
-    bus::BusMessage,
+    bus::{BusMessage, Channel},
     chat::mailbox::{Answered, EnsureSubscribed, Settled, Type},
     core::model::{
         Change, ChatKind, ChatSnapshot, Contacts, Event, Me, MessageId, Refusal, Role, Seq, UserId, Viewer,
@@ -249,7 +249,7 @@ impl ChatActor {
             self.observers.remove(&socket.id);
             self.subscribers.insert(socket.id, socket);
         }
-        if is_first || !self.services.bus.is_listening(self.chat) {
+        if is_first || !self.services.bus.is_listening(Channel::Chat(self.chat)) {
             self.check_once_listening();
         }
     }

@@ -1,4 +1,4 @@
-//! The server under load, and how to connect to it.
+//! The server under load, one node or several, and how to connect to it.
 
 use std::{
     io,
@@ -18,9 +18,10 @@ const SOURCES: u8 = 100;
 /// The address of the server under load.
 #[derive(Debug)]
 pub(crate) struct Target {
-    /// The base URL, without a trailing slash.
+    /// The base URL of the first node, without a trailing slash.
     pub(crate) url: String,
-    address: SocketAddr,
+    /// The nodes; connections are opened to each in turn.
+    addresses: Vec<SocketAddr>,
     /// Value of the `Host` header.
     pub(crate) host: String,
     /// Prefix of every path.
@@ -29,16 +30,15 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// Resolves the host of a base URL.
-    pub(crate) fn find(url: &Url) -> Result<Self, String> {
+    /// Resolves the hosts of the nodes' base URLs. Path and `Host` are the first one's.
+    pub(crate) fn find(urls: &[Url]) -> Result<Self, String> {
+        let addresses = urls.iter().map(address).collect::<Result<_, String>>()?;
+        let url = urls.first().ok_or("give an address")?;
         let text = url.as_str().trim_end_matches('/').to_owned();
         let host = url.host_str().unwrap_or_default();
-        let port = url.port_or_known_default().unwrap_or(80);
-        let bare = host.trim_start_matches('[').trim_end_matches(']');
-        let address = (bare, port).to_socket_addrs().ok().and_then(|mut found| found.next());
-        let address = address.ok_or_else(|| format!("cannot resolve host {host}"))?;
+        let port = port(url);
         Ok(Self {
-            address,
+            addresses,
             host: format!("{host}:{port}"),
             prefix: url.path().trim_end_matches('/').to_owned(),
             opened: AtomicUsize::new(0),
@@ -54,26 +54,38 @@ impl Target {
     /// Opens a connection. Connections to 127.0.0.1 use several source addresses, as each has its own ports.
     pub(crate) async fn connect(&self) -> io::Result<TcpStream> {
         let number = self.opened.fetch_add(1, Ordering::Relaxed);
-        let IpAddr::V4(Ipv4Addr::LOCALHOST) = self.address.ip() else {
-            return without_delay(TcpStream::connect(self.address).await?);
+        let address = self.addresses[number % self.addresses.len()];
+        let IpAddr::V4(Ipv4Addr::LOCALHOST) = address.ip() else {
+            return without_delay(TcpStream::connect(address).await?);
         };
         let first = (number / CONNECTIONS_PER_SOURCE) as u8 % SOURCES;
         for source in first..SOURCES {
-            match self.connect_from(source).await {
+            match connect_from(source, address).await {
                 Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => {}
                 done => return done,
             }
         }
-        self.connect_from(first).await
+        connect_from(first, address).await
     }
+}
 
-    async fn connect_from(&self, source: u8) -> io::Result<TcpStream> {
-        let socket = TcpSocket::new_v4()?;
-        if source > 0 {
-            socket.bind((Ipv4Addr::new(127, 0, 0, 1 + source), 0).into())?;
-        }
-        without_delay(socket.connect(self.address).await?)
+async fn connect_from(source: u8, address: SocketAddr) -> io::Result<TcpStream> {
+    let socket = TcpSocket::new_v4()?;
+    if source > 0 {
+        socket.bind((Ipv4Addr::new(127, 0, 0, 1 + source), 0).into())?;
     }
+    without_delay(socket.connect(address).await?)
+}
+
+fn address(url: &Url) -> Result<SocketAddr, String> {
+    let host = url.host_str().unwrap_or_default();
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let found = (bare, port(url)).to_socket_addrs().ok().and_then(|mut found| found.next());
+    found.ok_or_else(|| format!("cannot resolve host {host}"))
+}
+
+fn port(url: &Url) -> u16 {
+    url.port_or_known_default().unwrap_or(80)
 }
 
 fn without_delay(stream: TcpStream) -> io::Result<TcpStream> {
