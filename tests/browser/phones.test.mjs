@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
+import { DEADLINE } from "../client/support.mjs";
 import { NARROW, UNLIMITED, WIDE, expect, helper, message, onBoth, serverWith, visit } from "./support.mjs";
 
 const PHONE = { viewport: NARROW, hasTouch: true, isMobile: true };
@@ -183,6 +184,7 @@ test("names that are longer than their place end in an ellipsis, and widen nothi
       await expect(message(page, "Hello")).toBeVisible();
       // The page may not be subscribed yet when it shows the messages.
       await expect(async () => {
+        await bobs.typing(id, false);
         await bobs.typing(id, true);
         await expect(page.locator(".gr-typing-text")).toBeVisible({ timeout: 2000 });
       }).toPass({ timeout: DEADLINE });
