@@ -82,7 +82,7 @@ pub struct Chat {
     pub updated_at: Timestamp,
     /// Sequence number of the latest lasting change.
     pub seq: Seq,
-    /// Sequence number of the latest change of the members or their roles.
+    /// Sequence number of the latest change of the members or their roles; 0 if there was none.
     #[serde(default)]
     pub members_seq: Seq,
     /// Position of the newest message. It equals the number of messages, tombstones included.

@@ -28,7 +28,7 @@ pub fn insert(conn: &mut AnyConn, new: &NewRow) -> Result<Chat, StorageError> {
     let id = sql!(
         "INSERT INTO chats (chat_type, title, title_key, created_at, updated_at, seq, meta_seq, members_seq, \
          last_pos, last_live_pos, deleted_count, member_count, is_public, object_type, object_id) \
-         VALUES (?, ?, ?, ?, ?, 1, 1, 1, 0, 0, 0, ?, ?, ?, ?) RETURNING id",
+         VALUES (?, ?, ?, ?, ?, 1, 1, 0, 0, 0, 0, ?, ?, ?, ?) RETURNING id",
         new.kind.as_str(),
         new.title,
         title_key.as_deref(),
@@ -47,7 +47,7 @@ pub fn insert(conn: &mut AnyConn, new: &NewRow) -> Result<Chat, StorageError> {
         created_at: now,
         updated_at: now,
         seq: 1,
-        members_seq: 1,
+        members_seq: 0,
         last_pos: 0,
         last_live_pos: 0,
         deleted_count: 0,
