@@ -15,6 +15,7 @@ const NOT_FOR_SERVING: [&str; 18] = [
     "db/catalog.rs",
     "db/conn.rs",
     "db/migrations.rs",
+    "db/vfs/tests.rs",
     "db/pooling.rs",
     "db/session.rs",
     "db/sql.rs",
