@@ -161,10 +161,24 @@ async fn every_frame_that_is_described_is_sent_by_and_by() {
     bob.marks_as_read(dm).await;
     bob.patch(&format!("chats/{dm}/me/"), json!({"is_pinned": true})).await.expect(200);
     ann.deletes(&message).await;
+    // Each change is seen before the next: a node that subscribes to a new chat reads its latest state only.
+    let mut until = async |kind: &str| {
+        loop {
+            let frame = bob_socket.next_of_all().await.unwrap_or_else(|_| panic!("no {kind}"));
+            seen.insert(described(document, FROM_SERVER, &frame).unwrap());
+            if frame["type"] == kind {
+                break;
+            }
+        }
+    };
     let group = ann.group("Team", &[&bob]).await;
+    until("chat_created").await;
     ann.adds(group, &[&cat]).await;
+    until("members_changed").await;
     ann.patch(&format!("chats/{group}/"), json!({"title": "Crew"})).await.expect(200);
+    until("chat_updated").await;
     ann.delete(&format!("chats/{group}/")).await.expect(204);
+    until("chat_deleted").await;
     ann.patch("users/me/", json!({"first_name": "Ann"})).await.expect(200);
     let said = [
         json!({"type": "send_message", "chat_id": dm, "content": "hi", "client_id": "c-1"}),
