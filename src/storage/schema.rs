@@ -59,11 +59,6 @@ diesel::table! {
         last_seen -> Nullable<BigInt>,
         feed -> BigInt,
         is_registered -> Bool,
-        external_id -> Nullable<Text>,
-        claims_at -> Nullable<BigInt>,
-        has_claimed_name -> Bool,
-        revoked_until -> Nullable<BigInt>,
-        imported_password -> Nullable<Text>,
     }
 }
 
