@@ -11,7 +11,7 @@ use actix_web::{
 };
 use serde_json::{Map, Value, json};
 
-use crate::core::model::{FieldErrors, Refusal, UserId};
+use crate::core::model::{Credential, FieldErrors, Refusal, UserId};
 
 /// Error response of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub enum ApiError {
     Registered(UserId),
     /// No valid credentials.
     Unauthenticated,
+    /// The JSON Web Token is invalid, has expired or was revoked.
+    InvalidJwt,
     /// Sign-in failed. An unknown name gives the same error.
     WrongPassword,
     /// A cross-site request that is authenticated by a cookie; with the reason.
@@ -65,6 +67,9 @@ const FORBIDDEN: &str = "You do not have permission to perform this action.";
 /// Error for a caller without a valid credential.
 const UNAUTHENTICATED: &str = "Authentication credentials were not provided.";
 
+/// Error for a JSON Web Token that is not accepted. The log says why.
+const INVALID_JWT: &str = "The token is invalid or has expired.";
+
 impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> Self {
         match refusal {
@@ -91,6 +96,11 @@ impl ApiError {
     pub const NOT_FOUND: Self = Self::Refused(Refusal::NotFound);
     /// The caller may not do this.
     pub const FORBIDDEN: Self = Self::Refused(Refusal::Forbidden);
+
+    /// Returns the error for a credential that has ended during the request.
+    pub fn ended(credential: &Credential) -> Self {
+        if credential.jwt().is_some() { Self::InvalidJwt } else { Self::Unauthenticated }
+    }
 
     /// Returns the JSON body, which REST responses and WebSocket errors share.
     pub fn body(&self) -> Value {
@@ -129,6 +139,7 @@ impl ApiError {
             )
             .into(),
             Self::Unauthenticated => UNAUTHENTICATED.into(),
+            Self::InvalidJwt => INVALID_JWT.into(),
             Self::WrongPassword => "Invalid username or password.".into(),
             Self::CrossSite(why) => format!("CSRF Failed: {why}").into(),
             Self::InvalidPage => "Invalid page.".into(),
@@ -159,7 +170,7 @@ impl ResponseError for ApiError {
                 Refusal::Busy | Refusal::StorageAway => StatusCode::SERVICE_UNAVAILABLE,
                 Refusal::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             },
-            Self::Unauthenticated | Self::WrongPassword => StatusCode::UNAUTHORIZED,
+            Self::Unauthenticated | Self::InvalidJwt | Self::WrongPassword => StatusCode::UNAUTHORIZED,
             Self::Registered(_) => StatusCode::CONFLICT,
             Self::CrossSite(_) => StatusCode::FORBIDDEN,
             Self::InvalidPage => StatusCode::NOT_FOUND,
@@ -180,6 +191,9 @@ impl ResponseError for ApiError {
         match self {
             Self::Unauthenticated | Self::WrongPassword => {
                 response.insert_header((WWW_AUTHENTICATE, "Session"));
+            }
+            Self::InvalidJwt => {
+                response.insert_header((WWW_AUTHENTICATE, "Bearer"));
             }
             Self::MethodNotAllowed { allow, .. } => {
                 response.insert_header((ALLOW, allow.as_str()));

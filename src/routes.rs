@@ -9,7 +9,7 @@ use actix_web::{
 use crate::{
     api::{
         activity, avatars, blocks, chats, credentials, events, health, members, messages, pictures, profile,
-        reactions, rooms, search, settings, sign_in, sync, tokens, users,
+        reactions, revocations, rooms, search, settings, sign_in, sync, tokens, users,
     },
     error::ApiError,
     middleware::authenticate,
@@ -108,7 +108,7 @@ fn api(api: &mut ServiceConfig) {
         )
         .service(at("/search").get(search::search).limit(LimitClass::Search).done())
         // Users.
-        .service(at("/users").post(users::create).done())
+        .service(at("/users").get(users::list).post(users::create).done())
         .service(at("/settings").get(settings::show).done())
         .service(at("/users/me").get(profile::show).patch(profile::update).done())
         .service(at("/users/me/sessions").get(credentials::sessions).delete(credentials::end_sessions).done())
@@ -119,6 +119,7 @@ fn api(api: &mut ServiceConfig) {
         .service(at("/users/blocked").get(blocks::list).done())
         .service(at("/users/{user}/block").post(blocks::block).delete(blocks::unblock).done())
         .service(at("/users/{user}").get(users::detail).patch(users::update).done())
+        .service(at("/users/{user}/revoke").post(revocations::revoke).done())
         .service(at("/users/{user}/tokens").post(tokens::create_token).delete(tokens::delete_tokens).done());
 }
 

@@ -8,7 +8,7 @@ use std::sync::{
 use tokio::sync::Notify;
 
 use crate::{
-    auth::{Hasher, IdentityCache, LoginThrottle, Registrations, SessionCookies, Sightings},
+    auth::{Hasher, IdentityCache, JwtVerifier, LoginThrottle, Registrations, SessionCookies, Sightings},
     bus::Bus,
     chat::ChatDirectory,
     cluster::Reconciler,
@@ -41,6 +41,8 @@ pub struct AppState {
     /// Compares published events with storage and publishes missing ones.
     pub reconciler: Arc<Reconciler>,
     pub session_cookies: SessionCookies,
+    /// `None`: JSON Web Tokens are off.
+    pub jwt: Option<JwtVerifier>,
     pub passwords: Hasher,
     pub login_throttle: Arc<LoginThrottle>,
     pub registrations: Arc<Registrations>,

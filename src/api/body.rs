@@ -64,8 +64,8 @@ impl<const MAX: usize> FromRequest for Body<MAX> {
             let bytes = timeout(BODY_TIMEOUT, read(payload, MAX)).await.unwrap_or(Err(ApiError::BodyTooSlow));
             // The credential may have been revoked while the body was read.
             if let (Some(caller), Some(state)) = (caller, state) {
-                let caller = state.identities.caller(&caller.credential).await?;
-                caller.ok_or(ApiError::Unauthenticated)?;
+                let current = state.identities.caller(&caller.credential).await?;
+                current.ok_or_else(|| ApiError::ended(&caller.credential))?;
             }
             Ok(Self { kind, bytes })
         })

@@ -90,7 +90,7 @@ pub async fn end_sessions(
     let (user, spared) = (caller.id(), caller.credential.clone());
     let end = state.writer.run("end_sessions", move |conn, _| match &spared {
         Credential::Session(hash) => sessions::end_all(conn, user, Some(hash)),
-        Credential::Token(_) => sessions::end_all(conn, user, None),
+        Credential::Token(_) | Credential::Jwt(_) => sessions::end_all(conn, user, None),
     });
     end.await?;
     ended(&state, &caller, &request, "ended all other sessions", true).await
@@ -113,7 +113,7 @@ pub async fn end_tokens(state: Data<AppState>, caller: Authenticated, request: H
     let (user, spared) = (caller.id(), caller.credential.clone());
     let end = state.writer.run("end_tokens", move |conn, _| match &spared {
         Credential::Token(hash) => tokens::revoke_others(conn, user, Some(hash)),
-        Credential::Session(_) => tokens::revoke_all(conn, user),
+        Credential::Session(_) | Credential::Jwt(_) => tokens::revoke_all(conn, user),
     });
     end.await?;
     ended(&state, &caller, &request, "ended all other tokens", true).await

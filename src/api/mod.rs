@@ -18,6 +18,7 @@ pub mod pictures;
 pub mod profile;
 pub(crate) mod query;
 pub mod reactions;
+pub mod revocations;
 pub mod rooms;
 pub mod search;
 pub mod settings;

@@ -6,14 +6,20 @@ use super::{
     HandlerResult,
     body::Body,
     user_fields::{UserFields, chosen_picture},
-    users::own_view,
+    users::answer_own,
 };
-use crate::{middleware::authenticate::Authenticated, net::forwarded, services::accounts, state::AppState};
+use crate::{
+    core::model::Refusal, middleware::authenticate::Authenticated, net::forwarded, services::accounts,
+    state::AppState,
+};
+
+/// Error for changing names that an identity provider sets.
+const CLAIMED_NAME: &str = "Your names come from the service that you sign in with. Change them there.";
 
 /// `GET users/me/`
 pub async fn show(state: Data<AppState>, caller: Authenticated) -> HandlerResult {
     let user = accounts::find(&state, caller.id()).await?;
-    Ok(HttpResponse::Ok().json(own_view(&user, &user.card(), &state.links)))
+    answer_own(&state, HttpResponse::Ok(), &user).await
 }
 
 /// `PATCH users/me/`: changes the caller's names, picture and password. A new password needs `old_password`.
@@ -28,6 +34,10 @@ pub async fn update(
         fields.leave_out_picture_of(&accounts::find(&state, caller.id()).await?.card(), &state.links);
     }
     let (mut change, proof) = fields.check_own_change()?;
+    let sets_name = change.profile.first_name.is_some() || change.profile.last_name.is_some();
+    if sets_name && accounts::has_claimed_name(&state, caller.id()).await? {
+        return Err(Refusal::NotAllowed(CLAIMED_NAME).into());
+    }
     let picture = &mut change.profile.avatar_url;
     *picture = picture.take().map(|address| chosen_picture(&state, &address)).transpose()?;
     let from = forwarded::client_address(&request, &state.config);
@@ -37,5 +47,5 @@ pub async fn update(
         None => None,
     };
     let user = accounts::change_user(&state, &caller, from, caller.id(), change).await?;
-    Ok(HttpResponse::Ok().json(own_view(&user, &user.card(), &state.links)))
+    answer_own(&state, HttpResponse::Ok(), &user).await
 }

@@ -17,7 +17,7 @@ use super::{
     body::Body,
     query::Query,
     user_fields::{UserFields, chosen_picture},
-    users::own_view,
+    users::answer_own,
 };
 use crate::{
     auth::{
@@ -101,7 +101,7 @@ pub async fn login(
         }
         return Ok(HttpResponse::SeeOther().insert_header((LOCATION, next)).finish());
     }
-    Ok(HttpResponse::Ok().json(own_view(&user, &user.card(), &state.links)))
+    answer_own(&state, HttpResponse::Ok(), &user).await
 }
 
 /// Whether a browser would drop the session cookie: it is `Secure`, but the page was loaded over HTTP.
@@ -155,7 +155,7 @@ pub async fn register(state: Data<AppState>, request: HttpRequest, body: Body) -
         }
     };
     audit::note("registered", AuditUser::from(&user), address);
-    Ok(HttpResponse::Created().json(own_view(&user, &user.card(), &state.links)))
+    answer_own(&state, HttpResponse::Created(), &user).await
 }
 
 #[cfg(test)]

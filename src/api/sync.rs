@@ -28,7 +28,7 @@ use crate::{
         queries::chat_list::{self, ChatFilter},
         tables::{chats, dm_partners},
     },
-    view::{ChatView, LiveEvent},
+    view::{ChatView, LiveEvent, frames},
 };
 
 /// Maximum size of the events that one request replays, in bytes.
@@ -135,6 +135,10 @@ pub async fn since(state: Data<AppState>, caller: Authenticated, body: Body<{ 1 
             catch_up.mark_delivered(&update);
             collected.add(update.chat, update.frames);
         }
+        let now = Timestamp::now();
+        if let Some(jwt) = caller.credential.jwt().filter(|jwt| jwt.warned_at() <= now) {
+            collected.0.push((None, frames::token_expiring(jwt.seconds_left(now))));
+        }
         return collected.answer(&catch_up);
     }
     if state.is_draining() {
@@ -145,7 +149,7 @@ pub async fn since(state: Data<AppState>, caller: Authenticated, body: Body<{ 1 
     let deadline = Instant::now() + wait;
     loop {
         match collected.take(&mut reader).await? {
-            Some(CloseReason::SignedOut) => return Err(ApiError::Unauthenticated),
+            Some(CloseReason::SignedOut) => return Err(ApiError::ended(&caller.credential)),
             Some(_) => break,
             None if collected.0.is_empty() => {}
             None => break,

@@ -41,6 +41,10 @@ pub(crate) struct UserFields {
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     avatar_url: Field,
+    /// The id of the user at an identity provider or in the host application; unique.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 255)]
+    external_id: Field,
     /// False deactivates the user: ends all sessions and tokens, closes all sockets, hands over all chats.
     #[serde(default)]
     #[schema(value_type = bool)]
@@ -84,6 +88,13 @@ impl UserFields {
             }
             _ => Err(errors),
         }
+    }
+
+    /// Validates the external id of a new user.
+    pub(super) fn check_external_id(&self) -> Result<Option<String>, FieldErrors> {
+        let given =
+            self.external_id.optional_text().and_then(|id| id.map(|id| text::external_id(&id)).transpose());
+        given.map_err(|sentence| FieldErrors::of("external_id", sentence))
     }
 
     /// Whether the request sets a picture.

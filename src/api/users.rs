@@ -1,12 +1,13 @@
 //! `users/`: user search, and user management by staff.
 
-use actix_web::{HttpRequest, HttpResponse, web::Data};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web::Data};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
     HandlerResult,
     body::Body,
+    page::{PageNumber, PageView},
     path::Id,
     query::Query,
     user_fields::{UserFields, expect_source},
@@ -20,23 +21,25 @@ use crate::{
     state::AppState,
     storage::{
         AnyConn,
-        queries::{contact_policy, contact_search, user_search},
-        tables::users::{self, User},
+        queries::{contact_policy, contact_search, user_list, user_search},
+        tables::{
+            external_users,
+            users::{self, User},
+        },
     },
-    view::{FoundUserView, Links, OwnUserView, UserView},
+    view::{FoundUserView, OwnUserView, UserView},
 };
 
-/// Builds the view of a user that the user and staff see.
-pub(super) fn own_view<'a>(user: &'a User, card: &'a UserCard, links: &Links) -> OwnUserView<'a> {
-    OwnUserView {
-        user: UserView::new(card, links),
-        avatar_source: links.source(card),
-        email: &user.email,
-        first_name: &user.first_name,
-        last_name: &user.last_name,
-        is_staff: user.is_staff,
-        is_active: user.is_active,
-    }
+/// Answers with the view of a user that the user and staff see.
+pub(super) async fn answer_own(
+    state: &AppState,
+    mut response: HttpResponseBuilder,
+    user: &User,
+) -> HandlerResult {
+    let id = user.id();
+    let external_id = state.readers.query_one(move |conn| external_users::external_id(conn, id)).await?;
+    let card = user.card();
+    Ok(response.json(OwnUserView::new(user, &card, external_id.as_deref(), &state.links)))
 }
 
 #[derive(Serialize, ToSchema)]
@@ -69,7 +72,28 @@ pub async fn search(state: Data<AppState>, caller: Authenticated, request: HttpR
     Ok(HttpResponse::Ok().json(FoundView { results }))
 }
 
-/// `POST users/`, staff only: creates a user, or returns the existing one of that name. If that one
+/// Number of users on a page.
+const PAGE_SIZE: i64 = 50;
+
+/// `GET users/`, staff only: all users, by id. `external_id`: only the user with this one.
+pub async fn list(state: Data<AppState>, caller: Authenticated, request: HttpRequest) -> HandlerResult {
+    staff_only(&caller)?;
+    let query = Query::of(&request);
+    let page = PageNumber::of(&query, PAGE_SIZE)?;
+    let external_id = query.get("external_id").map(str::to_owned);
+    let find =
+        move |conn: &mut AnyConn| user_list::page(conn, external_id.as_deref(), page.skip(), page.size);
+    let (count, found) = state.readers.query(find).await?;
+    page.check(count)?;
+    let cards: Vec<UserCard> = found.iter().map(|(user, _)| user.card()).collect();
+    let view = |((user, external_id), card)| {
+        OwnUserView::new(user, card, Option::as_deref(external_id), &state.links)
+    };
+    let results = found.iter().map(|(user, id)| (user, id)).zip(&cards).map(view).collect();
+    Ok(PageView::numbered(&request, &state, page, count, results).answer())
+}
+
+/// `POST users/`, staff only: creates a user, or returns the existing one of that external id or name. If that one
 /// registered themselves, the request fails.
 pub async fn create(
     state: Data<AppState>,
@@ -78,12 +102,14 @@ pub async fn create(
     body: Body,
 ) -> HandlerResult {
     staff_only(&caller)?;
-    let (new, password) = body.json::<UserFields>()?.check_new(false)?;
+    let fields = body.json::<UserFields>()?;
+    let (new, password) = fields.check_new(false)?;
+    let external_id = fields.check_external_id()?;
     expect_source(&state, &new.avatar_url)?;
     let from = forwarded::client_address(&request, &state.config);
-    let (user, is_new) = accounts::create_user(&state, &caller, from, new, password).await?;
-    let mut response = if is_new { HttpResponse::Created() } else { HttpResponse::Ok() };
-    Ok(response.json(own_view(&user, &user.card(), &state.links)))
+    let (user, is_new) = accounts::create_user(&state, &caller, from, new, external_id, password).await?;
+    let response = if is_new { HttpResponse::Created() } else { HttpResponse::Ok() };
+    answer_own(&state, response, &user).await
 }
 
 /// Finds a user that `by` may see. Returns 404 for all others.
@@ -101,11 +127,10 @@ pub(super) async fn known(state: &AppState, by: UserId, user: UserId) -> Result<
 pub async fn detail(state: Data<AppState>, caller: Authenticated, user: Id<UserId>) -> HandlerResult {
     let id = user.0;
     let user = known(&state, caller.id(), id).await?;
-    let card = user.card();
     if caller.is_staff || caller.id() == id {
-        return Ok(HttpResponse::Ok().json(own_view(&user, &card, &state.links)));
+        return answer_own(&state, HttpResponse::Ok(), &user).await;
     }
-    Ok(HttpResponse::Ok().json(UserView::new(&card, &state.links)))
+    Ok(HttpResponse::Ok().json(UserView::new(&user.card(), &state.links)))
 }
 
 /// `PATCH users/{user}/`, staff only.
@@ -132,7 +157,7 @@ pub async fn update(
     let change = Checked::from(change.await).authorize_errors(accounts::exists(&state, id)).await?;
     let from = forwarded::client_address(&request, &state.config);
     let user = accounts::change_user(&state, &caller, from, id, change).await?;
-    Ok(HttpResponse::Ok().json(own_view(&user, &user.card(), &state.links)))
+    answer_own(&state, HttpResponse::Ok(), &user).await
 }
 
 pub(super) fn staff_only(caller: &Authenticated) -> Result<(), ApiError> {

@@ -21,7 +21,7 @@ use crate::{
     hub::Hub,
     storage::{
         AnyConn, ReadPool, StorageError,
-        tables::{sessions, tokens, users},
+        tables::{external_users, sessions, tokens, users},
     },
 };
 
@@ -31,7 +31,7 @@ pub struct Caller {
     pub card: Arc<UserCard>,
     pub is_staff: bool,
     pub credential: Credential,
-    /// When the session was last renewed; `None` for tokens.
+    /// When the session was last renewed; `None` for other credentials.
     pub renewed_at: Option<Timestamp>,
     /// When the credential expires.
     pub expires_at: Option<Timestamp>,
@@ -43,6 +43,14 @@ impl Caller {
     /// Returns the caller's id.
     pub fn id(&self) -> UserId {
         self.card.id
+    }
+
+    /// Whether the credential has not ended, and the key that verified it is still in its set.
+    fn is_in_time(&self) -> bool {
+        match &self.credential {
+            Credential::Jwt(jwt) => jwt.is_current(Timestamp::now()),
+            _ => self.expires_at.is_none_or(|end| Timestamp::now() < end),
+        }
     }
 }
 
@@ -101,8 +109,8 @@ impl IdentityCache {
     /// Returns the user of a credential, from the cache or from storage. `None`: the credential is invalid,
     /// expired or revoked.
     pub async fn caller(&self, credential: &Credential) -> Result<Option<Arc<Caller>>, Refusal> {
-        let in_time = |caller: &Arc<Caller>| caller.expires_at.is_none_or(|end| Timestamp::now() < end);
-        let cached = self.callers.get(credential).filter(in_time).filter(|_| self.is_current());
+        let cached =
+            self.callers.get(credential).filter(|caller| caller.is_in_time()).filter(|_| self.is_current());
         if cached.is_some() {
             return Ok(cached);
         }
@@ -113,6 +121,11 @@ impl IdentityCache {
             self.callers.insert(caller, before);
         }
         Ok(caller)
+    }
+
+    /// Closes the connections on this node whose JSON Web Token was verified by a key that has left its set.
+    pub fn close_retired(&self) {
+        self.hub.close_where(|credential| matches!(credential, Credential::Jwt(jwt) if !jwt.key.is_live()));
     }
 
     /// Invalidates the cached identities of a user and closes the sockets of their revoked credentials, on
@@ -227,6 +240,15 @@ fn find(conn: &mut AnyConn, credential: Credential) -> Result<Option<Caller>, St
             Some(found) => (found.user, None, found.expires_at, found.seen_at),
             None => return Ok(None),
         },
+        Credential::Jwt(jwt) => {
+            let found = external_users::find(conn, &jwt.subject)?;
+            let found =
+                found.filter(|user| jwt.is_current(Timestamp::now()) && !user.has_revoked(jwt.issued_at));
+            match found {
+                Some(found) => (found.user_id, None, Some(jwt.ends_at), None),
+                None => return Ok(None),
+            }
+        }
     };
     let user = users::find(conn, user)?.filter(|user| user.is_active);
     Ok(user.map(|user| Caller {

@@ -3,6 +3,7 @@
 pub mod audit;
 mod client_range;
 pub mod identity_cache;
+pub mod jwt;
 pub mod login_throttle;
 pub mod passwords;
 pub mod registrations;
@@ -13,6 +14,7 @@ mod strength;
 
 pub use client_range::client_prefix;
 pub use identity_cache::{Caller, IdentityCache};
+pub use jwt::JwtVerifier;
 pub use login_throttle::LoginThrottle;
 pub use passwords::{Hasher, NewPassword};
 pub use registrations::Registrations;

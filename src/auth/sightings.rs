@@ -35,6 +35,9 @@ pub struct Sightings(Mutex<HashMap<Credential, (Timestamp, Origin)>>);
 impl Sightings {
     /// Records a use of the caller's credential, unless the last recorded one is recent.
     pub fn note(&self, caller: &Caller, request: &HttpRequest, config: &Config) {
+        if matches!(caller.credential, Credential::Jwt(_)) {
+            return;
+        }
         let (now, last) = (Timestamp::now(), caller.seen_at.load(Ordering::Relaxed));
         if now.0 - last < MIN_INTERVAL || caller.seen_at.swap(now.0, Ordering::Relaxed) != last {
             return;
@@ -63,6 +66,7 @@ fn key(credential: &Credential) -> (u8, &str) {
     match credential {
         Credential::Session(hash) => (0, hash),
         Credential::Token(hash) => (1, hash),
+        Credential::Jwt(jwt) => (2, &jwt.hash),
     }
 }
 

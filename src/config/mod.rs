@@ -3,6 +3,8 @@
 // The fields' docs are also the text of `--help`, which would show the brackets around URLs.
 #![allow(rustdoc::bare_urls, reason = "the docs are help texts too")]
 
+mod jwt;
+
 use std::{
     net::{IpAddr, SocketAddr},
     time::Duration,
@@ -17,6 +19,8 @@ use crate::{
     rate_limit::{Rate, Rates},
     storage::DatabaseUrl,
 };
+
+pub use jwt::JwtSettings;
 
 /// Database setting, which every command takes.
 #[derive(Debug, Clone, Args)]
@@ -71,6 +75,9 @@ impl Hsts {
 pub struct Config {
     #[command(flatten)]
     pub database: Database,
+
+    #[command(flatten)]
+    pub jwt: JwtSettings,
 
     /// Address and port to listen on
     #[arg(long, env = "GREENROOM_BIND", default_value = "127.0.0.1:8000")]

@@ -10,4 +10,5 @@ pub mod request_id;
 pub mod secrets;
 pub(crate) mod sync;
 pub mod text_index;
+pub(crate) mod tls;
 pub(crate) mod websocket;

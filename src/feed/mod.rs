@@ -71,7 +71,7 @@ pub async fn heads(feed: &Feed, user: UserId, only: &Only) -> Result<Heads, Refu
 /// already. Then a chat that adds the user during this call subscribes the socket itself.
 pub async fn subscribe(feed: &Feed, socket: &Arc<Subscriber>, only: &Only) -> Result<Heads, Refusal> {
     // A sign-out after the authentication found no socket to close yet.
-    let caller = feed.identities.caller(&socket.credential).await?;
+    let caller = feed.identities.caller(&socket.credential()).await?;
     if caller.is_none() {
         socket.close(CloseReason::SignedOut);
         return Ok(Heads::new());

@@ -12,6 +12,7 @@ use crate::{
     core::model::{ChatId, Refusal, Timestamp},
     error::ApiError,
     hub::{CloseReason, Subscriber, changed_chats::ChangedChats, registry::ConnectionSlot},
+    view::frames,
 };
 
 /// `Retry-After` for a user with too many readers, in seconds.
@@ -26,6 +27,8 @@ pub struct PullReader {
     socket: Arc<Subscriber>,
     /// When the credential expires, as last read.
     expires_at: Option<Timestamp>,
+    /// When to warn that the credential expires; `None`: the warning was sent, or there is none.
+    warned_at: Option<Timestamp>,
     only: Only,
     catch_up: CatchUp,
     ephemeral: VecDeque<(Option<ChatId>, ByteString)>,
@@ -60,7 +63,9 @@ impl PullReader {
         let ephemeral = VecDeque::new();
         // From here on, dropping the reader cleans up.
         let expires_at = caller.expires_at;
-        let mut reader = Self { feed, socket, expires_at, only, catch_up, ephemeral, _place: place };
+        let warned_at = caller.credential.jwt().map(|jwt| jwt.warned_at());
+        let mut reader =
+            Self { feed, socket, expires_at, warned_at, only, catch_up, ephemeral, _place: place };
         let heads = subscribe(&reader.feed, &reader.socket, &reader.only).await?;
         let (feed, only) = (reader.feed.clone(), reader.only.clone());
         let has_missed = known.is_some();
@@ -86,6 +91,9 @@ impl PullReader {
                 actix_rt::time::sleep(CREDENTIAL_RETRY_DELAY).await;
                 return Ok(None);
             }
+        }
+        if let Some(frame) = self.expiry_warning() {
+            return Ok(Some(FeedItem::Ephemeral(frame)));
         }
         loop {
             if let Some(reason) = self.socket.changed_chats().and_then(ChangedChats::closed) {
@@ -132,22 +140,30 @@ impl PullReader {
         gone
     }
 
-    /// Waits until there may be an item: at most `limit`, and not beyond the credential's expiry. Returns
+    /// Waits until there may be an item: at most `limit`, and not beyond the credential's expiry or its warning. Returns
     /// whether there may be one.
     pub async fn wait(&self, limit: Duration) -> bool {
         let Some(changes) = self.socket.changed_chats() else { return true };
-        let left = self.expires_at.map(|at| (at.0 - Timestamp::now().0).max(0).unsigned_abs());
+        let next = self.warned_at.or(self.expires_at);
+        let left = next.map(|at| (at.0 - Timestamp::now().0).max(0).unsigned_abs());
         let longest = left.map_or(limit, |micros| limit.min(Duration::from_micros(micros)));
         timeout(longest, changes.wait()).await.is_ok()
+    }
+
+    /// Returns the warning that the credential expires, once it is due.
+    fn expiry_warning(&mut self) -> Option<ByteString> {
+        let now = Timestamp::now();
+        self.warned_at.take_if(|at| *at <= now)?;
+        self.socket.credential().jwt().map(|jwt| frames::token_expiring(jwt.seconds_left(now)))
     }
 
     /// Returns whether the credential is valid. One whose expiry has passed may have been renewed.
     async fn is_signed_in(&mut self) -> Result<bool, Refusal> {
         let identities = &self.feed.identities;
         if self.expires_at.is_none_or(|at| Timestamp::now() < at) {
-            return identities.is_valid(&self.socket.credential).await;
+            return identities.is_valid(&self.socket.credential()).await;
         }
-        let caller = identities.caller(&self.socket.credential).await?;
+        let caller = identities.caller(&self.socket.credential()).await?;
         self.expires_at = caller.as_ref().and_then(|caller| caller.expires_at);
         Ok(caller.is_some())
     }

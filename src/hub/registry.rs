@@ -167,14 +167,24 @@ impl Hub {
 
     /// Returns the credentials that a user's connections were opened with.
     pub fn credentials_of(&self, user: UserId) -> Vec<Credential> {
-        self.sockets_of(user).iter().map(|socket| socket.credential.clone()).collect()
+        self.sockets_of(user).iter().map(|socket| socket.credential()).collect()
     }
 
     /// Closes the user's connections that were opened with a credential.
     pub fn close_opened_with(&self, user: UserId, credential: &Credential) {
-        for socket in self.sockets_of(user).iter().filter(|socket| socket.credential == *credential) {
+        for socket in self.sockets_of(user).iter().filter(|socket| socket.credential() == *credential) {
             socket.close(CloseReason::SignedOut);
         }
+    }
+
+    /// Closes the connections whose credential is revoked.
+    pub fn close_where(&self, is_revoked: impl Fn(&Credential) -> bool) {
+        let sockets: Vec<Arc<Subscriber>> = {
+            let users = self.users.lock();
+            let all = users.values().flat_map(|connected| connected.sockets.iter());
+            all.filter(|socket| is_revoked(&socket.credential())).cloned().collect()
+        };
+        sockets.iter().for_each(|socket| socket.close(CloseReason::SignedOut));
     }
 
     /// Wakes every socket's writer task.

@@ -49,7 +49,8 @@ enum Outlet {
 pub struct Subscriber {
     pub id: SubscriberId,
     pub user: UserId,
-    pub credential: Credential,
+    /// A socket may replace its credential by a newer one of the same user.
+    credential: Mutex<Credential>,
     outlet: Outlet,
     /// Taken when the session ends, so that chats that still hold the subscriber do not keep the connection.
     connection: Mutex<Option<ConnectionAbort>>,
@@ -93,7 +94,7 @@ impl Subscriber {
         Arc::new(Self {
             id: SubscriberId::next(),
             user,
-            credential,
+            credential: Mutex::new(credential),
             outlet,
             connection: Mutex::new(connection),
             closing_since: AtomicU64::new(0),
@@ -101,6 +102,16 @@ impl Subscriber {
             is_watched: AtomicBool::new(false),
             meter,
         })
+    }
+
+    /// Returns the credential that the connection depends on.
+    pub fn credential(&self) -> Credential {
+        self.credential.lock().clone()
+    }
+
+    /// Lets the connection depend on another credential of its user.
+    pub fn replace_credential(&self, credential: Credential) {
+        *self.credential.lock() = credential;
     }
 
     /// Returns the changed chats of a pull reader.

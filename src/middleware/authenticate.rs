@@ -24,6 +24,8 @@ use crate::{
         secrets,
     },
     error::ApiError,
+    net::forwarded,
+    services::external_users,
     state::AppState,
     storage::Principal,
 };
@@ -46,11 +48,11 @@ pub async fn authenticate(
 /// Checks a request and returns the caller's id.
 async fn admit(request: &ServiceRequest) -> Result<UserId, ApiError> {
     let state = request.app_data::<Data<AppState>>().ok_or(ApiError::NOT_FOUND)?.clone();
-    let credential = credential(request.request()).ok_or(ApiError::Unauthenticated)?;
-    let caller = state.identities.caller(&credential).await?.ok_or(ApiError::Unauthenticated)?;
+    let presented = presented(request.request(), &state).ok_or(ApiError::Unauthenticated)?;
+    let caller = resolve(request.request(), &state, presented).await?.ok_or(ApiError::Unauthenticated)?;
     // Set before the checks, so that the log names the caller of a refused request too.
     request.extensions_mut().insert(caller.clone());
-    let uses_cookie = matches!(credential, Credential::Session(_));
+    let uses_cookie = matches!(caller.credential, Credential::Session(_));
     if uses_cookie
         && is_unsafe(request.request())
         && let Err(error) = csrf::check(request.request(), &state.config)
@@ -76,24 +78,54 @@ pub async fn optional_user(request: &HttpRequest, state: &AppState) -> Result<Op
 }
 
 /// Returns the authenticated caller of a request outside this middleware, if any.
-pub async fn caller(request: &HttpRequest, state: &AppState) -> Result<Option<Arc<Caller>>, Refusal> {
-    let Some(credential) = credential(request) else { return Ok(None) };
-    state.identities.caller(&credential).await
+pub async fn caller(request: &HttpRequest, state: &AppState) -> Result<Option<Arc<Caller>>, ApiError> {
+    let Some(presented) = presented(request, state) else { return Ok(None) };
+    match resolve(request, state, presented).await {
+        Err(ApiError::InvalidJwt) => Ok(None),
+        caller => caller,
+    }
+}
+
+/// The credential that a request presents.
+enum Presented {
+    Known(Credential),
+    /// A JSON Web Token that has yet to be verified.
+    Jwt(String),
 }
 
 /// Returns the credential of a request: a token if there is one, else the session of the cookie.
-fn credential(request: &HttpRequest) -> Option<Credential> {
-    // Other schemes are ignored: they are meant for others, such as Basic for a proxy.
+fn presented(request: &HttpRequest, state: &AppState) -> Option<Presented> {
+    // Other schemes are ignored: they are meant for others, such as Basic for a proxy. So is Bearer if JSON Web
+    // Tokens are off.
     let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    if let Some((scheme, key)) = header.and_then(|header| header.split_once(' '))
-        && scheme.eq_ignore_ascii_case("token")
-    {
-        return Some(Credential::Token(secrets::hash(key.trim())));
+    if let Some((scheme, key)) = header.and_then(|header| header.split_once(' ')) {
+        if scheme.eq_ignore_ascii_case("token") {
+            return Some(Presented::Known(Credential::Token(secrets::hash(key.trim()))));
+        }
+        if scheme.eq_ignore_ascii_case("bearer") && state.jwt.is_some() {
+            return Some(Presented::Jwt(key.trim().to_owned()));
+        }
     }
-    if let Some(key) = subprotocol_token(request) {
-        return Some(Credential::Token(secrets::hash(key)));
+    match subprotocol(request, state) {
+        Some(Subprotocol::Token(key)) => Some(Presented::Known(Credential::Token(secrets::hash(key)))),
+        Some(Subprotocol::Jwt(token)) => Some(Presented::Jwt(token.to_owned())),
+        None => session(request).map(Presented::Known),
     }
-    session(request)
+}
+
+async fn resolve(
+    request: &HttpRequest,
+    state: &AppState,
+    presented: Presented,
+) -> Result<Option<Arc<Caller>>, ApiError> {
+    match (presented, &state.jwt) {
+        (Presented::Known(credential), _) => Ok(state.identities.caller(&credential).await?),
+        (Presented::Jwt(token), Some(verifier)) => {
+            let from = || forwarded::client_address(request, &state.config);
+            external_users::authenticate(state, verifier, &token, from).await.map(Some)
+        }
+        (Presented::Jwt(_), None) => Ok(None),
+    }
 }
 
 /// Returns the session of the cookie.
@@ -101,14 +133,35 @@ fn session(request: &HttpRequest) -> Option<Credential> {
     request.extensions().get::<CookieSession>().map(|session| session.credential.clone())
 }
 
-/// Prefix of the subprotocol that carries a token in a WebSocket handshake, where browsers cannot set
+/// Prefixes of the subprotocols that carry a credential in a WebSocket handshake, where browsers cannot set
 /// headers.
-pub const TOKEN_SUBPROTOCOL: &str = "greenroom.token.";
+const TOKEN_SUBPROTOCOL: &str = "greenroom.token.";
+const JWT_SUBPROTOCOL: &str = "greenroom.jwt.";
 
-/// Returns the token among the subprotocols that a handshake offers.
-pub fn subprotocol_token(request: &HttpRequest) -> Option<&str> {
+/// A credential that a handshake offers as a subprotocol.
+pub enum Subprotocol<'r> {
+    Token(&'r str),
+    Jwt(&'r str),
+}
+
+impl Subprotocol<'_> {
+    /// Returns the subprotocol as it was offered.
+    pub fn offered(&self) -> String {
+        match self {
+            Self::Token(key) => format!("{TOKEN_SUBPROTOCOL}{key}"),
+            Self::Jwt(token) => format!("{JWT_SUBPROTOCOL}{token}"),
+        }
+    }
+}
+
+/// Returns the credential among the subprotocols that a handshake offers.
+pub fn subprotocol<'r>(request: &'r HttpRequest, state: &AppState) -> Option<Subprotocol<'r>> {
     let offered = request.headers().get("sec-websocket-protocol")?.to_str().ok()?;
-    offered.split(',').find_map(|protocol| protocol.trim().strip_prefix(TOKEN_SUBPROTOCOL))
+    let mut offered = offered.split(',').map(str::trim);
+    offered.find_map(|protocol| match protocol.strip_prefix(TOKEN_SUBPROTOCOL) {
+        Some(key) => Some(Subprotocol::Token(key)),
+        None => protocol.strip_prefix(JWT_SUBPROTOCOL).filter(|_| state.jwt.is_some()).map(Subprotocol::Jwt),
+    })
 }
 
 /// Whether a request can change state: unsafe methods, and the handshake of a WebSocket, which accepts

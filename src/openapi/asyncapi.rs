@@ -27,14 +27,14 @@ pub async fn show(state: Data<AppState>, request: HttpRequest) -> HandlerResult 
 
 const ABOUT: &str = "\
 `GET /messages/ws/` with a WebSocket handshake opens a socket that carries all of the caller's chats. It authenticates \
-with a session's cookie, or with a token in a header or in the subprotocol `greenroom.token.<key>`. All frames are \
-text, one JSON object each. `type` names its kind. The channels are the two directions of one socket. On one socket \
+with a session's cookie, or with a token in a header or in the subprotocol `greenroom.token.<key>` or \
+`greenroom.jwt.<JWT>`. All frames are text, one JSON object each. `type` names its kind. The channels are the two directions of one socket. On one socket \
 the `seq` of a chat only rises. While the connection lasts, every event is delivered exactly once. After a disconnect, \
 connect with `?resume=1` and send `resume`. `GET /messages/api/events/` and `POST /messages/api/sync/` have the same \
 events.";
 
 const SUBPROTOCOL: &str = "\
-The subprotocol `greenroom.token.<key>`, for browsers, which cannot send `Authorization` with a handshake. The server \
+The subprotocol `greenroom.token.<key>`, or `greenroom.jwt.<JWT>` with a JSON Web Token, for browsers, which cannot send `Authorization` with a handshake. The server \
 confirms it.";
 
 /// Messages under construction, with their components.
@@ -205,6 +205,7 @@ fn example(kind: &str) -> Value {
             let last_seen = "2026-11-23T08:14:07.120394Z";
             return json!({ "type": kind, "user_id": 2, "is_online": false, "last_seen": last_seen });
         }
+        "token_expiring" => return json!({ "type": kind, "seconds": 60 }),
         "user_updated" => return json!({ "type": kind, "user": examples::user() }),
         "hello" => {
             return json!({

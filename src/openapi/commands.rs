@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Commands: type, fields (required ones with `!`), description and an example.
-const COMMANDS: [(&str, &str, &str, &str); 10] = [
+const COMMANDS: [(&str, &str, &str, &str); 11] = [
     (
         "send_message",
         "chat_id! content! client_id",
@@ -44,6 +44,12 @@ const COMMANDS: [(&str, &str, &str, &str); 10] = [
         "chats! more",
         "Resumes after a disconnect. Missed events are sent first, then the `ack`, then live events.",
         r#"{"chats": {"1": 41, "7": 12}}"#,
+    ),
+    (
+        "refresh",
+        "token!",
+        "Replaces the JSON Web Token of the socket, before it ends.",
+        r#"{"token": "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiI3In0.c2ln"}"#,
     ),
     ("ping", "", "Requests a `pong`.", "{}"),
 ];

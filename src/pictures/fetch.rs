@@ -16,7 +16,6 @@ use awc::{
         header::{ACCEPT, ACCEPT_ENCODING, LOCATION, USER_AGENT},
     },
 };
-use rustls::{ClientConfig, RootCertStore};
 use url::{Host, Url};
 
 use super::{
@@ -26,7 +25,7 @@ use super::{
     networks::Reach,
     slots::Slot,
 };
-use crate::core::{model::Pictures, secrets};
+use crate::core::{model::Pictures, secrets, tls};
 
 /// Maximum size of a picture, in bytes.
 const LARGEST: usize = 1 << 20;
@@ -59,7 +58,8 @@ pub(super) struct Fetcher {
 
 impl Fetcher {
     pub(super) fn new(pictures: Arc<Pictures>, reach: Reach) -> Self {
-        let connector = Connector::new().rustls_0_23(Arc::new(tls())).timeout(CONNECTED_WITHIN);
+        let connector =
+            Connector::new().rustls_0_23(Arc::new(tls::client_config())).timeout(CONNECTED_WITHIN);
         // `Fetcher` follows redirects itself, to check each URL, under one deadline.
         let client = Client::builder()
             .connector(connector)
@@ -160,23 +160,6 @@ async fn read(response: &mut ClientResponse) -> Result<Picture, Failure> {
     let kind = ImageFormat::of(&bytes).ok_or(Failure::Kind)?;
     let etag = format!("\"{}\"", &secrets::hash(&bytes)[..16]).into();
     Ok(Picture { kind, bytes, etag })
-}
-
-/// Builds the TLS configuration, with the system's root certificates or those of `SSL_CERT_FILE` and
-/// `SSL_CERT_DIR`. HTTP/2 is not offered.
-fn tls() -> ClientConfig {
-    let found = rustls_native_certs::load_native_certs();
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(found.certs);
-    if roots.is_empty() {
-        tracing::warn!(
-            "no root certificates found; pictures cannot be fetched over HTTPS; install ca-certificates or set SSL_CERT_FILE"
-        );
-    }
-    let provider = rustls::crypto::ring::default_provider();
-    let config =
-        ClientConfig::builder_with_provider(Arc::new(provider)).with_safe_default_protocol_versions();
-    config.expect("ring has the usual versions").with_root_certificates(roots).with_no_client_auth()
 }
 
 #[cfg(test)]

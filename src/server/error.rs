@@ -13,6 +13,8 @@ pub enum StartError {
     Listen { address: SocketAddr, reason: std::io::Error },
     #[error("cannot listen on {address} for metrics: {reason}; give --metrics-bind another address")]
     ListenMetrics { address: SocketAddr, reason: std::io::Error },
+    #[error("{0}")]
+    Jwt(String),
     #[error("cannot prepare the database: {0}")]
     Prepare(String),
     #[error(

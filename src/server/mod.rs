@@ -17,7 +17,7 @@ use actix_web::{dev::ServerHandle, web::Data};
 use tokio::sync::Notify;
 
 use crate::{
-    auth::{Hasher, IdentityCache, LoginThrottle, Registrations, SessionCookies, Sightings},
+    auth::{Hasher, IdentityCache, JwtVerifier, LoginThrottle, Registrations, SessionCookies, Sightings},
     bus::{Bus, redis},
     chat::{ChatDirectory, context::Services},
     cluster::{self, Inbound, Reconciler},
@@ -71,6 +71,7 @@ impl Server {
         if config.redis_url.is_some() && matches!(config.database.database_url, DatabaseUrl::Sqlite(_)) {
             return Err(StartError::ManyNodesOnSqlite);
         }
+        let jwt = JwtVerifier::open(&config.jwt).map_err(StartError::Jwt)?;
         let may_have_company = matches!(config.database.database_url, DatabaseUrl::Postgres(_));
         let meters = config.metrics_bind.map(|_| Meters::new(config.redis_url.is_some()));
         let limit_meter = meters.as_ref().map(|meters| meters.limits.clone());
@@ -141,6 +142,7 @@ impl Server {
             feed,
             reconciler,
             session_cookies: SessionCookies::new(config.cookie_name.clone(), kept.cookie_key),
+            jwt,
             passwords: Hasher::new(workers),
             login_throttle: LoginThrottle::new(usize::from(config.failed_sign_ins_per_address), workers),
             registrations: Registrations::new(config.registrations_per_address),
@@ -173,6 +175,10 @@ impl Server {
             actix_rt::spawn(background_indexer::run(indexing.clone(), state.writer.clone())),
         ];
         tasks.extend(fetching.map(actix_rt::spawn));
+        if let Some(keys) = state.jwt.as_ref().and_then(JwtVerifier::remote) {
+            let identities = state.identities.clone();
+            tasks.push(actix_rt::spawn(keys.run(move || identities.close_retired())));
+        }
         let in_the_way = Arc::<BlockedCheckpoint>::default();
         if may_have_company {
             tasks.push(actix_rt::spawn(cluster::compare(state.reconciler.clone())));

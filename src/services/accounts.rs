@@ -10,7 +10,7 @@ use crate::{
         passwords::Verdict,
     },
     bus::BusMessage,
-    core::model::{Credential, FieldErrors, Refusal, UserId},
+    core::model::{Credential, FieldErrors, Refusal, Timestamp, UserId},
     error::ApiError,
     presence::PresenceChange,
     services::succession::hand_over_chats_of,
@@ -19,7 +19,7 @@ use crate::{
         AnyConn, StorageError,
         commands::succession,
         tables::{
-            revocations, sessions, tokens,
+            external_users, revocations, sessions, tokens,
             users::{self, NO_PASSWORD, NewUser, User},
         },
     },
@@ -36,20 +36,21 @@ pub async fn exists(state: &AppState, user: UserId) -> Result<(), Refusal> {
     find(state, user).await.map(drop)
 }
 
-/// Creates a user, or finds the existing one of that name. Returns the user and whether it is new. If the
-/// existing user registered themselves, the request fails.
+/// Creates a user, or finds the existing one of that external id or name. Returns the user and whether it is new. If
+/// the existing user registered themselves, the request fails. A user without an external id gets the given one.
 pub async fn create_user(
     state: &AppState,
     caller: &Caller,
     from: IpAddr,
     mut new: NewUser,
+    external_id: Option<String>,
     password: Option<String>,
 ) -> Result<(User, bool), ApiError> {
     if let Some(password) = password {
         new.password = state.passwords.hash(NewPassword { password, known: new.known() }).await?;
     }
-    let (user, is_new) =
-        state.writer.run("create_user", move |conn, _| users::find_or_create(conn, &new)).await?;
+    let create = move |conn: &mut AnyConn, _: &_| find_or_create(conn, &new, external_id.as_deref());
+    let (user, is_new) = state.writer.run("create_user", create).await?;
     if user.is_registered {
         return Err(ApiError::Registered(user.id()));
     }
@@ -57,6 +58,59 @@ pub async fn create_user(
         audit::note_done_to("made a user", AuditUser::from(&user), AuditUser::from(&*caller.card), from);
     }
     Ok((user, is_new))
+}
+
+fn find_or_create(
+    conn: &mut AnyConn,
+    new: &NewUser,
+    external_id: Option<&str>,
+) -> Result<(User, bool), StorageError> {
+    if let Some(external_id) = external_id
+        && let Some(known) = external_users::find(conn, external_id)?
+        && let Some(user) = users::find(conn, known.user_id)?
+    {
+        return Ok((user, false));
+    }
+    let (user, is_new) = users::find_or_create(conn, new)?;
+    if let Some(external_id) = external_id.filter(|_| !user.is_registered) {
+        external_users::assign(conn, user.id(), external_id)?;
+    }
+    Ok((user, is_new))
+}
+
+/// Ends the credentials of a user on all nodes: JSON Web Tokens that were issued at `before` or earlier, or without it
+/// all that were issued until now, and the sessions and access tokens too.
+pub async fn revoke_credentials(
+    state: &AppState,
+    caller: &Caller,
+    from: IpAddr,
+    id: UserId,
+    before: Option<Timestamp>,
+) -> Result<(), ApiError> {
+    let revoke = move |conn: &mut AnyConn, _: &_| {
+        let user = users::find_for_update(conn, id)?.ok_or(Refusal::NotFound)?;
+        external_users::revoke_tokens(conn, id, before.unwrap_or_else(Timestamp::now))?;
+        if before.is_none() {
+            sessions::end_all(conn, id, None)?;
+            tokens::revoke_all(conn, id)?;
+        }
+        revocations::record(conn, id)?;
+        Ok(user)
+    };
+    let user = state.writer.run("revoke_credentials", revoke).await?;
+    audit::note_done_to(
+        "ended all credentials",
+        AuditUser::from(&user),
+        AuditUser::from(&*caller.card),
+        from,
+    );
+    state.identities.invalidate(id).await;
+    Ok(())
+}
+
+/// Returns whether an identity provider sets the names of a user.
+pub async fn has_claimed_name(state: &AppState, user: UserId) -> Result<bool, Refusal> {
+    state.readers.query_one(move |conn| external_users::has_claimed_name(conn, user)).await
 }
 
 /// Validated change of a user. `None` leaves a field unchanged.
@@ -117,11 +171,16 @@ pub async fn change_user(
         let _ = hand_over_chats_of(state, id).await;
     }
     if looks_different {
-        let frame = frames::user_updated(&user.card(), &state.links);
-        state.bus.publish(BusMessage::ForPartners { user: id, frame: frame.to_string() });
-        state.presence.note(PresenceChange::ProfileChanged(id, frame));
+        publish_profile(state, &user);
     }
     Ok(user)
+}
+
+/// Publishes a user's new name or picture, on all nodes.
+pub(super) fn publish_profile(state: &AppState, user: &User) {
+    let frame = frames::user_updated(&user.card(), &state.links);
+    state.bus.publish(BusMessage::ForPartners { user: user.id(), frame: frame.to_string() });
+    state.presence.note(PresenceChange::ProfileChanged(user.id(), frame));
 }
 
 /// Hashes a user's new password, which must not be one of the user's names, old or new.

@@ -4,5 +4,6 @@ mod access;
 pub mod accounts;
 pub mod chats;
 pub mod checked;
+pub mod external_users;
 pub mod messages;
 pub mod succession;

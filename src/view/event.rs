@@ -92,6 +92,8 @@ pub enum Frame<'a> {
         /// Ids of the online dm partners.
         users_online: &'a [UserId],
     },
+    /// The JSON Web Token of this connection ends in this many seconds. A socket sends `refresh` with a new one.
+    TokenExpiring { seconds: i64 },
     /// The missed events are not replayed: load the chat again.
     Resync { chat_id: ChatId, seq: Seq },
 }
@@ -248,6 +250,11 @@ pub mod frames {
     ) -> ByteString {
         let server_version = env!("CARGO_PKG_VERSION");
         render(&Frame::Hello { user_id, server_version, heartbeat_seconds, chats, users_online })
+    }
+
+    /// Renders the warning that a connection's token ends soon.
+    pub fn token_expiring(seconds: i64) -> ByteString {
+        render(&Frame::TokenExpiring { seconds })
     }
 
     /// Renders the start or end of typing.

@@ -4,7 +4,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Links;
-use crate::core::model::{UserCard, UserId};
+use crate::{
+    core::model::{UserCard, UserId},
+    storage::tables::users::User,
+};
 
 /// A user, wherever one appears.
 #[derive(Debug, Serialize, ToSchema)]
@@ -55,4 +58,22 @@ pub struct OwnUserView<'a> {
     pub last_name: &'a str,
     pub is_staff: bool,
     pub is_active: bool,
+    /// The id of the user at an identity provider or in the host application.
+    #[schema(required)]
+    pub external_id: Option<&'a str>,
+}
+
+impl<'a> OwnUserView<'a> {
+    pub fn new(user: &'a User, card: &'a UserCard, external_id: Option<&'a str>, links: &Links) -> Self {
+        Self {
+            user: UserView::new(card, links),
+            avatar_source: links.source(card),
+            email: &user.email,
+            first_name: &user.first_name,
+            last_name: &user.last_name,
+            is_staff: user.is_staff,
+            is_active: user.is_active,
+            external_id,
+        }
+    }
 }

@@ -61,6 +61,10 @@ pub(crate) struct ClientFrame {
     #[serde(default)]
     #[schema(value_type = bool)]
     more: Field,
+    /// A JSON Web Token of the socket's user.
+    #[serde(default)]
+    #[schema(value_type = String)]
+    token: Field,
 }
 
 /// A frame that is not a JSON object.
@@ -120,6 +124,15 @@ impl ClientFrame {
             (Some(chats), Some(more)) => Ok(Resume { id: self.id.clone(), chats, more }),
             _ => Err(errors.into()),
         }
+    }
+
+    pub(crate) fn is_refresh(&self) -> bool {
+        self.kind() == "refresh"
+    }
+
+    /// Parses the frame as a `refresh`. Returns the token.
+    pub(super) fn refresh(&self) -> Result<String, ApiError> {
+        self.token.text().map_err(|sentence| FieldErrors::of("token", sentence).into())
     }
 
     /// Renders an `error` response to this frame.

@@ -1,6 +1,6 @@
 //! Commands of a socket: parsed, run in the order sent, each answered with `ack` or `error`.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{cell::RefCell, net::IpAddr, rc::Rc, sync::Arc};
 
 use actix::Recipient;
 use actix_web::{ResponseError, http::StatusCode, web::Data};
@@ -38,11 +38,14 @@ pub(super) const UNDER_WAY: usize = 4_096;
 /// Most commands of one socket that await their answers at the same time.
 const MAX_PENDING: usize = 256;
 
+/// The user of a socket, as its newest credential gives it.
+pub(super) type SharedCaller = Rc<RefCell<Arc<Caller>>>;
+
 /// Context of a socket's commands: its user and its dependencies.
 #[derive(Clone)]
 pub(super) struct Client {
     pub state: Data<AppState>,
-    pub caller: Arc<Caller>,
+    pub caller: SharedCaller,
     /// The client's address.
     pub from: IpAddr,
     pub socket: Arc<Subscriber>,
@@ -65,7 +68,7 @@ pub(super) async fn run_commands(
             Some(answer) = under_way.next(), if !under_way.is_empty() => session.do_send(CommandReply(answer)),
             frame = frames.recv(), if under_way.len() < MAX_PENDING => {
                 let Some(frame) = frame else { break };
-                match client.state.identities.is_valid(&client.caller.credential).await {
+                match client.state.identities.is_valid(&client.socket.credential()).await {
                     Ok(true) if !client.socket.is_closing() => {}
                     // The socket is closed or closing.
                     Ok(_) => continue,
@@ -75,7 +78,7 @@ pub(super) async fn run_commands(
                     }
                 }
                 let is_direct = frame.is_direct();
-                let command = SocketCommand { name: frame.name(), caller_id: client.caller.id().0 };
+                let command = SocketCommand { name: frame.name(), caller_id: client.socket.user.0 };
                 let log_context = LogContext { command: Some(command), ..client.log_context };
                 let mut answer = log_context.scope(answer(client.clone(), frame)).boxed_local();
                 if is_direct {
@@ -105,7 +108,7 @@ async fn answer(client: Client, frame: ClientFrame) -> ByteString {
             if error.status_code() == StatusCode::FORBIDDEN {
                 audit::note(
                     "refused: a command of a socket",
-                    AuditUser::from(&*client.caller.card),
+                    AuditUser::from(&*client.caller.borrow().card),
                     client.from,
                 );
             }
@@ -124,7 +127,8 @@ fn limit_class(kind: &str) -> LimitClass {
 }
 
 async fn run_command(client: &Client, frame: ClientFrame) -> Result<Ack, ApiError> {
-    let Client { state, caller, socket, watched, .. } = client;
+    let Client { state, socket, watched, .. } = client;
+    let caller = &*client.caller.borrow().clone();
     let limited = state.rate_limiter.take(caller.id(), limit_class(&frame.kind()));
     limited.map_err(|seconds| ApiError::Throttled { seconds })?;
     match &*frame.kind() {

@@ -21,7 +21,7 @@ use crate::{
     error::ApiError,
     feed::{self, Only},
     hub::{ConnectionAbort, Subscriber},
-    middleware::authenticate::{Authenticated, TOKEN_SUBPROTOCOL, subprotocol_token},
+    middleware::authenticate::{Authenticated, subprotocol},
     net::forwarded,
     state::AppState,
 };
@@ -56,7 +56,7 @@ pub async fn upgrade(
     );
     let params = params(&request);
     let (filter, heartbeat) = (DeliveryFilter::new(params.only), Heartbeat::new());
-    let protocol = subprotocol_token(&request).map(|key| format!("{TOKEN_SUBPROTOCOL}{key}"));
+    let protocol = subprotocol(&request, &state).map(|protocol| protocol.offered());
     let protocols: Vec<&str> = protocol.iter().map(String::as_str).collect();
     let session = |frames| {
         Session::new(

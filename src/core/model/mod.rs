@@ -20,7 +20,7 @@ mod visible;
 pub use cached_chat::{CachedChat, ChatForViewer, ChatJson};
 pub use command::Command;
 pub use contacts::{Contacts, ObjectRooms};
-pub use credential::{Credential, Origin};
+pub use credential::{Credential, KeyLife, Origin, VerifiedJwt};
 pub use event::{Change, Event};
 pub use ids::{ChatId, JoinCount, MessageId, Pos, Seq, SessionId, TokenId, UserId};
 pub use pictures::{PictureHost, Pictures};

@@ -135,6 +135,15 @@ pub fn object_name(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
+/// Checks the id of a user at an identity provider or in the host application: 1 to 255 characters. It is not
+/// trimmed, since it is compared as it is.
+pub fn external_id(text: &str) -> Result<String, String> {
+    filled(text)?;
+    at_most(text, 255)?;
+    no_controls(text, &[])?;
+    Ok(text.to_owned())
+}
+
 /// Checks an e-mail address: one `@` between two non-empty parts, at most 254 characters. May be empty.
 pub fn email(text: &str) -> Result<String, String> {
     let text = text.trim();

@@ -6,6 +6,7 @@ pub mod blocking;
 mod bulk_insert;
 mod chats;
 mod decided;
+pub mod external_users;
 mod member_settings;
 mod members;
 mod messages;

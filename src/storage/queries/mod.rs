@@ -12,4 +12,5 @@ pub mod membership;
 pub mod own_chats;
 pub mod rooms;
 pub mod unread;
+pub mod user_list;
 pub mod user_search;

@@ -4,6 +4,7 @@ pub mod blocks;
 pub mod chats;
 pub mod dm_partners;
 pub mod event_cursors;
+pub mod external_users;
 pub mod join_counts;
 pub mod locks;
 pub mod members;

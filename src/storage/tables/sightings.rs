@@ -28,6 +28,8 @@ pub fn store(conn: &mut AnyConn, seen: &[(Credential, (Timestamp, Origin))]) -> 
                     tokens::user_agent.eq(&origin.user_agent),
                 ))
                 .execute(conn)?,
+            // Has no row.
+            Credential::Jwt(_) => 0,
         };
     }
     Ok(())

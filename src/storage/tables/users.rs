@@ -177,6 +177,21 @@ pub fn update(conn: &mut AnyConn, user: &User) -> Result<(), StorageError> {
     Ok(())
 }
 
+/// Gives a user that was created in this transaction another username.
+pub fn rename(conn: &mut AnyConn, user: &mut User, name: &Username) -> Result<(), StorageError> {
+    let keys = name.keys();
+    name.as_str().clone_into(&mut user.username);
+    diesel::update(users::table.find(user.id))
+        .set((
+            users::username.eq(&user.username),
+            users::username_key.eq(&keys.read),
+            users::name_key.eq(user.name_key()),
+        ))
+        .execute(conn)?;
+    sql!("UPDATE user_looks SET look_key = ? WHERE user_id = ?", &keys.look, user.id).run(conn)?;
+    Ok(())
+}
+
 /// Replaces the hash of a password, unless the stored hash is no longer `old`: the password has changed
 /// since.
 pub fn rehash(conn: &mut AnyConn, id: UserId, old: &str, new: &str) -> Result<(), StorageError> {
@@ -228,6 +243,12 @@ pub fn is_last_staff(conn: &mut AnyConn, user: &User) -> Result<bool, StorageErr
 /// Loads all users, by id.
 pub fn all(conn: &mut AnyConn) -> Result<Vec<User>, StorageError> {
     Ok(users::table.order(users::id).select(User::as_select()).load(conn)?)
+}
+
+/// Loads the users with these ids, by id.
+pub fn by_ids(conn: &mut AnyConn, ids: &[UserId]) -> Result<Vec<User>, StorageError> {
+    let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
+    Ok(users::table.filter(users::id.eq_any(ids)).order(users::id).select(User::as_select()).load(conn)?)
 }
 
 /// Returns whether there is any user.

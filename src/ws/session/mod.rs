@@ -1,9 +1,11 @@
 //! The actor of one socket: credential expiry, commands and resume.
 
+mod expiry;
 pub(crate) mod resume;
 pub(crate) mod resuming;
 
 use std::{
+    cell::RefCell,
     net::IpAddr,
     rc::Rc,
     sync::Arc,
@@ -17,7 +19,7 @@ use tokio::sync::mpsc;
 
 use super::{
     client_frame::{ClientFrame, Malformed},
-    commands::{Client, UNDER_WAY, run_commands},
+    commands::{Client, SharedCaller, UNDER_WAY, run_commands},
     delivery_filter::{Phase, SharedFilter},
     frame_decoder::{FrameDecoder, close},
     heartbeat::Heartbeat,
@@ -27,21 +29,16 @@ use crate::{
     auth::Caller,
     core::{
         log_context::LogContext,
-        model::{FieldErrors, Refusal, Timestamp},
+        model::{FieldErrors, Refusal},
     },
     feed,
-    hub::{CloseReason, Subscriber, registry::ConnectionSlot},
+    hub::{Subscriber, registry::ConnectionSlot},
     rate_limit::{self, Gcra, Rate},
     state::AppState,
     storage::Principal,
 };
+use expiry::Expiry;
 use resuming::{Resuming, start};
-
-/// Shortest time between two checks of the credential's expiry.
-const MIN_EXPIRY_CHECK: Duration = Duration::from_millis(100);
-
-/// Longest time between two checks of the credential's expiry, since timers do not run for weeks.
-const MAX_EXPIRY_CHECK: Duration = Duration::from_secs(60 * 60);
 
 /// Number of frames that are not JSON objects at which the socket is closed.
 const MAX_MALFORMED: u32 = 3;
@@ -61,7 +58,8 @@ pub(super) struct Opener {
 /// The actor of one socket.
 pub(super) struct Session {
     pub(super) state: Data<AppState>,
-    pub(super) caller: Arc<Caller>,
+    /// Shared with the task that runs commands. A refreshed token replaces it.
+    caller: SharedCaller,
     /// The client's address.
     from: IpAddr,
     /// Log context of the handshake's request.
@@ -81,6 +79,7 @@ pub(super) struct Session {
     commands: Option<mpsc::Sender<ClientFrame>>,
     heartbeat: Rc<Heartbeat>,
     malformed: u32,
+    expiry: Expiry,
 }
 
 impl Session {
@@ -103,13 +102,14 @@ impl Session {
             frame_limit: Gcra::default(),
             commands: None,
             state,
-            caller: opener.caller,
+            caller: Rc::new(RefCell::new(opener.caller)),
             from: opener.from,
             // Taken during the handshake, inside its request.
             log_context: LogContext::current(),
             _place: opener.place,
             heartbeat,
             malformed: 0,
+            expiry: Expiry::default(),
         }
     }
 }
@@ -124,12 +124,14 @@ impl Actor for Session {
     fn started(&mut self, ctx: &mut Context) {
         self.state.hub.add(self.socket.clone());
         self.heartbeat.start();
-        self.watch_expiry(ctx);
         let only = self.filter.borrow().only.clone();
         let start = start(self.state.clone(), self.socket.clone(), only);
         ctx.spawn(self.principal().scope(start).into_actor(self).map(
             |outcome, session, ctx| match outcome {
-                Ok((heads, users_online)) => session.on_subscribed(heads, &users_online, ctx),
+                Ok((heads, users_online)) => {
+                    session.on_subscribed(heads, &users_online, ctx);
+                    session.watch_expiry(ctx);
+                }
                 Err(refusal) => session.give_up(&refusal, ctx),
             },
         ));
@@ -150,46 +152,29 @@ impl Actor for Session {
 }
 
 impl Session {
+    pub(super) fn caller(&self) -> Arc<Caller> {
+        self.caller.borrow().clone()
+    }
+
     pub(super) fn principal(&self) -> Principal {
-        Principal::User(self.caller.id())
+        Principal::User(self.socket.user)
     }
 
     pub(super) fn give_up(&mut self, refusal: &Refusal, ctx: &mut Context) {
         match refusal {
             Refusal::Throttled => {
                 tracing::info!(
-                    user_id = self.caller.id().0,
+                    user_id = self.socket.user.0,
                     "closing a socket: its user has too many requests in flight"
                 );
             }
             _ => tracing::error!(
-                user_id = self.caller.id().0,
+                user_id = self.socket.user.0,
                 ?refusal,
                 "closing a socket: start or resume failed"
             ),
         }
         close(ctx, CloseCode::Again, "try again later");
-    }
-
-    /// Checks the credential when it is due to expire; it may have been renewed.
-    fn watch_expiry(&self, ctx: &mut Context) {
-        let Some(expires_at) = self.caller.expires_at else { return };
-        let left = Duration::from_micros((expires_at.0 - Timestamp::now().0).max(0) as u64);
-        // If storage fails at that moment, the check is retried after the shortest interval.
-        ctx.run_later(left.clamp(MIN_EXPIRY_CHECK, MAX_EXPIRY_CHECK), |session, ctx| {
-            let (state, credential) = (session.state.clone(), session.caller.credential.clone());
-            let look = async move { state.identities.caller(&credential).await };
-            ctx.spawn(session.principal().scope(look).into_actor(session).map(|caller, session, ctx| {
-                match caller {
-                    Ok(None) => session.socket.close(CloseReason::SignedOut),
-                    Ok(Some(caller)) => {
-                        session.caller = caller;
-                        session.watch_expiry(ctx);
-                    }
-                    Err(_) => session.watch_expiry(ctx),
-                }
-            }));
-        });
     }
 }
 
@@ -230,6 +215,7 @@ impl Session {
                 Ok(resume) => self.on_resume(resume, ctx),
                 Err(error) => ctx.text(frame.error(&error)),
             },
+            Ok(frame) if frame.is_refresh() => self.on_refresh(frame, ctx),
             Ok(frame) => self.on_command(frame, ctx),
             Err(Malformed) => self.on_malformed(ctx),
         }
@@ -237,6 +223,7 @@ impl Session {
 
     /// Queues a command for the socket's command task; the first command starts the task.
     fn on_command(&mut self, frame: ClientFrame, ctx: &mut Context) {
+        let principal = self.principal();
         let commands = self.commands.get_or_insert_with(|| {
             let (commands, frames) = mpsc::channel(UNDER_WAY);
             let (state, caller, socket) = (self.state.clone(), self.caller.clone(), self.socket.clone());
@@ -244,7 +231,7 @@ impl Session {
             let client =
                 Client { state, caller, from: self.from, socket, watched, log_context: self.log_context };
             let work = run_commands(client, frames, ctx.address().recipient());
-            actix_rt::spawn(Principal::User(self.caller.id()).scope(work));
+            actix_rt::spawn(principal.scope(work));
             commands
         });
         if commands.try_send(frame).is_err() {

@@ -46,7 +46,7 @@ impl Session {
     /// Sends `hello` once all subscriptions are active; deliveries are queued from now on.
     pub(crate) fn on_subscribed(&mut self, heads: Heads, users_online: &[UserId], ctx: &mut Context) {
         // `hello` is the first frame; client frames are read only after it.
-        ctx.text(frames::hello(self.caller.id(), PING_EVERY.as_secs(), &heads, users_online));
+        ctx.text(frames::hello(self.socket.user, PING_EVERY.as_secs(), &heads, users_online));
         self.frames.open();
         if !self.awaits_resume {
             return self.go_live(heads);
@@ -89,7 +89,7 @@ impl Session {
             filter.phase = Phase::CatchingUp(BTreeMap::new());
             filter.only.clone()
         };
-        let (feed, user) = (self.state.feed.clone(), self.caller.id());
+        let (feed, user) = (self.state.feed.clone(), self.socket.user);
         let mut catch_up = CatchUp::new(feed, user, only, known);
         let compare = async move { catch_up.compare().await.map(|()| catch_up) };
         ctx.spawn(self.principal().scope(compare).into_actor(self).map(move |catch_up, session, ctx| {
@@ -102,7 +102,7 @@ impl Session {
 
     /// Reads the next chat. Runs only after the client has taken the frames sent before.
     fn read_next(&mut self, mut catch_up: CatchUp, resume: Resume, ctx: &mut Context) {
-        let (identities, credential) = (self.state.identities.clone(), self.caller.credential.clone());
+        let (identities, credential) = (self.state.identities.clone(), self.socket.credential());
         let socket = self.socket.clone();
         let read = async move {
             let update = match identities.is_valid(&credential).await {
