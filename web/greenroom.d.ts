@@ -212,8 +212,8 @@ export interface Options {
   /** Scheme, host and port of the server; by default the page's own. */
   baseUrl?: string;
   /**
-   * The user's token, or a function that fetches one from the host's own server. It is called again when a token has
-   * expired or was revoked. Without a token the session's cookie is sent.
+   * The user's token, or a function that fetches one: a JSON Web Token of the identity provider, or a key from the host's
+   * own server. It is called again before a JSON Web Token ends, and when a token has expired or was revoked. Without a token the session's cookie is sent.
    */
   token?: string | (() => string | Promise<string>);
   /** Storage of unsent messages, which outlive a reload. By default `localStorage` in browsers, else none; null: none. */

@@ -25,6 +25,7 @@ pub(crate) fn own_user() -> Value {
         "last_name": "Adams",
         "is_staff": true,
         "is_active": true,
+        "external_id": null,
     })
 }
 
@@ -40,6 +41,7 @@ pub(crate) fn new_user() -> Value {
         "last_name": "",
         "is_staff": false,
         "is_active": true,
+        "external_id": null,
     })
 }
 

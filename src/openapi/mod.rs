@@ -83,6 +83,11 @@ const TOKEN: &str = "\
 `Token <key>`, with a key from `greenroom token create NAME` or from staff. Requests with one are exempt from the \
 cross-site check. In the handshake of a socket it may be the subprotocol `greenroom.token.<key>`.";
 
+const JWT: &str = "\
+A JSON Web Token of the host's identity provider, where `GREENROOM_JWKS_URL`, `GREENROOM_JWT_KEYS` or \
+`GREENROOM_JWT_SECRET` is set; ignored elsewhere. The first token of a subject creates the user. Requests with one are \
+exempt from the cross-site check. In the handshake of a socket it may be the subprotocol `greenroom.jwt.<JWT>`.";
+
 impl Reference {
     fn document(mut self) -> Value {
         accounts::describe(&mut self);
@@ -110,6 +115,7 @@ impl Reference {
                 "securitySchemes": {
                     "session": { "type": "apiKey", "in": "cookie", "name": "sessionid", "description": SESSION },
                     "token": { "type": "apiKey", "in": "header", "name": "Authorization", "description": TOKEN },
+                    "jwt": { "type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": JWT },
                 },
                 "headers": { "X-Request-Id": request_id },
                 "responses": responses,

@@ -39,7 +39,9 @@ impl<'a> Operation<'a> {
             operation = operation.parameter("path", segment, segment_schema(segment), segment_text(segment));
         }
         if access == Access::SignedIn {
-            operation.value.insert("security".to_owned(), json!([{ "session": [] }, { "token": [] }]));
+            operation
+                .value
+                .insert("security".to_owned(), json!([{ "session": [] }, { "token": [] }, { "jwt": [] }]));
             operation = operation.errors(&[401, 429]);
         } else {
             operation.value.insert("security".to_owned(), json!([]));

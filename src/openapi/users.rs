@@ -2,10 +2,11 @@
 
 use serde_json::json;
 
-use super::{builder::Reference, examples};
+use super::{builder::Reference, examples, operation::text};
 use crate::{
     api::{
         UserFields,
+        revocations::RevocationFields,
         settings::SettingsView,
         tokens::{TokenFields, TokenView},
         users::FoundView,
@@ -144,19 +145,27 @@ fn for_oneself(reference: &mut Reference) {
 }
 
 fn for_staff(reference: &mut Reference) {
-    reference.api(STAFF, "users/").post("createUser", "Create a user", |operation| {
+    let users = reference.api(STAFF, "users/").get("listUsers", "All users", |operation| {
+        operation
+            .description("By id. Deactivated users are included.")
+            .query("external_id", text(), "Only the user with this id.")
+            .paged(50)
+            .answers_page::<OwnUserView>("A page of users.", examples::new_user())
+    });
+    users.post("createUser", "Create a user", |operation| {
         operation
             .description(
-                "Without a password the user cannot sign in with one. 409 if the account of that name is self-registered: its \
+                "Without a password the user cannot sign in with one. If there is a user with the `external_id`, it is the \
+                 answer. A user of the name without one gets it. 409 if the account of that name is self-registered: its \
                  owner is unknown.",
             )
             .takes_part::<UserFields>(
                 "NewUser",
-                "username! password email first_name last_name avatar_url",
+                "username! password email first_name last_name avatar_url external_id",
                 json!({ "username": "dave", "first_name": "Dave" }),
             )
             .answers::<OwnUserView>(201, "The new user.", examples::new_user())
-            .answers::<OwnUserView>(200, "The existing user of that name, unchanged.", examples::new_user())
+            .answers::<OwnUserView>(200, "The existing user of that `external_id` or name.", examples::new_user())
             .errors(&[409])
             .link(201, "user", &["updateUser", "createToken", "deleteTokens"])
     });
@@ -169,6 +178,16 @@ fn for_staff(reference: &mut Reference) {
             )
             .answers::<OwnUserView>(200, "The user.", examples::new_user())
     });
+    reference.api(STAFF, "users/{user}/revoke/").post(
+        "revokeUser",
+        "End a user's credentials",
+        |operation| {
+            operation
+                .description("On all nodes, within a second. Closes the sockets that were opened with them.")
+                .takes::<RevocationFields>(json!({ "before": "2026-11-30T09:00:00Z" }))
+                .answers_nothing(204, "Ended.")
+        },
+    );
     reference
         .api(STAFF, "users/{user}/tokens/")
         .post("createToken", "Create a token", |operation| {

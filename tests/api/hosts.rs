@@ -41,25 +41,36 @@ impl Drop for Shop {
 }
 
 impl Shop {
-    /// Starts the shop. Returns `None` if the interpreter is not installed, and fails in CI.
+    /// Starts the shop with access tokens. Returns `None` if the interpreter is not installed, and fails in CI.
     async fn open(server: &Server, interpreter: &str, file: &str, token_seconds: u32) -> Option<Self> {
+        let staff = server.staff("shop").await;
+        let key = staff.headers.iter().find(|(name, _)| name == "Authorization").unwrap().1.clone();
+        let settings = [
+            ("GREENROOM_STAFF_KEY", key.trim_start_matches("Token ").to_owned()),
+            ("TOKEN_SECONDS", token_seconds.to_string()),
+        ];
+        Self::open_with(server, interpreter, file, &settings).await
+    }
+
+    /// Starts a program of the document. Returns `None` if the interpreter is not installed, and fails in CI.
+    async fn open_with(
+        server: &Server,
+        interpreter: &str,
+        file: &str,
+        settings: &[(&str, String)],
+    ) -> Option<Self> {
         let is_there = Command::new(interpreter).arg("--version").stdout(Stdio::null()).status().is_ok();
         if !is_there {
             assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "there is no {interpreter}");
             eprintln!("left out: there is no {interpreter}");
             return None;
         }
-        let staff = server.staff("shop").await;
-        let key = staff.headers.iter().find(|(name, _)| name == "Authorization").unwrap().1.clone();
         let language = if file.ends_with(".py") { "python" } else { "js" };
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join(file), program(language, file)).unwrap();
         let mut command = Command::new(interpreter);
         command.arg(file).current_dir(folder.path()).stdout(Stdio::piped()).stderr(Stdio::null());
-        command
-            .env("GREENROOM_URL", server.url(""))
-            .env("GREENROOM_STAFF_KEY", key.trim_start_matches("Token "));
-        command.env("TOKEN_SECONDS", token_seconds.to_string()).env("PORT", "0");
+        command.env("GREENROOM_URL", server.url("")).env("PORT", "0").envs(settings.iter().cloned());
         let mut child = command.spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
@@ -238,4 +249,27 @@ async fn the_python_host_goes_on_alone() {
 #[actix_rt::test(system = "crate::System")]
 async fn the_node_host_goes_on_alone() {
     the_shop_goes_on_alone("node", "shop.mjs").await;
+}
+
+async fn signs_its_own_tokens(interpreter: &str, file: &str) {
+    let secret = "a secret that both sides know, of 32 bytes at least";
+    let server = Server::start_with(|config| config.jwt.jwt_secret = Some(secret.to_owned())).await;
+    let settings = [("GREENROOM_JWT_SECRET", secret.to_owned())];
+    let Some(shop) = Shop::open_with(&server, interpreter, file, &settings).await else { return };
+    shop.client.send("GET", "/chat-token", None).await.expect(401);
+    let browser = shop.client.clone().with("Cookie", "shop=alice");
+    let token = browser.send("GET", "/chat-token", None).await.expect(200).json["key"].clone();
+    let alice = server.anonymous().with("Authorization", &format!("Bearer {}", token.as_str().unwrap()));
+    let me = alice.get("users/me/").await.expect(200).json;
+    assert_eq!((&me["external_id"], &me["display_name"]), (&json!("7"), &json!("Alice")));
+}
+
+#[actix_rt::test(system = "crate::System")]
+async fn a_host_in_python_signs_tokens_that_are_accepted() {
+    signs_its_own_tokens("python3", "tokens.py").await;
+}
+
+#[actix_rt::test(system = "crate::System")]
+async fn a_host_in_node_signs_tokens_that_are_accepted() {
+    signs_its_own_tokens("node", "tokens.mjs").await;
 }

@@ -26,6 +26,7 @@ mod handshakes;
 mod histories;
 mod host_names;
 mod hosts;
+mod jwt;
 mod leftovers;
 mod limits;
 mod markers;

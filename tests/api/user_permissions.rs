@@ -27,6 +27,8 @@ const ROWS: &[Row] = &[
         [401, 403, 403, 403, 201],
     ),
     ("POST", "api/users/", r#"{"username": "user-{user}"}"#, FOR_STAFF, FOR_STAFF),
+    ("GET", "api/users/", "", FOR_STAFF, FOR_STAFF),
+    ("POST", "api/users/{user}/revoke/", "{}", [401, 403, 403, 403, 204], [401, 403, 403, 403, 204]),
     ("POST", "api/users/{user}/tokens/", "{}", [401, 403, 403, 403, 201], [401, 403, 403, 403, 201]),
     ("DELETE", "api/users/{user}/tokens/", "", [401, 403, 403, 403, 204], [401, 403, 403, 403, 204]),
     ("POST", "api/users/{user}/block/", "", [401, 200, 200, 400, 200], [401, 404, 200, 400, 200]),

@@ -16,6 +16,7 @@ mod erasure;
 mod foreign;
 mod heartbeat;
 mod import;
+mod jwks;
 mod killed;
 mod leftovers;
 mod load;

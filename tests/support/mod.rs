@@ -6,6 +6,8 @@
 pub(crate) mod awkward;
 pub(crate) mod database;
 pub(crate) mod event_stream;
+pub(crate) mod jwt;
+pub(crate) mod key_host;
 mod listener;
 mod node;
 pub(crate) mod oracle;

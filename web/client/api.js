@@ -10,6 +10,11 @@ function at(names, ...ids) {
   return names.reduce((path, name, index) => path + parts[index - 1] + name);
 }
 
+/** Whether a credential is a JSON Web Token. A token of Greenroom has no dots. */
+export function isJwt(key) {
+  return key.split(".").length === 3;
+}
+
 /** The REST API: a method for each endpoint. */
 export class Api {
   #base;
@@ -87,7 +92,7 @@ export class Api {
         method,
         headers: {
           Accept: "application/json",
-          ...(key && { Authorization: `Token ${key}` }),
+          ...(key && { Authorization: `${isJwt(key) ? "Bearer" : "Token"} ${key}` }),
           ...(body && { "Content-Type": "application/json" }),
         },
         body: body && JSON.stringify(body),

@@ -1,3 +1,4 @@
+import { isJwt } from "./api.js";
 import { deferred, within } from "./deferred.js";
 import { FIRST_APPLICATION_CODE, SIGNED_OUT, SocketClosed, SocketSilent, noAnswer } from "./errors.js";
 import { SocketConnection } from "./socket-connection.js";
@@ -286,8 +287,12 @@ export class Connection {
     this.#socketKey = this.#api.key();
     const key = await this.#socketKey;
     const url = `${this.#api.base.replace(/^http/, "ws")}/messages/ws/?resume=1`;
-    const webSocket = new this.#WebSocket(url, key ? [`greenroom.token.${key}`] : []);
-    const socket = new SocketConnection(webSocket, this.#timing, (event) => this.#store.apply(event));
+    const protocols = key ? [`greenroom.${isJwt(key) ? "jwt" : "token"}.${key}`] : [];
+    const webSocket = new this.#WebSocket(url, protocols);
+    const socket = new SocketConnection(webSocket, this.#timing, (event) => {
+      if (event.type === "token_expiring") this.#refresh(socket).catch(() => {});
+      else this.#store.apply(event);
+    });
     try {
       const hello = await socket.closeOn(signal).opened;
       this.#checkSameUser({ id: hello.user_id });
@@ -298,6 +303,17 @@ export class Connection {
       this.#failedSockets++;
       throw error;
     }
+  }
+
+  /** Gives the socket a new token before its own ends. Where that fails, the socket ends, and the next one has a new one. */
+  async #refresh(socket) {
+    const used = this.#socketKey;
+    if (!this.#api.renew(used)) return;
+    const next = this.#api.key();
+    await socket.request({ type: "refresh", token: await next });
+    // The server takes only a token of the same user.
+    if (this.#verifiedKey === used) this.#verifiedKey = next;
+    this.#socketKey = next;
   }
 
   /** Catches up, and then receives events until the socket ends. */
@@ -357,7 +373,9 @@ export class Connection {
     try {
       for (let wait = 0; !polls.signal.aborted; wait = POLL_WAIT) {
         const chats = Object.fromEntries(this.#store.heads);
+        const used = this.#api.key();
         const news = await this.#api.syncSince({ chats, wait }, { signal: polls.signal });
+        if (news.events.some(({ type }) => type === "token_expiring")) this.#api.renew(used);
         // The answer may be for another user, who has signed in since.
         if (!polls.signal.aborted) await this.verifyUser();
         if (!polls.signal.aborted) this.#applyPoll(news, wait > 0);
