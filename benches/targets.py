@@ -257,11 +257,19 @@ def history(bench):
     bench.compare("P12", f"among {many:,} messages", OF_POSTS, runs)
 
 
+def json_web_tokens(bench):
+    args = ["--what", "unread", "--closed", "--connections", 32]
+    on_this = lambda flag: bench.on_builds("read", *args, flag)["this build"]
+    runs = bench.in_turn("P13", {"session": on_this("--session"), "JWT": on_this("--jwt")})
+    session, jwt = (cpu(runs[name].middle(cpu)) for name in ("session", "JWT"))
+    bench.row("P13", "a small request with a JSON Web Token", "1.2 x one with a session", f"{jwt:.1f} us CPU", jwt <= 1.2 * session, f"session {session:.1f} us", jwt / session)
+
+
 # Each step measures one target or several.
 STEPS = [
     (["P1"], posts), (["P2"], one_chat), (["P3"], commands), (["P4"], fan_out), (["P5"], last_delivery), (["P6"], reading),
     (["P7", "P9"], large_chat), (["P7a", "P7b", "P7c"], worst_cases), (["P8"], memory), (["P10"], storm), (["P12"], history),
-    (["P11"], on_postgres),
+    (["P11"], on_postgres), (["P13"], json_web_tokens),
 ]
 
 

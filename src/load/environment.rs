@@ -12,8 +12,9 @@ use super::{
     error::LoadError,
     fixtures::{
         in_database::Storage,
+        jwt,
         over_rest::Admin,
-        plan::{Fixtures, Names, Plan},
+        plan::{Fixtures, Names, Plan, SignIn},
     },
     measure::{clock::Clock, process::Process},
     options::Options,
@@ -45,6 +46,7 @@ enum Teardown {
         server: RefCell<Option<SpawnedServer>>,
         storage: Box<Storage>,
         folder: Option<DatabaseFolder>,
+        jwt_secret: Option<&'static str>,
     },
     External {
         admin: Admin,
@@ -101,9 +103,10 @@ impl Environment {
         })
         .await;
         storage.progress.finish_and_clear();
+        let jwt_secret = (plan.sign_in == SignIn::Jwt).then(|| jwt::SECRET.as_str());
         let begun = Instant::now();
         let started = match made {
-            Ok(()) => SpawnedServer::start(&program, &storage.url, 0).await,
+            Ok(()) => SpawnedServer::start(&program, &storage.url, 0, jwt_secret).await,
             Err(error) => Err(error),
         };
         let started_in = Some(begun.elapsed());
@@ -123,6 +126,7 @@ impl Environment {
             server: RefCell::new(Some(server)),
             storage: Box::new(storage),
             folder,
+            jwt_secret,
         };
         Ok(Self { options: options.clone(), target, fixtures, clock: Clock::start(), started_in, teardown })
     }
@@ -160,13 +164,13 @@ impl Environment {
 
     /// Kills the spawned server and starts it again on the same port and database.
     pub(crate) async fn restart(&self) -> Result<(), LoadError> {
-        let Teardown::Spawned { program, server, storage, .. } = &self.teardown else {
+        let Teardown::Spawned { program, server, storage, jwt_secret, .. } = &self.teardown else {
             return Err("only a spawned server can be restarted: give --spawn".to_owned().into());
         };
         let Some(old) = server.take() else { return Ok(()) };
         let port = old.address.port();
         old.kill().await;
-        let new = SpawnedServer::start(program, &storage.url, port).await?;
+        let new = SpawnedServer::start(program, &storage.url, port, *jwt_secret).await?;
         *server.borrow_mut() = Some(new);
         Ok(())
     }

@@ -7,7 +7,9 @@ use serde::{Serialize, Serializer};
 use url::Url;
 
 use super::{
-    client::target::base_url, fixtures::over_rest::Credential, measure::process::Process,
+    client::target::base_url,
+    fixtures::{over_rest::Credential, plan::SignIn},
+    measure::process::Process,
     server_program::ServerProgram,
 };
 use crate::storage::DatabaseUrl;
@@ -60,7 +62,12 @@ pub(crate) struct Options {
     /// Users sign in with sessions, as browsers do, instead of tokens
     #[arg(long, help_heading = "Server")]
     #[serde(rename = "session")]
-    pub(crate) session: bool,
+    session: bool,
+
+    /// With --spawn, users sign in with JSON Web Tokens instead of access tokens
+    #[arg(long, help_heading = "Server", requires = "spawn", conflicts_with = "session")]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    jwt: bool,
 
     /// How long to measure: 10s, 2m, 500ms
     #[arg(long, help_heading = "Run", default_value = "10s", value_parser = duration)]
@@ -93,6 +100,15 @@ impl Options {
     pub(crate) fn credential(&self) -> Option<Credential> {
         let token = self.token.clone().map(Credential::Token);
         if self.spawn { None } else { self.login.clone().or(token) }
+    }
+
+    /// Returns how the users of the run authenticate.
+    pub(crate) fn sign_in(&self) -> SignIn {
+        match (self.session, self.jwt) {
+            (true, _) => SignIn::Session,
+            (_, true) => SignIn::Jwt,
+            _ => SignIn::Token,
+        }
     }
 }
 

@@ -70,10 +70,12 @@ pub(crate) struct SpawnedServer {
 
 impl SpawnedServer {
     /// Starts a server on `port`, or on a free port if it is 0, and waits until it listens.
+    /// `jwt_secret`: it accepts JSON Web Tokens that this secret signs.
     pub(crate) async fn start(
         program: &ServerProgram,
         database: &DatabaseUrl,
         port: u16,
+        jwt_secret: Option<&str>,
     ) -> Result<Self, String> {
         let mut command = command(program, database);
         command.arg("serve").arg("--bind").arg(format!("127.0.0.1:{port}"));
@@ -83,6 +85,7 @@ impl SpawnedServer {
         if std::env::var_os("GREENROOM_LOG").is_none() {
             command.args(["--log", "warn"]);
         }
+        command.envs(jwt_secret.map(|secret| ("GREENROOM_JWT_SECRET", secret)));
         command.stdout(Stdio::piped());
         let mut child = command.spawn().map_err(|error| format!("the server cannot be started: {error}"))?;
         let address = timeout(START_TIMEOUT, read_address(&mut child)).await;

@@ -44,7 +44,7 @@ impl Scenario for Idle {
         Plan {
             users: users.len(),
             chats: users.chunks(self.members as usize).map(<[u32]>::to_vec).collect(),
-            with_sessions: self.options.session,
+            sign_in: self.options.sign_in(),
             ..Plan::default()
         }
     }

@@ -165,7 +165,7 @@ impl Scenario for Mix {
             is_one_sided: false,
             deleted: 0,
             size: self.size as usize,
-            with_sessions: self.options.session,
+            sign_in: self.options.sign_in(),
         }
     }
 

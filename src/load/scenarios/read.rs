@@ -123,7 +123,7 @@ impl Scenario for Read {
             is_one_sided: self.one_sided,
             deleted: self.deleted as usize,
             size: self.size as usize,
-            with_sessions: self.options.session,
+            sign_in: self.options.sign_in(),
         }
     }
 

@@ -120,7 +120,7 @@ impl Scenario for Rooms {
             chats: Plan::chats_among(self.users(), self.rooms, self.members),
             history: self.messages as usize,
             size: self.size as usize,
-            with_sessions: self.options.session,
+            sign_in: self.options.sign_in(),
             ..Plan::default()
         }
     }
