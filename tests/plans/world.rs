@@ -88,6 +88,8 @@ impl World {
             users(["1000 + i", "'alex' || i", "'Alex'", "'Smith ' || i"], people),
             users(["50000000 + i", "'shut' || i", "'Alex'", "'Aaa ' || i"], people).replace("TRUE", "FALSE"),
             "UPDATE users SET is_staff = TRUE WHERE id = 1".to_owned(),
+            "INSERT INTO external_users (user_id, external_id) SELECT id, 'external-' || id FROM users"
+                .to_owned(),
         ];
         all.extend(self.histories());
         all.extend(self.crowds());

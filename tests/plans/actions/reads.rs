@@ -19,11 +19,11 @@ use greenroom::{
             chat_list::{self, ChatFilter},
             chat_snapshot, contact_policy, member_search, membership,
             rooms::{self, RoomFilter},
-            unread, user_search,
+            unread, user_list, user_search,
         },
         tables::{
-            blocks, chats, dm_partners, event_cursors, join_counts, members, messages, revocations, sessions,
-            settings, tokens, users,
+            blocks, chats, dm_partners, event_cursors, external_users, join_counts, members, messages,
+            revocations, sessions, settings, tokens, users,
         },
     },
 };
@@ -307,6 +307,13 @@ fn of_people() -> Vec<Action> {
         .grows_with("users, asked for by staff alone"),
         reads("hashes of a kind", |conn, _| users::has_hash_like(conn, "pbkdf2%").map(drop))
             .grows_with("users, once at the start"),
+        reads("a page of users", |conn, _| user_list::page(conn, None, 20, PAGE).map(drop))
+            .grows_with("users, counted for staff in an index alone"),
+        reads("an external user", |conn, _| {
+            user_list::page(conn, Some("external-3"), 0, PAGE)?;
+            external_users::external_id(conn, SILENT)?;
+            external_users::has_claimed_name(conn, SILENT).map(drop)
+        }),
         reads("all users", |conn, _| users::all(conn).map(drop)).grows_with("users, for the command line"),
         reads("a live session and token", |conn, _| {
             sessions::find(conn, "new17")?;

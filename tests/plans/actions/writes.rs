@@ -17,7 +17,9 @@ use greenroom::{
     storage::{
         AnyConn, StorageError,
         commands::{
-            Batched, Made, Times, apply, apply_together, blocking, create_chat, create_room, succession,
+            Batched, Made, Times, apply, apply_together, blocking, create_chat, create_room,
+            external_users::{ProvidedProfile, take_profile},
+            succession,
         },
         maintenance::{purge, sweeping},
         message_search::{
@@ -26,7 +28,7 @@ use greenroom::{
             pages::{RequestedPage as Where, SearchRequest, page},
         },
         tables::{
-            blocks, dm_partners, event_cursors, join_counts,
+            blocks, dm_partners, event_cursors, external_users, join_counts,
             locks::{self, LockedRows},
             members, reactions, revocations, sessions, settings, sightings, tokens,
             users::{self, NO_PASSWORD, NewUser},
@@ -230,6 +232,20 @@ fn of_users() -> Vec<Action> {
             user.first_name = "Other".to_owned();
             users::update(conn, &user)?;
             users::rehash(conn, TALKER, "!", "?")
+        }),
+        writes("take the profile of a token", |conn, _| {
+            let mut profile = ProvidedProfile {
+                external_id: "external-2".to_owned(),
+                issued_at: Some(Timestamp(9)),
+                first_name: Some("Other".to_owned()),
+                ..ProvidedProfile::default()
+            };
+            take_profile(conn, &profile)?;
+            profile.external_id = "new-external".to_owned();
+            take_profile(conn, &profile).map(drop)
+        }),
+        writes("revoke tokens of a user", |conn, _| {
+            external_users::revoke_tokens(conn, TALKER, Timestamp(9))
         }),
         writes("deactivate a user", |conn, _| deactivate(conn, SILENT)),
         writes("deactivate a user in many chats", |conn, _| deactivate(conn, CROWDED)),
