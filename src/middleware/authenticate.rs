@@ -98,12 +98,14 @@ fn presented(request: &HttpRequest, state: &AppState) -> Option<Presented> {
     // Other schemes are ignored: they are meant for others, such as Basic for a proxy. So is Bearer if JSON Web
     // Tokens are off.
     let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    if let Some((scheme, key)) = header.and_then(|header| header.split_once(' ')) {
-        if scheme.eq_ignore_ascii_case("token") {
-            return Some(Presented::Known(Credential::Token(secrets::hash(key.trim()))));
+    if let Some(header) = header {
+        let (scheme, key) = header.split_once(' ').unwrap_or((header, ""));
+        let key = key.trim();
+        if scheme.eq_ignore_ascii_case("token") && header.contains(' ') {
+            return Some(Presented::Known(Credential::Token(secrets::hash(key))));
         }
         if scheme.eq_ignore_ascii_case("bearer") && state.jwt.is_some() {
-            return Some(Presented::Jwt(key.trim().to_owned()));
+            return Some(Presented::Jwt(key.to_owned()));
         }
     }
     match subprotocol(request, state) {

@@ -151,6 +151,7 @@ fn for_staff(reference: &mut Reference) {
             .query("external_id", text(), "Only the user with this id.")
             .paged(50)
             .answers_page::<OwnUserView>("A page of users.", examples::new_user())
+            .errors(&[403])
     });
     users.post("createUser", "Create a user", |operation| {
         operation

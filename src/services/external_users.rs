@@ -16,6 +16,7 @@ use crate::{
     services::accounts,
     state::AppState,
     storage::{
+        Principal,
         commands::external_users::{self as commands, ProvidedProfile, Taken},
         tables::external_users,
     },
@@ -30,17 +31,18 @@ pub async fn authenticate(
     from: impl FnOnce() -> IpAddr,
 ) -> Result<Arc<Caller>, ApiError> {
     let hash = secrets::hash(token);
-    let jwt = match verifier.remembered(&hash) {
-        Some(known) => known,
-        None => {
-            let (claims, jwt) = verifier.verify(token).await.map_err(refused)?;
-            take_profile(state, claims, from).await?;
-            let jwt = Arc::new(jwt);
-            verifier.remember(jwt.clone());
-            jwt
-        }
+    if let Some(known) = verifier.remembered(&hash) {
+        return state.identities.caller(&Credential::Jwt(known)).await?.ok_or(ApiError::InvalidJwt);
+    }
+    let (claims, jwt) = verifier.verify(token).await.map_err(refused)?;
+    // Many users may come at once from one address, behind a proxy. The provider has signed for all of them.
+    let use_it = async {
+        take_profile(state, claims, from).await?;
+        let jwt = Arc::new(jwt);
+        verifier.remember(jwt.clone());
+        state.identities.caller(&Credential::Jwt(jwt)).await?.ok_or(ApiError::InvalidJwt)
     };
-    state.identities.caller(&Credential::Jwt(jwt)).await?.ok_or(ApiError::InvalidJwt)
+    Principal::Server.scope(verifier.first_use(use_it)).await
 }
 
 fn refused(error: JwtError) -> ApiError {

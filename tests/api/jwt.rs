@@ -10,7 +10,7 @@ use crate::support::{
 };
 
 /// Starts a server that accepts tokens of this secret.
-async fn server_of(key: &SigningKey) -> Server {
+pub(crate) async fn server_of(key: &SigningKey) -> Server {
     server_with(key, |_| {}).await
 }
 
@@ -433,7 +433,7 @@ async fn is_shut_out(user: &User) {
 
 #[actix_rt::test(system = "crate::System")]
 async fn many_first_tokens_at_once_make_each_user_once() {
-    const USERS: usize = 200;
+    const USERS: usize = 500;
     let key = SigningKey::secret();
     let server = server_of(&key).await;
     let sign_in = |number: usize| {

@@ -5,9 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use greenroom::openapi;
 use serde_json::{Value, json};
 
-use crate::support::{
-    Server,
-    reference::{FROM_CLIENT, FROM_SERVER, check, described},
+use crate::{
+    jwt::server_of,
+    support::{
+        Server,
+        jwt::{SigningKey, now},
+        reference::{FROM_CLIENT, FROM_SERVER, check, described},
+    },
 };
 
 #[actix_rt::test(system = "crate::System")]
@@ -142,7 +146,8 @@ fn every_example_is_as_its_schema_says_and_every_json_body_has_one() {
 
 #[actix_rt::test(system = "crate::System")]
 async fn every_frame_that_is_described_is_sent_by_and_by() {
-    let server = Server::start().await;
+    let key = SigningKey::secret();
+    let server = server_of(&key).await;
     let [ann, bob, cat] = server.users(["ann", "bob", "cat"]).await;
     let dm = ann.dm(&bob).await;
     let room = ann.room("Garden").await;
@@ -153,6 +158,12 @@ async fn every_frame_that_is_described_is_sent_by_and_by() {
     let mut bob_socket = bob.listens().await;
     let mut seen = BTreeSet::from([described(document, FROM_SERVER, &bob_socket.hello).unwrap()]);
 
+    let ending = key.token(json!({"sub": "dan", "iat": now() - 600, "exp": now()}));
+    let dan = server.anonymous().with("Authorization", &format!("Bearer {ending}"));
+    let warning = dan.listens().await.receives("token_expiring").await;
+    seen.insert(described(document, FROM_SERVER, &warning).unwrap());
+    let refresh = json!({"type": "refresh", "id": 1, "token": ending});
+    assert!(described(document, FROM_CLIENT, &refresh).is_ok());
     let _ann_socket = ann.listens().await;
     let message = ann.posts(dm, "one").await;
     ann.edits(&message, "two").await;

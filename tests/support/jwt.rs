@@ -9,6 +9,7 @@ use greenroom::core::secrets;
 use ring::{
     hmac,
     rand::SystemRandom,
+    rsa::PublicKeyComponents,
     signature::{
         ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256, RsaKeyPair,
     },
@@ -113,10 +114,8 @@ impl SigningKey {
         let mut key = match self {
             Self::Secret(secret) => json!({"kty": "oct", "k": encoded(secret)}),
             Self::Rsa(key) => {
-                let public = key.public();
-                let (n, e) = (public.modulus(), public.exponent());
-                json!({"kty": "RSA", "n": encoded(n.big_endian_without_leading_zero()),
-                       "e": encoded(e.big_endian_without_leading_zero())})
+                let parts: PublicKeyComponents<Vec<u8>> = key.public().into();
+                json!({"kty": "RSA", "n": encoded(parts.n), "e": encoded(parts.e)})
             }
             Self::P256(key) => {
                 let (x, y) = key.public_key().as_ref()[1..].split_at(32);

@@ -8,6 +8,7 @@ mod token;
 use std::{fs, sync::Arc};
 
 use quick_cache::sync::Cache;
+use tokio::sync::Semaphore;
 
 use crate::{
     config::JwtSettings,
@@ -35,7 +36,12 @@ pub struct JwtVerifier {
     /// Verified tokens, by their SHA-256. Whether their user is revoked is not remembered:
     /// [`IdentityCache`](super::IdentityCache) knows it.
     remembered: Cache<String, Arc<VerifiedJwt>>,
+    first_uses: Semaphore,
 }
+
+/// Number of tokens whose users are looked up or created at the same time. Thousands of users may come at once, after a
+/// restart for example. The others wait.
+const MAX_FIRST_USES: usize = 64;
 
 /// Why a token was not verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,7 +92,8 @@ impl JwtVerifier {
             username: settings.jwt_username_claim.clone(),
         };
         let remote = settings.jwks_url.clone().map(|url| Arc::new(RemoteKeys::new(url)));
-        Ok(Some(Self { rules, fixed, remote, remembered: Cache::new(MAX_REMEMBERED) }))
+        let (remembered, first_uses) = (Cache::new(MAX_REMEMBERED), Semaphore::new(MAX_FIRST_USES));
+        Ok(Some(Self { rules, fixed, remote, remembered, first_uses }))
     }
 
     /// Returns the key set, which a background task has to fetch.
@@ -102,6 +109,13 @@ impl JwtVerifier {
         }
         self.remembered.remove(hash);
         None
+    }
+
+    /// Runs the first use of a token, which looks its user up or creates them.
+    pub async fn first_use<F: Future>(&self, work: F) -> F::Output {
+        // The semaphore is never closed.
+        let _permit = self.first_uses.acquire().await;
+        work.await
     }
 
     /// Remembers a verified token whose user exists.

@@ -15,7 +15,7 @@ use awc::{
 };
 use tokio::{
     sync::{Notify, watch},
-    time::timeout,
+    time::{timeout, timeout_at},
 };
 use url::Url;
 
@@ -146,8 +146,18 @@ impl RemoteKeys {
             }
             let fetched = timeout(FETCHED_WITHIN, fetch(&client, &self.url)).await;
             let is_fetched = self.take(fetched.unwrap_or(Err(FetchError::Timeout)), &on_retired);
-            let pause = if is_fetched { FETCH_EVERY } else { MIN_INTERVAL };
-            let _ = timeout(pause, self.wanted.notified()).await;
+            self.wait(if is_fetched { FETCH_EVERY } else { MIN_INTERVAL }).await;
+        }
+    }
+
+    /// Waits until the next fetch is due, or requested and allowed.
+    async fn wait(&self, pause: Duration) {
+        let due = tokio::time::Instant::now() + pause;
+        while timeout_at(due, self.wanted.notified()).await.is_ok() {
+            // A request from before the last fetch was answered by it.
+            if self.set.lock().may_fetch(Instant::now()) {
+                break;
+            }
         }
     }
 
