@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
 import test from "node:test";
 
 import { Greenroom } from "../../web/greenroom.js";
-import { Server, inTime, texts, until, untilStatus } from "./support.mjs";
+import { Server, WebSocket, inTime, texts, until, untilStatus } from "./support.mjs";
 
 /** Ann, a staff user, issues bob's tokens, as a host's server does. */
 async function hostAndBob(t) {
@@ -186,4 +187,60 @@ test("the address of the server has to be known, and only it gets the token", as
   const message = await client.api.sendMessage(id, { content: "stays" });
   await assert.rejects(client.api.removeReaction(message.id, ".."), { status: 404 });
   assert.equal((await client.api.message(message.id)).content, "stays");
+});
+
+const SECRET = "a secret of the identity provider, of 32 bytes";
+
+/** Signs a JSON Web Token that ends in so many seconds. */
+function jwt(subject, seconds) {
+  const now = Math.floor(Date.now() / 1000);
+  const encoded = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
+  const claims = { sub: subject, preferred_username: subject, iat: now - 600, exp: now + seconds };
+  const message = `${encoded({ alg: "HS256" })}.${encoded(claims)}`;
+  return `${message}.${createHmac("sha256", SECRET).update(message).digest("base64url")}`;
+}
+
+/** Returns a function that gives a token that ends soon, then one that does not. */
+function provider(subject) {
+  const given = [];
+  const token = () => {
+    given.push(jwt(subject, given.length === 0 ? 10 : 3600));
+    return given.at(-1);
+  };
+  return { given, token };
+}
+
+test("a socket gets a new JSON Web Token before its own ends, and stays open", async (t) => {
+  const server = await Server.start(t, "--jwt-secret", SECRET);
+  const { given, token } = provider("eve");
+  let sockets = 0;
+  const refreshed = [];
+  class Counted extends WebSocket {
+    constructor(...args) {
+      super(...args);
+      sockets++;
+    }
+    send(text) {
+      const frame = JSON.parse(text);
+      if (frame.type === "refresh") refreshed.push(frame.token);
+      super.send(text);
+    }
+  }
+  const client = await server.live({}, { token, WebSocket: Counted });
+  const { id: chat } = await client.api.createChat({ chat_type: "group", title: "Team", member_ids: [] });
+  await until(client, () => refreshed.length === 1 && given.length === 2);
+  await client.send(chat, "Hello").sent;
+  assert.deepEqual([sockets, client.status, client.state.me.username], [1, "live", "eve"]);
+  assert.deepEqual(refreshed, [given[1]]);
+});
+
+test("polls get a new JSON Web Token before theirs ends", async (t) => {
+  const server = await Server.start(t, "--jwt-secret", SECRET);
+  const { given, token } = provider("eve");
+  const client = server.client({}, { token, WebSocket: null });
+  await inTime(client.start(), "the start");
+  await until(client, () => given.length === 2 && client.status === "polling");
+  await client.api.createChat({ chat_type: "group", title: "Team", member_ids: [] });
+  await until(client, () => client.state.chats.length === 1);
+  assert.equal(given.length, 2);
 });
