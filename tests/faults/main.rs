@@ -34,5 +34,6 @@ mod slow_writes;
 mod spoiler;
 mod starts;
 mod stops;
+mod tls;
 
 use support::System;
