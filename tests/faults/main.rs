@@ -35,5 +35,6 @@ mod slow_writes;
 mod spoiler;
 mod starts;
 mod stops;
+mod tls;
 
 use support::System;

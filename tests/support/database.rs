@@ -3,6 +3,7 @@
 
 use std::{
     io::{BufRead, BufReader, Write},
+    net::TcpListener,
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     sync::{
         LazyLock,
@@ -75,18 +76,28 @@ const TEMPLATE: &str = "template_greenroom";
 impl Cluster {
     /// Starts a cluster without fsync: fast, and its data need not survive.
     pub(crate) fn start() -> Self {
-        Self::with_options("-c fsync=off")
+        Self::with_options("-c fsync=off", None)
+    }
+
+    /// Starts a cluster that listens on a port of 127.0.0.1 too. Returns it with the port.
+    pub(crate) fn start_on_port() -> (Self, u16) {
+        // PostgreSQL does not choose a port itself.
+        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = free.local_addr().unwrap().port();
+        drop(free);
+        (Self::with_options("-c fsync=off", Some(port)), port)
     }
 
     /// Starts a cluster with fsync, as PostgreSQL does by default.
     pub(crate) fn start_durable() -> Self {
-        Self::with_options("-c fsync=on")
+        Self::with_options("-c fsync=on", None)
     }
 
-    fn with_options(options: &str) -> Self {
+    fn with_options(options: &str, port: Option<u16>) -> Self {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/postgres.sh");
         let mut keeper = Command::new(script);
-        keeper.env("OPTIONS", options).stdin(Stdio::piped()).stdout(Stdio::piped());
+        keeper.env("OPTIONS", options).env("PORT", port.map(|port| port.to_string()).unwrap_or_default());
+        keeper.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut keeper = keeper.spawn().expect("a shell");
         let input = keeper.stdin.take();
         let mut output = BufReader::new(keeper.stdout.take().unwrap());

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Runs a private PostgreSQL cluster until standard input is closed, and then removes its files. Prints the URL of the
-# server, without a database. Then each line on standard input is a command, answered with "done":
+# server, without a database. With PORT it also listens on that port of 127.0.0.1. Then each line on standard input is a command, answered with "done":
 #   restart fast|immediate   stops the server as pg_ctl does in that mode, and starts it again
 #   stop fast|immediate, start
 #   kill                     ends all its processes with SIGKILL
@@ -43,12 +43,12 @@ trap 'signal CONT 2>/dev/null; as_owner "$programs/pg_ctl" -D "$folder/data" -m 
 if [ "$(id -u)" = 0 ]; then chown postgres "$folder"; fi
 cd "$folder"
 
-# Not the locale C, so that tests detect a dependency on the collation. The server listens on a Unix socket only.
+# Not the locale C, so that tests detect a dependency on the collation.
 as_owner "$programs/initdb" -D "$folder/data" -U postgres -A trust -N -E UTF8 --locale=C.UTF-8 \
     --locale-provider=icu --icu-locale=en >initdb.log 2>&1 || { cat initdb.log >&2; exit 1; }
 start() {
     as_owner "$programs/pg_ctl" -D "$folder/data" -l "$folder/server.log" -w start >/dev/null 2>&1 </dev/null \
-        -o "-c listen_addresses='' -c unix_socket_directories='$folder' -c max_connections=500 -c dynamic_shared_memory_type=mmap ${OPTIONS:--c fsync=off}" \
+        -o "-c listen_addresses='${PORT:+127.0.0.1}' -c port=${PORT:-5432} -c unix_socket_directories='$folder' -c max_connections=500 -c dynamic_shared_memory_type=mmap ${OPTIONS:--c fsync=off}" \
         || { cat server.log >&2; exit 1; }
 }
 stop() {
@@ -64,7 +64,7 @@ signal() {
 }
 
 start
-echo "postgres://postgres@$(echo "$folder" | sed 's|/|%2F|g')"
+echo "postgres://postgres@$(echo "$folder" | sed 's|/|%2F|g')${PORT:+:$PORT}"
 while read -r command mode; do
     case $command in
         start) start ;;

@@ -166,9 +166,18 @@ fn with_time_limits(url: &str) -> String {
     url
 }
 
+/// Parameters of a URL that are secret.
+const SECRETS: [&str; 2] = ["password=", "sslpassword="];
+
 fn without_password(url: &str) -> String {
     let Ok(mut url) = url::Url::parse(url) else { return "the database".to_owned() };
     let _ = url.set_password(None);
+    if let Some(query) = url.query() {
+        let is_secret = |pair: &&str| SECRETS.iter().any(|name| pair.starts_with(name));
+        let shown: Vec<_> = query.split('&').filter(|pair| !is_secret(pair)).collect();
+        let shown = Some(shown.join("&")).filter(|query| !query.is_empty());
+        url.set_query(shown.as_deref());
+    }
     url.into()
 }
 
@@ -184,6 +193,14 @@ mod tests {
         for bad in ["", "sqlite://", "mysql://x", "greenroom.db"] {
             assert!(DatabaseUrl::parse(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_name_has_no_password() {
+        let name = |url: &str| DatabaseUrl::parse(url).unwrap().name();
+        assert_eq!(name("postgres://u:secret@h/d?sslmode=require"), "postgres://u@h/d?sslmode=require");
+        assert_eq!(name("postgres://h/d?password=secret&sslmode=require"), "postgres://h/d?sslmode=require");
+        assert_eq!(name("postgres://h/d?sslpassword=secret"), "postgres://h/d");
     }
 
     #[test]
