@@ -44,6 +44,7 @@ mod profile;
 mod proxies;
 mod queries;
 mod quotas;
+mod races;
 mod raw;
 mod reactions;
 mod reference;
