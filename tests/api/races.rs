@@ -3,7 +3,7 @@
 
 use std::{cell::Cell, collections::BTreeSet};
 
-use futures_util::{future::join_all, join};
+use futures_util::future::{join, join_all};
 use greenroom::{
     core::model::{ChatId, Command, Role, UserId, command::Action},
     storage::commands::apply,
@@ -105,7 +105,7 @@ async fn no_message_of_a_user_is_stored_while_they_are_no_member() {
         }
         is_over.set(true);
     };
-    let (written, ()) = join!(join_all(writers), changes);
+    let (written, ()) = join(join_all(writers), changes).await;
     ann.posts(chat, "the end").await;
 
     let events = events_until(&mut listener, chat, "the end").await;
@@ -158,7 +158,7 @@ async fn nothing_is_written_after_a_block_until_it_ends() {
         }
         is_over.set(true);
     };
-    let (written, ()) = join!(join_all([posts(&bob, dm, &is_over), posts(&bob, dm, &is_over)]), blocks);
+    let (written, ()) = join(join_all([posts(&bob, dm, &is_over), posts(&bob, dm, &is_over)]), blocks).await;
     assert!(written.iter().all(|(_, refused)| refused.iter().all(|status| [403, 429].contains(status))));
     let texts = ann.reads(dm).await;
     assert!(!texts.iter().any(|text| text == "blocked"), "{texts:?}");

@@ -3,6 +3,7 @@
 mod keys;
 mod profile;
 mod remote_keys;
+mod rules;
 mod token;
 
 use std::{fs, sync::Arc};
@@ -20,8 +21,9 @@ use crate::{
 use keys::{Algorithm, VerifyingKey};
 pub use profile::ClaimedProfile;
 pub use remote_keys::RemoteKeys;
+pub use rules::ClaimRules;
 use token::Unverified;
-pub use token::{BadToken, ClaimRules, Claims, LEEWAY_SECONDS};
+pub use token::{BadToken, Claims, LEEWAY_SECONDS};
 
 /// Number of verified tokens that are remembered.
 const MAX_REMEMBERED: usize = 100_000;

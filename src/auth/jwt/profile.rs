@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::token::ClaimRules;
+use super::rules::ClaimRules;
 use crate::core::model::text::{self, Username};
 
 /// Maximum length of a first or last name, in characters.

@@ -3,7 +3,7 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value};
 
-use super::{keys::Algorithm, profile::ClaimedProfile};
+use super::{keys::Algorithm, profile::ClaimedProfile, rules::ClaimRules};
 use crate::core::model::{Timestamp, text, time::SECOND};
 
 /// Difference between clocks that is tolerated, in seconds.
@@ -27,21 +27,6 @@ pub enum BadToken {
     Signature,
     #[error("its claim {0} is missing, malformed or not accepted")]
     Claim(&'static str),
-}
-
-/// Rules for the claims of tokens, from the settings.
-#[derive(Debug, Clone)]
-pub struct ClaimRules {
-    /// Accepted values of `iss`; empty: it is not looked at.
-    pub issuers: Vec<String>,
-    /// Accepted values of `aud`; empty: it is not looked at.
-    pub audiences: Vec<String>,
-    /// How far ahead of now a token may expire, in seconds.
-    pub max_seconds: i64,
-    /// The claim and the value that make a user staff.
-    pub staff: Option<(String, String)>,
-    /// The claim with the username of a new user.
-    pub username: String,
 }
 
 /// A token whose form and header are accepted. Its signature and its claims are not checked yet.

@@ -1,6 +1,7 @@
 //! The actor of one socket: credential expiry, commands and resume.
 
 mod expiry;
+mod refresh;
 pub(crate) mod resume;
 pub(crate) mod resuming;
 
