@@ -5,7 +5,10 @@ use crate::{
     config::Database,
     core::model::Refusal,
     output::{self, OutputError},
-    storage::{Access, AnyConn, DatabaseUrl, OpenError, StorageError, db::migrations, transaction},
+    storage::{
+        Access, AnyConn, DatabaseUrl, OpenError, StorageError, commands::succession, db::migrations,
+        transaction,
+    },
 };
 
 /// Migrates the schema, and prints what it waits for. Returns the names of the migrations that ran.
@@ -46,6 +49,13 @@ pub(super) fn say_and_commit(
         Some(error) => Ok(Err(error)),
         None => done.map(Ok),
     }
+}
+
+/// Hands over the chats of users that were activated or deactivated, in small transactions.
+pub(super) fn hand_over_chats(database: &Database) -> Result<(), CliError> {
+    let mut conn = database.database_url.open(Access::Write)?;
+    while transaction(&mut conn, |conn| succession::step(conn, None))? {}
+    Ok(())
 }
 
 /// Runs [`with_database`] on a database that must exist, so that a mistyped name creates no new one.

@@ -16,6 +16,8 @@ mod serve;
 mod token;
 mod unfinished;
 mod user;
+mod user_import;
+mod user_lines;
 
 use std::{io::Write, process::ExitCode};
 

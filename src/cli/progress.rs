@@ -53,6 +53,14 @@ impl Progress {
         self.reach(self.done + by);
     }
 
+    /// Runs `print`, which prints lines on standard error, above the bar.
+    pub(super) fn above(&self, print: impl FnOnce()) {
+        match &self.bar {
+            Some(bar) => bar.suspend(print),
+            None => print(),
+        }
+    }
+
     /// Removes the bar. Returns the duration since the start.
     pub(super) fn end(&self) -> Duration {
         if let Some(bar) = &self.bar {

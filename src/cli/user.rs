@@ -3,10 +3,11 @@
 use clap::{Subcommand, ValueEnum};
 
 use super::{
-    database::{ask_existing, with_database, with_existing},
+    database::{ask_existing, hand_over_chats, with_database, with_existing},
     error::CliError,
     password::PasswordSource,
     print::list,
+    user_import::UserImport,
 };
 use crate::{
     config::Database,
@@ -15,13 +16,9 @@ use crate::{
         text::{Username, email, person_name},
     },
     storage::{
-        Access, AnyConn, StorageError,
-        commands::succession,
-        tables::{
-            revocations, sessions, tokens,
-            users::{self, NO_PASSWORD, NewUser, User},
-        },
-        transaction,
+        AnyConn, StorageError,
+        commands::{standing, succession},
+        tables::users::{self, NO_PASSWORD, NewUser, User},
     },
 };
 
@@ -73,6 +70,8 @@ pub(super) enum UserCommand {
         #[command(flatten)]
         database: Database,
     },
+    /// Create and change users from a file of another application, such as Django
+    Import(UserImport),
     /// Make a user staff, or end that; staff may create and change users over the API
     Staff {
         name: String,
@@ -118,10 +117,7 @@ impl UserCommand {
                 let hash = password.hash(user.known())?;
                 with_existing(&database, |conn| {
                     let mut user = named(conn, &name)?;
-                    user.password.clone_from(&hash);
-                    users::update(conn, &user)?;
-                    sessions::end_all(conn, user.id(), None)?;
-                    revocations::record_cli_change(conn, user.id(), "set a password")?;
+                    standing::set_password(conn, &mut user, &hash)?;
                     Ok(format!("the password of {name} is changed"))
                 })
             }
@@ -129,10 +125,7 @@ impl UserCommand {
                 with_existing(&database, |conn| {
                     let mut user = find_with_staff_locked(conn, &name)?;
                     expect_other_staff(conn, &user, force)?;
-                    succession::change_standing(conn, &mut user, false)?;
-                    sessions::end_all(conn, user.id(), None)?;
-                    tokens::revoke_all(conn, user.id())?;
-                    revocations::record_cli_change(conn, user.id(), "deactivated a user")?;
+                    standing::deactivate(conn, &mut user)?;
                     Ok(format!("{name} is deactivated"))
                 })?;
                 hand_over_chats(&database)
@@ -140,22 +133,19 @@ impl UserCommand {
             Self::Activate { name, database } => {
                 with_existing(&database, |conn| {
                     let mut user = find_with_staff_locked(conn, &name)?;
-                    succession::change_standing(conn, &mut user, true)?;
-                    revocations::record_cli_change(conn, user.id(), "activated a user")?;
+                    standing::activate(conn, &mut user)?;
                     Ok(format!("{name} is active"))
                 })?;
                 hand_over_chats(&database)
             }
-            Self::Staff { name, standing, force, database } => with_existing(&database, |conn| {
+            Self::Import(import) => import.run(),
+            Self::Staff { name, standing: switch, force, database } => with_existing(&database, |conn| {
                 let mut user = find_with_staff_locked(conn, &name)?;
-                if standing == Switch::Off {
+                if switch == Switch::Off {
                     expect_other_staff(conn, &user, force)?;
                 }
-                user.is_staff = standing == Switch::On;
-                users::update(conn, &user)?;
-                let deed = if user.is_staff { "made a user staff" } else { "ended that a user is staff" };
-                revocations::record_cli_change(conn, user.id(), deed)?;
-                let now = if standing == Switch::On { "is" } else { "is not" };
+                standing::set_staff(conn, &mut user, switch == Switch::On)?;
+                let now = if switch == Switch::On { "is" } else { "is not" };
                 Ok(format!("{name} {now} staff"))
             }),
         }
@@ -166,13 +156,6 @@ impl UserCommand {
 pub(super) fn named(conn: &mut AnyConn, name: &str) -> Result<User, StorageError> {
     let user = users::by_username(conn, name)?.ok_or_else(|| no_such(name))?;
     Ok(users::find_for_update(conn, user.id())?.ok_or_else(|| no_such(name))?)
-}
-
-/// Hands over the chats of users that were activated or deactivated, in small transactions.
-fn hand_over_chats(database: &Database) -> Result<(), CliError> {
-    let mut conn = database.database_url.open(Access::Write)?;
-    while transaction(&mut conn, |conn| succession::step(conn, None))? {}
-    Ok(())
 }
 
 /// Finds a user by name and locks their row. For staff, locks the rows of all staff, so that the set of

@@ -1,7 +1,7 @@
 //! Background tasks of a server.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -9,22 +9,25 @@ use std::{
 use actix_web::web::Data;
 
 use crate::{
-    auth::{audit, passwords},
+    auth::{
+        audit,
+        passwords::{self, StoredHash},
+    },
     cluster,
     core::model::{ChatId, Refusal, UserId},
     hub::Subscriber,
     services::succession::hand_over_chats_of,
     state::AppState,
     storage::{
-        DatabaseUrl, ReadPool,
+        AnyConn, DatabaseUrl, ReadPool,
         commands::succession,
         maintenance::{
             checkpoint::{self, BlockedCheckpoint},
             purge, sweeping,
         },
         tables::{
+            foreign_hashes::{self, Recorded},
             revocations::{self, Followed},
-            users,
         },
     },
 };
@@ -37,11 +40,14 @@ pub(super) async fn watch_revocations(state: Data<AppState>, watching: ReadPool,
         let (known, began) = (followed.clone(), Instant::now());
         if let Ok(news) = watching.query_one(move |conn| known.poll(conn)).await {
             let mut users: BTreeMap<UserId, bool> = news.iter().map(|news| (news.user, false)).collect();
+            let about_chats = news.iter().filter(|news| news.may_concern_chats()).map(|news| news.user);
+            let about_chats: HashSet<UserId> = about_chats.collect();
             let mut is_current = true;
             for (user, is_done) in &mut users {
                 let is_rechecked = state.identities.invalidate_here(*user).await;
                 is_current &= is_rechecked;
-                *is_done = is_rechecked && hand_over_chats_of(&state, *user).await.is_ok();
+                *is_done = is_rechecked
+                    && (!about_chats.contains(user) || hand_over_chats_of(&state, *user).await.is_ok());
             }
             if is_current {
                 state.identities.revocations_applied(began);
@@ -150,14 +156,33 @@ pub(super) async fn empty_wal(url: DatabaseUrl, in_the_way: Arc<BlockedCheckpoin
     }
 }
 
-/// Checks whether any user has a Django hash.
+/// Records how long verifying the slowest hash takes that is not ours, so that failed sign-ins take as long.
 pub(super) async fn look_at_hashes(state: Data<AppState>) {
-    let pattern = format!("{}%", passwords::DJANGO);
-    let found = state.readers.query_one(move |conn| users::has_hash_like(conn, &pattern)).await;
-    // On failure, assume that one has.
-    if found.unwrap_or(true) {
-        state.passwords.expect_others();
+    if record_slowest_hash(&state).await.is_err() {
+        tracing::warn!("password hashes could not be looked through; the next start tries again");
     }
+}
+
+async fn record_slowest_hash(state: &AppState) -> Result<(), Refusal> {
+    let recorded = state.readers.query_one(foreign_hashes::recorded).await?;
+    let (mut slowest, mut after) = (Duration::ZERO, UserId(0));
+    let current = passwords::current_prefix();
+    loop {
+        let current = current.clone();
+        let page = state.readers.query_one(move |conn| foreign_hashes::page(conn, after, &current)).await?;
+        let Some((last, _)) = page.last() else { break };
+        after = *last;
+        let hashes = page.iter().filter_map(|(_, hash)| StoredHash::parse(hash).ok());
+        slowest = hashes.map(|hash| hash.estimate()).max().unwrap_or_default().max(slowest);
+    }
+    let expected = recorded.as_ref().map_or(Duration::ZERO, Recorded::slowest);
+    if slowest > expected {
+        state.writer.run("record_slowest_hash", move |conn, _| foreign_hashes::raise(conn, slowest)).await?;
+    } else if let Some(recorded) = recorded.filter(|_| slowest < expected) {
+        let replace = move |conn: &mut AnyConn, _: &_| foreign_hashes::replace(conn, &recorded, slowest);
+        state.writer.run("record_slowest_hash", replace).await?;
+    }
+    Ok(())
 }
 
 /// Interval of deleting outdated rows.

@@ -19,7 +19,7 @@ use crate::{
         AnyConn, StorageError,
         commands::succession,
         tables::{
-            external_users, revocations, sessions, tokens,
+            external_users, foreign_hashes, revocations, sessions, tokens,
             users::{self, NO_PASSWORD, NewUser, User},
         },
     },
@@ -282,7 +282,10 @@ pub async fn verify_credentials(
     username: String,
     password: String,
 ) -> Result<Verified, Refusal> {
-    let named = state.readers.query_one(move |conn| users::by_username(conn, &username)).await?;
+    let find =
+        move |conn: &mut AnyConn| Ok((users::by_username(conn, &username)?, foreign_hashes::slowest(conn)?));
+    let (named, slowest_hash) = state.readers.query(find).await?;
+    state.passwords.expect(slowest_hash);
     let user = named.clone().filter(|user| user.is_active);
     let stored = user.as_ref().map(|user| user.password.clone());
     let verdict = state.passwords.verify(password, stored.clone()).await?;

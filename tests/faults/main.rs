@@ -36,5 +36,6 @@ mod spoiler;
 mod starts;
 mod stops;
 mod tls;
+mod user_import;
 
 use support::System;

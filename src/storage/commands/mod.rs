@@ -16,7 +16,9 @@ mod post_each;
 mod reactions;
 mod read_markers;
 mod rooms;
+pub mod standing;
 pub mod succession;
+pub mod user_import;
 
 use super::{AnyConn, StorageError, StoragePolicy, tables::locks};
 use crate::core::model::{Command, Refusal, command::Action, event::Done};

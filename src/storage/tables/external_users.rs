@@ -64,6 +64,11 @@ pub fn assign(conn: &mut AnyConn, user: UserId, external_id: &str) -> Result<(),
         )
         .into());
     }
+    insert(conn, user, external_id)
+}
+
+/// Gives an external id to a user who has none. No other user may have it.
+pub fn insert(conn: &mut AnyConn, user: UserId, external_id: &str) -> Result<(), StorageError> {
     sql!("INSERT INTO external_users (user_id, external_id) VALUES (?, ?)", user, external_id).run(conn)?;
     Ok(())
 }

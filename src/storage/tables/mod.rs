@@ -5,6 +5,8 @@ pub mod chats;
 pub mod dm_partners;
 pub mod event_cursors;
 pub mod external_users;
+pub mod foreign_hashes;
+pub mod imported_users;
 pub mod join_counts;
 pub mod locks;
 pub mod members;

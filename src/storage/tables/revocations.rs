@@ -53,6 +53,10 @@ pub fn record_cli_change(conn: &mut AnyConn, user: UserId, change: &str) -> Resu
     Ok(())
 }
 
+/// Changes of the command line that may have handed over chats of the user.
+pub const ACTIVATED: &str = "activated a user";
+pub const DEACTIVATED: &str = "deactivated a user";
+
 /// Number of polls that include a skipped number.
 const POLLS: u32 = 60;
 
@@ -76,6 +80,13 @@ pub struct Revocation {
     pub user: UserId,
     /// The change that the command line made; empty for any other revocation.
     pub change: String,
+}
+
+impl Revocation {
+    /// Whether chats of the user may have been handed over.
+    pub fn may_concern_chats(&self) -> bool {
+        ["", ACTIVATED, DEACTIVATED].contains(&self.change.as_str())
+    }
 }
 
 impl Followed {

@@ -158,8 +158,17 @@ pub fn find_or_create(conn: &mut AnyConn, new: &NewUser) -> Result<(User, bool),
     }
 }
 
-/// Stores a user's row, except the id and the username, which never change.
+/// Stores a user's row, except the id and the username, which never change. With a new password, the next
+/// import leaves the password alone.
 pub fn update(conn: &mut AnyConn, user: &User) -> Result<(), StorageError> {
+    sql!(
+        "DELETE FROM imported_passwords WHERE user_id = ? \
+         AND (SELECT password FROM users WHERE id = ?) <> ?",
+        user.id,
+        user.id,
+        &user.password
+    )
+    .run(conn)?;
     diesel::update(users::table.find(user.id))
         .set((
             users::password.eq(&user.password),
@@ -220,12 +229,6 @@ pub fn by_username(conn: &mut AnyConn, username: &str) -> Result<Option<User>, S
         return Ok(None);
     }
     Ok(users::table.filter(users::username.eq(username)).select(User::as_select()).first(conn).optional()?)
-}
-
-/// Returns whether the password hash of any user matches a LIKE pattern.
-pub fn has_hash_like(conn: &mut AnyConn, pattern: &str) -> Result<bool, StorageError> {
-    let row = sql!("SELECT id FROM users WHERE password LIKE ? LIMIT 1", pattern);
-    Ok(row.first::<i64>(conn)?.is_some())
 }
 
 /// Returns whether a user is staff; `false` for an unknown user.

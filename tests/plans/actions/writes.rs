@@ -1,6 +1,6 @@
 //! Write operations.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use diesel::connection::SimpleConnection;
 use greenroom::{
@@ -20,6 +20,7 @@ use greenroom::{
             Batched, Made, Times, apply, apply_together, blocking, create_chat, create_room,
             external_users::{ProvidedProfile, take_profile},
             succession,
+            user_import::{self, ImportedHash, UserLine},
         },
         maintenance::{purge, sweeping},
         message_search::{
@@ -28,7 +29,7 @@ use greenroom::{
             pages::{RequestedPage as Where, SearchRequest, page},
         },
         tables::{
-            blocks, dm_partners, event_cursors, external_users, join_counts,
+            blocks, dm_partners, event_cursors, external_users, foreign_hashes, join_counts,
             locks::{self, LockedRows},
             members, reactions, revocations, sessions, settings, sightings, tokens,
             users::{self, NO_PASSWORD, NewUser},
@@ -246,6 +247,24 @@ fn of_users() -> Vec<Action> {
         }),
         writes("revoke tokens of a user", |conn, _| {
             external_users::revoke_tokens(conn, TALKER, Timestamp(9))
+        }),
+        writes("import users", |conn, _| {
+            let hash = ImportedHash { hash: "scrypt$".to_owned(), cost: Duration::from_millis(600) };
+            let line = |name: &str, id: &str| UserLine {
+                username: Some(Username::parse(name).unwrap()),
+                password: Some(hash.clone()),
+                external_id: Some(id.to_owned()),
+                ..UserLine::default()
+            };
+            let lines = [line("zoe", "1"), line("alex17", "2"), line("zoe", "1")];
+            assert_eq!(user_import::import(conn, &lines)?.len(), lines.len());
+            let deactivated = UserLine { is_active: Some(false), ..lines[1].clone() };
+            user_import::import(conn, &[deactivated]).map(drop)
+        }),
+        writes("record the slowest hash", |conn, _| {
+            foreign_hashes::raise(conn, Duration::from_secs(1))?;
+            let recorded = foreign_hashes::recorded(conn)?.unwrap();
+            foreign_hashes::replace(conn, &recorded, Duration::ZERO)
         }),
         writes("deactivate a user", |conn, _| deactivate(conn, SILENT)),
         writes("deactivate a user in many chats", |conn, _| deactivate(conn, CROWDED)),
