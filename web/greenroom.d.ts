@@ -21,6 +21,8 @@ export interface OwnUser extends User {
   last_name: string;
   is_staff: boolean;
   is_active: boolean;
+  /** The user's id at an identity provider or in the host application. */
+  external_id: string | null;
 }
 
 /** One of the user's own sessions: a signed-in browser. */
@@ -195,6 +197,7 @@ export interface UserFields {
   first_name?: string;
   last_name?: string;
   avatar_url?: string;
+  external_id?: string;
 }
 
 // ----------------------------------------------------------------------------------------------------------- Options
@@ -382,6 +385,8 @@ export class Api {
   searchUsers(q: string, query?: { match?: Match }): Promise<{ results: FoundUser[] }>;
 
   /** For staff only. */
+  /** For staff: all users by id, or the one with an `external_id`. */
+  users(query?: ListQuery & { external_id?: string }): Promise<Page<OwnUser>>;
   createUser(fields: UserFields): Promise<OwnUser>;
   updateUser(id: number, fields: Partial<UserFields> & { is_active?: boolean; is_registered?: false }): Promise<OwnUser>;
   createToken(
@@ -389,6 +394,8 @@ export class Api {
     fields?: { expires_in?: number },
   ): Promise<{ id: number; key: string; expires_at: string | null }>;
   deleteTokens(id: number): Promise<null>;
+  /** For staff: ends JSON Web Tokens issued until `before`, or without it all credentials of a user. */
+  revokeUser(id: number, fields?: { before?: string }): Promise<null>;
 
   settings(): Promise<Settings>;
   sync(): Promise<Snapshot>;

@@ -25,6 +25,12 @@ test("each endpoint has its method", async (t) => {
   assert.equal((await ann.updateUser(carol.id, { last_name: "Clark" })).last_name, "Clark");
   assert.ok((await ann.createToken(carol.id, { expires_in: 60 })).key);
   assert.equal(await ann.deleteTokens(carol.id), null);
+  const eve = await ann.createUser({ username: "eve", external_id: "host-7" });
+  assert.deepEqual(
+    (await ann.users({ external_id: "host-7" })).results.map(({ id, external_id }) => [id, external_id]),
+    [[eve.id, "host-7"]],
+  );
+  assert.equal(await ann.revokeUser(eve.id, { before: "2026-01-01T00:00:00Z" }), null);
 
   const chat = await ann.createChat({ chat_type: "group", title: "Team", member_ids: [bobId] });
   assert.equal((await ann.chats({ search: "team", chat_type: "group" })).count, 1);

@@ -164,10 +164,12 @@ export class Api {
   unblock = (id) => this.#delete(at`users/${id}/block/`);
   blocked = (query) => this.#get("users/blocked/", query);
   searchUsers = (q, query) => this.#get("users/search/", { q, ...query });
+  users = (query) => this.#get("users/", query);
   createUser = (fields) => this.#post("users/", fields);
   updateUser = (id, fields) => this.#patch(at`users/${id}/`, fields);
   createToken = (id, fields = {}) => this.#post(at`users/${id}/tokens/`, fields);
   deleteTokens = (id) => this.#delete(at`users/${id}/tokens/`);
+  revokeUser = (id, fields = {}) => this.#post(at`users/${id}/revoke/`, fields);
 
   settings = () => this.#get("settings/");
   sync = () => this.#get("sync/");
