@@ -1,6 +1,7 @@
 #!/bin/sh
 # Runs a private PostgreSQL cluster until standard input is closed, and then removes its files. Prints the URL of the
-# server, without a database. With TCP_PORT it also listens on that port of 127.0.0.1. Then each line on standard input is a command, answered with "done":
+# server, without a database. With TCP_PORT it also listens on that port of 127.0.0.1. Then each line on standard input
+# is a command, answered with "done":
 #   restart fast|immediate   stops the server as pg_ctl does in that mode, and starts it again
 #   stop fast|immediate, start
 #   kill                     ends all its processes with SIGKILL
