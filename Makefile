@@ -110,17 +110,17 @@ deny: ## Licences and sources of the dependencies, and known faults of them wher
 	@CARGO="$(CARGO)" tests/deny.sh
 
 check: ## Formatting, lints, documentation, dependencies, tests
-	$(CARGO) fmt --check
+	$(CARGO) fmt --all --check
 	@# Packages are downloaded while the compiler works.
 	@$(MAKE) --jobs=2 install lint
 	$(MAKE) test ALSO=deny
 
 lint:
-	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --quiet
 
 fmt: ## Format the code
-	$(CARGO) fmt
+	$(CARGO) fmt --all
 
 migrate: build ## Bring the database's schema up to date
 	@$(GREENROOM) migrate

@@ -31,8 +31,8 @@ pub struct GeneralName {
 /// `STACK_OF(GENERAL_NAME)`: the subject alternative names.
 pub struct GeneralNames {
     names: Vec<GeneralName>,
-    /// What the names point to. It does not move.
-    _texts: Vec<Box<Asn1String>>,
+    /// What the names point to. It stays as it is, so its elements do not move.
+    _texts: Vec<Asn1String>,
 }
 
 /// `X509`. A pointer to it is also its `X509_NAME` and the `X509_NAME_ENTRY` of its common name.
@@ -115,16 +115,10 @@ pub unsafe extern "C" fn X509_get_ext_d2i(
     let Some(found) = certificate.and_then(|certificate| der::parts(&certificate.der)?.names) else {
         return ptr::null_mut();
     };
-    let (mut names, mut texts) = (Vec::new(), Vec::new());
-    for name in found {
-        let (kind, text) = match name {
-            der::Name::Dns(text) => (GEN_DNS, text),
-            der::Name::Ip(address) => (GEN_IPADD, address),
-        };
-        let text = Box::new(Asn1String(text.to_vec()));
-        names.push(GeneralName { kind, text: &raw const *text });
-        texts.push(text);
-    }
+    let texts: Vec<_> = found.iter().map(|name| Asn1String(name.bytes().to_vec())).collect();
+    let kind = |name: &der::Name<'_>| if matches!(name, der::Name::Dns(_)) { GEN_DNS } else { GEN_IPADD };
+    let named = found.iter().zip(&texts).map(|(name, text)| GeneralName { kind: kind(name), text });
+    let names = named.collect();
     give(GeneralNames { names, _texts: texts }).cast()
 }
 

@@ -28,6 +28,14 @@ pub(crate) enum Name<'a> {
     Ip(&'a [u8]),
 }
 
+impl<'a> Name<'a> {
+    pub(crate) fn bytes(&self) -> &'a [u8] {
+        match self {
+            Self::Dns(bytes) | Self::Ip(bytes) => bytes,
+        }
+    }
+}
+
 /// The hash of a certificate's signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SignatureHash {

@@ -43,7 +43,8 @@ pub(crate) fn fail_in_tls(error: &Error) {
 
 fn remember(reason: c_ulong, mut text: String) {
     text.retain(|letter| letter != '\0');
-    text.truncate(text.floor_char_boundary(LONGEST));
+    let end = (0..=LONGEST).rfind(|end| text.is_char_boundary(*end)).unwrap_or(0);
+    text.truncate(end);
     let text = CString::new(text).unwrap_or_default();
     LAST.with_borrow_mut(|last| *last = LastError { code: IN_TLS | reason, text });
 }

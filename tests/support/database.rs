@@ -96,7 +96,7 @@ impl Cluster {
     fn with_options(options: &str, port: Option<u16>) -> Self {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/postgres.sh");
         let mut keeper = Command::new(script);
-        keeper.env("OPTIONS", options).env("PORT", port.map(|port| port.to_string()).unwrap_or_default());
+        keeper.env("OPTIONS", options).env("TCP_PORT", port.map(|port| port.to_string()).unwrap_or_default());
         keeper.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut keeper = keeper.spawn().expect("a shell");
         let input = keeper.stdin.take();

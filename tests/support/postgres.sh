@@ -1,6 +1,7 @@
 #!/bin/sh
 # Runs a private PostgreSQL cluster until standard input is closed, and then removes its files. Prints the URL of the
-# server, without a database. With PORT it also listens on that port of 127.0.0.1. Then each line on standard input is a command, answered with "done":
+# server, without a database. With TCP_PORT it also listens on that port of 127.0.0.1. Then each line on standard input
+# is a command, answered with "done":
 #   restart fast|immediate   stops the server as pg_ctl does in that mode, and starts it again
 #   stop fast|immediate, start
 #   kill                     ends all its processes with SIGKILL
@@ -48,7 +49,7 @@ as_owner "$programs/initdb" -D "$folder/data" -U postgres -A trust -N -E UTF8 --
     --locale-provider=icu --icu-locale=en >initdb.log 2>&1 || { cat initdb.log >&2; exit 1; }
 start() {
     as_owner "$programs/pg_ctl" -D "$folder/data" -l "$folder/server.log" -w start >/dev/null 2>&1 </dev/null \
-        -o "-c listen_addresses='${PORT:+127.0.0.1}' -c port=${PORT:-5432} -c unix_socket_directories='$folder' -c max_connections=500 -c dynamic_shared_memory_type=mmap ${OPTIONS:--c fsync=off}" \
+        -o "-c listen_addresses='${TCP_PORT:+127.0.0.1}' -c port=${TCP_PORT:-5432} -c unix_socket_directories='$folder' -c max_connections=500 -c dynamic_shared_memory_type=mmap ${OPTIONS:--c fsync=off}" \
         || { cat server.log >&2; exit 1; }
 }
 stop() {
@@ -64,7 +65,7 @@ signal() {
 }
 
 start
-echo "postgres://postgres@$(echo "$folder" | sed 's|/|%2F|g')${PORT:+:$PORT}"
+echo "postgres://postgres@$(echo "$folder" | sed 's|/|%2F|g')${TCP_PORT:+:$TCP_PORT}"
 while read -r command mode; do
     case $command in
         start) start ;;
