@@ -35,6 +35,8 @@ fn main() -> ExitCode {
     // Freed memory is returned to the system at once. By default a thread returns it when it allocates again.
     // Threads that index, hash or read from time to time would each keep the most that they ever used.
     mi_option_set(PURGE_DELAY, 0);
+    // Builds for tests take failpoints from the variable FAILPOINTS.
+    let _failpoints = fail::has_failpoints().then(fail::FailScenario::setup);
     greenroom::cli::run()
 }
 

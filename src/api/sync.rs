@@ -146,6 +146,7 @@ pub async fn since(state: Data<AppState>, caller: Authenticated, body: Body<{ 1 
     }
     let mut reader = PullReader::open(state.feed.clone(), &caller, None, Some(known)).await?;
     reader.limit(MAX_BYTES);
+    let warning = reader.due_warning();
     let deadline = Instant::now() + wait;
     loop {
         match collected.take(&mut reader).await? {
@@ -161,6 +162,7 @@ pub async fn since(state: Data<AppState>, caller: Authenticated, body: Body<{ 1 
         reader.wait(left).await;
     }
     collected.replace_left_chats(&mut reader);
+    collected.0.extend(warning.map(|frame| (None, frame)));
     collected.answer(reader.catch_up())
 }
 

@@ -45,12 +45,9 @@ impl Caller {
         self.card.id
     }
 
-    /// Whether the credential has not ended, and the key that verified it is still in its set.
+    /// Whether the credential has not expired.
     fn is_in_time(&self) -> bool {
-        match &self.credential {
-            Credential::Jwt(jwt) => jwt.is_current(Timestamp::now()),
-            _ => self.expires_at.is_none_or(|end| Timestamp::now() < end),
-        }
+        self.expires_at.is_none_or(|end| Timestamp::now() < end)
     }
 }
 
@@ -103,12 +100,19 @@ impl IdentityCache {
 
     /// Whether a credential is valid. If the cache is out of date, looks the credential up in storage.
     pub async fn is_valid(&self, credential: &Credential) -> Result<bool, Refusal> {
+        if has_ended(credential) {
+            return Ok(false);
+        }
         Ok(self.is_current() || self.caller(credential).await?.is_some())
     }
 
     /// Returns the user of a credential, from the cache or from storage. `None`: the credential is invalid,
     /// expired or revoked.
     pub async fn caller(&self, credential: &Credential) -> Result<Option<Arc<Caller>>, Refusal> {
+        // Storage cannot renew a token, so it is not asked: it may be away.
+        if has_ended(credential) {
+            return Ok(None);
+        }
         let cached =
             self.callers.get(credential).filter(|caller| caller.is_in_time()).filter(|_| self.is_current());
         if cached.is_some() {
@@ -149,6 +153,11 @@ impl IdentityCache {
         }
         is_done
     }
+}
+
+/// Whether a JSON Web Token has ended, or its key has left its set.
+fn has_ended(credential: &Credential) -> bool {
+    credential.jwt().is_some_and(|jwt| !jwt.is_current(Timestamp::now()))
 }
 
 /// Cached callers. A lookup locks one shard of the cache. Changes also lock the index by user, which makes
@@ -242,8 +251,7 @@ fn find(conn: &mut AnyConn, credential: Credential) -> Result<Option<Caller>, St
         },
         Credential::Jwt(jwt) => {
             let found = external_users::find(conn, &jwt.subject)?;
-            let found =
-                found.filter(|user| jwt.is_current(Timestamp::now()) && !user.has_revoked(jwt.issued_at));
+            let found = found.filter(|user| !user.has_revoked(jwt.issued_at));
             match found {
                 Some(found) => (found.user_id, None, Some(jwt.ends_at), None),
                 None => return Ok(None),

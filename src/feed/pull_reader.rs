@@ -92,7 +92,7 @@ impl PullReader {
                 return Ok(None);
             }
         }
-        if let Some(frame) = self.expiry_warning() {
+        if let Some(frame) = self.due_warning() {
             return Ok(Some(FeedItem::Ephemeral(frame)));
         }
         loop {
@@ -150,8 +150,9 @@ impl PullReader {
         timeout(longest, changes.wait()).await.is_ok()
     }
 
-    /// Returns the warning that the credential expires, once it is due.
-    fn expiry_warning(&mut self) -> Option<ByteString> {
+    /// Returns the warning that the credential expires, if it is due already. A poll sends it with its answer. Otherwise
+    /// each poll would end at once, until the client has a new token.
+    pub fn due_warning(&mut self) -> Option<ByteString> {
         let now = Timestamp::now();
         self.warned_at.take_if(|at| *at <= now)?;
         self.socket.credential().jwt().map(|jwt| frames::token_expiring(jwt.seconds_left(now)))

@@ -97,11 +97,11 @@ enum Presented {
 fn presented(request: &HttpRequest, state: &AppState) -> Option<Presented> {
     // Other schemes are ignored: they are meant for others, such as Basic for a proxy. So is Bearer if JSON Web
     // Tokens are off.
-    let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    if let Some(header) = header {
-        let (scheme, key) = header.split_once(' ').unwrap_or((header, ""));
+    let header = request.headers().get(AUTHORIZATION).map(|value| String::from_utf8_lossy(value.as_bytes()));
+    if let Some(header) = &header {
+        let (scheme, key) = header.split_once([' ', '\t']).unwrap_or((header, ""));
         let key = key.trim();
-        if scheme.eq_ignore_ascii_case("token") && header.contains(' ') {
+        if scheme.eq_ignore_ascii_case("token") && !key.is_empty() {
             return Some(Presented::Known(Credential::Token(secrets::hash(key))));
         }
         if scheme.eq_ignore_ascii_case("bearer") && state.jwt.is_some() {

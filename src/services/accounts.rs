@@ -72,8 +72,10 @@ fn find_or_create(
         return Ok((user, false));
     }
     let (user, is_new) = users::find_or_create(conn, new)?;
-    if let Some(external_id) = external_id.filter(|_| !user.is_registered) {
-        external_users::assign(conn, user.id(), external_id)?;
+    match external_id {
+        Some(external_id) if is_new => external_users::insert(conn, user.id(), external_id)?,
+        Some(external_id) if !user.is_registered => external_users::assign(conn, user.id(), external_id)?,
+        _ => {}
     }
     Ok((user, is_new))
 }
@@ -98,12 +100,8 @@ pub async fn revoke_credentials(
         Ok(user)
     };
     let user = state.writer.run("revoke_credentials", revoke).await?;
-    audit::note_done_to(
-        "ended all credentials",
-        AuditUser::from(&user),
-        AuditUser::from(&*caller.card),
-        from,
-    );
+    let deed = if before.is_some() { "revoked JSON Web Tokens" } else { "ended all credentials" };
+    audit::note_done_to(deed, AuditUser::from(&user), AuditUser::from(&*caller.card), from);
     state.identities.invalidate(id).await;
     Ok(())
 }

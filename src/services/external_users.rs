@@ -42,7 +42,8 @@ pub async fn authenticate(
         verifier.remember(jwt.clone());
         state.identities.caller(&Credential::Jwt(jwt)).await?.ok_or(ApiError::InvalidJwt)
     };
-    Principal::Server.scope(verifier.first_use(use_it)).await
+    let used = Principal::Server.scope(verifier.first_use(use_it)).await;
+    used.unwrap_or_else(|| Err(Refusal::Busy.into()))
 }
 
 fn refused(error: JwtError) -> ApiError {
@@ -73,12 +74,20 @@ async fn take_profile(
     }
     let taken =
         state.writer.run("take_profile", move |conn, _| commands::take_profile(conn, &profile)).await?;
-    let Taken { user, is_new, looks_different } = &taken;
-    if *is_new {
-        audit::note("made by a first token", AuditUser::from(user), from());
-        return Ok(());
+    let Taken { user, is_new, is_changed, looks_different, staff_change } = &taken;
+    if *is_new || staff_change.is_some() {
+        let from = from();
+        if *is_new {
+            audit::note("made by a first token", AuditUser::from(user), from);
+        }
+        if let Some(is_staff) = staff_change {
+            let deed = if *is_staff { "made staff by a token" } else { "no longer staff by a token" };
+            audit::note(deed, AuditUser::from(user), from);
+        }
     }
-    state.identities.invalidate(user.id()).await;
+    if *is_changed && !*is_new {
+        state.identities.invalidate(user.id()).await;
+    }
     if *looks_different {
         accounts::publish_profile(state, user);
     }

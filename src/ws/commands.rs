@@ -25,7 +25,7 @@ use crate::{
         model::{FieldErrors, Refusal, command::ReactIntent},
     },
     error::ApiError,
-    hub::Subscriber,
+    hub::{CloseReason, Subscriber},
     input::{EditFields, Field, MarkFields, PostFields, ReactFields, TypingFields},
     rate_limit::LimitClass,
     services::{checked::Checked, messages},
@@ -70,8 +70,11 @@ pub(super) async fn run_commands(
                 let Some(frame) = frame else { break };
                 match client.state.identities.is_valid(&client.socket.credential()).await {
                     Ok(true) if !client.socket.is_closing() => {}
-                    // The socket is closed or closing.
-                    Ok(_) => continue,
+                    Ok(true) => continue,
+                    Ok(false) => {
+                        client.socket.close(CloseReason::SignedOut);
+                        continue;
+                    }
                     Err(refusal) => {
                         session.do_send(CommandReply(frame.error(&refusal.into())));
                         continue;

@@ -1,12 +1,17 @@
 //! JSON Web Tokens: users of an identity provider, their profiles, and the ends of their tokens.
 
+use std::time::{Duration, Instant};
+
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::support::{
-    DEADLINE, Server, User,
-    jwt::{SigningKey, now},
-    nodes, pause,
+use crate::{
+    raw::Raw,
+    support::{
+        DEADLINE, Server, User,
+        jwt::{SigningKey, now},
+        nodes, pause,
+    },
 };
 
 /// Starts a server that accepts tokens of this secret.
@@ -95,7 +100,9 @@ async fn the_first_token_makes_the_user_with_the_profile_of_its_claims() {
     let root = server.staff("root").await;
     let found = root.get("users/?external_id=auth0%7C7").await.expect(200);
     assert_eq!((found.json["count"].as_i64(), &found.results()[0]["id"]), (Some(1), &json!(ann.id)));
-    assert_eq!(root.get("users/?external_id=nobody").await.expect(200).json["count"], 0);
+    for nobody in ["nobody", "%00", "", "auth0%7C7%20"] {
+        assert_eq!(root.get(&format!("users/?external_id={nobody}")).await.expect(200).json["count"], 0);
+    }
     let all = root.get("users/?page_size=2&page=2").await.expect(200);
     assert_eq!((all.json["count"].as_i64(), all.results().len()), (Some(6), 2));
     ann.get("users/").await.expect(403);
@@ -142,7 +149,7 @@ async fn a_newer_token_brings_a_newer_profile_and_an_older_one_nothing() {
     let newest = signs_in(&server, &key, json!({"sub": "7", "iat": at + 20, "family_name": "Berg"})).await;
     let seen = me(&newest).await;
     assert_eq!((&seen["display_name"], &seen["is_staff"]), (&json!("Anna Berg"), &json!(false)));
-    // A token without a time cannot make the user staff again.
+    // A token without a time can neither make the user staff again, nor end it.
     let mut again = json!({"sub": "7", "roles": ["chat-admin"], "exp": now() + 90});
     assert_eq!(me(&bearing(&server, &key.sign(&timeless, &again))).await["is_staff"], false);
     // But it makes a new user staff.
@@ -174,6 +181,14 @@ async fn a_bad_token_is_401_also_beside_a_good_cookie() {
     let reply = bad.get("users/me/").await.expect(401);
     assert_eq!(reply.headers.get("www-authenticate").unwrap(), "Bearer");
     assert_eq!(reply.json, json!({"detail": "The token is invalid or has expired."}));
+    // Also one of any bytes, or none at all.
+    let (name, value) = &cookie.headers[0];
+    for authorization in [&b"Bearer \xe9"[..], b"Bearer\tx.y.z", b"Bearer", b"BEARER "] {
+        let head =
+            format!("GET /messages/api/users/me/ HTTP/1.1\r\nHost: x\r\n{name}: {value}\r\nAuthorization: ");
+        let reply = Raw::send(&server, &[head.as_bytes(), authorization, b"\r\n\r\n"].concat());
+        assert_eq!((reply.status, reply.header("www-authenticate")), (401, "Bearer"), "{authorization:?}");
+    }
     // A good one wins over the cookie, and is no matter of other sites.
     let token = key.token(json!({"sub": "7"}));
     let good =
@@ -342,15 +357,23 @@ async fn a_socket_is_warned_refreshed_and_ends_with_its_token() {
     let mut stream = short.streams().await;
     stream.receives("token_expiring").await;
     let heads = short.get("sync/").await.expect(200).json["heads"].clone();
-    for wait in [0, 25] {
+    // A poll does not end earlier because of it.
+    for wait in [0, 1] {
+        let began = Instant::now();
         let events = short.post("sync/", json!({"chats": heads, "wait": wait})).await.expect(200).json;
         assert_eq!(events["events"][0]["type"], "token_expiring", "{events}");
+        assert!(began.elapsed() >= Duration::from_secs(wait));
     }
     // A token of another user, and one that has ended.
     socket.says(&json!({"type": "refresh", "token": key.token(ending(0))}).to_string()).await;
     assert_eq!(socket.receives("error").await["status"], 401);
     socket.says(r#"{"type": "refresh"}"#).await;
     assert_eq!(socket.receives("error").await["status"], 400);
+    // The same one again is no news, and causes no other warning.
+    socket.says(&json!({"type": "refresh", "id": 4, "token": token}).to_string()).await;
+    assert_eq!(socket.receives("ack").await["id"], 4);
+    socket.says(r#"{"type": "ping"}"#).await;
+    socket.receives("pong").await;
     // A new one: the socket outlives the first.
     let fresh = key.token(json!({"sub": "7", "exp": now() + 3_600}));
     socket.says(&json!({"type": "refresh", "id": 5, "token": fresh}).to_string()).await;
@@ -437,13 +460,15 @@ async fn many_first_tokens_at_once_make_each_user_once() {
         std::env::var("GREENROOM_TEST_FIRST_TOKENS").ok().and_then(|count| count.parse().ok()).unwrap_or(500);
     let key = SigningKey::secret();
     let server = server_of(&key).await;
-    let sign_in = |number: usize| {
+    let sign_in = |number: usize, age: i64| {
         let name = format!("user-{}", number % 50);
-        let token = key.token(json!({"sub": format!("s-{number}"), "preferred_username": name}));
+        let claims = json!({"sub": format!("s-{number}"), "preferred_username": name, "iat": now() - age});
+        let token = key.token(claims);
         let user = bearing(&server, &token);
         async move { user.get("users/me/").await.expect(200).id() }
     };
-    let twice = (0..2 * users).map(|number| sign_in(number % users));
+    // Two different tokens of each user, which meet on different nodes.
+    let twice = (0..2 * users).map(|number| sign_in(number % users, (number / users) as i64));
     let ids: Vec<i64> = join_all(twice).await;
     let (first, second) = ids.split_at(users);
     assert_eq!(first, second);

@@ -1,17 +1,20 @@
 //! Key sets of identity providers: what they hold, how they rotate, and what happens while their host is away.
 
 use std::{
+    cell::Cell,
     process::{Command, Stdio},
     time::Instant,
 };
 
-use futures_util::future::join_all;
+use awc::Client;
+use futures_util::future::{join, join_all};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::time::timeout;
 
 use crate::{
     program::{Program, command, fails},
-    support::{DEADLINE, jwt::SigningKey, key_host::KeyHost},
+    support::{DEADLINE, Listener, jwt::SigningKey, key_host::KeyHost, pause},
 };
 
 const ISSUER: &str = "https://login.example/";
@@ -183,6 +186,91 @@ async fn a_host_that_does_not_answer_as_it_should_is_503_until_it_does() {
         let health = fixture.server.client().get(format!("http://{}/healthz", fixture.server.address()));
         assert_eq!(health.send().await.unwrap().status(), 200);
     }
+}
+
+/// The shortest time between fetches in tests that rotate keys.
+const SHORT_INTERVAL: &str = "jwks-interval=return(50)";
+
+/// Opens a socket with a token. Returns its events.
+async fn socket(fixture: &Fixture, token: &str) -> Listener {
+    let address = fixture.server.address();
+    let client = Client::builder().timeout(DEADLINE).max_http_version(awc::http::Version::HTTP_11).finish();
+    let request = client.ws(format!("http://{address}/messages/ws/"));
+    let request = request.set_header("Sec-WebSocket-Protocol", format!("greenroom.jwt.{token}"));
+    Listener::of(request.connect().await.unwrap().1)
+}
+
+#[actix_rt::test(system = "crate::System")]
+async fn keys_rotate_under_load_and_a_key_that_leaves_the_set_is_dead() {
+    let (old, new, other) = (SigningKey::p256(), SigningKey::ed25519(), SigningKey::p256());
+    let host = KeyHost::start(&[old.jwk("old")]).await;
+    let (mut serve, folder) = serve(&host);
+    serve.env("FAILPOINTS", SHORT_INTERVAL);
+    let fixture = Fixture { server: Program::start(serve), _folder: folder };
+    let (uses_new, is_over, count) = (Cell::new(false), Cell::new(false), Cell::new(0));
+    let load = async |subject: &str| {
+        while !is_over.get() {
+            // A new token each time: none is remembered.
+            let claims = with(claims(subject), json!({"jti": count.get()}));
+            let token =
+                if uses_new.get() { new.token_of("new", claims) } else { old.token_of("old", claims) };
+            assert_eq!(fixture.asks(&token).await.0, 200);
+            count.set(count.get() + 1);
+        }
+    };
+    let some_requests = async || {
+        let wanted = count.get() + 20;
+        while count.get() < wanted {
+            pause().await;
+        }
+    };
+    let rotation = async {
+        some_requests().await;
+        let first = old.token_of("old", claims("first"));
+        let mut first_socket = socket(&fixture, &first).await;
+        first_socket.receives("hello").await;
+        host.has(&[old.jwk("old"), new.jwk("new")]);
+        some_requests().await;
+        uses_new.set(true);
+        some_requests().await;
+        host.has(&[new.jwk("new")]);
+        // Its tokens live until the next fetch, which a token with an unknown key causes.
+        assert_eq!(fixture.asks(&first).await.0, 200);
+        let unknown = async {
+            while fixture.asks(&first).await.0 == 200 {
+                assert_eq!(fixture.asks(&other.token_of("other", claims("7"))).await.0, 401);
+            }
+        };
+        timeout(DEADLINE, unknown).await.expect("the old key is gone in time");
+        assert_eq!(first_socket.is_closed().await, 4401);
+        some_requests().await;
+        is_over.set(true);
+    };
+    join(join_all(["a", "b", "c"].map(load)), rotation).await;
+}
+
+#[actix_rt::test(system = "crate::System")]
+async fn a_host_that_was_away_at_the_start_is_asked_again() {
+    let key = SigningKey::p256();
+    let host = KeyHost::start(&[]).await;
+    host.answers("HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n");
+    let (mut serve, folder) = serve(&host);
+    serve.env("FAILPOINTS", SHORT_INTERVAL);
+    let fixture = Fixture { server: Program::start(serve), _folder: folder };
+    let token = key.token_of("one", claims("7"));
+    assert_eq!(fixture.asks(&token).await.0, 503);
+    host.has(&[key.jwk("one")]);
+    let recovered = async {
+        while fixture.asks(&token).await.0 == 503 {
+            pause().await;
+        }
+    };
+    timeout(DEADLINE, recovered).await.expect("the set is fetched in time");
+    assert_eq!(fixture.asks(&token).await.0, 200);
+    // Away again: the last set is used, and an unknown key is no reason to wait for long.
+    host.answers("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n");
+    assert_eq!(fixture.asks(&key.token_of("two", claims("7"))).await.0, 401);
+    assert_eq!(fixture.asks(&key.token_of("one", claims("8"))).await.0, 200);
 }
 
 #[actix_rt::test(system = "crate::System")]

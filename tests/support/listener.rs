@@ -19,7 +19,7 @@ pub(crate) struct Listener {
 
 impl Listener {
     /// Wraps a socket that has just opened.
-    pub(super) fn of(socket: Framed<BoxedSocket, Codec>) -> Self {
+    pub(crate) fn of(socket: Framed<BoxedSocket, Codec>) -> Self {
         Self { socket, hello: Value::Null }
     }
 

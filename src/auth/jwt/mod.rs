@@ -6,10 +6,10 @@ mod remote_keys;
 mod rules;
 mod token;
 
-use std::{fs, sync::Arc};
+use std::{fs, sync::Arc, time::Duration};
 
 use quick_cache::sync::Cache;
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::timeout};
 
 use crate::{
     config::JwtSettings,
@@ -44,6 +44,9 @@ pub struct JwtVerifier {
 /// Number of tokens whose users are looked up or created at the same time. Thousands of users may come at once, after a
 /// restart for example. The others wait.
 const MAX_FIRST_USES: usize = 64;
+
+/// Timeout of waiting for them. It passes only if storage is slow or away.
+const FIRST_USE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why a token was not verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,11 +116,10 @@ impl JwtVerifier {
         None
     }
 
-    /// Runs the first use of a token, which looks its user up or creates them.
-    pub async fn first_use<F: Future>(&self, work: F) -> F::Output {
-        // The semaphore is never closed.
-        let _permit = self.first_uses.acquire().await;
-        work.await
+    /// Runs the first use of a token, which looks its user up or creates them. `None`: too many others wait.
+    pub async fn first_use<F: Future>(&self, work: F) -> Option<F::Output> {
+        let _permit = timeout(FIRST_USE_TIMEOUT, self.first_uses.acquire()).await.ok()?;
+        Some(work.await)
     }
 
     /// Remembers a verified token whose user exists.

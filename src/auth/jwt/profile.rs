@@ -59,7 +59,7 @@ impl ClaimedProfile {
 fn has(claim: Option<&Value>, wanted: &str) -> bool {
     let is = |value: &Value| match value {
         Value::String(text) => text == wanted,
-        Value::Bool(_) | Value::Number(_) => value.to_string() == wanted,
+        Value::Bool(_) | Value::Number(_) => wanted == value.to_string().as_str(),
         _ => false,
     };
     match claim {

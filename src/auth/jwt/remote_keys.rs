@@ -13,6 +13,7 @@ use awc::{
         header::{ACCEPT, USER_AGENT},
     },
 };
+use fail::fail_point;
 use tokio::{
     sync::{Notify, watch},
     time::{timeout, timeout_at},
@@ -39,6 +40,14 @@ const WAIT_LIMIT: Duration = Duration::from_secs(6);
 
 /// Maximum size of a set, in bytes.
 const LARGEST: usize = 64 << 10;
+
+/// Returns [`MIN_INTERVAL`], or the milliseconds that a test gives.
+fn min_interval() -> Duration {
+    fail_point!("jwks-interval", |millis| {
+        Duration::from_millis(millis.and_then(|millis| millis.parse().ok()).unwrap_or_default())
+    });
+    MIN_INTERVAL
+}
 
 /// Keys of a set.
 pub(super) type Keys = Arc<[Arc<VerifyingKey>]>;
@@ -67,7 +76,7 @@ struct KeySet {
 impl KeySet {
     /// Whether the next fetch may begin now.
     fn may_fetch(&self, now: Instant) -> bool {
-        self.tried_at.is_none_or(|at| now.saturating_duration_since(at) >= MIN_INTERVAL)
+        self.tried_at.is_none_or(|at| now.saturating_duration_since(at) >= min_interval())
     }
 
     /// Replaces the set. Keys that stay are the same objects. Retires those that are gone, and returns how many.
@@ -146,7 +155,7 @@ impl RemoteKeys {
             }
             let fetched = timeout(FETCHED_WITHIN, fetch(&client, &self.url)).await;
             let is_fetched = self.take(fetched.unwrap_or(Err(FetchError::Timeout)), &on_retired);
-            self.wait(if is_fetched { FETCH_EVERY } else { MIN_INTERVAL }).await;
+            self.wait(if is_fetched { FETCH_EVERY } else { min_interval() }).await;
         }
     }
 

@@ -37,17 +37,17 @@ pub struct ProvidedProfile {
 pub struct Taken {
     pub user: User,
     pub is_new: bool,
+    pub is_changed: bool,
     /// Whether the public data of an existing user changed.
     pub looks_different: bool,
+    /// Whether the user is staff now, if that changed.
+    pub staff_change: Option<bool>,
 }
 
 impl ProvidedProfile {
-    /// Whether the profile may change a user: it is newer than the last one that was taken, or it withdraws staff.
+    /// Whether the profile is newer than the last one that was taken. Without a time it counts only for a new user.
     pub fn is_news_for(&self, user: &ExternalUser) -> bool {
-        match self.issued_at {
-            Some(issued_at) => user.claims_at.is_none_or(|taken| taken < issued_at),
-            None => user.is_staff && self.is_staff == Some(false),
-        }
+        self.issued_at.is_some_and(|issued_at| user.claims_at.is_none_or(|taken| taken < issued_at))
     }
 
     fn has_name(&self) -> bool {
@@ -77,56 +77,59 @@ pub fn take_profile(conn: &mut AnyConn, profile: &ProvidedProfile) -> Result<Tak
     // The row is locked now: another token may have been taken meanwhile.
     let known = external_users::find(conn, &profile.external_id)?.unwrap_or(known);
     let before = user.clone();
-    if user.is_active && profile.is_news_for(&known) {
-        if profile.issued_at.is_some() {
-            profile.apply(&mut user);
-            user.is_staff = profile.is_staff.unwrap_or(user.is_staff);
-            let has_name = known.has_claimed_name || profile.has_name();
-            external_users::note_claims(conn, known.user_id, profile.issued_at, has_name)?;
-        } else {
-            // Without a time, an old token could grant what a newer one withdrew.
-            user.is_staff = false;
-        }
+    if user.is_active && !known.has_revoked(profile.issued_at) && profile.is_news_for(&known) {
+        profile.apply(&mut user);
+        user.is_staff = profile.is_staff.unwrap_or(user.is_staff);
+        let has_name = known.has_claimed_name || profile.has_name();
+        external_users::note_claims(conn, known.user_id, profile.issued_at, has_name)?;
     }
-    if user != before {
+    let is_changed = user != before;
+    if is_changed {
         users::update(conn, &user)?;
         revocations::record(conn, known.user_id)?;
     }
     let looks_different = user.card() != before.card();
-    Ok(Taken { user, is_new: false, looks_different })
+    let staff_change = (user.is_staff != before.is_staff).then_some(user.is_staff);
+    Ok(Taken { user, is_new: false, is_changed, looks_different, staff_change })
 }
 
 fn create(conn: &mut AnyConn, profile: &ProvidedProfile) -> Result<Taken, StorageError> {
-    let wanted = match &profile.username {
-        Some(name) if !users::is_taken(conn, name)? => Some(name.clone()),
-        _ => None,
-    };
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
     let mut new = NewUser {
-        username: wanted.clone().unwrap_or_else(|| generated(&format!("u-{}", secrets::random_name::<16>()))),
+        username: profile.username.clone().unwrap_or_else(temporary_name),
         password: NO_PASSWORD.to_owned(),
-        email: String::new(),
-        first_name: String::new(),
-        last_name: String::new(),
-        avatar_url: String::new(),
+        email: text(&profile.email),
+        first_name: text(&profile.first_name),
+        last_name: text(&profile.last_name),
+        avatar_url: text(&profile.avatar_url),
         is_staff: profile.is_staff.unwrap_or(false),
         is_registered: false,
     };
-    let set = |field: &mut String, value: &Option<String>| {
-        field.clone_from(value.as_ref().unwrap_or(&String::new()))
+    let mut has_wanted_name = profile.username.is_some();
+    let mut user = match users::create(conn, &new) {
+        // The name is taken, and nothing is written yet.
+        Err(StorageError::Refused(_)) if has_wanted_name => {
+            has_wanted_name = false;
+            new.username = temporary_name();
+            users::create(conn, &new)?
+        }
+        created => created?,
     };
-    set(&mut new.email, &profile.email);
-    set(&mut new.first_name, &profile.first_name);
-    set(&mut new.last_name, &profile.last_name);
-    set(&mut new.avatar_url, &profile.avatar_url);
-    let mut user = users::create(conn, &new)?;
-    // Of two concurrent first tokens of a user, the second violates the unique index here, and is tried again.
-    external_users::assign(conn, user.id(), &profile.external_id)?;
+    // Of two concurrent first tokens of a user, the second violates the unique index here. Its transaction is rolled
+    // back and tried again, and then finds the user.
+    external_users::insert(conn, user.id(), &profile.external_id)?;
     external_users::note_claims(conn, user.id(), profile.issued_at, profile.has_name())?;
-    if wanted.is_none() {
+    if !has_wanted_name {
         let name = free_name(conn, user.id())?;
         users::rename(conn, &mut user, &name)?;
     }
-    Ok(Taken { user, is_new: true, looks_different: false })
+    let staff_change = user.is_staff.then_some(true);
+    Ok(Taken { user, is_new: true, is_changed: true, looks_different: false, staff_change })
+}
+
+/// Returns the username of a user until their id is known.
+fn temporary_name() -> Username {
+    generated(&format!("u-{}", secrets::random_name::<16>()))
 }
 
 /// Returns the username of a user whose token has no usable one: `u` and the id, or if that is taken, with a

@@ -14,6 +14,9 @@ use crate::{
     },
 };
 
+/// A user and the external id.
+pub type ListedUser = (User, Option<String>);
+
 /// Loads a page of all users, by id, each with its external id, and their total number. `external_id`: only the user
 /// with this one.
 pub fn page(
@@ -21,7 +24,7 @@ pub fn page(
     external_id: Option<&str>,
     skip: i64,
     size: i64,
-) -> Result<(i64, Vec<(User, Option<String>)>), StorageError> {
+) -> Result<(i64, Vec<ListedUser>), StorageError> {
     let (count, ids) = match external_id {
         Some(id) => {
             let found = external_users::find(conn, id)?.map(|user| user.user_id);

@@ -33,6 +33,10 @@ impl ExternalUser {
 
 /// Finds the user with an external id.
 pub fn find(conn: &mut AnyConn, external_id: &str) -> Result<Option<ExternalUser>, StorageError> {
+    // PostgreSQL rejects text with a NUL, and no id has one.
+    if external_id.contains('\0') {
+        return Ok(None);
+    }
     let row = sql!(
         "SELECT {} FROM external_users e JOIN users u ON u.id = e.user_id WHERE e.external_id = ?",
         external_id

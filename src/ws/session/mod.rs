@@ -124,6 +124,7 @@ impl Actor for Session {
 
     fn started(&mut self, ctx: &mut Context) {
         self.state.hub.add(self.socket.clone());
+        self.close_if_ended();
         self.heartbeat.start();
         let only = self.filter.borrow().only.clone();
         let start = start(self.state.clone(), self.socket.clone(), only);

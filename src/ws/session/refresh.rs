@@ -1,14 +1,16 @@
 //! The end of a socket's credential: the warning before it, and its replacement by `refresh`.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use actix::{ActorFutureExt, AsyncContext, WrapFuture};
 
 use super::{Context, Session};
 use crate::{
+    auth::Caller,
     core::model::{FieldErrors, Timestamp},
     error::ApiError,
     hub::CloseReason,
+    rate_limit::LimitClass,
     services::external_users,
     view::frames,
     ws::{
@@ -78,6 +80,10 @@ impl Session {
             }
             (_, Err(error)) => return ctx.text(frame.error(&error)),
         };
+        let limited = self.state.rate_limiter.take(self.socket.user, LimitClass::Other);
+        if let Err(seconds) = limited {
+            return ctx.text(frame.error(&ApiError::Throttled { seconds }));
+        }
         let (state, from) = (self.state.clone(), self.from);
         let verify = async move {
             let verifier = state.jwt.as_ref().ok_or(ApiError::InvalidJwt)?;
@@ -90,13 +96,30 @@ impl Session {
                     session.socket.close(CloseReason::SignedOut);
                 }
                 Ok(caller) => {
-                    session.socket.replace_credential(caller.credential.clone());
-                    session.caller.replace(caller);
-                    session.expiry.is_warned = false;
-                    session.watch_expiry(ctx);
                     ctx.text(ack_frame(frame.id.as_deref(), Ack::Done {}));
+                    session.take(caller, ctx);
                 }
             }
         }));
+    }
+
+    /// Takes a newer token, unless it ends before the present one: refreshes may overtake each other.
+    fn take(&mut self, caller: Arc<Caller>, ctx: &mut Context) {
+        if caller.expires_at <= self.caller().expires_at {
+            return;
+        }
+        self.socket.replace_credential(caller.credential.clone());
+        self.caller.replace(caller);
+        self.expiry.is_warned = false;
+        self.close_if_ended();
+        self.watch_expiry(ctx);
+    }
+
+    /// Closes the socket if its token has ended. A key may leave its set just before the hub knows the socket.
+    pub(super) fn close_if_ended(&self) {
+        let credential = self.socket.credential();
+        if credential.jwt().is_some_and(|jwt| !jwt.is_current(Timestamp::now())) {
+            self.socket.close(CloseReason::SignedOut);
+        }
     }
 }
