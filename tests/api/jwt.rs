@@ -184,8 +184,9 @@ async fn a_bad_token_is_401_also_beside_a_good_cookie() {
     // Also one of any bytes, or none at all.
     let (name, value) = &cookie.headers[0];
     for authorization in [&b"Bearer \xe9"[..], b"Bearer\tx.y.z", b"Bearer", b"BEARER "] {
-        let head =
-            format!("GET /messages/api/users/me/ HTTP/1.1\r\nHost: x\r\n{name}: {value}\r\nAuthorization: ");
+        let head = format!(
+            "GET /messages/api/users/me/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{name}: {value}\r\nAuthorization: "
+        );
         let reply = Raw::send(&server, &[head.as_bytes(), authorization, b"\r\n\r\n"].concat());
         assert_eq!((reply.status, reply.header("www-authenticate")), (401, "Bearer"), "{authorization:?}");
     }

@@ -35,7 +35,7 @@ async fn one_is_shown_to_oneself() {
     let me = ann.get("users/me/").await.expect(200).json;
     let expected = json!({"id": ann.id, "username": "ann", "display_name": "ann",
         "avatar_url": format!("/messages/avatars/{}.svg", ann.id), "email": "ann@example.com",
-        "first_name": "", "last_name": "", "is_staff": false, "is_active": true});
+        "first_name": "", "last_name": "", "is_staff": false, "is_active": true, "external_id": null});
     assert_eq!(me, expected);
     assert_eq!(root.get("users/me/").await.json["is_staff"], true);
 }

@@ -4,8 +4,10 @@ use base64::{
     Engine,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
-use chrono::Utc;
-use greenroom::core::secrets;
+use greenroom::core::{
+    model::{Timestamp, time::SECOND},
+    secrets,
+};
 use ring::{
     hmac,
     rand::SystemRandom,
@@ -148,7 +150,7 @@ impl SigningKey {
 
 /// Returns the seconds since 1970.
 pub(crate) fn now() -> i64 {
-    Utc::now().timestamp()
+    Timestamp::now().0 / SECOND
 }
 
 fn timed(mut claims: Value) -> Value {
