@@ -166,7 +166,9 @@ pub unsafe extern "C" fn SSL_connect(pointer: *mut Session) -> c_int {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn SSL_read(session: *mut Session, buffer: *mut c_void, length: c_int) -> c_int {
     // SAFETY: it is from `SSL_new`.
-    let (Some(session), Ok(length)) = (unsafe { session.as_mut() }, usize::try_from(length)) else {
+    let Some(session) = (unsafe { session.as_mut() }) else { return UNDONE };
+    let Ok(length) = usize::try_from(length) else {
+        session.state = State::Failed;
         return UNDONE;
     };
     if buffer.is_null() || length == 0 {
@@ -190,7 +192,9 @@ pub unsafe extern "C" fn SSL_read(session: *mut Session, buffer: *mut c_void, le
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn SSL_write(session: *mut Session, data: *const c_void, length: c_int) -> c_int {
     // SAFETY: it is from `SSL_new`.
-    let (Some(session), Ok(length)) = (unsafe { session.as_mut() }, usize::try_from(length)) else {
+    let Some(session) = (unsafe { session.as_mut() }) else { return UNDONE };
+    let Ok(length) = usize::try_from(length) else {
+        session.state = State::Failed;
         return UNDONE;
     };
     if data.is_null() || length == 0 {
@@ -250,7 +254,10 @@ pub unsafe extern "C" fn SSL_get_peer_certificate(session: *const Session) -> *m
     // SAFETY: it is from `SSL_new`.
     let connection = unsafe { session.as_ref() }.and_then(|session| session.connection.as_ref());
     let chain = connection.and_then(|connection| connection.peer_certificates());
-    chain.and_then(|chain| chain.first()).map_or(ptr::null_mut(), |one| Certificate::give(one))
+    // SAFETY: it is from `SSL_new`.
+    let limits_names =
+        unsafe { session.as_ref() }.is_some_and(|one| one.limits_names.load(Ordering::Relaxed));
+    chain.and_then(|chain| chain.first()).map_or(ptr::null_mut(), |one| Certificate::give(one, !limits_names))
 }
 
 #[unsafe(no_mangle)]

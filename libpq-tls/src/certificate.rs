@@ -42,9 +42,9 @@ pub struct Certificate {
 }
 
 impl Certificate {
-    /// Returns a copy for libpq, which frees it.
-    pub(crate) fn give(der: &[u8]) -> *mut Self {
-        let common_name = der::parts(der).and_then(|parts| parts.common_name);
+    /// Returns a copy for libpq, which frees it. `has_common_name`: libpq may compare it.
+    pub(crate) fn give(der: &[u8], has_common_name: bool) -> *mut Self {
+        let common_name = der::parts(der).and_then(|parts| parts.common_name).filter(|_| has_common_name);
         give(Self { der: der.to_vec(), common_name: common_name.map(|name| Asn1String(name.to_vec())) })
     }
 }

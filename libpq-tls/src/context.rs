@@ -4,6 +4,7 @@ use std::{
     ffi::{c_char, c_int, c_void},
     fmt::Display,
     fs,
+    io::ErrorKind,
     path::Path,
     ptr,
 };
@@ -169,7 +170,8 @@ pub extern "C" fn SSL_CTX_get_cert_store(context: *mut Context) -> *mut Context 
     context
 }
 
-/// Reads revocation lists of a file, and of all files of a folder. They are checked from then on.
+/// Reads revocation lists of a file, and of all files of a folder. They are checked from then on. If they are there and
+/// none can be used, every certificate is refused.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn X509_STORE_load_locations(
     store: *mut Context,
@@ -180,16 +182,17 @@ pub unsafe extern "C" fn X509_STORE_load_locations(
     let (Some(context), file, folder) = (unsafe { (store.as_mut(), path(file), path(folder)) }) else {
         return FAILED;
     };
+    // libpq also gives the path of a default file, which need not exist.
+    let mut is_configured = folder.is_some();
     let entries = folder.and_then(|folder| fs::read_dir(folder).ok()).into_iter().flatten().flatten();
     let files = file.into_iter().chain(entries.map(|entry| entry.path()).filter(|path| path.is_file()));
-    let mut lists = Vec::new();
     for file in files {
-        let Ok(bytes) = fs::read(&file) else { continue };
-        for list in CertificateRevocationListDer::pem_slice_iter(&bytes).flatten() {
-            lists.extend(RevocationList::from_der(&list).map(Into::into));
+        let bytes = fs::read(&file);
+        is_configured |= !matches!(&bytes, Err(error) if error.kind() == ErrorKind::NotFound);
+        for list in CertificateRevocationListDer::pem_slice_iter(&bytes.unwrap_or_default()).flatten() {
+            context.roots.revoked.extend(RevocationList::from_der(&list).map(Into::into));
         }
     }
-    let found = !lists.is_empty();
-    context.roots.revoked.extend(lists);
-    if found { OK } else { FAILED }
+    context.roots.checks_revocation |= is_configured;
+    if is_configured { OK } else { FAILED }
 }

@@ -14,6 +14,8 @@ const EXTENSIONS: u8 = 0xa3;
 
 const COMMON_NAME: &[u8] = &[0x55, 0x04, 0x03];
 const SUBJECT_ALT_NAME: &[u8] = &[0x55, 0x1d, 0x11];
+const BASIC_CONSTRAINTS: &[u8] = &[0x55, 0x1d, 0x13];
+const NAME_CONSTRAINTS: &[u8] = &[0x55, 0x1d, 0x1e];
 /// 1.2.840.113549.1.1, RSA with PKCS #1.
 const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01];
 /// 1.2.840.10045.4, ECDSA.
@@ -57,6 +59,10 @@ pub(crate) struct Parts<'a> {
     /// DNS names and IP addresses, or `None` without subject alternative names.
     pub(crate) names: Option<Vec<Name<'a>>>,
     pub(crate) signature_hash: Option<SignatureHash>,
+    /// Whether the certificate may sign others: `cA`, or a root of X.509 version 1, which has no extensions.
+    pub(crate) is_authority: bool,
+    /// Whether it limits the names that certificates below it may have.
+    pub(crate) has_name_constraints: bool,
 }
 
 /// One value in DER.
@@ -99,22 +105,56 @@ pub(crate) fn parts(certificate: &[u8]) -> Option<Parts<'_>> {
     let mut outer = Reader(Reader(certificate).expect(SEQUENCE)?.content);
     let mut inner = Reader(outer.expect(SEQUENCE)?.content);
     let signature_hash = signature_hash(outer.expect(SEQUENCE)?.content);
-    if inner.0.first() == Some(&VERSION) {
+    let has_version = inner.0.first() == Some(&VERSION);
+    if has_version {
         inner.next()?;
     }
-    // Serial number, signature, issuer, validity.
-    for _ in 0..4 {
-        inner.next()?;
-    }
+    // Serial number and signature.
+    inner.next()?;
+    inner.next()?;
+    let issuer = inner.expect(SEQUENCE)?.content;
+    // Validity.
+    inner.next()?;
     let subject = inner.expect(SEQUENCE)?.content;
     let public_key = inner.expect(SEQUENCE)?.whole;
-    let mut names = None;
+    let mut extensions: &[u8] = &[];
     while let Some(value) = inner.next() {
         if value.tag == EXTENSIONS {
-            names = alternative_names(value.content);
+            extensions = value.content;
         }
     }
-    Some(Parts { public_key, common_name: common_name(subject), names, signature_hash })
+    let is_root_of_version_1 = !has_version && issuer == subject;
+    Some(Parts {
+        public_key,
+        common_name: common_name(subject),
+        names: extension(extensions, SUBJECT_ALT_NAME).and_then(alternative_names),
+        signature_hash,
+        is_authority: is_root_of_version_1 || extension(extensions, BASIC_CONSTRAINTS).is_some_and(is_ca),
+        has_name_constraints: extension(extensions, NAME_CONSTRAINTS).is_some(),
+    })
+}
+
+/// Returns the value of an extension.
+fn extension<'a>(extensions: &'a [u8], wanted: &[u8]) -> Option<&'a [u8]> {
+    let mut extensions = Reader(Reader(extensions).expect(SEQUENCE)?.content);
+    while let Some(extension) = extensions.expect(SEQUENCE) {
+        let mut extension = Reader(extension.content);
+        if extension.expect(OBJECT)?.content != wanted {
+            continue;
+        }
+        let mut value = extension.next()?;
+        // Whether it is critical.
+        if value.tag == BOOLEAN {
+            value = extension.next()?;
+        }
+        return Some(value).filter(|value| value.tag == OCTETS).map(|value| value.content);
+    }
+    None
+}
+
+fn is_ca(constraints: &[u8]) -> bool {
+    let flag = Reader(constraints).expect(SEQUENCE).and_then(|value| Reader(value.content).expect(BOOLEAN));
+    flag.is_some_and(|flag| flag.content == [0xff])
 }
 
 fn common_name(subject: &[u8]) -> Option<&[u8]> {
@@ -131,30 +171,17 @@ fn common_name(subject: &[u8]) -> Option<&[u8]> {
     None
 }
 
-fn alternative_names(extensions: &[u8]) -> Option<Vec<Name<'_>>> {
-    let mut extensions = Reader(Reader(extensions).expect(SEQUENCE)?.content);
-    while let Some(extension) = extensions.expect(SEQUENCE) {
-        let mut extension = Reader(extension.content);
-        if extension.expect(OBJECT)?.content != SUBJECT_ALT_NAME {
-            continue;
+fn alternative_names(value: &[u8]) -> Option<Vec<Name<'_>>> {
+    let mut names = Reader(Reader(value).expect(SEQUENCE)?.content);
+    let mut found = Vec::new();
+    while let Some(name) = names.next() {
+        match name.tag {
+            DNS_NAME => found.push(Name::Dns(name.content)),
+            IP_ADDRESS => found.push(Name::Ip(name.content)),
+            _ => {}
         }
-        let mut value = extension.next()?;
-        if value.tag == BOOLEAN {
-            value = extension.next()?;
-        }
-        let octets = Some(value).filter(|value| value.tag == OCTETS)?;
-        let mut names = Reader(Reader(octets.content).expect(SEQUENCE)?.content);
-        let mut found = Vec::new();
-        while let Some(name) = names.next() {
-            match name.tag {
-                DNS_NAME => found.push(Name::Dns(name.content)),
-                IP_ADDRESS => found.push(Name::Ip(name.content)),
-                _ => {}
-            }
-        }
-        return Some(found);
     }
-    None
+    Some(found)
 }
 
 /// Returns the hash of an `AlgorithmIdentifier`. Ed25519 has none.
@@ -169,9 +196,13 @@ fn signature_hash(algorithm: &[u8]) -> Option<SignatureHash> {
         (Some([11]), _) | (_, Some([3, 2])) => Some(Sha256),
         (Some([12]), _) | (_, Some([3, 3])) => Some(Sha384),
         (Some([13]), _) | (_, Some([3, 4])) => Some(Sha512),
-        // RSA-PSS has its hash in its parameters: SEQUENCE { [0] { SEQUENCE { OBJECT } } }.
+        // RSA-PSS has its hash in its parameters: SEQUENCE { [0] { SEQUENCE { OBJECT } } }. Without, it is SHA-1.
         (Some([10]), _) => {
-            let hash = Reader(algorithm.expect(SEQUENCE)?.content).expect(0xa0)?.content;
+            let parameters = algorithm.expect(SEQUENCE)?.content;
+            if parameters.first() != Some(&0xa0) {
+                return Some(Sha1);
+            }
+            let hash = Reader(parameters).expect(0xa0)?.content;
             let hash = Reader(Reader(hash).expect(SEQUENCE)?.content).expect(OBJECT)?.content;
             match hash.strip_prefix(NIST_HASH) {
                 Some([1]) => Some(Sha256),

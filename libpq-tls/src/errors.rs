@@ -46,7 +46,8 @@ fn remember(reason: c_ulong, mut text: String) {
     let end = (0..=LONGEST).rfind(|end| text.is_char_boundary(*end)).unwrap_or(0);
     text.truncate(end);
     let text = CString::new(text).unwrap_or_default();
-    LAST.with_borrow_mut(|last| *last = LastError { code: IN_TLS | reason, text });
+    // A connection may be closed while the thread ends, when this is gone.
+    let _ = LAST.try_with(|last| *last.borrow_mut() = LastError { code: IN_TLS | reason, text });
 }
 
 fn is_about_versions(error: &Error) -> bool {
@@ -97,7 +98,9 @@ fn describe_certificate(reason: &CertificateError) -> String {
             "it is not valid yet".to_owned()
         }
         CertificateError::Revoked => "it is revoked".to_owned(),
-        CertificateError::UnknownRevocationStatus => "sslcrl has no list of its authority".to_owned(),
+        CertificateError::UnknownRevocationStatus => {
+            "no list of sslcrl or sslcrldir covers its authority".to_owned()
+        }
         CertificateError::Other(reason) => reason.to_string(),
         other => format!("{other:?}"),
     }
@@ -106,7 +109,7 @@ fn describe_certificate(reason: &CertificateError) -> String {
 /// Returns the code of the thread's last error once, then 0.
 #[unsafe(no_mangle)]
 pub extern "C" fn ERR_get_error() -> c_ulong {
-    LAST.with_borrow_mut(|last| std::mem::take(&mut last.code))
+    LAST.try_with(|last| std::mem::take(&mut last.borrow_mut().code)).unwrap_or(0)
 }
 
 #[unsafe(no_mangle)]
@@ -120,5 +123,5 @@ pub extern "C" fn ERR_reason_error_string(code: c_ulong) -> *const c_char {
     if code == 0 {
         return ptr::null();
     }
-    LAST.with_borrow(|last| last.text.as_ptr())
+    LAST.try_with(|last| last.borrow().text.as_ptr()).unwrap_or(ptr::null())
 }

@@ -49,6 +49,8 @@ pub struct Session {
     pub(crate) on_certificate_request: Option<(CertificateRequested, *mut c_void)>,
     pub(crate) is_certificate_requested: Arc<AtomicBool>,
     pub(crate) verifies: bool,
+    /// Whether an authority of the server's chain limits names.
+    pub(crate) limits_names: Arc<AtomicBool>,
     /// The name for the server, if it should get one.
     pub(crate) host: Option<ServerName<'static>>,
     pub(crate) protocols: Vec<Vec<u8>>,
@@ -90,6 +92,7 @@ impl Session {
             on_certificate_request: context.on_certificate_request,
             is_certificate_requested: Arc::default(),
             verifies: false,
+            limits_names: Arc::default(),
             host: None,
             protocols: Vec::new(),
             socket: None,
@@ -107,10 +110,11 @@ impl Session {
         let roots = self.verifies.then(|| self.roots.take());
         let identity =
             Identity { key: self.key.clone(), is_requested: self.is_certificate_requested.clone() };
+        let verifier = Verifier { roots, algorithms, limits_names: self.limits_names.clone() };
         let mut config = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&self.versions.supported())?
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Verifier { roots, algorithms }))
+            .with_custom_certificate_verifier(Arc::new(verifier))
             .with_client_cert_resolver(Arc::new(identity));
         config.alpn_protocols.clone_from(&self.protocols);
         config.resumption = Resumption::disabled();
@@ -200,9 +204,16 @@ impl Session {
             let _ = self.flush();
             match self.receive() {
                 State::Done => {}
+                State::Failed => return self.read_before_failure(buffer).ok_or(State::Failed),
                 state => return Err(state),
             }
         }
+    }
+
+    /// Reads what was decrypted before a fatal error, such as the server's reason for it. The next call meets the error.
+    fn read_before_failure(&mut self, buffer: &mut [u8]) -> Option<usize> {
+        let count = self.connection.as_mut()?.reader().read(buffer).ok()?;
+        (count > 0).then_some(count)
     }
 
     pub(crate) fn write(&mut self, data: &[u8]) -> Result<usize, State> {

@@ -1,6 +1,12 @@
 //! Verification of the server's certificate.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use rustls::{
     CertificateError, DigitallySignedStruct, Error, OtherError, SignatureScheme,
@@ -24,13 +30,17 @@ pub(crate) struct Roots {
     anchors: Vec<TrustAnchor<'static>>,
     /// If there are any, each authority of a chain needs one.
     pub(crate) revoked: Vec<CertRevocationList<'static>>,
+    /// Whether revocation lists were configured. If none of them can be used, no certificate is accepted.
+    pub(crate) checks_revocation: bool,
 }
 
 impl Roots {
-    /// Trusts a certificate.
+    /// Trusts a certificate, and those that it has signed if it is one of an authority.
     pub(crate) fn add(&mut self, certificate: CertificateDer<'static>) -> Result<(), String> {
         let anchor = anchor_from_trusted_cert(&certificate).map_err(|error| error.to_string())?;
-        self.anchors.push(anchor.to_owned());
+        if der::parts(&certificate).is_some_and(|parts| parts.is_authority) {
+            self.anchors.push(anchor.to_owned());
+        }
         self.certificates.push(certificate);
         Ok(())
     }
@@ -41,7 +51,7 @@ impl Roots {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.anchors.is_empty()
+        self.certificates.is_empty()
     }
 }
 
@@ -51,6 +61,9 @@ pub(crate) struct Verifier {
     /// `None` if any certificate will do: `sslmode=require` without `sslrootcert`.
     pub(crate) roots: Option<Roots>,
     pub(crate) algorithms: WebPkiSupportedAlgorithms,
+    /// Set if an authority of the chain limits names. webpki does not apply that to common names, so they do not count
+    /// then.
+    pub(crate) limits_names: Arc<AtomicBool>,
 }
 
 impl Verifier {
@@ -61,6 +74,9 @@ impl Verifier {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<(), webpki::Error> {
+        if roots.checks_revocation && roots.revoked.is_empty() {
+            return Err(webpki::Error::UnknownRevocationStatus);
+        }
         let lists: Vec<_> = roots.revoked.iter().collect();
         let parsed = EndEntityCert::try_from(certificate)?;
         let verified = parsed.verify_for_usage(
@@ -74,16 +90,31 @@ impl Verifier {
         );
         match verified {
             // A server whose own certificate is trusted, as `openssl req -x509` makes it. Its dates are
-            // right: webpki checks them first.
-            Err(webpki::Error::CaUsedAsEndEntity) if roots.certificates.contains(certificate) => Ok(()),
+            // right: webpki checks them first. No list says whether it is revoked.
+            Err(webpki::Error::CaUsedAsEndEntity | webpki::Error::UnknownIssuer)
+                if !roots.checks_revocation && roots.certificates.contains(certificate) =>
+            {
+                Ok(())
+            }
             Err(error) => Err(error),
-            Ok(_) => Ok(()),
+            Ok(path) => {
+                let limits = |certificate: &[u8]| {
+                    der::parts(certificate).is_none_or(|parts| parts.has_name_constraints)
+                };
+                let below_root = path.intermediate_certificates().any(|one| limits(&one.der()));
+                let is_limited = below_root || path.anchor().name_constraints.is_some();
+                self.limits_names.store(is_limited, Ordering::Relaxed);
+                Ok(())
+            }
         }
     }
 }
 
 /// Returns how to check revocation: of each certificate in the chain, by lists that have not expired.
 fn revocation<'a>(lists: &'a [&'a CertRevocationList<'a>]) -> Option<RevocationOptions<'a>> {
+    if lists.is_empty() {
+        return None;
+    }
     let options = RevocationOptionsBuilder::new(lists).ok()?;
     let options = options.with_depth(RevocationCheckDepth::Chain);
     let options = options.with_status_policy(UnknownStatusPolicy::Deny);

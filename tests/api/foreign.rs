@@ -63,6 +63,7 @@ const ROWS: &[Row] = &[
     ("DELETE", "messages/{message}/reactions/{emoji}", "", NotFound),
     ("GET", "users/{user}", "", Known),
     ("PATCH", "users/{user}", r#"{"first_name": "x"}"#, Forbidden),
+    ("POST", "users/{user}/revoke", "{}", Forbidden),
     ("POST", "users/{user}/tokens", "{}", Forbidden),
     ("DELETE", "users/{user}/tokens", "", Forbidden),
     ("DELETE", "users/me/sessions/{session}", "", NotFound),

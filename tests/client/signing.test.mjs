@@ -241,6 +241,6 @@ test("polls get a new JSON Web Token before theirs ends", async (t) => {
   await inTime(client.start(), "the start");
   await until(client, () => given.length === 2 && client.status === "polling");
   await client.api.createChat({ chat_type: "group", title: "Team", member_ids: [] });
-  await until(client, () => client.state.chats.length === 1);
+  await until(client, () => client.state.chats.size === 1);
   assert.equal(given.length, 2);
 });

@@ -4,8 +4,9 @@ use std::{fs, path::PathBuf};
 
 use diesel::{Connection, PgConnection, QueryableByName, RunQueryDsl, sql_query, sql_types::BigInt};
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateRevocationListParams, DistinguishedName, DnType, IsCa,
-    Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams, SerialNumber, date_time_ymd,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DistinguishedName, DnType,
+    GeneralSubtree, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, NameConstraints, RevokedCertParams,
+    SerialNumber, date_time_ymd,
 };
 use serde_json::json;
 use tempfile::TempDir;
@@ -36,6 +37,10 @@ impl Authority {
         let mut params = named(name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        Self::of(params)
+    }
+
+    fn of(params: CertificateParams) -> Self {
         let key = KeyPair::generate().unwrap();
         let pem = params.self_signed(&key).unwrap().pem();
         Self { folder: tempfile::tempdir().unwrap(), pem, issuer: Issuer::new(params, key) }
@@ -292,6 +297,55 @@ fn tls_to_postgres_refuses_a_revoked_certificate() {
     };
     greenroom(&postgres.url(&with(8)), &["migrate"]);
     postgres.is_refused(&with(7), "certificate verify failed: it is revoked");
+    // Lists that cannot be used are no reason to accept what they may revoke.
+    let none = "certificate verify failed: no list of sslcrl or sslcrldir covers its authority";
+    let broken = authority.file("broken.pem", "no list");
+    postgres.is_refused(&format!("{}&sslcrl={}", authority.verifies(), broken.display()), none);
+    postgres.is_refused(&format!("{}&sslcrldir=/nowhere", authority.verifies()), none);
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: make postgres"]
+fn tls_to_postgres_obeys_an_authority_that_may_sign_for_some_names_only() {
+    let mut postgres = Postgres::start();
+    let limited = |suffix: &str| {
+        let mut params = named("Limited");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        params.name_constraints = Some(NameConstraints {
+            permitted_subtrees: vec![GeneralSubtree::DnsName(suffix.to_owned())],
+            excluded_subtrees: Vec::new(),
+        });
+        Authority::of(params)
+    };
+    let (ours, others) = (limited("localhost"), limited("partner.example"));
+    postgres.speaks_tls(&ours, ours.certificate("localhost"), OPEN);
+    greenroom(&postgres.url(&ours.verifies()), &["migrate"]);
+    postgres.speaks_tls(&others, others.certificate("localhost"), OPEN);
+    postgres.is_refused(&others.verifies(), "certificate verify failed");
+    // A common name does not count then.
+    postgres.speaks_tls(&others, others.signed(named("localhost")), OPEN);
+    postgres.is_refused(&others.verifies(), "server");
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: make postgres"]
+fn tls_to_postgres_trusts_no_signature_of_a_pinned_server() {
+    let (mut postgres, authority) = (Postgres::start(), Authority::new());
+    // One server's own certificate is trusted. Its key signs one for another server.
+    let (params, key) =
+        (CertificateParams::new(["localhost".to_owned()]).unwrap(), KeyPair::generate().unwrap());
+    let pinned = params.self_signed(&key).unwrap().pem();
+    let issuer = Issuer::new(params, &key);
+    let other_key = KeyPair::generate().unwrap();
+    let other =
+        CertificateParams::new(["localhost".to_owned()]).unwrap().signed_by(&other_key, &issuer).unwrap();
+    let trusts =
+        format!("sslmode=verify-full&sslrootcert={}", authority.file("pinned.pem", &pinned).display());
+    postgres.speaks_tls(&authority, [pinned, key.serialize_pem()], OPEN);
+    greenroom(&postgres.url(&trusts), &["migrate"]);
+    postgres.speaks_tls(&authority, [other.pem(), other_key.serialize_pem()], OPEN);
+    postgres.is_refused(&trusts, "certificate verify failed");
 }
 
 #[test]

@@ -97,8 +97,8 @@ impl DatabaseUrl {
             Self::Postgres(url) => {
                 let name = without_password(url);
                 let limited = with_time_limits(url);
-                let mut conn =
-                    PgConnection::establish(&limited).map_err(|error| OpenError::new(&name, error))?;
+                let mut conn = PgConnection::establish(&limited)
+                    .map_err(|error| OpenError::new(&name, without_secrets(url, &error)))?;
                 // Before any setting that would remain in a session of the pooler.
                 if !pooling::keeps_sessions(&mut conn, &limited) {
                     return Err(OpenError::new(&name, pooling::NO_SESSIONS));
@@ -156,29 +156,88 @@ const TIME_LIMITS: [(&str, &str); 4] = [
 
 /// Adds the timeouts that the URL does not set itself.
 fn with_time_limits(url: &str) -> String {
+    let mut has_query = UrlParts::of(url).query.is_some();
     let mut url = url.to_owned();
     for (name, value) in TIME_LIMITS {
         if !url.contains(&format!("{name}=")) {
-            let separator = if url.contains('?') { '&' } else { '?' };
+            let separator = if has_query { '&' } else { '?' };
             url.push_str(&format!("{separator}{name}={value}"));
+            has_query = true;
         }
     }
     url
 }
 
 /// Parameters of a URL that are secret.
-const SECRETS: [&str; 2] = ["password=", "sslpassword="];
+const SECRETS: [&str; 5] =
+    ["password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key"];
+
+/// The parts of a `postgres://` URL, as libpq splits it. That differs from other URLs: a password may contain `#` and
+/// `?`, and there are no fragments.
+struct UrlParts<'a> {
+    scheme: &'a str,
+    user: Option<&'a str>,
+    password: Option<&'a str>,
+    /// Hosts, ports and the database.
+    place: &'a str,
+    query: Option<&'a str>,
+}
+
+impl<'a> UrlParts<'a> {
+    fn of(url: &'a str) -> Self {
+        let (scheme, rest) = url.split_once("://").unwrap_or(("postgres", url));
+        let end = rest.find(['@', '/']).filter(|end| rest.as_bytes()[*end] == b'@');
+        let (login, rest) = end.map_or((None, rest), |end| (Some(&rest[..end]), &rest[end + 1..]));
+        let (user, password) = match login.map(|login| login.split_once(':').unwrap_or((login, ""))) {
+            None => (None, None),
+            Some((user, password)) => (Some(user), Some(password).filter(|password| !password.is_empty())),
+        };
+        let (place, query) = rest.split_once('?').map_or((rest, None), |(place, query)| (place, Some(query)));
+        Self { scheme, user, password, place, query }
+    }
+
+    /// Returns the parameters, each as it is written, and whether it is secret.
+    fn parameters(&self) -> impl Iterator<Item = (&'a str, bool)> {
+        self.query.into_iter().flat_map(|query| query.split('&')).map(|pair| {
+            let name = pair.split('=').next().unwrap_or_default();
+            (pair, SECRETS.contains(&decoded(name).as_str()))
+        })
+    }
+
+    /// Returns the secrets of the URL, as they are written and decoded.
+    fn secrets(&self) -> Vec<String> {
+        let of_query = self.parameters().filter(|(_, is_secret)| *is_secret);
+        let of_query = of_query.filter_map(|(pair, _)| pair.split_once('=').map(|(_, value)| value));
+        let written: Vec<&str> = self.password.into_iter().chain(of_query).collect();
+        let both = written.into_iter().flat_map(|secret| [secret.to_owned(), decoded(secret)]);
+        both.filter(|secret| !secret.is_empty()).collect()
+    }
+}
+
+/// Decodes `%41` and the like.
+fn decoded(text: &str) -> String {
+    // In forms a plus would be a space.
+    let text = text.replace('+', "%2B");
+    let pair = format!("={text}").replace('&', "%26");
+    url::form_urlencoded::parse(pair.as_bytes())
+        .map(|(_, value)| value.into_owned())
+        .next()
+        .unwrap_or_default()
+}
 
 fn without_password(url: &str) -> String {
-    let Ok(mut url) = url::Url::parse(url) else { return "the database".to_owned() };
-    let _ = url.set_password(None);
-    if let Some(query) = url.query() {
-        let is_secret = |pair: &&str| SECRETS.iter().any(|name| pair.starts_with(name));
-        let shown: Vec<_> = query.split('&').filter(|pair| !is_secret(pair)).collect();
-        let shown = Some(shown.join("&")).filter(|query| !query.is_empty());
-        url.set_query(shown.as_deref());
-    }
-    url.into()
+    let parts = UrlParts::of(url);
+    let user = parts.user.map(|user| format!("{user}@")).unwrap_or_default();
+    let shown: Vec<&str> =
+        parts.parameters().filter(|(_, is_secret)| !is_secret).map(|(pair, _)| pair).collect();
+    let query = if shown.is_empty() { String::new() } else { format!("?{}", shown.join("&")) };
+    format!("{}://{user}{}{query}", parts.scheme, parts.place)
+}
+
+/// Removes the secrets of a URL from an error of libpq, which shows a part that it cannot decode.
+fn without_secrets(url: &str, error: &impl std::fmt::Display) -> String {
+    let reason = error.to_string();
+    UrlParts::of(url).secrets().iter().fold(reason, |reason, secret| reason.replace(secret.as_str(), "..."))
 }
 
 #[cfg(test)]
@@ -201,6 +260,34 @@ mod tests {
         assert_eq!(name("postgres://u:secret@h/d?sslmode=require"), "postgres://u@h/d?sslmode=require");
         assert_eq!(name("postgres://h/d?password=secret&sslmode=require"), "postgres://h/d?sslmode=require");
         assert_eq!(name("postgres://h/d?sslpassword=secret"), "postgres://h/d");
+        // As libpq reads them.
+        for (url, shown) in [
+            ("postgres://u:9#secret@h/d", "postgres://u@h/d"),
+            ("postgres://u:#secret?x=y@h/d?a=b", "postgres://u@h/d?a=b"),
+            ("postgres://h/d?p%61ssword=secret&a=b", "postgres://h/d?a=b"),
+            ("postgres://h/d?options=x#&password=secret", "postgres://h/d?options=x#"),
+            ("postgres://u@h:5432,i/d?scram_client_key=secret", "postgres://u@h:5432,i/d"),
+            ("postgres:///d?host=/run/postgresql", "postgres:///d?host=/run/postgresql"),
+            ("postgres://u@/d", "postgres://u@/d"),
+            ("postgres://[::1]/d", "postgres://[::1]/d"),
+        ] {
+            assert_eq!(name(url), shown);
+        }
+    }
+
+    #[test]
+    fn errors_of_libpq_have_no_password() {
+        for url in [
+            "postgres://u:sec%zzret@h/d",
+            "postgres://u:sec ret@h/d",
+            "postgres://u:sec%00ret@h/d",
+            "postgres://u:secret@[::1/d",
+            "postgres://h/d?password=sec%zzret",
+            "postgres://h/d?sslpassword=sec%zzret",
+        ] {
+            let error = DatabaseUrl::parse(url).unwrap().open(Access::Read).err().unwrap().to_string();
+            assert!(!error.contains("ret"), "{error}");
+        }
     }
 
     #[test]
@@ -211,5 +298,8 @@ mod tests {
             "postgres://u@h/d?connect_timeout=9&tcp_user_timeout=5000&keepalives_idle=5&keepalives_interval=2"
         );
         assert!(with_time_limits("postgres://u@h/d").starts_with("postgres://u@h/d?connect_timeout=2&"));
+        assert!(
+            with_time_limits("postgres://u:a?b@h/d").starts_with("postgres://u:a?b@h/d?connect_timeout=2&")
+        );
     }
 }
