@@ -261,17 +261,24 @@ async fn everything_goes_over_to_postgres() {
     let server = Server::start_on(Database::sqlite(), named).await;
     let world = World::make(&server).await;
     // Restart, so that no user is online and all caches are empty.
-    let server = Server::start_on(server.stop(), named).await;
+    let database = server.stop();
+    // As if the users were imported from another application.
+    let mut conn = SqliteConnection::establish(file(&database.url())).unwrap();
+    conn.batch_execute(
+        "INSERT INTO external_users (user_id, external_id) VALUES (1, 'seven'); \
+         INSERT INTO imported_passwords (user_id, digest) VALUES (1, 'aa')",
+    )
+    .unwrap();
+    drop(conn);
+    let server = Server::start_on(database, named).await;
     let missed = world.missed(&server).await;
     let server = Server::start_on(server.stop(), named).await;
     let answers = world.answers(&server).await;
     let source = server.stop();
-    // Fill the remaining tables: only PostgreSQL uses the first, the next two come from other applications, and the others are emptied within moments.
+    // Fill the remaining tables: only PostgreSQL uses the first, and the others are emptied within moments.
     let mut conn = SqliteConnection::establish(file(&source.url())).unwrap();
     conn.batch_execute(
         "INSERT INTO writers (name, transactions, used_at) VALUES ('nobody', 1, 1); \
-         INSERT INTO external_users (user_id, external_id) VALUES (1, 'seven'); \
-         INSERT INTO imported_passwords (user_id, digest) VALUES (1, 'aa'); \
          INSERT INTO successions (user_id, after_chat_id) VALUES (1, 0); \
          INSERT INTO reactions_left (chat_id, message_id) SELECT chat_id, id FROM messages WHERE is_deleted LIMIT 1",
     )
