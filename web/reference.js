@@ -256,6 +256,10 @@ function Reference({ openapi, asyncapi }) {
             <strong>By a token in <code>Authorization</code>.</strong>
             ${" "}<${Line} text=${openapi.components.securitySchemes.token.description} />
           </p>
+          <p>
+            <strong>By a JSON Web Token in <code>Authorization: Bearer</code>.</strong>
+            ${" "}<${Line} text=${openapi.components.securitySchemes.jwt.description} />
+          </p>
         </div>
       </header>
       ${shown.map(
