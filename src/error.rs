@@ -70,6 +70,13 @@ const UNAUTHENTICATED: &str = "Authentication credentials were not provided.";
 /// Error for a JSON Web Token that is not accepted. The log says why.
 const INVALID_JWT: &str = "The token is invalid or has expired.";
 
+impl ApiError {
+    /// Returns whether the request is invalid in one field alone.
+    pub fn is_about(&self, field: &str) -> bool {
+        matches!(self, Self::Refused(Refusal::Invalid(errors)) if errors.is_about(field))
+    }
+}
+
 impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> Self {
         match refusal {

@@ -12,8 +12,16 @@ export interface User {
   avatar_url: string;
 }
 
+/** Data of the host. Names that begin with `_` are for staff only. */
+export type Custom = Record<string, unknown>;
+
+/** A user shown on their own, not as a member or a sender. */
+export interface Profile extends User {
+  custom: Custom;
+}
+
 /** A user as shown to that user and to staff. */
-export interface OwnUser extends User {
+export interface OwnUser extends Profile {
   /** The URL that the user has set, if `avatar_url` is the server's proxy for it. */
   avatar_source?: string;
   email: string;
@@ -48,7 +56,7 @@ export interface AccessToken extends Omit<Session, "expires_at"> {
   expires_at: string | null;
 }
 
-export interface FoundUser extends User {
+export interface FoundUser extends Profile {
   email: string;
 }
 
@@ -85,6 +93,7 @@ export interface Message {
   read_by: number[];
   read_count: number;
   client_id: string | null;
+  custom: Custom;
   seq: number;
 }
 
@@ -110,6 +119,7 @@ export interface Chat {
   member_count: number;
   admins: number[];
   seq: number;
+  custom: Custom;
   last_read_message_id: number | null;
   unread_count: number;
   my_role: Role | null;
@@ -171,6 +181,8 @@ export interface ProfileFields {
   avatar_url?: string;
   password?: string;
   old_password?: string;
+  /** Merged into the present data: null removes a name, and instead of the object all names. */
+  custom?: Custom | null;
 }
 
 /** The server's settings. */
@@ -198,6 +210,7 @@ export interface UserFields {
   last_name?: string;
   avatar_url?: string;
   external_id?: string;
+  custom?: Custom | null;
 }
 
 // ----------------------------------------------------------------------------------------------------------- Options
@@ -330,7 +343,10 @@ export class Api {
     object_type?: string;
     object_id?: string;
     is_public?: boolean;
+    custom?: Custom;
   }): Promise<Chat>;
+  /** Merges data into a chat's: null removes a name, and instead of the object all names. */
+  setChatCustom(id: number, custom: Custom | null): Promise<Chat>;
   /** `null` or `""` restores the automatic title. */
   renameChat(id: number, title: string | null): Promise<Chat>;
   deleteChat(id: number): Promise<null>;
@@ -343,8 +359,10 @@ export class Api {
   messages(chatId: number, query?: MessagesQuery): Promise<Page<Message>>;
   message(id: number): Promise<Message>;
   /** Prefer `Greenroom.send`, which retries and never loses the message. */
-  sendMessage(chatId: number, fields: { content: string; client_id?: string }): Promise<Message>;
+  sendMessage(chatId: number, fields: { content: string; client_id?: string; custom?: Custom }): Promise<Message>;
   editMessage(id: number, content: string): Promise<Message>;
+  /** Merges data into a message's: null removes a name, and instead of the object all names. */
+  setMessageCustom(id: number, custom: Custom | null): Promise<Message>;
   deleteMessage(id: number): Promise<null>;
   search(q: string, query?: ListQuery & { chat?: number; before?: number; after?: number; match?: Match }): Promise<FoundPage>;
 
@@ -377,7 +395,7 @@ export class Api {
   /** All but the one that asks. */
   endOtherTokens(): Promise<null>;
   /** Returns `OwnUser` for the user themselves and for staff. */
-  user(id: number): Promise<User | OwnUser>;
+  user(id: number): Promise<Profile | OwnUser>;
   /** Blocks a user: they cannot open a dm with the caller, or write in it. */
   block(id: number): Promise<User>;
   unblock(id: number): Promise<null>;
@@ -417,6 +435,7 @@ export interface OutgoingMessage {
   readonly id: null;
   readonly chat: number;
   readonly content: string;
+  readonly custom: Custom;
   readonly client_id: string;
   readonly created_at: string;
   readonly sender: User | null;
@@ -558,7 +577,7 @@ export class Greenroom {
   unwatch(chatId: number): void;
 
   /** Sends a message. It is in the state at once. It is retried until the server stores or refuses it, also after a reload. */
-  send(chatId: number, content: string): OutgoingMessage;
+  send(chatId: number, content: string, options?: { custom?: Custom }): OutgoingMessage;
   edit(messageId: number, content: string): Promise<Message>;
   delete(messageId: number): Promise<void>;
   /** Adds or removes the user's reaction. Without `action` it toggles, for a loaded message. */

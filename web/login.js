@@ -5,7 +5,7 @@ import { errorText } from "./ui/errors.js";
 import { html, render, useEffect, useRef, useState } from "./ui/html.js";
 import { Logo } from "./ui/icons.js";
 import { ignoreImeKeys } from "./ui/ime-keys.js";
-import { announceSession } from "./ui/session.js";
+import { announceSession, onSignedIn } from "./ui/session.js";
 import { direction, language, loadTexts, t } from "./ui/texts.js";
 
 /** Returns the page to open after the sign-in: a path of this site, as the server checks it. */
@@ -41,6 +41,7 @@ function SignIn() {
   const form = useRef(/** @type {any} */ (null));
   useEffect(() => form.current.elements.username.focus(), []);
   useEffect(() => ignoreImeKeys(form.current), []);
+  useEffect(() => onSignedIn(() => location.replace(next())), []);
 
   const submit = async (event) => {
     event.preventDefault();

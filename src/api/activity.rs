@@ -45,7 +45,7 @@ pub async fn change_me(
     body: Body,
 ) -> HandlerResult {
     messages::change_me(&state, &caller, chat.0, body.checked(MeFields::check)).await?;
-    show(HttpResponse::Ok(), &state, caller.id(), chat.0).await
+    show(HttpResponse::Ok(), &state, &caller, chat.0).await
 }
 
 /// `POST chats/{chat}/typing/`

@@ -14,15 +14,18 @@ use super::{
 };
 use crate::{
     core::model::{
-        ChatId, ChatKind, Command, FieldErrors, UserId,
+        ChatId, ChatKind, Command, CustomChange, FieldErrors, UserId,
         command::{Action, NewChat},
         permission::Ability,
         text::{REQUIRED, Title},
     },
     error::ApiError,
-    input::Field,
+    input::{CustomField, Field},
     middleware::authenticate::Authenticated,
-    services::chats::{self, CreateChat},
+    services::{
+        chats::{self, CreateChat},
+        messages::permitted_change,
+    },
     state::AppState,
     storage::queries::chat_list::{self, ChatFilter},
     view::ChatView,
@@ -41,13 +44,15 @@ pub async fn list(state: Data<AppState>, caller: Authenticated, request: HttpReq
         search: query.get("search").unwrap_or_default().to_owned(),
         matching: query.matching()?,
         kind,
+        custom: query.custom(&state.config.custom_keys.chat, caller.is_staff)?,
     };
     let (user, known) = (caller.id(), state.chat_cache.clone());
     let found =
         state.readers.query(move |conn| chat_list::page(conn, &known, user, &filter, page.skip(), page.size));
     let (count, found) = found.await?;
     page.check(count)?;
-    let results = found.iter().map(|chat| ChatView::shown(chat, &state.links)).collect();
+    let view = |chat| ChatView::shown(chat, &state.links).seen_by(caller.is_staff, chat);
+    let results = found.iter().map(view).collect();
     Ok(PageView::numbered(&request, &state, page, count, results).answer())
 }
 
@@ -63,9 +68,12 @@ pub async fn create(state: Data<AppState>, caller: Authenticated, body: Body) ->
     {
         return Err(ApiError::FORBIDDEN);
     }
+    if new.custom().has_private() && !caller.is_staff {
+        return Err(ApiError::FORBIDDEN);
+    }
     let (chat, is_new) = chats::create(&state, &caller, new).await?;
     let response = if is_new { HttpResponse::Created() } else { HttpResponse::Ok() };
-    show(response, &state, caller.id(), chat).await
+    show(response, &state, &caller, chat).await
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -94,6 +102,10 @@ pub(crate) struct CreateFields {
     #[serde(default)]
     #[schema(value_type = bool)]
     is_public: Field,
+    /// Data of the host.
+    #[serde(default)]
+    #[schema(value_type = Option<HashMap<String, serde_json::Value>>)]
+    custom: CustomField,
 }
 
 impl CreateFields {
@@ -101,8 +113,8 @@ impl CreateFields {
         let mut errors = FieldErrors::default();
         let kind = errors.note("chat_type", self.chat_type.choice(ChatKind::parse));
         if kind == Some(ChatKind::Room) {
-            let Self { title, object_type, object_id, is_public, .. } = self;
-            let fields = RoomFields { title, object_type, object_id, is_public };
+            let Self { title, object_type, object_id, is_public, custom, .. } = self;
+            let fields = RoomFields { title, object_type, object_id, is_public, custom };
             return fields.check(creator).map(CreateChat::Room);
         }
         let title = errors.note("title", title(&self.title));
@@ -110,9 +122,10 @@ impl CreateFields {
             Field::Missing => Ok(Vec::new()),
             given => given.user_ids(),
         };
-        match (kind, title, errors.note("member_ids", members)) {
-            (Some(kind), Some(title), Some(members)) => {
-                Ok(CreateChat::Chat(NewChat { kind, title, creator, members }))
+        let custom = errors.note("custom", self.custom.new_data());
+        match (kind, title, errors.note("member_ids", members), custom) {
+            (Some(kind), Some(title), Some(members), Some(custom)) => {
+                Ok(CreateChat::Chat(NewChat { kind, title, creator, members, custom }))
             }
             _ => Err(errors),
         }
@@ -126,7 +139,7 @@ fn title(field: &Field) -> Result<Option<Title>, String> {
 
 /// `GET chats/{chat}/`
 pub async fn detail(state: Data<AppState>, caller: Authenticated, chat: Id<ChatId>) -> HandlerResult {
-    show(HttpResponse::Ok(), &state, caller.id(), chat.0).await
+    show(HttpResponse::Ok(), &state, &caller, chat.0).await
 }
 
 /// `PUT` and `PATCH chats/{chat}/`
@@ -138,25 +151,41 @@ pub async fn update(
     body: Body,
 ) -> HandlerResult {
     let (chat, by) = (chat.0, caller.id());
-    chats::expect_renamable(&state, chat, by).await?;
     let is_whole = request.method() == "PUT";
     let change = body.checked(|fields: UpdateFields| fields.check(is_whole));
-    let change = change.authorize_errors(state.permitted(chat, by, Ability::Rename)).await?;
-    let Update { title, is_public } = change;
+    let change =
+        change.and_then(|change| Ok(Update { custom: permitted_change(&caller, change.custom)?, ..change }));
+    let (may_see, may_rename) =
+        (state.permitted(chat, by, Ability::See), state.permitted(chat, by, Ability::Rename));
+    let change = match change.into_result() {
+        Ok(change) => change,
+        Err(error) if error == ApiError::FORBIDDEN || error.is_about("custom") => {
+            may_see.await?;
+            return Err(error);
+        }
+        Err(error) => {
+            chats::expect_renamable(&state, chat, by).await?;
+            may_rename.await?;
+            return Err(error);
+        }
+    };
+    if !change.is_of_custom_only() {
+        chats::expect_renamable(&state, chat, by).await?;
+        may_rename.await?;
+    }
+    let Update { title, is_public, custom } = change;
     let rename = match title {
         TitleChange::Unchanged => None,
         TitleChange::Automatic => Some(Action::Rename { title: None }),
         TitleChange::Given(title) => Some(Action::Rename { title: Some(title) }),
     };
-    if rename.is_none() {
-        state.permitted(chat, by, Ability::Rename).await?;
-    }
     let open = is_public.map(|is_public| Action::Open { is_public });
-    // The action that can be refused while the other is allowed runs first.
-    for action in open.into_iter().chain(rename) {
+    let custom = custom.map(Action::ChangeCustom);
+    // The actions that can be refused while the others are allowed run first.
+    for action in open.into_iter().chain(custom).chain(rename) {
         state.directory.command(Command { chat, by, action }).await?;
     }
-    show(HttpResponse::Ok(), &state, by, chat).await
+    show(HttpResponse::Ok(), &state, &caller, chat).await
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -169,12 +198,23 @@ pub(crate) struct UpdateFields {
     #[serde(default)]
     #[schema(value_type = bool)]
     is_public: Field,
+    /// Data of the host, merged into the chat's: `null` removes a name, and instead of the object all names.
+    #[serde(default)]
+    #[schema(value_type = Option<HashMap<String, serde_json::Value>>)]
+    custom: CustomField,
 }
 
 /// Validated update. `None` leaves a field unchanged.
 struct Update {
     title: TitleChange,
     is_public: Option<bool>,
+    custom: Option<CustomChange>,
+}
+
+impl Update {
+    fn is_of_custom_only(&self) -> bool {
+        self.custom.is_some() && self.is_public.is_none() && matches!(self.title, TitleChange::Unchanged)
+    }
 }
 
 /// Change of a chat's title.
@@ -194,8 +234,9 @@ impl UpdateFields {
             given => title(given).map(|title| title.map_or(TitleChange::Automatic, TitleChange::Given)),
         };
         let is_public = if self.is_public.is_given() { self.is_public.boolean().map(Some) } else { Ok(None) };
-        match (errors.note("title", given), errors.note("is_public", is_public)) {
-            (Some(title), Some(is_public)) => Ok(Update { title, is_public }),
+        let custom = errors.note("custom", self.custom.change());
+        match (errors.note("title", given), errors.note("is_public", is_public), custom) {
+            (Some(title), Some(is_public), Some(custom)) => Ok(Update { title, is_public, custom }),
             _ => Err(errors),
         }
     }
@@ -209,14 +250,14 @@ pub async fn delete(state: Data<AppState>, caller: Authenticated, chat: Id<ChatI
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// Responds with a chat as `user` sees it.
+/// Responds with a chat as the caller sees it.
 pub(super) async fn show(
     mut response: HttpResponseBuilder,
     state: &AppState,
-    user: UserId,
+    caller: &Authenticated,
     chat: ChatId,
 ) -> HandlerResult {
-    let known = state.chat_cache.clone();
+    let (known, user) = (state.chat_cache.clone(), caller.id());
     let shown = state.readers.query(move |conn| known.view(conn, chat, user)).await?;
-    Ok(response.json(ChatView::shown(&shown, &state.links)))
+    Ok(response.json(ChatView::shown(&shown, &state.links).seen_by(caller.is_staff, &shown)))
 }

@@ -113,7 +113,7 @@ pub async fn remove(
 pub async fn join(state: Data<AppState>, caller: Authenticated, chat: Id<ChatId>) -> HandlerResult {
     let (chat, by) = (chat.0, caller.id());
     state.directory.command(Command { chat, by, action: Action::Join }).await?;
-    show(HttpResponse::Ok(), &state, by, chat).await
+    show(HttpResponse::Ok(), &state, &caller, chat).await
 }
 
 /// `POST chats/{chat}/leave/`

@@ -49,7 +49,8 @@ pub async fn list(
     let (chat, user, known) = (chat.0, caller.id(), state.chat_cache.clone());
     let found = state.readers.query(move |conn| find(conn, &known, chat, user, wanted)).await?;
     let senders = Senders::of(&found.messages, &state.links);
-    let results = found.messages.iter().map(|message| MessageView::said(message, &senders)).collect();
+    let view = |message| MessageView::said(message, &senders).seen_by(caller.is_staff, message);
+    let results = found.messages.iter().map(view).collect();
     let page = match wanted {
         PageQuery::Numbered(page) => {
             page.check(found.count)?;
@@ -177,7 +178,7 @@ pub async fn post(
 /// `GET messages/{message}/`
 pub async fn detail(state: Data<AppState>, caller: Authenticated, message: Id<MessageId>) -> HandlerResult {
     let message = services::messages::visible_message(&state, caller.id(), message.0).await?;
-    Ok(HttpResponse::Ok().json(MessageView::new(&message, &state.links)))
+    Ok(HttpResponse::Ok().json(MessageView::new(&message, &state.links).seen_by(caller.is_staff, &message)))
 }
 
 /// `PUT` and `PATCH messages/{message}/`

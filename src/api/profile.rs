@@ -19,10 +19,10 @@ const CLAIMED_NAME: &str = "Your names come from the service that you sign in wi
 /// `GET users/me/`
 pub async fn show(state: Data<AppState>, caller: Authenticated) -> HandlerResult {
     let user = accounts::find(&state, caller.id()).await?;
-    answer_own(&state, HttpResponse::Ok(), &user).await
+    answer_own(&state, HttpResponse::Ok(), &user, caller.is_staff).await
 }
 
-/// `PATCH users/me/`: changes the caller's names, picture and password. A new password needs `old_password`.
+/// `PATCH users/me/`: changes the caller's names, picture, custom data and password. A new password needs `old_password`.
 pub async fn update(
     state: Data<AppState>,
     caller: Authenticated,
@@ -33,7 +33,7 @@ pub async fn update(
     if fields.has_picture() {
         fields.leave_out_picture_of(&accounts::find(&state, caller.id()).await?.card(), &state.links);
     }
-    let (mut change, proof) = fields.check_own_change()?;
+    let (mut change, proof) = fields.check_own_change(caller.is_staff)?;
     let sets_name = change.profile.first_name.is_some() || change.profile.last_name.is_some();
     if sets_name && state.jwt.is_some() && accounts::has_claimed_name(&state, caller.id()).await? {
         return Err(Refusal::NotAllowed(CLAIMED_NAME).into());
@@ -47,5 +47,5 @@ pub async fn update(
         None => None,
     };
     let user = accounts::change_user(&state, &caller, from, caller.id(), change).await?;
-    answer_own(&state, HttpResponse::Ok(), &user).await
+    answer_own(&state, HttpResponse::Ok(), &user, caller.is_staff).await
 }

@@ -8,7 +8,11 @@ use url::form_urlencoded::{Serializer, parse};
 use crate::{
     core::{model::FieldErrors, text_index::Matching},
     error::ApiError,
+    storage::tables::custom_values::CustomFilter,
 };
+
+/// Error for a filter by custom data that the settings do not allow.
+const UNKNOWN_FILTER: &str = "GREENROOM_CUSTOM_KEYS does not list this name.";
 
 /// Decoded query parameters, in order.
 pub(crate) struct Query(Vec<(String, String)>);
@@ -39,6 +43,17 @@ impl Query {
             },
         };
         self.filled(name).map(number).transpose()
+    }
+
+    /// Reads the filters `custom.NAME=VALUE`. `names`: those that the settings allow.
+    pub(crate) fn custom(&self, names: &[String], is_staff: bool) -> Result<Vec<CustomFilter>, ApiError> {
+        let given = self.0.iter().filter_map(|(key, value)| Some((key.strip_prefix("custom.")?, value)));
+        let filter = |(name, value): (&str, &String)| {
+            let is_known = names.iter().any(|known| known == name) && (is_staff || !name.starts_with('_'));
+            let unknown = || FieldErrors::of(format!("custom.{name}"), UNKNOWN_FILTER);
+            if is_known { Ok(CustomFilter::new(name, value)) } else { Err(unknown().into()) }
+        };
+        given.map(filter).collect()
     }
 
     /// Reads `match`: how the words of a search must match a text.

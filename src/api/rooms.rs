@@ -16,7 +16,7 @@ use crate::{
         },
         text_index::Matching,
     },
-    input::Field,
+    input::{CustomField, Field},
     middleware::authenticate::Authenticated,
     state::AppState,
     storage::queries::rooms::{self, RoomFilter},
@@ -38,7 +38,8 @@ pub async fn list(state: Data<AppState>, caller: Authenticated, request: HttpReq
         None => (0, Vec::new()),
     };
     page.check(count)?;
-    let results = found.iter().map(|chat| ChatView::shown(chat, &state.links)).collect();
+    let view = |chat| ChatView::shown(chat, &state.links).seen_by(caller.is_staff, chat);
+    let results = found.iter().map(view).collect();
     Ok(PageView::numbered(&request, &state, page, count, results).answer())
 }
 
@@ -59,6 +60,7 @@ pub(super) struct RoomFields {
     pub object_type: Field,
     pub object_id: Field,
     pub is_public: Field,
+    pub custom: CustomField,
 }
 
 impl RoomFields {
@@ -69,9 +71,10 @@ impl RoomFields {
         let title = errors.note("title", title);
         let object = self.object(&mut errors);
         let is_public = if self.is_public.is_given() { self.is_public.boolean() } else { Ok(true) };
-        match (title, errors.note("is_public", is_public)) {
-            (Some(title), Some(is_public)) if errors.is_empty() => {
-                Ok(NewRoom { title, is_public, object, creator })
+        let custom = errors.note("custom", self.custom.new_data());
+        match (title, errors.note("is_public", is_public), custom) {
+            (Some(title), Some(is_public), Some(custom)) if errors.is_empty() => {
+                Ok(NewRoom { title, is_public, object, creator, custom })
             }
             _ => Err(errors),
         }

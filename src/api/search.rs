@@ -112,7 +112,8 @@ pub(super) async fn answer(
         return Err(ApiError::InvalidPage);
     }
     let (next, previous) = links(state, request, &found);
-    let views = found.messages.iter().map(|message| MessageView::new(message, &state.links));
+    let view = |message| MessageView::new(message, &state.links).seen_by(caller.is_staff, message);
+    let views = found.messages.iter().map(view);
     let results = views.zip(highlights).map(|(message, highlights)| FoundMessageView { highlights, message });
     Ok(HttpResponse::Ok().json(FoundView {
         count: found.count as i64,

@@ -101,7 +101,7 @@ pub async fn login(
         }
         return Ok(HttpResponse::SeeOther().insert_header((LOCATION, next)).finish());
     }
-    answer_own(&state, HttpResponse::Ok(), &user).await
+    answer_own(&state, HttpResponse::Ok(), &user, user.is_staff).await
 }
 
 /// Whether a browser would drop the session cookie: it is `Secure`, but the page was loaded over HTTP.
@@ -155,7 +155,7 @@ pub async fn register(state: Data<AppState>, request: HttpRequest, body: Body) -
         }
     };
     audit::note("registered", AuditUser::from(&user), address);
-    answer_own(&state, HttpResponse::Created(), &user).await
+    answer_own(&state, HttpResponse::Created(), &user, false).await
 }
 
 #[cfg(test)]

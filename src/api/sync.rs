@@ -66,7 +66,10 @@ pub async fn start(state: Data<AppState>, caller: Authenticated) -> HandlerResul
     let (heads, page, unread, last_seen) = state.readers.query(look).await?;
     let users_online = state.presence.partners_of(user).await?;
     Ok(HttpResponse::Ok().json(StartView {
-        chats: page.iter().map(|chat| ChatView::shown(chat, &state.links)).collect(),
+        chats: page
+            .iter()
+            .map(|chat| ChatView::shown(chat, &state.links).seen_by(caller.is_staff, chat))
+            .collect(),
         heads: heads.into_iter().collect(),
         unread: unread.into_iter().collect(),
         users_online,

@@ -6,10 +6,11 @@ use utoipa::ToSchema;
 use crate::{
     auth::passwords,
     core::model::{
-        FieldErrors, Pictures, UserCard,
+        Custom, CustomChange, FieldErrors, Pictures, Refusal, UserCard,
         text::{self, Username},
     },
-    input::Field,
+    error::ApiError,
+    input::{CustomField, Field},
     services::accounts::{ProfileChange, UserChange},
     state::AppState,
     storage::tables::users::{NO_PASSWORD, NewUser},
@@ -45,6 +46,10 @@ pub(crate) struct UserFields {
     #[serde(default)]
     #[schema(value_type = Option<String>, min_length = 1, max_length = 255)]
     external_id: Field,
+    /// Data of the host. A change merges it: `null` removes a name, and instead of the object all names.
+    #[serde(default)]
+    #[schema(value_type = Option<HashMap<String, serde_json::Value>>)]
+    custom: CustomField,
     /// False deactivates the user: ends all sessions and tokens, closes all sockets, hands over all chats.
     #[serde(default)]
     #[schema(value_type = bool)]
@@ -97,6 +102,11 @@ impl UserFields {
         given.map_err(|sentence| FieldErrors::of("external_id", sentence))
     }
 
+    /// Validates the custom data of a new user.
+    pub(super) fn check_custom(&self) -> Result<Custom, FieldErrors> {
+        self.custom.new_data().map_err(|sentence| FieldErrors::of("custom", sentence))
+    }
+
     /// Whether the request sets a picture.
     pub(super) fn has_picture(&self) -> bool {
         self.avatar_url.is_given()
@@ -114,24 +124,27 @@ impl UserFields {
 
     /// Validates a change of the caller's own account. Returns it with `old_password` if there is a new
     /// password.
-    pub(super) fn check_own_change(mut self) -> Result<(UserChange, Option<String>), FieldErrors> {
+    pub(super) fn check_own_change(
+        mut self,
+        is_staff: bool,
+    ) -> Result<(UserChange, Option<String>), ApiError> {
         // Only the host decides on e-mail, activation and registration.
         (self.email, self.is_active, self.is_registered) = (Field::Missing, Field::Missing, Field::Missing);
         let needs_proof = self.password.is_given();
         let proof = if needs_proof { self.old_password.text().map(Some) } else { Ok(None) };
-        match (self.check_change(), proof) {
+        match (self.check_change(is_staff), proof) {
             (Ok(change), Ok(proof)) => Ok((change, proof)),
-            (Ok(_), Err(sentence)) => Err(FieldErrors::of("old_password", sentence)),
-            (Err(errors), Ok(_)) => Err(errors),
-            (Err(mut errors), Err(sentence)) => {
+            (Ok(_), Err(sentence)) => Err(FieldErrors::of("old_password", sentence).into()),
+            (Err(ApiError::Refused(Refusal::Invalid(mut errors))), Err(sentence)) => {
                 errors.add("old_password", sentence);
-                Err(errors)
+                Err(errors.into())
             }
+            (Err(error), _) => Err(error),
         }
     }
 
-    /// Validates a change of a user.
-    pub(super) fn check_change(&self) -> Result<UserChange, FieldErrors> {
+    /// Validates a change of a user. `by_staff`: whether the caller is staff, who may also change private custom data.
+    pub(super) fn check_change(&self, by_staff: bool) -> Result<UserChange, ApiError> {
         let mut errors = FieldErrors::default();
         let is_active = if self.is_active.is_given() { self.is_active.boolean().map(Some) } else { Ok(None) };
         let is_active = errors.note("is_active", is_active);
@@ -146,11 +159,14 @@ impl UserFields {
             field => field.text().and_then(|password| passwords::check(&password).map(|()| Some(password))),
         };
         let password = errors.note("password", password);
-        match (is_active, is_taken_over, password, self.profile(&mut errors)) {
-            (Some(is_active), Some(is_taken_over), Some(password), Some(profile)) => {
-                Ok(UserChange { profile, is_active, is_taken_over, password })
+        let custom = errors.note("custom", self.custom.change());
+        match (is_active, is_taken_over, password, self.profile(&mut errors), custom) {
+            (Some(is_active), Some(is_taken_over), Some(password), Some(profile), Some(custom)) => {
+                let permitted = |change: CustomChange| change.by(by_staff).ok_or(ApiError::FORBIDDEN);
+                let custom = custom.map(permitted).transpose()?;
+                Ok(UserChange { profile, is_active, is_taken_over, password, custom })
             }
-            _ => Err(errors),
+            _ => Err(errors.into()),
         }
     }
 

@@ -13,7 +13,7 @@ use super::{
     user_fields::{UserFields, expect_source},
 };
 use crate::{
-    core::model::{FieldErrors, Refusal, UserCard, UserId, text},
+    core::model::{Custom, FieldErrors, Refusal, UserId, text},
     error::ApiError,
     middleware::authenticate::Authenticated,
     net::forwarded,
@@ -21,25 +21,34 @@ use crate::{
     state::AppState,
     storage::{
         AnyConn,
-        queries::{contact_policy, contact_search, user_list, user_search},
+        queries::{
+            contact_policy, contact_search,
+            user_list::{self, ListedUser, UserFilter},
+            user_search::{self, FoundUser},
+        },
         tables::{
-            external_users,
+            external_users, user_custom,
             users::{self, User},
         },
     },
-    view::{FoundUserView, OwnUserView, UserView},
+    view::{FoundUserView, OwnUserView, ProfileView, UserExtras, UserView},
 };
 
-/// Answers with the view of a user that the user and staff see.
+/// Answers with the view of a user that the user and staff see. `to_staff`: whether the caller is staff.
 pub(super) async fn answer_own(
     state: &AppState,
     mut response: HttpResponseBuilder,
     user: &User,
+    to_staff: bool,
 ) -> HandlerResult {
     let id = user.id();
-    let external_id = state.readers.query_one(move |conn| external_users::external_id(conn, id)).await?;
+    let find = move |conn: &mut AnyConn| {
+        let (external_id, custom) = (external_users::external_id(conn, id)?, user_custom::find(conn, id)?);
+        Ok(UserExtras { external_id, custom })
+    };
+    let extras = state.readers.query(find).await?;
     let card = user.card();
-    Ok(response.json(OwnUserView::new(user, &card, external_id.as_deref(), &state.links)))
+    Ok(response.json(OwnUserView::new(user, &card, &extras, to_staff, &state.links)))
 }
 
 #[derive(Serialize, ToSchema)]
@@ -60,14 +69,23 @@ pub async fn search(state: Data<AppState>, caller: Authenticated, request: HttpR
     let matching = query.matching()?;
     let user = caller.id();
     let policy = state.policy.clone();
-    let find = move |conn: &mut AnyConn| match contact_policy::is_limited(conn, &policy, user)? {
-        true => contact_search::search(conn, user, &wanted, matching),
-        false => user_search::search(conn, user, &wanted, matching),
+    let find = move |conn: &mut AnyConn| {
+        let found = match contact_policy::is_limited(conn, &policy, user)? {
+            true => contact_search::search(conn, user, &wanted, matching)?,
+            false => user_search::search(conn, user, &wanted, matching)?,
+        };
+        let ids: Vec<UserId> = found.iter().map(|found| found.card.id).collect();
+        Ok((found, user_custom::of_users(conn, &ids)?))
     };
-    let found = state.readers.query(find).await?;
+    let (found, custom) = state.readers.query(find).await?;
+    let none = Custom::default();
     let results = found
         .iter()
-        .map(|found| FoundUserView { user: UserView::new(&found.card, &state.links), email: &found.email })
+        .map(|FoundUser { card, email }| FoundUserView {
+            user: UserView::new(card, &state.links),
+            email,
+            custom: custom.get(&card.id).unwrap_or(&none).shown(caller.is_staff),
+        })
         .collect();
     Ok(HttpResponse::Ok().json(FoundView { results }))
 }
@@ -75,21 +93,26 @@ pub async fn search(state: Data<AppState>, caller: Authenticated, request: HttpR
 /// Number of users on a page.
 const PAGE_SIZE: i64 = 50;
 
-/// `GET users/`, staff only: all users, by id. `external_id`: only the user with this one.
+/// `GET users/`, staff only: users by id; all, or the one with an `external_id`, or those with some custom data.
 pub async fn list(state: Data<AppState>, caller: Authenticated, request: HttpRequest) -> HandlerResult {
     staff_only(&caller)?;
     let query = Query::of(&request);
     let page = PageNumber::of(&query, PAGE_SIZE)?;
-    let external_id = query.get("external_id").map(str::to_owned);
-    let find =
-        move |conn: &mut AnyConn| user_list::page(conn, external_id.as_deref(), page.skip(), page.size);
+    let filter = UserFilter {
+        external_id: query.get("external_id").map(str::to_owned),
+        custom: query.custom(&state.config.custom_keys.user, true)?,
+    };
+    let find = move |conn: &mut AnyConn| user_list::page(conn, &filter, page.skip(), page.size);
     let (count, found) = state.readers.query(find).await?;
     page.check(count)?;
-    let cards: Vec<UserCard> = found.iter().map(|(user, _)| user.card()).collect();
-    let view = |((user, external_id), card)| {
-        OwnUserView::new(user, card, Option::as_deref(external_id), &state.links)
+    let details = |ListedUser { user, external_id, custom }| {
+        let card = user.card();
+        (user, card, UserExtras { external_id, custom })
     };
-    let results = found.iter().map(|(user, id)| (user, id)).zip(&cards).map(view).collect();
+    let found: Vec<_> = found.into_iter().map(details).collect();
+    let results =
+        found.iter().map(|(user, card, extras)| OwnUserView::new(user, card, extras, true, &state.links));
+    let results = results.collect();
     Ok(PageView::numbered(&request, &state, page, count, results).answer())
 }
 
@@ -104,12 +127,13 @@ pub async fn create(
     staff_only(&caller)?;
     let fields = body.json::<UserFields>()?;
     let (new, password) = fields.check_new(false)?;
-    let external_id = fields.check_external_id()?;
+    let (external_id, custom) = (fields.check_external_id()?, fields.check_custom()?);
     expect_source(&state, &new.avatar_url)?;
     let from = forwarded::client_address(&request, &state.config);
-    let (user, is_new) = accounts::create_user(&state, &caller, from, new, external_id, password).await?;
+    let extras = UserExtras { external_id, custom };
+    let (user, is_new) = accounts::create_user(&state, &caller, from, new, extras, password).await?;
     let response = if is_new { HttpResponse::Created() } else { HttpResponse::Ok() };
-    answer_own(&state, response, &user).await
+    answer_own(&state, response, &user, true).await
 }
 
 /// Finds a user that `by` may see. Returns 404 for all others.
@@ -128,9 +152,10 @@ pub async fn detail(state: Data<AppState>, caller: Authenticated, user: Id<UserI
     let id = user.0;
     let user = known(&state, caller.id(), id).await?;
     if caller.is_staff || caller.id() == id {
-        return answer_own(&state, HttpResponse::Ok(), &user).await;
+        return answer_own(&state, HttpResponse::Ok(), &user, caller.is_staff).await;
     }
-    Ok(HttpResponse::Ok().json(UserView::new(&user.card(), &state.links)))
+    let custom = state.readers.query_one(move |conn| user_custom::find(conn, id)).await?;
+    Ok(HttpResponse::Ok().json(ProfileView::new(&user.card(), &custom, &state.links)))
 }
 
 /// `PATCH users/{user}/`, staff only.
@@ -150,14 +175,14 @@ pub async fn update(
         {
             fields.leave_out_picture_of(&user.card(), &state.links);
         }
-        let change = fields.check_change()?;
+        let change = fields.check_change(true)?;
         expect_source(&state, change.profile.avatar_url.as_deref().unwrap_or_default())?;
         Ok::<_, ApiError>(change)
     };
     let change = Checked::from(change.await).authorize_errors(accounts::exists(&state, id)).await?;
     let from = forwarded::client_address(&request, &state.config);
     let user = accounts::change_user(&state, &caller, from, id, change).await?;
-    answer_own(&state, HttpResponse::Ok(), &user).await
+    answer_own(&state, HttpResponse::Ok(), &user, true).await
 }
 
 pub(super) fn staff_only(caller: &Authenticated) -> Result<(), ApiError> {

@@ -9,7 +9,7 @@ use crate::{
     auth::passwords,
     config::Database,
     core::model::{
-        ChatId, ChatKind, Command, FieldErrors, HostObject, MessageId, Refusal, UserId,
+        ChatId, ChatKind, Command, Custom, FieldErrors, HostObject, MessageId, Refusal, UserId,
         command::{Action, NewChat, NewRoom, ReactIntent},
         emoji::Emoji,
         event::Change,
@@ -114,7 +114,7 @@ impl DemoWriter<'_> {
     ) -> Result<ChatId, StorageError> {
         let title = valid(title.map_or(Ok(None), Title::parse))?;
         let members: Vec<UserId> = with.iter().map(|user| user.id()).collect();
-        let new = NewChat { kind, title, creator: by.id(), members };
+        let new = NewChat { kind, title, creator: by.id(), members, custom: Custom::default() };
         Ok(match create_chat(self.conn, &self.policy, &new)? {
             Made::New { snapshot, .. } => snapshot.chat.id,
             Made::Existing(chat) => chat,
@@ -124,7 +124,8 @@ impl DemoWriter<'_> {
     /// Creates the public room of an object and joins users to it.
     fn room(&mut self, title: &str, object: HostObject, with: &[&User]) -> Result<ChatId, StorageError> {
         let title = valid(Title::parse(title))?.ok_or(Refusal::Internal)?;
-        let new = NewRoom { title, is_public: true, object: Some(object), creator: with[0].id() };
+        let (object, creator, custom) = (Some(object), with[0].id(), Custom::default());
+        let new = NewRoom { title, is_public: true, object, creator, custom };
         let room = match create_room(self.conn, &self.policy, &new)? {
             Made::New { snapshot, .. } => snapshot.chat.id,
             Made::Existing(room) => room,
@@ -137,7 +138,8 @@ impl DemoWriter<'_> {
 
     fn says(&mut self, chat: ChatId, by: &User, text: &str) -> Result<MessageId, StorageError> {
         let body = valid(MessageBody::parse(text))?;
-        let action = Action::PostMessage { sender: Arc::new(by.card()), body, client_id: None };
+        let (sender, custom) = (Arc::new(by.card()), Custom::default());
+        let action = Action::PostMessage { sender, body, client_id: None, custom };
         let done = apply(self.conn, &self.policy, &Command { chat, by: by.id(), action })?;
         match done.event.map(|event| event.change.clone()) {
             Some(Change::MessagePosted { message }) => Ok(message.id),

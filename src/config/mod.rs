@@ -3,6 +3,7 @@
 // The fields' docs are also the text of `--help`, which would show the brackets around URLs.
 #![allow(rustdoc::bare_urls, reason = "the docs are help texts too")]
 
+mod custom_keys;
 mod jwt;
 
 use std::{
@@ -20,6 +21,7 @@ use crate::{
     storage::DatabaseUrl,
 };
 
+pub use custom_keys::CustomKeys;
 pub use jwt::JwtSettings;
 
 /// Database setting, which every command takes.
@@ -207,6 +209,11 @@ pub struct Config {
     /// Chats with more members than this have no read receipts
     #[arg(long, env = "GREENROOM_RECEIPTS_MAX_MEMBERS", default_value_t = 100, value_parser = clap::value_parser!(i64).range(0..=10_000))]
     pub receipts_max_members: i64,
+
+    /// Names in the custom data of chats and users by which requests may filter, comma-separated, at most 8 of each:
+    /// chat.order,user.tenant
+    #[arg(long, env = "GREENROOM_CUSTOM_KEYS", default_value = "", hide_default_value = true, value_parser = CustomKeys::parse)]
+    pub custom_keys: CustomKeys,
 
     /// Whether messages may be edited
     #[arg(long, env = "GREENROOM_ALLOW_EDITING", default_value_t = true, action = clap::ArgAction::Set, value_parser = BoolishValueParser::new())]

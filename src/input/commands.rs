@@ -3,10 +3,10 @@
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::Field;
+use super::{CustomField, Field};
 use crate::core::model::{
-    FieldErrors, MessageId, Timestamp,
-    command::{MeChange, Mute, UnreadMark},
+    Custom, FieldErrors, MessageId, Timestamp,
+    command::{MeChange, MessageEdit, Mute, UnreadMark},
     emoji::Emoji,
     ids::MAX_ID,
     text::{ClientId, MessageBody},
@@ -25,17 +25,30 @@ pub struct PostFields {
     #[serde(default)]
     #[schema(value_type = Option<String>, min_length = 1, max_length = 64)]
     pub client_id: Field,
+    /// Data of the host.
+    #[serde(default)]
+    #[schema(value_type = Option<HashMap<String, serde_json::Value>>)]
+    pub custom: CustomField,
+}
+
+/// A valid message to be posted.
+#[derive(Debug)]
+pub struct NewMessage {
+    pub body: MessageBody,
+    pub client_id: Option<ClientId>,
+    pub custom: Custom,
 }
 
 impl PostFields {
-    pub fn check(self) -> Result<(MessageBody, Option<ClientId>), FieldErrors> {
+    pub fn check(self) -> Result<NewMessage, FieldErrors> {
         let mut errors = FieldErrors::default();
         let content = self.content.text().and_then(|text| MessageBody::parse(&text));
         let content = errors.note("content", content);
         let client_id = self.client_id.optional_text();
         let client_id = client_id.and_then(|text| text.map(|text| ClientId::parse(&text)).transpose());
-        match (content, errors.note("client_id", client_id)) {
-            (Some(content), Some(client_id)) => Ok((content, client_id)),
+        let client_id = errors.note("client_id", client_id);
+        match (content, client_id, errors.note("custom", self.custom.new_data())) {
+            (Some(body), Some(client_id), Some(custom)) => Ok(NewMessage { body, client_id, custom }),
             _ => Err(errors),
         }
     }
@@ -48,16 +61,24 @@ pub struct EditFields {
     #[serde(default)]
     #[schema(value_type = String, min_length = 1, max_length = 5000)]
     pub content: Field,
+    /// Data of the host, merged into the message's: `null` removes a name, and instead of the object all names.
+    #[serde(default)]
+    #[schema(value_type = Option<HashMap<String, serde_json::Value>>)]
+    pub custom: CustomField,
 }
 
 impl EditFields {
-    /// Validates the new text; `None` changes nothing. With `is_whole` the text is required.
-    pub fn check(self, is_whole: bool) -> Result<Option<MessageBody>, FieldErrors> {
-        if !self.content.is_given() && !is_whole {
-            return Ok(None);
+    /// Validates the change. With `is_whole` the text is required.
+    pub fn check(self, is_whole: bool) -> Result<MessageEdit, FieldErrors> {
+        let mut errors = FieldErrors::default();
+        let body = match &self.content {
+            Field::Missing if !is_whole => Ok(None),
+            content => content.text().and_then(|text| MessageBody::parse(&text)).map(Some),
+        };
+        match (errors.note("content", body), errors.note("custom", self.custom.change())) {
+            (Some(body), Some(custom)) => Ok(MessageEdit { body, custom }),
+            _ => Err(errors),
         }
-        let body = self.content.text().and_then(|text| MessageBody::parse(&text));
-        body.map(Some).map_err(|sentence| FieldErrors::of("content", sentence))
     }
 }
 

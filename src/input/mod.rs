@@ -1,9 +1,11 @@
 //! Client input: from JSON of any shape to values of types that are always valid.
 
 mod commands;
+mod custom;
 mod fields;
 mod heads;
 
-pub use commands::{EditFields, MarkFields, MeFields, PostFields, ReactFields, TypingFields};
+pub use commands::{EditFields, MarkFields, MeFields, NewMessage, PostFields, ReactFields, TypingFields};
+pub use custom::CustomField;
 pub use fields::Field;
 pub use heads::HeadsField;

@@ -206,7 +206,7 @@ fn example(kind: &str) -> Value {
             return json!({ "type": kind, "user_id": 2, "is_online": false, "last_seen": last_seen });
         }
         "token_expiring" => return json!({ "type": kind, "seconds": 60 }),
-        "user_updated" => return json!({ "type": kind, "user": examples::user() }),
+        "user_updated" => return json!({ "type": kind, "user": examples::profile() }),
         "hello" => {
             return json!({
                 "type": kind,

@@ -36,7 +36,8 @@ pub(crate) fn describe(reference: &mut Reference) {
         .api(TAG, "chats/")
         .get("listChats", "The caller's chats", |operation| {
             operation
-                .description("Pinned chats first, then by latest activity.")
+                .description("Pinned chats first, then by latest activity. `custom.NAME=VALUE` finds chats by the names in \
+                     `GREENROOM_CUSTOM_KEYS`.")
                 .paged(10)
                 .query("search", text(), "Words to find in the given title or in another member's name.")
                 .matches()
@@ -70,16 +71,16 @@ pub(crate) fn describe(reference: &mut Reference) {
         .put("replaceChat", "Change a chat's title", |operation| {
             operation
                 .description("For admins, in a dm for either member. Staff rename every room, and open a private one.")
-                .takes_part::<UpdateFields>("ChatReplacement", "title! is_public", json!({ "title": "Plans for May" }))
+                .takes_part::<UpdateFields>("ChatReplacement", "title! is_public custom", json!({ "title": "Plans for May" }))
                 .answers::<ChatView>(200, "The chat.", examples::chat())
         })
         .patch("updateChat", "Change a chat's title", |operation| {
             operation
                 .description(
-                    "For admins, in a dm for either member. Without `title` it stays. Staff rename every room, and open a \
+                    "For admins, in a dm for either member. Without `title` it stays. Custom data is for admins and staff. Staff rename every room, and open a \
                      private one.",
                 )
-                .takes_part::<UpdateFields>("ChatUpdate", "title is_public", json!({ "title": "Plans for May" }))
+                .takes_part::<UpdateFields>("ChatUpdate", "title is_public custom", json!({ "title": "Plans for May" }))
                 .answers::<ChatView>(200, "The chat.", examples::chat())
         })
         .delete("deleteChat", "Delete a chat for all its members", |operation| {

@@ -13,11 +13,16 @@ use crate::{
 const COMMANDS: [(&str, &str, &str, &str); 11] = [
     (
         "send_message",
-        "chat_id! content! client_id",
+        "chat_id! content! client_id custom",
         "Sends a message.",
         r#"{"chat_id": 1, "content": "Hello!", "client_id": "c-2"}"#,
     ),
-    ("edit_message", "message_id! content!", "Edits a message.", r#"{"message_id": 9, "content": "Lunch?"}"#),
+    (
+        "edit_message",
+        "message_id! content custom",
+        "Edits a message, or changes its custom data.",
+        r#"{"message_id": 9, "content": "Lunch?"}"#,
+    ),
     ("delete_message", "message_id!", "Deletes a message.", r#"{"message_id": 9}"#),
     (
         "react",

@@ -6,8 +6,12 @@ pub(crate) fn user() -> Value {
     json!({ "id": 2, "username": "bob", "display_name": "Bob Brown", "avatar_url": "/messages/avatars/2.svg" })
 }
 
+pub(crate) fn profile() -> Value {
+    with(user(), json!({ "custom": {} }))
+}
+
 pub(crate) fn found_user() -> Value {
-    with(user(), json!({ "email": "bob@example.com" }))
+    with(user(), json!({ "email": "bob@example.com", "custom": {} }))
 }
 
 pub(crate) fn found_message() -> Value {
@@ -26,6 +30,7 @@ pub(crate) fn own_user() -> Value {
         "is_staff": true,
         "is_active": true,
         "external_id": null,
+        "custom": {},
     })
 }
 
@@ -42,6 +47,7 @@ pub(crate) fn new_user() -> Value {
         "is_staff": false,
         "is_active": true,
         "external_id": null,
+        "custom": {},
     })
 }
 
@@ -69,12 +75,15 @@ pub(crate) fn message() -> Value {
         "read_by": [2],
         "read_count": 1,
         "client_id": null,
+        "custom": { "order": 17 },
         "seq": 6,
     })
 }
 
 pub(crate) fn tombstone() -> Value {
-    let gone = json!({ "content": "", "is_deleted": true, "reactions": [], "read_by": [], "read_count": 0 });
+    let gone = json!({
+        "content": "", "is_deleted": true, "reactions": [], "read_by": [], "read_count": 0, "custom": {},
+    });
     with(message(), gone)
 }
 
@@ -100,6 +109,7 @@ pub(crate) fn chat_for_all() -> Value {
         "member_count": 3,
         "admins": [1],
         "seq": 6,
+        "custom": {},
     })
 }
 
@@ -113,6 +123,7 @@ pub(crate) fn room() -> Value {
         "member_count": 2,
         "admins": [],
         "seq": 5,
+        "custom": {},
         "object": { "type": "page", "id": "pricing" },
         "is_public": true,
         "last_read_message_id": null,

@@ -11,7 +11,7 @@ use crate::{
         tokens::{TokenFields, TokenView},
         users::FoundView,
     },
-    view::{AccessTokenView, OwnUserView, SessionView, UserView},
+    view::{AccessTokenView, OwnUserView, ProfileView, SessionView, UserView},
 };
 
 const TAG: &str = "Users";
@@ -28,7 +28,7 @@ pub(crate) fn describe(reference: &mut Reference) {
                 .description("A new password needs the old one, and ends all other sessions.")
                 .takes_part::<UserFields>(
                     "ProfileUpdate",
-                    "first_name last_name avatar_url password old_password",
+                    "first_name last_name avatar_url password old_password custom",
                     json!({ "first_name": "Alice", "last_name": "Adams" }),
                 )
                 .answers::<OwnUserView>(200, "The caller.", examples::own_user())
@@ -38,7 +38,7 @@ pub(crate) fn describe(reference: &mut Reference) {
     reference.api(TAG, "users/{user}/").get("getUser", "A user", |operation| {
         operation
             .description("The user and staff get all fields. Deactivated users are included.")
-            .answers_one_of::<OwnUserView, UserView>("The user.", examples::user())
+            .answers_one_of::<OwnUserView, ProfileView>("The user.", examples::profile())
     });
     reference
         .api(TAG, "users/{user}/block/")
@@ -147,11 +147,11 @@ fn for_oneself(reference: &mut Reference) {
 fn for_staff(reference: &mut Reference) {
     let users = reference.api(STAFF, "users/").get("listUsers", "All users", |operation| {
         operation
-            .description("By id. Deactivated users are included.")
+            .description("By id. Deactivated users are included. `custom.NAME=VALUE` finds users by the names in `GREENROOM_CUSTOM_KEYS`.")
             .query("external_id", text(), "Only the user with this id.")
             .paged(50)
             .answers_page::<OwnUserView>("A page of users.", examples::new_user())
-            .errors(&[403])
+            .errors(&[400, 403])
     });
     users.post("createUser", "Create a user", |operation| {
         operation
@@ -162,7 +162,7 @@ fn for_staff(reference: &mut Reference) {
             )
             .takes_part::<UserFields>(
                 "NewUser",
-                "username! password email first_name last_name avatar_url external_id",
+                "username! password email first_name last_name avatar_url external_id custom",
                 json!({ "username": "dave", "first_name": "Dave" }),
             )
             .answers::<OwnUserView>(201, "The new user.", examples::new_user())
@@ -174,7 +174,7 @@ fn for_staff(reference: &mut Reference) {
         operation
             .takes_part::<UserFields>(
                 "UserUpdate",
-                "email first_name last_name avatar_url password is_active is_registered",
+                "email first_name last_name avatar_url password is_active is_registered custom",
                 json!({ "last_name": "Doe" }),
             )
             .answers::<OwnUserView>(200, "The user.", examples::new_user())

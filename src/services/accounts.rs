@@ -10,7 +10,7 @@ use crate::{
         passwords::Verdict,
     },
     bus::BusMessage,
-    core::model::{Credential, FieldErrors, Refusal, Timestamp, UserId},
+    core::model::{Credential, CustomChange, FieldErrors, Refusal, Timestamp, UserId},
     error::ApiError,
     presence::PresenceChange,
     services::succession::hand_over_chats_of,
@@ -19,11 +19,11 @@ use crate::{
         AnyConn, StorageError,
         commands::succession,
         tables::{
-            external_users, foreign_hashes, revocations, sessions, tokens,
+            external_users, foreign_hashes, revocations, sessions, tokens, user_custom,
             users::{self, NO_PASSWORD, NewUser, User},
         },
     },
-    view::frames,
+    view::{UserExtras, frames},
 };
 
 /// Finds a user. Returns 404 if there is none.
@@ -43,13 +43,13 @@ pub async fn create_user(
     caller: &Caller,
     from: IpAddr,
     mut new: NewUser,
-    external_id: Option<String>,
+    extras: UserExtras,
     password: Option<String>,
 ) -> Result<(User, bool), ApiError> {
     if let Some(password) = password {
         new.password = state.passwords.hash(NewPassword { password, known: new.known() }).await?;
     }
-    let create = move |conn: &mut AnyConn, _: &_| find_or_create(conn, &new, external_id.as_deref());
+    let create = move |conn: &mut AnyConn, _: &_| find_or_create(conn, &new, &extras);
     let (user, is_new) = state.writer.run("create_user", create).await?;
     if user.is_registered {
         return Err(ApiError::Registered(user.id()));
@@ -63,8 +63,9 @@ pub async fn create_user(
 fn find_or_create(
     conn: &mut AnyConn,
     new: &NewUser,
-    external_id: Option<&str>,
+    extras: &UserExtras,
 ) -> Result<(User, bool), StorageError> {
+    let external_id = extras.external_id.as_deref();
     if let Some(external_id) = external_id
         && let Some(known) = external_users::find(conn, external_id)?
         && let Some(user) = users::find(conn, known.user_id)?
@@ -76,6 +77,9 @@ fn find_or_create(
         Some(external_id) if is_new => external_users::insert(conn, user.id(), external_id)?,
         Some(external_id) if !user.is_registered => external_users::assign(conn, user.id(), external_id)?,
         _ => {}
+    }
+    if is_new && !extras.custom.is_empty() {
+        user_custom::set(conn, user.id(), &extras.custom)?;
     }
     Ok((user, is_new))
 }
@@ -120,6 +124,7 @@ pub struct UserChange {
     pub is_taken_over: bool,
     /// Plain text; not hashed yet.
     pub password: Option<String>,
+    pub custom: Option<CustomChange>,
 }
 
 /// Validated change of a user's profile. `None` leaves a field unchanged.
@@ -169,14 +174,17 @@ pub async fn change_user(
         let _ = hand_over_chats_of(state, id).await;
     }
     if looks_different {
-        publish_profile(state, &user);
+        publish_profile(state, &user).await;
     }
     Ok(user)
 }
 
-/// Publishes a user's new name or picture, on all nodes.
-pub(super) fn publish_profile(state: &AppState, user: &User) {
-    let frame = frames::user_updated(&user.card(), &state.links);
+/// Publishes a user's new name, picture or custom data, on all nodes.
+pub(super) async fn publish_profile(state: &AppState, user: &User) {
+    let id = user.id();
+    // The change is committed. Without the storage nobody hears of it before the next change, as after a lost event.
+    let Ok(custom) = state.readers.query_one(move |conn| user_custom::find(conn, id)).await else { return };
+    let frame = frames::user_updated(&user.card(), &custom, &state.links);
     state.bus.publish(BusMessage::ForPartners { user: user.id(), frame: frame.to_string() });
     state.presence.note(PresenceChange::ProfileChanged(user.id(), frame));
 }
@@ -254,8 +262,24 @@ fn apply_change(
     if user != before {
         revocations::record(conn, id)?;
     }
-    let looks_different = user.card() != before.card();
+    let is_custom_changed = change_custom(conn, id, change.custom.as_ref())?;
+    let looks_different = user.card() != before.card() || is_custom_changed;
     Ok(Changed { user, looks_different, standing })
+}
+
+/// Stores a change of a user's custom data. Returns whether others see a difference.
+fn change_custom(
+    conn: &mut AnyConn,
+    user: UserId,
+    change: Option<&CustomChange>,
+) -> Result<bool, StorageError> {
+    let Some(change) = change else { return Ok(false) };
+    let before = user_custom::find(conn, user)?;
+    let after = before.merge(change).map_err(|sentence| FieldErrors::of("custom", sentence))?;
+    if before != after {
+        user_custom::set(conn, user, &after)?;
+    }
+    Ok(before.public() != after.public())
 }
 
 /// Sets a field if a value is given.

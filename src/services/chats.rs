@@ -3,7 +3,7 @@
 use crate::{
     auth::Caller,
     core::model::{
-        ChatId, ChatKind, Refusal, UserId,
+        ChatId, ChatKind, Custom, Refusal, UserId,
         command::{NewChat, NewRoom},
         permission::Ability,
     },
@@ -29,6 +29,14 @@ impl CreateChat {
         match self {
             Self::Chat(NewChat { kind: ChatKind::Dm, .. }) => LimitClass::Dms,
             Self::Chat(_) | Self::Room(_) => LimitClass::Groups,
+        }
+    }
+
+    /// Returns the custom data of the new chat.
+    pub fn custom(&self) -> &Custom {
+        match self {
+            Self::Chat(new) => &new.custom,
+            Self::Room(new) => &new.custom,
         }
     }
 

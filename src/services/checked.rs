@@ -23,6 +23,11 @@ impl<T> Checked<T> {
         Self(fields.and_then(|fields| check(fields).map_err(Into::into)))
     }
 
+    /// Validates further.
+    pub fn and_then<U>(self, check: impl FnOnce(T) -> Result<U, ApiError>) -> Checked<U> {
+        Checked(self.0.and_then(check))
+    }
+
     /// Returns the value. If it is invalid, returns the error of `permission` first, and the errors of the
     /// input only to permitted callers.
     pub async fn authorize_errors(

@@ -89,7 +89,7 @@ async fn take_profile(
         state.identities.invalidate(user.id()).await;
     }
     if *looks_different {
-        accounts::publish_profile(state, user);
+        accounts::publish_profile(state, user).await;
     }
     Ok(())
 }

@@ -3,20 +3,20 @@
 //! Callers without permission get the permission error, and never an error of their fields, which would
 //! reveal that the chat exists.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
     auth::Caller,
     chat::Answered,
     core::model::{
-        ChatId, Command, Message, MessageId, Refusal, UserId,
-        command::{Action, MeChange, ReactIntent},
+        ChatId, Command, CustomChange, Message, MessageId, Refusal, UserId,
+        command::{Action, MeChange, MessageEdit, ReactIntent},
         emoji::Emoji,
         permission::Ability,
-        text::{ClientId, MessageBody},
     },
     error::ApiError,
+    input::NewMessage,
     services::checked::Checked,
     state::AppState,
     storage::{queries::membership, tables::messages},
@@ -30,37 +30,80 @@ pub async fn post_message(
     state: &AppState,
     caller: &Caller,
     chat: ChatId,
-    fields: Checked<(MessageBody, Option<ClientId>)>,
+    fields: Checked<NewMessage>,
 ) -> Result<Answered> {
     let by = caller.id();
-    let (body, client_id) = fields.authorize_errors(state.permitted(chat, by, Ability::Write)).await?;
-    let action = Action::PostMessage { sender: caller.card.clone(), body, client_id };
-    Ok(state.directory.command(Command { chat, by, action }).await?)
+    let fields = fields.and_then(|new| match caller.is_staff || !new.custom.has_private() {
+        true => Ok(new),
+        false => Err(ApiError::FORBIDDEN),
+    });
+    let new = fields.authorize_errors(state.permitted(chat, by, Ability::Write)).await?;
+    let NewMessage { body, client_id, custom } = new;
+    let has_private = custom.has_private();
+    let action = Action::PostMessage { sender: caller.card.clone(), body, client_id, custom };
+    let answered = state.directory.command(Command { chat, by, action }).await?;
+    if has_private { with_private(state, by, answered).await } else { Ok(answered) }
 }
 
-/// Edits a message. Without a new text, nothing changes.
+/// Renders the answer to staff again, with the private part of the custom data. The event that the answer is from
+/// is for all members.
+async fn with_private(state: &AppState, by: UserId, answered: Answered) -> Result<Answered> {
+    let Answered::Message { json, created } = answered else { return Ok(answered) };
+    let Ok(Posted { id }) = serde_json::from_str(&json) else { return Err(Refusal::Internal.into()) };
+    let json = match visible_message(state, by, id).await {
+        Ok(message) => frames::message_for_staff(&message, &state.links),
+        // The message is stored all the same. It may be deleted already.
+        Err(_) => json,
+    };
+    Ok(Answered::Message { json, created })
+}
+
+#[derive(Deserialize)]
+struct Posted {
+    id: MessageId,
+}
+
+/// Returns the change of custom data as made by a user, who may lack the permission for private names.
+pub fn permitted_change(
+    caller: &Caller,
+    change: Option<CustomChange>,
+) -> std::result::Result<Option<CustomChange>, ApiError> {
+    change.map(|change| change.by(caller.is_staff).ok_or(ApiError::FORBIDDEN)).transpose()
+}
+
+/// Edits a message, or changes its custom data. Without either, nothing changes.
 pub async fn edit_message(
     state: &AppState,
     caller: &Caller,
     message: MessageId,
-    fields: Checked<Option<MessageBody>>,
+    fields: Checked<MessageEdit>,
 ) -> Result<Answered> {
     let by = caller.id();
-    let body = match fields.into_result() {
-        Ok(Some(body)) if state.config.allow_editing => body,
-        unchanged => {
-            let own = own_message(state, by, message).await?;
-            state.permitted(own.chat, by, Ability::EditMessage { own: true }).await?;
-            if !state.config.allow_editing {
+    let fields =
+        fields.and_then(|edit| Ok(MessageEdit { custom: permitted_change(caller, edit.custom)?, ..edit }));
+    let edit = match fields.into_result() {
+        Ok(edit) if edit.body.is_some() && state.config.allow_editing => edit,
+        Ok(edit) if edit.body.is_none() && edit.custom.is_some() => edit,
+        other => {
+            let seen = visible_message(state, by, message).await?;
+            let is_of_staff = caller.is_staff && other.is_err();
+            if seen.sender.id != by && !is_of_staff {
                 return Err(ApiError::FORBIDDEN);
             }
-            unchanged?;
-            return Ok(Answered::Message { json: frames::message(&own, &state.links), created: false });
+            state.permitted(seen.chat, by, Ability::EditMessage { own: true }).await?;
+            let is_about_custom = other.as_ref().is_err_and(|error| error.is_about("custom"));
+            if !state.config.allow_editing && !is_about_custom {
+                return Err(ApiError::FORBIDDEN);
+            }
+            other?;
+            return Ok(Answered::Message { json: frames::message(&seen, &state.links), created: false });
         }
     };
     let chat = chat_of(state, message).await?;
-    let action = Action::EditMessage { message, body };
-    Ok(state.directory.command(Command { chat, by, action }).await?)
+    let is_seen_whole = caller.is_staff && edit.custom.is_some();
+    let action = Action::EditMessage { message, edit };
+    let answered = state.directory.command(Command { chat, by, action }).await?;
+    if is_seen_whole { with_private(state, by, answered).await } else { Ok(answered) }
 }
 
 /// Deletes a message.

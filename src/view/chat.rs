@@ -1,6 +1,9 @@
 //! JSON of chats and their members.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
+use serde_json::value::RawValue;
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{RefOr, Schema},
@@ -46,6 +49,9 @@ pub struct ChatView<'a> {
     admins: &'a [UserId],
     /// The number of the chat's latest change.
     seq: Seq,
+    /// Data of the host. Names that begin with `_` are for staff only, over REST.
+    #[schema(value_type = HashMap<String, serde_json::Value>)]
+    custom: Cow<'a, RawValue>,
     #[serde(flatten)]
     room: Option<RoomPart<'a>>,
     #[serde(flatten)]
@@ -137,6 +143,14 @@ impl<'a> ChatView<'a> {
         )
     }
 
+    /// Adds the private part of the chat's custom data, for staff.
+    pub fn seen_by(mut self, is_staff: bool, shown: &'a ChatForViewer) -> Self {
+        if is_staff {
+            self.custom = shown.chat.snapshot.chat.custom.shown(true);
+        }
+        self
+    }
+
     fn of(
         snapshot: &'a ChatSnapshot,
         last_message: Part<'a, Option<MessageView<'a>>>,
@@ -169,6 +183,7 @@ impl<'a> ChatView<'a> {
             member_count: chat.member_count,
             admins,
             seq: chat.seq,
+            custom: chat.custom.shown(false),
             room: RoomPart::of(chat),
             own,
         }

@@ -6,10 +6,10 @@ use bytestring::ByteString;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{ChatForAll, ChatView, Links, MemberView, MessageView, Perspective, UserView, render};
+use super::{ChatForAll, ChatView, Links, MemberView, MessageView, Perspective, ProfileView, render};
 use crate::core::model::{
-    Change, ChatId, ChatSnapshot, Event, Me, Member, Message, MessageId, Reaction, Seq, Timestamp, UserCard,
-    UserId, Viewer,
+    Change, ChatId, ChatSnapshot, Custom, Event, Me, Member, Message, MessageId, Reaction, Seq, Timestamp,
+    UserCard, UserId, Viewer,
     event::{MarkerMoved, MeChanged, MembersChanged},
 };
 
@@ -61,7 +61,7 @@ pub enum Frame<'a> {
     },
     /// A chat is new to the receiver: it was created, or they were added to it.
     ChatCreated { chat_id: ChatId, seq: Seq, chat: ChatView<'a> },
-    /// A chat has a new title.
+    /// A chat has a new title or other custom data.
     ChatUpdated {
         chat_id: ChatId,
         seq: Seq,
@@ -78,8 +78,8 @@ pub enum Frame<'a> {
     },
     /// A dm partner went online or offline.
     Presence { user_id: UserId, is_online: bool, last_seen: Timestamp },
-    /// A dm partner, or the receiver, has a new name or picture.
-    UserUpdated { user: UserView<'a> },
+    /// A dm partner, or the receiver, has a new name or picture, or other custom data.
+    UserUpdated { user: ProfileView<'a> },
     /// The first event of a connection: the state from which events follow.
     Hello {
         user_id: UserId,
@@ -105,7 +105,7 @@ pub enum Frame<'a> {
 pub enum MessageFrame<'a> {
     /// A message was posted.
     NewMessage { chat_id: ChatId, seq: Seq, message: MessageView<'a> },
-    /// A message was edited.
+    /// A message was edited, or has other custom data.
     MessageUpdated { chat_id: ChatId, seq: Seq, message: MessageView<'a> },
 }
 
@@ -126,6 +126,11 @@ pub mod frames {
     /// Renders a message as JSON: the REST answer, and the `message` field of its event.
     pub fn message(message: &Message, links: &Links) -> ByteString {
         render(&MessageView::new(message, links))
+    }
+
+    /// Renders a message as JSON with the private part of its custom data: a REST answer to staff.
+    pub fn message_for_staff(message: &Message, links: &Links) -> ByteString {
+        render(&MessageView::new(message, links).seen_by(true, message))
     }
 
     /// Renders the event that is the same for all members; `None` if there is none. `message` is the rendered
@@ -236,9 +241,9 @@ pub mod frames {
         render(&Frame::Presence { user_id, is_online, last_seen })
     }
 
-    /// Renders a user's new name or picture.
-    pub fn user_updated(user: &UserCard, links: &Links) -> ByteString {
-        render(&Frame::UserUpdated { user: UserView::new(user, links) })
+    /// Renders a user's new name, picture or custom data.
+    pub fn user_updated(user: &UserCard, custom: &Custom, links: &Links) -> ByteString {
+        render(&Frame::UserUpdated { user: ProfileView::new(user, custom, links) })
     }
 
     /// Renders the first event of a connection.

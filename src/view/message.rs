@@ -1,5 +1,7 @@
 //! JSON of messages.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::{
@@ -35,6 +37,9 @@ pub struct MessageView<'a> {
     /// The sender's idempotency key for the message.
     #[schema(required)]
     client_id: Option<&'a str>,
+    /// Data of the host. Names that begin with `_` are for staff only, over REST.
+    #[schema(value_type = HashMap<String, serde_json::Value>)]
+    custom: Cow<'a, RawValue>,
     /// The number of its latest change: of two copies, keep the one with the higher number.
     seq: Seq,
 }
@@ -47,6 +52,14 @@ impl<'a> MessageView<'a> {
     /// Creates the view of a message with its sender already rendered.
     pub fn said(message: &'a Message, senders: &'a Senders) -> Self {
         Self::by(senders.get(message), message)
+    }
+
+    /// Adds the private part of the custom data, for staff.
+    pub fn seen_by(mut self, is_staff: bool, message: &'a Message) -> Self {
+        if is_staff {
+            self.custom = message.custom.shown(true);
+        }
+        self
     }
 
     fn by(sender: Part<'a, UserView<'a>>, message: &'a Message) -> Self {
@@ -63,6 +76,7 @@ impl<'a> MessageView<'a> {
             read_by: &message.read_by,
             read_count: message.read_count,
             client_id: message.client_id.as_deref(),
+            custom: message.custom.shown(false),
             seq: message.seq,
         }
     }

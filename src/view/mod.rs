@@ -12,7 +12,7 @@ pub use credential::{AccessTokenView, SessionView, UseView};
 pub use event::{Frame, LiveEvent, MessageFrame, frames};
 pub use links::{AddressKey, Links};
 pub use message::{FoundMessageView, MessageView, Senders};
-pub use user::{FoundUserView, OwnUserView, UserView};
+pub use user::{FoundUserView, OwnUserView, ProfileView, UserExtras, UserView};
 
 use bytes::Bytes;
 use bytestring::ByteString;

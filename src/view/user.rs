@@ -1,11 +1,14 @@
 //! JSON of users.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
+use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::Links;
 use crate::{
-    core::model::{UserCard, UserId},
+    core::model::{Custom, UserCard, UserId},
     storage::tables::users::User,
 };
 
@@ -34,6 +37,23 @@ impl<'a> UserView<'a> {
     }
 }
 
+/// A user on their own, with the host's data.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Profile)]
+pub struct ProfileView<'a> {
+    #[serde(flatten)]
+    user: UserView<'a>,
+    /// Data of the host. Names that begin with `_` are for staff only, over REST.
+    #[schema(value_type = HashMap<String, serde_json::Value>)]
+    custom: Cow<'a, RawValue>,
+}
+
+impl<'a> ProfileView<'a> {
+    pub fn new(user: &'a UserCard, custom: &'a Custom, links: &Links) -> Self {
+        Self { user: UserView::new(user, links), custom: custom.shown(false) }
+    }
+}
+
 /// A user found by a search.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = FoundUser)]
@@ -41,6 +61,9 @@ pub struct FoundUserView<'a> {
     #[serde(flatten)]
     pub user: UserView<'a>,
     pub email: &'a str,
+    /// Data of the host. Names that begin with `_` are for staff only.
+    #[schema(value_type = HashMap<String, serde_json::Value>)]
+    pub custom: Cow<'a, RawValue>,
 }
 
 /// A user as shown to themselves and to staff.
@@ -61,10 +84,27 @@ pub struct OwnUserView<'a> {
     /// The id of the user at an identity provider or in the host application.
     #[schema(required)]
     pub external_id: Option<&'a str>,
+    /// Data of the host. Names that begin with `_` are for staff only.
+    #[schema(value_type = HashMap<String, serde_json::Value>)]
+    pub custom: Cow<'a, RawValue>,
+}
+
+/// What is stored about a user beside the row.
+#[derive(Debug, Clone, Default)]
+pub struct UserExtras {
+    pub external_id: Option<String>,
+    pub custom: Custom,
 }
 
 impl<'a> OwnUserView<'a> {
-    pub fn new(user: &'a User, card: &'a UserCard, external_id: Option<&'a str>, links: &Links) -> Self {
+    /// Creates the view. `to_staff`: whether staff see it.
+    pub fn new(
+        user: &'a User,
+        card: &'a UserCard,
+        extras: &'a UserExtras,
+        to_staff: bool,
+        links: &Links,
+    ) -> Self {
         Self {
             user: UserView::new(card, links),
             avatar_source: links.source(card),
@@ -73,7 +113,8 @@ impl<'a> OwnUserView<'a> {
             last_name: &user.last_name,
             is_staff: user.is_staff,
             is_active: user.is_active,
-            external_id,
+            external_id: extras.external_id.as_deref(),
+            custom: extras.custom.shown(to_staff),
         }
     }
 }

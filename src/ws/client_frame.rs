@@ -16,7 +16,7 @@ use crate::{
     },
     error::ApiError,
     feed::Heads,
-    input::{Field, HeadsField},
+    input::{CustomField, Field, HeadsField},
     view::render,
 };
 
@@ -43,6 +43,10 @@ pub(crate) struct ClientFrame {
     #[serde(default)]
     #[schema(value_type = Option<String>, min_length = 1, max_length = 64)]
     pub(super) client_id: Field,
+    /// Data of the host for the message. An edit merges it.
+    #[serde(default)]
+    #[schema(value_type = Option<HashMap<String, serde_json::Value>>)]
+    pub(super) custom: CustomField,
     #[serde(default)]
     #[schema(value_type = String)]
     pub(super) emoji: Field,

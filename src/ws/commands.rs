@@ -136,12 +136,21 @@ async fn run_command(client: &Client, frame: ClientFrame) -> Result<Ack, ApiErro
     limited.map_err(|seconds| ApiError::Throttled { seconds })?;
     match &*frame.kind() {
         "send_message" => {
-            let fields = PostFields { content: frame.content.clone(), client_id: frame.client_id.clone() };
+            let fields = PostFields {
+                content: frame.content.clone(),
+                client_id: frame.client_id.clone(),
+                custom: frame.custom.clone(),
+            };
             message(messages::post_message(state, caller, frame.chat()?, fields.check().into()).await?)
         }
         "edit_message" => {
-            let fields = EditFields { content: frame.content.clone() };
-            message(messages::edit_message(state, caller, frame.message()?, fields.check(true).into()).await?)
+            let fields = EditFields { content: frame.content.clone(), custom: frame.custom.clone() };
+            // An edit has a text, unless it changes the custom data.
+            let is_whole = !frame.custom.is_given();
+            message(
+                messages::edit_message(state, caller, frame.message()?, fields.check(is_whole).into())
+                    .await?,
+            )
         }
         "delete_message" => {
             messages::delete_message(state, caller, frame.message()?).await?;

@@ -6,7 +6,7 @@ use crate::support::{Listener, Server, User};
 
 impl Listener {
     /// Sends a command and returns its answer. Skips events that arrive before it.
-    async fn asks(&mut self, command: Value) -> Value {
+    pub(crate) async fn asks(&mut self, command: Value) -> Value {
         self.says(&command.to_string()).await;
         loop {
             let frame = self.next().await;

@@ -58,13 +58,19 @@ fn count(conn: &mut AnyConn, random: &mut StdRng) -> Result<(), StorageError> {
         title: None,
         creator: people[0].id(),
         members: vec![people[1].id()],
+        custom: Default::default(),
     };
     let Made::New { snapshot, .. } = create_chat(conn, &policy, &new)? else { panic!("it is new") };
     let chat = snapshot.chat.id;
     let senders: Vec<&users::User> = (0..MESSAGES).map(|_| &people[random.random_range(0..2)]).collect();
     in_steps(conn, &senders, |conn, sender| {
         let body = MessageBody::parse("x").unwrap();
-        let action = Action::PostMessage { sender: Arc::new(sender.card()), body, client_id: None };
+        let action = Action::PostMessage {
+            sender: Arc::new(sender.card()),
+            body,
+            client_id: None,
+            custom: Default::default(),
+        };
         apply(conn, &policy, &Command { chat, by: sender.id(), action }).map(drop)
     })?;
     let mut senders: Vec<(UserId, bool)> = senders.iter().map(|sender| (sender.id(), true)).collect();

@@ -6,7 +6,7 @@ use diesel::connection::SimpleConnection;
 use greenroom::{
     core::model::{
         ChatId, Command, Contacts, MessageId, Role, UserCard, UserId,
-        command::{Action, NewRoom, ReactIntent},
+        command::{Action, MessageEdit, NewRoom, ReactIntent},
         emoji::Emoji,
         event::Change,
         permission::Ability,
@@ -55,7 +55,7 @@ pub(crate) fn make_room(
     members: std::ops::Range<i64>,
 ) -> Result<ChatId, StorageError> {
     let title = Title::parse("Hall").unwrap().unwrap();
-    let new = NewRoom { title, is_public: true, object: None, creator };
+    let new = NewRoom { title, is_public: true, object: None, creator, custom: Default::default() };
     let Made::New { snapshot, .. } = create_room(conn, policy, &new)? else { panic!("it is new") };
     let chat = snapshot.chat.id;
     let ids: Vec<UserId> = members.map(UserId).collect();
@@ -97,7 +97,8 @@ impl Costs<'_> {
         let card =
             UserCard { id: by, username: String::new(), display_name: String::new(), avatar_url: None };
         let body = MessageBody::parse("hello").unwrap();
-        let action = Action::PostMessage { sender: Arc::new(card), body, client_id: None };
+        let action =
+            Action::PostMessage { sender: Arc::new(card), body, client_id: None, custom: Default::default() };
         match self.does(what, by, action)? {
             Change::MessagePosted { message } => Ok(message.id),
             other => panic!("{other:?}"),
@@ -119,7 +120,11 @@ impl Costs<'_> {
         let emoji = Emoji::parse("👍").unwrap();
         self.does("reacting", admin, Action::React { message, emoji, intent: ReactIntent::Add })?;
         let body = MessageBody::parse("hello again").unwrap();
-        self.does("editing", member, Action::EditMessage { message, body })?;
+        self.does(
+            "editing",
+            member,
+            Action::EditMessage { message, edit: MessageEdit { body: Some(body), custom: None } },
+        )?;
         self.does("deleting", member, Action::DeleteMessage { message })?;
         self.does("renaming", admin, renamed("Great Hall"))?;
         self.does("promoting", admin, promoted(Role::Admin))?;

@@ -32,7 +32,12 @@ const NEWCOMER: UserId = UserId(3);
 fn post(conn: &mut AnyConn, policy: &StoragePolicy, chat: ChatId, by: UserId) -> Result<(), StorageError> {
     let sender =
         Arc::new(UserCard { id: by, username: String::new(), display_name: String::new(), avatar_url: None });
-    let action = Action::PostMessage { sender, body: MessageBody::parse("hello").unwrap(), client_id: None };
+    let action = Action::PostMessage {
+        sender,
+        body: MessageBody::parse("hello").unwrap(),
+        client_id: None,
+        custom: Default::default(),
+    };
     apply(conn, policy, &Command { chat, by, action }).map(drop)
 }
 
@@ -48,6 +53,7 @@ fn costs(
         title: None,
         creator: WRITER,
         members: vec![READER, NEWCOMER],
+        custom: Default::default(),
     };
     let Made::New { snapshot, .. } = create_chat(conn, policy, &new)? else { panic!("it is new") };
     let chat = snapshot.chat.id;

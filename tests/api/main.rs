@@ -15,6 +15,7 @@ mod counting;
 mod credentials;
 mod cross_site;
 mod crowds;
+mod custom;
 mod deploy;
 mod descriptions;
 mod documents;

@@ -9,7 +9,7 @@ use greenroom::{
         model::{
             ChatId, Command, MessageId, UserCard, UserId,
             case_folding::fold,
-            command::{Action, NewRoom},
+            command::{Action, MessageEdit, NewRoom},
             event::Change,
             text::{MessageBody, Title},
         },
@@ -48,7 +48,12 @@ fn posts(conn: &mut AnyConn, chat: i64, by: i64, text: &str) -> Option<i64> {
     let card =
         UserCard { id: UserId(by), username: String::new(), display_name: String::new(), avatar_url: None };
     let body = MessageBody::parse(text).unwrap();
-    match does(conn, chat, by, Action::PostMessage { sender: Arc::new(card), body, client_id: None })? {
+    match does(
+        conn,
+        chat,
+        by,
+        Action::PostMessage { sender: Arc::new(card), body, client_id: None, custom: Default::default() },
+    )? {
         Change::MessagePosted { message } => Some(message.id.0),
         other => panic!("{other:?}"),
     }
@@ -194,7 +199,8 @@ impl Walk {
 
     fn opens_a_room(&mut self) {
         let title = Title::parse("Hall").unwrap().unwrap();
-        let new = NewRoom { title, is_public: true, object: None, creator: UserId(1) };
+        let new =
+            NewRoom { title, is_public: true, object: None, creator: UserId(1), custom: Default::default() };
         let made =
             transaction(&mut self.conn, |conn| create_room(conn, &StoragePolicy::for_tools(), &new)).unwrap();
         let Made::New { snapshot, .. } = made else { panic!("it is new") };
@@ -256,7 +262,10 @@ impl Walk {
         let chat = self.messages[&id].0;
         let body = MessageBody::parse(&text).unwrap();
         for user in PEOPLE {
-            let action = Action::EditMessage { message: MessageId(id), body: body.clone() };
+            let action = Action::EditMessage {
+                message: MessageId(id),
+                edit: MessageEdit { body: Some(body.clone()), custom: None },
+            };
             if does(&mut self.conn, chat, user, action).is_some() {
                 self.messages.insert(id, (chat, fold(&text)));
             }

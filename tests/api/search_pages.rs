@@ -19,7 +19,12 @@ pub(crate) async fn posts_many(server: &Server, sender: &User, chat: i64, texts:
         let posted = server.writer().run("post_message", move |conn, policy| {
             for text in &part {
                 let body = MessageBody::parse(text).unwrap();
-                let action = Action::PostMessage { sender: card.clone(), body, client_id: None };
+                let action = Action::PostMessage {
+                    sender: card.clone(),
+                    body,
+                    client_id: None,
+                    custom: Default::default(),
+                };
                 apply(conn, policy, &Command { chat: ChatId(chat), by, action })?;
             }
             Ok(())

@@ -196,9 +196,10 @@ test("another user who signs in sees nothing of what the first one typed", async
   await expect(field(two)).toHaveValue("typed by ann");
   const answer = await context.request.post("/login/", { data: { username: "bob", password: "correct horse" } });
   assert.equal(answer.status(), 200);
-  // The page may have noticed by itself, and be loading.
-  const tell = () => localStorage.setItem("greenroom-session", JSON.stringify({ owner: null, at: 1 }));
-  await two.evaluate(tell).catch(() => {});
+  // A page may have noticed by itself, and be loading.
+  const tell = () => localStorage.setItem("greenroom-session", JSON.stringify({ owner: null, at: Math.random() }));
+  const isTold = () => two.evaluate(tell).then(() => true, () => false);
+  await expect.poll(isTold).toBe(true);
   await expect(one.getByRole("button", { name: "Bob: your account" })).toBeVisible();
   await one.locator(".chat-item", { hasText: "Ann" }).click();
   await expect(field(one)).toHaveValue("");
@@ -208,6 +209,18 @@ test("another user who signs in sees nothing of what the first one typed", async
   const { results } = await bobs.messages(id);
   const byBob = results.filter(({ sender }) => sender.username === "bob").map(({ content }) => content);
   assert.deepEqual(byBob, ["typed by bob"]);
+});
+
+test("a sign-in page goes on when another tab signs in", async (t) => {
+  const { server, people } = await serverWith(t, ["ann"]);
+  const context = await browserOf(t, server.url);
+  const [one, two] = [await context.newPage(), await context.newPage()];
+  for (const page of [one, two]) await page.goto("/");
+  await expect(one).toHaveURL("/login/?next=%2F");
+  await two.getByLabel("Username").fill(people[0].name);
+  await two.getByLabel("Password", { exact: true }).fill("correct horse");
+  await two.getByRole("button", { name: "Sign in" }).click();
+  for (const page of [one, two]) await expect(page.getByRole("button", { name: "Ann: your account" })).toBeVisible();
 });
 
 test("tabs without locks and without storage do what one tab does", async (t) => {

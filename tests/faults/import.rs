@@ -117,9 +117,11 @@ impl World {
             json!({"chat_type": "room", "title": "Цены", "object_type": "page", "object_id": "pricing"});
         let room = ann.post("chats/", object).await.expect(201).id();
         eve.post(&format!("chats/{room}/join/"), json!({})).await.expect(200);
-        let secret = json!({"chat_type": "room", "title": "Secret", "is_public": false});
+        let secret = json!({"chat_type": "room", "title": "Secret", "is_public": false, "custom": {"a": 1}});
         let secret = eve.post("chats/", secret).await.expect(201).id();
-        eve.posts(secret, "psst").await;
+        let psst = json!({"content": "psst", "custom": {"quote \"": ["\\", "中文"]}});
+        eve.post(&format!("chats/{secret}/messages/"), psst).await.expect(201);
+        eve.patch("users/me/", json!({"custom": {"tenant": "acme"}})).await.expect(200);
         let mut stream = bob.streams().await;
         // More chats than a cursor holds inline.
         for number in 0..60 {

@@ -3,7 +3,9 @@
 use diesel::connection::SimpleConnection;
 use greenroom::{
     core::model::{ChatId, MessageId, UserId},
-    storage::{Access, AnyConn, DatabaseUrl, db::migrations, message_search},
+    storage::{
+        Access, AnyConn, DatabaseUrl, db::migrations, message_search, tables::custom_values::CustomFilter,
+    },
 };
 
 /// Ratio of the sizes of the large world and the small one.
@@ -90,11 +92,14 @@ impl World {
             "UPDATE users SET is_staff = TRUE WHERE id = 1".to_owned(),
             "INSERT INTO external_users (user_id, external_id) SELECT id, 'external-' || id FROM users"
                 .to_owned(),
+            "INSERT INTO user_custom (user_id, custom) SELECT id, '{\"tenant\":\"acme\"}' FROM users"
+                .to_owned(),
         ];
         all.extend(self.histories());
         all.extend(self.crowds());
         all.extend(self.many_chats());
         all.extend(self.credentials());
+        all.extend(custom_values());
         all.push(counted(
             "INSERT INTO blocks (blocker_id, blocked_id, created_at) SELECT 1000 + i, 6, i FROM n \
              UNION ALL SELECT 7, 1000 + i, i FROM n",
@@ -348,4 +353,18 @@ fn users([id, username, first, last]: [&str; 4], count: i64) -> String {
         ),
         count,
     )
+}
+
+/// Returns the statements for the values in custom data: those that all chats and users have, and one of a single
+/// user.
+fn custom_values() -> Vec<String> {
+    let insert = |table: &str, filter: CustomFilter, ids: &str| {
+        let CustomFilter { name, digest } = filter;
+        format!("INSERT INTO {table} SELECT id, '{name}', '{digest}' FROM {ids}")
+    };
+    vec![
+        insert("chat_custom_values", CustomFilter::new("open", "true"), "chats"),
+        insert("user_custom_values", CustomFilter::new("tenant", "acme"), "users"),
+        insert("user_custom_values", CustomFilter::new("number", "1003"), "users WHERE id = 1003"),
+    ]
 }

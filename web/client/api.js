@@ -125,6 +125,7 @@ export class Api {
   chat = (id) => this.#get(at`chats/${id}/`);
   createChat = (fields) => this.#post("chats/", fields);
   renameChat = (id, title) => this.#patch(at`chats/${id}/`, { title });
+  setChatCustom = (id, custom) => this.#patch(at`chats/${id}/`, { custom });
   deleteChat = (id) => this.#delete(at`chats/${id}/`);
   rooms = (query) => this.#get("rooms/", query);
   setMe = (id, fields) => this.#patch(at`chats/${id}/me/`, fields);
@@ -135,6 +136,7 @@ export class Api {
   message = (id) => this.#get(at`messages/${id}/`);
   sendMessage = (chatId, fields) => this.#post(at`chats/${chatId}/messages/`, fields);
   editMessage = (id, content) => this.#patch(at`messages/${id}/`, { content });
+  setMessageCustom = (id, custom) => this.#patch(at`messages/${id}/`, { custom });
   deleteMessage = (id) => this.#delete(at`messages/${id}/`);
   search = (q, query) => this.#get("search/", { q, ...query });
 

@@ -91,8 +91,8 @@ export class Delivery {
   }
 
   /** Posts a message. It may be posted twice, over both transports: the server deduplicates by `client_id`. */
-  async #post({ chat, content, client_id }) {
-    const rest = async () => ({ message: await this.#api.sendMessage(chat, { content, client_id }) });
-    return (await this.#commands.run({ type: "send_message", chat_id: chat, content, client_id }, rest)).message;
+  async #post({ chat, content, custom, client_id }) {
+    const rest = async () => ({ message: await this.#api.sendMessage(chat, { content, custom, client_id }) });
+    return (await this.#commands.run({ type: "send_message", chat_id: chat, content, custom, client_id }, rest)).message;
   }
 }

@@ -141,10 +141,10 @@ export class Greenroom {
 
   // Commands
 
-  send(chatId, content) {
+  send(chatId, content, { custom } = {}) {
     this.#typingNotifier.messageSent(chatId);
     this.#connection.hurry();
-    return this.#outbox.add(chatId, content, this.state.me, this.api.now());
+    return this.#outbox.add({ chat: chatId, content, custom }, this.state.me, this.api.now());
   }
 
   #onOutgoing(message) {

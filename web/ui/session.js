@@ -18,6 +18,26 @@ export function onSession(listener) {
   return () => globalThis.removeEventListener("storage", onStorage);
 }
 
+/**
+ * Calls the listener on the sign-in page if the browser has a session: after a sign-in in another tab, when the page
+ * is shown again, and now, because a session may have begun while the page was loading.
+ */
+export function onSignedIn(listener) {
+  // The server redirects from the sign-in page if there is a session. Unlike 401 that is no error in the console.
+  const check = async () => {
+    const reply = await fetch("/login/", { redirect: "manual", cache: "no-store" }).catch(() => null);
+    if (reply?.type === "opaqueredirect") listener();
+  };
+  const onShown = () => document.visibilityState === "visible" && check();
+  const stop = onSession((owner) => owner === null && check());
+  document.addEventListener("visibilitychange", onShown);
+  check();
+  return () => {
+    stop();
+    document.removeEventListener("visibilitychange", onShown);
+  };
+}
+
 /** Removes a user's data from the browser, for the next user of the device. */
 export function clearUserData(client, owner) {
   for (const message of client.outgoing) message.discard();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use utoipa::ToSchema;
 
 use super::{
-    ChatId, ChatKind, HostObject, MessageId, Role, Timestamp, UserCard, UserId,
+    ChatId, ChatKind, Custom, CustomChange, HostObject, MessageId, Role, Timestamp, UserCard, UserId,
     emoji::Emoji,
     text::{ClientId, MessageBody, Title},
 };
@@ -31,10 +31,11 @@ pub enum Action {
         sender: Arc<UserCard>,
         body: MessageBody,
         client_id: Option<ClientId>,
+        custom: Custom,
     },
     EditMessage {
         message: MessageId,
-        body: MessageBody,
+        edit: MessageEdit,
     },
     DeleteMessage {
         message: MessageId,
@@ -54,6 +55,8 @@ pub enum Action {
     Rename {
         title: Option<Title>,
     },
+    /// Changes the custom data of the chat.
+    ChangeCustom(CustomChange),
     /// Makes a private room public, which is permanent.
     Open {
         is_public: bool,
@@ -86,6 +89,7 @@ impl Action {
             Self::MarkAsRead { .. } => "mark_as_read",
             Self::ChangeMe(_) => "change_me",
             Self::Rename { .. } => "rename_chat",
+            Self::ChangeCustom(_) => "change_custom",
             Self::Open { .. } => "open_room",
             Self::AddMembers { .. } => "add_members",
             Self::RemoveMember { .. } => "remove_member",
@@ -95,6 +99,14 @@ impl Action {
             Self::DeleteChat => "delete_chat",
         }
     }
+}
+
+/// A change of a message; `None` leaves a part unchanged.
+#[derive(Debug, Clone, Default)]
+pub struct MessageEdit {
+    pub body: Option<MessageBody>,
+    /// Custom data may also be changed by staff. It is no edit of the text.
+    pub custom: Option<CustomChange>,
 }
 
 /// The changes to [`super::Me`]; `None` leaves a field unchanged.
@@ -136,6 +148,7 @@ pub struct NewChat {
     pub creator: UserId,
     /// The members besides the creator. The creator may be listed too.
     pub members: Vec<UserId>,
+    pub custom: Custom,
 }
 
 /// A room to create. An object's existing room is returned instead.
@@ -145,4 +158,5 @@ pub struct NewRoom {
     pub is_public: bool,
     pub object: Option<HostObject>,
     pub creator: UserId,
+    pub custom: Custom,
 }

@@ -24,7 +24,13 @@ pub enum Ability {
     DeleteMessage {
         own: bool,
     },
+    /// Change the custom data of a message. `own`: the caller sent it.
+    ChangeMessageCustom {
+        own: bool,
+    },
     Rename,
+    /// Change the custom data of the chat.
+    ChangeCustom,
     /// Make a private room public.
     Open,
     DeleteChat,
@@ -54,6 +60,7 @@ impl Ability {
         matches!(
             self,
             Self::Rename
+                | Self::ChangeCustom
                 | Self::Open
                 | Self::DeleteChat
                 | Self::AddMembers
@@ -85,6 +92,8 @@ pub fn authorize(chat: &Chat, subject: Subject, ability: Ability) -> Result<(), 
         Ability::Write => !is_blocked,
         Ability::EditMessage { own } => own && !is_blocked,
         Ability::DeleteMessage { own } => own,
+        Ability::ChangeMessageCustom { own } => (own || is_staff) && !is_blocked,
+        Ability::ChangeCustom => (manages || keeps || (is_staff && role.is_some())) && !is_blocked,
         Ability::Rename => (is_dm || manages || keeps) && !is_blocked,
         Ability::Open => keeps,
         Ability::DeleteChat => manages || keeps,
@@ -111,6 +120,7 @@ fn is_known(chat: &Chat, role: Option<Role>, ability: Ability) -> bool {
         | Ability::Write
         | Ability::EditMessage { .. }
         | Ability::DeleteMessage { .. }
+        | Ability::ChangeMessageCustom { .. }
         | Ability::Leave => role.is_some(),
         _ => role.is_some() || chat.is_public,
     }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{ChatId, MessageId, Pos, Seq, Timestamp, UserId};
+use super::{ChatId, Custom, MessageId, Pos, Seq, Timestamp, UserId};
 
 /// The public profile of a user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,6 +97,9 @@ pub struct Chat {
     pub is_public: bool,
     /// The host's object that a room belongs to.
     pub object: Option<HostObject>,
+    /// The host's data.
+    #[serde(default)]
+    pub custom: Custom,
 }
 
 impl Chat {
@@ -127,6 +130,7 @@ impl Chat {
             member_count: 0,
             is_public: false,
             object: None,
+            custom: Custom::default(),
         }
     }
 }
@@ -193,6 +197,9 @@ pub struct Message {
     pub client_id: Option<String>,
     /// Rendered JSON of a list of [`Reaction`], in the order in which each emoji was first used.
     pub reactions: String,
+    /// The host's data; empty on a tombstone.
+    #[serde(default)]
+    pub custom: Custom,
     /// The first hundred readers, the sender first; empty on a tombstone.
     pub read_by: Vec<UserId>,
     pub read_count: i64,

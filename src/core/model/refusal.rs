@@ -36,6 +36,11 @@ impl FieldErrors {
         self.0.is_empty()
     }
 
+    /// Returns whether all sentences are about one field.
+    pub fn is_about(&self, field: &str) -> bool {
+        self.0.iter().all(|(name, _)| name == field)
+    }
+
     /// Iterates over fields and sentences, in the order found.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(field, sentence)| (field.as_ref(), sentence.as_str()))

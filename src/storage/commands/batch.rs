@@ -188,6 +188,7 @@ pub fn can_share(command: &Command) -> bool {
         | Action::MarkAsRead { .. }
         | Action::ChangeMe(_)
         | Action::Rename { .. }
+        | Action::ChangeCustom(_)
         | Action::Open { .. }
         | Action::ChangeRole { .. } => true,
         Action::AddMembers { .. }

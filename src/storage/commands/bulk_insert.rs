@@ -163,8 +163,8 @@ fn insert(conn: &mut AnyConn, new: &[NewMessage], chats: &[&Chat]) -> Result<Vec
     let stored = sql!(
         // The subquery with LIMIT is a key lookup, whatever the planner's statistics say.
         "WITH asked AS ( \
-            SELECT n.* FROM unnest(?, ?, ?, ?, ?, ?, ?, ?) WITH ORDINALITY \
-            AS n (chat_id, pos, sender_id, content, created_at, seq, client_id, content_hash, number) \
+            SELECT n.* FROM unnest(?, ?, ?, ?, ?, ?, ?, ?, ?) WITH ORDINALITY \
+            AS n (chat_id, pos, sender_id, content, created_at, seq, client_id, content_hash, custom, number) \
          ), new AS ( \
             SELECT nextval('message_ids_id_seq') AS id, a.* FROM asked a WHERE NOT EXISTS ( \
                 SELECT 1 FROM asked r CROSS JOIN LATERAL (SELECT 1 FROM messages m WHERE m.chat_id = r.chat_id \
@@ -173,9 +173,9 @@ fn insert(conn: &mut AnyConn, new: &[NewMessage], chats: &[&Chat]) -> Result<Vec
             INSERT INTO message_ids (id, chat_id, pos) SELECT id, chat_id, pos FROM new \
          ), stored AS ( \
             INSERT INTO messages (chat_id, pos, id, sender_id, content, created_at, updated_at, is_edited, \
-            is_deleted, created_seq, seq, client_id, content_hash, reactions) \
+            is_deleted, created_seq, seq, client_id, content_hash, reactions, custom) \
             SELECT chat_id, pos, id, sender_id, content, created_at, created_at, FALSE, \
-            FALSE, seq, seq, client_id, content_hash, '[]' FROM new \
+            FALSE, seq, seq, client_id, content_hash, '[]', custom FROM new \
          ), moved AS ( \
             UPDATE chats c SET updated_at = n.updated_at, seq = n.seq, last_pos = n.pos, last_live_pos = n.pos \
             FROM unnest(?, ?, ?, ?) AS n (id, updated_at, seq, pos) \
@@ -189,6 +189,7 @@ fn insert(conn: &mut AnyConn, new: &[NewMessage], chats: &[&Chat]) -> Result<Vec
         ids(messages().map(|message| message.seq)),
         messages().map(|message| message.client_id.as_deref()).collect::<Vec<_>>(),
         new.iter().map(|new| new.content_hash.as_deref()).collect::<Vec<_>>(),
+        messages().map(|message| message.custom.stored()).collect::<Vec<_>>(),
         ids(chats.iter().map(|chat| chat.id.0)),
         ids(chats.iter().map(|chat| chat.updated_at.0)),
         ids(chats.iter().map(|chat| chat.seq)),

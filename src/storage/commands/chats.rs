@@ -3,7 +3,8 @@
 use super::outcome::take_number;
 use crate::{
     core::model::{
-        Change, Chat, ChatId, ChatKind, ChatSnapshot, FieldErrors, JoinCount, Role, Timestamp, UserId,
+        Change, Chat, ChatId, ChatKind, ChatSnapshot, CustomChange, FieldErrors, JoinCount, Role, Timestamp,
+        UserId,
         command::NewChat,
         event::{Answer, Done},
         permission::Ability,
@@ -79,6 +80,7 @@ pub fn create_chat(conn: &mut AnyConn, policy: &StoragePolicy, new: &NewChat) ->
         member_count: 1 + others.len() as i64,
         is_public: false,
         object: None,
+        custom: &new.custom,
     };
     let chat = chats::insert(conn, &row)?;
     members::join(conn, &chat, &[new.creator], (Role::Admin, Deed::Own), None)?;
@@ -126,6 +128,26 @@ pub(crate) fn rename(
     chat.title = title;
     chat.updated_at = Timestamp::now().max(chat.updated_at);
     chats::rename(conn, &chat)?;
+    chats::update(conn, &chat)?;
+    let change = Change::ChatRenamed { snapshot: chat_snapshot::snapshot_of(conn, policy, chat.clone())? };
+    Ok(Done::changed(&chat, Answer::Done, change))
+}
+
+pub(crate) fn change_custom(
+    conn: &mut AnyConn,
+    policy: &StoragePolicy,
+    chat: ChatId,
+    by: UserId,
+    change: &CustomChange,
+) -> Result<Done, StorageError> {
+    let mut chat = membership::authorized(conn, chat, by, Ability::ChangeCustom)?.chat;
+    let custom = chat.custom.merge(change).map_err(|sentence| FieldErrors::of("custom", sentence))?;
+    if chat.custom == custom {
+        return Ok(Done::unchanged(Answer::Done));
+    }
+    take_number(&mut chat);
+    chat.custom = custom;
+    chats::set_custom(conn, &chat)?;
     chats::update(conn, &chat)?;
     let change = Change::ChatRenamed { snapshot: chat_snapshot::snapshot_of(conn, policy, chat.clone())? };
     Ok(Done::changed(&chat, Answer::Done, change))

@@ -6,8 +6,9 @@ use sha2::Sha256;
 use super::outcome::take_number;
 use crate::{
     core::model::{
-        Change, Chat, ChatId, Command, Message, MessageId, Refusal, Seq, Timestamp, UserCard, UserId,
-        command::Action,
+        Change, Chat, ChatId, Command, Custom, FieldErrors, Message, MessageId, Refusal, Seq, Timestamp,
+        UserCard, UserId,
+        command::{Action, MessageEdit},
         event::{Answer, Done},
         permission::Ability,
         text::{ClientId, MessageBody},
@@ -38,6 +39,7 @@ pub(crate) struct Post<'a> {
     pub sender: &'a UserCard,
     pub body: &'a MessageBody,
     pub client_id: Option<&'a ClientId>,
+    pub custom: &'a Custom,
     /// The chat's `members_seq` at which its actor has decided that the sender may post. `None`: it is decided
     /// here.
     pub decided_at: Option<Seq>,
@@ -46,8 +48,9 @@ pub(crate) struct Post<'a> {
 impl<'a> Post<'a> {
     /// Returns the post of a command; `None` for any other kind of command.
     pub(super) fn of(command: &'a Command) -> Option<Self> {
-        let Action::PostMessage { sender, body, client_id } = &command.action else { return None };
-        Some(Self { chat: command.chat, sender, body, client_id: client_id.as_ref(), decided_at: None })
+        let Action::PostMessage { sender, body, client_id, custom } = &command.action else { return None };
+        let client_id = client_id.as_ref();
+        Some(Self { chat: command.chat, sender, body, client_id, custom, decided_at: None })
     }
 
     /// Returns the sender with the chat and the client id.
@@ -76,6 +79,7 @@ impl<'a> Post<'a> {
             sender: self.sender.clone(),
             client_id: self.client_id.map(|id| id.as_str().to_owned()),
             reactions: "[]".to_owned(),
+            custom: self.custom.clone(),
             read_by: vec![self.sender.id],
             read_count: 1,
         };
@@ -124,19 +128,30 @@ pub(crate) fn edit(
     chat: ChatId,
     by: UserId,
     id: MessageId,
-    body: &MessageBody,
+    edit: &MessageEdit,
 ) -> Result<Done, StorageError> {
-    let (mut chat, mut message) = own_message(conn, chat, by, id, |own| Ability::EditMessage { own })?;
+    let ability = |own| match edit.body {
+        Some(_) => Ability::EditMessage { own },
+        None => Ability::ChangeMessageCustom { own },
+    };
+    let (mut chat, mut message) = changeable_message(conn, chat, by, id, ability)?;
     message.note_readers(&members::readers(conn, &chat, policy.receipts_max_members)?);
-    if message.content == body.as_str() {
+    let body = edit.body.as_ref().filter(|body| body.as_str() != message.content);
+    let custom = edit.custom.as_ref().map(|change| message.custom.merge(change)).transpose();
+    let custom = custom.map_err(|sentence| FieldErrors::of("custom", sentence))?;
+    let custom = custom.filter(|custom| *custom != message.custom);
+    if body.is_none() && custom.is_none() {
         return Ok(Done::unchanged(Answer::Unchanged(Box::new(message))));
     }
     take_number(&mut chat);
     message.seq = chat.seq;
-    message.content = body.as_str().to_owned();
-    message.is_edited = true;
-    message.updated_at = Timestamp::now().max(message.updated_at);
-    messages::edit(conn, (chat.id, message.pos), body.as_str(), message.seq, message.updated_at)?;
+    if let Some(body) = body {
+        message.content = body.as_str().to_owned();
+        message.is_edited = true;
+        message.updated_at = Timestamp::now().max(message.updated_at);
+    }
+    message.custom = custom.unwrap_or(message.custom);
+    messages::edit(conn, &message)?;
     chats::update(conn, &chat)?;
     Ok(Done::changed(&chat, Answer::Message, Change::MessageEdited { message }))
 }
@@ -148,12 +163,14 @@ pub(crate) fn delete(
     by: UserId,
     id: MessageId,
 ) -> Result<Done, StorageError> {
-    let (mut chat, mut message) = own_message(conn, chat, by, id, |own| Ability::DeleteMessage { own })?;
+    let (mut chat, mut message) =
+        changeable_message(conn, chat, by, id, |own| Ability::DeleteMessage { own })?;
     take_number(&mut chat);
     message.seq = chat.seq;
     message.is_deleted = true;
     message.content.clear();
     message.reactions = "[]".to_owned();
+    message.custom = Custom::default();
     message.updated_at = Timestamp::now().max(message.updated_at);
     messages::mark_deleted(conn, (chat.id, message.pos), message.seq, message.updated_at)?;
     let is_left = reactions::clear(conn, (chat.id, message.id))?;
@@ -173,8 +190,8 @@ pub(crate) fn delete(
 }
 
 /// Loads a message that the caller may change. `NotFound` if the caller is not in the chat or the message is
-/// deleted. `Forbidden` if another user sent it.
-fn own_message(
+/// deleted. `Forbidden` if only its sender may make this change.
+fn changeable_message(
     conn: &mut AnyConn,
     chat: ChatId,
     by: UserId,
@@ -182,7 +199,11 @@ fn own_message(
     ability: impl FnOnce(bool) -> Ability,
 ) -> Result<(Chat, Message), StorageError> {
     let (membership, message) = visible_message(conn, chat, by, id)?;
-    membership.authorize(ability(message.sender.id == by))?;
+    let ability = ability(message.sender.id == by);
+    if membership.authorize(ability).is_err() {
+        // Staff may do more.
+        membership::authorized(conn, chat, by, ability)?;
+    }
     Ok((membership.chat, message))
 }
 

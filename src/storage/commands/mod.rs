@@ -42,11 +42,11 @@ fn run_command(conn: &mut AnyConn, policy: &StoragePolicy, command: &Command) ->
     let Command { chat, by, action } = command;
     let (chat, by) = (*chat, *by);
     match action {
-        Action::PostMessage { sender, body, client_id } => {
+        Action::PostMessage { sender, body, client_id, custom } => {
             let client_id = client_id.as_ref();
-            post::post(conn, policy, Post { chat, sender, body, client_id, decided_at: None })
+            post::post(conn, policy, Post { chat, sender, body, client_id, custom, decided_at: None })
         }
-        Action::EditMessage { message, body } => messages::edit(conn, policy, chat, by, *message, body),
+        Action::EditMessage { message, edit } => messages::edit(conn, policy, chat, by, *message, edit),
         Action::DeleteMessage { message } => messages::delete(conn, policy, chat, by, *message),
         Action::React { message, emoji, intent } => {
             reactions::react(conn, chat, by, *message, emoji, *intent)
@@ -54,6 +54,7 @@ fn run_command(conn: &mut AnyConn, policy: &StoragePolicy, command: &Command) ->
         Action::MarkAsRead { up_to } => read_markers::mark_as_read(conn, policy, chat, by, *up_to),
         Action::ChangeMe(change) => member_settings::change(conn, chat, by, *change),
         Action::Rename { title } => chats::rename(conn, policy, chat, by, title.as_ref()),
+        Action::ChangeCustom(change) => chats::change_custom(conn, policy, chat, by, change),
         Action::Open { is_public } => rooms::open(conn, policy, chat, by, *is_public),
         Action::AddMembers { users } => members::add(conn, policy, chat, by, users),
         Action::RemoveMember { user } => members::remove(conn, chat, by, *user),

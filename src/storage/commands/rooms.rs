@@ -41,6 +41,7 @@ pub fn create_room(conn: &mut AnyConn, policy: &StoragePolicy, new: &NewRoom) ->
         member_count: i64::from(!is_unowned),
         is_public: new.is_public,
         object: new.object.as_ref(),
+        custom: &new.custom,
     };
     let chat = chats::insert(conn, &row)?;
     if !is_unowned {

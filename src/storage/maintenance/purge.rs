@@ -6,7 +6,7 @@ use crate::storage::{
     AnyConn, StorageError,
     commands::succession,
     db::{sql::sql, steps::delete_some},
-    tables::{locks, members::clear_members, reactions},
+    tables::{custom_values, locks, members::clear_members, reactions},
 };
 
 /// Most messages removed per step.
@@ -39,6 +39,7 @@ fn clear_chat(conn: &mut AnyConn) -> Result<bool, StorageError> {
         if delete_some!(conn, "sent_counts", "sender_id, block", "chat_id = ?", chat)? > 0 {
             return Ok(true);
         }
+        custom_values::clear_of_chat(conn, chat)?;
         sql!("DELETE FROM reactions_left WHERE chat_id = ?", chat).run(conn)?;
         sql!("DELETE FROM chats WHERE id = ?", chat).run(conn)?;
         return Ok(true);

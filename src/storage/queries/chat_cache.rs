@@ -188,9 +188,10 @@ fn weight(snapshot: &ChatSnapshot) -> usize {
                 + card.avatar_url.as_ref().map_or(0, String::len))
     });
     let last = snapshot.last_message.iter().map(|message| {
-        1024 + 2 * (message.content.len() + message.reactions.len()) + 16 * message.read_by.len()
+        1024 + 2 * (message.content.len() + message.reactions.len() + message.custom.size())
+            + 16 * message.read_by.len()
     });
-    1024 + people.sum::<usize>() + last.sum::<usize>()
+    1024 + snapshot.chat.custom.size() + people.sum::<usize>() + last.sum::<usize>()
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use crate::{
     storage::{
         AnyConn, ChatCache, StorageError,
         db::{like_pattern::different_words, sql::sql},
+        tables::custom_values::{self, CustomFilter},
     },
 };
 
@@ -23,6 +24,8 @@ pub struct ChatFilter {
     pub search: String,
     pub matching: Matching,
     pub kind: Option<ChatKind>,
+    /// Each must be met by the custom data.
+    pub custom: Vec<CustomFilter>,
 }
 
 /// Returns the number of `user`'s chats that pass the filter, and one page of them. Pinned chats are first,
@@ -40,6 +43,10 @@ pub fn page(
     let words = different_words(&search);
     if !words.is_empty() {
         let found = chat_search::with_every_word(conn, user, &words, filter.matching)?;
+        listed.retain(|chat| found.binary_search(chat).is_ok());
+    }
+    for filter in &filter.custom {
+        let found = custom_values::matching_chats(conn, &listed, filter)?;
         listed.retain(|chat| found.binary_search(chat).is_ok());
     }
     let page: Vec<i64> = listed.iter().skip(skip as usize).take(limit as usize).copied().collect();

@@ -156,7 +156,8 @@ pub fn authorized(
 ) -> Result<Membership, StorageError> {
     let membership = load(conn, chat, caller)?.ok_or(Refusal::NotFound)?;
     let Err(refusal) = membership.authorize(ability) else { return Ok(membership) };
-    if !matches!(ability, Ability::See | Ability::Join) && !ability.is_managing() {
+    let is_of_staff = matches!(ability, Ability::See | Ability::Join | Ability::ChangeMessageCustom { .. });
+    if !is_of_staff && !ability.is_managing() {
         return Err(refusal.into());
     }
     let is_staff = users::is_staff(conn, caller)?;

@@ -1,8 +1,8 @@
 //! The rows of chats, and the dm of each pair of users.
 
-use super::{members, rows::ChatRow};
+use super::{custom_values, members, rows::ChatRow};
 use crate::{
-    core::model::{Chat, ChatId, ChatKind, HostObject, Seq, Timestamp, UserId, text::fold},
+    core::model::{Chat, ChatId, ChatKind, Custom, HostObject, Seq, Timestamp, UserId, text::fold},
     storage::{AnyConn, StorageError, db::sql::sql},
 };
 
@@ -19,6 +19,7 @@ pub struct NewRow<'a> {
     pub member_count: i64,
     pub is_public: bool,
     pub object: Option<&'a HostObject>,
+    pub custom: &'a Custom,
 }
 
 /// Inserts a chat. Its creation is its first change, with sequence number 1.
@@ -27,8 +28,8 @@ pub fn insert(conn: &mut AnyConn, new: &NewRow) -> Result<Chat, StorageError> {
     let title_key = new.title.map(fold);
     let id = sql!(
         "INSERT INTO chats (chat_type, title, title_key, created_at, updated_at, seq, meta_seq, members_seq, \
-         last_pos, last_live_pos, deleted_count, member_count, is_public, object_type, object_id) \
-         VALUES (?, ?, ?, ?, ?, 1, 1, 0, 0, 0, 0, ?, ?, ?, ?) RETURNING id",
+         last_pos, last_live_pos, deleted_count, member_count, is_public, object_type, object_id, \
+         custom) VALUES (?, ?, ?, ?, ?, 1, 1, 0, 0, 0, 0, ?, ?, ?, ?, ?) RETURNING id",
         new.kind.as_str(),
         new.title,
         title_key.as_deref(),
@@ -37,9 +38,11 @@ pub fn insert(conn: &mut AnyConn, new: &NewRow) -> Result<Chat, StorageError> {
         new.member_count,
         new.is_public,
         new.object.map(|object| object.kind.as_str()),
-        new.object.map(|object| object.id.as_str())
+        new.object.map(|object| object.id.as_str()),
+        new.custom.stored()
     )
     .one(conn)?;
+    custom_values::insert_of_chat(conn, id, new.custom)?;
     Ok(Chat {
         id,
         kind: new.kind,
@@ -54,6 +57,7 @@ pub fn insert(conn: &mut AnyConn, new: &NewRow) -> Result<Chat, StorageError> {
         member_count: new.member_count,
         is_public: new.is_public,
         object: new.object.cloned(),
+        custom: new.custom.clone(),
     })
 }
 
@@ -87,6 +91,14 @@ pub fn rename(conn: &mut AnyConn, chat: &Chat) -> Result<(), StorageError> {
     )
     .run(conn)?;
     Ok(())
+}
+
+/// Stores a chat's custom data, as the chat's latest change.
+pub fn set_custom(conn: &mut AnyConn, chat: &Chat) -> Result<(), StorageError> {
+    sql!("UPDATE chats SET custom = ?, meta_seq = ? WHERE id = ?", chat.custom.stored(), chat.seq, chat.id)
+        .run(conn)?;
+    custom_values::clear_of_chat(conn, chat.id)?;
+    custom_values::insert_of_chat(conn, chat.id, &chat.custom)
 }
 
 /// Stores that a room is public, as the chat's latest change.

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use super::{rows::CardRow, users};
 use crate::{
-    core::model::{Chat, ChatId, Member, Message, MessageId, Pos, Seq, Timestamp, UserCard, UserId},
+    core::model::{Chat, ChatId, Custom, Member, Message, MessageId, Pos, Seq, Timestamp, UserCard, UserId},
     storage::{
         AnyConn, StorageError,
         db::{row::row, sql::sql},
@@ -25,6 +25,7 @@ row! {
         is_deleted: bool,
         client_id: Option<String>,
         reactions: String,
+        custom: Option<String>,
     }
 }
 
@@ -73,6 +74,7 @@ impl ContentRow {
             sender,
             client_id: self.client_id,
             reactions: self.reactions,
+            custom: Custom::from_stored(self.custom),
             read_by: Vec::new(),
             read_count: 0,
         }
@@ -92,8 +94,8 @@ pub fn insert(conn: &mut AnyConn, new: &NewMessage) -> Result<bool, StorageError
     let message = &new.message;
     let inserted = sql!(
         "INSERT INTO messages (chat_id, pos, id, sender_id, content, created_at, updated_at, is_edited, \
-         is_deleted, created_seq, seq, client_id, content_hash, reactions) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, FALSE, FALSE, ?, ?, ?, ?, '[]') ON CONFLICT DO NOTHING",
+         is_deleted, created_seq, seq, client_id, content_hash, reactions, custom) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, FALSE, FALSE, ?, ?, ?, ?, '[]', ?) ON CONFLICT DO NOTHING",
         message.chat,
         message.pos,
         message.id,
@@ -104,7 +106,8 @@ pub fn insert(conn: &mut AnyConn, new: &NewMessage) -> Result<bool, StorageError
         message.seq,
         message.seq,
         message.client_id.as_deref(),
-        new.content_hash.as_deref()
+        new.content_hash.as_deref(),
+        message.custom.stored()
     )
     .run(conn)?;
     if inserted == 0 {
@@ -120,21 +123,18 @@ pub fn insert(conn: &mut AnyConn, new: &NewMessage) -> Result<bool, StorageError
     Ok(true)
 }
 
-/// Replaces the content of a message.
-pub fn edit(
-    conn: &mut AnyConn,
-    place: (ChatId, Pos),
-    content: &str,
-    seq: Seq,
-    at: Timestamp,
-) -> Result<(), StorageError> {
+/// Stores the content and the custom data of a message that was changed.
+pub fn edit(conn: &mut AnyConn, message: &Message) -> Result<(), StorageError> {
     sql!(
-        "UPDATE messages SET content = ?, updated_at = ?, is_edited = TRUE, seq = ? WHERE chat_id = ? AND pos = ?",
-        content,
-        at,
-        seq,
-        place.0,
-        place.1
+        "UPDATE messages SET content = ?, custom = ?, updated_at = ?, is_edited = ?, seq = ? \
+         WHERE chat_id = ? AND pos = ?",
+        &message.content,
+        message.custom.stored(),
+        message.updated_at,
+        message.is_edited,
+        message.seq,
+        message.chat,
+        message.pos
     )
     .run(conn)?;
     Ok(())
@@ -148,8 +148,8 @@ pub fn mark_deleted(
     at: Timestamp,
 ) -> Result<(), StorageError> {
     sql!(
-        "UPDATE messages SET content = '', content_hash = NULL, reactions = '[]', is_deleted = TRUE, \
-         updated_at = ?, seq = ? WHERE chat_id = ? AND pos = ?",
+        "UPDATE messages SET content = '', content_hash = NULL, reactions = '[]', custom = NULL, \
+         is_deleted = TRUE, updated_at = ?, seq = ? WHERE chat_id = ? AND pos = ?",
         at,
         seq,
         place.0,

@@ -2,6 +2,7 @@
 
 pub mod blocks;
 pub mod chats;
+pub mod custom_values;
 pub mod dm_partners;
 pub mod event_cursors;
 pub mod external_users;
@@ -21,4 +22,5 @@ pub mod settings;
 pub mod sightings;
 pub mod tokens;
 pub mod tombstones;
+pub mod user_custom;
 pub mod users;

@@ -1,7 +1,9 @@
 //! Rows that the queries of several modules read.
 
 use crate::{
-    core::model::{Chat, ChatId, ChatKind, HostObject, Pos, Seq, Timestamp, UserId, records::UserCard},
+    core::model::{
+        Chat, ChatId, ChatKind, Custom, HostObject, Pos, Seq, Timestamp, UserId, records::UserCard,
+    },
     storage::db::row::row,
 };
 
@@ -22,6 +24,7 @@ row! {
         is_public: bool,
         object_type: Option<String>,
         object_id: Option<String>,
+        custom: Option<String>,
     }
 }
 
@@ -41,6 +44,7 @@ impl From<ChatRow> for Chat {
             member_count: row.member_count,
             is_public: row.is_public,
             object: row.object_type.zip(row.object_id).map(|(kind, id)| HostObject { kind, id }),
+            custom: Custom::from_stored(row.custom),
         }
     }
 }

@@ -9,7 +9,7 @@ use diesel::{
 };
 use greenroom::{
     core::model::{
-        ChatId, ChatKind, Command, UserId,
+        ChatId, ChatKind, Command, Custom, UserId,
         command::{Action, NewChat},
     },
     storage::{
@@ -98,7 +98,8 @@ fn a_dm_on_postgres_costs_the_same_however_many_have_blocked_its_user() {
     .unwrap();
     let policy = StoragePolicy::for_tools();
     transaction(&mut conn, |conn| -> Result<(), StorageError> {
-        let new = NewChat { kind: ChatKind::Dm, title: None, creator: UserId(1), members: vec![UserId(2)] };
+        let (kind, creator, members) = (ChatKind::Dm, UserId(1), vec![UserId(2)]);
+        let new = NewChat { kind, title: None, creator, members, custom: Custom::default() };
         let Made::New { snapshot, .. } = create_chat(conn, &policy, &new)? else { panic!("it is new") };
         let chat = snapshot.chat.id;
         let before = rows_read(conn, "blocks")?;

@@ -19,11 +19,14 @@ use greenroom::{
             chat_list::{self, ChatFilter},
             chat_snapshot, contact_policy, member_search, membership,
             rooms::{self, RoomFilter},
-            unread, user_list, user_search,
+            unread,
+            user_list::{self, UserFilter},
+            user_search,
         },
         tables::{
-            blocks, chats, dm_partners, event_cursors, external_users, foreign_hashes, join_counts, members,
-            messages, revocations, sessions, settings, tokens, users,
+            blocks, chats, custom_values::CustomFilter, dm_partners, event_cursors, external_users,
+            foreign_hashes, join_counts, members, messages, revocations, sessions, settings, tokens,
+            user_custom, users,
         },
     },
 };
@@ -47,7 +50,7 @@ fn list(conn: &mut AnyConn, user: UserId, filter: &ChatFilter, skip: i64) -> Res
 }
 
 fn searched(search: &str, matching: Matching) -> ChatFilter {
-    ChatFilter { search: search.to_owned(), matching, kind: None }
+    ChatFilter { search: search.to_owned(), matching, kind: None, custom: Vec::new() }
 }
 
 /// The limit for a search. It reads some thousands of texts: for up to a thousand hits, and for one more
@@ -58,6 +61,12 @@ const OWN_DMS: &str = "the direct messages that the caller has";
 
 fn of_chats() -> Vec<Action> {
     vec![
+        reads("own chats by custom data", |conn, _| {
+            let filter =
+                ChatFilter { custom: vec![CustomFilter::new("open", "true")], ..ChatFilter::default() };
+            list(conn, CROWDED, &filter, 0)
+        })
+        .grows_with(OWN_CHATS),
         reads("list chats", |conn, _| list(conn, SILENT, &ChatFilter::default(), 0)),
         reads("list chats of a user in many", |conn, _| list(conn, CROWDED, &ChatFilter::default(), 0))
             .grows_with(OWN_CHATS),
@@ -310,12 +319,27 @@ fn of_people() -> Vec<Action> {
             foreign_hashes::page(conn, UserId(0), "$argon2id$").map(drop)
         })
         .grows_with("users, once at the start"),
-        reads("a page of users", |conn, _| user_list::page(conn, None, 20, PAGE).map(drop))
+        reads("a page of users", |conn, _| user_list::page(conn, &UserFilter::default(), 20, PAGE).map(drop))
             .grows_with("users, counted for staff in an index alone"),
         reads("an external user", |conn, _| {
-            user_list::page(conn, Some("external-3"), 0, PAGE)?;
+            let filter = UserFilter { external_id: Some("external-3".to_owned()), custom: Vec::new() };
+            user_list::page(conn, &filter, 0, PAGE)?;
             external_users::external_id(conn, SILENT)?;
             external_users::has_claimed_name(conn, SILENT).map(drop)
+        }),
+        reads("custom data of users", |conn, _| {
+            user_custom::find(conn, SILENT)?;
+            user_custom::of_users(conn, &[TALKER, SILENT, UserId(ALIKE + 3)]).map(drop)
+        }),
+        reads("users of one tenant", |conn, _| {
+            let tenant = CustomFilter::new("tenant", "acme");
+            let filter = UserFilter { external_id: None, custom: vec![tenant] };
+            user_list::page(conn, &filter, 20, PAGE).map(drop)
+        })
+        .grows_with("users of the tenant, counted for staff in an index alone"),
+        reads("users by two values", |conn, _| {
+            let custom = vec![CustomFilter::new("number", "1003"), CustomFilter::new("tenant", "acme")];
+            user_list::page(conn, &UserFilter { external_id: None, custom }, 0, PAGE).map(drop)
         }),
         reads("all users", |conn, _| users::all(conn).map(drop)).grows_with("users, for the command line"),
         reads("a live session and token", |conn, _| {

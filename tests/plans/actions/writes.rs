@@ -6,8 +6,9 @@ use diesel::connection::SimpleConnection;
 use greenroom::{
     core::{
         model::{
-            ChatId, ChatKind, Command, Contacts, HostObject, Role, Timestamp, UserCard, UserId,
-            command::{Action as Asked, MeChange, NewChat, NewRoom, ReactIntent, UnreadMark},
+            ChatId, ChatKind, Command, Contacts, Custom, CustomChange, HostObject, Role, Timestamp, UserCard,
+            UserId,
+            command::{Action as Asked, MeChange, MessageEdit, NewChat, NewRoom, ReactIntent, UnreadMark},
             credential::{Credential, Origin},
             emoji::Emoji,
             text::{ClientId, MessageBody, Title, Username},
@@ -31,7 +32,7 @@ use greenroom::{
         tables::{
             blocks, dm_partners, event_cursors, external_users, foreign_hashes, join_counts,
             locks::{self, LockedRows},
-            members, reactions, revocations, sessions, settings, sightings, tokens,
+            members, reactions, revocations, sessions, settings, sightings, tokens, user_custom,
             users::{self, NO_PASSWORD, NewUser},
         },
     },
@@ -64,7 +65,16 @@ fn post_by(user: UserId, client_id: Option<&str>) -> Asked {
         sender: Arc::new(sender),
         body: MessageBody::parse("hello").unwrap(),
         client_id: client_id.map(|id| ClientId::parse(id).unwrap()),
+        custom: Custom::default(),
     }
+}
+
+fn change() -> CustomChange {
+    CustomChange::parse(r#"{"order": 17, "open": true}"#).unwrap()
+}
+
+fn data() -> Custom {
+    Custom::default().merge(&change()).unwrap()
 }
 
 fn of_messages() -> Vec<Action> {
@@ -92,8 +102,8 @@ fn of_messages() -> Vec<Action> {
                 .map(drop)
         }),
         writes("edit an old message", |conn, world| {
-            let body = MessageBody::parse("better").unwrap();
-            ask(conn, HISTORY, TALKER, Asked::EditMessage { message: world.message(HISTORY, 5), body })
+            let edit = MessageEdit { body: MessageBody::parse("better").ok(), custom: Some(change()) };
+            ask(conn, HISTORY, TALKER, Asked::EditMessage { message: world.message(HISTORY, 5), edit })
         }),
         writes("delete the newest message", |conn, world| {
             let message = world.message(HISTORY, world.messages);
@@ -162,18 +172,25 @@ fn of_chats() -> Vec<Action> {
         writes("make a room", |conn, _| {
             let object = Some(HostObject { kind: "page".to_owned(), id: "new".to_owned() });
             let title = Title::parse("Room").unwrap().unwrap();
-            create_room(conn, &policy(), &NewRoom { title, is_public: true, object, creator: SILENT })
-                .map(drop)
+            create_room(
+                conn,
+                &policy(),
+                &NewRoom { title, is_public: true, object, creator: SILENT, custom: data() },
+            )
+            .map(drop)
         }),
         writes("open a room", |conn, _| {
             let title = Title::parse("Room").unwrap().unwrap();
-            let room = NewRoom { title, is_public: false, object: None, creator: STAFF };
+            let room = NewRoom { title, is_public: false, object: None, creator: STAFF, custom: data() };
             match create_room(conn, &policy(), &room)? {
                 Made::New { snapshot, .. } => {
                     ask(conn, snapshot.chat.id, STAFF, Asked::Open { is_public: true })
                 }
                 Made::Existing(_) => unreachable!("it is on no object"),
             }
+        }),
+        writes("change a chat's custom data", |conn, _| {
+            ask(conn, HISTORY, TALKER, Asked::ChangeCustom(change()))
         }),
         writes("delete a group", |conn, _| ask(conn, HISTORY, TALKER, Asked::DeleteChat)),
         writes("delete a room", |conn, _| ask(conn, SQUARE, TALKER, Asked::DeleteChat)),
@@ -183,7 +200,8 @@ fn of_chats() -> Vec<Action> {
 }
 
 fn make(conn: &mut AnyConn, kind: ChatKind, creator: UserId, members: &[UserId]) -> Result<(), StorageError> {
-    create_chat(conn, &policy(), &NewChat { kind, title: None, creator, members: members.to_vec() }).map(drop)
+    let members = members.to_vec();
+    create_chat(conn, &policy(), &NewChat { kind, title: None, creator, members, custom: data() }).map(drop)
 }
 
 fn of_members() -> Vec<Action> {
@@ -234,6 +252,7 @@ fn of_users() -> Vec<Action> {
             users::update(conn, &user)?;
             users::rehash(conn, TALKER, "!", "?")
         }),
+        writes("change a user's custom data", |conn, _| user_custom::set(conn, TALKER, &data())),
         writes("take the profile of a token", |conn, _| {
             let mut profile = ProvidedProfile {
                 external_id: "external-2".to_owned(),
