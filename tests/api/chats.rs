@@ -205,6 +205,8 @@ async fn a_chat_whose_maker_hung_up_is_announced_all_the_same() {
         let event = bob_socket.next().await;
         if event["type"] == "chat_created" {
             announced.push(event["chat_id"].clone());
+            // On two nodes the chat may be read from storage, with the message. No event of the message follows then.
+            reported += usize::from(!event["chat"]["last_message"].is_null());
         } else {
             assert!(announced.contains(&event["chat_id"]), "{event}");
             reported += 1;

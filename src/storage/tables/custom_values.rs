@@ -111,7 +111,8 @@ pub fn matching_users(
     filter: &CustomFilter,
 ) -> Result<Vec<UserId>, StorageError> {
     let rows = sql!(
-        "SELECT user_id FROM user_custom_values WHERE user_id IN ? AND name = ? AND digest = ? ORDER BY user_id",
+        // The concatenation keeps PostgreSQL from reading all users that have the value.
+        "SELECT user_id FROM user_custom_values WHERE user_id IN ? AND name = ? AND digest || '' = ? ORDER BY user_id",
         users,
         &filter.name,
         &filter.digest
