@@ -47,6 +47,20 @@ test("what is sent in a chat keeps its order", async (t) => {
   assert.deepEqual(texts(ann, chat), sent);
 });
 
+test("custom data is sent with a message, and its changes are seen by all", async (t) => {
+  const { ann, bob, chat } = await annAndBob(t);
+  const message = ann.send(chat, "Hello", { custom: { order: 17 } });
+  assert.deepEqual(message.custom, { order: 17 });
+  const { id } = await message.sent;
+  await until(bob, () => bob.state.message(id)?.custom.order === 17);
+  await ann.api.setMessageCustom(id, { order: null, paid: true });
+  await until(bob, () => bob.state.message(id).custom.paid);
+  assert.deepEqual(bob.state.message(id).custom, { paid: true });
+  assert.equal(bob.state.message(id).is_edited, false);
+  await ann.api.setChatCustom(chat, { topic: "orders" });
+  await until(bob, () => bob.state.chats.get(chat).custom.topic === "orders");
+});
+
 test("edits, reactions and deletions are seen by all", async (t) => {
   const { ann, bob, chat, people } = await annAndBob(t);
   const { id } = await ann.send(chat, "Helo").sent;
